@@ -1,0 +1,56 @@
+"""getrusage(2) in one shape and one set of units, on every operating system and interpreter.
+
+The interface is that of CPython's ``resource`` module, made true everywhere: times in seconds, memory in bytes, integrals in
+byte-seconds, and a way to ask which fields the system really measures.
+"""
+
+import sys
+
+from ._backends import BACKEND as _BACKEND
+from ._backends._base import RUSAGE_SELF
+from ._calls import cputime, fields, getpagesize, getrusage, maxrss, measured
+from ._native import from_native
+from ._usage import Field, RUsage
+
+__all__ = [
+    "RUSAGE_SELF",
+    "Field",
+    "RUsage",
+    "cputime",
+    "error",
+    "fields",
+    "from_native",
+    "getpagesize",
+    "getrusage",
+    "maxrss",
+    "measured",
+    "struct_rusage",
+]
+
+error = OSError
+struct_rusage = RUsage
+
+if sys.platform != "win32":
+    from ._backends._base import RUSAGE_BOTH, RUSAGE_CHILDREN
+    from ._native import wait3, wait4
+
+    __all__ += ["RUSAGE_BOTH", "RUSAGE_CHILDREN", "wait3", "wait4"]
+
+if not sys.platform.startswith("netbsd") and not sys.platform.startswith("dragonfly"):
+    from ._backends._base import RUSAGE_THREAD
+
+    __all__ += ["RUSAGE_THREAD"]
+
+# The above is what a type checker can see. What this system cannot have honestly is the backend's word, and has no name.
+for _name in _BACKEND.absent:
+    if globals().pop(_name, None) is not None:
+        globals()["__all__"].remove(_name)
+
+if _BACKEND.absent:  # a module with this hook is slower to look a name up in
+
+    def __getattr__(name: str) -> object:
+        if name in _BACKEND.absent:
+            message = f"{_BACKEND.name} has no {name}: {_BACKEND.absent[name]}"
+        else:
+            message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message, name=name, obj=sys.modules[__name__])

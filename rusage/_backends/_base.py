@@ -1,0 +1,64 @@
+"""What a backend is: the facts about one system's kernel, and nothing that runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from .._usage import FIELDS, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# The same numbers on every system that has the name; the C of each asserts it. macOS and Windows have no number for THREAD
+# and no system has BOTH: those are composed, and get the number that others (BOTH: a header of Linux) give them.
+RUSAGE_SELF = 0
+RUSAGE_CHILDREN = -1
+RUSAGE_THREAD = 1
+RUSAGE_BOTH = -2
+WHO = {
+    "RUSAGE_SELF": RUSAGE_SELF,
+    "RUSAGE_CHILDREN": RUSAGE_CHILDREN,
+    "RUSAGE_THREAD": RUSAGE_THREAD,
+    "RUSAGE_BOTH": RUSAGE_BOTH,
+}
+
+KIB = 1024  # bytes
+
+ALL = frozenset(FIELDS)
+TIMES = frozenset({"ru_utime", "ru_stime"})
+INTEGRALS = frozenset({"ru_ixrss", "ru_idrss", "ru_isrss"})
+BLOCKS = frozenset({"ru_inblock", "ru_oublock"})
+
+
+class Backend(NamedTuple):
+    """The facts about a kernel's figures."""
+
+    name: str
+    """The system, as people call it."""
+    measured: Mapping[str, frozenset[str]]
+    """Each native ``RUSAGE_*`` name of the system with the fields really filled for it."""
+    absent: Mapping[str, str]
+    """Each name that the system cannot have honestly, and why: the words of its ``AttributeError``."""
+    maxrss_bytes: int = 0
+    """Bytes in one unit of ``ru_maxrss``; 0 where there is no peak."""
+    integral_bytes: int = 0
+    """Bytes in one unit of the integrals, which count ticks of the statistics clock; 0 where there are none."""
+    units: Mapping[str, str] = {}
+    """The unit of a field that counts something else here than elsewhere."""
+    notes: Mapping[str, str] = {}
+    """What must be known of a field's figure on this system beyond its name and unit."""
+    waited: frozenset[str] | None = None
+    """The fields that wait3 and wait4 fill, where those are not all that ``RUSAGE_CHILDREN`` has."""
+
+    def fields(self) -> dict[str, Field]:
+        """Return each field's unit and meaning on this system."""
+        return {name: self._field(name, field) for name, field in FIELDS.items()}
+
+    def _field(self, name: str, field: Field) -> Field:
+        unit = self.units.get(name, field.unit)
+        if name not in self.measured["RUSAGE_SELF"]:
+            meaning = f"not measured by {self.name}"
+        else:
+            meaning = field.meaning
+        note = self.notes.get(name)
+        return Field(unit, f"{meaning}; {note}" if note else meaning)

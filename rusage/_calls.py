@@ -1,0 +1,149 @@
+"""The calls: ask the kernel through C, with the backend's units, and hand the answer out as an ``RUsage``."""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import sys
+from operator import index
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeVar
+
+from ._backends import BACKEND
+from ._backends._base import RUSAGE_BOTH, RUSAGE_SELF, WHO
+from ._rusage import ffi, lib
+from ._usage import FIELDS, RUsage
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from ._backends._base import Backend
+    from ._rusage import Call
+
+T = TypeVar("T")
+
+INT_MIN, INT_MAX = -(2**31), 2**31 - 1  # a C int, on every system that there is
+
+
+def measured_for(backend: Backend) -> dict[int, frozenset[str]]:
+    """Return the measured fields for each ``who`` that a system has, the composed one among them."""
+    measured = {WHO[name]: fields for name, fields in backend.measured.items()}
+    if "RUSAGE_CHILDREN" in backend.measured:
+        measured[RUSAGE_BOTH] = backend.measured["RUSAGE_SELF"] & backend.measured["RUSAGE_CHILDREN"]
+    return measured
+
+
+def new_call(backend: Backend, who: int, measured: Collection[str], *, hz: int | None = None) -> Call:
+    """Return room for an answer about ``who``, and beside it what the C must know of the backend to fill it."""
+    call = ffi.new("rusage_call *")
+    call.who = who
+    call.measured = sum(1 << bit for bit, name in enumerate(FIELDS) if name in measured)
+    call.maxrss_bytes = backend.maxrss_bytes
+    call.integral_bytes = backend.integral_bytes
+    call.integral_hz = lib.rusage_statclock_hz() if hz is None else hz
+    return call
+
+
+def usage_of(call: Call) -> RUsage:
+    """Return the answer that a call holds."""
+    return _new(RUsage, _unpack(_buffer(call)))
+
+
+def error_of(code: int) -> Exception:
+    """Return what CPython's ``resource`` raises for an errno; on Windows, what ``GetLastError``'s code means."""
+    if sys.platform == "win32":
+        return OSError(0, ffi.getwinerror(code)[1], None, code)
+    if code == errno.EINVAL:
+        return ValueError("invalid who parameter")
+    return OSError(code, os.strerror(code))
+
+
+def _buffer(call: Call) -> memoryview:
+    return ffi.buffer(ffi.addressof(call, "record"))
+
+
+# Looking a function up in lib takes a tenth of a call's time.
+_get, _maxrss, _cputime = lib.rusage_get, lib.rusage_maxrss, lib.rusage_cputime
+_new = tuple.__new__  # RUsage's own __new__ takes sixteen arguments, one by one
+_unpack = struct.Struct("2d14q").unpack  # a rusage_record
+
+_measured = measured_for(BACKEND)
+_calls = {who: new_call(BACKEND, who, fields) for who, fields in _measured.items()}
+
+# Room for answers, per who: taken and given back by list.pop and list.append, each of them atomic, so that threads, signal
+# handlers and free-threaded builds never share one. A pool grows to the largest number of calls that were under way at once.
+_pools: dict[int, list[tuple[Call, memoryview]]] = {who: [] for who in _measured}
+_self_pool = _pools[RUSAGE_SELF]
+_self_call = _calls[RUSAGE_SELF]
+
+
+def _find(table: Mapping[int, T], who: int) -> T:
+    """Look up what belongs to ``who``, or raise what CPython raises."""
+    if type(who) is not int:  # a float that equals a key must not find it
+        who = index(who)
+    try:
+        return table[who]
+    except KeyError:
+        if not INT_MIN <= who <= INT_MAX:
+            raise OverflowError("Python int too large to convert to C int") from None
+        raise ValueError("invalid who parameter") from None
+
+
+def getrusage(who: int, /) -> RUsage:
+    """Return what ``who`` has used so far: getrusage(2), in the same units on every system.
+
+    Raises ``ValueError`` for a ``who`` that this system does not have, ``TypeError`` and ``OverflowError`` where CPython's
+    ``resource.getrusage`` does, and ``OSError`` if the system call fails for another reason.
+    """
+    # "is" is the quick test for the usual case; an equal int that is another object takes the other way to the same list.
+    pool = _self_pool if who is RUSAGE_SELF else _find(_pools, who)
+    try:
+        slot = pool.pop()
+    except IndexError:
+        who = index(who)
+        call = new_call(BACKEND, who, _measured[who])
+        slot = call, _buffer(call)
+    call, record = slot
+    error = _get(call)
+    if error:
+        pool.append(slot)
+        raise error_of(error)
+    values = _unpack(record)
+    pool.append(slot)
+    return _new(RUsage, values)
+
+
+def maxrss(who: int = RUSAGE_SELF, /) -> int:
+    """Return ``getrusage(who).ru_maxrss``, the peak resident set size in bytes, by the shortest way.
+
+    0 where ``measured(who)`` does not name it. Raises what ``getrusage`` raises.
+    """
+    value = _maxrss(_self_call if who is RUSAGE_SELF else _find(_calls, who))
+    if value < 0:
+        raise error_of(-value)
+    return value
+
+
+def cputime(who: int = RUSAGE_SELF, /) -> float:
+    """Return user and system CPU time together, in seconds, by the shortest way. Raises what ``getrusage`` raises."""
+    value = _cputime(_self_call if who is RUSAGE_SELF else _find(_calls, who))
+    if value < 0:
+        raise error_of(-int(value))
+    return value
+
+
+def measured(who: int = RUSAGE_SELF, /) -> frozenset[str]:
+    """Return the names of the fields that this system really fills for ``who``; the others are 0.
+
+    Raises what ``getrusage`` raises.
+    """
+    return _find(_measured, who)
+
+
+fields = MappingProxyType(BACKEND.fields())
+
+
+def getpagesize() -> int:
+    """Return the size of a memory page in bytes: sysconf(3), ``GetSystemInfo`` on Windows."""
+    return lib.rusage_pagesize()

@@ -1,0 +1,92 @@
+"""Usages that come otherwise than by getrusage: from waiting for a child, or from somebody who asked the system himself."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+from collections.abc import Sequence
+from operator import index
+from typing import Any
+
+from ._backends import BACKEND
+from ._backends._base import RUSAGE_SELF
+from ._calls import INT_MAX, INT_MIN, measured, new_call, usage_of
+from ._rusage import ffi, lib
+from ._usage import FIELDS, RUsage
+
+_COUNTERS = tuple(FIELDS)[2:]
+
+# A counter is a C long. Where that has 32 bits it wraps, and who reads it as signed sees a negative number.
+_LONG_BITS = 8 * ffi.sizeof("long")
+_LONG_MAX = 2 ** (_LONG_BITS - 1) - 1
+_LONG_LEAST = -(2**31) if _LONG_BITS == 32 else 0
+
+
+def _c_int(value: int) -> int:
+    value = index(value)
+    if not INT_MIN <= value <= INT_MAX:
+        raise OverflowError("Python int too large to convert to C int")
+    return value
+
+
+def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:
+    """Wait for a child as ``os.wait4`` does, and return its pid, its exit status indication and its usage.
+
+    The usage is the child's and that of the children it has waited for itself. If ``options`` has ``WNOHANG`` and no child
+    was ready, all of it is 0, the pid too. Raises what ``os.wait4`` raises: ``ChildProcessError`` if there is no such child.
+
+    On Linux ``ru_maxrss`` is never below the peak of the process that the child was forked from: wait4(2) has it so.
+    """
+    pid, options = _c_int(pid), _c_int(options)
+    waited = BACKEND.waited if BACKEND.waited is not None else BACKEND.measured["RUSAGE_CHILDREN"]
+    call = new_call(BACKEND, 0, waited)
+    status = ffi.new("int *")
+    while True:
+        child = lib.rusage_wait4(pid, status, options, call)
+        if child >= 0:
+            return child, status[0], usage_of(call)
+        # After a signal its Python handler runs here, between two instructions; if that does not raise, go on (PEP 475).
+        if child != -errno.EINTR:
+            raise OSError(-child, os.strerror(-child))
+
+
+def wait3(options: int) -> tuple[int, int, RUsage]:
+    """Wait for any child as ``os.wait3`` does; the result and the errors are those of ``wait4``."""
+    return wait4(-1, options)
+
+
+def from_native(usage: Sequence[float], /) -> RUsage:
+    """Return in uniform units what ``resource.getrusage``, ``os.wait3`` or ``os.wait4`` gave in this system's own.
+
+    Takes any sequence of the sixteen numbers; the two times are in seconds. Raises ``TypeError`` for anything else and for an
+    ``RUsage``, which has its uniform units already, and ``ValueError`` for another length or a number no kernel gives.
+    """
+    if isinstance(usage, RUsage):
+        raise TypeError("an RUsage is normalised already")
+    if not isinstance(usage, Sequence) or isinstance(usage, (str, bytes, bytearray, memoryview)):
+        raise TypeError(f"a sequence of {len(FIELDS)} numbers is needed, not {type(usage).__name__}")
+    values: tuple[Any, ...] = tuple(usage)
+    if len(values) != len(FIELDS):
+        raise ValueError(f"a usage has {len(FIELDS)} numbers, not {len(values)}")
+    native = ffi.new("struct rusage *")
+    _set_time(native.ru_utime, "ru_utime", values[0])
+    _set_time(native.ru_stime, "ru_stime", values[1])
+    for name, value in zip(_COUNTERS, values[2:], strict=True):
+        number = index(value)
+        if not _LONG_LEAST <= number <= _LONG_MAX:
+            raise ValueError(f"{name} is out of range: {number}")
+        setattr(native, name, number)
+    call = new_call(BACKEND, RUSAGE_SELF, measured(RUSAGE_SELF))
+    lib.rusage_convert(native, call)
+    return usage_of(call)
+
+
+def _set_time(timeval: Any, name: str, seconds: float) -> None:
+    """Set a ``struct timeval`` to the microseconds that a float was made from."""
+    if isinstance(seconds, (str, bytes)) or not hasattr(seconds, "__float__"):
+        raise TypeError(f"{name} must be a number, not {type(seconds).__name__}")
+    seconds = float(seconds)
+    if not (math.isfinite(seconds) and 0 <= seconds < 2**31):
+        raise ValueError(f"{name} is out of range: {seconds}")
+    timeval.tv_sec, timeval.tv_usec = divmod(round(seconds * 1_000_000), 1_000_000)

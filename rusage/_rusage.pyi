@@ -1,0 +1,94 @@
+"""The compiled module (``rusage_build.py`` is its source)."""
+
+from typing import Any, Literal, Protocol, overload
+
+class Record(Protocol):
+    """A ``rusage_record``: a field of the result each, in its uniform unit."""
+
+    utime: float
+    stime: float
+    maxrss: int
+
+class Call(Protocol):
+    """A ``rusage_call *``."""
+
+    who: int
+    measured: int
+    maxrss_bytes: int
+    integral_bytes: int
+    integral_hz: int
+    record: Record
+
+class Timeval(Protocol):
+    """A ``struct timeval``."""
+
+    tv_sec: int
+    tv_usec: int
+
+class Native(Protocol):
+    """A ``struct rusage *``: the system's own."""
+
+    ru_utime: Timeval
+    ru_stime: Timeval
+    ru_maxrss: int
+    ru_ixrss: int
+    ru_idrss: int
+    ru_isrss: int
+    ru_minflt: int
+    ru_majflt: int
+    ru_nswap: int
+    ru_inblock: int
+    ru_oublock: int
+    ru_msgsnd: int
+    ru_msgrcv: int
+    ru_nsignals: int
+    ru_nvcsw: int
+    ru_nivcsw: int
+
+class WindowsNative(Protocol):
+    """A ``rusage_windows *``."""
+
+    user_low: int
+    user_high: int
+    kernel_low: int
+    kernel_high: int
+    peak_working_set: int
+    page_faults: int
+
+class Int(Protocol):
+    """An ``int *``."""
+
+    def __getitem__(self, index: int, /) -> int: ...
+
+class FFI:
+    """cffi's own object."""
+
+    @overload
+    def new(self, cdecl: Literal["rusage_call *"]) -> Call: ...
+    @overload
+    def new(self, cdecl: Literal["struct rusage *"]) -> Native: ...
+    @overload
+    def new(self, cdecl: Literal["rusage_windows *"]) -> WindowsNative: ...
+    @overload
+    def new(self, cdecl: Literal["int *"]) -> Int: ...
+    def addressof(self, cdata: Call, *fields: str) -> Any: ...
+    def buffer(self, cdata: Any) -> memoryview: ...
+    def sizeof(self, cdecl: str) -> int: ...
+    def getwinerror(self, code: int) -> tuple[int, str]: ...
+
+class Lib:
+    """The functions; an ``int`` that they return is 0 or an errno, any other number the result or a negative errno."""
+
+    def rusage_convert(self, native: Native, call: Call, /) -> None: ...
+    def rusage_convert_both(self, native: Native, children: Native, call: Call, /) -> None: ...
+    def rusage_convert_windows(self, native: WindowsNative, call: Call, /) -> None: ...
+    def rusage_get(self, call: Call, /) -> int: ...
+    def rusage_get_process(self, handle: int, call: Call, /) -> int: ...
+    def rusage_maxrss(self, call: Call, /) -> int: ...
+    def rusage_cputime(self, call: Call, /) -> float: ...
+    def rusage_wait4(self, pid: int, status: Int, options: int, call: Call, /) -> int: ...
+    def rusage_statclock_hz(self) -> int: ...
+    def rusage_pagesize(self) -> int: ...
+
+ffi: FFI
+lib: Lib

@@ -1,0 +1,90 @@
+"""The result: sixteen fields, their names, their order and the one unit that each of them has on every system."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class RUsage(NamedTuple):
+    """What a process, its children or a thread have used.
+
+    The fields and their order are those of CPython's ``resource.struct_rusage``; the units are the same on every system.
+    A field that the system does not measure is 0: ``rusage.measured(who)`` names those that it does measure, and
+    ``rusage.fields`` says what each one means here.
+
+    ``later - earlier`` is what happened between two of them: counters and times subtract, ``ru_maxrss`` is the later
+    peak (a peak is no counter).
+    """
+
+    ru_utime: float
+    """CPU time in user mode, seconds."""
+    ru_stime: float
+    """CPU time in the kernel, seconds."""
+    ru_maxrss: int
+    """Peak resident set size, bytes."""
+    ru_ixrss: int
+    """Size of the text over CPU time, byte-seconds."""
+    ru_idrss: int
+    """Size of the data over CPU time, byte-seconds."""
+    ru_isrss: int
+    """Size of the stack over CPU time, byte-seconds."""
+    ru_minflt: int
+    """Page faults served without I/O, a count."""
+    ru_majflt: int
+    """Page faults that needed I/O, a count."""
+    ru_nswap: int
+    """Times swapped out, a count."""
+    ru_inblock: int
+    """Input from block devices, in what the kernel counts: ``rusage.fields`` says which unit."""
+    ru_oublock: int
+    """Output to block devices, in what the kernel counts: ``rusage.fields`` says which unit."""
+    ru_msgsnd: int
+    """Messages sent, a count."""
+    ru_msgrcv: int
+    """Messages received, a count."""
+    ru_nsignals: int
+    """Signals delivered, a count."""
+    ru_nvcsw: int
+    """Voluntary context switches (waiting for something), a count."""
+    ru_nivcsw: int
+    """Involuntary context switches (time slice used up), a count."""
+
+    def __sub__(self, earlier: RUsage, /) -> RUsage:
+        """Return what happened since an earlier usage; the peak is the later one's."""
+        if not isinstance(earlier, RUsage):
+            return NotImplemented
+        between = (after - before for after, before in zip(self, earlier, strict=True))
+        return RUsage._make(between)._replace(ru_maxrss=self.ru_maxrss)
+
+
+# Where pickles and tracebacks find it: the module that holds it is nobody's business.
+RUsage.__module__ = "rusage"
+
+
+class Field(NamedTuple):
+    """A field of ``RUsage`` on this system, in words."""
+
+    unit: str
+    """What its number counts: ``seconds``, ``bytes``, ``byte-seconds``, or the thing counted."""
+    meaning: str
+    """What the number stands for on this system, or that it is not measured."""
+
+
+FIELDS = {
+    "ru_utime": Field("seconds", "CPU time in user mode"),
+    "ru_stime": Field("seconds", "CPU time in the kernel"),
+    "ru_maxrss": Field("bytes", "peak resident set size"),
+    "ru_ixrss": Field("byte-seconds", "size of the text over CPU time"),
+    "ru_idrss": Field("byte-seconds", "size of the data over CPU time"),
+    "ru_isrss": Field("byte-seconds", "size of the stack over CPU time"),
+    "ru_minflt": Field("faults", "page faults served without I/O"),
+    "ru_majflt": Field("faults", "page faults that needed I/O"),
+    "ru_nswap": Field("swaps", "times swapped out"),
+    "ru_inblock": Field("operations", "reads from block devices"),
+    "ru_oublock": Field("operations", "writes to block devices"),
+    "ru_msgsnd": Field("messages", "messages sent"),
+    "ru_msgrcv": Field("messages", "messages received"),
+    "ru_nsignals": Field("signals", "signals delivered"),
+    "ru_nvcsw": Field("switches", "voluntary context switches"),
+    "ru_nivcsw": Field("switches", "involuntary context switches"),
+}
