@@ -1,8 +1,8 @@
 """Build ``rusage._rusage``, the cffi out-of-line (API mode) extension, and what goes beside it.
 
-The C knows layouts and calls, never what a number means: the backend (``rusage/_backends``) says that, and hands it down
-in a ``rusage_call``. ``python rusage_build.py --platform NAME OUT.c`` writes the C of any platform on any platform, so that a
-cross compiler can check them all on one machine.
+The C knows layouts and calls, never what a number means: the backend (``rusage/_backends``) says that, and hands it
+down in a ``rusage_call``. ``python rusage_build.py --platform NAME OUT.c`` writes the C of any platform on any, so
+that a cross compiler can check them all on one machine.
 """
 
 import argparse
@@ -20,7 +20,7 @@ STABLE_ABI = "cp310"
 # Free-threaded and debug interpreters have no stable ABI that cffi and setuptools could build for.
 HAS_STABLE_ABI = not (sysconfig.get_config_var("Py_GIL_DISABLED") or hasattr(sys, "gettotalrefcount"))
 
-# --- What Python sees ---------------------------------------------------------------------------------------------------
+# --- What Python sees ------------------------------------------------------------------------------------------------
 
 RECORD = """
 typedef struct {
@@ -30,7 +30,7 @@ typedef struct {
     int64_t minflt, majflt, nswap, inblock, oublock, msgsnd, msgrcv, nsignals, nvcsw, nivcsw;
 } rusage_record;
 
-/* Whom to ask for, what the backend says of the answer, and room for it: all that a call needs behind one pointer. */
+/* Whom to ask for, what the backend says of the answer, and room for it: all that a call needs, by one pointer. */
 typedef struct {
     int who;
     uint32_t measured;              /* bit i: field i of the record is measured for this who */
@@ -91,7 +91,7 @@ FUNCTIONS_WINDOWS = """
 int rusage_get_process(intptr_t handle, rusage_call *call);
 """
 
-# --- The C, from the system's side up -------------------------------------------------------------------------------------
+# --- The C, from the system's side up --------------------------------------------------------------------------------
 
 PRELUDE = r"""
 #include <errno.h>
@@ -451,7 +451,7 @@ static double rusage_cputime(const rusage_call *call)
 }
 """
 
-# --- The platforms ----------------------------------------------------------------------------------------------------------
+# --- The platforms ---------------------------------------------------------------------------------------------------
 
 
 class Platform(NamedTuple):
@@ -505,7 +505,7 @@ def builder(platform: str) -> FFI:
 
 ffibuilder = builder(this_platform())
 
-# --- The build commands -------------------------------------------------------------------------------------------------------
+# --- The build commands ----------------------------------------------------------------------------------------------
 
 
 class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
@@ -516,9 +516,10 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
         ext.py_limited_api = HAS_STABLE_ABI
         if not HAS_STABLE_ABI:
             ext.define_macros.append(("_CFFI_NO_LIMITED_API", None))
-        ext.sources = [os.path.join(self.build_temp, "_rusage.c")]
+        source = os.path.join(self.build_temp, "_rusage.c")
         os.makedirs(self.build_temp, exist_ok=True)
-        ffibuilder.emit_c_code(ext.sources[0])
+        ffibuilder.emit_c_code(source)
+        ext.sources = [source]
         super().build_extension(ext)
 
 

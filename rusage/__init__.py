@@ -1,7 +1,7 @@
 """getrusage(2) in one shape and one set of units, on every operating system and interpreter.
 
-The interface is that of CPython's ``resource`` module, made true everywhere: times in seconds, memory in bytes, integrals in
-byte-seconds, and a way to ask which fields the system really measures.
+The interface is that of CPython's ``resource`` module, made true everywhere: times in seconds, memory in bytes,
+integrals in byte-seconds, and a way to ask which fields the system really measures.
 """
 
 import sys
@@ -41,7 +41,7 @@ if not sys.platform.startswith("netbsd") and not sys.platform.startswith("dragon
 
     __all__ += ["RUSAGE_THREAD"]
 
-# The above is what a type checker can see. What this system cannot have honestly is the backend's word, and has no name.
+# The above is what a type checker can see. What this system cannot have honestly is the backend's word; it has no name.
 for _name in _BACKEND.absent:
     if globals().pop(_name, None) is not None:
         globals()["__all__"].remove(_name)

@@ -71,8 +71,8 @@ _unpack = struct.Struct("2d14q").unpack  # a rusage_record
 _measured = measured_for(BACKEND)
 _calls = {who: new_call(BACKEND, who, fields) for who, fields in _measured.items()}
 
-# Room for answers, per who: taken and given back by list.pop and list.append, each of them atomic, so that threads, signal
-# handlers and free-threaded builds never share one. A pool grows to the largest number of calls that were under way at once.
+# Room for answers, per who: taken and given back by list.pop and list.append, each of them atomic, so that threads,
+# signal handlers and free-threaded builds never share one. A pool grows to the largest number of calls at once.
 _pools: dict[int, list[tuple[Call, memoryview]]] = {who: [] for who in _measured}
 _self_pool = _pools[RUSAGE_SELF]
 _self_call = _calls[RUSAGE_SELF]
@@ -91,12 +91,12 @@ def _find(table: Mapping[int, T], who: int) -> T:
 
 
 def getrusage(who: int, /) -> RUsage:
-    """Return what ``who`` has used so far: getrusage(2), in the same units on every system.
+    """Return what ``who`` has used so far, in the same units on every system (man page: getrusage, section 2).
 
-    Raises ``ValueError`` for a ``who`` that this system does not have, ``TypeError`` and ``OverflowError`` where CPython's
-    ``resource.getrusage`` does, and ``OSError`` if the system call fails for another reason.
+    Raises ``ValueError`` for a ``who`` that this system does not have, ``TypeError`` and ``OverflowError`` where
+    CPython's ``resource.getrusage`` does, and ``OSError`` if the system call fails for another reason.
     """
-    # "is" is the quick test for the usual case; an equal int that is another object takes the other way to the same list.
+    # "is" is the quick test for the usual case; an equal int that is another object takes the long way to the same.
     pool = _self_pool if who is RUSAGE_SELF else _find(_pools, who)
     try:
         slot = pool.pop()

@@ -1,9 +1,8 @@
-"""Usages that come otherwise than by getrusage: from waiting for a child, or from somebody who asked the system himself."""
+"""Usages that come otherwise than by getrusage: from waiting for a child, or from a caller who asked the system."""
 
 from __future__ import annotations
 
 import errno
-import math
 import os
 from collections.abc import Sequence
 from operator import index
@@ -33,8 +32,8 @@ def _c_int(value: int) -> int:
 def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:
     """Wait for a child as ``os.wait4`` does, and return its pid, its exit status indication and its usage.
 
-    The usage is the child's and that of the children it has waited for itself. If ``options`` has ``WNOHANG`` and no child
-    was ready, all of it is 0, the pid too. Raises what ``os.wait4`` raises: ``ChildProcessError`` if there is no such child.
+    The usage is the child's and that of the children it has waited for itself. If ``options`` has ``WNOHANG`` and no
+    child was ready, all is 0, the pid too. Raises what ``os.wait4`` raises: ``ChildProcessError`` if there is none.
 
     On Linux ``ru_maxrss`` is never below the peak of the process that the child was forked from: wait4(2) has it so.
     """
@@ -46,7 +45,7 @@ def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:
         child = lib.rusage_wait4(pid, status, options, call)
         if child >= 0:
             return child, status[0], usage_of(call)
-        # After a signal its Python handler runs here, between two instructions; if that does not raise, go on (PEP 475).
+        # A signal's Python handler runs here, between two instructions; if it does not raise, go on (PEP 475).
         if child != -errno.EINTR:
             raise OSError(-child, os.strerror(-child))
 
@@ -59,8 +58,9 @@ def wait3(options: int) -> tuple[int, int, RUsage]:
 def from_native(usage: Sequence[float], /) -> RUsage:
     """Return in uniform units what ``resource.getrusage``, ``os.wait3`` or ``os.wait4`` gave in this system's own.
 
-    Takes any sequence of the sixteen numbers; the two times are in seconds. Raises ``TypeError`` for anything else and for an
-    ``RUsage``, which has its uniform units already, and ``ValueError`` for another length or a number no kernel gives.
+    Takes any sequence of the sixteen numbers; the two times are in seconds. Raises ``TypeError`` for anything else and
+    for an ``RUsage``, which has its uniform units already, and ``ValueError`` for another length or a number that no
+    kernel gives.
     """
     if isinstance(usage, RUsage):
         raise TypeError("an RUsage is normalised already")
@@ -86,7 +86,9 @@ def _set_time(timeval: Any, name: str, seconds: float) -> None:
     """Set a ``struct timeval`` to the microseconds that a float was made from."""
     if isinstance(seconds, (str, bytes)) or not hasattr(seconds, "__float__"):
         raise TypeError(f"{name} must be a number, not {type(seconds).__name__}")
-    seconds = float(seconds)
-    if not (math.isfinite(seconds) and 0 <= seconds < 2**31):
+    try:
+        timeval.tv_sec, timeval.tv_usec = divmod(round(float(seconds) * 1_000_000), 1_000_000)
+    except (ValueError, OverflowError):  # not finite; more than a time_t holds
+        raise ValueError(f"{name} is out of range: {seconds}") from None
+    if timeval.tv_sec < 0:
         raise ValueError(f"{name} is out of range: {seconds}")
-    timeval.tv_sec, timeval.tv_usec = divmod(round(seconds * 1_000_000), 1_000_000)

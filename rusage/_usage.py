@@ -8,9 +8,9 @@ from typing import NamedTuple
 class RUsage(NamedTuple):
     """What a process, its children or a thread have used.
 
-    The fields and their order are those of CPython's ``resource.struct_rusage``; the units are the same on every system.
-    A field that the system does not measure is 0: ``rusage.measured(who)`` names those that it does measure, and
-    ``rusage.fields`` says what each one means here.
+    The fields and their order are those of CPython's ``resource.struct_rusage``; the units are the same on every
+    system. A field that the system does not measure is 0: ``rusage.measured(who)`` names those that it does measure,
+    and ``rusage.fields`` says what each one means here.
 
     ``later - earlier`` is what happened between two of them: counters and times subtract, ``ru_maxrss`` is the later
     peak (a peak is no counter).

@@ -9,8 +9,8 @@ from .._usage import FIELDS, Field
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# The same numbers on every system that has the name; the C of each asserts it. macOS and Windows have no number for THREAD
-# and no system has BOTH: those are composed, and get the number that others (BOTH: a header of Linux) give them.
+# The same numbers on every system that has the name; the C of each asserts it. macOS and Windows have no number for
+# THREAD and no system has BOTH: those are composed, and get the number that others (BOTH: a header of Linux) give them.
 RUSAGE_SELF = 0
 RUSAGE_CHILDREN = -1
 RUSAGE_THREAD = 1
@@ -56,9 +56,6 @@ class Backend(NamedTuple):
 
     def _field(self, name: str, field: Field) -> Field:
         unit = self.units.get(name, field.unit)
-        if name not in self.measured["RUSAGE_SELF"]:
-            meaning = f"not measured by {self.name}"
-        else:
-            meaning = field.meaning
+        meaning = field.meaning if name in self.measured["RUSAGE_SELF"] else f"not measured by {self.name}"
         note = self.notes.get(name)
         return Field(unit, f"{meaning}; {note}" if note else meaning)

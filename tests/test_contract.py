@@ -1,0 +1,181 @@
+"""Arguments, good and bad: the same value or the same exception as CPython's ``resource``."""
+
+import platform
+import sys
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rusage
+
+CPYTHON = platform.python_implementation() == "CPython"
+
+
+class Indexable:
+    """Has ``__index__`` and nothing else, as NumPy's integers have."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def __index__(self) -> int:
+        if isinstance(self.value, Exception):
+            raise self.value
+        return self.value  # type: ignore[return-value]  # a wrong type is one of the cases
+
+    def __repr__(self) -> str:
+        return f"Indexable({self.value!r})"
+
+
+class Intable:
+    """Has ``__int__`` only: no integer."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __int__(self) -> int:
+        return self.value
+
+
+class NumpyLike(Indexable):
+    """Has both, and arithmetic that is not to be trusted."""
+
+    def __int__(self) -> int:
+        return -1
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 0
+
+
+class Int(int):
+    """An int that claims to be another one."""
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+    def __hash__(self) -> int:
+        return 12345
+
+    def __index__(self) -> int:
+        return 99
+
+
+def outcome(call: Callable[..., Any], *args: object, **kwargs: object) -> tuple[str, str]:
+    """Return the type of what a call returns or raises, and the message if that is part of the contract."""
+    try:
+        result = call(*args, **kwargs)
+    except Exception as error:
+        return type(error).__name__, str(error) if type(error) in (ValueError, KeyError, IndexError) else ""
+    return ("usage", "") if len(result) == 16 else ("?", repr(result))
+
+
+TABLE = [
+    (0, "usage"),
+    (-1, "usage"),
+    (False, "usage"),
+    (True, "usage" if hasattr(rusage, "RUSAGE_THREAD") else "ValueError"),
+    (2, "ValueError"),
+    (-3, "ValueError"),
+    (99, "ValueError"),
+    (2**31 - 1, "ValueError"),
+    (-(2**31), "ValueError"),
+    (2**31, "OverflowError"),
+    (-(2**31) - 1, "OverflowError"),
+    (10**100, "OverflowError"),
+    (0.0, "TypeError"),
+    (-1.0, "TypeError"),
+    (float("nan"), "TypeError"),
+    (0j, "TypeError"),
+    (None, "TypeError"),
+    ("0", "TypeError"),
+    (b"\0", "TypeError"),
+    ([], "TypeError"),
+    (Decimal(0), "TypeError"),
+    (Fraction(0), "TypeError"),
+    (Intable(0), "TypeError"),
+    (Indexable(0), "usage"),
+    (Indexable(99), "ValueError"),
+    (Indexable(2**40), "OverflowError"),
+    (Indexable("0"), "TypeError"),
+    (Indexable(KeyError("mine")), "KeyError"),
+    (Indexable(IndexError("mine")), "IndexError"),
+    (NumpyLike(0), "usage"),
+    (NumpyLike(7), "ValueError"),
+    (Int(0), "usage"),
+    (Int(99), "ValueError"),
+]
+
+
+@pytest.mark.parametrize(("who", "expected"), TABLE, ids=lambda value: repr(value)[:30])
+def test_argument_gives_what_the_table_says(who: object, expected: str) -> None:
+    """Each kind of argument returns a usage or raises the exception of the table, on every interpreter."""
+    kind, message = outcome(rusage.getrusage, who)
+    assert kind == expected
+    if kind == "ValueError":
+        assert message == "invalid who parameter"
+
+
+@pytest.mark.skipif(not CPYTHON, reason="PyPy's resource returns sixteen zeros for a bad who")
+@pytest.mark.parametrize("who", [who for who, _ in TABLE], ids=lambda value: repr(value)[:30])
+def test_argument_gives_what_cpython_gives(who: object) -> None:
+    """The table is CPython's: its ``resource.getrusage`` gives the same for each argument."""
+    resource = pytest.importorskip("resource", reason="Windows has no resource module")
+    assert outcome(rusage.getrusage, who) == outcome(resource.getrusage, who)
+
+
+ARGUMENTS = st.one_of(
+    st.integers(),
+    st.integers(-5, 5),
+    st.integers(2**31 - 3, 2**31 + 3),
+    st.integers(-(2**31) - 3, -(2**31) + 3),
+    st.booleans(),
+    st.floats(),
+    st.none(),
+    st.text(max_size=3),
+    st.binary(max_size=3),
+    st.decimals(),
+    st.fractions(),
+    st.builds(Indexable, st.integers(-3, 3) | st.integers() | st.text(max_size=1)),
+    st.builds(Intable, st.integers(-3, 3)),
+    st.builds(NumpyLike, st.integers(-3, 3)),
+    st.builds(Int, st.integers(-3, 3)),
+)
+
+# The numbers that are ours and not the kernel's: BOTH everywhere, THREAD on macOS.
+COMPOSED = {-2, 1} if sys.platform == "darwin" else {-2}
+
+
+def integer(who: Any) -> int:
+    """Return the value that C sees."""
+    return int.__add__(who, 0) if isinstance(who, int) else who.__index__()
+
+
+@pytest.mark.skipif(not CPYTHON, reason="PyPy's resource returns sixteen zeros for a bad who")
+@settings(max_examples=2000, deadline=None)
+@given(ARGUMENTS)
+def test_any_argument_gives_what_cpython_gives(who: object) -> None:
+    """Whatever the argument is, both calls return a usage or raise the same; a ``who`` that we compose aside."""
+    resource = pytest.importorskip("resource", reason="Windows has no resource module")
+    expected = outcome(resource.getrusage, who)
+    if expected[0] == "ValueError" and integer(who) in COMPOSED:
+        expected = "usage", ""
+    assert outcome(rusage.getrusage, who) == expected
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs"),
+    [((), {}), ((0, 0), {}), ((), {"who": 0}), ((0,), {"who": 0}), ((0,), {"x": 1}), ((), {"x": 1})],
+)
+def test_wrong_counts_and_keywords_are_type_errors(args: tuple[int, ...], kwargs: dict[str, int]) -> None:
+    """``who`` is the one argument and is positional only, as in CPython."""
+    assert outcome(rusage.getrusage, *args, **kwargs)[0] == "TypeError"
+    if CPYTHON:
+        resource = pytest.importorskip("resource", reason="Windows has no resource module")
+        assert outcome(resource.getrusage, *args, **kwargs)[0] == "TypeError"

@@ -1,0 +1,161 @@
+"""The real call on this system; CPython's ``resource`` and /proc are the oracles."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import rusage
+
+resource = pytest.importorskip("resource", reason="Windows has no resource module")
+
+PROC_STATUS = Path("/proc/self/status")
+TIMES = ("ru_utime", "ru_stime")
+WHO = [name for name in ("RUSAGE_SELF", "RUSAGE_CHILDREN", "RUSAGE_THREAD") if hasattr(resource, name)]
+
+TOUCH_256_MIB = """
+import mmap, pathlib, time, rusage
+
+MIB = 2**20
+
+def touch(size):
+    block = mmap.mmap(-1, size)
+    for page in range(0, size, 4096):
+        block[page] = 1
+    return block
+
+def high_water_mark():
+    try:
+        lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
+
+# A peak inherited from the parent has to be reached before it can grow.
+inherited = rusage.maxrss()
+blocks = []
+while rusage.maxrss() <= inherited and len(blocks) < 1024:
+    blocks.append(touch(MIB))
+before = rusage.maxrss()
+blocks.append(touch(256 * MIB))
+start = time.process_time()
+while time.process_time() - start < 0.3:  # a kernel that samples has to see it
+    pass
+print(before, rusage.maxrss(), rusage.getrusage(rusage.RUSAGE_SELF).ru_maxrss, high_water_mark())
+"""
+
+
+@pytest.mark.skipif("ru_maxrss" not in rusage.measured(), reason="this system does not measure the peak")
+def test_peak_grows_in_bytes(python: Callable[[str], str]) -> None:
+    """After touching 256 MiB, the peak has grown by about 256 MiB in bytes, by both ways to ask."""
+    before, peak, field, _ = map(int, python(TOUCH_256_MIB).split())
+    assert 150 * 2**20 < peak - before < 300 * 2**20
+    assert abs(peak - field) < 2 * 2**20
+
+
+@pytest.mark.skipif(
+    not PROC_STATUS.exists() or "VmHWM" not in PROC_STATUS.read_text(), reason="no VmHWM in /proc/self/status"
+)
+def test_peak_is_the_kernels_high_water_mark(python: Callable[[str], str]) -> None:
+    """On Linux the peak agrees with VmHWM of /proc/self/status within 2 MiB, and grows by 256 MiB within 8 MiB."""
+    before, peak, field, high_water_mark = map(int, python(TOUCH_256_MIB).split())
+    assert abs(peak - high_water_mark) <= 2 * 2**20
+    assert abs(field - high_water_mark) <= 2 * 2**20
+    assert abs(peak - before - 256 * 2**20) <= 8 * 2**20
+
+
+@pytest.mark.parametrize("name", WHO)
+def test_every_field_lies_between_two_calls_of_resource(name: str) -> None:
+    """Each field lies between what ``resource`` says before and after, its native units converted."""
+    who = getattr(resource, name)
+    before = rusage.from_native(resource.getrusage(who))
+    usage = rusage.getrusage(getattr(rusage, name))
+    after = rusage.from_native(resource.getrusage(who))
+    for field, low, value, high in zip(rusage.RUsage._fields, before, usage, after, strict=True):
+        if field in TIMES:  # user and system time are split by samples; only their sum is sure to grow
+            continue
+        assert low <= value <= high, field
+    assert sum(before[:2]) <= sum(usage[:2]) + 2e-6
+    assert sum(usage[:2]) <= sum(after[:2]) + 2e-6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the literal unit of Linux")
+def test_resource_counts_kib_on_linux() -> None:
+    """``resource`` gives KiB on Linux, so its figure times 1024 brackets ours."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = rusage.maxrss()
+    assert before <= peak <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+@pytest.mark.parametrize("name", WHO)
+def test_constants_are_the_kernels_own(name: str) -> None:
+    """Each ``RUSAGE_*`` that the system has holds the number it has in ``resource``."""
+    assert getattr(rusage, name) == getattr(resource, name)
+
+
+def test_thread_tells_this_threads_usage() -> None:
+    """RUSAGE_THREAD grows with the work of this thread, also where ``resource`` has none (PyPy)."""
+    if not hasattr(rusage, "RUSAGE_THREAD"):
+        pytest.skip(reason="this system has no RUSAGE_THREAD")
+    import threading
+    import time
+
+    before = rusage.getrusage(rusage.RUSAGE_THREAD)
+
+    def work() -> None:
+        start = time.thread_time()
+        while time.thread_time() - start < 0.3:
+            pass
+
+    worker = threading.Thread(target=work)
+    own = sum(rusage.getrusage(rusage.RUSAGE_SELF)[:2])
+    worker.start()
+    worker.join()
+    assert sum(rusage.getrusage(rusage.RUSAGE_SELF)[:2]) - own > 0.25
+    assert sum((rusage.getrusage(rusage.RUSAGE_THREAD) - before)[:2]) < 0.25
+    work()
+    assert sum((rusage.getrusage(rusage.RUSAGE_THREAD) - before)[:2]) > 0.25
+
+
+def test_both_adds_counters_and_takes_the_larger_peak() -> None:
+    """RUSAGE_BOTH is SELF and CHILDREN: counters and times add, the peak is the larger of the two."""
+    own = rusage.getrusage(rusage.RUSAGE_SELF)
+    children = rusage.getrusage(rusage.RUSAGE_CHILDREN)
+    both = rusage.getrusage(rusage.RUSAGE_BOTH)
+    after = rusage.getrusage(rusage.RUSAGE_SELF)
+    assert max(own.ru_maxrss, children.ru_maxrss) <= both.ru_maxrss <= max(after.ru_maxrss, children.ru_maxrss)
+    for field in ("ru_minflt", "ru_majflt", "ru_inblock", "ru_oublock", "ru_nvcsw", "ru_nivcsw"):
+        assert getattr(own, field) <= getattr(both, field) - getattr(children, field) <= getattr(after, field), field
+    assert sum(own[:2]) - 2e-6 <= sum(both[:2]) - sum(children[:2]) <= sum(after[:2]) + 2e-6
+
+
+def test_cputime_is_user_and_system_time() -> None:
+    """``cputime`` lies between the sums of two usages, and of ``resource``'s."""
+    before = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+    seconds = rusage.cputime()
+    assert before - 2e-6 <= seconds <= sum(resource.getrusage(resource.RUSAGE_SELF)[:2]) + 2e-6
+
+
+@pytest.mark.parametrize("call", [rusage.getrusage, rusage.maxrss, rusage.cputime, rusage.measured])
+def test_every_call_takes_every_who(call: Callable[[int], object]) -> None:
+    """All calls that take a ``who`` take all of them, and refuse the same ones."""
+    for name in rusage.__all__:
+        if name.startswith("RUSAGE_"):
+            call(getattr(rusage, name))
+    with pytest.raises(ValueError, match=r"^invalid who parameter$"):
+        call(99)
+    with pytest.raises(OverflowError):
+        call(2**31)
+    with pytest.raises(TypeError):
+        call(0.0)  # type: ignore[arg-type]  # the point
+
+
+def test_page_size_is_the_systems() -> None:
+    """``getpagesize`` is what ``resource`` says."""
+    assert rusage.getpagesize() == resource.getpagesize()
+
+
+def test_error_is_oserror() -> None:
+    """``error`` is ``OSError``, as in ``resource``."""
+    assert rusage.error is OSError is resource.error

@@ -1,0 +1,169 @@
+"""``RUsage``: a real tuple with sixteen names."""
+
+import base64
+import copy
+import pickle
+from typing import Any
+
+import pytest
+
+import rusage
+from rusage import RUsage
+
+NAMES = [
+    "ru_utime",
+    "ru_stime",
+    "ru_maxrss",
+    "ru_ixrss",
+    "ru_idrss",
+    "ru_isrss",
+    "ru_minflt",
+    "ru_majflt",
+    "ru_nswap",
+    "ru_inblock",
+    "ru_oublock",
+    "ru_msgsnd",
+    "ru_msgrcv",
+    "ru_nsignals",
+    "ru_nvcsw",
+    "ru_nivcsw",
+]
+VALUES = (1.5, 0.25, *range(2, 16))
+USAGE = RUsage(*VALUES)
+
+# pickle.dumps(RUsage(1.5, 0.25, 2, 3, … 15), protocol) by CPython 3.10, whose module is the oldest there is.
+PICKLES = {
+    0: (
+        "Y2NvcHlfcmVnCl9yZWNvbnN0cnVjdG9yCnAwCihjcnVzYWdlClJVc2FnZQpwMQpjX19idWlsdGluX18KdHVwbGUKcDIKKEYx"
+        "LjUKRjAuMjUKSTIKSTMKSTQKSTUKSTYKSTcKSTgKSTkKSTEwCkkxMQpJMTIKSTEzCkkxNApJMTUKdHAzCnRwNApScDUKLg=="
+    ),
+    1: (
+        "Y2NvcHlfcmVnCl9yZWNvbnN0cnVjdG9yCnEAKGNydXNhZ2UKUlVzYWdlCnEBY19fYnVpbHRpbl9fCnR1cGxlCnECKEc/+AAA"
+        "AAAAAEc/0AAAAAAAAEsCSwNLBEsFSwZLB0sISwlLCksLSwxLDUsOSw90cQN0cQRScQUu"
+    ),
+    2: ("gAJjcnVzYWdlClJVc2FnZQpxAChHP/gAAAAAAABHP9AAAAAAAABLAksDSwRLBUsGSwdLCEsJSwpLC0sMSw1LDksPdHEBgXECLg=="),
+    3: ("gANjcnVzYWdlClJVc2FnZQpxAChHP/gAAAAAAABHP9AAAAAAAABLAksDSwRLBUsGSwdLCEsJSwpLC0sMSw1LDksPdHEBgXECLg=="),
+    4: (
+        "gASVSAAAAAAAAACMBnJ1c2FnZZSMBlJVc2FnZZSTlChHP/gAAAAAAABHP9AAAAAAAABLAksDSwRLBUsGSwdLCEsJSwpLC0sM"
+        "Sw1LDksPdJSBlC4="
+    ),
+    5: (
+        "gAWVSAAAAAAAAACMBnJ1c2FnZZSMBlJVc2FnZZSTlChHP/gAAAAAAABHP9AAAAAAAABLAksDSwRLBUsGSwdLCEsJSwpLC0sM"
+        "Sw1LDksPdJSBlC4="
+    ),
+}
+
+
+def test_names_and_order_are_those_of_resource() -> None:
+    """The sixteen names stand in CPython's order."""
+    assert list(RUsage._fields) == NAMES
+    resource = pytest.importorskip("resource", reason="Windows has no resource module")
+    theirs = resource.getrusage(resource.RUSAGE_SELF)
+    numbered = resource.struct_rusage(range(16))
+    assert len(theirs) == len(USAGE)
+    assert [getattr(numbered, name) for name in NAMES] == list(range(16))
+
+
+def test_usage_is_a_tuple() -> None:
+    """Length, index, slice, unpacking, equality and hash are the plain tuple's."""
+    assert isinstance(USAGE, tuple)
+    assert len(USAGE) == 16
+    assert tuple(USAGE) == VALUES
+    assert USAGE == VALUES
+    assert USAGE[2] == 2
+    assert USAGE[:2] == (1.5, 0.25)
+    user, system, *rest = USAGE
+    assert (user, system, rest) == (1.5, 0.25, list(range(2, 16)))
+    assert hash(USAGE) == hash(VALUES)
+    assert {USAGE: 1}[VALUES] == 1
+    assert VALUES[:-1] != USAGE
+
+
+def test_a_real_usage_has_the_types_of_its_fields() -> None:
+    """Times are floats, all else ints, and the class is the public one."""
+    usage = rusage.getrusage(rusage.RUSAGE_SELF)
+    assert type(usage) is RUsage is rusage.struct_rusage
+    assert [type(value) for value in usage] == [float, float] + [int] * 14
+
+
+def test_repr_names_every_field() -> None:
+    """``repr`` is that of a named tuple, in order."""
+    numbers = ", ".join(f"{name}={value!r}" for name, value in zip(NAMES, VALUES, strict=True))
+    assert repr(USAGE) == f"RUsage({numbers})"
+
+
+def test_asdict_and_replace() -> None:
+    """``_asdict`` and ``_replace`` work as on any named tuple."""
+    assert USAGE._asdict() == dict(zip(NAMES, VALUES, strict=True))
+    changed = USAGE._replace(ru_maxrss=1024)
+    assert type(changed) is RUsage
+    assert changed.ru_maxrss == 1024
+    assert changed[3:] == USAGE[3:]
+    with pytest.raises((ValueError, TypeError), match="ru_nosuch"):
+        USAGE._replace(ru_nosuch=1)  # type: ignore[call-arg]  # the point
+
+
+def test_pattern_matching() -> None:
+    """A usage matches by position, by name and as a sequence."""
+    match USAGE:
+        case RUsage(user, system, ru_nivcsw=switches):
+            assert (user, system, switches) == (1.5, 0.25, 15)
+        case _:
+            pytest.fail("no match by name")
+    match USAGE:
+        case [user, *_, last]:
+            assert (user, last) == (1.5, 15)
+        case _:
+            pytest.fail("no match as a sequence")
+
+
+def test_copies_are_equal_usages() -> None:
+    """Both ways to copy give an ``RUsage`` that is equal."""
+    for duplicate in (copy.copy(USAGE), copy.deepcopy(USAGE)):
+        assert type(duplicate) is RUsage
+        assert duplicate == USAGE
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_pickles_with_every_protocol(protocol: int) -> None:
+    """A usage comes back from each protocol; a pickle names nothing but the package and the class."""
+    data = pickle.dumps(USAGE, protocol)
+    restored = pickle.loads(data)
+    assert type(restored) is RUsage
+    assert restored == USAGE
+    assert b"_usage" not in data
+
+
+@pytest.mark.parametrize(("protocol", "text"), PICKLES.items())
+def test_reads_the_pickles_of_another_interpreter(protocol: int, text: str) -> None:
+    """What another interpreter pickled, with any protocol, is the same usage here."""
+    restored = pickle.loads(base64.b64decode(text))
+    assert type(restored) is RUsage
+    assert restored == USAGE, protocol
+
+
+def test_difference_subtracts_counters_and_keeps_the_later_peak() -> None:
+    """Counters and times subtract; two peaks are never subtracted."""
+    later = RUsage(2.5, 1.0, 100, *[value * 3 for value in range(3, 16)])
+    assert later - USAGE == RUsage(1.0, 0.75, 100, *[value * 2 for value in range(3, 16)])
+    assert type(later - USAGE) is RUsage
+    assert (USAGE - later).ru_maxrss == USAGE.ru_maxrss
+
+
+@pytest.mark.parametrize("other", [VALUES, list(VALUES), 1, None, "x", object()], ids=repr)
+def test_difference_with_anything_else_is_a_type_error(other: Any) -> None:
+    """Only an ``RUsage`` can be subtracted from one, and one only from an ``RUsage``."""
+    with pytest.raises(TypeError):
+        USAGE - other
+    with pytest.raises(TypeError):
+        other - USAGE
+
+
+def test_difference_with_resources_own_struct_is_a_type_error() -> None:
+    """A native usage has other units, so it does not mix with ours."""
+    resource = pytest.importorskip("resource", reason="Windows has no resource module")
+    native = resource.getrusage(resource.RUSAGE_SELF)
+    with pytest.raises(TypeError):
+        USAGE - native
+    with pytest.raises(TypeError):
+        native - USAGE
