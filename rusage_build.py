@@ -100,6 +100,21 @@ PRELUDE = r"""
 
 /* Not _Static_assert: MSVC has that from C11 on only, and is not asked for C11. */
 #define RUSAGE_ASSERT(name, condition) typedef char rusage_assert_##name[(condition) ? 1 : -1]
+
+/* On CPython cffi's wrappers, which follow below, release the GIL around each call, and no option keeps them from it.
+   Beside threads that compute in Python, getting it back takes up to a whole switch interval: 5 ms for a call of 1 us
+   that cannot block. So the wrappers keep it, as CPython's own resource does; what can block releases it itself. */
+#if defined(Py_PYTHON_H) && !defined(PYPY_VERSION)
+#undef Py_BEGIN_ALLOW_THREADS
+#undef Py_END_ALLOW_THREADS
+#define Py_BEGIN_ALLOW_THREADS {
+#define Py_END_ALLOW_THREADS }
+#define RUSAGE_RELEASE_GIL PyThreadState *released = PyEval_SaveThread()
+#define RUSAGE_RETAKE_GIL PyEval_RestoreThread(released)
+#else
+#define RUSAGE_RELEASE_GIL (void)0
+#define RUSAGE_RETAKE_GIL (void)0
+#endif
 """
 
 HEADERS_UNIX = r"""
@@ -346,12 +361,16 @@ static int64_t rusage_wait4(int64_t pid, int *status, int options, rusage_call *
 {
     struct rusage native;
     pid_t child;
+    int error;
+    RUSAGE_RELEASE_GIL;
 
     memset(&native, 0, sizeof native);
     *status = 0;
     child = wait4((pid_t)pid, status, options, &native);
+    error = errno;
+    RUSAGE_RETAKE_GIL;
     if (child < 0)
-        return -(int64_t)errno;
+        return -(int64_t)error;
     rusage_convert(&native, call);
     return child;
 }
@@ -492,7 +511,8 @@ PLATFORMS = {
 
 def this_platform() -> str:
     """Return the key in ``PLATFORMS`` of the system that this interpreter runs on (``freebsd15`` is ``freebsd``)."""
-    return next((name for name in PLATFORMS if sys.platform.startswith(name)), "unknown")
+    kernel = {"android": "linux", "ios": "darwin"}.get(sys.platform, sys.platform)
+    return next((name for name in PLATFORMS if kernel.startswith(name)), "unknown")
 
 
 def builder(platform: str) -> FFI:

@@ -1,0 +1,184 @@
+"""How long the calls take, as ratios to ``resource``, psutil and the bare system call, all from one run.
+
+The candidates of a row take turns, so that a change of the machine's speed meets them all; a ratio is the median over
+the turns. Run it by ``tox -e bench``.
+"""
+
+from __future__ import annotations
+
+import platform
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import timeit
+from pathlib import Path
+
+import psutil
+
+import rusage
+
+TURNS = 41
+SECONDS_A_TURN = 0.004
+
+C_LOOP = r"""
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+
+int main(int argc, char **argv)
+{
+    int who = atoi(argv[argc - 1]);
+    struct rusage usage;
+    struct timespec start, end;
+    long i, number = 200000;
+
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    for (i = 0; i < number; i++)
+        getrusage(who, &usage);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    printf("%f\n", ((end.tv_sec - start.tv_sec) * 1e9 + (end.tv_nsec - start.tv_nsec)) / number);
+    return 0;
+}
+"""
+
+PROCESS = psutil.Process()
+
+
+def psutil_same() -> tuple[object, ...]:
+    """Return what psutil has of the same information."""
+    with PROCESS.oneshot():
+        return PROCESS.cpu_times(), PROCESS.memory_info(), PROCESS.num_ctx_switches()
+
+
+def turns(statements: list[str], number: int | None = None) -> list[list[float]]:
+    """Time statements in turn; return the seconds per run of each, turn by turn."""
+    namespace = {"resource": resource, "rusage": rusage, "psutil_same": psutil_same}
+    timers = [timeit.Timer(statement, globals=namespace) for statement in statements]
+    numbers = []
+    for timer in timers:
+        timer.timeit(200)
+        numbers.append(number or max(5, int(SECONDS_A_TURN / (timer.timeit(20) / 20))))
+    return [[timer.timeit(n) / n for timer, n in zip(timers, numbers, strict=True)] for _ in range(TURNS)]
+
+
+def ratio(rows: list[list[float]], over: int, under: int) -> float:
+    """Return the median of the ratios of two columns."""
+    return statistics.median(row[over] / row[under] for row in rows)
+
+
+def line(what: str, *cells: object) -> None:
+    """Print a row of a Markdown table."""
+    print("|", " | ".join((what, *(f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in cells))), "|")
+
+
+def bare(who: int, program: Path | None) -> float:
+    """Return the seconds of a bare system call in a C loop, nan where there is no compiler."""
+    if program is None:
+        return float("nan")
+    times = [float(subprocess.run([program, str(who)], capture_output=True, check=True).stdout) for _ in range(5)]
+    return statistics.median(times) / 1e9
+
+
+def compiled(folder: str) -> Path | None:
+    """Return the C loop as a program."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        return None
+    source = Path(folder, "loop.c")
+    source.write_text(C_LOOP)
+    subprocess.run([compiler, "-O2", source, "-o", source.with_suffix("")], check=True)
+    return source.with_suffix("")
+
+
+def calls(program: Path | None) -> None:
+    """Print the table of the calls."""
+    line("call", "to `resource`", "to psutil", "to the bare call in C")
+    line(*["---"] * 4)
+    for name in ("RUSAGE_SELF", "RUSAGE_CHILDREN", "RUSAGE_THREAD"):
+        theirs = f"resource.getrusage(resource.{name})" if hasattr(resource, name) else "0"
+        rows = turns([f"rusage.getrusage(rusage.{name})", theirs, "psutil_same()"])
+        in_c = bare(getattr(rusage, name), program)
+        line(
+            f"`getrusage({name})`",
+            ratio(rows, 0, 1) if theirs != "0" else "it has none",
+            f"1/{1 / ratio(rows, 0, 2):.0f}" if name == "RUSAGE_SELF" else "",
+            statistics.median(row[0] for row in rows) / in_c,
+        )
+    peak = "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024"
+    both = "sum(resource.getrusage(resource.RUSAGE_SELF)[:2])"
+    in_c = bare(rusage.RUSAGE_SELF, program)
+    for ours, theirs in (("rusage.maxrss()", peak), ("rusage.cputime()", both)):
+        rows = turns([ours, theirs])
+        line(f"`{ours[7:]}`", ratio(rows, 0, 1), "", statistics.median(row[0] for row in rows) / in_c)
+
+
+def imports() -> None:
+    """Print the table of the import times, each in a fresh interpreter."""
+    modules = ["rusage", "resource", "_cffi_backend", "cffi", "psutil"]
+    program = "import sys, time; s = time.perf_counter(); __import__(sys.argv[1]); print(time.perf_counter() - s)"
+    rows = []
+    for _ in range(21):
+        outputs = [
+            subprocess.run([sys.executable, "-c", program, module], capture_output=True, check=True).stdout
+            for module in modules
+        ]
+        rows.append([float(output) for output in outputs])
+    line("`import rusage`, to the import of", *(f"`{module}`" for module in modules[1:]))
+    line(*["---"] * len(modules))
+    line("ratio", *(ratio(rows, 0, column) for column in range(1, len(modules))))
+
+
+def threads() -> None:
+    """Print what other threads cost: idle ones, which the kernel adds up, and busy ones, which want the GIL."""
+    statements = ["rusage.getrusage(rusage.RUSAGE_SELF)", "resource.getrusage(resource.RUSAGE_SELF)"]
+    alone = [statistics.median(column) for column in zip(*turns(statements), strict=True)]
+    line("other threads", "rusage, to itself alone", "`resource`, to itself alone", "rusage to `resource`")
+    line(*["---"] * 4)
+    for number in (1, 10, 100, 1000):
+        stop = threading.Event()
+        others = [threading.Thread(target=stop.wait) for _ in range(number)]
+        for thread in others:
+            thread.start()
+        ours, theirs = (statistics.median(column) for column in zip(*turns(statements), strict=True))
+        line(f"{number} idle", ours / alone[0], theirs / alone[1], ours / theirs)
+        stop.set()
+        for thread in others:
+            thread.join()
+    for number in (1, 4):
+        running = threading.Event()
+        running.set()
+
+        def spin(running: threading.Event = running) -> None:
+            while running.is_set():
+                pass
+
+        others = [threading.Thread(target=spin) for _ in range(number)]
+        for thread in others:
+            thread.start()
+        # The mean: most calls find the GIL free again at once, and a few wait for a whole switch interval.
+        ours, theirs = (statistics.fmean(column) for column in zip(*turns(statements, number=50), strict=True))
+        line(f"{number} busy in Python", ours / alone[0], theirs / alone[1], ours / theirs)
+        running.clear()
+        for thread in others:
+            thread.join()
+
+
+def main() -> None:
+    """Print all tables."""
+    print(f"{platform.python_implementation()} {platform.python_version()}, {platform.system()} {platform.machine()}\n")
+    with tempfile.TemporaryDirectory() as folder:
+        calls(compiled(folder))
+    print()
+    imports()
+    print()
+    threads()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,198 @@
+"""Many threads, signals, forks: no record is torn, nothing is leaked."""
+
+import os
+import platform
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import rusage
+
+CALLS = 200_000
+THREADS = 8
+WHO = [getattr(rusage, name) for name in rusage.__all__ if name.startswith("RUSAGE_")]
+FDS = Path("/proc/self/fd")
+STATM = Path("/proc/self/statm")
+
+
+def resident() -> int:
+    """Return the current resident set in bytes, 0 where nobody says it."""
+    return int(STATM.read_text().split()[1]) * rusage.getpagesize() if STATM.exists() else 0
+
+
+def open_files() -> int:
+    """Return the number of open descriptors, 0 where nobody says it."""
+    return len(os.listdir(FDS)) if FDS.exists() else 0
+
+
+def check(usage: rusage.RUsage, who: int) -> None:
+    """Fail if a record cannot be: torn ones have another's numbers in some of their places."""
+    known = rusage.measured(who)
+    assert len(usage) == 16
+    for name, value in usage._asdict().items():
+        assert 0 <= value < 2**44, (name, usage)
+        assert name in known or value == 0, (name, usage)
+    if "ru_maxrss" in known and who == rusage.RUSAGE_SELF and sys.platform == "linux":
+        assert usage.ru_maxrss % 1024 == 0
+        assert usage.ru_maxrss > 2**20, usage
+    assert usage.ru_utime < 10**6, usage
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_threads_signals_and_forks_never_tear_a_record() -> None:  # noqa: C901, PLR0915 (one scene, many actors)
+    """8 threads x 200 000 calls of mixed ``who``, beside a signal handler that calls and a thread that forks."""
+    failures: list[BaseException] = []
+    handled = []
+    stop = threading.Event()
+    sizes: list[int] = []
+
+    def guarded(work: Callable[[], None]) -> Callable[[], None]:
+        def run() -> None:
+            try:
+                work()
+            except BaseException as error:
+                failures.append(error)
+                stop.set()
+
+        return run
+
+    def call() -> None:
+        for number in range(CALLS):
+            who = WHO[number % len(WHO)]
+            usage = rusage.getrusage(who)
+            if number % 16 == 0:
+                check(usage, who)
+            if stop.is_set() and failures:
+                return
+
+    def compare() -> None:
+        last = {who: rusage.getrusage(who) for who in WHO}
+        while not stop.is_set():
+            for who in WHO:
+                usage = rusage.getrusage(who)
+                check(usage, who)
+                assert usage.ru_minflt >= last[who].ru_minflt, (last[who], usage)
+                assert usage.ru_maxrss >= last[who].ru_maxrss, (last[who], usage)
+                last[who] = usage
+
+    def fork() -> None:
+        while not stop.is_set():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # CPython warns of a fork beside threads
+                pid = os.fork()
+            if pid == 0:
+                os._exit(0)
+            got, status, usage = rusage.wait4(pid, 0)
+            assert (got, status) == (pid, 0)
+            check(usage, rusage.RUSAGE_CHILDREN)
+            time.sleep(0.01)
+
+    def handler(*_: object) -> None:
+        check(rusage.getrusage(rusage.RUSAGE_SELF), rusage.RUSAGE_SELF)
+        handled.append(1)
+
+    files = open_files()
+    callers = [threading.Thread(target=guarded(call)) for _ in range(THREADS)]
+    helpers = [threading.Thread(target=guarded(work)) for work in (compare, fork)]
+    previous = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    try:
+        for thread in (*callers, *helpers):
+            thread.start()
+        while any(thread.is_alive() for thread in callers):
+            check(rusage.getrusage(rusage.RUSAGE_SELF), rusage.RUSAGE_SELF)
+            sizes.append(resident())
+            time.sleep(0.002)
+    finally:
+        stop.set()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+        for thread in (*callers, *helpers):
+            thread.join()
+    assert not failures, failures[0]
+    assert handled
+    assert open_files() == files
+    middle, end = sizes[len(sizes) // 2], sizes[-1]
+    allowed = 2**22 if platform.python_implementation() == "CPython" else 2**26  # PyPy's collector lets garbage pile up
+    assert end - middle < allowed, sizes[:: max(1, len(sizes) // 10)]
+
+
+@pytest.mark.skipif(platform.python_implementation() != "CPython", reason="the GIL of CPython")
+def test_a_call_does_not_give_the_gil_away() -> None:
+    """Beside a thread that computes in Python, calls do not queue for the GIL again and again: it makes no progress."""
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        pytest.skip(reason="this interpreter has no GIL")
+    progress = [0]
+    running = threading.Event()
+    running.set()
+
+    def compute() -> None:
+        while running.is_set():
+            progress[0] += 1
+
+    interval = sys.getswitchinterval()
+    neighbour = threading.Thread(target=compute)
+    neighbour.start()
+    try:
+        sys.setswitchinterval(0.2)
+        undisturbed = 0
+        for _ in range(10):
+            time.sleep(0.001)  # gives it away, and comes back with a whole interval before it
+            before = progress[0]
+            for _ in range(5_000):  # a few milliseconds; about one release in a thousand loses the GIL
+                rusage.getrusage(rusage.RUSAGE_SELF)
+            undisturbed += progress[0] == before
+    finally:
+        sys.setswitchinterval(interval)
+        running.clear()
+        neighbour.join()
+    assert undisturbed >= 5
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_has_its_own_figures() -> None:
+    """After a fork all calls work in the child, and CHILDREN starts at nothing."""
+    rusage.getrusage(rusage.RUSAGE_SELF)
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            for _ in range(1000):
+                for who in WHO:
+                    check(rusage.getrusage(who), who)
+            fresh = rusage.getrusage(rusage.RUSAGE_CHILDREN)
+            status = 0 if not any(fresh) else 2
+            os.write(writer, b"%d" % rusage.getrusage(rusage.RUSAGE_SELF).ru_minflt)
+        finally:
+            os._exit(status)
+    os.close(writer)
+    assert rusage.wait4(pid, 0)[1] == 0
+    with os.fdopen(reader, "rb") as pipe:
+        assert int(pipe.read()) > 0
+
+
+def test_repeated_calls_and_errors_leak_nothing() -> None:
+    """A hundred thousand calls, good and bad, leave no memory and no descriptor behind."""
+    files = open_files()
+
+    def many() -> None:
+        for _ in range(20_000):
+            rusage.getrusage(rusage.RUSAGE_SELF)
+            rusage.maxrss()
+            for bad in (99, 2**40, "0"):
+                with pytest.raises((ValueError, OverflowError, TypeError)):
+                    rusage.getrusage(bad)  # type: ignore[arg-type]  # the point
+
+    many()
+    size = resident()
+    many()
+    assert open_files() == files
+    allowed = 2**20 if platform.python_implementation() == "CPython" else 2**25  # PyPy's collector lets garbage pile up
+    assert resident() - size < allowed

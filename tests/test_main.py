@@ -1,0 +1,40 @@
+"""``python -m rusage`` without a command."""
+
+import json
+from collections.abc import Callable
+
+import rusage
+from rusage.__main__ import human
+
+
+def test_prints_a_line_a_field(python: Callable[..., str]) -> None:
+    """Sixteen lines in the fields' order: name, value with unit (or "-" if not measured), meaning."""
+    lines = python("-m", "rusage").splitlines()
+    assert [line.split()[0] for line in lines] == list(rusage.fields)
+    for line, (name, field) in zip(lines, rusage.fields.items(), strict=True):
+        assert line.endswith(field.meaning)
+        assert (line.split()[1] == "-") == (name not in rusage.measured())
+
+
+def test_json_has_exact_numbers_units_and_what_is_measured(python: Callable[..., str]) -> None:
+    """``--json`` prints one object: each field's value, unit, meaning, and whether it is measured."""
+    record = json.loads(python("-m", "rusage", "--json"))
+    assert list(record) == list(rusage.fields)
+    for name, member in record.items():
+        assert member["unit"] == rusage.fields[name].unit
+        assert member["meaning"] == rusage.fields[name].meaning
+        assert member["measured"] == (name in rusage.measured())
+        assert isinstance(member["value"], (int, float))
+    assert record["ru_utime"]["value"] + record["ru_stime"]["value"] > 0
+
+
+def test_bytes_are_also_given_in_binary_units() -> None:
+    """Bytes stand exactly, and beside them in KiB, MiB or GiB."""
+    assert human(1023, "bytes") == "1023 bytes"
+    assert human(1024, "bytes") == "1024 bytes (1.0 KiB)"
+    assert human(2**20 - 1, "bytes") == "1048575 bytes (1024.0 KiB)"
+    assert human(3 * 2**19, "bytes") == "1572864 bytes (1.5 MiB)"
+    assert human(2**30, "bytes") == "1073741824 bytes (1.0 GiB)"
+    assert human(2**62, "bytes").endswith("(4194304.0 TiB)")
+    assert human(7, "faults") == "7 faults"
+    assert human(0.5, "seconds") == "0.500000 s"

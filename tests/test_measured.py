@@ -1,0 +1,88 @@
+"""What is measured, and what the fields mean here."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import rusage
+from rusage._backends import linux
+
+TIMES_MEMORY_FAULTS_SWITCHES = frozenset(
+    {"ru_utime", "ru_stime", "ru_maxrss", "ru_minflt", "ru_majflt", "ru_nvcsw", "ru_nivcsw"}
+)
+BLOCKS = frozenset({"ru_inblock", "ru_oublock"})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the literal list of Linux")
+@pytest.mark.parametrize("name", ["RUSAGE_SELF", "RUSAGE_CHILDREN", "RUSAGE_THREAD", "RUSAGE_BOTH"])
+def test_linux_measures_nine_fields(name: str) -> None:
+    """On Linux exactly the maintained fields of getrusage(2) are measured; I/O only if /proc/self/io is there."""
+    expected = TIMES_MEMORY_FAULTS_SWITCHES | (BLOCKS if Path("/proc/self/io").exists() else set())
+    assert rusage.measured(getattr(rusage, name)) == expected
+
+
+def test_linux_without_io_accounting_does_not_measure_io() -> None:
+    """A kernel without CONFIG_TASK_IO_ACCOUNTING, or a process that cannot tell, measures no I/O."""
+    without, with_it = linux.backend(io_accounting=False), linux.backend(io_accounting=True)
+    for who in ("RUSAGE_SELF", "RUSAGE_CHILDREN", "RUSAGE_THREAD"):
+        assert without.measured[who] == TIMES_MEMORY_FAULTS_SWITCHES
+        assert with_it.measured[who] == TIMES_MEMORY_FAULTS_SWITCHES | BLOCKS
+
+
+def test_what_is_not_measured_is_zero() -> None:
+    """Each field that ``measured`` does not name is 0, for every ``who``."""
+    for name in rusage.__all__:
+        if name.startswith("RUSAGE_"):
+            who = getattr(rusage, name)
+            usage = rusage.getrusage(who)._asdict()
+            assert not any(usage[field] for field in usage.keys() - rusage.measured(who)), name
+
+
+def test_default_is_the_process() -> None:
+    """Without an argument ``measured`` speaks of RUSAGE_SELF."""
+    assert rusage.measured() == rusage.measured(rusage.RUSAGE_SELF)
+    assert isinstance(rusage.measured(), frozenset)
+
+
+def test_fields_has_a_unit_and_a_meaning_for_each_field() -> None:
+    """``fields`` names the sixteen fields in order; what is not measured says so, and only that."""
+    assert tuple(rusage.fields) == rusage.RUsage._fields
+    for name, field in rusage.fields.items():
+        assert field.unit
+        assert field.meaning.startswith("not measured") == (name not in rusage.measured())
+    assert [rusage.fields[name].unit for name in ("ru_utime", "ru_maxrss", "ru_ixrss")] == [
+        "seconds",
+        "bytes",
+        "byte-seconds",
+    ]
+
+
+def test_fields_cannot_be_changed() -> None:
+    """The table is one for the whole process, so it is read-only."""
+    with pytest.raises(TypeError):
+        rusage.fields["ru_utime"] = None  # type: ignore[index]  # the point
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the unit of Linux")
+def test_block_io_counts_512_byte_units(tmp_path: Path) -> None:
+    """On Linux writing 8 MiB that must reach the device counts 16 384 units of 512 bytes; /proc/self/io agrees."""
+    import os
+
+    io = Path("/proc/self/io")
+    if "ru_oublock" not in rusage.measured():
+        pytest.skip(reason="this kernel does no task I/O accounting")
+
+    def written() -> int:
+        return int(next(line for line in io.read_text().splitlines() if line.startswith("write_bytes")).split()[1])
+
+    before, bytes_before = rusage.getrusage(rusage.RUSAGE_SELF), written()
+    with (tmp_path / "file").open("wb") as file:
+        file.write(bytes(2**23))
+        file.flush()
+        os.fsync(file.fileno())
+    blocks = (rusage.getrusage(rusage.RUSAGE_SELF) - before).ru_oublock
+    if written() == bytes_before:
+        pytest.skip(reason="this file system writes to no device")
+    assert blocks * 512 == pytest.approx(written() - bytes_before, abs=64 * 1024)
+    assert blocks >= 2**23 // 512

@@ -1,0 +1,37 @@
+"""How a caller sees the types; mypy and pyright read this, nothing runs it."""
+
+import sys
+from collections.abc import Mapping
+from typing import assert_type  # checked with the newest Python's rules
+
+import rusage
+from rusage import RUsage, getrusage
+
+usage = getrusage(rusage.RUSAGE_SELF)
+assert_type(usage, RUsage)
+assert_type(usage.ru_utime, float)
+assert_type(usage.ru_maxrss, int)
+assert_type(usage[0], float)
+assert_type(usage[2], int)
+assert_type(usage - usage, RUsage)
+assert_type(rusage.maxrss(), int)
+assert_type(rusage.cputime(rusage.RUSAGE_SELF), float)
+assert_type(rusage.measured(), frozenset[str])
+assert_type(rusage.fields["ru_maxrss"].unit, str)
+assert_type(rusage.getpagesize(), int)
+assert_type(rusage.from_native([0.0, 0.0, *range(14)]), RUsage)
+
+table: Mapping[str, rusage.Field] = rusage.fields
+other: rusage.struct_rusage = usage
+
+if sys.platform != "win32":
+    assert_type(rusage.getrusage(rusage.RUSAGE_BOTH), RUsage)
+    assert_type(rusage.wait4(-1, 0), tuple[int, int, RUsage])
+    assert_type(rusage.wait3(0), tuple[int, int, RUsage])
+
+try:
+    getrusage(who=0)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # positional only
+    getrusage("0")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # an int
+    usage - (0, 0)  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue, reportUnusedExpression]
+except rusage.error:
+    pass
