@@ -5,6 +5,7 @@ integrals in byte-seconds, and a way to ask which fields the system really measu
 """
 
 import sys
+from typing import TYPE_CHECKING
 
 from ._backends import BACKEND as _BACKEND
 from ._backends._base import RUSAGE_SELF
@@ -12,7 +13,7 @@ from ._calls import cputime, fields, getpagesize, getrusage, maxrss, measured
 from ._native import from_native
 from ._usage import Field, RUsage
 
-__all__ = [
+__all__: list[str] = [
     "RUSAGE_SELF",
     "Field",
     "RUsage",
@@ -46,7 +47,8 @@ for _name in _BACKEND.absent:
     if globals().pop(_name, None) is not None:
         globals()["__all__"].remove(_name)
 
-if _BACKEND.absent:  # a module with this hook is slower to look a name up in
+# A module with this hook is slower to look a name up in, and for a type checker it has every name.
+if _BACKEND.absent and not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
         if name in _BACKEND.absent:

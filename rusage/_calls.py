@@ -8,7 +8,7 @@ import struct
 import sys
 from operator import index
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._backends import BACKEND
 from ._backends._base import RUSAGE_BOTH, RUSAGE_SELF, WHO
@@ -16,7 +16,7 @@ from ._rusage import ffi, lib
 from ._usage import FIELDS, RUsage
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from ._backends._base import Backend
     from ._rusage import Call
@@ -65,7 +65,8 @@ def _buffer(call: Call) -> memoryview:
 
 # Looking a function up in lib takes a tenth of a call's time.
 _get, _maxrss, _cputime = lib.rusage_get, lib.rusage_maxrss, lib.rusage_cputime
-_new = tuple.__new__  # RUsage's own __new__ takes sixteen arguments, one by one
+# RUsage's own __new__ takes sixteen arguments, one by one.
+_new: Callable[[type[RUsage], tuple[Any, ...]], RUsage] = tuple.__new__
 _unpack = struct.Struct("2d14q").unpack  # a rusage_record
 
 _measured = measured_for(BACKEND)

@@ -76,7 +76,7 @@ def outcome(call: Callable[..., Any], *args: object, **kwargs: object) -> tuple[
     return ("usage", "") if len(result) == 16 else ("?", repr(result))
 
 
-TABLE = [
+TABLE: list[tuple[object, str]] = [
     (0, "usage"),
     (-1, "usage"),
     (False, "usage"),

@@ -20,7 +20,7 @@ import rusage
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
-ZEROS = (0.0, 0.0, *[0] * 14)
+ZEROS: tuple[Any, ...] = (0.0, 0.0, *[0] * 14)
 
 
 def child(work: Callable[[], object]) -> int:
@@ -32,6 +32,12 @@ def child(work: Callable[[], object]) -> int:
         finally:
             os._exit(3)
     return pid
+
+
+def wait_for_end(reader: int, writer: int) -> None:
+    """Wait until the parent has closed its end of a pipe."""
+    os.close(writer)
+    os.read(reader, 1)
 
 
 def burn() -> None:
@@ -77,7 +83,7 @@ def test_wait3_waits_for_any_child() -> None:
 def test_nohang_with_no_child_ready_is_all_zero() -> None:
     """With WNOHANG and a child still running, pid, status and each field are 0."""
     reader, writer = os.pipe()
-    pid = child(lambda: (os.close(writer), os.read(reader, 1)))
+    pid = child(lambda: wait_for_end(reader, writer))
     assert rusage.wait4(pid, os.WNOHANG) == (0, 0, ZEROS)
     os.close(writer)
     assert rusage.wait4(pid, 0)[0] == pid
@@ -120,7 +126,7 @@ def test_wait_goes_on_after_a_signal_for_the_same_child() -> None:
     """A handled signal interrupts the wait and it goes on, for the child that was asked for (PEP 475)."""
     calls = []
     reader, writer = os.pipe()
-    slow = child(lambda: (os.close(writer), os.read(reader, 1)))
+    slow = child(lambda: wait_for_end(reader, writer))
     other = child(lambda: None)
     previous = signal.signal(signal.SIGUSR1, lambda *_: calls.append(1))
     try:
@@ -147,7 +153,7 @@ def test_wait_goes_on_after_a_signal_for_the_same_child() -> None:
 def test_a_handler_that_raises_ends_the_wait() -> None:
     """An exception from a signal handler comes out of the wait, and the child is still there to be waited for."""
     reader, writer = os.pipe()
-    pid = child(lambda: (os.close(writer), os.read(reader, 1)))
+    pid = child(lambda: wait_for_end(reader, writer))
 
     def handler(*_: object) -> None:
         raise InterruptedError("mine")
@@ -202,7 +208,7 @@ def test_from_native_takes_any_sequence() -> None:
     resource = pytest.importorskip("resource", reason="Windows has no resource module")
     native = resource.getrusage(resource.RUSAGE_SELF)
     assert rusage.from_native(native) == rusage.from_native(list(native)) == rusage.from_native(tuple(native))
-    assert rusage.from_native([Fraction(1, 2), 1, *[0] * 14]).ru_utime == 0.5
+    assert rusage.from_native([0.5, 1, *[0] * 14])[:2] == (0.5, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ NAMES = [
     "ru_nvcsw",
     "ru_nivcsw",
 ]
-VALUES = (1.5, 0.25, *range(2, 16))
+VALUES: tuple[Any, ...] = (1.5, 0.25, *range(2, 16))
 USAGE = RUsage(*VALUES)
 
 # pickle.dumps(RUsage(1.5, 0.25, 2, 3, … 15), protocol) by CPython 3.10, whose module is the oldest there is.
@@ -75,8 +75,9 @@ def test_usage_is_a_tuple() -> None:
     user, system, *rest = USAGE
     assert (user, system, rest) == (1.5, 0.25, list(range(2, 16)))
     assert hash(USAGE) == hash(VALUES)
-    assert {USAGE: 1}[VALUES] == 1
-    assert VALUES[:-1] != USAGE
+    assert VALUES in {USAGE: 1}
+    shorter: object = VALUES[:-1]
+    assert shorter != USAGE
 
 
 def test_a_real_usage_has_the_types_of_its_fields() -> None:
@@ -154,9 +155,9 @@ def test_difference_subtracts_counters_and_keeps_the_later_peak() -> None:
 def test_difference_with_anything_else_is_a_type_error(other: Any) -> None:
     """Only an ``RUsage`` can be subtracted from one, and one only from an ``RUsage``."""
     with pytest.raises(TypeError):
-        USAGE - other
+        _ = USAGE - other
     with pytest.raises(TypeError):
-        other - USAGE
+        _ = other - USAGE
 
 
 def test_difference_with_resources_own_struct_is_a_type_error() -> None:
@@ -164,6 +165,6 @@ def test_difference_with_resources_own_struct_is_a_type_error() -> None:
     resource = pytest.importorskip("resource", reason="Windows has no resource module")
     native = resource.getrusage(resource.RUSAGE_SELF)
     with pytest.raises(TypeError):
-        USAGE - native
+        _ = USAGE - native
     with pytest.raises(TypeError):
-        native - USAGE
+        _ = native - USAGE
