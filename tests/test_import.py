@@ -69,11 +69,11 @@ code = '''
 try:
     import rusage
 except ImportError as error:
-    print("ImportError", error)
+    print("ImportError", error, flush=True)
 else:
     for _ in range(100):
         assert rusage.getrusage(rusage.RUSAGE_SELF).ru_utime >= 0
-    print("works")
+    print("works", flush=True)
 '''
 import rusage
 if sys.version_info >= (3, 13):
