@@ -79,15 +79,20 @@ int main(void)
 """
 
 
-@pytest.fixture(scope="module")
-def build() -> ModuleType:
-    """Return the build script as a module."""
+def build_script() -> ModuleType:
+    """Return the build script as a module, made anew."""
     spec = importlib.util.spec_from_file_location("rusage_build", ROOT / "rusage_build.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def build() -> ModuleType:
+    """Return the build script as a module."""
+    return build_script()
 
 
 def test_conversion_is_clean_under_sanitizers(build: ModuleType, tmp_path: Path) -> None:
@@ -153,3 +158,32 @@ def test_this_platform_is_found_by_its_name(build: ModuleType, monkeypatch: pyte
     }.items():
         monkeypatch.setattr(sys, "platform", name)
         assert build.this_platform() == platform
+
+
+@pytest.mark.parametrize("interpreter", ["ordinary", "free-threaded", "debug"])
+def test_stable_abi_only_where_there_is_one(interpreter: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wheel and extension claim the stable ABI on ordinary interpreters, and not on free-threaded and debug ones."""
+    from setuptools import Distribution, Extension
+
+    flag = "1" if interpreter == "free-threaded" else None
+    monkeypatch.setattr("sysconfig.get_config_var", lambda name: flag if name == "Py_GIL_DISABLED" else None)
+    monkeypatch.delattr(sys, "gettotalrefcount", raising=False)
+    if interpreter == "debug":
+        monkeypatch.setattr(sys, "gettotalrefcount", lambda: 0, raising=False)
+    build = build_script()
+    monkeypatch.undo()
+
+    compiled: list[Extension] = []
+    monkeypatch.setattr("setuptools.command.build_ext.build_ext.build_extension", lambda _, ext: compiled.append(ext))
+    monkeypatch.setattr(build.ffibuilder, "emit_c_code", lambda _: None)
+    command = build.build_ext(Distribution())
+    command.build_temp = "."
+    command.build_extension(Extension("rusage._rusage", []))
+    wheel = build.bdist_wheel(Distribution())
+    monkeypatch.setattr("setuptools.command.bdist_wheel.bdist_wheel.finalize_options", lambda _: None)
+    wheel.finalize_options()
+
+    stable = interpreter == "ordinary"
+    assert compiled[0].py_limited_api is stable
+    assert (("_CFFI_NO_LIMITED_API", None) in compiled[0].define_macros) is not stable
+    assert wheel.py_limited_api == ("cp310" if stable else False)
