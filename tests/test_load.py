@@ -101,7 +101,7 @@ def test_threads_signals_and_forks_never_tear_a_record() -> None:  # noqa: C901,
     callers = [threading.Thread(target=guarded(call)) for _ in range(THREADS)]
     helpers = [threading.Thread(target=guarded(work)) for work in (compare, fork)]
     previous = signal.signal(signal.SIGALRM, handler)
-    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
     try:
         for thread in (*callers, *helpers):
             thread.start()

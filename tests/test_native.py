@@ -42,7 +42,7 @@ def wait_for_end(reader: int, writer: int) -> None:
 
 def burn() -> None:
     """Use CPU time and touch memory."""
-    block = bytearray(2**24)
+    block = bytearray(b"x" * 2**24)
     start = time.process_time()
     while time.process_time() - start < 0.05:
         block[0] ^= 1
@@ -63,12 +63,13 @@ def test_wait4_gives_what_os_wait4_would_have_given() -> None:
 
 @needs_fork
 def test_a_child_that_was_waited_for_is_in_children() -> None:
-    """RUSAGE_CHILDREN grows by exactly the usage that wait4 gave."""
+    """RUSAGE_CHILDREN grows by the usage that wait4 gave: counters exactly, what is rounded by less than that."""
     before = rusage.getrusage(rusage.RUSAGE_CHILDREN)
     _, _, usage = rusage.wait4(child(burn), 0)
     grown = rusage.getrusage(rusage.RUSAGE_CHILDREN) - before
-    assert sum(grown[:2]) == pytest.approx(sum(usage[:2]), abs=3e-6)
-    assert grown[3:] == usage[3:]
+    assert sum(grown[:2]) == pytest.approx(sum(usage[:2]), abs=1e-3)
+    assert grown[3:6] == pytest.approx(usage[3:6], abs=1)  # byte-seconds, each rounded down
+    assert grown[6:] == usage[6:]
     assert grown.ru_maxrss >= usage.ru_maxrss
 
 
@@ -250,10 +251,9 @@ def test_from_native_refuses_what_is_no_native_usage(usage: Any, error: type[Exc
 
 @needs_fork
 def test_from_native_of_a_real_wait4() -> None:
-    """``os.wait4``'s usage, normalised, has the peak in bytes: at least the 16 MiB that the child touched."""
-    _, _, native = os.wait4(child(lambda: bytearray(2**24)), 0)
+    """``os.wait4``'s usage, normalised, has the same counters and, on Linux, the peak times 1024."""
+    _, _, native = os.wait4(child(burn), 0)
     usage = rusage.from_native(native)
     if sys.platform == "linux":
         assert usage.ru_maxrss == native.ru_maxrss * 1024
-    assert usage[6:8] == tuple(native[6:8])
-    assert subprocess.run([sys.executable, "-c", ""], check=False).returncode == 0
+    assert usage.ru_minflt == native.ru_minflt > 0
