@@ -2,6 +2,7 @@
 
 # No "from __future__ import annotations" here and in _backends/_base.py: NamedTuple would compile each annotation from
 # a string, a tenth of the whole import.
+from operator import sub
 from typing import NamedTuple
 
 
@@ -53,9 +54,12 @@ class RUsage(NamedTuple):
         """Return what happened since an earlier usage; the peak is the later one's."""
         if not isinstance(earlier, RUsage):
             return NotImplemented
-        between = (after - before for after, before in zip(self, earlier, strict=True))
-        return RUsage._make(between)._replace(ru_maxrss=self.ru_maxrss)
+        between = list(map(sub, self, earlier))
+        between[_MAXRSS] = self.ru_maxrss
+        return RUsage._make(between)
 
+
+_MAXRSS = RUsage._fields.index("ru_maxrss")
 
 # Where pickles and tracebacks find it: the module that holds it is nobody's business.
 RUsage.__module__ = "rusage"
