@@ -4,6 +4,8 @@ import sys
 
 if sys.platform in ("linux", "android"):
     from .linux import BACKEND
+elif sys.platform == "win32":
+    from .windows import BACKEND
 else:
     from .unknown import BACKEND
 

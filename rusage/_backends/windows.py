@@ -1,0 +1,27 @@
+"""Windows: GetProcessTimes, GetThreadTimes, PROCESS_MEMORY_COUNTERS and IO_COUNTERS, as Microsoft documents them."""
+
+from ._base import TIMES, Backend
+
+CLOCK = "advances at the clock interrupt, as a rule every 15.625 ms"
+
+# Not ru_inblock and ru_oublock: IO_COUNTERS has the operations on files, pipes, sockets and devices of any kind, those
+# that the cache answered included, and no documented call tells which of them went to a block device.
+MEASURED = TIMES | {"ru_maxrss", "ru_minflt"}
+
+BACKEND = Backend(
+    name="Windows",
+    measured={"RUSAGE_SELF": MEASURED, "RUSAGE_THREAD": TIMES},  # GetThreadTimes; a thread has no memory counters
+    absent={
+        "RUSAGE_CHILDREN": "it keeps no account of the children that have ended",
+        "RUSAGE_BOTH": "it keeps no account of the children that have ended",
+        "wait3": "it has no call that waits for any child",
+        "wait4": "it has no call that waits for a child by its pid and tells its usage",
+    },
+    maxrss_bytes=1,  # PeakWorkingSetSize
+    notes={
+        "ru_utime": CLOCK,
+        "ru_stime": CLOCK,
+        "ru_maxrss": "the peak working set, in which pages shared with others are counted too",
+        "ru_minflt": "those that needed I/O are counted here too: Windows has one total, of 32 bits, which wraps",
+    },
+)
