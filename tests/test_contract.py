@@ -78,7 +78,7 @@ def outcome(call: Callable[..., Any], *args: object, **kwargs: object) -> tuple[
 
 TABLE: list[tuple[object, str]] = [
     (0, "usage"),
-    (-1, "usage"),
+    (-1, "usage" if hasattr(rusage, "RUSAGE_CHILDREN") else "ValueError"),
     (False, "usage"),
     (True, "usage" if hasattr(rusage, "RUSAGE_THREAD") else "ValueError"),
     (2, "ValueError"),
