@@ -95,6 +95,7 @@ int rusage_get_process(intptr_t handle, rusage_call *call);
 
 PRELUDE = r"""
 #include <errno.h>
+#include <float.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -203,9 +204,37 @@ static int64_t rusage_microseconds(const struct timeval *time)
 }
 
 /* One division of two exact doubles (2^53 us are 285 years) is correctly rounded; sec + usec * 1e-6 is not. */
+static double rusage_quotient(int64_t number, int64_t divisor)
+{
+#if defined FLT_EVAL_METHOD && FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 1
+    /* But the x87 rounds twice, to 64 bits and then to a double's 53: one result in 5000 is the second nearest double.
+       The remainder tells; it is less than the divisor, so that arithmetic modulo 2^64 has it exactly. */
+    volatile double stored = (double)number / (double)divisor;
+    double quotient = stored;
+    uint64_t bits, fraction;
+    int64_t remainder;
+    int shift;
+
+    if (number <= 0)
+        return quotient;
+    memcpy(&bits, &quotient, sizeof bits);
+    fraction = (bits & (((uint64_t)1 << 52) - 1)) | (uint64_t)1 << 52;
+    shift = 1075 - (int)(bits >> 52);   /* quotient is fraction * 2^-shift */
+    remainder = (int64_t)((shift < 64 ? (uint64_t)number << shift : 0) - fraction * (uint64_t)divisor);
+    if (2 * remainder > divisor)
+        bits++;
+    else if (2 * remainder < -divisor)
+        bits--;
+    memcpy(&quotient, &bits, sizeof bits);
+    return quotient;
+#else
+    return (double)number / (double)divisor;
+#endif
+}
+
 static double rusage_seconds(int64_t microseconds)
 {
-    return (double)microseconds / 1e6;
+    return rusage_quotient(microseconds, 1000000);
 }
 
 /* What is not measured is 0, whatever the kernel left in its place. */
@@ -271,7 +300,9 @@ static void rusage_convert_both(const struct rusage *self, const struct rusage *
 /* Units of 100 ns; 2^53 of them are 28 years. */
 static double rusage_filetime_seconds(uint32_t low, uint32_t high)
 {
-    return (double)((uint64_t)high << 32 | low) / 1e7;
+    uint64_t units = (uint64_t)high << 32 | low;
+
+    return rusage_quotient(units > INT64_MAX ? INT64_MAX : (int64_t)units, 10000000);
 }
 
 static void rusage_convert_windows(const rusage_windows *native, rusage_call *call)
