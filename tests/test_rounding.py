@@ -1,7 +1,7 @@
 """Times are the nearest doubles to what the kernel counted, on processors that round twice, too.
 
-The oracle is the interpreter's reading of decimal digits, which is correctly rounded everywhere. A division in Python is
-no oracle: on the x87 it has the flaw that is tested for.
+The oracle is the interpreter's reading of decimal digits, which is correctly rounded everywhere. A division in Python
+is none: on the x87 it has the flaw that is tested for.
 """
 
 from __future__ import annotations

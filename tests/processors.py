@@ -1,0 +1,98 @@
+"""Run the tests on other processors: i386, whose long has 32 bits, and s390x, which has the other byte order.
+
+``python tests/processors.py NEW_FOLDER [pytest's arguments]``, as root; ``tox -e processors`` does it. Needs Debian's
+debootstrap and qemu-user-static on an x86_64 Linux. i386 runs by itself, s390x in an emulator that passes the figures
+of the host's kernel through: what is tested there is widths, layouts and byte order.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RELEASE = "bookworm"  # Debian 12, the last that has i386; its Python is 3.11
+PYTHON = "3.11"
+PACKAGES = "python3,python3-dev,gcc,libc6-dev"
+MACHINES = {"i386": "i686", "s390x": "s390x"}  # Debian's name and the one in a wheel's tag
+BINFMT = Path("/proc/sys/fs/binfmt_misc")
+EMULATOR = "qemu-s390x"
+# The emulator takes memory of its own between one look at the peak and the next.
+NOT_EMULATED = ["tests/test_getrusage.py::test_peak_is_the_kernels_high_water_mark"]
+NOT_COPIED = shutil.ignore_patterns(".*", "*.so", "*.egg-info", "__pycache__", "build", "dist")
+# The mounts are in a namespace of the command's own, so none of them is left.
+ENTER = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && cd / && exec chroot "$0" "$@"'
+
+
+def run(*command: str | Path) -> None:
+    """Run a command that is worth hearing of only if it fails."""
+    done = subprocess.run(command, cwd=ROOT, check=False, text=True, capture_output=True)
+    if done.returncode:
+        sys.exit(f"{done.stdout}\n{done.stderr}\nexit status {done.returncode} of {' '.join(map(str, command))}")
+
+
+@contextmanager
+def emulator() -> Generator[None]:
+    """Let the kernel start programs of s390x, and take that back unless it did before."""
+    mounted = BINFMT.joinpath("register").exists()
+    if not mounted:
+        run("mount", "-t", "binfmt_misc", "binfmt_misc", BINFMT)
+    registered = BINFMT.joinpath(EMULATOR).exists()
+    if not registered:
+        BINFMT.joinpath("register").write_bytes(Path(f"/usr/lib/binfmt.d/{EMULATOR}.conf").read_bytes())
+    try:
+        yield
+    finally:
+        if not registered:
+            BINFMT.joinpath(EMULATOR).write_text("-1")
+        if not mounted:
+            run("umount", BINFMT)
+
+
+def inside(root: Path, *command: str) -> list[str]:
+    """Return the command that runs another one in a root folder, with nothing of this environment."""
+    environment = ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/root", "LANG=C.UTF-8", "CI=true", "PYTHONSAFEPATH=1"]
+    enter = ["unshare", "--mount", "sh", "-c", ENTER, str(root), "env", "--ignore-environment", "--chdir=/src"]
+    return [*enter, *environment, *command]
+
+
+def test(name: str, folder: Path, arguments: list[str]) -> int:
+    """Make a root folder of a Debian of this name, build and test in it; return pytest's exit status."""
+    root = folder / name
+    start = time.monotonic()
+    run("debootstrap", "--variant=minbase", f"--arch={name}", f"--include={PACKAGES}", RELEASE, root)
+    tags = [f"--platform={tag}_{MACHINES[name]}" for tag in ("manylinux2014", "manylinux_2_28", "manylinux_2_34")]
+    target = [f"--target={root}/usr/local/lib/python{PYTHON}/dist-packages", f"--python-version={PYTHON}"]
+    packages = ["--group", "tests", "cffi", "setuptools", "pip"]
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--implementation=cp", "--only-binary=:all:"]
+    run(*pip, *tags, *target, *packages)
+    shutil.copytree(ROOT, root / "src", ignore=NOT_COPIED)
+    pip = ["python3", "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
+    run(*inside(root, *pip, "--break-system-packages", "--root-user-action=ignore", "/src"))
+    print(f"{name}: ready after {time.monotonic() - start:.0f} s", flush=True)  # noqa: T201 (what takes how long)
+    deselected = [f"--deselect={test}" for test in NOT_EMULATED if name == "s390x"]
+    pytest = ["python3", "-m", "pytest", "-p", "no:cacheprovider", *deselected, *arguments]
+    status = subprocess.run(inside(root, *pytest), check=False).returncode
+    print(f"{name}: exit status {status} after {time.monotonic() - start:.0f} s", flush=True)  # noqa: T201
+    return status
+
+
+def main() -> int:
+    """Test on each; return the worst exit status."""
+    folder = Path(sys.argv[1]).resolve()
+    if os.geteuid() != 0:
+        sys.exit("only root can make a root folder")
+    if not shutil.which("debootstrap") or not Path(f"/usr/lib/binfmt.d/{EMULATOR}.conf").exists():
+        sys.exit("apt-get install debootstrap qemu-user-static")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with emulator():
+        return max([test(name, folder, sys.argv[2:]) for name in MACHINES])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
