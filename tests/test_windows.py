@@ -5,6 +5,7 @@ import mmap
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from fractions import Fraction
 
 import pytest
@@ -52,12 +53,6 @@ def converted(
 def halves(units: int) -> tuple[int, int]:
     """Return a FILETIME's high and low half."""
     return divmod(units, 2**32)
-
-
-def in_a_new_process(code: str) -> list[int]:
-    """Return the numbers that a fresh interpreter prints: what other tests have used is no part of them."""
-    output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    return [int(word) for word in output.split()]
 
 
 # --- The rules, on every system ---------------------------------------------------------------------------------------
@@ -179,9 +174,9 @@ def test_cpu_time_is_charged_to_the_thread_that_used_it() -> None:
 
 
 @on_windows
-def test_the_peak_grows_by_what_is_touched() -> None:
+def test_the_peak_grows_by_what_is_touched(python: Callable[..., str]) -> None:
     """64 MiB touched by a fresh process make its peak grow by 64 MiB, and freeing them does not take it back."""
-    before, after, later, scalar = in_a_new_process(
+    program = (
         "import rusage\n"
         "before = rusage.getrusage(0).ru_maxrss\n"
         "block = bytearray(b'x') * (64 * 2**20)\n"
@@ -189,6 +184,7 @@ def test_the_peak_grows_by_what_is_touched() -> None:
         "del block\n"
         "print(before, after, rusage.getrusage(0).ru_maxrss, rusage.maxrss())"
     )
+    before, after, later, scalar = map(int, python("-c", program).split())
     assert 62 * MIB <= after - before <= 68 * MIB
     # Windows' own peak never falls; Wine's is Linux' VmHWM, whose counter is exact to some hundred KiB only.
     assert later >= after - 2 * MIB
@@ -197,14 +193,15 @@ def test_the_peak_grows_by_what_is_touched() -> None:
 
 @on_windows
 @pytest.mark.xfail(under_wine(), reason="Wine leaves PageFaultCount 0", strict=True)
-def test_a_page_touched_first_is_a_fault() -> None:
+def test_a_page_touched_first_is_a_fault(python: Callable[..., str]) -> None:
     """64 MiB are 16384 pages of 4 KiB, each of them a fault when it is touched first."""
-    before, after = in_a_new_process(
+    program = (
         "import rusage\n"
         "before = rusage.getrusage(0).ru_minflt\n"
         "block = bytearray(b'x') * (64 * 2**20)\n"
         "print(before, rusage.getrusage(0).ru_minflt)"
     )
+    before, after = map(int, python("-c", program).split())
     assert 16_384 <= after - before < 2 * 16_384
 
 
