@@ -145,7 +145,8 @@ def test_a_call_does_not_give_the_gil_away() -> None:
         for _ in range(10):
             time.sleep(0.001)  # gives it away, and comes back with a whole interval before it
             before = progress[0]
-            for _ in range(5_000):  # a few milliseconds; about one release in a thousand loses the GIL
+            end = time.perf_counter() + 0.005  # some thousand calls; about one release in a thousand loses the GIL
+            while time.perf_counter() < end:
                 rusage.getrusage(rusage.RUSAGE_SELF)
             undisturbed += progress[0] == before
     finally:
