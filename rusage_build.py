@@ -144,6 +144,11 @@ HEADERS_WINDOWS = r"""
 #include <windows.h>
 #include <psapi.h>
 
+RUSAGE_ASSERT(half, sizeof(((FILETIME *)0)->dwLowDateTime) == sizeof(uint32_t)
+                    && sizeof(((FILETIME *)0)->dwHighDateTime) == sizeof(uint32_t));
+RUSAGE_ASSERT(faults, sizeof(((PROCESS_MEMORY_COUNTERS *)0)->PageFaultCount) == sizeof(uint32_t));
+RUSAGE_ASSERT(peak, sizeof(((PROCESS_MEMORY_COUNTERS *)0)->PeakWorkingSetSize) <= sizeof(uint64_t));
+
 /* So that the rules of the other systems can be tested here too. */
 struct rusage {
     struct timeval ru_utime, ru_stime;
