@@ -69,7 +69,7 @@ def convert(backend: Backend, who: str = "RUSAGE_SELF", *, hz: int = 127, **nati
 
 def convert_both(backend: Backend, own: dict[str, int], children: dict[str, int], *, hz: int = 127) -> RUsage:
     """Return what RUSAGE_BOTH makes of the numbers for a process and its children."""
-    call = new_call(backend, 0, measured_for(backend)[-2], hz=hz)
+    call = new_call(backend, 0, measured_for(backend, hz=hz)[-2], hz=hz)
     lib.rusage_convert_both(native_of(**own), native_of(**children), call)
     return usage_of(call)
 
@@ -207,8 +207,12 @@ def test_the_rate_of_the_statistics_clock_matters() -> None:
 
 
 def test_a_clock_of_unknown_rate_gives_no_integrals() -> None:
-    """Ticks of a clock whose rate cannot be had are no byte-seconds."""
+    """Ticks of a clock whose rate cannot be had are no byte-seconds, and are not said to be measured."""
     assert convert(freebsd.BACKEND, hz=0, ixrss=1000, idrss=1000, isrss=1000)[3:6] == (0, 0, 0)
+    integrals = {"ru_ixrss", "ru_idrss", "ru_isrss"}
+    for who in (-2, -1, 0, 1):
+        assert not integrals & measured_for(freebsd.BACKEND, hz=0)[who]
+        assert integrals < measured_for(freebsd.BACKEND, hz=127)[who]
 
 
 def test_integrals_are_rounded_down() -> None:
@@ -304,7 +308,7 @@ def test_both_has_what_both_have() -> None:
         (netbsd.BACKEND, "ru_maxrss"),
         (illumos.BACKEND, "ru_ixrss"),
     ]:
-        assert unmeasured not in measured_for(backend)[-2]
+        assert unmeasured not in measured_for(backend, hz=127)[-2]
         assert getattr(convert_both(backend, KERNEL, OTHER), unmeasured) == 0
 
 
