@@ -96,6 +96,7 @@ int rusage_get_process(intptr_t handle, rusage_call *call);
 PRELUDE = r"""
 #include <errno.h>
 #include <float.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -165,10 +166,43 @@ LWP_IS_1 = r"""
 RUSAGE_ASSERT(thread, RUSAGE_LWP == 1);
 """
 
+# What the cdef takes for granted, and Python's struct format of the record.
 LAYOUT = r"""
-RUSAGE_ASSERT(counter, sizeof(((struct rusage *)0)->ru_maxrss) == sizeof(long)
-                       && sizeof(((struct rusage *)0)->ru_nivcsw) == sizeof(long));
-RUSAGE_ASSERT(record, sizeof(rusage_record) == 16 * 8);
+#define RUSAGE_SIZE(type, field) sizeof(((type *)0)->field)
+#define RUSAGE_LONG(field) RUSAGE_ASSERT(field, RUSAGE_SIZE(struct rusage, field) == sizeof(long))
+
+RUSAGE_LONG(ru_maxrss);
+RUSAGE_LONG(ru_ixrss);
+RUSAGE_LONG(ru_idrss);
+RUSAGE_LONG(ru_isrss);
+RUSAGE_LONG(ru_minflt);
+RUSAGE_LONG(ru_majflt);
+RUSAGE_LONG(ru_nswap);
+RUSAGE_LONG(ru_inblock);
+RUSAGE_LONG(ru_oublock);
+RUSAGE_LONG(ru_msgsnd);
+RUSAGE_LONG(ru_msgrcv);
+RUSAGE_LONG(ru_nsignals);
+RUSAGE_LONG(ru_nvcsw);
+RUSAGE_LONG(ru_nivcsw);
+RUSAGE_ASSERT(ru_utime, RUSAGE_SIZE(struct rusage, ru_utime) == sizeof(struct timeval));
+RUSAGE_ASSERT(ru_stime, RUSAGE_SIZE(struct rusage, ru_stime) == sizeof(struct timeval));
+RUSAGE_ASSERT(long, sizeof(long) == 4 || sizeof(long) == 8);
+RUSAGE_ASSERT(int, sizeof(int) == 4);
+RUSAGE_ASSERT(double, sizeof(double) == 8);
+RUSAGE_ASSERT(first, offsetof(rusage_record, utime) == 0 && offsetof(rusage_record, maxrss) == 2 * 8);
+RUSAGE_ASSERT(last, offsetof(rusage_record, nivcsw) == 15 * 8 && sizeof(rusage_record) == 16 * 8);
+"""
+
+LAYOUT_UNIX = r"""
+RUSAGE_ASSERT(tv_sec, RUSAGE_SIZE(struct timeval, tv_sec) == sizeof(time_t) && (time_t)-1 < 0);
+RUSAGE_ASSERT(tv_usec, RUSAGE_SIZE(struct timeval, tv_usec) == sizeof(suseconds_t) && sizeof(suseconds_t) >= 4);
+RUSAGE_ASSERT(pid, sizeof(pid_t) == sizeof(int) && (pid_t)-1 < 0);
+"""
+
+LAYOUT_WINDOWS = r"""
+RUSAGE_ASSERT(tv, RUSAGE_SIZE(struct timeval, tv_sec) == sizeof(long)
+                  && RUSAGE_SIZE(struct timeval, tv_usec) == sizeof(long));
 """
 
 CONVERT = r"""
@@ -192,15 +226,16 @@ static int64_t rusage_bytes(long value, int64_t unit)
 /* ticks * bytes / hz, rounded down; whole seconds first, since the product may not fit. */
 static int64_t rusage_integral(long ticks, const rusage_call *call)
 {
-    uint64_t number = (unsigned long)ticks;
-    uint64_t bytes = (uint64_t)call->integral_bytes;
-    uint64_t hz = call->integral_hz > 0 ? (uint64_t)call->integral_hz : 1;
+    uint64_t number = (unsigned long)ticks, bytes, hz, sum;
 
-    if (bytes == 0)
+    if (call->integral_bytes <= 0 || call->integral_hz <= 0)    /* no unit, or a clock of unknown rate */
         return 0;
-    if (number / hz >= (uint64_t)INT64_MAX / bytes)
+    bytes = (uint64_t)call->integral_bytes;
+    hz = (uint64_t)call->integral_hz;
+    if (number / hz > (uint64_t)INT64_MAX / bytes)
         return INT64_MAX;
-    return (int64_t)(number / hz * bytes + number % hz * bytes / hz);
+    sum = number / hz * bytes + number % hz * bytes / hz;
+    return sum > INT64_MAX ? INT64_MAX : (int64_t)sum;
 }
 
 static int64_t rusage_microseconds(const struct timeval *time)
@@ -525,7 +560,9 @@ def unix(
     """Return a Unix: what it includes beyond the common headers, and what of it is its own."""
     cdef = [*CDEF_UNIX, FUNCTIONS_WAIT] if wait else CDEF_UNIX
     calls = [native, CALLS_UNIX, WAIT_UNIX] if wait else [native, CALLS_UNIX]
-    return Platform(cdef, [PRELUDE, HEADERS_UNIX, headers, RECORD, LAYOUT, CONVERT, *calls, statclock, SCALARS])
+    return Platform(
+        cdef, [PRELUDE, HEADERS_UNIX, headers, RECORD, LAYOUT, LAYOUT_UNIX, CONVERT, *calls, statclock, SCALARS]
+    )
 
 
 PLATFORMS = {
@@ -538,7 +575,7 @@ PLATFORMS = {
     "sunos": unix(LWP_IS_1),
     "win32": Platform(
         [RECORD, TIMEVAL_WINDOWS, STRUCT_RUSAGE, FUNCTIONS, FUNCTIONS_WINDOWS],
-        [PRELUDE, HEADERS_WINDOWS, RECORD, LAYOUT, CONVERT, CALLS_WINDOWS, STATCLOCK_NONE, SCALARS],
+        [PRELUDE, HEADERS_WINDOWS, RECORD, LAYOUT, LAYOUT_WINDOWS, CONVERT, CALLS_WINDOWS, STATCLOCK_NONE, SCALARS],
     ),
     # Not every Unix has wait4.
     "unknown": unix(native=NATIVE_UNKNOWN, wait=False),

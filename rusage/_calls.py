@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._backends import BACKEND
-from ._backends._base import RUSAGE_BOTH, RUSAGE_SELF, WHO
+from ._backends._base import INTEGRALS, NONE, RUSAGE_BOTH, RUSAGE_CHILDREN, RUSAGE_SELF, WHO
 from ._rusage import ffi, lib
 from ._usage import FIELDS, RUsage
 
@@ -26,11 +26,15 @@ T = TypeVar("T")
 INT_MIN, INT_MAX = -(2**31), 2**31 - 1  # a C int, on every system that there is
 
 
-def measured_for(backend: Backend) -> dict[int, frozenset[str]]:
-    """Return the measured fields for each ``who`` that a system has, the composed one among them."""
-    measured = {WHO[name]: fields for name, fields in backend.measured.items()}
+def measured_for(backend: Backend, *, hz: int | None = None) -> dict[int, frozenset[str]]:
+    """Return the measured fields for each ``who`` that a system has, the composed one among them.
+
+    Ticks of a statistics clock whose rate is not known (``hz`` is 0) measure nothing.
+    """
+    unknown = INTEGRALS if (lib.rusage_statclock_hz() if hz is None else hz) == 0 else NONE
+    measured = {WHO[name]: fields - unknown for name, fields in backend.measured.items()}
     if "RUSAGE_CHILDREN" in backend.measured:
-        measured[RUSAGE_BOTH] = backend.measured["RUSAGE_SELF"] & backend.measured["RUSAGE_CHILDREN"]
+        measured[RUSAGE_BOTH] = measured[RUSAGE_SELF] & measured[RUSAGE_CHILDREN]
     return measured
 
 

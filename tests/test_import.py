@@ -37,21 +37,34 @@ def test_every_public_name_exists_and_no_other_is_promised() -> None:
         rusage.nonsense  # type: ignore[attr-defined]  # noqa: B018 (the point)
 
 
-def test_a_missing_who_says_why(python: Callable[..., str]) -> None:
-    """Where a system has no RUSAGE_THREAD the name does not exist, and the AttributeError says it in words."""
-    program = """
-import rusage._backends.unknown as unknown, rusage._backends as backends, importlib, rusage
-backends.BACKEND = unknown.BACKEND
+MISSING = [
+    ("netbsd.BACKEND", "RUSAGE_THREAD", "NetBSD has no RUSAGE_THREAD: its getrusage(2) knows the process and"),
+    (
+        "dragonfly.BACKEND",
+        "RUSAGE_THREAD",
+        "DragonFly BSD has no RUSAGE_THREAD: its getrusage(2) knows the process and",
+    ),
+    ("unknown.backend('haiku1')", "RUSAGE_CHILDREN", "Haiku has no RUSAGE_CHILDREN: it counts children that still run"),
+    ("unknown.backend('haiku1')", "RUSAGE_BOTH", "Haiku has no RUSAGE_BOTH: it counts children that still run"),
+    ("unknown.backend('aix')", "wait4", "aix has no wait4: it is there only where the system's wait4 is known"),
+]
+
+
+@pytest.mark.parametrize(("backend", "name", "words"), MISSING, ids=[f"{row[0]}-{row[1]}" for row in MISSING])
+def test_a_missing_name_says_why(python: Callable[..., str], backend: str, name: str, words: str) -> None:
+    """What a system cannot have honestly does not exist there, and the AttributeError says why in words."""
+    program = f"""
+import importlib, rusage, rusage._backends
+from rusage._backends import dragonfly, netbsd, unknown
+rusage._backends.BACKEND = {backend}
 importlib.reload(rusage)
-print("RUSAGE_THREAD" in rusage.__all__, hasattr(rusage, "wait4"))
+print("{name}" in rusage.__all__)
 try:
-    rusage.RUSAGE_THREAD
+    rusage.{name}
 except AttributeError as error:
-    print(error, error.name)
+    print(error.name, error)
 """
-    exists, _, message = python("-c", program).partition(" ")
-    assert exists == "False"
-    assert "unknown has no RUSAGE_THREAD: " in message
+    assert python("-c", program).startswith(f"False\n{name} {words}")
 
 
 @pytest.mark.skipif(platform.python_implementation() == "PyPy", reason="PyPy has no subinterpreters")

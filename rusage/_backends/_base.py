@@ -1,5 +1,7 @@
 """What a backend is: the facts about one system's kernel, and nothing that runs."""
 
+import os
+import sys
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -21,9 +23,11 @@ WHO = {
 KIB = 1024  # bytes
 
 ALL = frozenset(FIELDS)
+NONE: frozenset[str] = frozenset()
 TIMES = frozenset({"ru_utime", "ru_stime"})
 INTEGRALS = frozenset({"ru_ixrss", "ru_idrss", "ru_isrss"})
 BLOCKS = frozenset({"ru_inblock", "ru_oublock"})
+SWITCHES = frozenset({"ru_nvcsw", "ru_nivcsw"})
 
 
 class Backend(NamedTuple):
@@ -55,3 +59,10 @@ class Backend(NamedTuple):
         meaning = field.meaning if name in self.measured["RUSAGE_SELF"] else f"not measured by {self.name}"
         note = self.notes.get(name)
         return Field(unit, f"{meaning}; {note}" if note else meaning)
+
+
+def kernel_release(system: str, *, newest: str) -> str:
+    """Return the release of the kernel that runs if it is that system's, else the newest whose facts are told."""
+    if sys.platform != "win32" and sys.platform.startswith(system):
+        return os.uname().release
+    return newest

@@ -1,15 +1,43 @@
-"""Any other Unix: POSIX promises the two times; the counters are what 4.3BSD called them; memory has no known unit."""
+"""Unixes without a module of their own.
 
-from ._base import ALL, INTEGRALS, Backend
+POSIX promises the two times; the counters are what 4.3BSD called them; memory has no unit that is known.
+"""
 
-MEASURED = ALL - INTEGRALS - {"ru_maxrss"}
+from ._base import ALL, INTEGRALS, TIMES, Backend
 
-BACKEND = Backend(
-    name="unknown",
-    measured={"RUSAGE_SELF": MEASURED, "RUSAGE_CHILDREN": MEASURED},
-    absent={
-        "RUSAGE_THREAD": "whether this system can tell one thread's usage is not known",
-        "wait3": "whether this system has it is not known",
-        "wait4": "whether this system has it is not known",
-    },
-)
+COUNTERS = ALL - TIMES - INTEGRALS - {"ru_maxrss"}
+UNSURE = "whether this system fills it is not known"
+
+THREAD = "whether this system can tell one thread's usage is not known"
+WAIT = "it is there only where the system's wait4 is known"
+ABSENT = {"RUSAGE_THREAD": THREAD, "wait3": WAIT, "wait4": WAIT}
+
+# Known to fill nothing else with what its name says. Cygwin (winsup/cygwin/resource.cc) has the current size for the
+# peak and all faults for the major ones; Haiku (libroot's getrusage.c) leaves the rest 0, as the Hurd does (glibc,
+# sysdeps/mach/hurd/getrusage.c) but for figures of Mach that map approximately, and are 0 where Mach has none.
+TIMES_ONLY = {"cygwin": "Cygwin", "msys": "MSYS2", "haiku": "Haiku", "gnu0": "GNU/Hurd"}
+NO_CHILDREN = {
+    "haiku": "it counts children that still run",
+    "gnu0": "it is 0 where the proc server does not keep it",
+}
+# Known to answer with something else than usage: wasi-libc, and emscripten_syscall_stubs.c.
+REFUSED = {"wasi": "its CPU time is wall-clock time", "emscripten": "its getrusage gives constants"}
+
+
+def backend(platform: str) -> Backend:
+    """Return what is known of a system; ``ImportError`` if that is that its figures are none."""
+    if platform in REFUSED:
+        raise ImportError(f"rusage cannot tell anything true on {platform}: {REFUSED[platform]}")
+    prefix = next((prefix for prefix in TIMES_ONLY if platform.startswith(prefix)), None)
+    if prefix is None:
+        measured = TIMES | COUNTERS
+        notes = dict.fromkeys(COUNTERS, UNSURE)
+        return Backend(platform, {"RUSAGE_SELF": measured, "RUSAGE_CHILDREN": measured}, ABSENT, notes=notes)
+    name = TIMES_ONLY[prefix]
+    if prefix in NO_CHILDREN:
+        why = NO_CHILDREN[prefix]
+        return Backend(name, {"RUSAGE_SELF": TIMES}, {**ABSENT, "RUSAGE_CHILDREN": why, "RUSAGE_BOTH": why})
+    return Backend(name, {"RUSAGE_SELF": TIMES, "RUSAGE_CHILDREN": TIMES}, ABSENT)
+
+
+BACKEND = backend("unknown")  # a Unix that nothing is known of

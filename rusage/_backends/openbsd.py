@@ -1,0 +1,39 @@
+"""OpenBSD: getrusage(2), sys/kern/kern_resource.c 1.96, kern_clock.c 1.127, kern_exit.c, uvm_fault.c."""
+
+from ._base import ALL, INTEGRALS, KIB, NONE, Backend, kernel_release
+
+SPLIT = "whole ticks of the statistics clock, 0 before the first one"
+INTEGRAL = "its virtual size, sampled at ticks of the statistics clock; kept since OpenBSD 7.8, and not for a thread"
+
+
+def backend(release: str) -> Backend:
+    """Return the facts about the kernel of a release, such as ``7.8``."""
+    # Nothing wrote the integrals in February 2025, two months before 7.7; statclock() did in June 2025, before 7.8.
+    integrals = INTEGRALS if tuple(map(int, release.split("."))) >= (7, 8) else NONE
+    measured = ALL - INTEGRALS - {"ru_nswap"}  # which nothing writes
+    return Backend(
+        name="OpenBSD",
+        measured={
+            "RUSAGE_SELF": measured | integrals,
+            "RUSAGE_CHILDREN": measured | integrals,
+            "RUSAGE_THREAD": measured,
+        },
+        absent={},
+        maxrss_bytes=KIB,  # uvmfault_update_stats()
+        integral_bytes=KIB,  # KiB x ticks of the statistics clock: kern.clockrate tells how many are a second
+        notes={
+            "ru_utime": SPLIT,
+            "ru_stime": SPLIT,
+            "ru_maxrss": "brought up to date at page faults; the largest child's for children, "
+            "the process's at the thread's own faults for a thread",
+            "ru_ixrss": INTEGRAL,
+            "ru_idrss": INTEGRAL,
+            "ru_isrss": INTEGRAL,
+            "ru_msgsnd": "calls that send on a socket",
+            "ru_msgrcv": "calls that receive from a socket",
+            "ru_nsignals": "those that a handler took",
+        },
+    )
+
+
+BACKEND = backend(kernel_release("openbsd", newest="7.8"))

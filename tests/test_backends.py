@@ -1,0 +1,486 @@
+"""The rules of every system, on every system: what a kernel's numbers become, and which of them are measured.
+
+A hand-made ``struct rusage`` goes through the real C with each backend's units. Its counters are C longs, of 4 bytes on
+some systems: what does not fit there is tested by what the kernel would have left in them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from rusage import RUsage
+from rusage._backends import dragonfly, freebsd, illumos, linux, macos, netbsd, openbsd, unknown
+from rusage._calls import measured_for, new_call, usage_of
+from rusage._rusage import ffi, lib
+
+if TYPE_CHECKING:
+    from rusage._backends._base import Backend
+    from rusage._rusage import Call, Native
+
+LONG_BITS = 8 * ffi.sizeof("long")
+LONG_MIN, LONG_MAX = -(2 ** (LONG_BITS - 1)), 2 ** (LONG_BITS - 1) - 1
+INT64_MAX = 2**63 - 1
+longs = st.integers(LONG_MIN, LONG_MAX)
+
+SYSTEMS: dict[str, Backend] = {
+    "Linux": linux.backend(io_accounting=True),
+    "Linux without I/O accounting": linux.backend(io_accounting=False),
+    "macOS": macos.BACKEND,
+    "FreeBSD": freebsd.BACKEND,
+    "OpenBSD 7.7": openbsd.backend("7.7"),
+    "OpenBSD 7.8": openbsd.backend("7.8"),
+    "NetBSD 9": netbsd.backend("9.4"),
+    "NetBSD 10": netbsd.backend("10.1"),
+    "DragonFly BSD": dragonfly.BACKEND,
+    "illumos": illumos.BACKEND,
+    "Cygwin": unknown.backend("cygwin"),
+    "MSYS2": unknown.backend("msys"),
+    "Haiku": unknown.backend("haiku1"),
+    "GNU/Hurd": unknown.backend("gnu0"),
+    "another Unix": unknown.backend("aix"),
+}
+
+
+def native_of(utime: int = 0, stime: int = 0, **counters: int) -> Native:
+    """Return what a kernel would give: two times in microseconds, counters by their names without ``ru_``."""
+    native = ffi.new("struct rusage *")
+    native.ru_utime.tv_sec, native.ru_utime.tv_usec = divmod(utime, 10**6)
+    native.ru_stime.tv_sec, native.ru_stime.tv_usec = divmod(stime, 10**6)
+    for name, value in counters.items():
+        setattr(native, f"ru_{name}", value)
+    return native
+
+
+def call_for(backend: Backend, who: str = "RUSAGE_SELF", *, hz: int = 127) -> Call:
+    """Return a call with a backend's units; 127 is the statistics clock of FreeBSD on x86, and 128 its CLK_TCK."""
+    return new_call(backend, 0, backend.measured[who], hz=hz)
+
+
+def convert(backend: Backend, who: str = "RUSAGE_SELF", *, hz: int = 127, **native: int) -> RUsage:
+    """Return what a kernel's numbers become."""
+    call = call_for(backend, who, hz=hz)
+    lib.rusage_convert(native_of(**native), call)
+    return usage_of(call)
+
+
+def convert_both(backend: Backend, own: dict[str, int], children: dict[str, int], *, hz: int = 127) -> RUsage:
+    """Return what RUSAGE_BOTH makes of the numbers for a process and its children."""
+    call = new_call(backend, 0, measured_for(backend, hz=hz)[-2], hz=hz)
+    lib.rusage_convert_both(native_of(**own), native_of(**children), call)
+    return usage_of(call)
+
+
+# --- What becomes of a number -----------------------------------------------------------------------------------------
+
+# No two alike, none a multiple of another's unit: a field in another's place shows, and so does a wrong unit.
+KERNEL = {
+    "utime": 12_250_001,
+    "stime": 7_500_003,
+    "maxrss": 1009,
+    "ixrss": 20_011,
+    "idrss": 30_011,
+    "isrss": 40_009,
+    "minflt": 1019,
+    "majflt": 1021,
+    "nswap": 1031,
+    "inblock": 1033,
+    "oublock": 1039,
+    "msgsnd": 1049,
+    "msgrcv": 1051,
+    "nsignals": 1061,
+    "nvcsw": 1063,
+    "nivcsw": 1069,
+}
+
+# 1009 KiB are 1033216 bytes; 20011 KiB-ticks at 127 Hz are 161348.53 byte-seconds.
+TIMES = (12.250001, 7.500003)
+BECOMES: list[tuple[str, str, tuple[int, ...]]] = [
+    ("Linux", "SELF", (1033216, 0, 0, 0, 1019, 1021, 0, 1033, 1039, 0, 0, 0, 1063, 1069)),
+    ("Linux", "THREAD", (1033216, 0, 0, 0, 1019, 1021, 0, 1033, 1039, 0, 0, 0, 1063, 1069)),
+    ("Linux without I/O accounting", "SELF", (1033216, 0, 0, 0, 1019, 1021, 0, 0, 0, 0, 0, 0, 1063, 1069)),
+    ("macOS", "SELF", (1009, 0, 0, 0, 1019, 1021, 0, 0, 0, 1049, 1051, 1061, 0, 0)),
+    ("macOS", "CHILDREN", (1009, 0, 0, 0, 1019, 1021, 0, 0, 0, 1049, 1051, 1061, 0, 0)),
+    ("macOS", "THREAD", (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
+    ("FreeBSD", "SELF", (1033216, 161348, 241978, 322592, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
+    ("FreeBSD", "THREAD", (1033216, 161348, 241978, 322592, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
+    ("OpenBSD 7.7", "SELF", (1033216, 0, 0, 0, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
+    ("OpenBSD 7.8", "SELF", (1033216, 161348, 241978, 322592, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
+    ("OpenBSD 7.8", "THREAD", (1033216, 0, 0, 0, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
+    ("NetBSD 9", "SELF", (0, 0, 0, 0, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
+    ("NetBSD 10", "SELF", (1033216, 0, 0, 0, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
+    ("NetBSD 10", "CHILDREN", (0, 0, 0, 0, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
+    ("DragonFly BSD", "SELF", (1033216, 0, 0, 0, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
+    ("illumos", "SELF", (0, 0, 0, 0, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
+    ("illumos", "THREAD", (0, 0, 0, 0, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
+    ("Cygwin", "SELF", (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
+    ("Haiku", "SELF", (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
+    ("GNU/Hurd", "SELF", (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
+    ("another Unix", "SELF", (0, 0, 0, 0, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
+]
+
+
+@pytest.mark.parametrize(("system", "who", "expected"), BECOMES, ids=[f"{system}-{who}" for system, who, _ in BECOMES])
+def test_each_field_has_its_own_place_and_unit(system: str, who: str, expected: tuple[int, ...]) -> None:
+    """Each number of the kernel arrives in the field of its name, in the uniform unit; what is not measured is 0."""
+    assert convert(SYSTEMS[system], f"RUSAGE_{who}", **KERNEL) == TIMES + expected
+
+
+def test_what_illumos_gives_for_a_waited_child_is_its_times() -> None:
+    """wait3(3C) has the two times and nothing else, so nothing else is passed on."""
+    waited = illumos.BACKEND.waited
+    assert waited is not None
+    call = new_call(illumos.BACKEND, 0, waited, hz=0)
+    lib.rusage_convert(native_of(**KERNEL), call)
+    assert usage_of(call) == TIMES + (0,) * 14
+    assert waited == frozenset({"ru_utime", "ru_stime"})
+
+
+# What a FreeBSD 15.1 kernel gave, and what that is: KiB * 1024, and KiB * ticks * 1024 / 127 rounded down.
+FREEBSD_SAMPLES: list[tuple[str, str, str, tuple[float, ...]]] = [
+    (
+        "after touching 64 MiB",
+        "RUSAGE_SELF",
+        (
+            "utime=0.015921 stime=0.366189 maxrss=66320 ixrss=28608 idrss=54720 isrss=6144 "
+            "minflt=16452 majflt=0 nswap=0 inblock=0 oublock=2 msgsnd=0 msgrcv=0 nsignals=0 nvcsw=2 nivcsw=7"
+        ),
+        (0.015921, 0.366189, 67911680, 230666, 441206, 49539, 16452, 0, 0, 0, 2, 0, 0, 0, 2, 7),
+    ),
+    (
+        "one waited child",
+        "RUSAGE_CHILDREN",
+        (
+            "utime=0.000000 stime=0.155897 maxrss=33772 ixrss=11920 idrss=22800 isrss=2560 "
+            "minflt=8209 majflt=0 nswap=0 inblock=0 oublock=0 msgsnd=0 msgrcv=0 nsignals=0 nvcsw=1 nivcsw=3"
+        ),
+        (0.0, 0.155897, 34582528, 96110, 183836, 20641, 8209, 0, 0, 0, 0, 0, 0, 0, 1, 3),
+    ),
+    (
+        "after sockets and signals",
+        "RUSAGE_SELF",
+        (
+            "utime=0.537657 stime=0.565807 maxrss=66320 ixrss=83440 idrss=159600 isrss=17920 "
+            "minflt=16758 majflt=1 nswap=0 inblock=0 oublock=2 msgsnd=10 msgrcv=10 nsignals=20 nvcsw=108 nivcsw=17"
+        ),
+        (0.537657, 0.565807, 67911680, 672776, 1286853, 144488, 16758, 1, 0, 0, 2, 10, 10, 20, 108, 17),
+    ),
+    (
+        "a new thread",
+        "RUSAGE_THREAD",
+        (
+            "utime=0.296239 stime=0.038978 maxrss=6108 ixrss=25628 idrss=49020 isrss=5504 "
+            "minflt=1024 majflt=0 nswap=0 inblock=0 oublock=0 msgsnd=0 msgrcv=0 nsignals=0 nvcsw=1 nivcsw=7"
+        ),
+        (0.296239, 0.038978, 6254592, 206638, 395247, 44378, 1024, 0, 0, 0, 0, 0, 0, 0, 1, 7),
+    ),
+    (
+        "a child that no tick has hit",
+        "RUSAGE_CHILDREN",
+        (
+            "utime=0.000000 stime=0.004292 maxrss=0 ixrss=0 idrss=0 isrss=0 "
+            "minflt=32 majflt=0 nswap=0 inblock=0 oublock=0 msgsnd=0 msgrcv=0 nsignals=0 nvcsw=2 nivcsw=0"
+        ),
+        (0.0, 0.004292, 0, 0, 0, 0, 32, 0, 0, 0, 0, 0, 0, 0, 2, 0),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("who", "sample", "expected"), [row[1:] for row in FREEBSD_SAMPLES], ids=[row[0] for row in FREEBSD_SAMPLES]
+)
+def test_samples_of_a_freebsd_kernel(who: str, sample: str, expected: tuple[float, ...]) -> None:
+    """What a real FreeBSD 15.1 said, with its statistics clock of 127 Hz, becomes bytes and byte-seconds."""
+    native = {name: int(value.replace(".", "")) for name, value in (pair.split("=") for pair in sample.split())}
+    assert convert(freebsd.BACKEND, who, **native) == expected
+
+
+def test_the_rate_of_the_statistics_clock_matters() -> None:
+    """127 is not 128: one second of the statistics clock at one KiB is 1024 byte-seconds, whatever its rate."""
+    assert convert(freebsd.BACKEND, hz=127, ixrss=127 * 50).ru_ixrss == 51200
+    assert convert(freebsd.BACKEND, hz=128, ixrss=127 * 50).ru_ixrss == 50800
+    assert convert(freebsd.BACKEND, hz=100, ixrss=127 * 50).ru_ixrss == 65024
+    assert convert(openbsd.backend("7.8"), hz=100, isrss=100 * 50).ru_isrss == 51200
+
+
+def test_a_clock_of_unknown_rate_gives_no_integrals() -> None:
+    """Ticks of a clock whose rate cannot be had are no byte-seconds, and are not said to be measured."""
+    assert convert(freebsd.BACKEND, hz=0, ixrss=1000, idrss=1000, isrss=1000)[3:6] == (0, 0, 0)
+    integrals = {"ru_ixrss", "ru_idrss", "ru_isrss"}
+    for who in (-2, -1, 0, 1):
+        assert not integrals & measured_for(freebsd.BACKEND, hz=0)[who]
+        assert integrals < measured_for(freebsd.BACKEND, hz=127)[who]
+
+
+def test_integrals_are_rounded_down() -> None:
+    """A part of a byte-second is not a byte-second: 1 KiB-tick at 127 Hz is 8.06, at 1025 Hz 0.999."""
+    assert convert(freebsd.BACKEND, hz=127, ixrss=1).ru_ixrss == 8
+    assert convert(freebsd.BACKEND, hz=1025, ixrss=1).ru_ixrss == 0
+    assert convert(freebsd.BACKEND, hz=1025, ixrss=1024).ru_ixrss == 1023
+
+
+@given(ticks=longs, hz=st.integers(1, 10_000))
+@example(ticks=LONG_MAX, hz=1)
+@example(ticks=-1, hz=1024)
+def test_integrals_do_not_overflow(ticks: int, hz: int) -> None:
+    """An integral is ticks * 1024 / hz rounded down, or the largest number there is; never a wrapped product."""
+    expected = min(ticks % 2**LONG_BITS * 1024 // hz, INT64_MAX)
+    assert convert(freebsd.BACKEND, hz=hz, idrss=ticks).ru_idrss == expected
+
+
+# --- Counters ---------------------------------------------------------------------------------------------------------
+
+COUNTERS = ["minflt", "majflt", "nswap", "inblock", "oublock", "msgsnd", "msgrcv", "nsignals", "nvcsw", "nivcsw"]
+
+
+@pytest.mark.parametrize("name", COUNTERS)
+@given(value=longs)
+@example(value=-1)
+@example(value=LONG_MIN)
+@example(value=LONG_MAX)
+def test_a_wrapped_counter_is_never_negative(name: str, value: int) -> None:
+    """A 32-bit counter that has wrapped once is read modulo 2**32; a 64-bit one stops at the largest number."""
+    call = new_call(freebsd.BACKEND, 0, {f"ru_{name}"}, hz=127)
+    lib.rusage_convert(native_of(**{name: value}), call)
+    assert getattr(usage_of(call), f"ru_{name}") == min(value % 2**LONG_BITS, INT64_MAX)
+
+
+@given(value=longs)
+@example(value=-1)
+@example(value=LONG_MIN)
+@example(value=LONG_MAX)
+def test_a_peak_is_never_negative(value: int) -> None:
+    """The peak in bytes is exact, of 4 TiB in a 32-bit long too, or the largest number there is."""
+    expected = value % 2**LONG_BITS
+    assert convert(linux.backend(io_accounting=True), maxrss=value).ru_maxrss == min(expected * 1024, INT64_MAX)
+    assert convert(macos.BACKEND, maxrss=value).ru_maxrss == min(expected, INT64_MAX)
+
+
+def test_two_gibibytes_of_kibibytes() -> None:
+    """A peak whose bytes need more than 32 bits is right with a long of 32 bits too."""
+    assert convert(freebsd.BACKEND, maxrss=2**31 - 1).ru_maxrss == 2199023254528
+
+
+# --- Times ------------------------------------------------------------------------------------------------------------
+
+
+def nearest(microseconds: int) -> float:
+    """Return the double nearest to a time: of its digits, as a division is rounded twice on an x87."""
+    return float(f"{microseconds // 10**6}.{microseconds % 10**6:06}")
+
+
+@given(utime=st.integers(0, 2**31 * 10**6 - 1), stime=st.integers(0, 999_999))
+@example(utime=21_621, stime=999_999)  # 0 + 21621 * 1e-6 is 0.021620999999999998
+@example(utime=2**31 * 10**6 - 1, stime=1)
+def test_times_are_correctly_rounded(utime: int, stime: int) -> None:
+    """A time is the double nearest to the kernel's microseconds."""
+    usage = convert(linux.BACKEND, utime=utime, stime=stime)
+    assert usage.ru_utime == nearest(utime)
+    assert usage.ru_stime == nearest(stime)
+
+
+def test_twenty_one_thousand_six_hundred_and_twenty_one_microseconds() -> None:
+    """0.021621 s is what its literal is; second + microsecond * 1e-6 is off in the last bit."""
+    assert convert(linux.BACKEND, utime=21_621).ru_utime == 0.021621
+
+
+# --- BOTH -------------------------------------------------------------------------------------------------------------
+
+OTHER = {name: 2 * value + 1 for name, value in KERNEL.items()}
+
+
+def test_both_adds_counters_and_times_and_takes_the_larger_peak() -> None:
+    """RUSAGE_BOTH is the sum of the two, but for the peak: two peaks are not of one time, and are never added."""
+    expected = (
+        36.750004, 22.50001, 2067456, 484053, 725942, 967784, 3058, 3064, 0, 3100, 3118, 3148, 3154, 3184, 3190, 3208,
+    )  # fmt: skip
+    assert convert_both(freebsd.BACKEND, KERNEL, OTHER) == expected
+    assert convert_both(freebsd.BACKEND, OTHER, KERNEL) == expected
+
+
+def test_both_has_what_both_have() -> None:
+    """What is not measured for one of the two is not measured for their sum."""
+    for backend, unmeasured in [
+        (macos.BACKEND, "ru_nvcsw"),
+        (netbsd.BACKEND, "ru_maxrss"),
+        (illumos.BACKEND, "ru_ixrss"),
+    ]:
+        assert unmeasured not in measured_for(backend, hz=127)[-2]
+        assert getattr(convert_both(backend, KERNEL, OTHER), unmeasured) == 0
+
+
+@given(own=st.integers(0, 2**31 * 10**6 - 1), children=st.integers(0, 2**31 * 10**6 - 1))
+def test_both_rounds_the_sum_of_the_times_once(own: int, children: int) -> None:
+    """Microseconds are added before they are divided: the sum is the nearest double too."""
+    usage = convert_both(linux.BACKEND, {"utime": own, "stime": children}, {"utime": children, "stime": 7})
+    assert usage.ru_utime == nearest(own + children)
+    assert usage.ru_stime == nearest(children + 7)
+
+
+@given(own=longs, children=longs)
+@example(own=-1, children=-1)
+@example(own=LONG_MAX, children=1)
+def test_both_does_not_overflow(own: int, children: int) -> None:
+    """A sum of two counters is exact or the largest number there is."""
+    numbers = [min(value % 2**LONG_BITS, INT64_MAX) for value in (own, children)]
+    usage = convert_both(freebsd.BACKEND, {"minflt": own, "maxrss": own}, {"minflt": children, "maxrss": children})
+    assert usage.ru_minflt == min(sum(numbers), INT64_MAX)
+    assert usage.ru_maxrss == min(max(numbers) * 1024, INT64_MAX)
+
+
+# --- What is measured, and in which words -----------------------------------------------------------------------------
+
+PLAIN = "utime stime minflt majflt inblock oublock nvcsw nivcsw"
+BSD = f"{PLAIN} msgsnd msgrcv nsignals"
+MEASURED = {
+    "Linux": {"SELF": f"{PLAIN} maxrss", "CHILDREN": f"{PLAIN} maxrss", "THREAD": f"{PLAIN} maxrss"},
+    "Linux without I/O accounting": {
+        "SELF": "utime stime maxrss minflt majflt nvcsw nivcsw",
+        "CHILDREN": "utime stime maxrss minflt majflt nvcsw nivcsw",
+        "THREAD": "utime stime maxrss minflt majflt nvcsw nivcsw",
+    },
+    "macOS": {
+        "SELF": "utime stime maxrss minflt majflt msgsnd msgrcv nsignals",
+        "CHILDREN": "utime stime maxrss minflt majflt msgsnd msgrcv nsignals",
+        "THREAD": "utime stime",
+    },
+    "FreeBSD": {
+        "SELF": f"{BSD} maxrss ixrss idrss isrss",
+        "CHILDREN": f"{BSD} maxrss ixrss idrss isrss",
+        "THREAD": f"{BSD} maxrss ixrss idrss isrss",
+    },
+    "OpenBSD 7.7": {"SELF": f"{BSD} maxrss", "CHILDREN": f"{BSD} maxrss", "THREAD": f"{BSD} maxrss"},
+    "OpenBSD 7.8": {
+        "SELF": f"{BSD} maxrss ixrss idrss isrss",
+        "CHILDREN": f"{BSD} maxrss ixrss idrss isrss",
+        "THREAD": f"{BSD} maxrss",
+    },
+    "NetBSD 9": {"SELF": BSD, "CHILDREN": BSD},
+    "NetBSD 10": {"SELF": f"{BSD} maxrss", "CHILDREN": BSD},
+    "DragonFly BSD": {"SELF": f"{BSD} maxrss", "CHILDREN": f"{BSD} maxrss"},
+    "illumos": {"SELF": f"{BSD} nswap", "CHILDREN": f"{BSD} nswap", "THREAD": f"{BSD} nswap"},
+    "Cygwin": {"SELF": "utime stime", "CHILDREN": "utime stime"},
+    "MSYS2": {"SELF": "utime stime", "CHILDREN": "utime stime"},
+    "Haiku": {"SELF": "utime stime"},
+    "GNU/Hurd": {"SELF": "utime stime"},
+    "another Unix": {"SELF": f"{BSD} nswap", "CHILDREN": f"{BSD} nswap"},
+}
+
+
+@pytest.mark.parametrize("system", MEASURED)
+def test_what_is_measured(system: str) -> None:
+    """Each system measures these fields for these, and has no other ``who``."""
+    expected = {f"RUSAGE_{who}": {f"ru_{name}" for name in names.split()} for who, names in MEASURED[system].items()}
+    assert SYSTEMS[system].measured == expected
+
+
+def test_every_system_is_in_the_tables() -> None:
+    """No system goes untested."""
+    assert list(SYSTEMS) == list(MEASURED)
+    assert {system for system, _, _ in BECOMES} | {"MSYS2"} == set(SYSTEMS)
+
+
+# Unit by unit, where it is not that of every system; the others are the same everywhere.
+UNITS: dict[str, dict[str, str]] = {
+    "Linux": {"ru_inblock": "512-byte units", "ru_oublock": "512-byte units"},
+    "Linux without I/O accounting": {"ru_inblock": "512-byte units", "ru_oublock": "512-byte units"},
+}
+UNIFORM = {
+    "ru_utime": "seconds",
+    "ru_stime": "seconds",
+    "ru_maxrss": "bytes",
+    "ru_ixrss": "byte-seconds",
+    "ru_idrss": "byte-seconds",
+    "ru_isrss": "byte-seconds",
+    "ru_minflt": "faults",
+    "ru_majflt": "faults",
+    "ru_nswap": "swaps",
+    "ru_inblock": "operations",
+    "ru_oublock": "operations",
+    "ru_msgsnd": "messages",
+    "ru_msgrcv": "messages",
+    "ru_nsignals": "signals",
+    "ru_nvcsw": "switches",
+    "ru_nivcsw": "switches",
+}
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_units(system: str) -> None:
+    """The unit of a field is the same on every system, but for what Linux counts as a block."""
+    units = {name: field.unit for name, field in SYSTEMS[system].fields().items()}
+    assert units == {**UNIFORM, **UNITS.get(system, {})}
+
+
+# What must be said: system, field, and words of its meaning there.
+SAID = [
+    ("Linux", "ru_ixrss", "not measured by Linux"),
+    ("Linux", "ru_maxrss", "at the start it is that of the process that this one was started from"),
+    ("Linux without I/O accounting", "ru_inblock", "not measured by Linux"),
+    ("macOS", "ru_nvcsw", "not measured by macOS; the kernel counts its own calls of sleep, whether they block or not"),
+    ("macOS", "ru_nivcsw", "not measured by macOS; the kernel counts all other switches, voluntary ones among them"),
+    ("macOS", "ru_inblock", "not measured by macOS; the kernel counts misses of its buffer cache only"),
+    ("macOS", "ru_stime", "0 where the kernel does not split the time"),
+    ("FreeBSD", "ru_maxrss", "it is 0 before the first one"),
+    ("FreeBSD", "ru_ixrss", "0 before the first one"),
+    ("FreeBSD", "ru_nswap", "not measured by FreeBSD"),
+    ("FreeBSD", "ru_utime", "before the first one all of it is system time"),
+    ("OpenBSD 7.7", "ru_ixrss", "not measured by OpenBSD"),
+    ("OpenBSD 7.8", "ru_ixrss", "kept since OpenBSD 7.8, and not for a thread"),
+    ("OpenBSD 7.8", "ru_utime", "whole ticks of the statistics clock"),
+    ("NetBSD 10", "ru_ixrss", "not measured by NetBSD; the kernel gives the size at the time of the call"),
+    ("NetBSD 9", "ru_maxrss", "not measured by NetBSD"),
+    ("DragonFly BSD", "ru_maxrss", "it is 0 before the first one"),
+    (
+        "DragonFly BSD",
+        "ru_idrss",
+        "not measured by DragonFly BSD; the kernel counts ticks of a clock whose rate it does not",
+    ),
+    ("illumos", "ru_maxrss", "not measured by illumos"),
+    ("Cygwin", "ru_maxrss", "not measured by Cygwin"),
+    ("Cygwin", "ru_majflt", "not measured by Cygwin"),
+    ("another Unix", "ru_minflt", "whether this system fills it is not known"),
+]
+
+
+@pytest.mark.parametrize(("system", "field", "words"), SAID, ids=[f"{system}-{field}" for system, field, _ in SAID])
+def test_what_is_said_of_a_field(system: str, field: str, words: str) -> None:
+    """``fields`` says in words what a figure lacks on a system."""
+    assert words in SYSTEMS[system].fields()[field].meaning
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_note_is_about_a_field_and_absence_about_a_name(system: str) -> None:
+    """A misspelt name in a backend would say its words to nobody."""
+    backend = SYSTEMS[system]
+    assert set(backend.notes) | set(backend.units) <= set(RUsage._fields)
+    assert not set(backend.absent) & set(backend.measured)
+    assert {"RUSAGE_SELF", "RUSAGE_CHILDREN", "RUSAGE_THREAD"} <= set(backend.absent) | set(backend.measured)
+
+
+def absent(system: str) -> dict[str, str]:
+    """Return the words for what a system does not have."""
+    return dict(SYSTEMS[system].absent)
+
+
+def test_what_is_absent() -> None:
+    """What a system cannot have honestly is absent, with words; the others have all there is."""
+    no_thread = {"RUSAGE_THREAD": "its getrusage(2) knows the process and its children only"}
+    assert absent("NetBSD 10") == absent("NetBSD 9") == absent("DragonFly BSD") == no_thread
+    for system in ("Linux", "macOS", "FreeBSD", "OpenBSD 7.8", "illumos"):
+        assert absent(system) == {}
+    for system in ("Cygwin", "MSYS2", "another Unix"):
+        assert absent(system).keys() == {"RUSAGE_THREAD", "wait3", "wait4"}
+    for system in ("Haiku", "GNU/Hurd"):
+        assert absent(system).keys() == {"RUSAGE_CHILDREN", "RUSAGE_BOTH", "RUSAGE_THREAD", "wait3", "wait4"}
+    assert absent("Haiku")["RUSAGE_CHILDREN"] == "it counts children that still run"
+
+
+@pytest.mark.parametrize(("platform", "why"), [("wasi", "wall-clock time"), ("emscripten", "constants")])
+def test_systems_without_any_usage_are_refused(platform: str, why: str) -> None:
+    """Where getrusage answers with something else than usage there is nothing to import."""
+    with pytest.raises(ImportError, match=f"{platform}.*{why}"):
+        unknown.backend(platform)
