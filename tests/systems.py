@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rusage._backends import dragonfly, freebsd, illumos, linux, macos, netbsd, openbsd, unknown
+from rusage._backends import dragonfly, freebsd, illumos, linux, macos, netbsd, openbsd, unknown, windows
 from rusage._backends._base import TIMES
 from rusage._usage import FIELDS
 
@@ -30,6 +30,7 @@ SYSTEMS: list[tuple[str, Backend]] = [
     ("NetBSD", netbsd.backend("10.1")),
     ("DragonFly BSD", dragonfly.BACKEND),
     ("illumos", illumos.BACKEND),
+    ("Windows", windows.BACKEND),
     ("Cygwin, MSYS2", unknown.backend("cygwin")),
     ("another Unix", unknown.BACKEND),
 ]

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rusage import RUsage
-from rusage._backends import dragonfly, freebsd, illumos, linux, macos, netbsd, openbsd, unknown
+from rusage._backends import dragonfly, freebsd, illumos, linux, macos, netbsd, openbsd, unknown, windows
 from rusage._calls import measured_for, new_call, usage_of
 from rusage._rusage import ffi, lib
 
@@ -37,6 +37,7 @@ SYSTEMS: dict[str, Backend] = {
     "NetBSD 10": netbsd.backend("10.1"),
     "DragonFly BSD": dragonfly.BACKEND,
     "illumos": illumos.BACKEND,
+    "Windows": windows.BACKEND,
     "Cygwin": unknown.backend("cygwin"),
     "MSYS2": unknown.backend("msys"),
     "Haiku": unknown.backend("haiku1"),
@@ -116,6 +117,8 @@ BECOMES: list[tuple[str, str, tuple[int, ...]]] = [
     ("DragonFly BSD", "SELF", (1033216, 0, 0, 0, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
     ("illumos", "SELF", (0, 0, 0, 0, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
     ("illumos", "THREAD", (0, 0, 0, 0, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
+    ("Windows", "SELF", (1009, 0, 0, 0, 1019, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
+    ("Windows", "THREAD", (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
     ("Cygwin", "SELF", (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
     ("Haiku", "SELF", (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
     ("GNU/Hurd", "SELF", (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
@@ -362,6 +365,7 @@ MEASURED = {
     "NetBSD 10": {"SELF": f"{BSD} maxrss", "CHILDREN": BSD},
     "DragonFly BSD": {"SELF": f"{BSD} maxrss", "CHILDREN": f"{BSD} maxrss"},
     "illumos": {"SELF": f"{BSD} nswap", "CHILDREN": f"{BSD} nswap", "THREAD": f"{BSD} nswap"},
+    "Windows": {"SELF": "utime stime maxrss minflt", "THREAD": "utime stime"},
     "Cygwin": {"SELF": "utime stime", "CHILDREN": "utime stime"},
     "MSYS2": {"SELF": "utime stime", "CHILDREN": "utime stime"},
     "Haiku": {"SELF": "utime stime"},
@@ -474,6 +478,7 @@ def test_what_is_absent() -> None:
         assert absent(system) == {}
     for system in ("Cygwin", "MSYS2", "another Unix"):
         assert absent(system).keys() == {"RUSAGE_THREAD", "wait3", "wait4"}
+    assert absent("Windows").keys() == {"RUSAGE_CHILDREN", "RUSAGE_BOTH", "wait3", "wait4"}
     for system in ("Haiku", "GNU/Hurd"):
         assert absent(system).keys() == {"RUSAGE_CHILDREN", "RUSAGE_BOTH", "RUSAGE_THREAD", "wait3", "wait4"}
     assert absent("Haiku")["RUSAGE_CHILDREN"] == "it counts children that still run"

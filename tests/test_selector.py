@@ -32,6 +32,7 @@ PLATFORMS = [
     ("netbsd11", "11.0_BETA", "netbsd", "NetBSD"),
     ("dragonfly6", "6.4-RELEASE", "dragonfly", "DragonFly BSD"),
     ("sunos5", "5.11", "illumos", "illumos"),
+    ("win32", "", "windows", "Windows"),
     ("cygwin", "3.6.4-1.x86_64", "unknown", "Cygwin"),
     ("msys", "3.6.4-1.x86_64", "unknown", "MSYS2"),
     ("haiku1", "1", "unknown", "Haiku"),
@@ -83,8 +84,8 @@ def test_platforms_without_usage_say_so_on_import(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize(
     ("platform", "release"),
-    [("win32", ""), *(row[:2] for row in PLATFORMS)],
-    ids=["win32", *(row[0] for row in PLATFORMS)],
+    [row[:2] for row in PLATFORMS],
+    ids=[row[0] for row in PLATFORMS],
 )
 def test_all_facts_can_be_read_everywhere(
     monkeypatch: pytest.MonkeyPatch, platform: str, release: str, module: str
