@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from ._backends import BACKEND as _BACKEND
 from ._backends._base import RUSAGE_SELF
 from ._calls import cputime, fields, getpagesize, getrusage, maxrss, measured
-from ._native import from_native
 from ._usage import Field, RUsage
 
 __all__: list[str] = [
@@ -20,7 +19,6 @@ __all__: list[str] = [
     "cputime",
     "error",
     "fields",
-    "from_native",
     "getpagesize",
     "getrusage",
     "maxrss",
@@ -33,9 +31,9 @@ struct_rusage = RUsage
 
 if sys.platform != "win32":
     from ._backends._base import RUSAGE_BOTH, RUSAGE_CHILDREN
-    from ._native import wait3, wait4
+    from ._native import from_native, wait3, wait4
 
-    __all__ += ["RUSAGE_BOTH", "RUSAGE_CHILDREN", "wait3", "wait4"]
+    __all__ += ["RUSAGE_BOTH", "RUSAGE_CHILDREN", "from_native", "wait3", "wait4"]
 
 if not sys.platform.startswith("netbsd") and not sys.platform.startswith("dragonfly"):
     from ._backends._base import RUSAGE_THREAD

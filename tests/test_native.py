@@ -17,6 +17,9 @@ from hypothesis import strategies as st
 
 import rusage
 
+if sys.platform == "win32":
+    pytest.skip("Windows has no native usage and waits for no child by its pid", allow_module_level=True)
+
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 ZEROS: tuple[Any, ...] = (0.0, 0.0, *[0] * 14)
@@ -173,7 +176,8 @@ def test_a_handler_that_raises_ends_the_wait() -> None:
 
 def test_from_native_of_children_equals_getrusage() -> None:
     """What ``resource`` says of CHILDREN, which stands still, becomes to the last bit what our call says."""
-    resource = pytest.importorskip("resource", reason="Windows has no resource module")
+    import resource
+
     for _ in range(20):
         subprocess.run([sys.executable, "-S", "-c", ""], check=True)
         native = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -183,7 +187,8 @@ def test_from_native_of_children_equals_getrusage() -> None:
 @pytest.mark.parametrize("name", ["RUSAGE_SELF", "RUSAGE_THREAD"])
 def test_from_native_of_resource_equals_getrusage(name: str) -> None:
     """Each field that did not change between two calls of ``resource`` is, normalised, the one that ours gives."""
-    resource = pytest.importorskip("resource", reason="Windows has no resource module")
+    import resource
+
     if not hasattr(resource, name):
         pytest.skip(reason=f"resource has no {name} here")
     before = rusage.from_native(resource.getrusage(getattr(resource, name)))
@@ -205,7 +210,8 @@ def test_from_native_finds_the_kernels_microseconds(user: int, system: int) -> N
 
 def test_from_native_takes_any_sequence() -> None:
     """A list, a plain tuple and the system's own struct all do."""
-    resource = pytest.importorskip("resource", reason="Windows has no resource module")
+    import resource
+
     native = resource.getrusage(resource.RUSAGE_SELF)
     assert rusage.from_native(native) == rusage.from_native(list(native)) == rusage.from_native(tuple(native))
     assert rusage.from_native([0.5, 1, *[0] * 14])[:2] == (0.5, 1.0)

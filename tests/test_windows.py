@@ -111,7 +111,7 @@ def test_what_windows_measures() -> None:
 
 def test_what_windows_does_not_have() -> None:
     """A name that would lie has none, and says why."""
-    assert set(BACKEND.absent) == {"RUSAGE_CHILDREN", "RUSAGE_BOTH", "wait3", "wait4"}
+    assert set(BACKEND.absent) == {"RUSAGE_CHILDREN", "RUSAGE_BOTH", "from_native", "wait3", "wait4"}
     assert all(BACKEND.absent.values())
 
 
@@ -266,7 +266,7 @@ def test_another_who_is_refused(who: int) -> None:
 
 
 @on_windows
-@pytest.mark.parametrize("name", ["RUSAGE_CHILDREN", "RUSAGE_BOTH", "wait3", "wait4"])
+@pytest.mark.parametrize("name", ["RUSAGE_CHILDREN", "RUSAGE_BOTH", "from_native", "wait3", "wait4"])
 def test_an_absent_name_says_why(name: str) -> None:
     """The name is in neither dir nor __all__, and whoever wants it reads the reason."""
     assert name not in vars(rusage)["__all__"]

@@ -19,7 +19,6 @@ assert_type(rusage.cputime(rusage.RUSAGE_SELF), float)
 assert_type(rusage.measured(), frozenset[str])
 assert_type(rusage.fields["ru_maxrss"].unit, str)
 assert_type(rusage.getpagesize(), int)
-assert_type(rusage.from_native([0.0, 0.0, *range(14)]), RUsage)
 
 table: Mapping[str, rusage.Field] = rusage.fields
 other: rusage.struct_rusage = usage
@@ -28,6 +27,7 @@ if sys.platform != "win32":
     assert_type(rusage.getrusage(rusage.RUSAGE_BOTH), RUsage)
     assert_type(rusage.wait4(-1, 0), tuple[int, int, RUsage])
     assert_type(rusage.wait3(0), tuple[int, int, RUsage])
+    assert_type(rusage.from_native([0.0, 0.0, *range(14)]), RUsage)
 
 try:
     getrusage(who=0)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # positional only

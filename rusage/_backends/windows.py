@@ -14,6 +14,7 @@ BACKEND = Backend(
     absent={
         "RUSAGE_CHILDREN": "it keeps no account of the children that have ended",
         "RUSAGE_BOTH": "it keeps no account of the children that have ended",
+        "from_native": "it has no usage of its own shape that somebody could give",
         "wait3": "it has no call that waits for any child",
         "wait4": "it has no call that waits for a child by its pid and tells its usage",
     },
