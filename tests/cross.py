@@ -77,6 +77,13 @@ CONFIGURE = """
 """
 
 
+def here() -> Path:
+    """Return the pyconfig.h of this interpreter. Debian has one in its place that looks for the target's."""
+    include = Path(sysconfig.get_path("include"))
+    debian = include.parent / str(sysconfig.get_config_var("MULTIARCH")) / include.name / "pyconfig.h"
+    return debian if debian.exists() else include / "pyconfig.h"
+
+
 def write_headers(folder: Path, python: str) -> None:
     """Fill a folder with CPython's headers but for pyconfig.h: Python.h takes the one beside it."""
     include = Path(sysconfig.get_path("include"))
@@ -114,7 +121,7 @@ def main() -> int:
     failed = 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_headers(folder / "unix", f'#include "{sysconfig.get_path("include")}/pyconfig.h"\n')
+        write_headers(folder / "unix", f'#include "{here()}"\n')
         write_headers(folder / "windows", WINDOWS)
         for platform, target, remark in chosen:
             started = time.monotonic()
