@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING
 from ._backends import BACKEND as _BACKEND
 from ._backends._base import RUSAGE_SELF
 from ._calls import cputime, fields, getpagesize, getrusage, maxrss, measured
+from ._measure import measure
+from ._run import run
 from ._usage import Field, RUsage
+
+if TYPE_CHECKING:
+    from ._children import CompletedProcess, Popen
 
 __all__: list[str] = [
     "RUSAGE_SELF",
+    "CompletedProcess",
     "Field",
+    "Popen",
     "RUsage",
     "cputime",
     "error",
@@ -22,7 +29,9 @@ __all__: list[str] = [
     "getpagesize",
     "getrusage",
     "maxrss",
+    "measure",
     "measured",
+    "run",
     "struct_rusage",
 ]
 
@@ -45,10 +54,16 @@ for _name in _BACKEND.absent:
     if globals().pop(_name, None) is not None:
         globals()["__all__"].remove(_name)
 
-# A module with this hook is slower to look a name up in, and for a type checker it has every name.
-if _BACKEND.absent and not TYPE_CHECKING:
+# The two classes are subprocess's with more, and to import that takes longer than all the rest. A module with this hook
+# is slower to look a name up in (from rusage import getrusage is not); for a type checker it would have every name.
+if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
+        if name in ("CompletedProcess", "Popen"):
+            from . import _children  # noqa: PLC0415
+
+            globals()[name] = found = getattr(_children, name)
+            return found
         if name in _BACKEND.absent:
             message = f"{_BACKEND.name} has no {name}: {_BACKEND.absent[name]}"
         else:

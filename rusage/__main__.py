@@ -1,22 +1,53 @@
-"""``python -m rusage``: what this process has used, and what each of the figures means on this system."""
+"""``python -m rusage``: what this process has used and what the figures mean here, or what a command uses."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 from . import RUSAGE_SELF, fields, getrusage, measured
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print this process's usage, a line a field, and return the exit status."""
+    """Run the command that follows the options, or print this process's usage; return the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or not arguments[0].startswith("-"):
+        as_json, output, append, command = False, None, False, arguments
+    elif arguments[0] == "--":
+        as_json, output, append, command = False, None, False, arguments[1:]
+    else:
+        as_json, output, append, command = _parse(arguments)
+    if command:
+        from ._command import run_command  # noqa: PLC0415 (brings subprocess)
+
+        return run_command(command, as_json=as_json, output=output, append=append)
+    print(_as_json() if as_json else _as_text())
+    return 0
+
+
+def _parse(arguments: list[str]) -> tuple[bool, str | None, bool, list[str]]:
+    """Return what the options say, and the command after them. To import argparse takes as long as to run a command."""
+    import argparse  # noqa: PLC0415 (only where there are options)
+
     parser = argparse.ArgumentParser(
-        prog="rusage", description="Show what this process has used, and what it means here."
+        prog="rusage",
+        usage="%(prog)s [--json] [-o FILE [--append]] [--] [command ...]",
+        description="Run a command and print what it has used; without one, what this process has used.",
+        epilog="example: %(prog)s --json -o usage.json -- make -j4",
+        allow_abbrev=False,
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object with exact numbers")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the command's usage to FILE, not standard error")
+    parser.add_argument("--append", action="store_true", help="keep what FILE has")
+    parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    print(_as_json() if options.json else _as_text())
-    return 0
+    command: list[str] = options.command
+    if command[:1] == ["--"]:  # argparse of Python 3.12 and before leaves it here, later ones take it away
+        del command[0]
+    if options.output is not None and not command:
+        parser.error("-o needs a command")
+    if options.append and options.output is None:
+        parser.error("--append needs -o")
+    return options.json, options.output, options.append, command
 
 
 def _as_text() -> str:

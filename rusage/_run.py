@@ -1,0 +1,76 @@
+"""``run``: ``subprocess.run`` with the usage of the process."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._children import CompletedProcess, Popen
+
+
+def run(
+    *popenargs: Any,
+    input: Any = None,
+    capture_output: bool = False,
+    timeout: float | None = None,
+    check: bool = False,
+    **kwargs: Any,
+) -> CompletedProcess[Any]:
+    """Run a program as ``subprocess.run`` does; the result also has ``rusage``, ``measured`` and ``elapsed`` (seconds).
+
+    All arguments are those of ``subprocess.run``, and so are the exceptions: ``TimeoutExpired`` and
+    ``CalledProcessError`` have the three attributes too. ``Popen`` says what is measured.
+    """
+    started = time.perf_counter()
+    process = start(*popenargs, input=input, capture_output=capture_output, **kwargs)
+    return complete(process, started, input=input, timeout=timeout, check=check)
+
+
+def start(*popenargs: Any, input: Any, capture_output: bool, **kwargs: Any) -> Popen[Any]:
+    """Start the process that ``run`` is to run."""
+    import subprocess  # noqa: PLC0415 (who runs no program need not wait for the import)
+
+    from ._children import Popen  # noqa: PLC0415
+
+    if input is not None:
+        if kwargs.get("stdin") is not None:
+            raise ValueError("stdin and input arguments may not both be used.")
+        kwargs["stdin"] = subprocess.PIPE
+    if capture_output:
+        if kwargs.get("stdout") is not None or kwargs.get("stderr") is not None:
+            raise ValueError("stdout and stderr arguments may not be used with capture_output.")
+        kwargs["stdout"] = kwargs["stderr"] = subprocess.PIPE
+    return Popen(*popenargs, **kwargs)
+
+
+def complete(
+    process: Popen[Any], started: float, *, input: Any, timeout: float | None, check: bool
+) -> CompletedProcess[Any]:
+    """Bring a process that was started at ``started`` to its end."""
+    import subprocess  # noqa: PLC0415 (as above)
+
+    from ._children import CompletedProcess, add_usage  # noqa: PLC0415
+
+    with process:
+        try:
+            stdout, stderr = process.communicate(input, timeout=timeout)
+        except subprocess.TimeoutExpired as expired:
+            process.kill()
+            if sys.platform == "win32":
+                # Threads read there: what they have is only to be had from another call.
+                expired.stdout, expired.stderr = process.communicate()
+            else:
+                process.wait()  # not for the pipes: a grandchild may hold them for ever
+            add_usage(expired, process, time.perf_counter() - started)
+            raise
+        except BaseException:
+            process.kill()  # the with statement waits, and a little only after a KeyboardInterrupt
+            raise
+        elapsed = time.perf_counter() - started
+        if check and process.returncode:
+            failed = subprocess.CalledProcessError(process.returncode, process.args, stdout, stderr)
+            add_usage(failed, process, elapsed)
+            raise failed
+    return CompletedProcess(process, stdout, stderr, elapsed)

@@ -1,0 +1,67 @@
+"""``run`` for asyncio: ``await rusage.asyncio.run(...)``.
+
+asyncio's own subprocesses cannot tell their usage: the event loop itself waits for each child, in its own ways, and
+throws the usage away. So this is ``rusage.run`` in a thread of its own, one for each child while it runs, which is also
+how asyncio waits where the system offers nothing better. It works with every event loop, and with all arguments.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from ._run import complete, start
+
+if TYPE_CHECKING:
+    from ._children import CompletedProcess
+
+__all__ = ["run"]
+
+
+async def run(
+    *popenargs: Any,
+    input: Any = None,
+    capture_output: bool = False,
+    timeout: float | None = None,
+    check: bool = False,
+    **kwargs: Any,
+) -> CompletedProcess[Any]:
+    """Do what ``rusage.run`` does while the event loop goes on.
+
+    If the task is cancelled, the process is killed, and ``CancelledError`` goes on once its exit was seen.
+    """
+    started = time.perf_counter()
+    process = start(*popenargs, input=input, capture_output=capture_output, **kwargs)
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[CompletedProcess[Any]] = loop.create_future()
+
+    def tell(result: CompletedProcess[Any] | None, error: BaseException | None) -> None:
+        if done.done():
+            return
+        if error is not None:
+            done.set_exception(error)
+        elif result is not None:
+            done.set_result(result)
+
+    def work() -> None:
+        result, error = None, None
+        try:
+            result = complete(process, started, input=input, timeout=timeout, check=check)
+        except BaseException as caught:  # noqa: BLE001 (it belongs to who awaits)
+            error = caught
+        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
+            loop.call_soon_threadsafe(tell, result, error)
+
+    # A daemon: if a grandchild holds the pipes for ever, the interpreter can end all the same.
+    threading.Thread(target=work, name=f"rusage-{process.pid}", daemon=True).start()
+    try:
+        return await done
+    except asyncio.CancelledError:
+        process.kill()
+        # The thread may be waiting for the pipes, which somebody else may hold for ever.
+        while process.poll() is None:  # noqa: ASYNC110 (there is no event: that is the point)
+            await asyncio.sleep(0.001)
+        raise

@@ -1,0 +1,73 @@
+"""``rusage.asyncio.run``."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+import rusage
+import rusage.asyncio
+
+
+def test_does_what_run_does_while_the_loop_goes_on() -> None:
+    """Status, output and usage are those of ``rusage.run``; several run at once, and the loop is free."""
+
+    async def main() -> None:
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                await asyncio.sleep(0.01)
+                ticks += 1
+
+        ticker = asyncio.create_task(tick())
+        commands = [["sh", "-c", f"sleep 0.3; cat; exit {number}"] for number in range(8)]
+        started = time.perf_counter()
+        results = await asyncio.gather(
+            *(rusage.asyncio.run(command, input=b"x", capture_output=True) for command in commands)
+        )
+        assert time.perf_counter() - started < 8 * 0.3
+        ticker.cancel()
+        assert ticks >= 3
+        assert [done.returncode for done in results] == [*range(8)]
+        assert {done.stdout for done in results} == {b"x"}
+        waited = rusage.run(["true"]).measured
+        for done in results:
+            assert isinstance(done.rusage, rusage.RUsage)
+            assert done.measured == waited
+            assert done.elapsed >= 0.3
+
+    asyncio.run(main())
+
+
+def test_errors_are_subprocess_own_and_carry_the_usage() -> None:
+    """TimeoutExpired and CalledProcessError as from ``rusage.run``, FileNotFoundError when it cannot be started."""
+    with pytest.raises(subprocess.TimeoutExpired) as expired:
+        asyncio.run(rusage.asyncio.run(["sleep", "60"], timeout=0.1))
+    assert isinstance(expired.value.rusage, rusage.RUsage)  # type: ignore[attr-defined]
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        asyncio.run(rusage.asyncio.run(["false"], check=True))
+    assert isinstance(failed.value.rusage, rusage.RUsage)  # type: ignore[attr-defined]
+    with pytest.raises(FileNotFoundError):
+        asyncio.run(rusage.asyncio.run(["/no/such/program"]))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no waitpid to see that nothing is left")
+def test_a_cancelled_run_kills_its_process_and_waits_for_it() -> None:
+    """After CancelledError there is no child, even if a grandchild holds the pipe."""
+
+    async def main() -> None:
+        for command in ["exec sleep 60", "sleep 2 & sleep 60"]:
+            task = asyncio.create_task(rusage.asyncio.run(["sh", "-c", command], capture_output=True))
+            await asyncio.sleep(0.2)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            with pytest.raises(ChildProcessError):
+                os.waitpid(-1, os.WNOHANG)  # noqa: ASYNC222 (does not wait)
+
+    asyncio.run(main())

@@ -1,0 +1,469 @@
+"""``run``, ``Popen`` and ``CompletedProcess``: subprocess's own behaviour, and each child's own usage."""
+
+import contextlib
+import json
+import os
+import platform
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rusage
+
+LINUX = sys.platform == "linux"
+MIB = 2**20
+TIME = Path("/usr/bin/time")
+TOUCH = "import mmap; m = mmap.mmap(-1, {mib} << 20); [m.__setitem__(at, 1) for at in range(0, len(m), 4096)]"
+
+linux_only = pytest.mark.skipif(not LINUX, reason="the launcher is Linux's: elsewhere a child's peak is its own anyway")
+gnu_time = pytest.mark.skipif(not (LINUX and TIME.exists()), reason="there is no GNU time to compare with")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left() -> Iterator[None]:
+    """After each test there is no child, and there are no more file descriptors than before."""
+    before = sorted(os.listdir("/proc/self/fd")) if LINUX else None
+    yield
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+    if before is not None:
+        assert sorted(os.listdir("/proc/self/fd")) == before
+
+
+def time_says(command: list[str]) -> int:
+    """Return the peak in bytes that GNU time tells when a shell runs it, which has no memory to hand on."""
+    report = subprocess.run(
+        ["/bin/sh", "-c", f'"{TIME}" -f %M "$@"', "sh", *command], capture_output=True, text=True, check=True
+    )
+    return int(report.stderr.splitlines()[-1]) * 1024
+
+
+# --- The figures -----------------------------------------------------------------------------------------------------
+
+BIG = """
+import asyncio, json, mmap, os, subprocess, sys
+import rusage, rusage.asyncio
+
+hold = mmap.mmap(-1, 1 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # shared memory would not be forked
+for at in range(0, len(hold), 4096):
+    hold[at] = 1
+python = sys.executable
+commands = json.loads(sys.argv[1])
+
+def by_popen(command):
+    with rusage.Popen(command) as process:
+        pass
+    return process.rusage.ru_maxrss
+
+def by_command(command):
+    done = subprocess.run([python, "-m", "rusage", "--json", "--", *command], stderr=subprocess.PIPE, check=True)
+    return json.loads(done.stderr)["usage"]["ru_maxrss"]
+
+def by_wait4(command):
+    return os.wait4(subprocess.Popen(command).pid, 0)[2].ru_maxrss * 1024
+
+ways = {
+    "run": lambda command: rusage.run(command, check=True).rusage.ru_maxrss,
+    "Popen": by_popen,
+    "asyncio": lambda command: asyncio.run(rusage.asyncio.run(command, check=True)).rusage.ru_maxrss,
+    "command": by_command,
+    "wait4": by_wait4,
+}
+print(json.dumps({name: [way(command) for command in commands] for name, way in ways.items()}))
+"""
+
+
+@gnu_time
+def test_from_a_process_of_1_gib_each_peak_is_the_childs_own(python: Callable[..., str]) -> None:
+    """By ``run``, ``Popen``, asyncio and the command: what GNU time says. By subprocess and wait4: over 1 GiB."""
+    touch = [sys.executable, "-c", TOUCH.format(mib=100)]
+    nested = ["/bin/sh", "-c", '"$0" -c "$1"; true', sys.executable, TOUCH.format(mib=100)]
+    commands = [["true"], touch, nested]
+    expected = [time_says(command) for command in commands]
+    seen = json.loads(python("-c", BIG, json.dumps(commands)))
+    assert min(seen.pop("wait4")) > 1 << 30
+    for way, peaks in seen.items():
+        assert abs(peaks[0] - expected[0]) <= 512 * 1024, (way, peaks, expected)
+        # The loader and a collector's timing make a megabyte of difference from run to run on some interpreters.
+        for peak, other in zip(peaks[1:], expected[1:], strict=True):
+            assert abs(peak - other) <= MIB, (way, peaks, expected)
+
+
+@linux_only
+def test_a_child_that_was_not_kept_apart_has_no_peak() -> None:
+    """With ``preexec_fn`` the child is started by subprocess alone: ``measured`` says so, and the peak is 0."""
+    done = rusage.run(["true"], preexec_fn=lambda: None)
+    assert done.rusage.ru_maxrss == 0
+    assert done.measured == rusage.measured(rusage.RUSAGE_CHILDREN) - {"ru_maxrss"}
+    assert rusage.run(["true"]).measured == rusage.measured(rusage.RUSAGE_CHILDREN)
+
+
+def test_cpu_time_and_faults_are_the_childs() -> None:
+    """A child that works 0.3 s of CPU time says so, one that does nothing does not, and this process is not in it."""
+    end = time.process_time() + 0.5
+    while time.process_time() < end:
+        pass
+    busy = rusage.run([sys.executable, "-c", "import time\nwhile time.process_time() < .3: pass"], check=True)
+    idle = rusage.run([sys.executable, "-c", "import time; time.sleep(.3)"], check=True)
+    assert 0.3 <= busy.rusage.ru_utime + busy.rusage.ru_stime <= busy.elapsed + 0.05
+    assert idle.rusage.ru_utime + idle.rusage.ru_stime < 0.3
+    assert idle.elapsed >= 0.3
+    assert busy.rusage.ru_minflt > 0
+
+
+def test_usage_is_that_of_wait4() -> None:
+    """The usage lies between what ``RUSAGE_CHILDREN`` of CPython's own module says before and after."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = rusage.run([sys.executable, "-c", TOUCH.format(mib=20)], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.rusage.ru_utime + done.rusage.ru_stime > 0
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert done.rusage.ru_utime + done.rusage.ru_stime <= spent + 0.001
+    assert 20 * MIB // rusage.getpagesize() // 2 <= done.rusage.ru_minflt <= after.ru_minflt - before.ru_minflt
+
+
+# --- subprocess's behaviour ------------------------------------------------------------------------------------------
+
+
+def test_popen_is_a_popen_and_usage_comes_with_the_exit() -> None:
+    """``.rusage`` is None until wait, poll, communicate or the end of the with statement has seen the exit."""
+    assert issubclass(rusage.Popen, subprocess.Popen)
+    ways: list[Callable[[Any], object]] = [
+        lambda process: process.wait(),
+        lambda process: process.wait(timeout=60),
+        lambda process: process.communicate(),
+        lambda process: process.__exit__(None, None, None),
+    ]
+    for way in ways:
+        process = rusage.Popen(["cat"], stdin=subprocess.PIPE)
+        assert process.poll() is None
+        assert process.rusage is None
+        assert process.measured == frozenset()
+        assert process.stdin is not None
+        process.stdin.close()
+        way(process)
+        assert isinstance(process.rusage, rusage.RUsage)
+        assert process.measured >= {"ru_utime", "ru_stime"}
+        kept = process.rusage
+        assert process.wait() == process.poll() == 0
+        assert process.rusage is kept
+    process = rusage.Popen(["true"])
+    while process.poll() is None:
+        assert process.rusage is None
+        time.sleep(0.001)
+    assert isinstance(process.rusage, rusage.RUsage)
+
+
+def test_run_does_what_subprocess_run_does() -> None:
+    """Output, input, text, status, env, cwd and shell come out as ``subprocess.run``'s, for the same arguments."""
+    calls: list[tuple[Any, dict[str, Any]]] = [
+        (["sh", "-c", "cat; echo error >&2; exit 3"], {"input": b"in", "capture_output": True}),
+        (["cat"], {"input": "\xe4\n", "capture_output": True, "encoding": "utf-8"}),
+        ("echo $X; pwd", {"shell": True, "stdout": subprocess.PIPE, "env": {"X": "1"}, "cwd": "/"}),
+        ("echo $0", {"shell": True, "stdout": subprocess.PIPE, "executable": "/bin/sh"}),
+        ("echo", {"stdout": subprocess.PIPE}),
+        (Path("/bin/echo"), {"stdout": subprocess.PIPE}),
+        ([b"echo", "a", Path("b")], {"stdout": subprocess.PIPE, "text": True}),
+        (("echo", "c"), {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}),
+        (["name", "-c", "echo $0 $1", "x", "y"], {"executable": "/bin/sh", "stdout": subprocess.PIPE}),
+        ("kill -9 $$", {"shell": True}),
+        (["sh", "-c", "umask"], {"umask": 0o12, "stdout": subprocess.PIPE}),
+    ]
+    for args, keywords in calls:
+        expected = subprocess.run(args, check=False, **keywords)
+        seen = rusage.run(args, **keywords)
+        assert isinstance(seen, subprocess.CompletedProcess)
+        assert (seen.returncode, seen.stdout, seen.stderr) == (expected.returncode, expected.stdout, expected.stderr)
+        assert isinstance(seen.rusage, rusage.RUsage)
+    assert rusage.run(iter(["echo", "c"]), stdout=subprocess.PIPE).stdout == b"c\n"
+
+
+BAD: list[tuple[Any, dict[str, Any]]] = [
+    (["no such program"], {}),
+    (["/no/such/program"], {}),
+    (["/etc/passwd"], {}),
+    (["/etc/passwd/x"], {}),
+    (["/"], {}),
+    (["true"], {"cwd": "/etc/passwd"}),
+    (["true"], {"cwd": "/no/such/folder"}),
+    (["true"], {"executable": "/no/such/program"}),
+    (["true", "x" * 2**22], {}),
+    (["true"], {"env": {"A=B": "c"}}),
+    (["true"], {"env": {"A": "c" * 2**22}}),
+    (["tr\0ue"], {}),
+    (["true", "\0"], {}),
+    ([], {}),
+    (5, {}),
+    ([5], {}),
+    (["true", None], {}),
+    (Path("/bin/true"), {"shell": True}),
+    (["true"], {"pass_fds": [-1]}),
+    (["true"], {"pass_fds": [10**6]}),
+    (["true"], {"umask": "x"}),
+    (["true"], {"user": -1}),
+    (["true"], {"user": 1.5}),
+    (["true"], {"bufsize": "x"}),
+    (["true"], {"input": b"", "stdin": subprocess.PIPE}),
+    (["true"], {"capture_output": True, "stdout": subprocess.PIPE}),
+    (["true"], {"stdin": 987654}),
+    (["true"], {"nonsense": 1}),
+    (["false"], {"check": True}),
+    (["sh", "-c", "kill -9 $$"], {"check": True}),
+    (["sleep", "60"], {"timeout": 0.05}),
+    (["sleep", "60"], {"timeout": 0.05, "stdin": subprocess.PIPE, "stdout": subprocess.PIPE}),
+]
+if sys.version_info >= (3, 11):
+    BAD += [(["true"], {"process_group": 1}), (["true"], {"process_group": "x"})]
+    if platform.python_implementation() == "CPython":  # PyPy takes the lower 32 bits
+        BAD += [(["true"], {"process_group": 2**40})]
+
+
+@pytest.mark.filterwarnings("ignore:pass_fds overriding:RuntimeWarning")
+@pytest.mark.parametrize(("args", "keywords"), BAD, ids=[f"{args!r:.30} {words!s:.30}" for args, words in BAD])
+def test_errors_are_subprocess_own(args: Any, keywords: dict[str, Any]) -> None:
+    """The same type, arguments and file name as ``subprocess.run`` raises; and with a process, its usage."""
+    raised = []
+    runs: tuple[Callable[..., Any], ...] = subprocess.run, rusage.run
+    for run in runs:
+        with pytest.raises(BaseException) as info:  # noqa: PT011 (whatever subprocess raises)
+            run(args, **keywords)
+        raised.append(info.value)
+    expected, seen = raised
+    assert type(seen) is type(expected)
+    if not isinstance(expected, (TypeError, subprocess.TimeoutExpired)):  # names of functions; what time was left
+        assert str(seen) == str(expected)
+    assert getattr(seen, "errno", None) == getattr(expected, "errno", None)
+    assert getattr(seen, "filename", None) == getattr(expected, "filename", None)
+    if isinstance(seen, (subprocess.TimeoutExpired, subprocess.CalledProcessError)):
+        assert isinstance(seen.rusage, rusage.RUsage)  # type: ignore[union-attr]
+        assert seen.elapsed > 0  # type: ignore[union-attr]
+        assert seen.measured >= {"ru_utime"}  # type: ignore[union-attr]
+
+
+def test_what_is_not_executable_by_the_kernel_is_an_error(tmp_path: Path) -> None:
+    """A script without a shebang is ENOEXEC, one whose interpreter is missing ENOENT, as in subprocess."""
+    for text, kind in ("echo\n", OSError), ("#!/no/such\n", FileNotFoundError):
+        script = tmp_path / "script"
+        script.write_text(text)
+        script.chmod(0o755)
+        with pytest.raises(kind) as info:
+            rusage.run([str(script)])
+        assert info.value.filename == str(script)
+
+
+def test_path_is_that_of_env(tmp_path: Path) -> None:
+    """A name without a slash is looked up in the PATH of ``env``, and what cannot be executed there is passed over."""
+    for folder in "first", "second", "third":
+        (tmp_path / folder).mkdir()
+    (tmp_path / "first" / "tool").write_text("no")
+    (tmp_path / "third" / "tool").symlink_to("/bin/echo")
+    path = os.pathsep.join(str(tmp_path / folder) for folder in ("none", "first", "second", "third"))
+    assert rusage.run(["tool", "x"], env={"PATH": path}, capture_output=True).stdout == b"x\n"
+    with pytest.raises(FileNotFoundError):
+        rusage.run(["tool"])
+    with pytest.raises(PermissionError):
+        rusage.run(["tool"], env={"PATH": str(tmp_path / "first")})
+
+
+def test_bytes_that_are_no_utf8_arrive() -> None:
+    """Arguments and environment are bytes to the system."""
+    done = rusage.run(["sh", "-c", 'printf "%s" "$1$X"', "sh", b"\xff\xfe"], env={b"X": b"\x80"}, capture_output=True)
+    assert done.stdout == b"\xff\xfe\x80"
+
+
+def test_session_group_and_umask_are_the_targets() -> None:
+    """The target itself leads the new session or group, so ``os.killpg(pid)`` reaches it and its children."""
+    with rusage.Popen(["sh", "-c", "sleep 60 & wait"], start_new_session=True) as process:
+        assert os.getsid(process.pid) == os.getpgid(process.pid) == process.pid
+        os.killpg(process.pid, signal.SIGTERM)
+        assert process.wait() == -signal.SIGTERM
+    if sys.version_info >= (3, 11):
+        with rusage.Popen(["sleep", "60"], process_group=0) as process:
+            assert os.getpgid(process.pid) == process.pid
+            assert os.getsid(process.pid) == os.getsid(0)
+            with rusage.Popen(["sleep", "60"], process_group=process.pid) as other:
+                assert os.getpgid(other.pid) == process.pid
+                os.killpg(process.pid, signal.SIGTERM)
+                assert other.wait() == process.wait() == -signal.SIGTERM
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may become somebody else")
+def test_user_and_groups_are_the_targets() -> None:
+    """``user``, ``group`` and ``extra_groups`` mean what they mean in subprocess, with a launcher or without."""
+    done = rusage.run(
+        ["sh", "-c", "id -u; id -g; id -G"], user=65534, group=1, extra_groups=[2], capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["65534", "1", "1", "2"]
+
+
+@pytest.mark.parametrize("restore", [True, False])
+def test_signals_are_restored_or_not(restore: bool) -> None:  # noqa: FBT001 (a parameter)
+    """``restore_signals`` decides whether SIGPIPE, which Python ignores, is ignored in the target."""
+    shell = "kill -PIPE $$; echo survived"
+    done = rusage.run(["sh", "-c", shell], restore_signals=restore, capture_output=True)
+    assert (done.stdout == b"survived\n") is not restore
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="there is no list of a process's file descriptors")
+@pytest.mark.parametrize("close_fds", [True, False])
+def test_file_descriptors_are_those_of_subprocess(close_fds: bool) -> None:  # noqa: FBT001 (a parameter)
+    """With the same ``close_fds`` and ``pass_fds`` the target has the same descriptors as by subprocess."""
+    program = """
+import os
+def is_open(fd):
+    try:
+        os.fstat(fd)
+    except OSError:
+        return False
+    return True
+print([fd for fd in range(300) if is_open(fd)])
+"""
+    read, write = os.pipe()
+    os.set_inheritable(write, True)  # noqa: FBT003 (takes no keyword)
+    for pass_fds in [(), (read,), (read, write)]:
+        if pass_fds and not close_fds:
+            continue
+        outputs = [
+            run([sys.executable, "-c", program], close_fds=close_fds, pass_fds=pass_fds, stdout=subprocess.PIPE).stdout
+            for run in (subprocess.run, rusage.run)
+        ]
+        assert outputs[0] == outputs[1]
+    os.close(read)
+    os.close(write)
+
+
+def test_keyboard_interrupt_in_run_kills_and_reaps() -> None:
+    """Whatever a signal's handler raises while ``run`` waits comes out, and the child is gone by then."""
+
+    class Stop(Exception):  # noqa: N818 (not an error)
+        pass
+
+    def stop(*_: object) -> None:
+        raise Stop
+
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(Stop):
+            rusage.run(["sleep", "60"])
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@linux_only
+@pytest.mark.parametrize("call", ["read", "waitpid"])
+def test_a_signal_in_the_middle_of_a_start_loses_nothing(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a handler raises while the launcher is at work, that comes out, and the object knows the target."""
+
+    class Stop(Exception):  # noqa: N818 (not an error)
+        pass
+
+    def interrupted(*_: object) -> None:
+        monkeypatch.undo()
+        raise Stop
+
+    process = rusage.Popen.__new__(rusage.Popen)
+    monkeypatch.setattr(os, call, interrupted)
+    with pytest.raises(Stop):
+        process.__init__(["sh", "-c", "exit 7"])  # type: ignore[misc]
+    assert process.wait() == 7
+    assert "ru_maxrss" in process.measured
+
+
+def test_threads_may_wait_and_poll_at_once() -> None:
+    """Of many threads on one child each sees the same status, and who sees it sees the usage."""
+    for _ in range(20):
+        with rusage.Popen(["sleep", "0.02"], stdin=subprocess.DEVNULL) as process:
+            seen: list[tuple[int | None, object]] = []
+
+            def look(wait: bool, process: "rusage.Popen[bytes]", seen: "list[tuple[int | None, object]]") -> None:  # noqa: FBT001
+                if wait:
+                    process.wait()
+                while process.poll() is None:
+                    time.sleep(0.0005)
+                seen.append((process.returncode, process.rusage))
+
+            threads = [threading.Thread(target=look, args=(n % 2 == 0, process, seen)) for n in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert seen == [(0, process.rusage)] * 8
+            assert process.rusage is not None
+
+
+CHILDREN = int(os.environ.get("RUSAGE_TEST_CHILDREN", "10000"))
+
+
+@linux_only
+def test_10_000_children_of_8_threads_each_have_their_own_usage() -> None:
+    """Each child touches an amount of its own, and that is its peak; the sum is what RUSAGE_CHILDREN grew by."""
+    sizes = [step * MIB for step in range(1, 17)]  # dd reads into a buffer of the size it is told
+    base = rusage.run(["dd", "if=/dev/zero", "of=/dev/null", "bs=1", "count=1"], stderr=subprocess.DEVNULL).rusage
+    totals: list[list[float]] = []
+    wrong: list[tuple[int, int]] = []
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+
+    def work(first: int) -> None:
+        total = [0.0] * 16
+        for number in range(CHILDREN // 8):
+            size = sizes[(first * 5 + number) % len(sizes)]
+            command = ["dd", "if=/dev/zero", "of=/dev/null", f"bs={size}", "count=1"]
+            done = rusage.run(command, stderr=subprocess.DEVNULL, check=True)
+            if abs(done.rusage.ru_maxrss - base.ru_maxrss - size) >= MIB // 2:
+                wrong.append((size, done.rusage.ru_maxrss))
+            total = [a + b for a, b in zip(total, done.rusage, strict=True)]
+        totals.append(total)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert len(totals) == 8
+    assert not wrong, (base, wrong[:10], len(wrong))
+    summed = rusage.RUsage._make(map(sum, zip(*totals, strict=True)))
+    grown = rusage.from_native(after) - rusage.from_native(before)
+    # The launchers are in it too, from the fork on; that takes PyPy, which has no vfork, three milliseconds.
+    cpu = (grown.ru_utime + grown.ru_stime) - (summed.ru_utime + summed.ru_stime)
+    assert -0.0001 * CHILDREN < cpu < 0.015 * CHILDREN
+    assert 0 <= grown.ru_minflt - summed.ru_minflt < 5000 * CHILDREN
+
+
+@linux_only
+def test_100_children_killed_while_starting_are_children_killed() -> None:
+    """SIGKILL at any moment of a start is an exit by SIGKILL, or comes to the child; nothing stays behind."""
+    stop = threading.Event()
+    me = os.getpid()
+
+    def kill_all() -> None:
+        while not stop.is_set():
+            for task in os.listdir(f"/proc/{me}/task"):
+                try:
+                    children = Path(f"/proc/{me}/task/{task}/children").read_text()
+                except OSError:
+                    continue
+                for child in children.split():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(child), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_all)
+    killer.start()
+    try:
+        for _ in range(100):
+            process = rusage.Popen(["sleep", "60"])
+            assert process.wait() == -signal.SIGKILL
+            assert isinstance(process.rusage, rusage.RUsage)
+    finally:
+        stop.set()
+        killer.join()

@@ -1,0 +1,388 @@
+"""The launcher under hostile conditions: each runs in an interpreter of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the launcher is Linux's")
+
+UNSHARE, STRACE = shutil.which("unshare") or "", shutil.which("strace") or ""
+
+CHECK = """
+import json, os, signal, subprocess, sys, threading, rusage
+
+def check(apart=True, **keywords):
+    "Run a child that must be itself, and say on standard error if it is not."
+    done = rusage.run(["sh", "-c", "exit 5"], **keywords)
+    assert done.returncode == 5, done
+    assert ("ru_maxrss" in done.measured) is apart, done.measured
+    assert (done.rusage.ru_maxrss > 0) is apart, done.rusage
+    try:
+        rusage.run(["/no/such/program"], **keywords)
+    except FileNotFoundError as error:
+        assert error.filename == "/no/such/program"
+    else:
+        raise AssertionError("no error")
+
+def nothing_is_left(children=True):
+    try:
+        left = os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return
+    raise AssertionError(left)
+"""
+
+
+@pytest.mark.parametrize("closed", [[0], [1], [2], [0, 1], [0, 1, 2]], ids=str)
+def test_standard_streams_may_be_closed(closed: list[int], python: Callable[..., str], tmp_path: Path) -> None:
+    """With 0, 1 or 2 closed in the parent they are closed in the child too, and pipes for it still arrive."""
+    program = f"""{CHECK}
+report = os.open("report", os.O_WRONLY | os.O_CREAT)
+report = os.dup2(report, 100, inheritable=False)
+for fd in range(3):
+    if fd in {closed}:
+        os.close(fd)
+os.closerange(3, 100)
+check()
+listed = "for fd in 0 1 2; do if [ -e /dev/fd/$fd ]; then echo $fd; fi; done >&9"
+read, write = os.pipe()
+os.dup2(write, 9)
+rusage.run(["sh", "-c", listed], pass_fds=[9])
+outputs = os.read(read, 100).split()
+expected = [str(fd).encode() for fd in range(3) if fd not in {closed}]
+done = rusage.run(["cat"], input=b"x", capture_output=True)
+assert done.stdout == b"x", done
+nothing_is_left()
+os.write(100, b"done")
+"""
+    python("-c", program)
+    assert (tmp_path / "report").read_text() == "done"
+
+
+def test_sigchld_may_be_ignored(python: Callable[..., str]) -> None:
+    """With SIGCHLD ignored nobody can wait: the status is 0, as in subprocess, and nothing is called measured."""
+    python(
+        "-c",
+        f"""{CHECK}
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+done = rusage.run(["sh", "-c", "exit 5"])
+assert done.returncode == 0
+assert done.measured == frozenset() and not any(done.rusage)
+process = rusage.Popen(["sh", "-c", "exit 5"])
+while process.poll() is None:
+    pass
+assert process.measured == frozenset() and not any(process.rusage)
+try:
+    rusage.run(["/no/such/program"])
+except FileNotFoundError:
+    nothing_is_left()
+    print("done")
+""",
+    )
+
+
+def test_somebody_else_may_wait_for_all_children(python: Callable[..., str]) -> None:
+    """A SIGCHLD handler that waits for every child gets the launchers and some children; no start fails or hangs."""
+    python(
+        "-c",
+        f"""{CHECK}
+def reap(*_):
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+signal.signal(signal.SIGCHLD, reap)
+for _ in range(50):
+    done = rusage.run(["sh", "-c", "exit 5"])
+    assert done.returncode in (0, 5)
+    assert done.measured or not any(done.rusage)
+nothing_is_left()
+""",
+    )
+
+
+def test_3000_open_file_descriptors(python: Callable[..., str]) -> None:
+    """They are as many afterwards, and none reaches the child; when there are no more, the error is subprocess's."""
+    python(
+        "-c",
+        f"""{CHECK}
+import resource
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(3100, hard), hard))
+fds = [os.open("/dev/null", os.O_RDONLY) for _ in range(3000)]
+for fd in fds:
+    os.set_inheritable(fd, True)
+check()
+check(close_fds=False)
+assert rusage.run(["ls", "/proc/self/fd"], capture_output=True).stdout.split() == [b"0", b"1", b"2", b"3"]
+try:
+    while True:
+        fds.append(os.dup(0))
+except OSError:
+    pass
+for free in range(8):
+    before = len(os.listdir("/proc/self/fd")) if free else None
+    try:
+        rusage.run(["true"])
+    except OSError as error:
+        assert error.errno == 24
+    assert before is None or len(os.listdir("/proc/self/fd")) == before
+    os.close(fds.pop())
+nothing_is_left()
+""",
+    )
+
+
+def test_a_child_outlives_the_thread_that_started_it(python: Callable[..., str]) -> None:
+    """The target is a child of the process: when the thread that started it has ended, others wait for it."""
+    python(
+        "-c",
+        f"""{CHECK}
+started = []
+thread = threading.Thread(target=lambda: started.append(rusage.Popen(["sh", "-c", "sleep 0.3; exit 5"])))
+thread.start()
+thread.join()
+assert started[0].wait() == 5
+assert "ru_maxrss" in started[0].measured
+nothing_is_left()
+""",
+    )
+
+
+def test_target_is_a_direct_child(python: Callable[..., str]) -> None:
+    """``pid`` is the target's, its parent is this process, and by the time it is known the launcher has gone."""
+    python(
+        "-c",
+        f"""{CHECK}
+process = rusage.Popen(["sh", "-c", "echo $$ $PPID; read x; exit 5"], stdin=-1, stdout=-1)
+line = process.stdout.readline().split()
+assert [int(number) for number in line] == [process.pid, os.getpid()]
+children = "".join(open(f"/proc/self/task/{{task}}/children").read() for task in os.listdir("/proc/self/task"))
+assert children.split() == [str(process.pid)]
+assert os.readlink(f"/proc/{{process.pid}}/exe") != rusage.__path__[0] + "/_launcher"
+process.communicate(b"x")
+assert process.returncode == 5
+nothing_is_left()
+""",
+    )
+
+
+def test_being_a_subreaper_changes_nothing(python: Callable[..., str]) -> None:
+    """With PR_SET_CHILD_SUBREAPER, orphans come to this process; a launcher leaves none."""
+    python(
+        "-c",
+        f"""{CHECK}
+import ctypes
+assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0
+for _ in range(20):
+    check()
+nothing_is_left()
+""",
+    )
+
+
+@pytest.mark.parametrize("way", ["removed", "not executable", "no program", "noexec"])
+def test_without_a_launcher_the_peak_is_not_measured(way: str, tmp_path: Path) -> None:
+    """Where the launcher cannot be executed the child runs all the same, its other figures are right, its peak is 0."""
+    launcher = tmp_path / "launcher"
+    if way == "not executable":
+        launcher.write_bytes(b"\x7fELF")
+    elif way == "no program":
+        launcher.write_text("#!/no/such/interpreter\n")
+        launcher.chmod(0o755)
+    prepare = f"import rusage._launch; rusage._launch.PATH = {str(launcher)!r}"
+    if way == "noexec":
+        prepare = f"""
+import ctypes, shutil, rusage._launch
+folder = {str(tmp_path)!r}
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.unshare(0x00020000) or libc.mount(b"none", b"/", None, 1 << 18 | 1 << 14, None) or libc.mount(
+        b"none", folder.encode(), b"tmpfs", 8, None):
+    raise SystemExit("skip")
+rusage._launch.PATH = shutil.copy2(rusage._launch.PATH, folder)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{CHECK}\n{prepare}\ncheck(apart=False)\nnothing_is_left()"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.stderr == "skip\n":
+        pytest.skip(reason="no permission to mount")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_launcher_that_cannot_create_a_brother_gives_up_cleanly() -> None:
+    """Where there may be no second process (RLIMIT_NPROC) the child is started directly."""
+    if os.geteuid() != 0:
+        pytest.skip(reason="only root may become a user that has no other process")
+    program = f"""{CHECK}
+import resource
+import rusage._children, rusage._launch
+os.setgroups([]); os.setgid(54321); os.setuid(54321)
+resource.setrlimit(resource.RLIMIT_NPROC, (2, 2))
+done = rusage.run(["/bin/true"])
+assert done.returncode == 0
+assert done.rusage.ru_maxrss == 0 or "ru_maxrss" in done.measured
+nothing_is_left()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    if "Permission denied" in done.stderr and "/bin/true" not in done.stderr:
+        pytest.skip(reason="that user may not read this interpreter")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_system_without_close_range_closes_otherwise(python: Callable[..., str], tmp_path: Path) -> None:
+    """If the launcher cannot close what the child must not have, subprocess does, and the peak is still measured."""
+    pretending = tmp_path / "pretending"
+    pretending.write_text('#!/bin/sh\nreal="$0.real"\nif [ "$4" != -1 ]; then exit 254; fi\nexec "$real" "$@"\n')
+    pretending.chmod(0o755)
+    python(
+        "-c",
+        f"""{CHECK}
+import rusage._launch as launch
+os.symlink(launch.PATH, {str(pretending) + ".real"!r})
+launch.PATH = {str(pretending)!r}
+assert launch.closes
+fd = os.dup(0)
+os.set_inheritable(fd, True)
+check()
+assert not launch.closes
+assert rusage.run(["ls", "/proc/self/fd"], capture_output=True).stdout.split() == [b"0", b"1", b"2", b"3"]
+check()
+nothing_is_left()
+""",
+    )
+
+
+@pytest.mark.skipif(not UNSHARE, reason="there is no unshare(1)")
+@pytest.mark.parametrize("options", [["-pf"], ["-pf", "--mount-proc"], ["-p"]], ids=" ".join)
+def test_pid_namespaces(options: list[str]) -> None:
+    """As pid 1 of a container children are measured. Where children would be in another namespace they still run."""
+    if subprocess.run([UNSHARE, "-pf", "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip(reason="no permission to make a namespace")
+    # Without a /proc of the namespace's own there is no telling who is who.
+    once = "assert rusage.run(['sh', '-c', 'exit 5']).returncode == 5; print('done', os.getpid())"
+    program = f"{CHECK}\n{'check(); nothing_is_left(); print(1)' if '--mount-proc' in options else once}"
+    done = subprocess.run(
+        [UNSHARE, *options, sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not STRACE, reason="there is no strace")
+def test_under_a_tracer() -> None:
+    """A tracer follows launcher and target, and the child is the same."""
+    if subprocess.run([STRACE, "-o", "/dev/null", "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip(reason="no permission to trace")
+    done = subprocess.run(
+        [STRACE, "-f", "-qq", "-e", "trace=execve", "-o", "/dev/null", sys.executable, "-c", f"{CHECK}\ncheck()"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_audit_hook_sees_the_real_program(python: Callable[..., str]) -> None:
+    """A hook that refuses a program by its name refuses it here too, before anything has been started."""
+    python(
+        "-c",
+        f"""{CHECK}
+seen = []
+def hook(event, arguments):
+    if event == "subprocess.Popen":
+        seen.append(arguments[:2])
+        if arguments[0] == "false":
+            raise RuntimeError("not allowed")
+sys.addaudithook(hook)
+rusage.run(["true", "x"])
+assert seen[0] == ("true", ["true", "x"]), seen
+seen.clear()
+try:
+    rusage.run(["false"])
+except RuntimeError:
+    assert len(seen) == 1
+else:
+    raise AssertionError
+nothing_is_left()
+""",
+    )
+
+
+def test_the_launcher_alone_does_nothing() -> None:
+    """Called by hand with arguments that are not its own it fails, and neither crashes nor runs anything."""
+    from rusage import _launch
+
+    for arguments in [], ["1"], ["1", "0", "-1", "-1", "1"], ["1", "0", "-1", "9", "1", "/bin/echo", "echo"], ["x"] * 9:
+        done = subprocess.run([_launch.PATH, *arguments], capture_output=True, check=False)
+        assert done.returncode > 0
+        assert done.stdout == done.stderr == b""
+
+
+def test_an_unwaited_child_at_exit_makes_no_noise() -> None:
+    """An interpreter that ends with a child running says what it says for subprocess, no more."""
+    for module in "subprocess", "rusage":
+        program = f"import {module}; child = {module}.Popen(['sleep', '0.1'])"
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert done.stderr == ""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
+@pytest.mark.parametrize(
+    "options", [["-DRUSAGE_NO_LIBC", "-ffreestanding", "-static", "-nostdlib"], []], ids=["bare", "libc"]
+)
+def test_both_forms_of_the_launcher_compile_without_warnings_and_work(
+    options: list[str], python: Callable[..., str], tmp_path: Path
+) -> None:
+    """Without a C library, for processors that the source knows, and with one, for all others, it does the same."""
+    from test_c import build_script
+
+    source, program = tmp_path / "launcher.c", tmp_path / "launcher"
+    source.write_text(build_script().LAUNCHER)
+    command = [
+        "cc",
+        "-O2",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-fno-stack-protector",
+        *options,
+        "-o",
+        str(program),
+        str(source),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if options and "no way around the C library" in done.stderr:
+        pytest.skip(reason="this processor has the form with a C library only")
+    assert done.returncode == 0, done.stderr
+    python("-c", f"{CHECK}\nimport rusage._launch as l\nl.PATH = {str(program)!r}\ncheck()\nnothing_is_left()")
+
+
+def test_a_build_that_cannot_link_the_launcher_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no wheel without it."""
+    from setuptools import Distribution
+    from setuptools.errors import LinkError
+    from test_c import build_script
+
+    class Compiler:
+        def compile(self, sources: list[str], **_: object) -> list[str]:
+            assert Path(sources[0]).exists()
+            return ["launcher.o"]
+
+        def link_executable(self, *_: object, **__: object) -> None:
+            raise LinkError
+
+    build = build_script()
+    monkeypatch.setattr("setuptools.command.build_ext.build_ext.build_extensions", lambda _: None)
+    command = build.build_ext(Distribution())
+    command.build_temp = command.build_lib = str(tmp_path)
+    command.compiler = Compiler()
+    with pytest.raises(LinkError):
+        command.build_extensions()

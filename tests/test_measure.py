@@ -1,0 +1,153 @@
+"""``measure``: blocks and functions."""
+
+import asyncio
+import resource
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+import rusage
+
+
+def spin(seconds: float) -> None:
+    """Use CPU time of this thread."""
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
+def test_a_block_has_the_difference_of_two_usages() -> None:
+    """``usage`` lies between two differences that CPython's ``resource`` gives, ``elapsed`` between two times."""
+    outer_clock, outer = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
+    with rusage.measure() as measured:
+        inner_clock, inner = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
+        spin(0.05)
+        touched = bytearray(8 << 20)
+        inner_clock, inner_end = time.perf_counter() - inner_clock, resource.getrusage(resource.RUSAGE_SELF)
+    outer_clock, outer_end = time.perf_counter() - outer_clock, resource.getrusage(resource.RUSAGE_SELF)
+    assert inner_clock <= measured.elapsed <= outer_clock
+    assert measured.usage.ru_utime + measured.usage.ru_stime >= 0.04
+    low = inner_end.ru_utime + inner_end.ru_stime - inner.ru_utime - inner.ru_stime
+    high = outer_end.ru_utime + outer_end.ru_stime - outer.ru_utime - outer.ru_stime
+    assert low - 1e-5 <= measured.usage.ru_utime + measured.usage.ru_stime <= high + 1e-5
+    assert inner_end.ru_minflt - inner.ru_minflt <= measured.usage.ru_minflt <= outer_end.ru_minflt - outer.ru_minflt
+    low_peak, high_peak = rusage.from_native(inner).ru_maxrss, rusage.from_native(outer_end).ru_maxrss
+    assert low_peak <= measured.usage.ru_maxrss <= high_peak
+    assert measured.measured == rusage.measured()
+    assert len(touched) == 8 << 20
+
+
+def test_figures_can_be_read_inside_and_stand_still_afterwards() -> None:
+    """Inside the block they tell what has been so far; after it they do not change."""
+    with rusage.measure() as measured:
+        spin(0.02)
+        first, usage = measured.elapsed, measured.usage
+        spin(0.02)
+        assert measured.elapsed - first >= 0.02
+        assert sum(measured.usage[:2]) - sum(usage[:2]) >= 0.01
+    end = measured.elapsed, measured.usage
+    spin(0.02)
+    assert (measured.elapsed, measured.usage) == end
+
+
+def test_blocks_nest() -> None:
+    """A block in a block is part of it, even if it is the same object's."""
+    with rusage.measure() as outer:
+        with rusage.measure() as inner:
+            spin(0.02)
+        with outer as again:
+            spin(0.01)
+            assert again.elapsed < inner.elapsed + again.elapsed
+        spin(0.01)
+        assert outer.elapsed >= inner.elapsed + 0.02
+    assert sum(outer.usage[:2]) >= sum(inner.usage[:2]) + 0.01
+
+
+def test_a_block_that_raises_is_measured_and_raises() -> None:
+    """An exception goes through."""
+    measured = rusage.measure()
+    with pytest.raises(ZeroDivisionError), measured:
+        1 / 0  # noqa: B018 (the point)
+    assert measured.elapsed > 0
+
+
+def test_before_the_first_block_there_is_nothing_to_read() -> None:
+    """``usage`` and ``elapsed`` raise RuntimeError, and are no zeros."""
+    measured = rusage.measure()
+    with pytest.raises(RuntimeError, match="nothing has been measured"):
+        _ = measured.usage
+    with pytest.raises(RuntimeError, match="nothing has been measured"):
+        _ = measured.elapsed
+
+
+def test_a_bad_who_raises_what_getrusage_raises_at_once() -> None:
+    """``measure(who)`` is where it is found out."""
+    with pytest.raises(ValueError, match="invalid who parameter"):
+        rusage.measure(12345)
+    with pytest.raises(TypeError):
+        rusage.measure("self")  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not hasattr(rusage, "RUSAGE_THREAD"), reason="this system has no RUSAGE_THREAD")
+def test_who_selects_the_thread() -> None:
+    """With RUSAGE_THREAD the work of another thread is not in it, without it it is."""
+    with rusage.measure(rusage.RUSAGE_THREAD) as thread, rusage.measure() as process:
+        other = threading.Thread(target=spin, args=(0.1,))
+        other.start()
+        other.join()
+    assert sum(thread.usage[:2]) < 0.05
+    assert sum(process.usage[:2]) >= 0.09
+    assert thread.measured == rusage.measured(rusage.RUSAGE_THREAD)
+
+
+def test_decorates_functions() -> None:
+    """Each call is measured by itself, recursive ones too; the figures are those of the call that ended last."""
+    meter = rusage.measure()
+
+    @meter
+    def work(depth: int) -> int:
+        """Say something."""
+        spin(0.01)
+        return work(depth - 1) + 1 if depth else 0
+
+    assert work.__name__ == "work"
+    assert work.__doc__ == "Say something."
+    assert work(3) == 3
+    assert sum(meter.usage[:2]) >= 0.03
+    assert work(0) == 0
+    assert meter.elapsed >= 0.01
+
+    @meter
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+
+
+def test_decorates_coroutine_functions() -> None:
+    """From the first step to the last all counts, waiting too; what is decorated stays a coroutine function."""
+    meter = rusage.measure()
+
+    @meter
+    async def work(seconds: float) -> float:
+        await asyncio.sleep(seconds)
+        spin(0.02)
+        return seconds
+
+    assert asyncio.iscoroutinefunction(work)
+    assert asyncio.run(work(0.05)) == 0.05
+    assert meter.elapsed >= 0.06
+    assert sum(meter.usage[:2]) >= 0.01
+
+
+def test_refuses_generator_functions() -> None:
+    """A call of one runs nothing of its body: what could be measured would be wrong."""
+
+    def generator() -> Iterator[int]:
+        yield 1
+
+    with pytest.raises(TypeError, match="generator"):
+        rusage.measure()(generator)
