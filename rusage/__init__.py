@@ -54,18 +54,25 @@ for _name in _BACKEND.absent:
     if globals().pop(_name, None) is not None:
         globals()["__all__"].remove(_name)
 
-# The two classes are subprocess's with more, and to import that takes longer than all the rest. A module with this hook
-# is slower to look a name up in (from rusage import getrusage is not); for a type checker it would have every name.
+# The two classes are subprocess's with more, and to import that takes longer than all the rest: unless somebody has
+# done so, they come when they are asked for. A module with this hook is slower to look a name up in, so it goes when
+# it has nothing more to do; for a type checker it would have every name.
 if not TYPE_CHECKING:
+    if "subprocess" in sys.modules:
+        from ._children import CompletedProcess, Popen
 
-    def __getattr__(name: str) -> object:
-        if name in ("CompletedProcess", "Popen"):
-            from . import _children  # noqa: PLC0415
+    if _BACKEND.absent or "subprocess" not in sys.modules:
 
-            globals()[name] = found = getattr(_children, name)
-            return found
-        if name in _BACKEND.absent:
-            message = f"{_BACKEND.name} has no {name}: {_BACKEND.absent[name]}"
-        else:
-            message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message, name=name, obj=sys.modules[__name__])
+        def __getattr__(name: str) -> object:
+            if name in ("CompletedProcess", "Popen"):
+                from ._children import CompletedProcess, Popen  # noqa: PLC0415
+
+                globals().update(CompletedProcess=CompletedProcess, Popen=Popen)
+                if not _BACKEND.absent:
+                    globals().pop("__getattr__", None)
+                return globals()[name]
+            if name in _BACKEND.absent:
+                message = f"{_BACKEND.name} has no {name}: {_BACKEND.absent[name]}"
+            else:
+                message = f"module {__name__!r} has no attribute {name!r}"
+            raise AttributeError(message, name=name, obj=sys.modules[__name__])

@@ -103,3 +103,16 @@ for interpreter in filter(None.__ne__, (shared, own)):
     assert answers[0] == "works"
     assert all(answer.startswith("ImportError") for answer in answers[1:])
     assert len(answers) == (2 if sys.version_info >= (3, 12) else 1)
+
+
+@pytest.mark.parametrize("first", ["", "import subprocess;"])
+def test_the_classes_come_when_they_are_asked_for(first: str, python: Callable[..., str]) -> None:
+    """``rusage.Popen`` and ``rusage.CompletedProcess`` are there whether or not subprocess was imported before."""
+    program = (
+        f"{first}import rusage; import sys; before = 'subprocess' in sys.modules; "
+        "from rusage import CompletedProcess, Popen; import subprocess; "
+        "assert rusage.Popen is Popen and issubclass(Popen, subprocess.Popen); "
+        "assert rusage.CompletedProcess is CompletedProcess; "
+        "print(before, hasattr(rusage, 'nonsense'), '__getattr__' in vars(rusage) and not rusage._BACKEND.absent)"
+    )
+    assert python("-c", program).split() == [str(bool(first)), "False", "False"]

@@ -1,0 +1,91 @@
+"""What it costs to know a child's usage, or a block's, as ratios within one run. Run it by itself."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import rusage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TURNS = 31
+TRUE = ["true"]
+
+
+def take_turns(*candidates: Callable[[], object], number: int) -> list[float]:
+    """Return the median seconds of each candidate; they take turns, so that the machine's speed meets them all."""
+    rows = []
+    for _ in range(TURNS):
+        row = []
+        for candidate in candidates:
+            start = time.perf_counter()
+            for _ in range(number):
+                candidate()
+            row.append((time.perf_counter() - start) / number)
+        rows.append(row)
+    return [statistics.median(column) for column in zip(*rows, strict=True)]
+
+
+def line(what: str, ratio: float) -> None:
+    """Print a row of a Markdown table."""
+    print(f"| {what} | {ratio:.2f} |")
+
+
+def runs(parent: str) -> None:
+    """Compare run with subprocess.run."""
+    ours, theirs = take_turns(lambda: rusage.run(TRUE), lambda: subprocess.run(TRUE, check=False), number=10)
+    line(f'`rusage.run(["true"])` to `subprocess.run(["true"])`, {parent}', ours / theirs)
+
+
+def blocks() -> None:
+    """Compare a measured block with two bare calls."""
+    getrusage, who, measure = rusage.getrusage, rusage.RUSAGE_SELF, rusage.measure
+
+    def two() -> None:
+        getrusage(who)
+        getrusage(who)
+
+    def block() -> None:
+        with measure():
+            pass
+
+    ours, theirs = take_turns(block, two, number=2000)
+    line("`with measure(): pass` to two `getrusage`", ours / theirs)
+
+
+def command() -> None:
+    """Compare the command with an interpreter that does nothing, and the program by itself."""
+    script = os.path.join(os.path.dirname(sys.executable), "rusage")
+    words = [script] if os.path.exists(script) else [sys.executable, "-m", "rusage"]
+    ours, python, program = take_turns(
+        lambda: subprocess.run([*words, "--", "true"], stderr=subprocess.DEVNULL, check=False),
+        lambda: subprocess.run([sys.executable, "-c", "pass"], check=False),
+        lambda: subprocess.run(TRUE, check=False),
+        number=1,
+    )
+    line("`rusage -- true` to `python -c pass` and `true`", ours / (python + program))
+
+
+def main() -> None:
+    """Print the table."""
+    print(f"{platform.python_implementation()} {platform.python_version()}, {platform.system()} {platform.machine()}\n")
+    print("| what | ratio |\n| --- | --- |")
+    runs("small parent")
+    blocks()
+    command()
+    with mmap.mmap(-1, 1 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as held:
+        for at in range(0, len(held), mmap.PAGESIZE):
+            held[at] = 1
+        runs("parent of 1 GiB")
+
+
+if __name__ == "__main__":
+    main()
