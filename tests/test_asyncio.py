@@ -11,6 +11,9 @@ import pytest
 import rusage
 import rusage.asyncio
 
+if sys.platform == "win32":
+    pytest.skip("the programs that run here are those of a Unix", allow_module_level=True)
+
 
 def test_does_what_run_does_while_the_loop_goes_on() -> None:
     """Status, output and usage are those of ``rusage.run``; several run at once, and the loop is free."""

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import platform
-import resource
 import signal
 import subprocess
 import sys
@@ -17,6 +16,8 @@ from typing import Any
 import pytest
 
 import rusage
+
+resource = pytest.importorskip("resource", reason="the programs that run here are those of a Unix")
 
 LINUX = sys.platform == "linux"
 MIB = 2**20

@@ -14,6 +14,9 @@ import pytest
 
 import rusage
 
+if sys.platform == "win32":
+    pytest.skip("the programs that run here are those of a Unix", allow_module_level=True)
+
 RUSAGE = [sys.executable, "-m", "rusage"]
 
 
