@@ -8,7 +8,7 @@ import struct
 import sys
 from operator import index
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from ._backends import BACKEND
 from ._backends._base import INTEGRALS, NONE, RUSAGE_BOTH, RUSAGE_CHILDREN, RUSAGE_SELF, WHO
@@ -17,11 +17,12 @@ from ._usage import FIELDS, RUsage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+    from typing import Any, TypeVar
 
     from ._backends._base import Backend
     from ._rusage import Call
 
-T = TypeVar("T")
+    T = TypeVar("T")
 
 INT_MIN, INT_MAX = -(2**31), 2**31 - 1  # a C int, on every system that there is
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 from ._backends._base import RUSAGE_SELF
 from ._calls import getrusage, measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, TypeVar
 
     from ._usage import RUsage
 
-    Instant = tuple[float, RUsage]  # the clock, and what was used until then
+    F = TypeVar("F", bound=Callable[..., Any])
 
-F = TypeVar("F", bound="Callable[..., Any]")
+    Instant = tuple[float, RUsage]  # the clock, and what was used until then
 
 _clock = time.perf_counter
 
