@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import select
 import signal
 import subprocess
 import sys
@@ -161,9 +162,10 @@ def terminal() -> Iterator[tuple[int, int]]:
 
 
 def read_until(fd: int, text: bytes) -> bytes:
-    """Read a terminal until it has shown something."""
+    """Read a terminal until it has shown something; what never comes is a failure, not a test that never ends."""
     seen = b""
     while text not in seen:
+        assert select.select([fd], [], [], 60)[0], seen
         seen += os.read(fd, 4096)
     return seen
 
