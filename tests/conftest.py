@@ -1,9 +1,10 @@
 """What several tests need."""
 
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,16 +19,22 @@ def keyboard_signals() -> None:
         signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
-@pytest.fixture
-def python(tmp_path: Path) -> Callable[..., str]:
-    """Return a function that runs a new interpreter and returns what it prints.
+@pytest.fixture(scope="session", autouse=True)
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Run elsewhere: an interpreter's first path is the current directory, and the source tree has no extension."""
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("elsewhere"))
+    yield
+    os.chdir(before)
 
-    It runs elsewhere: its first path is the current directory, and the source tree has no extension.
-    """
+
+@pytest.fixture
+def python() -> Callable[..., str]:
+    """Return a function that runs a new interpreter and returns what it prints."""
 
     def run(*arguments: str) -> str:
         command = [sys.executable, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -69,7 +69,10 @@ def by_command(command):
     return json.loads(done.stderr)["usage"]["ru_maxrss"]
 
 def by_wait4(command):
-    return os.wait4(subprocess.Popen(command).pid, 0)[2].ru_maxrss * 1024
+    process = subprocess.Popen(command)  # kept: without a reference it would wait itself for what has ended already
+    usage = os.wait4(process.pid, 0)[2]
+    process.returncode = 0
+    return usage.ru_maxrss * 1024
 
 ways = {
     "run": lambda command: rusage.run(command, check=True).rusage.ru_maxrss,

@@ -42,7 +42,7 @@ def nothing_is_left(children=True):
 def test_standard_streams_may_be_closed(closed: list[int], python: Callable[..., str], tmp_path: Path) -> None:
     """With 0, 1 or 2 closed in the parent they are closed in the child too, and pipes for it still arrive."""
     program = f"""{CHECK}
-report = os.open("report", os.O_WRONLY | os.O_CREAT)
+report = os.open({str(tmp_path / "report")!r}, os.O_WRONLY | os.O_CREAT)
 report = os.dup2(report, 100, inheritable=False)
 for fd in range(3):
     if fd in {closed}:
