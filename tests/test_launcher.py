@@ -265,8 +265,8 @@ nothing_is_left()
 @pytest.mark.parametrize("options", [["-pf"], ["-pf", "--mount-proc"], ["-p"]], ids=" ".join)
 def test_pid_namespaces(options: list[str]) -> None:
     """As pid 1 of a container children are measured. Where children would be in another namespace they still run."""
-    if subprocess.run([UNSHARE, "-pf", "true"], capture_output=True, check=False).returncode != 0:
-        pytest.skip(reason="no permission to make a namespace")
+    if subprocess.run([UNSHARE, *options, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip(reason="no permission to make a namespace, or no file system to mount in it")
     # Without a /proc of the namespace's own there is no telling who is who.
     once = "assert rusage.run(['sh', '-c', 'exit 5']).returncode == 5; print('done', os.getpid())"
     program = f"{CHECK}\n{'check(); nothing_is_left(); print(1)' if '--mount-proc' in options else once}"
