@@ -115,7 +115,7 @@ def test_decorates_functions() -> None:
     assert work.__name__ == "work"
     assert work.__doc__ == "Say something."
     assert work(3) == 3
-    assert sum(meter.usage[:2]) >= 0.03
+    assert sum(meter.usage[:2]) > 0.025  # four calls; a clock may have lost a part of a tick of 10 ms
     assert work(0) == 0
     assert meter.elapsed >= 0.01
 
