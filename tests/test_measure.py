@@ -42,11 +42,11 @@ def test_a_block_has_the_difference_of_two_usages() -> None:
 def test_figures_can_be_read_inside_and_stand_still_afterwards() -> None:
     """Inside the block they tell what has been so far; after it they do not change."""
     with rusage.measure() as measured:
-        spin(0.02)
+        spin(0.1)
         first, usage = measured.elapsed, measured.usage
-        spin(0.02)
-        assert measured.elapsed - first >= 0.02
-        assert sum(measured.usage[:2]) - sum(usage[:2]) >= 0.01
+        spin(0.1)
+        assert measured.elapsed - first >= 0.05
+        assert sum(measured.usage[:2]) - sum(usage[:2]) >= 0.05
     end = measured.elapsed, measured.usage
     spin(0.02)
     assert (measured.elapsed, measured.usage) == end
@@ -56,13 +56,13 @@ def test_blocks_nest() -> None:
     """A block in a block is part of it, even if it is the same object's."""
     with rusage.measure() as outer:
         with rusage.measure() as inner:
-            spin(0.02)
+            spin(0.1)
         with outer as again:
-            spin(0.01)
+            spin(0.1)
             assert again.elapsed < inner.elapsed + again.elapsed
-        spin(0.01)
-        assert outer.elapsed >= inner.elapsed + 0.02
-    assert sum(outer.usage[:2]) >= sum(inner.usage[:2]) + 0.01
+        spin(0.1)
+        assert outer.elapsed >= inner.elapsed + 0.1
+    assert sum(outer.usage[:2]) >= sum(inner.usage[:2]) + 0.1
 
 
 def test_a_block_that_raises_is_measured_and_raises() -> None:
@@ -94,11 +94,11 @@ def test_a_bad_who_raises_what_getrusage_raises_at_once() -> None:
 def test_who_selects_the_thread() -> None:
     """With RUSAGE_THREAD the work of another thread is not in it, without it it is."""
     with rusage.measure(rusage.RUSAGE_THREAD) as thread, rusage.measure() as process:
-        other = threading.Thread(target=spin, args=(0.1,))
+        other = threading.Thread(target=spin, args=(0.2,))
         other.start()
         other.join()
     assert sum(thread.usage[:2]) < 0.05
-    assert sum(process.usage[:2]) >= 0.09
+    assert sum(process.usage[:2]) >= 0.1
     assert thread.measured == rusage.measured(rusage.RUSAGE_THREAD)
 
 
@@ -109,13 +109,13 @@ def test_decorates_functions() -> None:
     @meter
     def work(depth: int) -> int:
         """Say something."""
-        spin(0.01)
+        spin(0.1)
         return work(depth - 1) + 1 if depth else 0
 
     assert work.__name__ == "work"
     assert work.__doc__ == "Say something."
     assert work(3) == 3
-    assert sum(meter.usage[:2]) > 0.025  # four calls; a clock may have lost a part of a tick of 10 ms
+    assert sum(meter.usage[:2]) > 0.25  # four calls; a clock may lose some ticks of 10 ms
     assert work(0) == 0
     assert meter.elapsed >= 0.01
 
@@ -134,13 +134,13 @@ def test_decorates_coroutine_functions() -> None:
     @meter
     async def work(seconds: float) -> float:
         await asyncio.sleep(seconds)
-        spin(0.02)
+        spin(0.1)
         return seconds
 
     assert asyncio.iscoroutinefunction(work)
     assert asyncio.run(work(0.05)) == 0.05
     assert meter.elapsed >= 0.06
-    assert sum(meter.usage[:2]) >= 0.01
+    assert sum(meter.usage[:2]) >= 0.05
 
 
 def test_refuses_generator_functions() -> None:
