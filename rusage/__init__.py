@@ -65,7 +65,7 @@ if not TYPE_CHECKING:
 
         def __getattr__(name: str) -> object:
             if name in ("CompletedProcess", "Popen"):
-                from ._children import CompletedProcess, Popen  # noqa: PLC0415
+                from ._children import CompletedProcess, Popen  # noqa: PLC0415 (brings subprocess)
 
                 globals().update(CompletedProcess=CompletedProcess, Popen=Popen)
                 if not _BACKEND.absent:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import shutil
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from test_c import build_script
 
 from rusage._backends import BACKEND
 from rusage._rusage import lib
 
-BUILDER = Path(__file__).parent.parent / "rusage_build.py"
-spec = importlib.util.spec_from_file_location("rusage_build", BUILDER)
-assert spec is not None
-assert spec.loader is not None
-rusage_build = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(rusage_build)
+if TYPE_CHECKING:
+    from pathlib import Path
+
+rusage_build = build_script()
 
 
 def test_the_integrals_are_counted_in_the_clock_that_sysctl_names() -> None:
