@@ -604,6 +604,7 @@ ffibuilder = builder(this_platform())
 # A program of its own, on Linux only: rusage/_children.py says what it is for, and starts it.
 LAUNCHER = r"""
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -615,7 +616,7 @@ LAUNCHER = r"""
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif
-#define BROTHER (CLONE_PARENT | CLONE_PARENT_SETTID | CLONE_VFORK | CLONE_VM | SIGCHLD)
+#define BROTHER (CLONE_PARENT | CLONE_PARENT_SETTID | CLONE_VM | SIGCHLD)
 
 #ifdef RUSAGE_NO_LIBC
 /* To start a C library takes longer than all that is done here. */
@@ -638,31 +639,45 @@ static inline __attribute__((always_inline)) long call(long number, long a, long
 #endif
 }
 
+/* It begins in start(stack). create is clone, number 56 or 220; the new process goes on in target(launch). */
 #ifdef __x86_64__
 __asm__(".globl _start\n_start: xor %ebp, %ebp\n mov %rsp, %rdi\n and $-16, %rsp\n call start\n hlt");
+__asm__(".globl create\ncreate: sub $16, %rsi\n mov %rcx, (%rsi)\n xor %r10d, %r10d\n xor %r8d, %r8d\n mov $56, %eax\n"
+        " syscall\n test %rax, %rax\n jz 1f\n ret\n1: xor %ebp, %ebp\n mov (%rsp), %rdi\n call target\n hlt");
 #else
 __asm__(".globl _start\n_start: mov x29, 0\n mov x30, 0\n mov x0, sp\n and sp, x0, -16\n b start");
+__asm__(".globl create\ncreate: str x3, [x1, -16]!\n mov x3, 0\n mov x4, 0\n mov x8, 220\n svc 0\n cbz x0, 1f\n ret\n"
+        "1: mov x29, 0\n mov x30, 0\n ldr x0, [sp]\n b target");
 #endif
+long create(long flags, void *stack, int32_t *pid, void *launch);
 
 #define close(fd) call(SYS_close, fd, 0, 0, 0, 0, 0)
 #define close_range(first, last, flags) call(SYS_close_range, first, last, flags, 0, 0, 0)
+#define _exit(status) call(SYS_exit_group, status, 0, 0, 0, 0, 0)
 #define execve(path, argv, envp) call(SYS_execve, (long)(path), (long)(argv), (long)(envp), 0, 0, 0)
+#define fcntl(fd, command, argument) call(SYS_fcntl, fd, command, argument, 0, 0, 0)
+#define ftruncate(fd, size) call(SYS_ftruncate, fd, size, 0, 0, 0, 0)
+#define getppid() call(SYS_getppid, 0, 0, 0, 0, 0, 0)
 #define mmap(at, size, access, kind, fd, offset) (void *)call(SYS_mmap, (long)(at), size, access, kind, fd, offset)
 #define setpgid(pid, group) call(SYS_setpgid, pid, group, 0, 0, 0, 0)
 #define setsid() call(SYS_setsid, 0, 0, 0, 0, 0, 0)
 #else
 /* Not every C library has it. */
 #define close_range(first, last, flags) syscall(SYS_close_range, first, last, flags)
+#define create(flags, stack, pid, launch) clone(target, stack, flags, launch, pid)
 #endif
 
-/* launcher MEMORY SESSION GROUP K FD_1 ... FD_K N PATH_1 ... PATH_N ARGUMENT_0 ...: start the first PATH that can be
-   executed, with file descriptors 0 to 2 and the FDs, which ascend, or with all if K is -1. */
-enum { MEMORY = 1, SESSION, GROUP, K, FDS };
+/* launcher PARENT MEMORY DONE SESSION GROUP K FD_1 ... FD_K N PATH_1 ... PATH_N ARGUMENT_0 ...: start the first PATH
+   that can be executed, with file descriptors 0 to 2 and the FDs, which ascend, or with all if K is -1. DONE, one of
+   the FDs, is closed when that has been done or has failed: it is the end of a pipe that PARENT reads. */
+enum { PARENT = 1, MEMORY, DONE, SESSION, GROUP, K, FDS };
 
-static char **arguments, **paths, **program, **environment;
-
-/* What the parent reads when the launcher has ended. */
-static struct { int32_t pid, failed; } *memory;
+struct launch {
+    int session, group;
+    char **paths, **program, **environment;
+    /* What the parent reads then; the pid is -1 if the launcher itself has become the target. */
+    struct { int32_t pid, failed; } *memory;
+};
 
 static int number(const char *text)
 {
@@ -690,53 +705,65 @@ static int close_others(int count, char **keep)
     return (int)close_range(first, ~0U, 0);
 }
 
-/* Become the target. It is the target that leads the session or group, not the launcher. */
-static int target(void *unused)
+/* Become the target, or end. It is the target that leads the session or group, not the launcher. */
+#ifdef RUSAGE_NO_LIBC
+__attribute__((used))
+#else
+static
+#endif
+int target(void *argument)
 {
-    int group = number(arguments[GROUP]);
+    const struct launch *launch = argument;
+    char **path;
 
-    (void)unused;
-    if ((!number(arguments[SESSION]) || setsid() >= 0) && (group < 0 || setpgid(0, group) >= 0))
-        for (; paths < program; paths++)
-            execve(*paths, program, environment);
-    memory->failed = 1;
-    return 255;
+    if ((!launch->session || setsid() >= 0) && (launch->group < 0 || setpgid(0, launch->group) >= 0))
+        for (path = launch->paths; path < launch->program; path++)
+            execve(*path, launch->program, launch->environment);
+    launch->memory->failed = 1;
+    for (;;)
+        _exit(255);
 }
 
-/* Create the target: a brother, not a child, it has the launcher's parent. As with vfork, the launcher sleeps until the
-   brother has executed its program. The kernel itself stores the pid before either runs on: no signal can lose it. */
-static int launch(int argc, char **argv, char **envp)
+/* Create the target: a brother, not a child, it has the launcher's parent. Both run in one memory, each on its own
+   stack, until the brother has executed its program; the launcher is not needed any more, and to wait for that as with
+   vfork would only make the parent wait for the launcher's own end after it. The kernel itself stores the pid before
+   either runs on: no signal can lose it. */
+static int run(int argc, char **argv, char **envp)
 {
-    int count;
+    /* On the stack, as all else: a segment for data would take a tenth of the launcher's time. */
+    char stack[8192] __attribute__((aligned(16)));
+    struct launch launch;
+    int count, memory;
 
     if (argc <= FDS || argc <= FDS + number(argv[K]) + 1)
         return 255;
-    arguments = argv;
-    environment = envp;
     count = number(argv[K]);
-    paths = argv + FDS + (count > 0 ? count : 0) + 1;
-    program = paths + number(paths[-1]);
-    if (program >= argv + argc)
+    launch.paths = argv + FDS + (count > 0 ? count : 0) + 1;
+    launch.program = launch.paths + number(launch.paths[-1]);
+    if (launch.program >= argv + argc)
         return 255;
-    memory = mmap(NULL, sizeof *memory, PROT_READ | PROT_WRITE, MAP_SHARED, number(argv[MEMORY]), 0);
-    if ((uintptr_t)memory >= (uintptr_t)-4095)
+    launch.environment = envp;
+    launch.session = number(argv[SESSION]);
+    launch.group = number(argv[GROUP]);
+    memory = number(argv[MEMORY]);
+    if (ftruncate(memory, sizeof *launch.memory) < 0)
         return 255;
-    close(number(argv[MEMORY]));
+    launch.memory = mmap(NULL, sizeof *launch.memory, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+    if ((uintptr_t)launch.memory >= (uintptr_t)-4095)
+        return 255;
+    close(memory);
     if (count >= 0 && close_others(count, argv + FDS) < 0)
         return 254;     /* an old kernel, or a sandbox: let another do it before */
-#ifdef RUSAGE_NO_LIBC
-    /* Both run on one stack: the brother goes deeper, and the launcher does not return to what that has overwritten. */
-    if (call(SYS_clone, BROTHER, 0, (long)&memory->pid, 0, 0, 0) == 0)
-        call(SYS_exit, target(NULL), 0, 0, 0, 0, 0);
-    call(SYS_exit, 0, 0, 0, 0, 0, 0);
-#else
-    {
-        static char stack[65536] __attribute__((aligned(16)));
-
-        clone(target, stack + sizeof stack, BROTHER, NULL, &memory->pid);
+    if (fcntl(number(argv[DONE]), F_SETFD, FD_CLOEXEC) < 0)
+        return 255;
+    if (getppid() != number(argv[PARENT])) {
+        /* In another pid namespace the numbers mean others there, and the first process may not end before all. */
+        launch.memory->pid = -1;
+        target(&launch);
     }
-#endif
-    return 0;
+    create(BROTHER, stack + sizeof stack, &launch.memory->pid, &launch);
+    for (;;)
+        _exit(0);   /* and nothing else: what is called from here on would be on the brother's stack */
 }
 
 #ifdef RUSAGE_NO_LIBC
@@ -745,12 +772,12 @@ __attribute__((used, noreturn)) void start(char **stack)
     int argc = (int)*(long *)stack;
 
     for (;;)
-        call(SYS_exit_group, launch(argc, stack + 1, stack + argc + 2), 0, 0, 0, 0, 0);
+        _exit(run(argc, stack + 1, stack + argc + 2));
 }
 #else
 int main(int argc, char **argv)
 {
-    return launch(argc, argv, environ);
+    return run(argc, argv, environ);
 }
 #endif
 """
@@ -789,9 +816,11 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
                 [source],
                 output_dir=self.build_temp,
                 macros=[("RUSAGE_NO_LIBC", None)],
-                extra_postargs=["-ffreestanding", "-fno-stack-protector"],
+                extra_postargs=["-ffreestanding", "-fno-stack-protector", "-fno-asynchronous-unwind-tables"],
             )
-            self.compiler.link_executable(objects, output, extra_preargs=["-static", "-nostdlib", "-s"])
+            # In one segment: each takes the kernel time to load.
+            options = ["-static", "-nostdlib", "-s", "-Wl,-z,noseparate-code", "-Wl,--build-id=none"]
+            self.compiler.link_executable(objects, output, extra_preargs=options)
         except (CompileError, LinkError):
             objects = self.compiler.compile([source], output_dir=self.build_temp)
             self.compiler.link_executable(objects, output)

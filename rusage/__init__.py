@@ -11,11 +11,11 @@ from ._backends import BACKEND as _BACKEND
 from ._backends._base import RUSAGE_SELF
 from ._calls import cputime, fields, getpagesize, getrusage, maxrss, measured
 from ._measure import measure
-from ._run import run
 from ._usage import Field, RUsage
 
 if TYPE_CHECKING:
     from ._children import CompletedProcess, Popen
+    from ._run import run
 
 __all__: list[str] = [
     "RUSAGE_SELF",
@@ -54,20 +54,22 @@ for _name in _BACKEND.absent:
     if globals().pop(_name, None) is not None:
         globals()["__all__"].remove(_name)
 
-# The two classes are subprocess's with more, and to import that takes longer than all the rest: unless somebody has
-# done so, they come when they are asked for. A module with this hook is slower to look a name up in, so it goes when
-# it has nothing more to do; for a type checker it would have every name.
+# What starts a program needs subprocess, and to import that takes longer than all the rest: unless somebody has done
+# so, it comes when it is asked for. A module with this hook is slower to look a name up in, so it goes when it has
+# nothing more to do; for a type checker it would have every name.
 if not TYPE_CHECKING:
     if "subprocess" in sys.modules:
         from ._children import CompletedProcess, Popen
+        from ._run import run
 
     if _BACKEND.absent or "subprocess" not in sys.modules:
 
         def __getattr__(name: str) -> object:
-            if name in ("CompletedProcess", "Popen"):
+            if name in ("CompletedProcess", "Popen", "run"):
                 from ._children import CompletedProcess, Popen  # noqa: PLC0415 (brings subprocess)
+                from ._run import run  # noqa: PLC0415
 
-                globals().update(CompletedProcess=CompletedProcess, Popen=Popen)
+                globals().update(CompletedProcess=CompletedProcess, Popen=Popen, run=run)
                 if not _BACKEND.absent:
                     globals().pop("__getattr__", None)
                 return globals()[name]

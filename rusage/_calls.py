@@ -32,11 +32,21 @@ def measured_for(backend: Backend, *, hz: int | None = None) -> dict[int, frozen
 
     Ticks of a statistics clock whose rate is not known (``hz`` is 0) measure nothing.
     """
-    unknown = INTEGRALS if (lib.rusage_statclock_hz() if hz is None else hz) == 0 else NONE
+    unknown = _unknown(hz)
     measured = {WHO[name]: fields - unknown for name, fields in backend.measured.items()}
     if "RUSAGE_CHILDREN" in backend.measured:
         measured[RUSAGE_BOTH] = measured[RUSAGE_SELF] & measured[RUSAGE_CHILDREN]
     return measured
+
+
+def measured_of_a_child(backend: Backend, *, hz: int | None = None) -> frozenset[str]:
+    """Return the fields that a system tells of one child that has ended."""
+    waited = backend.measured["RUSAGE_CHILDREN"] if backend.waited is None else backend.waited
+    return waited - _unknown(hz)
+
+
+def _unknown(hz: int | None) -> frozenset[str]:
+    return INTEGRALS if (lib.rusage_statclock_hz() if hz is None else hz) == 0 else NONE
 
 
 def new_call(backend: Backend, who: int, measured: Collection[str], *, hz: int | None = None) -> Call:
@@ -50,9 +60,19 @@ def new_call(backend: Backend, who: int, measured: Collection[str], *, hz: int |
     return call
 
 
+def buffer_of(call: Call) -> memoryview:
+    """Return the bytes that a call has its answer in."""
+    return ffi.buffer(ffi.addressof(call, "record"))
+
+
+def usage_in(record: memoryview) -> RUsage:
+    """Return the answer in the bytes of a call."""
+    return _new(RUsage, _unpack(record))
+
+
 def usage_of(call: Call) -> RUsage:
     """Return the answer that a call holds."""
-    return _new(RUsage, _unpack(_buffer(call)))
+    return usage_in(buffer_of(call))
 
 
 def error_of(code: int) -> Exception:
@@ -64,10 +84,6 @@ def error_of(code: int) -> Exception:
     return OSError(code, os.strerror(code))
 
 
-def _buffer(call: Call) -> memoryview:
-    return ffi.buffer(ffi.addressof(call, "record"))
-
-
 # Looking a function up in lib takes a tenth of a call's time.
 _get, _maxrss, _cputime = lib.rusage_get, lib.rusage_maxrss, lib.rusage_cputime
 # RUsage's own __new__ takes sixteen arguments, one by one.
@@ -75,6 +91,7 @@ _new: Callable[[type[RUsage], tuple[Any, ...]], RUsage] = tuple.__new__
 _unpack = struct.Struct("2d14q").unpack  # a rusage_record
 
 _measured = measured_for(BACKEND)
+WAITED = measured_of_a_child(BACKEND)
 _calls = {who: new_call(BACKEND, who, fields) for who, fields in _measured.items()}
 
 # Room for answers, per who: taken and given back by list.pop and list.append, each of them atomic, so that threads,
@@ -109,7 +126,7 @@ def getrusage(who: int, /) -> RUsage:
     except IndexError:
         who = index(who)
         call = new_call(BACKEND, who, _measured[who])
-        slot = call, _buffer(call)
+        slot = call, buffer_of(call)
     call, record = slot
     error = _get(call)
     if error:

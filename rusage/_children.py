@@ -1,8 +1,8 @@
 """Children: ``subprocess`` with the usage of each child, and on Linux with the child's own peak.
 
 Linux counts into a program's peak that of the memory it was executed from: after a fork the copy of its parent's, with
-vfork the parent's own. So a child is blamed for what its parent has used. Here a launcher of 1 MiB is started in the
-child's place, and creates the child as its own brother: our direct child, with its own pid, signals and status, and
+vfork the parent's own. So a child is blamed for what its parent has used. Here a launcher of a few pages is started in
+the child's place, and creates the child as its own brother: our direct child, with its own pid, signals and status, and
 with nothing in its peak that is ours.
 
 The hooks into ``subprocess.Popen``: ``_execute_child`` starts the launcher with everything that was meant for the
@@ -20,28 +20,20 @@ import sys
 from typing import TYPE_CHECKING, Any, AnyStr
 
 from ._backends import BACKEND
-from ._calls import error_of, new_call, usage_of
+from ._calls import WAITED, error_of, new_call, usage_of
 from ._rusage import lib
 from ._usage import RUsage
 
 if TYPE_CHECKING:
     from threading import Lock
 
-    if sys.platform == "linux":
-        from ._launch import Launch
-
 if sys.platform != "win32":
     from . import _native
 
+if sys.platform == "linux":
+    from . import _launch
+
 _UNKNOWN = RUsage._make([0.0, 0.0, *[0] * 14])
-
-if sys.platform == "win32":
-    _WAITED = BACKEND.measured["RUSAGE_SELF"]
-elif "wait4" in BACKEND.absent:
-    _WAITED = frozenset[str]()
-else:
-    _WAITED = BACKEND.waited if BACKEND.waited is not None else BACKEND.measured["RUSAGE_CHILDREN"]
-
 
 if TYPE_CHECKING:
 
@@ -53,7 +45,9 @@ if TYPE_CHECKING:
         _waitpid_lock: Lock
 
         def _close_pipe_fds(self, *fds: int) -> None: ...
-        def _execute_child(self, args: Any, executable: Any, preexec_fn: Any, *rest: Any) -> None: ...
+        def _execute_child(
+            self, args: Any, executable: Any, preexec_fn: Any, close_fds: Any, pass_fds: Any, *rest: Any
+        ) -> None: ...
         def _handle_exitstatus(self, sts: int) -> None: ...
 
 else:
@@ -80,7 +74,7 @@ class Popen(_Popen[AnyStr]):
             """The child's usage, or None before its exit was seen."""
             if self.returncode is None or self._usage is not None:
                 return self._usage
-            call = new_call(BACKEND, 0, _WAITED)
+            call = new_call(BACKEND, 0, WAITED)
             error = lib.rusage_get_process(int(self._handle), call)  # stays open as long as this object lives
             if error:
                 raise error_of(error)
@@ -90,7 +84,7 @@ class Popen(_Popen[AnyStr]):
         @property
         def measured(self) -> frozenset[str]:
             """The fields that were measured for this child; none before its exit was seen."""
-            return frozenset() if self.returncode is None else _WAITED
+            return frozenset() if self.returncode is None else WAITED
 
     else:
         rusage: RUsage | None = None
@@ -104,9 +98,9 @@ class Popen(_Popen[AnyStr]):
             if usage is None:
                 self.measured, self.rusage = frozenset(), _UNKNOWN
             elif self._apart:
-                self.measured, self.rusage = _WAITED, usage
+                self.measured, self.rusage = WAITED, usage
             else:
-                self.measured, self.rusage = _WAITED - {"ru_maxrss"}, usage._replace(ru_maxrss=0)
+                self.measured, self.rusage = WAITED - {"ru_maxrss"}, usage._replace(ru_maxrss=0)
 
         if "wait4" in BACKEND.absent:
 
@@ -120,7 +114,7 @@ class Popen(_Popen[AnyStr]):
 
             def _reap(self, flags: int) -> tuple[int, int]:
                 """Wait with the usage. Whoever calls this holds ``_waitpid_lock``."""
-                pid, status, usage = _native.wait4(self.pid, flags)
+                pid, status, usage = _native.reap(self.pid, flags)
                 if pid == self.pid:
                     self._saw_exit(usage)
                 return pid, status
@@ -156,13 +150,18 @@ class Popen(_Popen[AnyStr]):
             if not self._attempt:
                 super()._close_pipe_fds(*fds)
 
-        def _execute_child(self, args: Any, executable: Any, preexec_fn: Any, *rest: Any) -> None:
+        def _execute_child(
+            self, args: Any, executable: Any, preexec_fn: Any, close_fds: Any, pass_fds: Any, *rest: Any
+        ) -> None:
+            # Either may be an iterator, and there may be two attempts.
             if not isinstance(args, (str, bytes, os.PathLike)):
-                args = list(args)  # it may be an iterator, and there may be two attempts
-            if preexec_fn is not None or not self._launch(args, executable, *rest):  # it may call anything
-                super()._execute_child(args, executable, preexec_fn, *rest)
+                args = list(args)
+            pass_fds = tuple(pass_fds)
+            # A function may call anything.
+            if preexec_fn is not None or not self._start_apart(args, executable, close_fds, pass_fds, *rest):
+                super()._execute_child(args, executable, preexec_fn, close_fds, pass_fds, *rest)
 
-        def _launch(  # noqa: PLR0913, PLR0917 (in subprocess's order)
+        def _start_apart(  # noqa: PLR0913, PLR0917 (in subprocess's order)
             self,
             args: Any,
             executable: Any,
@@ -176,16 +175,16 @@ class Popen(_Popen[AnyStr]):
             *rest: Any,
         ) -> bool:
             """Start the child by the launcher and return whether that went well; if not, all is as it was before."""
-            from . import _launch  # noqa: PLC0415 (Linux only)
-
             # Pipes and settings that the launcher gets and hands on, and those that only the child may have.
             handed_on, (session, *group) = rest[:11], rest[11:]  # a process group: from Python 3.11 on
-            if not _launch.can_adopt():
-                return False
             try:
                 program = _launch.resolve(args, executable, env, shell=shell)
-                keep = sorted(map(int, {*pass_fds})) if close_fds and _launch.closes else None
-                launch = _launch.Launch(program, session=session, group=group[0] if group else -1, keep=keep)
+                keep = pass_fds if close_fds and _launch.closes else None
+                for fd in pass_fds:  # one that is not open might be the launcher's in a moment
+                    os.fstat(fd)
+                launch: _launch.Launch = _launch.Launch(
+                    program, session=session, group=group[0] if group else -1, keep=keep
+                )
             except (OSError, TypeError, ValueError, LookupError, OverflowError):
                 return False
             with launch:
@@ -199,7 +198,7 @@ class Popen(_Popen[AnyStr]):
                         _launch.PATH,
                         None,
                         close_fds and keep is None,
-                        (*pass_fds, launch.memory),
+                        (*pass_fds, *launch.handed_on),
                         cwd,
                         env,
                         startupinfo,
@@ -221,20 +220,20 @@ class Popen(_Popen[AnyStr]):
                 super()._close_pipe_fds(*handed_on[:6])
             elif launch.cannot_close():
                 _launch.closes = False
-                return self._launch(
+                return self._start_apart(
                     args, executable, close_fds, pass_fds, cwd, env, startupinfo, creationflags, shell, *rest
                 )
             return launched
 
-        def _adopt(self, launch: Launch) -> bool:
+        def _adopt(self, launch: _launch.Launch) -> bool:
             """Put the target in the place of the launcher, and return whether there is one."""
-            pid, failed = launch.outcome()
-            if pid and not failed:
-                self.pid, self._apart = pid, True
+            if launch.pid and not launch.failed:
+                if launch.pid > 0:
+                    self.pid, self._apart = launch.pid, True
                 return True
-            if pid:
+            if launch.pid > 0:
                 with contextlib.suppress(ChildProcessError):
-                    os.waitpid(pid, 0)
+                    os.waitpid(launch.pid, 0)
             elif launch.status is not None and os.WIFSIGNALED(launch.status):
                 # As if the signal had come to the child before it executed anything.
                 self._saw_exit(None)

@@ -6,11 +6,15 @@ forked from this process starts out with this process's peak.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import sys
 from operator import index
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 assert sys.platform == "linux"  # noqa: S101 (for the type checkers)
 
@@ -36,27 +40,26 @@ def resolve(args: Any, executable: Any, env: Any, *, shell: bool) -> Program:
     if shell:
         arguments = [executable or "/bin/sh", "-c", *arguments]
     program = os.fsencode(executable if executable is not None else arguments[0])
-    if os.path.dirname(program):
+    if b"/" in program:
         return Program(arguments, [program])
-    return Program(arguments, [os.path.join(os.fsencode(folder), program) for folder in os.get_exec_path(env)])
-
-
-def can_adopt() -> bool:
-    """Return whether children share this process's pid namespace: another's pids would mean something else here."""
-    try:
-        return os.stat("/proc/self/ns/pid_for_children").st_ino == os.stat("/proc/self/ns/pid").st_ino
-    except OSError:
-        return False
+    if env is None:  # what os.get_exec_path would say, without what takes it long
+        path = os.environb.get(b"PATH", os.fsencode(os.defpath))
+    else:
+        path = b":".join(map(os.fsencode, os.get_exec_path(env)))
+    prefixes = [folder if folder[-1:] in {b"", b"/"} else folder + b"/" for folder in path.split(b":")]
+    return Program(arguments, [prefix + program for prefix in prefixes])
 
 
 def _above_2(fd: int) -> int:
     """Move a file descriptor out of the way: where 0, 1 or 2 is free, it must not be what the child gets as such."""
     low = []
-    while fd < 3:
-        low.append(fd)
-        fd = os.dup(fd)
-    for fd_below in low:
-        os.close(fd_below)
+    try:
+        while fd < 3:
+            low.append(fd)
+            fd = os.dup(fd)
+    finally:
+        for fd_below in low:
+            os.close(fd_below)
     return fd
 
 
@@ -66,44 +69,63 @@ _CANNOT_CLOSE = 254
 
 
 class Launch:
-    """One start by the launcher, and the memory that it has in common with this process."""
+    """One start by the launcher, and what it has in common with this process: a memory, and a pipe that tells the end.
 
-    def __init__(self, program: Program, *, session: object, group: int, keep: list[int] | None) -> None:
+    As long as anybody else holds the pipe's other end, this process waits. So that end is open here only until the
+    launcher has been started, and closed on exec, as that of subprocess's own pipe is.
+    """
+
+    def __init__(self, program: Program, *, session: object, group: int, keep: Iterable[int] | None) -> None:
         if not -(2**31) <= index(group) < 2**31:
             raise OverflowError
-        self.memory = _above_2(os.memfd_create("rusage"))
-        kept = (-1,) if keep is None else (len(keep), *keep)
-        numbers = self.memory, int(bool(session)), group, *kept, len(program.paths)
+        kept = None if keep is None else {*map(int, keep)}
+        self._fds = [*os.pipe()]
+        try:
+            self._fds.append(_above_2(self._fds.pop()))
+            self._fds.append(_above_2(os.memfd_create("rusage")))
+        except OSError:
+            self.__exit__()
+            raise
+        self._end, done, memory = self._fds
+        self.handed_on: tuple[int, int] = done, memory
+        open_fds = (-1,) if kept is None else (len(kept) + 1, *sorted([*kept, done]))
+        numbers = os.getpid(), memory, done, int(bool(session)), group, *open_fds, len(program.paths)
         self.command = ["rusage", *map(str, numbers), *program.paths, *program.arguments]
         self.status: int | None = None
+        # The target's pid: 0 if there is none, -1 if the launcher has become the target.
+        self.pid, self.failed = 0, 0
 
     def __enter__(self) -> Launch:  # noqa: PYI034 (Self is not in Python 3.10's typing)
-        os.truncate(self.memory, _MEMORY.size)
         return self
 
     def __exit__(self, *error: object) -> None:
-        os.close(self.memory)
+        for fd in self._fds:
+            os.close(fd)
 
     def finish(self, launcher: int) -> BaseException | None:
-        """Wait for the launcher, which ends when the target has executed its program or never will.
+        """Wait until the target has executed its program or has failed to, and for the launcher, if that is another.
 
         Whatever comes between, it must be known what has been started: what a signal's handler raises is returned.
         """
-        interruption = None
-        while self.status is None:
+        interruption, known = None, False
+        while not known:
             try:
-                self.status = os.waitpid(launcher, 0)[1]
+                # This closes the other end here, and unlike a close it can be done again after an interruption.
+                os.dup2(self._end, self.handed_on[0], inheritable=False)
+                os.read(self._end, 1)
+                memory = os.pread(self.handed_on[1], _MEMORY.size, 0)
+                self.pid, self.failed = _MEMORY.unpack(memory or bytes(_MEMORY.size))
+                if self.pid >= 0 or self.failed:
+                    self.status = os.waitpid(launcher, 0)[1]
+                known = True
             except ChildProcessError:  # noqa: PERF203 (somebody waits for all, or nobody can: SIGCHLD is ignored)
-                self.status = 0
-            except BaseException as error:  # noqa: BLE001 (the caller raises it; one turn)
+                self.status, known = 0, True
+            except BaseException as error:
+                if isinstance(error, OSError) and error.errno == errno.EBADF:
+                    raise  # somebody has closed what is ours: as in subprocess, nobody knows more
                 interruption = error
         return interruption
 
     def cannot_close(self) -> bool:
         """Return whether the launcher has found that this system cannot close_range(2)."""
         return self.status is not None and os.waitstatus_to_exitcode(self.status) == _CANNOT_CLOSE
-
-    def outcome(self) -> tuple[int, bool]:
-        """Return the target's pid, 0 if there is none, and whether it has failed to execute its program."""
-        pid, failed = _MEMORY.unpack(os.pread(self.memory, _MEMORY.size, 0))
-        return pid, bool(failed)

@@ -6,13 +6,16 @@ import errno
 import os
 from collections.abc import Sequence
 from operator import index
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._backends import BACKEND
 from ._backends._base import RUSAGE_SELF
-from ._calls import INT_MAX, INT_MIN, measured, new_call, usage_of
+from ._calls import INT_MAX, INT_MIN, WAITED, buffer_of, measured, new_call, usage_in, usage_of
 from ._rusage import ffi, lib
 from ._usage import FIELDS, RUsage
+
+if TYPE_CHECKING:
+    from ._rusage import Call, Int
 
 _COUNTERS = tuple(FIELDS)[2:]
 
@@ -37,16 +40,30 @@ def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:
 
     On Linux ``ru_maxrss`` is never below the peak of the process that the child was forked from: wait4(2) has it so.
     """
-    pid, options = _c_int(pid), _c_int(options)
-    waited = BACKEND.waited if BACKEND.waited is not None else BACKEND.measured["RUSAGE_CHILDREN"]
-    call = new_call(BACKEND, 0, waited)
-    status = ffi.new("int *")
+    return reap(_c_int(pid), _c_int(options))
+
+
+# Room for answers, as for those of getrusage.
+_pool: list[tuple[Call, memoryview, Int]] = []
+
+
+def reap(pid: int, options: int) -> tuple[int, int, RUsage]:
+    """Do what ``wait4`` does, with two numbers that are known to be C ints."""
+    try:
+        slot = _pool.pop()
+    except IndexError:
+        call = new_call(BACKEND, 0, WAITED)
+        slot = call, buffer_of(call), ffi.new("int *")
+    call, record, status = slot
     while True:
         child = lib.rusage_wait4(pid, status, options, call)
         if child >= 0:
-            return child, status[0], usage_of(call)
+            answer = child, status[0], usage_in(record)
+            _pool.append(slot)
+            return answer
         # A signal's Python handler runs here, between two instructions; if it does not raise, go on (PEP 475).
         if child != -errno.EINTR:
+            _pool.append(slot)
             raise OSError(-child, os.strerror(-child))
 
 

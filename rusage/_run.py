@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from ._children import CompletedProcess, Popen
+from ._children import CompletedProcess, Popen, add_usage
 
 
 def run(
@@ -30,10 +30,6 @@ def run(
 
 def start(*popenargs: Any, input: Any, capture_output: bool, **kwargs: Any) -> Popen[Any]:
     """Start the process that ``run`` is to run."""
-    import subprocess  # noqa: PLC0415 (who runs no program need not wait for the import)
-
-    from ._children import Popen  # noqa: PLC0415
-
     if input is not None:
         if kwargs.get("stdin") is not None:
             raise ValueError("stdin and input arguments may not both be used.")
@@ -49,10 +45,6 @@ def complete(
     process: Popen[Any], started: float, *, input: Any, timeout: float | None, check: bool
 ) -> CompletedProcess[Any]:
     """Bring a process that was started at ``started`` to its end."""
-    import subprocess  # noqa: PLC0415 (as above)
-
-    from ._children import CompletedProcess, add_usage  # noqa: PLC0415
-
     with process:
         try:
             stdout, stderr = process.communicate(input, timeout=timeout)

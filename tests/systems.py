@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rusage._backends import dragonfly, freebsd, illumos, linux, macos, netbsd, openbsd, unknown, windows
 from rusage._backends._base import TIMES
+from rusage._calls import measured_of_a_child
 from rusage._usage import FIELDS
 
 if TYPE_CHECKING:
@@ -70,11 +71,10 @@ def measured_for(backend: Backend, name: str) -> frozenset[str] | None:
     """Return what is measured for a ``RUSAGE_*`` or by a wait; None if the system does not have it."""
     if name in backend.absent:
         return None
-    own, children = backend.measured["RUSAGE_SELF"], backend.measured.get("RUSAGE_CHILDREN", frozenset())
     if name == "RUSAGE_BOTH":
-        return own & children
+        return backend.measured["RUSAGE_SELF"] & backend.measured["RUSAGE_CHILDREN"]
     if name.startswith("wait"):
-        return children if backend.waited is None else backend.waited
+        return measured_of_a_child(backend, hz=1)
     return backend.measured[name]
 
 

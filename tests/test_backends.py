@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rusage import RUsage
 from rusage._backends import dragonfly, freebsd, illumos, linux, macos, netbsd, openbsd, unknown, windows
-from rusage._calls import measured_for, new_call, usage_of
+from rusage._calls import measured_for, measured_of_a_child, new_call, usage_of
 from rusage._rusage import ffi, lib
 
 if TYPE_CHECKING:
@@ -134,12 +134,18 @@ def test_each_field_has_its_own_place_and_unit(system: str, who: str, expected: 
 
 def test_what_illumos_gives_for_a_waited_child_is_its_times() -> None:
     """wait3(3C) has the two times and nothing else, so nothing else is passed on."""
-    waited = illumos.BACKEND.waited
-    assert waited is not None
+    waited = measured_of_a_child(illumos.BACKEND)
     call = new_call(illumos.BACKEND, 0, waited, hz=0)
     lib.rusage_convert(native_of(**KERNEL), call)
     assert usage_of(call) == TIMES + (0,) * 14
     assert waited == frozenset({"ru_utime", "ru_stime"})
+
+
+def test_ticks_of_an_unknown_clock_are_not_measured_of_a_child() -> None:
+    """As for getrusage: where the rate of the statistics clock is not to be had, a child has no integrals either."""
+    integrals = {"ru_ixrss", "ru_idrss", "ru_isrss"}
+    assert measured_of_a_child(freebsd.BACKEND, hz=127) >= integrals
+    assert not measured_of_a_child(freebsd.BACKEND, hz=0) & integrals
 
 
 # What a FreeBSD 15.1 kernel gave, and what that is: KiB * 1024, and KiB * ticks * 1024 / 127 rounded down.

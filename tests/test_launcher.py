@@ -139,6 +139,57 @@ nothing_is_left()
     )
 
 
+def test_the_child_has_no_file_descriptor_of_the_launchers(python: Callable[..., str]) -> None:
+    """With close_fds and without, whatever is passed on, the child has those that a child of subprocess has."""
+    python(
+        "-c",
+        f"""{CHECK}
+fd = os.dup(0)
+os.set_inheritable(os.dup(0), True)
+for keywords in {{}}, {{"close_fds": False}}, {{"pass_fds": [fd]}}, {{"pass_fds": (0, fd, 2)}}:
+    command = ["sh", "-c", "ls /proc/$$/fd"]
+    done = rusage.run(command, capture_output=True, **keywords)
+    assert "ru_maxrss" in done.measured
+    assert done.stdout == subprocess.run(command, capture_output=True, **keywords).stdout
+nothing_is_left()
+""",
+    )
+
+
+@pytest.mark.parametrize("launcher", ["", "rusage._launch.PATH = '/no/such/launcher'"], ids=["with", "without"])
+def test_file_descriptors_may_be_an_iterator(launcher: str, python: Callable[..., str]) -> None:
+    """Whatever is tried before the child has been started, ``pass_fds`` is read once."""
+    python(
+        "-c",
+        f"""{CHECK}
+import rusage._launch
+{launcher}
+read, write = os.pipe()
+rusage.run(["sh", "-c", f"echo x >/proc/self/fd/{{write}}"], pass_fds=iter([write]), check=True)
+assert os.read(read, 10) == b"x\\n"
+""",
+    )
+
+
+def test_a_closed_file_descriptor_cannot_be_passed_on(python: Callable[..., str]) -> None:
+    """It is the error that it is in subprocess, and not one of the launcher's that happens to get the number."""
+    python(
+        "-c",
+        f"""{CHECK}
+free = os.dup(0)
+os.close(free)
+for fd in range(free + 2, free + 8):
+    try:
+        rusage.run(["true"], pass_fds=[fd])
+    except OSError as error:
+        assert error.errno == 9, error
+    else:
+        raise AssertionError(fd)
+nothing_is_left()
+""",
+    )
+
+
 def test_a_child_outlives_the_thread_that_started_it(python: Callable[..., str]) -> None:
     """The target is a child of the process: when the thread that started it has ended, others wait for it."""
     python(
@@ -241,7 +292,7 @@ nothing_is_left()
 def test_a_system_without_close_range_closes_otherwise(python: Callable[..., str], tmp_path: Path) -> None:
     """If the launcher cannot close what the child must not have, subprocess does, and the peak is still measured."""
     pretending = tmp_path / "pretending"
-    pretending.write_text('#!/bin/sh\nreal="$0.real"\nif [ "$4" != -1 ]; then exit 254; fi\nexec "$real" "$@"\n')
+    pretending.write_text('#!/bin/sh\nreal="$0.real"\nif [ "$6" != -1 ]; then exit 254; fi\nexec "$real" "$@"\n')
     pretending.chmod(0o755)
     python(
         "-c",
@@ -264,12 +315,13 @@ nothing_is_left()
 @pytest.mark.skipif(not UNSHARE, reason="there is no unshare(1)")
 @pytest.mark.parametrize("options", [["-pf"], ["-pf", "--mount-proc"], ["-p"]], ids=" ".join)
 def test_pid_namespaces(options: list[str]) -> None:
-    """As pid 1 of a container children are measured. Where children would be in another namespace they still run."""
+    """As pid 1 of a container, with any /proc, children are measured; in one of their own their peak is not."""
     if subprocess.run([UNSHARE, *options, "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip(reason="no permission to make a namespace, or no file system to mount in it")
-    # Without a /proc of the namespace's own there is no telling who is who.
-    once = "assert rusage.run(['sh', '-c', 'exit 5']).returncode == 5; print('done', os.getpid())"
-    program = f"{CHECK}\n{'check(); nothing_is_left(); print(1)' if '--mount-proc' in options else once}"
+    # Without -f only the children are in the new one, and it ends with the first of them.
+    first = "done = rusage.run(['sh', '-c', 'exit 5']); assert done.returncode == 5; assert done.measured"
+    first += " and 'ru_maxrss' not in done.measured and done.rusage.ru_maxrss == 0"
+    program = f"{CHECK}\n{'check()' if '-pf' in options else first}\nnothing_is_left()"
     done = subprocess.run(
         [UNSHARE, *options, sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
@@ -320,7 +372,9 @@ def test_the_launcher_alone_does_nothing() -> None:
     """Called by hand with arguments that are not its own it fails, and neither crashes nor runs anything."""
     from rusage import _launch
 
-    for arguments in [], ["1"], ["1", "0", "-1", "-1", "1"], ["1", "0", "-1", "9", "1", "/bin/echo", "echo"], ["x"] * 9:
+    bad = ["1", "1", "1", "0", "-1", "-1", "1"], ["1", "1", "1", "0", "-1", "9", "1", "/bin/echo", "echo"]
+    no_memory = ["1", "9", "1", "0", "-1", "-1", "1", "/bin/echo", "echo"]
+    for arguments in [], ["1"], *bad, no_memory, ["x"] * 11:
         done = subprocess.run([_launch.PATH, *arguments], capture_output=True, check=False)
         assert done.returncode > 0
         assert done.stdout == done.stderr == b""

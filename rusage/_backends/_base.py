@@ -48,7 +48,7 @@ class Backend(NamedTuple):
     notes: Mapping[str, str] = {}
     """What must be known of a field's figure on this system beyond its name and unit."""
     waited: frozenset[str] | None = None
-    """The fields that wait3 and wait4 fill, where those are not all that ``RUSAGE_CHILDREN`` has."""
+    """The fields known of one child that has ended, where those are not the ones that ``RUSAGE_CHILDREN`` has."""
 
     def fields(self) -> dict[str, Field]:
         """Return each field's unit and meaning on this system."""

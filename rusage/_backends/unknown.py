@@ -3,7 +3,7 @@
 POSIX promises the two times; the counters are what 4.3BSD called them; memory has no unit that is known.
 """
 
-from ._base import ALL, INTEGRALS, TIMES, Backend
+from ._base import ALL, INTEGRALS, NONE, TIMES, Backend
 
 COUNTERS = ALL - TIMES - INTEGRALS - {"ru_maxrss"}
 UNSURE = "whether this system fills it is not known"
@@ -32,12 +32,16 @@ def backend(platform: str) -> Backend:
     if prefix is None:
         measured = TIMES | COUNTERS
         notes = dict.fromkeys(COUNTERS, UNSURE)
-        return Backend(platform, {"RUSAGE_SELF": measured, "RUSAGE_CHILDREN": measured}, ABSENT, notes=notes)
+        return Backend(
+            platform, {"RUSAGE_SELF": measured, "RUSAGE_CHILDREN": measured}, ABSENT, notes=notes, waited=NONE
+        )
     name = TIMES_ONLY[prefix]
     if prefix in NO_CHILDREN:
         why = NO_CHILDREN[prefix]
-        return Backend(name, {"RUSAGE_SELF": TIMES}, {**ABSENT, "RUSAGE_CHILDREN": why, "RUSAGE_BOTH": why})
-    return Backend(name, {"RUSAGE_SELF": TIMES, "RUSAGE_CHILDREN": TIMES}, ABSENT)
+        return Backend(
+            name, {"RUSAGE_SELF": TIMES}, {**ABSENT, "RUSAGE_CHILDREN": why, "RUSAGE_BOTH": why}, waited=NONE
+        )
+    return Backend(name, {"RUSAGE_SELF": TIMES, "RUSAGE_CHILDREN": TIMES}, ABSENT, waited=NONE)
 
 
 BACKEND = backend("unknown")  # a Unix that nothing is known of
