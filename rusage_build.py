@@ -87,6 +87,15 @@ FUNCTIONS_WAIT = """
 int64_t rusage_wait4(int64_t pid, int *status, int options, rusage_call *call);
 """
 
+# For the command, which is to run without Python's signal module.
+FUNCTIONS_SIGNALS = """
+#define SIGINT ...
+#define SIGPIPE ...
+#define SIGQUIT ...
+#define SIGXFSZ ...
+int rusage_ignore(int signal);
+"""
+
 # GetLastError's code takes the place of errno.
 FUNCTIONS_WINDOWS = """
 int rusage_get_process(intptr_t handle, rusage_call *call);
@@ -448,6 +457,16 @@ static int64_t rusage_wait4(int64_t pid, int *status, int options, rusage_call *
 }
 """
 
+SIGNALS = r"""
+#include <signal.h>
+
+/* 1 if it was ignored before. */
+static int rusage_ignore(int number)
+{
+    return signal(number, SIG_IGN) == SIG_IGN;
+}
+"""
+
 CALLS_WINDOWS = r"""
 enum { RUSAGE_SELF = 0, RUSAGE_THREAD = 1 };
 
@@ -566,8 +585,10 @@ def unix(
     )
 
 
+LINUX = unix(THREAD_IS_1)
+
 PLATFORMS = {
-    "linux": unix(THREAD_IS_1),
+    "linux": Platform([*LINUX.cdef, FUNCTIONS_SIGNALS], [*LINUX.source, SIGNALS]),
     "darwin": unix(HEADERS_MACOS, native=NATIVE_MACOS),
     "freebsd": unix(HEADERS_SYSCTL + THREAD_IS_1, statclock=STATCLOCK_SYSCTL),
     "openbsd": unix(HEADERS_SYSCTL + THREAD_IS_1, statclock=STATCLOCK_SYSCTL),

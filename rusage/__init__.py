@@ -5,16 +5,17 @@ integrals in byte-seconds, and a way to ask which fields the system really measu
 """
 
 import sys
-from typing import TYPE_CHECKING
 
 from ._backends import BACKEND as _BACKEND
 from ._backends._base import RUSAGE_SELF
 from ._calls import cputime, fields, getpagesize, getrusage, maxrss, measured
-from ._measure import measure
 from ._usage import Field, RUsage
+
+TYPE_CHECKING = False  # typing's own takes long to import
 
 if TYPE_CHECKING:
     from ._children import CompletedProcess, Popen
+    from ._measure import measure
     from ._run import run
 
 __all__: list[str] = [
@@ -55,21 +56,30 @@ for _name in _BACKEND.absent:
         globals()["__all__"].remove(_name)
 
 # What starts a program needs subprocess, and to import that takes longer than all the rest: unless somebody has done
-# so, it comes when it is asked for. A module with this hook is slower to look a name up in, so it goes when it has
-# nothing more to do; for a type checker it would have every name.
+# so, it comes when it is asked for, as measure does. A module with this hook is slower to look a name up in, so it goes
+# when it has nothing more to do; for a type checker it would have every name.
 if not TYPE_CHECKING:
+
+    def _load_all() -> None:
+        from ._children import CompletedProcess, Popen  # noqa: PLC0415 (brings subprocess)
+        from ._measure import measure  # noqa: PLC0415
+        from ._run import run  # noqa: PLC0415
+
+        globals().update(CompletedProcess=CompletedProcess, Popen=Popen, measure=measure, run=run)
+
     if "subprocess" in sys.modules:
-        from ._children import CompletedProcess, Popen
-        from ._run import run
+        _load_all()
 
     if _BACKEND.absent or "subprocess" not in sys.modules:
 
         def __getattr__(name: str) -> object:
-            if name in ("CompletedProcess", "Popen", "run"):
-                from ._children import CompletedProcess, Popen  # noqa: PLC0415 (brings subprocess)
-                from ._run import run  # noqa: PLC0415
+            if name == "measure":
+                from ._measure import measure  # noqa: PLC0415
 
-                globals().update(CompletedProcess=CompletedProcess, Popen=Popen, run=run)
+                globals()[name] = measure
+                return measure
+            if name in ("CompletedProcess", "Popen", "run"):
+                _load_all()
                 if not _BACKEND.absent:
                     globals().pop("__getattr__", None)
                 return globals()[name]

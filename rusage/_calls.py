@@ -7,13 +7,13 @@ import os
 import struct
 import sys
 from operator import index
-from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from ._backends import BACKEND
 from ._backends._base import INTEGRALS, NONE, RUSAGE_BOTH, RUSAGE_CHILDREN, RUSAGE_SELF, WHO
 from ._rusage import ffi, lib
 from ._usage import FIELDS, RUsage
+
+TYPE_CHECKING = False  # typing's own takes long to import
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ._backends._base import Backend
     from ._rusage import Call
+    from ._usage import Field
 
     T = TypeVar("T")
 
@@ -164,7 +165,8 @@ def measured(who: int = RUSAGE_SELF, /) -> frozenset[str]:
     return _find(_measured, who)
 
 
-fields = MappingProxyType(BACKEND.fields())
+# types.MappingProxyType, without the import of all that is in types.
+fields: Mapping[str, Field] = type(vars(type))(BACKEND.fields())
 
 
 def getpagesize() -> int:

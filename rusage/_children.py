@@ -12,7 +12,6 @@ subprocess's own. ``_try_wait`` and ``_internal_poll`` are all that ever waits f
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import subprocess
@@ -178,18 +177,18 @@ class Popen(_Popen[AnyStr]):
             # Pipes and settings that the launcher gets and hands on, and those that only the child may have.
             handed_on, (session, *group) = rest[:11], rest[11:]  # a process group: from Python 3.11 on
             try:
-                program = _launch.resolve(args, executable, env, shell=shell)
+                arguments, paths = _launch.resolve(args, executable, env, shell=shell)
                 keep = pass_fds if close_fds and _launch.closes else None
                 for fd in pass_fds:  # one that is not open might be the launcher's in a moment
                     os.fstat(fd)
                 launch: _launch.Launch = _launch.Launch(
-                    program, session=session, group=group[0] if group else -1, keep=keep
+                    arguments, paths, session=session, group=group[0] if group else -1, keep=keep
                 )
             except (OSError, TypeError, ValueError, LookupError, OverflowError):
                 return False
             with launch:
                 # A hook is also told of the launcher, by subprocess.
-                sys.audit("subprocess.Popen", executable or program.arguments[0], program.arguments, cwd, env)
+                sys.audit("subprocess.Popen", executable or arguments[0], arguments, cwd, env)
                 interruption: BaseException | None = None
                 self._attempt = True
                 try:
@@ -226,22 +225,18 @@ class Popen(_Popen[AnyStr]):
             return launched
 
         def _adopt(self, launch: _launch.Launch) -> bool:
-            """Put the target in the place of the launcher, and return whether there is one."""
-            if launch.pid and not launch.failed:
-                if launch.pid > 0:
-                    self.pid, self._apart = launch.pid, True
-                return True
-            if launch.pid > 0:
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(launch.pid, 0)
-            elif launch.status is not None and os.WIFSIGNALED(launch.status):
+            """Put the child in the place of the launcher, and return whether there is one."""
+            child = launch.child(self.pid)
+            if not child:
+                self.pid = self.returncode = None  # type: ignore[assignment]  # as subprocess has it before a start
+                self._child_created = False
+                return False
+            self.pid, self._apart = child, launch.pid > 0
+            if not launch.pid and launch.status is not None:
                 # As if the signal had come to the child before it executed anything.
                 self._saw_exit(None)
                 self._handle_exitstatus(launch.status)
-                return True
-            self.pid = self.returncode = None  # type: ignore[assignment]  # as subprocess has it before a start
-            self._child_created = False
-            return False
+            return True
 
 
 class CompletedProcess(subprocess.CompletedProcess[AnyStr]):

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import errno
-import signal
+import os
 import sys
 import time
-from typing import TYPE_CHECKING, TextIO
 
-from ._calls import fields
+from ._calls import WAITED, fields
+from ._rusage import lib
 from ._usage import FIELDS
 
+TYPE_CHECKING = False  # typing's own takes long to import
+
 if TYPE_CHECKING:
-    from ._children import Popen
+    from typing import TextIO
+
+    from ._usage import RUsage
+
+    Ended = tuple[int, dict[str, float], float]  # the exit code, what was measured, and the seconds it took
+
+if sys.platform == "linux":
+    from . import _launch, _native
 
 # Exit statuses, as of env(1), nohup(1) and GNU time.
 CANCELED = 125
@@ -38,38 +47,82 @@ def run_command(command: list[str], *, as_json: bool = False, output: str | None
 
 
 def _run(command: list[str], file: TextIO | None, *, as_json: bool) -> int:
-    # What the terminal sends for Ctrl-C and Ctrl-\\ is the command's to answer; the report comes after it. A handler,
-    # not SIG_IGN: the command would inherit that one. What is ignored already it does inherit.
-    for number in (signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT)):
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, lambda *_: None)
-    started = time.perf_counter()
     try:
-        process = _start(command)
+        code, usage, elapsed = _by_launcher(command) or _by_subprocess(command)
     except OSError as error:
         _complain(command[0], error)
         return NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_EXECUTE
-    process.wait()
-    elapsed = time.perf_counter() - started
     if file is not None:  # standard error may be closed
-        file.write((_as_json(command, process, elapsed) if as_json else _as_text(process, elapsed)) + "\n")
+        file.write((_as_json(command, code, usage, elapsed) if as_json else _as_text(code, usage, elapsed)) + "\n")
         file.flush()
-    return process.returncode if process.returncode >= 0 else KILLED - process.returncode
+    return code if code >= 0 else KILLED - code
 
 
-def _start(command: list[str]) -> Popen[bytes]:
-    """Start the command with all of our file descriptors. A file that is no program is a script for sh: execvp(3)."""
-    from ._children import Popen  # noqa: PLC0415 (who runs no program need not import subprocess)
+# Both ways: what the terminal sends for Ctrl-C and Ctrl-\\ is the command's to answer; the report comes after it. What
+# is ignored already the command inherits, but not that we ignore the two. It has all of our file descriptors.
 
+
+if sys.platform == "linux":
+
+    def _by_launcher(command: list[str]) -> Ended | None:
+        """Run the command and return how it ended; None if that does not work in this way.
+
+        This way needs neither subprocess nor signal, to import which takes longer than many a command.
+        """
+        if not hasattr(os, "posix_spawn"):  # PyPy
+            return None
+        heeded = [number for number in (lib.SIGINT, lib.SIGQUIT) if not lib.rusage_ignore(number)]
+        began = time.perf_counter()
+        started = _launch.spawn(command, [lib.SIGPIPE, lib.SIGXFSZ, *heeded])  # two that Python ignores
+        if started is None:
+            return None
+        child, launch = started
+        status, known = launch.status or 0, {}
+        if launch.pid:  # else a signal has killed it before it was a program
+            try:
+                _, status, usage = _native.reap(child, 0)
+            except ChildProcessError:  # nobody can wait: SIGCHLD is ignored
+                pass
+            else:
+                known = _known(usage, WAITED if launch.pid > 0 else WAITED - {"ru_maxrss"})
+        return os.waitstatus_to_exitcode(status), known, time.perf_counter() - began
+
+else:
+
+    def _by_launcher(command: list[str]) -> Ended | None:  # noqa: ARG001 (of one kind with the other)
+        """Return None: there is no launcher."""
+        return None
+
+
+def _by_subprocess(command: list[str]) -> Ended:
+    """Run the command and return how it ended."""
+    import signal  # noqa: PLC0415 (as above)
+
+    from ._children import Popen  # noqa: PLC0415 (as above)
+
+    for number in (signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT)):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)  # not SIG_IGN: the command would inherit that
+    began = time.perf_counter()
     try:
-        return Popen(command, close_fds=False)
+        process = Popen(command, close_fds=False)
     except OSError as error:
         from shutil import which  # noqa: PLC0415 (almost never needed)
 
         path = which(command[0])
         if error.errno != errno.ENOEXEC or path is None or sys.platform == "win32":
             raise
-        return Popen(["/bin/sh", path, *command[1:]], close_fds=False)
+        began = time.perf_counter()
+        process = Popen(["/bin/sh", path, *command[1:]], close_fds=False)  # a script without a first line: execvp(3)
+    code = process.wait()
+    elapsed = time.perf_counter() - began
+    assert process.rusage is not None  # noqa: S101 (for the type checker: it has been waited for)
+    return code, _known(process.rusage, process.measured), elapsed
+
+
+def _known(usage: RUsage, measured: frozenset[str]) -> dict[str, float]:
+    """Return what was measured, and nothing of the rest."""
+    return {name: value for name, value in usage._asdict().items() if name in measured}
 
 
 def _complain(name: str, error: OSError) -> None:
@@ -77,10 +130,9 @@ def _complain(name: str, error: OSError) -> None:
         sys.stderr.write(f"rusage: {name}: {error.strerror}\n")
 
 
-def _as_json(command: list[str], process: Popen[bytes], elapsed: float) -> str:
+def _as_json(command: list[str], code: int, usage: dict[str, float], elapsed: float) -> str:
     import json  # noqa: PLC0415 (only for those who ask for it)
 
-    usage, code = _measured(process), process.returncode
     return json.dumps(
         {
             "command": command,
@@ -93,8 +145,8 @@ def _as_json(command: list[str], process: Popen[bytes], elapsed: float) -> str:
     )
 
 
-def _as_text(process: Popen[bytes], elapsed: float) -> str:
-    usage, code = _measured(process), process.returncode
+def _as_text(code: int, usage: dict[str, float], elapsed: float) -> str:
+    usage = dict(usage)
     rows = {"wall time": f"{elapsed:.3f} s"}
 
     def row(label: str, text: str, *names: str, scale: float = 1) -> None:
@@ -118,14 +170,9 @@ def _as_text(process: Popen[bytes], elapsed: float) -> str:
     return "\n".join(f"{label:<{width}}  {text}" for label, text in rows.items())
 
 
-def _measured(process: Popen[bytes]) -> dict[str, float]:
-    """Return what was measured, and nothing of the rest."""
-    usage = process.rusage
-    assert usage is not None  # noqa: S101 (for the type checker: the process was waited for)
-    return {name: value for name, value in usage._asdict().items() if name in process.measured}
-
-
 def _signal_name(number: int) -> str:
+    import signal  # noqa: PLC0415 (as above)
+
     try:
         return f"signal {number} ({signal.Signals(number).name})"
     except ValueError:  # a real-time signal

@@ -11,10 +11,12 @@ import os
 import struct
 import sys
 from operator import index
-from typing import TYPE_CHECKING, Any, NamedTuple
+
+TYPE_CHECKING = False  # typing's own takes long to import
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
 assert sys.platform == "linux"  # noqa: S101 (for the type checkers)
 
@@ -23,15 +25,11 @@ PATH = os.path.join(os.path.dirname(__file__), "_launcher")
 _MEMORY = struct.Struct("=ii")  # pid, failed
 
 
-class Program(NamedTuple):
-    """What is to be executed: the arguments, and the paths at which the program may be, in the order to try."""
+def resolve(args: Any, executable: Any, env: Any, *, shell: bool) -> tuple[list[Any], list[bytes]]:
+    """Return what ``subprocess`` would execute: the arguments, and the paths at which the program may be, in order.
 
-    arguments: list[Any]
-    paths: list[bytes]
-
-
-def resolve(args: Any, executable: Any, env: Any, *, shell: bool) -> Program:
-    """Return what ``subprocess`` would execute for these arguments. Bad ones raise something: it has better words."""
+    Bad arguments raise something: ``subprocess`` has better words.
+    """
     if shell and isinstance(args, os.PathLike):
         raise TypeError
     if isinstance(args, (str, bytes, os.PathLike)):
@@ -41,13 +39,13 @@ def resolve(args: Any, executable: Any, env: Any, *, shell: bool) -> Program:
         arguments = [executable or "/bin/sh", "-c", *arguments]
     program = os.fsencode(executable if executable is not None else arguments[0])
     if b"/" in program:
-        return Program(arguments, [program])
+        return arguments, [program]
     if env is None:  # what os.get_exec_path would say, without what takes it long
         path = os.environb.get(b"PATH", os.fsencode(os.defpath))
     else:
         path = b":".join(map(os.fsencode, os.get_exec_path(env)))
     prefixes = [folder if folder[-1:] in {b"", b"/"} else folder + b"/" for folder in path.split(b":")]
-    return Program(arguments, [prefix + program for prefix in prefixes])
+    return arguments, [prefix + program for prefix in prefixes]
 
 
 def _above_2(fd: int) -> int:
@@ -75,7 +73,9 @@ class Launch:
     launcher has been started, and closed on exec, as that of subprocess's own pipe is.
     """
 
-    def __init__(self, program: Program, *, session: object, group: int, keep: Iterable[int] | None) -> None:
+    def __init__(
+        self, arguments: list[Any], paths: list[bytes], *, session: object, group: int, keep: Iterable[int] | None
+    ) -> None:
         if not -(2**31) <= index(group) < 2**31:
             raise OverflowError
         kept = None if keep is None else {*map(int, keep)}
@@ -89,8 +89,8 @@ class Launch:
         self._end, done, memory = self._fds
         self.handed_on: tuple[int, int] = done, memory
         open_fds = (-1,) if kept is None else (len(kept) + 1, *sorted([*kept, done]))
-        numbers = os.getpid(), memory, done, int(bool(session)), group, *open_fds, len(program.paths)
-        self.command = ["rusage", *map(str, numbers), *program.paths, *program.arguments]
+        numbers = os.getpid(), memory, done, int(bool(session)), group, *open_fds, len(paths)
+        self.command = ["rusage", *map(str, numbers), *paths, *arguments]
         self.status: int | None = None
         # The target's pid: 0 if there is none, -1 if the launcher has become the target.
         self.pid, self.failed = 0, 0
@@ -129,3 +129,40 @@ class Launch:
     def cannot_close(self) -> bool:
         """Return whether the launcher has found that this system cannot close_range(2)."""
         return self.status is not None and os.waitstatus_to_exitcode(self.status) == _CANNOT_CLOSE
+
+    def child(self, launcher: int) -> int:
+        """Return the pid of the child that there is now; 0 if there is none, and all is as it was before.
+
+        It is the launcher's if that has become the target, and if a signal has killed it before there was a target:
+        then it has been waited for, and ``status`` is what the child's would have been.
+        """
+        if self.pid > 0 and self.failed:
+            try:  # noqa: SIM105 (contextlib takes long to import)
+                os.waitpid(self.pid, 0)
+            except ChildProcessError:
+                pass
+            return 0
+        if self.pid > 0:
+            return self.pid
+        killed = self.status is not None and os.WIFSIGNALED(self.status)
+        return launcher if killed or (self.pid < 0 and not self.failed) else 0
+
+
+def spawn(arguments: list[str], defaults: list[int]) -> tuple[int, Launch] | None:
+    """Start a program with all that this process has but the signals named, which get their defaults.
+
+    Return the child's pid and how it was started; None if it was not, for whatever reason.
+    """
+    try:
+        launch = Launch(*resolve(arguments, None, None, shell=False), session=False, group=-1, keep=None)
+        with launch:
+            # A file descriptor put onto itself loses its close-on-exec flag.
+            same = [(os.POSIX_SPAWN_DUP2, fd, fd) for fd in launch.handed_on]
+            launcher = os.posix_spawn(PATH, launch.command, os.environ, file_actions=same, setsigdef=defaults)
+            interruption = launch.finish(launcher)
+            child = launch.child(launcher)
+    except OSError:
+        return None
+    if interruption is not None:
+        raise interruption
+    return (child, launch) if child else None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, cast
 
 from ._backends._base import RUSAGE_SELF
 from ._calls import getrusage, measured
+
+TYPE_CHECKING = False  # typing's own takes long to import
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +83,7 @@ class measure:  # noqa: N801 (used as a function is)
         """
         import functools  # noqa: PLC0415 (for decorators only)
         import inspect  # noqa: PLC0415
+        from typing import cast  # noqa: PLC0415
 
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise TypeError("the body of a generator function runs when the generator is used, not when it is called")

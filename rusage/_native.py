@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
 from operator import index
-from typing import TYPE_CHECKING, Any
 
 from ._backends import BACKEND
 from ._backends._base import RUSAGE_SELF
@@ -14,7 +12,12 @@ from ._calls import INT_MAX, INT_MIN, WAITED, buffer_of, measured, new_call, usa
 from ._rusage import ffi, lib
 from ._usage import FIELDS, RUsage
 
+TYPE_CHECKING = False  # typing's own takes long to import
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
     from ._rusage import Call, Int
 
 _COUNTERS = tuple(FIELDS)[2:]
@@ -79,6 +82,8 @@ def from_native(usage: Sequence[float], /) -> RUsage:
     for an ``RUsage``, which has its uniform units already, and ``ValueError`` for another length or a number that no
     kernel gives.
     """
+    from collections.abc import Sequence  # noqa: PLC0415 (only here)
+
     if isinstance(usage, RUsage):
         raise TypeError("an RUsage is normalised already")
     if not isinstance(usage, Sequence) or isinstance(usage, (str, bytes, bytearray, memoryview)):

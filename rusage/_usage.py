@@ -1,9 +1,37 @@
 """The result: sixteen fields, their names, their order and the one unit that each of them has on every system."""
 
-# No "from __future__ import annotations" here and in _backends/_base.py: NamedTuple would compile each annotation from
-# a string, a tenth of the whole import.
+from __future__ import annotations
+
+from collections import namedtuple
 from operator import sub
-from typing import NamedTuple
+
+__all__ = ["FIELDS", "Field", "NamedTuple", "RUsage"]
+
+TYPE_CHECKING = False  # typing's own takes long to import
+
+if TYPE_CHECKING:
+    from typing import NamedTuple
+else:
+
+    class _NamedTupleMaker(type):
+        """Make a ``collections.namedtuple`` of a class statement, as ``typing.NamedTuple`` does.
+
+        To import typing takes longer than to import all of this package.
+        """
+
+        def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, object]) -> type:
+            if not bases:
+                return super().__new__(cls, name, bases, body)
+            types = body["__annotations__"]
+            defaults = [body.pop(field) for field in types if field in body]
+            made = namedtuple(name, types, defaults=defaults, module=body["__module__"])  # noqa: PYI024 (that is the point)
+            for key, value in body.items():
+                if key != "__qualname__":
+                    setattr(made, key, value)
+            return made
+
+    class NamedTuple(metaclass=_NamedTupleMaker):
+        """The base to name in a class statement."""
 
 
 class RUsage(NamedTuple):
@@ -50,7 +78,7 @@ class RUsage(NamedTuple):
     ru_nivcsw: int
     """Involuntary context switches (time slice used up), a count."""
 
-    def __sub__(self, earlier: "RUsage", /) -> "RUsage":
+    def __sub__(self, earlier: RUsage, /) -> RUsage:
         """Return what happened since an earlier usage; the peak is the later one's."""
         if not isinstance(earlier, RUsage):
             return NotImplemented
@@ -61,9 +89,6 @@ class RUsage(NamedTuple):
 
 _MAXRSS = RUsage._fields.index("ru_maxrss")
 
-# Where pickles and tracebacks find it: the module that holds it is nobody's business.
-RUsage.__module__ = "rusage"
-
 
 class Field(NamedTuple):
     """A field of ``RUsage`` on this system, in words."""
@@ -73,6 +98,9 @@ class Field(NamedTuple):
     meaning: str
     """What the number stands for on this system, or that it is not measured."""
 
+
+# Where pickles and tracebacks find them: the module that holds them is nobody's business.
+RUsage.__module__ = Field.__module__ = "rusage"
 
 FIELDS = {
     "ru_utime": Field("seconds", "CPU time in user mode"),

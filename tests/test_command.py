@@ -4,11 +4,12 @@ import json
 import os
 import platform
 import select
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ import rusage
 if sys.platform == "win32":
     pytest.skip("the programs that run here are those of a Unix", allow_module_level=True)
 
+UNSHARE = shutil.which("unshare") or ""
 RUSAGE = [sys.executable, "-m", "rusage"]
 
 
@@ -149,6 +151,87 @@ def test_ignored_signals_stay_ignored() -> None:
         )
         assert (done.stdout == "survived\n") is ignore
         assert done.returncode == (0 if ignore else 130)
+
+
+LAUNCHED = sys.platform == "linux" and hasattr(os, "posix_spawn")
+
+
+@pytest.mark.skipif(not LAUNCHED, reason="here the command needs subprocess")
+def test_the_command_is_light(python: Callable[..., str]) -> None:
+    """Where the launcher is there, nothing is imported that takes longer than a short command does."""
+    heavy = {"subprocess", "signal", "typing", "enum", "re", "argparse", "json", "selectors", "threading", "contextlib"}
+    program = (
+        "import sys; before = set(sys.modules); from rusage.__main__ import main; main(['true']); "
+        f"print(sorted({heavy!r} & (set(sys.modules) - before)))"
+    )
+    assert python("-c", program).strip() == "[]"
+
+
+LAUNCHERS: list[tuple[str | None, int]] = [
+    (None, 7),
+    ("no program", 7),
+    ("#!/bin/sh\nexit 255\n", 7),
+    ("#!/bin/sh\nkill -9 $$\n", 128 + 9),
+]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the launcher is Linux's")
+@pytest.mark.parametrize(
+    ("launcher", "status"), LAUNCHERS, ids=["no launcher", "no program", "a refusal", "killed at the start"]
+)
+def test_a_launcher_that_fails(launcher: str | None, status: int, tmp_path: Path) -> None:
+    """The command runs all the same, and its peak is not told; a signal to the launcher is one to the command."""
+    path = tmp_path / "launcher"
+    if launcher is not None:
+        path.write_text(launcher)
+        path.chmod(0o755)
+    program = f"""
+import sys
+import rusage._launch
+from rusage.__main__ import main
+rusage._launch.PATH = {str(path)!r}
+sys.exit(main(["sh", "-c", "exit 7"]))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr
+    assert "wall time" in done.stderr
+    assert "peak memory" not in done.stderr
+
+
+def test_the_wall_time_is_the_commands_alone(python: Callable[..., str]) -> None:
+    """What this program imports in order to run the command does not count."""
+    program = """
+import contextlib, io, json, sys, time
+import rusage._command
+from rusage.__main__ import main
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        global now
+        now += 100
+sys.meta_path.insert(0, Slow())
+now = 0
+time.perf_counter = lambda: now
+if sys.platform == "linux":
+    rusage._launch.PATH = "/no/such/launcher"
+with contextlib.redirect_stderr(io.StringIO()) as report:
+    main(["--json", "true"])
+assert now >= 100
+print(json.loads(report.getvalue())["elapsed"])
+"""
+    assert python("-c", program) == "0\n"
+
+
+@pytest.mark.skipif(not UNSHARE, reason="there is no unshare(1)")
+def test_a_command_in_a_pid_namespace_of_its_own() -> None:
+    """It runs and its status is its own; its peak cannot be told from this program's."""
+    if subprocess.run([UNSHARE, "-p", "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip(reason="no permission to make a namespace")
+    done = subprocess.run(
+        [UNSHARE, "-p", *RUSAGE, "sh", "-c", "echo $$; exit 5"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (5, "1\n"), done.stderr
+    assert "user time" in done.stderr
+    assert "peak memory" not in done.stderr
 
 
 @pytest.fixture

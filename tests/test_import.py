@@ -9,7 +9,22 @@ import pytest
 
 import rusage
 
-HEAVY = ("subprocess", "dataclasses", "inspect", "argparse", "json", "ctypes", "asyncio", "cffi", "threading")
+HEAVY = (
+    "subprocess",
+    "dataclasses",
+    "inspect",
+    "argparse",
+    "json",
+    "ctypes",
+    "asyncio",
+    "cffi",
+    "threading",
+    "typing",
+    "enum",
+    "re",
+    "rusage._measure",
+    "rusage._children",
+)
 
 
 def test_import_is_light(python: Callable[..., str]) -> None:
@@ -106,11 +121,12 @@ for interpreter in filter(None.__ne__, (shared, own)):
 
 
 @pytest.mark.parametrize("first", ["", "import subprocess;"])
-def test_the_classes_come_when_they_are_asked_for(first: str, python: Callable[..., str]) -> None:
-    """``rusage.Popen`` and ``rusage.CompletedProcess`` are there whether or not subprocess was imported before."""
+def test_what_one_feature_needs_comes_when_it_is_asked_for(first: str, python: Callable[..., str]) -> None:
+    """``measure`` and what starts programs are there whether or not subprocess was imported before."""
     program = (
         f"{first}import rusage; import sys; before = 'subprocess' in sys.modules; "
-        "from rusage import CompletedProcess, Popen; import subprocess; "
+        "from rusage import measure; from rusage import CompletedProcess, Popen, run; import subprocess; "
+        "assert rusage.measure is measure and rusage.run is run; "
         "assert rusage.Popen is Popen and issubclass(Popen, subprocess.Popen); "
         "assert rusage.CompletedProcess is CompletedProcess; "
         "print(before, hasattr(rusage, 'nonsense'), '__getattr__' in vars(rusage) and not rusage._BACKEND.absent)"

@@ -2,8 +2,9 @@
 
 import base64
 import copy
+import inspect
 import pickle
-from typing import Any
+from typing import Any, NamedTuple, get_type_hints
 
 import pytest
 
@@ -85,6 +86,21 @@ def test_a_real_usage_has_the_types_of_its_fields() -> None:
     usage = rusage.getrusage(rusage.RUSAGE_SELF)
     assert type(usage) is RUsage is rusage.struct_rusage
     assert [type(value) for value in usage] == [float, float] + [int] * 14
+
+
+@pytest.mark.parametrize("made", [RUsage, rusage.Field])
+def test_a_named_tuple_is_what_typing_would_have_made(made: Any) -> None:
+    """Nothing tells the classes from those of ``typing.NamedTuple``, which is not imported for them."""
+    theirs: Any = NamedTuple(made.__name__, [*get_type_hints(made).items()])  # type: ignore[misc]  # names known later
+    own = {"__sub__"} if made is RUsage else set()
+    inner = {"__orig_bases__", "__annotate__", "__annotations_cache__", "__static_attributes__", "__firstlineno__"}
+    assert set(vars(made)) - own - inner == set(vars(theirs)) - inner
+    for name in "_fields", "_field_defaults", "__match_args__", "__slots__":
+        assert getattr(made, name) == getattr(theirs, name)
+    assert inspect.signature(made).parameters.keys() == inspect.signature(theirs).parameters.keys()
+    assert made.__mro__[1:] == theirs.__mro__[1:]
+    assert type(made) is type
+    assert made.__module__ == "rusage"
 
 
 def test_repr_names_every_field() -> None:

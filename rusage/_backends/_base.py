@@ -1,11 +1,16 @@
 """What a backend is: the facts about one system's kernel, and nothing that runs."""
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Mapping
-from typing import NamedTuple
 
-from .._usage import FIELDS, Field
+from .._usage import FIELDS, Field, NamedTuple
+
+TYPE_CHECKING = False  # typing's own takes long to import
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # The same numbers on every system that has the name; the C of each asserts it. macOS and Windows have no number for
 # THREAD and no system has BOTH: those are composed, and get the number that others (BOTH: a header of Linux) give them.
