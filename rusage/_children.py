@@ -143,11 +143,13 @@ class Popen(_Popen[AnyStr]):
 
     if sys.platform == "linux":
         # Under way is the first of two attempts: for the second the child's ends of the pipes would still be needed.
-        _attempt = False
+        _attempt: _launch.Launch | None = None
 
         def _close_pipe_fds(self, *fds: int) -> None:
-            if not self._attempt:
+            if self._attempt is None:
                 super()._close_pipe_fds(*fds)
+            else:
+                self._attempt.let_go()  # now, and not after subprocess has waited, when others run
 
         def _execute_child(
             self, args: Any, executable: Any, preexec_fn: Any, close_fds: Any, pass_fds: Any, *rest: Any
@@ -190,7 +192,7 @@ class Popen(_Popen[AnyStr]):
                 # A hook is also told of the launcher, by subprocess.
                 sys.audit("subprocess.Popen", executable or arguments[0], arguments, cwd, env)
                 interruption: BaseException | None = None
-                self._attempt = True
+                self._attempt = launch
                 try:
                     super()._execute_child(
                         launch.command,
@@ -209,7 +211,7 @@ class Popen(_Popen[AnyStr]):
                     )
                 except BaseException as error:  # noqa: BLE001 (a signal's handler may raise anything, anywhere)
                     interruption = error
-                self._attempt = False
+                self._attempt = None
                 if self._child_created and self.returncode is None:  # else it has been waited for already
                     interruption = launch.finish(self.pid) or interruption
                 launched = self._adopt(launch)

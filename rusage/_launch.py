@@ -12,6 +12,8 @@ import struct
 import sys
 from operator import index
 
+from ._rusage import lib
+
 TYPE_CHECKING = False  # typing's own takes long to import
 
 if TYPE_CHECKING:
@@ -61,6 +63,22 @@ def _above_2(fd: int) -> int:
     return fd
 
 
+# Never to be executed: Linux 6.3 and some after it log a warning where nothing is said about that, those before refuse
+# the flag.
+_flags = os.MFD_CLOEXEC | 0x8  # MFD_NOEXEC_SEAL, linux/memfd.h
+
+
+def _memory() -> int:
+    global _flags  # noqa: PLW0603 (what the system can do does not change)
+    try:
+        return os.memfd_create("rusage", _flags)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        _flags = os.MFD_CLOEXEC
+        return os.memfd_create("rusage", _flags)
+
+
 # The launcher closes what the child must not have, faster than subprocess would. Until it says that it cannot.
 closes = True
 _CANNOT_CLOSE = 254
@@ -70,7 +88,8 @@ class Launch:
     """One start by the launcher, and what it has in common with this process: a memory, and a pipe that tells the end.
 
     As long as anybody else holds the pipe's other end, this process waits. So that end is open here only until the
-    launcher has been started, and closed on exec, as that of subprocess's own pipe is.
+    launcher has been started, and closed on exec: a thread that forks meanwhile might hold it, as it might the end of
+    the pipe that subprocess has.
     """
 
     def __init__(
@@ -82,7 +101,7 @@ class Launch:
         self._fds = [*os.pipe()]
         try:
             self._fds.append(_above_2(self._fds.pop()))
-            self._fds.append(_above_2(os.memfd_create("rusage")))
+            self._fds.append(_above_2(_memory()))
         except OSError:
             self.__exit__()
             raise
@@ -102,6 +121,10 @@ class Launch:
         for fd in self._fds:
             os.close(fd)
 
+    def let_go(self) -> None:
+        """Close the pipe's other end here. Unlike a close this can be done again, after an interruption."""
+        os.dup2(self._end, self.handed_on[0], inheritable=False)
+
     def finish(self, launcher: int) -> BaseException | None:
         """Wait until the target has executed its program or has failed to, and for the launcher, if that is another.
 
@@ -110,8 +133,7 @@ class Launch:
         interruption, known = None, False
         while not known:
             try:
-                # This closes the other end here, and unlike a close it can be done again after an interruption.
-                os.dup2(self._end, self.handed_on[0], inheritable=False)
+                self.let_go()
                 os.read(self._end, 1)
                 memory = os.pread(self.handed_on[1], _MEMORY.size, 0)
                 self.pid, self.failed = _MEMORY.unpack(memory or bytes(_MEMORY.size))
@@ -134,7 +156,8 @@ class Launch:
         """Return the pid of the child that there is now; 0 if there is none, and all is as it was before.
 
         It is the launcher's if that has become the target, and if a signal has killed it before there was a target:
-        then it has been waited for, and ``status`` is what the child's would have been.
+        then it has been waited for, and ``status`` is what the child's would have been. Not if it was SIGXFSZ: the
+        launcher gets that where no file may be as large as its memory.
         """
         if self.pid > 0 and self.failed:
             try:  # noqa: SIM105 (contextlib takes long to import)
@@ -144,7 +167,7 @@ class Launch:
             return 0
         if self.pid > 0:
             return self.pid
-        killed = self.status is not None and os.WIFSIGNALED(self.status)
+        killed = self.status is not None and os.WIFSIGNALED(self.status) and os.WTERMSIG(self.status) != lib.SIGXFSZ
         return launcher if killed or (self.pid < 0 and not self.failed) else 0
 
 

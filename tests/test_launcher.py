@@ -171,6 +171,66 @@ assert os.read(read, 10) == b"x\\n"
     )
 
 
+def test_a_fork_elsewhere_does_not_hold_up_a_start(python: Callable[..., str]) -> None:
+    """Who forks while a child is being started gets no end of a pipe that the start waits for."""
+    python(
+        "-c",
+        f"""{CHECK}
+import time
+forked = []
+real = os.read
+def read(fd, size):
+    "What subprocess waits by: other threads run meanwhile."
+    if not forked:
+        forked.append(os.fork())
+        if not forked[0]:
+            time.sleep(20)
+    return real(fd, size)
+os.read = read
+try:
+    done = rusage.run(["true"])
+    assert "ru_maxrss" in done.measured
+    assert os.waitpid(forked[0], os.WNOHANG) == (0, 0)
+finally:
+    os.kill(forked[0], signal.SIGKILL)
+    os.waitpid(forked[0], 0)
+nothing_is_left()
+""",
+    )
+
+
+@pytest.mark.parametrize("restore", [True, False])
+def test_where_no_file_may_be_written_the_peak_is_not_measured(restore: bool, python: Callable[..., str]) -> None:  # noqa: FBT001 (a column)
+    """RLIMIT_FSIZE also limits memory that is shared by a file descriptor; the child runs all the same."""
+    python(
+        "-c",
+        f"""{CHECK}
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+check(apart=False, restore_signals={restore})
+nothing_is_left()
+""",
+    )
+
+
+def test_a_system_that_knows_no_seal_has_memory_all_the_same(python: Callable[..., str]) -> None:
+    """Linux before 6.3 refuses the flag; then it is left out, once and for all."""
+    python(
+        "-c",
+        f"""{CHECK}
+asked, real = [], os.memfd_create
+def create(name, flags):
+    asked.append(flags)
+    if flags & 8:
+        raise OSError(22, "Invalid argument")
+    return real(name, flags)
+os.memfd_create = create
+check()
+assert asked == [9, 1, 1], asked
+""",
+    )
+
+
 def test_a_closed_file_descriptor_cannot_be_passed_on(python: Callable[..., str]) -> None:
     """It is the error that it is in subprocess, and not one of the launcher's that happens to get the number."""
     python(
