@@ -87,11 +87,14 @@ FUNCTIONS_WAIT = """
 int64_t rusage_wait4(int64_t pid, int *status, int options, rusage_call *call);
 """
 
-# For the command, which is to run without Python's signal module.
+# For what is to run without Python's signal module: the command.
 FUNCTIONS_SIGNALS = """
+#define SIGBUS ...
 #define SIGINT ...
 #define SIGPIPE ...
 #define SIGQUIT ...
+#define SIGSEGV ...
+#define SIGSYS ...
 #define SIGXFSZ ...
 int rusage_ignore(int signal);
 """
@@ -752,7 +755,7 @@ int target(void *argument)
 static int run(int argc, char **argv, char **envp)
 {
     /* On the stack, as all else: a segment for data would take a tenth of the launcher's time. */
-    char stack[8192] __attribute__((aligned(16)));
+    char stack[16384] __attribute__((aligned(16)));
     struct launch launch;
     int count, memory;
 

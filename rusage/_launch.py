@@ -83,6 +83,9 @@ def _memory() -> int:
 closes = True
 _CANNOT_CLOSE = 254
 
+# A sandbox kills it for a system call, no file may be as large as its memory, or there is none left.
+_OWN = {lib.SIGSYS, lib.SIGXFSZ, lib.SIGBUS, lib.SIGSEGV}
+
 
 class Launch:
     """One start by the launcher, and what it has in common with this process: a memory, and a pipe that tells the end.
@@ -156,8 +159,8 @@ class Launch:
         """Return the pid of the child that there is now; 0 if there is none, and all is as it was before.
 
         It is the launcher's if that has become the target, and if a signal has killed it before there was a target:
-        then it has been waited for, and ``status`` is what the child's would have been. Not if it was SIGXFSZ: the
-        launcher gets that where no file may be as large as its memory.
+        then it has been waited for, and ``status`` is what the child's would have been. A signal that the launcher has
+        brought upon itself is none of the child's.
         """
         if self.pid > 0 and self.failed:
             try:  # noqa: SIM105 (contextlib takes long to import)
@@ -167,8 +170,10 @@ class Launch:
             return 0
         if self.pid > 0:
             return self.pid
-        killed = self.status is not None and os.WIFSIGNALED(self.status) and os.WTERMSIG(self.status) != lib.SIGXFSZ
-        return launcher if killed or (self.pid < 0 and not self.failed) else 0
+        if self.pid < 0 and not self.failed:
+            return launcher
+        killed = self.status is not None and os.WIFSIGNALED(self.status) and os.WTERMSIG(self.status) not in _OWN
+        return launcher if killed else 0
 
 
 def spawn(arguments: list[str], defaults: list[int]) -> tuple[int, Launch] | None:

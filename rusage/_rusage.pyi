@@ -82,9 +82,12 @@ class Lib:
     An ``int`` that a function returns is 0 or an errno, any other number is the result or a negative errno.
     """
 
+    SIGBUS: int
     SIGINT: int
     SIGPIPE: int
     SIGQUIT: int
+    SIGSEGV: int
+    SIGSYS: int
     SIGXFSZ: int
 
     def rusage_convert(self, native: Native, call: Call, /) -> None: ...

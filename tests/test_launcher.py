@@ -1,6 +1,7 @@
 """The launcher under hostile conditions: each runs in an interpreter of its own."""
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -208,6 +209,31 @@ def test_where_no_file_may_be_written_the_peak_is_not_measured(restore: bool, py
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 check(apart=False, restore_signals={restore})
+nothing_is_left()
+""",
+    )
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the filter has the numbers of x86_64")
+def test_in_a_sandbox_that_kills_the_launcher_the_peak_is_not_measured(python: Callable[..., str]) -> None:
+    """Who is killed for a system call of the launcher's is not the child, which makes none such."""
+    python(
+        "-c",
+        f"""{CHECK}
+import ctypes, struct
+LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
+GETPPID, KILL, ALLOW = 110, 0x80000000, 0x7FFF0000
+program = b"".join(struct.pack("=HBBI", *line) for line in [
+    (LOAD, 0, 0, 0), (EQUAL, 0, 1, GETPPID), (RETURN, 0, 0, KILL), (RETURN, 0, 0, ALLOW)])
+instructions = ctypes.create_string_buffer(program)
+filter = struct.pack("@HP", 4, ctypes.addressof(instructions))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+assert libc.prctl(22, 2, filter, 0, 0) == 0
+assert subprocess.run(["true"]).returncode == 0
+done = rusage.run(["true"])
+assert done.returncode == 0, done
+assert "ru_maxrss" not in done.measured and done.rusage.ru_maxrss == 0
 nothing_is_left()
 """,
     )
