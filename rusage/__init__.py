@@ -67,6 +67,9 @@ if not TYPE_CHECKING:
 
         globals().update(CompletedProcess=CompletedProcess, Popen=Popen, measure=measure, run=run)
 
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
     if "subprocess" in sys.modules:
         _load_all()
 

@@ -7,7 +7,8 @@ with nothing in its peak that is ours.
 
 The hooks into ``subprocess.Popen``: ``_execute_child`` starts the launcher with everything that was meant for the
 child; if that fails in whatever way, it starts the child as if there were no launcher, so that each error is
-subprocess's own. ``_try_wait`` and ``_internal_poll`` are all that ever waits for the child.
+subprocess's own. ``_close_pipe_fds`` is called when the launcher has been started, before its ``exec`` was seen.
+``_try_wait`` and ``_internal_poll`` are all that ever waits for the child.
 """
 
 from __future__ import annotations

@@ -120,6 +120,11 @@ for interpreter in filter(None.__ne__, (shared, own)):
     assert len(answers) == (2 if sys.version_info >= (3, 12) else 1)
 
 
+def test_dir_lists_what_was_not_asked_for_yet(python: Callable[..., str]) -> None:
+    """Whoever completes names in a shell finds all of them."""
+    assert python("-c", "import rusage; print(set(rusage.__all__) - set(dir(rusage)))").strip() == "set()"
+
+
 @pytest.mark.parametrize("first", ["", "import subprocess;"])
 def test_what_one_feature_needs_comes_when_it_is_asked_for(first: str, python: Callable[..., str]) -> None:
     """``measure`` and what starts programs are there whether or not subprocess was imported before."""
