@@ -216,8 +216,11 @@ class Popen(_Popen[AnyStr]):
                 if self._child_created and self.returncode is None:  # else it has been waited for already
                     interruption = launch.finish(self.pid) or interruption
                 launched = self._adopt(launch)
-            if interruption is not None and (launched or not isinstance(interruption, Exception)):
-                raise interruption
+            try:
+                if interruption is not None and (launched or not isinstance(interruption, Exception)):
+                    raise interruption
+            finally:
+                interruption = None  # its traceback has this frame: only a collector would free what is here
             if launched:
                 super()._close_pipe_fds(*handed_on[:6])
             elif launch.cannot_close():

@@ -149,7 +149,10 @@ class Launch:
                 if isinstance(error, OSError) and error.errno == errno.EBADF:
                     raise  # somebody has closed what is ours: as in subprocess, nobody knows more
                 interruption = error
-        return interruption
+        try:
+            return interruption
+        finally:
+            interruption = None  # its traceback has this frame
 
     def cannot_close(self) -> bool:
         """Return whether the launcher has found that this system cannot close_range(2)."""

@@ -454,6 +454,40 @@ nothing_is_left()
     )
 
 
+@pytest.mark.skipif(platform.python_implementation() == "PyPy", reason="PyPy counts no references")
+def test_a_start_that_fails_leaves_nothing_to_the_collector(python: Callable[..., str]) -> None:
+    """Whatever was raised, and whether by the launcher or a signal's handler, the object goes with its last name."""
+    python(
+        "-c",
+        f"""{CHECK}
+import gc
+import rusage._launch
+gone = []
+class Popen(rusage.Popen):
+    def __del__(self, *rest, **keywords):
+        gone.append(1)
+        super().__del__(*rest, **keywords)
+def handler(*_):
+    raise ZeroDivisionError
+def start(program):
+    try:
+        Popen([program]).wait()
+    except (OSError, ZeroDivisionError):
+        pass
+gc.collect()
+gc.disable()
+start("/no/such/program")
+signal.signal(signal.SIGCHLD, handler)
+start("true")
+signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+rusage._launch.PATH = "/no/such/launcher"
+start("true")
+start("/no/such/program")
+assert len(gone) == 4, gone
+""",
+    )
+
+
 def test_the_launcher_alone_does_nothing() -> None:
     """Called by hand with arguments that are not its own it fails, and neither crashes nor runs anything."""
     from rusage import _launch
