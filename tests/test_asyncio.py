@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -64,7 +65,7 @@ def test_a_cancelled_run_kills_its_process_and_waits_for_it() -> None:
     """After CancelledError there is no child, even if a grandchild holds the pipe."""
 
     async def main() -> None:
-        for command in ["exec sleep 60", "sleep 2 & sleep 60"]:
+        for command in ["exec sleep 60", "sleep 2 & exec sleep 60"]:
             task = asyncio.create_task(rusage.asyncio.run(["sh", "-c", command], capture_output=True))
             await asyncio.sleep(0.2)
             task.cancel()
@@ -74,3 +75,6 @@ def test_a_cancelled_run_kills_its_process_and_waits_for_it() -> None:
                 os.waitpid(-1, os.WNOHANG)  # noqa: ASYNC222 (does not wait)
 
     asyncio.run(main())
+    for thread in threading.enumerate():
+        if thread.name.startswith("rusage-"):  # it has the pipe until the grandchild ends
+            thread.join()

@@ -1,6 +1,5 @@
 """Many threads, signals, forks: no record is torn, nothing is leaked."""
 
-import gc
 import os
 import platform
 import signal
@@ -98,7 +97,6 @@ def test_threads_signals_and_forks_never_tear_a_record() -> None:  # noqa: C901,
         check(rusage.getrusage(rusage.RUSAGE_SELF), rusage.RUSAGE_SELF)
         handled.append(1)
 
-    gc.collect()  # what other tests have left open must not be closed in between
     files = open_files()
     callers = [threading.Thread(target=guarded(call)) for _ in range(THREADS)]
     helpers = [threading.Thread(target=guarded(work)) for work in (compare, fork)]
