@@ -413,7 +413,8 @@ CHILDREN = int(os.environ.get("RUSAGE_TEST_CHILDREN", "10000"))
 @linux_only
 def test_10_000_children_of_8_threads_each_have_their_own_usage() -> None:
     """Each child touches an amount of its own, and that is its peak; the sum is what RUSAGE_CHILDREN grew by."""
-    sizes = [step * MIB for step in range(1, 17)]  # dd reads into a buffer of the size it is told
+    # dd reads into a buffer of the size it is told. The kernel's figure lacks what each processor has not passed on.
+    sizes = [step * 2 * MIB for step in range(1, 9)]
     base = rusage.run(["dd", "if=/dev/zero", "of=/dev/null", "bs=1", "count=1"], stderr=subprocess.DEVNULL).rusage
     totals: list[list[float]] = []
     wrong: list[tuple[int, int]] = []
@@ -425,7 +426,7 @@ def test_10_000_children_of_8_threads_each_have_their_own_usage() -> None:
             size = sizes[(first * 5 + number) % len(sizes)]
             command = ["dd", "if=/dev/zero", "of=/dev/null", f"bs={size}", "count=1"]
             done = rusage.run(command, stderr=subprocess.DEVNULL, check=True)
-            if abs(done.rusage.ru_maxrss - base.ru_maxrss - size) >= MIB // 2:
+            if abs(done.rusage.ru_maxrss - base.ru_maxrss - size) >= MIB:
                 wrong.append((size, done.rusage.ru_maxrss))
             total = [a + b for a, b in zip(total, done.rusage, strict=True)]
         totals.append(total)
