@@ -124,8 +124,10 @@ def imports() -> None:
     program = "import sys, time; s = time.perf_counter(); __import__(sys.argv[1]); print(time.perf_counter() - s)"
     rows = []
     for _ in range(21):
-        outputs = [
-            subprocess.run([sys.executable, "-c", program, module], capture_output=True, check=True).stdout
+        outputs = [  # elsewhere: with -c Python looks for modules in the current directory first
+            subprocess.run(
+                [sys.executable, "-c", program, module], cwd=sys.prefix, capture_output=True, check=True
+            ).stdout
             for module in modules
         ]
         rows.append([float(output) for output in outputs])
