@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         as_json, output, append, command = _parse(arguments)
     if command:
-        from ._command import run_command  # noqa: PLC0415 (brings subprocess)
+        from ._command import run_command  # noqa: PLC0415 (only to run one)
 
         return run_command(command, as_json=as_json, output=output, append=append)
     print(_as_json() if as_json else _as_text())

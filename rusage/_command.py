@@ -77,15 +77,15 @@ if sys.platform == "linux":
         if started is None:
             return None
         child, launch = started
-        status, known = launch.status or 0, {}
+        status, usage = launch.status or 0, None
         if launch.pid:  # else a signal has killed it before it was a program
-            try:
+            try:  # noqa: SIM105 (contextlib takes long to import)
                 _, status, usage = _native.reap(child, 0)
             except ChildProcessError:  # nobody can wait: SIGCHLD is ignored
                 pass
-            else:
-                known = _known(usage, WAITED if launch.pid > 0 else WAITED - {"ru_maxrss"})
-        return os.waitstatus_to_exitcode(status), known, time.perf_counter() - began
+        elapsed = time.perf_counter() - began
+        measured = WAITED if launch.pid > 0 else WAITED - {"ru_maxrss"}
+        return os.waitstatus_to_exitcode(status), {} if usage is None else _known(usage, measured), elapsed
 
 else:
 
