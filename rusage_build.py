@@ -87,7 +87,7 @@ FUNCTIONS_WAIT = """
 int64_t rusage_wait4(int64_t pid, int *status, int options, rusage_call *call);
 """
 
-# For what is to run without Python's signal module: the command.
+# For what is to run without Python's signal module: the command, and what it starts by.
 FUNCTIONS_SIGNALS = """
 #define SIGBUS ...
 #define SIGINT ...
@@ -578,20 +578,23 @@ CDEF_UNIX = [RECORD, TIMEVAL, STRUCT_RUSAGE, FUNCTIONS]
 
 
 def unix(
-    headers: str = "", *, native: str = NATIVE_UNIX, statclock: str = STATCLOCK_NONE, wait: bool = True
+    headers: str = "",
+    *,
+    functions: str = "",
+    native: str = NATIVE_UNIX,
+    statclock: str = STATCLOCK_NONE,
+    wait: bool = True,
 ) -> Platform:
-    """Return a Unix: what it includes beyond the common headers, and what of it is its own."""
-    cdef = [*CDEF_UNIX, FUNCTIONS_WAIT] if wait else CDEF_UNIX
+    """Return a Unix: what it has beyond the common headers and functions, and what of it is its own."""
+    cdef = [*CDEF_UNIX, functions, FUNCTIONS_WAIT] if wait else [*CDEF_UNIX, functions]
     calls = [native, CALLS_UNIX, WAIT_UNIX] if wait else [native, CALLS_UNIX]
     return Platform(
         cdef, [PRELUDE, HEADERS_UNIX, headers, RECORD, LAYOUT, LAYOUT_UNIX, CONVERT, *calls, statclock, SCALARS]
     )
 
 
-LINUX = unix(THREAD_IS_1)
-
 PLATFORMS = {
-    "linux": Platform([*LINUX.cdef, FUNCTIONS_SIGNALS], [*LINUX.source, SIGNALS]),
+    "linux": unix(THREAD_IS_1 + SIGNALS, functions=FUNCTIONS_SIGNALS),
     "darwin": unix(HEADERS_MACOS, native=NATIVE_MACOS),
     "freebsd": unix(HEADERS_SYSCTL + THREAD_IS_1, statclock=STATCLOCK_SYSCTL),
     "openbsd": unix(HEADERS_SYSCTL + THREAD_IS_1, statclock=STATCLOCK_SYSCTL),

@@ -47,7 +47,11 @@ def measured_of_a_child(backend: Backend, *, hz: int | None = None) -> frozenset
 
 
 def _unknown(hz: int | None) -> frozenset[str]:
-    return INTEGRALS if (lib.rusage_statclock_hz() if hz is None else hz) == 0 else NONE
+    return INTEGRALS if _rate(hz) == 0 else NONE
+
+
+def _rate(hz: int | None) -> int:
+    return lib.rusage_statclock_hz() if hz is None else hz
 
 
 def new_call(backend: Backend, who: int, measured: Collection[str], *, hz: int | None = None) -> Call:
@@ -57,7 +61,7 @@ def new_call(backend: Backend, who: int, measured: Collection[str], *, hz: int |
     call.measured = sum(1 << bit for bit, name in enumerate(FIELDS) if name in measured)
     call.maxrss_bytes = backend.maxrss_bytes
     call.integral_bytes = backend.integral_bytes
-    call.integral_hz = lib.rusage_statclock_hz() if hz is None else hz
+    call.integral_hz = _rate(hz)
     return call
 
 
@@ -93,6 +97,7 @@ _unpack = struct.Struct("2d14q").unpack  # a rusage_record
 
 _measured = measured_for(BACKEND)
 WAITED = measured_of_a_child(BACKEND)
+WAITED_BUT_PEAK = WAITED - {"ru_maxrss"}  # of a child whose peak may be this process's
 _calls = {who: new_call(BACKEND, who, fields) for who, fields in _measured.items()}
 
 # Room for answers, per who: taken and given back by list.pop and list.append, each of them atomic, so that threads,

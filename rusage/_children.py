@@ -20,7 +20,7 @@ import sys
 from typing import TYPE_CHECKING, Any, AnyStr
 
 from ._backends import BACKEND
-from ._calls import WAITED, error_of, new_call, usage_of
+from ._calls import WAITED, WAITED_BUT_PEAK, error_of, new_call, usage_of
 from ._rusage import lib
 from ._usage import RUsage
 
@@ -100,7 +100,7 @@ class Popen(_Popen[AnyStr]):
             elif self._apart:
                 self.measured, self.rusage = WAITED, usage
             else:
-                self.measured, self.rusage = WAITED - {"ru_maxrss"}, usage._replace(ru_maxrss=0)
+                self.measured, self.rusage = WAITED_BUT_PEAK, usage._replace(ru_maxrss=0)
 
         if "wait4" in BACKEND.absent:
 

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 
-from ._calls import WAITED, fields
+from ._calls import WAITED, WAITED_BUT_PEAK, fields
 from ._rusage import lib
 from ._usage import FIELDS
 
@@ -84,7 +84,7 @@ if sys.platform == "linux":
             except ChildProcessError:  # nobody can wait: SIGCHLD is ignored
                 pass
         elapsed = time.perf_counter() - began
-        measured = WAITED if launch.pid > 0 else WAITED - {"ru_maxrss"}
+        measured = WAITED if launch.pid > 0 else WAITED_BUT_PEAK
         return os.waitstatus_to_exitcode(status), {} if usage is None else _known(usage, measured), elapsed
 
 else:

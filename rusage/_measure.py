@@ -82,8 +82,8 @@ class measure:  # noqa: N801 (used as a function is)
         Raises ``TypeError`` for a generator function: its body runs later, and the figures would not be its own.
         """
         import functools  # noqa: PLC0415 (for decorators only)
-        import inspect  # noqa: PLC0415
-        from typing import cast  # noqa: PLC0415
+        import inspect  # noqa: PLC0415 (as above)
+        from typing import cast  # noqa: PLC0415 (as above)
 
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise TypeError("the body of a generator function runs when the generator is used, not when it is called")

@@ -60,7 +60,6 @@ def test_errors_are_subprocess_own_and_carry_the_usage() -> None:
         asyncio.run(rusage.asyncio.run(["/no/such/program"]))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no waitpid to see that nothing is left")
 def test_a_cancelled_run_kills_its_process_and_waits_for_it() -> None:
     """After CancelledError there is no child, even if a grandchild holds the pipe."""
 

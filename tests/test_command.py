@@ -25,7 +25,7 @@ RUSAGE = [sys.executable, "-m", "rusage"]
 
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the source tree: it has no extension, and ``python -m`` looks there first."""
+    """Give each test a folder of its own, in which it can name files shortly."""
     monkeypatch.chdir(tmp_path)
 
 
