@@ -35,6 +35,19 @@ BLOCKS = frozenset({"ru_inblock", "ru_oublock"})
 SWITCHES = frozenset({"ru_nvcsw", "ru_nivcsw"})
 
 
+# Whose peak the ru_maxrss of a waited-for child is (``Backend.child_peak``); rusage/_inherited.py applies these rules.
+PEAK_OWN = "own"
+"""The child's own."""
+PEAK_AT_LEAST_PARENTS = "at least the parent's"
+"""The parent's peak is carried into the child; a larger figure is the child's own."""
+PEAK_AT_LEAST_PARENTS_INEXACT = "at least the parent's, inexact"
+"""As above, but both figures have an error; a child started by the launcher has its own peak."""
+PEAK_SAMPLED = "sampled"
+"""A sample taken before exec may be the parent's; the kernel reports what the child has when its exec was seen."""
+PEAK_UNKNOWN = "unknown"
+"""It may be the parent's, and so may the integrals; nothing tells."""
+
+
 class Backend(NamedTuple):
     """The facts about a kernel's figures."""
 
@@ -54,6 +67,9 @@ class Backend(NamedTuple):
     """What must be known of a field's figure on this system beyond its name and unit."""
     waited: frozenset[str] | None = None
     """The fields known of one child that has ended, where those are not the ones that ``RUSAGE_CHILDREN`` has."""
+
+    child_peak: str = PEAK_UNKNOWN
+    """Whose peak a child's ``ru_maxrss`` is: one of the ``PEAK_*`` rules."""
 
     def fields(self) -> dict[str, Field]:
         """Return each field's unit and meaning on this system."""

@@ -1,8 +1,11 @@
-"""DragonFly BSD: getrusage(2), sys/kern/kern_resource.c, schedclock() in sys/kern/kern_clock.c, uipc_socket.c."""
+"""DragonFly BSD: getrusage(2), sys/kern/kern_resource.c, schedclock() in sys/kern/kern_clock.c, uipc_socket.c.
 
-from ._base import ALL, INTEGRALS, KIB, Backend
+swapout() in sys/vm/vm_glue.c writes ``ru_nswap``; calcru_proc() in kern_resource.c passes it on.
+"""
 
-MEASURED = ALL - INTEGRALS - {"ru_nswap"}  # no writer of ru_nswap was found
+from ._base import ALL, INTEGRALS, KIB, PEAK_UNKNOWN, Backend
+
+MEASURED = ALL - INTEGRALS
 SAMPLED = "added up at ticks of the statistics clock, not for fine differences"
 RATE = "the kernel counts ticks of a clock whose rate it does not tell"
 
@@ -15,12 +18,16 @@ BACKEND = Backend(
         "ru_utime": SAMPLED,
         "ru_stime": SAMPLED,
         "ru_maxrss": "sampled at ticks of the scheduler's clock: a short peak is missed, and it is 0 before the "
-        "first one; the largest child's for children",
+        "first one; for children the largest child's, which may be the parent's",
         "ru_ixrss": RATE,  # not that of the statistics clock, whatever the man page says
         "ru_idrss": RATE,
         "ru_isrss": RATE,
+        "ru_nswap": "swap-outs of the whole process",
         "ru_msgsnd": "calls that send on a socket",
         "ru_msgrcv": "calls that receive from a socket",
         "ru_nsignals": "those that a handler took",
     },
+    # schedclock() may sample the copy of the parent between fork and exec, and kinfo_proc's kp_ru was not verified to
+    # have the running threads' share.
+    child_peak=PEAK_UNKNOWN,
 )

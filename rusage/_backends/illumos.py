@@ -1,6 +1,6 @@
 """illumos and Solaris: getrusage(3C), wait3(3C), usr/src/uts/common/syscall/rusagesys.c."""
 
-from ._base import ALL, INTEGRALS, TIMES, Backend
+from ._base import ALL, INTEGRALS, PEAK_UNKNOWN, TIMES, Backend
 
 # The man page gives the memory figures units, and says below that they are set to 0.
 MEASURED = ALL - INTEGRALS - {"ru_maxrss"}
@@ -17,4 +17,5 @@ BACKEND = Backend(
         "ru_msgrcv": "on streams and sockets",
     },
     waited=TIMES,  # wait3(3C): only the two times are available
+    child_peak=PEAK_UNKNOWN,  # there is none
 )

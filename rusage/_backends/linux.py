@@ -1,8 +1,14 @@
-"""Linux: getrusage(2), kernel/sys.c, include/linux/task_io_accounting_ops.h."""
+"""Linux: getrusage(2), kernel/sys.c, include/linux/task_io_accounting_ops.h.
+
+The error of the peak: the resident set is the sum of three per-CPU counters (file, anonymous and shared pages), of
+which get_mm_rss() reads the approximation. A CPU may hold back fewer than ``percpu_counter_batch`` pages of each, which
+is ``max(32, 2 * num_online_cpus())`` (compute_batch_value in lib/percpu_counter.c); a negative counter reads 0. Since
+82241a83cd15 (6.16 or so) /proc/PID/status sums the counters exactly; getrusage does not.
+"""
 
 import os
 
-from ._base import ALL, BLOCKS, INTEGRALS, KIB, Backend
+from ._base import ALL, BLOCKS, INTEGRALS, KIB, PEAK_AT_LEAST_PARENTS_INEXACT, Backend
 
 UNMAINTAINED = INTEGRALS | {"ru_nswap", "ru_msgsnd", "ru_msgrcv", "ru_nsignals"}  # getrusage(2)
 
@@ -19,11 +25,15 @@ def backend(*, io_accounting: bool) -> Backend:
         notes={
             "ru_utime": "user and system add up to the run time, the split between them is sampled",
             "ru_stime": "user and system add up to the run time, the split between them is sampled",
-            "ru_maxrss": "the process's even for a thread, the largest child's for children; "
-            "at the start it is that of the process that this one was started from",
+            "ru_maxrss": "the process's even for a thread; for children the largest child's, at least the parent's; "
+            "at the start it is that of the process that this one was started from; "
+            "inexact by up to CPUs x max(32, 2 x CPUs) pages for each of three counters "
+            "(96 MiB with 64 CPUs and pages of 4 KiB), and may be 0",
             "ru_inblock": "what the cache answered is not counted",
             "ru_oublock": "counted when a page becomes dirty",
         },
+        # exec_mmap() in fs/exec.c carries the old image's peak, a copy of the parent's or its own, into the new one.
+        child_peak=PEAK_AT_LEAST_PARENTS_INEXACT,
     )
 
 

@@ -1,6 +1,6 @@
 """macOS and iOS: getrusage(2), bsd/kern/kern_resource.c and osfmk/kern/task.c of xnu-11417."""
 
-from ._base import ALL, BLOCKS, INTEGRALS, SWITCHES, TIMES, Backend
+from ._base import ALL, BLOCKS, INTEGRALS, PEAK_OWN, SWITCHES, TIMES, Backend
 
 UNMAINTAINED = INTEGRALS | {"ru_nswap"}  # nothing in the kernel writes them
 MISNAMED = BLOCKS | SWITCHES  # kept, but not what the names say: see the notes
@@ -27,4 +27,5 @@ BACKEND = Backend(
         "ru_nvcsw": "the kernel counts its own calls of sleep, whether they block or not",  # _sleep
         "ru_nivcsw": "the kernel counts all other switches, voluntary ones among them",
     },
+    child_peak=PEAK_OWN,  # exec makes a new task, whose ledger starts at 0 (task_create_internal)
 )

@@ -1,6 +1,10 @@
-"""NetBSD: getrusage(2), sys/kern/kern_resource.c (getrusage1, calcru, ruspace)."""
+"""NetBSD: getrusage(2), sys/kern/kern_resource.c (getrusage1, calcru, ruspace).
 
-from ._base import ALL, INTEGRALS, KIB, NONE, Backend, kernel_release
+exit1() in sys/kern/kern_exit.c calls ruspace() too, and ruadd() keeps the larger peak: wait4 and ``RUSAGE_CHILDREN``
+have that of the largest child.
+"""
+
+from ._base import ALL, INTEGRALS, KIB, NONE, PEAK_AT_LEAST_PARENTS, Backend, kernel_release
 
 SPLIT = "run time is split by ticks of the statistics clock, in halves before the first one"
 CURRENT = "the kernel gives the size at the time of the call"
@@ -8,19 +12,19 @@ CURRENT = "the kernel gives the size at the time of the call"
 
 def backend(release: str) -> Backend:
     """Return the facts about the kernel of a release, such as ``10.1``."""
-    counters = ALL - INTEGRALS - {"ru_maxrss", "ru_nswap"}  # nothing writes ru_nswap
-    # ruspace() came after 2015 and was there in February 2022 (kern_proc.c 1.263), in time for 10. Whether it is called
-    # for a child that exits is not known.
+    # Nothing writes ru_nswap. ruspace() came after 2015 and was there in February 2022 (kern_proc.c 1.263), in time for
+    # 10.
     peak = frozenset({"ru_maxrss"}) if int(release.partition(".")[0]) >= 10 else NONE
+    measured = ALL - INTEGRALS - {"ru_maxrss", "ru_nswap"} | peak
     return Backend(
         name="NetBSD",
-        measured={"RUSAGE_SELF": counters | peak, "RUSAGE_CHILDREN": counters},
+        measured={"RUSAGE_SELF": measured, "RUSAGE_CHILDREN": measured},
         absent={"RUSAGE_THREAD": "its getrusage(2) knows the process and its children only"},
         maxrss_bytes=KIB,  # vm_rssmax << (PAGE_SHIFT - 10) in ruspace()
         notes={
             "ru_utime": SPLIT,
             "ru_stime": SPLIT,
-            "ru_maxrss": "known for NetBSD 10 and later, and not for children; "
+            "ru_maxrss": "kept since NetBSD 10; for children the largest child's, at least the parent's; "
             "the current size on ports without pmap statistics",
             "ru_ixrss": CURRENT,
             "ru_idrss": CURRENT,
@@ -28,6 +32,8 @@ def backend(release: str) -> Backend:
             "ru_msgsnd": "calls that send on a socket",
             "ru_msgrcv": "calls that receive from a socket",
         },
+        # uvmspace_fork() copies vm_rssmax, which follows vm_startcopy (uvm_extern.h).
+        child_peak=PEAK_AT_LEAST_PARENTS,
     )
 
 

@@ -1,6 +1,6 @@
 """OpenBSD: getrusage(2), sys/kern/kern_resource.c 1.96, kern_clock.c 1.127, kern_exit.c, uvm_fault.c."""
 
-from ._base import ALL, INTEGRALS, KIB, NONE, Backend, kernel_release
+from ._base import ALL, INTEGRALS, KIB, NONE, PEAK_UNKNOWN, Backend, kernel_release
 
 SPLIT = "whole ticks of the statistics clock, 0 before the first one"
 INTEGRAL = "its virtual size, sampled at ticks of the statistics clock; kept since OpenBSD 7.8, and not for a thread"
@@ -24,7 +24,8 @@ def backend(release: str) -> Backend:
         notes={
             "ru_utime": SPLIT,
             "ru_stime": SPLIT,
-            "ru_maxrss": "brought up to date at page faults; the largest child's for children, "
+            "ru_maxrss": "brought up to date at page faults; "
+            "for children the largest child's, which may be the parent's; "
             "the process's at the thread's own faults for a thread",
             "ru_ixrss": INTEGRAL,
             "ru_idrss": INTEGRAL,
@@ -33,6 +34,7 @@ def backend(release: str) -> Backend:
             "ru_msgrcv": "calls that receive from a socket",
             "ru_nsignals": "those that a handler took",
         },
+        child_peak=PEAK_UNKNOWN,  # what fork and exec leave of the parent's has not been verified
     )
 
 

@@ -1,6 +1,6 @@
 """Windows: GetProcessTimes, GetThreadTimes, PROCESS_MEMORY_COUNTERS and IO_COUNTERS, as Microsoft documents them."""
 
-from ._base import TIMES, Backend
+from ._base import PEAK_OWN, TIMES, Backend
 
 CLOCK = "advances at the clock interrupt, as a rule every 15.625 ms"
 
@@ -19,6 +19,7 @@ BACKEND = Backend(
         "wait4": "it has no call that waits for a child by its pid and tells its usage",
     },
     waited=MEASURED,  # its handle still tells
+    child_peak=PEAK_OWN,  # a process is created, never copied
     maxrss_bytes=1,  # PeakWorkingSetSize
     notes={
         "ru_utime": CLOCK,
