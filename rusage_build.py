@@ -99,6 +99,11 @@ FUNCTIONS_SIGNALS = """
 int rusage_ignore(int signal);
 """
 
+# Of one process by its pid.
+FUNCTIONS_PROCESS = """
+int rusage_of_process(int pid, rusage_call *call);
+"""
+
 # GetLastError's code takes the place of errno.
 FUNCTIONS_WINDOWS = """
 int rusage_get_process(intptr_t handle, rusage_call *call);
@@ -151,6 +156,12 @@ HEADERS_MACOS = r"""
 
 HEADERS_SYSCTL = r"""
 #include <sys/sysctl.h>
+"""
+
+HEADERS_FREEBSD = r"""
+#include <sys/param.h>
+#include <sys/sysctl.h>
+#include <sys/user.h>
 """
 
 HEADERS_WINDOWS = r"""
@@ -546,6 +557,29 @@ static int64_t rusage_statclock_hz(void)
 }
 """
 
+# sysctl kern.proc.pid. In FreeBSD's sys/kern/kern_proc.c fill_kinfo_proc_only() sets ki_rusage by rufetch() and
+# calcru() to the sum of the process's threads, those that have ended included, in the units of getrusage.
+# sysctl_kern_proc() finds a zombie too, by pget(): its ki_rusage is what wait4 will return, with the children that it
+# has waited for.
+PROCESS_FREEBSD = r"""
+static int rusage_of_process(int pid, rusage_call *call)
+{
+    int name[4] = {CTL_KERN, KERN_PROC, KERN_PROC_PID, pid};
+    struct kinfo_proc process;
+    size_t size = sizeof process;
+
+    if (sysctl(name, 4, &process, &size, NULL, 0) != 0)
+        return errno;
+    if (size == 0)
+        return ESRCH;
+    /* A kernel with another layout, or not the process that was asked for. */
+    if (size != sizeof process || process.ki_structsize != (int)sizeof process || process.ki_pid != pid)
+        return EINVAL;
+    rusage_convert(&process.ki_rusage, call);
+    return 0;
+}
+"""
+
 SCALARS = r"""
 static int64_t rusage_maxrss(const rusage_call *call)
 {
@@ -577,26 +611,33 @@ class Platform(NamedTuple):
 CDEF_UNIX = [RECORD, TIMEVAL, STRUCT_RUSAGE, FUNCTIONS]
 
 
-def unix(
+def unix(  # noqa: PLR0913 (all by keyword, most for one platform)
     headers: str = "",
     *,
     functions: str = "",
     native: str = NATIVE_UNIX,
     statclock: str = STATCLOCK_NONE,
+    process: str = "",
     wait: bool = True,
 ) -> Platform:
     """Return a Unix: what it has beyond the common headers and functions, and what of it is its own."""
     cdef = [*CDEF_UNIX, functions, FUNCTIONS_WAIT] if wait else [*CDEF_UNIX, functions]
     calls = [native, CALLS_UNIX, WAIT_UNIX] if wait else [native, CALLS_UNIX]
     return Platform(
-        cdef, [PRELUDE, HEADERS_UNIX, headers, RECORD, LAYOUT, LAYOUT_UNIX, CONVERT, *calls, statclock, SCALARS]
+        cdef,
+        [PRELUDE, HEADERS_UNIX, headers, RECORD, LAYOUT, LAYOUT_UNIX, CONVERT, *calls, statclock, process, SCALARS],
     )
 
 
 PLATFORMS = {
     "linux": unix(THREAD_IS_1 + SIGNALS, functions=FUNCTIONS_SIGNALS),
     "darwin": unix(HEADERS_MACOS, native=NATIVE_MACOS),
-    "freebsd": unix(HEADERS_SYSCTL + THREAD_IS_1, statclock=STATCLOCK_SYSCTL),
+    "freebsd": unix(
+        HEADERS_FREEBSD + THREAD_IS_1,
+        functions=FUNCTIONS_PROCESS,
+        statclock=STATCLOCK_SYSCTL,
+        process=PROCESS_FREEBSD,
+    ),
     "openbsd": unix(HEADERS_SYSCTL + THREAD_IS_1, statclock=STATCLOCK_SYSCTL),
     "netbsd": unix(),
     "dragonfly": unix(),
