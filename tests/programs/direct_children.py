@@ -1,0 +1,25 @@
+"""Start children from a process that holds 200 MiB, by subprocess alone; print each one's peak and if it is its own.
+
+Arguments: small or large (a child that touches little or 400 MiB and the kernel's error), and how many children.
+"""
+
+import os
+import subprocess
+import sys
+
+import rusage
+from rusage._inherited import child_fields, parent_peak, peak_margin, read_inherited
+
+MIB = 2**20
+
+kind, count = sys.argv[1], int(sys.argv[2])
+held = b"x" * (200 * MIB)
+size = 400 * MIB + (peak_margin() or 0) if kind == "large" else MIB
+for _ in range(count):
+    floor = parent_peak()
+    child = subprocess.Popen([sys.executable, "-S", "-c", f"bytearray(b'x' * {size})"])
+    inherited = read_inherited(child.pid)
+    floor = max(floor, parent_peak())
+    _, status, usage = rusage.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    print(usage.ru_maxrss, "ru_maxrss" in child_fields(usage, floor=floor, inherited=inherited))  # noqa: T201 (for the test)

@@ -1,0 +1,359 @@
+"""Which figures of a child are its own, by the rule of each system, with made-up figures and with real children."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from test_backends import SYSTEMS
+from test_c import build_script
+
+import rusage
+from rusage import RUsage, _inherited
+from rusage._backends import BACKEND
+from rusage._calls import WAITED, measured_of_a_child
+from rusage._inherited import child_fields, own_fields, parent_peak, read_inherited
+from rusage._rusage import lib
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rusage._rusage import Call
+
+rusage_build = build_script()
+
+MIB = 2**20
+MARGIN = 1536 * 1024  # 2 x 3 x 2 CPUs x 32 pages of 4 KiB
+INTEGRALS = frozenset({"ru_ixrss", "ru_idrss", "ru_isrss"})
+
+
+def usage_with(maxrss: int = 0, ixrss: int = 0, idrss: int = 0, isrss: int = 0) -> RUsage:
+    """Return a usage that is 0 but for these."""
+    return RUsage._make([0.0, 0.0, maxrss, ixrss, idrss, isrss, *[0] * 10])
+
+
+def fields_of(  # noqa: PLR0913 (what a rule may need)
+    system: str,
+    peak: int,
+    *,
+    isolated: bool = False,
+    floor: int | None = None,
+    inherited: RUsage | None = None,
+    margin: int | None = MARGIN,
+) -> tuple[str, ...]:
+    """Return the sampled fields, without ``ru_``, that are a child's own on a system."""
+    backend = SYSTEMS[system]
+    own = own_fields(
+        backend.child_peak,
+        measured_of_a_child(backend, hz=127),
+        usage_with(peak, 1, 1, 1),
+        isolated=isolated,
+        floor=floor,
+        inherited=inherited,
+        margin=lambda: margin,
+    )
+    assert measured_of_a_child(backend, hz=127) - own <= INTEGRALS | {"ru_maxrss"}  # the others are never inherited
+    return tuple(name for name in ("maxrss", "ixrss", "idrss", "isrss") if f"ru_{name}" in own)
+
+
+PEAK = ("maxrss",)
+NOTHING: tuple[str, ...] = ()
+SIZES = ("ixrss", "idrss", "isrss")
+
+# System, peak of the child, what else is known, and the fields that are the child's own.
+OWN: list[tuple[str, int, dict[str, object], tuple[str, ...]]] = [
+    ("macOS", MIB, {}, PEAK),
+    ("macOS", 1, {"floor": 300 * MIB}, PEAK),
+    ("macOS", 0, {}, NOTHING),
+    ("Windows", MIB, {}, PEAK),
+    ("Windows", 0, {}, NOTHING),
+    ("NetBSD 10", 300 * MIB, {"floor": 300 * MIB}, NOTHING),
+    ("NetBSD 10", 300 * MIB + 1, {"floor": 300 * MIB}, PEAK),
+    ("NetBSD 10", 2**40, {"floor": None}, NOTHING),
+    ("NetBSD 10", 2**40, {"isolated": True}, NOTHING),
+    ("NetBSD 10", 0, {"floor": 0}, NOTHING),
+    ("NetBSD 9", 2**40, {"floor": 0}, NOTHING),
+    ("Linux", MIB, {"isolated": True}, PEAK),
+    ("Linux", MIB, {"isolated": True, "floor": 300 * MIB}, PEAK),
+    ("Linux", 0, {"isolated": True}, NOTHING),
+    ("Linux", 300 * MIB, {"floor": 300 * MIB}, NOTHING),
+    ("Linux", 300 * MIB + MARGIN - 1, {"floor": 300 * MIB}, NOTHING),
+    ("Linux", 300 * MIB + MARGIN, {"floor": 300 * MIB}, PEAK),
+    ("Linux", 2**40, {"floor": None}, NOTHING),
+    ("Linux", 2**40, {"floor": 300 * MIB, "margin": None}, NOTHING),
+    ("Linux", 0, {"floor": 0, "margin": 0}, NOTHING),
+    ("Linux without I/O accounting", 300 * MIB + MARGIN, {"floor": 300 * MIB}, PEAK),
+    ("FreeBSD", MIB, {"inherited": usage_with()}, PEAK + SIZES),
+    ("FreeBSD", 0, {"inherited": usage_with()}, SIZES),
+    ("FreeBSD", 300 * MIB, {"inherited": usage_with(300 * MIB, 5, 5, 5)}, NOTHING),
+    ("FreeBSD", 300 * MIB + 1024, {"inherited": usage_with(300 * MIB, 5, 5, 5)}, PEAK),
+    ("FreeBSD", MIB, {"inherited": usage_with(0, 0, 0, 1)}, PEAK),
+    ("FreeBSD", 2 * MIB, {"inherited": usage_with(MIB)}, PEAK),
+    ("FreeBSD", 2**40, {"inherited": None, "floor": 0}, NOTHING),
+    ("DragonFly BSD", 2**40, {"floor": 0, "inherited": usage_with()}, NOTHING),
+    ("OpenBSD 7.7", 2**40, {"floor": 0, "inherited": usage_with()}, NOTHING),
+    ("OpenBSD 7.8", 2**40, {"floor": 0, "inherited": usage_with()}, NOTHING),
+    ("illumos", 2**40, {"floor": 0}, NOTHING),
+    ("Cygwin", 2**40, {"floor": 0}, NOTHING),
+    ("MSYS2", 2**40, {"floor": 0}, NOTHING),
+    ("Haiku", 2**40, {"floor": 0}, NOTHING),
+    ("GNU/Hurd", 2**40, {"floor": 0}, NOTHING),
+    ("another Unix", 2**40, {"floor": 0}, NOTHING),
+]
+
+
+@pytest.mark.parametrize(("system", "peak", "known", "expected"), OWN)
+def test_own_fields_of_each_system(system: str, peak: int, known: dict[str, object], expected: tuple[str, ...]) -> None:
+    """The kernel sources named in each backend are the oracle."""
+    assert fields_of(system, peak, **known) == expected  # type: ignore[arg-type]  # of fields_of
+
+
+def test_every_system_has_a_row() -> None:
+    """A new backend needs its rule tested."""
+    assert {system for system, *_ in OWN} == set(SYSTEMS)
+
+
+@pytest.mark.parametrize(
+    ("cpus", "page", "expected"),
+    [(1, 4096, 393216), (2, 4096, 786432), (16, 4096, 6 * MIB), (64, 4096, 96 * MIB), (64, 65536, 1536 * MIB)],
+)
+def test_error_of_linux_counters(cpus: int, page: int, expected: int) -> None:
+    """CPUs x max(32, 2 x CPUs) pages for each of three counters: 96 MiB at 64 CPUs."""
+    assert _inherited.counters_error(cpus, page) == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "uname"), reason="Windows has no kernel release")
+@pytest.mark.parametrize(
+    ("release", "cpus", "expected"),
+    [
+        ("6.18.44-generic", 64, 192 * MIB),
+        ("6.2.0", 2, MARGIN),
+        ("10.0.1", 2, MARGIN),
+        ("6.1.0-40-amd64", 2, None),  # the error depends on the threads
+        ("5.15.167.4-microsoft-standard-WSL2", 2, None),
+        ("unheard of", 2, None),
+        ("6.18.44", None, None),
+    ],
+)
+def test_margin_of_linux(release: str, cpus: int | None, expected: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error of two readings; unknown before 6.2 and where the kernel does not name its CPUs."""
+    name = os.uname_result(("Linux", "host", release, "version", "machine"))
+    monkeypatch.setattr(os, "uname", lambda: name)
+    monkeypatch.setattr(_inherited, "present_cpus", lambda: cpus)
+    monkeypatch.setattr(_inherited, "getpagesize", lambda: 4096)
+    assert _inherited.peak_margin() == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("0\n", 1), ("0-63\n", 64), ("0-3,8\n", 5), ("0,2-3,6-9\n", 7), ("\n", None), ("x-y\n", None)],
+)
+def test_present_cpus(text: str, expected: int | None, tmp_path: Path) -> None:
+    """The kernel writes a list of ranges."""
+    path = tmp_path / "present"
+    path.write_text(text)
+    assert _inherited.present_cpus(str(path)) == expected
+    assert _inherited.present_cpus(str(tmp_path / "missing")) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the list of Linux")
+def test_present_cpus_not_below_usable() -> None:
+    """No process can use a CPU that is not present."""
+    present = _inherited.present_cpus()
+    if present is None:
+        pytest.skip(reason="no /sys here")
+    assert present >= len(os.sched_getaffinity(0))
+
+
+def test_parent_peak_outlives_a_reset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel's figure falls when the peak is reset; what a child inherited does not."""
+    monkeypatch.setattr(_inherited, "_peak", 0)
+    readings = iter([50, 70, 20, 80])
+    monkeypatch.setattr(_inherited, "maxrss", lambda: next(readings))
+    assert [parent_peak() for _ in range(4)] == [50, 70, 70, 80]
+
+
+@pytest.mark.skipif("ru_maxrss" not in rusage.measured(), reason="this system measures no peak")
+def test_parent_peak_is_maxrss() -> None:
+    """Without a reset it is the process's own peak."""
+    before = rusage.maxrss()
+    assert before <= parent_peak() <= rusage.maxrss()
+
+
+def test_keep_fields() -> None:
+    """Only the fields that are not kept become 0."""
+    usage = RUsage._make([1.0, 2.0, *range(3, 17)])
+    assert _inherited.keep_fields(usage, WAITED) is usage
+    assert _inherited.keep_fields(usage, WAITED - {"ru_maxrss"}) == (
+        usage._replace(ru_maxrss=0) if "ru_maxrss" in WAITED else usage
+    )
+
+
+def test_margin_is_not_computed_for_an_isolated_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The usual way on Linux opens no file."""
+    monkeypatch.setattr(_inherited, "BACKEND", SYSTEMS["Linux"])
+    monkeypatch.setattr(_inherited, "WAITED", WAITED | {"ru_maxrss"})
+    monkeypatch.setattr(_inherited, "peak_margin", lambda: pytest.fail("computed"))
+    usage = usage_with(MIB)
+    assert child_fields(usage, isolated=True) == WAITED | {"ru_maxrss"}
+    assert child_fields(usage) == WAITED - {"ru_maxrss"}
+
+
+# --- Real children ----------------------------------------------------------------------------------------------------
+
+# A process that holds 200 MiB starts children by subprocess alone. Each prints its peak, and whether it is its own.
+DIRECT = Path(__file__).parent / "programs" / "direct_children.py"
+
+
+@pytest.mark.skipif("wait4" in BACKEND.absent, reason="this system has no wait4")
+def test_no_childs_peak_is_its_parents(python: Callable[..., str]) -> None:
+    """A program that touches a few MiB, started by a process of 200 MiB: no figure above 100 MiB is called its own."""
+    rows = [line.split() for line in python(str(DIRECT), "small", "40").splitlines()]
+    assert len(rows) == 40
+    assert [int(peak) for peak, own in rows if own == "True" and int(peak) > 100 * MIB] == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the margin of Linux")
+def test_larger_child_has_its_own_peak(python: Callable[..., str]) -> None:
+    """Started without the launcher, a child is measured if it exceeds its parent's peak by more than the error."""
+    if _inherited.peak_margin() is None:
+        pytest.skip(reason="the error of this kernel's peak is not known")
+    rows = [line.split() for line in python(str(DIRECT), "large", "2").splitlines()]
+    assert [own for _, own in rows] == ["True", "True"]
+
+
+# --- FreeBSD's reading ------------------------------------------------------------------------------------------------
+
+
+def test_read_inherited_asks_for_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The C function gets the pid and fills the record; a failure means that nothing is known."""
+    asked: list[int] = []
+
+    def of_process(pid: int, call: Call) -> int:
+        asked.append(pid)
+        call.record.maxrss = 12345
+        return 3 if pid == 4 else 0
+
+    monkeypatch.setattr(_inherited, "_of_process", of_process)
+    inherited = read_inherited(77)
+    assert inherited is not None
+    assert inherited.ru_maxrss == 12345
+    assert read_inherited(4) is None
+    assert asked == [77, 4]
+
+
+def test_read_inherited_without_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only FreeBSD's C has it."""
+    assert hasattr(lib, "rusage_of_process") == sys.platform.startswith("freebsd")
+    monkeypatch.setattr(_inherited, "_of_process", None)
+    assert read_inherited(os.getpid()) is None
+
+
+@pytest.mark.skipif(not sys.platform.startswith("freebsd"), reason="kern.proc.pid of FreeBSD")
+def test_read_inherited_of_a_real_process() -> None:
+    """Of this process it lies between two getrusage calls; of a zombie it is what wait4 then returns."""
+    before = rusage.getrusage(rusage.RUSAGE_SELF)
+    reading = read_inherited(os.getpid())
+    after = rusage.getrusage(rusage.RUSAGE_SELF)
+    assert reading is not None
+    for name in ("ru_maxrss", "ru_ixrss", "ru_minflt", "ru_nvcsw", "ru_nsignals", "ru_msgsnd"):
+        assert getattr(before, name) <= getattr(reading, name) <= getattr(after, name), name
+    child = subprocess.Popen([sys.executable, "-c", "sum(range(10**6))"])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    zombie = read_inherited(child.pid)
+    _, status, usage = rusage.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    assert zombie is not None
+    assert zombie[2:] == usage[2:]
+    assert read_inherited(child.pid) is None
+
+
+STUB = r"""
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CTL_KERN = 1, KERN_PROC = 14, KERN_PROC_PID = 1 };
+
+struct rusage { long ru_maxrss; };
+typedef struct { long maxrss; } rusage_call;
+struct kinfo_proc { int ki_structsize, ki_pid; struct rusage ki_rusage; long others[16]; };
+
+static int structsize, reply, failure;
+
+static int sysctl(const int *name, unsigned int count, void *old, size_t *size, const void *new, size_t new_size)
+{
+    struct kinfo_proc *process = old;
+
+    if (count != 4 || name[0] != CTL_KERN || name[1] != KERN_PROC || name[2] != KERN_PROC_PID
+            || *size != sizeof *process || new || new_size)
+        abort();
+    errno = failure;
+    if (failure)
+        return -1;
+    memset(process, 0, sizeof *process);
+    process->ki_structsize = structsize ? structsize : (int)sizeof *process;
+    process->ki_pid = name[3] == 5 ? 6 : name[3];
+    process->ki_rusage.ru_maxrss = 4242;
+    *size = (size_t)reply < *size ? (size_t)reply : *size;
+    return 0;
+}
+
+static void rusage_convert(const struct rusage *native, rusage_call *call)
+{
+    call->maxrss = native->ru_maxrss;
+}
+"""
+
+MAIN = r"""
+int main(int argc, char **argv)
+{
+    rusage_call call = {0};
+
+    if (argc != 5)
+        return 2;
+    structsize = atoi(argv[2]);
+    reply = atoi(argv[3]);
+    failure = atoi(argv[4]);
+    printf("%d", rusage_of_process(atoi(argv[1]), &call));
+    printf(" %ld\n", call.maxrss);
+    return 0;
+}
+"""
+
+
+def test_process_call_of_freebsd(tmp_path: Path) -> None:
+    """The C of FreeBSD against a made-up kernel: an answer of another layout or process is an error."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler here to try the function with")
+    source, program = tmp_path / "process.c", tmp_path / "process"
+    source.write_text(STUB + rusage_build.PROCESS_FREEBSD + MAIN)
+    subprocess.run([compiler, str(source), "-o", str(program)], check=True)
+    for arguments, expected in {
+        (77, 0, 4096, 0): (0, 4242),
+        (77, 8, 4096, 0): (errno.EINVAL, 0),  # ki_structsize of another layout
+        (77, 0, 64, 0): (errno.EINVAL, 0),  # less than was asked for
+        (77, 0, 0, 0): (errno.ESRCH, 0),
+        (5, 0, 4096, 0): (errno.EINVAL, 0),  # another process
+        (77, 0, 4096, errno.EPERM): (errno.EPERM, 0),
+    }.items():
+        command = [str(program), *map(str, arguments)]
+        printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+        assert tuple(map(int, printed.split())) == expected, arguments
+
+
+@pytest.mark.parametrize("platform", rusage_build.PLATFORMS)
+def test_process_call_only_on_freebsd(platform: str) -> None:
+    """No other system's C has the function, nor declares it."""
+    made = rusage_build.PLATFORMS[platform]
+    assert ("KERN_PROC_PID" in "".join(made.source)) == (platform == "freebsd")
+    assert ("rusage_of_process" in "".join(made.cdef)) == (platform == "freebsd")
