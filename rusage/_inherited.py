@@ -139,8 +139,8 @@ def present_cpus(path: str = "/sys/devices/system/cpu/present") -> int | None:
     the list of those that are online.
     """
     try:
-        with open(path, encoding="ascii") as file:
-            ranges = [part.split("-") for part in file.read().split(",")]  # such as 0-3,8
+        with open(path, "rb") as file:
+            ranges = [part.split(b"-") for part in file.read().split(b",")]  # such as 0-3,8
         return sum(int(last[-1]) - int(last[0]) + 1 for last in ranges)
     except (OSError, ValueError):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import os
 import shutil
@@ -357,3 +358,14 @@ def test_process_call_only_on_freebsd(platform: str) -> None:
     made = rusage_build.PLATFORMS[platform]
     assert ("KERN_PROC_PID" in "".join(made.source)) == (platform == "freebsd")
     assert ("rusage_of_process" in "".join(made.cdef)) == (platform == "freebsd")
+
+
+def test_no_report_reads_childrens_usage() -> None:
+    """The peak of CHILDREN and BOTH has inherited ones in it: no module but those that offer the names uses them."""
+    names = {"RUSAGE_CHILDREN", "RUSAGE_BOTH"}
+    using = set()
+    for path in Path(rusage.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if {getattr(node, "id", None), getattr(node, "attr", None), getattr(node, "name", None)} & names:
+                using.add(path.name)
+    assert using <= {"__init__.py", "_base.py", "_calls.py"}
