@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import timeit
 from pathlib import Path
 
@@ -118,6 +119,25 @@ def calls(program: Path | None) -> None:
         line(f"`{ours[7:]}`", ratio(rows, 0, 1), "", statistics.median(row[0] for row in rows) / in_c)
 
 
+def switches() -> None:
+    """Print the voluntary context switches of four threads, each of which sleeps 2000 times."""
+
+    def work() -> None:
+        for _ in range(2000):
+            time.sleep(0.0001)
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    before, theirs = rusage.getrusage(rusage.RUSAGE_SELF), PROCESS.num_ctx_switches().voluntary
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    ours = (rusage.getrusage(rusage.RUSAGE_SELF) - before).ru_nvcsw
+    line("voluntary context switches of four working threads", "`rusage`", "psutil")
+    line(*["---"] * 3)
+    line("count", ours, PROCESS.num_ctx_switches().voluntary - theirs)
+
+
 def imports() -> None:
     """Print the table of the import times, each in a fresh interpreter."""
     modules = ["rusage", "resource", "_cffi_backend", "cffi", "psutil"]
@@ -180,6 +200,8 @@ def main() -> None:
     imports()
     print()
     threads()
+    print()
+    switches()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """The real call on this system; CPython's ``resource`` and /proc are the oracles."""
 
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -116,6 +118,34 @@ def test_thread_tells_this_threads_usage() -> None:
     assert sum((rusage.getrusage(rusage.RUSAGE_THREAD) - before)[:2]) < 0.25
     work()
     assert sum((rusage.getrusage(rusage.RUSAGE_THREAD) - before)[:2]) > 0.25
+
+
+SLEEPS, WORKERS = 250, 4
+
+
+@pytest.mark.skipif("ru_nvcsw" not in rusage.measured(), reason="this system does not measure context switches")
+def test_context_switches_of_all_threads() -> None:
+    """Each sleep of a worker is a switch; Linux's /proc/PID/status, which psutil reads, has the main thread's only."""
+
+    def main_thread_switches() -> int:
+        if sys.platform != "linux" or not PROC_STATUS.exists():
+            return 0
+        lines = PROC_STATUS.read_text().splitlines()
+        return next((int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches")), 0)
+
+    def work() -> None:
+        for _ in range(SLEEPS):
+            time.sleep(0.0002)
+
+    workers = [threading.Thread(target=work) for _ in range(WORKERS)]
+    before, before_main = rusage.getrusage(rusage.RUSAGE_SELF), main_thread_switches()
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    used = rusage.getrusage(rusage.RUSAGE_SELF) - before
+    assert used.ru_nvcsw >= 0.9 * SLEEPS * WORKERS
+    assert main_thread_switches() - before_main <= 0.5 * SLEEPS * WORKERS
 
 
 def test_both_adds_counters_and_takes_the_larger_peak() -> None:
