@@ -163,7 +163,7 @@ def test_present_cpus(text: str, expected: int | None, tmp_path: Path) -> None:
     assert _inherited.present_cpus(str(tmp_path / "missing")) is None
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the list of Linux")
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity") or sys.platform != "linux", reason="Linux's, not on PyPy")
 def test_present_cpus_not_below_usable() -> None:
     """No process can use a CPU that is not present."""
     present = _inherited.present_cpus()
