@@ -1,6 +1,6 @@
 """Start children from a process that holds 200 MiB, by subprocess alone; print each one's peak and if it is its own.
 
-Arguments: small or large (a child that touches little or 400 MiB and the kernel's error), and how many children.
+Arguments: small or large (a child that touches little or 300 MiB and the kernel's error), and how many children.
 """
 
 import os
@@ -14,10 +14,10 @@ MIB = 2**20
 
 kind, count = sys.argv[1], int(sys.argv[2])
 held = b"x" * (200 * MIB)
-size = 400 * MIB + (peak_margin() or 0) if kind == "large" else MIB
+size = 300 * MIB + (peak_margin() or 0) if kind == "large" else MIB
 for _ in range(count):
     floor = parent_peak()
-    child = subprocess.Popen([sys.executable, "-S", "-c", f"bytearray(b'x' * {size})"])
+    child = subprocess.Popen([sys.executable, "-S", "-c", f"b'x' * {size}"])
     inherited = read_inherited(child.pid)
     floor = max(floor, parent_peak())
     _, status, usage = rusage.wait4(child.pid, 0)
