@@ -87,16 +87,18 @@ FUNCTIONS_WAIT = """
 int64_t rusage_wait4(int64_t pid, int *status, int options, rusage_call *call);
 """
 
-# For what is to run without Python's signal module: the command, and what it starts by.
-FUNCTIONS_SIGNALS = """
+# For the launcher, and for the command, which runs without Python's signal module.
+FUNCTIONS_LINUX = """
 #define SIGBUS ...
 #define SIGINT ...
+#define SIGKILL ...
 #define SIGPIPE ...
 #define SIGQUIT ...
 #define SIGSEGV ...
 #define SIGSYS ...
 #define SIGXFSZ ...
 int rusage_ignore(int signal);
+int rusage_may_launch(void);
 """
 
 # Of one process by its pid.
@@ -471,13 +473,49 @@ static int64_t rusage_wait4(int64_t pid, int *status, int options, rusage_call *
 }
 """
 
-SIGNALS = r"""
+LINUX = r"""
+#include <linux/capability.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 /* 1 if it was ignored before. */
 static int rusage_ignore(int number)
 {
     return signal(number, SIG_IGN) == SIG_IGN;
+}
+
+/* Whether every capability that is permitted is also ambient, that is, kept by a program without privileges of its own.
+   The constants for ambient capabilities are not in every header: linux/prctl.h, since Linux 4.3. */
+static int rusage_keeps_capabilities(void)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+    uint64_t permitted;
+    int capability;
+
+    if (syscall(SYS_capget, &header, data) != 0)
+        return 0;
+    permitted = (uint64_t)data[1].permitted << 32 | data[0].permitted;
+    for (capability = 0; capability < 64; capability++)
+        if (permitted >> capability & 1
+                && prctl(47 /* PR_CAP_AMBIENT */, 1 /* PR_CAP_AMBIENT_IS_SET */, (unsigned long)capability, 0, 0) != 1)
+            return 0;
+    return 1;
+}
+
+/* Whether a program that this process executes is as well protected against other processes as this process is. The
+   launcher holds what this process trusts it with: it must not be traceable by a process that may not trace this one
+   (ptrace(2), "Ptrace access mode checking"). */
+static int rusage_may_launch(void)
+{
+    uid_t user, effective_user, saved_user;
+    gid_t group, effective_group, saved_group;
+
+    return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1
+           && getresuid(&user, &effective_user, &saved_user) == 0 && user == effective_user && user == saved_user
+           && getresgid(&group, &effective_group, &saved_group) == 0 && group == effective_group && group == saved_group
+           && (user == 0 || rusage_keeps_capabilities());
 }
 """
 
@@ -630,7 +668,7 @@ def unix(  # noqa: PLR0913 (all by keyword, most for one platform)
 
 
 PLATFORMS = {
-    "linux": unix(THREAD_IS_1 + SIGNALS, functions=FUNCTIONS_SIGNALS),
+    "linux": unix(THREAD_IS_1 + LINUX, functions=FUNCTIONS_LINUX),
     "darwin": unix(HEADERS_MACOS, native=NATIVE_MACOS),
     "freebsd": unix(
         HEADERS_FREEBSD + THREAD_IS_1,
@@ -669,186 +707,11 @@ ffibuilder = builder(this_platform())
 
 # --- The launcher ----------------------------------------------------------------------------------------------------
 
-# A program of its own, on Linux only: rusage/_children.py says what it is for, and starts it.
-LAUNCHER = r"""
-#define _GNU_SOURCE
-#include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdint.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <sys/types.h>
-#include <unistd.h>
-
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
-#define BROTHER (CLONE_PARENT | CLONE_PARENT_SETTID | CLONE_VM | SIGCHLD)
-
-#ifdef RUSAGE_NO_LIBC
-/* To start a C library takes longer than all that is done here. */
-static inline __attribute__((always_inline)) long call(long number, long a, long b, long c, long d, long e, long f)
-{
-#if defined(__x86_64__) && defined(__LP64__)
-    register long r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
-
-    __asm__ volatile("syscall" : "+a"(number) : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-    return number;
-#elif defined(__aarch64__) && defined(__LP64__)
-    register long x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c,
-                  x3 __asm__("x3") = d, x4 __asm__("x4") = e, x5 __asm__("x5") = f;
-
-    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
-    return x0;
-#else
-#error "there is no way around the C library for this processor"
-#endif
-}
-
-/* It begins in start(stack). create is clone, number 56 or 220; the new process goes on in target(launch). */
-#ifdef __x86_64__
-__asm__(".globl _start\n_start: xor %ebp, %ebp\n mov %rsp, %rdi\n and $-16, %rsp\n call start\n hlt");
-__asm__(".globl create\ncreate: sub $16, %rsi\n mov %rcx, (%rsi)\n xor %r10d, %r10d\n xor %r8d, %r8d\n mov $56, %eax\n"
-        " syscall\n test %rax, %rax\n jz 1f\n ret\n1: xor %ebp, %ebp\n mov (%rsp), %rdi\n call target\n hlt");
-#else
-__asm__(".globl _start\n_start: mov x29, 0\n mov x30, 0\n mov x0, sp\n and sp, x0, -16\n b start");
-__asm__(".globl create\ncreate: str x3, [x1, -16]!\n mov x3, 0\n mov x4, 0\n mov x8, 220\n svc 0\n cbz x0, 1f\n ret\n"
-        "1: mov x29, 0\n mov x30, 0\n ldr x0, [sp]\n b target");
-#endif
-long create(long flags, void *stack, int32_t *pid, void *launch);
-
-#define close(fd) call(SYS_close, fd, 0, 0, 0, 0, 0)
-#define close_range(first, last, flags) call(SYS_close_range, first, last, flags, 0, 0, 0)
-#define _exit(status) call(SYS_exit_group, status, 0, 0, 0, 0, 0)
-#define execve(path, argv, envp) call(SYS_execve, (long)(path), (long)(argv), (long)(envp), 0, 0, 0)
-#define fcntl(fd, command, argument) call(SYS_fcntl, fd, command, argument, 0, 0, 0)
-#define ftruncate(fd, size) call(SYS_ftruncate, fd, size, 0, 0, 0, 0)
-#define getppid() call(SYS_getppid, 0, 0, 0, 0, 0, 0)
-#define mmap(at, size, access, kind, fd, offset) (void *)call(SYS_mmap, (long)(at), size, access, kind, fd, offset)
-#define setpgid(pid, group) call(SYS_setpgid, pid, group, 0, 0, 0, 0)
-#define setsid() call(SYS_setsid, 0, 0, 0, 0, 0, 0)
-#else
-/* Not every C library has it. */
-#define close_range(first, last, flags) syscall(SYS_close_range, first, last, flags)
-#define create(flags, stack, pid, launch) clone(target, stack, flags, launch, pid)
-#endif
-
-/* launcher PARENT MEMORY DONE SESSION GROUP K FD_1 ... FD_K N PATH_1 ... PATH_N ARGUMENT_0 ...: start the first PATH
-   that can be executed, with file descriptors 0 to 2 and the FDs, which ascend, or with all if K is -1. DONE, one of
-   the FDs, is closed when that has been done or has failed: it is the end of a pipe that PARENT reads. */
-enum { PARENT = 1, MEMORY, DONE, SESSION, GROUP, K, FDS };
-
-struct launch {
-    int session, group;
-    char **paths, **program, **environment;
-    /* What the parent reads then; the pid is -1 if the launcher itself has become the target. */
-    struct { int32_t pid, failed; } *memory;
-};
-
-static int number(const char *text)
-{
-    int value = 0;
-
-    if (*text == '-')
-        return -1;
-    for (; *text; text++)
-        value = value * 10 + (*text - '0');
-    return value;
-}
-
-static int close_others(int count, char **keep)
-{
-    unsigned int first = 3;
-
-    for (; count > 0; count--, keep++) {
-        unsigned int fd = (unsigned int)number(*keep);
-
-        if (fd > first && close_range(first, fd - 1, 0) < 0)
-            return -1;
-        if (fd >= first)
-            first = fd + 1;
-    }
-    return (int)close_range(first, ~0U, 0);
-}
-
-/* Become the target, or end. It is the target that leads the session or group, not the launcher. */
-#ifdef RUSAGE_NO_LIBC
-__attribute__((used))
-#else
-static
-#endif
-int target(void *argument)
-{
-    const struct launch *launch = argument;
-    char **path;
-
-    if ((!launch->session || setsid() >= 0) && (launch->group < 0 || setpgid(0, launch->group) >= 0))
-        for (path = launch->paths; path < launch->program; path++)
-            execve(*path, launch->program, launch->environment);
-    launch->memory->failed = 1;
-    for (;;)
-        _exit(255);
-}
-
-/* Create the target: a brother, not a child, it has the launcher's parent. Both run in one memory, each on its own
-   stack, until the brother has executed its program; the launcher is not needed any more, and to wait for that as with
-   vfork would only make the parent wait for the launcher's own end after it. The kernel itself stores the pid before
-   either runs on: no signal can lose it. */
-static int run(int argc, char **argv, char **envp)
-{
-    /* On the stack, as all else: a segment for data would take a tenth of the launcher's time. */
-    char stack[16384] __attribute__((aligned(16)));
-    struct launch launch;
-    int count, memory;
-
-    if (argc <= FDS || argc <= FDS + number(argv[K]) + 1)
-        return 255;
-    count = number(argv[K]);
-    launch.paths = argv + FDS + (count > 0 ? count : 0) + 1;
-    launch.program = launch.paths + number(launch.paths[-1]);
-    if (launch.program >= argv + argc)
-        return 255;
-    launch.environment = envp;
-    launch.session = number(argv[SESSION]);
-    launch.group = number(argv[GROUP]);
-    memory = number(argv[MEMORY]);
-    if (ftruncate(memory, sizeof *launch.memory) < 0)
-        return 255;
-    launch.memory = mmap(NULL, sizeof *launch.memory, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
-    if ((uintptr_t)launch.memory >= (uintptr_t)-4095)
-        return 255;
-    close(memory);
-    if (count >= 0 && close_others(count, argv + FDS) < 0)
-        return 254;     /* an old kernel, or a sandbox: let another do it before */
-    if (fcntl(number(argv[DONE]), F_SETFD, FD_CLOEXEC) < 0)
-        return 255;
-    if (getppid() != number(argv[PARENT])) {
-        /* In another pid namespace the numbers mean others there, and the first process may not end before all. */
-        launch.memory->pid = -1;
-        target(&launch);
-    }
-    create(BROTHER, stack + sizeof stack, &launch.memory->pid, &launch);
-    for (;;)
-        _exit(0);   /* and nothing else: what is called from here on would be on the brother's stack */
-}
-
-#ifdef RUSAGE_NO_LIBC
-__attribute__((used, noreturn)) void start(char **stack)
-{
-    int argc = (int)*(long *)stack;
-
-    for (;;)
-        _exit(run(argc, stack + 1, stack + argc + 2));
-}
-#else
-int main(int argc, char **argv)
-{
-    return run(argc, argv, environ);
-}
-#endif
-"""
+# A program of its own, on Linux only: rusage/_launch.py says what it is for, and starts it.
+LAUNCHER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "rusage", "_launcher.c")
+LAUNCHER_FLAGS = ["-ffreestanding", "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-pie"]
+# One segment: each takes the kernel time to load.
+LAUNCHER_LINK_FLAGS = ["-static", "-no-pie", "-nostdlib", "-s", "-Wl,-z,noseparate-code", "-Wl,--build-id=none"]
 
 # --- The build commands ----------------------------------------------------------------------------------------------
 
@@ -874,23 +737,18 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
             self._build_launcher()
 
     def _build_launcher(self) -> None:
-        """Build the program that lies beside the extension. If that fails there is no wheel: it would know no peak."""
-        source = os.path.join(self.build_temp, "_launcher.c")
-        with open(source, "w", encoding="ascii") as file:
-            file.write(LAUNCHER)
+        """Build the program beside the extension. Failure is fatal: without it a child's peak is unavailable."""
         output = self._launcher(self.build_lib)
-        try:  # without a C library, on the processors that the source has the few instructions for
+        try:  # without a C library, on the processors that rusage/_nolibc.h lists
             objects = self.compiler.compile(
-                [source],
+                [LAUNCHER],
                 output_dir=self.build_temp,
                 macros=[("RUSAGE_NO_LIBC", None)],
-                extra_postargs=["-ffreestanding", "-fno-stack-protector", "-fno-asynchronous-unwind-tables"],
+                extra_postargs=LAUNCHER_FLAGS,
             )
-            # In one segment: each takes the kernel time to load.
-            options = ["-static", "-nostdlib", "-s", "-Wl,-z,noseparate-code", "-Wl,--build-id=none"]
-            self.compiler.link_executable(objects, output, extra_preargs=options)
+            self.compiler.link_executable(objects, output, extra_preargs=LAUNCHER_LINK_FLAGS)
         except (CompileError, LinkError):
-            objects = self.compiler.compile([source], output_dir=self.build_temp)
+            objects = self.compiler.compile([LAUNCHER], output_dir=self.build_temp)
             self.compiler.link_executable(objects, output)
 
     def _launcher(self, folder: str) -> str:

@@ -1,14 +1,9 @@
-"""Children: ``subprocess`` with the usage of each child, and on Linux with the child's own peak.
+"""``Popen``: ``subprocess.Popen`` with the resource usage of its child, and on Linux with the child's own peak.
 
-Linux counts into a program's peak that of the memory it was executed from: after a fork the copy of its parent's, with
-vfork the parent's own. So a child is blamed for what its parent has used. Here a launcher of a few pages is started in
-the child's place, and creates the child as its own brother: our direct child, with its own pid, signals and status, and
-with nothing in its peak that is ours.
-
-The hooks into ``subprocess.Popen``: ``_execute_child`` starts the launcher with everything that was meant for the
-child; if that fails in whatever way, it starts the child as if there were no launcher, so that each error is
-subprocess's own. ``_close_pipe_fds`` is called when the launcher has been started, before its ``exec`` was seen.
-``_try_wait`` and ``_internal_poll`` are all that ever waits for the child.
+It overrides private methods of ``subprocess.Popen``: ``_execute_child`` starts the child, ``_close_pipe_fds`` is called
+in the middle of that, ``_try_wait`` and ``_internal_poll`` are all that waits for the child. At each start they are
+compared with those that are known; where another library has replaced them, the child runs as that library runs it,
+and nothing of it is measured.
 """
 
 from __future__ import annotations
@@ -17,10 +12,13 @@ import errno
 import os
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any, AnyStr
 
 from ._backends import BACKEND
-from ._calls import WAITED, WAITED_BUT_PEAK, error_of, new_call, usage_of
+from ._backends._base import FLOOR_RULES
+from ._calls import WAITED, error_of, new_call, usage_of
+from ._inherited import child_fields, keep_fields, parent_peak, read_inherited
 from ._rusage import lib
 from ._usage import RUsage
 
@@ -33,7 +31,10 @@ if sys.platform != "win32":
 if sys.platform == "linux":
     from . import _launch
 
+_NOTHING: frozenset[str] = frozenset()
 _UNKNOWN = RUsage._make([0.0, 0.0, *[0] * 14])
+
+_clock = time.perf_counter
 
 if TYPE_CHECKING:
 
@@ -45,29 +46,162 @@ if TYPE_CHECKING:
         _waitpid_lock: Lock
 
         def _close_pipe_fds(self, *fds: int) -> None: ...
-        def _execute_child(
-            self, args: Any, executable: Any, preexec_fn: Any, close_fds: Any, pass_fds: Any, *rest: Any
-        ) -> None: ...
+        def _execute_child(self, *args: Any, **kwargs: Any) -> None: ...
         def _handle_exitstatus(self, sts: int) -> None: ...
+        def _internal_poll(self, _deadstate: int | None = None) -> int | None: ...
+        def _wait(self, timeout: float | None) -> int: ...
 
 else:
     _Popen = subprocess.Popen
 
 
+# The parameters of _execute_child, in order.
+_PARAMETERS = (  # noqa: SIM905 (shorter than a list)
+    "args executable preexec_fn close_fds pass_fds cwd env startupinfo creationflags shell "
+    "p2cread p2cwrite c2pread c2pwrite errread errwrite "
+    "restore_signals gid gids uid umask start_new_session process_group"
+).split()
+if sys.version_info < (3, 11):
+    _PARAMETERS.remove("process_group")
+_PIPES = _PARAMETERS[10:16]
+
+# The private methods that are overridden here, each with the parameters that it is called with.
+_HOOKS: dict[str, list[str]] = (
+    {"_internal_poll": ["_deadstate"], "_wait": ["timeout"]}
+    if sys.platform == "win32"
+    else {
+        "_execute_child": _PARAMETERS,
+        "_close_pipe_fds": _PIPES,
+        "_try_wait": ["wait_flags"],
+        "_internal_poll": ["_deadstate"],
+        "_handle_exitstatus": ["sts"],
+    }
+)
+
+
+def _is_known(method: Any, parameters: list[str]) -> bool:
+    """Return whether a private method is subprocess's own, with the parameters that are known."""
+    code = getattr(method, "__code__", None)
+    if code is None or method.__module__ != "subprocess":
+        return False
+    names = [*code.co_varnames[1 : code.co_argcount]]
+    if parameters is _PARAMETERS:
+        return names == parameters
+    # Others may follow that have a default: what a method needs in __del__, when its module may have been cleared.
+    required = len(names) - len(method.__defaults__ or ())
+    return names[: len(parameters)] == parameters and required <= len(parameters)
+
+
+_checked: list[Any] = []
+
+
+def _is_patched() -> bool:
+    """Return whether another library has replaced, or a new Python has changed, what ``Popen`` is built upon."""
+    global _checked  # noqa: PLW0603 (the methods that were found to be known the last time)
+    current: Any = subprocess.Popen
+    if not isinstance(current, type) or issubclass(current, Popen):  # a mock, or the Popen here in its place
+        current = _Popen
+    methods = [getattr(current, name, None) for name in _HOOKS]
+    if methods == _checked:
+        return False
+    if not all(map(_is_known, methods, _HOOKS.values())):
+        return True
+    _checked = methods
+    return False
+
+
+def _unmeasured(base: Any) -> Any:
+    """Return a class that is another library's ``Popen`` with the attributes of the one here; it measures nothing."""
+
+    class Popen(base):  # type: ignore[misc]  # whatever subprocess.Popen has become
+        __doc__ = base.__doc__
+        elapsed: float | None = None
+        measured = _NOTHING
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            self._began = _clock()
+            super().__init__(*args, **kwargs)
+
+        @property
+        def rusage(self) -> RUsage | None:
+            return None if self.returncode is None else _UNKNOWN
+
+        def wait(self, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return super().wait(*args, **kwargs)
+            finally:
+                self._saw()
+
+        def poll(self, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return super().poll(*args, **kwargs)
+            finally:
+                self._saw()
+
+        def communicate(self, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return super().communicate(*args, **kwargs)
+            finally:
+                self._saw()
+
+        def _saw(self) -> None:
+            if self.returncode is not None and self.elapsed is None:
+                self.elapsed = _clock() - self._began
+
+    Popen.__module__, Popen.__qualname__ = "rusage", "Popen"
+    return Popen
+
+
 class Popen(_Popen[AnyStr]):
-    """``subprocess.Popen`` that keeps the usage of its child.
+    """``subprocess.Popen`` that keeps the resource usage of its child.
 
     ``rusage`` is None until the exit was seen (by ``wait``, ``poll``, ``communicate`` or at the end of a ``with``),
     then an ``RUsage``: what the child has used, and the children it has waited for itself. ``measured`` names the
-    fields that were really measured for this child; the others are 0, as everywhere.
+    fields that were measured for this child; the others are 0. ``elapsed`` is None until the exit was seen, then the
+    seconds by the clock since before the start.
 
-    On Linux ``ru_maxrss`` is one of them if the child could be kept apart from this process's own peak. It could not
-    with a ``preexec_fn``, nor where the program that does it cannot be executed. Nothing at all is measured of a child
-    that somebody else has waited for, or that nobody could wait for because SIGCHLD is ignored.
+    Whose peak ``ru_maxrss`` is depends on the system. On Linux it is the child's own if it was started through the
+    launcher, which is not possible with a ``preexec_fn``, nor where the launcher cannot be executed; otherwise it is
+    measured only if it is so large that it can only be the child's. It includes the peaks of the children that the
+    child has waited for, and those inherit from the child.
+
+    Nothing is measured of a child that another caller has waited for, or that cannot be waited for because SIGCHLD is
+    ignored, nor where another library (gevent) has replaced ``subprocess.Popen``.
     """
+
+    elapsed: float | None = None
+    """Seconds from before the child was started until its exit was seen; None before."""
+
+    _began: float
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Popen[AnyStr]:
+        """Note the time; where subprocess has been patched, start the child as the patch does."""
+        if _is_patched():
+            if cls is not Popen:
+                raise RuntimeError(f"subprocess.Popen was replaced after {cls.__name__} had been made from it")
+            other: Popen[AnyStr] = _unmeasured(subprocess.Popen)(*args, **kwargs)
+            return other
+        self = super().__new__(cls)
+        self._began = _clock()
+        return self
 
     if sys.platform == "win32":
         _usage: RUsage | None = None
+
+        def _saw_exit(self) -> None:
+            if self.returncode is not None and self.elapsed is None:
+                self.elapsed = _clock() - self._began
+
+        def _internal_poll(self, _deadstate: int | None = None) -> int | None:
+            code = super()._internal_poll(_deadstate)
+            if _deadstate is None:
+                self._saw_exit()
+            return code
+
+        def _wait(self, timeout: float | None) -> int:
+            code = super()._wait(timeout)
+            self._saw_exit()
+            return code
 
         @property
         def rusage(self) -> RUsage | None:
@@ -84,23 +218,28 @@ class Popen(_Popen[AnyStr]):
         @property
         def measured(self) -> frozenset[str]:
             """The fields that were measured for this child; none before its exit was seen."""
-            return frozenset() if self.returncode is None else WAITED
+            usage = self.rusage
+            return _NOTHING if usage is None else child_fields(usage)
 
     else:
         rusage: RUsage | None = None
-        measured: frozenset[str] = frozenset()
+        measured: frozenset[str] = _NOTHING
 
-        # Whether the child's peak is its own: everywhere but on Linux.
-        _apart = sys.platform not in ("linux", "android")
+        # What child_fields() is to be told of the start.
+        _peak_isolated = False
+        _floor: int | None = None
+        _inherited: RUsage | None = None
 
         def _saw_exit(self, usage: RUsage | None) -> None:
-            """Keep the usage, then the caller sets ``returncode``: who sees that one also finds the usage."""
+            """Keep the usage; the caller then sets ``returncode``: a thread that sees that also sees the usage."""
+            self.elapsed = _clock() - self._began
             if usage is None:
-                self.measured, self.rusage = frozenset(), _UNKNOWN
-            elif self._apart:
-                self.measured, self.rusage = WAITED, usage
-            else:
-                self.measured, self.rusage = WAITED_BUT_PEAK, usage._replace(ru_maxrss=0)
+                self.measured, self.rusage = _NOTHING, _UNKNOWN
+                return
+            self.measured = child_fields(
+                usage, isolated=self._peak_isolated, floor=self._floor, inherited=self._inherited
+            )
+            self.rusage = keep_fields(usage, self.measured)
 
         if "wait4" in BACKEND.absent:
 
@@ -113,7 +252,7 @@ class Popen(_Popen[AnyStr]):
         else:
 
             def _reap(self, flags: int) -> tuple[int, int]:
-                """Wait with the usage. Whoever calls this holds ``_waitpid_lock``."""
+                """Wait with the usage. The caller holds ``_waitpid_lock``."""
                 pid, status, usage = _native.reap(self.pid, flags)
                 if pid == self.pid:
                     self._saw_exit(usage)
@@ -127,7 +266,10 @@ class Popen(_Popen[AnyStr]):
                 return self.pid, 0
 
         def _internal_poll(self, _deadstate: int | None = None) -> int | None:
-            # Who holds the lock is about to set returncode.
+            if _deadstate is not None:
+                # From __del__, when the globals here may have been cleared: nothing can read the usage any more.
+                return super()._internal_poll(_deadstate)
+            # A thread that holds the lock is about to set returncode.
             if self.returncode is None and self._waitpid_lock.acquire(blocking=False):
                 try:
                     if self.returncode is None:
@@ -135,123 +277,144 @@ class Popen(_Popen[AnyStr]):
                         if pid == self.pid:
                             self._handle_exitstatus(status)
                 except OSError as error:
-                    if _deadstate is not None or error.errno == errno.ECHILD:
+                    if error.errno == errno.ECHILD:
                         self._saw_exit(None)
-                        self.returncode = 0 if _deadstate is None else _deadstate
+                        self.returncode = 0
                 finally:
                     self._waitpid_lock.release()
             return self.returncode
 
+        def _execute_child(self, *values: Any, **named: Any) -> None:
+            call = {**dict(zip(_PARAMETERS, values)), **named}  # noqa: B905 (process_group: from Python 3.11 on)
+            # Either may be an iterator, and there may be more than one attempt.
+            if not isinstance(call["args"], (str, bytes, os.PathLike)):
+                call["args"] = list(call["args"])
+            call["pass_fds"] = tuple(call["pass_fds"])
+            if sys.platform == "linux" and self._start_by_launcher(call):
+                return
+            self._start_directly(call)
+
+        def _start_directly(self, call: dict[str, Any]) -> None:
+            """Start the child as subprocess does, and note what its figures may have inherited."""
+            # preexec_fn must run in the child itself, which may become larger than this process by it.
+            has_floor = BACKEND.child_peak in FLOOR_RULES and call["preexec_fn"] is None
+            if has_floor:
+                parent_peak()
+            super()._execute_child(**call)
+            if has_floor:
+                self._floor = parent_peak()
+            self._inherited = read_inherited(self.pid)
+
     if sys.platform == "linux":
-        # Under way is the first of two attempts: for the second the child's ends of the pipes would still be needed.
-        _attempt: _launch.Launch | None = None
+        # Set during a start through the launcher.
+        _launching: _launch.Launch | None = None
 
         def _close_pipe_fds(self, *fds: int) -> None:
-            if self._attempt is None:
+            if self._launching is None:
                 super()._close_pipe_fds(*fds)
             else:
-                self._attempt.let_go()  # now, and not after subprocess has waited, when others run
+                # Called before subprocess waits, when other threads run. The child's pipe ends stay open, since a
+                # direct start may follow.
+                self._launching.close_pipe()
 
-        def _execute_child(
-            self, args: Any, executable: Any, preexec_fn: Any, close_fds: Any, pass_fds: Any, *rest: Any
-        ) -> None:
-            # Either may be an iterator, and there may be two attempts.
-            if not isinstance(args, (str, bytes, os.PathLike)):
-                args = list(args)
-            pass_fds = tuple(pass_fds)
-            # A function may call anything.
-            if preexec_fn is not None or not self._start_apart(args, executable, close_fds, pass_fds, *rest):
-                super()._execute_child(args, executable, preexec_fn, close_fds, pass_fds, *rest)
-
-        def _start_apart(  # noqa: PLR0913, PLR0917 (in subprocess's order)
-            self,
-            args: Any,
-            executable: Any,
-            close_fds: Any,
-            pass_fds: Any,
-            cwd: Any,
-            env: Any,
-            startupinfo: Any,
-            creationflags: Any,
-            shell: Any,
-            *rest: Any,
-        ) -> bool:
-            """Start the child by the launcher and return whether that went well; if not, all is as it was before."""
-            # Pipes and settings that the launcher gets and hands on, and those that only the child may have.
-            handed_on, (session, *group) = rest[:11], rest[11:]  # a process group: from Python 3.11 on
-            try:
-                arguments, paths = _launch.resolve(args, executable, env, shell=shell)
-                keep = pass_fds if close_fds and _launch.closes else None
-                for fd in pass_fds:  # one that is not open might be the launcher's in a moment
-                    os.fstat(fd)
-                launch: _launch.Launch = _launch.Launch(
-                    arguments, paths, session=session, group=group[0] if group else -1, keep=keep
-                )
-            except (OSError, TypeError, ValueError, LookupError, OverflowError):
-                return False
-            with launch:
-                # A hook is also told of the launcher, by subprocess.
-                sys.audit("subprocess.Popen", executable or arguments[0], arguments, cwd, env)
-                interruption: BaseException | None = None
-                self._attempt = launch
-                try:
-                    super()._execute_child(
-                        launch.command,
-                        _launch.PATH,
-                        None,
-                        close_fds and keep is None,
-                        (*pass_fds, *launch.handed_on),
-                        cwd,
-                        env,
-                        startupinfo,
-                        creationflags,
-                        False,  # noqa: FBT003 (shell)
-                        *handed_on,
-                        False,  # noqa: FBT003 (start_new_session)
-                        *(-1 for _ in group),
-                    )
-                except BaseException as error:  # noqa: BLE001 (a signal's handler may raise anything, anywhere)
-                    interruption = error
-                self._attempt = None
-                if self._child_created and self.returncode is None:  # else it has been waited for already
-                    interruption = launch.finish(self.pid) or interruption
-                launched = self._adopt(launch)
-            try:
-                if interruption is not None and (launched or not isinstance(interruption, Exception)):
-                    raise interruption
-            finally:
-                interruption = None  # its traceback has this frame: only a collector would free what is here
-            if launched:
-                super()._close_pipe_fds(*handed_on[:6])
-            elif launch.cannot_close():
-                _launch.closes = False
-                return self._start_apart(
-                    args, executable, close_fds, pass_fds, cwd, env, startupinfo, creationflags, shell, *rest
-                )
-            return launched
-
-        def _adopt(self, launch: _launch.Launch) -> bool:
-            """Put the child in the place of the launcher, and return whether there is one."""
-            child = launch.child(self.pid)
-            if not child:
+        def _start_by_launcher(self, call: dict[str, Any]) -> bool:
+            """Start the child through the launcher and return True; or start nothing and return False."""
+            result = self._try_launcher(call)
+            if result.outcome is _launch.RETRY:
+                result = self._try_launcher(call)
+            if result.outcome in {_launch.NOT_STARTED, _launch.RETRY}:
                 self.pid = self.returncode = None  # type: ignore[assignment]  # as subprocess has it before a start
                 self._child_created = False
                 return False
-            self.pid, self._apart = child, launch.pid > 0
-            if not launch.pid and launch.status is not None:
-                # As if the signal had come to the child before it executed anything.
+            super()._close_pipe_fds(*(call[name] for name in _PIPES))
+            self.pid, self._peak_isolated = result.pid, result.outcome is _launch.ISOLATED
+            if result.outcome is _launch.KILLED:
                 self._saw_exit(None)
-                self._handle_exitstatus(launch.status)
+                self._handle_exitstatus(result.status)
             return True
+
+        def _try_launcher(self, call: dict[str, Any]) -> _launch.Result:
+            """Attempt a start. After an exception that is not about the arguments nothing of it is left."""
+            user, group, groups = call["uid"], call["gid"], call["gids"]
+            other_ids = not user is group is groups is None
+            if call["preexec_fn"] is not None or not _launch.usable(other_ids=other_ids):
+                return _launch.Result(_launch.NOT_STARTED)
+            pass_fds: tuple[int, ...] = call["pass_fds"]
+            keep = pass_fds if call["close_fds"] and _launch.use_close_range else None
+            try:
+                arguments, paths = _launch.resolve(call["args"], call["executable"], call["env"], shell=call["shell"])
+                for fd in pass_fds:  # the number of a closed one might be the launcher's in a moment
+                    os.fstat(fd)
+                launch: _launch.Launch = _launch.Launch(
+                    arguments,
+                    paths,
+                    session=call["start_new_session"],
+                    process_group=call.get("process_group", -1),
+                    user=user,
+                    group=group,
+                    groups=groups,
+                    keep=keep,
+                )
+            except _ARGUMENT_ERRORS:
+                return _launch.Result(_launch.NOT_STARTED)
+            by_the_child: dict[str, Any] = {
+                "start_new_session": False,
+                "uid": None,
+                "gid": None,
+                "gids": None,
+                "shell": False,
+            }
+            if "process_group" in call:
+                by_the_child["process_group"] = -1
+            with launch:
+                # subprocess raises an audit event for the launcher only.
+                sys.audit("subprocess.Popen", call["executable"] or arguments[0], arguments, call["cwd"], call["env"])
+                self._launching = launch
+                try:
+                    super()._execute_child(
+                        **{
+                            **call,
+                            **by_the_child,
+                            "args": launch.command,
+                            "shell": False,
+                            "executable": _launch.PATH,
+                            "close_fds": call["close_fds"] and keep is None,
+                            "pass_fds": (*pass_fds, *launch.inherited_fds),
+                        }
+                    )
+                except BaseException as error:
+                    if self.returncode is None and launch.abort(self.pid):  # a signal handler has raised it
+                        self._aborted()
+                        raise
+                    if not isinstance(error, _ARGUMENT_ERRORS):
+                        raise
+                    _launch.note_failure(error)
+                    return _launch.Result(_launch.NOT_STARTED)
+                finally:
+                    self._launching = None
+                try:
+                    return launch.wait_for_exec(self.pid)
+                except BaseException:
+                    self._aborted()
+                    raise
+
+        def _aborted(self) -> None:
+            """Record that a start was interrupted, and that everything it had started was killed and reaped."""
+            self._saw_exit(None)
+            self.returncode = -lib.SIGKILL
+
+
+# Those that subprocess raises itself, in better words, for the same arguments.
+_ARGUMENT_ERRORS = (OSError, TypeError, ValueError, LookupError, OverflowError, subprocess.SubprocessError)
 
 
 class CompletedProcess(subprocess.CompletedProcess[AnyStr]):
-    """``subprocess.CompletedProcess`` with the usage of the process."""
+    """``subprocess.CompletedProcess`` with the resource usage of the process."""
 
     rusage: RUsage
     """What the process has used, and the children it has waited for itself."""
     measured: frozenset[str]
-    """The fields of ``rusage`` that were really measured for this process; the others are 0 (see ``Popen``)."""
+    """The fields of ``rusage`` that were measured for this process; the others are 0 (see ``Popen``)."""
     elapsed: float
     """Seconds by the clock, from before the process was started until its exit was seen."""
 
@@ -267,3 +430,6 @@ def add_usage(result: Any, process: Popen[Any], elapsed: float) -> None:
 
 # Where tracebacks and pickles find them.
 Popen.__module__ = CompletedProcess.__module__ = "rusage"
+
+if not TYPE_CHECKING and _is_patched():
+    Popen = _unmeasured(subprocess.Popen)

@@ -73,18 +73,18 @@ if sys.platform == "linux":
             return None
         heeded = [number for number in (lib.SIGINT, lib.SIGQUIT) if not lib.rusage_ignore(number)]
         began = time.perf_counter()
-        started = _launch.spawn(command, [lib.SIGPIPE, lib.SIGXFSZ, *heeded])  # two that Python ignores
-        if started is None:
+        started = _launch.spawn(command, [lib.SIGPIPE, lib.SIGXFSZ, *heeded], [])  # two that Python ignores
+        if not started.pid:
             return None
-        child, launch = started
-        status, usage = launch.status or 0, None
-        if launch.pid:  # else a signal has killed it before it was a program
+        status, usage = started.status, None
+        if started.outcome is not _launch.KILLED:
             try:  # noqa: SIM105 (contextlib takes long to import)
-                _, status, usage = _native.reap(child, 0)
+                _, status, usage = _native.reap(started.pid, 0)
             except ChildProcessError:  # nobody can wait: SIGCHLD is ignored
                 pass
         elapsed = time.perf_counter() - began
-        measured = WAITED if launch.pid > 0 else WAITED_BUT_PEAK
+        peak_is_own = started.outcome is _launch.ISOLATED and usage is not None and usage.ru_maxrss > 0
+        measured = WAITED if peak_is_own else WAITED_BUT_PEAK
         return os.waitstatus_to_exitcode(status), {} if usage is None else _known(usage, measured), elapsed
 
 else:

@@ -1,7 +1,16 @@
-"""The launcher (Linux): what is said to it, and what came of it.
+"""Start a program through the launcher and interpret the result (Linux only).
 
-It is a program of its own (its source is in ``rusage_build.py``) because nothing else can be small enough: whatever is
-forked from this process starts out with this process's peak.
+On Linux a process starts with the peak resident set size of the process that it was forked from. The launcher
+(``_launcher.c``) is a program of a few kilobytes. This process executes it in place of the child; it creates the child
+by ``clone(CLONE_PARENT)``, so that the child is this process's own, and exits. The peak of such a child is its own.
+
+The launcher reports through two descriptors. The kernel stores the child's process ID in a memfd that only the launcher
+maps. The end of a close-on-exec pipe says that the child has executed its program; a byte in it says that it could not.
+
+Security: the launcher runs with the IDs of this process, so that no other user may stop, trace or signal it. It closes
+every descriptor that the child must not have, then creates the child; only the child changes its user and groups. The
+child has neither the memfd nor its mapping. The launcher is executed with the environment of the child, so it may be
+used for a child of another user only if it has no dynamic loader, which would obey LD_PRELOAD.
 """
 
 from __future__ import annotations
@@ -10,6 +19,8 @@ import errno
 import os
 import struct
 import sys
+import time
+from collections import namedtuple
 from operator import index
 
 from ._rusage import lib
@@ -17,20 +28,85 @@ from ._rusage import lib
 TYPE_CHECKING = False  # typing's own takes long to import
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from typing import Any
+    from collections.abc import Iterable, Sequence
+    from typing import Any, NamedTuple
+
+    class Result(NamedTuple):
+        """What came of a start."""
+
+        outcome: str
+        pid: int = 0
+        """The child's process ID; 0 if it was not started."""
+        status: int = 0
+        """The child's wait status if it was killed before it was a program; it has been waited for then."""
+
+else:
+    Result = namedtuple("Result", ["outcome", "pid", "status"], defaults=[0, 0])  # noqa: PYI024 (typing is slow to import)
 
 assert sys.platform == "linux"  # noqa: S101 (for the type checkers)
 
 PATH = os.path.join(os.path.dirname(__file__), "_launcher")
 
-_MEMORY = struct.Struct("=ii")  # pid, failed
+ISOLATED = "started; its peak is its own"
+NOT_ISOLATED = "started; its peak may be that of this process"
+KILLED = "killed by a signal before it was a program"
+NOT_STARTED = "not started"
+RETRY = "not started: close_range(2) is missing, which is not asked for again"
+
+# Exit statuses of the launcher: see _launcher.c.
+_CANNOT_CLOSE = 254
+_REFUSED = 253
+
+_MAX_GROUPS = 1024  # as in _launcher.c
+_MAX_ID = 2**32 - 2  # the next one means "unchanged" to the kernel
+
+_MEMORY = struct.Struct("=ii")  # the process IDs of the child and of the launcher
+
+# Signals that the launcher can cause itself: seccomp, RLIMIT_FSIZE, out of memory.
+_SELF_INFLICTED = {lib.SIGSYS, lib.SIGXFSZ, lib.SIGBUS, lib.SIGSEGV}
+
+# Errors that the same call would give again: no such file, a noexec file system, a seccomp filter, an old kernel.
+_PERMANENT = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOSYS}
+
+# The launcher closes descriptors faster than subprocess does, where the kernel has close_range(2) (Linux 5.9).
+use_close_range = True
+_unusable = False
+_static: bool | None = None
+
+
+def usable(*, other_ids: bool) -> bool:
+    """Return whether a child may be started through the launcher, with the IDs of this process or with others."""
+    return not _unusable and bool(lib.rusage_may_launch()) and (not other_ids or is_static())
+
+
+def is_static() -> bool:
+    """Return whether the launcher has no dynamic loader: no PT_INTERP in its program headers, elf(5)."""
+    global _static  # noqa: PLW0603 (the file does not change)
+    if _static is None:
+        try:
+            with open(PATH, "rb") as file:
+                head = file.read(4096)
+            wide, order = head[4] == 2, "<" if head[5] == 1 else ">"
+            (start,) = struct.unpack_from(order + ("Q" if wide else "I"), head, 32 if wide else 28)
+            size, count = struct.unpack_from(order + "HH", head, 54 if wide else 42)
+            types = [struct.unpack_from(order + "I", head, start + number * size)[0] for number in range(count)]
+            _static = head[:4] == b"\x7fELF" and 3 not in types
+        except (OSError, IndexError, struct.error):  # it cannot be read, or it is no ELF file
+            _static = False
+    return _static
+
+
+def note_failure(error: BaseException) -> None:
+    """Remember an error of executing the launcher that every later attempt would meet too."""
+    global _unusable  # noqa: PLW0603 (what the system allows does not change)
+    if isinstance(error, OSError) and error.errno in _PERMANENT and error.filename in {PATH, os.fsencode(PATH)}:
+        _unusable = True
 
 
 def resolve(args: Any, executable: Any, env: Any, *, shell: bool) -> tuple[list[Any], list[bytes]]:
     """Return what ``subprocess`` would execute: the arguments, and the paths at which the program may be, in order.
 
-    Bad arguments raise something: ``subprocess`` has better words.
+    May raise on invalid arguments; the caller then falls back to subprocess, which raises the documented exception.
     """
     if shell and isinstance(args, os.PathLike):
         raise TypeError
@@ -42,7 +118,7 @@ def resolve(args: Any, executable: Any, env: Any, *, shell: bool) -> tuple[list[
     program = os.fsencode(executable if executable is not None else arguments[0])
     if b"/" in program:
         return arguments, [program]
-    if env is None:  # what os.get_exec_path would say, without what takes it long
+    if env is None:  # os.get_exec_path without its cost
         path = os.environb.get(b"PATH", os.fsencode(os.defpath))
     else:
         path = b":".join(map(os.fsencode, os.get_exec_path(env)))
@@ -51,7 +127,7 @@ def resolve(args: Any, executable: Any, env: Any, *, shell: bool) -> tuple[list[
 
 
 def _above_2(fd: int) -> int:
-    """Move a file descriptor out of the way: where 0, 1 or 2 is free, it must not be what the child gets as such."""
+    """Move a descriptor above 2: where 0, 1 or 2 is free, it must not become a standard stream of the child."""
     low = []
     try:
         while fd < 3:
@@ -63,44 +139,83 @@ def _above_2(fd: int) -> int:
     return fd
 
 
-# Never to be executed: Linux 6.3 and some after it log a warning where nothing is said about that, those before refuse
-# the flag.
-_flags = os.MFD_CLOEXEC | 0x8  # MFD_NOEXEC_SEAL, linux/memfd.h
+# Linux 6.3 and some later ones log a warning if the flag for "never executable" is missing, earlier ones refuse it.
+_memfd_flags = os.MFD_CLOEXEC | 0x8  # MFD_NOEXEC_SEAL, linux/memfd.h
 
 
 def _memory() -> int:
-    global _flags  # noqa: PLW0603 (what the system can do does not change)
+    global _memfd_flags  # noqa: PLW0603 (what the system can do does not change)
     try:
-        return os.memfd_create("rusage", _flags)
+        return os.memfd_create("rusage", _memfd_flags)
     except OSError as error:
-        if error.errno != errno.EINVAL:
+        if error.errno != errno.EINVAL or _memfd_flags == os.MFD_CLOEXEC:
             raise
-        _flags = os.MFD_CLOEXEC
-        return os.memfd_create("rusage", _flags)
+        _memfd_flags = os.MFD_CLOEXEC
+        return _memory()
 
 
-# The launcher closes what the child must not have, faster than subprocess would. Until it says that it cannot.
-closes = True
-_CANNOT_CLOSE = 254
+def _number(value: int | None) -> int:
+    """Return a user or group ID for the launcher; -1, which means "unchanged", for None."""
+    if value is None:
+        return -1
+    number = index(value)
+    if not 0 <= number <= _MAX_ID:
+        raise OverflowError
+    return number
 
-# A sandbox kills it for a system call, no file may be as large as its memory, or there is none left.
-_OWN = {lib.SIGSYS, lib.SIGXFSZ, lib.SIGBUS, lib.SIGSEGV}
+
+def _kill(pid: int) -> None:
+    """Kill and reap a child of this process, whatever the handlers of its signals raise meanwhile."""
+    for _ in range(100):
+        try:
+            if os.waitpid(pid, os.WNOHANG) == (0, 0):  # else the number is free for another process
+                os.kill(pid, lib.SIGKILL)
+                os.waitpid(pid, 0)
+        except ChildProcessError:
+            return
+        except BaseException:  # noqa: BLE001, S112 (the exception that is being handled takes precedence)
+            continue
+        return
+
+
+def _reap(pid: int) -> int:
+    """Wait for a child and return its status; 0 if another caller has waited for it, or SIGCHLD is ignored."""
+    try:
+        return os.waitpid(pid, 0)[1]
+    except ChildProcessError:
+        return 0
 
 
 class Launch:
-    """One start by the launcher, and what it has in common with this process: a memory, and a pipe that tells the end.
+    """A command line for the launcher, and the pipe and the memory that it reports through.
 
-    As long as anybody else holds the pipe's other end, this process waits. So that end is open here only until the
-    launcher has been started, and closed on exec: a thread that forks meanwhile might hold it, as it might the end of
-    the pipe that subprocess has.
+    As long as another process holds the pipe's writing end, this process waits. So it is open here only until the
+    launcher has been started (``close_pipe``), and closed on exec: another thread might fork meanwhile.
     """
 
-    def __init__(
-        self, arguments: list[Any], paths: list[bytes], *, session: object, group: int, keep: Iterable[int] | None
+    def __init__(  # noqa: PLR0913 (subprocess's own)
+        self,
+        arguments: list[Any],
+        paths: list[bytes],
+        *,
+        session: object = False,
+        process_group: int = -1,
+        user: int | None = None,
+        group: int | None = None,
+        groups: Sequence[int] | None = None,
+        keep: Iterable[int] | None = None,
     ) -> None:
-        if not -(2**31) <= index(group) < 2**31:
+        """Prepare a start. ``keep``: the descriptors above 2 that the child has; None: all that are inheritable."""
+        if not -(2**31) <= index(process_group) < 2**31:
             raise OverflowError
         kept = None if keep is None else {*map(int, keep)}
+        if groups is None:
+            group_ids = [-1]
+        elif len(groups) <= _MAX_GROUPS:
+            group_ids = [len(groups), *map(_number, groups)]
+        else:
+            raise OverflowError
+        ids = _number(user), _number(group), *group_ids
         self._fds = [*os.pipe()]
         try:
             self._fds.append(_above_2(self._fds.pop()))
@@ -109,13 +224,10 @@ class Launch:
             self.__exit__()
             raise
         self._end, done, memory = self._fds
-        self.handed_on: tuple[int, int] = done, memory
-        open_fds = (-1,) if kept is None else (len(kept) + 1, *sorted([*kept, done]))
-        numbers = os.getpid(), memory, done, int(bool(session)), group, *open_fds, len(paths)
+        self.inherited_fds: tuple[int, int] = done, memory
+        fds = (-1,) if kept is None else (len(kept) + 1, *sorted([*kept, done]))
+        numbers = os.getpid(), memory, done, int(bool(session)), process_group, *ids, *fds, len(paths)
         self.command = ["rusage", *map(str, numbers), *paths, *arguments]
-        self.status: int | None = None
-        # The target's pid: 0 if there is none, -1 if the launcher has become the target.
-        self.pid, self.failed = 0, 0
 
     def __enter__(self) -> Launch:  # noqa: PYI034 (Self is not in Python 3.10's typing)
         return self
@@ -124,76 +236,97 @@ class Launch:
         for fd in self._fds:
             os.close(fd)
 
-    def let_go(self) -> None:
-        """Close the pipe's other end here. Unlike a close this can be done again, after an interruption."""
-        os.dup2(self._end, self.handed_on[0], inheritable=False)
+    def close_pipe(self) -> None:
+        """Close the writing end of the pipe. Unlike a close this can be repeated after an interruption."""
+        os.dup2(self._end, self.inherited_fds[0], inheritable=False)
 
-    def finish(self, launcher: int) -> BaseException | None:
-        """Wait until the target has executed its program or has failed to, and for the launcher, if that is another.
+    def _pids(self) -> tuple[int, int]:
+        """Return the process IDs of the child and the launcher: 0 if none yet, -1 if the launcher becomes the child."""
+        data = os.pread(self.inherited_fds[1], _MEMORY.size, 0)
+        pids: tuple[int, int] = _MEMORY.unpack(data or bytes(_MEMORY.size))
+        return pids
 
-        Whatever comes between, it must be known what has been started: what a signal's handler raises is returned.
+    def wait_for_exec(self, launcher: int) -> Result:
+        """Wait until the child has executed its program or has failed to, and reap the launcher.
+
+        After any exception, such as one that a signal handler raises, everything that was started is killed and reaped.
         """
-        interruption, known = None, False
-        while not known:
-            try:
-                self.let_go()
-                os.read(self._end, 1)
-                memory = os.pread(self.handed_on[1], _MEMORY.size, 0)
-                self.pid, self.failed = _MEMORY.unpack(memory or bytes(_MEMORY.size))
-                if self.pid >= 0 or self.failed:
-                    self.status = os.waitpid(launcher, 0)[1]
-                known = True
-            except ChildProcessError:  # noqa: PERF203 (somebody waits for all, or nobody can: SIGCHLD is ignored)
-                self.status, known = 0, True
-            except BaseException as error:
-                if isinstance(error, OSError) and error.errno == errno.EBADF:
-                    raise  # somebody has closed what is ours: as in subprocess, nobody knows more
-                interruption = error
         try:
-            return interruption
-        finally:
-            interruption = None  # its traceback has this frame
+            self.close_pipe()
+            failed = os.read(self._end, 1) != b""
+            pid, _ = self._pids()
+            if pid < 0 and not failed:
+                return Result(NOT_ISOLATED, launcher)
+            status = _reap(launcher)
+            if pid > 0 and not failed:
+                return Result(ISOLATED, pid)
+            if pid > 0:
+                _reap(pid)
+            return Result(NOT_STARTED) if pid else self._why_none(launcher, status)
+        except BaseException:
+            self.abort(launcher)
+            raise
 
-    def cannot_close(self) -> bool:
-        """Return whether the launcher has found that this system cannot close_range(2)."""
-        return self.status is not None and os.waitstatus_to_exitcode(self.status) == _CANNOT_CLOSE
+    def _why_none(self, launcher: int, status: int) -> Result:
+        """Return the result of a launcher that has ended without having created a child."""
+        global use_close_range, _unusable  # noqa: PLW0603 (what the system can do does not change)
+        if os.WIFSIGNALED(status):
+            if os.WTERMSIG(status) not in _SELF_INFLICTED:
+                return Result(KILLED, launcher, status)  # as if the signal had come to the child
+            _unusable = _unusable or os.WTERMSIG(status) == lib.SIGSYS
+        elif os.WEXITSTATUS(status) == _CANNOT_CLOSE and use_close_range:
+            use_close_range = False
+            return Result(RETRY)
+        elif os.WEXITSTATUS(status) == _REFUSED:
+            _unusable = True
+        return Result(NOT_STARTED)
 
-    def child(self, launcher: int) -> int:
-        """Return the pid of the child that there is now; 0 if there is none, and all is as it was before.
+    def abort(self, launcher: int | None) -> bool:
+        """Kill and reap the launcher, so that it can create no child any more, then the child; return if there was one.
 
-        It is the launcher's if that has become the target, and if a signal has killed it before there was a target:
-        then it has been waited for, and ``status`` is what the child's would have been. A signal that the launcher has
-        brought upon itself is none of the child's.
+        ``launcher`` is None if it is not known whether it was started, since a signal handler raised an exception when
+        fork had returned. Then it says so itself, or the pipe has no writing end.
         """
-        if self.pid > 0 and self.failed:
-            try:  # noqa: SIM105 (contextlib takes long to import)
-                os.waitpid(self.pid, 0)
-            except ChildProcessError:
-                pass
-            return 0
-        if self.pid > 0:
-            return self.pid
-        if self.pid < 0 and not self.failed:
-            return launcher
-        killed = self.status is not None and os.WIFSIGNALED(self.status) and os.WTERMSIG(self.status) not in _OWN
-        return launcher if killed else 0
+        if launcher is None:
+            launcher = self._find_launcher()
+        if launcher:
+            _kill(launcher)
+        pid, _ = self._pids()
+        if pid > 0:
+            _kill(pid)
+        return launcher != 0
+
+    def _find_launcher(self) -> int:
+        """Return the launcher's process ID from the memory that it reports through; 0 if there is no launcher."""
+        os.set_blocking(self._end, False)
+        for _ in range(1000):
+            try:
+                self.close_pipe()
+                if self._pids()[1] or os.read(self._end, 1) == b"":  # no process has the writing end
+                    return self._pids()[1]
+            except BlockingIOError:  # noqa: PERF203 (each attempt may be interrupted)
+                time.sleep(0.001)
+            except BaseException:  # noqa: BLE001, S112 (the exception that is being handled takes precedence)
+                continue
+        return 0
 
 
-def spawn(arguments: list[str], defaults: list[int]) -> tuple[int, Launch] | None:
-    """Start a program with all that this process has but the signals named, which get their defaults.
-
-    Return the child's pid and how it was started; None if it was not, for whatever reason.
-    """
+def spawn(arguments: list[str], defaults: Iterable[int], mask: Iterable[int]) -> Result:
+    """Start a program that inherits everything but the signal mask and the disposition of the signals in *defaults*."""
+    if not usable(other_ids=False):
+        return Result(NOT_STARTED)
     try:
-        launch = Launch(*resolve(arguments, None, None, shell=False), session=False, group=-1, keep=None)
-        with launch:
-            # A file descriptor put onto itself loses its close-on-exec flag.
-            same = [(os.POSIX_SPAWN_DUP2, fd, fd) for fd in launch.handed_on]
-            launcher = os.posix_spawn(PATH, launch.command, os.environ, file_actions=same, setsigdef=defaults)
-            interruption = launch.finish(launcher)
-            child = launch.child(launcher)
+        launch = Launch(*resolve(arguments, None, None, shell=False))
     except OSError:
-        return None
-    if interruption is not None:
-        raise interruption
-    return (child, launch) if child else None
+        return Result(NOT_STARTED)
+    with launch:
+        # A file descriptor put onto itself loses its close-on-exec flag.
+        same = [(os.POSIX_SPAWN_DUP2, fd, fd) for fd in launch.inherited_fds]
+        try:
+            # environb: the environment's bytes as they are.
+            launcher = os.posix_spawn(
+                PATH, launch.command, os.environb, file_actions=same, setsigdef=defaults, setsigmask=mask
+            )
+        except OSError:
+            return Result(NOT_STARTED)
+        return launch.wait_for_exec(launcher)

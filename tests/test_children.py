@@ -366,9 +366,9 @@ def test_keyboard_interrupt_in_run_kills_and_reaps() -> None:
 
 
 @linux_only
-@pytest.mark.parametrize("call", ["read", "waitpid"])
-def test_a_signal_in_the_middle_of_a_start_loses_nothing(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If a handler raises while the launcher is at work, that comes out, and the object knows the target."""
+@pytest.mark.parametrize("call", ["read", "pread", "waitpid"])
+def test_interrupted_start_leaves_no_child(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a handler raises during a start, the child is killed and reaped, and the exception propagates."""
 
     class Stop(Exception):  # noqa: N818 (not an error)
         pass
@@ -380,9 +380,10 @@ def test_a_signal_in_the_middle_of_a_start_loses_nothing(call: str, monkeypatch:
     process = rusage.Popen.__new__(rusage.Popen)
     monkeypatch.setattr(os, call, interrupted)
     with pytest.raises(Stop):
-        process.__init__(["sh", "-c", "exit 7"])  # type: ignore[misc]
-    assert process.wait() == 7
-    assert "ru_maxrss" in process.measured
+        process.__init__(["sleep", "60"])  # type: ignore[misc]
+    assert process.wait() == -signal.SIGKILL
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
 
 
 def test_threads_may_wait_and_poll_at_once() -> None:

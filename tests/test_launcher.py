@@ -1,5 +1,6 @@
 """The launcher under hostile conditions: each runs in an interpreter of its own."""
 
+import json
 import os
 import platform
 import shutil
@@ -12,6 +13,7 @@ import pytest
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the launcher is Linux's")
 
+PROGRAMS = Path(__file__).parent / "programs"
 UNSHARE, STRACE = shutil.which("unshare") or "", shutil.which("strace") or ""
 
 CHECK = """
@@ -200,6 +202,230 @@ nothing_is_left()
     )
 
 
+def test_start_is_interruptible(python: Callable[..., str]) -> None:
+    """While another process holds the pipe's writing end, a signal handler's exception ends the start."""
+    python(
+        "-c",
+        f"""{CHECK}
+import time
+class Stop(Exception):
+    pass
+def stop(*_):
+    raise Stop
+signal.signal(signal.SIGALRM, stop)
+forked, real = [], os.pipe
+def pipe():
+    "Fork, as another thread might, before the launcher has been started."
+    fds = real()
+    if not forked:
+        forked.append(os.fork())
+        if not forked[0]:
+            time.sleep(30)
+            os._exit(0)
+        signal.setitimer(signal.ITIMER_REAL, 0.5, 0.2)
+    return fds
+os.pipe = pipe
+try:
+    rusage.Popen(["sleep", "60"])
+except Stop:
+    pass
+else:
+    raise AssertionError("not interrupted")
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert os.waitpid(-1, os.WNOHANG) == (0, 0)  # the forked process only: it still runs
+os.kill(forked[0], signal.SIGKILL)
+os.waitpid(forked[0], 0)
+nothing_is_left()
+""",
+    )
+
+
+def test_sigchld_handler_that_raises(python: Callable[..., str]) -> None:
+    """The launcher's exit sends a SIGCHLD: what the handler raises propagates, and no child is left."""
+    python(
+        "-c",
+        f"""{CHECK}
+class Stop(Exception):
+    pass
+def stop(*_):
+    raise Stop
+signal.signal(signal.SIGCHLD, stop)
+for _ in range(20):
+    try:
+        rusage.Popen(["sleep", "60"])
+    except Stop:
+        pass
+    else:
+        raise AssertionError("no exception")
+    nothing_is_left()
+""",
+    )
+
+
+def test_sigchld_handler_sees_the_launcher(python: Callable[..., str]) -> None:
+    """It is called once for each launcher and once for each child, unless two signals become one."""
+    assert int(
+        python(
+            "-c",
+            f"""{CHECK}
+seen = []
+signal.signal(signal.SIGCHLD, lambda *_: seen.append(1))
+rusage.run(["sleep", "0.2"])
+print(len(seen))
+""",
+        )
+    ) in {1, 2}
+
+
+COUNT_ATTEMPTS = """
+import rusage._launch as launch
+attempts = []
+def hook(event, arguments):
+    if event == "subprocess.Popen":
+        attempts.append(arguments[0] == launch.PATH)
+sys.addaudithook(hook)
+def starts_of_the_launcher():
+    attempts.clear()
+    rusage.run(["true"])
+    return sum(attempts)
+"""
+
+
+@pytest.mark.parametrize("way", ["missing", "not executable", "refused"])
+def test_unusable_launcher_is_remembered(way: str, python: Callable[..., str], tmp_path: Path) -> None:
+    """It is tried once; later children are started directly at once."""
+    launcher = tmp_path / "launcher"
+    if way != "missing":
+        launcher.write_text("#!/bin/sh\nexit 253\n")
+        launcher.chmod(0o755 if way == "refused" else 0o644)
+    python(
+        "-c",
+        f"""{CHECK}{COUNT_ATTEMPTS}
+real, launch.PATH = launch.PATH, {str(launcher)!r}
+assert starts_of_the_launcher() == 1
+assert starts_of_the_launcher() == 0
+launch.PATH = real
+assert starts_of_the_launcher() == 0
+check(apart=False)
+""",
+    )
+
+
+@pytest.mark.parametrize("way", ["memory", "exit status"])
+def test_transient_failure_is_not_remembered(way: str, python: Callable[..., str], tmp_path: Path) -> None:
+    """The next child is started through the launcher again."""
+    launcher = tmp_path / "launcher"
+    launcher.write_text("#!/bin/sh\nexit 255\n")
+    launcher.chmod(0o755)
+    python(
+        "-c",
+        f"""{CHECK}{COUNT_ATTEMPTS}
+real, path = os.memfd_create, launch.PATH
+def create(*_):
+    raise OSError(12, "Cannot allocate memory")
+if {way == "memory"}:
+    os.memfd_create = create
+else:
+    launch.PATH = {str(launcher)!r}
+assert starts_of_the_launcher() == {int(way != "memory")}
+os.memfd_create, launch.PATH = real, path
+assert starts_of_the_launcher() == 1
+check()
+""",
+    )
+
+
+@pytest.mark.parametrize("attack", ["reader", "writer"])
+def test_child_of_another_user_opens_nothing(attack: str, python: Callable[..., str]) -> None:
+    """A process of that user can neither take a descriptor of the parent's nor change the child's process ID."""
+    if os.geteuid() != 0:
+        pytest.skip(reason="only root may start a child of another user")
+    starts = int(os.environ.get("RUSAGE_TEST_STARTS", "2000"))
+    report = json.loads(python(str(PROGRAMS / "privileged_starts.py"), attack, str(starts)))
+    assert report["succeeded"] == report["others"] == 0
+    assert report["failed"] > starts / 20  # it has found the children
+    assert report["measured"] == (starts if is_static() else 0)
+
+
+def is_static() -> bool:
+    """Return whether the launcher may start children of other users."""
+    from rusage import _launch
+
+    return _launch.is_static()
+
+
+# Appends a line with the effective user ID to a file when it is loaded.
+LIBRARY = """
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+__attribute__((constructor)) static void loaded(void)
+{
+    dprintf(open(LOG, O_WRONLY | O_APPEND), "%d\\n", (int)geteuid());
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
+def test_ld_preload_runs_in_the_child_only(python: Callable[..., str], tmp_path: Path) -> None:
+    """The child's LD_PRELOAD has no effect on the launcher, which runs with the IDs of the parent."""
+    if not is_static():
+        pytest.skip(reason="the launcher has a dynamic loader on this processor")
+    library, log = tmp_path / "library.so", tmp_path / "log"
+    source = tmp_path / "library.c"
+    source.write_text(LIBRARY)
+    command = ["cc", "-shared", "-fPIC", f'-DLOG="{log}"', "-o", str(library), str(source)]
+    subprocess.run(command, check=True)
+    for keywords in ["", ", user=65534, group=65534, extra_groups=[]"] if os.geteuid() == 0 else [""]:
+        log.write_text("")
+        log.chmod(0o666)
+        for folder in [tmp_path, *tmp_path.parents[:-2]]:
+            folder.chmod(folder.stat().st_mode | 0o055)
+        python("-c", f"{CHECK}\nassert rusage.run(['true'], env={{'LD_PRELOAD': {str(library)!r}}}{keywords}).measured")
+        assert log.read_text().split() == [str(65534 if keywords else os.geteuid())]
+
+
+IDS = [
+    ("", True),
+    ("libc.prctl(4, 0, 0, 0, 0)", False),  # PR_SET_DUMPABLE
+    ("os.seteuid(65534)", False),
+    ("os.setegid(65534)", False),
+    ("libc.prctl(8, 1, 0, 0, 0); os.setgroups([]); os.setresgid(5, 5, 5); os.setresuid(5, 5, 5)", False),  # KEEPCAPS
+    ("os.setgroups([]); os.setresgid(5, 5, 5); os.setresuid(5, 5, 5); libc.prctl(4, 1, 0, 0, 0)", True),
+]
+
+
+@pytest.mark.parametrize(("change", "usable"), IDS, ids=[row[0][:30] for row in IDS])
+def test_launcher_is_as_protected_as_its_parent(change: str, usable: bool, python: Callable[..., str]) -> None:  # noqa: FBT001 (a column)
+    """It is not used where a program that this process executes can be traced by more processes than this one."""
+    if os.geteuid() != 0:
+        pytest.skip(reason="only root may change its IDs")
+    python(
+        "-c",
+        f"""
+import ctypes, os, rusage, rusage._launch as launch
+libc = ctypes.CDLL(None)
+assert launch.usable(other_ids=False)
+{change}
+assert launch.usable(other_ids=False) is {usable}
+""",
+    )
+
+
+def test_other_ids_need_a_static_launcher(python: Callable[..., str]) -> None:
+    """A launcher with a dynamic loader would load the child's LD_PRELOAD with the IDs of the parent."""
+    python(
+        "-c",
+        f"""{CHECK}
+import rusage._launch as launch
+launch.PATH = sys.executable  # has a dynamic loader
+assert not launch.is_static()
+assert launch.usable(other_ids=False) and not launch.usable(other_ids=True)
+""",
+    )
+
+
 @pytest.mark.parametrize("restore", [True, False])
 def test_where_no_file_may_be_written_the_peak_is_not_measured(restore: bool, python: Callable[..., str]) -> None:  # noqa: FBT001 (a column)
     """RLIMIT_FSIZE also limits memory that is shared by a file descriptor; the child runs all the same."""
@@ -380,7 +606,7 @@ nothing_is_left()
 def test_a_system_without_close_range_closes_otherwise(python: Callable[..., str], tmp_path: Path) -> None:
     """If the launcher cannot close what the child must not have, subprocess does, and the peak is still measured."""
     pretending = tmp_path / "pretending"
-    pretending.write_text('#!/bin/sh\nreal="$0.real"\nif [ "$6" != -1 ]; then exit 254; fi\nexec "$real" "$@"\n')
+    pretending.write_text('#!/bin/sh\nreal="$0.real"\nif [ "$9" != -1 ]; then exit 254; fi\nexec "$real" "$@"\n')
     pretending.chmod(0o755)
     python(
         "-c",
@@ -388,11 +614,11 @@ def test_a_system_without_close_range_closes_otherwise(python: Callable[..., str
 import rusage._launch as launch
 os.symlink(launch.PATH, {str(pretending) + ".real"!r})
 launch.PATH = {str(pretending)!r}
-assert launch.closes
+assert launch.use_close_range
 fd = os.dup(0)
 os.set_inheritable(fd, True)
 check()
-assert not launch.closes
+assert not launch.use_close_range
 assert rusage.run(["ls", "/proc/self/fd"], capture_output=True).stdout.split() == [b"0", b"1", b"2", b"3"]
 check()
 nothing_is_left()
@@ -502,10 +728,11 @@ def test_the_launcher_alone_does_nothing() -> None:
         assert done.stdout == done.stderr == b""
 
 
-def test_an_unwaited_child_at_exit_makes_no_noise() -> None:
-    """An interpreter that ends with a child running says what it says for subprocess, no more."""
+@pytest.mark.parametrize("keep", ["child", "import os; os.child", "import encodings; encodings.child"])
+def test_unwaited_child_at_exit(keep: str) -> None:
+    """An interpreter that ends with a child running prints what it prints for subprocess: nothing."""
     for module in "subprocess", "rusage":
-        program = f"import {module}; child = {module}.Popen(['sleep', '0.1'])"
+        program = f"import {module}; {keep} = {module}.Popen(['sleep', '0.1'])"
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
         assert done.stderr == ""
 
@@ -518,24 +745,14 @@ def test_both_forms_of_the_launcher_compile_without_warnings_and_work(
     options: list[str], python: Callable[..., str], tmp_path: Path
 ) -> None:
     """Without a C library, for processors that the source knows, and with one, for all others, it does the same."""
-    from test_c import build_script
-
-    source, program = tmp_path / "launcher.c", tmp_path / "launcher"
-    source.write_text(build_script().LAUNCHER)
-    command = [
-        "cc",
-        "-O2",
-        "-Wall",
-        "-Wextra",
-        "-Werror",
-        "-fno-stack-protector",
-        *options,
-        "-o",
-        str(program),
-        str(source),
-    ]
+    source = Path(__file__).parent.parent / "rusage" / "_launcher.c"
+    if not source.exists():
+        pytest.skip(reason="the tests are run without the sources")
+    program = tmp_path / "launcher"
+    command = ["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-fno-stack-protector", *options, "-o", str(program)]
+    command.append(str(source))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if options and "no way around the C library" in done.stderr:
+    if options and "no system calls without a C library" in done.stderr:
         pytest.skip(reason="this processor has the form with a C library only")
     assert done.returncode == 0, done.stderr
     python("-c", f"{CHECK}\nimport rusage._launch as l\nl.PATH = {str(program)!r}\ncheck()\nnothing_is_left()")

@@ -46,6 +46,8 @@ PEAK_SAMPLED = "sampled"
 """A sample taken before exec may be the parent's; the kernel reports what the child has when its exec was seen."""
 PEAK_UNKNOWN = "unknown"
 """It may be the parent's, and so may the integrals; nothing tells."""
+FLOOR_RULES = frozenset({PEAK_AT_LEAST_PARENTS, PEAK_AT_LEAST_PARENTS_INEXACT})
+"""The rules that compare a child's peak with the parent's."""
 
 
 class Backend(NamedTuple):

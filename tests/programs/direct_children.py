@@ -22,4 +22,4 @@ for _ in range(count):
     floor = max(floor, parent_peak())
     _, status, usage = rusage.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
-    print(usage.ru_maxrss, "ru_maxrss" in child_fields(usage, floor=floor, inherited=inherited))  # noqa: T201 (for the test)
+    print(usage.ru_maxrss, "ru_maxrss" in child_fields(usage, floor=floor, inherited=inherited))

@@ -1,0 +1,115 @@
+/* System calls without a C library: starting one takes longer than all that the launcher does, and a program without a
+   dynamic loader ignores LD_PRELOAD. A processor that is not listed here gets the launcher with its C library. */
+
+#ifndef RUSAGE_NOLIBC_H
+#define RUSAGE_NOLIBC_H
+
+#include <sys/syscall.h>
+
+/* Return the result, or the negative errno. The process starts in start(), with the address of argc. */
+#define SYSTEM_CALL static inline __attribute__((always_inline)) long
+
+#if defined(__x86_64__) && defined(__LP64__)
+
+__asm__(".text\n.globl _start\n_start: xor %ebp, %ebp\n mov %rsp, %rdi\n and $-16, %rsp\n call start\n hlt");
+
+SYSTEM_CALL system_call(long number, long a, long b, long c, long d, long e, long f)
+{
+    register long r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
+
+    __asm__ volatile("syscall"
+                     : "+a"(number)
+                     : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return number;
+}
+
+#elif defined(__aarch64__) && defined(__LP64__)
+
+__asm__(".text\n.globl _start\n_start: mov x29, 0\n mov x30, 0\n mov x0, sp\n and sp, x0, -16\n b start");
+
+SYSTEM_CALL system_call(long number, long a, long b, long c, long d, long e, long f)
+{
+    register long x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c,
+                     x3 __asm__("x3") = d, x4 __asm__("x4") = e, x5 __asm__("x5") = f;
+
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
+    return x0;
+}
+
+#elif defined(__riscv) && __riscv_xlen == 64
+
+__asm__(".text\n.globl _start\n_start: .option push\n .option norelax\n lla gp, __global_pointer$\n .option pop\n"
+        " mv a0, sp\n andi sp, sp, -16\n tail start");
+
+SYSTEM_CALL system_call(long number, long a, long b, long c, long d, long e, long f)
+{
+    register long a7 __asm__("a7") = number, a0 __asm__("a0") = a, a1 __asm__("a1") = b, a2 __asm__("a2") = c,
+                     a3 __asm__("a3") = d, a4 __asm__("a4") = e, a5 __asm__("a5") = f;
+
+    __asm__ volatile("ecall" : "+r"(a0) : "r"(a7), "r"(a1), "r"(a2), "r"(a3), "r"(a4), "r"(a5) : "memory");
+    return a0;
+}
+
+#elif defined(__i386__)
+
+__asm__(".text\n.globl _start\n_start: xor %ebp, %ebp\n mov %esp, %eax\n and $-16, %esp\n sub $12, %esp\n push %eax\n"
+        " call start\n hlt");
+
+/* The sixth argument would need ebp; the only call that has six takes them in memory here (see map_shared). */
+SYSTEM_CALL system_call(long number, long a, long b, long c, long d, long e, long f)
+{
+    (void)f;
+    __asm__ volatile("int $0x80" : "+a"(number) : "b"(a), "c"(b), "d"(c), "S"(d), "D"(e) : "memory");
+    return number;
+}
+
+#elif defined(__arm__) && defined(__ARM_EABI__)
+
+__asm__(".text\n.arm\n.globl _start\n.type _start, %function\n_start: mov fp, #0\n mov lr, #0\n mov r0, sp\n"
+        " bic r1, r0, #7\n mov sp, r1\n bl start\n");
+
+SYSTEM_CALL system_call(long number, long a, long b, long c, long d, long e, long f)
+{
+    register long r7 __asm__("r7") = number, r0 __asm__("r0") = a, r1 __asm__("r1") = b, r2 __asm__("r2") = c,
+                     r3 __asm__("r3") = d, r4 __asm__("r4") = e, r5 __asm__("r5") = f;
+
+    __asm__ volatile("svc 0" : "+r"(r0) : "r"(r7), "r"(r1), "r"(r2), "r"(r3), "r"(r4), "r"(r5) : "memory");
+    return r0;
+}
+
+#else
+#error "no system calls without a C library on this processor"
+#endif
+
+SYSTEM_CALL failed(long result)
+{
+    return (unsigned long)result >= (unsigned long)-4095;
+}
+
+/* Return the address of a shared mapping of a file, or the negative errno. */
+SYSTEM_CALL map_shared(long size, long access, long flags, long fd)
+{
+#if defined(__i386__)
+    long arguments[6] = {0, size, access, flags, fd, 0};
+
+    return system_call(SYS_mmap, (long)arguments, 0, 0, 0, 0, 0);
+#elif defined(SYS_mmap)
+    return system_call(SYS_mmap, 0, size, access, flags, fd, 0);
+#else
+    return system_call(SYS_mmap2, 0, size, access, flags, fd, 0);
+#endif
+}
+
+/* The program's own entry point, as in a hosted environment. */
+static int run(int argc, char **argv, char **envp);
+
+__attribute__((used, noreturn)) void start(char **stack)
+{
+    int argc = (int)*(long *)stack;
+
+    for (;;)
+        system_call(SYS_exit_group, run(argc, stack + 1, stack + argc + 2), 0, 0, 0, 0, 0);
+}
+
+#endif

@@ -1,0 +1,37 @@
+"""Run children after gevent has replaced subprocess.Popen: ``python gevent_patched.py (before|after)`` the import."""
+
+import sys
+
+from gevent import monkey  # type: ignore[import-untyped]  # gevent has no stubs
+
+if sys.argv[1] == "before":
+    monkey.patch_all()
+import rusage
+
+if sys.argv[1] == "after":
+    import subprocess
+
+    assert issubclass(rusage.Popen, subprocess.Popen)
+    monkey.patch_all()
+
+import subprocess
+
+done = rusage.run(["sh", "-c", "echo out; exit 3"], stdout=subprocess.PIPE)
+assert (done.returncode, done.stdout) == (3, b"out\n"), done
+assert done.measured == frozenset()
+assert not any(done.rusage)
+assert done.elapsed > 0
+failed = None
+try:
+    rusage.run(["sh", "-c", "exit 3"], check=True)
+except subprocess.CalledProcessError as error:
+    failed = error
+assert failed is not None, "a failure became success"
+assert failed.returncode == 3
+assert failed.measured == frozenset()  # type: ignore[attr-defined]  # run() adds it
+process = rusage.Popen(["sh", "-c", "kill -9 $$"])
+assert process.wait() == -9
+assert process.rusage is not None
+assert process.elapsed is not None
+assert isinstance(process, subprocess.Popen)  # gevent's
+print("done")
