@@ -264,9 +264,22 @@ static int64_t rusage_integral(long ticks, const rusage_call *call)
     return sum > INT64_MAX ? INT64_MAX : (int64_t)sum;
 }
 
+/* The sum of two numbers that are not negative, or the largest number. */
+static int64_t rusage_sum(int64_t a, int64_t b)
+{
+    return a > INT64_MAX - b ? INT64_MAX : a + b;
+}
+
+/* No CPU time is negative, and one that does not fit (292 000 years) is the largest number. */
 static int64_t rusage_microseconds(const struct timeval *time)
 {
-    return (int64_t)time->tv_sec * 1000000 + (int64_t)time->tv_usec;
+    int64_t seconds = (int64_t)time->tv_sec, fraction = (int64_t)time->tv_usec;
+
+    if (seconds < 0 || fraction < 0)
+        return 0;
+    if (seconds > INT64_MAX / 1000000)
+        return INT64_MAX;
+    return rusage_sum(seconds * 1000000, fraction);
 }
 
 /* One division of two exact doubles (2^53 us are 285 years) is correctly rounded; sec + usec * 1e-6 is not. */
@@ -328,11 +341,6 @@ static void rusage_convert(const struct rusage *native, rusage_call *call)
     record->nivcsw = MEASURED(15, rusage_count(native->ru_nivcsw));
 }
 
-static int64_t rusage_sum(int64_t a, int64_t b)
-{
-    return a > INT64_MAX - b ? INT64_MAX : a + b;
-}
-
 /* Counters and times add. A peak does not: the two were not there at once, or need not have been. */
 static void rusage_convert_both(const struct rusage *self, const struct rusage *children, rusage_call *call)
 {
@@ -342,10 +350,10 @@ static void rusage_convert_both(const struct rusage *self, const struct rusage *
 
     rusage_convert(self, call);
     rusage_convert(children, &other);
-    record->utime = MEASURED(0, rusage_seconds(rusage_microseconds(&self->ru_utime)
-                                               + rusage_microseconds(&children->ru_utime)));
-    record->stime = MEASURED(1, rusage_seconds(rusage_microseconds(&self->ru_stime)
-                                               + rusage_microseconds(&children->ru_stime)));
+    record->utime = MEASURED(0, rusage_seconds(rusage_sum(rusage_microseconds(&self->ru_utime),
+                                                         rusage_microseconds(&children->ru_utime))));
+    record->stime = MEASURED(1, rusage_seconds(rusage_sum(rusage_microseconds(&self->ru_stime),
+                                                         rusage_microseconds(&children->ru_stime))));
     if (record->maxrss < more->maxrss)
         record->maxrss = more->maxrss;
     record->ixrss = rusage_sum(record->ixrss, more->ixrss);

@@ -27,6 +27,9 @@ _LONG_BITS = 8 * ffi.sizeof("long")
 _LONG_MAX = 2 ** (_LONG_BITS - 1) - 1
 _LONG_LEAST = -(2**31) if _LONG_BITS == 32 else 0
 
+# The C converts a time as an int64_t of microseconds; a time_t may have 32 bits.
+_MICROSECONDS_LIMIT = min(2**63, 2 ** (8 * ffi.sizeof("time_t") - 1) * 1_000_000)
+
 
 def _c_int(value: int) -> int:
     value = index(value)
@@ -112,8 +115,9 @@ def _set_time(timeval: Any, name: str, seconds: float) -> None:
     if isinstance(seconds, (str, bytes)) or not hasattr(seconds, "__float__"):
         raise TypeError(f"{name} must be a number, not {type(seconds).__name__}")
     try:
-        timeval.tv_sec, timeval.tv_usec = divmod(round(float(seconds) * 1_000_000), 1_000_000)
-    except (ValueError, OverflowError):  # not finite; more than a time_t holds
-        raise ValueError(f"{name} is out of range: {seconds}") from None
-    if timeval.tv_sec < 0:
+        microseconds = round(float(seconds) * 1_000_000)
+    except (ValueError, OverflowError):  # not finite
+        microseconds = -1
+    if not 0 <= microseconds < _MICROSECONDS_LIMIT:
         raise ValueError(f"{name} is out of range: {seconds}")
+    timeval.tv_sec, timeval.tv_usec = divmod(microseconds, 1_000_000)

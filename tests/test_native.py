@@ -1,6 +1,7 @@
 """``from_native``, ``wait3`` and ``wait4``; the system's own calls are the oracle."""
 
 import errno
+import math
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import rusage
+from rusage._rusage import ffi
 
 if sys.platform == "win32":
     pytest.skip("Windows has no native usage and waits for no child by its pid", allow_module_level=True)
@@ -208,6 +210,15 @@ def test_from_native_finds_the_kernels_microseconds(user: int, system: int) -> N
     assert usage[:2] == (float(f"{user}e-6"), float(f"{system}e-6"))  # a division is rounded twice on an x87
 
 
+def test_from_native_largest_time() -> None:
+    """The largest float below the limit (2**63 microseconds; a time_t may have 32 bits) is still a time."""
+    limit = 2.0**31 if ffi.sizeof("time_t") == 4 else 2.0**63 / 10**6
+    largest = math.nextafter(limit, 0) - 1
+    assert rusage.from_native([largest, largest, *[0] * 14])[:2] == pytest.approx((largest, largest))
+    with pytest.raises(ValueError, match="ru_stime is out of range"):
+        rusage.from_native([0.0, limit, *[0] * 14])
+
+
 def test_from_native_takes_any_sequence() -> None:
     """A list, a plain tuple and the system's own struct all do."""
     import resource
@@ -243,6 +254,9 @@ def test_from_native_takes_any_sequence() -> None:
         ((float("inf"), *ZEROS[1:]), ValueError),
         ((1e300, *ZEROS[1:]), ValueError),
         ((10**400, *ZEROS[1:]), ValueError),
+        ((9.2e18, *ZEROS[1:]), ValueError),  # fits a time_t, and not in microseconds
+        ((0.0, 2.0**53, *ZEROS[2:]), ValueError),
+        ((-1e-6, *ZEROS[1:]), ValueError),
         ((0.0, 0.0, 2**64, *ZEROS[3:]), ValueError),
         ((0.0, 0.0, -(2**64), *ZEROS[3:]), ValueError),
     ],
