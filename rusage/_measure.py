@@ -28,9 +28,12 @@ class measure:  # noqa: N801 (used as a function is)
     Both can be read inside the block too, and tell what has been so far. ``who`` is that of ``getrusage``: the whole
     process with all its threads, or ``RUSAGE_THREAD``, or ``RUSAGE_CHILDREN`` for the children waited for in the block.
 
-    As a decorator it measures each call of a function or of a coroutine function by itself; the object that decorates
-    then has the figures of the call that ended last. What the process's other threads and tasks have done meanwhile is
-    in the figures too, unless ``who`` says otherwise.
+    Blocks nest, each with an object of its own. To enter an object whose block has not ended, in the same thread or in
+    another, raises ``RuntimeError``.
+
+    As a decorator, ``@measure()``, it measures each call of a function or of a coroutine function by itself, and of an
+    object whose ``__call__`` is one; the object that decorates then has the figures of the call that ended last. What
+    the process's other threads and tasks have done meanwhile is in the figures too, unless ``who`` says otherwise.
 
     Raises what ``getrusage`` raises for a bad ``who``, at once.
     """
@@ -41,25 +44,36 @@ class measure:  # noqa: N801 (used as a function is)
     """The names of the fields that this system measures for ``who``; the others are 0."""
 
     def __init__(self, who: int = RUSAGE_SELF) -> None:
-        self.measured = measured(who)
+        try:
+            self.measured = measured(who)
+        except TypeError:
+            if callable(who):
+                raise TypeError("measure as a decorator needs parentheses: @measure()") from None
+            raise
         self._who = who
-        self._open: list[Instant] = []  # blocks of one object may nest
+        # The start of the block that is open, under the key None: dict.setdefault is atomic, so that of two threads
+        # only one enters.
+        self._open: dict[None, Instant] = {}
         self._last: tuple[Instant, Instant] | None = None
 
     # Each usage is taken between two looks at the clock: no thread can have used more CPU time than has elapsed.
 
     def __enter__(self) -> measure:  # noqa: PYI034 (Self is not in Python 3.10's typing)
-        self._open.append((_clock(), getrusage(self._who)))
+        start = _clock(), getrusage(self._who)
+        if self._open.setdefault(None, start) is not start:
+            raise RuntimeError("this measure() is open already: a nested block or another thread needs one of its own")
         return self
 
     def __exit__(self, *error: object) -> None:
         usage = getrusage(self._who)
-        self._last = self._open.pop(), (_clock(), usage)
+        self._last = self._open[None], (_clock(), usage)
+        del self._open[None]
 
     def _span(self) -> tuple[Instant, Instant]:
-        if self._open:
+        start = self._open.get(None)
+        if start is not None:
             usage = getrusage(self._who)
-            return self._open[-1], (_clock(), usage)
+            return start, (_clock(), usage)
         if self._last is None:
             raise RuntimeError("nothing has been measured yet")
         return self._last
@@ -85,10 +99,16 @@ class measure:  # noqa: N801 (used as a function is)
         import inspect  # noqa: PLC0415 (as above)
         from typing import cast  # noqa: PLC0415 (as above)
 
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        inner: Any = function
+        while isinstance(inner, functools.partial):
+            inner = inner.func
+        # The last is for an object that is called like a function.
+        codes = function, inner, getattr(type(inner), "__call__", None)  # noqa: B004 (not whether it has one)
+
+        if any(inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code) for code in codes):
             raise TypeError("the body of a generator function runs when the generator is used, not when it is called")
 
-        if inspect.iscoroutinefunction(function):
+        if any(inspect.iscoroutinefunction(code) for code in codes):
 
             @functools.wraps(function)
             async def measured_coroutine(*args: Any, **kwargs: Any) -> Any:

@@ -1,9 +1,13 @@
 """``measure``: blocks and functions."""
 
 import asyncio
+import concurrent.futures
+import functools
+import inspect
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -53,16 +57,47 @@ def test_figures_can_be_read_inside_and_stand_still_afterwards() -> None:
 
 
 def test_blocks_nest() -> None:
-    """A block in a block is part of it, even if it is the same object's."""
+    """A block in a block is part of it."""
     with rusage.measure() as outer:
         with rusage.measure() as inner:
             spin(0.1)
-        with outer as again:
-            spin(0.1)
-            assert again.elapsed < inner.elapsed + again.elapsed
         spin(0.1)
         assert outer.elapsed >= inner.elapsed + 0.1
     assert sum(outer.usage[:2]) >= sum(inner.usage[:2]) + 0.1
+
+
+def test_open_object_refuses_second_block() -> None:
+    """One object has one block at a time, in one thread; afterwards it can be entered again."""
+    meter = rusage.measure()
+    with meter:
+        with pytest.raises(RuntimeError, match="open already"), meter:
+            pytest.fail("entered twice")
+        with concurrent.futures.ThreadPoolExecutor() as pool, pytest.raises(RuntimeError, match="open already"):
+            pool.submit(meter.__enter__).result()
+        spin(0.1)
+    assert sum(meter.usage[:2]) >= 0.05
+    with meter:
+        pass
+    assert sum(meter.usage[:2]) < 0.05
+
+
+def test_one_thread_of_many_enters() -> None:
+    """Of eight threads that enter one object at the same time one does, and seven raise."""
+    meter = rusage.measure()
+    barrier = threading.Barrier(8)
+
+    def enters() -> bool:
+        barrier.wait()
+        try:
+            meter.__enter__()
+        except RuntimeError:
+            return False
+        return True
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for _ in range(100):
+            assert sum(task.result() for task in [pool.submit(enters) for _ in range(8)]) == 1
+            meter.__exit__()
 
 
 def test_a_block_that_raises_is_measured_and_raises() -> None:
@@ -88,6 +123,15 @@ def test_a_bad_who_raises_what_getrusage_raises_at_once() -> None:
         rusage.measure(12345)
     with pytest.raises(TypeError):
         rusage.measure("self")  # type: ignore[arg-type]
+
+
+def test_decorator_without_parentheses() -> None:
+    """The function is taken for a ``who``, and the TypeError names what was meant."""
+
+    def function() -> None: ...
+
+    with pytest.raises(TypeError, match=r"@measure\(\)"):
+        rusage.measure(function)  # type: ignore[arg-type]  # the point
 
 
 @pytest.mark.skipif(not hasattr(rusage, "RUSAGE_THREAD"), reason="this system has no RUSAGE_THREAD")
@@ -141,6 +185,41 @@ def test_decorates_coroutine_functions() -> None:
     assert asyncio.run(work(0.05)) == 0.05
     assert meter.elapsed >= 0.06
     assert sum(meter.usage[:2]) >= 0.05
+
+
+class Slow:
+    """An object that is called like a coroutine function."""
+
+    async def __call__(self, seconds: float) -> float:
+        """Wait, then use CPU time."""
+        await asyncio.sleep(seconds)
+        spin(0.1)
+        return seconds
+
+
+class Numbers:
+    """An object that is called like a generator function."""
+
+    def __call__(self) -> Iterator[int]:
+        """Yield one number."""
+        yield 1
+
+
+@pytest.mark.parametrize("work", [Slow(), functools.partial(Slow(), 0.05), functools.partial(Slow().__call__, 0.05)])
+def test_decorates_objects_with_async_call(work: Any) -> None:
+    """They are measured as a coroutine function is: until what they return was awaited."""
+    meter = rusage.measure()
+    decorated = meter(work)
+    assert inspect.iscoroutinefunction(decorated)
+    assert asyncio.run(decorated(0.05) if isinstance(work, Slow) else decorated()) == 0.05
+    assert meter.elapsed >= 0.06
+    assert sum(meter.usage[:2]) >= 0.05
+
+
+def test_refuses_objects_with_generator_call() -> None:
+    """The body of ``__call__`` runs as late as that of a generator function."""
+    with pytest.raises(TypeError, match="generator"):
+        rusage.measure()(Numbers())
 
 
 def test_refuses_generator_functions() -> None:
