@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from operator import sub
+from operator import add, sub
 
 __all__ = ["FIELDS", "Field", "NamedTuple", "RUsage"]
 
 TYPE_CHECKING = False  # typing's own takes long to import
 
 if TYPE_CHECKING:
-    from typing import NamedTuple
+    from typing import Any, ClassVar, NamedTuple, TypeVar, overload
+
+    T = TypeVar("T")
 else:
 
     class _NamedTupleMaker(type):
@@ -34,16 +36,8 @@ else:
         """The base to name in a class statement."""
 
 
-class RUsage(NamedTuple):
-    """What a process, its children or a thread have used.
-
-    The fields and their order are those of CPython's ``resource.struct_rusage``; the units are the same on every
-    system. A field that the system does not measure is 0: ``rusage.measured(who)`` names those that it does measure,
-    and ``rusage.fields`` says what each one means here.
-
-    ``later - earlier`` is what happened between two of them: counters and times subtract, ``ru_maxrss`` is the later
-    peak (a peak is no counter).
-    """
+class _Fields(NamedTuple):
+    """The fields of ``RUsage``; that class has the methods, which a checker does not allow beside ``zero`` here."""
 
     ru_utime: float
     """CPU time in user mode, seconds."""
@@ -78,6 +72,43 @@ class RUsage(NamedTuple):
     ru_nivcsw: int
     """Involuntary context switches (time slice used up), a count."""
 
+
+class RUsage(_Fields):
+    """What a process, its children or a thread have used.
+
+    The fields and their order are those of CPython's ``resource.struct_rusage``; the units are the same on every
+    system. A field that the system does not measure is 0: ``rusage.measured(who)`` names those that it does measure,
+    and ``rusage.fields`` says what each one means here.
+
+    ``later - earlier`` is what happened between two of them: counters and times subtract, ``ru_maxrss`` is the later
+    peak (a peak is no counter).
+
+    ``usage + usage`` is the usage of two processes together, and ``sum(usages, RUsage.zero)`` that of several: counters
+    and times add, ``ru_maxrss`` is the larger peak. A plain tuple on either side is appended, as to any tuple.
+    """
+
+    __slots__ = ()
+
+    zero: ClassVar[RUsage]
+    """Nothing used: all fields are 0. It is where a sum starts."""
+
+    if TYPE_CHECKING:
+        # An RUsage is such a tuple, but the checkers compare with tuple's own overloads one by one.
+        @overload  # type: ignore[override]
+        def __add__(self, other: RUsage, /) -> RUsage: ...
+        @overload
+        def __add__(self, other: tuple[T, ...], /) -> tuple[float | T, ...]: ...
+
+    def __add__(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, other: tuple[Any, ...], /
+    ) -> tuple[Any, ...]:
+        """Return the usage of both together; the peak is the larger one. With a plain tuple: a longer tuple."""
+        if not isinstance(other, RUsage):
+            return tuple.__add__(self, other) if isinstance(other, tuple) else NotImplemented
+        total = list(map(add, self, other))
+        total[_MAXRSS] = max(self.ru_maxrss, other.ru_maxrss)
+        return RUsage._make(total)
+
     def __sub__(self, earlier: RUsage, /) -> RUsage:
         """Return what happened since an earlier usage; the peak is the later one's."""
         if not isinstance(earlier, RUsage):
@@ -88,6 +119,8 @@ class RUsage(NamedTuple):
 
 
 _MAXRSS = RUsage._fields.index("ru_maxrss")
+
+RUsage.zero = RUsage._make([0.0, 0.0, *[0] * 14])
 
 
 class Field(NamedTuple):

@@ -88,19 +88,24 @@ def test_a_real_usage_has_the_types_of_its_fields() -> None:
     assert [type(value) for value in usage] == [float, float] + [int] * 14
 
 
-@pytest.mark.parametrize("made", [RUsage, rusage.Field])
+@pytest.mark.parametrize("made", [RUsage.__base__, rusage.Field])
 def test_a_named_tuple_is_what_typing_would_have_made(made: Any) -> None:
     """Nothing tells the classes from those of ``typing.NamedTuple``, which is not imported for them."""
     theirs: Any = NamedTuple(made.__name__, [*get_type_hints(made).items()])  # type: ignore[misc]  # names known later
-    own = {"__sub__"} if made is RUsage else set()
     inner = {"__orig_bases__", "__annotate__", "__annotations_cache__", "__static_attributes__", "__firstlineno__"}
-    assert set(vars(made)) - own - inner == set(vars(theirs)) - inner
+    assert set(vars(made)) - inner == set(vars(theirs)) - inner
     for name in "_fields", "_field_defaults", "__match_args__", "__slots__":
         assert getattr(made, name) == getattr(theirs, name)
     assert inspect.signature(made).parameters.keys() == inspect.signature(theirs).parameters.keys()
     assert made.__mro__[1:] == theirs.__mro__[1:]
     assert type(made) is type
-    assert made.__module__ == "rusage"
+
+
+def test_classes_are_the_packages() -> None:
+    """The public classes name the package as their module; a usage has no ``__dict__``, as no tuple has."""
+    assert RUsage.__module__ == rusage.Field.__module__ == "rusage"
+    assert not hasattr(USAGE, "__dict__")
+    assert RUsage.__mro__[2:] == (tuple, object)
 
 
 def test_repr_names_every_field() -> None:
@@ -165,6 +170,50 @@ def test_difference_subtracts_counters_and_keeps_the_later_peak() -> None:
     assert later - USAGE == RUsage(1.0, 0.75, 100, *[value * 2 for value in range(3, 16)])
     assert type(later - USAGE) is RUsage
     assert (USAGE - later).ru_maxrss == USAGE.ru_maxrss
+
+
+def test_sum_adds_counters_and_takes_larger_peak() -> None:
+    """Counters and times add; of the peaks, whichever side has it, the larger one is taken."""
+    other = RUsage(0.25, 1.0, 100, *[value * 2 for value in range(3, 16)])
+    expected = RUsage(1.75, 1.25, 100, *[value * 3 for value in range(3, 16)])
+    assert USAGE + other == other + USAGE == expected
+    assert type(USAGE + other) is RUsage
+    assert [type(value) for value in USAGE + other] == [float, float] + [int] * 14
+
+
+def test_sum_of_several_starts_at_zero() -> None:
+    """``RUsage.zero`` has no effect in a sum, and is the sum of none."""
+    assert (0.0, 0.0, *[0] * 14) == RUsage.zero
+    assert [type(value) for value in RUsage.zero] == [float, float] + [int] * 14
+    assert type(RUsage.zero) is RUsage
+    assert sum([USAGE, USAGE, USAGE], RUsage.zero) == RUsage(4.5, 0.75, 2, *[value * 3 for value in range(3, 16)])
+    assert sum([], RUsage.zero) is RUsage.zero
+    assert RUsage.zero + USAGE == USAGE + RUsage.zero == USAGE
+    with pytest.raises(TypeError):
+        sum([USAGE])  # type: ignore[list-item]  # the point: no start
+
+
+@pytest.mark.parametrize("other", [VALUES, ("x",), ()], ids=repr)
+def test_plain_tuple_is_appended(other: tuple[Any, ...]) -> None:
+    """With a plain tuple on either side ``+`` is that of tuples."""
+    assert USAGE + other == (*VALUES, *other)
+    assert other + USAGE == (*other, *VALUES)
+    assert type(USAGE + other) is type(other + USAGE) is tuple
+
+
+@pytest.mark.parametrize("other", [list(VALUES), 1, None, "x", object()], ids=repr)
+def test_sum_with_anything_else_is_type_error(other: Any) -> None:
+    """As for any tuple; an object with an addition of its own is asked."""
+    with pytest.raises(TypeError):
+        _ = USAGE + other
+    with pytest.raises(TypeError):
+        _ = other + USAGE
+
+    class Asked:
+        def __radd__(self, left: object) -> object:
+            return left
+
+    assert USAGE + Asked() is USAGE
 
 
 @pytest.mark.parametrize("other", [VALUES, list(VALUES), 1, None, "x", object()], ids=repr)
