@@ -1,8 +1,10 @@
 """``run`` for asyncio: ``await rusage.asyncio.run(...)``.
 
-asyncio's own subprocesses cannot tell their usage: the event loop itself waits for each child, in its own ways, and
-throws the usage away. So this is ``rusage.run`` in a thread of its own, one for each child while it runs, which is also
-how asyncio waits where the system offers nothing better. It works with every event loop, and with all arguments.
+asyncio's own subprocesses do not report their usage: the event loop waits for each child and discards it. So this is
+``rusage.run`` in a thread of its own for each child, which waits for that child alone. It takes all arguments, and
+works with every event loop of asyncio, also with one that cannot wait for children itself. A child watcher that waits
+for all children, as ``asyncio.FastChildWatcher`` does (Python 3.13 and earlier), may take the exit status: then nothing
+is measured, and ``returncode`` is 0, as in ``subprocess``.
 """
 
 from __future__ import annotations
@@ -31,11 +33,10 @@ async def run(
 ) -> CompletedProcess[Any]:
     """Do what ``rusage.run`` does while the event loop goes on.
 
-    If the task is cancelled, the process is killed, and ``CancelledError`` goes on once its exit was seen.
+    If the task is cancelled, the process is killed, and ``CancelledError`` goes on once its exit was seen. Without a
+    running event loop ``RuntimeError`` is raised, and no process is started.
     """
-    started = time.perf_counter()
-    process = start(*popenargs, input=input, capture_output=capture_output, **kwargs)
-    loop = asyncio.get_running_loop()
+    loop = asyncio.get_running_loop()  # before the child is started: without a loop there is to be none
     done: asyncio.Future[CompletedProcess[Any]] = loop.create_future()
 
     def tell(result: CompletedProcess[Any] | None, error: BaseException | None) -> None:
@@ -55,8 +56,15 @@ async def run(
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
             loop.call_soon_threadsafe(tell, result, error)
 
-    # A daemon: if a grandchild holds the pipes for ever, the interpreter can end all the same.
-    threading.Thread(target=work, name=f"rusage-{process.pid}", daemon=True).start()
+    started = time.perf_counter()
+    process = start(*popenargs, input=input, capture_output=capture_output, **kwargs)
+    try:
+        # A daemon: if a grandchild holds the pipes for ever, the interpreter can end all the same.
+        threading.Thread(target=work, name=f"rusage-{process.pid}", daemon=True).start()
+    except BaseException:  # there may be too many threads
+        with process:  # closes the pipes and waits
+            process.kill()
+        raise
     try:
         return await done
     except asyncio.CancelledError:

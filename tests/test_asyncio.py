@@ -60,6 +60,28 @@ def test_errors_are_subprocess_own_and_carry_the_usage() -> None:
         asyncio.run(rusage.asyncio.run(["/no/such/program"]))
 
 
+def test_no_thread_leaves_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the thread cannot be started, its error is raised, and the child is dead and was waited for."""
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        asyncio.run(rusage.asyncio.run(["sleep", "60"], stdin=subprocess.PIPE, capture_output=True))
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_no_loop_starts_no_child() -> None:
+    """A coroutine that something else than asyncio runs raises before there is a child."""
+    coroutine = rusage.asyncio.run(["sleep", "60"])
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        coroutine.send(None)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
 def test_a_cancelled_run_kills_its_process_and_waits_for_it() -> None:
     """After CancelledError there is no child, even if a grandchild holds the pipe."""
 
