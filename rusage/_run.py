@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import time
@@ -29,7 +30,7 @@ def run(
 
 
 def start(*popenargs: Any, input: Any, capture_output: bool, **kwargs: Any) -> Popen[Any]:
-    """Start the process that ``run`` is to run."""
+    """Start the process that ``run`` is to run; the caller's caller is whom an EncodingWarning names."""
     if input is not None:
         if kwargs.get("stdin") is not None:
             raise ValueError("stdin and input arguments may not both be used.")
@@ -38,6 +39,10 @@ def start(*popenargs: Any, input: Any, capture_output: bool, **kwargs: Any) -> P
         if kwargs.get("stdout") is not None or kwargs.get("stderr") is not None:
             raise ValueError("stdout and stderr arguments may not be used with capture_output.")
         kwargs["stdout"] = kwargs["stderr"] = subprocess.PIPE
+    # subprocess names the first frame that is not its own, and that is here; Python 3.10's does not warn.
+    if sys.flags.warn_default_encoding and sys.version_info >= (3, 11) and kwargs.get("encoding") is None:
+        if any(kwargs.get(name) for name in ("errors", "text", "universal_newlines")):
+            kwargs["encoding"] = io.text_encoding(None, 3)
     return Popen(*popenargs, **kwargs)
 
 
