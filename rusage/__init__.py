@@ -14,9 +14,9 @@ from ._usage import Field, RUsage
 TYPE_CHECKING = False  # typing's own takes long to import
 
 if TYPE_CHECKING:
-    from ._children import CompletedProcess, Popen
+    from ._children import CompletedProcess
     from ._measure import measure
-    from ._run import run
+    from ._typed import Popen, run
 
 __all__: list[str] = [
     "RUSAGE_SELF",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
-async def run(
+async def _run(
     *popenargs: Any,
     input: Any = None,
     capture_output: bool = False,
@@ -73,3 +73,10 @@ async def run(
         while process.poll() is None:  # noqa: ASYNC110 (there is no event: that is the point)
             await asyncio.sleep(0.001)
         raise
+
+
+if TYPE_CHECKING:
+    from ._typed import run_async as run
+else:
+    run = _run
+    run.__name__ = run.__qualname__ = "run"

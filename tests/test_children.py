@@ -183,13 +183,15 @@ def test_run_does_what_subprocess_run_does() -> None:
         ("kill -9 $$", {"shell": True}),
         (["sh", "-c", "umask"], {"umask": 0o12, "stdout": subprocess.PIPE}),
     ]
+    assert issubclass(rusage.CompletedProcess, subprocess.CompletedProcess)
     for args, keywords in calls:
         expected = subprocess.run(args, check=False, **keywords)
         seen = rusage.run(args, **keywords)
-        assert isinstance(seen, subprocess.CompletedProcess)
+        assert isinstance(seen, rusage.CompletedProcess)
         assert (seen.returncode, seen.stdout, seen.stderr) == (expected.returncode, expected.stdout, expected.stderr)
         assert isinstance(seen.rusage, rusage.RUsage)
-    assert rusage.run(iter(["echo", "c"]), stdout=subprocess.PIPE).stdout == b"c\n"
+    words: Any = iter(["echo", "c"])  # works in subprocess too, and is in no documentation
+    assert rusage.run(words, stdout=subprocess.PIPE).stdout == b"c\n"
 
 
 BAD: list[tuple[Any, dict[str, Any]]] = [

@@ -23,6 +23,10 @@ assert_type(rusage.measured(), frozenset[str])
 assert_type(rusage.fields["ru_maxrss"].unit, str)
 assert_type(rusage.getpagesize(), int)
 
+assert_type(rusage.Popen(["x"]), rusage.Popen[bytes])
+assert_type(rusage.run(["x"], text=True), rusage.CompletedProcess[str])
+assert_type(rusage.run(["x"]).rusage, RUsage)
+
 table: Mapping[str, rusage.Field] = rusage.fields
 other: rusage.struct_rusage = usage
 

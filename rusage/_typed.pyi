@@ -1,0 +1,112 @@
+"""What a type checker sees of ``Popen``, ``run`` and ``asyncio.run``: typeshed's ``subprocess`` with our own results.
+
+Nothing of this exists at run time. ``tests/typing_compare.py`` compares it with ``subprocess``, call by call.
+"""
+
+import subprocess
+import sys
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from typing import IO, Any, AnyStr, Literal, ParamSpec, TypeAlias, TypedDict, overload
+
+from _typeshed import StrOrBytesPath
+from typing_extensions import Unpack
+
+from . import _children
+
+_P = ParamSpec("_P")
+
+# A checker keeps all overloads of a function that is passed for a ParamSpec.
+def _with_usage(
+    function: Callable[_P, subprocess.CompletedProcess[AnyStr]], /
+) -> Callable[_P, _children.CompletedProcess[AnyStr]]: ...
+def _with_usage_async(
+    function: Callable[_P, subprocess.CompletedProcess[AnyStr]], /
+) -> Callable[_P, Coroutine[Any, Any, _children.CompletedProcess[AnyStr]]]: ...
+
+run = _with_usage(subprocess.run)
+run_async = _with_usage_async(subprocess.run)
+
+_Command: TypeAlias = StrOrBytesPath | Sequence[StrOrBytesPath]
+_File: TypeAlias = int | IO[Any] | None
+_Path: TypeAlias = StrOrBytesPath | None
+_Function: TypeAlias = Callable[[], object] | None
+if sys.platform == "win32":
+    _Env: TypeAlias = Mapping[str, str] | None
+else:
+    _Env: TypeAlias = Mapping[bytes, StrOrBytesPath] | Mapping[str, StrOrBytesPath] | None
+
+class _OptionsOf310(TypedDict, total=False):
+    user: str | int | None
+    group: str | int | None
+    extra_groups: Iterable[str | int] | None
+    umask: int
+    pipesize: int
+
+if sys.version_info >= (3, 11):
+    class _Options(_OptionsOf310, total=False):
+        process_group: int | None
+
+else:
+    _Options = _OptionsOf310
+
+# The overloads of a base class's __init__ do not tell a checker what the type variable of a subclass is. Each has all
+# parameters, in the order that subprocess documents; they differ in text, encoding, errors and universal_newlines.
+# fmt: off
+class Popen(_children.Popen[AnyStr]):
+    @overload
+    def __init__(
+        self: Popen[str],
+        args: _Command, bufsize: int = ..., executable: _Path = ..., stdin: _File = ..., stdout: _File = ...,
+        stderr: _File = ..., preexec_fn: _Function = ..., close_fds: bool = ..., shell: bool = ..., cwd: _Path = ...,
+        env: _Env = ..., universal_newlines: bool | None = ..., startupinfo: Any = ..., creationflags: int = ...,
+        restore_signals: bool = ..., start_new_session: bool = ..., pass_fds: Collection[int] = ..., *,
+        text: bool | None = ..., encoding: str, errors: str | None = ..., **options: Unpack[_Options],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Popen[str],
+        args: _Command, bufsize: int = ..., executable: _Path = ..., stdin: _File = ..., stdout: _File = ...,
+        stderr: _File = ..., preexec_fn: _Function = ..., close_fds: bool = ..., shell: bool = ..., cwd: _Path = ...,
+        env: _Env = ..., universal_newlines: bool | None = ..., startupinfo: Any = ..., creationflags: int = ...,
+        restore_signals: bool = ..., start_new_session: bool = ..., pass_fds: Collection[int] = ..., *,
+        text: bool | None = ..., encoding: str | None = ..., errors: str, **options: Unpack[_Options],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Popen[str],
+        args: _Command, bufsize: int = ..., executable: _Path = ..., stdin: _File = ..., stdout: _File = ...,
+        stderr: _File = ..., preexec_fn: _Function = ..., close_fds: bool = ..., shell: bool = ..., cwd: _Path = ...,
+        env: _Env = ..., *, universal_newlines: Literal[True], startupinfo: Any = ..., creationflags: int = ...,
+        restore_signals: bool = ..., start_new_session: bool = ..., pass_fds: Collection[int] = ...,
+        text: bool | None = ..., encoding: str | None = ..., errors: str | None = ..., **options: Unpack[_Options],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Popen[str],
+        args: _Command, bufsize: int = ..., executable: _Path = ..., stdin: _File = ..., stdout: _File = ...,
+        stderr: _File = ..., preexec_fn: _Function = ..., close_fds: bool = ..., shell: bool = ..., cwd: _Path = ...,
+        env: _Env = ..., universal_newlines: Literal[True] | None = ..., startupinfo: Any = ...,
+        creationflags: int = ..., restore_signals: bool = ..., start_new_session: bool = ...,
+        pass_fds: Collection[int] = ..., *,
+        text: Literal[True], encoding: str | None = ..., errors: str | None = ..., **options: Unpack[_Options],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Popen[bytes],
+        args: _Command, bufsize: int = ..., executable: _Path = ..., stdin: _File = ..., stdout: _File = ...,
+        stderr: _File = ..., preexec_fn: _Function = ..., close_fds: bool = ..., shell: bool = ..., cwd: _Path = ...,
+        env: _Env = ..., universal_newlines: Literal[False] | None = ..., startupinfo: Any = ...,
+        creationflags: int = ..., restore_signals: bool = ..., start_new_session: bool = ...,
+        pass_fds: Collection[int] = ..., *,
+        text: Literal[False] | None = ..., encoding: None = ..., errors: None = ..., **options: Unpack[_Options],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Popen[Any],
+        args: _Command, bufsize: int = ..., executable: _Path = ..., stdin: _File = ..., stdout: _File = ...,
+        stderr: _File = ..., preexec_fn: _Function = ..., close_fds: bool = ..., shell: bool = ..., cwd: _Path = ...,
+        env: _Env = ..., universal_newlines: bool | None = ..., startupinfo: Any = ..., creationflags: int = ...,
+        restore_signals: bool = ..., start_new_session: bool = ..., pass_fds: Collection[int] = ..., *,
+        text: bool | None = ..., encoding: str | None = ..., errors: str | None = ..., **options: Unpack[_Options],
+    ) -> None: ...
+# fmt: on
