@@ -141,8 +141,7 @@ def test_who_selects_the_thread() -> None:
         other = threading.Thread(target=spin, args=(0.2,))
         other.start()
         other.join()
-    assert sum(thread.usage[:2]) < 0.05
-    assert sum(process.usage[:2]) >= 0.1
+    assert sum(process.usage[:2]) - sum(thread.usage[:2]) >= 0.1  # PyPy's own work takes time in each thread
     assert thread.measured == rusage.measured(rusage.RUSAGE_THREAD)
 
 
