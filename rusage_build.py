@@ -717,8 +717,13 @@ ffibuilder = builder(this_platform())
 
 # A program of its own, on Linux only: rusage/_launch.py says what it is for, and starts it.
 LAUNCHER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "rusage", "_launcher.c")
-LAUNCHER_FLAGS = ["-ffreestanding", "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-pie",
-                  "-fomit-frame-pointer"]
+LAUNCHER_FLAGS = [
+    "-ffreestanding",
+    "-fno-stack-protector",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-pie",
+    "-fomit-frame-pointer",
+]
 # One segment: each takes the kernel time to load.
 LAUNCHER_LINK_FLAGS = ["-static", "-no-pie", "-nostdlib", "-s", "-Wl,-z,noseparate-code", "-Wl,--build-id=none"]
 

@@ -32,7 +32,6 @@ if sys.platform == "linux":
     from . import _launch
 
 _NOTHING: frozenset[str] = frozenset()
-_UNKNOWN = RUsage._make([0.0, 0.0, *[0] * 14])
 
 _clock = time.perf_counter
 
@@ -124,7 +123,7 @@ def _unmeasured(base: Any) -> Any:
 
         @property
         def rusage(self) -> RUsage | None:
-            return None if self.returncode is None else _UNKNOWN
+            return None if self.returncode is None else RUsage.zero
 
         def wait(self, *args: Any, **kwargs: Any) -> Any:
             try:
@@ -234,7 +233,7 @@ class Popen(_Popen[AnyStr]):
             """Keep the usage; the caller then sets ``returncode``: a thread that sees that also sees the usage."""
             self.elapsed = _clock() - self._began
             if usage is None:
-                self.measured, self.rusage = _NOTHING, _UNKNOWN
+                self.measured, self.rusage = _NOTHING, RUsage.zero
                 return
             self.measured = child_fields(
                 usage, isolated=self._peak_isolated, floor=self._floor, inherited=self._inherited
@@ -418,14 +417,14 @@ class CompletedProcess(subprocess.CompletedProcess[AnyStr]):
     elapsed: float
     """Seconds by the clock, from before the process was started until its exit was seen."""
 
-    def __init__(self, process: Popen[AnyStr], stdout: Any, stderr: Any, elapsed: float) -> None:
+    def __init__(self, process: Popen[AnyStr], stdout: Any, stderr: Any) -> None:
         super().__init__(process.args, process.returncode, stdout, stderr)
-        add_usage(self, process, elapsed)
+        add_usage(self, process)
 
 
-def add_usage(result: Any, process: Popen[Any], elapsed: float) -> None:
+def add_usage(result: Any, process: Popen[Any]) -> None:
     """Give a result, or an exception, what is known of the process that has ended."""
-    result.rusage, result.measured, result.elapsed = process.rusage, process.measured, elapsed
+    result.rusage, result.measured, result.elapsed = process.rusage, process.measured, process.elapsed
 
 
 # Where tracebacks and pickles find them.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-import time
 from typing import Any
 
 from ._children import CompletedProcess, Popen, add_usage
@@ -24,9 +23,8 @@ def run(
     All arguments are those of ``subprocess.run``, and so are the exceptions: ``TimeoutExpired`` and
     ``CalledProcessError`` have the three attributes too. ``Popen`` says what is measured.
     """
-    started = time.perf_counter()
     process = start(*popenargs, input=input, capture_output=capture_output, **kwargs)
-    return complete(process, started, input=input, timeout=timeout, check=check)
+    return complete(process, input=input, timeout=timeout, check=check)
 
 
 def start(*popenargs: Any, input: Any, capture_output: bool, **kwargs: Any) -> Popen[Any]:
@@ -46,10 +44,8 @@ def start(*popenargs: Any, input: Any, capture_output: bool, **kwargs: Any) -> P
     return Popen(*popenargs, **kwargs)
 
 
-def complete(
-    process: Popen[Any], started: float, *, input: Any, timeout: float | None, check: bool
-) -> CompletedProcess[Any]:
-    """Bring a process that was started at ``started`` to its end."""
+def complete(process: Popen[Any], *, input: Any, timeout: float | None, check: bool) -> CompletedProcess[Any]:
+    """Wait for a process, with its input and output, and return the result."""
     with process:
         try:
             stdout, stderr = process.communicate(input, timeout=timeout)
@@ -60,14 +56,13 @@ def complete(
                 expired.stdout, expired.stderr = process.communicate()
             else:
                 process.wait()  # not for the pipes: a grandchild may hold them for ever
-            add_usage(expired, process, time.perf_counter() - started)
+            add_usage(expired, process)
             raise
         except BaseException:
             process.kill()  # the with statement waits, and a little only after a KeyboardInterrupt
             raise
-        elapsed = time.perf_counter() - started
         if check and process.returncode:
             failed = subprocess.CalledProcessError(process.returncode, process.args, stdout, stderr)
-            add_usage(failed, process, elapsed)
+            add_usage(failed, process)
             raise failed
-    return CompletedProcess(process, stdout, stderr, elapsed)
+    return CompletedProcess(process, stdout, stderr)

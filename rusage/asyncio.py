@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 from ._run import complete, start
@@ -50,13 +49,12 @@ async def _run(
     def work() -> None:
         result, error = None, None
         try:
-            result = complete(process, started, input=input, timeout=timeout, check=check)
+            result = complete(process, input=input, timeout=timeout, check=check)
         except BaseException as caught:  # noqa: BLE001 (it belongs to who awaits)
             error = caught
         with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
             loop.call_soon_threadsafe(tell, result, error)
 
-    started = time.perf_counter()
     process = start(*popenargs, input=input, capture_output=capture_output, **kwargs)
     try:
         # A daemon: if a grandchild holds the pipes for ever, the interpreter can end all the same.

@@ -168,6 +168,20 @@ def test_popen_is_a_popen_and_usage_comes_with_the_exit() -> None:
     assert isinstance(process.rusage, rusage.RUsage)
 
 
+def test_elapsed_is_from_start_to_exit_seen() -> None:
+    """It lies within the clock's readings around the start and the wait, and does not change any more."""
+    before = time.perf_counter()
+    process = rusage.Popen(["sleep", "0.1"])
+    assert process.elapsed is None
+    process.wait()
+    after = time.perf_counter()
+    assert process.elapsed is not None
+    assert 0.1 <= process.elapsed <= after - before
+    kept = process.elapsed
+    process.poll()
+    assert process.elapsed == kept == rusage.CompletedProcess(process, None, None).elapsed
+
+
 def test_run_does_what_subprocess_run_does() -> None:
     """Output, input, text, status, env, cwd and shell come out as ``subprocess.run``'s, for the same arguments."""
     calls: list[tuple[Any, dict[str, Any]]] = [
