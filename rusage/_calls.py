@@ -10,8 +10,22 @@ from operator import index
 
 from ._backends import BACKEND
 from ._backends._base import INTEGRALS, NONE, RUSAGE_BOTH, RUSAGE_CHILDREN, RUSAGE_SELF, WHO
-from ._rusage import ffi, lib
 from ._usage import FIELDS, RUsage
+
+try:
+    from ._rusage import ffi, lib
+except ModuleNotFoundError as error:
+    if error.name != f"{__package__}._rusage":
+        raise
+    raise ImportError(
+        f"the extension module {error.name} is not built for this interpreter in {os.path.dirname(__file__)!r}: "
+        "run 'python -m pip install -e .' in the source tree, or import an installed rusage from another directory",
+        name=error.name,
+    ) from None
+
+if sys.implementation.name == "cpython":
+    # The extension has imported it already; PyInstaller and the like see the imports of Python code only.
+    import _cffi_backend  # noqa: F401 (as said)
 
 TYPE_CHECKING = False  # typing's own takes long to import
 

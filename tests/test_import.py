@@ -2,8 +2,11 @@
 
 import importlib.util
 import platform
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +53,30 @@ def test_every_public_name_exists_and_no_other_is_promised() -> None:
             getattr(rusage, name)
     with pytest.raises(AttributeError, match=r"has no attribute 'nonsense'"):
         rusage.nonsense  # type: ignore[attr-defined]  # noqa: B018 (the point)
+
+
+def failed_import(folder: Path) -> str:
+    """Return the last line on standard error of an import from a folder, without any installed package."""
+    command = [sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, {str(folder)!r}); import rusage"]
+    done = subprocess.run(command, cwd=folder, check=False, text=True, capture_output=True)
+    assert done.returncode == 1
+    return done.stderr.splitlines()[-1]
+
+
+def test_missing_extension_says_how_to_build(tmp_path: Path) -> None:
+    """In a source tree that nothing was built in, although cffi is missing too."""
+    copied = shutil.ignore_patterns("*.so", "*.pyd", "_launcher", "__pycache__")
+    shutil.copytree(Path(rusage.__file__).parent, tmp_path / "rusage", ignore=copied)
+    error = failed_import(tmp_path)
+    assert error.startswith("ImportError: the extension module rusage._rusage is not built for this interpreter in ")
+    assert "run 'python -m pip install -e .' in the source tree" in error
+
+
+@pytest.mark.skipif(platform.python_implementation() == "PyPy", reason="PyPy has cffi built in")
+def test_missing_cffi_is_named(tmp_path: Path) -> None:
+    """With the extension in place the error is that of the module which is really missing."""
+    shutil.copytree(Path(rusage.__file__).parent, tmp_path / "rusage")
+    assert failed_import(tmp_path) == "ModuleNotFoundError: No module named '_cffi_backend'"
 
 
 MISSING = [
