@@ -1,0 +1,8 @@
+"""The hook directory for PyInstaller, which finds it by the entry point ``pyinstaller40``; not imported otherwise."""
+
+import os
+
+
+def get_hook_dirs() -> list[str]:
+    """Return the directory of ``hook-rusage.py``."""
+    return [os.path.dirname(__file__)]
