@@ -1,0 +1,65 @@
+"""Check the launcher in Linux wheels: that it can be executed, and that it needs no dynamic loader.
+
+``python tests/check_wheel.py FOLDER``; ``tox -e package`` does it.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+import zipfile
+from pathlib import Path
+
+# The processors that rusage/_nolibc.h lists, as ELF names them: e_machine, and 32 or 64 bits. On any other the launcher
+# may be a dynamic program.
+STATIC = {(62, 64): "x86_64", (183, 64): "aarch64", (243, 64): "riscv64", (3, 32): "i386", (40, 32): "arm"}
+LAUNCHER = "rusage/_launcher"
+EXECUTABLE = 2  # e_type: at a fixed address, not position-independent
+DYNAMIC, INTERPRETER = 2, 3  # p_type: a dynamic section, the path of a dynamic loader
+
+
+def complaints(program: bytes) -> list[str]:
+    """Return what is wrong with a launcher's ELF header and program headers (man page: elf, section 5)."""
+    if program[:4] != b"\x7fELF" or program[4] not in (1, 2) or program[5] not in (1, 2):
+        return ["not an ELF file"]
+    bits, order = 32 * program[4], "<>"[program[5] - 1]
+    # e_type, e_machine; e_phoff; e_phentsize, e_phnum
+    kind, machine = struct.unpack_from(f"{order}2H", program, 16)
+    (offset,) = struct.unpack_from(order + ("I" if bits == 32 else "Q"), program, 28 if bits == 32 else 32)
+    size, count = struct.unpack_from(f"{order}2H", program, 42 if bits == 32 else 54)
+    name = STATIC.get((machine, bits))
+    if name is None:
+        return []
+    segments = {struct.unpack_from(f"{order}I", program, offset + size * index)[0] for index in range(count)}
+    wrong = {
+        "not a static executable": kind != EXECUTABLE,
+        "a dynamic section": DYNAMIC in segments,
+        "a dynamic loader": INTERPRETER in segments,
+    }
+    return [f"{words}, on {name}" for words, found in wrong.items() if found]
+
+
+def check(wheel: Path) -> list[str]:
+    """Return what is wrong with the launcher in a wheel."""
+    linux = "linux" in wheel.name.rpartition("-")[2]
+    with zipfile.ZipFile(wheel) as archive:
+        if LAUNCHER not in archive.namelist():
+            return ["missing"] if linux else []
+        if not linux:
+            return ["on another system than Linux"]
+        mode = archive.getinfo(LAUNCHER).external_attr >> 16
+        return [*complaints(archive.read(LAUNCHER)), *([] if mode & 0o111 == 0o111 else [f"mode {mode:o}"])]
+
+
+def main() -> int:
+    """Check each wheel in a folder; return 1 if one is wrong."""
+    wheels = sorted(Path(sys.argv[1]).glob("*.whl"))
+    if not wheels:
+        sys.exit("no wheel")
+    found = [f"{wheel.name}: {LAUNCHER}: {words}" for wheel in wheels for words in check(wheel)]
+    print("\n".join(found or [f"{wheel.name}: the launcher is as it has to be" for wheel in wheels]))
+    return bool(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
