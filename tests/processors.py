@@ -14,11 +14,14 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from debian import ROOT, SOURCE, debootstrap, inside, run
+
 RELEASE = "bookworm"  # Debian 12, the last that has i386; its Python is 3.11
 PYTHON = "3.11"
 PACKAGES = "python3,python3-dev,gcc,libc6-dev"
 MACHINES = {"i386": "i686", "s390x": "s390x"}  # Debian's name and the one in a wheel's tag
+# Not the package of the current folder, which has no extension.
+ENVIRONMENT = {"CI": "true", "PYTHONSAFEPATH": "1"}
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 EMULATOR = "qemu-s390x"
 NOT_EMULATED = [
@@ -33,15 +36,6 @@ NOT_EMULATED = [
     "tests/test_launcher.py",
 ]
 NOT_COPIED = shutil.ignore_patterns(".*", "*.so", "*.egg-info", "__pycache__", "build", "dist")
-# The mounts are in a namespace of the command's own, so none of them is left.
-ENTER = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && cd / && exec chroot "$0" "$@"'
-
-
-def run(*command: str | Path) -> None:
-    """Run a command that is worth hearing of only if it fails."""
-    done = subprocess.run(command, cwd=ROOT, check=False, text=True, capture_output=True)
-    if done.returncode:
-        sys.exit(f"{done.stdout}\n{done.stderr}\nexit status {done.returncode} of {' '.join(map(str, command))}")
 
 
 @contextmanager
@@ -62,30 +56,23 @@ def emulator() -> Generator[None]:
             run("umount", BINFMT)
 
 
-def inside(root: Path, *command: str) -> list[str]:
-    """Return the command that runs another one in a root folder, with nothing of this environment."""
-    environment = ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/root", "LANG=C.UTF-8", "CI=true", "PYTHONSAFEPATH=1"]
-    enter = ["unshare", "--mount", "sh", "-c", ENTER, str(root), "env", "--ignore-environment", "--chdir=/src"]
-    return [*enter, *environment, *command]
-
-
 def test(name: str, folder: Path, arguments: list[str]) -> int:
     """Make a root folder of a Debian of this name, build and test in it; return pytest's exit status."""
     root = folder / name
     start = time.monotonic()
-    run("debootstrap", "--variant=minbase", f"--arch={name}", f"--include={PACKAGES}", RELEASE, root)
+    debootstrap(root, RELEASE, PACKAGES, f"--arch={name}")
     tags = [f"--platform={tag}_{MACHINES[name]}" for tag in ("manylinux2014", "manylinux_2_28", "manylinux_2_34")]
     target = [f"--target={root}/usr/local/lib/python{PYTHON}/dist-packages", f"--python-version={PYTHON}"]
     packages = ["--group", "tests", "cffi", "setuptools", "pip"]
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--implementation=cp", "--only-binary=:all:"]
     run(*pip, *tags, *target, *packages)
-    shutil.copytree(ROOT, root / "src", ignore=NOT_COPIED)
+    shutil.copytree(ROOT, root / SOURCE, ignore=NOT_COPIED)
     pip = ["python3", "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
-    run(*inside(root, *pip, "--break-system-packages", "--root-user-action=ignore", "/src"))
+    run(*inside(root, *pip, "--break-system-packages", "--root-user-action=ignore", f"/{SOURCE}", **ENVIRONMENT))
     print(f"{name}: ready after {time.monotonic() - start:.0f} s", flush=True)  # noqa: T201 (what takes how long)
     deselected = [f"--deselect={test}" for test in NOT_EMULATED if name == "s390x"]
     pytest = ["python3", "-m", "pytest", "-p", "no:cacheprovider", *deselected, *arguments]
-    status = subprocess.run(inside(root, *pytest), check=False).returncode
+    status = subprocess.run(inside(root, *pytest, **ENVIRONMENT), check=False).returncode
     print(f"{name}: exit status {status} after {time.monotonic() - start:.0f} s", flush=True)  # noqa: T201
     return status
 
