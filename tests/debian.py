@@ -10,7 +10,13 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # The mounts are in a namespace of the command's own, so none of them is left. The first makes the root folder a mount
 # point: without it no command in it could make a mount namespace as unshare(1) does.
 ENTER = """
-mount --bind "$0" "$0" && mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && cd / && exec chroot "$0" "$@"
+set -e
+mount --bind "$0" "$0"
+mount -t proc proc "$0/proc"
+mount --rbind /dev "$0/dev"
+mount --rbind /sys "$0/sys"
+cd /
+exec chroot "$0" "$@"
 """
 
 
