@@ -55,11 +55,11 @@ else:
 
 
 # The parameters of _execute_child, in order.
-_PARAMETERS = (  # noqa: SIM905 (shorter than a list)
-    "args executable preexec_fn close_fds pass_fds cwd env startupinfo creationflags shell "
-    "p2cread p2cwrite c2pread c2pwrite errread errwrite "
-    "restore_signals gid gids uid umask start_new_session process_group"
-).split()
+_PARAMETERS = [
+    *("args", "executable", "preexec_fn", "close_fds", "pass_fds", "cwd", "env", "startupinfo", "creationflags"),
+    *("shell", "p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite"),
+    *("restore_signals", "gid", "gids", "uid", "umask", "start_new_session", "process_group"),
+]
 if sys.version_info < (3, 11):
     _PARAMETERS.remove("process_group")
 _PIPES = _PARAMETERS[10:16]
@@ -173,16 +173,17 @@ class Popen(_Popen[AnyStr]):
 
     _began: float
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Popen[AnyStr]:
-        """Note the time; where subprocess has been patched, start the child as the patch does."""
-        if _is_patched():
-            if cls is not Popen:
-                raise RuntimeError(f"subprocess.Popen was replaced after {cls.__name__} had been made from it")
-            other: Popen[AnyStr] = _unmeasured(subprocess.Popen)(*args, **kwargs)
-            return other
-        self = super().__new__(cls)
-        self._began = _clock()
-        return self
+    if not TYPE_CHECKING:  # a checker takes the type from subprocess's __init__
+
+        def __new__(cls, *args: Any, **kwargs: Any) -> Popen[Any]:
+            """Note the time; where subprocess has been patched, start the child as the patch does."""
+            if _is_patched():
+                if cls is not Popen:
+                    raise RuntimeError(f"subprocess.Popen was replaced after {cls.__name__} had been made from it")
+                return _unmeasured(subprocess.Popen)(*args, **kwargs)
+            self = super().__new__(cls)
+            self._began = _clock()
+            return self
 
     if sys.platform == "win32":
         _usage: RUsage | None = None
