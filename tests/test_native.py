@@ -60,7 +60,8 @@ def test_wait4_gives_what_os_wait4_would_have_given() -> None:
     assert (pid, os.waitstatus_to_exitcode(status)) == (own, 3)
     _, _, native = os.wait4(theirs, 0)
     expected = rusage.from_native(native)
-    assert usage.ru_utime + usage.ru_stime == pytest.approx(sum(expected[:2]), abs=0.05)
+    # Two children differ by a factor of 2 on a loaded machine, two units by 1000.
+    assert sum(expected[:2]) / 10 < usage.ru_utime + usage.ru_stime < sum(expected[:2]) * 10
     assert usage.ru_maxrss == pytest.approx(expected.ru_maxrss, rel=0.2)
     assert type(usage) is rusage.RUsage
 
