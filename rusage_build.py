@@ -90,14 +90,11 @@ int64_t rusage_wait4(int64_t pid, int *status, int options, rusage_call *call);
 # For the launcher, and for the command, which runs without Python's signal module.
 FUNCTIONS_LINUX = """
 #define SIGBUS ...
-#define SIGINT ...
 #define SIGKILL ...
-#define SIGPIPE ...
-#define SIGQUIT ...
 #define SIGSEGV ...
 #define SIGSYS ...
 #define SIGXFSZ ...
-int rusage_ignore(int signal);
+int rusage_is_ignored(int signal);
 int rusage_may_launch(void);
 """
 
@@ -487,10 +484,12 @@ LINUX = r"""
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-/* 1 if it was ignored before. */
-static int rusage_ignore(int number)
+/* Whether a signal is ignored. PyPy's signal.getsignal() does not know the dispositions from before its start. */
+static int rusage_is_ignored(int number)
 {
-    return signal(number, SIG_IGN) == SIG_IGN;
+    struct sigaction action;
+
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
 /* Whether every capability that is permitted is also ambient, that is, kept by a program without privileges of its own.

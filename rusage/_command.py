@@ -1,4 +1,4 @@
-"""``rusage command args…``: run a command, and tell what it has used. GNU ``time`` is the model."""
+"""``rusage command args...``: run a program and report its resource usage, as GNU ``time`` does."""
 
 from __future__ import annotations
 
@@ -7,18 +7,24 @@ import os
 import sys
 import time
 
+from ._backends import BACKEND
 from ._calls import WAITED, WAITED_BUT_PEAK, fields
 from ._rusage import lib
 from ._usage import FIELDS
 
-TYPE_CHECKING = False  # typing's own takes long to import
+TYPE_CHECKING = False  # importing typing is slow
 
 if TYPE_CHECKING:
-    from typing import TextIO
+    import signal as _signal
+    from collections.abc import Callable
+    from typing import TextIO, TypeVar
 
     from ._usage import RUsage
 
-    Ended = tuple[int, dict[str, float], float]  # the exit code, what was measured, and the seconds it took
+    Ended = tuple[int, dict[str, float], float]  # exit code as in subprocess, measured fields, elapsed seconds
+    T = TypeVar("T")
+else:
+    import _signal  # the C module: importing signal itself is slow
 
 if sys.platform == "linux":
     from . import _launch, _native
@@ -29,109 +35,228 @@ CANNOT_EXECUTE = 126
 NOT_FOUND = 127
 KILLED = 128  # plus the signal
 
+# The terminal sends these to the program too, so rusage only has to survive them.
+KEYBOARD: tuple[int, ...] = (_signal.SIGINT,)
+# A supervisor sends these to rusage alone, so they are forwarded to the program.
+FORWARDED: tuple[int, ...] = ()
+if sys.platform != "win32":
+    KEYBOARD = _signal.SIGINT, _signal.SIGQUIT
+    if hasattr(_signal, "pthread_sigmask") and hasattr(_signal, "sigwait"):
+        FORWARDED = _signal.SIGALRM, _signal.SIGHUP, _signal.SIGTERM, _signal.SIGUSR1, _signal.SIGUSR2
+
+# si_code of a signal that the kernel has sent; the signal module has no name for it.
+SI_KERNEL = {"linux": 0x80, "freebsd": 0x10006}.get(sys.platform.rstrip("0123456789"))
+
 
 def run_command(command: list[str], *, as_json: bool = False, output: str | None = None, append: bool = False) -> int:
-    """Run a command, print its usage on standard error or to a file, and return the exit status to pass on.
+    """Run a program, report its usage on standard error or to a file, and return the exit status to exit with.
 
-    That is the command's, or 128 + n if signal n has killed it, 127 if it was not found, 126 if it could not be
-    executed, 125 if the file could not be opened.
+    The status is the program's, or 128 + n if signal n killed it, 127 if it was not found, 126 if it could not be
+    executed, 125 if the output file could not be opened or the program's status is not available. If SIGINT killed the
+    program, SIGINT then kills this process too. A report that cannot be written does not change the status.
+
+    Must run in the main thread; leaves the environment, the signal mask and the signal handlers changed.
     """
+    if output is None:
+        return _run_and_report(command, sys.stderr, as_json=as_json)
     try:
-        if output is None:
-            return _run(command, sys.stderr, as_json=as_json)
-        with open(output, "a" if append else "w", encoding="utf-8") as file:
-            return _run(command, file, as_json=as_json)
-    except OSError as error:  # the file's: those of the command do not come here
-        _complain(output or "standard error", error)
-        return CANCELED
-
-
-def _run(command: list[str], file: TextIO | None, *, as_json: bool) -> int:
-    try:
-        code, usage, elapsed = _by_launcher(command) or _by_subprocess(command)
+        file = open(output, "a" if append else "w", encoding="utf-8")  # noqa: SIM115 (close() may raise)
     except OSError as error:
-        _complain(command[0], error)
+        complain(output, error.strerror)
+        return CANCELED
+    try:
+        return _run_and_report(command, file, as_json=as_json)
+    finally:
+        file.close()
+
+
+def _run_and_report(command: list[str], file: TextIO | None, *, as_json: bool) -> int:
+    try:
+        code, usage, elapsed = _run(command)
+    except ChildProcessError:
+        complain(command[0], "the exit status is not available: it was waited for elsewhere")
+        return CANCELED
+    except OSError as error:
+        complain(command[0], error.strerror)
         return NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_EXECUTE
-    if file is not None:  # standard error may be closed
-        file.write((_as_json(command, code, usage, elapsed) if as_json else _as_text(code, usage, elapsed)) + "\n")
-        file.flush()
+    if as_json:
+        report = _as_json(command, code, usage, elapsed)
+    else:
+        report = _as_text(code, usage, elapsed)
+    if file is not None:  # else the caller has closed standard error
+        try:
+            file.write(report + "\n")
+            file.flush()
+            if file is not sys.stderr:
+                file.close()  # NFS may report an error only now
+        except OSError as error:
+            discard(file)
+            if file is not sys.stderr:
+                complain(file.name, error.strerror)
+    if code == -_signal.SIGINT and sys.platform != "win32":
+        # A shell ends a loop only if SIGINT killed the command.
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+        if hasattr(_signal, "pthread_sigmask"):
+            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, [_signal.SIGINT])
+        os.kill(os.getpid(), _signal.SIGINT)
     return code if code >= 0 else KILLED - code
 
 
-# Both ways: what the terminal sends for Ctrl-C and Ctrl-\\ is the command's to answer; the report comes after it. What
-# is ignored already the command inherits, but not that we ignore the two. It has all of our file descriptors.
+def complain(name: str, text: str | None) -> None:
+    """Print an error message on standard error, if that is possible."""
+    if sys.stderr is not None:
+        try:
+            sys.stderr.write(f"rusage: {name}: {text}\n")
+            sys.stderr.flush()
+        except OSError:
+            discard(sys.stderr)
+
+
+def discard(stream: TextIO | None) -> None:
+    """Redirect a stream that cannot be written to, so that the interpreter can flush it at exit without an error."""
+    if stream is None:
+        return
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+    except (OSError, ValueError):  # ValueError: it is closed
+        pass
+
+
+def _run(command: list[str]) -> Ended:
+    """Run a program and return how it ended. Raises ``OSError`` if it cannot be started.
+
+    The program inherits all file descriptors, and the signals that the caller ignores or blocks. SIGPIPE and SIGXFSZ
+    get their defaults: Python ignores both at its start, so the caller's disposition is unknown.
+    """
+    keyboard = [number for number in KEYBOARD if not _is_ignored(number)]
+    forwarded = [number for number in FORWARDED if not _is_ignored(number)]
+    return _by_launcher(command, keyboard, forwarded) or _by_subprocess(command, keyboard, forwarded)
 
 
 if sys.platform == "linux":
 
-    def _by_launcher(command: list[str]) -> Ended | None:
-        """Run the command and return how it ended; None if that does not work in this way.
-
-        This way needs neither subprocess nor signal, to import which takes longer than many a command.
-        """
-        if not hasattr(os, "posix_spawn"):  # PyPy
-            return None
-        heeded = [number for number in (lib.SIGINT, lib.SIGQUIT) if not lib.rusage_ignore(number)]
-        began = time.perf_counter()
-        started = _launch.spawn(command, [lib.SIGPIPE, lib.SIGXFSZ, *heeded], [])  # two that Python ignores
-        if not started.pid:
-            return None
-        status, usage = started.status, None
-        if started.outcome is not _launch.KILLED:
-            try:  # noqa: SIM105 (contextlib takes long to import)
-                _, status, usage = _native.reap(started.pid, 0)
-            except ChildProcessError:  # nobody can wait: SIGCHLD is ignored
-                pass
-        elapsed = time.perf_counter() - began
-        peak_is_own = started.outcome is _launch.ISOLATED and usage is not None and usage.ru_maxrss > 0
-        measured = WAITED if peak_is_own else WAITED_BUT_PEAK
-        return os.waitstatus_to_exitcode(status), {} if usage is None else _known(usage, measured), elapsed
+    def _is_ignored(number: int) -> bool:
+        return lib.rusage_is_ignored(number) != 0
 
 else:
 
-    def _by_launcher(command: list[str]) -> Ended | None:  # noqa: ARG001 (of one kind with the other)
+    def _is_ignored(number: int) -> bool:
+        return _signal.getsignal(number) == _signal.SIG_IGN
+
+
+if sys.platform != "win32":
+
+    def _forward(pid: int, numbers: list[int], poll: Callable[[], T | None], early: list[int]) -> T:
+        """Forward signals to a child until it has ended, and return what *poll* then returns.
+
+        The signals and SIGCHLD are blocked. Only *poll* waits for the child, so no signal can reach a process that has
+        got its PID since. *early* holds the signals that arrived before.
+        """
+        take = getattr(_signal, "sigwaitinfo", None)  # not on macOS, OpenBSD and PyPy
+        expected = [*numbers, _signal.SIGCHLD]
+        while (ended := poll()) is None:
+            code = None
+            if early:
+                number = early.pop(0)
+            elif take is not None:
+                info = take(expected)
+                number, code = info.si_signo, info.si_code
+            else:
+                try:
+                    number = _signal.sigwait(expected)
+                except InterruptedError:
+                    continue
+            # At a hangup the terminal signals the whole group, or only the session leader.
+            hangup = number == _signal.SIGHUP and code is not None and code == SI_KERNEL
+            if number != _signal.SIGCHLD and not (hangup and os.getsid(0) != os.getpid()):
+                try:  # noqa: SIM105 (importing contextlib is slow)
+                    os.kill(pid, number)
+                except PermissionError:  # the program has become another user
+                    pass
+        return ended
+
+
+if sys.platform == "linux":
+
+    def _by_launcher(command: list[str], keyboard: list[int], forwarded: list[int]) -> Ended | None:
+        """Run a program through the launcher and return how it ended, or None if that is not possible.
+
+        Imports neither subprocess nor signal: their import takes longer than many a program.
+        """
+        if not hasattr(os, "posix_spawn"):  # PyPy
+            return None
+        for number in keyboard:
+            _signal.signal(number, _signal.SIG_IGN)
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # if it is ignored, there is no status to wait for
+        mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, [*forwarded, _signal.SIGCHLD])
+        began = time.perf_counter()
+        started = _launch.spawn(command, [_signal.SIGPIPE, _signal.SIGXFSZ, *keyboard], mask)
+        if not started.pid:
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+            return None
+        if started.outcome is _launch.KILLED:
+            return os.waitstatus_to_exitcode(started.status), {}, time.perf_counter() - began
+
+        def poll() -> tuple[int, RUsage] | None:
+            pid, status, usage = _native.reap(started.pid, os.WNOHANG)
+            return (status, usage) if pid else None
+
+        status, usage = _forward(started.pid, forwarded, poll, [])
+        elapsed = time.perf_counter() - began
+        peak_is_own = started.outcome is _launch.ISOLATED and usage.ru_maxrss > 0
+        measured = WAITED if peak_is_own else WAITED_BUT_PEAK
+        return os.waitstatus_to_exitcode(status), _known(usage, measured), elapsed
+
+else:
+
+    def _by_launcher(command: list[str], keyboard: list[int], forwarded: list[int]) -> Ended | None:  # noqa: ARG001 (the other's parameters)
         """Return None: there is no launcher."""
         return None
 
 
-def _by_subprocess(command: list[str]) -> Ended:
-    """Run the command and return how it ended."""
-    import signal  # noqa: PLC0415 (as above)
+def _by_subprocess(command: list[str], keyboard: list[int], forwarded: list[int]) -> Ended:
+    """Run a program and return how it ended."""
+    from ._children import Popen  # noqa: PLC0415 (imports subprocess, which is slow)
 
-    from ._children import Popen  # noqa: PLC0415 (as above)
-
-    for number in (signal.SIGINT, getattr(signal, "SIGQUIT", signal.SIGINT)):
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, lambda *_: None)  # not SIG_IGN: the command would inherit that
+    early: list[int] = []
+    # Handlers, since the program would inherit that a signal is ignored or blocked.
+    for number in keyboard:
+        _signal.signal(number, lambda *_: None)
+    for number in forwarded:
+        _signal.signal(number, lambda received, _: early.append(received))
+    if sys.platform != "win32":
+        _signal.signal(_signal.SIGCHLD, lambda *_: None)  # BSDs discard a blocked signal that is ignored by default
     began = time.perf_counter()
     try:
         process = Popen(command, close_fds=False)
     except OSError as error:
-        from shutil import which  # noqa: PLC0415 (almost never needed)
+        from shutil import which  # noqa: PLC0415 (rarely needed)
 
         path = which(command[0])
         if error.errno != errno.ENOEXEC or path is None or sys.platform == "win32":
             raise
         began = time.perf_counter()
-        process = Popen(["/bin/sh", path, *command[1:]], close_fds=False)  # a script without a first line: execvp(3)
-    code = process.wait()
+        process = Popen(["/bin/sh", path, *command[1:]], close_fds=False)  # a script without a shebang: execvp(3)
+    if sys.platform != "win32" and FORWARDED:
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, [*forwarded, _signal.SIGCHLD])
+        code = _forward(process.pid, forwarded, process.poll, early)
+    else:
+        code = process.wait()
     elapsed = time.perf_counter() - began
     assert process.rusage is not None  # noqa: S101 (for the type checker: it has been waited for)
+    if type(process) is Popen and code == 0 and not process.measured and "wait4" not in BACKEND.absent:
+        raise ChildProcessError(errno.ECHILD, os.strerror(errno.ECHILD))  # subprocess takes it for 0
     return code, _known(process.rusage, process.measured), elapsed
 
 
 def _known(usage: RUsage, measured: frozenset[str]) -> dict[str, float]:
-    """Return what was measured, and nothing of the rest."""
+    """Return the measured fields only."""
     return {name: value for name, value in usage._asdict().items() if name in measured}
 
 
-def _complain(name: str, error: OSError) -> None:
-    if sys.stderr is not None:
-        sys.stderr.write(f"rusage: {name}: {error.strerror}\n")
-
-
 def _as_json(command: list[str], code: int, usage: dict[str, float], elapsed: float) -> str:
-    import json  # noqa: PLC0415 (only for those who ask for it)
+    import json  # noqa: PLC0415 (slow, and only needed here)
 
     return json.dumps(
         {
@@ -150,7 +275,7 @@ def _as_text(code: int, usage: dict[str, float], elapsed: float) -> str:
     rows = {"wall time": f"{elapsed:.3f} s"}
 
     def row(label: str, text: str, *names: str, scale: float = 1) -> None:
-        """Add a row if all that it tells was measured."""
+        """Add a row if all its fields are measured."""
         if all(name in usage for name in names):
             rows[label] = text.format(*(usage.pop(name) / scale if scale != 1 else usage.pop(name) for name in names))
 
@@ -171,7 +296,7 @@ def _as_text(code: int, usage: dict[str, float], elapsed: float) -> str:
 
 
 def _signal_name(number: int) -> str:
-    import signal  # noqa: PLC0415 (as above)
+    import signal  # noqa: PLC0415 (slow, and rarely needed)
 
     try:
         return f"signal {number} ({signal.Signals(number).name})"

@@ -1,9 +1,11 @@
-"""``rusage command args…``."""
+
+"""``rusage command args...``."""
 
 import json
 import os
 import platform
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -15,12 +17,24 @@ from pathlib import Path
 import pytest
 
 import rusage
+from rusage import _command
 
 if sys.platform == "win32":
     pytest.skip("the programs that run here are those of a Unix", allow_module_level=True)
 
 UNSHARE = shutil.which("unshare") or ""
 RUSAGE = [sys.executable, "-m", "rusage"]
+
+# The same without _by_launcher, as on the systems that have no launcher.
+BY_SUBPROCESS = [
+    sys.executable,
+    "-c",
+    (
+        "import sys; from rusage import __main__, _command; _command._by_launcher = lambda *_: None; "
+        "sys.exit(__main__.main())"
+    ),
+]
+both_ways = pytest.mark.parametrize("words", [RUSAGE, BY_SUBPROCESS], ids=["usual", "by subprocess"])
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +61,7 @@ def test_standard_streams_and_status_pass_through() -> None:
 
 
 def test_json_has_exact_numbers_and_units() -> None:
-    """One object on one line: only what was measured of this child, each figure with its unit."""
+    """One object on one line: the measured fields of this child, each with its unit."""
     done = run("--json", "--", "sh", "-c", "exit 3")
     assert done.returncode == 3
     record = json.loads(done.stderr)
@@ -150,7 +164,7 @@ def test_ignored_signals_stay_ignored() -> None:
             preexec_fn=(lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) if ignore else None,
         )
         assert (done.stdout == "survived\n") is ignore
-        assert done.returncode == (0 if ignore else 130)
+        assert done.returncode == (0 if ignore else -signal.SIGINT)
 
 
 LAUNCHED = sys.platform == "linux" and hasattr(os, "posix_spawn")
@@ -234,64 +248,367 @@ def test_a_command_in_a_pid_namespace_of_its_own() -> None:
     assert "peak memory" not in done.stderr
 
 
-@pytest.fixture
-def terminal() -> Iterator[tuple[int, int]]:
-    """Give a pseudo-terminal: our end and its name's."""
-    pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
-    ours, theirs = pty.openpty()
-    yield ours, theirs
-    os.close(ours)
-    os.close(theirs)
-
-
-def read_until(fd: int, text: bytes) -> bytes:
-    """Read a terminal until it has shown something; what never comes is a failure, not a test that never ends."""
+def read_until(fd: int, *texts: bytes) -> bytes:
+    """Read until one of the texts has come, and fail at end of file or after a minute."""
     seen = b""
-    while text not in seen:
+    while not any(text in seen for text in texts):
         assert select.select([fd], [], [], 60)[0], seen
-        seen += os.read(fd, 4096)
+        try:
+            more = os.read(fd, 4096)
+        except OSError:  # the end of a pseudo-terminal on Linux
+            more = b""
+        assert more, seen
+        seen += more
     return seen
 
 
-INNER = """
-import os, signal, sys
-os.setsid()
-import fcntl, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execv(sys.argv[1], sys.argv[1:])
+def test_read_until_fails_at_end_of_file() -> None:
+    """A program that exits early must not make a test run for ever."""
+    read, write = os.pipe()
+    os.write(write, b"something else")
+    os.close(write)
+    with pytest.raises(AssertionError):
+        read_until(read, b"what never comes")
+    os.close(read)
+
+
+STATE = """
+import signal
+print(sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, []))))
+print([int(number) for number in sorted(signal.valid_signals()) if signal.getsignal(number) == signal.SIG_IGN])
 """
 
 
-def on_terminal(theirs: int, *command: str) -> "subprocess.Popen[bytes]":
-    """Start a command as the leader of a session whose terminal this is."""
-    return subprocess.Popen([sys.executable, "-c", INNER, *command], stdin=theirs, stdout=theirs, stderr=theirs)
+@pytest.mark.skipif(
+    platform.python_implementation() == "PyPy", reason="PyPy's getsignal does not know what it inherits"
+)
+@both_ways
+def test_signal_mask_and_dispositions_pass_through(words: list[str]) -> None:
+    """What the caller blocks or ignores, the program does, and nothing else. The oracle: no rusage."""
+
+    def change() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2, signal.SIGWINCH])
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGURG, signal.SIG_IGN)
+
+    shown = [
+        subprocess.run(
+            [*before, sys.executable, "-c", STATE], capture_output=True, check=True, preexec_fn=change
+        ).stdout
+        for before in ([], words)
+    ]
+    assert shown[0] == shown[1]
 
 
-def test_ctrl_c_reaches_the_command_and_the_report_is_still_printed(terminal: tuple[int, int]) -> None:
-    """The command decides what the keys for interrupt and quit do; the report comes when it has ended."""
-    for key, name, status in (b"\x03", b"(SIGINT)", 130), (b"\x1c", b"(SIGQUIT)", 131):
-        process = on_terminal(terminal[1], *RUSAGE, "sh", "-c", "ulimit -c 0; echo ready; exec sleep 60")
-        read_until(terminal[0], b"ready")
-        time.sleep(0.2)  # the exec
-        os.write(terminal[0], key)
-        read_until(terminal[0], name)
-        assert process.wait() == status
+@both_ways
+def test_ignored_sigchld_becomes_default(words: list[str]) -> None:
+    """An ignored SIGCHLD would discard the status, as in the program too: ``timeout`` does the same."""
+    program = "import signal, sys; sys.exit(7 if signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL else 8)"
+    done = subprocess.run(
+        [*words, sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN),
+    )
+    assert done.returncode == 7
+    assert "user time" in done.stderr
+
+
+@pytest.mark.skipif("wait4" not in rusage.__all__, reason="a lost status is not noticed without wait4")
+@both_ways
+def test_unavailable_status_is_125(words: list[str]) -> None:
+    """``subprocess`` takes a status that was waited for elsewhere for 0."""
+    program = """
+import errno, sys
+import rusage._native
+from rusage.__main__ import main
+def reap(pid, options):
+    raise ChildProcessError(errno.ECHILD, "")
+rusage._native.reap = reap
+if sys.argv.pop(1) == "subprocess":
+    from rusage import _command
+    _command._by_launcher = lambda *_: None
+sys.exit(main())
+"""
+    way = "subprocess" if words is BY_SUBPROCESS else "usual"
+    done = subprocess.run([sys.executable, "-c", program, way, "true"], capture_output=True, text=True, check=False)
+    assert done.returncode == 125
+    assert done.stderr == "rusage: true: the exit status is not available: it was waited for elsewhere\n"
+
+
+FORWARDED = [signal.Signals(number) for number in _command.FORWARDED]
+
+
+@pytest.mark.parametrize("number", FORWARDED, ids=lambda number: number.name)
+@both_ways
+def test_signals_are_forwarded(words: list[str], number: signal.Signals) -> None:
+    """The program decides what they do; the report and the exit status follow."""
+    handlers = ["trap 'echo caught; exit 9' ALRM HUP TERM USR1 USR2;", ""]
+    for handler, status, text in zip(handlers, [9, 128 + number], ["exit status", number.name], strict=True):
+        script = f"{handler} echo ready; while :; do sleep 0.1; done"
+        with subprocess.Popen(
+            [*words, "sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            process.send_signal(number)
+            stdout, stderr = process.communicate(timeout=60)
+            assert stdout == ("caught\n" if handler else "")
+            assert text in stderr
+            assert process.returncode == status
+
+
+@pytest.mark.parametrize("way", ["usual", "by subprocess"])
+def test_early_signals_are_forwarded(way: str) -> None:
+    """A signal that arrives when the program is being started ends the program, not rusage."""
+    if way == "usual" and not LAUNCHED:
+        pytest.skip(reason="here the command needs subprocess")
+    program = """
+import os, signal, sys
+from rusage import __main__, _children, _command
+if sys.argv.pop(1) == "usual":
+    module, name = _command._launch, "spawn"
+else:
+    module, name = _children.Popen, "__init__"
+    _command._by_launcher = lambda *_: None
+start = getattr(module, name)
+def interrupted(*arguments, **keywords):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return start(*arguments, **keywords)
+setattr(module, name, interrupted)
+sys.exit(__main__.main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, way, "sleep", "60"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 128 + signal.SIGTERM
+    assert "(SIGTERM)" in done.stderr
+
+
+@pytest.mark.skipif("wait4" not in rusage.__all__, reason="the exit is seen by wait4")
+@both_ways
+def test_signals_after_the_exit_reach_no_process(words: list[str]) -> None:
+    """Another process may have got the PID; the report is written all the same."""
+    program = """
+import os, signal, sys
+import rusage._native
+from rusage import __main__, _command
+if sys.argv.pop(1) == "subprocess":
+    _command._by_launcher = lambda *_: None
+reap, kill = rusage._native.reap, os.kill
+def reap_and_signal(pid, options):
+    result = reap(pid, options)
+    if result[0]:
+        kill(os.getpid(), signal.SIGTERM)
+    return result
+rusage._native.reap = reap_and_signal
+os.kill = lambda *arguments: print("kill", *arguments)
+sys.exit(__main__.main())
+"""
+    way = "subprocess" if words is BY_SUBPROCESS else "usual"
+    done = subprocess.run(
+        [sys.executable, "-c", program, way, "sh", "-c", "exit 5"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (5, "")
+    assert "user time" in done.stderr
+
+
+@both_ways
+def test_ignored_signals_are_not_forwarded(words: list[str]) -> None:
+    """What the caller ignores does not reach the program, even if that does not ignore it."""
+    program = "import signal; signal.signal(signal.SIGTERM, signal.SIG_DFL); print('ready', flush=True); input()"
+    with subprocess.Popen(
+        [*words, sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),  # noqa: PLW1509 (no other thread is there)
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)
+        assert "exit status" in process.communicate("\n", timeout=60)[1]
+        assert process.returncode == 0
+
+
+@both_ways
+def test_sigint_kills_rusage_after_the_program(words: list[str]) -> None:
+    """The report comes first. A shell sees the signal and ends a loop."""
+    for caller_blocks in False, True:
+        done = subprocess.run(
+            [*words, "sh", "-c", "kill -INT $$; exit 1"],
+            capture_output=True,
+            text=True,
+            check=False,
+            preexec_fn=(lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])) if caller_blocks else None,
+        )
+        assert done.returncode == -signal.SIGINT
+        assert "(SIGINT)" in done.stderr.splitlines()[-1]
+
+
+needs_dev_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+
+
+def buffered() -> dict[str, str]:
+    """Return the environment without what makes the interpreter's streams unbuffered."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+
+
+@needs_dev_full
+@pytest.mark.parametrize("as_json", [[], ["--json"]], ids=["text", "json"])
+def test_unwritable_report_keeps_the_status(as_json: list[str]) -> None:
+    """A complaint on standard error if that works, and the program's exit status in any case."""
+    fail = ["sh", "-c", "exit 7"]
+    with Path("/dev/full").open("w") as full:
+        for options in [], ["-o", "/dev/full"], ["-o", "/dev/full", "--append"]:
+            words = [*RUSAGE, *as_json, *options, "--", *fail]
+            assert subprocess.run(words, stderr=full, env=buffered(), check=False).returncode == 7
+    done = run(*as_json, "-o", "/dev/full", "--", *fail, env=buffered())
+    assert (done.returncode, done.stderr) == (7, "rusage: /dev/full: No space left on device\n")
+
+
+def test_closed_pipe_keeps_the_status() -> None:
+    """As a full device; a closed standard error gets no report."""
+    read, write = os.pipe()
+    os.close(read)
+    for closes in False, True:
+        done = subprocess.run(
+            [*RUSAGE, "sh", "-c", "exit 7"],
+            stderr=write,
+            env=buffered(),
+            check=False,
+            preexec_fn=(lambda: os.close(2)) if closes else None,
+        )
+        assert done.returncode == 7
+    os.close(write)
+
+
+Start = Callable[..., tuple["subprocess.Popen[bytes]", int]]
+
+
+@pytest.fixture
+def on_terminal() -> Iterator[Start]:
+    """Return a function that runs a command on a pseudo-terminal of its own, and returns the leader and our end."""
+    pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
+    started = []
+
+    def start(*command: str, how: str = "run") -> tuple["subprocess.Popen[bytes]", int]:
+        ours, theirs = pty.openpty()
+        program = str(Path(__file__).parent / "programs" / "terminal.py")
+        leader = subprocess.Popen([sys.executable, program, how, *command], stdin=theirs, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        started.append((leader, ours))
+        return leader, ours
+
+    yield start
+    for leader, ours in started:
+        leader.kill()
+        leader.wait()
+        os.close(ours)
+
+
+def hang_up(terminal: int) -> None:
+    """Close our end of a pseudo-terminal; the file descriptor stays in use."""
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, terminal)
+    os.close(null)
+
+
+KEYS = [(b"\x03", b"(SIGINT)", -signal.SIGINT), (b"\x1c", b"(SIGQUIT)", 128 + signal.SIGQUIT)]
+
+
+@pytest.mark.parametrize(("key", "name", "code"), KEYS, ids=["interrupt", "quit"])
+@both_ways
+def test_keys_kill_the_program_before_rusage(
+    on_terminal: Start, words: list[str], key: bytes, name: bytes, code: int
+) -> None:
+    """The report comes after the program has died, and rusage dies of the same signal only if that is SIGINT."""
+    _, terminal = on_terminal(*words, "sh", "-c", "ulimit -c 0; echo ready; exec sleep 60")
+    read_until(terminal, b"ready")
+    os.write(terminal, key)
+    shown = read_until(terminal, f"return code {code}\r\n".encode())
+    assert shown.index(name) < shown.index(b"return code")
+
+
+@both_ways
+def test_a_program_may_handle_ctrl_c(on_terminal: Start, words: list[str]) -> None:
+    """The program gets SIGINT from the terminal, once, and its exit status is passed on."""
     script = "trap 'echo caught; exit 4' INT; echo ready; while :; do sleep 0.1; done"
-    process = on_terminal(terminal[1], *RUSAGE, "sh", "-c", script)
-    read_until(terminal[0], b"ready")
-    os.write(terminal[0], b"\x03")
-    assert b"caught" in read_until(terminal[0], b"exit status")
-    assert process.wait() == 4
+    _, terminal = on_terminal(*words, "sh", "-c", script)
+    read_until(terminal, b"ready")
+    os.write(terminal, b"\x03")
+    shown = read_until(terminal, b"return code 4\r\n")
+    assert shown.count(b"caught") == 1
+    assert b"exit status" in shown
 
 
-def test_ctrl_z_stops_both_and_fg_goes_on(terminal: tuple[int, int]) -> None:
-    """A shell with job control sees the command stopped, and after fg it ends with its own status."""
-    process = on_terminal(terminal[1], "/bin/sh", "-im")
-    os.write(terminal[0], f"PS1=; {' '.join(RUSAGE)} sh -c 'echo rea''dy; sleep 1; exit 6'\n".encode())
-    read_until(terminal[0], b"ready\r\n")
-    os.write(terminal[0], b"\x1a")
-    read_until(terminal[0], b"topped")
-    os.write(terminal[0], b"fg; echo sta''tus $?; exit\n")
-    shown = read_until(terminal[0], b"status 6")
-    assert b"wall time" in shown
-    process.wait()
+@pytest.mark.skipif(not shutil.which("bash"), reason="other shells end at Ctrl-C whatever the command does")
+def test_ctrl_c_ends_a_shell_loop(on_terminal: Start) -> None:
+    """Bash ends only if SIGINT has killed the command."""
+    script = f"for i in 1 2 3; do {shlex.join(RUSAGE)} sh -c 'echo ready; exec sleep 60'; done; echo not ended"
+    _, terminal = on_terminal("bash", "-c", script)
+    read_until(terminal, b"ready")
+    os.write(terminal, b"\x03")
+    shown = read_until(terminal, b"return code", b"ready")
+    assert b"(SIGINT)" in shown
+    assert b"ready" not in shown
+    assert b"not ended" not in shown
+
+
+def test_ctrl_z_stops_both_and_fg_continues(on_terminal: Start, tmp_path: Path) -> None:
+    """A shell with job control sees the command stopped, and after fg its exit status."""
+    _, terminal = on_terminal("/bin/sh", "-im")
+    script = "echo rea''dy; while [ ! -e go ]; do sleep 0.1; done; exit 6"
+    os.write(terminal, f'PS1=; {" ".join(RUSAGE)} sh -c "{script}"\n'.encode())
+    read_until(terminal, b"ready\r\n")
+    os.write(terminal, b"\x1a")
+    read_until(terminal, b"topped", b"uspended")
+    os.write(terminal, b"fg; echo sta''tus $?; exit\n")
+    (tmp_path / "go").touch()
+    assert b"wall time" in read_until(terminal, b"status 6")
+
+
+HUPS = "trap 'echo >>hups' HUP; echo ready; while [ ! -s hups ]; do sleep 0.1; done; sleep 0.5; exit 3"
+
+# rusage, which gets its SIGHUP only after the program has: two that are pending at once are one.
+LATE = """
+import _signal, os, sys, time
+from rusage.__main__ import main
+take = _signal.sigwaitinfo
+def take_late(numbers):
+    info = take(numbers)
+    while info.si_signo == _signal.SIGHUP and not os.path.exists("hups"):
+        time.sleep(0.05)
+    return info
+_signal.sigwaitinfo = take_late
+sys.exit(main())
+"""
+
+
+@pytest.mark.skipif(
+    _command.SI_KERNEL is None or not hasattr(signal, "sigwaitinfo"), reason="the sender of a signal is not known here"
+)
+def test_a_hangup_is_not_forwarded_again(on_terminal: Start) -> None:
+    """When the session's leader exits, the kernel signals its whole foreground group."""
+    leader, terminal = on_terminal(sys.executable, "-c", LATE, "-o", "report", "sh", "-c", HUPS)
+    read_until(terminal, b"ready")
+    hang_up(terminal)
+    assert leader.wait(60) == -signal.SIGHUP
+    until = time.monotonic() + 60
+    while not Path("report").read_text() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert "exit status" in Path("report").read_text()
+    assert Path("hups").read_text() == "\n"
+
+
+def test_a_hangup_of_the_leader_is_forwarded(on_terminal: Start) -> None:
+    """The kernel signals only the leader of the session, which here is rusage."""
+    leader, terminal = on_terminal(*RUSAGE, "-o", "report", "sh", "-c", HUPS, how="exec")
+    read_until(terminal, b"ready")
+    hang_up(terminal)
+    assert leader.wait(60) == 3
+    assert Path("hups").read_text() == "\n"
+    assert "exit status" in Path("report").read_text()
