@@ -129,9 +129,34 @@ def _run(command: list[str]) -> Ended:
     The program inherits all file descriptors, and the signals that the caller ignores or blocks. SIGPIPE and SIGXFSZ
     get their defaults: Python ignores both at its start, so the caller's disposition is unknown.
     """
+    _restore_environment()
     keyboard = [number for number in KEYBOARD if not _is_ignored(number)]
     forwarded = [number for number in FORWARDED if not _is_ignored(number)]
     return _by_launcher(command, keyboard, forwarded) or _by_subprocess(command, keyboard, forwarded)
+
+
+def _restore_environment() -> None:
+    """Undo Python's locale coercion (PEP 538), which sets LC_CTYPE in the environment.
+
+    /proc/self/environ is the environment at exec. It is not trusted if it lacks another variable that is set: it may
+    be overwritten, as some programs do to set their title.
+    """
+    if not os.supports_bytes_environ:
+        return
+    name, environment = b"LC_CTYPE", os.environb
+    if environment.get(b"LC_ALL") or environment.get(name) not in {b"C.UTF-8", b"C.utf8", b"UTF-8"}:
+        return  # not coerced
+    try:
+        with open("/proc/self/environ", "rb", buffering=0) as file:
+            entries = file.read().split(b"\0")
+    except OSError:
+        return
+    original = {key: value for key, _, value in (entry.partition(b"=") for entry in reversed(entries))}
+    if environment.keys() - original.keys() <= {name}:
+        if name in original:
+            environment[name] = original[name]
+        else:
+            del environment[name]
 
 
 if sys.platform == "linux":

@@ -1,6 +1,7 @@
 
 """``rusage command args...``."""
 
+import io
 import json
 import os
 import platform
@@ -270,6 +271,44 @@ def test_read_until_fails_at_end_of_file() -> None:
     with pytest.raises(AssertionError):
         read_until(read, b"what never comes")
     os.close(read)
+
+
+LC_CTYPES: list[dict[bytes, bytes]] = [
+    {},
+    {b"LC_CTYPE": b"C"},
+    {b"LC_CTYPE": b"C.UTF-8"},
+    {b"LC_CTYPE": b"", b"LANG": b"C"},
+    {b"LC_CTYPE": b"C.UTF-8", b"LC_ALL": b"C"},
+    {b"LC_ALL": b"", b"A": b"1"},
+    {b"LC_CTYPE": b"POSIX", b"BYTES": b"\xff=\xfe\n"},
+]
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the original environment is not available here")
+@pytest.mark.parametrize("environment", LC_CTYPES, ids=str)
+@both_ways
+def test_environment_is_the_callers(words: list[str], environment: dict[bytes, bytes]) -> None:
+    """PEP 538 sets LC_CTYPE in Python's own environment. The oracle: env(1) without rusage."""
+    expected = subprocess.run(["/usr/bin/env"], env=environment, stdout=subprocess.PIPE, check=True).stdout
+    done = subprocess.run([*words, "env"], env=environment, capture_output=True, check=True)
+    assert sorted(done.stdout.splitlines()) == sorted(expected.splitlines())
+
+
+@pytest.mark.parametrize("content", [b"", b"a title\0\0\0", b"LC_CTYPE=C\0PAT", None])
+def test_untrusted_proc_environ(content: bytes | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the file is not the environment at exec, the environment stays as it is."""
+
+    def opened(*_: object, **__: object) -> io.BytesIO:
+        if content is None:
+            raise PermissionError
+        return io.BytesIO(content)
+
+    monkeypatch.setattr(_command, "open", opened, raising=False)
+    monkeypatch.delenv("LC_ALL", raising=False)
+    monkeypatch.setenv("LC_CTYPE", "C.UTF-8")
+    before = dict(os.environ)
+    _command._restore_environment()  # noqa: SLF001 (the file cannot be changed from outside)
+    assert dict(os.environ) == before
 
 
 STATE = """
