@@ -1,4 +1,4 @@
-"""``python -m rusage``: what this process has used and what the figures mean here, or what a command uses."""
+"""``python -m rusage``: report the resource usage of a command, or this process's and the meaning of each field."""
 
 from __future__ import annotations
 
@@ -25,21 +25,25 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parse(arguments: list[str]) -> tuple[bool, str | None, bool, list[str]]:
-    """Return what the options say, and the command after them. To import argparse takes as long as to run a command."""
-    import argparse  # noqa: PLC0415 (only where there are options)
+    """Return the values of the options, and the command that follows them."""
+    import argparse  # noqa: PLC0415 (slow, and only needed if there are options)
 
     parser = argparse.ArgumentParser(
         prog="rusage",
         usage="%(prog)s [--json] [-o FILE [--append]] [--] [command ...]",
-        description="Run a command and print what it has used; without one, what this process has used.",
+        description="Run a command and report its resource usage; without a command, report that of this process.",
         epilog="example: %(prog)s --json -o usage.json -- make -j4",
         allow_abbrev=False,
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object with exact numbers")
     parser.add_argument("-o", "--output", metavar="FILE", help="write the command's usage to FILE, not standard error")
-    parser.add_argument("--append", action="store_true", help="keep what FILE has")
+    parser.add_argument("--append", action="store_true", help="append to FILE, and name the command in each report")
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
     parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
+    if options.version:
+        print(f"rusage {_version()}")
+        parser.exit()
     command: list[str] = options.command
     if command[:1] == ["--"]:  # argparse of Python 3.12 and before leaves it here, later ones take it away
         del command[0]
@@ -48,6 +52,15 @@ def _parse(arguments: list[str]) -> tuple[bool, str | None, bool, list[str]]:
     if options.append and options.output is None:
         parser.error("--append needs -o")
     return options.json, options.output, options.append, command
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 (slow, and only needed here)
+
+    try:
+        return version("rusage")
+    except PackageNotFoundError:  # in a bundle without metadata
+        return "(unknown version)"
 
 
 def _as_text() -> str:
@@ -60,7 +73,7 @@ def _as_text() -> str:
 
 
 def _as_json() -> str:
-    import json  # noqa: PLC0415 (only for those who ask for it)
+    import json  # noqa: PLC0415 (slow, and only needed here)
 
     usage, known = getrusage(RUSAGE_SELF)._asdict(), measured(RUSAGE_SELF)
     return json.dumps(
@@ -73,7 +86,7 @@ def _as_json() -> str:
 
 
 def human(value: float, unit: str) -> str:
-    """Return a figure with its unit; bytes also in the binary unit that people would use."""
+    """Return a value with its unit; bytes also in KiB, MiB, GiB or TiB."""
     if unit == "seconds":
         return f"{value:.6f} s"
     if unit != "bytes" or value < 1024:

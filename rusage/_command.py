@@ -58,19 +58,19 @@ def run_command(command: list[str], *, as_json: bool = False, output: str | None
     Must run in the main thread; leaves the environment, the signal mask and the signal handlers changed.
     """
     if output is None:
-        return _run_and_report(command, sys.stderr, as_json=as_json)
-    try:
-        file = open(output, "a" if append else "w", encoding="utf-8")  # noqa: SIM115 (close() may raise)
+        return _run_and_report(command, sys.stderr, as_json=as_json, append=append)
+    try:  # text may hold the command's bytes, which need not be UTF-8
+        file = open(output, "a" if append else "w", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115 (close() may raise)
     except OSError as error:
         complain(output, error.strerror)
         return CANCELED
     try:
-        return _run_and_report(command, file, as_json=as_json)
+        return _run_and_report(command, file, as_json=as_json, append=append)
     finally:
         file.close()
 
 
-def _run_and_report(command: list[str], file: TextIO | None, *, as_json: bool) -> int:
+def _run_and_report(command: list[str], file: TextIO | None, *, as_json: bool, append: bool) -> int:
     try:
         code, usage, elapsed = _run(command)
     except ChildProcessError:
@@ -82,7 +82,7 @@ def _run_and_report(command: list[str], file: TextIO | None, *, as_json: bool) -
     if as_json:
         report = _as_json(command, code, usage, elapsed)
     else:
-        report = _as_text(code, usage, elapsed)
+        report = _as_text(command if append else None, code, usage, elapsed)
     if file is not None:  # else the caller has closed standard error
         try:
             file.write(report + "\n")
@@ -129,6 +129,8 @@ def _run(command: list[str]) -> Ended:
     The program inherits all file descriptors, and the signals that the caller ignores or blocks. SIGPIPE and SIGXFSZ
     get their defaults: Python ignores both at its start, so the caller's disposition is unknown.
     """
+    if not command[0]:  # a search along PATH would find its directories
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     _restore_environment()
     keyboard = [number for number in KEYBOARD if not _is_ignored(number)]
     forwarded = [number for number in FORWARDED if not _is_ignored(number)]
@@ -285,7 +287,9 @@ def _as_json(command: list[str], code: int, usage: dict[str, float], elapsed: fl
 
     return json.dumps(
         {
-            "command": command,
+            "version": 1,
+            # Bytes that are not UTF-8 as \\xNN: a strict parser rejects the lone surrogates that Python has for them.
+            "command": [os.fsencode(word).decode("utf-8", "backslashreplace") for word in command],
             "exit_status": code if code >= 0 else None,
             "signal": -code if code < 0 else None,
             "elapsed": elapsed,
@@ -295,9 +299,14 @@ def _as_json(command: list[str], code: int, usage: dict[str, float], elapsed: fl
     )
 
 
-def _as_text(code: int, usage: dict[str, float], elapsed: float) -> str:
+def _as_text(command: list[str] | None, code: int, usage: dict[str, float], elapsed: float) -> str:
     usage = dict(usage)
-    rows = {"wall time": f"{elapsed:.3f} s"}
+    rows = {}
+    if command is not None:
+        import shlex  # noqa: PLC0415 (slow, and only needed here)
+
+        rows["command"] = shlex.join(command)
+    rows["wall time"] = f"{elapsed:.3f} s"
 
     def row(label: str, text: str, *names: str, scale: float = 1) -> None:
         """Add a row if all its fields are measured."""

@@ -1,4 +1,3 @@
-
 """``rusage command args...``."""
 
 import io
@@ -13,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -66,6 +66,7 @@ def test_json_has_exact_numbers_and_units() -> None:
     done = run("--json", "--", "sh", "-c", "exit 3")
     assert done.returncode == 3
     record = json.loads(done.stderr)
+    assert next(iter(record.items())) == ("version", 1)
     assert record["command"] == ["sh", "-c", "exit 3"]
     assert (record["exit_status"], record["signal"]) == (3, None)
     assert 0 < record["elapsed"] < 60
@@ -77,6 +78,7 @@ def test_json_has_exact_numbers_and_units() -> None:
     ("command", "status"),
     [
         (["/no/such/program"], 127),
+        ([""], 127),
         (["no such program"], 127),
         (["/etc/passwd"], 126),
         (["/"], 126),
@@ -175,6 +177,7 @@ LAUNCHED = sys.platform == "linux" and hasattr(os, "posix_spawn")
 def test_the_command_is_light(python: Callable[..., str]) -> None:
     """Where the launcher is there, nothing is imported that takes longer than a short command does."""
     heavy = {"subprocess", "signal", "typing", "enum", "re", "argparse", "json", "selectors", "threading", "contextlib"}
+    heavy |= {"importlib.metadata", "shlex"}
     program = (
         "import sys; before = set(sys.modules); from rusage.__main__ import main; main(['true']); "
         f"print(sorted({heavy!r} & (set(sys.modules) - before)))"
@@ -523,6 +526,31 @@ def test_closed_pipe_keeps_the_status() -> None:
         )
         assert done.returncode == 7
     os.close(write)
+
+
+def test_json_of_arguments_that_are_not_utf8() -> None:
+    """Such a byte is a backslash, x and two digits: a strict parser rejects a lone surrogate."""
+    done = subprocess.run([*RUSAGE, "--json", "true", b"\xff \xc3\xa9"], capture_output=True, check=True)
+    assert done.stderr.isascii()
+    command = json.loads(done.stderr)["command"]
+    assert command == ["true", "\\xff \u00e9"]
+    assert all(word.encode() for word in command)  # no surrogate
+
+
+def test_append_names_the_command() -> None:
+    """In shell quoting, with the bytes as they were given."""
+    for words in ["sh", "-c", "exit 0", b"\xff"], ["true"]:
+        subprocess.run([*RUSAGE, "-o", "file", "--append", *words], check=True)
+    lines = [shlex.split(os.fsdecode(line)) for line in Path("file").read_bytes().splitlines() if b"command" in line]
+    assert lines == [["command", "sh", "-c", "exit 0", os.fsdecode(b"\xff")], ["command", "true"]]
+    run("-o", "file", "true")
+    assert "command" not in Path("file").read_text()
+
+
+def test_version_option() -> None:
+    """The version of the installed distribution."""
+    done = run("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"rusage {version('rusage')}\n", "")
 
 
 Start = Callable[..., tuple["subprocess.Popen[bytes]", int]]
