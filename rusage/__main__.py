@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 
 from . import RUSAGE_SELF, fields, getrusage, measured
@@ -9,7 +11,21 @@ from . import RUSAGE_SELF, fields, getrusage, measured
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command that follows the options, or print this process's usage; return the exit status."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        try:
+            return _main(sys.argv[1:] if arguments is None else arguments)
+        finally:  # a SystemExit of argparse too
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as error:
+        from ._command import CANCELED, complain, discard  # noqa: PLC0415 (rarely needed)
+
+        complain("standard output", error.strerror)
+        discard(sys.stdout)
+        return CANCELED
+
+
+def _main(arguments: list[str]) -> int:
     if not arguments or not arguments[0].startswith("-"):
         as_json, output, append, command = False, None, False, arguments
     elif arguments[0] == "--":
@@ -20,6 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
         from ._command import run_command  # noqa: PLC0415 (only to run one)
 
         return run_command(command, as_json=as_json, output=output, append=append)
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     print(_as_json() if as_json else _as_text())
     return 0
 

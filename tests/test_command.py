@@ -528,6 +528,37 @@ def test_closed_pipe_keeps_the_status() -> None:
     os.close(write)
 
 
+@pytest.mark.parametrize("arguments", [[], ["--json"], ["--help"], ["--version"]], ids=str)
+def test_unwritable_standard_output_is_125(arguments: list[str]) -> None:
+    """One line of complaint, and no traceback."""
+    read, pipe = os.pipe()
+    os.close(read)
+    full = os.open("/dev/full" if Path("/dev/full").exists() else os.devnull, os.O_RDWR)
+    outputs = {pipe: "Broken pipe"}
+    if Path("/dev/full").exists():
+        outputs[full] = "No space left on device"
+    for output, text in outputs.items():
+        done = subprocess.run(
+            [*RUSAGE, *arguments], stdout=output, stderr=subprocess.PIPE, text=True, env=buffered(), check=False
+        )
+        assert (done.returncode, done.stderr) == (125, f"rusage: standard output: {text}\n")
+    os.close(pipe)
+    os.close(full)
+
+
+def test_closed_standard_output_is_125() -> None:
+    """Python discards what is printed then."""
+    done = subprocess.run(
+        RUSAGE,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        preexec_fn=lambda: os.close(1),
+        stdout=subprocess.DEVNULL,
+    )
+    assert (done.returncode, done.stderr) == (125, "rusage: standard output: Bad file descriptor\n")
+
+
 def test_json_of_arguments_that_are_not_utf8() -> None:
     """Such a byte is a backslash, x and two digits: a strict parser rejects a lone surrogate."""
     done = subprocess.run([*RUSAGE, "--json", "true", b"\xff \xc3\xa9"], capture_output=True, check=True)
