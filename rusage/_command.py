@@ -143,7 +143,7 @@ def _restore_environment() -> None:
     /proc/self/environ is the environment at exec. It is not trusted if it lacks another variable that is set: it may
     be overwritten, as some programs do to set their title.
     """
-    if not os.supports_bytes_environ:
+    if sys.platform == "win32":
         return
     name, environment = b"LC_CTYPE", os.environb
     if environment.get(b"LC_ALL") or environment.get(name) not in {b"C.UTF-8", b"C.utf8", b"UTF-8"}:
