@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 import sysconfig
+from pathlib import Path
 from typing import NamedTuple
 
 from cffi import FFI
@@ -16,6 +17,10 @@ from setuptools import Extension
 from setuptools.command import bdist_wheel as _bdist_wheel
 from setuptools.command import build_ext as _build_ext
 from setuptools.errors import CompileError, LinkError
+
+ROOT = Path(__file__).resolve().parent
+# What setuptools does not put into the sdist by itself.
+SDIST = ["rusage_build.py", "rusage/**/*.[ch]", "CHANGELOG.md", "tox.ini", "benchmarks/*.py", "tests/**/*.py"]
 
 STABLE_ABI = "cp310"
 # Free-threaded and debug interpreters have no stable ABI that cffi and setuptools could build for.
@@ -766,6 +771,11 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
 
     def _launcher(self, folder: str) -> str:
         return os.path.join(folder, "rusage", "_launcher")
+
+    def get_source_files(self) -> list[str]:
+        """Return the files for the sdist: all that the build, the tests and tox need."""
+        files = {str(path.relative_to(ROOT)) for pattern in SDIST for path in ROOT.glob(pattern)}
+        return sorted({*super().get_source_files(), *files})
 
     def copy_extensions_to_source(self) -> None:
         """Put the launcher beside the extension in an editable installation too."""
