@@ -7,6 +7,7 @@ that a cross compiler can check them all on one machine.
 
 import argparse
 import os
+import runpy
 import sys
 import sysconfig
 from pathlib import Path
@@ -681,7 +682,7 @@ def unix(  # noqa: PLR0913 (all by keyword, most for one platform)
 
 PLATFORMS = {
     "linux": unix(THREAD_IS_1 + LINUX, functions=FUNCTIONS_LINUX),
-    "darwin": unix(HEADERS_MACOS, native=NATIVE_MACOS),
+    "macos": unix(HEADERS_MACOS, native=NATIVE_MACOS),
     "freebsd": unix(
         HEADERS_FREEBSD + THREAD_IS_1,
         functions=FUNCTIONS_PROCESS,
@@ -691,8 +692,8 @@ PLATFORMS = {
     "openbsd": unix(HEADERS_SYSCTL + THREAD_IS_1, statclock=STATCLOCK_SYSCTL),
     "netbsd": unix(),
     "dragonfly": unix(),
-    "sunos": unix(LWP_IS_1),
-    "win32": Platform(
+    "illumos": unix(LWP_IS_1),
+    "windows": Platform(
         [RECORD, TIMEVAL_WINDOWS, STRUCT_RUSAGE, FUNCTIONS, FUNCTIONS_WINDOWS],
         [PRELUDE, HEADERS_WINDOWS, RECORD, LAYOUT, LAYOUT_WINDOWS, CONVERT, CALLS_WINDOWS, STATCLOCK_NONE, SCALARS],
     ),
@@ -702,9 +703,10 @@ PLATFORMS = {
 
 
 def this_platform() -> str:
-    """Return the key in ``PLATFORMS`` of the system that this interpreter runs on (``freebsd15`` is ``freebsd``)."""
-    kernel = {"android": "linux", "ios": "darwin"}.get(sys.platform, sys.platform)
-    return next((name for name in PLATFORMS if kernel.startswith(name)), "unknown")
+    """Return the key in ``PLATFORMS`` of the system that this interpreter runs on."""
+    backends = runpy.run_path(str(ROOT / "rusage" / "_backends" / "_platforms.py"))
+    name: str = backends["backend_name"](sys.platform)
+    return name
 
 
 def builder(platform: str) -> FFI:

@@ -16,8 +16,8 @@ BUILDER = Path(__file__).parent.parent / "rusage_build.py"
 
 # The C's platform, the target, and what is to be said of a target that is not the platform itself.
 TARGETS = [
-    ("darwin", "aarch64-macos", ""),
-    ("darwin", "x86_64-macos", ""),
+    ("macos", "aarch64-macos", ""),
+    ("macos", "x86_64-macos", ""),
     ("freebsd", "x86_64-freebsd", ""),
     ("freebsd", "aarch64-freebsd", ""),
     ("openbsd", "x86_64-openbsd", ""),
@@ -30,11 +30,11 @@ TARGETS = [
     ("linux", "s390x-linux-gnu", "big-endian"),
     ("linux", "x86_64-linux-musl", ""),
     ("linux", "arm-linux-musleabihf", "32-bit long, 64-bit time_t"),
-    ("win32", "x86_64-windows-gnu", ""),
-    ("win32", "aarch64-windows-gnu", ""),
+    ("windows", "x86_64-windows-gnu", ""),
+    ("windows", "aarch64-windows-gnu", ""),
     ("unknown", "x86_64-linux-musl", "as an example of another Unix"),
     ("dragonfly", "x86_64-netbsd", "no headers of DragonFly BSD in ziglang: NetBSD's instead"),
-    ("sunos", "x86_64-linux-gnu", "no headers of illumos in ziglang: glibc's instead, which has RUSAGE_LWP too"),
+    ("illumos", "x86_64-linux-gnu", "no headers of illumos in ziglang: glibc's instead, which has RUSAGE_LWP too"),
 ]
 
 WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wvla", "-Werror"]

@@ -33,7 +33,7 @@ SYSTEMS: list[tuple[str, Backend]] = [
     ("illumos", illumos.BACKEND),
     ("Windows", windows.BACKEND),
     ("Cygwin, MSYS2", unknown.backend("cygwin")),
-    ("another Unix", unknown.BACKEND),
+    ("another Unix", unknown.backend("unknown")),
 ]
 OWN_TIMES_ONLY = [unknown.TIMES_ONLY[prefix] for prefix in unknown.NO_CHILDREN]
 NAMES = ["RUSAGE_SELF", "RUSAGE_CHILDREN", "RUSAGE_BOTH", "RUSAGE_THREAD", "wait3", "wait4"]

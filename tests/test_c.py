@@ -118,13 +118,13 @@ def test_the_c_of_every_platform_can_be_written_anywhere(build: ModuleType, tmp_
     """``python rusage_build.py --platform NAME OUT.c`` writes each platform's C, and only its own calls."""
     own = {
         "linux": "RUSAGE_THREAD == 1",
-        "darwin": "thread_info(",
+        "macos": "thread_info(",
         "freebsd": "KERN_CLOCKRATE",
         "openbsd": "KERN_CLOCKRATE",
         "netbsd": "getrusage(who",
         "dragonfly": "getrusage(who",
-        "sunos": "RUSAGE_LWP",
-        "win32": "GetProcessTimes(",
+        "illumos": "RUSAGE_LWP",
+        "windows": "GetProcessTimes(",
         "unknown": "getrusage(who",
     }
     assert own.keys() == build.PLATFORMS.keys()
@@ -135,26 +135,26 @@ def test_the_c_of_every_platform_can_be_written_anywhere(build: ModuleType, tmp_
         )
         text = out.read_text()
         assert words in text, name
-        assert ("thread_info(" in text) == (name == "darwin")
-        assert ("GetProcessTimes(" in text) == (name == "win32")
-        assert ("wait4(" in text) == (name not in {"win32", "unknown"})
+        assert ("thread_info(" in text) == (name == "macos")
+        assert ("GetProcessTimes(" in text) == (name == "windows")
+        assert ("wait4(" in text) == (name not in {"windows", "unknown"})
         # A constant of libc that is not the statistics clock's rate.
         assert "_SC_CLK_TCK" not in text
 
 
 def test_this_platform_is_found_by_its_name(build: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``freebsd15`` is ``freebsd``; Android is Linux, iOS is Darwin, what has no backend is ``unknown``."""
+    """``freebsd15`` is ``freebsd``; Android is Linux, iOS is macOS, what has no backend is ``unknown``."""
     for name, platform in {
         "linux": "linux",
         "android": "linux",
-        "darwin": "darwin",
-        "ios": "darwin",
+        "darwin": "macos",
+        "ios": "macos",
         "freebsd15": "freebsd",
         "openbsd7": "openbsd",
         "netbsd10": "netbsd",
         "dragonfly6": "dragonfly",
-        "sunos5": "sunos",
-        "win32": "win32",
+        "sunos5": "illumos",
+        "win32": "windows",
         "cygwin": "unknown",
         "aix": "unknown",
     }.items():

@@ -60,7 +60,7 @@ def unpack_python(folder: Path) -> Path:
 def build_wheel(folder: Path, python: Path) -> Path:
     """Return a wheel for Windows: the one for here, with the extension exchanged."""
     source, extension = folder / "_rusage.c", folder / "_rusage.pyd"
-    run(sys.executable, "rusage_build.py", "--platform", "win32", source)
+    run(sys.executable, "rusage_build.py", "--platform", "windows", source)
     headers, library = python / "include", python / "libs" / "python3.lib"
     run(find(COMPILER), "-O2", *WARNINGS, "-shared", "-isystem", headers, source, library, "-o", extension)
 

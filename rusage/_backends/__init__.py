@@ -1,26 +1,11 @@
-"""The selector: ``BACKEND`` holds the facts about the system that this is."""
+"""Select the backend of this system."""
 
 import sys
 
-if sys.platform.startswith("linux") or sys.platform == "android":
-    from .linux import BACKEND
-elif sys.platform.startswith("darwin") or sys.platform == "ios":
-    from .macos import BACKEND
-elif sys.platform == "win32":
-    from .windows import BACKEND
-elif sys.platform.startswith("freebsd"):
-    from .freebsd import BACKEND
-elif sys.platform.startswith("openbsd"):
-    from .openbsd import BACKEND
-elif sys.platform.startswith("netbsd"):
-    from .netbsd import BACKEND
-elif sys.platform.startswith("dragonfly"):
-    from .dragonfly import BACKEND
-elif sys.platform.startswith("sunos"):
-    from .illumos import BACKEND
-else:
-    from . import unknown
+from ._base import Backend
+from ._platforms import backend_name
 
-    BACKEND = unknown.backend(sys.platform)
+# Not importlib.import_module: to import importlib takes longer than all of this.
+BACKEND: Backend = __import__(backend_name(sys.platform), globals(), fromlist=["BACKEND"], level=1).BACKEND
 
 __all__ = ["BACKEND"]

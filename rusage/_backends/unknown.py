@@ -3,6 +3,8 @@
 POSIX promises the two times; the counters are what 4.3BSD called them; memory has no unit that is known.
 """
 
+import sys
+
 from ._base import ALL, INTEGRALS, NONE, TIMES, Backend
 
 COUNTERS = ALL - TIMES - INTEGRALS - {"ru_maxrss"}
@@ -44,4 +46,4 @@ def backend(platform: str) -> Backend:
     return Backend(name, {"RUSAGE_SELF": TIMES, "RUSAGE_CHILDREN": TIMES}, ABSENT, waited=NONE)
 
 
-BACKEND = backend("unknown")  # a Unix that nothing is known of
+BACKEND = backend(sys.platform)
