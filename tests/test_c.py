@@ -1,4 +1,4 @@
-"""The C as ``rusage_build.py`` writes it: under sanitizers, and for each platform that can be named."""
+"""The C, and the script that builds it."""
 
 import importlib.util
 import shutil
@@ -9,6 +9,9 @@ from types import ModuleType
 
 import pytest
 
+from rusage._backends._platforms import PLATFORMS
+
+BACKENDS = [*dict.fromkeys(PLATFORMS.values()), "unknown"]
 ROOT = Path(__file__).parent.parent
 
 PROGRAM = r"""
@@ -102,7 +105,7 @@ def test_conversion_is_clean_under_sanitizers(build: ModuleType, tmp_path: Path)
     if compiler is None or sys.platform == "win32":
         pytest.skip(reason="no Unix C compiler here")
     source, program = tmp_path / "program.c", tmp_path / "program"
-    source.write_text(PROGRAM % "".join(build.PLATFORMS[build.this_platform()].source))
+    source.write_text(PROGRAM % f'#include "{build.sources(build.this_backend())[-1]}"')
     flags = ["-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"]
     flags.append("-Wno-unused-function")  # not all of the C is about usage
     probe = tmp_path / "probe.c"
@@ -114,52 +117,45 @@ def test_conversion_is_clean_under_sanitizers(build: ModuleType, tmp_path: Path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "clean\n", "")
 
 
-def test_the_c_of_every_platform_can_be_written_anywhere(build: ModuleType, tmp_path: Path) -> None:
-    """``python rusage_build.py --platform NAME OUT.c`` writes each platform's C, and only its own calls."""
-    own = {
-        "linux": "RUSAGE_THREAD == 1",
-        "macos": "thread_info(",
-        "freebsd": "KERN_CLOCKRATE",
-        "openbsd": "KERN_CLOCKRATE",
-        "netbsd": "getrusage(who",
-        "dragonfly": "getrusage(who",
-        "illumos": "RUSAGE_LWP",
-        "windows": "GetProcessTimes(",
-        "unknown": "getrusage(who",
-    }
-    assert own.keys() == build.PLATFORMS.keys()
-    for name, words in own.items():
-        out = tmp_path / f"{name}.c"
-        subprocess.run(
-            [sys.executable, ROOT / "rusage_build.py", "--platform", name, out], check=True, capture_output=True
-        )
-        text = out.read_text()
-        assert words in text, name
-        assert ("thread_info(" in text) == (name == "macos")
-        assert ("GetProcessTimes(" in text) == (name == "windows")
-        assert ("wait4(" in text) == (name not in {"windows", "unknown"})
-        # A constant of libc that is not the statistics clock's rate.
-        assert "_SC_CLK_TCK" not in text
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_c_of_every_platform_is_written(backend: str, tmp_path: Path) -> None:
+    """``python rusage_build.py --platform NAME OUT.c`` works in any folder, and what it writes names the C file."""
+    command = [sys.executable, str(ROOT / "rusage_build.py"), "--platform", backend, "out.c"]
+    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    source = ROOT / "rusage" / "_backends" / f"{backend}.c"
+    assert f'#include "{source.as_posix()}"' in (tmp_path / "out.c").read_text()
 
 
-def test_this_platform_is_found_by_its_name(build: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``freebsd15`` is ``freebsd``; Android is Linux, iOS is macOS, what has no backend is ``unknown``."""
-    for name, platform in {
-        "linux": "linux",
-        "android": "linux",
-        "darwin": "macos",
-        "ios": "macos",
-        "freebsd15": "freebsd",
-        "openbsd7": "openbsd",
-        "netbsd10": "netbsd",
-        "dragonfly6": "dragonfly",
-        "sunos5": "illumos",
-        "win32": "windows",
-        "cygwin": "unknown",
-        "aix": "unknown",
-    }.items():
-        monkeypatch.setattr(sys, "platform", name)
-        assert build.this_platform() == platform
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_c_has_what_the_backend_needs(build: ModuleType, backend: str) -> None:
+    """The two sides of a system agree on ``wait4`` and on the clock of the integrals."""
+    facts = importlib.import_module(f"rusage._backends.{backend}").BACKEND
+    names = {path.name for path in build.sources(backend)}
+    assert ("wait4.c" in names) == ("wait4" not in facts.absent)
+    assert ("statclock.c" in names) == (facts.integral_bytes > 0)
+
+
+def test_backend_name_of_this_platform(build: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list of platforms gives the name; what is not in it is ``unknown``."""
+    for prefix, name in PLATFORMS.items():
+        for platform in prefix, f"{prefix}15":
+            monkeypatch.setattr(sys, "platform", platform)
+            assert build.this_backend() == name
+    for platform in "cygwin", "aix":
+        monkeypatch.setattr(sys, "platform", platform)
+        assert build.this_backend() == "unknown"
+
+
+def test_sdist_has_every_source(build: ModuleType) -> None:
+    """Whatever builds, tests or checks the package is in the sdist."""
+    from setuptools import Distribution
+
+    command = build.build_ext(Distribution())
+    command.extensions = []
+    files = {ROOT / name for name in command.get_source_files()}
+    for folder, suffixes in {"rusage": {".c", ".h", ".cdef"}, "tests": {".py"}, "benchmarks": {".py"}}.items():
+        assert {path for path in (ROOT / folder).rglob("*") if path.suffix in suffixes} <= files
+    assert {ROOT / "rusage_build.py", ROOT / "tox.ini"} <= files
 
 
 @pytest.mark.parametrize("interpreter", ["ordinary", "free-threaded", "debug"])
@@ -187,5 +183,6 @@ def test_stable_abi_only_where_there_is_one(interpreter: str, monkeypatch: pytes
 
     stable = interpreter == "ordinary"
     assert compiled[0].py_limited_api is stable
+    assert set(compiled[0].depends) == set(map(str, build.sources(build.this_backend())))
     assert (("_CFFI_NO_LIMITED_API", None) in compiled[0].define_macros) is not stable
     assert wheel.py_limited_api == ("cp310" if stable else False)

@@ -1,0 +1,52 @@
+#include "../_c/unix.c"
+#include "../_c/getrusage.c"
+#include "../_c/wait4.c"
+#include "../_c/no_statclock.c"
+
+RUSAGE_ASSERT(thread, RUSAGE_THREAD == 1);
+
+#include <linux/capability.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+/* Whether a signal is ignored. PyPy's signal.getsignal() does not know the dispositions from before its start. */
+static int rusage_is_ignored(int number)
+{
+    struct sigaction action;
+
+    return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+/* Whether every capability that is permitted is also ambient, that is, kept by a program without privileges of its own.
+   The constants for ambient capabilities are not in every header: linux/prctl.h, since Linux 4.3. */
+static int rusage_keeps_capabilities(void)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+    uint64_t permitted;
+    int capability;
+
+    if (syscall(SYS_capget, &header, data) != 0)
+        return 0;
+    permitted = (uint64_t)data[1].permitted << 32 | data[0].permitted;
+    for (capability = 0; capability < 64; capability++)
+        if (permitted >> capability & 1
+                && prctl(47 /* PR_CAP_AMBIENT */, 1 /* PR_CAP_AMBIENT_IS_SET */, (unsigned long)capability, 0, 0) != 1)
+            return 0;
+    return 1;
+}
+
+/* Whether a program that this process executes is as well protected against other processes as this process is. The
+   launcher holds what this process trusts it with: it must not be traceable by a process that may not trace this one
+   (ptrace(2), "Ptrace access mode checking"). */
+static int rusage_may_launch(void)
+{
+    uid_t user, effective_user, saved_user;
+    gid_t group, effective_group, saved_group;
+
+    return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1
+           && getresuid(&user, &effective_user, &saved_user) == 0 && user == effective_user && user == saved_user
+           && getresgid(&group, &effective_group, &saved_group) == 0 && group == effective_group && group == saved_group
+           && (user == 0 || rusage_keeps_capabilities());
+}

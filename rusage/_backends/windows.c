@@ -1,0 +1,68 @@
+#include "../_c/rusage.h"
+
+#include <winsock2.h>   /* struct timeval */
+#include <windows.h>
+#include <psapi.h>
+
+RUSAGE_ASSERT(half, sizeof(((FILETIME *)0)->dwLowDateTime) == sizeof(uint32_t)
+                    && sizeof(((FILETIME *)0)->dwHighDateTime) == sizeof(uint32_t));
+RUSAGE_ASSERT(faults, sizeof(((PROCESS_MEMORY_COUNTERS *)0)->PageFaultCount) == sizeof(uint32_t));
+RUSAGE_ASSERT(peak, sizeof(((PROCESS_MEMORY_COUNTERS *)0)->PeakWorkingSetSize) <= sizeof(uint64_t));
+
+#include "../_c/no_getrusage.h"
+#include "../_c/convert.c"
+#include "../_c/scalars.c"
+#include "../_c/no_statclock.c"
+
+enum { RUSAGE_SELF = 0, RUSAGE_THREAD = 1 };
+
+static int rusage_get_process(intptr_t handle, rusage_call *call)
+{
+    HANDLE process = (HANDLE)handle;
+    FILETIME created, exited, kernel, user;
+    PROCESS_MEMORY_COUNTERS memory;
+    rusage_windows native;
+
+    if (!GetProcessTimes(process, &created, &exited, &kernel, &user)
+            || !K32GetProcessMemoryInfo(process, &memory, sizeof memory))
+        return (int)GetLastError();
+    native.user_low = user.dwLowDateTime;
+    native.user_high = user.dwHighDateTime;
+    native.kernel_low = kernel.dwLowDateTime;
+    native.kernel_high = kernel.dwHighDateTime;
+    native.peak_working_set = memory.PeakWorkingSetSize;
+    native.page_faults = memory.PageFaultCount;
+    rusage_convert_windows(&native, call);
+    return 0;
+}
+
+static int rusage_get_thread(rusage_call *call)
+{
+    FILETIME created, exited, kernel, user;
+    rusage_windows native;
+
+    if (!GetThreadTimes(GetCurrentThread(), &created, &exited, &kernel, &user))
+        return (int)GetLastError();
+    memset(&native, 0, sizeof native);
+    native.user_low = user.dwLowDateTime;
+    native.user_high = user.dwHighDateTime;
+    native.kernel_low = kernel.dwLowDateTime;
+    native.kernel_high = kernel.dwHighDateTime;
+    rusage_convert_windows(&native, call);
+    return 0;
+}
+
+static int rusage_get(rusage_call *call)
+{
+    if (call->who == RUSAGE_THREAD)
+        return rusage_get_thread(call);
+    return rusage_get_process((intptr_t)GetCurrentProcess(), call);
+}
+
+static int64_t rusage_pagesize(void)
+{
+    SYSTEM_INFO info;
+
+    GetSystemInfo(&info);
+    return info.dwPageSize;     /* not dwAllocationGranularity */
+}

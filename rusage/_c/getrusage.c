@@ -1,0 +1,6 @@
+#include "unix.h"
+
+static int rusage_native(int who, struct rusage *native)
+{
+    return getrusage(who, native) != 0 ? errno : 0;
+}

@@ -1,0 +1,20 @@
+#pragma once
+
+#include "rusage.h"
+
+#include <sys/types.h>
+#include <sys/time.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The values that the backends give to Python. */
+RUSAGE_ASSERT(self, RUSAGE_SELF == 0);
+RUSAGE_ASSERT(children, RUSAGE_CHILDREN == -1);
+
+RUSAGE_ASSERT(tv_sec, RUSAGE_SIZE(struct timeval, tv_sec) == sizeof(time_t) && (time_t)-1 < 0);
+RUSAGE_ASSERT(tv_usec, RUSAGE_SIZE(struct timeval, tv_usec) == sizeof(suseconds_t) && sizeof(suseconds_t) >= 4);
+RUSAGE_ASSERT(pid, sizeof(pid_t) == sizeof(int) && (pid_t)-1 < 0);
+
+/* What the C of each Unix defines. */
+static int rusage_native(int who, struct rusage *native);
