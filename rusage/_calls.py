@@ -9,7 +9,7 @@ import sys
 from operator import index
 
 from ._backends import BACKEND
-from ._backends._base import INTEGRALS, NONE, RUSAGE_BOTH, RUSAGE_CHILDREN, RUSAGE_SELF, WHO
+from ._backends._base import INTEGRALS, NONE, RUSAGE_BOTH, RUSAGE_CHILDREN, RUSAGE_SELF, TIMES, WHO
 from ._usage import FIELDS, RUsage
 
 try:
@@ -107,7 +107,9 @@ def error_of(code: int) -> Exception:
 _get, _maxrss, _cputime = lib.rusage_get, lib.rusage_maxrss, lib.rusage_cputime
 # RUsage's own __new__ takes sixteen arguments, one by one.
 _new: Callable[[type[RUsage], tuple[Any, ...]], RUsage] = tuple.__new__
-_unpack = struct.Struct("2d14q").unpack  # a rusage_record
+# A rusage_record: the times, which are the first fields, are doubles, and each other field is an int64_t. With counts,
+# as one letter for each field takes longer to unpack.
+_unpack = struct.Struct(f"{len(TIMES)}d{len(FIELDS) - len(TIMES)}q").unpack
 
 _measured = measured_for(BACKEND)
 WAITED = measured_of_a_child(BACKEND)

@@ -3,11 +3,7 @@
 from typing import Any, Literal, Protocol, overload
 
 class Record(Protocol):
-    """A ``rusage_record``: a field of the result each, in its uniform unit."""
-
-    utime: float
-    stime: float
-    maxrss: int
+    """A ``rusage_record``: the bytes of the fields, each in its uniform unit."""
 
 class Call(Protocol):
     """A ``rusage_call *``."""

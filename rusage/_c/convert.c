@@ -1,29 +1,12 @@
 #include "rusage.h"
 
-/* What the cdef takes for granted, and Python's struct format of the record. */
-#define RUSAGE_LONG(field) RUSAGE_ASSERT(field, RUSAGE_SIZE(struct rusage, field) == sizeof(long))
-
-RUSAGE_LONG(ru_maxrss);
-RUSAGE_LONG(ru_ixrss);
-RUSAGE_LONG(ru_idrss);
-RUSAGE_LONG(ru_isrss);
-RUSAGE_LONG(ru_minflt);
-RUSAGE_LONG(ru_majflt);
-RUSAGE_LONG(ru_nswap);
-RUSAGE_LONG(ru_inblock);
-RUSAGE_LONG(ru_oublock);
-RUSAGE_LONG(ru_msgsnd);
-RUSAGE_LONG(ru_msgrcv);
-RUSAGE_LONG(ru_nsignals);
-RUSAGE_LONG(ru_nvcsw);
-RUSAGE_LONG(ru_nivcsw);
-RUSAGE_ASSERT(ru_utime, RUSAGE_SIZE(struct rusage, ru_utime) == sizeof(struct timeval));
-RUSAGE_ASSERT(ru_stime, RUSAGE_SIZE(struct rusage, ru_stime) == sizeof(struct timeval));
+/* What the cdef takes for granted. */
+#define RUSAGE_TIMEVAL(field) \
+    RUSAGE_ASSERT(ru_##field, RUSAGE_SIZE(struct rusage, ru_##field) == sizeof(struct timeval));
+#define RUSAGE_LONG(field) RUSAGE_ASSERT(ru_##field, RUSAGE_SIZE(struct rusage, ru_##field) == sizeof(long));
+RUSAGE_FIELDS(RUSAGE_TIMEVAL, RUSAGE_LONG, RUSAGE_LONG, RUSAGE_LONG)
 RUSAGE_ASSERT(long, sizeof(long) == 4 || sizeof(long) == 8);
 RUSAGE_ASSERT(int, sizeof(int) == 4);
-RUSAGE_ASSERT(double, sizeof(double) == 8);
-RUSAGE_ASSERT(first, offsetof(rusage_record, utime) == 0 && offsetof(rusage_record, maxrss) == 2 * 8);
-RUSAGE_ASSERT(last, offsetof(rusage_record, nivcsw) == 15 * 8 && sizeof(rusage_record) == 16 * 8);
 
 enum { RUSAGE_BOTH_HERE = -2 };     /* the number that Linux's own header has for it; its system call refuses it */
 
@@ -110,28 +93,26 @@ static double rusage_seconds(int64_t microseconds)
 }
 
 /* What is not measured is 0, whatever the kernel left in its place. */
-#define MEASURED(field, value) (call->measured >> (field) & 1 ? (value) : 0)
+#define MEASURED(name, value) (call->measured >> RUSAGE_INDEX_##name & 1 ? (value) : 0)
 
 static void rusage_convert(const struct rusage *native, rusage_call *call)
 {
     rusage_record *record = &call->record;
 
-    record->utime = MEASURED(0, rusage_seconds(rusage_microseconds(&native->ru_utime)));
-    record->stime = MEASURED(1, rusage_seconds(rusage_microseconds(&native->ru_stime)));
-    record->maxrss = MEASURED(2, rusage_bytes(native->ru_maxrss, call->maxrss_bytes));
-    record->ixrss = MEASURED(3, rusage_integral(native->ru_ixrss, call));
-    record->idrss = MEASURED(4, rusage_integral(native->ru_idrss, call));
-    record->isrss = MEASURED(5, rusage_integral(native->ru_isrss, call));
-    record->minflt = MEASURED(6, rusage_count(native->ru_minflt));
-    record->majflt = MEASURED(7, rusage_count(native->ru_majflt));
-    record->nswap = MEASURED(8, rusage_count(native->ru_nswap));
-    record->inblock = MEASURED(9, rusage_count(native->ru_inblock));
-    record->oublock = MEASURED(10, rusage_count(native->ru_oublock));
-    record->msgsnd = MEASURED(11, rusage_count(native->ru_msgsnd));
-    record->msgrcv = MEASURED(12, rusage_count(native->ru_msgrcv));
-    record->nsignals = MEASURED(13, rusage_count(native->ru_nsignals));
-    record->nvcsw = MEASURED(14, rusage_count(native->ru_nvcsw));
-    record->nivcsw = MEASURED(15, rusage_count(native->ru_nivcsw));
+#define TIME(name) record->name = MEASURED(name, rusage_seconds(rusage_microseconds(&native->ru_##name)));
+#define PEAK(name) record->name = MEASURED(name, rusage_bytes(native->ru_##name, call->maxrss_bytes));
+#define INTEGRAL(name) record->name = MEASURED(name, rusage_integral(native->ru_##name, call));
+#define COUNT(name) record->name = MEASURED(name, rusage_count(native->ru_##name));
+    RUSAGE_FIELDS(TIME, PEAK, INTEGRAL, COUNT)
+#undef TIME
+#undef PEAK
+#undef INTEGRAL
+#undef COUNT
+}
+
+static double rusage_seconds_of_both(const struct timeval *self, const struct timeval *children)
+{
+    return rusage_seconds(rusage_sum(rusage_microseconds(self), rusage_microseconds(children)));
 }
 
 /* Counters and times add. A peak does not: the two were not there at once, or need not have been. */
@@ -143,25 +124,16 @@ static void rusage_convert_both(const struct rusage *self, const struct rusage *
 
     rusage_convert(self, call);
     rusage_convert(children, &other);
-    record->utime = MEASURED(0, rusage_seconds(rusage_sum(rusage_microseconds(&self->ru_utime),
-                                                         rusage_microseconds(&children->ru_utime))));
-    record->stime = MEASURED(1, rusage_seconds(rusage_sum(rusage_microseconds(&self->ru_stime),
-                                                         rusage_microseconds(&children->ru_stime))));
-    if (record->maxrss < more->maxrss)
-        record->maxrss = more->maxrss;
-    record->ixrss = rusage_sum(record->ixrss, more->ixrss);
-    record->idrss = rusage_sum(record->idrss, more->idrss);
-    record->isrss = rusage_sum(record->isrss, more->isrss);
-    record->minflt = rusage_sum(record->minflt, more->minflt);
-    record->majflt = rusage_sum(record->majflt, more->majflt);
-    record->nswap = rusage_sum(record->nswap, more->nswap);
-    record->inblock = rusage_sum(record->inblock, more->inblock);
-    record->oublock = rusage_sum(record->oublock, more->oublock);
-    record->msgsnd = rusage_sum(record->msgsnd, more->msgsnd);
-    record->msgrcv = rusage_sum(record->msgrcv, more->msgrcv);
-    record->nsignals = rusage_sum(record->nsignals, more->nsignals);
-    record->nvcsw = rusage_sum(record->nvcsw, more->nvcsw);
-    record->nivcsw = rusage_sum(record->nivcsw, more->nivcsw);
+
+#define TIME(name) record->name = MEASURED(name, rusage_seconds_of_both(&self->ru_##name, &children->ru_##name));
+#define PEAK(name)                 \
+    if (record->name < more->name) \
+        record->name = more->name;
+#define SUM(name) record->name = rusage_sum(record->name, more->name);
+    RUSAGE_FIELDS(TIME, PEAK, SUM, SUM)
+#undef TIME
+#undef PEAK
+#undef SUM
 }
 
 /* Units of 100 ns; 2^53 of them are 28 years. */
@@ -178,8 +150,8 @@ static void rusage_convert_windows(const rusage_windows *native, rusage_call *ca
     uint64_t peak = native->peak_working_set;
 
     memset(record, 0, sizeof *record);
-    record->utime = MEASURED(0, rusage_filetime_seconds(native->user_low, native->user_high));
-    record->stime = MEASURED(1, rusage_filetime_seconds(native->kernel_low, native->kernel_high));
-    record->maxrss = MEASURED(2, peak > INT64_MAX ? INT64_MAX : (int64_t)peak);
-    record->minflt = MEASURED(6, (int64_t)native->page_faults);
+    record->utime = MEASURED(utime, rusage_filetime_seconds(native->user_low, native->user_high));
+    record->stime = MEASURED(stime, rusage_filetime_seconds(native->kernel_low, native->kernel_high));
+    record->maxrss = MEASURED(maxrss, peak > INT64_MAX ? INT64_MAX : (int64_t)peak);
+    record->minflt = MEASURED(minflt, (int64_t)native->page_faults);
 }

@@ -1,10 +1,12 @@
 #pragma once
 
+#include "rusage.h"
+
 /* So that the rules of the other systems can be tested here too. */
+#define RUSAGE_NATIVE_TIME(name) struct timeval ru_##name;
+#define RUSAGE_NATIVE_LONG(name) long ru_##name;
 struct rusage {
-    struct timeval ru_utime, ru_stime;
-    long ru_maxrss, ru_ixrss, ru_idrss, ru_isrss, ru_minflt, ru_majflt, ru_nswap, ru_inblock, ru_oublock, ru_msgsnd,
-         ru_msgrcv, ru_nsignals, ru_nvcsw, ru_nivcsw;
+    RUSAGE_FIELDS(RUSAGE_NATIVE_TIME, RUSAGE_NATIVE_LONG, RUSAGE_NATIVE_LONG, RUSAGE_NATIVE_LONG)
 };
 
 RUSAGE_ASSERT(tv, RUSAGE_SIZE(struct timeval, tv_sec) == sizeof(long)

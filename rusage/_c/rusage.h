@@ -27,17 +27,45 @@
 #define RUSAGE_RETAKE_GIL (void)0
 #endif
 
+/* The fields in their order, which is that of FIELDS in Python. TIME is in seconds, PEAK in bytes, INTEGRAL in
+   byte-seconds. */
+#define RUSAGE_FIELDS(TIME, PEAK, INTEGRAL, COUNT) \
+    TIME(utime)                                    \
+    TIME(stime)                                    \
+    PEAK(maxrss)                                   \
+    INTEGRAL(ixrss)                                \
+    INTEGRAL(idrss)                                \
+    INTEGRAL(isrss)                                \
+    COUNT(minflt)                                  \
+    COUNT(majflt)                                  \
+    COUNT(nswap)                                   \
+    COUNT(inblock)                                 \
+    COUNT(oublock)                                 \
+    COUNT(msgsnd)                                  \
+    COUNT(msgrcv)                                  \
+    COUNT(nsignals)                                \
+    COUNT(nvcsw)                                   \
+    COUNT(nivcsw)
+
+/* Python unpacks it with the struct module: no field may have another size, and there is no padding. */
+#define RUSAGE_DOUBLE(name) double name;
+#define RUSAGE_INT64(name) int64_t name;
 typedef struct {
-    double utime, stime;            /* seconds */
-    int64_t maxrss;                 /* bytes */
-    int64_t ixrss, idrss, isrss;    /* byte-seconds */
-    int64_t minflt, majflt, nswap, inblock, oublock, msgsnd, msgrcv, nsignals, nvcsw, nivcsw;
+    RUSAGE_FIELDS(RUSAGE_DOUBLE, RUSAGE_INT64, RUSAGE_INT64, RUSAGE_INT64)
 } rusage_record;
+
+#define RUSAGE_INDEX(name) RUSAGE_INDEX_##name,
+enum {
+    RUSAGE_FIELDS(RUSAGE_INDEX, RUSAGE_INDEX, RUSAGE_INDEX, RUSAGE_INDEX)
+    RUSAGE_FIELD_COUNT
+};
+
+RUSAGE_ASSERT(record, sizeof(double) == 8 && sizeof(rusage_record) == RUSAGE_FIELD_COUNT * 8);
 
 /* Whom to ask for, what the backend says of the answer, and room for it: all that a call needs, by one pointer. */
 typedef struct {
     int who;
-    uint32_t measured;              /* bit i: field i of the record is measured for this who */
+    uint32_t measured;              /* bit i: the field with index i is measured for this who */
     int64_t maxrss_bytes;           /* bytes in one unit of ru_maxrss */
     int64_t integral_bytes;         /* bytes in one unit of ru_ixrss, ru_idrss and ru_isrss ... */
     int64_t integral_hz;            /* ... and how many of its ticks are a second */
