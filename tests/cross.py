@@ -5,6 +5,7 @@ that runs this; what its pyconfig.h says of this machine's types is replaced by 
 """
 
 import argparse
+import runpy
 import subprocess
 import sys
 import sysconfig
@@ -14,7 +15,7 @@ from pathlib import Path
 
 BUILDER = Path(__file__).parent.parent / "rusage_build.py"
 
-# The C's platform, the target, and what is to be said of a target that is not the platform itself.
+# The backend, the target, and what is to be said of a target that is not the platform itself.
 TARGETS = [
     ("macos", "aarch64-macos", ""),
     ("macos", "x86_64-macos", ""),
@@ -33,9 +34,13 @@ TARGETS = [
     ("windows", "x86_64-windows-gnu", ""),
     ("windows", "aarch64-windows-gnu", ""),
     ("unknown", "x86_64-linux-musl", "as an example of another Unix"),
-    ("dragonfly", "x86_64-netbsd", "no headers of DragonFly BSD in ziglang: NetBSD's instead"),
-    ("illumos", "x86_64-linux-gnu", "no headers of illumos in ziglang: glibc's instead, which has RUSAGE_LWP too"),
 ]
+PLATFORMS = runpy.run_path(str(BUILDER.parent / "rusage" / "_backends" / "_platforms.py"))["PLATFORMS"]
+for _name in dict.fromkeys(PLATFORMS.values()):
+    if all(_name != row[0] for row in TARGETS):
+        TARGETS.append(
+            (_name, "x86_64-linux-gnu", "no headers of it in ziglang: glibc's instead, which has RUSAGE_LWP too")
+        )
 
 WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wvla", "-Werror"]
 # cffi's own part of the generated file has these.

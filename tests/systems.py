@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rusage._backends import dragonfly, freebsd, illumos, linux, macos, netbsd, openbsd, unknown, windows
+from expected import BACKENDS, newest
+
+from rusage._backends import unknown
 from rusage._backends._base import TIMES
 from rusage._calls import measured_of_a_child
 from rusage._usage import FIELDS
@@ -24,14 +26,7 @@ BEGIN, END = "<!-- systems -->", "<!-- /systems -->"
 
 # The newest release of each, whatever runs here.
 SYSTEMS: list[tuple[str, Backend]] = [
-    ("Linux", linux.backend(io_accounting=True)),
-    ("macOS", macos.BACKEND),
-    ("FreeBSD", freebsd.BACKEND),
-    ("OpenBSD", openbsd.backend("7.8")),
-    ("NetBSD", netbsd.backend("10.1")),
-    ("DragonFly BSD", dragonfly.BACKEND),
-    ("illumos", illumos.BACKEND),
-    ("Windows", windows.BACKEND),
+    *((backend.name, backend) for backend in map(newest, BACKENDS)),
     ("Cygwin, MSYS2", unknown.backend("cygwin")),
     ("another Unix", unknown.backend("unknown")),
 ]

@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from expected import BACKENDS, SYSTEMS
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rusage import RUsage
-from rusage._backends import dragonfly, freebsd, illumos, linux, macos, netbsd, openbsd, unknown, windows
+from rusage._backends import freebsd, illumos, linux, macos, openbsd, unknown
+from rusage._backends._platforms import backend_name
 from rusage._calls import measured_for, measured_of_a_child, new_call, usage_of
 from rusage._rusage import ffi, lib
 
@@ -25,25 +27,6 @@ LONG_BITS = 8 * ffi.sizeof("long")
 LONG_MIN, LONG_MAX = -(2 ** (LONG_BITS - 1)), 2 ** (LONG_BITS - 1) - 1
 INT64_MAX = 2**63 - 1
 longs = st.integers(LONG_MIN, LONG_MAX)
-
-SYSTEMS: dict[str, Backend] = {
-    "Linux": linux.backend(io_accounting=True),
-    "Linux without I/O accounting": linux.backend(io_accounting=False),
-    "macOS": macos.BACKEND,
-    "FreeBSD": freebsd.BACKEND,
-    "OpenBSD 7.7": openbsd.backend("7.7"),
-    "OpenBSD 7.8": openbsd.backend("7.8"),
-    "NetBSD 9": netbsd.backend("9.4"),
-    "NetBSD 10": netbsd.backend("10.1"),
-    "DragonFly BSD": dragonfly.BACKEND,
-    "illumos": illumos.BACKEND,
-    "Windows": windows.BACKEND,
-    "Cygwin": unknown.backend("cygwin"),
-    "MSYS2": unknown.backend("msys"),
-    "Haiku": unknown.backend("haiku1"),
-    "GNU/Hurd": unknown.backend("gnu0"),
-    "another Unix": unknown.backend("aix"),
-}
 
 
 def native_of(utime: int = 0, stime: int = 0, **counters: int) -> Native:
@@ -97,39 +80,14 @@ KERNEL = {
     "nivcsw": 1069,
 }
 
-# 1009 KiB are 1033216 bytes; 20011 KiB-ticks at 127 Hz are 161348.53 byte-seconds.
 TIMES = (12.250001, 7.500003)
-BECOMES: list[tuple[str, str, tuple[int, ...]]] = [
-    ("Linux", "SELF", (1033216, 0, 0, 0, 1019, 1021, 0, 1033, 1039, 0, 0, 0, 1063, 1069)),
-    ("Linux", "THREAD", (1033216, 0, 0, 0, 1019, 1021, 0, 1033, 1039, 0, 0, 0, 1063, 1069)),
-    ("Linux without I/O accounting", "SELF", (1033216, 0, 0, 0, 1019, 1021, 0, 0, 0, 0, 0, 0, 1063, 1069)),
-    ("macOS", "SELF", (1009, 0, 0, 0, 1019, 1021, 0, 0, 0, 1049, 1051, 1061, 0, 0)),
-    ("macOS", "CHILDREN", (1009, 0, 0, 0, 1019, 1021, 0, 0, 0, 1049, 1051, 1061, 0, 0)),
-    ("macOS", "THREAD", (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
-    ("FreeBSD", "SELF", (1033216, 161348, 241978, 322592, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
-    ("FreeBSD", "THREAD", (1033216, 161348, 241978, 322592, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
-    ("OpenBSD 7.7", "SELF", (1033216, 0, 0, 0, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
-    ("OpenBSD 7.8", "SELF", (1033216, 161348, 241978, 322592, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
-    ("OpenBSD 7.8", "THREAD", (1033216, 0, 0, 0, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
-    ("NetBSD 9", "SELF", (0, 0, 0, 0, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
-    ("NetBSD 10", "SELF", (1033216, 0, 0, 0, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
-    ("NetBSD 10", "CHILDREN", (1033216, 0, 0, 0, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
-    ("DragonFly BSD", "SELF", (1033216, 0, 0, 0, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
-    ("illumos", "SELF", (0, 0, 0, 0, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
-    ("illumos", "THREAD", (0, 0, 0, 0, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
-    ("Windows", "SELF", (1009, 0, 0, 0, 1019, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
-    ("Windows", "THREAD", (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
-    ("Cygwin", "SELF", (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
-    ("Haiku", "SELF", (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
-    ("GNU/Hurd", "SELF", (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)),
-    ("another Unix", "SELF", (0, 0, 0, 0, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069)),
-]
+BECOMES = [(system, who, expected) for system, row in SYSTEMS.items() for who, expected in row.becomes.items()]
 
 
 @pytest.mark.parametrize(("system", "who", "expected"), BECOMES, ids=[f"{system}-{who}" for system, who, _ in BECOMES])
 def test_each_field_has_its_own_place_and_unit(system: str, who: str, expected: tuple[int, ...]) -> None:
     """Each number of the kernel arrives in the field of its name, in the uniform unit; what is not measured is 0."""
-    assert convert(SYSTEMS[system], f"RUSAGE_{who}", **KERNEL) == TIMES + expected
+    assert convert(SYSTEMS[system].backend, f"RUSAGE_{who}", **KERNEL) == TIMES + expected
 
 
 def test_what_illumos_gives_for_a_waited_child_is_its_times() -> None:
@@ -344,64 +302,20 @@ def test_both_does_not_overflow(own: int, children: int) -> None:
 
 # --- What is measured, and in which words -----------------------------------------------------------------------------
 
-PLAIN = "utime stime minflt majflt inblock oublock nvcsw nivcsw"
-BSD = f"{PLAIN} msgsnd msgrcv nsignals"
-MEASURED = {
-    "Linux": {"SELF": f"{PLAIN} maxrss", "CHILDREN": f"{PLAIN} maxrss", "THREAD": f"{PLAIN} maxrss"},
-    "Linux without I/O accounting": {
-        "SELF": "utime stime maxrss minflt majflt nvcsw nivcsw",
-        "CHILDREN": "utime stime maxrss minflt majflt nvcsw nivcsw",
-        "THREAD": "utime stime maxrss minflt majflt nvcsw nivcsw",
-    },
-    "macOS": {
-        "SELF": "utime stime maxrss minflt majflt msgsnd msgrcv nsignals",
-        "CHILDREN": "utime stime maxrss minflt majflt msgsnd msgrcv nsignals",
-        "THREAD": "utime stime",
-    },
-    "FreeBSD": {
-        "SELF": f"{BSD} maxrss ixrss idrss isrss",
-        "CHILDREN": f"{BSD} maxrss ixrss idrss isrss",
-        "THREAD": f"{BSD} maxrss ixrss idrss isrss",
-    },
-    "OpenBSD 7.7": {"SELF": f"{BSD} maxrss", "CHILDREN": f"{BSD} maxrss", "THREAD": f"{BSD} maxrss"},
-    "OpenBSD 7.8": {
-        "SELF": f"{BSD} maxrss ixrss idrss isrss",
-        "CHILDREN": f"{BSD} maxrss ixrss idrss isrss",
-        "THREAD": f"{BSD} maxrss",
-    },
-    "NetBSD 9": {"SELF": BSD, "CHILDREN": BSD},
-    # exit1() in sys/kern/kern_exit.c calls ruspace() for a child that exits.
-    "NetBSD 10": {"SELF": f"{BSD} maxrss", "CHILDREN": f"{BSD} maxrss"},
-    # swapout() in sys/vm/vm_glue.c counts ru_nswap.
-    "DragonFly BSD": {"SELF": f"{BSD} maxrss nswap", "CHILDREN": f"{BSD} maxrss nswap"},
-    "illumos": {"SELF": f"{BSD} nswap", "CHILDREN": f"{BSD} nswap", "THREAD": f"{BSD} nswap"},
-    "Windows": {"SELF": "utime stime maxrss minflt", "THREAD": "utime stime"},
-    "Cygwin": {"SELF": "utime stime", "CHILDREN": "utime stime"},
-    "MSYS2": {"SELF": "utime stime", "CHILDREN": "utime stime"},
-    "Haiku": {"SELF": "utime stime"},
-    "GNU/Hurd": {"SELF": "utime stime"},
-    "another Unix": {"SELF": f"{BSD} nswap", "CHILDREN": f"{BSD} nswap"},
-}
 
-
-@pytest.mark.parametrize("system", MEASURED)
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_what_is_measured(system: str) -> None:
     """Each system measures these fields for these, and has no other ``who``."""
-    expected = {f"RUSAGE_{who}": {f"ru_{name}" for name in names.split()} for who, names in MEASURED[system].items()}
-    assert SYSTEMS[system].measured == expected
+    row = SYSTEMS[system]
+    expected = {f"RUSAGE_{who}": {f"ru_{name}" for name in names.split()} for who, names in row.measured.items()}
+    assert row.backend.measured == expected
 
 
-def test_every_system_is_in_the_tables() -> None:
+def test_every_backend_has_a_row() -> None:
     """No system goes untested."""
-    assert list(SYSTEMS) == list(MEASURED)
-    assert {system for system, _, _ in BECOMES} | {"MSYS2"} == set(SYSTEMS)
+    assert {*BACKENDS, "unknown"} == {backend_name(row.platform) for row in SYSTEMS.values()}
 
 
-# Unit by unit, where it is not that of every system; the others are the same everywhere.
-UNITS: dict[str, dict[str, str]] = {
-    "Linux": {"ru_inblock": "512-byte units", "ru_oublock": "512-byte units"},
-    "Linux without I/O accounting": {"ru_inblock": "512-byte units", "ru_oublock": "512-byte units"},
-}
 UNIFORM = {
     "ru_utime": "seconds",
     "ru_stime": "seconds",
@@ -425,82 +339,33 @@ UNIFORM = {
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_units(system: str) -> None:
     """The unit of a field is the same on every system, but for what Linux counts as a block."""
-    units = {name: field.unit for name, field in SYSTEMS[system].fields().items()}
-    assert units == {**UNIFORM, **UNITS.get(system, {})}
+    row = SYSTEMS[system]
+    units = {name: field.unit for name, field in row.backend.fields().items()}
+    assert units == {**UNIFORM, **row.units}
 
 
-# What must be said: system, field, and words of its meaning there.
-SAID = [
-    ("Linux", "ru_ixrss", "not measured by Linux"),
-    ("Linux", "ru_maxrss", "at the start it is that of the process that this one was started from"),
-    ("Linux", "ru_maxrss", "for children the largest child's, at least the parent's"),
-    ("Linux", "ru_maxrss", "CPUs x max(32, 2 x CPUs) pages for each of three counters (96 MiB with 64 CPUs and"),
-    ("Linux", "ru_maxrss", "may be 0"),
-    ("Linux without I/O accounting", "ru_inblock", "not measured by Linux"),
-    ("macOS", "ru_nvcsw", "not measured by macOS; the kernel counts its own calls of sleep, whether they block or not"),
-    ("macOS", "ru_nivcsw", "not measured by macOS; the kernel counts all other switches, voluntary ones among them"),
-    ("macOS", "ru_inblock", "not measured by macOS; the kernel counts misses of its buffer cache only"),
-    ("macOS", "ru_stime", "0 where the kernel does not split the time"),
-    ("FreeBSD", "ru_maxrss", "it is 0 before the first one"),
-    ("FreeBSD", "ru_maxrss", "for children the largest child's, which may be the parent's"),
-    ("FreeBSD", "ru_ixrss", "0 before the first one"),
-    ("FreeBSD", "ru_ixrss", "for children it may contain the parent's"),
-    ("FreeBSD", "ru_nswap", "not measured by FreeBSD"),
-    ("FreeBSD", "ru_utime", "before the first one all of it is system time"),
-    ("OpenBSD 7.7", "ru_ixrss", "not measured by OpenBSD"),
-    ("OpenBSD 7.8", "ru_ixrss", "kept since OpenBSD 7.8, and not for a thread"),
-    ("OpenBSD 7.8", "ru_utime", "whole ticks of the statistics clock"),
-    ("NetBSD 10", "ru_ixrss", "not measured by NetBSD; the kernel gives the size at the time of the call"),
-    ("NetBSD 9", "ru_maxrss", "not measured by NetBSD"),
-    ("NetBSD 10", "ru_maxrss", "for children the largest child's, at least the parent's"),
-    ("OpenBSD 7.8", "ru_maxrss", "for children the largest child's, which may be the parent's"),
-    ("DragonFly BSD", "ru_maxrss", "it is 0 before the first one"),
-    ("DragonFly BSD", "ru_maxrss", "for children the largest child's, which may be the parent's"),
-    ("DragonFly BSD", "ru_nswap", "swap-outs of the whole process"),
-    (
-        "DragonFly BSD",
-        "ru_idrss",
-        "not measured by DragonFly BSD; the kernel counts ticks of a clock whose rate it does not",
-    ),
-    ("illumos", "ru_maxrss", "not measured by illumos"),
-    ("Cygwin", "ru_maxrss", "not measured by Cygwin"),
-    ("Cygwin", "ru_majflt", "not measured by Cygwin"),
-    ("another Unix", "ru_minflt", "whether this system fills it is not known"),
-]
+SAID = [(system, *meaning) for system, row in SYSTEMS.items() for meaning in row.meanings]
 
 
 @pytest.mark.parametrize(("system", "field", "words"), SAID, ids=[f"{system}-{field}" for system, field, _ in SAID])
 def test_what_is_said_of_a_field(system: str, field: str, words: str) -> None:
     """``fields`` says in words what a figure lacks on a system."""
-    assert words in SYSTEMS[system].fields()[field].meaning
+    assert words in SYSTEMS[system].backend.fields()[field].meaning
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_a_note_is_about_a_field_and_absence_about_a_name(system: str) -> None:
     """A misspelt name in a backend would say its words to nobody."""
-    backend = SYSTEMS[system]
+    backend = SYSTEMS[system].backend
     assert set(backend.notes) | set(backend.units) <= set(RUsage._fields)
     assert not set(backend.absent) & set(backend.measured)
     assert {"RUSAGE_SELF", "RUSAGE_CHILDREN", "RUSAGE_THREAD"} <= set(backend.absent) | set(backend.measured)
 
 
-def absent(system: str) -> dict[str, str]:
-    """Return the words for what a system does not have."""
-    return dict(SYSTEMS[system].absent)
-
-
-def test_what_is_absent() -> None:
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_what_is_absent(system: str) -> None:
     """What a system cannot have honestly is absent, with words; the others have all there is."""
-    no_thread = {"RUSAGE_THREAD": "its getrusage(2) knows the process and its children only"}
-    assert absent("NetBSD 10") == absent("NetBSD 9") == absent("DragonFly BSD") == no_thread
-    for system in ("Linux", "macOS", "FreeBSD", "OpenBSD 7.8", "illumos"):
-        assert absent(system) == {}
-    for system in ("Cygwin", "MSYS2", "another Unix"):
-        assert absent(system).keys() == {"RUSAGE_THREAD", "wait3", "wait4"}
-    assert absent("Windows").keys() == {"RUSAGE_CHILDREN", "RUSAGE_BOTH", "from_native", "wait3", "wait4"}
-    for system in ("Haiku", "GNU/Hurd"):
-        assert absent(system).keys() == {"RUSAGE_CHILDREN", "RUSAGE_BOTH", "RUSAGE_THREAD", "wait3", "wait4"}
-    assert absent("Haiku")["RUSAGE_CHILDREN"] == "it counts children that still run"
+    assert SYSTEMS[system].backend.absent == SYSTEMS[system].absent
 
 
 @pytest.mark.parametrize(("platform", "why"), [("wasi", "wall-clock time"), ("emscripten", "constants")])

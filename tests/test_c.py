@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import expected
 import pytest
 
 from rusage._backends._platforms import PLATFORMS
 
-BACKENDS = [*dict.fromkeys(PLATFORMS.values()), "unknown"]
+BACKENDS = [*expected.BACKENDS, "unknown"]
 ROOT = Path(__file__).parent.parent
 
 PROGRAM = r"""

@@ -13,12 +13,13 @@ from struct import pack_into
 from typing import TYPE_CHECKING
 
 import pytest
-from test_backends import SYSTEMS
+from expected import SYSTEMS
 from test_c import ROOT
 
 import rusage
 from rusage import RUsage, _inherited
 from rusage._backends import BACKEND
+from rusage._backends._base import PEAK_UNKNOWN
 from rusage._calls import WAITED, buffer_of, measured_of_a_child
 from rusage._inherited import child_fields, own_fields, parent_peak, read_inherited
 from rusage._rusage import lib
@@ -48,7 +49,7 @@ def fields_of(  # noqa: PLR0913 (what a rule may need)
     margin: int | None = MARGIN,
 ) -> tuple[str, ...]:
     """Return the sampled fields, without ``ru_``, that are a child's own on a system."""
-    backend = SYSTEMS[system]
+    backend = SYSTEMS[system].backend
     own = own_fields(
         backend.child_peak,
         measured_of_a_child(backend, hz=127),
@@ -65,6 +66,8 @@ def fields_of(  # noqa: PLR0913 (what a rule may need)
 PEAK = ("maxrss",)
 NOTHING: tuple[str, ...] = ()
 SIZES = ("ixrss", "idrss", "isrss")
+
+UNKNOWN = [system for system, row in SYSTEMS.items() if row.child_peak == PEAK_UNKNOWN]
 
 # System, peak of the child, what else is known, and the fields that are the child's own.
 OWN: list[tuple[str, int, dict[str, object], tuple[str, ...]]] = [
@@ -96,15 +99,7 @@ OWN: list[tuple[str, int, dict[str, object], tuple[str, ...]]] = [
     ("FreeBSD", MIB, {"inherited": usage_with(0, 0, 0, 1)}, PEAK),
     ("FreeBSD", 2 * MIB, {"inherited": usage_with(MIB)}, PEAK),
     ("FreeBSD", 2**40, {"inherited": None, "floor": 0}, NOTHING),
-    ("DragonFly BSD", 2**40, {"floor": 0, "inherited": usage_with()}, NOTHING),
-    ("OpenBSD 7.7", 2**40, {"floor": 0, "inherited": usage_with()}, NOTHING),
-    ("OpenBSD 7.8", 2**40, {"floor": 0, "inherited": usage_with()}, NOTHING),
-    ("illumos", 2**40, {"floor": 0}, NOTHING),
-    ("Cygwin", 2**40, {"floor": 0}, NOTHING),
-    ("MSYS2", 2**40, {"floor": 0}, NOTHING),
-    ("Haiku", 2**40, {"floor": 0}, NOTHING),
-    ("GNU/Hurd", 2**40, {"floor": 0}, NOTHING),
-    ("another Unix", 2**40, {"floor": 0}, NOTHING),
+    *((system, 2**40, {"floor": 0, "inherited": usage_with()}, NOTHING) for system in UNKNOWN),
 ]
 
 
@@ -117,6 +112,8 @@ def test_own_fields_of_each_system(system: str, peak: int, known: dict[str, obje
 def test_every_system_has_a_row() -> None:
     """A new backend needs its rule tested."""
     assert {system for system, *_ in OWN} == set(SYSTEMS)
+    for row in SYSTEMS.values():
+        assert row.backend.child_peak == row.child_peak
 
 
 @pytest.mark.parametrize(
@@ -197,7 +194,7 @@ def test_keep_fields() -> None:
 
 def test_margin_is_not_computed_for_an_isolated_child(monkeypatch: pytest.MonkeyPatch) -> None:
     """The usual way on Linux opens no file."""
-    monkeypatch.setattr(_inherited, "BACKEND", SYSTEMS["Linux"])
+    monkeypatch.setattr(_inherited, "BACKEND", SYSTEMS["Linux"].backend)
     monkeypatch.setattr(_inherited, "WAITED", WAITED | {"ru_maxrss"})
     monkeypatch.setattr(_inherited, "peak_margin", lambda: pytest.fail("computed"))
     usage = usage_with(MIB)
@@ -360,4 +357,4 @@ def test_no_report_reads_childrens_usage() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if {getattr(node, "id", None), getattr(node, "attr", None), getattr(node, "name", None)} & names:
                 using.add(path.name)
-    assert using <= {"__init__.py", "_base.py", "_calls.py"}
+    assert using <= {"__init__.py", "_optional.py", "_base.py", "_calls.py"}

@@ -7,6 +7,7 @@ is ``max(32, 2 * num_online_cpus())`` (compute_batch_value in lib/percpu_counter
 """
 
 import os
+import sys
 
 from ._base import ALL, BLOCKS, INTEGRALS, KIB, PEAK_AT_LEAST_PARENTS_INEXACT, Backend
 
@@ -38,4 +39,5 @@ def backend(*, io_accounting: bool) -> Backend:
 
 
 # /proc/self/io is there exactly if the kernel keeps the figures (fs/proc/base.c). Without /proc nobody can tell.
-BACKEND = backend(io_accounting=os.path.exists("/proc/self/io"))
+_elsewhere = sys.platform not in ("linux", "android")
+BACKEND = backend(io_accounting=_elsewhere or os.path.exists("/proc/self/io"))
