@@ -39,20 +39,22 @@ __all__: list[str] = [
 error = OSError
 struct_rusage = RUsage
 
-if sys.platform != "win32":
-    from ._backends._base import RUSAGE_BOTH, RUSAGE_CHILDREN
-    from ._native import from_native, wait3, wait4
+if TYPE_CHECKING:
+    from . import _optional
+    from ._optional import *  # noqa: F403 (the names that the system has)
 
-    __all__ += ["RUSAGE_BOTH", "RUSAGE_CHILDREN", "from_native", "wait3", "wait4"]
+    __all__ += _optional.__all__
+else:
+    from ._backends._base import RUSAGE_BOTH, RUSAGE_CHILDREN, RUSAGE_THREAD
 
-if not sys.platform.startswith("netbsd") and not sys.platform.startswith("dragonfly"):
-    from ._backends._base import RUSAGE_THREAD
+    __all__ += ["RUSAGE_BOTH", "RUSAGE_CHILDREN", "RUSAGE_THREAD", "from_native", "wait3", "wait4"]
 
-    __all__ += ["RUSAGE_THREAD"]
+    if "from_native" not in _BACKEND.absent:
+        from ._native import from_native, wait3, wait4
 
-# The above is what a type checker can see. What this system cannot have honestly is the backend's word; it has no name.
-for _name in _BACKEND.absent:
-    if globals().pop(_name, None) is not None:
+    # Remove the names that the backend declares unavailable.
+    for _name in _BACKEND.absent:
+        globals().pop(_name, None)
         globals()["__all__"].remove(_name)
 
 # What starts a program needs subprocess, and to import that takes longer than all the rest: unless somebody has done

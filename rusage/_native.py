@@ -45,9 +45,9 @@ def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:
     child was ready, all is 0, the pid too. Raises what ``os.wait4`` raises: ``ChildProcessError`` if there is none.
 
     ``ru_maxrss`` is what the kernel reports, which may be inherited from the process that the child was forked from: on
-    Linux and NetBSD it is never below that process's peak; on FreeBSD, DragonFly BSD and OpenBSD it may be that peak,
-    and on FreeBSD and OpenBSD the integrals may contain that process's too. Grandchildren inherit from the child in the
-    same way. ``run`` and ``Popen`` report only what is the child's own.
+    Linux and NetBSD it is never below that process's peak; on the other BSDs it may be that peak, and on FreeBSD and
+    OpenBSD the integrals may contain that process's too. Grandchildren inherit from the child in the same way. ``run``
+    and ``Popen`` report only what is the child's own.
     """
     return reap(_c_int(pid), _c_int(options))
 

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from expected import SYSTEMS, load
 
 import rusage
+from rusage._backends._platforms import PLATFORMS, backend_name
 
 HEAVY = (
     "subprocess",
@@ -79,34 +81,33 @@ def test_missing_cffi_is_named(tmp_path: Path) -> None:
     assert failed_import(tmp_path) == "ModuleNotFoundError: No module named '_cffi_backend'"
 
 
-MISSING = [
-    ("netbsd.BACKEND", "RUSAGE_THREAD", "NetBSD has no RUSAGE_THREAD: its getrusage(2) knows the process and"),
-    (
-        "dragonfly.BACKEND",
-        "RUSAGE_THREAD",
-        "DragonFly BSD has no RUSAGE_THREAD: its getrusage(2) knows the process and",
-    ),
-    ("unknown.backend('haiku1')", "RUSAGE_CHILDREN", "Haiku has no RUSAGE_CHILDREN: it counts children that still run"),
-    ("unknown.backend('haiku1')", "RUSAGE_BOTH", "Haiku has no RUSAGE_BOTH: it counts children that still run"),
-    ("unknown.backend('aix')", "wait4", "aix has no wait4: it is there only where the system's wait4 is known"),
-]
+@pytest.mark.parametrize("prefix", PLATFORMS)
+def test_type_checkers_see_the_names_of_the_backend(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``rusage/_optional.py`` says of each platform what its backend says."""
+    backend = importlib.import_module(f"rusage._backends.{backend_name(prefix)}").BACKEND
+    monkeypatch.setattr(sys, "platform", prefix)
+    seen = load("rusage._optional", Path(rusage.__file__).with_name("_optional.py")).__all__
+    every = {"RUSAGE_BOTH", "RUSAGE_CHILDREN", "RUSAGE_THREAD", "from_native", "wait3", "wait4"}
+    assert set(seen) == every - set(backend.absent)
 
 
-@pytest.mark.parametrize(("backend", "name", "words"), MISSING, ids=[f"{row[0]}-{row[1]}" for row in MISSING])
-def test_a_missing_name_says_why(python: Callable[..., str], backend: str, name: str, words: str) -> None:
-    """What a system cannot have honestly does not exist there, and the AttributeError says why in words."""
+@pytest.mark.parametrize("system", [system for system, row in SYSTEMS.items() if row.absent])
+def test_a_missing_name_says_why(python: Callable[..., str], system: str) -> None:
+    """A name that a system lacks does not exist there, and the AttributeError says why."""
+    row = SYSTEMS[system]
     program = f"""
-import importlib, rusage, rusage._backends
-from rusage._backends import dragonfly, netbsd, unknown
-rusage._backends.BACKEND = {backend}
-importlib.reload(rusage)
-print("{name}" in rusage.__all__)
-try:
-    rusage.{name}
-except AttributeError as error:
-    print(error.name, error)
+import collections, errno, operator, os, struct, sys, types
+sys.platform, os.uname = {row.platform!r}, lambda: types.SimpleNamespace(release={row.release!r})
+import rusage
+for name in sorted(rusage._BACKEND.absent):
+    assert name not in rusage.__all__
+    try:
+        getattr(rusage, name)
+    except AttributeError as error:
+        print(error.name, error)
 """
-    assert python("-c", program).startswith(f"False\n{name} {words}")
+    expected = [f"{name} {row.name or system} has no {name}: {why}" for name, why in sorted(row.absent.items())]
+    assert python("-c", program).splitlines() == expected
 
 
 @pytest.mark.skipif(platform.python_implementation() == "PyPy", reason="PyPy has no subinterpreters")

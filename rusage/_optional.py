@@ -1,0 +1,16 @@
+"""The public names that not every system has, for type checkers only: they cannot ask the backend, which decides."""
+
+import sys
+
+__all__: list[str] = []
+
+if sys.platform != "win32":
+    from ._backends._base import RUSAGE_BOTH, RUSAGE_CHILDREN
+    from ._native import from_native, wait3, wait4
+
+    __all__ += ["RUSAGE_BOTH", "RUSAGE_CHILDREN", "from_native", "wait3", "wait4"]
+
+if not sys.platform.startswith("netbsd") and not sys.platform.startswith("dragonfly"):
+    from ._backends._base import RUSAGE_THREAD
+
+    __all__ += ["RUSAGE_THREAD"]
