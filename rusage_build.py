@@ -26,6 +26,7 @@ SDIST = [
     "rusage_build.py",
     "rusage/**/*.[ch]",
     "rusage/**/*.cdef",
+    ".clang-format",
     "CHANGELOG.md",
     "tox.ini",
     "benchmarks/*.py",

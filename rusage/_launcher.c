@@ -34,7 +34,7 @@ static int failed(long result)
 
 static long map_shared(long size, int access, int flags, int fd)
 {
-    void *address = mmap(NULL, (size_t)size, access, flags, fd, 0);
+    const void *address = mmap(NULL, (size_t)size, access, flags, fd, 0);
 
     return address == MAP_FAILED ? -(long)errno : (long)address;
 }

@@ -1,3 +1,5 @@
+/* DragonFly BSD. */
+
 #include "../_c/unix.c"
 #include "../_c/getrusage.c"
 #include "../_c/wait4.c"

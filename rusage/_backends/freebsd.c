@@ -1,3 +1,5 @@
+/* FreeBSD. */
+
 #include "../_c/unix.c"
 #include "../_c/getrusage.c"
 #include "../_c/wait4.c"

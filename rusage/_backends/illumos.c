@@ -1,3 +1,5 @@
+/* illumos and Solaris: RUSAGE_LWP is what others call RUSAGE_THREAD. */
+
 #include "../_c/unix.c"
 #include "../_c/getrusage.c"
 #include "../_c/wait4.c"

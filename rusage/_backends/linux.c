@@ -1,3 +1,5 @@
+/* Linux. */
+
 #include "../_c/unix.c"
 #include "../_c/getrusage.c"
 #include "../_c/wait4.c"
@@ -32,7 +34,7 @@ static int rusage_keeps_capabilities(void)
     permitted = (uint64_t)data[1].permitted << 32 | data[0].permitted;
     for (capability = 0; capability < 64; capability++)
         if (permitted >> capability & 1
-                && prctl(47 /* PR_CAP_AMBIENT */, 1 /* PR_CAP_AMBIENT_IS_SET */, (unsigned long)capability, 0, 0) != 1)
+            && prctl(47 /* PR_CAP_AMBIENT */, 1 /* PR_CAP_AMBIENT_IS_SET */, (unsigned long)capability, 0, 0) != 1)
             return 0;
     return 1;
 }
@@ -45,8 +47,7 @@ static int rusage_may_launch(void)
     uid_t user, effective_user, saved_user;
     gid_t group, effective_group, saved_group;
 
-    return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1
-           && getresuid(&user, &effective_user, &saved_user) == 0 && user == effective_user && user == saved_user
-           && getresgid(&group, &effective_group, &saved_group) == 0 && group == effective_group && group == saved_group
-           && (user == 0 || rusage_keeps_capabilities());
+    return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1 && getresuid(&user, &effective_user, &saved_user) == 0
+           && user == effective_user && user == saved_user && getresgid(&group, &effective_group, &saved_group) == 0
+           && group == effective_group && group == saved_group && (user == 0 || rusage_keeps_capabilities());
 }

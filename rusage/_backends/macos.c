@@ -1,3 +1,5 @@
+/* macOS and iOS. */
+
 #include <mach/mach.h>
 #include <pthread.h>
 
@@ -15,8 +17,9 @@ static int rusage_native(int who, struct rusage *native)
     if (who != RUSAGE_THREAD_HERE)
         return getrusage(who, native) != 0 ? errno : 0;
     /* pthread's own port: unlike mach_thread_self's it takes no reference that would have to be given back. */
+    /* cppcheck-suppress uninitvar; thread_info fills it */
     if (thread_info(pthread_mach_thread_np(pthread_self()), THREAD_BASIC_INFO, (thread_info_t)&info, &count)
-            != KERN_SUCCESS)
+        != KERN_SUCCESS)
         return ENOTSUP;
     memset(native, 0, sizeof *native);
     native->ru_utime.tv_sec = info.user_time.seconds;

@@ -1,4 +1,4 @@
-/* Not every Unix has wait4. */
+/* A Unix without a file of its own. Not every one has wait4. */
 
 #include "../_c/unix.c"
 #include "../_c/no_statclock.c"

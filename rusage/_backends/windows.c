@@ -1,3 +1,5 @@
+/* Windows. */
+
 #include "../_c/rusage.h"
 
 #include <winsock2.h>   /* struct timeval */
@@ -5,7 +7,7 @@
 #include <psapi.h>
 
 RUSAGE_ASSERT(half, sizeof(((FILETIME *)0)->dwLowDateTime) == sizeof(uint32_t)
-                    && sizeof(((FILETIME *)0)->dwHighDateTime) == sizeof(uint32_t));
+                        && sizeof(((FILETIME *)0)->dwHighDateTime) == sizeof(uint32_t));
 RUSAGE_ASSERT(faults, sizeof(((PROCESS_MEMORY_COUNTERS *)0)->PageFaultCount) == sizeof(uint32_t));
 RUSAGE_ASSERT(peak, sizeof(((PROCESS_MEMORY_COUNTERS *)0)->PeakWorkingSetSize) <= sizeof(uint64_t));
 
@@ -24,7 +26,7 @@ static int rusage_get_process(intptr_t handle, rusage_call *call)
     rusage_windows native;
 
     if (!GetProcessTimes(process, &created, &exited, &kernel, &user)
-            || !K32GetProcessMemoryInfo(process, &memory, sizeof memory))
+        || !K32GetProcessMemoryInfo(process, &memory, sizeof memory))
         return (int)GetLastError();
     native.user_low = user.dwLowDateTime;
     native.user_high = user.dwHighDateTime;

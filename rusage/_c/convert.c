@@ -1,3 +1,5 @@
+/* From struct rusage, or the figures of Windows, to a record in uniform units. */
+
 #include "rusage.h"
 
 /* What the cdef takes for granted. */

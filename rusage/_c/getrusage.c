@@ -1,3 +1,5 @@
+/* rusage_native, where getrusage(2) has every who but RUSAGE_BOTH. */
+
 #include "unix.h"
 
 static int rusage_native(int who, struct rusage *native)

@@ -1,3 +1,5 @@
+/* For systems without getrusage(2). */
+
 #pragma once
 
 #include "rusage.h"
@@ -10,4 +12,4 @@ struct rusage {
 };
 
 RUSAGE_ASSERT(tv, RUSAGE_SIZE(struct timeval, tv_sec) == sizeof(long)
-                  && RUSAGE_SIZE(struct timeval, tv_usec) == sizeof(long));
+                      && RUSAGE_SIZE(struct timeval, tv_usec) == sizeof(long));

@@ -1,3 +1,5 @@
+/* One figure without a record. */
+
 #include "rusage.h"
 
 static int64_t rusage_maxrss(const rusage_call *call)

@@ -1,4 +1,5 @@
-/* Not sysconf(_SC_CLK_TCK): that is a constant (128 on FreeBSD, whose statistics clock ticks at 127 Hz). */
+/* The rate of the statistics clock. Not sysconf(_SC_CLK_TCK): that is a constant (128 on FreeBSD, whose
+   statistics clock ticks at 127 Hz). */
 
 #include "rusage.h"
 

@@ -1,3 +1,5 @@
+/* The headers that every Unix has, and what the C takes for granted of them. */
+
 #pragma once
 
 #include "rusage.h"

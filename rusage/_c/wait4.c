@@ -1,3 +1,5 @@
+/* wait4(2). */
+
 #include "unix.h"
 
 /* The pid, or 0 if no child was ready (all is 0 then), or a negative errno. */
