@@ -81,8 +81,8 @@ ffibuilder = builder(this_backend())
 
 # --- The launcher ----------------------------------------------------------------------------------------------------
 
-# A program of its own, on Linux only: rusage/_launch.py says what it is for, and starts it.
-LAUNCHER = str(PACKAGE / "_launcher.c")
+# A program of its own, on Linux only: rusage/_children/launcher.py says what it is for, and starts it.
+LAUNCHER = str(PACKAGE / "_children" / "launcher.c")
 LAUNCHER_FLAGS = [
     "-ffreestanding",
     "-fno-stack-protector",
@@ -120,7 +120,7 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
     def _build_launcher(self) -> None:
         """Build the program beside the extension. Failure is fatal: without it a child's peak is unavailable."""
         output = self._launcher(self.build_lib)
-        try:  # without a C library, on the processors that rusage/_nolibc.h lists
+        try:  # without a C library, on the processors that rusage/_children/nolibc.h lists
             objects = self.compiler.compile(
                 [LAUNCHER],
                 output_dir=self.build_temp,
@@ -133,7 +133,7 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
             self.compiler.link_executable(objects, output)
 
     def _launcher(self, folder: str) -> str:
-        return os.path.join(folder, "rusage", "_launcher")
+        return os.path.join(folder, "rusage", "_children", "_launcher")
 
     def get_source_files(self) -> list[str]:
         """Return the files for the sdist: all that the build, the tests and tox need."""

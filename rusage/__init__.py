@@ -8,15 +8,15 @@ import sys
 
 from ._backends import BACKEND as _BACKEND
 from ._backends._base import RUSAGE_SELF
-from ._calls import cputime, fields, getpagesize, getrusage, maxrss, measured
-from ._usage import Field, RUsage
+from ._fields import Field, RUsage
+from ._getrusage import cputime, fields, getpagesize, getrusage, maxrss, measured
+from ._measure import measure
 
 TYPE_CHECKING = False  # typing's own takes long to import
 
 if TYPE_CHECKING:
-    from ._children import CompletedProcess
-    from ._measure import measure
-    from ._typed import Popen, run
+    from ._children.popen import CompletedProcess
+    from ._children.typed import Popen, run
 
 __all__: list[str] = [
     "RUSAGE_SELF",
@@ -50,46 +50,26 @@ else:
     __all__ += ["RUSAGE_BOTH", "RUSAGE_CHILDREN", "RUSAGE_THREAD", "from_native", "wait3", "wait4"]
 
     if "from_native" not in _BACKEND.absent:
-        from ._native import from_native, wait3, wait4
+        from ._convert import from_native
+        from ._wait import wait3, wait4
 
     # Remove the names that the backend declares unavailable.
     for _name in _BACKEND.absent:
         globals().pop(_name, None)
         globals()["__all__"].remove(_name)
 
-# What starts a program needs subprocess, and to import that takes longer than all the rest: unless somebody has done
-# so, it comes when it is asked for, as measure does. A module with this hook is slower to look a name up in, so it goes
-# when it has nothing more to do; for a type checker it would have every name.
-if not TYPE_CHECKING:
+if not TYPE_CHECKING:  # a type checker would take every name for one of the module's
 
-    def _load_all() -> None:
-        from ._children import CompletedProcess, Popen  # noqa: PLC0415 (brings subprocess)
-        from ._measure import measure  # noqa: PLC0415 (with it, so that the hook below can go)
-        from ._run import run  # noqa: PLC0415 (as the first)
+    def __getattr__(name: str) -> object:
+        """Import run() and Popen lazily, since subprocess dominates import time, and say why a name is missing."""
+        if name in {"CompletedProcess", "Popen", "run"}:
+            from ._children import popen, run  # noqa: PLC0415 (as above)
 
-        globals().update(CompletedProcess=CompletedProcess, Popen=Popen, measure=measure, run=run)
+            return globals().setdefault(name, getattr(run if name == "run" else popen, name))
+        message = f"module {__name__!r} has no attribute {name!r}"
+        if name in _BACKEND.absent:
+            message = f"{_BACKEND.name} has no {name}: {_BACKEND.absent[name]}"
+        raise AttributeError(message, name=name, obj=sys.modules[__name__])
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *__all__})
-
-    if "subprocess" in sys.modules:
-        _load_all()
-
-    if _BACKEND.absent or "subprocess" not in sys.modules:
-
-        def __getattr__(name: str) -> object:
-            if name == "measure":
-                from ._measure import measure  # noqa: PLC0415 (only for those who measure)
-
-                globals()[name] = measure
-                return measure
-            if name in ("CompletedProcess", "Popen", "run"):
-                _load_all()
-                if not _BACKEND.absent:
-                    globals().pop("__getattr__", None)
-                return globals()[name]
-            if name in _BACKEND.absent:
-                message = f"{_BACKEND.name} has no {name}: {_BACKEND.absent[name]}"
-            else:
-                message = f"module {__name__!r} has no attribute {name!r}"
-            raise AttributeError(message, name=name, obj=sys.modules[__name__])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from ._backends._base import RUSAGE_SELF
-from ._calls import getrusage, measured
+from ._getrusage import getrusage, measured
 
 TYPE_CHECKING = False  # typing's own takes long to import
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar
 
-    from ._usage import RUsage
+    from ._fields import RUsage
 
     F = TypeVar("F", bound=Callable[..., Any])
 

@@ -14,10 +14,10 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
-from ._run import complete, start
+from ._children.run import complete, start
 
 if TYPE_CHECKING:
-    from ._children import CompletedProcess
+    from ._children.popen import CompletedProcess
 
 __all__ = ["run"]
 
@@ -74,7 +74,7 @@ async def _run(
 
 
 if TYPE_CHECKING:
-    from ._typed import run_async as run
+    from ._children.typed import run_async as run
 else:
     run = _run
     run.__name__ = run.__qualname__ = "run"

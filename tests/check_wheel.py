@@ -10,10 +10,10 @@ import sys
 import zipfile
 from pathlib import Path
 
-# The processors that rusage/_nolibc.h lists, as ELF names them: e_machine, and 32 or 64 bits. On any other the launcher
-# may be a dynamic program.
+# The processors that rusage/_children/nolibc.h lists, as ELF names them: e_machine, and 32 or 64 bits. On any other the
+# launcher may be a dynamic program.
 STATIC = {(62, 64): "x86_64", (183, 64): "aarch64", (243, 64): "riscv64", (3, 32): "i386", (40, 32): "arm"}
-LAUNCHER = "rusage/_launcher"
+LAUNCHER = "rusage/_children/_launcher"
 EXECUTABLE = 2  # e_type: at a fixed address, not position-independent
 DYNAMIC, INTERPRETER = 2, 3  # p_type: a dynamic section, the path of a dynamic loader
 

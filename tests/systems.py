@@ -14,8 +14,8 @@ from expected import BACKENDS, newest
 
 from rusage._backends import unknown
 from rusage._backends._base import TIMES
-from rusage._calls import measured_of_a_child
-from rusage._usage import FIELDS
+from rusage._fields import FIELDS
+from rusage._getrusage import measured_of_a_child
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

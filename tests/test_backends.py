@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from rusage import RUsage
 from rusage._backends import freebsd, illumos, linux, macos, openbsd, unknown
 from rusage._backends._platforms import backend_name
-from rusage._calls import measured_for, measured_of_a_child, new_call, usage_of
+from rusage._getrusage import measured_for, measured_of_a_child, new_call, usage_of
 from rusage._rusage import ffi, lib
 
 if TYPE_CHECKING:

@@ -47,7 +47,7 @@ def test_dynamic_launcher_is_rejected(program: bytes, expected: list[str]) -> No
 @pytest.mark.skipif(sys.platform != "linux", reason="the launcher is Linux's")
 def test_headers_of_real_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The launcher of this installation passes, the shell, which is dynamic, does not."""
-    assert check_wheel.complaints((Path(rusage.__file__).parent / "_launcher").read_bytes()) == []
+    assert check_wheel.complaints((Path(rusage.__file__).parent / "_children" / "_launcher").read_bytes()) == []
     shell = Path("/bin/sh").read_bytes()
     machine = struct.unpack_from("=H", shell, 18)[0]
     monkeypatch.setitem(check_wheel.STATIC, (machine, 32 * shell[4]), "this")
@@ -70,7 +70,7 @@ def test_launcher_in_wheel(tag: str, mode: int | None, expected: list[str], tmp_
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("rusage/__init__.py", "")
         if mode is not None:
-            launcher = zipfile.ZipInfo("rusage/_launcher")
+            launcher = zipfile.ZipInfo("rusage/_children/_launcher")
             launcher.external_attr = (0o100000 | mode) << 16
             archive.writestr(launcher, elf(X86_64, STATIC, LOAD))
     assert check_wheel.check(wheel) == expected

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import rusage
-from rusage import _command
+from rusage import _cli
 
 if sys.platform == "win32":
     pytest.skip("the programs that run here are those of a Unix", allow_module_level=True)
@@ -30,10 +30,7 @@ RUSAGE = [sys.executable, "-m", "rusage"]
 BY_SUBPROCESS = [
     sys.executable,
     "-c",
-    (
-        "import sys; from rusage import __main__, _command; _command._by_launcher = lambda *_: None; "
-        "sys.exit(__main__.main())"
-    ),
+    ("import sys; from rusage import _cli; _cli._by_launcher = lambda *_: None; sys.exit(_cli.main())"),
 ]
 both_ways = pytest.mark.parametrize("words", [RUSAGE, BY_SUBPROCESS], ids=["usual", "by subprocess"])
 
@@ -179,7 +176,7 @@ def test_the_command_is_light(python: Callable[..., str]) -> None:
     heavy = {"subprocess", "signal", "typing", "enum", "re", "argparse", "json", "selectors", "threading", "contextlib"}
     heavy |= {"importlib.metadata", "shlex"}
     program = (
-        "import sys; before = set(sys.modules); from rusage.__main__ import main; main(['true']); "
+        "import sys; before = set(sys.modules); from rusage._cli import main; main(['true']); "
         f"print(sorted({heavy!r} & (set(sys.modules) - before)))"
     )
     assert python("-c", program).strip() == "[]"
@@ -205,9 +202,9 @@ def test_a_launcher_that_fails(launcher: str | None, status: int, tmp_path: Path
         path.chmod(0o755)
     program = f"""
 import sys
-import rusage._launch
-from rusage.__main__ import main
-rusage._launch.PATH = {str(path)!r}
+import rusage._children.launcher
+from rusage._cli import main
+rusage._children.launcher.PATH = {str(path)!r}
 sys.exit(main(["sh", "-c", "exit 7"]))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
@@ -220,8 +217,8 @@ def test_the_wall_time_is_the_commands_alone(python: Callable[..., str]) -> None
     """What this program imports in order to run the command does not count."""
     program = """
 import contextlib, io, json, sys, time
-import rusage._command
-from rusage.__main__ import main
+import rusage._cli
+from rusage._cli import main
 class Slow:
     def find_spec(self, name, path=None, target=None):
         global now
@@ -230,7 +227,7 @@ sys.meta_path.insert(0, Slow())
 now = 0
 time.perf_counter = lambda: now
 if sys.platform == "linux":
-    rusage._launch.PATH = "/no/such/launcher"
+    rusage._children.launcher.PATH = "/no/such/launcher"
 with contextlib.redirect_stderr(io.StringIO()) as report:
     main(["--json", "true"])
 assert now >= 100
@@ -306,11 +303,11 @@ def test_untrusted_proc_environ(content: bytes | None, monkeypatch: pytest.Monke
             raise PermissionError
         return io.BytesIO(content)
 
-    monkeypatch.setattr(_command, "open", opened, raising=False)
+    monkeypatch.setattr(_cli, "open", opened, raising=False)
     monkeypatch.delenv("LC_ALL", raising=False)
     monkeypatch.setenv("LC_CTYPE", "C.UTF-8")
     before = dict(os.environ)
-    _command._restore_environment()  # noqa: SLF001 (the file cannot be changed from outside)
+    _cli._restore_environment()  # noqa: SLF001 (the file cannot be changed from outside)
     assert dict(os.environ) == before
 
 
@@ -363,14 +360,14 @@ def test_unavailable_status_is_125(words: list[str]) -> None:
     """``subprocess`` takes a status that was waited for elsewhere for 0."""
     program = """
 import errno, sys
-import rusage._native
-from rusage.__main__ import main
+import rusage._wait
+from rusage._cli import main
 def reap(pid, options):
     raise ChildProcessError(errno.ECHILD, "")
-rusage._native.reap = reap
+rusage._wait.reap = reap
 if sys.argv.pop(1) == "subprocess":
-    from rusage import _command
-    _command._by_launcher = lambda *_: None
+    from rusage import _cli
+    _cli._by_launcher = lambda *_: None
 sys.exit(main())
 """
     way = "subprocess" if words is BY_SUBPROCESS else "usual"
@@ -379,7 +376,7 @@ sys.exit(main())
     assert done.stderr == "rusage: true: the exit status is not available: it was waited for elsewhere\n"
 
 
-FORWARDED = [signal.Signals(number) for number in _command.FORWARDED]
+FORWARDED = [signal.Signals(number) for number in _cli.FORWARDED]
 
 
 @pytest.mark.parametrize("number", FORWARDED, ids=lambda number: number.name)
@@ -408,18 +405,19 @@ def test_early_signals_are_forwarded(way: str) -> None:
         pytest.skip(reason="here the command needs subprocess")
     program = """
 import os, signal, sys
-from rusage import __main__, _children, _command
+from rusage import _cli
+from rusage._children import popen
 if sys.argv.pop(1) == "usual":
-    module, name = _command._launch, "spawn"
+    module, name = _cli.launcher, "spawn"
 else:
-    module, name = _children.Popen, "__init__"
-    _command._by_launcher = lambda *_: None
+    module, name = popen.Popen, "__init__"
+    _cli._by_launcher = lambda *_: None
 start = getattr(module, name)
 def interrupted(*arguments, **keywords):
     os.kill(os.getpid(), signal.SIGTERM)
     return start(*arguments, **keywords)
 setattr(module, name, interrupted)
-sys.exit(__main__.main())
+sys.exit(_cli.main())
 """
     done = subprocess.run(
         [sys.executable, "-c", program, way, "sleep", "60"], capture_output=True, text=True, check=False
@@ -434,19 +432,19 @@ def test_signals_after_the_exit_reach_no_process(words: list[str]) -> None:
     """Another process may have got the PID; the report is written all the same."""
     program = """
 import os, signal, sys
-import rusage._native
-from rusage import __main__, _command
+import rusage._wait
+from rusage import _cli
 if sys.argv.pop(1) == "subprocess":
-    _command._by_launcher = lambda *_: None
-reap, kill = rusage._native.reap, os.kill
+    _cli._by_launcher = lambda *_: None
+reap, kill = rusage._wait.reap, os.kill
 def reap_and_signal(pid, options):
     result = reap(pid, options)
     if result[0]:
         kill(os.getpid(), signal.SIGTERM)
     return result
-rusage._native.reap = reap_and_signal
+rusage._wait.reap = reap_and_signal
 os.kill = lambda *arguments: print("kill", *arguments)
-sys.exit(__main__.main())
+sys.exit(_cli.main())
 """
     way = "subprocess" if words is BY_SUBPROCESS else "usual"
     done = subprocess.run(
@@ -674,7 +672,7 @@ HUPS = "trap 'echo >>hups' HUP; echo ready; while [ ! -s hups ]; do sleep 0.1; d
 # rusage, which gets its SIGHUP only after the program has: two that are pending at once are one.
 LATE = """
 import _signal, os, sys, time
-from rusage.__main__ import main
+from rusage._cli import main
 take = _signal.sigwaitinfo
 def take_late(numbers):
     info = take(numbers)
@@ -687,7 +685,7 @@ sys.exit(main())
 
 
 @pytest.mark.skipif(
-    _command.SI_KERNEL is None or not hasattr(signal, "sigwaitinfo"), reason="the sender of a signal is not known here"
+    _cli.SI_KERNEL is None or not hasattr(signal, "sigwaitinfo"), reason="the sender of a signal is not known here"
 )
 def test_a_hangup_is_not_forwarded_again(on_terminal: Start) -> None:
     """When the session's leader exits, the kernel signals its whole foreground group."""

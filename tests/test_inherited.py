@@ -17,11 +17,12 @@ from expected import SYSTEMS
 from test_c import ROOT
 
 import rusage
-from rusage import RUsage, _inherited
+from rusage import RUsage
 from rusage._backends import BACKEND
 from rusage._backends._base import PEAK_UNKNOWN
-from rusage._calls import WAITED, buffer_of, measured_of_a_child
-from rusage._inherited import child_fields, own_fields, parent_peak, read_inherited
+from rusage._children import inherited as _inherited
+from rusage._children.inherited import child_fields, own_fields, parent_peak, read_inherited
+from rusage._getrusage import WAITED, buffer_of, measured_of_a_child
 from rusage._rusage import lib
 
 if TYPE_CHECKING:
@@ -357,4 +358,4 @@ def test_no_report_reads_childrens_usage() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if {getattr(node, "id", None), getattr(node, "attr", None), getattr(node, "name", None)} & names:
                 using.add(path.name)
-    assert using <= {"__init__.py", "_optional.py", "_base.py", "_calls.py"}
+    assert using <= {"__init__.py", "_optional.py", "_base.py", "_getrusage.py"}

@@ -159,13 +159,15 @@ nothing_is_left()
     )
 
 
-@pytest.mark.parametrize("launcher", ["", "rusage._launch.PATH = '/no/such/launcher'"], ids=["with", "without"])
+@pytest.mark.parametrize(
+    "launcher", ["", "rusage._children.launcher.PATH = '/no/such/launcher'"], ids=["with", "without"]
+)
 def test_file_descriptors_may_be_an_iterator(launcher: str, python: Callable[..., str]) -> None:
     """Whatever is tried before the child has been started, ``pass_fds`` is read once."""
     python(
         "-c",
         f"""{CHECK}
-import rusage._launch
+import rusage._children.launcher
 {launcher}
 read, write = os.pipe()
 rusage.run(["sh", "-c", f"echo x >/proc/self/fd/{{write}}"], pass_fds=iter([write]), check=True)
@@ -278,7 +280,7 @@ print(len(seen))
 
 
 COUNT_ATTEMPTS = """
-import rusage._launch as launch
+import rusage._children.launcher as launch
 attempts = []
 def hook(event, arguments):
     if event == "subprocess.Popen":
@@ -349,7 +351,7 @@ def test_child_of_another_user_opens_nothing(attack: str, python: Callable[..., 
 
 def is_static() -> bool:
     """Return whether the launcher may start children of other users."""
-    from rusage import _launch
+    from rusage._children import launcher as _launch
 
     return _launch.is_static()
 
@@ -404,7 +406,7 @@ def test_launcher_is_as_protected_as_its_parent(change: str, usable: bool, pytho
     python(
         "-c",
         f"""
-import ctypes, os, rusage, rusage._launch as launch
+import ctypes, os, rusage, rusage._children.launcher as launch
 libc = ctypes.CDLL(None)
 assert launch.usable(other_ids=False)
 {change}
@@ -418,7 +420,7 @@ def test_other_ids_need_a_static_launcher(python: Callable[..., str]) -> None:
     python(
         "-c",
         f"""{CHECK}
-import rusage._launch as launch
+import rusage._children.launcher as launch
 launch.PATH = sys.executable  # has a dynamic loader
 assert not launch.is_static()
 assert launch.usable(other_ids=False) and not launch.usable(other_ids=True)
@@ -530,7 +532,7 @@ line = process.stdout.readline().split()
 assert [int(number) for number in line] == [process.pid, os.getpid()]
 children = "".join(open(f"/proc/self/task/{{task}}/children").read() for task in os.listdir("/proc/self/task"))
 assert children.split() == [str(process.pid)]
-assert os.readlink(f"/proc/{{process.pid}}/exe") != rusage.__path__[0] + "/_launcher"
+assert os.readlink(f"/proc/{{process.pid}}/exe") != rusage.__path__[0] + "/_children/_launcher"
 process.communicate(b"x")
 assert process.returncode == 5
 nothing_is_left()
@@ -561,16 +563,16 @@ def test_without_a_launcher_the_peak_is_not_measured(way: str, tmp_path: Path) -
     elif way == "no program":
         launcher.write_text("#!/no/such/interpreter\n")
         launcher.chmod(0o755)
-    prepare = f"import rusage._launch; rusage._launch.PATH = {str(launcher)!r}"
+    prepare = f"import rusage._children.launcher; rusage._children.launcher.PATH = {str(launcher)!r}"
     if way == "noexec":
         prepare = f"""
-import ctypes, shutil, rusage._launch
+import ctypes, shutil, rusage._children.launcher
 folder = {str(tmp_path)!r}
 libc = ctypes.CDLL(None, use_errno=True)
 if libc.unshare(0x00020000) or libc.mount(b"none", b"/", None, 1 << 18 | 1 << 14, None) or libc.mount(
         b"none", folder.encode(), b"tmpfs", 8, None):
     raise SystemExit("skip")
-rusage._launch.PATH = shutil.copy2(rusage._launch.PATH, folder)
+rusage._children.launcher.PATH = shutil.copy2(rusage._children.launcher.PATH, folder)
 """
     done = subprocess.run(
         [sys.executable, "-c", f"{CHECK}\n{prepare}\ncheck(apart=False)\nnothing_is_left()"],
@@ -589,7 +591,7 @@ def test_a_launcher_that_cannot_create_a_brother_gives_up_cleanly() -> None:
         pytest.skip(reason="only root may become a user that has no other process")
     program = f"""{CHECK}
 import resource
-import rusage._children, rusage._launch
+import rusage._children.popen, rusage._children.launcher
 os.setgroups([]); os.setgid(54321); os.setuid(54321)
 resource.setrlimit(resource.RLIMIT_NPROC, (2, 2))
 done = rusage.run(["/bin/true"])
@@ -611,7 +613,7 @@ def test_a_system_without_close_range_closes_otherwise(python: Callable[..., str
     python(
         "-c",
         f"""{CHECK}
-import rusage._launch as launch
+import rusage._children.launcher as launch
 os.symlink(launch.PATH, {str(pretending) + ".real"!r})
 launch.PATH = {str(pretending)!r}
 assert launch.use_close_range
@@ -689,7 +691,7 @@ def test_a_start_that_fails_leaves_nothing_to_the_collector(python: Callable[...
         "-c",
         f"""{CHECK}
 import gc
-import rusage._launch
+import rusage._children.launcher
 gone = []
 class Popen(rusage.Popen):
     def __del__(self, *rest, **keywords):
@@ -708,7 +710,7 @@ start("/no/such/program")
 signal.signal(signal.SIGCHLD, handler)
 start("true")
 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-rusage._launch.PATH = "/no/such/launcher"
+rusage._children.launcher.PATH = "/no/such/launcher"
 start("true")
 start("/no/such/program")
 assert len(gone) == 4, gone
@@ -718,7 +720,7 @@ assert len(gone) == 4, gone
 
 def test_the_launcher_alone_does_nothing() -> None:
     """Called by hand with arguments that are not its own it fails, and neither crashes nor runs anything."""
-    from rusage import _launch
+    from rusage._children import launcher as _launch
 
     bad = ["1", "1", "1", "0", "-1", "-1", "1"], ["1", "1", "1", "0", "-1", "9", "1", "/bin/echo", "echo"]
     no_memory = ["1", "9", "1", "0", "-1", "-1", "1", "/bin/echo", "echo"]
@@ -755,7 +757,9 @@ def test_both_forms_of_the_launcher_compile_without_warnings_and_work(
     if options and "no system calls without a C library" in done.stderr:
         pytest.skip(reason="this processor has the form with a C library only")
     assert done.returncode == 0, done.stderr
-    python("-c", f"{CHECK}\nimport rusage._launch as l\nl.PATH = {str(program)!r}\ncheck()\nnothing_is_left()")
+    python(
+        "-c", f"{CHECK}\nimport rusage._children.launcher as l\nl.PATH = {str(program)!r}\ncheck()\nnothing_is_left()"
+    )
 
 
 def test_a_build_that_cannot_link_the_launcher_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

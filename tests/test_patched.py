@@ -53,12 +53,20 @@ else:
 
 
 def test_replaced_by_a_mock(python: Callable[..., str]) -> None:
-    """A mock in the place of ``subprocess.Popen`` does not change what ``rusage.run`` does."""
+    """A mock in the place of ``subprocess.Popen`` does not change what ``rusage.run`` does, if it was there before."""
     python(
         "-c",
         """
 import subprocess, sys, rusage
 from unittest import mock
+with mock.patch("subprocess.Popen"):
+    try:
+        rusage.run  # imports what it needs
+    except ImportError as error:
+        assert "not a class" in str(error)
+    else:
+        raise AssertionError("made from a mock")
+assert rusage.run([sys.executable, "-c", "raise SystemExit(3)"]).returncode == 3
 with mock.patch("subprocess.Popen"):
     assert rusage.run([sys.executable, "-c", "raise SystemExit(3)"]).returncode == 3
 """,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rusage._backends._base import RUSAGE_BOTH, RUSAGE_SELF, TIMES
 from rusage._backends.unknown import BACKEND
-from rusage._calls import new_call, usage_of
+from rusage._getrusage import new_call, usage_of
 from rusage._rusage import ffi, lib
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pytest
 import rusage
 from rusage._backends._base import RUSAGE_SELF, RUSAGE_THREAD
 from rusage._backends.windows import BACKEND
-from rusage._calls import error_of, measured_for, new_call, usage_of
+from rusage._getrusage import error_of, measured_for, new_call, usage_of
 from rusage._rusage import ffi, lib
 
 TIMES = {"ru_utime", "ru_stime"}

@@ -113,7 +113,10 @@ def answers(checker: list[str], file: Path) -> dict[int, str]:
             types[line] = "refused"
         elif found := re.fullmatch(r'(?:Revealed type|Type of ".*") is "(.*)"', text):
             # Of what it refuses a checker may reveal a type nevertheless.
-            types.setdefault(line, re.sub(r"\b(subprocess|rusage\._typed|rusage\._children)\.", "", found[1]))
+            types.setdefault(
+                line,
+                re.sub(r"\b(subprocess|typed|popen|rusage\._children\.typed|rusage\._children\.popen)\.", "", found[1]),
+            )
     return types
 
 

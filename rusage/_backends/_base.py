@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from .._usage import FIELDS, Field, NamedTuple
+from .._fields import FIELDS, Field, NamedTuple
 
 TYPE_CHECKING = False  # typing's own takes long to import
 
@@ -35,7 +35,8 @@ BLOCKS = frozenset({"ru_inblock", "ru_oublock"})
 SWITCHES = frozenset({"ru_nvcsw", "ru_nivcsw"})
 
 
-# Whose peak the ru_maxrss of a waited-for child is (``Backend.child_peak``); rusage/_inherited.py applies these rules.
+# Whose peak the ru_maxrss of a waited-for child is (``Backend.child_peak``): the rules that
+# rusage/_children/inherited.py applies.
 PEAK_OWN = "own"
 """The child's own."""
 PEAK_AT_LEAST_PARENTS = "at least the parent's"

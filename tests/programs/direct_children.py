@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import rusage
-from rusage._inherited import child_fields, parent_peak, peak_margin, read_inherited
+from rusage._children.inherited import child_fields, parent_peak, peak_margin, read_inherited
 
 MIB = 2**20
 

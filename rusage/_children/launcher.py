@@ -1,7 +1,7 @@
 """Start a program through the launcher and interpret the result (Linux only).
 
 On Linux a process starts with the peak resident set size of the process that it was forked from. The launcher
-(``_launcher.c``) is a program of a few kilobytes. This process executes it in place of the child; it creates the child
+(``launcher.c``) is a program of a few kilobytes. This process executes it in place of the child; it creates the child
 by ``clone(CLONE_PARENT)``, so that the child is this process's own, and exits. The peak of such a child is its own.
 
 The launcher reports through two descriptors. The kernel stores the child's process ID in a memfd that only the launcher
@@ -23,7 +23,7 @@ import time
 from collections import namedtuple
 from operator import index
 
-from ._rusage import lib
+from .._rusage import lib
 
 TYPE_CHECKING = False  # typing's own takes long to import
 
@@ -53,11 +53,11 @@ KILLED = "killed by a signal before it was a program"
 NOT_STARTED = "not started"
 RETRY = "not started: close_range(2) is missing, which is not asked for again"
 
-# Exit statuses of the launcher: see _launcher.c.
+# Exit statuses of the launcher: see launcher.c.
 _CANNOT_CLOSE = 254
 _REFUSED = 253
 
-_MAX_GROUPS = 1024  # as in _launcher.c
+_MAX_GROUPS = 1024  # as in launcher.c
 _MAX_ID = 2**32 - 2  # the next one means "unchanged" to the kernel
 
 _MEMORY = struct.Struct("=ii")  # the process IDs of the child and of the launcher

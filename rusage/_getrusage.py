@@ -10,7 +10,7 @@ from operator import index
 
 from ._backends import BACKEND
 from ._backends._base import INTEGRALS, NONE, RUSAGE_BOTH, RUSAGE_CHILDREN, RUSAGE_SELF, TIMES, WHO
-from ._usage import FIELDS, RUsage
+from ._fields import FIELDS, RUsage
 
 try:
     from ._rusage import ffi, lib
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from ._backends._base import Backend
+    from ._fields import Field
     from ._rusage import Call
-    from ._usage import Field
 
     T = TypeVar("T")
 

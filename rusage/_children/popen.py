@@ -15,25 +15,28 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, AnyStr
 
-from ._backends import BACKEND
-from ._backends._base import FLOOR_RULES
-from ._calls import WAITED, error_of, new_call, usage_of
-from ._inherited import child_fields, keep_fields, parent_peak, read_inherited
-from ._rusage import lib
-from ._usage import RUsage
+from .._backends import BACKEND
+from .._backends._base import FLOOR_RULES
+from .._fields import RUsage
+from .._getrusage import WAITED, error_of, new_call, usage_of
+from .._rusage import lib
+from .inherited import child_fields, keep_fields, parent_peak, read_inherited
 
 if TYPE_CHECKING:
     from threading import Lock
 
 if sys.platform != "win32":
-    from . import _native
+    from .. import _wait
 
 if sys.platform == "linux":
-    from . import _launch
+    from . import launcher
 
 _NOTHING: frozenset[str] = frozenset()
 
 _clock = time.perf_counter
+
+if not isinstance(subprocess.Popen, type):  # replaced by a mock, say, at the moment of this import
+    raise ImportError("rusage cannot start programs: subprocess.Popen is not a class")  # noqa: TRY004 (of an import)
 
 if TYPE_CHECKING:
 
@@ -253,7 +256,7 @@ class Popen(_Popen[AnyStr]):
 
             def _reap(self, flags: int) -> tuple[int, int]:
                 """Wait with the usage. The caller holds ``_waitpid_lock``."""
-                pid, status, usage = _native.reap(self.pid, flags)
+                pid, status, usage = _wait.reap(self.pid, flags)
                 if pid == self.pid:
                     self._saw_exit(usage)
                 return pid, status
@@ -307,7 +310,7 @@ class Popen(_Popen[AnyStr]):
 
     if sys.platform == "linux":
         # Set during a start through the launcher.
-        _launching: _launch.Launch | None = None
+        _launching: launcher.Launch | None = None
 
         def _close_pipe_fds(self, *fds: int) -> None:
             if self._launching is None:
@@ -320,32 +323,32 @@ class Popen(_Popen[AnyStr]):
         def _start_by_launcher(self, call: dict[str, Any]) -> bool:
             """Start the child through the launcher and return True; or start nothing and return False."""
             result = self._try_launcher(call)
-            if result.outcome is _launch.RETRY:
+            if result.outcome is launcher.RETRY:
                 result = self._try_launcher(call)
-            if result.outcome in {_launch.NOT_STARTED, _launch.RETRY}:
+            if result.outcome in {launcher.NOT_STARTED, launcher.RETRY}:
                 self.pid = self.returncode = None  # type: ignore[assignment]  # as subprocess has it before a start
                 self._child_created = False
                 return False
             super()._close_pipe_fds(*(call[name] for name in _PIPES))
-            self.pid, self._peak_isolated = result.pid, result.outcome is _launch.ISOLATED
-            if result.outcome is _launch.KILLED:
+            self.pid, self._peak_isolated = result.pid, result.outcome is launcher.ISOLATED
+            if result.outcome is launcher.KILLED:
                 self._saw_exit(None)
                 self._handle_exitstatus(result.status)
             return True
 
-        def _try_launcher(self, call: dict[str, Any]) -> _launch.Result:
+        def _try_launcher(self, call: dict[str, Any]) -> launcher.Result:
             """Attempt a start. After an exception that is not about the arguments nothing of it is left."""
             user, group, groups = call["uid"], call["gid"], call["gids"]
             other_ids = not user is group is groups is None
-            if call["preexec_fn"] is not None or not _launch.usable(other_ids=other_ids):
-                return _launch.Result(_launch.NOT_STARTED)
+            if call["preexec_fn"] is not None or not launcher.usable(other_ids=other_ids):
+                return launcher.Result(launcher.NOT_STARTED)
             pass_fds: tuple[int, ...] = call["pass_fds"]
-            keep = pass_fds if call["close_fds"] and _launch.use_close_range else None
+            keep = pass_fds if call["close_fds"] and launcher.use_close_range else None
             try:
-                arguments, paths = _launch.resolve(call["args"], call["executable"], call["env"], shell=call["shell"])
+                arguments, paths = launcher.resolve(call["args"], call["executable"], call["env"], shell=call["shell"])
                 for fd in pass_fds:  # the number of a closed one might be the launcher's in a moment
                     os.fstat(fd)
-                launch: _launch.Launch = _launch.Launch(
+                launch: launcher.Launch = launcher.Launch(
                     arguments,
                     paths,
                     session=call["start_new_session"],
@@ -356,7 +359,7 @@ class Popen(_Popen[AnyStr]):
                     keep=keep,
                 )
             except _ARGUMENT_ERRORS:
-                return _launch.Result(_launch.NOT_STARTED)
+                return launcher.Result(launcher.NOT_STARTED)
             by_the_child: dict[str, Any] = {
                 "start_new_session": False,
                 "uid": None,
@@ -377,7 +380,7 @@ class Popen(_Popen[AnyStr]):
                             **by_the_child,
                             "args": launch.command,
                             "shell": False,
-                            "executable": _launch.PATH,
+                            "executable": launcher.PATH,
                             "close_fds": call["close_fds"] and keep is None,
                             "pass_fds": (*pass_fds, *launch.inherited_fds),
                         }
@@ -388,8 +391,8 @@ class Popen(_Popen[AnyStr]):
                         raise
                     if not isinstance(error, _ARGUMENT_ERRORS):
                         raise
-                    _launch.note_failure(error)
-                    return _launch.Result(_launch.NOT_STARTED)
+                    launcher.note_failure(error)
+                    return launcher.Result(launcher.NOT_STARTED)
                 finally:
                     self._launching = None
                 try:

@@ -12,8 +12,8 @@ from __future__ import annotations
 import os
 import sys
 
-from ._backends import BACKEND
-from ._backends._base import (
+from .._backends import BACKEND
+from .._backends._base import (
     INTEGRALS,
     PEAK_AT_LEAST_PARENTS,
     PEAK_AT_LEAST_PARENTS_INEXACT,
@@ -21,15 +21,15 @@ from ._backends._base import (
     PEAK_SAMPLED,
     PEAK_UNKNOWN,
 )
-from ._calls import WAITED, getpagesize, maxrss, new_call, usage_of
-from ._rusage import lib
+from .._getrusage import WAITED, getpagesize, maxrss, new_call, usage_of
+from .._rusage import lib
 
 TYPE_CHECKING = False  # typing's own takes long to import
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._usage import RUsage
+    from .._fields import RUsage
 
 PEAK = frozenset({"ru_maxrss"})
 

@@ -11,17 +11,17 @@ from typing import IO, Any, AnyStr, Literal, ParamSpec, TypeAlias, TypedDict, ov
 from _typeshed import StrOrBytesPath
 from typing_extensions import Unpack
 
-from . import _children
+from . import popen
 
 _P = ParamSpec("_P")
 
 # A checker keeps all overloads of a function that is passed for a ParamSpec.
 def _with_usage(
     function: Callable[_P, subprocess.CompletedProcess[AnyStr]], /
-) -> Callable[_P, _children.CompletedProcess[AnyStr]]: ...
+) -> Callable[_P, popen.CompletedProcess[AnyStr]]: ...
 def _with_usage_async(
     function: Callable[_P, subprocess.CompletedProcess[AnyStr]], /
-) -> Callable[_P, Coroutine[Any, Any, _children.CompletedProcess[AnyStr]]]: ...
+) -> Callable[_P, Coroutine[Any, Any, popen.CompletedProcess[AnyStr]]]: ...
 
 run = _with_usage(subprocess.run)
 run_async = _with_usage_async(subprocess.run)
@@ -52,7 +52,7 @@ else:
 # The overloads of a base class's __init__ do not tell a checker what the type variable of a subclass is. Each has all
 # parameters, in the order that subprocess documents; they differ in text, encoding, errors and universal_newlines.
 # fmt: off
-class Popen(_children.Popen[AnyStr]):
+class Popen(popen.Popen[AnyStr]):
     @overload
     def __init__(
         self: Popen[str],

@@ -1,4 +1,4 @@
-"""``rusage command args...``: run a program and report its resource usage, as GNU ``time`` does."""
+"""The command ``rusage``: run a program and report its resource usage, as GNU ``time`` does."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import sys
 import time
 
 from ._backends import BACKEND
-from ._calls import WAITED, WAITED_BUT_PEAK, fields
+from ._backends._base import RUSAGE_SELF
+from ._fields import FIELDS
+from ._getrusage import WAITED, WAITED_BUT_PEAK, fields, getrusage, measured
 from ._rusage import lib
-from ._usage import FIELDS
 
 TYPE_CHECKING = False  # importing typing is slow
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TextIO, TypeVar
 
-    from ._usage import RUsage
+    from ._fields import RUsage
 
     Ended = tuple[int, dict[str, float], float]  # exit code as in subprocess, measured fields, elapsed seconds
     T = TypeVar("T")
@@ -27,7 +28,8 @@ else:
     import _signal  # the C module: importing signal itself is slow
 
 if sys.platform == "linux":
-    from . import _launch, _native
+    from . import _wait
+    from ._children import launcher
 
 # Exit statuses, as of env(1), nohup(1) and GNU time.
 CANCELED = 125
@@ -48,7 +50,111 @@ if sys.platform != "win32":
 SI_KERNEL = {"linux": 0x80, "freebsd": 0x10006}.get(sys.platform.rstrip("0123456789"))
 
 
-def run_command(command: list[str], *, as_json: bool = False, output: str | None = None, append: bool = False) -> int:
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command that follows the options, or print this process's usage; return the exit status."""
+    try:
+        try:
+            return _main(sys.argv[1:] if arguments is None else arguments)
+        finally:  # a SystemExit of argparse too
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as error:
+        _complain("standard output", error.strerror)
+        _discard(sys.stdout)
+        return CANCELED
+
+
+def _main(arguments: list[str]) -> int:
+    if not arguments or not arguments[0].startswith("-"):
+        as_json, output, append, command = False, None, False, arguments
+    elif arguments[0] == "--":
+        as_json, output, append, command = False, None, False, arguments[1:]
+    else:
+        as_json, output, append, command = _parse(arguments)
+    if command:
+        return _run_command(command, as_json=as_json, output=output, append=append)
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    print(_own_usage_as_json() if as_json else _own_usage_as_text())
+    return 0
+
+
+def _parse(arguments: list[str]) -> tuple[bool, str | None, bool, list[str]]:
+    """Return the values of the options, and the command that follows them."""
+    import argparse  # noqa: PLC0415 (slow, and only needed if there are options)
+
+    parser = argparse.ArgumentParser(
+        prog="rusage",
+        usage="%(prog)s [--json] [-o FILE [--append]] [--] [command ...]",
+        description="Run a command and report its resource usage; without a command, report that of this process.",
+        epilog="example: %(prog)s --json -o usage.json -- make -j4",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object with exact numbers")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the command's usage to FILE, not standard error")
+    parser.add_argument("--append", action="store_true", help="append to FILE, and name the command in each report")
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.version:
+        print(f"rusage {_version()}")
+        parser.exit()
+    command: list[str] = options.command
+    if command[:1] == ["--"]:  # argparse of Python 3.12 and before leaves it here, later ones take it away
+        del command[0]
+    if options.output is not None and not command:
+        parser.error("-o needs a command")
+    if options.append and options.output is None:
+        parser.error("--append needs -o")
+    return options.json, options.output, options.append, command
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 (slow, and only needed here)
+
+    try:
+        return version("rusage")
+    except PackageNotFoundError:  # in a bundle without metadata
+        return "(unknown version)"
+
+
+def _own_usage_as_text() -> str:
+    usage, known = getrusage(RUSAGE_SELF)._asdict(), measured(RUSAGE_SELF)
+    rows = [
+        (name, _human(usage[name], fields[name].unit) if name in known else "-", fields[name].meaning)
+        for name in fields
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    return "\n".join(f"{name:<{widths[0]}}  {value:>{widths[1]}}  {meaning}" for name, value, meaning in rows)
+
+
+def _own_usage_as_json() -> str:
+    import json  # noqa: PLC0415 (slow, and only needed here)
+
+    usage, known = getrusage(RUSAGE_SELF)._asdict(), measured(RUSAGE_SELF)
+    return json.dumps(
+        {
+            name: {"value": usage[name], "unit": field.unit, "measured": name in known, "meaning": field.meaning}
+            for name, field in fields.items()
+        },
+        indent=2,
+    )
+
+
+def _human(value: float, unit: str) -> str:
+    """Return a value with its unit; bytes also in KiB, MiB, GiB or TiB."""
+    if unit == "seconds":
+        return f"{value:.6f} s"
+    if unit != "bytes" or value < 1024:
+        return f"{value} {unit}"
+    power = min((int(value).bit_length() - 1) // 10, 4)
+    return f"{value} bytes ({value / 1024**power:.1f} {'KMGT'[power - 1]}iB)"
+
+
+# --- The usage of a program -------------------------------------------------------------------------------------------
+
+
+def _run_command(command: list[str], *, as_json: bool = False, output: str | None = None, append: bool = False) -> int:
     """Run a program, report its usage on standard error or to a file, and return the exit status to exit with.
 
     The status is the program's, or 128 + n if signal n killed it, 127 if it was not found, 126 if it could not be
@@ -62,7 +168,7 @@ def run_command(command: list[str], *, as_json: bool = False, output: str | None
     try:  # text may hold the command's bytes, which need not be UTF-8
         file = open(output, "a" if append else "w", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115 (close() may raise)
     except OSError as error:
-        complain(output, error.strerror)
+        _complain(output, error.strerror)
         return CANCELED
     try:
         return _run_and_report(command, file, as_json=as_json, append=append)
@@ -74,10 +180,10 @@ def _run_and_report(command: list[str], file: TextIO | None, *, as_json: bool, a
     try:
         code, usage, elapsed = _run(command)
     except ChildProcessError:
-        complain(command[0], "the exit status is not available: it was waited for elsewhere")
+        _complain(command[0], "the exit status is not available: it was waited for elsewhere")
         return CANCELED
     except OSError as error:
-        complain(command[0], error.strerror)
+        _complain(command[0], error.strerror)
         return NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_EXECUTE
     if as_json:
         report = _as_json(command, code, usage, elapsed)
@@ -90,9 +196,9 @@ def _run_and_report(command: list[str], file: TextIO | None, *, as_json: bool, a
             if file is not sys.stderr:
                 file.close()  # NFS may report an error only now
         except OSError as error:
-            discard(file)
+            _discard(file)
             if file is not sys.stderr:
-                complain(file.name, error.strerror)
+                _complain(file.name, error.strerror)
     if code == -_signal.SIGINT and sys.platform != "win32":
         # A shell ends a loop only if SIGINT killed the command.
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
@@ -102,17 +208,17 @@ def _run_and_report(command: list[str], file: TextIO | None, *, as_json: bool, a
     return code if code >= 0 else KILLED - code
 
 
-def complain(name: str, text: str | None) -> None:
+def _complain(name: str, text: str | None) -> None:
     """Print an error message on standard error, if that is possible."""
     if sys.stderr is not None:
         try:
             sys.stderr.write(f"rusage: {name}: {text}\n")
             sys.stderr.flush()
         except OSError:
-            discard(sys.stderr)
+            _discard(sys.stderr)
 
 
-def discard(stream: TextIO | None) -> None:
+def _discard(stream: TextIO | None) -> None:
     """Redirect a stream that cannot be written to, so that the interpreter can flush it at exit without an error."""
     if stream is None:
         return
@@ -218,22 +324,22 @@ if sys.platform == "linux":
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # if it is ignored, there is no status to wait for
         mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, [*forwarded, _signal.SIGCHLD])
         began = time.perf_counter()
-        started = _launch.spawn(command, [_signal.SIGPIPE, _signal.SIGXFSZ, *keyboard], mask)
+        started = launcher.spawn(command, [_signal.SIGPIPE, _signal.SIGXFSZ, *keyboard], mask)
         if not started.pid:
             _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
             return None
-        if started.outcome is _launch.KILLED:
+        if started.outcome is launcher.KILLED:
             return os.waitstatus_to_exitcode(started.status), {}, time.perf_counter() - began
 
         def poll() -> tuple[int, RUsage] | None:
-            pid, status, usage = _native.reap(started.pid, os.WNOHANG)
+            pid, status, usage = _wait.reap(started.pid, os.WNOHANG)
             return (status, usage) if pid else None
 
         status, usage = _forward(started.pid, forwarded, poll, [])
         elapsed = time.perf_counter() - began
-        peak_is_own = started.outcome is _launch.ISOLATED and usage.ru_maxrss > 0
-        measured = WAITED if peak_is_own else WAITED_BUT_PEAK
-        return os.waitstatus_to_exitcode(status), _known(usage, measured), elapsed
+        peak_is_own = started.outcome is launcher.ISOLATED and usage.ru_maxrss > 0
+        known = WAITED if peak_is_own else WAITED_BUT_PEAK
+        return os.waitstatus_to_exitcode(status), _known(usage, known), elapsed
 
 else:
 
@@ -244,7 +350,7 @@ else:
 
 def _by_subprocess(command: list[str], keyboard: list[int], forwarded: list[int]) -> Ended:
     """Run a program and return how it ended."""
-    from ._children import Popen  # noqa: PLC0415 (imports subprocess, which is slow)
+    from ._children.popen import Popen  # noqa: PLC0415 (imports subprocess, which is slow)
 
     early: list[int] = []
     # Handlers, since the program would inherit that a signal is ignored or blocked.
@@ -277,9 +383,9 @@ def _by_subprocess(command: list[str], keyboard: list[int], forwarded: list[int]
     return code, _known(process.rusage, process.measured), elapsed
 
 
-def _known(usage: RUsage, measured: frozenset[str]) -> dict[str, float]:
+def _known(usage: RUsage, known: frozenset[str]) -> dict[str, float]:
     """Return the measured fields only."""
-    return {name: value for name, value in usage._asdict().items() if name in measured}
+    return {name: value for name, value in usage._asdict().items() if name in known}
 
 
 def _as_json(command: list[str], code: int, usage: dict[str, float], elapsed: float) -> str:

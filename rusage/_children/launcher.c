@@ -1,7 +1,7 @@
 /* The launcher: start a program as a child of this program's own parent, with none of the parent's memory.
 
    On Linux the peak resident set size of a process starts at that of the process that it was forked from. So the parent
-   executes this small program first, and it creates the child. Protocol and security: rusage/_launch.py. */
+   executes this small program first, and it creates the child. Protocol and security: rusage/launcher.py. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -14,12 +14,12 @@
 #include <sys/types.h>
 
 #ifdef RUSAGE_NO_LIBC
-#include "_nolibc.h"
+#include "nolibc.h"
 #else
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* As in _nolibc.h: the result, or the negative errno. */
+/* As in nolibc.h: the result, or the negative errno. */
 static long system_call(long number, long a, long b, long c, long d, long e, long f)
 {
     long result = syscall(number, a, b, c, d, e, f);
@@ -60,7 +60,7 @@ static long map_shared(long size, int access, int flags, int fd)
 #define SYS_set_groups SYS_setgroups
 #endif
 
-/* Exit statuses. rusage/_launch.py has the same numbers. */
+/* Exit statuses. rusage/launcher.py has the same numbers. */
 enum {
     FAILED = 255,       /* for now, or for these arguments */
     CANNOT_CLOSE = 254, /* there is no close_range(2) */

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
-from ._children import CompletedProcess, Popen, add_usage
+from .popen import CompletedProcess, Popen, add_usage
 
 
 def run(

@@ -1,0 +1,67 @@
+"""``wait3`` and ``wait4``: wait for a child and return its resource usage."""
+
+from __future__ import annotations
+
+import errno
+import os
+from operator import index
+
+from ._backends import BACKEND
+from ._getrusage import INT_MAX, INT_MIN, WAITED, buffer_of, new_call, usage_in
+from ._rusage import ffi, lib
+
+TYPE_CHECKING = False  # typing's own takes long to import
+
+if TYPE_CHECKING:
+    from ._fields import RUsage
+    from ._rusage import Call, Int
+
+
+def _c_int(value: int) -> int:
+    value = index(value)
+    if not INT_MIN <= value <= INT_MAX:
+        raise OverflowError("Python int too large to convert to C int")
+    return value
+
+
+def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:
+    """Wait for a child as ``os.wait4`` does, and return its pid, its exit status indication and its usage.
+
+    The usage is the child's and that of the children it has waited for itself. If ``options`` has ``WNOHANG`` and no
+    child was ready, all is 0, the pid too. Raises what ``os.wait4`` raises: ``ChildProcessError`` if there is none.
+
+    ``ru_maxrss`` is what the kernel reports, which may be inherited from the process that the child was forked from: on
+    Linux and NetBSD it is never below that process's peak; on the other BSDs it may be that peak, and on FreeBSD and
+    OpenBSD the integrals may contain that process's too. Grandchildren inherit from the child in the same way. ``run``
+    and ``Popen`` report only what is the child's own.
+    """
+    return reap(_c_int(pid), _c_int(options))
+
+
+# Room for answers, as for those of getrusage.
+_pool: list[tuple[Call, memoryview, Int]] = []
+
+
+def reap(pid: int, options: int) -> tuple[int, int, RUsage]:
+    """Do what ``wait4`` does, with two numbers that are known to be C ints."""
+    try:
+        slot = _pool.pop()
+    except IndexError:
+        call = new_call(BACKEND, 0, WAITED)
+        slot = call, buffer_of(call), ffi.new("int *")
+    call, record, status = slot
+    while True:
+        child = lib.rusage_wait4(pid, status, options, call)
+        if child >= 0:
+            answer = child, status[0], usage_in(record)
+            _pool.append(slot)
+            return answer
+        # A signal's Python handler runs here, between two instructions; if it does not raise, go on (PEP 475).
+        if child != -errno.EINTR:
+            _pool.append(slot)
+            raise OSError(-child, os.strerror(-child))
+
+
+def wait3(options: int) -> tuple[int, int, RUsage]:
+    """Wait for any child as ``os.wait3`` does; the result and the errors are those of ``wait4``."""
+    return wait4(-1, options)
