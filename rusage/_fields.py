@@ -1,96 +1,102 @@
-"""The result: sixteen fields, their names, their order and the one unit that each of them has on every system."""
+"""``RUsage``, the result: its sixteen fields, their order, units and meanings."""
 
 from __future__ import annotations
 
 from collections import namedtuple
 from operator import add, sub
 
-__all__ = ["FIELDS", "Field", "NamedTuple", "RUsage"]
-
-TYPE_CHECKING = False  # typing's own takes long to import
+# True to type checkers. Not imported from typing: that takes longer than importing all of this package.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from typing import Any, ClassVar, NamedTuple, TypeVar, overload
 
     T = TypeVar("T")
+
+    class _Field(NamedTuple):
+        unit: str
+        meaning: str
+
 else:
-
-    class _NamedTupleMaker(type):
-        """Make a ``collections.namedtuple`` of a class statement, as ``typing.NamedTuple`` does.
-
-        To import typing takes longer than to import all of this package.
-        """
-
-        def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, object]) -> type:
-            if not bases:
-                return super().__new__(cls, name, bases, body)
-            types = body["__annotations__"]
-            defaults = [body.pop(field) for field in types if field in body]
-            made = namedtuple(name, types, defaults=defaults, module=body["__module__"])  # noqa: PYI024 (that is the point)
-            for key, value in body.items():
-                if key != "__qualname__":
-                    setattr(made, key, value)
-            return made
-
-    class NamedTuple(metaclass=_NamedTupleMaker):
-        """The base to name in a class statement."""
+    _Field = namedtuple("Field", ["unit", "meaning"])  # noqa: PYI024 (typing is slow to import)
 
 
-class _Fields(NamedTuple):
-    """The fields of ``RUsage``; that class has the methods, which a checker does not allow beside ``zero`` here."""
+class Field(_Field):
+    """What a field of ``RUsage`` counts on this system."""
 
-    ru_utime: float
-    """CPU time in user mode, seconds."""
-    ru_stime: float
-    """CPU time in the kernel, seconds."""
-    ru_maxrss: int
-    """Peak resident set size, bytes."""
-    ru_ixrss: int
-    """Size of the text over CPU time, byte-seconds."""
-    ru_idrss: int
-    """Size of the data over CPU time, byte-seconds."""
-    ru_isrss: int
-    """Size of the stack over CPU time, byte-seconds."""
-    ru_minflt: int
-    """Page faults served without I/O, a count."""
-    ru_majflt: int
-    """Page faults that needed I/O, a count."""
-    ru_nswap: int
-    """Times swapped out, a count."""
-    ru_inblock: int
-    """Input from block devices, in what the kernel counts: ``rusage.fields`` says which unit."""
-    ru_oublock: int
-    """Output to block devices, in what the kernel counts: ``rusage.fields`` says which unit."""
-    ru_msgsnd: int
-    """Messages sent, a count."""
-    ru_msgrcv: int
-    """Messages received, a count."""
-    ru_nsignals: int
-    """Signals delivered, a count."""
-    ru_nvcsw: int
-    """Voluntary context switches (waiting for something), a count."""
-    ru_nivcsw: int
-    """Involuntary context switches (time slice used up), a count."""
+    __slots__ = ()
 
 
-class RUsage(_Fields):
-    """What a process, its children or a thread have used.
+_Field.unit.__doc__ = "What the number counts: ``seconds``, ``bytes``, ``byte-seconds``, or the thing counted."
+_Field.meaning.__doc__ = "What the number stands for on this system, or that it is not measured."
+
+# In the order and mostly in the words of getrusage(2).
+FIELDS = {
+    "ru_utime": Field("seconds", "user CPU time used"),
+    "ru_stime": Field("seconds", "system CPU time used"),
+    "ru_maxrss": Field("bytes", "maximum resident set size"),
+    "ru_ixrss": Field("byte-seconds", "integral shared memory size"),
+    "ru_idrss": Field("byte-seconds", "integral unshared data size"),
+    "ru_isrss": Field("byte-seconds", "integral unshared stack size"),
+    "ru_minflt": Field("faults", "page reclaims (soft page faults)"),
+    "ru_majflt": Field("faults", "page faults (hard page faults)"),
+    "ru_nswap": Field("swaps", "swaps"),
+    "ru_inblock": Field("operations", "block input operations"),
+    "ru_oublock": Field("operations", "block output operations"),
+    "ru_msgsnd": Field("messages", "IPC messages sent"),
+    "ru_msgrcv": Field("messages", "IPC messages received"),
+    "ru_nsignals": Field("signals", "signals received"),
+    "ru_nvcsw": Field("switches", "voluntary context switches"),
+    "ru_nivcsw": Field("switches", "involuntary context switches"),
+}
+
+if TYPE_CHECKING:
+
+    class _RUsage(NamedTuple):
+        ru_utime: float
+        ru_stime: float
+        ru_maxrss: int
+        ru_ixrss: int
+        ru_idrss: int
+        ru_isrss: int
+        ru_minflt: int
+        ru_majflt: int
+        ru_nswap: int
+        ru_inblock: int
+        ru_oublock: int
+        ru_msgsnd: int
+        ru_msgrcv: int
+        ru_nsignals: int
+        ru_nvcsw: int
+        ru_nivcsw: int
+
+else:
+    _RUsage = namedtuple("RUsage", FIELDS)  # noqa: PYI024 (as above)
+    _RUsage.__annotations__ = {name: float if field.unit == "seconds" else int for name, field in FIELDS.items()}
+    for _name, _field in FIELDS.items():
+        getattr(_RUsage, _name).__doc__ = f"{_field.meaning[0].upper()}{_field.meaning[1:]}, in {_field.unit}."
+    for _name in ("ru_inblock", "ru_oublock"):
+        getattr(_RUsage, _name).__doc__ += " Where the system counts another unit, ``rusage.fields`` names it."
+
+
+class RUsage(_RUsage):
+    """The resource usage of a process, of its children or of a thread.
 
     The fields and their order are those of CPython's ``resource.struct_rusage``; the units are the same on every
     system. A field that the system does not measure is 0: ``rusage.measured(who)`` names those that it does measure,
-    and ``rusage.fields`` says what each one means here.
+    and ``rusage.fields`` describes each field on this system.
 
-    ``later - earlier`` is what happened between two of them: counters and times subtract, ``ru_maxrss`` is the later
-    peak (a peak is no counter).
+    ``later - earlier`` is the usage between the two: counters and times are subtracted, ``ru_maxrss`` is the later peak
+    (a peak is not a counter).
 
     ``usage + usage`` is the usage of two processes together, and ``sum(usages, RUsage.zero)`` that of several: counters
-    and times add, ``ru_maxrss`` is the larger peak. A plain tuple on either side is appended, as to any tuple.
+    and times are added, ``ru_maxrss`` is the larger peak. A plain tuple on either side is appended, as to any tuple.
     """
 
     __slots__ = ()
 
-    zero: ClassVar[RUsage]
-    """Nothing used: all fields are 0. It is where a sum starts."""
+    if TYPE_CHECKING:
+        zero: ClassVar[RUsage]
 
     if TYPE_CHECKING:
         # An RUsage is such a tuple, but the checkers compare with tuple's own overloads one by one.
@@ -102,7 +108,7 @@ class RUsage(_Fields):
     def __add__(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, other: tuple[Any, ...], /
     ) -> tuple[Any, ...]:
-        """Return the usage of both together; the peak is the larger one. With a plain tuple: a longer tuple."""
+        """Return the usage of both together, with the larger peak. With a plain tuple: a longer tuple."""
         if not isinstance(other, RUsage):
             return tuple.__add__(self, other) if isinstance(other, tuple) else NotImplemented
         total = list(map(add, self, other))
@@ -110,7 +116,7 @@ class RUsage(_Fields):
         return RUsage._make(total)
 
     def __sub__(self, earlier: RUsage, /) -> RUsage:
-        """Return what happened since an earlier usage; the peak is the later one's."""
+        """Return the usage since an earlier one, with the later peak."""
         if not isinstance(earlier, RUsage):
             return NotImplemented
         between = list(map(sub, self, earlier))
@@ -120,36 +126,8 @@ class RUsage(_Fields):
 
 _MAXRSS = RUsage._fields.index("ru_maxrss")
 
-RUsage.zero = RUsage._make([0.0, 0.0, *[0] * 14])
+# All fields 0: where a sum starts.
+RUsage.zero = RUsage._make([0.0, 0.0, *[0] * (len(FIELDS) - 2)])
 
-
-class Field(NamedTuple):
-    """A field of ``RUsage`` on this system, in words."""
-
-    unit: str
-    """What its number counts: ``seconds``, ``bytes``, ``byte-seconds``, or the thing counted."""
-    meaning: str
-    """What the number stands for on this system, or that it is not measured."""
-
-
-# Where pickles and tracebacks find them: the module that holds them is nobody's business.
+# Pickles and tracebacks must not expose the private module name.
 RUsage.__module__ = Field.__module__ = "rusage"
-
-FIELDS = {
-    "ru_utime": Field("seconds", "CPU time in user mode"),
-    "ru_stime": Field("seconds", "CPU time in the kernel"),
-    "ru_maxrss": Field("bytes", "peak resident set size"),
-    "ru_ixrss": Field("byte-seconds", "size of the text over CPU time"),
-    "ru_idrss": Field("byte-seconds", "size of the data over CPU time"),
-    "ru_isrss": Field("byte-seconds", "size of the stack over CPU time"),
-    "ru_minflt": Field("faults", "page faults served without I/O"),
-    "ru_majflt": Field("faults", "page faults that needed I/O"),
-    "ru_nswap": Field("swaps", "times swapped out"),
-    "ru_inblock": Field("operations", "reads from block devices"),
-    "ru_oublock": Field("operations", "writes to block devices"),
-    "ru_msgsnd": Field("messages", "messages sent"),
-    "ru_msgrcv": Field("messages", "messages received"),
-    "ru_nsignals": Field("signals", "signals delivered"),
-    "ru_nvcsw": Field("switches", "voluntary context switches"),
-    "ru_nivcsw": Field("switches", "involuntary context switches"),
-}

@@ -1,4 +1,4 @@
-"""The calls: ask the kernel through C, with the backend's units, and hand the answer out as an ``RUsage``."""
+"""``getrusage`` and the functions beside it: call the kernel through C, with the units of the backend."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ except ModuleNotFoundError as error:
     ) from None
 
 if sys.implementation.name == "cpython":
-    # The extension has imported it already; PyInstaller and the like see the imports of Python code only.
-    import _cffi_backend  # noqa: F401 (as said)
+    # Already imported by the extension. PyInstaller and similar tools see imports in Python code only.
+    import _cffi_backend  # noqa: F401 (for them)
 
-TYPE_CHECKING = False  # typing's own takes long to import
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -43,9 +43,9 @@ INT_MIN, INT_MAX = -(2**31), 2**31 - 1  # a C int, on every system that there is
 
 
 def measured_for(backend: Backend, *, hz: int | None = None) -> dict[int, frozenset[str]]:
-    """Return the measured fields for each ``who`` that a system has, the composed one among them.
+    """Return the measured fields for each ``who`` of a system, including RUSAGE_BOTH.
 
-    Ticks of a statistics clock whose rate is not known (``hz`` is 0) measure nothing.
+    The integrals are not measured if the rate of the statistics clock is unknown (``hz`` is 0).
     """
     unknown = _unknown(hz)
     measured = {WHO[name]: fields - unknown for name, fields in backend.measured.items()}
@@ -55,9 +55,8 @@ def measured_for(backend: Backend, *, hz: int | None = None) -> dict[int, frozen
 
 
 def measured_of_a_child(backend: Backend, *, hz: int | None = None) -> frozenset[str]:
-    """Return the fields that a system tells of one child that has ended."""
-    waited = backend.measured["RUSAGE_CHILDREN"] if backend.waited is None else backend.waited
-    return waited - _unknown(hz)
+    """Return the fields that a system reports of one child that has ended."""
+    return backend.waited - _unknown(hz)
 
 
 def _unknown(hz: int | None) -> frozenset[str]:
@@ -69,7 +68,7 @@ def _rate(hz: int | None) -> int:
 
 
 def new_call(backend: Backend, who: int, measured: Collection[str], *, hz: int | None = None) -> Call:
-    """Return room for an answer about ``who``, and beside it what the C must know of the backend to fill it."""
+    """Allocate a call structure for ``who``, initialised with the backend's units."""
     call = ffi.new("rusage_call *")
     call.who = who
     call.measured = sum(1 << bit for bit, name in enumerate(FIELDS) if name in measured)
@@ -80,17 +79,17 @@ def new_call(backend: Backend, who: int, measured: Collection[str], *, hz: int |
 
 
 def buffer_of(call: Call) -> memoryview:
-    """Return the bytes that a call has its answer in."""
+    """Return the bytes of a call's result."""
     return ffi.buffer(ffi.addressof(call, "record"))
 
 
 def usage_in(record: memoryview) -> RUsage:
-    """Return the answer in the bytes of a call."""
+    """Return the result in the bytes of a call."""
     return _new(RUsage, _unpack(record))
 
 
 def usage_of(call: Call) -> RUsage:
-    """Return the answer that a call holds."""
+    """Return the result of a call."""
     return usage_in(buffer_of(call))
 
 
@@ -103,9 +102,9 @@ def error_of(code: int) -> Exception:
     return OSError(code, os.strerror(code))
 
 
-# Looking a function up in lib takes a tenth of a call's time.
+# Looking up a function in lib takes a tenth of the time of a call.
 _get, _maxrss, _cputime = lib.rusage_get, lib.rusage_maxrss, lib.rusage_cputime
-# RUsage's own __new__ takes sixteen arguments, one by one.
+# RUsage.__new__ takes sixteen arguments, which is slower.
 _new: Callable[[type[RUsage], tuple[Any, ...]], RUsage] = tuple.__new__
 # A rusage_record: the times, which are the first fields, are doubles, and each other field is an int64_t. With counts,
 # as one letter for each field takes longer to unpack.
@@ -116,15 +115,15 @@ WAITED = measured_of_a_child(BACKEND)
 WAITED_BUT_PEAK = WAITED - {"ru_maxrss"}  # of a child whose peak may be this process's
 _calls = {who: new_call(BACKEND, who, fields) for who, fields in _measured.items()}
 
-# Room for answers, per who: taken and given back by list.pop and list.append, each of them atomic, so that threads,
-# signal handlers and free-threaded builds never share one. A pool grows to the largest number of calls at once.
+# Free list of result buffers per who. list.pop() and list.append() are atomic, so that threads and signal handlers
+# never share a buffer. A list grows to the largest number of simultaneous calls.
 _pools: dict[int, list[tuple[Call, memoryview]]] = {who: [] for who in _measured}
 _self_pool = _pools[RUSAGE_SELF]
 _self_call = _calls[RUSAGE_SELF]
 
 
 def _find(table: Mapping[int, T], who: int) -> T:
-    """Look up what belongs to ``who``, or raise what CPython raises."""
+    """Return the entry for ``who``, or raise the exception that CPython raises."""
     if type(who) is not int:  # a float that equals a key must not find it
         who = index(who)
     try:
@@ -136,12 +135,15 @@ def _find(table: Mapping[int, T], who: int) -> T:
 
 
 def getrusage(who: int, /) -> RUsage:
-    """Return what ``who`` has used so far, in the same units on every system (man page: getrusage, section 2).
+    """Return the resource usage of ``who`` so far, in the same units on every system (man page: getrusage, section 2).
 
-    Raises ``ValueError`` for a ``who`` that this system does not have, ``TypeError`` and ``OverflowError`` where
-    CPython's ``resource.getrusage`` does, and ``OSError`` if the system call fails for another reason.
+    Times are in seconds, ``ru_maxrss`` in bytes, the integrals in byte-seconds, the rest are counts; ``fields`` has the
+    details. Fields that ``measured(who)`` does not name are 0.
+
+    Raises ``ValueError`` if this system does not have ``who``, ``TypeError`` and ``OverflowError`` where CPython's
+    ``resource.getrusage`` does, and ``OSError`` if the system call fails for another reason.
     """
-    # "is" is the quick test for the usual case; an equal int that is another object takes the long way to the same.
+    # "is" is the fast test for the common case; an equal int that is another object takes the slower path.
     pool = _self_pool if who is RUSAGE_SELF else _find(_pools, who)
     try:
         slot = pool.pop()
@@ -160,9 +162,9 @@ def getrusage(who: int, /) -> RUsage:
 
 
 def maxrss(who: int = RUSAGE_SELF, /) -> int:
-    """Return ``getrusage(who).ru_maxrss``, the peak resident set size in bytes, by the shortest way.
+    """Return ``getrusage(who).ru_maxrss``, the maximum resident set size in bytes, without building an ``RUsage``.
 
-    0 where ``measured(who)`` does not name it. Raises what ``getrusage`` raises.
+    0 where ``measured(who)`` does not name it. Raises the same exceptions as ``getrusage``.
     """
     value = _maxrss(_self_call if who is RUSAGE_SELF else _find(_calls, who))
     if value < 0:
@@ -171,7 +173,10 @@ def maxrss(who: int = RUSAGE_SELF, /) -> int:
 
 
 def cputime(who: int = RUSAGE_SELF, /) -> float:
-    """Return user and system CPU time together, in seconds, by the shortest way. Raises what ``getrusage`` raises."""
+    """Return user plus system CPU time in seconds, without building an ``RUsage``.
+
+    Raises the same exceptions as ``getrusage``.
+    """
     value = _cputime(_self_call if who is RUSAGE_SELF else _find(_calls, who))
     if value < 0:
         raise error_of(-int(value))
@@ -179,14 +184,14 @@ def cputime(who: int = RUSAGE_SELF, /) -> float:
 
 
 def measured(who: int = RUSAGE_SELF, /) -> frozenset[str]:
-    """Return the names of the fields that this system really fills for ``who``; the others are 0.
+    """Return the names of the fields that this system measures for ``who``; the others are 0.
 
-    Raises what ``getrusage`` raises.
+    Raises the same exceptions as ``getrusage`` for a bad ``who``.
     """
     return _find(_measured, who)
 
 
-# types.MappingProxyType, without the import of all that is in types.
+# types.MappingProxyType, without importing types.
 fields: Mapping[str, Field] = type(vars(type))(BACKEND.fields())
 
 

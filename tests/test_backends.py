@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from rusage import RUsage
 from rusage._backends import freebsd, illumos, linux, macos, openbsd, unknown
+from rusage._backends._base import Backend
 from rusage._backends._platforms import backend_name
 from rusage._getrusage import measured_for, measured_of_a_child, new_call, usage_of
 from rusage._rusage import ffi, lib
 
 if TYPE_CHECKING:
-    from rusage._backends._base import Backend
     from rusage._rusage import Call, Native
 
 LONG_BITS = 8 * ffi.sizeof("long")
@@ -274,7 +274,7 @@ def test_both_has_what_both_have() -> None:
     no_peak_of_children = {"RUSAGE_SELF": fields, "RUSAGE_CHILDREN": fields - {"ru_maxrss"}}
     for backend, unmeasured in [
         (macos.BACKEND, "ru_nvcsw"),
-        (freebsd.BACKEND._replace(measured=no_peak_of_children), "ru_maxrss"),
+        (Backend(**{**vars(freebsd.BACKEND), "measured": no_peak_of_children}), "ru_maxrss"),
         (illumos.BACKEND, "ru_ixrss"),
     ]:
         assert unmeasured not in measured_for(backend, hz=127)[-2]

@@ -1,16 +1,21 @@
 """``RUsage``: a real tuple with sixteen names."""
 
+import ast
 import base64
 import copy
 import inspect
 import pickle
-from typing import Any, NamedTuple, get_type_hints
+import pydoc
+import sys
+from typing import Any, get_type_hints
 
 import pytest
 
 import rusage
 from rusage import RUsage
+from rusage._fields import FIELDS
 
+FIELDS_MODULE = "rusage._fields"
 NAMES = [
     "ru_utime",
     "ru_stime",
@@ -88,17 +93,31 @@ def test_a_real_usage_has_the_types_of_its_fields() -> None:
     assert [type(value) for value in usage] == [float, float] + [int] * 14
 
 
-@pytest.mark.parametrize("made", [RUsage.__base__, rusage.Field])
-def test_a_named_tuple_is_what_typing_would_have_made(made: Any) -> None:
-    """Nothing tells the classes from those of ``typing.NamedTuple``, which is not imported for them."""
-    theirs: Any = NamedTuple(made.__name__, [*get_type_hints(made).items()])  # type: ignore[misc]  # names known later
-    inner = {"__orig_bases__", "__annotate__", "__annotations_cache__", "__static_attributes__", "__firstlineno__"}
-    assert set(vars(made)) - inner == set(vars(theirs)) - inner
-    for name in "_fields", "_field_defaults", "__match_args__", "__slots__":
-        assert getattr(made, name) == getattr(theirs, name)
-    assert inspect.signature(made).parameters.keys() == inspect.signature(theirs).parameters.keys()
-    assert made.__mro__[1:] == theirs.__mro__[1:]
-    assert type(made) is type
+def test_help_shows_meaning_and_unit() -> None:
+    """``help(rusage.RUsage)`` describes each field as ``FIELDS`` does."""
+    text = pydoc.plain(pydoc.render_doc(RUsage))
+    assert "Alias for field" not in text
+    for name, field in FIELDS.items():
+        assert name in text
+        assert f"{field.meaning[1:]}, in {field.unit}." in text
+
+
+def test_type_checkers_see_the_fields() -> None:
+    """The class that only type checkers see has the fields in their order, with the types of a real usage."""
+    (declared,) = [
+        node
+        for node in ast.walk(ast.parse(inspect.getsource(sys.modules[FIELDS_MODULE])))
+        if isinstance(node, ast.ClassDef) and node.name == "_RUsage"
+    ]
+    types = {
+        ast.unparse(item.target): ast.unparse(item.annotation)
+        for item in declared.body
+        if isinstance(item, ast.AnnAssign)
+    }
+    usage = rusage.getrusage(rusage.RUSAGE_SELF)._asdict()
+    assert types == {name: type(value).__name__ for name, value in usage.items()}
+    assert [*types] == [*usage] == [*FIELDS]
+    assert get_type_hints(RUsage) == {name: type(value) for name, value in usage.items()}
 
 
 def test_classes_are_the_packages() -> None:
@@ -153,7 +172,7 @@ def test_pickles_with_every_protocol(protocol: int) -> None:
     restored = pickle.loads(data)
     assert type(restored) is RUsage
     assert restored == USAGE
-    assert b"_usage" not in data
+    assert b"_fields" not in data
 
 
 @pytest.mark.parametrize(("protocol", "text"), PICKLES.items())

@@ -1,19 +1,19 @@
-"""What a backend is: the facts about one system's kernel, and nothing that runs."""
+"""Declarative description of a platform's getrusage(): what a backend is."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from .._fields import FIELDS, Field, NamedTuple
+from .._fields import FIELDS, Field
 
-TYPE_CHECKING = False  # typing's own takes long to import
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# The same numbers on every system that has the name; the C of each asserts it. macOS and Windows have no number for
-# THREAD and no system has BOTH: those are composed, and get the number that others (BOTH: a header of Linux) give them.
+# Every system that has the name has the same number, which its C asserts. RUSAGE_THREAD on macOS and Windows and
+# RUSAGE_BOTH everywhere are composed; they get the number that other systems use (RUSAGE_BOTH: linux/resource.h).
 RUSAGE_SELF = 0
 RUSAGE_CHILDREN = -1
 RUSAGE_THREAD = 1
@@ -51,28 +51,42 @@ FLOOR_RULES = frozenset({PEAK_AT_LEAST_PARENTS, PEAK_AT_LEAST_PARENTS_INEXACT})
 """The rules that compare a child's peak with the parent's."""
 
 
-class Backend(NamedTuple):
-    """The facts about a kernel's figures."""
+class Backend:
+    """What the numbers of one system's kernel mean.
 
-    name: str
-    """The system, as people call it."""
-    measured: Mapping[str, frozenset[str]]
-    """Each native ``RUSAGE_*`` name of the system with the fields really filled for it."""
-    absent: Mapping[str, str]
-    """Each name that the system cannot have honestly, and why: the words of its ``AttributeError``."""
-    maxrss_bytes: int = 0
-    """Bytes in one unit of ``ru_maxrss``; 0 where there is no peak."""
-    integral_bytes: int = 0
-    """Bytes in one unit of the integrals, which count ticks of the statistics clock; 0 where there are none."""
-    units: Mapping[str, str] = {}
-    """The unit of a field that counts something else here than elsewhere."""
-    notes: Mapping[str, str] = {}
-    """What must be known of a field's figure on this system beyond its name and unit."""
-    waited: frozenset[str] | None = None
-    """The fields known of one child that has ended, where those are not the ones that ``RUSAGE_CHILDREN`` has."""
+    ``name``: the system's usual name.
+    ``measured``: for each native ``RUSAGE_*`` name, the fields that the kernel fills.
+    ``absent``: public names that the system cannot provide, each with the reason, which its ``AttributeError`` gives.
+    ``maxrss_bytes``: bytes in one unit of ``ru_maxrss``; 0 where there is no peak.
+    ``integral_bytes``: bytes in one unit of the integrals, which count ticks of the statistics clock; 0 without them.
+    ``units``: fields that count another unit on this system.
+    ``notes``: what a field's name and unit do not say of its figure on this system.
+    ``waited``: the fields known of one child that has ended, where those are not the ones of ``RUSAGE_CHILDREN``.
+    ``child_peak``: whose peak a child's ``ru_maxrss`` is, one of the ``PEAK_*`` rules.
+    """
 
-    child_peak: str = PEAK_UNKNOWN
-    """Whose peak a child's ``ru_maxrss`` is: one of the ``PEAK_*`` rules."""
+    def __init__(  # noqa: PLR0913 (all but three have a default)
+        self,
+        name: str,
+        measured: Mapping[str, frozenset[str]],
+        absent: Mapping[str, str],
+        *,
+        maxrss_bytes: int = 0,
+        integral_bytes: int = 0,
+        units: Mapping[str, str] = {},
+        notes: Mapping[str, str] = {},
+        waited: frozenset[str] | None = None,
+        child_peak: str = PEAK_UNKNOWN,
+    ) -> None:
+        self.name = name
+        self.measured = measured
+        self.absent = absent
+        self.maxrss_bytes = maxrss_bytes
+        self.integral_bytes = integral_bytes
+        self.units = units
+        self.notes = notes
+        self.waited = measured.get("RUSAGE_CHILDREN", NONE) if waited is None else waited
+        self.child_peak = child_peak
 
     def fields(self) -> dict[str, Field]:
         """Return each field's unit and meaning on this system."""
@@ -86,7 +100,7 @@ class Backend(NamedTuple):
 
 
 def kernel_release(system: str, *, newest: str) -> str:
-    """Return the release of the kernel that runs if it is that system's, else the newest whose facts are told."""
+    """Return the running kernel's release if it is that system's, else the newest one that the backend describes."""
     if sys.platform != "win32" and sys.platform.startswith(system):
         return os.uname().release
     return newest
