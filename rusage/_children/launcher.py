@@ -154,14 +154,16 @@ def _memory() -> int:
         return _memory()
 
 
-def _number(value: int | None) -> int:
-    """Return a user or group ID for the launcher; -1, which means "unchanged", for None."""
-    if value is None:
-        return -1
-    number = index(value)
-    if not 0 <= number <= _MAX_ID:
+SAME_IDS = (-1, -1, -1)
+
+
+def id_numbers(user: int | None, group: int | None, groups: Sequence[int] | None) -> tuple[int, ...]:
+    """Return what the launcher takes: the user, the group, the number of groups, and those; -1 means "unchanged"."""
+    given = [index(number) for number in (user, group, *(groups or ())) if number is not None]
+    if not all(0 <= number <= _MAX_ID for number in given) or len(groups or ()) > _MAX_GROUPS:
         raise OverflowError
-    return number
+    numbers = (-1 if user is None else user, -1 if group is None else group)
+    return (*numbers, -1) if groups is None else (*numbers, len(groups), *groups)
 
 
 def _kill(pid: int) -> None:
@@ -200,22 +202,16 @@ class Launch:
         *,
         session: object = False,
         process_group: int = -1,
-        user: int | None = None,
-        group: int | None = None,
-        groups: Sequence[int] | None = None,
+        ids: tuple[int, ...] = SAME_IDS,
         keep: Iterable[int] | None = None,
     ) -> None:
-        """Prepare a start. ``keep``: the descriptors above 2 that the child has; None: all that are inheritable."""
+        """Prepare a start. ``keep``: the descriptors above 2 that the child has; None: all that are inheritable.
+
+        ``ids``: see ``id_numbers``.
+        """
         if not -(2**31) <= index(process_group) < 2**31:
             raise OverflowError
         kept = None if keep is None else {*map(int, keep)}
-        if groups is None:
-            group_ids = [-1]
-        elif len(groups) <= _MAX_GROUPS:
-            group_ids = [len(groups), *map(_number, groups)]
-        else:
-            raise OverflowError
-        ids = _number(user), _number(group), *group_ids
         self._fds = [*os.pipe()]
         try:
             self._fds.append(_above_2(self._fds.pop()))

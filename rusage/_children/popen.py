@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import time
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, AnyStr
 
 from .._backends import BACKEND
@@ -66,6 +67,18 @@ _PARAMETERS = [
 if sys.version_info < (3, 11):
     _PARAMETERS.remove("process_group")
 _PIPES = _PARAMETERS[10:16]
+_pipes = itemgetter(*_PIPES)
+
+# What the launcher is started without, since the child it creates does it.
+_LEFT_TO_CHILD: dict[str, Any] = {
+    "shell": False,
+    "uid": None,
+    "gid": None,
+    "gids": None,
+    "start_new_session": False,
+}
+if "process_group" in _PARAMETERS:
+    _LEFT_TO_CHILD["process_group"] = -1
 
 # The private methods that are overridden here, each with the parameters that it is called with.
 _HOOKS: dict[str, list[str]] = (
@@ -94,21 +107,24 @@ def _is_known(method: Any, parameters: list[str]) -> bool:
     return names[: len(parameters)] == parameters and required <= len(parameters)
 
 
-_checked: list[Any] = []
+_hooks = attrgetter(*_HOOKS)
+_checked: object = None
 
 
 def _is_patched() -> bool:
     """Return whether another library has replaced, or a new Python has changed, what ``Popen`` is built upon."""
     global _checked  # noqa: PLW0603 (the methods that were found to be known the last time)
     current: Any = subprocess.Popen
-    if not isinstance(current, type) or issubclass(current, Popen):  # a mock, or the Popen here in its place
-        current = _Popen
-    methods = [getattr(current, name, None) for name in _HOOKS]
-    if methods == _checked:
-        return False
-    if not all(map(_is_known, methods, _HOOKS.values())):
+    if current is not _Popen and (not isinstance(current, type) or issubclass(current, Popen)):
+        current = _Popen  # a mock, or the Popen here in its place
+    try:
+        methods = _hooks(current)
+    except AttributeError:
         return True
-    _checked = methods
+    if methods != _checked:
+        if not all(map(_is_known, methods, _HOOKS.values())):
+            return True
+        _checked = methods
     return False
 
 
@@ -239,6 +255,9 @@ class Popen(_Popen[AnyStr]):
             if usage is None:
                 self.measured, self.rusage = _NOTHING, RUsage.zero
                 return
+            if self._peak_isolated and usage.ru_maxrss:  # what child_fields() returns then, without its cost
+                self.measured, self.rusage = WAITED, usage
+                return
             self.measured = child_fields(
                 usage, isolated=self._peak_isolated, floor=self._floor, inherited=self._inherited
             )
@@ -329,7 +348,7 @@ class Popen(_Popen[AnyStr]):
                 self.pid = self.returncode = None  # type: ignore[assignment]  # as subprocess has it before a start
                 self._child_created = False
                 return False
-            super()._close_pipe_fds(*(call[name] for name in _PIPES))
+            super()._close_pipe_fds(*_pipes(call))
             self.pid, self._peak_isolated = result.pid, result.outcome is launcher.ISOLATED
             if result.outcome is launcher.KILLED:
                 self._saw_exit(None)
@@ -338,8 +357,8 @@ class Popen(_Popen[AnyStr]):
 
         def _try_launcher(self, call: dict[str, Any]) -> launcher.Result:
             """Attempt a start. After an exception that is not about the arguments nothing of it is left."""
-            user, group, groups = call["uid"], call["gid"], call["gids"]
-            other_ids = not user is group is groups is None
+            ids = call["uid"], call["gid"], call["gids"]
+            other_ids = ids != (None, None, None)
             if call["preexec_fn"] is not None or not launcher.usable(other_ids=other_ids):
                 return launcher.Result(launcher.NOT_STARTED)
             pass_fds: tuple[int, ...] = call["pass_fds"]
@@ -353,22 +372,11 @@ class Popen(_Popen[AnyStr]):
                     paths,
                     session=call["start_new_session"],
                     process_group=call.get("process_group", -1),
-                    user=user,
-                    group=group,
-                    groups=groups,
+                    ids=launcher.id_numbers(*ids) if other_ids else launcher.SAME_IDS,
                     keep=keep,
                 )
             except _ARGUMENT_ERRORS:
                 return launcher.Result(launcher.NOT_STARTED)
-            by_the_child: dict[str, Any] = {
-                "start_new_session": False,
-                "uid": None,
-                "gid": None,
-                "gids": None,
-                "shell": False,
-            }
-            if "process_group" in call:
-                by_the_child["process_group"] = -1
             with launch:
                 # subprocess raises an audit event for the launcher only.
                 sys.audit("subprocess.Popen", call["executable"] or arguments[0], arguments, call["cwd"], call["env"])
@@ -377,9 +385,8 @@ class Popen(_Popen[AnyStr]):
                     super()._execute_child(
                         **{
                             **call,
-                            **by_the_child,
+                            **_LEFT_TO_CHILD,
                             "args": launch.command,
-                            "shell": False,
                             "executable": launcher.PATH,
                             "close_fds": call["close_fds"] and keep is None,
                             "pass_fds": (*pass_fds, *launch.inherited_fds),
