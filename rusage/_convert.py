@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from operator import index
 
 from ._backends import BACKEND
@@ -13,7 +14,6 @@ from ._rusage import ffi, lib
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any
 
 _COUNTERS = tuple(FIELDS)[2:]
@@ -34,8 +34,6 @@ def from_native(usage: Sequence[float], /) -> RUsage:
     for an ``RUsage``, which has its uniform units already, and ``ValueError`` for another length or a number that no
     kernel gives.
     """
-    from collections.abc import Sequence  # noqa: PLC0415 (only here)
-
     if isinstance(usage, RUsage):
         raise TypeError("an RUsage is normalised already")
     if not isinstance(usage, Sequence) or isinstance(usage, (str, bytes, bytearray, memoryview)):

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from ._backends._base import RUSAGE_SELF
+from ._fields import RUsage
 from ._getrusage import getrusage, measured
 
 TYPE_CHECKING = False  # typing's own takes long to import
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any, TypeVar
 
-    from ._fields import RUsage
-
     F = TypeVar("F", bound=Callable[..., Any])
+else:
+    F = Callable  # for typing.get_type_hints
 
-    Instant = tuple[float, RUsage]  # the clock, and what was used until then
+Instant = tuple[float, RUsage]  # the clock, and what was used until then
 
 _clock = time.perf_counter
 

@@ -7,13 +7,13 @@ import os
 from operator import index
 
 from ._backends import BACKEND
+from ._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
 from ._getrusage import INT_MAX, INT_MIN, WAITED, buffer_of, new_call, usage_in
 from ._rusage import ffi, lib
 
 TYPE_CHECKING = False  # typing's own takes long to import
 
 if TYPE_CHECKING:
-    from ._fields import RUsage
     from ._rusage import Call, Int
 
 

@@ -14,10 +14,8 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
+from ._children.popen import CompletedProcess  # noqa: TC001 (for typing.get_type_hints)
 from ._children.run import complete, start
-
-if TYPE_CHECKING:
-    from ._children.popen import CompletedProcess
 
 __all__ = ["run"]
 

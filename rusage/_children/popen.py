@@ -329,7 +329,9 @@ class Popen(_Popen[AnyStr]):
 
     if sys.platform == "linux":
         # Set during a start through the launcher.
-        _launching: launcher.Launch | None = None
+        if TYPE_CHECKING:  # typing.get_type_hints would look for the name in the package
+            _launching: launcher.Launch | None
+        _launching = None
 
         def _close_pipe_fds(self, *fds: int) -> None:
             if self._launching is None:

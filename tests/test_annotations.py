@@ -1,0 +1,63 @@
+"""The annotations, signatures and source of the public functions and classes can be read at run time."""
+
+import inspect
+from collections.abc import Iterator
+from typing import Any, get_type_hints
+
+import pytest
+
+import rusage
+import rusage.asyncio
+
+
+def public(module: Any) -> Iterator[tuple[str, Any]]:
+    """Yield each public function, class and method of a module that rusage itself defines."""
+    for name in module.__all__:
+        found = getattr(module, name)
+        if not getattr(found, "__module__", "").startswith("rusage"):
+            continue  # a number, or OSError
+        yield name, found
+        for key, value in vars(found).items() if inspect.isclass(found) else ():
+            function = value.fget if isinstance(value, property) else value
+            if inspect.isfunction(function) and (key in {"__init__", "__call__"} or not key.startswith("_")):
+                yield f"{name}.{key}", function
+
+
+NAMES = [
+    pytest.param(found, id=f"{module.__name__}.{name}")
+    for module in (rusage, rusage.asyncio)
+    for name, found in public(module)
+]
+
+
+def test_all_public_names_are_checked() -> None:
+    """The list below is not empty by accident."""
+    ids = {parameter.id for parameter in NAMES}
+    assert {"rusage.getrusage", "rusage.measure.usage", "rusage.Popen", "rusage.asyncio.run"} <= ids
+
+
+@pytest.mark.parametrize("found", NAMES)
+def test_type_hints_resolve(found: Any) -> None:
+    """``typing.get_type_hints`` finds every name that an annotation uses."""
+    hints = get_type_hints(found)
+    if inspect.isfunction(found):
+        assert "return" in hints
+
+
+@pytest.mark.parametrize("found", NAMES)
+def test_signature_is_readable(found: Any) -> None:
+    """``inspect.signature`` names the parameters that the type hints are of."""
+    names = set(inspect.signature(found).parameters)
+    if inspect.isfunction(found):
+        assert set(get_type_hints(found)) - {"return"} <= names
+
+
+@pytest.mark.parametrize("found", NAMES)
+def test_source_is_the_functions_own(found: Any) -> None:
+    """``inspect.getsource`` gives a function's own source, and never another class's."""
+    try:
+        source = inspect.getsource(found)
+    except OSError:  # a class names the package as its module, where its source is not
+        assert inspect.isclass(found)
+        return
+    assert f"{'class' if inspect.isclass(found) else 'def'} {found.__name__}" in source.replace("def _run", "def run")
