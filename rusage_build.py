@@ -103,7 +103,7 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
         """Generate the C of the one extension, then compile it."""
         ext.py_limited_api = HAS_STABLE_ABI
         if not HAS_STABLE_ABI:
-            ext.define_macros.append(("_CFFI_NO_LIMITED_API", None))
+            ext.define_macros.append(("_CFFI_NO_LIMITED_API", ""))  # as cffi's own C defines it
         source = os.path.join(self.build_temp, "_rusage.c")
         os.makedirs(self.build_temp, exist_ok=True)
         ffibuilder.emit_c_code(source)
