@@ -180,7 +180,7 @@ def test_decorates_coroutine_functions() -> None:
         spin(0.1)
         return seconds
 
-    assert asyncio.iscoroutinefunction(work)
+    assert inspect.iscoroutinefunction(work)
     assert asyncio.run(work(0.05)) == 0.05
     assert meter.elapsed >= 0.06
     assert sum(meter.usage[:2]) >= 0.05
