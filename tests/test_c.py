@@ -111,7 +111,8 @@ def test_conversion_is_clean_under_sanitizers(build: ModuleType, tmp_path: Path)
     flags.append("-Wno-unused-function")  # not all of the C is about usage
     probe = tmp_path / "probe.c"
     probe.write_text("int main(void) { return 0; }\n")
-    for command in [compiler, *flags, probe, "-o", tmp_path / "probe"], [tmp_path / "probe"]:
+    runnable = str(tmp_path / "probe")
+    for command in [compiler, *flags, str(probe), "-o", runnable], [runnable]:
         if subprocess.run(command, capture_output=True, check=False).returncode:
             pytest.skip(reason="this compiler has no sanitizers that run here")
     subprocess.run([compiler, *flags, source, "-o", program], check=True)
