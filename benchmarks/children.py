@@ -45,6 +45,15 @@ def runs(parent: str) -> None:
     line(f'`rusage.run(["true"])` to `subprocess.run(["true"])`, {parent}', ours / theirs)
 
 
+def elapsed_with_timeout() -> None:
+    """Compare what elapsed says of the same program with a timeout and without."""
+    with_timeout, without = [
+        statistics.median(rusage.run(["sleep", "0.2"], timeout=timeout).elapsed for _ in range(5))
+        for timeout in (60, None)
+    ]
+    line('`elapsed` of `rusage.run(["sleep", "0.2"], timeout=60)` to that without a timeout', with_timeout / without)
+
+
 def blocks() -> None:
     """Compare a measured block with two bare calls."""
     getrusage, who, measure = rusage.getrusage, rusage.RUSAGE_SELF, rusage.measure
@@ -79,6 +88,7 @@ def main() -> None:
     print(f"{platform.python_implementation()} {platform.python_version()}, {platform.system()} {platform.machine()}\n")
     print("| what | ratio |\n| --- | --- |")
     runs("small parent")
+    elapsed_with_timeout()
     blocks()
     command()
     with mmap.mmap(-1, 1 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as held:

@@ -1,15 +1,17 @@
 """``Popen``: ``subprocess.Popen`` with the resource usage of its child, and on Linux with the child's own peak.
 
 It overrides private methods of ``subprocess.Popen``: ``_execute_child`` starts the child, ``_close_pipe_fds`` is called
-in the middle of that, ``_try_wait`` and ``_internal_poll`` are all that waits for the child. At each start they are
-compared with those that are known; where another library has replaced them, the child runs as that library runs it,
-and nothing of it is measured.
+in the middle of that, ``_try_wait`` and ``_internal_poll`` are all that waits for the child, ``_wait`` decides when. At
+each start they are compared with those that are known; where another library has replaced them, the child runs as that
+library runs it, and nothing of it is measured.
 """
 
 from __future__ import annotations
 
 import errno
+import math
 import os
+import select
 import subprocess
 import sys
 import time
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING, Any, AnyStr
 from .._backends import BACKEND
 from .._backends._base import FLOOR_RULES
 from .._fields import RUsage
-from .._getrusage import WAITED, error_of, new_call, usage_of
+from .._getrusage import INT_MAX, WAITED, error_of, new_call, usage_of
 from .._rusage import lib
 from .inherited import child_fields, keep_fields, parent_peak, read_inherited
 
@@ -35,6 +37,9 @@ if sys.platform == "linux":
 _NOTHING: frozenset[str] = frozenset()
 
 _clock = time.perf_counter
+
+# Before Python 3.15 subprocess looks every 50 ms at the latest whether a child has exited, if there is a timeout.
+_WAIT_BY_PIDFD = sys.version_info < (3, 15) and hasattr(os, "pidfd_open") and hasattr(select, "poll")
 
 if not isinstance(subprocess.Popen, type):  # replaced by a mock, say, at the moment of this import
     raise ImportError("rusage cannot start programs: subprocess.Popen is not a class")  # noqa: TRY004 (of an import)
@@ -90,6 +95,7 @@ _HOOKS: dict[str, list[str]] = (
         "_try_wait": ["wait_flags"],
         "_internal_poll": ["_deadstate"],
         "_handle_exitstatus": ["sts"],
+        **({"_wait": ["timeout"]} if _WAIT_BY_PIDFD else {}),
     }
 )
 
@@ -328,6 +334,40 @@ class Popen(_Popen[AnyStr]):
             self._inherited = read_inherited(self.pid)
 
     if sys.platform == "linux":
+        if _WAIT_BY_PIDFD:
+
+            def _wait(self, timeout: float | None) -> int:
+                if timeout is not None and not self._exits_within(timeout):
+                    raise subprocess.TimeoutExpired(self.args, timeout)
+                return super()._wait(timeout)
+
+            def _exits_within(self, timeout: float) -> bool:
+                """Wait until the child has exited, and return False if the time is over.
+
+                Return True at once if a file descriptor cannot tell: the caller waits all the same.
+                """
+                end = _clock() + timeout
+                # Under the lock no other thread here can reap the child, so that the pid is still the child's.
+                if self._internal_poll() is not None or not self._waitpid_lock.acquire(blocking=False):
+                    return True
+                try:
+                    if self.returncode is not None:
+                        return True
+                    fd = os.pidfd_open(self.pid)
+                except OSError:  # an old kernel, a sandbox, too many open files
+                    return True
+                finally:
+                    self._waitpid_lock.release()
+                try:
+                    exit_event = select.poll()
+                    exit_event.register(fd, select.POLLIN)
+                    while (left := end - _clock()) > 0:
+                        if exit_event.poll(math.ceil(min(INT_MAX, left * 1000))):
+                            return True
+                    return False
+                finally:
+                    os.close(fd)
+
         # Set during a start through the launcher.
         if TYPE_CHECKING:  # typing.get_type_hints would look for the name in the package
             _launching: launcher.Launch | None
