@@ -1,4 +1,4 @@
-"""``tests/check_wheel.py``, which ``tox -e package`` runs on the wheel."""
+"""``tests/tools/check_wheel.py``, which ``tox -e package`` runs on the wheel."""
 
 import struct
 import sys

@@ -38,7 +38,7 @@ ROWS = {
 
 
 def test_the_readme_has_the_table_of_the_backends() -> None:
-    """``python tests/systems.py README.md`` writes what the backends say."""
+    """``python tests/tools/systems.py README.md`` writes what the backends say."""
     text = README.read_text(encoding="utf-8")
     assert text == systems.with_table(text)
 

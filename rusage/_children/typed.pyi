@@ -1,6 +1,6 @@
 """What a type checker sees of ``Popen``, ``run`` and ``asyncio.run``: typeshed's ``subprocess`` with our own results.
 
-Nothing of this exists at run time. ``tests/typing_compare.py`` compares it with ``subprocess``, call by call.
+Nothing of this exists at run time. ``tests/tools/typing_compare.py`` compares it with ``subprocess``, call by call.
 """
 
 import subprocess

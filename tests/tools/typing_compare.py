@@ -1,7 +1,8 @@
 """Compare the types of ``rusage.Popen``, ``rusage.run`` and ``rusage.asyncio.run`` with ``subprocess``'s own.
 
-``python tests/typing_compare.py``: mypy and pyright tell the type of each of these calls, made once of ``subprocess``
-and once of ``rusage``; the two must be equal but for the module's name, and the same calls must be refused.
+``python tests/tools/typing_compare.py``: mypy and pyright infer the type of each of these calls, made once of
+``subprocess`` and once of ``rusage``; the two must be equal but for the module's name, and the same calls must be
+refused.
 """
 
 import json
@@ -11,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 
 POPEN = """
 Popen(["x"])

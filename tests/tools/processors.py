@@ -1,8 +1,8 @@
 """Run the tests on other processors: i386, whose long has 32 bits, and s390x, which has the other byte order.
 
-``python tests/processors.py NEW_FOLDER [pytest's arguments]``, as root; ``tox -e processors`` does it. Needs Debian's
-debootstrap and qemu-user-static on an x86_64 Linux. i386 runs by itself, s390x in an emulator that passes the figures
-of the host's kernel through: what is tested there is widths, layouts and byte order.
+``python tests/tools/processors.py NEW_FOLDER [pytest's arguments]``, as root; ``tox -e processors`` does it. Needs
+Debian's debootstrap and qemu-user-static on an x86_64 Linux. i386 runs by itself, s390x in an emulator that passes the
+figures of the host's kernel through: what is tested there is widths, layouts and byte order.
 """
 
 import os
@@ -69,11 +69,11 @@ def test(name: str, folder: Path, arguments: list[str]) -> int:
     shutil.copytree(ROOT, root / SOURCE, ignore=NOT_COPIED)
     pip = ["python3", "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"]
     run(*inside(root, *pip, "--break-system-packages", "--root-user-action=ignore", f"/{SOURCE}", **ENVIRONMENT))
-    print(f"{name}: ready after {time.monotonic() - start:.0f} s", flush=True)  # noqa: T201 (what takes how long)
+    print(f"{name}: ready after {time.monotonic() - start:.0f} s", flush=True)
     deselected = [f"--deselect={test}" for test in NOT_EMULATED if name == "s390x"]
     pytest = ["python3", "-m", "pytest", "-p", "no:cacheprovider", *deselected, *arguments]
     status = subprocess.run(inside(root, *pytest, **ENVIRONMENT), check=False).returncode
-    print(f"{name}: exit status {status} after {time.monotonic() - start:.0f} s", flush=True)  # noqa: T201
+    print(f"{name}: exit status {status} after {time.monotonic() - start:.0f} s", flush=True)
     return status
 
 

@@ -1,6 +1,6 @@
 """Check the launcher in Linux wheels: that it can be executed, and that it needs no dynamic loader.
 
-``python tests/check_wheel.py FOLDER``; ``tox -e package`` does it.
+``python tests/tools/check_wheel.py FOLDER``; ``tox -e package`` does it.
 """
 
 from __future__ import annotations

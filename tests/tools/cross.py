@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-BUILDER = Path(__file__).parent.parent / "rusage_build.py"
+BUILDER = Path(__file__).parent.parent.parent / "rusage_build.py"
 
 # The backend, the target, and what is to be said of a target that is not the platform itself.
 TARGETS = [

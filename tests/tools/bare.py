@@ -1,8 +1,8 @@
 """Run the README's commands for installation and tests, exactly as they are, on a Debian with nothing but Python.
 
-``python tests/bare.py NEW_FOLDER``, as root; ``tox -e bare`` does it. Needs Debian's debootstrap and git. Each command
-gets a root folder of its own, with Python and the essential packages, and a clone of the commit that is checked out:
-changes that are not committed are not tested.
+``python tests/tools/bare.py NEW_FOLDER``, as root; ``tox -e bare`` does it. Needs Debian's debootstrap and git. Each
+command gets a root folder of its own, with Python and the essential packages, and a clone of the commit that is checked
+out: changes that are not committed are not tested.
 
 The configuration of this machine for the network, apt, pip and npm is copied into the root folder, except apt's
 sources and preferences: they belong to the distribution that is installed here.

@@ -1,7 +1,7 @@
 """The README's table of systems and fields, written from the backends.
 
-``python tests/systems.py README.md`` writes it between the two marks; ``tests/test_systems.py`` sees to it that it is
-written anew when a backend changes.
+``python tests/tools/systems.py README.md`` writes it between the two marks; ``tests/test_systems.py`` checks that it is
+up to date.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from expected import BACKENDS, newest
-
 from rusage._backends import unknown
 from rusage._backends._base import TIMES
 from rusage._fields import FIELDS
 from rusage._getrusage import measured_of_a_child
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from expected import BACKENDS, newest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
