@@ -1,4 +1,4 @@
-"""What ``run`` does beside ``subprocess.run``; most of it is tested in test_children.py."""
+"""What ``run`` does beside ``subprocess.run``; most of it is tested in test_popen.py."""
 
 import subprocess
 import sys

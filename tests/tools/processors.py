@@ -31,8 +31,8 @@ NOT_EMULATED = [
     "tests/test_c.py::test_conversion_is_clean_under_sanitizers",
     # It makes a fork of each vfork and no brother by clone(CLONE_PARENT): the launcher cannot run in it.
     "tests/test_asyncio.py",
-    "tests/test_children.py",
-    "tests/test_command.py",
+    "tests/test_popen.py",
+    "tests/test_cli.py",
     "tests/test_launcher.py",
 ]
 NOT_COPIED = shutil.ignore_patterns(".*", "*.so", "*.egg-info", "__pycache__", "build", "dist")

@@ -1,6 +1,6 @@
 """The README's table of systems and fields, written from the backends.
 
-``python tests/tools/systems.py README.md`` writes it between the two marks; ``tests/test_systems.py`` checks that it is
+``python tests/tools/systems.py README.md`` writes it between the two marks; ``tests/test_readme_table.py`` checks that it is
 up to date.
 """
 
