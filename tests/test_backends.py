@@ -231,29 +231,6 @@ def test_two_gibibytes_of_kibibytes() -> None:
     assert convert(freebsd.BACKEND, maxrss=2**31 - 1).ru_maxrss == 2199023254528
 
 
-# --- Times ------------------------------------------------------------------------------------------------------------
-
-
-def nearest(microseconds: int) -> float:
-    """Return the double nearest to a time: of its digits, as a division is rounded twice on an x87."""
-    return float(f"{microseconds // 10**6}.{microseconds % 10**6:06}")
-
-
-@given(utime=st.integers(0, 2**31 * 10**6 - 1), stime=st.integers(0, 999_999))
-@example(utime=21_621, stime=999_999)  # 0 + 21621 * 1e-6 is 0.021620999999999998
-@example(utime=2**31 * 10**6 - 1, stime=1)
-def test_times_are_correctly_rounded(utime: int, stime: int) -> None:
-    """A time is the double nearest to the kernel's microseconds."""
-    usage = convert(linux.BACKEND, utime=utime, stime=stime)
-    assert usage.ru_utime == nearest(utime)
-    assert usage.ru_stime == nearest(stime)
-
-
-def test_twenty_one_thousand_six_hundred_and_twenty_one_microseconds() -> None:
-    """0.021621 s is what its literal is; second + microsecond * 1e-6 is off in the last bit."""
-    assert convert(linux.BACKEND, utime=21_621).ru_utime == 0.021621
-
-
 # --- BOTH -------------------------------------------------------------------------------------------------------------
 
 OTHER = {name: 2 * value + 1 for name, value in KERNEL.items()}
@@ -279,14 +256,6 @@ def test_both_has_what_both_have() -> None:
     ]:
         assert unmeasured not in measured_for(backend, hz=127)[-2]
         assert getattr(convert_both(backend, KERNEL, OTHER), unmeasured) == 0
-
-
-@given(own=st.integers(0, 2**31 * 10**6 - 1), children=st.integers(0, 2**31 * 10**6 - 1))
-def test_both_rounds_the_sum_of_the_times_once(own: int, children: int) -> None:
-    """Microseconds are added before they are divided: the sum is the nearest double too."""
-    usage = convert_both(linux.BACKEND, {"utime": own, "stime": children}, {"utime": children, "stime": 7})
-    assert usage.ru_utime == nearest(own + children)
-    assert usage.ru_stime == nearest(children + 7)
 
 
 @given(own=longs, children=longs)

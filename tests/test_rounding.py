@@ -1,15 +1,14 @@
-"""Times are the nearest doubles to what the kernel counted, on processors that round twice, too.
+"""Times are the doubles nearest to the kernel's integers, also on an x87, which rounds twice.
 
-The oracle is the interpreter's reading of decimal digits, which is correctly rounded everywhere. A division in Python
-is none: on the x87 it has the flaw that is tested for.
+The oracle is the interpreter's conversion of decimal digits, which is correctly rounded everywhere; a division in
+Python is rounded twice on an x87 too.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rusage._backends._base import RUSAGE_BOTH, RUSAGE_SELF, TIMES
@@ -24,27 +23,47 @@ if TYPE_CHECKING:
 DOUBLY_ROUNDED_MICROSECONDS = [2_877, 79_811, 350_494]
 DOUBLY_ROUNDED_FILETIMES = [14_385, 57_540, 258_038, 299_966, 7_345_970]
 
-# A time_t may have 32 bits.
-fifty_years_of_microseconds = st.integers(0, 50 * 366 * 86_400 * 10**6)
+# What a time_t of 32 bits can hold.
+microseconds_of_32_bits = st.integers(0, 2**31 * 10**6 - 1)
 a_decade_of_filetime = st.integers(0, 10 * 366 * 86_400 * 10**7)
 
 
-def native_of(microseconds: int) -> Native:
-    """Return a native usage with this user time."""
+def native_of(user: int, system: int) -> Native:
+    """Return a native usage with these times in microseconds."""
     native = ffi.new("struct rusage *")
-    native.ru_utime.tv_sec, native.ru_utime.tv_usec = divmod(microseconds, 10**6)
+    native.ru_utime.tv_sec, native.ru_utime.tv_usec = divmod(user, 10**6)
+    native.ru_stime.tv_sec, native.ru_stime.tv_usec = divmod(system, 10**6)
     return native
 
 
-def check_microseconds(microseconds: int) -> None:
-    """Compare a converted time with what its digits read as."""
+@given(user=microseconds_of_32_bits | st.integers(0, 10**7), system=st.integers(0, 999_999))
+@example(user=21_621, system=999_999)  # 0 + 21621 * 1e-6 is 0.021620999999999998
+@example(user=2**31 * 10**6 - 1, system=1)
+@example(user=DOUBLY_ROUNDED_MICROSECONDS[0], system=DOUBLY_ROUNDED_MICROSECONDS[1])
+@example(user=DOUBLY_ROUNDED_MICROSECONDS[1], system=DOUBLY_ROUNDED_MICROSECONDS[2])
+@example(user=DOUBLY_ROUNDED_MICROSECONDS[2], system=DOUBLY_ROUNDED_MICROSECONDS[0])
+def test_microseconds_become_the_nearest_double(user: int, system: int) -> None:
+    """The double that the digits read as, for both times."""
     call = new_call(BACKEND, RUSAGE_SELF, TIMES)
-    lib.rusage_convert(native_of(microseconds), call)
-    assert usage_of(call).ru_utime == float(f"{microseconds}e-6")
+    lib.rusage_convert(native_of(user, system), call)
+    assert usage_of(call)[:2] == (float(f"{user}e-6"), float(f"{system}e-6"))
 
 
-def check_filetime(units: int) -> None:
-    """Compare a converted time of Windows with what its digits read as."""
+def test_literal_of_a_time() -> None:
+    """In the last bit 0.021621 s differs from second + microsecond * 1e-6."""
+    call = new_call(BACKEND, RUSAGE_SELF, TIMES)
+    lib.rusage_convert(native_of(21_621, 0), call)
+    assert usage_of(call).ru_utime == 0.021621
+
+
+@given(a_decade_of_filetime | st.integers(0, 10**8))
+@example(DOUBLY_ROUNDED_FILETIMES[0])
+@example(DOUBLY_ROUNDED_FILETIMES[1])
+@example(DOUBLY_ROUNDED_FILETIMES[2])
+@example(DOUBLY_ROUNDED_FILETIMES[3])
+@example(DOUBLY_ROUNDED_FILETIMES[4])
+def test_filetimes_become_the_nearest_double(units: int) -> None:
+    """Windows counts units of 100 ns."""
     native = ffi.new("rusage_windows *")
     native.kernel_high, native.kernel_low = divmod(units, 2**32)
     call = new_call(BACKEND, RUSAGE_SELF, TIMES)
@@ -52,33 +71,9 @@ def check_filetime(units: int) -> None:
     assert usage_of(call).ru_stime == float(f"{units}e-7")
 
 
-@given(fifty_years_of_microseconds | st.integers(0, 10**7))
-def test_a_time_is_the_nearest_double_to_the_microseconds(microseconds: int) -> None:
-    """Any number of microseconds of fifty years reads as its digits do."""
-    check_microseconds(microseconds)
-
-
-@given(a_decade_of_filetime | st.integers(0, 10**8))
-def test_a_time_of_windows_is_the_nearest_double_to_the_100_ns(units: int) -> None:
-    """Any number of 100 ns of a decade reads as its digits do."""
-    check_filetime(units)
-
-
-@pytest.mark.parametrize("microseconds", DOUBLY_ROUNDED_MICROSECONDS)
-def test_a_time_is_not_rounded_twice(microseconds: int) -> None:
-    """What the x87 rounds to 64 bits first still becomes the nearest double."""
-    check_microseconds(microseconds)
-
-
-@pytest.mark.parametrize("units", DOUBLY_ROUNDED_FILETIMES)
-def test_a_time_of_windows_is_not_rounded_twice(units: int) -> None:
-    """The same for units of 100 ns."""
-    check_filetime(units)
-
-
-@given(fifty_years_of_microseconds, fifty_years_of_microseconds)
-def test_the_time_of_both_is_rounded_once(own: int, children: int) -> None:
-    """Own and children's time are added as the kernel counted them, and then become a double."""
+@given(own=microseconds_of_32_bits, children=microseconds_of_32_bits)
+def test_sum_of_both_is_rounded_once(own: int, children: int) -> None:
+    """Microseconds are added before they become a double."""
     call = new_call(BACKEND, RUSAGE_BOTH, TIMES)
-    lib.rusage_convert_both(native_of(own), native_of(children), call)
-    assert usage_of(call).ru_utime == float(f"{own + children}e-6")
+    lib.rusage_convert_both(native_of(own, children), native_of(children, 7), call)
+    assert usage_of(call)[:2] == (float(f"{own + children}e-6"), float(f"{children + 7}e-6"))

@@ -1,7 +1,7 @@
 """The README's table of systems and fields, written from the backends.
 
-``python tests/tools/systems.py README.md`` writes it between the two marks; ``tests/test_readme_table.py`` checks that it is
-up to date.
+``python tests/tools/systems.py README.md`` writes it between the two marks; ``tests/test_readme_table.py`` checks that
+it is up to date.
 """
 
 from __future__ import annotations
