@@ -2,18 +2,25 @@
 
 The compiler and the systems' headers are those of the ziglang package. CPython's headers are those of the interpreter
 that runs this; what its pyconfig.h says of this machine's types is replaced by what the compiler says of the target's.
+
+The launcher is compiled for several processors, with a C library and, where it can be, without one. The form without a
+C library is also linked, and run if Debian's qemu-user is installed.
 """
 
 import argparse
+import os
 import runpy
+import shutil
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
-BUILDER = Path(__file__).parent.parent.parent / "rusage_build.py"
+BUILDER = Path(__file__).resolve().parent.parent.parent / "rusage_build.py"
+LAUNCHER = BUILDER.parent / "rusage" / "_children" / "launcher.c"
 
 # The backend, the target, and what is to be said of a target that is not the platform itself.
 TARGETS = [
@@ -41,6 +48,23 @@ for _name in dict.fromkeys(PLATFORMS.values()):
         TARGETS.append(
             (_name, "x86_64-linux-gnu", "no headers of it in ziglang: glibc's instead, which has RUSAGE_LWP too")
         )
+
+# The target of the launcher, and the emulator for its form without a C library; None if it has no such form.
+LAUNCHERS: list[tuple[str, str | None]] = [
+    ("x86_64-linux-gnu", "qemu-x86_64"),
+    ("aarch64-linux-gnu", "qemu-aarch64"),
+    ("riscv64-linux-gnu", "qemu-riscv64"),
+    ("x86-linux-gnu", "qemu-i386"),
+    ("arm-linux-gnueabihf", "qemu-arm"),
+    ("s390x-linux-gnu", None),
+    ("powerpc64le-linux-gnu", None),
+]
+# As in rusage_build.py. ziglang does not support its -z noseparate-code.
+NO_LIBC = ["-DRUSAGE_NO_LIBC", "-ffreestanding", "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-pie"]
+NO_LIBC += ["-fomit-frame-pointer"]
+LINK_NO_LIBC = ["-static", "-nostdlib", "-no-pie"]
+ID = shutil.which("id") or "/usr/bin/id"
+REFUSED = 253  # the launcher's exit status where clone(2) refuses CLONE_PARENT, as qemu-user does
 
 WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wvla", "-Werror"]
 # cffi's own part of the generated file has these.
@@ -101,42 +125,117 @@ def write_headers(folder: Path, python: str) -> None:
     (folder / "pyconfig.h").write_text(python + SIZES + CONFIGURE)
 
 
+def zig(*arguments: str | Path) -> str:
+    """Run the compiler; return its complaints, nothing if all is well."""
+    command = [sys.executable, "-m", "ziglang", "cc", *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return done.stdout or (f"exit status {done.returncode}\n" if done.returncode else "")
+
+
 def compile_for(platform: str, target: str, folder: Path) -> str:
-    """Compile the C of a platform for a target; return what the compiler has to say, nothing if all is well."""
+    """Compile the C of a platform for a target; return the complaints."""
     source = folder / f"{platform}.c"
     if not source.exists():
         subprocess.run([sys.executable, BUILDER, "--platform", platform, source], check=True, stdout=subprocess.DEVNULL)
     headers = folder / ("windows" if "windows" in target else "unix")
-    command = [sys.executable, "-m", "ziglang", "cc", "-target", target, *WARNINGS, *NO_WARNINGS]
-    command += ["-isystem", str(headers), "-c", str(source), "-o", str(folder / f"{platform}-{target}.o")]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if done.returncode:
-        return done.stdout or f"exit status {done.returncode}"
-    return done.stdout
+    output = folder / f"{platform}-{target}.o"
+    return zig("-target", target, *WARNINGS, *NO_WARNINGS, "-isystem", headers, "-c", source, "-o", output)
+
+
+def build_launcher(target: str, program: Path, *, libc: bool) -> str:
+    """Compile the launcher for a target, and link it if that needs no C library; return the complaints."""
+    # Linking with one takes ziglang a quarter of a minute: it builds the library first.
+    compiled = program.with_suffix(".o")
+    trouble = zig("-target", target, "-O2", *WARNINGS, *([] if libc else NO_LIBC), "-c", LAUNCHER, "-o", compiled)
+    return trouble or ("" if libc else zig("-target", target, *LINK_NO_LIBC, compiled, "-o", program))
+
+
+def start_id(words: list[str], parent: int, ids: list[str]) -> tuple[int, str]:
+    """Start id(1) through a launcher; return the launcher's exit status and the output."""
+    memory = os.memfd_create("memory")
+    read, write = os.pipe()
+    for fd in memory, write:
+        os.set_inheritable(fd, True)  # noqa: FBT003 (takes no keyword)
+    # PARENT MEMORY DONE SESSION PROCESS_GROUP USER GROUP N GROUP_1 ... K FD_1 M PATH_1 PATH_2 ARGUMENT_0
+    session_and_group, kept = ["0", "-1"], ["1", str(write)]
+    paths = ["2", "/no/such/program", ID]
+    command = [*words, str(parent), str(memory), str(write), *session_and_group, *ids, *kept, *paths, "id"]
+    try:
+        done = subprocess.run(command, close_fds=False, stdout=subprocess.PIPE, text=True, check=False)
+    finally:
+        for fd in memory, read, write:
+            os.close(fd)
+    return done.returncode, done.stdout
+
+
+def run_launcher(emulator: str, program: Path) -> str:
+    """Run a launcher in an emulator; return what is wrong.
+
+    With a PARENT that is not its parent's process ID the launcher executes the program itself. With the right one it
+    calls clone(CLONE_PARENT), which the emulator refuses.
+    """
+    unchanged, root = ["-1", "-1", "-1"], os.geteuid() == 0
+    ids: dict[str, Any] = {"user": 65534, "group": 1, "extra_groups": [7, 8]} if root else {}
+    cases: list[tuple[int, list[str], int, str]] = [
+        (1, unchanged, 0, subprocess.check_output([ID], text=True)),
+        (1, ["65534", "1", "2", "7", "8"] if root else unchanged, 0, subprocess.check_output([ID], text=True, **ids)),
+        (os.getpid(), unchanged, REFUSED, ""),
+    ]
+    trouble = ""
+    for parent, words, status, output in cases:
+        seen = start_id([emulator, str(program)], parent, words)
+        if seen != (status, output):
+            trouble += f"{emulator}: {seen} instead of {(status, output)}\n"
+    return trouble
+
+
+def report(name: str, target: str, started: float, trouble: str, remark: str) -> bool:
+    """Print a row of the table; return whether all is well."""
+    verdict = "FAILED" if trouble else "ok"
+    print(f"{name:10} {target:22} {verdict:6} {time.monotonic() - started:5.1f} s  {remark}".rstrip())
+    print(trouble, end="", flush=True)
+    return not trouble
+
+
+def test_launcher(target: str, emulator: str | None, folder: Path) -> list[bool]:
+    """Build the launcher for a target in all its forms, and run it if there is an emulator; return what went well."""
+    started = time.monotonic()
+    trouble = build_launcher(target, folder / f"launcher-{target}", libc=True)
+    well = [report("launcher", target, started, trouble, "with a C library")]
+    if emulator is None:
+        return well
+    started, program, remark = time.monotonic(), folder / f"no-libc-{target}", "without a C library"
+    trouble = build_launcher(target, program, libc=False)
+    path = shutil.which(emulator)
+    if path and not trouble:
+        trouble = run_launcher(path, program)
+        remark += f", run by {emulator}"
+    elif not path:
+        remark += f", not run: {emulator} is not installed"
+    return [*well, report("launcher", target, started, trouble, remark)]
 
 
 def main() -> int:
     """Compile for all targets, or those that contain a given text; exit with 1 if one of them fails."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("text", nargs="?", default="", help="such as freebsd or aarch64")
+    parser.add_argument("text", nargs="?", default="", help="such as freebsd, aarch64 or launcher")
     text = parser.parse_args().text
     chosen = [row for row in TARGETS if text in row[0] or text in row[1]]
-    if not chosen:
+    launchers = [row for row in LAUNCHERS if text in "launcher" or text in row[0]]
+    if not chosen and not launchers:
         parser.error(f"no target contains {text!r}")
-    failed = 0
+    well = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_headers(folder / "unix", f'#include "{here()}"\n')
         write_headers(folder / "windows", WINDOWS)
         for platform, target, remark in chosen:
             started = time.monotonic()
-            trouble = compile_for(platform, target, folder)
-            failed += bool(trouble)
-            verdict = "FAILED" if trouble else "ok"
-            print(f"{platform:10} {target:22} {verdict:6} {time.monotonic() - started:5.1f} s  {remark}".rstrip())
-            print(trouble, end="", flush=True)
-    print(f"{len(chosen) - failed} of {len(chosen)} compile")
-    return 1 if failed else 0
+            well.append(report(platform, target, started, compile_for(platform, target, folder), remark))
+        for target, emulator in launchers:
+            well += test_launcher(target, emulator, folder)
+    print(f"{sum(well)} of {len(well)} pass")
+    return 0 if all(well) else 1
 
 
 if __name__ == "__main__":
