@@ -86,14 +86,14 @@ class System(NamedTuple):
 
 NO_THREAD = {"RUSAGE_THREAD": "its getrusage(2) knows the process and its children only"}
 UNKNOWN_CALLS = {
-    "RUSAGE_THREAD": "whether this system can tell one thread's usage is not known",
-    "wait3": "it is there only where the system's wait4 is known",
-    "wait4": "it is there only where the system's wait4 is known",
+    "RUSAGE_THREAD": "it is unknown whether this system reports the usage of a thread",
+    "wait3": "it is unknown whether this system has a usable wait4(2)",
+    "wait4": "it is unknown whether this system has a usable wait4(2)",
 }
-RUNNING = "it counts children that still run"
-NOT_KEPT = "it is 0 where the proc server does not keep it"
-NO_ACCOUNT = "it keeps no account of the children that have ended"
-NO_NATIVE = "it has no usage of its own shape that somebody could give"
+RUNNING = "it includes children that still run"
+NOT_KEPT = "it is 0 unless the proc server records it"
+NO_ACCOUNT = "it keeps no usage of children that have ended"
+NO_NATIVE = "it has no native struct rusage to convert"
 
 PLAIN = "utime stime minflt majflt inblock oublock nvcsw nivcsw"
 BSD = f"{PLAIN} msgsnd msgrcv nsignals"
@@ -120,8 +120,8 @@ SYSTEMS = {
         units=BLOCKS_512,
         meanings=(
             ("ru_ixrss", "not measured by Linux"),
-            ("ru_maxrss", "at the start it is that of the process that this one was started from"),
-            ("ru_maxrss", "for children the largest child's, at least the parent's"),
+            ("ru_maxrss", "at first, that of the process from which this one was started"),
+            ("ru_maxrss", "for children, that of the largest child, which is at least the parent's"),
             ("ru_maxrss", "CPUs x max(32, 2 x CPUs) pages for each of three counters (96 MiB with 64 CPUs and"),
             ("ru_maxrss", "may be 0"),
         ),
@@ -145,9 +145,12 @@ SYSTEMS = {
         {"SELF": MACOS, "CHILDREN": MACOS, "THREAD": "utime stime"},
         {"SELF": OF_MACOS, "CHILDREN": OF_MACOS, "THREAD": ONLY_TIMES},
         meanings=(
-            ("ru_nvcsw", "not measured by macOS; the kernel counts its own calls of sleep, whether they block or not"),
-            ("ru_nivcsw", "not measured by macOS; the kernel counts all other switches, voluntary ones among them"),
-            ("ru_inblock", "not measured by macOS; the kernel counts misses of its buffer cache only"),
+            (
+                "ru_nvcsw",
+                "not measured by macOS; the kernel counts calls of its sleep function, whether they block or not",
+            ),
+            ("ru_nivcsw", "not measured by macOS; the kernel counts all other switches, including voluntary ones"),
+            ("ru_inblock", "not measured by macOS; the kernel counts only misses of its buffer cache"),
             ("ru_stime", "0 where the kernel does not split the time"),
         ),
         child_peak=PEAK_OWN,
@@ -158,12 +161,12 @@ SYSTEMS = {
         dict.fromkeys(("SELF", "CHILDREN", "THREAD"), f"{BSD} maxrss {INTEGRALS}"),
         {"SELF": OF_BSD_WITH_INTEGRALS, "THREAD": OF_BSD_WITH_INTEGRALS},
         meanings=(
-            ("ru_maxrss", "it is 0 before the first one"),
-            ("ru_maxrss", "for children the largest child's, which may be the parent's"),
-            ("ru_ixrss", "0 before the first one"),
-            ("ru_ixrss", "for children it may contain the parent's"),
+            ("ru_maxrss", "0 before the first tick"),
+            ("ru_maxrss", "for children, that of the largest child, which may be the parent's"),
+            ("ru_ixrss", "0 before the first tick"),
+            ("ru_ixrss", "for children, may include the parent's"),
             ("ru_nswap", "not measured by FreeBSD"),
-            ("ru_utime", "before the first one all of it is system time"),
+            ("ru_utime", "before the first tick, all of it is system time"),
         ),
         child_peak=PEAK_SAMPLED,
     ),
@@ -181,9 +184,9 @@ SYSTEMS = {
         {"SELF": f"{BSD} maxrss {INTEGRALS}", "CHILDREN": f"{BSD} maxrss {INTEGRALS}", "THREAD": f"{BSD} maxrss"},
         {"SELF": OF_BSD_WITH_INTEGRALS, "THREAD": OF_BSD},
         meanings=(
-            ("ru_ixrss", "kept since OpenBSD 7.8, and not for a thread"),
+            ("ru_ixrss", "measured since OpenBSD 7.8, and not for a thread"),
             ("ru_utime", "whole ticks of the statistics clock"),
-            ("ru_maxrss", "for children the largest child's, which may be the parent's"),
+            ("ru_maxrss", "for children, that of the largest child, which may be the parent's"),
         ),
         name="OpenBSD",
     ),
@@ -205,8 +208,8 @@ SYSTEMS = {
         {"SELF": OF_BSD, "CHILDREN": OF_BSD},
         NO_THREAD,
         meanings=(
-            ("ru_ixrss", "not measured by NetBSD; the kernel gives the size at the time of the call"),
-            ("ru_maxrss", "for children the largest child's, at least the parent's"),
+            ("ru_ixrss", "not measured by NetBSD; the kernel reports the size at the time of the call"),
+            ("ru_maxrss", "for children, that of the largest child, which is at least the parent's"),
         ),
         child_peak=PEAK_AT_LEAST_PARENTS,
         name="NetBSD",
@@ -219,8 +222,8 @@ SYSTEMS = {
         {"SELF": (1033216, 0, 0, 0, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069)},
         NO_THREAD,
         meanings=(
-            ("ru_maxrss", "it is 0 before the first one"),
-            ("ru_maxrss", "for children the largest child's, which may be the parent's"),
+            ("ru_maxrss", "0 before the first tick"),
+            ("ru_maxrss", "for children, that of the largest child, which may be the parent's"),
             ("ru_nswap", "swap-outs of the whole process"),
             ("ru_idrss", "not measured by DragonFly BSD; the kernel counts ticks of a clock whose rate it does not"),
         ),
@@ -242,7 +245,7 @@ SYSTEMS = {
             "RUSAGE_BOTH": NO_ACCOUNT,
             "from_native": NO_NATIVE,
             "wait3": "it has no call that waits for any child",
-            "wait4": "it has no call that waits for a child by its pid and tells its usage",
+            "wait4": "it has no call that waits for a process ID and returns its usage",
         },
         child_peak=PEAK_OWN,
     ),
@@ -281,7 +284,7 @@ SYSTEMS = {
         {"SELF": f"{BSD} nswap", "CHILDREN": f"{BSD} nswap"},
         {"SELF": COUNTERS_AND_SWAPS},
         UNKNOWN_CALLS,
-        meanings=(("ru_minflt", "whether this system fills it is not known"),),
+        meanings=(("ru_minflt", "it is unknown whether this system fills it"),),
         name="aix",
     ),
 }

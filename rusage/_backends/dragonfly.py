@@ -6,8 +6,8 @@ swapout() in sys/vm/vm_glue.c writes ``ru_nswap``; calcru_proc() in kern_resourc
 from ._base import ALL, INTEGRALS, KIB, PEAK_UNKNOWN, Backend
 
 MEASURED = ALL - INTEGRALS
-SAMPLED = "added up at ticks of the statistics clock, not for fine differences"
-RATE = "the kernel counts ticks of a clock whose rate it does not tell"
+SAMPLED = "counted at ticks of the statistics clock; too coarse for short intervals"
+RATE = "the kernel counts ticks of a clock whose rate it does not report"
 
 BACKEND = Backend(
     name="DragonFly BSD",
@@ -17,15 +17,15 @@ BACKEND = Backend(
     notes={
         "ru_utime": SAMPLED,
         "ru_stime": SAMPLED,
-        "ru_maxrss": "sampled at ticks of the scheduler's clock: a short peak is missed, and it is 0 before the "
-        "first one; for children the largest child's, which may be the parent's",
+        "ru_maxrss": "sampled at ticks of the scheduler clock: a short peak may be missed; 0 before the first tick; "
+        "for children, that of the largest child, which may be the parent's",
         "ru_ixrss": RATE,  # not that of the statistics clock, whatever the man page says
         "ru_idrss": RATE,
         "ru_isrss": RATE,
-        "ru_nswap": "swap-outs of the whole process",
-        "ru_msgsnd": "calls that send on a socket",
-        "ru_msgrcv": "calls that receive from a socket",
-        "ru_nsignals": "those that a handler took",
+        "ru_nswap": "counts swap-outs of the whole process",
+        "ru_msgsnd": "counts calls that send on sockets",
+        "ru_msgrcv": "counts calls that receive from sockets",
+        "ru_nsignals": "counts only signals caught by a handler",
     },
     # schedclock() may sample the copy of the parent between fork and exec, and kinfo_proc's kp_ru was not verified to
     # have the running threads' share.

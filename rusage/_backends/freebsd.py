@@ -3,10 +3,10 @@
 from ._base import ALL, KIB, PEAK_SAMPLED, Backend
 
 MEASURED = ALL - {"ru_nswap"}  # nothing in the kernel of FreeBSD 15 counts it
-SPLIT = "run time is split by ticks of the statistics clock; before the first one all of it is system time"
+SPLIT = "run time is split by ticks of the statistics clock; before the first tick, all of it is system time"
 INTEGRAL = (
-    "its virtual size, sampled at ticks of the statistics clock; 0 before the first one; "
-    "for children it may contain the parent's"
+    "integral of the virtual size, sampled at ticks of the statistics clock; 0 before the first tick; "
+    "for children, may include the parent's"
 )
 
 BACKEND = Backend(
@@ -18,17 +18,17 @@ BACKEND = Backend(
     notes={
         "ru_utime": SPLIT,
         "ru_stime": SPLIT,
-        "ru_maxrss": "sampled at ticks of the statistics clock: a short peak is missed, and it is 0 before the first "
-        "one; for children the largest child's, which may be the parent's; "
-        "the process's at the thread's own ticks for a thread",
+        "ru_maxrss": "sampled at ticks of the statistics clock: a short peak may be missed; 0 before the first tick; "
+        "for children, that of the largest child, which may be the parent's; "
+        "for a thread, that of the process at the thread's own ticks",
         "ru_ixrss": INTEGRAL,
         "ru_idrss": INTEGRAL,
         "ru_isrss": INTEGRAL,
-        "ru_nswap": "nothing in the kernel counts it any more",
-        "ru_msgsnd": "calls that send on a socket or pipe",
-        "ru_msgrcv": "calls that receive from a socket or pipe",
-        "ru_nsignals": "those that a handler took",
-        "ru_nvcsw": "a yield is a voluntary one",
+        "ru_nswap": "the kernel no longer counts it",
+        "ru_msgsnd": "counts calls that send on sockets or pipes",
+        "ru_msgrcv": "counts calls that receive from sockets or pipes",
+        "ru_nsignals": "counts only signals caught by a handler",
+        "ru_nvcsw": "a yield counts as voluntary",
     },
     # statclock() may sample the copy of the parent between fork and exec, and exec resets nothing (measured).
     child_peak=PEAK_SAMPLED,

@@ -13,8 +13,8 @@ BACKEND = Backend(
     notes={
         "ru_inblock": "approximate",
         "ru_oublock": "approximate",
-        "ru_msgsnd": "on streams and sockets",
-        "ru_msgrcv": "on streams and sockets",
+        "ru_msgsnd": "counts messages on streams and sockets",
+        "ru_msgrcv": "counts messages on streams and sockets",
     },
     waited=TIMES,  # wait3(3C): only the two times are available
     child_peak=PEAK_UNKNOWN,  # there is none

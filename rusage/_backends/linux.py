@@ -24,14 +24,15 @@ def backend(*, io_accounting: bool) -> Backend:
         maxrss_bytes=KIB,  # pages, converted by the kernel: kernel/sys.c
         units={"ru_inblock": "512-byte units", "ru_oublock": "512-byte units"},  # bytes >> 9
         notes={
-            "ru_utime": "user and system add up to the run time, the split between them is sampled",
-            "ru_stime": "user and system add up to the run time, the split between them is sampled",
-            "ru_maxrss": "the process's even for a thread; for children the largest child's, at least the parent's; "
-            "at the start it is that of the process that this one was started from; "
+            "ru_utime": "user and system time add up to the run time; the split between them is sampled",
+            "ru_stime": "user and system time add up to the run time; the split between them is sampled",
+            "ru_maxrss": "for a thread, that of the whole process; "
+            "for children, that of the largest child, which is at least the parent's; "
+            "at first, that of the process from which this one was started; "
             "inexact by up to CPUs x max(32, 2 x CPUs) pages for each of three counters "
-            "(96 MiB with 64 CPUs and pages of 4 KiB), and may be 0",
-            "ru_inblock": "what the cache answered is not counted",
-            "ru_oublock": "counted when a page becomes dirty",
+            "(96 MiB with 64 CPUs and 4 KiB pages); may be 0",
+            "ru_inblock": "reads served from the page cache are not counted",
+            "ru_oublock": "counted when a page is dirtied, not when it is written",
         },
         # exec_mmap() in fs/exec.c carries the old image's peak, a copy of the parent's or its own, into the new one.
         child_peak=PEAK_AT_LEAST_PARENTS_INEXACT,

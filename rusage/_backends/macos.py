@@ -5,7 +5,7 @@ from ._base import ALL, BLOCKS, INTEGRALS, PEAK_OWN, SWITCHES, TIMES, Backend
 UNMAINTAINED = INTEGRALS | {"ru_nswap"}  # nothing in the kernel writes them
 MISNAMED = BLOCKS | SWITCHES  # kept, but not what the names say: see the notes
 MEASURED = ALL - UNMAINTAINED - MISNAMED
-CLAMPED = "stops at 2**31 - 1"
+CLAMPED = "limited to 2**31 - 1"
 
 BACKEND = Backend(
     name="macOS",
@@ -14,18 +14,18 @@ BACKEND = Backend(
     absent={},
     maxrss_bytes=1,  # resident_size_max of MACH_TASK_BASIC_INFO
     notes={
-        "ru_utime": "all of the time where the kernel does not split it, as on some arm64 boards",
+        "ru_utime": "includes system time where the kernel does not split the time, as on some arm64 boards",
         "ru_stime": "0 where the kernel does not split the time, as on some arm64 boards",
-        "ru_maxrss": "the largest child's for children",
+        "ru_maxrss": "for children, that of the largest child",
         "ru_minflt": CLAMPED,
         "ru_majflt": CLAMPED,
-        "ru_inblock": "the kernel counts misses of its buffer cache only",  # bio_doread
-        "ru_oublock": "the kernel counts writes of its buffer cache only",
-        "ru_msgsnd": "calls that send on a socket",
-        "ru_msgrcv": "calls that receive from a socket",
-        "ru_nsignals": "those that a handler took",
-        "ru_nvcsw": "the kernel counts its own calls of sleep, whether they block or not",  # _sleep
-        "ru_nivcsw": "the kernel counts all other switches, voluntary ones among them",
+        "ru_inblock": "the kernel counts only misses of its buffer cache",  # bio_doread
+        "ru_oublock": "the kernel counts only writes of its buffer cache",
+        "ru_msgsnd": "counts calls that send on sockets",
+        "ru_msgrcv": "counts calls that receive from sockets",
+        "ru_nsignals": "counts only signals caught by a handler",
+        "ru_nvcsw": "the kernel counts calls of its sleep function, whether they block or not",  # _sleep
+        "ru_nivcsw": "the kernel counts all other switches, including voluntary ones",
     },
     child_peak=PEAK_OWN,  # exec makes a new task, whose ledger starts at 0 (task_create_internal)
 )

@@ -6,8 +6,8 @@ have that of the largest child.
 
 from ._base import ALL, INTEGRALS, KIB, NONE, PEAK_AT_LEAST_PARENTS, Backend, kernel_release
 
-SPLIT = "run time is split by ticks of the statistics clock, in halves before the first one"
-CURRENT = "the kernel gives the size at the time of the call"
+SPLIT = "run time is split by ticks of the statistics clock; before the first tick, into two halves"
+CURRENT = "the kernel reports the size at the time of the call"
 
 
 def backend(release: str) -> Backend:
@@ -24,13 +24,14 @@ def backend(release: str) -> Backend:
         notes={
             "ru_utime": SPLIT,
             "ru_stime": SPLIT,
-            "ru_maxrss": "kept since NetBSD 10; for children the largest child's, at least the parent's; "
-            "the current size on ports without pmap statistics",
+            "ru_maxrss": "measured since NetBSD 10; "
+            "for children, that of the largest child, which is at least the parent's; "
+            "on ports without pmap statistics, the current size",
             "ru_ixrss": CURRENT,
             "ru_idrss": CURRENT,
             "ru_isrss": CURRENT,
-            "ru_msgsnd": "calls that send on a socket",
-            "ru_msgrcv": "calls that receive from a socket",
+            "ru_msgsnd": "counts calls that send on sockets",
+            "ru_msgrcv": "counts calls that receive from sockets",
         },
         # uvmspace_fork() copies vm_rssmax, which follows vm_startcopy (uvm_extern.h).
         child_peak=PEAK_AT_LEAST_PARENTS,

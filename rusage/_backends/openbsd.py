@@ -2,8 +2,11 @@
 
 from ._base import ALL, INTEGRALS, KIB, NONE, PEAK_UNKNOWN, Backend, kernel_release
 
-SPLIT = "whole ticks of the statistics clock, 0 before the first one"
-INTEGRAL = "its virtual size, sampled at ticks of the statistics clock; kept since OpenBSD 7.8, and not for a thread"
+SPLIT = "counted in whole ticks of the statistics clock; 0 before the first tick"
+INTEGRAL = (
+    "integral of the virtual size, sampled at ticks of the statistics clock; "
+    "measured since OpenBSD 7.8, and not for a thread"
+)
 
 
 def backend(release: str) -> Backend:
@@ -24,15 +27,15 @@ def backend(release: str) -> Backend:
         notes={
             "ru_utime": SPLIT,
             "ru_stime": SPLIT,
-            "ru_maxrss": "brought up to date at page faults; "
-            "for children the largest child's, which may be the parent's; "
-            "the process's at the thread's own faults for a thread",
+            "ru_maxrss": "updated at page faults; "
+            "for children, that of the largest child, which may be the parent's; "
+            "for a thread, that of the process at the thread's own faults",
             "ru_ixrss": INTEGRAL,
             "ru_idrss": INTEGRAL,
             "ru_isrss": INTEGRAL,
-            "ru_msgsnd": "calls that send on a socket",
-            "ru_msgrcv": "calls that receive from a socket",
-            "ru_nsignals": "those that a handler took",
+            "ru_msgsnd": "counts calls that send on sockets",
+            "ru_msgrcv": "counts calls that receive from sockets",
+            "ru_nsignals": "counts only signals caught by a handler",
         },
         child_peak=PEAK_UNKNOWN,  # what fork and exec leave of the parent's has not been verified
     )

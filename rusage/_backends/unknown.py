@@ -8,10 +8,10 @@ import sys
 from ._base import ALL, INTEGRALS, NONE, TIMES, Backend
 
 COUNTERS = ALL - TIMES - INTEGRALS - {"ru_maxrss"}
-UNSURE = "whether this system fills it is not known"
+UNSURE = "it is unknown whether this system fills it"
 
-THREAD = "whether this system can tell one thread's usage is not known"
-WAIT = "it is there only where the system's wait4 is known"
+THREAD = "it is unknown whether this system reports the usage of a thread"
+WAIT = "it is unknown whether this system has a usable wait4(2)"
 ABSENT = {"RUSAGE_THREAD": THREAD, "wait3": WAIT, "wait4": WAIT}
 
 # Known to fill nothing else with what its name says. Cygwin (winsup/cygwin/resource.cc) has the current size for the
@@ -19,11 +19,11 @@ ABSENT = {"RUSAGE_THREAD": THREAD, "wait3": WAIT, "wait4": WAIT}
 # sysdeps/mach/hurd/getrusage.c) but for figures of Mach that map approximately, and are 0 where Mach has none.
 TIMES_ONLY = {"cygwin": "Cygwin", "msys": "MSYS2", "haiku": "Haiku", "gnu0": "GNU/Hurd"}
 NO_CHILDREN = {
-    "haiku": "it counts children that still run",
-    "gnu0": "it is 0 where the proc server does not keep it",
+    "haiku": "it includes children that still run",
+    "gnu0": "it is 0 unless the proc server records it",
 }
 # Known to answer with something else than usage: wasi-libc, and emscripten_syscall_stubs.c.
-REFUSED = {"wasi": "its CPU time is wall-clock time", "emscripten": "its getrusage gives constants"}
+REFUSED = {"wasi": "its CPU time is wall-clock time", "emscripten": "its getrusage returns constants"}
 
 
 def backend(platform: str) -> Backend:

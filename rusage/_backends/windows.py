@@ -2,7 +2,7 @@
 
 from ._base import PEAK_OWN, TIMES, Backend
 
-CLOCK = "advances at the clock interrupt, as a rule every 15.625 ms"
+CLOCK = "updated at the clock interrupt, usually every 15.625 ms"
 
 # Not ru_inblock and ru_oublock: IO_COUNTERS has the operations on files, pipes, sockets and devices of any kind, those
 # that the cache answered included, and no documented call tells which of them went to a block device.
@@ -12,11 +12,11 @@ BACKEND = Backend(
     name="Windows",
     measured={"RUSAGE_SELF": MEASURED, "RUSAGE_THREAD": TIMES},  # GetThreadTimes; a thread has no memory counters
     absent={
-        "RUSAGE_CHILDREN": "it keeps no account of the children that have ended",
-        "RUSAGE_BOTH": "it keeps no account of the children that have ended",
-        "from_native": "it has no usage of its own shape that somebody could give",
+        "RUSAGE_CHILDREN": "it keeps no usage of children that have ended",
+        "RUSAGE_BOTH": "it keeps no usage of children that have ended",
+        "from_native": "it has no native struct rusage to convert",
         "wait3": "it has no call that waits for any child",
-        "wait4": "it has no call that waits for a child by its pid and tells its usage",
+        "wait4": "it has no call that waits for a process ID and returns its usage",
     },
     waited=MEASURED,  # its handle still tells
     child_peak=PEAK_OWN,  # a process is created, never copied
@@ -24,7 +24,7 @@ BACKEND = Backend(
     notes={
         "ru_utime": CLOCK,
         "ru_stime": CLOCK,
-        "ru_maxrss": "the peak working set, in which pages shared with others are counted too",
-        "ru_minflt": "those that needed I/O are counted here too: Windows has one total, of 32 bits, which wraps",
+        "ru_maxrss": "peak working set, including pages shared with other processes",
+        "ru_minflt": "includes faults that required I/O: Windows keeps one 32-bit total, which wraps",
     },
 )
