@@ -13,7 +13,7 @@ from ._fields import FIELDS
 from ._getrusage import WAITED, WAITED_BUT_PEAK, fields, getrusage, measured
 from ._rusage import lib
 
-TYPE_CHECKING = False  # importing typing is slow
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     import signal as _signal
@@ -31,13 +31,13 @@ if sys.platform == "linux":
     from . import _wait
     from ._children import launcher
 
-# Exit statuses, as of env(1), nohup(1) and GNU time.
+# Exit statuses, as in env(1), nohup(1) and GNU time.
 CANCELED = 125
 CANNOT_EXECUTE = 126
 NOT_FOUND = 127
 KILLED = 128  # plus the signal
 
-# The terminal sends these to the program too, so rusage only has to survive them.
+# The terminal sends these to the program too, so rusage must only survive them.
 KEYBOARD: tuple[int, ...] = (_signal.SIGINT,)
 # A supervisor sends these to rusage alone, so they are forwarded to the program.
 FORWARDED: tuple[int, ...] = ()
@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         try:
             return _main(sys.argv[1:] if arguments is None else arguments)
-        finally:  # a SystemExit of argparse too
+        finally:  # also after a SystemExit of argparse
             if sys.stdout is not None:
                 sys.stdout.flush()
     except OSError as error:
@@ -91,8 +91,10 @@ def _parse(arguments: list[str]) -> tuple[bool, str | None, bool, list[str]]:
         allow_abbrev=False,
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object with exact numbers")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write the command's usage to FILE, not standard error")
-    parser.add_argument("--append", action="store_true", help="append to FILE, and name the command in each report")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the report to FILE instead of standard error")
+    parser.add_argument(
+        "--append", action="store_true", help="append to FILE; each text report begins with the command"
+    )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -100,7 +102,7 @@ def _parse(arguments: list[str]) -> tuple[bool, str | None, bool, list[str]]:
         print(f"rusage {_version()}")
         parser.exit()
     command: list[str] = options.command
-    if command[:1] == ["--"]:  # argparse of Python 3.12 and before leaves it here, later ones take it away
+    if command[:1] == ["--"]:  # kept by argparse up to Python 3.12, removed by later versions
         del command[0]
     if options.output is not None and not command:
         parser.error("-o needs a command")
@@ -189,12 +191,12 @@ def _run_and_report(command: list[str], file: TextIO | None, *, as_json: bool, a
         report = _as_json(command, code, usage, elapsed)
     else:
         report = _as_text(command if append else None, code, usage, elapsed)
-    if file is not None:  # else the caller has closed standard error
+    if file is not None:  # otherwise the caller closed standard error
         try:
             file.write(report + "\n")
             file.flush()
             if file is not sys.stderr:
-                file.close()  # NFS may report an error only now
+                file.close()  # NFS may report write errors only here
         except OSError as error:
             _discard(file)
             if file is not sys.stderr:
@@ -235,7 +237,7 @@ def _run(command: list[str]) -> Ended:
     The program inherits all file descriptors, and the signals that the caller ignores or blocks. SIGPIPE and SIGXFSZ
     get their defaults: Python ignores both at its start, so the caller's disposition is unknown.
     """
-    if not command[0]:  # a search along PATH would find its directories
+    if not command[0]:  # a search in PATH would find the directories themselves
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     _restore_environment()
     keyboard = [number for number in KEYBOARD if not _is_ignored(number)]
@@ -283,8 +285,8 @@ if sys.platform != "win32":
     def _forward(pid: int, numbers: list[int], poll: Callable[[], T | None], early: list[int]) -> T:
         """Forward signals to a child until it has ended, and return what *poll* then returns.
 
-        The signals and SIGCHLD are blocked. Only *poll* waits for the child, so no signal can reach a process that has
-        got its PID since. *early* holds the signals that arrived before.
+        The caller has blocked the signals and SIGCHLD. Only *poll* waits for the child, so no signal can reach another
+        process that reuses its PID. *early*: signals received before the start.
         """
         take = getattr(_signal, "sigwaitinfo", None)  # not on macOS, OpenBSD and PyPy
         expected = [*numbers, _signal.SIGCHLD]
@@ -300,12 +302,12 @@ if sys.platform != "win32":
                     number = _signal.sigwait(expected)
                 except InterruptedError:
                     continue
-            # At a hangup the terminal signals the whole group, or only the session leader.
+            # The kernel sends a hangup to the whole foreground group, or only to the session leader.
             hangup = number == _signal.SIGHUP and code is not None and code == SI_KERNEL
             if number != _signal.SIGCHLD and not (hangup and os.getsid(0) != os.getpid()):
                 try:  # noqa: SIM105 (importing contextlib is slow)
                     os.kill(pid, number)
-                except PermissionError:  # the program has become another user
+                except PermissionError:  # the program runs as another user now
                     pass
         return ended
 
@@ -315,13 +317,13 @@ if sys.platform == "linux":
     def _by_launcher(command: list[str], keyboard: list[int], forwarded: list[int]) -> Ended | None:
         """Run a program through the launcher and return how it ended, or None if that is not possible.
 
-        Imports neither subprocess nor signal: their import takes longer than many a program.
+        Imports neither subprocess nor signal: importing them takes longer than many programs run.
         """
         if not hasattr(os, "posix_spawn"):  # PyPy
             return None
         for number in keyboard:
             _signal.signal(number, _signal.SIG_IGN)
-        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # if it is ignored, there is no status to wait for
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # while it is ignored, there is no exit status
         mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, [*forwarded, _signal.SIGCHLD])
         began = time.perf_counter()
         started = launcher.spawn(command, [_signal.SIGPIPE, _signal.SIGXFSZ, *keyboard], mask)
@@ -343,8 +345,8 @@ if sys.platform == "linux":
 
 else:
 
-    def _by_launcher(command: list[str], keyboard: list[int], forwarded: list[int]) -> Ended | None:  # noqa: ARG001 (the other's parameters)
-        """Return None: there is no launcher."""
+    def _by_launcher(command: list[str], keyboard: list[int], forwarded: list[int]) -> Ended | None:  # noqa: ARG001 (the signature of Linux's)
+        """Return None: the launcher exists only on Linux."""
         return None
 
 
@@ -353,13 +355,15 @@ def _by_subprocess(command: list[str], keyboard: list[int], forwarded: list[int]
     from ._children.popen import Popen  # noqa: PLC0415 (imports subprocess, which is slow)
 
     early: list[int] = []
-    # Handlers, since the program would inherit that a signal is ignored or blocked.
+    # Install handlers: the program would inherit ignored and blocked signals.
     for number in keyboard:
         _signal.signal(number, lambda *_: None)
     for number in forwarded:
         _signal.signal(number, lambda received, _: early.append(received))
     if sys.platform != "win32":
-        _signal.signal(_signal.SIGCHLD, lambda *_: None)  # BSDs discard a blocked signal that is ignored by default
+        _signal.signal(
+            _signal.SIGCHLD, lambda *_: None
+        )  # the BSDs discard a blocked signal whose default is to be ignored
     began = time.perf_counter()
     try:
         process = Popen(command, close_fds=False)
@@ -377,9 +381,9 @@ def _by_subprocess(command: list[str], keyboard: list[int], forwarded: list[int]
     else:
         code = process.wait()
     elapsed = time.perf_counter() - began
-    assert process.rusage is not None  # noqa: S101 (for the type checker: it has been waited for)
+    assert process.rusage is not None  # noqa: S101 (for the type checker: the child has been waited for)
     if type(process) is Popen and code == 0 and not process.measured and "wait4" not in BACKEND.absent:
-        raise ChildProcessError(errno.ECHILD, os.strerror(errno.ECHILD))  # subprocess takes it for 0
+        raise ChildProcessError(errno.ECHILD, os.strerror(errno.ECHILD))  # subprocess reports 0 then
     return code, _known(process.rusage, process.measured), elapsed
 
 
@@ -394,7 +398,7 @@ def _as_json(command: list[str], code: int, usage: dict[str, float], elapsed: fl
     return json.dumps(
         {
             "version": 1,
-            # Bytes that are not UTF-8 as \\xNN: a strict parser rejects the lone surrogates that Python has for them.
+            # Bytes that are not UTF-8 as \\xNN: strict parsers reject the lone surrogates that Python uses for them.
             "command": [os.fsencode(word).decode("utf-8", "backslashreplace") for word in command],
             "exit_status": code if code >= 0 else None,
             "signal": -code if code < 0 else None,
