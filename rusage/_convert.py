@@ -1,4 +1,4 @@
-"""``from_native``: a usage in the system's own units, converted to the uniform ones."""
+"""``from_native``: convert a usage from the system's units to the uniform ones."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ if TYPE_CHECKING:
 
 _COUNTERS = tuple(FIELDS)[2:]
 
-# A counter is a C long. Where that has 32 bits it wraps, and who reads it as signed sees a negative number.
+# A counter is a C long. A 32-bit one wraps, and appears negative when it is read as signed.
 _LONG_BITS = 8 * ffi.sizeof("long")
 _LONG_MAX = 2 ** (_LONG_BITS - 1) - 1
 _LONG_LEAST = -(2**31) if _LONG_BITS == 32 else 0
 
-# The C converts a time as an int64_t of microseconds; a time_t may have 32 bits.
+# The C code converts times to an int64_t of microseconds; a time_t may have 32 bits.
 _MICROSECONDS_LIMIT = min(2**63, 2 ** (8 * ffi.sizeof("time_t") - 1) * 1_000_000)
 
 
 def from_native(usage: Sequence[float], /) -> RUsage:
-    """Return in uniform units what ``resource.getrusage``, ``os.wait3`` or ``os.wait4`` gave in this system's own.
+    """Convert a result of ``resource.getrusage``, ``os.wait3`` or ``os.wait4`` from this system's units.
 
-    Takes any sequence of the sixteen numbers; the two times are in seconds. Raises ``TypeError`` for anything else and
-    for an ``RUsage``, which has its uniform units already, and ``ValueError`` for another length or a number that no
-    kernel gives.
+    Accepts any sequence of the sixteen numbers; the two times are in seconds. Raises ``TypeError`` for any other
+    object, and for an ``RUsage``, which already has uniform units. Raises ``ValueError`` for another length and for a
+    number out of the kernel's range.
     """
     if isinstance(usage, RUsage):
-        raise TypeError("an RUsage is normalised already")
+        raise TypeError("an RUsage already has uniform units")
     if not isinstance(usage, Sequence) or isinstance(usage, (str, bytes, bytearray, memoryview)):
-        raise TypeError(f"a sequence of {len(FIELDS)} numbers is needed, not {type(usage).__name__}")
+        raise TypeError(f"a sequence of {len(FIELDS)} numbers is required, not {type(usage).__name__}")
     values: tuple[Any, ...] = tuple(usage)
     if len(values) != len(FIELDS):
-        raise ValueError(f"a usage has {len(FIELDS)} numbers, not {len(values)}")
+        raise ValueError(f"expected {len(FIELDS)} numbers, not {len(values)}")
     native = ffi.new("struct rusage *")
     _set_time(native.ru_utime, "ru_utime", values[0])
     _set_time(native.ru_stime, "ru_stime", values[1])
@@ -55,7 +55,7 @@ def from_native(usage: Sequence[float], /) -> RUsage:
 
 
 def _set_time(timeval: Any, name: str, seconds: float) -> None:
-    """Set a ``struct timeval`` to the microseconds that a float was made from."""
+    """Set a ``struct timeval`` to the microseconds that the float was computed from."""
     if isinstance(seconds, (str, bytes)) or not hasattr(seconds, "__float__"):
         raise TypeError(f"{name} must be a number, not {type(seconds).__name__}")
     try:

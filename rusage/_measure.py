@@ -1,4 +1,4 @@
-"""``measure``: the usage of a block of code, or of each call of a function."""
+"""``measure``: the resource usage of a block of code or of function calls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ._backends._base import RUSAGE_SELF
 from ._fields import RUsage
 from ._getrusage import getrusage, measured
 
-TYPE_CHECKING = False  # typing's own takes long to import
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from typing import Any, TypeVar
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
 else:
     F = Callable  # for typing.get_type_hints
 
-Instant = tuple[float, RUsage]  # the clock, and what was used until then
+Instant = tuple[float, RUsage]  # the clock and the usage at one time
 
 _clock = time.perf_counter
 
 
-class measure:  # noqa: N801 (used as a function is)
-    """Measure what a block of code uses: ``with measure() as m: ...``, then ``m.usage`` and ``m.elapsed``.
+class measure:  # noqa: N801 (used like a function)
+    """Measure the usage of a block of code: ``with measure() as m: ...``, then ``m.usage`` and ``m.elapsed``.
 
-    Both can be read inside the block too, and tell what has been so far. ``who`` is that of ``getrusage``: the whole
-    process with all its threads, or ``RUSAGE_THREAD``, or ``RUSAGE_CHILDREN`` for the children waited for in the block.
+    Both can also be read inside the block, for the usage so far. ``who`` is as in ``getrusage``: the whole process with
+    all its threads (the default), ``RUSAGE_THREAD``, or ``RUSAGE_CHILDREN`` for the children waited for in the block.
 
-    Blocks nest, each with an object of its own. To enter an object whose block has not ended, in the same thread or in
-    another, raises ``RuntimeError``.
+    Blocks can be nested if each has its own object. Entering an object whose block has not ended, in the same or in
+    another thread, raises ``RuntimeError``.
 
-    As a decorator, ``@measure()``, it measures each call of a function or of a coroutine function by itself, and of an
-    object whose ``__call__`` is one; the object that decorates then has the figures of the call that ended last. What
-    the process's other threads and tasks have done meanwhile is in the figures too, unless ``who`` says otherwise.
+    As a decorator, ``@measure()``, it measures each call of a function or coroutine function separately; this includes
+    objects whose ``__call__`` is such a function. The decorating object then holds the usage of the call that ended
+    last. Unless ``who`` excludes them, other threads and tasks that run meanwhile are included.
 
-    Raises what ``getrusage`` raises for a bad ``who``, at once.
+    An invalid ``who`` raises the same exception as ``getrusage``, immediately.
     """
 
     __slots__ = ("_last", "_open", "_who", "measured")
 
     measured: frozenset[str]
-    """The names of the fields that this system measures for ``who``; the others are 0."""
+    """The names of the fields that the system measures for ``who``; the others are 0."""
 
     def __init__(self, who: int = RUSAGE_SELF) -> None:
         try:
@@ -52,17 +52,18 @@ class measure:  # noqa: N801 (used as a function is)
                 raise TypeError("measure as a decorator needs parentheses: @measure()") from None
             raise
         self._who = who
-        # The start of the block that is open, under the key None: dict.setdefault is atomic, so that of two threads
-        # only one enters.
+        # The start of the open block, under the key None. dict.setdefault is atomic: of two threads only one enters.
         self._open: dict[None, Instant] = {}
         self._last: tuple[Instant, Instant] | None = None
 
-    # Each usage is taken between two looks at the clock: no thread can have used more CPU time than has elapsed.
+    # Sample the clock outside getrusage(), so that the CPU time of one thread cannot exceed the elapsed time.
 
     def __enter__(self) -> measure:  # noqa: PYI034 (Self is not in Python 3.10's typing)
         start = _clock(), getrusage(self._who)
         if self._open.setdefault(None, start) is not start:
-            raise RuntimeError("this measure() is open already: a nested block or another thread needs one of its own")
+            raise RuntimeError(
+                "this measure() object is open already: use a separate one for a nested block or another thread"
+            )
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -81,33 +82,33 @@ class measure:  # noqa: N801 (used as a function is)
 
     @property
     def usage(self) -> RUsage:
-        """What was used in the block, so far or in all: an ``RUsage`` that is a difference of two."""
+        """The usage of the block so far, or in total after its end: the difference of two ``RUsage``."""
         (_, earlier), (_, later) = self._span()
         return later - earlier
 
     @property
     def elapsed(self) -> float:
-        """How long the block has taken by the clock, so far or in all, in seconds."""
+        """The elapsed time of the block so far, or in total after its end, in seconds."""
         (start, _), (end, _) = self._span()
         return end - start
 
     def __call__(self, function: F) -> F:
-        """Return a function that does the same and is measured.
+        """Return a wrapper of *function* whose calls are measured.
 
-        Raises ``TypeError`` for a generator function: its body runs later, and the figures would not be its own.
+        Raises ``TypeError`` for a generator function: its body runs only after the call has returned.
         """
-        import functools  # noqa: PLC0415 (for decorators only)
+        import functools  # noqa: PLC0415 (only needed for decorators)
         import inspect  # noqa: PLC0415 (as above)
         from typing import cast  # noqa: PLC0415 (as above)
 
         inner: Any = function
         while isinstance(inner, functools.partial):
             inner = inner.func
-        # The last is for an object that is called like a function.
-        codes = function, inner, getattr(type(inner), "__call__", None)  # noqa: B004 (not whether it has one)
+        # The last one is for objects with __call__.
+        codes = function, inner, getattr(type(inner), "__call__", None)  # noqa: B004 (the method itself is needed)
 
         if any(inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code) for code in codes):
-            raise TypeError("the body of a generator function runs when the generator is used, not when it is called")
+            raise TypeError("cannot measure a generator function: its body runs after the call has returned")
 
         if any(inspect.iscoroutinefunction(code) for code in codes):
 

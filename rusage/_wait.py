@@ -11,7 +11,7 @@ from ._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
 from ._getrusage import INT_MAX, INT_MIN, WAITED, buffer_of, new_call, usage_in
 from ._rusage import ffi, lib
 
-TYPE_CHECKING = False  # typing's own takes long to import
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from ._rusage import Call, Int
@@ -25,25 +25,26 @@ def _c_int(value: int) -> int:
 
 
 def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:
-    """Wait for a child as ``os.wait4`` does, and return its pid, its exit status indication and its usage.
+    """Wait for a child as ``os.wait4`` does; return its process ID, its exit status indication and its usage.
 
-    The usage is the child's and that of the children it has waited for itself. If ``options`` has ``WNOHANG`` and no
-    child was ready, all is 0, the pid too. Raises what ``os.wait4`` raises: ``ChildProcessError`` if there is none.
+    The usage includes that of the child's own children that it has waited for. If ``options`` contains ``WNOHANG`` and
+    no child is ready, all values are 0. Raises the same exceptions as ``os.wait4``: ``ChildProcessError`` if there is
+    no child.
 
-    ``ru_maxrss`` is what the kernel reports, which may be inherited from the process that the child was forked from: on
+    ``ru_maxrss`` is the kernel's value, which may be inherited from the process that the child was forked from. On
     Linux and NetBSD it is never below that process's peak; on the other BSDs it may be that peak, and on FreeBSD and
-    OpenBSD the integrals may contain that process's too. Grandchildren inherit from the child in the same way. ``run``
-    and ``Popen`` report only what is the child's own.
+    OpenBSD the integrals may include that process's. Grandchildren inherit from the child in the same way. ``run`` and
+    ``Popen`` report only values that are the child's own.
     """
     return reap(_c_int(pid), _c_int(options))
 
 
-# Room for answers, as for those of getrusage.
+# Free list of call structures, as for getrusage.
 _pool: list[tuple[Call, memoryview, Int]] = []
 
 
 def reap(pid: int, options: int) -> tuple[int, int, RUsage]:
-    """Do what ``wait4`` does, with two numbers that are known to be C ints."""
+    """Do the same as ``wait4``, for arguments that are known to be C ints."""
     try:
         slot = _pool.pop()
     except IndexError:
@@ -53,15 +54,15 @@ def reap(pid: int, options: int) -> tuple[int, int, RUsage]:
     while True:
         child = lib.rusage_wait4(pid, status, options, call)
         if child >= 0:
-            answer = child, status[0], usage_in(record)
+            result = child, status[0], usage_in(record)
             _pool.append(slot)
-            return answer
-        # A signal's Python handler runs here, between two instructions; if it does not raise, go on (PEP 475).
+            return result
+        # Python runs signal handlers here, between two bytecode instructions; unless one raises, retry (PEP 475).
         if child != -errno.EINTR:
             _pool.append(slot)
             raise OSError(-child, os.strerror(-child))
 
 
 def wait3(options: int) -> tuple[int, int, RUsage]:
-    """Wait for any child as ``os.wait3`` does; the result and the errors are those of ``wait4``."""
+    """Wait for any child as ``os.wait3`` does; the result and the exceptions are those of ``wait4``."""
     return wait4(-1, options)
