@@ -1,8 +1,8 @@
-"""Build ``rusage._rusage``, the cffi out-of-line (API mode) extension, and what goes beside it.
+"""Build ``rusage._rusage``, the cffi out-of-line (API mode) extension, and the launcher.
 
-The C knows layouts and calls, never what a number means: the backend (``rusage/_backends``) says that, and hands it
-down in a ``rusage_call``. ``python rusage_build.py --platform NAME OUT.c`` writes the C of any platform on any, so
-that a cross compiler can check them all on one machine.
+The C code knows layouts and calls; the meaning of each value is defined by the backend (``rusage/_backends``), which
+passes it to C in a ``rusage_call``. ``python rusage_build.py --platform NAME OUT.c`` writes the C code of any platform,
+so that cross compilers can check all platforms on one machine.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from setuptools.errors import CompileError, LinkError
 
 ROOT = Path(__file__).resolve().parent
 PACKAGE = ROOT / "rusage"
-# What setuptools does not put into the sdist by itself.
+# Files that setuptools does not add to the sdist by itself.
 SDIST = [
     "rusage_build.py",
     "rusage/**/*.[ch]",
@@ -34,7 +34,7 @@ SDIST = [
 ]
 
 STABLE_ABI = "cp310"
-# Free-threaded and debug interpreters have no stable ABI that cffi and setuptools could build for.
+# cffi and setuptools cannot build for the stable ABI on free-threaded and debug interpreters.
 HAS_STABLE_ABI = not (sysconfig.get_config_var("Py_GIL_DISABLED") or hasattr(sys, "gettotalrefcount"))
 
 # --- The extension ---------------------------------------------------------------------------------------------------
@@ -50,7 +50,7 @@ def this_backend() -> str:
 
 
 def sources(backend: str) -> list[Path]:
-    """Return a backend's C file and all that it includes, each file after those that it includes itself."""
+    """Return a backend's C file and all files that it includes, each file after the files that it includes itself."""
     found: dict[Path, None] = {}
 
     def add(path: Path) -> None:
@@ -65,14 +65,14 @@ def sources(backend: str) -> list[Path]:
 def builder(backend: str) -> FFI:
     """Return the cffi builder of the extension for a platform.
 
-    What Python sees of a C file is in the ``.cdef`` file beside it, if there is one.
+    The ``.cdef`` file beside a C file, if there is one, declares what Python may use of it.
     """
     ffi = FFI()
     *_, main = files = sources(backend)
     for path in dict.fromkeys(file.with_suffix(".cdef") for file in files):
         if path.exists():
             ffi.cdef(f'# 1 "{path.as_posix()}"\n{path.read_text(encoding="utf-8")}')
-    # By its whole path, so that messages name the file, wherever the generated C is compiled.
+    # The absolute path: compiler messages name the file, and the generated C compiles in any directory.
     ffi.set_source("rusage._rusage", f'#include "{main.as_posix()}"\n')
     return ffi
 
@@ -81,7 +81,7 @@ ffibuilder = builder(this_backend())
 
 # --- The launcher ----------------------------------------------------------------------------------------------------
 
-# A program of its own, on Linux only: rusage/_children/launcher.py says what it is for, and starts it.
+# A separate program, on Linux only. rusage/_children/launcher.py starts it and explains its purpose.
 LAUNCHER = str(PACKAGE / "_children" / "launcher.c")
 LAUNCHER_FLAGS = [
     "-ffreestanding",
@@ -90,14 +90,14 @@ LAUNCHER_FLAGS = [
     "-fno-pie",
     "-fomit-frame-pointer",
 ]
-# One segment: each takes the kernel time to load.
+# One segment: loading each takes time.
 LAUNCHER_LINK_FLAGS = ["-static", "-no-pie", "-nostdlib", "-s", "-Wl,-z,noseparate-code", "-Wl,--build-id=none"]
 
 # --- The build commands ----------------------------------------------------------------------------------------------
 
 
 class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
-    """Write the C source of the extension, then compile it."""
+    """Build the extension and, on Linux, the launcher."""
 
     def build_extension(self, ext: Extension) -> None:
         """Generate the C of the one extension, then compile it."""
@@ -112,13 +112,13 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
         super().build_extension(ext)
 
     def build_extensions(self) -> None:
-        """Build the launcher too, where there is one."""
+        """Build the launcher too, on Linux."""
         super().build_extensions()
         if this_backend() == "linux":
             self._build_launcher()
 
     def _build_launcher(self) -> None:
-        """Build the program beside the extension. Failure is fatal: without it a child's peak is unavailable."""
+        """Build the launcher. Failure is fatal: without it, ``ru_maxrss`` of a child is unavailable."""
         output = self._launcher(self.build_lib)
         try:  # without a C library, on the processors that rusage/_children/nolibc.h lists
             objects = self.compiler.compile(
@@ -136,23 +136,23 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
         return os.path.join(folder, "rusage", "_children", "_launcher")
 
     def get_source_files(self) -> list[str]:
-        """Return the files for the sdist: all that the build, the tests and tox need."""
+        """Return the files for the sdist: those that the build, the tests and tox need."""
         files = {str(path.relative_to(ROOT)) for pattern in SDIST for path in ROOT.glob(pattern)}
         return sorted({*super().get_source_files(), *files})
 
     def copy_extensions_to_source(self) -> None:
-        """Put the launcher beside the extension in an editable installation too."""
+        """Copy the launcher too, for an editable installation."""
         super().copy_extensions_to_source()
         if this_backend() == "linux":
             self.copy_file(self._launcher(self.build_lib), self._launcher(""))
 
     def get_outputs(self) -> list[str]:
-        """Name the launcher with the rest of what was built."""
+        """Return the files that were built, including the launcher."""
         launcher = {self._launcher(self.build_lib)} if this_backend() == "linux" else set()
         return sorted({*super().get_outputs(), *launcher})
 
     def get_output_mapping(self) -> dict[str, str]:
-        """Say where each file that was built belongs in the source tree."""
+        """Return the place of each built file in the source tree, for an editable installation."""
         mapping = super().get_output_mapping()
         if self.inplace and this_backend() == "linux":
             mapping[self._launcher(self.build_lib)] = self._launcher("")
@@ -160,10 +160,10 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
 
 
 class bdist_wheel(_bdist_wheel.bdist_wheel):  # noqa: N801 (the name is setuptools')
-    """Tag the wheel for the stable ABI, where there is one."""
+    """Tag the wheel for the stable ABI, if it is available."""
 
     def finalize_options(self) -> None:
-        """Set the option here: a fixed one in pyproject.toml would break the free-threaded builds."""
+        """Set the option here: a fixed value in pyproject.toml would break free-threaded builds."""
         if HAS_STABLE_ABI:
             self.py_limited_api = STABLE_ABI
         super().finalize_options()

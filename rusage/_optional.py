@@ -1,4 +1,4 @@
-"""The public names that not every system has, for type checkers only: they cannot ask the backend, which decides."""
+"""For type checkers only, which cannot evaluate the backend: the public names that some systems lack."""
 
 import sys
 

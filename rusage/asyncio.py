@@ -1,10 +1,10 @@
 """``run`` for asyncio: ``await rusage.asyncio.run(...)``.
 
-asyncio's own subprocesses do not report their usage: the event loop waits for each child and discards it. So this is
-``rusage.run`` in a thread of its own for each child, which waits for that child alone. It takes all arguments, and
-works with every event loop of asyncio, also with one that cannot wait for children itself. A child watcher that waits
-for all children, as ``asyncio.FastChildWatcher`` does (Python 3.13 and earlier), may take the exit status: then nothing
-is measured, and ``returncode`` is 0, as in ``subprocess``.
+asyncio's own subprocesses do not report their usage: the event loop waits for each child and discards the usage.
+Therefore this runs ``rusage.run`` in one thread for each child, which waits only for that child. It accepts the same
+arguments, and works with every event loop of asyncio, including those that cannot wait for children. A child watcher
+that waits for all children, such as ``asyncio.FastChildWatcher`` (Python 3.13 and earlier), may take the exit status:
+nothing is measured then, and ``returncode`` is 0, as in ``subprocess``.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ async def _run(
     check: bool = False,
     **kwargs: Any,
 ) -> CompletedProcess[Any]:
-    """Do what ``rusage.run`` does while the event loop goes on.
+    """Do the same as ``rusage.run`` without blocking the event loop.
 
-    If the task is cancelled, the process is killed, and ``CancelledError`` goes on once its exit was seen. Without a
-    running event loop ``RuntimeError`` is raised, and no process is started.
+    If the task is cancelled, the process is killed, and ``CancelledError`` propagates once its exit has been seen.
+    Raises ``RuntimeError`` if no event loop is running; no process is started then.
     """
-    loop = asyncio.get_running_loop()  # before the child is started: without a loop there is to be none
+    loop = asyncio.get_running_loop()  # first: without a loop, no child must be started
     done: asyncio.Future[CompletedProcess[Any]] = loop.create_future()
 
     def tell(result: CompletedProcess[Any] | None, error: BaseException | None) -> None:
@@ -48,16 +48,16 @@ async def _run(
         result, error = None, None
         try:
             result = complete(process, input=input, timeout=timeout, check=check)
-        except BaseException as caught:  # noqa: BLE001 (it belongs to who awaits)
+        except BaseException as caught:  # noqa: BLE001 (the awaiting task raises it)
             error = caught
-        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the loop has been closed: no task is waiting
             loop.call_soon_threadsafe(tell, result, error)
 
     process = start(*popenargs, input=input, capture_output=capture_output, **kwargs)
     try:
-        # A daemon: if a grandchild holds the pipes for ever, the interpreter can end all the same.
+        # A daemon thread: a grandchild that keeps the pipes open must not prevent the interpreter from exiting.
         threading.Thread(target=work, name=f"rusage-{process.pid}", daemon=True).start()
-    except BaseException:  # there may be too many threads
+    except BaseException:  # such as too many threads
         with process:  # closes the pipes and waits
             process.kill()
         raise
@@ -65,8 +65,8 @@ async def _run(
         return await done
     except asyncio.CancelledError:
         process.kill()
-        # The thread may be waiting for the pipes, which somebody else may hold for ever.
-        while process.poll() is None:  # noqa: ASYNC110 (there is no event: that is the point)
+        # The thread may be reading from pipes that another process keeps open, so do not wait for it.
+        while process.poll() is None:  # noqa: ASYNC110 (the exit sets no event)
             await asyncio.sleep(0.001)
         raise
 

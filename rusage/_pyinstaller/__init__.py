@@ -1,4 +1,4 @@
-"""The hook directory for PyInstaller, which finds it by the entry point ``pyinstaller40``; not imported otherwise."""
+"""The hook directory of PyInstaller, found through the entry point ``pyinstaller40``; not imported otherwise."""
 
 import os
 

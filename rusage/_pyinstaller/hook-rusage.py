@@ -1,7 +1,6 @@
-"""PyInstaller's hook for ``rusage``: take along what no import statement names.
+"""PyInstaller's hook for ``rusage``: include the files that no import statement names.
 
-That is the backend of this system and the launcher, which is no Python module (Linux only). PyInstaller marks what is
-listed in ``binaries`` as executable.
+These are the backend of this system and, on Linux, the launcher. PyInstaller marks files in ``binaries`` as executable.
 """
 
 import os
