@@ -1,1 +1,1 @@
-"""Starting programs: ``Popen``, ``run``, and on Linux the launcher, by which a child has a peak of its own."""
+"""Starting programs: ``Popen``, ``run`` and, on Linux, the launcher, which gives a child its own peak."""

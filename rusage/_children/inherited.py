@@ -1,10 +1,10 @@
-"""Which figures of a waited-for child are its own, and which it may have inherited from the process that started it.
+"""Decide which values of a child's usage are its own, and which it may have inherited from its parent.
 
-Where fork and exec carry a peak over, a child's ``ru_maxrss`` may be its parent's. ``Backend.child_peak`` says which
-rule a system follows; each rule is stated once, in ``own_fields``. A figure that may be the parent's is not measured.
+Where fork and exec carry the peak over, a child's ``ru_maxrss`` may be its parent's. ``Backend.child_peak`` names the
+rule that a system follows; ``own_fields`` implements the rules. A value that may be the parent's is not measured.
 
-None of this applies to grandchildren: what wait4 reports of a child includes the children that it has waited for
-itself, and their peaks start from the child's in the same way.
+Grandchildren are not considered: the usage of a child includes that of its own children that it has waited for, and
+their peaks start at the child's in the same way.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .._backends._base import (
 from .._getrusage import WAITED, getpagesize, maxrss, new_call, usage_of
 from .._rusage import lib
 
-TYPE_CHECKING = False  # typing's own takes long to import
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 PEAK = frozenset({"ru_maxrss"})
 
 
-def own_fields(  # noqa: PLR0913 (all that a rule may need)
+def own_fields(  # noqa: PLR0913 (the input of all rules)
     rule: str,
     fields: frozenset[str],
     usage: RUsage,
@@ -44,9 +44,9 @@ def own_fields(  # noqa: PLR0913 (all that a rule may need)
     inherited: RUsage | None,
     margin: Callable[[], int | None],
 ) -> frozenset[str]:
-    """Return those of ``fields`` whose figures in a child's usage are its own, by a ``PEAK_*`` rule.
+    """Return those of ``fields`` whose values in a child's usage are its own, by a ``PEAK_*`` rule.
 
-    ``isolated``, ``floor`` and ``inherited`` are those of ``child_fields``, ``margin`` returns ``peak_margin()``.
+    ``isolated``, ``floor`` and ``inherited``: see ``child_fields``. ``margin``: a function such as ``peak_margin``.
     """
     peak, own = usage.ru_maxrss, False
     if rule == PEAK_UNKNOWN:
@@ -60,13 +60,13 @@ def own_fields(  # noqa: PLR0913 (all that a rule may need)
         own = error is not None and peak >= floor + error
     elif rule == PEAK_SAMPLED:
         own = inherited is not None and peak > inherited.ru_maxrss
-        if inherited is None or _sampled(inherited):  # the integrals only grow: they contain what was inherited
+        if inherited is None or _sampled(inherited):  # integrals never decrease: they include what was inherited
             fields -= INTEGRALS
     return fields if own and peak else fields - PEAK  # no process has a peak of 0
 
 
 def _sampled(usage: RUsage) -> bool:
-    """Return whether the clock that samples memory has ticked; at a tick it updates the peak and the integrals."""
+    """Return whether memory has been sampled, which updates the peak and the integrals."""
     return bool(usage.ru_maxrss or usage.ru_ixrss or usage.ru_idrss or usage.ru_isrss)
 
 
@@ -75,9 +75,9 @@ def child_fields(
 ) -> frozenset[str]:
     """Return the fields of a waited-for child's usage that are its own on this system.
 
-    ``isolated``: the launcher started the child. ``floor``: the larger ``parent_peak()`` of two calls, one before the
-    start and one after it; None if there was none, or if other code ran between fork and exec. ``inherited``: what
-    ``read_inherited`` returned after the start.
+    ``isolated``: the launcher started the child. ``floor``: the larger of two results of ``parent_peak()``, before and
+    after the start; None if not called, or if other code ran between fork and exec. ``inherited``: the result of
+    ``read_inherited`` after the start.
     """
     return own_fields(
         BACKEND.child_peak, WAITED, usage, isolated=isolated, floor=floor, inherited=inherited, margin=peak_margin
@@ -85,7 +85,7 @@ def child_fields(
 
 
 def keep_fields(usage: RUsage, fields: frozenset[str]) -> RUsage:
-    """Return a child's usage with 0 in each field that is not one of ``fields``."""
+    """Return a child's usage with all fields set to 0 that are not in ``fields``."""
     missing = WAITED - fields
     return usage._replace(**dict.fromkeys(missing, 0)) if missing else usage
 
@@ -94,11 +94,11 @@ _peak = 0
 
 
 def parent_peak() -> int:
-    """Return the largest peak of this process known so far, in bytes.
+    """Return the largest known peak of this process, in bytes.
 
-    What lowers the peak, such as writing to /proc/self/clear_refs, must call this first.
+    Code that lowers the peak, such as a write to /proc/self/clear_refs, must call this first.
     """
-    global _peak  # noqa: PLW0603 (it outlives a reset of the kernel's figure)
+    global _peak  # noqa: PLW0603 (must outlive a reset of the kernel's value)
     peak = max(_peak, maxrss())
     _peak = peak
     return peak
@@ -108,14 +108,15 @@ def parent_peak() -> int:
 
 
 def counters_error(cpus: int, page: int) -> int:
-    """Return how far one reading of the resident set may be off, in bytes: rusage/_backends/linux.py."""
+    """Return the maximum error of the resident set size, in bytes: see rusage/_backends/linux.py."""
     return 3 * cpus * max(32, 2 * cpus) * page
 
 
 def peak_margin() -> int | None:
-    """Return by how much a child's peak must exceed its parent's: the error of two readings, or None if unknown.
+    """Return by how much a child's peak must exceed its parent's, the error of two readings; None if unknown.
 
-    Before 6.2 it depended on the threads: each kept the pages of up to 64 faults, of which one can map several.
+    Before Linux 6.2 the error depended on the threads: each held back the pages of up to 64 faults, any of
+    which may map several.
     """
     if sys.platform == "win32" or _release(os.uname().release) < (6, 2):
         return None
@@ -133,10 +134,10 @@ def _release(text: str) -> tuple[int, int]:
 
 
 def present_cpus(path: str = "/sys/devices/system/cpu/present") -> int | None:
-    """Return the number of CPUs that can be online, or None if the kernel does not say.
+    """Return the number of CPUs that can be online, or None if unknown.
 
-    Not os.cpu_count(): -X cpu_count replaces it, musl counts those that this thread may use, and containers may replace
-    the list of those that are online.
+    os.cpu_count() is unsuitable: -X cpu_count overrides it, musl counts only CPUs that this thread may use, and
+    containers may hide CPUs that are online.
     """
     try:
         with open(path, "rb") as file:
@@ -146,17 +147,17 @@ def present_cpus(path: str = "/sys/devices/system/cpu/present") -> int | None:
         return None
 
 
-# --- What FreeBSD's kernel reports ------------------------------------------------------------------------------------
+# --- FreeBSD: a child's usage after exec ------------------------------------------------------------------------------
 
 _of_process = getattr(lib, "rusage_of_process", None)
 
 
 def read_inherited(pid: int) -> RUsage | None:
-    """Return what a child has used when its exec was seen, inherited samples included; None where that is unknown.
+    """Return a child's usage just after exec, including inherited samples; None if unknown.
 
-    exec closes the descriptor that its end is seen by after it has replaced the memory (do_execve in
-    sys/kern/kern_exec.c): a tick of the statistics clock that came before is in this reading, and one that comes later
-    samples the new program. Of a child that has ended already this is its last usage, so that nothing exceeds it.
+    exec replaces the memory before it closes the close-on-exec pipe, which the parent sees (do_execve in
+    sys/kern/kern_exec.c): earlier ticks of the statistics clock are in this reading, later ones sample the new program.
+    For a child that has already ended this is its final usage, which no value exceeds.
     """
     if _of_process is None:
         return None

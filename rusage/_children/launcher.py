@@ -1,16 +1,17 @@
 """Start a program through the launcher and interpret the result (Linux only).
 
 On Linux a process starts with the peak resident set size of the process that it was forked from. The launcher
-(``launcher.c``) is a program of a few kilobytes. This process executes it in place of the child; it creates the child
-by ``clone(CLONE_PARENT)``, so that the child is this process's own, and exits. The peak of such a child is its own.
+(``launcher.c``) is a program of a few kilobytes that this process executes instead of the child. It creates the child
+with ``clone(CLONE_PARENT)``, which makes it a child of this process, and exits. The peak of such a child is its own.
 
-The launcher reports through two descriptors. The kernel stores the child's process ID in a memfd that only the launcher
-maps. The end of a close-on-exec pipe says that the child has executed its program; a byte in it says that it could not.
+The launcher reports through two descriptors. The kernel stores the child's process ID in a memfd, which only the
+launcher maps. End-of-file on a close-on-exec pipe means that the child has executed its program; a byte means that it
+has failed to.
 
 Security: the launcher runs with the IDs of this process, so that no other user may stop, trace or signal it. It closes
-every descriptor that the child must not have, then creates the child; only the child changes its user and groups. The
-child has neither the memfd nor its mapping. The launcher is executed with the environment of the child, so it may be
-used for a child of another user only if it has no dynamic loader, which would obey LD_PRELOAD.
+every descriptor that the child must not inherit, then creates the child; only the child changes its user and groups.
+The child has neither the memfd nor its mapping. The launcher is executed with the environment of the child. With a
+dynamic loader it would obey LD_PRELOAD, and is therefore not used for children with other IDs.
 """
 
 from __future__ import annotations
@@ -25,20 +26,20 @@ from operator import index
 
 from .._rusage import lib
 
-TYPE_CHECKING = False  # typing's own takes long to import
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any, NamedTuple
 
     class Result(NamedTuple):
-        """What came of a start."""
+        """The result of a start."""
 
         outcome: str
         pid: int = 0
         """The child's process ID; 0 if it was not started."""
         status: int = 0
-        """The child's wait status if it was killed before it was a program; it has been waited for then."""
+        """The child's wait status if it was killed before it executed its program; it has been reaped then."""
 
 else:
     Result = namedtuple("Result", ["outcome", "pid", "status"], defaults=[0, 0])  # noqa: PYI024 (typing is slow to import)
@@ -49,23 +50,23 @@ PATH = os.path.join(os.path.dirname(__file__), "_launcher")
 
 ISOLATED = "started; its peak is its own"
 NOT_ISOLATED = "started; its peak may be that of this process"
-KILLED = "killed by a signal before it was a program"
+KILLED = "killed by a signal before it executed its program"
 NOT_STARTED = "not started"
-RETRY = "not started: close_range(2) is missing, which is not asked for again"
+RETRY = "not started: close_range(2) is missing; the next attempt does without"
 
-# Exit statuses of the launcher: see launcher.c.
+# Exit statuses of the launcher, as in launcher.c.
 _CANNOT_CLOSE = 254
 _REFUSED = 253
 
 _MAX_GROUPS = 1024  # as in launcher.c
-_MAX_ID = 2**32 - 2  # the next one means "unchanged" to the kernel
+_MAX_ID = 2**32 - 2  # 2**32 - 1 means "unchanged" to the kernel
 
 _MEMORY = struct.Struct("=ii")  # the process IDs of the child and of the launcher
 
 # Signals that the launcher can cause itself: seccomp, RLIMIT_FSIZE, out of memory.
 _SELF_INFLICTED = {lib.SIGSYS, lib.SIGXFSZ, lib.SIGBUS, lib.SIGSEGV}
 
-# Errors that the same call would give again: no such file, a noexec file system, a seccomp filter, an old kernel.
+# Errors that every later call would raise too: no such file, a noexec file system, a seccomp filter, an old kernel.
 _PERMANENT = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOSYS}
 
 # The launcher closes descriptors faster than subprocess does, where the kernel has close_range(2) (Linux 5.9).
@@ -75,13 +76,13 @@ _static: bool | None = None
 
 
 def usable(*, other_ids: bool) -> bool:
-    """Return whether a child may be started through the launcher, with the IDs of this process or with others."""
+    """Return whether a child may be started through the launcher, with the IDs of this process or with other ones."""
     return not _unusable and bool(lib.rusage_may_launch()) and (not other_ids or is_static())
 
 
 def is_static() -> bool:
     """Return whether the launcher has no dynamic loader: no PT_INTERP in its program headers, elf(5)."""
-    global _static  # noqa: PLW0603 (the file does not change)
+    global _static  # noqa: PLW0603 (cached: the file does not change)
     if _static is None:
         try:
             with open(PATH, "rb") as file:
@@ -91,20 +92,20 @@ def is_static() -> bool:
             size, count = struct.unpack_from(order + "HH", head, 54 if wide else 42)
             types = [struct.unpack_from(order + "I", head, start + number * size)[0] for number in range(count)]
             _static = head[:4] == b"\x7fELF" and 3 not in types
-        except (OSError, IndexError, struct.error):  # it cannot be read, or it is no ELF file
+        except (OSError, IndexError, struct.error):  # unreadable, or not an ELF file
             _static = False
     return _static
 
 
 def note_failure(error: BaseException) -> None:
-    """Remember an error of executing the launcher that every later attempt would meet too."""
-    global _unusable  # noqa: PLW0603 (what the system allows does not change)
+    """Disable the launcher if this error of executing it would occur in every later attempt."""
+    global _unusable  # noqa: PLW0603 (cached: what the system allows does not change)
     if isinstance(error, OSError) and error.errno in _PERMANENT and error.filename in {PATH, os.fsencode(PATH)}:
         _unusable = True
 
 
 def resolve(args: Any, executable: Any, env: Any, *, shell: bool) -> tuple[list[Any], list[bytes]]:
-    """Return what ``subprocess`` would execute: the arguments, and the paths at which the program may be, in order.
+    """Return what ``subprocess`` would execute: the arguments, and the paths to try in order.
 
     May raise on invalid arguments; the caller then falls back to subprocess, which raises the documented exception.
     """
@@ -118,7 +119,7 @@ def resolve(args: Any, executable: Any, env: Any, *, shell: bool) -> tuple[list[
     program = os.fsencode(executable if executable is not None else arguments[0])
     if b"/" in program:
         return arguments, [program]
-    if env is None:  # os.get_exec_path without its cost
+    if env is None:  # the same as os.get_exec_path(), but faster
         path = os.environb.get(b"PATH", os.fsencode(os.defpath))
     else:
         path = b":".join(map(os.fsencode, os.get_exec_path(env)))
@@ -127,7 +128,7 @@ def resolve(args: Any, executable: Any, env: Any, *, shell: bool) -> tuple[list[
 
 
 def _above_2(fd: int) -> int:
-    """Move a descriptor above 2: where 0, 1 or 2 is free, it must not become a standard stream of the child."""
+    """Move a descriptor above 2, so that it cannot become a standard stream of the child."""
     low = []
     try:
         while fd < 3:
@@ -139,12 +140,12 @@ def _above_2(fd: int) -> int:
     return fd
 
 
-# Linux 6.3 and some later ones log a warning if the flag for "never executable" is missing, earlier ones refuse it.
-_memfd_flags = os.MFD_CLOEXEC | 0x8  # MFD_NOEXEC_SEAL, linux/memfd.h
+# Some versions since Linux 6.3 log a warning if MFD_NOEXEC_SEAL is missing; earlier ones reject it.
+_memfd_flags = os.MFD_CLOEXEC | 0x8  # MFD_NOEXEC_SEAL in linux/memfd.h
 
 
 def _memory() -> int:
-    global _memfd_flags  # noqa: PLW0603 (what the system can do does not change)
+    global _memfd_flags  # noqa: PLW0603 (cached: what the system supports does not change)
     try:
         return os.memfd_create("rusage", _memfd_flags)
     except OSError as error:
@@ -158,7 +159,7 @@ SAME_IDS = (-1, -1, -1)
 
 
 def id_numbers(user: int | None, group: int | None, groups: Sequence[int] | None) -> tuple[int, ...]:
-    """Return what the launcher takes: the user, the group, the number of groups, and those; -1 means "unchanged"."""
+    """Return the launcher's arguments: user, group, number of groups and the groups; -1 means "unchanged"."""
     given = [index(number) for number in (user, group, *(groups or ())) if number is not None]
     if not all(0 <= number <= _MAX_ID for number in given) or len(groups or ()) > _MAX_GROUPS:
         raise OverflowError
@@ -167,10 +168,10 @@ def id_numbers(user: int | None, group: int | None, groups: Sequence[int] | None
 
 
 def _kill(pid: int) -> None:
-    """Kill and reap a child of this process, whatever the handlers of its signals raise meanwhile."""
+    """Kill and reap a child of this process, even if signal handlers raise exceptions meanwhile."""
     for _ in range(100):
         try:
-            if os.waitpid(pid, os.WNOHANG) == (0, 0):  # else the number is free for another process
+            if os.waitpid(pid, os.WNOHANG) == (0, 0):  # otherwise another process may have the PID
                 os.kill(pid, lib.SIGKILL)
                 os.waitpid(pid, 0)
         except ChildProcessError:
@@ -191,11 +192,11 @@ def _reap(pid: int) -> int:
 class Launch:
     """A command line for the launcher, and the pipe and the memory that it reports through.
 
-    As long as another process holds the pipe's writing end, this process waits. So it is open here only until the
-    launcher has been started (``close_pipe``), and closed on exec: another thread might fork meanwhile.
+    This process waits as long as any process has the pipe's write end open. Therefore the write end is open here only
+    until the launcher has been started (``close_pipe``), and is close-on-exec, since another thread might fork.
     """
 
-    def __init__(  # noqa: PLR0913 (subprocess's own)
+    def __init__(  # noqa: PLR0913 (the parameters of subprocess)
         self,
         arguments: list[Any],
         paths: list[bytes],
@@ -205,7 +206,7 @@ class Launch:
         ids: tuple[int, ...] = SAME_IDS,
         keep: Iterable[int] | None = None,
     ) -> None:
-        """Prepare a start. ``keep``: the descriptors above 2 that the child has; None: all that are inheritable.
+        """Prepare a start. ``keep``: the descriptors above 2 that the child inherits; None: all inheritable ones.
 
         ``ids``: see ``id_numbers``.
         """
@@ -233,11 +234,11 @@ class Launch:
             os.close(fd)
 
     def close_pipe(self) -> None:
-        """Close the writing end of the pipe. Unlike a close this can be repeated after an interruption."""
+        """Close the write end of the pipe. Unlike close(2) this can be repeated after an interruption."""
         os.dup2(self._end, self.inherited_fds[0], inheritable=False)
 
     def _pids(self) -> tuple[int, int]:
-        """Return the process IDs of the child and the launcher: 0 if none yet, -1 if the launcher becomes the child."""
+        """Return the process IDs of the child and the launcher: 0 if unset, -1 if the launcher becomes the child."""
         data = os.pread(self.inherited_fds[1], _MEMORY.size, 0)
         pids: tuple[int, int] = _MEMORY.unpack(data or bytes(_MEMORY.size))
         return pids
@@ -245,7 +246,7 @@ class Launch:
     def wait_for_exec(self, launcher: int) -> Result:
         """Wait until the child has executed its program or has failed to, and reap the launcher.
 
-        After any exception, such as one that a signal handler raises, everything that was started is killed and reaped.
+        If an exception is raised, for example by a signal handler, both processes are killed and reaped first.
         """
         try:
             self.close_pipe()
@@ -264,11 +265,11 @@ class Launch:
             raise
 
     def _why_none(self, launcher: int, status: int) -> Result:
-        """Return the result of a launcher that has ended without having created a child."""
-        global use_close_range, _unusable  # noqa: PLW0603 (what the system can do does not change)
+        """Return the result if the launcher has ended without creating a child."""
+        global use_close_range, _unusable  # noqa: PLW0603 (cached: what the system supports does not change)
         if os.WIFSIGNALED(status):
             if os.WTERMSIG(status) not in _SELF_INFLICTED:
-                return Result(KILLED, launcher, status)  # as if the signal had come to the child
+                return Result(KILLED, launcher, status)  # as if the child had received the signal
             _unusable = _unusable or os.WTERMSIG(status) == lib.SIGSYS
         elif os.WEXITSTATUS(status) == _CANNOT_CLOSE and use_close_range:
             use_close_range = False
@@ -278,10 +279,10 @@ class Launch:
         return Result(NOT_STARTED)
 
     def abort(self, launcher: int | None) -> bool:
-        """Kill and reap the launcher, so that it can create no child any more, then the child; return if there was one.
+        """Kill and reap the launcher, then the child that it may have created; return whether a launcher existed.
 
-        ``launcher`` is None if it is not known whether it was started, since a signal handler raised an exception when
-        fork had returned. Then it says so itself, or the pipe has no writing end.
+        ``launcher`` is None if a signal handler raised an exception before its process ID was known. The launcher then
+        reports its ID itself; if there is no launcher, the pipe has no write end.
         """
         if launcher is None:
             launcher = self._find_launcher()
@@ -293,12 +294,12 @@ class Launch:
         return launcher != 0
 
     def _find_launcher(self) -> int:
-        """Return the launcher's process ID from the memory that it reports through; 0 if there is no launcher."""
+        """Return the process ID that the launcher has stored in the memfd; 0 if there is no launcher."""
         os.set_blocking(self._end, False)
         for _ in range(1000):
             try:
                 self.close_pipe()
-                if self._pids()[1] or os.read(self._end, 1) == b"":  # no process has the writing end
+                if self._pids()[1] or os.read(self._end, 1) == b"":  # no process has the write end
                     return self._pids()[1]
             except BlockingIOError:  # noqa: PERF203 (each attempt may be interrupted)
                 time.sleep(0.001)
@@ -308,7 +309,7 @@ class Launch:
 
 
 def spawn(arguments: list[str], defaults: Iterable[int], mask: Iterable[int]) -> Result:
-    """Start a program that inherits everything but the signal mask and the disposition of the signals in *defaults*."""
+    """Start a program with a signal mask and default actions for the signals in *defaults*; all else is inherited."""
     if not usable(other_ids=False):
         return Result(NOT_STARTED)
     try:
@@ -316,10 +317,10 @@ def spawn(arguments: list[str], defaults: Iterable[int], mask: Iterable[int]) ->
     except OSError:
         return Result(NOT_STARTED)
     with launch:
-        # A file descriptor put onto itself loses its close-on-exec flag.
+        # Duplicating a descriptor onto itself clears its close-on-exec flag.
         same = [(os.POSIX_SPAWN_DUP2, fd, fd) for fd in launch.inherited_fds]
         try:
-            # environb: the environment's bytes as they are.
+            # environb: the unmodified bytes of the environment.
             launcher = os.posix_spawn(
                 PATH, launch.command, os.environb, file_actions=same, setsigdef=defaults, setsigmask=mask
             )

@@ -1,9 +1,8 @@
-"""``Popen``: ``subprocess.Popen`` with the resource usage of its child, and on Linux with the child's own peak.
+"""``Popen``: ``subprocess.Popen`` with the resource usage of its child, on Linux with the child's own peak.
 
-It overrides private methods of ``subprocess.Popen``: ``_execute_child`` starts the child, ``_close_pipe_fds`` is called
-in the middle of that, ``_try_wait`` and ``_internal_poll`` are all that waits for the child, ``_wait`` decides when. At
-each start they are compared with those that are known; where another library has replaced them, the child runs as that
-library runs it, and nothing of it is measured.
+It overrides private methods of ``subprocess.Popen``: ``_execute_child`` starts the child and calls ``_close_pipe_fds``;
+only ``_try_wait`` and ``_internal_poll`` wait for it, and ``_wait`` decides when. Each start checks that these methods
+are the known ones. If another library has replaced them, that library's class runs the child, and nothing is measured.
 """
 
 from __future__ import annotations
@@ -38,11 +37,11 @@ _NOTHING: frozenset[str] = frozenset()
 
 _clock = time.perf_counter
 
-# Before Python 3.15 subprocess looks every 50 ms at the latest whether a child has exited, if there is a timeout.
+# With a timeout, subprocess before Python 3.15 polls for the exit, at intervals of up to 50 ms.
 _WAIT_BY_PIDFD = sys.version_info < (3, 15) and hasattr(os, "pidfd_open") and hasattr(select, "poll")
 
-if not isinstance(subprocess.Popen, type):  # replaced by a mock, say, at the moment of this import
-    raise ImportError("rusage cannot start programs: subprocess.Popen is not a class")  # noqa: TRY004 (of an import)
+if not isinstance(subprocess.Popen, type):  # such as a mock that replaces it during this import
+    raise ImportError("rusage cannot start programs: subprocess.Popen is not a class")  # noqa: TRY004 (raised by an import)
 
 if TYPE_CHECKING:
 
@@ -74,7 +73,7 @@ if sys.version_info < (3, 11):
 _PIPES = _PARAMETERS[10:16]
 _pipes = itemgetter(*_PIPES)
 
-# What the launcher is started without, since the child it creates does it.
+# Arguments that subprocess must not apply to the launcher: the child that it creates applies them.
 _LEFT_TO_CHILD: dict[str, Any] = {
     "shell": False,
     "uid": None,
@@ -85,7 +84,7 @@ _LEFT_TO_CHILD: dict[str, Any] = {
 if "process_group" in _PARAMETERS:
     _LEFT_TO_CHILD["process_group"] = -1
 
-# The private methods that are overridden here, each with the parameters that it is called with.
+# The private methods that are overridden here, each with the parameters of its calls.
 _HOOKS: dict[str, list[str]] = (
     {"_internal_poll": ["_deadstate"], "_wait": ["timeout"]}
     if sys.platform == "win32"
@@ -101,14 +100,14 @@ _HOOKS: dict[str, list[str]] = (
 
 
 def _is_known(method: Any, parameters: list[str]) -> bool:
-    """Return whether a private method is subprocess's own, with the parameters that are known."""
+    """Return whether a private method is that of subprocess, with the known parameters."""
     code = getattr(method, "__code__", None)
     if code is None or method.__module__ != "subprocess":
         return False
     names = [*code.co_varnames[1 : code.co_argcount]]
     if parameters is _PARAMETERS:
         return names == parameters
-    # Others may follow that have a default: what a method needs in __del__, when its module may have been cleared.
+    # Parameters with a default may follow: they keep globals alive for __del__, when the module may be cleared.
     required = len(names) - len(method.__defaults__ or ())
     return names[: len(parameters)] == parameters and required <= len(parameters)
 
@@ -118,11 +117,11 @@ _checked: object = None
 
 
 def _is_patched() -> bool:
-    """Return whether another library has replaced, or a new Python has changed, what ``Popen`` is built upon."""
-    global _checked  # noqa: PLW0603 (the methods that were found to be known the last time)
+    """Return whether another library or a new version of Python has changed what ``Popen`` overrides."""
+    global _checked  # noqa: PLW0603 (the methods that the last check accepted)
     current: Any = subprocess.Popen
     if current is not _Popen and (not isinstance(current, type) or issubclass(current, Popen)):
-        current = _Popen  # a mock, or the Popen here in its place
+        current = _Popen  # a mock, or this Popen installed in its place
     try:
         methods = _hooks(current)
     except AttributeError:
@@ -135,9 +134,9 @@ def _is_patched() -> bool:
 
 
 def _unmeasured(base: Any) -> Any:
-    """Return a class that is another library's ``Popen`` with the attributes of the one here; it measures nothing."""
+    """Return a subclass of another library's ``Popen`` with the attributes of this one; nothing is measured."""
 
-    class Popen(base):  # type: ignore[misc]  # whatever subprocess.Popen has become
+    class Popen(base):  # type: ignore[misc]  # the class is known only at run time
         __doc__ = base.__doc__
         elapsed: float | None = None
         measured = _NOTHING
@@ -177,34 +176,36 @@ def _unmeasured(base: Any) -> Any:
 
 
 class Popen(_Popen[AnyStr]):
-    """``subprocess.Popen`` that keeps the resource usage of its child.
+    """``subprocess.Popen`` with the resource usage of its child.
 
-    ``rusage`` is None until the exit was seen (by ``wait``, ``poll``, ``communicate`` or at the end of a ``with``),
-    then an ``RUsage``: what the child has used, and the children it has waited for itself. ``measured`` names the
-    fields that were measured for this child; the others are 0. ``elapsed`` is None until the exit was seen, then the
-    seconds by the clock since before the start.
+    ``rusage`` is None until the child's exit has been seen (by ``wait``, ``poll``, ``communicate`` or at the end of a
+    ``with`` block), then an ``RUsage``: the usage of the child, including that of its own children that it has waited
+    for. ``measured`` names the fields that were measured for this child; the others are 0. ``elapsed`` is None until
+    the exit has been seen, then the elapsed seconds since the start.
 
-    Whose peak ``ru_maxrss`` is depends on the system. On Linux it is the child's own if it was started through the
-    launcher, which is not possible with a ``preexec_fn``, nor where the launcher cannot be executed; otherwise it is
-    measured only if it is so large that it can only be the child's. It includes the peaks of the children that the
-    child has waited for, and those inherit from the child.
+    On Linux ``ru_maxrss`` is the child's own peak if the child was started through the launcher. That is not possible
+    with a ``preexec_fn``, or where the launcher cannot be executed; the peak is then measured only if it is too large
+    to be inherited. It includes the peaks of the child's own children that it has waited for, which inherit from the
+    child. On other systems it is measured only if it is known to be the child's own.
 
-    Nothing is measured of a child that another caller has waited for, or that cannot be waited for because SIGCHLD is
-    ignored, nor where another library (gevent) has replaced ``subprocess.Popen``.
+    Nothing is measured if another caller has waited for the child, if SIGCHLD is ignored, or if another library
+    (gevent) has replaced ``subprocess.Popen``.
     """
 
     elapsed: float | None = None
-    """Seconds from before the child was started until its exit was seen; None before."""
+    """Seconds from the start of the child until its exit was seen; None before."""
 
     _began: float
 
-    if not TYPE_CHECKING:  # a checker takes the type from subprocess's __init__
+    if not TYPE_CHECKING:  # type checkers use the __init__ of subprocess
 
         def __new__(cls, *args: Any, **kwargs: Any) -> Popen[Any]:
-            """Note the time; where subprocess has been patched, start the child as the patch does."""
+            """Record the start time; if subprocess has been patched, return an instance of the patched class."""
             if _is_patched():
                 if cls is not Popen:
-                    raise RuntimeError(f"subprocess.Popen was replaced after {cls.__name__} had been made from it")
+                    raise RuntimeError(
+                        f"subprocess.Popen was replaced after {cls.__name__} was derived from rusage.Popen"
+                    )
                 return _unmeasured(subprocess.Popen)(*args, **kwargs)
             self = super().__new__(cls)
             self._began = _clock()
@@ -230,11 +231,11 @@ class Popen(_Popen[AnyStr]):
 
         @property
         def rusage(self) -> RUsage | None:
-            """The child's usage, or None before its exit was seen."""
+            """The child's usage; None before its exit was seen."""
             if self.returncode is None or self._usage is not None:
                 return self._usage
             call = new_call(BACKEND, 0, WAITED)
-            error = lib.rusage_get_process(int(self._handle), call)  # stays open as long as this object lives
+            error = lib.rusage_get_process(int(self._handle), call)  # open as long as this object exists
             if error:
                 raise error_of(error)
             self._usage = usage_of(call)
@@ -242,7 +243,7 @@ class Popen(_Popen[AnyStr]):
 
         @property
         def measured(self) -> frozenset[str]:
-            """The fields that were measured for this child; none before its exit was seen."""
+            """The fields that were measured for this child; empty before its exit was seen."""
             usage = self.rusage
             return _NOTHING if usage is None else child_fields(usage)
 
@@ -250,18 +251,18 @@ class Popen(_Popen[AnyStr]):
         rusage: RUsage | None = None
         measured: frozenset[str] = _NOTHING
 
-        # What child_fields() is to be told of the start.
+        # Arguments for child_fields(), recorded at the start.
         _peak_isolated = False
         _floor: int | None = None
         _inherited: RUsage | None = None
 
         def _saw_exit(self, usage: RUsage | None) -> None:
-            """Keep the usage; the caller then sets ``returncode``: a thread that sees that also sees the usage."""
+            """Store the usage before the caller sets ``returncode``, so that threads never see only the latter."""
             self.elapsed = _clock() - self._began
             if usage is None:
                 self.measured, self.rusage = _NOTHING, RUsage.zero
                 return
-            if self._peak_isolated and usage.ru_maxrss:  # what child_fields() returns then, without its cost
+            if self._peak_isolated and usage.ru_maxrss:  # the result of child_fields(), but faster
                 self.measured, self.rusage = WAITED, usage
                 return
             self.measured = child_fields(
@@ -295,9 +296,9 @@ class Popen(_Popen[AnyStr]):
 
         def _internal_poll(self, _deadstate: int | None = None) -> int | None:
             if _deadstate is not None:
-                # From __del__, when the globals here may have been cleared: nothing can read the usage any more.
+                # Called by __del__, when globals may have been cleared; the usage can no longer be read.
                 return super()._internal_poll(_deadstate)
-            # A thread that holds the lock is about to set returncode.
+            # If another thread holds the lock, it is about to set returncode.
             if self.returncode is None and self._waitpid_lock.acquire(blocking=False):
                 try:
                     if self.returncode is None:
@@ -314,7 +315,7 @@ class Popen(_Popen[AnyStr]):
 
         def _execute_child(self, *values: Any, **named: Any) -> None:
             call = {**dict(zip(_PARAMETERS, values)), **named}  # noqa: B905 (process_group: from Python 3.11 on)
-            # Either may be an iterator, and there may be more than one attempt.
+            # Either may be an iterator, and several attempts may need it.
             if not isinstance(call["args"], (str, bytes, os.PathLike)):
                 call["args"] = list(call["args"])
             call["pass_fds"] = tuple(call["pass_fds"])
@@ -323,8 +324,8 @@ class Popen(_Popen[AnyStr]):
             self._start_directly(call)
 
         def _start_directly(self, call: dict[str, Any]) -> None:
-            """Start the child as subprocess does, and note what its figures may have inherited."""
-            # preexec_fn must run in the child itself, which may become larger than this process by it.
+            """Start the child as subprocess does, and record what its usage may inherit."""
+            # preexec_fn runs in the child before exec and may raise the inherited peak above that of this process.
             has_floor = BACKEND.child_peak in FLOOR_RULES and call["preexec_fn"] is None
             if has_floor:
                 parent_peak()
@@ -377,17 +378,17 @@ class Popen(_Popen[AnyStr]):
             if self._launching is None:
                 super()._close_pipe_fds(*fds)
             else:
-                # Called before subprocess waits, when other threads run. The child's pipe ends stay open, since a
-                # direct start may follow.
+                # Called before subprocess waits for exec. The child's pipe ends stay open, since a direct start may
+                # follow.
                 self._launching.close_pipe()
 
         def _start_by_launcher(self, call: dict[str, Any]) -> bool:
-            """Start the child through the launcher and return True; or start nothing and return False."""
+            """Start the child through the launcher; return False, with nothing started, if that is not possible."""
             result = self._try_launcher(call)
             if result.outcome is launcher.RETRY:
                 result = self._try_launcher(call)
             if result.outcome in {launcher.NOT_STARTED, launcher.RETRY}:
-                self.pid = self.returncode = None  # type: ignore[assignment]  # as subprocess has it before a start
+                self.pid = self.returncode = None  # type: ignore[assignment]  # as in subprocess before a start
                 self._child_created = False
                 return False
             super()._close_pipe_fds(*_pipes(call))
@@ -398,7 +399,7 @@ class Popen(_Popen[AnyStr]):
             return True
 
         def _try_launcher(self, call: dict[str, Any]) -> launcher.Result:
-            """Attempt a start. After an exception that is not about the arguments nothing of it is left."""
+            """Attempt a start. If an exception other than an argument error is raised, nothing is left running."""
             ids = call["uid"], call["gid"], call["gids"]
             other_ids = ids != (None, None, None)
             if call["preexec_fn"] is not None or not launcher.usable(other_ids=other_ids):
@@ -407,7 +408,7 @@ class Popen(_Popen[AnyStr]):
             keep = pass_fds if call["close_fds"] and launcher.use_close_range else None
             try:
                 arguments, paths = launcher.resolve(call["args"], call["executable"], call["env"], shell=call["shell"])
-                for fd in pass_fds:  # the number of a closed one might be the launcher's in a moment
+                for fd in pass_fds:  # the launcher's descriptors could reuse the number of a closed one
                     os.fstat(fd)
                 launch: launcher.Launch = launcher.Launch(
                     arguments,
@@ -420,7 +421,7 @@ class Popen(_Popen[AnyStr]):
             except _ARGUMENT_ERRORS:
                 return launcher.Result(launcher.NOT_STARTED)
             with launch:
-                # subprocess raises an audit event for the launcher only.
+                # subprocess raises an audit event only for the launcher.
                 sys.audit("subprocess.Popen", call["executable"] or arguments[0], arguments, call["cwd"], call["env"])
                 self._launching = launch
                 try:
@@ -435,7 +436,7 @@ class Popen(_Popen[AnyStr]):
                         }
                     )
                 except BaseException as error:
-                    if self.returncode is None and launch.abort(self.pid):  # a signal handler has raised it
+                    if self.returncode is None and launch.abort(self.pid):  # raised by a signal handler
                         self._aborted()
                         raise
                     if not isinstance(error, _ARGUMENT_ERRORS):
@@ -451,12 +452,12 @@ class Popen(_Popen[AnyStr]):
                     raise
 
         def _aborted(self) -> None:
-            """Record that a start was interrupted, and that everything it had started was killed and reaped."""
+            """Record that the start was interrupted, and that the child has been killed and reaped."""
             self._saw_exit(None)
             self.returncode = -lib.SIGKILL
 
 
-# Those that subprocess raises itself, in better words, for the same arguments.
+# Raised for invalid arguments; a direct start then makes subprocess raise the documented exception.
 _ARGUMENT_ERRORS = (OSError, TypeError, ValueError, LookupError, OverflowError, subprocess.SubprocessError)
 
 
@@ -464,11 +465,11 @@ class CompletedProcess(subprocess.CompletedProcess[AnyStr]):
     """``subprocess.CompletedProcess`` with the resource usage of the process."""
 
     rusage: RUsage
-    """What the process has used, and the children it has waited for itself."""
+    """The usage of the process, including that of its own children that it has waited for."""
     measured: frozenset[str]
     """The fields of ``rusage`` that were measured for this process; the others are 0 (see ``Popen``)."""
     elapsed: float
-    """Seconds by the clock, from before the process was started until its exit was seen."""
+    """Elapsed seconds from the start of the process until its exit was seen."""
 
     def __init__(self, process: Popen[AnyStr], stdout: Any, stderr: Any) -> None:
         super().__init__(process.args, process.returncode, stdout, stderr)
@@ -476,11 +477,11 @@ class CompletedProcess(subprocess.CompletedProcess[AnyStr]):
 
 
 def add_usage(result: Any, process: Popen[Any]) -> None:
-    """Give a result, or an exception, what is known of the process that has ended."""
+    """Copy the usage of a process that has ended to a result or an exception."""
     result.rusage, result.measured, result.elapsed = process.rusage, process.measured, process.elapsed
 
 
-# Where tracebacks and pickles find them.
+# Pickles and tracebacks must not expose the private module name.
 Popen.__module__ = CompletedProcess.__module__ = "rusage"
 
 if not TYPE_CHECKING and _is_patched():

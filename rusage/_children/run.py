@@ -1,4 +1,4 @@
-"""``run``: ``subprocess.run`` with the usage of the process."""
+"""``run``: ``subprocess.run`` with the resource usage of the process."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def run(
 ) -> CompletedProcess[Any]:
     """Run a program as ``subprocess.run`` does; the result also has ``rusage``, ``measured`` and ``elapsed`` (seconds).
 
-    All arguments are those of ``subprocess.run``, and so are the exceptions: ``TimeoutExpired`` and
-    ``CalledProcessError`` have the three attributes too. ``Popen`` says what is measured.
+    Arguments and exceptions are those of ``subprocess.run``; ``TimeoutExpired`` and ``CalledProcessError`` also have
+    these attributes. See ``Popen`` for what is measured.
     """
     process = start(*popenargs, input=input, capture_output=capture_output, **kwargs)
     return complete(process, input=input, timeout=timeout, check=check)
 
 
 def start(*popenargs: Any, input: Any, capture_output: bool, **kwargs: Any) -> Popen[Any]:
-    """Start the process that ``run`` is to run; the caller's caller is whom an EncodingWarning names."""
+    """Start the process for ``run``. An EncodingWarning names the caller of this function's caller."""
     if input is not None:
         if kwargs.get("stdin") is not None:
             raise ValueError("stdin and input arguments may not both be used.")
@@ -37,7 +37,7 @@ def start(*popenargs: Any, input: Any, capture_output: bool, **kwargs: Any) -> P
         if kwargs.get("stdout") is not None or kwargs.get("stderr") is not None:
             raise ValueError("stdout and stderr arguments may not be used with capture_output.")
         kwargs["stdout"] = kwargs["stderr"] = subprocess.PIPE
-    # subprocess names the first frame that is not its own, and that is here; Python 3.10's does not warn.
+    # subprocess would name this frame, the first outside its own module; that of Python 3.10 does not warn.
     if sys.flags.warn_default_encoding and sys.version_info >= (3, 11) and kwargs.get("encoding") is None:
         if any(kwargs.get(name) for name in ("errors", "text", "universal_newlines")):
             kwargs["encoding"] = io.text_encoding(None, 3)
@@ -45,21 +45,21 @@ def start(*popenargs: Any, input: Any, capture_output: bool, **kwargs: Any) -> P
 
 
 def complete(process: Popen[Any], *, input: Any, timeout: float | None, check: bool) -> CompletedProcess[Any]:
-    """Wait for a process, with its input and output, and return the result."""
+    """Send the input to a process, collect its output, wait for it and return the result."""
     with process:
         try:
             stdout, stderr = process.communicate(input, timeout=timeout)
         except subprocess.TimeoutExpired as expired:
             process.kill()
             if sys.platform == "win32":
-                # Threads read there: what they have is only to be had from another call.
+                # The output is read by threads; only another call returns what they have read.
                 expired.stdout, expired.stderr = process.communicate()
             else:
-                process.wait()  # not for the pipes: a grandchild may hold them for ever
+                process.wait()  # do not wait for the pipes: a grandchild may keep them open
             add_usage(expired, process)
             raise
         except BaseException:
-            process.kill()  # the with statement waits, and a little only after a KeyboardInterrupt
+            process.kill()  # the with statement then waits, but only briefly after a KeyboardInterrupt
             raise
         if check and process.returncode:
             failed = subprocess.CalledProcessError(process.returncode, process.args, stdout, stderr)

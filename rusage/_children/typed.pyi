@@ -1,6 +1,6 @@
-"""What a type checker sees of ``Popen``, ``run`` and ``asyncio.run``: typeshed's ``subprocess`` with our own results.
+"""For type checkers: ``Popen``, ``run`` and ``asyncio.run`` with the signatures of typeshed's ``subprocess``.
 
-Nothing of this exists at run time. ``tests/tools/typing_compare.py`` compares it with ``subprocess``, call by call.
+This module does not exist at run time. ``tests/tools/typing_compare.py`` compares it with ``subprocess``, call by call.
 """
 
 import subprocess
@@ -15,7 +15,7 @@ from . import popen
 
 _P = ParamSpec("_P")
 
-# A checker keeps all overloads of a function that is passed for a ParamSpec.
+# Type checkers keep all overloads of a function that is passed for a ParamSpec.
 def _with_usage(
     function: Callable[_P, subprocess.CompletedProcess[AnyStr]], /
 ) -> Callable[_P, popen.CompletedProcess[AnyStr]]: ...
@@ -49,8 +49,8 @@ if sys.version_info >= (3, 11):
 else:
     _Options = _OptionsOf310
 
-# The overloads of a base class's __init__ do not tell a checker what the type variable of a subclass is. Each has all
-# parameters, in the order that subprocess documents; they differ in text, encoding, errors and universal_newlines.
+# Checkers do not infer the type variable of a subclass from the overloads of its base class. Each overload has all
+# parameters, in subprocess's order; they differ in text, encoding, errors and universal_newlines.
 # fmt: off
 class Popen(popen.Popen[AnyStr]):
     @overload
