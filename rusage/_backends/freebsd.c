@@ -10,10 +10,10 @@
 
 RUSAGE_ASSERT(thread, RUSAGE_THREAD == 1);
 
-/* sysctl kern.proc.pid. In FreeBSD's sys/kern/kern_proc.c fill_kinfo_proc_only() sets ki_rusage by rufetch() and
-   calcru() to the sum of the process's threads, those that have ended included, in the units of getrusage.
-   sysctl_kern_proc() finds a zombie too, by pget(): its ki_rusage is what wait4 will return, with the children that it
-   has waited for. */
+/* Get the usage of a process by the sysctl kern.proc.pid. In sys/kern/kern_proc.c, fill_kinfo_proc_only() sets
+   ki_rusage with rufetch() and calcru() to the sum over all threads, including those that have ended, in the units of
+   getrusage. sysctl_kern_proc() also finds zombies, with pget(); their ki_rusage is what wait4 will return, including
+   the children that they have waited for. */
 static int rusage_of_process(int pid, rusage_call *call)
 {
     int name[4] = {CTL_KERN, KERN_PROC, KERN_PROC_PID, pid};
@@ -24,7 +24,7 @@ static int rusage_of_process(int pid, rusage_call *call)
         return errno;
     if (size == 0)
         return ESRCH;
-    /* A kernel with another layout, or not the process that was asked for. */
+    /* The kernel uses another layout, or returned another process. */
     if (size != sizeof process || process.ki_structsize != (int)sizeof process || process.ki_pid != pid)
         return EINVAL;
     rusage_convert(&process.ki_rusage, call);

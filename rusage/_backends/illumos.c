@@ -1,4 +1,4 @@
-/* illumos and Solaris: RUSAGE_LWP is what others call RUSAGE_THREAD. */
+/* illumos and Solaris, where RUSAGE_THREAD is named RUSAGE_LWP. */
 
 #include "../_c/unix.c"
 #include "../_c/getrusage.c"

@@ -12,7 +12,7 @@ RUSAGE_ASSERT(thread, RUSAGE_THREAD == 1);
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-/* Whether a signal is ignored. PyPy's signal.getsignal() does not know the dispositions from before its start. */
+/* Return whether a signal is ignored. PyPy's signal.getsignal() does not report inherited dispositions. */
 static int rusage_is_ignored(int number)
 {
     struct sigaction action;
@@ -20,8 +20,8 @@ static int rusage_is_ignored(int number)
     return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-/* Whether every capability that is permitted is also ambient, that is, kept by a program without privileges of its own.
-   The constants for ambient capabilities are not in every header: linux/prctl.h, since Linux 4.3. */
+/* Return whether all permitted capabilities are also ambient, that is, kept when an unprivileged program is executed.
+   Headers older than Linux 4.3 lack the constants for ambient capabilities (linux/prctl.h). */
 static int rusage_keeps_capabilities(void)
 {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -39,8 +39,8 @@ static int rusage_keeps_capabilities(void)
     return 1;
 }
 
-/* Whether a program that this process executes is as well protected against other processes as this process is. The
-   launcher holds what this process trusts it with: it must not be traceable by a process that may not trace this one
+/* Return whether a program executed by this process is as well protected from other processes as this process. The
+   launcher handles trusted data, so a process that may not trace this one must not be able to trace the launcher
    (ptrace(2), "Ptrace access mode checking"). */
 static int rusage_may_launch(void)
 {

@@ -7,7 +7,7 @@
 #include "../_c/wait4.c"
 #include "../_c/no_statclock.c"
 
-enum { RUSAGE_THREAD_HERE = 1 };    /* the number other systems have for it; macOS has none */
+enum { RUSAGE_THREAD_HERE = 1 };    /* as on other systems; macOS does not define it */
 
 static int rusage_native(int who, struct rusage *native)
 {
@@ -16,7 +16,7 @@ static int rusage_native(int who, struct rusage *native)
 
     if (who != RUSAGE_THREAD_HERE)
         return getrusage(who, native) != 0 ? errno : 0;
-    /* pthread's own port: unlike mach_thread_self's it takes no reference that would have to be given back. */
+    /* Unlike mach_thread_self(), this adds no reference to the port that would have to be released. */
     /* cppcheck-suppress uninitvar; thread_info fills it */
     if (thread_info(pthread_mach_thread_np(pthread_self()), THREAD_BASIC_INFO, (thread_info_t)&info, &count)
         != KERN_SUCCESS)

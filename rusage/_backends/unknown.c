@@ -1,9 +1,9 @@
-/* A Unix without a file of its own. Not every one has wait4. */
+/* Unix systems without a file of their own. wait4 is omitted, since some lack it. */
 
 #include "../_c/unix.c"
 #include "../_c/no_statclock.c"
 
-/* The Hurd's getrusage returns the errno, and Haiku's and Emscripten's have left fields as they were. */
+/* On the Hurd getrusage returns the errno; on Haiku and Emscripten it may leave fields unset. */
 static int rusage_native(int who, struct rusage *native)
 {
     int result;

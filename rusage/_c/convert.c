@@ -1,8 +1,8 @@
-/* From struct rusage, or the figures of Windows, to a record in uniform units. */
+/* Convert struct rusage, or the values of Windows, to a record in uniform units. */
 
 #include "rusage.h"
 
-/* What the cdef takes for granted. */
+/* Assumptions of the cdef. */
 #define RUSAGE_TIMEVAL(field) \
     RUSAGE_ASSERT(ru_##field, RUSAGE_SIZE(struct rusage, ru_##field) == sizeof(struct timeval));
 #define RUSAGE_LONG(field) RUSAGE_ASSERT(ru_##field, RUSAGE_SIZE(struct rusage, ru_##field) == sizeof(long));
@@ -10,9 +10,9 @@ RUSAGE_FIELDS(RUSAGE_TIMEVAL, RUSAGE_LONG, RUSAGE_LONG, RUSAGE_LONG)
 RUSAGE_ASSERT(long, sizeof(long) == 4 || sizeof(long) == 8);
 RUSAGE_ASSERT(int, sizeof(int) == 4);
 
-enum { RUSAGE_BOTH_HERE = -2 };     /* the number that Linux's own header has for it; its system call refuses it */
+enum { RUSAGE_BOTH_HERE = -2 };     /* as in Linux's header; no system call accepts it */
 
-/* A 32-bit long that has wrapped once still holds its number modulo 2^32: it is never negative here. */
+/* A 32-bit counter that has wrapped is reported modulo 2^32, never as negative. */
 static int64_t rusage_count(long value)
 {
     uint64_t number = (unsigned long)value;
@@ -32,7 +32,7 @@ static int64_t rusage_integral(long ticks, const rusage_call *call)
 {
     uint64_t number = (unsigned long)ticks, bytes, hz, sum;
 
-    if (call->integral_bytes <= 0 || call->integral_hz <= 0)    /* no unit, or a clock of unknown rate */
+    if (call->integral_bytes <= 0 || call->integral_hz <= 0)    /* no unit, or the clock's rate is unknown */
         return 0;
     bytes = (uint64_t)call->integral_bytes;
     hz = (uint64_t)call->integral_hz;
@@ -42,13 +42,13 @@ static int64_t rusage_integral(long ticks, const rusage_call *call)
     return sum > INT64_MAX ? INT64_MAX : (int64_t)sum;
 }
 
-/* The sum of two numbers that are not negative, or the largest number. */
+/* Saturating sum of two non-negative numbers. */
 static int64_t rusage_sum(int64_t a, int64_t b)
 {
     return a > INT64_MAX - b ? INT64_MAX : a + b;
 }
 
-/* No CPU time is negative, and one that does not fit (292 000 years) is the largest number. */
+/* Negative times become 0; times that do not fit (292 000 years) become INT64_MAX. */
 static int64_t rusage_microseconds(const struct timeval *time)
 {
     int64_t seconds = (int64_t)time->tv_sec, fraction = (int64_t)time->tv_usec;
@@ -60,12 +60,12 @@ static int64_t rusage_microseconds(const struct timeval *time)
     return rusage_sum(seconds * 1000000, fraction);
 }
 
-/* One division of two exact doubles (2^53 us are 285 years) is correctly rounded; sec + usec * 1e-6 is not. */
+/* Dividing two exact doubles (2^53 us are 285 years) rounds correctly; sec + usec * 1e-6 does not. */
 static double rusage_quotient(int64_t number, int64_t divisor)
 {
 #if defined FLT_EVAL_METHOD && FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 1
-    /* But the x87 rounds twice, to 64 bits and then to a double's 53: one result in 5000 is the second nearest double.
-       The remainder tells; it is less than the divisor, so that arithmetic modulo 2^64 has it exactly. */
+    /* The x87 rounds twice, to 64 bits and then to 53: one result in 5000 is not the nearest double. Correct it by the
+       remainder, which is smaller than the divisor and therefore exact modulo 2^64. */
     volatile double stored = (double)number / (double)divisor;
     double quotient = stored;
     uint64_t bits, fraction;
@@ -94,7 +94,7 @@ static double rusage_seconds(int64_t microseconds)
     return rusage_quotient(microseconds, 1000000);
 }
 
-/* What is not measured is 0, whatever the kernel left in its place. */
+/* Fields that are not measured are 0, regardless of the kernel's value. */
 #define MEASURED(name, value) (call->measured >> RUSAGE_INDEX_##name & 1 ? (value) : 0)
 
 static void rusage_convert(const struct rusage *native, rusage_call *call)
@@ -117,7 +117,7 @@ static double rusage_seconds_of_both(const struct timeval *self, const struct ti
     return rusage_seconds(rusage_sum(rusage_microseconds(self), rusage_microseconds(children)));
 }
 
-/* Counters and times add. A peak does not: the two were not there at once, or need not have been. */
+/* Counters and times are added. Peaks are not, since they need not have occurred at the same time. */
 static void rusage_convert_both(const struct rusage *self, const struct rusage *children, rusage_call *call)
 {
     rusage_call other = *call;

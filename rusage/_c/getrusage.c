@@ -1,4 +1,4 @@
-/* rusage_native, where getrusage(2) has every who but RUSAGE_BOTH. */
+/* rusage_native for systems whose getrusage(2) accepts every who except RUSAGE_BOTH. */
 
 #include "unix.h"
 

@@ -4,7 +4,7 @@
 
 #include "rusage.h"
 
-/* So that the rules of the other systems can be tested here too. */
+/* Allows the backends of other systems to be tested here. */
 #define RUSAGE_NATIVE_TIME(name) struct timeval ru_##name;
 #define RUSAGE_NATIVE_LONG(name) long ru_##name;
 struct rusage {

@@ -1,4 +1,4 @@
-/* What all of the C shares: the record, the call, and the functions that one file defines for another. */
+/* Shared by all C files: the record, the call structure, and the functions that one file defines for another. */
 
 #pragma once
 
@@ -8,13 +8,13 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Not _Static_assert: MSVC has that from C11 on only, and is not asked for C11. */
+/* Not _Static_assert: MSVC supports that only in C11 mode, which is not its default. */
 #define RUSAGE_ASSERT(name, condition) typedef char rusage_assert_##name[(condition) ? 1 : -1]
 #define RUSAGE_SIZE(type, field) sizeof(((type *)0)->field)
 
-/* On CPython cffi's wrappers, which follow below, release the GIL around each call, and no option keeps them from it.
-   Beside threads that compute in Python, getting it back takes up to a whole switch interval: 5 ms for a call of 1 us
-   that cannot block. So the wrappers keep it, as CPython's own resource does; what can block releases it itself. */
+/* On CPython, cffi's wrappers (generated below this file) always release the GIL around a call. While other threads run
+   Python code, reacquiring it takes up to a switch interval: 5 ms for a call of 1 us that cannot block. Therefore the
+   wrappers keep the GIL, as CPython's resource module does; functions that can block release it themselves. */
 #if defined(Py_PYTHON_H) && !defined(PYPY_VERSION)
 #undef Py_BEGIN_ALLOW_THREADS
 #undef Py_END_ALLOW_THREADS
@@ -27,8 +27,7 @@
 #define RUSAGE_RETAKE_GIL (void)0
 #endif
 
-/* The fields in their order, which is that of FIELDS in Python. TIME is in seconds, PEAK in bytes, INTEGRAL in
-   byte-seconds. */
+/* The fields, in the order of FIELDS in Python. TIME is in seconds, PEAK in bytes, INTEGRAL in byte-seconds. */
 #define RUSAGE_FIELDS(TIME, PEAK, INTEGRAL, COUNT) \
     TIME(utime)                                    \
     TIME(stime)                                    \
@@ -47,7 +46,7 @@
     COUNT(nvcsw)                                   \
     COUNT(nivcsw)
 
-/* Python unpacks it with the struct module: no field may have another size, and there is no padding. */
+/* Python unpacks it with the struct module: every field has 8 bytes, without padding. */
 #define RUSAGE_DOUBLE(name) double name;
 #define RUSAGE_INT64(name) int64_t name;
 typedef struct {
@@ -61,17 +60,17 @@ enum {
 
 RUSAGE_ASSERT(record, sizeof(double) == 8 && sizeof(rusage_record) == RUSAGE_FIELD_COUNT * 8);
 
-/* Whom to ask for, what the backend says of the answer, and room for it: all that a call needs, by one pointer. */
+/* A request and its result: all that a call needs, behind one pointer. */
 typedef struct {
     int who;
     uint32_t measured;              /* bit i: the field with index i is measured for this who */
     int64_t maxrss_bytes;           /* bytes in one unit of ru_maxrss */
     int64_t integral_bytes;         /* bytes in one unit of ru_ixrss, ru_idrss and ru_isrss ... */
-    int64_t integral_hz;            /* ... and how many of its ticks are a second */
+    int64_t integral_hz;            /* ... and the rate of the clock that they count */
     rusage_record record;
 } rusage_call;
 
-/* What Windows answers, as it answers it: FILETIMEs in halves, counted in units of 100 ns. */
+/* The values of Windows. Each FILETIME is in two halves, in units of 100 ns. */
 typedef struct {
     uint32_t user_low, user_high, kernel_low, kernel_high;
     uint64_t peak_working_set;      /* bytes */
@@ -85,7 +84,7 @@ static void rusage_convert(const struct rusage *native, rusage_call *call);
 static void rusage_convert_both(const struct rusage *self, const struct rusage *children, rusage_call *call);
 static void rusage_convert_windows(const rusage_windows *native, rusage_call *call);
 
-/* What the C of each system defines, by itself or by including a file of this folder. */
+/* Defined for each system, by its own file or by one that it includes from this folder. */
 static int rusage_get(rusage_call *call);
 static int64_t rusage_statclock_hz(void);
 static int64_t rusage_pagesize(void);

@@ -1,19 +1,19 @@
-/* One figure without a record. */
+/* A single value instead of a record. */
 
 #include "rusage.h"
 
 static int64_t rusage_maxrss(const rusage_call *call)
 {
-    rusage_call answer = *call;
-    int error = rusage_get(&answer);
+    rusage_call copy = *call;
+    int error = rusage_get(&copy);
 
-    return error != 0 ? -(int64_t)error : answer.record.maxrss;
+    return error != 0 ? -(int64_t)error : copy.record.maxrss;
 }
 
 static double rusage_cputime(const rusage_call *call)
 {
-    rusage_call answer = *call;
-    int error = rusage_get(&answer);
+    rusage_call copy = *call;
+    int error = rusage_get(&copy);
 
-    return error != 0 ? -error : answer.record.utime + answer.record.stime;
+    return error != 0 ? -error : copy.record.utime + copy.record.stime;
 }

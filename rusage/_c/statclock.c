@@ -1,5 +1,5 @@
-/* The rate of the statistics clock. Not sysconf(_SC_CLK_TCK): that is a constant (128 on FreeBSD, whose
-   statistics clock ticks at 127 Hz). */
+/* The rate of the statistics clock. sysconf(_SC_CLK_TCK) is a constant that may differ: on FreeBSD it is 128, while the
+   statistics clock ticks at 127 Hz. */
 
 #include "rusage.h"
 

@@ -1,4 +1,4 @@
-/* The headers that every Unix has, and what the C takes for granted of them. */
+/* Headers common to all Unix systems, and the assumptions about them. */
 
 #pragma once
 
@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The values that the backends give to Python. */
+/* As in rusage/_backends/_base.py. */
 RUSAGE_ASSERT(self, RUSAGE_SELF == 0);
 RUSAGE_ASSERT(children, RUSAGE_CHILDREN == -1);
 
@@ -18,5 +18,5 @@ RUSAGE_ASSERT(tv_sec, RUSAGE_SIZE(struct timeval, tv_sec) == sizeof(time_t) && (
 RUSAGE_ASSERT(tv_usec, RUSAGE_SIZE(struct timeval, tv_usec) == sizeof(suseconds_t) && sizeof(suseconds_t) >= 4);
 RUSAGE_ASSERT(pid, sizeof(pid_t) == sizeof(int) && (pid_t)-1 < 0);
 
-/* What the C of each Unix defines. */
+/* Defined for each Unix system: call getrusage(2) and return 0 or an errno. */
 static int rusage_native(int who, struct rusage *native);

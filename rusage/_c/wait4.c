@@ -2,7 +2,7 @@
 
 #include "unix.h"
 
-/* The pid, or 0 if no child was ready (all is 0 then), or a negative errno. */
+/* Return the process ID, 0 if no child is ready (all values are 0 then), or a negative errno. */
 static int64_t rusage_wait4(int64_t pid, int *status, int options, rusage_call *call)
 {
     struct rusage native;

@@ -1,7 +1,7 @@
-/* The launcher: start a program as a child of this program's own parent, with none of the parent's memory.
+/* The launcher: start a program as a child of the launcher's parent, without the parent's memory.
 
-   On Linux the peak resident set size of a process starts at that of the process that it was forked from. So the parent
-   executes this small program first, and it creates the child. Protocol and security: rusage/launcher.py. */
+   On Linux the peak resident set size of a process starts at that of the process that it was forked from. Therefore the
+   parent executes this small program, which creates the child. Protocol and security: see launcher.py. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,7 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* As in nolibc.h: the result, or the negative errno. */
+/* As in nolibc.h: return the result or a negative errno. */
 static long system_call(long number, long a, long b, long c, long d, long e, long f)
 {
     long result = syscall(number, a, b, c, d, e, f);
@@ -49,7 +49,7 @@ static long map_shared(long size, int access, int flags, int fd)
 #define SYS_close_range 436
 #endif
 
-/* On the older 32-bit processors the plain names take IDs of 16 bits. */
+/* On older 32-bit architectures the plain system calls take 16-bit IDs. */
 #ifdef SYS_setreuid32
 #define SYS_set_user SYS_setreuid32
 #define SYS_set_group SYS_setregid32
@@ -60,11 +60,11 @@ static long map_shared(long size, int access, int flags, int fd)
 #define SYS_set_groups SYS_setgroups
 #endif
 
-/* Exit statuses. rusage/launcher.py has the same numbers. */
+/* Exit statuses, as in launcher.py. */
 enum {
-    FAILED = 255,       /* for now, or for these arguments */
-    CANNOT_CLOSE = 254, /* there is no close_range(2) */
-    REFUSED = 253,      /* this system will not allow it later either */
+    FAILED = 255,       /* this time or with these arguments; may be retried */
+    CANNOT_CLOSE = 254, /* close_range(2) is missing */
+    REFUSED = 253,      /* permanently: not allowed on this system */
 };
 
 enum { GROUPS = 1024 }; /* the largest number of supplementary groups */
@@ -91,7 +91,7 @@ static int status_of(long error)
     return error == -EAGAIN || error == -ENOMEM ? FAILED : REFUSED;
 }
 
-/* fds: the descriptors to keep, in ascending order. */
+/* Close all descriptors above 2 except fds, which are in ascending order. */
 static long close_others(long count, char **fds)
 {
     long first = 3, result;
@@ -110,8 +110,8 @@ static long close_others(long count, char **fds)
     return call3(close_range, first, ~0U, 0);
 }
 
-/* In the order of subprocess: the privilege to set the groups goes last. Not inlined: its frame would take every start
-   another page of the stack. */
+/* In subprocess's order: the groups first, while the privilege to set them is still held. Not inlined: its frame would
+   cost every start another page of stack. */
 static __attribute__((noinline)) int change_ids(const struct program *program)
 {
     uint32_t groups[GROUPS];
@@ -127,12 +127,12 @@ static __attribute__((noinline)) int change_ids(const struct program *program)
         return -1;
     if (program->user >= 0 && failed(call2(set_user, program->user, program->user)))
         return -1;
-    /* Until it has executed the program, the user that it runs as now may not trace it. */
+    /* The new user may not trace this process until it has executed the program. */
     return failed(system_call(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0, 0)) ? -1 : 0;
 }
 
-/* Execute the first path that can be executed. A byte in the pipe tells the parent that this has failed; its end
-   without a byte, that this process has executed a program or has been killed. */
+/* Execute the first path that can be executed. A byte in the pipe tells the parent that this has failed; end-of-file
+   means that this process has executed a program or has been killed. */
 static __attribute__((noreturn)) void execute(const struct program *program)
 {
     char **path;
@@ -149,8 +149,9 @@ static __attribute__((noreturn)) void execute(const struct program *program)
 
 /* launcher PARENT MEMORY DONE SESSION PROCESS_GROUP USER GROUP N GROUP_1 ... GROUP_N K FD_1 ... FD_K
             M PATH_1 ... PATH_M ARGUMENT_0 ...
-   MEMORY receives the child's process ID and the launcher's. DONE, the writing end of a pipe, is one of the FDs. Descriptors 0 to 2 and the
-   FDs, in ascending order, are kept; all are if K is -1. USER, GROUP, N and PROCESS_GROUP are -1 for "unchanged". */
+   MEMORY receives the process IDs of the child and of the launcher. DONE, the write end of a pipe, is one of the FDs.
+   Descriptors 0 to 2 and the FDs, in ascending order, stay open; all do if K is -1. USER, GROUP, N and PROCESS_GROUP
+   are -1 for "unchanged". */
 static int run(int argc, char **argv, char **envp)
 {
     char **word = argv + 1, **end = argv + argc, **fds;
@@ -200,8 +201,8 @@ static int run(int argc, char **argv, char **envp)
     memory = (void *)mapped;
     same_namespace = call0(getppid) == parent;
     if (same_namespace)
-        memory->launcher = (int32_t)call0(getpid); /* also lets the kernel store into it without a fault */
-    /* The parent trusts this memory: the child must have neither the descriptor nor the mapping. */
+        memory->launcher = (int32_t)call0(getpid); /* also maps the page: the kernel's store cannot fault */
+    /* The parent trusts this memory, so the child must have neither the descriptor nor the mapping. */
     result = call3(madvise, mapped, sizeof *memory, MADV_DONTFORK);
     if (failed(result))
         return status_of(result);
@@ -211,13 +212,14 @@ static int run(int argc, char **argv, char **envp)
     if (failed(call3(fcntl, program.done, F_SETFD, FD_CLOEXEC)))
         return FAILED;
     if (!same_namespace) {
-        /* In another PID namespace numbers mean other processes, and its first process must not end first. */
+        /* The parent cannot use process IDs of another PID namespace, and the first process of a namespace must not
+           exit early: this process executes the program itself. */
         memory->child = -1;
         call2(munmap, mapped, sizeof *memory);
         execute(&program);
     }
-    /* A sibling: the launcher's parent is its parent. The kernel stores the process ID before either runs on, so that
-       no signal can lose it. */
+    /* The child gets the launcher's parent as its parent. The kernel stores the process ID before clone returns, so it
+       cannot be lost if a signal kills the launcher. */
 #ifdef __s390x__
     result = call3(clone, 0, CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD, &memory->child);
 #else

@@ -1,12 +1,12 @@
-/* System calls without a C library: starting one takes longer than all that the launcher does, and a program without a
-   dynamic loader ignores LD_PRELOAD. A processor that is not listed here gets the launcher with its C library. */
+/* System calls without a C library. Starting a C library takes longer than everything that the launcher does, and a
+   program without a dynamic loader ignores LD_PRELOAD. On architectures not listed here, the C library is used. */
 
 #ifndef RUSAGE_NOLIBC_H
 #define RUSAGE_NOLIBC_H
 
 #include <sys/syscall.h>
 
-/* Return the result, or the negative errno. The process starts in start(), with the address of argc. */
+/* Return the result or a negative errno. The entry point calls start() with the address of argc. */
 #define SYSTEM_CALL static inline __attribute__((always_inline)) long
 
 #if defined(__x86_64__) && defined(__LP64__)
@@ -56,7 +56,7 @@ SYSTEM_CALL system_call(long number, long a, long b, long c, long d, long e, lon
 __asm__(".text\n.globl _start\n_start: xor %ebp, %ebp\n mov %esp, %eax\n and $-16, %esp\n sub $12, %esp\n push %eax\n"
         " call start\n hlt");
 
-/* The sixth argument would need ebp; the only call that has six takes them in memory here (see map_shared). */
+/* A sixth argument would need ebp. The only call with six takes them in memory here: see map_shared. */
 SYSTEM_CALL system_call(long number, long a, long b, long c, long d, long e, long f)
 {
     (void)f;
@@ -87,7 +87,7 @@ SYSTEM_CALL failed(long result)
     return (unsigned long)result >= (unsigned long)-4095;
 }
 
-/* Return the address of a shared mapping of a file, or the negative errno. */
+/* Return the address of a shared mapping of a file, or a negative errno. */
 SYSTEM_CALL map_shared(long size, long access, long flags, long fd)
 {
 #if defined(__i386__)
@@ -101,7 +101,7 @@ SYSTEM_CALL map_shared(long size, long access, long flags, long fd)
 #endif
 }
 
-/* The program's own entry point, as in a hosted environment. */
+/* Defined by the program, like main with the environment as the third parameter. */
 static int run(int argc, char **argv, char **envp);
 
 __attribute__((used, noreturn)) void start(char **stack)
