@@ -1,7 +1,7 @@
-"""How long the calls take, as ratios to ``resource``, psutil and the bare system call, all from one run.
+"""Time the calls, as ratios to ``resource``, psutil and the bare system call in one run: ``tox -e bench``.
 
-The candidates of a row take turns, so that a change of the machine's speed meets them all; a ratio is the median over
-the turns. Run it by ``tox -e bench``.
+The candidates of a row are timed in turn, so that changes of the machine's speed affect all of them. A ratio is the
+median over all turns.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ PROCESS = psutil.Process()
 
 
 def psutil_same() -> tuple[object, ...]:
-    """Return what psutil has of the same information."""
+    """Return the same information from psutil, as far as available."""
     with PROCESS.oneshot():
         return PROCESS.cpu_times(), PROCESS.memory_info(), PROCESS.num_ctx_switches()
 
 
 def turns(statements: list[str], number: int | None = None) -> list[list[float]]:
-    """Time statements in turn; return the seconds per run of each, turn by turn."""
+    """Time statements in turn; return one row for each turn, with the seconds per run of each statement."""
     namespace = {"resource": resource, "rusage": rusage, "psutil_same": psutil_same}
     timers = [timeit.Timer(statement, globals=namespace) for statement in statements]
     numbers = []
@@ -69,7 +69,7 @@ def turns(statements: list[str], number: int | None = None) -> list[list[float]]
 
 
 def ratio(rows: list[list[float]], over: int, under: int) -> float:
-    """Return the median of the ratios of two columns."""
+    """Return the median ratio of two columns."""
     return statistics.median(row[over] / row[under] for row in rows)
 
 
@@ -79,7 +79,7 @@ def line(what: str, *cells: object) -> None:
 
 
 def bare(who: int, program: Path | None) -> float:
-    """Return the seconds of a bare system call in a C loop, nan where there is no compiler."""
+    """Return the seconds per system call in a C loop; nan without a compiler."""
     if program is None:
         return float("nan")
     times = [float(subprocess.run([program, str(who)], capture_output=True, check=True).stdout) for _ in range(5)]
@@ -87,7 +87,7 @@ def bare(who: int, program: Path | None) -> float:
 
 
 def compiled(folder: str) -> Path | None:
-    """Return the C loop as a program."""
+    """Compile the C loop; return the path of the program, or None without a compiler."""
     compiler = shutil.which("cc")
     if compiler is None:
         return None
@@ -107,7 +107,7 @@ def calls(program: Path | None) -> None:
         in_c = bare(getattr(rusage, name), program)
         line(
             f"`getrusage({name})`",
-            ratio(rows, 0, 1) if theirs != "0" else "it has none",
+            ratio(rows, 0, 1) if theirs != "0" else "not provided",
             f"1/{1 / ratio(rows, 0, 2):.0f}" if name == "RUSAGE_SELF" else "",
             statistics.median(row[0] for row in rows) / in_c,
         )
@@ -144,7 +144,7 @@ def imports() -> None:
     program = "import sys, time; s = time.perf_counter(); __import__(sys.argv[1]); print(time.perf_counter() - s)"
     rows = []
     for _ in range(21):
-        outputs = [  # elsewhere: with -c Python looks for modules in the current directory first
+        outputs = [  # another directory: with -c, Python imports from the current directory first
             subprocess.run(
                 [sys.executable, "-c", program, module], cwd=sys.prefix, capture_output=True, check=True
             ).stdout
@@ -157,7 +157,7 @@ def imports() -> None:
 
 
 def threads() -> None:
-    """Print what other threads cost: idle ones, which the kernel adds up, and busy ones, which want the GIL."""
+    """Print the cost of other threads: the kernel adds up idle ones, and busy ones compete for the GIL."""
     statements = ["rusage.getrusage(rusage.RUSAGE_SELF)", "resource.getrusage(resource.RUSAGE_SELF)"]
     alone = [statistics.median(column) for column in zip(*turns(statements), strict=True)]
     line("other threads", "rusage, to itself alone", "`resource`, to itself alone", "rusage to `resource`")
@@ -183,7 +183,7 @@ def threads() -> None:
         others = [threading.Thread(target=spin) for _ in range(number)]
         for thread in others:
             thread.start()
-        # The mean: most calls find the GIL free again at once, and a few wait for a whole switch interval.
+        # The mean: most calls reacquire the GIL at once, but a few wait for a whole switch interval.
         ours, theirs = (statistics.fmean(column) for column in zip(*turns(statements, number=50), strict=True))
         line(f"{number} busy in Python", ours / alone[0], theirs / alone[1], ours / theirs)
         running.clear()

@@ -1,4 +1,4 @@
-"""What it costs to know a child's usage, or a block's, as ratios within one run. Run it by itself."""
+"""Time starting a child and measuring a block, as ratios in one run: ``tox -e bench``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TRUE = ["true"]
 
 
 def take_turns(*candidates: Callable[[], object], number: int) -> list[float]:
-    """Return the median seconds of each candidate; they take turns, so that the machine's speed meets them all."""
+    """Time candidates in turn, so that the machine's speed affects all; return the median seconds of each."""
     rows = []
     for _ in range(TURNS):
         row = []
@@ -55,7 +55,7 @@ def elapsed_with_timeout() -> None:
 
 
 def blocks() -> None:
-    """Compare a measured block with two bare calls."""
+    """Compare a measured block with two calls of getrusage."""
     getrusage, who, measure = rusage.getrusage, rusage.RUSAGE_SELF, rusage.measure
 
     def two() -> None:
@@ -71,7 +71,7 @@ def blocks() -> None:
 
 
 def command() -> None:
-    """Compare the command with an interpreter that does nothing, and the program by itself."""
+    """Compare the command with the sum of an empty Python program and the program itself."""
     script = os.path.join(os.path.dirname(sys.executable), "rusage")
     words = [script] if os.path.exists(script) else [sys.executable, "-m", "rusage"]
     ours, python, program = take_turns(

@@ -1,6 +1,6 @@
-"""The list of platforms. The build script reads it without the package, so it imports nothing."""
+"""The list of platforms. It must not import anything: the build script reads it before the package is built."""
 
-# The prefix of sys.platform, and the name of the backend.
+# Prefixes of sys.platform, and the name of the backend.
 PLATFORMS = {
     "linux": "linux",
     "android": "linux",

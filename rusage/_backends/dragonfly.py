@@ -1,6 +1,6 @@
 """DragonFly BSD: getrusage(2), sys/kern/kern_resource.c, schedclock() in sys/kern/kern_clock.c, uipc_socket.c.
 
-swapout() in sys/vm/vm_glue.c writes ``ru_nswap``; calcru_proc() in kern_resource.c passes it on.
+swapout() in sys/vm/vm_glue.c updates ``ru_nswap``; calcru_proc() in kern_resource.c reports it.
 """
 
 from ._base import ALL, INTEGRALS, KIB, PEAK_UNKNOWN, Backend
@@ -19,7 +19,7 @@ BACKEND = Backend(
         "ru_stime": SAMPLED,
         "ru_maxrss": "sampled at ticks of the scheduler clock: a short peak may be missed; 0 before the first tick; "
         "for children, that of the largest child, which may be the parent's",
-        "ru_ixrss": RATE,  # not that of the statistics clock, whatever the man page says
+        "ru_ixrss": RATE,  # not the statistics clock, contrary to the man page
         "ru_idrss": RATE,
         "ru_isrss": RATE,
         "ru_nswap": "counts swap-outs of the whole process",
@@ -27,7 +27,7 @@ BACKEND = Backend(
         "ru_msgrcv": "counts calls that receive from sockets",
         "ru_nsignals": "counts only signals caught by a handler",
     },
-    # schedclock() may sample the copy of the parent between fork and exec, and kinfo_proc's kp_ru was not verified to
-    # have the running threads' share.
+    # schedclock() may sample the copy of the parent between fork and exec. It has not been verified that kp_ru in
+    # kinfo_proc includes running threads.
     child_peak=PEAK_UNKNOWN,
 )

@@ -2,7 +2,7 @@
 
 from ._base import ALL, KIB, PEAK_SAMPLED, Backend
 
-MEASURED = ALL - {"ru_nswap"}  # nothing in the kernel of FreeBSD 15 counts it
+MEASURED = ALL - {"ru_nswap"}  # the kernel of FreeBSD 15 never updates it
 SPLIT = "run time is split by ticks of the statistics clock; before the first tick, all of it is system time"
 INTEGRAL = (
     "integral of the virtual size, sampled at ticks of the statistics clock; 0 before the first tick; "
@@ -14,7 +14,7 @@ BACKEND = Backend(
     measured={"RUSAGE_SELF": MEASURED, "RUSAGE_CHILDREN": MEASURED, "RUSAGE_THREAD": MEASURED},
     absent={},
     maxrss_bytes=KIB,  # pgtok() in statclock()
-    integral_bytes=KIB,  # KiB x ticks of the statistics clock: 127 a second here, kern.clockrate tells
+    integral_bytes=KIB,  # KiB x ticks of the statistics clock, usually 127 Hz: see kern.clockrate
     notes={
         "ru_utime": SPLIT,
         "ru_stime": SPLIT,
@@ -30,6 +30,6 @@ BACKEND = Backend(
         "ru_nsignals": "counts only signals caught by a handler",
         "ru_nvcsw": "a yield counts as voluntary",
     },
-    # statclock() may sample the copy of the parent between fork and exec, and exec resets nothing (measured).
+    # statclock() may sample the copy of the parent between fork and exec, and exec does not reset it (measured).
     child_peak=PEAK_SAMPLED,
 )

@@ -2,12 +2,12 @@
 
 from ._base import ALL, INTEGRALS, PEAK_UNKNOWN, TIMES, Backend
 
-# The man page gives the memory figures units, and says below that they are set to 0.
+# The man page lists units for the memory fields, but states below that they are set to 0.
 MEASURED = ALL - INTEGRALS - {"ru_maxrss"}
 
 BACKEND = Backend(
     name="illumos",
-    # What the others call RUSAGE_THREAD is RUSAGE_LWP here, with the same number.
+    # RUSAGE_THREAD is named RUSAGE_LWP here, with the same value.
     measured={"RUSAGE_SELF": MEASURED, "RUSAGE_CHILDREN": MEASURED, "RUSAGE_THREAD": MEASURED},
     absent={},
     notes={
@@ -17,5 +17,5 @@ BACKEND = Backend(
         "ru_msgrcv": "counts messages on streams and sockets",
     },
     waited=TIMES,  # wait3(3C): only the two times are available
-    child_peak=PEAK_UNKNOWN,  # there is none
+    child_peak=PEAK_UNKNOWN,  # there is no peak
 )

@@ -1,9 +1,9 @@
 """Linux: getrusage(2), kernel/sys.c, include/linux/task_io_accounting_ops.h.
 
-The error of the peak: the resident set is the sum of three per-CPU counters (file, anonymous and shared pages), of
-which get_mm_rss() reads the approximation. A CPU may hold back fewer than ``percpu_counter_batch`` pages of each, which
-is ``max(32, 2 * num_online_cpus())`` (compute_batch_value in lib/percpu_counter.c); a negative counter reads 0. Since
-82241a83cd15 (6.16 or so) /proc/PID/status sums the counters exactly; getrusage does not.
+The error of the peak: the resident set size is the sum of three per-CPU counters (file, anonymous and shared pages),
+which get_mm_rss() only approximates. Each CPU may hold back fewer than ``percpu_counter_batch`` pages of each counter;
+that is ``max(32, 2 * num_online_cpus())`` (compute_batch_value in lib/percpu_counter.c). A negative counter reads as 0.
+Since commit 82241a83cd15 (about 6.16) /proc/PID/status adds the counters up exactly; getrusage does not.
 """
 
 import os
@@ -21,7 +21,7 @@ def backend(*, io_accounting: bool) -> Backend:
         name="Linux",
         measured={"RUSAGE_SELF": measured, "RUSAGE_CHILDREN": measured, "RUSAGE_THREAD": measured},
         absent={},
-        maxrss_bytes=KIB,  # pages, converted by the kernel: kernel/sys.c
+        maxrss_bytes=KIB,  # the kernel converts pages to KiB: kernel/sys.c
         units={"ru_inblock": "512-byte units", "ru_oublock": "512-byte units"},  # bytes >> 9
         notes={
             "ru_utime": "user and system time add up to the run time; the split between them is sampled",
@@ -34,11 +34,11 @@ def backend(*, io_accounting: bool) -> Backend:
             "ru_inblock": "reads served from the page cache are not counted",
             "ru_oublock": "counted when a page is dirtied, not when it is written",
         },
-        # exec_mmap() in fs/exec.c carries the old image's peak, a copy of the parent's or its own, into the new one.
+        # exec_mmap() in fs/exec.c carries the old peak, which fork may have copied from the parent, into the new image.
         child_peak=PEAK_AT_LEAST_PARENTS_INEXACT,
     )
 
 
-# /proc/self/io is there exactly if the kernel keeps the figures (fs/proc/base.c). Without /proc nobody can tell.
+# /proc/self/io exists if and only if the kernel keeps these counters (fs/proc/base.c). Without /proc it is unknown.
 _elsewhere = sys.platform not in ("linux", "android")
 BACKEND = backend(io_accounting=_elsewhere or os.path.exists("/proc/self/io"))

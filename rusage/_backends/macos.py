@@ -2,14 +2,14 @@
 
 from ._base import ALL, BLOCKS, INTEGRALS, PEAK_OWN, SWITCHES, TIMES, Backend
 
-UNMAINTAINED = INTEGRALS | {"ru_nswap"}  # nothing in the kernel writes them
-MISNAMED = BLOCKS | SWITCHES  # kept, but not what the names say: see the notes
+UNMAINTAINED = INTEGRALS | {"ru_nswap"}  # the kernel never updates them
+MISNAMED = BLOCKS | SWITCHES  # the values do not match the names: see the notes
 MEASURED = ALL - UNMAINTAINED - MISNAMED
 CLAMPED = "limited to 2**31 - 1"
 
 BACKEND = Backend(
     name="macOS",
-    # No getrusage for a thread: THREAD_BASIC_INFO has its two times.
+    # getrusage does not support threads; THREAD_BASIC_INFO has the two times.
     measured={"RUSAGE_SELF": MEASURED, "RUSAGE_CHILDREN": MEASURED, "RUSAGE_THREAD": TIMES},
     absent={},
     maxrss_bytes=1,  # resident_size_max of MACH_TASK_BASIC_INFO
@@ -27,5 +27,5 @@ BACKEND = Backend(
         "ru_nvcsw": "the kernel counts calls of its sleep function, whether they block or not",  # _sleep
         "ru_nivcsw": "the kernel counts all other switches, including voluntary ones",
     },
-    child_peak=PEAK_OWN,  # exec makes a new task, whose ledger starts at 0 (task_create_internal)
+    child_peak=PEAK_OWN,  # exec creates a new task, whose ledger starts at 0 (task_create_internal)
 )

@@ -1,7 +1,7 @@
 """NetBSD: getrusage(2), sys/kern/kern_resource.c (getrusage1, calcru, ruspace).
 
-exit1() in sys/kern/kern_exit.c calls ruspace() too, and ruadd() keeps the larger peak: wait4 and ``RUSAGE_CHILDREN``
-have that of the largest child.
+exit1() in sys/kern/kern_exit.c also calls ruspace(), and ruadd() keeps the larger peak: wait4 reports the child's peak,
+and ``RUSAGE_CHILDREN`` that of the largest child.
 """
 
 from ._base import ALL, INTEGRALS, KIB, NONE, PEAK_AT_LEAST_PARENTS, Backend, kernel_release
@@ -12,8 +12,8 @@ CURRENT = "the kernel reports the size at the time of the call"
 
 def backend(release: str) -> Backend:
     """Return the facts about the kernel of a release, such as ``10.1``."""
-    # Nothing writes ru_nswap. ruspace() came after 2015 and was there in February 2022 (kern_proc.c 1.263), in time for
-    # 10.
+    # The kernel never updates ru_nswap. ruspace() was added between 2015 and February 2022 (kern_proc.c 1.263), before
+    # NetBSD 10.
     peak = frozenset({"ru_maxrss"}) if int(release.partition(".")[0]) >= 10 else NONE
     measured = ALL - INTEGRALS - {"ru_maxrss", "ru_nswap"} | peak
     return Backend(

@@ -11,9 +11,9 @@ INTEGRAL = (
 
 def backend(release: str) -> Backend:
     """Return the facts about the kernel of a release, such as ``7.8``."""
-    # Nothing wrote the integrals in February 2025, two months before 7.7; statclock() did in June 2025, before 7.8.
+    # The integrals were not updated in February 2025, before 7.7; statclock() updated them in June 2025, before 7.8.
     integrals = INTEGRALS if tuple(map(int, release.split("."))) >= (7, 8) else NONE
-    measured = ALL - INTEGRALS - {"ru_nswap"}  # which nothing writes
+    measured = ALL - INTEGRALS - {"ru_nswap"}  # never updated by the kernel
     return Backend(
         name="OpenBSD",
         measured={
@@ -23,7 +23,7 @@ def backend(release: str) -> Backend:
         },
         absent={},
         maxrss_bytes=KIB,  # uvmfault_update_stats()
-        integral_bytes=KIB,  # KiB x ticks of the statistics clock: kern.clockrate tells how many are a second
+        integral_bytes=KIB,  # KiB x ticks of the statistics clock, whose rate is in kern.clockrate
         notes={
             "ru_utime": SPLIT,
             "ru_stime": SPLIT,
@@ -37,7 +37,7 @@ def backend(release: str) -> Backend:
             "ru_msgrcv": "counts calls that receive from sockets",
             "ru_nsignals": "counts only signals caught by a handler",
         },
-        child_peak=PEAK_UNKNOWN,  # what fork and exec leave of the parent's has not been verified
+        child_peak=PEAK_UNKNOWN,  # it has not been verified what fork and exec keep of the parent's
     )
 
 

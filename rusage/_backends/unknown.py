@@ -1,6 +1,6 @@
-"""Unixes without a module of their own.
+"""Unix systems without a module of their own.
 
-POSIX promises the two times; the counters are what 4.3BSD called them; memory has no unit that is known.
+POSIX specifies the two times, and 4.3BSD defined the counters; the units of the memory fields are unknown.
 """
 
 import sys
@@ -14,20 +14,20 @@ THREAD = "it is unknown whether this system reports the usage of a thread"
 WAIT = "it is unknown whether this system has a usable wait4(2)"
 ABSENT = {"RUSAGE_THREAD": THREAD, "wait3": WAIT, "wait4": WAIT}
 
-# Known to fill nothing else with what its name says. Cygwin (winsup/cygwin/resource.cc) has the current size for the
-# peak and all faults for the major ones; Haiku (libroot's getrusage.c) leaves the rest 0, as the Hurd does (glibc,
-# sysdeps/mach/hurd/getrusage.c) but for figures of Mach that map approximately, and are 0 where Mach has none.
+# Systems on which only the times match their names. Cygwin (winsup/cygwin/resource.cc) reports the current size as the
+# peak and all faults as major ones. Haiku (libroot's getrusage.c) sets all other fields to 0, and so does the Hurd
+# (glibc, sysdeps/mach/hurd/getrusage.c) except for values of Mach that correspond only approximately.
 TIMES_ONLY = {"cygwin": "Cygwin", "msys": "MSYS2", "haiku": "Haiku", "gnu0": "GNU/Hurd"}
 NO_CHILDREN = {
     "haiku": "it includes children that still run",
     "gnu0": "it is 0 unless the proc server records it",
 }
-# Known to answer with something else than usage: wasi-libc, and emscripten_syscall_stubs.c.
+# Systems whose getrusage does not report usage: wasi-libc, and emscripten_syscall_stubs.c.
 REFUSED = {"wasi": "its CPU time is wall-clock time", "emscripten": "its getrusage returns constants"}
 
 
 def backend(platform: str) -> Backend:
-    """Return what is known of a system; ``ImportError`` if that is that its figures are none."""
+    """Return the backend of a system; raise ``ImportError`` if its getrusage does not report usage."""
     if platform in REFUSED:
         raise ImportError(f"rusage cannot tell anything true on {platform}: {REFUSED[platform]}")
     prefix = next((prefix for prefix in TIMES_ONLY if platform.startswith(prefix)), None)

@@ -1,11 +1,11 @@
-"""Windows: GetProcessTimes, GetThreadTimes, PROCESS_MEMORY_COUNTERS and IO_COUNTERS, as Microsoft documents them."""
+"""Windows: GetProcessTimes, GetThreadTimes, PROCESS_MEMORY_COUNTERS and IO_COUNTERS in Microsoft's documentation."""
 
 from ._base import PEAK_OWN, TIMES, Backend
 
 CLOCK = "updated at the clock interrupt, usually every 15.625 ms"
 
-# Not ru_inblock and ru_oublock: IO_COUNTERS has the operations on files, pipes, sockets and devices of any kind, those
-# that the cache answered included, and no documented call tells which of them went to a block device.
+# Without ru_inblock and ru_oublock: IO_COUNTERS counts operations on files, pipes, sockets and devices of any kind,
+# including those served from the cache. No documented call reports how many of them reached a block device.
 MEASURED = TIMES | {"ru_maxrss", "ru_minflt"}
 
 BACKEND = Backend(
@@ -18,8 +18,8 @@ BACKEND = Backend(
         "wait3": "it has no call that waits for any child",
         "wait4": "it has no call that waits for a process ID and returns its usage",
     },
-    waited=MEASURED,  # its handle still tells
-    child_peak=PEAK_OWN,  # a process is created, never copied
+    waited=MEASURED,  # available through the handle after the process has ended
+    child_peak=PEAK_OWN,  # processes are created, not forked
     maxrss_bytes=1,  # PeakWorkingSetSize
     notes={
         "ru_utime": CLOCK,
