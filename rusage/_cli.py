@@ -361,9 +361,8 @@ def _by_subprocess(command: list[str], keyboard: list[int], forwarded: list[int]
     for number in forwarded:
         _signal.signal(number, lambda received, _: early.append(received))
     if sys.platform != "win32":
-        _signal.signal(
-            _signal.SIGCHLD, lambda *_: None
-        )  # the BSDs discard a blocked signal whose default is to be ignored
+        # The BSDs discard a blocked signal whose default action is to ignore it.
+        _signal.signal(_signal.SIGCHLD, lambda *_: None)
     began = time.perf_counter()
     try:
         process = Popen(command, close_fds=False)

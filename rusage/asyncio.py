@@ -36,7 +36,7 @@ async def _run(
     loop = asyncio.get_running_loop()  # first: without a loop, no child must be started
     done: asyncio.Future[CompletedProcess[Any]] = loop.create_future()
 
-    def tell(result: CompletedProcess[Any] | None, error: BaseException | None) -> None:
+    def deliver(result: CompletedProcess[Any] | None, error: BaseException | None) -> None:
         if done.done():
             return
         if error is not None:
@@ -51,7 +51,7 @@ async def _run(
         except BaseException as caught:  # noqa: BLE001 (the awaiting task raises it)
             error = caught
         with contextlib.suppress(RuntimeError):  # the loop has been closed: no task is waiting
-            loop.call_soon_threadsafe(tell, result, error)
+            loop.call_soon_threadsafe(deliver, result, error)
 
     process = start(*popenargs, input=input, capture_output=capture_output, **kwargs)
     try:
