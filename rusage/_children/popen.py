@@ -343,12 +343,12 @@ class Popen(_Popen[AnyStr]):
                 return super()._wait(timeout)
 
             def _exits_within(self, timeout: float) -> bool:
-                """Wait until the child has exited, and return False if the time is over.
+                """Wait until the child has exited; return False if the timeout expires first.
 
-                Return True at once if a file descriptor cannot tell: the caller waits all the same.
+                Return True at once if no pidfd is available: the caller then waits in another way.
                 """
                 end = _clock() + timeout
-                # Under the lock no other thread here can reap the child, so that the pid is still the child's.
+                # While the lock is held no other thread can reap the child, so its process ID is not reused.
                 if self._internal_poll() is not None or not self._waitpid_lock.acquire(blocking=False):
                     return True
                 try:
