@@ -1,13 +1,15 @@
-"""What several tests need."""
+"""Fixtures of several test files."""
 
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+
+PROGRAMS = Path(__file__).parent / "programs"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,10 +34,24 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def python() -> Callable[..., str]:
     """Return a function that runs a new interpreter and returns what it prints."""
 
-    def run(*arguments: str) -> str:
-        command = [sys.executable, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    def run(*arguments: str, before: Sequence[str] = (), **environment: str) -> str:
+        command = [*before, sys.executable, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
+        if done.stderr == "skip\n":
+            pytest.skip(reason="the program has no permission for what it tests")
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def program(python: Callable[..., str]) -> Callable[..., str]:
+    """Return a function that runs a file of tests/programs in a new interpreter and returns what it prints."""
+
+    def run(name: str, *arguments: str, before: Sequence[str] = ()) -> str:
+        # With PYTHONSAFEPATH in the environment a program's folder is not in its path.
+        path = os.pathsep.join(filter(None, [str(PROGRAMS), os.environ.get("PYTHONPATH")]))
+        return python(str(PROGRAMS / name), *arguments, before=before, PYTHONPATH=path)
 
     return run

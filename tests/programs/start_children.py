@@ -1,0 +1,145 @@
+"""Children that were started through the launcher: ``python start_children.py CHECK [ARGUMENT...]``."""
+
+import contextlib
+import ctypes
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import checks
+from checks import check, nothing_is_left, raises
+
+import rusage
+import rusage._children.launcher as launch
+
+
+def plain(launcher: str = "") -> None:
+    """Start children, through a given launcher if there is one."""
+    launch.PATH = launcher or launch.PATH
+    check()
+    nothing_is_left()
+
+
+def first_of_namespace() -> None:
+    """Start the first process of a PID namespace, which is not isolated."""
+    done = rusage.run(["sh", "-c", "exit 5"])
+    assert done.returncode == 5
+    assert done.measured
+    assert "ru_maxrss" not in done.measured
+    assert done.rusage.ru_maxrss == 0
+    nothing_is_left()
+
+
+def in_thread() -> None:
+    """Start a child in a thread that ends before the child does."""
+    started: list[rusage.Popen[bytes]] = []
+    thread = threading.Thread(target=lambda: started.append(rusage.Popen(["sh", "-c", "sleep 0.3; exit 5"])))
+    thread.start()
+    thread.join()
+    assert started[0].wait() == 5
+    assert "ru_maxrss" in started[0].measured
+    nothing_is_left()
+
+
+def direct_child() -> None:
+    """Compare the child's process ID and parent with its own, and the list of children with it."""
+    command = ["sh", "-c", "echo $$ $PPID; read x; exit 5"]
+    process = rusage.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    line = process.stdout.readline().split()
+    assert [int(number) for number in line] == [process.pid, os.getpid()]
+    tasks = Path("/proc/self/task")
+    children = "".join((task / "children").read_text() for task in tasks.iterdir())
+    assert children.split() == [str(process.pid)]
+    assert os.readlink(f"/proc/{process.pid}/exe") != launch.PATH
+    process.communicate(b"x")
+    assert process.returncode == 5
+    nothing_is_left()
+
+
+def subreaper() -> None:
+    """Become the parent of all orphans (PR_SET_CHILD_SUBREAPER)."""
+    assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0
+    for _ in range(20):
+        check()
+    nothing_is_left()
+
+
+def preload(library: str, user: str = "") -> None:
+    """Start a child with LD_PRELOAD, possibly as another user and group."""
+    keywords: dict[str, Any] = {"user": int(user), "group": int(user), "extra_groups": []} if user else {}
+    assert rusage.run(["true"], env={"LD_PRELOAD": library}, **keywords).measured
+
+
+def dynamic_launcher() -> None:
+    """Take a program with a dynamic loader for the launcher."""
+    launch.PATH = sys.executable
+    assert not launch.is_static()
+    assert launch.usable(other_ids=False)
+    assert not launch.usable(other_ids=True)
+
+
+def audit() -> None:
+    """Refuse a program by its name in an audit hook."""
+    seen: list[tuple[Any, ...]] = []
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "subprocess.Popen":
+            seen.append(arguments[:2])
+            if arguments[0] == "false":
+                raise RuntimeError("not allowed")
+
+    sys.addaudithook(hook)
+    rusage.run(["true", "x"])
+    assert seen[0] == ("true", ["true", "x"]), seen
+    seen.clear()
+    with raises(RuntimeError):
+        rusage.run(["false"])
+    assert len(seen) == 1
+    nothing_is_left()
+
+
+def collected() -> None:
+    """Fail to start in four ways, without a garbage collector."""
+    gone = []
+
+    class Popen(rusage.Popen[bytes]):
+        def __del__(self, *rest: Any, **keywords: Any) -> None:
+            gone.append(1)
+            super().__del__(*rest, **keywords)
+
+    def handler(*_: object) -> None:
+        raise ZeroDivisionError
+
+    def start(program: str) -> None:
+        with contextlib.suppress(OSError, ZeroDivisionError):
+            Popen([program]).wait()
+
+    gc.collect()
+    gc.disable()
+    start("/no/such/program")
+    signal.signal(signal.SIGCHLD, handler)
+    start("true")
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    launch.PATH = "/no/such/launcher"
+    start("true")
+    start("/no/such/program")
+    assert len(gone) == 4, gone
+
+
+checks.main(
+    plain,
+    first_of_namespace,
+    in_thread,
+    direct_child,
+    subreaper,
+    preload,
+    dynamic_launcher,
+    audit,
+    collected,
+)

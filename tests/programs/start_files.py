@@ -1,0 +1,163 @@
+"""Starts and file descriptors: ``python start_files.py CHECK [ARGUMENT...]``."""
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import checks
+from checks import check, nothing_is_left, raises
+
+import rusage
+import rusage._children.launcher as launch
+
+LISTED = ["sh", "-c", "ls /proc/$$/fd"]
+OWN_LISTED = ["ls", "/proc/self/fd"]
+
+
+def closed_streams(report: str, *closed: str) -> None:
+    """Close some of the standard streams; the child has the others, and pipes for it are not disturbed."""
+    output = os.dup2(os.open(report, os.O_WRONLY | os.O_CREAT), 100, inheritable=False)
+    for fd in closed:
+        os.close(int(fd))
+    os.closerange(3, 100)
+    check()
+    listed = 'for fd in 0 1 2; do if [ -e /dev/fd/$fd ]; then open="$open $fd"; fi; done; echo $open >&9'
+    read, write = os.pipe()
+    os.dup2(write, 9)
+    rusage.run(["sh", "-c", listed], pass_fds=[9])
+    assert os.read(read, 100).decode().split() == [fd for fd in "012" if fd not in closed]
+    done = rusage.run(["cat"], input=b"x", capture_output=True)
+    assert done.stdout == b"x", done
+    nothing_is_left()
+    os.write(output, b"done")
+
+
+def many_open() -> None:
+    """Have 3000 open descriptors, then all that there may be; no start may leak one."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(3100, hard), hard))
+    fds = [os.open("/dev/null", os.O_RDONLY) for _ in range(3000)]
+    for fd in fds:
+        os.set_inheritable(fd, True)  # noqa: FBT003 (takes no keyword)
+    check()
+    check(close_fds=False)
+    assert rusage.run(OWN_LISTED, capture_output=True).stdout.split() == [b"0", b"1", b"2", b"3"]
+    try:
+        while True:
+            fds.append(os.dup(0))
+    except OSError:
+        pass
+    for free in range(8):
+        before = len(os.listdir("/proc/self/fd")) if free else None
+        failed = None
+        try:
+            rusage.run(["true"])
+        except OSError as error:
+            failed = error.errno
+        assert failed in (None, errno.EMFILE)
+        assert before is None or len(os.listdir("/proc/self/fd")) == before
+        os.close(fds.pop())
+    nothing_is_left()
+
+
+def as_subprocess() -> None:
+    """Compare the child's descriptors with those of a child of subprocess."""
+    fd = os.dup(0)
+    os.set_inheritable(os.dup(0), True)  # noqa: FBT003 (takes no keyword)
+    keywords: dict[str, Any]
+    for keywords in {}, {"close_fds": False}, {"pass_fds": [fd]}, {"pass_fds": (0, fd, 2)}:
+        done = rusage.run(LISTED, capture_output=True, **keywords)
+        assert "ru_maxrss" in done.measured
+        assert done.stdout == subprocess.run(LISTED, capture_output=True, check=False, **keywords).stdout
+    nothing_is_left()
+
+
+def iterator(launcher: str = "") -> None:
+    """Pass descriptors as an iterator, through the launcher or one that is missing."""
+    launch.PATH = launcher or launch.PATH
+    read, write = os.pipe()
+    fds: Any = iter([write])  # not in the types; it works in subprocess too
+    rusage.run(["sh", "-c", f"echo x >/proc/self/fd/{write}"], pass_fds=fds, check=True)
+    assert os.read(read, 10) == b"x\n"
+
+
+def closed_ones() -> None:
+    """Pass descriptors that are not open; the launcher's own may have these numbers."""
+    free = os.dup(0)
+    os.close(free)
+    for fd in range(free + 2, free + 8):
+        with raises(OSError) as caught:
+            rusage.run(["true"], pass_fds=[fd])
+        assert caught[0].errno == errno.EBADF
+    nothing_is_left()
+
+
+def fork_meanwhile() -> None:
+    """Fork while subprocess reads from its pipe, as another thread might."""
+    forked: list[int] = []
+    real = os.read
+
+    def read(fd: int, size: int) -> bytes:
+        if not forked:
+            forked.append(os.fork())
+            if not forked[0]:
+                time.sleep(20)
+        return real(fd, size)
+
+    os.read = read
+    try:
+        done = rusage.run(["true"])
+        assert "ru_maxrss" in done.measured
+        assert os.waitpid(forked[0], os.WNOHANG) == (0, 0)
+    finally:
+        os.kill(forked[0], signal.SIGKILL)
+        os.waitpid(forked[0], 0)
+    nothing_is_left()
+
+
+def no_close_range(launcher: str) -> None:
+    """Use a launcher that fails to close, as on a kernel without close_range(2)."""
+    os.symlink(launch.PATH, f"{launcher}.real")
+    launch.PATH = launcher
+    assert launch.use_close_range
+    os.set_inheritable(os.dup(0), True)  # noqa: FBT003 (takes no keyword)
+    check()
+    closes = launch.use_close_range
+    assert not closes
+    assert rusage.run(OWN_LISTED, capture_output=True).stdout.split() == [b"0", b"1", b"2", b"3"]
+    check()
+    nothing_is_left()
+
+
+def no_seal() -> None:
+    """Refuse MFD_NOEXEC_SEAL, as Linux before 6.3 does."""
+    asked = []
+    real = os.memfd_create
+
+    def create(name: str, flags: int = 0) -> int:
+        asked.append(flags)
+        if flags & 8:
+            raise OSError(22, "Invalid argument")
+        return real(name, flags)
+
+    os.memfd_create = create
+    check()
+    assert asked == [9, 1, 1], asked
+
+
+if sys.platform == "linux":
+    checks.main(
+        closed_streams,
+        many_open,
+        as_subprocess,
+        iterator,
+        closed_ones,
+        fork_meanwhile,
+        no_close_range,
+        no_seal,
+    )

@@ -1,0 +1,102 @@
+"""Starts and signals: ``python start_signals.py CHECK``."""
+
+import os
+import signal
+import time
+
+import checks
+from checks import nothing_is_left, raises
+
+import rusage
+
+
+class Stop(Exception):  # noqa: N818 (not an error)
+    """What a signal handler raises."""
+
+
+def stop(*_: object) -> None:
+    """Raise, as a signal handler."""
+    raise Stop
+
+
+def ignored() -> None:
+    """Ignore SIGCHLD: the kernel then keeps no status."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    done = rusage.run(["sh", "-c", "exit 5"])
+    assert done.returncode == 0
+    assert done.measured == frozenset()
+    assert not any(done.rusage)
+    process = rusage.Popen(["sh", "-c", "exit 5"])
+    while process.poll() is None:
+        pass
+    assert process.measured == frozenset()
+    assert process.rusage is not None
+    assert not any(process.rusage)
+    with raises(FileNotFoundError):
+        rusage.run(["/no/such/program"])
+    nothing_is_left()
+    print("done")
+
+
+def reaped_elsewhere() -> None:
+    """Wait for every child in a SIGCHLD handler, launchers included."""
+
+    def reap(*_: object) -> None:
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            pass
+
+    signal.signal(signal.SIGCHLD, reap)
+    for _ in range(50):
+        done = rusage.run(["sh", "-c", "exit 5"])
+        assert done.returncode in (0, 5)
+        assert done.measured or not any(done.rusage)
+    nothing_is_left()
+
+
+def interrupted() -> None:
+    """Interrupt a start that cannot end, because a forked process holds the writing end of its pipe."""
+    signal.signal(signal.SIGALRM, stop)
+    forked: list[int] = []
+    real = os.pipe
+
+    def pipe() -> tuple[int, int]:
+        fds = real()
+        if not forked:
+            forked.append(os.fork())
+            if not forked[0]:
+                time.sleep(30)
+                os._exit(0)
+            signal.setitimer(signal.ITIMER_REAL, 0.5, 0.2)
+        return fds
+
+    os.pipe = pipe
+    with raises(Stop):
+        rusage.Popen(["sleep", "60"])
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    assert os.waitpid(-1, os.WNOHANG) == (0, 0)  # the forked process only: it still runs
+    os.kill(forked[0], signal.SIGKILL)
+    os.waitpid(forked[0], 0)
+    nothing_is_left()
+
+
+def handler_raises() -> None:
+    """Raise in the handler that the launcher's exit calls."""
+    signal.signal(signal.SIGCHLD, stop)
+    for _ in range(20):
+        with raises(Stop):
+            rusage.Popen(["sleep", "60"])
+        nothing_is_left()
+
+
+def handler_calls() -> None:
+    """Print how often the handler is called for one start."""
+    seen = []
+    signal.signal(signal.SIGCHLD, lambda *_: seen.append(1))
+    rusage.run(["sleep", "0.2"])
+    print(len(seen))
+
+
+checks.main(ignored, reaped_elsewhere, interrupted, handler_raises, handler_calls)
