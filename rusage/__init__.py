@@ -12,7 +12,7 @@ from ._fields import Field, RUsage
 from ._getrusage import cputime, fields, getpagesize, getrusage, maxrss, measured
 from ._measure import measure
 
-TYPE_CHECKING = False  # typing's own takes long to import
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from ._children.popen import CompletedProcess

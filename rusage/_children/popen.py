@@ -14,7 +14,7 @@ import select
 import subprocess
 import sys
 import time
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, AnyStr
 
 from .._backends import BACKEND
@@ -23,6 +23,7 @@ from .._fields import RUsage
 from .._getrusage import INT_MAX, WAITED, error_of, new_call, usage_of
 from .._rusage import lib
 from .inherited import child_fields, keep_fields, parent_peak, read_inherited
+from .patched import PARAMETERS, PIPES, WAIT_BY_PIDFD, is_patched, unmeasured
 
 if TYPE_CHECKING:
     from threading import Lock
@@ -36,9 +37,6 @@ if sys.platform == "linux":
 _NOTHING: frozenset[str] = frozenset()
 
 _clock = time.perf_counter
-
-# With a timeout, subprocess before Python 3.15 polls for the exit, at intervals of up to 50 ms.
-_WAIT_BY_PIDFD = sys.version_info < (3, 15) and hasattr(os, "pidfd_open") and hasattr(select, "poll")
 
 if not isinstance(subprocess.Popen, type):  # such as a mock that replaces it during this import
     raise ImportError("rusage cannot start programs: subprocess.Popen is not a class")  # noqa: TRY004 (raised by an import)
@@ -62,16 +60,7 @@ else:
     _Popen = subprocess.Popen
 
 
-# The parameters of _execute_child, in order.
-_PARAMETERS = [
-    *("args", "executable", "preexec_fn", "close_fds", "pass_fds", "cwd", "env", "startupinfo", "creationflags"),
-    *("shell", "p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite"),
-    *("restore_signals", "gid", "gids", "uid", "umask", "start_new_session", "process_group"),
-]
-if sys.version_info < (3, 11):
-    _PARAMETERS.remove("process_group")
-_PIPES = _PARAMETERS[10:16]
-_pipes = itemgetter(*_PIPES)
+_pipes = itemgetter(*PIPES)
 
 # Arguments that subprocess must not apply to the launcher: the child that it creates applies them.
 _LEFT_TO_CHILD: dict[str, Any] = {
@@ -81,98 +70,8 @@ _LEFT_TO_CHILD: dict[str, Any] = {
     "gids": None,
     "start_new_session": False,
 }
-if "process_group" in _PARAMETERS:
+if "process_group" in PARAMETERS:
     _LEFT_TO_CHILD["process_group"] = -1
-
-# The private methods that are overridden here, each with the parameters of its calls.
-_HOOKS: dict[str, list[str]] = (
-    {"_internal_poll": ["_deadstate"], "_wait": ["timeout"]}
-    if sys.platform == "win32"
-    else {
-        "_execute_child": _PARAMETERS,
-        "_close_pipe_fds": _PIPES,
-        "_try_wait": ["wait_flags"],
-        "_internal_poll": ["_deadstate"],
-        "_handle_exitstatus": ["sts"],
-        **({"_wait": ["timeout"]} if _WAIT_BY_PIDFD else {}),
-    }
-)
-
-
-def _is_known(method: Any, parameters: list[str]) -> bool:
-    """Return whether a private method is that of subprocess, with the known parameters."""
-    code = getattr(method, "__code__", None)
-    if code is None or method.__module__ != "subprocess":
-        return False
-    names = [*code.co_varnames[1 : code.co_argcount]]
-    if parameters is _PARAMETERS:
-        return names == parameters
-    # Parameters with a default may follow: they keep globals alive for __del__, when the module may be cleared.
-    required = len(names) - len(method.__defaults__ or ())
-    return names[: len(parameters)] == parameters and required <= len(parameters)
-
-
-_hooks = attrgetter(*_HOOKS)
-_checked: object = None
-
-
-def _is_patched() -> bool:
-    """Return whether another library or a new version of Python has changed what ``Popen`` overrides."""
-    global _checked  # noqa: PLW0603 (the methods that the last check accepted)
-    current: Any = subprocess.Popen
-    if current is not _Popen and (not isinstance(current, type) or issubclass(current, Popen)):
-        current = _Popen  # a mock, or this Popen installed in its place
-    try:
-        methods = _hooks(current)
-    except AttributeError:
-        return True
-    if methods != _checked:
-        if not all(map(_is_known, methods, _HOOKS.values())):
-            return True
-        _checked = methods
-    return False
-
-
-def _unmeasured(base: Any) -> Any:
-    """Return a subclass of another library's ``Popen`` with the attributes of this one; nothing is measured."""
-
-    class Popen(base):  # type: ignore[misc]  # the class is known only at run time
-        __doc__ = base.__doc__
-        elapsed: float | None = None
-        measured = _NOTHING
-
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            self._began = _clock()
-            super().__init__(*args, **kwargs)
-
-        @property
-        def rusage(self) -> RUsage | None:
-            return None if self.returncode is None else RUsage.zero
-
-        def wait(self, *args: Any, **kwargs: Any) -> Any:
-            try:
-                return super().wait(*args, **kwargs)
-            finally:
-                self._saw()
-
-        def poll(self, *args: Any, **kwargs: Any) -> Any:
-            try:
-                return super().poll(*args, **kwargs)
-            finally:
-                self._saw()
-
-        def communicate(self, *args: Any, **kwargs: Any) -> Any:
-            try:
-                return super().communicate(*args, **kwargs)
-            finally:
-                self._saw()
-
-        def _saw(self) -> None:
-            if self.returncode is not None and self.elapsed is None:
-                self.elapsed = _clock() - self._began
-
-    Popen.__module__, Popen.__qualname__ = "rusage", "Popen"
-    return Popen
 
 
 class Popen(_Popen[AnyStr]):
@@ -201,12 +100,12 @@ class Popen(_Popen[AnyStr]):
 
         def __new__(cls, *args: Any, **kwargs: Any) -> Popen[Any]:
             """Record the start time; if subprocess has been patched, return an instance of the patched class."""
-            if _is_patched():
+            if is_patched(Popen, _Popen):
                 if cls is not Popen:
                     raise RuntimeError(
                         f"subprocess.Popen was replaced after {cls.__name__} was derived from rusage.Popen"
                     )
-                return _unmeasured(subprocess.Popen)(*args, **kwargs)
+                return unmeasured(subprocess.Popen)(*args, **kwargs)
             self = super().__new__(cls)
             self._began = _clock()
             return self
@@ -314,7 +213,7 @@ class Popen(_Popen[AnyStr]):
             return self.returncode
 
         def _execute_child(self, *values: Any, **named: Any) -> None:
-            call = {**dict(zip(_PARAMETERS, values)), **named}  # noqa: B905 (process_group: from Python 3.11 on)
+            call = {**dict(zip(PARAMETERS, values)), **named}  # noqa: B905 (process_group: from Python 3.11 on)
             # Either may be an iterator, and several attempts may need it.
             if not isinstance(call["args"], (str, bytes, os.PathLike)):
                 call["args"] = list(call["args"])
@@ -335,7 +234,7 @@ class Popen(_Popen[AnyStr]):
             self._inherited = read_inherited(self.pid)
 
     if sys.platform == "linux":
-        if _WAIT_BY_PIDFD:
+        if WAIT_BY_PIDFD:
 
             def _wait(self, timeout: float | None) -> int:
                 if timeout is not None and not self._exits_within(timeout):
@@ -484,5 +383,5 @@ def add_usage(result: Any, process: Popen[Any]) -> None:
 # Pickles and tracebacks must not expose the private module name.
 Popen.__module__ = CompletedProcess.__module__ = "rusage"
 
-if not TYPE_CHECKING and _is_patched():
-    Popen = _unmeasured(subprocess.Popen)
+if not TYPE_CHECKING and is_patched(Popen, _Popen):
+    Popen = unmeasured(subprocess.Popen)
