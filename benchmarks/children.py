@@ -46,7 +46,7 @@ def runs(parent: str) -> None:
 
 
 def elapsed_with_timeout() -> None:
-    """Compare what elapsed says of the same program with a timeout and without."""
+    """Compare the elapsed time of a program with and without a timeout."""
     with_timeout, without = [
         statistics.median(rusage.run(["sleep", "0.2"], timeout=timeout).elapsed for _ in range(5))
         for timeout in (60, None)
