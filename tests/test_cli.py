@@ -24,14 +24,10 @@ if sys.platform == "win32":
     pytest.skip("the programs that run here are those of a Unix", allow_module_level=True)
 
 UNSHARE = shutil.which("unshare") or ""
+PROGRAMS = Path(__file__).parent / "programs"
+PROGRAM = [sys.executable, str(PROGRAMS / "command.py")]
 RUSAGE = [sys.executable, "-m", "rusage"]
-
-# The same without _by_launcher, as on the systems that have no launcher.
-BY_SUBPROCESS = [
-    sys.executable,
-    "-c",
-    ("import sys; from rusage import _cli; _cli._by_launcher = lambda *_: None; sys.exit(_cli.main())"),
-]
+BY_SUBPROCESS = [*PROGRAM, "subprocess", "plain"]  # as on the systems that have no launcher
 both_ways = pytest.mark.parametrize("words", [RUSAGE, BY_SUBPROCESS], ids=["usual", "by subprocess"])
 
 
@@ -200,14 +196,7 @@ def test_a_launcher_that_fails(launcher: str | None, status: int, tmp_path: Path
     if launcher is not None:
         path.write_text(launcher)
         path.chmod(0o755)
-    program = f"""
-import sys
-import rusage._children.launcher
-from rusage._cli import main
-rusage._children.launcher.PATH = {str(path)!r}
-sys.exit(main(["sh", "-c", "exit 7"]))
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = subprocess.run([*PROGRAM, "usual", "launcher", str(path)], capture_output=True, text=True, check=False)
     assert done.returncode == status, done.stderr
     assert "wall time" in done.stderr
     assert "peak memory" not in done.stderr
@@ -215,25 +204,7 @@ sys.exit(main(["sh", "-c", "exit 7"]))
 
 def test_the_wall_time_is_the_commands_alone(python: Callable[..., str]) -> None:
     """What this program imports in order to run the command does not count."""
-    program = """
-import contextlib, io, json, sys, time
-import rusage._cli
-from rusage._cli import main
-class Slow:
-    def find_spec(self, name, path=None, target=None):
-        global now
-        now += 100
-sys.meta_path.insert(0, Slow())
-now = 0
-time.perf_counter = lambda: now
-if sys.platform == "linux":
-    rusage._children.launcher.PATH = "/no/such/launcher"
-with contextlib.redirect_stderr(io.StringIO()) as report:
-    main(["--json", "true"])
-assert now >= 100
-print(json.loads(report.getvalue())["elapsed"])
-"""
-    assert python("-c", program) == "0\n"
+    assert python(*PROGRAM[1:], "usual", "imports_take_time") == "0\n"
 
 
 @pytest.mark.skipif(not UNSHARE, reason="there is no unshare(1)")
@@ -358,20 +329,8 @@ def test_ignored_sigchld_becomes_default(words: list[str]) -> None:
 @both_ways
 def test_unavailable_status_is_125(words: list[str]) -> None:
     """``subprocess`` takes a status that was waited for elsewhere for 0."""
-    program = """
-import errno, sys
-import rusage._wait
-from rusage._cli import main
-def reap(pid, options):
-    raise ChildProcessError(errno.ECHILD, "")
-rusage._wait.reap = reap
-if sys.argv.pop(1) == "subprocess":
-    from rusage import _cli
-    _cli._by_launcher = lambda *_: None
-sys.exit(main())
-"""
     way = "subprocess" if words is BY_SUBPROCESS else "usual"
-    done = subprocess.run([sys.executable, "-c", program, way, "true"], capture_output=True, text=True, check=False)
+    done = subprocess.run([*PROGRAM, way, "lost_status", "true"], capture_output=True, text=True, check=False)
     assert done.returncode == 125
     assert done.stderr == "rusage: true: the exit status is not available: it was waited for elsewhere\n"
 
@@ -398,30 +357,13 @@ def test_signals_are_forwarded(words: list[str], number: signal.Signals) -> None
             assert process.returncode == status
 
 
-@pytest.mark.parametrize("way", ["usual", "by subprocess"])
+@pytest.mark.parametrize("way", ["usual", "subprocess"])
 def test_early_signals_are_forwarded(way: str) -> None:
     """A signal that arrives when the program is being started ends the program, not rusage."""
     if way == "usual" and not LAUNCHED:
         pytest.skip(reason="here the command needs subprocess")
-    program = """
-import os, signal, sys
-from rusage import _cli
-from rusage._children import popen
-if sys.argv.pop(1) == "usual":
-    module, name = _cli.launcher, "spawn"
-else:
-    module, name = popen.Popen, "__init__"
-    _cli._by_launcher = lambda *_: None
-start = getattr(module, name)
-def interrupted(*arguments, **keywords):
-    os.kill(os.getpid(), signal.SIGTERM)
-    return start(*arguments, **keywords)
-setattr(module, name, interrupted)
-sys.exit(_cli.main())
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program, way, "sleep", "60"], capture_output=True, text=True, check=False
-    )
+    command = [*PROGRAM, way, "early_signal", "sleep", "60"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 128 + signal.SIGTERM
     assert "(SIGTERM)" in done.stderr
 
@@ -430,26 +372,9 @@ sys.exit(_cli.main())
 @both_ways
 def test_signals_after_the_exit_reach_no_process(words: list[str]) -> None:
     """Another process may have got the PID; the report is written all the same."""
-    program = """
-import os, signal, sys
-import rusage._wait
-from rusage import _cli
-if sys.argv.pop(1) == "subprocess":
-    _cli._by_launcher = lambda *_: None
-reap, kill = rusage._wait.reap, os.kill
-def reap_and_signal(pid, options):
-    result = reap(pid, options)
-    if result[0]:
-        kill(os.getpid(), signal.SIGTERM)
-    return result
-rusage._wait.reap = reap_and_signal
-os.kill = lambda *arguments: print("kill", *arguments)
-sys.exit(_cli.main())
-"""
     way = "subprocess" if words is BY_SUBPROCESS else "usual"
-    done = subprocess.run(
-        [sys.executable, "-c", program, way, "sh", "-c", "exit 5"], capture_output=True, text=True, check=False
-    )
+    command = [*PROGRAM, way, "late_signal", "sh", "-c", "exit 5"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (5, "")
     assert "user time" in done.stderr
 
@@ -593,7 +518,7 @@ def on_terminal() -> Iterator[Start]:
 
     def start(*command: str, how: str = "run") -> tuple["subprocess.Popen[bytes]", int]:
         ours, theirs = pty.openpty()
-        program = str(Path(__file__).parent / "programs" / "terminal.py")
+        program = str(PROGRAMS / "terminal.py")
         leader = subprocess.Popen([sys.executable, program, how, *command], stdin=theirs, stdout=theirs, stderr=theirs)
         os.close(theirs)
         started.append((leader, ours))
@@ -669,27 +594,13 @@ def test_ctrl_z_stops_both_and_fg_continues(on_terminal: Start, tmp_path: Path) 
 
 HUPS = "trap 'echo >>hups' HUP; echo ready; while [ ! -s hups ]; do sleep 0.1; done; sleep 0.5; exit 3"
 
-# rusage, which gets its SIGHUP only after the program has: two that are pending at once are one.
-LATE = """
-import _signal, os, sys, time
-from rusage._cli import main
-take = _signal.sigwaitinfo
-def take_late(numbers):
-    info = take(numbers)
-    while info.si_signo == _signal.SIGHUP and not os.path.exists("hups"):
-        time.sleep(0.05)
-    return info
-_signal.sigwaitinfo = take_late
-sys.exit(main())
-"""
-
 
 @pytest.mark.skipif(
     _cli.SI_KERNEL is None or not hasattr(signal, "sigwaitinfo"), reason="the sender of a signal is not known here"
 )
 def test_a_hangup_is_not_forwarded_again(on_terminal: Start) -> None:
     """When the session's leader exits, the kernel signals its whole foreground group."""
-    leader, terminal = on_terminal(sys.executable, "-c", LATE, "-o", "report", "sh", "-c", HUPS)
+    leader, terminal = on_terminal(*PROGRAM, "usual", "late_hangup", "-o", "report", "sh", "-c", HUPS)
     read_until(terminal, b"ready")
     hang_up(terminal)
     assert leader.wait(60) == -signal.SIGHUP

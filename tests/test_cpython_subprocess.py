@@ -23,29 +23,7 @@ PYPY = {
     "test_file_not_found_with_bad_cwd": "the error's file name is another",
 }
 
-PROGRAM = """
-import json, sys, unittest
-skipped = json.loads(sys.argv.pop())
-sys.modules["_testcapi"] = sys.modules.get("_testcapi") if sys.implementation.name == "cpython" else None
-if sys.modules["_testcapi"] is None and sys.implementation.name == "cpython":
-    del sys.modules["_testcapi"]
-import subprocess, rusage
-subprocess.Popen = rusage.Popen
-subprocess.run = rusage.run
-from test import test_subprocess
-
-def flat(suite):
-    for one in suite:
-        if isinstance(one, unittest.TestSuite):
-            yield from flat(one)
-        elif one.id().rpartition(".")[2] not in skipped:
-            yield one
-
-tests = unittest.TestSuite(flat(unittest.defaultTestLoader.loadTestsFromModule(test_subprocess)))
-result = unittest.TextTestRunner(sys.stderr).run(tests)
-print(result.testsRun, len(result.skipped))
-sys.exit(not result.wasSuccessful())
-"""
+PROGRAM = str(Path(__file__).parent / "programs" / "cpython_subprocess.py")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="on Windows nothing of subprocess is replaced")
@@ -55,7 +33,7 @@ def test_cpythons_own_tests_pass(tmp_path: Path) -> None:
         pytest.skip(reason="this interpreter was installed without its tests")
     skipped = {**PRIVATE, **PYPY} if platform.python_implementation() == "PyPy" else PRIVATE
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, json.dumps([*skipped])],
+        [sys.executable, PROGRAM, json.dumps([*skipped])],
         capture_output=True,
         text=True,
         check=False,

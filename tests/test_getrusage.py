@@ -16,42 +16,11 @@ PROC_STATUS = Path("/proc/self/status")
 TIMES = ("ru_utime", "ru_stime")
 WHO = [name for name in ("RUSAGE_SELF", "RUSAGE_CHILDREN", "RUSAGE_THREAD") if hasattr(resource, name)]
 
-TOUCH_256_MIB = """
-import mmap, pathlib, time, rusage
-
-MIB = 2**20
-
-def touch(size):
-    block = mmap.mmap(-1, size)
-    for page in range(0, size, 4096):
-        block[page] = 1
-    return block
-
-def high_water_mark():
-    try:
-        lines = pathlib.Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), 0)
-
-# A peak inherited from the parent has to be reached before it can grow.
-inherited = rusage.maxrss()
-blocks = []
-while rusage.maxrss() <= inherited and len(blocks) < 1024:
-    blocks.append(touch(MIB))
-before = rusage.maxrss()
-blocks.append(touch(256 * MIB))
-start = time.process_time()
-while time.process_time() - start < 0.3:  # a kernel that samples has to see it
-    pass
-print(before, rusage.maxrss(), rusage.getrusage(rusage.RUSAGE_SELF).ru_maxrss, high_water_mark())
-"""
-
 
 @pytest.mark.skipif("ru_maxrss" not in rusage.measured(), reason="this system does not measure the peak")
-def test_peak_grows_in_bytes(python: Callable[..., str]) -> None:
+def test_peak_grows_in_bytes(program: Callable[..., str]) -> None:
     """After touching 256 MiB, the peak has grown by about 256 MiB in bytes, by both ways to ask."""
-    before, peak, field, _ = map(int, python("-c", TOUCH_256_MIB).split())
+    before, peak, field, _ = map(int, program("high_water_mark.py").split())
     assert 150 * 2**20 < peak - before < 300 * 2**20
     assert abs(peak - field) < 2 * 2**20
 
@@ -59,9 +28,9 @@ def test_peak_grows_in_bytes(python: Callable[..., str]) -> None:
 @pytest.mark.skipif(
     not PROC_STATUS.exists() or "VmHWM" not in PROC_STATUS.read_text(), reason="no VmHWM in /proc/self/status"
 )
-def test_peak_is_the_kernels_high_water_mark(python: Callable[..., str]) -> None:
+def test_peak_is_the_kernels_high_water_mark(program: Callable[..., str]) -> None:
     """On Linux the peak agrees with VmHWM of /proc/self/status within 2 MiB, and grows by 256 MiB within 8 MiB."""
-    before, peak, field, high_water_mark = map(int, python("-c", TOUCH_256_MIB).split())
+    before, peak, field, high_water_mark = map(int, program("high_water_mark.py").split())
     assert abs(peak - high_water_mark) <= 2 * 2**20
     assert abs(field - high_water_mark) <= 2 * 2**20
     assert abs(peak - before - 256 * 2**20) <= 8 * 2**20

@@ -51,50 +51,15 @@ def time_says(command: list[str]) -> int:
 
 # --- The figures -----------------------------------------------------------------------------------------------------
 
-BIG = """
-import asyncio, json, mmap, os, subprocess, sys
-import rusage, rusage.asyncio
-
-hold = mmap.mmap(-1, 1 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # shared memory would not be forked
-for at in range(0, len(hold), 4096):
-    hold[at] = 1
-python = sys.executable
-commands = json.loads(sys.argv[1])
-
-def by_popen(command):
-    with rusage.Popen(command) as process:
-        pass
-    return process.rusage.ru_maxrss
-
-def by_command(command):
-    done = subprocess.run([python, "-m", "rusage", "--json", "--", *command], stderr=subprocess.PIPE, check=True)
-    return json.loads(done.stderr)["usage"]["ru_maxrss"]
-
-def by_wait4(command):
-    process = subprocess.Popen(command)  # kept: without a reference it would wait itself for what has ended already
-    usage = os.wait4(process.pid, 0)[2]
-    process.returncode = 0
-    return usage.ru_maxrss * 1024
-
-ways = {
-    "run": lambda command: rusage.run(command, check=True).rusage.ru_maxrss,
-    "Popen": by_popen,
-    "asyncio": lambda command: asyncio.run(rusage.asyncio.run(command, check=True)).rusage.ru_maxrss,
-    "command": by_command,
-    "wait4": by_wait4,
-}
-print(json.dumps({name: [way(command) for command in commands] for name, way in ways.items()}))
-"""
-
 
 @gnu_time
-def test_from_a_process_of_1_gib_each_peak_is_the_childs_own(python: Callable[..., str]) -> None:
+def test_from_a_process_of_1_gib_each_peak_is_the_childs_own(program: Callable[..., str]) -> None:
     """By ``run``, ``Popen``, asyncio and the command: what GNU time says. By subprocess and wait4: over 1 GiB."""
     touch = [sys.executable, "-c", TOUCH.format(mib=100)]
     nested = ["/bin/sh", "-c", '"$0" -c "$1"; true', sys.executable, TOUCH.format(mib=100)]
     commands = [["true"], touch, nested]
     expected = [time_says(command) for command in commands]
-    seen = json.loads(python("-c", BIG, json.dumps(commands)))
+    seen = json.loads(program("own_peaks.py", json.dumps(commands)))
     assert min(seen.pop("wait4")) > 1 << 30
     for way, peaks in seen.items():
         assert abs(peaks[0] - expected[0]) <= 512 * 1024, (way, peaks, expected)
@@ -343,23 +308,14 @@ def test_signals_are_restored_or_not(restore: bool) -> None:  # noqa: FBT001 (a 
 @pytest.mark.parametrize("close_fds", [True, False])
 def test_file_descriptors_are_those_of_subprocess(close_fds: bool) -> None:  # noqa: FBT001 (a parameter)
     """With the same ``close_fds`` and ``pass_fds`` the target has the same descriptors as by subprocess."""
-    program = """
-import os
-def is_open(fd):
-    try:
-        os.fstat(fd)
-    except OSError:
-        return False
-    return True
-print([fd for fd in range(300) if is_open(fd)])
-"""
+    program = str(Path(__file__).parent / "programs" / "open_files.py")
     read, write = os.pipe()
     os.set_inheritable(write, True)  # noqa: FBT003 (takes no keyword)
     for pass_fds in [(), (read,), (read, write)]:
         if pass_fds and not close_fds:
             continue
         outputs = [
-            run([sys.executable, "-c", program], close_fds=close_fds, pass_fds=pass_fds, stdout=subprocess.PIPE).stdout
+            run([sys.executable, program], close_fds=close_fds, pass_fds=pass_fds, stdout=subprocess.PIPE).stdout
             for run in (subprocess.run, rusage.run)
         ]
         assert outputs[0] == outputs[1]
