@@ -16,8 +16,8 @@ if sys.platform == "win32":
     pytest.skip("the programs that run here are those of a Unix", allow_module_level=True)
 
 
-def test_does_what_run_does_while_the_loop_goes_on() -> None:
-    """Status, output and usage are those of ``rusage.run``; several run at once, and the loop is free."""
+def test_runs_beside_the_event_loop() -> None:
+    """Status, output and usage are those of ``rusage.run``; several run at once, and the loop is not blocked."""
 
     async def main() -> None:
         ticks = 0
@@ -48,7 +48,7 @@ def test_does_what_run_does_while_the_loop_goes_on() -> None:
     asyncio.run(main())
 
 
-def test_errors_are_subprocess_own_and_carry_the_usage() -> None:
+def test_errors_carry_the_usage() -> None:
     """TimeoutExpired and CalledProcessError as from ``rusage.run``, FileNotFoundError when it cannot be started."""
     with pytest.raises(subprocess.TimeoutExpired) as expired:
         asyncio.run(rusage.asyncio.run(["sleep", "60"], timeout=0.1))
@@ -82,7 +82,7 @@ def test_no_loop_starts_no_child() -> None:
         os.waitpid(-1, os.WNOHANG)
 
 
-def test_a_cancelled_run_kills_its_process_and_waits_for_it() -> None:
+def test_cancelled_run_kills_its_process() -> None:
     """After CancelledError there is no child, even if a grandchild holds the pipe."""
 
     async def main() -> None:

@@ -85,13 +85,13 @@ BECOMES = [(system, who, expected) for system, row in SYSTEMS.items() for who, e
 
 
 @pytest.mark.parametrize(("system", "who", "expected"), BECOMES, ids=[f"{system}-{who}" for system, who, _ in BECOMES])
-def test_each_field_has_its_own_place_and_unit(system: str, who: str, expected: tuple[int, ...]) -> None:
-    """Each number of the kernel arrives in the field of its name, in the uniform unit; what is not measured is 0."""
+def test_place_and_unit_of_each_field(system: str, who: str, expected: tuple[int, ...]) -> None:
+    """Each number of the kernel becomes the field of its name, in the uniform unit; unmeasured fields are 0."""
     assert convert(SYSTEMS[system].backend, f"RUSAGE_{who}", **KERNEL) == TIMES + expected
 
 
-def test_what_illumos_gives_for_a_waited_child_is_its_times() -> None:
-    """wait3(3C) has the two times and nothing else, so nothing else is passed on."""
+def test_waited_child_on_illumos() -> None:
+    """wait3(3C) provides the two times and nothing else."""
     waited = measured_of_a_child(illumos.BACKEND)
     call = new_call(illumos.BACKEND, 0, waited, hz=0)
     lib.rusage_convert(native_of(**KERNEL), call)
@@ -99,8 +99,8 @@ def test_what_illumos_gives_for_a_waited_child_is_its_times() -> None:
     assert waited == frozenset({"ru_utime", "ru_stime"})
 
 
-def test_ticks_of_an_unknown_clock_are_not_measured_of_a_child() -> None:
-    """As for getrusage: where the rate of the statistics clock is not to be had, a child has no integrals either."""
+def test_childs_integrals_with_an_unknown_clock() -> None:
+    """As for getrusage: without the rate of the statistics clock a child's integrals are not measured."""
     integrals = {"ru_ixrss", "ru_idrss", "ru_isrss"}
     assert measured_of_a_child(freebsd.BACKEND, hz=127) >= integrals
     assert not measured_of_a_child(freebsd.BACKEND, hz=0) & integrals
@@ -160,21 +160,21 @@ FREEBSD_SAMPLES: list[tuple[str, str, str, tuple[float, ...]]] = [
     ("who", "sample", "expected"), [row[1:] for row in FREEBSD_SAMPLES], ids=[row[0] for row in FREEBSD_SAMPLES]
 )
 def test_samples_of_a_freebsd_kernel(who: str, sample: str, expected: tuple[float, ...]) -> None:
-    """What a real FreeBSD 15.1 said, with its statistics clock of 127 Hz, becomes bytes and byte-seconds."""
+    """Values of a real FreeBSD 15.1, whose statistics clock has 127 Hz, become bytes and byte-seconds."""
     native = {name: int(value.replace(".", "")) for name, value in (pair.split("=") for pair in sample.split())}
     assert convert(freebsd.BACKEND, who, **native) == expected
 
 
-def test_the_rate_of_the_statistics_clock_matters() -> None:
-    """127 is not 128: one second of the statistics clock at one KiB is 1024 byte-seconds, whatever its rate."""
+def test_rate_of_the_statistics_clock() -> None:
+    """One second of the statistics clock at one KiB is 1024 byte-seconds, whatever its rate."""
     assert convert(freebsd.BACKEND, hz=127, ixrss=127 * 50).ru_ixrss == 51200
     assert convert(freebsd.BACKEND, hz=128, ixrss=127 * 50).ru_ixrss == 50800
     assert convert(freebsd.BACKEND, hz=100, ixrss=127 * 50).ru_ixrss == 65024
     assert convert(openbsd.backend("7.8"), hz=100, isrss=100 * 50).ru_isrss == 51200
 
 
-def test_a_clock_of_unknown_rate_gives_no_integrals() -> None:
-    """Ticks of a clock whose rate cannot be had are no byte-seconds, and are not said to be measured."""
+def test_integrals_with_an_unknown_clock() -> None:
+    """Ticks of a clock of unknown rate cannot become byte-seconds, and are not measured."""
     assert convert(freebsd.BACKEND, hz=0, ixrss=1000, idrss=1000, isrss=1000)[3:6] == (0, 0, 0)
     integrals = {"ru_ixrss", "ru_idrss", "ru_isrss"}
     for who in (-2, -1, 0, 1):
@@ -208,7 +208,7 @@ COUNTERS = ["minflt", "majflt", "nswap", "inblock", "oublock", "msgsnd", "msgrcv
 @example(value=-1)
 @example(value=LONG_MIN)
 @example(value=LONG_MAX)
-def test_a_wrapped_counter_is_never_negative(name: str, value: int) -> None:
+def test_wrapped_counters(name: str, value: int) -> None:
     """A 32-bit counter that has wrapped once is read modulo 2**32; a 64-bit one stops at the largest number."""
     call = new_call(freebsd.BACKEND, 0, {f"ru_{name}"}, hz=127)
     lib.rusage_convert(native_of(**{name: value}), call)
@@ -219,7 +219,7 @@ def test_a_wrapped_counter_is_never_negative(name: str, value: int) -> None:
 @example(value=-1)
 @example(value=LONG_MIN)
 @example(value=LONG_MAX)
-def test_a_peak_is_never_negative(value: int) -> None:
+def test_peak_is_never_negative(value: int) -> None:
     """The peak in bytes is exact, of 4 TiB in a 32-bit long too, or the largest number there is."""
     expected = value % 2**LONG_BITS
     assert convert(linux.backend(io_accounting=True), maxrss=value).ru_maxrss == min(expected * 1024, INT64_MAX)
@@ -236,8 +236,8 @@ def test_two_gibibytes_of_kibibytes() -> None:
 OTHER = {name: 2 * value + 1 for name, value in KERNEL.items()}
 
 
-def test_both_adds_counters_and_times_and_takes_the_larger_peak() -> None:
-    """RUSAGE_BOTH is the sum of the two, but for the peak: two peaks are not of one time, and are never added."""
+def test_sum_for_both() -> None:
+    """RUSAGE_BOTH adds all fields but the peak, of which it is the larger one."""
     expected = (
         36.750004, 22.50001, 2067456, 484053, 725942, 967784, 3058, 3064, 0, 3100, 3118, 3148, 3154, 3184, 3190, 3208,
     )  # fmt: skip
@@ -245,8 +245,8 @@ def test_both_adds_counters_and_times_and_takes_the_larger_peak() -> None:
     assert convert_both(freebsd.BACKEND, OTHER, KERNEL) == expected
 
 
-def test_both_has_what_both_have() -> None:
-    """What is not measured for one of the two is not measured for their sum."""
+def test_fields_measured_for_both() -> None:
+    """A field that is not measured for one of the two is not measured for their sum."""
     fields = freebsd.MEASURED
     no_peak_of_children = {"RUSAGE_SELF": fields, "RUSAGE_CHILDREN": fields - {"ru_maxrss"}}
     for backend, unmeasured in [
@@ -273,15 +273,14 @@ def test_both_does_not_overflow(own: int, children: int) -> None:
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_what_is_measured(system: str) -> None:
-    """Each system measures these fields for these, and has no other ``who``."""
+def test_measured_fields_of_each_system(system: str) -> None:
+    """The row in expected.py is the oracle."""
     row = SYSTEMS[system]
     expected = {f"RUSAGE_{who}": {f"ru_{name}" for name in names.split()} for who, names in row.measured.items()}
     assert row.backend.measured == expected
 
 
 def test_every_backend_has_a_row() -> None:
-    """No system goes untested."""
     assert {*BACKENDS, "unknown"} == {backend_name(row.platform) for row in SYSTEMS.values()}
 
 
@@ -317,14 +316,14 @@ SAID = [(system, *meaning) for system, row in SYSTEMS.items() for meaning in row
 
 
 @pytest.mark.parametrize(("system", "field", "words"), SAID, ids=[f"{system}-{field}" for system, field, _ in SAID])
-def test_what_is_said_of_a_field(system: str, field: str, words: str) -> None:
-    """``fields`` says in words what a figure lacks on a system."""
+def test_field_notes(system: str, field: str, words: str) -> None:
+    """The row in expected.py is the oracle."""
     assert words in SYSTEMS[system].backend.fields()[field].meaning
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_a_note_is_about_a_field_and_absence_about_a_name(system: str) -> None:
-    """A misspelt name in a backend would say its words to nobody."""
+def test_names_in_a_backend_exist(system: str) -> None:
+    """A misspelt name in a backend would have no effect."""
     backend = SYSTEMS[system].backend
     assert set(backend.notes) | set(backend.units) <= set(RUsage._fields)
     assert not set(backend.absent) & set(backend.measured)
@@ -332,13 +331,13 @@ def test_a_note_is_about_a_field_and_absence_about_a_name(system: str) -> None:
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_what_is_absent(system: str) -> None:
-    """What a system cannot have honestly is absent, with words; the others have all there is."""
+def test_absent_names(system: str) -> None:
+    """The row in expected.py is the oracle."""
     assert SYSTEMS[system].backend.absent == SYSTEMS[system].absent
 
 
 @pytest.mark.parametrize(("platform", "why"), [("wasi", "wall-clock time"), ("emscripten", "constants")])
-def test_systems_without_any_usage_are_refused(platform: str, why: str) -> None:
-    """Where getrusage answers with something else than usage there is nothing to import."""
+def test_systems_without_usage_are_refused(platform: str, why: str) -> None:
+    """Where getrusage returns something else than usage there is nothing to import."""
     with pytest.raises(ImportError, match=f"{platform}.*{why}"):
         unknown.backend(platform)

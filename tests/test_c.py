@@ -150,7 +150,7 @@ def test_backend_name_of_this_platform(build: ModuleType, monkeypatch: pytest.Mo
 
 
 def test_sdist_has_every_source(build: ModuleType) -> None:
-    """Whatever builds, tests or checks the package is in the sdist."""
+    """All that builds, tests or checks the package."""
     from setuptools import Distribution
 
     command = build.build_ext(Distribution())
@@ -162,8 +162,8 @@ def test_sdist_has_every_source(build: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("interpreter", ["ordinary", "free-threaded", "debug"])
-def test_stable_abi_only_where_there_is_one(interpreter: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wheel and extension claim the stable ABI on ordinary interpreters, and not on free-threaded and debug ones."""
+def test_stable_abi_of_ordinary_interpreters(interpreter: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Free-threaded and debug interpreters have none: neither wheel nor extension may claim it."""
     from setuptools import Distribution, Extension
 
     flag = "1" if interpreter == "free-threaded" else None

@@ -81,7 +81,7 @@ def test_json_has_exact_numbers_and_units() -> None:
     ],
     ids=str,
 )
-def test_exit_status_is_that_of_gnu_time(command: list[str], status: int) -> None:
+def test_exit_status_as_gnu_time(command: list[str], status: int) -> None:
     """127 not found, 126 not executable, 128 + n killed by signal n, else the command's."""
     done = run(*command)
     assert done.returncode == status
@@ -94,16 +94,16 @@ def test_exit_status_is_that_of_gnu_time(command: list[str], status: int) -> Non
         assert json.loads(run("--json", *command).stderr)["signal"] == status - 128
 
 
-def test_a_script_without_a_shebang_is_run_by_sh(tmp_path: Path) -> None:
-    """As execvp(3) does it, and therefore GNU time, and every shell."""
+def test_script_without_a_shebang(tmp_path: Path) -> None:
+    """sh(1) runs it, as with execvp(3) and therefore with GNU time and every shell."""
     (tmp_path / "script").write_text('echo "$1"\n')
     (tmp_path / "script").chmod(0o755)
     done = run("./script", "x y")
     assert (done.returncode, done.stdout) == (0, "x y\n")
 
 
-def test_the_report_can_go_to_a_file(tmp_path: Path) -> None:
-    """``-o`` begins the file anew, ``--append`` keeps what it has; the command does not inherit it."""
+def test_report_in_a_file(tmp_path: Path) -> None:
+    """``-o`` truncates the file, ``--append`` does not; the command does not inherit it."""
     for options in ["-o", "file"], ["-o", "file"], ["--output=file", "--append"]:
         done = run("--json", *options, "true")
         assert (done.returncode, done.stderr) == (0, "")
@@ -115,8 +115,8 @@ def test_the_report_can_go_to_a_file(tmp_path: Path) -> None:
     assert not (tmp_path / "touched").exists()
 
 
-def test_options_after_the_command_are_the_commands() -> None:
-    """The first word that is no option begins the command; ``--`` ends the options, once."""
+def test_options_after_the_command() -> None:
+    """The first word that is no option is the command; ``--`` ends the options, once."""
     assert run("echo", "--json", "-o", "x").stdout == "--json -o x\n"
     assert run("--json", "echo", "--json", "--").stdout == "--json --\n"
     assert run("--", "echo", "--").stdout == "--\n"
@@ -127,7 +127,7 @@ def test_options_after_the_command_are_the_commands() -> None:
     assert run("--append", "true").returncode == 2
 
 
-def test_help_is_short_and_has_an_example() -> None:
+def test_help_has_an_example() -> None:
     """``-h`` fits a small screen."""
     done = run("-h")
     assert done.returncode == 0
@@ -136,7 +136,7 @@ def test_help_is_short_and_has_an_example() -> None:
 
 
 def test_file_descriptors_pass_through() -> None:
-    """What is inherited from the caller is handed on, as by GNU time."""
+    """The command inherits what the caller lets it inherit, as with GNU time."""
     read, write = os.pipe()
     os.set_inheritable(write, True)  # noqa: FBT003 (takes no keyword)
     program = f"import os; os.write({write}, b'x')"
@@ -150,7 +150,7 @@ def test_file_descriptors_pass_through() -> None:
     platform.python_implementation() == "PyPy", reason="PyPy forgets at its start that SIGINT was ignored"
 )
 def test_ignored_signals_stay_ignored() -> None:
-    """What the caller ignores, the command does; what it does not ignore, the command does not either."""
+    """The command ignores exactly the signals that the caller ignores."""
     for ignore in True, False:
         done = subprocess.run(
             [*RUSAGE, "sh", "-c", "kill -INT $$; echo survived"],
@@ -167,8 +167,8 @@ LAUNCHED = sys.platform == "linux" and hasattr(os, "posix_spawn")
 
 
 @pytest.mark.skipif(not LAUNCHED, reason="here the command needs subprocess")
-def test_the_command_is_light(python: Callable[..., str]) -> None:
-    """Where the launcher is there, nothing is imported that takes longer than a short command does."""
+def test_imports_of_the_command(python: Callable[..., str]) -> None:
+    """With the launcher nothing is imported that takes longer than a short command does."""
     heavy = {"subprocess", "signal", "typing", "enum", "re", "argparse", "json", "selectors", "threading", "contextlib"}
     heavy |= {"importlib.metadata", "shlex"}
     program = (
@@ -190,8 +190,8 @@ LAUNCHERS: list[tuple[str | None, int]] = [
 @pytest.mark.parametrize(
     ("launcher", "status"), LAUNCHERS, ids=["no launcher", "no program", "a refusal", "killed at the start"]
 )
-def test_a_launcher_that_fails(launcher: str | None, status: int, tmp_path: Path) -> None:
-    """The command runs all the same, and its peak is not told; a signal to the launcher is one to the command."""
+def test_failing_launcher(launcher: str | None, status: int, tmp_path: Path) -> None:
+    """The command runs all the same, without its peak; a signal to the launcher is one to the command."""
     path = tmp_path / "launcher"
     if launcher is not None:
         path.write_text(launcher)
@@ -202,13 +202,13 @@ def test_a_launcher_that_fails(launcher: str | None, status: int, tmp_path: Path
     assert "peak memory" not in done.stderr
 
 
-def test_the_wall_time_is_the_commands_alone(python: Callable[..., str]) -> None:
+def test_wall_time_excludes_imports(python: Callable[..., str]) -> None:
     """What this program imports in order to run the command does not count."""
     assert python(*PROGRAM[1:], "usual", "imports_take_time") == "0\n"
 
 
 @pytest.mark.skipif(not UNSHARE, reason="there is no unshare(1)")
-def test_a_command_in_a_pid_namespace_of_its_own() -> None:
+def test_command_in_another_pid_namespace() -> None:
     """It runs and its status is its own; its peak cannot be told from this program's."""
     if subprocess.run([UNSHARE, "-p", "true"], capture_output=True, check=False).returncode != 0:
         pytest.skip(reason="no permission to make a namespace")
@@ -234,7 +234,7 @@ def read_until(fd: int, *texts: bytes) -> bytes:
     return seen
 
 
-def test_read_until_fails_at_end_of_file() -> None:
+def test_reading_ends_at_end_of_file() -> None:
     """A program that exits early must not make a test run for ever."""
     read, write = os.pipe()
     os.write(write, b"something else")
@@ -370,7 +370,7 @@ def test_early_signals_are_forwarded(way: str) -> None:
 
 @pytest.mark.skipif("wait4" not in rusage.__all__, reason="the exit is seen by wait4")
 @both_ways
-def test_signals_after_the_exit_reach_no_process(words: list[str]) -> None:
+def test_no_signals_after_the_exit(words: list[str]) -> None:
     """Another process may have got the PID; the report is written all the same."""
     way = "subprocess" if words is BY_SUBPROCESS else "usual"
     command = [*PROGRAM, way, "late_signal", "sh", "-c", "exit 5"]
@@ -482,7 +482,7 @@ def test_closed_standard_output_is_125() -> None:
     assert (done.returncode, done.stderr) == (125, "rusage: standard output: Bad file descriptor\n")
 
 
-def test_json_of_arguments_that_are_not_utf8() -> None:
+def test_json_of_non_utf8_arguments() -> None:
     """Such a byte is a backslash, x and two digits: a strict parser rejects a lone surrogate."""
     done = subprocess.run([*RUSAGE, "--json", "true", b"\xff \xc3\xa9"], capture_output=True, check=True)
     assert done.stderr.isascii()
@@ -555,7 +555,7 @@ def test_keys_kill_the_program_before_rusage(
 
 
 @both_ways
-def test_a_program_may_handle_ctrl_c(on_terminal: Start, words: list[str]) -> None:
+def test_program_that_handles_ctrl_c(on_terminal: Start, words: list[str]) -> None:
     """The program gets SIGINT from the terminal, once, and its exit status is passed on."""
     script = "trap 'echo caught; exit 4' INT; echo ready; while :; do sleep 0.1; done"
     _, terminal = on_terminal(*words, "sh", "-c", script)
@@ -579,7 +579,7 @@ def test_ctrl_c_ends_a_shell_loop(on_terminal: Start) -> None:
     assert b"not ended" not in shown
 
 
-def test_ctrl_z_stops_both_and_fg_continues(on_terminal: Start, tmp_path: Path) -> None:
+def test_ctrl_z_and_fg(on_terminal: Start, tmp_path: Path) -> None:
     """A shell with job control sees the command stopped, and after fg its exit status."""
     _, terminal = on_terminal("/bin/sh", "-im")
     script = "echo rea''dy; while [ ! -e go ]; do sleep 0.1; done; exit 6"
@@ -598,7 +598,7 @@ HUPS = "trap 'echo >>hups' HUP; echo ready; while [ ! -s hups ]; do sleep 0.1; d
 @pytest.mark.skipif(
     _cli.SI_KERNEL is None or not hasattr(signal, "sigwaitinfo"), reason="the sender of a signal is not known here"
 )
-def test_a_hangup_is_not_forwarded_again(on_terminal: Start) -> None:
+def test_hangup_is_not_forwarded_again(on_terminal: Start) -> None:
     """When the session's leader exits, the kernel signals its whole foreground group."""
     leader, terminal = on_terminal(*PROGRAM, "usual", "late_hangup", "-o", "report", "sh", "-c", HUPS)
     read_until(terminal, b"ready")
@@ -611,7 +611,7 @@ def test_a_hangup_is_not_forwarded_again(on_terminal: Start) -> None:
     assert Path("hups").read_text() == "\n"
 
 
-def test_a_hangup_of_the_leader_is_forwarded(on_terminal: Start) -> None:
+def test_hangup_of_the_leader_is_forwarded(on_terminal: Start) -> None:
     """The kernel signals only the leader of the session, which here is rusage."""
     leader, terminal = on_terminal(*RUSAGE, "-o", "report", "sh", "-c", HUPS, how="exec")
     read_until(terminal, b"ready")

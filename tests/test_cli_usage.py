@@ -7,7 +7,7 @@ import rusage
 from rusage._cli import _human
 
 
-def test_prints_a_line_a_field(python: Callable[..., str]) -> None:
+def test_one_line_per_field(python: Callable[..., str]) -> None:
     """Sixteen lines in the fields' order: name, value with unit (or "-" if not measured), meaning."""
     lines = python("-m", "rusage").splitlines()
     assert [line.split()[0] for line in lines] == list(rusage.fields)
@@ -16,7 +16,7 @@ def test_prints_a_line_a_field(python: Callable[..., str]) -> None:
         assert (line.split()[1] == "-") == (name not in rusage.measured())
 
 
-def test_json_has_exact_numbers_units_and_what_is_measured(python: Callable[..., str]) -> None:
+def test_json_of_the_own_usage(python: Callable[..., str]) -> None:
     """``--json`` prints one object: each field's value, unit, meaning, and whether it is measured."""
     record = json.loads(python("-m", "rusage", "--json"))
     assert list(record) == list(rusage.fields)
@@ -28,8 +28,8 @@ def test_json_has_exact_numbers_units_and_what_is_measured(python: Callable[...,
     assert record["ru_utime"]["value"] + record["ru_stime"]["value"] > 0
 
 
-def test_bytes_are_also_given_in_binary_units() -> None:
-    """Bytes stand exactly, and beside them in KiB, MiB or GiB."""
+def test_bytes_in_binary_units() -> None:
+    """The exact number is followed by KiB, MiB or GiB."""
     assert _human(1023, "bytes") == "1023 bytes"
     assert _human(1024, "bytes") == "1024 bytes (1.0 KiB)"
     assert _human(2**20 - 1, "bytes") == "1048575 bytes (1024.0 KiB)"

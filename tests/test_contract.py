@@ -114,7 +114,7 @@ TABLE: list[tuple[object, str]] = [
 
 
 @pytest.mark.parametrize(("who", "expected"), TABLE, ids=lambda value: repr(value)[:30])
-def test_argument_gives_what_the_table_says(who: object, expected: str) -> None:
+def test_argument_kinds(who: object, expected: str) -> None:
     """Each kind of argument returns a usage or raises the exception of the table, on every interpreter."""
     kind, message = outcome(rusage.getrusage, who)
     assert kind == expected
@@ -124,7 +124,7 @@ def test_argument_gives_what_the_table_says(who: object, expected: str) -> None:
 
 @pytest.mark.skipif(not CPYTHON, reason="PyPy's resource returns sixteen zeros for a bad who")
 @pytest.mark.parametrize("who", [who for who, _ in TABLE], ids=lambda value: repr(value)[:30])
-def test_argument_gives_what_cpython_gives(who: object) -> None:
+def test_argument_kinds_as_in_cpython(who: object) -> None:
     """The table is CPython's: its ``resource.getrusage`` gives the same for each argument."""
     resource = pytest.importorskip("resource", reason="Windows has no resource module")
     assert outcome(rusage.getrusage, who) == outcome(resource.getrusage, who)
@@ -160,8 +160,8 @@ def integer(who: Any) -> int:
 @pytest.mark.skipif(not CPYTHON, reason="PyPy's resource returns sixteen zeros for a bad who")
 @settings(max_examples=2000, deadline=None)
 @given(ARGUMENTS)
-def test_any_argument_gives_what_cpython_gives(who: object) -> None:
-    """Whatever the argument is, both calls return a usage or raise the same; a ``who`` that we compose aside."""
+def test_any_argument_as_in_cpython(who: object) -> None:
+    """Both calls return a usage or raise the same, except for a ``who`` that only rusage has."""
     resource = pytest.importorskip("resource", reason="Windows has no resource module")
     expected = outcome(resource.getrusage, who)
     if expected[0] == "ValueError" and integer(who) in COMPOSED:
@@ -173,7 +173,7 @@ def test_any_argument_gives_what_cpython_gives(who: object) -> None:
     ("args", "kwargs"),
     [((), {}), ((0, 0), {}), ((), {"who": 0}), ((0,), {"who": 0}), ((0,), {"x": 1}), ((), {"x": 1})],
 )
-def test_wrong_counts_and_keywords_are_type_errors(args: tuple[int, ...], kwargs: dict[str, int]) -> None:
+def test_wrong_argument_counts_and_keywords(args: tuple[int, ...], kwargs: dict[str, int]) -> None:
     """``who`` is the one argument and is positional only, as in CPython."""
     assert outcome(rusage.getrusage, *args, **kwargs)[0] == "TypeError"
     if CPYTHON:

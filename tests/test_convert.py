@@ -21,7 +21,7 @@ ZEROS: tuple[Any, ...] = (0.0, 0.0, *[0] * 14)
 
 
 def test_from_native_of_children_equals_getrusage() -> None:
-    """What ``resource`` says of CHILDREN, which stands still, becomes to the last bit what our call says."""
+    """The usage of CHILDREN does not change between the two calls: it is equal to the last bit."""
     import resource
 
     for _ in range(20):
@@ -47,7 +47,7 @@ def test_from_native_of_resource_equals_getrusage(name: str) -> None:
 
 
 @given(st.integers(0, 10**15), st.integers(0, 10**15))
-def test_from_native_finds_the_kernels_microseconds(user: int, system: int) -> None:
+def test_from_native_restores_microseconds(user: int, system: int) -> None:
     """The floats of ``resource``, wrong in the last bit as they are, come out correctly rounded."""
     native = [seconds + micros * 0.000001 for seconds, micros in (divmod(user, 10**6), divmod(system, 10**6))]
     usage = rusage.from_native((*native, *[0] * 14))
@@ -106,7 +106,7 @@ def test_from_native_takes_any_sequence() -> None:
     ],
     ids=lambda value: getattr(value, "__name__", None) or repr(value)[:40],
 )
-def test_from_native_refuses_what_is_no_native_usage(usage: Any, error: type[Exception]) -> None:
+def test_from_native_of_other_values(usage: Any, error: type[Exception]) -> None:
     """Another type, another length, a number that no kernel gives, and an ``RUsage`` (it would be scaled twice)."""
     with pytest.raises(error):
         rusage.from_native(usage)

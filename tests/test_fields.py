@@ -60,8 +60,8 @@ PICKLES = {
 }
 
 
-def test_names_and_order_are_those_of_resource() -> None:
-    """The sixteen names stand in CPython's order."""
+def test_names_and_order_of_fields() -> None:
+    """The oracle is CPython's ``resource``."""
     assert list(RUsage._fields) == NAMES
     resource = pytest.importorskip("resource", reason="Windows has no resource module")
     theirs = resource.getrusage(resource.RUSAGE_SELF)
@@ -86,7 +86,7 @@ def test_usage_is_a_tuple() -> None:
     assert shorter != USAGE
 
 
-def test_a_real_usage_has_the_types_of_its_fields() -> None:
+def test_types_of_field_values() -> None:
     """Times are floats, all else ints, and the class is the public one."""
     usage = rusage.getrusage(rusage.RUSAGE_SELF)
     assert type(usage) is RUsage is rusage.struct_rusage
@@ -167,7 +167,7 @@ def test_copies_are_equal_usages() -> None:
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_pickles_with_every_protocol(protocol: int) -> None:
-    """A usage comes back from each protocol; a pickle names nothing but the package and the class."""
+    """A pickle names the package and the class, and no private module."""
     data = pickle.dumps(USAGE, protocol)
     restored = pickle.loads(data)
     assert type(restored) is RUsage
@@ -176,23 +176,23 @@ def test_pickles_with_every_protocol(protocol: int) -> None:
 
 
 @pytest.mark.parametrize(("protocol", "text"), PICKLES.items())
-def test_reads_the_pickles_of_another_interpreter(protocol: int, text: str) -> None:
+def test_pickles_of_another_interpreter(protocol: int, text: str) -> None:
     """What another interpreter pickled, with any protocol, is the same usage here."""
     restored = pickle.loads(base64.b64decode(text))
     assert type(restored) is RUsage
     assert restored == USAGE, protocol
 
 
-def test_difference_subtracts_counters_and_keeps_the_later_peak() -> None:
-    """Counters and times subtract; two peaks are never subtracted."""
+def test_difference() -> None:
+    """Counters and times subtract; of the peaks it has the later one."""
     later = RUsage(2.5, 1.0, 100, *[value * 3 for value in range(3, 16)])
     assert later - USAGE == RUsage(1.0, 0.75, 100, *[value * 2 for value in range(3, 16)])
     assert type(later - USAGE) is RUsage
     assert (USAGE - later).ru_maxrss == USAGE.ru_maxrss
 
 
-def test_sum_adds_counters_and_takes_larger_peak() -> None:
-    """Counters and times add; of the peaks, whichever side has it, the larger one is taken."""
+def test_sum() -> None:
+    """Counters and times add; of the peaks it has the larger one, on whichever side."""
     other = RUsage(0.25, 1.0, 100, *[value * 2 for value in range(3, 16)])
     expected = RUsage(1.75, 1.25, 100, *[value * 3 for value in range(3, 16)])
     assert USAGE + other == other + USAGE == expected
@@ -221,8 +221,8 @@ def test_plain_tuple_is_appended(other: tuple[Any, ...]) -> None:
 
 
 @pytest.mark.parametrize("other", [list(VALUES), 1, None, "x", object()], ids=repr)
-def test_sum_with_anything_else_is_type_error(other: Any) -> None:
-    """As for any tuple; an object with an addition of its own is asked."""
+def test_sum_with_other_objects(other: Any) -> None:
+    """As for any tuple: TypeError, unless the object has an addition of its own."""
     with pytest.raises(TypeError):
         _ = USAGE + other
     with pytest.raises(TypeError):
@@ -236,16 +236,16 @@ def test_sum_with_anything_else_is_type_error(other: Any) -> None:
 
 
 @pytest.mark.parametrize("other", [VALUES, list(VALUES), 1, None, "x", object()], ids=repr)
-def test_difference_with_anything_else_is_a_type_error(other: Any) -> None:
-    """Only an ``RUsage`` can be subtracted from one, and one only from an ``RUsage``."""
+def test_difference_with_other_objects(other: Any) -> None:
+    """Only an ``RUsage`` can be subtracted from an ``RUsage``."""
     with pytest.raises(TypeError):
         _ = USAGE - other
     with pytest.raises(TypeError):
         _ = other - USAGE
 
 
-def test_difference_with_resources_own_struct_is_a_type_error() -> None:
-    """A native usage has other units, so it does not mix with ours."""
+def test_difference_with_a_native_usage() -> None:
+    """A native usage has other units."""
     resource = pytest.importorskip("resource", reason="Windows has no resource module")
     native = resource.getrusage(resource.RUSAGE_SELF)
     with pytest.raises(TypeError):

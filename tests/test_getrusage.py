@@ -28,7 +28,7 @@ def test_peak_grows_in_bytes(program: Callable[..., str]) -> None:
 @pytest.mark.skipif(
     not PROC_STATUS.exists() or "VmHWM" not in PROC_STATUS.read_text(), reason="no VmHWM in /proc/self/status"
 )
-def test_peak_is_the_kernels_high_water_mark(program: Callable[..., str]) -> None:
+def test_peak_is_vmhwm(program: Callable[..., str]) -> None:
     """On Linux the peak agrees with VmHWM of /proc/self/status within 2 MiB, and grows by 256 MiB within 8 MiB."""
     before, peak, field, high_water_mark = map(int, program("high_water_mark.py").split())
     assert abs(peak - high_water_mark) <= 2 * 2**20
@@ -37,8 +37,8 @@ def test_peak_is_the_kernels_high_water_mark(program: Callable[..., str]) -> Non
 
 
 @pytest.mark.parametrize("name", WHO)
-def test_every_field_lies_between_two_calls_of_resource(name: str) -> None:
-    """Each field lies between what ``resource`` says before and after, its native units converted."""
+def test_fields_between_calls_of_resource(name: str) -> None:
+    """Each field lies between those of ``resource`` before and after, its native units converted."""
     who = getattr(resource, name)
     before = rusage.from_native(resource.getrusage(who))
     usage = rusage.getrusage(getattr(rusage, name))
@@ -65,7 +65,7 @@ def test_constants_are_the_kernels_own(name: str) -> None:
     assert getattr(rusage, name) == getattr(resource, name)
 
 
-def test_thread_tells_this_threads_usage() -> None:
+def test_usage_of_this_thread() -> None:
     """RUSAGE_THREAD grows with the work of this thread, also where ``resource`` has none (PyPy)."""
     if not hasattr(rusage, "RUSAGE_THREAD"):
         pytest.skip(reason="this system has no RUSAGE_THREAD")
@@ -117,8 +117,8 @@ def test_context_switches_of_all_threads() -> None:
     assert main_thread_switches() - before_main <= 0.5 * SLEEPS * WORKERS
 
 
-def test_both_adds_counters_and_takes_the_larger_peak() -> None:
-    """RUSAGE_BOTH is SELF and CHILDREN: counters and times add, the peak is the larger of the two."""
+def test_both_is_self_and_children() -> None:
+    """Counters and times add, the peak is the larger of the two."""
     own = rusage.getrusage(rusage.RUSAGE_SELF)
     children = rusage.getrusage(rusage.RUSAGE_CHILDREN)
     both = rusage.getrusage(rusage.RUSAGE_BOTH)
@@ -150,8 +150,8 @@ def test_every_call_takes_every_who(call: Callable[[int], object]) -> None:
         call(0.0)  # type: ignore[arg-type]  # the point
 
 
-def test_page_size_is_the_systems() -> None:
-    """``getpagesize`` is what ``resource`` says."""
+def test_page_size() -> None:
+    """The oracle is ``resource``."""
     assert rusage.getpagesize() == resource.getpagesize()
 
 

@@ -41,8 +41,8 @@ def test_import_is_light(python: Callable[..., str]) -> None:
     assert python("-c", program).strip() == "[]"
 
 
-def test_every_public_name_exists_and_no_other_is_promised() -> None:
-    """``from rusage import *`` works, and what the backend calls absent has no name."""
+def test_public_names() -> None:
+    """``from rusage import *`` works, and names that the backend lacks do not exist."""
     from rusage._backends import BACKEND
 
     names: dict[str, object] = {}
@@ -84,8 +84,8 @@ def test_missing_cffi_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("prefix", PLATFORMS)
-def test_type_checkers_see_the_names_of_the_backend(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``rusage/_optional.py`` says of each platform what its backend says."""
+def test_names_for_type_checkers(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``rusage/_optional.py`` has for each platform the names of its backend."""
     backend = importlib.import_module(f"rusage._backends.{backend_name(prefix)}").BACKEND
     monkeypatch.setattr(sys, "platform", prefix)
     seen = load("rusage._optional", Path(rusage.__file__).with_name("_optional.py")).__all__
@@ -94,7 +94,7 @@ def test_type_checkers_see_the_names_of_the_backend(prefix: str, monkeypatch: py
 
 
 @pytest.mark.parametrize("system", [system for system, row in SYSTEMS.items() if row.absent])
-def test_a_missing_name_says_why(python: Callable[..., str], system: str) -> None:
+def test_missing_name_says_why(python: Callable[..., str], system: str) -> None:
     """A name that a system lacks does not exist there, and the AttributeError says why."""
     row = SYSTEMS[system]
     program = f"""
@@ -113,11 +113,8 @@ for name in sorted(rusage._BACKEND.absent):
 
 
 @pytest.mark.skipif(platform.python_implementation() == "PyPy", reason="PyPy has no subinterpreters")
-def test_a_subinterpreter_works_or_says_why_not(python: Callable[..., str]) -> None:
-    """In a subinterpreter that shares the GIL the calls work; one with a GIL of its own, or without any, refuses.
-
-    The error is an ImportError, raised by cffi or by the interpreter.
-    """
+def test_import_in_subinterpreters(python: Callable[..., str]) -> None:
+    """In a subinterpreter that shares the GIL the calls work; one of its own refuses the import with an ImportError."""
     if importlib.util.find_spec("_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters") is None:
         pytest.skip(reason="this interpreter was built without subinterpreters")
     program = """
@@ -154,14 +151,14 @@ for interpreter in shared, own:
     assert [answer.split()[0] for answer in answers] == expected[: 2 if sys.version_info >= (3, 12) else 1]
 
 
-def test_dir_lists_what_was_not_asked_for_yet(python: Callable[..., str]) -> None:
-    """Whoever completes names in a shell finds all of them."""
+def test_dir_has_lazy_names(python: Callable[..., str]) -> None:
+    """Completion in a shell finds them."""
     assert python("-c", "import rusage; print(set(rusage.__all__) - set(dir(rusage)))").strip() == "set()"
 
 
 @pytest.mark.parametrize("first", ["", "import subprocess;"])
-def test_what_one_feature_needs_comes_when_it_is_asked_for(first: str, python: Callable[..., str]) -> None:
-    """``measure`` and what starts programs are there whether or not subprocess was imported before."""
+def test_lazy_names(first: str, python: Callable[..., str]) -> None:
+    """They exist whether or not subprocess was imported before."""
     program = (
         f"{first}import rusage; import sys; before = 'subprocess' in sys.modules; "
         "from rusage import measure; from rusage import CompletedProcess, Popen, run; import subprocess; "

@@ -193,7 +193,7 @@ def test_keep_fields() -> None:
     )
 
 
-def test_margin_is_not_computed_for_an_isolated_child(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_margin_for_isolated_children(monkeypatch: pytest.MonkeyPatch) -> None:
     """The usual way on Linux opens no file."""
     monkeypatch.setattr(_inherited, "BACKEND", SYSTEMS["Linux"].backend)
     monkeypatch.setattr(_inherited, "WAITED", WAITED | {"ru_maxrss"})
@@ -210,8 +210,8 @@ DIRECT = Path(__file__).parent / "programs" / "direct_children.py"
 
 
 @pytest.mark.skipif("wait4" in BACKEND.absent, reason="this system has no wait4")
-def test_no_childs_peak_is_its_parents(python: Callable[..., str]) -> None:
-    """A program that touches a few MiB, started by a process of 200 MiB: no figure above 100 MiB is called its own."""
+def test_inherited_peak_is_not_measured(python: Callable[..., str]) -> None:
+    """A program of a few MiB, started by a process of 200 MiB: no figure above 100 MiB is called its own."""
     rows = [line.split() for line in python(str(DIRECT), "small", "40").splitlines()]
     assert len(rows) == 40
     assert [int(peak) for peak, own in rows if own == "True" and int(peak) > 100 * MIB] == []
@@ -272,7 +272,7 @@ def test_read_inherited_of_a_real_process() -> None:
     assert read_inherited(child.pid) is None
 
 
-# In the place of FreeBSD's headers: a kernel that answers as the program is told to.
+# In place of FreeBSD's headers: a kernel whose reply the program's arguments determine.
 SYSCTL_H = r"""
 #pragma once
 #include <stdlib.h>
@@ -326,7 +326,7 @@ int main(int argc, char **argv)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux's headers stand for the others that FreeBSD's C includes")
 def test_process_call_of_freebsd(tmp_path: Path) -> None:
-    """The C of FreeBSD against a made-up kernel: an answer of another layout or process is an error."""
+    """The C of FreeBSD against a made-up kernel: a reply of another layout or process is an error."""
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("no C compiler here to try the function with")

@@ -22,12 +22,12 @@ STATM = Path("/proc/self/statm")
 
 
 def resident() -> int:
-    """Return the current resident set in bytes, 0 where nobody says it."""
+    """Return the current resident set in bytes, 0 where /proc does not have it."""
     return int(STATM.read_text().split()[1]) * rusage.getpagesize() if STATM.exists() else 0
 
 
 def open_files() -> int:
-    """Return the number of open descriptors, 0 where nobody says it."""
+    """Return the number of open descriptors, 0 where /proc does not have it."""
     return len(os.listdir(FDS)) if FDS.exists() else 0
 
 
@@ -45,7 +45,7 @@ def check(usage: rusage.RUsage, who: int) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_threads_signals_and_forks_never_tear_a_record() -> None:  # noqa: C901, PLR0915 (one scene, many actors)
+def test_threads_signals_and_forks() -> None:  # noqa: C901, PLR0915 (one scene, many actors)
     """8 threads x 200 000 calls of mixed ``who``, beside a signal handler that calls and a thread that forks."""
     failures: list[BaseException] = []
     handled = []
@@ -124,8 +124,8 @@ def test_threads_signals_and_forks_never_tear_a_record() -> None:  # noqa: C901,
 
 
 @pytest.mark.skipif(platform.python_implementation() != "CPython", reason="the GIL of CPython")
-def test_a_call_does_not_give_the_gil_away() -> None:
-    """Beside a thread that computes in Python, calls do not queue for the GIL again and again: it makes no progress."""
+def test_calls_keep_the_gil() -> None:
+    """Beside a thread that computes in Python, calls do not queue for the GIL: that thread makes no progress."""
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
         pytest.skip(reason="this interpreter has no GIL")
     progress = [0]
@@ -157,8 +157,8 @@ def test_a_call_does_not_give_the_gil_away() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_child_has_its_own_figures() -> None:
-    """After a fork all calls work in the child, and CHILDREN starts at nothing."""
+def test_calls_after_a_fork() -> None:
+    """All calls work in the child, and CHILDREN starts at 0."""
     rusage.getrusage(rusage.RUSAGE_SELF)
     reader, writer = os.pipe()
     pid = os.fork()
@@ -179,7 +179,7 @@ def test_a_forked_child_has_its_own_figures() -> None:
         assert int(pipe.read()) > 0
 
 
-def test_repeated_calls_and_errors_leak_nothing() -> None:
+def test_repeated_calls_leak_nothing() -> None:
     """A hundred thousand calls, good and bad, leave no memory and no descriptor behind."""
     files = open_files()
 

@@ -21,7 +21,7 @@ def spin(seconds: float) -> None:
         pass
 
 
-def test_a_block_has_the_difference_of_two_usages() -> None:
+def test_block_is_a_difference() -> None:
     """``usage`` lies between two differences that CPython's ``resource`` gives, ``elapsed`` between two times."""
     resource = pytest.importorskip("resource", reason="without that module there is nothing to compare with")
     outer_clock, outer = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
@@ -43,8 +43,8 @@ def test_a_block_has_the_difference_of_two_usages() -> None:
     assert len(touched) == 8 << 20
 
 
-def test_figures_can_be_read_inside_and_stand_still_afterwards() -> None:
-    """Inside the block they tell what has been so far; after it they do not change."""
+def test_figures_during_and_after_a_block() -> None:
+    """Inside the block they are those so far; after it they do not change."""
     with rusage.measure() as measured:
         spin(0.1)
         first, usage = measured.elapsed, measured.usage
@@ -100,16 +100,16 @@ def test_one_thread_of_many_enters() -> None:
             meter.__exit__()
 
 
-def test_a_block_that_raises_is_measured_and_raises() -> None:
-    """An exception goes through."""
+def test_block_that_raises() -> None:
+    """It is measured, and the exception propagates."""
     measured = rusage.measure()
     with pytest.raises(ZeroDivisionError), measured:
         1 / 0  # noqa: B018 (the point)
     assert measured.elapsed > 0
 
 
-def test_before_the_first_block_there_is_nothing_to_read() -> None:
-    """``usage`` and ``elapsed`` raise RuntimeError, and are no zeros."""
+def test_reading_before_a_block() -> None:
+    """``usage`` and ``elapsed`` raise RuntimeError instead of being 0."""
     measured = rusage.measure()
     with pytest.raises(RuntimeError, match="nothing has been measured"):
         _ = measured.usage
@@ -117,8 +117,8 @@ def test_before_the_first_block_there_is_nothing_to_read() -> None:
         _ = measured.elapsed
 
 
-def test_a_bad_who_raises_what_getrusage_raises_at_once() -> None:
-    """``measure(who)`` is where it is found out."""
+def test_bad_who() -> None:
+    """``measure(who)`` itself raises what getrusage raises."""
     with pytest.raises(ValueError, match="invalid who parameter"):
         rusage.measure(12345)
     with pytest.raises(TypeError):

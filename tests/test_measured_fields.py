@@ -22,16 +22,16 @@ def test_linux_measures_nine_fields(name: str) -> None:
     assert rusage.measured(getattr(rusage, name)) == expected
 
 
-def test_linux_without_io_accounting_does_not_measure_io() -> None:
-    """A kernel without CONFIG_TASK_IO_ACCOUNTING, or a process that cannot tell, measures no I/O."""
+def test_linux_without_io_accounting() -> None:
+    """A kernel without CONFIG_TASK_IO_ACCOUNTING, or a process that cannot find out, measures no I/O."""
     without, with_it = linux.backend(io_accounting=False), linux.backend(io_accounting=True)
     for who in ("RUSAGE_SELF", "RUSAGE_CHILDREN", "RUSAGE_THREAD"):
         assert without.measured[who] == TIMES_MEMORY_FAULTS_SWITCHES
         assert with_it.measured[who] == TIMES_MEMORY_FAULTS_SWITCHES | BLOCKS
 
 
-def test_what_is_not_measured_is_zero() -> None:
-    """Each field that ``measured`` does not name is 0, for every ``who``."""
+def test_unmeasured_fields_are_zero() -> None:
+    """For every ``who``."""
     for name in rusage.__all__:
         if name.startswith("RUSAGE_"):
             who = getattr(rusage, name)
@@ -40,13 +40,13 @@ def test_what_is_not_measured_is_zero() -> None:
 
 
 def test_default_is_the_process() -> None:
-    """Without an argument ``measured`` speaks of RUSAGE_SELF."""
+    """Without an argument ``measured`` is about RUSAGE_SELF."""
     assert rusage.measured() == rusage.measured(rusage.RUSAGE_SELF)
     assert isinstance(rusage.measured(), frozenset)
 
 
-def test_fields_has_a_unit_and_a_meaning_for_each_field() -> None:
-    """``fields`` names the sixteen fields in order; what is not measured says so, and only that."""
+def test_fields_table() -> None:
+    """``fields`` names the sixteen fields in order; exactly the unmeasured ones say that they are not measured."""
     assert tuple(rusage.fields) == rusage.RUsage._fields
     for name, field in rusage.fields.items():
         assert field.unit

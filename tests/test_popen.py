@@ -42,7 +42,7 @@ def _nothing_is_left() -> Iterator[None]:
 
 
 def time_says(command: list[str]) -> int:
-    """Return the peak in bytes that GNU time tells when a shell runs it, which has no memory to hand on."""
+    """Return the peak in bytes that GNU time reports; a shell, which has little memory to inherit, starts it."""
     report = subprocess.run(
         ["/bin/sh", "-c", f'"{TIME}" -f %M "$@"', "sh", *command], capture_output=True, text=True, check=True
     )
@@ -53,8 +53,8 @@ def time_says(command: list[str]) -> int:
 
 
 @gnu_time
-def test_from_a_process_of_1_gib_each_peak_is_the_childs_own(program: Callable[..., str]) -> None:
-    """By ``run``, ``Popen``, asyncio and the command: what GNU time says. By subprocess and wait4: over 1 GiB."""
+def test_peaks_from_a_large_process(program: Callable[..., str]) -> None:
+    """By ``run``, ``Popen``, asyncio and the command: those of GNU time. By subprocess and wait4: over 1 GiB."""
     touch = [sys.executable, "-c", TOUCH.format(mib=100)]
     nested = ["/bin/sh", "-c", '"$0" -c "$1"; true', sys.executable, TOUCH.format(mib=100)]
     commands = [["true"], touch, nested]
@@ -69,16 +69,16 @@ def test_from_a_process_of_1_gib_each_peak_is_the_childs_own(program: Callable[.
 
 
 @linux_only
-def test_a_child_that_was_not_kept_apart_has_no_peak() -> None:
-    """With ``preexec_fn`` the child is started by subprocess alone: ``measured`` says so, and the peak is 0."""
+def test_child_that_is_not_isolated() -> None:
+    """With ``preexec_fn`` the child is started by subprocess alone, and its peak is not measured."""
     done = rusage.run(["true"], preexec_fn=lambda: None)
     assert done.rusage.ru_maxrss == 0
     assert done.measured == rusage.measured(rusage.RUSAGE_CHILDREN) - {"ru_maxrss"}
     assert rusage.run(["true"]).measured == rusage.measured(rusage.RUSAGE_CHILDREN)
 
 
-def test_cpu_time_and_faults_are_the_childs() -> None:
-    """A child that works 0.3 s of CPU time says so, one that does nothing does not, and this process is not in it."""
+def test_cpu_time_and_faults() -> None:
+    """A child that uses 0.3 s of CPU time has it, an idle one does not, and this process is not included."""
     end = time.process_time() + 0.5
     while time.process_time() < end:
         pass
@@ -90,8 +90,8 @@ def test_cpu_time_and_faults_are_the_childs() -> None:
     assert busy.rusage.ru_minflt > 0
 
 
-def test_usage_is_that_of_wait4() -> None:
-    """The usage lies between what ``RUSAGE_CHILDREN`` of CPython's own module says before and after."""
+def test_usage_lies_within_rusage_children() -> None:
+    """The oracle is ``RUSAGE_CHILDREN`` of CPython's own module, before and after."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = rusage.run([sys.executable, "-c", TOUCH.format(mib=20)], check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -104,7 +104,7 @@ def test_usage_is_that_of_wait4() -> None:
 # --- subprocess's behaviour ------------------------------------------------------------------------------------------
 
 
-def test_popen_is_a_popen_and_usage_comes_with_the_exit() -> None:
+def test_usage_comes_with_the_exit() -> None:
     """``.rusage`` is None until wait, poll, communicate or the end of the with statement has seen the exit."""
     assert issubclass(rusage.Popen, subprocess.Popen)
     ways: list[Callable[[Any], object]] = [
@@ -133,7 +133,7 @@ def test_popen_is_a_popen_and_usage_comes_with_the_exit() -> None:
     assert isinstance(process.rusage, rusage.RUsage)
 
 
-def test_elapsed_is_from_start_to_exit_seen() -> None:
+def test_elapsed() -> None:
     """It lies within the clock's readings around the start and the wait, and does not change any more."""
     before = time.perf_counter()
     process = rusage.Popen(["sleep", "0.1"])
@@ -147,7 +147,7 @@ def test_elapsed_is_from_start_to_exit_seen() -> None:
     assert process.elapsed == kept == rusage.CompletedProcess(process, None, None).elapsed
 
 
-def test_run_does_what_subprocess_run_does() -> None:
+def test_run_as_subprocess_run() -> None:
     """Output, input, text, status, env, cwd and shell come out as ``subprocess.run``'s, for the same arguments."""
     calls: list[tuple[Any, dict[str, Any]]] = [
         (["sh", "-c", "cat; echo error >&2; exit 3"], {"input": b"in", "capture_output": True}),
@@ -216,7 +216,7 @@ if sys.version_info >= (3, 11):
 
 @pytest.mark.filterwarnings("ignore:pass_fds overriding:RuntimeWarning")
 @pytest.mark.parametrize(("args", "keywords"), BAD, ids=[f"{args!r:.30} {words!s:.30}" for args, words in BAD])
-def test_errors_are_subprocess_own(args: Any, keywords: dict[str, Any]) -> None:
+def test_errors_of_subprocess(args: Any, keywords: dict[str, Any]) -> None:
     """The same type, arguments and file name as ``subprocess.run`` raises; and with a process, its usage."""
     raised = []
     runs: tuple[Callable[..., Any], ...] = subprocess.run, rusage.run
@@ -236,7 +236,7 @@ def test_errors_are_subprocess_own(args: Any, keywords: dict[str, Any]) -> None:
         assert seen.measured >= {"ru_utime"}  # type: ignore[union-attr]
 
 
-def test_what_is_not_executable_by_the_kernel_is_an_error(tmp_path: Path) -> None:
+def test_scripts_that_cannot_be_executed(tmp_path: Path) -> None:
     """A script without a shebang is ENOEXEC, one whose interpreter is missing ENOENT, as in subprocess."""
     for text, kind in ("echo\n", OSError), ("#!/no/such\n", FileNotFoundError):
         script = tmp_path / "script"
@@ -247,7 +247,7 @@ def test_what_is_not_executable_by_the_kernel_is_an_error(tmp_path: Path) -> Non
         assert info.value.filename == str(script)
 
 
-def test_path_is_that_of_env(tmp_path: Path) -> None:
+def test_path_of_env(tmp_path: Path) -> None:
     """A name without a slash is looked up in the PATH of ``env``, and what cannot be executed there is passed over."""
     for folder in "first", "second", "third":
         (tmp_path / folder).mkdir()
@@ -261,13 +261,13 @@ def test_path_is_that_of_env(tmp_path: Path) -> None:
         rusage.run(["tool"], env={"PATH": str(tmp_path / "first")})
 
 
-def test_bytes_that_are_no_utf8_arrive() -> None:
+def test_bytes_that_are_not_utf8() -> None:
     """Arguments and environment are bytes to the system."""
     done = rusage.run(["sh", "-c", 'printf "%s" "$1$X"', "sh", b"\xff\xfe"], env={b"X": b"\x80"}, capture_output=True)
     assert done.stdout == b"\xff\xfe\x80"
 
 
-def test_session_group_and_umask_are_the_targets() -> None:
+def test_session_and_process_group() -> None:
     """The target itself leads the new session or group, so ``os.killpg(pid)`` reaches it and its children."""
     with rusage.Popen(["sh", "-c", "sleep 60 & wait"], start_new_session=True) as process:
         assert os.getsid(process.pid) == os.getpgid(process.pid) == process.pid
@@ -283,8 +283,8 @@ def test_session_group_and_umask_are_the_targets() -> None:
                 assert other.wait() == process.wait() == -signal.SIGTERM
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may become somebody else")
-def test_user_and_groups_are_the_targets() -> None:
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may become another user")
+def test_user_and_groups() -> None:
     """``user``, ``group`` and ``extra_groups`` mean what they mean in subprocess, with a launcher or without."""
     command = ["sh", "-c", "id -u; id -g; id -G"]
     done, expected = (
@@ -297,8 +297,8 @@ def test_user_and_groups_are_the_targets() -> None:
 
 
 @pytest.mark.parametrize("restore", [True, False])
-def test_signals_are_restored_or_not(restore: bool) -> None:  # noqa: FBT001 (a parameter)
-    """``restore_signals`` decides whether SIGPIPE, which Python ignores, is ignored in the target."""
+def test_restore_signals(restore: bool) -> None:  # noqa: FBT001 (a parameter)
+    """It decides whether SIGPIPE, which Python ignores, is ignored in the target."""
     shell = "kill -PIPE $$; echo survived"
     done = rusage.run(["sh", "-c", shell], restore_signals=restore, capture_output=True)
     assert (done.stdout == b"survived\n") is not restore
@@ -306,7 +306,7 @@ def test_signals_are_restored_or_not(restore: bool) -> None:  # noqa: FBT001 (a 
 
 @pytest.mark.skipif(not Path("/dev/fd").exists(), reason="there is no list of a process's file descriptors")
 @pytest.mark.parametrize("close_fds", [True, False])
-def test_file_descriptors_are_those_of_subprocess(close_fds: bool) -> None:  # noqa: FBT001 (a parameter)
+def test_file_descriptors_as_in_subprocess(close_fds: bool) -> None:  # noqa: FBT001 (a parameter)
     """With the same ``close_fds`` and ``pass_fds`` the target has the same descriptors as by subprocess."""
     program = str(Path(__file__).parent / "programs" / "open_files.py")
     read, write = os.pipe()
@@ -323,8 +323,8 @@ def test_file_descriptors_are_those_of_subprocess(close_fds: bool) -> None:  # n
     os.close(write)
 
 
-def test_keyboard_interrupt_in_run_kills_and_reaps() -> None:
-    """Whatever a signal's handler raises while ``run`` waits comes out, and the child is gone by then."""
+def test_interrupted_run_leaves_no_child() -> None:
+    """The exception of a signal's handler propagates from ``run``, and the child has been reaped."""
 
     class Stop(Exception):  # noqa: N818 (not an error)
         pass
@@ -363,8 +363,8 @@ def test_interrupted_start_leaves_no_child(call: str, monkeypatch: pytest.Monkey
         os.waitpid(-1, os.WNOHANG)
 
 
-def test_threads_may_wait_and_poll_at_once() -> None:
-    """Of many threads on one child each sees the same status, and who sees it sees the usage."""
+def test_threads_wait_and_poll() -> None:
+    """Each of many threads on one child sees the same status, and with it the usage."""
     for _ in range(20):
         with rusage.Popen(["sleep", "0.02"], stdin=subprocess.DEVNULL) as process:
             seen: list[tuple[int | None, object]] = []
@@ -389,9 +389,9 @@ CHILDREN = int(os.environ.get("RUSAGE_TEST_CHILDREN", "10000"))
 
 
 @linux_only
-def test_10_000_children_of_8_threads_each_have_their_own_usage() -> None:
+def test_10_000_children_of_8_threads() -> None:
     """Each child touches an amount of its own, and that is its peak; the sum is what RUSAGE_CHILDREN grew by."""
-    # dd reads into a buffer of the size it is told. The kernel's figure lacks what each processor has not passed on.
+    # dd allocates a buffer of the given size. The kernel's figure lacks what each processor has not passed on.
     sizes = [step * 2 * MIB for step in range(1, 9)]
     base = rusage.run(["dd", "if=/dev/zero", "of=/dev/null", "bs=1", "count=1"], stderr=subprocess.DEVNULL).rusage
     totals: list[list[float]] = []
@@ -426,8 +426,8 @@ def test_10_000_children_of_8_threads_each_have_their_own_usage() -> None:
 
 
 @linux_only
-def test_100_children_killed_while_starting_are_children_killed() -> None:
-    """SIGKILL at any moment of a start is an exit by SIGKILL, or comes to the child; nothing stays behind."""
+def test_children_killed_while_starting() -> None:
+    """SIGKILL at any moment of a start is an exit by SIGKILL, or reaches the child; no process is left."""
     stop = threading.Event()
     me = os.getpid()
 

@@ -37,15 +37,15 @@ ROWS = {
 }
 
 
-def test_the_readme_has_the_table_of_the_backends() -> None:
-    """``python tests/tools/systems.py README.md`` writes what the backends say."""
+def test_readme_table_is_up_to_date() -> None:
+    """``python tests/tools/systems.py README.md`` writes it."""
     text = README.read_text(encoding="utf-8")
     assert text == systems.with_table(text)
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_a_row_says_what_is_so(name: str) -> None:
-    """The table says of each system what it measures, in which unit, and which names it has."""
+def test_platform_table_rows(name: str) -> None:
+    """For each system what it measures, in which unit, and which names it has."""
     head, *lines = [
         [cell.strip() for cell in line.strip("|").split("|")]
         for line in systems.table().splitlines()
@@ -58,7 +58,7 @@ def test_a_row_says_what_is_so(name: str) -> None:
         assert (f"{said} ({notes[number]})" if "(" in expected else said) == expected
 
 
-def test_every_footnote_is_there_and_asked_for() -> None:
+def test_footnotes_have_marks() -> None:
     """Each mark has its note, and each note its mark."""
     marks = set(re.findall(r"<sup>(\d+)</sup>", systems.table()))
     notes = re.findall(r"^(\d+)\. ", systems.table(), re.MULTILINE)

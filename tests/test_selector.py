@@ -27,7 +27,7 @@ PLATFORMS = [
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, platform: str, release: str) -> None:
-    """Make this system look like another one to whoever asks ``sys.platform`` and ``os.uname``; '' is no uname."""
+    """Replace ``sys.platform`` and the release in ``os.uname``; an empty one removes ``os.uname``."""
     monkeypatch.setattr(sys, "platform", platform)
     if release:
         monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(release=release), raising=False)
@@ -36,8 +36,8 @@ def pretend(monkeypatch: pytest.MonkeyPatch, platform: str, release: str) -> Non
 
 
 @pytest.mark.parametrize(("platform", "release", "name"), PLATFORMS)
-def test_each_platform_has_its_facts(monkeypatch: pytest.MonkeyPatch, platform: str, release: str, name: str) -> None:
-    """``sys.platform`` selects the backend, whatever version number it ends in."""
+def test_backend_of_each_platform(monkeypatch: pytest.MonkeyPatch, platform: str, release: str, name: str) -> None:
+    """``sys.platform`` selects it, whatever version number it ends in."""
     pretend(monkeypatch, platform, release)
     module = f"rusage._backends.{backend_name(platform)}"
     monkeypatch.delitem(sys.modules, module, raising=False)
@@ -46,15 +46,15 @@ def test_each_platform_has_its_facts(monkeypatch: pytest.MonkeyPatch, platform: 
     assert selected is sys.modules[module].BACKEND
 
 
-def test_prefixes_are_of_one_platform_each() -> None:
+def test_prefixes_are_unique() -> None:
     """The order of the list does not matter: no platform begins with another one's prefix."""
     for prefix in LIST:
         assert [other for other in LIST if prefix.startswith(other)] == [prefix]
 
 
 @pytest.mark.parametrize("platform", ["wasi", "emscripten"])
-def test_platforms_without_usage_say_so_on_import(monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
-    """Where there is nothing true to tell the import says why."""
+def test_platforms_without_usage(monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
+    """The ImportError says why."""
     pretend(monkeypatch, platform, "1")
     monkeypatch.delitem(sys.modules, "rusage._backends.unknown", raising=False)
     with pytest.raises(ImportError, match=f"rusage cannot tell anything true on {platform}"):
@@ -63,25 +63,23 @@ def test_platforms_without_usage_say_so_on_import(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("module", MODULES)
 @pytest.mark.parametrize(("platform", "release"), [row[:2] for row in PLATFORMS])
-def test_all_facts_can_be_read_everywhere(
-    monkeypatch: pytest.MonkeyPatch, platform: str, release: str, module: str
-) -> None:
-    """Every backend imports on every system, so that its rules are tested on every system."""
+def test_backends_import_everywhere(monkeypatch: pytest.MonkeyPatch, platform: str, release: str, module: str) -> None:
+    """So that the rules of each system are tested on every system."""
     pretend(monkeypatch, platform, release)
     load(f"rusage._backends.{module}", FOLDER / f"{module}.py")
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_facts_need_no_compiled_module(module: str) -> None:
-    """A backend is facts: it holds nothing of the extension and calls nothing in it."""
+def test_backends_need_no_compiled_module(module: str) -> None:
+    """A backend is declarative: it uses nothing of the extension."""
     names = vars(
         sys.modules.get(f"rusage._backends.{module}") or load(f"rusage._backends.{module}", FOLDER / f"{module}.py")
     )
     assert not {"ffi", "lib", "_rusage"} & set(names)
 
 
-def test_the_facts_of_a_release_are_of_the_running_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OpenBSD's integrals came with 7.8, NetBSD's peak with 10; what runs counts, not what this was built on."""
+def test_facts_of_a_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenBSD's integrals came with 7.8, NetBSD's peak with 10; the running kernel counts, not that of the build."""
     for release, kept in [("7.7", False), ("7.8", True), ("7.10", True), ("8.0", True)]:
         pretend(monkeypatch, "openbsd8", release)
         measured = load("rusage._backends.openbsd", FOLDER / "openbsd.py").BACKEND.measured

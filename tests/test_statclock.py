@@ -15,7 +15,7 @@ from rusage._rusage import lib
 STATCLOCK = Path(__file__).parent.parent / "rusage" / "_c" / "statclock.c"
 
 
-def test_the_integrals_are_counted_in_the_clock_that_sysctl_names() -> None:
+def test_rate_is_that_of_sysctl() -> None:
     """Where there are integrals the rate is the kernel's stathz, as sysctl(8) prints it."""
     if not BACKEND.integral_bytes:
         assert lib.rusage_statclock_hz() == 0
@@ -77,8 +77,8 @@ int main(int argc, char **argv)
     [(100, 127, 127), (1000, 127, 127), (100, 0, 100), (0, 0, 0)],
     ids=["as measured", "faster hz", "no clock of its own", "no answer"],
 )
-def test_the_rate_is_stathz_or_hz_where_there_is_none(tmp_path: Path, hz: int, stathz: int, expected: int) -> None:
-    """Of a kernel that says hz and stathz, stathz counts; 0 there means that hz drives it; CLK_TCK says nothing."""
+def test_stathz_or_hz(tmp_path: Path, hz: int, stathz: int, expected: int) -> None:
+    """The clock is at stathz; 0 there means that hz drives the clock; CLK_TCK does not matter."""
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("no C compiler here to try the function with")

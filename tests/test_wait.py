@@ -47,7 +47,7 @@ def burn() -> None:
 
 
 @needs_fork
-def test_wait4_gives_what_os_wait4_would_have_given() -> None:
+def test_wait4_as_os_wait4() -> None:
     """Of two children that do the same, the pid and status are right, and the usage has the units of from_native."""
     own, theirs = child(burn), child(burn)
     pid, status, usage = rusage.wait4(own, 0)
@@ -61,8 +61,8 @@ def test_wait4_gives_what_os_wait4_would_have_given() -> None:
 
 
 @needs_fork
-def test_a_child_that_was_waited_for_is_in_children() -> None:
-    """RUSAGE_CHILDREN grows by the usage that wait4 gave: counters exactly, what is rounded by less than that."""
+def test_waited_child_is_in_children() -> None:
+    """RUSAGE_CHILDREN grows by the usage of wait4: counters exactly, rounded fields by less than one."""
     before = rusage.getrusage(rusage.RUSAGE_CHILDREN)
     _, _, usage = rusage.wait4(child(burn), 0)
     grown = rusage.getrusage(rusage.RUSAGE_CHILDREN) - before
@@ -74,14 +74,13 @@ def test_a_child_that_was_waited_for_is_in_children() -> None:
 
 @needs_fork
 def test_wait3_waits_for_any_child() -> None:
-    """``wait3`` returns the pid, the status and the usage of whichever child ends."""
     pid = child(burn)
     assert rusage.wait3(0)[:2] == (pid, 3 << 8)
 
 
 @needs_fork
-def test_nohang_with_no_child_ready_is_all_zero() -> None:
-    """With WNOHANG and a child still running, pid, status and each field are 0."""
+def test_nohang_with_no_child_ready() -> None:
+    """pid, status and each field are 0."""
     reader, writer = os.pipe()
     pid = child(lambda: wait_for_end(reader, writer))
     assert rusage.wait4(pid, os.WNOHANG) == (0, 0, ZEROS)
@@ -90,8 +89,8 @@ def test_nohang_with_no_child_ready_is_all_zero() -> None:
     os.close(reader)
 
 
-def test_wait_without_a_child_is_childprocesserror() -> None:
-    """No such child: ChildProcessError, as in ``os``."""
+def test_wait_without_a_child() -> None:
+    """ChildProcessError, as in ``os``."""
     if not hasattr(os, "wait4"):
         pytest.skip(reason="this system has no wait4")
     for call in (rusage.wait4, os.wait4):
@@ -111,8 +110,8 @@ def test_wait_without_a_child_is_childprocesserror() -> None:
         ((), TypeError),
     ],
 )
-def test_wait_refuses_bad_arguments_as_os_does(args: tuple[Any, ...], error: type[Exception]) -> None:
-    """What is no C int raises what it raises in ``os``."""
+def test_wait_with_bad_arguments(args: tuple[Any, ...], error: type[Exception]) -> None:
+    """The oracle is ``os.wait4``."""
     if not hasattr(os, "wait4"):
         pytest.skip(reason="this system has no wait4")
     with pytest.raises(error):
@@ -122,8 +121,8 @@ def test_wait_refuses_bad_arguments_as_os_does(args: tuple[Any, ...], error: typ
 
 
 @needs_fork
-def test_wait_goes_on_after_a_signal_for_the_same_child() -> None:
-    """A handled signal interrupts the wait and it goes on, for the child that was asked for (PEP 475)."""
+def test_wait_goes_on_after_signals() -> None:
+    """A handled signal interrupts the wait and it goes on, for the same child (PEP 475)."""
     calls = []
     reader, writer = os.pipe()
     slow = child(lambda: wait_for_end(reader, writer))
@@ -150,8 +149,8 @@ def test_wait_goes_on_after_a_signal_for_the_same_child() -> None:
 
 
 @needs_fork
-def test_a_handler_that_raises_ends_the_wait() -> None:
-    """An exception from a signal handler comes out of the wait, and the child is still there to be waited for."""
+def test_handler_that_raises_ends_wait() -> None:
+    """The child can still be waited for."""
     reader, writer = os.pipe()
     pid = child(lambda: wait_for_end(reader, writer))
 

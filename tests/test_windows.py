@@ -39,7 +39,7 @@ def converted(
     faults: int = 0,
     who: int = RUSAGE_SELF,
 ) -> rusage.RUsage:
-    """Return what the real C conversion makes of an answer of Windows; each time is a FILETIME's high and low half."""
+    """Return what the real C conversion makes of a record of Windows; each time is a FILETIME's high and low half."""
     native = ffi.new("rusage_windows *")
     native.user_high, native.user_low = user
     native.kernel_high, native.kernel_low = kernel
@@ -58,13 +58,13 @@ def halves(units: int) -> tuple[int, int]:
 # --- The rules, on every system ---------------------------------------------------------------------------------------
 
 
-def test_each_number_lands_in_its_own_field() -> None:
+def test_place_of_each_number() -> None:
     """User time, kernel time, peak and faults are four different numbers; every other field is 0."""
     usage = converted(user=(0, 15_000_000), kernel=(0, 2_500_000), peak=123_456_789, faults=77)
     assert usage == (1.5, 0.25, 123_456_789, 0, 0, 0, 77, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
-def test_a_unit_of_100_ns_is_kept() -> None:
+def test_100_ns_are_kept() -> None:
     """The smallest step of a FILETIME is not lost, at the start and after a year of CPU time."""
     year = 365 * 86_400 * 10**7
     assert converted(user=(0, 1)).ru_utime == 1e-7
@@ -72,51 +72,51 @@ def test_a_unit_of_100_ns_is_kept() -> None:
     assert converted(user=halves(year + 1)).ru_utime == 31_536_000.0000001
 
 
-def test_cpu_time_does_not_wrap_at_a_day() -> None:
-    """24 h and then some stay what they are: an hour of the day is no way to read a duration."""
+def test_cpu_time_over_a_day() -> None:
+    """Read as a time of day it would wrap after 24 hours."""
     assert converted(user=halves(25 * 3600 * 10**7)).ru_utime == 90_000.0
     assert converted(kernel=halves(1000 * 86_400 * 10**7 + 1)).ru_stime == 86_400_000.0000001
 
 
-def test_the_high_half_counts_2_to_the_32_units() -> None:
+def test_high_half_of_a_filetime() -> None:
     """The two halves are one number, both of them unsigned."""
     assert converted(user=(1, 0)).ru_utime == 429.4967296
     assert converted(user=(0, 2**32 - 1)).ru_utime == 429.4967295
     assert converted(kernel=(3, 2**31)).ru_stime == 1_503.2385536
 
 
-def test_a_peak_over_4_gib_is_kept() -> None:
-    """PeakWorkingSetSize is bytes already, and has 64 bits whatever a C long has."""
+def test_peak_over_4_gib() -> None:
+    """PeakWorkingSetSize is in bytes, and has 64 bits whatever the width of a C long."""
     assert converted(peak=5 * 2**30 + 1).ru_maxrss == 5_368_709_121
     assert converted(peak=2**63 - 1).ru_maxrss == 2**63 - 1
     assert converted(peak=2**64 - 1).ru_maxrss == 2**63 - 1
 
 
-def test_a_fault_count_of_32_bits_is_never_negative() -> None:
-    """PageFaultCount is a DWORD: it can be anything up to 2^32 - 1, and then starts again."""
+def test_fault_count_is_never_negative() -> None:
+    """PageFaultCount is a DWORD: it reaches 2^32 - 1, and then starts again."""
     assert converted(faults=2**31).ru_minflt == 2_147_483_648
     assert converted(faults=2**32 - 1).ru_minflt == 4_294_967_295
 
 
-def test_a_thread_has_times_only() -> None:
+def test_thread_has_times_only() -> None:
     """What is not measured for a thread is 0, whatever is in the record."""
     usage = converted(user=(0, 10**7), kernel=(0, 2 * 10**7), peak=10**9, faults=10**6, who=RUSAGE_THREAD)
     assert usage == (1.0, 2.0, *[0] * 14)
 
 
-def test_what_windows_measures() -> None:
+def test_measured_fields() -> None:
     """The fields for each who, as a literal table; there are no other whos."""
     assert measured_for(BACKEND) == {0: TIMES | {"ru_maxrss", "ru_minflt"}, 1: TIMES}
 
 
-def test_what_windows_does_not_have() -> None:
-    """A name that would lie has none, and says why."""
+def test_names_that_windows_lacks() -> None:
+    """Each has a reason."""
     assert set(BACKEND.absent) == {"RUSAGE_CHILDREN", "RUSAGE_BOTH", "from_native", "wait3", "wait4"}
     assert all(BACKEND.absent.values())
 
 
-def test_what_the_fields_mean_on_windows() -> None:
-    """The units, as a literal table; the total of faults is said to be one, and that it wraps."""
+def test_meaning_of_fields_on_windows() -> None:
+    """The units, as a literal table; the faults are said to be a total, and to wrap."""
     fields = BACKEND.fields()
     assert {name: field.unit for name, field in fields.items() if "not measured" not in field.meaning} == {
         "ru_utime": "seconds",
@@ -134,7 +134,7 @@ def test_what_the_fields_mean_on_windows() -> None:
 
 
 @on_windows
-def test_the_times_are_those_of_the_standard_library() -> None:
+def test_times_as_in_standard_library() -> None:
     """User and kernel time lie between two of os.times, and add up to one between two of time.process_time."""
     while os.times().user < 0.05:
         pass
@@ -150,7 +150,7 @@ def test_the_times_are_those_of_the_standard_library() -> None:
 
 
 @on_windows
-def test_a_thread_s_times_are_those_of_the_standard_library() -> None:
+def test_thread_time_as_in_standard_library() -> None:
     """The same for time.thread_time; all else is 0."""
     while time.thread_time() < 0.05:
         pass
@@ -162,8 +162,8 @@ def test_a_thread_s_times_are_those_of_the_standard_library() -> None:
 
 
 @on_windows
-def test_cpu_time_is_charged_to_the_thread_that_used_it() -> None:
-    """What another thread does is not in this one's, and is in the process's."""
+def test_cpu_time_of_another_thread() -> None:
+    """It is not in this thread's, and is in the process's."""
     import threading
 
     def spin() -> None:
@@ -179,7 +179,7 @@ def test_cpu_time_is_charged_to_the_thread_that_used_it() -> None:
 
 
 @on_windows
-def test_the_peak_grows_by_what_is_touched(python: Callable[..., str]) -> None:
+def test_peak_grows_by_touched_memory(python: Callable[..., str]) -> None:
     """64 MiB touched by a fresh process make its peak grow by 64 MiB, and freeing them does not take it back."""
     program = (
         "import rusage\n"
@@ -198,7 +198,7 @@ def test_the_peak_grows_by_what_is_touched(python: Callable[..., str]) -> None:
 
 @on_windows
 @pytest.mark.xfail(under_wine(), reason="Wine leaves PageFaultCount 0", strict=True)
-def test_a_page_touched_first_is_a_fault(python: Callable[..., str]) -> None:
+def test_first_touch_is_a_fault(python: Callable[..., str]) -> None:
     """64 MiB are 16384 pages of 4 KiB, each of them a fault when it is touched first."""
     program = (
         "import rusage\n"
@@ -211,7 +211,7 @@ def test_a_page_touched_first_is_a_fault(python: Callable[..., str]) -> None:
 
 
 def ask_about_an_ended_child() -> tuple[float, float, int]:
-    """Return the CPU time that a child says it has used, and the time and peak that its handle tells after its end."""
+    """Return the CPU time that a child prints, and the time and peak that its handle has after its end."""
     code = "import time\nwhile time.process_time() < 0.5: pass\nprint(time.process_time())"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
@@ -230,22 +230,22 @@ def ask_about_an_ended_child() -> tuple[float, float, int]:
     reason="Wine answers another process's times with the asking one's own",
     strict=False,  # those may happen to fit
 )
-def test_the_handle_of_an_ended_child_tells_its_times() -> None:
-    """A process is asked after its end, through the handle kept open: it used what it said before, and some to end."""
+def test_times_of_an_ended_child() -> None:
+    """Its handle is kept open: it has used what it printed before, and some more to end."""
     said, used, _ = ask_about_an_ended_child()
     assert said <= used < said + 0.5
 
 
 @on_windows
 @pytest.mark.xfail(under_wine(), reason="Wine forgets the peak of a process that has ended", strict=True)
-def test_the_handle_of_an_ended_child_tells_its_peak() -> None:
+def test_peak_of_an_ended_child() -> None:
     """An interpreter's peak is some MiB, after its end as well."""
     assert 4 * MIB <= ask_about_an_ended_child()[2] <= 128 * MIB
 
 
 @on_windows
-def test_an_error_is_an_oserror_with_the_code_of_windows() -> None:
-    """A handle that is none gives ERROR_INVALID_HANDLE, in the words of the system, and the errno that fits it."""
+def test_windows_error_is_an_oserror() -> None:
+    """An invalid handle gives ERROR_INVALID_HANDLE, the system's text, and the errno that fits it."""
     code = lib.rusage_get_process(0x7FFFFFF0, new_call(BACKEND, 0, BACKEND.measured["RUSAGE_SELF"]))
     assert code == 6
     error = error_of(code)
@@ -258,8 +258,8 @@ def test_an_error_is_an_oserror_with_the_code_of_windows() -> None:
 
 @on_windows
 @pytest.mark.parametrize("who", [-1, -2, 2, 3, 99, -99, 2**31 - 1, -(2**31)])
-def test_another_who_is_refused(who: int) -> None:
-    """Windows has SELF and THREAD; the children's and all other numbers are invalid, not quietly something else."""
+def test_other_values_of_who(who: int) -> None:
+    """Windows has SELF and THREAD; all other numbers are invalid."""
     for function in (rusage.getrusage, rusage.maxrss, rusage.cputime, rusage.measured):
         with pytest.raises(ValueError, match=r"^invalid who parameter$"):
             function(who)
@@ -267,8 +267,8 @@ def test_another_who_is_refused(who: int) -> None:
 
 @on_windows
 @pytest.mark.parametrize("name", ["RUSAGE_CHILDREN", "RUSAGE_BOTH", "from_native", "wait3", "wait4"])
-def test_an_absent_name_says_why(name: str) -> None:
-    """The name is in neither dir nor __all__, and whoever wants it reads the reason."""
+def test_absent_name_says_why(name: str) -> None:
+    """The name is in neither dir nor __all__, and the AttributeError has the reason."""
     assert name not in vars(rusage)["__all__"]
     assert name not in dir(rusage)
     with pytest.raises(AttributeError, match=rf"^Windows has no {name}: it ") as caught:
@@ -277,7 +277,7 @@ def test_an_absent_name_says_why(name: str) -> None:
 
 
 @on_windows
-def test_a_page_is_what_memory_is_mapped_in() -> None:
-    """The page size is dwPageSize, not the allocation granularity of 64 KiB."""
+def test_page_size() -> None:
+    """It is dwPageSize, not the allocation granularity of 64 KiB."""
     assert rusage.getpagesize() == mmap.PAGESIZE
     assert rusage.getpagesize() != mmap.ALLOCATIONGRANULARITY

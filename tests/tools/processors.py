@@ -26,7 +26,7 @@ BINFMT = Path("/proc/sys/fs/binfmt_misc")
 EMULATOR = "qemu-s390x"
 NOT_EMULATED = [
     # The emulator takes memory of its own between one look at the peak and the next.
-    "tests/test_getrusage.py::test_peak_is_the_kernels_high_water_mark",
+    "tests/test_getrusage.py::test_peak_is_vmhwm",
     # A sanitizer's shadow memory does not fit into what the emulator has for a process.
     "tests/test_c.py::test_conversion_is_clean_under_sanitizers",
     # It makes a fork of each vfork and no brother by clone(CLONE_PARENT): the launcher cannot run in it.

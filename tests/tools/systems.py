@@ -107,7 +107,7 @@ def table() -> str:
 
 
 def with_table(text: str) -> str:
-    """Return a text with the table between its two marks, whatever stood there."""
+    """Return a text with the table between its two marks."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:

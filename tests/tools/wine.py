@@ -84,7 +84,7 @@ def install(wheel: Path, python: Path, wine: list[str], env: dict[str, str]) -> 
     """Install what the tests need, and the package by Windows' own pip, which makes its command too."""
     version = f"{PYTHON_TAG[2]}.{PYTHON_TAG[3:]}"
     windows = ["--platform=win_amd64", "--implementation=cp", f"--python-version={version}", "--only-binary=:all:"]
-    # pip asks this system, not that one, what a dependency's marker says: colorama is pytest's there.
+    # pip evaluates the markers of dependencies for this system: on Windows pytest needs colorama.
     packages = ["--group", "tests", "cffi", "colorama"]
     pip("install", "--upgrade", "--target", python / "Lib" / "site-packages", *windows, *packages)
     install = ["-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-warn-script-location"]
