@@ -44,7 +44,9 @@ def configure(root: Path) -> None:
         source, target = Path(name).expanduser(), root / name.replace("~", "root").lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, target, dirs_exist_ok=True)
+            # What the package ca-certificates has put there are links, to files of this machine seen from here.
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(source, target)
         elif source.exists():
             shutil.copy(source, target)
     apt_config = shutil.which("apt-config")
