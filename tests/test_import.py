@@ -58,9 +58,9 @@ def test_public_names() -> None:
 
 
 def failed_import(folder: Path) -> str:
-    """Return the last line on standard error of an import from a folder, without any installed package."""
+    """Return the last line on standard error of an import from a folder or a zip file, with no package installed."""
     command = [sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, {str(folder)!r}); import rusage"]
-    done = subprocess.run(command, cwd=folder, check=False, text=True, capture_output=True)
+    done = subprocess.run(command, cwd=folder.parent, check=False, text=True, capture_output=True)
     assert done.returncode == 1
     return done.stderr.splitlines()[-1]
 
@@ -81,6 +81,13 @@ def test_missing_cffi_is_named(tmp_path: Path) -> None:
     error = failed_import(tmp_path)
     # Python 3.15 adds advice.
     assert error.startswith("ModuleNotFoundError: No module named '_cffi_backend'")
+
+
+def test_zip_file_is_no_place_to_import_from(tmp_path: Path) -> None:
+    """An extension module cannot be loaded from a zip file, even if it is there; the README lists it as a limit."""
+    shutil.copytree(Path(rusage.__file__).parent, tmp_path / "tree" / "rusage")
+    archive = shutil.make_archive(str(tmp_path / "rusage"), "zip", tmp_path / "tree")
+    assert failed_import(Path(archive)).startswith("ImportError: the extension module rusage._rusage is not built")
 
 
 @pytest.mark.parametrize("prefix", PLATFORMS)
