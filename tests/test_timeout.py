@@ -75,7 +75,7 @@ def test_expired_names_the_timeout(seconds: float) -> None:
 def test_exit_before_the_wait() -> None:
     with rusage.Popen(["true"]) as process:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-        assert process.wait(timeout=-1) == 0
+        assert process.wait(timeout=0) == 0
 
 
 @pytest.mark.parametrize("seconds", ["1", b"1", [1]], ids=repr)
