@@ -57,7 +57,7 @@ def test_platforms_without_usage(monkeypatch: pytest.MonkeyPatch, platform: str)
     """The ImportError says why."""
     pretend(monkeypatch, platform, "1")
     monkeypatch.delitem(sys.modules, "rusage._backends.unknown", raising=False)
-    with pytest.raises(ImportError, match=f"rusage cannot tell anything true on {platform}"):
+    with pytest.raises(ImportError, match=f"rusage does not support {platform}"):
         load("rusage._backends", FOLDER / "__init__.py")
 
 

@@ -29,7 +29,7 @@ REFUSED = {"wasi": "its CPU time is wall-clock time", "emscripten": "its getrusa
 def backend(platform: str) -> Backend:
     """Return the backend of a system; raise ``ImportError`` if its getrusage does not report usage."""
     if platform in REFUSED:
-        raise ImportError(f"rusage cannot tell anything true on {platform}: {REFUSED[platform]}")
+        raise ImportError(f"rusage does not support {platform}: {REFUSED[platform]}")
     prefix = next((prefix for prefix in TIMES_ONLY if platform.startswith(prefix)), None)
     if prefix is None:
         measured = TIMES | COUNTERS

@@ -99,10 +99,10 @@ def table() -> str:
     lines = [row(["", *(name for name, _ in SYSTEMS)]), row(["---"] * (len(SYSTEMS) + 1))]
     for names, cell in ((FIELDS, field_cell), (NAMES, name_cell)):
         lines += [row([f"`{name}`", *(cell(backend, name, footnotes) for _, backend in SYSTEMS)]) for name in names]
-    lines += ["", "`-`: not measured, and 0; of the names below the fields: not there.", ""]
+    lines += ["", "`-`: not measured, and 0; for the names below the fields: not provided.", ""]
     lines += [f"{number}. {text}" for number, text in enumerate(footnotes.texts, start=1)]
-    lines += ["", f"{' and '.join(OWN_TIMES_ONLY)} have {listed(TIMES)} of `RUSAGE_SELF`, and nothing else."]
-    lines += [f"On {platform} rusage does not import: {why}." for platform, why in unknown.REFUSED.items()]
+    lines += ["", f"{' and '.join(OWN_TIMES_ONLY)} have only {listed(TIMES)} of `RUSAGE_SELF`."]
+    lines += [f"rusage does not support {platform}: {why}." for platform, why in unknown.REFUSED.items()]
     return "\n".join(lines)
 
 
