@@ -23,8 +23,7 @@ _LONG_BITS = 8 * ffi.sizeof("long")
 _LONG_MAX = 2 ** (_LONG_BITS - 1) - 1
 _LONG_LEAST = -(2**31) if _LONG_BITS == 32 else 0
 
-# The C code converts times to an int64_t of microseconds; a time_t may have 32 bits.
-_MICROSECONDS_LIMIT = min(2**63, 2 ** (8 * ffi.sizeof("time_t") - 1) * 1_000_000)
+_MICROSECONDS_LIMIT = 2**63  # the C code converts times to an int64_t of microseconds
 
 
 def from_native(usage: Sequence[float], /) -> RUsage:
@@ -60,8 +59,8 @@ def _set_time(timeval: Any, name: str, seconds: float) -> None:
         raise TypeError(f"{name} must be a number, not {type(seconds).__name__}")
     try:
         microseconds = round(float(seconds) * 1_000_000)
-    except (ValueError, OverflowError):  # not finite
-        microseconds = -1
-    if not 0 <= microseconds < _MICROSECONDS_LIMIT:
-        raise ValueError(f"{name} is out of range: {seconds}")
-    timeval.tv_sec, timeval.tv_usec = divmod(microseconds, 1_000_000)
+        if not 0 <= microseconds < _MICROSECONDS_LIMIT:
+            raise OverflowError
+        timeval.tv_sec, timeval.tv_usec = divmod(microseconds, 1_000_000)
+    except (ValueError, OverflowError):  # not finite; too large, also for a time_t of 32 bits
+        raise ValueError(f"{name} is out of range: {seconds}") from None

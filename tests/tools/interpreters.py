@@ -1,8 +1,8 @@
 """Run the suite on the newest interpreters, from Debian sid: CPython 3.14, CPython 3.15 and PyPy 8.
 
-``python tests/tools/interpreters.py NEW_FOLDER [INTERPRETER ...]``, as root; ``tox -e interpreters`` does it. Needs Debian's debootstrap and git. The root
-folder gets the interpreters and a C compiler; each interpreter gets a virtual environment, and a clone of the commit
-that is checked out: changes that are not committed are not tested.
+``python tests/tools/interpreters.py NEW_FOLDER [INTERPRETER ...]``, as root; ``tox -e interpreters`` does it. Needs
+Debian's debootstrap and git. The root folder gets the interpreters and a C compiler; each interpreter gets a virtual
+environment, and a clone of the commit that is checked out: changes that are not committed are not tested.
 """
 
 import fnmatch
