@@ -59,8 +59,8 @@ def _set_time(timeval: Any, name: str, seconds: float) -> None:
         raise TypeError(f"{name} must be a number, not {type(seconds).__name__}")
     try:
         microseconds = round(float(seconds) * 1_000_000)
-        if not 0 <= microseconds < _MICROSECONDS_LIMIT:
-            raise OverflowError
         timeval.tv_sec, timeval.tv_usec = divmod(microseconds, 1_000_000)
-    except (ValueError, OverflowError):  # not finite; too large, also for a time_t of 32 bits
-        raise ValueError(f"{name} is out of range: {seconds}") from None
+    except (ValueError, OverflowError):  # not finite, or more than a time_t holds
+        microseconds = -1
+    if not 0 <= microseconds < _MICROSECONDS_LIMIT:
+        raise ValueError(f"{name} is out of range: {seconds}")
