@@ -9,7 +9,7 @@ from operator import add, sub
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from typing import Any, ClassVar, NamedTuple, TypeVar, overload
+    from typing import ClassVar, NamedTuple, TypeVar, overload
 
     T = TypeVar("T")
 
@@ -106,8 +106,8 @@ class RUsage(_RUsage):
         def __add__(self, other: tuple[T, ...], /) -> tuple[float | T, ...]: ...
 
     def __add__(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, other: tuple[Any, ...], /
-    ) -> tuple[Any, ...]:
+        self, other: tuple[object, ...], /
+    ) -> tuple[object, ...]:
         """Return the usage of both together, with the larger peak. With a plain tuple: a longer tuple."""
         if not isinstance(other, RUsage):
             return tuple.__add__(self, other) if isinstance(other, tuple) else NotImplemented
