@@ -62,9 +62,12 @@ def attack(attempt: Callable[[int, os.stat_result], bool], secret: os.stat_resul
                 os.kill(pid, signal.SIGSTOP)
             except OSError:
                 continue
-            os.write(report, b"+" if attempt(pid, secret) else b"-")
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGCONT)
+            try:
+                outcome = b"+" if attempt(pid, secret) else b"-"
+            finally:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGCONT)
+            os.write(report, outcome)  # may block until the parent reads
 
 
 def main() -> None:
@@ -75,7 +78,6 @@ def main() -> None:
         os.set_inheritable(file.fileno(), True)  # noqa: FBT003 (takes no keyword)
         secret = os.fstat(file.fileno())
         read, write = os.pipe()
-        os.set_blocking(write, False)
         attacker = os.fork()
         if not attacker:
             try:
