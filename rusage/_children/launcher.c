@@ -27,11 +27,6 @@ static long system_call(long number, long a, long b, long c, long d, long e, lon
     return result == -1 ? -(long)errno : result;
 }
 
-static int failed(long result)
-{
-    return result < 0;
-}
-
 static long map_shared(long size, int access, int flags, int fd)
 {
     const void *address = mmap(NULL, (size_t)size, access, flags, fd, 0);
@@ -39,6 +34,12 @@ static long map_shared(long size, int access, int flags, int fd)
     return address == MAP_FAILED ? -(long)errno : (long)address;
 }
 #endif
+
+/* Not "result < 0": an address of a 32-bit process can be that high. */
+static inline int failed(long result)
+{
+    return (unsigned long)result >= (unsigned long)-4095;
+}
 
 #define call0(name) system_call(SYS_##name, 0, 0, 0, 0, 0, 0)
 #define call1(name, a) system_call(SYS_##name, (long)(a), 0, 0, 0, 0, 0)

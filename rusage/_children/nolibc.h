@@ -82,11 +82,6 @@ SYSTEM_CALL system_call(long number, long a, long b, long c, long d, long e, lon
 #error "no system calls without a C library on this processor"
 #endif
 
-SYSTEM_CALL failed(long result)
-{
-    return (unsigned long)result >= (unsigned long)-4095;
-}
-
 /* Return the address of a shared mapping of a file, or a negative errno. */
 SYSTEM_CALL map_shared(long size, long access, long flags, long fd)
 {
