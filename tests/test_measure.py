@@ -62,8 +62,8 @@ def test_blocks_nest() -> None:
         with rusage.measure() as inner:
             spin(0.1)
         spin(0.1)
-        assert outer.elapsed >= inner.elapsed + 0.1
-    assert sum(outer.usage[:2]) >= sum(inner.usage[:2]) + 0.1
+        assert outer.elapsed >= inner.elapsed + 0.05
+    assert sum(outer.usage[:2]) >= sum(inner.usage[:2]) + 0.05  # the clock may advance in ticks
 
 
 def test_open_object_refuses_second_block() -> None:
