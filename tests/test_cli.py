@@ -294,7 +294,7 @@ print([int(number) for number in sorted(signal.valid_signals()) if signal.getsig
 )
 @both_ways
 def test_signal_mask_and_dispositions_pass_through(words: list[str]) -> None:
-    """What the caller blocks or ignores, the program does, and nothing else. The oracle: no rusage."""
+    """The program has exactly the caller's signal mask and ignored signals; the oracle is a start without rusage."""
 
     def change() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2, signal.SIGWINCH])
