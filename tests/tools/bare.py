@@ -38,6 +38,15 @@ def block(text: str, heading: str, language: str) -> str:
     return section.split(f"\n```{language}\n", 1)[1].split("\n```\n", 1)[0]
 
 
+def variables(patterns: list[str]) -> dict[str, str]:
+    """Return the environment variables whose names match one of the patterns."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    }
+
+
 def configure(root: Path) -> None:
     """Copy the configuration that this machine has."""
     for name in CONFIGURATION:
@@ -61,11 +70,7 @@ def paste(heading: str, *examples: str, base: Path) -> int:
     run("cp", "--archive", base, root)
     run("git", "clone", "--quiet", "--depth=1", ROOT.as_uri(), root / SOURCE)
     command = block((root / SOURCE / "README.md").read_text(encoding="utf-8"), heading, "sh")
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if any(fnmatch.fnmatchcase(name, pattern) for pattern in VARIABLES)
-    }
+    environment = variables(VARIABLES)
     start = time.monotonic()
     for arguments in ["sh", "-eux", "-c", command], *([".venv/bin/python", "-c", example] for example in examples):
         done = subprocess.run(inside(root, *arguments, **environment), stdin=subprocess.DEVNULL, check=False)

@@ -5,7 +5,6 @@ Debian's debootstrap and git. The root folder gets the interpreters and a C comp
 environment, and a clone of the commit that is checked out: changes that are not committed are not tested.
 """
 
-import fnmatch
 import os
 import shutil
 import subprocess
@@ -13,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from bare import VARIABLES, configure
+from bare import VARIABLES, configure, variables
 from debian import ROOT, SOURCE, debootstrap, inside, run
 
 INTERPRETERS = ["python3.14", "python3.15", "pypy3"]
@@ -34,12 +33,7 @@ def suite(name: str, root: Path) -> int:
     start = time.monotonic()
     shutil.rmtree(root / SOURCE, ignore_errors=True)
     run("git", "clone", "--quiet", "--depth=1", ROOT.as_uri(), root / SOURCE)
-    environment = {
-        variable: value
-        for variable, value in os.environ.items()
-        if any(fnmatch.fnmatchcase(variable, pattern) for pattern in PASSED)
-    }
-    command = inside(root, "sh", "-eux", "-c", COMMANDS.format(name=name), **environment)
+    command = inside(root, "sh", "-eux", "-c", COMMANDS.format(name=name), **variables(PASSED))
     done = subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
     print(f"{name}: exit status {done.returncode} after {time.monotonic() - start:.0f} s", flush=True)
     return done.returncode
