@@ -1,0 +1,51 @@
+"""Sizes as users write them."""
+
+import pytest
+
+from rusage._units import parse_size
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0", 0),
+        ("4096", 4096),
+        ("100 MiB", 104857600),
+        ("500MiB", 524288000),
+        (" 1.5 GiB\n", 1610612736),
+        ("1 KiB", 1024),
+        ("0.1 KiB", 102),
+        ("2TiB", 2199023255552),
+        ("0.0000000001 GiB", 0),
+        ("9007199254740993 KiB", 9223372036854776832),  # no float has this value
+    ],
+)
+def test_parse_size(text: str, expected: int) -> None:
+    """The values are from bc(1)."""
+    assert parse_size(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " ", "MiB", "1.5", "1.", ".5 MiB", "1. MiB", "1.2.3 MiB", "-1", "+1", "-1 MiB", "1e3", "0x10", "1_000"),
+        *(
+            "nan",
+            "inf",
+            "100 MB",
+            "100 mib",
+            "100 M",
+            "100 B",
+            "1 MiB/s",
+            "1 MiB MiB",
+            "1 0 MiB",
+            "\u0661 MiB",
+            "1,5 MiB",
+        ),
+    ],
+)
+def test_parse_size_rejects(text: str) -> None:
+    """The error shows the text and names all units."""
+    with pytest.raises(ValueError, match="expected a number of bytes, or one with KiB, MiB, GiB or TiB") as caught:
+        parse_size(text)
+    assert repr(text) in str(caught.value)
