@@ -1,0 +1,181 @@
+"""Run the examples of a Markdown page: ``examples.py PAGE``, in an empty current directory.
+
+All ``python`` blocks of a page run in this interpreter, in order. An ``output`` block directly below one is what it
+prints. In a ``console`` block, sh runs the lines that begin with ``$ ``; the other lines are what they print. Text is
+compared without its figures, and on Linux only, where the pages were written: other systems measure other fields.
+
+Exits with status 77 and a reason if this system or interpreter lacks something that an example needs.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import rusage
+from rusage._backends import BACKEND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SKIPPED = 77
+NOT_RUN = {"sh", "text", "ini", "toml", "yaml", "json", "promql", "c"}
+# Modules that some systems or installations do not have.
+OPTIONAL = {"opentelemetry", "prometheus_client", "psutil", "resource"}
+FENCE = re.compile(r"( *)(`{3,}|~{3,})(.*)")
+FIGURE = re.compile(r"\d+(,\d{3})*(\.\d+)?(e[+-]?\d+)?")
+
+
+class Block(NamedTuple):
+    """A fenced block."""
+
+    kind: str
+    line: int  # of its text, counted from 1
+    text: str
+    follows: bool  # only blank lines separate it from the block above
+
+
+class Missing(Exception):  # noqa: N818 (not an error of the page)
+    """What an example needs and this system or interpreter lacks."""
+
+
+def blocks(text: str) -> list[Block]:
+    """Return the fenced blocks of a page."""
+    found: list[Block] = []
+    follows = False
+    lines = enumerate(text.splitlines(), start=1)
+    for number, line in lines:
+        fence = FENCE.fullmatch(line)
+        if fence is None:
+            follows = follows and not line.strip()
+            continue
+        indent, mark, kind = fence.groups()
+        if indent:
+            raise SyntaxError(f"line {number}: an indented block is not run")
+        inside: list[str] = []
+        for _, inner in lines:
+            if inner.rstrip() == mark:
+                break
+            inside.append(f"{inner}\n")
+        else:
+            raise SyntaxError(f"line {number}: the block does not end")
+        found.append(Block(kind.strip(), number + 1, "".join(inside), follows))
+        follows = True
+    return found
+
+
+def captured(function: Callable[[], object]) -> str:
+    """Return what a function and the programs that it starts write to standard output."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
+        sys.stdout.flush()
+        saved = os.dup(1)
+        os.dup2(file.fileno(), 1)
+        try:
+            function()
+        finally:
+            sys.stdout.flush()
+            os.dup2(saved, 1)
+            os.close(saved)
+        file.seek(0)
+        return file.read()
+
+
+def without_figures(text: str) -> list[str]:
+    """Return the lines of a text without figures and the width of their columns."""
+    return [" ".join(FIGURE.sub("0", line).split()) for line in text.strip().splitlines()]
+
+
+def compare(printed: str, shown: str, line: int) -> None:
+    """Raise if an example printed something else than the page shows."""
+    if without_figures(printed) != without_figures(shown):
+        raise AssertionError(f"line {line}: the page shows\n\n{shown}\nbut this was printed:\n\n{printed}")
+
+
+def run_python(page: str, block: Block, shown: str | None, namespace: dict[str, object]) -> None:
+    """Run a python block."""
+    # A traceback names the page and the line.
+    code = compile("\n" * (block.line - 1) + block.text, page, "exec")
+    try:
+        printed = captured(lambda: exec(code, namespace))  # noqa: S102 (the purpose of this program)
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.partition(".")[0] in OPTIONAL:
+            raise Missing(str(error)) from None
+        raise
+    except AttributeError as error:
+        if error.obj is rusage and error.name in BACKEND.absent:
+            raise Missing(str(error)) from None
+        raise
+    if shown is not None and BACKEND.name == "Linux":
+        compare(printed, shown, block.line)
+
+
+def run_console(block: Block) -> None:
+    """Run a console block."""
+    lines = block.text.splitlines()
+    commands = [line[2:] for line in lines if line.startswith("$ ")]
+    if not commands:
+        raise SyntaxError(f"line {block.line}: a console block without a command")
+    shell = shutil.which("sh")
+    if shell is None:
+        raise Missing("there is no shell")
+    for command in commands:
+        word = command.split()[0]
+        if subprocess.run([shell, "-c", f"command -v {word}"], stdout=subprocess.DEVNULL, check=False).returncode:
+            raise Missing(f"there is no program {word!r}")
+    done = subprocess.run(
+        [shell, "-c", "\n".join(commands)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    shown = "\n".join(line for line in lines if not line.startswith("$ "))
+    compare(done.stdout, shown, block.line)
+    if done.returncode and not shown:
+        raise AssertionError(f"line {block.line}: exit status {done.returncode}, and the page does not show why")
+
+
+def run(page: str) -> None:
+    """Run all examples of a page."""
+    found = blocks(Path(page).read_text(encoding="utf-8"))
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    for at, block in enumerate(found):
+        below = found[at + 1] if at + 1 < len(found) else None
+        if block.kind == "python":
+            shown = below.text if below is not None and below.kind == "output" and below.follows else None
+            run_python(page, block, shown, namespace)
+        elif block.kind == "console":
+            if BACKEND.name == "Linux":
+                run_console(block)
+        elif block.kind == "output":
+            if not (at and block.follows and found[at - 1].kind == "python"):
+                raise SyntaxError(f"line {block.line}: output without an example")
+        elif not (block.kind in NOT_RUN or block.kind.startswith("{")):
+            raise SyntaxError(f"line {block.line}: it is unknown whether a block of {block.kind!r} is run")
+
+
+def main() -> int:
+    """Run a page; return the exit status."""
+    scripts = sysconfig.get_path("scripts"), os.path.dirname(sys.executable)
+    os.environ["PATH"] = os.pathsep.join([*scripts, os.environ.get("PATH", os.defpath)])
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # keep the order of the lines of this process and its children
+    try:
+        run(sys.argv[1])
+    except Missing as missing:
+        print(missing)
+        return SKIPPED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

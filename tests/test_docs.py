@@ -1,0 +1,89 @@
+"""The examples of the README and of the pages in docs/: ``tests/programs/examples.py`` runs them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+RUNNER = Path(__file__).parent / "programs" / "examples.py"
+SKIPPED = 77
+
+
+def run(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the examples of a page in a new interpreter."""
+    return subprocess.run(
+        [sys.executable, str(RUNNER), str(page)], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_examples(page: Path, tmp_path: Path) -> None:
+    """Each runs, and prints what the page shows, figures aside."""
+    done = run(page, tmp_path)
+    if done.returncode == SKIPPED:
+        pytest.skip(reason=done.stdout.strip())
+    assert done.returncode == 0, done.stderr
+
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the output of examples is compared on Linux only")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '```python\nprint("1.5 MiB")\n```\n\n```output\n2,000 MiB\n```\n',
+        "```python\nx = 1\n```\n\ntext\n\n```python\nassert x == 1\n```\n",
+        "```python\nimport os\nos.system('echo sh')\nprint('python')\n```\n```output\nsh\npython\n```\n",
+        "```console\n$ echo 12 a\n34   a\n$ true\n```\n",
+        "```text\nanything\n```\n",
+        "```{toctree}\nanything\n```\n",
+    ],
+)
+def test_good_examples(text: str, tmp_path: Path) -> None:
+    """Figures may differ, and the width of columns."""
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    done = run(page, tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        pytest.param(
+            '```python\nprint("1 KiB")\n```\n\n```output\n1 MiB\n```\n', "line 2: the page shows", marks=LINUX
+        ),
+        pytest.param("```console\n$ echo no\nyes\n```\n", "line 2: the page shows", marks=LINUX),
+        pytest.param("```console\n$ exit 3\n```\n", "line 2: exit status 3", marks=LINUX),
+        ("text\n\n```python\n1 / 0\n```\n", 'page.md", line 4'),
+        ("```python\nrusage.nothing\n```\n", "NameError"),
+        ("```python\nimport rusage\nrusage.nothing\n```\n", "AttributeError"),
+        ("```python\nimport no_such_module\n```\n", "ModuleNotFoundError"),
+        ("```pycon\n>>> 1\n2\n```\n", "unknown whether a block of 'pycon' is run"),
+        ("- item\n\n  ```python\n  1 / 0\n  ```\n", "line 3: an indented block is not run"),
+        ("```python\n1\n", "line 1: the block does not end"),
+        ("```output\n1\n```\n", "line 2: output without an example"),
+        ("```python\n1\n```\ntext\n```output\n1\n```\n", "line 6: output without an example"),
+    ],
+)
+def test_bad_examples(text: str, error: str, tmp_path: Path) -> None:
+    """Each is found, with the line of the page."""
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    done = run(page, tmp_path)
+    assert done.returncode == 1
+    assert error in done.stderr
+
+
+def test_missing_requirements(tmp_path: Path) -> None:
+    """What an installation lacks is no failure, and the reason names it."""
+    page = tmp_path / "page.md"
+    page.write_text("```python\nimport sys\nsys.modules['psutil'] = None\nimport psutil\n```\n")
+    done = run(page, tmp_path)
+    assert done.returncode == SKIPPED
+    assert "psutil" in done.stdout
