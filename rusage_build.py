@@ -30,6 +30,8 @@ SDIST = [
     "CHANGELOG.md",
     "tox.ini",
     "benchmarks/*.py",
+    "docs/*.*",
+    "docs/_static/*",
     "tests/**/*.py",
 ]
 

@@ -1,0 +1,47 @@
+"""Configuration of Sphinx: ``tox -e docs`` builds the site."""
+
+import importlib.metadata
+from pathlib import Path
+from zlib import compress
+
+HERE = Path(__file__).parent
+BUILT = HERE / "_build"
+
+project = "rusage"
+author = "the rusage contributors"
+project_copyright = author
+release = importlib.metadata.version("rusage")
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.intersphinx"]
+exclude_patterns = ["_build"]
+nitpicky = True
+
+html_theme = "furo"
+html_title = f"rusage {release}"
+html_static_path = ["_static"]
+html_copy_source = False
+html_theme_options = {
+    "source_repository": "https://github.com/rusage/rusage/",
+    "source_branch": "main",
+    "source_directory": "docs/",
+}
+
+myst_heading_anchors = 3
+myst_enable_extensions = ["deflist"]
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+
+# Links to Python's documentation. python.txt has the lines of its inventory that are used: a build needs no network.
+_inventory = BUILT / "python.inv"
+_inventory.parent.mkdir(exist_ok=True)
+_inventory.write_bytes(
+    b"# Sphinx inventory version 2\n# Project: Python\n# Version: 3\n"
+    b"# The remainder of this file is compressed using zlib.\n" + compress((HERE / "python.txt").read_bytes())
+)
+intersphinx_mapping = {"python": ("https://docs.python.org/3", str(_inventory))}
+
+# Pages that are written together with their features.
+_PENDING = ["command", "measure", "monitoring", "pytest"]
+if any(not (HERE / f"{name}.md").exists() for name in _PENDING):
+    suppress_warnings = ["toc.not_readable", "myst.xref_missing"]
