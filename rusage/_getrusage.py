@@ -115,9 +115,25 @@ WAITED = measured_of_a_child(BACKEND)
 WAITED_BUT_PEAK = WAITED - {"ru_maxrss"}  # of a child whose peak may be this process's
 _calls = {who: new_call(BACKEND, who, fields) for who, fields in _measured.items()}
 
-# Free list of result buffers per who. list.pop() and list.append() are atomic, so that threads and signal handlers
-# never share a buffer. A list grows to the largest number of simultaneous calls.
-_pools: dict[int, list[tuple[Call, memoryview]]] = {who: [] for who in _measured}
+# A free list of buffers. list.pop() and list.append() are atomic, so that threads and signal handlers never share a
+# buffer. A list grows to the largest number of simultaneous calls.
+if TYPE_CHECKING or getattr(sys, "_is_gil_enabled", lambda: True)():
+    FreeList = list
+else:
+    from _thread import _local
+
+    class FreeList(_local):
+        """A list for each thread: without a GIL, threads would wait for the lock of a shared one."""
+
+        def pop(self) -> Any:
+            raise IndexError
+
+        def append(self, buffer: Any) -> None:  # only the first one of a thread
+            buffers = [buffer]
+            vars(self).update(pop=buffers.pop, append=buffers.append)
+
+
+_pools: dict[int, list[tuple[Call, memoryview]]] = {who: FreeList() for who in _measured}
 _self_pool = _pools[RUSAGE_SELF]
 _self_call = _calls[RUSAGE_SELF]
 

@@ -8,7 +8,7 @@ from operator import index
 
 from ._backends import BACKEND
 from ._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
-from ._getrusage import INT_MAX, INT_MIN, WAITED, buffer_of, new_call, usage_in
+from ._getrusage import INT_MAX, INT_MIN, WAITED, FreeList, buffer_of, new_call, usage_in
 from ._rusage import ffi, lib
 
 TYPE_CHECKING = False
@@ -39,8 +39,7 @@ def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:
     return reap(_c_int(pid), _c_int(options))
 
 
-# Free list of call structures, as for getrusage.
-_pool: list[tuple[Call, memoryview, Int]] = []
+_pool: list[tuple[Call, memoryview, Int]] = FreeList()
 
 
 def reap(pid: int, options: int) -> tuple[int, int, RUsage]:

@@ -90,6 +90,17 @@ print(len(errors), errors[:1])
     assert python("-c", program).strip() == "0 []"
 
 
+@pytest.mark.parametrize("gil", ["with", "without"])
+def test_calls_share_no_buffer(program: Callable[..., str], gil: str) -> None:
+    """Neither do calls in several threads, nor a call and a signal handler that interrupts it.
+
+    Without a GIL the threads do not share the free list either; on other interpreters it is made to look so.
+    """
+    expected = "4 4 4 2 2 2 " + {"with": "1", "without": "2"}[gil]
+    numbers = [line.split(maxsplit=1)[1] for line in program("buffers.py", gil).splitlines()]
+    assert set(numbers) == {expected}
+
+
 @pytest.mark.skipif(not FREE_THREADED, reason="this interpreter has a GIL")
 def test_gil_stays_disabled() -> None:
     """The extension declares that it needs no GIL: neither its import nor a child enables it, without a warning."""
