@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import select
 import subprocess
 import sys
 import time
@@ -11,9 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 from .._fields import RUsage
-
-# With a timeout, subprocess before Python 3.15 polls for the exit, at intervals of up to 50 ms.
-WAIT_BY_PIDFD = sys.version_info < (3, 15) and hasattr(os, "pidfd_open") and hasattr(select, "poll")
+from .exit_event import WAIT_BY_EVENT
 
 # The parameters of _execute_child, in order.
 PARAMETERS = [
@@ -35,7 +31,7 @@ _HOOKS: dict[str, list[str]] = (
         "_try_wait": ["wait_flags"],
         "_internal_poll": ["_deadstate"],
         "_handle_exitstatus": ["sts"],
-        **({"_wait": ["timeout"]} if WAIT_BY_PIDFD else {}),
+        **({"_wait": ["timeout"]} if WAIT_BY_EVENT else {}),
     }
 )
 

@@ -8,22 +8,22 @@ are the known ones. If another library has replaced them, that library's class r
 from __future__ import annotations
 
 import errno
-import math
 import os
-import select
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, AnyStr
 
 from .._backends import BACKEND
 from .._backends._base import FLOOR_RULES
 from .._fields import RUsage
-from .._getrusage import INT_MAX, WAITED, error_of, new_call, usage_of
+from .._getrusage import WAITED, error_of, new_call, usage_of
 from .._rusage import lib
+from .exit_event import WAIT_BY_EVENT, exit_event
 from .inherited import child_fields, keep_fields, parent_peak, read_inherited
-from .patched import PARAMETERS, PIPES, WAIT_BY_PIDFD, is_patched, unmeasured
+from .patched import PARAMETERS, PIPES, is_patched, unmeasured
 
 if TYPE_CHECKING:
     from threading import Lock
@@ -37,6 +37,8 @@ if sys.platform == "linux":
 _NOTHING: frozenset[str] = frozenset()
 
 _clock = time.perf_counter
+
+_DAY = 86400.0  # seconds; poll(2) and kevent(2) accept no more than some
 
 if not isinstance(subprocess.Popen, type):  # such as a mock that replaces it during this import
     raise ImportError("rusage cannot start programs: subprocess.Popen is not a class")  # noqa: TRY004 (raised by an import)
@@ -233,8 +235,7 @@ class Popen(_Popen[AnyStr]):
                 self._floor = parent_peak()
             self._inherited = read_inherited(self.pid)
 
-    if sys.platform == "linux":
-        if WAIT_BY_PIDFD:
+        if WAIT_BY_EVENT:
 
             def _wait(self, timeout: float | None) -> int:
                 if timeout is not None and not self._exits_within(timeout):
@@ -244,30 +245,27 @@ class Popen(_Popen[AnyStr]):
             def _exits_within(self, timeout: float) -> bool:
                 """Wait until the child has exited; return False if the timeout expires first.
 
-                Return True at once if no pidfd is available: the caller then waits in another way.
+                Return True at once if the system provides no event: the caller then waits in another way.
                 """
                 end = _clock() + timeout
                 # While the lock is held no other thread can reap the child, so its process ID is not reused.
                 if self._internal_poll() is not None or not self._waitpid_lock.acquire(blocking=False):
                     return True
-                try:
-                    if self.returncode is not None:
+                with ExitStack() as stack:
+                    try:
+                        if self.returncode is not None:
+                            return True
+                        wait = stack.enter_context(exit_event(self.pid))
+                    except OSError:
                         return True
-                    fd = os.pidfd_open(self.pid)
-                except OSError:  # an old kernel, a sandbox, too many open files
-                    return True
-                finally:
-                    self._waitpid_lock.release()
-                try:
-                    exit_event = select.poll()
-                    exit_event.register(fd, select.POLLIN)
+                    finally:
+                        self._waitpid_lock.release()
                     while (left := end - _clock()) > 0:
-                        if exit_event.poll(math.ceil(min(INT_MAX, left * 1000))):
+                        if wait(min(_DAY, left)):
                             return True
                     return False
-                finally:
-                    os.close(fd)
 
+    if sys.platform == "linux":
         # Set during a start through the launcher.
         if TYPE_CHECKING:  # typing.get_type_hints would look for the name in the package
             _launching: launcher.Launch | None
