@@ -17,13 +17,18 @@ import threading
 import time
 import timeit
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
 import rusage
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 TURNS = 41
 SECONDS_A_TURN = 0.004
+CALLS = 5000  # of each of several threads in a turn
 
 C_LOOP = r"""
 #define _GNU_SOURCE
@@ -57,14 +62,14 @@ def psutil_same() -> tuple[object, ...]:
         return PROCESS.cpu_times(), PROCESS.memory_info(), PROCESS.num_ctx_switches()
 
 
-def turns(statements: list[str], number: int | None = None) -> list[list[float]]:
+def turns(statements: list[str]) -> list[list[float]]:
     """Time statements in turn; return one row for each turn, with the seconds per run of each statement."""
     namespace = {"resource": resource, "rusage": rusage, "psutil_same": psutil_same}
     timers = [timeit.Timer(statement, globals=namespace) for statement in statements]
     numbers = []
     for timer in timers:
         timer.timeit(200)
-        numbers.append(number or max(5, int(SECONDS_A_TURN / (timer.timeit(20) / 20))))
+        numbers.append(max(5, int(SECONDS_A_TURN / (timer.timeit(20) / 20))))
     return [[timer.timeit(n) / n for timer, n in zip(timers, numbers, strict=True)] for _ in range(TURNS)]
 
 
@@ -157,7 +162,7 @@ def imports() -> None:
 
 
 def threads() -> None:
-    """Print the cost of other threads: the kernel adds up idle ones, and busy ones compete for the GIL."""
+    """Print the cost of other threads, which the kernel adds up."""
     statements = ["rusage.getrusage(rusage.RUSAGE_SELF)", "resource.getrusage(resource.RUSAGE_SELF)"]
     alone = [statistics.median(column) for column in zip(*turns(statements), strict=True)]
     line("other threads", "rusage, to itself alone", "`resource`, to itself alone", "rusage to `resource`")
@@ -172,23 +177,39 @@ def threads() -> None:
         stop.set()
         for thread in others:
             thread.join()
-    for number in (1, 4):
-        running = threading.Event()
-        running.set()
 
-        def spin(running: threading.Event = running) -> None:
-            while running.is_set():
-                pass
 
-        others = [threading.Thread(target=spin) for _ in range(number)]
-        for thread in others:
-            thread.start()
-        # The mean: most calls reacquire the GIL at once, but a few wait for a whole switch interval.
-        ours, theirs = (statistics.fmean(column) for column in zip(*turns(statements, number=50), strict=True))
-        line(f"{number} busy in Python", ours / alone[0], theirs / alone[1], ours / theirs)
-        running.clear()
-        for thread in others:
-            thread.join()
+def rate(function: Callable[[int], object], who: int, number: int) -> float:
+    """Return the calls per second of several threads together."""
+
+    def work() -> None:
+        start.wait()
+        begin = time.perf_counter()
+        for _ in range(CALLS):
+            function(who)
+        seconds.append(time.perf_counter() - begin)
+
+    start, seconds = threading.Barrier(number), list[float]()
+    workers = [threading.Thread(target=work) for _ in range(number)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return number * CALLS / max(seconds)
+
+
+def parallel() -> None:
+    """Print how many calls several threads make for each call of one thread, if there is no GIL."""
+    if getattr(sys, "_is_gil_enabled", lambda: True)():
+        return
+    line("calls of several threads, to those of one", "rusage", "`resource`")
+    line(*["---"] * 3)
+    for name in ("RUSAGE_SELF", "RUSAGE_THREAD"):
+        cases = [(f, getattr(resource, name), n) for f in (rusage.getrusage, resource.getrusage) for n in (1, 2, 4)]
+        rows = [[rate(*case) for case in cases] for _ in range(TURNS)]
+        for at, number in enumerate((2, 4), 1):
+            line(f"`getrusage({name})`, {number} threads", ratio(rows, at, 0), ratio(rows, 3 + at, 3))
+    print()
 
 
 def main() -> None:
@@ -201,6 +222,7 @@ def main() -> None:
     print()
     threads()
     print()
+    parallel()
     switches()
 
 
