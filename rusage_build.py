@@ -35,9 +35,10 @@ SDIST = [
     "tests/**/*.py",
 ]
 
-STABLE_ABI = "cp310"
-# cffi and setuptools cannot build for the stable ABI on free-threaded and debug interpreters.
-HAS_STABLE_ABI = not (sysconfig.get_config_var("Py_GIL_DISABLED") or hasattr(sys, "gettotalrefcount"))
+# The oldest CPython whose stable ABI is used. Free-threaded builds have one from 3.15 on (PEP 803), debug builds none.
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+STABLE_ABI = "cp315" if FREE_THREADED else "cp310"
+HAS_STABLE_ABI = not hasattr(sys, "gettotalrefcount") and (not FREE_THREADED or sys.version_info >= (3, 15))
 
 # --- The extension ---------------------------------------------------------------------------------------------------
 
@@ -106,6 +107,8 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
         ext.py_limited_api = HAS_STABLE_ABI
         if not HAS_STABLE_ABI:
             ext.define_macros.append(("_CFFI_NO_LIMITED_API", ""))  # as cffi's own C defines it
+        elif FREE_THREADED:
+            ext.define_macros.append(("Py_TARGET_ABI3T", "0x030f0000"))  # that of 3.15
         source = os.path.join(self.build_temp, "_rusage.c")
         os.makedirs(self.build_temp, exist_ok=True)
         ffibuilder.emit_c_code(source)

@@ -161,32 +161,45 @@ def test_sdist_has_every_source(build: ModuleType) -> None:
     assert {ROOT / "rusage_build.py", ROOT / "tox.ini"} <= files
 
 
-@pytest.mark.parametrize("interpreter", ["ordinary", "free-threaded", "debug"])
-def test_stable_abi_of_ordinary_interpreters(interpreter: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Free-threaded and debug interpreters have none: neither wheel nor extension may claim it."""
+@pytest.mark.parametrize(
+    ("interpreter", "tag", "macros"),
+    [
+        ("3.10", "cp310", []),
+        ("3.15", "cp310", []),
+        # An empty value, as in cffi's own #define: any other would be a redefinition, of which compilers warn.
+        ("3.15d", None, [("_CFFI_NO_LIMITED_API", "")]),
+        ("3.14t", None, [("_CFFI_NO_LIMITED_API", "")]),
+        ("3.15t", "cp315", [("Py_TARGET_ABI3T", "0x030f0000")]),
+        ("3.15td", None, [("_CFFI_NO_LIMITED_API", "")]),
+    ],
+)
+def test_stable_abi_of_each_build(
+    interpreter: str, tag: str | None, macros: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither wheel nor extension may claim one that the interpreter lacks: t is free-threaded, d is a debug build."""
     from setuptools import Distribution, Extension
+    from setuptools.command import bdist_wheel, build_ext  # they read the version too, so not later
 
-    flag = "1" if interpreter == "free-threaded" else None
-    monkeypatch.setattr("sysconfig.get_config_var", lambda name: flag if name == "Py_GIL_DISABLED" else None)
+    gil_disabled = int("t" in interpreter)
+    monkeypatch.setattr("sysconfig.get_config_var", lambda name: gil_disabled if name == "Py_GIL_DISABLED" else None)
+    monkeypatch.setattr(sys, "version_info", tuple(map(int, interpreter.rstrip("td").split("."))))
     monkeypatch.delattr(sys, "gettotalrefcount", raising=False)
-    if interpreter == "debug":
+    if "d" in interpreter:
         monkeypatch.setattr(sys, "gettotalrefcount", lambda: 0, raising=False)
     build = build_script()
     monkeypatch.undo()
 
     compiled: list[Extension] = []
-    monkeypatch.setattr("setuptools.command.build_ext.build_ext.build_extension", lambda _, ext: compiled.append(ext))
+    monkeypatch.setattr(build_ext.build_ext, "build_extension", lambda _, ext: compiled.append(ext))
     monkeypatch.setattr(build.ffibuilder, "emit_c_code", lambda _: None)
     command = build.build_ext(Distribution())
     command.build_temp = "."
     command.build_extension(Extension("rusage._rusage", []))
     wheel = build.bdist_wheel(Distribution())
-    monkeypatch.setattr("setuptools.command.bdist_wheel.bdist_wheel.finalize_options", lambda _: None)
+    monkeypatch.setattr(bdist_wheel.bdist_wheel, "finalize_options", lambda _: None)
     wheel.finalize_options()
 
-    stable = interpreter == "ordinary"
-    assert compiled[0].py_limited_api is stable
+    assert compiled[0].py_limited_api is (tag is not None)
     assert set(compiled[0].depends) == set(map(str, build.sources(build.this_backend())))
-    # An empty value, as in cffi's own #define: any other would be a redefinition, of which compilers warn.
-    assert compiled[0].define_macros == ([] if stable else [("_CFFI_NO_LIMITED_API", "")])
-    assert wheel.py_limited_api == ("cp310" if stable else False)
+    assert compiled[0].define_macros == macros
+    assert wheel.py_limited_api == (tag or False)
