@@ -54,23 +54,73 @@ def test_headers_of_real_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "a dynamic loader, on this" in check_wheel.complaints(shell)
 
 
+def wheel(folder: Path, tags: str, *extensions: str, launcher: int | None = None) -> Path:
+    """Write a wheel with these extension modules and, if it has a mode, the launcher."""
+    path = folder / f"rusage-1.0-{tags}.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("rusage/__init__.py", "")
+        for extension in extensions:
+            archive.writestr(f"rusage/{extension}", "")
+        if launcher is not None:
+            program = zipfile.ZipInfo("rusage/_children/_launcher")
+            program.external_attr = (0o100000 | launcher) << 16
+            archive.writestr(program, elf(X86_64, STATIC, LOAD))
+    return path
+
+
 @pytest.mark.parametrize(
-    ("tag", "mode", "expected"),
+    ("platform", "mode", "expected"),
     [
         ("manylinux_2_34_x86_64", 0o755, []),
+        ("manylinux1_x86_64.manylinux_2_28_x86_64", 0o755, []),
+        ("musllinux_1_2_x86_64", 0o755, []),
+        ("musllinux_1_2_x86_64", None, ["missing"]),
         ("manylinux_2_34_x86_64", 0o644, ["mode 100644"]),
         ("linux_x86_64", None, ["missing"]),
         ("macosx_15_0_arm64", None, []),
         ("win_amd64", 0o755, ["on another system than Linux"]),
     ],
 )
-def test_launcher_in_wheel(tag: str, mode: int | None, expected: list[str], tmp_path: Path) -> None:
+def test_launcher_in_wheel(platform: str, mode: int | None, expected: list[str], tmp_path: Path) -> None:
     """It is in every Linux wheel, can be executed, and is in no other wheel."""
-    wheel = tmp_path / f"rusage-1.0-cp310-abi3-{tag}.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("rusage/__init__.py", "")
-        if mode is not None:
-            launcher = zipfile.ZipInfo("rusage/_children/_launcher")
-            launcher.external_attr = (0o100000 | mode) << 16
-            archive.writestr(launcher, elf(X86_64, STATIC, LOAD))
-    assert check_wheel.check(wheel) == expected
+    name = "_rusage.pyd" if platform == "win_amd64" else "_rusage.abi3.so"
+    path = wheel(tmp_path, f"cp310-abi3-{platform}", name, launcher=mode)
+    assert check_wheel.check(path) == [f"rusage/_children/_launcher: {words}" for words in expected]
+
+
+@pytest.mark.parametrize(
+    ("tags", "name"),
+    [
+        ("cp310-abi3-manylinux_2_34_x86_64", "_rusage.abi3.so"),
+        ("cp310-abi3-musllinux_1_2_x86_64", "_rusage.abi3-x86_64-linux-musl.so"),
+        ("cp310-abi3-win_amd64", "_rusage.pyd"),
+        ("cp314-cp314t-musllinux_1_2_aarch64", "_rusage.cpython-314t-aarch64-linux-musl.so"),
+        ("cp314-cp314t-win_amd64", "_rusage.cp314t-win_amd64.pyd"),
+        ("cp315-abi3.abi3t-manylinux_2_34_x86_64", "_rusage.abi3t-x86_64-linux-gnu.so"),
+        ("cp315-abi3.abi3t-macosx_15_0_arm64", "_rusage.abi3t.so"),
+        ("pp311-pypy311_pp73-manylinux_2_34_x86_64", "_rusage.pypy311-pp73-x86_64-linux-gnu.so"),
+        ("pp311-pypy311_pp80-macosx_15_0_arm64", "_rusage.pypy311-pp80-darwin.so"),
+    ],
+)
+def test_extension_suits_the_tag(tags: str, name: str, tmp_path: Path) -> None:
+    """The names are those that setuptools gives on each system."""
+    launcher = 0o755 if "linux" in tags else None
+    assert check_wheel.check(wheel(tmp_path, tags, name, launcher=launcher)) == []
+
+
+@pytest.mark.parametrize(
+    ("tags", "names", "expected"),
+    [
+        ("cp310-abi3", ["abi3t.so"], "is not for this tag: rusage/_rusage.abi3t.so"),
+        ("cp315-abi3.abi3t", ["abi3.so"], "is not for this tag: rusage/_rusage.abi3.so"),
+        ("cp314-cp314t", ["cpython-314-darwin.so"], "is not for this tag: rusage/_rusage.cpython-314-darwin.so"),
+        ("cp310-abi3", [], "is not for this tag: missing"),
+        ("cp310-abi3", ["abi3.so", "cpython-313-darwin.so"], "is not for this tag: "),
+        ("cp313-cp313", ["cpython-313-darwin.so"], "no wheel with this tag is published"),
+    ],
+)
+def test_wrong_extension_is_rejected(tags: str, names: list[str], expected: str, tmp_path: Path) -> None:
+    """One that the tag's interpreters would not load, or that an earlier build left behind."""
+    path = wheel(tmp_path, f"{tags}-macosx_15_0_arm64", *(f"_rusage.{name}" for name in names))
+    (found,) = check_wheel.check(path)
+    assert expected in found

@@ -1,4 +1,7 @@
-"""Check the launcher in Linux wheels: that it can be executed, and that it needs no dynamic loader.
+"""Check the compiled files in wheels: the extension module and the launcher.
+
+The former has to be for the interpreters that the tag of the wheel names. The latter, which only Linux wheels have, has
+to be executable and must not need a dynamic loader.
 
 ``python tests/tools/check_wheel.py FOLDER``; ``tox -e package`` does it.
 """
@@ -14,6 +17,15 @@ from pathlib import Path
 # launcher may be a dynamic program.
 STATIC = {(62, 64): "x86_64", (183, 64): "aarch64", (243, 64): "riscv64", (3, 32): "i386", (40, 32): "arm"}
 LAUNCHER = "rusage/_children/_launcher"
+EXTENSION = "rusage/_rusage."
+# The wheels that are published: how the extension module's suffix begins, by the tags of the interpreter and its ABI.
+SUFFIXES = {
+    "cp310-abi3": "abi3",
+    "cp314-cp314t": "cpython-314t",
+    "cp315-abi3.abi3t": "abi3t",
+    "pp311-pypy311_pp73": "pypy311-pp73",
+    "pp311-pypy311_pp80": "pypy311-pp80",
+}
 EXECUTABLE = 2  # e_type: at a fixed address, not position-independent
 DYNAMIC, INTERPRETER = 2, 3  # p_type: a dynamic section, the path of a dynamic loader
 
@@ -39,16 +51,35 @@ def complaints(program: bytes) -> list[str]:
     return [f"{words}, on {name}" for words, found in wrong.items() if found]
 
 
-def check(wheel: Path) -> list[str]:
+def check_launcher(archive: zipfile.ZipFile, platform: str) -> list[str]:
     """Return what is wrong with the launcher in a wheel."""
-    linux = "linux" in wheel.name.rpartition("-")[2]
+    linux = "linux" in platform
+    if LAUNCHER not in archive.namelist():
+        return [f"{LAUNCHER}: missing"] if linux else []
+    if not linux:
+        return [f"{LAUNCHER}: on another system than Linux"]
+    mode = archive.getinfo(LAUNCHER).external_attr >> 16
+    found = [*complaints(archive.read(LAUNCHER)), *([] if mode & 0o111 == 0o111 else [f"mode {mode:o}"])]
+    return [f"{LAUNCHER}: {words}" for words in found]
+
+
+def check_extension(archive: zipfile.ZipFile, tag: str, platform: str) -> list[str]:
+    """Return what is wrong with the extension module in a wheel."""
+    if tag not in SUFFIXES:
+        return [f"{tag}: no wheel with this tag is published"]
+    # On Windows the file's name does not tell the stable ABI.
+    suffixes = (".pyd",) if platform.startswith("win") else (f".{SUFFIXES[tag]}.so", f".{SUFFIXES[tag]}-")
+    names = [name for name in archive.namelist() if name.startswith(EXTENSION) and name.endswith((".so", ".pyd"))]
+    if len(names) != 1 or not any(suffix in names[0] for suffix in suffixes):
+        return [f"{tag}: the extension module is not for this tag: {', '.join(names) or 'missing'}"]
+    return []
+
+
+def check(wheel: Path) -> list[str]:
+    """Return what is wrong with a wheel."""
+    *_, interpreter, abi, platform = wheel.stem.split("-")
     with zipfile.ZipFile(wheel) as archive:
-        if LAUNCHER not in archive.namelist():
-            return ["missing"] if linux else []
-        if not linux:
-            return ["on another system than Linux"]
-        mode = archive.getinfo(LAUNCHER).external_attr >> 16
-        return [*complaints(archive.read(LAUNCHER)), *([] if mode & 0o111 == 0o111 else [f"mode {mode:o}"])]
+        return [*check_extension(archive, f"{interpreter}-{abi}", platform), *check_launcher(archive, platform)]
 
 
 def main() -> int:
@@ -56,8 +87,8 @@ def main() -> int:
     wheels = sorted(Path(sys.argv[1]).glob("*.whl"))
     if not wheels:
         sys.exit("no wheel")
-    found = [f"{wheel.name}: {LAUNCHER}: {words}" for wheel in wheels for words in check(wheel)]
-    print("\n".join(found or [f"{wheel.name}: the launcher is as it has to be" for wheel in wheels]))
+    found = [f"{wheel.name}: {words}" for wheel in wheels for words in check(wheel)]
+    print("\n".join(found or [f"{wheel.name}: as it has to be" for wheel in wheels]))
     return bool(found)
 
 
