@@ -1,8 +1,8 @@
 """Run the suite on the newest interpreters, from Debian sid: CPython 3.14, CPython 3.15 and PyPy 8.
 
-``python tests/tools/interpreters.py NEW_FOLDER [INTERPRETER ...]``, as root; ``tox -e interpreters`` does it. Needs
-Debian's debootstrap and git. The root folder gets the interpreters and a C compiler; each interpreter gets a virtual
-environment, and a clone of the commit that is checked out: changes that are not committed are not tested.
+``python tests/tools/interpreters.py NEW_FOLDER [ENVIRONMENT ...]``, as root; ``tox -e interpreters`` does it. Needs
+Debian's debootstrap and git. The root folder gets the interpreters, what the tests need from the system, and a clone of
+the commit that is checked out: changes that are not committed are not tested. tox runs its environments in it.
 """
 
 import os
@@ -15,33 +15,20 @@ from pathlib import Path
 from bare import VARIABLES, configure, variables
 from debian import ROOT, SOURCE, debootstrap, inside, run
 
-INTERPRETERS = ["python3.14", "python3.15", "pypy3"]
-PACKAGES = ["gcc", "libc6-dev", *(f"{name}-{part}" for name in INTERPRETERS for part in ("dev", "venv"))]
+INTERPRETERS = {"3.14": "python3.14", "3.15": "python3.15", "pypy3.11": "pypy3"}  # by tox's names
+PACKAGES = [
+    *(f"{name}-{part}" for name in INTERPRETERS.values() for part in ("dev", "venv")),
+    *("libpython3.14-testsuite", "libpython3.15-testsuite", "pypy3-lib-testsuite"),
+    *("gcc", "hyperfine", "libc6-dev", "mandoc", "strace", "time"),
+]
 # Non-default settings of the suite are passed on too.
 PASSED = [*VARIABLES, "RUSAGE_TEST_*"]
-COMMANDS = """
-{name} -m venv /venv-{name}
-/venv-{name}/bin/python -VV
-/venv-{name}/bin/pip install --quiet --upgrade pip
-/venv-{name}/bin/pip install --quiet . --group tests
-/venv-{name}/bin/pytest -p no:cacheprovider
-"""
-
-
-def suite(name: str, root: Path) -> int:
-    """Run the suite on one interpreter; return the exit status."""
-    start = time.monotonic()
-    shutil.rmtree(root / SOURCE, ignore_errors=True)
-    run("git", "clone", "--quiet", "--depth=1", ROOT.as_uri(), root / SOURCE)
-    command = inside(root, "sh", "-eux", "-c", COMMANDS.format(name=name), **variables(PASSED))
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
-    print(f"{name}: exit status {done.returncode} after {time.monotonic() - start:.0f} s", flush=True)
-    return done.returncode
+TOX = "/tox/bin/tox"
 
 
 def main() -> int:
     """Make the root folder and run the suites; return the worst exit status."""
-    folder, names = Path(sys.argv[1]).resolve(), sys.argv[2:] or INTERPRETERS
+    folder, names = Path(sys.argv[1]).resolve(), sys.argv[2:] or [*INTERPRETERS]
     if os.geteuid() != 0:
         sys.exit("only root can make a root folder")
     if not shutil.which("debootstrap") or not shutil.which("git"):
@@ -51,8 +38,20 @@ def main() -> int:
     folder.parent.mkdir(parents=True, exist_ok=True)
     debootstrap(folder, "sid", ",".join(PACKAGES))
     configure(folder)
+    run("git", "clone", "--quiet", "--depth=1", ROOT.as_uri(), folder / SOURCE)
+    # A missing interpreter is an error.
+    environment = {**variables(PASSED), "TOX_SKIP_MISSING_INTERPRETERS": "false"}
+    run(*inside(folder, "python3.14", "-m", "venv", "/tox", **environment))
+    run(*inside(folder, "/tox/bin/pip", "install", "tox", **environment))
     print(f"root folder: {time.monotonic() - start:.0f} s", flush=True)
-    return max(suite(name, folder) for name in names)
+    worst = 0
+    for name in names:
+        start = time.monotonic()
+        for command in [INTERPRETERS[name], "-VV"], [TOX, "-e", name]:
+            done = subprocess.run(inside(folder, *command, **environment), stdin=subprocess.DEVNULL, check=False)
+            worst = max(worst, done.returncode)
+        print(f"{name}: exit status {done.returncode} after {time.monotonic() - start:.0f} s", flush=True)
+    return worst
 
 
 if __name__ == "__main__":
