@@ -19,6 +19,7 @@ nitpicky = True
 html_theme = "furo"
 html_title = f"rusage {release}"
 html_static_path = ["_static"]
+html_css_files = ["custom.css"]
 html_copy_source = False
 html_theme_options = {
     "source_repository": "https://github.com/rusage/rusage/",

@@ -1,12 +1,17 @@
-"""The examples of the README and of the pages in docs/: ``tests/programs/examples.py`` runs them."""
+"""The examples of the README and of the pages in docs/, which ``tests/programs/examples.py`` runs, and the API page."""
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import rusage
+from rusage._backends import BACKEND
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -87,3 +92,22 @@ def test_missing_requirements(tmp_path: Path) -> None:
     done = run(page, tmp_path)
     assert done.returncode == SKIPPED
     assert "psutil" in done.stdout
+
+
+def public_names() -> set[str]:
+    """Return the names of the package and of its public modules, those that this system lacks included."""
+    names = {f"rusage.{name}" for name in [*rusage.__all__, *BACKEND.absent]}
+    for file in Path(rusage.__file__).parent.glob("[a-z]*.py"):
+        # Not imported: some need other packages.
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+                names |= {f"rusage.{file.stem}.{name}" for name in ast.literal_eval(node.value)}
+    return names
+
+
+def test_api_page_has_all_names() -> None:
+    """Each public name has an entry, and each entry is one."""
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    entries = re.findall(r"^\.\. (?:auto|py:)\w+:: (rusage[.\w]+)", text, re.MULTILINE)
+    assert sorted(entries) == sorted(public_names())
+    assert "rusage.asyncio.run" in entries
