@@ -61,6 +61,7 @@ class Backend:
     ``integral_bytes``: bytes in one unit of the integrals, which count ticks of the statistics clock; 0 without them.
     ``units``: fields that count another unit on this system.
     ``notes``: what a field's name and unit do not say of its figure on this system.
+    ``sources``: where the kernel updates each field, or where the system's documentation describes it.
     ``waited``: the fields known of one child that has ended, where those are not the ones of ``RUSAGE_CHILDREN``.
     ``child_peak``: whose peak a child's ``ru_maxrss`` is, one of the ``PEAK_*`` rules.
     """
@@ -75,6 +76,7 @@ class Backend:
         integral_bytes: int = 0,
         units: Mapping[str, str] = {},
         notes: Mapping[str, str] = {},
+        sources: Mapping[str, str] = {},
         waited: frozenset[str] | None = None,
         child_peak: str = PEAK_UNKNOWN,
     ) -> None:
@@ -85,6 +87,7 @@ class Backend:
         self.integral_bytes = integral_bytes
         self.units = units
         self.notes = notes
+        self.sources = sources
         self.waited = measured.get("RUSAGE_CHILDREN", NONE) if waited is None else waited
         self.child_peak = child_peak
 

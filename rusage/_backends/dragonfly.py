@@ -8,6 +8,13 @@ from ._base import ALL, INTEGRALS, KIB, PEAK_UNKNOWN, Backend
 MEASURED = ALL - INTEGRALS
 SAMPLED = "counted at ticks of the statistics clock; too coarse for short intervals"
 RATE = "the kernel counts ticks of a clock whose rate it does not report"
+SOURCES = {
+    **dict.fromkeys(ALL, "sys/kern/kern_resource.c"),
+    **dict.fromkeys(INTEGRALS | {"ru_maxrss"}, "schedclock() in sys/kern/kern_clock.c"),
+    "ru_nswap": "swapout() in sys/vm/vm_glue.c",
+    "ru_msgsnd": "sys/kern/uipc_socket.c",
+    "ru_msgrcv": "sys/kern/uipc_socket.c",
+}
 
 BACKEND = Backend(
     name="DragonFly BSD",
@@ -27,6 +34,7 @@ BACKEND = Backend(
         "ru_msgrcv": "counts calls that receive from sockets",
         "ru_nsignals": "counts only signals caught by a handler",
     },
+    sources=SOURCES,
     # schedclock() may sample the copy of the parent between fork and exec. It has not been verified that kp_ru in
     # kinfo_proc includes running threads.
     child_peak=PEAK_UNKNOWN,

@@ -1,6 +1,6 @@
 """FreeBSD: getrusage(2), sys/kern/kern_resource.c, statclock() in sys/kern/kern_clock.c; measured on 15.1."""
 
-from ._base import ALL, KIB, PEAK_SAMPLED, Backend
+from ._base import ALL, INTEGRALS, KIB, PEAK_SAMPLED, Backend
 
 MEASURED = ALL - {"ru_nswap"}  # the kernel of FreeBSD 15 never updates it
 SPLIT = "run time is split by ticks of the statistics clock; before the first tick, all of it is system time"
@@ -8,6 +8,19 @@ INTEGRAL = (
     "integral of the virtual size, sampled at ticks of the statistics clock; 0 before the first tick; "
     "for children, may include the parent's"
 )
+SOURCES = {
+    **dict.fromkeys(ALL, "rufetch() in sys/kern/kern_resource.c"),
+    **dict.fromkeys(INTEGRALS | {"ru_maxrss"}, "statclock() in sys/kern/kern_clock.c"),
+    "ru_utime": "calcru1() in sys/kern/kern_resource.c",
+    "ru_stime": "calcru1() in sys/kern/kern_resource.c",
+    "ru_nswap": "measured on FreeBSD 15.1",
+    "ru_inblock": "sys/kern/vfs_bio.c, sys/kern/vfs_cluster.c",
+    "ru_oublock": "sys/kern/vfs_bio.c, sys/kern/vfs_cluster.c",
+    "ru_msgsnd": "sys/kern/uipc_socket.c; pipes: measured on FreeBSD 15.1",
+    "ru_msgrcv": "sys/kern/uipc_socket.c; pipes: measured on FreeBSD 15.1",
+    "ru_nsignals": "postsig_done() in sys/kern/kern_sig.c",
+    "ru_nvcsw": "measured on FreeBSD 15.1",
+}
 
 BACKEND = Backend(
     name="FreeBSD",
@@ -30,6 +43,7 @@ BACKEND = Backend(
         "ru_nsignals": "counts only signals caught by a handler",
         "ru_nvcsw": "a yield counts as voluntary",
     },
+    sources=SOURCES,
     # statclock() may sample the copy of the parent between fork and exec, and exec does not reset it (measured).
     child_peak=PEAK_SAMPLED,
 )

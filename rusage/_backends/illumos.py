@@ -4,6 +4,15 @@ from ._base import ALL, INTEGRALS, PEAK_UNKNOWN, TIMES, Backend
 
 # The man page lists units for the memory fields, but states below that they are set to 0.
 MEASURED = ALL - INTEGRALS - {"ru_maxrss"}
+UPDATED = "usr/src/uts/common/syscall/rusagesys.c"
+SOURCES = {
+    **dict.fromkeys(ALL, UPDATED),
+    **dict.fromkeys(ALL - MEASURED, "getrusage(3C): set to 0 in this implementation"),
+    "ru_inblock": f"getrusage(3C), {UPDATED}",
+    "ru_oublock": f"getrusage(3C), {UPDATED}",
+    "ru_msgsnd": f"getrusage(3C), {UPDATED}",
+    "ru_msgrcv": f"getrusage(3C), {UPDATED}",
+}
 
 BACKEND = Backend(
     name="illumos",
@@ -16,6 +25,7 @@ BACKEND = Backend(
         "ru_msgsnd": "counts messages on streams and sockets",
         "ru_msgrcv": "counts messages on streams and sockets",
     },
+    sources=SOURCES,
     waited=TIMES,  # wait3(3C): only the two times are available
     child_peak=PEAK_UNKNOWN,  # there is no peak
 )

@@ -12,6 +12,14 @@ import sys
 from ._base import ALL, BLOCKS, INTEGRALS, KIB, PEAK_AT_LEAST_PARENTS_INEXACT, Backend
 
 UNMAINTAINED = INTEGRALS | {"ru_nswap", "ru_msgsnd", "ru_msgrcv", "ru_nsignals"}  # getrusage(2)
+SOURCES = {
+    **dict.fromkeys(ALL, "getrusage() in kernel/sys.c"),
+    **dict.fromkeys(UNMAINTAINED, "getrusage(2): unmaintained"),
+    **dict.fromkeys(BLOCKS, "include/linux/task_io_accounting_ops.h, proc_pid_io(5)"),
+    "ru_utime": "cputime_adjust() in kernel/sched/cputime.c",
+    "ru_stime": "cputime_adjust() in kernel/sched/cputime.c",
+    "ru_maxrss": "getrusage() in kernel/sys.c, exec_mmap() in fs/exec.c, lib/percpu_counter.c",
+}
 
 
 def backend(*, io_accounting: bool) -> Backend:
@@ -34,6 +42,7 @@ def backend(*, io_accounting: bool) -> Backend:
             "ru_inblock": "reads served from the page cache are not counted",
             "ru_oublock": "counted when a page is dirtied, not when it is written",
         },
+        sources=SOURCES,
         # exec_mmap() in fs/exec.c carries the old peak, which fork may have copied from the parent, into the new image.
         child_peak=PEAK_AT_LEAST_PARENTS_INEXACT,
     )

@@ -6,6 +6,17 @@ UNMAINTAINED = INTEGRALS | {"ru_nswap"}  # the kernel never updates them
 MISNAMED = BLOCKS | SWITCHES  # the values do not match the names: see the notes
 MEASURED = ALL - UNMAINTAINED - MISNAMED
 CLAMPED = "limited to 2**31 - 1"
+SOURCES = {
+    **dict.fromkeys(ALL, "calcru() in bsd/kern/kern_resource.c"),
+    **dict.fromkeys(UNMAINTAINED, "bsd/sys/resource.h; never updated"),
+    "ru_maxrss": "resident_size_max of MACH_TASK_BASIC_INFO: osfmk/kern/task.c",
+    "ru_inblock": "bio_doread() in bsd/vfs/vfs_bio.c",
+    "ru_oublock": "bsd/vfs/vfs_bio.c",
+    "ru_msgsnd": "sosend() in bsd/kern/uipc_socket.c",
+    "ru_msgrcv": "soreceive() in bsd/kern/uipc_socket.c",
+    "ru_nsignals": "bsd/kern/kern_sig.c",
+    "ru_nvcsw": "_sleep() in bsd/kern/kern_synch.c",
+}
 
 BACKEND = Backend(
     name="macOS",
@@ -27,5 +38,6 @@ BACKEND = Backend(
         "ru_nvcsw": "the kernel counts calls of its sleep function, whether they block or not",  # _sleep
         "ru_nivcsw": "the kernel counts all other switches, including voluntary ones",
     },
+    sources=SOURCES,
     child_peak=PEAK_OWN,  # exec creates a new task, whose ledger starts at 0 (task_create_internal)
 )

@@ -8,6 +8,22 @@ from ._base import ALL, INTEGRALS, KIB, NONE, PEAK_AT_LEAST_PARENTS, Backend, ke
 
 SPLIT = "run time is split by ticks of the statistics clock; before the first tick, into two halves"
 CURRENT = "the kernel reports the size at the time of the call"
+SOURCES = {
+    **dict.fromkeys(ALL, "getrusage1() in sys/kern/kern_resource.c"),
+    **dict.fromkeys(INTEGRALS, "ruspace() in sys/kern/kern_resource.c"),
+    "ru_utime": "calcru() in sys/kern/kern_resource.c",
+    "ru_stime": "calcru() in sys/kern/kern_resource.c",
+    "ru_maxrss": "ruspace() in sys/kern/kern_resource.c, uvmfault_update_stats() in sys/uvm/uvm_fault_i.h, "
+    "exit1() in sys/kern/kern_exit.c",
+    "ru_minflt": "sys/uvm/uvm_fault.c",
+    "ru_majflt": "sys/uvm/uvm_fault.c",
+    "ru_nswap": "never updated",
+    "ru_inblock": "sys/kern/vfs_bio.c",
+    "ru_oublock": "sys/kern/vfs_bio.c",
+    "ru_msgsnd": "sys/kern/uipc_socket.c",
+    "ru_msgrcv": "sys/kern/uipc_socket.c",
+    "ru_nsignals": "sys/kern/kern_sig.c",
+}
 
 
 def backend(release: str) -> Backend:
@@ -33,6 +49,7 @@ def backend(release: str) -> Backend:
             "ru_msgsnd": "counts calls that send on sockets",
             "ru_msgrcv": "counts calls that receive from sockets",
         },
+        sources=SOURCES,
         # uvmspace_fork() copies vm_rssmax, which follows vm_startcopy (uvm_extern.h).
         child_peak=PEAK_AT_LEAST_PARENTS,
     )

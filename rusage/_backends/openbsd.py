@@ -7,6 +7,21 @@ INTEGRAL = (
     "integral of the virtual size, sampled at ticks of the statistics clock; "
     "measured since OpenBSD 7.8, and not for a thread"
 )
+SOURCES = {
+    **dict.fromkeys(ALL, "sys/kern/kern_resource.c"),
+    **dict.fromkeys(INTEGRALS, "statclock() in sys/kern/kern_clock.c"),
+    "ru_utime": "calctsru() in sys/kern/kern_resource.c",
+    "ru_stime": "calctsru() in sys/kern/kern_resource.c",
+    "ru_maxrss": "uvmfault_update_stats() in sys/uvm/uvm_fault.c",
+    "ru_nswap": "never updated",
+    "ru_inblock": "sys/kern/vfs_bio.c",
+    "ru_oublock": "sys/kern/vfs_bio.c",
+    "ru_msgsnd": "sys/kern/uipc_socket.c",
+    "ru_msgrcv": "sys/kern/uipc_socket.c",
+    "ru_nsignals": "postsig_done() in sys/kern/kern_sig.c",
+    "ru_nvcsw": "sys/kern/kern_synch.c, sys/kern/sched_bsd.c",
+    "ru_nivcsw": "sys/kern/kern_synch.c, sys/kern/sched_bsd.c",
+}
 
 
 def backend(release: str) -> Backend:
@@ -37,6 +52,7 @@ def backend(release: str) -> Backend:
             "ru_msgrcv": "counts calls that receive from sockets",
             "ru_nsignals": "counts only signals caught by a handler",
         },
+        sources=SOURCES,
         child_peak=PEAK_UNKNOWN,  # it has not been verified what fork and exec keep of the parent's
     )
 

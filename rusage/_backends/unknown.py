@@ -10,14 +10,36 @@ from ._base import ALL, INTEGRALS, NONE, TIMES, Backend
 COUNTERS = ALL - TIMES - INTEGRALS - {"ru_maxrss"}
 UNSURE = "it is unknown whether this system fills it"
 
+SOURCES = {
+    **dict.fromkeys(ALL, "no unit is specified"),
+    **dict.fromkeys(COUNTERS, "4.3BSD"),
+    **dict.fromkeys(TIMES, "POSIX"),
+}
+
 THREAD = "it is unknown whether this system reports the usage of a thread"
 WAIT = "it is unknown whether this system has a usable wait4(2)"
 ABSENT = {"RUSAGE_THREAD": THREAD, "wait3": WAIT, "wait4": WAIT}
 
-# Systems on which only the times match their names. Cygwin (winsup/cygwin/resource.cc) reports the current size as the
-# peak and all faults as major ones. Haiku (libroot's getrusage.c) sets all other fields to 0, and so does the Hurd
-# (glibc, sysdeps/mach/hurd/getrusage.c) except for values of Mach that correspond only approximately.
+# Systems on which only the times match their names. Haiku sets all other fields to 0, and so does the Hurd except for
+# values of Mach that correspond only approximately.
 TIMES_ONLY = {"cygwin": "Cygwin", "msys": "MSYS2", "haiku": "Haiku", "gnu0": "GNU/Hurd"}
+CYGWIN_NOTES = {
+    "ru_maxrss": "the system reports the size at the time of the call",
+    "ru_majflt": "the system counts all faults as major ones",
+}
+MACH = "the system reports statistics of Mach that correspond only approximately"
+NOTES = {
+    "cygwin": CYGWIN_NOTES,
+    "msys": CYGWIN_NOTES,
+    "haiku": {},
+    "gnu0": dict.fromkeys(["ru_minflt", "ru_majflt", "ru_msgsnd", "ru_msgrcv"], MACH),
+}
+FILES = {
+    "cygwin": "winsup/cygwin/resource.cc in Cygwin",
+    "msys": "winsup/cygwin/resource.cc in Cygwin",
+    "haiku": "src/system/libroot/posix/sys/getrusage.c in Haiku",
+    "gnu0": "sysdeps/mach/hurd/getrusage.c in glibc",
+}
 NO_CHILDREN = {
     "haiku": "it includes children that still run",
     "gnu0": "it is 0 unless the proc server records it",
@@ -35,15 +57,19 @@ def backend(platform: str) -> Backend:
         measured = TIMES | COUNTERS
         notes = dict.fromkeys(COUNTERS, UNSURE)
         return Backend(
-            platform, {"RUSAGE_SELF": measured, "RUSAGE_CHILDREN": measured}, ABSENT, notes=notes, waited=NONE
+            platform,
+            {"RUSAGE_SELF": measured, "RUSAGE_CHILDREN": measured},
+            ABSENT,
+            notes=notes,
+            sources=SOURCES,
+            waited=NONE,
         )
-    name = TIMES_ONLY[prefix]
+    measured_for, absent = {"RUSAGE_SELF": TIMES, "RUSAGE_CHILDREN": TIMES}, ABSENT
     if prefix in NO_CHILDREN:
-        why = NO_CHILDREN[prefix]
-        return Backend(
-            name, {"RUSAGE_SELF": TIMES}, {**ABSENT, "RUSAGE_CHILDREN": why, "RUSAGE_BOTH": why}, waited=NONE
-        )
-    return Backend(name, {"RUSAGE_SELF": TIMES, "RUSAGE_CHILDREN": TIMES}, ABSENT, waited=NONE)
+        del measured_for["RUSAGE_CHILDREN"]
+        absent = {**ABSENT, **dict.fromkeys(["RUSAGE_CHILDREN", "RUSAGE_BOTH"], NO_CHILDREN[prefix])}
+    sources = dict.fromkeys(ALL, FILES[prefix])
+    return Backend(TIMES_ONLY[prefix], measured_for, absent, notes=NOTES[prefix], sources=sources, waited=NONE)
 
 
 BACKEND = backend(sys.platform)

@@ -1,12 +1,21 @@
 """Windows: GetProcessTimes, GetThreadTimes, PROCESS_MEMORY_COUNTERS and IO_COUNTERS in Microsoft's documentation."""
 
-from ._base import PEAK_OWN, TIMES, Backend
+from ._base import ALL, PEAK_OWN, TIMES, Backend
 
 CLOCK = "updated at the clock interrupt, usually every 15.625 ms"
+# No documented call reports how many operations reached a block device.
+IO = "the kernel counts operations on files, pipes, sockets and devices, including those served from the cache"
 
-# Without ru_inblock and ru_oublock: IO_COUNTERS counts operations on files, pipes, sockets and devices of any kind,
-# including those served from the cache. No documented call reports how many of them reached a block device.
 MEASURED = TIMES | {"ru_maxrss", "ru_minflt"}
+SOURCES = {
+    **dict.fromkeys(ALL, "no documented call reports it"),
+    "ru_utime": "GetProcessTimes, GetThreadTimes",
+    "ru_stime": "GetProcessTimes, GetThreadTimes",
+    "ru_maxrss": "PeakWorkingSetSize of PROCESS_MEMORY_COUNTERS",
+    "ru_minflt": "PageFaultCount of PROCESS_MEMORY_COUNTERS",
+    "ru_inblock": "IO_COUNTERS",
+    "ru_oublock": "IO_COUNTERS",
+}
 
 BACKEND = Backend(
     name="Windows",
@@ -26,5 +35,8 @@ BACKEND = Backend(
         "ru_stime": CLOCK,
         "ru_maxrss": "peak working set, including pages shared with other processes",
         "ru_minflt": "includes faults that required I/O: Windows keeps one 32-bit total, which wraps",
+        "ru_inblock": IO,
+        "ru_oublock": IO,
     },
+    sources=SOURCES,
 )
