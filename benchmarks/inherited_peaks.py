@@ -1,8 +1,7 @@
 """Draw the peak that is reported for a small program while its parent grows.
 
-``python benchmarks/inherited_peaks.py FILE.svg`` measures the same child in three ways: by ``subprocess`` and
-``os.wait4``, by ``RUSAGE_CHILDREN``, and by ``rusage.run``. The picture follows the colour scheme of its reader. Linux
-only.
+The same child is measured in three ways: by ``subprocess`` and ``os.wait4``, by ``RUSAGE_CHILDREN``, and by
+``rusage.run``. Linux only.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import rusage
 
+PICTURE = Path(__file__).resolve().parent.parent / "docs" / "_static" / "inherited-peaks.svg"
 TRUE = "/bin/true"
 MIB = 2**20
 SIZES = [0, 50, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1024]  # MiB that the parent uses at least
@@ -25,6 +25,7 @@ WIDTH, HEIGHT = 720, 400
 LEFT, RIGHT, TOP, BOTTOM = 64, 24, 64, 344  # the axes
 GRID = [0, 256, 512, 768, 1024]  # MiB
 
+# The picture follows the colour scheme of its reader.
 STYLE = """
 text { font: 14px system-ui, sans-serif; fill: #1f2328; }
 .title { font-weight: 600; }
@@ -140,7 +141,7 @@ def main() -> None:
     print("| --- " * (1 + len(WAYS)), "|", sep="")
     for size, peaks in points:
         print(f"| {size:.1f} |", " | ".join(f"{peaks[name]:.1f}" for name, _, _ in WAYS), "|")
-    Path(sys.argv[1]).write_text(picture(points), encoding="utf-8")
+    PICTURE.write_text(picture(points), encoding="utf-8")
 
 
 if __name__ == "__main__":

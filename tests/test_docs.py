@@ -111,3 +111,11 @@ def test_api_page_has_all_names() -> None:
     entries = re.findall(r"^\.\. (?:auto|py:)\w+:: (rusage[.\w]+)", text, re.MULTILINE)
     assert sorted(entries) == sorted(public_names())
     assert "rusage.asyncio.run" in entries
+
+
+def test_performance_page_names_benchmarks() -> None:
+    """Each section is the output of a program that exists, which ``benchmarks/performance.py`` has run."""
+    text = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    programs = re.findall(r"^## `(benchmarks/.*)`$", text, re.MULTILINE)
+    assert programs
+    assert [name for name in programs if not (ROOT / name).exists()] == []
