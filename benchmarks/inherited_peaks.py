@@ -21,15 +21,15 @@ TRUE = "/bin/true"
 MIB = 2**20
 SIZES = [0, 50, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1024]  # MiB that the parent uses at least
 
-WIDTH, HEIGHT = 720, 400
-LEFT, RIGHT, TOP, BOTTOM = 64, 24, 64, 344  # the axes
+WIDTH, HEIGHT = 560, 360
+LEFT, RIGHT, TOP, BOTTOM = 52, 20, 48, 300  # the axes
 GRID = [0, 256, 512, 768, 1024]  # MiB
 
 # The picture follows the colour scheme of its reader.
 STYLE = """
-text { font: 14px system-ui, sans-serif; fill: #1f2328; }
+text { font: 15px system-ui, sans-serif; fill: #1f2328; }
 .title { font-weight: 600; }
-.minor { font-size: 12px; fill: #59636e; }
+.minor { font-size: 13px; fill: #59636e; }
 .grid { stroke: #d1d9e0; }
 .line { fill: none; stroke-width: 2.5; stroke-linejoin: round; }
 .wait4 { stroke: #bc4c00; } .wait4.mark, text.wait4 { fill: #bc4c00; stroke: none; }
@@ -127,9 +127,10 @@ def picture(points: list[tuple[float, dict[str, float]]]) -> str:
     lines.append(f'<text class="wait4" x="{x:.0f}" y="{y - 40:.0f}" text-anchor="end">{labels["wait4"]}</text>')
     lines.append(f'<text class="children" x="{x:.0f}" y="{y - 18:.0f}" text-anchor="end">{labels["children"]}</text>')
     _, y = at(0, last["run"])
+    least, most = (f"{f(peaks['run'] for _, peaks in points):.1f}" for f in (min, max))
     lines.append(
-        f'<text class="run" x="{WIDTH - RIGHT}" y="{y - 12:.0f}" text-anchor="end">{labels["run"]}: '
-        f"{min(peaks['run'] for _, peaks in points):.1f} to {max(peaks['run'] for _, peaks in points):.1f} MiB</text>"
+        f'<text class="run" x="{WIDTH - RIGHT}" y="{y - 12:.0f}" text-anchor="end">'
+        f"{labels['run']}: {least if least == most else f'{least} to {most}'} MiB</text>"
     )
     return "\n".join([*lines, "</svg>", ""])
 

@@ -22,7 +22,7 @@ PAGE = DOCS / "performance.md"
 SECTION = re.compile(r"<!-- (\w+) -->\n.*?<!-- /\1 -->\n", re.DOTALL)
 RATIO = re.compile(r"(?:(1)/)?(\d+(?:\.\d+)?)")
 
-WIDTH, ROW, BAR = 720, 44, 14  # of a picture
+WIDTH, ROW, BAR = 560, 44, 14  # of a picture
 STYLE = """
 text { font: 14px system-ui, sans-serif; fill: #1f2328; }
 .title { font-weight: 600; }
@@ -112,7 +112,7 @@ def section(name: str, path: Path) -> str:
     if values:
         (DOCS / "_static" / f"{name}.svg").write_text(picture(title, values), encoding="utf-8")
         described = ", ".join(f"{what} {value:.2f}" for what, value in values).replace("`", "")
-        lines += [f"```{{image}} _static/{name}.svg", f":alt: {described}", ":width: 720px", "```", ""]
+        lines += [f"```{{image}} _static/{name}.svg", f":alt: {described}", ":width: 560px", "```", ""]
     return "\n".join([*lines, f"<!-- /{name} -->", ""])
 
 

@@ -17,6 +17,7 @@ exclude_patterns = ["_build"]
 nitpicky = True
 
 html_theme = "furo"
+pygments_dark_style = "github-dark"
 html_title = f"rusage {release}"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
