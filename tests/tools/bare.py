@@ -1,8 +1,9 @@
 """Run the README's commands for installation and tests, exactly as they are, on a Debian with nothing but Python.
 
-``python tests/tools/bare.py NEW_FOLDER``, as root; ``tox -e bare`` does it. Needs Debian's debootstrap and git. Each
-command gets a root folder of its own, with Python and the essential packages, and a clone of the commit that is checked
-out: changes that are not committed are not tested.
+``python tests/tools/bare.py NEW_FOLDER``, as root; ``tox -e bare`` does it. Needs Debian's debootstrap and git, and
+PyPA's build. Each command gets a root folder of its own, with Python and the essential packages, and a clone of the
+commit that is checked out: changes that are not committed are not tested. The command for installation is also run with
+the sdist in the place of the clone.
 
 The configuration of this machine for the network, apt, pip and npm is copied into the root folder, except apt's
 sources and preferences: they belong to the distribution that is installed here.
@@ -32,10 +33,13 @@ CONFIGURATION = [
 VARIABLES = ["PIP_*", "*_proxy", "*_PROXY", "SSL_CERT_*", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"]
 
 
-def block(text: str, heading: str, language: str) -> str:
-    """Return the first code block in a language under a heading of a Markdown text."""
+def blocks(text: str, heading: str, language: str) -> list[str]:
+    """Return the code blocks in a language under a heading of a Markdown text, and at least one."""
     section = text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    return section.split(f"\n```{language}\n", 1)[1].split("\n```\n", 1)[0]
+    found = [part.split("\n```\n", 1)[0] for part in section.split(f"\n```{language}\n")[1:]]
+    if not found:
+        raise ValueError(f"no {language} under {heading}")
+    return found
 
 
 def variables(patterns: list[str]) -> dict[str, str]:
@@ -64,20 +68,28 @@ def configure(root: Path) -> None:
         (root / "etc/apt/apt.conf.d/99this-machine").write_bytes(fetching)
 
 
-def paste(heading: str, *examples: str, base: Path) -> int:
-    """Run the command under a heading in a copy of a root folder, then examples in Python; return the exit status."""
-    root = base.with_name(heading)
-    run("cp", "--archive", base, root)
-    run("git", "clone", "--quiet", "--depth=1", ROOT.as_uri(), root / SOURCE)
-    command = block((root / SOURCE / "README.md").read_text(encoding="utf-8"), heading, "sh")
+def clone(folder: Path) -> None:
+    """Clone the commit that is checked out."""
+    run("git", "clone", "--quiet", "--depth=1", ROOT.as_uri(), folder)
+
+
+def paste(name: str, command: str, *examples: str, root: Path) -> int:
+    """Run a command in the source folder of a root folder, then examples in Python; return the exit status."""
     environment = variables(VARIABLES)
     start = time.monotonic()
     for arguments in ["sh", "-eux", "-c", command], *([".venv/bin/python", "-c", example] for example in examples):
         done = subprocess.run(inside(root, *arguments, **environment), stdin=subprocess.DEVNULL, check=False)
-        print(f"{heading}: exit status {done.returncode} after {time.monotonic() - start:.0f} s", flush=True)
+        print(f"{name}: exit status {done.returncode} after {time.monotonic() - start:.0f} s", flush=True)
         if done.returncode:
             return done.returncode
     return 0
+
+
+def copy(base: Path, name: str) -> Path:
+    """Return a copy of a root folder."""
+    root = base.with_name(name)
+    run("cp", "--archive", base, root)
+    return root
 
 
 def main() -> int:
@@ -92,8 +104,25 @@ def main() -> int:
     base = folder / "base"
     debootstrap(base, RELEASE, "python3")
     configure(base)
-    example = block((ROOT / "README.md").read_text(encoding="utf-8"), "Use", "python")
-    return max(paste("Install", "import rusage", example, base=base), paste("Tests", base=base))
+    source = folder / "source"
+    clone(source)
+    readme = (source / "README.md").read_text(encoding="utf-8")
+    install, tests = (blocks(readme, heading, "sh")[0] for heading in ("Install", "Tests"))
+    example = "\n".join(blocks(readme, "Use", "python"))
+
+    roots = {name: copy(base, name) for name in ("Install", "Tests", "sdist")}
+    for name in ("Install", "Tests"):
+        clone(roots[name] / SOURCE)
+    run(sys.executable, "-m", "build", "--sdist", "--outdir", roots["sdist"] / SOURCE, source)
+    (sdist,) = (roots["sdist"] / SOURCE).iterdir()
+    from_sdist = install.replace(" -e .", f" {sdist.name}")
+    if from_sdist == install:
+        raise ValueError("the README's command does not install the current folder")
+    return max(
+        paste("Install", install, "import rusage", example, root=roots["Install"]),
+        paste("sdist", from_sdist, "import rusage", example, root=roots["sdist"]),
+        paste("Tests", tests, root=roots["Tests"]),
+    )
 
 
 if __name__ == "__main__":
