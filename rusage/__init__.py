@@ -48,6 +48,7 @@ else:
     from ._backends._base import RUSAGE_BOTH, RUSAGE_CHILDREN, RUSAGE_THREAD
 
     __all__ += ["RUSAGE_BOTH", "RUSAGE_CHILDREN", "RUSAGE_THREAD", "from_native", "wait3", "wait4"]
+    __all__ += ["Process"]  # noqa: F405 (imported by __getattr__)
 
     if "from_native" not in _BACKEND.absent:
         from ._convert import from_native
@@ -61,11 +62,18 @@ else:
 if not TYPE_CHECKING:  # a type checker would take every name for one of the module's
 
     def __getattr__(name: str) -> object:
-        """Import run() and Popen lazily, since subprocess dominates import time, and say why a name is missing."""
+        """Import run() and Popen lazily, since subprocess dominates import time, and say why a name is missing.
+
+        Process is lazy too: only monitoring needs it.
+        """
         if name in {"CompletedProcess", "Popen", "run"}:
             from ._children import popen, run  # noqa: PLC0415 (as above)
 
             return globals().setdefault(name, getattr(run if name == "run" else popen, name))
+        if name == "Process" and name not in _BACKEND.absent:
+            from ._process import Process  # noqa: PLC0415 (as above)
+
+            return globals().setdefault(name, Process)
         message = f"module {__name__!r} has no attribute {name!r}"
         if name in _BACKEND.absent:
             message = f"{_BACKEND.name} has no {name}: {_BACKEND.absent[name]}"

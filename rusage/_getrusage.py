@@ -42,6 +42,14 @@ if TYPE_CHECKING:
 INT_MIN, INT_MAX = -(2**31), 2**31 - 1  # a C int, on every system that there is
 
 
+def c_int(value: int) -> int:
+    """Return an argument that has to fit in a C int, or raise the exception that CPython raises."""
+    value = index(value)
+    if not INT_MIN <= value <= INT_MAX:
+        raise OverflowError("Python int too large to convert to C int") from None
+    return value
+
+
 def measured_for(backend: Backend, *, hz: int | None = None) -> dict[int, frozenset[str]]:
     """Return the measured fields for each ``who`` of a system, including RUSAGE_BOTH.
 
@@ -145,8 +153,7 @@ def _find(table: Mapping[int, T], who: int) -> T:
     try:
         return table[who]
     except KeyError:
-        if not INT_MIN <= who <= INT_MAX:
-            raise OverflowError("Python int too large to convert to C int") from None
+        c_int(who)
         raise ValueError("invalid who parameter") from None
 
 

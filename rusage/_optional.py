@@ -11,6 +11,11 @@ if sys.platform != "win32":
 
     __all__ += ["RUSAGE_BOTH", "RUSAGE_CHILDREN", "from_native", "wait3", "wait4"]
 
+if sys.platform == "linux" or sys.platform == "android":
+    from ._process import Process
+
+    __all__ += ["Process"]
+
 if not sys.platform.startswith("netbsd") and not sys.platform.startswith("dragonfly"):
     from ._backends._base import RUSAGE_THREAD
 

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
-from operator import index
 
 from ._backends import BACKEND
 from ._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
-from ._getrusage import INT_MAX, INT_MIN, WAITED, FreeList, buffer_of, new_call, usage_in
+from ._getrusage import WAITED, FreeList, buffer_of, c_int, new_call, usage_in
 from ._rusage import ffi, lib
 
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from ._rusage import Call, Int
-
-
-def _c_int(value: int) -> int:
-    value = index(value)
-    if not INT_MIN <= value <= INT_MAX:
-        raise OverflowError("Python int too large to convert to C int")
-    return value
 
 
 def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:
@@ -36,7 +28,7 @@ def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:
     OpenBSD the integrals may include that process's. Grandchildren inherit from the child in the same way. ``run`` and
     ``Popen`` report only values that are the child's own.
     """
-    return reap(_c_int(pid), _c_int(options))
+    return reap(c_int(pid), c_int(options))
 
 
 _pool: list[tuple[Call, memoryview, Int]] = FreeList()

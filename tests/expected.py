@@ -67,6 +67,8 @@ class System(NamedTuple):
     """What ``test_backends.KERNEL`` becomes, from ``ru_maxrss`` on."""
     absent: Mapping[str, str] = {}
     """The names that the system lacks, and why."""
+    process: str = ""
+    """The fields of another process, without their prefixes."""
     units: Mapping[str, str] = {}
     """The units that are not the uniform ones."""
     meanings: tuple[tuple[str, str], ...] = ()
@@ -84,8 +86,10 @@ class System(NamedTuple):
         return self.known_backend or backend_on(backend_name(self.platform), self.platform, self.release)
 
 
+NO_PROCESS = {"Process": "it is not supported on this system"}
 NO_THREAD = {"RUSAGE_THREAD": "its getrusage(2) knows the process and its children only"}
 UNKNOWN_CALLS = {
+    "Process": "it is unknown how this system reports the usage of another process",
     "RUSAGE_THREAD": "it is unknown whether this system reports the usage of a thread",
     "wait3": "it is unknown whether this system has a usable wait4(2)",
     "wait4": "it is unknown whether this system has a usable wait4(2)",
@@ -95,6 +99,7 @@ NOT_KEPT = "it is 0 unless the proc server records it"
 NO_ACCOUNT = "it keeps no usage of children that have ended"
 NO_NATIVE = "it has no native struct rusage to convert"
 
+OF_PROC = "utime stime maxrss minflt majflt"
 PLAIN = "utime stime minflt majflt inblock oublock nvcsw nivcsw"
 BSD = f"{PLAIN} msgsnd msgrcv nsignals"
 NO_BLOCKS = "utime stime maxrss minflt majflt nvcsw nivcsw"
@@ -117,6 +122,7 @@ SYSTEMS = {
         "6.12.0",
         {"SELF": f"{PLAIN} maxrss", "CHILDREN": f"{PLAIN} maxrss", "THREAD": f"{PLAIN} maxrss"},
         {"SELF": OF_LINUX, "THREAD": OF_LINUX},
+        process=OF_PROC,
         units=BLOCKS_512,
         meanings=(
             ("ru_ixrss", "not measured by Linux"),
@@ -133,6 +139,7 @@ SYSTEMS = {
         "6.12.0",
         {"SELF": NO_BLOCKS, "CHILDREN": NO_BLOCKS, "THREAD": NO_BLOCKS},
         {"SELF": (1033216, 0, 0, 0, 1019, 1021, 0, 0, 0, 0, 0, 0, 1063, 1069)},
+        process=OF_PROC,
         units=BLOCKS_512,
         meanings=(("ru_inblock", "not measured by Linux"),),
         child_peak=PEAK_AT_LEAST_PARENTS_INEXACT,
@@ -144,6 +151,7 @@ SYSTEMS = {
         "24.5.0",
         {"SELF": MACOS, "CHILDREN": MACOS, "THREAD": "utime stime"},
         {"SELF": OF_MACOS, "CHILDREN": OF_MACOS, "THREAD": ONLY_TIMES},
+        NO_PROCESS,
         meanings=(
             (
                 "ru_nvcsw",
@@ -160,6 +168,7 @@ SYSTEMS = {
         "15.1-RELEASE-p1",
         dict.fromkeys(("SELF", "CHILDREN", "THREAD"), f"{BSD} maxrss {INTEGRALS}"),
         {"SELF": OF_BSD_WITH_INTEGRALS, "THREAD": OF_BSD_WITH_INTEGRALS},
+        NO_PROCESS,
         meanings=(
             ("ru_maxrss", "0 before the first tick"),
             ("ru_maxrss", "for children, that of the largest child, which may be the parent's"),
@@ -175,6 +184,7 @@ SYSTEMS = {
         "7.7",
         dict.fromkeys(("SELF", "CHILDREN", "THREAD"), f"{BSD} maxrss"),
         {"SELF": OF_BSD},
+        NO_PROCESS,
         meanings=(("ru_ixrss", "not measured by OpenBSD"),),
         name="OpenBSD",
     ),
@@ -183,6 +193,7 @@ SYSTEMS = {
         "7.8",
         {"SELF": f"{BSD} maxrss {INTEGRALS}", "CHILDREN": f"{BSD} maxrss {INTEGRALS}", "THREAD": f"{BSD} maxrss"},
         {"SELF": OF_BSD_WITH_INTEGRALS, "THREAD": OF_BSD},
+        NO_PROCESS,
         meanings=(
             ("ru_ixrss", "measured since OpenBSD 7.8, and not for a thread"),
             ("ru_utime", "whole ticks of the statistics clock"),
@@ -195,7 +206,7 @@ SYSTEMS = {
         "9.4",
         {"SELF": BSD, "CHILDREN": BSD},
         {"SELF": NO_PEAK},
-        NO_THREAD,
+        NO_THREAD | NO_PROCESS,
         meanings=(("ru_maxrss", "not measured by NetBSD"),),
         child_peak=PEAK_AT_LEAST_PARENTS,
         name="NetBSD",
@@ -206,7 +217,7 @@ SYSTEMS = {
         # exit1() in sys/kern/kern_exit.c calls ruspace() for a child that exits.
         {"SELF": f"{BSD} maxrss", "CHILDREN": f"{BSD} maxrss"},
         {"SELF": OF_BSD, "CHILDREN": OF_BSD},
-        NO_THREAD,
+        NO_THREAD | NO_PROCESS,
         meanings=(
             ("ru_ixrss", "not measured by NetBSD; the kernel reports the size at the time of the call"),
             ("ru_maxrss", "for children, that of the largest child, which is at least the parent's"),
@@ -220,7 +231,7 @@ SYSTEMS = {
         # swapout() in sys/vm/vm_glue.c counts ru_nswap.
         {"SELF": f"{BSD} maxrss nswap", "CHILDREN": f"{BSD} maxrss nswap"},
         {"SELF": (1033216, 0, 0, 0, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069)},
-        NO_THREAD,
+        NO_THREAD | NO_PROCESS,
         meanings=(
             ("ru_maxrss", "0 before the first tick"),
             ("ru_maxrss", "for children, that of the largest child, which may be the parent's"),
@@ -233,6 +244,7 @@ SYSTEMS = {
         "5.11",
         {"SELF": f"{BSD} nswap", "CHILDREN": f"{BSD} nswap", "THREAD": f"{BSD} nswap"},
         {"SELF": COUNTERS_AND_SWAPS, "THREAD": COUNTERS_AND_SWAPS},
+        NO_PROCESS,
         meanings=(("ru_maxrss", "not measured by illumos"),),
     ),
     "Windows": System(
@@ -244,6 +256,7 @@ SYSTEMS = {
             "RUSAGE_CHILDREN": NO_ACCOUNT,
             "RUSAGE_BOTH": NO_ACCOUNT,
             "from_native": NO_NATIVE,
+            **NO_PROCESS,
             "wait3": "it has no call that waits for any child",
             "wait4": "it has no call that waits for a process ID and returns its usage",
         },

@@ -280,6 +280,14 @@ def test_measured_fields_of_each_system(system: str) -> None:
     assert row.backend.measured == expected
 
 
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_fields_of_another_process(system: str) -> None:
+    """The row in expected.py is the oracle; a system without them has no ``Process``."""
+    row = SYSTEMS[system]
+    assert row.backend.process == {f"ru_{name}" for name in row.process.split()}
+    assert ("Process" in row.backend.absent) == (not row.process)
+
+
 def test_every_backend_has_a_row() -> None:
     assert {*BACKENDS, "unknown"} == {backend_name(row.platform) for row in SYSTEMS.values()}
 

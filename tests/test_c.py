@@ -131,10 +131,11 @@ def test_c_of_every_platform_is_written(backend: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_c_has_what_the_backend_needs(build: ModuleType, backend: str) -> None:
-    """The two sides of a system agree on ``wait4`` and on the clock of the integrals."""
+    """The two sides of a system agree on ``wait4``, on ``Process`` and on the clock of the integrals."""
     facts = importlib.import_module(f"rusage._backends.{backend}").BACKEND
     names = {path.name for path in build.sources(backend)}
     assert ("wait4.c" in names) == ("wait4" not in facts.absent)
+    assert ("process.h" in names) == ("Process" not in facts.absent)
     assert ("statclock.c" in names) == (facts.integral_bytes > 0)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from expected import SYSTEMS, load
+from expected import SYSTEMS, backend_on, load
 
 import rusage
 from rusage._backends._platforms import PLATFORMS, backend_name
@@ -28,7 +28,9 @@ HEAVY = (
     "typing",
     "enum",
     "re",
+    "warnings",
     "rusage._children.popen",
+    "rusage._process",
 )
 
 
@@ -93,10 +95,10 @@ def test_zip_file_is_no_place_to_import_from(tmp_path: Path) -> None:
 @pytest.mark.parametrize("prefix", PLATFORMS)
 def test_names_for_type_checkers(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """``rusage/_optional.py`` has for each platform the names of its backend."""
-    backend = importlib.import_module(f"rusage._backends.{backend_name(prefix)}").BACKEND
+    backend = backend_on(backend_name(prefix), prefix, "99.0")
     monkeypatch.setattr(sys, "platform", prefix)
     seen = load("rusage._optional", Path(rusage.__file__).with_name("_optional.py")).__all__
-    every = {"RUSAGE_BOTH", "RUSAGE_CHILDREN", "RUSAGE_THREAD", "from_native", "wait3", "wait4"}
+    every = {"RUSAGE_BOTH", "RUSAGE_CHILDREN", "RUSAGE_THREAD", "Process", "from_native", "wait3", "wait4"}
     assert set(seen) == every - set(backend.absent)
 
 

@@ -30,6 +30,12 @@ assert_type(rusage.run(["x"]).rusage, RUsage)
 table: Mapping[str, rusage.Field] = rusage.fields
 other: rusage.struct_rusage = usage
 
+if sys.platform == "linux":
+    with rusage.Process(1) as process:
+        assert_type(process.getrusage(), RUsage)
+        assert_type(process.cputime(), float)
+        assert_type(process.measured, frozenset[str])
+
 if sys.platform != "win32":
     assert_type(rusage.getrusage(rusage.RUSAGE_BOTH), RUsage)
     assert_type(rusage.wait4(-1, 0), tuple[int, int, RUsage])

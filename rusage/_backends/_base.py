@@ -62,6 +62,7 @@ class Backend:
     ``units``: fields that count another unit on this system.
     ``notes``: what a field's name and unit do not say of its figure on this system.
     ``sources``: where the kernel updates each field, or where the system's documentation describes it.
+    ``process``: the fields known of another process; empty where ``Process`` is absent.
     ``waited``: the fields known of one child that has ended, where those are not the ones of ``RUSAGE_CHILDREN``.
     ``child_peak``: whose peak a child's ``ru_maxrss`` is, one of the ``PEAK_*`` rules.
     """
@@ -77,6 +78,7 @@ class Backend:
         units: Mapping[str, str] = {},
         notes: Mapping[str, str] = {},
         sources: Mapping[str, str] = {},
+        process: frozenset[str] = NONE,
         waited: frozenset[str] | None = None,
         child_peak: str = PEAK_UNKNOWN,
     ) -> None:
@@ -88,6 +90,7 @@ class Backend:
         self.units = units
         self.notes = notes
         self.sources = sources
+        self.process = process
         self.waited = measured.get("RUSAGE_CHILDREN", NONE) if waited is None else waited
         self.child_peak = child_peak
 

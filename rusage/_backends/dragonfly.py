@@ -19,7 +19,10 @@ SOURCES = {
 BACKEND = Backend(
     name="DragonFly BSD",
     measured={"RUSAGE_SELF": MEASURED, "RUSAGE_CHILDREN": MEASURED},
-    absent={"RUSAGE_THREAD": "its getrusage(2) knows the process and its children only"},
+    absent={
+        "RUSAGE_THREAD": "its getrusage(2) knows the process and its children only",
+        "Process": "it is not supported on this system",
+    },
     maxrss_bytes=KIB,  # pgtok() in schedclock()
     notes={
         "ru_utime": SAMPLED,

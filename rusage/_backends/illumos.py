@@ -18,7 +18,7 @@ BACKEND = Backend(
     name="illumos",
     # RUSAGE_THREAD is named RUSAGE_LWP here, with the same value.
     measured={"RUSAGE_SELF": MEASURED, "RUSAGE_CHILDREN": MEASURED, "RUSAGE_THREAD": MEASURED},
-    absent={},
+    absent={"Process": "it is not supported on this system"},
     notes={
         "ru_inblock": "approximate",
         "ru_oublock": "approximate",

@@ -9,8 +9,11 @@ Since commit 82241a83cd15 (about 6.16) /proc/PID/status adds the counters up exa
 import os
 import sys
 
-from ._base import ALL, BLOCKS, INTEGRALS, KIB, PEAK_AT_LEAST_PARENTS_INEXACT, Backend
+from ._base import ALL, BLOCKS, INTEGRALS, KIB, PEAK_AT_LEAST_PARENTS_INEXACT, TIMES, Backend
 
+# In /proc/PID/stat, and VmHWM in /proc/PID/status. Not the blocks: /proc/PID/io includes those of children that the
+# process has waited for (wait_task_zombie in kernel/exit.c). Not the switches: /proc lacks those of ended threads.
+PROCESS = TIMES | {"ru_maxrss", "ru_minflt", "ru_majflt"}
 UNMAINTAINED = INTEGRALS | {"ru_nswap", "ru_msgsnd", "ru_msgrcv", "ru_nsignals"}  # getrusage(2)
 SOURCES = {
     **dict.fromkeys(ALL, "getrusage() in kernel/sys.c"),
@@ -44,6 +47,7 @@ def backend(*, io_accounting: bool) -> Backend:
         },
         sources=SOURCES,
         # exec_mmap() in fs/exec.c carries the old peak, which fork may have copied from the parent, into the new image.
+        process=PROCESS,
         child_peak=PEAK_AT_LEAST_PARENTS_INEXACT,
     )
 

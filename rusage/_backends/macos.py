@@ -22,7 +22,7 @@ BACKEND = Backend(
     name="macOS",
     # getrusage does not support threads; THREAD_BASIC_INFO has the two times.
     measured={"RUSAGE_SELF": MEASURED, "RUSAGE_CHILDREN": MEASURED, "RUSAGE_THREAD": TIMES},
-    absent={},
+    absent={"Process": "it is not supported on this system"},
     maxrss_bytes=1,  # resident_size_max of MACH_TASK_BASIC_INFO
     notes={
         "ru_utime": "includes system time where the kernel does not split the time, as on some arm64 boards",

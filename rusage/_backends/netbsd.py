@@ -35,7 +35,10 @@ def backend(release: str) -> Backend:
     return Backend(
         name="NetBSD",
         measured={"RUSAGE_SELF": measured, "RUSAGE_CHILDREN": measured},
-        absent={"RUSAGE_THREAD": "its getrusage(2) knows the process and its children only"},
+        absent={
+            "RUSAGE_THREAD": "its getrusage(2) knows the process and its children only",
+            "Process": "it is not supported on this system",
+        },
         maxrss_bytes=KIB,  # vm_rssmax << (PAGE_SHIFT - 10) in ruspace()
         notes={
             "ru_utime": SPLIT,

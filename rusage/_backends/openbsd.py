@@ -36,7 +36,7 @@ def backend(release: str) -> Backend:
             "RUSAGE_CHILDREN": measured | integrals,
             "RUSAGE_THREAD": measured,
         },
-        absent={},
+        absent={"Process": "it is not supported on this system"},
         maxrss_bytes=KIB,  # uvmfault_update_stats()
         integral_bytes=KIB,  # KiB x ticks of the statistics clock, whose rate is in kern.clockrate
         notes={

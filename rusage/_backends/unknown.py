@@ -18,7 +18,8 @@ SOURCES = {
 
 THREAD = "it is unknown whether this system reports the usage of a thread"
 WAIT = "it is unknown whether this system has a usable wait4(2)"
-ABSENT = {"RUSAGE_THREAD": THREAD, "wait3": WAIT, "wait4": WAIT}
+PROCESS = "it is unknown how this system reports the usage of another process"
+ABSENT = {"RUSAGE_THREAD": THREAD, "Process": PROCESS, "wait3": WAIT, "wait4": WAIT}
 
 # Systems on which only the times match their names. Haiku sets all other fields to 0, and so does the Hurd except for
 # values of Mach that correspond only approximately.

@@ -24,6 +24,7 @@ BACKEND = Backend(
         "RUSAGE_CHILDREN": "it keeps no usage of children that have ended",
         "RUSAGE_BOTH": "it keeps no usage of children that have ended",
         "from_native": "it has no native struct rusage to convert",
+        "Process": "it is not supported on this system",
         "wait3": "it has no call that waits for any child",
         "wait4": "it has no call that waits for a process ID and returns its usage",
     },

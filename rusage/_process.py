@@ -1,0 +1,180 @@
+"""``Process``: the resource usage of another process, by its process ID."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import warnings
+
+from ._backends import BACKEND
+from ._fields import FIELDS, RUsage
+from ._getrusage import FreeList, buffer_of, c_int, error_of, new_call, usage_in
+from ._rusage import ffi, lib
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from ._rusage import Call
+    from ._rusage import Process as Handle
+
+    T = TypeVar("T")
+
+_open, _get, _close = lib.rusage_process_open, lib.rusage_process_get, lib.rusage_process_close
+_maxrss, _cputime = lib.rusage_process_maxrss, lib.rusage_process_cputime
+
+# The two scalars copy this one; getrusage() writes into one that it has for itself.
+_units = new_call(BACKEND, 0, BACKEND.process)
+_pool: list[tuple[Call, memoryview]] = FreeList()
+
+
+def _error(code: int) -> Exception:
+    if code == lib.RUSAGE_NO_PROCESS:
+        return ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+    if sys.platform == "win32":
+        return error_of(code)
+    if code == errno.ENOENT:  # on Linux: /proc is not mounted, or it is that of another PID namespace
+        return FileNotFoundError(code, os.strerror(code), f"/proc/{os.getpid()}")
+    return OSError(code, os.strerror(code))
+
+
+class Process:
+    """Another process, whose resource usage can be read again and again: ``with Process(pid) as process: ...``.
+
+    It stands for the process that had this process ID when it was opened, even if another process gets the ID later. A
+    forked child can use its copy. Close it by ``close()`` or ``with``; otherwise there is a ``ResourceWarning``.
+
+    Raises the same exceptions as ``os.kill`` for a bad argument, and ``ValueError`` for one below 1. Raises
+    ``ProcessLookupError`` if there is no such process, if it has ended but has not been waited for, and if the number
+    is that of a thread; ``PermissionError`` if the system does not allow reading the process; ``OSError`` if too many
+    files are open. The methods raise them too: ``ProcessLookupError`` from the end of the process on.
+    """
+
+    pid: int
+    """The process ID."""
+
+    measured: frozenset[str]
+    """The names of the fields that can be read of this process; the others are 0. It does not change."""
+
+    _closed = True  # until it is open
+
+    def __init__(self, pid: int) -> None:
+        # Readings that are in progress, and what the last of them has to close after close() has been called.
+        # list.append() and list.pop() are atomic: see _leave().
+        self._users: list[None] = []
+        self._unreleased: list[Handle] = []
+        self.pid = c_int(pid)
+        if self.pid < 1:
+            raise ValueError(f"not a process ID: {self.pid}")
+        self._handle = ffi.new("rusage_process *")
+        self._unreleased.append(self._handle)  # first: a signal handler may raise an exception when it is open
+        error = _open(self._handle, self.pid, new_call(BACKEND, 0, BACKEND.process))
+        if error:
+            raise _error(error)
+        bits = self._handle.measured
+        self.measured = BACKEND.process & {name for bit, name in enumerate(FIELDS) if bits >> bit & 1}
+        self._closed = False
+
+    def _read(self, function: Callable[[Handle, Call], T], call: Call) -> T:
+        """Call a function that reads. If close() is called meanwhile, in another thread or by a signal, it waits."""
+        self._users.append(None)
+        try:
+            if self._closed:
+                raise ValueError("this Process is closed")
+            return function(self._handle, call)
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        """Close if this was the last user after close(), which is a user too.
+
+        No lock: a forked child would inherit it locked, and a signal handler would wait for its own thread. close()
+        sets the flag before it is a user, and a reading looks at the flag after it is one. So a reading has either seen
+        the flag, or close() still sees the reading.
+        """
+        self._users.pop()
+        if self._closed and not self._users:
+            self._release()
+
+    def _release(self) -> None:
+        try:
+            handle = self._unreleased.pop()
+        except IndexError:  # never opened, or another thread does it
+            return
+        _close(handle)
+
+    def getrusage(self) -> RUsage:
+        """Return the resource usage of the process so far, without that of its children, in the usual units.
+
+        Fields that ``measured`` does not name are 0. Times may be coarser than those of this process: on Linux they are
+        whole ticks of 10 ms.
+        """
+        try:
+            slot = _pool.pop()
+        except IndexError:
+            call = new_call(BACKEND, 0, BACKEND.process)
+            slot = call, buffer_of(call)
+        call, record = slot
+        try:
+            error = self._read(_get, call)
+            if error:
+                raise _error(error)
+            return usage_in(record)
+        finally:
+            _pool.append(slot)
+
+    def maxrss(self) -> int:
+        """Return the maximum resident set size in bytes, without building an ``RUsage``.
+
+        On Linux it is that of the program that the process executes now. Raises ``NotImplementedError`` where
+        ``measured`` does not name ``ru_maxrss``.
+        """
+        if "ru_maxrss" not in self.measured:
+            raise NotImplementedError(f"{BACKEND.name} does not report the maximum resident set size of this process")
+        value = self._read(_maxrss, _units)
+        if value < 0:
+            raise _error(-value)
+        return value
+
+    def cputime(self) -> float:
+        """Return user plus system CPU time in seconds, by the finest clock that the system has for it.
+
+        On Linux it counts nanoseconds.
+        """
+        value = self._read(_cputime, _units)
+        if value < 0:
+            raise _error(-int(value))
+        return value
+
+    def close(self) -> None:
+        """Close it: its methods raise ``ValueError`` from now on. A reading in another thread is completed first."""
+        self._closed = True
+        self._users.append(None)
+        self._leave()
+
+    def __enter__(self) -> Process:  # noqa: PYI034 (Self is not in Python 3.10's typing)
+        if self._closed:
+            raise ValueError("this Process is closed")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not self._closed:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
+        # Whatever users are left were interrupted by an exception, or are threads that a forked child does not have.
+        if "_unreleased" in vars(self):  # not after a TypeError for the number of arguments
+            self._release()
+
+    def __repr__(self) -> str:
+        return f"<rusage.Process pid={self.pid}{' closed' if self._closed else ''}>"
+
+    def __reduce__(self) -> str:
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+
+
+Process.__module__ = "rusage"

@@ -1,0 +1,404 @@
+"""``Process``: another process's usage, against what it reports of itself, and against /proc."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gc
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from test_contract import CPYTHON, Indexable, Intable
+
+import rusage
+from rusage import RUsage
+from rusage._backends import BACKEND
+
+if "Process" in BACKEND.absent:
+    pytest.skip(f"no Process: {BACKEND.absent['Process']}", allow_module_level=True)
+
+from rusage._children.inherited import counters_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rusage._rusage import Process as Handle
+
+REPORTER = Path(__file__).parent / "programs" / "reporter.py"
+LINUX = BACKEND.name == "Linux"
+PIDFD = LINUX and hasattr(os, "pidfd_open")
+MIB = 2**20
+
+# On Linux a time is cut to a whole tick, of sysconf(_SC_CLK_TCK). Elsewhere the clocks of the two sides may differ.
+TICK = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 1 / 64
+
+# The kernel adds up the counters of all CPUs only when VmHWM is the current size.
+ERROR = counters_error(os.cpu_count() or 1, rusage.getpagesize())
+
+linux = pytest.mark.skipif(not LINUX, reason="tests the files of /proc")
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+root = pytest.mark.skipif(not LINUX or os.geteuid() != 0, reason="needs root on Linux")
+
+
+class Report(NamedTuple):
+    """What a process says of itself."""
+
+    usage: RUsage
+    high_water_mark: int
+    cputime: float
+
+
+class Reporter:
+    """A process that does something when it is told to, and reports its own usage."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.popen = subprocess.Popen(
+            [sys.executable, str(REPORTER), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.pid = self.popen.pid
+
+    def __call__(self, *words: object) -> Report:
+        """Tell it to do something; return its report afterwards."""
+        assert self.popen.stdin is not None
+        assert self.popen.stdout is not None
+        print(*words, file=self.popen.stdin, flush=True)
+        usage, high_water_mark, cputime = json.loads(self.popen.stdout.readline())
+        return Report(RUsage._make(usage), high_water_mark, cputime)
+
+    def end(self) -> None:
+        """End it, without waiting for it."""
+        self.popen.kill()
+        if hasattr(os, "waitid"):
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+
+    def close(self) -> None:
+        """Wait for its end."""
+        self.popen.kill()
+        self.popen.communicate()
+
+
+@contextlib.contextmanager
+def reporter(*arguments: str) -> Iterator[Reporter]:
+    """Yield a process that reports its own usage."""
+    with contextlib.closing(Reporter(*arguments)) as running:
+        running("report")
+        yield running
+
+
+def handle_of(process: rusage.Process) -> Handle:
+    """Return what C knows of a process."""
+    return process._handle  # noqa: SLF001 (there is no other way to see what is open)
+
+
+@contextlib.contextmanager
+def opened(pid: int, way: str) -> Iterator[rusage.Process]:
+    """Yield an open Process; in the way of kernels and sandboxes without pidfd_open(2) if asked to."""
+    with rusage.Process(pid) as process:
+        handle = handle_of(process)
+        if way == "without pidfd" and handle.pidfd >= 0:
+            os.close(handle.pidfd)
+            handle.pidfd = -1
+        yield process
+
+
+WAYS = ["as it is", *(["without pidfd"] if LINUX else [])]
+ways = pytest.mark.parametrize("way", WAYS)
+
+
+def check(  # noqa: PLR0913, PLR0917 (all that was read)
+    before: Report, usage: RUsage, measured: frozenset[str], after: Report, peak: int | None, cputime: float
+) -> RUsage:
+    """Fail if a reading does not lie between two reports of the process itself; return the reading."""
+    for name in RUsage._fields:
+        low, value, high = (getattr(one, name) for one in (before.usage, usage, after.usage))
+        if name not in measured:
+            assert value == 0, name
+        elif name in {"ru_utime", "ru_stime"}:
+            assert low - TICK <= value <= high + (0 if LINUX else TICK), name
+        elif name == "ru_maxrss" and LINUX:  # not that of getrusage, which is inherited, and inexact
+            assert before.high_water_mark - ERROR <= value <= after.high_water_mark + ERROR
+        else:
+            assert low <= value <= high, name
+    if peak is not None:
+        assert usage.ru_maxrss - ERROR <= peak
+        assert not LINUX or peak <= after.high_water_mark + ERROR
+    tolerance = 1e-9 if LINUX else TICK
+    assert before.cputime - tolerance <= cputime <= after.cputime + tolerance
+    return usage
+
+
+def read(process: rusage.Process) -> tuple[RUsage, int | None, float]:
+    """Read all that there is."""
+    usage = process.getrusage()
+    return usage, process.maxrss() if "ru_maxrss" in process.measured else None, process.cputime()
+
+
+def compare(running: Reporter, process: rusage.Process, *words: object) -> RUsage:
+    """Tell a process to do something, and compare what is read of it with its own reports before and after."""
+    before = running(*words)
+    usage, peak, cputime = read(process)
+    return check(before, usage, process.measured, running("report"), peak, cputime)
+
+
+# --- Figures ----------------------------------------------------------------------------------------------------------
+
+
+@ways
+def test_figures_are_the_processs_own(way: str) -> None:
+    """They lie between two reports of the process itself, and follow what it does."""
+    with reporter() as running, opened(running.pid, way) as process:
+        assert process.pid == running.pid
+        first = compare(running, process, "report")
+        second = compare(running, process, "burn", 0.3)
+        assert sum(second[:2]) - sum(first[:2]) > 0.2
+        third = compare(running, process, "touch", 64)
+        if "ru_minflt" in process.measured:
+            assert third.ru_minflt - second.ru_minflt > 0
+        if "ru_maxrss" in process.measured:
+            assert third.ru_maxrss - second.ru_maxrss > 60 * MIB
+
+
+def test_own_process() -> None:
+    """A process can read itself in this way too."""
+    with rusage.Process(os.getpid()) as process:
+        before = rusage.getrusage(rusage.RUSAGE_SELF)
+        usage = process.getrusage()
+        after = rusage.getrusage(rusage.RUSAGE_SELF)
+        assert before.ru_minflt <= usage.ru_minflt <= after.ru_minflt or "ru_minflt" not in process.measured
+        assert before.ru_utime - TICK <= usage.ru_utime <= after.ru_utime + TICK
+        assert time.process_time() - TICK < process.cputime() + 2 * TICK
+
+
+def test_measured_fields() -> None:
+    """Of a process of this user they are those that the backend names."""
+    with rusage.Process(os.getpid()) as process:
+        assert process.measured == BACKEND.process
+        assert isinstance(process.measured, frozenset)
+
+
+@ways
+def test_many_threads(way: str) -> None:
+    """200 threads live and 200 have ended: the counters of all are in it."""
+    with reporter() as running, opened(running.pid, way) as process:
+        before = running("report").usage.ru_minflt
+        usage = compare(running, process, "threads", 200)
+        if "ru_minflt" in process.measured and LINUX:
+            assert usage.ru_minflt - before > 400 * MIB // rusage.getpagesize() // 2
+
+
+@linux
+def test_cputime_counts_nanoseconds() -> None:
+    """It is not made of ticks, nor of microseconds."""
+    with reporter() as running, rusage.Process(running.pid) as process:
+        readings = []
+        for _ in range(10):
+            running("report")
+            readings.append(process.cputime())
+        assert any(abs(reading * 1e6 - round(reading * 1e6)) > 1e-3 for reading in readings)
+
+
+@linux
+@ways
+def test_peak_does_not_fall(way: str) -> None:
+    """Memory that was given back stays in the peak."""
+    with reporter() as running, opened(running.pid, way) as process:
+        running("touch", 64)
+        high = process.maxrss()
+        compare(running, process, "untouch")
+        assert process.maxrss() >= high - ERROR > 64 * MIB
+
+
+@linux
+@ways
+def test_peak_is_the_programs_own(way: str) -> None:
+    """Unlike ru_maxrss of getrusage, it is not at least the peak of the process that started it."""
+    command = ["sh", "-c", "echo; exec sleep 60"]
+    with reporter() as running:
+        running("touch", 256)
+        code = f"import subprocess, sys; x = bytearray(256 << 20); sys.exit(subprocess.call({command}))"
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as parent:
+            assert parent.stdout is not None
+            parent.stdout.readline()
+            children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+            with opened(int(children[0]), way) as process:
+                assert 0 < process.maxrss() < 64 * MIB
+            os.kill(int(children[0]), signal.SIGTERM)
+
+
+@linux
+@ways
+@pytest.mark.skipif(platform.machine() not in {"x86_64", "aarch64"}, reason="pthread_exit by ctypes")
+def test_first_thread_has_ended(way: str) -> None:
+    """/proc shows a zombie without memory, but the process lives and is measured."""
+    with reporter("without_first_thread") as running, opened(running.pid, way) as process:
+        while ") Z " not in Path(f"/proc/{running.pid}/stat").read_text():
+            time.sleep(0.01)
+        assert "ru_maxrss" in process.measured
+        compare(running, process, "touch", 20)
+        compare(running, process, "burn", 0.05)
+        with opened(running.pid, way) as another:
+            compare(running, another, "touch", 20)
+        running.end()
+        assert_ended(process)
+
+
+@linux
+@pytest.mark.parametrize("name", ["a_b", ")", "a)_S_1", ") R 1 1 1 1 1", "((("])
+def test_names_of_processes(name: str) -> None:
+    """A name may contain what separates the fields of /proc/PID/stat."""
+    with reporter() as running, rusage.Process(running.pid) as process:
+        running("name", name)
+        assert Path(f"/proc/{running.pid}/comm").read_text() == f"{name}\n".replace("_", "\n")
+        compare(running, process, "burn", 0.05)
+
+
+# --- Which process ----------------------------------------------------------------------------------------------------
+
+
+def assert_ended(process: rusage.Process) -> None:
+    """Fail if one of the methods does not say that the process has ended."""
+    methods: list[Callable[[], object]] = [process.getrusage, process.cputime]
+    if "ru_maxrss" in process.measured:
+        methods.append(process.maxrss)
+    for method in methods:
+        with pytest.raises(ProcessLookupError) as caught:
+            method()
+        assert caught.value.errno == errno.ESRCH
+
+
+@ways
+def test_process_that_has_ended(way: str) -> None:
+    """Whether or not it has been waited for."""
+    with reporter() as running, opened(running.pid, way) as process:
+        read(process)
+        running.end()
+        assert_ended(process)
+        with pytest.raises(ProcessLookupError):
+            rusage.Process(running.pid)
+        running.close()
+        assert_ended(process)
+        with pytest.raises(ProcessLookupError):
+            rusage.Process(running.pid)
+
+
+@pytest.mark.skipif(BACKEND.name not in {"Linux", "FreeBSD"}, reason="threads have no numbers like those of processes")
+def test_number_of_a_thread() -> None:
+    """It is not a process ID."""
+    stop = threading.Event()
+    thread = threading.Thread(target=stop.wait)
+    thread.start()
+    try:
+        assert thread.native_id is not None
+        with pytest.raises(ProcessLookupError):
+            rusage.Process(thread.native_id)
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_no_such_process() -> None:
+    """There is none with the largest number."""
+    with pytest.raises(ProcessLookupError) as caught:
+        rusage.Process(2**31 - 1)
+    assert caught.value.errno == errno.ESRCH
+
+
+# --- Arguments --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pid", "kind"),
+    [
+        (None, TypeError),
+        ("1", TypeError),
+        (1.0, TypeError),
+        (Intable(1), TypeError),
+        (Indexable("1"), TypeError),
+        (Indexable(KeyError("mine")), KeyError),
+        (2**31, OverflowError),
+        (-(2**31) - 1, OverflowError),
+        (10**100, OverflowError),
+        (Indexable(2**40), OverflowError),
+        (0, ValueError),
+        (-1, ValueError),
+        (-(2**31), ValueError),
+        (False, ValueError),
+        (Indexable(0), ValueError),
+    ],
+    ids=repr,
+)
+def test_bad_arguments(pid: Any, kind: type[Exception]) -> None:
+    """The exceptions of os.kill, and ValueError for what that takes for groups of processes."""
+    with pytest.raises(kind):
+        rusage.Process(pid)
+    if CPYTHON and kind is not ValueError:
+        with pytest.raises(kind):
+            os.kill(pid, 0)
+
+
+@pytest.mark.parametrize("pid", [os.getpid(), Indexable(os.getpid())], ids=["int", "index"])
+def test_good_arguments(pid: Any) -> None:
+    with rusage.Process(pid) as process:
+        assert process.pid == os.getpid()
+        assert repr(process) == f"<rusage.Process pid={os.getpid()}>"
+
+
+@pytest.mark.parametrize("arguments", [(), (1, 2)])
+def test_number_of_arguments(arguments: tuple[int, ...]) -> None:
+    with pytest.raises(TypeError):
+        rusage.Process(*arguments)
+
+
+# --- Open and closed --------------------------------------------------------------------------------------------------
+
+
+def test_closed_process() -> None:
+    """Every method raises ValueError, but close() can be called again."""
+    process = rusage.Process(os.getpid())
+    with process as entered:
+        assert entered is process
+    process.close()
+    scalars = [process.cputime, *([process.maxrss] if "ru_maxrss" in process.measured else [])]
+    for method in (process.getrusage, process.__enter__, *scalars):
+        with pytest.raises(ValueError, match="closed"):
+            method()
+    assert repr(process) == f"<rusage.Process pid={os.getpid()} closed>"
+    assert not handle_of(process).is_open
+
+
+def test_process_that_is_never_closed() -> None:
+    """There is a ResourceWarning that names it, and it is closed."""
+    process = rusage.Process(os.getpid())
+    handle = handle_of(process)
+    with pytest.warns(ResourceWarning, match=f"unclosed <rusage.Process pid={os.getpid()}>"):  # noqa: PT031 (PyPy)
+        del process
+        gc.collect()
+    assert not handle.is_open
+
+
+def test_failure_to_open_warns_of_nothing() -> None:
+    """Warnings are errors in these tests."""
+    for pid in (2**31 - 1, 0):
+        with pytest.raises((ProcessLookupError, ValueError)):
+            rusage.Process(pid)
+    gc.collect()
+
+
+def test_process_is_not_copied() -> None:
+    """Two objects would close the same descriptors."""
+    import copy
+    import pickle
+
+    with rusage.Process(os.getpid()) as process:
+        for function in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(TypeError, match="cannot pickle 'Process' object"):
+                function(process)
