@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 import rusage
-from rusage._cli import _human
+from rusage._cli._own import _human
 
 
 def test_one_line_per_field(python: Callable[..., str]) -> None:

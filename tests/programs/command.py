@@ -15,8 +15,10 @@ from typing import Any
 import rusage
 import rusage._wait
 from rusage import _cli
+from rusage._cli import _run
 
 cli: Any = _cli
+runner: Any = _run
 wait: Any = rusage._wait  # noqa: SLF001 (is replaced)
 
 # Other modules are imported where they are used: one check is about what the command itself imports.
@@ -45,7 +47,7 @@ def early_signal() -> None:
     from rusage._children import popen
 
     module: Any
-    module, method = (cli.launcher, "spawn") if way == "usual" else (popen.Popen, "__init__")
+    module, method = (runner.launcher, "spawn") if way == "usual" else (popen.Popen, "__init__")
     start = getattr(module, method)
 
     def interrupted(*arguments: Any, **keywords: Any) -> Any:
@@ -94,7 +96,7 @@ def late_hangup() -> None:
 
 def launcher() -> None:
     """Use another launcher."""
-    cli.launcher.PATH = sys.argv.pop(1)
+    runner.launcher.PATH = sys.argv.pop(1)
     sys.exit(cli.main(["sh", "-c", "exit 7"]))
 
 
@@ -110,7 +112,7 @@ def imports_take_time() -> None:
     sys.meta_path.insert(0, Slow())
     time.perf_counter = lambda: now
     if sys.platform == "linux":
-        cli.launcher.PATH = "/no/such/launcher"
+        runner.launcher.PATH = "/no/such/launcher"
     with contextlib.redirect_stderr(io.StringIO()) as report:
         cli.main(["--json", "true"])
     assert now >= 100
@@ -118,6 +120,6 @@ def imports_take_time() -> None:
 
 
 if way == "subprocess":
-    cli._by_launcher = lambda *_: None  # noqa: SLF001 (is replaced)
+    runner._by_launcher = lambda *_: None  # noqa: SLF001 (is replaced)
 checks = [plain, lost_status, early_signal, late_signal, late_hangup, launcher, imports_take_time]
 {check.__name__: check for check in checks}[name]()

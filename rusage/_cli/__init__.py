@@ -1,0 +1,179 @@
+"""The command ``rusage``: run a program and report its resource usage, as GNU ``time`` does.
+
+This module is what a plain ``rusage COMMAND`` needs; what an option needs is imported with it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+from .._fields import FIELDS
+from .._getrusage import fields
+from ._run import run
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    import signal as _signal
+    from typing import TextIO
+else:
+    import _signal  # the C module: importing signal itself is slow
+
+# Exit statuses, as in env(1), nohup(1) and GNU time.
+CANCELED = 125
+CANNOT_EXECUTE = 126
+NOT_FOUND = 127
+KILLED = 128  # plus the signal
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command that follows the options, or print this process's usage; return the exit status."""
+    try:
+        try:
+            return _main(sys.argv[1:] if arguments is None else arguments)
+        finally:  # also after a SystemExit of argparse
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError as error:
+        _complain("standard output", error.strerror)
+        _discard(sys.stdout)
+        return CANCELED
+
+
+def _main(arguments: list[str]) -> int:
+    if not arguments or not arguments[0].startswith("-"):
+        as_json, output, append, command = False, None, False, arguments
+    elif arguments[0] == "--":
+        as_json, output, append, command = False, None, False, arguments[1:]
+    else:
+        from ._options import parse  # noqa: PLC0415 (slow, and only needed if there are options)
+
+        as_json, output, append, command = parse(arguments)
+    if command:
+        return _run_command(command, as_json=as_json, output=output, append=append)
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    if as_json:
+        from ._json import own_usage  # noqa: PLC0415 (slow, and only needed here)
+    else:
+        from ._own import own_usage  # noqa: PLC0415 (only needed here)
+    print(own_usage())
+    return 0
+
+
+def _run_command(command: list[str], *, as_json: bool = False, output: str | None = None, append: bool = False) -> int:
+    """Run a program, report its usage on standard error or to a file, and return the exit status to exit with.
+
+    The status is the program's, or 128 + n if signal n killed it, 127 if it was not found, 126 if it could not be
+    executed, 125 if the output file could not be opened or the program's status is not available. If SIGINT killed the
+    program, SIGINT then kills this process too. A report that cannot be written does not change the status.
+
+    Must run in the main thread; leaves the environment, the signal mask and the signal handlers changed.
+    """
+    if output is None:
+        return _run_and_report(command, sys.stderr, as_json=as_json, append=append)
+    try:  # text may hold the command's bytes, which need not be UTF-8
+        file = open(output, "a" if append else "w", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115 (close() may raise)
+    except OSError as error:
+        _complain(output, error.strerror)
+        return CANCELED
+    try:
+        return _run_and_report(command, file, as_json=as_json, append=append)
+    finally:
+        file.close()
+
+
+def _run_and_report(command: list[str], file: TextIO | None, *, as_json: bool, append: bool) -> int:
+    try:
+        code, usage, elapsed = run(command)
+    except ChildProcessError:
+        _complain(command[0], "the exit status is not available: it was waited for elsewhere")
+        return CANCELED
+    except OSError as error:
+        _complain(command[0], error.strerror)
+        return NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_EXECUTE
+    if as_json:
+        from ._json import ended  # noqa: PLC0415 (slow, and only needed here)
+
+        report = ended(command, code, usage, elapsed)
+    else:
+        report = _as_text(command if append else None, code, usage, elapsed)
+    if file is not None:  # otherwise the caller closed standard error
+        try:
+            file.write(report + "\n")
+            file.flush()
+            if file is not sys.stderr:
+                file.close()  # NFS may report write errors only here
+        except OSError as error:
+            _discard(file)
+            if file is not sys.stderr:
+                _complain(file.name, error.strerror)
+    if code == -_signal.SIGINT and sys.platform != "win32":
+        # A shell ends a loop only if SIGINT killed the command.
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+        if hasattr(_signal, "pthread_sigmask"):
+            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, [_signal.SIGINT])
+        os.kill(os.getpid(), _signal.SIGINT)
+    return code if code >= 0 else KILLED - code
+
+
+def _complain(name: str, text: str | None) -> None:
+    """Print an error message on standard error, if that is possible."""
+    if sys.stderr is not None:
+        try:
+            sys.stderr.write(f"rusage: {name}: {text}\n")
+            sys.stderr.flush()
+        except OSError:
+            _discard(sys.stderr)
+
+
+def _discard(stream: TextIO | None) -> None:
+    """Redirect a stream that cannot be written to, so that the interpreter can flush it at exit without an error."""
+    if stream is None:
+        return
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+    except (OSError, ValueError):  # ValueError: it is closed
+        pass
+
+
+def _as_text(command: list[str] | None, code: int, usage: dict[str, float], elapsed: float) -> str:
+    usage = dict(usage)
+    rows = {}
+    if command is not None:
+        import shlex  # noqa: PLC0415 (slow, and only needed here)
+
+        rows["command"] = shlex.join(command)
+    rows["wall time"] = f"{elapsed:.3f} s"
+
+    def row(label: str, text: str, *names: str, scale: float = 1) -> None:
+        """Add a row if all its fields are measured."""
+        if all(name in usage for name in names):
+            rows[label] = text.format(*(usage.pop(name) / scale if scale != 1 else usage.pop(name) for name in names))
+
+    if usage.keys() >= {"ru_utime", "ru_stime"} and elapsed > 0:
+        share = (usage["ru_utime"] + usage["ru_stime"]) / elapsed
+        row("user time", "{:.3f} s", "ru_utime")
+        row("system time", "{:.3f} s", "ru_stime")
+        rows["CPU share"] = f"{share:.0%}"
+    row("peak memory", "{:.1f} MiB", "ru_maxrss", scale=2**20)
+    row("page faults", "{} without I/O, {} with I/O", "ru_minflt", "ru_majflt")
+    row("context switches", "{} voluntary, {} involuntary", "ru_nvcsw", "ru_nivcsw")
+    row("block I/O", f"{{}} in, {{}} out ({fields['ru_inblock'].unit})", "ru_inblock", "ru_oublock")
+    for name in [*usage]:
+        row(FIELDS[name].meaning, f"{{}} {fields[name].unit}", name)
+    rows["exit status" if code >= 0 else "killed by"] = f"{code}" if code >= 0 else _signal_name(-code)
+    width = max(map(len, rows))
+    return "\n".join(f"{label:<{width}}  {text}" for label, text in rows.items())
+
+
+def _signal_name(number: int) -> str:
+    import signal  # noqa: PLC0415 (slow, and rarely needed)
+
+    try:
+        return f"signal {number} ({signal.Signals(number).name})"
+    except ValueError:  # a real-time signal
+        return f"signal {number}"

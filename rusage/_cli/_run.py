@@ -1,0 +1,202 @@
+"""Run a program: forward signals to it, wait for it and return its usage."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import time
+
+from .._backends import BACKEND
+from .._getrusage import WAITED, WAITED_BUT_PEAK
+from .._rusage import lib
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    import signal as _signal
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from .._fields import RUsage
+
+    Ended = tuple[int, dict[str, float], float]  # exit code as in subprocess, measured fields, elapsed seconds
+    T = TypeVar("T")
+else:
+    import _signal  # the C module: importing signal itself is slow
+
+if sys.platform == "linux":
+    from .. import _wait
+    from .._children import launcher
+
+# The terminal sends these to the program too, so rusage must only survive them.
+KEYBOARD: tuple[int, ...] = (_signal.SIGINT,)
+# A supervisor sends these to rusage alone, so they are forwarded to the program.
+FORWARDED: tuple[int, ...] = ()
+if sys.platform != "win32":
+    KEYBOARD = _signal.SIGINT, _signal.SIGQUIT
+    if hasattr(_signal, "pthread_sigmask") and hasattr(_signal, "sigwait"):
+        FORWARDED = _signal.SIGALRM, _signal.SIGHUP, _signal.SIGTERM, _signal.SIGUSR1, _signal.SIGUSR2
+
+# si_code of a signal that the kernel has sent; the signal module has no name for it.
+SI_KERNEL = {"linux": 0x80, "freebsd": 0x10006}.get(sys.platform.rstrip("0123456789"))
+
+
+def run(command: list[str]) -> Ended:
+    """Run a program and return how it ended. Raises ``OSError`` if it cannot be started.
+
+    The program inherits all file descriptors, and the signals that the caller ignores or blocks. SIGPIPE and SIGXFSZ
+    get their defaults: Python ignores both at its start, so the caller's disposition is unknown.
+    """
+    if not command[0]:  # a search in PATH would find the directories themselves
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    _restore_environment()
+    keyboard = [number for number in KEYBOARD if not _is_ignored(number)]
+    forwarded = [number for number in FORWARDED if not _is_ignored(number)]
+    return _by_launcher(command, keyboard, forwarded) or _by_subprocess(command, keyboard, forwarded)
+
+
+def _restore_environment() -> None:
+    """Undo Python's locale coercion (PEP 538), which sets LC_CTYPE in the environment.
+
+    /proc/self/environ is the environment at exec. It is not trusted if it lacks another variable that is set: it may
+    be overwritten, as some programs do to set their title.
+    """
+    if sys.platform == "win32":
+        return
+    name, environment = b"LC_CTYPE", os.environb
+    if environment.get(b"LC_ALL") or environment.get(name) not in {b"C.UTF-8", b"C.utf8", b"UTF-8"}:
+        return  # not coerced
+    try:
+        with open("/proc/self/environ", "rb", buffering=0) as file:
+            entries = file.read().split(b"\0")
+    except OSError:
+        return
+    original = {key: value for key, _, value in (entry.partition(b"=") for entry in reversed(entries))}
+    if environment.keys() - original.keys() <= {name}:
+        if name in original:
+            environment[name] = original[name]
+        else:
+            del environment[name]
+
+
+if sys.platform == "linux":
+
+    def _is_ignored(number: int) -> bool:
+        return lib.rusage_is_ignored(number) != 0
+
+else:
+
+    def _is_ignored(number: int) -> bool:
+        return _signal.getsignal(number) == _signal.SIG_IGN
+
+
+if sys.platform != "win32":
+
+    def _forward(pid: int, numbers: list[int], poll: Callable[[], T | None], early: list[int]) -> T:
+        """Forward signals to a child until it has ended, and return what *poll* then returns.
+
+        The caller has blocked the signals and SIGCHLD. Only *poll* waits for the child, so no signal can reach another
+        process that reuses its PID. *early*: signals received before the start.
+        """
+        take = getattr(_signal, "sigwaitinfo", None)  # not on macOS, OpenBSD and PyPy
+        expected = [*numbers, _signal.SIGCHLD]
+        while (ended := poll()) is None:
+            code = None
+            if early:
+                number = early.pop(0)
+            elif take is not None:
+                info = take(expected)
+                number, code = info.si_signo, info.si_code
+            else:
+                try:
+                    number = _signal.sigwait(expected)
+                except InterruptedError:
+                    continue
+            # The kernel sends a hangup to the whole foreground group, or only to the session leader.
+            hangup = number == _signal.SIGHUP and code is not None and code == SI_KERNEL
+            if number != _signal.SIGCHLD and not (hangup and os.getsid(0) != os.getpid()):
+                try:  # noqa: SIM105 (importing contextlib is slow)
+                    os.kill(pid, number)
+                except PermissionError:  # the program runs as another user now
+                    pass
+        return ended
+
+
+if sys.platform == "linux":
+
+    def _by_launcher(command: list[str], keyboard: list[int], forwarded: list[int]) -> Ended | None:
+        """Run a program through the launcher and return how it ended, or None if that is not possible.
+
+        Imports neither subprocess nor signal: importing them takes longer than many programs run.
+        """
+        if not hasattr(os, "posix_spawn"):  # PyPy
+            return None
+        for number in keyboard:
+            _signal.signal(number, _signal.SIG_IGN)
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # while it is ignored, there is no exit status
+        mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, [*forwarded, _signal.SIGCHLD])
+        began = time.perf_counter()
+        started = launcher.spawn(command, [_signal.SIGPIPE, _signal.SIGXFSZ, *keyboard], mask)
+        if not started.pid:
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+            return None
+        if started.outcome is launcher.KILLED:
+            return os.waitstatus_to_exitcode(started.status), {}, time.perf_counter() - began
+
+        def poll() -> tuple[int, RUsage] | None:
+            pid, status, usage = _wait.reap(started.pid, os.WNOHANG)
+            return (status, usage) if pid else None
+
+        status, usage = _forward(started.pid, forwarded, poll, [])
+        elapsed = time.perf_counter() - began
+        peak_is_own = started.outcome is launcher.ISOLATED and usage.ru_maxrss > 0
+        known = WAITED if peak_is_own else WAITED_BUT_PEAK
+        return os.waitstatus_to_exitcode(status), _known(usage, known), elapsed
+
+else:
+
+    def _by_launcher(command: list[str], keyboard: list[int], forwarded: list[int]) -> Ended | None:  # noqa: ARG001 (the signature of Linux's)
+        """Return None: the launcher exists only on Linux."""
+        return None
+
+
+def _by_subprocess(command: list[str], keyboard: list[int], forwarded: list[int]) -> Ended:
+    """Run a program and return how it ended."""
+    from .._children.popen import Popen  # noqa: PLC0415 (imports subprocess, which is slow)
+
+    early: list[int] = []
+    # Install handlers: the program would inherit ignored and blocked signals.
+    for number in keyboard:
+        _signal.signal(number, lambda *_: None)
+    for number in forwarded:
+        _signal.signal(number, lambda received, _: early.append(received))
+    if sys.platform != "win32":
+        # The BSDs discard a blocked signal whose default action is to ignore it.
+        _signal.signal(_signal.SIGCHLD, lambda *_: None)
+    began = time.perf_counter()
+    try:
+        process = Popen(command, close_fds=False)
+    except OSError as error:
+        from shutil import which  # noqa: PLC0415 (rarely needed)
+
+        path = which(command[0])
+        if error.errno != errno.ENOEXEC or path is None or sys.platform == "win32":
+            raise
+        began = time.perf_counter()
+        process = Popen(["/bin/sh", path, *command[1:]], close_fds=False)  # a script without a shebang: execvp(3)
+    if sys.platform != "win32" and FORWARDED:
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, [*forwarded, _signal.SIGCHLD])
+        code = _forward(process.pid, forwarded, process.poll, early)
+    else:
+        code = process.wait()
+    elapsed = time.perf_counter() - began
+    assert process.rusage is not None  # noqa: S101 (for the type checker: the child has been waited for)
+    if type(process) is Popen and code == 0 and not process.measured and "wait4" not in BACKEND.absent:
+        raise ChildProcessError(errno.ECHILD, os.strerror(errno.ECHILD))  # subprocess reports 0 then
+    return code, _known(process.rusage, process.measured), elapsed
+
+
+def _known(usage: RUsage, known: frozenset[str]) -> dict[str, float]:
+    """Return the measured fields only."""
+    return {name: value for name, value in usage._asdict().items() if name in known}
