@@ -122,16 +122,32 @@ def test_options_after_the_command() -> None:
     assert run("--", "echo", "--").stdout == "--\n"
     assert run("--", "--").returncode == 127
     assert run("--json", "--", "--").returncode == 127
-    assert run("--nonsense", "true").returncode == 2
-    assert run("-o", "file").returncode == 2
-    assert run("--append", "true").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ("--nonsense true", "option --nonsense not recognized"),
+        ("-o", "option -o requires argument"),
+        ("-o file", "--output needs a command"),
+        ("-v", "--verbose needs a command"),
+        ("--append true", "--append needs --output"),
+        ("-q true", "--quiet needs --format or --verbose"),
+        ("--json -p true", "--json excludes --format, --portability and --verbose"),
+    ],
+)
+def test_wrong_usage_is_status_2(options: str, text: str) -> None:
+    """Nothing is run."""
+    done = run(*options.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"rusage: {text}\nTry 'rusage --help' for the options.\n"
 
 
 def test_help_has_an_example() -> None:
-    """``-h`` fits a small screen."""
+    """``-h`` fits a screen."""
     done = run("-h")
     assert done.returncode == 0
-    assert len(done.stdout.splitlines()) <= 20
+    assert len(done.stdout.splitlines()) <= 24
     assert "example: rusage " in done.stdout
 
 

@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         try:
             return _main(sys.argv[1:] if arguments is None else arguments)
-        finally:  # also after a SystemExit of argparse
+        finally:  # also after a SystemExit of an option
             if sys.stdout is not None:
                 sys.stdout.flush()
     except OSError as error:
@@ -42,20 +42,31 @@ def main(arguments: list[str] | None = None) -> int:
         return CANCELED
 
 
+class Options:
+    """The values of the options; these are the defaults."""
+
+    output: str | None = None
+    append = False
+    json = False
+    format: str | None = None
+    """Of GNU time; None for our own report."""
+    first_line = True
+    """Whether a report in GNU time's format begins with a line about a program that fails."""
+
+
 def _main(arguments: list[str]) -> int:
-    if not arguments or not arguments[0].startswith("-"):
-        as_json, output, append, command = False, None, False, arguments
-    elif arguments[0] == "--":
-        as_json, output, append, command = False, None, False, arguments[1:]
-    else:
+    options, command = Options(), arguments
+    if arguments[:1] == ["--"]:
+        command = arguments[1:]
+    elif arguments and arguments[0].startswith("-"):
         from ._options import parse  # noqa: PLC0415 (slow, and only needed if there are options)
 
-        as_json, output, append, command = parse(arguments)
+        options, command = parse(arguments)
     if command:
-        return _run_command(command, as_json=as_json, output=output, append=append)
+        return _run_command(command, options)
     if sys.stdout is None:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-    if as_json:
+    if options.json:
         from ._json import own_usage  # noqa: PLC0415 (slow, and only needed here)
     else:
         from ._own import own_usage  # noqa: PLC0415 (only needed here)
@@ -63,7 +74,7 @@ def _main(arguments: list[str]) -> int:
     return 0
 
 
-def _run_command(command: list[str], *, as_json: bool = False, output: str | None = None, append: bool = False) -> int:
+def _run_command(command: list[str], options: Options) -> int:
     """Run a program, report its usage on standard error or to a file, and return the exit status to exit with.
 
     The status is the program's, or 128 + n if signal n killed it, 127 if it was not found, 126 if it could not be
@@ -72,20 +83,22 @@ def _run_command(command: list[str], *, as_json: bool = False, output: str | Non
 
     Must run in the main thread; leaves the environment, the signal mask and the signal handlers changed.
     """
-    if output is None:
-        return _run_and_report(command, sys.stderr, as_json=as_json, append=append)
+    if options.output is None:
+        return _run_and_report(command, options, sys.stderr)
     try:  # text may hold the command's bytes, which need not be UTF-8
-        file = open(output, "a" if append else "w", encoding="utf-8", errors="surrogateescape")  # noqa: SIM115 (close() may raise)
+        file = open(  # noqa: SIM115 (close() may raise)
+            options.output, "a" if options.append else "w", encoding="utf-8", errors="surrogateescape"
+        )
     except OSError as error:
-        _complain(output, error.strerror)
+        _complain(options.output, error.strerror)
         return CANCELED
     try:
-        return _run_and_report(command, file, as_json=as_json, append=append)
+        return _run_and_report(command, options, file)
     finally:
         file.close()
 
 
-def _run_and_report(command: list[str], file: TextIO | None, *, as_json: bool, append: bool) -> int:
+def _run_and_report(command: list[str], options: Options, file: TextIO | None) -> int:
     try:
         code, usage, elapsed = run(command)
     except ChildProcessError:
@@ -93,23 +106,11 @@ def _run_and_report(command: list[str], file: TextIO | None, *, as_json: bool, a
         return CANCELED
     except OSError as error:
         _complain(command[0], error.strerror)
-        return NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_EXECUTE
-    if as_json:
-        from ._json import ended  # noqa: PLC0415 (slow, and only needed here)
-
-        report = ended(command, code, usage, elapsed)
-    else:
-        report = _as_text(command if append else None, code, usage, elapsed)
-    if file is not None:  # otherwise the caller closed standard error
-        try:
-            file.write(report + "\n")
-            file.flush()
-            if file is not sys.stderr:
-                file.close()  # NFS may report write errors only here
-        except OSError as error:
-            _discard(file)
-            if file is not sys.stderr:
-                _complain(file.name, error.strerror)
+        status = NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_EXECUTE
+        if options.format is not None:  # GNU time reports this too
+            _write(_report(command, options, status, {}, None), file)
+        return status
+    _write(_report(command, options, code, usage, elapsed), file)
     if code == -_signal.SIGINT and sys.platform != "win32":
         # A shell ends a loop only if SIGINT killed the command.
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
@@ -117,6 +118,35 @@ def _run_and_report(command: list[str], file: TextIO | None, *, as_json: bool, a
             _signal.pthread_sigmask(_signal.SIG_UNBLOCK, [_signal.SIGINT])
         os.kill(os.getpid(), _signal.SIGINT)
     return code if code >= 0 else KILLED - code
+
+
+def _report(command: list[str], options: Options, code: int, usage: dict[str, float], elapsed: float | None) -> str:
+    if options.format is not None:
+        from . import _gnu  # noqa: PLC0415 (only needed here)
+
+        first = _gnu.first_line(code) if options.first_line else ""
+        return first + _gnu.report(options.format, command, code, usage, elapsed)
+    assert elapsed is not None  # noqa: S101 (for the type checker: only GNU time's formats report a failed start)
+    if options.json:
+        from ._json import ended  # noqa: PLC0415 (slow, and only needed here)
+
+        return ended(command, code, usage, elapsed)
+    return _as_text(command if options.append else None, code, usage, elapsed)
+
+
+def _write(report: str, file: TextIO | None) -> None:
+    """Write a report; print an error message if that fails."""
+    if file is None:  # the caller closed standard error
+        return
+    try:
+        file.write(report + "\n")
+        file.flush()
+        if file is not sys.stderr:
+            file.close()  # NFS may report write errors only here
+    except OSError as error:
+        _discard(file)
+        if file is not sys.stderr:
+            _complain(file.name, error.strerror)
 
 
 def _complain(name: str, text: str | None) -> None:

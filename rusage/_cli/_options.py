@@ -2,37 +2,123 @@
 
 from __future__ import annotations
 
-import argparse
+import getopt
+import io
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+from . import Options
+from ._gnu import POSIX, VERBOSE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import NoReturn
 
 
-def parse(arguments: list[str]) -> tuple[bool, str | None, bool, list[str]]:
-    """Return the values of the options, and the command that follows them."""
-    parser = argparse.ArgumentParser(
-        prog="rusage",
-        usage="%(prog)s [--json] [-o FILE [--append]] [--] [command ...]",
-        description="Run a command and report its resource usage; without a command, report that of this process.",
-        epilog="example: %(prog)s --json -o usage.json -- make -j4",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object with exact numbers")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write the report to FILE instead of standard error")
-    parser.add_argument(
-        "--append", action="store_true", help="append to FILE; each text report begins with the command"
-    )
-    parser.add_argument("--version", action="store_true", help="print the version and exit")
-    parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
-    if options.version:
-        print(f"rusage {_version()}")
-        parser.exit()
-    command: list[str] = options.command
-    if command[:1] == ["--"]:  # kept by argparse up to Python 3.12, removed by later versions
-        del command[0]
-    if options.output is not None and not command:
-        parser.error("-o needs a command")
+class Option(NamedTuple):
+    """An option and what ``-h`` says of it."""
+
+    letter: str
+    """Without the dash; empty if there is none."""
+    name: str
+    value: str
+    """What the value is called; empty if there is none."""
+    text: str
+
+
+OPTIONS = {
+    "Report": [
+        Option("o", "output", "FILE", "write the report to FILE instead of standard error"),
+        Option("a", "append", "", "append to FILE; each text report begins with the command"),
+        Option("", "json", "", "one JSON object with exact numbers"),
+    ],
+    "Report of GNU time": [
+        Option("f", "format", "FORMAT", "the format of GNU time, and %{elapsed}, %{ru_maxrss}, ..."),
+        Option("p", "portability", "", "real, user and system time as POSIX wants them"),
+        Option("v", "verbose", "", "all figures; wins over -f and -p, of which the last counts"),
+        Option("q", "quiet", "", "no line about a program that fails"),
+    ],
+    "Other": [
+        Option("h", "help", "", "print this help and exit"),
+        Option("", "version", "", "print the version and exit"),
+    ],
+}
+
+
+SPELLINGS = {
+    spelling: option.name
+    for group in OPTIONS.values()
+    for option in group
+    for spelling in (f"-{option.letter}", f"--{option.name}")
+}
+
+
+def parse(arguments: list[str]) -> tuple[Options, list[str]]:
+    """Return the values of the options, and the command that follows them. Exits with status 2 if they are wrong."""
+    known = [option for group in OPTIONS.values() for option in group]
+    letters = "".join(option.letter + (":" if option.value else "") for option in known if option.letter)
+    names = [option.name + ("=" if option.value else "") for option in known]
+    try:
+        pairs, command = getopt.getopt(arguments, letters, names)
+    except getopt.GetoptError as error:
+        _fail(error.msg)
+    given = [SPELLINGS[key] for key, _ in pairs]
+    if "help" in given or "version" in given:
+        print(_help() if "help" in given else f"rusage {_version()}")
+        sys.exit()
+    options = Options()
+    options.json, options.append = "json" in given, "append" in given
+    for name, (_, value) in zip(given, pairs, strict=True):
+        if name == "output":
+            options.output = value
+        elif name == "format":
+            options.format, options.first_line = value, True
+        elif name == "portability":
+            options.format, options.first_line = POSIX, False
+    if "verbose" in given:
+        options.format, options.first_line = VERBOSE, True
+    if "quiet" in given:
+        options.first_line = False
+    _check(options, given, has_command=bool(command))
+    if options.format is not None and isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(errors="surrogateescape")  # %C: the bytes of the command, which need not be text
+    return options, command
+
+
+def _check(options: Options, given: Iterable[str], *, has_command: bool) -> None:
+    """Exit if options contradict each other."""
+    if not has_command:
+        for name in given:
+            if name != "json":
+                _fail(f"--{name} needs a command")
     if options.append and options.output is None:
-        parser.error("--append needs -o")
-    return options.json, options.output, options.append, command
+        _fail("--append needs --output")
+    if options.format is None and "quiet" in given:
+        _fail("--quiet needs --format or --verbose")
+    if options.json and options.format is not None:
+        _fail("--json excludes --format, --portability and --verbose")
+
+
+def _fail(text: str) -> NoReturn:
+    """Exit with the status of a wrong usage."""
+    if sys.stderr is not None:
+        sys.stderr.write(f"rusage: {text}\nTry 'rusage --help' for the options.\n")
+    sys.exit(2)
+
+
+def _help() -> str:
+    """Return what ``-h`` prints."""
+    lines = [
+        "usage: rusage [option ...] [--] [command [argument ...]]",
+        "",
+        "Run a command and report its resource usage; without a command, report that of this process.",
+    ]
+    for title, group in OPTIONS.items():
+        lines += ["", f"{title}:"]
+        for letter, name, value, text in group:
+            spelling = f"{f'-{letter}, ' if letter else '    '}--{name} {value}"
+            lines.append(f"  {spelling:<22} {text}")
+    return "\n".join([*lines, "", "example: rusage --json -o usage.json -- make -j4"])
 
 
 def _version() -> str:

@@ -1,0 +1,280 @@
+"""``rusage -f``, ``-p`` and ``-v``. The oracle: GNU time, side by side."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rusage
+from rusage._children import inherited
+from rusage._cli import _gnu
+
+if sys.platform == "win32":
+    pytest.skip("the programs that run here are those of a Unix", allow_module_level=True)
+
+
+def is_gnu(path: str) -> bool:
+    """Return whether a program is GNU time."""
+    return b"GNU" in subprocess.run([path, "--version"], capture_output=True, check=False).stdout
+
+
+FOUND = [path for name in ("gtime", "time") if (path := shutil.which(name)) and is_gnu(path)]
+needs_gnu_time = pytest.mark.skipif(not FOUND, reason="there is no GNU time")
+RUSAGE = [sys.executable, "-m", "rusage"]
+RUNS = 3
+
+PROGRAMS = {
+    "succeeds": ["true"],
+    "fails": ["sh", "-c", "exit 3"],
+    "is killed": ["sh", "-c", "kill -9 $$"],
+    "is terminated": ["sh", "-c", "kill -TERM $$"],
+    "stops": ["sh", "-c", "(sleep 0.3; kill -CONT $$) & kill -STOP $$; wait"],
+    "sleeps": ["sleep", "0.2"],
+    "computes": [sys.executable, "-c", "sum(range(10**7))"],
+    "reads a file": ["sh", "-c", f"cat {sys.executable} >/dev/null"],
+    "writes a file": ["dd", "if=/dev/zero", "of=written", "bs=65536", "count=64"],
+    "allocates 200 MiB": [sys.executable, "-c", "b'x' * (200 * 2**20)"],
+    "forks children": ["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 0.01; done"],
+    "has other arguments": ["sh", "-c", ":", "two  words", "", "\t", "%e\\n"],
+    "is not found": ["/no/such/program"],
+    "is not executable": ["/etc/passwd"],
+}
+DEFAULT = (
+    "%Uuser %Ssystem %Eelapsed %PCPU (%Xavgtext+%Davgdata %Mmaxresident)k\n"
+    "%Iinputs+%Ooutputs (%Fmajor+%Rminor)pagefaults %Wswaps"
+)
+LETTERS = "CDEFIKMOPRSUWXZcekprstwx"
+FIELDS = {
+    "F": "ru_majflt",
+    "I": "ru_inblock",
+    "M": "ru_maxrss",
+    "O": "ru_oublock",
+    "R": "ru_minflt",
+    "S": "ru_stime",
+    "U": "ru_utime",
+    "W": "ru_nswap",
+    "c": "ru_nivcsw",
+    "k": "ru_nsignals",
+    "r": "ru_msgrcv",
+    "s": "ru_msgsnd",
+    "w": "ru_nvcsw",
+    **dict.fromkeys("DKXp", "ru_idrss"),
+}
+FIGURE = re.compile(r"\?|\d+(:\d\d)*(\.\d+)?")
+# The noise that few runs need not show. Faults: GNU time's own between its fork and the program are included. The share
+# of a short program may be anything.
+SLACK = {"e": 0.1, "U": 0.1, "S": 0.1, "P": 100, "R": 60, "F": 8, "c": 30, "w": 30, "I": 1024, "O": 1024}
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each test in a folder of its own: programs write there."""
+    monkeypatch.chdir(tmp_path)
+
+
+def outcome(*words: str) -> tuple[int, list[str]]:
+    """Run a command; return its status and the lines of standard error, without those of the program and of errors."""
+    done = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+    lines = os.fsdecode(done.stderr).split("\n")
+    noise = re.compile(r"\d+\+\d records|\d+ bytes|.*(No such file|Permission denied)")  # dd(1), and the reason
+    return done.returncode, [line for line in lines if not noise.match(line)]
+
+
+def both(options: list[str], command: list[str]) -> tuple[tuple[int, list[str]], tuple[int, list[str]]]:
+    """Run a command by GNU time and by rusage, and return both outcomes."""
+    return outcome(FOUND[0], *options, *command), outcome(*RUSAGE, *options, *command)
+
+
+def skeleton(lines: list[str]) -> list[str]:
+    """Return lines without their figures, except those about a failure."""
+    return [line if line.startswith("Command ") else FIGURE.sub("#", line) for line in lines]
+
+
+@needs_gnu_time
+@pytest.mark.parametrize("options", [["-p"], ["-v"], ["-f", DEFAULT]], ids=["-p", "-v", "default"])
+@pytest.mark.parametrize("command", PROGRAMS.values(), ids=PROGRAMS)
+def test_lines_and_labels_as_gnu_time(command: list[str], options: list[str]) -> None:
+    """Only figures differ, and the exit status is the same."""
+    theirs, ours = both(options, command)
+    assert ours[0] == theirs[0]
+    assert skeleton(ours[1]) == skeleton(theirs[1])
+
+
+def number(text: str) -> float:
+    """Return a figure; ``h:mm:ss`` in seconds."""
+    value = 0.0
+    for part in text.rstrip("%").split(":"):
+        value = value * 60 + float(part)
+    return value
+
+
+@needs_gnu_time
+@pytest.mark.parametrize("command", PROGRAMS.values(), ids=PROGRAMS)
+def test_figures_as_gnu_time(command: list[str]) -> None:
+    """Each letter: equal, or within the noise of two runs of GNU time; ``?`` exactly where nothing is measured."""
+    layout = "\\n".join(f"{letter}=%{letter}" for letter in LETTERS)
+    outcomes = [both(["-q", "-f", layout], command) for _ in range(RUNS)]
+    status, _ = outcomes[0][0]
+    # GNU time's runs, and ours.
+    rows = [
+        [dict(line.split("=", 1) for line in lines if line) for _, lines in column]
+        for column in zip(*outcomes, strict=True)
+    ]
+    unknown = {letter for letter, name in FIELDS.items() if name not in rusage.run(["true"]).measured} | {"t"}
+    if status in (126, 127):  # no program has run
+        unknown = {*LETTERS} - {*"CZx"}
+    elif status > 128:  # a killed program has no exit status, where GNU time prints 0
+        unknown |= {"x"}
+    for letter in LETTERS:
+        theirs, ours = ([values[letter] for values in row] for row in rows)
+        if letter in unknown:
+            assert {value.rstrip("%") for value in ours} == {"?"}, letter
+        elif letter in "CZx":
+            assert ours == theirs, letter
+        else:
+            low, high = min(map(number, theirs)), max(map(number, theirs))
+            slack = high - low + allowance(letter)
+            assert max(map(number, ours)) >= low - slack, (letter, ours, theirs)
+            assert min(map(number, ours)) <= high + slack, (letter, ours, theirs)
+
+
+def allowance(letter: str) -> float:
+    """Return the noise of a letter that few runs need not show."""
+    if letter == "M":  # the error of the kernel's counters, in KiB
+        return (inherited.peak_margin() or 2**26) / 1024
+    return SLACK.get("e" if letter == "E" else letter, 0)
+
+
+@needs_gnu_time
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["-p", "-f", "%x"],
+        ["-f", "%x", "-p"],
+        ["-v", "-p"],
+        ["-v", "-f", "%x"],
+        ["-f", "%x", "-v"],
+        ["-f", "%x", "-f", "%%"],
+        ["-q", "-f", "%x"],
+        ["-qv"],
+        ["-pq"],
+        ["-f%x"],
+        ["-f", "-%x"],
+        ["--format=%x"],
+        ["--form", "%x"],
+        ["--verbose", "--quiet"],
+        ["--portability"],
+        ["-f", ""],
+        ["-f", "%x\\t\\n\\\\\\q%q%%%{no}%é\\é"],
+        ["-f", "%\n\\\n"],
+        ["-f", "%x", "--"],
+    ],
+    ids=repr,
+)
+def test_options_and_escapes_as_gnu_time(options: list[str]) -> None:
+    """The last of ``-f`` and ``-p`` counts, ``-v`` wins over both, unknown letters are kept after a ``?``."""
+    theirs, ours = both(options, ["sh", "-c", "exit 3"])
+    assert ours[0] == theirs[0]
+    assert skeleton(ours[1]) == skeleton(theirs[1])
+
+
+@needs_gnu_time
+def test_file_as_gnu_time() -> None:
+    """``-o`` replaces the file, ``-a`` appends to it; the command's bytes are written as they are."""
+    command: list[str | bytes] = ["sh", "-c", "exit 3", b"\xff\xc3"]
+    for words, name in ([FOUND[0]], "theirs"), (RUSAGE, "ours"):
+        for options in ["-o", name], ["-o", name], ["-ao", name]:
+            done = subprocess.run([*words, *options, "-f", "%C: %x", *command], capture_output=True, check=False)
+            assert (done.returncode, done.stderr) == (3, b"")
+    assert Path("ours").read_bytes() == Path("theirs").read_bytes()
+    assert Path("ours").read_bytes().count(b"\xff\xc3: 3\n") == 2
+
+
+def test_command_bytes_on_stderr() -> None:
+    """``%C`` is what was given, also if it is not UTF-8."""
+    done = subprocess.run([*RUSAGE, "-f", "%C", "true", b"\xff\xc3 \xc3\xa9"], capture_output=True, check=True)
+    assert done.stderr == b"true \xff\xc3 \xc3\xa9\n"
+
+
+def test_time_variable_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report does not depend on the environment."""
+    monkeypatch.setenv("TIME", "%x")
+    assert outcome(*RUSAGE, "true")[1][0].startswith("wall time")
+
+
+USAGE: dict[str, float] = {
+    "ru_utime": 1.009999,
+    "ru_stime": 0.990001,
+    "ru_maxrss": 10 * 2**20 + 1023,
+    "ru_ixrss": 6 * 2**20,
+    "ru_idrss": 10 * 2**20,
+    "ru_isrss": 14 * 2**20,
+    "ru_minflt": 101,
+    "ru_majflt": 102,
+    "ru_nswap": 103,
+    "ru_inblock": 104,
+    "ru_oublock": 105,
+    "ru_msgsnd": 106,
+    "ru_msgrcv": 107,
+    "ru_nsignals": 108,
+    "ru_nvcsw": 109,
+    "ru_nivcsw": 110,
+}
+# The meanings of the manual of GNU time; the integrals are divided by 2 s of CPU time.
+EXPECTED = {
+    "D": "12288",
+    "E": "0:03.99",
+    "F": "102",
+    "I": "104",
+    "K": "15360",
+    "M": "10240",
+    "O": "105",
+    "P": "50%",
+    "R": "101",
+    "S": "0.99",
+    "U": "1.00",
+    "W": "103",
+    "X": "3072",
+    "c": "110",
+    "e": "3.99",
+    "k": "108",
+    "p": "7168",
+    "r": "107",
+    "s": "106",
+    "t": "?",
+    "w": "109",
+    "x": "0",
+    "{ru_maxrss}": "10486783",
+    "{ru_utime}": "1.009999",
+    "{ru_nivcsw}": "110",
+    "{elapsed}": "3.999999",
+}
+
+
+@pytest.mark.parametrize("letter", EXPECTED)
+def test_each_letter_of_known_figures(letter: str) -> None:
+    """Times are rounded down to hundredths, memory to KiB; without the field each is ``?``."""
+    assert _gnu.report(f"%{letter}", ["true"], 0, USAGE, 3.9999994) == EXPECTED[letter]
+    nothing = _gnu.report(f"%{letter}", ["true"], -9, {}, None)
+    assert nothing == ("?%" if letter == "P" else "?")
+
+
+@pytest.mark.parametrize(
+    ("elapsed", "clock", "share"),
+    [(0.0, "0:00.00", "?%"), (59.999, "0:59.99", "3%"), (3599.999, "59:59.99", "0%"), (36061.5, "10:01:01", "0%")],
+)
+def test_clock_of_known_times(elapsed: float, clock: str, share: str) -> None:
+    """From an hour on there are no hundredths; a share of no time is unknown."""
+    assert _gnu.report("%E %P", ["true"], 0, USAGE, elapsed) == f"{clock} {share}"
+
+
+def test_every_field_has_a_name() -> None:
+    """``%{name}`` of each field prints it, in the units of ``rusage.fields``."""
+    for name, value in USAGE.items():
+        text = _gnu.report(f"%{{{name}}}", ["true"], 0, USAGE, 1.0)
+        assert float(text) == value
+    assert USAGE.keys() == rusage.fields.keys()
