@@ -133,6 +133,14 @@ def test_options_after_the_command() -> None:
         ("-v", "--verbose needs a command"),
         ("--append true", "--append needs --output"),
         ("-q true", "--quiet needs --format or --verbose"),
+        (
+            "--limit-maxrss 5MB true",
+            "--limit-maxrss: not a size: '5MB' (expected a number of bytes, or one with KiB, MiB, GiB or TiB)",
+        ),
+        ("--limit-cputime -1 true", "--limit-cputime: not a number of seconds: '-1'"),
+        ("--limit-cputime nan true", "--limit-cputime: not a number of seconds: 'nan'"),
+        ("--limit-cputime inf true", "--limit-cputime: not a number of seconds: 'inf'"),
+        ("--limit-cputime 1s true", "--limit-cputime: not a number of seconds: '1s'"),
         ("--json -p true", "--json excludes --format, --portability and --verbose"),
     ],
 )

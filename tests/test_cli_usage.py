@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 import rusage
-from rusage._cli._own import _human
+from rusage._cli._own import human
 
 
 def test_one_line_per_field(python: Callable[..., str]) -> None:
@@ -30,11 +30,11 @@ def test_json_of_the_own_usage(python: Callable[..., str]) -> None:
 
 def test_bytes_in_binary_units() -> None:
     """The exact number is followed by KiB, MiB or GiB."""
-    assert _human(1023, "bytes") == "1023 bytes"
-    assert _human(1024, "bytes") == "1024 bytes (1.0 KiB)"
-    assert _human(2**20 - 1, "bytes") == "1048575 bytes (1024.0 KiB)"
-    assert _human(3 * 2**19, "bytes") == "1572864 bytes (1.5 MiB)"
-    assert _human(2**30, "bytes") == "1073741824 bytes (1.0 GiB)"
-    assert _human(2**62, "bytes").endswith("(4194304.0 TiB)")
-    assert _human(7, "faults") == "7 faults"
-    assert _human(0.5, "seconds") == "0.500000 s"
+    assert human(1023, "bytes") == "1023 bytes"
+    assert human(1024, "bytes") == "1024 bytes (1.0 KiB)"
+    assert human(2**20 - 1, "bytes") == "1048575 bytes (1024.0 KiB)"
+    assert human(3 * 2**19, "bytes") == "1572864 bytes (1.5 MiB)"
+    assert human(2**30, "bytes") == "1073741824 bytes (1.0 GiB)"
+    assert human(2**62, "bytes").endswith("(4194304.0 TiB)")
+    assert human(7, "faults") == "7 faults"
+    assert human(0.5, "seconds") == "0.500000 s"

@@ -52,6 +52,8 @@ class Options:
     """Of GNU time; None for our own report."""
     first_line = True
     """Whether a report in GNU time's format begins with a line about a program that fails."""
+    limits: dict[str, float] | None = None
+    """Of ``ru_maxrss`` in bytes, of ``cputime`` in seconds."""
 
 
 def _main(arguments: list[str]) -> int:
@@ -78,8 +80,9 @@ def _run_command(command: list[str], options: Options) -> int:
     """Run a program, report its usage on standard error or to a file, and return the exit status to exit with.
 
     The status is the program's, or 128 + n if signal n killed it, 127 if it was not found, 126 if it could not be
-    executed, 125 if the output file could not be opened or the program's status is not available. If SIGINT killed the
-    program, SIGINT then kills this process too. A report that cannot be written does not change the status.
+    executed, 125 if the output file could not be opened or the program's status is not available. If the program has
+    succeeded, it is 123 if a limit was exceeded and 125 if that is unknown. If SIGINT killed the program, SIGINT then
+    kills this process too. A report that cannot be written does not change the status.
 
     Must run in the main thread; leaves the environment, the signal mask and the signal handlers changed.
     """
@@ -111,6 +114,13 @@ def _run_and_report(command: list[str], options: Options, file: TextIO | None) -
             _write(_report(command, options, status, {}, None), file)
         return status
     _write(_report(command, options, code, usage, elapsed), file)
+    if options.limits is not None:
+        from . import _limits  # noqa: PLC0415 (only needed here)
+
+        verdicts = _limits.judge(options.limits, usage)
+        for complaint in filter(None, [verdict.complaint for verdict in verdicts]):
+            _complain(command[0], complaint)
+        code = code or _limits.status(verdicts)
     if code == -_signal.SIGINT and sys.platform != "win32":
         # A shell ends a loop only if SIGINT killed the command.
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
@@ -130,7 +140,7 @@ def _report(command: list[str], options: Options, code: int, usage: dict[str, fl
     if options.json:
         from ._json import ended  # noqa: PLC0415 (slow, and only needed here)
 
-        return ended(command, code, usage, elapsed)
+        return ended(command, code, usage, elapsed, options.limits)
     return _as_text(command if options.append else None, code, usage, elapsed)
 
 

@@ -7,11 +7,12 @@ import io
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
+from .._units import parse_size
 from . import Options
 from ._gnu import POSIX, VERBOSE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import NoReturn
 
 
@@ -38,6 +39,10 @@ OPTIONS = {
         Option("v", "verbose", "", "all figures; wins over -f and -p, of which the last counts"),
         Option("q", "quiet", "", "no line about a program that fails"),
     ],
+    "Limits": [
+        Option("", "limit-maxrss", "SIZE", "exit with 123 if the peak memory was over SIZE, such as 500MiB"),
+        Option("", "limit-cputime", "SECONDS", "exit with 123 if user and system time were over SECONDS"),
+    ],
     "Other": [
         Option("h", "help", "", "print this help and exit"),
         Option("", "version", "", "print the version and exit"),
@@ -62,27 +67,53 @@ def parse(arguments: list[str]) -> tuple[Options, list[str]]:
         pairs, command = getopt.getopt(arguments, letters, names)
     except getopt.GetoptError as error:
         _fail(error.msg)
-    given = [SPELLINGS[key] for key, _ in pairs]
-    if "help" in given or "version" in given:
-        print(_help() if "help" in given else f"rusage {_version()}")
+    given = [(SPELLINGS[key], value) for key, value in pairs]
+    values = dict(given)
+    if "help" in values or "version" in values:
+        print(_help() if "help" in values else f"rusage {_version()}")
         sys.exit()
     options = Options()
-    options.json, options.append = "json" in given, "append" in given
-    for name, (_, value) in zip(given, pairs, strict=True):
-        if name == "output":
-            options.output = value
-        elif name == "format":
-            options.format, options.first_line = value, True
-        elif name == "portability":
-            options.format, options.first_line = POSIX, False
-    if "verbose" in given:
-        options.format, options.first_line = VERBOSE, True
-    if "quiet" in given:
-        options.first_line = False
-    _check(options, given, has_command=bool(command))
+    options.json, options.append, options.output = "json" in values, "append" in values, values.get("output")
+    options.format, first_line = _layout(given)
+    options.first_line = first_line and "quiet" not in values
+    numbers = {name: _number(name, value) for name, value in values.items() if name in NUMBERS}
+    options.limits = {LIMITS[name]: number for name, number in numbers.items() if name in LIMITS} or None
+    _check(options, values, has_command=bool(command))
     if options.format is not None and isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors="surrogateescape")  # %C: the bytes of the command, which need not be text
     return options, command
+
+
+def _layout(given: list[tuple[str, str]]) -> tuple[str | None, bool]:
+    """Return the format of GNU time, if one is asked for, and whether a line about a failure precedes it."""
+    layout: tuple[str | None, bool] = None, True
+    for name, value in given:
+        if name == "verbose":
+            return VERBOSE, True
+        if name in {"format", "portability"}:
+            layout = (value, True) if name == "format" else (POSIX, False)
+    return layout
+
+
+def _number(name: str, value: str) -> float:
+    try:
+        return NUMBERS[name](value)
+    except ValueError as error:
+        _fail(f"--{name}: {error}")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(f"not a number of seconds: {text!r}")
+    return seconds
+
+
+NUMBERS: dict[str, Callable[[str], float]] = {"limit-maxrss": parse_size, "limit-cputime": _seconds}
+LIMITS = {"limit-maxrss": "ru_maxrss", "limit-cputime": "cputime"}
 
 
 def _check(options: Options, given: Iterable[str], *, has_command: bool) -> None:
@@ -117,7 +148,7 @@ def _help() -> str:
         lines += ["", f"{title}:"]
         for letter, name, value, text in group:
             spelling = f"{f'-{letter}, ' if letter else '    '}--{name} {value}"
-            lines.append(f"  {spelling:<22} {text}")
+            lines.append(f"  {spelling:<24} {text}")
     return "\n".join([*lines, "", "example: rusage --json -o usage.json -- make -j4"])
 
 

@@ -10,14 +10,13 @@ def own_usage() -> str:
     """Return one line for each field: its name, its value or "-" if it is not measured, and its meaning."""
     usage, known = getrusage(RUSAGE_SELF)._asdict(), measured(RUSAGE_SELF)
     rows = [
-        (name, _human(usage[name], fields[name].unit) if name in known else "-", fields[name].meaning)
-        for name in fields
+        (name, human(usage[name], fields[name].unit) if name in known else "-", fields[name].meaning) for name in fields
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(2)]
     return "\n".join(f"{name:<{widths[0]}}  {value:>{widths[1]}}  {meaning}" for name, value, meaning in rows)
 
 
-def _human(value: float, unit: str) -> str:
+def human(value: float, unit: str) -> str:
     """Return a value with its unit; bytes also in KiB, MiB, GiB or TiB."""
     if unit == "seconds":
         return f"{value:.6f} s"
