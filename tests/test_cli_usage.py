@@ -17,8 +17,9 @@ def test_one_line_per_field(python: Callable[..., str]) -> None:
 
 
 def test_json_of_the_own_usage(python: Callable[..., str]) -> None:
-    """``--json`` prints one object: each field's value, unit, meaning, and whether it is measured."""
+    """``--json`` prints one object: a version, and each field's value, unit, meaning, and whether it is measured."""
     record = json.loads(python("-m", "rusage", "--json"))
+    assert record.pop("version") == 1
     assert list(record) == list(rusage.fields)
     for name, member in record.items():
         assert member["unit"] == rusage.fields[name].unit

@@ -1,4 +1,4 @@
-"""The reports in JSON."""
+"""The reports in JSON; ``docs/rusage.schema.json`` describes them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ VERSION = 1
 def own_usage() -> str:
     """Return the usage of this process."""
     usage, known = getrusage(RUSAGE_SELF)._asdict(), measured(RUSAGE_SELF)
-    return json.dumps(
-        {
-            name: {"value": usage[name], "unit": field.unit, "measured": name in known, "meaning": field.meaning}
-            for name, field in fields.items()
-        },
-        indent=2,
-    )
+    record: dict[str, object] = {"version": VERSION}
+    for name, field in fields.items():
+        record[name] = {
+            "value": usage[name],
+            "unit": field.unit,
+            "measured": name in known,
+            "meaning": field.meaning,
+        }
+    return json.dumps(record, indent=2)
 
 
 def ended(

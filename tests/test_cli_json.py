@@ -1,0 +1,116 @@
+"""``rusage --json``: every output against ``docs/rusage.schema.json``."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rusage
+
+if sys.platform == "win32":
+    pytest.skip("the programs that run here are those of a Unix", allow_module_level=True)
+
+fastjsonschema: Any = pytest.importorskip("fastjsonschema", reason="fastjsonschema is not installed")
+
+RUSAGE = [sys.executable, "-m", "rusage"]
+PROGRAM = [sys.executable, str(Path(__file__).parent / "programs" / "command.py")]
+SCHEMA = json.loads((Path(__file__).parent.parent / "docs" / "rusage.schema.json").read_text(encoding="utf-8"))
+
+
+def strict(schema: Any) -> Any:
+    """Return a schema that also rejects members that it does not describe."""
+    if isinstance(schema, list):
+        return [strict(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    result = {key: strict(value) for key, value in schema.items()}
+    if "properties" in schema and schema.get("type") == "object":
+        result.setdefault("additionalProperties", False)
+    return result
+
+
+validate = fastjsonschema.compile(strict(SCHEMA))
+
+
+def refuse_constant(name: str) -> None:
+    """Fail at NaN and Infinity, which are not JSON."""
+    raise AssertionError(name)
+
+
+def output(*words: str | bytes, before: list[str] = RUSAGE) -> dict[str, Any]:
+    """Run the command with ``--json``, validate what it reports and return it."""
+    done = subprocess.run([*before, "--json", *words], capture_output=True, check=False)
+    text = (done.stderr if words else done.stdout).decode("ascii").splitlines()
+    record: dict[str, Any] = json.loads("".join(text if not words else text[:1]), parse_constant=refuse_constant)
+    validate(record)
+    return record
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["true"],
+        ["sh", "-c", "exit 3"],
+        ["sh", "-c", "kill -9 $$"],
+        ["true", b"\xff", "\u00e9", ""],
+        ["--limit-maxrss", "1", "--limit-cputime", "60", "true"],
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("way", [None, "usual", "subprocess"])
+def test_programs_match_the_schema(words: list[str | bytes], way: str | None) -> None:
+    """Also where no peak is measured, and as on systems without a launcher."""
+    record = output(*words, before=RUSAGE if way is None else [*PROGRAM, way, "no_peak"])
+    assert (record["exit_status"] is None) is (record["signal"] is not None)
+    assert record["units"].keys() == {"elapsed", *record["usage"]}
+
+
+def test_own_usage_matches_the_schema() -> None:
+    """All sixteen fields, whether they are measured or not."""
+    assert list(output()) == ["version", *rusage.fields]
+
+
+def test_schema_names_the_fields() -> None:
+    """In their order."""
+    definitions = SCHEMA["definitions"]
+    assert definitions["name"]["enum"] == list(rusage.fields)
+    assert definitions["process"]["required"] == ["version", *rusage.fields]
+    assert list(definitions["process"]["properties"]) == ["version", *rusage.fields]
+
+
+WRONG: list[tuple[list[str], Any]] = [
+    (["version"], 2),
+    (["version"], None),
+    (["command"], "true"),
+    (["exit_status"], -9),
+    (["signal"], 0),
+    (["elapsed"], "0.1"),
+    (["usage", "ru_utime"], -1),
+    (["usage", "ru_other"], 1),
+    (["units", "ru_other"], "bytes"),
+    (["limits"], {"ru_maxrss": 5}),
+    (["other"], 1),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), WRONG, ids=repr)
+def test_schema_rejects_other_records(path: list[str], value: Any) -> None:
+    """The validation can fail."""
+    record = output("true")
+    changed = copy.deepcopy(record)
+    *outer, last = path
+    inside = changed
+    for key in outer:
+        inside = inside[key]
+    if value is None:
+        del inside[last]
+    else:
+        inside[last] = value
+    with pytest.raises(fastjsonschema.JsonSchemaException):
+        validate(changed)
