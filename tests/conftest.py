@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from terminals import Start
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -55,3 +56,24 @@ def program(python: Callable[..., str]) -> Callable[..., str]:
         return python(str(PROGRAMS / name), *arguments, before=before, PYTHONPATH=path)
 
     return run
+
+
+@pytest.fixture
+def on_terminal() -> Iterator[Start]:
+    """Return a function that runs a command on a pseudo-terminal of its own, and returns the leader and our end."""
+    pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
+    started = []
+
+    def start(*command: str, how: str = "run") -> tuple["subprocess.Popen[bytes]", int]:
+        ours, theirs = pty.openpty()
+        program = str(PROGRAMS / "terminal.py")
+        leader = subprocess.Popen([sys.executable, program, how, *command], stdin=theirs, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+        started.append((leader, ours))
+        return leader, ours
+
+    yield start
+    for leader, ours in started:
+        leader.kill()
+        leader.wait()
+        os.close(ours)

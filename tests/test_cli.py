@@ -4,18 +4,18 @@ import io
 import json
 import os
 import platform
-import select
 import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from terminals import Start, hang_up, read_until
 
 import rusage
 from rusage._cli import _run
@@ -140,6 +140,12 @@ def test_options_after_the_command() -> None:
         ("--limit-cputime -1 true", "--limit-cputime: not a number of seconds: '-1'"),
         ("--limit-cputime nan true", "--limit-cputime: not a number of seconds: 'nan'"),
         ("--limit-cputime inf true", "--limit-cputime: not a number of seconds: 'inf'"),
+        ("-n 0 true", "--runs: not a number of runs: '0'"),
+        ("-n -1 true", "--runs: not a number of runs: '-1'"),
+        ("-n 5 --warmup x true", "--warmup: not a number of runs: 'x'"),
+        ("--warmup 1 true", "--warmup and --ignore-failure need --runs"),
+        ("--ignore-failure true", "--warmup and --ignore-failure need --runs"),
+        ("-n 2 -v true", "--runs excludes --format, --portability and --verbose"),
         ("--limit-cputime 1s true", "--limit-cputime: not a number of seconds: '1s'"),
         ("--json -p true", "--json excludes --format, --portability and --verbose"),
     ],
@@ -151,12 +157,17 @@ def test_wrong_usage_is_status_2(options: str, text: str) -> None:
     assert done.stderr == f"rusage: {text}\nTry 'rusage --help' for the options.\n"
 
 
-def test_help_has_an_example() -> None:
-    """``-h`` fits a screen."""
+def test_help_fits_a_screen() -> None:
+    """24 lines of 80 columns, with the prompt; three examples."""
     done = run("-h")
-    assert done.returncode == 0
-    assert len(done.stdout.splitlines()) <= 24
-    assert "example: rusage " in done.stdout
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert len(lines) <= 23
+    assert max(map(len, lines)) <= 80
+    examples = [line[10:] for line in lines[-3:]]
+    assert lines[-3].startswith("Examples:")
+    assert all(example.startswith("rusage ") for example in examples)
+    assert run("--help").stdout == done.stdout
 
 
 def test_file_descriptors_pass_through() -> None:
@@ -246,20 +257,6 @@ def test_command_in_another_pid_namespace() -> None:
     assert "peak memory" not in done.stderr
 
 
-def read_until(fd: int, *texts: bytes) -> bytes:
-    """Read until one of the texts has come, and fail at end of file or after a minute."""
-    seen = b""
-    while not any(text in seen for text in texts):
-        assert select.select([fd], [], [], 60)[0], seen
-        try:
-            more = os.read(fd, 4096)
-        except OSError:  # the end of a pseudo-terminal on Linux
-            more = b""
-        assert more, seen
-        seen += more
-    return seen
-
-
 def test_reading_ends_at_end_of_file() -> None:
     """A program that exits early must not make a test run for ever."""
     read, write = os.pipe()
@@ -308,13 +305,6 @@ def test_untrusted_proc_environ(content: bytes | None, monkeypatch: pytest.Monke
     assert dict(os.environ) == before
 
 
-STATE = """
-import signal
-print(sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, []))))
-print([int(number) for number in sorted(signal.valid_signals()) if signal.getsignal(number) == signal.SIG_IGN])
-"""
-
-
 @pytest.mark.skipif(
     platform.python_implementation() == "PyPy", reason="PyPy's getsignal does not know what it inherits"
 )
@@ -329,7 +319,10 @@ def test_signal_mask_and_dispositions_pass_through(words: list[str]) -> None:
 
     shown = [
         subprocess.run(
-            [*before, sys.executable, "-c", STATE], capture_output=True, check=True, preexec_fn=change
+            [*before, sys.executable, str(PROGRAMS / "signal_state.py")],
+            capture_output=True,
+            check=True,
+            preexec_fn=change,
         ).stdout
         for before in ([], words)
     ]
@@ -531,37 +524,6 @@ def test_version_option() -> None:
     """The version of the installed distribution."""
     done = run("--version")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"rusage {version('rusage')}\n", "")
-
-
-Start = Callable[..., tuple["subprocess.Popen[bytes]", int]]
-
-
-@pytest.fixture
-def on_terminal() -> Iterator[Start]:
-    """Return a function that runs a command on a pseudo-terminal of its own, and returns the leader and our end."""
-    pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
-    started = []
-
-    def start(*command: str, how: str = "run") -> tuple["subprocess.Popen[bytes]", int]:
-        ours, theirs = pty.openpty()
-        program = str(PROGRAMS / "terminal.py")
-        leader = subprocess.Popen([sys.executable, program, how, *command], stdin=theirs, stdout=theirs, stderr=theirs)
-        os.close(theirs)
-        started.append((leader, ours))
-        return leader, ours
-
-    yield start
-    for leader, ours in started:
-        leader.kill()
-        leader.wait()
-        os.close(ours)
-
-
-def hang_up(terminal: int) -> None:
-    """Close our end of a pseudo-terminal; the file descriptor stays in use."""
-    null = os.open(os.devnull, os.O_RDWR)
-    os.dup2(null, terminal)
-    os.close(null)
 
 
 KEYS = [(b"\x03", b"(SIGINT)", -signal.SIGINT), (b"\x1c", b"(SIGQUIT)", 128 + signal.SIGQUIT)]

@@ -46,8 +46,9 @@ def refuse_constant(name: str) -> None:
 def output(*words: str | bytes, before: list[str] = RUSAGE) -> dict[str, Any]:
     """Run the command with ``--json``, validate what it reports and return it."""
     done = subprocess.run([*before, "--json", *words], capture_output=True, check=False)
-    text = (done.stderr if words else done.stdout).decode("ascii").splitlines()
-    record: dict[str, Any] = json.loads("".join(text if not words else text[:1]), parse_constant=refuse_constant)
+    lines = (done.stderr if words else done.stdout).decode("ascii").splitlines()
+    text = "".join(line for line in lines if not line.startswith("rusage: "))
+    record: dict[str, Any] = json.loads(text, parse_constant=refuse_constant)
     validate(record)
     return record
 
@@ -69,6 +70,25 @@ def test_programs_match_the_schema(words: list[str | bytes], way: str | None) ->
     record = output(*words, before=RUSAGE if way is None else [*PROGRAM, way, "no_peak"])
     assert (record["exit_status"] is None) is (record["signal"] is not None)
     assert record["units"].keys() == {"elapsed", *record["usage"]}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["true"],
+        ["--warmup", "2", "false"],
+        ["--ignore-failure", "sh", "-c", "kill -9 $$"],
+        ["sh", "-c", "exit 3"],
+        ["--limit-maxrss", "1", "--limit-cputime", "60", "true"],
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("runs", ["1", "6"])
+@pytest.mark.parametrize("way", [None, "usual", "subprocess"])
+def test_series_match_the_schema(words: list[str], runs: str, way: str | None) -> None:
+    """Also one that has ended early, or has no run that counts."""
+    record = output("-n", runs, *words, before=RUSAGE if way is None else [*PROGRAM, way, "no_peak"])
+    assert len(record["runs"]) == (int(runs) if words[-1] in {"true", "kill -9 $$"} else words[-1] == "exit 3")
 
 
 def test_own_usage_matches_the_schema() -> None:

@@ -88,11 +88,12 @@ def test_limits_in_json() -> None:
     assert "limits" not in json.loads(Path("report").read_text())
 
 
-def test_limit_itself_is_not_over() -> None:
+def test_limit_itself_is_not_over(capsys: pytest.CaptureFixture[str]) -> None:
     """A limit is the largest allowed value; of two limits, the unknown one decides."""
     usage = {"ru_maxrss": 100.0, "ru_utime": 1.0, "ru_stime": 2.0}
-    at, over = _limits.judge({"ru_maxrss": 100, "cputime": 2.9}, usage)
-    assert (at.over, over.over) == (False, True)
-    assert [_limits.status([at]), _limits.status([at, over])] == [0, 123]
-    unknown = _limits.judge({"cputime": 1}, {"ru_utime": 5.0})
-    assert _limits.status([over, *unknown]) == 125
+    assert _limits.check({"ru_maxrss": 100, "cputime": 3}, [usage], "program") == 0
+    assert capsys.readouterr().err == ""
+    assert _limits.check({"ru_maxrss": 100, "cputime": 2.9}, [usage], "program") == 123
+    assert capsys.readouterr().err == "rusage: program: CPU time 3.000000 s is over the limit of 2.900000 s\n"
+    assert _limits.check({"ru_maxrss": 1, "cputime": 9}, [{"ru_maxrss": 2}], "program") == 125
+    assert len(capsys.readouterr().err.splitlines()) == 2

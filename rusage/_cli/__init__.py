@@ -11,13 +11,15 @@ import sys
 
 from .._fields import FIELDS
 from .._getrusage import fields
-from ._run import run
+from ._run import Signals, run
 
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     import signal as _signal
     from typing import TextIO
+
+    from ._run import Ended
 else:
     import _signal  # the C module: importing signal itself is slow
 
@@ -37,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
             if sys.stdout is not None:
                 sys.stdout.flush()
     except OSError as error:
-        _complain("standard output", error.strerror)
+        complain("standard output", error.strerror)
         _discard(sys.stdout)
         return CANCELED
 
@@ -54,6 +56,11 @@ class Options:
     """Whether a report in GNU time's format begins with a line about a program that fails."""
     limits: dict[str, float] | None = None
     """Of ``ru_maxrss`` in bytes, of ``cputime`` in seconds."""
+    runs: int | None = None
+    """How often to run the program; None for a single run."""
+    warmup = 0
+    """How many runs to make before those that count."""
+    ignore_failure = False
 
 
 def _main(arguments: list[str]) -> int:
@@ -86,6 +93,10 @@ def _run_command(command: list[str], options: Options) -> int:
 
     Must run in the main thread; leaves the environment, the signal mask and the signal handlers changed.
     """
+    if options.runs is not None:
+        from ._series import empty_standard_input  # noqa: PLC0415 (only needed here)
+
+        empty_standard_input()  # before a file is opened that could become it
     if options.output is None:
         return _run_and_report(command, options, sys.stderr)
     try:  # text may hold the command's bytes, which need not be UTF-8
@@ -93,7 +104,7 @@ def _run_command(command: list[str], options: Options) -> int:
             options.output, "a" if options.append else "w", encoding="utf-8", errors="surrogateescape"
         )
     except OSError as error:
-        _complain(options.output, error.strerror)
+        complain(options.output, error.strerror)
         return CANCELED
     try:
         return _run_and_report(command, options, file)
@@ -102,25 +113,39 @@ def _run_command(command: list[str], options: Options) -> int:
 
 
 def _run_and_report(command: list[str], options: Options, file: TextIO | None) -> int:
+    if options.runs is not None:
+        from ._series import run_series  # noqa: PLC0415 (only needed here)
+
+        return run_series(command, options, file)
+    ended = attempt(command, Signals())
+    if isinstance(ended, int):
+        if options.format is not None and ended != CANCELED:  # GNU time reports a failed start too
+            write(_report(command, options, ended, {}, None), file)
+        return ended
+    code, usage, elapsed = ended
+    write(_report(command, options, code, usage, elapsed), file)
+    if options.limits is not None:
+        from ._limits import check  # noqa: PLC0415 (only needed here)
+
+        status = check(options.limits, [usage], command[0])
+        code = code or status
+    return exit_status(code)
+
+
+def attempt(command: list[str], signals: Signals) -> Ended | int:
+    """Run a program; if it cannot be started, print an error message and return the exit status for that."""
     try:
-        code, usage, elapsed = run(command)
+        return run(command, signals)
     except ChildProcessError:
-        _complain(command[0], "the exit status is not available: it was waited for elsewhere")
+        complain(command[0], "the exit status is not available: it was waited for elsewhere")
         return CANCELED
     except OSError as error:
-        _complain(command[0], error.strerror)
-        status = NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_EXECUTE
-        if options.format is not None:  # GNU time reports this too
-            _write(_report(command, options, status, {}, None), file)
-        return status
-    _write(_report(command, options, code, usage, elapsed), file)
-    if options.limits is not None:
-        from . import _limits  # noqa: PLC0415 (only needed here)
+        complain(command[0], error.strerror)
+        return NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_EXECUTE
 
-        verdicts = _limits.judge(options.limits, usage)
-        for complaint in filter(None, [verdict.complaint for verdict in verdicts]):
-            _complain(command[0], complaint)
-        code = code or _limits.status(verdicts)
+
+def exit_status(code: int) -> int:
+    """Return the exit status for an exit code as in subprocess; if it is SIGINT, kill this process with SIGINT."""
     if code == -_signal.SIGINT and sys.platform != "win32":
         # A shell ends a loop only if SIGINT killed the command.
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
@@ -144,7 +169,7 @@ def _report(command: list[str], options: Options, code: int, usage: dict[str, fl
     return _as_text(command if options.append else None, code, usage, elapsed)
 
 
-def _write(report: str, file: TextIO | None) -> None:
+def write(report: str, file: TextIO | None) -> None:
     """Write a report; print an error message if that fails."""
     if file is None:  # the caller closed standard error
         return
@@ -156,10 +181,10 @@ def _write(report: str, file: TextIO | None) -> None:
     except OSError as error:
         _discard(file)
         if file is not sys.stderr:
-            _complain(file.name, error.strerror)
+            complain(file.name, error.strerror)
 
 
-def _complain(name: str, text: str | None) -> None:
+def complain(name: str, text: str | None) -> None:
     """Print an error message on standard error, if that is possible."""
     if sys.stderr is not None:
         try:
@@ -205,12 +230,18 @@ def _as_text(command: list[str] | None, code: int, usage: dict[str, float], elap
     row("block I/O", f"{{}} in, {{}} out ({fields['ru_inblock'].unit})", "ru_inblock", "ru_oublock")
     for name in [*usage]:
         row(FIELDS[name].meaning, f"{{}} {fields[name].unit}", name)
-    rows["exit status" if code >= 0 else "killed by"] = f"{code}" if code >= 0 else _signal_name(-code)
+    rows["exit status" if code >= 0 else "killed by"] = f"{code}" if code >= 0 else signal_name(-code)
+    return lines(rows)
+
+
+def lines(rows: dict[str, str]) -> str:
+    """Return one line for each label and its text."""
     width = max(map(len, rows))
     return "\n".join(f"{label:<{width}}  {text}" for label, text in rows.items())
 
 
-def _signal_name(number: int) -> str:
+def signal_name(number: int) -> str:
+    """Return what a report calls a signal."""
     import signal  # noqa: PLC0415 (slow, and rarely needed)
 
     try:

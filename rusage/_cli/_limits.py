@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from . import CANCELED, complain
 from ._own import human
 
 OVER = 123  # unused by env(1), nohup(1), timeout(1) and the shells
-NOT_MEASURED = 125  # as for everything that prevents a result
 WORDS = {"ru_maxrss": "peak memory", "cputime": "CPU time"}
 UNITS = {"ru_maxrss": "bytes", "cputime": "seconds"}
 
@@ -29,11 +29,9 @@ class Verdict(NamedTuple):
 
     @property
     def complaint(self) -> str:
-        """What is wrong; empty if the limit was kept."""
+        """What is wrong, if the limit was exceeded or that is unknown."""
         if self.value is None:
             return f"{WORDS[self.name]} was not measured: its limit cannot be checked"
-        if not self.over:
-            return ""
         value, limit = (human(number, UNITS[self.name]) for number in (self.value, self.limit))
         return f"{WORDS[self.name]} {value} is over the limit of {limit}"
 
@@ -46,8 +44,12 @@ def judge(limits: dict[str, float], usage: dict[str, float]) -> list[Verdict]:
     return [Verdict(name, limit, values[name]) for name, limit in limits.items()]
 
 
-def status(verdicts: list[Verdict]) -> int:
-    """Return the exit status of a program that has succeeded."""
-    if any(verdict.over is None for verdict in verdicts):
-        return NOT_MEASURED
-    return OVER if any(verdict.over for verdict in verdicts) else 0
+def check(limits: dict[str, float], runs: list[dict[str, float]], command: str) -> int:
+    """Print an error message for each limit that was exceeded or cannot be checked; return the exit status."""
+    status = 0
+    for number, usage in enumerate(runs, 1):
+        for verdict in judge(limits, usage):
+            if verdict.over is not False:
+                complain(command if len(runs) == 1 else f"{command}: run {number}", verdict.complaint)
+                status = max(status, CANCELED if verdict.over is None else OVER)
+    return status

@@ -27,28 +27,38 @@ class Option(NamedTuple):
     text: str
 
 
+SUMMARY = "Run a command and report its resource usage, or that of rusage without one."
+
 OPTIONS = {
     "Report": [
-        Option("o", "output", "FILE", "write the report to FILE instead of standard error"),
-        Option("a", "append", "", "append to FILE; each text report begins with the command"),
-        Option("", "json", "", "one JSON object with exact numbers"),
-    ],
-    "Report of GNU time": [
-        Option("f", "format", "FORMAT", "the format of GNU time, and %{elapsed}, %{ru_maxrss}, ..."),
-        Option("p", "portability", "", "real, user and system time as POSIX wants them"),
-        Option("v", "verbose", "", "all figures; wins over -f and -p, of which the last counts"),
-        Option("q", "quiet", "", "no line about a program that fails"),
-    ],
-    "Limits": [
-        Option("", "limit-maxrss", "SIZE", "exit with 123 if the peak memory was over SIZE, such as 500MiB"),
-        Option("", "limit-cputime", "SECONDS", "exit with 123 if user and system time were over SECONDS"),
-    ],
-    "Other": [
+        Option("o", "output", "FILE", "write the report to FILE, not to standard error"),
+        Option("a", "append", "", "append to FILE, with the command in text reports"),
+        Option("", "json", "", "print one JSON object with exact numbers"),
         Option("h", "help", "", "print this help and exit"),
         Option("", "version", "", "print the version and exit"),
     ],
+    "Report as from GNU time 1.9": [
+        Option("f", "format", "FORMAT", "its letters, and fields by name: %{ru_maxrss}"),
+        Option("p", "portability", "", "real, user and system time as in POSIX"),
+        Option("v", "verbose", "", "all figures, whatever -f and -p say"),
+        Option("q", "quiet", "", "without the line about a failure"),
+    ],
+    "Series of runs": [
+        Option("n", "runs", "RUNS", "run the command RUNS times, report statistics"),
+        Option("", "warmup", "N", "run it N times before that"),
+        Option("", "ignore-failure", "", "continue after a run that fails, and count it"),
+    ],
+    "Limits, whose excess makes the exit status 123": [
+        Option("", "limit-maxrss", "SIZE", "of the peak memory, such as 500MiB"),
+        Option("", "limit-cputime", "SECONDS", "of user and system time together"),
+    ],
 }
 
+EXAMPLES = [
+    ("rusage --json -o usage.json make -j4", "Write the usage of a build to a file."),
+    ("rusage -f '%e %M' make -j4", "Print the elapsed seconds and the peak memory in KiB."),
+    ("rusage -n 20 --limit-maxrss 500MiB -- ./test", "Run a test 20 times, and fail if it used more memory once."),
+]
 
 SPELLINGS = {
     spelling: option.name
@@ -78,6 +88,8 @@ def parse(arguments: list[str]) -> tuple[Options, list[str]]:
     options.first_line = first_line and "quiet" not in values
     numbers = {name: _number(name, value) for name, value in values.items() if name in NUMBERS}
     options.limits = {LIMITS[name]: number for name, number in numbers.items() if name in LIMITS} or None
+    options.runs, options.warmup = _count("runs", values), _count("warmup", values) or 0
+    options.ignore_failure = "ignore-failure" in values
     _check(options, values, has_command=bool(command))
     if options.format is not None and isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors="surrogateescape")  # %C: the bytes of the command, which need not be text
@@ -93,6 +105,14 @@ def _layout(given: list[tuple[str, str]]) -> tuple[str | None, bool]:
         if name in {"format", "portability"}:
             layout = (value, True) if name == "format" else (POSIX, False)
     return layout
+
+
+def _count(name: str, values: dict[str, str]) -> int | None:
+    """Return how many runs an option asks for."""
+    text = values.get(name)
+    if text is not None and (not text.isdecimal() or (name == "runs" and int(text) == 0)):
+        _fail(f"--{name}: not a number of runs: {text!r}")
+    return None if text is None else int(text)
 
 
 def _number(name: str, value: str) -> float:
@@ -126,6 +146,10 @@ def _check(options: Options, given: Iterable[str], *, has_command: bool) -> None
         _fail("--append needs --output")
     if options.format is None and "quiet" in given:
         _fail("--quiet needs --format or --verbose")
+    if options.runs is None and (options.warmup or options.ignore_failure):
+        _fail("--warmup and --ignore-failure need --runs")
+    if options.runs is not None and options.format is not None:
+        _fail("--runs excludes --format, --portability and --verbose")
     if options.json and options.format is not None:
         _fail("--json excludes --format, --portability and --verbose")
 
@@ -138,18 +162,16 @@ def _fail(text: str) -> NoReturn:
 
 
 def _help() -> str:
-    """Return what ``-h`` prints."""
-    lines = [
-        "usage: rusage [option ...] [--] [command [argument ...]]",
-        "",
-        "Run a command and report its resource usage; without a command, report that of this process.",
-    ]
+    """Return what ``-h`` prints: at most 23 lines of 80 columns, so that a small terminal shows it and the prompt."""
+    lines = ["usage: rusage [option ...] [--] [command [argument ...]]", SUMMARY]
     for title, group in OPTIONS.items():
-        lines += ["", f"{title}:"]
+        lines.append(f"{title}:")
         for letter, name, value, text in group:
             spelling = f"{f'-{letter}, ' if letter else '    '}--{name} {value}"
-            lines.append(f"  {spelling:<24} {text}")
-    return "\n".join([*lines, "", "example: rusage --json -o usage.json -- make -j4"])
+            lines.append(f"  {spelling:<25} {text}")
+    for at, (example, _) in enumerate(EXAMPLES):
+        lines.append(f"{'' if at else 'Examples:':<9} {example}")
+    return "\n".join(lines)
 
 
 def _version() -> str:

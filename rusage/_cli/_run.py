@@ -42,7 +42,38 @@ if sys.platform != "win32":
 SI_KERNEL = {"linux": 0x80, "freebsd": 0x10006}.get(sys.platform.rstrip("0123456789"))
 
 
-def run(command: list[str]) -> Ended:
+class Signals:
+    """The signals of this process while programs run, for one run or a series of them."""
+
+    def __init__(self, *, note_keyboard: bool = False) -> None:
+        """Record what the caller ignores. *note_keyboard*: ``received`` gets the terminal's signals too."""
+        self.keyboard = [number for number in KEYBOARD if not _is_ignored(number)]
+        self.forwarded = [number for number in FORWARDED if not _is_ignored(number)]
+        self.note_keyboard = note_keyboard
+        self.received: list[int] = []
+        self.mask: set[int] | None = None
+        """The caller's signal mask, once this process has blocked signals."""
+
+    def note(self, number: int, _: object) -> None:
+        """Handle a signal."""
+        self.received.append(number)
+
+    if sys.platform != "win32":
+
+        def block(self) -> set[int]:
+            """Block SIGCHLD and the signals that are forwarded; return the caller's signal mask."""
+            mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, [*self.forwarded, _signal.SIGCHLD])
+            if self.mask is None:
+                self.mask = mask
+            return self.mask
+
+        def restore(self) -> None:
+            """Return to the caller's signal mask."""
+            if self.mask is not None:
+                _signal.pthread_sigmask(_signal.SIG_SETMASK, self.mask)
+
+
+def run(command: list[str], signals: Signals) -> Ended:
     """Run a program and return how it ended. Raises ``OSError`` if it cannot be started.
 
     The program inherits all file descriptors, and the signals that the caller ignores or blocks. SIGPIPE and SIGXFSZ
@@ -51,9 +82,7 @@ def run(command: list[str]) -> Ended:
     if not command[0]:  # a search in PATH would find the directories themselves
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     _restore_environment()
-    keyboard = [number for number in KEYBOARD if not _is_ignored(number)]
-    forwarded = [number for number in FORWARDED if not _is_ignored(number)]
-    return _by_launcher(command, keyboard, forwarded) or _by_subprocess(command, keyboard, forwarded)
+    return _by_launcher(command, signals) or _by_subprocess(command, signals)
 
 
 def _restore_environment() -> None:
@@ -93,14 +122,14 @@ else:
 
 if sys.platform != "win32":
 
-    def _forward(pid: int, numbers: list[int], poll: Callable[[], T | None], early: list[int]) -> T:
+    def _forward(pid: int, signals: Signals, poll: Callable[[], T | None], early: list[int]) -> T:
         """Forward signals to a child until it has ended, and return what *poll* then returns.
 
         The caller has blocked the signals and SIGCHLD. Only *poll* waits for the child, so no signal can reach another
         process that reuses its PID. *early*: signals received before the start.
         """
         take = getattr(_signal, "sigwaitinfo", None)  # not on macOS, OpenBSD and PyPy
-        expected = [*numbers, _signal.SIGCHLD]
+        expected = [*signals.forwarded, _signal.SIGCHLD]
         while (ended := poll()) is None:
             code = None
             if early:
@@ -113,9 +142,12 @@ if sys.platform != "win32":
                     number = _signal.sigwait(expected)
                 except InterruptedError:
                     continue
+            if number == _signal.SIGCHLD:
+                continue
+            signals.received.append(number)
             # The kernel sends a hangup to the whole foreground group, or only to the session leader.
             hangup = number == _signal.SIGHUP and code is not None and code == SI_KERNEL
-            if number != _signal.SIGCHLD and not (hangup and os.getsid(0) != os.getpid()):
+            if not (hangup and os.getsid(0) != os.getpid()):
                 try:  # noqa: SIM105 (importing contextlib is slow)
                     os.kill(pid, number)
                 except PermissionError:  # the program runs as another user now
@@ -125,21 +157,21 @@ if sys.platform != "win32":
 
 if sys.platform == "linux":
 
-    def _by_launcher(command: list[str], keyboard: list[int], forwarded: list[int]) -> Ended | None:
+    def _by_launcher(command: list[str], signals: Signals) -> Ended | None:
         """Run a program through the launcher and return how it ended, or None if that is not possible.
 
         Imports neither subprocess nor signal: importing them takes longer than many programs run.
         """
         if not hasattr(os, "posix_spawn"):  # PyPy
             return None
-        for number in keyboard:
-            _signal.signal(number, _signal.SIG_IGN)
+        for number in signals.keyboard:
+            _signal.signal(number, signals.note if signals.note_keyboard else _signal.SIG_IGN)
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # while it is ignored, there is no exit status
-        mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, [*forwarded, _signal.SIGCHLD])
+        mask = signals.block()
         began = time.perf_counter()
-        started = launcher.spawn(command, [_signal.SIGPIPE, _signal.SIGXFSZ, *keyboard], mask)
+        started = launcher.spawn(command, [_signal.SIGPIPE, _signal.SIGXFSZ, *signals.keyboard], mask)
         if not started.pid:
-            _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+            signals.restore()
             return None
         if started.outcome is launcher.KILLED:
             return os.waitstatus_to_exitcode(started.status), {}, time.perf_counter() - began
@@ -148,7 +180,7 @@ if sys.platform == "linux":
             pid, status, usage = _wait.reap(started.pid, os.WNOHANG)
             return (status, usage) if pid else None
 
-        status, usage = _forward(started.pid, forwarded, poll, [])
+        status, usage = _forward(started.pid, signals, poll, [])
         elapsed = time.perf_counter() - began
         peak_is_own = started.outcome is launcher.ISOLATED and usage.ru_maxrss > 0
         known = WAITED if peak_is_own else WAITED_BUT_PEAK
@@ -156,24 +188,25 @@ if sys.platform == "linux":
 
 else:
 
-    def _by_launcher(command: list[str], keyboard: list[int], forwarded: list[int]) -> Ended | None:  # noqa: ARG001 (the signature of Linux's)
+    def _by_launcher(command: list[str], signals: Signals) -> Ended | None:  # noqa: ARG001 (the signature of Linux's)
         """Return None: the launcher exists only on Linux."""
         return None
 
 
-def _by_subprocess(command: list[str], keyboard: list[int], forwarded: list[int]) -> Ended:
+def _by_subprocess(command: list[str], signals: Signals) -> Ended:
     """Run a program and return how it ended."""
     from .._children.popen import Popen  # noqa: PLC0415 (imports subprocess, which is slow)
 
     early: list[int] = []
     # Install handlers: the program would inherit ignored and blocked signals.
-    for number in keyboard:
-        _signal.signal(number, lambda *_: None)
-    for number in forwarded:
+    for number in signals.keyboard:
+        _signal.signal(number, signals.note)
+    for number in signals.forwarded:
         _signal.signal(number, lambda received, _: early.append(received))
     if sys.platform != "win32":
         # The BSDs discard a blocked signal whose default action is to ignore it.
         _signal.signal(_signal.SIGCHLD, lambda *_: None)
+        signals.restore()
     began = time.perf_counter()
     try:
         process = Popen(command, close_fds=False)
@@ -186,8 +219,8 @@ def _by_subprocess(command: list[str], keyboard: list[int], forwarded: list[int]
         began = time.perf_counter()
         process = Popen(["/bin/sh", path, *command[1:]], close_fds=False)  # a script without a shebang: execvp(3)
     if sys.platform != "win32" and FORWARDED:
-        _signal.pthread_sigmask(_signal.SIG_BLOCK, [*forwarded, _signal.SIGCHLD])
-        code = _forward(process.pid, forwarded, process.poll, early)
+        signals.block()
+        code = _forward(process.pid, signals, process.poll, early)
     else:
         code = process.wait()
     elapsed = time.perf_counter() - began

@@ -1,0 +1,29 @@
+"""Pseudo-terminals, on which tests run the command; ``conftest.py`` has the fixture."""
+
+import os
+import select
+import subprocess  # noqa: TC003 (Start is evaluated)
+from collections.abc import Callable
+
+Start = Callable[..., tuple["subprocess.Popen[bytes]", int]]
+
+
+def read_until(fd: int, *texts: bytes) -> bytes:
+    """Read until one of the texts has come, and fail at end of file or after a minute."""
+    seen = b""
+    while not any(text in seen for text in texts):
+        assert select.select([fd], [], [], 60)[0], seen
+        try:
+            more = os.read(fd, 4096)
+        except OSError:  # the end of a pseudo-terminal on Linux
+            more = b""
+        assert more, seen
+        seen += more
+    return seen
+
+
+def hang_up(terminal: int) -> None:
+    """Close our end of a pseudo-terminal; the file descriptor stays in use."""
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, terminal)
+    os.close(null)

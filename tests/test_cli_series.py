@@ -1,0 +1,313 @@
+"""``rusage -n RUNS``."""
+
+import json
+import os
+import platform
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from terminals import Start, read_until
+
+import rusage
+from rusage._children import inherited
+from rusage._cli import _series
+
+if sys.platform == "win32":
+    pytest.skip("the programs that run here are those of a Unix", allow_module_level=True)
+
+PROGRAMS = Path(__file__).parent / "programs"
+RUSAGE = [sys.executable, "-m", "rusage"]
+BY_SUBPROCESS = [sys.executable, str(PROGRAMS / "command.py"), "subprocess", "plain"]
+both_ways = pytest.mark.parametrize("words", [RUSAGE, BY_SUBPROCESS], ids=["usual", "by subprocess"])
+needs_peak = pytest.mark.skipif(
+    "ru_maxrss" not in rusage.run(["true"]).measured, reason="the peak of a child is not measured here"
+)
+MIB = 2**20
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each test in a folder of its own: programs count their runs there."""
+    monkeypatch.chdir(tmp_path)
+
+
+def nth(number: int, usual: str, unusual: str) -> list[str]:
+    """Return a program that does something else in one of its runs; the file ``count`` has a byte for each run."""
+    return [sys.executable, str(PROGRAMS / "nth_run.py"), "count", str(number), usual, unusual]
+
+
+def runs_made() -> int:
+    """Return how often the program of ``nth`` has run."""
+    return len(Path("count").read_bytes())
+
+
+def run(*arguments: str, words: list[str] = RUSAGE, **keywords: Any) -> "subprocess.CompletedProcess[str]":
+    """Run the command with a file for the report, so that standard error has only what is not in it."""
+    done = subprocess.run([*words, "-o", "report", *arguments], capture_output=True, text=True, check=False, **keywords)
+    assert isinstance(done, subprocess.CompletedProcess)
+    return done
+
+
+def table() -> dict[str, list[str]]:
+    """Return the words of each line of the report by its label."""
+    lines = [line.rsplit("  ", 5) for line in Path("report").read_text().splitlines()]
+    return {line[0].split("  ")[0].strip(): " ".join(line).split()[1:] for line in lines}
+
+
+def record() -> Any:
+    """Return the report in JSON."""
+    return json.loads(Path("report").read_text())
+
+
+@needs_peak
+def test_each_run_has_its_own_peak() -> None:
+    """Run 3 allocates 300 MiB, the others 10 MiB; the large one is called an outlier."""
+    assert run("--json", "-n", "6", *nth(3, "allocate=10", "allocate=300")).returncode == 0
+    peaks = [made["usage"]["ru_maxrss"] for made in record()["runs"]]
+    assert peaks[2] >= 300 * MIB
+    assert max(peaks[:2] + peaks[3:]) < 100 * MIB
+    assert record()["outliers"]["ru_maxrss"] == [3]
+    assert record()["summary"]["ru_maxrss"]["max"] == peaks[2]
+
+
+@needs_peak
+@pytest.mark.skipif(not shutil.which("time"), reason="there is no GNU time")
+def test_peak_agrees_with_gnu_time() -> None:
+    """Within the error of the kernel's counters."""
+    run("--json", "-n", "20", "--", "true")
+    theirs = []
+    for _ in range(20):
+        done = subprocess.run([str(shutil.which("time")), "-f", "%M", "true"], capture_output=True, check=True)
+        theirs.append(int(done.stderr) * 1024)
+    difference = record()["summary"]["ru_maxrss"]["median"] - statistics.median(theirs)
+    assert abs(difference) <= (inherited.peak_margin() or 64 * MIB)
+
+
+def test_table_shows_the_statistics() -> None:
+    """The same figures as in the JSON of the same series, which are those of its runs."""
+    labels = ["wall time", "user time", "system time"]
+    run("-n", "3", "--", "sleep", "0.05")
+    lines = Path("report").read_text().splitlines()
+    assert lines[0].split() == ["mean", "deviation", "min", "median", "max"]
+    assert [line.split(" (s)")[0] for line in lines[1:4]] == labels
+    mean, deviation, least, middle, most = map(float, lines[1].split()[3:])
+    assert 0.05 <= least <= middle <= most
+    assert least <= mean <= most
+    assert deviation <= most - least
+    assert lines[-1].split() == ["runs", "3", "of", "3"]
+
+
+def test_json_has_every_run() -> None:
+    """The statistics are those of the runs; the oracle computes them in another way."""
+    run("--json", "-n", "5", "--", "sleep", "0.01")
+    times = sorted(made["elapsed"] for made in record()["runs"])
+    found = record()["summary"]["elapsed"]
+    mean = sum(times) / 5
+    deviation = (sum((time - mean) ** 2 for time in times) / 4) ** 0.5
+    expected = {"mean": mean, "stddev": deviation, "min": times[0], "median": times[2], "max": times[4]}
+    assert found == pytest.approx(expected)
+    assert record()["summary"].keys() - {"elapsed"} == record()["runs"][0]["usage"].keys()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1.0, 1.0, 1.0, 1.0, 5.0], [4]),
+        ([1.0, 1.0, 1.0, 1.0, 1.05], []),  # within a tenth of the median
+        ([1.0, 2.0, 3.0, 4.0, 5.0], []),
+        ([10.0, 11.0, 12.0, 0.1, 11.0, 10.0], [3]),
+        ([1.0, 1.0, 1.0, 5.0], []),  # too few to tell
+        ([0.0, 0.0, 0.0, 0.0, 0.0], []),
+    ],
+)
+def test_outliers_of_known_values(values: list[float], expected: list[int]) -> None:
+    """Beyond Tukey's outer fences, and a tenth of the median away from it."""
+    assert _series.outliers(values) == expected
+
+
+def test_text_names_outliers() -> None:
+    """With the numbers of the runs."""
+    run("-n", "7", *nth(5, "exit=0", "sleep=1.5"))
+    assert "outliers of wall time  1: run 5" in Path("report").read_text()
+
+
+def test_failing_run_ends_the_series() -> None:
+    """Its status is that of the series; it is said, and not in the statistics."""
+    for options in [], ["--json"]:
+        Path("count").unlink(missing_ok=True)
+        assert run(*options, "-n", "9", *nth(3, "exit=0", "exit=7")).returncode == 7
+        assert runs_made() == 3
+        if not options:
+            assert table()["runs"] == ["3", "of", "9"]
+            assert "failures  1: run 3 (exit status 7)" in Path("report").read_text()
+    assert [made["counted"] for made in record()["runs"]] == [True, True, False]
+    assert [made["exit_status"] for made in record()["runs"]] == [0, 0, 7]
+
+
+def test_killed_run_ends_the_series() -> None:
+    """The status is as after a single run."""
+    assert run("--json", "-n", "9", *nth(2, "exit=0", "kill=9")).returncode == 128 + 9
+    assert [made["signal"] for made in record()["runs"]] == [None, 9]
+    Path("count").unlink()
+    assert run("-n", "9", *nth(2, "exit=0", "kill=2")).returncode == -signal.SIGINT
+    assert "failures  1: run 2 (signal 2 (SIGINT))" in Path("report").read_text()
+
+
+def test_ignored_failures_count() -> None:
+    """All runs are made and counted, and the status is 0."""
+    assert run("--json", "-n", "4", "--ignore-failure", *nth(2, "exit=0", "exit=7")).returncode == 0
+    assert [made["exit_status"] for made in record()["runs"]] == [0, 7, 0, 0]
+    assert all(made["counted"] for made in record()["runs"])
+
+
+def test_warm_up_runs_do_not_count() -> None:
+    """They are made first; one that fails ends the series."""
+    assert run("--json", "-n", "3", "--warmup", "2", *nth(1, "exit=0", "sleep=1")).returncode == 0
+    assert runs_made() == 5
+    assert len(record()["runs"]) == 3
+    assert record()["warmup"] == 2
+    assert record()["summary"]["elapsed"]["max"] < 1
+    done = run("--json", "-n", "3", "--warmup", "2", *nth(7, "exit=0", "exit=7"))
+    assert done.returncode == 7
+    assert done.stderr.endswith(": the series has ended: warm-up run 2 (exit status 7)\n")
+    assert (record()["runs"], record()["summary"]) == ([], {})
+
+
+def test_program_that_cannot_be_started() -> None:
+    """As in a single run; if it has run before, there is a report."""
+    done = run("-n", "3", "/no/such/program")
+    assert (done.returncode, Path("report").read_text()) == (127, "")
+    assert done.stderr == "rusage: /no/such/program: No such file or directory\n"
+    Path("program").write_text("#!/bin/sh\nrm program\n")
+    Path("program").chmod(0o755)
+    assert run("-n", "3", "./program").returncode == 127
+    assert table()["runs"] == ["1", "of", "3"]
+
+
+@both_ways
+def test_streams_of_a_series(words: list[str]) -> None:
+    """Standard input is the null device in each run; what a run prints goes through."""
+    done = run("-n", "2", "--", "sh", "-c", "cat; echo out; echo err >&2", words=words, input="text")
+    assert (done.stdout, done.stderr) == ("out\nout\n", "err\nerr\n")
+    done = run(
+        *["-n", "2", "sh", "-c", "cat; echo out"],
+        words=words,
+        preexec_fn=lambda: os.close(0),
+    )
+    assert (done.stdout, done.stderr) == ("out\nout\n", "")
+
+
+STATE = (PROGRAMS / "signal_state.py").as_posix()
+
+
+@pytest.mark.skipif(
+    platform.python_implementation() == "PyPy", reason="PyPy's getsignal does not know what it inherits"
+)
+@both_ways
+def test_signal_state_of_each_run(words: list[str]) -> None:
+    """Each run has the caller's signal mask and ignored signals; the oracle is a start without rusage."""
+
+    def change() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2, signal.SIGWINCH])
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGURG, signal.SIG_IGN)
+
+    shown = [
+        subprocess.run([*before, sys.executable, STATE], stdout=subprocess.PIPE, check=True, preexec_fn=change).stdout
+        for before in ([], [*words, "-o", "report", "-n", "3"])
+    ]
+    assert shown[1] == shown[0] * 3
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are not listed here")
+@both_ways
+def test_series_leaks_no_descriptors(words: list[str]) -> None:
+    """The last run inherits what the first one does."""
+    done = run("-n", "20", "sh", "-c", "ls /proc/self/fd | wc -l", words=words)
+    assert len(done.stdout.split()) == 20
+    assert len({*done.stdout.split()}) == 1
+
+
+ENDING = [signal.SIGTERM, signal.SIGHUP]
+
+
+@pytest.mark.parametrize("number", ENDING, ids=lambda number: number.name)
+@pytest.mark.parametrize("options", [[], ["--ignore-failure"]], ids=["", "ignore failure"])
+@pytest.mark.parametrize("caught", [False, True], ids=["", "caught"])
+@both_ways
+def test_signal_ends_the_series(words: list[str], number: signal.Signals, options: list[str], caught: bool) -> None:  # noqa: FBT001 (a parameter of the test)
+    """After the run that gets it, whatever that does; the report shows the runs before."""
+    unusual = f"catch={int(number)}" if caught else "sleep=60"
+    command = [*words, "-o", "report", "--json", "-n", "9", *options, *nth(3, "exit=0", unusual)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(number)
+        assert process.wait(60) == 128 + number
+    assert runs_made() == 3
+    assert [made["counted"] for made in record()["runs"]] == [True, True, False]
+    assert record()["stopped_by"] == number
+
+
+@both_ways
+def test_other_signals_do_not_end_it(words: list[str]) -> None:
+    """They are forwarded to the run."""
+    command = [*words, "-o", "report", "-n", "4", *nth(2, "exit=0", f"catch={int(signal.SIGUSR1)}")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGUSR1)
+        assert process.wait(60) == 0
+    assert runs_made() == 4
+
+
+@pytest.mark.parametrize("unusual", ["sleep=60", "catch=2"], ids=["", "caught"])
+@pytest.mark.parametrize("options", [[], ["--ignore-failure"]], ids=["", "ignore failure"])
+@both_ways
+def test_ctrl_c_ends_the_series(on_terminal: Start, words: list[str], options: list[str], unusual: str) -> None:
+    """The report shows the runs before, and SIGINT then kills rusage, so that a loop in a shell ends too."""
+    _, terminal = on_terminal(*words, "-n", "9", *options, *nth(3, "exit=0", unusual))
+    read_until(terminal, b"ready")
+    os.write(terminal, b"\x03")
+    shown = read_until(terminal, f"return code {-signal.SIGINT}\r\n".encode())
+    assert b"wall time" in shown
+    assert b"3 of 9" in shown
+    assert b"stopped by  signal 2 (SIGINT)" in shown
+    assert runs_made() == 3
+
+
+def test_progress_is_for_terminals(on_terminal: Start) -> None:
+    """One line that is replaced; nothing where standard error is no terminal."""
+    _, terminal = on_terminal(*RUSAGE, "-n", "2", "--warmup", "1", "true")
+    shown = read_until(terminal, b"return code 0")
+    *progress, report = shown.split(b"\r", 4)
+    texts = [text.strip() for text in progress]
+    assert texts == [b"", b"rusage: warm-up run 1", b"rusage: run 1 of 2", b"rusage: run 2 of 2"]
+    assert report.lstrip(b"\r ").startswith(b"mean")
+    assert run("-n", "2", "true").stderr == ""
+
+
+def test_limits_of_each_run() -> None:
+    """Each run is judged; the series goes on, and its status is 123."""
+    done = run("--json", "--limit-cputime", "0", "-n", "2", *nth(9, "exit=0", "exit=0"))
+    assert done.returncode == 123
+    messages = [line.split(": ", 3) for line in done.stderr.splitlines()]
+    assert [message[2] for message in messages] == ["run 1", "run 2"]
+    assert [made["limits"]["cputime"]["exceeded"] for made in record()["runs"]] == [True, True]
+    assert run("--limit-cputime", "60", "-n", "2", "true").returncode == 0
+
+
+def test_append_names_the_series() -> None:
+    """Each report begins with the command, or is one line of JSON."""
+    for _ in range(2):
+        run("--append", "-n", "2", "true")
+    assert Path("report").read_text().count("command  true\n") == 2
+    for _ in range(2):
+        subprocess.run([*RUSAGE, "-ao", "json", "--json", "-n", "2", "true"], check=True)
+    assert len([json.loads(line) for line in Path("json").read_text().splitlines()]) == 2
