@@ -124,3 +124,15 @@ def test_wrong_extension_is_rejected(tags: str, names: list[str], expected: str,
     path = wheel(tmp_path, f"{tags}-macosx_15_0_arm64", *(f"_rusage.{name}" for name in names))
     (found,) = check_wheel.check(path)
     assert expected in found
+
+
+def test_wheel_without_a_manual_page(tmp_path: Path) -> None:
+    """It is where installers put data files."""
+    for name, expected in [
+        ("rusage-1.0.data/data/share/man/man1/rusage.1", []),
+        ("rusage/rusage.1", ["share/man/man1/rusage.1: missing"]),
+    ]:
+        wheel = tmp_path / "rusage-1.0-py3-none-any.whl"
+        with zipfile.ZipFile(wheel, "w") as archive:
+            archive.writestr(name, "")
+        assert check_wheel.missing_page(wheel) == expected

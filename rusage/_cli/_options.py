@@ -168,7 +168,7 @@ def _help() -> str:
         lines.append(f"{title}:")
         for letter, name, value, text in group:
             spelling = f"{f'-{letter}, ' if letter else '    '}--{name} {value}"
-            lines.append(f"  {spelling:<25} {text}")
+            lines.append(f"  {spelling:<27} {text}")
     for at, (example, _) in enumerate(EXAMPLES):
         lines.append(f"{'' if at else 'Examples:':<9} {example}")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Check the compiled files in wheels: the extension module and the launcher.
+"""Check the compiled files in wheels, the extension module and the launcher, and that there is the manual page.
 
 The former has to be for the interpreters that the tag of the wheel names. The latter, which only Linux wheels have, has
 to be executable and must not need a dynamic loader.
@@ -17,6 +17,7 @@ from pathlib import Path
 # launcher may be a dynamic program.
 STATIC = {(62, 64): "x86_64", (183, 64): "aarch64", (243, 64): "riscv64", (3, 32): "i386", (40, 32): "arm"}
 LAUNCHER = "rusage/_children/_launcher"
+PAGE = "share/man/man1/rusage.1"
 EXTENSION = "rusage/_rusage."
 # The wheels that are published: how the extension module's suffix begins, by the tags of the interpreter and its ABI.
 SUFFIXES = {
@@ -82,12 +83,19 @@ def check(wheel: Path) -> list[str]:
         return [*check_extension(archive, f"{interpreter}-{abi}", platform), *check_launcher(archive, platform)]
 
 
+def missing_page(wheel: Path) -> list[str]:
+    """Return what is wrong with the manual page in a wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        found = any(name.endswith(f".data/data/{PAGE}") for name in archive.namelist())
+    return [] if found else [f"{PAGE}: missing"]
+
+
 def main() -> int:
     """Check each wheel in a folder; return 1 if one is wrong."""
     wheels = sorted(Path(sys.argv[1]).glob("*.whl"))
     if not wheels:
         sys.exit("no wheel")
-    found = [f"{wheel.name}: {words}" for wheel in wheels for words in check(wheel)]
+    found = [f"{wheel.name}: {words}" for wheel in wheels for words in [*check(wheel), *missing_page(wheel)]]
     print("\n".join(found or [f"{wheel.name}: as it has to be" for wheel in wheels]))
     return bool(found)
 
