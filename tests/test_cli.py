@@ -18,7 +18,7 @@ import pytest
 from terminals import Start, hang_up, read_until
 
 import rusage
-from rusage._cli import _run
+from rusage import _cli
 
 if sys.platform == "win32":
     pytest.skip("the programs that run here are those of a Unix", allow_module_level=True)
@@ -206,7 +206,7 @@ def test_imports_of_the_command(python: Callable[..., str]) -> None:
     """With the launcher nothing is imported that takes longer than a short command does."""
     heavy = {"subprocess", "signal", "typing", "enum", "re", "argparse", "json", "selectors", "threading", "contextlib"}
     heavy |= {"importlib.metadata", "shlex"}
-    options = {path.stem for path in Path(_run.__file__).parent.glob("_[!_]*.py")} - {"_run"}
+    options = {path.stem for path in Path(_cli.__file__).parent.glob("_[!_]*.py")}
     heavy |= {f"rusage._cli.{name}" for name in options}
     program = (
         "import sys; before = set(sys.modules); from rusage._cli import main; main(['true']); "
@@ -297,11 +297,11 @@ def test_untrusted_proc_environ(content: bytes | None, monkeypatch: pytest.Monke
             raise PermissionError
         return io.BytesIO(content)
 
-    monkeypatch.setattr(_run, "open", opened, raising=False)
+    monkeypatch.setattr(_cli, "open", opened, raising=False)
     monkeypatch.delenv("LC_ALL", raising=False)
     monkeypatch.setenv("LC_CTYPE", "C.UTF-8")
     before = dict(os.environ)
-    _run._restore_environment()  # noqa: SLF001 (the file cannot be changed from outside)
+    _cli._restore_environment()  # noqa: SLF001 (the file cannot be changed from outside)
     assert dict(os.environ) == before
 
 
@@ -354,7 +354,7 @@ def test_unavailable_status_is_125(words: list[str]) -> None:
     assert done.stderr == "rusage: true: the exit status is not available: it was waited for elsewhere\n"
 
 
-FORWARDED = [signal.Signals(number) for number in _run.FORWARDED]
+FORWARDED = [signal.Signals(number) for number in _cli.FORWARDED]
 
 
 @pytest.mark.parametrize("number", FORWARDED, ids=lambda number: number.name)
@@ -584,7 +584,7 @@ HUPS = "trap 'echo >>hups' HUP; echo ready; while [ ! -s hups ]; do sleep 0.1; d
 
 
 @pytest.mark.skipif(
-    _run.SI_KERNEL is None or not hasattr(signal, "sigwaitinfo"), reason="the sender of a signal is not known here"
+    _cli.SI_KERNEL is None or not hasattr(signal, "sigwaitinfo"), reason="the sender of a signal is not known here"
 )
 def test_hangup_is_not_forwarded_again(on_terminal: Start) -> None:
     """When the session's leader exits, the kernel signals its whole foreground group."""

@@ -1,6 +1,7 @@
 """The command ``rusage``: run a program and report its resource usage, as GNU ``time`` does.
 
-This module is what a plain ``rusage COMMAND`` needs; what an option needs is imported with it.
+This module is what a plain ``rusage COMMAND`` needs on Linux: importing another one takes a part of the time that
+starting the program does. What an option needs is imported with it.
 """
 
 from __future__ import annotations
@@ -8,26 +9,47 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 
 from .._fields import FIELDS
-from .._getrusage import fields
-from ._run import Signals, run
+from .._getrusage import WAITED, WAITED_BUT_PEAK, fields
+from .._rusage import lib
 
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     import signal as _signal
-    from typing import TextIO
+    from collections.abc import Callable
+    from typing import TextIO, TypeVar
 
-    from ._run import Ended
+    from .._fields import RUsage
+
+    Ended = tuple[int, dict[str, float], float]  # exit code as in subprocess, measured fields, elapsed seconds
+    T = TypeVar("T")
 else:
     import _signal  # the C module: importing signal itself is slow
+
+if sys.platform == "linux":
+    from .. import _wait
+    from .._children import launcher
 
 # Exit statuses, as in env(1), nohup(1) and GNU time.
 CANCELED = 125
 CANNOT_EXECUTE = 126
 NOT_FOUND = 127
 KILLED = 128  # plus the signal
+
+# The terminal sends these to the program too, so rusage must only survive them.
+KEYBOARD: tuple[int, ...] = (_signal.SIGINT,)
+# A supervisor sends these to rusage alone, so they are forwarded to the program.
+FORWARDED: tuple[int, ...] = ()
+if sys.platform != "win32":
+    KEYBOARD = _signal.SIGINT, _signal.SIGQUIT
+    if hasattr(_signal, "pthread_sigmask") and hasattr(_signal, "sigwait"):
+        FORWARDED = _signal.SIGALRM, _signal.SIGHUP, _signal.SIGTERM, _signal.SIGUSR1, _signal.SIGUSR2
+
+# si_code of a signal that the kernel has sent; the signal module has no name for it.
+SI_KERNEL = {"linux": 0x80, "freebsd": 0x10006}.get(sys.platform.rstrip("0123456789"))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -203,6 +225,173 @@ def _discard(stream: TextIO | None) -> None:
         os.dup2(null, stream.fileno())
     except (OSError, ValueError):  # ValueError: it is closed
         pass
+
+
+# --- Running a program ------------------------------------------------------------------------------------------------
+
+
+class Signals:
+    """The signals of this process while programs run, for one run or a series of them."""
+
+    def __init__(self, *, note_keyboard: bool = False) -> None:
+        """Record what the caller ignores. *note_keyboard*: ``received`` gets the terminal's signals too."""
+        self.keyboard = [number for number in KEYBOARD if not _is_ignored(number)]
+        self.forwarded = [number for number in FORWARDED if not _is_ignored(number)]
+        self.note_keyboard = note_keyboard
+        self.received: list[int] = []
+        self.mask: set[int] | None = None
+        """The caller's signal mask, once this process has blocked signals."""
+
+    def note(self, number: int, _: object) -> None:
+        """Handle a signal."""
+        self.received.append(number)
+
+    if sys.platform != "win32":
+
+        def block(self) -> set[int]:
+            """Block SIGCHLD and the signals that are forwarded; return the caller's signal mask."""
+            mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, [*self.forwarded, _signal.SIGCHLD])
+            if self.mask is None:
+                self.mask = mask
+            return self.mask
+
+        def restore(self) -> None:
+            """Return to the caller's signal mask."""
+            if self.mask is not None:
+                _signal.pthread_sigmask(_signal.SIG_SETMASK, self.mask)
+
+
+def run(command: list[str], signals: Signals) -> Ended:
+    """Run a program and return how it ended. Raises ``OSError`` if it cannot be started.
+
+    The program inherits all file descriptors, and the signals that the caller ignores or blocks. SIGPIPE and SIGXFSZ
+    get their defaults: Python ignores both at its start, so the caller's disposition is unknown.
+    """
+    if not command[0]:  # a search in PATH would find the directories themselves
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    _restore_environment()
+    ended = _by_launcher(command, signals)
+    if ended is None:
+        from ._direct import by_subprocess  # noqa: PLC0415 (slow, and rarely needed on Linux)
+
+        ended = by_subprocess(command, signals)
+    return ended
+
+
+def _restore_environment() -> None:
+    """Undo Python's locale coercion (PEP 538), which sets LC_CTYPE in the environment.
+
+    /proc/self/environ is the environment at exec. It is not trusted if it lacks another variable that is set: it may
+    be overwritten, as some programs do to set their title.
+    """
+    if sys.platform == "win32":
+        return
+    name, environment = b"LC_CTYPE", os.environb
+    if environment.get(b"LC_ALL") or environment.get(name) not in {b"C.UTF-8", b"C.utf8", b"UTF-8"}:
+        return  # not coerced
+    try:
+        with open("/proc/self/environ", "rb", buffering=0) as file:
+            entries = file.read().split(b"\0")
+    except OSError:
+        return
+    original = {key: value for key, _, value in (entry.partition(b"=") for entry in reversed(entries))}
+    if environment.keys() - original.keys() <= {name}:
+        if name in original:
+            environment[name] = original[name]
+        else:
+            del environment[name]
+
+
+if sys.platform == "linux":
+
+    def _is_ignored(number: int) -> bool:
+        return lib.rusage_is_ignored(number) != 0
+
+else:
+
+    def _is_ignored(number: int) -> bool:
+        return _signal.getsignal(number) == _signal.SIG_IGN
+
+
+if sys.platform != "win32":
+
+    def forward(pid: int, signals: Signals, poll: Callable[[], T | None], early: list[int]) -> T:
+        """Forward signals to a child until it has ended, and return what *poll* then returns.
+
+        The caller has blocked the signals and SIGCHLD. Only *poll* waits for the child, so no signal can reach another
+        process that reuses its PID. *early*: signals received before the start.
+        """
+        take = getattr(_signal, "sigwaitinfo", None)  # not on macOS, OpenBSD and PyPy
+        expected = [*signals.forwarded, _signal.SIGCHLD]
+        while (ended := poll()) is None:
+            code = None
+            if early:
+                number = early.pop(0)
+            elif take is not None:
+                info = take(expected)
+                number, code = info.si_signo, info.si_code
+            else:
+                try:
+                    number = _signal.sigwait(expected)
+                except InterruptedError:
+                    continue
+            if number == _signal.SIGCHLD:
+                continue
+            signals.received.append(number)
+            # The kernel sends a hangup to the whole foreground group, or only to the session leader.
+            hangup = number == _signal.SIGHUP and code is not None and code == SI_KERNEL
+            if not (hangup and os.getsid(0) != os.getpid()):
+                try:  # noqa: SIM105 (importing contextlib is slow)
+                    os.kill(pid, number)
+                except PermissionError:  # the program runs as another user now
+                    pass
+        return ended
+
+
+if sys.platform == "linux":
+
+    def _by_launcher(command: list[str], signals: Signals) -> Ended | None:
+        """Run a program through the launcher and return how it ended, or None if that is not possible.
+
+        Imports neither subprocess nor signal: importing them takes longer than many programs run.
+        """
+        if not hasattr(os, "posix_spawn"):  # PyPy
+            return None
+        for number in signals.keyboard:
+            _signal.signal(number, signals.note if signals.note_keyboard else _signal.SIG_IGN)
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # while it is ignored, there is no exit status
+        mask = signals.block()
+        began = time.perf_counter()
+        started = launcher.spawn(command, [_signal.SIGPIPE, _signal.SIGXFSZ, *signals.keyboard], mask)
+        if not started.pid:
+            signals.restore()
+            return None
+        if started.outcome is launcher.KILLED:
+            return os.waitstatus_to_exitcode(started.status), {}, time.perf_counter() - began
+
+        def poll() -> tuple[int, RUsage] | None:
+            pid, status, usage = _wait.reap(started.pid, os.WNOHANG)
+            return (status, usage) if pid else None
+
+        status, usage = forward(started.pid, signals, poll, [])
+        elapsed = time.perf_counter() - began
+        peak_is_own = started.outcome is launcher.ISOLATED and usage.ru_maxrss > 0
+        known = WAITED if peak_is_own else WAITED_BUT_PEAK
+        return os.waitstatus_to_exitcode(status), known_fields(usage, known), elapsed
+
+else:
+
+    def _by_launcher(command: list[str], signals: Signals) -> Ended | None:  # noqa: ARG001 (the signature of Linux's)
+        """Return None: the launcher exists only on Linux."""
+        return None
+
+
+def known_fields(usage: RUsage, known: frozenset[str]) -> dict[str, float]:
+    """Return the measured fields only."""
+    return {name: value for name, value in usage._asdict().items() if name in known}
+
+
+# --- The report -------------------------------------------------------------------------------------------------------
 
 
 def _as_text(command: list[str] | None, code: int, usage: dict[str, float], elapsed: float) -> str:

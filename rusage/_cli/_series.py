@@ -6,15 +6,13 @@ import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import attempt, complain, exit_status, lines, signal_name, write
-from ._run import KEYBOARD, Signals
+from . import KEYBOARD, Signals, attempt, complain, exit_status, lines, signal_name, write
 
 if TYPE_CHECKING:
     import signal as _signal
     from typing import TextIO
 
-    from . import Options
-    from ._run import Ended
+    from . import Ended, Options
 else:
     import _signal
 

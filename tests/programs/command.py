@@ -15,10 +15,8 @@ from typing import Any
 import rusage
 import rusage._wait
 from rusage import _cli
-from rusage._cli import _run
 
 cli: Any = _cli
-runner: Any = _run
 wait: Any = rusage._wait  # noqa: SLF001 (is replaced)
 
 # Other modules are imported where they are used: one check is about what the command itself imports.
@@ -47,7 +45,7 @@ def early_signal() -> None:
     from rusage._children import popen
 
     module: Any
-    module, method = (runner.launcher, "spawn") if way == "usual" else (popen.Popen, "__init__")
+    module, method = (cli.launcher, "spawn") if way == "usual" else (popen.Popen, "__init__")
     start = getattr(module, method)
 
     def interrupted(*arguments: Any, **keywords: Any) -> Any:
@@ -96,14 +94,14 @@ def late_hangup() -> None:
 
 def launcher() -> None:
     """Use another launcher."""
-    runner.launcher.PATH = sys.argv.pop(1)
+    cli.launcher.PATH = sys.argv.pop(1)
     sys.exit(cli.main(["sh", "-c", "exit 7"]))
 
 
 def no_peak() -> None:
     """Measure no peak."""
-    known = runner._known  # noqa: SLF001 (is replaced)
-    runner._known = lambda usage, names: known(usage, names - {"ru_maxrss"})  # noqa: SLF001 (is replaced)
+    known = cli.known_fields
+    cli.known_fields = lambda usage, names: known(usage, names - {"ru_maxrss"})
     sys.exit(cli.main())
 
 
@@ -119,7 +117,7 @@ def imports_take_time() -> None:
     sys.meta_path.insert(0, Slow())
     time.perf_counter = lambda: now
     if sys.platform == "linux":
-        runner.launcher.PATH = "/no/such/launcher"
+        cli.launcher.PATH = "/no/such/launcher"
     with contextlib.redirect_stderr(io.StringIO()) as report:
         cli.main(["--json", "true"])
     assert now >= 100
@@ -127,6 +125,6 @@ def imports_take_time() -> None:
 
 
 if way == "subprocess":
-    runner._by_launcher = lambda *_: None  # noqa: SLF001 (is replaced)
+    cli._by_launcher = lambda *_: None  # noqa: SLF001 (is replaced)
 checks = [plain, lost_status, early_signal, late_signal, late_hangup, launcher, no_peak, imports_take_time]
 {check.__name__: check for check in checks}[name]()
