@@ -34,6 +34,9 @@ INTEGRALS = frozenset({"ru_ixrss", "ru_idrss", "ru_isrss"})
 BLOCKS = frozenset({"ru_inblock", "ru_oublock"})
 SWITCHES = frozenset({"ru_nvcsw", "ru_nivcsw"})
 
+SECTORS = "512-byte units"
+"""The unit of ``ru_inblock`` and ``ru_oublock`` where they count amounts of data instead of operations."""
+
 
 # Whose peak the ru_maxrss of a waited-for child is (``Backend.child_peak``): the rules that
 # rusage/_children/inherited.py applies.

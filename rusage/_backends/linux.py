@@ -9,7 +9,7 @@ Since commit 82241a83cd15 (about 6.16) /proc/PID/status adds the counters up exa
 import os
 import sys
 
-from ._base import ALL, BLOCKS, INTEGRALS, KIB, PEAK_AT_LEAST_PARENTS_INEXACT, TIMES, Backend
+from ._base import ALL, BLOCKS, INTEGRALS, KIB, PEAK_AT_LEAST_PARENTS_INEXACT, SECTORS, TIMES, Backend
 
 # In /proc/PID/stat, and VmHWM in /proc/PID/status. Not the blocks: /proc/PID/io includes those of children that the
 # process has waited for (wait_task_zombie in kernel/exit.c). Not the switches: /proc lacks those of ended threads.
@@ -33,7 +33,7 @@ def backend(*, io_accounting: bool) -> Backend:
         measured={"RUSAGE_SELF": measured, "RUSAGE_CHILDREN": measured, "RUSAGE_THREAD": measured},
         absent={},
         maxrss_bytes=KIB,  # the kernel converts pages to KiB: kernel/sys.c
-        units={"ru_inblock": "512-byte units", "ru_oublock": "512-byte units"},  # bytes >> 9
+        units=dict.fromkeys(BLOCKS, SECTORS),  # bytes >> 9
         notes={
             "ru_utime": "user and system time add up to the run time; the split between them is sampled",
             "ru_stime": "user and system time add up to the run time; the split between them is sampled",
