@@ -68,6 +68,7 @@ class Backend:
     ``process``: the fields known of another process; empty where ``Process`` is absent.
     ``waited``: the fields known of one child that has ended, where those are not the ones of ``RUSAGE_CHILDREN``.
     ``child_peak``: whose peak a child's ``ru_maxrss`` is, one of the ``PEAK_*`` rules.
+    ``peak_file``: a file with this process's own peak (``VmHWM``), where ``ru_maxrss`` may be inherited over exec.
     """
 
     def __init__(  # noqa: PLR0913 (all but three have a default)
@@ -84,6 +85,7 @@ class Backend:
         process: frozenset[str] = NONE,
         waited: frozenset[str] | None = None,
         child_peak: str = PEAK_UNKNOWN,
+        peak_file: str = "",
     ) -> None:
         self.name = name
         self.measured = measured
@@ -96,6 +98,7 @@ class Backend:
         self.process = process
         self.waited = measured.get("RUSAGE_CHILDREN", NONE) if waited is None else waited
         self.child_peak = child_peak
+        self.peak_file = peak_file
 
     def fields(self) -> dict[str, Field]:
         """Return each field's unit and meaning on this system."""

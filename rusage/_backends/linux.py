@@ -49,6 +49,7 @@ def backend(*, io_accounting: bool) -> Backend:
         # exec_mmap() in fs/exec.c carries the old peak, which fork may have copied from the parent, into the new image.
         process=PROCESS,
         child_peak=PEAK_AT_LEAST_PARENTS_INEXACT,
+        peak_file="/proc/self/status",
     )
 
 
