@@ -1,5 +1,6 @@
 """The annotations, signatures and source of the public functions and classes can be read at run time."""
 
+import importlib.util
 import inspect
 from collections.abc import Iterator
 from typing import Any, get_type_hints
@@ -8,6 +9,10 @@ import pytest
 
 import rusage
 import rusage.asyncio
+
+MODULES = [rusage, rusage.asyncio]
+if importlib.util.find_spec("prometheus_client") is not None:
+    MODULES.append(importlib.import_module("rusage.prometheus"))
 
 
 def public(module: Any) -> Iterator[tuple[str, Any]]:
@@ -23,11 +28,7 @@ def public(module: Any) -> Iterator[tuple[str, Any]]:
                 yield f"{name}.{key}", function
 
 
-NAMES = [
-    pytest.param(found, id=f"{module.__name__}.{name}")
-    for module in (rusage, rusage.asyncio)
-    for name, found in public(module)
-]
+NAMES = [pytest.param(found, id=f"{module.__name__}.{name}") for module in MODULES for name, found in public(module)]
 
 
 def test_all_public_names_are_checked() -> None:

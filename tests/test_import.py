@@ -29,6 +29,7 @@ HEAVY = (
     "enum",
     "re",
     "warnings",
+    "prometheus_client",
     "rusage._children.popen",
     "rusage._process",
 )

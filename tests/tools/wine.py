@@ -85,7 +85,7 @@ def install(wheel: Path, python: Path, wine: list[str], env: dict[str, str]) -> 
     version = f"{PYTHON_TAG[2]}.{PYTHON_TAG[3:]}"
     windows = ["--platform=win_amd64", "--implementation=cp", f"--python-version={version}", "--only-binary=:all:"]
     # pip evaluates the markers of dependencies for this system: on Windows pytest needs colorama.
-    packages = ["--group", "tests", "cffi", "colorama"]
+    packages = ["--group", "tests", "--group", "monitoring", "cffi", "colorama"]
     pip("install", "--upgrade", "--target", python / "Lib" / "site-packages", *windows, *packages)
     install = ["-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-warn-script-location"]
     run(*wine, python / "python.exe", *install, f"Z:{wheel}", env=env)

@@ -1,0 +1,117 @@
+"""A collector for prometheus_client: ``REGISTRY.register(UsageCollector())``.
+
+It adds to prometheus_client's ``ProcessCollector`` what getrusage(2) measures, on every system: user and system CPU
+time, page faults, context switches of all threads, disk I/O and the peak of the resident set size.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator  # noqa: TC003 (for typing.get_type_hints)
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from ._backends import BACKEND
+from ._backends._base import BLOCKS, RUSAGE_CHILDREN, RUSAGE_SELF, SECTORS, TIMES
+from ._fields import FIELDS, RUsage
+from ._getrusage import getrusage, measured_for
+from ._status import high_water_mark
+
+__all__ = ["UsageCollector"]
+
+SECTOR = 512  # bytes
+
+# Counters of one field: their names, meanings, fields, and the value of one unit of the field.
+COUNTERS = (
+    ("cpu_user_seconds", FIELDS["ru_utime"].meaning, "ru_utime", 1),
+    ("cpu_system_seconds", FIELDS["ru_stime"].meaning, "ru_stime", 1),
+    ("minor_page_faults", FIELDS["ru_minflt"].meaning, "ru_minflt", 1),
+    ("major_page_faults", FIELDS["ru_majflt"].meaning, "ru_majflt", 1),
+    ("disk_read_bytes", "bytes read from block devices", "ru_inblock", SECTOR),
+    ("disk_written_bytes", "bytes written to block devices", "ru_oublock", SECTOR),
+)
+SWITCHES = {"voluntary": "ru_nvcsw", "involuntary": "ru_nivcsw"}
+
+
+class UsageCollector:
+    """Collect the resource usage of this process for a registry of prometheus_client.
+
+    A scrape reports the process that answers it: after a fork, the child. The metrics are
+
+    - ``process_cpu_user_seconds_total`` and ``process_cpu_system_seconds_total``;
+    - ``process_cpu_seconds_total``, where there is no ``/proc/stat``: elsewhere ``ProcessCollector`` exports it;
+    - ``process_minor_page_faults_total`` and ``process_major_page_faults_total``;
+    - ``process_context_switches_total`` with the label ``type``: ``voluntary`` or ``involuntary``;
+    - ``process_disk_read_bytes_total`` and ``process_disk_written_bytes_total`` on systems that count 512-byte units;
+    - ``process_resident_memory_peak_bytes``: on Linux, VmHWM in ``/proc/self/status``, which unlike ``ru_maxrss`` does
+      not include the peak of the process before exec.
+
+    Only those that the system measures are exported; their help texts describe them on this system. With a
+    ``namespace`` they are named ``NAMESPACE_process_...``. With ``children=True``, all but the peak are also exported
+    for ``RUSAGE_CHILDREN``, as ``process_children_...``, on systems that have it.
+
+    The collector can be registered beside a ``ProcessCollector``, in any order.
+    """
+
+    def __init__(self, *, namespace: str = "", children: bool = False) -> None:
+        prefix = f"{namespace}_process_" if namespace else "process_"
+        measured = measured_for(BACKEND)
+        self._counters = _Counters(prefix, measured[RUSAGE_SELF])
+        self._children = None
+        if children and RUSAGE_CHILDREN in measured:
+            whose = "children that have ended and been waited for: "
+            self._children = _Counters(f"{prefix}children_", measured[RUSAGE_CHILDREN], whose)
+        self._has_peak = "ru_maxrss" in measured[RUSAGE_SELF]
+        note = "VmHWM in /proc/PID/status" if BACKEND.peak_file else BACKEND.notes.get("ru_maxrss")
+        self._peak = f"{prefix}resident_memory_peak_bytes", _text(FIELDS["ru_maxrss"].meaning, note)
+
+    def describe(self) -> Iterator[Metric]:
+        """Yield the metrics without values: a registry refuses a second collector of the same metrics."""
+        for metric in self._metrics(RUsage.zero, 0, RUsage.zero):
+            metric.samples.clear()
+            yield metric
+
+    def collect(self) -> Iterator[Metric]:
+        """Return the metrics with their present values."""
+        usage = getrusage(RUSAGE_SELF)
+        peak = high_water_mark(BACKEND.peak_file) if BACKEND.peak_file else usage.ru_maxrss
+        return self._metrics(usage, peak, getrusage(RUSAGE_CHILDREN) if self._children else RUsage.zero)
+
+    def _metrics(self, usage: RUsage, peak: int | None, children: RUsage) -> Iterator[Metric]:
+        yield from self._counters.families(usage)
+        if self._has_peak and peak is not None:  # it is None after chroot(2), for example
+            yield GaugeMetricFamily(*self._peak, peak)
+        if self._children:
+            yield from self._children.families(children)
+
+
+class _Counters:
+    """The counters of one usage. Names and help texts are made once: a scrape takes less time."""
+
+    def __init__(self, prefix: str, measured: frozenset[str], whose: str = "") -> None:
+        self._total = measured >= TIMES and not os.path.exists("/proc/stat")
+        self._total_name = f"{prefix}cpu_seconds", _text(f"{whose}user and system CPU time used")
+        self._fields = [
+            (f"{prefix}{name}", _text(whose + meaning, BACKEND.notes.get(field)), field, scale)
+            for name, meaning, field, scale in COUNTERS
+            if field in measured and (field not in BLOCKS or BACKEND.units.get(field) == SECTORS)
+        ]
+        self._switches = {kind: field for kind, field in SWITCHES.items() if field in measured}
+        notes = map(BACKEND.notes.get, self._switches.values())
+        self._switches_name = f"{prefix}context_switches", _text(f"{whose}context switches", *notes)
+
+    def families(self, usage: RUsage) -> Iterator[Metric]:
+        """Yield the counters with the values of a usage."""
+        if self._total:
+            yield CounterMetricFamily(*self._total_name, usage.ru_utime + usage.ru_stime)
+        for name, text, field, scale in self._fields:
+            yield CounterMetricFamily(name, text, getattr(usage, field) * scale)
+        if self._switches:
+            family = CounterMetricFamily(*self._switches_name, labels=["type"])
+            for kind, field in self._switches.items():
+                family.add_metric([kind], getattr(usage, field))
+            yield family
+
+
+def _text(meaning: str, *notes: str | None) -> str:
+    return "; ".join([meaning[0].upper() + meaning[1:], *filter(None, notes)]) + "."

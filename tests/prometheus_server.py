@@ -1,0 +1,84 @@
+"""A real Prometheus server (Debian's package ``prometheus``), for the tests that need one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import shutil
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
+needs_prometheus = pytest.mark.skipif(
+    PROMETHEUS is None or PROMTOOL is None, reason="there is no Prometheus server: apt-get install prometheus"
+)
+TIMEOUT = 120  # seconds; usually it takes less than one
+# A proxy of the environment is not for loopback.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def get(url: str) -> str:
+    """Return what is at a URL."""
+    with _opener.open(url, timeout=TIMEOUT) as response:
+        text: str = response.read().decode()
+    return text
+
+
+class Server:
+    """A running server."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def query(self, text: str) -> list[dict[str, Any]]:
+        """Return the result of a PromQL query: an instant vector, as the HTTP API has it."""
+        answer = json.loads(get(f"{self.url}/api/v1/query?{urllib.parse.urlencode({'query': text})}"))
+        assert answer["status"] == "success", answer
+        result: list[dict[str, Any]] = answer["data"]["result"]
+        return result
+
+    def wait_for_scrape(self, series: str, after: float) -> None:
+        """Wait until a series has a sample whose scrape began after a time."""
+        deadline = time.monotonic() + TIMEOUT
+        while True:
+            found = self.query(f"timestamp({series})")
+            if found and float(found[0]["value"][1]) > after:
+                return
+            assert time.monotonic() < deadline, f"no scrape of {series}: {get(f'{self.url}/api/v1/targets')}"
+            time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def running(folder: Path, target: str, *options: str) -> Iterator[Server]:
+    """Run a server that scrapes a target such as ``127.0.0.1:8000`` every 200 ms; its files are in the folder."""
+    assert PROMETHEUS is not None
+    config, log = folder / "prometheus.yml", folder / "log"
+    scrape = {"job_name": "test", "scrape_interval": "200ms", "static_configs": [{"targets": [target]}]}
+    config.write_text(json.dumps({"scrape_configs": [scrape]}))  # JSON is YAML
+    command = [PROMETHEUS, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
+    command += ["--web.listen-address=127.0.0.1:0", *options]
+    with (
+        log.open("wb") as file,
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file) as server,
+    ):
+        try:
+            deadline = time.monotonic() + TIMEOUT
+            while "Server is ready" not in log.read_text():
+                assert server.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.05)
+            port = re.search(r'msg="Listening on".* address=127\.0\.0\.1:(\d+)', log.read_text())
+            assert port is not None, log.read_text()
+            yield Server(f"http://127.0.0.1:{port[1]}")
+        finally:
+            server.kill()

@@ -1,0 +1,372 @@
+"""The collector for prometheus_client: by the rules of each system, and with a real Prometheus server."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from conftest import PROGRAMS
+from expected import SYSTEMS
+from prometheus_server import PROMTOOL, get, needs_prometheus, running
+
+import rusage
+from rusage import RUsage
+from rusage._backends import BACKEND
+from rusage._backends._base import Backend
+
+pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.process_collector import ProcessCollector
+
+from rusage import prometheus
+from rusage.prometheus import UsageCollector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from prometheus_client.core import Metric
+    from prometheus_client.registry import Collector
+
+UNSHARE = shutil.which("unshare") or ""
+MIB = 2**20
+
+# The usage of a process, and of its children, where all fields are measured.
+OWN = RUsage(1009.5, 1013.25, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069, 1087, 1091, 1093, 1097)
+CHILDREN = RUsage(2003.5, 2011.25, 2017, 2027, 2029, 2039, 2053, 2063, 2069, 2081, 2083, 2087, 2089, 2099, 2111, 2113)
+HIGH_WATER_MARK = 1103 * 1024
+
+# Metrics by groups, and what they are for OWN and CHILDREN.
+GROUPS: dict[str, dict[str, tuple[float, float]]] = {
+    "times": {"cpu_user_seconds_total": (1009.5, 2003.5), "cpu_system_seconds_total": (1013.25, 2011.25)},
+    "minor": {"minor_page_faults_total": (1039, 2053)},
+    "major": {"major_page_faults_total": (1049, 2063)},
+    "disk": {
+        "disk_read_bytes_total": (1061 * 512, 2081 * 512),
+        "disk_written_bytes_total": (1063 * 512, 2083 * 512),
+    },
+    "switches": {
+        "context_switches_total voluntary": (1093, 2111),
+        "context_switches_total involuntary": (1097, 2113),
+    },
+}
+PEAK = "process_resident_memory_peak_bytes"
+# What each system must export, and its peak.
+EXPORTED: dict[str, tuple[str, int | None]] = {
+    "Linux": ("times minor major disk switches", HIGH_WATER_MARK),
+    "Linux without I/O accounting": ("times minor major switches", HIGH_WATER_MARK),
+    "macOS": ("times minor major", 1019),
+    "FreeBSD": ("times minor major switches", 1019),
+    "OpenBSD 7.7": ("times minor major switches", 1019),
+    "OpenBSD 7.8": ("times minor major switches", 1019),
+    "NetBSD 9": ("times minor major switches", None),
+    "NetBSD 10": ("times minor major switches", 1019),
+    "DragonFly BSD": ("times minor major switches", 1019),
+    "illumos": ("times minor major switches", None),
+    "Windows": ("times minor", 1019),
+    "Cygwin": ("times", None),
+    "MSYS2": ("times", None),
+    "Haiku": ("times", None),
+    "GNU/Hurd": ("times", None),
+    "another Unix": ("times minor major switches", None),
+}
+WITHOUT_CHILDREN = {"Windows", "Haiku", "GNU/Hurd"}
+
+
+def samples(metrics: Iterator[Metric]) -> dict[str, float]:
+    """Return the samples of metrics by their name, and their label's value if there is one; each is there once."""
+    found: dict[str, float] = {}
+    for metric in metrics:
+        for sample in metric.samples:
+            assert set(sample.labels) <= {"type"}
+            name = " ".join([sample.name, *sample.labels.values()])
+            assert name not in found
+            found[name] = sample.value
+    return found
+
+
+def without_file(monkeypatch: pytest.MonkeyPatch, missing: str, *, present: bool = False) -> None:
+    """Make a file seem to be missing, or to be there."""
+    exists = os.path.exists
+    monkeypatch.setattr(os.path, "exists", lambda path: present if path == missing else exists(path))
+
+
+@pytest.fixture
+def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+    """Make the module see a system of the list, whose kernel reports OWN and CHILDREN."""
+    name: str = request.param
+    backend = SYSTEMS[name].backend
+    if backend.peak_file:
+        assert backend.peak_file == "/proc/self/status"
+        status = tmp_path / "status"
+        status.write_bytes(b"Name:\tpython\nVmHWM:\t    1103 kB\nVmRSS:\t    1009 kB\n")
+        monkeypatch.setattr(backend, "peak_file", str(status))
+
+    def reported(who: int) -> RUsage:
+        return {rusage.RUSAGE_SELF: OWN, -1: CHILDREN}[who]
+
+    monkeypatch.setattr(prometheus, "BACKEND", backend)
+    monkeypatch.setattr(prometheus, "getrusage", reported)
+    return name
+
+
+each_system = pytest.mark.parametrize("system", EXPORTED, indirect=True)
+
+
+def test_every_system_has_a_row() -> None:
+    """The table above has the systems of the other tests."""
+    assert EXPORTED.keys() == SYSTEMS.keys()
+
+
+@each_system
+@pytest.mark.parametrize("proc_stat", [True, False], ids=["with /proc/stat", "without /proc/stat"])
+def test_metrics_of_every_system(system: str, *, proc_stat: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exactly the measured ones are exported, with the values and units that their names say."""
+    without_file(monkeypatch, "/proc/stat", present=proc_stat)
+    groups, peak = EXPORTED[system]
+    expected: dict[str, float] = {} if peak is None else {PEAK: peak}
+    for at, prefix in enumerate(["process_", "process_children_"]):
+        if at and system in WITHOUT_CHILDREN:
+            continue
+        for group in groups.split():
+            expected |= {prefix + name: values[at] for name, values in GROUPS[group].items()}
+        if not proc_stat:
+            expected[f"{prefix}cpu_seconds_total"] = [2022.75, 4014.75][at]
+    assert samples(UsageCollector(children=True).collect()) == expected
+    own = {name: value for name, value in expected.items() if "children" not in name}
+    assert samples(UsageCollector().collect()) == own
+    other = {f"my_{name}": value for name, value in expected.items()}
+    assert samples(UsageCollector(namespace="my", children=True).collect()) == other
+
+
+@each_system
+def test_description_of_every_system(system: str) -> None:
+    """It has the names, types and help texts of what is collected, and no value."""
+    collector = UsageCollector(children=True)
+    described, collected = ([*metrics] for metrics in (collector.describe(), collector.collect()))
+    for metric in collected:
+        assert metric.samples
+        metric.samples.clear()
+    assert described == collected, system
+
+
+HELP = [
+    ("Linux", "process_cpu_user_seconds", "User CPU time used; user and system time add up to the run time;"),
+    ("Linux", "process_disk_read_bytes", "Bytes read from block devices; reads served from the page cache are not"),
+    ("Linux", "process_resident_memory_peak_bytes", "Maximum resident set size; VmHWM in /proc/PID/status."),
+    ("Linux", "process_context_switches", "Context switches."),
+    (
+        "Linux",
+        "process_children_minor_page_faults",
+        "Children that have ended and been waited for: page reclaims (soft",
+    ),
+    ("FreeBSD", "process_context_switches", "Context switches; a yield counts as voluntary."),
+    ("FreeBSD", "process_resident_memory_peak_bytes", "Maximum resident set size; sampled at ticks of the statistics"),
+    ("macOS", "process_cpu_system_seconds", "System CPU time used; 0 where the kernel does not split the time"),
+    ("Windows", "process_minor_page_faults", "Page reclaims (soft page faults); includes faults that required I/O"),
+]
+
+
+@pytest.mark.parametrize(("system", "name", "text"), HELP, indirect=["system"])
+def test_help_texts(system: str, name: str, text: str) -> None:
+    """They say what the metric means on the system."""
+    found = {metric.name: metric.documentation for metric in UsageCollector(children=True).collect()}
+    assert found[name].startswith(text), system
+
+
+@pytest.mark.parametrize("status", [None, b"Name:\tpython\nVmRSS:\t    1009 kB\n"], ids=["no file", "no line"])
+def test_peak_that_cannot_be_read(status: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is left out, and ru_maxrss is not exported instead."""
+    backend = SYSTEMS["Linux"].backend
+    if status is not None:
+        (tmp_path / "status").write_bytes(status)
+    monkeypatch.setattr(backend, "peak_file", str(tmp_path / "status"))
+    monkeypatch.setattr(prometheus, "BACKEND", backend)
+    monkeypatch.setattr(prometheus, "getrusage", lambda _: OWN)
+    found = {metric.name: metric.samples for metric in UsageCollector().collect()}
+    assert PEAK not in found
+    assert found["process_minor_page_faults"][0].value == 1039
+
+
+def test_fields_measured_of_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a system measures less of children, only that is exported of them."""
+    times = frozenset({"ru_utime", "ru_stime"})
+    measured = {"RUSAGE_SELF": times | {"ru_minflt", "ru_nvcsw"}, "RUSAGE_CHILDREN": times | {"ru_nvcsw"}}
+    monkeypatch.setattr(prometheus, "BACKEND", Backend("Made up", measured, {}))
+    monkeypatch.setattr(prometheus, "getrusage", lambda _: OWN)
+    without_file(monkeypatch, "/proc/stat", present=True)
+    assert samples(UsageCollector(children=True).collect()).keys() == {
+        "process_cpu_user_seconds_total",
+        "process_cpu_system_seconds_total",
+        "process_minor_page_faults_total",
+        "process_context_switches_total voluntary",
+        "process_children_cpu_user_seconds_total",
+        "process_children_cpu_system_seconds_total",
+        "process_children_context_switches_total voluntary",
+    }
+
+
+@pytest.mark.parametrize("ours_first", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("auto_describe", [True, False], ids=["auto_describe", "no auto_describe"])
+@pytest.mark.parametrize("proc_stat", [True, False], ids=["with /proc/stat", "without /proc/stat"])
+def test_beside_process_collector(
+    *, ours_first: bool, auto_describe: bool, proc_stat: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whether it is registered before or after ProcessCollector, every metric appears once, the CPU time too."""
+    if proc_stat and not os.path.exists("/proc/stat"):
+        pytest.skip(reason="this system has no /proc/stat")
+    without_file(monkeypatch, "/proc/stat", present=proc_stat)
+    theirs = ProcessCollector(registry=None, proc="/proc" if proc_stat else str(tmp_path))
+    registry = CollectorRegistry(auto_describe=auto_describe)
+    collectors: list[Collector] = [UsageCollector(), theirs] if ours_first else [theirs, UsageCollector()]
+    for collector in collectors:
+        registry.register(collector)
+    lines = generate_latest(registry).decode().splitlines()
+    names = [line.split()[2] for line in lines if line.startswith("# TYPE")]
+    assert len(names) == len(set(names))
+    assert [line.split()[0] for line in lines].count("process_cpu_seconds_total") == 1
+    assert ("process_open_fds" in names) is proc_stat
+    assert "process_cpu_user_seconds_total" in names
+
+
+def test_second_collector_in_a_registry() -> None:
+    """The registry refuses it, unless its namespace is another one."""
+    registry = CollectorRegistry()
+    registry.register(UsageCollector())
+    with pytest.raises(ValueError, match="Duplicated timeseries"):
+        registry.register(UsageCollector())
+    registry.register(UsageCollector(namespace="other"))
+    names = [metric.name for metric in registry.collect()]
+    assert len(names) == len(set(names))
+    assert {"process_cpu_user_seconds", "other_process_cpu_user_seconds"} <= set(names)
+
+
+def test_selected_names() -> None:
+    """A scrape can select metrics by name, as with ``?name[]=``."""
+    registry = CollectorRegistry()
+    registry.register(UsageCollector())
+    selected = registry.restricted_registry(["process_cpu_user_seconds_total"])
+    assert list(samples(iter(selected.collect()))) == ["process_cpu_user_seconds_total"]
+
+
+def test_real_usage_is_between_two_readings() -> None:
+    """Of this process, on this system; the peak on Linux may be lower, as it is not that of getrusage."""
+    collector = UsageCollector()
+    lower = rusage.getrusage(rusage.RUSAGE_SELF)
+    found = samples(collector.collect())
+    upper = rusage.getrusage(rusage.RUSAGE_SELF)
+    assert lower.ru_minflt <= found.get("process_minor_page_faults_total", lower.ru_minflt) <= upper.ru_minflt
+    times = found["process_cpu_user_seconds_total"] + found["process_cpu_system_seconds_total"]
+    assert sum(lower[:2]) - 1e-6 <= times <= sum(upper[:2]) + 1e-6
+    if PEAK in found and not BACKEND.peak_file:
+        assert lower.ru_maxrss <= found[PEAK] <= upper.ru_maxrss
+
+
+@pytest.mark.skipif(not BACKEND.peak_file, reason="on this system the peak is that of getrusage")
+def test_peak_has_no_inherited_floor(python: Callable[..., str]) -> None:
+    """The metric of a process that one of 300 MiB has started does not include those; its ru_maxrss does."""
+    parent = "import subprocess, sys; hold = b'x' * (300 << 20); sys.exit(subprocess.call(sys.argv[1:]))"
+    program = (
+        "import rusage; from rusage.prometheus import UsageCollector; "
+        f"peaks = [metric.samples[0].value for metric in UsageCollector().collect() if metric.name == {PEAK!r}]; "
+        "print(rusage.maxrss(), *peaks)"
+    )
+    inherited, own = map(int, python("-c", program, before=[sys.executable, "-c", parent]).split())
+    assert inherited >= 300 * MIB - 8 * MIB
+    assert 2 * MIB < own < 150 * MIB
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_after_a_fork(program: Callable[..., str]) -> None:
+    """A collector that was made before reports the child in the child."""
+    lower, found, upper, parent = map(float, program("exporter_forks.py").split())
+    assert lower <= found <= upper < parent
+
+
+@pytest.mark.skipif(not UNSHARE or sys.platform != "linux", reason="there is no unshare(1)")
+def test_without_proc(program: Callable[..., str]) -> None:
+    """Without /proc ProcessCollector has no metrics; the CPU time is in this collector's, and no peak."""
+    hide = [UNSHARE, "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
+    if subprocess.run([*hide, "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip(reason="no permission to mount")
+    names = program("exporter_names.py", before=hide).split()
+    assert "process_cpu_seconds_total" in names
+    assert "process_cpu_user_seconds_total" in names
+    assert "process_open_fds" not in names
+    assert PEAK not in names
+
+
+class Exporter:
+    """A process that has burned 2 s, touched 200 MiB, switched in threads and had a child, and serves its metrics."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._stdin, self._stdout = process.stdin, process.stdout
+        self.target = f"127.0.0.1:{int(self._stdout.readline())}"
+
+    def report(self) -> dict[str, float]:
+        """Return what the system tells the process itself."""
+        self._stdin.write("\n")
+        self._stdin.flush()
+        figures: dict[str, float] = json.loads(self._stdout.readline())
+        return figures
+
+
+@pytest.fixture(scope="module")
+def exporter() -> Iterator[Exporter]:
+    """Run the exporter; it ends with its standard input."""
+    pytest.importorskip("resource", reason="Windows has no resource module")
+    command = [sys.executable, str(PROGRAMS / "exporter.py")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield Exporter(process)
+
+
+@needs_prometheus
+def test_real_server_stores_the_usage(exporter: Exporter, tmp_path: Path) -> None:
+    """What Prometheus returns is between two reports of the process itself, made before and after the scrape."""
+    with running(tmp_path, exporter.target) as server:
+        lower = exporter.report()
+        server.wait_for_scrape("process_cpu_user_seconds_total", after=time.time())
+        result = server.query('{job="test", __name__=~"process_.*"}')
+        upper = exporter.report()
+    found: dict[str, float] = {}
+    for series in result:
+        labels = series["metric"]
+        found[" ".join([labels["__name__"], *filter(None, [labels.get("type")])])] = float(series["value"][1])
+    ours = samples(UsageCollector(children=True).collect()).keys()
+    assert ours <= found.keys()
+    for prefix in ("process_", "process_children_"):
+        user, system = f"{prefix}cpu_user_seconds_total", f"{prefix}cpu_system_seconds_total"
+        assert lower[user] + lower[system] - 1e-6 <= found[user] + found[system] <= upper[user] + upper[system] + 1e-6
+        # The kernel may divide their sum anew.
+        between = upper[user] + upper[system] - lower[user] - lower[system] + 0.1
+        assert found[user] == pytest.approx(lower[user], abs=between)
+    for name in ours:
+        if "cpu" not in name:
+            assert lower[name] <= found[name] <= upper[name], name
+
+    assert found["process_cpu_user_seconds_total"] + found["process_cpu_system_seconds_total"] >= 2
+    assert found["process_children_cpu_user_seconds_total"] > 0
+    if PEAK in ours:
+        assert 200 * MIB <= found[PEAK] <= 400 * MIB
+    if "process_context_switches_total voluntary" in ours:
+        assert found["process_context_switches_total voluntary"] >= 1000
+        assert lower["main_thread"] < 1000  # so the threads' are counted, although they have ended
+
+
+@needs_prometheus
+def test_promtool_accepts_the_metrics(exporter: Exporter) -> None:
+    """``promtool check metrics`` finds nothing wrong in their names, types and help texts."""
+    assert PROMTOOL is not None
+    exposition = get(f"http://{exporter.target}/metrics")
+    assert "process_children_context_switches_total{" in exposition
+    done = subprocess.run([PROMTOOL, "check", "metrics"], input=exposition, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
