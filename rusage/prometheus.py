@@ -17,6 +17,13 @@ from ._fields import FIELDS, RUsage
 from ._getrusage import getrusage, measured_for
 from ._status import high_water_mark
 
+TYPE_CHECKING = False
+
+if TYPE_CHECKING or "Process" not in BACKEND.absent:
+    from ._process import Process
+else:
+    Process = object  # for typing.get_type_hints
+
 __all__ = ["UsageCollector"]
 
 SECTOR = 512  # bytes
@@ -34,34 +41,43 @@ SWITCHES = {"voluntary": "ru_nvcsw", "involuntary": "ru_nivcsw"}
 
 
 class UsageCollector:
-    """Collect the resource usage of this process for a registry of prometheus_client.
+    """Collect the resource usage of a process for a registry of prometheus_client.
 
-    A scrape reports the process that answers it: after a fork, the child. The metrics are
+    Without a ``process`` it is that of the process that answers the scrape: after a fork, the child's. The metrics are
 
     - ``process_cpu_user_seconds_total`` and ``process_cpu_system_seconds_total``;
     - ``process_cpu_seconds_total``, where there is no ``/proc/stat``: elsewhere ``ProcessCollector`` exports it;
     - ``process_minor_page_faults_total`` and ``process_major_page_faults_total``;
     - ``process_context_switches_total`` with the label ``type``: ``voluntary`` or ``involuntary``;
     - ``process_disk_read_bytes_total`` and ``process_disk_written_bytes_total`` on systems that count 512-byte units;
-    - ``process_resident_memory_peak_bytes``: on Linux, VmHWM in ``/proc/self/status``, which unlike ``ru_maxrss`` does
+    - ``process_resident_memory_peak_bytes``: on Linux, VmHWM in ``/proc/PID/status``, which unlike ``ru_maxrss`` does
       not include the peak of the process before exec.
 
     Only those that the system measures are exported; their help texts describe them on this system. With a
     ``namespace`` they are named ``NAMESPACE_process_...``. With ``children=True``, all but the peak are also exported
     for ``RUSAGE_CHILDREN``, as ``process_children_...``, on systems that have it.
 
-    The collector can be registered beside a ``ProcessCollector``, in any order.
+    Of another ``process``, a ``rusage.Process``, those are exported that its ``measured`` names. Once it has ended, or
+    its reading is no longer permitted, there are none. If it has been closed, a scrape raises ``ValueError``. Its
+    children are not available: ``children=True`` raises ``ValueError``.
+
+    The collector can be registered beside a ``ProcessCollector``, in any order. A registry refuses a second
+    ``UsageCollector`` unless it has another ``namespace``.
     """
 
-    def __init__(self, *, namespace: str = "", children: bool = False) -> None:
+    def __init__(self, process: Process | None = None, *, namespace: str = "", children: bool = False) -> None:
+        if process is not None and children:
+            raise ValueError("the usage of another process's children is not available")
         prefix = f"{namespace}_process_" if namespace else "process_"
         measured = measured_for(BACKEND)
-        self._counters = _Counters(prefix, measured[RUSAGE_SELF])
+        own = measured[RUSAGE_SELF] if process is None else process.measured
+        self._process = process
+        self._counters = _Counters(prefix, own)
         self._children = None
         if children and RUSAGE_CHILDREN in measured:
             whose = "children that have ended and been waited for: "
             self._children = _Counters(f"{prefix}children_", measured[RUSAGE_CHILDREN], whose)
-        self._has_peak = "ru_maxrss" in measured[RUSAGE_SELF]
+        self._has_peak = "ru_maxrss" in own
         note = "VmHWM in /proc/PID/status" if BACKEND.peak_file else BACKEND.notes.get("ru_maxrss")
         self._peak = f"{prefix}resident_memory_peak_bytes", _text(FIELDS["ru_maxrss"].meaning, note)
 
@@ -72,10 +88,17 @@ class UsageCollector:
             yield metric
 
     def collect(self) -> Iterator[Metric]:
-        """Return the metrics with their present values."""
-        usage = getrusage(RUSAGE_SELF)
-        peak = high_water_mark(BACKEND.peak_file) if BACKEND.peak_file else usage.ru_maxrss
-        return self._metrics(usage, peak, getrusage(RUSAGE_CHILDREN) if self._children else RUsage.zero)
+        """Yield the metrics with their present values."""
+        if self._process is None:
+            usage = getrusage(RUSAGE_SELF)
+            peak = high_water_mark(BACKEND.peak_file) if BACKEND.peak_file else usage.ru_maxrss
+        else:
+            try:
+                usage = self._process.getrusage()
+            except (ProcessLookupError, PermissionError):
+                return
+            peak = usage.ru_maxrss
+        yield from self._metrics(usage, peak, getrusage(RUSAGE_CHILDREN) if self._children else RUsage.zero)
 
     def _metrics(self, usage: RUsage, peak: int | None, children: RUsage) -> Iterator[Metric]:
         yield from self._counters.families(usage)

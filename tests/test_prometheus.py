@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import PROGRAMS
@@ -309,6 +309,7 @@ class Exporter:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
+        self.pid = process.pid
         self._stdin, self._stdout = process.stdin, process.stdout
         self.target = f"127.0.0.1:{int(self._stdout.readline())}"
 
@@ -360,6 +361,114 @@ def test_real_server_stores_the_usage(exporter: Exporter, tmp_path: Path) -> Non
     if "process_context_switches_total voluntary" in ours:
         assert found["process_context_switches_total voluntary"] >= 1000
         assert lower["main_thread"] < 1000  # so the threads' are counted, although they have ended
+
+
+needs_process = pytest.mark.skipif("Process" in BACKEND.absent, reason="this system has no Process")
+
+
+@needs_process
+def test_another_process(exporter: Exporter) -> None:
+    """The metrics of a Process are between two reports of the process itself."""
+    with rusage.Process(exporter.pid) as process:
+        lower = exporter.report()
+        found = samples(UsageCollector(process, namespace="other").collect())
+        upper = exporter.report()
+        measured = process.measured
+    tick = 0.01  # of /proc/PID/stat
+    names = {"other_process_cpu_user_seconds_total", "other_process_cpu_system_seconds_total"}
+    for field, name in {
+        "ru_minflt": "minor_page_faults_total",
+        "ru_majflt": "major_page_faults_total",
+        "ru_maxrss": "resident_memory_peak_bytes",
+        "ru_nvcsw": "context_switches_total voluntary",
+        "ru_nivcsw": "context_switches_total involuntary",
+    }.items():
+        if field in measured:
+            names.add(f"other_process_{name}")
+            assert lower[f"process_{name}"] <= found[f"other_process_{name}"] <= upper[f"process_{name}"], name
+    assert {name for name in found if "disk" not in name and "cpu_seconds" not in name} == names
+    times = sum(found[name] for name in found if "cpu_user" in name or "cpu_system" in name)
+    assert sum(lower[f"process_cpu_{part}_seconds_total"] for part in ("user", "system")) - 2 * tick <= times
+    assert times <= sum(upper[f"process_cpu_{part}_seconds_total"] for part in ("user", "system"))
+
+
+@needs_process
+def test_process_that_has_ended() -> None:
+    """Nothing is exported of it, whether or not it has been waited for; the names stay the collector's."""
+    with (
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child,
+        rusage.Process(child.pid) as process,
+    ):
+        collector = UsageCollector(process)
+        names = [metric.name for metric in collector.describe()]
+        assert [metric.name for metric in collector.collect()] == names
+        assert "process_cpu_user_seconds" in names
+        child.kill()
+        if sys.platform != "win32":
+            os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+            assert list(collector.collect()) == []
+        child.wait()
+        assert list(collector.collect()) == []
+        assert [metric.name for metric in collector.describe()] == names
+    with pytest.raises(ValueError, match="closed"):
+        list(collector.collect())
+
+
+class MadeUp:
+    """Another process, of which a system measures some fields."""
+
+    def __init__(self, *measured: str, error: Exception | None = None) -> None:
+        self.measured = frozenset(measured)
+        self._error = error
+
+    def getrusage(self) -> RUsage:
+        """Return 0 for what is not measured."""
+        if self._error is not None:
+            raise self._error
+        return RUsage._make(value if name in self.measured else 0 for name, value in OWN._asdict().items())
+
+
+@pytest.mark.parametrize(
+    ("measured", "expected"),
+    [
+        (["ru_utime", "ru_stime"], "times"),
+        (["ru_utime", "ru_stime", "ru_minflt", "ru_majflt", "ru_maxrss"], "times minor major"),
+        (["ru_utime", "ru_stime", "ru_nvcsw", "ru_nivcsw", "ru_inblock", "ru_oublock"], "times switches disk"),
+        ([], ""),
+    ],
+    ids=["times", "as on Linux", "others", "none"],
+)
+@pytest.mark.parametrize("system", ["Linux"], indirect=True)
+def test_measured_fields_of_a_process(
+    system: str, measured: list[str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what the Process measures is exported, whatever the system measures of this one."""
+    without_file(monkeypatch, "/proc/stat")
+    process: Any = MadeUp(*measured)
+    figures = {f"process_{name}": own for group in expected.split() for name, (own, _) in GROUPS[group].items()}
+    if "ru_maxrss" in measured:
+        figures[PEAK] = 1019
+    if "ru_utime" in measured:
+        figures["process_cpu_seconds_total"] = 2022.75
+    assert samples(UsageCollector(process).collect()) == figures, system
+
+
+def test_errors_of_a_process() -> None:
+    """A process that may no longer be read exports nothing; other errors are raised."""
+    forbidden, failing = MadeUp("ru_utime", error=PermissionError()), MadeUp("ru_utime", error=OSError(24, "too many"))
+    process: Any
+    for process in (forbidden, MadeUp("ru_utime", error=ProcessLookupError())):
+        assert list(UsageCollector(process).collect()) == []
+    process = failing
+    with pytest.raises(OSError, match="too many"):
+        list(UsageCollector(process).collect())
+
+
+def test_children_of_another_process() -> None:
+    """They cannot be had."""
+    process: Any = MadeUp("ru_utime")
+    with pytest.raises(ValueError, match="another process's children"):
+        UsageCollector(process, children=True)
 
 
 @needs_prometheus
