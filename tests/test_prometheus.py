@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import PROGRAMS
 from expected import SYSTEMS
-from prometheus_server import PROMTOOL, get, needs_prometheus, running
+from prometheus_server import PROMTOOL, TIMEOUT, get, needs_prometheus, running
 
 import rusage
 from rusage import RUsage
@@ -469,6 +471,52 @@ def test_children_of_another_process() -> None:
     process: Any = MadeUp("ru_utime")
     with pytest.raises(ValueError, match="another process's children"):
         UsageCollector(process, children=True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="gunicorn runs on Unix only")
+@needs_process
+def test_gunicorn_example(tmp_path: Path) -> None:
+    """The gunicorn.conf.py of docs/monitoring.md exports each worker, with the figures of that worker."""
+    pytest.importorskip("gunicorn", reason="gunicorn is not installed")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    page = (PROGRAMS.parent.parent / "docs" / "monitoring.md").read_text(encoding="utf-8")
+    (config,) = (text for text in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "def when_ready" in text)
+    assert config.count("8001") == 1
+    (tmp_path / "gunicorn.conf.py").write_text(config.replace("8001", str(port)))
+    log = tmp_path / "log"
+    command = [sys.executable, "-m", "gunicorn", "--workers=2", "--bind=127.0.0.1:0", f"--pythonpath={PROGRAMS}"]
+    command += [f"--log-file={log}", "wsgi_application:application"]
+    environment = os.environ | {"HOME": str(tmp_path)}  # for its control socket
+    with subprocess.Popen(command, cwd=tmp_path, env=environment) as server:
+        try:
+            deadline = time.monotonic() + TIMEOUT
+            addresses: list[str] = []
+            while not addresses:
+                time.sleep(0.05)
+                assert server.poll() is None
+                assert time.monotonic() < deadline
+                addresses = re.findall(r"Listening at: (http://\S+)", log.read_text() if log.exists() else "")
+
+            def reports() -> dict[int, int]:
+                """Return the page faults of both workers by their process IDs."""
+                found: dict[int, int] = {}
+                while len(found) < 2:
+                    pid, faults = json.loads(get(addresses[0]))
+                    found[pid] = faults
+                    assert time.monotonic() < deadline
+                return found
+
+            lower = reports()
+            exposition = get(f"http://127.0.0.1:{port}/metrics")
+            upper = reports()
+        finally:
+            server.terminate()
+    found = re.findall(r'^worker_process_minor_page_faults_total{pid="(\d+)"} (\S+)$', exposition, re.MULTILINE)
+    assert len(found) == 2
+    assert lower.keys() == upper.keys() == {int(pid) for pid, _ in found}
+    for pid, faults in found:
+        assert lower[int(pid)] <= float(faults) <= upper[int(pid)]
 
 
 @needs_prometheus
