@@ -11,6 +11,8 @@ import rusage
 import rusage.asyncio
 
 MODULES = [rusage, rusage.asyncio]
+if importlib.util.find_spec("opentelemetry") is not None:
+    MODULES.append(importlib.import_module("rusage.opentelemetry"))
 if importlib.util.find_spec("prometheus_client") is not None:
     MODULES.append(importlib.import_module("rusage.prometheus"))
 

@@ -30,6 +30,8 @@ HEAVY = (
     "re",
     "warnings",
     "prometheus_client",
+    "logging",
+    "opentelemetry",
     "rusage._children.popen",
     "rusage._process",
 )

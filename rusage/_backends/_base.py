@@ -10,7 +10,7 @@ from .._fields import FIELDS, Field
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 # Every system that has the name has the same number, which its C asserts. RUSAGE_THREAD on macOS and Windows and
 # RUSAGE_BOTH everywhere are composed; they get the number that other systems use (RUSAGE_BOTH: linux/resource.h).
@@ -69,6 +69,7 @@ class Backend:
     ``waited``: the fields known of one child that has ended, where those are not the ones of ``RUSAGE_CHILDREN``.
     ``child_peak``: whose peak a child's ``ru_maxrss`` is, one of the ``PEAK_*`` rules.
     ``peak_file``: a file with this process's own peak (``VmHWM``), where ``ru_maxrss`` may be inherited over exec.
+    ``uptime``: returns the seconds since this process was started; None where the system is not asked.
     """
 
     def __init__(  # noqa: PLR0913 (all but three have a default)
@@ -86,6 +87,7 @@ class Backend:
         waited: frozenset[str] | None = None,
         child_peak: str = PEAK_UNKNOWN,
         peak_file: str = "",
+        uptime: Callable[[], float] | None = None,
     ) -> None:
         self.name = name
         self.measured = measured
@@ -99,6 +101,7 @@ class Backend:
         self.waited = measured.get("RUSAGE_CHILDREN", NONE) if waited is None else waited
         self.child_peak = child_peak
         self.peak_file = peak_file
+        self.uptime = uptime
 
     def fields(self) -> dict[str, Field]:
         """Return each field's unit and meaning on this system."""

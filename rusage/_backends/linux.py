@@ -8,8 +8,11 @@ Since commit 82241a83cd15 (about 6.16) /proc/PID/status adds the counters up exa
 
 import os
 import sys
+import time
 
 from ._base import ALL, BLOCKS, INTEGRALS, KIB, PEAK_AT_LEAST_PARENTS_INEXACT, SECTORS, TIMES, Backend
+
+TYPE_CHECKING = False
 
 # In /proc/PID/stat, and VmHWM in /proc/PID/status. Not the blocks: /proc/PID/io includes those of children that the
 # process has waited for (wait_task_zombie in kernel/exit.c). Not the switches: /proc lacks those of ended threads.
@@ -23,6 +26,15 @@ SOURCES = {
     "ru_stime": "cputime_adjust() in kernel/sched/cputime.c",
     "ru_maxrss": "getrusage() in kernel/sys.c, exec_mmap() in fs/exec.c, lib/percpu_counter.c",
 }
+
+
+def uptime() -> float:
+    """Return the seconds since this process was started: ``starttime`` in proc_pid_stat(5), rounded down to a tick."""
+    if TYPE_CHECKING and sys.platform != "linux":
+        raise NotImplementedError
+    with open("/proc/self/stat", "rb") as file:
+        ticks = int(file.read().rpartition(b")")[2].split()[19])  # the name before it may contain anything
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
 
 
 def backend(*, io_accounting: bool) -> Backend:
@@ -50,6 +62,7 @@ def backend(*, io_accounting: bool) -> Backend:
         process=PROCESS,
         child_peak=PEAK_AT_LEAST_PARENTS_INEXACT,
         peak_file="/proc/self/status",
+        uptime=uptime if os.path.exists("/proc/self/stat") else None,
     )
 
 

@@ -1,0 +1,278 @@
+"""``rusage.opentelemetry``, through the reader of OpenTelemetry's SDK."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from unittest.mock import Mock
+
+import pytest
+from conftest import PROGRAMS
+from expected import SYSTEMS
+from test_backends import KERNEL, convert
+
+import rusage
+from rusage._backends import BACKEND
+
+try:
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import Gauge, InMemoryMetricReader, NumberDataPoint, Sum
+
+    import rusage.opentelemetry
+except ModuleNotFoundError as error:
+    pytest.skip(reason=str(error), allow_module_level=True)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Unit and kind of each metric: docs/system/process-metrics.md in version 1.44 of the semantic conventions.
+KINDS = {
+    "process.cpu.time": ("s", "counter"),
+    "process.paging.faults": ("{fault}", "counter"),
+    "process.context_switches": ("{context_switch}", "counter"),
+    "process.disk.io": ("By", "counter"),
+    "process.disk.operations": ("{operation}", "counter"),
+    "process.uptime": ("s", "gauge"),
+    "rusage.maxrss": ("By", "gauge"),
+}
+
+# What becomes of test_backends.KERNEL.
+TIMES = {
+    "process.cpu.time cpu.mode=user": 12.250001,
+    "process.cpu.time cpu.mode=system": 7.500003,
+}
+FAULTS = {
+    "process.paging.faults system.paging.fault.type=minor": 1019,
+    "process.paging.faults system.paging.fault.type=major": 1021,
+}
+ALL_FAULTS = {"process.paging.faults": 1019}
+SWITCHES = {
+    "process.context_switches process.context_switch.type=voluntary": 1063,
+    "process.context_switches process.context_switch.type=involuntary": 1069,
+}
+BYTES = {
+    "process.disk.io disk.io.direction=read": 1033 * 512,
+    "process.disk.io disk.io.direction=write": 1039 * 512,
+}
+OPERATIONS = {
+    "process.disk.operations disk.io.direction=read": 1033,
+    "process.disk.operations disk.io.direction=write": 1039,
+}
+BSD = TIMES | FAULTS | SWITCHES | OPERATIONS | {"rusage.maxrss": 1009 * 1024}
+NO_PEAK = TIMES | FAULTS | SWITCHES | OPERATIONS
+EXPECTED = {
+    "Linux": TIMES | FAULTS | SWITCHES | BYTES | {"rusage.maxrss": 1009 * 1024},
+    "Linux without I/O accounting": TIMES | FAULTS | SWITCHES | {"rusage.maxrss": 1009 * 1024},
+    "macOS": TIMES | FAULTS | {"rusage.maxrss": 1009},
+    "FreeBSD": BSD,
+    "OpenBSD 7.7": BSD,
+    "OpenBSD 7.8": BSD,
+    "NetBSD 9": NO_PEAK,
+    "NetBSD 10": BSD,
+    "DragonFly BSD": BSD,
+    "illumos": NO_PEAK,
+    "Windows": TIMES | ALL_FAULTS | {"rusage.maxrss": 1009},
+    "Cygwin": TIMES,
+    "MSYS2": TIMES,
+    "Haiku": TIMES,
+    "GNU/Hurd": TIMES,
+    "another Unix": NO_PEAK,
+}
+
+
+@pytest.fixture(autouse=True)
+def not_instrumented(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the process as it was."""
+    monkeypatch.setattr(rusage.opentelemetry, "_active", None)
+
+
+def provider() -> tuple[MeterProvider, InMemoryMetricReader]:
+    """Return a provider and its reader."""
+    reader = InMemoryMetricReader()
+    return MeterProvider([reader]), reader
+
+
+def collect(reader: InMemoryMetricReader) -> dict[str, float]:
+    """Return the value of each series by its name and attributes; none may be there twice."""
+    found: dict[str, float] = {}
+    data = reader.get_metrics_data()
+    for resource in [] if data is None else data.resource_metrics:
+        for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
+            counts = isinstance(metric.data, Sum) and metric.data.is_monotonic
+            assert counts or isinstance(metric.data, Gauge)
+            assert KINDS[metric.name] == (metric.unit, "counter" if counts else "gauge")
+            for point in metric.data.data_points:
+                assert isinstance(point, NumberDataPoint)
+                attributes = [f"{name}={value!s}" for name, value in (point.attributes or {}).items()]
+                series = " ".join([metric.name, *attributes])
+                assert series not in found
+                found[series] = point.value
+    return found
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_metrics_of_each_system(system: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Names, units, attributes and values; there are no other instruments."""
+    backend = SYSTEMS[system].backend
+    usage = convert(backend, "RUSAGE_SELF", **KERNEL)
+    monkeypatch.setattr(rusage.opentelemetry, "BACKEND", backend)
+    monkeypatch.setattr(rusage.opentelemetry, "getrusage", {rusage.RUSAGE_SELF: usage}.__getitem__)
+    if backend.peak_file:
+        (tmp_path / "status").write_text("Name:\ttest\nVmHWM:\t    1009 kB\n")
+        monkeypatch.setattr(backend, "peak_file", str(tmp_path / "status"))
+    known_uptime = backend.name == "Linux" and Path("/proc/self/stat").exists()
+    assert (backend.uptime is not None) == known_uptime
+    monkeypatch.setattr(backend, "uptime", (lambda: 2.5) if known_uptime else None)
+    given, reader = provider()
+    rusage.opentelemetry.instrument(given)
+    found, expected = collect(reader), EXPECTED[system] | ({"process.uptime": 2.5} if known_uptime else {})
+    assert found == expected
+    assert {series: type(value) for series, value in found.items()} == {
+        series: type(value) for series, value in expected.items()
+    }
+    rusage.opentelemetry.uninstrument()
+    meter = Mock()
+    rusage.opentelemetry.instrument(Mock(get_meter=Mock(return_value=meter)))
+    assert {call.args[0] for call in meter.method_calls} == {series.split()[0] for series in expected}
+
+
+def test_figures_of_this_process() -> None:
+    """Those of ``resource``, read before and after; the split of the CPU time is sampled, and only its sum rises."""
+    resource = pytest.importorskip("resource")
+    given, reader = provider()
+    rusage.opentelemetry.instrument(given)
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    found = collect(reader)
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    total = sum(found[series] for series in TIMES)
+    assert sum(before[:2]) - 2e-6 <= total <= sum(after[:2]) + 2e-6
+    pairs = [(FAULTS, ("ru_minflt", "ru_majflt"), 1), (SWITCHES, ("ru_nvcsw", "ru_nivcsw"), 1)]
+    pairs += [(BYTES, ("ru_inblock", "ru_oublock"), 512), (OPERATIONS, ("ru_inblock", "ru_oublock"), 1)]
+    for both, names, factor in pairs:
+        for series, name in zip(both, names, strict=True):
+            if series in found:
+                assert getattr(before, name) * factor <= found[series] <= getattr(after, name) * factor, series
+    if "ru_maxrss" in rusage.measured() and not BACKEND.peak_file:
+        assert (
+            before.ru_maxrss * BACKEND.maxrss_bytes <= found["rusage.maxrss"] <= after.ru_maxrss * BACKEND.maxrss_bytes
+        )
+
+
+@pytest.mark.skipif(not BACKEND.peak_file, reason="on this system the peak is that of getrusage")
+def test_peak_is_the_programs_own(program: Callable[..., str]) -> None:
+    """The metric of a program that a process of 300 MiB has started does not include those; its ru_maxrss does."""
+    parent = "import subprocess, sys; hold = b'x' * (300 << 20); sys.exit(subprocess.call(sys.argv[1:]))"
+    inherited, own = map(int, program("opentelemetry_peak.py", before=[sys.executable, "-c", parent]).split())
+    assert own < 200 * 2**20 < inherited
+
+
+@pytest.mark.parametrize("bundled", [False, True])
+def test_scope(bundled: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 (a parameter of the test)
+    """The meter names the module, the version of the package, where its metadata is, and that of the conventions."""
+    version = importlib.metadata.version("rusage")
+    if bundled:
+        monkeypatch.setattr(importlib.metadata, "version", Mock(side_effect=importlib.metadata.PackageNotFoundError))
+    given, reader = provider()
+    rusage.opentelemetry.instrument(given)
+    data = reader.get_metrics_data()
+    assert data is not None
+    ((scope,),) = (resource.scope_metrics for resource in data.resource_metrics)
+    assert scope.scope.name == "rusage.opentelemetry"
+    assert (scope.scope.version or None) == (None if bundled else version)
+    assert scope.schema_url == "https://opentelemetry.io/schemas/1.44.0"
+
+
+@pytest.mark.parametrize("peak_file", ["", "/no/such/file"])
+def test_unknown_peak_is_no_metric(peak_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some systems have a peak of 0 before the first tick of a clock; the file can be missing after chroot(2)."""
+    monkeypatch.setattr(BACKEND, "peak_file", peak_file)
+    usage = rusage.getrusage(rusage.RUSAGE_SELF)._replace(ru_maxrss=0)
+    monkeypatch.setattr(rusage.opentelemetry, "getrusage", {rusage.RUSAGE_SELF: usage}.__getitem__)
+    given, reader = provider()
+    rusage.opentelemetry.instrument(given)
+    assert "rusage.maxrss" not in collect(reader)
+
+
+def test_instrumented_twice(caplog: pytest.LogCaptureFixture) -> None:
+    """The second call logs a warning and changes nothing, whether with the same provider or another."""
+    given, reader = provider()
+    rusage.opentelemetry.instrument(given)
+    series = collect(reader).keys()
+    assert not caplog.records
+    other, other_reader = provider()
+    for second in given, other, None:
+        rusage.opentelemetry.instrument(second)
+        assert collect(reader).keys() == series
+        assert not collect(other_reader)
+    assert [record.getMessage() for record in caplog.records] == ["rusage is already instrumented"] * 3
+    assert {(record.name, record.levelname) for record in caplog.records} == {("rusage.opentelemetry", "WARNING")}
+
+
+def test_uninstrument(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is reported any more; each series is reported once again after a further ``instrument``."""
+    given, reader = provider()
+    rusage.opentelemetry.instrument(given)
+    series = collect(reader).keys()
+    for _ in range(3):
+        rusage.opentelemetry.uninstrument()
+        assert not collect(reader)
+        rusage.opentelemetry.instrument(given)
+        assert collect(reader).keys() == series
+    assert not caplog.records
+    rusage.opentelemetry.uninstrument()
+    rusage.opentelemetry.uninstrument()
+    assert [record.getMessage() for record in caplog.records] == ["rusage is not instrumented"]
+
+
+def test_another_provider() -> None:
+    """After ``uninstrument`` only the provider of the last ``instrument`` reports."""
+    (first, first_reader), (second, second_reader) = provider(), provider()
+    rusage.opentelemetry.instrument(first)
+    series = collect(first_reader).keys()
+    for given, reader, silent in [
+        (second, second_reader, first_reader),
+        (first, first_reader, second_reader),
+        (second, second_reader, first_reader),
+    ]:
+        rusage.opentelemetry.uninstrument()
+        rusage.opentelemetry.instrument(given)
+        assert collect(reader).keys() == series
+        assert not collect(silent)
+
+
+@pytest.mark.parametrize("when", ["before", "after", "substitute"])
+def test_global_provider(when: str, program: Callable[..., str]) -> None:
+    """It is used by default, whether it is set before or after ``instrument``."""
+    assert program("opentelemetry_global.py", when) == "done\n"
+
+
+def test_needs_the_api_only(python: Callable[..., str]) -> None:
+    """Neither the extra nor the module brings OpenTelemetry's SDK."""
+    requirements = [line for line in importlib.metadata.requires("rusage") or [] if "opentelemetry" in line]
+    assert len(requirements) == 1
+    assert requirements[0].startswith("opentelemetry-api>=")
+    assert requirements[0].endswith('; extra == "opentelemetry"')
+    program = "import rusage.opentelemetry as o, sys; o.instrument(); print('opentelemetry.sdk' in sys.modules)"
+    assert python("-c", program) == "False\n"
+
+
+NAMESPACE = ["unshare", "--time", "--fork", "--boottime", "86400"]
+
+
+@pytest.mark.skipif(BACKEND.uptime is None, reason="this system is not asked for the uptime of a process")
+@pytest.mark.parametrize("before", [[], NAMESPACE], ids=["here", "in a time namespace"])
+def test_uptime(before: list[str]) -> None:
+    """Not less than the program has run, nor more than since it was started and a tick, whatever its name is."""
+    if before and subprocess.run([*before, "true"], check=False, capture_output=True).returncode:
+        pytest.skip(reason="this process cannot create a time namespace")
+    started = time.monotonic()
+    command = [*before, sys.executable, str(PROGRAMS / "uptime.py"), "x) S 1 (x"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    least, uptime, now = map(float, done.stdout.split())
+    assert least <= uptime <= now - started + 1 / os.sysconf("SC_CLK_TCK")
+    assert least > 0.3
