@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
 PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
@@ -59,26 +60,33 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(folder: Path, target: str, *options: str) -> Iterator[Server]:
-    """Run a server that scrapes a target such as ``127.0.0.1:8000`` every 200 ms; its files are in the folder."""
-    assert PROMETHEUS is not None
-    config, log = folder / "prometheus.yml", folder / "log"
-    scrape = {"job_name": "test", "scrape_interval": "200ms", "static_configs": [{"targets": [target]}]}
-    config.write_text(json.dumps({"scrape_configs": [scrape]}))  # JSON is YAML
-    command = [PROMETHEUS, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
-    command += ["--web.listen-address=127.0.0.1:0", *options]
+def serving(command: Sequence[str], log: Path, ready: str) -> Iterator[Server]:
+    """Run a server until the block ends, and wait until its log matches a pattern whose group is the address."""
     with (
         log.open("wb") as file,
         subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file) as server,
     ):
         try:
             deadline = time.monotonic() + TIMEOUT
-            while "Server is ready" not in log.read_text():
-                assert server.poll() is None, log.read_text()
+            found = None
+            while found is None:
+                ended = server.poll() is not None
+                found = re.search(ready, log.read_text())
+                assert found is not None or not ended, log.read_text()
                 assert time.monotonic() < deadline, log.read_text()
                 time.sleep(0.05)
-            port = re.search(r'msg="Listening on".* address=127\.0\.0\.1:(\d+)', log.read_text())
-            assert port is not None, log.read_text()
-            yield Server(f"http://127.0.0.1:{port[1]}")
+            yield Server(f"http://{found[1]}")
         finally:
             server.kill()
+
+
+def running(folder: Path, target: str | None, *options: str) -> AbstractContextManager[Server]:
+    """Run a server that scrapes a target such as ``127.0.0.1:8000`` every 200 ms; its files are in the folder."""
+    assert PROMETHEUS is not None
+    config = folder / "prometheus.yml"
+    targets = [] if target is None else [target]
+    scrape = {"job_name": "test", "scrape_interval": "200ms", "static_configs": [{"targets": targets}]}
+    config.write_text(json.dumps({"scrape_configs": [scrape]}))  # JSON is YAML
+    command = [PROMETHEUS, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
+    command += ["--web.listen-address=127.0.0.1:0", *options]
+    return serving(command, folder / "log", r'(?s)msg="Listening on"[^\n]* address=(\S+).*Server is ready')
