@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from ._backends._base import RUSAGE_SELF
-from ._fields import RUsage
+from ._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
 from ._getrusage import getrusage, measured
 
 TYPE_CHECKING = False
@@ -14,11 +14,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypeVar
 
+    from ._peak import Peak
+
     F = TypeVar("F", bound=Callable[..., Any])
+    Start = tuple[float, RUsage, Peak | None]  # the clock, the usage, and what measures the peak
+    End = tuple[float, RUsage]
 else:
     F = Callable  # for typing.get_type_hints
-
-Instant = tuple[float, RUsage]  # the clock and the usage at one time
 
 _clock = time.perf_counter
 
@@ -36,31 +38,46 @@ class measure:  # noqa: N801 (used like a function)
     objects whose ``__call__`` is such a function. The decorating object then holds the usage of the call that ended
     last. Unless ``who`` excludes them, other threads and tasks that run meanwhile are included.
 
-    An invalid ``who`` raises the same exception as ``getrusage``, immediately.
+    With ``reset_peak`` the block has a peak of its own, ``m.peak``, where the system can reset the process's high-water
+    mark (Linux). Resetting it lowers the ``ru_maxrss`` that all others in the process see, this object's too. Blocks
+    with ``reset_peak`` keep their peaks when others are nested in them or run in other threads. A peak is lost if it
+    falls between the reading of the mark and its reset, some microseconds later, or if a reset from outside this module
+    follows it. In a forked child, the figures of a block that was open at the fork raise ``RuntimeError``.
+
+    An invalid ``who`` raises the same exception as ``getrusage``, immediately; ``reset_peak`` with another ``who`` than
+    ``RUSAGE_SELF`` raises ``ValueError``.
     """
 
-    __slots__ = ("_last", "_open", "_who", "measured")
+    __slots__ = ("_fields", "_last", "_new_peak", "_open", "_who")
 
-    measured: frozenset[str]
-    """The names of the fields that the system measures for ``who``; the others are 0."""
-
-    def __init__(self, who: int = RUSAGE_SELF) -> None:
+    def __init__(self, who: int = RUSAGE_SELF, *, reset_peak: bool = False) -> None:
         try:
-            self.measured = measured(who)
+            self._fields = measured(who)
         except TypeError:
             if callable(who):
                 raise TypeError("measure as a decorator needs parentheses: @measure()") from None
             raise
         self._who = who
-        # The start of the open block, under the key None. dict.setdefault is atomic: of two threads only one enters.
-        self._open: dict[None, Instant] = {}
-        self._last: tuple[Instant, Instant] | None = None
+        self._new_peak: type[Peak] | None = None
+        if reset_peak:
+            if who != RUSAGE_SELF:
+                raise ValueError("reset_peak needs RUSAGE_SELF: the high-water mark is that of the process")
+            from . import _peak  # noqa: PLC0415 (only needed here)
 
-    # Sample the clock outside getrusage(), so that the CPU time of one thread cannot exceed the elapsed time.
+            self._new_peak = _peak.Peak
+        # The start of the open block, under the key None. dict.setdefault is atomic: of two threads only one enters.
+        self._open: dict[None, Start] = {}
+        self._last: tuple[Start, End] | None = None
+
+    # Sample the clock outside getrusage(), so that the CPU time of one thread cannot exceed the elapsed time. The peak
+    # is read and reset outside both, so that this does not count as usage.
 
     def __enter__(self) -> measure:  # noqa: PYI034 (Self is not in Python 3.10's typing)
-        start = _clock(), getrusage(self._who)
+        peak = None if self._new_peak is None else self._new_peak()
+        start = _clock(), getrusage(self._who), peak
         if self._open.setdefault(None, start) is not start:
+            if peak is not None:
+                peak.stop()
             raise RuntimeError(
                 "this measure() object is open already: use a separate one for a nested block or another thread"
             )
@@ -68,29 +85,68 @@ class measure:  # noqa: N801 (used like a function)
 
     def __exit__(self, *error: object) -> None:
         usage = getrusage(self._who)
-        self._last = self._open[None], (_clock(), usage)
+        start = self._open[None]
+        self._last = start, (_clock(), usage)
         del self._open[None]
+        if start[2] is not None:
+            start[2].stop()
 
-    def _span(self) -> tuple[Instant, Instant]:
+    def _span(self) -> tuple[Start, End]:
         start = self._open.get(None)
         if start is not None:
             usage = getrusage(self._who)
-            return start, (_clock(), usage)
-        if self._last is None:
+            span = start, (_clock(), usage)
+        elif self._last is not None:
+            span = self._last
+        else:
             raise RuntimeError("nothing has been measured yet")
-        return self._last
+        if span[0][2] is not None:
+            span[0][2].check()
+        return span
+
+    @property
+    def measured(self) -> frozenset[str]:
+        """The names of the fields that the system measures for ``who``; the others are 0.
+
+        With ``reset_peak``, ``"peak"`` too if the peak of the block is measured; before the first block, if that can be
+        expected.
+        """
+        if self._new_peak is None:
+            return self._fields
+        start = self._open.get(None) or (self._last and self._last[0])
+        peak = start[2] if start else None
+        known = self._new_peak.available() if peak is None else peak.measured
+        return self._fields | {"peak"} if known else self._fields
 
     @property
     def usage(self) -> RUsage:
         """The usage of the block so far, or in total after its end: the difference of two ``RUsage``."""
-        (_, earlier), (_, later) = self._span()
+        (_, earlier, _), (_, later) = self._span()
         return later - earlier
 
     @property
     def elapsed(self) -> float:
         """The elapsed time of the block so far, or in total after its end, in seconds."""
-        (start, _), (end, _) = self._span()
+        (start, _, _), (end, _) = self._span()
         return end - start
+
+    @property
+    def peak(self) -> int:
+        """The maximum resident set size of the process in the block, in bytes; 0 if it is not ``measured``."""
+        return self._peak()[0]
+
+    @property
+    def peak_growth(self) -> int:
+        """``peak`` minus the resident set size at the start of the block, in bytes; 0 if it is not ``measured``."""
+        highest, resident = self._peak()
+        return highest - resident
+
+    def _peak(self) -> tuple[int, int]:
+        (_, _, peak), _ = self._span()
+        if peak is None:
+            return 0, 0
+        peak.update()
+        return (peak.highest, peak.resident) if peak.measured else (0, 0)
 
     def __call__(self, function: F) -> F:
         """Return a wrapper of *function* whose calls are measured.
@@ -114,7 +170,7 @@ class measure:  # noqa: N801 (used like a function)
 
             @functools.wraps(function)
             async def measured_coroutine(*args: Any, **kwargs: Any) -> Any:
-                call = measure(self._who)
+                call = measure(self._who, reset_peak=self._new_peak is not None)
                 try:
                     with call:
                         return await function(*args, **kwargs)
@@ -125,7 +181,7 @@ class measure:  # noqa: N801 (used like a function)
 
         @functools.wraps(function)
         def measured_function(*args: Any, **kwargs: Any) -> Any:
-            call = measure(self._who)
+            call = measure(self._who, reset_peak=self._new_peak is not None)
             try:
                 with call:
                     return function(*args, **kwargs)
