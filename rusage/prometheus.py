@@ -98,11 +98,11 @@ class UsageCollector:
             except (ProcessLookupError, PermissionError):
                 return
             peak = usage.ru_maxrss
-        yield from self._metrics(usage, peak, getrusage(RUSAGE_CHILDREN) if self._children else RUsage.zero)
+        yield from self._metrics(usage, peak or None, getrusage(RUSAGE_CHILDREN) if self._children else RUsage.zero)
 
     def _metrics(self, usage: RUsage, peak: int | None, children: RUsage) -> Iterator[Metric]:
         yield from self._counters.families(usage)
-        if self._has_peak and peak is not None:  # it is None after chroot(2), for example
+        if self._has_peak and peak is not None:  # None: /proc is missing, or the kernel has not yet taken a sample
             yield GaugeMetricFamily(*self._peak, peak)
         if self._children:
             yield from self._children.families(children)

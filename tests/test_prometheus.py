@@ -197,6 +197,15 @@ def test_peak_that_cannot_be_read(status: bytes | None, tmp_path: Path, monkeypa
     assert found["process_minor_page_faults"][0].value == 1039
 
 
+@pytest.mark.parametrize("system", ["FreeBSD"], indirect=True)
+def test_peak_that_is_not_sampled_yet(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peak of 0 is left out: no process has that."""
+    assert PEAK in samples(UsageCollector().collect()), system
+    monkeypatch.setattr(prometheus, "getrusage", lambda _: OWN._replace(ru_maxrss=0))
+    assert PEAK not in {metric.name for metric in UsageCollector().collect()}
+    assert PEAK in {metric.name for metric in UsageCollector().describe()}
+
+
 def test_fields_measured_of_children(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a system measures less of children, only that is exported of them."""
     times = frozenset({"ru_utime", "ru_stime"})
