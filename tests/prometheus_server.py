@@ -89,4 +89,5 @@ def running(folder: Path, target: str | None, *options: str) -> AbstractContextM
     config.write_text(json.dumps({"scrape_configs": [scrape]}))  # JSON is YAML
     command = [PROMETHEUS, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
     command += ["--web.listen-address=127.0.0.1:0", *options]
-    return serving(command, folder / "log", r'(?s)msg="Listening on"[^\n]* address=(\S+).*Server is ready')
+    # The two lines have no order.
+    return serving(command, folder / "log", r'(?s)(?=.*Server is ready).*msg="Listening on"[^\n]* address=(\S+)\n')
