@@ -1,0 +1,84 @@
+"""Compare the times and peaks of ``rusage -n`` with those of hyperfine and GNU time, run in turn: ``tox -e bench``."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+SCRIPT = os.path.join(os.path.dirname(sys.executable), "rusage")
+RUSAGE = [SCRIPT] if os.path.exists(SCRIPT) else [sys.executable, "-m", "rusage"]
+# What is run, how often in a turn, and how many turns.
+PROGRAMS = [(["true"], 20, 15), (["sleep", "0.05"], 4, 10), (["sleep", "1"], 1, 6)]
+
+
+def output(*words: str) -> str:
+    """Run a program and return what it writes to its report file, which is its last argument."""
+    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as report:
+        command = [report.name if word == "REPORT" else word for word in words]
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        return report.read()
+
+
+def by_hyperfine(command: list[str], runs: int) -> list[float]:
+    """Return the wall times of runs by hyperfine without a shell, in seconds."""
+    words = " ".join(command)
+    text = output("hyperfine", "-N", "--warmup", "0", "--runs", str(runs), "--export-json", "REPORT", words)
+    times: list[float] = json.loads(text)["results"][0]["times"]
+    return times
+
+
+def by_rusage(command: list[str], runs: int) -> tuple[list[float], list[int]]:
+    """Return the wall times of a series, in seconds, and its peaks, in KiB."""
+    made = json.loads(output(*RUSAGE, "--json", "-o", "REPORT", "-n", str(runs), "--", *command))["runs"]
+    return [run["elapsed"] for run in made], [run["usage"].get("ru_maxrss", 0) // 1024 for run in made]
+
+
+def by_gnu_time(command: list[str]) -> int:
+    """Return the peak of a run by GNU time, in KiB."""
+    return int(output("time", "-o", "REPORT", "-f", "%M", *command))
+
+
+def wall_times() -> None:
+    """Print the wall times by both, and how much more rusage measures."""
+    print("| wall time, ms | least | median | quartiles | least, to hyperfine's | median, to hyperfine's |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for command, runs, turns in PROGRAMS:
+        theirs: list[float] = []
+        ours: list[float] = []
+        for _ in range(turns):
+            theirs += by_hyperfine(command, runs)
+            ours += by_rusage(command, runs)[0]
+        for name, values in ("hyperfine -N", theirs), ("rusage -n", ours):
+            first, middle, third = (value * 1000 for value in statistics.quantiles(values, n=4))
+            least = min(values) * 1000
+            more = least - min(theirs) * 1000, middle - statistics.median(theirs) * 1000
+            row = [f"{least:.2f}", f"{middle:.2f}", f"{first:.2f} to {third:.2f}", *(f"{value:+.2f}" for value in more)]
+            print(f"| `{' '.join([name, *command])}` | {' | '.join(row)} |")
+
+
+def peaks() -> None:
+    """Print the peak of a small program by both."""
+    theirs = [by_gnu_time(["true"]) for _ in range(20)]
+    _, ours = by_rusage(["true"], 20)
+    print("| peak of `true`, KiB | least | median | most |\n| --- | --- | --- | --- |")
+    for name, values in ("GNU time", theirs), ("`rusage -n 20 -- true`", ours):
+        print(f"| {name} | {min(values)} | {statistics.median(values):.0f} | {max(values)} |")
+
+
+def main() -> None:
+    """Print the tables of the programs that this system has."""
+    for program, table in ("hyperfine", wall_times), ("time", peaks):
+        if shutil.which(program):
+            table()
+        else:
+            print(f"there is no {program}")
+        print()
+
+
+if __name__ == "__main__":
+    main()
