@@ -176,7 +176,7 @@ def test_warm_up_runs_do_not_count() -> None:
     done = run("--json", "-n", "3", "--warmup", "2", *nth(7, "exit=0", "exit=7"))
     assert done.returncode == 7
     assert done.stderr.endswith(": the series has ended: warm-up run 2 (exit status 7)\n")
-    assert (record()["runs"], record()["summary"]) == ([], {})
+    assert (record()["warmup"], record()["runs"], record()["summary"]) == (2, [], {})
 
 
 def test_program_that_cannot_be_started() -> None:
@@ -184,10 +184,12 @@ def test_program_that_cannot_be_started() -> None:
     done = run("-n", "3", "/no/such/program")
     assert (done.returncode, Path("report").read_text()) == (127, "")
     assert done.stderr == "rusage: /no/such/program: No such file or directory\n"
-    Path("program").write_text("#!/bin/sh\nrm program\n")
-    Path("program").chmod(0o755)
-    assert run("-n", "3", "./program").returncode == 127
-    assert table()["runs"] == ["1", "of", "3"]
+    for options, runs in ([], "1"), (["--warmup", "1"], "0"):
+        Path("program").write_text("#!/bin/sh\nrm program\n")
+        Path("program").chmod(0o755)
+        done = run(*options, "-n", "3", "./program")
+        assert (done.returncode, done.stderr) == (127, "rusage: ./program: No such file or directory\n")
+        assert table()["runs"][:3] == [runs, "of", "3," if options else "3"]
 
 
 @both_ways
@@ -282,13 +284,23 @@ def test_ctrl_c_ends_the_series(on_terminal: Start, words: list[str], options: l
     assert runs_made() == 3
 
 
+@pytest.mark.parametrize("way", ["usual", "subprocess"])
+def test_signal_between_two_runs(way: str) -> None:
+    """No further run is started."""
+    words = [*BY_SUBPROCESS[:2], way, "between_runs"]
+    assert run("--json", "-n", "9", *nth(9, "exit=0", "exit=0"), words=words).returncode == -signal.SIGINT
+    assert runs_made() == 1
+    assert record()["stopped_by"] == signal.SIGINT
+    assert [made["counted"] for made in record()["runs"]] == [True]
+
+
 def test_progress_is_for_terminals(on_terminal: Start) -> None:
     """One line that is replaced; nothing where standard error is no terminal."""
     _, terminal = on_terminal(*RUSAGE, "-n", "2", "--warmup", "1", "true")
     shown = read_until(terminal, b"return code 0")
     *progress, report = shown.split(b"\r", 4)
     texts = [text.strip() for text in progress]
-    assert texts == [b"", b"rusage: warm-up run 1", b"rusage: run 1 of 2", b"rusage: run 2 of 2"]
+    assert texts == [b"", b"rusage: warm-up run 1:", b"rusage: run 1 of 2:", b"rusage: run 2 of 2:"]
     assert report.lstrip(b"\r ").startswith(b"mean")
     assert run("-n", "2", "true").stderr == ""
 

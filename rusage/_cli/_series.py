@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import signal as _signal
     from typing import TextIO
 
-    from . import Ended, Options
+    from . import Options
 else:
     import _signal
 
@@ -80,39 +80,47 @@ class Series(NamedTuple):
 def run_series(command: list[str], options: Options, file: TextIO | None) -> int:
     """Run a program again and again, report the statistics, and return the exit status to exit with.
 
-    The series ends with a run that fails, unless failures are
-    ignored, or in which this process gets a signal that ends programs; its status is then that of the run, or the
-    signal's.
+    The series ends with a run that fails, unless failures are ignored, and with the exit status of that run. It also
+    ends if this process gets a signal that ends programs; its exit status is then that of the signal, unless the run
+    has failed.
     """
     assert options.runs is not None  # noqa: S101 (for the type checker)
     signals = Signals(note_keyboard=True)
+    warmup: list[Run] = []
     runs: list[Run] = []
-    ended: Ended | int = 0
-    code, stopped_by = 0, None
+    code = 0
     for number in range(1 - options.warmup, options.runs + 1):
-        _show_progress(f"run {number} of {options.runs}" if number > 0 else f"warm-up run {number + options.warmup}")
+        _show_progress(f"run {number} of {options.runs}" if number > 0 else f"warm-up run {len(warmup) + 1}")
+        if _ending_signal(signals) is not None:  # the terminal's may arrive between two runs
+            break
         ended = attempt(command, signals)
         if isinstance(ended, int):
             code = ended
             break
         failure = 0 if options.ignore_failure else ended[0]
-        stopped_by = next((received for received in signals.received if received in ENDING), None)
-        if number <= 0 and failure:
-            complain(command[0], f"the series has ended: {_failure('warm-up run', number + options.warmup, failure)}")
-        if number > 0:
-            runs.append(Run(*ended, counted=not failure and stopped_by is None))
-        code = failure or (-stopped_by if stopped_by is not None else 0)
-        if code:
+        counted = not failure and _ending_signal(signals) is None
+        (runs if number > 0 else warmup).append(Run(*ended, counted=counted))
+        if not counted:
+            code = failure
             break
     _show_progress("")
-    if runs or not isinstance(ended, int):
-        _report(series(command, options.warmup, runs, stopped_by), options, file)
+    stopped_by = _ending_signal(signals)
+    if code and warmup and not warmup[-1].counted:
+        complain(command[0], f"the series has ended: {_failure('warm-up run', len(warmup), code)}")
+    if warmup or runs or stopped_by is not None:
+        _report(series(command, len(warmup), runs, stopped_by), options, file)
+    if stopped_by is not None:
+        code = code or -stopped_by
     if options.limits is not None:
         from ._limits import check  # noqa: PLC0415 (only needed here)
 
         status = check(options.limits, [run.usage for run in runs], command[0])
         code = code or status
     return exit_status(code)
+
+
+def _ending_signal(signals: Signals) -> int | None:
+    return next((number for number in signals.received if number in ENDING), None)
 
 
 def empty_standard_input() -> None:
@@ -133,7 +141,7 @@ def _show_progress(text: str) -> None:
     global _shown  # noqa: PLW0603 (what is on the terminal)
     if sys.stderr is None or not sys.stderr.isatty():
         return
-    line = f"rusage: {text}" if text else ""
+    line = f"rusage: {text}: " if text else ""  # the output of the run may follow
     try:
         sys.stderr.write(f"\r{line:<{_shown}}" if line else f"\r{'':<{_shown}}\r")
         sys.stderr.flush()

@@ -105,6 +105,22 @@ def no_peak() -> None:
     sys.exit(cli.main())
 
 
+def between_runs() -> None:
+    """Get SIGINT before the second run of a series."""
+    import signal
+
+    from rusage._cli import _series
+
+    series: Any = _series
+
+    def show_progress(text: str) -> None:
+        if text.startswith("run 2"):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    series._show_progress = show_progress  # noqa: SLF001 (is replaced)
+    sys.exit(cli.main())
+
+
 def imports_take_time() -> None:
     """Print the elapsed time by a clock that only imports move forward."""
     now = 0
@@ -126,5 +142,15 @@ def imports_take_time() -> None:
 
 if way == "subprocess":
     cli._by_launcher = lambda *_: None  # noqa: SLF001 (is replaced)
-checks = [plain, lost_status, early_signal, late_signal, late_hangup, launcher, no_peak, imports_take_time]
+checks = [
+    plain,
+    lost_status,
+    early_signal,
+    late_signal,
+    late_hangup,
+    launcher,
+    no_peak,
+    between_runs,
+    imports_take_time,
+]
 {check.__name__: check for check in checks}[name]()
