@@ -1,4 +1,4 @@
-"""The tables of the platforms page."""
+"""The tables of systems in the README and on the platforms page."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pytest
 from rusage._fields import FIELDS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rusage._backends._base import Backend
 
 # Some cells as they have to read.
@@ -31,6 +33,11 @@ LINES = {
     "Windows": "- `run`, `Popen`: the peak of a child: always measured; it is the child's own",
     "Haiku": "- `run`, `Popen`: nothing of a child",
 }
+SUMMARY = {
+    "Linux": ["bytes", "microseconds", "yes", "yes, own peak", "times, peak, faults"],
+    "DragonFly BSD": ["bytes, sampled", "ticks", "-", "yes, no peak", "-"],
+    "illumos": ["-", "microseconds", "yes", "times", "-"],
+}
 
 
 def cells(line: str) -> list[str]:
@@ -38,10 +45,19 @@ def cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split(" | ")]
 
 
-def test_platforms_page_is_up_to_date() -> None:
-    """``python tests/tools/platform_tables.py`` writes it."""
-    text = platform_tables.PAGE.read_text(encoding="utf-8")
-    assert text == platform_tables.with_tables(text)
+@pytest.mark.parametrize("path", platform_tables.FILES, ids=lambda path: path.name)
+def test_tables_are_up_to_date(path: Path) -> None:
+    """``python tests/tools/platform_tables.py`` writes them."""
+    text = path.read_text(encoding="utf-8")
+    assert text == platform_tables.with_tables(text, platform_tables.FILES[path]())
+
+
+@pytest.mark.parametrize("system", SUMMARY)
+def test_readme_rows(system: str) -> None:
+    """Peak, times, threads, children and other processes; how it was tested is not checked."""
+    rows = [cells(line) for line in platform_tables.summary().splitlines()]
+    row = next(row for row in rows if row[0] == system)
+    assert row[1:-1] == SUMMARY[system]
 
 
 @pytest.mark.parametrize("name", MATRIX)

@@ -1,6 +1,6 @@
-"""The tables of the platforms page, written from the backends.
+"""The tables of systems in the README and in docs/platforms.md, written from the backends.
 
-``python tests/tools/platform_tables.py`` writes them between the two marks of docs/platforms.md;
+``python tests/tools/platform_tables.py`` writes them between the two marks of these files;
 ``tests/test_platform_tables.py`` checks that they are up to date.
 """
 
@@ -14,11 +14,16 @@ from typing import TYPE_CHECKING
 
 from rusage._backends import unknown
 from rusage._backends._base import (
+    BLOCKS,
+    INTEGRALS,
+    NONE,
     PEAK_AT_LEAST_PARENTS,
     PEAK_AT_LEAST_PARENTS_INEXACT,
     PEAK_OWN,
     PEAK_SAMPLED,
     PEAK_UNKNOWN,
+    SWITCHES,
+    TIMES,
 )
 from rusage._fields import FIELDS
 from rusage._getrusage import measured_of_a_child
@@ -33,7 +38,7 @@ if TYPE_CHECKING:
     from rusage._backends._base import Backend
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PAGE = ROOT / "docs" / "platforms.md"
+PAGE, README = ROOT / "docs" / "platforms.md", ROOT / "README.md"
 BEGIN, END = "<!-- systems -->", "<!-- /systems -->"
 
 # The newest release of each, whatever runs here.
@@ -42,7 +47,7 @@ TIMES_ONLY = list(map(unknown.backend, unknown.TIMES_ONLY))
 ANOTHER = unknown.backend("another Unix")
 SYSTEMS: list[Backend] = [*KNOWN, *TIMES_ONLY, ANOTHER]
 
-NAMES = ["RUSAGE_SELF", "RUSAGE_CHILDREN", "RUSAGE_BOTH", "RUSAGE_THREAD", "wait3", "wait4", "from_native"]
+NAMES = ["RUSAGE_SELF", "RUSAGE_CHILDREN", "RUSAGE_BOTH", "RUSAGE_THREAD", "wait3", "wait4", "from_native", "Process"]
 
 PEAK_OF_A_CHILD = {
     PEAK_OWN: "the peak of a child: always measured; it is the child's own",
@@ -79,6 +84,8 @@ def unit(backend: Backend, name: str) -> str:
 
 def measured_for(backend: Backend, name: str) -> frozenset[str]:
     """Return what is measured for a ``RUSAGE_*``, by a wait or by ``from_native``."""
+    if name == "Process":
+        return backend.process
     if name == "RUSAGE_BOTH":
         return backend.measured["RUSAGE_SELF"] & backend.measured["RUSAGE_CHILDREN"]
     if name.startswith("wait"):
@@ -91,6 +98,8 @@ def missing(backend: Backend, name: str) -> str:
     if name in backend.absent:
         return f"not provided: {backend.absent[name]}"
     measured = measured_for(backend, name)
+    if name == "Process":
+        return listed(measured)  # which may be more than of this process
     lacking = backend.measured["RUSAGE_SELF"] - measured
     if not lacking:
         return ""
@@ -144,18 +153,81 @@ def tables() -> str:
     return "\n".join(lines)
 
 
-def with_tables(text: str) -> str:
-    """Return a text with the tables between its two marks."""
+# What the backends do not say in one word: the resolution of the times, and what of the suite has been run.
+RESOLUTION = {"OpenBSD": "ticks", "DragonFly BSD": "ticks", "Windows": "15.6 ms"}
+TESTED = {
+    "Linux": "the suite",
+    "FreeBSD": "the suite of November 2026",
+    "Windows": "the suite, under Wine",
+    "DragonFly BSD": "compiled, with other headers",
+    "illumos": "compiled, with other headers",
+}
+GROUPS = {
+    "times": TIMES,
+    "peak": {"ru_maxrss"},
+    "faults": {"ru_minflt", "ru_majflt"},
+    "block I/O": BLOCKS,
+    "switches": SWITCHES,
+    "messages": {"ru_msgsnd", "ru_msgrcv"},
+}
+CHILDREN = {
+    PEAK_OWN: "yes, own peak",
+    PEAK_AT_LEAST_PARENTS: "yes, own peak if known",
+    PEAK_AT_LEAST_PARENTS_INEXACT: "yes, own peak",
+    PEAK_SAMPLED: "yes, own peak if known",
+    PEAK_UNKNOWN: "yes, no peak",
+}
+
+
+def grouped(fields: frozenset[str]) -> str:
+    """Return groups of fields in words."""
+    return ", ".join(name for name, group in GROUPS.items() if group & fields) or "-"
+
+
+def of_threads(backend: Backend) -> str:
+    """Return what is measured for a thread."""
+    measured = backend.measured.get("RUSAGE_THREAD", NONE)
+    if backend.measured["RUSAGE_SELF"] - measured <= INTEGRALS and measured:
+        return "yes"
+    return grouped(measured)
+
+
+def of_children(backend: Backend) -> str:
+    """Return what is measured for a child."""
+    return CHILDREN[backend.child_peak] if "ru_maxrss" in backend.waited else grouped(backend.waited)
+
+
+def summary() -> str:
+    """Return the table of the README."""
+    rows = []
+    for backend in KNOWN:
+        peak = unit(backend, "ru_maxrss")
+        if "sampled" in backend.notes.get("ru_maxrss", ""):
+            peak += ", sampled"
+        times = RESOLUTION.get(backend.name, "microseconds")
+        others = grouped(backend.process)
+        tested = TESTED.get(backend.name, "compiled")
+        rows.append([backend.name, peak, times, of_threads(backend), of_children(backend), others, tested])
+    head = ["", "peak", "times", "threads", "children", "other processes", "how it was tested"]
+    return "\n".join(table(head, rows))
+
+
+def with_tables(text: str, generated: str) -> str:
+    """Return a text with generated tables between its two marks."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"no {BEGIN} ... {END}")
-    return f"{before}{BEGIN}\n\n{tables()}\n\n{END}{after}"
+    return f"{before}{BEGIN}\n\n{generated}\n\n{END}{after}"
+
+
+FILES = {PAGE: tables, README: summary}
 
 
 def main() -> None:
-    """Write the page."""
-    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    """Write the tables into both files."""
+    for path, generate in FILES.items():
+        path.write_text(with_tables(path.read_text(encoding="utf-8"), generate()), encoding="utf-8")
 
 
 if __name__ == "__main__":
