@@ -358,4 +358,5 @@ def test_no_report_reads_childrens_usage() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if {getattr(node, "id", None), getattr(node, "attr", None), getattr(node, "name", None)} & names:
                 using.add(path.name)
+    using -= {"prometheus.py"}  # exports the counters of CHILDREN without the peak: tests/test_prometheus.py
     assert using <= {"__init__.py", "_optional.py", "_base.py", "_getrusage.py"}
