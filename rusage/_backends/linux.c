@@ -310,7 +310,9 @@ static int rusage_process_open(rusage_process *process, int pid, rusage_call *ca
 {
     int64_t number = 0;
     int error = rusage_check_proc();
+    rusage_stat stat;
 
+    (void)call;
     if (error != 0)
         return error;
     process->pid = pid;
@@ -319,7 +321,7 @@ static int rusage_process_open(rusage_process *process, int pid, rusage_call *ca
     if (process->pidfd < 0) {
         if (errno == ESRCH || errno == EMFILE || errno == ENFILE || errno == ENOMEM)
             return errno;
-        process->pidfd = -1;        /* an old kernel, a sandbox, or the number of a thread */
+        process->pidfd = -1;                /* an old kernel, a sandbox, or the number of a thread */
     }
     process->directory = rusage_open_directory(pid);
     if (process->directory < 0) {
@@ -329,9 +331,11 @@ static int rusage_process_open(rusage_process *process, int pid, rusage_call *ca
         return error;
     }
     process->is_open = 1;
-    error = rusage_read_status(process->directory, "status", "\nTgid:", &number);
-    if (error == 0 && number != pid)        /* a thread */
-        error = RUSAGE_NO_PROCESS;
+    if (process->pidfd < 0) {
+        error = rusage_read_status(process->directory, "status", "\nTgid:", &number);
+        if (error == 0 && number != pid)    /* a thread */
+            error = RUSAGE_NO_PROCESS;
+    }
     if (error == 0) {
         error = rusage_read_peak(process, &number);
         if (error == ENODATA) {             /* a thread of the kernel */
@@ -340,7 +344,7 @@ static int rusage_process_open(rusage_process *process, int pid, rusage_call *ca
         }
     }
     if (error == 0)
-        error = rusage_process_get(process, call);
+        error = rusage_read_stat(process, &stat);
     /* The directory may be that of another process, if this one ended before it was opened. */
     if (error == 0)
         error = rusage_check_alive(process);
