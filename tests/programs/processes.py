@@ -1,0 +1,292 @@
+"""Scenes with processes that come, go, hide and get the numbers of others: ``processes.py SCENE ARGUMENTS``."""
+
+import contextlib
+import errno
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from checks import main, raises
+
+import rusage
+from rusage._backends import BACKEND
+
+NOBODY = 65534
+LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
+
+
+def skip() -> None:
+    """Make the test skip."""
+    sys.stderr.write("skip\n")
+    raise SystemExit
+
+
+def forked(function: Callable[[], None]) -> int:
+    """Run a function in a forked child; return its process ID."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        function()
+    except BaseException as error:
+        # Not by sys.stderr, whose lock another thread may have held, and without modules that nobody can read.
+        lines = [line for _, line in traceback.walk_tb(error.__traceback__)]
+        os.write(2, f"{error!r} in lines {lines}\n".encode())
+        os._exit(1)
+    os._exit(0)
+
+
+def in_child(function: Callable[[], None]) -> None:
+    """Run a function in a forked child, and fail if it fails there."""
+    _, status = os.waitpid(forked(function), 0)
+    assert status == 0, status
+
+
+@contextlib.contextmanager
+def child(function: Callable[[], object] = lambda: None) -> Iterator[int]:
+    """Yield the process ID of a forked child that has run a function and waits; kill it afterwards."""
+
+    def run() -> None:
+        function()
+        os.write(write, b".")
+        signal.pause()
+
+    read, write = os.pipe()
+    pid = forked(run)
+    os.read(read, 1)
+    os.close(read)
+    os.close(write)
+    try:
+        yield pid
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def open_files() -> int:
+    """Return the number of open file descriptors."""
+    count = 0
+    for fd in range(1024):
+        with contextlib.suppress(OSError):
+            os.fstat(fd)
+            count += 1
+    return count
+
+
+def become_nobody() -> None:
+    """Give up root for good."""
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+
+
+def without_pidfd(process: rusage.Process) -> None:
+    """Continue as on a kernel, or in a sandbox, that has no pidfd_open(2)."""
+    handle = process._handle  # noqa: SLF001 (the kernel has it)
+    if handle.pidfd >= 0:
+        os.close(handle.pidfd)
+        handle.pidfd = -1
+
+
+def mount(kind: str, options: str) -> None:
+    """Mount a file system on /proc."""
+    command = ["mount", "-t", kind, "-o", options, kind, "/proc"]
+    if subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode:
+        skip()
+
+
+def busy() -> None:
+    """Use some CPU time."""
+    while time.process_time() < 0.5:
+        pass
+
+
+def reused_number(way: str) -> None:
+    """Give the number of a process that has ended to another one. In a PID namespace of its own, as root."""
+    if not LAST_PID.exists():
+        skip()
+    with child(busy) as pid:
+        process = rusage.Process(pid)
+        if way == "without pidfd":
+            without_pidfd(process)
+        assert process.cputime() >= 0.2
+    LAST_PID.write_text(str(pid - 1))
+    with process, child() as other:
+        assert other == pid
+        for method in process.getrusage, process.maxrss, process.cputime:
+            with raises(ProcessLookupError):
+                method()
+        with rusage.Process(pid) as another:
+            assert another.cputime() < 0.2
+            with raises(ProcessLookupError):
+                process.cputime()
+
+
+def hidden(hidepid: str) -> None:
+    """Read processes that /proc hides. In namespaces of its own, as root."""
+    mount("proc", f"hidepid={hidepid}")
+
+    def look() -> None:
+        process = rusage.Process(1)
+        process.getrusage()
+        become_nobody()
+        with process:
+            methods: list[Callable[[], object]] = [process.getrusage, process.maxrss]
+            for method in methods:
+                with raises(PermissionError):
+                    method()
+            without_pidfd(process)
+            for method in (*methods, process.cputime):
+                with raises(PermissionError):
+                    method()
+        with raises(PermissionError):
+            rusage.Process(1)
+        with raises(ProcessLookupError):
+            rusage.Process(2**22 - 1)
+        # A process that this user has started is visible, though not before its exec is complete.
+        with subprocess.Popen("cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as own:  # noqa: S607 (any)
+            assert own.stdin is not None
+            assert own.stdout is not None
+            own.stdin.write(b"ready\n")
+            own.stdin.flush()
+            own.stdout.readline()
+            with rusage.Process(own.pid) as another:
+                assert another.getrusage().ru_maxrss > 0
+
+    assert os.getpid() == 1
+    in_child(look)
+
+
+def other_user() -> None:
+    """Read the process of another user. As root."""
+    os.setgroups(range(1, 65537))  # the list precedes VmHWM in the status file
+
+    def look() -> None:
+        become_nobody()
+        with rusage.Process(os.getppid()) as process:
+            assert process.measured == BACKEND.process
+            status = Path(f"/proc/{os.getppid()}/status").read_text()
+            assert len(status) > 300_000
+            peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+            assert process.maxrss() == process.getrusage().ru_maxrss == int(peak.split()[1]) * 1024
+            assert process.cputime() > 0
+
+    in_child(look)
+
+
+def other_namespace() -> None:
+    """Read /proc of another PID namespace. In a PID namespace of its own, as root."""
+    assert os.getpid() == 1
+    with raises(FileNotFoundError) as caught:
+        rusage.Process(1)
+    assert caught[0].filename == "/proc/1"
+
+
+def without_proc() -> None:
+    """Read without /proc. In a mount namespace of its own, as root."""
+    mount("tmpfs", "defaults")
+    with raises(FileNotFoundError):
+        rusage.Process(os.getpid())
+
+
+def too_many_files() -> None:
+    """Open a process while no file can be opened."""
+    rusage.Process(os.getpid()).close()
+    before = open_files()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    for room in range(4):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + room, hard))
+        opens = None
+        try:
+            rusage.Process(os.getpid()).close()
+        except OSError as error:
+            opens = error.errno
+        # Two descriptors stay open, and one file at a time is read. Without pidfd_open(2) one less is needed.
+        assert opens in ({errno.EMFILE} if room < 2 else {None} if room == 3 else {errno.EMFILE, None}), (room, opens)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert open_files() == before
+
+
+def coming_and_going(processes: str, readings: str) -> None:
+    """Read processes while they start and end; print how many were started, read, and had ended."""
+    before = open_files()
+    alive: list[int] = []
+    started = read = ended = 0
+    while started < int(processes) or read < int(readings):
+        while len(alive) < 20:
+            alive.append(forked(lambda: time.sleep(random.random() / 50)))
+            started += 1
+        pid = random.choice(alive)
+        try:
+            with rusage.Process(pid) as process:
+                for _ in range(random.randrange(20)):
+                    usage = process.getrusage()
+                    assert all(usage[usage._fields.index(name)] == 0 for name in set(usage._fields) - process.measured)
+                    assert "ru_maxrss" not in process.measured or min(usage.ru_maxrss, process.maxrss()) > 0
+                    assert usage.ru_utime + usage.ru_stime - 0.1 <= process.cputime() < 60
+                    read += 1
+        except ProcessLookupError:
+            ended += 1
+            os.waitpid(pid, 0)
+            alive.remove(pid)
+    for pid in alive:
+        os.waitpid(pid, 0)
+    assert open_files() == before
+    print(started, read, ended)
+
+
+def fork_while_reading() -> None:
+    """Read in a forked child, while another thread of the parent reads."""
+    stop = threading.Event()
+    others: list[object] = []
+    with child(busy) as pid, rusage.Process(pid) as process:
+        os.kill(pid, signal.SIGSTOP)
+        os.waitpid(pid, os.WUNTRACED)
+        expected = process.getrusage(), process.cputime()
+
+        def reread() -> None:
+            while not stop.is_set():
+                reading = process.getrusage(), process.cputime()
+                if reading != expected:
+                    others.append(reading)
+
+        def read_and_close() -> None:
+            for _ in range(100):
+                assert (process.getrusage(), process.cputime()) == expected
+            process.close()
+            with raises(ValueError):
+                process.getrusage()
+
+        thread = threading.Thread(target=reread)
+        thread.start()
+        try:
+            for _ in range(20):
+                in_child(read_and_close)
+        finally:
+            stop.set()
+            thread.join()
+        assert (process.getrusage(), process.cputime()) == expected
+    assert not others, others[0]
+
+
+if __name__ == "__main__":
+    main(
+        reused_number,
+        hidden,
+        other_user,
+        other_namespace,
+        without_proc,
+        too_many_files,
+        coming_and_going,
+        fork_while_reading,
+    )
