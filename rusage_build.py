@@ -32,6 +32,7 @@ SDIST = [
     "benchmarks/*.py",
     "docs/*.*",
     "docs/_static/*",
+    "tests/**/*.[ch]",
     "tests/**/*.py",
 ]
 

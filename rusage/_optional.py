@@ -11,7 +11,7 @@ if sys.platform != "win32":
 
     __all__ += ["RUSAGE_BOTH", "RUSAGE_CHILDREN", "from_native", "wait3", "wait4"]
 
-if sys.platform == "linux" or sys.platform == "android":
+if sys.platform != "ios" and not sys.platform.startswith("dragonfly") and not sys.platform.startswith("sunos"):
     from ._process import Process
 
     __all__ += ["Process"]

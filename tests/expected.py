@@ -102,6 +102,7 @@ NO_NATIVE = "it has no native struct rusage to convert"
 OF_PROC = "utime stime maxrss minflt majflt"
 PLAIN = "utime stime minflt majflt inblock oublock nvcsw nivcsw"
 BSD = f"{PLAIN} msgsnd msgrcv nsignals"
+NO_SWITCHES = "utime stime minflt majflt inblock oublock msgsnd msgrcv nsignals"
 NO_BLOCKS = "utime stime maxrss minflt majflt nvcsw nivcsw"
 INTEGRALS = "ixrss idrss isrss"
 MACOS = "utime stime maxrss minflt majflt msgsnd msgrcv nsignals"
@@ -151,7 +152,8 @@ SYSTEMS = {
         "24.5.0",
         {"SELF": MACOS, "CHILDREN": MACOS, "THREAD": "utime stime"},
         {"SELF": OF_MACOS, "CHILDREN": OF_MACOS, "THREAD": ONLY_TIMES},
-        NO_PROCESS,
+        process="utime stime minflt majflt inblock oublock",
+        units=BLOCKS_512,
         meanings=(
             (
                 "ru_nvcsw",
@@ -163,12 +165,22 @@ SYSTEMS = {
         ),
         child_peak=PEAK_OWN,
     ),
+    "iOS": System(
+        "ios",
+        "24.5.0",
+        {"SELF": MACOS, "CHILDREN": MACOS, "THREAD": "utime stime"},
+        {"SELF": OF_MACOS},
+        {"Process": "iOS has no public call for the usage of another process"},
+        units=BLOCKS_512,
+        child_peak=PEAK_OWN,
+        name="macOS",
+    ),
     "FreeBSD": System(
         "freebsd15",
         "15.1-RELEASE-p1",
         dict.fromkeys(("SELF", "CHILDREN", "THREAD"), f"{BSD} maxrss {INTEGRALS}"),
         {"SELF": OF_BSD_WITH_INTEGRALS, "THREAD": OF_BSD_WITH_INTEGRALS},
-        NO_PROCESS,
+        process=BSD,
         meanings=(
             ("ru_maxrss", "0 before the first tick"),
             ("ru_maxrss", "for children, that of the largest child, which may be the parent's"),
@@ -184,7 +196,7 @@ SYSTEMS = {
         "7.7",
         dict.fromkeys(("SELF", "CHILDREN", "THREAD"), f"{BSD} maxrss"),
         {"SELF": OF_BSD},
-        NO_PROCESS,
+        process="utime stime",
         meanings=(("ru_ixrss", "not measured by OpenBSD"),),
         name="OpenBSD",
     ),
@@ -193,7 +205,7 @@ SYSTEMS = {
         "7.8",
         {"SELF": f"{BSD} maxrss {INTEGRALS}", "CHILDREN": f"{BSD} maxrss {INTEGRALS}", "THREAD": f"{BSD} maxrss"},
         {"SELF": OF_BSD_WITH_INTEGRALS, "THREAD": OF_BSD},
-        NO_PROCESS,
+        process="utime stime",
         meanings=(
             ("ru_ixrss", "measured since OpenBSD 7.8, and not for a thread"),
             ("ru_utime", "whole ticks of the statistics clock"),
@@ -206,7 +218,8 @@ SYSTEMS = {
         "9.4",
         {"SELF": BSD, "CHILDREN": BSD},
         {"SELF": NO_PEAK},
-        NO_THREAD | NO_PROCESS,
+        NO_THREAD,
+        process=NO_SWITCHES,
         meanings=(("ru_maxrss", "not measured by NetBSD"),),
         child_peak=PEAK_AT_LEAST_PARENTS,
         name="NetBSD",
@@ -217,7 +230,8 @@ SYSTEMS = {
         # exit1() in sys/kern/kern_exit.c calls ruspace() for a child that exits.
         {"SELF": f"{BSD} maxrss", "CHILDREN": f"{BSD} maxrss"},
         {"SELF": OF_BSD, "CHILDREN": OF_BSD},
-        NO_THREAD | NO_PROCESS,
+        NO_THREAD,
+        process=NO_SWITCHES,
         meanings=(
             ("ru_ixrss", "not measured by NetBSD; the kernel reports the size at the time of the call"),
             ("ru_maxrss", "for children, that of the largest child, which is at least the parent's"),
@@ -252,11 +266,11 @@ SYSTEMS = {
         "",
         {"SELF": "utime stime maxrss minflt", "THREAD": "utime stime"},
         {"SELF": (1009, 0, 0, 0, 1019, 0, 0, 0, 0, 0, 0, 0, 0, 0), "THREAD": ONLY_TIMES},
-        {
+        process="utime stime maxrss minflt",
+        absent={
             "RUSAGE_CHILDREN": NO_ACCOUNT,
             "RUSAGE_BOTH": NO_ACCOUNT,
             "from_native": NO_NATIVE,
-            **NO_PROCESS,
             "wait3": "it has no call that waits for any child",
             "wait4": "it has no call that waits for a process ID and returns its usage",
         },

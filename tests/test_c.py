@@ -157,7 +157,11 @@ def test_sdist_has_every_source(build: ModuleType) -> None:
     command = build.build_ext(Distribution())
     command.extensions = []
     files = {ROOT / name for name in command.get_source_files()}
-    for folder, suffixes in {"rusage": {".c", ".h", ".cdef"}, "tests": {".py"}, "benchmarks": {".py"}}.items():
+    for folder, suffixes in {
+        "rusage": {".c", ".h", ".cdef"},
+        "tests": {".c", ".h", ".py"},
+        "benchmarks": {".py"},
+    }.items():
         assert {path for path in (ROOT / folder).rglob("*") if path.suffix in suffixes} <= files
     assert {ROOT / "rusage_build.py", ROOT / "tox.ini"} <= files
 

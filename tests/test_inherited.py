@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ast
-import errno
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from expected import SYSTEMS
-from test_c import ROOT
 
 import rusage
 from rusage import RUsage
@@ -75,6 +72,7 @@ OWN: list[tuple[str, int, dict[str, object], tuple[str, ...]]] = [
     ("macOS", MIB, {}, PEAK),
     ("macOS", 1, {"floor": 300 * MIB}, PEAK),
     ("macOS", 0, {}, NOTHING),
+    ("iOS", MIB, {}, PEAK),
     ("Windows", MIB, {}, PEAK),
     ("Windows", 0, {}, NOTHING),
     ("NetBSD 10", 300 * MIB, {"floor": 300 * MIB}, NOTHING),
@@ -270,84 +268,6 @@ def test_read_inherited_of_a_real_process() -> None:
     assert zombie is not None
     assert zombie[2:] == usage[2:]
     assert read_inherited(child.pid) is None
-
-
-# In place of FreeBSD's headers: a kernel whose reply the program's arguments determine.
-SYSCTL_H = r"""
-#pragma once
-#include <stdlib.h>
-
-enum { CTL_KERN = 1, KERN_CLOCKRATE = 12, KERN_PROC = 14, KERN_PROC_PID = 1 };
-
-struct clockinfo { int hz, stathz; };
-struct kinfo_proc { int ki_structsize, ki_pid; struct rusage ki_rusage; long others[16]; };
-
-static int structsize, reply, failure;
-
-static int sysctl(const int *name, unsigned int count, void *old, size_t *size, const void *new, size_t new_size)
-{
-    struct kinfo_proc *process = old;
-
-    if (count != 4 || name[0] != CTL_KERN || name[1] != KERN_PROC || name[2] != KERN_PROC_PID
-            || *size != sizeof *process || new || new_size)
-        abort();
-    errno = failure;
-    if (failure)
-        return -1;
-    memset(process, 0, sizeof *process);
-    process->ki_structsize = structsize ? structsize : (int)sizeof *process;
-    process->ki_pid = name[3] == 5 ? 6 : name[3];
-    process->ki_rusage.ru_maxrss = 4242;
-    *size = (size_t)reply < *size ? (size_t)reply : *size;
-    return 0;
-}
-"""
-
-PROGRAM = r"""
-#define _GNU_SOURCE
-#include "{source}"
-#include <stdio.h>
-
-int main(int argc, char **argv)
-{{
-    rusage_call call = {{.measured = 4, .maxrss_bytes = 1}};
-
-    if (argc != 5)
-        return 2;
-    structsize = atoi(argv[2]);
-    reply = atoi(argv[3]);
-    failure = atoi(argv[4]);
-    printf("%d", rusage_of_process(atoi(argv[1]), &call));
-    printf(" %ld\n", (long)call.record.maxrss);
-    return 0;
-}}
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="Linux's headers stand for the others that FreeBSD's C includes")
-def test_process_call_of_freebsd(tmp_path: Path) -> None:
-    """The C of FreeBSD against a made-up kernel: a reply of another layout or process is an error."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("no C compiler here to try the function with")
-    source, program = tmp_path / "process.c", tmp_path / "process"
-    source.write_text(PROGRAM.format(source=ROOT / "rusage" / "_backends" / "freebsd.c"))
-    headers = tmp_path / "sys"
-    headers.mkdir()
-    (headers / "sysctl.h").write_text(SYSCTL_H)
-    (headers / "user.h").touch()
-    subprocess.run([compiler, "-I", str(tmp_path), str(source), "-o", str(program)], check=True)
-    for arguments, expected in {
-        (77, 0, 4096, 0): (0, 4242),
-        (77, 8, 4096, 0): (errno.EINVAL, 0),  # ki_structsize of another layout
-        (77, 0, 64, 0): (errno.EINVAL, 0),  # less than was asked for
-        (77, 0, 0, 0): (errno.ESRCH, 0),
-        (5, 0, 4096, 0): (errno.EINVAL, 0),  # another process
-        (77, 0, 4096, errno.EPERM): (errno.EPERM, 0),
-    }.items():
-        command = [str(program), *map(str, arguments)]
-        printed = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-        assert tuple(map(int, printed.split())) == expected, arguments
 
 
 def test_no_report_reads_childrens_usage() -> None:

@@ -3,6 +3,8 @@
 from ._base import ALL, INTEGRALS, KIB, PEAK_SAMPLED, Backend
 
 MEASURED = ALL - {"ru_nswap"}  # the kernel of FreeBSD 15 never updates it
+# What was sampled between fork and exec are sizes of the process's parent.
+PROCESS = MEASURED - INTEGRALS - {"ru_maxrss"}
 SPLIT = "run time is split by ticks of the statistics clock; before the first tick, all of it is system time"
 INTEGRAL = (
     "integral of the virtual size, sampled at ticks of the statistics clock; 0 before the first tick; "
@@ -25,7 +27,7 @@ SOURCES = {
 BACKEND = Backend(
     name="FreeBSD",
     measured={"RUSAGE_SELF": MEASURED, "RUSAGE_CHILDREN": MEASURED, "RUSAGE_THREAD": MEASURED},
-    absent={"Process": "it is not supported on this system"},
+    absent={},
     maxrss_bytes=KIB,  # pgtok() in statclock()
     integral_bytes=KIB,  # KiB x ticks of the statistics clock, usually 127 Hz: see kern.clockrate
     notes={
@@ -44,6 +46,7 @@ BACKEND = Backend(
         "ru_nvcsw": "a yield counts as voluntary",
     },
     sources=SOURCES,
+    process=PROCESS,
     # statclock() may sample the copy of the parent between fork and exec, and exec does not reset it (measured).
     child_peak=PEAK_SAMPLED,
 )

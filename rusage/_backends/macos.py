@@ -1,6 +1,12 @@
-"""macOS and iOS: getrusage(2), bsd/kern/kern_resource.c and osfmk/kern/task.c of xnu-11417."""
+"""macOS and iOS: getrusage(2), bsd/kern/kern_resource.c and osfmk/kern/task.c of xnu-11417.
 
-from ._base import ALL, BLOCKS, INTEGRALS, PEAK_OWN, SWITCHES, TIMES, Backend
+Another process: proc_pid_rusage() and PROC_PIDTASKINFO, bsd/kern/proc_info.c. Its disk I/O is in bytes that reached a
+device; ``>> 9`` makes them the 512-byte units of Linux. Its peak would need the task port.
+"""
+
+import sys
+
+from ._base import ALL, BLOCKS, INTEGRALS, NONE, PEAK_OWN, SECTORS, SWITCHES, TIMES, Backend
 
 UNMAINTAINED = INTEGRALS | {"ru_nswap"}  # the kernel never updates them
 MISNAMED = BLOCKS | SWITCHES  # the values do not match the names: see the notes
@@ -17,13 +23,16 @@ SOURCES = {
     "ru_nsignals": "bsd/kern/kern_sig.c",
     "ru_nvcsw": "_sleep() in bsd/kern/kern_synch.c",
 }
+PROCESS = TIMES | BLOCKS | {"ru_minflt", "ru_majflt"}
+IOS = sys.platform == "ios"
 
 BACKEND = Backend(
     name="macOS",
     # getrusage does not support threads; THREAD_BASIC_INFO has the two times.
     measured={"RUSAGE_SELF": MEASURED, "RUSAGE_CHILDREN": MEASURED, "RUSAGE_THREAD": TIMES},
-    absent={"Process": "it is not supported on this system"},
+    absent={"Process": "iOS has no public call for the usage of another process"} if IOS else {},
     maxrss_bytes=1,  # resident_size_max of MACH_TASK_BASIC_INFO
+    units=dict.fromkeys(BLOCKS, SECTORS),  # of another process
     notes={
         "ru_utime": "includes system time where the kernel does not split the time, as on some arm64 boards",
         "ru_stime": "0 where the kernel does not split the time, as on some arm64 boards",
@@ -39,5 +48,6 @@ BACKEND = Backend(
         "ru_nivcsw": "the kernel counts all other switches, including voluntary ones",
     },
     sources=SOURCES,
+    process=NONE if IOS else PROCESS,
     child_peak=PEAK_OWN,  # exec creates a new task, whose ledger starts at 0 (task_create_internal)
 )

@@ -4,7 +4,7 @@ exit1() in sys/kern/kern_exit.c also calls ruspace(), and ruadd() keeps the larg
 and ``RUSAGE_CHILDREN`` that of the largest child.
 """
 
-from ._base import ALL, INTEGRALS, KIB, NONE, PEAK_AT_LEAST_PARENTS, Backend, kernel_release
+from ._base import ALL, INTEGRALS, KIB, NONE, PEAK_AT_LEAST_PARENTS, SWITCHES, Backend, kernel_release
 
 SPLIT = "run time is split by ticks of the statistics clock; before the first tick, into two halves"
 CURRENT = "the kernel reports the size at the time of the call"
@@ -24,6 +24,9 @@ SOURCES = {
     "ru_msgrcv": "sys/kern/uipc_socket.c",
     "ru_nsignals": "sys/kern/kern_sig.c",
 }
+# fill_kproc2() in sys/kern/kern_proc.c adds up the switches of living threads only. The peak may be that of the process
+# from which this one was forked.
+PROCESS = ALL - INTEGRALS - SWITCHES - {"ru_maxrss", "ru_nswap"}
 
 
 def backend(release: str) -> Backend:
@@ -35,10 +38,7 @@ def backend(release: str) -> Backend:
     return Backend(
         name="NetBSD",
         measured={"RUSAGE_SELF": measured, "RUSAGE_CHILDREN": measured},
-        absent={
-            "RUSAGE_THREAD": "its getrusage(2) knows the process and its children only",
-            "Process": "it is not supported on this system",
-        },
+        absent={"RUSAGE_THREAD": "its getrusage(2) knows the process and its children only"},
         maxrss_bytes=KIB,  # vm_rssmax << (PAGE_SHIFT - 10) in ruspace()
         notes={
             "ru_utime": SPLIT,
@@ -53,6 +53,7 @@ def backend(release: str) -> Backend:
             "ru_msgrcv": "counts calls that receive from sockets",
         },
         sources=SOURCES,
+        process=PROCESS,
         # uvmspace_fork() copies vm_rssmax, which follows vm_startcopy (uvm_extern.h).
         child_peak=PEAK_AT_LEAST_PARENTS,
     )

@@ -1,6 +1,6 @@
 """OpenBSD: getrusage(2), sys/kern/kern_resource.c 1.96, kern_clock.c 1.127, kern_exit.c, uvm_fault.c."""
 
-from ._base import ALL, INTEGRALS, KIB, NONE, PEAK_UNKNOWN, Backend, kernel_release
+from ._base import ALL, INTEGRALS, KIB, NONE, PEAK_UNKNOWN, TIMES, Backend, kernel_release
 
 SPLIT = "counted in whole ticks of the statistics clock; 0 before the first tick"
 INTEGRAL = (
@@ -36,7 +36,7 @@ def backend(release: str) -> Backend:
             "RUSAGE_CHILDREN": measured | integrals,
             "RUSAGE_THREAD": measured,
         },
-        absent={"Process": "it is not supported on this system"},
+        absent={},
         maxrss_bytes=KIB,  # uvmfault_update_stats()
         integral_bytes=KIB,  # KiB x ticks of the statistics clock, whose rate is in kern.clockrate
         notes={
@@ -53,6 +53,7 @@ def backend(release: str) -> Backend:
             "ru_nsignals": "counts only signals caught by a handler",
         },
         sources=SOURCES,
+        process=TIMES,  # the other fields of struct kinfo_proc are those of one thread
         child_peak=PEAK_UNKNOWN,  # it has not been verified what fork and exec keep of the parent's
     )
 

@@ -16,6 +16,10 @@ RUSAGE_ASSERT(peak, sizeof(((PROCESS_MEMORY_COUNTERS *)0)->PeakWorkingSetSize) <
 #include "../_c/scalars.c"
 #include "../_c/no_statclock.c"
 
+/* GetLastError has no code for it; this bit is reserved for those of applications. */
+#define RUSAGE_NO_PROCESS (1 << 29)
+#include "../_c/process.c"
+
 enum { RUSAGE_SELF = 0, RUSAGE_THREAD = 1 };
 
 static int rusage_get_process(intptr_t handle, rusage_call *call)
@@ -36,6 +40,51 @@ static int rusage_get_process(intptr_t handle, rusage_call *call)
     native.page_faults = memory.PageFaultCount;
     rusage_convert_windows(&native, call);
     return 0;
+}
+
+static int rusage_process_get(const rusage_process *process, rusage_call *call)
+{
+    int error = rusage_get_process(process->handle, call);
+
+    if (error != 0)
+        return error;
+    /* Not GetExitCodeProcess(): a process may have ended with STILL_ACTIVE as its exit code. */
+    switch (WaitForSingleObject((HANDLE)process->handle, 0)) {
+    case WAIT_TIMEOUT:
+        return 0;
+    case WAIT_OBJECT_0:
+        return RUSAGE_NO_PROCESS;
+    default:
+        return (int)GetLastError();
+    }
+}
+
+static void rusage_process_close(rusage_process *process)
+{
+    if (process->is_open) {
+        process->is_open = 0;
+        CloseHandle((HANDLE)process->handle);
+    }
+}
+
+static int rusage_process_open(rusage_process *process, int pid, rusage_call *call)
+{
+    HANDLE handle = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, FALSE, (DWORD)pid);
+    int error;
+
+    if (handle == NULL) {
+        error = (int)GetLastError();
+        return error == ERROR_INVALID_PARAMETER ? RUSAGE_NO_PROCESS : error;
+    }
+    process->pid = pid;
+    process->measured = UINT32_MAX;
+    process->handle = (intptr_t)handle;
+    process->is_open = 1;
+    /* OpenProcess() ignores the two lowest bits, which process IDs do not use. */
+    error = GetProcessId(handle) == (DWORD)pid ? rusage_process_get(process, call) : RUSAGE_NO_PROCESS;
+    if (error != 0)
+        rusage_process_close(process);
+    return error;
 }
 
 static int rusage_get_thread(rusage_call *call)

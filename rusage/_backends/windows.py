@@ -24,10 +24,10 @@ BACKEND = Backend(
         "RUSAGE_CHILDREN": "it keeps no usage of children that have ended",
         "RUSAGE_BOTH": "it keeps no usage of children that have ended",
         "from_native": "it has no native struct rusage to convert",
-        "Process": "it is not supported on this system",
         "wait3": "it has no call that waits for any child",
         "wait4": "it has no call that waits for a process ID and returns its usage",
     },
+    process=MEASURED,
     waited=MEASURED,  # available through the handle after the process has ended
     child_peak=PEAK_OWN,  # processes are created, not forked
     maxrss_bytes=1,  # PeakWorkingSetSize

@@ -1,4 +1,4 @@
-/* Convert struct rusage, or the values of Windows, to a record in uniform units. */
+/* Convert struct rusage, or the values of Windows or macOS, to a record in uniform units. */
 
 #include "rusage.h"
 
@@ -156,4 +156,32 @@ static void rusage_convert_windows(const rusage_windows *native, rusage_call *ca
     record->stime = MEASURED(stime, rusage_filetime_seconds(native->kernel_low, native->kernel_high));
     record->maxrss = MEASURED(maxrss, peak > INT64_MAX ? INT64_MAX : (int64_t)peak);
     record->minflt = MEASURED(minflt, (int64_t)native->page_faults);
+}
+
+/* Whole multiples of denom first, since the product may not fit. */
+static double rusage_tick_seconds(uint64_t ticks, const rusage_macos *native)
+{
+    uint64_t whole, nanoseconds;
+
+    if (native->numer == 0 || native->denom == 0)
+        return 0;
+    whole = ticks / native->denom;
+    if (whole >= (uint64_t)INT64_MAX / native->numer)
+        return rusage_quotient(INT64_MAX, 1000000000);
+    nanoseconds = whole * native->numer + ticks % native->denom * native->numer / native->denom;
+    return rusage_quotient((int64_t)nanoseconds, 1000000000);
+}
+
+static void rusage_convert_macos(const rusage_macos *native, rusage_call *call)
+{
+    rusage_record *record = &call->record;
+    int64_t pageins = native->pageins > 0 ? native->pageins : 0;
+
+    memset(record, 0, sizeof *record);
+    record->utime = MEASURED(utime, rusage_tick_seconds(native->user, native));
+    record->stime = MEASURED(stime, rusage_tick_seconds(native->system, native));
+    record->minflt = MEASURED(minflt, native->faults > pageins ? native->faults - pageins : 0);
+    record->majflt = MEASURED(majflt, pageins);
+    record->inblock = MEASURED(inblock, (int64_t)(native->bytes_read >> 9));
+    record->oublock = MEASURED(oublock, (int64_t)(native->bytes_written >> 9));
 }

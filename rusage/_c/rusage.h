@@ -78,12 +78,21 @@ typedef struct {
     uint32_t page_faults;
 } rusage_windows;
 
+/* The values of macOS for another process. A Mach tick is numer / denom nanoseconds. */
+typedef struct {
+    uint64_t numer, denom;
+    uint64_t user, system;          /* ticks */
+    int32_t faults, pageins;        /* all faults, and those that read a page */
+    uint64_t bytes_read, bytes_written;
+} rusage_macos;
+
 struct rusage;
 
 /* convert.c */
 static void rusage_convert(const struct rusage *native, rusage_call *call);
 static void rusage_convert_both(const struct rusage *self, const struct rusage *children, rusage_call *call);
 static void rusage_convert_windows(const rusage_windows *native, rusage_call *call);
+static void rusage_convert_macos(const rusage_macos *native, rusage_call *call);
 
 /* Defined for each system, by its own file or by one that it includes from this folder. */
 static int rusage_get(rusage_call *call);

@@ -1,0 +1,32 @@
+/* Another process on systems that have no handle for one: it is identified by its process ID and its start time. */
+
+#include "process.c"
+
+/* Defined for each of these systems: read the usage of a process that has not ended and, with it, when it was started. */
+static int rusage_process_read(int pid, int64_t *start, rusage_call *call);
+
+static int rusage_process_open(rusage_process *process, int pid, rusage_call *call)
+{
+    int error = rusage_process_read(pid, &process->start, call);
+
+    process->pid = pid;
+    process->measured = UINT32_MAX;
+    process->is_open = error == 0;
+    return error;
+}
+
+static int rusage_process_get(const rusage_process *process, rusage_call *call)
+{
+    int64_t start;
+    int error = rusage_process_read(process->pid, &start, call);
+
+    /* OpenBSD rounds. No two processes get the same number within a microsecond. */
+    if (error == 0 && (start < process->start - 1 || start > process->start + 1))
+        error = RUSAGE_NO_PROCESS;
+    return error;
+}
+
+static void rusage_process_close(rusage_process *process)
+{
+    process->is_open = 0;
+}

@@ -1,0 +1,53 @@
+/* In place of the headers and the kernel of FreeBSD. */
+
+#pragma once
+
+#include "kernel.h"
+
+#include <sys/resource.h>
+
+#define HAS_OF_PROCESS
+
+enum { CTL_KERN = 1, KERN_CLOCKRATE = 12, KERN_PROC = 14, KERN_PROC_PID = 1, KERN_BOOTTIME = 21, SZOMB = 5 };
+
+struct clockinfo { int hz, stathz; };
+struct kinfo_proc {
+    int ki_structsize, ki_pid;
+    char ki_stat;
+    struct timeval ki_start;
+    struct rusage ki_rusage;
+};
+
+static inline int sysctl(const int *name, unsigned count, void *old, size_t *size, const void *new, size_t new_size)
+{
+    struct kinfo_proc process;
+
+    if (name[0] != CTL_KERN || new || new_size)
+        abort();
+    if (count == 2 && name[1] == KERN_BOOTTIME)
+        return copy_boottime(old, size);
+    if (count != 4 || name[1] != KERN_PROC || name[2] != KERN_PROC_PID)
+        abort();
+    memset(&process, 0, sizeof process);
+    process.ki_structsize = layout ? (int)layout : (int)sizeof process;
+    process.ki_pid = name[3] == 5 ? 6 : name[3];
+    process.ki_stat = zombie ? SZOMB : 3;
+    process.ki_start = timeval_of(boot + start);
+    process.ki_rusage.ru_utime = timeval_of(1250000);
+    process.ki_rusage.ru_stime = timeval_of(500001);
+    process.ki_rusage.ru_maxrss = 4242;
+    process.ki_rusage.ru_ixrss = 21;
+    process.ki_rusage.ru_idrss = 22;
+    process.ki_rusage.ru_isrss = 23;
+    process.ki_rusage.ru_minflt = 31;
+    process.ki_rusage.ru_majflt = 32;
+    process.ki_rusage.ru_nswap = 33;
+    process.ki_rusage.ru_inblock = 34;
+    process.ki_rusage.ru_oublock = 35;
+    process.ki_rusage.ru_msgsnd = 36;
+    process.ki_rusage.ru_msgrcv = 37;
+    process.ki_rusage.ru_nsignals = 38;
+    process.ki_rusage.ru_nvcsw = 39;
+    process.ki_rusage.ru_nivcsw = 40;
+    return copy_out(old, size, &process, sizeof process);
+}

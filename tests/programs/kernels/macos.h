@@ -1,0 +1,82 @@
+/* In place of the headers and the kernel of macOS. */
+
+#pragma once
+
+#include "kernel.h"
+
+#define TARGET_OS_OSX 1
+
+/* For getrusage(), which is not tested here. */
+typedef struct { struct { int seconds, microseconds; } user_time, system_time; } thread_basic_info_data_t;
+typedef void *thread_info_t;
+typedef int mach_msg_type_number_t;
+enum { THREAD_BASIC_INFO_COUNT = 4, THREAD_BASIC_INFO = 3, KERN_SUCCESS = 0 };
+#define pthread_mach_thread_np(thread) 0
+#define pthread_self() 0
+#define thread_info(thread, flavor, info, count) ((void)(info), (void)(count), KERN_SUCCESS)
+
+enum { PROC_PIDTASKINFO = 4, RUSAGE_INFO_V2 = 2 };
+
+typedef struct { uint32_t numer, denom; } mach_timebase_info_data_t;
+typedef void *rusage_info_t;
+struct proc_taskinfo { int32_t pti_faults, pti_pageins; };
+struct rusage_info_v2 {
+    uint64_t ri_user_time, ri_system_time, ri_proc_start_abstime, ri_proc_exit_abstime, ri_diskio_bytesread,
+        ri_diskio_byteswritten;
+};
+
+static inline int mach_timebase_info(mach_timebase_info_data_t *info)
+{
+    info->numer = (uint32_t)numer;
+    info->denom = (uint32_t)denom;
+    return 0;
+}
+
+static inline int sysctlbyname(const char *name, void *old, size_t *size, void *new, size_t new_size)
+{
+    int flag = (int)translated;
+
+    if (new || new_size)
+        abort();
+    if (strcmp(name, "sysctl.proc_translated") == 0) {
+        if (translated < 0) {   /* an Intel processor's kernel does not have it */
+            errno = ENOENT;
+            return -1;
+        }
+        if (*size != sizeof flag)
+            abort();
+        memcpy(old, &flag, sizeof flag);
+        return 0;
+    }
+    if (strcmp(name, "hw.tbfrequency") != 0 || *size != sizeof frequency)
+        abort();
+    memcpy(old, &frequency, sizeof frequency);
+    return 0;
+}
+
+/* Does not find zombies. */
+static inline int proc_pidinfo(int pid, int flavor, uint64_t argument, void *buffer, int size)
+{
+    struct proc_taskinfo info = {1000031, 32};
+
+    if (flavor != PROC_PIDTASKINFO || argument || size != (int)sizeof info)
+        abort();
+    errno = pid == 5 || zombie ? ESRCH : (int)failure;
+    if (errno)
+        return 0;
+    memcpy(buffer, &info, sizeof info);
+    return reply < size ? (int)reply : size;
+}
+
+static inline int proc_pid_rusage(int pid, int flavor, rusage_info_t *buffer)
+{
+    struct rusage_info_v2 info = {30000000, 12000024, (uint64_t)start, (uint64_t)ended, 34 * 512, 35 * 512 + 511};
+
+    if (flavor != RUSAGE_INFO_V2)
+        abort();
+    errno = pid == 5 ? ESRCH : (int)failure;
+    if (errno)
+        return -1;
+    memcpy(buffer, &info, sizeof info);
+    return 0;
+}

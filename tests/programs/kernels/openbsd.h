@@ -1,0 +1,43 @@
+/* In place of the headers and the kernel of OpenBSD. */
+
+#pragma once
+
+#include "kernel.h"
+
+enum { CTL_KERN = 1, KERN_CLOCKRATE = 12, KERN_PROC = 66, KERN_PROC_PID = 1, KERN_BOOTTIME = 21 };
+
+struct clockinfo { int hz, stathz; };
+struct kinfo_proc {
+    int32_t p_pid;
+    int64_t p_uvalid;
+    uint64_t p_ustart_sec;
+    uint32_t p_ustart_usec, p_uutime_sec, p_uutime_usec, p_ustime_sec, p_ustime_usec;
+    uint64_t p_uru_maxrss, p_uru_minflt, p_uru_nvcsw;
+};
+
+static inline int sysctl(const int *name, unsigned count, void *old, size_t *size, const void *new, size_t new_size)
+{
+    struct kinfo_proc process;
+    int64_t started = boot + start + (rounding + 500) / 1000;
+
+    if (name[0] != CTL_KERN || new || new_size)
+        abort();
+    if (count == 2 && name[1] == KERN_BOOTTIME)
+        return copy_boottime(old, size);
+    if (count != 6 || name[1] != KERN_PROC || name[2] != KERN_PROC_PID || name[4] != (int)sizeof process || name[5] != 1)
+        abort();
+    memset(&process, 0, sizeof process);
+    process.p_pid = name[3] == 5 ? 6 : name[3];
+    if (!zombie) {
+        process.p_uvalid = 1;
+        process.p_ustart_sec = (uint64_t)started / 1000000;
+        process.p_ustart_usec = (uint32_t)(started % 1000000);
+        process.p_uutime_sec = 1;
+        process.p_uutime_usec = 250000;
+        process.p_ustime_usec = 500001;
+        process.p_uru_maxrss = 4242;
+        process.p_uru_minflt = 31;
+        process.p_uru_nvcsw = 39;
+    }
+    return copy_out(old, size, &process, sizeof process);
+}

@@ -1,0 +1,235 @@
+"""``Process`` on systems without a handle for a process: their C, compiled here, against made-up kernels.
+
+The kernels are in ``tests/programs/kernels``. Each has one process, whose start time and other numbers can be set.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from expected import SYSTEMS
+from test_c import ROOT
+
+from rusage._backends import macos
+from rusage._getrusage import new_call, usage_of
+from rusage._rusage import ffi, lib
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rusage import RUsage
+
+    Run = Callable[..., list[list[float]]]
+
+KERNELS = Path(__file__).parent / "programs" / "kernels"
+# The headers that Linux lacks, or that would not stand for the system's own.
+HEADERS = {
+    "freebsd": ["sys/sysctl.h", "sys/proc.h", "sys/user.h"],
+    "netbsd": ["sys/sysctl.h"],
+    "openbsd": ["sys/sysctl.h"],
+    "macos": [
+        "TargetConditionals.h",
+        "libproc.h",
+        "mach/mach.h",
+        "mach/mach_time.h",
+        "pthread.h",
+        "sys/sysctl.h",
+    ],
+}
+BY_BOOT = ["freebsd", "openbsd"]  # whose start times move when the clock is set
+
+TIMES = (1.25, 0.500001)
+COUNTERS = (31, 32, 33, 34, 35, 36, 37, 38, 39, 40)
+# The record of the made-up process, if all fields were measured.
+READ: dict[str, tuple[float, ...]] = {
+    "freebsd": (*TIMES, 4242, 21, 22, 23, *COUNTERS),
+    "netbsd": (*TIMES, 0, 0, 0, 0, 31, 32, 0, 34, 35, 36, 37, 38, 0, 0),
+    "openbsd": (*TIMES, *[0] * 14),
+    "macos": (1.25, 0.500001, 0, 0, 0, 0, 999999, 32, 0, 34, 35, 0, 0, 0, 0, 0),
+}
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a function that compiles the C of a system together with its made-up kernel."""
+    compiler = shutil.which("cc")
+    if sys.platform != "linux":
+        pytest.skip("Linux's headers stand for the others that the C includes")
+    if compiler is None:
+        pytest.skip("no C compiler here to try the functions with")
+    compiled: dict[str, Path] = {}
+
+    def compile_for(system: str) -> Path:
+        if system not in compiled:
+            folder = tmp_path_factory.mktemp(system)
+            for name in HEADERS[system]:
+                header = folder / name
+                header.parent.mkdir(exist_ok=True)
+                header.write_text(f'#include "{KERNELS / system}.h"\n')
+            backend = ROOT / "rusage" / "_backends" / f"{system}.c"
+            words = [f"-I{folder}", f"-I{KERNELS}", f'-DKERNEL="{system}.h"', f'-DBACKEND="{backend}"']
+            flags = ["-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-Wno-unused-variable"]
+            subprocess.run([compiler, *flags, *words, KERNELS / "main.c", "-o", folder / "program"], check=True)
+            compiled[system] = folder / "program"
+        return compiled[system]
+
+    return compile_for
+
+
+@pytest.fixture(params=HEADERS)
+def system(request: pytest.FixtureRequest) -> str:
+    """Return the name of each system."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def run(system: str, programs: Callable[[str], Path]) -> Run:
+    """Return a function that runs steps, as words, and returns what each prints, as numbers."""
+    program = programs(system)
+
+    def steps(words: str) -> list[list[float]]:
+        done = subprocess.run([program, *words.split()], stdout=subprocess.PIPE, text=True, check=True)
+        return [[float(word) for word in line.split()] for line in done.stdout.splitlines()]
+
+    return steps
+
+
+NOTHING = [0.0] * 16
+
+
+def failed(code: int) -> list[float]:
+    """Return what open and get print if they fail."""
+    return [code, *NOTHING]
+
+
+def test_figures(system: str, run: Run) -> None:
+    """Each number of the kernel's record has its place and its unit."""
+    _, got, maxrss, cputime, closed = run("open 77 get maxrss cputime close")
+    assert got == [0, *READ[system]]
+    assert maxrss == [READ[system][2]]
+    assert cputime == [1.750001]
+    assert closed == [0]
+
+
+@pytest.mark.parametrize("start", [998, 1002, 2000000])
+def test_reused_number(run: Run, start: int) -> None:
+    """A process that was started at another time is another process."""
+    opened, got, maxrss, cputime = run(f"open 77 set start {start} get maxrss cputime")
+    assert opened[0] == 0
+    assert got[0] == errno.ESRCH
+    assert maxrss == cputime == [-errno.ESRCH]
+
+
+def test_process_that_has_ended(system: str, run: Run) -> None:
+    """A zombie has ended, whether or not the kernel still has its figures."""
+    assert [line[0] for line in run("open 77 set zombie 1 get")] == [0, errno.ESRCH]
+    assert [line[0] for line in run("set zombie 1 open 77")] == [errno.ESRCH]
+    if system == "macos":
+        assert [line[0] for line in run("open 77 set ended 1 get")] == [0, errno.ESRCH]
+
+
+def test_number_of_another(run: Run) -> None:
+    """The kernel answers with another process, or with none."""
+    assert run("open 5")[0][0] == errno.ESRCH
+
+
+def test_errors_of_the_kernel(system: str, run: Run) -> None:
+    """They are passed on, at opening and later."""
+    assert run(f"set failure {errno.EPERM} open 77") == [failed(errno.EPERM)]
+    assert run(f"open 77 set failure {errno.EPERM} get cputime")[1:] == [failed(errno.EPERM), [-errno.EPERM]]
+    expected = errno.EINVAL if system == "macos" else errno.ESRCH
+    assert run("set reply 0 open 77") == [failed(expected)]
+    assert run("open 77 set reply 4 get")[1] == failed(errno.EINVAL)
+
+
+@pytest.mark.parametrize("system", BY_BOOT, indirect=True)
+def test_clock_that_is_set(system: str, run: Run) -> None:
+    """Setting the clock moves the start of every process; it is still the same one."""
+    for words in ("set boot 900000000000000", "set step 3600000000", "set step -1"):
+        assert run(f"open 77 {words} get")[1] == [0, *READ[system]], words
+
+
+@pytest.mark.parametrize("system", ["openbsd"], indirect=True)
+def test_rounding_of_the_start(run: Run) -> None:
+    """The sum of two times in nanoseconds may be a microsecond larger than that of the rounded ones."""
+    assert [line[0] for line in run("open 77 set rounding 999 get")] == [0, 0]
+    assert [line[0] for line in run("set rounding 999 open 77 set rounding 0 get")] == [0, 0]
+
+
+@pytest.mark.parametrize("system", ["freebsd"], indirect=True)
+def test_usage_of_a_zombie_on_freebsd(run: Run) -> None:
+    """What the rules for children need: zombies too, but no other process and no other layout."""
+    assert run("set zombie 1 of_process 77") == [[0, *READ["freebsd"]]]
+    assert run("of_process 5") == [failed(errno.ESRCH)]
+    assert run("set layout 8 of_process 77") == [failed(errno.EINVAL)]
+    assert run("set reply 64 of_process 77") == [failed(errno.EINVAL)]
+    assert run("set reply 0 of_process 77") == [failed(errno.ESRCH)]
+    assert run(f"set failure {errno.EPERM} of_process 77") == [failed(errno.EPERM)]
+
+
+@pytest.mark.parametrize("system", ["macos"], indirect=True)
+def test_mach_ticks_under_rosetta(run: Run) -> None:
+    """A translated program is told the timebase of an Intel processor; ticks are still those of Apple's."""
+    assert run("set numer 1 set denom 1 set translated 1 open 77 get")[1][1:3] == [1.25, 0.500001]
+    # On an Intel processor a tick is a nanosecond.
+    assert run("set numer 1 set denom 1 set translated -1 open 77 get")[1][1:3] == [0.03, 0.012000024]
+    assert run("set numer 1 set denom 1 set translated 0 open 77 get")[1][1:3] == [0.03, 0.012000024]
+
+
+# --- The conversion of macOS, on every system -------------------------------------------------------------------------
+
+
+def converted(**values: int) -> RUsage:
+    """Return what the real C conversion makes of a record of macOS."""
+    native = ffi.new("rusage_macos *")
+    native.numer, native.denom = 125, 3
+    for name, value in values.items():
+        setattr(native, name, value)
+    call = new_call(SYSTEMS["macOS"].backend, 0, SYSTEMS["macOS"].backend.process)
+    lib.rusage_convert_macos(native, call)
+    return usage_of(call)
+
+
+def test_place_of_each_number_on_macos() -> None:
+    """Six different numbers; every other field is 0."""
+    usage = converted(user=24_000_000, system=12_000_000, faults=77, pageins=7, bytes_read=1024, bytes_written=4095)
+    assert usage == (1.0, 0.5, 0, 0, 0, 0, 70, 7, 0, 2, 7, 0, 0, 0, 0, 0)
+    assert {name for name, value in usage._asdict().items() if value} == macos.PROCESS
+
+
+@pytest.mark.parametrize(
+    ("ticks", "numer", "denom", "seconds"),
+    [
+        (1, 125, 3, 4.1e-8),  # 41.67 ns
+        (3, 125, 3, 1.25e-7),
+        (1, 1, 1, 1e-9),
+        (24_000_000 * 86_400 * 365 * 100, 125, 3, 86_400.0 * 365 * 100),
+        (24_000_000 * 86_400 * 365 * 100, 1_000_000_000, 24_000_000, 86_400.0 * 365 * 100),
+        (24_000_001, 1_000_000_000, 24_000_000, 1.000000041),
+        (2**64 - 1, 1_000_000_000, 1, 9_223_372_036.854776),
+        (2**64 - 1, 1, 1, 9_223_372_036.854776),
+        (5, 0, 1, 0.0),
+        (5, 1, 0, 0.0),
+    ],
+)
+def test_length_of_a_mach_tick(ticks: int, numer: int, denom: int, seconds: float) -> None:
+    """In whole nanoseconds, without overflow."""
+    assert converted(user=ticks, numer=numer, denom=denom).ru_utime == seconds
+    assert converted(system=ticks, numer=numer, denom=denom).ru_stime == seconds
+
+
+@pytest.mark.parametrize(
+    ("faults", "pageins", "expected"),
+    [(2**31 - 1, 2**31 - 1, (0, 2**31 - 1)), (1, 2, (0, 2)), (-1, -1, (0, 0)), (0, 0, (0, 0))],
+)
+def test_faults_are_never_negative(faults: int, pageins: int, expected: tuple[int, int]) -> None:
+    """Both are limited to 31 bits, and read one after the other."""
+    usage = converted(faults=faults, pageins=pageins)
+    assert (usage.ru_minflt, usage.ru_majflt) == expected
