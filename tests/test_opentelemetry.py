@@ -69,6 +69,7 @@ EXPECTED = {
     "Linux": TIMES | FAULTS | SWITCHES | BYTES | {"rusage.maxrss": 1009 * 1024},
     "Linux without I/O accounting": TIMES | FAULTS | SWITCHES | {"rusage.maxrss": 1009 * 1024},
     "macOS": TIMES | FAULTS | {"rusage.maxrss": 1009},
+    "iOS": TIMES | FAULTS | {"rusage.maxrss": 1009},
     "FreeBSD": BSD,
     "OpenBSD 7.7": BSD,
     "OpenBSD 7.8": BSD,

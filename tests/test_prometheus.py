@@ -65,6 +65,7 @@ EXPORTED: dict[str, tuple[str, int | None]] = {
     "Linux": ("times minor major disk switches", HIGH_WATER_MARK),
     "Linux without I/O accounting": ("times minor major switches", HIGH_WATER_MARK),
     "macOS": ("times minor major", 1019),
+    "iOS": ("times minor major", 1019),
     "FreeBSD": ("times minor major switches", 1019),
     "OpenBSD 7.7": ("times minor major switches", 1019),
     "OpenBSD 7.8": ("times minor major switches", 1019),
