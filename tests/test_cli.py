@@ -25,7 +25,7 @@ if sys.platform == "win32":
 
 UNSHARE = shutil.which("unshare") or ""
 PROGRAMS = Path(__file__).parent / "programs"
-PROGRAM = [sys.executable, str(PROGRAMS / "command.py")]
+PROGRAM = [sys.executable, str(PROGRAMS / "command_checks.py")]
 RUSAGE = [sys.executable, "-m", "rusage"]
 BY_SUBPROCESS = [*PROGRAM, "subprocess", "plain"]  # as on the systems that have no launcher
 both_ways = pytest.mark.parametrize("words", [RUSAGE, BY_SUBPROCESS], ids=["usual", "by subprocess"])

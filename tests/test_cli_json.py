@@ -19,7 +19,7 @@ if sys.platform == "win32":
 fastjsonschema: Any = pytest.importorskip("fastjsonschema", reason="fastjsonschema is not installed")
 
 RUSAGE = [sys.executable, "-m", "rusage"]
-PROGRAM = [sys.executable, str(Path(__file__).parent / "programs" / "command.py")]
+PROGRAM = [sys.executable, str(Path(__file__).parent / "programs" / "command_checks.py")]
 SCHEMA = json.loads((Path(__file__).parent.parent / "docs" / "rusage.schema.json").read_text(encoding="utf-8"))
 
 

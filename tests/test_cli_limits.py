@@ -14,7 +14,7 @@ if sys.platform == "win32":
     pytest.skip("the programs that run here are those of a Unix", allow_module_level=True)
 
 RUSAGE = [sys.executable, "-m", "rusage"]
-WITHOUT_PEAK = [sys.executable, str(Path(__file__).parent / "programs" / "command.py"), "usual", "no_peak"]
+WITHOUT_PEAK = [sys.executable, str(Path(__file__).parent / "programs" / "command_checks.py"), "usual", "no_peak"]
 ALLOCATE = [sys.executable, "-c", "b'x' * (100 * 2**20)"]
 needs_peak = pytest.mark.skipif(
     "ru_maxrss" not in rusage.run(["true"]).measured, reason="the peak of a child is not measured here"

@@ -23,7 +23,7 @@ if sys.platform == "win32":
 
 PROGRAMS = Path(__file__).parent / "programs"
 RUSAGE = [sys.executable, "-m", "rusage"]
-BY_SUBPROCESS = [sys.executable, str(PROGRAMS / "command.py"), "subprocess", "plain"]
+BY_SUBPROCESS = [sys.executable, str(PROGRAMS / "command_checks.py"), "subprocess", "plain"]
 both_ways = pytest.mark.parametrize("words", [RUSAGE, BY_SUBPROCESS], ids=["usual", "by subprocess"])
 needs_peak = pytest.mark.skipif(
     "ru_maxrss" not in rusage.run(["true"]).measured, reason="the peak of a child is not measured here"

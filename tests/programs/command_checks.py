@@ -1,4 +1,4 @@
-"""The command under unusual conditions: ``python command.py (usual|subprocess) CHECK [ARGUMENT...]``.
+"""The command under unusual conditions: ``python command_checks.py (usual|subprocess) CHECK [ARGUMENT...]``.
 
 ``subprocess`` starts the program as on the systems that have no launcher.
 """
