@@ -43,6 +43,12 @@ def by_gnu_time(command: list[str]) -> int:
     return int(output("time", "-o", "REPORT", "-f", "%M", *command))
 
 
+def has_gnu_time() -> bool:
+    """Return whether the program ``time`` is that of GNU."""
+    path = shutil.which("time")
+    return path is not None and b"GNU" in subprocess.run([path, "--version"], capture_output=True, check=False).stdout
+
+
 def wall_times() -> None:
     """Print the wall times by both, and how much more rusage measures."""
     print("| wall time, ms | least | median | quartiles | least, to hyperfine's | median, to hyperfine's |")
@@ -72,12 +78,15 @@ def peaks() -> None:
 
 def main() -> None:
     """Print the tables of the programs that this system has."""
-    for program, table in ("hyperfine", wall_times), ("time", peaks):
-        if shutil.which(program):
-            table()
-        else:
-            print(f"there is no {program}")
-        print()
+    if shutil.which("hyperfine"):
+        wall_times()
+    else:
+        print("there is no hyperfine")
+    print()
+    if has_gnu_time():
+        peaks()
+    else:
+        print("there is no GNU time")
 
 
 if __name__ == "__main__":

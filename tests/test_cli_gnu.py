@@ -2,12 +2,12 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from gnu_time import GNU_TIME, needs_gnu_time
 
 import rusage
 from rusage._children import inherited
@@ -17,13 +17,6 @@ if sys.platform == "win32":
     pytest.skip("the programs that run here are those of a Unix", allow_module_level=True)
 
 
-def is_gnu(path: str) -> bool:
-    """Return whether a program is GNU time."""
-    return b"GNU" in subprocess.run([path, "--version"], capture_output=True, check=False).stdout
-
-
-FOUND = [path for name in ("gtime", "time") if (path := shutil.which(name)) and is_gnu(path)]
-needs_gnu_time = pytest.mark.skipif(not FOUND, reason="there is no GNU time")
 RUSAGE = [sys.executable, "-m", "rusage"]
 RUNS = 3
 
@@ -86,7 +79,7 @@ def outcome(*words: str) -> tuple[int, list[str]]:
 
 def both(options: list[str], command: list[str]) -> tuple[tuple[int, list[str]], tuple[int, list[str]]]:
     """Run a command by GNU time and by rusage, and return both outcomes."""
-    return outcome(FOUND[0], *options, *command), outcome(*RUSAGE, *options, *command)
+    return outcome(GNU_TIME, *options, *command), outcome(*RUSAGE, *options, *command)
 
 
 def skeleton(lines: list[str]) -> list[str]:
@@ -186,7 +179,7 @@ def test_options_and_escapes_as_gnu_time(options: list[str]) -> None:
 def test_file_as_gnu_time() -> None:
     """``-o`` replaces the file, ``-a`` appends to it; the command's bytes are written as they are."""
     command: list[str | bytes] = ["sh", "-c", "exit 3", b"\xff\xc3"]
-    for words, name in ([FOUND[0]], "theirs"), (RUSAGE, "ours"):
+    for words, name in ([GNU_TIME], "theirs"), (RUSAGE, "ours"):
         for options in ["-o", name], ["-o", name], ["-ao", name]:
             done = subprocess.run([*words, *options, "-f", "%C: %x", *command], capture_output=True, check=False)
             assert (done.returncode, done.stderr) == (3, b"")

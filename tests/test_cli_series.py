@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import shutil
 import signal
 import statistics
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gnu_time import GNU_TIME, needs_gnu_time
 from terminals import Start, read_until
 
 import rusage
@@ -77,13 +77,13 @@ def test_each_run_has_its_own_peak() -> None:
 
 
 @needs_peak
-@pytest.mark.skipif(not shutil.which("time"), reason="there is no GNU time")
+@needs_gnu_time
 def test_peak_agrees_with_gnu_time() -> None:
     """Within the error of the kernel's counters."""
     run("--json", "-n", "20", "--", "true")
     theirs = []
     for _ in range(20):
-        done = subprocess.run([str(shutil.which("time")), "-f", "%M", "true"], capture_output=True, check=True)
+        done = subprocess.run([GNU_TIME, "-f", "%M", "true"], capture_output=True, check=True)
         theirs.append(int(done.stderr) * 1024)
     difference = record()["summary"]["ru_maxrss"]["median"] - statistics.median(theirs)
     assert abs(difference) <= (inherited.peak_margin() or 64 * MIB)
@@ -133,8 +133,9 @@ def test_outliers_of_known_values(values: list[float], expected: list[int]) -> N
 
 def test_text_names_outliers() -> None:
     """With the numbers of the runs."""
-    run("-n", "7", *nth(5, "exit=0", "sleep=1.5"))
-    assert "outliers of wall time  1: run 5" in Path("report").read_text()
+    run("-n", "7", *nth(5, "exit=0", "sleep=5"))
+    (line,) = [line for line in Path("report").read_text().splitlines() if line.startswith("outliers of wall time")]
+    assert "run 5" in line
 
 
 def test_failing_run_ends_the_series() -> None:
@@ -168,11 +169,10 @@ def test_ignored_failures_count() -> None:
 
 def test_warm_up_runs_do_not_count() -> None:
     """They are made first; one that fails ends the series."""
-    assert run("--json", "-n", "3", "--warmup", "2", *nth(1, "exit=0", "sleep=1")).returncode == 0
+    assert run("--json", "-n", "3", "--warmup", "2", "--ignore-failure", *nth(1, "exit=0", "exit=7")).returncode == 0
     assert runs_made() == 5
-    assert len(record()["runs"]) == 3
+    assert [made["exit_status"] for made in record()["runs"]] == [0, 0, 0]
     assert record()["warmup"] == 2
-    assert record()["summary"]["elapsed"]["max"] < 1
     done = run("--json", "-n", "3", "--warmup", "2", *nth(7, "exit=0", "exit=7"))
     assert done.returncode == 7
     assert done.stderr.endswith(": the series has ended: warm-up run 2 (exit status 7)\n")
