@@ -27,6 +27,7 @@ from rusage._backends import BACKEND
 if "Process" in BACKEND.absent:
     pytest.skip(f"no Process: {BACKEND.absent['Process']}", allow_module_level=True)
 
+from rusage import _process
 from rusage._children.inherited import counters_error
 
 if TYPE_CHECKING:
@@ -149,6 +150,23 @@ def compare(running: Reporter, process: rusage.Process, *words: object) -> RUsag
     before = running(*words)
     usage, peak, cputime = read(process)
     return check(before, usage, process.measured, running("report"), peak, cputime)
+
+
+def sleeper() -> Reporter:
+    """Return a process whose usage does not change any more."""
+    running = Reporter()
+    running("report")
+    return running
+
+
+def unchanging(pid: int) -> tuple[RUsage, float]:
+    """Wait until the usage of a process does not change any more, and return it."""
+    with rusage.Process(pid) as process:
+        while True:
+            first = process.getrusage(), process.cputime()
+            time.sleep(0.1)
+            if first == (process.getrusage(), process.cputime()):
+                return first
 
 
 # --- Figures ----------------------------------------------------------------------------------------------------------
@@ -406,3 +424,166 @@ def test_process_is_not_copied() -> None:
         for function in (copy.copy, copy.deepcopy, pickle.dumps):
             with pytest.raises(TypeError, match="cannot pickle 'Process' object"):
                 function(process)
+
+
+METHODS = ["getrusage", "cputime", *(["maxrss"] if "ru_maxrss" in BACKEND.process else [])]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_close_during_a_reading(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reading goes on with what is open, and so does one of a signal handler within it; the last one closes."""
+    process = rusage.Process(os.getpid())
+    handle = handle_of(process)
+    name = {"getrusage": "_get"}.get(method, f"_{method}")
+    function = getattr(_process, name)
+    inner: list[object] = []
+
+    def close_and_read(*arguments: Any) -> object:
+        if not inner:
+            inner.append(None)
+            inner.append(getattr(process, method)())
+        process.close()
+        assert handle.is_open
+        result = function(*arguments)
+        assert handle.is_open
+        return result
+
+    monkeypatch.setattr(_process, name, close_and_read)
+    assert getattr(process, method)()
+    assert inner[1]
+    assert not handle.is_open
+    with pytest.raises(ValueError, match="closed"):
+        getattr(process, method)()
+
+
+def test_close_beside_readings() -> None:
+    """No reading in another thread is that of a process whose descriptors have got the same numbers."""
+    wrong: list[object] = []
+    closed = 0
+
+    def reread(process: rusage.Process) -> None:
+        nonlocal closed
+        try:
+            while True:
+                reading = process.getrusage(), process.cputime()
+                if reading != expected:
+                    wrong.append(reading)
+        except ValueError:
+            closed += 1
+        except BaseException as error:
+            wrong.append(error)
+
+    with contextlib.closing(sleeper()) as running:
+        expected = unchanging(running.pid)
+        for _ in range(30):
+            process = rusage.Process(running.pid)
+            threads = [threading.Thread(target=reread, args=(process,)) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            process.close()
+            others = [rusage.Process(os.getpid()) for _ in range(3)]
+            for thread in threads:
+                thread.join()
+            for other in others:
+                other.close()
+    assert not wrong, wrong[0]
+    assert closed == 90
+
+
+def test_close_in_several_threads() -> None:
+    """It is closed once: what another one opens at once is not closed with it."""
+    barrier = threading.Barrier(3)
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            for process in processes:
+                barrier.wait()
+                process.close()
+                with rusage.Process(os.getpid()) as own:
+                    for _ in range(3):
+                        own.getrusage()
+        except BaseException as error:
+            failures.append(error)
+            barrier.abort()
+
+    processes = [rusage.Process(os.getpid()) for _ in range(100)]
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for process in processes:
+        process.close()
+    assert not failures, failures[0]
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no setitimer")
+def test_signal_handler_that_reads_and_closes() -> None:
+    """It neither waits for the reading that it interrupts nor takes its descriptors away."""
+    handled = 0
+
+    def handler(*_: object) -> None:
+        nonlocal handled
+        handled += 1
+        if handled < 50:
+            process.getrusage()
+        else:
+            process.close()
+            for other in others:
+                other.getrusage()
+
+    others = [rusage.Process(os.getpid()) for _ in range(3)]
+    process = rusage.Process(os.getpid())
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    try:
+        with pytest.raises(ValueError, match="closed"):  # noqa: PT012 (until the signal comes)
+            while True:
+                process.getrusage()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        for other in others:
+            other.close()
+    assert handled >= 50
+    assert not handle_of(process).is_open
+
+
+@linux
+def test_descriptors_are_closed() -> None:
+    """Those of a Process that was used, of one that failed to open, and of one whose process has ended."""
+    with contextlib.closing(sleeper()) as running:
+        ended = rusage.Process(running.pid)
+    before = sorted(os.listdir("/proc/self/fd"))
+    for _ in range(50):
+        with rusage.Process(os.getpid()) as process:
+            read(process)
+        for pid in (running.pid, 2**22 - 1, threading.get_native_id() + 1):
+            with contextlib.suppress(ProcessLookupError):
+                rusage.Process(pid).close()
+        assert_ended(ended)
+    assert sorted(os.listdir("/proc/self/fd")) == before
+    ended.close()
+    assert len(os.listdir("/proc/self/fd")) == len(before) - (2 if PIDFD else 1)
+
+
+@linux
+def test_descriptors_are_not_inherited() -> None:
+    """A program that is executed does not get them."""
+    with rusage.Process(os.getpid()) as process:
+        handle = handle_of(process)
+        for fd in (handle.directory, handle.pidfd):
+            assert fd < 0 or not os.get_inheritable(fd)
+
+
+@pytest.mark.skipif(not PIDFD, reason="this interpreter does not tell whether the kernel has pidfds")
+def test_descriptor_that_was_closed_by_others() -> None:
+    """It is not taken for the end of the process."""
+    with rusage.Process(os.getpid()) as process:
+        handle = handle_of(process)
+        os.close(handle.pidfd)
+        with pytest.raises(OSError, match=os.strerror(errno.EBADF)) as caught:
+            process.cputime()
+        assert caught.value.errno == errno.EBADF
+        handle.pidfd = -1

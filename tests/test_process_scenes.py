@@ -43,39 +43,39 @@ def unshare() -> Callable[..., list[str]]:
 @pytest.mark.parametrize("way", ["as it is", "without pidfd"])
 def test_reused_number(program: Callable[..., str], unshare: Callable[..., list[str]], way: str) -> None:
     """Another process that has got the number is never read."""
-    program("processes.py", "reused_number", way, before=unshare("--pid", "--fork", "--mount-proc"))
+    program("other_processes.py", "reused_number", way, before=unshare("--pid", "--fork", "--mount-proc"))
 
 
 @pytest.mark.parametrize("hidepid", ["1", "2", "4"])
 def test_hidden_processes(program: Callable[..., str], unshare: Callable[..., list[str]], hidepid: str) -> None:
     """They raise PermissionError, although /proc says that they do not exist."""
-    program("processes.py", "hidden", hidepid, before=unshare("--pid", "--fork", "--mount"))
+    program("other_processes.py", "hidden", hidepid, before=unshare("--pid", "--fork", "--mount"))
 
 
 def test_other_users_process(program: Callable[..., str], unshare: Callable[..., list[str]]) -> None:
     """It is measured like any other, also if it is in 65536 groups."""
-    program("processes.py", "other_user", before=unshare())
+    program("other_processes.py", "other_user", before=unshare())
 
 
 def test_proc_of_another_namespace(program: Callable[..., str], unshare: Callable[..., list[str]]) -> None:
     """/proc has other numbers than kill(2)."""
-    program("processes.py", "other_namespace", before=unshare("--pid", "--fork"))
+    program("other_processes.py", "other_namespace", before=unshare("--pid", "--fork"))
 
 
 def test_system_without_proc(program: Callable[..., str], unshare: Callable[..., list[str]]) -> None:
     """It is not said that there is no such process."""
-    program("processes.py", "without_proc", before=unshare("--mount"))
+    program("other_processes.py", "without_proc", before=unshare("--mount"))
 
 
 @linux
 def test_too_many_open_files(program: Callable[..., str]) -> None:
-    program("processes.py", "too_many_files")
+    program("other_processes.py", "too_many_files")
 
 
 @forks
 def test_processes_that_come_and_go(program: Callable[..., str]) -> None:
     """10 000 readings while 1000 processes start and end: each is complete, or says that the process has ended."""
-    started, read, ended = map(int, program("processes.py", "coming_and_going", "1000", "10000").split())
+    started, read, ended = map(int, program("other_processes.py", "coming_and_going", "1000", "10000").split())
     assert started >= 1000
     assert read >= 10_000
     assert ended > 900
@@ -84,7 +84,7 @@ def test_processes_that_come_and_go(program: Callable[..., str]) -> None:
 @forks
 def test_fork_while_reading(program: Callable[..., str]) -> None:
     """The child's copy reads the same process."""
-    program("processes.py", "fork_while_reading")
+    program("other_processes.py", "fork_while_reading")
 
 
 # --- Files made by hand, through the real C ---------------------------------------------------------------------------

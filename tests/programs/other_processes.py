@@ -1,4 +1,4 @@
-"""Scenes with processes that come, go, hide and get the numbers of others: ``processes.py SCENE ARGUMENTS``."""
+"""Scenes with processes that come, go, hide and get the numbers of others: ``other_processes.py SCENE ARGUMENTS``."""
 
 import contextlib
 import errno
