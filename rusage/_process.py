@@ -26,9 +26,25 @@ if TYPE_CHECKING:
 _open, _get, _close = lib.rusage_process_open, lib.rusage_process_get, lib.rusage_process_close
 _maxrss, _cputime = lib.rusage_process_maxrss, lib.rusage_process_cputime
 
-# The two scalars copy this one; getrusage() writes into one that it has for itself.
+# The two scalars copy this one. What writes into one takes it from the free list.
 _units = new_call(BACKEND, 0, BACKEND.process)
 _pool: list[tuple[Call, memoryview]] = FreeList()
+ALL_BITS = 2**32 - 1
+
+
+def _take() -> tuple[Call, memoryview]:
+    try:
+        return _pool.pop()
+    except IndexError:
+        call = new_call(BACKEND, 0, BACKEND.process)
+        return call, buffer_of(call)
+
+
+def _fields(bits: int) -> frozenset[str]:
+    """Return those fields of a process for which a bit is set."""
+    if bits == ALL_BITS:
+        return BACKEND.process
+    return BACKEND.process & {name for bit, name in enumerate(FIELDS) if bits >> bit & 1}
 
 
 def _error(code: int) -> Exception:
@@ -71,11 +87,12 @@ class Process:
             raise ValueError(f"not a process ID: {self.pid}")
         self._handle = ffi.new("rusage_process *")
         self._unreleased.append(self._handle)  # first: a signal handler may raise an exception when it is open
-        error = _open(self._handle, self.pid, new_call(BACKEND, 0, BACKEND.process))
+        slot = _take()
+        error = _open(self._handle, self.pid, slot[0])
+        _pool.append(slot)
         if error:
             raise _error(error)
-        bits = self._handle.measured
-        self.measured = BACKEND.process & {name for bit, name in enumerate(FIELDS) if bits >> bit & 1}
+        self.measured = _fields(self._handle.measured)
         self._closed = False
 
     def _read(self, function: Callable[[Handle, Call], T], call: Call) -> T:
@@ -112,12 +129,7 @@ class Process:
         Fields that ``measured`` does not name are 0. Times may be coarser than those of this process: on Linux they are
         whole ticks of 10 ms.
         """
-        try:
-            slot = _pool.pop()
-        except IndexError:
-            call = new_call(BACKEND, 0, BACKEND.process)
-            slot = call, buffer_of(call)
-        call, record = slot
+        slot = call, record = _take()
         try:
             error = self._read(_get, call)
             if error:
