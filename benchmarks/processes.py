@@ -1,0 +1,100 @@
+"""Time reading another process, as ratios to psutil and to reading /proc in one run: ``tox -e bench``.
+
+The candidates of a row are timed in turn, so that changes of the machine's speed affect all of them. A ratio is the
+median over all turns.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+
+import rusage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TURNS = 41
+CHILD = """
+import sys, threading
+for _ in range(int(sys.argv[1])):
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+input()
+"""
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def ratio(ours: Callable[[], object], theirs: Callable[[], object], number: int) -> float:
+    """Return the median ratio of two candidates."""
+    ratios = []
+    for _ in range(TURNS):
+        row = []
+        for candidate in (ours, theirs):
+            start = time.perf_counter()
+            for _ in range(number):
+                candidate()
+            row.append(time.perf_counter() - start)
+        ratios.append(row[0] / row[1])
+    return statistics.median(ratios)
+
+
+def line(what: str, ratio: float) -> None:
+    """Print a row of a Markdown table."""
+    print(f"| {what} | {ratio:.2f} |", flush=True)
+
+
+def rows(what: str, process: rusage.Process, other: psutil.Process) -> None:
+    """Print the rows for one process."""
+    files = [f"/proc/{process.pid}/{name}" for name in ("stat", "status")]
+
+    def same() -> tuple[object, ...]:
+        """Return the same information from psutil, as far as available: the size instead of the peak, no faults."""
+        with other.oneshot():
+            return other.cpu_times(), other.memory_info()
+
+    def read_stat() -> float:
+        with open(files[0], "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICK
+
+    def read_status() -> int:
+        with open(files[1], "rb") as file:
+            return int(file.read().partition(b"\nVmHWM:")[2].split(maxsplit=1)[0]) * 1024
+
+    line(f"`getrusage()` to psutil's `oneshot()`, {what}", ratio(process.getrusage, same, 200))
+    if not os.path.exists(files[0]):
+        return
+    line(
+        f"`getrusage()` to the two files of `/proc` in Python, {what}",
+        ratio(process.getrusage, lambda: (read_stat(), read_status()), 200),
+    )
+    line(f"`cputime()` to `/proc/PID/stat` in Python, {what}", ratio(process.cputime, read_stat, 500))
+    line(f"`maxrss()` to `/proc/PID/status` in Python, {what}", ratio(process.maxrss, read_status, 500))
+
+
+def main() -> None:
+    """Print the table."""
+    print(f"{platform.python_implementation()} {platform.python_version()}, {platform.system()} {platform.machine()}\n")
+    print("| another process | ratio |\n| --- | --- |")
+    for threads in (1, 100):
+        child = subprocess.Popen([sys.executable, "-c", CHILD, str(threads - 1)], stdin=subprocess.PIPE)
+        while psutil.Process(child.pid).num_threads() < threads:
+            time.sleep(0.01)
+        with rusage.Process(child.pid) as process:
+            rows(f"{threads} threads" if threads > 1 else "one thread", process, psutil.Process(child.pid))
+        child.kill()
+        child.communicate()
+    own = os.getpid()
+    opening = ratio(lambda: rusage.Process(own).close(), lambda: psutil.Process(own), 200)
+    line("opening and closing to `psutil.Process(pid)`", opening)
+
+
+if __name__ == "__main__":
+    main()
