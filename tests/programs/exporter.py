@@ -7,10 +7,12 @@ of its main thread under ``main_thread``.
 import http.server
 import json
 import mmap
+import os
 import re
 import resource
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -37,8 +39,11 @@ def switch(times: int) -> None:
 
 
 def work() -> None:
-    """Burn 2 s, hold 200 MiB for a moment, switch 1000 times in threads that end, and let a child burn some time."""
+    """Burn 2 s, hold 200 MiB, write 4 MiB, switch 1000 times in threads that end, and let a child burn some time."""
     burn(2)
+    with tempfile.TemporaryFile(dir=".") as file:
+        file.write(bytes(4 * MIB))
+        os.fsync(file.fileno())
     with mmap.mmap(-1, 200 * MIB) as block:
         for page in range(0, len(block), mmap.PAGESIZE):
             block[page] = 1
