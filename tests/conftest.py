@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from terminals import Start
 
+pytest_plugins = "pytester"  # for tests/test_pytest_plugin.py
+
 PROGRAMS = Path(__file__).parent / "programs"
 
 

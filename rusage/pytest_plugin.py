@@ -1,0 +1,83 @@
+"""The plugin for pytest: the options, the mark and the ini defaults. ``rusage._pytest_phases`` does the rest.
+
+pytest imports this module in every run, so it only imports the other one if ``--rusage`` or a limit is given.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from ._pytest_phases import Phases
+
+ROWS = 10
+MARK = "limit_rusage"
+LIMITS = {
+    "peak_growth": 'growth of peak memory, a size such as "100 MiB"',
+    "cputime": "CPU time, in seconds",
+    "majflt": "number of major page faults",
+}
+NAME = "rusage-phases"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--rusage`` and the ini options."""
+    parser.getgroup("rusage", "resource usage (rusage)").addoption(
+        "--rusage",
+        metavar="N",
+        nargs="?",
+        type=_number,
+        const=ROWS,
+        help="show the N phases of tests (default 10; 0: all) with the most CPU time and those with the largest "
+        "growth of the peak memory, which resets the peak of the process before each phase if possible",
+    )
+    for name, meaning in LIMITS.items():
+        parser.addini(f"rusage_limit_{name}", f"default of @pytest.mark.{MARK}({name}=...): {meaning}")
+
+
+def _number(text: str) -> int:
+    """Return the argument of ``--rusage``."""
+    import argparse  # noqa: PLC0415 (only needed for an error)
+
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"not a number: {text!r} (write --rusage={ROWS}, or --rusage behind it)")
+    return int(text)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Describe the mark; measure if it is asked for."""
+    config.addinivalue_line(
+        "markers",
+        f"{MARK}({', '.join(f'{name}=None' for name in LIMITS)}): fail the test if its call exceeds a limit: "
+        f"{'; '.join(f'{name}: {meaning}' for name, meaning in LIMITS.items())} (rusage).",
+    )
+    if config.option.rusage is not None or any(config.getini(f"rusage_limit_{name}") for name in LIMITS):
+        _phases(config)
+
+
+@pytest.hookimpl(trylast=True)  # after the marks that others add
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Read the limits of the tests."""
+    if config.pluginmanager.hasplugin(NAME) or _have_limits(items):
+        _phases(config).read_limits(items)
+
+
+def _have_limits(items: list[pytest.Item]) -> bool:
+    """Return whether there is a mark; item.get_closest_marker() takes long for so many."""
+    parents = {item.parent for item in items if item.parent is not None}
+    return any(mark.name == MARK for item in items for mark in item.own_markers) or any(
+        parent.get_closest_marker(MARK) for parent in parents
+    )
+
+
+def _phases(config: pytest.Config) -> Phases:
+    """Return the plugin that measures, registered when it is first needed."""
+    from ._pytest_phases import Phases  # noqa: PLC0415 (only needed here)
+
+    plugin = config.pluginmanager.get_plugin(NAME)
+    if not isinstance(plugin, Phases):
+        plugin = Phases(config)
+        config.pluginmanager.register(plugin, NAME)
+    return plugin

@@ -1,0 +1,615 @@
+"""The plugin for pytest: what ``--rusage`` shows, what the limits refuse, and who else sees the figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING
+
+import pytest
+
+import rusage
+from rusage._backends import BACKEND
+from rusage._children.inherited import peak_margin
+
+if TYPE_CHECKING:
+    Table = dict[tuple[str, str], dict[str, float]]
+
+MIB = 2**20
+ERROR = peak_margin() or MIB
+
+resets = pytest.mark.skipif(
+    not os.path.exists("/proc/self/clear_refs"), reason="this system cannot reset the peak of a process"
+)
+CPU, PEAK = "most CPU time, own and children's", "largest growth of the peak"
+RISE = "largest rise of the process's peak, which could not be reset"
+
+# mmap: what is closed goes back to the system, whatever the allocator does.
+HOLD = """
+import mmap
+
+def hold(mebibytes):
+    block = mmap.mmap(-1, mebibytes << 20)
+    for page in range(0, len(block), 4096):
+        block[page] = 1
+    block.close()
+"""
+SPIN = """
+import time
+
+def spin(seconds):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+"""
+# As pytest-forked does, which does not work with all versions of pytest.
+FORKS = """
+import json, os
+from _pytest.runner import runtestprotocol
+
+def pytest_runtest_protocol(item, nextitem):
+    hook, config = item.config.hook, item.config
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        data = [hook.pytest_report_to_serializable(config=config, report=report) for report in reports]
+        os.write(write, json.dumps(data).encode())
+        os._exit(0)
+    os.close(write)
+    with open(read) as file:
+        for data in json.load(file):
+            report = hook.pytest_report_from_serializable(config=config, data=data)
+            item.ihook.pytest_runtest_logreport(report=report)
+    os.waitpid(child, 0)
+    return True
+"""
+NO_RESET = """
+from rusage import _peak
+
+_peak._get = None
+"""
+ITEMS = {
+    "passes": ("def test(): pass", ""),
+    "fails": ("def test(): assert 0", "failure"),
+    "errors": ("import pytest\n@pytest.fixture\ndef bad(): 1 / 0\ndef test(bad): pass", "error"),
+    "errors at the end": ("import pytest\n@pytest.fixture\ndef bad(): yield; 1 / 0\ndef test(bad): pass", "error"),
+    "skips": ("import pytest\ndef test(): pytest.skip('reason')", "skipped"),
+    "xfails": ("import pytest\n@pytest.mark.xfail\ndef test(): assert 0", "skipped"),
+    "parametrised": ("import pytest\n@pytest.mark.parametrize('number', [1])\ndef test(number): pass", ""),
+    "unittest": ("import unittest\nclass Test(unittest.TestCase):\n    def test(self): pass", ""),
+    "unittest fails": ("import unittest\nclass Test(unittest.TestCase):\n    def test(self): self.fail()", "failure"),
+    "doctest": ('"""\n>>> 1\n1\n"""', ""),
+}
+OUTSIDE_OF_CALL = {"errors"}
+
+
+@pytest.fixture(autouse=True)
+def few_plugins(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start pytest without the plugin that takes the longest to import; pytester has cleared the variable."""
+    assert pytester
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
+
+
+def tables(result: pytest.RunResult) -> dict[str, Table]:
+    """Return the tables in pytest's output: for each title, for each phase and test, the numbers of the columns."""
+    found: dict[str, Table] = {}
+    columns: list[str] | None = None
+    for line in result.outlines:
+        words = line.strip("= ")
+        if line.startswith("=") and words.startswith("rusage: "):
+            table = found[words.removeprefix("rusage: ")] = {}
+            columns = None
+        elif not found or line.startswith(("=", "none of ")):
+            columns = None if found else columns
+        elif columns is None and line.rstrip().endswith("  test"):
+            columns = [column.strip() for column in line.split("  ") if column.strip()]
+        elif columns is not None:
+            cells = [cell.strip() for cell in line.split("  ") if cell.strip()]
+            assert len(cells) == len(columns)
+            *figures, when, test = cells
+            table[when, test] = {
+                column: float(figure.split()[0])
+                for column, figure in zip(columns, figures, strict=False)
+                if figure != "-"
+            }
+    return found
+
+
+def properties(folder: pytest.Pytester, *, test: str | None = None) -> dict[str, float]:
+    """Return the properties of the only test, or of a named one, in a file that ``--junitxml`` has written."""
+    cases = ET.parse(folder.path / "junit.xml").iter("testcase")  # noqa: S314 (pytest's own)
+    (case,) = [case for case in cases if test is None or case.get("name") == test]
+    return {str(p.get("name")): float(str(p.get("value"))) for p in case.iter("property")}
+
+
+def expected(*phases: str) -> set[str]:
+    """Return the names of the properties of phases."""
+    names = {"cputime", "children_cputime", "majflt", "peak_growth"}
+    if "RUSAGE_CHILDREN" in BACKEND.absent:
+        names.remove("children_cputime")
+    if "ru_majflt" not in rusage.measured():
+        names.remove("majflt")
+    if "peak" not in rusage.measure(reset_peak=True).measured:
+        names.remove("peak_growth")
+        names |= {"maxrss_rise"} if "ru_maxrss" in rusage.measured() else set()
+    return {f"rusage_{phase}_{name}" for phase in phases for name in names}
+
+
+# --- The summary ------------------------------------------------------------------------------------------------------
+
+
+@resets
+@pytest.mark.parametrize("order", [(800, 300), (300, 800)])
+def test_peak_of_a_moment(pytester: pytest.Pytester, order: tuple[int, int]) -> None:
+    """300 MiB are 300 MiB, before and after a test that holds 800 MiB."""
+    tests = [f"def test_{size}(): hold({size})" for size in order]
+    pytester.makepyfile(test_it="\n".join([HOLD, *tests, "def test_0(): pass"]))
+    result = pytester.runpytest_subprocess("--rusage")
+    result.assert_outcomes(passed=3)
+    rows = tables(result)[PEAK]
+    for size in (300, 800):
+        growth = rows["call", f"test_it.py::test_{size}"]["peak growth"]
+        assert growth == pytest.approx(size, rel=0.03, abs=ERROR / MIB)
+    assert list(rows)[:2] == [("call", "test_it.py::test_800"), ("call", "test_it.py::test_300")]
+
+
+@resets
+def test_phases_of_one_test(pytester: pytest.Pytester) -> None:
+    """Setup, call and teardown have figures of their own, as in pytest's durations."""
+    pytester.makepyfile(
+        test_it=HOLD
+        + "import pytest\n@pytest.fixture\ndef fixture():\n    hold(64)\n    yield\n    hold(48)\n"
+        + "def test(fixture): hold(32)\n"
+    )
+    result = pytester.runpytest_subprocess("--rusage=0")
+    growth = {when: row["peak growth"] for (when, _), row in tables(result)[PEAK].items()}
+    assert growth == {
+        when: pytest.approx(size, abs=ERROR / MIB) for when, size in (("setup", 64), ("call", 32), ("teardown", 48))
+    }
+
+
+@resets
+def test_memory_of_fixture_is_not_the_calls(pytester: pytest.Pytester) -> None:
+    """What a fixture still holds was there when the call began."""
+    pytester.makepyfile(
+        test_it="import pytest\n@pytest.fixture\ndef held(): return bytearray(b'x') * (128 << 20)\ndef test(held): pass"
+    )
+    rows = tables(pytester.runpytest_subprocess("--rusage=0"))[PEAK]
+    assert rows["setup", "test_it.py::test"]["peak growth"] == pytest.approx(128, rel=0.03, abs=ERROR / MIB)
+    assert rows.get(("call", "test_it.py::test"), {"peak growth": 0})["peak growth"] < 64
+
+
+@pytest.mark.skipif("ru_maxrss" not in rusage.measured(), reason="this system has no peak")
+def test_rise_where_peak_cannot_be_reset(pytester: pytest.Pytester) -> None:
+    """The summary then shows the rise of the process's peak and says so; a smaller test hides under a larger one."""
+    pytester.makeconftest(NO_RESET)
+    pytester.makepyfile(test_it=HOLD + "def test_large(): hold(600)\ndef test_small(): hold(64)\n")
+    result = pytester.runpytest_subprocess("--rusage", "--junitxml=junit.xml")
+    assert tables(result).keys() == {CPU, RISE}
+    rows = tables(result)[RISE]
+    assert ("call", "test_it.py::test_small") not in rows
+    # Below it is the peak that the process started with, which may be inherited.
+    assert 0 < rows["call", "test_it.py::test_large"]["rise of the process's peak"] <= 601 + ERROR / MIB
+    assert "rusage_call_maxrss_rise" in properties(pytester, test="test_large")
+    assert "rusage_call_peak_growth" not in properties(pytester, test="test_large")
+
+
+def test_cpu_time_and_children(pytester: pytest.Pytester) -> None:
+    """The order is that of the sum; the columns show both. The oracle is the clock of the thread."""
+    pytester.makepyfile(
+        test_it=SPIN
+        + "import subprocess, sys\n"
+        + "def test_own(): spin(0.3)\n"
+        + "def test_child(): subprocess.run([sys.executable, '-c', "
+        + "'import time\\nwhile time.process_time() < 0.8: pass'], check=True)\n"
+        + "def test_none(): pass\n"
+    )
+    result = pytester.runpytest_subprocess("--rusage")
+    rows = tables(result)[CPU]
+    assert rows["call", "test_it.py::test_own"]["CPU time"] >= 0.25
+    if "RUSAGE_CHILDREN" in BACKEND.absent:
+        assert "children's CPU time" not in rows["call", "test_it.py::test_own"]
+        return
+    assert list(rows)[:2] == [("call", "test_it.py::test_child"), ("call", "test_it.py::test_own")]
+    assert rows["call", "test_it.py::test_child"]["children's CPU time"] >= 0.7
+    assert rows["call", "test_it.py::test_own"]["children's CPU time"] == 0
+
+
+def test_number_of_rows(pytester: pytest.Pytester) -> None:
+    """Ten, N, or all with 0."""
+    pytester.makepyfile(
+        test_it=SPIN + "import pytest\n@pytest.mark.parametrize('number', range(12))\ndef test(number): spin(0.05)\n"
+    )
+    numbers = []
+    for option in ("--rusage", "--rusage=3", "--rusage=0"):
+        rows = tables(pytester.runpytest_subprocess(option))[CPU]
+        numbers.append(sum(when == "call" for when, _ in rows))
+    assert numbers == [10, 3, 12]
+
+
+def test_columns_are_aligned(pytester: pytest.Pytester) -> None:
+    """Each figure ends below the end of its column's name; without colour there are no escape sequences."""
+    pytester.makepyfile(test_it=SPIN + "def test_short(): spin(0.01)\ndef test_long(): spin(0.3)\n")
+    result = pytester.runpytest_subprocess("--rusage", "--color=no")
+    lines = iter(result.outlines)
+    assert any("rusage: most CPU time" in line for line in lines)
+    header, *rows = [next(lines) for _ in range(3)]
+    end = header.index("CPU time") + len("CPU time")
+    assert [row[:end].split()[-1] for row in rows] == ["s", "s"]
+    assert "\033" not in str(result.stdout)
+
+
+def test_nothing_to_show(pytester: pytest.Pytester) -> None:
+    """Without tests there is no table."""
+    pytester.makepyfile(test_it="")
+    assert tables(pytester.runpytest("--rusage")) == {}
+
+
+@resets
+def test_small_figures_are_left_out(pytester: pytest.Pytester) -> None:
+    """A table without a line says so."""
+    pytester.makepyfile(test_it=HOLD + "def test_spike(): hold(64)\n")
+    result = pytester.runpytest_subprocess("--rusage=0")
+    assert len(tables(result)[PEAK]) == 1
+    pytester.makepyfile(test_it="def test_nothing(): pass\n")
+    result = pytester.runpytest_subprocess("--rusage=0")
+    result.stdout.fnmatch_lines([f"*rusage: {PEAK}*", "none of 0.1 MiB or more"])
+
+
+def test_figures_of_all_workers(pytester: pytest.Pytester) -> None:
+    """With pytest-xdist, the tests of all workers are in one table."""
+    pytest.importorskip("xdist")
+    pytester.makepyfile(
+        test_it=SPIN
+        + "import os, pytest\n@pytest.mark.parametrize('number', range(4))\n"
+        + "def test(number, record_property):\n    spin(0.1)\n    record_property('worker', os.getpid())\n"
+    )
+    result = pytester.runpytest_subprocess("--rusage=0", "-n", "2", "--junitxml=junit.xml")
+    result.assert_outcomes(passed=4)
+    rows = tables(result)[CPU]
+    assert {test for when, test in rows if when == "call"} == {f"test_it.py::test[{number}]" for number in range(4)}
+    workers = {properties(pytester, test=f"test[{number}]")["worker"] for number in range(4)}
+    assert len(workers) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_figures_of_forked_tests(pytester: pytest.Pytester) -> None:
+    """With a plugin that runs each test in a forked child, the child measures, and its reports have the figures."""
+    pytester.makeconftest(FORKS)
+    pytester.makepyfile(
+        test_it=SPIN
+        + HOLD
+        + "import pytest\ndef test_spin(): spin(0.2)\n"
+        + "@pytest.mark.limit_rusage(cputime=0.1)\ndef test_limit(): spin(0.2)\n"
+        + "def test_hold(): hold(64)\n"
+    )
+    result = pytester.runpytest_subprocess("--rusage")
+    result.assert_outcomes(passed=2, failed=1)
+    rows = tables(result)
+    assert rows[CPU]["call", "test_it.py::test_spin"]["CPU time"] >= 0.15
+    if PEAK in rows:
+        growth = rows[PEAK]["call", "test_it.py::test_hold"]["peak growth"]
+        assert growth == pytest.approx(64, abs=1 + ERROR / MIB)
+
+
+# --- The figures elsewhere --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ITEMS)
+def test_properties_of_items(pytester: pytest.Pytester, name: str) -> None:
+    """Every kind of item and every outcome has the figures of the phases that ran, in the JUnit file too."""
+    code, outcome = ITEMS[name]
+    pytester.makepyfile(test_it=code)
+    pytester.runpytest("--rusage", "--junitxml=junit.xml", "--doctest-modules")
+    phases = ["setup", "teardown"] if name in OUTSIDE_OF_CALL else ["setup", "call", "teardown"]
+    tree = ET.parse(pytester.path / "junit.xml")  # noqa: S314 (pytest's own)
+    found = [element.tag for case in tree.iter("testcase") for element in case if element.tag != "properties"]
+    assert found == ([outcome] if outcome else [])
+    assert set(properties(pytester)) == expected(*phases)
+
+
+def test_properties_of_async_tests(pytester: pytest.Pytester) -> None:
+    """All steps of a coroutine are part of its call, here by the plugin of anyio."""
+    pytest.importorskip("anyio")
+    pytester.makepyfile(
+        test_it=SPIN
+        + "import anyio, pytest\n@pytest.fixture\ndef anyio_backend(): return 'asyncio'\n"
+        + "@pytest.mark.anyio\n@pytest.mark.limit_rusage(cputime=60)\n"
+        + "async def test():\n    await anyio.sleep(0.01)\n    spin(0.2)\n"
+    )
+    pytester.runpytest_subprocess("--rusage", "--junitxml=junit.xml").assert_outcomes(passed=1)
+    figures = properties(pytester)
+    assert set(figures) == expected("setup", "call", "teardown")
+    assert figures["rusage_call_cputime"] >= 0.15
+
+
+def test_repeated_test_has_one_set(pytester: pytest.Pytester) -> None:
+    """A plugin that runs a test again, as pytest-rerunfailures does, gets the figures of the last run only."""
+    pytester.makeconftest(
+        "from _pytest.runner import runtestprotocol\n"
+        "def pytest_runtest_protocol(item, nextitem):\n"
+        "    item.user_properties.append(('other', 1))\n"
+        "    for log in False, True:\n"
+        "        item._initrequest()\n"
+        "        runtestprotocol(item, nextitem=nextitem, log=log)\n"
+        "    return True\n"
+    )
+    pytester.makepyfile(test_it="def test(): pass")
+    pytester.runpytest("--rusage", "--junitxml=junit.xml").assert_outcomes(passed=1)
+    tree = ET.parse(pytester.path / "junit.xml")  # noqa: S314 (pytest's own)
+    names = [element.get("name") for element in tree.iter("property")]
+    assert sorted(map(str, names)) == sorted({"other", *expected("setup", "call", "teardown")})
+
+
+def test_properties_are_json(pytester: pytest.Pytester) -> None:
+    """Reports in JSON and pytest-xdist can pass them on; the sizes are whole bytes."""
+    pytester.makeconftest(
+        "import json\n"
+        "def pytest_runtest_logreport(report):\n"
+        "    if report.when == 'teardown':\n"
+        "        with open('properties.json', 'w') as file:\n"
+        "            json.dump(report.user_properties, file)\n"
+    )
+    pytester.makepyfile(test_it="def test(): pass")
+    pytester.runpytest("--rusage")
+    pairs = json.loads((pytester.path / "properties.json").read_text())
+    assert {name for name, _ in pairs} == expected("setup", "call", "teardown")
+    for name, figure in pairs:
+        assert type(figure) is (float if name.endswith("cputime") else int)
+        assert figure >= 0
+
+
+# --- Limits -----------------------------------------------------------------------------------------------------------
+
+
+def test_cpu_time_over_limit(pytester: pytest.Pytester) -> None:
+    """The message has the figure, the limit and what was measured; without ``--rusage`` there is no table."""
+    pytester.makepyfile(
+        test_it=SPIN + "import pytest\n@pytest.mark.limit_rusage(cputime=0.05)\ndef test(): spin(0.3)\n"
+    )
+    result = pytester.runpytest("--junitxml=junit.xml")
+    result.assert_outcomes(failed=1)
+    meaning = "user and system time of all threads of the process during the call"
+    result.stdout.fnmatch_lines([f"CPU time 0.* s exceeds the limit of 0.050000 s: {meaning}"])
+    assert "rusage: " not in str(result.stdout)
+    figures = properties(pytester)
+    assert figures["rusage_call_cputime"] >= 0.25
+    assert {name.split("_")[1] for name in figures} == {"call"}  # nothing else is measured
+
+
+@resets
+def test_peak_over_limit(pytester: pytest.Pytester) -> None:
+    """The growth of the call counts, also after a test with a higher peak."""
+    pytester.makepyfile(
+        test_it=HOLD
+        + "import pytest\ndef test_before(): hold(300)\n"
+        + "@pytest.mark.limit_rusage(peak_growth='100 MiB')\ndef test_below(): hold(80)\n"
+        + "@pytest.mark.limit_rusage(peak_growth=100 << 20)\ndef test_over(): hold(130)\n"
+        + "@pytest.fixture\ndef large(): hold(130)\n"
+        + "@pytest.mark.limit_rusage(peak_growth='100 MiB')\ndef test_fixture(large): pass\n"
+    )
+    result = pytester.runpytest_subprocess()
+    result.assert_outcomes(passed=3, failed=1)
+    limit = "100.0 MiB (104857600 bytes)"
+    meaning = "the maximum resident set size of the process during the call, minus the size at its start"
+    result.stdout.fnmatch_lines(
+        [f"peak growth 1[23]?.? MiB (* bytes) exceeds the limit of {limit}: {meaning}", "FAILED test_it.py::test_over*"]
+    )
+
+
+@pytest.mark.skipif("ru_majflt" not in rusage.measured(), reason="this system does not count major faults")
+def test_major_faults_over_limit(pytester: pytest.Pytester) -> None:
+    """0 is a limit like any other. The faults are simulated: no program can cause them on every system."""
+    pytester.makeconftest(
+        "from rusage import _pytest_phases\n"
+        "usages = []\n"
+        "def getrusage(who):\n"
+        "    usages.append(getrusage_before(who)._replace(ru_majflt=3 * len(usages)))\n"
+        "    return usages[-1]\n"
+        "getrusage_before, _pytest_phases.getrusage = _pytest_phases.getrusage, getrusage\n"
+    )
+    pytester.makepyfile(
+        test_it="import pytest\n"
+        "@pytest.mark.limit_rusage(majflt=3)\ndef test_equal(): pass\n"
+        "@pytest.mark.limit_rusage(majflt=0)\ndef test_over(): pass\n"
+    )
+    result = pytester.runpytest_subprocess("--rusage=0")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["major faults 3 exceeds the limit of 0: page faults of the process *"])
+
+
+def test_closest_limit_counts(pytester: pytest.Pytester) -> None:
+    """That of the test before those of the class, the module and the ini file; each figure by itself; None is none."""
+    pytester.makeini("[pytest]\nrusage_limit_cputime = 0.05\nrusage_limit_peak_growth = 2 GiB\n")
+    pytester.makepyfile(
+        test_ini=SPIN + "def test_over(): spin(0.3)\n",
+        test_module=SPIN
+        + "import pytest\npytestmark = pytest.mark.limit_rusage(cputime=60)\n"
+        + "def test_below(): spin(0.3)\n"
+        + "@pytest.mark.limit_rusage(cputime=0.1)\nclass TestClass:\n"
+        + "    def test_over(self): spin(0.3)\n"
+        + "    @pytest.mark.limit_rusage(cputime=50)\n    def test_below(self): spin(0.3)\n"
+        + "    @pytest.mark.limit_rusage(cputime=None)\n    def test_none(self): spin(0.3)\n"
+        + "    @pytest.mark.limit_rusage(majflt=10**9)\n    def test_over_too(self): spin(0.3)\n",
+    )
+    result = pytester.runpytest_subprocess("-W", "ignore")  # a figure may not be measured on this system
+    result.assert_outcomes(passed=3, failed=3)
+    failed = [line.split()[1] for line in result.outlines if line.startswith("FAILED")]
+    assert failed == [
+        "test_ini.py::test_over",
+        "test_module.py::TestClass::test_over",
+        "test_module.py::TestClass::test_over_too",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "outcomes"),
+    [
+        ("def test(): spin(0.3)", {"failed": 1}),
+        ("def test(): spin(0.3); assert 0, 'of its own'", {"failed": 1}),
+        ("@pytest.mark.xfail\ndef test(): spin(0.3)", {"xfailed": 1}),
+        ("def test(): spin(0.3); pytest.skip('reason')", {"skipped": 1}),
+        ("@pytest.mark.parametrize('seconds', [0, 0.3])\ndef test(seconds): spin(seconds)", {"passed": 1, "failed": 1}),
+        ("class Test(unittest.TestCase):\n    def test(self): spin(0.3)", {"failed": 1}),
+        ("class Test(unittest.TestCase):\n    def setUp(self): spin(0.3)\n    def test(self): pass", {"failed": 1}),
+        ("@pytest.fixture\ndef bad(): spin(0.3); 1 / 0\ndef test(bad): pass", {"errors": 1}),
+        ("@pytest.fixture\ndef slow(): spin(0.3)\ndef test(slow): pass", {"passed": 1}),
+        ('def documented():\n    """\n    >>> spin(0.3)\n    """', {"failed": 1}),
+    ],
+)
+def test_limit_of_items(pytester: pytest.Pytester, code: str, outcomes: dict[str, int]) -> None:
+    """A test over its limit fails, whatever its kind; the failure of a test itself is not replaced."""
+    pytester.makeini("[pytest]\nrusage_limit_cputime = 0.1\n")
+    pytester.makepyfile(test_it=f"{SPIN}\nimport pytest, unittest\n{code}\n")
+    result = pytester.runpytest("--doctest-modules")
+    result.assert_outcomes(**outcomes)
+    text = str(result.stdout)
+    assert ("exceeds the limit" in text) == ("failed" in outcomes and "of its own" not in code)
+
+
+LIMITED = "import pytest\n@pytest.mark.limit_rusage(peak_growth='1 GiB', cputime=60)\n"
+
+
+def test_warning_where_not_measured(pytester: pytest.Pytester) -> None:
+    """There is one for all tests, they do not fail, and what is measured is checked."""
+    pytester.makeconftest(NO_RESET)
+    pytester.makepyfile(
+        test_it=f"{LIMITED}def test_one(): pass\n{LIMITED}def test_two(): pass\n"
+        f"{SPIN}@pytest.mark.limit_rusage(peak_growth=0, cputime=0.1)\ndef test_over(): spin(0.3)\n"
+    )
+    result = pytester.runpytest_subprocess()
+    result.assert_outcomes(passed=2, failed=1, warnings=1)
+    result.stdout.fnmatch_lines(
+        [f"*PytestWarning: limit_rusage: peak_growth is not checked, since {BACKEND.name} does not measure it here*"]
+    )
+
+
+def test_not_measured_during_test(pytester: pytest.Pytester) -> None:
+    """If a figure is lost during a test only, this is a warning as well."""
+    pytester.makepyfile(
+        test_it=f"{LIMITED}def test_one():\n    from rusage import _peak\n    _peak._get = None\n"
+        f"{LIMITED}def test_two(): pass\n"
+    )
+    pytester.runpytest_subprocess().assert_outcomes(passed=2, warnings=1)
+
+
+def test_warning_that_is_an_error(pytester: pytest.Pytester) -> None:
+    """If the user has asked for that, it is a usage error, as other obstacles to a limit are."""
+    pytester.makeconftest(NO_RESET)
+    pytester.makepyfile(test_it=f"{LIMITED}def test(): pass\n")
+    result = pytester.runpytest_subprocess("-W", "error")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: test_it.py::test: limit_rusage: peak_growth is not checked*"])
+
+
+BAD = [
+    ("peak_growth='100 MB'", "not a size: '100 MB' *"),
+    ("peak_growth=-1", "peak_growth: not a size: -1"),
+    ("peak_growth=True", "peak_growth: not a size: True"),
+    ("cputime='1.5'", "cputime: not a number: '1.5'"),
+    ("cputime=float('nan')", "cputime: not a number: nan"),
+    ("cputime=float('inf')", "cputime: not a number: inf"),
+    ("majflt=[]", "majflt: not a number: []"),
+    ("maxrss=1", "expected peak_growth=..., cputime=..., majflt=..., and no other arguments"),
+    ("1.5", "expected *"),
+    ("", "expected *"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD)
+def test_bad_limit_in_mark(pytester: pytest.Pytester, arguments: str, message: str) -> None:
+    """It is a usage error that names the test; no test runs."""
+    pytester.makepyfile(
+        test_it=f"import pytest\ndef test_good(): pass\n@pytest.mark.limit_rusage({arguments})\ndef test_bad(): pass\n"
+    )
+    result = pytester.runpytest()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: test_it.py::test_bad: limit_rusage: {message.replace('[', '[[]')}"])
+    result.assert_outcomes()
+
+
+def test_bad_limit_in_worker(pytester: pytest.Pytester) -> None:
+    """In a worker of pytest-xdist it is an error of the collection, with the same text."""
+    pytest.importorskip("xdist")
+    pytester.makepyfile(test_it="import pytest\n@pytest.mark.limit_rusage(cputime='1')\ndef test(): pass\n")
+    result = pytester.runpytest_subprocess("-n", "2")
+    assert result.ret != 0
+    result.stdout.fnmatch_lines(["test_it.py::test: limit_rusage: cputime: not a number: '1'"])
+    assert "INTERNALERROR" not in str(result.stdout)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("peak_growth", "100MB", "not a size: '100MB' *"),
+        ("cputime", "much", "*'much'"),
+        ("cputime", "-1", "cputime: not a number: -1.0"),
+        ("majflt", "x", "*'x'"),
+    ],
+)
+def test_bad_limit_in_ini(pytester: pytest.Pytester, name: str, value: str, message: str) -> None:
+    """It is a usage error before the collection."""
+    pytester.makeini(f"[pytest]\nrusage_limit_{name} = {value}\n")
+    pytester.makepyfile(test_it="def test(): pass")
+    result = pytester.runpytest_subprocess()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: rusage_limit_{name}: {message}"])
+
+
+# --- The plugin itself ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("option", ["--rusage=x", "--rusage=-1", "--rusage=1.5"])
+def test_bad_number(pytester: pytest.Pytester, option: str) -> None:
+    """The error says how to write it."""
+    result = pytester.runpytest_subprocess(option)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*argument --rusage: not a number: '{option[9:]}' (write --rusage=10,*"])
+
+
+IMPORTED = (
+    "import sys\ndef test():\n"
+    "    assert [name for name in sys.modules if name.startswith('rusage.') and ('pytest' in name or 'peak' in name)]"
+)
+
+
+def test_unused_plugin_imports_little(pytester: pytest.Pytester) -> None:
+    """Without an option or a limit one module of the plugin is imported; a limit on CPU time resets no peak."""
+    pytester.makepyfile(test_it=f"{IMPORTED} == ['rusage.pytest_plugin']")
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+    pytester.runpytest_subprocess("--rusage").assert_outcomes(failed=1)
+    pytester.makepyfile(
+        test_it=f"import pytest\npytestmark = pytest.mark.limit_rusage(cputime=60)\n{IMPORTED} "
+        "== ['rusage.pytest_plugin', 'rusage._pytest_phases']"
+    )
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_plugin_can_be_blocked(pytester: pytest.Pytester) -> None:
+    """With ``-p no:rusage`` the option is unknown, and so is the mark."""
+    pytester.makepyfile(test_it=f"{IMPORTED} == []")
+    pytester.runpytest_subprocess("-p", "no:rusage").assert_outcomes(passed=1)
+    result = pytester.runpytest_subprocess("-p", "no:rusage", "--rusage")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    pytester.makepyfile(test_it=f"{LIMITED}def test(): pass")
+    result = pytester.runpytest_subprocess("-p", "no:rusage", "--strict-markers")
+    result.stdout.fnmatch_lines(["'limit_rusage' not found in `markers` configuration option"])
+
+
+def test_help_and_markers(pytester: pytest.Pytester) -> None:
+    """They describe the option, the ini options and the mark."""
+    pytester.runpytest("--help").stdout.fnmatch_lines(
+        [
+            "resource usage (rusage):",
+            "*--rusage=*N*",
+            "*rusage_limit_peak_growth*",
+            "*rusage_limit_cputime*",
+            "*majflt*",
+        ]
+    )
+    result = pytester.runpytest("--markers")
+    result.stdout.fnmatch_lines(
+        ["@pytest.mark.limit_rusage(peak_growth=None, cputime=None, majflt=None): fail the test*"]
+    )
