@@ -118,7 +118,7 @@ def test_pushed_by_otlp(name: str, tmp_path: Path) -> None:
     with receiver(name, tmp_path) as (server, endpoint):
         started = time.monotonic()
         command = [*EXPORTER, "push", endpoint]
-        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT, cwd=tmp_path)
         age = time.monotonic() - started
         before, after = map(json.loads, done.stdout.splitlines())
         check(answers(server), before, after, age)
@@ -129,7 +129,7 @@ def test_scraped_by_prometheus(tmp_path: Path) -> None:
     """The exporter for Prometheus maps the names in the same way."""
     started = time.monotonic()
     pipe = subprocess.PIPE
-    with subprocess.Popen([*EXPORTER, "serve"], stdin=pipe, stdout=pipe, text=True) as process:
+    with subprocess.Popen([*EXPORTER, "serve"], stdin=pipe, stdout=pipe, text=True, cwd=tmp_path) as process:
         try:
             assert process.stdout is not None
             before = json.loads(process.stdout.readline())

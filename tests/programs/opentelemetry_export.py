@@ -5,8 +5,10 @@ port that is served. Serves until it can read a line.
 """
 
 import json
+import os
 import resource
 import sys
+import tempfile
 import threading
 import time
 
@@ -42,6 +44,9 @@ for thread in threads:
 memory = bytearray(200 * 2**20)
 for page in range(0, len(memory), 4096):
     memory[page] = 1
+with tempfile.TemporaryFile(dir=".") as file:
+    file.write(bytes(2**20))
+    os.fsync(file.fileno())
 while time.process_time() < 2:
     pass
 
