@@ -244,6 +244,12 @@ def test_wall_time_excludes_imports(python: Callable[..., str]) -> None:
     assert python(*PROGRAM[1:], "usual", "imports_take_time") == "0\n"
 
 
+@pytest.mark.skipif(not LAUNCHED, reason="here the command needs subprocess")
+def test_wall_time_excludes_preparation(python: Callable[..., str]) -> None:
+    """It begins when the launcher is executed."""
+    assert python(*PROGRAM[1:], "usual", "preparation_takes_time") == "0\n"
+
+
 @pytest.mark.skipif(not UNSHARE, reason="there is no unshare(1)")
 def test_command_in_another_pid_namespace() -> None:
     """It runs and its status is its own; its peak cannot be told from this program's."""

@@ -308,22 +308,26 @@ class Launch:
         return 0
 
 
-def spawn(arguments: list[str], defaults: Iterable[int], mask: Iterable[int]) -> Result:
-    """Start a program with a signal mask and default actions for the signals in *defaults*; all else is inherited."""
+def spawn(arguments: list[str], defaults: Iterable[int], mask: Iterable[int]) -> tuple[Result, float]:
+    """Start a program with a signal mask and default actions for the signals in *defaults*; all else is inherited.
+
+    Return the result, and the time by ``time.perf_counter`` just before the launcher was executed.
+    """
     if not usable(other_ids=False):
-        return Result(NOT_STARTED)
+        return Result(NOT_STARTED), 0.0
     try:
         launch = Launch(*resolve(arguments, None, None, shell=False))
     except OSError:
-        return Result(NOT_STARTED)
+        return Result(NOT_STARTED), 0.0
     with launch:
         # Duplicating a descriptor onto itself clears its close-on-exec flag.
         same = [(os.POSIX_SPAWN_DUP2, fd, fd) for fd in launch.inherited_fds]
+        began = time.perf_counter()
         try:
             # environb: the unmodified bytes of the environment.
             launcher = os.posix_spawn(
                 PATH, launch.command, os.environb, file_actions=same, setsigdef=defaults, setsigmask=mask
             )
         except OSError:
-            return Result(NOT_STARTED)
-        return launch.wait_for_exec(launcher)
+            return Result(NOT_STARTED), began
+        return launch.wait_for_exec(launcher), began

@@ -361,8 +361,7 @@ if sys.platform == "linux":
             _signal.signal(number, signals.note if signals.note_keyboard else _signal.SIG_IGN)
         _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)  # while it is ignored, there is no exit status
         mask = signals.block()
-        began = time.perf_counter()
-        started = launcher.spawn(command, [_signal.SIGPIPE, _signal.SIGXFSZ, *signals.keyboard], mask)
+        started, began = launcher.spawn(command, [_signal.SIGPIPE, _signal.SIGXFSZ, *signals.keyboard], mask)
         if not started.pid:
             signals.restore()
             return None

@@ -140,6 +140,24 @@ def imports_take_time() -> None:
     print(json.loads(report.getvalue())["elapsed"])
 
 
+def preparation_takes_time() -> None:
+    """Print the elapsed time by a clock that only the preparation of a start moves forward."""
+    now = 0
+    resolve = cli.launcher.resolve
+
+    def slowly(*arguments: Any, **keywords: Any) -> Any:
+        nonlocal now
+        now += 100
+        return resolve(*arguments, **keywords)
+
+    cli.launcher.resolve = slowly
+    time.perf_counter = lambda: now
+    with contextlib.redirect_stderr(io.StringIO()) as report:
+        cli.main(["--json", "true"])
+    assert now == 100
+    print(json.loads(report.getvalue())["elapsed"])
+
+
 if way == "subprocess":
     cli._by_launcher = lambda *_: None  # noqa: SLF001 (is replaced)
 checks = [
@@ -152,5 +170,6 @@ checks = [
     no_peak,
     between_runs,
     imports_take_time,
+    preparation_takes_time,
 ]
 {check.__name__: check for check in checks}[name]()
