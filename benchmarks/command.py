@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -12,8 +13,15 @@ import tempfile
 
 SCRIPT = os.path.join(os.path.dirname(sys.executable), "rusage")
 RUSAGE = [SCRIPT] if os.path.exists(SCRIPT) else [sys.executable, "-m", "rusage"]
+LOOP = "i=0; while [ $i -lt {} ]; do i=$((i + 1)); done"
 # What is run, how often in a turn, and how many turns.
-PROGRAMS = [(["true"], 20, 15), (["sleep", "0.05"], 4, 10), (["sleep", "1"], 1, 6)]
+PROGRAMS = {
+    "1 ms": (["true"], 20, 15),
+    "50 ms, sleeps": (["sleep", "0.05"], 4, 10),
+    "50 ms, computes": (["sh", "-c", LOOP.format(70_000)], 4, 10),
+    "1 s, sleeps": (["sleep", "1"], 1, 7),
+    "1 s, computes": (["sh", "-c", LOOP.format(1_400_000)], 1, 7),
+}
 
 
 def output(*words: str) -> str:
@@ -26,7 +34,7 @@ def output(*words: str) -> str:
 
 def by_hyperfine(command: list[str], runs: int) -> list[float]:
     """Return the wall times of runs by hyperfine without a shell, in seconds."""
-    words = " ".join(command)
+    words = shlex.join(command)
     text = output("hyperfine", "-N", "--warmup", "0", "--runs", str(runs), "--export-json", "REPORT", words)
     times: list[float] = json.loads(text)["results"][0]["times"]
     return times
@@ -53,7 +61,7 @@ def wall_times() -> None:
     """Print the wall times by both, and how much more rusage measures."""
     print("| wall time, ms | least | median | quartiles | least, to hyperfine's | median, to hyperfine's |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for command, runs, turns in PROGRAMS:
+    for what, (command, runs, turns) in PROGRAMS.items():
         theirs: list[float] = []
         ours: list[float] = []
         for _ in range(turns):
@@ -64,7 +72,7 @@ def wall_times() -> None:
             least = min(values) * 1000
             more = least - min(theirs) * 1000, middle - statistics.median(theirs) * 1000
             row = [f"{least:.2f}", f"{middle:.2f}", f"{first:.2f} to {third:.2f}", *(f"{value:+.2f}" for value in more)]
-            print(f"| `{' '.join([name, *command])}` | {' | '.join(row)} |")
+            print(f"| `{name}`, {what} | {' | '.join(row)} |")
 
 
 def peaks() -> None:
