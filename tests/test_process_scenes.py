@@ -112,7 +112,7 @@ def handle(tmp_path: Path) -> Iterator[Handle]:
         pytest.skip("tests the files of /proc")
     fake = ffi.new("rusage_process *")
     fake.pid, fake.pidfd, fake.measured = 7, -1, 2**32 - 1
-    fake.directory = os.open(tmp_path, os.O_PATH | os.O_DIRECTORY)
+    fake.directory = os.open(tmp_path, os.O_RDONLY)
     (tmp_path / "stat").write_text(stat())
     (tmp_path / "status").write_text(status())
     (tmp_path / "task" / "7").mkdir(parents=True)

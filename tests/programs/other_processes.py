@@ -29,7 +29,7 @@ def skip() -> None:
     raise SystemExit
 
 
-def forked(function: Callable[[], None]) -> int:
+def forked(function: Callable[[], object]) -> int:
     """Run a function in a forked child; return its process ID."""
     pid = os.fork()
     if pid:
@@ -147,8 +147,9 @@ def hidden(hidepid: str) -> None:
             for method in (*methods, process.cputime):
                 with raises(PermissionError):
                     method()
-        with raises(PermissionError):
-            rusage.Process(1)
+        for pid in 1, other:  # the kernel has cached the first one
+            with raises(PermissionError):
+                rusage.Process(pid)
         with raises(ProcessLookupError):
             rusage.Process(2**22 - 1)
         # A process that this user has started is visible, though not before its exec is complete.
@@ -162,7 +163,8 @@ def hidden(hidepid: str) -> None:
                 assert another.getrusage().ru_maxrss > 0
 
     assert os.getpid() == 1
-    in_child(look)
+    with child() as other:
+        in_child(look)
 
 
 def other_user() -> None:
@@ -224,12 +226,14 @@ def coming_and_going(processes: str, readings: str) -> None:
     started = read = ended = 0
     while started < int(processes) or read < int(readings):
         while len(alive) < 20:
-            alive.append(forked(lambda: time.sleep(random.random() / 50)))
+            alive.append(forked(signal.pause))
             started += 1
-        pid = random.choice(alive)
+        pid, last = random.choice(alive), random.randrange(20)
         try:
             with rusage.Process(pid) as process:
-                for _ in range(random.randrange(20)):
+                for number in range(10):
+                    if number == last:
+                        os.kill(pid, signal.SIGKILL)  # it ends during the next readings
                     usage = process.getrusage()
                     assert all(usage[usage._fields.index(name)] == 0 for name in set(usage._fields) - process.measured)
                     assert "ru_maxrss" not in process.measured or min(usage.ru_maxrss, process.maxrss()) > 0
@@ -240,6 +244,7 @@ def coming_and_going(processes: str, readings: str) -> None:
             os.waitpid(pid, 0)
             alive.remove(pid)
     for pid in alive:
+        os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     assert open_files() == before
     print(started, read, ended)
