@@ -53,7 +53,7 @@ def _error(code: int) -> Exception:
     if sys.platform == "win32":
         return error_of(code)
     if code == errno.ENOENT:  # on Linux: /proc is not mounted, or it is that of another PID namespace
-        return FileNotFoundError(code, os.strerror(code), f"/proc/{os.getpid()}")
+        return FileNotFoundError(code, os.strerror(code), "/proc/self")
     return OSError(code, os.strerror(code))
 
 
@@ -96,7 +96,7 @@ class Process:
         self._closed = False
 
     def _read(self, function: Callable[[Handle, Call], T], call: Call) -> T:
-        """Call a function that reads. If close() is called meanwhile, in another thread or by a signal, it waits."""
+        """Call a function that reads. It is not disturbed by a close() in another thread or in a signal handler."""
         self._users.append(None)
         try:
             if self._closed:
@@ -162,7 +162,7 @@ class Process:
         return value
 
     def close(self) -> None:
-        """Close it: its methods raise ``ValueError`` from now on. A reading in another thread is completed first."""
+        """Close it: its methods raise ``ValueError`` from now on. A reading in another thread goes on to its end."""
         self._closed = True
         self._users.append(None)
         self._leave()
