@@ -112,16 +112,18 @@ class _Counters:
     """The counters of one usage. Names and help texts are made once: a scrape takes less time."""
 
     def __init__(self, prefix: str, measured: frozenset[str], whose: str = "") -> None:
+        # The other notes explain why a field is not measured of this process. Of another one it may be.
+        notes = {field: note for field, note in BACKEND.notes.items() if field in BACKEND.measured["RUSAGE_SELF"]}
         self._total = measured >= TIMES and not os.path.exists("/proc/stat")
         self._total_name = f"{prefix}cpu_seconds", _text(f"{whose}user and system CPU time used")
         self._fields = [
-            (f"{prefix}{name}", _text(whose + meaning, BACKEND.notes.get(field)), field, scale)
+            (f"{prefix}{name}", _text(whose + meaning, notes.get(field)), field, scale)
             for name, meaning, field, scale in COUNTERS
             if field in measured and (field not in BLOCKS or BACKEND.units.get(field) == SECTORS)
         ]
         self._switches = {kind: field for kind, field in SWITCHES.items() if field in measured}
-        notes = map(BACKEND.notes.get, self._switches.values())
-        self._switches_name = f"{prefix}context_switches", _text(f"{whose}context switches", *notes)
+        text = _text(f"{whose}context switches", *map(notes.get, self._switches.values()))
+        self._switches_name = f"{prefix}context_switches", text
 
     def families(self, usage: RUsage) -> Iterator[Metric]:
         """Yield the counters with the values of a usage."""

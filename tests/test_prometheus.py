@@ -465,6 +465,20 @@ def test_measured_fields_of_a_process(
     assert samples(UsageCollector(process).collect()) == figures, system
 
 
+@pytest.mark.parametrize("system", ["macOS"], indirect=True)
+def test_disk_of_a_process_on_macos(system: str) -> None:
+    """It is measured of another process only; why it is not of this one is no part of the help text."""
+    process: Any = MadeUp("ru_inblock", "ru_oublock", "ru_minflt")
+    found = {metric.name: metric for metric in UsageCollector(process).collect()}
+    read, written = found["process_disk_read_bytes"], found["process_disk_written_bytes"]
+    assert (read.samples[0].value, written.samples[0].value) == (1061 * 512, 1063 * 512), system
+    assert (read.documentation, written.documentation) == (
+        "Bytes read from block devices.",
+        "Bytes written to block devices.",
+    )
+    assert found["process_minor_page_faults"].documentation.endswith("; limited to 2**31 - 1.")
+
+
 def test_errors_of_a_process() -> None:
     """A process that may no longer be read exports nothing; other errors are raised."""
     forbidden, failing = MadeUp("ru_utime", error=PermissionError()), MadeUp("ru_utime", error=OSError(24, "too many"))
