@@ -42,8 +42,3 @@ _inventory.write_bytes(
     b"# The remainder of this file is compressed using zlib.\n" + compress((HERE / "python.txt").read_bytes())
 )
 intersphinx_mapping = {"python": ("https://docs.python.org/3", str(_inventory))}
-
-# Pages that are written together with their features.
-_PENDING = ["command", "measure", "monitoring", "pytest"]
-if any(not (HERE / f"{name}.md").exists() for name in _PENDING):
-    suppress_warnings = ["toc.not_readable", "myst.xref_missing"]
