@@ -74,6 +74,13 @@ def test_too_many_open_files(program: Callable[..., str]) -> None:
     program("other_processes.py", "too_many_files")
 
 
+@linux
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.EPERM])
+def test_system_without_pidfd(program: Callable[..., str], code: int) -> None:
+    """Old kernels do not know the call, and sandboxes may refuse it."""
+    program("other_processes.py", "refused", str(code))
+
+
 @forks
 def test_processes_that_come_and_go(program: Callable[..., str]) -> None:
     """10 000 readings while 1000 processes start and end: each is complete, or says that the process has ended."""

@@ -1,11 +1,13 @@
 """Scenes with processes that come, go, hide and get the numbers of others: ``other_processes.py SCENE ARGUMENTS``."""
 
 import contextlib
+import ctypes
 import errno
 import os
 import random
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -219,6 +221,49 @@ def too_many_files() -> None:
     assert open_files() == before
 
 
+def refused(code: str) -> None:
+    """Refuse pidfd_open(2) with an error, as old kernels and sandboxes do; everything works without it."""
+    load, equal, end = 0x20, 0x15, 0x06
+    pidfd_open, refuse, allow = 434, 0x50000 | int(code), 0x7FFF0000
+    lines = [(load, 0, 0, 0), (equal, 0, 1, pidfd_open), (end, 0, 0, refuse), (end, 0, 0, allow)]
+    instructions = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in lines))
+    seccomp_filter = struct.pack("@HP", len(lines), ctypes.addressof(instructions))
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
+    assert libc.prctl(22, 2, seccomp_filter, 0, 0) == 0  # PR_SET_SECCOMP
+
+    stop = threading.Event()
+    thread = threading.Thread(target=stop.wait)
+    thread.start()
+    assert thread.native_id
+    with raises(ProcessLookupError):
+        rusage.Process(thread.native_id)
+    stop.set()
+    thread.join()
+    with raises(ProcessLookupError):
+        rusage.Process(2**22 - 1)
+    before = open_files()
+    with child(busy) as pid:
+        process = rusage.Process(pid)
+        assert process._handle.pidfd == -1  # noqa: SLF001 (the point)
+        assert process.measured == BACKEND.process
+        assert process.getrusage().ru_maxrss > 0
+        assert process.cputime() >= 0.2
+        os.kill(pid, signal.SIGKILL)
+        while "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text():
+            time.sleep(0.01)
+        for method in process.getrusage, process.maxrss, process.cputime:
+            with raises(ProcessLookupError):
+                method()
+        with raises(ProcessLookupError):
+            rusage.Process(pid)
+    for method in process.getrusage, process.maxrss, process.cputime:
+        with raises(ProcessLookupError):
+            method()
+    process.close()
+    assert open_files() == before
+
+
 def coming_and_going(processes: str, readings: str) -> None:
     """Read processes while they start and end; print how many were started, read, and had ended."""
     before = open_files()
@@ -292,6 +337,7 @@ if __name__ == "__main__":
         other_namespace,
         without_proc,
         too_many_files,
+        refused,
         coming_and_going,
         fork_while_reading,
     )
