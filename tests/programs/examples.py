@@ -109,6 +109,10 @@ def run_python(page: str, block: Block, shown: str | None, namespace: dict[str, 
         if error.name is not None and error.name.partition(".")[0] in OPTIONAL:
             raise Missing(str(error)) from None
         raise
+    except FileNotFoundError as error:
+        if sys.platform == "win32":
+            raise Missing(f"the example is for Unix: {error}") from None
+        raise
     except AttributeError as error:
         if error.obj is rusage and error.name in BACKEND.absent:
             raise Missing(str(error)) from None
