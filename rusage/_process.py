@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _open, _get, _close = lib.rusage_process_open, lib.rusage_process_get, lib.rusage_process_close
 _maxrss, _cputime = lib.rusage_process_maxrss, lib.rusage_process_cputime
 
+# How often this process and its ancestors have been forked since this module was imported.
+_forks = 0
+
 # The two scalars copy this one. What writes into one takes it from the free list.
 _units = new_call(BACKEND, 0, BACKEND.process)
 _pool: list[tuple[Call, memoryview]] = FreeList()
@@ -86,6 +89,7 @@ class Process:
         if self.pid < 1:
             raise ValueError(f"not a process ID: {self.pid}")
         self._handle = ffi.new("rusage_process *")
+        self._forks = _forks
         self._unreleased.append(self._handle)  # first: a signal handler may raise an exception when it is open
         slot = _take()
         error = _open(self._handle, self.pid, slot[0])
@@ -101,6 +105,8 @@ class Process:
         try:
             if self._closed:
                 raise ValueError("this Process is closed")
+            if self._forks != _forks:
+                self._handle.forked = 1
             return function(self._handle, call)
         finally:
             self._leave()
@@ -154,7 +160,7 @@ class Process:
     def cputime(self) -> float:
         """Return user plus system CPU time in seconds, by the finest clock that the system has for it.
 
-        On Linux it counts nanoseconds.
+        On Linux it counts nanoseconds, except in a forked child that is in another PID namespace.
         """
         value = self._read(_cputime, _units)
         if value < 0:
@@ -190,3 +196,12 @@ class Process:
 
 
 Process.__module__ = "rusage"
+
+
+def _after_fork() -> None:
+    global _forks  # noqa: PLW0603 (of the process)
+    _forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -76,6 +76,8 @@ class Process(Protocol):
     measured: int
     directory: int
     pidfd: int
+    namespace: int
+    forked: int
     start: int
     handle: int
 

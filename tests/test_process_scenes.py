@@ -48,6 +48,11 @@ def test_reused_number(program: Callable[..., str], unshare: Callable[..., list[
     program("other_processes.py", "reused_number", way, before=unshare("--pid", "--fork", "--mount-proc"))
 
 
+def test_fork_into_a_namespace(program: Callable[..., str], unshare: Callable[..., list[str]]) -> None:
+    """The child never reads the process that has the number there."""
+    program("other_processes.py", "fork_into_a_namespace", before=unshare())
+
+
 @pytest.mark.parametrize("hidepid", ["1", "2", "4"])
 def test_hidden_processes(program: Callable[..., str], unshare: Callable[..., list[str]], hidepid: str) -> None:
     """They raise PermissionError, although /proc says that they do not exist."""

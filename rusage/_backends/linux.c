@@ -16,6 +16,7 @@ RUSAGE_ASSERT(thread, RUSAGE_THREAD == 1);
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -268,14 +269,34 @@ static int64_t rusage_process_maxrss(const rusage_process *process, const rusage
     return ended != 0 ? -ended : peak * call->maxrss_bytes;
 }
 
+/* Return what identifies the PID namespace of this process; 0 if that is unknown. */
+static uint64_t rusage_pid_namespace(void)
+{
+    struct stat file;
+
+    return stat("/proc/self/ns/pid", &file) == 0 ? file.st_ino : 0;
+}
+
+/* Return whether the process has the same number here as where it was opened: a child may be in another namespace. */
+static int rusage_has_its_number(const rusage_process *process)
+{
+    return !process->forked || (process->namespace != 0 && process->namespace == rusage_pid_namespace());
+}
+
 /* The clock is that of whatever process has the number: only if this one still has it, the time was its own. */
 static double rusage_process_cputime(const rusage_process *process, const rusage_call *call)
 {
     struct timespec time;
     clockid_t clock;
-    int error = clock_getcpuclockid(process->pid, &clock), ended;
+    rusage_stat stat;
+    int error, ended;
 
     (void)call;
+    if (!rusage_has_its_number(process)) {
+        error = rusage_read_stat(process, &stat);
+        return error != 0 ? -error : rusage_quotient((int64_t)(stat.utime + stat.stime), sysconf(_SC_CLK_TCK));
+    }
+    error = clock_getcpuclockid(process->pid, &clock);
     if (error == 0 && clock_gettime(clock, &time) != 0)
         error = errno;
     ended = rusage_check_alive(process);
@@ -332,6 +353,7 @@ static int rusage_process_open(rusage_process *process, int pid, rusage_call *ca
         return error;
     process->pid = pid;
     process->measured = UINT32_MAX;
+    process->namespace = rusage_pid_namespace();
     process->pidfd = rusage_pidfd_open(pid);
     /* cppcheck-suppress knownConditionTrueFalse; on an old Android only */
     if (process->pidfd < 0) {

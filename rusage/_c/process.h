@@ -10,6 +10,8 @@ typedef struct {
     int is_open;
     uint32_t measured;              /* bit i: the field with index i can be read for this process */
     int directory, pidfd;           /* Linux: /proc/PID; -1 where the kernel has no pidfd_open(2) */
+    uint64_t namespace;             /* Linux: that of the number; 0 if unknown */
+    int forked;                     /* it was opened before this process was forked */
     int64_t start;                  /* macOS and the BSDs: when it was started */
     intptr_t handle;                /* Windows */
 } rusage_process;

@@ -132,6 +132,25 @@ def reused_number(way: str) -> None:
                 process.cputime()
 
 
+def fork_into_a_namespace() -> None:
+    """Read in a child that is in a new PID namespace, in which another process has the number. As root."""
+    if not LAST_PID.exists():
+        skip()
+
+    def look() -> None:
+        LAST_PID.write_text(str(pid - 1))
+        with child() as other:
+            assert other == pid
+            usage = process.getrusage()
+            assert abs(process.cputime() - usage.ru_utime - usage.ru_stime) < 1e-6
+            assert process.cputime() >= 0.2
+
+    with child(busy) as pid, rusage.Process(pid) as process:
+        assert process.cputime() >= 0.2
+        assert ctypes.CDLL(None).unshare(0x20000000) == 0  # CLONE_NEWPID
+        in_child(look)
+
+
 def hidden(hidepid: str) -> None:
     """Read processes that /proc hides. In namespaces of its own, as root."""
     mount("proc", f"hidepid={hidepid}")
@@ -339,5 +358,6 @@ if __name__ == "__main__":
         too_many_files,
         refused,
         coming_and_going,
+        fork_into_a_namespace,
         fork_while_reading,
     )
