@@ -33,9 +33,11 @@ def main() -> None:
             seconds(options, folder)
         turns = [{name: seconds(options, folder) for name, options in CANDIDATES.items()} for _ in range(TURNS)]
     blocked, unused, used = (min(turn[name] for turn in turns) for name in CANDIDATES)
-    print(f"pytest with {TESTS} empty tests: {blocked:.2f} s of CPU time without the plugin")
-    print(f"  plugin unused: {(unused - blocked) * 1000:+.1f} ms, {unused / blocked - 1:+.2%} of the run")
-    print(f"  --rusage: {(used - blocked) / TESTS * 1e6:+.0f} µs a test, {used / blocked - 1:+.0%} of the run")
+    print(f"| pytest with {TESTS} empty tests | CPU time of the run | more than without the plugin |")
+    print("| --- | --- | --- |")
+    print(f"| without the plugin | {blocked:.2f} s | |")
+    print(f"| plugin unused | {unused / blocked - 1:+.2%} | {(unused - blocked) * 1000:+.1f} ms |")
+    print(f"| `--rusage` | {used / blocked - 1:+.0%} | {(used - blocked) / TESTS * 1e6:+.0f} µs a test |")
 
 
 if __name__ == "__main__":
