@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     Table = dict[tuple[str, str], dict[str, float]]
 
 MIB = 2**20
-ERROR = peak_margin() or MIB
+# Of the kernel's counters, twice, and of the interpreter: PyPy's collector may grow at any time.
+ERROR = (peak_margin() or MIB) + (24 if platform.python_implementation() == "PyPy" else 1) * MIB
 
 resets = pytest.mark.skipif(
     not os.path.exists("/proc/self/clear_refs"), reason="this system cannot reset the peak of a process"
@@ -29,11 +31,14 @@ RISE = "largest rise of the process's peak, which could not be reset"
 HOLD = """
 import mmap
 
-def hold(mebibytes):
+def touch(mebibytes):
     block = mmap.mmap(-1, mebibytes << 20)
     for page in range(0, len(block), 4096):
         block[page] = 1
-    block.close()
+    return block
+
+def hold(mebibytes):
+    touch(mebibytes).close()
 """
 SPIN = """
 import time
@@ -174,7 +179,7 @@ def test_phases_of_one_test(pytester: pytest.Pytester) -> None:
 def test_memory_of_fixture_is_not_the_calls(pytester: pytest.Pytester) -> None:
     """What a fixture still holds was there when the call began."""
     pytester.makepyfile(
-        test_it="import pytest\n@pytest.fixture\ndef held(): return bytearray(b'x') * (128 << 20)\ndef test(held): pass"
+        test_it=HOLD + "import pytest\n@pytest.fixture\ndef held(): return touch(128)\ndef test(held): pass\n"
     )
     rows = tables(pytester.runpytest_subprocess("--rusage=0"))[PEAK]
     assert rows["setup", "test_it.py::test"]["peak growth"] == pytest.approx(128, rel=0.03, abs=ERROR / MIB)
@@ -194,6 +199,19 @@ def test_rise_where_peak_cannot_be_reset(pytester: pytest.Pytester) -> None:
     assert 0 < rows["call", "test_it.py::test_large"]["rise of the process's peak"] <= 601 + ERROR / MIB
     assert "rusage_call_maxrss_rise" in properties(pytester, test="test_large")
     assert "rusage_call_peak_growth" not in properties(pytester, test="test_large")
+
+
+@resets
+def test_dash_for_lost_figure(pytester: pytest.Pytester) -> None:
+    """A figure that one phase lacks and others have is not a 0."""
+    pytester.makepyfile(
+        test_it=SPIN
+        + "def test_one(): spin(0.1)\n"
+        + "def test_two():\n    from rusage import _peak\n    _peak._get = None\n    spin(0.1)\n"
+    )
+    rows = tables(pytester.runpytest_subprocess("--rusage"))[CPU]
+    assert "peak growth" in rows["call", "test_it.py::test_one"]
+    assert "peak growth" not in rows["call", "test_it.py::test_two"]
 
 
 def test_cpu_time_and_children(pytester: pytest.Pytester) -> None:
@@ -291,7 +309,7 @@ def test_figures_of_forked_tests(pytester: pytest.Pytester) -> None:
     assert rows[CPU]["call", "test_it.py::test_spin"]["CPU time"] >= 0.15
     if PEAK in rows:
         growth = rows[PEAK]["call", "test_it.py::test_hold"]["peak growth"]
-        assert growth == pytest.approx(64, abs=1 + ERROR / MIB)
+        assert growth == pytest.approx(64, abs=ERROR / MIB)
 
 
 # --- The figures elsewhere --------------------------------------------------------------------------------------------
