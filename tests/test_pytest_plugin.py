@@ -100,11 +100,12 @@ def few_plugins(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> N
 def tables(result: pytest.RunResult) -> dict[str, Table]:
     """Return the tables in pytest's output: for each title, for each phase and test, the numbers of the columns."""
     found: dict[str, Table] = {}
+    table: Table = {}
     columns: list[str] | None = None
     for line in result.outlines:
         words = line.strip("= ")
         if line.startswith("=") and words.startswith("rusage: "):
-            table = found[words.removeprefix("rusage: ")] = {}
+            found[words.removeprefix("rusage: ")] = table = {}
             columns = None
         elif not found or line.startswith(("=", "none of ")):
             columns = None if found else columns
