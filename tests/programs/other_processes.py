@@ -190,7 +190,7 @@ def hidden(hidepid: str) -> None:
 
 def other_user() -> None:
     """Read the process of another user. As root."""
-    assert rusage.Process  # import it while its files can be read
+    assert issubclass(rusage.Process, object)  # import it while its files can be read
     os.setgroups(range(1, 65537))  # the list precedes VmHWM in the status file
 
     def look() -> None:
