@@ -139,35 +139,39 @@ static int rusage_read_stat(const rusage_process *process, rusage_stat *stat)
     return error;
 }
 
-/* Get the number in a line of a status file; return 0, an errno, or ENODATA if there is no such line. */
-static int rusage_read_status(int directory, const char *path, const char *start_of_line, int64_t *number)
+/* How the lines of a status file start, in their order. */
+static const char *const rusage_tgid[] = {"\nTgid:"};
+static const char *const rusage_sizes[] = {"\nVmHWM:", "\nVmRSS:"};
+
+/* Get the numbers in the lines of a status file that start with the first `count` of `starts`; return 0, an errno, or
+   ENODATA if there is no such line. */
+static int rusage_read_status(int directory, const char *path, const char *const *starts, int count, int64_t *numbers)
 {
     char text[4096];
     const size_t longest = 64;      /* more than such a line has */
     size_t used = 0;
+    int found = 0;
     const char *line;
-    int fd = rusage_proc_open(directory, path, 0), error = ENODATA;
-    ssize_t size;
+    int fd = rusage_proc_open(directory, path, 0), error = 0;
+    ssize_t size = 0;
 
     if (fd < 0)
         return -fd;
     /* The list of groups, which precedes VmHWM, may have 65536 numbers. */
-    while ((size = read(fd, text + used, sizeof text - 1 - used)) > 0) {
+    while (found < count && (size = read(fd, text + used, sizeof text - 1 - used)) > 0) {
         used += (size_t)size;
         text[used] = '\0';
-        line = strstr(text, start_of_line);
-        if (line != NULL && strchr(line + 1, '\n') != NULL) {
-            *number = strtoll(line + strlen(start_of_line), NULL, 10);
-            error = 0;
-            break;
+        while (found < count && (line = strstr(text, starts[found])) != NULL && strchr(line + 1, '\n') != NULL) {
+            numbers[found] = strtoll(line + strlen(starts[found]), NULL, 10);
+            found++;
         }
         if (used > longest) {
             memmove(text, text + used - longest, longest);
             used = longest;
         }
     }
-    if (size < 0)
-        error = errno;
+    if (found < count)
+        error = size < 0 ? errno : ENODATA;
     close(fd);
     return error;
 }
@@ -192,7 +196,7 @@ static int rusage_read_threads_peak(const rusage_process *process, int64_t *peak
         if (entry->d_name[0] == '.')
             continue;
         snprintf(path, sizeof path, "%s/status", entry->d_name);
-        if (rusage_read_status(fd, path, "\nVmHWM:", peak) == 0)
+        if (rusage_read_status(fd, path, rusage_sizes, 1, peak) == 0)
             error = 0;
     }
     closedir(threads);
@@ -202,7 +206,7 @@ static int rusage_read_threads_peak(const rusage_process *process, int64_t *peak
 /* Get the peak of the program that the process executes, in KiB; return 0, an errno, or ENODATA if it has no memory. */
 static int rusage_read_peak(const rusage_process *process, int64_t *peak)
 {
-    int error = rusage_read_status(process->directory, "status", "\nVmHWM:", peak);
+    int error = rusage_read_status(process->directory, "status", rusage_sizes, 1, peak);
 
     return error == ENODATA ? rusage_read_threads_peak(process, peak) : error;
 }
@@ -370,7 +374,7 @@ static int rusage_process_open(rusage_process *process, int pid, rusage_call *ca
     }
     process->is_open = 1;
     if (process->pidfd < 0) {
-        error = rusage_read_status(process->directory, "status", "\nTgid:", &number);
+        error = rusage_read_status(process->directory, "status", rusage_tgid, 1, &number);
         if (error == 0 && number != pid)    /* a thread */
             error = RUSAGE_NO_PROCESS;
     }
@@ -398,28 +402,16 @@ static int rusage_process_open(rusage_process *process, int pid, rusage_call *ca
    between the two is lost: Python would have to acquire the GIL between them, which may take long. */
 static int rusage_peak(int64_t sizes[2], int reset)
 {
-    FILE *status;
-    char line[128]; /* the other pieces of a longer line, a list of groups, are not taken for a name */
-    int clear_refs = -1, error = 0;
+    int clear_refs = -1, error;
 
-    sizes[0] = sizes[1] = -1;
     if (reset && (clear_refs = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC)) < 0)
         return errno;
-    status = fopen("/proc/self/status", "re");
-    if (status == NULL)
-        error = errno;
-    else {
-        while (sizes[1] < 0 && fgets(line, sizeof line, status) != NULL) {
-            if (strncmp(line, "VmHWM:", 6) == 0)
-                sizes[0] = strtoll(line + 6, NULL, 10) * 1024;
-            else if (strncmp(line, "VmRSS:", 6) == 0)
-                sizes[1] = strtoll(line + 6, NULL, 10) * 1024;
-        }
-        if (sizes[0] < 0 || sizes[1] < 0)
-            error = ENODATA;
-        else if (reset && write(clear_refs, "5", 1) != 1)
+    error = rusage_read_status(AT_FDCWD, "/proc/self/status", rusage_sizes, 2, sizes);
+    if (error == 0) {
+        sizes[0] *= 1024;           /* KiB */
+        sizes[1] *= 1024;
+        if (reset && write(clear_refs, "5", 1) != 1)
             error = errno;
-        fclose(status);
     }
     if (reset)
         close(clear_refs);
