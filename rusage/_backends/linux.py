@@ -58,8 +58,8 @@ def backend(*, io_accounting: bool) -> Backend:
             "ru_oublock": "counted when a page is dirtied, not when it is written",
         },
         sources=SOURCES,
-        # exec_mmap() in fs/exec.c carries the old peak, which fork may have copied from the parent, into the new image.
         process=PROCESS,
+        # exec_mmap() in fs/exec.c carries the old peak, which fork may have copied from the parent, into the new image.
         child_peak=PEAK_AT_LEAST_PARENTS_INEXACT,
         peak_file="/proc/self/status",
         uptime=uptime if os.path.exists("/proc/self/stat") else None,
