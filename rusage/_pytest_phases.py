@@ -63,6 +63,7 @@ class Phases:
     def __init__(self, config: pytest.Config) -> None:
         self._rows: int | None = config.option.rusage
         self._defaults = _defaults(config)
+        self._checked: set[str] = set()
         self._warned: set[str] = set()
 
     # --- Limits -------------------------------------------------------------------------------------------------------
@@ -77,11 +78,12 @@ class Phases:
                 continue
             item.stash[_limits_key] = {name: limit for name, limit in limits.items() if limit is not None}
             for name in item.stash[_limits_key]:
-                if not _is_measured(name):
+                if name not in self._checked and not _is_measured(name):
                     try:
                         self._warn(item, name)
                     except pytest.PytestWarning as warning:  # by a filter of the user
                         _refuse(item, f"{item.nodeid}: {warning}")
+                self._checked.add(name)
 
     def _warn(self, item: pytest.Item, name: str) -> None:
         if name not in self._warned:
