@@ -60,7 +60,7 @@ class Report(NamedTuple):
 
 
 class Reporter:
-    """A process that does something when it is told to, and reports its own usage."""
+    """A process that works on request, and reports its own usage."""
 
     def __init__(self, *arguments: str) -> None:
         self.popen = subprocess.Popen(

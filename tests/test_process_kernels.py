@@ -176,7 +176,7 @@ def test_usage_of_a_zombie_on_freebsd(run: Run) -> None:
 
 @pytest.mark.parametrize("system", ["macos"], indirect=True)
 def test_mach_ticks_under_rosetta(run: Run) -> None:
-    """A translated program is told the timebase of an Intel processor; ticks are still those of Apple's."""
+    """mach_timebase_info() reports the timebase of an Intel processor to a translated program; ticks are Apple's."""
     assert run("set numer 1 set denom 1 set translated 1 open 77 get")[1][1:3] == [1.25, 0.500001]
     # On an Intel processor a tick is a nanosecond.
     assert run("set numer 1 set denom 1 set translated -1 open 77 get")[1][1:3] == [0.03, 0.012000024]

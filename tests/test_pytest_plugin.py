@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 import pytest
+from test_peak import ERROR, MIB, resets
 
 import rusage
 from rusage._backends import BACKEND
-from rusage._children.inherited import peak_margin
 
 if TYPE_CHECKING:
     Table = dict[tuple[str, str], dict[str, float]]
 
-MIB = 2**20
-# Of the kernel's counters, twice, and of the interpreter: PyPy's collector may grow at any time.
-ERROR = (peak_margin() or MIB) + (24 if platform.python_implementation() == "PyPy" else 1) * MIB
-
-# Wine shows Linux's /proc.
-RESETS = BACKEND.name == "Linux" and os.path.exists("/proc/self/clear_refs")
-resets = pytest.mark.skipif(not RESETS, reason="this system cannot reset the peak of a process")
 CPU, PEAK = "most CPU time, own and children's", "largest growth of the peak"
 RISE = "largest rise of the process's peak, which could not be reset"
 

@@ -39,7 +39,7 @@ def forked(function: Callable[[], object]) -> int:
     try:
         function()
     except BaseException as error:
-        # Not by sys.stderr, whose lock another thread may have held, and without modules that nobody can read.
+        # Not by sys.stderr, whose lock another thread may have held, and without imports: the user may not read them.
         lines = [line for _, line in traceback.walk_tb(error.__traceback__)]
         os.write(2, f"{error!r} in lines {lines}\n".encode())
         os._exit(1)

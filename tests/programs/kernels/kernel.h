@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/time.h>
 
-/* The process that answers to any number but 5, which is that of one of its threads or nobody's. */
+/* The process that the kernel finds by any number but 5, which is that of a thread or of no process. */
 static int64_t start = 1000;    /* microseconds from the boot, or Mach ticks */
 static int64_t zombie;
 static int64_t failure;         /* an errno for all calls */
