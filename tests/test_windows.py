@@ -217,6 +217,7 @@ def ask_about_an_ended_child() -> tuple[float, float, int]:
         assert child.stdout is not None
         said = float(child.stdout.read())
         child.wait()
+        time.sleep(1)  # Wine forgets them only after a moment
         call = new_call(BACKEND, RUSAGE_SELF, BACKEND.measured["RUSAGE_SELF"])
         handle = int(child._handle)  # type: ignore[attr-defined]  # noqa: SLF001 (no public one)
         assert lib.rusage_get_process(handle, call) == 0
