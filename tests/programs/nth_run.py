@@ -1,8 +1,8 @@
 """Do something else in one run of a series: ``nth_run.py COUNT N USUAL UNUSUAL``.
 
 COUNT is a file that gets one byte from each run; the run that makes it N bytes long is the unusual one. What to do is
-``exit=STATUS``, ``kill=SIGNAL``, ``allocate=MIB``, ``sleep=SECONDS`` or ``catch=SIGNAL``, which sleeps until the signal
-comes and exits with 0. Before a sleep it prints "ready".
+``exit=STATUS``, ``kill=SIGNAL``, ``allocate=MIB``, ``sleep=SECONDS`` or ``catch=SIGNAL``, which exits with 0 when the
+signal comes. Before it waits it prints "ready".
 """
 
 import os
@@ -20,8 +20,12 @@ elif name == "kill":
     os.kill(os.getpid(), int(value))
 elif name == "allocate":
     b"x" * (int(value) << 20)
-elif name in {"sleep", "catch"}:
-    if name == "catch":
-        signal.signal(int(value), lambda *_: sys.exit())
+elif name == "sleep":
+    # Python's handler would not run before the end of a sleep that begins just after the signal.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     print("ready", flush=True)
-    time.sleep(float(value) if name == "sleep" else 60)
+    time.sleep(float(value))
+elif name == "catch":
+    signal.pthread_sigmask(signal.SIG_BLOCK, [int(value)])
+    print("ready", flush=True)
+    signal.sigwait([int(value)])
