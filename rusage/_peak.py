@@ -1,6 +1,6 @@
 """The peak resident set size of a block, where the high-water mark can be reset: ``measure(reset_peak=True)``.
 
-Only Linux can: see ``rusage_peak()`` in rusage/_backends/linux.c. The mark that it reads is not getrusage's ru_maxrss,
+Only Linux can: see ``rusage_peak()`` in rusage/_backends/linux.c. The mark is not the same as getrusage's ru_maxrss,
 which never falls below the peak that the process inherited at exec.
 """
 

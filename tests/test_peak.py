@@ -62,6 +62,17 @@ def test_peak_of_known_allocation(check: Callable[[str], list[int]], name: str) 
 
 
 @resets
+@pytest.mark.parametrize("name", ["levels", "inherited_levels"])
+def test_peaks_at_levels(check: Callable[[str], list[list[int]]], name: str) -> None:
+    """The peak and the size at the start are VmHWM and VmRSS, above and below an inherited peak."""
+    rows = check(name)
+    assert len(rows) == 6
+    for peak, mark, start, resident in rows:
+        assert peak == near(mark)
+        assert start == near(resident)
+
+
+@resets
 def test_peak_of_huge_pages(check: Callable[[str], list[int]]) -> None:
     """They count in whole."""
     growth, huge = check("huge")

@@ -397,6 +397,56 @@ static int rusage_process_open(rusage_process *process, int pid, rusage_call *ca
 
 /* --- The peak of this process ---------------------------------------------------------------------------------------- */
 
+/* Get the second number of /proc/self/statm, the resident set size in pages. It is as exact as VmRSS. */
+static int rusage_read_statm(int64_t *pages)
+{
+    char text[256];                 /* seven numbers */
+    const char *second;
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC), error = 0;
+    ssize_t size;
+
+    if (fd < 0)
+        return errno;
+    size = read(fd, text, sizeof text - 1);
+    if (size < 0)
+        error = errno;
+    close(fd);
+    if (error != 0)
+        return error;
+    text[size] = '\0';
+    second = strchr(text, ' ');
+    if (second == NULL)
+        return EIO;
+    *pages = strtoll(second, NULL, 10);
+    return 0;
+}
+
+/* Get this process's high-water mark and its resident set size, in bytes. VmHWM has the mark, but the kernel takes most
+   of the time of this function to write that file. ru_maxrss is the larger one of the mark and the peak that the process
+   inherited at exec, so it is the mark if it was ever less than now. */
+static int rusage_own_sizes(int64_t sizes[2])
+{
+    static int64_t least = INT64_MAX;   /* ru_maxrss so far; Python calls this with a lock */
+    struct rusage usage;
+    int error;
+
+    if (getrusage(RUSAGE_SELF, &usage) != 0)
+        return errno;
+    if (usage.ru_maxrss <= least) {
+        least = usage.ru_maxrss;
+        error = rusage_read_status(AT_FDCWD, "/proc/self/status", rusage_sizes, 2, sizes);
+        sizes[0] *= 1024;               /* KiB */
+        sizes[1] *= 1024;
+        return error;
+    }
+    error = rusage_read_statm(&sizes[1]);
+    sizes[1] *= sysconf(_SC_PAGESIZE);
+    sizes[0] = (int64_t)usage.ru_maxrss * 1024;
+    if (sizes[0] < sizes[1])            /* the kernel updates the mark late */
+        sizes[0] = sizes[1];
+    return error;
+}
+
 /* Get this process's high-water mark and its resident set size, in bytes, and then, if reset is not 0, set the mark to
    the size (man page: proc_pid_clear_refs, section 5; in kernels with CONFIG_PROC_PAGE_MONITOR, since 4.0). A peak
    between the two is lost: Python would have to acquire the GIL between them, which may take long. */
@@ -406,13 +456,9 @@ static int rusage_peak(int64_t sizes[2], int reset)
 
     if (reset && (clear_refs = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC)) < 0)
         return errno;
-    error = rusage_read_status(AT_FDCWD, "/proc/self/status", rusage_sizes, 2, sizes);
-    if (error == 0) {
-        sizes[0] *= 1024;           /* KiB */
-        sizes[1] *= 1024;
-        if (reset && write(clear_refs, "5", 1) != 1)
-            error = errno;
-    }
+    error = rusage_own_sizes(sizes);
+    if (error == 0 && reset && write(clear_refs, "5", 1) != 1)
+        error = errno;
     if (reset)
         close(clear_refs);
     return error;

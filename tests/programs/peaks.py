@@ -56,12 +56,38 @@ def known() -> list[int]:
     return [m.peak, m.peak_growth, m.usage.ru_maxrss, resident, mark, inside, rusage.maxrss()]
 
 
-def inherited() -> Any:
-    """Do the same in a program that inherits a peak of 400 MiB."""
+def levels() -> list[list[int]]:
+    """Measure spikes while nothing is held, while 500 MiB are, and when they were given back; add what /proc has."""
+    rows = []
+    for size in 0, 500, 0:
+        held = [touch(size * MIB)] if size else []
+        for growth in 64, 16:
+            with rusage.measure(reset_peak=True) as m:
+                resident = status("VmRSS")
+                spike(growth * MIB)
+                mark = status("VmHWM")
+            rows.append([m.peak, mark, m.peak - m.peak_growth, resident])
+        for memory in held:
+            memory.close()
+    return rows
+
+
+def _with_inherited_peak(check: str) -> Any:
+    """Do a check in a program that inherits a peak of 400 MiB."""
     held = touch(400 * MIB)
-    done = subprocess.run([sys.executable, __file__, "known"], stdout=subprocess.PIPE, check=True)
+    done = subprocess.run([sys.executable, __file__, check], stdout=subprocess.PIPE, check=True)
     held.close()
     return json.loads(done.stdout)
+
+
+def inherited() -> Any:
+    """Do as ``known``."""
+    return _with_inherited_peak("known")
+
+
+def inherited_levels() -> Any:
+    """Do as ``levels``: what is held is more than the inherited peak, then less."""
+    return _with_inherited_peak("levels")
 
 
 def huge() -> list[int]:
@@ -263,6 +289,8 @@ CHECKS: dict[str, Callable[[], Any]] = {
     for check in (
         known,
         inherited,
+        levels,
+        inherited_levels,
         huge,
         nested,
         turns,
