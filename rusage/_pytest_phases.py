@@ -51,7 +51,8 @@ TABLES = [
 
 # The names in user_properties, such as rusage_call_cputime.
 KEYS = {when: {name: f"rusage_{when}_{name}" for name in COLUMNS} for when in ("setup", "call", "teardown")}
-ALL_KEYS = {key for keys in KEYS.values() for key in keys.values()}
+NAMES = {when: {key: name for name, key in keys.items()} for when, keys in KEYS.items()}
+ALL_KEYS = {key for names in NAMES.values() for key in names}
 
 _limits_key = pytest.StashKey["Figures"]()
 _stop_key = pytest.StashKey["Stop"]()
@@ -266,9 +267,8 @@ def _exact(name: str, figure: float) -> str:
 
 def _figures_of(report: object) -> Figures:
     """Return the figures of the phase of a report; none if it is no report of a phase."""
-    keys = KEYS.get(getattr(report, "when", ""), {})
-    found = dict(getattr(report, "user_properties", ()))
-    return {name: found[key] for name, key in keys.items() if key in found}
+    names = NAMES.get(getattr(report, "when", ""), {})
+    return {names[key]: figure for key, figure in getattr(report, "user_properties", ()) if key in names}
 
 
 def _table(phases: list[Phase], names: tuple[str, ...], least: float, number: int) -> list[str]:
