@@ -421,9 +421,9 @@ static int rusage_read_statm(int64_t *pages)
     return 0;
 }
 
-/* Get this process's high-water mark and its resident set size, in bytes. VmHWM has the mark, but the kernel takes most
-   of the time of this function to write that file. ru_maxrss is the larger one of the mark and the peak that the process
-   inherited at exec, so it is the mark if it was ever less than now. */
+/* Get this process's high-water mark and its resident set size, in bytes. The mark is VmHWM in /proc/self/status, but the
+   kernel takes long to write all of that file. ru_maxrss is the larger one of the mark and the peak that the process
+   inherited at exec, which never changes. So if ru_maxrss was ever less than now, it is the mark. */
 static int rusage_own_sizes(int64_t sizes[2])
 {
     static int64_t least = INT64_MAX;   /* ru_maxrss so far; Python calls this with a lock */
