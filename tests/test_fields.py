@@ -220,7 +220,7 @@ def test_plain_tuple_is_appended(other: tuple[Any, ...]) -> None:
     assert type(USAGE + other) is type(other + USAGE) is tuple
 
 
-@pytest.mark.parametrize("other", [list(VALUES), 1, None, "x", object()], ids=repr)
+@pytest.mark.parametrize("other", [list(VALUES), 1, None, "x", object()], ids=lambda other: type(other).__name__)
 def test_sum_with_other_objects(other: Any) -> None:
     """As for any tuple: TypeError, unless the object has an addition of its own."""
     with pytest.raises(TypeError):
@@ -235,7 +235,9 @@ def test_sum_with_other_objects(other: Any) -> None:
     assert USAGE + Asked() is USAGE
 
 
-@pytest.mark.parametrize("other", [VALUES, list(VALUES), 1, None, "x", object()], ids=repr)
+@pytest.mark.parametrize(
+    "other", [VALUES, list(VALUES), 1, None, "x", object()], ids=lambda other: type(other).__name__
+)
 def test_difference_with_other_objects(other: Any) -> None:
     """Only an ``RUsage`` can be subtracted from an ``RUsage``."""
     with pytest.raises(TypeError):
