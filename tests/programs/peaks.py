@@ -59,16 +59,20 @@ def known() -> list[int]:
 def levels() -> list[list[int]]:
     """Measure spikes while nothing is held, while 500 MiB are, and when they were given back; add what /proc has."""
     rows = []
-    for size in 0, 500, 0:
-        held = [touch(size * MIB)] if size else []
+
+    def measure_spikes() -> None:
         for growth in 64, 16:
             with rusage.measure(reset_peak=True) as m:
                 resident = status("VmRSS")
                 spike(growth * MIB)
                 mark = status("VmHWM")
             rows.append([m.peak, mark, m.peak - m.peak_growth, resident])
-        for memory in held:
-            memory.close()
+
+    measure_spikes()
+    held = touch(500 * MIB)
+    measure_spikes()
+    held.close()
+    measure_spikes()
     return rows
 
 
