@@ -116,23 +116,31 @@ static int rusage_parse_stat(const char *text, rusage_stat *stat)
     return 0;
 }
 
-/* Read /proc/PID/stat; return 0, an errno, or RUSAGE_NO_PROCESS for a process that has ended. */
-static int rusage_read_stat(const rusage_process *process, rusage_stat *stat)
+/* Read a short file into a string, in one system call; return 0 or an errno. */
+static int rusage_read_text(int directory, const char *path, char *text, size_t capacity)
 {
-    char text[2048];                /* 52 fields of at most 20 digits, and the name */
-    int fd = rusage_proc_open(process->directory, "stat", 0), error = 0;
+    int fd = rusage_proc_open(directory, path, 0), error = 0;
     ssize_t size;
 
     if (fd < 0)
         return -fd;
-    size = read(fd, text, sizeof text - 1);
+    size = read(fd, text, capacity - 1);
     if (size < 0)
         error = errno;
+    else
+        text[size] = '\0';
     close(fd);
-    if (error != 0)
-        return error;
-    text[size] = '\0';
-    error = rusage_parse_stat(text, stat);
+    return error;
+}
+
+/* Read /proc/PID/stat; return 0, an errno, or RUSAGE_NO_PROCESS for a process that has ended. */
+static int rusage_read_stat(const rusage_process *process, rusage_stat *stat)
+{
+    char text[2048];                /* 52 fields of at most 20 digits, and the name */
+    int error = rusage_read_text(process->directory, "stat", text, sizeof text);
+
+    if (error == 0)
+        error = rusage_parse_stat(text, stat);
     /* A zombie. If other threads go on after the end of the first one, that one is a zombie among them. */
     if (error == 0 && strchr("ZXx", stat->state) != NULL && stat->threads <= 1)
         error = RUSAGE_NO_PROCESS;
@@ -402,18 +410,10 @@ static int rusage_read_statm(int64_t *pages)
 {
     char text[256];                 /* seven numbers */
     const char *second;
-    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC), error = 0;
-    ssize_t size;
+    int error = rusage_read_text(AT_FDCWD, "/proc/self/statm", text, sizeof text);
 
-    if (fd < 0)
-        return errno;
-    size = read(fd, text, sizeof text - 1);
-    if (size < 0)
-        error = errno;
-    close(fd);
     if (error != 0)
         return error;
-    text[size] = '\0';
     second = strchr(text, ' ');
     if (second == NULL)
         return EIO;
