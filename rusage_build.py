@@ -27,10 +27,17 @@ SDIST = [
     "rusage/**/*.[ch]",
     "rusage/**/*.cdef",
     ".clang-format",
+    ".github/*.md",
     "CHANGELOG.md",
     "tox.ini",
     "benchmarks/*.py",
-    "docs/*.*",
+    "docs/*.1",
+    "docs/*.json",
+    "docs/*.md",
+    "docs/*.py",
+    "docs/*.toml",
+    "docs/*.txt",
+    "docs/completions/*",
     "docs/_static/*",
     "tests/**/*.[ch]",
     "tests/**/*.py",
@@ -93,6 +100,7 @@ LAUNCHER_FLAGS = [
     "-fno-asynchronous-unwind-tables",
     "-fno-pie",
     "-fomit-frame-pointer",
+    "-Os",
 ]
 # One segment: loading each takes time.
 LAUNCHER_LINK_FLAGS = ["-static", "-no-pie", "-nostdlib", "-s", "-Wl,-z,noseparate-code", "-Wl,--build-id=none"]
@@ -109,7 +117,7 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
         if not HAS_STABLE_ABI:
             ext.define_macros.append(("_CFFI_NO_LIMITED_API", ""))  # as cffi's own C defines it
         elif FREE_THREADED:
-            ext.define_macros.append(("Py_TARGET_ABI3T", "0x030f0000"))  # that of 3.15
+            ext.define_macros.append(("Py_TARGET_ABI3T", "0x030f0000"))  # of Python 3.15
         source = os.path.join(self.build_temp, "_rusage.c")
         os.makedirs(self.build_temp, exist_ok=True)
         ffibuilder.emit_c_code(source)
@@ -142,7 +150,7 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
         return os.path.join(folder, "rusage", "_children", "_launcher")
 
     def get_source_files(self) -> list[str]:
-        """Return the files for the sdist: those that the build, the tests and tox need."""
+        """Return the files for the sdist: those that the build, the tests, the documentation and tox need."""
         files = {str(path.relative_to(ROOT)) for pattern in SDIST for path in ROOT.glob(pattern)}
         return sorted({*super().get_source_files(), *files})
 

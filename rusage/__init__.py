@@ -1,7 +1,19 @@
-"""getrusage(2) in one shape and one set of units, on every operating system and interpreter.
+"""getrusage(2) for Python: CPU time and memory in the same units on every system; unmeasured values are never guessed.
 
-The interface is that of CPython's ``resource`` module, made true everywhere: times in seconds, memory in bytes,
-integrals in byte-seconds, and a way to ask which fields the system really measures.
+Names are as in CPython's ``resource`` and ``subprocess`` modules. Times are in seconds and memory is in bytes.
+``measured()`` names the fields that the system measures; the others are 0. A name that the system cannot provide does
+not exist, and the ``AttributeError`` says why.
+
+    getrusage(), maxrss(), cputime()    the usage of this process, a thread or the children
+    peak(), rss()                       the peak memory of this program, and its memory now
+    measure()                           the usage of a block of code, a function or a coroutine
+    run(), Popen(), asyncio.run()       a child and its usage
+    Process()                           the usage of another process
+
+>>> with rusage.measure(reset_peak=True) as m:
+...     squares = [n * n for n in range(10**6)]
+>>> print(m)
+<rusage.measure: cputime=0.041926 s, peak=49.9 MiB, elapsed=0.042028 s>
 """
 
 import sys
@@ -12,11 +24,15 @@ from ._fields import Field, RUsage
 from ._getrusage import cputime, fields, getpagesize, getrusage, maxrss, measured
 from ._measure import measure
 
+__version__ = "0.1.0"
+
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from . import asyncio as asyncio
     from ._children.popen import CompletedProcess
     from ._children.typed import Popen, run
+    from ._memory import rss
 
 __all__: list[str] = [
     "RUSAGE_SELF",
@@ -32,6 +48,7 @@ __all__: list[str] = [
     "maxrss",
     "measure",
     "measured",
+    "rss",
     "run",
     "struct_rusage",
 ]
@@ -47,12 +64,11 @@ if TYPE_CHECKING:
 else:
     from ._backends._base import RUSAGE_BOTH, RUSAGE_CHILDREN, RUSAGE_THREAD
 
-    __all__ += ["RUSAGE_BOTH", "RUSAGE_CHILDREN", "RUSAGE_THREAD", "from_native", "wait3", "wait4"]
-    __all__ += ["Process"]  # noqa: F405 (imported by __getattr__)
+    __all__ += ["RUSAGE_BOTH", "RUSAGE_CHILDREN", "RUSAGE_THREAD", "wait3", "wait4"]
+    __all__ += ["Process", "from_native", "peak"]  # noqa: F405 (imported by __getattr__)
 
-    if "from_native" not in _BACKEND.absent:
-        from ._convert import from_native
-        from ._wait import wait3, wait4
+    if "wait4" not in _BACKEND.absent:
+        from ._wait4 import wait3, wait4
 
     # Remove the names that the backend declares unavailable.
     for _name in _BACKEND.absent:
@@ -64,20 +80,38 @@ if not TYPE_CHECKING:  # a type checker would take every name for one of the mod
     def __getattr__(name: str) -> object:
         """Import run() and Popen lazily, since subprocess dominates import time, and say why a name is missing.
 
-        Process is lazy too: only monitoring needs it.
+        Process, peak(), rss(), from_native() and the module asyncio are lazy too: many programs need none of them.
         """
-        if name in {"CompletedProcess", "Popen", "run"}:
-            from ._children import popen, run  # noqa: PLC0415 (as above)
+        try:
+            if name == "asyncio":
+                import rusage.asyncio  # noqa: PLC0415 (as above)
 
-            return globals().setdefault(name, getattr(run if name == "run" else popen, name))
-        if name == "Process" and name not in _BACKEND.absent:
-            from ._process import Process  # noqa: PLC0415 (as above)
+                return rusage.asyncio
+            if name in {"CompletedProcess", "Popen", "run"}:
+                from ._children import popen, run  # noqa: PLC0415 (as above)
 
-            return globals().setdefault(name, Process)
+                return globals().setdefault(name, getattr(run if name == "run" else popen, name))
+            if name == "Process" and name not in _BACKEND.absent:
+                from ._process import Process  # noqa: PLC0415 (as above)
+
+                return globals().setdefault(name, Process)
+            if name == "from_native" and name not in _BACKEND.absent:
+                from ._convert import from_native  # noqa: PLC0415 (as above)
+
+                return globals().setdefault(name, from_native)
+            if name in {"peak", "rss"} and name not in _BACKEND.absent:
+                from ._memory import peak, rss  # noqa: PLC0415 (as above)
+
+                return globals().setdefault(name, peak if name == "peak" else rss)
+        except (ModuleNotFoundError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
+            raise ImportError(
+                f"rusage.{name} is imported at its first use, but its files cannot be read: "
+                f"after chroot() or setuid(), use 'from rusage import {name}' before it"
+            ) from error
         message = f"module {__name__!r} has no attribute {name!r}"
         if name in _BACKEND.absent:
             message = f"{_BACKEND.name} has no {name}: {_BACKEND.absent[name]}"
         raise AttributeError(message, name=name, obj=sys.modules[__name__])
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__})
+        return sorted([*__all__, "asyncio"])

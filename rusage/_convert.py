@@ -54,7 +54,7 @@ def from_native(usage: Sequence[float], /) -> RUsage:
 
 
 def _set_time(timeval: Any, name: str, seconds: float) -> None:
-    """Set a ``struct timeval`` to the microseconds that the float was computed from."""
+    """Set a ``struct timeval`` to the microseconds from which the kernel's float was computed."""
     if isinstance(seconds, (str, bytes)) or not hasattr(seconds, "__float__"):
         raise TypeError(f"{name} must be a number, not {type(seconds).__name__}")
     try:

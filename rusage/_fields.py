@@ -9,6 +9,7 @@ from operator import add, sub
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import ClassVar, NamedTuple, TypeVar, overload
 
     T = TypeVar("T")
@@ -22,9 +23,30 @@ else:
 
 
 class Field(_Field):
-    """What a field of ``RUsage`` counts on this system."""
+    """The unit and the meaning of a field of ``RUsage`` on this system.
 
-    __slots__ = ()
+    Two fields are equal if their ``unit`` and ``meaning`` are equal. Copies and pickles keep the ``error``.
+    """
+
+    # Set by the backend: the error, or how to compute it.
+    if TYPE_CHECKING:  # typing.get_type_hints would not find the names in the package
+        _error: int | Callable[[], int | None] | None
+    _error = None
+
+    @property
+    def error(self) -> int | None:
+        """The largest difference between a value and the true one on this machine, in ``unit``; None if it is unknown.
+
+        Known for ``ru_maxrss`` on Linux since 6.2, where it depends on the number of CPUs. Computed when first
+        read.
+        """
+        error = self._error
+        if callable(error):
+            self._error = error = error()
+        return error
+
+    def __getstate__(self) -> dict[str, int | None]:
+        return {"_error": self.error}
 
 
 _Field.unit.__doc__ = "What the number counts: ``seconds``, ``bytes``, ``byte-seconds``, or the thing counted."
@@ -82,21 +104,26 @@ else:
 class RUsage(_RUsage):
     """The resource usage of a process, of its children or of a thread.
 
-    The fields and their order are those of CPython's ``resource.struct_rusage``; the units are the same on every
-    system. A field that the system does not measure is 0: ``rusage.measured(who)`` names those that it does measure,
-    and ``rusage.fields`` describes each field on this system.
+    The fields have the names and the order of CPython's ``resource.struct_rusage``. A field that the system does not
+    measure is 0: ``rusage.measured(who)`` names the measured fields, and ``rusage.fields`` describes each field on this
+    system, with its unit.
 
     ``later - earlier`` is the usage between the two: counters and times are subtracted, ``ru_maxrss`` is the later peak
     (a peak is not a counter).
 
-    ``usage + usage`` is the usage of two processes together, and ``sum(usages, RUsage.zero)`` that of several: counters
-    and times are added, ``ru_maxrss`` is the larger peak. A plain tuple on either side is appended, as to any tuple.
+    ``usage + usage`` is the usage of two processes together, and ``sum(usages, RUsage.zero)`` is the usage of several:
+    counters and times are added, ``ru_maxrss`` is the larger peak. ``+`` with a plain tuple concatenates.
     """
 
     __slots__ = ()
 
     if TYPE_CHECKING:
         zero: ClassVar[RUsage]
+
+    @property
+    def cputime(self) -> float:
+        """User plus system CPU time, in seconds: the sum of the floats ``ru_utime`` and ``ru_stime``, not a field."""
+        return self.ru_utime + self.ru_stime
 
     if TYPE_CHECKING:
         # An RUsage is such a tuple, but the checkers compare with tuple's own overloads one by one.

@@ -31,6 +31,7 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+    from types import MappingProxyType
     from typing import Any, TypeVar
 
     from ._backends._base import Backend
@@ -38,8 +39,10 @@ if TYPE_CHECKING:
     from ._rusage import Call
 
     T = TypeVar("T")
+else:
+    MappingProxyType = type(vars(type))  # from types, whose import takes longer than most modules here
 
-INT_MIN, INT_MAX = -(2**31), 2**31 - 1  # a C int, on every system that there is
+INT_MIN, INT_MAX = -(2**31), 2**31 - 1  # a C int, on every supported system
 
 
 def c_int(value: int) -> int:
@@ -102,7 +105,7 @@ def usage_of(call: Call) -> RUsage:
 
 
 def error_of(code: int) -> Exception:
-    """Return what CPython's ``resource`` raises for an errno; on Windows, what ``GetLastError``'s code means."""
+    """Return the exception that CPython's ``resource`` raises for an errno; on Windows, for ``GetLastError``'s code."""
     if sys.platform == "win32":
         return OSError(0, ffi.getwinerror(code)[1], None, code)
     if code == errno.EINVAL:
@@ -120,7 +123,6 @@ _unpack = struct.Struct(f"{len(TIMES)}d{len(FIELDS) - len(TIMES)}q").unpack
 
 _measured = measured_for(BACKEND)
 WAITED = measured_of_a_child(BACKEND)
-WAITED_BUT_PEAK = WAITED - {"ru_maxrss"}  # of a child whose peak may be this process's
 _calls = {who: new_call(BACKEND, who, fields) for who, fields in _measured.items()}
 
 # A free list of buffers. list.pop() and list.append() are atomic, so that threads and signal handlers never share a
@@ -133,12 +135,14 @@ else:
     class FreeList(_local):
         """A list for each thread: without a GIL, threads would wait for the lock of a shared one."""
 
-        def pop(self) -> Any:
-            raise IndexError
+        # For a signal handler that runs during __init__: the list is empty, and a returned buffer is dropped.
+        pop: Callable[[], Any] = [].pop
+        append: Callable[[Any], object] = id
 
-        def append(self, buffer: Any) -> None:  # only the first one of a thread
-            buffers = [buffer]
-            vars(self).update(pop=buffers.pop, append=buffers.append)
+        def __init__(self) -> None:
+            """Make the list of a thread: called for each thread that uses the object."""
+            buffers: list[Any] = []
+            self.pop, self.append = buffers.pop, buffers.append
 
 
 _pools: dict[int, list[tuple[Call, memoryview]]] = {who: FreeList() for who in _measured}
@@ -187,7 +191,7 @@ def getrusage(who: int, /) -> RUsage:
 def maxrss(who: int = RUSAGE_SELF, /) -> int:
     """Return ``getrusage(who).ru_maxrss``, the maximum resident set size in bytes, without building an ``RUsage``.
 
-    0 where ``measured(who)`` does not name it. Raises the same exceptions as ``getrusage``.
+    The result is 0 if ``measured(who)`` does not name ``ru_maxrss``. Raises the same exceptions as ``getrusage``.
     """
     value = _maxrss(_self_call if who is RUSAGE_SELF else _find(_calls, who))
     if value < 0:
@@ -214,8 +218,7 @@ def measured(who: int = RUSAGE_SELF, /) -> frozenset[str]:
     return _find(_measured, who)
 
 
-# types.MappingProxyType, without importing types.
-fields: Mapping[str, Field] = type(vars(type))(BACKEND.fields())
+fields: Mapping[str, Field] = MappingProxyType(BACKEND.fields())
 
 
 def getpagesize() -> int:

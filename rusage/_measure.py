@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from ._backends._base import RUSAGE_SELF
+from ._backends._base import RUSAGE_SELF, TIMES
 from ._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
 from ._getrusage import getrusage, measured
 
@@ -14,15 +14,24 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypeVar
 
-    from ._peak import Peak
+    from ._memory import Block
 
     F = TypeVar("F", bound=Callable[..., Any])
-    Start = tuple[float, RUsage, Peak | None]  # the clock, the usage, and what measures the peak
+    Start = tuple[float, RUsage, Block | None]  # the clock, the usage, and what measures the peak
     End = tuple[float, RUsage]
 else:
     F = Callable  # for typing.get_type_hints
 
 _clock = time.perf_counter
+
+
+def figures(usage: RUsage, measured: frozenset[str], peak: int | None, elapsed: float, *, has_peak: bool = True) -> str:
+    """Return the CPU time, the peak (in bytes; None: not measured) and the elapsed time (in seconds) for a repr."""
+    texts = {"cputime": f"{usage.cputime:.6f} s" if measured >= TIMES else "not measured"}
+    if has_peak:
+        texts["peak"] = "not measured" if peak is None else f"{peak / 2**20:.1f} MiB"
+    texts["elapsed"] = f"{elapsed:.6f} s"
+    return ", ".join(f"{name}={text}" for name, text in texts.items())
 
 
 class measure:  # noqa: N801 (used like a function)
@@ -34,21 +43,22 @@ class measure:  # noqa: N801 (used like a function)
     Blocks can be nested if each has its own object. Entering an object whose block has not ended, in the same or in
     another thread, raises ``RuntimeError``.
 
-    As a decorator, ``@measure()``, it measures each call of a function or coroutine function separately; this includes
-    objects whose ``__call__`` is such a function. The decorating object then holds the usage of the call that ended
+    The decorator ``@measure()`` measures each call of a function or coroutine function separately, and of an object
+    whose ``__call__`` is such a function. The decorating object then holds the usage of the call that ended
     last. Unless ``who`` excludes them, other threads and tasks that run meanwhile are included.
 
     With ``reset_peak`` the block has a peak of its own, ``m.peak``, where the system can reset the process's high-water
-    mark (Linux). Resetting it lowers the ``ru_maxrss`` that all others in the process see, this object's too. Blocks
-    with ``reset_peak`` keep their peaks when others are nested in them or run in other threads. A peak is lost if it
-    falls between the reading of the mark and its reset, some microseconds later, or if a reset from outside this module
-    follows it. In a forked child, the figures of a block that was open at the fork raise ``RuntimeError``.
+    mark (Linux). The reset lowers ``ru_maxrss`` for every reader in the process, this object's ``usage`` included, but
+    not ``rusage.peak()``. Blocks with ``reset_peak`` keep their peaks when others are nested in them or run in other
+    threads. A peak is lost if it falls in the few microseconds between the reading of the mark and its reset, or if
+    code outside this module resets the mark after it. In a forked child, reading the figures of a block that was open
+    at the fork raises ``RuntimeError``.
 
     An invalid ``who`` raises the same exception as ``getrusage``, immediately; ``reset_peak`` with another ``who`` than
     ``RUSAGE_SELF`` raises ``ValueError``.
     """
 
-    __slots__ = ("_fields", "_last", "_new_peak", "_open", "_who")
+    __slots__ = ("_fields", "_last", "_new_block", "_open", "_who")
 
     def __init__(self, who: int = RUSAGE_SELF, *, reset_peak: bool = False) -> None:
         try:
@@ -58,22 +68,22 @@ class measure:  # noqa: N801 (used like a function)
                 raise TypeError("measure as a decorator needs parentheses: @measure()") from None
             raise
         self._who = who
-        self._new_peak: type[Peak] | None = None
+        self._new_block: type[Block] | None = None
         if reset_peak:
             if who != RUSAGE_SELF:
-                raise ValueError("reset_peak needs RUSAGE_SELF: the high-water mark is that of the process")
-            from . import _peak  # noqa: PLC0415 (only needed here)
+                raise ValueError("reset_peak needs RUSAGE_SELF: the high-water mark belongs to the process")
+            from ._memory import Block  # noqa: PLC0415 (only needed here)
 
-            self._new_peak = _peak.Peak
-        # The start of the open block, under the key None. dict.setdefault is atomic: of two threads only one enters.
+            self._new_block = Block
+        # The start of the open block, under the key None. dict.setdefault is atomic: only one of two threads enters.
         self._open: dict[None, Start] = {}
         self._last: tuple[Start, End] | None = None
 
     # Sample the clock outside getrusage(), so that the CPU time of one thread cannot exceed the elapsed time. The peak
-    # is read and reset outside both, so that this does not count as usage.
+    # is read and reset outside both, so that reading it does not count as usage.
 
     def __enter__(self) -> measure:  # noqa: PYI034 (Self is not in Python 3.10's typing)
-        peak = None if self._new_peak is None else self._new_peak()
+        peak = None if self._new_block is None else self._new_block()
         start = _clock(), getrusage(self._who), peak
         if self._open.setdefault(None, start) is not start:
             if peak is not None:
@@ -108,14 +118,14 @@ class measure:  # noqa: N801 (used like a function)
     def measured(self) -> frozenset[str]:
         """The names of the fields that the system measures for ``who``; the others are 0.
 
-        With ``reset_peak``, ``"peak"`` too if the peak of the block is measured; before the first block, if that can be
-        expected.
+        With ``reset_peak``, they include ``"peak"`` if the peak of the block is measured; before the first block, if a
+        peak can be expected.
         """
-        if self._new_peak is None:
+        if self._new_block is None:
             return self._fields
         start = self._open.get(None) or (self._last and self._last[0])
         peak = start[2] if start else None
-        known = self._new_peak.available() if peak is None else peak.measured
+        known = self._new_block.available() if peak is None else peak.measured
         return self._fields | {"peak"} if known else self._fields
 
     @property
@@ -132,21 +142,38 @@ class measure:  # noqa: N801 (used like a function)
 
     @property
     def peak(self) -> int:
-        """The maximum resident set size of the process in the block, in bytes; 0 if it is not ``measured``."""
+        """The maximum resident set size of the process in the block, in bytes; 0 if it is not ``measured``.
+
+        Raises ``RuntimeError`` without ``reset_peak=True``.
+        """
         return self._peak()[0]
 
     @property
     def peak_growth(self) -> int:
-        """``peak`` minus the resident set size at the start of the block, in bytes; 0 if it is not ``measured``."""
+        """``peak`` minus the resident set size at the start of the block, in bytes; 0 if it is not ``measured``.
+
+        Raises ``RuntimeError`` without ``reset_peak=True``.
+        """
         highest, resident = self._peak()
         return highest - resident
 
     def _peak(self) -> tuple[int, int]:
+        if self._new_block is None:
+            raise RuntimeError("a block has a peak of its own with measure(reset_peak=True) only")
         (_, _, peak), _ = self._span()
-        if peak is None:
+        if peak is None:  # for type checkers
             return 0, 0
         peak.update()
         return (peak.highest, peak.resident) if peak.measured else (0, 0)
+
+    def __repr__(self) -> str:
+        try:
+            (start, earlier, _), (end, later) = self._span()
+            peak = self.peak if "peak" in self.measured else 0
+        except RuntimeError as error:  # there are no figures
+            return f"<rusage.measure: {error}>"
+        asked = self._new_block is not None
+        return f"<rusage.measure: {figures(later - earlier, self._fields, peak or None, end - start, has_peak=asked)}>"
 
     def __call__(self, function: F) -> F:
         """Return a wrapper of *function* whose calls are measured.
@@ -170,7 +197,7 @@ class measure:  # noqa: N801 (used like a function)
 
             @functools.wraps(function)
             async def measured_coroutine(*args: Any, **kwargs: Any) -> Any:
-                call = measure(self._who, reset_peak=self._new_peak is not None)
+                call = measure(self._who, reset_peak=self._new_block is not None)
                 try:
                     with call:
                         return await function(*args, **kwargs)
@@ -181,7 +208,7 @@ class measure:  # noqa: N801 (used like a function)
 
         @functools.wraps(function)
         def measured_function(*args: Any, **kwargs: Any) -> Any:
-            call = measure(self._who, reset_peak=self._new_peak is not None)
+            call = measure(self._who, reset_peak=self._new_block is not None)
             try:
                 with call:
                     return function(*args, **kwargs)

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _open, _get, _close = lib.rusage_process_open, lib.rusage_process_get, lib.rusage_process_close
-_maxrss, _cputime = lib.rusage_process_maxrss, lib.rusage_process_cputime
+_maxrss, _cputime, _rss = lib.rusage_process_maxrss, lib.rusage_process_cputime, lib.rusage_process_rss
 
 # How often this process and its ancestors have been forked since this module was imported.
 _forks = 0
 
-# The two scalars copy this one. What writes into one takes it from the free list.
+# maxrss() and cputime() only read this template. A call that needs a writable buffer takes one from the free list.
 _units = new_call(BACKEND, 0, BACKEND.process)
 _pool: list[tuple[Call, memoryview]] = FreeList()
 ALL_BITS = 2**32 - 1
@@ -44,18 +44,18 @@ def _take() -> tuple[Call, memoryview]:
 
 
 def _fields(bits: int) -> frozenset[str]:
-    """Return those fields of a process for which a bit is set."""
+    """Return the fields of a process whose bits are set."""
     if bits == ALL_BITS:
         return BACKEND.process
     return BACKEND.process & {name for bit, name in enumerate(FIELDS) if bits >> bit & 1}
 
 
-def _error(code: int) -> Exception:
+def _error(code: int, pid: int) -> Exception:
     if code == lib.RUSAGE_NO_PROCESS:
-        return ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+        return ProcessLookupError(errno.ESRCH, f"{os.strerror(errno.ESRCH)}: {pid}")
     if sys.platform == "win32":
         return error_of(code)
-    if code == errno.ENOENT:  # on Linux: /proc is not mounted, or it is that of another PID namespace
+    if code == errno.ENOENT:  # on Linux: /proc is not mounted, or it belongs to another PID namespace
         return FileNotFoundError(code, os.strerror(code), "/proc/self")
     return OSError(code, os.strerror(code))
 
@@ -63,13 +63,17 @@ def _error(code: int) -> Exception:
 class Process:
     """Another process, whose resource usage can be read again and again: ``with Process(pid) as process: ...``.
 
-    It stands for the process that had this process ID when it was opened, even if another process gets the ID later. A
-    forked child can use its copy. Close it by ``close()`` or ``with``; otherwise there is a ``ResourceWarning``.
+    The object refers to the process that had this process ID when it was opened, even if another process gets the ID
+    later. A forked child can use its copy. Close it by ``close()`` or ``with`` to avoid a ``ResourceWarning``.
 
     Raises the same exceptions as ``os.kill`` for a bad argument, and ``ValueError`` for one below 1. Raises
     ``ProcessLookupError`` if there is no such process, if it has ended but has not been waited for, and if the number
-    is that of a thread; ``PermissionError`` if the system does not allow reading the process; ``OSError`` if too many
-    files are open. The methods raise them too: ``ProcessLookupError`` from the end of the process on.
+    is the ID of a thread; ``PermissionError`` if the system does not allow reading the process; ``OSError`` if too many
+    files are open. The methods raise them too: ``ProcessLookupError`` from the end of the process on. Its text has the
+    process ID.
+
+    On Linux a process has no memory while it ends, and for a moment while another thread than its first one executes a
+    program: a reading then waits for up to a second.
     """
 
     pid: int
@@ -81,7 +85,7 @@ class Process:
     _closed = True  # until it is open
 
     def __init__(self, pid: int) -> None:
-        # Readings that are in progress, and what the last of them has to close after close() has been called.
+        # Readings that are in progress, and the handle that the last one closes if close() has been called.
         # list.append() and list.pop() are atomic: see _leave().
         self._users: list[None] = []
         self._unreleased: list[Handle] = []
@@ -95,12 +99,12 @@ class Process:
         error = _open(self._handle, self.pid, slot[0])
         _pool.append(slot)
         if error:
-            raise _error(error)
+            raise _error(error, self.pid)
         self.measured = _fields(self._handle.measured)
         self._closed = False
 
     def _read(self, function: Callable[[Handle, Call], T], call: Call) -> T:
-        """Call a function that reads. It is not disturbed by a close() in another thread or in a signal handler."""
+        """Call a function that reads, protected from a close() in another thread or in a signal handler."""
         self._users.append(None)
         try:
             if self._closed:
@@ -112,11 +116,10 @@ class Process:
             self._leave()
 
     def _leave(self) -> None:
-        """Close if this was the last user after close(), which is a user too.
+        """Close the handle if close() has been called and no user is left; close() is a user too.
 
         No lock: a forked child would inherit it locked, and a signal handler would wait for its own thread. close()
-        sets the flag before it is a user, and a reading looks at the flag after it is one. So a reading has either seen
-        the flag, or close() still sees the reading.
+        sets the flag, then registers. A reading registers, then checks the flag. So at least one sees the other.
         """
         self._users.pop()
         if self._closed and not self._users:
@@ -130,45 +133,55 @@ class Process:
         _close(handle)
 
     def getrusage(self) -> RUsage:
-        """Return the resource usage of the process so far, without that of its children, in the usual units.
+        """Return the resource usage of the process so far, without its children, in the usual units.
 
-        Fields that ``measured`` does not name are 0. Times may be coarser than those of this process: on Linux they are
-        whole ticks of 10 ms.
+        Fields that ``measured`` does not name are 0. Times may be coarser than for the calling process: on Linux they
+        are whole ticks of 10 ms.
         """
         slot = call, record = _take()
         try:
             error = self._read(_get, call)
             if error:
-                raise _error(error)
+                raise _error(error, self.pid)
             return usage_in(record)
         finally:
             _pool.append(slot)
 
-    def maxrss(self) -> int:
-        """Return the maximum resident set size in bytes, without building an ``RUsage``.
+    def peak(self) -> int:
+        """Return the maximum resident set size of the program that the process executes, in bytes.
 
-        On Linux it is that of the program that the process executes now. Raises ``NotImplementedError`` where
-        ``measured`` does not name ``ru_maxrss``.
+        It is ``getrusage().ru_maxrss``, without building an ``RUsage``. Raises ``NotImplementedError`` where
+        ``measured`` does not name ``ru_maxrss``, as on Linux before 6.2.
         """
         if "ru_maxrss" not in self.measured:
             raise NotImplementedError(f"{BACKEND.name} does not report the maximum resident set size of this process")
         value = self._read(_maxrss, _units)
         if value < 0:
-            raise _error(-value)
+            raise _error(-value, self.pid)
+        return value
+
+    def rss(self) -> int:
+        """Return the resident set size of the process now, in bytes.
+
+        The result is 0 for a process without memory of its own, such as a kernel thread of Linux.
+        """
+        value = self._read(_rss, _units)
+        if value < 0:
+            raise _error(-value, self.pid)
         return value
 
     def cputime(self) -> float:
-        """Return user plus system CPU time in seconds, by the finest clock that the system has for it.
+        """Return user plus system CPU time in seconds, by the finest clock of the system.
 
-        On Linux it counts nanoseconds, except in a forked child that is in another PID namespace.
+        On Linux the clock counts nanoseconds, except in a forked child that is in another PID namespace.
         """
         value = self._read(_cputime, _units)
         if value < 0:
-            raise _error(-int(value))
+            raise _error(-int(value), self.pid)
         return value
 
     def close(self) -> None:
-        """Close it: its methods raise ``ValueError`` from now on. A reading in another thread goes on to its end."""
+        """Make all methods raise ``ValueError`` from now on. A reading in another thread is not interrupted."""
         self._closed = True
         self._users.append(None)
         self._leave()
@@ -184,7 +197,7 @@ class Process:
     def __del__(self) -> None:
         if not self._closed:
             warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
-        # Whatever users are left were interrupted by an exception, or are threads that a forked child does not have.
+        # Remaining users were interrupted by an exception, or are threads that a forked child does not have.
         if "_unreleased" in vars(self):  # not after a TypeError for the number of arguments
             self._release()
 

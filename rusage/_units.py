@@ -5,17 +5,29 @@ from __future__ import annotations
 import re
 
 SIZE = re.compile(r"\s*(\d+)(?:(?:\.(\d+))? *([KMGT])iB)?\s*", re.ASCII)
+MAX_SIZE = 2**64 - 1
 
 
 def parse_size(text: str) -> int:
     """Return a size such as ``"100 MiB"``, ``"500MiB"``, ``"1.5 GiB"`` or ``"4096"`` in bytes, rounded down.
 
     The units are KiB, MiB, GiB and TiB, and bytes without a unit. Anything else raises ``ValueError``: decimal units
-    (``MB``) too, because not all programs agree on their meaning.
+    (``MB``) too, because not all programs agree on their meaning, and sizes of 2**64 bytes or more.
     """
     match = SIZE.fullmatch(text)
     if match is None:
-        raise ValueError(f"not a size: {text!r} (expected a number of bytes, or one with KiB, MiB, GiB or TiB)")
+        raise ValueError(f"not a size: {shown(text)} (expected a number of bytes, or one with KiB, MiB, GiB or TiB)")
     whole, fraction, prefix = match.groups(default="")
+    # int() refuses thousands of digits. No multiple of 2**-40, a byte in TiB, has more than 40 decimals.
+    whole, fraction = whole.lstrip("0"), fraction[:40]
     power = ["", *"KMGT"].index(prefix)
-    return (int(whole + fraction) << 10 * power) // int("1" + "0" * len(fraction))  # exact, unlike a float
+    if len(whole) <= len(str(MAX_SIZE)):
+        size = (int(f"0{whole}{fraction}") << 10 * power) // int("1" + "0" * len(fraction))  # exact, unlike a float
+        if size <= MAX_SIZE:
+            return size
+    raise ValueError(f"too large a size: {shown(text)} (it must be less than 2**64 bytes)")
+
+
+def shown(text: str) -> str:
+    """Return the text of a user for an error message: not thousands of characters."""
+    return repr(text if len(text) <= 50 else f"{text[:47]}...")

@@ -28,7 +28,7 @@ async def _run(
     check: bool = False,
     **kwargs: Any,
 ) -> CompletedProcess[Any]:
-    """Do the same as ``rusage.run`` without blocking the event loop.
+    """Do the same as ``rusage.run``, with the same arguments, without blocking the event loop.
 
     If the task is cancelled, the process is killed, and ``CancelledError`` propagates once its exit has been seen.
     Raises ``RuntimeError`` if no event loop is running; no process is started then.

@@ -1,19 +1,20 @@
 """Metrics of this process for OpenTelemetry: ``rusage.opentelemetry.instrument()``.
 
-Names, attributes and units are those of the semantic conventions for processes, version 1.44. There are only metrics of
-fields that this system measures:
+Names, attributes and units follow the semantic conventions for processes, version 1.44. A metric exists only if this
+system measures its field:
 
 ============================ ==================== ==================================================================
 ``process.cpu.time``         ``s``                by ``cpu.mode``: user, system
 ``process.paging.faults``    ``{fault}``          by ``system.paging.fault.type``: minor, major; without it where the
                                                   system has a single total
 ``process.context_switches`` ``{context_switch}`` by ``process.context_switch.type``: voluntary, involuntary
+``process.memory.usage``     ``By``               resident set size; on systems that report it
 ``process.disk.io``          ``By``               by ``disk.io.direction``: read, write; where the system counts
                                                   512-byte units
 ``process.disk.operations``  ``{operation}``      by ``disk.io.direction``: read, write; where it counts operations
 ``process.uptime``           ``s``                since the process was started; on Linux
-``rusage.maxrss``            ``By``               maximum resident set size, which the conventions lack; on Linux that
-                                                  of the program itself: VmHWM
+``rusage.peak``              ``By``               ``rusage.peak()``, for which there is no convention
+``rusage.maxrss``            ``By``               ``ru_maxrss``, on systems without ``rusage.peak()``
 ============================ ==================== ==================================================================
 """
 
@@ -22,12 +23,19 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from opentelemetry.metrics import MeterProvider, Observation, get_meter_provider
+try:
+    from opentelemetry.metrics import MeterProvider, Observation, get_meter_provider
+except ModuleNotFoundError as error:
+    if error.name not in {"opentelemetry", "opentelemetry.metrics"}:
+        raise
+    text = "rusage.opentelemetry needs opentelemetry-api: pip install rusage[opentelemetry]"
+    raise ModuleNotFoundError(text, name=error.name, path=error.path) from error
 
+from . import __version__
 from ._backends import BACKEND
-from ._backends._base import BLOCKS, RUSAGE_SELF, SECTORS, SWITCHES
+from ._backends._base import BLOCKS, RUSAGE_SELF, SECTOR, SECTORS, SWITCHES
 from ._getrusage import getrusage
-from ._status import high_water_mark
+from ._memory import peak, rss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -35,12 +43,12 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import CallbackOptions
 
     Observe = Callable[[], Iterable[Observation]]
-    Instrument = tuple[str, str, str, Observe]  # name, unit, description and what it reports
+    Instrument = tuple[str, str, str, Observe]  # name, unit, description and a function that reads it
 
 __all__ = ["instrument", "uninstrument"]
 
 _log = logging.getLogger(__name__)
-# Returns the provider whose instruments report; None if there is none.
+# Returns the provider whose instruments report; None if the process is not instrumented.
 _active: Callable[[], MeterProvider] | None = None
 
 
@@ -65,9 +73,12 @@ def instrument(meter_provider: MeterProvider | None = None) -> None:
 
         return [callback]
 
-    meter = given.get_meter(__name__, _version(), "https://opentelemetry.io/schemas/1.44.0")
+    meter = given.get_meter(__name__, __version__, "https://opentelemetry.io/schemas/1.44.0")
     for name, unit, description, observe in _counters():
         meter.create_observable_counter(name, callbacks(observe), unit, description)
+    if "rss" not in BACKEND.absent:
+        description = "The amount of physical memory in use."
+        meter.create_observable_up_down_counter("process.memory.usage", callbacks(_read_rss), "By", description)
     for name, unit, description, observe in _gauges():
         meter.create_observable_gauge(name, callbacks(observe), unit, description)
     _active = provider
@@ -85,15 +96,6 @@ def uninstrument() -> None:
     _active = None
 
 
-def _version() -> str | None:
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 (slow, and only needed here)
-
-    try:
-        return version("rusage")
-    except PackageNotFoundError:  # in a bundle without metadata
-        return None
-
-
 def _counters() -> Iterator[Instrument]:
     """Yield the counters of this system, with the descriptions of the conventions."""
     names = BACKEND.measured["RUSAGE_SELF"]
@@ -109,7 +111,7 @@ def _counters() -> Iterator[Instrument]:
         description = "Number of times the process has been context switched."
         yield "process.context_switches", "{context_switch}", description, switches
     if names >= BLOCKS and BACKEND.units.get("ru_inblock") == SECTORS:
-        transferred = _reader("disk.io.direction", ru_inblock="read", ru_oublock="write", factor=512)
+        transferred = _reader("disk.io.direction", ru_inblock="read", ru_oublock="write", factor=SECTOR)
         yield "process.disk.io", "By", "Disk bytes transferred.", transferred
     elif names >= BLOCKS:
         operations = _reader("disk.io.direction", ru_inblock="read", ru_oublock="write")
@@ -119,11 +121,11 @@ def _counters() -> Iterator[Instrument]:
 
 def _gauges() -> Iterator[Instrument]:
     """Yield the gauges of this system."""
-    uptime = BACKEND.uptime
-    if uptime is not None:
-        yield "process.uptime", "s", "The time the process has been running.", lambda: [Observation(uptime())]
+    if BACKEND.uptime is not None:
+        yield "process.uptime", "s", "The time the process has been running.", _read_uptime
     if "ru_maxrss" in BACKEND.measured["RUSAGE_SELF"]:
-        yield "rusage.maxrss", "By", "Maximum resident set size of the process.", _read_peak
+        name = "rusage.maxrss" if "peak" in BACKEND.absent else "rusage.peak"
+        yield name, "By", "Maximum resident set size of the process.", _read_peak
 
 
 def _reader(attribute: str, *, factor: int = 1, **values: str) -> Observe:
@@ -141,6 +143,24 @@ def _read_all_faults() -> list[Observation]:
     return [Observation(getrusage(RUSAGE_SELF).ru_minflt)]
 
 
+def _read_uptime() -> list[Observation]:
+    assert BACKEND.uptime is not None  # noqa: S101 (for the type checker)
+    try:
+        return [Observation(BACKEND.uptime())]
+    except OSError:  # after chroot(2), or too many files are open
+        return []
+
+
+def _read_rss() -> list[Observation]:
+    try:
+        return [Observation(rss())]
+    except OSError:  # as above
+        return []
+
+
 def _read_peak() -> list[Observation]:
-    peak = high_water_mark(BACKEND.peak_file) if BACKEND.peak_file else getrusage(RUSAGE_SELF).ru_maxrss
-    return [Observation(peak)] if peak else []  # 0: not measured yet; None: after chroot(2), for example
+    try:
+        highest = getrusage(RUSAGE_SELF).ru_maxrss if "peak" in BACKEND.absent else peak()
+    except OSError:  # as above
+        return []
+    return [Observation(highest)] if highest else []  # 0: not sampled yet

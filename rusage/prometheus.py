@@ -1,7 +1,8 @@
 """A collector for prometheus_client: ``REGISTRY.register(UsageCollector())``.
 
-It adds to prometheus_client's ``ProcessCollector`` what getrusage(2) measures, on every system: user and system CPU
-time, page faults, context switches of all threads, disk I/O and the peak of the resident set size.
+It complements prometheus_client's ``ProcessCollector`` on every system: by user and system CPU time, page faults,
+context switches of all threads, disk I/O and the peak of the resident set size, and, where ``ProcessCollector`` does
+not export them, by the CPU time and the resident set size.
 """
 
 from __future__ import annotations
@@ -9,13 +10,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator  # noqa: TC003 (for typing.get_type_hints)
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+try:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+except ModuleNotFoundError as error:
+    if error.name not in {"prometheus_client", "prometheus_client.core"}:
+        raise
+    text = "rusage.prometheus needs prometheus_client: pip install rusage[prometheus]"
+    raise ModuleNotFoundError(text, name=error.name, path=error.path) from error
 
 from ._backends import BACKEND
-from ._backends._base import BLOCKS, RUSAGE_CHILDREN, RUSAGE_SELF, SECTORS, TIMES
+from ._backends._base import BLOCKS, RUSAGE_CHILDREN, RUSAGE_SELF, SECTOR, SECTORS, TIMES
 from ._fields import FIELDS, RUsage
 from ._getrusage import getrusage, measured_for
-from ._status import high_water_mark
+from ._memory import peak, rss
 
 TYPE_CHECKING = False
 
@@ -26,8 +33,6 @@ else:
 
 __all__ = ["UsageCollector"]
 
-SECTOR = 512  # bytes
-
 # Counters of one field: their names, meanings, fields, and the value of one unit of the field.
 COUNTERS = (
     ("cpu_user_seconds", FIELDS["ru_utime"].meaning, "ru_utime", 1),
@@ -37,32 +42,36 @@ COUNTERS = (
     ("disk_read_bytes", "bytes read from block devices", "ru_inblock", SECTOR),
     ("disk_written_bytes", "bytes written to block devices", "ru_oublock", SECTOR),
 )
-SWITCHES = {"voluntary": "ru_nvcsw", "involuntary": "ru_nivcsw"}
+SWITCH_TYPES = {"voluntary": "ru_nvcsw", "involuntary": "ru_nivcsw"}
 
 
 class UsageCollector:
     """Collect the resource usage of a process for a registry of prometheus_client.
 
-    Without a ``process`` it is that of the process that answers the scrape: after a fork, the child's. The metrics are
+    Without a ``process``, it collects the usage of the process that answers the scrape: after a fork, the child's. The
+    metrics are
 
     - ``process_cpu_user_seconds_total`` and ``process_cpu_system_seconds_total``;
-    - ``process_cpu_seconds_total``, where there is no ``/proc/stat``: elsewhere ``ProcessCollector`` exports it;
+    - ``process_cpu_seconds_total`` and ``process_resident_memory_bytes``, unless ``ProcessCollector`` exports them: for
+      this process, without a ``namespace``, where there is a ``/proc/stat``;
     - ``process_minor_page_faults_total`` and ``process_major_page_faults_total``;
     - ``process_context_switches_total`` with the label ``type``: ``voluntary`` or ``involuntary``;
     - ``process_disk_read_bytes_total`` and ``process_disk_written_bytes_total`` on systems that count 512-byte units;
-    - ``process_resident_memory_peak_bytes``: on Linux, VmHWM in ``/proc/PID/status``, which unlike ``ru_maxrss`` does
-      not include the peak of the process before exec.
+    - ``process_resident_memory_peak_bytes``: ``rusage.peak()`` or, on systems without it, ``ru_maxrss``, which may
+      include the peak of the process that started this one.
 
-    Only those that the system measures are exported; their help texts describe them on this system. With a
-    ``namespace`` they are named ``NAMESPACE_process_...``. With ``children=True``, all but the peak are also exported
-    for ``RUSAGE_CHILDREN``, as ``process_children_...``, on systems that have it.
+    Only metrics that the system measures are exported; their help texts describe them on this system. With a
+    ``namespace`` they are named ``NAMESPACE_process_...``. With ``children=True``, the counters are also exported for
+    ``RUSAGE_CHILDREN``, as ``process_children_...``, on systems that have it.
 
-    Of another ``process``, a ``rusage.Process``, those are exported that its ``measured`` names. Once it has ended, or
-    its reading is no longer permitted, there are none. If it has been closed, a scrape raises ``ValueError``. Its
-    children are not available: ``children=True`` raises ``ValueError``.
+    For another ``process``, a ``rusage.Process``, only the fields in ``process.measured`` are exported; nothing if a
+    reading raises ``OSError``: the process has ended, reading it is no longer permitted, or too many files are open. If
+    the ``Process`` has been closed, a scrape raises ``ValueError``. ``children=True`` raises ``ValueError``, since the
+    children of another process are not available.
 
-    The collector can be registered beside a ``ProcessCollector``, in any order. A registry refuses a second
-    ``UsageCollector`` unless it has another ``namespace``.
+    For this process, without a ``namespace``, the collector can be registered beside a ``ProcessCollector``, in any
+    order. A second ``UsageCollector``, and one for another process beside a ``ProcessCollector``, needs a ``namespace``
+    of its own: otherwise the default registry refuses it, and other registries show some metrics twice.
     """
 
     def __init__(self, process: Process | None = None, *, namespace: str = "", children: bool = False) -> None:
@@ -72,63 +81,83 @@ class UsageCollector:
         measured = measured_for(BACKEND)
         own = measured[RUSAGE_SELF] if process is None else process.measured
         self._process = process
-        self._counters = _Counters(prefix, own)
+        theirs = process is None and not namespace and os.path.exists("/proc/stat")  # what ProcessCollector exports
+        self._counters = _Counters(prefix, own, total=not theirs)
         self._children = None
         if children and RUSAGE_CHILDREN in measured:
             whose = "children that have ended and been waited for: "
             self._children = _Counters(f"{prefix}children_", measured[RUSAGE_CHILDREN], whose)
+        self._has_rss = not theirs and "rss" not in BACKEND.absent
+        self._rss = f"{prefix}resident_memory_bytes", _text("resident set size")
         self._has_peak = "ru_maxrss" in own
-        note = "VmHWM in /proc/PID/status" if BACKEND.peak_file else BACKEND.notes.get("ru_maxrss")
+        note = BACKEND.notes.get("ru_maxrss") if BACKEND.peak in ("", "ru_maxrss") else BACKEND.peak
         self._peak = f"{prefix}resident_memory_peak_bytes", _text(FIELDS["ru_maxrss"].meaning, note)
 
     def describe(self) -> Iterator[Metric]:
         """Yield the metrics without values: a registry refuses a second collector of the same metrics."""
-        for metric in self._metrics(RUsage.zero, 0, RUsage.zero):
+        for metric in self._metrics(RUsage.zero, 0, 0, RUsage.zero):
             metric.samples.clear()
             yield metric
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics with their present values."""
-        if self._process is None:
-            usage = getrusage(RUSAGE_SELF)
-            peak = high_water_mark(BACKEND.peak_file) if BACKEND.peak_file else usage.ru_maxrss
-        else:
-            try:
-                usage = self._process.getrusage()
-            except (ProcessLookupError, PermissionError):
-                return
-            peak = usage.ru_maxrss
-        yield from self._metrics(usage, peak or None, getrusage(RUSAGE_CHILDREN) if self._children else RUsage.zero)
+        try:
+            usage = getrusage(RUSAGE_SELF) if self._process is None else self._process.getrusage()
+            size = self._read_rss() if self._has_rss else None
+        except OSError:  # an exception would fail the whole page
+            return
+        children = getrusage(RUSAGE_CHILDREN) if self._children else RUsage.zero
+        yield from self._metrics(usage, size, self._read_peak(usage) if self._has_peak else None, children)
 
-    def _metrics(self, usage: RUsage, peak: int | None, children: RUsage) -> Iterator[Metric]:
+    def _read_rss(self) -> int | None:
+        """Return the resident set size; None if it cannot be read."""
+        if self._process is not None:
+            return self._process.rss()
+        try:
+            return rss()
+        except OSError:  # /proc is missing
+            return None
+
+    def _read_peak(self, usage: RUsage) -> int | None:
+        """Return the peak; None if it cannot be read, or if the kernel has not yet taken a sample."""
+        if self._process is not None or "peak" in BACKEND.absent:
+            return usage.ru_maxrss or None
+        try:
+            return peak()
+        except OSError:  # as above
+            return None
+
+    def _metrics(self, usage: RUsage, size: int | None, highest: int | None, children: RUsage) -> Iterator[Metric]:
         yield from self._counters.families(usage)
-        if self._has_peak and peak is not None:  # None: /proc is missing, or the kernel has not yet taken a sample
-            yield GaugeMetricFamily(*self._peak, peak)
+        if self._has_rss and size is not None:
+            yield GaugeMetricFamily(*self._rss, size)
+        if self._has_peak and highest is not None:
+            yield GaugeMetricFamily(*self._peak, highest)
         if self._children:
             yield from self._children.families(children)
 
 
 class _Counters:
-    """The counters of one usage. Names and help texts are made once: a scrape takes less time."""
+    """The counters of one usage. Names and help texts are made only once, which makes a scrape faster."""
 
-    def __init__(self, prefix: str, measured: frozenset[str], whose: str = "") -> None:
-        # The other notes explain why a field is not measured of this process. Of another one it may be.
+    def __init__(self, prefix: str, measured: frozenset[str], whose: str = "", *, total: bool = True) -> None:
+        # The other notes explain why a field of this process is not measured. Another process may have it measured.
         notes = {field: note for field, note in BACKEND.notes.items() if field in BACKEND.measured["RUSAGE_SELF"]}
-        self._total = measured >= TIMES and not os.path.exists("/proc/stat")
+        self._total = total and measured >= TIMES
         self._total_name = f"{prefix}cpu_seconds", _text(f"{whose}user and system CPU time used")
         self._fields = [
             (f"{prefix}{name}", _text(whose + meaning, notes.get(field)), field, scale)
             for name, meaning, field, scale in COUNTERS
             if field in measured and (field not in BLOCKS or BACKEND.units.get(field) == SECTORS)
         ]
-        self._switches = {kind: field for kind, field in SWITCHES.items() if field in measured}
+        self._switches = {kind: field for kind, field in SWITCH_TYPES.items() if field in measured}
         text = _text(f"{whose}context switches", *map(notes.get, self._switches.values()))
         self._switches_name = f"{prefix}context_switches", text
 
     def families(self, usage: RUsage) -> Iterator[Metric]:
         """Yield the counters with the values of a usage."""
         if self._total:
-            yield CounterMetricFamily(*self._total_name, usage.ru_utime + usage.ru_stime)
+            yield CounterMetricFamily(*self._total_name, usage.cputime)
         for name, text, field, scale in self._fields:
             yield CounterMetricFamily(name, text, getattr(usage, field) * scale)
         if self._switches:

@@ -1,6 +1,6 @@
 """The plugin for pytest: the options, the mark and the ini defaults. ``rusage._pytest_phases`` does the rest.
 
-pytest imports this module in every run, so it only imports the other one if ``--rusage`` or a limit is given.
+pytest imports this module in every run. The module imports ``_pytest_phases`` only if ``--rusage`` or a limit is given.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "growth of the peak memory, which resets the peak of the process before each phase if possible",
     )
     for name, meaning in LIMITS.items():
-        parser.addini(f"rusage_limit_{name}", f"default of @pytest.mark.{MARK}({name}=...): {meaning}")
+        parser.addini(f"limit_rusage_{name}", f"default of @pytest.mark.{MARK}({name}=...): {meaning}")
 
 
 def _number(text: str) -> int:
@@ -47,13 +47,13 @@ def _number(text: str) -> int:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Describe the mark; measure if it is asked for."""
+    """Describe the mark; register the measuring plugin if ``--rusage`` or an ini option is given."""
     config.addinivalue_line(
         "markers",
         f"{MARK}({', '.join(f'{name}=None' for name in LIMITS)}): fail the test if its call exceeds a limit: "
         f"{'; '.join(f'{name}: {meaning}' for name, meaning in LIMITS.items())} (rusage).",
     )
-    if config.option.rusage is not None or any(config.getini(f"rusage_limit_{name}") for name in LIMITS):
+    if config.option.rusage is not None or any(config.getini(f"limit_rusage_{name}") for name in LIMITS):
         _phases(config)
 
 
@@ -65,7 +65,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _have_limits(items: list[pytest.Item]) -> bool:
-    """Return whether there is a mark; item.get_closest_marker() takes long for so many."""
+    """Return whether a test has the mark. item.get_closest_marker() would be slow for so many tests."""
     parents = {item.parent for item in items if item.parent is not None}
     return any(mark.name == MARK for item in items for mark in item.own_markers) or any(
         parent.get_closest_marker(MARK) for parent in parents
@@ -73,11 +73,11 @@ def _have_limits(items: list[pytest.Item]) -> bool:
 
 
 def _phases(config: pytest.Config) -> Phases:
-    """Return the plugin that measures, registered when it is first needed."""
+    """Return the plugin that measures; register it first if necessary."""
     from ._pytest_phases import Phases  # noqa: PLC0415 (only needed here)
 
     plugin = config.pluginmanager.get_plugin(NAME)
     if not isinstance(plugin, Phases):
-        plugin = Phases(config)
+        plugin = Phases(config, MARK, LIMITS.keys())
         config.pluginmanager.register(plugin, NAME)
     return plugin

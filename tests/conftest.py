@@ -1,6 +1,8 @@
 """Fixtures of several test files."""
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +15,17 @@ from terminals import Start
 pytest_plugins = "pytester"  # for tests/test_pytest_plugin.py
 
 PROGRAMS = Path(__file__).parent / "programs"
+
+
+def pytest_configure() -> None:
+    """Say what to do in a source tree in which nothing was built, instead of an error for each file."""
+    try:
+        import rusage  # noqa: F401 (all tests need it)
+    except ImportError as error:
+        if error.name not in {"rusage", "rusage._rusage"}:
+            raise
+        install = "Install it and what its tests need: python -m pip install -e . --group tests"
+        raise pytest.UsageError(f"{error}\n{install}\n.github/CONTRIBUTING.md says more.") from None
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -58,6 +71,34 @@ def program(python: Callable[..., str]) -> Callable[..., str]:
         return python(str(PROGRAMS / name), *arguments, before=before, PYTHONPATH=path)
 
     return run
+
+
+@pytest.fixture
+def without_proc() -> list[str]:
+    """Return the first words of a command line that runs a program in a mount namespace without /proc."""
+    words = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
+    if shutil.which("unshare") is None or subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
+        pytest.skip(reason="no permission to mount, or no unshare(1)")
+    return words
+
+
+def change_signals() -> None:
+    """Block and ignore signals that a program inherits, to be called between fork and exec."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2, signal.SIGWINCH])
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGURG, signal.SIG_IGN)
+
+
+@contextlib.contextmanager
+def no_files() -> Iterator[None]:
+    """Let this process open no file, as if too many were open; those that are open stay so."""
+    resource = pytest.importorskip("resource", reason="this system has no RLIMIT_NOFILE")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What each system must give: one row for each, with which all tests compare that go through the systems."""
+"""The expected values of each system: one row for each, which all tests of several systems compare with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from unittest import mock
 
 import rusage
-from rusage._backends import linux
+from rusage._backends import BACKEND, _base, linux
 from rusage._backends._base import (
     PEAK_AT_LEAST_PARENTS,
     PEAK_AT_LEAST_PARENTS_INEXACT,
@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 
     from rusage._backends._base import Backend
 
+# The fields that a child lacks by chance where the kernel samples them: no tick of its clock may have hit the child.
+SAMPLED = _base.INTEGRALS | {"ru_maxrss"} if BACKEND.child_peak == PEAK_SAMPLED else _base.NONE
+
 FOLDER = Path(rusage.__file__).parent / "_backends"
-BACKENDS = list(dict.fromkeys(PLATFORMS.values()))  # those of the list of platforms, without "unknown"
+BACKENDS = list(dict.fromkeys(PLATFORMS.values()))  # in the list of platforms, without "unknown"
 
 
 def load(name: str, path: Path) -> ModuleType:
@@ -64,17 +67,17 @@ class System(NamedTuple):
     measured: dict[str, str]
     """The measured fields for each ``RUSAGE_*`` of the kernel, without their prefixes."""
     becomes: dict[str, tuple[int, ...]]
-    """What ``test_backends.KERNEL`` becomes, from ``ru_maxrss`` on."""
-    absent: Mapping[str, str] = {}
-    """The names that the system lacks, and why."""
+    """The converted values of ``test_backends.KERNEL``, from ``ru_maxrss`` on."""
+    absent: str = ""
+    """The names that the system lacks."""
     process: str = ""
     """The fields of another process, without their prefixes."""
     units: Mapping[str, str] = {}
     """The units that are not the uniform ones."""
-    meanings: tuple[tuple[str, str], ...] = ()
-    """Fields, and words of their meaning there."""
     child_peak: str = PEAK_UNKNOWN
-    """Whose peak a child's is."""
+    """The rule for a child's peak."""
+    exports: str = "times"
+    """The groups of metrics, named in their tests, that ``rusage.prometheus`` and ``rusage.opentelemetry`` export."""
     name: str = ""
     """The backend's name where it is not the row's."""
     known_backend: Backend | None = None
@@ -85,19 +88,6 @@ class System(NamedTuple):
         """The system's backend."""
         return self.known_backend or backend_on(backend_name(self.platform), self.platform, self.release)
 
-
-NO_PROCESS = {"Process": "it is not supported on this system"}
-NO_THREAD = {"RUSAGE_THREAD": "its getrusage(2) knows the process and its children only"}
-UNKNOWN_CALLS = {
-    "Process": "it is unknown how this system reports the usage of another process",
-    "RUSAGE_THREAD": "it is unknown whether this system reports the usage of a thread",
-    "wait3": "it is unknown whether this system has a usable wait4(2)",
-    "wait4": "it is unknown whether this system has a usable wait4(2)",
-}
-RUNNING = "it includes children that still run"
-NOT_KEPT = "it is 0 unless the proc server records it"
-NO_ACCOUNT = "it keeps no usage of children that have ended"
-NO_NATIVE = "it has no native struct rusage to convert"
 
 OF_PROC = "utime stime maxrss minflt majflt"
 PLAIN = "utime stime minflt majflt inblock oublock nvcsw nivcsw"
@@ -125,15 +115,9 @@ SYSTEMS = {
         {"SELF": OF_LINUX, "THREAD": OF_LINUX},
         process=OF_PROC,
         units=BLOCKS_512,
-        meanings=(
-            ("ru_ixrss", "not measured by Linux"),
-            ("ru_maxrss", "at first, that of the process from which this one was started"),
-            ("ru_maxrss", "for children, that of the largest child, which is at least the parent's"),
-            ("ru_maxrss", "CPUs x max(32, 2 x CPUs) pages for each of three counters (96 MiB with 64 CPUs and"),
-            ("ru_maxrss", "may be 0"),
-        ),
         child_peak=PEAK_AT_LEAST_PARENTS_INEXACT,
         known_backend=linux.backend(io_accounting=True),
+        exports="times faults switches bytes rss peak",
     ),
     "Linux without I/O accounting": System(
         "linux",
@@ -142,10 +126,22 @@ SYSTEMS = {
         {"SELF": (1033216, 0, 0, 0, 1019, 1021, 0, 0, 0, 0, 0, 0, 1063, 1069)},
         process=OF_PROC,
         units=BLOCKS_512,
-        meanings=(("ru_inblock", "not measured by Linux"),),
         child_peak=PEAK_AT_LEAST_PARENTS_INEXACT,
         name="Linux",
         known_backend=linux.backend(io_accounting=False),
+        exports="times faults switches rss peak",
+    ),
+    "Linux 6.1": System(
+        "linux",
+        "6.1.0-40-amd64",
+        {"SELF": f"{PLAIN} maxrss", "CHILDREN": f"{PLAIN} maxrss", "THREAD": f"{PLAIN} maxrss"},
+        {"SELF": OF_LINUX, "THREAD": OF_LINUX},
+        process="utime stime minflt majflt",
+        units=BLOCKS_512,
+        child_peak=PEAK_AT_LEAST_PARENTS_INEXACT,
+        name="Linux",
+        known_backend=linux.backend(io_accounting=True, release="6.1.0-40-amd64"),
+        exports="times faults switches bytes rss peak",
     ),
     "macOS": System(
         "darwin",
@@ -154,75 +150,60 @@ SYSTEMS = {
         {"SELF": OF_MACOS, "CHILDREN": OF_MACOS, "THREAD": ONLY_TIMES},
         process="utime stime minflt majflt inblock oublock",
         units=BLOCKS_512,
-        meanings=(
-            (
-                "ru_nvcsw",
-                "not measured by macOS; the kernel counts calls of its sleep function, whether they block or not",
-            ),
-            ("ru_nivcsw", "not measured by macOS; the kernel counts all other switches, including voluntary ones"),
-            ("ru_inblock", "not measured by macOS; the kernel counts only misses of its buffer cache"),
-            ("ru_stime", "0 where the kernel does not split the time"),
-        ),
         child_peak=PEAK_OWN,
+        exports="times faults rss peak",
     ),
     "iOS": System(
         "ios",
         "24.5.0",
         {"SELF": MACOS, "CHILDREN": MACOS, "THREAD": "utime stime"},
         {"SELF": OF_MACOS},
-        {"Process": "iOS has no public call for the usage of another process"},
+        absent="Process",
         units=BLOCKS_512,
         child_peak=PEAK_OWN,
         name="macOS",
+        exports="times faults rss peak",
     ),
     "FreeBSD": System(
         "freebsd15",
         "15.1-RELEASE-p1",
         dict.fromkeys(("SELF", "CHILDREN", "THREAD"), f"{BSD} maxrss {INTEGRALS}"),
         {"SELF": OF_BSD_WITH_INTEGRALS, "THREAD": OF_BSD_WITH_INTEGRALS},
+        absent="peak",
         process=BSD,
-        meanings=(
-            ("ru_maxrss", "0 before the first tick"),
-            ("ru_maxrss", "for children, that of the largest child, which may be the parent's"),
-            ("ru_ixrss", "0 before the first tick"),
-            ("ru_ixrss", "for children, may include the parent's"),
-            ("ru_nswap", "not measured by FreeBSD"),
-            ("ru_utime", "before the first tick, all of it is system time"),
-        ),
         child_peak=PEAK_SAMPLED,
+        exports="times faults switches operations rss maxrss",
     ),
     "OpenBSD 7.7": System(
         "openbsd7",
         "7.7",
         dict.fromkeys(("SELF", "CHILDREN", "THREAD"), f"{BSD} maxrss"),
         {"SELF": OF_BSD},
+        absent="peak",
         process="utime stime",
-        meanings=(("ru_ixrss", "not measured by OpenBSD"),),
         name="OpenBSD",
+        exports="times faults switches operations rss maxrss",
     ),
     "OpenBSD 7.8": System(
         "openbsd7",
         "7.8",
         {"SELF": f"{BSD} maxrss {INTEGRALS}", "CHILDREN": f"{BSD} maxrss {INTEGRALS}", "THREAD": f"{BSD} maxrss"},
         {"SELF": OF_BSD_WITH_INTEGRALS, "THREAD": OF_BSD},
+        absent="peak",
         process="utime stime",
-        meanings=(
-            ("ru_ixrss", "measured since OpenBSD 7.8, and not for a thread"),
-            ("ru_utime", "whole ticks of the statistics clock"),
-            ("ru_maxrss", "for children, that of the largest child, which may be the parent's"),
-        ),
         name="OpenBSD",
+        exports="times faults switches operations rss maxrss",
     ),
     "NetBSD 9": System(
         "netbsd9",
         "9.4",
         {"SELF": BSD, "CHILDREN": BSD},
         {"SELF": NO_PEAK},
-        NO_THREAD,
+        absent="RUSAGE_THREAD peak",
         process=NO_SWITCHES,
-        meanings=(("ru_maxrss", "not measured by NetBSD"),),
         child_peak=PEAK_AT_LEAST_PARENTS,
         name="NetBSD",
+        exports="times faults switches operations rss",
     ),
     "NetBSD 10": System(
         "netbsd10",
@@ -230,14 +211,11 @@ SYSTEMS = {
         # exit1() in sys/kern/kern_exit.c calls ruspace() for a child that exits.
         {"SELF": f"{BSD} maxrss", "CHILDREN": f"{BSD} maxrss"},
         {"SELF": OF_BSD, "CHILDREN": OF_BSD},
-        NO_THREAD,
+        absent="RUSAGE_THREAD peak",
         process=NO_SWITCHES,
-        meanings=(
-            ("ru_ixrss", "not measured by NetBSD; the kernel reports the size at the time of the call"),
-            ("ru_maxrss", "for children, that of the largest child, which is at least the parent's"),
-        ),
         child_peak=PEAK_AT_LEAST_PARENTS,
         name="NetBSD",
+        exports="times faults switches operations rss maxrss",
     ),
     "DragonFly BSD": System(
         "dragonfly6",
@@ -245,21 +223,16 @@ SYSTEMS = {
         # swapout() in sys/vm/vm_glue.c counts ru_nswap.
         {"SELF": f"{BSD} maxrss nswap", "CHILDREN": f"{BSD} maxrss nswap"},
         {"SELF": (1033216, 0, 0, 0, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069)},
-        NO_THREAD | NO_PROCESS,
-        meanings=(
-            ("ru_maxrss", "0 before the first tick"),
-            ("ru_maxrss", "for children, that of the largest child, which may be the parent's"),
-            ("ru_nswap", "swap-outs of the whole process"),
-            ("ru_idrss", "not measured by DragonFly BSD; the kernel counts ticks of a clock whose rate it does not"),
-        ),
+        absent="Process RUSAGE_THREAD peak",
+        exports="times faults switches operations rss maxrss",
     ),
     "illumos": System(
         "sunos5",
         "5.11",
         {"SELF": f"{BSD} nswap", "CHILDREN": f"{BSD} nswap", "THREAD": f"{BSD} nswap"},
         {"SELF": COUNTERS_AND_SWAPS, "THREAD": COUNTERS_AND_SWAPS},
-        NO_PROCESS,
-        meanings=(("ru_maxrss", "not measured by illumos"),),
+        absent="Process peak",
+        exports="times faults switches operations rss",
     ),
     "Windows": System(
         "win32",
@@ -267,51 +240,17 @@ SYSTEMS = {
         {"SELF": "utime stime maxrss minflt", "THREAD": "utime stime"},
         {"SELF": (1009, 0, 0, 0, 1019, 0, 0, 0, 0, 0, 0, 0, 0, 0), "THREAD": ONLY_TIMES},
         process="utime stime maxrss minflt",
-        absent={
-            "RUSAGE_CHILDREN": NO_ACCOUNT,
-            "RUSAGE_BOTH": NO_ACCOUNT,
-            "from_native": NO_NATIVE,
-            "wait3": "it has no call that waits for any child",
-            "wait4": "it has no call that waits for a process ID and returns its usage",
-        },
+        absent="RUSAGE_CHILDREN RUSAGE_BOTH from_native wait3 wait4",
         child_peak=PEAK_OWN,
-    ),
-    "Cygwin": System(
-        "cygwin",
-        "3.6.4-1.x86_64",
-        {"SELF": "utime stime", "CHILDREN": "utime stime"},
-        {"SELF": ONLY_TIMES},
-        UNKNOWN_CALLS,
-        meanings=(("ru_maxrss", "not measured by Cygwin"), ("ru_majflt", "not measured by Cygwin")),
-    ),
-    "MSYS2": System(
-        "msys",
-        "3.6.4-1.x86_64",
-        {"SELF": "utime stime", "CHILDREN": "utime stime"},
-        {"SELF": ONLY_TIMES},
-        UNKNOWN_CALLS,
-    ),
-    "Haiku": System(
-        "haiku1",
-        "1",
-        {"SELF": "utime stime"},
-        {"SELF": ONLY_TIMES},
-        {**UNKNOWN_CALLS, "RUSAGE_CHILDREN": RUNNING, "RUSAGE_BOTH": RUNNING},
-    ),
-    "GNU/Hurd": System(
-        "gnu0",
-        "0.9",
-        {"SELF": "utime stime"},
-        {"SELF": ONLY_TIMES},
-        {**UNKNOWN_CALLS, "RUSAGE_CHILDREN": NOT_KEPT, "RUSAGE_BOTH": NOT_KEPT},
+        exports="times all_faults rss peak",
     ),
     "another Unix": System(
         "aix",
         "3",
         {"SELF": f"{BSD} nswap", "CHILDREN": f"{BSD} nswap"},
         {"SELF": COUNTERS_AND_SWAPS},
-        UNKNOWN_CALLS,
-        meanings=(("ru_minflt", "it is unknown whether this system fills it"),),
+        absent="Process RUSAGE_THREAD wait3 wait4 peak rss",
         name="aix",
+        exports="times faults switches operations",
     ),
 }

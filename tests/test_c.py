@@ -1,6 +1,7 @@
 """The C, and the script that builds it."""
 
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -137,6 +138,19 @@ def test_c_has_what_the_backend_needs(build: ModuleType, backend: str) -> None:
     assert ("wait4.c" in names) == ("wait4" not in facts.absent)
     assert ("process.h" in names) == ("Process" not in facts.absent)
     assert ("statclock.c" in names) == (facts.integral_bytes > 0)
+
+
+def test_sdist_has_what_the_pages_include(build: ModuleType) -> None:
+    """Each file that a page of the documentation includes, from outside docs/."""
+    packed = {path.resolve() for pattern in build.SDIST for path in ROOT.glob(pattern)}
+    pages = [path for path in packed if path.parent.name == "docs" and path.suffix == ".md"]
+    included = {
+        (page.parent / name).resolve()
+        for page in pages
+        for name in re.findall(r"^```\{include\} (\S+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert {path.name for path in included} == {"CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"}
+    assert included <= packed
 
 
 def test_backend_name_of_this_platform(build: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

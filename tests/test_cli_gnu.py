@@ -14,7 +14,7 @@ from rusage._children import inherited
 from rusage._cli import _gnu
 
 if sys.platform == "win32":
-    pytest.skip("the programs that run here are those of a Unix", allow_module_level=True)
+    pytest.skip("the programs that run here need Unix", allow_module_level=True)
 
 
 RUSAGE = [sys.executable, "-m", "rusage"]

@@ -14,7 +14,7 @@ import pytest
 import rusage
 
 if sys.platform == "win32":
-    pytest.skip("the programs that run here are those of a Unix", allow_module_level=True)
+    pytest.skip("the programs that run here need Unix", allow_module_level=True)
 
 fastjsonschema: Any = pytest.importorskip("fastjsonschema", reason="fastjsonschema is not installed")
 
@@ -89,6 +89,25 @@ def test_series_match_the_schema(words: list[str], runs: str, way: str | None) -
     """Also one that has ended early, or has no run that counts."""
     record = output("-n", runs, *words, before=RUSAGE if way is None else [*PROGRAM, way, "no_peak"])
     assert len(record["runs"]) == (int(runs) if words[-1] in {"true", "kill -9 $$"} else words[-1] == "exit 3")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["true", "sleep 0.001"],
+        ["--warmup", "1", "true", "true", "sh -c 'exit 3'"],
+        ["--warmup", "1", "--ignore-failure", "false", "sh -c 'kill -9 $$'"],
+        ["--limit-maxrss", "1", "--limit-cputime", "60", "true"],
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("runs", ["1", "6"])
+@pytest.mark.parametrize("way", [None, "usual", "subprocess"])
+def test_comparisons_match_the_schema(words: list[str], runs: str, way: str | None) -> None:
+    """Also one that has ended early."""
+    record = output("--compare", "-n", runs, *words, before=RUSAGE if way is None else [*PROGRAM, way, "no_peak"])
+    made = {len(each["runs"]) for each in record["commands"]}
+    assert made == {int(runs) if "exit 3" not in words[-1] else 0}
 
 
 def test_own_usage_matches_the_schema() -> None:

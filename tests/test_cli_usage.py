@@ -4,16 +4,41 @@ import json
 from collections.abc import Callable
 
 import rusage
-from rusage._cli._own import human
+from rusage._cli._limits import human
+from rusage._cli._reporting import quantity
 
 
-def test_one_line_per_field(python: Callable[..., str]) -> None:
-    """Sixteen lines in the fields' order: name, value with unit (or "-" if not measured), meaning."""
-    lines = python("-m", "rusage").splitlines()
-    assert [line.split()[0] for line in lines] == list(rusage.fields)
-    for line, (name, field) in zip(lines, rusage.fields.items(), strict=True):
-        assert line.endswith(field.meaning)
-        assert (line.split()[1] == "-") == (name not in rusage.measured())
+def test_own_usage_fits_80_columns(python: Callable[..., str]) -> None:
+    """The fields in their order: name, value with unit (or "-" if not measured), meaning; then what to do next."""
+    text, hint = python("-m", "rusage").rstrip("\n").rsplit("\n\n", 1)
+    assert "rusage COMMAND" in hint
+    assert "rusage --help" in hint
+    lines = text.splitlines()
+    assert max(map(len, [*lines, hint])) <= 80
+    starts = [at for at, line in enumerate(lines) if not line.startswith(" ")]
+    assert [lines[at].split()[0] for at in starts] == list(rusage.fields)
+    (column,) = {len(line) - len(line.lstrip()) for line in lines if line.startswith(" ")} or {lines[0].index("user")}
+    for at, end, (name, field) in zip(starts, [*starts[1:], None], rusage.fields.items(), strict=True):
+        value = lines[at][len(name) : column].strip()
+        assert (value == "-") == (name not in rusage.measured())
+        assert " ".join(line[column:] for line in lines[at:end]) == field.meaning
+
+
+def test_quantities_in_units_that_suit() -> None:
+    """Three significant digits at least, and no more after the decimal point."""
+    assert quantity(0.0898, "seconds") == "89.8 ms"
+    assert quantity(0, "seconds") == "0 s"
+    assert quantity(0, "bytes") == "0 bytes"
+    assert quantity(0.00099949, "seconds") == "999 us"
+    assert quantity(0.00099951, "seconds") == "1.00 ms"
+    assert quantity(0.009996, "seconds") == "10.0 ms"
+    assert quantity(12345.6, "seconds") == "12346 s"
+    assert quantity(1845494, "bytes") == "1.76 MiB"
+    assert quantity(1000, "bytes") == "0.977 KiB"
+    assert quantity(999, "bytes") == "999 bytes"
+    assert quantity(2**62, "bytes") == "4194304 TiB"
+    assert quantity(123456, "faults") == "123456 faults"
+    assert quantity(1.25, "byte-seconds") == "1.25 byte-seconds"
 
 
 def test_json_of_the_own_usage(python: Callable[..., str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,25 @@ def test_examples(page: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_width_of_blocks(page: Path) -> None:
+    """A browser shows 88 columns beside the navigation."""
+    blocks = runpy.run_path(str(RUNNER))["blocks"](page.read_text(encoding="utf-8"))
+    shown = [block for block in blocks if block.kind == "{code-block} python" or not block.kind.startswith("{")]
+    lines = [line for block in shown for line in block.text.splitlines() if not line.startswith(":")]
+    assert [line for line in lines if len(line) > 88] == []
+
+
+def test_description_is_the_same() -> None:
+    """The README, the site and help() begin with the description in pyproject.toml."""
+    metadata = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    description = re.search(r'^description = "(.+)"$', metadata, re.MULTILINE)
+    assert description is not None
+    assert str(rusage.__doc__).splitlines()[0] == description[1]
+    for page in (ROOT / "README.md", ROOT / "docs" / "index.md"):
+        assert page.read_text(encoding="utf-8").startswith(f"# rusage\n\n{description[1]}\n"), page
+
+
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the output of examples is compared on Linux only")
 
 
@@ -45,6 +65,8 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the output of exampl
         "```python\nx = 1\n```\n\ntext\n\n```python\nassert x == 1\n```\n",
         "```python\nimport os\nos.system('echo sh')\nprint('python')\n```\n```output\nsh\npython\n```\n",
         "```console\n$ echo 12 a\n34   a\n$ true\n```\n",
+        "```{code-block} python\n:caption: x.py\n1\n```\n```python\nassert open('x.py').read() == '1\\n'\n```\n",
+        "```console\n$ echo 'wall (ms) 1.5*'; echo 'user time 20 us'\nwall (s) 3\nuser time 0.5 ms\n```\n",
         "```text\nanything\n```\n",
         "```{toctree}\nanything\n```\n",
     ],
@@ -63,6 +85,7 @@ def test_good_examples(text: str, tmp_path: Path) -> None:
         pytest.param(
             '```python\nprint("1 KiB")\n```\n\n```output\n1 MiB\n```\n', "line 2: the page shows", marks=LINUX
         ),
+        pytest.param("```console\n$ echo 1 ms\n1 s\n```\n", "line 2: the page shows", marks=LINUX),
         pytest.param("```console\n$ echo no\nyes\n```\n", "line 2: the page shows", marks=LINUX),
         pytest.param("```console\n$ exit 3\n```\n", "line 2: exit status 3", marks=LINUX),
         ("text\n\n```python\n1 / 0\n```\n", 'page.md", line 4'),
@@ -70,6 +93,8 @@ def test_good_examples(text: str, tmp_path: Path) -> None:
         ("```python\nimport rusage\nrusage.nothing\n```\n", "AttributeError"),
         ("```python\nimport no_such_module\n```\n", "ModuleNotFoundError"),
         ("```pycon\n>>> 1\n2\n```\n", "unknown whether a block of 'pycon' is run"),
+        ("```{code-block} python\n1\n```\n", "line 2: a file without a name"),
+        ("```{code-block} python\n:caption: x.py\n1 +\n```\n", 'page.md", line 3'),
         ("- item\n\n  ```python\n  1 / 0\n  ```\n", "line 3: an indented block is not run"),
         ("```python\n1\n", "line 1: the block does not end"),
         ("```output\n1\n```\n", "line 2: output without an example"),
@@ -86,7 +111,7 @@ def test_bad_examples(text: str, error: str, tmp_path: Path) -> None:
 
 
 def test_missing_requirements(tmp_path: Path) -> None:
-    """What an installation lacks is no failure, and the reason names it."""
+    """A missing package is a reason to skip, not a failure; the reason names the package."""
     page = tmp_path / "page.md"
     page.write_text("```python\nimport sys\nsys.modules['psutil'] = None\nimport psutil\n```\n")
     done = run(page, tmp_path)
@@ -114,8 +139,8 @@ def test_api_page_has_all_names() -> None:
 
 
 def test_performance_page_names_benchmarks() -> None:
-    """Each section is the output of a program that exists, which ``benchmarks/performance.py`` has run."""
+    """Each section names the program that has printed it."""
     text = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
-    programs = re.findall(r"^## `(benchmarks/.*)`$", text, re.MULTILINE)
-    assert programs
+    programs = re.findall(r"^`(benchmarks/.*)`: .*CPU", text, re.MULTILINE)
+    assert len(programs) == len(re.findall("^## ", text, re.MULTILINE)) > 0
     assert [name for name in programs if not (ROOT / name).exists()] == []

@@ -128,7 +128,7 @@ def test_classes_are_the_packages() -> None:
 
 
 def test_repr_names_every_field() -> None:
-    """``repr`` is that of a named tuple, in order."""
+    """``repr`` is as for a named tuple, in order."""
     numbers = ", ".join(f"{name}={value!r}" for name, value in zip(NAMES, VALUES, strict=True))
     assert repr(USAGE) == f"RUsage({numbers})"
 
@@ -165,6 +165,17 @@ def test_copies_are_equal_usages() -> None:
         assert duplicate == USAGE
 
 
+def test_cputime_is_a_property() -> None:
+    """The sum of the first two fields, which is no field itself; the pickles below are from before it existed."""
+    assert USAGE.cputime == 1.75
+    assert (USAGE - RUsage.zero._replace(ru_utime=0.5)).cputime == 1.25
+    assert "cputime" not in {*USAGE._fields, *USAGE._asdict()}
+    with pytest.raises(AttributeError):
+        USAGE.cputime = 1  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    assert "cputime" in dir(RUsage)
+    assert "in seconds" in pydoc.plain(pydoc.render_doc(RUsage.cputime))
+
+
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_pickles_with_every_protocol(protocol: int) -> None:
     """A pickle names the package and the class, and no private module."""
@@ -177,7 +188,7 @@ def test_pickles_with_every_protocol(protocol: int) -> None:
 
 @pytest.mark.parametrize(("protocol", "text"), PICKLES.items())
 def test_pickles_of_another_interpreter(protocol: int, text: str) -> None:
-    """What another interpreter pickled, with any protocol, is the same usage here."""
+    """Pickles of another interpreter, with any protocol, are restored as the same usage."""
     restored = pickle.loads(base64.b64decode(text))
     assert type(restored) is RUsage
     assert restored == USAGE, protocol
@@ -214,7 +225,7 @@ def test_sum_of_several_starts_at_zero() -> None:
 
 @pytest.mark.parametrize("other", [VALUES, ("x",), ()], ids=repr)
 def test_plain_tuple_is_appended(other: tuple[Any, ...]) -> None:
-    """With a plain tuple on either side ``+`` is that of tuples."""
+    """``+`` with a plain tuple on either side concatenates."""
     assert USAGE + other == (*VALUES, *other)
     assert other + USAGE == (*other, *VALUES)
     assert type(USAGE + other) is type(other + USAGE) is tuple

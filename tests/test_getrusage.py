@@ -38,7 +38,7 @@ def test_peak_is_vmhwm(program: Callable[..., str]) -> None:
 
 @pytest.mark.parametrize("name", WHO)
 def test_fields_between_calls_of_resource(name: str) -> None:
-    """Each field lies between those of ``resource`` before and after, its native units converted."""
+    """Each field lies between the values of ``resource`` before and after, in uniform units."""
     who = getattr(resource, name)
     before = rusage.from_native(resource.getrusage(who))
     usage = rusage.getrusage(getattr(rusage, name))

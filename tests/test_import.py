@@ -1,6 +1,8 @@
-"""What ``import rusage`` brings, and where it can be imported."""
+"""The names and modules that ``import rusage`` provides, and where it can be imported."""
 
+import importlib.metadata
 import importlib.util
+import os
 import platform
 import shutil
 import subprocess
@@ -32,7 +34,9 @@ HEAVY = (
     "prometheus_client",
     "logging",
     "opentelemetry",
+    "importlib.metadata",
     "rusage._children.popen",
+    "rusage._memory",
     "rusage._process",
 )
 
@@ -46,20 +50,84 @@ def test_import_is_light(python: Callable[..., str]) -> None:
     assert python("-c", program).strip() == "[]"
 
 
-def test_public_names() -> None:
-    """``from rusage import *`` works, and names that the backend lacks do not exist."""
-    from rusage._backends import BACKEND
+def test_asyncio_needs_no_import(python: Callable[..., str]) -> None:
+    """``rusage.asyncio.run`` works after ``import rusage``, with an ``asyncio`` of the program beside it."""
+    program = """
+import sys, rusage
+assert "asyncio" not in sys.modules
+async def main():
+    return (await rusage.asyncio.run([sys.executable, "-c", "print(5)"], capture_output=True, text=True)).stdout
+import asyncio
+assert rusage.asyncio is not asyncio
+print(asyncio.run(main()), end="")
+"""
+    assert python("-c", program) == "5\n"
 
+
+def test_version() -> None:
+    """The version of the distribution, without a look at its metadata."""
+    assert rusage.__version__ == importlib.metadata.version("rusage")
+
+
+def test_public_names() -> None:
+    """``from rusage import *`` works; the error for any other name is Python's own."""
     names: dict[str, object] = {}
     exec("from rusage import *", names)  # noqa: S102 (a star import is allowed at module level only)
     assert set(rusage.__all__) == names.keys() - {"__builtins__"}
     assert len(set(rusage.__all__)) == len(rusage.__all__)
-    for name in BACKEND.absent:
-        assert name not in rusage.__all__
-        with pytest.raises(AttributeError, match=f"{BACKEND.name} has no {name}: "):
-            getattr(rusage, name)
     with pytest.raises(AttributeError, match=r"has no attribute 'nonsense'"):
         rusage.nonsense  # type: ignore[attr-defined]  # noqa: B018 (the point)
+
+
+EXTRAS = [
+    ("prometheus", "prometheus_client", "prometheus_client"),
+    ("prometheus", "prometheus_client.core", "prometheus_client"),
+    ("opentelemetry", "opentelemetry", "opentelemetry-api"),
+    ("opentelemetry", "opentelemetry.metrics", "opentelemetry-api"),
+]
+
+
+@pytest.mark.parametrize(("extra", "missing", "package"), EXTRAS)
+def test_missing_extra_is_named(extra: str, missing: str, package: str, python: Callable[..., str]) -> None:
+    """The error says what to install, and keeps the name of the module that is missing."""
+    parent = missing.partition(".")[0]
+    if missing != parent:
+        pytest.importorskip(parent)
+    program = f"""
+import sys
+class Missing:
+    def find_spec(name, *_):
+        if name == {missing!r}:
+            raise ModuleNotFoundError(name=name)
+sys.meta_path.insert(0, Missing)
+try:
+    import rusage.{extra}
+except ModuleNotFoundError as error:
+    assert isinstance(error.__cause__, ModuleNotFoundError)
+    print(error.name, error, sep=": ")
+"""
+    assert python("-c", program) == f"{missing}: rusage.{extra} needs {package}: pip install rusage[{extra}]\n"
+
+
+@pytest.mark.parametrize(("extra", "broken"), [("prometheus", "prometheus_client"), ("opentelemetry", "opentelemetry")])
+def test_broken_extra_says_what_it_lacks(extra: str, broken: str, tmp_path: Path, python: Callable[..., str]) -> None:
+    """An installed package that lacks a module of another one is not called missing."""
+    for module in "core", "metrics":
+        (tmp_path / broken).mkdir(exist_ok=True)
+        (tmp_path / broken / f"{module}.py").write_text("import no_such_module")
+    (tmp_path / broken / "__init__.py").touch()
+    program = f"""
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+try:
+    import rusage.{extra}
+except ModuleNotFoundError as error:
+    print(error)
+"""
+    assert python("-c", program) == "No module named 'no_such_module'\n"
+
+
+NOT_BUILT = shutil.ignore_patterns("*.so", "*.pyd", "_launcher", "__pycache__")
 
 
 def failed_import(folder: Path) -> str:
@@ -72,16 +140,28 @@ def failed_import(folder: Path) -> str:
 
 def test_missing_extension_says_how_to_build(tmp_path: Path) -> None:
     """In a source tree that nothing was built in, although cffi is missing too."""
-    copied = shutil.ignore_patterns("*.so", "*.pyd", "_launcher", "__pycache__")
-    shutil.copytree(Path(rusage.__file__).parent, tmp_path / "rusage", ignore=copied)
+    shutil.copytree(Path(rusage.__file__).parent, tmp_path / "rusage", ignore=NOT_BUILT)
     error = failed_import(tmp_path)
     assert error.startswith("ImportError: the extension module rusage._rusage is not built for this interpreter in ")
     assert "run 'python -m pip install -e .' in the source tree" in error
 
 
+def test_pytest_says_how_to_build(tmp_path: Path) -> None:
+    """There is one error, and not one for each file of tests."""
+    shutil.copytree(Path(rusage.__file__).parent, tmp_path / "rusage", ignore=NOT_BUILT)
+    for name in "conftest.py", "terminals.py", "test_units.py", "test_wait.py":
+        shutil.copy(Path(__file__).parent / name, tmp_path)
+    command = [sys.executable, "-m", "pytest", "-p", "no:rusage", "-p", "no:cacheprovider", str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, check=False, text=True, capture_output=True)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "python -m pip install -e . --group tests\n" in done.stderr
+    assert (done.stderr + done.stdout).count("is not built") == 1
+
+
 @pytest.mark.skipif(platform.python_implementation() == "PyPy", reason="PyPy has cffi built in")
 def test_missing_cffi_is_named(tmp_path: Path) -> None:
-    """With the extension in place the error is that of the module which is really missing."""
+    """With the extension in place, the error names the module that is missing."""
     shutil.copytree(Path(rusage.__file__).parent, tmp_path / "rusage")
     error = failed_import(tmp_path)
     # Python 3.15 adds advice.
@@ -101,26 +181,26 @@ def test_names_for_type_checkers(prefix: str, monkeypatch: pytest.MonkeyPatch) -
     backend = backend_on(backend_name(prefix), prefix, "99.0")
     monkeypatch.setattr(sys, "platform", prefix)
     seen = load("rusage._optional", Path(rusage.__file__).with_name("_optional.py")).__all__
-    every = {"RUSAGE_BOTH", "RUSAGE_CHILDREN", "RUSAGE_THREAD", "Process", "from_native", "wait3", "wait4"}
+    every = {"RUSAGE_BOTH", "RUSAGE_CHILDREN", "RUSAGE_THREAD", "Process", "from_native", "wait3", "wait4", "peak"}
     assert set(seen) == every - set(backend.absent)
 
 
-@pytest.mark.parametrize("system", [system for system, row in SYSTEMS.items() if row.absent])
+@pytest.mark.parametrize("system", ["Windows", "DragonFly BSD"])
 def test_missing_name_says_why(python: Callable[..., str], system: str) -> None:
-    """A name that a system lacks does not exist there, and the AttributeError says why."""
+    """A name that a system lacks is in neither ``dir`` nor ``__all__``; the AttributeError has the backend's reason."""
     row = SYSTEMS[system]
     program = f"""
 import collections, errno, operator, os, struct, sys, types
 sys.platform, os.uname = {row.platform!r}, lambda: types.SimpleNamespace(release={row.release!r})
 import rusage
-for name in sorted(rusage._BACKEND.absent):
-    assert name not in rusage.__all__
+for name in {row.absent.split()!r}:
+    assert name not in [*rusage.__all__, *dir(rusage)]
     try:
         getattr(rusage, name)
     except AttributeError as error:
         print(error.name, error)
 """
-    expected = [f"{name} {row.name or system} has no {name}: {why}" for name, why in sorted(row.absent.items())]
+    expected = [f"{name} {system} has no {name}: {row.backend.absent[name]}" for name in row.absent.split()]
     assert python("-c", program).splitlines() == expected
 
 
@@ -163,9 +243,10 @@ for interpreter in shared, own:
     assert [answer.split()[0] for answer in answers] == expected[: 2 if sys.version_info >= (3, 12) else 1]
 
 
-def test_dir_has_lazy_names(python: Callable[..., str]) -> None:
-    """Completion in a shell finds them."""
-    assert python("-c", "import rusage; print(set(rusage.__all__) - set(dir(rusage)))").strip() == "set()"
+def test_dir_has_public_names_only(python: Callable[..., str]) -> None:
+    """Completion in a shell finds the lazy names too."""
+    program = "import rusage; print(dir(rusage) == sorted([*rusage.__all__, 'asyncio']), hasattr(rusage, 'asyncio'))"
+    assert python("-c", program).split() == ["True", "True"]
 
 
 @pytest.mark.parametrize("first", ["", "import subprocess;"])
@@ -180,3 +261,18 @@ def test_lazy_names(first: str, python: Callable[..., str]) -> None:
         "print(before, hasattr(rusage, 'nonsense'))"
     )
     assert python("-c", program).split() == [str(bool(first)), "False"]
+
+
+def test_names_need_no_later_import(program: Callable[..., str]) -> None:
+    """A daemon may import them, and then change its root directory or its user."""
+    assert program("later_imports.py") == "[]\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may change its root directory")
+def test_first_use_after_chroot(program: Callable[..., str], tmp_path: Path) -> None:
+    """The error says what to do."""
+    first, *lines = program("later_imports.py", "chroot", str(tmp_path)).splitlines()
+    assert "cputime" in first
+    names = [name for name in ["run", "Popen", "Process", "peak", "rss"] if hasattr(rusage, name)]
+    for line, name in zip(lines, names, strict=True):
+        assert f"use 'from rusage import {name}' before it" in line

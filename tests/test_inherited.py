@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import subprocess
 import sys
@@ -16,9 +15,9 @@ from expected import SYSTEMS
 import rusage
 from rusage import RUsage
 from rusage._backends import BACKEND
-from rusage._backends._base import PEAK_UNKNOWN
+from rusage._backends._base import PEAK_AT_LEAST_PARENTS_INEXACT, PEAK_SAMPLED, PEAK_UNKNOWN
 from rusage._children import inherited as _inherited
-from rusage._children.inherited import child_fields, own_fields, parent_peak, read_inherited
+from rusage._children.inherited import own_fields, peak_bound, peak_margin, read_inherited
 from rusage._getrusage import WAITED, buffer_of, measured_of_a_child
 from rusage._rusage import lib
 
@@ -91,6 +90,8 @@ OWN: list[tuple[str, int, dict[str, object], tuple[str, ...]]] = [
     ("Linux", 2**40, {"floor": 300 * MIB, "margin": None}, NOTHING),
     ("Linux", 0, {"floor": 0, "margin": 0}, NOTHING),
     ("Linux without I/O accounting", 300 * MIB + MARGIN, {"floor": 300 * MIB}, PEAK),
+    ("Linux 6.1", MIB, {"isolated": True}, PEAK),
+    ("Linux 6.1", 2**40, {"floor": 300 * MIB, "margin": None}, NOTHING),
     ("FreeBSD", MIB, {"inherited": usage_with()}, PEAK + SIZES),
     ("FreeBSD", 0, {"inherited": usage_with()}, SIZES),
     ("FreeBSD", 300 * MIB, {"inherited": usage_with(300 * MIB, 5, 5, 5)}, NOTHING),
@@ -108,78 +109,52 @@ def test_own_fields_of_each_system(system: str, peak: int, known: dict[str, obje
     assert fields_of(system, peak, **known) == expected  # type: ignore[arg-type]  # of fields_of
 
 
-def test_every_system_has_a_row() -> None:
-    """A new backend needs its rule tested."""
-    assert {system for system, *_ in OWN} == set(SYSTEMS)
+def test_rule_of_each_system() -> None:
+    """Each rule is the expected one, and is tested above."""
+    assert {SYSTEMS[system].child_peak for system, *_ in OWN} == {row.child_peak for row in SYSTEMS.values()}
     for row in SYSTEMS.values():
         assert row.backend.child_peak == row.child_peak
 
 
-@pytest.mark.parametrize(
-    ("cpus", "page", "expected"),
-    [(1, 4096, 393216), (2, 4096, 786432), (16, 4096, 6 * MIB), (64, 4096, 96 * MIB), (64, 65536, 1536 * MIB)],
-)
-def test_error_of_linux_counters(cpus: int, page: int, expected: int) -> None:
-    """CPUs x max(32, 2 x CPUs) pages for each of three counters: 96 MiB at 64 CPUs."""
-    assert _inherited.counters_error(cpus, page) == expected
+def test_margin_is_twice_the_error() -> None:
+    """Both readings have it; without it nothing is known."""
+    error = rusage.fields["ru_maxrss"].error
+    assert peak_margin() == (None if error is None else 2 * error)
 
 
-@pytest.mark.skipif(not hasattr(os, "uname"), reason="Windows has no kernel release")
-@pytest.mark.parametrize(
-    ("release", "cpus", "expected"),
-    [
-        ("6.18.44-generic", 64, 192 * MIB),
-        ("6.2.0", 2, MARGIN),
-        ("10.0.1", 2, MARGIN),
-        ("6.1.0-40-amd64", 2, None),  # the error depends on the threads
-        ("5.15.167.4-microsoft-standard-WSL2", 2, None),
-        ("unheard of", 2, None),
-        ("6.18.44", None, None),
-    ],
-)
-def test_margin_of_linux(release: str, cpus: int | None, expected: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error of two readings; unknown before 6.2 and where the kernel does not name its CPUs."""
-    name = os.uname_result(("Linux", "host", release, "version", "machine"))
-    monkeypatch.setattr(os, "uname", lambda: name)
-    monkeypatch.setattr(_inherited, "present_cpus", lambda: cpus)
-    monkeypatch.setattr(_inherited, "getpagesize", lambda: 4096)
-    assert _inherited.peak_margin() == expected
+def test_no_margin_without_an_error(python: Callable[..., str]) -> None:
+    """Where no file can be opened, Linux's error is unknown; other systems have none."""
+    pytest.importorskip("resource", reason="this system has no RLIMIT_NOFILE")
+    program = (
+        "import resource\n"
+        "from rusage._children.inherited import peak_margin\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))\n"
+        "print(peak_margin())"
+    )
+    assert python("-c", program) == "None\n"
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("0\n", 1), ("0-63\n", 64), ("0-3,8\n", 5), ("0,2-3,6-9\n", 7), ("\n", None), ("x-y\n", None)],
-)
-def test_present_cpus(text: str, expected: int | None, tmp_path: Path) -> None:
-    """The kernel writes a list of ranges."""
-    path = tmp_path / "present"
-    path.write_text(text)
-    assert _inherited.present_cpus(str(path)) == expected
-    assert _inherited.present_cpus(str(tmp_path / "missing")) is None
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_getaffinity") or sys.platform != "linux", reason="Linux's, not on PyPy")
-def test_present_cpus_not_below_usable() -> None:
-    """No process can use a CPU that is not present."""
-    present = _inherited.present_cpus()
-    if present is None:
-        pytest.skip(reason="no /sys here")
-    assert present >= len(os.sched_getaffinity(0))
-
-
-def test_parent_peak_outlives_a_reset(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernel's figure falls when the peak is reset; what a child inherited does not."""
-    monkeypatch.setattr(_inherited, "_peak", 0)
-    readings = iter([50, 70, 20, 80])
-    monkeypatch.setattr(_inherited, "maxrss", lambda: next(readings))
-    assert [parent_peak() for _ in range(4)] == [50, 70, 70, 80]
+@pytest.mark.parametrize(("peak", "sampled"), [(5 * MIB, 5 * MIB), (0, None)])
+def test_peak_bound(peak: int, sampled: int | None) -> None:
+    """A sampled peak includes the child's own samples; without a sample, and by the other rules, nothing is known."""
+    for row in SYSTEMS.values():
+        expected = sampled if row.child_peak == PEAK_SAMPLED else None
+        assert peak_bound(row.child_peak, usage_with(peak)) == expected
 
 
 @pytest.mark.skipif("ru_maxrss" not in rusage.measured(), reason="this system measures no peak")
-def test_parent_peak_is_maxrss() -> None:
-    """Without a reset it is the process's own peak."""
-    before = rusage.maxrss()
-    assert before <= parent_peak() <= rusage.maxrss()
+def test_parent_peak_is_maxrss(python: Callable[..., str]) -> None:
+    """Without a reset it is the process's own peak, also when that rises. After a reset: see test_memory.py."""
+    program = (
+        "import rusage\n"
+        "from rusage._children.inherited import parent_peak\n"
+        "print(rusage.maxrss(), parent_peak(), rusage.maxrss())\n"
+        "hold = b'x' * (64 << 20)\n"
+        "print(rusage.maxrss(), parent_peak(), rusage.maxrss())"
+    )
+    for line in python("-c", program).splitlines():
+        before, peak, after = map(int, line.split())
+        assert before <= peak <= after
 
 
 def test_keep_fields() -> None:
@@ -191,14 +166,23 @@ def test_keep_fields() -> None:
     )
 
 
-def test_no_margin_for_isolated_children(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The usual way on Linux opens no file."""
-    monkeypatch.setattr(_inherited, "BACKEND", SYSTEMS["Linux"].backend)
-    monkeypatch.setattr(_inherited, "WAITED", WAITED | {"ru_maxrss"})
-    monkeypatch.setattr(_inherited, "peak_margin", lambda: pytest.fail("computed"))
-    usage = usage_with(MIB)
-    assert child_fields(usage, isolated=True) == WAITED | {"ru_maxrss"}
-    assert child_fields(usage) == WAITED - {"ru_maxrss"}
+@pytest.mark.parametrize(("isolated", "own"), [(True, {"ru_maxrss"}), (False, set())])
+def test_no_margin_for_isolated_children(own: set[str], *, isolated: bool) -> None:
+    """The usual way on Linux opens no file; nor does a start where nothing is known of the parent's peak."""
+
+    def margin() -> int:
+        pytest.fail("computed")
+
+    known = own_fields(
+        PEAK_AT_LEAST_PARENTS_INEXACT,
+        frozenset({"ru_maxrss"}),
+        usage_with(MIB),
+        isolated=isolated,
+        floor=None,
+        inherited=None,
+        margin=margin,
+    )
+    assert known == own
 
 
 # --- Real children ----------------------------------------------------------------------------------------------------
@@ -218,7 +202,7 @@ def test_inherited_peak_is_not_measured(python: Callable[..., str]) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the margin of Linux")
 def test_larger_child_has_its_own_peak(python: Callable[..., str]) -> None:
     """Started without the launcher, a child is measured if it exceeds its parent's peak by more than the error."""
-    if _inherited.peak_margin() is None:
+    if peak_margin() is None:
         pytest.skip(reason="the error of this kernel's peak is not known")
     rows = [line.split() for line in python(str(DIRECT), "large", "2").splitlines()]
     assert [own for _, own in rows] == ["True", "True"]
@@ -228,7 +212,10 @@ def test_larger_child_has_its_own_peak(python: Callable[..., str]) -> None:
 
 
 def test_read_inherited_asks_for_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The C function gets the pid and fills the record; a failure means that nothing is known."""
+    """The C function gets the pid and fills the record; a failure means that nothing is known.
+
+    It is replaced: only FreeBSD has it, where ``test_read_inherited_of_a_real_process`` reads by the real one.
+    """
     asked: list[int] = []
 
     def of_process(pid: int, call: Call) -> int:
@@ -244,16 +231,18 @@ def test_read_inherited_asks_for_the_child(monkeypatch: pytest.MonkeyPatch) -> N
     assert asked == [77, 4]
 
 
-def test_read_inherited_without_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_inherited_without_the_call() -> None:
     """Only FreeBSD's C has it."""
     assert hasattr(lib, "rusage_of_process") == sys.platform.startswith("freebsd")
-    monkeypatch.setattr(_inherited, "_of_process", None)
-    assert read_inherited(os.getpid()) is None
+    assert (read_inherited(os.getpid()) is None) == (not sys.platform.startswith("freebsd"))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("freebsd"), reason="kern.proc.pid of FreeBSD")
 def test_read_inherited_of_a_real_process() -> None:
-    """Of this process it lies between two getrusage calls; of a zombie it is what wait4 then returns."""
+    """The usage lies between two getrusage calls; a zombie's peak equals the one that wait4 then returns.
+
+    The zombie's last thread is counted twice; the rules use only the peak, and whether there was a sample.
+    """
     before = rusage.getrusage(rusage.RUSAGE_SELF)
     reading = read_inherited(os.getpid())
     after = rusage.getrusage(rusage.RUSAGE_SELF)
@@ -266,18 +255,9 @@ def test_read_inherited_of_a_real_process() -> None:
     _, status, usage = rusage.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     assert zombie is not None
-    assert zombie[2:] == usage[2:]
+    assert zombie.ru_maxrss == usage.ru_maxrss
+    for name in ("ru_ixrss", "ru_idrss", "ru_isrss", "ru_minflt"):
+        once, counted = getattr(usage, name), getattr(zombie, name)
+        assert bool(counted) == bool(once), name
+        assert once <= counted <= 2 * once + 1, name  # the integrals are rounded
     assert read_inherited(child.pid) is None
-
-
-def test_no_report_reads_childrens_usage() -> None:
-    """The peak of CHILDREN and BOTH has inherited ones in it: no module but those that offer the names uses them."""
-    names = {"RUSAGE_CHILDREN", "RUSAGE_BOTH"}
-    using = set()
-    for path in Path(rusage.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if {getattr(node, "id", None), getattr(node, "attr", None), getattr(node, "name", None)} & names:
-                using.add(path.name)
-    # These read the counters and times of CHILDREN without the peak: see the tests of both.
-    using -= {"prometheus.py", "_pytest_phases.py"}
-    assert using <= {"__init__.py", "_optional.py", "_base.py", "_getrusage.py"}

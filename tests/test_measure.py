@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import functools
 import inspect
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 import rusage
+from rusage._measure import figures
 
 
 def spin(seconds: float) -> None:
@@ -146,7 +148,7 @@ def test_who_selects_the_thread() -> None:
 
 
 def test_decorates_functions() -> None:
-    """Each call is measured by itself, recursive ones too; the figures are those of the call that ended last."""
+    """Each call is measured by itself, recursive ones too; the figures describe the call that ended last."""
     meter = rusage.measure()
 
     @meter
@@ -206,7 +208,7 @@ class Numbers:
 
 @pytest.mark.parametrize("work", [Slow(), functools.partial(Slow(), 0.05), functools.partial(Slow().__call__, 0.05)])
 def test_decorates_objects_with_async_call(work: Any) -> None:
-    """They are measured as a coroutine function is: until what they return was awaited."""
+    """They are measured like coroutine functions: until the returned awaitable has been awaited."""
     meter = rusage.measure()
     decorated = meter(work)
     assert inspect.iscoroutinefunction(decorated)
@@ -216,7 +218,7 @@ def test_decorates_objects_with_async_call(work: Any) -> None:
 
 
 def test_refuses_objects_with_generator_call() -> None:
-    """The body of ``__call__`` runs as late as that of a generator function."""
+    """The body of ``__call__`` runs as late as the body of a generator function."""
     with pytest.raises(TypeError, match="generator"):
         rusage.measure()(Numbers())
 
@@ -229,3 +231,25 @@ def test_refuses_generator_functions() -> None:
 
     with pytest.raises(TypeError, match="generator"):
         rusage.measure()(generator)
+
+
+def test_repr_shows_figures() -> None:
+    """The CPU time and the elapsed time of one reading, and the peak only if that was asked for; it never raises."""
+    block = rusage.measure()
+    assert repr(block) == "<rusage.measure: nothing has been measured yet>"
+    with block:
+        spin(0.01)
+        assert re.fullmatch(r"<rusage.measure: cputime=\d+\.\d{6} s, elapsed=\d+\.\d{6} s>", str(block))
+    cputime = f"{block.usage.ru_utime + block.usage.ru_stime:.6f} s"
+    assert repr(block) == f"<rusage.measure: cputime={cputime}, elapsed={block.elapsed:.6f} s>"
+    with rusage.measure(reset_peak=True) as block:
+        pass
+    peak = f"{block.peak / 2**20:.1f} MiB" if "peak" in block.measured else "not measured"
+    assert f", peak={peak}, " in repr(block)
+
+
+def test_figures_that_are_not_measured() -> None:
+    """Half of the CPU time is none."""
+    for measured in frozenset[str](), frozenset({"ru_utime"}), frozenset({"ru_stime", "ru_maxrss"}):
+        text = figures(rusage.RUsage.zero, measured, None, 1.5)
+        assert text == "cputime=not measured, peak=not measured, elapsed=1.500000 s"

@@ -1,4 +1,4 @@
-"""What is measured, and what the fields mean here."""
+"""The measured fields, and their meanings on this system."""
 
 import sys
 from pathlib import Path

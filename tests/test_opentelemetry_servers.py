@@ -55,13 +55,15 @@ COUNTS_HERE = {
     if field in rusage.measured() and rusage.fields[field].unit == unit
 }
 UPTIME = ["process_uptime_seconds"] if BACKEND.uptime is not None else []
-PEAK = ["rusage_maxrss_bytes"] if "ru_maxrss" in rusage.measured() else []
+MEMORY = ["process_memory_usage_bytes"] if "rss" not in BACKEND.absent else []
+PEAK_NAME = "rusage_maxrss_bytes" if "peak" in BACKEND.absent else "rusage_peak_bytes"
+PEAK = [PEAK_NAME] if "ru_maxrss" in rusage.measured() else []
 
 
 def answers(server: Server) -> dict[str, float]:
     """Return what a server has of each series, and fail if it has others."""
     found = {}
-    for series in *TIMES, *COUNTS_HERE, *UPTIME, *PEAK:
+    for series in *TIMES, *COUNTS_HERE, *UPTIME, *MEMORY, *PEAK:
         server.wait_for_scrape(series, 0)
         (result,) = server.query(series)
         found[series] = float(result["value"][1])
@@ -80,6 +82,8 @@ def check(found: dict[str, float], before: dict[str, Any], after: dict[str, Any]
         assert field != "ru_nvcsw" or found[series] >= 1000
     for series in UPTIME:
         assert before["uptime"] <= found[series] <= age + 1 / os.sysconf("SC_CLK_TCK")
+    for series in MEMORY:  # what it holds; PyPy may hold several times as much
+        assert 200 * 2**20 < found[series] <= after["ru_maxrss"] * BACKEND.maxrss_bytes + 2**22
     for series in PEAK:
         # ru_maxrss may have an error, or include the peak of the process that started the program.
         assert 200 * 2**20 < found[series] <= after["ru_maxrss"] * BACKEND.maxrss_bytes + 2**22

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the programs that run here are those of a Unix")
+@pytest.mark.skipif(sys.platform == "win32", reason="the programs that run here need Unix")
 @pytest.mark.skipif(importlib.util.find_spec("gevent") is None, reason="gevent is not installed")
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_gevent(when: str, program: Callable[..., str]) -> None:

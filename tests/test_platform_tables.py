@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import guide_tables
 import platform_tables
 import pytest
+from system_words import KNOWN, SYSTEMS
 
 from rusage._fields import FIELDS
 
@@ -16,27 +18,50 @@ if TYPE_CHECKING:
     from rusage._backends._base import Backend
 
 # Some cells as they have to read.
-MATRIX = {
-    "ru_maxrss": {"Linux": "bytes", "macOS": "bytes", "NetBSD": "bytes", "illumos": "-", "Cygwin": "-"},
-    "ru_ixrss": {"Linux": "-", "FreeBSD": "byte-seconds", "OpenBSD": "byte-seconds", "NetBSD": "-"},
-    "ru_inblock": {"Linux": "512-byte units", "macOS": "-", "FreeBSD": "operations", "illumos": "operations"},
-    "ru_nvcsw": {"Linux": "switches", "macOS": "-", "FreeBSD": "switches"},
-    "RUSAGE_THREAD": {"Linux": "yes", "macOS": "partly", "OpenBSD": "partly", "NetBSD": "-"},
-    "RUSAGE_CHILDREN": {"Linux": "yes", "Windows": "-", "Cygwin": "yes", "Haiku": "-"},
-    "wait4": {"Linux": "yes", "illumos": "partly", "Windows": "-"},
+FIELDS_OF = {
+    "Linux": ["bytes", "-", "yes", "-", "512-byte units", "-", "-", "yes"],
+    "macOS": ["bytes", "-", "yes", "-", "-", "yes", "yes", "-"],
+    "OpenBSD": ["bytes", "byte-seconds", "yes", "-", "operations", "yes", "yes", "yes"],
+    "illumos": ["-", "-", "yes", "yes", "operations", "yes", "yes", "yes"],
+    "Windows": ["bytes", "-", "`ru_minflt`", "-", "-", "-", "-", "-"],
+}
+NAMES_OF = {
+    "Linux": ["yes", "yes", "yes", "yes", "yes", "partly", "yes", "yes"],
+    "illumos": ["yes", "yes", "yes", "partly", "yes", "-", "-", "yes"],
+    "Windows": ["-", "-", "partly", "-", "-", "partly", "yes", "yes"],
+    "another Unix": ["yes", "yes", "-", "-", "yes", "-", "-", "-"],
 }
 LINES = {
     "macOS": "- `RUSAGE_THREAD`: only `ru_utime`, `ru_stime`",
     "OpenBSD": "- `RUSAGE_THREAD`: not `ru_ixrss`, `ru_idrss`, `ru_isrss`",
-    "NetBSD": "- `RUSAGE_THREAD`: not provided: its getrusage(2) knows the process and its children only",
+    "NetBSD": "- `RUSAGE_THREAD`: not provided: its getrusage(2) reports only the process and its children",
     "illumos": "- `wait3`: only `ru_utime`, `ru_stime`",
     "Windows": "- `run`, `Popen`: the peak of a child: always measured; it is the child's own",
-    "Haiku": "- `run`, `Popen`: nothing of a child",
+    "another Unix": "- `run`, `Popen`: nothing of a child",
 }
 SUMMARY = {
-    "Linux": ["bytes", "microseconds", "yes", "yes, own peak", "times, peak, faults"],
-    "DragonFly BSD": ["bytes, sampled", "ticks", "-", "yes, no peak", "-"],
-    "illumos": ["-", "microseconds", "yes", "times", "-"],
+    "Linux": ["bytes", "yes", "microseconds", "yes", "yes, own peak", "times, peak, faults"],
+    "DragonFly BSD": ["bytes, sampled", "-", "ticks", "-", "yes, no peak", "-"],
+    "illumos": ["-", "-", "microseconds", "yes", "times", "-"],
+}
+
+
+# Rows of the guides' tables as they have to read, or parts of them.
+GUIDES = {
+    "peaks": [
+        "| NetBSD | updated at page faults, since NetBSD 10; on ports without pmap statistics, the current size |"
+    ],
+    "reasons": [
+        "| macOS | `ru_oublock` | the kernel counts only writes of its buffer cache |",
+        "| NetBSD | `ru_ixrss`, `ru_idrss`, `ru_isrss` | the kernel reports the size at the time of the call |",
+    ],
+    "children": [
+        "| macOS, Windows | always measured; it is the child's own |",
+        "| illumos | not measured; only `ru_utime`, `ru_stime` are |",
+    ],
+    "inherited": ["| NetBSD | at least the parent's: `fork` copies it |", "| illumos | not measured |"],
+    "clocks": ["| OpenBSD | counted in whole ticks of the statistics clock; 0 before the first tick |"],
+    "processes": ["| NetBSD | times, faults, block I/O, messages, signals | 1 microsecond | everyone's |"],
 }
 
 
@@ -48,27 +73,50 @@ def cells(line: str) -> list[str]:
 @pytest.mark.parametrize("path", platform_tables.FILES, ids=lambda path: path.name)
 def test_tables_are_up_to_date(path: Path) -> None:
     """``python tests/tools/platform_tables.py`` writes them."""
-    text = path.read_text(encoding="utf-8")
-    assert text == platform_tables.with_tables(text, platform_tables.FILES[path]())
+    assert path.read_text(encoding="utf-8") == platform_tables.written(path)
 
 
 @pytest.mark.parametrize("system", SUMMARY)
 def test_readme_rows(system: str) -> None:
     """Peak, times, threads, children and other processes; how it was tested is not checked."""
-    rows = [cells(line) for line in platform_tables.summary().splitlines()]
+    rows = [cells(line) for line in guide_tables.summary().splitlines()]
     row = next(row for row in rows if row[0] == system)
     assert row[1:-1] == SUMMARY[system]
 
 
-@pytest.mark.parametrize("name", MATRIX)
-def test_overview_rows(name: str) -> None:
-    """For each system what it measures, in which unit, and which names it has."""
-    head, _, *rows = [cells(line) for line in platform_tables.matrix()]
-    row = dict(zip(head, next(row for row in rows if row[0] == f"`{name}`"), strict=True))
-    assert MATRIX[name] == {system: row[system] for system in MATRIX[name]}
+@pytest.mark.parametrize("name", GUIDES)
+def test_rows_of_the_guides(name: str) -> None:
+    """Each has the rows above, and no cell is empty: a backend lacks no fact that the guides tell of a system."""
+    lines: list[str] = getattr(guide_tables, name)().splitlines()
+    assert set(GUIDES[name]) <= set(lines)
+    assert all(cell for line in lines for cell in cells(line))
 
 
-@pytest.mark.parametrize("backend", platform_tables.SYSTEMS, ids=lambda backend: backend.name)
+def test_guides_have_all_systems() -> None:
+    """All systems with a backend of their own; the table of other processes, all systems with ``Process``."""
+    for name in GUIDES:
+        systems = [
+            system for line in getattr(guide_tables, name)().splitlines() for system in cells(line)[0].split(", ")
+        ]
+        if name in {"children", "inherited", "clocks"}:
+            assert sorted(systems[2:]) == sorted(backend.name for backend in KNOWN)
+        elif name == "processes":
+            assert systems[2:] == [backend.name for backend in KNOWN if "Process" not in backend.absent]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [(platform_tables.measured_fields(), FIELDS_OF), (platform_tables.provided_names(), NAMES_OF)],
+    ids=["fields", "names"],
+)
+def test_overview_rows(written: list[str], expected: dict[str, list[str]]) -> None:
+    """A row for each system: what it measures, in which unit, and which names it has."""
+    rows = {system: row for system, *row in map(cells, written[2:])}
+    assert list(rows) == [backend.name for backend in SYSTEMS]
+    assert expected == {system: rows[system] for system in expected}
+
+
+@pytest.mark.parametrize("backend", SYSTEMS, ids=lambda backend: backend.name)
 def test_section_of_a_system(backend: Backend) -> None:
     """It has each field with its source; a field without a unit is one that is not measured."""
     lines = platform_tables.section(backend)
@@ -83,4 +131,4 @@ def test_section_of_a_system(backend: Backend) -> None:
 def test_sections_name_the_notes() -> None:
     """Each note of a backend stands on the page."""
     text = re.sub(r"\\\*", "*", platform_tables.PAGE.read_text(encoding="utf-8"))
-    assert [note for system in platform_tables.SYSTEMS for note in system.notes.values() if note not in text] == []
+    assert [note for system in SYSTEMS for note in system.notes.values() if note not in text] == []

@@ -17,12 +17,14 @@ from typing import Any
 import pytest
 
 import rusage
+from rusage._backends.linux import counters_error, present_cpus
 
-resource = pytest.importorskip("resource", reason="the programs that run here are those of a Unix")
+resource = pytest.importorskip("resource", reason="the programs that run here need Unix")
 
 LINUX = sys.platform == "linux"
 MIB = 2**20
 TIME = Path("/usr/bin/time")
+# Shared memory. Linux 5.10 counts its first use as major faults, later kernels as minor ones.
 TOUCH = "import mmap; m = mmap.mmap(-1, {mib} << 20); [m.__setitem__(at, 1) for at in range(0, len(m), 4096)]"
 
 linux_only = pytest.mark.skipif(not LINUX, reason="the launcher is Linux's: elsewhere a child's peak is its own anyway")
@@ -54,18 +56,19 @@ def time_says(command: list[str]) -> int:
 
 @gnu_time
 def test_peaks_from_a_large_process(program: Callable[..., str]) -> None:
-    """By ``run``, ``Popen``, asyncio and the command: those of GNU time. By subprocess and wait4: over 1 GiB."""
+    """``run``, ``Popen``, asyncio and the command report GNU time's peak; subprocess and wait4 over 1 GiB."""
     touch = [sys.executable, "-c", TOUCH.format(mib=100)]
     nested = ["/bin/sh", "-c", '"$0" -c "$1"; true', sys.executable, TOUCH.format(mib=100)]
     commands = [["true"], touch, nested]
     expected = [time_says(command) for command in commands]
     seen = json.loads(program("own_peaks.py", json.dumps(commands)))
     assert min(seen.pop("wait4")) > 1 << 30
+    error = counters_error(present_cpus() or 1, rusage.getpagesize())
     for way, peaks in seen.items():
-        assert abs(peaks[0] - expected[0]) <= 512 * 1024, (way, peaks, expected)
+        assert abs(peaks[0] - expected[0]) <= max(512 * 1024, error), (way, peaks, expected)
         # The loader and a collector's timing make a megabyte of difference from run to run on some interpreters.
         for peak, other in zip(peaks[1:], expected[1:], strict=True):
-            assert abs(peak - other) <= MIB, (way, peaks, expected)
+            assert abs(peak - other) <= max(MIB, error), (way, peaks, expected)
 
 
 @linux_only
@@ -78,14 +81,14 @@ def test_child_that_is_not_isolated() -> None:
 
 
 def test_cpu_time_and_faults() -> None:
-    """A child that uses 0.3 s of CPU time has it, an idle one does not, and this process is not included."""
+    """A child that uses 0.3 s of CPU time has it; one that sleeps has none of that time, and none of this process."""
     end = time.process_time() + 0.5
     while time.process_time() < end:
         pass
     busy = rusage.run([sys.executable, "-c", "import time\nwhile time.process_time() < .3: pass"], check=True)
     idle = rusage.run([sys.executable, "-c", "import time; time.sleep(.3)"], check=True)
     assert 0.3 <= busy.rusage.ru_utime + busy.rusage.ru_stime <= busy.elapsed + 0.05
-    assert idle.rusage.ru_utime + idle.rusage.ru_stime < 0.3
+    assert idle.rusage.ru_utime + idle.rusage.ru_stime <= idle.elapsed - 0.3 + 0.05
     assert idle.elapsed >= 0.3
     assert busy.rusage.ru_minflt > 0
 
@@ -98,7 +101,9 @@ def test_usage_lies_within_rusage_children() -> None:
     assert done.rusage.ru_utime + done.rusage.ru_stime > 0
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert done.rusage.ru_utime + done.rusage.ru_stime <= spent + 0.001
-    assert 20 * MIB // rusage.getpagesize() // 2 <= done.rusage.ru_minflt <= after.ru_minflt - before.ru_minflt
+    assert done.rusage.ru_minflt <= after.ru_minflt - before.ru_minflt
+    assert done.rusage.ru_majflt <= after.ru_majflt - before.ru_majflt
+    assert done.rusage.ru_minflt + done.rusage.ru_majflt >= 20 * MIB // rusage.getpagesize() // 2
 
 
 # --- subprocess's behaviour ------------------------------------------------------------------------------------------
@@ -145,6 +150,35 @@ def test_elapsed() -> None:
     kept = process.elapsed
     process.poll()
     assert process.elapsed == kept == rusage.CompletedProcess(process, None, None).elapsed
+
+
+def test_repr_shows_figures() -> None:
+    """It begins as in subprocess; while the child runs it is the same."""
+    command = [sys.executable, "-c", "print(1)"]
+    options: list[dict[str, Any]] = [{}, {"capture_output": True}, {"preexec_fn": lambda: None}]
+    for keywords in options:
+        done: rusage.CompletedProcess[Any] = rusage.run(command, **keywords)
+        as_usual = subprocess.CompletedProcess(command, 0, done.stdout, done.stderr)
+        assert repr(done) == f"{repr(as_usual)[:-1]}, {expected_figures(done)})"
+    with rusage.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        assert repr(process) == "<Popen: returncode: None args: ['cat']>"
+    assert repr(process) == f"<Popen: returncode: 0 args: ['cat'], {expected_figures(process)}>"
+
+
+def test_repr_without_figures() -> None:
+    """Another caller has waited for the child."""
+    process = rusage.Popen(["true"])
+    os.waitpid(process.pid, 0)
+    process.wait()
+    figures = f"cputime=not measured, peak=not measured, elapsed={process.elapsed:.6f} s"
+    assert repr(process) == f"<Popen: returncode: 0 args: ['true'], {figures}>"
+
+
+def expected_figures(child: Any) -> str:
+    """Return what a repr says of a child whose times are measured."""
+    peak = f"{child.rusage.ru_maxrss / 2**20:.1f} MiB" if "ru_maxrss" in child.measured else "not measured"
+    cputime = child.rusage.ru_utime + child.rusage.ru_stime
+    return f"cputime={cputime:.6f} s, peak={peak}, elapsed={child.elapsed:.6f} s"
 
 
 def test_run_as_subprocess_run() -> None:
@@ -323,8 +357,16 @@ def test_file_descriptors_as_in_subprocess(close_fds: bool) -> None:  # noqa: FB
     os.close(write)
 
 
-def test_interrupted_run_leaves_no_child() -> None:
-    """The exception of a signal's handler propagates from ``run``, and the child has been reaped."""
+def test_interrupted_run_leaves_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exception of a signal's handler propagates from ``run``, and the child has been reaped.
+
+    The signal arrives after the start, during which ``subprocess`` would leave the child.
+    """
+    communicate = rusage.Popen.communicate
+
+    def soon_interrupted(*args: Any, **keywords: Any) -> Any:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        return communicate(*args, **keywords)
 
     class Stop(Exception):  # noqa: N818 (not an error)
         pass
@@ -332,9 +374,9 @@ def test_interrupted_run_leaves_no_child() -> None:
     def stop(*_: object) -> None:
         raise Stop
 
+    monkeypatch.setattr(rusage.Popen, "communicate", soon_interrupted)
     before = signal.signal(signal.SIGALRM, stop)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.2)
         with pytest.raises(Stop):
             rusage.run(["sleep", "60"])
     finally:

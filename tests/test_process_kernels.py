@@ -1,4 +1,4 @@
-"""``Process`` on systems without a handle for a process: their C, compiled here, against made-up kernels.
+"""``rss`` and ``Process`` on systems without a handle for a process: their C, compiled here, against made-up kernels.
 
 The kernels are in ``tests/programs/kernels``. Each has one process, whose start time and other numbers can be set.
 """
@@ -6,6 +6,7 @@ The kernels are in ``tests/programs/kernels``. Each has one process, whose start
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,8 @@ HEADERS = {
     "freebsd": ["sys/sysctl.h", "sys/proc.h", "sys/user.h"],
     "netbsd": ["sys/sysctl.h"],
     "openbsd": ["sys/sysctl.h"],
+    "dragonfly": ["sys/kinfo.h", "sys/sysctl.h"],
+    "illumos": ["procfs.h"],
     "macos": [
         "TargetConditionals.h",
         "libproc.h",
@@ -42,6 +45,7 @@ HEADERS = {
         "sys/sysctl.h",
     ],
 }
+WITHOUT_PROCESS = ["dragonfly", "illumos"]
 BY_BOOT = ["freebsd", "openbsd"]  # whose start times move when the clock is set
 
 TIMES = (1.25, 0.500001)
@@ -82,9 +86,9 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return compile_for
 
 
-@pytest.fixture(params=HEADERS)
+@pytest.fixture(params=[system for system in HEADERS if system not in WITHOUT_PROCESS])
 def system(request: pytest.FixtureRequest) -> str:
-    """Return the name of each system."""
+    """Return the name of each system that has ``Process``."""
     name: str = request.param
     return name
 
@@ -118,18 +122,46 @@ def test_figures(system: str, run: Run) -> None:
     assert closed == [0]
 
 
+PAGE = os.sysconf("SC_PAGESIZE") if hasattr(os, "sysconf") else 0
+# What one of the kernel's unit is in bytes.
+RSS_UNITS = {"freebsd": PAGE, "netbsd": PAGE, "openbsd": PAGE, "dragonfly": PAGE, "illumos": 1024, "macos": 1}
+
+
+def test_units_of_rss() -> None:
+    """There is one for each system above."""
+    assert RSS_UNITS.keys() == HEADERS.keys()
+
+
+@pytest.mark.parametrize("system", HEADERS, indirect=True)
+def test_rss_of_this_process(system: str, run: Run) -> None:
+    """In bytes, in spite of 32 bits; an error is a negative errno."""
+    unit = RSS_UNITS[system]
+    assert run("own_rss set rss 0 own_rss set rss 2000000001 own_rss") == [[1234 * unit], [0], [2000000001 * unit]]
+    expected = errno.ENOTSUP if system == "macos" else errno.EPERM
+    assert run(f"set failure {errno.EPERM} own_rss set failure 0 own_rss") == [[-expected], [1234 * unit]]
+    if system != "macos":
+        assert run("set reply 4 own_rss") == [[-errno.EINVAL]]
+
+
+def test_rss_of_another_process(system: str, run: Run) -> None:
+    """As of this one, and of the process that was opened."""
+    opened, size, larger = run("open 77 rss set rss 2000000001 rss")
+    assert opened[0] == 0
+    assert (size, larger) == ([1234 * RSS_UNITS[system]], [2000000001 * RSS_UNITS[system]])
+
+
 @pytest.mark.parametrize("start", [998, 1002, 2000000])
 def test_reused_number(run: Run, start: int) -> None:
     """A process that was started at another time is another process."""
-    opened, got, maxrss, cputime = run(f"open 77 set start {start} get maxrss cputime")
+    opened, got, maxrss, cputime, rss = run(f"open 77 set start {start} get maxrss cputime rss")
     assert opened[0] == 0
     assert got[0] == errno.ESRCH
-    assert maxrss == cputime == [-errno.ESRCH]
+    assert maxrss == cputime == rss == [-errno.ESRCH]
 
 
 def test_process_that_has_ended(system: str, run: Run) -> None:
     """A zombie has ended, whether or not the kernel still has its figures."""
-    assert [line[0] for line in run("open 77 set zombie 1 get")] == [0, errno.ESRCH]
+    assert [line[0] for line in run("open 77 set zombie 1 get rss")] == [0, errno.ESRCH, -errno.ESRCH]
     assert [line[0] for line in run("set zombie 1 open 77")] == [errno.ESRCH]
     if system == "macos":
         assert [line[0] for line in run("open 77 set ended 1 get")] == [0, errno.ESRCH]
@@ -141,9 +173,13 @@ def test_number_of_another(run: Run) -> None:
 
 
 def test_errors_of_the_kernel(system: str, run: Run) -> None:
-    """They are passed on, at opening and later."""
+    """They are raised, at opening and later."""
     assert run(f"set failure {errno.EPERM} open 77") == [failed(errno.EPERM)]
-    assert run(f"open 77 set failure {errno.EPERM} get cputime")[1:] == [failed(errno.EPERM), [-errno.EPERM]]
+    assert run(f"open 77 set failure {errno.EPERM} get cputime rss")[1:] == [
+        failed(errno.EPERM),
+        [-errno.EPERM],
+        [-errno.EPERM],
+    ]
     expected = errno.EINVAL if system == "macos" else errno.ESRCH
     assert run("set reply 0 open 77") == [failed(expected)]
     assert run("open 77 set reply 4 get")[1] == failed(errno.EINVAL)
@@ -158,14 +194,14 @@ def test_clock_that_is_set(system: str, run: Run) -> None:
 
 @pytest.mark.parametrize("system", ["openbsd"], indirect=True)
 def test_rounding_of_the_start(run: Run) -> None:
-    """The sum of two times in nanoseconds may be a microsecond larger than that of the rounded ones."""
+    """The sum of two times in nanoseconds may be a microsecond larger than the sum of the rounded ones."""
     assert [line[0] for line in run("open 77 set rounding 999 get")] == [0, 0]
     assert [line[0] for line in run("set rounding 999 open 77 set rounding 0 get")] == [0, 0]
 
 
 @pytest.mark.parametrize("system", ["freebsd"], indirect=True)
 def test_usage_of_a_zombie_on_freebsd(run: Run) -> None:
-    """What the rules for children need: zombies too, but no other process and no other layout."""
+    """rusage_of_process also reads zombies, but no other process and no other layout."""
     assert run("set zombie 1 of_process 77") == [[0, *READ["freebsd"]]]
     assert run("of_process 5") == [failed(errno.ESRCH)]
     assert run("set layout 8 of_process 77") == [failed(errno.EINVAL)]

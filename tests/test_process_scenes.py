@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -14,6 +15,7 @@ import pytest
 import rusage
 from rusage import RUsage
 from rusage._backends import BACKEND
+from rusage._backends.linux import PROCESS
 
 if "Process" in BACKEND.absent:
     pytest.skip(f"no Process: {BACKEND.absent['Process']}", allow_module_level=True)
@@ -70,7 +72,7 @@ def test_proc_of_another_namespace(program: Callable[..., str], unshare: Callabl
 
 
 def test_system_without_proc(program: Callable[..., str], unshare: Callable[..., list[str]]) -> None:
-    """It is not said that there is no such process."""
+    """The error is not that there is no such process."""
     program("other_processes.py", "without_proc", before=unshare("--mount"))
 
 
@@ -86,6 +88,7 @@ def test_system_without_pidfd(program: Callable[..., str], code: int) -> None:
     program("other_processes.py", "refused", str(code))
 
 
+@pytest.mark.not_emulated
 @forks
 def test_processes_that_come_and_go(program: Callable[..., str]) -> None:
     """10 000 readings while 1000 processes start and end: each is complete, or says that the process has ended."""
@@ -105,6 +108,7 @@ def test_fork_while_reading(program: Callable[..., str]) -> None:
 
 STAT = "7 ({name}) {state} 1 7 7 0 -1 4194304 {minflt} 11 {majflt} 12 {utime} {stime} 13 14 20 0 {threads} 0 99 1 2\n"
 STATUS = "Name:\tx\nUmask:\t0022\nTgid:\t7\n{groups}VmPeak:\t 999 kB\nVmHWM:\t    {peak} kB\nVmRSS:\t 5 kB\n"
+NO_PAGES = "0 0 0 0 0 0 0\n"
 NO_MEMORY = "Name:\tx\nTgid:\t7\nThreads:\t1\n"
 
 
@@ -129,6 +133,7 @@ def handle(tmp_path: Path) -> Iterator[Handle]:
     fake.directory = os.open(tmp_path, os.O_RDONLY)
     (tmp_path / "stat").write_text(stat())
     (tmp_path / "status").write_text(status())
+    (tmp_path / "statm").write_text("9999 1234 11 12 0 13 0\n")
     (tmp_path / "task" / "7").mkdir(parents=True)
     (tmp_path / "task" / "7" / "status").write_text(NO_MEMORY)
     yield fake
@@ -137,20 +142,26 @@ def handle(tmp_path: Path) -> Iterator[Handle]:
 
 def read(handle: Handle) -> RUsage | int:
     """Return what the real C makes of the files: a usage, or an errno."""
-    call = new_call(BACKEND, 0, BACKEND.process)
+    call = new_call(BACKEND, 0, PROCESS)
     return lib.rusage_process_get(handle, call) or usage_of(call)
 
 
 def maxrss(handle: Handle) -> int:
     """Return the peak in bytes, or a negative errno."""
-    return lib.rusage_process_maxrss(handle, new_call(BACKEND, 0, BACKEND.process))
+    return lib.rusage_process_maxrss(handle, new_call(BACKEND, 0, PROCESS))
+
+
+def rss(handle: Handle) -> int:
+    """Return the resident set size in bytes, or a negative errno."""
+    return lib.rusage_process_rss(handle, new_call(BACKEND, 0, BACKEND.process))
 
 
 def test_place_of_each_number(handle: Handle) -> None:
-    """Five numbers, those of the children beside them, and no others."""
+    """Five numbers, the children's beside them, and no others."""
     tick = os.sysconf("SC_CLK_TCK")
     assert read(handle) == (103 / tick, 104 / tick, 4242 * 1024, 0, 0, 0, 101, 102, *[0] * 8)
     assert maxrss(handle) == 4242 * 1024
+    assert rss(handle) == 1234 * os.sysconf("SC_PAGESIZE")
 
 
 @pytest.mark.parametrize("name", ["", ")", "(", "a b", ") R 1 2 3 4", "\n", "a\n7 (x) Z 1", "((((((((((((((("])
@@ -174,10 +185,10 @@ def test_large_counters(handle: Handle, tmp_path: Path, value: int) -> None:
 
 @pytest.mark.parametrize("state", "ZXx")
 def test_states_of_ended_processes(handle: Handle, tmp_path: Path, state: str) -> None:
-    """It has ended unless other threads live."""
+    """The process has ended unless other threads live."""
     (tmp_path / "stat").write_text(stat(state=state))
     assert read(handle) == errno.ESRCH
-    assert maxrss(handle) == -errno.ESRCH
+    assert maxrss(handle) == rss(handle) == -errno.ESRCH
     (tmp_path / "stat").write_text(stat(state=state, threads=2))
     assert isinstance(read(handle), RUsage)
 
@@ -192,19 +203,54 @@ def test_peak_of_another_thread(handle: Handle, tmp_path: Path) -> None:
     """The first thread has ended, and with it its view of the memory."""
     (tmp_path / "stat").write_text(stat(state="Z", threads=3))
     (tmp_path / "status").write_text(NO_MEMORY)
+    (tmp_path / "statm").write_text(NO_PAGES)
     for number in ("8", "9"):
         (tmp_path / "task" / number).mkdir()
     (tmp_path / "task" / "9" / "status").write_text(status(77))
     usage = read(handle)
     assert isinstance(usage, RUsage)
     assert usage.ru_maxrss == 77 * 1024 == maxrss(handle)
+    assert rss(handle) == 5 * 1024
 
 
 def test_peak_that_has_gone(handle: Handle, tmp_path: Path) -> None:
-    """A process without memory is about to end: its peak never becomes 0."""
+    """A process that stays without memory is about to end: its peak never becomes 0."""
     (tmp_path / "status").write_text(NO_MEMORY)
+    (tmp_path / "statm").write_text(NO_PAGES)
     assert read(handle) == errno.ESRCH
-    assert maxrss(handle) == -errno.ESRCH
+    assert maxrss(handle) == rss(handle) == -errno.ESRCH
+
+
+@contextlib.contextmanager
+def first_reading(path: Path, text: str) -> Iterator[None]:
+    """Let the first one that opens a file find another text there; the next ones find the file as it was.
+
+    Opening a pipe waits for its other end, which is in another process since the reader keeps the GIL.
+    """
+    usual = path.with_name("usual")
+    path.rename(usual)
+    os.mkfifo(path)
+    script = 'exec 3> "$1" && mv "$2" "$1" && printf %s "$3" >&3'
+    with subprocess.Popen(["/bin/sh", "-c", script, "sh", path, usual, text]):
+        yield
+
+
+@pytest.mark.parametrize("function", [read, maxrss])
+def test_memory_that_comes_back(handle: Handle, tmp_path: Path, function: Callable[[Handle], object]) -> None:
+    """A living process is asked again."""
+    expected = function(handle)
+    with first_reading(tmp_path / "status", NO_MEMORY):
+        assert function(handle) == expected
+
+
+def test_first_thread_that_is_replaced(handle: Handle, tmp_path: Path) -> None:
+    """Its own figures are 0, and so is the number of threads."""
+    expected = read(handle)
+    replaced = stat(state="Z", threads=0, minflt=0, majflt=0, utime=0, stime=0)
+    with first_reading(tmp_path / "stat", replaced):
+        assert read(handle) == expected
+    (tmp_path / "stat").write_text(replaced)
+    assert read(handle) == errno.ESRCH
 
 
 def test_process_without_a_peak(handle: Handle, tmp_path: Path) -> None:
@@ -215,6 +261,8 @@ def test_process_without_a_peak(handle: Handle, tmp_path: Path) -> None:
     assert isinstance(usage, RUsage)
     assert usage.ru_maxrss == 0
     assert usage.ru_minflt == 101
+    (tmp_path / "statm").write_text(NO_PAGES)
+    assert rss(handle) == 0
 
 
 @pytest.mark.parametrize("contents", ["", "7", "7 (x)", "7 (x) S 1 7 7 0 -1 4194304 1 2 3", "7 (x) S a b c d e f g\n"])
@@ -222,6 +270,20 @@ def test_file_that_is_cut(handle: Handle, tmp_path: Path, contents: str) -> None
     """Nothing is made up."""
     (tmp_path / "stat").write_text(contents)
     assert read(handle) == errno.EIO
+
+
+def test_large_rss(handle: Handle, tmp_path: Path) -> None:
+    """More than 32 bits of pages, and a file that is cut."""
+    (tmp_path / "statm").write_text(f"{2**40} {2**34} 11 12 0 13 0\n")
+    assert rss(handle) == 2**34 * os.sysconf("SC_PAGESIZE")
+    (tmp_path / "statm").write_text("9999")
+    assert rss(handle) == -errno.EIO
+
+
+def test_statm_that_cannot_be_read(handle: Handle, tmp_path: Path) -> None:
+    """As with the other files."""
+    (tmp_path / "statm").unlink()
+    assert rss(handle) == -errno.EPERM
 
 
 @pytest.mark.parametrize("name", ["stat", "status"])
@@ -250,5 +312,6 @@ def test_threads_of_the_kernel() -> None:
         assert process.measured == BACKEND.process - {"ru_maxrss"}
         assert process.getrusage().ru_maxrss == 0
         with pytest.raises(NotImplementedError, match="Linux does not report the maximum resident set size of this"):
-            process.maxrss()
+            process.peak()
         assert process.cputime() >= 0
+        assert process.rss() == 0

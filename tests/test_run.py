@@ -1,4 +1,4 @@
-"""What ``run`` does beside ``subprocess.run``; most of it is tested in test_popen.py."""
+"""``run``, where it differs from ``subprocess.run``; test_popen.py tests most of it."""
 
 import subprocess
 import sys

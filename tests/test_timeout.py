@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import pytest
 
 import rusage
-from rusage._children import exit_event, popen
+from rusage._children import exit_event
 
 if sys.platform == "win32":
     pytest.skip(reason="a process is waited for by its handle", allow_module_level=True)
@@ -192,9 +192,12 @@ class FakeSelect:
 
 @pytest.fixture
 def kqueues(monkeypatch: pytest.MonkeyPatch) -> list[Kqueue]:
-    """Wait by kqueue on any system; return the list of those that were opened."""
-    monkeypatch.setattr(exit_event, "_select", FakeSelect)
-    monkeypatch.setattr(popen, "exit_event", exit_event.by_kqueue)
+    """Wait by kqueue also on a system that prefers or only has pidfd_open(2); return the list of those opened."""
+    from rusage._children import posix
+
+    for name in ("KQ_FILTER_PROC", "KQ_EV_ADD", "KQ_NOTE_EXIT", "kevent", "kqueue"):
+        monkeypatch.setattr(select, name, getattr(FakeSelect, name), raising=False)
+    monkeypatch.setattr(posix, "exit_event", exit_event.by_kqueue)
     monkeypatch.setattr(Kqueue, "opened", [])
     return Kqueue.opened
 
@@ -233,7 +236,7 @@ def test_wait_without_kqueue(kqueues: list[Kqueue], monkeypatch: pytest.MonkeyPa
     def refuse() -> Kqueue:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    monkeypatch.setattr(FakeSelect, "kqueue", staticmethod(refuse))
+    monkeypatch.setattr(select, "kqueue", refuse)
     assert rusage.run(["sleep", "0.1"], timeout=60).returncode == 0
     assert kqueues == []
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import rusage
+from rusage._backends import BACKEND
 
 if sys.platform == "win32":
     pytest.skip("Windows has no wait for a child by its process ID", allow_module_level=True)
@@ -48,7 +49,7 @@ def burn() -> None:
 
 @needs_fork
 def test_wait4_as_os_wait4() -> None:
-    """Of two children that do the same, the pid and status are right, and the usage has the units of from_native."""
+    """For two equal children, the pid and status are right, and the usage has the units of from_native."""
     own, theirs = child(burn), child(burn)
     pid, status, usage = rusage.wait4(own, 0)
     assert (pid, os.waitstatus_to_exitcode(status)) == (own, 3)
@@ -62,11 +63,15 @@ def test_wait4_as_os_wait4() -> None:
 
 @needs_fork
 def test_waited_child_is_in_children() -> None:
-    """RUSAGE_CHILDREN grows by the usage of wait4: counters exactly, rounded fields by less than one."""
+    """RUSAGE_CHILDREN grows by the usage of wait4: counters exactly, rounded fields by less than one.
+
+    Not by the CPU times on FreeBSD: they were seen to differ by milliseconds and more, with os.wait4 too.
+    """
     before = rusage.getrusage(rusage.RUSAGE_CHILDREN)
     _, _, usage = rusage.wait4(child(burn), 0)
     grown = rusage.getrusage(rusage.RUSAGE_CHILDREN) - before
-    assert sum(grown[:2]) == pytest.approx(sum(usage[:2]), abs=1e-3)
+    if BACKEND.name != "FreeBSD":
+        assert sum(grown[:2]) == pytest.approx(sum(usage[:2]), abs=1e-3)
     assert grown[3:6] == pytest.approx(usage[3:6], abs=1)  # byte-seconds, each rounded down
     assert grown[6:] == usage[6:]
     assert grown.ru_maxrss >= usage.ru_maxrss
@@ -159,8 +164,8 @@ def test_handler_that_raises_ends_wait() -> None:
 
     previous = signal.signal(signal.SIGALRM, handler)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.1)
-        with pytest.raises(InterruptedError, match="mine"):
+        with pytest.raises(InterruptedError, match="mine"):  # noqa: PT012 (a slow machine may raise before the wait)
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
             rusage.wait4(pid, 0)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

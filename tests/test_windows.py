@@ -99,7 +99,7 @@ def test_fault_count_is_never_negative() -> None:
 
 
 def test_thread_has_times_only() -> None:
-    """What is not measured for a thread is 0, whatever is in the record."""
+    """Fields that are not measured for a thread are 0, whatever the record contains."""
     usage = converted(user=(0, 10**7), kernel=(0, 2 * 10**7), peak=10**9, faults=10**6, who=RUSAGE_THREAD)
     assert usage == (1.0, 2.0, *[0] * 14)
 
@@ -107,12 +107,6 @@ def test_thread_has_times_only() -> None:
 def test_measured_fields() -> None:
     """The fields for each who, as a literal table; there are no other whos."""
     assert measured_for(BACKEND) == {0: TIMES | {"ru_maxrss", "ru_minflt"}, 1: TIMES}
-
-
-def test_names_that_windows_lacks() -> None:
-    """Each has a reason."""
-    assert set(BACKEND.absent) == {"RUSAGE_CHILDREN", "RUSAGE_BOTH", "from_native", "wait3", "wait4"}
-    assert all(BACKEND.absent.values())
 
 
 def test_meaning_of_fields_on_windows() -> None:
@@ -163,7 +157,7 @@ def test_thread_time_as_in_standard_library() -> None:
 
 @on_windows
 def test_cpu_time_of_another_thread() -> None:
-    """It is not in this thread's, and is in the process's."""
+    """It is part of the process's time, and not of this thread's."""
     import threading
 
     def spin() -> None:
@@ -264,17 +258,6 @@ def test_other_values_of_who(who: int) -> None:
     for function in (rusage.getrusage, rusage.maxrss, rusage.cputime, rusage.measured):
         with pytest.raises(ValueError, match=r"^invalid who parameter$"):
             function(who)
-
-
-@on_windows
-@pytest.mark.parametrize("name", ["RUSAGE_CHILDREN", "RUSAGE_BOTH", "from_native", "wait3", "wait4"])
-def test_absent_name_says_why(name: str) -> None:
-    """The name is in neither dir nor __all__, and the AttributeError has the reason."""
-    assert name not in vars(rusage)["__all__"]
-    assert name not in dir(rusage)
-    with pytest.raises(AttributeError, match=rf"^Windows has no {name}: it ") as caught:
-        getattr(rusage, name)
-    assert caught.value.name == name
 
 
 @on_windows

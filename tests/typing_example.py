@@ -11,6 +11,8 @@ usage = getrusage(rusage.RUSAGE_SELF)
 assert_type(usage, RUsage)
 assert_type(usage.ru_utime, float)
 assert_type(usage.ru_maxrss, int)
+assert_type(usage.cputime, float)
+usage.cputime = 1.0  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # read-only
 assert_type(usage[0], float)
 assert_type(usage[2], int)
 assert_type(usage - usage, RUsage)
@@ -18,6 +20,7 @@ assert_type(usage + usage, RUsage)
 assert_type(sum([usage, usage], RUsage.zero), RUsage)
 assert_type(usage + ("x",), tuple[float | str, ...])  # noqa: RUF005 (the point)
 assert_type(rusage.maxrss(), int)
+assert_type(rusage.rss(), int)
 assert_type(rusage.cputime(rusage.RUSAGE_SELF), float)
 assert_type(rusage.measured(), frozenset[str])
 assert_type(rusage.fields["ru_maxrss"].unit, str)
@@ -27,6 +30,12 @@ assert_type(rusage.Popen(["x"]), rusage.Popen[bytes])
 assert_type(rusage.run(["x"], text=True), rusage.CompletedProcess[str])
 assert_type(rusage.run(["x"]).rusage, RUsage)
 
+
+async def wait_for_child() -> None:
+    """Use the module that needs no import of its own."""
+    assert_type(await rusage.asyncio.run(["x"]), rusage.CompletedProcess[bytes])
+
+
 table: Mapping[str, rusage.Field] = rusage.fields
 other: rusage.struct_rusage = usage
 
@@ -34,7 +43,10 @@ if sys.platform == "linux":
     with rusage.Process(1) as process:
         assert_type(process.getrusage(), RUsage)
         assert_type(process.cputime(), float)
+        assert_type(process.peak(), int)
+        assert_type(process.rss(), int)
         assert_type(process.measured, frozenset[str])
+    assert_type(rusage.peak(), int)
 
 if sys.platform != "win32":
     assert_type(rusage.getrusage(rusage.RUSAGE_BOTH), RUsage)

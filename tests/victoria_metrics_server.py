@@ -1,4 +1,4 @@
-"""A real VictoriaMetrics server (Debian's package ``victoria-metrics``), whose queries are those of Prometheus."""
+"""A real VictoriaMetrics server (Debian's package ``victoria-metrics``), which answers Prometheus' queries."""
 
 from __future__ import annotations
 

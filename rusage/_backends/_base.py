@@ -1,4 +1,4 @@
-"""Declarative description of a platform's getrusage(): what a backend is."""
+"""``Backend``: a declarative description of a platform's getrusage()."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ INTEGRALS = frozenset({"ru_ixrss", "ru_idrss", "ru_isrss"})
 BLOCKS = frozenset({"ru_inblock", "ru_oublock"})
 SWITCHES = frozenset({"ru_nvcsw", "ru_nivcsw"})
 
-SECTORS = "512-byte units"
+SECTOR = 512  # bytes
+SECTORS = f"{SECTOR}-byte units"
 """The unit of ``ru_inblock`` and ``ru_oublock`` where they count amounts of data instead of operations."""
 
 
@@ -47,15 +48,26 @@ PEAK_AT_LEAST_PARENTS = "at least the parent's"
 PEAK_AT_LEAST_PARENTS_INEXACT = "at least the parent's, inexact"
 """As above, but both figures have an error; a child started by the launcher has its own peak."""
 PEAK_SAMPLED = "sampled"
-"""A sample taken before exec may be the parent's; the kernel reports what the child has when its exec was seen."""
+"""A sample taken before exec may be the parent's; the kernel reports the child's usage just after exec."""
 PEAK_UNKNOWN = "unknown"
-"""It may be the parent's, and so may the integrals; nothing tells."""
+"""The peak and the integrals may be the parent's; whether they are cannot be determined."""
 FLOOR_RULES = frozenset({PEAK_AT_LEAST_PARENTS, PEAK_AT_LEAST_PARENTS_INEXACT})
 """The rules that compare a child's peak with the parent's."""
 
+# Reasons and notes that several systems share.
+INHERITED_PEAK = "ru_maxrss, which maxrss() returns, may be the peak of the process that started this one"
+NO_PEAK = "it measures no peak, and maxrss() is 0"
+NO_PROCESS = "it is not supported on this system"
+NO_THREAD = "its getrusage(2) reports only the process and its children"
+HANDLED = "counts only signals caught by a handler"
+SENT, RECEIVED = "counts calls that send on sockets", "counts calls that receive from sockets"
+LARGEST = "for children, the largest child's"
+LARGEST_OR_PARENTS = f"{LARGEST}, which may be the parent's"
+LARGEST_AT_LEAST_PARENTS = f"{LARGEST}, which is at least the parent's"
+
 
 class Backend:
-    """What the numbers of one system's kernel mean.
+    """The meaning of the numbers of one system's kernel.
 
     ``name``: the system's usual name.
     ``measured``: for each native ``RUSAGE_*`` name, the fields that the kernel fills.
@@ -63,13 +75,21 @@ class Backend:
     ``maxrss_bytes``: bytes in one unit of ``ru_maxrss``; 0 where there is no peak.
     ``integral_bytes``: bytes in one unit of the integrals, which count ticks of the statistics clock; 0 without them.
     ``units``: fields that count another unit on this system.
-    ``notes``: what a field's name and unit do not say of its figure on this system.
+    ``notes``: peculiarities of a field on this system that its name and unit do not tell; for a field that is not
+    measured, the value that the kernel has in its place.
     ``sources``: where the kernel updates each field, or where the system's documentation describes it.
+    ``clock``: when and how the kernel updates the user and the system time.
+    ``resolution``: the smallest difference between two readings of these times, in a word.
     ``process``: the fields known of another process; empty where ``Process`` is absent.
-    ``waited``: the fields known of one child that has ended, where those are not the ones of ``RUSAGE_CHILDREN``.
+    ``process_clock``: the resolution of another process's times, by ``getrusage()`` and, if it differs, ``cputime()``.
+    ``process_owners``: whose processes can be read.
+    ``waited``: the fields known of one child that has ended, if other than for ``RUSAGE_CHILDREN``.
     ``child_peak``: whose peak a child's ``ru_maxrss`` is, one of the ``PEAK_*`` rules.
-    ``peak_file``: a file with this process's own peak (``VmHWM``), where ``ru_maxrss`` may be inherited over exec.
-    ``uptime``: returns the seconds since this process was started; None where the system is not asked.
+    ``child_peak_reason``: why, in terms of fork and exec.
+    ``peak``: where the system reports the peak of the program that this process executes; empty where there is none.
+    ``rss``: where it reports the resident set size, and in which unit; empty where it is unknown.
+    ``uptime``: returns the seconds since this process was started; None if it is not known.
+    ``peak_error``: returns the largest error of ``ru_maxrss`` on this machine in bytes, or None; None if it is unknown.
     """
 
     def __init__(  # noqa: PLR0913 (all but three have a default)
@@ -83,11 +103,18 @@ class Backend:
         units: Mapping[str, str] = {},
         notes: Mapping[str, str] = {},
         sources: Mapping[str, str] = {},
+        clock: str = "",
+        resolution: str = "microseconds",
         process: frozenset[str] = NONE,
+        process_clock: str = "",
+        process_owners: str = "",
         waited: frozenset[str] | None = None,
         child_peak: str = PEAK_UNKNOWN,
-        peak_file: str = "",
+        child_peak_reason: str = "",
+        peak: str = "",
+        rss: str = "",
         uptime: Callable[[], float] | None = None,
+        peak_error: Callable[[], int | None] | None = None,
     ) -> None:
         self.name = name
         self.measured = measured
@@ -97,15 +124,24 @@ class Backend:
         self.units = units
         self.notes = notes
         self.sources = sources
+        self.clock = clock
+        self.resolution = resolution
         self.process = process
+        self.process_clock = process_clock
+        self.process_owners = process_owners
         self.waited = measured.get("RUSAGE_CHILDREN", NONE) if waited is None else waited
         self.child_peak = child_peak
-        self.peak_file = peak_file
+        self.child_peak_reason = child_peak_reason
+        self.peak = peak
+        self.rss = rss
         self.uptime = uptime
+        self.peak_error = peak_error
 
     def fields(self) -> dict[str, Field]:
         """Return each field's unit and meaning on this system."""
-        return {name: self._field(name, field) for name, field in FIELDS.items()}
+        fields = {name: self._field(name, field) for name, field in FIELDS.items()}
+        fields["ru_maxrss"]._error = self.peak_error  # noqa: SLF001 (the constructor's arguments are the tuple's)
+        return fields
 
     def _field(self, name: str, field: Field) -> Field:
         unit = self.units.get(name, field.unit)
@@ -114,7 +150,7 @@ class Backend:
         return Field(unit, f"{meaning}; {note}" if note else meaning)
 
 
-def kernel_release(system: str, *, newest: str) -> str:
+def kernel_release(system: str | tuple[str, ...], *, newest: str) -> str:
     """Return the running kernel's release if it is that system's, else the newest one that the backend describes."""
     if sys.platform != "win32" and sys.platform.startswith(system):
         return os.uname().release

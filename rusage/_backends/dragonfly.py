@@ -3,7 +3,20 @@
 swapout() in sys/vm/vm_glue.c updates ``ru_nswap``; calcru_proc() in kern_resource.c reports it.
 """
 
-from ._base import ALL, INTEGRALS, KIB, PEAK_UNKNOWN, Backend
+from ._base import (
+    ALL,
+    HANDLED,
+    INHERITED_PEAK,
+    INTEGRALS,
+    KIB,
+    LARGEST_OR_PARENTS,
+    NO_PROCESS,
+    NO_THREAD,
+    PEAK_UNKNOWN,
+    RECEIVED,
+    SENT,
+    Backend,
+)
 
 MEASURED = ALL - INTEGRALS
 SAMPLED = "counted at ticks of the statistics clock; too coarse for short intervals"
@@ -20,25 +33,29 @@ BACKEND = Backend(
     name="DragonFly BSD",
     measured={"RUSAGE_SELF": MEASURED, "RUSAGE_CHILDREN": MEASURED},
     absent={
-        "RUSAGE_THREAD": "its getrusage(2) knows the process and its children only",
-        "Process": "it is not supported on this system",
+        "RUSAGE_THREAD": NO_THREAD,
+        "peak": INHERITED_PEAK,
+        "Process": NO_PROCESS,
     },
+    rss="kp_vm_rssize, in pages: fill_kinfo_proc() in sys/kern/kern_kinfo.c",
     maxrss_bytes=KIB,  # pgtok() in schedclock()
     notes={
         "ru_utime": SAMPLED,
         "ru_stime": SAMPLED,
         "ru_maxrss": "sampled at ticks of the scheduler clock: a short peak may be missed; 0 before the first tick; "
-        "for children, that of the largest child, which may be the parent's",
+        + LARGEST_OR_PARENTS,
         "ru_ixrss": RATE,  # not the statistics clock, contrary to the man page
         "ru_idrss": RATE,
         "ru_isrss": RATE,
         "ru_nswap": "counts swap-outs of the whole process",
-        "ru_msgsnd": "counts calls that send on sockets",
-        "ru_msgrcv": "counts calls that receive from sockets",
-        "ru_nsignals": "counts only signals caught by a handler",
+        "ru_msgsnd": SENT,
+        "ru_msgrcv": RECEIVED,
+        "ru_nsignals": HANDLED,
     },
     sources=SOURCES,
-    # schedclock() may sample the copy of the parent between fork and exec. It has not been verified that kp_ru in
-    # kinfo_proc includes running threads.
+    clock=SAMPLED,
+    resolution="ticks",
+    # For Process, it has not been verified that kp_ru in kinfo_proc includes running threads.
     child_peak=PEAK_UNKNOWN,
+    child_peak_reason="a tick of the scheduler clock between `fork` and `exec` may sample the copy of the parent",
 )

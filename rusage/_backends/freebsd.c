@@ -1,11 +1,11 @@
 /* FreeBSD. */
 
-#include "../_c/unix.c"
-#include "../_c/getrusage.c"
+#include "../_c/get.c"
+#include "../_c/native.c"
 #include "../_c/wait4.c"
 #include "../_c/statclock.c"
 #include "../_c/boottime.c"
-#include "../_c/process_by_start.c"
+#include "../_c/rss_by_pid.c"
 
 #include <sys/param.h>
 #include <sys/proc.h>
@@ -15,8 +15,10 @@ RUSAGE_ASSERT(thread, RUSAGE_THREAD == 1);
 
 /* Get the record of a process by the sysctl kern.proc.pid. In sys/kern/kern_proc.c, fill_kinfo_proc_only() sets
    ki_rusage with rufetch() and calcru() to the sum over all threads, including those that have ended, in the units of
-   getrusage. sysctl_kern_proc() also finds zombies, with pget(); their ki_rusage is what wait4 will return, including
-   the children that they have waited for. pget() also finds a process by the number of one of its threads. */
+   getrusage. sysctl_kern_proc() also finds zombies, with pget(); their ki_rusage counts the last thread twice, since
+   thread_exit() has added it to the process before rufetch() adds all threads. So counters and integrals are too large,
+   while the times and the peak are what wait4 will return. pget() also finds a process by the number of one of its
+   threads. ki_rssize counts pages, including the kernel's stacks for the threads. */
 static int rusage_read_kinfo(int pid, struct kinfo_proc *process)
 {
     int name[4] = {CTL_KERN, KERN_PROC, KERN_PROC_PID, pid};
@@ -43,7 +45,7 @@ static int rusage_of_process(int pid, rusage_call *call)
 }
 
 /* ki_start is the time of the start as counted from the boot, plus the time of the boot. */
-static int rusage_process_read(int pid, int64_t *start, rusage_call *call)
+static int rusage_process_read(int pid, int64_t *start, int64_t *rss, rusage_call *call)
 {
     struct kinfo_proc process;
     int64_t boot, later;
@@ -61,6 +63,7 @@ static int rusage_process_read(int pid, int64_t *start, rusage_call *call)
     if (process.ki_stat == SZOMB)
         return RUSAGE_NO_PROCESS;
     *start = (int64_t)process.ki_start.tv_sec * 1000000 + process.ki_start.tv_usec - boot;
+    *rss = (int64_t)process.ki_rssize * getpagesize();
     rusage_convert(&process.ki_rusage, call);
     return 0;
 }

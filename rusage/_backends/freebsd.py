@@ -1,9 +1,9 @@
 """FreeBSD: getrusage(2), sys/kern/kern_resource.c, statclock() in sys/kern/kern_clock.c; measured on 15.1."""
 
-from ._base import ALL, INTEGRALS, KIB, PEAK_SAMPLED, Backend
+from ._base import ALL, HANDLED, INHERITED_PEAK, INTEGRALS, KIB, LARGEST_OR_PARENTS, PEAK_SAMPLED, Backend
 
 MEASURED = ALL - {"ru_nswap"}  # the kernel of FreeBSD 15 never updates it
-# What was sampled between fork and exec are sizes of the process's parent.
+# Samples between fork and exec are sizes of the process's parent.
 PROCESS = MEASURED - INTEGRALS - {"ru_maxrss"}
 SPLIT = "run time is split by ticks of the statistics clock; before the first tick, all of it is system time"
 INTEGRAL = (
@@ -27,26 +27,30 @@ SOURCES = {
 BACKEND = Backend(
     name="FreeBSD",
     measured={"RUSAGE_SELF": MEASURED, "RUSAGE_CHILDREN": MEASURED, "RUSAGE_THREAD": MEASURED},
-    absent={},
+    absent={"peak": INHERITED_PEAK},
     maxrss_bytes=KIB,  # pgtok() in statclock()
     integral_bytes=KIB,  # KiB x ticks of the statistics clock, usually 127 Hz: see kern.clockrate
     notes={
         "ru_utime": SPLIT,
         "ru_stime": SPLIT,
         "ru_maxrss": "sampled at ticks of the statistics clock: a short peak may be missed; 0 before the first tick; "
-        "for children, that of the largest child, which may be the parent's; "
-        "for a thread, that of the process at the thread's own ticks",
+        f"{LARGEST_OR_PARENTS}; for a thread, the process's at the thread's own ticks",
         "ru_ixrss": INTEGRAL,
         "ru_idrss": INTEGRAL,
         "ru_isrss": INTEGRAL,
         "ru_nswap": "the kernel no longer counts it",
         "ru_msgsnd": "counts calls that send on sockets or pipes",
         "ru_msgrcv": "counts calls that receive from sockets or pipes",
-        "ru_nsignals": "counts only signals caught by a handler",
+        "ru_nsignals": HANDLED,
         "ru_nvcsw": "a yield counts as voluntary",
     },
     sources=SOURCES,
+    clock=SPLIT,
     process=PROCESS,
-    # statclock() may sample the copy of the parent between fork and exec, and exec does not reset it (measured).
+    process_clock="1 microsecond",
+    process_owners="everyone's, unless `security.bsd` forbids it",
+    rss="ki_rssize, in pages: fill_kinfo_proc_only() in sys/kern/kern_proc.c",
     child_peak=PEAK_SAMPLED,
+    child_peak_reason="a tick of the statistics clock between `fork` and `exec` samples the copy of the parent, and "
+    "`exec` does not reset it. The integrals take the parent's sizes in the same way",  # measured
 )

@@ -1,8 +1,28 @@
 /* illumos and Solaris, where RUSAGE_THREAD is named RUSAGE_LWP. */
 
-#include "../_c/unix.c"
-#include "../_c/getrusage.c"
+#include "../_c/get.c"
+#include "../_c/native.c"
 #include "../_c/wait4.c"
 #include "../_c/no_statclock.c"
+#include "../_c/rss.h"
+
+#include <fcntl.h>
+#include <procfs.h>
 
 RUSAGE_ASSERT(thread, RUSAGE_LWP == 1);
+
+/* proc(5): pr_rssize counts units of 1024 bytes. */
+static int64_t rusage_rss(void)
+{
+    psinfo_t process;
+    int fd = open("/proc/self/psinfo", O_RDONLY | O_CLOEXEC);
+    ssize_t size;
+    int error;
+
+    if (fd < 0)
+        return -errno;
+    size = read(fd, &process, sizeof process);
+    error = size < 0 ? errno : EINVAL;
+    close(fd);
+    return size == (ssize_t)sizeof process ? (int64_t)process.pr_rssize * 1024 : -error;
+}

@@ -1,6 +1,6 @@
 """illumos and Solaris: getrusage(3C), wait3(3C), usr/src/uts/common/syscall/rusagesys.c."""
 
-from ._base import ALL, INTEGRALS, PEAK_UNKNOWN, TIMES, Backend
+from ._base import ALL, INTEGRALS, NO_PEAK, NO_PROCESS, PEAK_UNKNOWN, TIMES, Backend
 
 # The man page lists units for the memory fields, but states below that they are set to 0.
 MEASURED = ALL - INTEGRALS - {"ru_maxrss"}
@@ -18,7 +18,11 @@ BACKEND = Backend(
     name="illumos",
     # RUSAGE_THREAD is named RUSAGE_LWP here, with the same value.
     measured={"RUSAGE_SELF": MEASURED, "RUSAGE_CHILDREN": MEASURED, "RUSAGE_THREAD": MEASURED},
-    absent={"Process": "it is not supported on this system"},
+    absent={
+        "Process": NO_PROCESS,
+        "peak": NO_PEAK,
+    },
+    rss="pr_rssize in /proc/self/psinfo, in KiB: prgetpsinfo() in usr/src/uts/common/fs/proc/prsubr.c",
     notes={
         "ru_inblock": "approximate",
         "ru_oublock": "approximate",
@@ -26,6 +30,7 @@ BACKEND = Backend(
         "ru_msgrcv": "counts messages on streams and sockets",
     },
     sources=SOURCES,
+    clock="taken at each transition between the states of a thread (microstate accounting)",
     waited=TIMES,  # wait3(3C): only the two times are available
     child_peak=PEAK_UNKNOWN,  # there is no peak
 )

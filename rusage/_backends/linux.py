@@ -3,19 +3,33 @@
 The error of the peak: the resident set size is the sum of three per-CPU counters (file, anonymous and shared pages),
 which get_mm_rss() only approximates. Each CPU may hold back fewer than ``percpu_counter_batch`` pages of each counter;
 that is ``max(32, 2 * num_online_cpus())`` (compute_batch_value in lib/percpu_counter.c). A negative counter reads as 0.
-Since commit 82241a83cd15 (about 6.16) /proc/PID/status adds the counters up exactly; getrusage does not.
+Since commit 82241a83cd15 (6.16, and 6.12.117 of Debian) /proc/PID/status adds the counters up exactly; getrusage does
+not. Before commit f1a7941243c1 (6.2) each thread held back the pages of up to 64 page faults, any of which may map 16
+pages, until it ended: a running program of 1388 KiB was seen with a peak of 4096 bytes on 5.10 and 6.1.
 """
 
 import os
 import sys
 import time
 
-from ._base import ALL, BLOCKS, INTEGRALS, KIB, PEAK_AT_LEAST_PARENTS_INEXACT, SECTORS, TIMES, Backend
+from ._base import (
+    ALL,
+    BLOCKS,
+    INTEGRALS,
+    KIB,
+    LARGEST_AT_LEAST_PARENTS,
+    NONE,
+    PEAK_AT_LEAST_PARENTS_INEXACT,
+    SECTORS,
+    TIMES,
+    Backend,
+    kernel_release,
+)
 
 TYPE_CHECKING = False
 
-# In /proc/PID/stat, and VmHWM in /proc/PID/status. Not the blocks: /proc/PID/io includes those of children that the
-# process has waited for (wait_task_zombie in kernel/exit.c). Not the switches: /proc lacks those of ended threads.
+# In /proc/PID/stat, and VmHWM in /proc/PID/status. Blocks are omitted, since /proc/PID/io includes the children that
+# the process has waited for (wait_task_zombie in kernel/exit.c); the switches, since /proc omits ended threads.
 PROCESS = TIMES | {"ru_maxrss", "ru_minflt", "ru_majflt"}
 UNMAINTAINED = INTEGRALS | {"ru_nswap", "ru_msgsnd", "ru_msgrcv", "ru_nsignals"}  # getrusage(2)
 SOURCES = {
@@ -37,9 +51,61 @@ def uptime() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
 
 
-def backend(*, io_accounting: bool) -> Backend:
-    """Return the facts about a kernel that was built with or without ``CONFIG_TASK_IO_ACCOUNTING``."""
+# --- The error of the peak --------------------------------------------------------------------------------------------
+
+
+def counters_error(cpus: int, page: int) -> int:
+    """Return the largest error of the resident set size since 6.2, in bytes: see above."""
+    return 3 * cpus * max(32, 2 * cpus) * page
+
+
+def present_cpus(path: str = "/sys/devices/system/cpu/present") -> int | None:
+    """Return the number of CPUs that can be online, or None if unknown.
+
+    os.cpu_count() is unsuitable: -X cpu_count overrides it, musl counts only CPUs that this thread may use, and
+    containers may hide CPUs that are online.
+    """
+    try:
+        with open(path, "rb") as file:
+            ranges = [part.split(b"-") for part in file.read().split(b",")]  # such as 0-3,8
+        return sum(int(last[-1]) - int(last[0]) + 1 for last in ranges)
+    except (OSError, ValueError):
+        return None
+
+
+def peak_error() -> int | None:
+    """Return the largest error of a peak on this machine, in bytes; None if the kernel does not name its CPUs."""
+    if TYPE_CHECKING and sys.platform != "linux":
+        raise NotImplementedError
+    cpus = present_cpus()
+    return None if cpus is None else counters_error(cpus, os.sysconf("SC_PAGESIZE"))
+
+
+# --- The backend ------------------------------------------------------------------------------------------------------
+
+SPLIT = "user and system time add up to the run time; the split between them is sampled"
+NEWEST = "7.2"
+PER_CPU = (
+    "inexact by up to CPUs x max(32, 2 x CPUs) pages for each of three counters "
+    "(96 MiB with 64 CPUs and 4 KiB pages), so a peak below that may be 0"
+)
+PER_THREAD = "inexact: each running thread may hold back the pages of 64 page faults; may be 0"
+SHARED = "the first write to a page of shared memory may count"  # measured on 5.10; no longer on 6.1
+
+
+def _numbers(release: str) -> tuple[int, int]:
+    """Return the first two numbers of a kernel release, such as ``6.18.44-generic``; zeros if it has none."""
+    try:
+        major, minor = release.split("-", maxsplit=1)[0].split(".")[:2]
+        return int(major), int(minor)
+    except ValueError:
+        return 0, 0
+
+
+def backend(*, io_accounting: bool, release: str = NEWEST) -> Backend:
+    """Return the facts about a kernel's release, built with or without ``CONFIG_TASK_IO_ACCOUNTING``."""
     measured = ALL - UNMAINTAINED - (frozenset() if io_accounting else BLOCKS)
+    per_cpu = _numbers(release) >= (6, 2)
     return Backend(
         name="Linux",
         measured={"RUSAGE_SELF": measured, "RUSAGE_CHILDREN": measured, "RUSAGE_THREAD": measured},
@@ -47,25 +113,33 @@ def backend(*, io_accounting: bool) -> Backend:
         maxrss_bytes=KIB,  # the kernel converts pages to KiB: kernel/sys.c
         units=dict.fromkeys(BLOCKS, SECTORS),  # bytes >> 9
         notes={
-            "ru_utime": "user and system time add up to the run time; the split between them is sampled",
-            "ru_stime": "user and system time add up to the run time; the split between them is sampled",
-            "ru_maxrss": "for a thread, that of the whole process; "
-            "for children, that of the largest child, which is at least the parent's; "
-            "at first, that of the process from which this one was started; "
-            "inexact by up to CPUs x max(32, 2 x CPUs) pages for each of three counters "
-            "(96 MiB with 64 CPUs and 4 KiB pages); may be 0",
+            "ru_utime": SPLIT,
+            "ru_stime": SPLIT,
+            "ru_maxrss": "for a thread, the whole process's; "
+            f"{LARGEST_AT_LEAST_PARENTS}; "
+            "at first, the peak of the process that started this one; " + (PER_CPU if per_cpu else PER_THREAD),
+            **({} if _numbers(release) >= (6, 1) else {"ru_majflt": SHARED}),
             "ru_inblock": "reads served from the page cache are not counted",
             "ru_oublock": "counted when a page is dirtied, not when it is written",
         },
         sources=SOURCES,
-        process=PROCESS,
-        # exec_mmap() in fs/exec.c carries the old peak, which fork may have copied from the parent, into the new image.
+        clock=f"{SPLIT}, except on architectures that account for it precisely, such as s390x; without any tick in the "
+        "kernel, all of it is user time",
+        process=PROCESS - (NONE if per_cpu else {"ru_maxrss"}),
+        process_clock="10 ms, 1 ns",
+        process_owners="everyone's, unless `hidepid` is set",
         child_peak=PEAK_AT_LEAST_PARENTS_INEXACT,
-        peak_file="/proc/self/status",
+        child_peak_reason="`fork` copies it, and `exec` keeps the peak of the old memory",  # exec_mmap() in fs/exec.c
+        peak="VmHWM in /proc/PID/status",
+        rss="the second number of /proc/PID/statm, in pages",  # as exact as VmRSS: task_statm() in fs/proc/task_mmu.c
         uptime=uptime if os.path.exists("/proc/self/stat") else None,
+        peak_error=peak_error if per_cpu else None,
     )
 
 
 # /proc/self/io exists if and only if the kernel keeps these counters (fs/proc/base.c). Without /proc it is unknown.
 _elsewhere = sys.platform not in ("linux", "android")
-BACKEND = backend(io_accounting=_elsewhere or os.path.exists("/proc/self/io"))
+BACKEND = backend(
+    io_accounting=_elsewhere or os.path.exists("/proc/self/io"),
+    release=kernel_release(("linux", "android"), newest=NEWEST),
+)

@@ -5,10 +5,11 @@
 #include <mach/mach_time.h>
 #include <pthread.h>
 
-#include "../_c/unix.c"
+#include "../_c/get.c"
 #include "../_c/wait4.c"
 #include "../_c/no_statclock.c"
 #include "../_c/process_by_start.c"
+#include "../_c/rss.h"
 
 #include <sys/sysctl.h>
 
@@ -21,7 +22,7 @@ static int rusage_native(int who, struct rusage *native)
 
     if (who != RUSAGE_THREAD_HERE)
         return getrusage(who, native) != 0 ? errno : 0;
-    /* Unlike mach_thread_self(), this adds no reference to the port that would have to be released. */
+    /* Unlike mach_thread_self(), this adds no reference to the port, so there is none to release. */
     /* cppcheck-suppress uninitvar; thread_info fills it */
     if (thread_info(pthread_mach_thread_np(pthread_self()), THREAD_BASIC_INFO, (thread_info_t)&info, &count)
         != KERN_SUCCESS)
@@ -32,6 +33,18 @@ static int rusage_native(int who, struct rusage *native)
     native->ru_stime.tv_sec = info.system_time.seconds;
     native->ru_stime.tv_usec = info.system_time.microseconds;
     return 0;
+}
+
+/* The ledger phys_mem of the task, whose largest balance is ru_maxrss; another process's ri_resident_size is the same. */
+static int64_t rusage_rss(void)
+{
+    mach_task_basic_info_data_t info;
+    mach_msg_type_number_t count = MACH_TASK_BASIC_INFO_COUNT;
+
+    /* cppcheck-suppress uninitvar; task_info fills it */
+    if (task_info(mach_task_self(), MACH_TASK_BASIC_INFO, (task_info_t)&info, &count) != KERN_SUCCESS)
+        return -ENOTSUP;
+    return (int64_t)info.resident_size;
 }
 
 #if TARGET_OS_OSX
@@ -60,9 +73,9 @@ static void rusage_set_timebase(rusage_macos *native)
     native->denom = base.denom;
 }
 
-/* proc_pid_rusage() also finds zombies; proc_pidinfo() does not. In this order, because only the second one tells which
-   process it is: if that is the right one, the first one was too. */
-static int rusage_process_read(int pid, int64_t *start, rusage_call *call)
+/* proc_pid_rusage() also finds zombies; proc_pidinfo() does not. proc_pid_rusage() comes second, since it returns the start
+   time: if that identifies the process, proc_pidinfo() has read the same process. */
+static int rusage_process_read(int pid, int64_t *start, int64_t *rss, rusage_call *call)
 {
     struct proc_taskinfo task;
     struct rusage_info_v2 info;
@@ -76,6 +89,7 @@ static int rusage_process_read(int pid, int64_t *start, rusage_call *call)
     if (info.ri_proc_exit_abstime != 0)
         return RUSAGE_NO_PROCESS;
     *start = (int64_t)info.ri_proc_start_abstime;
+    *rss = (int64_t)info.ri_resident_size;
     rusage_set_timebase(&native);
     native.user = info.ri_user_time;
     native.system = info.ri_system_time;
@@ -90,10 +104,11 @@ static int rusage_process_read(int pid, int64_t *start, rusage_call *call)
 #else
 
 /* The SDK of iOS has no libproc.h. */
-static int rusage_process_read(int pid, int64_t *start, rusage_call *call)
+static int rusage_process_read(int pid, int64_t *start, int64_t *rss, rusage_call *call)
 {
     (void)pid;
     (void)start;
+    (void)rss;
     (void)call;
     return ENOTSUP;
 }

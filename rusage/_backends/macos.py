@@ -6,7 +6,21 @@ device; ``>> 9`` makes them the 512-byte units of Linux. Its peak would need the
 
 import sys
 
-from ._base import ALL, BLOCKS, INTEGRALS, NONE, PEAK_OWN, SECTORS, SWITCHES, TIMES, Backend
+from ._base import (
+    ALL,
+    BLOCKS,
+    HANDLED,
+    INTEGRALS,
+    LARGEST,
+    NONE,
+    PEAK_OWN,
+    RECEIVED,
+    SECTORS,
+    SENT,
+    SWITCHES,
+    TIMES,
+    Backend,
+)
 
 UNMAINTAINED = INTEGRALS | {"ru_nswap"}  # the kernel never updates them
 MISNAMED = BLOCKS | SWITCHES  # the values do not match the names: see the notes
@@ -36,18 +50,26 @@ BACKEND = Backend(
     notes={
         "ru_utime": "includes system time where the kernel does not split the time, as on some arm64 boards",
         "ru_stime": "0 where the kernel does not split the time, as on some arm64 boards",
-        "ru_maxrss": "for children, that of the largest child",
+        "ru_maxrss": f"the largest resident size of the task; {LARGEST}",
         "ru_minflt": CLAMPED,
         "ru_majflt": CLAMPED,
         "ru_inblock": "the kernel counts only misses of its buffer cache",  # bio_doread
         "ru_oublock": "the kernel counts only writes of its buffer cache",
-        "ru_msgsnd": "counts calls that send on sockets",
-        "ru_msgrcv": "counts calls that receive from sockets",
-        "ru_nsignals": "counts only signals caught by a handler",
+        "ru_msgsnd": SENT,
+        "ru_msgrcv": RECEIVED,
+        "ru_nsignals": HANDLED,
         "ru_nvcsw": "the kernel counts calls of its sleep function, whether they block or not",  # _sleep
         "ru_nivcsw": "the kernel counts all other switches, including voluntary ones",
     },
     sources=SOURCES,
+    clock="taken at each transition between user and kernel mode; where the kernel does not split the time, as on "
+    "some arm64 boards, all of it is user time",
     process=NONE if IOS else PROCESS,
-    child_peak=PEAK_OWN,  # exec creates a new task, whose ledger starts at 0 (task_create_internal)
+    process_clock="Mach ticks: 1 ns, or 42 ns on Apple silicon",
+    process_owners="one's own; root: everyone's",
+    peak="ru_maxrss",
+    # The balance of the ledger phys_mem (osfmk/kern/task.c, osfmk/kern/bsd_kern.c).
+    rss="resident_size of MACH_TASK_BASIC_INFO" + ("" if IOS else "; of another process, ri_resident_size"),
+    child_peak=PEAK_OWN,
+    child_peak_reason="`exec` creates a new task, whose peak starts at 0",  # its ledger: task_create_internal
 )

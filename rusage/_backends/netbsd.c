@@ -1,18 +1,18 @@
 /* NetBSD. */
 
-#include "../_c/unix.c"
-#include "../_c/getrusage.c"
+#include "../_c/get.c"
+#include "../_c/native.c"
 #include "../_c/wait4.c"
 #include "../_c/no_statclock.c"
-#include "../_c/process_by_start.c"
+#include "../_c/rss_by_pid.c"
 
 #include <sys/param.h>
 #include <sys/sysctl.h>
 
 /* Get the usage of a process by the sysctl kern.proc2. In sys/kern/kern_proc.c, fill_kproc2() adds up the faults and
    messages of all threads, including those that have ended, and calls calcru() for the times. p_uvalid is 0 for a
-   zombie, whose record has none of this. */
-static int rusage_process_read(int pid, int64_t *start, rusage_call *call)
+   zombie, whose record has none of this. p_vm_rssize counts pages. */
+static int rusage_process_read(int pid, int64_t *start, int64_t *rss, rusage_call *call)
 {
     struct kinfo_proc2 process;
     int name[6] = {CTL_KERN, KERN_PROC2, KERN_PROC_PID, pid, sizeof process, 1};
@@ -28,6 +28,7 @@ static int rusage_process_read(int pid, int64_t *start, rusage_call *call)
     if (process.p_pid != pid || !process.p_uvalid)
         return RUSAGE_NO_PROCESS;
     *start = (int64_t)process.p_ustart_sec * 1000000 + process.p_ustart_usec;
+    *rss = (int64_t)process.p_vm_rssize * getpagesize();
     memset(&native, 0, sizeof native);
     native.ru_utime.tv_sec = process.p_uutime_sec;
     native.ru_utime.tv_usec = (suseconds_t)process.p_uutime_usec;

@@ -1,10 +1,24 @@
 """NetBSD: getrusage(2), sys/kern/kern_resource.c (getrusage1, calcru, ruspace).
 
 exit1() in sys/kern/kern_exit.c also calls ruspace(), and ruadd() keeps the larger peak: wait4 reports the child's peak,
-and ``RUSAGE_CHILDREN`` that of the largest child.
+and ``RUSAGE_CHILDREN`` the peak of the largest child.
 """
 
-from ._base import ALL, INTEGRALS, KIB, NONE, PEAK_AT_LEAST_PARENTS, SWITCHES, Backend, kernel_release
+from ._base import (
+    ALL,
+    INHERITED_PEAK,
+    INTEGRALS,
+    KIB,
+    LARGEST_AT_LEAST_PARENTS,
+    NO_THREAD,
+    NONE,
+    PEAK_AT_LEAST_PARENTS,
+    RECEIVED,
+    SENT,
+    SWITCHES,
+    Backend,
+    kernel_release,
+)
 
 SPLIT = "run time is split by ticks of the statistics clock; before the first tick, into two halves"
 CURRENT = "the kernel reports the size at the time of the call"
@@ -24,8 +38,8 @@ SOURCES = {
     "ru_msgrcv": "sys/kern/uipc_socket.c",
     "ru_nsignals": "sys/kern/kern_sig.c",
 }
-# fill_kproc2() in sys/kern/kern_proc.c adds up the switches of living threads only. The peak may be that of the process
-# from which this one was forked.
+# fill_kproc2() in sys/kern/kern_proc.c adds up the switches of living threads only. The peak may be the peak of the
+# process that forked this one.
 PROCESS = ALL - INTEGRALS - SWITCHES - {"ru_maxrss", "ru_nswap"}
 
 
@@ -38,24 +52,31 @@ def backend(release: str) -> Backend:
     return Backend(
         name="NetBSD",
         measured={"RUSAGE_SELF": measured, "RUSAGE_CHILDREN": measured},
-        absent={"RUSAGE_THREAD": "its getrusage(2) knows the process and its children only"},
+        absent={
+            "RUSAGE_THREAD": NO_THREAD,
+            "peak": INHERITED_PEAK if peak else "it measures no peak before NetBSD 10, and maxrss() is 0",
+        },
         maxrss_bytes=KIB,  # vm_rssmax << (PAGE_SHIFT - 10) in ruspace()
         notes={
             "ru_utime": SPLIT,
             "ru_stime": SPLIT,
-            "ru_maxrss": "measured since NetBSD 10; "
-            "for children, that of the largest child, which is at least the parent's; "
+            "ru_maxrss": "updated at page faults, since NetBSD 10; "
+            f"{LARGEST_AT_LEAST_PARENTS}; "
             "on ports without pmap statistics, the current size",
             "ru_ixrss": CURRENT,
             "ru_idrss": CURRENT,
             "ru_isrss": CURRENT,
-            "ru_msgsnd": "counts calls that send on sockets",
-            "ru_msgrcv": "counts calls that receive from sockets",
+            "ru_msgsnd": SENT,
+            "ru_msgrcv": RECEIVED,
         },
         sources=SOURCES,
+        clock=SPLIT,
         process=PROCESS,
-        # uvmspace_fork() copies vm_rssmax, which follows vm_startcopy (uvm_extern.h).
+        process_clock="1 microsecond",
+        process_owners="everyone's",
+        rss="p_vm_rssize, in pages: fill_kproc2() in sys/kern/kern_proc.c",
         child_peak=PEAK_AT_LEAST_PARENTS,
+        child_peak_reason="`fork` copies it",  # uvmspace_fork(): vm_rssmax follows vm_startcopy (uvm_extern.h)
     )
 
 

@@ -1,6 +1,20 @@
 """OpenBSD: getrusage(2), sys/kern/kern_resource.c 1.96, kern_clock.c 1.127, kern_exit.c, uvm_fault.c."""
 
-from ._base import ALL, INTEGRALS, KIB, NONE, PEAK_UNKNOWN, TIMES, Backend, kernel_release
+from ._base import (
+    ALL,
+    HANDLED,
+    INHERITED_PEAK,
+    INTEGRALS,
+    KIB,
+    LARGEST_OR_PARENTS,
+    NONE,
+    PEAK_UNKNOWN,
+    RECEIVED,
+    SENT,
+    TIMES,
+    Backend,
+    kernel_release,
+)
 
 SPLIT = "counted in whole ticks of the statistics clock; 0 before the first tick"
 INTEGRAL = (
@@ -36,25 +50,30 @@ def backend(release: str) -> Backend:
             "RUSAGE_CHILDREN": measured | integrals,
             "RUSAGE_THREAD": measured,
         },
-        absent={},
+        absent={"peak": INHERITED_PEAK},
         maxrss_bytes=KIB,  # uvmfault_update_stats()
         integral_bytes=KIB,  # KiB x ticks of the statistics clock, whose rate is in kern.clockrate
         notes={
             "ru_utime": SPLIT,
             "ru_stime": SPLIT,
-            "ru_maxrss": "updated at page faults; "
-            "for children, that of the largest child, which may be the parent's; "
-            "for a thread, that of the process at the thread's own faults",
+            "ru_maxrss": f"updated at page faults; {LARGEST_OR_PARENTS}; "
+            "for a thread, the process's at the thread's own faults",
             "ru_ixrss": INTEGRAL,
             "ru_idrss": INTEGRAL,
             "ru_isrss": INTEGRAL,
-            "ru_msgsnd": "counts calls that send on sockets",
-            "ru_msgrcv": "counts calls that receive from sockets",
-            "ru_nsignals": "counts only signals caught by a handler",
+            "ru_msgsnd": SENT,
+            "ru_msgrcv": RECEIVED,
+            "ru_nsignals": HANDLED,
         },
         sources=SOURCES,
-        process=TIMES,  # the other fields of struct kinfo_proc are those of one thread
-        child_peak=PEAK_UNKNOWN,  # it has not been verified what fork and exec keep of the parent's
+        rss="p_vm_rssize, in pages: fill_kproc() in sys/kern/kern_sysctl.c",
+        clock=SPLIT,
+        resolution="ticks",
+        process_clock="ticks of the statistics clock",
+        process_owners="everyone's",
+        process=TIMES,  # the other fields of struct kinfo_proc describe one thread
+        child_peak=PEAK_UNKNOWN,
+        child_peak_reason="the effect of `fork` and `exec` on it has not been verified",
     )
 
 

@@ -1,6 +1,6 @@
 /* Unix systems without a file of their own. wait4 is omitted, since some lack it. */
 
-#include "../_c/unix.c"
+#include "../_c/get.c"
 #include "../_c/no_statclock.c"
 
 /* On the Hurd getrusage returns the errno; on Haiku and Emscripten it may leave fields unset. */

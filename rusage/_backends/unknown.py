@@ -19,28 +19,14 @@ SOURCES = {
 THREAD = "it is unknown whether this system reports the usage of a thread"
 WAIT = "it is unknown whether this system has a usable wait4(2)"
 PROCESS = "it is unknown how this system reports the usage of another process"
-ABSENT = {"RUSAGE_THREAD": THREAD, "Process": PROCESS, "wait3": WAIT, "wait4": WAIT}
+PEAK = "it is unknown whether this system reports a peak, and maxrss() is 0"
+RSS = "it is unknown how this system reports the resident set size"
+ABSENT = {"RUSAGE_THREAD": THREAD, "Process": PROCESS, "wait3": WAIT, "wait4": WAIT, "peak": PEAK, "rss": RSS}
 
-# Systems on which only the times match their names. Haiku sets all other fields to 0, and so does the Hurd except for
-# values of Mach that correspond only approximately.
+# Systems on which only the times match their names: winsup/cygwin/resource.cc in Cygwin (ru_maxrss is the size at the
+# time of the call, ru_majflt all faults), src/system/libroot/posix/sys/getrusage.c in Haiku, and
+# sysdeps/mach/hurd/getrusage.c in glibc (the counters are approximate statistics of Mach).
 TIMES_ONLY = {"cygwin": "Cygwin", "msys": "MSYS2", "haiku": "Haiku", "gnu0": "GNU/Hurd"}
-CYGWIN_NOTES = {
-    "ru_maxrss": "the system reports the size at the time of the call",
-    "ru_majflt": "the system counts all faults as major ones",
-}
-MACH = "the system reports statistics of Mach that correspond only approximately"
-NOTES = {
-    "cygwin": CYGWIN_NOTES,
-    "msys": CYGWIN_NOTES,
-    "haiku": {},
-    "gnu0": dict.fromkeys(["ru_minflt", "ru_majflt", "ru_msgsnd", "ru_msgrcv"], MACH),
-}
-FILES = {
-    "cygwin": "winsup/cygwin/resource.cc in Cygwin",
-    "msys": "winsup/cygwin/resource.cc in Cygwin",
-    "haiku": "src/system/libroot/posix/sys/getrusage.c in Haiku",
-    "gnu0": "sysdeps/mach/hurd/getrusage.c in glibc",
-}
 NO_CHILDREN = {
     "haiku": "it includes children that still run",
     "gnu0": "it is 0 unless the proc server records it",
@@ -69,8 +55,7 @@ def backend(platform: str) -> Backend:
     if prefix in NO_CHILDREN:
         del measured_for["RUSAGE_CHILDREN"]
         absent = {**ABSENT, **dict.fromkeys(["RUSAGE_CHILDREN", "RUSAGE_BOTH"], NO_CHILDREN[prefix])}
-    sources = dict.fromkeys(ALL, FILES[prefix])
-    return Backend(TIMES_ONLY[prefix], measured_for, absent, notes=NOTES[prefix], sources=sources, waited=NONE)
+    return Backend(TIMES_ONLY[prefix], measured_for, absent, waited=NONE)
 
 
 BACKEND = backend(sys.platform)

@@ -16,11 +16,20 @@ RUSAGE_ASSERT(peak, sizeof(((PROCESS_MEMORY_COUNTERS *)0)->PeakWorkingSetSize) <
 #include "../_c/scalars.c"
 #include "../_c/no_statclock.c"
 
-/* GetLastError has no code for it; this bit is reserved for those of applications. */
+/* GetLastError has no code for it; this bit is reserved for codes of applications. */
 #define RUSAGE_NO_PROCESS (1 << 29)
-#include "../_c/process.c"
+#include "../_c/process_scalars.c"
+#include "../_c/rss.h"
 
 enum { RUSAGE_SELF = 0, RUSAGE_THREAD = 1 };
+
+static void rusage_set_times(rusage_windows *native, FILETIME kernel, FILETIME user)
+{
+    native->user_low = user.dwLowDateTime;
+    native->user_high = user.dwHighDateTime;
+    native->kernel_low = kernel.dwLowDateTime;
+    native->kernel_high = kernel.dwHighDateTime;
+}
 
 static int rusage_get_process(intptr_t handle, rusage_call *call)
 {
@@ -32,22 +41,30 @@ static int rusage_get_process(intptr_t handle, rusage_call *call)
     if (!GetProcessTimes(process, &created, &exited, &kernel, &user)
         || !K32GetProcessMemoryInfo(process, &memory, sizeof memory))
         return (int)GetLastError();
-    native.user_low = user.dwLowDateTime;
-    native.user_high = user.dwHighDateTime;
-    native.kernel_low = kernel.dwLowDateTime;
-    native.kernel_high = kernel.dwHighDateTime;
+    rusage_set_times(&native, kernel, user);
     native.peak_working_set = memory.PeakWorkingSetSize;
     native.page_faults = memory.PageFaultCount;
     rusage_convert_windows(&native, call);
     return 0;
 }
 
-static int rusage_process_get(const rusage_process *process, rusage_call *call)
+static int64_t rusage_rss_of(HANDLE process)
 {
-    int error = rusage_get_process(process->handle, call);
+    PROCESS_MEMORY_COUNTERS memory;
 
-    if (error != 0)
-        return error;
+    if (!K32GetProcessMemoryInfo(process, &memory, sizeof memory))
+        return -(int64_t)GetLastError();
+    return (int64_t)memory.WorkingSetSize;
+}
+
+static int64_t rusage_rss(void)
+{
+    return rusage_rss_of(GetCurrentProcess());
+}
+
+/* Return 0 while the process runs. */
+static int rusage_check_running(const rusage_process *process)
+{
     /* Not GetExitCodeProcess(): a process may have ended with STILL_ACTIVE as its exit code. */
     switch (WaitForSingleObject((HANDLE)process->handle, 0)) {
     case WAIT_TIMEOUT:
@@ -57,6 +74,22 @@ static int rusage_process_get(const rusage_process *process, rusage_call *call)
     default:
         return (int)GetLastError();
     }
+}
+
+static int rusage_process_get(const rusage_process *process, rusage_call *call)
+{
+    int error = rusage_get_process(process->handle, call);
+
+    return error != 0 ? error : rusage_check_running(process);
+}
+
+static int64_t rusage_process_rss(const rusage_process *process, const rusage_call *call)
+{
+    int64_t size = rusage_rss_of((HANDLE)process->handle);
+    int error = size < 0 ? 0 : rusage_check_running(process);
+
+    (void)call;
+    return error != 0 ? -(int64_t)error : size;
 }
 
 static void rusage_process_close(rusage_process *process)
@@ -95,10 +128,7 @@ static int rusage_get_thread(rusage_call *call)
     if (!GetThreadTimes(GetCurrentThread(), &created, &exited, &kernel, &user))
         return (int)GetLastError();
     memset(&native, 0, sizeof native);
-    native.user_low = user.dwLowDateTime;
-    native.user_high = user.dwHighDateTime;
-    native.kernel_low = kernel.dwLowDateTime;
-    native.kernel_high = kernel.dwHighDateTime;
+    rusage_set_times(&native, kernel, user);
     rusage_convert_windows(&native, call);
     return 0;
 }

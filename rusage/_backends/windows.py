@@ -5,6 +5,7 @@ from ._base import ALL, PEAK_OWN, TIMES, Backend
 CLOCK = "updated at the clock interrupt, usually every 15.625 ms"
 # No documented call reports how many operations reached a block device.
 IO = "the kernel counts operations on files, pipes, sockets and devices, including those served from the cache"
+NO_ACCOUNT = "it keeps no usage of children that have ended"
 
 MEASURED = TIMES | {"ru_maxrss", "ru_minflt"}
 SOURCES = {
@@ -21,16 +22,23 @@ BACKEND = Backend(
     name="Windows",
     measured={"RUSAGE_SELF": MEASURED, "RUSAGE_THREAD": TIMES},  # GetThreadTimes; a thread has no memory counters
     absent={
-        "RUSAGE_CHILDREN": "it keeps no usage of children that have ended",
-        "RUSAGE_BOTH": "it keeps no usage of children that have ended",
+        "RUSAGE_CHILDREN": NO_ACCOUNT,
+        "RUSAGE_BOTH": NO_ACCOUNT,
         "from_native": "it has no native struct rusage to convert",
         "wait3": "it has no call that waits for any child",
         "wait4": "it has no call that waits for a process ID and returns its usage",
     },
+    clock=CLOCK,
+    resolution="15.6 ms",
     process=MEASURED,
+    process_clock="15.625 ms",
+    process_owners="those that `OpenProcess` allows",
     waited=MEASURED,  # available through the handle after the process has ended
-    child_peak=PEAK_OWN,  # processes are created, not forked
+    child_peak=PEAK_OWN,
+    child_peak_reason="processes are created, not forked",
     maxrss_bytes=1,  # PeakWorkingSetSize
+    peak="ru_maxrss",
+    rss="WorkingSetSize of PROCESS_MEMORY_COUNTERS",
     notes={
         "ru_utime": CLOCK,
         "ru_stime": CLOCK,

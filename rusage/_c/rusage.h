@@ -1,4 +1,4 @@
-/* Shared by all C files: the record, the call structure, and the functions that one file defines for another. */
+/* Shared by all C files: the structures, and the functions that one file defines for another. */
 
 #pragma once
 
@@ -8,9 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Not _Static_assert: MSVC supports that only in C11 mode, which is not its default. */
-#define RUSAGE_ASSERT(name, condition) typedef char rusage_assert_##name[(condition) ? 1 : -1]
-#define RUSAGE_SIZE(type, field) sizeof(((type *)0)->field)
+#include "record.h"
+#include "structs.cdef"
 
 /* On CPython, cffi's wrappers (generated below this file) always release the GIL around a call. While other threads run
    Python code, reacquiring it takes up to a switch interval: 5 ms for a call of 1 us that cannot block. Therefore the
@@ -26,65 +25,6 @@
 #define RUSAGE_RELEASE_GIL (void)0
 #define RUSAGE_RETAKE_GIL (void)0
 #endif
-
-/* The fields, in the order of FIELDS in Python. TIME is in seconds, PEAK in bytes, INTEGRAL in byte-seconds. */
-#define RUSAGE_FIELDS(TIME, PEAK, INTEGRAL, COUNT) \
-    TIME(utime)                                    \
-    TIME(stime)                                    \
-    PEAK(maxrss)                                   \
-    INTEGRAL(ixrss)                                \
-    INTEGRAL(idrss)                                \
-    INTEGRAL(isrss)                                \
-    COUNT(minflt)                                  \
-    COUNT(majflt)                                  \
-    COUNT(nswap)                                   \
-    COUNT(inblock)                                 \
-    COUNT(oublock)                                 \
-    COUNT(msgsnd)                                  \
-    COUNT(msgrcv)                                  \
-    COUNT(nsignals)                                \
-    COUNT(nvcsw)                                   \
-    COUNT(nivcsw)
-
-/* Python unpacks it with the struct module: every field has 8 bytes, without padding. */
-#define RUSAGE_DOUBLE(name) double name;
-#define RUSAGE_INT64(name) int64_t name;
-typedef struct {
-    RUSAGE_FIELDS(RUSAGE_DOUBLE, RUSAGE_INT64, RUSAGE_INT64, RUSAGE_INT64)
-} rusage_record;
-
-#define RUSAGE_INDEX(name) RUSAGE_INDEX_##name,
-enum {
-    RUSAGE_FIELDS(RUSAGE_INDEX, RUSAGE_INDEX, RUSAGE_INDEX, RUSAGE_INDEX) RUSAGE_FIELD_COUNT,
-};
-
-RUSAGE_ASSERT(record, sizeof(double) == 8 && sizeof(rusage_record) == RUSAGE_FIELD_COUNT * 8);
-
-/* A request and its result. They are one structure because a second pointer takes cffi another 75 ns for each call, a
-   tenth of getrusage(). */
-typedef struct {
-    int who;
-    uint32_t measured;              /* bit i: the field with index i is measured for this who */
-    int64_t maxrss_bytes;           /* bytes in one unit of ru_maxrss */
-    int64_t integral_bytes;         /* bytes in one unit of ru_ixrss, ru_idrss and ru_isrss ... */
-    int64_t integral_hz;            /* ... and the rate of the clock that they count */
-    rusage_record record;
-} rusage_call;
-
-/* The values of Windows. Each FILETIME is in two halves, in units of 100 ns. */
-typedef struct {
-    uint32_t user_low, user_high, kernel_low, kernel_high;
-    uint64_t peak_working_set;      /* bytes */
-    uint32_t page_faults;
-} rusage_windows;
-
-/* The values of macOS for another process. A Mach tick is numer / denom nanoseconds. */
-typedef struct {
-    uint64_t numer, denom;
-    uint64_t user, system;          /* ticks */
-    int32_t faults, pageins;        /* all faults, and those that read a page */
-    uint64_t bytes_read, bytes_written;
-} rusage_macos;
 
 struct rusage;
 

@@ -1,6 +1,6 @@
 """Wait for the exit of a child, with a timeout: by pidfd_open(2) on Linux, by kqueue(2) on macOS and the BSDs.
 
-Before Python 3.15, subprocess looks at the child at intervals of up to 50 ms instead.
+Before Python 3.15, subprocess polls the child at intervals of up to 50 ms instead.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-Wait = Callable[[float], Any]
+HasExited = Callable[[float], Any]
 
-# Type checkers know only the names of one system.
+# Type checkers define only the names of one system.
 _os: Any = os
 _select: Any = select
 
 
 @contextlib.contextmanager
-def by_pidfd(pid: int) -> Iterator[Wait]:
+def by_pidfd(pid: int) -> Iterator[HasExited]:
     """Yield a function that waits for some seconds, and returns whether the child has exited.
 
     Raises ``OSError`` if that is not possible: on an old kernel, in a sandbox, if too many files are open.
@@ -36,10 +36,10 @@ def by_pidfd(pid: int) -> Iterator[Wait]:
 
 
 @contextlib.contextmanager
-def by_kqueue(pid: int) -> Iterator[Wait]:
-    """Do the same. Some systems raise an ``OSError`` (ESRCH) also if the child has already exited."""
+def by_kqueue(pid: int) -> Iterator[HasExited]:
+    """Do the same by kqueue. Some systems also raise ``OSError`` (ESRCH) if the child has already exited."""
     with contextlib.closing(_select.kqueue()) as queue:
-        # With room for an event, control() would return an error as one.
+        # If asked for events, control() would return an error as an event instead of raising it.
         queue.control([_select.kevent(pid, _select.KQ_FILTER_PROC, _select.KQ_EV_ADD, _select.KQ_NOTE_EXIT)], 0)
         yield lambda seconds: queue.control(None, 1, seconds)
 

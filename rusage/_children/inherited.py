@@ -3,14 +3,11 @@
 Where fork and exec carry the peak over, a child's ``ru_maxrss`` may be its parent's. ``Backend.child_peak`` names the
 rule that a system follows; ``own_fields`` implements the rules. A value that may be the parent's is not measured.
 
-Grandchildren are not considered: the usage of a child includes that of its own children that it has waited for, and
-their peaks start at the child's in the same way.
+Grandchildren are not considered: the usage of a child includes its own children that it has waited for, and their peaks
+start at the child's peak in the same way.
 """
 
 from __future__ import annotations
-
-import os
-import sys
 
 from .._backends import BACKEND
 from .._backends._base import (
@@ -21,7 +18,7 @@ from .._backends._base import (
     PEAK_SAMPLED,
     PEAK_UNKNOWN,
 )
-from .._getrusage import WAITED, getpagesize, maxrss, new_call, usage_of
+from .._getrusage import WAITED, fields, maxrss, new_call, usage_of
 from .._rusage import lib
 
 TYPE_CHECKING = False
@@ -44,7 +41,7 @@ def own_fields(  # noqa: PLR0913 (the input of all rules)
     inherited: RUsage | None,
     margin: Callable[[], int | None],
 ) -> frozenset[str]:
-    """Return those of ``fields`` whose values in a child's usage are its own, by a ``PEAK_*`` rule.
+    """Return the subset of ``fields`` whose values in a child's usage are its own, by a ``PEAK_*`` rule.
 
     ``isolated``, ``floor`` and ``inherited``: see ``child_fields``. ``margin``: a function such as ``peak_margin``.
     """
@@ -60,9 +57,18 @@ def own_fields(  # noqa: PLR0913 (the input of all rules)
         own = error is not None and peak >= floor + error
     elif rule == PEAK_SAMPLED:
         own = inherited is not None and peak > inherited.ru_maxrss
-        if inherited is None or _sampled(inherited):  # integrals never decrease: they include what was inherited
+        if inherited is None or _sampled(inherited):  # integrals never decrease: they include the inherited part
             fields -= INTEGRALS
     return fields if own and peak else fields - PEAK  # no process has a peak of 0
+
+
+def peak_bound(rule: str, usage: RUsage) -> int | None:
+    """Return an upper bound of a child's peak in bytes, by a ``PEAK_*`` rule and the kernel's usage; None if unknown.
+
+    A sampled peak is the largest of the parent's and the child's samples, so the child's own peak is not larger. It is
+    unknown if there was no sample.
+    """
+    return (usage.ru_maxrss or None) if rule == PEAK_SAMPLED else None
 
 
 def _sampled(usage: RUsage) -> bool:
@@ -104,47 +110,10 @@ def parent_peak() -> int:
     return peak
 
 
-# --- The error of Linux's peak ----------------------------------------------------------------------------------------
-
-
-def counters_error(cpus: int, page: int) -> int:
-    """Return the maximum error of the resident set size, in bytes: see rusage/_backends/linux.py."""
-    return 3 * cpus * max(32, 2 * cpus) * page
-
-
 def peak_margin() -> int | None:
-    """Return by how much a child's peak must exceed its parent's, the error of two readings; None if unknown.
-
-    Before Linux 6.2 the error depended on the threads: each held back the pages of up to 64 faults, any of
-    which may map several.
-    """
-    if sys.platform == "win32" or _release(os.uname().release) < (6, 2):
-        return None
-    cpus = present_cpus()
-    return None if cpus is None else 2 * counters_error(cpus, getpagesize())
-
-
-def _release(text: str) -> tuple[int, int]:
-    """Return the first two numbers of a kernel release, such as ``6.18.44-generic``; zeros if it has none."""
-    try:
-        major, minor = text.split("-", maxsplit=1)[0].split(".")[:2]
-        return int(major), int(minor)
-    except ValueError:
-        return 0, 0
-
-
-def present_cpus(path: str = "/sys/devices/system/cpu/present") -> int | None:
-    """Return the number of CPUs that can be online, or None if unknown.
-
-    os.cpu_count() is unsuitable: -X cpu_count overrides it, musl counts only CPUs that this thread may use, and
-    containers may hide CPUs that are online.
-    """
-    try:
-        with open(path, "rb") as file:
-            ranges = [part.split(b"-") for part in file.read().split(b",")]  # such as 0-3,8
-        return sum(int(last[-1]) - int(last[0]) + 1 for last in ranges)
-    except (OSError, ValueError):
-        return None
+    """Return the error of two peaks, by which a child's peak must exceed its parent's; None if unknown."""
+    error = fields["ru_maxrss"].error
+    return None if error is None else 2 * error
 
 
 # --- FreeBSD: a child's usage after exec ------------------------------------------------------------------------------
@@ -157,7 +126,8 @@ def read_inherited(pid: int) -> RUsage | None:
 
     exec replaces the memory before it closes the close-on-exec pipe, which the parent sees (do_execve in
     sys/kern/kern_exec.c): earlier ticks of the statistics clock are in this reading, later ones sample the new program.
-    For a child that has already ended this is its final usage, which no value exceeds.
+    For a child that has already ended the peak is the final one, which is then not larger; counters and integrals are
+    too large, but 0 only if the final ones are. The rules need no more.
     """
     if _of_process is None:
         return None

@@ -1,7 +1,8 @@
 /* The launcher: start a program as a child of the launcher's parent, without the parent's memory.
 
-   On Linux the peak resident set size of a process starts at that of the process that it was forked from. Therefore the
-   parent executes this small program, which creates the child. Protocol and security: see launcher.py. */
+   On Linux the peak resident set size of a process starts at the peak of the process that forked it. Therefore the parent
+   executes this small program, which creates the child. Protocol: see launcher_protocol.py; security: see
+   launcher.py. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #ifdef RUSAGE_NO_LIBC
@@ -44,6 +46,7 @@ static inline int failed(long result)
 #define call0(name) system_call(SYS_##name, 0, 0, 0, 0, 0, 0)
 #define call1(name, a) system_call(SYS_##name, (long)(a), 0, 0, 0, 0, 0)
 #define call2(name, a, b) system_call(SYS_##name, (long)(a), (long)(b), 0, 0, 0, 0)
+#define call4(name, a, b, c, d) system_call(SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 #define call3(name, a, b, c) system_call(SYS_##name, (long)(a), (long)(b), (long)(c), 0, 0, 0)
 
 #ifndef SYS_close_range
@@ -61,44 +64,22 @@ static inline int failed(long result)
 #define SYS_set_groups SYS_setgroups
 #endif
 
-/* Exit statuses, as in launcher.py. */
-enum {
-    FAILED = 255,       /* this time or with these arguments; may be retried */
-    CANNOT_CLOSE = 254, /* close_range(2) is missing */
-    REFUSED = 253,      /* permanently: not allowed on this system */
-};
-
-enum { GROUPS = 1024 }; /* the largest number of supplementary groups */
-
-struct program {
-    int done, session, process_group;
-    long user, group, groups;   /* -1: unchanged */
-    char **group_ids, **paths, **arguments, **environment;
-};
-
-static long number(const char *text)
-{
-    long value = 0;
-
-    if (*text == '-')
-        return -1;
-    for (; *text; text++)
-        value = (long)((unsigned long)value * 10 + (unsigned long)(*text - '0'));
-    return value;
-}
+#include "launcher_protocol.h"
+#include "launcher_child.h"
 
 static int status_of(long error)
 {
-    return error == -EAGAIN || error == -ENOMEM ? FAILED : REFUSED;
+    return error == -EAGAIN || error == -ENOMEM ? LAUNCHER_FAILED : LAUNCHER_REFUSED;
 }
 
 /* Close all descriptors above 2 except fds, which are in ascending order. */
-static long close_others(long count, char **fds)
+static long close_others(struct words fds)
 {
-    long first = 3, result;
+    uint32_t first = 3;
+    long result;
 
-    for (; count > 0; count--, fds++) {
-        long fd = number(*fds);
+    while (fds.next < fds.end) {
+        uint32_t fd = take(&fds, LAUNCHER_MAX_INT);
 
         if (fd > first) {
             result = call3(close_range, first, fd - 1, 0);
@@ -111,124 +92,123 @@ static long close_others(long count, char **fds)
     return call3(close_range, first, ~0U, 0);
 }
 
-/* In subprocess's order: the groups first, while the privilege to set them is still held. Not inlined: its frame would
-   cost every start another page of stack. */
-static __attribute__((noinline)) int change_ids(const struct program *program)
+/* Return whether descriptors are in ascending order, and the pipe is one of them. */
+static int valid_fds(struct words fds, uint32_t done)
 {
-    uint32_t groups[GROUPS];
-    long i;
+    uint32_t least = 0;
+    int has_done = 0;
 
-    if (program->groups >= 0) {
-        for (i = 0; i < program->groups; i++)
-            groups[i] = (uint32_t)number(program->group_ids[i]);
-        if (failed(call2(set_groups, program->groups, groups)))
-            return -1;
+    while (fds.next < fds.end) {
+        uint32_t fd = take(&fds, LAUNCHER_MAX_INT);
+
+        if (fd < least)
+            return 0;
+        has_done |= fd == done;
+        least = fd + 1;
     }
-    if (program->group >= 0 && failed(call2(set_group, program->group, program->group)))
-        return -1;
-    if (program->user >= 0 && failed(call2(set_user, program->user, program->user)))
-        return -1;
-    /* The new user may not trace this process until it has executed the program. */
-    return failed(system_call(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0, 0)) ? -1 : 0;
+    return has_done;
 }
 
-/* Execute the first path that can be executed. A byte in the pipe tells the parent that this has failed; end-of-file
-   means that this process has executed a program or has been killed. */
-static __attribute__((noreturn)) void execute(const struct program *program)
+/* Prepare the descriptors for the child. Return 0 or an exit status. */
+static int close_fds(const struct program *program, int memory_fd)
 {
-    char **path;
-
-    if ((!program->session || !failed(call0(setsid)))
-        && (program->process_group < 0 || !failed(call2(setpgid, 0, program->process_group)))
-        && ((program->groups < 0 && program->group < 0 && program->user < 0) || change_ids(program) == 0))
-        for (path = program->paths; path < program->arguments; path++)
-            call3(execve, *path, program->arguments, program->environment);
-    call3(write, program->done, "", 1);
-    for (;;)
-        call1(exit_group, FAILED);
+    call1(close, memory_fd);
+    if (program->flags & LAUNCHER_CLOSE_OTHERS && failed(close_others(program->fds)))
+        return LAUNCHER_FAILED;
+    return failed(call3(fcntl, program->done, F_SETFD, FD_CLOEXEC)) ? LAUNCHER_FAILED : 0;
 }
 
-/* launcher PARENT MEMORY DONE SESSION PROCESS_GROUP USER GROUP N GROUP_1 ... GROUP_N K FD_1 ... FD_K
-            M PATH_1 ... PATH_M ARGUMENT_0 ...
-   MEMORY receives the process IDs of the child and of the launcher. DONE, the write end of a pipe, is one of the FDs.
-   Descriptors 0 to 2 and the FDs, in ascending order, stay open; all do if K is -1. USER, GROUP, N and PROCESS_GROUP
-   are -1 for "unchanged". */
-static int run(int argc, char **argv, char **envp)
+/* Where the parent is in another PID namespace it cannot use the process IDs of this one, and the first process of a
+   namespace must not exit early: this process executes the program itself. */
+static int execute_in_place(const struct program *program, int memory_fd)
 {
-    char **word = argv + 1, **end = argv + argc, **fds;
-    struct program program;
-    volatile struct {
-        int32_t child;    /* its process ID; -1 if the launcher itself executes the program */
-        int32_t launcher; /* its process ID */
-    } *memory;
-    long parent, memory_fd, count, mapped, result;
-    int same_namespace;
+    int status = close_fds(program, memory_fd);
 
-    if (argc < 12)
-        return FAILED;
-    parent = number(*word++);
-    memory_fd = number(*word++);
-    program.done = (int)number(*word++);
-    program.session = (int)number(*word++);
-    program.process_group = (int)number(*word++);
-    program.user = number(*word++);
-    program.group = number(*word++);
-    program.groups = number(*word++);
-    program.group_ids = word;
-    if (program.groups > GROUPS || program.groups > end - word)
-        return FAILED;
-    word += program.groups > 0 ? program.groups : 0;
-    if (word >= end)
-        return FAILED;
-    count = number(*word++);
-    fds = word;
-    if (count > end - word)
-        return FAILED;
-    word += count > 0 ? count : 0;
-    if (word >= end)
-        return FAILED;
-    program.paths = word + 1;
-    if (number(*word) >= end - program.paths)
-        return FAILED;
-    program.arguments = program.paths + number(*word);
-    program.environment = envp;
+    if (status != 0)
+        return status;
+    report(program->done, LAUNCHER_IN_PLACE, 0);
+    execute(program);
+}
 
-    result = call2(ftruncate, memory_fd, sizeof *memory);
+/* The process IDs that the parent reads. */
+struct memory {
+    int32_t child, launcher;
+};
+
+/* Create the child, which executes the program. */
+static int create_child(const struct program *program, int memory_fd)
+{
+    volatile struct memory *memory;
+    long mapped, result = call2(ftruncate, memory_fd, sizeof *memory);
+    const unsigned long flags = CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD;
+    int status;
+
     if (failed(result))
-        return FAILED;
-    mapped = map_shared(sizeof *memory, PROT_READ | PROT_WRITE, MAP_SHARED, (int)memory_fd);
+        return LAUNCHER_FAILED;
+    mapped = map_shared(sizeof *memory, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd);
     if (failed(mapped))
         return status_of(mapped);
     memory = (void *)mapped;
-    same_namespace = call0(getppid) == parent;
-    if (same_namespace)
-        memory->launcher = (int32_t)call0(getpid); /* also maps the page: the kernel's store cannot fault */
-    /* The parent trusts this memory, so the child must have neither the descriptor nor the mapping. */
+    memory->launcher = (int32_t)call0(getpid); /* also maps the page: the kernel's store cannot fault */
+    /* The parent trusts this memory, so a child of another user must have neither the descriptor nor the mapping. */
     result = call3(madvise, mapped, sizeof *memory, MADV_DONTFORK);
     if (failed(result))
         return status_of(result);
-    call1(close, memory_fd);
-    if (count >= 0 && failed(close_others(count, fds)))
-        return CANNOT_CLOSE;
-    if (failed(call3(fcntl, program.done, F_SETFD, FD_CLOEXEC)))
-        return FAILED;
-    if (!same_namespace) {
-        /* The parent cannot use process IDs of another PID namespace, and the first process of a namespace must not
-           exit early: this process executes the program itself. */
-        memory->child = -1;
-        call2(munmap, mapped, sizeof *memory);
-        execute(&program);
-    }
+    status = close_fds(program, memory_fd);
+    if (status != 0)
+        return status;
     /* The child gets the launcher's parent as its parent. The kernel stores the process ID before clone returns, so it
        cannot be lost if a signal kills the launcher. */
+#ifdef RUSAGE_NO_LIBC
+    /* A copy of the memory takes longer. Some emulators and sandboxes require it. */
+    if (!changes_ids(program) && clone_and_exit(flags | CLONE_VM, &memory->child) == 0)
+        execute(program);
+#endif
 #ifdef __s390x__
-    result = call3(clone, 0, CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD, &memory->child);
+    result = call3(clone, 0, flags, &memory->child);
 #else
-    result = call3(clone, CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD, 0, &memory->child);
+    result = call3(clone, flags, 0, &memory->child);
 #endif
     if (result == 0)
-        execute(&program);
+        execute(program);
     return failed(result) ? status_of(result) : 0;
+}
+
+/* launcher VERSION FLAGS PARENT MEMORY DONE PROCESS_GROUP USER GROUP
+            N GROUP_1 ... GROUP_N L LIMIT_1 ... LIMIT_L K FD_1 ... FD_K M PATH_1 ... PATH_M ARGUMENT_0 ...
+   MEMORY receives the process IDs of the child and of the launcher; DONE is the write end of the pipe for reports.
+   A LIMIT is a resource, and a soft and a hard limit of two words each, the higher 32 bits first.
+   FLAGS says which of the other values are used. With CLOSE_OTHERS only descriptors 0 to 2 and the FDs, in ascending
+   order and with DONE, stay open. */
+static int run(int argc, char **argv, char **envp)
+{
+    struct words words = {argv + 1, argv + argc, 1};
+    struct program program;
+    uint32_t parent, memory_fd, paths;
+
+    if (take(&words, UINT32_MAX) != LAUNCHER_VERSION)
+        return LAUNCHER_NOT_UNDERSTOOD;
+    program.flags = take(&words, LAUNCHER_ALL_FLAGS);
+    parent = take(&words, LAUNCHER_MAX_INT);
+    memory_fd = take(&words, LAUNCHER_MAX_INT);
+    program.done = (int)take(&words, LAUNCHER_MAX_INT);
+    program.process_group = take(&words, LAUNCHER_MAX_INT);
+    program.user = take(&words, LAUNCHER_MAX_ID);
+    program.group = take(&words, LAUNCHER_MAX_ID);
+    program.groups = take_list(&words, LAUNCHER_MAX_GROUPS, 1, LAUNCHER_MAX_ID);
+    program.limits = take_list(&words, LAUNCHER_MAX_LIMITS, LIMIT_WORDS, UINT32_MAX);
+    program.fds = take_list(&words, LAUNCHER_MAX_INT, 1, LAUNCHER_MAX_INT);
+    paths = take(&words, LAUNCHER_MAX_INT);
+    if (!words.valid || paths == 0 || paths > (size_t)(words.end - words.next)
+        || (program.flags & LAUNCHER_CLOSE_OTHERS && !valid_fds(program.fds, (uint32_t)program.done)))
+        return LAUNCHER_NOT_UNDERSTOOD;
+    program.paths = words.next;
+    program.arguments = program.paths + paths;
+    program.environment = envp;
+
+    if (call0(getppid) != (long)parent)
+        return execute_in_place(&program, (int)memory_fd);
+    return create_child(&program, (int)memory_fd);
 }
 
 #ifndef RUSAGE_NO_LIBC

@@ -4,9 +4,15 @@
 #ifndef RUSAGE_NOLIBC_H
 #define RUSAGE_NOLIBC_H
 
+#include <stdint.h>
 #include <sys/syscall.h>
 
-/* Return the result or a negative errno. The entry point calls start() with the address of argc. */
+/* For each processor:
+   - The entry point calls start() with the address of argc.
+   - system_call returns the result or a negative errno.
+   - clone_and_exit creates a child by clone(2), with the process ID in *pid, and exits with the status 0; it returns 0
+     in the child, or a negative errno. With CLONE_VM both processes use one stack, so this one must not use it after
+     the call: it never returns to compiled code, and tries again if a sandbox refuses the exit. */
 #define SYSTEM_CALL static inline __attribute__((always_inline)) long
 
 #if defined(__x86_64__) && defined(__LP64__)
@@ -24,6 +30,18 @@ SYSTEM_CALL system_call(long number, long a, long b, long c, long d, long e, lon
     return number;
 }
 
+SYSTEM_CALL clone_and_exit(unsigned long flags, volatile int32_t *pid)
+{
+    long result = SYS_clone;
+
+    __asm__ volatile("syscall\n test %%rax, %%rax\n jle 1f\n"
+                     "2: xor %%edi, %%edi\n mov %[exit], %%eax\n syscall\n jmp 2b\n 1:"
+                     : "+a"(result)
+                     : "D"(flags), "S"(0L), "d"(pid), [exit] "i"(SYS_exit_group)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+
 #elif defined(__aarch64__) && defined(__LP64__)
 
 __asm__(".text\n.globl _start\n_start: mov x29, 0\n mov x30, 0\n mov x0, sp\n and sp, x0, -16\n b start");
@@ -34,6 +52,18 @@ SYSTEM_CALL system_call(long number, long a, long b, long c, long d, long e, lon
                      x3 __asm__("x3") = d, x4 __asm__("x4") = e, x5 __asm__("x5") = f;
 
     __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
+    return x0;
+}
+
+SYSTEM_CALL clone_and_exit(unsigned long flags, volatile int32_t *pid)
+{
+    register long x8 __asm__("x8") = SYS_clone, x0 __asm__("x0") = (long)flags, x1 __asm__("x1") = 0,
+                     x2 __asm__("x2") = (long)pid;
+
+    __asm__ volatile("svc 0\n cmp x0, 0\n b.le 1f\n 2: mov x0, 0\n mov x8, %[exit]\n svc 0\n b 2b\n 1:"
+                     : "+r"(x0)
+                     : "r"(x8), "r"(x1), "r"(x2), [exit] "i"(SYS_exit_group)
+                     : "cc", "memory");
     return x0;
 }
 
@@ -51,6 +81,18 @@ SYSTEM_CALL system_call(long number, long a, long b, long c, long d, long e, lon
     return a0;
 }
 
+SYSTEM_CALL clone_and_exit(unsigned long flags, volatile int32_t *pid)
+{
+    register long a7 __asm__("a7") = SYS_clone, a0 __asm__("a0") = (long)flags, a1 __asm__("a1") = 0,
+                     a2 __asm__("a2") = (long)pid;
+
+    __asm__ volatile("ecall\n blez a0, 1f\n 2: li a0, 0\n li a7, %[exit]\n ecall\n j 2b\n 1:"
+                     : "+r"(a0)
+                     : "r"(a7), "r"(a1), "r"(a2), [exit] "i"(SYS_exit_group)
+                     : "memory");
+    return a0;
+}
+
 #elif defined(__i386__)
 
 __asm__(".text\n.globl _start\n_start: xor %ebp, %ebp\n mov %esp, %eax\n and $-16, %esp\n sub $12, %esp\n push %eax\n"
@@ -64,6 +106,18 @@ SYSTEM_CALL system_call(long number, long a, long b, long c, long d, long e, lon
     return number;
 }
 
+SYSTEM_CALL clone_and_exit(unsigned long flags, volatile int32_t *pid)
+{
+    long result = SYS_clone;
+
+    __asm__ volatile("int $0x80\n test %%eax, %%eax\n jle 1f\n"
+                     "2: xor %%ebx, %%ebx\n mov %[exit], %%eax\n int $0x80\n jmp 2b\n 1:"
+                     : "+a"(result)
+                     : "b"(flags), "c"(0), "d"(pid), [exit] "i"(SYS_exit_group)
+                     : "memory");
+    return result;
+}
+
 #elif defined(__arm__) && defined(__ARM_EABI__)
 
 __asm__(".text\n.arm\n.globl _start\n.type _start, %function\n_start: mov fp, #0\n mov lr, #0\n mov r0, sp\n"
@@ -75,6 +129,18 @@ SYSTEM_CALL system_call(long number, long a, long b, long c, long d, long e, lon
                      r3 __asm__("r3") = d, r4 __asm__("r4") = e, r5 __asm__("r5") = f;
 
     __asm__ volatile("svc 0" : "+r"(r0) : "r"(r7), "r"(r1), "r"(r2), "r"(r3), "r"(r4), "r"(r5) : "memory");
+    return r0;
+}
+
+SYSTEM_CALL clone_and_exit(unsigned long flags, volatile int32_t *pid)
+{
+    register long r7 __asm__("r7") = SYS_clone, r0 __asm__("r0") = (long)flags, r1 __asm__("r1") = 0,
+                     r2 __asm__("r2") = (long)pid;
+
+    __asm__ volatile("svc 0\n cmp r0, #0\n ble 1f\n 2: mov r0, #0\n mov r7, %[exit]\n svc 0\n b 2b\n 1:"
+                     : "+r"(r0)
+                     : "r"(r7), "r"(r1), "r"(r2), [exit] "i"(SYS_exit_group)
+                     : "cc", "memory");
     return r0;
 }
 

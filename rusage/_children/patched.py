@@ -6,10 +6,17 @@ import subprocess
 import sys
 import time
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._fields import RUsage
 from .exit_event import WAIT_BY_EVENT
+from .limits import check_limits
+
+if sys.platform != "win32":
+    from .limits import set_in_child
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 # The parameters of _execute_child, in order.
 PARAMETERS = [
@@ -20,6 +27,8 @@ PARAMETERS = [
 if sys.version_info < (3, 11):
     PARAMETERS.remove("process_group")
 PIPES = PARAMETERS[10:16]
+
+PREEXEC_FN = 6  # its position among the arguments of Popen
 
 # The private methods that are overridden here, each with the parameters of its calls.
 _HOOKS: dict[str, list[str]] = (
@@ -37,7 +46,7 @@ _HOOKS: dict[str, list[str]] = (
 
 
 def _is_known(method: Any, parameters: list[str]) -> bool:
-    """Return whether a private method is that of subprocess, with the known parameters."""
+    """Return whether a private method is subprocess's own, with the known parameters."""
     code = getattr(method, "__code__", None)
     if code is None or method.__module__ != "subprocess":
         return False
@@ -90,9 +99,19 @@ def _make_unmeasured(base: Any) -> Any:
         elapsed: float | None = None
         measured: frozenset[str] = frozenset()
 
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
+        def __init__(self, *args: Any, rlimits: Mapping[int, Iterable[int]] | None = None, **kwargs: Any) -> None:
             self._began = time.perf_counter()
-            super().__init__(*args, **kwargs)
+            limits = check_limits(rlimits)
+            if sys.platform != "win32" and limits:
+                given = args[PREEXEC_FN] if len(args) > PREEXEC_FN else kwargs.pop("preexec_fn", None)
+                with set_in_child(limits, given) as preexec_fn:
+                    if len(args) > PREEXEC_FN:
+                        args = (*args[:PREEXEC_FN], preexec_fn, *args[PREEXEC_FN + 1 :])
+                    else:
+                        kwargs["preexec_fn"] = preexec_fn
+                    super().__init__(*args, **kwargs)
+            else:
+                super().__init__(*args, **kwargs)
 
         @property
         def rusage(self) -> RUsage | None:

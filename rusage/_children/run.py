@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
 from typing import Any
 
-from .popen import CompletedProcess, Popen, add_usage
+from .popen import CompletedProcess, Popen, add_usage, choose_encoding
 
 
 def run(
@@ -20,8 +19,9 @@ def run(
 ) -> CompletedProcess[Any]:
     """Run a program as ``subprocess.run`` does; the result also has ``rusage``, ``measured`` and ``elapsed`` (seconds).
 
-    Arguments and exceptions are those of ``subprocess.run``; ``TimeoutExpired`` and ``CalledProcessError`` also have
-    these attributes. See ``Popen`` for what is measured.
+    It takes the same arguments and raises the same exceptions as ``subprocess.run``. ``rlimits``, and when ``measured``
+    lacks a field: see ``Popen``.
+    ``TimeoutExpired`` and ``CalledProcessError`` also have the three attributes.
     """
     process = start(*popenargs, input=input, capture_output=capture_output, **kwargs)
     return complete(process, input=input, timeout=timeout, check=check)
@@ -37,10 +37,7 @@ def start(*popenargs: Any, input: Any, capture_output: bool, **kwargs: Any) -> P
         if kwargs.get("stdout") is not None or kwargs.get("stderr") is not None:
             raise ValueError("stdout and stderr arguments may not be used with capture_output.")
         kwargs["stdout"] = kwargs["stderr"] = subprocess.PIPE
-    # subprocess would name this frame, the first outside its own module; that of Python 3.10 does not warn.
-    if sys.flags.warn_default_encoding and sys.version_info >= (3, 11) and kwargs.get("encoding") is None:
-        if any(kwargs.get(name) for name in ("errors", "text", "universal_newlines")):
-            kwargs["encoding"] = io.text_encoding(None, 3)
+    choose_encoding(kwargs, 4)
     return Popen(*popenargs, **kwargs)
 
 
@@ -52,7 +49,7 @@ def complete(process: Popen[Any], *, input: Any, timeout: float | None, check: b
         except subprocess.TimeoutExpired as expired:
             process.kill()
             if sys.platform == "win32":
-                # The output is read by threads; only another call returns what they have read.
+                # Threads read the output; only another call returns it.
                 expired.stdout, expired.stderr = process.communicate()
             else:
                 process.wait()  # do not wait for the pipes: a grandchild may keep them open

@@ -3,12 +3,11 @@
 This module does not exist at run time. ``tests/tools/typing_compare.py`` compares it with ``subprocess``, call by call.
 """
 
-import subprocess
 import sys
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import IO, Any, AnyStr, Literal, ParamSpec, TypeAlias, TypedDict, overload
 
-from _typeshed import StrOrBytesPath
+from _typeshed import ReadableBuffer, StrOrBytesPath
 from typing_extensions import Unpack
 
 from . import popen
@@ -16,15 +15,9 @@ from . import popen
 _P = ParamSpec("_P")
 
 # Type checkers keep all overloads of a function that is passed for a ParamSpec.
-def _with_usage(
-    function: Callable[_P, subprocess.CompletedProcess[AnyStr]], /
-) -> Callable[_P, popen.CompletedProcess[AnyStr]]: ...
-def _with_usage_async(
-    function: Callable[_P, subprocess.CompletedProcess[AnyStr]], /
+def _async(
+    function: Callable[_P, popen.CompletedProcess[AnyStr]], /
 ) -> Callable[_P, Coroutine[Any, Any, popen.CompletedProcess[AnyStr]]]: ...
-
-run = _with_usage(subprocess.run)
-run_async = _with_usage_async(subprocess.run)
 
 _Command: TypeAlias = StrOrBytesPath | Sequence[StrOrBytesPath]
 _File: TypeAlias = int | IO[Any] | None
@@ -41,6 +34,7 @@ class _OptionsOf310(TypedDict, total=False):
     extra_groups: Iterable[str | int] | None
     umask: int
     pipesize: int
+    rlimits: Mapping[int, tuple[int, int]] | None
 
 if sys.version_info >= (3, 11):
     class _Options(_OptionsOf310, total=False):
@@ -109,4 +103,67 @@ class Popen(popen.Popen[AnyStr]):
         restore_signals: bool = ..., start_new_session: bool = ..., pass_fds: Collection[int] = ..., *,
         text: bool | None = ..., encoding: str | None = ..., errors: str | None = ..., **options: Unpack[_Options],
     ) -> None: ...
+
+@overload
+def run(
+    args: _Command, bufsize: int = ..., executable: _Path = ..., stdin: _File = ..., stdout: _File = ...,
+    stderr: _File = ..., preexec_fn: _Function = ..., close_fds: bool = ..., shell: bool = ..., cwd: _Path = ...,
+    env: _Env = ..., universal_newlines: bool | None = ..., startupinfo: Any = ..., creationflags: int = ...,
+    restore_signals: bool = ..., start_new_session: bool = ..., pass_fds: Collection[int] = ..., *,
+    capture_output: bool = ..., check: bool = ..., encoding: str | None = ..., errors: str | None = ...,
+    input: str | None = ..., text: Literal[True], timeout: float | None = ...,
+    **options: Unpack[_Options],
+) -> popen.CompletedProcess[str]: ...
+@overload
+def run(
+    args: _Command, bufsize: int = ..., executable: _Path = ..., stdin: _File = ..., stdout: _File = ...,
+    stderr: _File = ..., preexec_fn: _Function = ..., close_fds: bool = ..., shell: bool = ..., cwd: _Path = ...,
+    env: _Env = ..., universal_newlines: bool | None = ..., startupinfo: Any = ..., creationflags: int = ...,
+    restore_signals: bool = ..., start_new_session: bool = ..., pass_fds: Collection[int] = ..., *,
+    capture_output: bool = ..., check: bool = ..., encoding: str, errors: str | None = ...,
+    input: str | None = ..., text: bool | None = ..., timeout: float | None = ...,
+    **options: Unpack[_Options],
+) -> popen.CompletedProcess[str]: ...
+@overload
+def run(
+    args: _Command, bufsize: int = ..., executable: _Path = ..., stdin: _File = ..., stdout: _File = ...,
+    stderr: _File = ..., preexec_fn: _Function = ..., close_fds: bool = ..., shell: bool = ..., cwd: _Path = ...,
+    env: _Env = ..., universal_newlines: bool | None = ..., startupinfo: Any = ..., creationflags: int = ...,
+    restore_signals: bool = ..., start_new_session: bool = ..., pass_fds: Collection[int] = ..., *,
+    capture_output: bool = ..., check: bool = ..., encoding: str | None = ..., errors: str,
+    input: str | None = ..., text: bool | None = ..., timeout: float | None = ...,
+    **options: Unpack[_Options],
+) -> popen.CompletedProcess[str]: ...
+@overload
+def run(
+    args: _Command, bufsize: int = ..., executable: _Path = ..., stdin: _File = ..., stdout: _File = ...,
+    stderr: _File = ..., preexec_fn: _Function = ..., close_fds: bool = ..., shell: bool = ..., cwd: _Path = ...,
+    env: _Env = ..., *, universal_newlines: Literal[True], startupinfo: Any = ..., creationflags: int = ...,
+    restore_signals: bool = ..., start_new_session: bool = ..., pass_fds: Collection[int] = ...,
+    capture_output: bool = ..., check: bool = ..., encoding: str | None = ..., errors: str | None = ...,
+    input: str | None = ..., text: bool | None = ..., timeout: float | None = ...,
+    **options: Unpack[_Options],
+) -> popen.CompletedProcess[str]: ...
+@overload
+def run(
+    args: _Command, bufsize: int = ..., executable: _Path = ..., stdin: _File = ..., stdout: _File = ...,
+    stderr: _File = ..., preexec_fn: _Function = ..., close_fds: bool = ..., shell: bool = ..., cwd: _Path = ...,
+    env: _Env = ..., universal_newlines: Literal[False] | None = ..., startupinfo: Any = ..., creationflags: int = ...,
+    restore_signals: bool = ..., start_new_session: bool = ..., pass_fds: Collection[int] = ..., *,
+    capture_output: bool = ..., check: bool = ..., encoding: None = ..., errors: None = ...,
+    input: ReadableBuffer | None = ..., text: Literal[False] | None = ..., timeout: float | None = ...,
+    **options: Unpack[_Options],
+) -> popen.CompletedProcess[bytes]: ...
+@overload
+def run(
+    args: _Command, bufsize: int = ..., executable: _Path = ..., stdin: _File = ..., stdout: _File = ...,
+    stderr: _File = ..., preexec_fn: _Function = ..., close_fds: bool = ..., shell: bool = ..., cwd: _Path = ...,
+    env: _Env = ..., universal_newlines: bool | None = ..., startupinfo: Any = ..., creationflags: int = ...,
+    restore_signals: bool = ..., start_new_session: bool = ..., pass_fds: Collection[int] = ..., *,
+    capture_output: bool = ..., check: bool = ..., encoding: str | None = ..., errors: str | None = ...,
+    input: ReadableBuffer | str | None = ..., text: bool | None = ..., timeout: float | None = ...,
+    **options: Unpack[_Options],
+) -> popen.CompletedProcess[Any]: ...
 # fmt: on
+
+run_async = _async(run)

@@ -1,6 +1,6 @@
 """The reports of GNU time 1.9: ``-f``, ``-p`` and ``-v``.
 
-Letters, escapes, labels and the first lines are those of GNU time. A figure that was not measured is ``?``, where GNU
+Letters, escapes, labels and first lines are the same as in GNU time. A figure that was not measured is ``?``, where GNU
 time prints 0; under ``-v`` too, so that each line keeps its place and its label.
 """
 
@@ -63,7 +63,7 @@ DIRECTIVE = re.compile(r"%\{(\w+)\}|%(.?)|\\(.?)", re.DOTALL)
 
 
 def first_line(code: int) -> str:
-    """Return the line that says how a program has failed, which precedes the report; nothing if it has not."""
+    """Return the line about a program's failure, which precedes the report; empty if the program succeeded."""
     if code < 0:
         return f"Command terminated by signal {-code}\n"
     return f"Command exited with non-zero status {code}\n" if code else ""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 
 from .._backends._base import RUSAGE_SELF
 from .._getrusage import fields, getrusage, measured
 from ._limits import judge
+from ._reporting import utf8
 
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
-    from ._series import Series
+    from ._reporting import Ended
+    from ._statistics import Comparison, Series
 
 VERSION = 1
 
@@ -29,45 +30,61 @@ def own_usage() -> str:
             "unit": field.unit,
             "measured": name in known,
             "meaning": field.meaning,
+            "error": field.error,
         }
     return json.dumps(record, indent=2)
 
 
-def ended(
-    command: list[str], code: int, usage: dict[str, float], elapsed: float, limits: dict[str, float] | None
-) -> str:
-    """Return how a program ended: its exit code as in subprocess, its measured fields and the elapsed seconds."""
+def ended(command: list[str], result: Ended, limits: dict[str, float] | None) -> str:
+    """Return how a program ended."""
     record = {
         "version": VERSION,
         "command": _words(command),
-        **_outcome(code, usage, elapsed, limits),
-        "units": _units(usage),
+        **_outcome(result, limits),
+        **_about(result[1]),
     }
     return json.dumps(record)
 
 
 def series(found: Series, limits: dict[str, float] | None) -> str:
     """Return the runs of a series and their statistics."""
-    record = {
-        "version": VERSION,
+    record = {"version": VERSION, "warmup": found.warmup, **_runs(found, limits), **_about_series([found])}
+    return json.dumps(record)
+
+
+def comparison(found: Comparison, limits: dict[str, float] | None) -> str:
+    """Return the runs of several commands, their statistics and their ratios."""
+    commands = [
+        {**_runs(each, limits), "ratios": {name: ratio._asdict() for name, ratio in ratios.items()}}
+        for each, ratios in zip(found.series, found.ratios, strict=True)
+    ]
+    warmup = found.series[0].warmup
+    record = {"version": VERSION, "warmup": warmup, "commands": commands, **_about_series(found.series)}
+    return json.dumps(record)
+
+
+def _runs(found: Series, limits: dict[str, float] | None) -> dict[str, object]:
+    return {
         "command": _words(found.command),
-        "warmup": found.warmup,
-        "runs": [{**_outcome(run.code, run.usage, run.elapsed, limits), "counted": run.counted} for run in found.runs],
+        "runs": [{**_outcome(run[:4], limits), "counted": run.counted} for run in found.runs],
         "summary": {name: summary._asdict() for name, summary in found.summary.items()},
         "outliers": found.outliers,
-        "stopped_by": found.stopped_by,
-        "units": _units(name for name in fields if any(name in run.usage for run in found.runs)),
     }
-    return json.dumps(record)
+
+
+def _about_series(found: list[Series]) -> dict[str, object]:
+    usages = [run.usage for each in found for run in each.runs]
+    about = _about([name for name in fields if any(name in usage for usage in usages)], cputime=True)
+    return {"stopped_by": found[0].stopped_by, **about}
 
 
 def _words(command: list[str]) -> list[str]:
     """Return a command for JSON."""
-    # Bytes that are not UTF-8 as \\xNN: strict parsers reject the lone surrogates that Python uses for them.
-    return [os.fsencode(word).decode("utf-8", "backslashreplace") for word in command]
+    return [utf8(word) for word in command]  # strict parsers reject lone surrogates
 
 
-def _outcome(code: int, usage: dict[str, float], elapsed: float, limits: dict[str, float] | None) -> dict[str, object]:
+def _outcome(result: Ended, limits: dict[str, float] | None) -> dict[str, object]:
+    code, usage, elapsed, bound = result
     record: dict[str, object] = {
         "exit_status": code if code >= 0 else None,
         "signal": -code if code < 0 else None,
@@ -76,10 +93,17 @@ def _outcome(code: int, usage: dict[str, float], elapsed: float, limits: dict[st
     }
     if limits is not None:
         record["limits"] = {
-            verdict.name: {"limit": verdict.limit, "exceeded": verdict.over} for verdict in judge(limits, usage)
+            verdict.name: {"limit": verdict.limit, "exceeded": verdict.over} for verdict in judge(limits, usage, bound)
         }
     return record
 
 
-def _units(names: Iterable[str]) -> dict[str, str]:
-    return {"elapsed": "seconds", **{name: fields[name].unit for name in names}}
+def _about(names: Collection[str], *, cputime: bool = False) -> dict[str, object]:
+    """Return the units of the figures, and the largest errors of those fields whose error is known."""
+    units = {"elapsed": "seconds", **{name: fields[name].unit for name in names}}
+    if cputime and units.keys() >= {"ru_utime", "ru_stime"}:
+        units["cputime"] = "seconds"
+    return {
+        "units": units,
+        "errors": {name: fields[name].error for name in names if fields[name].error is not None},
+    }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from . import CANCELED, complain
-from ._own import human
+from .._backends import BACKEND
+from .._backends._base import PEAK_SAMPLED
+from .._getrusage import fields
+from ._reporting import CANCELED, complain
 
 OVER = 123  # unused by env(1), nohup(1), timeout(1) and the shells
 WORDS = {"ru_maxrss": "peak memory", "cputime": "CPU time"}
@@ -13,7 +15,7 @@ UNITS = {"ru_maxrss": "bytes", "cputime": "seconds"}
 
 
 class Verdict(NamedTuple):
-    """A limit, and what was measured."""
+    """A limit, and the measured value."""
 
     name: str
     """``ru_maxrss`` or ``cputime``."""
@@ -21,35 +23,75 @@ class Verdict(NamedTuple):
     """In bytes, or in seconds."""
     value: float | None
     """In the same unit; None if it was not measured."""
+    bound: float | None = None
+    """An upper bound of an unmeasured value; None if unknown."""
 
     @property
     def over(self) -> bool | None:
         """Whether the limit was exceeded; None if that is unknown."""
-        return None if self.value is None else self.value > self.limit
+        if self.value is not None:
+            return self.value > self.limit
+        return False if self.bound is not None and self.bound <= self.limit else None
 
     @property
     def complaint(self) -> str:
-        """What is wrong, if the limit was exceeded or that is unknown."""
+        """The error message if the limit was exceeded, or if that is unknown."""
         if self.value is None:
             return f"{WORDS[self.name]} was not measured: its limit cannot be checked"
         value, limit = (human(number, UNITS[self.name]) for number in (self.value, self.limit))
         return f"{WORDS[self.name]} {value} is over the limit of {limit}"
 
+    @property
+    def note(self) -> str:
+        """Why the verdict on a peak is uncertain; empty if it is not known to be."""
+        if self.name != "ru_maxrss" or self.over is None:
+            return ""
+        if BACKEND.child_peak == PEAK_SAMPLED:
+            return "" if self.over else "peak memory is sampled: a short peak over the limit may be missed"
+        error = fields["ru_maxrss"].error
+        if error is None or self.value is None or abs(self.value - self.limit) >= error:
+            return ""
+        limit, size = human(self.limit, "bytes"), human(error, "bytes")
+        return f"peak memory is exact only to within {size}: it may be on the other side of the limit of {limit}"
 
-def judge(limits: dict[str, float], usage: dict[str, float]) -> list[Verdict]:
-    """Compare the measured fields of a program with limits."""
-    values: dict[str, float | None] = {"ru_maxrss": usage.get("ru_maxrss"), "cputime": None}
-    if usage.keys() >= {"ru_utime", "ru_stime"}:
-        values["cputime"] = usage["ru_utime"] + usage["ru_stime"]
-    return [Verdict(name, limit, values[name]) for name, limit in limits.items()]
+
+def judge(limits: dict[str, float], usage: dict[str, float], peak_bound: float | None) -> list[Verdict]:
+    """Compare the measured fields of a program with limits. *peak_bound*: an upper bound of an unmeasured peak."""
+    verdicts = []
+    for name, limit in limits.items():
+        if name == "ru_maxrss":
+            verdicts.append(Verdict(name, limit, usage.get(name), peak_bound))
+        else:
+            known = usage.keys() >= {"ru_utime", "ru_stime"}
+            verdicts.append(Verdict(name, limit, usage["ru_utime"] + usage["ru_stime"] if known else None))
+    return verdicts
 
 
-def check(limits: dict[str, float], runs: list[dict[str, float]], command: str) -> int:
-    """Print an error message for each limit that was exceeded or cannot be checked; return the exit status."""
+def check(limits: dict[str, float], runs: list[tuple[dict[str, float], int | None]], command: str) -> int:
+    """Print an error message for each limit that was exceeded or cannot be checked; return the exit status.
+
+    A run is its measured fields, and an upper bound of an unmeasured peak. Each note about an uncertain verdict is
+    printed once.
+    """
     status = 0
-    for number, usage in enumerate(runs, 1):
-        for verdict in judge(limits, usage):
+    notes: dict[str, None] = {}
+    for number, (usage, peak_bound) in enumerate(runs, 1):
+        for verdict in judge(limits, usage, peak_bound):
             if verdict.over is not False:
                 complain(command if len(runs) == 1 else f"{command}: run {number}", verdict.complaint)
                 status = max(status, CANCELED if verdict.over is None else OVER)
+            if verdict.note:
+                notes[verdict.note] = None
+    for note in notes:
+        complain(command, note)
     return status
+
+
+def human(value: float, unit: str) -> str:
+    """Return a value with its unit; bytes also in KiB, MiB, GiB or TiB. Exact: a limit may be close."""
+    if unit == "seconds":
+        return f"{value:.6f} s"
+    if unit != "bytes" or value < 1024:
+        return f"{value} {unit}"
+    power = min((int(value).bit_length() - 1) // 10, 4)
+    return f"{value} bytes ({value / 1024**power:.1f} {'KMGT'[power - 1]}iB)"

@@ -1,26 +1,36 @@
-"""The command without a program: the usage of its own process."""
+"""The usage of the command's own process, as text: what ``rusage`` prints without a command."""
 
 from __future__ import annotations
 
+import os
+import sys
+import textwrap
+
 from .._backends._base import RUSAGE_SELF
 from .._getrusage import fields, getrusage, measured
+from ._reporting import quantity
+
+WIDTH = 80
+HINT = "Measure a command with 'rusage COMMAND ...'; 'rusage --help' lists the options."
 
 
-def own_usage() -> str:
-    """Return one line for each field: its name, its value or "-" if it is not measured, and its meaning."""
+def as_text() -> str:
+    """Return the name, the value ("-" if not measured) and the meaning of each field, and a hint."""
     usage, known = getrusage(RUSAGE_SELF)._asdict(), measured(RUSAGE_SELF)
-    rows = [
-        (name, human(usage[name], fields[name].unit) if name in known else "-", fields[name].meaning) for name in fields
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(2)]
-    return "\n".join(f"{name:<{widths[0]}}  {value:>{widths[1]}}  {meaning}" for name, value, meaning in rows)
+    values = {name: quantity(usage[name], fields[name].unit) if name in known else "-" for name in fields}
+    names, widest = max(map(len, values)), max(map(len, values.values()))
+    lines = []
+    for name, value in values.items():
+        first = f"{name:<{names}}  {value:>{widest}}  "
+        lines += textwrap.wrap(
+            fields[name].meaning, _columns(), initial_indent=first, subsequent_indent=" " * len(first)
+        )
+    return "\n".join([*lines, "", HINT])
 
 
-def human(value: float, unit: str) -> str:
-    """Return a value with its unit; bytes also in KiB, MiB, GiB or TiB."""
-    if unit == "seconds":
-        return f"{value:.6f} s"
-    if unit != "bytes" or value < 1024:
-        return f"{value} {unit}"
-    power = min((int(value).bit_length() - 1) // 10, 4)
-    return f"{value} bytes ({value / 1024**power:.1f} {'KMGT'[power - 1]}iB)"
+def _columns() -> int:
+    """Return the width of the terminal, if standard output is one that is wider than usual."""
+    try:
+        return max(WIDTH, os.get_terminal_size(sys.stdout.fileno()).columns)
+    except (AttributeError, OSError, ValueError):  # it is closed, or no terminal, or no file
+        return WIDTH

@@ -1,214 +1,41 @@
-"""A series of runs, ``rusage -n RUNS``, and the statistics of their figures."""
+"""The text report of a series of runs of one program, ``rusage -n RUNS``."""
 
 from __future__ import annotations
 
-import os
-import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from . import KEYBOARD, Signals, attempt, complain, exit_status, lines, signal_name, write
+from ._reporting import BOLD, RED, describe_failure, digits, paint, scale, signal_name
+from ._statistics import WITH_OUTLIERS
 
 if TYPE_CHECKING:
-    import signal as _signal
-    from typing import TextIO
+    from ._reporting import Options
+    from ._statistics import Series
 
-    from . import Options
-else:
-    import _signal
-
-# The signals that end the series after the run that they arrive in.
-ENDING = {*KEYBOARD, _signal.SIGTERM, getattr(_signal, "SIGHUP", _signal.SIGTERM)}
-
-# Rows of the table: the field, its label, what a unit of it is and the decimals of a single value.
+# Rows of the table: the figure, its label and its unit; counts have none.
 ROWS = {
-    "elapsed": ("wall time (s)", 1, 6),
-    "ru_utime": ("user time (s)", 1, 6),
-    "ru_stime": ("system time (s)", 1, 6),
-    "ru_maxrss": ("peak memory (MiB)", 2**20, 2),
-    "ru_minflt": ("page faults without I/O", 1, 1),
-    "ru_majflt": ("page faults with I/O", 1, 1),
-    "ru_nvcsw": ("voluntary context switches", 1, 1),
-    "ru_nivcsw": ("involuntary context switches", 1, 1),
+    "elapsed": ("wall time", "seconds"),
+    "ru_utime": ("user time", "seconds"),
+    "ru_stime": ("system time", "seconds"),
+    "ru_maxrss": ("peak memory", "bytes"),
+    "ru_minflt": ("page faults without I/O", ""),
+    "ru_majflt": ("page faults with I/O", ""),
+    "ru_nvcsw": ("voluntary context switches", ""),
+    "ru_nivcsw": ("involuntary context switches", ""),
 }
-# Outliers of other figures are mostly the noise of small counts.
-WITH_OUTLIERS = {"elapsed": "wall time", "ru_maxrss": "peak memory"}
+WIDTH = 80
+UNBROKEN = "\xa0"  # a space at which lines are not wrapped
+ALARMING = {"failures", "stopped by"}
 
 
-class Run(NamedTuple):
-    """A run of the program."""
-
-    code: int
-    """As in subprocess."""
-    usage: dict[str, float]
-    """The measured fields."""
-    elapsed: float
-    """Seconds."""
-    counted: bool
-    """Whether it is in the statistics: it has not failed, or failures are ignored, and no signal ended the series."""
-
-    @property
-    def figures(self) -> dict[str, float]:
-        """The elapsed time and the measured fields."""
-        return {"elapsed": self.elapsed, **self.usage}
-
-
-class Summary(NamedTuple):
-    """The statistics of a figure."""
-
-    mean: float
-    stddev: float | None
-    """Of the sample; None for a single run."""
-    min: float
-    median: float
-    max: float
-
-
-class Series(NamedTuple):
-    """The runs of a program, without those for warm-up."""
-
-    command: list[str]
-    warmup: int
-    runs: list[Run]
-    summary: dict[str, Summary]
-    """Of each figure that was measured in all runs that count."""
-    outliers: dict[str, list[int]]
-    """The numbers of the runs whose figure is far from the others', from 1 on."""
-    stopped_by: int | None
-    """The signal that ended the series."""
-
-
-def run_series(command: list[str], options: Options, file: TextIO | None) -> int:
-    """Run a program again and again, report the statistics, and return the exit status to exit with.
-
-    The series ends with a run that fails, unless failures are ignored, and with the exit status of that run. It also
-    ends if this process gets a signal that ends programs; its exit status is then that of the signal, unless the run
-    has failed.
-    """
-    assert options.runs is not None  # noqa: S101 (for the type checker)
-    signals = Signals(note_keyboard=True)
-    warmup: list[Run] = []
-    runs: list[Run] = []
-    code = 0
-    for number in range(1 - options.warmup, options.runs + 1):
-        _show_progress(f"run {number} of {options.runs}" if number > 0 else f"warm-up run {len(warmup) + 1}")
-        if _ending_signal(signals) is not None:  # the terminal's may arrive between two runs
-            break
-        ended = attempt(command, signals)
-        if isinstance(ended, int):
-            code = ended
-            break
-        failure = 0 if options.ignore_failure else ended[0]
-        counted = not failure and _ending_signal(signals) is None
-        (runs if number > 0 else warmup).append(Run(*ended, counted=counted))
-        if not counted:
-            code = failure
-            break
-    _show_progress("")
-    stopped_by = _ending_signal(signals)
-    if code and warmup and not warmup[-1].counted:
-        complain(command[0], f"the series has ended: {_failure('warm-up run', len(warmup), code)}")
-    if warmup or runs or stopped_by is not None:
-        _report(series(command, len(warmup), runs, stopped_by), options, file)
-    if stopped_by is not None:
-        code = code or -stopped_by
-    if options.limits is not None:
-        from ._limits import check  # noqa: PLC0415 (only needed here)
-
-        status = check(options.limits, [run.usage for run in runs], command[0])
-        code = code or status
-    return exit_status(code)
-
-
-def _ending_signal(signals: Signals) -> int | None:
-    return next((number for number in signals.received if number in ENDING), None)
-
-
-def empty_standard_input() -> None:
-    """Make the null device the standard input of this process, and so of each run."""
-    null = os.open(os.devnull, os.O_RDONLY)
-    if null == 0:  # the caller closed it
-        os.set_inheritable(null, True)  # noqa: FBT003 (takes no keyword)
-    else:
-        os.dup2(null, 0)
-        os.close(null)
-
-
-_shown = 0
-
-
-def _show_progress(text: str) -> None:
-    """Replace the progress line on a terminal; an empty text removes it."""
-    global _shown  # noqa: PLW0603 (what is on the terminal)
-    if sys.stderr is None or not sys.stderr.isatty():
-        return
-    line = f"rusage: {text}: " if text else ""  # the output of the run may follow
-    try:
-        sys.stderr.write(f"\r{line:<{_shown}}" if line else f"\r{'':<{_shown}}\r")
-        sys.stderr.flush()
-    except OSError:  # the terminal has hung up
-        return
-    _shown = len(line)
-
-
-def series(command: list[str], warmup: int, runs: list[Run], stopped_by: int | None) -> Series:
-    """Return a series with the statistics of its runs."""
-    counted = [run.figures for run in runs if run.counted]
-    names = [name for name in (counted[0] if counted else {}) if all(name in figures for figures in counted)]
-    columns = {name: [figures[name] for figures in counted] for name in names}
-    numbers = [number for number, run in enumerate(runs, 1) if run.counted]
-    far = {name: [numbers[at] for at in outliers(columns[name])] for name in WITH_OUTLIERS if name in columns}
-    return Series(
-        command=command,
-        warmup=warmup,
-        runs=runs,
-        summary={name: summarise(column) for name, column in columns.items()},
-        outliers={name: found for name, found in far.items() if found},
-        stopped_by=stopped_by,
-    )
-
-
-def summarise(values: list[float]) -> Summary:
-    """Return the statistics of a figure."""
-    from statistics import fmean, median, stdev  # noqa: PLC0415 (slow: not before the runs)
-
-    deviation = stdev(values) if len(values) > 1 else None
-    return Summary(fmean(values), deviation, min(values), median(values), max(values))
-
-
-def outliers(values: list[float]) -> list[int]:
-    """Return the positions of the values that are far from the others.
-
-    They are more than three interquartile ranges outside the quartiles (Tukey's outer fences) and differ from the
-    median by more than a tenth of it. With fewer than five values there are none.
-    """
-    if len(values) < 5:
-        return []
-    from statistics import quantiles  # noqa: PLC0415 (slow: not before the runs)
-
-    first, median, third = quantiles(values, n=4, method="inclusive")
-    fence = 3 * (third - first)
-    return [
-        at
-        for at, value in enumerate(values)
-        if not first - fence <= value <= third + fence and abs(value - median) > median / 10
-    ]
-
-
-def _report(found: Series, options: Options, file: TextIO | None) -> None:
-    if options.json:
-        from ._json import series as as_json  # noqa: PLC0415 (slow, and only needed here)
-
-        write(as_json(found, options.limits), file)
-    else:
-        write(_as_text(found, options), file)
-
-
-def _as_text(found: Series, options: Options) -> str:
+def as_text(found: Series, options: Options, *, colored: bool) -> str:
+    """Return the report of a series."""
     table = [["", "mean", "deviation", "min", "median", "max"]]
-    for name, (label, unit, decimals) in ROWS.items():
+    for name, (label, unit) in ROWS.items():
         if name in found.summary:
             values = found.summary[name]
-            table.append([label, *("-" if value is None else f"{value / unit:.{decimals}f}" for value in values)])
+            size, shown = scale(max(values.mean, values.median), unit)
+            row = ["-" if value is None else digits(value / size) for value in values]
+            table.append([f"{label} ({shown})" if shown else label, *row])
     first, *widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     text = ["  ".join([f"{row[0]:<{first}}", *map(str.rjust, row[1:], widths)]) for row in table]
 
@@ -217,24 +44,61 @@ def _as_text(found: Series, options: Options) -> str:
         import shlex  # noqa: PLC0415 (slow, and only needed here)
 
         rows["command"] = shlex.join(found.command)
-    rows["runs"] = f"{len(found.runs)} of {options.runs}" + (
-        f", after {found.warmup} for warm-up" if found.warmup else ""
-    )
-    failures = [_failure("run", number, run.code) for number, run in enumerate(found.runs, 1) if run.code]
+    rows["runs"] = number_of_runs([found], options)
+    rows.update(notes([found]))
+    if found.stopped_by is not None:
+        rows["stopped by"] = signal_name(found.stopped_by)
+    if colored:
+        text[0] = paint(text[0], BOLD)
+    return "\n".join([*(text if found.summary else []), *wrapped(rows, colored=colored)])
+
+
+def wrapped(rows: dict[str, str], *, colored: bool) -> list[str]:
+    """Return lines with each label and its text, wrapped to ``WIDTH``; the text of ``command`` is not wrapped."""
+    width = max(map(len, rows)) + 2
+    found = []
+    for label, text in rows.items():
+        made = [f"{label:<{width}}{text}"]
+        if label != "command":
+            if len(made[0]) > WIDTH:
+                import textwrap  # noqa: PLC0415 (slow, and rarely needed)
+
+                made = textwrap.wrap(made[0], WIDTH, subsequent_indent=" " * width, break_on_hyphens=False)
+            made = [line.replace(UNBROKEN, " ") for line in made]
+        found += [paint(line, RED) for line in made] if colored and label in ALARMING else made
+    return found
+
+
+def number_of_runs(found: list[Series], options: Options) -> str:
+    """Return how many of the requested runs of each command are in the statistics."""
+    counted = min(sum(run.counted for run in each.runs) for each in found)
+    warmup = min(each.warmup for each in found)
+    return f"{counted} of {options.runs}" + (f", after {warmup} for warm-up" if warmup else "")
+
+
+def notes(found: list[Series]) -> dict[str, str]:
+    """Return rows that name the failed runs and the outliers."""
+
+    def named(number: int, at: int) -> str:
+        return f"run {number}" if len(found) == 1 else f"run {number} of command {at}"
+
+    rows = {}
+    failures = [
+        describe_failure(named(number, at), run.code)
+        for at, each in enumerate(found, 1)
+        for number, run in enumerate(each.runs, 1)
+        if run.code
+    ]
     if failures:
         rows["failures"] = _counted(failures)
     for name, label in WITH_OUTLIERS.items():
-        if name in found.outliers:
-            rows[f"outliers of {label}"] = _counted([f"run {number}" for number in found.outliers[name]])
-    if found.stopped_by is not None:
-        rows["stopped by"] = signal_name(found.stopped_by)
-    return "\n".join([*(text if found.summary else []), lines(rows)])
-
-
-def _failure(what: str, number: int, code: int) -> str:
-    return f"{what} {number} ({f'exit status {code}' if code > 0 else signal_name(-code)})"
+        far = [named(number, at) for at, each in enumerate(found, 1) for number in each.outliers.get(name, [])]
+        if far:
+            rows[f"outliers of {label}"] = _counted(far)
+    return rows
 
 
 def _counted(names: list[str]) -> str:
-    """Return how many there are, and the first of them."""
-    return f"{len(names)}: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
+    """Return the number of names, and the first ones."""
+    shown = [name.replace(" ", UNBROKEN) for name in names[:8]]
+    return f"{len(names)}: {', '.join(shown)}{', ...' if len(names) > 8 else ''}"

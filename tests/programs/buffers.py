@@ -1,7 +1,8 @@
 """Count the buffers that calls use at the same time: ``python buffers.py with|without`` (a GIL).
 
 Each line is a function, then the number of different buffers that four threads use at once, that a call and a signal
-handler during it use, each in three rounds, and that two threads use in turn. The system calls are replaced.
+handler during it use, each in three rounds, and that two threads use in turn. The system calls are replaced: a real one
+is over before another thread, or a signal handler, can make its own.
 """
 
 import sys
@@ -74,8 +75,8 @@ for name in ("RUSAGE_SELF", "RUSAGE_CHILDREN", "RUSAGE_BOTH", "RUSAGE_THREAD"):
     if hasattr(rusage, name):
         report(name, partial(rusage.getrusage, getattr(rusage, name)))
 if hasattr(rusage, "wait4"):
-    from rusage import _wait
+    from rusage import _wait4
 
     wait = SimpleNamespace(rusage_wait4=lambda _, status, __, call: system_call(status, call))
-    patch.object(_wait, "lib", wait).start()
+    patch.object(_wait4, "lib", wait).start()
     report("wait4", partial(rusage.wait4, -1, 0))

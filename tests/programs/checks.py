@@ -1,7 +1,9 @@
-"""What several of these programs check, and how they choose what to check."""
+"""The checks that several of these programs share, and how they choose a check."""
 
 import contextlib
+import ctypes
 import os
+import struct
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -33,6 +35,17 @@ def check(*, isolated: bool = True, **keywords: Any) -> None:
     assert caught[0].filename == "/no/such/program"
 
 
+def use_launcher(path: str) -> str:
+    """Use the launcher at another path, and return the path before.
+
+    No option names it: another one stands for an installation that is broken, being replaced, or not executable.
+    """
+    from rusage._children import launcher_availability  # exists on Linux only
+
+    before, launcher_availability.PATH = launcher_availability.PATH, path
+    return before
+
+
 def nothing_is_left() -> None:
     """Fail if this process has a child."""
     try:
@@ -40,6 +53,25 @@ def nothing_is_left() -> None:
     except ChildProcessError:
         return
     raise AssertionError(left)
+
+
+def refuse(system_call: int, error: int, *, second_argument: int | None = None) -> None:
+    """Have a system call fail from now on, perhaps only where its second argument has all of some bits (x86_64)."""
+    load, equal, bits_set, end = 0x20, 0x15, 0x45, 0x06
+    lines = [(load, 0, 0, 0), (equal, 0, 3 if second_argument else 1, system_call)]
+    if second_argument:
+        lines += [(load, 0, 0, 16 + 8), (bits_set, 0, 1, second_argument)]
+    lines += [(end, 0, 0, 0x00050000 | error), (end, 0, 0, 0x7FFF0000)]  # SECCOMP_RET_ERRNO, SECCOMP_RET_ALLOW
+    install_filter(lines)
+
+
+def install_filter(lines: list[tuple[int, int, int, int]]) -> None:
+    """Install a seccomp filter, given as the instructions of a ``struct sock_filter``."""
+    instructions = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in lines))
+    seccomp_filter = struct.pack("@HP", len(lines), ctypes.addressof(instructions))
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
+    assert libc.prctl(22, 2, seccomp_filter, 0, 0) == 0  # PR_SET_SECCOMP
 
 
 def main(*functions: Callable[..., None]) -> None:

@@ -15,7 +15,7 @@ MIB = 2**20
 
 kind, count = sys.argv[1], int(sys.argv[2])
 held = b"x" * (200 * MIB)
-# This process's peak may be larger than what it holds: it starts from that of the process that started it.
+# This process's peak may be larger than `held`: it starts at the peak of the process that started this one.
 size = parent_peak() + 100 * MIB + (peak_margin() or 0) if kind == "large" else MIB
 for _ in range(count):
     floor = parent_peak()

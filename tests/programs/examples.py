@@ -1,14 +1,18 @@
 """Run the examples of a Markdown page: ``examples.py PAGE``, in an empty current directory.
 
 All ``python`` blocks of a page run in this interpreter, in order. An ``output`` block directly below one is what it
-prints. In a ``console`` block, sh runs the lines that begin with ``$ ``; the other lines are what they print. Text is
-compared without its figures, and on Linux only, where the pages were written: other systems measure other fields.
+prints. In a ``console`` block, sh runs the lines that begin with ``$ ``; the other lines are what they print. A block
+of ``{code-block} python`` is written to the file that its caption names. Text is compared without its figures, and on
+Linux only, where the pages were written: other systems measure other fields.
+
+doctest and pytest plugins for Markdown compare figures too, which differ from run to run, and run no shell sessions.
 
 Exits with status 77 and a reason if this system or interpreter lacks something that an example needs.
 """
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -27,11 +31,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SKIPPED = 77
-NOT_RUN = {"sh", "text", "ini", "toml", "yaml", "json", "promql", "c"}
+NOT_RUN = {"sh", "powershell", "text", "ini", "toml", "yaml", "json", "promql", "c"}
 # Modules that some systems or installations do not have.
 OPTIONAL = {"opentelemetry", "prometheus_client", "psutil", "resource"}
 FENCE = re.compile(r"( *)(`{3,}|~{3,})(.*)")
-FIGURE = re.compile(r"\d+(,\d{3})*(\.\d+)?(e[+-]?\d+)?")
+# Another figure of a comparison may be the smallest.
+FIGURE = re.compile(r"\d+(,\d{3})*(\.\d+)?(e[+-]?\d+)?\*?")
+# The command's reports show a time in the unit that suits it.
+TIME = re.compile(r"\b(wall|user|system|CPU) (time\b|\()")
+UNIT = re.compile(r"\b(us|ms|s)\b")
 
 
 class Block(NamedTuple):
@@ -44,7 +52,7 @@ class Block(NamedTuple):
 
 
 class Missing(Exception):  # noqa: N818 (not an error of the page)
-    """What an example needs and this system or interpreter lacks."""
+    """A requirement of an example that this system or interpreter lacks."""
 
 
 def blocks(text: str) -> list[Block]:
@@ -89,8 +97,9 @@ def captured(function: Callable[[], object]) -> str:
 
 
 def without_figures(text: str) -> list[str]:
-    """Return the lines of a text without figures and the width of their columns."""
-    return [" ".join(FIGURE.sub("0", line).split()) for line in text.strip().splitlines()]
+    """Return the lines of a text without figures, the units of times in reports and the width of their columns."""
+    lines = (UNIT.sub("s", line) if TIME.search(line) else line for line in text.strip().splitlines())
+    return [" ".join(FIGURE.sub("0", line).split()) for line in lines]
 
 
 def compare(printed: str, shown: str, line: int) -> None:
@@ -112,6 +121,10 @@ def run_python(page: str, block: Block, shown: str | None, namespace: dict[str, 
     except FileNotFoundError as error:
         if sys.platform == "win32":
             raise Missing(f"the example is for Unix: {error}") from None
+        raise
+    except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise Missing(f"there is no loopback interface: {error}") from None
         raise
     except AttributeError as error:
         if error.obj is rusage and error.name in BACKEND.absent:
@@ -148,6 +161,16 @@ def run_console(block: Block) -> None:
         raise AssertionError(f"line {block.line}: exit status {done.returncode}, and the page does not show why")
 
 
+def write_file(page: str, block: Block) -> None:
+    """Write a block of Python to the file that its caption names."""
+    caption, _, text = block.text.partition("\n")
+    name = re.fullmatch(r":caption: ([\w.]+)", caption)
+    if name is None:
+        raise SyntaxError(f"line {block.line}: a file without a name")
+    compile("\n" * block.line + text, page, "exec")
+    Path(name[1]).write_text(text, encoding="utf-8")
+
+
 def run(page: str) -> None:
     """Run all examples of a page."""
     found = blocks(Path(page).read_text(encoding="utf-8"))
@@ -160,6 +183,8 @@ def run(page: str) -> None:
         elif block.kind == "console":
             if BACKEND.name == "Linux":
                 run_console(block)
+        elif block.kind == "{code-block} python":
+            write_file(page, block)
         elif block.kind == "output":
             if not (at and block.follows and found[at - 1].kind == "python"):
                 raise SyntaxError(f"line {block.line}: output without an example")

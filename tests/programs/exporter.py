@@ -1,7 +1,7 @@
 """Work, and serve the metrics: print the port, then for each line of standard input what the system says.
 
-What it says is a JSON object: figures by the names of the metrics, from CPython's ``resource`` and /proc, except those
-of its main thread under ``main_thread``.
+What it says is a JSON object: figures by the names of the metrics, from CPython's ``resource`` and /proc, except the
+switches of its main thread under ``main_thread``.
 """
 
 import http.server
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import prometheus_client
 
+import rusage
 from rusage.prometheus import UsageCollector
 
 MIB = 2**20
@@ -86,6 +87,7 @@ def report() -> dict[str, float]:
     children = figures(resource.RUSAGE_CHILDREN)
     return {
         "main_thread": status("voluntary_ctxt_switches"),
+        "rss": status("VmRSS") * 1024 or rusage.rss(),
         "process_resident_memory_peak_bytes": peak,
         **{f"process_{name}": value for name, value in figures(resource.RUSAGE_SELF).items()},
         **{f"process_children_{name}": value for name, value in children.items()},
@@ -93,6 +95,7 @@ def report() -> dict[str, float]:
 
 
 prometheus_client.REGISTRY.register(UsageCollector(children=True))
+prometheus_client.REGISTRY.register(UsageCollector(namespace="my"))
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), prometheus_client.MetricsHandler)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 work()

@@ -1,4 +1,4 @@
-"""Touch 256 MiB; print the peak before and after, that of the record, and the kernel's VmHWM, or 0 without one."""
+"""Touch 256 MiB; print the peak before and after, the record's peak, and the kernel's VmHWM, or 0 without one."""
 
 import mmap
 import time

@@ -1,4 +1,4 @@
-"""Print the CPU time and the uptime, or 0, that a child reports after a fork, and those of its parent."""
+"""Print the CPU time and the uptime, or 0, that a child and its parent report after a fork."""
 
 import os
 import time

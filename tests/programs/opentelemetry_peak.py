@@ -1,4 +1,4 @@
-"""Print ``rusage.maxrss()`` and the metric of that name."""
+"""Print ``rusage.maxrss()`` and the metric ``rusage.peak``."""
 
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
@@ -13,6 +13,6 @@ assert data is not None
     point.value
     for metric in data.resource_metrics[0].scope_metrics[0].metrics
     for point in metric.data.data_points
-    if metric.name == "rusage.maxrss" and isinstance(point, NumberDataPoint)
+    if metric.name == "rusage.peak" and isinstance(point, NumberDataPoint)
 )
 print(rusage.maxrss(), peak)

@@ -1,6 +1,7 @@
 """Peaks of blocks: ``python peaks.py CHECK``. Each prints figures as JSON, sizes in bytes."""
 
 import asyncio
+import contextlib
 import json
 import mmap
 import os
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,26 @@ def touch(size: int, advice: int | None = None) -> mmap.mmap:
 def spike(size: int) -> None:
     """Hold memory for a moment."""
     touch(size).close()
+
+
+@contextlib.contextmanager
+def locked_by_thread() -> Iterator[None]:
+    """Have another thread hold the lock of the blocks."""
+    from rusage import _memory
+
+    locked, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with _memory.lock:
+            locked.set()
+            done.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    locked.wait()
+    yield
+    done.set()
+    holder.join()
 
 
 def status(name: str) -> int:
@@ -190,41 +211,28 @@ def functions() -> list[int]:
 
 def fork() -> list[str]:
     """Read an open block in a forked child while another thread holds the lock; measure a block of the child's own."""
-    from rusage import _peak
-
     outcomes = []
     with rusage.measure(reset_peak=True) as ended:
         spike(32 * MIB)
     with rusage.measure(reset_peak=True) as m:
-        locked, done = threading.Event(), threading.Event()
-
-        def hold() -> None:
-            with _peak.lock:
-                locked.set()
-                done.wait()
-
-        holder = threading.Thread(target=hold)
-        holder.start()
-        locked.wait()
-        ends = os.pipe()
-        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with several threads
-        child = os.fork()
-        if child == 0:
-            for name in "peak", "peak_growth", "usage", "elapsed", "end", "peak":
-                if name == "end":
-                    m.__exit__()
-                    continue
-                try:
-                    outcomes.append(str(getattr(m, name)))
-                except RuntimeError as error:
-                    outcomes.append(str(error))
-            with rusage.measure(reset_peak=True) as own:
-                spike(32 * MIB)
-            outcomes += [str(own.peak_growth), str(ended.peak_growth)]
-            os.write(ends[1], json.dumps(outcomes).encode())
-            os._exit(0)
-        done.set()
-        holder.join()
+        with locked_by_thread():
+            ends = os.pipe()
+            warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with several threads
+            child = os.fork()
+            if child == 0:
+                for name in "peak", "peak_growth", "usage", "elapsed", "end", "peak":
+                    if name == "end":
+                        m.__exit__()
+                        continue
+                    try:
+                        outcomes.append(str(getattr(m, name)))
+                    except RuntimeError as error:
+                        outcomes.append(str(error))
+                with rusage.measure(reset_peak=True) as own:
+                    spike(32 * MIB)
+                outcomes += [str(own.peak_growth), str(ended.peak_growth)]
+                os.write(ends[1], json.dumps(outcomes).encode())
+                os._exit(0)
         os.waitpid(child, 0)
         spike(64 * MIB)
     outcomes = json.loads(os.read(ends[0], 10000))
@@ -239,21 +247,23 @@ def handler() -> list[int]:
         with rusage.measure(reset_peak=True) as m:
             pass
         calls.append(m.peak)
+        if len(calls) < SIGNALS:
+            # Not periodic: a slow machine would do nothing but handle signals.
+            signal.setitimer(signal.ITIMER_REAL, 0.0005)
 
     signal.signal(signal.SIGALRM, handle)
     with rusage.measure(reset_peak=True) as outer:
         spike(64 * MIB)
-        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+        signal.setitimer(signal.ITIMER_REAL, 0.0005)
         while len(calls) < SIGNALS:
             with rusage.measure(reset_peak=True):
                 pass
-        signal.setitimer(signal.ITIMER_REAL, 0)
     return [len(calls), outer.peak_growth]
 
 
 def locked_handler() -> list[int]:
     """Start a block in a signal handler while its thread holds the lock."""
-    from rusage import _peak
+    from rusage import _memory
 
     inner = rusage.measure(reset_peak=True)
 
@@ -262,9 +272,18 @@ def locked_handler() -> list[int]:
             spike(16 * MIB)
 
     signal.signal(signal.SIGALRM, handle)
-    with rusage.measure(reset_peak=True) as outer, _peak.lock:
+    with rusage.measure(reset_peak=True) as outer, _memory.lock:
         signal.raise_signal(signal.SIGALRM)
     return [inner.peak_growth, outer.peak_growth]
+
+
+def second_enter() -> list[int]:
+    """Enter an open object, which raises an exception, and measure a spike after it."""
+    with rusage.measure(reset_peak=True) as m:
+        with contextlib.suppress(RuntimeError):
+            m.__enter__()
+        spike(32 * MIB)
+    return [m.peak_growth]
 
 
 def no_descriptors() -> list[object]:
@@ -303,6 +322,7 @@ CHECKS: dict[str, Callable[[], Any]] = {
         fork,
         handler,
         locked_handler,
+        second_enter,
         no_descriptors,
     )
 }

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-USER = 65534
+USER = 61234  # one that no other process of the machine has: the attacker attacks all of them
 PIDFD_OPEN, PIDFD_GETFD = 434, 438  # the numbers are the same on every processor
 
 libc = ctypes.CDLL(None, use_errno=True)

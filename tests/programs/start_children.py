@@ -15,12 +15,13 @@ import checks
 from checks import check, nothing_is_left, raises
 
 import rusage
-import rusage._children.launcher as launch
+import rusage._children.launcher_availability as availability
 
 
 def plain(launcher: str = "") -> None:
     """Start children, through a given launcher if there is one."""
-    launch.PATH = launcher or launch.PATH
+    if launcher:
+        checks.use_launcher(launcher)
     check()
     nothing_is_left()
 
@@ -56,7 +57,7 @@ def direct_child() -> None:
     tasks = Path("/proc/self/task")
     children = "".join((task / "children").read_text() for task in tasks.iterdir())
     assert children.split() == [str(process.pid)]
-    assert os.readlink(f"/proc/{process.pid}/exe") != launch.PATH
+    assert os.readlink(f"/proc/{process.pid}/exe") != availability.PATH
     process.communicate(b"x")
     assert process.returncode == 5
     nothing_is_left()
@@ -78,10 +79,45 @@ def preload(library: str, user: str = "") -> None:
 
 def dynamic_launcher() -> None:
     """Take a program with a dynamic loader for the launcher."""
-    launch.PATH = sys.executable
-    assert not launch.is_static()
-    assert launch.usable(other_ids=False)
-    assert not launch.usable(other_ids=True)
+    checks.use_launcher(sys.executable)
+    assert not availability.is_static()
+    assert availability.usable(other_ids=False)
+    assert not availability.usable(other_ids=True)
+
+
+def replaced_environment(when: str) -> None:
+    """Search the PATH of a mapping that replaces os.environ, as subprocess does."""
+    if when == "after the first start":
+        check()
+    original = os.environb[b"PATH"]
+    os.environ = {"PATH": "/no/such/folder"}  # type: ignore[assignment]  # noqa: B003 (what is tested)
+    for module in subprocess, rusage:
+        with raises(FileNotFoundError):
+            module.run(["true"])
+    os.environ = {"PATH": os.fsdecode(original)}  # type: ignore[assignment]  # noqa: B003 (as above)
+    check()
+    os.environ["REPLACED"] = "1"
+    for close_fds in True, False:  # subprocess may use posix_spawn(3) where close_fds is false
+        printed = [
+            module.run(["/usr/bin/env"], close_fds=close_fds, stdout=subprocess.PIPE).stdout
+            for module in (subprocess, rusage)
+        ]
+        assert printed[0] == printed[1]
+
+
+def no_arguments() -> None:
+    """Start a program without arguments, which fails or not as in subprocess."""
+    for executable in "", "/bin/true", "/no/such/program":
+        outcomes = [status_or_error(module, executable) for module in (subprocess, rusage)]
+        assert outcomes[0] == outcomes[1], outcomes
+
+
+def status_or_error(module: Any, executable: str) -> object:
+    """Return how a program without arguments ends."""
+    try:
+        return module.Popen([], executable=executable).wait()
+    except (OSError, ValueError) as error:
+        return type(error), str(error)
 
 
 def audit() -> None:
@@ -126,7 +162,7 @@ def collected() -> None:
     signal.signal(signal.SIGCHLD, handler)
     start("true")
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    launch.PATH = "/no/such/launcher"
+    checks.use_launcher("/no/such/launcher")
     start("true")
     start("/no/such/program")
     assert len(gone) == 4, gone
@@ -140,6 +176,8 @@ checks.main(
     subreaper,
     preload,
     dynamic_launcher,
+    replaced_environment,
+    no_arguments,
     audit,
     collected,
 )

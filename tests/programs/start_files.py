@@ -14,6 +14,7 @@ from checks import check, nothing_is_left, raises
 
 import rusage
 import rusage._children.launcher as launch
+import rusage._children.launcher_availability as availability
 
 LISTED = ["sh", "-c", "ls /proc/$$/fd"]
 OWN_LISTED = ["ls", "/proc/self/fd"]
@@ -66,7 +67,7 @@ def many_open() -> None:
 
 
 def as_subprocess() -> None:
-    """Compare the child's descriptors with those of a child of subprocess."""
+    """Compare the descriptors of a child with the descriptors of a child of subprocess."""
     fd = os.dup(0)
     os.set_inheritable(os.dup(0), True)  # noqa: FBT003 (takes no keyword)
     keywords: dict[str, Any]
@@ -79,7 +80,8 @@ def as_subprocess() -> None:
 
 def iterator(launcher: str = "") -> None:
     """Pass descriptors as an iterator, through the launcher or one that is missing."""
-    launch.PATH = launcher or launch.PATH
+    if launcher:
+        checks.use_launcher(launcher)
     read, write = os.pipe()
     fds: Any = iter([write])  # not in the types; it works in subprocess too
     rusage.run(["sh", "-c", f"echo x >/proc/self/fd/{write}"], pass_fds=fds, check=True)
@@ -87,13 +89,15 @@ def iterator(launcher: str = "") -> None:
 
 
 def closed_ones() -> None:
-    """Pass descriptors that are not open; the launcher's own may have these numbers."""
+    """Pass descriptors that are not open, or make them a standard stream; the launcher's own may have these numbers."""
     free = os.dup(0)
     os.close(free)
     for fd in range(free + 2, free + 8):
-        with raises(OSError) as caught:
-            rusage.run(["true"], pass_fds=[fd])
-        assert caught[0].errno == errno.EBADF
+        cases: list[dict[str, Any]] = [{"pass_fds": [fd]}, {"stdin": fd}, {"stdout": fd}, {"stderr": fd}]
+        for arguments in cases:
+            with raises(OSError) as caught:
+                rusage.run(["true"], **arguments)
+            assert caught[0].errno == errno.EBADF, arguments
     nothing_is_left()
 
 
@@ -120,34 +124,52 @@ def fork_meanwhile() -> None:
     nothing_is_left()
 
 
-def no_close_range(launcher: str) -> None:
-    """Use a launcher that fails to close, as on a kernel without close_range(2)."""
-    os.symlink(launch.PATH, f"{launcher}.real")
-    launch.PATH = launcher
-    assert launch.use_close_range
+def no_close_range() -> None:
+    """Have subprocess close the descriptors, as on a kernel without close_range(2), which is not here."""
+    assert availability.use_close_range
+    availability.use_close_range = False
     os.set_inheritable(os.dup(0), True)  # noqa: FBT003 (takes no keyword)
     check()
-    closes = launch.use_close_range
-    assert not closes
     assert rusage.run(OWN_LISTED, capture_output=True).stdout.split() == [b"0", b"1", b"2", b"3"]
-    check()
     nothing_is_left()
 
 
 def no_seal() -> None:
     """Refuse MFD_NOEXEC_SEAL, as Linux before 6.3 does."""
-    asked = []
-    real = os.memfd_create
-
-    def create(name: str, flags: int = 0) -> int:
-        asked.append(flags)
-        if flags & 8:
-            raise OSError(22, "Invalid argument")
-        return real(name, flags)
-
-    os.memfd_create = create
+    memfd_create, noexec_seal = 319, 8
+    checks.refuse(memfd_create, errno.EINVAL, second_argument=noexec_seal)
+    with raises(OSError):
+        os.memfd_create("refused", noexec_seal)
     check()
-    assert asked == [9, 1, 1], asked
+
+
+def no_standard_streams() -> None:
+    """Close descriptors 0 and 1 and redirect the error output to the latter: EBADF, as in subprocess."""
+    os.close(0)
+    os.close(1)
+    limits = {resource.RLIMIT_CORE: (0, 0)}
+    ways: list[tuple[Any, dict[str, Any]]] = [
+        (subprocess, {}),
+        (rusage, {}),
+        (rusage, {"rlimits": limits}),
+        (rusage, {"rlimits": limits, "preexec_fn": os.getpid}),
+    ]
+    for module, keywords in ways:
+        with raises(OSError) as caught:
+            module.run(["true"], stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, **keywords)
+        assert caught[0].errno == errno.EBADF
+    nothing_is_left()
+
+
+def above_2() -> None:
+    """Look at the launcher's descriptors while 0 to 2 are closed."""
+    report = os.dup2(1, 100)
+    os.closerange(0, 3)
+    with launch.Launch() as started:
+        fds = [*started.inherited_fds, started._channel.read_end]  # noqa: SLF001 (what is tested)
+        os.write(report, str(min(fds) > 2 and not any(map(os.get_inheritable, fds))).encode())
+    left = os.listdir("/proc/self/fd")
+    os.write(report, b"" if {"0", "1", "2"} & {*left} <= {"0"} else str(left).encode())  # 0: the list itself
 
 
 if sys.platform == "linux":
@@ -160,4 +182,6 @@ if sys.platform == "linux":
         fork_meanwhile,
         no_close_range,
         no_seal,
+        no_standard_streams,
+        above_2,
     )

@@ -3,15 +3,17 @@
 import os
 import signal
 import time
+from typing import Any
 
 import checks
 from checks import nothing_is_left, raises
 
 import rusage
+import rusage._children.launcher as launch
 
 
 class Stop(Exception):  # noqa: N818 (not an error)
-    """What a signal handler raises."""
+    """The exception of a signal handler."""
 
 
 def stop(*_: object) -> None:
@@ -57,22 +59,23 @@ def reaped_elsewhere() -> None:
 
 
 def interrupted() -> None:
-    """Interrupt a start that cannot end, because a forked process holds the writing end of its pipe."""
+    """Interrupt a start that cannot end, because a forked process holds the writing end of its pipe.
+
+    Its constructor opens the pipe. Nothing else comes between that and the launcher's start, when the fork must be.
+    """
     signal.signal(signal.SIGALRM, stop)
     forked: list[int] = []
-    real = os.pipe
+    real = launch.Launch.__init__
 
-    def pipe() -> tuple[int, int]:
-        fds = real()
-        if not forked:
-            forked.append(os.fork())
-            if not forked[0]:
-                time.sleep(30)
-                os._exit(0)
-            signal.setitimer(signal.ITIMER_REAL, 0.5, 0.2)
-        return fds
+    def prepare(self: launch.Launch, *arguments: Any, **keywords: Any) -> None:
+        real(self, *arguments, **keywords)
+        forked.append(os.fork())
+        if not forked[0]:
+            time.sleep(30)
+            os._exit(0)
+        signal.setitimer(signal.ITIMER_REAL, 0.5, 0.2)
 
-    os.pipe = pipe
+    launch.Launch.__init__ = prepare  # type: ignore[method-assign]
     with raises(Stop):
         rusage.Popen(["sleep", "60"])
     signal.setitimer(signal.ITIMER_REAL, 0)

@@ -57,7 +57,7 @@ def configure(root: Path) -> None:
         source, target = Path(name).expanduser(), root / name.replace("~", "root").lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            # What the package ca-certificates has put there are links, to files of this machine seen from here.
+            # The package ca-certificates has put links there, which from here point to files of this machine.
             shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(source, target)
         elif source.exists():
@@ -108,7 +108,8 @@ def main() -> int:
     clone(source)
     readme = (source / "README.md").read_text(encoding="utf-8")
     install, tests = (blocks(readme, heading, "sh")[0] for heading in ("Install", "Tests"))
-    example = "\n".join(blocks(readme, "Use", "python"))
+    opening = readme.split("\n```python\n", 1)[1].split("\n```\n", 1)[0]
+    example = "\n".join([opening, *blocks(readme, "Use", "python")])
 
     roots = {name: copy(base, name) for name in ("Install", "Tests", "sdist")}
     for name in ("Install", "Tests"):

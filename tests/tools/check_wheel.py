@@ -1,23 +1,30 @@
-"""Check the compiled files in wheels, the extension module and the launcher, and that there is the manual page.
+"""Check the compiled files in wheels, and that there are the manual page and the completions.
 
-The former has to be for the interpreters that the tag of the wheel names. The latter, which only Linux wheels have, has
-to be executable and must not need a dynamic loader.
+The extension module has to be for the interpreters that the tag of the wheel names. The launcher, which only Linux
+wheels have, has to be executable and must not need a dynamic loader.
 
 ``python tests/tools/check_wheel.py FOLDER``; ``tox -e package`` does it.
 """
 
 from __future__ import annotations
 
-import struct
+import io
 import sys
 import zipfile
 from pathlib import Path
 
-# The processors that rusage/_children/nolibc.h lists, as ELF names them: e_machine, and 32 or 64 bits. On any other the
-# launcher may be a dynamic program.
-STATIC = {(62, 64): "x86_64", (183, 64): "aarch64", (243, 64): "riscv64", (3, 32): "i386", (40, 32): "arm"}
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+
+# The processors that rusage/_children/nolibc.h lists, as ELF names them, and their bits. On any other the launcher may
+# be a dynamic program.
+STATIC = {("EM_X86_64", 64), ("EM_AARCH64", 64), ("EM_RISCV", 64), ("EM_386", 32), ("EM_ARM", 32)}
 LAUNCHER = "rusage/_children/_launcher"
-PAGE = "share/man/man1/rusage.1"
+SHARED = [
+    "share/man/man1/rusage.1",
+    "share/bash-completion/completions/rusage",
+    "share/zsh/site-functions/_rusage",
+]
 EXTENSION = "rusage/_rusage."
 # The wheels that are published: how the extension module's suffix begins, by the tags of the interpreter and its ABI.
 SUFFIXES = {
@@ -27,29 +34,23 @@ SUFFIXES = {
     "pp311-pypy311_pp73": "pypy311-pp73",
     "pp311-pypy311_pp80": "pypy311-pp80",
 }
-EXECUTABLE = 2  # e_type: at a fixed address, not position-independent
-DYNAMIC, INTERPRETER = 2, 3  # p_type: a dynamic section, the path of a dynamic loader
 
 
 def complaints(program: bytes) -> list[str]:
     """Return what is wrong with a launcher's ELF header and program headers (man page: elf, section 5)."""
-    if program[:4] != b"\x7fELF" or program[4] not in (1, 2) or program[5] not in (1, 2):
+    try:
+        elf = ELFFile(io.BytesIO(program))
+    except ELFError:
         return ["not an ELF file"]
-    bits, order = 32 * program[4], "<>"[program[5] - 1]
-    # e_type, e_machine; e_phoff; e_phentsize, e_phnum
-    kind, machine = struct.unpack_from(f"{order}2H", program, 16)
-    (offset,) = struct.unpack_from(order + ("I" if bits == 32 else "Q"), program, 28 if bits == 32 else 32)
-    size, count = struct.unpack_from(f"{order}2H", program, 42 if bits == 32 else 54)
-    name = STATIC.get((machine, bits))
-    if name is None:
+    if (elf["e_machine"], elf.elfclass) not in STATIC:
         return []
-    segments = {struct.unpack_from(f"{order}I", program, offset + size * index)[0] for index in range(count)}
+    segments = {segment["p_type"] for segment in elf.iter_segments()}
     wrong = {
-        "not a static executable": kind != EXECUTABLE,
-        "a dynamic section": DYNAMIC in segments,
-        "a dynamic loader": INTERPRETER in segments,
+        "not a static executable": elf["e_type"] != "ET_EXEC",
+        "a dynamic section": "PT_DYNAMIC" in segments,
+        "a dynamic loader": "PT_INTERP" in segments,
     }
-    return [f"{words}, on {name}" for words, found in wrong.items() if found]
+    return [words for words, found in wrong.items() if found]
 
 
 def check_launcher(archive: zipfile.ZipFile, platform: str) -> list[str]:
@@ -83,11 +84,11 @@ def check(wheel: Path) -> list[str]:
         return [*check_extension(archive, f"{interpreter}-{abi}", platform), *check_launcher(archive, platform)]
 
 
-def missing_page(wheel: Path) -> list[str]:
-    """Return what is wrong with the manual page in a wheel."""
+def missing_files(wheel: Path) -> list[str]:
+    """Return which of the manual page and the completions a wheel lacks."""
     with zipfile.ZipFile(wheel) as archive:
-        found = any(name.endswith(f".data/data/{PAGE}") for name in archive.namelist())
-    return [] if found else [f"{PAGE}: missing"]
+        names = archive.namelist()
+    return [f"{path}: missing" for path in SHARED if not any(name.endswith(f".data/data/{path}") for name in names)]
 
 
 def main() -> int:
@@ -95,7 +96,7 @@ def main() -> int:
     wheels = sorted(Path(sys.argv[1]).glob("*.whl"))
     if not wheels:
         sys.exit("no wheel")
-    found = [f"{wheel.name}: {words}" for wheel in wheels for words in [*check(wheel), *missing_page(wheel)]]
+    found = [f"{wheel.name}: {words}" for wheel in wheels for words in [*check(wheel), *missing_files(wheel)]]
     print("\n".join(found or [f"{wheel.name}: as it has to be" for wheel in wheels]))
     return bool(found)
 

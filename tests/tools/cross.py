@@ -1,6 +1,6 @@
 """Compile the C of every platform for that platform, on this machine, with warnings as errors.
 
-The compiler and the systems' headers are those of the ziglang package. CPython's headers are those of the interpreter
+The compiler and the systems' headers come from the ziglang package. CPython's headers come from the interpreter
 that runs this; what its pyconfig.h says of this machine's types is replaced by what the compiler says of the target's.
 
 The launcher is compiled for several processors, with a C library and, where it can be, without one. The form without a
@@ -8,6 +8,7 @@ C library is also linked, and run if Debian's qemu-user is installed.
 """
 
 import argparse
+import errno
 import os
 import runpy
 import shutil
@@ -17,10 +18,10 @@ import sysconfig
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 BUILDER = Path(__file__).resolve().parent.parent.parent / "rusage_build.py"
 LAUNCHER = BUILDER.parent / "rusage" / "_children" / "launcher.c"
+CLONE = BUILDER.parent / "tests" / "programs" / "clone_and_exit.c"
 
 # The backend, the target, and what is to be said of a target that is not the platform itself.
 TARGETS = [
@@ -43,11 +44,14 @@ TARGETS = [
     ("unknown", "x86_64-linux-musl", "as an example of another Unix"),
 ]
 PLATFORMS = runpy.run_path(str(BUILDER.parent / "rusage" / "_backends" / "_platforms.py"))["PLATFORMS"]
+NO_HEADERS = "no headers of it in ziglang: glibc's, and the tests' own, instead"
 for _name in dict.fromkeys(PLATFORMS.values()):
     if all(_name != row[0] for row in TARGETS):
-        TARGETS.append(
-            (_name, "x86_64-linux-gnu", "no headers of it in ziglang: glibc's instead, which has RUSAGE_LWP too")
-        )
+        TARGETS.append((_name, "x86_64-linux-gnu", NO_HEADERS))
+
+# tests/programs/kernels declares what glibc lacks of these systems.
+KERNELS = BUILDER.parent / "tests" / "programs" / "kernels"
+STAND_INS = {"dragonfly": ["sys/kinfo.h", "sys/sysctl.h"], "illumos": ["procfs.h"]}
 
 # The target of the launcher, and the emulator for its form without a C library; None if it has no such form.
 LAUNCHERS: list[tuple[str, str | None]] = [
@@ -64,7 +68,9 @@ NO_LIBC = ["-DRUSAGE_NO_LIBC", "-ffreestanding", "-fno-stack-protector", "-fno-a
 NO_LIBC += ["-fomit-frame-pointer"]
 LINK_NO_LIBC = ["-static", "-nostdlib", "-no-pie"]
 ID = shutil.which("id") or "/usr/bin/id"
-REFUSED = 253  # the launcher's exit status where clone(2) refuses CLONE_PARENT, as qemu-user does
+# The launcher's exit statuses; clone(2) of qemu-user refuses CLONE_PARENT.
+REFUSED, NOT_UNDERSTOOD = 253, 252
+SET_IDS, CLOSE_OTHERS = 4 | 8 | 16, 32
 
 WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wvla", "-Werror"]
 # cffi's own part of the generated file has these.
@@ -138,28 +144,36 @@ def compile_for(platform: str, target: str, folder: Path) -> str:
     if not source.exists():
         subprocess.run([sys.executable, BUILDER, "--platform", platform, source], check=True, stdout=subprocess.DEVNULL)
     headers = folder / ("windows" if "windows" in target else "unix")
+    for name in STAND_INS.get(platform, []):
+        header = folder / platform / name
+        header.parent.mkdir(parents=True, exist_ok=True)
+        header.write_text(f'#include "{KERNELS / platform}.h"\n')
+    folders: list[str | Path] = ["-isystem", headers, "-isystem", folder / platform]
     output = folder / f"{platform}-{target}.o"
-    return zig("-target", target, *WARNINGS, *NO_WARNINGS, "-isystem", headers, "-c", source, "-o", output)
+    return zig("-target", target, *WARNINGS, *NO_WARNINGS, *folders, "-c", source, "-o", output)
 
 
-def build_launcher(target: str, program: Path, *, libc: bool) -> str:
-    """Compile the launcher for a target, and link it if that needs no C library; return the complaints."""
+def build(source: Path, target: str, program: Path, *, libc: bool) -> str:
+    """Compile a program for a target, and link it if that needs no C library; return the complaints."""
     # Linking with one takes ziglang a quarter of a minute: it builds the library first.
     compiled = program.with_suffix(".o")
-    trouble = zig("-target", target, "-O2", *WARNINGS, *([] if libc else NO_LIBC), "-c", LAUNCHER, "-o", compiled)
+    flags: list[str | Path] = [*WARNINGS, *([] if libc else NO_LIBC), "-I", LAUNCHER.parent]
+    trouble = zig("-target", target, "-O2", *flags, "-c", source, "-o", compiled)
     return trouble or ("" if libc else zig("-target", target, *LINK_NO_LIBC, compiled, "-o", program))
 
 
-def start_id(words: list[str], parent: int, ids: list[str]) -> tuple[int, str]:
+def start_id(words: list[str], parent: int, flags: int, ids: list[str]) -> tuple[int, str]:
     """Start id(1) through a launcher; return the launcher's exit status and the output."""
     memory = os.memfd_create("memory")
     read, write = os.pipe()
     for fd in memory, write:
         os.set_inheritable(fd, True)  # noqa: FBT003 (takes no keyword)
-    # PARENT MEMORY DONE SESSION PROCESS_GROUP USER GROUP N GROUP_1 ... K FD_1 M PATH_1 PATH_2 ARGUMENT_0
-    session_and_group, kept = ["0", "-1"], ["1", str(write)]
-    paths = ["2", "/no/such/program", ID]
-    command = [*words, str(parent), str(memory), str(write), *session_and_group, *ids, *kept, *paths, "id"]
+    # VERSION FLAGS PARENT MEMORY DONE PROCESS_GROUP USER GROUP N GROUP_1 ... L LIMIT_1 ... K FD_1
+    # M PATH_1 PATH_2 ARGUMENT_0
+    numbers = ["1", str(CLOSE_OTHERS | flags), str(parent), str(memory), str(write), "0"]
+    # One limit, RLIMIT_CORE.
+    limits, kept, paths = ["1", "4", "0", "0", "0", "0"], ["1", str(write)], ["2", "/no/such/program", ID]
+    command = [*words, *numbers, *ids, *limits, *kept, *paths, "id"]
     try:
         done = subprocess.run(command, close_fds=False, stdout=subprocess.PIPE, text=True, check=False)
     finally:
@@ -174,18 +188,32 @@ def run_launcher(emulator: str, program: Path) -> str:
     With a PARENT that is not its parent's process ID the launcher executes the program itself. With the right one it
     calls clone(CLONE_PARENT), which the emulator refuses.
     """
-    unchanged, root = ["-1", "-1", "-1"], os.geteuid() == 0
-    ids: dict[str, Any] = {"user": 65534, "group": 1, "extra_groups": [7, 8]} if root else {}
-    cases: list[tuple[int, list[str], int, str]] = [
-        (1, unchanged, 0, subprocess.check_output([ID], text=True)),
-        (1, ["65534", "1", "2", "7", "8"] if root else unchanged, 0, subprocess.check_output([ID], text=True, **ids)),
-        (os.getpid(), unchanged, REFUSED, ""),
+    unchanged = ["0", "0", "0"]
+    cases = [(1, 0, unchanged, 0, subprocess.check_output([ID], text=True)), (os.getpid(), 0, unchanged, REFUSED, "")]
+    cases += [
+        (1, CLOSE_OTHERS << 1, unchanged, NOT_UNDERSTOOD, ""),
+        (1, 0, ["4294967295", "0", "0"], NOT_UNDERSTOOD, ""),
     ]
+    if os.geteuid() == 0:
+        for user, group, groups in (65534, 1, [7, 8]), (3_000_000_000, 2**32 - 2, [2**31]):
+            words = [str(number) for number in (user, group, len(groups), *groups)]
+            output = subprocess.check_output([ID], text=True, user=user, group=group, extra_groups=groups)
+            cases.append((1, SET_IDS, words, 0, output))
     trouble = ""
-    for parent, words, status, output in cases:
-        seen = start_id([emulator, str(program)], parent, words)
+    for parent, flags, words, status, output in cases:
+        seen = start_id([emulator, str(program)], parent, flags, words)
         if seen != (status, output):
-            trouble += f"{emulator}: {seen} instead of {(status, output)}\n"
+            trouble += f"{emulator}: {seen} instead of {(status, output)} for {flags} {words}\n"
+    return trouble
+
+
+def run_clone(emulator: str, program: Path) -> str:
+    """Run the call that creates a child and exits, in an emulator; return what is wrong."""
+    trouble = ""
+    for words, expected in ([], (0, "child")), (["fail"], (errno.EINVAL, "")):
+        done = subprocess.run([emulator, program, *words], stdout=subprocess.PIPE, text=True, check=False)
+        if (done.returncode, done.stdout) != expected:
+            trouble += f"{emulator}: {done} instead of {expected}\n"
     return trouble
 
 
@@ -200,15 +228,16 @@ def report(name: str, target: str, started: float, trouble: str, remark: str) ->
 def test_launcher(target: str, emulator: str | None, folder: Path) -> list[bool]:
     """Build the launcher for a target in all its forms, and run it if there is an emulator; return what went well."""
     started = time.monotonic()
-    trouble = build_launcher(target, folder / f"launcher-{target}", libc=True)
+    trouble = build(LAUNCHER, target, folder / f"launcher-{target}", libc=True)
     well = [report("launcher", target, started, trouble, "with a C library")]
     if emulator is None:
         return well
     started, program, remark = time.monotonic(), folder / f"no-libc-{target}", "without a C library"
-    trouble = build_launcher(target, program, libc=False)
+    clone = folder / f"clone-{target}"
+    trouble = build(LAUNCHER, target, program, libc=False) or build(CLONE, target, clone, libc=False)
     path = shutil.which(emulator)
     if path and not trouble:
-        trouble = run_launcher(path, program)
+        trouble = run_launcher(path, program) + run_clone(path, clone)
         remark += f", run by {emulator}"
     elif not path:
         remark += f", not run: {emulator} is not installed"

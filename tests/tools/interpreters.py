@@ -1,21 +1,23 @@
 """Run the suite on the newest interpreters, from Debian sid: CPython 3.14, CPython 3.15 and PyPy 8.
 
-``python tests/tools/interpreters.py NEW_FOLDER [ENVIRONMENT ...]``, as root; ``tox -e interpreters`` does it. Needs
-Debian's debootstrap and git. The root folder gets the interpreters, what the tests need from the system, and a clone of
-the commit that is checked out: changes that are not committed are not tested. tox runs its environments in it.
+``python tests/tools/interpreters.py NEW_FOLDER [--record] [ENVIRONMENT ...]``, as root; ``tox -e interpreters`` does
+it. Needs Debian's debootstrap and git. The root folder gets the interpreters, what the tests need from the system, and
+a clone of the commit that is checked out: changes that are not committed are not tested. tox runs its environments in
+it.
 """
 
 import os
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 from bare import VARIABLES, configure, variables
 from debian import ROOT, SOURCE, debootstrap, inside, run
+from runs import commit, record, watch
 
 INTERPRETERS = {"3.14": "python3.14", "3.15": "python3.15", "pypy3.11": "pypy3"}  # by tox's names
+NAMES = {"3.14": "CPython 3.14", "3.15": "CPython 3.15", "pypy3.11": "PyPy 8"}
 PACKAGES = [
     *(f"{name}-{part}" for name in INTERPRETERS.values() for part in ("dev", "venv")),
     *("libpython3.14-testsuite", "libpython3.15-testsuite", "pypy3-lib-testsuite"),
@@ -28,7 +30,9 @@ TOX = "/tox/bin/tox"
 
 def main() -> int:
     """Make the root folder and run the suites; return the worst exit status."""
-    folder, names = Path(sys.argv[1]).resolve(), sys.argv[2:] or [*INTERPRETERS]
+    folder, names = Path(sys.argv[1]).resolve(), sys.argv[2:]
+    recorded = commit() if "--record" in names else None
+    names = [name for name in names if name != "--record"] or [*INTERPRETERS]
     if os.geteuid() != 0:
         sys.exit("only root can make a root folder")
     if not shutil.which("debootstrap") or not shutil.which("git"):
@@ -48,9 +52,11 @@ def main() -> int:
     for name in names:
         start = time.monotonic()
         for command in [INTERPRETERS[name], "-VV"], [TOX, "-e", name]:
-            done = subprocess.run(inside(folder, *command, **environment), stdin=subprocess.DEVNULL, check=False)
-            worst = max(worst, done.returncode)
-        print(f"{name}: exit status {done.returncode} after {time.monotonic() - start:.0f} s", flush=True)
+            done = watch(inside(folder, *command, **environment))
+            worst = max(worst, done.status)
+        print(f"{name}: exit status {done.status} after {time.monotonic() - start:.0f} s", flush=True)
+        if recorded:
+            record(f"Linux x86_64, {NAMES[name]}", "the suite", done.lines, recorded)
     return worst
 
 

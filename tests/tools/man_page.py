@@ -1,15 +1,17 @@
-"""Write the manual page of the command from its table of options: ``python tests/tools/man_page.py docs/rusage.1``."""
+"""The manual page of the command, from its table of options; ``command_options.py`` writes it.
+
+The programs that write manual pages read a parser of argparse, whose import is too slow for the command, or the text of
+``--help``, which lacks most sections.
+"""
 
 from __future__ import annotations
 
-import sys
 import textwrap
-from pathlib import Path
 
 import rusage
 from rusage._cli import _options
 
-DATE = "November 25, 2026"  # of the last change of the text
+DATE = "November 26, 2026"  # of the last change of the text
 
 DESCRIPTION = """\
 Runs
@@ -17,7 +19,7 @@ Runs
 and reports its resource usage on standard error: the elapsed time, and the fields of
 .Xr getrusage 2
 that the system measures.
-The usage includes that of the children that the command has waited for.
+The usage includes the children that the command has waited for.
 On Linux the peak memory is the command's own.
 A figure that was not measured is left out.
 .Pp
@@ -29,20 +31,29 @@ The command inherits the streams, the file descriptors, the environment and the 
 .Nm .
 SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and SIGALRM are forwarded to it."""
 
-# Sentences that follow what rusage --help says of an option.
+# Sentences that follow the text of rusage --help.
 DETAILS = {
+    "markdown": "The units are in the names of the columns.",
+    "csv": "The columns are the command, the number of the run, whether it is in the statistics, the exit status or "
+    "the signal, the elapsed seconds and all sixteen fields; a figure that was not measured is empty.",
     "output": "The file is created or truncated before the command runs.",
-    "append": "Needs\n.Fl o .",
+    "append": "This option needs\n.Fl o .",
     "json": "The members are described by the JSON Schema\n.Pa docs/rusage.schema.json\nin the source distribution.",
     "format": "See\n.Sx FORMAT .",
-    "portability": "The last one of\n.Fl f\nand\n.Fl p\ncounts.\nNo line precedes it if the command fails.",
+    "portability": "The last one of\n.Fl f\nand\n.Fl p\ncounts.\n"
+    "If the command fails, no line about it precedes this report.",
     "verbose": "A figure that was not measured is\n.Sq \\&? ,\nso that each line keeps its place and its label.",
-    "quiet": "Such as\n.Dq Command exited with non-zero status 3 ,\nwhich precedes the formats of GNU time.",
+    "quiet": "This is a line such as\n.Dq Command exited with non-zero status 3\n"
+    "before a report of GNU time; the report of\n.Nm\nhas none.",
     "runs": "See\n.Sx SERIES .",
-    "warmup": "These runs are in no report, but one that fails ends the series.",
-    "ignore-failure": "The exit status is then not that of a run that failed.",
-    "limit-maxrss": "A number of bytes, or one with KiB, MiB, GiB or TiB.\nIt is compared when the command has ended.",
-    "limit-cputime": "It is compared when the command has ended.",
+    "compare": "See\n.Sx COMPARISON .",
+    "warmup": "A run that fails also ends the series.",
+    "ignore-failure": "A run that fails then does not determine the exit status.",
+    "info": "These are the version, the tag of the wheel, the interpreter, the system, whether programs are started "
+    "through the launcher, the error of the peak on this machine, and the fields that are measured.",
+    "limit-maxrss": "SIZE is a number of bytes, or a number with KiB, MiB, GiB or TiB.\n"
+    "The limit is checked after the command has ended.",
+    "limit-cputime": "The limit is checked after the command has ended.",
 }
 
 # The letters of GNU time.
@@ -77,9 +88,9 @@ LETTERS = {
 STATUSES = {
     "0 to 255": "The command's own.",
     "2": "The options of\n.Nm\nare wrong.",
-    "123": "The command has succeeded, and was over a limit.",
-    "125": "The report's file could not be opened, the command's exit status is not available, a figure that has a "
-    "limit was not measured, or standard output could not be written.",
+    "123": "The command succeeded, but exceeded a limit.",
+    "125": "The report's file could not be opened, the command's exit status is not available, a limit could "
+    "not be checked, or standard output could not be written.",
     "126": "The command could not be executed.",
     "127": "The command was not found.",
     "128 + n": "Signal n killed the command.\nIf it was SIGINT, it kills\n.Nm\ntoo.",
@@ -88,24 +99,49 @@ STATUSES = {
 SERIES = """\
 With
 .Fl n
-the command is run again and again, one run after another.
-Each run reads
-.Pa /dev/null ;
-what it prints goes through.
-If standard error is a terminal, it shows which run is under way.
+the command is run RUNS times, one run after another.
+The standard input of each run is
+.Pa /dev/null .
+Its output is not changed.
+If standard error is a terminal, a line shows how many runs are left, and about how long they will take.
 The report has the mean, the standard deviation of the sample, the minimum, the median and the maximum of each figure,
 and the JSON also has the figures of each run.
 .Pp
-A run that fails ends the series with its exit status, and does not count.
-SIGINT, SIGQUIT, SIGTERM and SIGHUP end the series after the run that they arrive in, which does not count, whether it
-succeeds or not; the exit status is then that of the run if it has failed, and otherwise as if the signal had killed it.
-The report has the runs up to there.
+A run that fails ends the series with its exit status, and is not in the statistics.
+SIGINT, SIGQUIT, SIGTERM and SIGHUP end the series after the current run, which is not in the statistics, whether it
+succeeds or not.
+The completed runs are still reported.
+The exit status is the current run's if it failed; otherwise it is 128 + n, or
+.Nm
+dies of SIGINT.
 .Pp
 An outlier is a run whose elapsed time or peak memory is more than three interquartile ranges outside the quartiles, and
-more than a tenth of the median away from it.
-It counts.
+which differs from the median by more than a tenth of it.
+It remains in the statistics.
 .Pp
 Limits apply to each run."""
+
+COMPARISON = """\
+With
+.Fl -compare
+each argument that follows the options is a command line.
+It is split into words as a shell splits it, but run without a shell.
+On Windows the program gets it unchanged.
+.Pp
+Each round runs every command once, every second round in reverse order.
+Only complete rounds are in the statistics; all else is as in a series.
+The report has a row for each command: the mean and the standard deviation of the elapsed time, the CPU time and the
+peak memory, and the ratio of each mean to the first command's mean with half the width of its 95 % confidence
+interval.
+.Sq *
+marks the smallest mean of a column if its own 95 % confidence interval does not touch any other command's.
+A command that fails ends the series; a line on standard error names it."""
+
+ENVIRONMENT = {
+    "Ev NO_COLOR": "If this variable is set and not empty, reports are not in colour.",
+    "Ev TERM": "If this variable is\n.Ql dumb ,\nreports are not in colour.\n"
+    "Otherwise, reports on a terminal are in colour.",
+}
 
 FORMAT = """\
 The format is printed with a newline at its end.
@@ -114,14 +150,13 @@ The format is printed with a newline at its end.
 and
 .Ql \\e\\e
 are a tab, a newline and a backslash.
-These are replaced by figures;
+The following are replaced by figures;
 .Sq \\&?
-is one that was not measured:"""
+stands for a figure that was not measured:"""
 
 NAMED = """\
-A field by its name is in its own unit; seconds are printed to the microsecond:
-.Ql %{elapsed} ,
-and"""
+A field that is given by its name is printed in its own unit, seconds to the microsecond:
+.Ql %{elapsed} ,"""
 
 
 def text(words: str) -> str:
@@ -162,6 +197,11 @@ def page() -> str:
         ".Op Ar option ...",
         ".Op Fl -",
         ".Op Ar command Op Ar argument ...",
+        ".Nm",
+        ".Fl -compare",
+        ".Op Ar option ...",
+        ".Op Fl -",
+        ".Ar command-line ...",
         ".Sh DESCRIPTION",
         DESCRIPTION,
         ".Sh OPTIONS",
@@ -176,7 +216,17 @@ def page() -> str:
     fields = [f".Ql %{{{name}}}" for name in rusage.fields]
     separated = [f"{name} ," for name in fields[:-2]] + [fields[-2], "and", f"{fields[-1]} ."]
     lines += [".Sh FORMAT", FORMAT, *items(letters, "xxxx"), ".Pp", NAMED, *separated[:-2], *separated[-2:]]
-    lines += [".Sh SERIES", SERIES, ".Sh EXIT STATUS", *items(STATUSES, "xxxxxxxx"), ".Sh EXAMPLES"]
+    lines += [
+        ".Sh SERIES",
+        SERIES,
+        ".Sh COMPARISON",
+        COMPARISON,
+        ".Sh ENVIRONMENT",
+        *items(ENVIRONMENT, "xxxxxxxx"),
+        ".Sh EXIT STATUS",
+        *items(STATUSES, "xxxxxxxx"),
+        ".Sh EXAMPLES",
+    ]
     for example, purpose in _options.EXAMPLES:
         dashes = text(example).replace("--", r"\-\-")
         lines += [text(purpose), f".Dl {dashes}", ".Pp"]
@@ -185,12 +235,8 @@ def page() -> str:
 
 
 def wrapped(lines: list[str]) -> list[str]:
-    """Wrap the lines of text as mandoc wants them."""
+    """Wrap the lines of text as mandoc's checks require."""
     result = []
     for line in lines:
         result += [line] if line.startswith(".") else textwrap.wrap(line, 80, break_on_hyphens=False)
     return result
-
-
-if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(page(), encoding="utf-8")

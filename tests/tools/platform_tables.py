@@ -1,85 +1,48 @@
-"""The tables of systems in the README and in docs/platforms.md, written from the backends.
+"""The tables of systems in the README and in docs/, written from the backends and from the last runs of the suite.
 
-``python tests/tools/platform_tables.py`` writes them between the two marks of these files;
-``tests/test_platform_tables.py`` checks that they are up to date.
+``python tests/tools/platform_tables.py`` writes each between its two marks, and ``rusage/_optional.py`` for type
+checkers; ``tests/test_platform_tables.py`` checks that all are up to date.
 """
 
 from __future__ import annotations
 
-import sys
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import type_names
+from guide_tables import children, clocks, inherited, last_runs, peaks, processes, reasons, summary
+from system_words import ANOTHER, PEAKS, SYSTEMS, TIMES_ONLY, listed, table, unit
+
 from rusage._backends import unknown
-from rusage._backends._base import (
-    BLOCKS,
-    INTEGRALS,
-    NONE,
-    PEAK_AT_LEAST_PARENTS,
-    PEAK_AT_LEAST_PARENTS_INEXACT,
-    PEAK_OWN,
-    PEAK_SAMPLED,
-    PEAK_UNKNOWN,
-    SWITCHES,
-    TIMES,
-)
+from rusage._backends._base import BLOCKS, INTEGRALS, SWITCHES
 from rusage._fields import FIELDS
 from rusage._getrusage import measured_of_a_child
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-from expected import BACKENDS, newest
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Collection
 
     from rusage._backends._base import Backend
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE, README = ROOT / "docs" / "platforms.md", ROOT / "README.md"
-BEGIN, END = "<!-- systems -->", "<!-- /systems -->"
-
-# The newest release of each, whatever runs here.
-KNOWN = list(map(newest, BACKENDS))
-TIMES_ONLY = list(map(unknown.backend, unknown.TIMES_ONLY))
-ANOTHER = unknown.backend("another Unix")
-SYSTEMS: list[Backend] = [*KNOWN, *TIMES_ONLY, ANOTHER]
 
 NAMES = ["RUSAGE_SELF", "RUSAGE_CHILDREN", "RUSAGE_BOTH", "RUSAGE_THREAD", "wait3", "wait4", "from_native", "Process"]
 
-PEAK_OF_A_CHILD = {
-    PEAK_OWN: "the peak of a child: always measured; it is the child's own",
-    PEAK_AT_LEAST_PARENTS: "the peak of a child: measured if it exceeds the largest peak of this process",
-    PEAK_AT_LEAST_PARENTS_INEXACT: "the peak of a child: measured if the child was started through the launcher; "
-    "otherwise only if it exceeds the largest peak of this process by more than the error of both",
-    PEAK_SAMPLED: "the peak of a child: measured if it exceeds the value at the time when the child executed its "
-    "program; the integrals: if they had not been sampled until then",
-    PEAK_UNKNOWN: "the peak and the integrals of a child: not measured, since they may be the parent's",
+MEMORY = ["peak", "rss"]
+
+# The columns of the overview of fields.
+GROUPS: dict[str, Collection[str]] = {
+    "`ru_maxrss`": ["ru_maxrss"],
+    "integrals": INTEGRALS,
+    "page faults": ["ru_minflt", "ru_majflt"],
+    "swaps": ["ru_nswap"],
+    "block I/O": BLOCKS,
+    "messages": ["ru_msgsnd", "ru_msgrcv"],
+    "signals": ["ru_nsignals"],
+    "context switches": SWITCHES,
 }
-
-
-def row(cells: Iterable[str]) -> str:
-    """Return a line of a Markdown table."""
-    return f"| {' | '.join(cells)} |"
-
-
-def table(head: list[str], rows: Iterable[Iterable[str]]) -> list[str]:
-    """Return the lines of a Markdown table."""
-    return [row(head), row(["---"] * len(head)), *map(row, rows)]
-
-
-def listed(fields: Iterable[str]) -> str:
-    """Return names of fields, in their order."""
-    return ", ".join(f"`{name}`" for name in FIELDS if name in set(fields))
-
-
-def unit(backend: Backend, name: str) -> str:
-    """Return what a field of the process's own usage counts, or ``-``."""
-    if name not in backend.measured["RUSAGE_SELF"]:
-        return "-"
-    return backend.units.get(name, FIELDS[name].unit)
 
 
 def measured_for(backend: Backend, name: str) -> frozenset[str]:
@@ -97,6 +60,8 @@ def missing(backend: Backend, name: str) -> str:
     """Return why a name is not provided, or which fields of the process's own usage it lacks, or nothing."""
     if name in backend.absent:
         return f"not provided: {backend.absent[name]}"
+    if name in MEMORY:
+        return ""
     measured = measured_for(backend, name)
     if name == "Process":
         return listed(measured)  # which may be more than of this process
@@ -113,11 +78,29 @@ def provided(backend: Backend, name: str) -> str:
     return "partly" if missing(backend, name) else "yes"
 
 
-def matrix() -> list[str]:
-    """Return the overview: fields and names by systems."""
-    cells = [[f"`{name}`", *(unit(backend, name) for backend in SYSTEMS)] for name in FIELDS]
-    cells += [[f"`{name}`", *(provided(backend, name) for backend in SYSTEMS)] for name in NAMES]
-    return table(["", *(backend.name for backend in SYSTEMS)], cells)
+def measured_fields() -> list[str]:
+    """Return the overview of the fields of a process."""
+
+    def cell(backend: Backend, heading: str, group: Collection[str]) -> str:
+        measured = backend.measured["RUSAGE_SELF"] & set(group)
+        if len(measured) < len(group):
+            return listed(measured) or "-"
+        (counted,) = {unit(backend, name) for name in measured}
+        return "yes" if counted in heading else counted
+
+    rows = ([backend.name, *(cell(backend, *group) for group in GROUPS.items())] for backend in SYSTEMS)
+    return table(["system", *GROUPS], rows)
+
+
+def provided_names() -> list[str]:
+    """Return the overview of the names that each system provides."""
+    names = [name for name in NAMES if name not in {"RUSAGE_SELF", "wait3"}]  # wait3 is as wait4
+    heads = [f"`{name.removeprefix('RUSAGE_')}`".replace("`wait4`", "`wait3`, `wait4`") for name in names]
+    rows = []
+    for backend in SYSTEMS:
+        whole = [provided(backend, name) for name in names]
+        rows.append([backend.name, *whole, *("-" if name in backend.absent else "yes" for name in MEMORY)])
+    return table(["system", *heads, *(f"`{name}()`" for name in MEMORY)], rows)
 
 
 def section(backend: Backend) -> list[str]:
@@ -132,102 +115,89 @@ def section(backend: Backend) -> list[str]:
     lines = [f"## {backend.name}", "", *table(["field", "unit", "note", "source"], fields), ""]
     lines += [f"- {', '.join(whole)}: all fields that have a unit above"]
     lines += [f"- `{name}`: {why}" for name in NAMES if (why := missing(backend, name))]
+    lines += [f"- `{name}()`: {missing(backend, name) or getattr(backend, name)}" for name in MEMORY]
     return [*lines, f"- {child(backend)}", ""]
+
+
+def times_only() -> str:
+    """Return a paragraph on the systems that measure only the times."""
+    *most, last = (backend.name for backend in TIMES_ONLY)
+    sentences = [f"{', '.join(most)} and {last} measure only `ru_utime` and `ru_stime`."]
+    for backend in TIMES_ONLY:
+        reasons: dict[str, list[str]] = {}
+        for name, why in backend.absent.items():
+            if name not in ANOTHER.absent:
+                reasons.setdefault(why, []).append(f"`{name}`")
+        sentences += [f"{backend.name} lacks {' and '.join(names)}: {why}." for why, names in reasons.items()]
+    return " ".join([*sentences, "Otherwise they are like another Unix."])
 
 
 def child(backend: Backend) -> str:
     """Return what ``run`` and ``Popen`` measure."""
     if "ru_maxrss" in backend.waited:
-        return f"`run`, `Popen`: {PEAK_OF_A_CHILD[backend.child_peak]}"
+        return f"`run`, `Popen`: the peak of a child: {PEAKS[backend.child_peak].measured}"
     return f"`run`, `Popen`: {listed(backend.waited) or 'nothing'} of a child"
 
 
 def tables() -> str:
     """Return the generated part of the page."""
-    lines = ["## Overview", "", *matrix(), ""]
+    lines = [
+        "## Overview",
+        "",
+        "All systems have `RUSAGE_SELF` and measure `ru_utime` and `ru_stime`. The other fields:",
+        "",
+    ]
+    lines += [*measured_fields(), "", "The other names, the first three without `RUSAGE_`:", "", *provided_names(), ""]
     lines += ["`partly`: with fewer fields than `RUSAGE_SELF`; see the section of the system.", ""]
     for backend in SYSTEMS:
         lines += section(backend)
+    lines += ["## Systems that measure only the times", "", times_only(), ""]
     lines += ["## Systems that are not supported", ""]
     lines += [f"- {platform}: {why}" for platform, why in unknown.REFUSED.items()]
     return "\n".join(lines)
 
 
-# What the backends do not say in one word: the resolution of the times, and what of the suite has been run.
-RESOLUTION = {"OpenBSD": "ticks", "DragonFly BSD": "ticks", "Windows": "15.6 ms"}
-TESTED = {
-    "Linux": "the suite",
-    "FreeBSD": "the suite of November 2026",
-    "Windows": "the suite, under Wine",
-    "DragonFly BSD": "compiled, with other headers",
-    "illumos": "compiled, with other headers",
+# --- The files --------------------------------------------------------------------------------------------------------
+
+DOCS = ROOT / "docs"
+TABLES: dict[Path, dict[str, Callable[[], str]]] = {
+    PAGE: {"systems": tables},
+    README: {"systems": summary},
+    DOCS / "development.md": {"systems": last_runs},
+    DOCS / "accuracy.md": {"peaks": peaks},
+    DOCS / "measured.md": {"reasons": reasons, "children": children},
+    DOCS / "inherited-peaks.md": {"children": inherited},
+    DOCS / "sampled-clocks.md": {"clocks": clocks},
+    DOCS / "monitoring.md": {"processes": processes},
 }
-GROUPS = {
-    "times": TIMES,
-    "peak": {"ru_maxrss"},
-    "faults": {"ru_minflt", "ru_majflt"},
-    "block I/O": BLOCKS,
-    "switches": SWITCHES,
-    "messages": {"ru_msgsnd", "ru_msgrcv"},
-}
-CHILDREN = {
-    PEAK_OWN: "yes, own peak",
-    PEAK_AT_LEAST_PARENTS: "yes, own peak if known",
-    PEAK_AT_LEAST_PARENTS_INEXACT: "yes, own peak",
-    PEAK_SAMPLED: "yes, own peak if known",
-    PEAK_UNKNOWN: "yes, no peak",
-}
+NAMES_FOR_TYPES = ROOT / "rusage" / "_optional.py"
+FILES = [*TABLES, NAMES_FOR_TYPES]
 
 
-def grouped(fields: frozenset[str]) -> str:
-    """Return groups of fields in words."""
-    return ", ".join(name for name, group in GROUPS.items() if group & fields) or "-"
+def with_table(text: str, name: str, generated: str) -> str:
+    """Return a text with a generated table between its two marks."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, found, rest = text.partition(begin)
+    _, also_found, after = rest.partition(end)
+    if not found or not also_found:
+        raise ValueError(f"no {begin} ... {end}")
+    return f"{before}{begin}\n\n{generated}\n\n{end}{after}"
 
 
-def of_threads(backend: Backend) -> str:
-    """Return what is measured for a thread."""
-    measured = backend.measured.get("RUSAGE_THREAD", NONE)
-    if backend.measured["RUSAGE_SELF"] - measured <= INTEGRALS and measured:
-        return "yes"
-    return grouped(measured)
-
-
-def of_children(backend: Backend) -> str:
-    """Return what is measured for a child."""
-    return CHILDREN[backend.child_peak] if "ru_maxrss" in backend.waited else grouped(backend.waited)
-
-
-def summary() -> str:
-    """Return the table of the README."""
-    rows = []
-    for backend in KNOWN:
-        peak = unit(backend, "ru_maxrss")
-        if "sampled" in backend.notes.get("ru_maxrss", ""):
-            peak += ", sampled"
-        times = RESOLUTION.get(backend.name, "microseconds")
-        others = grouped(backend.process)
-        tested = TESTED.get(backend.name, "compiled")
-        rows.append([backend.name, peak, times, of_threads(backend), of_children(backend), others, tested])
-    head = ["", "peak", "times", "threads", "children", "other processes", "how it was tested"]
-    return "\n".join(table(head, rows))
-
-
-def with_tables(text: str, generated: str) -> str:
-    """Return a text with generated tables between its two marks."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"no {BEGIN} ... {END}")
-    return f"{before}{BEGIN}\n\n{generated}\n\n{END}{after}"
-
-
-FILES = {PAGE: tables, README: summary}
+def written(path: Path) -> str:
+    """Return the text of a file as it must be."""
+    if path == NAMES_FOR_TYPES:
+        return type_names.module()
+    text = path.read_text(encoding="utf-8")
+    for name, generate in TABLES[path].items():
+        text = with_table(text, name, generate())
+    return text
 
 
 def main() -> None:
-    """Write the tables into both files."""
-    for path, generate in FILES.items():
-        path.write_text(with_tables(path.read_text(encoding="utf-8"), generate()), encoding="utf-8")
+    """Write all files."""
+    for path in FILES:
+        path.write_text(written(path), encoding="utf-8")
 
 
 if __name__ == "__main__":

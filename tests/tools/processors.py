@@ -1,13 +1,12 @@
 """Run the tests on other processors: i386, whose long has 32 bits, and s390x, which has the other byte order.
 
-``python tests/tools/processors.py NEW_FOLDER [pytest's arguments]``, as root; ``tox -e processors`` does it. Needs
-Debian's debootstrap and qemu-user-static on an x86_64 Linux. i386 runs by itself, s390x in an emulator that passes the
-figures of the host's kernel through: what is tested there is widths, layouts and byte order.
+``python tests/tools/processors.py NEW_FOLDER [--record] [pytest's arguments]``, as root; ``tox -e processors`` does it.
+Needs Debian's debootstrap and qemu-user-static on an x86_64 Linux. i386 runs by itself, s390x in an emulator that
+passes the figures of the host's kernel through: what is tested there is widths, layouts and byte order.
 """
 
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Generator
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from debian import ROOT, SOURCE, debootstrap, inside, run
+from runs import record, take_option, watch
 
 RELEASE = "bookworm"  # Debian 12, the last that has i386; its Python is 3.11
 PYTHON = "3.11"
@@ -56,7 +56,7 @@ def emulator() -> Generator[None]:
             run("umount", BINFMT)
 
 
-def test(name: str, folder: Path, arguments: list[str]) -> int:
+def test(name: str, folder: Path, arguments: list[str], *, recorded: str | None) -> int:
     """Make a root folder of a Debian of this name, build and test in it; return pytest's exit status."""
     root = folder / name
     start = time.monotonic()
@@ -72,14 +72,18 @@ def test(name: str, folder: Path, arguments: list[str]) -> int:
     print(f"{name}: ready after {time.monotonic() - start:.0f} s", flush=True)
     deselected = [f"--deselect={test}" for test in NOT_EMULATED if name == "s390x"]
     pytest = ["python3", "-m", "pytest", "-p", "no:cacheprovider", *deselected, *arguments]
-    status = subprocess.run(inside(root, *pytest, **ENVIRONMENT), check=False).returncode
-    print(f"{name}: exit status {status} after {time.monotonic() - start:.0f} s", flush=True)
-    return status
+    done = watch(inside(root, *pytest, **ENVIRONMENT))
+    print(f"{name}: exit status {done.status} after {time.monotonic() - start:.0f} s", flush=True)
+    if recorded:
+        what = "the suite without the tests of children, emulated" if deselected else "the suite"
+        record(f"Linux {name}, CPython {PYTHON}", what, done.lines, recorded)
+    return done.status
 
 
 def main() -> int:
     """Test on each; return the worst exit status."""
-    folder = Path(sys.argv[1]).resolve()
+    folder, arguments = Path(sys.argv[1]).resolve(), sys.argv[2:]
+    recorded = take_option(arguments)
     if os.geteuid() != 0:
         sys.exit("only root can make a root folder")
     if not shutil.which("debootstrap") or not Path(f"/usr/lib/binfmt.d/{EMULATOR}.conf").exists():
@@ -87,7 +91,7 @@ def main() -> int:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with emulator():
-        return max([test(name, folder, sys.argv[2:]) for name in MACHINES])
+        return max([test(name, folder, arguments, recorded=recorded) for name in MACHINES])
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ run(["x"], input="")
 run(["x"], nonsense=1)
 """
 
-# What is written before each call: of subprocess, and of this package.
+# The prefixes of each call, for subprocess and for this package.
 CALLS = [("subprocess.", "rusage.", call) for call in (POPEN + RUN).split("\n") if call]
 CALLS += [("subprocess.", "await rusage.asyncio.", call) for call in RUN.split("\n") if call.endswith(")")]
 

@@ -1,7 +1,7 @@
 """Run the tests on Windows without owning one: a Windows CPython under Wine, the extension from a cross compiler.
 
-``python tests/tools/wine.py NEW_FOLDER [pytest's arguments]``; ``tox -e wine`` does it. Needs Debian's wine64 and
-gcc-mingw-w64-x86-64. Wine is not Windows: what it answers wrongly is marked in the tests that meet it.
+``python tests/tools/wine.py NEW_FOLDER [--record] [pytest's arguments]``; ``tox -e wine`` does it. Needs Debian's
+wine64 and gcc-mingw-w64-x86-64. Wine is not Windows: what it answers wrongly is marked in the tests that meet it.
 """
 
 import hashlib
@@ -11,6 +11,8 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+
+from runs import record, take_option, watch
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # A Windows CPython 3.13.2 with its headers and import libraries, packed as an sdist.
@@ -93,7 +95,8 @@ def install(wheel: Path, python: Path, wine: list[str], env: dict[str, str]) -> 
 
 def main() -> int:
     """Build, install and test; return pytest's exit status."""
-    folder = Path(sys.argv[1]).resolve()
+    folder, arguments = Path(sys.argv[1]).resolve(), sys.argv[2:]
+    recorded = take_option(arguments)
     wine = [find("wine64", "/usr/lib/wine/wine64", "wine")]
     server = find("wineserver", "/usr/lib/wine/wineserver64", "/usr/lib/wine/wineserver")
     shutil.rmtree(folder, ignore_errors=True)
@@ -114,9 +117,11 @@ def main() -> int:
     try:
         run(*wine, "wineboot", "--init", env=env)
         install(wheel, python, wine, env)
-        pytest = ["-m", "pytest", "-p", "no:cacheprovider", "--color=no", *sys.argv[2:]]
-        command = [*wine, str(python / "python.exe"), *pytest]
-        return subprocess.run(command, cwd=ROOT, env=env, timeout=TIMEOUT, check=False).returncode
+        pytest = ["-m", "pytest", "-p", "no:cacheprovider", "--color=no", *arguments]
+        done = watch([*wine, str(python / "python.exe"), *pytest], timeout=TIMEOUT, env=env)
+        if recorded:
+            record("Windows x86_64, CPython 3.13", "the suite, under Wine", done.lines, recorded)
+        return done.status
     finally:
         subprocess.run([server, "--kill"], env=env, timeout=60, check=False)
 

@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
+#include <unistd.h>
 
-/* The process that the kernel finds by any number but 5, which is that of a thread or of no process. */
+/* The process that the kernel finds by any number but 5, which is the ID of a thread or of no process. */
 static int64_t start = 1000;    /* microseconds from the boot, or Mach ticks */
 static int64_t zombie;
 static int64_t failure;         /* an errno for all calls */
@@ -19,6 +20,7 @@ static int64_t layout;          /* the size of the structure that the kernel say
 static int64_t rounding;        /* nanoseconds */
 static int64_t translated, numer = 125, denom = 3, frequency = 24000000;
 static int64_t ended;           /* it ended between two calls */
+static int64_t rss = 1234;      /* pages, or what the system counts instead */
 
 static const struct {
     const char *name;
@@ -37,6 +39,7 @@ static const struct {
     {"denom", &denom},
     {"frequency", &frequency},
     {"ended", &ended},
+    {"rss", &rss},
 };
 
 static inline struct timeval timeval_of(int64_t microseconds)

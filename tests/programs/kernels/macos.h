@@ -13,6 +13,10 @@ typedef int mach_msg_type_number_t;
 enum { THREAD_BASIC_INFO_COUNT = 4, THREAD_BASIC_INFO = 3, KERN_SUCCESS = 0 };
 #define pthread_mach_thread_np(thread) 0
 #define pthread_self() 0
+typedef struct { uint64_t resident_size; } mach_task_basic_info_data_t;
+typedef void *task_info_t;
+enum { MACH_TASK_BASIC_INFO = 20, MACH_TASK_BASIC_INFO_COUNT = 2 };
+#define mach_task_self() 0
 #define thread_info(thread, flavor, info, count) ((void)(info), (void)(count), KERN_SUCCESS)
 
 enum { PROC_PIDTASKINFO = 4, RUSAGE_INFO_V2 = 2 };
@@ -22,8 +26,18 @@ typedef void *rusage_info_t;
 struct proc_taskinfo { int32_t pti_faults, pti_pageins; };
 struct rusage_info_v2 {
     uint64_t ri_user_time, ri_system_time, ri_proc_start_abstime, ri_proc_exit_abstime, ri_diskio_bytesread,
-        ri_diskio_byteswritten;
+        ri_diskio_byteswritten, ri_resident_size;
 };
+
+static inline int task_info(int task, int flavor, task_info_t buffer, mach_msg_type_number_t *count)
+{
+    mach_task_basic_info_data_t info = {(uint64_t)rss};
+
+    if (task != mach_task_self() || flavor != MACH_TASK_BASIC_INFO || *count != MACH_TASK_BASIC_INFO_COUNT)
+        abort();
+    memcpy(buffer, &info, sizeof info);
+    return failure ? 5 : KERN_SUCCESS;
+}
 
 static inline int mach_timebase_info(mach_timebase_info_data_t *info)
 {
@@ -70,7 +84,8 @@ static inline int proc_pidinfo(int pid, int flavor, uint64_t argument, void *buf
 
 static inline int proc_pid_rusage(int pid, int flavor, rusage_info_t *buffer)
 {
-    struct rusage_info_v2 info = {30000000, 12000024, (uint64_t)start, (uint64_t)ended, 34 * 512, 35 * 512 + 511};
+    struct rusage_info_v2 info = {30000000, 12000024, (uint64_t)start, (uint64_t)ended, 34 * 512, 35 * 512 + 511,
+                                   (uint64_t)rss};
 
     if (flavor != RUSAGE_INFO_V2)
         abort();

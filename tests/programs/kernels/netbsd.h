@@ -9,6 +9,7 @@ enum { CTL_KERN = 1, KERN_PROC2 = 47, KERN_PROC_PID = 1 };
 struct kinfo_proc2 {
     int32_t p_pid;
     int64_t p_uvalid;
+    int32_t p_vm_rssize;
     uint32_t p_ustart_sec, p_ustart_usec, p_uutime_sec, p_uutime_usec, p_ustime_sec, p_ustime_usec;
     uint64_t p_uru_maxrss, p_uru_ixrss, p_uru_idrss, p_uru_isrss, p_uru_minflt, p_uru_majflt, p_uru_nswap, p_uru_inblock,
         p_uru_oublock, p_uru_msgsnd, p_uru_msgrcv, p_uru_nsignals, p_uru_nvcsw, p_uru_nivcsw;
@@ -25,6 +26,7 @@ static inline int sysctl(const int *name, unsigned count, void *old, size_t *siz
     process.p_pid = name[3] == 5 ? 6 : name[3];
     if (!zombie) {
         process.p_uvalid = 1;
+        process.p_vm_rssize = (int32_t)rss;
         process.p_ustart_sec = (uint32_t)((boot + start) / 1000000);
         process.p_ustart_usec = (uint32_t)((boot + start) % 1000000);
         process.p_uutime_sec = 1;

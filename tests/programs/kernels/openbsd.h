@@ -10,6 +10,7 @@ struct clockinfo { int hz, stathz; };
 struct kinfo_proc {
     int32_t p_pid;
     int64_t p_uvalid;
+    int32_t p_vm_rssize;
     uint64_t p_ustart_sec;
     uint32_t p_ustart_usec, p_uutime_sec, p_uutime_usec, p_ustime_sec, p_ustime_usec;
     uint64_t p_uru_maxrss, p_uru_minflt, p_uru_nvcsw;
@@ -30,6 +31,7 @@ static inline int sysctl(const int *name, unsigned count, void *old, size_t *siz
     process.p_pid = name[3] == 5 ? 6 : name[3];
     if (!zombie) {
         process.p_uvalid = 1;
+        process.p_vm_rssize = (int32_t)rss;
         process.p_ustart_sec = (uint64_t)started / 1000000;
         process.p_ustart_usec = (uint32_t)(started % 1000000);
         process.p_uutime_sec = 1;

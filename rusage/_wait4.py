@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:
     """Wait for a child as ``os.wait4`` does; return its process ID, its exit status indication and its usage.
 
-    The usage includes that of the child's own children that it has waited for. If ``options`` contains ``WNOHANG`` and
+    The usage includes the child's own children that it has waited for. If ``options`` contains ``WNOHANG`` and
     no child is ready, all values are 0. Raises the same exceptions as ``os.wait4``: ``ChildProcessError`` if there is
     no child.
 
-    ``ru_maxrss`` is the kernel's value, which may be inherited from the process that the child was forked from. On
-    Linux and NetBSD it is never below that process's peak; on the other BSDs it may be that peak, and on FreeBSD and
-    OpenBSD the integrals may include that process's. Grandchildren inherit from the child in the same way. ``run`` and
+    ``ru_maxrss`` is the kernel's value, which may be inherited from the process that forked the child. On Linux and
+    NetBSD it is never below that process's peak; on the other BSDs it may be that peak, and on FreeBSD and OpenBSD the
+    integrals may include that process's. Grandchildren inherit from the child in the same way. ``run`` and
     ``Popen`` report only values that are the child's own.
     """
-    return reap(c_int(pid), c_int(options))
+    return reap_child(c_int(pid), c_int(options))
 
 
 _pool: list[tuple[Call, memoryview, Int]] = FreeList()
 
 
-def reap(pid: int, options: int) -> tuple[int, int, RUsage]:
-    """Do the same as ``wait4``, for arguments that are known to be C ints."""
+def reap_child(pid: int, options: int) -> tuple[int, int, RUsage]:
+    """Do the same as ``wait4``, for arguments that fit in a C int."""
     try:
         slot = _pool.pop()
     except IndexError:
@@ -55,5 +55,5 @@ def reap(pid: int, options: int) -> tuple[int, int, RUsage]:
 
 
 def wait3(options: int) -> tuple[int, int, RUsage]:
-    """Wait for any child as ``os.wait3`` does; the result and the exceptions are those of ``wait4``."""
+    """Wait for any child as ``os.wait3`` does; the result and the exceptions are the same as for ``wait4``."""
     return wait4(-1, options)

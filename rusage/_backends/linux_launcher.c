@@ -1,0 +1,142 @@
+/* Linux: functions for the parent of the launcher (rusage/_children/launcher.py). */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "linux_launcher_struct.cdef"
+#include "../_children/launcher_protocol.cdef"
+
+static void rusage_close(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+/* Called as soon as the launcher has the write end: a process that another thread forks would keep a copy. */
+static void rusage_channel_close_write_end(rusage_channel *channel)
+{
+    rusage_close(&channel->write_end);
+}
+
+static void rusage_channel_close(rusage_channel *channel)
+{
+    rusage_close(&channel->read_end);
+    rusage_close(&channel->write_end);
+    rusage_close(&channel->memory);
+}
+
+/* Move a descriptor above 2, so that it cannot become a standard stream of the child. Return 0 or an errno. */
+static int rusage_move_above_2(int *fd)
+{
+    int low = *fd;
+
+    if (low > 2)
+        return 0;
+    *fd = fcntl(low, F_DUPFD_CLOEXEC, 3);
+    if (*fd < 0) {
+        *fd = low;
+        return errno;
+    }
+    close(low);
+    return 0;
+}
+
+/* Some versions since Linux 6.3 log a warning if MFD_NOEXEC_SEAL (linux/memfd.h) is missing; earlier ones reject it. */
+static int rusage_create_memory(void)
+{
+    int fd = (int)syscall(SYS_memfd_create, "rusage", 1 /* MFD_CLOEXEC */ | 8 /* MFD_NOEXEC_SEAL */);
+
+    return fd < 0 && errno == EINVAL ? (int)syscall(SYS_memfd_create, "rusage", 1 /* MFD_CLOEXEC */) : fd;
+}
+
+/* Open all descriptors, close-on-exec and above 2. Return 0, or an errno with none of them open. */
+static int rusage_channel_open(rusage_channel *channel)
+{
+    int ends[2], error = 0;
+
+    channel->read_end = channel->write_end = channel->memory = -1;
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return errno;
+    channel->read_end = ends[0];
+    channel->write_end = ends[1];
+    channel->memory = rusage_create_memory();
+    if (channel->memory < 0)
+        error = errno;
+    if (error == 0)
+        error = rusage_move_above_2(&channel->read_end);
+    if (error == 0)
+        error = rusage_move_above_2(&channel->write_end);
+    if (error == 0)
+        error = rusage_move_above_2(&channel->memory);
+    if (error != 0)
+        rusage_channel_close(channel);
+    return error;
+}
+
+/* Not in headers older than Linux 5.9. */
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
+/* Return whether close_range(2) exists, by closing a descriptor that cannot be open. */
+static int rusage_has_close_range(void)
+{
+    return syscall(SYS_close_range, UINT32_MAX, UINT32_MAX, 0) == 0;
+}
+
+/* Return 1 if a capability is in the ambient or in the bounding set, 0 if it is not, -1 if there is no such capability.
+   Headers older than Linux 4.3 lack the constants for ambient capabilities (linux/prctl.h). */
+static int rusage_has_capability(int capability, int ambient)
+{
+    if (ambient)
+        return prctl(47 /* PR_CAP_AMBIENT */, 1 /* PR_CAP_AMBIENT_IS_SET */, (unsigned long)capability, 0, 0);
+    return prctl(PR_CAPBSET_READ, (unsigned long)capability, 0, 0, 0);
+}
+
+/* Return whether a program without capabilities of its own has, after exec, exactly the capabilities of this process:
+   "Transformation of capabilities during execve()" and "Capabilities and execution of programs by root" in
+   capabilities(7). */
+static int rusage_keeps_capabilities(int is_root)
+{
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+    uint64_t permitted, effective, inheritable, after = 0;
+    int capability, has, securebits = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+    int all = is_root && securebits >= 0 && !(securebits & 1 /* SECBIT_NOROOT */);
+
+    if (syscall(SYS_capget, &header, data) != 0)
+        return 0;
+    permitted = (uint64_t)data[1].permitted << 32 | data[0].permitted;
+    effective = (uint64_t)data[1].effective << 32 | data[0].effective;
+    inheritable = (uint64_t)data[1].inheritable << 32 | data[0].inheritable;
+    if (!all && permitted == 0)     /* ambient capabilities are also permitted */
+        return 1;
+    for (capability = 0; capability < 64; capability++) {
+        has = rusage_has_capability(capability, !all);
+        if (has < 0)
+            break;
+        after |= (uint64_t)has << capability;
+    }
+    if (all)
+        after |= inheritable;
+    return after == permitted && after == effective;
+}
+
+/* Return whether the launcher has exactly the rights of this process. With fewer, a process that may not trace this one
+   could trace the launcher, which handles trusted data (ptrace(2), "Ptrace access mode checking"). With more, the child
+   could change its IDs where a child of subprocess cannot. */
+static int rusage_may_launch(void)
+{
+    uid_t user, effective_user, saved_user;
+    gid_t group, effective_group, saved_group;
+
+    return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1 && getresuid(&user, &effective_user, &saved_user) == 0
+           && user == effective_user && user == saved_user && getresgid(&group, &effective_group, &saved_group) == 0
+           && group == effective_group && group == saved_group && rusage_keeps_capabilities(user == 0);
+}

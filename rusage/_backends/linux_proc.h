@@ -1,0 +1,154 @@
+/* Linux: the files in /proc, of any process (man page: proc(5)). */
+
+#pragma once
+
+#include "../_c/unix.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Return 0 if /proc shows the processes by the numbers that they have here, in this PID namespace. */
+static int rusage_check_proc(void)
+{
+    char self[32];
+    ssize_t size = readlink("/proc/self", self, sizeof self - 1);
+
+    if (size < 0)
+        return errno;
+    self[size] = '\0';
+    return atoi(self) == getpid() ? 0 : ENOENT;
+}
+
+/* Open a file below /proc/PID; return its descriptor or a negative errno. The descriptor of the directory never
+   refers to another process, even if that has got the process ID. */
+static int rusage_proc_open(int directory, const char *path, int flags)
+{
+    int fd = openat(directory, path, flags | O_RDONLY | O_CLOEXEC);
+
+    /* The process has just ended, in which case this fails with ESRCH, or hidepid=2 hides its files. */
+    if (fd < 0 && errno == ENOENT)
+        fd = openat(directory, path, flags | O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT && directory != AT_FDCWD ? -EPERM : -errno;
+    return fd;
+}
+
+/* Read a short file into a string, in one system call; return 0 or an errno. */
+static int rusage_read_text(int directory, const char *path, char *text, size_t capacity)
+{
+    int fd = rusage_proc_open(directory, path, 0), error = 0;
+    ssize_t size;
+
+    if (fd < 0)
+        return -fd;
+    size = read(fd, text, capacity - 1);
+    if (size < 0)
+        error = errno;
+    else
+        text[size] = '\0';
+    close(fd);
+    return error;
+}
+
+/* The starts of lines in a status file, in the order of the lines. */
+static const char *const rusage_tgid[] = {"\nTgid:"};
+static const char *const rusage_sizes[] = {"\nVmHWM:", "\nVmRSS:"};
+
+/* Get the numbers in the lines of a status file that start with the first `count` of `starts`; return 0, an errno, or
+   ENODATA if there is no such line. */
+static int rusage_read_status(int directory, const char *path, const char *const *starts, int count, int64_t *numbers)
+{
+    char text[4096];
+    const size_t longest = 64;      /* longer than any of these lines */
+    size_t used = 0;
+    int found = 0;
+    const char *line;
+    int fd = rusage_proc_open(directory, path, 0), error = 0;
+    ssize_t size = 0;
+
+    if (fd < 0)
+        return -fd;
+    /* The list of groups, which precedes VmHWM, may have 65536 numbers. */
+    while (found < count && (size = read(fd, text + used, sizeof text - 1 - used)) > 0) {
+        used += (size_t)size;
+        text[used] = '\0';
+        while (found < count && (line = strstr(text, starts[found])) != NULL && strchr(line + 1, '\n') != NULL) {
+            numbers[found] = strtoll(line + strlen(starts[found]), NULL, 10);
+            found++;
+        }
+        if (used > longest) {
+            memmove(text, text + used - longest, longest);
+            used = longest;
+        }
+    }
+    if (found < count)
+        error = size < 0 ? errno : ENODATA;
+    close(fd);
+    return error;
+}
+
+/* Get the first `count` sizes in KiB from another thread: the first one may have ended, and has no memory then. */
+static int rusage_read_threads_sizes(int directory, int count, int64_t *sizes)
+{
+    char path[sizeof((struct dirent *)0)->d_name + sizeof "/status"];
+    int fd = rusage_proc_open(directory, "task", O_DIRECTORY), error = ENODATA;
+    const struct dirent *entry;
+    DIR *threads;
+
+    if (fd < 0)
+        return -fd;
+    threads = fdopendir(fd);
+    if (threads == NULL) {
+        error = errno;
+        close(fd);
+        return error;
+    }
+    while (error != 0 && (entry = readdir(threads)) != NULL) {
+        if (entry->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "%s/status", entry->d_name);
+        if (rusage_read_status(fd, path, rusage_sizes, count, sizes) == 0)
+            error = 0;
+    }
+    closedir(threads);
+    return error;
+}
+
+/* Get the second number of a statm file, the resident set size in pages. It is as exact as VmRSS. */
+static int rusage_read_statm(int directory, const char *path, int64_t *pages)
+{
+    char text[256];                 /* seven numbers */
+    const char *second;
+    int error = rusage_read_text(directory, path, text, sizeof text);
+
+    if (error != 0)
+        return error;
+    second = strchr(text, ' ');
+    if (second == NULL)
+        return EIO;
+    *pages = strtoll(second, NULL, 10);
+    return 0;
+}
+
+/* The values read from /proc/PID/stat. */
+typedef struct {
+    char state;
+    unsigned int flags;             /* PF_* in include/linux/sched.h */
+    unsigned long long minflt, majflt, utime, stime;
+    long threads;                   /* the number of threads that have not been reaped */
+} rusage_stat;
+
+/* The second field is the name in parentheses, which may contain parentheses, spaces and newlines. */
+static int rusage_parse_stat(const char *text, rusage_stat *stat)
+{
+    const char *end = strrchr(text, ')');
+
+    if (end == NULL
+        || sscanf(end, ") %c %*d %*d %*d %*d %*d %u %llu %*u %llu %*u %llu %llu %*d %*d %*d %*d %ld", &stat->state,
+                  &stat->flags, &stat->minflt, &stat->majflt, &stat->utime, &stat->stime, &stat->threads)
+               != 7)
+        return EIO;
+    return 0;
+}

@@ -1,0 +1,294 @@
+/* Linux: another process, by proc(5) and pidfd_open(2). */
+
+#include "linux_proc.h"
+#include "../_c/process.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+/* Not in headers older than Linux 5.3. */
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+#if defined __ANDROID__ && __ANDROID_API__ < 31
+/* Before version 12 Android kills an app that makes a system call that is not in its list. */
+static int rusage_pidfd_open(int pid)
+{
+    (void)pid;
+    errno = ENOSYS;
+    return -1;
+}
+#else
+static int rusage_pidfd_open(int pid)
+{
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+#endif
+
+#define RUSAGE_KERNEL_THREAD 0x00200000u /* PF_KTHREAD */
+
+/* Wait a millisecond and return 1, or return 0 if a second has passed since the first call, before which *end is 0.
+   While a thread other than the first one executes a program, the process has no memory for a moment. */
+static int rusage_try_again(int64_t *end)
+{
+    const struct timespec pause = {0, 1000000};
+    struct timespec time = {0, 0};
+    int64_t now;                    /* ms */
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    now = (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+    if (*end == 0)
+        *end = now + 1000;
+    if (now >= *end)
+        return 0;
+    {
+        RUSAGE_RELEASE_GIL;
+        nanosleep(&pause, NULL);
+        RUSAGE_RETAKE_GIL;
+    }
+    return 1;
+}
+
+/* Read /proc/PID/stat; return 0, an errno, or RUSAGE_NO_PROCESS for a process that has ended. */
+static int rusage_read_stat(const rusage_process *process, rusage_stat *stat)
+{
+    char text[2048];                /* 52 fields of at most 20 digits, and the name */
+    int64_t end = 0;
+    int error;
+
+    do {
+        error = rusage_read_text(process->directory, "stat", text, sizeof text);
+        if (error == 0)
+            error = rusage_parse_stat(text, stat);
+        if (error != 0)
+            return error;
+        /* No threads, and no figures: a first thread that has just been reaped, or replaced by one that executes a
+           program (do_task_stat() in fs/proc/array.c). */
+    } while (stat->threads == 0 && rusage_try_again(&end));
+    /* A zombie. If the first thread ends before the others, it is a zombie, but the process continues. */
+    if (stat->threads == 0 || (strchr("ZXx", stat->state) != NULL && stat->threads == 1))
+        return RUSAGE_NO_PROCESS;
+    return 0;
+}
+
+/* Return 0 while the process lives, RUSAGE_NO_PROCESS when all its threads have ended, or an errno. */
+static int rusage_check_alive(const rusage_process *process)
+{
+    struct pollfd ended = {process->pidfd, POLLIN, 0};
+    int64_t end = 0;
+    rusage_stat stat;
+    int events;
+
+    if (process->pidfd < 0)
+        return rusage_read_stat(process, &stat);
+    /* While another thread replaces the first one and executes a program, pidfd_poll() may find the first one ended and
+       alone (seen once in 10 million calls on Linux 6.18). /proc/PID/stat then shows a process that lives, and the next
+       poll finds no end. If the directory belongs to another process, stat shows one too, but every poll finds the end. */
+    do {
+        do
+            events = poll(&ended, 1, 0);
+        while (events < 0 && errno == EINTR);
+        if (events < 0)
+            return errno;
+        if (ended.revents & POLLNVAL)
+            return EBADF;
+        if (events == 0)
+            return 0;
+    } while (rusage_read_stat(process, &stat) == 0 && rusage_try_again(&end));
+    return RUSAGE_NO_PROCESS;
+}
+
+/* Get the peak of the program that the process executes, in KiB; return 0, an errno, or RUSAGE_NO_PROCESS for a process
+   that has ended, or that has released its memory in order to end. */
+static int rusage_read_peak(const rusage_process *process, int64_t *peak)
+{
+    int64_t end = 0;
+    int error;
+
+    do {
+        error = rusage_read_status(process->directory, "status", rusage_sizes, 1, peak);
+        if (error == ENODATA)
+            error = rusage_read_threads_sizes(process->directory, 1, peak);
+        if (error != ENODATA)
+            return error;
+        error = rusage_check_alive(process);
+        if (error != 0)
+            return error;
+    } while (rusage_try_again(&end));
+    return RUSAGE_NO_PROCESS;
+}
+
+static int rusage_has_peak(const rusage_process *process, const rusage_call *call)
+{
+    return (process->measured & call->measured) >> RUSAGE_INDEX_maxrss & 1;
+}
+
+static int rusage_process_get(const rusage_process *process, rusage_call *call)
+{
+    rusage_record *record = &call->record;
+    rusage_stat stat;
+    int64_t ticks = sysconf(_SC_CLK_TCK), peak = 0;
+    int error = 0;
+
+    if (rusage_has_peak(process, call))
+        error = rusage_read_peak(process, &peak);
+    /* After the peak: if the process has not ended now, the peak was its own. */
+    if (error == 0)
+        error = rusage_read_stat(process, &stat);
+    if (error != 0)
+        return error;
+    memset(record, 0, sizeof *record);
+    record->utime = MEASURED(utime, rusage_quotient((int64_t)stat.utime, ticks));
+    record->stime = MEASURED(stime, rusage_quotient((int64_t)stat.stime, ticks));
+    record->maxrss = MEASURED(maxrss, peak * call->maxrss_bytes);
+    record->minflt = MEASURED(minflt, (int64_t)stat.minflt);
+    record->majflt = MEASURED(majflt, (int64_t)stat.majflt);
+    return 0;
+}
+
+static int64_t rusage_process_maxrss(const rusage_process *process, const rusage_call *call)
+{
+    int64_t peak = 0;
+    int error = rusage_read_peak(process, &peak);
+
+    if (error == 0)
+        error = rusage_check_alive(process);
+    return error != 0 ? -error : peak * call->maxrss_bytes;
+}
+
+/* A thread of the kernel has no memory. Any other process without memory is about to end or to execute a program, unless
+   only its first thread has ended. */
+static int64_t rusage_process_rss(const rusage_process *process, const rusage_call *call)
+{
+    int is_kernel_thread = !(process->measured >> RUSAGE_INDEX_maxrss & 1);
+    int64_t pages = 0, sizes[2] = {0, 0}, end = 0;
+    int error;
+
+    (void)call;
+    do {
+        error = rusage_read_statm(process->directory, "statm", &pages);
+        if (error == 0 && pages == 0 && !is_kernel_thread)
+            error = rusage_read_threads_sizes(process->directory, 2, sizes);
+        if (error != 0 && error != ENODATA)
+            return -error;
+        if (error == ENODATA && rusage_check_alive(process) != 0)
+            return -RUSAGE_NO_PROCESS;
+    } while (error == ENODATA && rusage_try_again(&end));
+    if (error == 0)
+        error = rusage_check_alive(process);
+    else
+        error = RUSAGE_NO_PROCESS;
+    return error != 0 ? -error : pages * sysconf(_SC_PAGESIZE) + sizes[1] * 1024;
+}
+
+/* Return what identifies the PID namespace of this process; 0 if that is unknown. */
+static uint64_t rusage_pid_namespace(void)
+{
+    struct stat file;
+
+    return stat("/proc/self/ns/pid", &file) == 0 ? file.st_ino : 0;
+}
+
+/* Return whether the process has the same number here as where it was opened: a child may be in another namespace. */
+static int rusage_has_its_number(const rusage_process *process)
+{
+    return !process->forked || (process->namespace != 0 && process->namespace == rusage_pid_namespace());
+}
+
+/* The clock belongs to the process that has the number now: the time is this one's only if it still has it. */
+static double rusage_process_cputime(const rusage_process *process, const rusage_call *call)
+{
+    struct timespec time;
+    clockid_t clock;
+    rusage_stat stat;
+    int error, ended;
+
+    (void)call;
+    if (!rusage_has_its_number(process)) {
+        error = rusage_read_stat(process, &stat);
+        return error != 0 ? -error : rusage_quotient((int64_t)(stat.utime + stat.stime), sysconf(_SC_CLK_TCK));
+    }
+    error = clock_getcpuclockid(process->pid, &clock);
+    if (error == 0 && clock_gettime(clock, &time) != 0)
+        error = errno;
+    ended = rusage_check_alive(process);
+    if (ended != 0 || error != 0)
+        return ended != 0 ? -ended : -error;
+    return rusage_quotient((int64_t)time.tv_sec * 1000000000 + time.tv_nsec, 1000000000);
+}
+
+/* With hidepid, opening the directory of another user's process fails with ENOENT, while kill(2) fails with EPERM. */
+static int rusage_open_directory(int pid)
+{
+    char path[32];
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%d", pid);
+    fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0)
+        return fd;
+    if (errno == ENOENT)
+        return kill(pid, 0) == 0 || errno == EPERM ? -EPERM : -errno;
+    return -errno;
+}
+
+static void rusage_process_close(rusage_process *process)
+{
+    if (process->is_open) {
+        process->is_open = 0;
+        close(process->directory);
+        if (process->pidfd >= 0)
+            close(process->pidfd);
+    }
+}
+
+/* cppcheck-suppress constParameterPointer; other systems write to it */
+static int rusage_process_open(rusage_process *process, int pid, rusage_call *call)
+{
+    int64_t number = 0;
+    int error = rusage_check_proc();
+    rusage_stat stat;
+
+    if (error != 0)
+        return error;
+    process->pid = pid;
+    process->measured = UINT32_MAX;
+    process->namespace = rusage_pid_namespace();
+    process->pidfd = rusage_pidfd_open(pid);
+    /* cppcheck-suppress knownConditionTrueFalse; on an old Android only */
+    if (process->pidfd < 0) {
+        if (errno == ESRCH || errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+            return errno;
+        process->pidfd = -1;                /* an old kernel, a sandbox, or the number of a thread */
+    }
+    process->directory = rusage_open_directory(pid);
+    if (process->directory < 0) {
+        error = -process->directory;
+        if (process->pidfd >= 0)
+            close(process->pidfd);
+        return error;
+    }
+    process->is_open = 1;
+    if (process->pidfd < 0) {
+        error = rusage_read_status(process->directory, "status", rusage_tgid, 1, &number);
+        if (error == 0 && number != pid)    /* a thread */
+            error = RUSAGE_NO_PROCESS;
+    }
+    if (error == 0)
+        error = rusage_read_stat(process, &stat);
+    if (error == 0 && stat.flags & RUSAGE_KERNEL_THREAD)    /* it never has memory */
+        process->measured &= ~((uint32_t)1 << RUSAGE_INDEX_maxrss);
+    if (error == 0 && rusage_has_peak(process, call))
+        error = rusage_read_peak(process, &number);
+    /* The directory may belong to another process, if this one ended before it was opened. */
+    if (error == 0)
+        error = rusage_check_alive(process);
+    if (error != 0)
+        rusage_process_close(process);
+    return error;
+}

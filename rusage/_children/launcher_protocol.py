@@ -1,0 +1,163 @@
+"""The protocol between this process and the launcher (Linux only): the command line and the reports.
+
+The command line begins with decimal numbers, the first of which is the version of this protocol. The launcher checks
+each number, and starts nothing if one is invalid, for example because the package has been upgraded since this process
+imported it.
+
+The launcher reports through two descriptors. The kernel stores the child's process ID in a memfd, which the
+launcher maps. The other descriptor is a close-on-exec pipe. End-of-file means that the child has executed its program
+or has been killed. A report of two numbers before end-of-file means that the child could not execute it, and why.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+from collections.abc import Mapping
+from operator import index
+
+from .._rusage import lib
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+assert sys.platform == "linux"  # noqa: S101 (for the type checkers)
+
+VERSION = lib.LAUNCHER_VERSION
+_MAX_ERRNO = 4095
+_MEMORY = struct.Struct("=ii")  # the process IDs of the child and of the launcher
+_REPORT = struct.Struct("=ii")  # a step and an errno
+
+
+# os.environ and os.environb share their variables, unless another mapping replaced os.environ before this import.
+_environb = os.environb
+_environ = os.environ if isinstance(os.environ, type(_environb)) else None
+
+
+def is_plain_environment(env: Any) -> bool:
+    """Return whether an environment is a mapping without an empty name or one that contains "=".
+
+    How subprocess treats other environments depends on how it starts the child.
+    """
+    if not isinstance(env, Mapping):
+        return False
+    return all(name and b"=" not in name for name in map(os.fsencode, env))
+
+
+def is_replaced_environment() -> bool:
+    """Return whether another mapping has replaced ``os.environ``, which then has no effect on the environment."""
+    return os.environ is not _environ
+
+
+def resolve(args: Any, executable: Any, env: Any, *, shell: bool) -> tuple[list[Any], Any, list[bytes]]:
+    """Return the arguments, the program as given, and the paths that ``subprocess`` would try in order.
+
+    May raise on invalid arguments; the caller then falls back to subprocess, which raises the documented exception.
+    """
+    if shell and isinstance(args, os.PathLike):
+        raise TypeError
+    if isinstance(args, (str, bytes, os.PathLike)):
+        args = [args]
+    arguments = list(args)
+    if not arguments:  # the behaviour of subprocess depends on how it starts the child
+        raise IndexError
+    if shell:
+        arguments = [executable or "/bin/sh", "-c", *arguments]
+    program = executable if executable is not None else arguments[0]
+    path = os.fsencode(program)
+    if b"/" in path:
+        return arguments, program, [path]
+    if env is None and not is_replaced_environment():  # the same as os.get_exec_path(), but faster
+        folders = _environb.get(b"PATH", os.fsencode(os.defpath)).split(b":")
+    else:
+        folders = [os.fsencode(folder) for folder in os.get_exec_path(env)]
+    prefixes = [folder if folder[-1:] in {b"", b"/"} else folder + b"/" for folder in folders]
+    return arguments, program, [prefix + path for prefix in prefixes]
+
+
+SAME_IDS: tuple[int, ...] = (0, 0, 0, 0)
+
+
+def id_numbers(user: int | None, group: int | None, groups: Sequence[int] | None) -> tuple[int, ...]:
+    """Return the launcher's flags and arguments: the flags, user, group, number of groups and the groups.
+
+    Raises an exception for an invalid ID; the caller then falls back to subprocess, which raises its own.
+    """
+    flags = 0 if user is None else lib.LAUNCHER_SET_USER
+    flags |= 0 if group is None else lib.LAUNCHER_SET_GROUP
+    flags |= 0 if groups is None else lib.LAUNCHER_SET_GROUPS
+    numbers = [0 if number is None else index(number) for number in (user, group, *(groups or ()))]
+    out_of_range = not all(0 <= number <= lib.LAUNCHER_MAX_ID for number in numbers)
+    if out_of_range or len(numbers) - 2 > lib.LAUNCHER_MAX_GROUPS:
+        raise OverflowError
+    return (flags, *numbers[:2], len(numbers) - 2, *numbers[2:])
+
+
+def _halves(limits: Iterable[int]) -> list[int]:
+    """Return the higher and the lower 32 bits of limits, which may be negative: -1 is RLIM_INFINITY."""
+    return [half for limit in limits for half in divmod(limit % 2**64, 2**32)]
+
+
+def command_line(  # noqa: PLR0913 (the parameters of subprocess)
+    arguments: list[Any],
+    paths: list[bytes],
+    done: int,
+    memory: int,
+    *,
+    session: int = False,
+    process_group: int = -1,
+    ids: tuple[int, ...] = SAME_IDS,
+    keep: Iterable[int] | None = None,
+    limits: Sequence[tuple[int, int, int]] = (),
+) -> list[Any]:
+    """Return the launcher's command line for a program with these arguments, to be searched in these paths.
+
+    ``done``, ``memory``: the descriptors through which the launcher reports. ``keep``: the descriptors above 2 that the
+    child inherits; None: all inheritable ones. ``ids``: see ``id_numbers``. ``limits``: resources with their soft and
+    hard limits. A negative process group means "unchanged", as in subprocess.
+    """
+    flags, *id_words = ids
+    if index(session):
+        flags |= lib.LAUNCHER_SET_SESSION
+    process_group = index(process_group)
+    if process_group >= 0:
+        flags |= lib.LAUNCHER_SET_PROCESS_GROUP
+    fds: list[int] = []
+    if keep is not None:
+        flags |= lib.LAUNCHER_CLOSE_OTHERS
+        fds = sorted({done, *map(int, keep)})
+    greatest = lib.LAUNCHER_MAX_INT
+    out_of_range = not -greatest - 1 <= process_group <= greatest or not all(0 <= fd <= greatest for fd in fds)
+    if out_of_range or len(limits) > lib.LAUNCHER_MAX_LIMITS:
+        raise OverflowError
+    limit_words = [word for resource, *pair in limits for word in (resource, *_halves(pair))]
+    numbers = [VERSION, flags, os.getpid(), memory, done, max(process_group, 0), *id_words]
+    numbers += [len(limits), *limit_words, len(fds), *fds, len(paths)]
+    return ["rusage", *map(str, numbers), *paths, *arguments]
+
+
+def read_pids(memory: int) -> tuple[int, int]:
+    """Return the process IDs of the child and the launcher; 0 if unset."""
+    data = os.pread(memory, _MEMORY.size, 0)
+    pids: tuple[int, int] = _MEMORY.unpack(data or bytes(_MEMORY.size))
+    return pids
+
+
+def read_report(pipe: int) -> tuple[int, int]:
+    """Return the next step and errno that were reported; zeros at the end of the pipe."""
+    data = os.read(pipe, _REPORT.size)
+    if not data:
+        return 0, 0
+    step, error = _REPORT.unpack(data.ljust(_REPORT.size, b"\xff"))
+    return step, error
+
+
+def is_known_report(step: int, error: int) -> bool:
+    """Return whether a report, or the end of the pipe, says how a start ended."""
+    if step == 0:
+        return error == 0
+    return step in {lib.LAUNCHER_BEFORE_EXEC, lib.LAUNCHER_EXEC, lib.LAUNCHER_LIMITS} and 0 < error <= _MAX_ERRNO

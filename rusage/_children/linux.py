@@ -1,0 +1,184 @@
+"""Linux: start a child through the launcher, which gives it a peak of its own, if that is possible."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from operator import itemgetter
+from typing import Any, AnyStr
+
+from .._rusage import lib
+from . import launcher
+from . import launcher_availability as availability
+from . import launcher_protocol as protocol
+from .patched import PARAMETERS, PIPES
+
+if sys.platform == "linux":
+    from .limits import limit_error
+    from .posix import PosixPopen
+
+assert sys.platform == "linux"  # noqa: S101 (for the type checkers)
+
+_pipes = itemgetter(*PIPES)
+
+# Arguments that subprocess must not apply to the launcher: the child that it creates applies them.
+_LEFT_TO_CHILD: dict[str, Any] = {
+    "shell": False,
+    "uid": None,
+    "gid": None,
+    "gids": None,
+    "start_new_session": False,
+}
+if "process_group" in PARAMETERS:
+    _LEFT_TO_CHILD["process_group"] = -1
+
+
+class LinuxPopen(PosixPopen[AnyStr]):
+    """Start a child through the launcher; wait as on other POSIX systems."""
+
+    _launching: launcher.Launch | None = None
+    """Set during a start through the launcher."""
+
+    def _close_pipe_fds(self, *fds: int) -> None:
+        if self._launching is None:
+            super()._close_pipe_fds(*fds)
+        else:
+            # Called before subprocess waits for exec. The child's pipe ends stay open, since a direct start may follow.
+            self._launching.close_pipe()
+
+    def _start_child(self, call: dict[str, Any]) -> None:
+        if not self._start_by_launcher(call):
+            super()._start_child(call)
+
+    def _start_by_launcher(self, call: dict[str, Any]) -> bool:
+        """Start the child through the launcher; return False, with nothing started, if that is not possible."""
+        ids = call["uid"], call["gid"], call["gids"]
+        other_ids = any(value is not None for value in ids)  # by identity: a number may compare equal to anything
+        # preexec_fn must run in the child itself.
+        if call["preexec_fn"] is not None or not availability.usable(other_ids=other_ids):
+            return False
+        # Before Python 3.13, subprocess passes on a replaced os.environ only where it uses posix_spawn(3).
+        if call["env"] is None and not call["close_fds"] and protocol.is_replaced_environment():
+            return False
+        keep = call["pass_fds"] if call["close_fds"] and availability.use_close_range else None
+        try:
+            if call["env"] is not None and not protocol.is_plain_environment(call["env"]):
+                return False
+            arguments, program, paths = protocol.resolve(
+                call["args"], call["executable"], call["env"], shell=call["shell"]
+            )
+            # The launcher's descriptors could get the number of a closed one.
+            for fd in (*call["pass_fds"], *(fd for fd in _pipes(call) if fd != -1)):
+                os.fstat(fd)
+            launch: launcher.Launch = launcher.Launch()
+        except _ARGUMENT_ERRORS as error:
+            if not _raised_here(error):
+                raise
+            return False
+        with launch:
+            try:
+                command = protocol.command_line(
+                    arguments,
+                    paths,
+                    *launch.inherited_fds,
+                    session=call["start_new_session"],
+                    process_group=call.get("process_group", -1),
+                    ids=protocol.id_numbers(*ids) if other_ids else protocol.SAME_IDS,
+                    keep=keep,
+                    limits=self._limits,
+                )
+            except _ARGUMENT_ERRORS as error:
+                if not _raised_here(error):
+                    raise
+                return False
+            # subprocess raises an audit event only for the launcher.
+            sys.audit("subprocess.Popen", program, arguments, call["cwd"], call["env"])
+            result = self._launch(launch, command, call, close_fds=call["close_fds"] and keep is None)
+        return self._adopt_child(result, program, call)
+
+    def _adopt_child(self, result: launcher.Result, program: Any, call: dict[str, Any]) -> bool:
+        """Take over the child, or raise why there is none; return False if a direct start may succeed."""
+        if result.pid:
+            super()._close_pipe_fds(*_pipes(call))
+            self.pid, self._peak_isolated = result.pid, result.outcome == launcher.Outcome.ISOLATED
+            if result.outcome == launcher.Outcome.KILLED:
+                self._saw_exit(None)
+                self._handle_exitstatus(result.status)
+            return True
+        self.pid = self.returncode = None  # type: ignore[assignment]  # as in subprocess before a start
+        self._child_created = False
+        if result.step == lib.LAUNCHER_LIMITS:
+            raise limit_error(result.error)
+        if result.outcome == launcher.Outcome.NOT_EXECUTED:
+            filename = program if result.step == lib.LAUNCHER_EXEC else None
+            raise OSError(result.error, os.strerror(result.error), filename)
+        return False
+
+    def _launch(
+        self, launch: launcher.Launch, command: list[Any], call: dict[str, Any], *, close_fds: bool
+    ) -> launcher.Result:
+        """Execute the launcher. If an exception is raised, nothing is left running."""
+        self._launching = launch
+        started = False
+        try:
+            super(PosixPopen, self)._execute_child(  # subprocess's
+                **{
+                    **call,
+                    **_LEFT_TO_CHILD,
+                    "args": command,
+                    "executable": availability.PATH,
+                    "close_fds": close_fds,
+                    "pass_fds": (*call["pass_fds"], *launch.inherited_fds),
+                }
+            )
+            started = True
+            return launch.wait_for_exec(self.pid)
+        except BaseException as error:
+            if not started and self._child_created and availability.is_own_failure(error, call["cwd"]):
+                availability.note_failure(error)
+                return launcher.Result(launcher.Outcome.NOT_STARTED)
+            # subprocess may not have seen the launcher's ID, or may have reaped it.
+            if launch.abort(self.pid if self.returncode is None else 0) or started:
+                # The child has been killed and reaped.
+                self._saw_exit(None)
+                self.returncode = -lib.SIGKILL
+                raise
+            if not isinstance(error, _ARGUMENT_ERRORS) or not _raised_here(error):
+                raise  # a signal handler raised it
+            if self._child_created and (not isinstance(error, OSError) or _is_final(error)):
+                raise  # a direct start would fail in the same way
+            return launcher.Result(launcher.Outcome.NOT_STARTED)
+        finally:
+            self._launching = None
+
+
+def _is_final(error: OSError) -> bool:
+    """Return whether subprocess's child would fail with this error however subprocess starts it.
+
+    This is so for an error of the directory. An error of a descriptor has another file name if subprocess uses
+    posix_spawn(3), which PyPy does not have.
+    """
+    return error.filename is not None or not hasattr(os, "posix_spawn")
+
+
+def _raised_here(error: BaseException) -> bool:
+    """Return whether this package or a module that it calls raised an error, and not a signal handler.
+
+    A handler written in Python has a frame of its own. An ``OSError`` that PyThreadState_SetAsyncExc() raises has no
+    such frame, but also no errno.
+    """
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    module = "" if traceback is None else traceback.tb_frame.f_globals.get("__name__", "")
+    if isinstance(error, OSError) and error.errno is None:
+        return False
+    return module.partition(".")[0] in {"rusage", "subprocess", "os"}
+
+
+# Raised for invalid arguments; a direct start then makes subprocess raise the documented exception.
+_ARGUMENT_ERRORS = (
+    *(AttributeError, LookupError, OSError, OverflowError, TypeError, ValueError),
+    subprocess.SubprocessError,
+)

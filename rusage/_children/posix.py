@@ -1,0 +1,144 @@
+"""POSIX: start a child as subprocess does, and wait for it with wait4(2)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+from typing import Any, AnyStr
+
+from .. import _wait4
+from .._backends import BACKEND
+from .._backends._base import FLOOR_RULES
+from .._fields import RUsage
+from .base import NOTHING, BasePopen, clock
+from .exit_event import WAIT_BY_EVENT, exit_event
+from .inherited import child_fields, keep_fields, parent_peak, peak_bound, read_inherited
+from .patched import PARAMETERS
+
+if sys.platform != "win32":
+    from .limits import set_in_child
+
+assert sys.platform != "win32"  # noqa: S101 (for the type checkers)
+
+_HAS_WAIT4 = "wait4" not in BACKEND.absent
+_DAY = 86400.0  # seconds; poll(2) and kevent(2) do not accept arbitrarily long timeouts
+
+
+class PosixPopen(BasePopen[AnyStr]):
+    """Read the usage when the exit is seen."""
+
+    rusage: RUsage | None = None
+    measured: frozenset[str] = NOTHING
+
+    # Arguments for child_fields(), recorded at the start.
+    _peak_isolated = False
+    _floor: int | None = None
+    _inherited: RUsage | None = None
+
+    _kernel_usage: RUsage | None = None
+
+    @property
+    def _peak_bound(self) -> int | None:
+        """An upper bound of the child's peak, for the limit of the command; None if unknown."""
+        return None if self._kernel_usage is None else peak_bound(BACKEND.child_peak, self._kernel_usage)
+
+    def _saw_exit(self, usage: RUsage | None) -> None:
+        """Store the usage before the caller sets ``returncode``, so that no thread sees ``returncode`` alone."""
+        self.elapsed = clock() - self._began
+        if usage is None:
+            self.measured, self.rusage = NOTHING, RUsage.zero
+            return
+        self.measured = child_fields(usage, isolated=self._peak_isolated, floor=self._floor, inherited=self._inherited)
+        self._kernel_usage = usage
+        self.rusage = keep_fields(usage, self.measured)
+
+    def _try_reap(self, flags: int) -> tuple[int, int]:
+        """Wait for the child, and read its usage where the system provides it. The caller holds ``_waitpid_lock``."""
+        if _HAS_WAIT4:
+            pid, status, usage = _wait4.reap_child(self.pid, flags)
+        else:
+            (pid, status), usage = os.waitpid(self.pid, flags), None
+        if pid == self.pid:
+            self._saw_exit(usage)
+        return pid, status
+
+    def _try_wait(self, wait_flags: int) -> tuple[int, int]:
+        try:
+            return self._try_reap(wait_flags)
+        except ChildProcessError:
+            self._saw_exit(None)
+            return self.pid, 0
+
+    def _internal_poll(self, _deadstate: int | None = None) -> int | None:
+        if _deadstate is not None:
+            # Called by __del__, when globals may have been cleared; the usage can no longer be read.
+            return super()._internal_poll(_deadstate)
+        # If another thread holds the lock, it is about to set returncode.
+        if self.returncode is None and self._waitpid_lock.acquire(blocking=False):
+            try:
+                if self.returncode is None:
+                    pid, status = self._try_reap(os.WNOHANG)
+                    if pid == self.pid:
+                        self._handle_exitstatus(status)
+            except OSError as error:
+                if error.errno == errno.ECHILD:
+                    self._saw_exit(None)
+                    self.returncode = 0
+            finally:
+                self._waitpid_lock.release()
+        return self.returncode
+
+    def _execute_child(self, *values: Any, **named: Any) -> None:
+        call = {**dict(zip(PARAMETERS, values)), **named}  # noqa: B905 (process_group: from Python 3.11 on)
+        # Either may be an iterator, and several attempts may need it.
+        if not isinstance(call["args"], (str, bytes, os.PathLike)):
+            call["args"] = list(call["args"])
+        if call["pass_fds"] is not None:
+            call["pass_fds"] = tuple(call["pass_fds"])
+        self._start_child(call)
+
+    def _start_child(self, call: dict[str, Any]) -> None:
+        """Start the child as subprocess does, and record the values that its usage may inherit."""
+        # preexec_fn runs in the child before exec and may raise the inherited peak above this process's peak.
+        has_floor = BACKEND.child_peak in FLOOR_RULES and call["preexec_fn"] is None and not self._limits
+        if has_floor:
+            parent_peak()
+        with set_in_child(self._limits, call["preexec_fn"]) as call["preexec_fn"]:
+            super()._execute_child(**call)
+        if has_floor:
+            self._floor = parent_peak()
+        self._inherited = read_inherited(self.pid)
+
+    def _exits_within(self, timeout: float) -> bool:
+        """Wait until the child has exited; return False if the timeout expires first.
+
+        Return True at once if the system provides no event: the caller then waits in another way.
+        """
+        end = clock() + timeout
+        stack = ExitStack()  # before the lock: nothing may come between its acquisition and the try statement
+        with stack:
+            # While the lock is held no other thread can reap the child, so its process ID is not reused.
+            if self._internal_poll() is not None or not self._waitpid_lock.acquire(blocking=False):
+                return True
+            try:
+                if self.returncode is not None:
+                    return True
+                has_exited = stack.enter_context(exit_event(self.pid))
+            except OSError:
+                return True
+            finally:
+                self._waitpid_lock.release()
+            while (left := end - clock()) > 0:
+                if has_exited(min(_DAY, left)):
+                    return True
+            return False
+
+    if WAIT_BY_EVENT:
+
+        def _wait(self, timeout: float | None) -> int:
+            if timeout is not None and not self._exits_within(timeout):
+                raise subprocess.TimeoutExpired(self.args, timeout)
+            return super()._wait(timeout)

@@ -1,0 +1,158 @@
+"""Parse the options of the command."""
+
+from __future__ import annotations
+
+import getopt
+import io
+import sys
+from typing import TYPE_CHECKING
+
+from .. import __version__
+from .._units import parse_size, shown
+from ._gnu import POSIX, VERBOSE
+from ._options import OPTIONS, spelling
+from ._reporting import Options, show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from typing import NoReturn
+
+SPELLINGS = {spelled: option.name for group in OPTIONS.values() for option in group for spelled in spelling(option)}
+
+
+def parse(arguments: list[str]) -> tuple[Options, list[str]]:
+    """Return the values of the options, and the command that follows them. Exits with status 2 if they are wrong."""
+    known = [option for group in OPTIONS.values() for option in group]
+    letters = "".join(option.letter + (":" if option.value else "") for option in known if option.letter)
+    names = [option.name + ("=" if option.value else "") for option in known]
+    try:
+        pairs, command = getopt.getopt(arguments, letters, names)
+    except getopt.GetoptError as error:
+        _fail(error.msg)
+    given = [(SPELLINGS[key], value) for key, value in pairs]
+    values = dict(given)
+    for name in ("help", "info", "version"):
+        if name in values:
+            show(_text(name))
+            sys.exit()
+    options = Options()
+    options.json, options.append, options.output = "json" in values, "append" in values, values.get("output")
+    options.table = next((name for name in values if name in TABLES), None)
+    options.format, first_line = _layout(given)
+    options.first_line = first_line and "quiet" not in values
+    numbers = {name: _number(name, value) for name, value in values.items() if name in NUMBERS}
+    options.limits = {LIMITS[name]: number for name, number in numbers.items() if name in LIMITS} or None
+    options.runs, options.warmup = _count("runs", values), _count("warmup", values) or 0
+    options.ignore_failure = "ignore-failure" in values
+    if "compare" in values:
+        options.compare, options.runs = _commands(command), options.runs or DEFAULT_RUNS
+    _check(options, values, has_command=bool(command))
+    if options.format is not None and isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(errors="surrogateescape")  # %C: the bytes of the command, which need not be text
+    return options, command
+
+
+def _text(name: str) -> str:
+    """Return the text of an option that prints something instead of running a program."""
+    if name == "help":
+        from ._help import help_text  # noqa: PLC0415 (only needed here)
+
+        return help_text()
+    if name == "info":
+        from ._info import info  # noqa: PLC0415 (slow, and only needed here)
+
+        return info()
+    return f"rusage {__version__}"
+
+
+def _layout(given: list[tuple[str, str]]) -> tuple[str | None, bool]:
+    """Return the format for a report of GNU time, if any, and whether a line about a failure precedes the report."""
+    layout: tuple[str | None, bool] = None, True
+    for name, value in given:
+        if name == "verbose":
+            return VERBOSE, True
+        if name in {"format", "portability"}:
+            layout = (value, True) if name == "format" else (POSIX, False)
+    return layout
+
+
+def _count(name: str, values: dict[str, str]) -> int | None:
+    """Return the number of runs that is the value of an option; None without the option."""
+    text = values.get(name)
+    if text is None:
+        return None
+    try:
+        count = int(text) if text.isascii() and text.isdecimal() else -1
+    except ValueError:  # thousands of digits
+        count = -1
+    if not (1 if name == "runs" else 0) <= count <= sys.maxsize:
+        _fail(f"--{name}: not a number of runs: {shown(text)}")
+    return count
+
+
+def _commands(command: list[str]) -> list[str]:
+    """Return the command lines to compare."""
+    from ._comparison import split  # noqa: PLC0415 (only needed here)
+
+    for line in command:
+        if line.startswith("-"):
+            _fail(f"--compare: options precede the commands: {shown(line)}")
+    line = ""
+    try:
+        for line in command:
+            split(line)
+    except ValueError as error:
+        _fail(f"--compare: {error}: {shown(line)}")
+    return command
+
+
+def _number(name: str, value: str) -> float:
+    try:
+        return NUMBERS[name](value)
+    except ValueError as error:
+        _fail(f"--{name}: {error}")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text) if text.isascii() and "_" not in text else -1
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds < float("inf"):
+        raise ValueError(f"not a number of seconds: {shown(text)}")
+    return seconds
+
+
+TABLES = {"markdown", "csv"}
+DEFAULT_RUNS = 10
+NUMBERS: dict[str, Callable[[str], float]] = {"limit-maxrss": parse_size, "limit-cputime": _seconds}
+LIMITS = {"limit-maxrss": "ru_maxrss", "limit-cputime": "cputime"}
+
+
+def _check(options: Options, given: Collection[str], *, has_command: bool) -> None:
+    """Exit if options contradict each other."""
+    for name in given:
+        if not has_command and name != "json":
+            _fail(f"--{name} needs a command")
+    repeated = options.runs is not None
+    gnu = options.format is not None
+    wrong = {
+        "--append needs --output": options.append and options.output is None,
+        "--warmup and --ignore-failure need --runs or --compare": not repeated
+        and (options.warmup or options.ignore_failure),
+        "--markdown and --csv need --runs or --compare": not repeated and options.table,
+        "--runs excludes --format, --portability and --verbose": repeated and gnu and not options.compare,
+        "--compare excludes --format, --portability and --verbose": gnu and options.compare,
+        "--json, --markdown and --csv exclude each other": len({"json", *TABLES} & {*given}) > 1,
+        "--json excludes --format, --portability and --verbose": options.json and gnu,
+    }
+    for text, found in wrong.items():
+        if found:
+            _fail(text)
+
+
+def _fail(text: str) -> NoReturn:
+    """Exit with the status of a wrong usage."""
+    if sys.stderr is not None:
+        sys.stderr.write(f"rusage: {text}\nTry 'rusage --help' for the options.\n")
+    sys.exit(2)

@@ -1,0 +1,215 @@
+"""The text report of a run, the streams that reports are written to, and the defaults of the options."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+from .._fields import FIELDS
+from .._getrusage import fields
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    # Exit code as in subprocess, measured fields, elapsed seconds, upper bound of an unmeasured peak (if known).
+    Ended = tuple[int, dict[str, float], float, int | None]
+
+# The exit status if rusage itself fails, as in env(1), nohup(1) and GNU time.
+CANCELED = 125
+
+# A terminal would obey them.
+CONTROLS = {number: f"\\x{number:02x}" for number in (*range(0x20), 0x7F) if chr(number) not in "\t\n"}
+
+# The units of a report for people, the smaller ones first.
+UNITS: dict[str, list[tuple[float, str]]] = {
+    "seconds": [(1e-6, "us"), (1e-3, "ms"), (1, "s")],
+    "bytes": [(1, "bytes"), (2**10, "KiB"), (2**20, "MiB"), (2**30, "GiB"), (2**40, "TiB")],
+}
+
+
+class Options:
+    """The values of the options; these are the defaults."""
+
+    output: str | None = None
+    append = False
+    json = False
+    table: str | None = None
+    """``markdown`` or ``csv``, for a series."""
+    format: str | None = None
+    """The format of a report of GNU time; None for the report of rusage."""
+    first_line = True
+    """Whether a report in GNU time's format begins with a line about a program that fails."""
+    limits: dict[str, float] | None = None
+    """Of ``ru_maxrss`` in bytes, of ``cputime`` in seconds."""
+    runs: int | None = None
+    """The number of runs in a series; None for a single run."""
+    warmup = 0
+    """The number of runs before the reported ones."""
+    ignore_failure = False
+    compare: list[str] | None = None
+    """The command lines to compare."""
+
+
+# --- The streams -----------------------------------------------------------------------------------------------------
+
+
+def write(report: str, file: TextIO | None) -> None:
+    """Write a report; print an error message if that fails."""
+    if file is None:  # the caller closed standard error
+        return
+    try:
+        file.write(report + "\n")
+        file.flush()
+        if file is not sys.stderr:
+            file.close()  # NFS may report write errors only here
+    except OSError as error:
+        discard(file)
+        if file is not sys.stderr:
+            complain(file.name, error.strerror)
+
+
+def show(text: str) -> None:
+    """Print a text on standard output."""
+    if sys.stdout is None:  # the caller closed it; print() would discard the text
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    print(text)
+
+
+def complain(name: str, text: str | None) -> None:
+    """Print an error message on standard error, if that is possible."""
+    if sys.stderr is not None:
+        try:
+            sys.stderr.write(f"rusage: {readable(name)}: {text}\n")
+            sys.stderr.flush()
+        except OSError:
+            discard(sys.stderr)
+
+
+def readable(text: str) -> str:
+    r"""Return a command's text for a report: a control character and a byte that is not UTF-8 as \xNN."""
+    return utf8(text).translate(CONTROLS)
+
+
+def utf8(text: str) -> str:
+    r"""Return a text with each byte that is not UTF-8, for Python a lone surrogate, as \xNN."""
+    return os.fsencode(text).decode("utf-8", "backslashreplace")
+
+
+def discard(stream: TextIO | None) -> None:
+    """Redirect a stream that cannot be written to, so that the interpreter can flush it at exit without an error."""
+    if stream is None:
+        return
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+    except (OSError, ValueError):  # ValueError: it is closed
+        pass
+
+
+# --- The text --------------------------------------------------------------------------------------------------------
+
+
+def scale(value: float, unit: str) -> tuple[float, str]:
+    """Return the size and the name of the unit that suits a value in seconds or bytes.
+
+    The value then has three digits before the decimal point at most, from microseconds on and up to seconds or TiB.
+    """
+    units = UNITS.get(unit)
+    if units is None:
+        return 1, unit
+    if not value:
+        return next(each for each in units if each[0] == 1)
+    *smaller, largest = units
+    return next((each for each in smaller if value < 999.5 * each[0]), largest)
+
+
+def digits(value: float) -> str:
+    """Return a number with three significant digits, or with all digits before the decimal point."""
+    if value == int(value):
+        return str(int(value))
+    _, exponent = f"{value:.2e}".split("e")
+    return f"{value:.{max(0, 2 - int(exponent))}f}"
+
+
+def quantity(value: float, unit: str) -> str:
+    """Return a value with three significant digits in the unit that suits it."""
+    size, name = scale(value, unit)
+    return f"{digits(value / size)} {name}"
+
+
+def as_text(
+    command: list[str] | None, code: int, usage: dict[str, float], elapsed: float, *, colored: bool = False
+) -> str:
+    """Return the report of a run; it begins with the command, if that is given."""
+    usage = dict(usage)
+    rows = {}
+    if command is not None:
+        import shlex  # noqa: PLC0415 (slow, and only needed here)
+
+        rows["command"] = shlex.join(command)
+    rows["wall time"] = quantity(elapsed, "seconds")
+
+    def row(label: str, text: str, *names: str) -> None:
+        """Add a row if all its fields are measured."""
+        if all(name in usage for name in names):
+            rows[label] = text.format(*(usage.pop(name) for name in names))
+
+    if usage.keys() >= {"ru_utime", "ru_stime"} and elapsed > 0:
+        share = (usage["ru_utime"] + usage["ru_stime"]) / elapsed
+        rows["user time"] = quantity(usage.pop("ru_utime"), "seconds")
+        rows["system time"] = quantity(usage.pop("ru_stime"), "seconds")
+        rows["CPU share"] = f"{share:.0%}"
+    if "ru_maxrss" in usage:
+        rows["peak memory"] = quantity(usage.pop("ru_maxrss"), "bytes")
+    row("page faults", "{} without I/O, {} with I/O", "ru_minflt", "ru_majflt")
+    row("context switches", "{} voluntary, {} involuntary", "ru_nvcsw", "ru_nivcsw")
+    row("block I/O", f"{{}} in, {{}} out ({fields['ru_inblock'].unit})", "ru_inblock", "ru_oublock")
+    for name, value in usage.items():
+        rows[FIELDS[name].meaning] = quantity(value, fields[name].unit)
+    last = "exit status" if code >= 0 else "killed by"
+    rows[last] = f"{code}" if code >= 0 else signal_name(-code)
+    text = lines(rows)
+    if colored and code:
+        before, newline, line = text.rpartition("\n")
+        text = f"{before}{newline}{paint(line, RED)}"
+    return text
+
+
+def lines(rows: dict[str, str]) -> str:
+    """Return one line for each label and its text."""
+    width = max(map(len, rows))
+    return "\n".join(f"{label:<{width}}  {text}" for label, text in rows.items())
+
+
+# Readable on light and dark backgrounds, unlike most colours.
+RED, BOLD = "1;31", "1"
+
+
+def is_colored(file: TextIO | None) -> bool:
+    """Return whether a report is in colour: on terminals, except for Windows', which may not interpret the codes."""
+    if file is None or not file.isatty() or sys.platform == "win32":
+        return False
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def paint(text: str, style: str) -> str:
+    """Return a text in a style: its parameters in the escape sequence."""
+    return f"\x1b[{style}m{text}\x1b[0m"
+
+
+def signal_name(number: int) -> str:
+    """Return the name of a signal in a report."""
+    import signal  # noqa: PLC0415 (slow, and rarely needed)
+
+    try:
+        return f"signal {number} ({signal.Signals(number).name})"
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
+
+
+def describe_failure(what: str, code: int) -> str:
+    """Return how a run has failed."""
+    return f"{what} ({f'exit status {code}' if code > 0 else signal_name(-code)})"

@@ -1,0 +1,177 @@
+"""The statistics of a series of runs."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+# Outliers of other figures are mostly the noise of small counts.
+WITH_OUTLIERS = {"elapsed": "wall time", "ru_maxrss": "peak memory"}
+
+
+class Run(NamedTuple):
+    """A run of the program."""
+
+    code: int
+    """The exit code, as in subprocess."""
+    usage: dict[str, float]
+    """The measured fields."""
+    elapsed: float
+    """Seconds."""
+    peak_bound: int | None
+    """An upper bound of an unmeasured peak, in bytes; None if unknown."""
+    counted: bool
+    """Whether it is in the statistics: it has not failed, or failures are ignored, and no signal ended the series."""
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The elapsed time, the measured fields, and the CPU time if both parts of it are measured."""
+        figures = {"elapsed": self.elapsed, **self.usage}
+        if self.usage.keys() >= {"ru_utime", "ru_stime"}:
+            figures["cputime"] = self.usage["ru_utime"] + self.usage["ru_stime"]
+        return figures
+
+
+class Summary(NamedTuple):
+    """The statistics of a figure."""
+
+    mean: float
+    stddev: float | None
+    """Of the sample; None for a single run."""
+    min: float
+    median: float
+    max: float
+
+
+class Series(NamedTuple):
+    """The runs of a program; of warm-up runs, only the number."""
+
+    command: list[str]
+    warmup: int
+    runs: list[Run]
+    summary: dict[str, Summary]
+    """The statistics of each figure that was measured in all counted runs."""
+    outliers: dict[str, list[int]]
+    """For each figure, the numbers of the runs that are outliers, from 1 on."""
+    stopped_by: int | None
+    """The signal that ended the series."""
+
+
+class Comparison(NamedTuple):
+    """The runs of several commands."""
+
+    series: list[Series]
+    """The series of each command."""
+    ratios: list[dict[str, Ratio]]
+    """For each command, the ratios of its means to the first command's means."""
+    smallest: dict[str, int]
+    """For each figure, the position of the command whose mean is significantly smaller than the others."""
+
+
+def series(command: list[str], warmup: int, runs: list[Run], stopped_by: int | None) -> Series:
+    """Return a series with the statistics of its runs."""
+    counted = [run.figures for run in runs if run.counted]
+    names = [name for name in (counted[0] if counted else {}) if all(name in figures for figures in counted)]
+    columns = {name: [figures[name] for figures in counted] for name in names}
+    numbers = [number for number, run in enumerate(runs, 1) if run.counted]
+    far = {name: [numbers[at] for at in outliers(columns[name])] for name in WITH_OUTLIERS if name in columns}
+    return Series(
+        command=command,
+        warmup=warmup,
+        runs=runs,
+        summary={name: summarise(column) for name, column in columns.items()},
+        outliers={name: found for name, found in far.items() if found},
+        stopped_by=stopped_by,
+    )
+
+
+def summarise(values: list[float]) -> Summary:
+    """Return the statistics of a figure."""
+    from statistics import fmean, median, stdev  # noqa: PLC0415 (slow: not before the runs)
+
+    deviation = stdev(values) if len(values) > 1 else None
+    return Summary(fmean(values), deviation, min(values), median(values), max(values))
+
+
+def outliers(values: list[float]) -> list[int]:
+    """Return the positions of the values that are far from the others.
+
+    They are more than three interquartile ranges outside the quartiles (Tukey's outer fences) and differ from the
+    median by more than a tenth of it. With fewer than five values there are none.
+    """
+    if len(values) < 5:
+        return []
+    from statistics import quantiles  # noqa: PLC0415 (slow: not before the runs)
+
+    first, median, third = quantiles(values, n=4, method="inclusive")
+    fence = 3 * (third - first)
+    return [
+        at
+        for at, value in enumerate(values)
+        if not first - fence <= value <= third + fence and abs(value - median) > median / 10
+    ]
+
+
+# --- Comparison ------------------------------------------------------------------------------------------------------
+
+
+class Ratio(NamedTuple):
+    """The ratio of a mean to the first command's mean."""
+
+    ratio: float
+    uncertainty: float | None
+    """Half the width of the ratio's 95 % interval; None for a single round."""
+
+
+def ratio(values: list[float], firsts: list[float]) -> Ratio | None:
+    """Return the ratio of the means of figures from the same rounds; None if the first command's mean is 0.
+
+    The uncertainty is computed as for a ratio estimator: a change that affects all figures of a round alike does not
+    add to it.
+    """
+    from statistics import fmean  # noqa: PLC0415 (slow: not before the runs)
+
+    first = fmean(firsts)
+    if not first:
+        return None
+    found = fmean(values) / first
+    half = half_width([value - found * other for value, other in zip(values, firsts, strict=True)])
+    return Ratio(found, None if half is None else half / first)
+
+
+def half_width(values: list[float]) -> float | None:
+    """Return half the width of the 95 % confidence interval of the mean; None for a single value."""
+    from statistics import stdev  # noqa: PLC0415 (slow: not before the runs)
+
+    count = len(values)
+    return student(count - 1) * stdev(values) / math.sqrt(count) if count > 1 else None
+
+
+def student(freedom: int) -> float:
+    """Return the 97.5 % quantile of Student's distribution for these degrees of freedom."""
+    exact = [12.7062, 4.3027, 3.1824, 2.7764, 2.5706]
+    if freedom <= len(exact):
+        return exact[freedom - 1]
+    # The expansion about the normal quantile (Abramowitz and Stegun, 26.7.5).
+    z = 1.959963985
+    terms = [
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    ]
+    return z + sum(term / float(freedom) ** power for power, term in enumerate(terms, 1))
+
+
+def smallest(columns: list[list[float]]) -> int | None:
+    """Return the position of the smallest mean, if its 95 % interval does not touch any other."""
+    from statistics import fmean  # noqa: PLC0415 (slow: not before the runs)
+
+    halves = [half_width(column) for column in columns]
+    intervals = []
+    for at, (column, half) in enumerate(zip(columns, halves, strict=True)):
+        if half is None:
+            return None
+        intervals.append((fmean(column) - half, fmean(column) + half, at))
+    (_, highest, least), *others = sorted(intervals, key=lambda interval: fmean(columns[interval[2]]))
+    return least if others and all(highest < lowest for lowest, _, _ in others) else None

@@ -1,0 +1,140 @@
+"""The memory of this process: ``peak``, ``rss``, and the peak of a block, for ``measure(reset_peak=True)`` and pytest.
+
+Only Linux can reset the high-water mark: see rusage/_backends/linux_memory.c.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _thread import RLock
+
+from ._backends import BACKEND
+from ._backends._base import RUSAGE_CHILDREN, RUSAGE_SELF
+from ._children.inherited import parent_peak
+from ._getrusage import error_of, maxrss, measured, new_call
+from ._rusage import ffi, lib
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._rusage import Call, Reading
+
+# These C functions exist on Linux only.
+_own_peak: Callable[[], int] | None = getattr(lib, "rusage_own_peak", None)
+_reset: Callable[[Call, Call, Reading], int] | None = getattr(lib, "rusage_reset_peak", None)
+_since: Callable[[Call, Call, Reading, Reading], int] | None = getattr(lib, "rusage_read_since", None)
+
+
+def peak() -> int:
+    """Return the maximum resident set size of the program that this process executes, in bytes.
+
+    Unlike ``maxrss()`` it never includes the peak of the process from which this one was started. It does not fall when
+    ``measure(reset_peak=True)`` or the pytest plugin resets the high-water mark of the process; a reset by other code
+    may lower it. In a forked child it begins with the resident set size at the fork.
+
+    Raises ``OSError`` if it cannot be read: on Linux without ``/proc``.
+    """
+    if _own_peak is None:  # a system on which processes do not inherit a peak
+        return maxrss()
+    size = _own_peak()
+    if size < 0:
+        raise _error(-size, BACKEND.peak)
+    return size
+
+
+def rss() -> int:
+    """Return the resident set size of this process now, in bytes.
+
+    Raises ``OSError`` if it cannot be read: on Linux without ``/proc``.
+    """
+    size = lib.rusage_rss()
+    if size < 0:
+        raise _error(-size, BACKEND.rss)
+    return size
+
+
+def _error(code: int, source: str) -> Exception:
+    return error_of(code) if sys.platform == "win32" else OSError(code, f"{os.strerror(code)} ({source})")
+
+
+# --- The peak of a block ----------------------------------------------------------------------------------------------
+
+# Before each reset, the C code saves the mark for the open blocks. The lock is re-entrant because a signal handler or a
+# finalizer may start a block while its thread holds the lock.
+lock = RLock()
+# How often this process and its ancestors have been forked since this module was imported.
+_forks = 0
+
+_own = new_call(BACKEND, RUSAGE_SELF, measured(RUSAGE_SELF))
+_children = ffi.NULL
+if "RUSAGE_CHILDREN" not in BACKEND.absent:
+    _children = new_call(BACKEND, RUSAGE_CHILDREN, measured(RUSAGE_CHILDREN))
+
+
+class Block:
+    """CPU times, faults and, with ``reset_peak``, the peak of one block, which begins when the object is created."""
+
+    __slots__ = ("_forks", "_is_open", "highest", "measured", "now", "resident", "start")
+
+    def __init__(self, *, reset_peak: bool = True) -> None:
+        self._forks, self._is_open = _forks, True
+        self.start = self.now = ffi.new("rusage_reading *")
+        self.measured = False
+        if reset_peak and _reset is not None:
+            with lock:
+                parent_peak()
+                self.measured = not _reset(_own, _children, self.start)
+        if not self.measured:
+            _read(self.start)
+        self.resident = self.highest = self.start.peak
+
+    @staticmethod
+    def available() -> bool:
+        """Return whether a peak can probably be measured; only an attempt to reset the mark is certain."""
+        return _reset is not None and os.access("/proc/self/clear_refs", os.W_OK)
+
+    def update(self) -> None:
+        """Read the figures so far, if the block is open."""
+        if not self._is_open or self._forks != _forks:
+            return
+        now = ffi.new("rusage_reading *")
+        if self.measured and _since is not None:
+            with lock:
+                self.measured = not _since(_own, _children, self.start, now)
+            self.highest = max(self.highest, now.peak)
+        if not self.measured:
+            _read(now)
+        self.now = now
+
+    def stop(self) -> None:
+        """End the block."""
+        self.update()
+        if self._forks == _forks:
+            self._is_open = False
+
+    def check(self) -> None:
+        """Raise ``RuntimeError`` in a forked child if the block was open at the fork."""
+        if self._is_open and self._forks != _forks:
+            raise RuntimeError("this block was open across a fork: it is measured in the parent only")
+
+
+def _read(reading: Reading) -> None:
+    error = lib.rusage_read(_own, _children, reading)
+    if error:
+        raise error_of(error)
+
+
+def _after_fork() -> None:
+    """In a child: replace the lock, which another thread of the parent may hold, and forget the parent's peaks."""
+    global lock, _forks  # noqa: PLW0603 (of the process)
+    lock = RLock()
+    _forks += 1
+    if _own_peak is not None:
+        lib.rusage_forget_peaks()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

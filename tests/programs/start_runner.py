@@ -1,0 +1,258 @@
+"""Start a program by ``subprocess`` or by ``rusage`` as a case says, and return what the caller can observe of it.
+
+For ``random_starts.py``, which forks a process for each start: the conditions apply to the whole process.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import gc
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from start_arguments import CLOSED, INHERITABLE, NOT_INHERITABLE, PIPE_END, Settings
+from start_cases import Case
+
+from rusage import Popen, run
+
+RESULT = 200
+"""The descriptor that the result is written to. All others above 2 and below it are the case's."""
+LINUX = sys.platform == "linux"
+LIBRARIES: dict[str, tuple[Any, Any]] = {
+    "subprocess": (subprocess.run, subprocess.Popen),
+    "rusage": (run, Popen),
+}
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+# --- Conditions -------------------------------------------------------------------------------------------------------
+
+
+class CannotApplyError(Exception):
+    """A condition cannot be made, for example because this process is not privileged."""
+
+
+def linux(code: Callable[[], int]) -> None:
+    """Call a C function that only Linux has."""
+    if not LINUX or code() != 0:
+        raise CannotApplyError
+
+
+def prctl(option: int, value: int) -> None:
+    """Change an attribute of this process."""
+    linux(lambda: int(libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0)))
+
+
+def without_capabilities(numbers: list[int]) -> None:
+    """Drop capabilities, one 32-bit word of them at a time."""
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    data = (ctypes.c_uint32 * 6)()
+    linux(lambda: int(libc.capget(header, data)))
+    for number in numbers:
+        for part in range(3):
+            data[number // 32 * 3 + part] &= ~(1 << number % 32)
+    linux(lambda: int(libc.capset(header, data)))
+
+
+def limit(value: tuple[str, int]) -> None:
+    """Lower a resource limit."""
+    name = "RLIMIT_" + value[0]
+    if not hasattr(resource, name):
+        raise CannotApplyError
+    hard = resource.getrlimit(getattr(resource, name))[1]
+    lowered = value[1] if hard == resource.RLIM_INFINITY else min(value[1], hard)
+    resource.setrlimit(getattr(resource, name), (lowered, lowered))
+
+
+def cwd(folder: str) -> None:
+    """Change the current directory; one of them is deleted."""
+    if folder == "deleted":
+        os.mkdir("gone")
+        os.chmod("gone", 0o700)  # whatever the umask
+        os.chdir("gone")
+        os.rmdir("../gone")
+    else:
+        os.chdir(folder)
+
+
+def environ(form: str) -> None:
+    """Change the environment or replace the mapping that stands for it."""
+    if form in {"dict", "mapping"}:
+        values = {**os.environ, "PATH": "/nonexistent", "REPLACED": "1"}
+        os.environ = values if form == "dict" else Settings(values)  # type: ignore[assignment]  # noqa: B003 (the point)
+    elif form == "empty":
+        os.environ.clear()
+    elif form == "no PATH":
+        del os.environ["PATH"]
+    elif form == "bytes":
+        os.environb[b"\xff\xfe"] = b"\xfd"
+    else:
+        os.environ["PATH"] = ":" + os.environ["PATH"].partition(":")[2]
+
+
+def oom_score_adj(value: int) -> None:
+    """Make this process the first to be killed if memory is short."""
+    if not LINUX:
+        raise CannotApplyError
+    with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write(str(value))
+
+
+def handle(names: list[str], action: Any) -> None:
+    """Set the action of signals."""
+    for name in names:
+        signal.signal(signal.Signals[name], action)
+
+
+def close(fds: list[int]) -> None:
+    """Close descriptors."""
+    for fd in fds:
+        os.close(fd)
+
+
+CONDITIONS: dict[str, Callable[[Any], Any]] = {
+    "nice": os.nice,
+    "umask": os.umask,
+    "cwd": cwd,
+    "setsid": lambda _: os.setsid(),
+    "oom_score_adj": oom_score_adj,
+    "dumpable": lambda value: prctl(4, value),
+    "no_new_privs": lambda value: prctl(38, value),
+    "subreaper": lambda value: prctl(36, value),
+    "securebits": lambda value: prctl(28, value),
+    "without_capabilities": without_capabilities,
+    "environ": environ,
+    "blocked": lambda names: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.Signals[name] for name in names]),
+    "ignored": lambda names: handle(names, signal.SIG_IGN),
+    "default": lambda names: handle(names, signal.SIG_DFL),
+    "handled": lambda names: handle(names, lambda *_: None),
+    "low": lambda fd: os.dup2(INHERITABLE, fd),
+    "limit": limit,
+    "groups": os.setgroups,
+    "ids": lambda ids: os.setresuid(*ids),
+    "pid_namespace": lambda _: linux(lambda: int(libc.unshare(0x20000000))),
+    "closed": close,
+}
+
+
+def prepare(case: Case, folder: str) -> None:
+    """Give this process known descriptors, then make the conditions of a case."""
+    os.closerange(3, RESULT)
+    for fd, name in enumerate(["in", "out", "err"]):
+        opened = os.open(f"{folder}/{name}", os.O_RDONLY if fd == 0 else os.O_WRONLY | os.O_APPEND)
+        os.dup2(opened, fd)
+        os.close(opened)
+    opened = os.open(f"{folder}/file", os.O_RDWR)
+    os.dup2(opened, INHERITABLE)
+    os.dup2(opened, NOT_INHERITABLE, inheritable=False)
+    end, other = os.pipe()
+    os.dup2(end, PIPE_END)
+    for fd in opened, end, other:
+        os.close(fd)
+    assert not is_open(CLOSED)
+    for name, value in case.conditions:
+        CONDITIONS[name](value)
+
+
+# --- Observations -----------------------------------------------------------------------------------------------------
+
+
+def is_open(fd: int) -> bool:
+    """Return whether a descriptor is open."""
+    with contextlib.suppress(OSError):
+        return fcntl.fcntl(fd, fcntl.F_GETFD) >= 0
+    return False
+
+
+def own_state() -> dict[str, str]:
+    """Return what a start must not change of the process that starts."""
+    umask = os.umask(0)
+    os.umask(umask)
+    numbers = [number for number in signal.valid_signals() if number not in {signal.SIGKILL, signal.SIGSTOP}]
+    return {
+        "descriptors": repr([fd for fd in range(300) if is_open(fd)]),
+        "umask": oct(umask),
+        "mask": repr(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, []))),
+        "actions": repr([str(signal.getsignal(number)) for number in numbers]),
+        "ids": repr([os.getuid(), os.geteuid(), os.getgid(), os.getegid(), os.getgroups(), os.getpgrp()]),
+        "environment": repr(sorted(os.environb.items())),
+    }
+
+
+def child_left() -> str:
+    """Return whether this process has a child."""
+    try:
+        return "running" if os.waitpid(-1, os.WNOHANG) == (0, 0) else "not waited for"
+    except ChildProcessError:
+        return "none"
+
+
+def described(error: BaseException) -> dict[str, str]:
+    """Return what tells exceptions apart."""
+    names = ["errno", "filename", "filename2", "strerror", "returncode", "stdout", "stderr"]
+    values = {name: getattr(error, name) for name in names if hasattr(error, name)}
+    return {"exception": f"{type(error).__name__}({re.sub(' at 0x[0-9a-f]+', '', str(error))!r}) {values}"}
+
+
+def wait(process: Any, way: str, data: Any) -> list[Any]:
+    """Wait for a process in one of the ways."""
+    with process:
+        if way == "communicate":
+            return [*process.communicate(data, timeout=60)]
+        if process.stdin is not None:
+            process.stdin.close()
+        if way == "wait":
+            process.wait(timeout=60)
+        while process.poll() is None:
+            time.sleep(0.001)
+        return [stream and stream.read() for stream in (process.stdout, process.stderr)]
+
+
+def start(library: str, case: Case) -> dict[str, str]:
+    """Start the program and return the outcome."""
+    run_it, popen = LIBRARIES[library]
+    call, way = case.call, case.way
+    try:
+        if way in {"run", "check"}:
+            done = run_it(**call, check=way == "check", timeout=60)
+            output = [done.stdout, done.stderr]
+        else:
+            is_text = any(call.get(name) for name in ("text", "universal_newlines", "encoding", "errors"))
+            data = None if call.get("stdin") != subprocess.PIPE else "data\n" if is_text else b"data\n"
+            done = popen(**call)
+            output = wait(done, way, data)
+    except BaseException as error:
+        return described(error)
+    own = "ru_maxrss" in getattr(done, "measured", ())
+    return {
+        "returncode": repr(done.returncode),
+        "peak": str(own),
+        "output": repr(output),
+        "args": type(done.args).__name__,
+    }
+
+
+def observe(library: str, case: Case, folder: str) -> dict[str, str]:
+    """Make the conditions, start the program, and return all that can be observed."""
+    try:
+        prepare(case, folder)
+    except (CannotApplyError, OSError) as error:
+        return {"skipped": repr(error)}
+    before = own_state()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        outcome = start(library, case)
+        outcome["left"] = child_left()
+        gc.collect()
+    outcome["warnings"] = re.sub("[0-9]+", "N", repr([(each.category.__name__, str(each.message)) for each in caught]))
+    after = own_state()
+    return outcome | {f"parent.{name}": after[name] for name in after if after[name] != before[name]}

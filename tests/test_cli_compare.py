@@ -1,0 +1,235 @@
+"""``rusage --compare``."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from expected import SAMPLED
+from terminals import Start, read_until
+
+import rusage
+from rusage._cli import _comparison, _reporting, _statistics
+
+if sys.platform == "win32":
+    pytest.skip("the programs that run here need a Unix", allow_module_level=True)
+
+PROGRAMS = Path(__file__).parent / "programs"
+RUSAGE = [sys.executable, "-m", "rusage"]
+needs_peak = pytest.mark.skipif(
+    bool(SAMPLED) or "ru_maxrss" not in rusage.run(["true"]).measured,
+    reason="the peak of a child is not measured here, or differs from run to run, since it is sampled",
+)
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each test in a folder of its own: programs log their runs there."""
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run a comparison with a file for the report, so that standard error has only what is not in it."""
+    return subprocess.run(
+        [*RUSAGE, "-o", "report", "--compare", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def record() -> Any:
+    """Return the report in JSON."""
+    return json.loads(Path("report").read_text())
+
+
+def lines() -> list[str]:
+    """Return the lines of the report."""
+    return Path("report").read_text().splitlines()
+
+
+def test_order_of_the_runs() -> None:
+    """In turn, every second round in reverse; a command line is split as by a shell, and no shell runs it."""
+    assert run("-n", "3", "echo 'a  $HOME'", "echo b", 'echo c "*"').stdout.split("\n") == [
+        *("a  $HOME", "b", "c *"),
+        *("c *", "b", "a  $HOME"),
+        *("a  $HOME", "b", "c *", ""),
+    ]
+    assert ["rounds", "3", "of", "3"] in [line.split() for line in lines()]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        r""""a\$b" "\`c\`" '\$' \$x "\\$" "\"q\"" "\z" a\ b""",
+        "'a\\\nb' \"a\\\nb\" c\\\nd \\\n e",
+        r"""'it'\''s "x"' "it's \$5" \"a\$b "'\$'" "" ''""",
+    ],
+)
+def test_split_as_by_the_shell(line: str) -> None:
+    """The oracle is sh."""
+    printed = subprocess.check_output(["/bin/sh", "-c", f"printf '%s\\0' {line}"], text=True)
+    assert _comparison.split(line) == printed.split("\0")[:-1]
+
+
+def test_ten_rounds_by_default() -> None:
+    """A warm-up is one of each command."""
+    assert run("--warmup", "1", "echo a", "echo b").stdout.split().count("a") == 11
+    assert ["rounds", "10", "of", "10,", "after", "1", "for", "warm-up"] in [line.split() for line in lines()]
+
+
+def test_report_has_a_row_for_each_command() -> None:
+    """Means and ratios agree with the runs in the JSON; the command lines follow as they were given."""
+    commands = ["sleep 0.01", "sleep 0.05", "sh -c 'exit 0'"]
+    assert run("-n", "4", *commands).returncode == 0
+    shown = lines()
+    assert shown[0].split()[:2] in (["wall", "(us)"], ["wall", "(ms)"])  # of the smallest mean
+    assert [line.split()[0] for line in shown[1:4]] == ["1", "2", "3"]
+    assert shown[1].split()[2] == "1"
+    assert shown[5:8] == [f"{number}  {command}" for number, command in enumerate(commands, 1)]
+    assert max(map(len, shown)) <= 80
+
+
+def test_ratios_of_the_means() -> None:
+    """The oracle computes them in another way."""
+    assert run("--json", "-n", "5", "sleep 0.01", "sleep 0.03").returncode == 0
+    first, second = ([made["elapsed"] for made in each["runs"]] for each in record()["commands"])
+    found = record()["commands"][1]["ratios"]["elapsed"]
+    ratio = sum(second) / sum(first)
+    assert found["ratio"] == pytest.approx(ratio)
+    rest = [b - ratio * a for a, b in zip(first, second, strict=True)]
+    deviation = math.sqrt(sum(each**2 for each in rest) / 4)  # their mean is 0
+    assert found["uncertainty"] == pytest.approx(2.776445 * deviation / math.sqrt(5) / (sum(first) / 5), rel=1e-4)
+    assert record()["commands"][0]["ratios"]["elapsed"] == {"ratio": 1, "uncertainty": 0}
+
+
+@needs_peak
+def test_smaller_peak_is_marked() -> None:
+    """Whichever comes first."""
+    small, large = (f"{sys.executable} -c 'b\"x\" * ({size} * 2**20)'" for size in (1, 300))
+    for commands, at in ([small, large], 1), ([large, small], 2):
+        assert run("-n", "3", *commands).returncode == 0
+        assert [line.split("  ")[-2].strip().endswith("*") for line in lines()[1:3]] == [at == 1, at == 2]
+        assert lines()[-1] == "*       smallest mean; its 95 % interval touches no other"
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ([[1.0, 1.1, 0.9], [9.0, 9.1, 8.9]], 0),
+        ([[9.0, 9.1, 8.9], [1.0, 1.1, 0.9], [5.0, 5.1, 4.9]], 1),
+        ([[1.0, 1.1, 0.9], [1.1, 1.2, 1.0]], None),
+        ([[1.0, 1.0], [1.0, 1.0]], None),
+        ([[1.0, 1.0], [2.0, 2.0]], 0),
+        ([[1.0, 1.1, 0.9], [9.0, 9.1, 8.9], [1.0, 1.1, 0.9]], None),
+        ([[1.0, 1.1, 0.9], [100.0, 900.0, 1.0]], None),  # the other's interval is wide
+        ([[1.0], [2.0]], None),
+        ([[1.0, 1.0]], None),  # there is nothing that it is smaller than
+    ],
+)
+def test_smallest_of_known_values(columns: list[list[float]], expected: int | None) -> None:
+    """Its interval must not touch another one."""
+    assert _statistics.smallest(columns) == expected
+
+
+@pytest.mark.parametrize(
+    ("freedom", "quantile"),
+    [(1, 12.7062), (2, 4.3027), (4, 2.7764), (5, 2.5706), (6, 2.4469), (9, 2.2622), (19, 2.0930), (99, 1.9842)],
+)
+def test_quantiles_of_student(freedom: int, quantile: float) -> None:
+    """From a printed table."""
+    assert _statistics.student(freedom) == pytest.approx(quantile, abs=2e-4)
+
+
+def test_ratio_of_known_values() -> None:
+    """A slow round adds no uncertainty; a ratio to 0 does not exist, nor does the interval of one round."""
+    assert _statistics.ratio([2.0, 4.0, 8.0], [1.0, 2.0, 4.0]) == (2, 0)
+    assert _statistics.ratio([1.0, 2.0], [0.0, 0.0]) is None
+    assert _statistics.ratio([3.0], [2.0]) == (1.5, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "deviation", "text"),
+    [
+        (89.84, 1.23, "89.8\xb11.2"),
+        (101.46, 0.26, "101\xb10.3"),
+        (1.2345, 0.0004, "1.23\xb10.0004"),
+        (0.1234, 0.0123, "0.123\xb10.012"),
+        (2.0, 0.0, "2\xb10"),
+        (5.0, None, "5"),
+    ],
+)
+def test_value_and_deviation(value: float, deviation: float | None, text: str) -> None:
+    """As many decimals, or one digit of the deviation."""
+    assert _comparison.plus_minus(value, deviation) == text
+
+
+@pytest.mark.parametrize("sizes", [range(1, 13), [300, 1], [1, 10**6]], ids=["twelve", "small ratios", "large ratios"])
+def test_wide_figures_fit_80_columns(sizes: list[int]) -> None:
+    """Three digits and the deviation in each column, and a long command line; a column that has no room is below."""
+    each = []
+    for size in sizes:
+        usages = [{"ru_utime": size * time, "ru_stime": 0.01, "ru_maxrss": size * 1e8 * time} for time in (0.1, 0.16)]
+        runs = [_statistics.Run(0, usage, size / 7 * usage["ru_utime"], None, counted=True) for usage in usages]
+        each.append(_statistics.series(["x"], 3, runs, None))
+    found = _comparison.compare(each)
+    text = _comparison.as_text(found, ["x" * 200] * len(each), _reporting.Options(), colored=False)
+    assert max(map(len, text.splitlines())) <= 80
+    assert all(text.count(label) == 1 for label in ("wall (", "CPU (", "peak ("))
+    assert (text.count("ratio  ") + text.count("ratio\n")) == 3
+    assert text.count("x") == 200 * len(each)  # two command lines may differ at their ends only
+
+
+def nth(number: int, usual: str, unusual: str) -> str:
+    """Return a command line that does something else in one of its runs."""
+    return f"{sys.executable} {PROGRAMS / 'nth_run.py'} count {number} {usual} {unusual}"
+
+
+def test_failing_command_ends_the_series() -> None:
+    """It is named; only complete rounds count."""
+    command = nth(2, "exit=0", "exit=7")
+    done = run("--json", "-n", "9", "true", command, "true")
+    assert done.returncode == 7
+    assert done.stderr == f"rusage: {command}: the series has ended: run 2 (exit status 7)\n"
+    counted = [[made["counted"] for made in each["runs"]] for each in record()["commands"]]
+    assert counted == [[True], [True, False], [True, False]]  # the second round begins with the last command
+    Path("count").unlink()
+    assert run("-n", "9", "true", command).returncode == 7
+    assert any(line.endswith("  1: run 2 of command 2 (exit status 7)") for line in lines())
+    assert ["rounds", "1", "of", "9"] in [line.split() for line in lines()]
+    done = run("true", "/no/such/program x")
+    assert (done.returncode, done.stderr) == (127, "rusage: /no/such/program x: No such file or directory\n")
+    done = run("--warmup", "1", "true", "false")
+    assert (done.returncode, done.stderr) == (1, "rusage: false: the series has ended: warm-up run 1 (exit status 1)\n")
+
+
+def test_ignored_failures_count() -> None:
+    """As in a series."""
+    assert run("--json", "-n", "2", "--ignore-failure", "true", "false").returncode == 0
+    assert [[made["counted"] for made in each["runs"]] for each in record()["commands"]] == [[True, True]] * 2
+
+
+def test_limits_name_the_command() -> None:
+    """Each run of each command is compared."""
+    done = run("--limit-cputime", "0", "-n", "2", "--ignore-failure", "true", nth(9, "exit=0", "exit=0"))
+    assert done.returncode == 123
+    assert done.stderr.count("run 2: CPU time ") >= 1
+    assert f"rusage: {nth(9, 'exit=0', 'exit=0')}: run 1: CPU time " in done.stderr
+
+
+def test_ctrl_c_ends_the_comparison(on_terminal: Start) -> None:
+    """The report has the complete rounds."""
+    _, terminal = on_terminal(*RUSAGE, "-n", "9", "--compare", "true", nth(3, "exit=0", "sleep=60"))
+    assert b"run 2 of 18, 17 left, about " in read_until(terminal, b"ready")
+    os.write(terminal, b"\x03")
+    shown = read_until(terminal, f"return code {-signal.SIGINT}\r\n".encode())
+    assert b"stopped by  signal 2 (SIGINT)" in shown
+    assert b"wall" in shown
+
+
+def test_empty_command() -> None:
+    """A wrong usage."""
+    done = subprocess.run([*RUSAGE, "--compare", "true", " "], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, "rusage: --compare: an empty command: ' '")

@@ -1,0 +1,119 @@
+"""``rusage --markdown`` and ``--csv``."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rusage
+from rusage._cli._export import code, markdown
+from rusage._cli._statistics import Comparison, Run, series
+
+if sys.platform == "win32":
+    pytest.skip("the programs that run here need a Unix", allow_module_level=True)
+
+RUSAGE = [sys.executable, "-m", "rusage"]
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each test in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+
+def report(*words: str) -> str:
+    """Run the command and return its report."""
+    subprocess.run([*RUSAGE, "-o", "report", *words], check=False)
+    return Path("report").read_text()
+
+
+def cells(text: str) -> list[list[str]]:
+    """Return the cells of a Markdown table."""
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
+
+
+def test_markdown_of_a_series() -> None:
+    """One row, without ratios."""
+    head, rule, *rows = cells(report("-n", "3", "--markdown", "--", "sh", "-c", "exit 0"))
+    assert head[:2] == ["command", "runs"]
+    assert head[2].startswith("wall time (")
+    assert {*rule} == {"---"}
+    assert [row[:2] for row in rows] == [["`sh -c 'exit 0'`", "3"]]
+    assert "ratio" not in " ".join(head)
+    assert len(rule) == len(head) == len(rows[0])
+
+
+def test_markdown_of_a_comparison() -> None:
+    """A row for each command, as it was given; each figure is followed by its ratio."""
+    head, _, *rows = cells(report("-n", "2", "--markdown", "--compare", "true", "sleep '0.01'"))
+    assert head[3] == "wall time, ratio"
+    assert (rows[0][0], rows[0][3]) == ("`true`", "1")
+    assert rows[1][0] == "`sleep '0.01'`"
+    assert float(rows[1][3].partition("\xb1")[0]) > 0
+
+
+def test_markdown_marks_the_smallest_mean_and_counts_failures() -> None:
+    """As the text report does."""
+    figures = (2.0, [0, 0]), (1.0, [3, 0])
+    runs = [[Run(code, {}, elapsed, None, counted=True) for code in codes] for elapsed, codes in figures]
+    found = [series(["x"], 0, each, None) for each in runs]
+    head, _, *rows = cells(markdown(Comparison(found, [{}, {}], {"elapsed": 1}), ["a", "b"]))
+    assert head[:3] == ["command", "runs", "failures"]
+    assert [row[:3] for row in rows] == [["`a`", "2", "0"], ["`b`", "2", "1"]]
+    assert [row[3].startswith("**") for row in rows] == [False, True]
+
+
+@pytest.mark.parametrize("option", [[], ["--csv"], ["--markdown"]], ids=str)
+def test_control_characters(option: list[str]) -> None:
+    """A terminal would obey them."""
+    assert r"true \x1b[31m\x07" in report(*option, "-n", "2", "--compare", "true \x1b[31m\x07")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("a b", "`a b`"), ("a | b", r"`a \| b`"), ("a `b`", "`` a `b` ``"), ("a\nb", "`a b`")],
+)
+def test_code_in_a_cell(text: str, expected: str) -> None:
+    """Neither ends the cell nor the code."""
+    assert code(text) == expected
+
+
+def test_csv_has_every_run() -> None:
+    """The measured fields of this system, and empty cells for the others."""
+    rows = list(csv.DictReader(report("-n", "3", "--csv", "--compare", "true", "echo 'a, \"b\"'").splitlines()))
+    assert [(row["command"], row["run"]) for row in rows] == [
+        (command, number) for command in ("true", "echo 'a, \"b\"'") for number in "123"
+    ]
+    for row in rows:
+        assert (row["counted"], row["exit_status"], row["signal"]) == ("1", "0", "")
+        assert float(row["elapsed (seconds)"]) > 0
+        for name, field in rusage.fields.items():
+            value = row[f"{name} ({field.unit})"]
+            assert name not in rusage.run(["true"]).measured or name == "ru_maxrss" or float(value) >= 0
+            assert value == "" or float(value) >= 0
+
+
+@pytest.mark.parametrize("option", [[], ["--csv"], ["--markdown"]], ids=str)
+def test_arguments_that_are_not_utf8(option: list[str]) -> None:
+    """As in JSON; the file is UTF-8 then."""
+    words = [*RUSAGE, "-o", "report", *option, "-n", "2", "--compare"]
+    done = subprocess.run([*words, b"true \xff", b"/no/such/\xff"], stderr=subprocess.PIPE, check=False)
+    assert done.stderr == b"rusage: /no/such/\\xff: No such file or directory\n"
+    subprocess.run([*words, b"true \xff \xc3\xa9"], check=True)
+    assert "true \\xff \u00e9" in Path("report").read_text(encoding="utf-8")
+
+
+def test_csv_of_failing_runs() -> None:
+    """The status or the signal."""
+    rows = list(csv.DictReader(report("-n", "3", "--csv", "sh", "-c", "kill -9 $$").splitlines()))
+    assert [(row["counted"], row["exit_status"], row["signal"]) for row in rows] == [("0", "", "9")]
+
+
+def test_appended_csv_has_one_header() -> None:
+    """A file of several series can be loaded."""
+    report("--append", "-n", "2", "--csv", "true")
+    text = report("--append", "-n", "2", "--csv", "true")
+    assert len(list(csv.DictReader(text.splitlines()))) == 4
+    assert text.count("exit_status") == 1

@@ -1,0 +1,178 @@
+"""The error of ``ru_maxrss``: by Linux's kernel, by the number of CPUs, and where it is shown."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import pickle
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+from unittest.mock import Mock
+
+import peak_errors
+import pytest
+from conftest import no_files
+from expected import SYSTEMS
+
+import rusage
+from rusage import Field
+from rusage._backends import BACKEND, linux
+from rusage._backends._base import ALL, Backend
+from rusage._fields import FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+MIB = 2**20
+
+
+@pytest.mark.parametrize(
+    ("cpus", "page", "expected"),
+    [(1, 4096, 393216), (2, 4096, 786432), (16, 4096, 6 * MIB), (64, 4096, 96 * MIB), (64, 65536, 1536 * MIB)],
+)
+def test_error_of_linux_counters(cpus: int, page: int, expected: int) -> None:
+    """CPUs x max(32, 2 x CPUs) pages for each of three counters: 96 MiB at 64 CPUs."""
+    assert linux.counters_error(cpus, page) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("0\n", 1), ("0-63\n", 64), ("0-3,8\n", 5), ("0,2-3,6-9\n", 7), ("\n", None), ("x-y\n", None)],
+)
+def test_present_cpus(text: str, expected: int | None, tmp_path: Path) -> None:
+    """The kernel writes a list of ranges."""
+    path = tmp_path / "present"
+    path.write_text(text)
+    assert linux.present_cpus(str(path)) == expected
+    assert linux.present_cpus(str(tmp_path / "missing")) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity") or sys.platform != "linux", reason="Linux's, not on PyPy")
+def test_present_cpus_not_below_usable() -> None:
+    """No process can use a CPU that is not present."""
+    present = linux.present_cpus()
+    if present is None:
+        pytest.skip(reason="no /sys here")
+    assert present >= len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize(
+    ("release", "known"),
+    [
+        ("6.18.44-generic", True),
+        ("6.2.0", True),
+        ("10.0.1", True),
+        ("6.1.0-40-amd64", False),
+        ("5.15.167.4-microsoft-standard-WSL2", False),
+        ("4.4.0", False),
+        ("unheard of", False),
+    ],
+)
+def test_error_by_release(release: str, known: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 (a parameter)
+    """Before 6.2 it depends on the threads: it is unknown, and a running process has no peak."""
+    monkeypatch.setattr(os, "sysconf", {"SC_PAGESIZE": 4096}.__getitem__, raising=False)
+    cpus = linux.present_cpus()
+    backend = linux.backend(io_accounting=True, release=release)
+    field = backend.fields()["ru_maxrss"]
+    assert (backend.peak_error is not None) == known
+    assert field.error == (linux.counters_error(cpus, 4096) if known and cpus else None)
+    assert ("CPUs x max(32, 2 x CPUs) pages" in field.meaning) == known
+    assert ("each running thread may hold back the pages of 64 page faults" in field.meaning) != known
+    assert backend.process == linux.PROCESS - (set() if known else {"ru_maxrss"})
+    assert "ru_maxrss" in backend.measured["RUSAGE_SELF"]
+
+
+@pytest.mark.parametrize(("release", "shared"), [("5.10.0-35-amd64", True), ("6.1.0", False), ("7.2", False)])
+def test_note_about_shared_memory(release: str, shared: bool) -> None:  # noqa: FBT001 (a parameter)
+    """5.10 counts the first write to it as a major fault, 6.1 does not (measured)."""
+    fields = linux.backend(io_accounting=True, release=release).fields()
+    assert ("shared memory" in fields["ru_majflt"].meaning) == shared
+
+
+def test_error_needs_the_number_of_cpus() -> None:
+    """The kernel's list may be unreadable."""
+    with no_files():
+        assert linux.backend(io_accounting=True).fields()["ru_maxrss"].error is None
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity") or sys.platform != "linux", reason="Linux's, not on PyPy")
+@pytest.mark.parametrize("case", ["pages mapped on each CPU", "pages unmapped on each CPU"])
+def test_measured_error_is_within_the_bound(case: str) -> None:
+    """Each CPU keeps nearly as many pages of each counter to itself as it may, in one direction and in the other."""
+    error = rusage.fields["ru_maxrss"].error
+    if error is None or error > 200 * MIB:
+        pytest.skip(reason="the error of this kernel is unknown, or too large to make it")
+    if "ru_maxrss" not in rusage.run(["true"]).measured:
+        pytest.skip(reason="the peak of a child is not measured here")
+    running, ended = peak_errors.differences(case)
+    assert abs(running) <= error
+    assert abs(ended) <= error
+
+
+def test_error_of_other_systems_and_fields() -> None:
+    """Only Linux's peak has one."""
+    for row in SYSTEMS.values():
+        for name, field in row.backend.fields().items():
+            if (row.backend.name, name) != ("Linux", "ru_maxrss"):
+                assert field.error is None, (row.backend.name, name)
+    assert {field.error for field in FIELDS.values()} == {None}
+
+
+def test_error_is_computed_once() -> None:
+    """When it is first read."""
+    compute = Mock(return_value=77)
+    field = Backend("Made up", {"RUSAGE_SELF": ALL}, {}, peak_error=compute).fields()["ru_maxrss"]
+    compute.assert_not_called()
+    assert (field.error, field.error) == (77, 77)
+    compute.assert_called_once_with()
+
+
+def test_copies_keep_the_error() -> None:
+    """They are equal; a pickle has the error of the machine where it was made, and not the private function."""
+    field = Backend("Made up", {"RUSAGE_SELF": ALL}, {}, peak_error=lambda: 77).fields()["ru_maxrss"]
+    assert field == Field(*field) == FIELDS["ru_maxrss"] == tuple(field)
+    copies = [copy.copy(field), copy.deepcopy(field)]
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        pickled = pickle.dumps(field, protocol)
+        assert b"_backends" not in pickled
+        copies.append(pickle.loads(pickled))
+    for one in copies:
+        assert type(one) is Field
+        assert one == field
+        assert one.error == 77
+
+
+def test_import_does_not_read_the_cpus(python: Callable[..., str]) -> None:
+    """Neither does the plain report."""
+    program = (
+        "import sys\n"
+        "paths = []\n"
+        "sys.addaudithook(lambda event, values: event == 'open' and paths.append(str(values[0])))\n"
+        "import rusage\n"
+        "rusage.fields['ru_maxrss'].meaning\n"
+        "print([path for path in paths if path.startswith('/sys/')])\n"
+        "rusage.fields['ru_maxrss'].error\n"
+        "print([path for path in paths if path.startswith('/sys/')])\n"
+    )
+    before, after = python("-c", program).splitlines()
+    assert before == "[]"
+    assert (after != "[]") == (BACKEND.peak_error is not None)
+
+
+def test_errors_in_json() -> None:
+    """The same number as in Python."""
+    error = rusage.fields["ru_maxrss"].error
+    command = [sys.executable, "-m", "rusage", "--json"]
+    own = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert own["ru_maxrss"]["error"] == error
+    assert own["ru_utime"]["error"] is None
+    for options in [], ["-n", "2"]:
+        done = subprocess.run(
+            [*command, *options, "--", sys.executable, "-c", ""], capture_output=True, text=True, check=True
+        )
+        report = json.loads(done.stderr)
+        expected = {"ru_maxrss": error} if error is not None and "ru_maxrss" in report["units"] else {}
+        assert report["errors"] == expected

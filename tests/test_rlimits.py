@@ -1,0 +1,228 @@
+"""``rlimits``: resource limits of a child, and its peak under them."""
+
+import asyncio
+import builtins
+import contextlib
+import errno
+import functools
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any
+
+import pytest
+
+import rusage
+import rusage.asyncio
+
+if sys.platform == "win32":
+
+    def test_not_on_windows() -> None:
+        """ValueError, as ``subprocess`` for arguments that only POSIX has."""
+        with pytest.raises(ValueError, match="not supported on Windows"):
+            rusage.Popen([sys.executable, "-c", ""], rlimits={0: (0, 0)})
+
+    pytest.skip("limits need Unix", allow_module_level=True)
+
+import resource
+from resource import RLIMIT_CORE, RLIMIT_NOFILE, getrlimit
+
+RUNS = int(os.environ.get("RUSAGE_TEST_STARTS", "20"))
+
+# preexec_fn, which prevents the use of the launcher, stands for a direct start.
+WAYS: dict[str, Callable[..., Any]] = {
+    "run": rusage.run,
+    "directly": functools.partial(rusage.run, preexec_fn=os.getpid),
+    "asyncio": lambda *args, **keywords: asyncio.run(rusage.asyncio.run(*args, **keywords)),
+}
+every_way = pytest.mark.parametrize("run", WAYS.values(), ids=WAYS)
+
+
+class Limit(IntEnum):
+    """Resources and limits whose text is a name."""
+
+    FILES = RLIMIT_NOFILE
+    SOFT = 30
+    HARD = 40
+
+
+@every_way
+@pytest.mark.parametrize(
+    "rlimits", [{RLIMIT_NOFILE: (30, 40)}, {Limit.FILES: [Limit.SOFT, Limit.HARD]}], ids=["integers", "enumeration"]
+)
+def test_limits_of_the_child(run: Callable[..., Any], rlimits: Any) -> None:
+    """They are set in the child only; the oracle is ulimit of the shell."""
+    before = getrlimit(RLIMIT_NOFILE)
+    done = run(["sh", "-c", "ulimit -Sn; ulimit -Hn"], rlimits=rlimits, capture_output=True, text=True)
+    assert done.stdout.split() == ["30", "40"]
+    assert getrlimit(RLIMIT_NOFILE) == before
+
+
+@every_way
+def test_64_bit_limits(run: Callable[..., Any]) -> None:
+    """Limits that 32 bits do not hold arrive whole, also infinity."""
+    hard = getrlimit(RLIMIT_CORE)[1]
+    if hard != resource.RLIM_INFINITY:
+        pytest.skip(reason="the hard limit is lower")
+    code = "import resource; print(*resource.getrlimit(resource.RLIMIT_CORE))"
+    for soft in 2**32 + 5, 2**62 + 1, resource.RLIM_INFINITY:
+        done = run([sys.executable, "-c", code], rlimits={RLIMIT_CORE: (soft, hard)}, capture_output=True, text=True)
+        assert done.stdout.split() == [str(soft), str(hard)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a child's peak is always its own on Linux only")
+def test_peak_under_a_limit(program: Callable[..., str]) -> None:
+    """A child that runs out of memory, of a parent with three times the limit: its own peak is measured."""
+    assert program("limited_memory.py", str(RUNS)) == f"{RUNS} of {RUNS}\n"
+
+
+def outcome_of_setrlimit(rlimits: Any) -> tuple[type[BaseException], str] | None:
+    """Set limits in a forked process by ``resource.setrlimit``; return the exception."""
+    code = f"""
+import resource
+try:
+    for number, limits in dict({rlimits!r}).items():
+        resource.setrlimit(number, limits)
+except Exception as error:
+    print(type(error).__name__, error, sep=": ", end="")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    if not done.stdout:
+        return None
+    name, _, text = done.stdout.partition(": ")
+    kind: type[BaseException] = getattr(builtins, name)
+    return kind, text
+
+
+BAD = [
+    {"x": (1, 1)},
+    {None: (1, 1)},
+    {1.5: (1, 1)},
+    {2**40: (1, 1)},
+    {RLIMIT_CORE: 5},
+    {RLIMIT_CORE: None},
+    {RLIMIT_CORE: (1,)},
+    {RLIMIT_CORE: (1, 2, 3)},
+    {RLIMIT_CORE: ("1", 2)},
+    {RLIMIT_CORE: (1.0, 2)},
+    {RLIMIT_CORE: (1, 2**70)},
+    {RLIMIT_CORE: (-(2**70), 2)},
+    {RLIMIT_CORE: (2, 1)},
+    {RLIMIT_CORE: (-1, 1)},
+    {RLIMIT_CORE: (1, 2**64)},
+    {-1: (1, 1)},
+    {1000: (1, 1)},
+    5,
+    "limits",
+    [1, 2],
+]
+
+
+@every_way
+@pytest.mark.parametrize("rlimits", BAD, ids=repr)
+def test_bad_limits(run: Callable[..., Any], rlimits: Any) -> None:
+    """The exception of ``resource.setrlimit``; nothing is started."""
+    expected = outcome_of_setrlimit(rlimits)
+    if sys.implementation.name == "pypy":  # checks less, and has other words
+        expected = expected and ((TypeError, ValueError, OverflowError), "")  # type: ignore[assignment]
+    with pytest.raises(expected[0] if expected else Exception) as caught:
+        run(["/no/such/program"], rlimits=rlimits)
+    assert not isinstance(caught.value, FileNotFoundError)
+    if expected and expected[1] and expected[0] is not OverflowError:  # its text names a type of C
+        assert str(caught.value) == expected[1]
+
+
+def refused() -> dict[int, tuple[int, int]] | None:
+    """Return limits that the system refuses to this process; None if it may raise every hard limit."""
+    soft, hard = getrlimit(RLIMIT_NOFILE)
+    rlimits = {RLIMIT_CORE: (0, 0), RLIMIT_NOFILE: (soft, 2**50 if hard != resource.RLIM_INFINITY else hard)}
+    return rlimits if outcome_of_setrlimit(rlimits) else None
+
+
+@every_way
+def test_refused_limits(run: Callable[..., Any]) -> None:
+    """The exception of ``resource.setrlimit`` in a child of ours, and nothing is left."""
+    rlimits = refused()
+    if rlimits is None:
+        pytest.skip(reason="this system refuses no limit to this process")
+    expected = outcome_of_setrlimit(rlimits)
+    assert expected is not None
+    with pytest.raises(expected[0]) as caught:
+        run(["/no/such/program"], rlimits=rlimits)  # the limits are set before
+    assert str(caught.value) == expected[1]
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_starts_under_limits_leave_nothing(program: Callable[..., str]) -> None:
+    """Of many starts, a third of them refused, no descriptor and no child is left."""
+    assert program("limited_starts.py", str(RUNS * 3)) == "done\n"
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_limits_with_gevent(when: str, program: Callable[..., str]) -> None:
+    """The ``Popen`` of gevent has no ``rlimits``: they are set by a ``preexec_fn``."""
+    pytest.importorskip("gevent", reason="gevent is not installed")
+    assert program("gevent_limits.py", when) == "30 40\nValueError\n"
+
+
+@every_way
+@pytest.mark.parametrize("name", ["AS", "DATA", "STACK", "NOFILE", "FSIZE", "CORE", "NPROC"])
+def test_limit_of_zero(run: Callable[..., Any], name: str) -> None:
+    """The program ends as with a ``preexec_fn`` of ``subprocess`` that sets it."""
+    number = getattr(resource, f"RLIMIT_{name}", None)
+    if number is None:
+        pytest.skip(reason="this system does not have the limit")
+    limits = 0, 0
+    oracle = subprocess.run(
+        ["/bin/sh", "-c", "exit 5"],
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: resource.setrlimit(number, limits),
+        check=False,
+    )
+    done = run(["/bin/sh", "-c", "exit 5"], stderr=subprocess.DEVNULL, rlimits={number: limits})
+    assert done.returncode == oracle.returncode
+
+
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root may change its IDs")
+
+
+@root_only
+@pytest.mark.skipif(sys.platform != "linux", reason="the order of limits and IDs is the launcher's")
+def test_raised_limit_of_another_user() -> None:
+    """The limits are raised while the privilege for it is still held, RLIMIT_NPROC too."""
+    for number, option in (RLIMIT_NOFILE, "n"), (resource.RLIMIT_NPROC, "u"):
+        soft, hard = getrlimit(number)
+        if hard == resource.RLIM_INFINITY:
+            continue
+        rlimits = {number: (soft, hard + 1)}
+        if outcome_of_setrlimit(rlimits):
+            pytest.skip(reason="this process may not raise limits")
+        command = ["sh", "-c", f"ulimit -H{option} 2>/dev/null || cat /proc/self/limits"]
+        done = rusage.run(command, rlimits=rlimits, user=65534, capture_output=True, text=True)
+        assert str(hard + 1) in done.stdout.split()
+
+
+@root_only
+@pytest.mark.skipif(not hasattr(resource, "RLIMIT_NPROC"), reason="this system does not have the limit")
+@every_way
+def test_process_limit_of_another_user(run: Callable[..., Any]) -> None:
+    """The new user has more processes already; the limit is set after the change of the user."""
+    keywords = {"user": 54321, "rlimits": {resource.RLIMIT_NPROC: (1, 1)}, "stderr": subprocess.DEVNULL}
+    with contextlib.ExitStack() as stack:
+        for _ in range(2):
+            process = stack.enter_context(subprocess.Popen(["/bin/sleep", "60"], user=54321))
+            stack.callback(process.kill)
+        assert run(["/bin/sh", "-c", "exit 5"], **keywords).returncode == 5
+        assert run(["/bin/sh", "-c", "/bin/true; exit 0"], **keywords).returncode != 0  # it may not fork
+
+
+def test_error_that_has_no_exception_of_its_own() -> None:
+    """Any other errno is an ``OSError``, as in ``resource.setrlimit``."""
+    from rusage._children.limits import limit_error
+
+    error = limit_error(errno.EIO)
+    assert isinstance(error, OSError)
+    assert error.errno == errno.EIO

@@ -1,0 +1,136 @@
+"""Write what comes from the command's table of options: ``python tests/tools/command_options.py``.
+
+These are the manual page, the completions for bash and zsh, and the table in ``docs/command.md``. The programs that
+write completions read a parser of argparse, whose import is too slow for the command.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import man_page
+from platform_tables import with_table
+
+from rusage._cli._options import OPTIONS, Option, spelling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
+ALL = [option for group in OPTIONS.values() for option in group]
+
+BASH = """\
+# Completion of rusage(1) for bash. Written by tests/tools/command_options.py.
+
+_rusage()
+{{
+    local cur=${{COMP_WORDS[COMP_CWORD]}} at option= options=yes
+    COMPREPLY=()
+    for ((at = 1; at < COMP_CWORD; at++)); do
+        case ${{COMP_WORDS[at]}} in
+            {with_value})
+                option=${{COMP_WORDS[at]}}
+                [[ ${{COMP_WORDS[at + 1]}} == "=" ]] && ((at++))
+                ((at++))
+                ;;
+            --)
+                options=
+                ((at++))
+                break
+                ;;
+            -*) ;;
+            *) break ;;
+        esac
+    done
+    if ((at > COMP_CWORD)); then # the value of an option
+        case $option in
+            {with_file})
+                [[ $cur == "=" ]] && cur=
+                compopt -o filenames 2> /dev/null
+                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+                ;;
+        esac
+    elif ((at < COMP_CWORD)); then # an argument of the command
+        if declare -F _comp_command_offset > /dev/null; then
+            _comp_command_offset "$at"
+        elif declare -F _command_offset > /dev/null; then
+            _command_offset "$at"
+        else
+            compopt -o filenames 2> /dev/null
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        fi
+    elif [[ $options && $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "{options}" -- "$cur")
+    else
+        mapfile -t COMPREPLY < <(compgen -c -- "$cur")
+    fi
+}}
+
+complete -F _rusage rusage
+"""
+
+
+def bash() -> str:
+    """Return the completion for bash."""
+    words = [word for option in ALL for word in spelling(option)]
+    with_value = [word for option in ALL if option.value for word in spelling(option)]
+    with_file = [word for option in ALL if option.value == "FILE" for word in spelling(option)]
+    return BASH.format(options=" ".join(words), with_value=" | ".join(with_value), with_file=" | ".join(with_file))
+
+
+def zsh() -> str:
+    """Return the completion for zsh."""
+    lines = ["#compdef rusage", "# Completion of rusage(1) for zsh. Written by tests/tools/command_options.py.", ""]
+    lines += ["_arguments -s -S \\", *(f"  {zsh_option(option)} \\" for option in ALL)]
+    lines += ["  '(-)1:command: _command_names -e' \\", "  '*::argument: _normal'"]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def zsh_option(option: Option) -> str:
+    """Return an option for ``_arguments``."""
+    words = [f"-{option.letter}{'+' if option.value else ''}"] if option.letter else []
+    words.append(f"--{option.name}{'=' if option.value else ''}")
+    text = option.text.replace("]", r"\]").replace("'", r"'\''")
+    value = f":{option.value}:{'_files' if option.value == 'FILE' else ' '}" if option.value else ""
+    if len(words) == 1:
+        return f"'{words[0]}[{text}]{value}'"
+    return f"'({' '.join(spelling(option))})'{{{','.join(words)}}}'[{text}]{value}'"
+
+
+def table() -> str:
+    """Return the table for the page about the command."""
+    lines = ["| option | meaning |", "| --- | --- |"]
+    for title, group in OPTIONS.items():
+        # Sphinx would join the two hyphens of an option that is not in code.
+        heading = re.sub("--[a-z]+", r"`\g<0>`", title)
+        lines.append(f"| **{heading}** | |")
+        for option in group:
+            words = [f"{word} {option.value}".strip() for word in spelling(option)]
+            lines.append(f"| {', '.join(f'`{word}`' for word in words)} | {option.text} |")
+    return "\n".join(lines)
+
+
+def page() -> str:
+    """Return the page about the command."""
+    return with_table((DOCS / "command.md").read_text(encoding="utf-8"), "options", table())
+
+
+FILES: dict[Path, Callable[[], str]] = {
+    DOCS / "rusage.1": man_page.page,
+    DOCS / "completions" / "rusage": bash,
+    DOCS / "completions" / "_rusage": zsh,
+    DOCS / "command.md": page,
+}
+
+
+def main() -> None:
+    """Write all files."""
+    for path, text in FILES.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

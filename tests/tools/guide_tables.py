@@ -1,0 +1,133 @@
+"""The tables of systems in the README and in the guides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import runs
+from cross import NO_HEADERS, TARGETS
+from system_words import BY_MODULE, KNOWN, PEAKS, SYSTEMS, grouped, listed, table, unit
+
+from rusage._backends._base import INTEGRALS, NONE
+from rusage._fields import FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rusage._backends._base import Backend
+
+# --- The README -------------------------------------------------------------------------------------------------------
+
+# How a system was tested where no run of the suite is recorded, by the backend's module; the others were compiled only.
+UNRECORDED = {
+    "freebsd": "the suite of November 2026",
+    "windows": "the suite, under Wine",
+    **{module: "compiled, with other headers" for module, _, note in TARGETS if note == NO_HEADERS},
+}
+
+
+def of_threads(backend: Backend) -> str:
+    """Return what is measured for a thread."""
+    measured = backend.measured.get("RUSAGE_THREAD", NONE)
+    if backend.measured["RUSAGE_SELF"] - measured <= INTEGRALS and measured:
+        return "yes"
+    return grouped(measured)
+
+
+def of_children(backend: Backend) -> str:
+    """Return what is measured for a child."""
+    return PEAKS[backend.child_peak].overview if "ru_maxrss" in backend.waited else grouped(backend.waited)
+
+
+def summary() -> str:
+    """Return the table of the README."""
+    rows = []
+    for module, backend in BY_MODULE.items():
+        peak = unit(backend, "ru_maxrss")
+        if "sampled" in backend.notes.get("ru_maxrss", ""):
+            peak += ", sampled"
+        others = grouped(backend.process)
+        tested = runs.largest_run(backend.name) or UNRECORDED.get(module, "compiled")
+        own_peak = "-" if "peak" in backend.absent else "yes"
+        usage = [backend.resolution, of_threads(backend), of_children(backend), others]
+        rows.append([backend.name, peak, own_peak, *usage, tested])
+    head = ["", "`maxrss()`", "`peak()`", "times", "threads", "children", "other processes", "how it was tested"]
+    return "\n".join(table(head, rows))
+
+
+def last_runs() -> str:
+    """Return the table of runs of the development page."""
+    return "\n".join(table(runs.HEAD, runs.rows()))
+
+
+# --- The guides -------------------------------------------------------------------------------------------------------
+
+
+def merged(head: list[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table whose first column is the system; systems of which the same is said share a row."""
+    systems: dict[tuple[str, ...], list[str]] = {}
+    for system, *said in rows:
+        systems.setdefault(tuple(said), []).append(system)
+    return "\n".join(table(["system", *head], ([", ".join(names), *said] for said, names in systems.items())))
+
+
+def peak_note(backend: Backend) -> str:
+    """Return what the note says of the peak of a process itself."""
+    if "ru_maxrss" not in backend.measured["RUSAGE_SELF"]:
+        return "not measured"
+    return "; ".join(part for part in backend.notes["ru_maxrss"].split("; ") if not part.startswith("for "))
+
+
+def peaks() -> str:
+    """Return how each system updates the peak; where its error is known, the page has a section of its own."""
+    return merged(["`ru_maxrss`"], ((each.name, peak_note(each)) for each in SYSTEMS if each.peak_error is None))
+
+
+def reasons() -> str:
+    """Return why a field is not measured that the kernel has."""
+    rows = []
+    for backend in SYSTEMS:
+        fields: dict[str, list[str]] = {}
+        for name in FIELDS:
+            if name in backend.notes and name not in backend.measured["RUSAGE_SELF"]:
+                fields.setdefault(backend.notes[name], []).append(name)
+        rows += [(backend.name, listed(names), note) for note, names in fields.items()]
+    return merged(["field", "reason"], rows)
+
+
+def known_peak(backend: Backend) -> str:
+    """Return when the peak of a child is measured."""
+    if "ru_maxrss" in backend.waited:
+        return PEAKS[backend.child_peak].measured
+    return f"not measured; only {listed(backend.waited)} are"
+
+
+def children() -> str:
+    """Return when the peak of a child is measured on each system."""
+    return merged(["a child's `ru_maxrss`"], ((each.name, known_peak(each)) for each in KNOWN))
+
+
+def inherited_peak(backend: Backend) -> str:
+    """Return whose peak the kernel reports for a child, and why."""
+    if "ru_maxrss" in backend.waited:
+        return f"{PEAKS[backend.child_peak].whose}: {backend.child_peak_reason}"
+    return "not measured"
+
+
+def inherited() -> str:
+    """Return whose peak each kernel reports for a child."""
+    return merged(["the peak of a child"], ((each.name, inherited_peak(each)) for each in KNOWN))
+
+
+def clocks() -> str:
+    """Return how each kernel updates the times."""
+    return merged(["user and system time"], ((each.name, each.clock) for each in KNOWN))
+
+
+def processes() -> str:
+    """Return what is known of other processes."""
+    head = ["fields of another process", "clock of `getrusage()`, of `cputime()`", "whose processes"]
+    return merged(
+        head,
+        ((each.name, grouped(each.process), each.process_clock, each.process_owners) for each in KNOWN if each.process),
+    )

@@ -1,0 +1,194 @@
+"""Run the suite on Debian's Linux kernels, from 5.10 to sid's, in virtual machines of 2 CPUs and one of 64.
+
+``python tests/tools/kernels.py NEW_FOLDER [--quick] [--record] [pytest's arguments]``, as root; ``tox -e kernels`` does
+it. Needs Debian's debootstrap, e2fsprogs, git and qemu-system-x86 on x86_64. All kernels boot from one image: a Debian
+13 with Python, a clone of the commit that is checked out, and the package built from that. Changes that are not
+committed are not tested. ``peak_errors.py`` runs before the tests. ``--quick`` runs a few files without slow tests.
+
+Without a KVM that works, QEMU emulates the processor. Times mean nothing then; the tests marked ``not_emulated`` are
+left out, and some start fewer processes. The second disk is the shell script that is process 1.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from bare import VARIABLES, clone, configure, variables
+from debian import PATH, SOURCE, debootstrap, inside, run
+from runs import counts, record, take_option, watch
+
+RELEASE = "trixie"
+KERNELS = ["bullseye", "bookworm", RELEASE, "sid"]  # 5.10, 6.1, 6.12 and sid's
+PACKAGES = "python3-dev,python3-pip,gcc,libc6-dev,initramfs-tools,iproute2,hyperfine,mandoc,strace,time"
+GROUPS = ["tests", "command", "gevent", "monitoring", "plugin"]
+DRIVERS = ["virtio_pci", "virtio_blk", "ext4"]  # modules in Debian's kernels
+MACHINES = [("5.10.", 2), ("6.1.", 2), ("6.12.", 2), ("", 2), ("6.12.", 64)]  # "" is the newest
+QUICK = ["test_inherited.py", "test_launcher.py", "test_memory.py"]
+# Each of these takes 8 seconds or more in an emulator, or only compiles.
+NOT_QUICK = [
+    "test_launcher.py::test_both_forms_compile_and_work",
+    "test_launcher.py::test_build_fails_without_a_launcher",
+    "test_launcher.py::test_ignored_sigchld_without_a_launcher",
+    "test_launcher.py::test_launcher_with_random_words",
+    "test_launcher.py::test_starts_under_a_tracer",
+    "test_memory.py::test_many_blocks_in_threads",
+    "test_memory.py::test_peak_of_known_allocation[inherited]",
+    "test_memory.py::test_peak_while_threads_reset",
+    "test_memory.py::test_peaks_at_levels[inherited_levels]",
+]
+PEAK_ERRORS = "python3 tests/tools/peak_errors.py"
+TIMEOUT = 4 * 3600  # seconds, for one kernel
+# The initramfs has mounted the root, /dev, /proc and /sys.
+JOB = f"""
+export PATH={PATH} HOME=/root LANG=C.UTF-8 CI=true PYTHONSAFEPATH=1
+mount -t tmpfs tmpfs /tmp
+mkdir /dev/shm && mount -t tmpfs tmpfs /dev/shm
+ip link set lo up
+cd /{SOURCE}
+{{command}}
+echo exit status $?
+sleep 1 # the kernel's own message must not be in that line
+echo o >/proc/sysrq-trigger
+sleep 60
+"""
+EMULATED = ["env", "RUSAGE_TEST_CHILDREN=400", "RUSAGE_TEST_STARTS=20"]
+# One thread emulates 64 processors; what the kernel would measure at its start is too far off then.
+EMULATED_MANY = "tsc=reliable lpj=8000000 no_timer_check"
+
+
+def make_root(root: Path) -> None:
+    """Make a root folder with the kernels, Python and the package."""
+    debootstrap(root, RELEASE, PACKAGES)
+    configure(root)
+    sources = root / "etc/apt/sources.list"
+    line = sources.read_text(encoding="utf-8")
+    sources.write_text("".join(line.replace(RELEASE, release) for release in KERNELS), encoding="utf-8")
+    settings = root / "etc/initramfs-tools"
+    (settings / "conf.d/modules").write_text("MODULES=list\n", encoding="utf-8")
+    (settings / "modules").write_text("\n".join([*DRIVERS, ""]), encoding="utf-8")
+    clone(root / SOURCE)
+    environment = {**variables(VARIABLES), "DEBIAN_FRONTEND": "noninteractive"}
+    run(*inside(root, "apt-get", "update", **environment))
+    install = ["apt-get", "install", "--yes", "--no-install-recommends"]
+    for release in KERNELS:  # each replaces the package that depends on the newest kernel, and the older kernel stays
+        run(*inside(root, *install, f"linux-image-cloud-amd64/{release}", **environment))
+    groups = [f"--group={name}" for name in GROUPS]
+    pip = ["python3", "-m", "pip", "install", "--quiet", "--break-system-packages", "--root-user-action=ignore"]
+    run(*inside(root, *pip, *groups, ".", **environment))
+
+
+def kernel(root: Path, version: str) -> str:
+    """Return the name of a kernel in a root folder, by the start of its name; the newest without one."""
+    names = [path.name.removeprefix("vmlinuz-") for path in (root / "boot").glob(f"vmlinuz-{version}*")]
+    return max(names, key=lambda name: [*map(int, re.findall(r"\d+", name))])
+
+
+def machine(folder: Path, name: str, cpus: int, command: str, accelerator: str) -> list[str]:
+    """Return QEMU's command for a machine that boots a kernel, runs a shell command and powers off."""
+    job = folder / "job"
+    script = JOB.replace("{command}", command)
+    job.write_text(script.ljust(2**16, "\n"), encoding="utf-8")  # a disk has whole sectors
+    parameters = "console=ttyS0 quiet loglevel=1 panic=-1 root=/dev/vda rw"
+    if accelerator == "tcg" and cpus > 8:
+        accelerator, parameters = "tcg,thread=single", f"{parameters} {EMULATED_MANY}"
+    boot = folder / "root/boot"
+    return [
+        *("qemu-system-x86_64", "-accel", accelerator, "-smp", str(cpus), "-m", "4G" if cpus <= 8 else "8G"),
+        *("-display", "none", "-monitor", "none", "-serial", "stdio", "-nic", "none", "-no-reboot"),
+        *("-kernel", f"{boot}/vmlinuz-{name}", "-initrd", f"{boot}/initrd.img-{name}"),
+        *("-append", f"{parameters} init=/bin/sh -- /dev/vdb"),
+        *("-drive", f"file={folder}/root.img,format=raw,if=virtio,snapshot=on"),
+        *("-drive", f"file={job},format=raw,if=virtio,readonly=on"),
+    ]
+
+
+def find_accelerator(folder: Path) -> str:
+    """Return "kvm" if a kernel boots with it: where virtual machines are nested, /dev/kvm may exist and not work."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return "tcg"
+    command = machine(folder, kernel(folder / "root", MACHINES[0][0]), 2, "echo booted", "kvm")
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+    except subprocess.TimeoutExpired:
+        return "tcg"
+    return "kvm" if b"booted" in done.stdout else "tcg"
+
+
+def reasons(lines: list[str]) -> Counter[str]:
+    """Return what pytest has said of the tests that failed and were skipped, and of how many."""
+    said: Counter[str] = Counter()
+    for line in lines:
+        skipped = re.match(r"SKIPPED \[(\d+)\] [^ ]+: (.*)", line)
+        if skipped:
+            said[f"skipped: {skipped[2]}"] += int(skipped[1])
+        elif line.startswith(("FAILED ", "ERROR ")):
+            said[line] += 1
+    return said
+
+
+def report(results: dict[tuple[str, int], list[str]]) -> None:
+    """Print a table of counts, and the reasons with the machines that gave them."""
+    print(f"\n{'kernel':32}{'CPUs':>6}{'passed':>8}{'failed':>8}{'skipped':>9}")
+    by_reason: dict[tuple[str, int], list[str]] = {}
+    for (name, cpus), lines in results.items():
+        numbers = counts(lines)
+        cells = [str(numbers[key]) if numbers else "?" for key in ("passed", "failed", "skipped")]
+        print(f"{name:32}{cpus:6}{cells[0]:>8}{cells[1]:>8}{cells[2]:>9}")
+        for reason, number in reasons(lines).items():
+            by_reason.setdefault((reason, number), []).append(f"{name}, {cpus} CPUs")
+    for (reason, number), machines in sorted(by_reason.items()):
+        where = "all" if len(machines) == len(results) else "; ".join(machines)
+        print(f"{number} {reason} ({where})")
+
+
+def main() -> int:
+    """Make the image and run the suite on each kernel; return 1 if a run has failed."""
+    folder, arguments = Path(sys.argv[1]).resolve(), sys.argv[2:]
+    quick = "--quick" in arguments
+    if quick:
+        arguments.remove("--quick")
+    recorded = take_option(arguments)
+    if quick:
+        arguments += [f"tests/{name}" for name in QUICK]
+        arguments += [f"--deselect=tests/{name}" for name in NOT_QUICK]
+    if os.geteuid() != 0:
+        sys.exit("only root can make a root folder")
+    if not all(map(shutil.which, ("debootstrap", "git", "mke2fs", "qemu-system-x86_64"))):
+        sys.exit("apt-get install debootstrap e2fsprogs git qemu-system-x86")
+    start = time.monotonic()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    make_root(folder / "root")
+    run("mke2fs", "-q", "-t", "ext4", "-d", folder / "root", folder / "root.img", "4G")
+    accelerator = find_accelerator(folder)
+    print(f"image: {time.monotonic() - start:.0f} s; accelerator: {accelerator}", flush=True)
+
+    command = ["pytest", "-p", "no:cacheprovider", "--color=no", "-o", "faulthandler_timeout=900", *arguments]
+    if accelerator == "tcg":
+        command = [*EMULATED, *command, "-m", "not not_emulated"]
+    script = f"{PEAK_ERRORS}\n{shlex.join(command)}"
+    results, failed = {}, False
+    for version, cpus in MACHINES:
+        start = time.monotonic()
+        name = kernel(folder / "root", version)
+        lines = watch(machine(folder, name, cpus, script, accelerator), timeout=TIMEOUT).lines
+        print(f"{name}, {cpus} CPUs: {time.monotonic() - start:.0f} s", flush=True)
+        results[name, cpus] = lines
+        failed |= "exit status 0" not in lines
+        if recorded:
+            system = f"Linux {'.'.join(name.split('.')[:2])} x86_64, {cpus} CPUs, CPython 3.13"
+            where = "an emulator" if accelerator == "tcg" else "a virtual machine"
+            what = "a few files" if quick else "the suite"
+            record(system, f"{what}, on Debian's {name} in {where}", lines, recorded)
+    report(results)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

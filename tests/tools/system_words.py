@@ -1,0 +1,109 @@
+"""The systems, and what the tables say of a backend in words."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from rusage._backends import unknown
+from rusage._backends._base import (
+    BLOCKS,
+    PEAK_AT_LEAST_PARENTS,
+    PEAK_AT_LEAST_PARENTS_INEXACT,
+    PEAK_OWN,
+    PEAK_SAMPLED,
+    PEAK_UNKNOWN,
+    SWITCHES,
+    TIMES,
+)
+from rusage._fields import FIELDS
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from expected import BACKENDS, newest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rusage._backends._base import Backend
+
+# The newest release of each, whatever runs here.
+BY_MODULE = {module: newest(module) for module in BACKENDS}
+KNOWN = list(BY_MODULE.values())
+TIMES_ONLY = list(map(unknown.backend, unknown.TIMES_ONLY))
+ANOTHER = unknown.backend("another Unix")
+SYSTEMS: list[Backend] = [*KNOWN, ANOTHER]
+
+
+class Peak(NamedTuple):
+    """A rule of ``Backend.child_peak``, in words."""
+
+    whose: str
+    """Whose peak the kernel's figure is."""
+    measured: str
+    """When the child's own peak is known."""
+    overview: str
+    """The cell about children in the README."""
+
+
+PEAKS = {
+    PEAK_OWN: Peak("its own", "always measured; it is the child's own", "yes, own peak"),
+    PEAK_AT_LEAST_PARENTS: Peak(
+        "at least the parent's", "measured if it exceeds the largest peak of this process", "yes, own peak if known"
+    ),
+    PEAK_AT_LEAST_PARENTS_INEXACT: Peak(
+        "at least the parent's",
+        "measured if the child was started through the launcher; "
+        "otherwise only if it exceeds the largest peak of this process by more than the error of both",
+        "yes, own peak",
+    ),
+    PEAK_SAMPLED: Peak(
+        "may be the parent's",
+        "measured if it exceeds the value at the time when the child executed its program; "
+        "the integrals: if they had not been sampled until then",
+        "yes, own peak if known",
+    ),
+    PEAK_UNKNOWN: Peak(
+        "may be the parent's",
+        "not measured, nor are the integrals, since they may be the parent's",
+        "yes, no peak",
+    ),
+}
+
+GROUPS = {
+    "times": TIMES,
+    "peak": {"ru_maxrss"},
+    "faults": {"ru_minflt", "ru_majflt"},
+    "block I/O": BLOCKS,
+    "switches": SWITCHES,
+    "messages": {"ru_msgsnd", "ru_msgrcv"},
+    "signals": {"ru_nsignals"},
+}
+
+
+def row(cells: Iterable[str]) -> str:
+    """Return a line of a Markdown table."""
+    return f"| {' | '.join(cells)} |"
+
+
+def table(head: list[str], rows: Iterable[Iterable[str]]) -> list[str]:
+    """Return the lines of a Markdown table."""
+    return [row(head), row(["---"] * len(head)), *map(row, rows)]
+
+
+def listed(fields: Iterable[str]) -> str:
+    """Return names of fields, in their order."""
+    return ", ".join(f"`{name}`" for name in FIELDS if name in set(fields))
+
+
+def unit(backend: Backend, name: str) -> str:
+    """Return what a field of the process's own usage counts, or ``-``."""
+    if name not in backend.measured["RUSAGE_SELF"]:
+        return "-"
+    return backend.units.get(name, FIELDS[name].unit)
+
+
+def grouped(fields: frozenset[str]) -> str:
+    """Return groups of fields in words."""
+    return ", ".join(name for name, group in GROUPS.items() if group & fields) or "-"

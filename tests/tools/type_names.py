@@ -1,0 +1,68 @@
+"""``rusage/_optional.py``, written from the backends: the public names that some systems lack, for type checkers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from expected import SYSTEMS, backend_on
+
+from rusage._backends._platforms import PLATFORMS, backend_name
+
+# The module of each name that a system lacks.
+MODULES = {
+    "RUSAGE_BOTH": "_backends._base",
+    "RUSAGE_CHILDREN": "_backends._base",
+    "RUSAGE_THREAD": "_backends._base",
+    "from_native": "_convert",
+    "peak": "_memory",
+    "Process": "_process",
+    "wait3": "_wait4",
+    "wait4": "_wait4",
+}
+HEAD = '''"""For type checkers only, which cannot evaluate the backend: the public names that some systems lack.
+
+``python tests/tools/platform_tables.py`` writes this file from the backends. A condition names one platform at
+a time: type checkers evaluate no tuple of them.
+"""
+
+import sys
+
+__all__: list[str] = []
+'''
+
+
+def lacks(platform: str, name: str) -> bool:
+    """Return whether a ``sys.platform`` has no such name, with the newest kernel."""
+    return name in backend_on(backend_name(platform), platform, "99.0").absent
+
+
+def is_not(prefix: str) -> str:
+    """Return the condition that a platform is not this one; pyright evaluates only whole names."""
+    if any(row.platform == prefix for row in SYSTEMS.values()):
+        return f'sys.platform != "{prefix}"'
+    return f'not sys.platform.startswith("{prefix}")'
+
+
+def condition(name: str) -> str:
+    """Return when a name exists."""
+    lacking = [is_not(prefix) for prefix in PLATFORMS if lacks(prefix, name)]
+    line = " and ".join(lacking)
+    return line if len(f"if {line}:") <= 120 else "(\n    " + "\n    and ".join(lacking) + "\n)"
+
+
+def module() -> str:
+    """Return the text of the module."""
+    names: dict[str, list[str]] = {}
+    for name in MODULES:
+        names.setdefault(condition(name), []).append(name)
+    text = HEAD
+    for when, those in names.items():
+        text += f"\nif {when}:\n"
+        for path in dict.fromkeys(map(MODULES.__getitem__, those)):
+            imported = ", ".join(name for name in those if MODULES[name] == path)
+            text += f"    from .{path} import {imported}\n"
+        text += "\n    __all__ += [" + ", ".join(f'"{name}"' for name in those) + "]\n"
+    return text
