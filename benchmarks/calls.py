@@ -64,7 +64,7 @@ def psutil_same() -> tuple[object, ...]:
 
 def turns(statements: list[str]) -> list[list[float]]:
     """Time statements in turn; return one row for each turn, with the seconds per run of each statement."""
-    namespace = {"resource": resource, "rusage": rusage, "psutil_same": psutil_same}
+    namespace = {"resource": resource, "rusage": rusage, "psutil_same": psutil_same, "PROCESS": PROCESS}
     timers = [timeit.Timer(statement, globals=namespace) for statement in statements]
     numbers = []
     for timer in timers:
@@ -113,7 +113,7 @@ def calls(program: Path | None) -> None:
         line(
             f"`getrusage({name})`",
             ratio(rows, 0, 1) if theirs != "0" else "not provided",
-            f"1/{1 / ratio(rows, 0, 2):.0f}" if name == "RUSAGE_SELF" else "",
+            f"{ratio(rows, 0, 2):.3f}" if name == "RUSAGE_SELF" else "",
             statistics.median(row[0] for row in rows) / in_c,
         )
     peak = "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024"
@@ -122,6 +122,10 @@ def calls(program: Path | None) -> None:
     for ours, theirs in (("rusage.maxrss()", peak), ("rusage.cputime()", both)):
         rows = turns([ours, theirs])
         line(f"`{ours[7:]}`", ratio(rows, 0, 1), "", statistics.median(row[0] for row in rows) / in_c)
+    for name in ("rss", "peak"):
+        if name in rusage.__all__:
+            rows = turns([f"rusage.{name}()", "PROCESS.memory_info()"])
+            line(f"`{name}()`", "", f"{ratio(rows, 0, 1):.2f}, to `memory_info()`", "")
 
 
 def switches() -> None:

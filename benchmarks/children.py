@@ -51,7 +51,7 @@ def elapsed_with_timeout() -> None:
         statistics.median(rusage.run(["sleep", "0.2"], timeout=timeout).elapsed for _ in range(5))
         for timeout in (60, None)
     ]
-    line('`elapsed` of `rusage.run(["sleep", "0.2"], timeout=60)` to that without a timeout', with_timeout / without)
+    line('`elapsed` of `rusage.run(["sleep", "0.2"])`: with a timeout, to without', with_timeout / without)
 
 
 def blocks() -> None:

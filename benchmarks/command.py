@@ -1,4 +1,4 @@
-"""Compare the times and peaks of ``rusage -n`` with those of hyperfine and GNU time, run in turn: ``tox -e bench``."""
+"""Compare the times and peaks of ``rusage -n`` with hyperfine's and GNU time's, run in turn: ``tox -e bench``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import tempfile
 SCRIPT = os.path.join(os.path.dirname(sys.executable), "rusage")
 RUSAGE = [SCRIPT] if os.path.exists(SCRIPT) else [sys.executable, "-m", "rusage"]
 LOOP = "i=0; while [ $i -lt {} ]; do i=$((i + 1)); done"
-# What is run, how often in a turn, and how many turns.
+# The programs, the number of runs in a turn, and the number of turns.
 PROGRAMS = {
     "1 ms": (["true"], 20, 15),
     "50 ms, sleeps": (["sleep", "0.05"], 4, 10),
@@ -52,7 +52,7 @@ def by_gnu_time(command: list[str]) -> int:
 
 
 def has_gnu_time() -> bool:
-    """Return whether the program ``time`` is that of GNU."""
+    """Return whether the program ``time`` is GNU time."""
     path = shutil.which("time")
     return path is not None and b"GNU" in subprocess.run([path, "--version"], capture_output=True, check=False).stdout
 

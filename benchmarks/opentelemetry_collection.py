@@ -26,7 +26,7 @@ CALLS = 100
 MODULES = "rusage.opentelemetry", "opentelemetry.instrumentation.system_metrics"
 IMPORT = "import sys, time; s = time.perf_counter(); __import__(sys.argv[1]); print(time.perf_counter() - s)"
 
-# Metrics that both have, and then all of contrib's that are those of one process.
+# Metrics that both have, and then all of contrib's that describe one process.
 BOTH: dict[str, list[str] | None] = {
     "process.cpu.time": ["user", "system"],
     "process.context_switches": ["voluntary", "involuntary"],
@@ -78,7 +78,7 @@ def row(what: str, rows: list[tuple[float, ...]], column: int) -> None:
 def main() -> None:
     """Print the table."""
     print(f"{platform.python_implementation()} {platform.python_version()}, {platform.system()} {platform.machine()}\n")
-    print("| OpenTelemetry | to `SystemMetricsInstrumentor` | milliseconds | of that |\n| --- | --- | --- | --- |")
+    print("| OpenTelemetry | to `SystemMetricsInstrumentor` | ms | its ms |\n| --- | --- | --- | --- |")
     row("import", [tuple(map(import_seconds, MODULES)) for _ in range(11)], 1)
     cases = [collected(rusage.opentelemetry.instrument), collected(contrib(BOTH)), collected(contrib(PROCESS))]
     functions, values = zip(*cases, strict=True)

@@ -76,7 +76,7 @@ def rows(what: str, process: rusage.Process, other: psutil.Process) -> None:
         ratio(process.getrusage, lambda: (read_stat(), read_status()), 200),
     )
     line(f"`cputime()` to `/proc/PID/stat` in Python, {what}", ratio(process.cputime, read_stat, 500))
-    line(f"`maxrss()` to `/proc/PID/status` in Python, {what}", ratio(process.maxrss, read_status, 500))
+    line(f"`peak()` to `/proc/PID/status` in Python, {what}", ratio(process.peak, read_status, 500))
 
 
 def main() -> None:

@@ -52,7 +52,7 @@ def rows(what: str, ours: Collector, theirs: Collector) -> None:
 def main() -> None:
     """Print the table."""
     print(f"{platform.python_implementation()} {platform.python_version()}, {platform.system()} {platform.machine()}\n")
-    print("| Prometheus | to `ProcessCollector` | microseconds of that |\n| --- | --- | --- |")
+    print("| Prometheus | to `ProcessCollector` | its microseconds |\n| --- | --- | --- |")
     theirs = ProcessCollector(registry=None)
     rows("", UsageCollector(), theirs)
     rows(", with the children", UsageCollector(children=True), theirs)
