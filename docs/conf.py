@@ -1,20 +1,31 @@
 """Configuration of Sphinx: ``tox -e docs`` builds the site."""
 
-import importlib.metadata
 from pathlib import Path
 from zlib import compress
+
+import rusage
 
 HERE = Path(__file__).parent
 BUILT = HERE / "_build"
 
 project = "rusage"
-author = "the rusage contributors"
+author = "The rusage developers"
 project_copyright = author
-release = importlib.metadata.version("rusage")
+release = rusage.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.intersphinx"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
+    "sphinx_copybutton",
+]
 exclude_patterns = ["_build"]
 nitpicky = True
+# Types of other packages, whose documentation is not linked.
+nitpick_ignore = [
+    ("py:class", "opentelemetry.metrics.MeterProvider"),
+    ("py:class", "prometheus_client.metrics_core.Metric"),
+]
 
 html_theme = "furo"
 pygments_dark_style = "github-dark"
@@ -22,6 +33,7 @@ html_title = f"rusage {release}"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 html_copy_source = False
+html_use_index = False
 html_theme_options = {
     "source_repository": "https://github.com/rusage/rusage/",
     "source_branch": "main",
@@ -31,14 +43,22 @@ html_theme_options = {
 myst_heading_anchors = 3
 myst_enable_extensions = ["deflist"]
 
+# Buttons copy commands without their prompt and output; output has no button.
+copybutton_prompt_text = "$ "
+copybutton_selector = "div:not(.highlight-output, .highlight-text) > div.highlight pre"
+
 autodoc_member_order = "bysource"
-autodoc_typehints = "none"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+python_use_unqualified_type_names = True
+maximum_signature_line_length = 88
 
 # Links to Python's documentation. python.txt has the lines of its inventory that are used: a build needs no network.
 _inventory = BUILT / "python.inv"
 _inventory.parent.mkdir(exist_ok=True)
 _inventory.write_bytes(
     b"# Sphinx inventory version 2\n# Project: Python\n# Version: 3\n"
-    b"# The remainder of this file is compressed using zlib.\n" + compress((HERE / "python.txt").read_bytes())
+    b"# The remainder of this file is compressed using zlib.\n"
+    + compress((HERE / "python.txt").read_bytes())
 )
 intersphinx_mapping = {"python": ("https://docs.python.org/3", str(_inventory))}
