@@ -339,6 +339,38 @@ def test_programs_of_other_threads(way: str, tmp_path: Path) -> None:
     assert dots.stat().st_size > 1
 
 
+def directory_of_an_ended_process() -> int:
+    """Return a descriptor of /proc/PID whose files cannot be read any more."""
+    with reporter() as ended:
+        return os.open(f"/proc/{ended.pid}", os.O_PATH)
+
+
+@linux
+@pytest.mark.parametrize("method", ["getrusage", "peak", "rss"])
+def test_directory_that_cannot_be_read_for_a_moment(method: str) -> None:
+    """While a thread replaces the first one, a file may fail with ESRCH; that is here another process's directory."""
+    with reporter() as running, rusage.Process(running.pid) as process:
+        handle = handle_of(process)
+        if handle.pidfd < 0:
+            pytest.skip("without pidfd_open(2) the second ESRCH is believed")
+        if method == "peak" and "ru_maxrss" not in process.measured:
+            pytest.skip("before Linux 6.2 the peak of another process is not measured")
+        directory, ended = handle.directory, directory_of_an_ended_process()
+        good = os.dup(directory)
+        try:
+            os.dup2(ended, directory)
+            mended = threading.Timer(0.005, os.dup2, (good, directory))
+            mended.start()
+            assert getattr(process, method)()
+            mended.join()
+            os.dup2(ended, directory)
+            running.end(process)
+            assert_ended(process)
+        finally:
+            os.close(good)
+            os.close(ended)
+
+
 @linux
 def test_end_that_is_seen_for_a_moment() -> None:
     """A pidfd may show an end while a thread replaces the first one; that moment is here a pipe with data."""

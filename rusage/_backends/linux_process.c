@@ -32,14 +32,61 @@ static int rusage_pidfd_open(int pid)
 
 #define RUSAGE_KERNEL_THREAD 0x00200000u /* PF_KTHREAD */
 
-/* Wait a millisecond and return 1, or return 0 if a second has passed since the first call, before which *end is 0.
-   While a thread other than the first one executes a program, the process has no memory for a moment. */
-static int rusage_try_again(int64_t *end)
+/* Read /proc/PID/stat; return 0, an errno, or RUSAGE_NO_PROCESS for a process that has ended. */
+static int rusage_read_stat(const rusage_process *process, rusage_stat *stat)
+{
+    char text[2048];                /* 52 fields of at most 20 digits, and the name */
+    int error = rusage_read_text(process->directory, "stat", text, sizeof text);
+
+    if (error == 0)
+        error = rusage_parse_stat(text, stat);
+    if (error != 0)
+        return error;
+    /* No threads, and no figures: a first thread that has just been reaped, or replaced by one that executes a program
+       (do_task_stat() in fs/proc/array.c). Or a zombie: if the first thread ends before the others, it is a zombie, but
+       the process continues. */
+    if (stat->threads == 0 || (strchr("ZXx", stat->state) != NULL && stat->threads == 1))
+        return RUSAGE_NO_PROCESS;
+    return 0;
+}
+
+/* Return 0 while the process lives, RUSAGE_NO_PROCESS when all its threads have ended, or an errno. */
+static int rusage_check_alive(const rusage_process *process)
+{
+    struct pollfd ended = {process->pidfd, POLLIN, 0};
+    rusage_stat stat;
+    int events;
+
+    if (process->pidfd < 0)
+        return rusage_read_stat(process, &stat);
+    do
+        events = poll(&ended, 1, 0);
+    while (events < 0 && errno == EINTR);
+    if (events < 0)
+        return errno;
+    if (ended.revents & POLLNVAL)
+        return EBADF;
+    return events == 0 ? 0 : RUSAGE_NO_PROCESS;
+}
+
+/* Wait a millisecond and return 1 if a reading that has failed is to be repeated; *end is 0 at the first call.
+   While a thread other than the first one executes a program and replaces it, there is a moment in which the process has
+   no memory (ENODATA), in which a file in /proc cannot be read (ESRCH), and in which pidfd_poll() finds the first thread
+   ended and alone; the last two were seen once in 10 million calls on Linux 6.18. Therefore an end is believed if the
+   pidfd and stat show it after such a wait, and in any case after a second: if the directory belongs to another process,
+   stat never shows the end. */
+static int rusage_try_again(const rusage_process *process, int error, int64_t *end)
 {
     const struct timespec pause = {0, 1000000};
     struct timespec time = {0, 0};
+    rusage_stat stat;
     int64_t now;                    /* ms */
 
+    if (error != RUSAGE_NO_PROCESS && error != ENODATA)
+        return 0;
+    if (*end != 0 && error == RUSAGE_NO_PROCESS && rusage_check_alive(process) != 0
+        && rusage_read_stat(process, &stat) != 0)
+        return 0;
     clock_gettime(CLOCK_MONOTONIC, &time);
     now = (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
     if (*end == 0)
@@ -54,73 +101,18 @@ static int rusage_try_again(int64_t *end)
     return 1;
 }
 
-/* Read /proc/PID/stat; return 0, an errno, or RUSAGE_NO_PROCESS for a process that has ended. */
-static int rusage_read_stat(const rusage_process *process, rusage_stat *stat)
-{
-    char text[2048];                /* 52 fields of at most 20 digits, and the name */
-    int64_t end = 0;
-    int error;
-
-    do {
-        error = rusage_read_text(process->directory, "stat", text, sizeof text);
-        if (error == 0)
-            error = rusage_parse_stat(text, stat);
-        if (error != 0)
-            return error;
-        /* No threads, and no figures: a first thread that has just been reaped, or replaced by one that executes a
-           program (do_task_stat() in fs/proc/array.c). */
-    } while (stat->threads == 0 && rusage_try_again(&end));
-    /* A zombie. If the first thread ends before the others, it is a zombie, but the process continues. */
-    if (stat->threads == 0 || (strchr("ZXx", stat->state) != NULL && stat->threads == 1))
-        return RUSAGE_NO_PROCESS;
-    return 0;
-}
-
-/* Return 0 while the process lives, RUSAGE_NO_PROCESS when all its threads have ended, or an errno. */
-static int rusage_check_alive(const rusage_process *process)
-{
-    struct pollfd ended = {process->pidfd, POLLIN, 0};
-    int64_t end = 0;
-    rusage_stat stat;
-    int events;
-
-    if (process->pidfd < 0)
-        return rusage_read_stat(process, &stat);
-    /* While another thread replaces the first one and executes a program, pidfd_poll() may find the first one ended and
-       alone (seen once in 10 million calls on Linux 6.18). /proc/PID/stat then shows a process that lives, and the next
-       poll finds no end. If the directory belongs to another process, stat shows one too, but every poll finds the end. */
-    do {
-        do
-            events = poll(&ended, 1, 0);
-        while (events < 0 && errno == EINTR);
-        if (events < 0)
-            return errno;
-        if (ended.revents & POLLNVAL)
-            return EBADF;
-        if (events == 0)
-            return 0;
-    } while (rusage_read_stat(process, &stat) == 0 && rusage_try_again(&end));
-    return RUSAGE_NO_PROCESS;
-}
-
-/* Get the peak of the program that the process executes, in KiB; return 0, an errno, or RUSAGE_NO_PROCESS for a process
-   that has ended, or that has released its memory in order to end. */
+/* Get the peak of the program that the process executes, in KiB; return 0, an errno, RUSAGE_NO_PROCESS, or ENODATA for a
+   process that has no memory now. */
 static int rusage_read_peak(const rusage_process *process, int64_t *peak)
 {
-    int64_t end = 0;
-    int error;
+    int error = rusage_read_status(process->directory, "status", rusage_sizes, 1, peak), ended;
 
-    do {
-        error = rusage_read_status(process->directory, "status", rusage_sizes, 1, peak);
-        if (error == ENODATA)
-            error = rusage_read_threads_sizes(process->directory, 1, peak);
-        if (error != ENODATA)
-            return error;
-        error = rusage_check_alive(process);
-        if (error != 0)
-            return error;
-    } while (rusage_try_again(&end));
-    return RUSAGE_NO_PROCESS;
+    if (error == ENODATA)
+        error = rusage_read_threads_sizes(process->directory, 1, peak);
+    if (error != RUSAGE_NO_PROCESS && error != ENODATA)
+        return error;
+    ended = rusage_check_alive(process);
+    return ended != 0 ? ended : ENODATA;
 }
 
 static int rusage_has_peak(const rusage_process *process, const rusage_call *call)
@@ -128,20 +120,27 @@ static int rusage_has_peak(const rusage_process *process, const rusage_call *cal
     return (process->measured & call->measured) >> RUSAGE_INDEX_maxrss & 1;
 }
 
+/* A process that has had no memory for a second has released it in order to end. */
+static int rusage_reported(int error)
+{
+    return error == ENODATA ? RUSAGE_NO_PROCESS : error;
+}
+
 static int rusage_process_get(const rusage_process *process, rusage_call *call)
 {
     rusage_record *record = &call->record;
     rusage_stat stat;
-    int64_t ticks = sysconf(_SC_CLK_TCK), peak = 0;
-    int error = 0;
+    int64_t ticks = sysconf(_SC_CLK_TCK), peak = 0, end = 0;
+    int error;
 
-    if (rusage_has_peak(process, call))
-        error = rusage_read_peak(process, &peak);
-    /* After the peak: if the process has not ended now, the peak was its own. */
-    if (error == 0)
-        error = rusage_read_stat(process, &stat);
+    do {
+        error = rusage_has_peak(process, call) ? rusage_read_peak(process, &peak) : 0;
+        /* After the peak: if the process has not ended now, the peak was its own. */
+        if (error == 0)
+            error = rusage_read_stat(process, &stat);
+    } while (rusage_try_again(process, error, &end));
     if (error != 0)
-        return error;
+        return rusage_reported(error);
     memset(record, 0, sizeof *record);
     record->utime = MEASURED(utime, rusage_quotient((int64_t)stat.utime, ticks));
     record->stime = MEASURED(stime, rusage_quotient((int64_t)stat.stime, ticks));
@@ -153,12 +152,15 @@ static int rusage_process_get(const rusage_process *process, rusage_call *call)
 
 static int64_t rusage_process_maxrss(const rusage_process *process, const rusage_call *call)
 {
-    int64_t peak = 0;
-    int error = rusage_read_peak(process, &peak);
+    int64_t peak = 0, end = 0;
+    int error;
 
-    if (error == 0)
-        error = rusage_check_alive(process);
-    return error != 0 ? -error : peak * call->maxrss_bytes;
+    do {
+        error = rusage_read_peak(process, &peak);
+        if (error == 0)
+            error = rusage_check_alive(process);
+    } while (rusage_try_again(process, error, &end));
+    return error != 0 ? -rusage_reported(error) : peak * call->maxrss_bytes;
 }
 
 /* A thread of the kernel has no memory. Any other process without memory is about to end or to execute a program, unless
@@ -166,24 +168,21 @@ static int64_t rusage_process_maxrss(const rusage_process *process, const rusage
 static int64_t rusage_process_rss(const rusage_process *process, const rusage_call *call)
 {
     int is_kernel_thread = !(process->measured >> RUSAGE_INDEX_maxrss & 1);
-    int64_t pages = 0, sizes[2] = {0, 0}, end = 0;
-    int error;
+    int64_t pages, sizes[2], end = 0;
+    int error, ended;
 
     (void)call;
     do {
+        pages = sizes[1] = 0;
         error = rusage_read_statm(process->directory, "statm", &pages);
         if (error == 0 && pages == 0 && !is_kernel_thread)
             error = rusage_read_threads_sizes(process->directory, 2, sizes);
-        if (error != 0 && error != ENODATA)
-            return -error;
-        if (error == ENODATA && rusage_check_alive(process) != 0)
-            return -RUSAGE_NO_PROCESS;
-    } while (error == ENODATA && rusage_try_again(&end));
-    if (error == 0)
-        error = rusage_check_alive(process);
-    else
-        error = RUSAGE_NO_PROCESS;
-    return error != 0 ? -error : pages * sysconf(_SC_PAGESIZE) + sizes[1] * 1024;
+        if (error == 0 || error == ENODATA) {
+            ended = rusage_check_alive(process);
+            error = ended != 0 ? ended : error;
+        }
+    } while (rusage_try_again(process, error, &end));
+    return error != 0 ? -rusage_reported(error) : pages * sysconf(_SC_PAGESIZE) + sizes[1] * 1024;
 }
 
 /* Return what identifies the PID namespace of this process; 0 if that is unknown. */
@@ -200,26 +199,41 @@ static int rusage_has_its_number(const rusage_process *process)
     return !process->forked || (process->namespace != 0 && process->namespace == rusage_pid_namespace());
 }
 
-/* The clock belongs to the process that has the number now: the time is this one's only if it still has it. */
-static double rusage_process_cputime(const rusage_process *process, const rusage_call *call)
+/* Get the CPU time, in seconds; return 0, an errno, or RUSAGE_NO_PROCESS. */
+static int rusage_read_cputime(const rusage_process *process, double *cputime)
 {
     struct timespec time;
     clockid_t clock;
     rusage_stat stat;
     int error, ended;
 
-    (void)call;
     if (!rusage_has_its_number(process)) {
         error = rusage_read_stat(process, &stat);
-        return error != 0 ? -error : rusage_quotient((int64_t)(stat.utime + stat.stime), sysconf(_SC_CLK_TCK));
+        if (error == 0)
+            *cputime = rusage_quotient((int64_t)(stat.utime + stat.stime), sysconf(_SC_CLK_TCK));
+        return error;
     }
     error = clock_getcpuclockid(process->pid, &clock);
     if (error == 0 && clock_gettime(clock, &time) != 0)
         error = errno;
+    /* The clock belongs to the process that has the number now: the time is this one's only if it still has it. */
     ended = rusage_check_alive(process);
-    if (ended != 0 || error != 0)
-        return ended != 0 ? -ended : -error;
-    return rusage_quotient((int64_t)time.tv_sec * 1000000000 + time.tv_nsec, 1000000000);
+    if (ended == 0 && error == 0)
+        *cputime = rusage_quotient((int64_t)time.tv_sec * 1000000000 + time.tv_nsec, 1000000000);
+    return ended != 0 ? ended : error;
+}
+
+static double rusage_process_cputime(const rusage_process *process, const rusage_call *call)
+{
+    double cputime = 0;
+    int64_t end = 0;
+    int error;
+
+    (void)call;
+    do
+        error = rusage_read_cputime(process, &cputime);
+    while (rusage_try_again(process, error, &end));
+    return error != 0 ? -error : cputime;
 }
 
 /* With hidepid, opening the directory of another user's process fails with ENOENT, while kill(2) fails with EPERM. */
@@ -244,11 +258,12 @@ static void rusage_process_close(rusage_process *process)
         close(process->directory);
         if (process->pidfd >= 0)
             close(process->pidfd);
+        process->directory = process->pidfd = -1;
     }
 }
 
-/* cppcheck-suppress constParameterPointer; other systems write to it */
-static int rusage_process_open(rusage_process *process, int pid, rusage_call *call)
+/* Return 0, or, with both descriptors closed, an errno, RUSAGE_NO_PROCESS or ENODATA. */
+static int rusage_open_once(rusage_process *process, int pid, const rusage_call *call)
 {
     int64_t number = 0;
     int error = rusage_check_proc();
@@ -257,6 +272,7 @@ static int rusage_process_open(rusage_process *process, int pid, rusage_call *ca
     if (error != 0)
         return error;
     process->pid = pid;
+    process->directory = process->pidfd = -1;
     process->measured = UINT32_MAX;
     process->namespace = rusage_pid_namespace();
     process->pidfd = rusage_pidfd_open(pid);
@@ -271,6 +287,7 @@ static int rusage_process_open(rusage_process *process, int pid, rusage_call *ca
         error = -process->directory;
         if (process->pidfd >= 0)
             close(process->pidfd);
+        process->pidfd = -1;
         return error;
     }
     process->is_open = 1;
@@ -291,4 +308,16 @@ static int rusage_process_open(rusage_process *process, int pid, rusage_call *ca
     if (error != 0)
         rusage_process_close(process);
     return error;
+}
+
+/* cppcheck-suppress constParameterPointer; other systems write to it */
+static int rusage_process_open(rusage_process *process, int pid, rusage_call *call)
+{
+    int64_t end = 0;
+    int error;
+
+    do
+        error = rusage_open_once(process, pid, call);
+    while (rusage_try_again(process, error, &end));
+    return rusage_reported(error);
 }
