@@ -29,12 +29,12 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def keyboard_signals() -> None:
-    """Give the keyboard's signals their defaults: a shell's background job ignores them, and children inherit that."""
+def terminal_signals() -> None:
+    """Give the terminal's signals their defaults: a background job or nohup ignores them, and children inherit that."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if hasattr(signal, "SIGQUIT"):
-        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    for name in {"SIGHUP", "SIGQUIT"} & set(dir(signal)):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)
