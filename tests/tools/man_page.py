@@ -225,6 +225,8 @@ def page() -> str:
         *items(ENVIRONMENT, "xxxxxxxx"),
         ".Sh EXIT STATUS",
         *items(STATUSES, "xxxxxxxx"),
+        ".Pp",
+        "A report that cannot be written does not change the status.",
         ".Sh EXAMPLES",
     ]
     for example, purpose in _options.EXAMPLES:
