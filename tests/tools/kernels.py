@@ -43,6 +43,7 @@ NOT_QUICK = [
     "test_memory.py::test_peaks_at_levels[inherited_levels]",
 ]
 PEAK_ERRORS = "python3 tests/tools/peak_errors.py"
+PARAMETERS = "quiet loglevel=1 panic=-1"
 TIMEOUT = 4 * 3600  # seconds, for one kernel
 # The initramfs has mounted the root, /dev, /proc and /sys.
 JOB = f"""
@@ -57,7 +58,8 @@ sleep 1 # the kernel's own message must not be in that line
 echo o >/proc/sysrq-trigger
 sleep 60
 """
-EMULATED = ["env", "RUSAGE_TEST_CHILDREN=400", "RUSAGE_TEST_STARTS=20"]
+PYTEST = ["pytest", "-p", "no:cacheprovider", "--color=no", "-o", "faulthandler_timeout=900"]
+EMULATED = ["env", "RUSAGE_TEST_CHILDREN=400", "RUSAGE_TEST_STARTS=20", *PYTEST, "-m", "not not_emulated"]
 # One thread emulates 64 processors; what the kernel would measure at its start is too far off then.
 EMULATED_MANY = "tsc=reliable lpj=8000000 no_timer_check"
 
@@ -89,22 +91,29 @@ def kernel(root: Path, version: str) -> str:
     return max(names, key=lambda name: [*map(int, re.findall(r"\d+", name))])
 
 
-def machine(folder: Path, name: str, cpus: int, command: str, accelerator: str) -> list[str]:
-    """Return QEMU's command for a machine that boots a kernel, runs a shell command and powers off."""
+def devices(folder: Path, command: str) -> list[str]:
+    """Return QEMU's options for the console and two disks: the image in a folder, and a shell command to run."""
     job = folder / "job"
     script = JOB.replace("{command}", command)
     job.write_text(script.ljust(2**16, "\n"), encoding="utf-8")  # a disk has whole sectors
-    parameters = "console=ttyS0 quiet loglevel=1 panic=-1 root=/dev/vda rw"
+    return [
+        *("-display", "none", "-monitor", "none", "-serial", "stdio", "-nic", "none", "-no-reboot"),
+        *("-drive", f"file={folder}/root.img,format=raw,if=virtio,snapshot=on"),
+        *("-drive", f"file={job},format=raw,if=virtio,readonly=on"),
+    ]
+
+
+def machine(folder: Path, name: str, cpus: int, command: str, accelerator: str) -> list[str]:
+    """Return QEMU's command for a machine that boots a kernel, runs a shell command and powers off."""
+    parameters = f"{PARAMETERS} console=ttyS0 root=/dev/vda rw"
     if accelerator == "tcg" and cpus > 8:
         accelerator, parameters = "tcg,thread=single", f"{parameters} {EMULATED_MANY}"
     boot = folder / "root/boot"
     return [
         *("qemu-system-x86_64", "-accel", accelerator, "-smp", str(cpus), "-m", "4G" if cpus <= 8 else "8G"),
-        *("-display", "none", "-monitor", "none", "-serial", "stdio", "-nic", "none", "-no-reboot"),
         *("-kernel", f"{boot}/vmlinuz-{name}", "-initrd", f"{boot}/initrd.img-{name}"),
         *("-append", f"{parameters} init=/bin/sh -- /dev/vdb"),
-        *("-drive", f"file={folder}/root.img,format=raw,if=virtio,snapshot=on"),
-        *("-drive", f"file={job},format=raw,if=virtio,readonly=on"),
+        *devices(folder, command),
     ]
 
 
@@ -169,9 +178,7 @@ def main() -> int:
     accelerator = find_accelerator(folder)
     print(f"image: {time.monotonic() - start:.0f} s; accelerator: {accelerator}", flush=True)
 
-    command = ["pytest", "-p", "no:cacheprovider", "--color=no", "-o", "faulthandler_timeout=900", *arguments]
-    if accelerator == "tcg":
-        command = [*EMULATED, *command, "-m", "not not_emulated"]
+    command = [*(EMULATED if accelerator == "tcg" else PYTEST), *arguments]
     script = f"{PEAK_ERRORS}\n{shlex.join(command)}"
     results, failed = {}, False
     for version, cpus in MACHINES:
