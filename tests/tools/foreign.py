@@ -34,10 +34,13 @@ BUILD = "python3 -m pip install --quiet --no-index --no-deps --no-build-isolatio
 BUILD += " --root-user-action=ignore ."
 # The modules have numbers, the order to load them in. The shell is process 1 in the root too.
 INIT = """#!/busybox sh
-for name in mount insmod switch_root; do alias $name="/busybox $name"; done
+for name in insmod ln mkdir mount; do alias $name="/busybox $name"; done
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
+ln -s /proc/self/fd /dev/fd
+mkdir /dev/pts
+mount -t devpts devpts /dev/pts
 for module in /modules/*; do insmod $module; done
 mount -t ext4 /dev/vda /root
 for name in dev proc sys; do mount -o move /$name /root/$name; done
