@@ -73,6 +73,7 @@ def make_root(root: Path, name: str) -> None:
         if package.suffix == ".deb":
             run("dpkg-deb", "--extract", package, root)
     shutil.rmtree(archives)
+    (root / "usr/bin/cc").symlink_to("gcc")
     for file in "passwd", "group":
         shutil.copy(root / f"usr/share/base-passwd/{file}.master", root / "etc" / file)
     configure(root)  # pip wants certificates, although it fetches nothing
