@@ -124,7 +124,7 @@ def main() -> int:
     if not all(map(shutil.which, programs)):
         sys.exit("apt-get install cpio debootstrap e2fsprogs git kmod qemu-system-ppc qemu-system-s390x")
     shutil.rmtree(folder, ignore_errors=True)
-    script = f"{BUILD} || exit\n{PEAK_ERRORS}\n{shlex.join([*EMULATED, *arguments])}"
+    script = f"{BUILD} && {{\n{PEAK_ERRORS}\n{shlex.join([*EMULATED, *arguments])}\n}}"
     results, failed = {}, False
     for name, processor in PROCESSORS.items():
         start = time.monotonic()
