@@ -129,6 +129,7 @@ def main() -> int:
     for name, processor in PROCESSORS.items():
         start = time.monotonic()
         root = folder / name / "root"
+        root.parent.mkdir(parents=True)
         make_root(root, name)
         (version,) = (path.name for path in (root / "usr/lib/modules").iterdir())
         initramfs(root, version, folder / name / "initramfs.cpio")
