@@ -73,7 +73,7 @@ class Process:
     process ID.
 
     On Linux a process has no memory while it ends, and for a moment while another thread than its first one executes a
-    program: a reading then waits for up to a second.
+    program: a reading then waits for up to a second. An end is read again after a millisecond before it is reported.
     """
 
     pid: int

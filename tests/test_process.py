@@ -347,7 +347,7 @@ def directory_of_an_ended_process() -> int:
 
 @linux
 @pytest.mark.parametrize("method", ["getrusage", "peak", "rss"])
-def test_directory_that_cannot_be_read_for_a_moment(method: str) -> None:
+def test_directory_unreadable_for_a_moment(method: str) -> None:
     """While a thread replaces the first one, a file may fail with ESRCH; that is here another process's directory."""
     with reporter() as running, rusage.Process(running.pid) as process:
         handle = handle_of(process)
@@ -358,12 +358,14 @@ def test_directory_that_cannot_be_read_for_a_moment(method: str) -> None:
         directory, ended = handle.directory, directory_of_an_ended_process()
         good = os.dup(directory)
         try:
-            os.dup2(ended, directory)
-            mended = threading.Timer(0.005, os.dup2, (good, directory))
+            os.dup2(ended, directory, inheritable=False)
+            mended = threading.Timer(0.005, os.dup2, (good, directory, False))
             mended.start()
-            assert getattr(process, method)()
-            mended.join()
-            os.dup2(ended, directory)
+            try:
+                assert getattr(process, method)()
+            finally:
+                mended.join()
+            os.dup2(ended, directory, inheritable=False)
             running.end(process)
             assert_ended(process)
         finally:

@@ -72,9 +72,9 @@ static int rusage_check_alive(const rusage_process *process)
 /* Wait a millisecond and return 1 if a reading that has failed is to be repeated; *end is 0 at the first call.
    While a thread other than the first one executes a program and replaces it, there is a moment in which the process has
    no memory (ENODATA), in which a file in /proc cannot be read (ESRCH), and in which pidfd_poll() finds the first thread
-   ended and alone; the last two were seen once in 10 million calls on Linux 6.18. Therefore an end is believed if the
-   pidfd and stat show it after such a wait, and in any case after a second: if the directory belongs to another process,
-   stat never shows the end. */
+   ended and alone; the last two were seen once in 10 million calls on Linux 6.18. Therefore an end is believed if, after
+   the first repetition, the pidfd and stat show it too, and in any case after a second: if the directory belongs to
+   another process, stat never shows the end. */
 static int rusage_try_again(const rusage_process *process, int error, int64_t *end)
 {
     const struct timespec pause = {0, 1000000};
@@ -236,7 +236,8 @@ static double rusage_process_cputime(const rusage_process *process, const rusage
     return error != 0 ? -error : cputime;
 }
 
-/* With hidepid, opening the directory of another user's process fails with ENOENT, while kill(2) fails with EPERM. */
+/* With hidepid, opening the directory of another user's process fails with ENOENT, while kill(2) fails with EPERM. While
+   a thread replaces the first one, opening may fail with ENOENT once (proc_pid_make_inode() in fs/proc/base.c). */
 static int rusage_open_directory(int pid)
 {
     char path[32];
@@ -244,6 +245,8 @@ static int rusage_open_directory(int pid)
 
     snprintf(path, sizeof path, "/proc/%d", pid);
     fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0)
         return fd;
     if (errno == ENOENT)
@@ -263,7 +266,7 @@ static void rusage_process_close(rusage_process *process)
 }
 
 /* Return 0, or, with both descriptors closed, an errno, RUSAGE_NO_PROCESS or ENODATA. */
-static int rusage_open_once(rusage_process *process, int pid, const rusage_call *call)
+static int rusage_open_once(rusage_process *process, int pid, const rusage_call *call, int64_t *end)
 {
     int64_t number = 0;
     int error = rusage_check_proc();
@@ -301,7 +304,9 @@ static int rusage_open_once(rusage_process *process, int pid, const rusage_call 
     if (error == 0 && stat.flags & RUSAGE_KERNEL_THREAD)    /* it never has memory */
         process->measured &= ~((uint32_t)1 << RUSAGE_INDEX_maxrss);
     if (error == 0 && rusage_has_peak(process, call))
-        error = rusage_read_peak(process, &number);
+        do                                  /* with the pidfd open, so that no other process can get the number */
+            error = rusage_read_peak(process, &number);
+        while (error == ENODATA && rusage_try_again(process, error, end));
     /* The directory may belong to another process, if this one ended before it was opened. */
     if (error == 0)
         error = rusage_check_alive(process);
@@ -317,7 +322,7 @@ static int rusage_process_open(rusage_process *process, int pid, rusage_call *ca
     int error;
 
     do
-        error = rusage_open_once(process, pid, call);
+        error = rusage_open_once(process, pid, call, &end);
     while (rusage_try_again(process, error, &end));
     return rusage_reported(error);
 }
