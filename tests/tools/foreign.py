@@ -1,12 +1,12 @@
-"""Run the tests of other processes on s390x (big-endian) and ppc64el (pages of 64 KiB), in emulated machines.
+"""Run the tests of child processes and ``Process`` on emulated s390x (big-endian) and ppc64el (pages of 64 KiB).
 
 ``python tests/tools/foreign.py NEW_FOLDER [--record] [pytest's arguments]``, as root; ``tox -e foreign`` does it. Needs
 Debian's cpio, debootstrap, e2fsprogs, git, kmod, qemu-system-ppc and qemu-system-s390x. Each machine boots Debian's own
 kernel, builds the package from a clone of the commit that is checked out, and runs ``peak_errors.py`` and the tests.
 Changes that are not committed are not tested.
 
-Nothing of the other processor runs on this machine: the packages are unpacked and not configured. So ``initramfs()``
-makes what Debian's initramfs-tools would.
+No program for the other architecture runs on the host: the packages are unpacked, not configured. ``initramfs()``
+builds the initramfs, as Debian's initramfs-tools would.
 """
 
 import os
@@ -21,7 +21,7 @@ from typing import NamedTuple
 from bare import clone, configure
 from debian import SOURCE, debootstrap, run
 from kernels import DRIVERS, EMULATED, PARAMETERS, PEAK_ERRORS, TIMEOUT, devices, report
-from runs import record, take_option, watch
+from runs import counts, record, take_option, watch
 
 RELEASE = "forky"  # Debian 14, which has its kernels in /usr/lib/modules
 PACKAGES = [
@@ -49,7 +49,7 @@ exec /busybox switch_root /root /bin/sh /dev/vdb
 
 
 class Processor(NamedTuple):
-    """What a processor needs."""
+    """Debian's kernel package, QEMU's program, the console, and a remark for the table."""
 
     kernel: str
     emulator: str
@@ -76,7 +76,7 @@ def make_root(root: Path, name: str) -> None:
     (root / "usr/bin/cc").symlink_to("gcc")
     for file in "passwd", "group":
         shutil.copy(root / f"usr/share/base-passwd/{file}.master", root / "etc" / file)
-    configure(root)  # pip wants certificates, although it fetches nothing
+    configure(root)  # pip fails without certificates, even with --no-index
     clone(root / SOURCE)
 
 
@@ -117,14 +117,15 @@ def main() -> int:
     """Make the images and run the tests on each processor; return 1 if a run has failed."""
     folder, arguments = Path(sys.argv[1]).resolve(), sys.argv[2:]
     recorded = take_option(arguments)
-    arguments = arguments or [f"tests/test_{name}.py" for name in FILES]
+    if not any(argument.startswith("tests/") for argument in arguments):
+        arguments += [f"tests/test_{name}.py" for name in FILES]
     if os.geteuid() != 0:
         sys.exit("only root can make a root folder")
     programs = ["cpio", "debootstrap", "git", "mke2fs", "modprobe", *(each.emulator for each in PROCESSORS.values())]
     if not all(map(shutil.which, programs)):
         sys.exit("apt-get install cpio debootstrap e2fsprogs git kmod qemu-system-ppc qemu-system-s390x")
     shutil.rmtree(folder, ignore_errors=True)
-    script = f"{BUILD} && {{\n{PEAK_ERRORS}\n{shlex.join([*EMULATED, *arguments])}\n}}"
+    script = f"{BUILD} && {PEAK_ERRORS} && {shlex.join([*EMULATED, *arguments])}"
     results, failed = {}, False
     for name, processor in PROCESSORS.items():
         start = time.monotonic()
@@ -139,10 +140,10 @@ def main() -> int:
         print(f"{name}: {time.monotonic() - start:.0f} s", flush=True)
         results[version, CPUS] = lines
         failed |= "exit status 0" not in lines
-        if recorded:
+        if recorded and counts(lines):
             python = (root / "usr/bin/python3").readlink().name.replace("python", "CPython ")
             system = f"Linux {'.'.join(version.split('.')[:2])} {name}, {CPUS} CPUs, {python}"
-            what = f"the tests of other processes, on Debian's {version} in an emulator; {processor.remark}"
+            what = f"the tests of child processes and Process, on Debian's {version} in an emulator; {processor.remark}"
             record(system, what, lines, recorded)
     report(results)
     return int(failed)

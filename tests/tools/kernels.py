@@ -179,7 +179,7 @@ def main() -> int:
     print(f"image: {time.monotonic() - start:.0f} s; accelerator: {accelerator}", flush=True)
 
     command = [*(EMULATED if accelerator == "tcg" else PYTEST), *arguments]
-    script = f"{PEAK_ERRORS}\n{shlex.join(command)}"
+    script = f"{PEAK_ERRORS} && {shlex.join(command)}"
     results, failed = {}, False
     for version, cpus in MACHINES:
         start = time.monotonic()
@@ -188,7 +188,7 @@ def main() -> int:
         print(f"{name}, {cpus} CPUs: {time.monotonic() - start:.0f} s", flush=True)
         results[name, cpus] = lines
         failed |= "exit status 0" not in lines
-        if recorded:
+        if recorded and counts(lines):
             system = f"Linux {'.'.join(name.split('.')[:2])} x86_64, {cpus} CPUs, CPython 3.13"
             where = "an emulator" if accelerator == "tcg" else "a virtual machine"
             what = "a few files" if quick else "the suite"
