@@ -42,13 +42,26 @@ SOURCES = {
 }
 
 
+def boottime_offset() -> float:
+    """Return by how many seconds CLOCK_BOOTTIME differs in this time namespace: time_namespaces(7)."""
+    try:
+        with open("/proc/self/timens_offsets", "rb") as file:
+            lines = [line.split() for line in file]
+    except FileNotFoundError:  # a kernel without time namespaces
+        return 0.0
+    return sum(int(seconds) + int(nanoseconds) / 1e9 for name, seconds, nanoseconds in lines if name == b"boottime")
+
+
 def uptime() -> float:
     """Return the seconds since this process was started: ``starttime`` in proc_pid_stat(5), rounded down to a tick."""
     if TYPE_CHECKING and sys.platform != "linux":
         raise NotImplementedError
     with open("/proc/self/stat", "rb") as file:
         ticks = int(file.read().rpartition(b")")[2].split()[19])  # the name before it may contain anything
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    if _numbers(os.uname().release) < (5, 11):  # starttime lacks the offset there; seen on 5.10
+        now -= boottime_offset()
+    return now - ticks / os.sysconf("SC_CLK_TCK")
 
 
 # --- The error of the peak --------------------------------------------------------------------------------------------
