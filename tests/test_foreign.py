@@ -10,8 +10,8 @@ import pytest
 def test_disks_of_a_machine(tmp_path: Path, name: str) -> None:
     """Linux names disks in their order: the initramfs mounts the first, and the shell reads the second."""
     command = foreign.machine(tmp_path, name, "7.2", "echo $X")
-    disks = [word for word in command if word.startswith("file=")]
-    assert [word.partition(",")[0] for word in disks] == [f"file={tmp_path}/root.img", f"file={tmp_path}/job"]
+    disks = [Path(word[len("file=") :].partition(",")[0]) for word in command if word.startswith("file=")]
+    assert disks == [tmp_path / "root.img", tmp_path / "job"]
     assert "mount -t ext4 /dev/vda /root" in foreign.INIT
     assert foreign.INIT.endswith(" /dev/vdb\n")
     assert "\necho $X\n" in (tmp_path / "job").read_text()
