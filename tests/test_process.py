@@ -309,7 +309,9 @@ def test_first_thread_has_ended(way: str) -> None:
             time.sleep(0.01)
         assert process.measured == BACKEND.process
         compare(running, process, "touch", 20)
-        assert 20 * MIB < process.rss() <= process.peak() + ERROR
+        assert process.rss() > 20 * MIB
+        if "ru_maxrss" in process.measured:
+            assert process.rss() <= process.peak() + ERROR
         compare(running, process, "burn", 0.05)
         with opened(running.pid, way) as another:
             compare(running, another, "touch", 20)
