@@ -344,7 +344,7 @@ def test_programs_of_other_threads(way: str, tmp_path: Path) -> None:
 def directory_of_an_ended_process() -> int:
     """Return a descriptor of /proc/PID whose files cannot be read any more."""
     with reporter() as ended:
-        return os.open(f"/proc/{ended.pid}", os.O_PATH)
+        return os.open(f"/proc/{ended.pid}", os.O_RDONLY)
 
 
 @linux
