@@ -98,9 +98,9 @@ def captured(function: Callable[[], object]) -> str:
 
 
 def without_figures(text: str) -> list[str]:
-    """Return the lines of a text without figures, the units of times in reports and the width of their columns."""
-    lines = (UNIT.sub("s", line) if TIME.search(line) else line for line in text.strip().splitlines())
-    return [" ".join(FIGURE.sub("0", line).split()) for line in lines]
+    """Return the words of a text, without figures and the units of times in reports: fold(1) breaks lines by length."""
+    lines = (UNIT.sub("s", line) if TIME.search(line) else line for line in text.splitlines())
+    return [word for line in lines for word in FIGURE.sub("0", line).split()]
 
 
 def compare(printed: str, shown: str, line: int) -> None:
