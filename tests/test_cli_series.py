@@ -137,11 +137,10 @@ def test_outliers_of_known_values(values: list[float], expected: list[int]) -> N
     assert _statistics.outliers(values) == expected
 
 
-@pytest.mark.not_emulated
 def test_text_names_outliers() -> None:
     """With the numbers of the runs."""
-    run("-n", "7", *nth(5, "exit=0", "sleep=5"))
-    (line,) = [line for line in Path("report").read_text().splitlines() if line.startswith("outliers of wall time")]
+    run("-n", "7", *nth(5, "exit=0", "allocate=300"))
+    (line,) = [line for line in Path("report").read_text().splitlines() if line.startswith("outliers of peak memory")]
     assert "run 5" in line
 
 
