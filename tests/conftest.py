@@ -18,7 +18,12 @@ PROGRAMS = Path(__file__).parent / "programs"
 
 
 def pytest_configure() -> None:
-    """Say what to do in a source tree in which nothing was built, instead of an error for each file."""
+    """Let random examples take any time; say what to do in a source tree in which nothing was built."""
+    with contextlib.suppress(ModuleNotFoundError):  # the plugin's tests do not need it
+        import hypothesis
+
+        hypothesis.settings.register_profile("loaded machine", deadline=None)
+        hypothesis.settings.load_profile("loaded machine")
     try:
         import rusage  # noqa: F401 (all tests need it)
     except ImportError as error:
