@@ -109,7 +109,7 @@ static int rusage_read_peak(const rusage_process *process, int64_t *peak)
 
     if (error == ENODATA)
         error = rusage_read_threads_sizes(process->directory, 1, peak);
-    if (error != RUSAGE_NO_PROCESS && error != ENODATA)
+    if (error != ENODATA)
         return error;
     ended = rusage_check_alive(process);
     return ended != 0 ? ended : ENODATA;
