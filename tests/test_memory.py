@@ -16,6 +16,7 @@ from conftest import no_files
 import rusage
 from rusage._backends import BACKEND
 from rusage._children.inherited import peak_margin
+from rusage._memory import Block
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -167,6 +168,20 @@ def test_peak_not_measured(how: str) -> None:
     assert ("ru_maxrss" in m.measured) == (m.usage.ru_maxrss > 0)
     assert str(m)
     assert repr(m)
+
+
+@pytest.mark.parametrize("how", ["with a peak", "without", "no files"])
+def test_figures_of_a_block(how: str) -> None:
+    """They are the block's with and without a peak, also if the mark cannot be reset."""
+    before = rusage.cputime()
+    with no_files() if how == "no files" else nullcontext():
+        block = Block(reset_peak=how != "without")
+    used_earlier = rusage.cputime()
+    while rusage.cputime() - used_earlier < 0.1:  # longer than the tick of any clock
+        pass
+    block.stop()
+    assert 0 < block.now.cputime - block.start.cputime < rusage.cputime() - before + 0.1
+    assert block.measured == (RESETS and how == "with a peak")
 
 
 @resets
