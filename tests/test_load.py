@@ -191,9 +191,13 @@ def test_repeated_calls_leak_nothing() -> None:
                 with pytest.raises((ValueError, OverflowError, TypeError)):
                     rusage.getrusage(bad)  # type: ignore[arg-type]  # the point
 
+    def grew() -> int:
+        size = resident()
+        many()
+        return resident() - size
+
     many()
-    size = resident()
-    many()
-    assert open_files() == files
     allowed = 2**20 if platform.python_implementation() == "CPython" else 2**25  # PyPy's collector lets garbage pile up
-    assert resident() - size < allowed
+    # A leak shows each time. Linux may replace a few pages by a huge page of 2 MiB at any time (khugepaged).
+    assert any(grew() < allowed for _ in range(3))
+    assert open_files() == files
