@@ -202,11 +202,15 @@ def main() -> int:
         del os.environ[name]
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # keep the order of the lines of this process and its children
-    try:
-        run(sys.argv[1])
-    except Missing as missing:
-        print(missing)
-        return SKIPPED
+    with tempfile.TemporaryDirectory() as folder:
+        if BACKEND.name == "Linux" and shutil.which("python") is None:  # Debian's is python3
+            os.symlink(sys.executable, os.path.join(folder, "python"))
+            os.environ["PATH"] += os.pathsep + folder
+        try:
+            run(sys.argv[1])
+        except Missing as missing:
+            print(missing)
+            return SKIPPED
     return 0
 
 
