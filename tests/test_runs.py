@@ -1,8 +1,10 @@
 """The record of the last runs of the suite, ``tests/tools/runs.py``."""
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -54,11 +56,44 @@ def test_counts_of_a_real_run(tmp_path: Path, capfd: pytest.CaptureFixture[str])
     assert capfd.readouterr().out.splitlines() == run.lines
 
 
-def test_command_that_hangs_is_killed() -> None:
-    """The output until then is kept."""
+def test_counts_of_a_run_that_was_stopped(tmp_path: Path) -> None:
+    """Its tests were not all run."""
+    (tmp_path / "test_it.py").write_text(
+        "import os, pytest\ndef test_passes(): pass\ndef test_ends():\n    how = os.environ['HOW']\n"
+        "    if how == 'fails': assert 0\n    if how == 'exits': pytest.exit('now')\n    raise KeyboardInterrupt\n"
+        "def test_too(): pass\n"
+    )
+    pytest_command = [sys.executable, "-m", "pytest", "-ra", "-x", "-p", "no:rusage", "-p", "no:cacheprovider"]
+    for how in "fails", "exits", "is interrupted":
+        run = runs.watch([*pytest_command, str(tmp_path)], env={**os.environ, "HOW": how})
+        assert any(runs.SUMMARY.search(line) for line in run.lines)
+        assert runs.counts(run.lines) == {}, how
+
+
+def test_command_that_hangs_is_killed(capfd: pytest.CaptureFixture[str]) -> None:
+    """The output until then is kept; the reason is printed."""
     run = runs.watch([sys.executable, "-c", "import time; print('started', flush=True); time.sleep(600)"], timeout=5)
     assert run.status != 0
     assert run.lines in (["started"], [])  # a loaded machine may not have started it
+    assert capfd.readouterr().out.splitlines() == [*run.lines, "killed after 5 seconds"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send SIGINT to one process")
+def test_interrupted_program_leaves_no_command(tmp_path: Path) -> None:
+    """Also if the signal reaches the program alone."""
+    child = (
+        "import os, pathlib, time; pathlib.Path('pid').write_text(str(os.getpid())); print(flush=True); time.sleep(60)"
+    )
+    code = f"import runs; runs.watch([{sys.executable!r}, '-c', {child!r}])"
+    environment = {**os.environ, "PYTHONPATH": str(Path(runs.__file__).parent)}
+    code = f"import os; import runs; runs.ROOT = {str(tmp_path)!r}; {code}"
+    with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        program.stdout.readline()
+        program.send_signal(signal.SIGINT)
+        assert program.wait() != 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_record_replaces_the_last_run(file: Path) -> None:
@@ -91,6 +126,8 @@ def test_largest_run_of_a_system(file: Path) -> None:
     runs.record("FreeBSD", "all", ["99 passed in 1.00s"], "0123456789")
     assert runs.largest_run("Linux") == "the suite (1 of 10 tests failed)"
     assert runs.largest_run("FreeBSD") == "all"
+    runs.record("Linux 3", "the suite, in an emulator; one file again", ["10 passed in 1.00s"], "0123456789")
+    assert runs.largest_run("Linux") == "the suite, in an emulator"
 
 
 def test_option_for_the_whole_suite(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,3 +156,22 @@ def test_commit_of_a_changed_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert re.fullmatch(r"[0-9a-f]{10}", runs.commit())
     (tmp_path / "code").write_text("new")
     assert re.fullmatch(r"[0-9a-f]{10} and changes", runs.commit())
+    (tmp_path / "code").write_text("old")
+    assert re.fullmatch(r"[0-9a-f]{10}", runs.commit())
+    (tmp_path / "new").touch()
+    assert re.fullmatch(r"[0-9a-f]{10} and changes", runs.commit())
+    monkeypatch.undo()
+    assert re.fullmatch(r"[0-9a-f]{10} and changes", runs.commit(tmp_path))
+
+
+def test_new_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is deleted; an option is no folder."""
+    monkeypatch.setattr(sys, "argv", ["program", str(tmp_path / "new"), "x"])
+    assert runs.new_folder("usage") == tmp_path / "new"
+    (tmp_path / "new").mkdir()
+    with pytest.raises(SystemExit, match="exists already"):
+        runs.new_folder("usage")
+    for arguments in [], ["--help"], ["--quick"]:
+        monkeypatch.setattr(sys, "argv", ["program", *arguments])
+        with pytest.raises(SystemExit, match=r"^usage$"):
+            runs.new_folder("usage")

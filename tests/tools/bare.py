@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from debian import ROOT, SOURCE, debootstrap, inside, run
+from runs import new_folder
 
 RELEASE = "trixie"  # Debian 13
 CONFIGURATION = [
@@ -94,12 +95,11 @@ def copy(base: Path, name: str) -> Path:
 
 def main() -> int:
     """Run both commands; return the worst exit status."""
-    folder = Path(sys.argv[1]).resolve()
+    folder = new_folder(__doc__)
     if os.geteuid() != 0:
         sys.exit("only root can make a root folder")
     if not shutil.which("debootstrap") or not shutil.which("git"):
         sys.exit("apt-get install debootstrap git")
-    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     base = folder / "base"
     debootstrap(base, RELEASE, "python3")

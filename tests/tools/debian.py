@@ -1,4 +1,4 @@
-"""Make root folders of a Debian and run commands in them: what ``processors.py`` and ``bare.py`` have in common."""
+"""Make root folders of a Debian and run commands in them."""
 
 import subprocess
 import sys

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from bare import clone, configure
 from debian import SOURCE, debootstrap, run
 from kernels import DRIVERS, EMULATED, PARAMETERS, PEAK_ERRORS, TIMEOUT, devices, report
-from runs import counts, record, take_option, watch
+from runs import commit, counts, new_folder, record, take_option, watch
 
 RELEASE = "forky"  # Debian 14, which has its kernels in /usr/lib/modules
 PACKAGES = [
@@ -115,7 +115,7 @@ def machine(folder: Path, name: str, version: str, command: str) -> list[str]:
 
 def main() -> int:
     """Make the images and run the tests on each processor; return 1 if a run has failed."""
-    folder, arguments = Path(sys.argv[1]).resolve(), sys.argv[2:]
+    folder, arguments = new_folder(__doc__), sys.argv[2:]
     recorded = take_option(arguments)
     if not any(argument.startswith("tests/") for argument in arguments):
         arguments += [f"tests/test_{name}.py" for name in FILES]
@@ -124,7 +124,6 @@ def main() -> int:
     programs = ["cpio", "debootstrap", "git", "mke2fs", "modprobe", *(each.emulator for each in PROCESSORS.values())]
     if not all(map(shutil.which, programs)):
         sys.exit("apt-get install cpio debootstrap e2fsprogs git kmod qemu-system-ppc qemu-system-s390x")
-    shutil.rmtree(folder, ignore_errors=True)
     script = f"{BUILD} && {PEAK_ERRORS} && {shlex.join([*EMULATED, *arguments])}"
     results, failed = {}, False
     for name, processor in PROCESSORS.items():
@@ -136,7 +135,7 @@ def main() -> int:
         initramfs(root, version, folder / name / "initramfs.cpio")
         run("mke2fs", "-q", "-t", "ext4", "-d", root, folder / name / "root.img", "4G")
         print(f"{name}: image: {time.monotonic() - start:.0f} s", flush=True)
-        lines = watch(machine(folder / name, name, version, script), timeout=TIMEOUT).lines
+        lines = watch(machine(folder / name, name, version, script), timeout=TIMEOUT["tcg"]).lines
         print(f"{name}: {time.monotonic() - start:.0f} s", flush=True)
         results[version, CPUS] = lines
         failed |= "exit status 0" not in lines
@@ -144,7 +143,7 @@ def main() -> int:
             python = (root / "usr/bin/python3").readlink().name.replace("python", "CPython ")
             system = f"Linux {'.'.join(version.split('.')[:2])} {name}, {CPUS} CPUs, {python}"
             what = f"the tests of child processes and Process, on Debian's {version} in an emulator; {processor.remark}"
-            record(system, what, lines, recorded)
+            record(system, what, lines, commit(root / SOURCE))
     report(results)
     return int(failed)
 

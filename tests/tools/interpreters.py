@@ -10,11 +10,10 @@ import os
 import shutil
 import sys
 import time
-from pathlib import Path
 
 from bare import VARIABLES, configure, variables
 from debian import ROOT, SOURCE, debootstrap, inside, run
-from runs import commit, record, watch
+from runs import commit, new_folder, record, watch
 
 INTERPRETERS = {"3.14": "python3.14", "3.15": "python3.15", "pypy3.11": "pypy3"}  # by tox's names
 NAMES = {"3.14": "CPython 3.14", "3.15": "CPython 3.15", "pypy3.11": "PyPy 8"}
@@ -30,15 +29,14 @@ TOX = "/tox/bin/tox"
 
 def main() -> int:
     """Make the root folder and run the suites; return the worst exit status."""
-    folder, names = Path(sys.argv[1]).resolve(), sys.argv[2:]
-    recorded = commit() if "--record" in names else None
+    folder, names = new_folder(__doc__), sys.argv[2:]
+    recorded = "--record" in names
     names = [name for name in names if name != "--record"] or [*INTERPRETERS]
     if os.geteuid() != 0:
         sys.exit("only root can make a root folder")
     if not shutil.which("debootstrap") or not shutil.which("git"):
         sys.exit("apt-get install debootstrap git")
     start = time.monotonic()
-    shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     debootstrap(folder, "sid", ",".join(PACKAGES))
     configure(folder)
@@ -56,7 +54,7 @@ def main() -> int:
             worst = max(worst, done.status)
         print(f"{name}: exit status {done.status} after {time.monotonic() - start:.0f} s", flush=True)
         if recorded:
-            record(f"Linux x86_64, {NAMES[name]}", "the suite", done.lines, recorded)
+            record(f"Linux x86_64, {NAMES[name]}", "the suite", done.lines, commit(folder / SOURCE))
     return worst
 
 

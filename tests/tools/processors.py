@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from debian import ROOT, SOURCE, debootstrap, inside, run
-from runs import record, take_option, watch
+from runs import new_folder, record, take_option, watch
 
 RELEASE = "bookworm"  # Debian 12, the last that has i386; its Python is 3.11
 PYTHON = "3.11"
@@ -82,13 +82,12 @@ def test(name: str, folder: Path, arguments: list[str], *, recorded: str | None)
 
 def main() -> int:
     """Test on each; return the worst exit status."""
-    folder, arguments = Path(sys.argv[1]).resolve(), sys.argv[2:]
+    folder, arguments = new_folder(__doc__), sys.argv[2:]
     recorded = take_option(arguments)
     if os.geteuid() != 0:
         sys.exit("only root can make a root folder")
     if not shutil.which("debootstrap") or not Path(f"/usr/lib/binfmt.d/{EMULATOR}.conf").exists():
         sys.exit("apt-get install debootstrap qemu-user-static")
-    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     with emulator():
         return max([test(name, folder, arguments, recorded=recorded) for name in MACHINES])

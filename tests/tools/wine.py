@@ -12,7 +12,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from runs import record, take_option, watch
+from runs import new_folder, record, take_option, watch
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # A Windows CPython 3.13.2 with its headers and import libraries, packed as an sdist.
@@ -95,11 +95,10 @@ def install(wheel: Path, python: Path, wine: list[str], env: dict[str, str]) -> 
 
 def main() -> int:
     """Build, install and test; return pytest's exit status."""
-    folder, arguments = Path(sys.argv[1]).resolve(), sys.argv[2:]
+    folder, arguments = new_folder(__doc__), sys.argv[2:]
     recorded = take_option(arguments)
     wine = [find("wine64", "/usr/lib/wine/wine64", "wine")]
     server = find("wineserver", "/usr/lib/wine/wineserver64", "/usr/lib/wine/wineserver")
-    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     env = os.environ | {
         "WINEPREFIX": str(folder / "prefix"),
