@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -92,6 +93,13 @@ def change_signals() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2, signal.SIGWINCH])
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGURG, signal.SIG_IGN)
+
+
+def spin(seconds: float) -> None:
+    """Use CPU time of this thread."""
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
 
 
 @contextlib.contextmanager

@@ -11,16 +11,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from conftest import spin
 
 import rusage
 from rusage._measure import figures
-
-
-def spin(seconds: float) -> None:
-    """Use CPU time of this thread."""
-    end = time.thread_time() + seconds
-    while time.thread_time() < end:
-        pass
 
 
 def test_block_is_a_difference() -> None:

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import no_files
+from conftest import no_files, spin
 
 import rusage
 from rusage._backends import BACKEND
@@ -176,9 +176,7 @@ def test_figures_of_a_block(how: str) -> None:
     before = rusage.cputime()
     with no_files() if how == "no files" else nullcontext():
         block = Block(reset_peak=how != "without")
-    used_earlier = rusage.cputime()
-    while rusage.cputime() - used_earlier < 0.1:  # longer than the tick of any clock
-        pass
+    spin(0.1)  # longer than the tick of any clock
     block.stop()
     assert 0 < block.now.cputime - block.start.cputime < rusage.cputime() - before + 0.1
     assert block.measured == (RESETS and how == "with a peak")
