@@ -84,9 +84,8 @@ def test_interrupted_program_leaves_no_command(tmp_path: Path) -> None:
     child = (
         "import os, pathlib, time; pathlib.Path('pid').write_text(str(os.getpid())); print(flush=True); time.sleep(60)"
     )
-    code = f"import runs; runs.watch([{sys.executable!r}, '-c', {child!r}])"
+    code = f"import runs; runs.ROOT = {str(tmp_path)!r}; runs.watch([{sys.executable!r}, '-c', {child!r}])"
     environment = {**os.environ, "PYTHONPATH": str(Path(runs.__file__).parent)}
-    code = f"import os; import runs; runs.ROOT = {str(tmp_path)!r}; {code}"
     with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE) as program:
         assert program.stdout is not None
         program.stdout.readline()
@@ -142,7 +141,7 @@ def test_option_for_the_whole_suite(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="there is no git")
-def test_commit_of_a_changed_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commit_of_a_changed_tree(tmp_path: Path) -> None:
     """Changes of the documentation are not changes of what was tested."""
     git = [shutil.which("git") or "", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x"]
     (tmp_path / "docs").mkdir()
@@ -150,17 +149,14 @@ def test_commit_of_a_changed_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (tmp_path / name).write_text("old")
     for command in ["init", "-q"], ["add", "."], ["commit", "-qm", "x"]:
         subprocess.run([*git, *command], check=True)
-    monkeypatch.setattr(runs, "ROOT", tmp_path)
-    assert re.fullmatch(r"[0-9a-f]{10}", runs.commit())
+    assert re.fullmatch(r"[0-9a-f]{10}", runs.commit(tmp_path))
     (tmp_path / "docs/page").write_text("new")
-    assert re.fullmatch(r"[0-9a-f]{10}", runs.commit())
+    assert re.fullmatch(r"[0-9a-f]{10}", runs.commit(tmp_path))
     (tmp_path / "code").write_text("new")
-    assert re.fullmatch(r"[0-9a-f]{10} and changes", runs.commit())
+    assert re.fullmatch(r"[0-9a-f]{10} and changes", runs.commit(tmp_path))
     (tmp_path / "code").write_text("old")
-    assert re.fullmatch(r"[0-9a-f]{10}", runs.commit())
+    assert re.fullmatch(r"[0-9a-f]{10}", runs.commit(tmp_path))
     (tmp_path / "new").touch()
-    assert re.fullmatch(r"[0-9a-f]{10} and changes", runs.commit())
-    monkeypatch.undo()
     assert re.fullmatch(r"[0-9a-f]{10} and changes", runs.commit(tmp_path))
 
 

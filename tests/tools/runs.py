@@ -106,12 +106,9 @@ def counts(lines: Sequence[str]) -> dict[str, int]:
     return {}
 
 
-def commit(folder: Path | None = None) -> str:
-    """Return the commit that is checked out in this or another tree.
-
-    With "and changes" if files outside of the documentation have changed or are new.
-    """
-    git = ["git", "-C", str(folder or ROOT)]
+def commit(folder: Path = ROOT) -> str:
+    """Return the commit that is checked out, with "and changes" if files outside of docs have changed or are new."""
+    git = ["git", "-C", str(folder)]
     name = subprocess.run([*git, "rev-parse", "--short=10", "HEAD"], check=True, capture_output=True, text=True).stdout
     status = [*git, "status", "--porcelain", "--", ".", ":!docs", ":!README.md"]
     changed = subprocess.run(status, check=True, capture_output=True).stdout
