@@ -125,6 +125,7 @@ def test_figures_as_gnu_time(command: list[str]) -> None:
         unknown = {*LETTERS} - {*"CZx"}
     elif status > 128:  # a killed program has no exit status, where GNU time prints 0
         unknown |= {"x"}
+    measured = {*LETTERS} - unknown - {*"CZx"}
     apart: dict[str, tuple[list[str], list[str]]] = {}
     # Other programs on the machine may change a few runs; with more runs the ranges only grow.
     for _ in range(5):
@@ -132,7 +133,6 @@ def test_figures_as_gnu_time(command: list[str]) -> None:
             for values, (_, lines) in zip((theirs, ours), both(["-q", "-f", layout], command), strict=True):
                 for line in filter(None, lines):
                     values[line[0]].append(line[2:])
-        measured = {*LETTERS} - unknown - {*"CZx"}
         apart = {
             letter: (ours[letter], theirs[letter])
             for letter in measured

@@ -27,7 +27,7 @@ def run(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-# The order of rows in the example's tables is that of CPU times: in an emulator, page faults take longer.
+# CPU times decide about the order of the rows in its tables, and in an emulator page faults take longer.
 SLOW = {"pytest.md": pytest.mark.not_emulated}
 
 
