@@ -60,8 +60,14 @@ def this_backend() -> str:
     return name
 
 
+def main_files(backend: str) -> list[Path]:
+    """Return the C files that a platform's extension includes: the backend's and, for Linux, the launcher's parent."""
+    files = [PACKAGE / "_backends" / f"{backend}.c"]
+    return [*files, PACKAGE / "_children" / "launcher_parent.c"] if backend == "linux" else files
+
+
 def sources(backend: str) -> list[Path]:
-    """Return a backend's C file and all files that it includes, each file after the files that it includes itself."""
+    """Return a platform's C files and all files that they include, each one after the files that it includes itself."""
     found: dict[Path, None] = {}
 
     def add(path: Path) -> None:
@@ -69,7 +75,8 @@ def sources(backend: str) -> list[Path]:
             add((path.parent / name).resolve())
         found.setdefault(path)
 
-    add(PACKAGE / "_backends" / f"{backend}.c")
+    for path in main_files(backend):
+        add(path)
     return list(found)
 
 
@@ -79,12 +86,12 @@ def builder(backend: str) -> FFI:
     The ``.cdef`` file beside a C file, if there is one, declares what Python may use of it.
     """
     ffi = FFI()
-    *_, main = files = sources(backend)
-    for path in dict.fromkeys(file.with_suffix(".cdef") for file in files):
+    for path in dict.fromkeys(file.with_suffix(".cdef") for file in sources(backend)):
         if path.exists():
             ffi.cdef(f'# 1 "{path.as_posix()}"\n{path.read_text(encoding="utf-8")}')
-    # The absolute path: compiler messages name the file, and the generated C compiles in any directory.
-    ffi.set_source("rusage._rusage", f'#include "{main.as_posix()}"\n')
+    # Absolute paths: compiler messages name the file, and the generated C compiles in any directory.
+    includes = "".join(f'#include "{path.as_posix()}"\n' for path in main_files(backend))
+    ffi.set_source("rusage._rusage", includes)
     return ffi
 
 

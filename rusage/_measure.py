@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from ._backends._base import RUSAGE_SELF, TIMES
+from ._backends._base import RUSAGE_SELF
 from ._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
 from ._getrusage import getrusage, measured
+from ._text import figures
 
 TYPE_CHECKING = False
 
@@ -23,15 +24,6 @@ else:
     F = Callable  # for typing.get_type_hints
 
 _clock = time.perf_counter
-
-
-def figures(usage: RUsage, measured: frozenset[str], peak: int | None, elapsed: float, *, has_peak: bool = True) -> str:
-    """Return the CPU time, the peak (in bytes; None: not measured) and the elapsed time (in seconds) for a repr."""
-    texts = {"cputime": f"{usage.cputime:.6f} s" if measured >= TIMES else "not measured"}
-    if has_peak:
-        texts["peak"] = "not measured" if peak is None else f"{peak / 2**20:.1f} MiB"
-    texts["elapsed"] = f"{elapsed:.6f} s"
-    return ", ".join(f"{name}={text}" for name, text in texts.items())
 
 
 class measure:  # noqa: N801 (used like a function)

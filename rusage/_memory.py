@@ -11,7 +11,6 @@ from _thread import RLock
 
 from ._backends import BACKEND
 from ._backends._base import RUSAGE_CHILDREN, RUSAGE_SELF
-from ._children.inherited import parent_peak
 from ._getrusage import error_of, maxrss, measured, new_call
 from ._rusage import ffi, lib
 
@@ -58,6 +57,21 @@ def rss() -> int:
 
 def _error(code: int, source: str) -> Exception:
     return error_of(code) if sys.platform == "win32" else OSError(code, f"{os.strerror(code)} ({source})")
+
+
+# The result of the last call of parent_peak().
+_peak = 0
+
+
+def parent_peak() -> int:
+    """Return the largest known peak of this process, in bytes.
+
+    Code that lowers the peak, such as a write to /proc/self/clear_refs, must call this first.
+    """
+    global _peak  # noqa: PLW0603 (must outlive a reset of the kernel's value)
+    peak = max(_peak, maxrss())
+    _peak = peak
+    return peak
 
 
 # --- The peak of a block ----------------------------------------------------------------------------------------------

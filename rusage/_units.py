@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-SIZE = re.compile(r"\s*(\d+)(?:(?:\.(\d+))? *([KMGT])iB)?\s*", re.ASCII)
+SIZE = r"(?a)\s*(\d+)(?:(?:\.(\d+))? *([KMGT])iB)?\s*"
 MAX_SIZE = 2**64 - 1
 
 
@@ -14,7 +14,7 @@ def parse_size(text: str) -> int:
     The units are KiB, MiB, GiB and TiB, and bytes without a unit. Anything else raises ``ValueError``: decimal units
     (``MB``) too, because not all programs agree on their meaning, and sizes of 2**64 bytes or more.
     """
-    match = SIZE.fullmatch(text)
+    match = re.fullmatch(SIZE, text)
     if match is None:
         raise ValueError(f"not a size: {shown(text)} (expected a number of bytes, or one with KiB, MiB, GiB or TiB)")
     whole, fraction, prefix = match.groups(default="")

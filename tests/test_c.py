@@ -107,7 +107,7 @@ def test_conversion_is_clean_under_sanitizers(build: ModuleType, tmp_path: Path)
     if compiler is None or sys.platform == "win32":
         pytest.skip(reason="no Unix C compiler here")
     source, program = tmp_path / "program.c", tmp_path / "program"
-    source.write_text(PROGRAM % f'#include "{build.sources(build.this_backend())[-1]}"')
+    source.write_text(PROGRAM % f'#include "{build.main_files(build.this_backend())[0]}"')
     flags = ["-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"]
     flags.append("-Wno-unused-function")  # not all of the C is about usage
     probe = tmp_path / "probe.c"

@@ -22,9 +22,9 @@ from gnu_time import GNU_TIME
 from terminals import Start, hang_up, read_until
 
 import rusage
-from rusage import _cli
 from rusage._backends import BACKEND
-from rusage._cli import _options, _running
+from rusage._cli import run as running
+from rusage._cli.options import EXAMPLES, OPTIONS
 
 if sys.platform == "win32":
     pytest.skip("the programs that run here need Unix", allow_module_level=True)
@@ -33,8 +33,10 @@ UNSHARE = shutil.which("unshare") or ""
 PROGRAMS = Path(__file__).parent / "programs"
 PROGRAM = [sys.executable, str(PROGRAMS / "command_checks.py")]
 RUSAGE = [sys.executable, "-m", "rusage"]
-BY_SUBPROCESS = [*PROGRAM, "subprocess", "plain"]  # as on the systems that have no launcher
-both_ways = pytest.mark.parametrize("words", [RUSAGE, BY_SUBPROCESS], ids=["usual", "by subprocess"])
+# As on the systems that have no launcher.
+DIRECTLY = [*PROGRAM, "launcher", "/no/such/launcher"]
+WAYS = [RUSAGE, DIRECTLY] if sys.platform == "linux" else [RUSAGE]
+both_ways = pytest.mark.parametrize("words", WAYS, ids=["usual", "directly"][: len(WAYS)])
 
 
 @pytest.fixture(autouse=True)
@@ -204,8 +206,8 @@ def test_help_fits_80_columns() -> None:
     assert max(map(len, lines)) <= 80
     assert lines[0].startswith("usage: rusage ")
     examples = lines[lines.index("Examples:") + 1 :]
-    assert examples == [f"  {example}" for example, _ in _options.EXAMPLES]
-    options = [option for group in _options.OPTIONS.values() for option in group]
+    assert examples == [f"  {example}" for example, _ in EXAMPLES]
+    options = [option for group in OPTIONS.values() for option in group]
     assert [line.split("--")[1].split()[0] for line in lines if line.startswith(("  -", "      --"))] == [
         option.name for option in options
     ]
@@ -240,28 +242,6 @@ def test_ignored_signals_stay_ignored() -> None:
         assert done.returncode == (0 if ignore else -signal.SIGINT)
 
 
-LAUNCHED = sys.platform == "linux" and hasattr(os, "posix_spawn")
-
-
-@pytest.mark.skipif(not LAUNCHED, reason="here the command needs subprocess")
-def test_imports_of_the_command(python: Callable[..., str]) -> None:
-    """With the launcher nothing is imported that takes longer than a short command does."""
-    heavy = {"subprocess", "signal", "typing", "enum", "re", "argparse", "json", "selectors", "threading", "contextlib"}
-    heavy |= {"importlib.metadata", "shlex"}
-    rooms = {path.stem for path in Path(_cli.__file__).parent.glob("_[!_]*.py")} - {
-        "_main",
-        "_single",
-        "_running",
-        "_reporting",
-    }
-    heavy |= {f"rusage._cli.{name}" for name in rooms}
-    program = (
-        "import sys; before = set(sys.modules); from rusage._cli import main; main(['true']); "
-        f"print(sorted({heavy!r} & (set(sys.modules) - before)))"
-    )
-    assert python("-c", program).strip() == "[]"
-
-
 LAUNCHERS: list[tuple[str | None, int]] = [
     (None, 7),
     ("no program", 7),
@@ -280,22 +260,16 @@ def test_failing_launcher(launcher: str | None, status: int, tmp_path: Path) -> 
     if launcher is not None:
         path.write_text(launcher)
         path.chmod(0o755)
-    command = [*PROGRAM, "usual", "launcher", str(path), "sh", "-c", "exit 7"]
+    command = [*PROGRAM, "launcher", str(path), "sh", "-c", "exit 7"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == status, done.stderr
     assert "wall time" in done.stderr
     assert "peak memory" not in done.stderr
 
 
-def test_wall_time_excludes_imports(python: Callable[..., str]) -> None:
-    """The time of the imports before the command is not included."""
-    assert python(*PROGRAM[1:], "usual", "imports_take_time") == "0\n"
-
-
-@pytest.mark.skipif(not LAUNCHED, reason="here the command needs subprocess")
 def test_wall_time_excludes_preparation(python: Callable[..., str]) -> None:
-    """It begins when the launcher is executed."""
-    assert python(*PROGRAM[1:], "usual", "preparation_takes_time") == "0\n"
+    """It begins when the launcher, or else the program, is executed."""
+    assert python(*PROGRAM[1:], "preparation_takes_time") == "0\n"
 
 
 @pytest.mark.skipif(not UNSHARE, reason="there is no unshare(1)")
@@ -346,7 +320,6 @@ UNUSUAL_ENTRIES = [
     *(b"=x=1", b"=", b"==", b"=C:=C:\\", b"A", b"", b"A=1", b"A=2", b"A=", b"B==", b"\xff=\xfe\n", b"A=1"),
     *(b"LC_CTYPE", b"LC_CTYPE=C", b"LC_CTYPE=", b"LC_CTYPE=C.UTF-8", b"LC_ALL=", b"LC_ALL=C", b"LC_ALL", b"LANG=C"),
 ]
-WITHOUT_LAUNCHER = [*PROGRAM, "usual", "launcher", "/no/such/launcher"]
 
 
 def environments() -> list[list[bytes]]:
@@ -359,7 +332,7 @@ def environments() -> list[list[bytes]]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the original environment is not available here")
-@pytest.mark.parametrize("words", [RUSAGE, BY_SUBPROCESS, WITHOUT_LAUNCHER], ids=["usual", "by subprocess", "direct"])
+@both_ways
 def test_environment_is_unchanged(words: list[str]) -> None:
     """Names that are empty, missing or repeated, and the order. The oracles: cat(1) without rusage, and by GNU time."""
     program = ["/bin/cat", "/proc/self/environ"]
@@ -425,16 +398,14 @@ def test_ignored_sigchld_becomes_default(words: list[str]) -> None:
 
 
 @pytest.mark.skipif("wait4" not in rusage.__all__, reason="a lost status is not noticed without wait4")
-@both_ways
-def test_unavailable_status_is_125(words: list[str]) -> None:
+def test_unavailable_status_is_125() -> None:
     """``subprocess`` takes a status that was waited for elsewhere for 0."""
-    way = "subprocess" if words is BY_SUBPROCESS else "usual"
-    done = subprocess.run([*PROGRAM, way, "lost_status", "true"], capture_output=True, text=True, check=False)
+    done = subprocess.run([*PROGRAM, "lost_status", "true"], capture_output=True, text=True, check=False)
     assert done.returncode == 125
     assert done.stderr == "rusage: true: the exit status is not available: it was waited for elsewhere\n"
 
 
-FORWARDED = [signal.Signals(number) for number in _running.FORWARDED]
+FORWARDED = [signal.Signals(number) for number in running.FORWARDED]
 
 
 @pytest.mark.parametrize("number", FORWARDED, ids=lambda number: number.name)
@@ -456,23 +427,18 @@ def test_signals_are_forwarded(words: list[str], number: signal.Signals) -> None
             assert process.returncode == status
 
 
-@pytest.mark.parametrize("way", ["usual", "subprocess"])
-def test_early_signals_are_forwarded(way: str) -> None:
+def test_early_signals_are_forwarded() -> None:
     """A signal that arrives when the program is being started ends the program, not rusage."""
-    if way == "usual" and not LAUNCHED:
-        pytest.skip(reason="here the command needs subprocess")
-    command = [*PROGRAM, way, "early_signal", "sleep", "60"]
+    command = [*PROGRAM, "early_signal", "sleep", "60"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 128 + signal.SIGTERM
     assert "(SIGTERM)" in done.stderr
 
 
 @pytest.mark.skipif("wait4" not in rusage.__all__, reason="the exit is seen by wait4")
-@both_ways
-def test_no_signals_after_the_exit(words: list[str]) -> None:
+def test_no_signals_after_the_exit() -> None:
     """Another process may have got the PID; the report is written all the same."""
-    way = "subprocess" if words is BY_SUBPROCESS else "usual"
-    command = [*PROGRAM, way, "late_signal", "sh", "-c", "exit 5"]
+    command = [*PROGRAM, "late_signal", "sh", "-c", "exit 5"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (5, "")
     assert "user time" in done.stderr
@@ -655,7 +621,7 @@ def test_info_about_a_failing_launcher(launcher: str | None, reason: str) -> Non
     if launcher is not None:
         Path("launcher").write_text(launcher)
         Path("launcher").chmod(0o755)
-    command = [*PROGRAM, "usual", "launcher", "./launcher", "--info"]
+    command = [*PROGRAM, "launcher", "./launcher", "--info"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("launcher")]
     assert "not used: " in line
@@ -728,11 +694,11 @@ HUPS = "trap 'echo >>hups' HUP; echo ready; while [ ! -s hups ]; do sleep 0.1; d
 
 
 @pytest.mark.skipif(
-    _running.SI_KERNEL is None or not hasattr(signal, "sigwaitinfo"), reason="the sender of a signal is not known here"
+    running.SI_KERNEL is None or not hasattr(signal, "sigwaitinfo"), reason="the sender of a signal is not known here"
 )
 def test_hangup_is_not_forwarded_again(on_terminal: Start) -> None:
     """When the session's leader exits, the kernel signals its whole foreground group."""
-    leader, terminal = on_terminal(*PROGRAM, "usual", "late_hangup", "-o", "report", "sh", "-c", HUPS)
+    leader, terminal = on_terminal(*PROGRAM, "late_hangup", "-o", "report", "sh", "-c", HUPS)
     read_until(terminal, b"ready")
     hang_up(terminal)
     assert leader.wait(60) == -signal.SIGHUP

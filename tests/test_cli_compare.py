@@ -14,7 +14,9 @@ from expected import SAMPLED
 from terminals import Start, read_until
 
 import rusage
-from rusage._cli import _comparison, _reporting, _statistics
+from rusage._cli import statistics, tables
+from rusage._cli.options import Options
+from rusage._cli.run import split
 
 if sys.platform == "win32":
     pytest.skip("the programs that run here need a Unix", allow_module_level=True)
@@ -71,7 +73,7 @@ def test_order_of_the_runs() -> None:
 def test_split_as_by_the_shell(line: str) -> None:
     """The oracle is sh."""
     printed = subprocess.check_output(["/bin/sh", "-c", f"printf '%s\\0' {line}"], text=True)
-    assert _comparison.split(line) == printed.split("\0")[:-1]
+    assert split(line) == printed.split("\0")[:-1]
 
 
 def test_ten_rounds_by_default() -> None:
@@ -131,7 +133,7 @@ def test_smaller_peak_is_marked() -> None:
 )
 def test_smallest_of_known_values(columns: list[list[float]], expected: int | None) -> None:
     """Its interval must not touch another one."""
-    assert _statistics.smallest(columns) == expected
+    assert statistics.smallest(columns) == expected
 
 
 @pytest.mark.parametrize(
@@ -140,14 +142,14 @@ def test_smallest_of_known_values(columns: list[list[float]], expected: int | No
 )
 def test_quantiles_of_student(freedom: int, quantile: float) -> None:
     """From a printed table."""
-    assert _statistics.student(freedom) == pytest.approx(quantile, abs=2e-4)
+    assert statistics.student(freedom) == pytest.approx(quantile, abs=2e-4)
 
 
 def test_ratio_of_known_values() -> None:
     """A slow round adds no uncertainty; a ratio to 0 does not exist, nor does the interval of one round."""
-    assert _statistics.ratio([2.0, 4.0, 8.0], [1.0, 2.0, 4.0]) == (2, 0)
-    assert _statistics.ratio([1.0, 2.0], [0.0, 0.0]) is None
-    assert _statistics.ratio([3.0], [2.0]) == (1.5, None)
+    assert statistics.ratio([2.0, 4.0, 8.0], [1.0, 2.0, 4.0]) == (2, 0)
+    assert statistics.ratio([1.0, 2.0], [0.0, 0.0]) is None
+    assert statistics.ratio([3.0], [2.0]) == (1.5, None)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +165,7 @@ def test_ratio_of_known_values() -> None:
 )
 def test_value_and_deviation(value: float, deviation: float | None, text: str) -> None:
     """As many decimals, or one digit of the deviation."""
-    assert _comparison.plus_minus(value, deviation) == text
+    assert tables.plus_minus(value, deviation) == text
 
 
 @pytest.mark.parametrize("sizes", [range(1, 13), [300, 1], [1, 10**6]], ids=["twelve", "small ratios", "large ratios"])
@@ -172,10 +174,10 @@ def test_wide_figures_fit_80_columns(sizes: list[int]) -> None:
     each = []
     for size in sizes:
         usages = [{"ru_utime": size * time, "ru_stime": 0.01, "ru_maxrss": size * 1e8 * time} for time in (0.1, 0.16)]
-        runs = [_statistics.Run(0, usage, size / 7 * usage["ru_utime"], None, counted=True) for usage in usages]
-        each.append(_statistics.series(["x"], 3, runs, None))
-    found = _comparison.compare(each)
-    text = _comparison.as_text(found, ["x" * 200] * len(each), _reporting.Options(), colored=False)
+        runs = [statistics.Run(0, usage, size / 7 * usage["ru_utime"], None, counted=True) for usage in usages]
+        each.append(statistics.series(["x"], 3, runs, None))
+    found = statistics.compare(each)
+    text = tables.of_comparison(found, ["x" * 200] * len(each), Options(), colored=False)
     assert max(map(len, text.splitlines())) <= 80
     assert all(text.count(label) == 1 for label in ("wall (", "CPU (", "peak ("))
     assert (text.count("ratio  ") + text.count("ratio\n")) == 3

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import rusage
-from rusage._cli._export import code, markdown
-from rusage._cli._statistics import Comparison, Run, series
+from rusage._cli.formats import code, markdown
+from rusage._cli.statistics import Comparison, Run, series
 
 if sys.platform == "win32":
     pytest.skip("the programs that run here need a Unix", allow_module_level=True)

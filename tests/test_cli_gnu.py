@@ -11,7 +11,7 @@ from gnu_time import GNU_TIME, needs_gnu_time
 
 import rusage
 from rusage._children import inherited
-from rusage._cli import _gnu
+from rusage._cli import gnu
 
 if sys.platform == "win32":
     pytest.skip("the programs that run here need Unix", allow_module_level=True)
@@ -263,8 +263,8 @@ EXPECTED = {
 @pytest.mark.parametrize("letter", EXPECTED)
 def test_each_letter_of_known_figures(letter: str) -> None:
     """Times are rounded down to hundredths, memory to KiB; without the field each is ``?``."""
-    assert _gnu.report(f"%{letter}", ["true"], 0, USAGE, 3.9999994) == EXPECTED[letter]
-    nothing = _gnu.report(f"%{letter}", ["true"], -9, {}, None)
+    assert gnu.report(f"%{letter}", ["true"], 0, USAGE, 3.9999994) == EXPECTED[letter]
+    nothing = gnu.report(f"%{letter}", ["true"], -9, {}, None)
     assert nothing == ("?%" if letter == "P" else "?")
 
 
@@ -274,12 +274,12 @@ def test_each_letter_of_known_figures(letter: str) -> None:
 )
 def test_clock_of_known_times(elapsed: float, clock: str, share: str) -> None:
     """From an hour on there are no hundredths; a share of no time is unknown."""
-    assert _gnu.report("%E %P", ["true"], 0, USAGE, elapsed) == f"{clock} {share}"
+    assert gnu.report("%E %P", ["true"], 0, USAGE, elapsed) == f"{clock} {share}"
 
 
 def test_every_field_has_a_name() -> None:
     """``%{name}`` of each field prints it, in the units of ``rusage.fields``."""
     for name, value in USAGE.items():
-        text = _gnu.report(f"%{{{name}}}", ["true"], 0, USAGE, 1.0)
+        text = gnu.report(f"%{{{name}}}", ["true"], 0, USAGE, 1.0)
         assert float(text) == value
     assert USAGE.keys() == rusage.fields.keys()

@@ -14,7 +14,9 @@ from expected import SAMPLED
 import rusage
 from rusage._backends import BACKEND
 from rusage._backends._base import PEAK_AT_LEAST_PARENTS_INEXACT, PEAK_SAMPLED
-from rusage._cli import _json, _limits, _reporting, _single, _statistics
+from rusage._cli import formats, limits, main, statistics
+from rusage._cli.options import Options
+from rusage._cli.run import Ended
 from rusage._getrusage import WAITED
 
 if TYPE_CHECKING:
@@ -24,8 +26,8 @@ if sys.platform == "win32":
     pytest.skip("the programs that run here need Unix", allow_module_level=True)
 
 RUSAGE = [sys.executable, "-m", "rusage"]
-WITHOUT_PEAK = [sys.executable, str(Path(__file__).parent / "programs" / "command_checks.py"), "usual", "no_peak"]
-SAMPLED_PEAK = [*WITHOUT_PEAK[:-2], "subprocess", "sampled"]
+WITHOUT_PEAK = [sys.executable, str(Path(__file__).parent / "programs" / "command_checks.py"), "no_peak"]
+SAMPLED_PEAK = [*WITHOUT_PEAK[:-1], "sampled"]
 ALLOCATE = [sys.executable, "-c", "b'x' * (100 * 2**20)"]
 needs_peak = pytest.mark.skipif(
     "ru_maxrss" not in rusage.run(["true"]).measured | SAMPLED, reason="the peak of a child is not measured here"
@@ -106,8 +108,8 @@ def error(monkeypatch: pytest.MonkeyPatch) -> "Callable[[int | None, str], None]
     """Return a function that sets the error of the peak, and whose peak a child's is, as on other machines."""
 
     def set_error(error: "int | None", child_peak: str) -> None:
-        monkeypatch.setattr(_limits, "fields", {"ru_maxrss": Mock(error=error)})
-        monkeypatch.setattr(_limits, "BACKEND", Mock(child_peak=child_peak))
+        monkeypatch.setattr(limits, "fields", {"ru_maxrss": Mock(error=error)})
+        monkeypatch.setattr(limits, "BACKEND", Mock(child_peak=child_peak))
 
     return set_error
 
@@ -132,7 +134,7 @@ def test_limit_within_the_error(
 ) -> None:
     """The error is less than this on either side; the exit status is as before."""
     error(98304, PEAK_AT_LEAST_PARENTS_INEXACT)
-    assert _limits.check({"ru_maxrss": 1000000}, [({"ru_maxrss": peak}, None)], "program") == status
+    assert limits.check({"ru_maxrss": 1000000}, [({"ru_maxrss": peak}, None)], "program") == status
     lines = capsys.readouterr().err.splitlines()
     assert lines[1 if status else 0 :] == ([f"rusage: program: {INEXACT}"] if has_note else [])
 
@@ -143,10 +145,10 @@ def test_note_about_a_series_once(
     """Not once for each run; no note about CPU time, nor where the error is unknown."""
     error(98304, PEAK_AT_LEAST_PARENTS_INEXACT)
     usage = {"ru_maxrss": 999999, "ru_utime": 1.0, "ru_stime": 1.0}
-    assert _limits.check({"ru_maxrss": 1000000, "cputime": 2}, [(usage, None)] * 3, "program") == 0
+    assert limits.check({"ru_maxrss": 1000000, "cputime": 2}, [(usage, None)] * 3, "program") == 0
     assert capsys.readouterr().err == f"rusage: program: {INEXACT}\n"
     error(None, PEAK_AT_LEAST_PARENTS_INEXACT)
-    assert _limits.check({"ru_maxrss": 1000000}, [(usage, None)], "program") == 0
+    assert limits.check({"ru_maxrss": 1000000}, [(usage, None)], "program") == 0
     assert capsys.readouterr().err == ""
 
 
@@ -171,15 +173,15 @@ def test_limit_of_a_sampled_peak(  # noqa: PLR0913, PLR0917 (a case and two fixt
 ) -> None:
     """A peak that may be the parent's is at least the child's: within the limit it decides, and no report has it."""
     error(None, PEAK_SAMPLED)
-    assert _limits.check({"ru_maxrss": 100}, [(usage, bound)], "program") == status
+    assert limits.check({"ru_maxrss": 100}, [(usage, bound)], "program") == status
     assert (f"rusage: program: {SAMPLED_NOTE}\n" in capsys.readouterr().err) == (status == 0)
-    report = json.loads(_json.ended(["program"], (0, usage, 0.5, bound), {"ru_maxrss": 100}))
+    report = json.loads(formats.ended(["program"], Ended(0, usage, 0.5, bound), {"ru_maxrss": 100}))
     assert report["usage"] == usage
     assert report["limits"] == {"ru_maxrss": {"limit": 100, "exceeded": exceeded}}
-    run = _statistics.Run(0, usage, 0.5, bound, counted=True)
-    report = json.loads(_json.series(_statistics.series(["program"], 0, [run], None), {"ru_maxrss": 100}))
+    run = statistics.Run(0, usage, 0.5, bound, counted=True)
+    report = json.loads(formats.series(statistics.series(["program"], 0, [run], None), {"ru_maxrss": 100}))
     assert report["runs"][0]["limits"] == {"ru_maxrss": {"limit": 100, "exceeded": exceeded}}
-    assert "101" not in _single.report(["program"], _reporting.Options(), (0, {}, 0.5, 101))
+    assert "101" not in main.report(["program"], Options(), Ended(0, {}, 0.5, 101))
 
 
 @pytest.mark.skipif("ru_maxrss" not in WAITED, reason="this system reports no peak of a child")
@@ -214,9 +216,9 @@ def test_limit_itself_is_not_over(
     """A limit is the largest allowed value; of two limits, the unknown one decides."""
     error(None, PEAK_AT_LEAST_PARENTS_INEXACT)
     usage = {"ru_maxrss": 100.0, "ru_utime": 1.0, "ru_stime": 2.0}
-    assert _limits.check({"ru_maxrss": 100, "cputime": 3}, [(usage, None)], "program") == 0
+    assert limits.check({"ru_maxrss": 100, "cputime": 3}, [(usage, None)], "program") == 0
     assert capsys.readouterr().err == ""
-    assert _limits.check({"ru_maxrss": 100, "cputime": 2.9}, [(usage, None)], "program") == 123
+    assert limits.check({"ru_maxrss": 100, "cputime": 2.9}, [(usage, None)], "program") == 123
     assert capsys.readouterr().err == "rusage: program: CPU time 3.000000 s is over the limit of 2.900000 s\n"
-    assert _limits.check({"ru_maxrss": 1, "cputime": 9}, [({"ru_maxrss": 2}, None)], "program") == 125
+    assert limits.check({"ru_maxrss": 1, "cputime": 9}, [({"ru_maxrss": 2}, None)], "program") == 125
     assert len(capsys.readouterr().err.splitlines()) == 2

@@ -19,15 +19,14 @@ from terminals import Start, read_until
 
 import rusage
 from rusage._children import inherited
-from rusage._cli import _statistics
+from rusage._cli.statistics import outliers
 
 if sys.platform == "win32":
     pytest.skip("the programs that run here need Unix", allow_module_level=True)
 
 PROGRAMS = Path(__file__).parent / "programs"
 RUSAGE = [sys.executable, "-m", "rusage"]
-BY_SUBPROCESS = [sys.executable, str(PROGRAMS / "command_checks.py"), "subprocess", "plain"]
-both_ways = pytest.mark.parametrize("words", [RUSAGE, BY_SUBPROCESS], ids=["usual", "by subprocess"])
+CHECKS = [sys.executable, str(PROGRAMS / "command_checks.py")]
 needs_peak = pytest.mark.skipif(
     "ru_maxrss" not in rusage.run(["true"]).measured | SAMPLED, reason="the peak of a child is not measured here"
 )
@@ -134,7 +133,7 @@ def test_json_has_every_run() -> None:
 )
 def test_outliers_of_known_values(values: list[float], expected: list[int]) -> None:
     """Beyond Tukey's outer fences, and a tenth of the median away from it."""
-    assert _statistics.outliers(values) == expected
+    assert outliers(values) == expected
 
 
 def test_text_names_outliers() -> None:
@@ -198,14 +197,12 @@ def test_program_that_cannot_be_started() -> None:
         assert table()["runs"][:3] == [runs, "of", "3," if options else "3"]
 
 
-@both_ways
-def test_streams_of_a_series(words: list[str]) -> None:
+def test_streams_of_a_series() -> None:
     """Standard input is the null device in each run; what a run prints goes through."""
-    done = run("-n", "2", "--", "sh", "-c", "cat; echo out; echo err >&2", words=words, input="text")
+    done = run("-n", "2", "--", "sh", "-c", "cat; echo out; echo err >&2", input="text")
     assert (done.stdout, done.stderr) == ("out\nout\n", "err\nerr\n")
     done = run(
         *["-n", "2", "sh", "-c", "cat; echo out"],
-        words=words,
         preexec_fn=lambda: os.close(0),
     )
     assert (done.stdout, done.stderr) == ("out\nout\n", "")
@@ -217,23 +214,21 @@ STATE = (PROGRAMS / "signal_state.py").as_posix()
 @pytest.mark.skipif(
     platform.python_implementation() == "PyPy", reason="PyPy's getsignal does not know what it inherits"
 )
-@both_ways
-def test_signal_state_of_each_run(words: list[str]) -> None:
+def test_signal_state_of_each_run() -> None:
     """Each run has the caller's signal mask and ignored signals; the oracle is a start without rusage."""
     shown = [
         subprocess.run(
             [*before, sys.executable, STATE], stdout=subprocess.PIPE, check=True, preexec_fn=change_signals
         ).stdout
-        for before in ([], [*words, "-o", "report", "-n", "3"])
+        for before in ([], [*RUSAGE, "-o", "report", "-n", "3"])
     ]
     assert shown[1] == shown[0] * 3
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are not listed here")
-@both_ways
-def test_series_leaks_no_descriptors(words: list[str]) -> None:
+def test_series_leaks_no_descriptors() -> None:
     """The last run inherits what the first one does."""
-    done = run("-n", "20", "sh", "-c", "ls /proc/self/fd | wc -l", words=words)
+    done = run("-n", "20", "sh", "-c", "ls /proc/self/fd | wc -l")
     assert len(done.stdout.split()) == 20
     assert len({*done.stdout.split()}) == 1
 
@@ -244,11 +239,10 @@ ENDING = [signal.SIGTERM, signal.SIGHUP]
 @pytest.mark.parametrize("number", ENDING, ids=lambda number: number.name)
 @pytest.mark.parametrize("options", [[], ["--ignore-failure"]], ids=["", "ignore failure"])
 @pytest.mark.parametrize("caught", [False, True], ids=["", "caught"])
-@both_ways
-def test_signal_ends_the_series(words: list[str], number: signal.Signals, options: list[str], caught: bool) -> None:  # noqa: FBT001 (a parameter of the test)
+def test_signal_ends_the_series(number: signal.Signals, options: list[str], caught: bool) -> None:  # noqa: FBT001 (a parameter of the test)
     """After the run that gets it, whatever that does; the report shows the runs before."""
     unusual = f"catch={int(number)}" if caught else "sleep=60"
-    command = [*words, "-o", "report", "--json", "-n", "9", *options, *nth(3, "exit=0", unusual)]
+    command = [*RUSAGE, "-o", "report", "--json", "-n", "9", *options, *nth(3, "exit=0", unusual)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
@@ -259,10 +253,9 @@ def test_signal_ends_the_series(words: list[str], number: signal.Signals, option
     assert record()["stopped_by"] == number
 
 
-@both_ways
-def test_other_signals_do_not_end_it(words: list[str]) -> None:
+def test_other_signals_do_not_end_it() -> None:
     """They are forwarded to the run."""
-    command = [*words, "-o", "report", "-n", "4", *nth(2, "exit=0", f"catch={int(signal.SIGUSR1)}")]
+    command = [*RUSAGE, "-o", "report", "-n", "4", *nth(2, "exit=0", f"catch={int(signal.SIGUSR1)}")]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
@@ -273,10 +266,9 @@ def test_other_signals_do_not_end_it(words: list[str]) -> None:
 
 @pytest.mark.parametrize("unusual", ["sleep=60", "catch=2"], ids=["", "caught"])
 @pytest.mark.parametrize("options", [[], ["--ignore-failure"]], ids=["", "ignore failure"])
-@both_ways
-def test_ctrl_c_ends_the_series(on_terminal: Start, words: list[str], options: list[str], unusual: str) -> None:
+def test_ctrl_c_ends_the_series(on_terminal: Start, options: list[str], unusual: str) -> None:
     """The report shows the runs before, and SIGINT then kills rusage, so that a loop in a shell ends too."""
-    _, terminal = on_terminal(*words, "-n", "9", *options, *nth(3, "exit=0", unusual))
+    _, terminal = on_terminal(*RUSAGE, "-n", "9", *options, *nth(3, "exit=0", unusual))
     read_until(terminal, b"ready")
     os.write(terminal, b"\x03")
     shown = read_until(terminal, f"return code {-signal.SIGINT}\r\n".encode())
@@ -286,10 +278,9 @@ def test_ctrl_c_ends_the_series(on_terminal: Start, words: list[str], options: l
     assert runs_made() == 3
 
 
-@pytest.mark.parametrize("way", ["usual", "subprocess"])
-def test_signal_between_two_runs(way: str) -> None:
+def test_signal_between_two_runs() -> None:
     """No further run is started."""
-    words = [*BY_SUBPROCESS[:2], way, "between_runs"]
+    words = [*CHECKS, "between_runs"]
     assert run("--json", "-n", "9", *nth(9, "exit=0", "exit=0"), words=words).returncode == -signal.SIGINT
     assert runs_made() == 1
     assert record()["stopped_by"] == signal.SIGINT

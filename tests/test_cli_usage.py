@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable
 
 import rusage
-from rusage._cli._limits import human
-from rusage._cli._reporting import quantity
+from rusage._cli.limits import human
+from rusage._cli.report import quantity
 
 
 def test_own_usage_fits_80_columns(python: Callable[..., str]) -> None:

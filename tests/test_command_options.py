@@ -11,9 +11,9 @@ from pathlib import Path
 import command_options
 import pytest
 
-from rusage._cli import _help, _options, _parse
+from rusage._cli import options
 
-NAMES = {option.name for group in _options.OPTIONS.values() for option in group}
+NAMES = {option.name for group in options.OPTIONS.values() for option in group}
 DOCS = Path(__file__).parent.parent / "docs"
 BASH, ZSH = shutil.which("bash") or "", shutil.which("zsh") or ""
 
@@ -27,7 +27,7 @@ def test_files_are_up_to_date(path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "pattern"),
     [
-        (_help.help_text(), r"^  (?:-\w, |    )--([\w-]+)"),
+        (options.help_text(), r"^  (?:-\w, |    )--([\w-]+)"),
         ((DOCS / "rusage.1").read_text(encoding="utf-8"), r"^\.It (?:.* , )?Fl -([\w-]+)"),
         ((DOCS / "completions" / "_rusage").read_text(encoding="utf-8"), r"(?:'|,)--([\w-]+)[\[=}]"),
         ((DOCS / "command.md").read_text(encoding="utf-8"), r"^\| (?:`-.*`, )?`--([\w-]+)"),
@@ -41,7 +41,7 @@ def test_all_options_everywhere(text: str, pattern: str) -> None:
 
 def test_parser_knows_all_options() -> None:
     """Each by its name and its letter."""
-    assert set(_parse.SPELLINGS.values()) == NAMES
+    assert set(options.SPELLINGS.values()) == NAMES
 
 
 def complete(*words: str) -> set[str]:

@@ -147,7 +147,7 @@ def test_parent_peak_is_maxrss(python: Callable[..., str]) -> None:
     """Without a reset it is the process's own peak, also when that rises. After a reset: see test_memory.py."""
     program = (
         "import rusage\n"
-        "from rusage._children.inherited import parent_peak\n"
+        "from rusage._memory import parent_peak\n"
         "print(rusage.maxrss(), parent_peak(), rusage.maxrss())\n"
         "hold = b'x' * (64 << 20)\n"
         "print(rusage.maxrss(), parent_peak(), rusage.maxrss())"

@@ -8,7 +8,7 @@ from pathlib import Path
 import man_page
 import pytest
 
-from rusage._cli import _gnu, _options
+from rusage._cli import gnu, options
 
 MANDOC = shutil.which("mandoc") or ""
 PAGE = Path(__file__).parent.parent / "docs" / "rusage.1"
@@ -17,18 +17,16 @@ PAGE = Path(__file__).parent.parent / "docs" / "rusage.1"
 def test_man_page_has_all_options() -> None:
     """Each with its letter, its name and its value; details are of options that there are."""
     shown = PAGE.read_text(encoding="utf-8")
-    options = [option for group in _options.OPTIONS.values() for option in group]
-    for option in options:
+    known = [option for group in options.OPTIONS.values() for option in group]
+    for option in known:
         assert f"Fl -{option.name}{f' Ar {option.value}' if option.value else ''}\n" in shown
         assert not option.letter or f".It Fl {option.letter}" in shown
-    assert man_page.DETAILS.keys() <= {option.name for option in options}
+    assert man_page.DETAILS.keys() <= {option.name for option in known}
 
 
 def test_man_page_has_all_letters() -> None:
     """The page lists the letters that the report replaces, and no others."""
-    replaced = [
-        chr(code) for code in range(33, 127) if _gnu.report(f"%{chr(code)}", ["x"], 0, {}, 1) != f"?{chr(code)}"
-    ]
+    replaced = [chr(code) for code in range(33, 127) if gnu.report(f"%{chr(code)}", ["x"], 0, {}, 1) != f"?{chr(code)}"]
     assert list(man_page.LETTERS) == replaced
 
 

@@ -14,7 +14,7 @@ import pytest
 from conftest import spin
 
 import rusage
-from rusage._measure import figures
+from rusage._text import figures
 
 
 def test_block_is_a_difference() -> None:

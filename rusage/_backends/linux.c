@@ -6,7 +6,6 @@
 #include "../_c/no_statclock.c"
 #include "linux_process.c"
 #include "linux_memory.c"
-#include "linux_launcher.c"
 
 #include <signal.h>
 
@@ -18,15 +17,4 @@ static int rusage_is_ignored(int number)
     struct sigaction action;
 
     return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
-}
-
-/* Return the number of entries in the environment. */
-static int rusage_environment_size(void)
-{
-    extern char **environ;
-    int size = 0;
-
-    while (environ && environ[size])
-        size++;
-    return size;
 }

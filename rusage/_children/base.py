@@ -42,4 +42,5 @@ class BasePopen(SubprocessPopen[AnyStr]):
     """Seconds from the start of the child until its exit was seen; None before."""
 
     _began: float
+    """The time just before the start, by ``clock()``."""
     _limits: tuple[tuple[int, int, int], ...]

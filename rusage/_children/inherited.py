@@ -18,7 +18,7 @@ from .._backends._base import (
     PEAK_SAMPLED,
     PEAK_UNKNOWN,
 )
-from .._getrusage import WAITED, fields, maxrss, new_call, usage_of
+from .._getrusage import WAITED, fields, new_call, usage_of
 from .._rusage import lib
 
 TYPE_CHECKING = False
@@ -94,20 +94,6 @@ def keep_fields(usage: RUsage, fields: frozenset[str]) -> RUsage:
     """Return a child's usage with all fields set to 0 that are not in ``fields``."""
     missing = WAITED - fields
     return usage._replace(**dict.fromkeys(missing, 0)) if missing else usage
-
-
-_peak = 0
-
-
-def parent_peak() -> int:
-    """Return the largest known peak of this process, in bytes.
-
-    Code that lowers the peak, such as a write to /proc/self/clear_refs, must call this first.
-    """
-    global _peak  # noqa: PLW0603 (must outlive a reset of the kernel's value)
-    peak = max(_peak, maxrss())
-    _peak = peak
-    return peak
 
 
 def peak_margin() -> int | None:

@@ -14,22 +14,14 @@ with other IDs.
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import time
+from enum import Enum
 
 from .._rusage import ffi, lib
 from . import launcher_availability as availability
 from . import launcher_protocol as protocol
-
-TYPE_CHECKING = False
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from enum import Enum
-else:
-    Enum = object  # enum is slow to import; at run time the outcomes are numbers
 
 
 class Outcome(Enum):
@@ -191,42 +183,3 @@ class Launch:
             except BaseException:  # noqa: BLE001, S112 (the exception that is being handled takes precedence)
                 continue
         return 0
-
-
-def spawn(arguments: list[str], defaults: Iterable[int], mask: Iterable[int]) -> tuple[Result, float]:
-    """Start a program with a signal mask and default actions for the signals in *defaults*; all else is inherited.
-
-    Return the result, and the time by ``time.perf_counter`` just before the launcher was executed. Raises ``OSError``
-    if the program cannot be executed.
-    """
-    # posix_spawn takes a mapping: no name may be empty, missing or repeated. subprocess passes on such an environment.
-    environment = os.environb
-    if (
-        not availability.usable(other_ids=False)
-        or b"" in environment
-        or lib.rusage_environment_size() != len(environment)
-    ):
-        return Result(Outcome.NOT_STARTED), 0.0
-    try:
-        arguments, _, paths = protocol.resolve(arguments, None, None, shell=False)
-        launch = Launch()
-    except OSError:
-        return Result(Outcome.NOT_STARTED), 0.0
-    with launch:
-        command = protocol.command_line(arguments, paths, *launch.inherited_fds)
-        # Duplicating a descriptor onto itself clears its close-on-exec flag.
-        same = [(os.POSIX_SPAWN_DUP2, fd, fd) for fd in launch.inherited_fds]
-        began = time.perf_counter()
-        launcher = None
-        try:
-            launcher = os.posix_spawn(
-                availability.PATH, command, environment, file_actions=same, setsigdef=defaults, setsigmask=mask
-            )
-            result = launch.wait_for_exec(launcher)
-        except BaseException as error:
-            if not launch.abort(launcher) and isinstance(error, OSError):
-                return Result(Outcome.NOT_STARTED), began
-            raise
-        if result.outcome == Outcome.NOT_EXECUTED and result.error != errno.ENOEXEC:  # a script without a shebang
-            raise OSError(result.error, os.strerror(result.error))
-        return result, began

@@ -12,6 +12,7 @@ from .._rusage import lib
 from . import launcher
 from . import launcher_availability as availability
 from . import launcher_protocol as protocol
+from .base import clock
 from .patched import PARAMETERS, PIPES
 
 if sys.platform == "linux":
@@ -121,6 +122,7 @@ class LinuxPopen(PosixPopen[AnyStr]):
         """Execute the launcher. If an exception is raised, nothing is left running."""
         self._launching = launch
         started = False
+        self._began = clock()
         try:
             super(PosixPopen, self)._execute_child(  # subprocess's
                 **{

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping  # noqa: TC003 (for typing.get_typ
 from typing import TYPE_CHECKING, Any, AnyStr
 
 from .._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
-from .._measure import figures
+from .._text import figures
 from .base import SubprocessPopen, clock
 from .limits import check_limits
 from .patched import is_patched, unmeasured

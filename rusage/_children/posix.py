@@ -13,9 +13,10 @@ from .. import _wait4
 from .._backends import BACKEND
 from .._backends._base import FLOOR_RULES
 from .._fields import RUsage
+from .._memory import parent_peak
 from .base import NOTHING, BasePopen, clock
 from .exit_event import WAIT_BY_EVENT, exit_event
-from .inherited import child_fields, keep_fields, parent_peak, peak_bound, read_inherited
+from .inherited import child_fields, keep_fields, peak_bound, read_inherited
 from .patched import PARAMETERS
 
 if sys.platform != "win32":
@@ -107,6 +108,7 @@ class PosixPopen(BasePopen[AnyStr]):
         if has_floor:
             parent_peak()
         with set_in_child(self._limits, call["preexec_fn"]) as call["preexec_fn"]:
+            self._began = clock()
             super()._execute_child(**call)
         if has_floor:
             self._floor = parent_peak()

@@ -1,7 +1,7 @@
-"""The command under unusual conditions: ``python command_checks.py (usual|subprocess) CHECK [ARGUMENT...]``.
+"""The command under unusual conditions: ``python command_checks.py CHECK [ARGUMENT...]``.
 
-``subprocess`` starts the program as on the systems that have no launcher. Functions are replaced where a check needs a
-moment that nothing else reaches, such as a signal between two system calls, or a system that is not this one.
+Functions are replaced where a check needs a moment that nothing else reaches, such as a signal between two system
+calls, or a system that is not this one.
 """
 
 import contextlib
@@ -9,29 +9,28 @@ import errno
 import io
 import json
 import os
+import signal
 import sys
 import time
 from typing import Any
 
 import rusage
 import rusage._wait4
-from rusage._cli import _running, main
+from rusage._children import base, popen, posix
+from rusage._cli import run
+from rusage._cli.main import main
 
-running: Any = _running
 wait4: Any = rusage._wait4  # noqa: SLF001 (is replaced)
 
-# Other modules are imported where they are used: one check is about what the command itself imports.
-way, name = sys.argv.pop(1), sys.argv.pop(1)
+name = sys.argv.pop(1)
 
 
 def use_launcher(path: str) -> None:
     """Use the launcher at another path: no option names it."""
-    running.launcher.availability.PATH = path
+    from rusage._children import launcher_availability
 
-
-def plain() -> None:
-    """Do as the command does."""
-    sys.exit(main())
+    availability: Any = launcher_availability
+    availability.PATH = path
 
 
 def lost_status() -> None:
@@ -46,26 +45,19 @@ def lost_status() -> None:
 
 def early_signal() -> None:
     """Get a signal when the program is being started."""
-    import signal
-
-    from rusage._children import popen
-
-    module: Any
-    module, method = (running.launcher, "spawn") if way == "usual" else (popen.Popen, "__init__")
-    start = getattr(module, method)
+    replaced: Any = popen.Popen
+    start = replaced.__init__
 
     def interrupted(*arguments: Any, **keywords: Any) -> Any:
         os.kill(os.getpid(), signal.SIGTERM)
         return start(*arguments, **keywords)
 
-    setattr(module, method, interrupted)
+    replaced.__init__ = interrupted
     sys.exit(main())
 
 
 def late_signal() -> None:
     """Get a signal when the program has been waited for."""
-    import signal
-
     reap, kill = wait4.reap_child, os.kill
 
     def reap_and_signal(pid: int, options: int) -> Any:
@@ -84,17 +76,16 @@ def late_signal() -> None:
 
 def late_hangup() -> None:
     """Get SIGHUP only after the program has: two that are pending at once are one."""
-    import _signal  # type: ignore[import-not-found]  # typeshed has signal only
-
-    take = _signal.sigwaitinfo
+    replaced: Any = signal
+    take = replaced.sigwaitinfo
 
     def take_late(numbers: Any) -> Any:
         info = take(numbers)
-        while info.si_signo == _signal.SIGHUP and not os.path.exists("hups"):
+        while info.si_signo == signal.SIGHUP and not os.path.exists("hups"):
             time.sleep(0.05)
         return info
 
-    _signal.sigwaitinfo = take_late
+    replaced.sigwaitinfo = take_late
     sys.exit(main())
 
 
@@ -111,8 +102,9 @@ def no_peak() -> None:
 
         module: Any = posix
         module.peak_bound = lambda *_: None
-    known = running.known_fields
-    running.known_fields = lambda usage, names: known(usage, names - {"ru_maxrss"})
+    replaced: Any = run
+    fields = run.measured_fields
+    replaced.measured_fields = lambda usage, measured: fields(usage, measured - {"ru_maxrss"})
     sys.exit(main())
 
 
@@ -132,61 +124,44 @@ def sampled() -> None:
 
 def between_runs() -> None:
     """Get SIGINT before the second run of a series."""
-    import signal
+    from rusage._cli import series
 
-    from rusage._cli import _rounds
-
-    rounds: Any = _rounds
+    replaced: Any = series
 
     def show_progress(text: str) -> None:
         if text.startswith("run 2"):
             os.kill(os.getpid(), signal.SIGINT)
 
-    rounds._show_progress = show_progress  # noqa: SLF001 (is replaced)
+    replaced._show_progress = show_progress  # noqa: SLF001 (is replaced)
     sys.exit(main())
-
-
-def imports_take_time() -> None:
-    """Print the elapsed time by a clock that only imports move forward."""
-    now = 0
-
-    class Slow:
-        def find_spec(self, *_: object) -> None:
-            nonlocal now
-            now += 100
-
-    sys.meta_path.insert(0, Slow())
-    time.perf_counter = lambda: now
-    if sys.platform == "linux":
-        use_launcher("/no/such/launcher")
-    with contextlib.redirect_stderr(io.StringIO()) as report:
-        main(["--json", "true"])
-    assert now >= 100
-    print(json.loads(report.getvalue())["elapsed"])
 
 
 def preparation_takes_time() -> None:
     """Print the elapsed time by a clock that only the preparation of a start moves forward."""
     now = 0
-    resolve = running.launcher.protocol.resolve
+    replaced: list[Any] = [base, posix]
+    if sys.platform == "linux":
+        from rusage._children import linux
 
-    def slowly(*arguments: Any, **keywords: Any) -> Any:
+        replaced.append(linux)
+    for module in replaced:
+        module.clock = lambda: now
+    prepare: Any = popen.Popen
+    start_child = prepare._start_child  # noqa: SLF001 (is replaced)
+
+    def slowly(*arguments: Any) -> Any:
         nonlocal now
         now += 100
-        return resolve(*arguments, **keywords)
+        return start_child(*arguments)
 
-    running.launcher.protocol.resolve = slowly
-    time.perf_counter = lambda: now
+    prepare._start_child = slowly  # noqa: SLF001 (is replaced)
     with contextlib.redirect_stderr(io.StringIO()) as report:
         main(["--json", "true"])
     assert now == 100
     print(json.loads(report.getvalue())["elapsed"])
 
 
-if way == "subprocess":
-    running._by_launcher = lambda *_: None  # noqa: SLF001 (is replaced)
 checks = [
-    plain,
     lost_status,
     early_signal,
     late_signal,
@@ -195,7 +170,6 @@ checks = [
     no_peak,
     sampled,
     between_runs,
-    imports_take_time,
     preparation_takes_time,
 ]
 {check.__name__: check for check in checks}[name]()

@@ -9,7 +9,8 @@ import subprocess
 import sys
 
 import rusage
-from rusage._children.inherited import child_fields, parent_peak, peak_margin, read_inherited
+from rusage._children.inherited import child_fields, peak_margin, read_inherited
+from rusage._memory import parent_peak
 
 MIB = 2**20
 

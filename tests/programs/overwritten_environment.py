@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from rusage._cli import main
+from rusage._cli.main import main
 
 content = bytes.fromhex(sys.argv.pop(1))
 for name in os.environb:

@@ -17,7 +17,7 @@ from typing import Any
 from peaks import MIB, locked_by_thread, spike, status, touch
 
 import rusage
-from rusage._children import inherited as inherited_peaks
+from rusage import _memory
 
 THREADS = 4
 ROUNDS = 200
@@ -71,8 +71,8 @@ def parent_peak() -> list[int]:
     spike(100 * MIB)
     before = rusage.maxrss()
     with rusage.measure(reset_peak=True):
-        after, inside = rusage.maxrss(), inherited_peaks.parent_peak()
-    return [before, after, inside, inherited_peaks.parent_peak()]
+        after, inside = rusage.maxrss(), _memory.parent_peak()
+    return [before, after, inside, _memory.parent_peak()]
 
 
 def threads() -> list[int]:
@@ -109,7 +109,6 @@ def threads() -> list[int]:
 
 def handler() -> list[int]:
     """Read the peak in a signal handler: while its thread holds the lock of blocks, another one does, or none."""
-    from rusage import _memory
 
     readings = [rusage.peak()]
     fallen = []

@@ -1,44 +1,53 @@
-"""The facts that a bug report needs: ``rusage --info``."""
+"""What the command prints of itself: the facts that a bug report needs, and its own usage."""
 
 from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import sys
+import textwrap
 from importlib import metadata
 
-from .. import __version__, _getrusage, run
+from .. import __version__, run
 from .._backends import BACKEND
-from .._backends._base import WHO
-from ._reporting import quantity
-from ._series import wrapped
+from .._backends._base import RUSAGE_SELF, WHO
+from .._getrusage import WAITED, fields, getpagesize, getrusage, measured
+from .._rusage import lib
+from .report import quantity
+from .tables import WIDTH, wrapped
+
+if sys.platform == "linux":
+    from .._children.launcher_availability import PATH
+
+# --- --info ----------------------------------------------------------------------------------------------------------
 
 
 def info() -> str:
     """Return facts about the installation, the interpreter, the system and the measured fields."""
-    error = _getrusage.fields["ru_maxrss"].error
+    error = fields["ru_maxrss"].error
     isolated = "ru_maxrss" in run([sys.executable, "-c", ""]).measured
     rows = {
         "version": __version__,
         "wheel": _wheel_tag(),
         "interpreter": f"{platform.python_implementation()} {' '.join(sys.version.split())}",
         "system": f"{platform.system()} {platform.release()}, {platform.version()}",
-        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, pages of {_getrusage.getpagesize()} bytes",
+        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, pages of {getpagesize()} bytes",
         "backend": BACKEND.name,
         "launcher": _launcher(isolated=isolated),
         "error of the peak": "unknown" if error is None else f"up to {quantity(error, 'bytes')}",
     }
     for name, who in WHO.items():
-        known = _getrusage.measured(who) if name not in BACKEND.absent else ()
+        known = measured(who) if name not in BACKEND.absent else ()
         rows[f"measured, {name[7:].lower()}"] = _listed(known) if known else "not available"
-    rows["measured, a child"] = _listed(_getrusage.WAITED if isolated else _getrusage.WAITED - {"ru_maxrss"})
+    rows["measured, a child"] = _listed(WAITED if isolated else WAITED - {"ru_maxrss"})
     rows["measured, a process"] = _listed(BACKEND.process) if BACKEND.process else "not available"
     return "\n".join(wrapped(rows, colored=False))
 
 
 def _listed(names: frozenset[str]) -> str:
     """Return the names of fields in their order."""
-    return ", ".join(name for name in _getrusage.fields if name in names)
+    return ", ".join(name for name in fields if name in names)
 
 
 def _wheel_tag() -> str:
@@ -57,11 +66,6 @@ if sys.platform == "linux":
         """Return whether programs are started through the launcher, and if not, why."""
         if isolated:
             return "used"
-        import subprocess  # noqa: PLC0415 (only needed here)
-
-        from .._children.launcher_availability import PATH  # noqa: PLC0415 (only needed here)
-        from .._rusage import lib  # noqa: PLC0415 (only needed here)
-
         if not lib.rusage_may_launch():
             return "not used: it would have other rights than this process"
         try:
@@ -75,3 +79,30 @@ else:
     def _launcher(*, isolated: bool) -> str:  # noqa: ARG001 (the signature of Linux's)
         """Return that there is none."""
         return "none: it exists on Linux only"
+
+
+# --- The usage of the command's own process, without a command -------------------------------------------------------
+
+HINT = "Measure a command with 'rusage COMMAND ...'; 'rusage --help' lists the options."
+
+
+def own_usage() -> str:
+    """Return the name, the value ("-" if not measured) and the meaning of each field, and a hint."""
+    usage, known = getrusage(RUSAGE_SELF)._asdict(), measured(RUSAGE_SELF)
+    values = {name: quantity(usage[name], fields[name].unit) if name in known else "-" for name in fields}
+    names, widest = max(map(len, values)), max(map(len, values.values()))
+    lines = []
+    for name, value in values.items():
+        first = f"{name:<{names}}  {value:>{widest}}  "
+        lines += textwrap.wrap(
+            fields[name].meaning, _columns(), initial_indent=first, subsequent_indent=" " * len(first)
+        )
+    return "\n".join([*lines, "", HINT])
+
+
+def _columns() -> int:
+    """Return the width of the terminal, if standard output is one that is wider than usual."""
+    try:
+        return max(WIDTH, os.get_terminal_size(sys.stdout.fileno()).columns)
+    except (AttributeError, OSError, ValueError):  # it is closed, or no terminal, or no file
+        return WIDTH

@@ -1,21 +1,18 @@
-"""The text report of a run, the streams that reports are written to, and the defaults of the options."""
+"""The text report of a run, and the streams that reports are written to."""
 
 from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
+from typing import TYPE_CHECKING
 
 from .._fields import FIELDS
 from .._getrusage import fields
 
-TYPE_CHECKING = False
-
 if TYPE_CHECKING:
     from typing import TextIO
-
-    # Exit code as in subprocess, measured fields, elapsed seconds, upper bound of an unmeasured peak (if known).
-    Ended = tuple[int, dict[str, float], float, int | None]
 
 # The exit status if rusage itself fails, as in env(1), nohup(1) and GNU time.
 CANCELED = 125
@@ -28,30 +25,6 @@ UNITS: dict[str, list[tuple[float, str]]] = {
     "seconds": [(1e-6, "us"), (1e-3, "ms"), (1, "s")],
     "bytes": [(1, "bytes"), (2**10, "KiB"), (2**20, "MiB"), (2**30, "GiB"), (2**40, "TiB")],
 }
-
-
-class Options:
-    """The values of the options; these are the defaults."""
-
-    output: str | None = None
-    append = False
-    json = False
-    table: str | None = None
-    """``markdown`` or ``csv``, for a series."""
-    format: str | None = None
-    """The format of a report of GNU time; None for the report of rusage."""
-    first_line = True
-    """Whether a report in GNU time's format begins with a line about a program that fails."""
-    limits: dict[str, float] | None = None
-    """Of ``ru_maxrss`` in bytes, of ``cputime`` in seconds."""
-    runs: int | None = None
-    """The number of runs in a series; None for a single run."""
-    warmup = 0
-    """The number of runs before the reported ones."""
-    ignore_failure = False
-    compare: list[str] | None = None
-    """The command lines to compare."""
-
 
 # --- The streams -----------------------------------------------------------------------------------------------------
 
@@ -202,8 +175,6 @@ def paint(text: str, style: str) -> str:
 
 def signal_name(number: int) -> str:
     """Return the name of a signal in a report."""
-    import signal  # noqa: PLC0415 (slow, and rarely needed)
-
     try:
         return f"signal {number} ({signal.Signals(number).name})"
     except ValueError:  # a real-time signal

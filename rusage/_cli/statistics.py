@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import fmean, median, quantiles, stdev
 from typing import NamedTuple
 
 # Outliers of other figures are mostly the noise of small counts.
@@ -87,8 +88,6 @@ def series(command: list[str], warmup: int, runs: list[Run], stopped_by: int | N
 
 def summarise(values: list[float]) -> Summary:
     """Return the statistics of a figure."""
-    from statistics import fmean, median, stdev  # noqa: PLC0415 (slow: not before the runs)
-
     deviation = stdev(values) if len(values) > 1 else None
     return Summary(fmean(values), deviation, min(values), median(values), max(values))
 
@@ -101,8 +100,6 @@ def outliers(values: list[float]) -> list[int]:
     """
     if len(values) < 5:
         return []
-    from statistics import quantiles  # noqa: PLC0415 (slow: not before the runs)
-
     first, median, third = quantiles(values, n=4, method="inclusive")
     fence = 3 * (third - first)
     return [
@@ -113,6 +110,14 @@ def outliers(values: list[float]) -> list[int]:
 
 
 # --- Comparison ------------------------------------------------------------------------------------------------------
+
+
+# The figures of a comparison, each with its label and its unit.
+COMPARED = {
+    "elapsed": ("wall time", "seconds"),
+    "cputime": ("CPU time", "seconds"),
+    "ru_maxrss": ("peak memory", "bytes"),
+}
 
 
 class Ratio(NamedTuple):
@@ -129,8 +134,6 @@ def ratio(values: list[float], firsts: list[float]) -> Ratio | None:
     The uncertainty is computed as for a ratio estimator: a change that affects all figures of a round alike does not
     add to it.
     """
-    from statistics import fmean  # noqa: PLC0415 (slow: not before the runs)
-
     first = fmean(firsts)
     if not first:
         return None
@@ -141,8 +144,6 @@ def ratio(values: list[float], firsts: list[float]) -> Ratio | None:
 
 def half_width(values: list[float]) -> float | None:
     """Return half the width of the 95 % confidence interval of the mean; None for a single value."""
-    from statistics import stdev  # noqa: PLC0415 (slow: not before the runs)
-
     count = len(values)
     return student(count - 1) * stdev(values) / math.sqrt(count) if count > 1 else None
 
@@ -165,8 +166,6 @@ def student(freedom: int) -> float:
 
 def smallest(columns: list[list[float]]) -> int | None:
     """Return the position of the smallest mean, if its 95 % interval does not touch any other."""
-    from statistics import fmean  # noqa: PLC0415 (slow: not before the runs)
-
     halves = [half_width(column) for column in columns]
     intervals = []
     for at, (column, half) in enumerate(zip(columns, halves, strict=True)):
@@ -175,3 +174,21 @@ def smallest(columns: list[list[float]]) -> int | None:
         intervals.append((fmean(column) - half, fmean(column) + half, at))
     (_, highest, least), *others = sorted(intervals, key=lambda interval: fmean(columns[interval[2]]))
     return least if others and all(highest < lowest for lowest, _, _ in others) else None
+
+
+def compare(found: list[Series]) -> Comparison:
+    """Compare the counted runs of several commands."""
+    figures = [[run.figures for run in each.runs if run.counted] for each in found]
+    ratios: list[dict[str, Ratio]] = [{} for _ in found]
+    least = {}
+    for name in COMPARED:
+        if all(name in each.summary for each in found):
+            columns = [[run[name] for run in runs] for runs in figures]
+            for at, column in enumerate(columns):
+                to_first = ratio(column, columns[0])
+                if to_first is not None:
+                    ratios[at][name] = to_first
+            position = smallest(columns)
+            if position is not None:
+                least[name] = position
+    return Comparison(found, ratios, least)

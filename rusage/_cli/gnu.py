@@ -59,7 +59,7 @@ AVERAGES = {
     "p": ("ru_isrss",),
 }
 ESCAPES = {"t": "\t", "n": "\n", "\\": "\\"}
-DIRECTIVE = re.compile(r"%\{(\w+)\}|%(.?)|\\(.?)", re.DOTALL)
+DIRECTIVE = r"(?s)%\{(\w+)\}|%(.?)|\\(.?)"
 
 
 def first_line(code: int) -> str:
@@ -87,7 +87,7 @@ def report(layout: str, command: list[str], code: int, usage: dict[str, float], 
             return letters.get(letter, f"?{letter}")
         return ESCAPES.get(escape, f"?\\{escape}")
 
-    return DIRECTIVE.sub(replacement, layout)
+    return re.sub(DIRECTIVE, replacement, layout)
 
 
 def _letters(command: list[str], code: int, usage: dict[str, float], elapsed: float | None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-/* Linux: functions for the parent of the launcher (rusage/_children/launcher.py). */
+/* Functions for the parent of the launcher (rusage/_children/launcher.py). */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,8 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "linux_launcher_struct.cdef"
-#include "../_children/launcher_protocol.cdef"
+#include "launcher_channel.cdef"
+#include "launcher_protocol.cdef"
 
 static void rusage_close(int *fd)
 {

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from .._backends import BACKEND
 from .._backends._base import PEAK_SAMPLED
 from .._getrusage import fields
-from ._reporting import CANCELED, complain
+from .report import CANCELED, complain
 
 OVER = 123  # unused by env(1), nohup(1), timeout(1) and the shells
 WORDS = {"ru_maxrss": "peak memory", "cputime": "CPU time"}

@@ -1,0 +1,178 @@
+"""The reports for other programs: JSON, described by ``docs/rusage.schema.json``, and tables in Markdown and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from typing import TYPE_CHECKING
+
+from .._backends._base import RUSAGE_SELF
+from .._getrusage import fields, getrusage, measured
+from .limits import judge
+from .report import utf8
+from .run import Ended
+from .statistics import COMPARED
+from .tables import column
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from typing import TextIO
+
+    from .options import Options
+    from .statistics import Comparison, Series
+
+# --- JSON ------------------------------------------------------------------------------------------------------------
+
+VERSION = 1
+
+
+def own_usage() -> str:
+    """Return the usage of this process."""
+    usage, known = getrusage(RUSAGE_SELF)._asdict(), measured(RUSAGE_SELF)
+    record: dict[str, object] = {"version": VERSION}
+    for name, field in fields.items():
+        record[name] = {
+            "value": usage[name],
+            "unit": field.unit,
+            "measured": name in known,
+            "meaning": field.meaning,
+            "error": field.error,
+        }
+    return json.dumps(record, indent=2)
+
+
+def ended(command: list[str], result: Ended, limits: dict[str, float] | None) -> str:
+    """Return how a program ended."""
+    record = {
+        "version": VERSION,
+        "command": _words(command),
+        **_outcome(result, limits),
+        **_about(result[1]),
+    }
+    return json.dumps(record)
+
+
+def series(found: Series, limits: dict[str, float] | None) -> str:
+    """Return the runs of a series and their statistics."""
+    record = {"version": VERSION, "warmup": found.warmup, **_runs(found, limits), **_about_series([found])}
+    return json.dumps(record)
+
+
+def comparison(found: Comparison, limits: dict[str, float] | None) -> str:
+    """Return the runs of several commands, their statistics and their ratios."""
+    commands = [
+        {**_runs(each, limits), "ratios": {name: ratio._asdict() for name, ratio in ratios.items()}}
+        for each, ratios in zip(found.series, found.ratios, strict=True)
+    ]
+    warmup = found.series[0].warmup
+    record = {"version": VERSION, "warmup": warmup, "commands": commands, **_about_series(found.series)}
+    return json.dumps(record)
+
+
+def _runs(found: Series, limits: dict[str, float] | None) -> dict[str, object]:
+    return {
+        "command": _words(found.command),
+        "runs": [{**_outcome(Ended(*run[:4]), limits), "counted": run.counted} for run in found.runs],
+        "summary": {name: summary._asdict() for name, summary in found.summary.items()},
+        "outliers": found.outliers,
+    }
+
+
+def _about_series(found: list[Series]) -> dict[str, object]:
+    usages = [run.usage for each in found for run in each.runs]
+    about = _about([name for name in fields if any(name in usage for usage in usages)], cputime=True)
+    return {"stopped_by": found[0].stopped_by, **about}
+
+
+def _words(command: list[str]) -> list[str]:
+    """Return a command for JSON."""
+    return [utf8(word) for word in command]  # strict parsers reject lone surrogates
+
+
+def _outcome(result: Ended, limits: dict[str, float] | None) -> dict[str, object]:
+    code, usage, elapsed, bound = result
+    record: dict[str, object] = {
+        "exit_status": code if code >= 0 else None,
+        "signal": -code if code < 0 else None,
+        "elapsed": elapsed,
+        "usage": usage,
+    }
+    if limits is not None:
+        record["limits"] = {
+            verdict.name: {"limit": verdict.limit, "exceeded": verdict.over} for verdict in judge(limits, usage, bound)
+        }
+    return record
+
+
+def _about(names: Collection[str], *, cputime: bool = False) -> dict[str, object]:
+    """Return the units of the figures, and the largest errors of those fields whose error is known."""
+    units = {"elapsed": "seconds", **{name: fields[name].unit for name in names}}
+    if cputime and units.keys() >= {"ru_utime", "ru_stime"}:
+        units["cputime"] = "seconds"
+    return {
+        "units": units,
+        "errors": {name: fields[name].error for name in names if fields[name].error is not None},
+    }
+
+
+# --- Tables ----------------------------------------------------------------------------------------------------------
+
+
+def table(found: Comparison, commands: list[str], options: Options, file: TextIO | None) -> str:
+    """Return a table in the format of the options; CSV without its header if it is appended to another table."""
+    if options.table == "markdown":
+        return markdown(found, commands)
+    return as_csv(found.series, commands, header=not (options.append and file is not None and file.tell()))
+
+
+def markdown(found: Comparison, commands: list[str]) -> str:
+    """Return a row for each command: the means with their deviations and, of several commands, the ratios.
+
+    The mean that is significantly the smallest is bold. If runs have failed, a column counts them.
+    """
+    head, *rows = [["command", "runs"], *([code(name)] for name in commands)]
+    for row, each in zip(rows, found.series, strict=True):
+        row.append(f"{sum(run.counted for run in each.runs)}")
+    if any(run.code for each in found.series for run in each.runs):
+        head.append("failures")
+        for row, each in zip(rows, found.series, strict=True):
+            row.append(f"{sum(run.code != 0 for run in each.runs)}")
+    for name, (label, unit) in COMPARED.items():
+        if all(name in each.summary for each in found.series):
+            shown, cells, ratios = column(found, name, unit)
+            if name in found.smallest:
+                cells[found.smallest[name]] = f"**{cells[found.smallest[name]]}**"
+            head.append(f"{label} ({shown})")
+            for row, cell in zip(rows, cells, strict=True):
+                row.append(cell)
+            if len(rows) > 1:
+                head.append(f"{label}, ratio")
+                for row, cell in zip(rows, ratios, strict=True):
+                    row.append(cell)
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
+
+
+def code(text: str) -> str:
+    """Return a text as code in a cell of a Markdown table."""
+    fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
+    space = " " if "`" in text else ""
+    escaped = " ".join(text.split()).replace("|", "\\|")
+    return f"{fence}{space}{escaped}{space}{fence}"
+
+
+def as_csv(found: list[Series], commands: list[str], *, header: bool) -> str:
+    """Return a row for each run. There is a column for each field on every system; it is empty if not measured."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    if header:
+        units = {"elapsed": "seconds", **{name: field.unit for name, field in fields.items()}}
+        figures = [f"{name} ({unit})" for name, unit in units.items()]
+        writer.writerow(["command", "run", "counted", "exit_status", "signal", *figures])
+    for name, each in zip(commands, found, strict=True):
+        for number, run in enumerate(each.runs, 1):
+            status = [run.code, ""] if run.code >= 0 else ["", -run.code]
+            usage = [run.usage.get(field, "") for field in fields]
+            writer.writerow([name, number, int(run.counted), *status, run.elapsed, *usage])
+    return file.getvalue().removesuffix("\n")

@@ -1,0 +1,109 @@
+"""Choose what the command does, and run one program."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from . import gnu
+from .options import Options, parse
+from .report import CANCELED, as_text, complain, discard, is_colored, show, write
+from .run import Signals, attempt, die_of_broken_pipe, exit_status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TextIO
+
+    from .run import Ended
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command that follows the options, or print this process's usage; return the exit status."""
+    try:
+        try:
+            return _main(sys.argv[1:] if arguments is None else arguments)
+        finally:  # also after a SystemExit of an option
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as head(1), has closed its end
+        discard(sys.stdout)
+        return die_of_broken_pipe()
+    except OSError as error:
+        complain("standard output", error.strerror)
+        discard(sys.stdout)
+        return CANCELED
+
+
+def _main(arguments: list[str]) -> int:
+    options, command = parse(arguments)
+    if command:
+        return run_command(command, options)
+    from . import formats, info  # noqa: PLC0415 (slow, and not needed to run a program)
+
+    show(formats.own_usage() if options.json else info.own_usage())
+    return 0
+
+
+def run_command(command: list[str], options: Options) -> int:
+    """Run a program, report its usage on standard error or to a file, and return the exit status to exit with.
+
+    The status is the program's, or 128 + n if signal n killed it, 127 if it was not found, 126 if it could not be
+    executed, 125 if the output file could not be opened or the program's status is not available. If the program has
+    succeeded, it is 123 if a limit was exceeded and 125 if that is unknown. If SIGINT killed the program, SIGINT then
+    kills this process too. A report that cannot be written does not change the status.
+
+    Must run in the main thread; leaves the environment, the signal mask and the signal handlers changed.
+    """
+    run_and_report: Callable[[list[str], Options, TextIO | None], int] = _run_once
+    if options.runs is not None:
+        from . import series  # noqa: PLC0415 (slow, and not needed to run a program once)
+
+        run_and_report = series.run_comparison if options.compare else series.run_series
+        series.empty_standard_input()  # before a file is opened that could become it
+    if options.output is None:
+        return run_and_report(command, options, sys.stderr)
+    try:  # text may hold the command's bytes, which need not be UTF-8
+        file = open(  # noqa: SIM115 (close() may raise)
+            options.output, "a" if options.append else "w", encoding="utf-8", errors="surrogateescape"
+        )
+    except OSError as error:
+        complain(options.output, error.strerror)
+        return CANCELED
+    try:
+        return run_and_report(command, options, file)
+    finally:
+        file.close()
+
+
+def _run_once(command: list[str], options: Options, file: TextIO | None) -> int:
+    ended = attempt(command, Signals())
+    if isinstance(ended, int):
+        if options.format is not None and ended != CANCELED:  # GNU time reports a failed start too
+            write(_gnu_report(command, options, ended, {}, None), file)
+        return ended
+    write(report(command, options, ended, colored=is_colored(file)), file)
+    code, usage, _, bound = ended
+    if options.limits is not None:
+        from . import limits  # noqa: PLC0415 (only needed here)
+
+        status = limits.check(options.limits, [(usage, bound)], command[0])
+        code = code or status
+    return exit_status(code)
+
+
+def report(command: list[str], options: Options, ended: Ended, *, colored: bool = False) -> str:
+    """Return the report of a run in the format of the options."""
+    code, usage, elapsed, _ = ended
+    if options.format is not None:
+        return _gnu_report(command, options, code, usage, elapsed)
+    if options.json:
+        from . import formats  # noqa: PLC0415 (slow, and only needed here)
+
+        return formats.ended(command, ended, options.limits)
+    return as_text(command if options.append else None, code, usage, elapsed, colored=colored)
+
+
+def _gnu_report(command: list[str], options: Options, code: int, usage: dict[str, float], elapsed: float | None) -> str:
+    assert options.format is not None  # noqa: S101 (for the type checker)
+    first = gnu.first_line(code) if options.first_line else ""
+    return first + gnu.report(options.format, command, code, usage, elapsed)

@@ -1,0 +1,282 @@
+"""Run a program by ``Popen``, and handle the signals that arrive meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+from .._backends import BACKEND
+from .._children.popen import Popen
+from .._rusage import lib
+from .report import CANCELED, complain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._fields import RUsage
+
+    Command = list[str] | str
+    """The words of a command; on Windows also a command line."""
+
+# Exit statuses, as in env(1), nohup(1) and GNU time.
+CANNOT_EXECUTE = 126
+NOT_FOUND = 127
+KILLED = 128  # plus the signal
+
+# The terminal sends these signals to the program too, so rusage only has to survive them.
+KEYBOARD: tuple[int, ...] = (signal.SIGINT,)
+# A supervisor sends these signals to rusage alone, so rusage forwards them to the program.
+FORWARDED: tuple[int, ...] = ()
+if sys.platform != "win32":
+    KEYBOARD = signal.SIGINT, signal.SIGQUIT
+    if hasattr(signal, "pthread_sigmask") and hasattr(signal, "sigwait"):
+        FORWARDED = signal.SIGALRM, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2
+
+# si_code of a signal that the kernel has sent; the signal module has no name for it.
+SI_KERNEL = {"linux": 0x80, "freebsd": 0x10006}.get(sys.platform.rstrip("0123456789"))
+
+
+class Ended(NamedTuple):
+    """How a program ended."""
+
+    code: int
+    """The exit code, as in subprocess."""
+    usage: dict[str, float]
+    """The measured fields."""
+    elapsed: float
+    """Seconds."""
+    peak_bound: int | None
+    """An upper bound of an unmeasured peak, in bytes; None if unknown."""
+
+
+class Signals:
+    """The signals of this process while programs run, for one run or a series of them."""
+
+    def __init__(self) -> None:
+        """Record the signals that the caller ignores."""
+        self.keyboard = [number for number in KEYBOARD if not _is_ignored(number)]
+        self.forwarded = [number for number in FORWARDED if not _is_ignored(number)]
+        self.received: list[int] = []
+        """The signals that have arrived while programs ran."""
+        self.early: list[int] = []
+        """Signals that have arrived while the present program was being started, and are yet to be forwarded."""
+        self.mask: set[int] | None = None
+        """The caller's signal mask, once this process has blocked signals."""
+
+    def catch(self) -> None:
+        """Handle the signals until ``block``, with the caller's signal mask.
+
+        Handlers are not inherited; ignored and blocked signals would be.
+        """
+        self.early.clear()
+        for number in self.keyboard:
+            signal.signal(number, self._note)
+        for number in self.forwarded:
+            signal.signal(number, self._note_early)
+        if sys.platform != "win32":
+            # While SIGCHLD is ignored, there is no exit status. The BSDs discard a blocked signal whose default action
+            # is to ignore it.
+            signal.signal(signal.SIGCHLD, lambda *_: None)
+            if self.mask is not None:
+                signal.pthread_sigmask(signal.SIG_SETMASK, self.mask)
+
+    def _note(self, number: int, _: object) -> None:
+        self.received.append(number)
+
+    def _note_early(self, number: int, _: object) -> None:
+        self.received.append(number)
+        self.early.append(number)
+
+    if sys.platform != "win32":
+
+        def block(self) -> None:
+            """Block SIGCHLD and the signals that are forwarded."""
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, [*self.forwarded, signal.SIGCHLD])
+            if self.mask is None:
+                self.mask = mask
+
+
+if sys.platform == "linux":
+
+    def _is_ignored(number: int) -> bool:
+        return lib.rusage_is_ignored(number) != 0
+
+else:
+
+    def _is_ignored(number: int) -> bool:
+        return signal.getsignal(number) == signal.SIG_IGN
+
+
+def split(text: str) -> Command:
+    """Return the words of a command line, as a shell splits them. Windows programs split their own."""
+    if not text.strip():
+        raise ValueError("an empty command")
+    import shlex  # noqa: PLC0415 (slow, and only needed to compare commands)
+
+    return text if sys.platform == "win32" else shlex.split(re.sub(QUOTED, _unescaped, text))
+
+
+# In double quotes, shlex keeps a backslash that a shell removes.
+QUOTED = r"""(?s)'[^']*'|\\.|"(?:[^"\\]|\\.)*\""""
+ESCAPES = {r"\$": "$", r"\`": "`", "\\\n": ""}
+
+
+def _unescaped(quoted: re.Match[str]) -> str:
+    """Return what shlex must get for a quoted text; a backslash at the end of a line continues it."""
+    text = quoted[0]
+    if text.startswith('"'):
+        return re.sub(r"\\.", lambda pair: ESCAPES.get(pair[0], pair[0]), text, flags=re.DOTALL)
+    return "" if text == "\\\n" else text
+
+
+def run(command: Command, signals: Signals) -> Ended:
+    """Run a program and return how it ended. Raises ``OSError`` if it cannot be started.
+
+    The program inherits all file descriptors, and the signals that the caller ignores or blocks. SIGPIPE and SIGXFSZ
+    get their defaults: Python ignores both at its start, so the caller's disposition is unknown.
+    """
+    if not command[0]:  # a search in PATH would find the directories themselves
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    _restore_environment()
+    signals.catch()
+    process = _start(command)
+    code = _wait_and_forward(process, signals)
+    usage, elapsed = process.rusage, process.elapsed
+    assert usage is not None  # noqa: S101 (for the type checker: the exit has been seen)
+    assert elapsed is not None  # noqa: S101 (as above)
+    if type(process) is Popen and code == 0 and not process.measured and "wait4" not in BACKEND.absent:
+        raise ChildProcessError(errno.ECHILD, os.strerror(errno.ECHILD))  # subprocess reports 0 then
+    bound = getattr(process, "_peak_bound", None)  # not on Windows, nor if another library has replaced Popen
+    return Ended(code, measured_fields(usage, process.measured), elapsed, bound)
+
+
+def _restore_environment() -> None:
+    """Undo Python's locale coercion (PEP 538), which sets LC_CTYPE in the environment.
+
+    /proc/self/environ is the environment at exec. It is not trusted if it lacks another variable that is set: it may
+    be overwritten, as some programs do to set their title.
+    """
+    if sys.platform == "win32":
+        return
+    name, environment = b"LC_CTYPE", os.environb
+    if environment.get(b"LC_ALL") or environment.get(name) not in {b"C.UTF-8", b"C.utf8", b"UTF-8"}:
+        return  # not coerced
+    try:
+        with open("/proc/self/environ", "rb", buffering=0) as file:
+            entries = [entry for entry in file.read().split(b"\0") if b"=" in entry]
+    except OSError:
+        return
+    original = {key: value for key, _, value in (entry.partition(b"=") for entry in reversed(entries))}
+    if environment.keys() - original.keys() <= {name}:
+        if name in original:
+            environment[name] = original[name]
+        else:
+            del environment[name]
+
+
+def _start(command: Command) -> Popen[bytes]:
+    """Start a program; a script without a shebang by the shell, as execvp(3) does."""
+    # posix_spawn takes a mapping, which cannot hold all environments; the other way passes on the environment as it is.
+    subprocess._USE_POSIX_SPAWN = False  # type: ignore[misc]  # noqa: SLF001 (subprocess documents this)
+    try:
+        return Popen(command, close_fds=False)
+    except OSError as error:
+        from shutil import which  # noqa: PLC0415 (slow, and rarely needed)
+
+        path = which(command[0])
+        if error.errno != errno.ENOEXEC or path is None or sys.platform == "win32":
+            raise
+        return Popen(["/bin/sh", path, *command[1:]], close_fds=False)
+
+
+def _wait_and_forward(process: Popen[bytes], signals: Signals) -> int:
+    """Forward signals to a child until it has ended, and return its exit code.
+
+    Only ``poll`` waits for the child, so no signal can reach another process that reuses its PID.
+    """
+    if sys.platform == "win32" or not FORWARDED:
+        return process.wait()
+    signals.block()
+    take = getattr(signal, "sigwaitinfo", None)  # not on macOS, OpenBSD and PyPy
+    expected = [*signals.forwarded, signal.SIGCHLD]
+    while (code := process.poll()) is None:
+        sender = None
+        if signals.early:
+            _send(process.pid, signals.early.pop(0))
+            continue
+        if take is not None:
+            info = take(expected)
+            number, sender = info.si_signo, info.si_code
+        else:
+            try:
+                number = signal.sigwait(expected)
+            except InterruptedError:
+                continue
+        if number == signal.SIGCHLD:
+            continue
+        signals.received.append(number)
+        # The kernel sends a hangup to the whole foreground group, or only to the session leader.
+        hangup = number == signal.SIGHUP and sender is not None and sender == SI_KERNEL
+        if not (hangup and os.getsid(0) != os.getpid()):
+            _send(process.pid, number)
+    return code
+
+
+def _send(pid: int, number: int) -> None:
+    with contextlib.suppress(PermissionError):  # the program runs as another user now
+        os.kill(pid, number)
+
+
+def measured_fields(usage: RUsage, measured: frozenset[str]) -> dict[str, float]:
+    """Return the measured fields only."""
+    return {name: value for name, value in usage._asdict().items() if name in measured}
+
+
+def attempt(
+    command: Command, signals: Signals, name: str | None = None, tell: Callable[[str, str | None], None] = complain
+) -> Ended | int:
+    """Run a program; if it cannot be started, print an error message and return the exit status for that.
+
+    *name*: the name of the program in the message; its first word by default. *tell* prints the message.
+    """
+    try:
+        return run(command, signals)
+    except ChildProcessError:
+        tell(name or command[0], "the exit status is not available: it was waited for elsewhere")
+        return CANCELED
+    except OSError as error:
+        tell(name or command[0], error.strerror)
+        return NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_EXECUTE
+
+
+def exit_status(code: int) -> int:
+    """Return the exit status for an exit code as in subprocess; if it is SIGINT, kill this process with SIGINT."""
+    if code == -signal.SIGINT and sys.platform != "win32":
+        _die_of(signal.SIGINT)  # a shell ends a loop only if SIGINT killed the command
+    return code if code >= 0 else KILLED - code
+
+
+def die_of_broken_pipe() -> int:
+    """Die of SIGPIPE, as programs do whose standard output is closed by its reader; return a status if that fails.
+
+    Python ignores the signal from its start.
+    """
+    if sys.platform != "win32":
+        _die_of(signal.SIGPIPE)
+    return CANCELED
+
+
+if sys.platform != "win32":
+
+    def _die_of(number: int) -> None:
+        """Kill this process with a signal."""
+        signal.signal(number, signal.SIG_DFL)
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+        os.kill(os.getpid(), number)

@@ -1,0 +1,177 @@
+"""The text reports of a series of runs of one program, and of a comparison of several commands."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from typing import TYPE_CHECKING
+
+from .report import BOLD, RED, describe_failure, digits, lines, paint, scale, signal_name
+from .statistics import COMPARED, WITH_OUTLIERS
+
+if TYPE_CHECKING:
+    from .options import Options
+    from .statistics import Comparison, Series, Summary
+
+# Rows of the table: the figure, its label and its unit; counts have none.
+ROWS = {
+    "elapsed": ("wall time", "seconds"),
+    "ru_utime": ("user time", "seconds"),
+    "ru_stime": ("system time", "seconds"),
+    "ru_maxrss": ("peak memory", "bytes"),
+    "ru_minflt": ("page faults without I/O", ""),
+    "ru_majflt": ("page faults with I/O", ""),
+    "ru_nvcsw": ("voluntary context switches", ""),
+    "ru_nivcsw": ("involuntary context switches", ""),
+}
+WIDTH = 80
+UNBROKEN = "\xa0"  # a space at which lines are not wrapped
+ALARMING = {"failures", "stopped by"}
+
+
+def of_series(found: Series, options: Options, *, colored: bool) -> str:
+    """Return the report of a series."""
+    table = [["", "mean", "deviation", "min", "median", "max"]]
+    for name, (label, unit) in ROWS.items():
+        if name in found.summary:
+            values = found.summary[name]
+            size, shown = scale(max(values.mean, values.median), unit)
+            row = ["-" if value is None else digits(value / size) for value in values]
+            table.append([f"{label} ({shown})" if shown else label, *row])
+    first, *widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    text = ["  ".join([f"{row[0]:<{first}}", *map(str.rjust, row[1:], widths)]) for row in table]
+
+    rows = {}
+    if options.append:
+        rows["command"] = shlex.join(found.command)
+    rows["runs"] = number_of_runs([found], options)
+    rows.update(notes([found]))
+    if found.stopped_by is not None:
+        rows["stopped by"] = signal_name(found.stopped_by)
+    if colored:
+        text[0] = paint(text[0], BOLD)
+    return "\n".join([*(text if found.summary else []), *wrapped(rows, colored=colored)])
+
+
+def wrapped(rows: dict[str, str], *, colored: bool) -> list[str]:
+    """Return lines with each label and its text, wrapped to ``WIDTH``; the text of ``command`` is not wrapped."""
+    width = max(map(len, rows)) + 2
+    found = []
+    for label, text in rows.items():
+        made = [f"{label:<{width}}{text}"]
+        if label != "command":
+            if len(made[0]) > WIDTH:
+                made = textwrap.wrap(made[0], WIDTH, subsequent_indent=" " * width, break_on_hyphens=False)
+            made = [line.replace(UNBROKEN, " ") for line in made]
+        found += [paint(line, RED) for line in made] if colored and label in ALARMING else made
+    return found
+
+
+def number_of_runs(found: list[Series], options: Options) -> str:
+    """Return how many of the requested runs of each command are in the statistics."""
+    counted = min(sum(run.counted for run in each.runs) for each in found)
+    warmup = min(each.warmup for each in found)
+    return f"{counted} of {options.runs}" + (f", after {warmup} for warm-up" if warmup else "")
+
+
+def notes(found: list[Series]) -> dict[str, str]:
+    """Return rows that name the failed runs and the outliers."""
+
+    def named(number: int, at: int) -> str:
+        return f"run {number}" if len(found) == 1 else f"run {number} of command {at}"
+
+    rows = {}
+    failures = [
+        describe_failure(named(number, at), run.code)
+        for at, each in enumerate(found, 1)
+        for number, run in enumerate(each.runs, 1)
+        if run.code
+    ]
+    if failures:
+        rows["failures"] = _counted(failures)
+    for name, label in WITH_OUTLIERS.items():
+        far = [named(number, at) for at, each in enumerate(found, 1) for number in each.outliers.get(name, [])]
+        if far:
+            rows[f"outliers of {label}"] = _counted(far)
+    return rows
+
+
+def _counted(names: list[str]) -> str:
+    """Return the number of names, and the first ones."""
+    shown = [name.replace(" ", UNBROKEN) for name in names[:8]]
+    return f"{len(names)}: {', '.join(shown)}{', ...' if len(names) > 8 else ''}"
+
+
+# --- A comparison ----------------------------------------------------------------------------------------------------
+
+
+def of_comparison(found: Comparison, commands: list[str], options: Options, *, colored: bool) -> str:
+    """Return the report of a comparison."""
+    numbers = ["", *(f"{number}" for number in range(1, len(commands) + 1))]
+    tables = [[numbers]]
+    for name, (label, unit) in COMPARED.items():
+        if all(name in each.summary for each in found.series):
+            shown, cells, ratios = column(found, name, unit)
+            if name in found.smallest:
+                cells[found.smallest[name]] += "*"
+            columns = [[f"{label.split()[0]} ({shown})", *cells], ["ratio", *ratios]]
+            if len(tables[-1]) > 1 and _width([*tables[-1], *columns]) > WIDTH:
+                tables.append([numbers])
+            tables[-1] += columns
+    text = [line for table in tables if len(table) > 1 for line in [*_table(table, colored=colored), ""]]
+    rows = {f"{number}": command.replace("\n", " ") for number, command in enumerate(commands, 1)}
+    names = [lines(rows)] if options.append else wrapped(rows, colored=False)
+    about = {"rounds": number_of_runs(found.series, options), **notes(found.series)}
+    stopped_by = found.series[0].stopped_by
+    if stopped_by is not None:
+        about["stopped by"] = signal_name(stopped_by)
+    if found.ratios[0]:
+        about["means"] = "\xb1 standard deviation"
+        about["ratios"] = "to command 1, \xb1 half the width of the 95 % interval"
+    if found.smallest:
+        about["*"] = "smallest mean; its 95 % interval touches no other"
+    return "\n".join([*text, *names, "", *wrapped(about, colored=colored)])
+
+
+def _width(columns: list[list[str]]) -> int:
+    """Return the width of a table."""
+    return sum(max(map(len, cells)) + 2 for cells in columns) - 2
+
+
+def _table(columns: list[list[str]], *, colored: bool) -> list[str]:
+    """Return the lines of a table."""
+    aligned = []
+    for cells in columns:
+        width = max(map(len, cells))
+        aligned.append(
+            [
+                paint(f"{cell:<{width}}", BOLD) if colored and cell.endswith("*") else f"{cell:<{width}}"
+                for cell in cells
+            ]
+        )
+    text = ["  ".join(row).rstrip() for row in zip(*aligned, strict=True)]
+    return [paint(text[0], BOLD), *text[1:]] if colored else text
+
+
+def column(found: Comparison, name: str, unit: str) -> tuple[str, list[str], list[str]]:
+    """Return the unit of a figure's column, its cells, and the cells of its ratios."""
+    means = [each.summary[name] for each in found.series]
+    size, shown = scale(min((mean.mean for mean in means if mean.mean), default=0), unit)
+    cells = [plus_minus(mean.mean / size, _over(mean, size)) for mean in means]
+    ratios = [plus_minus(*each[name]) if name in each else "-" for each in found.ratios[1:]]
+    return shown, cells, ["1", *ratios]
+
+
+def _over(summary: Summary, size: float) -> float | None:
+    return None if summary.stddev is None else summary.stddev / size
+
+
+def plus_minus(value: float, deviation: float | None) -> str:
+    """Return a value and its deviation with the same number of decimals, or one nonzero digit of a small deviation."""
+    text = digits(value)
+    if deviation is None:
+        return text
+    decimals = len(text.partition(".")[2])
+    if deviation and not float(f"{deviation:.{decimals}f}"):
+        decimals = -int(f"{deviation:.0e}".split("e")[1])
+    return f"{text}\xb1{deviation:.{decimals}f}"
