@@ -109,7 +109,6 @@ def threads() -> list[int]:
 
 def handler() -> list[int]:
     """Read the peak in a signal handler: while its thread holds the lock of blocks, another one does, or none."""
-
     readings = [rusage.peak()]
     fallen = []
 

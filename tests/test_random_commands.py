@@ -1,0 +1,42 @@
+"""Random commands by ``rusage``, with the report of GNU time; the oracle is GNU time.
+
+``RUSAGE_TEST_COMMANDS`` and ``RUSAGE_TEST_SEED`` change how many there are and which.
+"""
+
+import os
+import shlex
+import subprocess
+import sys
+
+import pytest
+from conftest import PROGRAMS
+from gnu_time import GNU_TIME, needs_gnu_time
+
+COUNT = os.environ.get("RUSAGE_TEST_COMMANDS", "40")
+SEED = os.environ.get("RUSAGE_TEST_SEED", "1")
+PROGRAM = str(PROGRAMS / "random_commands.py")
+RUSAGE = shlex.join([sys.executable, "-m", "rusage"])
+
+
+def random_commands(ours: str, count: str = COUNT) -> tuple[int, str]:
+    """Compare a command with GNU time; return the exit status and what is printed."""
+    command = [sys.executable, PROGRAM, count, SEED, ours, GNU_TIME]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    return done.returncode, done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no GNU time on Windows")
+@needs_gnu_time
+def test_random_commands_as_by_gnu_time() -> None:
+    """Status, streams, report, and the command's arguments, environment, descriptors and signals are equal."""
+    status, output = random_commands(RUSAGE)
+    assert status == 0, output
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no GNU time on Windows")
+@needs_gnu_time
+@pytest.mark.parametrize("change", ["umask 7", "export A=x", "exec 20</dev/null", "trap '' WINCH", "cd /"])
+def test_differences_are_found(change: str) -> None:
+    """A command that changes the state of the program that it runs is not equal."""
+    status, output = random_commands(shlex.join(["sh", "-c", f'{change}; exec "$@"', "sh", *shlex.split(RUSAGE)]), "10")
+    assert (status, " 0 different" in output) == (1, False)
