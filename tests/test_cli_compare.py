@@ -3,9 +3,12 @@
 import json
 import math
 import os
+import random
+import re
 import signal
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +77,20 @@ def test_split_as_by_the_shell(line: str) -> None:
     """The oracle is sh."""
     printed = subprocess.check_output(["/bin/sh", "-c", f"printf '%s\\0' {line}"], text=True)
     assert split(line) == printed.split("\0")[:-1]
+
+
+def test_random_lines_split_as_by_the_shell() -> None:
+    """All but newlines and comments: no shell runs the command. The oracle is sh, without expansions."""
+    choose = random.Random(1)
+    for _ in range(300):
+        line = "a" + "".join(choose.choices("ab \\\\'\"\r\t=\v\x85é", k=choose.randrange(12)))
+        done = subprocess.run(["/bin/sh", "-fc", f"printf '%s\\0' {line}"], capture_output=True, check=False)
+        try:
+            words = split(line)
+        except ValueError:  # an open quote
+            assert done.returncode
+        else:
+            assert words == os.fsdecode(done.stdout).split("\0")[:-1], line
 
 
 def test_ten_rounds_by_default() -> None:
@@ -235,3 +252,33 @@ def test_empty_command() -> None:
     """A wrong usage."""
     done = subprocess.run([*RUSAGE, "--compare", "true", " "], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, "rusage: --compare: an empty command: ' '")
+
+
+HOSTILE = "\x1b]0;title\x07 \x9b31m \x85"
+
+
+@pytest.mark.parametrize("options", [["--compare"], ["--compare", "--markdown"], ["-a"], ["-n", "2", "-a"]], ids=str)
+def test_no_control_character_in_reports(options: list[str]) -> None:
+    """A terminal would obey them: C0 and C1, in tables, Markdown, the appended command and messages."""
+    command = f"true '{HOSTILE}'" if "--compare" in options else "true"
+    words = [command] if "--compare" in options else ["true", HOSTILE]
+    subprocess.run([*RUSAGE, "-o", "report", *options, "--", *words], check=True)
+    shown = Path("report").read_text()
+    assert "\\x1b]0;title\\x07" in shown
+    assert "\\u009b31m" in shown
+    done = subprocess.run([*RUSAGE, f"/none/{HOSTILE}"], capture_output=True, text=True, check=False)
+    for text in shown, done.stderr:
+        assert not [char for char in text if unicodedata.category(char) == "Cc" and char not in "\t\n"]
+
+
+def test_sign_in_ascii() -> None:
+    """A stream that cannot hold the sign of a deviation gets another one, not an escape sequence of Python."""
+    for options in [], ["--markdown"]:
+        done = subprocess.run(
+            [*RUSAGE, *options, "--compare", "-n", "2", "true"],
+            capture_output=True,
+            check=True,
+            env=os.environ | {"PYTHONIOENCODING": "ascii:backslashreplace"},
+        )
+        assert b"\\x" not in done.stderr
+        assert re.search(rb"\d\+-\d", done.stderr)

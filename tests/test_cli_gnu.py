@@ -270,7 +270,14 @@ def test_each_letter_of_known_figures(letter: str) -> None:
 
 @pytest.mark.parametrize(
     ("elapsed", "clock", "share"),
-    [(0.0, "0:00.00", "?%"), (59.999, "0:59.99", "3%"), (3599.999, "59:59.99", "0%"), (36061.5, "10:01:01", "0%")],
+    [
+        (0.0, "0:00.00", "?%"),
+        (59.999, "0:59.99", "3%"),
+        (3599.999, "59:59.99", "0%"),
+        (3600.0, "1:00:00", "0%"),
+        (3659.99, "1:00:59", "0%"),
+        (36061.5, "10:01:01", "0%"),
+    ],
 )
 def test_clock_of_known_times(elapsed: float, clock: str, share: str) -> None:
     """From an hour on there are no hundredths; a share of no time is unknown."""

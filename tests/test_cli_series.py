@@ -19,6 +19,8 @@ from terminals import Start, read_until
 
 import rusage
 from rusage._children import inherited
+from rusage._cli.options import Options
+from rusage._cli.series import progress_text
 from rusage._cli.statistics import outliers
 
 if sys.platform == "win32":
@@ -312,6 +314,26 @@ def test_progress_fits_the_terminal(on_terminal: Start, columns: int, text: byte
     _, terminal = on_terminal(*resize, *RUSAGE, "-n", "2", "true")
     shown = re.sub(rb"about \d+ s", b"about 1 s", read_until(terminal, b"return code 0"))
     assert shown.split(b"\r")[2].strip() == text.strip()
+
+
+@pytest.mark.parametrize(
+    ("done", "seconds", "text"),
+    [
+        (0, 0.0, "run 1 of 10"),
+        (1, 0.01, "run 2 of 10, 9 left, about 1 s"),
+        (4, 8.0, "run 5 of 10, 6 left, about 12 s"),
+        (5, 59.0, "run 6 of 10, 5 left, about 59 s"),
+        (5, 60.0, "run 6 of 10, 5 left, about 1 min"),
+        (5, 3594.0, "run 6 of 10, 5 left, about 60 min"),
+        (5, 3600.0, "run 6 of 10, 5 left, about 1.0 h"),
+        (9, 81000.0, "run 10 of 10, 1 left, about 2.5 h"),
+    ],
+)
+def test_estimates_of_the_progress(done: int, seconds: float, text: str) -> None:
+    """The time of the runs so far, for those that are left."""
+    options = Options()
+    options.runs = 10
+    assert progress_text(done, 1, options, seconds) == text
 
 
 def test_progress_makes_room_for_errors(on_terminal: Start) -> None:

@@ -14,7 +14,7 @@ from .limits import judge
 from .report import utf8
 from .run import Ended
 from .statistics import COMPARED
-from .tables import column
+from .tables import column, sign
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -123,11 +123,11 @@ def _about(names: Collection[str], *, cputime: bool = False) -> dict[str, object
 def table(found: Comparison, commands: list[str], options: Options, file: TextIO | None) -> str:
     """Return a table in the format of the options; CSV without its header if it is appended to another table."""
     if options.table == "markdown":
-        return markdown(found, commands)
+        return markdown(found, commands, sign(file))
     return as_csv(found.series, commands, header=not (options.append and file is not None and file.tell()))
 
 
-def markdown(found: Comparison, commands: list[str]) -> str:
+def markdown(found: Comparison, commands: list[str], sign: str = "\xb1") -> str:
     """Return a row for each command: the means with their deviations and, of several commands, the ratios.
 
     The mean that is significantly the smallest is bold. If runs have failed, a column counts them.
@@ -141,7 +141,7 @@ def markdown(found: Comparison, commands: list[str]) -> str:
             row.append(f"{sum(run.code != 0 for run in each.runs)}")
     for name, (label, unit) in COMPARED.items():
         if all(name in each.summary for each in found.series):
-            shown, cells, ratios = column(found, name, unit)
+            shown, cells, ratios = column(found, name, unit, sign)
             if name in found.smallest:
                 cells[found.smallest[name]] = f"**{cells[found.smallest[name]]}**"
             head.append(f"{label} ({shown})")

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 # The exit status if rusage itself fails, as in env(1), nohup(1) and GNU time.
 CANCELED = 125
 
-# A terminal would obey them.
+# The control characters C0 and C1, which a terminal would obey.
 CONTROLS = {number: f"\\x{number:02x}" for number in (*range(0x20), 0x7F) if chr(number) not in "\t\n"}
+CONTROLS.update((number, f"\\u{number:04x}") for number in range(0x80, 0xA0))
 
 # The units of a report for people, the smaller ones first.
 UNITS: dict[str, list[tuple[float, str]]] = {
@@ -62,8 +63,13 @@ def complain(name: str, text: str | None) -> None:
 
 
 def readable(text: str) -> str:
-    r"""Return a command's text for a report: a control character and a byte that is not UTF-8 as \xNN."""
-    return utf8(text).translate(CONTROLS)
+    r"""Return a command's text for a report: control characters and bytes that are not UTF-8 as \xNN or \uNNNN."""
+    return without_controls(utf8(text))
+
+
+def without_controls(text: str) -> str:
+    r"""Return a text with its control characters, except for tabs and newlines, as \xNN or \uNNNN."""
+    return text.translate(CONTROLS)
 
 
 def utf8(text: str) -> str:
@@ -122,7 +128,7 @@ def as_text(
     if command is not None:
         import shlex  # noqa: PLC0415 (slow, and only needed here)
 
-        rows["command"] = shlex.join(command)
+        rows["command"] = without_controls(shlex.join(command))
     rows["wall time"] = quantity(elapsed, "seconds")
 
     def row(label: str, text: str, *names: str) -> None:

@@ -115,15 +115,20 @@ else:
 
 def split(text: str) -> Command:
     """Return the words of a command line, as a shell splits them. Windows programs split their own."""
-    if not text.strip():
+    if not text.strip(BLANKS):
         raise ValueError("an empty command")
+    if sys.platform == "win32":
+        return text
     import shlex  # noqa: PLC0415 (slow, and only needed to compare commands)
 
-    return text if sys.platform == "win32" else shlex.split(re.sub(QUOTED, _unescaped, text))
+    lexer = shlex.shlex(re.sub(QUOTED, _unescaped, text), posix=True, punctuation_chars=False)
+    lexer.whitespace, lexer.whitespace_split, lexer.commenters = BLANKS, True, ""
+    return list(lexer)
 
 
-# In double quotes, shlex keeps a backslash that a shell removes.
-QUOTED = r"""(?s)'[^']*'|\\.|"(?:[^"\\]|\\.)*\""""
+BLANKS = " \t\n"  # a shell keeps other white space
+# In double quotes, shlex keeps a backslash that a shell removes; and it refuses one at the end of the text.
+QUOTED = r"""(?s)'[^']*'|\\.|\\\Z|"(?:[^"\\]|\\.)*\""""
 ESCAPES = {r"\$": "$", r"\`": "`", "\\\n": ""}
 
 
@@ -132,7 +137,7 @@ def _unescaped(quoted: re.Match[str]) -> str:
     text = quoted[0]
     if text.startswith('"'):
         return re.sub(r"\\.", lambda pair: ESCAPES.get(pair[0], pair[0]), text, flags=re.DOTALL)
-    return "" if text == "\\\n" else text
+    return {"\\\n": "", "\\": r"\\"}.get(text, text)
 
 
 def run(command: Command, signals: Signals) -> Ended:

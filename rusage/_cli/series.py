@@ -73,7 +73,7 @@ def _report(made: Rounds, found: Comparison, commands: list[str], options: Optio
     elif options.table is not None:
         text = formats.table(found, commands, options, file)
     elif options.compare:
-        text = tables.of_comparison(found, commands, options, colored=is_colored(file))
+        text = tables.of_comparison(found, commands, options, colored=is_colored(file), sign=tables.sign(file))
     else:
         text = tables.of_series(found.series[0], options, colored=is_colored(file))
     write(text, file)
@@ -128,7 +128,7 @@ def make_rounds(commands: list[Command], options: Options) -> Rounds:
     code, ended_by = 0, None
     began = time.monotonic()
     for done, (number, at) in enumerate(_schedule(len(commands), options.warmup, options.runs)):
-        _show_progress(_progress(done, len(commands), options, time.monotonic() - began))
+        _show_progress(progress_text(done, len(commands), options, time.monotonic() - began))
         if _ending_signal(signals) is not None:  # the terminal's may arrive between two runs
             break
         ended = attempt(commands[at], signals, options.compare[at] if options.compare else None, _complain)
@@ -195,7 +195,7 @@ def _complain(name: str, text: str | None) -> None:
     complain(name, text)
 
 
-def _progress(done: int, commands: int, options: Options, elapsed: float) -> str:
+def progress_text(done: int, commands: int, options: Options, elapsed: float) -> str:
     """Return the number of the next run, the number left, and their estimated time, from the runs so far."""
     assert options.runs is not None  # noqa: S101 (for the type checker)
     warmup, runs = options.warmup * commands, options.runs * commands

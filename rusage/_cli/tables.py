@@ -6,10 +6,12 @@ import shlex
 import textwrap
 from typing import TYPE_CHECKING
 
-from .report import BOLD, RED, describe_failure, digits, lines, paint, scale, signal_name
+from .report import BOLD, RED, describe_failure, digits, lines, paint, scale, signal_name, without_controls
 from .statistics import COMPARED, WITH_OUTLIERS
 
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from .options import Options
     from .statistics import Comparison, Series, Summary
 
@@ -43,7 +45,7 @@ def of_series(found: Series, options: Options, *, colored: bool) -> str:
 
     rows = {}
     if options.append:
-        rows["command"] = shlex.join(found.command)
+        rows["command"] = without_controls(shlex.join(found.command))
     rows["runs"] = number_of_runs([found], options)
     rows.update(notes([found]))
     if found.stopped_by is not None:
@@ -105,13 +107,24 @@ def _counted(names: list[str]) -> str:
 # --- A comparison ----------------------------------------------------------------------------------------------------
 
 
-def of_comparison(found: Comparison, commands: list[str], options: Options, *, colored: bool) -> str:
+def sign(file: TextIO | None) -> str:
+    """Return the sign before a deviation, in characters that a file can hold."""
+    try:
+        "\xb1".encode(getattr(file, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return "+-"
+    return "\xb1"
+
+
+def of_comparison(
+    found: Comparison, commands: list[str], options: Options, *, colored: bool, sign: str = "\xb1"
+) -> str:
     """Return the report of a comparison."""
     numbers = ["", *(f"{number}" for number in range(1, len(commands) + 1))]
     tables = [[numbers]]
     for name, (label, unit) in COMPARED.items():
         if all(name in each.summary for each in found.series):
-            shown, cells, ratios = column(found, name, unit)
+            shown, cells, ratios = column(found, name, unit, sign)
             if name in found.smallest:
                 cells[found.smallest[name]] += "*"
             columns = [[f"{label.split()[0]} ({shown})", *cells], ["ratio", *ratios]]
@@ -126,8 +139,8 @@ def of_comparison(found: Comparison, commands: list[str], options: Options, *, c
     if stopped_by is not None:
         about["stopped by"] = signal_name(stopped_by)
     if found.ratios[0]:
-        about["means"] = "\xb1 standard deviation"
-        about["ratios"] = "to command 1, \xb1 half the width of the 95 % interval"
+        about["means"] = f"{sign} standard deviation"
+        about["ratios"] = f"to command 1, {sign} half the width of the 95 % interval"
     if found.smallest:
         about["*"] = "smallest mean; its 95 % interval touches no other"
     return "\n".join([*text, *names, "", *wrapped(about, colored=colored)])
@@ -153,12 +166,12 @@ def _table(columns: list[list[str]], *, colored: bool) -> list[str]:
     return [paint(text[0], BOLD), *text[1:]] if colored else text
 
 
-def column(found: Comparison, name: str, unit: str) -> tuple[str, list[str], list[str]]:
+def column(found: Comparison, name: str, unit: str, sign: str) -> tuple[str, list[str], list[str]]:
     """Return the unit of a figure's column, its cells, and the cells of its ratios."""
     means = [each.summary[name] for each in found.series]
     size, shown = scale(min((mean.mean for mean in means if mean.mean), default=0), unit)
-    cells = [plus_minus(mean.mean / size, _over(mean, size)) for mean in means]
-    ratios = [plus_minus(*each[name]) if name in each else "-" for each in found.ratios[1:]]
+    cells = [plus_minus(mean.mean / size, _over(mean, size), sign) for mean in means]
+    ratios = [plus_minus(*each[name], sign) if name in each else "-" for each in found.ratios[1:]]
     return shown, cells, ["1", *ratios]
 
 
@@ -166,7 +179,7 @@ def _over(summary: Summary, size: float) -> float | None:
     return None if summary.stddev is None else summary.stddev / size
 
 
-def plus_minus(value: float, deviation: float | None) -> str:
+def plus_minus(value: float, deviation: float | None, sign: str = "\xb1") -> str:
     """Return a value and its deviation with the same number of decimals, or one nonzero digit of a small deviation."""
     text = digits(value)
     if deviation is None:
@@ -174,4 +187,4 @@ def plus_minus(value: float, deviation: float | None) -> str:
     decimals = len(text.partition(".")[2])
     if deviation and not float(f"{deviation:.{decimals}f}"):
         decimals = -int(f"{deviation:.0e}".split("e")[1])
-    return f"{text}\xb1{deviation:.{decimals}f}"
+    return f"{text}{sign}{deviation:.{decimals}f}"
