@@ -60,33 +60,14 @@ static int64_t rusage_microseconds(const struct timeval *time)
     return rusage_sum(seconds * 1000000, fraction);
 }
 
+#if defined __i386__ && FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 1
+#error "the x87 rounds each quotient twice: compile with -msse2 -mfpmath=sse"
+#endif
+
 /* Dividing two exact doubles (2^53 us are 285 years) rounds correctly; sec + usec * 1e-6 does not. */
 static double rusage_quotient(int64_t number, int64_t divisor)
 {
-#if defined FLT_EVAL_METHOD && FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 1
-    /* The x87 rounds twice, to 64 bits and then to 53: one result in 5000 is not the nearest double. Correct it by the
-       remainder, which is smaller than the divisor and therefore exact modulo 2^64. */
-    volatile double stored = (double)number / (double)divisor;
-    double quotient = stored;
-    uint64_t bits, fraction;
-    int64_t remainder;
-    int shift;
-
-    if (number <= 0)
-        return quotient;
-    memcpy(&bits, &quotient, sizeof bits);
-    fraction = (bits & (((uint64_t)1 << 52) - 1)) | (uint64_t)1 << 52;
-    shift = 1075 - (int)(bits >> 52);   /* quotient is fraction * 2^-shift */
-    remainder = (int64_t)((shift < 64 ? (uint64_t)number << shift : 0) - fraction * (uint64_t)divisor);
-    if (2 * remainder > divisor)
-        bits++;
-    else if (2 * remainder < -divisor)
-        bits--;
-    memcpy(&quotient, &bits, sizeof bits);
-    return quotient;
-#else
     return (double)number / (double)divisor;
-#endif
 }
 
 static double rusage_seconds(int64_t microseconds)
