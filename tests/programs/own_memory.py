@@ -133,9 +133,12 @@ def handler() -> list[int]:
 
 
 def fork() -> list[int]:
-    """Return the peak of a forked child at its start and after a spike, while a thread of the parent has the lock."""
+    """Return the peak of a forked child at its start, and after a spike that only a reset has read.
+
+    A thread of the parent has the lock meanwhile.
+    """
     spike(300 * MIB)
-    with rusage.measure(reset_peak=True):  # its reset folds the mark
+    with rusage.measure(reset_peak=True):  # which reads the mark
         pass
     with locked_by_thread():
         ends = os.pipe()
@@ -143,8 +146,10 @@ def fork() -> list[int]:
         child = os.fork()
         if child == 0:
             start = [rusage.peak(), status("VmHWM")]
-            with rusage.measure(reset_peak=True):
-                spike(64 * MIB)
+            for size in (1, 64):
+                spike(size * MIB)
+                with rusage.measure(reset_peak=True):
+                    pass
             os.write(ends[1], json.dumps([*start, rusage.peak()]).encode())
             os._exit(0)
     os.waitpid(child, 0)
