@@ -54,6 +54,19 @@ def own(program: Callable[..., str]) -> Callable[..., list[Any]]:
     return checks_of("own_memory.py", program)
 
 
+@pytest.fixture
+def calls(program: Callable[..., str]) -> Callable[[str], Any]:
+    """Return a function that runs a check of ``programs/memory_calls.py``."""
+
+    def run(name: str) -> Any:
+        figures = json.loads(program("memory_calls.py", name))
+        if isinstance(figures, str):
+            pytest.skip(reason=figures)
+        return figures
+
+    return run
+
+
 def near(size: int) -> Any:
     """Return what equals a size within the error."""
     return pytest.approx(size, abs=ERROR)
@@ -143,6 +156,15 @@ def test_blocks_in_signal_handlers(check: Callable[[str], list[int]]) -> None:
 def test_block_while_lock_is_held(check: Callable[[str], list[int]]) -> None:
     """A signal handler gets the lock that its own thread holds."""
     assert check("locked_handler") == [near(16 * MIB)] * 2
+
+
+@resets
+@pytest.mark.parametrize("name", ["collapsed", "copied"])
+def test_growth_without_page_faults(calls: Callable[[str], list[list[int]]], name: str) -> None:
+    """The oracle is the growth of VmRSS."""
+    for growth, resident in calls(name):
+        assert growth == near(resident)
+        assert growth == near(32 * MIB)
 
 
 @resets
@@ -345,7 +367,7 @@ def test_peak_in_signal_handlers(own: Callable[[str], list[int]]) -> None:
 
 @resets
 def test_peak_in_a_forked_child(own: Callable[[str], list[int]]) -> None:
-    """It begins with the child's own mark, not with what the parent had before."""
+    """It begins with the child's own mark, not with what the parent had before, and a reset does not lower it."""
     start, mark, later, parents = own("fork")
     assert start == near(mark)
     assert start < 200 * MIB

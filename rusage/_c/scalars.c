@@ -26,7 +26,6 @@ static int rusage_read(const rusage_call *own, const rusage_call *children, rusa
 
     reading->cputime = copy.record.utime + copy.record.stime;
     reading->maxrss = copy.record.maxrss;
-    reading->minflt = copy.record.minflt;
     reading->majflt = copy.record.majflt;
     if (error == 0 && children != NULL) {
         copy = *children;

@@ -1,0 +1,114 @@
+"""Blocks while system calls change the memory: ``python memory_calls.py CHECK``. Each prints figures as JSON.
+
+A check that the kernel does not support prints nothing but the reason, a string. Sizes are in bytes.
+"""
+
+import ctypes
+import fcntl
+import json
+import mmap
+import os
+import platform
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from peaks import MIB, status, touch
+
+import rusage
+
+HUGE_PAGE = 2 * MIB
+ROUNDS = 5
+# include/uapi/asm-generic/mman-common.h
+MADV_COLLAPSE = 25
+# include/uapi/linux/userfaultfd.h, on processors whose ioctl numbers are the common ones
+USERFAULTFD = {"x86_64": 323, "aarch64": 282}
+UFFD_USER_MODE_ONLY = 1
+UFFDIO_API, UFFDIO_REGISTER, UFFDIO_COPY = 0xC018AA3F, 0xC020AA00, 0xC028AA03
+UFFD_API, UFFDIO_REGISTER_MODE_MISSING = 0xAA, 1
+
+libc = ctypes.CDLL(None, use_errno=True)  # which releases the GIL
+
+
+class UnsupportedError(Exception):
+    """The kernel lacks what a check needs."""
+
+
+def madvise(address: int, size: int, advice: int, name: str) -> None:
+    """Change how the kernel treats memory."""
+    if libc.madvise(ctypes.c_void_p(address), ctypes.c_size_t(size), advice):
+        raise UnsupportedError(f"this kernel has no {name}: {os.strerror(ctypes.get_errno())}")
+
+
+def address_of(block: mmap.mmap) -> int:
+    """Return where memory is mapped."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(block))
+
+
+def growths(grow: Callable[[], None]) -> list[list[int]]:
+    """Return how much blocks grow by a system call, and by how much the size of the process does."""
+    rows = []
+    for _ in range(ROUNDS):
+        before = status("VmRSS")
+        with rusage.measure(reset_peak=True) as m:
+            grow()
+        rows.append([m.peak_growth, status("VmRSS") - before])
+    return rows
+
+
+def collapsed() -> list[list[int]]:
+    """Grow by huge pages in the place of single ones."""
+    if not Path("/sys/kernel/mm/transparent_hugepage").exists():
+        raise UnsupportedError("this kernel has no huge pages")
+    size = 32 * MIB
+    blocks = [touch_some(size + HUGE_PAGE) for _ in range(ROUNDS)]
+    starts = [-(-address_of(block) // HUGE_PAGE) * HUGE_PAGE for block in blocks]
+    return growths(lambda: madvise(starts.pop(), size, MADV_COLLAPSE, "MADV_COLLAPSE"))
+
+
+def touch_some(size: int) -> mmap.mmap:
+    """Return memory of which one page for each huge page has been written to."""
+    block = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    for page in range(0, size, HUGE_PAGE):
+        block[page] = 1
+    return block
+
+
+def copied() -> list[list[int]]:
+    """Grow by pages that a userfaultfd(2) maps."""
+    number = USERFAULTFD.get(platform.machine())
+    if number is None:
+        raise UnsupportedError("the numbers of userfaultfd(2) on this processor are not written here")
+    fd = libc.syscall(number, os.O_CLOEXEC | UFFD_USER_MODE_ONLY)
+    if fd < 0:
+        fd = libc.syscall(number, os.O_CLOEXEC)  # before Linux 5.11
+    if fd < 0:
+        raise UnsupportedError(f"userfaultfd(2): {os.strerror(ctypes.get_errno())}")
+    size = 32 * MIB
+    source = touch(size)
+    targets = [mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) for _ in range(ROUNDS)]
+    fcntl.ioctl(fd, UFFDIO_API, words(UFFD_API, 0, 0))
+    for target in targets:
+        fcntl.ioctl(fd, UFFDIO_REGISTER, words(address_of(target), size, UFFDIO_REGISTER_MODE_MISSING, 0))
+    requests = [words(address_of(target), address_of(source), size, 0, 0) for target in targets]
+    return growths(lambda: check_copied(fcntl.ioctl(fd, UFFDIO_COPY, requests.pop())))
+
+
+def check_copied(result: int) -> None:
+    """Raise an exception unless everything was copied."""
+    assert result == 0
+
+
+def words(*numbers: int) -> bytearray:
+    """Return the argument of an ioctl(2)."""
+    return bytearray(b"".join(number.to_bytes(8, sys.byteorder) for number in numbers))
+
+
+CHECKS: dict[str, Callable[[], Any]] = {check.__name__: check for check in (collapsed, copied)}
+
+if __name__ == "__main__":
+    try:
+        print(json.dumps(CHECKS[sys.argv[1]]()))
+    except UnsupportedError as error:
+        print(json.dumps(str(error)))
