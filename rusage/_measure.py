@@ -42,9 +42,9 @@ class measure:  # noqa: N801 (used like a function)
     With ``reset_peak`` the block has a peak of its own, ``m.peak``, where the system can reset the process's high-water
     mark (Linux). The reset lowers ``ru_maxrss`` for every reader in the process, this object's ``usage`` included, but
     not ``rusage.peak()``. Blocks with ``reset_peak`` keep their peaks when others are nested in them or run in other
-    threads. A peak is lost if it falls in the few microseconds between the reading of the mark and its reset, or if
-    code outside this module resets the mark after it. In a forked child, reading the figures of a block that was open
-    at the fork raises ``RuntimeError``.
+    threads. A peak is lost if memory grows and shrinks again between the reading of the mark and its reset, which waits
+    while another thread changes the address space, or if code outside this module resets the mark after it. In a forked
+    child, reading the figures of a block that was open at the fork raises ``RuntimeError``.
 
     An invalid ``who`` raises the same exception as ``getrusage``, immediately; ``reset_peak`` with another ``who`` than
     ``RUSAGE_SELF`` raises ``ValueError``.

@@ -159,6 +159,16 @@ def test_block_while_lock_is_held(check: Callable[[str], list[int]]) -> None:
 
 
 @resets
+def test_block_starts_after_the_reset(calls: Callable[[str], list[list[int]]]) -> None:
+    """The reset waits while another thread fills up 256 MiB; the oracle is VmRSS in the block."""
+    for peak, start, inside, outer, highest in calls("populated"):
+        assert start == near(inside)
+        assert peak >= inside - ERROR
+        assert outer >= start
+        assert highest >= peak
+
+
+@resets
 @pytest.mark.parametrize("name", ["collapsed", "copied"])
 def test_growth_without_page_faults(calls: Callable[[str], list[list[int]]], name: str) -> None:
     """The oracle is the growth of VmRSS."""

@@ -59,6 +59,7 @@ static rusage_mark *rusage_marks;
 static size_t rusage_marks_count, rusage_marks_capacity;
 static int64_t rusage_resets;       /* the number of the last one */
 
+/* Keep a mark for the blocks that began before the last reset. */
 static int rusage_keep_mark(int64_t size)
 {
     size_t capacity = rusage_marks_capacity * 2 + 16;
@@ -73,36 +74,42 @@ static int rusage_keep_mark(int64_t size)
         rusage_marks = larger;
         rusage_marks_capacity = capacity;
     }
-    rusage_marks[rusage_marks_count].number = ++rusage_resets;
+    rusage_marks[rusage_marks_count].number = rusage_resets;
     rusage_marks[rusage_marks_count++].size = size;
     rusage_raise_highest(size);
     return 0;
 }
 
-/* Keep the high-water mark, then set it to the resident set size (man page: proc_pid_clear_refs, section 5; in kernels
-   with CONFIG_PROC_PAGE_MONITOR, since 4.0). Get the figures just after this; the peak is the resident set size just
-   before. A peak between the reading and the reset is lost: Python would have to acquire the GIL between them, which may
-   take long. */
+/* Set the mark to the resident set size, and get this size. The write waits for the lock of the address space, which
+   another thread may hold for long, for example in MADV_POPULATE_WRITE; the process may grow meanwhile. */
+static int rusage_lower_mark(int clear_refs, int64_t *resident)
+{
+    if (write(clear_refs, "5", 1) != 1)
+        return errno;
+    *resident = rusage_rss();
+    return *resident < 0 ? (int)-*resident : 0;
+}
+
+/* Keep the high-water mark for the open blocks, then reset it (man page: proc_pid_clear_refs, section 5; in kernels with
+   CONFIG_PROC_PAGE_MONITOR, since 4.0). Get the figures just after this; the peak is the resident set size then, which
+   also counts for the open blocks. What rises and falls between the reading of the mark and its reset is lost. */
 static int rusage_reset_peak(const rusage_call *own, const rusage_call *children, rusage_reading *reading)
 {
     int clear_refs = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC), error;
-    int64_t resident = rusage_rss(), mark = 0;
+    int64_t mark = 0;
 
     if (clear_refs < 0)
         return errno;
-    error = resident < 0 ? (int)-resident : rusage_read_mark(&mark);
+    reading->reset = ++rusage_resets;
+    error = rusage_read_mark(&mark);
     if (error == 0)
         error = rusage_keep_mark(mark);
-    if (error == 0 && write(clear_refs, "5", 1) != 1)
-        error = errno;
+    if (error == 0)
+        error = rusage_lower_mark(clear_refs, &reading->peak);
     close(clear_refs);
     if (error == 0)
-        error = rusage_read(own, children, reading);
-    if (error != 0)
-        return error;
-    reading->reset = rusage_resets;
-    reading->peak = resident;
-    return 0;
+        error = rusage_keep_mark(reading->peak);
+    return error != 0 ? error : rusage_read(own, children, reading);
 }
 
 /* Get the figures so far, with the peak since the reset whose number and size are in `start`. */

@@ -3,6 +3,7 @@
 A check that the kernel does not support prints nothing but the reason, a string. Sizes are in bytes.
 """
 
+import contextlib
 import ctypes
 import fcntl
 import json
@@ -10,7 +11,8 @@ import mmap
 import os
 import platform
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,11 @@ from peaks import MIB, status, touch
 
 import rusage
 
+SIZE = 256 * MIB
 HUGE_PAGE = 2 * MIB
 ROUNDS = 5
 # include/uapi/asm-generic/mman-common.h
-MADV_COLLAPSE = 25
+MADV_POPULATE_WRITE, MADV_COLLAPSE = 23, 25
 # include/uapi/linux/userfaultfd.h, on processors whose ioctl numbers are the common ones
 USERFAULTFD = {"x86_64": 323, "aarch64": 282}
 UFFD_USER_MODE_ONLY = 1
@@ -44,6 +47,42 @@ def madvise(address: int, size: int, advice: int, name: str) -> None:
 def address_of(block: mmap.mmap) -> int:
     """Return where memory is mapped."""
     return ctypes.addressof(ctypes.c_char.from_buffer(block))
+
+
+@contextlib.contextmanager
+def populating() -> Iterator[None]:
+    """Have another thread fill memory up in one system call, which keeps the lock of the address space meanwhile."""
+    block = mmap.mmap(-1, SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    errors = []
+
+    def populate() -> None:
+        try:
+            madvise(address_of(block), SIZE, MADV_POPULATE_WRITE, "MADV_POPULATE_WRITE")
+        except UnsupportedError as error:
+            errors.append(error)
+
+    with contextlib.suppress(OSError):  # a kernel without huge pages, which would be filled up sooner
+        block.madvise(mmap.MADV_NOHUGEPAGE)
+    thread = threading.Thread(target=populate)
+    before = rusage.rss()
+    thread.start()
+    while rusage.rss() < before + SIZE // 8 and not errors:
+        pass
+    yield
+    thread.join()
+    block.close()
+    if errors:
+        raise errors[0]
+
+
+def populated() -> list[list[int]]:
+    """Start a block while memory is filled up; return its peak, the sizes at its start and in it, and other peaks."""
+    rows = []
+    for _ in range(ROUNDS):
+        with rusage.measure(reset_peak=True) as outer, populating(), rusage.measure(reset_peak=True) as m:
+            inside = status("VmRSS")
+        rows.append([m.peak, m.peak - m.peak_growth, inside, outer.peak, rusage.peak()])
+    return rows
 
 
 def growths(grow: Callable[[], None]) -> list[list[int]]:
@@ -105,7 +144,7 @@ def words(*numbers: int) -> bytearray:
     return bytearray(b"".join(number.to_bytes(8, sys.byteorder) for number in numbers))
 
 
-CHECKS: dict[str, Callable[[], Any]] = {check.__name__: check for check in (collapsed, copied)}
+CHECKS: dict[str, Callable[[], Any]] = {check.__name__: check for check in (populated, collapsed, copied)}
 
 if __name__ == "__main__":
     try:
