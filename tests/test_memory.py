@@ -169,6 +169,35 @@ def test_block_starts_after_the_reset(calls: Callable[[str], list[list[int]]]) -
 
 
 @resets
+def test_other_threads_run_during_a_reset(calls: Callable[[str], list[list[float]]]) -> None:
+    """While the reset waits, they pause for a small part of this time only."""
+    rows = calls("other_threads")
+    longest = max(duration for duration, _ in rows)
+    assert min(pause / duration for duration, pause in rows if duration > longest / 2) < 0.5
+
+
+@resets
+def test_fork_during_a_reset(calls: Callable[[str], list[list[int]]]) -> None:
+    """The child measures blocks of its own and has no descriptor of the reset; the parent's blocks keep their peaks."""
+    for _, descriptors, child, parent in calls("fork_in_reset"):
+        assert descriptors == 0
+        assert child == near(16 * MIB)
+        assert parent == near(256 * MIB)
+
+
+@resets
+def test_blocks_while_resets_wait(calls: Callable[[str], dict[str, list[int]]]) -> None:
+    """Blocks in threads, in a signal handler and in forked children neither deadlock nor lose a peak."""
+    figures = calls("all_at_once")
+    resident, *peaks = figures["peaks"]
+    assert len(peaks) == 15
+    assert min(peaks) >= resident + 8 * MIB - ERROR
+    assert min(figures["handled"]) >= resident - ERROR
+    assert figures["children"] == [near(16 * MIB)] * 5
+    assert figures["descriptors"] == [0] * 5
+
+
+@resets
 @pytest.mark.parametrize("name", ["collapsed", "copied"])
 def test_growth_without_page_faults(calls: Callable[[str], list[list[int]]], name: str) -> None:
     """The oracle is the growth of VmRSS."""

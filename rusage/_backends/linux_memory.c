@@ -58,6 +58,7 @@ typedef struct {
 static rusage_mark *rusage_marks;
 static size_t rusage_marks_count, rusage_marks_capacity;
 static int64_t rusage_resets;       /* the number of the last one */
+static int rusage_clear_refs = -1;  /* the descriptor, during a reset */
 
 /* Keep a mark for the blocks that began before the last reset. */
 static int rusage_keep_mark(int64_t size)
@@ -82,12 +83,26 @@ static int rusage_keep_mark(int64_t size)
 
 /* Set the mark to the resident set size, and get this size. The write waits for the lock of the address space, which
    another thread may hold for long, for example in MADV_POPULATE_WRITE; the process may grow meanwhile. */
-static int rusage_lower_mark(int clear_refs, int64_t *resident)
+static int rusage_lower_mark(int64_t *resident)
 {
-    if (write(clear_refs, "5", 1) != 1)
-        return errno;
+    int error = 0;
+    RUSAGE_RELEASE_GIL;
+
+    if (write(rusage_clear_refs, "5", 1) != 1)
+        error = errno;
     *resident = rusage_rss();
-    return *resident < 0 ? (int)-*resident : 0;
+    RUSAGE_RETAKE_GIL;
+    if (error == 0 && *resident < 0)
+        error = (int)-*resident;
+    return error;
+}
+
+static void rusage_close_clear_refs(void)
+{
+    int fd = rusage_clear_refs;
+
+    rusage_clear_refs = -1;
+    close(fd);
 }
 
 /* Keep the high-water mark for the open blocks, then reset it (man page: proc_pid_clear_refs, section 5; in kernels with
@@ -95,18 +110,19 @@ static int rusage_lower_mark(int clear_refs, int64_t *resident)
    also counts for the open blocks. What rises and falls between the reading of the mark and its reset is lost. */
 static int rusage_reset_peak(const rusage_call *own, const rusage_call *children, rusage_reading *reading)
 {
-    int clear_refs = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC), error;
     int64_t mark = 0;
+    int error;
 
-    if (clear_refs < 0)
+    rusage_clear_refs = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+    if (rusage_clear_refs < 0)
         return errno;
     reading->reset = ++rusage_resets;
     error = rusage_read_mark(&mark);
     if (error == 0)
         error = rusage_keep_mark(mark);
     if (error == 0)
-        error = rusage_lower_mark(clear_refs, &reading->peak);
-    close(clear_refs);
+        error = rusage_lower_mark(&reading->peak);
+    rusage_close_clear_refs();
     if (error == 0)
         error = rusage_keep_mark(reading->peak);
     return error != 0 ? error : rusage_read(own, children, reading);
@@ -139,4 +155,6 @@ static void rusage_forget_peaks(void)
     /* Not freed: another thread may have been about to replace it. */
     rusage_marks = NULL;
     rusage_marks_count = rusage_marks_capacity = 0;
+    if (rusage_clear_refs >= 0)     /* a reset in another thread, which the child does not have */
+        rusage_close_clear_refs();
 }

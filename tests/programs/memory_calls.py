@@ -10,19 +10,23 @@ import json
 import mmap
 import os
 import platform
+import signal
 import sys
 import threading
+import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from peaks import MIB, status, touch
+from peaks import MIB, spike, status, touch
 
 import rusage
 
 SIZE = 256 * MIB
 HUGE_PAGE = 2 * MIB
 ROUNDS = 5
+FORKS = 5
 # include/uapi/asm-generic/mman-common.h
 MADV_POPULATE_WRITE, MADV_COLLAPSE = 23, 25
 # include/uapi/linux/userfaultfd.h, on processors whose ioctl numbers are the common ones
@@ -85,6 +89,152 @@ def populated() -> list[list[int]]:
     return rows
 
 
+def other_threads() -> list[list[float]]:
+    """Start blocks while memory is filled up; return how long that took, and the longest pause of another thread."""
+    clock = time.perf_counter
+    stop = threading.Event()
+    pauses: list[tuple[float, float]] = []
+    last = clock()
+
+    def count() -> None:
+        nonlocal last
+        while not stop.is_set():
+            now = clock()
+            if now - last > 0.001:  # shorter ones do not matter
+                pauses.append((last, now))
+            last = now
+
+    counter = threading.Thread(target=count)
+    counter.start()
+    rows = []
+    for _ in range(ROUNDS):
+        with populating():
+            start = clock()
+            with rusage.measure(reset_peak=True):
+                end = clock()
+                latest = [*pauses, (last, end)]
+        rows.append([end - start, max(min(until, end) - max(since, start) for since, until in latest)])
+    stop.set()
+    counter.join()
+    return rows
+
+
+def is_clear_refs(descriptor: int) -> bool:
+    """Return whether a descriptor is open and resets the mark."""
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}").endswith("/clear_refs")
+    except OSError:
+        return False
+
+
+def next_descriptor() -> int:
+    """Return the number that the next file will get."""
+    descriptor = os.dup(0)
+    os.close(descriptor)
+    return descriptor
+
+
+def forked(*figures: int) -> list[int]:
+    """Return figures of a forked child: these, how many of its descriptors reset the mark, and a block of its own."""
+    ends = os.pipe()
+    warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with several threads
+    child = os.fork()
+    if child == 0:
+        descriptors = sum(map(is_clear_refs, range(100)))
+        with rusage.measure(reset_peak=True) as m:
+            spike(16 * MIB)
+        os.write(ends[1], json.dumps([*figures, descriptors, m.peak_growth]).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    result: list[int] = json.loads(os.read(ends[0], 10000))
+    for end in ends:
+        os.close(end)
+    return result
+
+
+def fork_in_reset() -> list[list[int]]:
+    """Fork while a reset in another thread waits; return whether it did, and figures of the child and the parent."""
+    rows = []
+    for _ in range(ROUNDS):
+        go = threading.Event()
+
+        def start(go: threading.Event = go) -> None:
+            go.wait()
+            with rusage.measure(reset_peak=True):
+                pass
+
+        thread = threading.Thread(target=start)  # its stack cannot be mapped while memory is filled up
+        thread.start()
+        with rusage.measure(reset_peak=True) as outer, populating():
+            descriptor = next_descriptor()
+            go.set()
+            while not (waits := is_clear_refs(descriptor)) and thread.is_alive():
+                pass
+            row = forked(waits)
+            thread.join()
+        rows.append([*row, outer.peak_growth])
+    return rows
+
+
+@contextlib.contextmanager
+def filling() -> Iterator[None]:
+    """Have memory filled up and freed again and again."""
+    stop, errors = threading.Event(), []
+
+    def fill() -> None:
+        try:
+            while not stop.is_set():
+                with populating():
+                    pass
+        except UnsupportedError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=fill)
+    thread.start()
+    yield
+    stop.set()
+    thread.join()
+    if errors:
+        raise errors[0]
+
+
+def all_at_once() -> dict[str, list[int]]:
+    """Start blocks in threads, in a signal handler and in forked children, all while memory is filled up and freed."""
+    rusage.measure(reset_peak=True)  # the first one imports modules; a child forked meanwhile would wait for ever
+    peaks, handled = [status("VmRSS")], []
+
+    def work() -> None:
+        for _ in range(ROUNDS):
+            with rusage.measure(reset_peak=True) as outer, rusage.measure(reset_peak=True):
+                spike(8 * MIB)
+            peaks.append(outer.peak)
+
+    def handle(*_: object) -> None:
+        with rusage.measure(reset_peak=True) as m:
+            pass
+        handled.append(m.peak)
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+
+    signal.signal(signal.SIGALRM, handle)
+    workers = [threading.Thread(target=work) for _ in range(3)]
+    with filling():
+        for thread in workers:
+            thread.start()
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        children = [forked() for _ in range(FORKS)]
+        while not handled:
+            time.sleep(0.01)
+        for thread in workers:
+            thread.join()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    return {
+        "peaks": peaks,
+        "handled": handled,
+        "descriptors": [row[0] for row in children],
+        "children": [row[1] for row in children],
+    }
+
+
 def growths(grow: Callable[[], None]) -> list[list[int]]:
     """Return how much blocks grow by a system call, and by how much the size of the process does."""
     rows = []
@@ -144,7 +294,9 @@ def words(*numbers: int) -> bytearray:
     return bytearray(b"".join(number.to_bytes(8, sys.byteorder) for number in numbers))
 
 
-CHECKS: dict[str, Callable[[], Any]] = {check.__name__: check for check in (populated, collapsed, copied)}
+CHECKS: dict[str, Callable[[], Any]] = {
+    check.__name__: check for check in (populated, other_threads, fork_in_reset, all_at_once, collapsed, copied)
+}
 
 if __name__ == "__main__":
     try:
