@@ -15,10 +15,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypeVar
 
-    from ._memory import Block
+    from ._memory import BlockPeak
 
     F = TypeVar("F", bound=Callable[..., Any])
-    Start = tuple[float, RUsage, Block | None]  # the clock, the usage, and what measures the peak
+    Start = tuple[float, RUsage, BlockPeak | None]  # the clock, the usage, and what measures the peak
     End = tuple[float, RUsage]
 else:
     F = Callable  # for typing.get_type_hints
@@ -50,7 +50,7 @@ class measure:  # noqa: N801 (used like a function)
     ``RUSAGE_SELF`` raises ``ValueError``.
     """
 
-    __slots__ = ("_fields", "_last", "_new_block", "_open", "_who")
+    __slots__ = ("_fields", "_last", "_new_peak", "_open", "_who")
 
     def __init__(self, who: int = RUSAGE_SELF, *, reset_peak: bool = False) -> None:
         try:
@@ -60,13 +60,13 @@ class measure:  # noqa: N801 (used like a function)
                 raise TypeError("measure as a decorator needs parentheses: @measure()") from None
             raise
         self._who = who
-        self._new_block: type[Block] | None = None
+        self._new_peak: type[BlockPeak] | None = None
         if reset_peak:
             if who != RUSAGE_SELF:
                 raise ValueError("reset_peak needs RUSAGE_SELF: the high-water mark belongs to the process")
-            from ._memory import Block  # noqa: PLC0415 (only needed here)
+            from ._memory import BlockPeak  # noqa: PLC0415 (only needed here)
 
-            self._new_block = Block
+            self._new_peak = BlockPeak
         # The start of the open block, under the key None. dict.setdefault is atomic: only one of two threads enters.
         self._open: dict[None, Start] = {}
         self._last: tuple[Start, End] | None = None
@@ -75,7 +75,7 @@ class measure:  # noqa: N801 (used like a function)
     # is read and reset outside both, so that reading it does not count as usage.
 
     def __enter__(self) -> measure:  # noqa: PYI034 (Self is not in Python 3.10's typing)
-        peak = None if self._new_block is None else self._new_block()
+        peak = None if self._new_peak is None else self._new_peak()
         start = _clock(), getrusage(self._who), peak
         if self._open.setdefault(None, start) is not start:
             if peak is not None:
@@ -113,11 +113,11 @@ class measure:  # noqa: N801 (used like a function)
         With ``reset_peak``, they include ``"peak"`` if the peak of the block is measured; before the first block, if a
         peak can be expected.
         """
-        if self._new_block is None:
+        if self._new_peak is None:
             return self._fields
         start = self._open.get(None) or (self._last and self._last[0])
         peak = start[2] if start else None
-        known = self._new_block.available() if peak is None else peak.measured
+        known = self._new_peak.available() if peak is None else peak.measured
         return self._fields | {"peak"} if known else self._fields
 
     @property
@@ -138,7 +138,7 @@ class measure:  # noqa: N801 (used like a function)
 
         Raises ``RuntimeError`` without ``reset_peak=True``.
         """
-        return self._peak()[0]
+        return self._updated_peak().peak
 
     @property
     def peak_growth(self) -> int:
@@ -146,17 +146,14 @@ class measure:  # noqa: N801 (used like a function)
 
         Raises ``RuntimeError`` without ``reset_peak=True``.
         """
-        highest, resident = self._peak()
-        return highest - resident
+        return self._updated_peak().growth
 
-    def _peak(self) -> tuple[int, int]:
-        if self._new_block is None:
+    def _updated_peak(self) -> BlockPeak:
+        peak = None if self._new_peak is None else self._span()[0][2]
+        if peak is None:
             raise RuntimeError("a block has a peak of its own with measure(reset_peak=True) only")
-        (_, _, peak), _ = self._span()
-        if peak is None:  # for type checkers
-            return 0, 0
         peak.update()
-        return (peak.highest, peak.resident) if peak.measured else (0, 0)
+        return peak
 
     def __repr__(self) -> str:
         try:
@@ -164,7 +161,7 @@ class measure:  # noqa: N801 (used like a function)
             peak = self.peak if "peak" in self.measured else 0
         except RuntimeError as error:  # there are no figures
             return f"<rusage.measure: {error}>"
-        asked = self._new_block is not None
+        asked = self._new_peak is not None
         return f"<rusage.measure: {figures(later - earlier, self._fields, peak or None, end - start, has_peak=asked)}>"
 
     def __call__(self, function: F) -> F:
@@ -189,7 +186,7 @@ class measure:  # noqa: N801 (used like a function)
 
             @functools.wraps(function)
             async def measured_coroutine(*args: Any, **kwargs: Any) -> Any:
-                call = measure(self._who, reset_peak=self._new_block is not None)
+                call = measure(self._who, reset_peak=self._new_peak is not None)
                 try:
                     with call:
                         return await function(*args, **kwargs)
@@ -200,7 +197,7 @@ class measure:  # noqa: N801 (used like a function)
 
         @functools.wraps(function)
         def measured_function(*args: Any, **kwargs: Any) -> Any:
-            call = measure(self._who, reset_peak=self._new_block is not None)
+            call = measure(self._who, reset_peak=self._new_peak is not None)
             try:
                 with call:
                     return function(*args, **kwargs)

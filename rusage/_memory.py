@@ -10,8 +10,7 @@ import sys
 from _thread import RLock
 
 from ._backends import BACKEND
-from ._backends._base import RUSAGE_CHILDREN, RUSAGE_SELF
-from ._getrusage import error_of, maxrss, measured, new_call
+from ._getrusage import error_of, maxrss
 from ._rusage import ffi, lib
 
 TYPE_CHECKING = False
@@ -19,12 +18,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ._rusage import Call, Reading
+    from ._rusage import Block
 
 # These C functions exist on Linux only.
 _own_peak: Callable[[], int] | None = getattr(lib, "rusage_own_peak", None)
-_reset: Callable[[Call, Call, Reading], int] | None = getattr(lib, "rusage_reset_peak", None)
-_since: Callable[[Call, Call, Reading, Reading], int] | None = getattr(lib, "rusage_read_since", None)
+_reset: Callable[[Block], int] | None = getattr(lib, "rusage_reset_peak", None)
+_update: Callable[[Block], int] | None = getattr(lib, "rusage_update_peak", None)
 
 
 def peak() -> int:
@@ -82,28 +81,20 @@ lock = RLock()
 # How often this process and its ancestors have been forked since this module was imported.
 _forks = 0
 
-_own = new_call(BACKEND, RUSAGE_SELF, measured(RUSAGE_SELF))
-_children = ffi.NULL
-if "RUSAGE_CHILDREN" not in BACKEND.absent:
-    _children = new_call(BACKEND, RUSAGE_CHILDREN, measured(RUSAGE_CHILDREN))
 
+class BlockPeak:
+    """The peak of one block, which begins when the object is created; 0 if it is not ``measured``."""
 
-class Block:
-    """CPU times, faults and, with ``reset_peak``, the peak of one block, which begins when the object is created."""
+    __slots__ = ("_block", "_forks", "_is_open", "measured")
 
-    __slots__ = ("_forks", "_is_open", "highest", "measured", "now", "resident", "start")
-
-    def __init__(self, *, reset_peak: bool = True) -> None:
+    def __init__(self) -> None:
         self._forks, self._is_open = _forks, True
-        self.start = self.now = ffi.new("rusage_reading *")
         self.measured = False
-        if reset_peak and _reset is not None:
+        if _reset is not None:
+            self._block = ffi.new("rusage_block *")
             with lock:
                 parent_peak()
-                self.measured = not _reset(_own, _children, self.start)
-        if not self.measured:
-            _read(self.start)
-        self.resident = self.highest = self.start.peak
+                self.measured = not _reset(self._block)
 
     @staticmethod
     def available() -> bool:
@@ -111,17 +102,10 @@ class Block:
         return _reset is not None and os.access("/proc/self/clear_refs", os.W_OK)
 
     def update(self) -> None:
-        """Read the figures so far, if the block is open."""
-        if not self._is_open or self._forks != _forks:
-            return
-        now = ffi.new("rusage_reading *")
-        if self.measured and _since is not None:
+        """Read the peak so far, if the block is open."""
+        if self.measured and self._is_open and self._forks == _forks and _update is not None:
             with lock:
-                self.measured = not _since(_own, _children, self.start, now)
-            self.highest = max(self.highest, now.peak)
-        if not self.measured:
-            _read(now)
-        self.now = now
+                self.measured = not _update(self._block)
 
     def stop(self) -> None:
         """End the block."""
@@ -129,16 +113,20 @@ class Block:
         if self._forks == _forks:
             self._is_open = False
 
+    @property
+    def peak(self) -> int:
+        """The maximum resident set size that was read last, in bytes."""
+        return self._block.peak if self.measured else 0
+
+    @property
+    def growth(self) -> int:
+        """The peak minus the resident set size at the start of the block, in bytes."""
+        return self._block.peak - self._block.resident if self.measured else 0
+
     def check(self) -> None:
         """Raise ``RuntimeError`` in a forked child if the block was open at the fork."""
         if self._is_open and self._forks != _forks:
             raise RuntimeError("this block was open across a fork: it is measured in the parent only")
-
-
-def _read(reading: Reading) -> None:
-    error = lib.rusage_read(_own, _children, reading)
-    if error:
-        raise error_of(error)
 
 
 def _after_fork() -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ._backends import BACKEND
-from ._getrusage import measured
+from ._backends._base import RUSAGE_CHILDREN, RUSAGE_SELF
+from ._getrusage import cputime, getrusage, measured
 from ._measure import measure
-from ._memory import Block
+from ._memory import BlockPeak
 from ._pytest_tables import CHILDREN_CPUTIME, COLUMNS, MAXRSS_RISE, MIB, TABLES, table
 from ._units import parse_size
 
@@ -38,7 +40,7 @@ NAMES = {when: {key: name for name, key in keys.items()} for when, keys in KEYS.
 ALL_KEYS = {key for names in NAMES.values() for key in names}
 
 _limits_key = pytest.StashKey["Figures"]()
-_block_key = pytest.StashKey[Block]()
+_phase_key = pytest.StashKey["Phase"]()
 
 
 class Phases:
@@ -83,7 +85,7 @@ class Phases:
         limits = item.stash.get(_limits_key, {})
         if not limits:
             return
-        figures = _stop(item.stash[_block_key])
+        figures = item.stash[_phase_key].stop()
         for name in limits.keys() - figures.keys():
             self._warn(item, name)
         exceeded = [name for name in limits if figures.get(name, 0) > limits[name]]
@@ -99,32 +101,32 @@ class Phases:
         """Measure the phase."""
         if item.user_properties:  # of an earlier run of the same test
             item.user_properties[:] = [entry for entry in item.user_properties if not _is_ours(entry)]
-        block = self._start(item, {})
+        phase = self._start(item, {})
         yield
-        _record(item, "setup", block)
+        _record(item, "setup", phase)
 
     @pytest.hookimpl(hookwrapper=True, trylast=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, None]:
         """Measure the phase."""
-        block = self._start(item, item.stash.get(_limits_key, {}))
+        phase = self._start(item, item.stash.get(_limits_key, {}))
         yield
-        _record(item, "call", block)
+        _record(item, "call", phase)
 
     @pytest.hookimpl(hookwrapper=True, trylast=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, None]:
         """Measure the phase."""
-        block = self._start(item, {})
+        phase = self._start(item, {})
         yield
-        _record(item, "teardown", block)
+        _record(item, "teardown", phase)
 
-    def _start(self, item: pytest.Item, limits: Figures) -> Block | None:
+    def _start(self, item: pytest.Item, limits: Figures) -> Phase | None:
         """Start to measure a phase if a table or its limits need it."""
         if self._rows is None and not limits:
             return None
-        block = Block(reset_peak=self._rows is not None or "peak_growth" in limits)
+        phase = Phase(reset_peak=self._rows is not None or "peak_growth" in limits)
         if limits:
-            item.stash[_block_key] = block
-        return block
+            item.stash[_phase_key] = phase
+        return phase
 
     # --- Reporting ----------------------------------------------------------------------------------------------------
 
@@ -145,28 +147,46 @@ class Phases:
                     terminalreporter.write_line(line)
 
 
-def _stop(block: Block) -> Figures:
-    """End a block; return the figures that are measured. The check of the limits calls this before ``_record`` does."""
-    block.stop()
-    start, end = block.start, block.now
-    # Round to nanoseconds, since no clock is finer. round() with a number of digits takes longer.
-    figures: Figures = {"cputime": round((end.cputime - start.cputime) * 1e9) / 1e9}
-    if HAS_CHILDREN:
-        figures[CHILDREN_CPUTIME] = round((end.children_cputime - start.children_cputime) * 1e9) / 1e9
-    if "ru_majflt" in MEASURED:
-        figures["majflt"] = end.majflt - start.majflt
-    if block.measured:
-        figures["peak_growth"] = block.highest - block.resident
-    elif "ru_maxrss" in MEASURED:
-        figures[MAXRSS_RISE] = end.maxrss - start.maxrss
-    return figures
+class Phase:
+    """The figures of one phase, which begins when the object is created."""
+
+    __slots__ = ("_children", "_figures", "_peak", "_pid", "_usage")
+
+    def __init__(self, *, reset_peak: bool) -> None:
+        self._figures: Figures | None = None
+        self._pid = os.getpid()
+        self._peak = BlockPeak() if reset_peak else None
+        self._children = cputime(RUSAGE_CHILDREN) if HAS_CHILDREN else 0
+        self._usage = getrusage(RUSAGE_SELF)
+
+    def stop(self) -> Figures:
+        """End the phase; return the figures that are measured: none in a process that the test has forked."""
+        if self._figures is None:
+            self._figures = self._read() if os.getpid() == self._pid else {}
+        return self._figures
+
+    def _read(self) -> Figures:
+        start, end = self._usage, getrusage(RUSAGE_SELF)
+        # Round to nanoseconds, since no clock is finer. round() with a number of digits takes longer.
+        figures: Figures = {"cputime": round((end.cputime - start.cputime) * 1e9) / 1e9}
+        if HAS_CHILDREN:
+            figures[CHILDREN_CPUTIME] = round((cputime(RUSAGE_CHILDREN) - self._children) * 1e9) / 1e9
+        if "ru_majflt" in MEASURED:
+            figures["majflt"] = end.ru_majflt - start.ru_majflt
+        if self._peak is not None:
+            self._peak.stop()
+        if self._peak is not None and self._peak.measured:
+            figures["peak_growth"] = self._peak.growth
+        elif "ru_maxrss" in MEASURED:
+            figures[MAXRSS_RISE] = end.ru_maxrss - start.ru_maxrss
+        return figures
 
 
-def _record(item: pytest.Item, when: str, block: Block | None) -> None:
+def _record(item: pytest.Item, when: str, phase: Phase | None) -> None:
     """Add the figures of a phase to the reports."""
-    if block is not None:
+    if phase is not None:
         keys = KEYS[when]
-        item.user_properties += [(keys[name], figure) for name, figure in _stop(block).items()]
+        item.user_properties += [(keys[name], figure) for name, figure in phase.stop().items()]
 
 
 # --- Limits -----------------------------------------------------------------------------------------------------------

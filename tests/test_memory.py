@@ -11,12 +11,11 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import no_files, spin
+from conftest import no_files
 
 import rusage
 from rusage._backends import BACKEND
 from rusage._children.inherited import peak_margin
-from rusage._memory import Block
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -229,18 +228,6 @@ def test_peak_not_measured(how: str) -> None:
     assert ("ru_maxrss" in m.measured) == (m.usage.ru_maxrss > 0)
     assert str(m)
     assert repr(m)
-
-
-@pytest.mark.parametrize("how", ["with a peak", "without", "no files"])
-def test_figures_of_a_block(how: str) -> None:
-    """They are the block's with and without a peak, also if the mark cannot be reset."""
-    before = rusage.cputime()
-    with no_files() if how == "no files" else nullcontext():
-        block = Block(reset_peak=how != "without")
-    spin(0.1)  # longer than the tick of any clock
-    block.stop()
-    assert 0 < block.now.cputime - block.start.cputime < rusage.cputime() - before + 0.1
-    assert block.measured == (RESETS and how == "with a peak")
 
 
 @resets

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import xml.etree.ElementTree as ET
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
-from test_memory import ERROR, MIB, resets
+from conftest import no_files, spin
+from test_memory import ERROR, MIB, RESETS, resets
 
 import rusage
 from rusage._backends import BACKEND
+from rusage._pytest_phases import Phase
 
 if TYPE_CHECKING:
     Table = dict[tuple[str, str], dict[str, float]]
@@ -218,7 +221,7 @@ def test_dash_for_lost_figure(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it=SPIN
         + "def test_one(): spin(0.1)\n"
-        + "def test_two():\n    from rusage import _memory\n    _memory._since = lambda *_: -1\n    spin(0.1)\n"
+        + "def test_two():\n    from rusage import _memory\n    _memory._update = lambda *_: -1\n    spin(0.1)\n"
     )
     rows = tables(pytester.runpytest_subprocess("--rusage"))[CPU]
     assert "peak growth" in rows["call", "test_it.py::test_one"]
@@ -322,6 +325,31 @@ def test_figures_of_forked_tests(pytester: pytest.Pytester) -> None:
     if PEAK in rows:
         growth = rows[PEAK]["call", "test_it.py::test_hold"]["peak growth"]
         assert growth == pytest.approx(64, abs=ERROR / MIB)
+
+
+@pytest.mark.parametrize("how", ["with a peak", "without", "no files"])
+def test_figures_of_a_phase(how: str) -> None:
+    """They are measured with and without a peak, also if the mark cannot be reset."""
+    before = rusage.cputime()
+    with no_files() if how == "no files" else nullcontext():
+        phase = Phase(reset_peak=how != "without")
+    spin(0.1)  # longer than the tick of any clock
+    figures = phase.stop()
+    assert 0 < figures["cputime"] < rusage.cputime() - before + 0.1
+    assert ("peak_growth" in figures) == (RESETS and how == "with a peak")
+    spin(0.05)
+    assert phase.stop() == figures
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_phase_in_a_forked_child() -> None:
+    """A child that the test has forked has no figures: its own counters began at the fork."""
+    phase = Phase(reset_peak=True)
+    child = os.fork()
+    if child == 0:
+        os._exit(phase.stop() != {})
+    assert os.waitpid(child, 0)[1] == 0
+    assert phase.stop()
 
 
 # --- The figures elsewhere --------------------------------------------------------------------------------------------
@@ -452,11 +480,10 @@ def test_major_faults_over_limit(pytester: pytest.Pytester) -> None:
     """0 is a limit like any other. The faults are simulated: no program can cause them on every system."""
     pytester.makeconftest(
         "from rusage import _pytest_phases\n"
-        "class Block(_pytest_phases.Block):\n"
+        "class Phase(_pytest_phases.Phase):\n"
         "    def stop(self):\n"
-        "        super().stop()\n"
-        "        self.now.majflt = self.start.majflt + 3\n"
-        "_pytest_phases.Block = Block\n"
+        "        return super().stop() | {'majflt': 3}\n"
+        "_pytest_phases.Phase = Phase\n"
     )
     pytester.makepyfile(
         test_it="import pytest\n"
@@ -537,7 +564,7 @@ def test_warning_where_not_measured(pytester: pytest.Pytester) -> None:
 def test_not_measured_during_test(pytester: pytest.Pytester) -> None:
     """If a figure is lost during a test only, this is a warning as well."""
     pytester.makepyfile(
-        test_it=f"{LIMITED}def test_one():\n    from rusage import _memory\n    _memory._since = lambda *_: -1\n"
+        test_it=f"{LIMITED}def test_one():\n    from rusage import _memory\n    _memory._update = lambda *_: -1\n"
         f"{LIMITED}def test_two(): pass\n"
     )
     pytester.runpytest_subprocess().assert_outcomes(passed=2, warnings=1)

@@ -105,10 +105,10 @@ static void rusage_close_clear_refs(void)
     close(fd);
 }
 
-/* Keep the high-water mark for the open blocks, then reset it (man page: proc_pid_clear_refs, section 5; in kernels with
-   CONFIG_PROC_PAGE_MONITOR, since 4.0). Get the figures just after this; the peak is the resident set size then, which
-   also counts for the open blocks. What rises and falls between the reading of the mark and its reset is lost. */
-static int rusage_reset_peak(const rusage_call *own, const rusage_call *children, rusage_reading *reading)
+/* Start a block: keep the high-water mark for the open blocks, then reset it (man page: proc_pid_clear_refs, section 5; in
+   kernels with CONFIG_PROC_PAGE_MONITOR, since 4.0). The resident set size after this also counts for the open blocks.
+   What rises and falls between the reading of the mark and its reset is lost. */
+static int rusage_reset_peak(rusage_block *block)
 {
     int64_t mark = 0;
     int error;
@@ -116,35 +116,34 @@ static int rusage_reset_peak(const rusage_call *own, const rusage_call *children
     rusage_clear_refs = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
     if (rusage_clear_refs < 0)
         return errno;
-    reading->reset = ++rusage_resets;
+    block->reset = ++rusage_resets;
     error = rusage_read_mark(&mark);
     if (error == 0)
         error = rusage_keep_mark(mark);
     if (error == 0)
-        error = rusage_lower_mark(&reading->peak);
+        error = rusage_lower_mark(&block->resident);
     rusage_close_clear_refs();
     if (error == 0)
-        error = rusage_keep_mark(reading->peak);
-    return error != 0 ? error : rusage_read(own, children, reading);
+        error = rusage_keep_mark(block->resident);
+    block->peak = block->resident;
+    return error;
 }
 
-/* Get the figures so far, with the peak since the reset whose number and size are in `start`. */
-static int rusage_read_since(const rusage_call *own, const rusage_call *children, const rusage_reading *start,
-                             rusage_reading *reading)
+/* Raise the peak of a block to the highest mark since its start. */
+static int rusage_update_peak(rusage_block *block)
 {
-    int error = rusage_read(own, children, reading);
+    int64_t mark = 0;
+    int error = rusage_read_mark(&mark);
     size_t i;
 
-    if (error == 0)
-        error = rusage_read_mark(&reading->peak);
     if (error != 0)
         return error;
-    rusage_raise_highest(reading->peak);
-    if (reading->peak < start->peak)
-        reading->peak = start->peak;
-    for (i = rusage_marks_count; i > 0 && rusage_marks[i - 1].number > start->reset; i--)
-        if (rusage_marks[i - 1].size > reading->peak)
-            reading->peak = rusage_marks[i - 1].size;
+    rusage_raise_highest(mark);
+    for (i = rusage_marks_count; i > 0 && rusage_marks[i - 1].number > block->reset; i--)
+        if (rusage_marks[i - 1].size > mark)
+            mark = rusage_marks[i - 1].size;
+    if (mark > block->peak)
+        block->peak = mark;
     return 0;
 }
 
