@@ -22,6 +22,8 @@ from ._backends import BACKEND as _BACKEND
 from ._backends._base import RUSAGE_SELF
 from ._fields import Field, RUsage
 from ._getrusage import cputime, fields, getpagesize, getrusage, maxrss, measured
+from ._lazy import check_import as _check_import
+from ._lazy import too_late as _too_late
 from ._measure import measure
 
 __version__ = "0.1.0"
@@ -76,21 +78,38 @@ else:
         globals()["__all__"].remove(_name)
 
 if not TYPE_CHECKING:  # a type checker would take every name for one of the module's
+    # The modules of the names that are imported at their first use.
+    _LAZY = {
+        "asyncio": "asyncio",
+        "CompletedProcess": "_children.popen",
+        "Popen": "_children.popen",
+        "run": "_children.run",
+        "Process": "_process",
+        "from_native": "_convert",
+        "peak": "_memory",
+        "rss": "_memory",
+    }
 
     def __getattr__(name: str) -> object:
         """Import run() and Popen lazily, since subprocess dominates import time, and say why a name is missing.
 
         Process, peak(), rss(), from_native() and the module asyncio are lazy too: many programs need none of them.
         """
+        if name in _LAZY and name not in _BACKEND.absent:
+            _check_import(_LAZY[name], f"rusage.{name}", name)
         try:
             if name == "asyncio":
                 import rusage.asyncio  # noqa: PLC0415 (as above)
 
                 return rusage.asyncio
-            if name in {"CompletedProcess", "Popen", "run"}:
-                from ._children import popen, run  # noqa: PLC0415 (as above)
+            if name in {"CompletedProcess", "Popen"}:
+                from ._children import popen  # noqa: PLC0415 (as above)
 
-                return globals().setdefault(name, getattr(run if name == "run" else popen, name))
+                return globals().setdefault(name, getattr(popen, name))
+            if name == "run":
+                from ._children.run import run  # noqa: PLC0415 (as above)
+
+                return globals().setdefault(name, run)
             if name == "Process" and name not in _BACKEND.absent:
                 from ._process import Process  # noqa: PLC0415 (as above)
 
@@ -104,10 +123,7 @@ if not TYPE_CHECKING:  # a type checker would take every name for one of the mod
 
                 return globals().setdefault(name, peak if name == "peak" else rss)
         except (ModuleNotFoundError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
-            raise ImportError(
-                f"rusage.{name} is imported at its first use, but its files cannot be read: "
-                f"after chroot() or setuid(), use 'from rusage import {name}' before it"
-            ) from error
+            raise _too_late(f"rusage.{name}", name) from error
         message = f"module {__name__!r} has no attribute {name!r}"
         if name in _BACKEND.absent:
             message = f"{_BACKEND.name} has no {name}: {_BACKEND.absent[name]}"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from ._backends._base import RUSAGE_SELF
 from ._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
 from ._getrusage import getrusage, measured
+from ._lazy import check_import
 from ._text import figures
 
 TYPE_CHECKING = False
@@ -64,6 +65,7 @@ class measure:  # noqa: N801 (used like a function)
         if reset_peak:
             if who != RUSAGE_SELF:
                 raise ValueError("reset_peak needs RUSAGE_SELF: the high-water mark belongs to the process")
+            check_import("_memory", "reset_peak", "rss")
             from ._memory import BlockPeak  # noqa: PLC0415 (only needed here)
 
             self._new_peak = BlockPeak

@@ -269,10 +269,19 @@ def test_names_need_no_later_import(program: Callable[..., str]) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may change its root directory")
-def test_first_use_after_chroot(program: Callable[..., str], tmp_path: Path) -> None:
-    """The error says what to do."""
-    first, *lines = program("later_imports.py", "chroot", str(tmp_path)).splitlines()
+@pytest.mark.parametrize(
+    "way", ["chroot", pytest.param("namespace", marks=pytest.mark.skipif(sys.platform != "linux", reason="Linux only"))]
+)
+def test_first_use_in_another_root(way: str, program: Callable[..., str], tmp_path: Path) -> None:
+    """Modules that the new root directory has in place of the package's are not imported; the error says what to do."""
+    package = Path(rusage.__file__).parent
+    folder = tmp_path / package.relative_to("/")
+    shutil.copytree(package, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in folder.rglob("*.py"):
+        file.write_text("raise SystemExit('a module of the new root directory was executed')")
+    first, *lines = program("later_imports.py", way, str(folder)).splitlines()
     assert "cputime" in first
-    names = [name for name in ["run", "Popen", "Process", "peak", "rss"] if hasattr(rusage, name)]
-    for line, name in zip(lines, names, strict=True):
-        assert f"use 'from rusage import {name}' before it" in line
+    names = ["run", "Popen", "CompletedProcess", "asyncio", "Process", "from_native", "peak", "rss"]
+    names = [name for name in names if hasattr(rusage, name)]
+    for line, name in zip(lines, [*names, "rss"], strict=True):
+        assert line.endswith(f"use 'from rusage import {name}'")

@@ -190,7 +190,9 @@ def test_peak_without_a_launcher(way: str, program: Callable[..., str], tmp_path
 
 def test_peak_on_a_noexec_mount(program: Callable[..., str], tmp_path: Path) -> None:
     """As without a launcher."""
-    program("start_failures.py", "no_execution", str(tmp_path))
+    if not UNSHARE or subprocess.run([UNSHARE, "-m", "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip(reason="no permission to make a namespace, or no unshare(1)")
+    program("start_failures.py", "no_execution", str(tmp_path), before=[UNSHARE, "-m"])
 
 
 @pytest.mark.parametrize("restore", [True, False])
@@ -406,6 +408,41 @@ def test_user_without_capability_to_change_ids(change: str, program: Callable[..
 def test_other_ids_need_a_static_launcher(program: Callable[..., str]) -> None:
     """A launcher with a dynamic loader would load the child's LD_PRELOAD with the IDs of the parent."""
     program("start_children.py", "dynamic_launcher")
+
+
+# --- Another root directory -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def root_programs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Return a program in place of the launcher and another program, which each make a directory of their name."""
+    folder, source = tmp_path_factory.mktemp("programs"), Path(__file__).parent / "programs" / "start_trap.c"
+    children = Path(__file__).parent.parent / "rusage" / "_children"
+    options = ["-O2", "-ffreestanding", "-fno-stack-protector", "-static", "-nostdlib", f"-I{children}"]
+    for name in "trap", "program":
+        command = ["cc", *options, f'-DNAME="{name}"', "-o", str(folder / name), str(source)]
+        if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+            pytest.skip(reason="this processor has programs with a C library only")
+    return [str(folder / "trap"), str(folder / "program")]
+
+
+@root_only
+@needs_compiler
+@pytest.mark.parametrize("age", ["", pytest.param("old", marks=filters_x86_64)], ids=["statx", "namespace file"])
+@pytest.mark.parametrize("way", ["chroot", "namespace", "bind"])
+def test_launcher_of_another_root(
+    way: str, age: str, root_programs: list[str], program: Callable[..., str], tmp_path: Path
+) -> None:
+    """What is in the launcher's place after chroot(2), or in another mount namespace, is not executed."""
+    printed = program("changed_root.py", way, str(tmp_path), *root_programs, *([age] if age else []))
+    assert printed == "7 ['program'] False\n"
+
+
+@root_only
+@filters_x86_64
+def test_root_that_cannot_be_identified(program: Callable[..., str], without_proc: list[str]) -> None:
+    """Without statx(2) and /proc, children are started directly."""
+    program("start_failures.py", "unknown_root", before=without_proc)
 
 
 # --- The child --------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 /* DragonFly BSD. */
 
 #include "../_c/get.c"
+#include "../_c/root_by_inode.c"
 #include "../_c/native.c"
 #include "../_c/wait4.c"
 #include "../_c/no_statclock.c"

@@ -6,6 +6,7 @@
 #include <pthread.h>
 
 #include "../_c/get.c"
+#include "../_c/root_by_inode.c"
 #include "../_c/wait4.c"
 #include "../_c/no_statclock.c"
 #include "../_c/process_by_start.c"

@@ -1,6 +1,7 @@
 /* OpenBSD. */
 
 #include "../_c/get.c"
+#include "../_c/root_by_inode.c"
 #include "../_c/native.c"
 #include "../_c/wait4.c"
 #include "../_c/statclock.c"

@@ -3,6 +3,7 @@
 #include "unix.h"
 #include "convert.c"
 #include "scalars.c"
+#include "root.c"
 
 static int rusage_get(rusage_call *call)
 {

@@ -18,5 +18,11 @@ RUSAGE_ASSERT(tv_sec, RUSAGE_SIZE(struct timeval, tv_sec) == sizeof(time_t) && (
 RUSAGE_ASSERT(tv_usec, RUSAGE_SIZE(struct timeval, tv_usec) == sizeof(suseconds_t) && sizeof(suseconds_t) >= 4);
 RUSAGE_ASSERT(pid, sizeof(pid_t) == sizeof(int) && (pid_t)-1 < 0);
 
+/* What identifies the root directory of a thread; 0 for what cannot be read or does not exist on a system. */
+typedef struct {
+    uint64_t device, inode, mount, namespace;
+} rusage_root;
+
 /* Defined for each Unix system: call getrusage(2) and return 0 or an errno. */
 static int rusage_native(int who, struct rusage *native);
+static void rusage_read_root(rusage_root *root);

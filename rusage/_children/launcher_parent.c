@@ -128,15 +128,23 @@ static int rusage_keeps_capabilities(int is_root)
     return after == permitted && after == effective;
 }
 
-/* Return whether the launcher has exactly the rights of this process. With fewer, a process that may not trace this one
-   could trace the launcher, which handles trusted data (ptrace(2), "Ptrace access mode checking"). With more, the child
-   could change its IDs where a child of subprocess cannot. */
+/* Return whether the launcher's file is still in the root directory of the calling thread. A root directory whose mount
+   is unknown may be another one. */
+static int rusage_can_launch(void)
+{
+    return (rusage_first_root.mount != 0 || rusage_first_root.namespace != 0) && !rusage_root_changed();
+}
+
+/* Return whether the launcher can run, and has exactly the rights of this process. With fewer, a process that may not
+   trace this one could trace the launcher, which handles trusted data (ptrace(2), "Ptrace access mode checking"). With
+   more, the child could change its IDs where a child of subprocess cannot. */
 static int rusage_may_launch(void)
 {
     uid_t user, effective_user, saved_user;
     gid_t group, effective_group, saved_group;
 
-    return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1 && getresuid(&user, &effective_user, &saved_user) == 0
-           && user == effective_user && user == saved_user && getresgid(&group, &effective_group, &saved_group) == 0
-           && group == effective_group && group == saved_group && rusage_keeps_capabilities(user == 0);
+    return rusage_can_launch() && prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1
+           && getresuid(&user, &effective_user, &saved_user) == 0 && user == effective_user && user == saved_user
+           && getresgid(&group, &effective_group, &saved_group) == 0 && group == effective_group && group == saved_group
+           && rusage_keeps_capabilities(user == 0);
 }

@@ -1,10 +1,12 @@
 """Import ``run``, ``Popen`` and ``Process``, then use them in every way, and print what is imported meanwhile.
 
-``python later_imports.py``, or ``python later_imports.py chroot FOLDER`` as root: look the names up after chroot(2).
+``python later_imports.py``, or, as root, ``python later_imports.py (chroot|namespace) FOLDER``: look the names up after
+a change of the root directory or the mount namespace. FOLDER is what is then in the place of the package.
 """
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import subprocess
 import sys
@@ -56,26 +58,48 @@ class Recorder:
 
 
 # Those that this system has, of the names whose modules are imported at their first use.
-NAMES = [name for name in ("run", "Popen", "Process", "peak", "rss") if name not in BACKEND.absent]
+NAMES = ["run", "Popen", "CompletedProcess", "asyncio", "Process", "from_native", "peak", "rss"]
+NAMES = [name for name in NAMES if name not in BACKEND.absent]
 
 
-def after_chroot(folder: str) -> None:
-    """Look up the names where the files of the package are out of reach."""
+def change_root(way: str, folder: str) -> None:
+    """Put a folder in the place of the package, in another root directory or mount namespace."""
+    package = os.path.dirname(rusage.__file__)
+    if way == "chroot":
+        assert folder.endswith(package)
+        os.chroot(folder.removesuffix(package))
+        os.chdir("/")
+        return
+    libc = ctypes.CDLL(None)
+    new_namespace, private, bind = 0x20000, 1 << 14 | 1 << 18, 1 << 12
+    if (
+        libc.unshare(new_namespace)
+        or libc.mount(b"none", b"/", None, private, None)
+        or libc.mount(folder.encode(), package.encode(), None, bind, None)
+    ):
+        raise SystemExit("skip")
+
+
+def after_change(way: str, folder: str) -> None:
+    """Look up the names where there is another package."""
     with rusage.measure() as measured:
         pass
-    os.chroot(folder)
-    os.chdir("/")
+    change_root(way, folder)
     print(measured)
     for name in NAMES:
         with raises(ImportError) as caught:
             getattr(rusage, name)
         print(caught[0])
+    with raises(ImportError) as caught:
+        rusage.measure(reset_peak=True)
+    print(caught[0])
+    assert not hasattr(rusage, "nonsense")
 
 
 def main() -> None:
     """Print the modules."""
-    if sys.argv[1:2] == ["chroot"]:
-        after_chroot(sys.argv[2])
+    if sys.argv[1:]:
+        after_change(*sys.argv[1:])
         return
     from rusage import Popen, run
     from rusage.asyncio import run as run_async

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import os
 import resource
 import shutil
@@ -126,16 +127,21 @@ def missing(launcher: str) -> None:
 
 
 def no_execution(folder: str) -> None:
-    """Have the launcher on a file system that is mounted noexec."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    new_namespace, private, no_exec = 0x00020000, 1 << 18 | 1 << 14, 8
-    if (
-        libc.unshare(new_namespace)
-        or libc.mount(b"none", b"/", None, private, None)
-        or libc.mount(b"none", folder.encode(), b"tmpfs", no_exec, None)
-    ):
+    """Have the launcher on a file system that is mounted noexec, in a mount namespace that was made for it."""
+    no_exec = 8
+    if ctypes.CDLL(None).mount(b"none", folder.encode(), b"tmpfs", no_exec, None):
         raise SystemExit("skip")
     missing(shutil.copy2(availability.PATH, folder))
+
+
+def unknown_root(when: str = "") -> None:
+    """Have no statx(2) and no /proc, when rusage is imported and later."""
+    if not when:
+        statx = 332
+        checks.refuse(statx, errno.ENOSYS)
+        os.execv(sys.executable, [sys.executable, *sys.argv, "later"])  # noqa: S606 (the filter stays)
+    rusage.run(["true"])
+    check(isolated=False)
 
 
 def no_file_growth_in_namespace() -> None:
@@ -237,6 +243,7 @@ if sys.platform == "linux":
         ignored_sigchld,
         missing,
         no_execution,
+        unknown_root,
         no_file_growth,
         no_file_growth_in_namespace,
         no_program_in_namespace,
