@@ -445,6 +445,18 @@ def test_root_that_cannot_be_identified(program: Callable[..., str], without_pro
     program("start_failures.py", "unknown_root", before=without_proc)
 
 
+# --- Programs that depend on the process ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["", *(pytest.param(way, marks=filters_x86_64) for way in ("ENOSYS", "EPERM"))])
+@pytest.mark.parametrize("check", ["links", "hidden"])
+def test_program_in_proc_self(check: str, way: str, program: Callable[..., str], tmp_path: Path) -> None:
+    """A path through /proc/self or /dev/fd leads to this process's files, also without openat2(2)."""
+    if check == "hidden" and os.geteuid() != 0:
+        pytest.skip(reason="only root may start programs of other users")
+    program("start_links.py", check, str(tmp_path), way)
+
+
 # --- The child --------------------------------------------------------------------------------------------------------
 
 

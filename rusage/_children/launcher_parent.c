@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "launcher_channel.cdef"
+#include "launcher_paths.c"
 #include "launcher_protocol.cdef"
 
 static void rusage_close(int *fd)

@@ -11,13 +11,14 @@ or has been killed. A report of two numbers before end-of-file means that the ch
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import sys
 from collections.abc import Mapping
 from operator import index
 
-from .._rusage import lib
+from .._rusage import ffi, lib
 
 TYPE_CHECKING = False
 
@@ -77,6 +78,17 @@ def resolve(args: Any, executable: Any, env: Any, *, shell: bool) -> tuple[list[
         folders = [os.fsencode(folder) for folder in os.get_exec_path(env)]
     prefixes = [folder if folder[-1:] in {b"", b"/"} else folder + b"/" for folder in folders]
     return arguments, program, [prefix + path for prefix in prefixes]
+
+
+def check_paths(paths: list[bytes], cwd: Any, *, other_ids: bool) -> None:
+    """Raise ``OSError`` if paths, relative to a directory unless it is None, may lead the launcher's child elsewhere.
+
+    Call it when the launcher's descriptors are open: ``/dev/fd`` shows those of subprocess in their place.
+    """
+    directory = ffi.NULL if cwd is None else os.fsencode(cwd)
+    are_common = cwd is None or lib.rusage_is_common_directory(directory)
+    if not are_common or not all(lib.rusage_is_common_path(directory, path, other_ids) for path in paths):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
 
 SAME_IDS: tuple[int, ...] = (0, 0, 0, 0)

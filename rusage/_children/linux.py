@@ -79,6 +79,7 @@ class LinuxPopen(PosixPopen[AnyStr]):
             return False
         with launch:
             try:
+                protocol.check_paths(paths, call["cwd"], other_ids=other_ids)
                 command = protocol.command_line(
                     arguments,
                     paths,

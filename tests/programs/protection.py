@@ -146,7 +146,7 @@ def outcome(module: Any) -> object:
 CHANGES = [nothing, dumpable, user, group, other, keepcaps, noroot, noroot_ambient, noroot_none, none]
 CHANGES += [no_setuid, no_setuid_ever, not_bounding, not_effective]
 
-if sys.platform == "linux":
+if sys.platform == "linux" and __name__ == "__main__":
     assert availability.usable(other_ids=False)
     rusage.run(["true"])
     {change.__name__: change for change in CHANGES}[sys.argv[1]]()
