@@ -405,6 +405,15 @@ def test_user_without_capability_to_change_ids(change: str, program: Callable[..
     assert program("protection.py", change, "start") == "same\n"
 
 
+@root_only
+@pytest.mark.parametrize("change", ["nothing", "fsgid", "fsuid"])
+def test_file_system_ids(change: str, program: Callable[..., str], tmp_path: Path) -> None:
+    """They decide what may be executed (setfsgid(2)); the oracle is ``subprocess``."""
+    for folder in [tmp_path, *tmp_path.parents[:-2]]:
+        folder.chmod(folder.stat().st_mode | 0o011)
+    program("file_system_ids.py", change, str(tmp_path))
+
+
 def test_other_ids_need_a_static_launcher(program: Callable[..., str]) -> None:
     """A launcher with a dynamic loader would load the child's LD_PRELOAD with the IDs of the parent."""
     program("start_children.py", "dynamic_launcher")

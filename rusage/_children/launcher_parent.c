@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <stdint.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -56,10 +57,21 @@ static int rusage_create_memory(void)
     return fd < 0 && errno == EINVAL ? (int)syscall(SYS_memfd_create, "rusage", 1 /* MFD_CLOEXEC */) : fd;
 }
 
+/* Return 0 if the file-system IDs of the calling thread (setfsuid(2), setfsgid(2)), which a new pipe has as its owner,
+   are the effective IDs, or EPERM. Executing the launcher would reset them, and they decide what may be executed. */
+static int rusage_has_own_fs_ids(int pipe)
+{
+    struct stat status;
+
+    if (fstat(pipe, &status) != 0)
+        return errno;
+    return status.st_uid == geteuid() && status.st_gid == getegid() ? 0 : EPERM;
+}
+
 /* Open all descriptors, close-on-exec and above 2. Return 0, or an errno with none of them open. */
 static int rusage_channel_open(rusage_channel *channel)
 {
-    int ends[2], error = 0;
+    int ends[2], error;
 
     channel->read_end = channel->write_end = channel->memory = -1;
     if (pipe2(ends, O_CLOEXEC) != 0)
@@ -67,8 +79,7 @@ static int rusage_channel_open(rusage_channel *channel)
     channel->read_end = ends[0];
     channel->write_end = ends[1];
     channel->memory = rusage_create_memory();
-    if (channel->memory < 0)
-        error = errno;
+    error = channel->memory < 0 ? errno : rusage_has_own_fs_ids(ends[0]);
     if (error == 0)
         error = rusage_move_above_2(&channel->read_end);
     if (error == 0)
