@@ -206,6 +206,8 @@ static int run(int argc, char **argv, char **envp)
     program.arguments = program.paths + paths;
     program.environment = envp;
 
+    if (program.limits.next < program.limits.end)
+        touch_stack();
     if (call0(getppid) != (long)parent)
         return execute_in_place(&program, (int)memory_fd);
     return create_child(&program, (int)memory_fd);

@@ -95,7 +95,8 @@ static long set_limits(struct words limits, int ids_changed)
     return failed(result) ? result : 0;
 }
 
-/* A limit on memory would prevent the stack from growing. */
+/* A limit on memory would prevent the stack from growing. Called before there is a child: a direct start follows if it
+   cannot grow now. */
 static __attribute__((noinline)) void touch_stack(void)
 {
     volatile char pages[4 * 4096];
@@ -118,7 +119,6 @@ static int32_t prepare(const struct program *program, long *error)
     if (failed(*error))
         return LAUNCHER_BEFORE_EXEC;
     if (has_limits) {
-        touch_stack();
         *error = set_limits(program->limits, 0);
         if (*error != 0)
             return LAUNCHER_LIMITS;

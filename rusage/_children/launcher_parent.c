@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <stdint.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -140,11 +141,18 @@ static int rusage_keeps_capabilities(int is_root)
     return after == permitted && after == effective;
 }
 
-/* Return whether the launcher's file is still in the root directory of the calling thread. A root directory whose mount
-   is unknown may be another one. */
+/* The launcher needs stack until its child has executed the program. Under this limit, and with the largest arguments
+   that the kernel accepts (128 KiB, execve(2)), it has 128 KiB. */
+#define RUSAGE_LEAST_STACK (256 * 1024)
+
+/* Return whether the launcher can run: its file is still in the root directory of the calling thread, and there is
+   memory for its stack. A root directory whose mount is unknown may be another one. */
 static int rusage_can_launch(void)
 {
-    return (rusage_first_root.mount != 0 || rusage_first_root.namespace != 0) && !rusage_root_changed();
+    struct rlimit stack;
+
+    return (rusage_first_root.mount != 0 || rusage_first_root.namespace != 0) && !rusage_root_changed()
+           && getrlimit(RLIMIT_STACK, &stack) == 0 && stack.rlim_cur >= RUSAGE_LEAST_STACK;
 }
 
 /* Return whether the launcher can run, and has exactly the rights of this process. With fewer, a process that may not
