@@ -533,6 +533,41 @@ def test_program_is_found_as_by_subprocess(check: list[str], program: Callable[.
     program("start_children.py", *check)
 
 
+class Growing(dict[str, str]):
+    """An environment that contains each variable, once it has been looked for."""
+
+    def __missing__(self, name: str) -> str:
+        self[name] = os.environ.get("PATH", "")
+        return self[name]
+
+
+@pytest.mark.parametrize("keywords", [{}, {"close_fds": False}, {"preexec_fn": os.getpid}], ids=str)
+@pytest.mark.parametrize("path", [None, "/no/such/launcher"])
+def test_environment_that_changes_when_it_is_read(
+    keywords: dict[str, Any], path: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search for the program adds the variable PATH; the program's environment is what it was before."""
+    from rusage._children import launcher_availability
+
+    if path:  # a direct start follows the attempt
+        monkeypatch.setattr(launcher_availability, "PATH", path)
+        monkeypatch.setattr(launcher_availability, "_retry_at", 0.0)
+    outcomes = []
+    for module in subprocess, rusage:
+        env = Growing(A="1")
+        done = module.run(["env"], env=env, capture_output=True, **keywords)
+        outcomes.append((done.stdout, dict(env)))
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy itself needs more memory")
+@pytest.mark.not_emulated
+@pytest.mark.parametrize(("what", "error"), [("words", "OSError"), ("groups", "ValueError")])
+def test_errors_where_memory_is_short(what: str, error: str, program: Callable[..., str]) -> None:
+    """The exceptions of ``subprocess``, which needs less memory for them."""
+    assert program("tight_address_space.py", what) == f"[] {error}\n"
+
+
 def test_audit_hook_sees_the_program(program: Callable[..., str]) -> None:
     """A hook that refuses a program by its name is called before the launcher is started."""
     program("start_children.py", "audit")

@@ -37,6 +37,30 @@ _REPORT = struct.Struct("=ii")  # a step and an errno
 # os.environ and os.environb share their variables, unless another mapping replaced os.environ before this import.
 _environb = os.environb
 _environ = os.environ if isinstance(os.environ, type(_environb)) else None
+# Reading these has no effect on them.
+_PLAIN = {dict, type(_environb)}
+
+
+class _ReadOnce(dict["Any", "Any"]):
+    """The variables of a mapping as one reading returned them. The search for the program reads the mapping again."""
+
+    def __init__(self, env: Mapping[Any, Any]) -> None:
+        super().__init__(env.items())
+        self._env = env
+
+    def __getitem__(self, name: Any) -> Any:
+        return self._env[name]
+
+    def get(self, name: Any, default: Any = None) -> Any:
+        return self._env.get(name, default)
+
+
+def read_once(env: Any) -> Any:
+    """Return an environment that several attempts can read, although a mapping may change when it is read.
+
+    os.get_exec_path() looks for two variables, and a ``defaultdict`` then contains them. subprocess reads all first.
+    """
+    return _ReadOnce(env) if isinstance(env, Mapping) and type(env) not in _PLAIN else env
 
 
 def is_plain_environment(env: Any) -> bool:

@@ -49,6 +49,7 @@ class LinuxPopen(PosixPopen[AnyStr]):
             self._launching.close_pipe()
 
     def _start_child(self, call: dict[str, Any]) -> None:
+        call["env"] = protocol.read_once(call["env"])
         if not self._start_by_launcher(call):
             super()._start_child(call)
 
@@ -181,7 +182,8 @@ def _raised_here(error: BaseException) -> bool:
 
 
 # Raised for invalid arguments; a direct start then makes subprocess raise the documented exception.
+# subprocess needs less memory for the arguments than the launcher.
 _ARGUMENT_ERRORS = (
-    *(AttributeError, LookupError, OSError, OverflowError, TypeError, ValueError),
+    *(AttributeError, LookupError, MemoryError, OSError, OverflowError, TypeError, ValueError),
     subprocess.SubprocessError,
 )

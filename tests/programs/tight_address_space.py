@@ -1,0 +1,43 @@
+"""Start programs with very many arguments or groups under limits of the address space: ``python ... (words|groups)``.
+
+Print under which limits, in MiB above the present size, rusage raises MemoryError and subprocess another exception. At
+the smallest limit that suffices for subprocess, a little more memory may be missing.
+"""
+
+import mmap
+import resource
+import subprocess
+import sys
+from typing import Any
+
+import rusage
+
+MANY = 300_000
+KEYWORDS: dict[str, dict[str, Any]] = {
+    "words": {"args": ["true", *map(str, range(MANY))]},
+    "groups": {"args": ["true"], "extra_groups": [*range(MANY)]},
+}
+
+
+def outcome(module: Any, keywords: dict[str, Any]) -> str:
+    """Return the name of the exception that a start raises."""
+    try:
+        module.run(**keywords)
+    except (MemoryError, OSError, ValueError) as error:
+        return type(error).__name__
+    return ""
+
+
+rusage.run(["true"])
+subprocess.run(["true"], check=False)  # noqa: S607 (that of PATH)
+with open("/proc/self/statm", "rb") as file:
+    size = int(file.read().split()[0]) * mmap.PAGESIZE
+before = "MemoryError"
+worse = []
+for more in range(0, 64, 2):
+    resource.setrlimit(resource.RLIMIT_AS, (size + more * 2**20, resource.RLIM_INFINITY))
+    theirs, ours = (outcome(module, KEYWORDS[sys.argv[1]]) for module in (subprocess, rusage))
+    if ours == "MemoryError" not in {theirs, before}:
+        worse.append(more)
+    before = theirs
+print(worse, before)
