@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import start_arguments
 import start_cases
 import start_runner
 
@@ -71,6 +72,7 @@ def build(folder: Path) -> None:
     """Make the programs and files that the starts use."""
     (folder / "bin/folder").mkdir(parents=True)
     (folder / "bin/locked").mkdir()
+    (folder / "tree").mkdir()
     folder.chmod(0o755)
     os.mkfifo(folder / "report")
     probe = f"{folder}/bin/probe"
@@ -92,7 +94,16 @@ def build(folder: Path) -> None:
     for name, text in texts.items():
         (folder / "bin" / name).write_text(text)
         (folder / "bin" / name).chmod(0o644 if name == "not-executable" else 0o755)
-    (folder / "bin/loop").symlink_to("loop")
+    for name in "unreadable", "group-only":
+        shutil.copy(probe, folder / "bin" / name)
+    (folder / "bin/unreadable").chmod(0o111)
+    (folder / "bin/group-only").chmod(0o610)
+    if os.geteuid() == 0:
+        os.chown(folder / "bin/group-only", start_arguments.OWNER, start_arguments.GROUP)
+    links = {"loop": "loop", "link": "probe", "self": "/proc/self/exe", "by-proc": f"/proc/self/root{probe}"}
+    links["by-fd"] = f"/dev/fd/{start_arguments.PROGRAM}"
+    for name, target in links.items():
+        (folder / "bin" / name).symlink_to(target)
     for name in "in", "out", "err", "file":
         (folder / name).write_text("input\n")
     for name in "report", "out", "err", "file", "in":
@@ -122,7 +133,7 @@ def normalised(report: bytes, runner: int) -> dict[str, str]:
     """Return the records of a probe, without the numbers that differ from one start to the next."""
     known: dict[str, str] = {}
     records = dict(record.split("=", 1) for record in report.decode("utf-8", "backslashreplace").split("\0") if record)
-    own = records.get("pids", "").split(" ")[0]
+    own, parent, *_ = [*records.get("pids", "").split(" "), ""]
     names = {"0": "0", own: "own", str(runner): "runner", str(os.getpid()): "main", str(os.getpgrp()): "group"}
     names[str(os.getsid(0))] = "session"
     for key, value in records.items():
@@ -132,6 +143,8 @@ def normalised(report: bytes, runner: int) -> dict[str, str]:
             # Pipes and files get the number of their first descriptor.
             identity, rest = value.split(" ", 1)
             records[key] = known.setdefault(identity, key) + " " + re.sub(r"\[\d+\]", "", rest)
+        elif key == "cwd" or value.startswith("PWD="):  # /proc/self of the probe, or of a shell that has started it
+            records[key] = value.replace(f"/proc/{own}", "/proc/own").replace(f"/proc/{parent}", "/proc/parent")
         elif key == "status SigIgn":
             # posix_spawn(3) of older glibcs leaves the library's own signals, 32 and 33, ignored.
             records[key] = f"{int(value, 16) & ~(3 << 31):x}"
@@ -176,7 +189,8 @@ class Starter:
         status = os.waitpid(runner, 0)[1]
         outcome: dict[str, str] = json.loads(written) if written else {"died": str(status)}
         for name in "out", "err":
-            outcome[f"written.{name}"] = repr(Path(self._folder, name).read_bytes())
+            content = Path(self._folder, name).read_bytes()
+            outcome[f"written.{name}"] = repr(re.sub(rb"/proc/[0-9]+", b"/proc/self", content))
         return outcome | normalised(report, runner)
 
     def _read(self, end: int, runner: int) -> tuple[bytes, bytes]:

@@ -1,8 +1,10 @@
 """Random arguments of ``Popen``, right ones and wrong ones, for ``start_cases.py``."""
 
+import collections
 import os
 import pathlib
 import random
+import resource
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
@@ -60,8 +62,35 @@ class Settings(Mapping[Any, Any]):
         return len(self._values)
 
 
+class Counting(Settings):
+    """A mapping whose values change with each reading."""
+
+    def __init__(self, values: dict[Any, Any]) -> None:
+        super().__init__(values)
+        self._readings = 0
+
+    def __getitem__(self, key: Any) -> Any:
+        value = super().__getitem__(key)
+        if key in {"A", "EMPTY"}:
+            self._readings += 1
+            return f"{value} {self._readings}"
+        return value
+
+
+class Growing(dict[Any, Any]):
+    """A dict that contains each key once it has been read: the folder of the programs."""
+
+    folder = ""
+
+    def __missing__(self, key: Any) -> Any:
+        self[key] = type(key)() if not isinstance(key, str) else self.folder
+        return self[key]
+
+
 # Descriptors that every starting process has.
-INHERITABLE, NOT_INHERITABLE, PIPE_END, CLOSED, LOW = 10, 11, 12, 13, 4
+INHERITABLE, NOT_INHERITABLE, PIPE_END, CLOSED, PROGRAM, LOW = 10, 11, 12, 13, 14, 4
+# The owners of a program that only its group may execute.
+OWNER, GROUP = 54321, 54322
 BORDERS = [0, 1, 2**31 - 1, 2**31, 3_000_000_000, 2**32 - 2, 2**32 - 1, 2**32, 2**63, 2**64 + 33]
 NUMBERS = [*Named, *Level, True, False, Misleading(33), Chameleon(33)]
 NOT_NUMBERS = [-1, -2, -(2**31), -(2**40), 33.0, b"root", object, "no-such-name"]
@@ -70,9 +99,20 @@ NOT_NUMBERS = [-1, -2, -(2**31), -(2**40), 33.0, b"root", object, "no-such-name"
 # Groups of arguments that some cases use often. With all of them at once, most starts would fail for some reason.
 THEMES = {
     "descriptors": {"stdin", "stdout", "stderr", "close_fds", "pass_fds", "closed", "low"},
-    "ids": {"user", "group", "extra_groups", "groups", "ids", "without_capabilities", "securebits", "dumpable"},
+    "ids": {
+        "user",
+        "group",
+        "extra_groups",
+        "groups",
+        "ids",
+        "without_capabilities",
+        "securebits",
+        "dumpable",
+        "fsgid",
+    },
     "environment": {"env", "environ", "cwd"},
-    "processes": {"process_group", "start_new_session", "setsid", "pid_namespace", "limit", "umask"},
+    "processes": {"process_group", "start_new_session", "setsid", "pid_namespace", "limit", "rlimits", "umask"},
+    "roots": {"root", "cwd"},
     "signals": {"blocked", "ignored", "default", "handled", "restore_signals", "limit"},
 }
 
@@ -105,9 +145,13 @@ def paths(folder: str) -> tuple[list[Any], list[Any]]:
         f"{folder}/bin/probe-plain",
     ]
     good += [f"{folder}/bin/probe-script", "probe-plain", "probe-script"]
+    good += ["link", f"{folder}/bin/link", "../bin/link", f"{folder}/bin/unreadable", f"/proc/self/root{probe}"]
+    good += ["/proc/self/cwd/../bin/probe", f"{folder}/bin/by-proc", f"/proc/self/fd/{PROGRAM}", f"{folder}/bin/by-fd"]
     names = ["missing", "not-executable", "folder", "loop", "empty", "no-interpreter", "not-executable/probe", "locked"]
     bad: list[Any] = [f"{folder}/bin/{name}" for name in names] + names
     bad += ["n" * 300, "", b"", "pro\0be", b"\xff\xfe", "\udcff", None, 5, "./probe", "probe/", "/", "."]
+    bad += ["/proc/self/exe", f"{folder}/bin/self", "self", "/proc/self", "/proc/self/status", "group-only"]
+    bad += [f"/dev/fd/{fd}" for fd in (3, 4, 5, 6, 7, NOT_INHERITABLE, CLOSED, PROGRAM)]
     return good, bad
 
 
@@ -153,11 +197,19 @@ def environment(rng: random.Random, folder: str) -> Any:
     values: dict[Any, Any] = {"A": "1", "ä": "ö", "EMPTY": "", "B": "\udcff"}
     if rng.random() < 0.7:
         values["PATH"] = rng.choice([f"{folder}/bin", f"/nonexistent:{folder}/bin/:", "", f"{folder}/bin/probe"])
+        if rng.random() < 0.2:
+            values["PATH"] = rng.choice(
+                ["/proc/self/cwd/../bin", f"/proc/self/fd:{folder}/bin", f"{folder}/bin/locked::"]
+            )
     if rng.random() < 0.3:
         values[rng.choice([b"PATH", b"BYTES", b"\xff"])] = rng.choice([b"\xfe", os.fsencode(f"{folder}/bin")])
     if rng.random() < 0.1:
         values[rng.choice(["a=b", "=x", "", "n\0l", None, 1])] = rng.choice(["1", None, "v\0"])
     forms = [values, values, values, {}, types.MappingProxyType(values), Settings(values), list(values.items())]
+    if rng.random() < 0.2:  # mappings that change when they are read
+        growing = Growing(values)
+        growing.folder = f"{folder}/bin"
+        return rng.choice([growing, Counting(values), collections.defaultdict(str, values)])
     return rng.choice([*forms, os.environ, os.environb, dict(os.environ)])
 
 
@@ -216,6 +268,15 @@ def fail() -> None:
     raise RuntimeError
 
 
+def limits(rng: random.Random) -> dict[int, tuple[int, int]]:
+    """Return ``rlimits``, which ``start_runner.py`` makes a ``preexec_fn`` for subprocess."""
+    pairs = [("CORE", 0), ("CPU", 50), ("NOFILE", 64), ("STACK", 2**18), ("STACK", 2**16), ("AS", 2**32), ("FSIZE", 0)]
+    return {getattr(resource, f"RLIMIT_{name}"): (value, value) for name, value in rng.sample(pairs, rng.randrange(3))}
+
+
+REFUSED = {resource.RLIMIT_NOFILE: (2**50, 2**50)}
+
+
 def arguments(rng: random.Random, folder: str, theme: str) -> dict[str, Any]:
     """Return the arguments of ``Popen``: mostly a few."""
     few: dict[str, tuple[float, Callable[[], Any]]] = {
@@ -233,6 +294,9 @@ def arguments(rng: random.Random, folder: str, theme: str) -> dict[str, Any]:
                     pathlib.Path(folder),
                     ".",
                     "",
+                    "/proc/self/cwd",
+                    "/proc/self/fd",
+                    "/proc/self",
                     f"{folder}/missing",
                     f"{folder}/bin/probe",
                     f"{folder}/bin/locked",
@@ -272,5 +336,8 @@ def arguments(rng: random.Random, folder: str, theme: str) -> dict[str, Any]:
     }
     if sys.version_info >= (3, 11):
         few["process_group"] = (0.15, lambda: pick(rng, [0, 0, -1, None], NUMBERS, BORDERS, NOT_NUMBERS))
+    few["rlimits"] = (0.12, lambda: limits(rng))
     call = {name: make() for name, (chance, make) in few.items() if rng.random() < chance * weight(name, theme)}
+    if "rlimits" in call and not {"user", "group", "extra_groups"} & {*call} and rng.random() < 0.3:
+        call["rlimits"] = REFUSED  # with other IDs, one of two errors would come first
     return call | text(rng) if rng.random() < 0.25 else call

@@ -11,7 +11,7 @@ from collections.abc import Callable  # noqa: TC003 (one import only is not wort
 from subprocess import DEVNULL, STDOUT
 from typing import Any, NamedTuple
 
-from start_arguments import LOW, THEMES, Level, Misleading, Named, arguments, program, weight
+from start_arguments import GROUP, LOW, PROGRAM, REFUSED, THEMES, Level, Misleading, Named, arguments, program, weight
 
 SIGNALS = ["SIGHUP", "SIGINT", "SIGUSR1", "SIGUSR2", "SIGTERM", "SIGPIPE", "SIGCHLD", "SIGXFSZ", "SIGWINCH", "SIGCONT"]
 
@@ -38,7 +38,15 @@ def some(rng: random.Random, names: list[str]) -> list[str]:
 def limits(rng: random.Random) -> list[tuple[str, int]]:
     """Return a resource limit, as a condition."""
     chosen = rng.choice([("CORE", 0), ("CPU", 50), ("FSIZE", 0), ("FSIZE", 0), ("FSIZE", 1000), ("NOFILE", 64)])
-    others = [("NOFILE", rng.randrange(14, 24)), ("STACK", 2**20), ("AS", 2**32), ("NPROC", 0), ("NPROC", 10**4)]
+    others = [
+        ("NOFILE", rng.randrange(15, 24)),
+        ("STACK", 2**20),
+        ("STACK", 2**16),
+        ("STACK", 250 * 1024),
+        ("AS", 2**32),
+        ("NPROC", 0),
+        ("NPROC", 10**4),
+    ]
     return [rng.choice([chosen, *others])]
 
 
@@ -65,11 +73,15 @@ def conditions(rng: random.Random, folder: str, theme: str, *, root: bool) -> li
     if root:
         every[-1:-1] = [
             (0.04, "groups", lambda: [1, 2, 3]),
+            (0.06, "fsgid", lambda: GROUP),
+            (0.04, "bounding", lambda: [1, 2]),
             (0.05, "securebits", lambda: rng.choice([1, 3])),
             (0.06, "without_capabilities", lambda: rng.choice([[6, 7], [7], [*range(38)], [0, 1, 2, 5]])),
             (0.08, "ids", lambda: rng.choice([(0, 65534, 0), (65534, 0, 0), (65534,) * 3, (0, 0, 65534), (33, 33, 0)])),
+            (0.06, "dumpable", lambda: 1),
             (0.06, "pid_namespace", lambda: None),
         ]
+        every.append((0.06, "root", lambda: rng.choice(["bind", "empty", "namespace"])))  # in a thread of its own
     return [(name, make()) for chance, name, make in every if rng.random() < chance * weight(name, theme)]
 
 
@@ -95,12 +107,24 @@ def known(folder: str) -> list[Case]:
     cases.append(Case([("environ", "dict")], "run", {"args": ["probe", "exit:3"]}))
     cases.append(Case([("environ", "mapping")], "run", {"args": ["probe", "exit:3"]}))
     cases.append(Case([("limit", ("FSIZE", 0))], "run", {"args": probe}))
+    for limit in ("STACK", 2**16), ("STACK", 2**18):
+        cases += [Case([("limit", limit)], "run", {"args": probe, "rlimits": rlimits}) for rlimits in ({}, REFUSED)]
+    for path in f"/dev/fd/{PROGRAM}", f"{folder}/bin/by-fd", f"{folder}/bin/by-proc", "by-proc", "/proc/self/cwd/probe":
+        cases.append(Case([], "run", {"args": [path, "exit:3"], "close_fds": False, "cwd": f"{folder}/bin"}))
+    cases.append(Case([], "run", {"args": probe, "cwd": "/proc/self"}))
     if os.geteuid() == 0:
         for name, value in ("pid_namespace", None), ("without_capabilities", [6, 7]), ("securebits", 1):
             cases.append(Case([(name, value)], "run", {"args": probe, "user": 33}))
             cases.append(Case([(name, value), ("limit", ("FSIZE", 0))], "run", {"args": probe}))
             cases.append(Case([(name, value)], "run", {"args": ["missing"]}))
             cases.append(Case([(name, value)], "run", {"args": probe, "cwd": ""}))
+        cases += [Case([("root", way)], "run", {"args": probe}) for way in ("bind", "empty", "namespace")]
+        no_override: list[tuple[str, Any]] = [("bounding", [1, 2]), ("without_capabilities", [1, 2]), ("dumpable", 1)]
+        for name in "group-only", "probe":
+            call = {"args": [f"{folder}/bin/{name}", "exit:3"]}
+            cases.append(Case(no_override, "run", call))
+            cases.append(Case([("fsgid", GROUP), *no_override], "run", call))
+            cases.append(Case([("fsgid", GROUP), ("ids", (65534,) * 3), ("dumpable", 1)], "run", call))
     return cases
 
 

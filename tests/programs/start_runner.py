@@ -7,18 +7,20 @@ import contextlib
 import ctypes
 import fcntl
 import gc
+import mmap
 import os
 import re
 import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable
 from typing import Any
 
-from start_arguments import CLOSED, INHERITABLE, NOT_INHERITABLE, PIPE_END, Settings
+from start_arguments import CLOSED, INHERITABLE, NOT_INHERITABLE, PIPE_END, PROGRAM, Settings
 from start_cases import Case
 
 from rusage import Popen, run
@@ -61,6 +63,12 @@ def without_capabilities(numbers: list[int]) -> None:
         for part in range(3):
             data[number // 32 * 3 + part] &= ~(1 << number % 32)
     linux(lambda: int(libc.capset(header, data)))
+
+
+def without_bounding(numbers: list[int]) -> None:
+    """Drop capabilities from the bounding set: programs do not get them either."""
+    for number in numbers:
+        prctl(24, number)
 
 
 def limit(value: tuple[str, int]) -> None:
@@ -113,6 +121,38 @@ def handle(names: list[str], action: Any) -> None:
         signal.signal(signal.Signals[name], action)
 
 
+def file_system_group(value: int) -> None:
+    """Change the group that decides which files may be executed."""
+    if not LINUX:
+        raise CannotApplyError
+    libc.setfsgid(value)
+
+
+def bind(source: str, target: str) -> None:
+    """Mount a file or directory, with all that is mounted in it, at another place."""
+    linux(lambda: int(libc.mount(os.fsencode(source), os.fsencode(target), None, 0x5000, None)))
+
+
+def change_root(way: str, folder: str) -> None:
+    """Change the root directory or the mount namespace of this thread, and put the probe in the launcher's place."""
+    from rusage._children import launcher_availability  # exists on Linux only
+
+    launcher = launcher_availability.PATH
+    if way == "empty":
+        linux(lambda: int(libc.unshare(0x200)))
+        os.chroot(folder)
+        return
+    linux(lambda: int(libc.unshare(0x20000)))
+    linux(lambda: int(libc.mount(b"none", b"/", None, 0x44000, None)))
+    tree = ""
+    if way == "bind":  # the same device and inode
+        tree = f"{folder}/tree"
+        bind("/", tree)
+    bind(f"{folder}/bin/probe", tree + launcher)
+    if tree:
+        os.chroot(tree)
+
+
 def close(fds: list[int]) -> None:
     """Close descriptors."""
     for fd in fds:
@@ -138,6 +178,8 @@ CONDITIONS: dict[str, Callable[[Any], Any]] = {
     "low": lambda fd: os.dup2(INHERITABLE, fd),
     "limit": limit,
     "groups": os.setgroups,
+    "fsgid": file_system_group,
+    "bounding": without_bounding,
     "ids": lambda ids: os.setresuid(*ids),
     "pid_namespace": lambda _: linux(lambda: int(libc.unshare(0x20000000))),
     "closed": close,
@@ -154,13 +196,17 @@ def prepare(case: Case, folder: str) -> None:
     opened = os.open(f"{folder}/file", os.O_RDWR)
     os.dup2(opened, INHERITABLE)
     os.dup2(opened, NOT_INHERITABLE, inheritable=False)
+    program = os.open(f"{folder}/bin/probe", os.O_RDONLY)
+    os.dup2(program, PROGRAM, inheritable=False)
+    os.close(program)
     end, other = os.pipe()
     os.dup2(end, PIPE_END)
     for fd in opened, end, other:
         os.close(fd)
     assert not is_open(CLOSED)
     for name, value in case.conditions:
-        CONDITIONS[name](value)
+        if name != "root":
+            CONDITIONS[name](value)
 
 
 # --- Observations -----------------------------------------------------------------------------------------------------
@@ -217,10 +263,31 @@ def wait(process: Any, way: str, data: Any) -> list[Any]:
         return [stream and stream.read() for stream in (process.stdout, process.stderr)]
 
 
+def with_preexec_fn(call: dict[str, Any], refused: mmap.mmap) -> dict[str, Any]:
+    """Return the arguments for subprocess, where a ``preexec_fn`` sets the limits and reports a refused one."""
+    call = dict(call)
+    limits, first = call.pop("rlimits"), call.get("preexec_fn")
+
+    def set_limits() -> None:
+        if first is not None:
+            first()
+        for number, pair in limits.items():
+            try:
+                resource.setrlimit(number, pair)
+            except ValueError as error:  # noqa: PERF203 (the child ends)
+                refused.write(str(error).encode())
+                raise
+
+    return {**call, "preexec_fn": set_limits} if limits else call
+
+
 def start(library: str, case: Case) -> dict[str, str]:
     """Start the program and return the outcome."""
     run_it, popen = LIBRARIES[library]
     call, way = case.call, case.way
+    refused = mmap.mmap(-1, 100)
+    if library == "subprocess" and "rlimits" in call:
+        call = with_preexec_fn(call, refused)
     try:
         if way in {"run", "check"}:
             done = run_it(**call, check=way == "check", timeout=60)
@@ -231,7 +298,8 @@ def start(library: str, case: Case) -> dict[str, str]:
             done = popen(**call)
             output = wait(done, way, data)
     except BaseException as error:
-        return described(error)
+        text = refused[:].rstrip(b"\0").decode()
+        return described(ValueError(text) if text else error)
     own = "ru_maxrss" in getattr(done, "measured", ())
     return {
         "returncode": repr(done.returncode),
@@ -239,6 +307,27 @@ def start(library: str, case: Case) -> dict[str, str]:
         "output": repr(output),
         "args": type(done.args).__name__,
     }
+
+
+def start_in_thread(library: str, case: Case, folder: str, way: str) -> dict[str, str]:
+    """Change the root directory of another thread, and start the program there."""
+    outcome: dict[str, str] = {}
+
+    def change_and_start() -> None:
+        try:
+            change_root(way, folder)
+        except (CannotApplyError, OSError) as error:
+            outcome.update(skipped=repr(error))
+        else:
+            outcome.update(start(library, case))
+
+    thread = threading.Thread(target=change_and_start)
+    try:
+        thread.start()
+    except RuntimeError as error:  # after unshare(CLONE_NEWPID)
+        return {"skipped": repr(error)}
+    thread.join()
+    return outcome
 
 
 def observe(library: str, case: Case, folder: str) -> dict[str, str]:
@@ -250,7 +339,8 @@ def observe(library: str, case: Case, folder: str) -> dict[str, str]:
     before = own_state()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        outcome = start(library, case)
+        way = dict(case.conditions).get("root")
+        outcome = start_in_thread(library, case, folder, way) if way else start(library, case)
         outcome["left"] = child_left()
         gc.collect()
     outcome["warnings"] = re.sub("[0-9]+", "N", repr([(each.category.__name__, str(each.message)) for each in caught]))
