@@ -92,7 +92,8 @@ class Process:
         self.pid = c_int(pid)
         if self.pid < 1:
             raise ValueError(f"not a process ID: {self.pid}")
-        self._handle = ffi.new("rusage_process *")
+        # ffi.gc closes the descriptors when the handle is freed, even if an exception is raised at any point.
+        self._handle = ffi.gc(ffi.new("rusage_process *"), _close)
         self._forks = _forks
         self._unreleased.append(self._handle)  # first: a signal handler may raise an exception when it is open
         slot = _take()

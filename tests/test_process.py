@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -31,6 +32,7 @@ from rusage import _process
 from rusage._backends.linux import counters_error
 
 if TYPE_CHECKING:
+    import types
     from collections.abc import Callable, Iterator
 
     from rusage._rusage import Process as Handle
@@ -740,6 +742,57 @@ def test_descriptors_are_closed() -> None:
     held = 1 if handle_of(ended).pidfd < 0 else 2
     ended.close()
     assert len(os.listdir("/proc/self/fd")) == len(before) - held
+
+
+@linux
+@pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy frees the objects later")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # some of them in __del__
+def test_interrupted_use_leaves_no_descriptors() -> None:
+    """An exception at any instruction of Python, as a signal handler might raise it, from the opening to the close."""
+    Process = rusage.Process  # noqa: N806 (its import is not what is interrupted)
+
+    def use() -> None:
+        process = Process(os.getpid())
+        process.close()
+
+    before = sorted(os.listdir("/proc/self/fd"))
+    stop = 0
+    use()  # what is imported or cached has been
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # some of them were interrupted before the close
+        while interrupted_after(stop, use):
+            stop += 1
+            assert sorted(os.listdir("/proc/self/fd")) == before, stop
+            use()  # fills the free list again
+    assert stop > 50
+
+
+def interrupted_after(instructions: int, function: Callable[[], None]) -> bool:
+    """Call a function, and raise in it after a number of instructions of Python; return whether it had that many."""
+
+    class Stop(Exception):  # noqa: N818 (not an error)
+        pass
+
+    left = instructions
+
+    def trace(frame: types.FrameType, event: str, _: object) -> Any:
+        nonlocal left
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            left -= 1
+            if left < 0:
+                sys.settrace(None)
+                raise Stop
+        return trace
+
+    before = sys.gettrace()
+    with contextlib.suppress(Stop):
+        try:
+            sys.settrace(trace)
+            function()
+        finally:
+            sys.settrace(before)
+    return left < 0
 
 
 @linux
