@@ -66,8 +66,9 @@ async def _run(
     except asyncio.CancelledError:
         process.kill()
         # The thread may be reading from pipes that another process keeps open, so do not wait for it.
-        while process.poll() is None:  # noqa: ASYNC110 (the exit sets no event)
-            await asyncio.sleep(0.001)
+        while process.poll() is None:
+            with contextlib.suppress(asyncio.CancelledError):  # cancelled again
+                await asyncio.sleep(0.001)
         raise
 
 

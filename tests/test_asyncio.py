@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import Any
 
 import pytest
 from expected import SAMPLED
@@ -97,6 +98,47 @@ def test_cancelled_run_kills_its_process() -> None:
                 os.waitpid(-1, os.WNOHANG)  # noqa: ASYNC222 (does not wait)
 
     asyncio.run(main())
+    join_threads()
+
+
+def join_threads() -> None:
+    """Wait for the threads of ``rusage.asyncio.run``: they have the pipes until a grandchild ends."""
     for thread in threading.enumerate():
-        if thread.name.startswith("rusage-"):  # it has the pipe until the grandchild ends
+        if thread.name.startswith("rusage-"):
             thread.join()
+
+
+def test_run_that_is_cancelled_again() -> None:
+    """The exit has been seen all the same."""
+
+    async def main() -> None:
+        task = asyncio.create_task(rusage.asyncio.run(["sh", "-c", "sleep 2 & exec sleep 60"], capture_output=True))
+        await asyncio.sleep(0.2)
+        task.cancel()
+        while not task.done():
+            await asyncio.sleep(0)
+            task.cancel()
+        assert task.cancelled()
+        with pytest.raises(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)  # noqa: ASYNC222 (does not wait)
+
+    asyncio.run(main())
+    join_threads()
+
+
+def test_result_after_a_cancel() -> None:
+    """The thread has a result when no task awaits it any more: it is dropped, without an error of the loop."""
+    errors: list[dict[str, Any]] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+        task = asyncio.create_task(rusage.asyncio.run(["sleep", "60"]))
+        await asyncio.sleep(0.2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.to_thread(join_threads)
+        await asyncio.sleep(0)  # what the thread has asked the loop to do
+
+    asyncio.run(main())
+    assert not errors
