@@ -6,6 +6,7 @@ import contextlib
 import errno
 import functools
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -131,8 +132,36 @@ def test_bad_limits(run: Callable[..., Any], rlimits: Any) -> None:
     with pytest.raises(expected[0] if expected else Exception) as caught:
         run(["/no/such/program"], rlimits=rlimits)
     assert not isinstance(caught.value, FileNotFoundError)
-    if expected and expected[1] and expected[0] is not OverflowError:  # its text names a type of C
-        assert str(caught.value) == expected[1]
+    text = str(caught.value)
+    assert "rlimits: " in text
+    if expected and isinstance(rlimits, dict) and rlimits.keys() <= {RLIMIT_CORE}:
+        assert "RLIMIT_CORE" in text
+        assert "a soft and a hard limit" in text
+
+
+def test_name_in_the_place_of_a_limit() -> None:
+    """The error says what is expected."""
+    with pytest.raises(TypeError, match=re.escape("a constant such as resource.RLIMIT_CPU, not 'RLIMIT_CPU'")):
+        rusage.run(["/no/such/program"], rlimits={"RLIMIT_CPU": (1, 1)})  # type: ignore[dict-item]
+
+
+@every_way
+def test_limits_after_the_own_function(run: Callable[..., Any]) -> None:
+    """The caller's ``preexec_fn`` may still do what the limits forbid, and set them itself."""
+
+    def prepare() -> None:
+        resource.setrlimit(RLIMIT_NOFILE, (50, 50))
+
+    command = ["sh", "-c", "ulimit -Sn; ulimit -Hn"]
+    done = run(command, rlimits={RLIMIT_NOFILE: (30, 40)}, preexec_fn=prepare, capture_output=True, text=True)
+    assert done.stdout.split() == ["30", "40"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the size of the address space is read from /proc")
+@pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy itself needs more")
+def test_limits_where_no_address_space_is_left(program: Callable[..., str]) -> None:
+    """The parent is at its own RLIMIT_AS: a ``preexec_fn`` of ``subprocess`` starts the program, and so do limits."""
+    assert program("full_address_space.py") == "0\n0\nValueError not allowed to raise maximum limit\n"
 
 
 def refused() -> dict[int, tuple[int, int]] | None:

@@ -6,11 +6,10 @@ The launcher sets them if it starts the child; otherwise a ``preexec_fn`` does.
 from __future__ import annotations
 
 import errno
-import mmap
 import os
 import struct
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from operator import index
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +30,7 @@ if sys.platform == "win32":
         return ()
 
 else:
+    import fcntl
     import resource
 
     _ERRNO = struct.Struct("i")
@@ -39,26 +39,50 @@ else:
     _UNSIGNED = sys.version_info >= (3, 14)
 
     def check_limits(rlimits: Mapping[int, Iterable[int]] | None) -> Limits:
-        """Return limits as plain integers. An invalid one raises the same exception as ``resource.setrlimit``."""
+        """Return limits as plain integers.
+
+        An invalid one raises the same exception as ``resource.setrlimit``, with a text that names it.
+        """
         if rlimits is None:
             return ()
-        return tuple(_check_limit(number, limits) for number, limits in dict(rlimits).items())
+        try:
+            pairs = dict(rlimits)
+        except (TypeError, ValueError) as error:
+            raise type(error)(
+                f"rlimits: expected a mapping of resources to pairs of limits, not {rlimits!r}"
+            ) from error
+        return tuple(_check_limit(number, limits) for number, limits in pairs.items())
 
-    def _resources() -> set[int]:
-        return {getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")}
+    def _resources() -> dict[int, str]:
+        return {getattr(resource, name): name for name in dir(resource) if name.startswith("RLIMIT_")}
+
+    def _check_resource(number: int) -> int:
+        resource.getrlimit(number)
+        if sys.implementation.name == "pypy" and index(number) not in _resources():  # its getrlimit() accepts any
+            raise ValueError("invalid resource specified")
+        return index(number)
 
     def _check_limit(number: int, limits: Iterable[int]) -> tuple[int, int, int]:
-        resource.getrlimit(number)
-        number = index(number)
+        try:
+            number = _check_resource(number)
+        except (OverflowError, TypeError, ValueError) as error:
+            text = f"rlimits: expected a constant such as resource.RLIMIT_CPU, not {number!r}"
+            raise type(error)(text) from error
+        try:
+            return number, *_check_pair(limits)
+        except (OverflowError, TypeError, ValueError) as error:
+            name = _resources().get(number, number)
+            text = f"rlimits: {name}: {error}; expected a soft and a hard limit, not {limits!r}"
+            raise type(error)(text) from error
+
+    def _check_pair(limits: Iterable[int]) -> tuple[int, int]:
         pair = tuple(limits)
-        if sys.implementation.name == "pypy" and number not in _resources():  # its getrlimit() accepts any
-            raise ValueError("invalid resource specified")
         if len(pair) != 2:
             raise ValueError("expected a tuple of 2 integers")
         soft, hard = _limit(pair[0]), _limit(pair[1])
         if soft % 2**64 > hard % 2**64:
             raise ValueError(_EXCEEDS)
-        return number, soft, hard
+        return soft, hard
 
     def _limit(value: int) -> int:
         limit = index(value)
@@ -79,12 +103,12 @@ else:
         """Yield a ``preexec_fn`` that calls the given one and then sets the limits; raise if one was refused.
 
         An exception of a ``preexec_fn`` reaches the parent as a ``SubprocessError`` without details. Therefore the
-        child stores the errno in shared memory, which unlike a pipe cannot become one of its standard streams.
+        child writes the errno to a pipe, which unlike shared memory needs no address space that a limit may refuse.
         """
         if not limits:
             yield preexec_fn
             return
-        with mmap.mmap(-1, _ERRNO.size) as memory:
+        with _pipe() as (read_end, write_end):
 
             def set_limits() -> None:
                 if preexec_fn is not None:
@@ -93,16 +117,32 @@ else:
                     try:
                         resource.setrlimit(number, (soft, hard))
                     except (OSError, ValueError) as error:  # noqa: PERF203 (the child ends)
-                        _ERRNO.pack_into(memory, 0, _errno_of(error))
+                        os.write(write_end, _ERRNO.pack(_errno_of(error)))
                         raise
 
             try:
                 yield set_limits
             except Exception:
-                (code,) = _ERRNO.unpack_from(memory)
-                if code:
+                with suppress(BlockingIOError):  # no limit was refused
+                    (code,) = _ERRNO.unpack(os.read(read_end, _ERRNO.size))
                     raise limit_error(code) from None
                 raise
+
+    @contextmanager
+    def _pipe() -> Generator[list[int]]:
+        """Yield the ends of a pipe, above 2, so that neither can become a standard stream of the child."""
+        ends = [*os.pipe()]
+        try:
+            for number, fd in enumerate(ends):
+                if fd <= 2:
+                    ends[number] = fcntl.fcntl(fd, fcntl.F_DUPFD, 3)
+                    os.set_inheritable(ends[number], False)  # noqa: FBT003 (takes no keyword)
+                    os.close(fd)
+            os.set_blocking(ends[0], False)
+            yield ends
+        finally:
+            for end in ends:
+                os.close(end)
 
     def _errno_of(error: OSError | ValueError) -> int:
         if isinstance(error, OSError):
