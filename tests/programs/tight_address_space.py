@@ -34,7 +34,7 @@ with open("/proc/self/statm", "rb") as file:
     size = int(file.read().split()[0]) * mmap.PAGESIZE
 before = "MemoryError"
 worse = []
-for more in range(0, 64, 2):
+for more in range(0, 128, 4):
     resource.setrlimit(resource.RLIMIT_AS, (size + more * 2**20, resource.RLIM_INFINITY))
     theirs, ours = (outcome(module, KEYWORDS[sys.argv[1]]) for module in (subprocess, rusage))
     if ours == "MemoryError" not in {theirs, before}:
