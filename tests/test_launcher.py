@@ -246,6 +246,12 @@ def test_child_gets_a_copy_where_shared_memory_is_refused(program: Callable[...,
     program("start_failures.py", "no_shared_memory")
 
 
+@pytest.mark.parametrize("check", ["processes", "ended", "same_number", "reports", "forked"])
+def test_start_whose_reports_are_forged(check: str, program: Callable[..., str], tmp_path: Path) -> None:
+    """No other process is signalled or waited for, and the program runs once."""
+    program("start_forged.py", check, str(tmp_path / "log"))
+
+
 def test_program_runs_once_where_the_exit_is_refused(program: Callable[..., str], tmp_path: Path) -> None:
     """The launcher tries again to exit, in registers alone: its child uses its stack."""
     from rusage._children import launcher_availability
@@ -477,6 +483,11 @@ def test_child_outlives_its_thread(program: Callable[..., str]) -> None:
 def test_target_is_a_direct_child(program: Callable[..., str]) -> None:
     """``pid`` is the target's, its parent is this process, and the launcher has exited."""
     program("start_children.py", "direct_child")
+
+
+def test_children_are_forgotten(program: Callable[..., str]) -> None:
+    """Their process IDs are not kept when their exits have been seen, by whatever object."""
+    program("start_children.py", "forgotten")
 
 
 def test_subreaper_adopts_no_launcher(program: Callable[..., str]) -> None:

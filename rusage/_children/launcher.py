@@ -9,7 +9,8 @@ signal it. It closes every descriptor that the child must not inherit, then crea
 its user and groups. A child with other IDs has neither the memfd nor its mapping; any other child uses the launcher's
 memory until it executes its program, while the launcher exits without a store to it. The launcher is executed with the
 environment of the child. A launcher with a dynamic loader would obey LD_PRELOAD, and is therefore not used for children
-with other IDs.
+with other IDs. A process that is forked during a start closes the memfd and the pipe; since C code can fork one that
+does not, ``_is_child`` checks the process ID that the memfd contains.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class Outcome(Enum):
     """The program could not be executed."""
     NOT_STARTED = 5
     """There was no child, and a direct start may succeed."""
+    LOST = 6
+    """The child has started, but no longer is a child of this process, or its process ID is not known."""
 
 
 class Result:
@@ -76,12 +79,27 @@ def _end(pid: int, *, exits: bool = False) -> None:
         return
 
 
-def _wait_for_status(pid: int) -> int:
-    """Wait for a child and return its status; 0 if another caller has waited for it, or SIGCHLD is ignored."""
+def _wait_for_status(pid: int) -> int | None:
+    """Wait for a child and return its status; None if another caller has waited for it, or SIGCHLD is ignored."""
     try:
         return os.waitpid(pid, 0)[1]
     except ChildProcessError:
-        return 0
+        return None
+
+
+# The process IDs of the children that objects of this package have started, and have not seen exit; and when each start
+# ended, by time.perf_counter().
+children: dict[int, float] = {}
+_TWO_TICKS = 0.02  # seconds; a process's start time is a whole number of ticks
+
+
+def _after_fork() -> None:
+    """Forget, in a forked child, what belongs to its parent."""
+    lib.rusage_channels_close()
+    children.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class Launch:
@@ -99,6 +117,10 @@ class Launch:
             raise OSError(error, os.strerror(error))
         self.inherited_fds = self._channel.write_end, self._channel.memory
         self._exits = False  # whether the launcher is known to exit by itself
+        self._began = time.perf_counter()
+        self._has_others = bool(children) or bool(lib.rusage_is_child(0))
+        self._new = range(0)  # process IDs that no older child has
+        self._launcher_start = -1  # unknown
 
     def __enter__(self) -> Launch:  # noqa: PYI034 (Self is not in Python 3.10's typing)
         return self
@@ -116,6 +138,8 @@ class Launch:
         If an exception is raised, for example by a signal handler, the caller must call ``abort``.
         """
         self.close_pipe()
+        if self._has_others:  # cheaper than the start times, and mostly sufficient
+            self._new = range(launcher + 1, lib.rusage_next_child(launcher))
         pid, (step, error) = 0, protocol.read_report(self._channel.read_end)
         if (step, error) == (lib.LAUNCHER_IN_PLACE, 0):
             pid, (step, error) = launcher, protocol.read_report(self._channel.read_end)
@@ -123,22 +147,54 @@ class Launch:
                 return Result(Outcome.NOT_ISOLATED, pid)
         if not protocol.is_known_report(step, error):
             self.abort(launcher)
+            if protocol.read_pids(self._channel.memory)[0]:
+                return Result(Outcome.KILLED, launcher, status=lib.SIGKILL)
             return Result(Outcome.NOT_STARTED)
         self._exits = True
-        status = _wait_for_status(launcher)
         pid = pid or protocol.read_pids(self._channel.memory)[0]
+        if self._has_others and pid not in self._new:
+            self._launcher_start = lib.rusage_start_time(launcher)
+        status = _wait_for_status(launcher)
         if not pid:
             return self._why_none(launcher, status)
-        if not step:
-            return Result(Outcome.ISOLATED, pid)
+        if step:
+            return self._why_not_executed(launcher, pid, step, error)
+        return Result(Outcome.ISOLATED, pid) if self._is_child(pid) else _lost(pid, launcher)
+
+    def _why_not_executed(self, launcher: int, pid: int, step: int, error: int) -> Result:
+        """Return the result for the report of a child, and reap it."""
         if pid != launcher:
-            _wait_for_status(pid)
+            status = _wait_for_status(pid) if self._is_child(pid) else None
+            if status is not None and os.waitstatus_to_exitcode(status) != lib.LAUNCHER_FAILED:
+                return Result(Outcome.KILLED, pid, status=status)  # the report was not the child's
             if step == lib.LAUNCHER_BEFORE_EXEC:  # subprocess raises an exception of its own for this
                 return Result(Outcome.NOT_STARTED)
         return Result(Outcome.NOT_EXECUTED, step=step, error=error)
 
-    def _why_none(self, launcher: int, status: int) -> Result:
-        """Return the result if the launcher has ended without creating a child."""
+    def _is_child(self, pid: int) -> bool:
+        """Return whether a process ID in the memory can be the ID of the child that the launcher has created.
+
+        A process that C code has forked from this one, and that has other rights by now, may have changed it.
+        """
+        if pid <= 0 or not lib.rusage_is_child(pid):
+            return False
+        known_since = children.get(pid)
+        if not self._has_others or pid in self._new:
+            return known_since is None or known_since < self._began
+        start = lib.rusage_start_time(pid)
+        if start < 0 or self._launcher_start < 0:
+            return known_since is None
+        if start < self._launcher_start:
+            return False
+        # Another caller has waited for an older child that had this process ID.
+        return known_since is None or known_since < self._began - _TWO_TICKS
+
+    def _why_none(self, launcher: int, status: int | None) -> Result:
+        """Return the result if the launcher has ended, and there is no process ID of a child."""
+        if status is None:
+            return Result(Outcome.NOT_STARTED)
+        if status == 0:  # it has created one
+            return Result(Outcome.LOST, launcher)
         if os.WIFSIGNALED(status):
             if os.WTERMSIG(status) not in _SELF_INFLICTED:
                 return Result(Outcome.KILLED, launcher, status=status)  # as if the child had received the signal
@@ -157,11 +213,12 @@ class Launch:
         """
         if launcher is None:
             launcher = self._find_launcher()
+            launcher = launcher if self._is_child(launcher) else 0
         if launcher:
             _end(launcher, exits=self._exits)
         # They have been final since the launcher ended.
         pid, executed = protocol.read_pids(self._channel.memory)
-        if pid > 0:
+        if self._is_child(pid):
             _end(pid)
         return bool(launcher or executed)
 
@@ -183,3 +240,14 @@ class Launch:
             except BaseException:  # noqa: BLE001, S112 (the exception that is being handled takes precedence)
                 continue
         return 0
+
+
+def _lost(pid: int, launcher: int) -> Result:
+    """Return the result for a process ID of the child that no child of this process has."""
+    try:
+        os.kill(max(pid, 0), 0)
+    except ProcessLookupError:
+        return Result(Outcome.LOST, pid)  # another caller has waited for it, or SIGCHLD is ignored
+    except OSError:
+        pass
+    return Result(Outcome.LOST, launcher)

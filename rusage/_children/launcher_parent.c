@@ -2,12 +2,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/capability.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "launcher_channel.cdef"
@@ -27,11 +30,32 @@ static void rusage_channel_close_write_end(rusage_channel *channel)
     rusage_close(&channel->write_end);
 }
 
+/* The open channels. The GIL protects the list too, where there is one. */
+static rusage_channel *rusage_channels;
+static pthread_mutex_t rusage_channels_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static void rusage_channel_close(rusage_channel *channel)
 {
+    if (channel->link == NULL)
+        return;
+    pthread_mutex_lock(&rusage_channels_lock);
+    *channel->link = channel->next;
+    if (channel->next != NULL)
+        channel->next->link = channel->link;
+    pthread_mutex_unlock(&rusage_channels_lock);
+    channel->link = NULL;
     rusage_close(&channel->read_end);
     rusage_close(&channel->write_end);
     rusage_close(&channel->memory);
+}
+
+/* Called in a forked child, in which no thread starts a program. A child that changes its rights must not be able to
+   write where its parent reads process IDs. */
+static void rusage_channels_close(void)
+{
+    pthread_mutex_init(&rusage_channels_lock, NULL);    /* another thread may have held it */
+    while (rusage_channels != NULL)
+        rusage_channel_close(rusage_channels);
 }
 
 /* Move a descriptor above 2, so that it cannot become a standard stream of the child. Return 0 or an errno. */
@@ -75,12 +99,21 @@ static int rusage_channel_open(rusage_channel *channel)
     int ends[2], error;
 
     channel->read_end = channel->write_end = channel->memory = -1;
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return errno;
-    channel->read_end = ends[0];
-    channel->write_end = ends[1];
-    channel->memory = rusage_create_memory();
-    error = channel->memory < 0 ? errno : rusage_has_own_fs_ids(ends[0]);
+    pthread_mutex_lock(&rusage_channels_lock);
+    channel->next = rusage_channels;
+    channel->link = &rusage_channels;
+    if (channel->next != NULL)
+        channel->next->link = &channel->next;
+    rusage_channels = channel;
+    pthread_mutex_unlock(&rusage_channels_lock);
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        error = errno;
+    } else {
+        channel->read_end = ends[0];
+        channel->write_end = ends[1];
+        channel->memory = rusage_create_memory();
+        error = channel->memory < 0 ? errno : rusage_has_own_fs_ids(ends[0]);
+    }
     if (error == 0)
         error = rusage_move_above_2(&channel->read_end);
     if (error == 0)
@@ -90,6 +123,47 @@ static int rusage_channel_open(rusage_channel *channel)
     if (error != 0)
         rusage_channel_close(channel);
     return error;
+}
+
+/* Return 0 if this process has no child with this ID, or for 0 no child at all; else, and if that is unknown, 1. */
+static int rusage_is_child(int pid)
+{
+    siginfo_t info;
+
+    return waitid(pid == 0 ? P_ALL : P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
+}
+
+/* Return the least of the next process IDs that a child of this process has, or the first that was not tried. */
+static int rusage_next_child(int pid)
+{
+    int end = pid <= INT_MAX - 9 ? pid + 9 : pid;
+
+    do
+        pid++;
+    while (pid < end && !rusage_is_child(pid));
+    return pid;
+}
+
+/* Return when a child of this process was started, in ticks of a clock of the kernel; -1 if that is unknown. */
+static int64_t rusage_start_time(int pid)
+{
+    char path[32], text[2048];
+    const char *end;
+    int parent;
+    long long start;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    if (rusage_read_text(AT_FDCWD, path, text, sizeof text) != 0)
+        return -1;
+    end = strrchr(text, ')');
+    /* The parent is another one if /proc belongs to another PID namespace. */
+    if (end == NULL
+        || sscanf(end, ") %*c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %lld", &parent,
+                  &start)
+               != 2
+        || parent != getpid())
+        return -1;
+    return start;
 }
 
 /* Not in headers older than Linux 5.9. */

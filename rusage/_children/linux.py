@@ -8,6 +8,7 @@ import sys
 from operator import itemgetter
 from typing import Any, AnyStr
 
+from .._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
 from .._rusage import lib
 from . import launcher
 from . import launcher_availability as availability
@@ -52,6 +53,18 @@ class LinuxPopen(PosixPopen[AnyStr]):
         call["env"] = protocol.read_once(call["env"])
         if not self._start_by_launcher(call):
             super()._start_child(call)
+        if self.returncode is None:
+            launcher.children[self.pid] = clock()
+
+    def _saw_exit(self, usage: RUsage | None) -> None:
+        super()._saw_exit(usage)
+        launcher.children.pop(self.pid, None)
+
+    def _internal_poll(self, _deadstate: int | None = None, _forget: Any = launcher.children.pop) -> int | None:
+        returncode = super()._internal_poll(_deadstate)
+        if _deadstate is not None and returncode is not None:  # without a call of _saw_exit()
+            _forget(self.pid, None)
+        return returncode
 
     def _start_by_launcher(self, call: dict[str, Any]) -> bool:
         """Start the child through the launcher; return False, with nothing started, if that is not possible."""
@@ -108,6 +121,9 @@ class LinuxPopen(PosixPopen[AnyStr]):
             if result.outcome == launcher.Outcome.KILLED:
                 self._saw_exit(None)
                 self._handle_exitstatus(result.status)
+            elif result.outcome == launcher.Outcome.LOST:  # as in subprocess if another caller has waited for it
+                self._saw_exit(None)
+                self.returncode = 0
             return True
         self.pid = self.returncode = None  # type: ignore[assignment]  # as in subprocess before a start
         self._child_created = False

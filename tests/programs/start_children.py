@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import checks
 from checks import check, nothing_is_left, raises
 
 import rusage
+import rusage._children.launcher as launch
 import rusage._children.launcher_availability as availability
 
 
@@ -60,6 +63,23 @@ def direct_child() -> None:
     assert os.readlink(f"/proc/{process.pid}/exe") != availability.PATH
     process.communicate(b"x")
     assert process.returncode == 5
+    nothing_is_left()
+
+
+def forgotten() -> None:
+    """Start children that are waited for, that fail to start, or whose objects are dropped."""
+    check()
+    for function in None, os.getpid:
+        process: object = rusage.Popen(["sleep", "0.2"], preexec_fn=function)
+        assert launch.children
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            del process
+            gc.collect()
+    end = time.monotonic() + 60
+    while launch.children and time.monotonic() < end:
+        rusage.run(["true"])  # subprocess then waits for children without an object
+    assert not launch.children
     nothing_is_left()
 
 
@@ -173,6 +193,7 @@ checks.main(
     first_of_namespace,
     in_thread,
     direct_child,
+    forgotten,
     subreaper,
     preload,
     dynamic_launcher,

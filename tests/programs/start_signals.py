@@ -59,7 +59,7 @@ def reaped_elsewhere() -> None:
 
 
 def interrupted() -> None:
-    """Interrupt a start that cannot end, because a forked process holds the writing end of its pipe.
+    """Interrupt a start that cannot end, because a forked process holds a copy of the writing end of its pipe.
 
     Its constructor opens the pipe. Nothing else comes between that and the launcher's start, when the fork must be.
     """
@@ -69,10 +69,12 @@ def interrupted() -> None:
 
     def prepare(self: launch.Launch, *arguments: Any, **keywords: Any) -> None:
         real(self, *arguments, **keywords)
+        copy = os.dup(self.inherited_fds[0])  # a forked process closes the other one
         forked.append(os.fork())
         if not forked[0]:
             time.sleep(30)
             os._exit(0)
+        os.close(copy)
         signal.setitimer(signal.ITIMER_REAL, 0.5, 0.2)
 
     launch.Launch.__init__ = prepare  # type: ignore[method-assign]
