@@ -44,6 +44,7 @@ def check(usage: rusage.RUsage, who: int) -> None:
     assert usage.ru_utime < 10**6, usage
 
 
+@pytest.mark.timeout(method="thread")  # the other method uses SIGALRM too
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_threads_signals_and_forks() -> None:  # noqa: C901, PLR0915 (one scene, many actors)
     """8 threads x 200 000 calls of mixed ``who``, beside a signal handler that calls and a thread that forks."""

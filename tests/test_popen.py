@@ -357,6 +357,7 @@ def test_file_descriptors_as_in_subprocess(close_fds: bool) -> None:  # noqa: FB
     os.close(write)
 
 
+@pytest.mark.timeout(method="thread")  # the other method uses SIGALRM too
 def test_interrupted_run_leaves_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
     """The exception of a signal's handler propagates from ``run``, and the child has been reaped.
 

@@ -691,6 +691,7 @@ def test_close_in_several_threads() -> None:
     assert not failures, failures[0]
 
 
+@pytest.mark.timeout(method="thread")  # the other method uses SIGALRM too
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no setitimer")
 def test_signal_handler_that_reads_and_closes() -> None:
     """It neither waits for the reading that it interrupts nor takes its descriptors away."""

@@ -153,6 +153,7 @@ def test_wait_goes_on_after_signals() -> None:
     os.close(reader)
 
 
+@pytest.mark.timeout(method="thread")  # the other method uses SIGALRM too
 @needs_fork
 def test_handler_that_raises_ends_wait() -> None:
     """The child can still be waited for."""

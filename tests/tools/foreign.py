@@ -26,7 +26,8 @@ from runs import commit, counts, new_folder, record, take_option, watch
 RELEASE = "forky"  # Debian 14, which has its kernels in /usr/lib/modules
 PACKAGES = [
     *("busybox-static", "gcc", "iproute2", "libc6-dev", "python3-cffi", "python3-dev", "python3-hypothesis"),
-    *("python3-pip", "python3-pyelftools", "python3-pytest", "python3-setuptools", "strace", "time"),
+    *("python3-pip", "python3-pyelftools", "python3-pytest", "python3-pytest-timeout", "python3-setuptools"),
+    *("strace", "time"),
 ]
 FILES = ["getrusage", "inherited", "launcher", "memory", "popen", "process", "process_scenes", "run", "wait"]
 CPUS = 2

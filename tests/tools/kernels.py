@@ -58,7 +58,7 @@ sleep 1 # the kernel's own message must not be in that line
 echo o >/proc/sysrq-trigger
 sleep 60
 """
-PYTEST = ["pytest", "-p", "no:cacheprovider", "--color=no", "-o", "faulthandler_timeout=900"]
+PYTEST = ["pytest", "-p", "no:cacheprovider", "--color=no", "-o", "faulthandler_timeout=900", "--timeout=1800"]
 EMULATED = ["env", "RUSAGE_TEST_CHILDREN=400", "RUSAGE_TEST_STARTS=20", *PYTEST, "-m", "not not_emulated"]
 # One thread emulates 64 processors; what the kernel would measure at its start is too far off then.
 EMULATED_MANY = "tsc=reliable lpj=8000000 no_timer_check"

@@ -71,7 +71,7 @@ def test(name: str, folder: Path, arguments: list[str], *, recorded: str | None)
     run(*inside(root, *pip, "--break-system-packages", "--root-user-action=ignore", f"/{SOURCE}", **ENVIRONMENT))
     print(f"{name}: ready after {time.monotonic() - start:.0f} s", flush=True)
     deselected = [f"--deselect={test}" for test in NOT_EMULATED if name == "s390x"]
-    pytest = ["python3", "-m", "pytest", "-p", "no:cacheprovider", *deselected, *arguments]
+    pytest = ["python3", "-m", "pytest", "-p", "no:cacheprovider", "--timeout=1800", *deselected, *arguments]
     done = watch(inside(root, *pytest, **ENVIRONMENT))
     print(f"{name}: exit status {done.status} after {time.monotonic() - start:.0f} s", flush=True)
     if recorded:
