@@ -143,6 +143,17 @@ def test_refused_launcher_is_remembered(program: Callable[..., str], tmp_path: P
     program("start_failures.py", "unusable", str(launcher))
 
 
+def test_pause_does_not_end_a_longer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread may have found that the launcher cannot be used at all."""
+    from rusage._children import launcher_availability
+
+    monkeypatch.setattr(launcher_availability, "_retry_at", 0.0)
+    assert launcher_availability.usable(other_ids=False)
+    launcher_availability.pause(launcher_availability.NEVER)
+    launcher_availability.pause(-1)
+    assert not launcher_availability.usable(other_ids=False)
+
+
 @pytest.mark.parametrize("way", ["missing", "not executable", "another version"])
 def test_unavailable_launcher_is_tried_again(way: str, program: Callable[..., str], tmp_path: Path) -> None:
     """After a while: the package may be being reinstalled, or have been upgraded under a running process."""

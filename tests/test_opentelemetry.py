@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import os
 import subprocess
 import sys
 import time
+import types
 from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
@@ -289,6 +291,29 @@ def test_needs_the_api_only(python: Callable[..., str]) -> None:
     assert requirements[0].endswith('; extra == "opentelemetry"')
     program = "import rusage.opentelemetry as o, sys; o.instrument(); print('opentelemetry.sdk' in sys.modules)"
     assert python("-c", program) == "False\n"
+
+
+@pytest.mark.skipif(BACKEND.name != "Linux", reason="there are no time namespaces")
+@pytest.mark.parametrize(("release", "has_offset"), [("5.10.0", False), ("5.11.0", True)])
+@pytest.mark.parametrize("offset", [86400, -500])
+def test_uptime_in_a_time_namespace(
+    release: str,
+    has_offset: bool,  # noqa: FBT001 (a column)
+    offset: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before 5.11 the start of a process lacks the namespace's offset, which the clock has; a made-up /proc."""
+    from rusage._backends import linux
+
+    start = (700 + has_offset * offset) * os.sysconf("SC_CLK_TCK")
+    files = {
+        "/proc/self/stat": b"1 (x) S " + b"0 " * 18 + b"%d 0\n" % start,
+        "/proc/self/timens_offsets": b"monotonic 5 0\nboottime %d 0\n" % offset,
+    }
+    monkeypatch.setattr(linux, "open", lambda path, _: io.BytesIO(files[path]), raising=False)
+    monkeypatch.setattr(time, "clock_gettime", lambda _: 1000.0 + offset)
+    monkeypatch.setattr(os, "uname", lambda: types.SimpleNamespace(release=release))
+    assert linux.uptime() == 300
 
 
 NAMESPACE = ["unshare", "--time", "--fork", "--boottime", "86400"]

@@ -1,6 +1,7 @@
 """Run children after gevent has replaced subprocess.Popen: ``python gevent_patched.py (before|after)`` the import."""
 
 import sys
+import time
 
 from gevent import monkey  # type: ignore[import-untyped]  # gevent has no stubs
 
@@ -32,6 +33,10 @@ assert failed.measured == frozenset()  # type: ignore[attr-defined]  # run() add
 process = rusage.Popen(["sh", "-c", "kill -9 $$"])
 assert process.wait() == -9
 assert process.rusage is not None
+assert process.elapsed is not None
+process = rusage.Popen(["true"])
+while process.poll() is None:
+    time.sleep(0.001)
 assert process.elapsed is not None
 assert isinstance(process, subprocess.Popen)  # gevent's
 print("done")
