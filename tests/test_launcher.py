@@ -245,6 +245,21 @@ def test_child_of_another_user_opens_nothing(attack: str, program: Callable[...,
     assert report["measured"] == (starts if is_static() else 0)
 
 
+@needs_compiler
+@pytest.mark.parametrize(("other_ids", "state"), [("yes", "unmapped 0"), ("", "unmapped 1")])
+def test_child_before_its_program(other_ids: str, state: str, program: Callable[..., str], tmp_path: Path) -> None:
+    """It has no mapping of the memory that the parent reads; with other IDs, processes of its user cannot trace it."""
+    launcher, log = tmp_path / "launcher", tmp_path / "log"
+    folder = Path(__file__).parent
+    command = ["cc", "-static", f'-DLOG="{log}"', "-include", str(folder / "programs" / "before_exec.h"), "-o"]
+    command += [str(launcher), str(folder.parent / "rusage" / "_children" / "launcher.c")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(reason="there is no static C library")
+    program("start_failures.py", "before_exec", str(launcher), other_ids)
+    assert {*log.read_text().splitlines()} == {state}  # one line for each attempt to execute the program
+
+
 @filters_x86_64
 def test_child_with_other_ids_shares_no_memory(program: Callable[..., str]) -> None:
     """Otherwise its new user, if it could trace it, would have the rights of the launcher."""

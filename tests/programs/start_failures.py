@@ -214,6 +214,14 @@ def no_shared_memory() -> None:
     nothing_is_left()
 
 
+def before_exec(launcher: str, other_ids: str) -> None:
+    """Use a launcher that reports the state of its child, perhaps with IDs that count as other ones."""
+    use_launcher(launcher)
+    done = rusage.run(["true"], group=os.getgid() if other_ids else None)
+    assert "ru_maxrss" in done.measured
+    nothing_is_left()
+
+
 def refused_exit(launcher: str) -> None:
     """Use a launcher whose first exit_group(2) fails: the program must run once."""
     use_launcher(launcher)
@@ -251,5 +259,6 @@ if sys.platform == "linux":
         sandbox,
         shared_memory,
         no_shared_memory,
+        before_exec,
         refused_exit,
     )
