@@ -30,7 +30,8 @@ async def _run(
 ) -> CompletedProcess[Any]:
     """Do the same as ``rusage.run``, with the same arguments, without blocking the event loop.
 
-    If the task is cancelled, the process is killed, and ``CancelledError`` propagates once its exit has been seen.
+    If the task is cancelled, the process is killed, and ``CancelledError`` propagates once its exit has been seen,
+    even if the task is cancelled again meanwhile.
     Raises ``RuntimeError`` if no event loop is running; no process is started then.
     """
     loop = asyncio.get_running_loop()  # first: without a loop, no child must be started
