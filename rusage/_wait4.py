@@ -24,9 +24,10 @@ def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:
     no child.
 
     ``ru_maxrss`` is the kernel's value, which may be inherited from the process that forked the child. On Linux and
-    NetBSD it is never below that process's peak; on the other BSDs it may be that peak, and on FreeBSD and OpenBSD the
-    integrals may include that process's. Grandchildren inherit from the child in the same way. ``run`` and
-    ``Popen`` report only values that are the child's own.
+    NetBSD it is never below that process's peak, on FreeBSD it may be that peak, and on OpenBSD and DragonFly BSD it
+    includes the memory that the child touched before it executed its program. On FreeBSD and OpenBSD the integrals may
+    include that process's. Grandchildren inherit from the child in the same way. ``run`` and ``Popen`` report only
+    values that are the child's own.
     """
     return reap_child(c_int(pid), c_int(options))
 

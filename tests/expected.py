@@ -15,9 +15,11 @@ from rusage._backends import BACKEND, _base, linux
 from rusage._backends._base import (
     PEAK_AT_LEAST_PARENTS,
     PEAK_AT_LEAST_PARENTS_INEXACT,
+    PEAK_NONE,
     PEAK_OWN,
     PEAK_SAMPLED,
-    PEAK_UNKNOWN,
+    PEAK_TOUCHED,
+    PEAK_TOUCHED_SAMPLED,
 )
 from rusage._backends._platforms import PLATFORMS, backend_name
 
@@ -74,7 +76,7 @@ class System(NamedTuple):
     """The fields of another process, without their prefixes."""
     units: Mapping[str, str] = {}
     """The units that are not the uniform ones."""
-    child_peak: str = PEAK_UNKNOWN
+    child_peak: str = PEAK_NONE
     """The rule for a child's peak."""
     exports: str = "times"
     """The groups of metrics, named in their tests, that ``rusage.prometheus`` and ``rusage.opentelemetry`` export."""
@@ -181,6 +183,7 @@ SYSTEMS = {
         {"SELF": OF_BSD},
         absent="peak",
         process="utime stime",
+        child_peak=PEAK_TOUCHED,
         name="OpenBSD",
         exports="times faults switches operations rss maxrss",
     ),
@@ -191,6 +194,7 @@ SYSTEMS = {
         {"SELF": OF_BSD_WITH_INTEGRALS, "THREAD": OF_BSD},
         absent="peak",
         process="utime stime",
+        child_peak=PEAK_TOUCHED,
         name="OpenBSD",
         exports="times faults switches operations rss maxrss",
     ),
@@ -224,6 +228,7 @@ SYSTEMS = {
         {"SELF": f"{BSD} maxrss nswap", "CHILDREN": f"{BSD} maxrss nswap"},
         {"SELF": (1033216, 0, 0, 0, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069)},
         absent="Process RUSAGE_THREAD peak",
+        child_peak=PEAK_TOUCHED_SAMPLED,
         exports="times faults switches operations rss maxrss",
     ),
     "illumos": System(

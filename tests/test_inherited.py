@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from struct import pack_into
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 from expected import SYSTEMS
@@ -15,9 +16,23 @@ from expected import SYSTEMS
 import rusage
 from rusage import RUsage
 from rusage._backends import BACKEND
-from rusage._backends._base import PEAK_AT_LEAST_PARENTS_INEXACT, PEAK_SAMPLED, PEAK_UNKNOWN
+from rusage._backends._base import (
+    FLOOR_RULES,
+    PEAK_AT_LEAST_PARENTS_INEXACT,
+    PEAK_NONE,
+    SAMPLED_RULES,
+    TOUCHED,
+    TOUCHED_RULES,
+)
 from rusage._children import inherited as _inherited
-from rusage._children.inherited import own_fields, peak_bound, peak_margin, read_inherited
+from rusage._children.inherited import (
+    own_fields,
+    parent_peak,
+    peak_bound,
+    peak_margin,
+    read_inherited,
+    touched_before_exec,
+)
 from rusage._getrusage import WAITED, buffer_of, measured_of_a_child
 from rusage._rusage import lib
 
@@ -64,8 +79,15 @@ PEAK = ("maxrss",)
 NOTHING: tuple[str, ...] = ()
 SIZES = ("ixrss", "idrss", "isrss")
 
-UNKNOWN = [system for system, row in SYSTEMS.items() if row.child_peak == PEAK_UNKNOWN]
+NO_RULE = [system for system, row in SYSTEMS.items() if row.child_peak == PEAK_NONE]
+TOUCHING = [system for system, row in SYSTEMS.items() if row.child_peak in TOUCHED_RULES]
 
+OF_TOUCHING: list[tuple[int, dict[str, object], tuple[str, ...]]] = [
+    (4 * MIB, {"floor": 4 * MIB}, NOTHING),
+    (4 * MIB + 1024, {"floor": 4 * MIB}, PEAK),
+    (2**40, {"floor": None, "inherited": usage_with()}, NOTHING),
+    (0, {"floor": 0}, NOTHING),
+]
 # System, peak of the child, what else is known, and the fields that are the child's own.
 OWN: list[tuple[str, int, dict[str, object], tuple[str, ...]]] = [
     ("macOS", MIB, {}, PEAK),
@@ -99,7 +121,8 @@ OWN: list[tuple[str, int, dict[str, object], tuple[str, ...]]] = [
     ("FreeBSD", MIB, {"inherited": usage_with(0, 0, 0, 1)}, PEAK),
     ("FreeBSD", 2 * MIB, {"inherited": usage_with(MIB)}, PEAK),
     ("FreeBSD", 2**40, {"inherited": None, "floor": 0}, NOTHING),
-    *((system, 2**40, {"floor": 0, "inherited": usage_with()}, NOTHING) for system in UNKNOWN),
+    *((system, 2**40, {"floor": 0, "inherited": usage_with()}, NOTHING) for system in NO_RULE),
+    *((system, *row) for system in TOUCHING for row in OF_TOUCHING),
 ]
 
 
@@ -134,11 +157,21 @@ def test_no_margin_without_an_error(python: Callable[..., str]) -> None:
     assert python("-c", program) == "None\n"
 
 
+def test_memory_touched_before_exec(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A constant, and ten pages for each string that exec copies; a shell's command is one argument."""
+    pages = 10 * rusage.getpagesize()
+    assert touched_before_exec(["true"], {}) == TOUCHED + pages
+    assert touched_before_exec("exit 0", {"A": "b"}) == TOUCHED + 2 * pages
+    assert touched_before_exec(["a", "b", "c"], {"A": "b", "C": "d"}) == TOUCHED + 5 * pages
+    monkeypatch.setattr(os, "environ", dict.fromkeys("abcdefg", ""))
+    assert touched_before_exec(["true"], None) == TOUCHED + 8 * pages
+
+
 @pytest.mark.parametrize(("peak", "sampled"), [(5 * MIB, 5 * MIB), (0, None)])
 def test_peak_bound(peak: int, sampled: int | None) -> None:
-    """A sampled peak includes the child's own samples; without a sample, and by the other rules, nothing is known."""
+    """The kernel's value includes the child's own; without a sample, and by the other rules, nothing is known."""
     for row in SYSTEMS.values():
-        expected = sampled if row.child_peak == PEAK_SAMPLED else None
+        expected = sampled if row.child_peak in SAMPLED_RULES | TOUCHED_RULES else None
         assert peak_bound(row.child_peak, usage_with(peak)) == expected
 
 
@@ -206,6 +239,41 @@ def test_larger_child_has_its_own_peak(python: Callable[..., str]) -> None:
         pytest.skip(reason="the error of this kernel's peak is not known")
     rows = [line.split() for line in python(str(DIRECT), "large", "2").splitlines()]
     assert [own for _, own in rows] == ["True", "True"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+@pytest.mark.parametrize("rule", sorted({row.child_peak for row in SYSTEMS.values()}))
+def test_floor_of_each_rule(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start records what the child may have from before exec, unless Python runs in the child before it."""
+    resource = pytest.importorskip("resource")
+    from rusage._children import posix
+    from rusage._children.limits import check_limits
+
+    class Child(posix.PosixPopen[bytes]):
+        _began, _limits = 0.0, ()
+
+        @property
+        def floor(self) -> int | None:
+            return self._floor
+
+    def floor_of(**keywords: object) -> int | None:
+        with Child([sys.executable, "-c", ""], env={**os.environ, "ONE_MORE": "1"}, **keywords) as child:  # type: ignore[call-overload]
+            floor: int | None = child.floor
+            return floor
+
+    monkeypatch.setattr(posix, "BACKEND", Mock(child_peak=rule))
+    before = parent_peak()
+    floor = floor_of()
+    if rule in TOUCHED_RULES:
+        assert floor == TOUCHED + (3 + len({**os.environ, "ONE_MORE": "1"})) * 10 * rusage.getpagesize()
+    elif rule in FLOOR_RULES:
+        assert floor is not None
+        assert before <= floor <= parent_peak()
+    else:
+        assert floor is None
+    assert floor_of(preexec_fn=lambda: None) is None
+    monkeypatch.setattr(Child, "_limits", check_limits({resource.RLIMIT_CORE: (0, 0)}))
+    assert floor_of() is None
 
 
 # --- FreeBSD's reading ------------------------------------------------------------------------------------------------

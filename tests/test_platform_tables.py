@@ -41,7 +41,7 @@ LINES = {
 }
 SUMMARY = {
     "Linux": ["bytes", "yes", "microseconds", "yes", "yes, own peak", "times, peak, faults"],
-    "DragonFly BSD": ["bytes, sampled", "-", "ticks", "-", "yes, no peak", "-"],
+    "DragonFly BSD": ["bytes, sampled", "-", "ticks", "-", "yes, own peak if known", "-"],
     "illumos": ["-", "-", "microseconds", "yes", "times", "-"],
 }
 

@@ -1,6 +1,6 @@
 """illumos and Solaris: getrusage(3C), wait3(3C), usr/src/uts/common/syscall/rusagesys.c."""
 
-from ._base import ALL, INTEGRALS, NO_PEAK, NO_PROCESS, PEAK_UNKNOWN, TIMES, Backend
+from ._base import ALL, INTEGRALS, NO_PEAK, NO_PROCESS, PEAK_NONE, TIMES, Backend
 
 # The man page lists units for the memory fields, but states below that they are set to 0.
 MEASURED = ALL - INTEGRALS - {"ru_maxrss"}
@@ -32,5 +32,5 @@ BACKEND = Backend(
     sources=SOURCES,
     clock="taken at each transition between the states of a thread (microstate accounting)",
     waited=TIMES,  # wait3(3C): only the two times are available
-    child_peak=PEAK_UNKNOWN,  # there is no peak
+    child_peak=PEAK_NONE,  # there is no peak
 )

@@ -9,6 +9,8 @@ start at the child's peak in the same way.
 
 from __future__ import annotations
 
+import os
+
 from .._backends import BACKEND
 from .._backends._base import (
     INTEGRALS,
@@ -16,15 +18,18 @@ from .._backends._base import (
     PEAK_AT_LEAST_PARENTS_INEXACT,
     PEAK_OWN,
     PEAK_SAMPLED,
-    PEAK_UNKNOWN,
+    SAMPLED_RULES,
+    TOUCHED,
+    TOUCHED_PAGES,
+    TOUCHED_RULES,
 )
-from .._getrusage import WAITED, fields, new_call, usage_of
+from .._getrusage import WAITED, fields, getpagesize, new_call, usage_of
 from .._rusage import lib
 
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sized
 
     from .._fields import RUsage
 
@@ -46,8 +51,9 @@ def own_fields(  # noqa: PLR0913 (the input of all rules)
     ``isolated``, ``floor`` and ``inherited``: see ``child_fields``. ``margin``: a function such as ``peak_margin``.
     """
     peak, own = usage.ru_maxrss, False
-    if rule == PEAK_UNKNOWN:
-        fields -= INTEGRALS
+    if rule in TOUCHED_RULES:
+        own = floor is not None and peak > floor
+        fields -= INTEGRALS  # which may include the parent's
     elif rule == PEAK_OWN or (rule == PEAK_AT_LEAST_PARENTS_INEXACT and isolated):
         own = True
     elif rule == PEAK_AT_LEAST_PARENTS:
@@ -65,10 +71,10 @@ def own_fields(  # noqa: PLR0913 (the input of all rules)
 def peak_bound(rule: str, usage: RUsage) -> int | None:
     """Return an upper bound of a child's peak in bytes, by a ``PEAK_*`` rule and the kernel's usage; None if unknown.
 
-    A sampled peak is the largest of the parent's and the child's samples, so the child's own peak is not larger. It is
-    unknown if there was no sample.
+    The kernel's value is the largest of all samples or faults, before and after exec, so the child's own peak is not
+    larger. It is unknown if there was no sample.
     """
-    return (usage.ru_maxrss or None) if rule == PEAK_SAMPLED else None
+    return (usage.ru_maxrss or None) if rule in SAMPLED_RULES | TOUCHED_RULES else None
 
 
 def _sampled(usage: RUsage) -> bool:
@@ -81,9 +87,9 @@ def child_fields(
 ) -> frozenset[str]:
     """Return the fields of a waited-for child's usage that are its own on this system.
 
-    ``isolated``: the launcher started the child. ``floor``: the larger of two results of ``parent_peak()``, before and
-    after the start; None if not called, or if other code ran between fork and exec. ``inherited``: the result of
-    ``read_inherited`` after the start.
+    ``isolated``: the launcher started the child. ``floor``: a larger peak is not from before exec. It is the larger of
+    two results of ``parent_peak()``, before and after the start, or ``touched_before_exec()``; None if not called, or
+    if other code ran between fork and exec. ``inherited``: the result of ``read_inherited`` after the start.
     """
     return own_fields(
         BACKEND.child_peak, WAITED, usage, isolated=isolated, floor=floor, inherited=inherited, margin=peak_margin
@@ -94,6 +100,12 @@ def keep_fields(usage: RUsage, fields: frozenset[str]) -> RUsage:
     """Return a child's usage with all fields set to 0 that are not in ``fields``."""
     missing = WAITED - fields
     return usage._replace(**dict.fromkeys(missing, 0)) if missing else usage
+
+
+def touched_before_exec(args: object, env: Sized | None) -> int:
+    """Return the most memory, in bytes, that subprocess touches in a child before it executes its program."""
+    strings = (len(args) if isinstance(args, list) else 1) + len(os.environ if env is None else env)
+    return TOUCHED + strings * TOUCHED_PAGES * getpagesize()
 
 
 def peak_margin() -> int | None:

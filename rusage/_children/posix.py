@@ -11,12 +11,12 @@ from typing import Any, AnyStr
 
 from .. import _wait4
 from .._backends import BACKEND
-from .._backends._base import FLOOR_RULES
+from .._backends._base import FLOOR_RULES, TOUCHED_RULES
 from .._fields import RUsage
 from .._memory import parent_peak
 from .base import NOTHING, BasePopen, clock
 from .exit_event import WAIT_BY_EVENT, exit_event
-from .inherited import child_fields, keep_fields, peak_bound, read_inherited
+from .inherited import child_fields, keep_fields, peak_bound, read_inherited, touched_before_exec
 from .patched import PARAMETERS
 
 if sys.platform != "win32":
@@ -103,8 +103,9 @@ class PosixPopen(BasePopen[AnyStr]):
 
     def _start_child(self, call: dict[str, Any]) -> None:
         """Start the child as subprocess does, and record the values that its usage may inherit."""
-        # preexec_fn runs in the child before exec and may raise the inherited peak above this process's peak.
-        has_floor = BACKEND.child_peak in FLOOR_RULES and call["preexec_fn"] is None and not self._limits
+        # preexec_fn runs in the child before exec and may raise the peak there above every bound.
+        is_bounded = call["preexec_fn"] is None and not self._limits
+        has_floor = BACKEND.child_peak in FLOOR_RULES and is_bounded
         if has_floor:
             parent_peak()
         with set_in_child(self._limits, call["preexec_fn"]) as call["preexec_fn"]:
@@ -112,6 +113,8 @@ class PosixPopen(BasePopen[AnyStr]):
             super()._execute_child(**call)
         if has_floor:
             self._floor = parent_peak()
+        elif BACKEND.child_peak in TOUCHED_RULES and is_bounded:
+            self._floor = touched_before_exec(call["args"], call["env"])
         self._inherited = read_inherited(self.pid)
 
     def _exits_within(self, timeout: float) -> bool:

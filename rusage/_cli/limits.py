@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .._backends import BACKEND
-from .._backends._base import PEAK_SAMPLED
+from .._backends._base import SAMPLED_RULES
 from .._getrusage import fields
 from .report import CANCELED, complain
 
@@ -46,7 +46,7 @@ class Verdict(NamedTuple):
         """Why the verdict on a peak is uncertain; empty if it is not known to be."""
         if self.name != "ru_maxrss" or self.over is None:
             return ""
-        if BACKEND.child_peak == PEAK_SAMPLED:
+        if BACKEND.child_peak in SAMPLED_RULES:
             return "" if self.over else "peak memory is sampled: a short peak over the limit may be missed"
         error = fields["ru_maxrss"].error
         if error is None or self.value is None or abs(self.value - self.limit) >= error:

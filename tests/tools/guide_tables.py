@@ -36,7 +36,9 @@ def of_threads(backend: Backend) -> str:
 
 def of_children(backend: Backend) -> str:
     """Return what is measured for a child."""
-    return PEAKS[backend.child_peak].overview if "ru_maxrss" in backend.waited else grouped(backend.waited)
+    counters = backend.waited - {"ru_maxrss"}
+    others = "yes" if backend.measured["RUSAGE_SELF"] - backend.waited <= INTEGRALS else grouped(counters)
+    return f"{others}, {PEAKS[backend.child_peak].overview}" if "ru_maxrss" in backend.waited else others
 
 
 def summary() -> str:

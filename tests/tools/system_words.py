@@ -13,9 +13,12 @@ from rusage._backends._base import (
     PEAK_AT_LEAST_PARENTS_INEXACT,
     PEAK_OWN,
     PEAK_SAMPLED,
-    PEAK_UNKNOWN,
+    PEAK_TOUCHED,
+    PEAK_TOUCHED_SAMPLED,
     SWITCHES,
     TIMES,
+    TOUCHED,
+    TOUCHED_PAGES,
 )
 from rusage._fields import FIELDS
 
@@ -44,31 +47,33 @@ class Peak(NamedTuple):
     measured: str
     """When the child's own peak is known."""
     overview: str
-    """The cell about children in the README."""
+    """The same in the README."""
 
+
+ABOVE_TOUCHED = (
+    f"measured if it exceeds what a child may touch before it executes its program: {TOUCHED // 2**20} MiB, "
+    f"and {TOUCHED_PAGES} pages for each argument and environment variable; the integrals are not measured"
+)
 
 PEAKS = {
-    PEAK_OWN: Peak("its own", "always measured; it is the child's own", "yes, own peak"),
+    PEAK_OWN: Peak("its own", "always measured; it is the child's own", "own peak"),
     PEAK_AT_LEAST_PARENTS: Peak(
-        "at least the parent's", "measured if it exceeds the largest peak of this process", "yes, own peak if known"
+        "at least the parent's", "measured if it exceeds the largest peak of this process", "own peak if known"
     ),
     PEAK_AT_LEAST_PARENTS_INEXACT: Peak(
         "at least the parent's",
         "measured if the child was started through the launcher; "
         "otherwise only if it exceeds the largest peak of this process by more than the error of both",
-        "yes, own peak",
+        "own peak",
     ),
     PEAK_SAMPLED: Peak(
         "may be the parent's",
         "measured if it exceeds the value at the time when the child executed its program; "
         "the integrals: if they had not been sampled until then",
-        "yes, own peak if known",
+        "own peak if known",
     ),
-    PEAK_UNKNOWN: Peak(
-        "may be the parent's",
-        "not measured, nor are the integrals, since they may be the parent's",
-        "yes, no peak",
-    ),
+    PEAK_TOUCHED: Peak("its own, also from before `exec`", ABOVE_TOUCHED, "own peak if known"),
+    PEAK_TOUCHED_SAMPLED: Peak("its own, also from before `exec`", ABOVE_TOUCHED, "own peak if known"),
 }
 
 GROUPS = {
