@@ -31,7 +31,7 @@ if (
 
     __all__ += ["peak"]
 
-if sys.platform != "ios" and not sys.platform.startswith("dragonfly") and not sys.platform.startswith("sunos"):
+if sys.platform != "ios" and not sys.platform.startswith("sunos"):
     from ._process import Process
 
     __all__ += ["Process"]

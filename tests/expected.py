@@ -80,6 +80,8 @@ class System(NamedTuple):
     """The rule for a child's peak."""
     exports: str = "times"
     """The groups of metrics, named in their tests, that ``rusage.prometheus`` and ``rusage.opentelemetry`` export."""
+    exports_of_children: str | None = None
+    """The same for children, where it differs."""
     name: str = ""
     """The backend's name where it is not the row's."""
     known_backend: Backend | None = None
@@ -94,6 +96,7 @@ class System(NamedTuple):
 OF_PROC = "utime stime maxrss minflt majflt"
 PLAIN = "utime stime minflt majflt inblock oublock nvcsw nivcsw"
 BSD = f"{PLAIN} msgsnd msgrcv nsignals"
+BSD_NO_NIVCSW = "utime stime minflt majflt inblock oublock nvcsw msgsnd msgrcv nsignals"
 NO_SWITCHES = "utime stime minflt majflt inblock oublock msgsnd msgrcv nsignals"
 NO_BLOCKS = "utime stime maxrss minflt majflt nvcsw nivcsw"
 INTEGRALS = "ixrss idrss isrss"
@@ -225,11 +228,16 @@ SYSTEMS = {
         "dragonfly6",
         "6.4-RELEASE",
         # swapout() in sys/vm/vm_glue.c counts ru_nswap.
-        {"SELF": f"{BSD} maxrss nswap", "CHILDREN": f"{BSD} maxrss nswap"},
-        {"SELF": (1033216, 0, 0, 0, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069)},
-        absent="Process RUSAGE_THREAD peak",
+        {"SELF": f"{BSD_NO_NIVCSW} maxrss nswap", "CHILDREN": "utime stime maxrss nswap"},
+        {
+            "SELF": (1033216, 0, 0, 0, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 0),
+            "CHILDREN": (1033216, 0, 0, 0, 0, 0, 1031, 0, 0, 0, 0, 0, 0, 0),
+        },
+        absent="RUSAGE_THREAD peak",
+        process=f"{BSD_NO_NIVCSW} nswap",
         child_peak=PEAK_TOUCHED_SAMPLED,
-        exports="times faults switches operations rss maxrss",
+        exports="times faults voluntary operations rss maxrss",
+        exports_of_children="times",
     ),
     "illumos": System(
         "sunos5",

@@ -73,6 +73,8 @@ GROUPS: Mapping[str, Mapping[str, float]] = {
     "times": TIMES,
     "faults": FAULTS,
     "all_faults": {"process.paging.faults": 1019},
+    # One of two types alone would be taken for all.
+    "voluntary": {},
     "switches": SWITCHES,
     "bytes": BYTES,
     "operations": OPERATIONS,

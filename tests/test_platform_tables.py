@@ -41,7 +41,14 @@ LINES = {
 }
 SUMMARY = {
     "Linux": ["bytes", "yes", "microseconds", "yes", "yes, own peak", "times, peak, faults"],
-    "DragonFly BSD": ["bytes, sampled", "-", "ticks", "-", "yes, own peak if known", "-"],
+    "DragonFly BSD": [
+        "bytes, sampled",
+        "-",
+        "ticks",
+        "-",
+        "times, own peak if known",
+        "times, faults, block I/O, switches, messages, signals",
+    ],
     "illumos": ["-", "-", "microseconds", "yes", "times", "-"],
 }
 

@@ -45,7 +45,7 @@ HEADERS = {
         "sys/sysctl.h",
     ],
 }
-WITHOUT_PROCESS = ["dragonfly", "illumos"]
+WITHOUT_PROCESS = ["illumos"]
 BY_BOOT = ["freebsd", "openbsd"]  # whose start times move when the clock is set
 
 TIMES = (1.25, 0.500001)
@@ -55,6 +55,7 @@ READ: dict[str, tuple[float, ...]] = {
     "freebsd": (*TIMES, 4242, 21, 22, 23, *COUNTERS),
     "netbsd": (*TIMES, 0, 0, 0, 0, 31, 32, 0, 34, 35, 36, 37, 38, 0, 0),
     "openbsd": (*TIMES, *[0] * 14),
+    "dragonfly": (*TIMES, 4242, 21, 22, 23, *COUNTERS),
     "macos": (1.25, 0.500001, 0, 0, 0, 0, 999999, 32, 0, 34, 35, 0, 0, 0, 0, 0),
 }
 
@@ -197,6 +198,22 @@ def test_rounding_of_the_start(run: Run) -> None:
     """The sum of two times in nanoseconds may be a microsecond larger than the sum of the rounded ones."""
     assert [line[0] for line in run("open 77 set rounding 999 get")] == [0, 0]
     assert [line[0] for line in run("set rounding 999 open 77 set rounding 0 get")] == [0, 0]
+
+
+@pytest.mark.parametrize("system", ["dragonfly"], indirect=True)
+@pytest.mark.parametrize("threads", [2, 8, 9, 100])
+def test_sum_over_threads_on_dragonfly(run: Run, threads: int) -> None:
+    """As calcru_proc() in sys/kern/kern_resource.c adds them; each further thread has used a second."""
+    times, counters = (1.25 + threads - 1, TIMES[1]), [value + threads - 1 for value in COUNTERS]
+    expected = [0, *times, 4242, 21, 22, 23, *counters]
+    assert run(f"set threads {threads} open 77 get cputime") == [expected, expected, [sum(times)]]
+
+
+@pytest.mark.parametrize("system", ["dragonfly"], indirect=True)
+def test_process_that_exits_on_dragonfly(run: Run) -> None:
+    """exit1() adds the threads' figures to the process's before the threads leave the list."""
+    assert run("open 77 set exiting 1 get")[1] == failed(errno.ESRCH)
+    assert run("open 77 set failure 12 get")[1] == failed(errno.ENOMEM)
 
 
 @pytest.mark.parametrize("system", ["freebsd"], indirect=True)

@@ -1,6 +1,6 @@
 """DragonFly BSD: getrusage(2), sys/kern/kern_resource.c, schedclock() in sys/kern/kern_clock.c, uipc_socket.c.
 
-swapout() in sys/vm/vm_glue.c updates ``ru_nswap``; calcru_proc() in kern_resource.c reports it.
+swapout() in sys/vm/vm_glue.c updates ``ru_nswap``; calcru_proc() in kern_resource.c reports it. Measured on 5.9.
 """
 
 from ._base import (
@@ -9,17 +9,23 @@ from ._base import (
     INTEGRALS,
     KIB,
     LARGEST_TOUCHED,
-    NO_PROCESS,
     NO_THREAD,
     PEAK_TOUCHED_SAMPLED,
     RECEIVED,
     SENT,
+    TIMES,
     TOUCHED_PEAK,
     Backend,
 )
 
-MEASURED = ALL - INTEGRALS
+MEASURED = ALL - INTEGRALS - {"ru_nivcsw"}
+# When a process exits, exit1() in sys/kern/kern_exit.c adds the counters of all threads to those of the process, and
+# lwp_exit() adds those of the last thread again. Its number of threads is unknown to the parent.
+CHILDREN = TIMES | {"ru_maxrss", "ru_nswap"}  # which belong to the process
+# Samples between vfork and exec are sizes of the process's parent.
+PROCESS = MEASURED - {"ru_maxrss"}
 SAMPLED = "counted at ticks of the statistics clock; too coarse for short intervals"
+DOUBLED = "not measured for children, since the kernel counts their last thread twice"
 RATE = "the kernel counts ticks of a clock whose rate it does not report"
 SOURCES = {
     **dict.fromkeys(ALL, "sys/kern/kern_resource.c"),
@@ -27,15 +33,15 @@ SOURCES = {
     "ru_nswap": "swapout() in sys/vm/vm_glue.c",
     "ru_msgsnd": "sys/kern/uipc_socket.c",
     "ru_msgrcv": "sys/kern/uipc_socket.c",
+    "ru_nivcsw": "updated in sys/kern/usched_dummy.c only; measured on DragonFly 5.9",
 }
 
 BACKEND = Backend(
     name="DragonFly BSD",
-    measured={"RUSAGE_SELF": MEASURED, "RUSAGE_CHILDREN": MEASURED},
+    measured={"RUSAGE_SELF": MEASURED, "RUSAGE_CHILDREN": CHILDREN},
     absent={
         "RUSAGE_THREAD": NO_THREAD,
         "peak": TOUCHED_PEAK,
-        "Process": NO_PROCESS,
     },
     rss="kp_vm_rssize, in pages: fill_kinfo_proc() in sys/kern/kern_kinfo.c",
     maxrss_bytes=KIB,  # pgtok() in schedclock()
@@ -47,15 +53,19 @@ BACKEND = Backend(
         "ru_ixrss": RATE,  # not the statistics clock, contrary to the man page
         "ru_idrss": RATE,
         "ru_isrss": RATE,
+        **dict.fromkeys(MEASURED - CHILDREN, DOUBLED),
         "ru_nswap": "counts swap-outs of the whole process",
-        "ru_msgsnd": SENT,
-        "ru_msgrcv": RECEIVED,
-        "ru_nsignals": HANDLED,
+        "ru_msgsnd": f"{SENT}; {DOUBLED}",
+        "ru_msgrcv": f"{RECEIVED}; {DOUBLED}",
+        "ru_nsignals": f"{HANDLED}; {DOUBLED}",
+        "ru_nivcsw": "the schedulers that the kernel uses do not count it",
     },
     sources=SOURCES,
     clock=SAMPLED,
     resolution="ticks",
-    # For Process, it has not been verified that kp_ru in kinfo_proc includes running threads.
+    process=PROCESS,
+    process_clock="ticks of the statistics clock",
+    process_owners="everyone's",  # sysctl_kern_proc() in sys/kern/kern_proc.c: within a jail, the jail's
     child_peak=PEAK_TOUCHED_SAMPLED,
     # fork1() in sys/kern/kern_fork.c zeroes p_ru; pmap_copy() in sys/platform/pc64/x86_64/pmap.c is empty. Measured.
     child_peak_reason="`fork` zeroes it and leaves the child without resident pages: ticks of the scheduler clock "

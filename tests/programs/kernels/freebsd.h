@@ -33,8 +33,8 @@ static inline int sysctl(const int *name, unsigned count, void *old, size_t *siz
     process.ki_structsize = layout ? (int)layout : (int)sizeof process;
     process.ki_pid = name[3] == 5 ? 6 : name[3];
     process.ki_stat = zombie ? SZOMB : 3;
-    process.ki_rssize = rss;
-    process.ki_start = timeval_of(boot + start);
+    process.ki_rssize = rss_units;
+    process.ki_start = timeval_of(boot + start_time);
     process.ki_rusage.ru_utime = timeval_of(1250000);
     process.ki_rusage.ru_stime = timeval_of(500001);
     process.ki_rusage.ru_maxrss = 4242;

@@ -22,7 +22,7 @@ static inline int open_psinfo(const char *path, int flags)
 
 static inline ssize_t read_psinfo(int fd, void *buffer, size_t size)
 {
-    psinfo_t process = {99999, (size_t)rss};
+    psinfo_t process = {99999, (size_t)rss_units};
 
     if (fd < 0)
         abort();

@@ -31,7 +31,7 @@ struct rusage_info_v2 {
 
 static inline int task_info(int task, int flavor, task_info_t buffer, mach_msg_type_number_t *count)
 {
-    mach_task_basic_info_data_t info = {(uint64_t)rss};
+    mach_task_basic_info_data_t info = {(uint64_t)rss_units};
 
     if (task != mach_task_self() || flavor != MACH_TASK_BASIC_INFO || *count != MACH_TASK_BASIC_INFO_COUNT)
         abort();
@@ -84,8 +84,8 @@ static inline int proc_pidinfo(int pid, int flavor, uint64_t argument, void *buf
 
 static inline int proc_pid_rusage(int pid, int flavor, rusage_info_t *buffer)
 {
-    struct rusage_info_v2 info = {30000000, 12000024, (uint64_t)start, (uint64_t)ended, 34 * 512, 35 * 512 + 511,
-                                   (uint64_t)rss};
+    struct rusage_info_v2 info = {30000000, 12000024, (uint64_t)start_time, (uint64_t)ended, 34 * 512, 35 * 512 + 511,
+                                   (uint64_t)rss_units};
 
     if (flavor != RUSAGE_INFO_V2)
         abort();

@@ -26,9 +26,9 @@ static inline int sysctl(const int *name, unsigned count, void *old, size_t *siz
     process.p_pid = name[3] == 5 ? 6 : name[3];
     if (!zombie) {
         process.p_uvalid = 1;
-        process.p_vm_rssize = (int32_t)rss;
-        process.p_ustart_sec = (uint32_t)((boot + start) / 1000000);
-        process.p_ustart_usec = (uint32_t)((boot + start) % 1000000);
+        process.p_vm_rssize = (int32_t)rss_units;
+        process.p_ustart_sec = (uint32_t)((boot + start_time) / 1000000);
+        process.p_ustart_usec = (uint32_t)((boot + start_time) % 1000000);
         process.p_uutime_sec = 1;
         process.p_uutime_usec = 250000;
         process.p_ustime_usec = 500001;

@@ -19,7 +19,7 @@ struct kinfo_proc {
 static inline int sysctl(const int *name, unsigned count, void *old, size_t *size, const void *new, size_t new_size)
 {
     struct kinfo_proc process;
-    int64_t started = boot + start + (rounding + 500) / 1000;
+    int64_t started = boot + start_time + (rounding + 500) / 1000;
 
     if (name[0] != CTL_KERN || new || new_size)
         abort();
@@ -31,7 +31,7 @@ static inline int sysctl(const int *name, unsigned count, void *old, size_t *siz
     process.p_pid = name[3] == 5 ? 6 : name[3];
     if (!zombie) {
         process.p_uvalid = 1;
-        process.p_vm_rssize = (int32_t)rss;
+        process.p_vm_rssize = (int32_t)rss_units;
         process.p_ustart_sec = (uint64_t)started / 1000000;
         process.p_ustart_usec = (uint32_t)(started % 1000000);
         process.p_uutime_sec = 1;
