@@ -11,7 +11,19 @@ from importlib import metadata
 
 from .. import __version__, run
 from .._backends import BACKEND
-from .._backends._base import RUSAGE_SELF, WHO
+from .._backends._base import (
+    PEAK_AT_LEAST_PARENTS,
+    PEAK_AT_LEAST_PARENTS_INEXACT,
+    PEAK_SAMPLED,
+    PEAK_TOUCHED,
+    PEAK_TOUCHED_SAMPLED,
+    RUSAGE_SELF,
+    TOUCHED,
+    TOUCHED_PAGES,
+    WHO,
+)
+from .._children.inherited import child_fields
+from .._fields import RUsage
 from .._getrusage import WAITED, fields, getpagesize, getrusage, measured
 from .._rusage import lib
 from .report import quantity
@@ -21,6 +33,19 @@ if sys.platform == "linux":
     from .._children.launcher_availability import PATH
 
 # --- --info ----------------------------------------------------------------------------------------------------------
+
+# When the other fields of a child are measured.
+TOUCHING = (
+    f"ru_maxrss, if above {TOUCHED // 2**20} MiB and {TOUCHED_PAGES} pages for each argument and environment variable"
+)
+WHEN = {
+    PEAK_AT_LEAST_PARENTS: "ru_maxrss, if above the largest peak of this process",
+    PEAK_AT_LEAST_PARENTS_INEXACT: "ru_maxrss, if above the largest peak of this process by twice the error",
+    PEAK_SAMPLED: "ru_maxrss, if a clock tick has sampled more than before exec; "
+    "ru_ixrss, ru_idrss, ru_isrss, if there was no tick before exec",
+    PEAK_TOUCHED: TOUCHING,
+    PEAK_TOUCHED_SAMPLED: TOUCHING,
+}
 
 
 def info() -> str:
@@ -40,9 +65,19 @@ def info() -> str:
     for name, who in WHO.items():
         known = measured(who) if name not in BACKEND.absent else ()
         rows[f"measured, {name[7:].lower()}"] = _listed(known) if known else "not available"
-    rows["measured, a child"] = _listed(WAITED if isolated else WAITED - {"ru_maxrss"})
+    rows |= of_a_child(isolated=isolated)
     rows["measured, a process"] = _listed(BACKEND.process) if BACKEND.process else "not available"
     return "\n".join(wrapped(rows, colored=False))
+
+
+def of_a_child(*, isolated: bool) -> dict[str, str]:
+    """Return the fields that are measured of every child, and when others are."""
+    # Of a short child, nothing more is known than that it has a peak.
+    always = child_fields(RUsage.zero._replace(ru_maxrss=1), isolated=isolated)
+    rows = {"measured, a child": _listed(always)}
+    if "ru_maxrss" in WAITED - always:
+        rows["and some children"] = WHEN[BACKEND.child_peak]
+    return rows
 
 
 def _listed(names: frozenset[str]) -> str:
