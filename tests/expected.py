@@ -97,6 +97,7 @@ OF_PROC = "utime stime maxrss minflt majflt"
 PLAIN = "utime stime minflt majflt inblock oublock nvcsw nivcsw"
 BSD = f"{PLAIN} msgsnd msgrcv nsignals"
 BSD_NO_NIVCSW = "utime stime minflt majflt inblock oublock nvcsw msgsnd msgrcv nsignals"
+BSD_NO_MINFLT = "utime stime majflt inblock oublock nvcsw nivcsw msgsnd msgrcv nsignals"
 NO_SWITCHES = "utime stime minflt majflt inblock oublock msgsnd msgrcv nsignals"
 NO_BLOCKS = "utime stime maxrss minflt majflt nvcsw nivcsw"
 INTEGRALS = "ixrss idrss isrss"
@@ -110,6 +111,7 @@ OF_BSD = (1033216, 0, 0, 0, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1
 OF_BSD_WITH_INTEGRALS = (1033216, 161348, 241978, 322592, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)
 NO_PEAK = (0, 0, 0, 0, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)
 COUNTERS_AND_SWAPS = (0, 0, 0, 0, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069)
+OF_ILLUMOS = (0, 0, 0, 0, 0, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069)
 ONLY_TIMES = (0,) * 14
 
 SYSTEMS = {
@@ -242,10 +244,10 @@ SYSTEMS = {
     "illumos": System(
         "sunos5",
         "5.11",
-        {"SELF": f"{BSD} nswap", "CHILDREN": f"{BSD} nswap", "THREAD": f"{BSD} nswap"},
-        {"SELF": COUNTERS_AND_SWAPS, "THREAD": COUNTERS_AND_SWAPS},
+        dict.fromkeys(("SELF", "CHILDREN", "THREAD"), f"{BSD_NO_MINFLT} nswap"),
+        {"SELF": OF_ILLUMOS, "THREAD": OF_ILLUMOS},
         absent="Process peak",
-        exports="times faults switches operations rss",
+        exports="times major_faults switches operations rss",
     ),
     "Windows": System(
         "win32",

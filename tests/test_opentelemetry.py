@@ -74,6 +74,7 @@ GROUPS: Mapping[str, Mapping[str, float]] = {
     "faults": FAULTS,
     "all_faults": {"process.paging.faults": 1019},
     # One of two types alone would be taken for all.
+    "major_faults": {},
     "voluntary": {},
     "switches": SWITCHES,
     "bytes": BYTES,

@@ -22,7 +22,7 @@ FIELDS_OF = {
     "Linux": ["bytes", "-", "yes", "-", "512-byte units", "-", "-", "yes"],
     "macOS": ["bytes", "-", "yes", "-", "-", "yes", "yes", "-"],
     "OpenBSD": ["bytes", "byte-seconds", "yes", "-", "operations", "yes", "yes", "yes"],
-    "illumos": ["-", "-", "yes", "yes", "operations", "yes", "yes", "yes"],
+    "illumos": ["-", "-", "`ru_majflt`", "yes", "operations", "yes", "yes", "yes"],
     "Windows": ["bytes", "-", "`ru_minflt`", "-", "-", "-", "-", "-"],
 }
 NAMES_OF = {

@@ -216,6 +216,14 @@ def test_process_that_exits_on_dragonfly(run: Run) -> None:
     assert run("open 77 set failure 12 get")[1] == failed(errno.ENOMEM)
 
 
+@pytest.mark.parametrize("system", ["illumos"], indirect=True)
+def test_targets_of_wait4_on_illumos(programs: Callable[[str], Path], system: str) -> None:
+    """wait4(2)'s -1 is any child and 0 the own group; libc's wait4() takes 0 for any, and -1 for the group 1."""
+    words = ["wait4", "-1", "wait4", "0", "wait4", "-9", "wait4", "77"]
+    seen = subprocess.run([programs(system), *words], stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert seen.splitlines() == ["any 0", "group 7", "group 9", "process 77"]
+
+
 @pytest.mark.parametrize("system", ["freebsd"], indirect=True)
 def test_usage_of_a_zombie_on_freebsd(run: Run) -> None:
     """rusage_of_process also reads zombies, but no other process and no other layout."""

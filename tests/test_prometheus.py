@@ -55,6 +55,7 @@ GROUPS: dict[str, dict[str, tuple[float, float]]] = {
     "times": {"cpu_user_seconds_total": (1009.5, 2003.5), "cpu_system_seconds_total": (1013.25, 2011.25)},
     "faults": {"minor_page_faults_total": (1039, 2053), "major_page_faults_total": (1049, 2063)},
     "all_faults": {"minor_page_faults_total": (1039, 2053)},
+    "major_faults": {"major_page_faults_total": (1049, 2063)},
     "bytes": {
         "disk_read_bytes_total": (1061 * 512, 2081 * 512),
         "disk_written_bytes_total": (1063 * 512, 2083 * 512),

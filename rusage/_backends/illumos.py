@@ -1,13 +1,23 @@
-"""illumos and Solaris: getrusage(3C), wait3(3C), usr/src/uts/common/syscall/rusagesys.c."""
+"""illumos and Solaris: getrusage(3C), wait3(3C), usr/src/uts/common/syscall/rusagesys.c.
+
+Read, not measured: the C and this description have not run on such a kernel.
+"""
 
 from ._base import ALL, INTEGRALS, NO_PEAK, NO_PROCESS, PEAK_NONE, TIMES, Backend
 
 # The man page lists units for the memory fields, but states below that they are set to 0.
-MEASURED = ALL - INTEGRALS - {"ru_maxrss"}
+UNSET = INTEGRALS | {"ru_maxrss"}
+MEASURED = ALL - UNSET - {"ru_minflt"}
+# wait4() in usr/src/lib/libc/port/gen/waitpid.c
+WAIT = (
+    "of a waited-for child: by how much times(2) grows during the wait, in ticks, "
+    "with the children for which other threads wait meanwhile"
+)
 UPDATED = "usr/src/uts/common/syscall/rusagesys.c"
 SOURCES = {
     **dict.fromkeys(ALL, UPDATED),
-    **dict.fromkeys(ALL - MEASURED, "getrusage(3C): set to 0 in this implementation"),
+    **dict.fromkeys(UNSET, "getrusage(3C): set to 0 in this implementation"),
+    "ru_minflt": "usr/src/uts: added up, but incremented nowhere",
     "ru_inblock": f"getrusage(3C), {UPDATED}",
     "ru_oublock": f"getrusage(3C), {UPDATED}",
     "ru_msgsnd": f"getrusage(3C), {UPDATED}",
@@ -24,6 +34,9 @@ BACKEND = Backend(
     },
     rss="pr_rssize in /proc/self/psinfo, in KiB: prgetpsinfo() in usr/src/uts/common/fs/proc/prsubr.c",
     notes={
+        "ru_utime": WAIT,
+        "ru_stime": WAIT,
+        "ru_minflt": "the kernel does not count it",
         "ru_inblock": "approximate",
         "ru_oublock": "approximate",
         "ru_msgsnd": "counts messages on streams and sockets",
@@ -32,5 +45,5 @@ BACKEND = Backend(
     sources=SOURCES,
     clock="taken at each transition between the states of a thread (microstate accounting)",
     waited=TIMES,  # wait3(3C): only the two times are available
-    child_peak=PEAK_NONE,  # there is no peak
+    child_peak=PEAK_NONE,
 )

@@ -2,6 +2,11 @@
 
 #include "unix.h"
 
+/* Defined otherwise where libc's wait4() interprets process IDs in another way. */
+#ifndef RUSAGE_WAIT4
+#define RUSAGE_WAIT4 wait4
+#endif
+
 /* Return the process ID, 0 if no child is ready (all values are 0 then), or a negative errno. */
 static int64_t rusage_wait4(int64_t pid, int *status, int options, rusage_call *call)
 {
@@ -12,7 +17,7 @@ static int64_t rusage_wait4(int64_t pid, int *status, int options, rusage_call *
 
     memset(&native, 0, sizeof native);
     *status = 0;
-    child = wait4((pid_t)pid, status, options, &native);
+    child = RUSAGE_WAIT4((pid_t)pid, status, options, &native);
     error = errno;
     RUSAGE_RETAKE_GIL;
     if (child < 0)

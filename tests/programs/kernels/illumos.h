@@ -5,10 +5,12 @@
 #include "kernel.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
 #define HAS_NO_PROCESS
+#define HAS_WAIT4
 
 typedef struct { size_t pr_size, pr_rssize; } psinfo_t;
 
@@ -29,5 +31,17 @@ static inline ssize_t read_psinfo(int fd, void *buffer, size_t size)
     return copy_out(buffer, &size, &process, sizeof process) == 0 ? (ssize_t)size : -1;
 }
 
+/* As libc has it: which kind of wait it is. The group of this process is 7. */
+static inline pid_t wait4_of_libc(pid_t pid, int *status, int options, struct rusage *native)
+{
+    (void)status;
+    (void)options;
+    native->ru_minflt = 5;
+    printf("%s %d\n", pid < 0 ? "group" : pid == 0 ? "any" : "process", pid < 0 ? -pid : pid);
+    return 77;
+}
+
+#define getpgrp() 7
+#define wait4 wait4_of_libc
 #define open open_psinfo
 #define read read_psinfo

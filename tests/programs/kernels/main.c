@@ -2,7 +2,7 @@
 
    The arguments are steps: "set NAME VALUE" sets a variable of the kernel; "own_rss" prints the size of this process;
    "open PID", "get", "maxrss", "rss", "cputime" and "close" call the function of that name for another process and print
-   its result, the error first. */
+   its result, the error first; "wait4 PID" prints what libc's wait4() is called with, where that differs. */
 
 #define _GNU_SOURCE
 
@@ -92,6 +92,15 @@ int main(int argc, char **argv)
         } else if (strcmp(*step, "own_rss") == 0) {
             printf("%lld\n", (long long)rusage_rss());
             step++;
+#ifdef HAS_WAIT4
+        } else if (strcmp(*step, "wait4") == 0) {
+            rusage_call call = {.measured = UINT32_MAX};
+            int status;
+
+            if (rusage_wait4(atoi(step[1]), &status, 0, &call) != 77)
+                abort();
+            step += 2;
+#endif
         } else
             step += call_function(step);
     return 0;
