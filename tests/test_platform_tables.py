@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import guide_tables
 import platform_tables
 import pytest
-from system_words import KNOWN, SYSTEMS
+from system_words import KNOWN, SUITE, SYSTEMS, TESTED
 
 from rusage._fields import FIELDS
 
@@ -97,6 +97,18 @@ def test_rows_of_the_guides(name: str) -> None:
     lines: list[str] = getattr(guide_tables, name)().splitlines()
     assert set(GUIDES[name]) <= set(lines)
     assert all(cell for line in lines for cell in cells(line))
+
+
+def test_each_system_says_how_it_was_tested() -> None:
+    """In its section, in the README and in the guides."""
+    for backend in KNOWN:
+        how = TESTED[backend.name]
+        assert f"- tested: {how}" in platform_tables.section(backend)
+        assert f"| {how} |" in next(
+            line for line in guide_tables.summary().splitlines() if f"| {backend.name} |" in line
+        )
+    assert f"Linux, FreeBSD, OpenBSD: {SUITE};" in guide_tables.tested()
+    assert sum(guide_tables.tested().count(backend.name) for backend in KNOWN) == len(KNOWN) == len(TESTED)
 
 
 def test_guides_have_all_systems() -> None:

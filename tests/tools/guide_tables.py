@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import runs
-from cross import NO_HEADERS, TARGETS
-from system_words import BY_MODULE, KNOWN, PEAKS, SYSTEMS, grouped, listed, table, unit
+from system_words import BY_MODULE, KNOWN, PEAKS, SYSTEMS, TESTED, grouped, listed, table, unit
 
 from rusage._backends._base import INTEGRALS, NONE
 from rusage._fields import FIELDS
@@ -17,13 +16,6 @@ if TYPE_CHECKING:
     from rusage._backends._base import Backend
 
 # --- The README -------------------------------------------------------------------------------------------------------
-
-# How a system was tested where no run of the suite is recorded, by the backend's module; the others were compiled only.
-UNRECORDED = {
-    "freebsd": "the suite of November 2026",
-    "windows": "the suite, under Wine",
-    **{module: "compiled, with other headers" for module, _, note in TARGETS if note == NO_HEADERS},
-}
 
 
 def of_threads(backend: Backend) -> str:
@@ -44,15 +36,14 @@ def of_children(backend: Backend) -> str:
 def summary() -> str:
     """Return the table of the README."""
     rows = []
-    for module, backend in BY_MODULE.items():
+    for backend in BY_MODULE.values():
         peak = unit(backend, "ru_maxrss")
         if "sampled" in backend.notes.get("ru_maxrss", ""):
             peak += ", sampled"
         others = grouped(backend.process)
-        tested = runs.largest_run(backend.name) or UNRECORDED.get(module, "compiled")
         own_peak = "-" if "peak" in backend.absent else "yes"
         usage = [backend.resolution, of_threads(backend), of_children(backend), others]
-        rows.append([backend.name, peak, own_peak, *usage, tested])
+        rows.append([backend.name, peak, own_peak, *usage, TESTED[backend.name]])
     head = ["", "`maxrss()`", "`peak()`", "times", "threads", "children", "other processes", "how it was tested"]
     return "\n".join(table(head, rows))
 
@@ -119,6 +110,17 @@ def inherited_peak(backend: Backend) -> str:
 def inherited() -> str:
     """Return whose peak each kernel reports for a child."""
     return merged(["the peak of a child"], ((each.name, inherited_peak(each)) for each in KNOWN))
+
+
+def tested() -> str:
+    """Return how the statements about each system were tested, in sentences."""
+    systems: dict[str, list[str]] = {}
+    for name, how in TESTED.items():
+        systems.setdefault(how, []).append(name)
+    parts = [f"{', '.join(names)}: {how}" for how, names in systems.items()]
+    return (
+        f"How these statements were tested: {'; '.join(parts)}. What was only compiled rests on the systems' sources."
+    )
 
 
 def clocks() -> str:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import type_names
-from guide_tables import children, clocks, inherited, last_runs, peaks, processes, reasons, summary
-from system_words import ANOTHER, PEAKS, SYSTEMS, TIMES_ONLY, listed, table, unit
+from guide_tables import children, clocks, inherited, last_runs, peaks, processes, reasons, summary, tested
+from system_words import ANOTHER, PEAKS, SYSTEMS, TESTED, TIMES_ONLY, listed, table, unit
 
 from rusage._backends import unknown
 from rusage._backends._base import BLOCKS, INTEGRALS, SWITCHES
@@ -116,7 +116,8 @@ def section(backend: Backend) -> list[str]:
     lines += [f"- {', '.join(whole)}: all fields that have a unit above"]
     lines += [f"- `{name}`: {why}" for name in NAMES if (why := missing(backend, name))]
     lines += [f"- `{name}()`: {missing(backend, name) or getattr(backend, name)}" for name in MEMORY]
-    return [*lines, f"- {child(backend)}", ""]
+    lines += [f"- {child(backend)}"]
+    return [*lines, *([f"- tested: {TESTED[backend.name]}"] if backend.name in TESTED else []), ""]
 
 
 def times_only() -> str:
@@ -165,8 +166,8 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     README: {"systems": summary},
     DOCS / "development.md": {"systems": last_runs},
     DOCS / "accuracy.md": {"peaks": peaks},
-    DOCS / "measured.md": {"reasons": reasons, "children": children},
-    DOCS / "inherited-peaks.md": {"children": inherited},
+    DOCS / "measured.md": {"reasons": reasons, "children": children, "tested": tested},
+    DOCS / "inherited-peaks.md": {"children": inherited, "tested": tested},
     DOCS / "sampled-clocks.md": {"clocks": clocks},
     DOCS / "monitoring.md": {"processes": processes},
 }

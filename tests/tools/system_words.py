@@ -39,6 +39,20 @@ ANOTHER = unknown.backend("another Unix")
 SYSTEMS: list[Backend] = [*KNOWN, ANOTHER]
 
 
+SUITE, ITS_C = "the suite, on its kernel", "its C, on its kernel"
+# How the description and the C of each system were tested.
+TESTED = {
+    "Linux": SUITE,
+    "macOS": "compiled",
+    "FreeBSD": SUITE,
+    "OpenBSD": SUITE,
+    "NetBSD": "compiled",
+    "DragonFly BSD": ITS_C,
+    "illumos": "compiled, with other headers",
+    "Windows": "the suite, under Wine",
+}
+
+
 class Peak(NamedTuple):
     """A rule of ``Backend.child_peak``, in words."""
 
