@@ -67,7 +67,7 @@ GUIDES = {
         "| illumos | not measured; only `ru_utime`, `ru_stime` are |",
     ],
     "inherited": ["| NetBSD | at least the parent's: `fork` copies it |", "| illumos | not measured |"],
-    "clocks": ["| OpenBSD | counted in whole ticks of the statistics clock; 0 before the first tick |"],
+    "clocks": ["| DragonFly BSD | counted at ticks of the statistics clock; too coarse for short intervals |"],
     "processes": ["| NetBSD | times, faults, block I/O, messages, signals | 1 microsecond | everyone's |"],
 }
 

@@ -19,7 +19,8 @@ from ._base import (
     kernel_release,
 )
 
-SPLIT = "counted in whole ticks of the statistics clock; 0 before the first tick"
+# Measured on 7.9: 0.84 s beside 0.818 s of precise CPU time, and 3.35 s beside 3.284 s.
+SPLIT = "sampled, and so is their sum: whole ticks of the statistics clock; 0 before the first tick"
 INTEGRAL = (
     "integral of the virtual size, sampled at ticks of the statistics clock; "
     "measured since OpenBSD 7.8, and not for a thread"
