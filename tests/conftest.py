@@ -1,11 +1,13 @@
 """Fixtures of several test files."""
 
+import atexit
 import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,8 +20,31 @@ pytest_plugins = "pytester"  # for tests/test_pytest_plugin.py
 PROGRAMS = Path(__file__).parent / "programs"
 
 
+# Programs that a system without a userland lacks: a kernel that was started only for the tests.
+STAND_INS = {
+    "true": "",
+    "false": "raise SystemExit(1)",
+    "sleep": "import time; time.sleep(float(sys.argv[1]))",
+    "cat": "sys.stdout.buffer.write(sys.stdin.buffer.read())",
+    "echo": "print(*sys.argv[1:])",
+}
+
+
+def provide_programs() -> None:
+    """Write the missing ones into a folder of the search path, for this process and its children."""
+    missing = [name for name in STAND_INS if sys.platform != "win32" and shutil.which(name) is None]
+    if missing:
+        folder = Path(tempfile.mkdtemp(prefix="rusage-programs-"))
+        atexit.register(shutil.rmtree, folder)
+        for name in missing:
+            (folder / name).write_text(f"#!{sys.executable}\nimport sys\n{STAND_INS[name]}\n")
+            (folder / name).chmod(0o755)
+        os.environ["PATH"] = os.pathsep.join(filter(None, [os.environ.get("PATH"), str(folder)]))
+
+
 def pytest_configure() -> None:
     """Let random examples take any time; say what to do in a source tree in which nothing was built."""
+    provide_programs()
     with contextlib.suppress(ModuleNotFoundError):  # the plugin's tests do not need it
         import hypothesis
 
