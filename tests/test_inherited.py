@@ -14,7 +14,7 @@ import pytest
 from expected import SYSTEMS
 
 import rusage
-from rusage import RUsage, _getrusage
+from rusage import RUsage
 from rusage._backends import BACKEND
 from rusage._backends._base import (
     FLOOR_RULES,
@@ -27,14 +27,14 @@ from rusage._backends._base import (
 from rusage._children import inherited as _inherited
 from rusage._children.inherited import (
     own_fields,
-    parent_peak,
     peak_bound,
     peak_margin,
     read_inherited,
     touched_before_exec,
 )
-from rusage._cli import _info
+from rusage._cli import info
 from rusage._getrusage import WAITED, buffer_of, measured_of_a_child
+from rusage._memory import parent_peak
 from rusage._rusage import lib
 
 if TYPE_CHECKING:
@@ -244,11 +244,11 @@ def test_info_about_children(system: str, monkeypatch: pytest.MonkeyPatch) -> No
     isolated, always, sometimes = CHILDREN[system]
     backend = SYSTEMS[system].backend
     waited = measured_of_a_child(backend, hz=127)
-    monkeypatch.setattr(_getrusage, "WAITED", waited)
+    monkeypatch.setattr(info, "WAITED", waited)
     monkeypatch.setattr(_inherited, "WAITED", waited)
     monkeypatch.setattr(_inherited, "BACKEND", backend)
-    monkeypatch.setattr(_info, "BACKEND", backend)
-    rows = list(_info.of_a_child(isolated=isolated).values())
+    monkeypatch.setattr(info, "BACKEND", backend)
+    rows = list(info.of_a_child(isolated=isolated).values())
     assert rows[0].startswith(always)
     if sometimes is None:
         assert len(rows) == 1
