@@ -1,4 +1,4 @@
-"""``tests/tools/kernels.py``, except for booting: its choice of a kernel, and its report."""
+"""``tests/tools/kernels.py``, except for booting: its choice of kernels, and its report."""
 
 from pathlib import Path
 
@@ -22,26 +22,23 @@ def test_newest_kernel_of_a_version(tmp_path: Path) -> None:
     assert found == ["5.10.0-32-cloud", "6.1.0-50-cloud", "6.12.117+deb13-cloud", "10.2.1-cloud"]
 
 
+def test_chosen_machines() -> None:
+    """All without a name; what follows the names is pytest's."""
+    arguments = ["6.1", "many", "-k", "sid"]
+    assert [machine.cpus for machine in kernels.choose(arguments)] == [2, 64]
+    assert arguments == ["-k", "sid"]
+    assert kernels.choose(arguments) == [*kernels.MACHINES.values()]
+
+
 def test_report_of_known_output(capsys: pytest.CaptureFixture[str]) -> None:
-    """Counts for each machine, and each reason once; a machine that has ended early has no counts."""
-    kernels.report({("5.10", 2): SKIPPED, ("6.1", 64): [*SKIPPED[:2], "4 passed, 3 skipped in 1.00s"]})
-    head, *rows = capsys.readouterr().out.strip().splitlines()
-    assert head.split() == ["kernel", "CPUs", "passed", "failed", "skipped"]
-    assert [row.split() for row in rows[:2]] == [["5.10", "2", "5", "1", "3"], ["6.1", "64", "4", "0", "3"]]
-    assert rows[2:] == [
+    """The summary of each machine, and each reason once; a machine that has ended early has no summary."""
+    kernels.report(
+        {("5.10", 2): SKIPPED, ("6.1", 64): [*SKIPPED[:2], "4 passed, 3 skipped in 1.00s"], ("7", 2): ["Panic"]}
+    )
+    assert capsys.readouterr().out.strip().splitlines() == [
+        "5.10, 2 CPUs: 1 failed, 5 passed, 3 skipped in 9.00s",
+        "6.1, 64 CPUs: 4 passed, 3 skipped in 1.00s",
+        "7, 2 CPUs: pytest has printed no summary",
         "1 FAILED tests/test_x.py::test_one - assert 1 == 2 (5.10, 2 CPUs)",
-        "3 skipped: no such thing: here (all)",
+        "3 skipped: no such thing: here (5.10, 2 CPUs; 6.1, 64 CPUs)",
     ]
-    kernels.report({("5.10", 2): ["Kernel panic"]})
-    assert capsys.readouterr().out.split()[-5:] == ["5.10", "2", "?", "?", "?"]
-
-
-def test_disk_of_a_job(tmp_path: Path) -> None:
-    """The shell of process 1 reads whole sectors; 64 emulated processors need parameters, and few do not."""
-    few, many = (kernels.machine(tmp_path, "6.1", cpus, "echo $X", "tcg") for cpus in (2, 64))
-    script = (tmp_path / "job").read_text()
-    assert len(script) % 512 == 0
-    assert "\necho $X\n" in script
-    assert not any("lpj" in word for word in few)
-    assert any("lpj" in word for word in many)
-    assert "tcg,thread=single" in many

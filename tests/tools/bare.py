@@ -17,8 +17,8 @@ import sys
 import time
 from pathlib import Path
 
-from debian import ROOT, SOURCE, debootstrap, inside, run
-from runs import new_folder
+from commands import ROOT, new_folder, run
+from debian import SOURCE, debootstrap, inside
 
 RELEASE = "trixie"  # Debian 13
 CONFIGURATION = [

@@ -1,10 +1,9 @@
 """Make root folders of a Debian and run commands in them."""
 
-import subprocess
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from commands import run
+
 SOURCE = "src"  # the source tree's name in a root folder
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # The mounts are in a namespace of the command's own, so none of them is left. The first makes the root folder a mount
@@ -18,13 +17,6 @@ mount --rbind /sys "$0/sys"
 cd /
 exec chroot "$0" "$@"
 """
-
-
-def run(*command: str | Path) -> None:
-    """Run a command that is worth hearing of only if it fails."""
-    done = subprocess.run(command, cwd=ROOT, check=False, text=True, capture_output=True)
-    if done.returncode:
-        sys.exit(f"{done.stdout}\n{done.stderr}\nexit status {done.returncode} of {' '.join(map(str, command))}")
 
 
 def debootstrap(root: Path, release: str, packages: str, *options: str) -> None:

@@ -1,6 +1,6 @@
 """Run the tests of child processes and ``Process`` on emulated s390x (big-endian) and ppc64el (pages of 64 KiB).
 
-``python tests/tools/foreign.py NEW_FOLDER [--record] [pytest's arguments]``, as root; ``tox -e foreign`` does it. Needs
+``python tests/tools/foreign.py NEW_FOLDER [pytest's arguments]``, as root; ``tox -e foreign`` does it. Needs
 Debian's cpio, debootstrap, e2fsprogs, git, kmod, qemu-system-ppc and qemu-system-s390x. Each machine boots Debian's own
 kernel, builds the package from a clone of the commit that is checked out, and runs ``peak_errors.py`` and the tests.
 Changes that are not committed are not tested.
@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bare import clone, configure
-from debian import SOURCE, debootstrap, run
+from commands import new_folder, run, watch
+from debian import SOURCE, debootstrap
 from kernels import DRIVERS, EMULATED, PARAMETERS, PEAK_ERRORS, TIMEOUT, devices, report
-from runs import commit, counts, new_folder, record, take_option, watch
 
 RELEASE = "forky"  # Debian 14, which has its kernels in /usr/lib/modules
 PACKAGES = [
@@ -50,18 +50,17 @@ exec /busybox switch_root /root /bin/sh /dev/vdb
 
 
 class Processor(NamedTuple):
-    """Debian's kernel package, QEMU's program, the console, and a remark for the table."""
+    """Debian's kernel package, QEMU's program, and the console."""
 
     kernel: str
     emulator: str
     console: str
-    remark: str
 
 
 # By Debian's names.
 PROCESSORS = {
-    "s390x": Processor("linux-image-s390x", "qemu-system-s390x", "ttysclp0", "big-endian"),
-    "ppc64el": Processor("linux-image-powerpc64le-64k", "qemu-system-ppc64", "hvc0", "pages of 64 KiB"),
+    "s390x": Processor("linux-image-s390x", "qemu-system-s390x", "ttysclp0"),
+    "ppc64el": Processor("linux-image-powerpc64le-64k", "qemu-system-ppc64", "hvc0"),
 }
 
 
@@ -117,7 +116,6 @@ def machine(folder: Path, name: str, version: str, command: str) -> list[str]:
 def main() -> int:
     """Make the images and run the tests on each processor; return 1 if a run has failed."""
     folder, arguments = new_folder(__doc__), sys.argv[2:]
-    recorded = take_option(arguments)
     if not any(argument.startswith("tests/") for argument in arguments):
         arguments += [f"tests/test_{name}.py" for name in FILES]
     if os.geteuid() != 0:
@@ -127,7 +125,7 @@ def main() -> int:
         sys.exit("apt-get install cpio debootstrap e2fsprogs git kmod qemu-system-ppc qemu-system-s390x")
     script = f"{BUILD} && {PEAK_ERRORS} && {shlex.join([*EMULATED, *arguments])}"
     results, failed = {}, False
-    for name, processor in PROCESSORS.items():
+    for name in PROCESSORS:
         start = time.monotonic()
         root = folder / name / "root"
         root.parent.mkdir(parents=True)
@@ -140,11 +138,6 @@ def main() -> int:
         print(f"{name}: {time.monotonic() - start:.0f} s", flush=True)
         results[version, CPUS] = lines
         failed |= "exit status 0" not in lines
-        if recorded and counts(lines):
-            python = (root / "usr/bin/python3").readlink().name.replace("python", "CPython ")
-            system = f"Linux {'.'.join(version.split('.')[:2])} {name}, {CPUS} CPUs, {python}"
-            what = f"the tests of child processes and Process, on Debian's {version} in an emulator; {processor.remark}"
-            record(system, what, lines, commit(root / SOURCE))
     report(results)
     return int(failed)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import runs
 from system_words import BY_MODULE, KNOWN, PEAKS, SYSTEMS, TESTED, grouped, listed, table, unit
 
 from rusage._backends._base import INTEGRALS, NONE
@@ -46,11 +45,6 @@ def summary() -> str:
         rows.append([backend.name, peak, own_peak, *usage, TESTED[backend.name]])
     head = ["", "`maxrss()`", "`peak()`", "times", "threads", "children", "other processes", "how it was tested"]
     return "\n".join(table(head, rows))
-
-
-def last_runs() -> str:
-    """Return the table of runs of the development page."""
-    return "\n".join(table(runs.HEAD, runs.rows()))
 
 
 # --- The guides -------------------------------------------------------------------------------------------------------

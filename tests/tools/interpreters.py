@@ -1,6 +1,6 @@
 """Run the suite on the newest interpreters, from Debian sid: CPython 3.14, CPython 3.15 and PyPy 8.
 
-``python tests/tools/interpreters.py NEW_FOLDER [--record] [ENVIRONMENT ...]``, as root; ``tox -e interpreters`` does
+``python tests/tools/interpreters.py NEW_FOLDER [ENVIRONMENT ...]``, as root; ``tox -e interpreters`` does
 it. Needs Debian's debootstrap and git. The root folder gets the interpreters, what the tests need from the system, and
 a clone of the commit that is checked out: changes that are not committed are not tested. tox runs its environments in
 it.
@@ -12,11 +12,10 @@ import sys
 import time
 
 from bare import VARIABLES, configure, variables
-from debian import ROOT, SOURCE, debootstrap, inside, run
-from runs import commit, new_folder, record, watch
+from commands import ROOT, new_folder, run, watch
+from debian import SOURCE, debootstrap, inside
 
 INTERPRETERS = {"3.14": "python3.14", "3.15": "python3.15", "pypy3.11": "pypy3"}  # by tox's names
-NAMES = {"3.14": "CPython 3.14", "3.15": "CPython 3.15", "pypy3.11": "PyPy 8"}
 PACKAGES = [
     *(f"{name}-{part}" for name in INTERPRETERS.values() for part in ("dev", "venv")),
     *("libpython3.14-testsuite", "libpython3.15-testsuite", "pypy3-lib-testsuite"),
@@ -29,9 +28,7 @@ TOX = "/tox/bin/tox"
 
 def main() -> int:
     """Make the root folder and run the suites; return the worst exit status."""
-    folder, names = new_folder(__doc__), sys.argv[2:]
-    recorded = "--record" in names
-    names = [name for name in names if name != "--record"] or [*INTERPRETERS]
+    folder, names = new_folder(__doc__), sys.argv[2:] or [*INTERPRETERS]
     if os.geteuid() != 0:
         sys.exit("only root can make a root folder")
     if not shutil.which("debootstrap") or not shutil.which("git"):
@@ -53,8 +50,6 @@ def main() -> int:
             done = watch(inside(folder, *command, **environment))
             worst = max(worst, done.status)
         print(f"{name}: exit status {done.status} after {time.monotonic() - start:.0f} s", flush=True)
-        if recorded:
-            record(f"Linux x86_64, {NAMES[name]}", "the suite", done.lines, commit(folder / SOURCE))
     return worst
 
 

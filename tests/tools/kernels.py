@@ -1,9 +1,10 @@
 """Run the suite on Debian's Linux kernels, from 5.10 to sid's, in virtual machines of 2 CPUs and one of 64.
 
-``python tests/tools/kernels.py NEW_FOLDER [--quick] [--record] [pytest's arguments]``, as root; ``tox -e kernels`` does
-it. Needs Debian's debootstrap, e2fsprogs, git and qemu-system-x86 on x86_64. All kernels boot from one image: a Debian
-13 with Python, a clone of the commit that is checked out, and the package built from that. Changes that are not
-committed are not tested. ``peak_errors.py`` runs before the tests. ``--quick`` runs a few files without slow tests.
+``python tests/tools/kernels.py NEW_FOLDER [NAME ...] [--quick] [pytest's arguments]``, as root; ``tox -e kernels`` does
+it. A NAME is a machine: 5.10, 6.1, 6.12, sid, or many for the one of 64 CPUs; without a name, all run. Needs Debian's
+debootstrap, e2fsprogs, git and qemu-system-x86 on x86_64. All kernels boot from one image: a Debian 13 with Python, a
+clone of the commit that is checked out, and the package built from that. Changes that are not committed are not tested.
+``peak_errors.py`` runs before the tests. ``--quick`` runs a few files without slow tests.
 
 Without a KVM that works, QEMU emulates the processor. Times mean nothing then; the tests marked ``not_emulated`` are
 left out, and some start fewer processes. The second disk is the shell script that is process 1.
@@ -17,18 +18,35 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from bare import VARIABLES, clone, configure, variables
-from debian import PATH, SOURCE, debootstrap, inside, run
-from runs import commit, counts, new_folder, record, take_option, watch
+from commands import new_folder, run, watch
+from debian import PATH, SOURCE, debootstrap, inside
 
 RELEASE = "trixie"
-KERNELS = ["bullseye", "bookworm", RELEASE, "sid"]  # 5.10, 6.1, 6.12 and sid's
 PACKAGES = "python3-dev,python3-pip,gcc,libc6-dev,initramfs-tools,iproute2,hyperfine,mandoc,strace,time"
 GROUPS = ["tests", "command", "gevent", "monitoring", "plugin"]
 DRIVERS = ["virtio_pci", "virtio_blk", "ext4"]  # modules in Debian's kernels
-MACHINES = [("5.10.", 2), ("6.1.", 2), ("6.12.", 2), ("", 2), ("6.12.", 64)]  # "" is the newest
+
+
+class Machine(NamedTuple):
+    """The release of Debian that the kernel is from, the start of the kernel's name, and the number of CPUs."""
+
+    release: str
+    version: str
+    cpus: int = 2
+
+
+MACHINES = {
+    "5.10": Machine("bullseye", "5.10."),
+    "6.1": Machine("bookworm", "6.1."),
+    "6.12": Machine(RELEASE, "6.12."),
+    "sid": Machine("sid", ""),  # the newest
+    "many": Machine(RELEASE, "6.12.", 64),
+}
 QUICK = ["test_inherited.py", "test_launcher.py", "test_memory.py"]
 # Each of these takes 8 seconds or more in an emulator, or only compiles.
 NOT_QUICK = [
@@ -58,19 +76,25 @@ sleep 1 # the kernel's own message must not be in that line
 echo o >/proc/sysrq-trigger
 sleep 60
 """
-PYTEST = ["pytest", "-p", "no:cacheprovider", "--color=no", "-o", "faulthandler_timeout=900", "--timeout=1800"]
-EMULATED = ["env", "RUSAGE_TEST_CHILDREN=400", "RUSAGE_TEST_STARTS=20", *PYTEST, "-m", "not not_emulated"]
+# In one process; thorough tests are run too, since there is a -m.
+PYTEST = ["pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "--color=no", "-o", "faulthandler_timeout=900"]
+PYTEST.append("--timeout=1800")
+NATIVE = [*PYTEST, "-m", "thorough or not thorough"]
+EMULATED = ["env", "RUSAGE_TEST_STARTS=20", *PYTEST, "-m", "not not_emulated"]
+# pytest's last line, which may stand between equals signs.
+SUMMARY = re.compile(r"(?:^|= )((?:\d+ [a-z]+(?:, )?)+ in [\d.]+s)\b")
 # One thread emulates 64 processors; what the kernel would measure at its start is too far off then.
 EMULATED_MANY = "tsc=reliable lpj=8000000 no_timer_check"
 
 
-def make_root(root: Path) -> None:
-    """Make a root folder with the kernels, Python and the package."""
+def make_root(root: Path, releases: Iterable[str]) -> None:
+    """Make a root folder with the kernels of some releases of Debian, Python and the package."""
+    step(f"the image: a Debian {RELEASE} with {PACKAGES}")
     debootstrap(root, RELEASE, PACKAGES)
     configure(root)
     sources = root / "etc/apt/sources.list"
     line = sources.read_text(encoding="utf-8")
-    sources.write_text("".join(line.replace(RELEASE, release) for release in KERNELS), encoding="utf-8")
+    sources.write_text("".join(line.replace(RELEASE, release) for release in releases), encoding="utf-8")
     settings = root / "etc/initramfs-tools"
     (settings / "conf.d/modules").write_text("MODULES=list\n", encoding="utf-8")
     (settings / "modules").write_text("\n".join([*DRIVERS, ""]), encoding="utf-8")
@@ -78,11 +102,20 @@ def make_root(root: Path) -> None:
     environment = {**variables(VARIABLES), "DEBIAN_FRONTEND": "noninteractive"}
     run(*inside(root, "apt-get", "update", **environment))
     install = ["apt-get", "install", "--yes", "--no-install-recommends"]
-    for release in KERNELS:  # each replaces the package that depends on the newest kernel, and the older kernel stays
+    for release in releases:  # each replaces the package that depends on the newest kernel, and the older kernel stays
+        step(f"the kernel of {release}")
         run(*inside(root, *install, f"linux-image-cloud-amd64/{release}", **environment))
+    step("the package, and what its tests need")
     groups = [f"--group={name}" for name in GROUPS]
     pip = ["python3", "-m", "pip", "install", "--quiet", "--break-system-packages", "--root-user-action=ignore"]
     run(*inside(root, *pip, *groups, ".", **environment))
+    step("a file system of them")
+    run("mke2fs", "-q", "-t", "ext4", "-d", root, root.with_suffix(".img"), "4G")
+
+
+def step(what: str) -> None:
+    """Print what is made next, and when."""
+    print(f"{time.strftime('%H:%M:%S')} {what}", flush=True)
 
 
 def kernel(root: Path, version: str) -> str:
@@ -118,7 +151,7 @@ def machine(folder: Path, name: str, cpus: int, command: str, accelerator: str) 
     ]
 
 
-def find_accelerator(folder: Path) -> str:
+def find_accelerator(folder: Path, version: str) -> str:
     """Return "kvm" if a kernel boots with it: where virtual machines are nested, /dev/kvm may exist and not work.
 
     Otherwise print why it is not used, and return "tcg".
@@ -126,7 +159,7 @@ def find_accelerator(folder: Path) -> str:
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         print("KVM: /dev/kvm cannot be opened")
         return "tcg"
-    command = machine(folder, kernel(folder / "root", MACHINES[0][0]), 2, "echo booted", "kvm")
+    command = machine(folder, kernel(folder / "root", version), 2, "echo booted", "kvm")
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
     except subprocess.TimeoutExpired:
@@ -151,13 +184,12 @@ def reasons(lines: list[str]) -> Counter[str]:
 
 
 def report(results: dict[tuple[str, int], list[str]]) -> None:
-    """Print a table of counts, and the reasons with the machines that gave them."""
-    print(f"\n{'kernel':32}{'CPUs':>6}{'passed':>8}{'failed':>8}{'skipped':>9}")
+    """Print pytest's summary of each machine, and the reasons with the machines that gave them."""
+    print()
     by_reason: dict[tuple[str, int], list[str]] = {}
     for (name, cpus), lines in results.items():
-        numbers = counts(lines)
-        cells = [str(numbers[key]) if numbers else "?" for key in ("passed", "failed", "skipped")]
-        print(f"{name:32}{cpus:6}{cells[0]:>8}{cells[1]:>8}{cells[2]:>9}")
+        summaries = [found[1] for found in map(SUMMARY.search, lines) if found]
+        print(f"{name}, {cpus} CPUs: {summaries[-1] if summaries else 'pytest has printed no summary'}")
         for reason, number in reasons(lines).items():
             by_reason.setdefault((reason, number), []).append(f"{name}, {cpus} CPUs")
     for (reason, number), machines in sorted(by_reason.items()):
@@ -165,10 +197,18 @@ def report(results: dict[tuple[str, int], list[str]]) -> None:
         print(f"{number} {reason} ({where})")
 
 
+def choose(arguments: list[str]) -> list[Machine]:
+    """Remove the names of machines from the start of the arguments; return these machines, all without a name."""
+    chosen = []
+    while arguments and arguments[0] in MACHINES:
+        chosen.append(MACHINES[arguments.pop(0)])
+    return chosen or [*MACHINES.values()]
+
+
 def main() -> int:
     """Make the image and run the suite on each kernel; return 1 if a run has failed."""
     folder, arguments = new_folder(__doc__), sys.argv[2:]
-    recorded = take_option(arguments)
+    machines = choose(arguments)
     if "--quick" in arguments:
         arguments.remove("--quick")
         arguments += [f"tests/{name}" for name in QUICK]
@@ -179,25 +219,20 @@ def main() -> int:
         sys.exit("apt-get install debootstrap e2fsprogs git qemu-system-x86")
     start = time.monotonic()
     folder.mkdir(parents=True)
-    make_root(folder / "root")
-    run("mke2fs", "-q", "-t", "ext4", "-d", folder / "root", folder / "root.img", "4G")
-    accelerator = find_accelerator(folder)
+    make_root(folder / "root", dict.fromkeys(machine.release for machine in machines))
+    accelerator = find_accelerator(folder, machines[0].version)
     print(f"image: {time.monotonic() - start:.0f} s; accelerator: {accelerator}", flush=True)
 
-    command = [*(EMULATED if accelerator == "tcg" else PYTEST), *arguments]
+    command = [*(EMULATED if accelerator == "tcg" else NATIVE), *arguments]
     script = f"{PEAK_ERRORS} && {shlex.join(command)}"
     results, failed = {}, False
-    for version, cpus in MACHINES:
+    for _, version, cpus in machines:
         start = time.monotonic()
         name = kernel(folder / "root", version)
         lines = watch(machine(folder, name, cpus, script, accelerator), timeout=TIMEOUT[accelerator]).lines
         print(f"{name}, {cpus} CPUs: {time.monotonic() - start:.0f} s", flush=True)
         results[name, cpus] = lines
         failed |= "exit status 0" not in lines
-        if recorded and counts(lines):
-            system = f"Linux {'.'.join(name.split('.')[:2])} x86_64, {cpus} CPUs, CPython 3.13"
-            where = "an emulator" if accelerator == "tcg" else "a virtual machine"
-            record(system, f"the suite, on Debian's {name} in {where}", lines, commit(folder / "root" / SOURCE))
     report(results)
     return int(failed)
 

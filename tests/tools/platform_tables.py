@@ -1,4 +1,4 @@
-"""The tables of systems in the README and in docs/, written from the backends and from the last runs of the suite.
+"""The tables of systems in the README and in docs/, written from the backends.
 
 ``python tests/tools/platform_tables.py`` writes each between its two marks, and ``rusage/_optional.py`` for type
 checkers; ``tests/test_platform_tables.py`` checks that all are up to date.
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import type_names
-from guide_tables import children, clocks, inherited, last_runs, peaks, processes, reasons, summary, tested
+from guide_tables import children, clocks, inherited, peaks, processes, reasons, summary, tested
 from system_words import ANOTHER, PEAKS, SYSTEMS, TESTED, TIMES_ONLY, listed, table, unit
 
 from rusage._backends import unknown
@@ -164,7 +164,6 @@ DOCS = ROOT / "docs"
 TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     PAGE: {"systems": tables},
     README: {"systems": summary},
-    DOCS / "development.md": {"systems": last_runs},
     DOCS / "accuracy.md": {"peaks": peaks},
     DOCS / "measured.md": {"reasons": reasons, "children": children, "tested": tested},
     DOCS / "inherited-peaks.md": {"children": inherited, "tested": tested},

@@ -1,6 +1,6 @@
 """Run the tests on other processors: i386, whose long has 32 bits, and s390x, which has the other byte order.
 
-``python tests/tools/processors.py NEW_FOLDER [--record] [pytest's arguments]``, as root; ``tox -e processors`` does it.
+``python tests/tools/processors.py NEW_FOLDER [pytest's arguments]``, as root; ``tox -e processors`` does it.
 Needs Debian's debootstrap and qemu-user-static on an x86_64 Linux. i386 runs by itself, s390x in an emulator that
 passes the figures of the host's kernel through: what is tested there is widths, layouts and byte order.
 """
@@ -13,8 +13,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from debian import ROOT, SOURCE, debootstrap, inside, run
-from runs import new_folder, record, take_option, watch
+from commands import ROOT, new_folder, run, watch
+from debian import SOURCE, debootstrap, inside
 
 RELEASE = "bookworm"  # Debian 12, the last that has i386; its Python is 3.11
 PYTHON = "3.11"
@@ -56,7 +56,7 @@ def emulator() -> Generator[None]:
             run("umount", BINFMT)
 
 
-def test(name: str, folder: Path, arguments: list[str], *, recorded: str | None) -> int:
+def test(name: str, folder: Path, arguments: list[str]) -> int:
     """Make a root folder of a Debian of this name, build and test in it; return pytest's exit status."""
     root = folder / name
     start = time.monotonic()
@@ -71,26 +71,23 @@ def test(name: str, folder: Path, arguments: list[str], *, recorded: str | None)
     run(*inside(root, *pip, "--break-system-packages", "--root-user-action=ignore", f"/{SOURCE}", **ENVIRONMENT))
     print(f"{name}: ready after {time.monotonic() - start:.0f} s", flush=True)
     deselected = [f"--deselect={test}" for test in NOT_EMULATED if name == "s390x"]
-    pytest = ["python3", "-m", "pytest", "-p", "no:cacheprovider", "--timeout=1800", *deselected, *arguments]
+    options = ["-p", "no:cacheprovider", "-p", "no:xdist", "--timeout=1800"]
+    pytest = ["python3", "-m", "pytest", *options, *deselected, *arguments]
     done = watch(inside(root, *pytest, **ENVIRONMENT))
     print(f"{name}: exit status {done.status} after {time.monotonic() - start:.0f} s", flush=True)
-    if recorded:
-        what = "the suite without the tests of children, emulated" if deselected else "the suite"
-        record(f"Linux {name}, CPython {PYTHON}", what, done.lines, recorded)
     return done.status
 
 
 def main() -> int:
     """Test on each; return the worst exit status."""
     folder, arguments = new_folder(__doc__), sys.argv[2:]
-    recorded = take_option(arguments)
     if os.geteuid() != 0:
         sys.exit("only root can make a root folder")
     if not shutil.which("debootstrap") or not Path(f"/usr/lib/binfmt.d/{EMULATOR}.conf").exists():
         sys.exit("apt-get install debootstrap qemu-user-static")
     folder.mkdir(parents=True)
     with emulator():
-        return max([test(name, folder, arguments, recorded=recorded) for name in MACHINES])
+        return max([test(name, folder, arguments) for name in MACHINES])
 
 
 if __name__ == "__main__":

