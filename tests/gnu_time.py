@@ -15,4 +15,4 @@ def _find() -> str:
 
 
 GNU_TIME = _find()
-needs_gnu_time = pytest.mark.skipif(not GNU_TIME, reason="there is no GNU time")
+needs_gnu_time = pytest.mark.skipif(not GNU_TIME, reason="no GNU time: apt-get install time")

@@ -105,7 +105,7 @@ def test_conversion_is_clean_under_sanitizers(build: ModuleType, tmp_path: Path)
     """AddressSanitizer and UndefinedBehaviorSanitizer find nothing in the C, with the most extreme values."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None or sys.platform == "win32":
-        pytest.skip(reason="no Unix C compiler here")
+        pytest.skip(reason="no C compiler for Unix: apt-get install gcc libc6-dev")
     source, program = tmp_path / "program.c", tmp_path / "program"
     source.write_text(PROGRAM % f'#include "{build.main_files(build.this_backend())[0]}"')
     flags = ["-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"]
@@ -115,7 +115,7 @@ def test_conversion_is_clean_under_sanitizers(build: ModuleType, tmp_path: Path)
     runnable = str(tmp_path / "probe")
     for command in [compiler, *flags, str(probe), "-o", runnable], [runnable]:
         if subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip(reason="this compiler has no sanitizers that run here")
+            pytest.skip(reason="no sanitizers that run here: install the compiler's libasan and libubsan")
     subprocess.run([compiler, *flags, source, "-o", program], check=True)
     done = subprocess.run([program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "clean\n", "")

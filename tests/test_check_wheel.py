@@ -10,7 +10,7 @@ import pytest
 import rusage
 from rusage import _rusage
 
-elffile = pytest.importorskip("elftools.elf.elffile", reason="pyelftools is not installed")
+elffile = pytest.importorskip("elftools.elf.elffile", reason="no pyelftools: pip install --group tests")
 if sys.platform != "linux":
     pytest.skip("the launcher is Linux's", allow_module_level=True)
 

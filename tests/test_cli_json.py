@@ -16,7 +16,7 @@ import rusage
 if sys.platform == "win32":
     pytest.skip("the programs that run here need Unix", allow_module_level=True)
 
-fastjsonschema: Any = pytest.importorskip("fastjsonschema", reason="fastjsonschema is not installed")
+fastjsonschema: Any = pytest.importorskip("fastjsonschema", reason="no fastjsonschema: pip install --group command")
 
 RUSAGE = [sys.executable, "-m", "rusage"]
 PROGRAM = [sys.executable, str(Path(__file__).parent / "programs" / "command_checks.py")]

@@ -62,7 +62,7 @@ def has_mapfile() -> bool:
     return bool(BASH) and not subprocess.run([BASH, "-c", "type mapfile"], capture_output=True, check=False).returncode
 
 
-@pytest.mark.skipif(sys.platform == "win32" or not has_mapfile(), reason="there is no bash 4")
+@pytest.mark.skipif(sys.platform == "win32" or not has_mapfile(), reason="no bash of version 4 or later: install bash")
 def test_completion_in_bash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Options before the command, files for their values, and commands."""
     monkeypatch.chdir(tmp_path)
@@ -79,7 +79,7 @@ def test_completion_in_bash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert complete("--", "--js") == set()
 
 
-@pytest.mark.skipif(not ZSH, reason="there is no zsh")
+@pytest.mark.skipif(not ZSH, reason="no zsh: apt-get install zsh")
 def test_completion_is_valid_in_zsh() -> None:
     """The shell parses the file without an error."""
     subprocess.run([ZSH, "-n", str(DOCS / "completions" / "_rusage")], check=True)

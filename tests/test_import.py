@@ -92,7 +92,7 @@ def test_missing_extra_is_named(extra: str, missing: str, package: str, python: 
     """The error says what to install, and keeps the name of the module that is missing."""
     parent = missing.partition(".")[0]
     if missing != parent:
-        pytest.importorskip(parent)
+        pytest.importorskip(parent, reason=f"no {parent}: pip install --group monitoring")
     program = f"""
 import sys
 class Missing:
@@ -268,7 +268,7 @@ def test_names_need_no_later_import(program: Callable[..., str]) -> None:
     assert program("later_imports.py") == "[]\n"
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may change its root directory")
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may change its root directory: run it as root")
 @pytest.mark.parametrize(
     "way", ["chroot", pytest.param("namespace", marks=pytest.mark.skipif(sys.platform != "linux", reason="Linux only"))]
 )

@@ -30,7 +30,7 @@ def test_man_page_has_all_letters() -> None:
     assert list(man_page.LETTERS) == replaced
 
 
-@pytest.mark.skipif(not MANDOC, reason="there is no mandoc")
+@pytest.mark.skipif(not MANDOC, reason="no mandoc(1): apt-get install mandoc")
 def test_man_page_has_no_lint() -> None:
     """Not even matters of style; a page that is referred to need not be installed."""
     done = subprocess.run([MANDOC, "-T", "lint", str(PAGE)], capture_output=True, text=True, check=False)

@@ -150,7 +150,7 @@ def test_metrics_of_each_system(system: str, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_figures_of_this_process() -> None:
     """As from ``resource``, read before and after; the split of the CPU time is sampled, and only its sum rises."""
-    resource = pytest.importorskip("resource")
+    resource = pytest.importorskip("resource", reason="Windows has no resource module")
     given, reader = provider()
     rusage.opentelemetry.instrument(given)
     before = resource.getrusage(resource.RUSAGE_SELF)

@@ -8,7 +8,7 @@ import pytest
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the programs that run here need Unix")
-@pytest.mark.skipif(importlib.util.find_spec("gevent") is None, reason="gevent is not installed")
+@pytest.mark.skipif(importlib.util.find_spec("gevent") is None, reason="no gevent: pip install --group gevent")
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_gevent(when: str, program: Callable[..., str]) -> None:
     """The child runs as gevent runs it: its status is right, and nothing is called measured."""

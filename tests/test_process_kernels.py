@@ -67,7 +67,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     if sys.platform != "linux":
         pytest.skip("Linux's headers stand for the others that the C includes")
     if compiler is None:
-        pytest.skip("no C compiler here to try the functions with")
+        pytest.skip("no C compiler: apt-get install gcc libc6-dev")
     compiled: dict[str, Path] = {}
 
     def compile_for(system: str) -> Path:

@@ -9,7 +9,7 @@ import pytest
 
 import rusage
 
-pytest.importorskip("PyInstaller", reason="PyInstaller is not installed")
+pytest.importorskip("PyInstaller", reason="no PyInstaller: pip install --group pyinstaller")
 
 PROGRAM = Path(__file__).parent / "programs" / "frozen.py"
 # PyInstaller does not find what is installed as editable; for an ordinary installation this changes nothing.

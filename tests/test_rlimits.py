@@ -194,7 +194,7 @@ def test_starts_under_limits_leave_nothing(program: Callable[..., str]) -> None:
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_limits_with_gevent(when: str, program: Callable[..., str]) -> None:
     """The ``Popen`` of gevent has no ``rlimits``: they are set by a ``preexec_fn``."""
-    pytest.importorskip("gevent", reason="gevent is not installed")
+    pytest.importorskip("gevent", reason="no gevent: pip install --group gevent")
     assert program("gevent_limits.py", when) == "30 40\nValueError\n"
 
 
@@ -216,7 +216,7 @@ def test_limit_of_zero(run: Callable[..., Any], name: str) -> None:
     assert done.returncode == oracle.returncode
 
 
-root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root may change its IDs")
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root may change its IDs: run it as root")
 
 
 @root_only

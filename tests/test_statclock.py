@@ -81,7 +81,7 @@ def test_stathz_or_hz(tmp_path: Path, hz: int, stathz: int, expected: int) -> No
     """The clock is at stathz; 0 there means that hz drives the clock; CLK_TCK does not matter."""
     compiler = shutil.which("cc")
     if compiler is None:
-        pytest.skip("no C compiler here to try the function with")
+        pytest.skip("no C compiler: apt-get install gcc libc6-dev")
     source = tmp_path / "statclock.c"
     source.write_text(f'{STUB}#include "{STATCLOCK}"\n{MAIN}')
     header = tmp_path / "sys" / "sysctl.h"
