@@ -9,8 +9,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from terminals import Start
@@ -59,6 +60,36 @@ def pytest_configure() -> None:
         raise pytest.UsageError(f"{error}\n{install}\n.github/CONTRIBUTING.md says more.") from None
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Run the whole suite in several processes if pytest-xdist is installed, unless an option says otherwise."""
+    options = config.option
+    is_worker = hasattr(config, "workerinput")  # of pytest-xdist: it calls this hook too
+    whole = all(os.path.isdir(argument) for argument in options.file_or_dir)
+    asked = getattr(options, "numprocesses", 0) is not None or options.usepdb or options.trace
+    if whole and not is_worker and not asked:
+        # Many tests wait: one process more than there are CPUs.
+        options.numprocesses, options.dist = min((os.cpu_count() or 1) + 1, 8), "loadgroup"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out a thorough test, unless an option or the test's own name asks for it."""
+    asked = item.config.option.markexpr or any("::" in argument for argument in item.config.option.file_or_dir)
+    if not asked and item.get_closest_marker("thorough"):
+        pytest.skip(reason="takes long; run by: pytest -m thorough")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
+    """Show what a failed command has printed: the error of subprocess has only its exit status."""
+    result = yield
+    error = call.excinfo.value if call.excinfo else None
+    if isinstance(error, subprocess.CalledProcessError):
+        for name, output in ("output", error.stdout), ("error output", error.stderr):
+            text = output if isinstance(output, str) else os.fsdecode(output or b"")
+            result.get_result().sections.append((f"{name} of the command", text))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def terminal_signals() -> None:
     """Give the terminal's signals their defaults: a background job or nohup ignores them, and children inherit that."""
@@ -85,7 +116,7 @@ def python() -> Callable[..., str]:
         command = [*before, sys.executable, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
         if done.stderr == "skip\n":
-            pytest.skip(reason="the program has no permission for what it tests")
+            pytest.skip(reason="no permission for what the program does: run it as root, not in a sandbox")
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -109,7 +140,7 @@ def without_proc() -> list[str]:
     """Return the first words of a command line that runs a program in a mount namespace without /proc."""
     words = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
     if shutil.which("unshare") is None or subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
-        pytest.skip(reason="no permission to mount, or no unshare(1)")
+        pytest.skip(reason="no permission to mount (run it as root), or no unshare(1) (install util-linux)")
     return words
 
 

@@ -88,7 +88,7 @@ def test_cancelled_run_kills_its_process() -> None:
     """After CancelledError there is no child, even if a grandchild holds the pipe."""
 
     async def main() -> None:
-        for command in ["exec sleep 60", "sleep 2 & exec sleep 60"]:
+        for command in ["exec sleep 60", "sleep 1 & exec sleep 60"]:
             task = asyncio.create_task(rusage.asyncio.run(["sh", "-c", command], capture_output=True))
             await asyncio.sleep(0.2)
             task.cancel()

@@ -127,7 +127,7 @@ def test_ratios_of_the_means() -> None:
 @needs_peak
 def test_smaller_peak_is_marked() -> None:
     """Whichever comes first."""
-    small, large = (f"{sys.executable} -c 'b\"x\" * ({size} * 2**20)'" for size in (1, 300))
+    small, large = (f"{sys.executable} -c 'b\"x\" * ({size} * 2**20)'" for size in (1, 100))
     for commands, at in ([small, large], 1), ([large, small], 2):
         assert run("-n", "3", *commands).returncode == 0
         assert [line.split("  ")[-2].strip().endswith("*") for line in lines()[1:3]] == [at == 1, at == 2]

@@ -158,7 +158,7 @@ def integer(who: Any) -> int:
 
 
 @pytest.mark.skipif(not CPYTHON, reason="PyPy's resource returns sixteen zeros for a bad who")
-@settings(max_examples=2000)
+@settings(max_examples=500)
 @given(ARGUMENTS)
 def test_any_argument_as_in_cpython(who: object) -> None:
     """Both calls return a usage or raise the same, except for a ``who`` that only rusage has."""

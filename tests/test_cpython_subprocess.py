@@ -26,11 +26,13 @@ PYPY = {
 PROGRAM = str(Path(__file__).parent / "programs" / "cpython_subprocess.py")
 
 
+@pytest.mark.thorough
+@pytest.mark.interpreter
 @pytest.mark.skipif(sys.platform == "win32", reason="on Windows nothing of subprocess is replaced")
 def test_cpythons_own_tests_pass(tmp_path: Path) -> None:
     """All of ``test.test_subprocess`` passes, but for the few that look at subprocess's private parts."""
     if importlib.util.find_spec("test") is None or importlib.util.find_spec("test.test_subprocess") is None:
-        pytest.skip(reason="this interpreter was installed without its tests")
+        pytest.skip(reason="no test.test_subprocess: install the tests of this interpreter (libpython3-testsuite)")
     skipped = {**PRIVATE, **PYPY} if platform.python_implementation() == "PyPy" else PRIVATE
     done = subprocess.run(
         [sys.executable, PROGRAM, json.dumps([*skipped])],

@@ -18,7 +18,10 @@ from rusage._backends import BACKEND
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows starts programs in another way")
 
-STARTS = os.environ.get("RUSAGE_TEST_STARTS", "250")
+STARTS = [
+    os.environ.get("RUSAGE_TEST_STARTS", "50"),
+    pytest.param("250", marks=[pytest.mark.thorough, pytest.mark.interpreter, pytest.mark.not_emulated]),
+]
 SEED = os.environ.get("RUSAGE_TEST_SEED", "1")
 NOBODY = "64321"
 MAIN = "import random_starts\nsys.exit(random_starts.main(*sys.argv[1:]))"
@@ -34,15 +37,16 @@ def random_starts(*arguments: str, code: str = "") -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
+@pytest.mark.parametrize("starts", STARTS)
 @pytest.mark.parametrize("user", ["", NOBODY] if ROOT else [""])
-def test_random_starts_as_in_subprocess(user: str) -> None:
+def test_random_starts_as_in_subprocess(user: str, starts: str) -> None:
     """Exceptions, results, what is left and the state of the child are equal, but for ``ALLOWED`` differences."""
-    status, output = random_starts(STARTS, SEED, *([user] if user else []))
+    status, output = random_starts(starts, SEED, *([user] if user else []))
     assert status == 0, output
-    starts, _, skipped, own_peaks = map(int, re.findall(r"^(\d+) starts, (\d+) .*, (\d+) not .*, (\d+) own", output)[0])
-    assert skipped <= starts / (10 if BACKEND.name == "Linux" else 3)  # conditions that a system does not have
+    made, _, skipped, own_peaks = map(int, re.findall(r"^(\d+) starts, (\d+) .*, (\d+) not .*, (\d+) own", output)[0])
+    assert skipped <= made / (10 if BACKEND.name == "Linux" else 3)  # conditions that a system does not have
     if BACKEND.name == "Linux" and not user:  # another user may be unable to execute the launcher
-        assert own_peaks >= starts / 20
+        assert own_peaks >= made / 20
 
 
 BROKEN = """
@@ -67,11 +71,11 @@ sys.exit(random_starts.main("40", "1"))
     ("change", "kind"),
     [
         ("named['umask'] = 0o13", "child.umask"),
-        ("named['start_new_session'] = True", "child.pids"),
-        ("named['close_fds'] = False", "child.fd N"),
+        pytest.param("named['start_new_session'] = True", "child.pids", marks=pytest.mark.thorough),
+        pytest.param("named['close_fds'] = False", "child.fd N", marks=pytest.mark.thorough),
         ("args = ['/nonexistent']", "FileNotFoundError instead of None"),
-        ("os.umask(0o31); os.dup(10)", "parent.descriptors"),
-        ("os.fork() or os._exit(0)", "left"),
+        pytest.param("os.umask(0o31); os.dup(10)", "parent.descriptors", marks=pytest.mark.thorough),
+        pytest.param("os.fork() or os._exit(0)", "left", marks=pytest.mark.thorough),
     ],
 )
 def test_differences_are_found(change: str, kind: str) -> None:

@@ -28,7 +28,10 @@ def run(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 # CPU times decide about the order of the rows in its tables, and in an emulator page faults take longer.
-SLOW = {"pytest.md": pytest.mark.not_emulated}
+SLOW = {
+    "pytest.md": [pytest.mark.not_emulated, pytest.mark.thorough],
+    "recipes.md": [pytest.mark.thorough],
+}
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=page.name, marks=SLOW.get(page.name, ())) for page in PAGES])

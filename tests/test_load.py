@@ -14,7 +14,6 @@ import pytest
 
 import rusage
 
-CALLS = 200_000
 THREADS = 8
 WHO = [getattr(rusage, name) for name in rusage.__all__ if name.startswith("RUSAGE_")]
 FDS = Path("/proc/self/fd")
@@ -46,8 +45,11 @@ def check(usage: rusage.RUsage, who: int) -> None:
 
 @pytest.mark.timeout(method="thread")  # the other method uses SIGALRM too
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_threads_signals_and_forks() -> None:  # noqa: C901, PLR0915 (one scene, many actors)
-    """8 threads x 200 000 calls of mixed ``who``, beside a signal handler that calls and a thread that forks."""
+@pytest.mark.parametrize(
+    "calls", [20_000, pytest.param(200_000, marks=[pytest.mark.thorough, pytest.mark.interpreter])]
+)
+def test_threads_signals_and_forks(calls: int) -> None:  # noqa: C901, PLR0915 (one scene, many actors)
+    """8 threads with many calls of mixed ``who``, beside a signal handler that calls and a thread that forks."""
     failures: list[BaseException] = []
     handled = []
     stop = threading.Event()
@@ -64,7 +66,7 @@ def test_threads_signals_and_forks() -> None:  # noqa: C901, PLR0915 (one scene,
         return run
 
     def call() -> None:
-        for number in range(CALLS):
+        for number in range(calls):
             who = WHO[number % len(WHO)]
             usage = rusage.getrusage(who)
             if number % 16 == 0:
@@ -143,7 +145,7 @@ def test_calls_keep_the_gil() -> None:
     try:
         sys.setswitchinterval(0.2)
         undisturbed = 0
-        for _ in range(10):
+        for _ in range(6):
             time.sleep(0.001)  # gives it away, and comes back with a whole interval before it
             before = progress[0]
             end = time.perf_counter() + 0.005  # some thousand calls; about one release in a thousand loses the GIL
@@ -154,7 +156,7 @@ def test_calls_keep_the_gil() -> None:
         sys.setswitchinterval(interval)
         running.clear()
         neighbour.join()
-    assert undisturbed >= 5
+    assert undisturbed >= 3
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

@@ -32,7 +32,7 @@ MODULES = [
     "opentelemetry.exporter.prometheus",
 ]
 for module in MODULES:
-    pytest.importorskip(module, reason=f"there is no module {module}")
+    pytest.importorskip(module, reason=f"no {module}: pip install --group monitoring")
 
 EXPORTER = [sys.executable, str(PROGRAMS / "opentelemetry_export.py")]
 ENVIRONMENT = os.environ | {"no_proxy": "*"}
@@ -110,6 +110,7 @@ def receiver(name: str, folder: Path) -> Iterator[tuple[Server, str]]:
         yield server, server.url + path
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "name",
     [
@@ -128,6 +129,7 @@ def test_pushed_by_otlp(name: str, tmp_path: Path) -> None:
         check(answers(server), before, after, age)
 
 
+@pytest.mark.thorough
 @prometheus_server.needs_prometheus
 def test_scraped_by_prometheus(tmp_path: Path) -> None:
     """The exporter for Prometheus maps the names in the same way."""

@@ -28,7 +28,9 @@ TIME = Path("/usr/bin/time")
 TOUCH = "import mmap; m = mmap.mmap(-1, {mib} << 20); [m.__setitem__(at, 1) for at in range(0, len(m), 4096)]"
 
 linux_only = pytest.mark.skipif(not LINUX, reason="the launcher is Linux's: elsewhere a child's peak is its own anyway")
-gnu_time = pytest.mark.skipif(not (LINUX and TIME.exists()), reason="there is no GNU time to compare with")
+MANY_CHILDREN = pytest.param(10_000, marks=[pytest.mark.thorough, pytest.mark.pypy, pytest.mark.not_emulated])
+
+gnu_time = pytest.mark.skipif(not (LINUX and TIME.exists()), reason="no GNU time: apt-get install time")
 
 
 @pytest.fixture(autouse=True)
@@ -317,7 +319,9 @@ def test_session_and_process_group() -> None:
                 assert other.wait() == process.wait() == -signal.SIGTERM
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may become another user")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may become another user: run it as root"
+)
 def test_user_and_groups() -> None:
     """``user``, ``group`` and ``extra_groups`` mean what they mean in subprocess, with a launcher or without."""
     command = ["sh", "-c", "id -u; id -g; id -G"]
@@ -428,11 +432,9 @@ def test_threads_wait_and_poll() -> None:
             assert process.rusage is not None
 
 
-CHILDREN = int(os.environ.get("RUSAGE_TEST_CHILDREN", "10000"))
-
-
 @linux_only
-def test_10_000_children_of_8_threads() -> None:
+@pytest.mark.parametrize("children", [200, MANY_CHILDREN])
+def test_children_of_8_threads(children: int) -> None:
     """Each child touches an amount of its own, and that is its peak; the sum is what RUSAGE_CHILDREN grew by."""
     # dd allocates a buffer of the given size. ru_maxrss lacks the pages that are still in the counters of the CPUs:
     # with at most 16, up to 32 in each.
@@ -446,7 +448,7 @@ def test_10_000_children_of_8_threads() -> None:
 
     def work(first: int) -> None:
         total = [0.0] * 16
-        for number in range(CHILDREN // 8):
+        for number in range(children // 8):
             size = sizes[(first * 5 + number) % len(sizes)]
             command = ["dd", "if=/dev/zero", "of=/dev/null", f"bs={size}", "count=1"]
             done = rusage.run(command, stderr=subprocess.DEVNULL, check=True)
@@ -467,8 +469,8 @@ def test_10_000_children_of_8_threads() -> None:
     grown = rusage.from_native(after) - rusage.from_native(before)
     # The launchers are in it too, from the fork on. One takes 3 ms on PyPy, which has no vfork, and in an emulator
     # about the time of a small program.
-    assert -0.0001 * CHILDREN < grown.cputime - summed.cputime < max(0.015 * CHILDREN, 4 * summed.cputime)
-    assert 0 <= grown.ru_minflt - summed.ru_minflt < 5000 * CHILDREN
+    assert -0.0001 * children < grown.cputime - summed.cputime < max(0.015 * children, 4 * summed.cputime)
+    assert 0 <= grown.ru_minflt - summed.ru_minflt < 5000 * children
 
 
 @linux_only

@@ -37,10 +37,10 @@ forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no f
 def unshare() -> Callable[..., list[str]]:
     """Return a function that returns the command to run a program as root in namespaces of its own."""
     if not LINUX or os.geteuid() != 0:
-        pytest.skip("needs root on Linux")
+        pytest.skip("run it as root on Linux")
     command = shutil.which("unshare")
     if command is None or subprocess.run([command, "--pid", "--fork", "--mount", "true"], check=False).returncode:
-        pytest.skip("may not make namespaces")
+        pytest.skip("no permission to make a namespace: run it as root, not in a sandbox")
     return lambda *options: ["unshare", *options]
 
 
@@ -90,12 +90,14 @@ def test_system_without_pidfd(program: Callable[..., str], code: int) -> None:
 
 @pytest.mark.not_emulated
 @forks
-def test_processes_that_come_and_go(program: Callable[..., str]) -> None:
-    """10 000 readings while 1000 processes start and end: each is complete, or says that the process has ended."""
-    started, read, ended = map(int, program("other_processes.py", "coming_and_going", "1000", "10000").split())
-    assert started >= 1000
-    assert read >= 10_000
-    assert ended > 900
+@pytest.mark.parametrize("processes", [100, pytest.param(1000, marks=pytest.mark.thorough)])
+def test_processes_that_come_and_go(processes: int, program: Callable[..., str]) -> None:
+    """Ten readings of each while they start and end: each is complete, or says that the process has ended."""
+    numbers = program("other_processes.py", "coming_and_going", str(processes), str(10 * processes))
+    started, read, ended = map(int, numbers.split())
+    assert started >= processes
+    assert read >= 10 * processes
+    assert ended > 0.75 * processes
 
 
 @forks

@@ -24,7 +24,7 @@ from rusage import RUsage
 from rusage._backends import BACKEND
 from rusage._backends._base import Backend
 
-pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
+pytest.importorskip("prometheus_client", reason="no prometheus_client: pip install --group monitoring")
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.process_collector import ProcessCollector
@@ -286,12 +286,12 @@ def test_after_a_fork(program: Callable[..., str]) -> None:
     assert lower <= found <= upper < parent
 
 
-@pytest.mark.skipif(not UNSHARE or sys.platform != "linux", reason="there is no unshare(1)")
+@pytest.mark.skipif(not UNSHARE or sys.platform != "linux", reason="no unshare(1): on Linux, install util-linux")
 def test_without_proc(program: Callable[..., str]) -> None:
     """Without /proc ProcessCollector has no metrics; the CPU time is in this collector's, and no peak."""
     hide = [UNSHARE, "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
     if subprocess.run([*hide, "true"], capture_output=True, check=False).returncode != 0:
-        pytest.skip(reason="no permission to mount")
+        pytest.skip(reason="no permission to mount: run it as root, not in a sandbox")
     names = program("exporter_names.py", before=hide).split()
     assert "process_cpu_seconds_total" in names
     assert "process_cpu_user_seconds_total" in names
@@ -330,6 +330,7 @@ def exporter() -> Iterator[Exporter]:
         yield Exporter(process)
 
 
+@pytest.mark.thorough
 @needs_prometheus
 def test_real_server_stores_the_usage(exporter: Exporter, tmp_path: Path) -> None:
     """Prometheus returns values between two reports of the process itself, before and after the scrape."""
@@ -511,7 +512,7 @@ def from_page(name: str, pattern: str) -> str:
 @contextlib.contextmanager
 def gunicorn(folder: Path, config: str, workers: int) -> Iterator[str]:
     """Run the server of ``programs/wsgi_application.py``; yield its address."""
-    pytest.importorskip("gunicorn", reason="gunicorn is not installed")
+    pytest.importorskip("gunicorn", reason="no gunicorn: pip install --group monitoring")
     (folder / "gunicorn.conf.py").write_text(config)
     log = folder / "log"
     command = [sys.executable, "-m", "gunicorn", f"--workers={workers}", "--bind=127.0.0.1:0"]

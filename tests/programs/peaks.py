@@ -19,7 +19,7 @@ import rusage
 
 MIB = 2**20
 THREADS = 8
-ROUNDS = 50
+ROUNDS = 20
 SIGNALS = 200
 
 

@@ -1,0 +1,70 @@
+"""How the suite runs: what ``conftest.py`` leaves out, runs side by side, and shows of a failure."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+TESTS = """
+import os, subprocess, sys, time
+import pytest
+
+@pytest.mark.thorough
+def test_long(): pass
+
+@pytest.mark.parametrize("number", range(8))
+def test_process(number):
+    print(f"process {os.getpid()}")
+    time.sleep(0.1)
+
+def test_command():
+    code = "import sys; print('hint'); sys.exit('reason')"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+"""
+LEFT_OUT = "SKIPPED [[]1[]] conftest.py:*: takes long; run by: pytest -m thorough"
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """Return a suite of its own with the same conftest."""
+    here = Path(__file__).parent
+    shutil.copy(here / "conftest.py", pytester.path)
+    monkeypatch.setenv("PYTHONPATH", str(here))
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly -p no:rusage -rsP")
+    pytester.makeini("[pytest]\nmarkers =\n    thorough: x\n")
+    pytester.makepyfile(test_it=TESTS)
+    return pytester
+
+
+def test_thorough_tests_are_left_out(suite: pytest.Pytester) -> None:
+    """The end says so; -m and the name of a test ask for them."""
+    result = suite.runpytest_subprocess("-k", "long", "test_it.py")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines([LEFT_OUT])
+    for asked in ["-m", "thorough", "test_it.py"], ["test_it.py::test_long"]:
+        suite.runpytest_subprocess(*asked).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("argument", "several"),
+    [
+        ([], True),
+        (["test_it.py"], False),
+        pytest.param(["."], True, marks=pytest.mark.thorough),
+        pytest.param(["-n", "0"], False, marks=pytest.mark.thorough),
+    ],
+    ids=str,
+)
+def test_side_by_side(suite: pytest.Pytester, argument: list[str], several: bool) -> None:  # noqa: FBT001 (a column)
+    """The whole suite runs in several processes, a file in one."""
+    pytest.importorskip("xdist", reason="no pytest-xdist: pip install --group tests")
+    result = suite.runpytest_subprocess("-k", "process", *argument)
+    result.assert_outcomes(passed=8)
+    assert (len({line for line in result.outlines if line.startswith("process ")}) > 1) is several
+
+
+def test_failed_command_is_shown(suite: pytest.Pytester) -> None:
+    """With what it has printed."""
+    result = suite.runpytest_subprocess("-k", "command", "test_it.py")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*- output of the command -*", "hint", "*- error output of the command -*", "reason"])
