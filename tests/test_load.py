@@ -46,7 +46,7 @@ def check(usage: rusage.RUsage, who: int) -> None:
 @pytest.mark.timeout(method="thread")  # the other method uses SIGALRM too
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.parametrize(
-    "calls", [20_000, pytest.param(200_000, marks=[pytest.mark.thorough, pytest.mark.interpreter])]
+    "calls", [40_000, pytest.param(200_000, marks=[pytest.mark.thorough, pytest.mark.interpreter])]
 )
 def test_threads_signals_and_forks(calls: int) -> None:  # noqa: C901, PLR0915 (one scene, many actors)
     """8 threads with many calls of mixed ``who``, beside a signal handler that calls and a thread that forks."""
@@ -103,8 +103,9 @@ def test_threads_signals_and_forks(calls: int) -> None:  # noqa: C901, PLR0915 (
     files = open_files()
     callers = [threading.Thread(target=guarded(call)) for _ in range(THREADS)]
     helpers = [threading.Thread(target=guarded(work)) for work in (compare, fork)]
-    previous = signal.signal(signal.SIGALRM, handler)
+    previous, interval = signal.signal(signal.SIGALRM, handler), sys.getswitchinterval()
     signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
+    sys.setswitchinterval(1e-5)  # more switches in fewer calls
     try:
         for thread in (*callers, *helpers):
             thread.start()
@@ -114,6 +115,7 @@ def test_threads_signals_and_forks(calls: int) -> None:  # noqa: C901, PLR0915 (
             time.sleep(0.002)
     finally:
         stop.set()
+        sys.setswitchinterval(interval)
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
         for thread in (*callers, *helpers):
