@@ -14,6 +14,8 @@ import pytest
 
 import rusage
 
+pytestmark = pytest.mark.xdist_group("alone")  # their threads use all CPUs
+
 THREADS = 8
 WHO = [getattr(rusage, name) for name in rusage.__all__ if name.startswith("RUSAGE_")]
 FDS = Path("/proc/self/fd")

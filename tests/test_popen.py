@@ -57,6 +57,7 @@ def time_says(command: list[str]) -> int:
 
 
 @gnu_time
+@pytest.mark.xdist_group("alone")
 def test_peaks_from_a_large_process(program: Callable[..., str]) -> None:
     """``run``, ``Popen``, asyncio and the command report GNU time's peak; subprocess and wait4 over 1 GiB."""
     touch = [sys.executable, "-c", TOUCH.format(mib=100)]
@@ -433,6 +434,7 @@ def test_threads_wait_and_poll() -> None:
 
 
 @linux_only
+@pytest.mark.xdist_group("alone")
 @pytest.mark.parametrize("children", [200, MANY_CHILDREN])
 def test_children_of_8_threads(children: int) -> None:
     """Each child touches an amount of its own, and that is its peak; the sum is what RUSAGE_CHILDREN grew by."""

@@ -60,6 +60,9 @@ READ: dict[str, tuple[float, ...]] = {
 }
 
 
+pytestmark = pytest.mark.xdist_group("kernels")  # compiled once
+
+
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Return a function that compiles the C of a system together with its made-up kernel."""
