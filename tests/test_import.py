@@ -268,7 +268,9 @@ def test_names_need_no_later_import(program: Callable[..., str]) -> None:
     assert program("later_imports.py") == "[]\n"
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may change its root directory: run it as root")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may change its root directory: run it as root"
+)
 @pytest.mark.parametrize(
     "way", ["chroot", pytest.param("namespace", marks=pytest.mark.skipif(sys.platform != "linux", reason="Linux only"))]
 )

@@ -221,9 +221,9 @@ def test_dash_for_lost_figure(pytester: pytest.Pytester) -> None:
     A function is replaced: the end of a phase may need no file, so that no limit of open files makes it fail.
     """
     pytester.makepyfile(
-        test_it=SPIN
-        + "def test_one(): spin(0.1)\n"
-        + "def test_two(monkeypatch):\n    monkeypatch.setattr('rusage._memory._update', lambda *_: -1)\n    spin(0.1)\n"
+        test_it=SPIN + "def test_one(): spin(0.1)\n" + "def test_two(monkeypatch):\n"
+        "    monkeypatch.setattr('rusage._memory._update', lambda *_: -1)\n"
+        "    spin(0.1)\n"
     )
     rows = tables(pytester.runpytest("--rusage"))[CPU]
     assert "peak growth" in rows["call", "test_it.py::test_one"]
