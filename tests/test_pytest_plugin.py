@@ -643,7 +643,7 @@ def test_bad_limit_in_ini(pytester: pytest.Pytester, name: str, value: str, mess
 @pytest.mark.parametrize("option", ["--rusage=x", "--rusage=-1", "--rusage=1.5"])
 def test_bad_number(pytester: pytest.Pytester, option: str) -> None:
     """The error says how to write it."""
-    result = pytester.runpytest(option)
+    result = pytester.runpytest_subprocess(option)  # pytest 7.0 shows no such error in process
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"*argument --rusage: not a number: '{option[9:]}' (write --rusage=10,*"])
 
