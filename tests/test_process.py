@@ -217,7 +217,7 @@ def test_own_process() -> None:
         after = rusage.getrusage(rusage.RUSAGE_SELF)
         assert before.ru_minflt <= usage.ru_minflt <= after.ru_minflt or "ru_minflt" not in process.measured
         assert before.ru_utime - TICK <= usage.ru_utime <= after.ru_utime + TICK
-        assert time.process_time() - TICK < process.cputime() + 2 * TICK
+        assert sum(os.times()[:2]) - TICK < process.cputime() + 2 * TICK  # process_time() may be of another clock
 
 
 def test_measured_fields() -> None:
