@@ -5,10 +5,11 @@ Names are as in CPython's ``resource`` and ``subprocess`` modules. Times are in 
 not exist, and the ``AttributeError`` says why.
 
     getrusage(), maxrss(), cputime()    the usage of this process, a thread or the children
-    peak(), rss()                       the peak memory of this program, and its memory now
+    peak(), rss(), pss()                the peak memory of this program, and its memory now
     measure()                           the usage of a block of code, a function or a coroutine
     run(), Popen(), asyncio.run()       a child and its usage
     Process()                           the usage of another process
+    Tree(), record()                    a process and its descendants: now, and over time
 
 >>> with rusage.measure(reset_peak=True) as m:
 ...     squares = [n * n for n in range(10**6)]
@@ -67,7 +68,7 @@ else:
     from ._backends._base import RUSAGE_BOTH, RUSAGE_CHILDREN, RUSAGE_THREAD
 
     __all__ += ["RUSAGE_BOTH", "RUSAGE_CHILDREN", "RUSAGE_THREAD", "wait3", "wait4"]
-    __all__ += ["Process", "from_native", "peak"]  # noqa: F405 (imported by __getattr__)
+    __all__ += ["Member", "Process", "Sample", "Tree", "from_native", "peak", "pss", "record"]  # noqa: F405 (see below)
 
     if "wait4" not in _BACKEND.absent:
         from ._wait4 import wait3, wait4
@@ -77,51 +78,36 @@ else:
         globals().pop(_name, None)
         globals()["__all__"].remove(_name)
 
+# The modules of the names that are imported at their first use.
+_LAZY = {
+    **dict.fromkeys(("CompletedProcess", "Popen"), "_children.popen"),
+    "run": "_children.run",
+    "Process": "_process",
+    "from_native": "_convert",
+    **dict.fromkeys(("peak", "rss"), "_memory"),
+    "pss": "_pss",
+    **dict.fromkeys(("Member", "Sample", "Tree"), "_tree"),
+    "record": "_record",
+}
+
 if not TYPE_CHECKING:  # a type checker would take every name for one of the module's
-    # The modules of the names that are imported at their first use.
-    _LAZY = {
-        "asyncio": "asyncio",
-        "CompletedProcess": "_children.popen",
-        "Popen": "_children.popen",
-        "run": "_children.run",
-        "Process": "_process",
-        "from_native": "_convert",
-        "peak": "_memory",
-        "rss": "_memory",
-    }
 
     def __getattr__(name: str) -> object:
         """Import run() and Popen lazily, since subprocess dominates import time, and say why a name is missing.
 
-        Process, peak(), rss(), from_native() and the module asyncio are lazy too: many programs need none of them.
+        Process, Tree, record(), peak(), rss(), pss(), from_native() and the module asyncio are lazy too: many programs
+        need none of them.
         """
-        if name in _LAZY and name not in _BACKEND.absent:
-            _check_import(_LAZY[name], f"rusage.{name}", name)
+        if name not in _BACKEND.absent and (name == "asyncio" or name in _LAZY):
+            _check_import(_LAZY.get(name, name), f"rusage.{name}", name)
         try:
             if name == "asyncio":
                 import rusage.asyncio  # noqa: PLC0415 (as above)
 
                 return rusage.asyncio
-            if name in {"CompletedProcess", "Popen"}:
-                from ._children import popen  # noqa: PLC0415 (as above)
-
-                return globals().setdefault(name, getattr(popen, name))
-            if name == "run":
-                from ._children.run import run  # noqa: PLC0415 (as above)
-
-                return globals().setdefault(name, run)
-            if name == "Process" and name not in _BACKEND.absent:
-                from ._process import Process  # noqa: PLC0415 (as above)
-
-                return globals().setdefault(name, Process)
-            if name == "from_native" and name not in _BACKEND.absent:
-                from ._convert import from_native  # noqa: PLC0415 (as above)
-
-                return globals().setdefault(name, from_native)
-            if name in {"peak", "rss"} and name not in _BACKEND.absent:
-                from ._memory import peak, rss  # noqa: PLC0415 (as above)
-
-                return globals().setdefault(name, peak if name == "peak" else rss)
+            if name in _LAZY and name not in _BACKEND.absent:
+                module = __import__(_LAZY[name], globals(), fromlist=[name], level=1)
+                return globals().setdefault(name, getattr(module, name))
         except (ModuleNotFoundError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
             raise _too_late(f"rusage.{name}", name) from error
         message = f"module {__name__!r} has no attribute {name!r}"

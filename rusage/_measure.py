@@ -95,6 +95,14 @@ class measure:  # noqa: N801 (used like a function)
         if start[2] is not None:
             start[2].stop()
 
+    def start(self) -> None:
+        """Enter a block, for frameworks whose hooks are two functions."""
+        self.__enter__()
+
+    def stop(self) -> None:
+        """Leave the block that ``start()`` entered."""
+        self.__exit__()
+
     def _span(self) -> tuple[Start, End]:
         start = self._open.get(None)
         if start is not None:

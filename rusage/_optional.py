@@ -31,7 +31,23 @@ if (
 
     __all__ += ["peak"]
 
+if (
+    sys.platform != "darwin"
+    and sys.platform != "ios"
+    and not sys.platform.startswith("freebsd")
+    and not sys.platform.startswith("openbsd")
+    and not sys.platform.startswith("netbsd")
+    and not sys.platform.startswith("dragonfly")
+    and not sys.platform.startswith("sunos")
+    and sys.platform != "win32"
+):
+    from ._pss import pss
+
+    __all__ += ["pss"]
+
 if sys.platform != "ios" and not sys.platform.startswith("sunos"):
     from ._process import Process
+    from ._record import record
+    from ._tree import Member, Sample, Tree
 
-    __all__ += ["Process"]
+    __all__ += ["Member", "Process", "Sample", "Tree", "record"]

@@ -50,7 +50,8 @@ def _fields(bits: int) -> frozenset[str]:
     return BACKEND.process & {name for bit, name in enumerate(FIELDS) if bits >> bit & 1}
 
 
-def _error(code: int, pid: int) -> Exception:
+def error_of_process(code: int, pid: int) -> Exception:
+    """Return the exception for an error of a C function that reads another process."""
     if code == lib.RUSAGE_NO_PROCESS:
         return ProcessLookupError(errno.ESRCH, f"{os.strerror(errno.ESRCH)}: {pid}")
     if sys.platform == "win32":
@@ -58,6 +59,12 @@ def _error(code: int, pid: int) -> Exception:
     if code == errno.ENOENT:  # on Linux: /proc is not mounted, or it belongs to another PID namespace
         return FileNotFoundError(code, os.strerror(code), "/proc/self")
     return OSError(code, os.strerror(code))
+
+
+def missing(instance: object, name: str) -> str:
+    """Return the text of the AttributeError for an attribute, which may be one that the system cannot provide."""
+    message = f"{type(instance).__name__!r} object has no attribute {name!r}"
+    return f"{message}: {BACKEND.name} has no {name}: {BACKEND.absent[name]}" if name == "pss" else message
 
 
 class Process:
@@ -100,7 +107,7 @@ class Process:
         error = _open(self._handle, self.pid, slot[0])
         _pool.append(slot)
         if error:
-            raise _error(error, self.pid)
+            raise error_of_process(error, self.pid)
         self.measured = _fields(self._handle.measured)
         self._closed = False
 
@@ -143,7 +150,7 @@ class Process:
         try:
             error = self._read(_get, call)
             if error:
-                raise _error(error, self.pid)
+                raise error_of_process(error, self.pid)
             return usage_in(record)
         finally:
             _pool.append(slot)
@@ -158,7 +165,7 @@ class Process:
             raise NotImplementedError(f"{BACKEND.name} does not report the maximum resident set size of this process")
         value = self._read(_maxrss, _units)
         if value < 0:
-            raise _error(-value, self.pid)
+            raise error_of_process(-value, self.pid)
         return value
 
     def rss(self) -> int:
@@ -168,8 +175,21 @@ class Process:
         """
         value = self._read(_rss, _units)
         if value < 0:
-            raise _error(-value, self.pid)
+            raise error_of_process(-value, self.pid)
         return value
+
+    if TYPE_CHECKING or "pss" not in BACKEND.absent:
+
+        def pss(self) -> int:
+            """Return the proportional set size of the process now, in bytes; only on Linux.
+
+            A page that n processes share counts as an nth of its size. The result is 0 for a process without memory of
+            its own. Raises ``PermissionError`` for a process that this one may not trace, such as another user's.
+            """
+            value = self._read(lambda handle, _: lib.rusage_process_pss(handle), _units)
+            if value < 0:
+                raise error_of_process(-value, self.pid)
+            return value
 
     def cputime(self) -> float:
         """Return user plus system CPU time in seconds, by the finest clock of the system.
@@ -178,8 +198,14 @@ class Process:
         """
         value = self._read(_cputime, _units)
         if value < 0:
-            raise _error(-int(value), self.pid)
+            raise error_of_process(-int(value), self.pid)
         return value
+
+    if not TYPE_CHECKING and "pss" in BACKEND.absent:
+
+        def __getattr__(self, name: str) -> object:
+            """Say why there is no pss()."""
+            raise AttributeError(missing(self, name))
 
     def close(self) -> None:
         """Make all methods raise ``ValueError`` from now on. A reading in another thread is not interrupted."""

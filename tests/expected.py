@@ -71,7 +71,7 @@ class System(NamedTuple):
     becomes: dict[str, tuple[int, ...]]
     """The converted values of ``test_backends.KERNEL``, from ``ru_maxrss`` on."""
     absent: str = ""
-    """The names that the system lacks."""
+    """The names that the system lacks, without those that all but one system lack or that ``Process`` implies."""
     process: str = ""
     """The fields of another process, without their prefixes."""
     units: Mapping[str, str] = {}
@@ -86,6 +86,13 @@ class System(NamedTuple):
     """The backend's name where it is not the row's."""
     known_backend: Backend | None = None
     """The backend where platform and release do not tell it."""
+
+    @property
+    def lacks(self) -> list[str]:
+        """All names that the system lacks."""
+        names = self.absent.split()
+        trees = ["Tree", "Sample", "Member", "record"] if "Process" in names else []
+        return [*names, *trees, *([] if self.platform == "linux" else ["pss"])]
 
     @property
     def backend(self) -> Backend:

@@ -24,9 +24,9 @@ FIELDS_OF = {
     "Windows": ["bytes", "-", "`ru_minflt`", "-", "-", "-", "-", "-"],
 }
 NAMES_OF = {
-    "Linux": ["yes", "yes", "yes", "yes", "yes", "partly", "yes", "yes"],
-    "Windows": ["-", "-", "partly", "-", "-", "partly", "yes", "yes"],
-    "another Unix": ["yes", "yes", "-", "-", "yes", "-", "-", "-"],
+    "Linux": ["yes", "yes", "yes", "yes", "yes", "partly", "yes", "yes", "yes"],
+    "Windows": ["-", "-", "partly", "-", "-", "partly", "yes", "yes", "-"],
+    "another Unix": ["yes", "yes", "-", "-", "yes", "-", "-", "-", "-"],
 }
 LINES = {
     "macOS": "- `RUSAGE_THREAD`: only `ru_utime`, `ru_stime`",

@@ -78,6 +78,9 @@ TOUCHED_PEAK = (
 )
 NO_PEAK = "it measures no peak, and maxrss() is 0"
 NO_PROCESS = "it is not supported on this system"
+NO_PSS = "it does not report how many processes share a page"
+OF_PROCESS = ("Tree", "Sample", "Member", "record")
+"""The names that exist where ``Process`` does."""
 NO_THREAD = "its getrusage(2) reports only the process and its children"
 HANDLED = "counts only signals caught by a handler"
 SENT, RECEIVED = "counts calls that send on sockets", "counts calls that receive from sockets"
@@ -109,6 +112,7 @@ class Backend:
     ``child_peak_reason``: why, in terms of fork and exec.
     ``peak``: where the system reports the peak of the program that this process executes; empty where there is none.
     ``rss``: where it reports the resident set size, and in which unit; empty where it is unknown.
+    ``pss``: where it reports the proportional set size; empty where it does not.
     ``uptime``: returns the seconds since this process was started; None if it is not known.
     ``peak_error``: returns the largest error of ``ru_maxrss`` on this machine in bytes, or None; None if it is unknown.
     """
@@ -134,12 +138,17 @@ class Backend:
         child_peak_reason: str = "",
         peak: str = "",
         rss: str = "",
+        pss: str = "",
         uptime: Callable[[], float] | None = None,
         peak_error: Callable[[], int | None] | None = None,
     ) -> None:
         self.name = name
         self.measured = measured
-        self.absent = absent
+        self.absent = dict(absent)
+        if not pss:
+            self.absent["pss"] = NO_PSS
+        if "Process" in absent:
+            self.absent.update(dict.fromkeys(OF_PROCESS, absent["Process"]))
         self.maxrss_bytes = maxrss_bytes
         self.integral_bytes = integral_bytes
         self.units = units
@@ -155,6 +164,7 @@ class Backend:
         self.child_peak_reason = child_peak_reason
         self.peak = peak
         self.rss = rss
+        self.pss = pss
         self.uptime = uptime
         self.peak_error = peak_error
 

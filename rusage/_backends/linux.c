@@ -5,7 +5,7 @@
 #include "../_c/wait4.c"
 #include "../_c/no_statclock.c"
 #include "linux_root.c"
-#include "linux_process.c"
+#include "linux_tree.c"
 #include "linux_memory.c"
 
 #include <signal.h>

@@ -145,6 +145,7 @@ def backend(*, io_accounting: bool, release: str = NEWEST) -> Backend:
         child_peak_reason="`fork` copies it, and `exec` keeps the peak of the old memory",  # exec_mmap() in fs/exec.c
         peak="VmHWM in /proc/PID/status",
         rss="the second number of /proc/PID/statm, in pages",  # as exact as VmRSS: task_statm() in fs/proc/task_mmu.c
+        pss="Pss in /proc/PID/smaps_rollup",
         uptime=uptime if os.path.exists("/proc/self/stat") else None,
         peak_error=peak_error if per_cpu else None,
     )

@@ -55,6 +55,7 @@ static int rusage_read_text(int directory, const char *path, char *text, size_t 
 /* The starts of lines in a status file, in the order of the lines. */
 static const char *const rusage_tgid[] = {"\nTgid:"};
 static const char *const rusage_sizes[] = {"\nVmHWM:", "\nVmRSS:"};
+static const char *const rusage_pss_line[] = {"\nPss:"};
 
 /* Get the numbers in the lines of a status file that start with the first `count` of `starts`; return 0, an errno, or
    ENODATA if there is no such line. */
@@ -89,10 +90,10 @@ static int rusage_read_status(int directory, const char *path, const char *const
     return error;
 }
 
-/* Get the first `count` sizes in KiB from another thread: the first one may have ended, and has no memory then. */
-static int rusage_read_threads_sizes(int directory, int count, int64_t *sizes)
+/* The same for a file of another thread: the first one may have ended, and has no memory then. */
+static int rusage_read_threads(int directory, const char *name, const char *const *starts, int count, int64_t *numbers)
 {
-    char path[sizeof((struct dirent *)0)->d_name + sizeof "/status"];
+    char path[sizeof((struct dirent *)0)->d_name + sizeof "/smaps_rollup"];
     int fd = rusage_proc_open(directory, "task", O_DIRECTORY), error = ENODATA;
     const struct dirent *entry;
     DIR *threads;
@@ -108,11 +109,24 @@ static int rusage_read_threads_sizes(int directory, int count, int64_t *sizes)
     while (error != 0 && (entry = readdir(threads)) != NULL) {
         if (entry->d_name[0] == '.')
             continue;
-        snprintf(path, sizeof path, "%s/status", entry->d_name);
-        if (rusage_read_status(fd, path, rusage_sizes, count, sizes) == 0)
+        snprintf(path, sizeof path, "%s/%s", entry->d_name, name);
+        if (rusage_read_status(fd, path, starts, count, numbers) == 0)
             error = 0;
     }
     closedir(threads);
+    return error;
+}
+
+/* Get the sum of the proportional set sizes of all mappings, in bytes; return 0, an errno, or ENODATA or ESRCH for a
+   process without memory. */
+static int rusage_read_pss(int directory, int64_t *size)
+{
+    int64_t number = 0;
+    int error = rusage_read_status(directory, "smaps_rollup", rusage_pss_line, 1, &number);
+
+    if (error == ESRCH || error == ENODATA)
+        error = rusage_read_threads(directory, "smaps_rollup", rusage_pss_line, 1, &number);
+    *size = number * 1024;          /* KiB */
     return error;
 }
 

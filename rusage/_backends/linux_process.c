@@ -108,7 +108,7 @@ static int rusage_read_peak(const rusage_process *process, int64_t *peak)
     int error = rusage_read_status(process->directory, "status", rusage_sizes, 1, peak), ended;
 
     if (error == ENODATA)
-        error = rusage_read_threads_sizes(process->directory, 1, peak);
+        error = rusage_read_threads(process->directory, "status", rusage_sizes, 1, peak);
     if (error != ENODATA)
         return error;
     ended = rusage_check_alive(process);
@@ -176,7 +176,7 @@ static int64_t rusage_process_rss(const rusage_process *process, const rusage_ca
         pages = sizes[1] = 0;
         error = rusage_read_statm(process->directory, "statm", &pages);
         if (error == 0 && pages == 0 && !is_kernel_thread)
-            error = rusage_read_threads_sizes(process->directory, 2, sizes);
+            error = rusage_read_threads(process->directory, "status", rusage_sizes, 2, sizes);
         if (error == 0 || error == ENODATA) {
             ended = rusage_check_alive(process);
             error = ended != 0 ? ended : error;

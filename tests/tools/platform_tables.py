@@ -30,7 +30,7 @@ PAGE, README = ROOT / "docs" / "platforms.md", ROOT / "README.md"
 
 NAMES = ["RUSAGE_SELF", "RUSAGE_CHILDREN", "RUSAGE_BOTH", "RUSAGE_THREAD", "wait3", "wait4", "from_native", "Process"]
 
-MEMORY = ["peak", "rss"]
+MEMORY = ["peak", "rss", "pss"]
 
 # The columns of the overview of fields.
 GROUPS: dict[str, Collection[str]] = {

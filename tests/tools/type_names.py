@@ -18,7 +18,12 @@ MODULES = {
     "RUSAGE_THREAD": "_backends._base",
     "from_native": "_convert",
     "peak": "_memory",
+    "pss": "_pss",
     "Process": "_process",
+    "record": "_record",
+    "Member": "_tree",
+    "Sample": "_tree",
+    "Tree": "_tree",
     "wait3": "_wait4",
     "wait4": "_wait4",
 }
@@ -64,5 +69,5 @@ def module() -> str:
         for path in dict.fromkeys(map(MODULES.__getitem__, those)):
             imported = ", ".join(name for name in those if MODULES[name] == path)
             text += f"    from .{path} import {imported}\n"
-        text += "\n    __all__ += [" + ", ".join(f'"{name}"' for name in those) + "]\n"
+        text += "\n    __all__ += [" + ", ".join(f'"{name}"' for name in sorted(those)) + "]\n"
     return text

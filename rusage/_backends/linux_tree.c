@@ -1,0 +1,254 @@
+/* Linux: the members of a tree, by proc(5) and pidfd_open(2). */
+
+#include "linux_pss.c"
+#include "linux_tree_list.c"
+#include "../_c/tree.c"
+
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+
+enum { MAX_OPEN_MEMBERS = 64 };     /* whose files stay open, which takes a third of the time of opening them */
+
+static int rusage_is_own(int pid)
+{
+    return pid == getpid();
+}
+
+static void rusage_close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static void rusage_member_close(rusage_tree *tree, rusage_member *member)
+{
+    rusage_member_handle *handle = &member->handle;
+
+    if (!handle->is_open)
+        return;
+    tree->system.open_members -= handle->statm >= 0;
+    rusage_close_fd(&handle->directory);
+    rusage_close_fd(&handle->stat);
+    rusage_close_fd(&handle->statm);
+    rusage_close_fd(&handle->pidfd);
+    handle->is_open = 0;
+}
+
+/* Read a short file from its beginning; `fd` is open, or the file is opened in the directory. */
+static int rusage_member_text(const rusage_member *member, int fd, const char *name, char *text, size_t capacity)
+{
+    ssize_t size;
+
+    if (fd < 0)
+        return rusage_read_text(member->handle.directory, name, text, capacity);
+    size = pread(fd, text, capacity - 1, 0);
+    if (size < 0)
+        return errno;
+    text[size] = '\0';
+    return 0;
+}
+
+/* Read the stat file. While a thread other than the first one executes a program, this may fail once with ESRCH. */
+static int rusage_member_stat(const rusage_member *member, rusage_tree_stat *stat)
+{
+    char text[2048];
+    int error = rusage_member_text(member, member->handle.stat, "stat", text, sizeof text);
+
+    if (error == ESRCH)
+        error = rusage_member_text(member, member->handle.stat, "stat", text, sizeof text);
+    return error != 0 ? error : rusage_parse_tree_stat(text, stat);
+}
+
+static int rusage_is_zombie(const rusage_tree_stat *stat)
+{
+    return stat->field[THREADS] == 0 || (strchr("ZXx", stat->state) != NULL && stat->field[THREADS] == 1);
+}
+
+/* Open the directory, and the files of the first members. */
+static int rusage_member_open(rusage_tree *tree, rusage_member *member)
+{
+    rusage_member_handle *handle = &member->handle;
+
+    if (handle->is_open && handle->directory >= 0)
+        return 0;
+    if (!handle->is_open) {
+        handle->is_open = 1;
+        handle->directory = handle->stat = handle->statm = handle->pidfd = -1;
+    }
+    handle->directory = rusage_open_directory(member->pid);
+    if (handle->directory < 0)
+        return -handle->directory;
+    if (tree->system.open_members < MAX_OPEN_MEMBERS && member->state != RUSAGE_ZOMBIE) {
+        handle->stat = rusage_proc_open(handle->directory, "stat", 0);
+        handle->statm = rusage_proc_open(handle->directory, "statm", 0);
+        if (handle->stat < 0 || handle->statm < 0) {
+            int error = handle->stat < 0 ? -handle->stat : -handle->statm;
+
+            rusage_close_fd(&handle->directory);
+            rusage_close_fd(&handle->stat);
+            rusage_close_fd(&handle->statm);
+            return error;
+        }
+        tree->system.open_members++;
+    }
+    return 0;
+}
+
+/* --- Figures --- */
+
+/* Get the resident set size in bytes. A process without memory is about to end, or only its first thread has ended. */
+static int rusage_member_rss(rusage_member *member, const rusage_tree_stat *stat)
+{
+    char text[256];
+    const char *second;
+    int64_t sizes[2] = {0, 0};
+    int error = rusage_member_text(member, member->handle.statm, "statm", text, sizeof text);
+
+    if (error != 0)
+        return error;
+    second = strchr(text, ' ');
+    if (second == NULL)
+        return EIO;
+    member->rss = strtoll(second, NULL, 10) * sysconf(_SC_PAGESIZE);
+    if (member->rss == 0 && stat->field[THREADS] > 1
+        && rusage_read_threads(member->handle.directory, "status", rusage_sizes, 2, sizes) == 0)
+        member->rss = sizes[1] * 1024;
+    return 0;
+}
+
+static int rusage_member_clock(rusage_member *member)
+{
+    struct timespec time;
+    clockid_t clock;
+    int error = clock_getcpuclockid(member->pid, &clock);
+
+    if (error == 0 && clock_gettime(clock, &time) != 0)
+        error = errno;
+    if (error == 0)
+        member->last.own = rusage_quotient((int64_t)time.tv_sec * 1000000000 + time.tv_nsec, 1000000000);
+    return error == EINVAL ? ESRCH : error;
+}
+
+/* Get the proportional set size; return whether it may be read. */
+static int rusage_member_pss(rusage_member *member)
+{
+    int error;
+
+    member->pss = 0;
+    error = rusage_read_pss(member->handle.directory, &member->pss);
+    return error != EACCES && error != EPERM;
+}
+
+/* Read the figures of a member whose directory is open. */
+static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, int wants_pss)
+{
+    rusage_tree_stat stat;
+    double own = member->last.own;
+    int ended, may_read = 1, error = rusage_member_stat(member, &stat);
+
+    if (error != 0)
+        return error;
+    if (member->start != 0 && member->start != stat.field[START])
+        return ESRCH;               /* another process with this number */
+    ended = rusage_is_zombie(&stat);
+    if (tree->by_parent)
+        error = rusage_list_children(tree, member, stat.field[THREADS] > 1);
+    if (error == 0)
+        error = rusage_member_clock(member);
+    if (error == 0 && wants_pss && !ended)
+        may_read = rusage_member_pss(member);
+    /* Last: if the process has not been reaped now, its number was its own before. */
+    if (error == 0)
+        error = rusage_member_rss(member, &stat);
+    if (error != 0) {
+        member->last.own = own;
+        return error;
+    }
+    member->start = stat.field[START];
+    member->parent = (int)stat.field[PARENT];
+    member->last.waited = rusage_quotient(stat.field[WAITED_UTIME] + stat.field[WAITED_STIME], sysconf(_SC_CLK_TCK));
+    member->state = ended ? RUSAGE_ZOMBIE : may_read ? RUSAGE_LIVES : RUSAGE_UNREAD;
+    return 0;
+}
+
+/* A member that may not be read has left if its number has, or if a pidfd of it shows the end. */
+static int rusage_member_is_there(rusage_member *member)
+{
+    struct pollfd ended;
+
+    if (!member->handle.is_open) {
+        member->handle.is_open = 1;
+        member->handle.directory = member->handle.stat = member->handle.statm = member->handle.pidfd = -1;
+    }
+    if (member->handle.pidfd < 0)
+        member->handle.pidfd = rusage_pidfd_open(member->pid);
+    if (member->handle.pidfd < 0)
+        return kill(member->pid, 0) == 0 || errno == EPERM;
+    ended.fd = member->handle.pidfd;
+    ended.events = POLLIN;
+    ended.revents = 0;
+    return poll(&ended, 1, 0) <= 0;
+}
+
+static int rusage_member_read(rusage_tree *tree, rusage_member *member, int wants_pss)
+{
+    int error = rusage_member_open(tree, member), listed = tree->listed_count;
+
+    if (error == 0)
+        error = rusage_member_figures_of(tree, member, wants_pss);
+    if (member->handle.statm < 0)
+        rusage_close_fd(&member->handle.directory);
+    if (error == 0) {
+        rusage_close_fd(&member->handle.pidfd);
+        if (member->state == RUSAGE_ZOMBIE)     /* it may stay for long */
+            rusage_member_close(tree, member);
+        return 0;
+    }
+    tree->listed_count = listed;
+    if (error == EACCES || error == EPERM) {
+        member->state = rusage_member_is_there(member) ? RUSAGE_UNREAD : RUSAGE_GONE;
+        return 0;
+    }
+    if (error != ESRCH && error != ENOENT)
+        return error;
+    member->state = RUSAGE_GONE;
+    return 0;
+}
+
+/* --- Signals --- */
+
+/* Return 0 if the process that has the member's number now is the member. */
+static int rusage_member_check(rusage_tree *tree, rusage_member *member)
+{
+    rusage_tree_stat stat;
+    int error = rusage_member_open(tree, member);
+
+    if (error == 0)
+        error = rusage_member_stat(member, &stat);
+    if (member->handle.statm < 0)
+        rusage_close_fd(&member->handle.directory);
+    if (error == ENOENT || (error == 0 && stat.field[START] != member->start))
+        return ESRCH;
+    return error;
+}
+
+/* A pidfd refers to one process, so that the check counts for the signal too. */
+static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int number)
+{
+    int pidfd = member->handle.pidfd, error = 0;
+
+    if (pidfd < 0) {
+        pidfd = rusage_pidfd_open(member->pid);
+        if (pidfd < 0 && errno != ENOSYS && errno != EPERM)
+            return errno;
+        error = rusage_member_check(tree, member);
+    }
+    if (error == 0
+        && (pidfd < 0 ? kill(member->pid, number) : (int)syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0)) != 0)
+        error = errno;
+    if (pidfd >= 0 && pidfd != member->handle.pidfd)
+        close(pidfd);
+    return error;
+}

@@ -1,0 +1,356 @@
+/* The walk over a process and its descendants, and the sums. */
+
+#include "tree_cputime.c"
+
+/* --- Members --- */
+
+static int rusage_tree_slot(const rusage_tree *tree, int pid)
+{
+    unsigned int slot = (unsigned int)pid * 2654435761u, mask = (unsigned int)tree->slot_count - 1;
+
+    for (slot &= mask; tree->slots[slot] >= 0 && tree->members[tree->slots[slot]].pid != pid;
+         slot = (slot + 1) & mask) {
+    }
+    return (int)slot;
+}
+
+/* Return the index of the member with a process ID, or -1. */
+static int rusage_tree_find(const rusage_tree *tree, int pid)
+{
+    return tree->slot_count == 0 ? -1 : tree->slots[rusage_tree_slot(tree, pid)];
+}
+
+static int rusage_tree_index(rusage_tree *tree)
+{
+    int i, wanted = tree->slot_count == 0 ? 64 : tree->slot_count;
+
+    while (wanted < tree->capacity * 2)
+        wanted *= 2;
+    if (wanted != tree->slot_count) {
+        int *slots = realloc(tree->slots, (size_t)wanted * sizeof *slots);
+
+        if (slots == NULL)
+            return ENOMEM;
+        tree->slots = slots;
+        tree->slot_count = wanted;
+    }
+    for (i = 0; i < tree->slot_count; i++)
+        tree->slots[i] = -1;
+    for (i = 0; i < tree->count; i++)
+        tree->slots[rusage_tree_slot(tree, tree->members[i].pid)] = i;
+    return 0;
+}
+
+static int rusage_tree_add(rusage_tree *tree, int pid, int parent, int64_t start)
+{
+    int capacity = tree->capacity, error;
+    rusage_member *member;
+
+    error = rusage_tree_grow((void **)&tree->members, tree->count, &tree->capacity, sizeof *tree->members);
+    if (error == 0 && (tree->slot_count == 0 || tree->capacity != capacity))
+        error = rusage_tree_index(tree);
+    if (error != 0)
+        return error;
+    member = &tree->members[tree->count];
+    memset(member, 0, sizeof *member);
+    member->pid = pid;
+    member->parent = parent;
+    member->start = start;
+    member->state = RUSAGE_UNREAD;
+    member->is_new = 1;
+    tree->slots[rusage_tree_slot(tree, pid)] = tree->count++;
+    return 0;
+}
+
+static int rusage_tree_found(rusage_tree *tree, int pid, int parent, int64_t start)
+{
+    int error =
+        rusage_tree_grow((void **)&tree->listed, tree->listed_count, &tree->listed_capacity, sizeof *tree->listed);
+    rusage_listed one;
+
+    if (error == 0) {
+        one.pid = pid;
+        one.parent = parent;
+        one.start = start;
+        tree->listed[tree->listed_count++] = one;
+    }
+    return error;
+}
+
+/* Make members of the processes in the list whose parents are. A parent's process ID may have been reused: a parent is
+   older than its child. */
+static int rusage_tree_adopt(rusage_tree *tree)
+{
+    int i, parent, error = 0, added;
+
+    do
+        for (i = added = 0; error == 0 && i < tree->listed_count; i++) {
+            const rusage_listed *one = &tree->listed[i];
+
+            parent = rusage_tree_find(tree, one->parent);
+            if (parent < 0 || one->pid == one->parent || rusage_tree_find(tree, one->pid) >= 0
+                || (one->start != 0 && one->start < tree->members[parent].start))
+                continue;
+            tree->members[parent].changed = 1;
+            error = rusage_tree_add(tree, one->pid, one->parent, one->start);
+            added++;
+        }
+    while (error == 0 && added > 0);
+    return error;
+}
+
+/* --- One reading --- */
+
+/* Read a member for the first time. Its parent has been read after it was listed; if the parent had ended then, another
+   process may have had the parent's number. */
+static int rusage_member_read_first(rusage_tree *tree, int index, int wants_pss)
+{
+    rusage_member *member = &tree->members[index];
+    int parent = rusage_tree_find(tree, member->parent), listed_parent = member->parent, error;
+    int64_t listed_start = member->start;
+
+    if (index > 0 && (parent < 0 || tree->members[parent].state == RUSAGE_GONE)) {
+        member->state = RUSAGE_GONE;
+        return 0;
+    }
+    error = rusage_member_read(tree, member, wants_pss);
+    member = &tree->members[index];
+    if (error != 0 || member->state == RUSAGE_GONE)
+        return error;
+    if (member->state == RUSAGE_UNREAD) {
+        member->is_new = 0;
+        if (tree->is_opening && parent >= 0)
+            tree->members[parent].may_miss_older = 1;
+        return 0;
+    }
+    if (index > 0 && listed_start == 0
+        && (member->parent != listed_parent || member->start < tree->members[parent].start)) {
+        member->state = RUSAGE_GONE;    /* another process with this number */
+        return 0;
+    }
+    /* A list that was complete had all older ones. */
+    if (tree->is_opening || member->start < tree->opened
+        || (member->start == tree->opened && tree->members[parent].may_miss_older)) {
+        member->first = member->last;
+        member->first.waited += RUSAGE_WAITED_ERROR;
+    }
+    member->is_new = 0;
+    return 0;
+}
+
+/* Remove the members that have been reaped, children before their parents. */
+static int rusage_tree_settle(rusage_tree *tree)
+{
+    int i, kept = 0;
+
+    for (i = tree->count - 1; i >= 0; i--) {
+        rusage_member *member = &tree->members[i];
+        int parent;
+
+        if (member->state != RUSAGE_GONE && !(member->is_new && i > 0))
+            continue;
+        parent = rusage_tree_find(tree, member->parent);
+        if (parent >= 0)
+            tree->members[parent].changed = 1;
+        if (!member->is_new)
+            rusage_tree_bury(tree, i);
+        rusage_member_close(tree, member);
+        member->state = RUSAGE_GONE;
+    }
+    for (i = 0; i < tree->count; i++)
+        if (tree->members[i].state != RUSAGE_GONE)
+            tree->members[kept++] = tree->members[i];
+    tree->count = kept;
+    return tree->slot_count == 0 ? 0 : rusage_tree_index(tree);
+}
+
+static int rusage_tree_read(rusage_tree *tree, int wants_pss)
+{
+    int i, error, later;
+
+    for (i = 0; i < tree->count; i++)
+        tree->members[i].changed = 0;
+    tree->listed_count = 0;
+    error = rusage_tree_list(tree);
+    if (error == 0)
+        error = rusage_tree_adopt(tree);
+    for (i = 0; error == 0 && i < tree->count; i++) {
+        tree->listed_count = 0;
+        if (tree->members[i].is_new)
+            error = rusage_member_read_first(tree, i, wants_pss);
+        else
+            error = rusage_member_read(tree, &tree->members[i], wants_pss);
+        if (error == 0 && tree->members[i].state == RUSAGE_LIVES)
+            rusage_member_decide(&tree->members[i]);
+        if (error == 0 && tree->members[i].state != RUSAGE_GONE)
+            error = rusage_tree_adopt(tree);
+    }
+    later = rusage_tree_settle(tree);
+    return error != 0 ? error : later;
+}
+
+/* --- The opening --- */
+
+/* Read what each member had used before the opening. Children come first: a child that is waited for before its parent is
+   read is not in the parent's growth. */
+static int rusage_tree_read_before(rusage_tree *tree)
+{
+    int i, error;
+
+    tree->orphans = tree->lost = 0;
+    for (i = tree->count - 1; i >= 0; i--) {
+        rusage_member *member = &tree->members[i];
+
+        tree->listed_count = 0;
+        error = rusage_member_read(tree, member, 0);
+        if (error != 0)
+            return error;
+        member->ended = member->undecided = member->before = member->undecided_before = 0;
+        member->is_new = member->state == RUSAGE_GONE;      /* nothing of it counts */
+        member->first = member->last;
+        member->first.waited += RUSAGE_WAITED_ERROR;
+    }
+    return 0;
+}
+
+/* List twice, and again until the list was complete. Lists of children are complete if none has changed meanwhile. */
+static int rusage_tree_list_all(rusage_tree *tree)
+{
+    int i, attempt, error = 0, again = 1;
+
+    for (attempt = 0; error == 0 && again && attempt < 10; attempt++) {
+        tree->opened = rusage_tree_now();
+        error = rusage_tree_read(tree, 0);
+        if (!tree->by_parent)
+            for (i = 0; i < tree->count; i++)
+                tree->members[i].changed = !rusage_tree_is_complete(tree);
+        again = attempt == 0;
+        for (i = 0; i < tree->count; i++)
+            again |= tree->members[i].changed;
+    }
+    for (i = 0; i < tree->count; i++)
+        tree->members[i].may_miss_older |= tree->members[i].changed;
+    return error;
+}
+
+static int rusage_tree_open_root(rusage_tree *tree, int pid)
+{
+    int error = rusage_tree_begin(tree, pid);
+
+    tree->is_opening = 1;
+    if (error == 0)
+        error = rusage_tree_add(tree, pid, 0, 0);
+    if (error == 0)
+        error = rusage_member_read(tree, &tree->members[0], 0);
+    if (error != 0)
+        return error;
+    if (tree->members[0].state == RUSAGE_GONE)
+        return RUSAGE_NO_PROCESS;
+    if (tree->members[0].state == RUSAGE_UNREAD)
+        return RUSAGE_NO_PERMISSION;
+    tree->members[0].is_new = 0;
+    error = rusage_tree_list_all(tree);
+    if (error == 0)
+        error = rusage_tree_read_before(tree);
+    tree->is_opening = 0;
+    return error;
+}
+
+/* --- The functions for Python. They release the GIL, since a reading may take milliseconds. --- */
+
+static void rusage_tree_close(rusage_tree *tree)
+{
+    int i;
+
+    for (i = 0; i < tree->count; i++)
+        rusage_member_close(tree, &tree->members[i]);
+    rusage_tree_end(tree);
+    free(tree->members);
+    free(tree->slots);
+    free(tree->listed);
+    free(tree);
+}
+
+static int rusage_tree_open(rusage_tree **opened, int pid)
+{
+    rusage_tree *tree = calloc(1, sizeof *tree);
+    int error;
+
+    *opened = NULL;
+    if (tree == NULL)
+        return ENOMEM;
+    {
+        RUSAGE_RELEASE_GIL;
+        error = rusage_tree_open_root(tree, pid);
+        RUSAGE_RETAKE_GIL;
+    }
+    if (error != 0)
+        rusage_tree_close(tree);
+    else
+        *opened = tree;
+    return error;
+}
+
+static int rusage_tree_sample(rusage_tree *tree, int wants_pss, rusage_sample *sample)
+{
+    int i, error;
+
+    memset(sample, 0, sizeof *sample);
+    {
+        RUSAGE_RELEASE_GIL;
+        error = rusage_tree_read(tree, wants_pss);
+        RUSAGE_RETAKE_GIL;
+    }
+    if (error != 0)
+        return error;
+    for (i = 0; i < tree->count; i++) {
+        const rusage_member *member = &tree->members[i];
+
+        sample->processes += member->state == RUSAGE_LIVES || member->state == RUSAGE_UNREAD;
+        sample->unread += member->state == RUSAGE_UNREAD;
+        if (member->state == RUSAGE_LIVES) {
+            sample->rss += member->rss;
+            sample->pss += member->pss;
+        }
+    }
+    sample->cputime = rusage_tree_cputime(tree);
+    return 0;
+}
+
+/* Copy the figures of the members that live and were read: as many as the sample counts, less those unread. */
+static void rusage_tree_members(const rusage_tree *tree, rusage_member_figures *figures)
+{
+    int i;
+
+    for (i = 0; i < tree->count; i++)
+        if (tree->members[i].state == RUSAGE_LIVES) {
+            figures->pid = tree->members[i].pid;
+            figures->rss = tree->members[i].rss;
+            figures->cputime = rusage_member_own(&tree->members[i]);
+            figures++;
+        }
+}
+
+/* Send a signal to each member, to this process last. Return the last error of a member that has not ended. */
+static int rusage_tree_signal(rusage_tree *tree, int number)
+{
+    int i, own = -1, error = 0, failed;
+
+    for (i = 0; i < tree->count; i++) {
+        rusage_member *member = &tree->members[i];
+
+        if (rusage_is_own(member->pid))
+            own = i;
+        else if (member->state == RUSAGE_LIVES || member->state == RUSAGE_UNREAD) {
+            failed = rusage_member_signal(tree, member, number);
+            if (failed != 0 && failed != RUSAGE_NO_PROCESS)
+                error = failed;
+        }
+    }
+    if (own >= 0) {
+        failed = rusage_member_signal(tree, &tree->members[own], number);
+        if (failed != 0)
+            error = failed;
+    }
+    return error;
+}

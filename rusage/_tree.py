@@ -1,0 +1,269 @@
+"""``Tree``: a process and its descendants, and the resources that all of them use."""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+import warnings
+from _thread import RLock
+from collections import namedtuple
+
+from ._backends import BACKEND
+from ._getrusage import c_int
+from ._process import error_of_process, missing
+from ._rusage import ffi, lib
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NamedTuple, TypeVar
+
+    from ._rusage import Tree as Handle
+
+    T = TypeVar("T")
+
+    class _Sample(NamedTuple):
+        elapsed: float
+        rss: int
+        cputime: float
+        processes: int
+        unread: int
+        pss: int | None
+
+    class _Member(NamedTuple):
+        pid: int
+        rss: int
+        cputime: float
+
+else:
+    _Sample = namedtuple("Sample", "elapsed rss cputime processes unread pss")  # noqa: PYI024 (typing takes longer)
+    _Member = namedtuple("Member", "pid rss cputime")  # noqa: PYI024 (as above)
+    for _class, _docs in {
+        _Sample: [
+            "Seconds since the opening.",
+            "The sum of the resident set sizes, in bytes: a page that members share counts in each of them.",
+            "User plus system CPU time since the opening, in seconds: a lower bound that never falls.",
+            "The number of living members.",
+            "How many of them may not be read; they are in no sum.",
+            "The sum of the proportional set sizes, in bytes; None unless it was asked for.",
+        ],
+        _Member: [
+            "The process ID.",
+            "The resident set size, in bytes.",
+            "Its own user plus system CPU time since the opening, in seconds.",
+        ],
+    }.items():
+        for _name, _doc in zip(_class._fields, _docs, strict=True):
+            getattr(_class, _name).__doc__ = _doc
+
+NO_PSS = BACKEND.absent.get("pss")
+
+
+class Sample(_Sample):
+    """One reading of a ``Tree``."""
+
+    __slots__ = ()
+
+
+class Member(_Member):
+    """A living member of a ``Tree``, in one reading."""
+
+    __slots__ = ()
+
+
+_unpack = struct.Struct("=qqd").iter_unpack  # a rusage_member_figures
+
+# How often this process and its ancestors have been forked since this module was imported.
+_forks = 0
+
+
+class Tree:
+    """A process and its descendants: ``with Tree(pid) as tree: ...``. Without ``pid``, this process.
+
+    A descendant becomes a member when a reading finds it, and stays one until it has ended, even if its parent ends
+    before. A descendant whose parent ended between two readings is never seen. Members are known by their process IDs
+    and start times. Zombies are not counted.
+
+    The resident set size of each member includes the pages that it shares with others: eight forked children of a
+    process with 100 MiB have up to 900 MiB together, whose ``pss()`` is 100 MiB. Members are read one after another, so
+    that memory that moves between them during a reading may count twice or not at all.
+
+    CPU time counts from the opening. It is a lower bound that never falls: what a member uses between its last reading
+    and its end is only known if a member waits for it.
+
+    Close it by ``close()`` or ``with`` to avoid a ``ResourceWarning``. Threads can share a tree. A forked child can use
+    its copy, which refers to the same processes; it raises ``RuntimeError`` if another thread was reading the tree at
+    the fork. Raises the same exceptions as ``Process``, except that the tree of a process that has ended, and has not
+    been waited for, is empty.
+    """
+
+    pid: int
+    """The process ID of the root."""
+
+    _closed = True  # until it is open
+    _interrupted = False
+
+    def __init__(self, pid: int | None = None) -> None:
+        # The lock is re-entrant because a signal handler may read the tree while its thread does.
+        self._lock, self._users = RLock(), 0
+        self.pid = os.getpid() if pid is None else c_int(pid)
+        if self.pid < 1:
+            raise ValueError(f"not a process ID: {self.pid}")
+        self._forks = _forks
+        self._handle: Handle | None = None
+        self._sample = ffi.new("rusage_sample *")
+        opened = ffi.new("rusage_tree **")
+        error = lib.rusage_tree_open(opened, self.pid)
+        if error:
+            raise error_of_process(error, self.pid)
+        self._handle = opened[0]
+        self._opened = time.perf_counter()
+        self._closed = False
+
+    def _use(self, function: Callable[[Handle], T]) -> T:
+        """Call a function that no other thread disturbs; close the tree afterwards if close() was called meanwhile."""
+        self._check_fork()
+        with self._lock:
+            if self._closed or self._handle is None:
+                raise ValueError("this Tree is closed")
+            self._users += 1
+            try:
+                return function(self._handle)
+            finally:
+                self._users -= 1
+                if self._closed:
+                    self._release()
+
+    def _check_fork(self) -> None:
+        """In a forked child: replace the lock. If another thread was reading, what C knows of the tree is unusable."""
+        if self._forks != _forks:
+            self._forks, self._lock = _forks, RLock()
+            if self._users:
+                self._users, self._handle, self._interrupted = 0, None, True
+        if self._interrupted and not self._closed:
+            raise RuntimeError("another thread was reading this Tree when the process was forked")
+
+    def _release(self) -> None:
+        if not self._users and self._handle is not None:
+            handle, self._handle = self._handle, None
+            lib.rusage_tree_close(handle)
+
+    def _read(self, handle: Handle, pss: bool) -> Sample:  # noqa: FBT001 (private)
+        elapsed = time.perf_counter() - self._opened
+        error = lib.rusage_tree_sample(handle, pss, self._sample)
+        if error:
+            raise error_of_process(error, self.pid)
+        read = self._sample
+        return Sample(elapsed, read.rss, read.cputime, read.processes, read.unread, read.pss if pss else None)
+
+    def _read_if_larger(self, handle: Handle, pss: bool, rss: int) -> tuple[Sample, bytes | None]:  # noqa: FBT001
+        """Return a sample and, if it is larger than ``rss``, the figures of its members for members_of()."""
+        sample = self._read(handle, pss)
+        return sample, _figures(handle, sample) if sample.rss > rss else None
+
+    def sample(self, *, pss: bool = False) -> Sample:
+        """Read all members once. With ``pss``, members whose proportional set size may not be read are ``unread``.
+
+        Raises ``NotImplementedError`` for ``pss`` where the system has no ``rusage.pss()``.
+        """
+        if pss and NO_PSS is not None:
+            raise NotImplementedError(f"{BACKEND.name} has no pss: {NO_PSS}")
+        return self._use(lambda handle: self._read(handle, pss))
+
+    def rss(self) -> int:
+        """Return the sum of the resident set sizes now, in bytes: ``sample().rss``."""
+        return self.sample().rss
+
+    def cputime(self) -> float:
+        """Return user plus system CPU time since the opening, in seconds: ``sample().cputime``."""
+        return self.sample().cputime
+
+    if TYPE_CHECKING or NO_PSS is None:
+
+        def pss(self) -> int:
+            """Return the sum of the proportional set sizes now, in bytes: a page that members share counts once.
+
+            Members of other users may not be read, unless this process may trace them.
+            """
+            return self.sample(pss=True).pss or 0
+
+    def members(self) -> list[Member]:
+        """Return the living members that may be read: the root comes first, and each other one after its parent."""
+        return members_of(self._use(lambda handle: _figures(handle, self._read(handle, False))))  # noqa: FBT003 (private)
+
+    def send_signal(self, number: int, /) -> None:
+        """Send a signal to each living member; to this process, if it is one, last.
+
+        Processes that members start meanwhile are not reached. On Linux and Windows no other process can receive the
+        signal. Elsewhere a process ID is checked just before the signal is sent to it; for a moment another process may
+        get it. On Windows the member is terminated with this exit status, as by ``os.kill``.
+
+        Raises the last error, such as a ``PermissionError``, after all members have been tried.
+        """
+        number = c_int(number)
+
+        def send(handle: Handle) -> None:
+            self._read(handle, False)  # noqa: FBT003 (private)
+            error = lib.rusage_tree_signal(handle, number)
+            if error:
+                raise error_of_process(error, self.pid)
+
+        self._use(send)
+
+    def close(self) -> None:
+        """Make all methods raise ``ValueError`` from now on. A reading in another thread is finished first."""
+        self._closed = True
+        self._check_fork()
+        with self._lock:
+            self._release()
+
+    def __enter__(self) -> Tree:  # noqa: PYI034 (Self is not in Python 3.10's typing)
+        if self._closed:
+            raise ValueError("this Tree is closed")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not self._closed:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
+            self.close()
+
+    if not TYPE_CHECKING and NO_PSS is not None:
+
+        def __getattr__(self, name: str) -> object:
+            """Say why there is no pss()."""
+            raise AttributeError(missing(self, name))
+
+    def __repr__(self) -> str:
+        return f"<rusage.Tree pid={self.pid}{' closed' if self._closed else ''}>"
+
+    def __reduce__(self) -> str:
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+
+
+def _figures(handle: Handle, sample: Sample) -> bytes:
+    """Return the figures of the members that were read."""
+    figures = ffi.new("rusage_member_figures[]", sample.processes - sample.unread)
+    lib.rusage_tree_members(handle, figures)
+    return bytes(ffi.buffer(figures))
+
+
+def members_of(figures: bytes) -> list[Member]:
+    """Return the members whose figures were read."""
+    return [Member._make(one) for one in _unpack(figures)]
+
+
+Tree.__module__ = Sample.__module__ = Member.__module__ = "rusage"
+
+
+def _after_fork() -> None:
+    global _forks  # noqa: PLW0603 (of the process)
+    _forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

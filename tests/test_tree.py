@@ -1,0 +1,593 @@
+"""``Tree``: trees that are held at a barrier, against psutil, /proc and the sums of ``Process``."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gc
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from test_contract import CPYTHON, Indexable, Intable
+from test_windows import under_wine
+from trees import MIB, Held, held
+
+import rusage
+from rusage._backends import BACKEND
+
+if "Tree" in BACKEND.absent:
+    pytest.skip(f"no Tree: {BACKEND.absent['Tree']}", allow_module_level=True)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LINUX = BACKEND.name == "Linux"
+linux = pytest.mark.skipif(not LINUX, reason="tests the files of /proc")
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+needs_pss = pytest.mark.skipif("pss" in BACKEND.absent, reason="this system has no pss")
+wine_times = pytest.mark.xfail(under_wine(), reason="Wine reports the times of the asking process", strict=True)
+
+# A time of another process may be cut to a tick; the clocks of the two sides may differ.
+TICK = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 1 / 64
+
+
+def sizes(pids: set[int]) -> dict[int, int]:
+    """Return the resident set size of each process, by ``Process``."""
+    found = {}
+    for pid in pids:
+        with rusage.Process(pid) as process:
+            found[pid] = process.rss()
+    return found
+
+
+def times(pids: set[int]) -> float:
+    """Return the CPU time of processes, by ``Process``."""
+    total = 0.0
+    for pid in pids:
+        with rusage.Process(pid) as process:
+            total += process.cputime()
+    return total
+
+
+def check_sizes(tree: rusage.Tree, pids: set[int]) -> rusage.Sample:
+    """Fail unless a reading has these members with their sizes, which do not change meanwhile; return a sample."""
+    while True:
+        before = sizes(pids)
+        members, sample = tree.members(), tree.sample()
+        if sizes(pids) == before:
+            break
+    assert {member.pid: member.rss for member in members} == before
+    assert sample.rss == sum(before.values())
+    assert (sample.processes, sample.unread, sample.pss) == (len(pids), 0, None)
+    return sample
+
+
+FAMILY = {
+    "mib": 5,
+    "children": [
+        {"mib": 20, "children": [{"mib": 10}, {"mib": 1, "children": [{"mib": 3}]}]},
+        {"mib": 40},
+    ],
+}
+
+
+# --- Figures ----------------------------------------------------------------------------------------------------------
+
+
+def test_sizes_of_a_held_tree() -> None:
+    """Every member's size and their sum are exact; the first member is the root."""
+    with held(**FAMILY) as running, rusage.Tree(running.root) as tree:
+        sample = check_sizes(tree, running.pids)
+        assert sample.rss > 79 * MIB
+        assert tree.members()[0].pid == running.root
+        assert tree.pid == running.root
+
+
+def test_same_as_psutil() -> None:
+    """The members and their sizes are psutil's."""
+    psutil = pytest.importorskip("psutil")
+    with held(**FAMILY) as running, rusage.Tree(running.root) as tree:
+        root = psutil.Process(running.root)
+        theirs = {one.pid: one.memory_info().rss for one in [root, *root.children(recursive=True)]}
+        assert {member.pid: member.rss for member in tree.members()} == theirs
+        assert tree.rss() == sum(theirs.values())
+
+
+def test_this_process_and_its_children() -> None:
+    """Without a process ID, the root is this process."""
+    with rusage.Tree() as tree:
+        assert tree.pid == os.getpid()
+        before = {member.pid for member in tree.members()}
+        assert os.getpid() in before
+        with held(children=[{}, {}]) as running:
+            assert {member.pid for member in tree.members()} - before == running.pids
+        while {member.pid for member in tree.members()} & running.pids:  # they are about to end
+            time.sleep(0.01)
+
+
+def test_names_and_order_of_a_sample() -> None:
+    """Both are named tuples; ``pss`` comes last."""
+    assert rusage.Sample._fields == ("elapsed", "rss", "cputime", "processes", "unread", "pss")
+    assert rusage.Member._fields == ("pid", "rss", "cputime")
+    with rusage.Tree() as tree:
+        sample, member = tree.sample(), tree.members()[0]
+    assert pickle.loads(pickle.dumps(sample)) == sample == tuple(sample)
+    assert repr(sample).startswith("Sample(elapsed=")
+    assert type(member) is rusage.Member
+    assert all(getattr(kind, name).__doc__ for kind in (rusage.Sample, rusage.Member) for name in kind._fields)
+
+
+def test_elapsed_time() -> None:
+    """It counts from the opening, on a clock that this process has too."""
+    before = time.perf_counter()
+    with rusage.Tree() as tree:
+        first = tree.sample().elapsed
+        time.sleep(0.02)
+        second = tree.sample().elapsed
+        now = time.perf_counter()
+    assert first >= 0
+    assert second - first >= 0.02
+    assert second <= now - before
+
+
+# Other processes that execute Python share pages with these ones; some may start or end meanwhile.
+SHARED = 10 * MIB
+
+
+@needs_pss
+def test_pss_counts_shared_pages_once() -> None:
+    """Forked members share their parent's pages: the sum of ``smaps_rollup`` is about one of them, ``rss`` is all."""
+    children = [{"fork": True}] * 5
+    with held(mib=50, children=children) as running, rusage.Tree(running.root) as tree:
+        files = [Path(f"/proc/{pid}/smaps_rollup") for pid in running.pids]
+        before = sum(pss_of(file) for file in files)
+        size = tree.pss()
+        sample = tree.sample(pss=True)
+        assert size == pytest.approx(before, abs=SHARED)
+        assert sample.pss == pytest.approx(size, abs=SHARED)
+        assert sample.rss > 6 * 50 * MIB
+        assert size < 100 * MIB
+
+
+def pss_of(file: Path) -> int:
+    """Return what the kernel says of one process, in bytes."""
+    lines = file.read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+
+
+@pytest.mark.skipif("pss" not in BACKEND.absent, reason="this system has pss")
+def test_missing_pss_says_why() -> None:
+    """The method is absent, and the parameter is refused."""
+    with rusage.Tree() as tree, rusage.Process(os.getpid()) as process:
+        for one in tree, process:
+            with pytest.raises(AttributeError, match=BACKEND.absent["pss"]):
+                one.pss()
+        with pytest.raises(NotImplementedError, match=BACKEND.absent["pss"]):
+            tree.sample(pss=True)
+
+
+@needs_pss
+def test_pss_of_a_process() -> None:
+    """``rusage.pss()`` and ``Process.pss()`` are the kernel's figure."""
+    own = Path("/proc/self/smaps_rollup")
+    assert rusage.pss() == pytest.approx(pss_of(own), abs=SHARED)
+    with held(mib=30) as running, rusage.Process(running.root) as process:
+        size = pss_of(Path(f"/proc/{running.root}/smaps_rollup"))
+        assert process.pss() == pytest.approx(size, abs=SHARED)
+        assert process.pss() > 30 * MIB
+        running.release()
+        with pytest.raises(ProcessLookupError):
+            process.pss()
+
+
+def test_more_members_than_open_files() -> None:
+    """Files of 64 members stay open; the others are opened for each reading. All are read."""
+    with held(children=[{"fork": hasattr(os, "fork")}] * 80) as running, rusage.Tree(running.root) as tree:
+        check_sizes(tree, running.pids)
+        if LINUX:
+            with rusage.Tree(running.root) as another:
+                before = open_files()
+                another.sample()
+                assert open_files() == before
+
+
+@linux
+def test_no_more_than_64_members_have_open_files() -> None:
+    """Three descriptors each."""
+    with held(children=[{"fork": True}] * 80) as running:
+        before = open_files()
+        with rusage.Tree(running.root) as tree:
+            tree.sample()
+            assert before < open_files() <= before + 64 * 3
+        assert open_files() == before
+
+
+def open_files() -> int:
+    """Return how many files are open in this process."""
+    return len(os.listdir("/proc/self/fd" if LINUX else "/dev/fd"))
+
+
+@linux
+def test_files_of_members_that_have_ended_are_closed() -> None:
+    with rusage.Tree() as tree:
+        tree.sample()
+        before = open_files()
+        for _ in range(3):
+            with held(children=[{}]):
+                count = tree.sample().processes
+            while tree.sample().processes > count - 2:
+                time.sleep(0.01)
+        assert open_files() == before
+
+
+@forks
+def test_children_of_threads() -> None:
+    """The children of every thread are members, also after the thread has ended."""
+    with held(threads=True, children=[{}, {}, {}]) as running, rusage.Tree(running.root) as tree:
+        check_sizes(tree, running.pids)
+
+
+# --- Membership -------------------------------------------------------------------------------------------------------
+
+
+def pid_of_child(root: int, pids: set[int]) -> int:
+    """Return a process of a held tree that has children, but is not its root."""
+    with rusage.Tree(root) as tree:
+        order = [member.pid for member in tree.members()]
+    assert set(order) == pids
+    for pid in order[1:]:
+        with rusage.Tree(pid) as branch:
+            if branch.sample().processes > 1:
+                return pid
+    raise AssertionError
+
+
+def test_orphans_stay_members() -> None:
+    """A member whose parent has ended stays until it ends itself."""
+    with held(**FAMILY) as running, rusage.Tree(running.root) as tree:
+        middle = pid_of_child(running.root, running.pids)
+        check_sizes(tree, running.pids)
+        os.kill(middle, signal.SIGTERM)
+        while tree.sample().processes == len(running.pids):
+            time.sleep(0.01)
+        check_sizes(tree, running.pids - {middle})
+        running.release()
+        while tree.sample().processes:
+            time.sleep(0.01)
+        assert tree.sample()[1:] == (0, tree.cputime(), 0, 0, None)
+
+
+def test_children_that_appear_later() -> None:
+    """They become members at the next reading, with their own children."""
+    with rusage.Tree() as tree:
+        first = tree.sample().processes
+        with held(**FAMILY) as running:
+            assert tree.sample().processes == first + len(running.pids)
+
+
+@forks
+def test_zombies_are_not_counted() -> None:
+    """A child that has ended and was not waited for is no living member; the size of its memory is in no sum."""
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    with rusage.Tree() as tree:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert child.pid not in {member.pid for member in tree.members()}
+        child.wait()
+
+
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="this system has no waitid")
+def test_root_that_is_a_zombie() -> None:
+    """Its tree is empty; after it was waited for, there is none."""
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    with rusage.Tree(child.pid) as tree:
+        sample = tree.sample()
+        assert sample[1:] == (0, 0.0, 0, 0, None)
+        assert tree.members() == []
+        child.wait()
+        assert tree.sample()[1:] == (0, 0.0, 0, 0, None)
+    with pytest.raises(ProcessLookupError):
+        rusage.Tree(child.pid)
+
+
+# --- CPU time ---------------------------------------------------------------------------------------------------------
+
+
+def total_time() -> float:
+    """Return the CPU time of this process and of the children that it has waited for."""
+    return rusage.cputime(rusage.RUSAGE_SELF) + rusage.cputime(rusage.RUSAGE_CHILDREN)
+
+
+@wine_times
+def test_cpu_time_of_held_members() -> None:
+    """It counts from the start of younger members, and from the opening for older ones."""
+    with rusage.Tree() as tree:
+        before = rusage.cputime()
+        with held(burn=0.1, children=[{"burn": 0.2}, {"burn": 0.05}]) as running:
+            low = times(running.pids) + rusage.cputime() - before
+            value = tree.cputime()
+            high = times(running.pids) + rusage.cputime()
+            assert low - 2 * TICK <= value <= high + 2 * TICK
+            assert value >= 0.3
+            with rusage.Tree(running.root) as later:
+                assert later.cputime() <= times(running.pids) - 0.35 + 3 * TICK
+                assert later.sample().cputime < 0.3
+
+
+@pytest.mark.skipif("RUSAGE_CHILDREN" in BACKEND.absent, reason="this system keeps no usage of children")
+def test_cpu_time_of_children_that_were_never_read() -> None:
+    """A parent that waits for its children knows their time."""
+    with rusage.Tree() as tree:
+        before = total_time()
+        for _ in range(3):
+            subprocess.run([sys.executable, "-c", "for _ in range(60): sum(range(10 ** 5))"], check=True)
+        used = rusage.cputime(rusage.RUSAGE_CHILDREN)
+        value, after = tree.cputime(), total_time()
+    assert used > 0.05
+    assert 0.03 < value <= after - before + 0.002
+
+
+@wine_times
+def test_cpu_time_stays_after_the_end() -> None:
+    """A member that has ended, but has not been waited for, keeps its last reading; the sum never falls."""
+    with rusage.Tree() as tree, held(children=[{"burn": 0.2}, {"burn": 0.1}]) as running:
+        first = tree.cputime()
+        assert first > 0.3
+        running.release()
+        values = [tree.cputime() for _ in range(5)]
+        assert [first, *values] == sorted([first, *values])
+
+
+# --- Signals ----------------------------------------------------------------------------------------------------------
+
+
+@forks
+def test_signal_to_each_member() -> None:
+    """All members of a tree get it, and no other process."""
+    with held(**FAMILY) as running, held() as other, rusage.Tree(running.root) as tree:
+        tree.send_signal(signal.SIGKILL)
+        assert running.popen.wait() == -signal.SIGKILL
+        while tree.sample().processes:
+            time.sleep(0.01)
+        assert other.popen.poll() is None
+        tree.send_signal(signal.SIGKILL)  # to no process
+
+
+@forks
+def test_signal_to_this_process_last(python: Callable[..., str]) -> None:
+    """Its children have ended when its own handler runs."""
+    program = """
+import os, signal, subprocess, sys, rusage
+children = [subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) for _ in range(3)]
+def handler(*_):
+    print([child.wait() for child in children], flush=True)
+signal.signal(signal.SIGTERM, handler)
+with rusage.Tree() as tree:
+    tree.send_signal(signal.SIGTERM)
+"""
+    assert python("-c", program) == f"{[-signal.SIGTERM] * 3}\n"
+
+
+@pytest.mark.skipif(BACKEND.name != "Windows", reason="tests TerminateProcess")
+def test_signal_on_windows() -> None:
+    """Each member is terminated with this status."""
+    with held(children=[{}]) as running, rusage.Tree(running.root) as tree:
+        tree.send_signal(7)
+        assert running.popen.wait() == 7
+
+
+@forks
+@pytest.mark.parametrize("number", [-1, 10_000])
+def test_invalid_signal(number: int) -> None:
+    with held() as running, rusage.Tree(running.root) as tree:
+        with pytest.raises(OSError, match="nvalid") as caught:
+            tree.send_signal(number)
+        assert caught.value.errno == errno.EINVAL
+        tree.send_signal(0)
+        with pytest.raises(TypeError):
+            tree.send_signal("TERM")  # type: ignore[arg-type]
+
+
+# --- The object -------------------------------------------------------------------------------------------------------
+
+
+def outcome(function: Callable[[], object]) -> object:
+    """Return the type of what a call raises."""
+    try:
+        function()
+    except Exception as error:
+        return type(error)
+    return None
+
+
+@pytest.mark.parametrize("pid", [0, -1, 2**31, 2**70, 1.0, "1", b"1", [], Intable(1), Indexable(0), Indexable(2**40)])
+def test_bad_arguments(pid: object) -> None:
+    """They raise the same as for ``Process``."""
+    expected = outcome(lambda: rusage.Process(pid))  # type: ignore[arg-type]
+    assert expected is not None
+    assert outcome(lambda: rusage.Tree(pid)) is expected  # type: ignore[arg-type]
+
+
+@linux
+def test_id_of_a_thread() -> None:
+    """It is not a process ID."""
+    with held(threads=True, children=[{}]) as running:
+        threads = {int(name) for name in os.listdir(f"/proc/{running.root}/task")} - {running.root}
+        for thread in threads:
+            with pytest.raises(ProcessLookupError):
+                rusage.Tree(thread)
+
+
+def test_process_that_does_not_exist() -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    with pytest.raises(ProcessLookupError, match=str(child.pid)):
+        rusage.Tree(child.pid)
+
+
+def test_closed_tree() -> None:
+    """Every method but ``close`` raises ValueError; the object says that it is closed."""
+    tree = rusage.Tree()
+    assert repr(tree) == f"<rusage.Tree pid={os.getpid()}>"
+    with tree as same:
+        assert same is tree
+    assert repr(tree) == f"<rusage.Tree pid={os.getpid()} closed>"
+    tree.close()
+    for method in tree.sample, tree.rss, tree.cputime, tree.members, lambda: tree.send_signal(0), tree.__enter__:
+        with pytest.raises(ValueError, match="closed"):
+            method()
+
+
+def test_unclosed_tree_warns() -> None:
+    """As an unclosed file does; its descriptors are closed."""
+    before = open_files() if LINUX else 0
+    with pytest.warns(ResourceWarning, match="unclosed <rusage.Tree"):  # noqa: PT031 (PyPy collects it later)
+        rusage.Tree()
+        gc.collect()
+    assert not LINUX or open_files() == before
+
+
+def test_tree_that_was_never_opened_does_not_warn() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for arguments in (-1,), (1, 2):
+            with contextlib.suppress(TypeError, ValueError):
+                rusage.Tree(*arguments)
+        gc.collect()
+
+
+def test_pickling() -> None:
+    with rusage.Tree() as tree, pytest.raises(TypeError, match="cannot pickle"):
+        pickle.dumps(tree)
+
+
+def test_threads_share_a_tree() -> None:
+    """Readings of several threads do not disturb each other, nor does a close()."""
+    with held(children=[{}, {}]) as running:
+        tree = rusage.Tree(running.root)
+        seen: list[object] = []
+
+        def read() -> None:
+            try:
+                while True:
+                    seen.append(tree.sample().processes)
+            except ValueError as error:
+                seen.append(str(error))
+
+        threads = [threading.Thread(target=read) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        while seen.count(3) < 100:
+            time.sleep(0.001)
+        tree.close()
+        for thread in threads:
+            thread.join()
+    assert set(seen) == {3, "this Tree is closed"}
+
+
+@forks
+def test_forked_child_uses_its_copy() -> None:
+    """It reads the same processes, itself included, and closes only its own copy."""
+    with rusage.Tree() as tree:
+        before = tree.sample().processes
+        pid = os.fork()
+        if not pid:
+            try:
+                count = tree.sample().processes
+                tree.close()
+                os._exit(0 if count == before + 1 else 1)
+            finally:
+                os._exit(2)
+        _, status = os.waitpid(pid, 0)
+        assert os.waitstatus_to_exitcode(status) == 0
+        assert tree.sample().processes == before
+
+
+@pytest.fixture
+def large() -> Iterator[Held]:
+    """Yield a tree whose reading takes a while."""
+    with held(children=[{"fork": True}] * 60) as running:
+        yield running
+
+
+@forks
+@pytest.mark.not_emulated
+def test_fork_while_another_thread_reads(large: Held) -> None:
+    """The child either reads, or says that the copy is unusable; close() works in any case."""
+    with rusage.Tree(large.root) as tree:
+        stop = threading.Event()
+
+        def read() -> None:
+            while not stop.is_set():
+                tree.sample()
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        statuses = set()
+        for _ in range(50):
+            pid = os.fork()
+            if not pid:
+                try:
+                    count = tree.sample().processes
+                except RuntimeError:
+                    count = 0
+                tree.close()
+                os._exit(0 if count in {0, 61} else 1)
+            statuses.add(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        stop.set()
+        thread.join()
+    assert statuses == {0}
+
+
+@linux
+def test_too_many_open_files(python: Callable[..., str]) -> None:
+    """The OSError is EMFILE; later readings are right again."""
+    program = """
+import errno, os, resource, rusage
+tree = rusage.Tree()
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1, hard))
+pid = os.fork()
+if not pid:
+    os.read(os.pipe()[0], 1) if False else __import__("time").sleep(60)
+for call in tree.sample, lambda: rusage.Tree():
+    try:
+        call()
+    except OSError as error:
+        print(error.errno == errno.EMFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+print(tree.sample().processes)
+os.kill(pid, 9)
+os.waitpid(pid, 0)
+tree.close()
+"""
+    assert python("-c", program).split() == ["True", "True", "2"]
+
+
+@pytest.mark.skipif(not CPYTHON or not hasattr(signal, "setitimer"), reason="needs timers, and no JIT")
+def test_readings_in_signal_handlers() -> None:
+    """A handler that reads or closes the tree, while its thread reads it, does no harm."""
+    counts: list[int] = []
+    tree = rusage.Tree()
+    before = signal.signal(signal.SIGALRM, lambda *_: counts.append(tree.sample().processes))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+        while len(counts) < 50:
+            tree.sample()
+        signal.signal(signal.SIGALRM, lambda *_: tree.close())
+        with pytest.raises(ValueError, match="closed"):  # noqa: PT012 (at some time)
+            while True:
+                tree.sample()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert min(counts) > 0
