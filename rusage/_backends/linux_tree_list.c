@@ -36,8 +36,10 @@ static int rusage_list_of_thread(rusage_tree *tree, const rusage_member *member,
 
     snprintf(path, sizeof path, "task/%s/children", thread);
     error = rusage_tree_text(tree, member->handle.directory, path);
-    if (error != 0) /* the thread may have ended: its children have another one as a parent then */
-        return error == ENOENT || error == ESRCH ? 0 : error;
+    /* The thread may have ended: its children have another one as a parent then. Or hidepid hides the lists of a member
+       whose other files were opened before. */
+    if (error != 0)
+        return error == ENOENT || error == ESRCH || error == EPERM || error == EACCES ? 0 : error;
     for (next = tree->system.text; (pid = strtol(next, &end, 10)) > 0; next = end) {
         error = rusage_tree_found(tree, (int)pid, member->pid, 0);
         if (error != 0)
@@ -60,7 +62,7 @@ static int rusage_list_children(rusage_tree *tree, rusage_member *member, int ha
     } else {
         fd = rusage_proc_open(member->handle.directory, "task", O_DIRECTORY);
         if (fd < 0)
-            return -fd;
+            return fd == -EPERM || fd == -EACCES ? 0 : -fd;
         threads = fdopendir(fd);
         if (threads == NULL) {
             error = errno;

@@ -197,7 +197,7 @@ static int rusage_tree_read_before(rusage_tree *tree)
 {
     int i, error;
 
-    tree->orphans = tree->lost = 0;
+    tree->orphans = tree->readings = 0;
     for (i = tree->count - 1; i >= 0; i--) {
         rusage_member *member = &tree->members[i];
 

@@ -46,7 +46,7 @@ struct rusage_tree {
     int slot_count;                 /* a power of two */
     rusage_listed *listed;
     int listed_count, listed_capacity;
-    double orphans, lost;           /* see tree_cputime.c */
+    double readings, orphans;       /* see tree_cputime.c */
     double cputime;                 /* the largest so far */
     rusage_tree_state system;       /* the system's */
 };

@@ -1,15 +1,15 @@
-/* The CPU time of a tree: a lower bound that counts no second twice.
+/* The CPU time of a tree: the larger of two lower bounds, neither of which counts a second twice.
 
-   A member counts what it has used since the opening. Of its children that have ended, the larger of two lower bounds
-   counts: the growth of the time of the children that it has waited for, without what they had used `before` the opening;
-   and `ended`, the last readings of these children.
+   The first is the sum of the last readings of all members, living or ended.
 
-   A parent is read before its children. So a child that was read as living, or as a zombie, is not in the time of its
-   parent at this reading.
+   The second counts for each member what it has used since the opening and, of its children that have ended, the larger
+   of two: the growth of the time of the children that it has waited for, without what they had used `before` the opening;
+   and `ended`, the same sum for these children as far as they were read. A parent is read before its children. So a child
+   that was read as living, or as a zombie, is not in the time of its parent at this reading.
 
-   A child is in `undecided` until the next reading of its parent: if the parent has ended then too, it may have ended
-   first, and another process has waited for the child. This may be any ancestor (a subreaper), whose time contains the
-   child then. Therefore the child is in `lost`, of which only the part counts that fits into no ancestor's growth. */
+   A child that has been reaped is in `undecided` until the next reading of its parent: if the parent does not live then,
+   it may have ended first, and any ancestor (a subreaper) may have waited for the child, whose time is then in that
+   ancestor's growth. Such a child is not in the second sum. */
 
 #include "tree.h"
 
@@ -18,21 +18,16 @@ static double rusage_member_own(const rusage_member *member)
     return member->last.own > member->first.own ? member->last.own - member->first.own : 0;
 }
 
-static double rusage_larger(double one, double other)
-{
-    return one > other ? one : other;
-}
-
 /* The children of a member that have ended. */
 static double rusage_member_children(const rusage_member *member)
 {
     double growth = member->may_miss_older ? 0 : member->last.waited - member->first.waited - member->before;
     double ended = member->ended + (member->state == RUSAGE_LIVES ? member->undecided : 0);
 
-    return rusage_larger(growth, ended);
+    return growth > ended ? growth : ended;
 }
 
-/* Take off what a child of a member had used before the opening from the growth of every ancestor that may wait for it. */
+/* Take off what a member had used before the opening from the growth of every ancestor that may have waited for it. */
 static void rusage_tree_take_off(rusage_tree *tree, int index, double before)
 {
     int parent;
@@ -52,11 +47,10 @@ static void rusage_tree_bury(rusage_tree *tree, int index)
     const rusage_member *member = &tree->members[index];
     int parent_index = rusage_tree_find(tree, member->parent);
     double before = member->first.own + member->first.waited + member->before - member->undecided_before;
-    double children = rusage_member_children(member), total = rusage_member_own(member) + children;
+    double total = rusage_member_own(member) + rusage_member_children(member);
     rusage_member *parent;
 
-    /* `children` may contain `undecided`, if the member has waited for these children. */
-    tree->lost += rusage_larger(member->ended + member->undecided - children, 0);
+    tree->readings += rusage_member_own(member);
     rusage_tree_take_off(tree, parent_index, member->undecided_before);
     if (parent_index < 0 || parent_index >= index) {
         tree->orphans += total;         /* its parent, at the last reading, was no member */
@@ -64,14 +58,11 @@ static void rusage_tree_bury(rusage_tree *tree, int index)
     }
     parent = &tree->members[parent_index];
     if (parent->state == RUSAGE_LIVES) {
+        parent->undecided += total;
         parent->undecided_before += before;
         parent->before += before;
     } else
         rusage_tree_take_off(tree, parent_index, before);
-    if (parent->state == RUSAGE_GONE)
-        tree->lost += total;
-    else
-        parent->undecided += total;
 }
 
 /* A member has been read again, and lives: no other process has waited for its children. */
@@ -84,16 +75,15 @@ static void rusage_member_decide(rusage_member *member)
 /* Return the CPU time since the opening. */
 static double rusage_tree_cputime(rusage_tree *tree)
 {
-    double own = tree->orphans, children = 0, last_readings = tree->lost;
+    double own = 0, children = 0, largest;
     int i;
 
     for (i = 0; i < tree->count; i++) {
         own += rusage_member_own(&tree->members[i]);
         children += rusage_member_children(&tree->members[i]);
-        last_readings += tree->members[i].ended + tree->members[i].undecided;
     }
-    own += children > last_readings ? children : last_readings;
-    if (own > tree->cputime)
-        tree->cputime = own;
+    largest = tree->readings > tree->orphans + children ? tree->readings : tree->orphans + children;
+    if (own + largest > tree->cputime)
+        tree->cputime = own + largest;
     return tree->cputime;
 }

@@ -1,0 +1,307 @@
+"""Scenes for ``Tree``, most of them for root on Linux: ``tree_scenes.py SCENE ARGUMENTS``."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from checks import hide_lists_of_children, main, raises, refuse
+
+import rusage
+
+NOBODY = 65534
+LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
+PIDFD_OPEN, PIDFD_SEND_SIGNAL = 434, 424
+
+
+def is_listed() -> bool:
+    """Return whether Tree lists all processes."""
+    return not os.access("/proc/thread-self/children", os.R_OK)
+
+
+def skip() -> None:
+    """Make the test skip."""
+    sys.stderr.write("skip\n")
+    raise SystemExit
+
+
+class Child:
+    """A forked child that calls functions of this program for its parent."""
+
+    def __init__(self) -> None:
+        self.read, write = os.pipe()
+        read, self.write = os.pipe()
+        self.pid = os.fork()
+        if self.pid:
+            os.close(read)
+            os.close(write)
+            return
+        os.close(self.read)
+        os.close(self.write)
+        self.forked: list[int] = []
+        try:
+            while line := os.read(read, 100):
+                answer = getattr(self, f"do_{line.decode()}")()
+                os.write(write, str(answer or 0).encode())
+        finally:
+            os._exit(0)
+
+    def __call__(self, word: str) -> int:
+        """Let it do something; return the answer."""
+        os.write(self.write, word.encode())
+        return int(os.read(self.read, 100))
+
+    def do_fork(self) -> int:
+        """Start a child that does nothing."""
+        pid = os.fork()
+        if not pid:
+            while True:
+                signal.pause()
+        self.forked.append(pid)
+        return pid
+
+    def do_end(self) -> None:
+        """End the last child, and wait for it."""
+        pid = self.forked.pop()
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+    def do_burn(self) -> None:
+        """Use CPU time."""
+        end = time.process_time() + 0.3
+        while time.process_time() < end:
+            pass
+
+    def do_burn_in_a_child(self) -> None:
+        """Let a child use CPU time, and wait for it."""
+        pid = os.fork()
+        if not pid:
+            self.do_burn()
+            os._exit(0)
+        os.waitpid(pid, 0)
+
+    def do_become_nobody(self) -> None:
+        """Give up root."""
+        become_nobody()
+
+    def end(self) -> None:
+        """End it and its children."""
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.read)
+        os.close(self.write)
+
+
+def become_nobody() -> None:
+    """Give up root for good."""
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+    assert ctypes.CDLL(None).prctl(4, 1, 0, 0, 0) == 0  # PR_SET_DUMPABLE, as after an exec: this user may read it
+
+
+def in_child(function: Callable[[], None]) -> None:
+    """Run a function in a forked child, and fail if it fails there."""
+    pid = os.fork()
+    if not pid:
+        try:
+            function()
+        except BaseException as error:
+            line = error.__traceback__.tb_next.tb_lineno if error.__traceback__ and error.__traceback__.tb_next else 0
+            os.write(2, f"{error!r} in line {line}\n".encode())
+            os._exit(1)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def pids(tree: rusage.Tree) -> set[int]:
+    """Return the process IDs of the members."""
+    return {member.pid for member in tree.members()}
+
+
+def next_pid(pid: int) -> None:
+    """Let the next process get a number."""
+    try:
+        LAST_PID.write_text(str(pid - 1))
+    except OSError:
+        skip()
+
+
+def reused_number(members: str) -> None:
+    """Give the number of a member to other processes. In a PID namespace of its own, as root."""
+    family, stranger = Child(), Child()
+    for _ in range(int(members)):  # more than there are open files for
+        family("fork")
+    last = family("fork")
+    with rusage.Tree(family.pid) as tree:
+        count = tree.sample().processes
+        assert last in pids(tree)
+        family("end")
+        next_pid(last)
+        assert stranger("fork") == last
+        assert last not in pids(tree)
+        assert tree.sample().processes == count - 1
+        tree.send_signal(signal.SIGKILL)
+        os.waitpid(family.pid, 0)
+        assert Path(f"/proc/{last}").exists()  # the stranger's child got no signal
+        assert "\nState:\tZ" not in Path(f"/proc/{last}/status").read_text()
+
+
+def reused_number_of_a_parent() -> None:
+    """Give the number of a member to a process that has children. In a PID namespace of its own, as root."""
+    root = Child()
+    middle = root("fork")
+    with rusage.Tree(root.pid) as tree:
+        assert pids(tree) == {root.pid, middle}
+        root("end")
+        next_pid(middle)
+        stranger = Child()
+        assert stranger.pid == middle
+        child = stranger("fork")
+        assert child > middle
+        for _ in range(3):
+            assert pids(tree) == {root.pid}
+        stranger.end()
+    root.end()
+
+
+def other_user() -> None:
+    """Read members of another user. As root."""
+    rusage.Tree().close()
+    child = Child()
+    with rusage.Tree() as tree:
+        child("become_nobody")
+        assert pids(tree) == {os.getpid(), child.pid}
+        assert tree.sample(pss=True).unread == 0
+
+    def look() -> None:
+        become_nobody()
+        with rusage.Tree(os.getppid()) as tree:
+            assert pids(tree) >= {os.getppid(), child.pid, os.getpid()}
+            sample = tree.sample()
+            assert (sample.processes, sample.unread) == (3, 0)
+            sample = tree.sample(pss=True)
+            assert (sample.processes, sample.unread) == (3, 1)
+            assert {member.pid for member in tree.members()} >= {os.getppid(), child.pid}
+            with raises(PermissionError):
+                tree.send_signal(0)
+            with rusage.Process(os.getppid()) as process, raises(PermissionError):
+                process.pss()
+
+    in_child(look)
+    child.end()
+
+
+def hidden(hidepid: str) -> None:
+    """Read members that /proc hides. In namespaces of its own, as root."""
+    command = ["mount", "-t", "proc", "-o", f"hidepid={hidepid}", "proc", "/proc"]
+    if subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode:
+        skip()
+    rusage.Tree().close()
+
+    def look() -> None:
+        root_child, nobody = Child(), Child()
+        nobody("become_nobody")
+        with rusage.Tree() as opened:
+            become_nobody()
+            with rusage.Tree() as tree:
+                assert pids(tree) == {os.getpid(), nobody.pid}
+                sample = tree.sample()
+                # A list of all processes does not have such a member.
+                assert (sample.processes, sample.unread) == ((2, 0) if is_listed() else (3, 1))
+            # Files that were opened before can still be read.
+            assert pids(opened) == {os.getpid(), nobody.pid, root_child.pid}
+        with raises(PermissionError):
+            rusage.Tree(root_child.pid)
+
+    assert os.getpid() == 1
+    in_child(look)
+
+
+def other_namespace() -> None:
+    """Read /proc of another PID namespace. In a PID namespace of its own, as root."""
+    assert os.getpid() == 1
+    with raises(FileNotFoundError) as caught:
+        rusage.Tree()
+    assert caught[0].filename == "/proc/self"
+
+
+def members_in_a_namespace() -> None:
+    """Read members in a PID namespace of their own. As root."""
+    command = ["unshare", "--pid", "--fork", "sh", "-c", "sleep 60 & sleep 60 & echo; wait"]
+    with rusage.Tree() as tree, subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        sample = tree.sample()
+        assert sample.processes == 5  # this one, unshare, sh, and twice sleep
+        names = {Path(f"/proc/{pid}/comm").read_text().strip() for pid in pids(tree) - {os.getpid()}}
+        assert names == {"unshare", "sh", "sleep"}
+        with rusage.Tree(child.pid) as branch:
+            branch.send_signal(signal.SIGKILL)
+        child.wait()
+        while tree.sample().processes > 1:
+            time.sleep(0.01)
+
+
+def older_children(act: str) -> None:
+    """Wait for a child that has used CPU time before the opening, without another reading."""
+    child = Child()
+    child("burn")
+    child("burn_in_a_child")
+    before = rusage.cputime(rusage.RUSAGE_SELF)
+    with rusage.Tree() as tree:
+        child(act)
+        child.end()
+        value = tree.cputime()
+        own = rusage.cputime(rusage.RUSAGE_SELF) - before
+    assert 0.2 < value < 0.45 + own, value
+
+
+def older_children_ignored() -> None:
+    """Ignore SIGCHLD: what a child has used since its last reading is not known then."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    child = Child()
+    child("burn")
+    with rusage.Tree() as tree:
+        child("burn")
+        first = tree.cputime()
+        assert 0.25 < first < 0.5
+        child("burn")
+        os.kill(child.pid, signal.SIGKILL)
+        while tree.sample().processes > 1:
+            time.sleep(0.01)
+        assert first <= tree.cputime() < 0.75
+
+
+def without_pidfd() -> None:
+    """Send signals where pidfd_open(2) is refused, as on old kernels."""
+    refuse(PIDFD_OPEN, 38)
+    child = Child()
+    child("fork")
+    with rusage.Tree(child.pid) as tree:
+        assert tree.sample().processes == 2
+        tree.send_signal(signal.SIGKILL)
+        assert os.waitpid(child.pid, 0)[1] == signal.SIGKILL
+        while tree.sample().processes:
+            time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    if sys.argv[-1] == "listed":
+        hide_lists_of_children()
+        sys.argv.pop()
+    main(
+        reused_number,
+        reused_number_of_a_parent,
+        other_user,
+        hidden,
+        other_namespace,
+        members_in_a_namespace,
+        older_children,
+        older_children_ignored,
+        without_pidfd,
+    )

@@ -1,0 +1,504 @@
+"""``record``: the samples of a tree over time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from test_contract import CPYTHON
+from trees import MIB, held
+
+import rusage
+from rusage._backends import BACKEND
+
+if "record" in BACKEND.absent:
+    pytest.skip(f"no record: {BACKEND.absent['record']}", allow_module_level=True)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LINUX = BACKEND.name == "Linux"
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+FAST = 0.002
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    """Fail if a test leaves a thread or an open file behind."""
+    before = threading.active_count(), open_files()
+    yield
+    assert (threading.active_count(), open_files()) == before
+
+
+def open_files() -> int:
+    """Return how many files are open in this process; 0 if it is unknown."""
+    return len(os.listdir("/proc/self/fd")) if LINUX else 0
+
+
+def wait_for(recording: rusage.record, count: int) -> None:
+    """Wait until a recording has some samples."""
+    while len(recording.samples) < count:
+        time.sleep(FAST)
+
+
+# --- Samples ----------------------------------------------------------------------------------------------------------
+
+
+def test_samples_of_a_block() -> None:
+    """The first is taken at the start, then one in each interval, and one at the end."""
+    with rusage.record(interval=FAST) as r:
+        wait_for(r, 20)
+    samples = r.samples
+    times = [sample.elapsed for sample in samples]
+    assert times == sorted(times)
+    assert times[0] < times[1]
+    assert all(sample.processes >= 1 and sample.rss > 0 and sample.pss is None for sample in samples)
+    assert [sample.cputime for sample in samples] == sorted(sample.cputime for sample in samples)
+    # Without drift: the n-th interval's sample is not taken before the interval.
+    intervals = [int(when / FAST + 1e-6) for when in times[:-1]]
+    assert len(set(intervals)) == len(intervals)
+    assert intervals[-1] + 1 - len(intervals) <= r.missed <= int(times[-1] / FAST) + 1 - len(intervals)
+    assert r.interval == FAST
+
+
+def test_largest_and_its_members() -> None:
+    """The members are of the same reading as the sample with the largest ``rss``."""
+    with rusage.record(interval=FAST) as r:
+        with held(mib=5, children=[{"mib": 20}, {"mib": 30}]) as running:
+            while r.largest.rss < sum(process_sizes(running.pids)):
+                time.sleep(FAST)
+        wait_for(r, len(r.samples) + 2)
+    assert r.largest == max(r.samples, key=lambda sample: sample.rss)
+    assert sum(member.rss for member in r.members) == r.largest.rss
+    assert len(r.members) == r.largest.processes
+    assert running.pids | {os.getpid()} <= {member.pid for member in r.members}
+    assert r.largest.rss > 55 * MIB
+    assert r.samples[-1].processes < r.largest.processes
+
+
+def process_sizes(pids: set[int]) -> Iterator[int]:
+    """Yield the resident set sizes of processes."""
+    for pid in pids:
+        with rusage.Process(pid) as process:
+            yield process.rss()
+
+
+@pytest.mark.skipif("pss" in BACKEND.absent, reason="this system has no pss")
+def test_pss() -> None:
+    with rusage.record(interval=FAST, pss=True) as r:
+        wait_for(r, 3)
+    assert all(0 < (sample.pss or 0) <= sample.rss for sample in r.samples)
+
+
+@pytest.mark.skipif(
+    not CPYTHON or not hasattr(ctypes, "PyDLL") or os.name == "nt", reason="needs usleep() with the GIL"
+)
+@pytest.mark.skipif(not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="there is no GIL")
+def test_missed_intervals() -> None:
+    """While C code holds the GIL no sample is taken, and the intervals count as missed."""
+    with rusage.record(interval=0.01) as r:
+        wait_for(r, 2)
+        before, missed = len(r.samples), r.missed
+        ctypes.PyDLL(None).usleep(200_000)
+        count = len(r.samples) - before
+    assert r.missed - missed >= 17
+    assert count <= 3
+
+
+def test_block_shorter_than_the_interval() -> None:
+    """It has a sample at the start and one at the end."""
+    with rusage.record(interval=1000) as r:
+        pass
+    assert len(r.samples) == 2
+    assert r.missed == 0
+
+
+@pytest.mark.parametrize("count", [*range(1, 40), 1000])
+@pytest.mark.parametrize("limit", [2, 3, 4, 7, 16])
+def test_neighbours_are_joined(limit: int, count: int) -> None:
+    """Each entry is the largest of as many successive samples, except the last one, which may have fewer."""
+    given = [rusage.Sample(float(n), n * 7919 % 1009, 0.0, 1, 0, None) for n in range(count)]
+    with rusage.record(interval=1000, max_samples=limit) as r:
+        r._samples.clear()  # noqa: SLF001 (the samples are made up)
+        for sample in given:
+            r._keep(sample)  # noqa: SLF001 (as above)
+        entries = r.samples
+        r._samples.clear()  # noqa: SLF001 (as above)
+    span = 1
+    while -(-count // span) > limit:
+        span *= 2
+    assert entries == [max(given[n : n + span], key=lambda sample: sample.rss) for n in range(0, count, span)]
+
+
+def test_on_sample_sees_all_samples() -> None:
+    """More than the list keeps, from the first to the last, in order."""
+    seen: list[rusage.Sample] = []
+    with rusage.record(interval=FAST, max_samples=4, on_sample=seen.append) as r:
+        while len(seen) < 30:
+            time.sleep(FAST)
+    assert len(r.samples) <= 4
+    assert r.largest == max(seen, key=lambda sample: sample.rss)
+    assert set(r.samples) <= set(seen)
+    assert [sample.elapsed for sample in seen] == sorted({sample.elapsed for sample in seen})
+
+
+# --- on_sample --------------------------------------------------------------------------------------------------------
+
+
+def test_name_of_the_with_statement_in_on_sample() -> None:
+    """It is bound before the first call."""
+    with rusage.record(interval=FAST, on_sample=lambda _: names.append(len(r.samples))) as r:
+        names: list[int] = []
+        wait_for(r, 5)
+    assert len(names) >= 5
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), SystemExit(3), KeyboardInterrupt()], ids=repr)
+def test_error_in_on_sample(error: BaseException) -> None:
+    """It ends the recording, and ``stop`` raises it, once."""
+    calls: list[rusage.Sample] = []
+
+    def fail(sample: rusage.Sample) -> None:
+        calls.append(sample)
+        raise error
+
+    r = rusage.record(interval=FAST, on_sample=fail)
+    r.start()
+    while any(thread.name == "rusage.record" for thread in threading.enumerate()):
+        time.sleep(FAST)
+    count = len(r.samples)
+    with pytest.raises(type(error)) as caught:
+        r.stop()
+    assert caught.value is error
+    r.stop()
+    assert len(r.samples) == count
+    assert len(calls) == 1
+
+
+def test_error_in_the_last_call_of_on_sample() -> None:
+    """``stop`` makes this call itself."""
+
+    def fail(sample: rusage.Sample) -> None:
+        raise ValueError(sample)
+
+    with pytest.raises(ValueError, match="Sample"), rusage.record(interval=1000, on_sample=fail):
+        pass
+
+
+def test_error_in_the_block_is_the_context() -> None:
+    def fail(_: object) -> None:
+        raise ValueError("ours")
+
+    with pytest.raises(ValueError, match="ours") as caught, rusage.record(interval=1000, on_sample=fail):
+        raise KeyError("theirs")
+    assert isinstance(caught.value.__context__, KeyError)
+
+
+def test_stop_in_on_sample() -> None:
+    """No more samples are taken."""
+    r = rusage.record(interval=FAST, on_sample=lambda _: r.stop() if len(r.samples) >= 3 else None)
+    r.start()
+    while any(thread.name == "rusage.record" for thread in threading.enumerate()):
+        time.sleep(FAST)
+    count = len(r.samples)
+    r.stop()
+    assert len(r.samples) == count >= 3
+
+
+@forks
+def test_limit_of_a_tree() -> None:
+    """``on_sample`` ends a tree that uses too much."""
+
+    def limit(sample: rusage.Sample) -> None:
+        if sample.rss > 60 * MIB:
+            r.tree.send_signal(signal.SIGKILL)
+
+    with held() as running:
+        r = rusage.record(running.root, interval=FAST, on_sample=limit)
+        with r:
+            wait_for(r, 3)
+            assert running.popen.poll() is None
+    with held(mib=20, children=[{"mib": 60}]) as running:
+        r = rusage.record(running.root, interval=FAST, on_sample=limit)
+        with r:
+            assert running.popen.wait() == -signal.SIGKILL
+
+
+# --- The thread -------------------------------------------------------------------------------------------------------
+
+
+def test_one_thread_for_all_recordings() -> None:
+    """It ends with the last one."""
+    before = threading.active_count()
+    seen = set()
+    note = lambda _: seen.add(threading.current_thread())  # noqa: E731 (a def is longer)
+    with rusage.record(interval=FAST, on_sample=note) as one:
+        with rusage.record(interval=FAST * 3, on_sample=note) as other:
+            wait_for(one, 10)
+            wait_for(other, 3)
+            assert threading.active_count() == before + 1
+        count, ended = len(one.samples), len(other.samples)
+        wait_for(one, count + 10)
+        assert threading.active_count() == before + 1
+        assert len(other.samples) == ended
+    assert threading.active_count() == before
+    assert len(seen) == 2  # and this thread, for the last sample of each
+    assert all(thread.daemon for thread in seen - {threading.current_thread()})
+
+
+def test_recordings_in_several_threads() -> None:
+    """They start and stop at any time."""
+
+    def work() -> None:
+        for _ in range(10):
+            with rusage.record(interval=FAST) as r:
+                time.sleep(FAST)
+            counts.append(len(r.samples))
+
+    counts: list[int] = []
+    threads = [threading.Thread(target=work) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(counts) == 50
+    assert min(counts) >= 2
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="this system has no signal masks")
+def test_blocked_signals() -> None:
+    """The thread blocks all but the signals of errors; the mask of the thread that starts it stays."""
+    masks: list[set[Any]] = []
+
+    def note(_: object) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    with rusage.record(interval=FAST, on_sample=note):
+        while not masks:
+            time.sleep(FAST)
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
+    open_ones = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGKILL, signal.SIGSTOP}
+    assert not masks[0] & open_ones
+    assert masks[0] >= {signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGPROF}
+
+
+@forks
+@pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="this system has no sigtimedwait")
+def test_signal_for_sigwait() -> None:
+    """The thread does not consume a signal that another one waits for."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    try:
+        with rusage.record(interval=FAST) as r:
+            wait_for(r, 2)
+            with subprocess.Popen([sys.executable, "-S", "-c", ""]) as child:
+                os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+                assert signal.sigtimedwait({signal.SIGCHLD}, 60) is not None
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+@forks
+def test_fork_in_a_block() -> None:
+    """The child has no thread, and keeps the samples; the parent's recording goes on."""
+    with rusage.record(interval=FAST) as r:
+        wait_for(r, 3)
+        pid = os.fork()
+        if not pid:
+            status = 1
+            try:
+                signal.alarm(60)
+                count = len(r.samples)
+                time.sleep(10 * FAST)
+                r.stop()
+                alone = threading.active_count() == 1
+                with rusage.record(interval=FAST) as another:
+                    wait_for(another, 3)
+                status = 0 if alone and count == len(r.samples) >= 3 else 2
+            finally:
+                os._exit(status)
+        count = len(r.samples)
+        wait_for(r, count + 3)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_end_of_the_program(python: Callable[..., str]) -> None:
+    """A recording that goes on does not keep the interpreter from ending."""
+    program = """
+import atexit, rusage
+r = rusage.record(interval=0.001)
+r.start()
+while len(r.samples) < 3: pass
+print("end")
+"""
+    assert python("-W", "ignore", "-c", program) == "end\n"
+
+
+@pytest.mark.skipif(importlib.util.find_spec("gevent") is None, reason="gevent is not installed")
+def test_gevent(program: Callable[..., str]) -> None:
+    """The thread is a greenlet then."""
+    assert program("gevent_record.py") == "done\n"
+
+
+# --- The end of the tree ----------------------------------------------------------------------------------------------
+
+
+def test_child_of_popen() -> None:
+    """The recording ends by itself when the child and its descendants have ended."""
+    command = [sys.executable, "-S", "-c", "input()"]
+    with rusage.Popen(command, stdin=subprocess.PIPE) as p, rusage.record(p.pid, interval=FAST) as r:
+        wait_for(r, 4)
+        assert p.stdin is not None
+        p.stdin.close()
+        p.wait()
+        while any(thread.name == "rusage.record" for thread in threading.enumerate()):
+            time.sleep(FAST)
+        count = len(r.samples)
+    assert len(r.samples) == count
+    assert all(sample.processes == 1 for sample in r.samples)
+
+
+def test_process_that_does_not_exist() -> None:
+    """The start raises the same as ``Tree``."""
+    child = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    child.wait()
+    with pytest.raises(ProcessLookupError):
+        rusage.record(child.pid).start()
+
+
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="this system has no waitid")
+def test_zombie() -> None:
+    """Its recording has the one empty sample of the start."""
+    child = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    with rusage.record(child.pid, interval=FAST) as r:
+        time.sleep(5 * FAST)
+    child.wait()
+    assert [sample[1:4] for sample in r.samples] == [(0, 0.0, 0)]
+    assert r.members == []
+
+
+# --- The object -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"interval": 0}, ValueError),
+        ({"interval": -1}, ValueError),
+        ({"interval": float("nan")}, ValueError),
+        ({"interval": float("inf")}, ValueError),
+        ({"interval": "1"}, TypeError),
+        ({"max_samples": 1}, ValueError),
+        ({"max_samples": "2"}, TypeError),
+        ({"on_sample": 1}, TypeError),
+    ],
+)
+def test_bad_arguments(arguments: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        rusage.record(**arguments)
+
+
+def test_parameters_by_keyword_only() -> None:
+    with pytest.raises(TypeError):
+        rusage.record(os.getpid(), 0.1)  # type: ignore[call-arg]
+
+
+def test_before_the_start() -> None:
+    """There is nothing to report."""
+    r = rusage.record()
+    r.stop()
+    assert r.samples == []
+    assert repr(r) == "<rusage.record: 0 samples>"
+    for name in "largest", "members":
+        with pytest.raises(RuntimeError, match="nothing has been recorded yet"):
+            getattr(r, name)
+
+
+def test_start_and_stop() -> None:
+    """They do what the block does; another start begins anew."""
+    r = rusage.record(interval=FAST)
+    r.start()
+    assert repr(r.tree) == f"<rusage.Tree pid={os.getpid()}>"
+    with pytest.raises(RuntimeError, match="in progress"):
+        r.start()
+    wait_for(r, 5)
+    r.stop()
+    assert "closed" in repr(r.tree)
+    assert "largest=" in repr(r)
+    r.stop()
+    with r as same:
+        assert same is r
+        assert len(r.samples) < 5
+        with pytest.raises(RuntimeError, match="in progress"):
+            r.start()
+
+
+def test_cancelled_task() -> None:
+    """The fixture sees that neither thread nor file is left."""
+
+    async def record() -> None:
+        with rusage.record(interval=FAST):
+            await asyncio.sleep(60)
+
+    async def main() -> None:
+        task = asyncio.create_task(record())
+        await asyncio.sleep(5 * FAST)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(not LINUX, reason="limits the open files of Linux")
+def test_sample_that_fails() -> None:
+    """``stop`` raises the error of the reading, such as too many open files."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    r = rusage.record(interval=FAST)
+    r.start()
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        while any(thread.name == "rusage.record" for thread in threading.enumerate()):
+            time.sleep(FAST)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with pytest.raises(OSError, match="Too many open files"):
+        r.stop()
+
+
+def test_measure_has_start_and_stop() -> None:
+    """For frameworks whose hooks are two functions."""
+    m = rusage.measure()
+    m.start()
+    with pytest.raises(RuntimeError, match="open already"):
+        m.start()
+    m.stop()
+    assert m.elapsed > 0
+
+
+def test_thread_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is raised, and nothing is left."""
+
+    def fail(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    with pytest.raises(RuntimeError, match="can't start"):
+        rusage.record().start()
+    monkeypatch.undo()
+    with rusage.record(interval=FAST) as r:
+        wait_for(r, 3)

@@ -1,0 +1,42 @@
+"""``Tree`` of processes that fork, execute programs, grow, end, are orphaned, stop and become zombies: against logs."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rusage._backends import BACKEND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = [
+    pytest.mark.skipif("Tree" in BACKEND.absent, reason="this system has no Tree"),
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
+]
+WAYS = ["", "ignore"]
+if sys.platform == "linux":  # the watching process waits for orphans, so that the kernel's account is complete
+    WAYS += ["subreaper kill", *(["subreaper listed"] if platform.machine() == "x86_64" else [])]
+
+
+@pytest.mark.parametrize("root", ["this", "child"])
+@pytest.mark.parametrize("ways", WAYS)
+@pytest.mark.parametrize("seed", [2, 7])
+def test_random_tree(program: Callable[..., str], seed: int, ways: str, root: str) -> None:
+    """No member is missing or foreign; the CPU time never falls, and is never above the kernel's account."""
+    processes, readings, _, share = program("watched_tree.py", str(seed), "60", root, *ways.split()).split()
+    assert int(processes) > 2
+    assert int(readings) > 2
+    assert float(share) > 0
+
+
+@pytest.mark.not_emulated
+@pytest.mark.parametrize("ways", WAYS[1::2])
+def test_large_random_tree(program: Callable[..., str], ways: str) -> None:
+    """Up to 200 processes."""
+    processes, *_ = program("watched_tree.py", "11", "200", "this", *ways.split()).split()
+    assert int(processes) > 50

@@ -1,0 +1,78 @@
+"""``Tree``: numbers that are used again, other users, namespaces, and times before the opening."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from test_process_scenes import unshare as unshare  # noqa: PLC0414 (a fixture)
+
+from rusage._backends import BACKEND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Unshare = Callable[..., list[str]]
+
+if "Tree" in BACKEND.absent or sys.platform != "linux":
+    pytest.skip("tests Linux", allow_module_level=True)
+
+# As it is, and as where /proc has no lists of children; a filter on x86_64 hides them.
+lists = pytest.mark.parametrize("lists", [[], *([["listed"]] if platform.machine() == "x86_64" else [])], ids=str)
+
+
+@lists
+@pytest.mark.parametrize("members", ["0", "70"])
+def test_reused_number(program: Callable[..., str], unshare: Unshare, members: str, lists: list[str]) -> None:
+    """Another process that has got a member's number is no member and gets no signal."""
+    program("tree_scenes.py", "reused_number", members, *lists, before=unshare("--pid", "--fork", "--mount-proc"))
+
+
+@lists
+def test_reused_number_of_a_parent(program: Callable[..., str], unshare: Unshare, lists: list[str]) -> None:
+    """Nor are the children of another process that has got a member's number."""
+    program("tree_scenes.py", "reused_number_of_a_parent", *lists, before=unshare("--pid", "--fork", "--mount-proc"))
+
+
+@lists
+def test_other_user(program: Callable[..., str], unshare: Unshare, lists: list[str]) -> None:
+    """Members of other users are read, except for ``pss``; a signal to them is refused."""
+    program("tree_scenes.py", "other_user", *lists, before=unshare("--pid", "--fork", "--mount-proc"))
+
+
+@lists
+@pytest.mark.parametrize("hidepid", ["1", "2"])
+def test_hidden_members(program: Callable[..., str], unshare: Unshare, hidepid: str, lists: list[str]) -> None:
+    """They count as unread."""
+    program("tree_scenes.py", "hidden", hidepid, *lists, before=unshare("--pid", "--fork", "--mount"))
+
+
+def test_proc_of_another_namespace(program: Callable[..., str], unshare: Unshare) -> None:
+    """/proc has other numbers than kill(2)."""
+    program("tree_scenes.py", "other_namespace", before=unshare("--pid", "--fork"))
+
+
+@lists
+def test_members_in_a_namespace(program: Callable[..., str], unshare: Unshare, lists: list[str]) -> None:
+    """They have the numbers of this namespace."""
+    program("tree_scenes.py", "members_in_a_namespace", *lists, before=unshare())
+
+
+@lists
+@pytest.mark.parametrize("act", ["burn", "burn_in_a_child"])
+def test_time_before_the_opening(program: Callable[..., str], act: str, lists: list[str]) -> None:
+    """What a child had used before the opening is not in the growth of its parent's time."""
+    program("tree_scenes.py", "older_children", act, *lists)
+
+
+def test_time_of_children_that_are_not_waited_for(program: Callable[..., str]) -> None:
+    """With SIGCHLD ignored, their last readings count."""
+    program("tree_scenes.py", "older_children_ignored")
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the filter is for x86_64")
+def test_signals_without_pidfd(program: Callable[..., str]) -> None:
+    """Old kernels do not know pidfd_open(2)."""
+    program("tree_scenes.py", "without_pidfd")
