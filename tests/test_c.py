@@ -137,6 +137,7 @@ def test_c_has_what_the_backend_needs(build: ModuleType, backend: str) -> None:
     names = {path.name for path in build.sources(backend)}
     assert ("wait4.c" in names) == ("wait4" not in facts.absent)
     assert ("process.h" in names) == ("Process" not in facts.absent)
+    assert ("tree.h" in names) == ("Tree" not in facts.absent)
     assert ("statclock.c" in names) == (facts.integral_bytes > 0)
 
 

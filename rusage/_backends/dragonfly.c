@@ -101,3 +101,5 @@ static int rusage_process_read(int pid, int64_t *start, int64_t *rss, rusage_cal
     free(threads);
     return error;
 }
+
+#include "dragonfly_tree.c"

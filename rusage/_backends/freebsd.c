@@ -46,25 +46,36 @@ static int rusage_of_process(int pid, rusage_call *call)
 }
 
 /* ki_start is the time of the start as counted from the boot, plus the time of the boot. */
-static int rusage_process_read(int pid, int64_t *start, int64_t *rss, rusage_call *call)
+static int rusage_read_kinfo_and_start(int pid, struct kinfo_proc *process, int64_t *start)
 {
-    struct kinfo_proc process;
     int64_t boot, later;
     int error;
 
     do {                                /* again, if the clock has been set meanwhile */
         error = rusage_boottime(&boot);
         if (error == 0)
-            error = rusage_read_kinfo(pid, &process);
+            error = rusage_read_kinfo(pid, process);
         if (error == 0)
             error = rusage_boottime(&later);
         if (error != 0)
             return error;
     } while (later != boot);
+    *start = (int64_t)process->ki_start.tv_sec * 1000000 + process->ki_start.tv_usec - boot;
+    return 0;
+}
+
+static int rusage_process_read(int pid, int64_t *start, int64_t *rss, rusage_call *call)
+{
+    struct kinfo_proc process;
+    int error = rusage_read_kinfo_and_start(pid, &process, start);
+
+    if (error != 0)
+        return error;
     if (process.ki_stat == SZOMB)
         return RUSAGE_NO_PROCESS;
-    *start = (int64_t)process.ki_start.tv_sec * 1000000 + process.ki_start.tv_usec - boot;
     *rss = (int64_t)process.ki_rssize * getpagesize();
     rusage_convert(&process.ki_rusage, call);
     return 0;
 }
+
+#include "freebsd_tree.c"

@@ -29,6 +29,7 @@ typedef struct {
 } rusage_tree_state;
 
 #define RUSAGE_NO_PERMISSION EPERM
+#define RUSAGE_NO_MEMORY ENOMEM
 #define RUSAGE_WAITED_ERROR (2.0 / (double)sysconf(_SC_CLK_TCK))  /* two times, each cut to a tick */
 
 #include "../_c/tree.h"

@@ -115,3 +115,5 @@ static int rusage_process_read(int pid, int64_t *start, int64_t *rss, rusage_cal
 }
 
 #endif
+
+#include "macos_tree.c"

@@ -45,3 +45,5 @@ static int rusage_process_read(int pid, int64_t *start, int64_t *rss, rusage_cal
     rusage_convert(&native, call);
     return 0;
 }
+
+#include "netbsd_tree.c"

@@ -147,3 +147,5 @@ static int64_t rusage_pagesize(void)
     GetSystemInfo(&info);
     return info.dwPageSize;     /* not dwAllocationGranularity */
 }
+
+#include "windows_tree.c"

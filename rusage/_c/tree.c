@@ -30,7 +30,7 @@ static int rusage_tree_index(rusage_tree *tree)
         int *slots = realloc(tree->slots, (size_t)wanted * sizeof *slots);
 
         if (slots == NULL)
-            return ENOMEM;
+            return RUSAGE_NO_MEMORY;
         tree->slots = slots;
         tree->slot_count = wanted;
     }
@@ -278,7 +278,7 @@ static int rusage_tree_open(rusage_tree **opened, int pid)
 
     *opened = NULL;
     if (tree == NULL)
-        return ENOMEM;
+        return RUSAGE_NO_MEMORY;
     {
         RUSAGE_RELEASE_GIL;
         error = rusage_tree_open_root(tree, pid);

@@ -83,7 +83,7 @@ static int rusage_tree_grow(void **array, int count, int *capacity, size_t size)
         return 0;
     grown = realloc(*array, (size_t)larger * size);
     if (grown == NULL)
-        return ENOMEM;
+        return RUSAGE_NO_MEMORY;
     *array = grown;
     *capacity = larger;
     return 0;

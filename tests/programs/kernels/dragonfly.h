@@ -6,17 +6,17 @@
 
 #include <sys/resource.h>
 
-enum { CTL_KERN = 1, KERN_PROC = 14, KERN_PROC_PID = 1, KERN_PROC_FLAG_LWP = 0x10, SACTIVE = 2, SZOMB = 4 };
+enum { CTL_KERN = 1, KERN_PROC = 14, KERN_PROC_ALL = 0, KERN_PROC_PID = 1, KERN_PROC_FLAG_LWP = 0x10, SACTIVE = 2, SZOMB = 4 };
 
 struct kinfo_lwp {
     uint64_t kl_uticks, kl_sticks;
     struct rusage kl_ru;
 };
 struct kinfo_proc {
-    int kp_flags, kp_stat, kp_pid;
+    int kp_flags, kp_stat, kp_pid, kp_ppid;
     long kp_vm_rssize;
     struct timeval kp_start;
-    struct rusage kp_ru;
+    struct rusage kp_ru, kp_cru;
     struct kinfo_lwp kp_lwp;
 };
 
@@ -46,7 +46,9 @@ static inline struct kinfo_proc thread_of(int pid, int64_t number)
     process.kp_pid = pid == 5 ? 6 : pid;
     process.kp_start = timeval_of(1000000000000000 + start_time);    /* it does not move when the clock is set */
     process.kp_vm_rssize = rss_units;
-    process.kp_ru.ru_utime = timeval_of(750000);
+    process.kp_ppid = (int)parent_pid;
+    process.kp_cru.ru_utime = timeval_of(waited_time);
+    process.kp_ru.ru_utime = timeval_of(user_time - 500000);
     process.kp_ru.ru_stime = timeval_of(500000);
     process.kp_ru.ru_maxrss = 4242;
     process.kp_ru.ru_ixrss = 21;
@@ -62,14 +64,24 @@ static inline struct kinfo_proc thread_of(int pid, int64_t number)
     return process;
 }
 
+static inline void fill(void *to, int pid)
+{
+    *(struct kinfo_proc *)to = thread_of(pid, 0);
+}
+
 static inline int sysctl(const int *name, unsigned count, void *old, size_t *size, const void *new, size_t new_size)
 {
     size_t room = *size / sizeof(struct kinfo_proc);
     int64_t i, found = name[2] == KERN_PROC_PID ? 1 : thread_count;
 
+    if (count == 3 && name[2] == KERN_PROC_ALL)
+        return copy_list(old, size, sizeof(struct kinfo_proc), fill);
     if (count != 4 || name[0] != CTL_KERN || name[1] != KERN_PROC || (name[2] & ~KERN_PROC_FLAG_LWP) != KERN_PROC_PID || new
         || new_size)
         abort();
+    errno = ESRCH;
+    if (!use(name[3]))
+        return -1;
     for (i = 0; i < found && i < (int64_t)room; i++)
         ((struct kinfo_proc *)old)[i] = thread_of(name[3], i);
     *size = (size_t)i * sizeof(struct kinfo_proc);

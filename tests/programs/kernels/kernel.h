@@ -1,12 +1,15 @@
-/* What the made-up kernels have in common: a process whose numbers main.c can set. */
+/* What the made-up kernels have in common: a process whose numbers main.c can set, or several. */
 
 #pragma once
 
 #include <errno.h>
+#include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The process that the kernel finds by any number but 5, which is the ID of a thread or of no process. */
@@ -19,15 +22,19 @@ static int64_t step;            /* how far the clock is set, once, after the nex
 static int64_t layout;          /* the size of the structure that the kernel says it uses; 0: ours */
 static int64_t rounding;        /* nanoseconds */
 static int64_t translated, numer = 125, denom = 3, frequency = 24000000;
-static int64_t ended;           /* it ended between two calls */
+static int64_t ended_between;   /* it ended between two calls */
 static int64_t exiting;         /* it has begun to exit, and is not a zombie yet */
 static int64_t thread_count = 1;
 static int64_t rss_units = 1234; /* pages, or what the system counts instead */
+
+static int64_t parent_pid = 1, user_time = 1250000, waited_time, denied;
+static int64_t clock_now;       /* microseconds from the boot */
 
 static const struct {
     const char *name;
     int64_t *value;
 } variables[] = {
+    {"now", &clock_now},
     {"start", &start_time},
     {"zombie", &zombie},
     {"failure", &failure},
@@ -40,11 +47,59 @@ static const struct {
     {"numer", &numer},
     {"denom", &denom},
     {"frequency", &frequency},
-    {"ended", &ended},
+    {"ended", &ended_between},
     {"exiting", &exiting},
     {"threads", &thread_count},
     {"rss", &rss_units},
 };
+
+/* Several processes: each has its own numbers, and there is no other one. */
+static struct {
+    int pid;
+    int64_t values[7];
+} processes_made[64];
+static int processes_count;
+static int64_t *const own_values[7] = {&parent_pid, &start_time, &rss_units, &user_time, &waited_time, &zombie, &denied};
+
+/* Use the numbers of a process; return 0 if there is none. */
+static inline int use(int pid)
+{
+    int i, k;
+
+    for (i = 0; i < processes_count; i++)
+        if (processes_made[i].pid == pid) {
+            for (k = 0; k < 7; k++)
+                *own_values[k] = processes_made[i].values[k];
+            return 1;
+        }
+    return processes_count == 0;
+}
+
+/* Copy the records of all processes as sysctl(3) does. */
+static inline int copy_list(void *old, size_t *size, size_t element, void (*fill)(void *to, int pid))
+{
+    size_t needed = (size_t)processes_count * element;
+    int i;
+
+    if (failure || (old && *size < needed)) {
+        errno = failure ? (int)failure : ENOMEM;
+        return -1;
+    }
+    for (i = 0; old && i < processes_count; i++) {
+        use(processes_made[i].pid);
+        fill((char *)old + (size_t)i * element, processes_made[i].pid);
+    }
+    *size = needed;
+    return 0;
+}
+
+static inline int made_kill(int pid, int number)
+{
+    printf("%d %d ", pid, number);
+    errno = ESRCH;
+    return use(pid) ? 0 : -1;
+}
+#define kill made_kill
 
 static inline struct timeval timeval_of(int64_t microseconds)
 {
@@ -52,6 +107,22 @@ static inline struct timeval timeval_of(int64_t microseconds)
 
     return time;
 }
+
+/* The two clocks that the C of these systems reads. */
+static inline int made_monotonic_clock(struct timespec *time)
+{
+    time->tv_sec = clock_now / 1000000;
+    time->tv_nsec = clock_now % 1000000 * 1000;
+    return 0;
+}
+
+static inline int made_clock(struct timeval *time)
+{
+    *time = timeval_of(boot + clock_now);
+    return 0;
+}
+#define clock_gettime(clock, time) made_monotonic_clock(time)
+#define gettimeofday(time, zone) made_clock(time)
 
 /* kern.boottime, which is the same in all of them. */
 static inline int copy_boottime(void *old, size_t *size)

@@ -20,13 +20,14 @@ enum { MACH_TASK_BASIC_INFO = 20, MACH_TASK_BASIC_INFO_COUNT = 2 };
 #define thread_info(thread, flavor, info, count) ((void)(info), (void)(count), KERN_SUCCESS)
 
 enum { PROC_PIDTASKINFO = 4, RUSAGE_INFO_V2 = 2 };
+enum { CTL_KERN = 1, KERN_PROC = 14, KERN_PROC_ALL = 0, KERN_PROC_PID = 1, SRUN = 2, SZOMB = 5 };
 
 typedef struct { uint32_t numer, denom; } mach_timebase_info_data_t;
 typedef void *rusage_info_t;
 struct proc_taskinfo { int32_t pti_faults, pti_pageins; };
 struct rusage_info_v2 {
     uint64_t ri_user_time, ri_system_time, ri_proc_start_abstime, ri_proc_exit_abstime, ri_diskio_bytesread,
-        ri_diskio_byteswritten, ri_resident_size;
+        ri_diskio_byteswritten, ri_resident_size, ri_child_user_time, ri_child_system_time;
 };
 
 static inline int task_info(int task, int flavor, task_info_t buffer, mach_msg_type_number_t *count)
@@ -84,14 +85,58 @@ static inline int proc_pidinfo(int pid, int flavor, uint64_t argument, void *buf
 
 static inline int proc_pid_rusage(int pid, int flavor, rusage_info_t *buffer)
 {
-    struct rusage_info_v2 info = {30000000, 12000024, (uint64_t)start_time, (uint64_t)ended, 34 * 512, 35 * 512 + 511,
-                                   (uint64_t)rss_units};
+    struct rusage_info_v2 info;
+
 
     if (flavor != RUSAGE_INFO_V2)
         abort();
-    errno = pid == 5 ? ESRCH : (int)failure;
+    errno = pid == 5 || !use(pid) ? ESRCH : denied ? EPERM : (int)failure;
     if (errno)
         return -1;
+    memset(&info, 0, sizeof info);
+    info.ri_user_time = (uint64_t)user_time * 24;   /* ticks of 125/3 ns */
+    info.ri_system_time = 12000024;
+    info.ri_child_user_time = (uint64_t)waited_time * 24;
+    info.ri_proc_start_abstime = (uint64_t)start_time;
+    info.ri_proc_exit_abstime = (uint64_t)ended_between;
+    info.ri_diskio_bytesread = 34 * 512;
+    info.ri_diskio_byteswritten = 35 * 512 + 511;
+    info.ri_resident_size = (uint64_t)rss_units;
     memcpy(buffer, &info, sizeof info);
     return 0;
+}
+
+struct kinfo_proc {
+    struct { int p_pid; char p_stat; struct timeval p_starttime; } kp_proc;
+    struct { int e_ppid; } kp_eproc;
+};
+
+static inline void fill(void *to, int pid)
+{
+    struct kinfo_proc *process = to;
+
+    memset(process, 0, sizeof *process);
+    process->kp_proc.p_pid = pid;
+    process->kp_proc.p_stat = zombie ? SZOMB : SRUN;
+    process->kp_proc.p_starttime = timeval_of(boot + start_time);
+    process->kp_eproc.e_ppid = (int)parent_pid;
+}
+
+/* Reports the processes of all users. */
+static inline int sysctl(const int *name, unsigned count, void *old, size_t *size, const void *new, size_t new_size)
+{
+    struct kinfo_proc process;
+
+    if (name[0] != CTL_KERN || name[1] != KERN_PROC || new || new_size)
+        abort();
+    if (count == 3 && name[2] == KERN_PROC_ALL)
+        return copy_list(old, size, sizeof process, fill);
+    if (count != 4 || name[2] != KERN_PROC_PID)
+        abort();
+    if (!use(name[3])) {
+        *size = 0;
+        return 0;
+    }
+    fill(&process, name[3]);
+    return copy_out(old, size, &process, sizeof process);
 }

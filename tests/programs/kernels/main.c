@@ -2,7 +2,9 @@
 
    The arguments are steps: "set NAME VALUE" sets a variable of the kernel; "own_rss" prints the size of this process;
    "open PID", "get", "maxrss", "rss", "cputime" and "close" call the function of that name for another process and print
-   its result, the error first; "wait4 PID" prints what libc's wait4() is called with, where that differs. */
+   its result, the error first. "process PID PARENT START RSS TIME WAITED ZOMBIE DENIED" makes a process and "gone PID" ends
+   it; there is no other one then. "tree PID", "sample", "members", "signal NUMBER" and "close_tree" call the functions for a
+   tree; "wait4 PID" prints what libc's wait4() is called with, where that differs. */
 
 #define _GNU_SOURCE
 
@@ -38,12 +40,87 @@ static void print(int error, const rusage_call *call)
     printf("\n");
 }
 
+static void make_process(char **words)
+{
+    int i, k, pid = atoi(words[0]);
+
+    for (i = 0; i < processes_count && processes_made[i].pid != pid; i++) {
+    }
+    processes_count += i == processes_count;
+    processes_made[i].pid = pid;
+    for (k = 0; k < 7; k++)
+        processes_made[i].values[k] = strtoll(words[k + 1], NULL, 10);
+}
+
+static void end_process(int pid)
+{
+    int i;
+
+    for (i = 0; processes_made[i].pid != pid; i++) {
+    }
+    processes_made[i] = processes_made[--processes_count];
+}
+
+static void print_members(rusage_tree *tree, const rusage_sample *sample)
+{
+    rusage_member_figures figures[64];
+    int i;
+
+    rusage_tree_members(tree, figures);
+    for (i = 0; i < sample->processes - sample->unread; i++)
+        printf("%lld %lld %.6f ", (long long)figures[i].pid, (long long)figures[i].rss, figures[i].cputime);
+    printf("\n");
+}
+
+/* Call a function for a tree; return how many arguments it has taken, 0 for another step. */
+static int call_tree(char **step)
+{
+    static rusage_tree *tree;
+    static rusage_sample sample;
+    int error;
+
+    if (strcmp(*step, "process") == 0) {
+        make_process(step + 1);
+        return 9;
+    }
+    if (strcmp(*step, "gone") == 0) {
+        end_process(atoi(step[1]));
+        return 2;
+    }
+    if (strcmp(*step, "tree") == 0) {
+        printf("%d\n", rusage_tree_open(&tree, atoi(step[1])));
+        return 2;
+    }
+    if (strcmp(*step, "sample") == 0) {
+        error = rusage_tree_sample(tree, 0, &sample);
+        printf("%d %d %d %lld %.6f\n", error, sample.processes, sample.unread, (long long)sample.rss, sample.cputime);
+        return 1;
+    }
+    if (strcmp(*step, "members") == 0) {
+        print_members(tree, &sample);
+        return 1;
+    }
+    if (strcmp(*step, "signal") == 0) {
+        error = rusage_tree_signal(tree, atoi(step[1]));
+        printf("%d\n", error);
+        return 2;
+    }
+    if (strcmp(*step, "close_tree") == 0) {
+        rusage_tree_close(tree);
+        return 1;
+    }
+    return 0;
+}
+
 /* Call a function for another process; return how many arguments it has taken. */
 static int call_function(char **step)
 {
     static rusage_process process;
     rusage_call call = {.measured = UINT32_MAX, .maxrss_bytes = 1, .integral_bytes = 1, .integral_hz = 1};
+    int taken = call_tree(step);
 
+    if (taken > 0)
+        return taken;
     if (strcmp(*step, "open") == 0) {
         print(rusage_process_open(&process, atoi(step[1]), &call), &call);
         return 2;

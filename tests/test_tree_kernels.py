@@ -1,0 +1,178 @@
+"""``Tree`` on systems that list all processes: their C, compiled here, against made-up kernels with some processes."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from test_process_kernels import RSS_UNITS
+from test_process_kernels import programs as programs  # noqa: PLC0414 (a fixture)
+from test_process_kernels import run as run  # noqa: PLC0414 (as above)
+from test_process_kernels import system as system  # noqa: PLC0414 (as above)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Run = Callable[..., list[list[float]]]
+
+
+class Process(NamedTuple):
+    """A process of a made-up kernel, as a step; all times in microseconds."""
+
+    pid: int
+    parent: int
+    start: int
+    rss: int = 100
+    time: int = 500_000
+    waited: int = 0
+    zombie: int = 0
+    denied: int = 0
+
+    def __str__(self) -> str:
+        return " ".join(["process", *map(str, self)])
+
+
+INIT, ROOT = Process(1, 0, 1), Process(10, 1, 1000)
+CHILD, GRANDCHILD = Process(20, 10, 2000, rss=30), Process(30, 20, 3000, rss=7)
+STRANGER = Process(40, 1, 2500)
+FAMILY = f"set now 5000 {INIT} {STRANGER} {GRANDCHILD} {CHILD} {ROOT} "
+LATER = 1_000_000  # a start after the opening
+
+
+def test_members_and_sums(system: str, run: Run) -> None:
+    """A parent may come after its children in the list; members come after their parents."""
+    opened, sample, members = run(f"{FAMILY} tree 10 sample members")
+    unit = RSS_UNITS[system]
+    assert opened == [0]
+    assert sample == [0, 3, 0, 137 * unit, 0]
+    assert members == [10, 100 * unit, 0, 20, 30 * unit, 0, 30, 7 * unit, 0]
+
+
+def test_time_since_the_opening(run: Run) -> None:
+    """What older processes had used before does not count; of a younger one, all of it does."""
+    grown = CHILD._replace(time=800_000)
+    _, _, sample = run(f"{FAMILY} tree 10 sample {grown} {Process(50, 10, LATER, time=250_000)} sample")
+    assert sample[:3] == [0, 4, 0]
+    assert sample[4] == pytest.approx(0.3 + 0.75)  # each process has used 0.500001 s of system time too
+
+
+def test_member_that_has_ended(run: Run) -> None:
+    """Its last reading counts, unless its parent has waited for it: then the growth of that time counts, once."""
+    child = Process(50, 10, LATER, time=250_000)
+    steps = f"{FAMILY} tree 10 {child} sample gone 50 sample "
+    *_, before, after = run(steps)
+    assert before[4] == after[4] == pytest.approx(0.750001)
+    *_, waited = run(f"{steps} {ROOT._replace(waited=900_000)} sample")
+    assert waited[4] == pytest.approx(0.9, abs=1e-5)
+    *_, waited = run(f"{steps} {ROOT._replace(waited=700_000)} sample")  # another child's
+    assert waited[4] == pytest.approx(0.750001)
+
+
+def test_older_child_that_was_waited_for(run: Run) -> None:
+    """What it and its children had used before the opening is not in the growth."""
+    child = CHILD._replace(time=2_000_000, waited=3_000_000)
+    total = 2_500_001 + 3_000_000 + 400_000
+    steps = f"set now 5000 {INIT} {ROOT} {child} tree 10 sample gone 20 {ROOT._replace(waited=total)} sample"
+    *_, first, last = run(steps)
+    assert first[4] == 0
+    assert last[4] == pytest.approx(0.4, abs=1e-5)
+
+
+def test_orphans(run: Run) -> None:
+    """They stay members, with another parent; their last readings count after their end."""
+    orphan = Process(30, 1, 3000, time=700_000)
+    *_, one, two, three = run(f"{FAMILY} tree 10 gone 20 {orphan} sample gone 10 sample gone 30 sample")
+    assert one[1] == 2
+    assert (two[1], three[1]) == (1, 0)
+    assert one[4] == two[4] == three[4] == pytest.approx(0.2)
+
+
+def test_child_of_a_parent_that_ended_between_two_readings(run: Run) -> None:
+    """It is never seen."""
+    *_, sample = run(f"{FAMILY} tree 10 gone 20 {Process(50, 1, LATER)} sample")
+    assert sample[1] == 2
+
+
+@pytest.mark.parametrize("start", [998, 1002, LATER])
+def test_reused_number_of_the_root(run: Run, start: int) -> None:
+    """Another process with this number is no member, nor are its children."""
+    another = ROOT._replace(start=start)
+    *_, sample, again = run(f"{FAMILY} gone 20 gone 30 tree 10 {another} {Process(50, 10, LATER)} sample sample")
+    assert sample[1] == again[1] == 0
+
+
+def test_reused_number_of_a_child(run: Run) -> None:
+    """Another process that has got it becomes a member only as a child of one."""
+    *_, one, two = run(f"{FAMILY} tree 10 gone 30 {CHILD._replace(start=LATER, parent=1)} sample sample")
+    assert one[1] == two[1] == 1
+    *_, one, two = run(f"{FAMILY} tree 10 gone 30 {CHILD._replace(start=LATER)} sample sample")
+    assert two[1] == 2
+
+
+def test_parent_is_older_than_its_child(run: Run) -> None:
+    """A child that is older has had another parent with this number."""
+    *_, sample = run(f"set now 5000 {INIT} {ROOT} {Process(20, 10, 500)} tree 10 sample")
+    assert sample[1] == 1
+
+
+def test_zombies(run: Run) -> None:
+    """They are not counted; a root that is one opens as an empty tree."""
+    *_, sample, members = run(f"{FAMILY} tree 10 {CHILD._replace(zombie=1, rss=999)} sample members")
+    assert sample[1] == 2
+    assert members[::3] == [10, 30]
+    *_, opened, sample = run(f"{INIT} {ROOT._replace(zombie=1)} tree 10 sample")
+    assert opened == [0]
+    assert sample == [0, 0, 0, 0, 0]
+
+
+def test_no_such_process(run: Run) -> None:
+    assert run(f"{FAMILY} tree 77") == [[errno.ESRCH]]
+
+
+@pytest.mark.parametrize("system", ["macos"], indirect=True)
+def test_members_that_may_not_be_read(run: Run) -> None:
+    """They and their children are members, and in no sum. Only macOS reports them."""
+    denied = CHILD._replace(denied=1)
+    _, sample, members, again = run(f"{FAMILY} {denied} tree 10 sample members gone 20 sample")
+    assert sample == [0, 3, 1, 107, 0]
+    assert members[::3] == [10, 30]
+    assert again[1:3] == [2, 0]
+    assert run(f"{FAMILY} {ROOT._replace(denied=1)} tree 10") == [[errno.EPERM]]
+
+
+@pytest.mark.parametrize("system", ["macos"], indirect=True)
+def test_older_child_that_may_not_be_read(run: Run) -> None:
+    """What it had used before the opening is not known, so that its parent's growth does not count."""
+    steps = f"{FAMILY} {CHILD._replace(denied=1)} tree 10 gone 20 {ROOT._replace(waited=5_000_000)} sample"
+    assert run(steps)[-1][4] == 0
+
+
+def test_list_with_a_missing_parent(run: Run) -> None:
+    """A process whose parent is not in the list may have been adopted by a member, whose growth does not count then."""
+    lost = Process(50, 49, 2000)
+    steps = f"{FAMILY} {lost} tree 10 gone 50 {ROOT._replace(waited=5_000_000)} sample"
+    assert run(steps)[-1][4] == 0
+
+
+def test_errors_of_the_kernel(run: Run) -> None:
+    """They are reported; a later reading is right again."""
+    *_, failed, sample = run(f"{FAMILY} tree 10 set failure {errno.ENFILE} sample set failure 0 sample")
+    assert failed == [errno.ENFILE, 0, 0, 0, 0]
+    assert sample[:3] == [0, 3, 0]
+    assert run(f"{FAMILY} set failure {errno.ENFILE} tree 10") == [[errno.ENFILE]]
+
+
+def test_signals(run: Run) -> None:
+    """Each living member gets it, unless another process has its number."""
+    *_, line = run(f"{FAMILY} tree 10 sample signal 15 close_tree")
+    assert line == [10, 15, 20, 15, 30, 15, 0]
+    *_, line = run(f"{FAMILY} tree 10 sample {CHILD._replace(start=LATER)} gone 30 signal 15")
+    assert line == [10, 15, 0]
+
+
+@pytest.mark.parametrize("system", ["freebsd", "openbsd"], indirect=True)
+def test_clock_that_is_set(run: Run) -> None:
+    """It moves the start of every process; they are still the same ones."""
+    for words in "set boot 900000000000000", "set step 3600000000", "set step -1":
+        assert run(f"{FAMILY} tree 10 {words} sample")[-1][:3] == [0, 3, 0], words
