@@ -293,7 +293,19 @@ def test_first_use_in_another_root(way: str, program: Callable[..., str], tmp_pa
         file.write_text("raise SystemExit('a module of the new root directory was executed')")
     first, *lines = program("later_imports.py", way, str(folder)).splitlines()
     assert "cputime" in first
-    lazy = ["run", "Popen", "CompletedProcess", "asyncio", "Process", "from_native", "peak", "rss", "Tree", "record", "pss"]
+    lazy = [
+        "run",
+        "Popen",
+        "CompletedProcess",
+        "asyncio",
+        "Process",
+        "from_native",
+        "peak",
+        "rss",
+        "Tree",
+        "record",
+        "pss",
+    ]
     names = [name for name in lazy if hasattr(rusage, name)]
     for line, name in zip(lines, [*names, "rss"], strict=True):
         assert line.endswith(f"use 'from rusage import {name}'")
