@@ -13,13 +13,18 @@ import runpy
 import struct
 import sys
 import sysconfig
+import warnings
 from pathlib import Path
 
 from cffi import FFI
 from setuptools import Extension
+from setuptools.build_meta import *  # noqa: F403 (the hooks that pyproject.toml names this module for)
 from setuptools.command import bdist_wheel as _bdist_wheel
 from setuptools.command import build_ext as _build_ext
 from setuptools.errors import CompileError, LinkError
+
+# Each build would warn that naming an extension module in pyproject.toml is experimental.
+warnings.filterwarnings("ignore", message=r"`\[tool\.setuptools\.ext-modules\]`")
 
 ROOT = Path(__file__).resolve().parent
 PACKAGE = ROOT / "rusage"
@@ -149,6 +154,10 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
 
     def build_extensions(self) -> None:
         """Build the launcher too, on Linux."""
+        # Without debug information, which contains the folder's path; CFLAGS may request it.
+        if self.compiler.compiler_type != "msvc" and "CFLAGS" not in os.environ:
+            for ext in self.extensions:
+                ext.extra_compile_args.append("-g0")
         super().build_extensions()
         if this_backend() == "linux":
             self._build_launcher()
