@@ -25,11 +25,14 @@ from typing import TYPE_CHECKING
 
 try:
     from opentelemetry.metrics import MeterProvider, Observation, get_meter_provider
-except ModuleNotFoundError as error:
-    if error.name not in {"opentelemetry", "opentelemetry.metrics"}:
+except ModuleNotFoundError as _error:
+    if _error.name not in {"opentelemetry", "opentelemetry.metrics"}:
         raise
-    text = "rusage.opentelemetry needs opentelemetry-api: pip install rusage[opentelemetry]"
-    raise ModuleNotFoundError(text, name=error.name, path=error.path) from error
+    raise ModuleNotFoundError(
+        "rusage.opentelemetry needs opentelemetry-api: pip install rusage[opentelemetry]",
+        name=_error.name,
+        path=_error.path,
+    ) from _error
 
 from . import __version__
 from ._backends import BACKEND

@@ -12,11 +12,12 @@ from collections.abc import Iterator  # noqa: TC003 (for typing.get_type_hints)
 
 try:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-except ModuleNotFoundError as error:
-    if error.name not in {"prometheus_client", "prometheus_client.core"}:
+except ModuleNotFoundError as _error:
+    if _error.name not in {"prometheus_client", "prometheus_client.core"}:
         raise
-    text = "rusage.prometheus needs prometheus_client: pip install rusage[prometheus]"
-    raise ModuleNotFoundError(text, name=error.name, path=error.path) from error
+    raise ModuleNotFoundError(
+        "rusage.prometheus needs prometheus_client: pip install rusage[prometheus]", name=_error.name, path=_error.path
+    ) from _error
 
 from ._backends import BACKEND
 from ._backends._base import BLOCKS, RUSAGE_CHILDREN, RUSAGE_SELF, SECTOR, SECTORS, TIMES

@@ -39,6 +39,7 @@ if "process_group" in PARAMETERS:
 class LinuxPopen(PosixPopen[AnyStr]):
     """Start a child through the launcher; wait as on other POSIX systems."""
 
+    pid: int
     _launching: launcher.Launch | None = None
     """Set during a start through the launcher."""
 

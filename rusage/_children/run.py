@@ -19,9 +19,12 @@ def run(
 ) -> CompletedProcess[Any]:
     """Run a program as ``subprocess.run`` does; the result also has ``rusage``, ``measured`` and ``elapsed`` (seconds).
 
-    It takes the same arguments and raises the same exceptions as ``subprocess.run``. ``rlimits``, and when ``measured``
-    lacks a field: see ``Popen``.
-    ``TimeoutExpired`` and ``CalledProcessError`` also have the three attributes.
+    It takes the same arguments and raises the same exceptions as ``subprocess.run``. ``TimeoutExpired`` and
+    ``CalledProcessError`` also have the three attributes. ``measured`` names the fields of ``rusage`` that were
+    measured for this process; the others are 0.
+
+    ``rlimits`` sets resource limits in the process (Unix), such as ``{resource.RLIMIT_CPU: (1, 2)}``: it maps constants
+    of ``resource`` to pairs of a soft and a hard limit. ``Popen`` describes it and ``measured`` in full.
     """
     process = start(*popenargs, input=input, capture_output=capture_output, **kwargs)
     return complete(process, input=input, timeout=timeout, check=check)
