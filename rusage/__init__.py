@@ -14,7 +14,7 @@ not exist, and the ``AttributeError`` says why.
 >>> with rusage.measure(reset_peak=True) as m:
 ...     squares = [n * n for n in range(10**6)]
 >>> print(m)
-<rusage.measure: cputime=0.041926 s, peak=49.9 MiB, elapsed=0.042028 s>
+<rusage.measure: cputime=0.051522 s, peak=49.2 MiB, growth=38.4 MiB, elapsed=0.067163 s>
 """
 
 import sys

@@ -168,11 +168,14 @@ class measure:  # noqa: N801 (used like a function)
     def __repr__(self) -> str:
         try:
             (start, earlier, _), (end, later) = self._span()
-            peak = self.peak if "peak" in self.measured else 0
+            sizes: dict[str, int | None] = {}
+            if self._new_peak is not None:
+                sizes["peak"] = self.peak or None
+                if "peak" in self.measured:  # the peak alone could be taken for the block's own memory
+                    sizes["growth"] = self.peak_growth
         except RuntimeError as error:  # there are no figures
             return f"<rusage.measure: {error}>"
-        asked = self._new_peak is not None
-        return f"<rusage.measure: {figures(later - earlier, self._fields, peak or None, end - start, has_peak=asked)}>"
+        return f"<rusage.measure: {figures(later - earlier, self._fields, sizes, end - start)}>"
 
     def __call__(self, function: F) -> F:
         """Return a wrapper of *function* whose calls are measured.

@@ -236,14 +236,22 @@ def test_repr_shows_figures() -> None:
         assert re.fullmatch(r"<rusage.measure: cputime=\d+\.\d{6} s, elapsed=\d+\.\d{6} s>", str(block))
     cputime = f"{block.usage.ru_utime + block.usage.ru_stime:.6f} s"
     assert repr(block) == f"<rusage.measure: cputime={cputime}, elapsed={block.elapsed:.6f} s>"
+
+
+def test_repr_shows_growth() -> None:
+    """The peak of a small block includes what the process holds: only the growth tells its own memory."""
+    held = b"x" * 100 * 2**20
     with rusage.measure(reset_peak=True) as block:
-        pass
-    peak = f"{block.peak / 2**20:.1f} MiB" if "peak" in block.measured else "not measured"
-    assert f", peak={peak}, " in repr(block)
+        assert b"x" * 2**20
+    text = ", peak=not measured, elapsed="
+    if "peak" in block.measured:
+        assert block.peak_growth < len(held) < block.peak
+        text = f", peak={block.peak / 2**20:.1f} MiB, growth={block.peak_growth / 2**20:.1f} MiB, elapsed="
+    assert text in repr(block)
 
 
 def test_figures_that_are_not_measured() -> None:
     """Half of the CPU time is none."""
     for measured in frozenset[str](), frozenset({"ru_utime"}), frozenset({"ru_stime", "ru_maxrss"}):
-        text = figures(rusage.RUsage.zero, measured, None, 1.5)
+        text = figures(rusage.RUsage.zero, measured, {"peak": None}, 1.5)
         assert text == "cputime=not measured, peak=not measured, elapsed=1.500000 s"

@@ -104,7 +104,7 @@ def choose_encoding(keywords: dict[str, Any], level: int) -> None:
 
 def figures_of_child(usage: RUsage, measured: frozenset[str], elapsed: float) -> str:
     """Return the figures of a child for a repr."""
-    return figures(usage, measured, usage.ru_maxrss if "ru_maxrss" in measured else None, elapsed)
+    return figures(usage, measured, {"peak": usage.ru_maxrss if "ru_maxrss" in measured else None}, elapsed)
 
 
 def add_usage(result: Any, process: Popen[Any]) -> None:

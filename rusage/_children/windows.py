@@ -22,7 +22,7 @@ class WindowsPopen(BasePopen[AnyStr]):
 
     def _saw_exit(self) -> None:
         if self.returncode is not None and self.elapsed is None:
-            self.elapsed = clock() - self._began
+            self.elapsed: float | None = clock() - self._began
 
     def _internal_poll(self, _deadstate: int | None = None) -> int | None:
         code = super()._internal_poll(_deadstate)
