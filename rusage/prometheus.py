@@ -68,7 +68,8 @@ class UsageCollector:
     For another ``process``, a ``rusage.Process``, only the fields in ``process.measured`` are exported; nothing if a
     reading raises ``OSError``: the process has ended, reading it is no longer permitted, or too many files are open. If
     the ``Process`` has been closed, a scrape raises ``ValueError``. ``children=True`` raises ``ValueError``, since the
-    children of another process are not available.
+    children of another process are not available. ``process_cpu_seconds_total`` is ``process.cputime()``: on Linux it
+    counts nanoseconds, and the user and system times are whole ticks of 10 ms. It is never below their sum.
 
     For this process, without a ``namespace``, the collector can be registered beside a ``ProcessCollector``, in any
     order. A second ``UsageCollector``, and one for another process beside a ``ProcessCollector``, needs a ``namespace``
@@ -96,7 +97,7 @@ class UsageCollector:
 
     def describe(self) -> Iterator[Metric]:
         """Yield the metrics without values: a registry refuses a second collector of the same metrics."""
-        for metric in self._metrics(RUsage.zero, 0, 0, RUsage.zero):
+        for metric in self._metrics(RUsage.zero, 0, 0, 0, RUsage.zero):
             metric.samples.clear()
             yield metric
 
@@ -104,11 +105,14 @@ class UsageCollector:
         """Yield the metrics with their present values."""
         try:
             usage = getrusage(RUSAGE_SELF) if self._process is None else self._process.getrusage()
+            cputime = usage.cputime
+            if self._process is not None:  # its clock may be finer than the two times, but must not fall behind them
+                cputime = max(cputime, self._process.cputime())
             size = self._read_rss() if self._has_rss else None
         except OSError:  # an exception would fail the whole page
             return
         children = getrusage(RUSAGE_CHILDREN) if self._children else RUsage.zero
-        yield from self._metrics(usage, size, self._read_peak(usage) if self._has_peak else None, children)
+        yield from self._metrics(usage, cputime, size, self._read_peak(usage) if self._has_peak else None, children)
 
     def _read_rss(self) -> int | None:
         """Return the resident set size; None if it cannot be read."""
@@ -128,14 +132,16 @@ class UsageCollector:
         except OSError:  # as above
             return None
 
-    def _metrics(self, usage: RUsage, size: int | None, highest: int | None, children: RUsage) -> Iterator[Metric]:
-        yield from self._counters.families(usage)
+    def _metrics(
+        self, usage: RUsage, cputime: float, size: int | None, highest: int | None, children: RUsage
+    ) -> Iterator[Metric]:
+        yield from self._counters.families(usage, cputime)
         if self._has_rss and size is not None:
             yield GaugeMetricFamily(*self._rss, size)
         if self._has_peak and highest is not None:
             yield GaugeMetricFamily(*self._peak, highest)
         if self._children:
-            yield from self._children.families(children)
+            yield from self._children.families(children, children.cputime)
 
 
 class _Counters:
@@ -155,10 +161,10 @@ class _Counters:
         text = _text(f"{whose}context switches", *map(notes.get, self._switches.values()))
         self._switches_name = f"{prefix}context_switches", text
 
-    def families(self, usage: RUsage) -> Iterator[Metric]:
-        """Yield the counters with the values of a usage."""
+    def families(self, usage: RUsage, cputime: float) -> Iterator[Metric]:
+        """Yield the counters with the values of a usage and its total CPU time."""
         if self._total:
-            yield CounterMetricFamily(*self._total_name, usage.cputime)
+            yield CounterMetricFamily(*self._total_name, cputime)
         for name, text, field, scale in self._fields:
             yield CounterMetricFamily(name, text, getattr(usage, field) * scale)
         if self._switches:

@@ -430,6 +430,7 @@ class MadeUp:
     def __init__(self, *measured: str, error: Exception | None = None) -> None:
         self.measured = frozenset(measured)
         self.usage = OWN
+        self.clock = 0.0
         self._error = error
 
     def getrusage(self) -> RUsage:
@@ -437,6 +438,10 @@ class MadeUp:
         if self._error is not None:
             raise self._error
         return RUsage._make(value if name in self.measured else 0 for name, value in self.usage._asdict().items())
+
+    def cputime(self) -> float:
+        """Return the time of a clock of its own."""
+        return self.clock
 
     def rss(self) -> int:
         """Return another size than this process has."""
@@ -468,6 +473,31 @@ def test_measured_fields_of_a_process(
     if "ru_utime" in measured:
         figures["process_cpu_seconds_total"] = 2022.75
     assert samples(UsageCollector(process).collect()) == figures, system
+
+
+@pytest.mark.parametrize(("clock", "total"), [(2022.769, 2022.769), (2022.749, 2022.75)], ids=["above", "below"])
+def test_total_of_a_process(clock: float, total: float) -> None:
+    """The finer clock, but not less than the sum of the two times that the same scrape exports."""
+    process: Any = MadeUp("ru_utime", "ru_stime")
+    process.clock = clock
+    found = samples(UsageCollector(process).collect())
+    assert found["process_cpu_seconds_total"] == total
+    assert found["process_cpu_user_seconds_total"] + found["process_cpu_system_seconds_total"] == 2022.75
+
+
+@needs_process
+def test_total_counts_what_the_kernel_counts() -> None:
+    """A stopped process has used the nanoseconds in the first field of /proc/PID/schedstat, whatever its ticks say."""
+    if not os.path.exists("/proc/self/schedstat"):
+        pytest.skip(reason="there is no /proc/self/schedstat")
+    code = "import os, signal; sum(range(10**6)); os.kill(os.getpid(), signal.SIGSTOP)"
+    with subprocess.Popen([sys.executable, "-S", "-c", code]) as child, rusage.Process(child.pid) as process:
+        os.waitpid(child.pid, os.WUNTRACED)
+        with open(f"/proc/{child.pid}/schedstat", encoding="ascii") as file:
+            used = int(file.read().split()[0]) / 1e9
+        found = samples(UsageCollector(process).collect())
+        child.kill()
+    assert found["process_cpu_seconds_total"] == pytest.approx(used, abs=1e-6)
 
 
 @pytest.mark.parametrize("system", ["macOS"], indirect=True)
