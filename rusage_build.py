@@ -119,15 +119,19 @@ LAUNCHER_FLAGS = [
 # One segment: loading each takes time.
 LAUNCHER_LINK_FLAGS = ["-static", "-no-pie", "-nostdlib", "-s", "-Wl,-z,noseparate-code", "-Wl,--build-id=none"]
 
-# On i386 the times are only correctly rounded by SSE2. Microsoft's compiler uses it by itself.
-IS_I386 = struct.calcsize("P") == 4 and platform.machine().lower() in {
-    "i386",
-    "i486",
-    "i586",
-    "i686",
-    "x86_64",
-    "amd64",
-}
+
+def is_static(program: Path) -> bool:
+    """Return whether an ELF program has no dynamic loader: no PT_INTERP in its program headers, elf(5)."""
+    content = program.read_bytes()
+    wide, order = content[4] == 2, "<" if content[5] == 1 else ">"
+    (start,) = struct.unpack_from(order + ("Q" if wide else "I"), content, 32 if wide else 28)
+    size, count = struct.unpack_from(order + "HH", content, 54 if wide else 42)
+    types = [struct.unpack_from(order + "I", content, start + number * size)[0] for number in range(count)]
+    return content[:4] == b"\x7fELF" and 3 not in types
+
+
+# On i386 only SSE2 rounds the times correctly. Microsoft's compiler uses it by itself.
+IS_I386 = struct.calcsize("P") == 4 and re.fullmatch(r"(?i)i.86|x86_64|amd64", platform.machine()) is not None
 SSE2_FLAGS = ["-msse2", "-mfpmath=sse"]
 
 # --- The build commands ----------------------------------------------------------------------------------------------
@@ -153,17 +157,19 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
         super().build_extension(ext)
 
     def build_extensions(self) -> None:
-        """Build the launcher too, on Linux."""
+        """Build the launcher too, on Linux: first, since the extension records whether it is static."""
+        if this_backend() == "linux":
+            static = is_static(Path(self._build_launcher()))
+            for ext in self.extensions:
+                ext.define_macros.append(("RUSAGE_LAUNCHER_IS_STATIC", str(int(static))))
         # Without debug information, which contains the folder's path; CFLAGS may request it.
         if self.compiler.compiler_type != "msvc" and "CFLAGS" not in os.environ:
             for ext in self.extensions:
                 ext.extra_compile_args.append("-g0")
         super().build_extensions()
-        if this_backend() == "linux":
-            self._build_launcher()
 
-    def _build_launcher(self) -> None:
-        """Build the launcher. Failure is fatal: without it, ``ru_maxrss`` of a child is unavailable."""
+    def _build_launcher(self) -> str:
+        """Build the launcher; return its path. Failure is fatal: without it, a child's ``ru_maxrss`` is unavailable."""
         output = self._launcher(self.build_lib)
         try:  # without a C library, on the processors that rusage/_children/nolibc.h lists
             objects = self.compiler.compile(
@@ -176,6 +182,7 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
         except (CompileError, LinkError):
             objects = self.compiler.compile([LAUNCHER], output_dir=self.build_temp)
             self.compiler.link_executable(objects, output)
+        return output
 
     def _launcher(self, folder: str) -> str:
         return os.path.join(folder, "rusage", "_children", "_launcher")

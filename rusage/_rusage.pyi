@@ -174,6 +174,7 @@ class Lib:
     LAUNCHER_SET_SESSION: int
     LAUNCHER_SET_USER: int
     LAUNCHER_VERSION: int
+    RUSAGE_LAUNCHER_IS_STATIC: int
     RUSAGE_NO_PROCESS: int
     SIGBUS: int
     SIGKILL: int

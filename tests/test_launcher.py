@@ -233,7 +233,7 @@ def is_static() -> bool:
     """Return whether the launcher may start children of other users."""
     from rusage._children import launcher_availability
 
-    return launcher_availability.is_static()
+    return launcher_availability.is_static
 
 
 # The second number is for machines that are not slow.
@@ -733,6 +733,26 @@ def test_launcher_with_random_words(tmp_path: Path) -> None:
         assert b"runtime error" not in done.stderr, (words, done.stderr)
         statuses.add(done.returncode)
     assert statuses >= {0, 252}
+
+
+def test_build_sees_a_dynamic_loader() -> None:
+    """The extension records what pyelftools finds in the launcher; the shell has a loader on most systems."""
+    elffile = pytest.importorskip("elftools.elf.elffile", reason="pyelftools is not installed")
+    from test_c import build_script
+
+    from rusage._children import launcher_availability
+
+    build, launcher = build_script(), Path(launcher_availability.PATH)
+    for path in launcher, Path("/bin/sh").resolve():
+        with path.open("rb") as file:
+            has_loader = any(segment["p_type"] == "PT_INTERP" for segment in elffile.ELFFile(file).iter_segments())
+        assert build.is_static(path) is not has_loader
+        assert path != launcher or is_static() is not has_loader
+
+
+def test_start_with_other_ids_reads_no_file(program: Callable[..., str]) -> None:
+    """A program that watches its event loop may refuse to open a file there."""
+    program("start_children.py", "opened_files")
 
 
 def test_build_fails_without_a_launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

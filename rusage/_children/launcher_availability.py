@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import struct
 import time
 
 from .._rusage import lib
@@ -25,29 +24,13 @@ _retry_at = 0.0  # by time.monotonic()
 
 # The launcher closes descriptors faster than subprocess does, where the kernel has close_range(2) (Linux 5.9).
 use_close_range = bool(lib.rusage_has_close_range())
-_static: bool | None = None
+# Whether the launcher has no dynamic loader, which would obey LD_PRELOAD. rusage_build.py has looked.
+is_static = bool(lib.RUSAGE_LAUNCHER_IS_STATIC)
 
 
 def usable(*, other_ids: bool) -> bool:
     """Return whether a child may be started through the launcher, with the IDs of this process or with other ones."""
-    return time.monotonic() >= _retry_at and bool(lib.rusage_may_launch()) and (not other_ids or is_static())
-
-
-def is_static() -> bool:
-    """Return whether the launcher has no dynamic loader: no PT_INTERP in its program headers, elf(5)."""
-    global _static  # noqa: PLW0603 (cached: the file does not change)
-    if _static is None:
-        try:
-            with open(PATH, "rb") as file:
-                head = file.read(4096)
-            wide, order = head[4] == 2, "<" if head[5] == 1 else ">"
-            (start,) = struct.unpack_from(order + ("Q" if wide else "I"), head, 32 if wide else 28)
-            size, count = struct.unpack_from(order + "HH", head, 54 if wide else 42)
-            types = [struct.unpack_from(order + "I", head, start + number * size)[0] for number in range(count)]
-            _static = head[:4] == b"\x7fELF" and 3 not in types
-        except (OSError, IndexError, struct.error):  # unreadable, or not an ELF file
-            _static = False
-    return _static
+    return time.monotonic() >= _retry_at and bool(lib.rusage_may_launch()) and (not other_ids or is_static)
 
 
 def is_own_failure(error: BaseException, cwd: Any) -> bool:

@@ -17,6 +17,11 @@
 #include "launcher_paths.c"
 #include "launcher_protocol.cdef"
 
+/* rusage_build.py builds the launcher first, and defines this for the extension. */
+#ifndef RUSAGE_LAUNCHER_IS_STATIC
+#define RUSAGE_LAUNCHER_IS_STATIC 0
+#endif
+
 static void rusage_close(int *fd)
 {
     if (*fd >= 0)

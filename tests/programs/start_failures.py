@@ -202,7 +202,7 @@ def shared_memory() -> None:
     """Kill a launcher that shares its memory with the child by clone(2): for a child with other IDs, it must not."""
     filter_shared_memory(0x80000000)
     check(group=os.getgid())
-    static = availability.is_static()  # the form with a C library never shares it
+    static = availability.is_static  # the form with a C library never shares it
     assert ("ru_maxrss" in rusage.run(["true"]).measured) is not static
     nothing_is_left()
 
