@@ -1,10 +1,10 @@
 """``run`` for asyncio: ``await rusage.asyncio.run(...)``.
 
 asyncio's own subprocesses do not report their usage: the event loop waits for each child and discards the usage.
-Therefore this runs ``rusage.run`` in one thread for each child, which waits only for that child. It accepts the same
-arguments, and works with every event loop of asyncio, including those that cannot wait for children. A child watcher
-that waits for all children, such as ``asyncio.FastChildWatcher`` (Python 3.13 and earlier), may take the exit status:
-nothing is measured then, and ``returncode`` is 0, as in ``subprocess``.
+Therefore this runs ``rusage.run`` in one thread for each child, which starts the child and waits only for it. It
+accepts the same arguments, and works with every event loop of asyncio, including those that cannot wait for children. A
+child watcher that waits for all children, such as ``asyncio.FastChildWatcher`` (Python 3.13 and earlier), may take the
+exit status: nothing is measured then, and ``returncode`` is 0, as in ``subprocess``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
-from ._children.popen import CompletedProcess  # noqa: TC001 (for typing.get_type_hints)
+from ._children.popen import CompletedProcess, Popen, choose_encoding
 from ._children.run import complete, start
 
 __all__ = ["run"]
@@ -35,42 +35,41 @@ async def _run(
     Raises ``RuntimeError`` if no event loop is running; no process is started then.
     """
     loop = asyncio.get_running_loop()  # first: without a loop, no child must be started
-    done: asyncio.Future[CompletedProcess[Any]] = loop.create_future()
+    # Not Future.set_exception(): it refuses some exceptions.
+    ended: asyncio.Future[CompletedProcess[Any] | BaseException] = loop.create_future()
+    processes: list[Popen[Any]] = []
+    choose_encoding(kwargs, 3)
 
-    def deliver(result: CompletedProcess[Any] | None, error: BaseException | None) -> None:
-        if done.done():
-            return
-        if error is not None:
-            done.set_exception(error)
-        elif result is not None:
-            done.set_result(result)
+    def deliver(outcome: CompletedProcess[Any] | BaseException) -> None:
+        if not ended.done():
+            ended.set_result(outcome)
 
     def work() -> None:
-        result, error = None, None
+        outcome: CompletedProcess[Any] | BaseException
         try:
-            result = complete(process, input=input, timeout=timeout, check=check)
-        except BaseException as caught:  # noqa: BLE001 (the awaiting task raises it)
-            error = caught
+            processes.append(start(*popenargs, input=input, capture_output=capture_output, **kwargs))
+            outcome = complete(processes[0], input=input, timeout=timeout, check=check)
+        except BaseException as error:  # noqa: BLE001 (the awaiting task raises it)
+            outcome = error
         with contextlib.suppress(RuntimeError):  # the loop has been closed: no task is waiting
-            loop.call_soon_threadsafe(deliver, result, error)
+            loop.call_soon_threadsafe(deliver, outcome)
 
-    process = start(*popenargs, input=input, capture_output=capture_output, **kwargs)
+    # A daemon thread: a grandchild that keeps the pipes open must not prevent the interpreter from exiting.
+    thread = threading.Thread(target=work, name="rusage-run", daemon=True)
+    thread.start()
     try:
-        # A daemon thread: a grandchild that keeps the pipes open must not prevent the interpreter from exiting.
-        threading.Thread(target=work, name=f"rusage-{process.pid}", daemon=True).start()
-    except BaseException:  # such as too many threads
-        with process:  # closes the pipes and waits
-            process.kill()
-        raise
-    try:
-        return await done
+        outcome = await ended
     except asyncio.CancelledError:
-        process.kill()
         # The thread may be reading from pipes that another process keeps open, so do not wait for it.
-        while process.poll() is None:
+        while thread.is_alive() and (not processes or processes[0].poll() is None):
+            if processes:
+                processes[0].kill()
             with contextlib.suppress(asyncio.CancelledError):  # cancelled again
                 await asyncio.sleep(0.001)
         raise
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
 
 
 if TYPE_CHECKING:

@@ -62,8 +62,60 @@ def test_errors_carry_the_usage() -> None:
         asyncio.run(rusage.asyncio.run(["/no/such/program"]))
 
 
+def test_start_is_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event loop's thread makes no blocking call: it neither starts the child nor reads whether that succeeded."""
+    threads: dict[str, set[int]] = {"_execute_child": set(), "read": set()}
+
+    def watch(owner: Any, name: str) -> None:
+        original = getattr(owner, name)
+
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            threads[name].add(threading.get_ident())
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, watched)
+
+    rusage.run(["true"])  # imports what a start needs
+    watch(os, "read")
+    watch(subprocess.Popen, "_execute_child")
+    asyncio.run(rusage.asyncio.run(["cat"], input=b"x", capture_output=True))
+    assert threads["_execute_child"]
+    assert threads["read"]
+    assert threading.get_ident() not in threads["_execute_child"] | threads["read"]
+
+
+def test_error_of_a_start_that_no_future_can_hold() -> None:
+    """An argument raises StopIteration: RuntimeError as from any coroutine, where Future.set_exception() refuses it."""
+
+    class Environment(dict[str, str]):
+        def keys(self) -> Any:
+            raise StopIteration
+
+        items = __iter__ = keys
+
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        asyncio.run(asyncio.wait_for(rusage.asyncio.run(["true"], env=Environment()), 60))
+
+
+def test_cancelled_before_the_start() -> None:
+    """The thread may not have started the child yet: it is killed all the same, and waited for."""
+
+    async def main() -> None:
+        for pause in range(20):
+            task = asyncio.create_task(rusage.asyncio.run(["sleep", "60"]))
+            await asyncio.sleep(pause / 1e4)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            with pytest.raises(ChildProcessError):
+                os.waitpid(-1, os.WNOHANG)  # noqa: ASYNC222 (does not wait)
+
+    asyncio.run(main())
+    join_threads()
+
+
 def test_no_thread_leaves_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the thread cannot be started, its error is raised, and the child is dead and was waited for."""
+    """If the thread cannot be started, its error is raised, and there is no child."""
 
     def start(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
