@@ -24,7 +24,7 @@ from terminals import Start, hang_up, read_until
 import rusage
 from rusage._backends import BACKEND
 from rusage._cli import run as running
-from rusage._cli.options import EXAMPLES, OPTIONS
+from rusage._cli.help import EXAMPLES, OPTIONS
 
 if sys.platform == "win32":
     pytest.skip("the programs that run here need Unix", allow_module_level=True)

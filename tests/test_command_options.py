@@ -11,9 +11,9 @@ from pathlib import Path
 import command_options
 import pytest
 
-from rusage._cli import options
+from rusage._cli import help as table
 
-NAMES = {option.name for group in options.OPTIONS.values() for option in group}
+NAMES = {option.name for group in table.OPTIONS.values() for option in group}
 DOCS = Path(__file__).parent.parent / "docs"
 BASH, ZSH = shutil.which("bash") or "", shutil.which("zsh") or ""
 
@@ -27,7 +27,7 @@ def test_files_are_up_to_date(path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "pattern"),
     [
-        (options.help_text(), r"^  (?:-\w, |    )--([\w-]+)"),
+        (table.help_text(), r"^  (?:-\w, |    )--([\w-]+)"),
         ((DOCS / "rusage.1").read_text(encoding="utf-8"), r"^\.It (?:.* , )?Fl -([\w-]+)"),
         ((DOCS / "completions" / "_rusage").read_text(encoding="utf-8"), r"(?:'|,)--([\w-]+)[\[=}]"),
         ((DOCS / "command.md").read_text(encoding="utf-8"), r"^\| (?:`-.*`, )?`--([\w-]+)"),
@@ -41,7 +41,7 @@ def test_all_options_everywhere(text: str, pattern: str) -> None:
 
 def test_parser_knows_all_options() -> None:
     """Each by its name and its letter."""
-    assert set(options.SPELLINGS.values()) == NAMES
+    assert set(table.SPELLINGS.values()) == NAMES
 
 
 def complete(*words: str) -> set[str]:

@@ -8,7 +8,8 @@ from pathlib import Path
 import man_page
 import pytest
 
-from rusage._cli import gnu, options
+from rusage._cli import gnu
+from rusage._cli import help as table
 
 MANDOC = shutil.which("mandoc") or ""
 PAGE = Path(__file__).parent.parent / "docs" / "rusage.1"
@@ -17,7 +18,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "rusage.1"
 def test_man_page_has_all_options() -> None:
     """Each with its letter, its name and its value; details are of options that there are."""
     shown = PAGE.read_text(encoding="utf-8")
-    known = [option for group in options.OPTIONS.values() for option in group]
+    known = [option for group in table.OPTIONS.values() for option in group]
     for option in known:
         assert f"Fl -{option.name}{f' Ar {option.value}' if option.value else ''}\n" in shown
         assert not option.letter or f".It Fl {option.letter}" in shown

@@ -9,7 +9,7 @@ from __future__ import annotations
 import textwrap
 
 import rusage
-from rusage._cli import options
+from rusage._cli import help as table
 
 DATE = "November 26, 2026"  # of the last change of the text
 
@@ -175,7 +175,7 @@ def sentence(words: str) -> str:
     return text(f"{words[0].upper()}{words[1:]}.")
 
 
-def option(found: options.Option) -> str:
+def option(found: table.Option) -> str:
     """Return an option's spellings."""
     value = f" Ar {found.value}" if found.value else ""
     long = f"Fl -{found.name}{value}"
@@ -206,7 +206,7 @@ def page() -> str:
         DESCRIPTION,
         ".Sh OPTIONS",
     ]
-    for title, group in options.OPTIONS.items():
+    for title, group in table.OPTIONS.items():
         rows = {option(found): sentence(found.text) for found in group}
         for found in group:
             if found.name in DETAILS:
@@ -229,7 +229,7 @@ def page() -> str:
         "A report that cannot be written does not change the status.",
         ".Sh EXAMPLES",
     ]
-    for example, purpose in options.EXAMPLES:
+    for example, purpose in table.EXAMPLES:
         dashes = text(example).replace("--", r"\-\-")
         lines += [text(purpose), f".Dl {dashes}", ".Pp"]
     lines[-1:] = [".Sh SEE ALSO", ".Xr time 1 ,", ".Xr getrusage 2"]
