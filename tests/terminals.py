@@ -22,6 +22,17 @@ def read_until(fd: int, *texts: bytes) -> bytes:
     return seen
 
 
+def screen(written: bytes) -> list[str]:
+    """Return the lines on a wide terminal after a text without escape sequences: a carriage return overwrites."""
+    lines = []
+    for line in written.decode().split("\n"):
+        shown = ""
+        for part in line.split("\r"):
+            shown = part + shown[len(part) :]
+        lines.append(shown.rstrip())
+    return lines
+
+
 def hang_up(terminal: int) -> None:
     """Close our end of a pseudo-terminal; the file descriptor stays in use."""
     null = os.open(os.devnull, os.O_RDWR)

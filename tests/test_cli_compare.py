@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import rusage
 from rusage._cli import statistics, tables
 from rusage._cli.options import Options
 from rusage._cli.run import split
+from rusage._cli.series import rounds_that_fit
 
 if sys.platform == "win32":
     pytest.skip("the programs that run here need a Unix", allow_module_level=True)
@@ -93,10 +95,25 @@ def test_random_lines_split_as_by_the_shell() -> None:
             assert words == os.fsdecode(done.stdout).split("\0")[:-1], line
 
 
-def test_ten_rounds_by_default() -> None:
-    """A warm-up is one of each command."""
-    assert run("--warmup", "1", "echo a", "echo b").stdout.split().count("a") == 11
-    assert ["rounds", "10", "of", "10,", "after", "1", "for", "warm-up"] in [line.split() for line in lines()]
+def test_rounds_without_a_number() -> None:
+    """As many as fit into three seconds for each command; a warm-up is one of each command."""
+    began = time.monotonic()
+    assert run("--json", "--warmup", "1", "true", "sleep 0.001").returncode == 0
+    took = time.monotonic() - began
+    first, second = ([made["elapsed"] for made in each["runs"]] for each in record()["commands"])
+    assert len(first) == len(second) >= 10
+    assert len(first) == 10 or 2 < sum(first + second) < took
+    run("--warmup", "1", "sleep 0.4")
+    assert ["rounds", "10,", "after", "1", "for", "warm-up"] in [line.split() for line in lines()]
+
+
+@pytest.mark.parametrize(
+    ("done", "elapsed", "commands", "rounds"),
+    [(1, 0.02, 2, 300), (10, 0.2, 1, 150), (10, 1.0, 3, 90), (1, 5.0, 2, 10), (10, 60.0, 2, 10)],
+)
+def test_rounds_that_fit(done: int, elapsed: float, commands: int, rounds: int) -> None:
+    """Three seconds for each command, ten rounds at least."""
+    assert rounds_that_fit(done, elapsed, commands) == rounds
 
 
 def test_report_has_a_row_for_each_command() -> None:
@@ -131,7 +148,7 @@ def test_smaller_peak_is_marked() -> None:
     for commands, at in ([small, large], 1), ([large, small], 2):
         assert run("-n", "3", *commands).returncode == 0
         assert [line.split("  ")[-2].strip().endswith("*") for line in lines()[1:3]] == [at == 1, at == 2]
-        assert lines()[-1] == "*       smallest mean; its 95 % interval touches no other"
+        assert "*       smallest mean; its 95 % interval touches no other" in lines()
 
 
 @pytest.mark.parametrize(
@@ -240,12 +257,63 @@ def test_limits_name_the_command() -> None:
 
 def test_ctrl_c_ends_the_comparison(on_terminal: Start) -> None:
     """The report has the complete rounds."""
-    _, terminal = on_terminal(*RUSAGE, "-n", "9", "--compare", "true", nth(3, "exit=0", "sleep=60"))
-    assert b"run 2 of 18, 17 left, about " in read_until(terminal, b"ready")
+    waiting = 'sh -c "echo ready >/dev/tty; exec sleep 60"'
+    _, terminal = on_terminal(*RUSAGE, "-n", "9", "--compare", "true", waiting)
+    assert b"run 2 of 18, 17 left, about " in read_until(terminal, b"ready\r\n")
     os.write(terminal, b"\x03")
     shown = read_until(terminal, f"return code {-signal.SIGINT}\r\n".encode())
     assert b"stopped by  signal 2 (SIGINT)" in shown
-    assert b"wall" in shown
+    assert b"0 of 9" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["true", "sleep 1", "-n", "5"], "rusage --compare -n 5 true 'sleep 1'"),
+        (["--warmup", "1", "true", "--json", "false"], "rusage --compare --warmup 1 --json true false"),
+        (["true", "--limit-maxrss=1GiB"], "rusage --compare --limit-maxrss 1GiB true"),
+    ],
+)
+def test_advice_for_options_after_the_commands(words: list[str], line: str) -> None:
+    """The line with the options before the commands."""
+    done = subprocess.run([*RUSAGE, "--compare", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == f"rusage: --compare: options precede the commands\nWrite: {line}\n"
+    done = subprocess.run([*RUSAGE, "--compare", "true", "--nonsense"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[1]) == (2, "Try 'rusage --help' for the options.")
+
+
+def compared(*columns: tuple[str, list[float]]) -> list[str]:
+    """Return the sentences about commands with these elapsed times, whose peaks in bytes are 1000 times as large."""
+    runs = [
+        [statistics.Run(0, {"ru_maxrss": 1000 * value}, value, None, counted=True) for value in values]
+        for _, values in columns
+    ]
+    found = statistics.compare([statistics.series(["x"], 0, each, None) for each in runs])
+    return tables.conclusions(found, [name for name, _ in columns])
+
+
+def test_sentence_at_the_end() -> None:
+    """Only about differences that are larger than the intervals; the wide one is not."""
+    first, wide = ("a b", [1.0, 1.1, 0.9]), ("wide", [0.1, 9.0, 1.0])
+    assert compared(first, ("c", [3.0, 3.3, 2.7])) == [
+        "`c` needed 3.0 times more memory (3.0 to 3.0) and 3.0 times more time (3.0 to 3.0)."
+    ]
+    assert compared(first, ("c", [0.5, 0.4, 0.6]), wide) == [
+        "`c` needed 2.0 times less memory (1.1 to 7.9) and 2.0 times less time (1.1 to 7.9) than `a b`."
+    ]
+    for columns in (first, wide), (first, ("c", [1.0, 1.1, 0.9])), (("a", [1.0]), ("b", [9.0])):
+        assert compared(*columns) == []
+    (text,) = compared(("x" * 40, [1.0, 1.0, 1.0]), ("`", [20.0, 20.1, 20.2]), wide)
+    assert text.startswith("Command 2 needed 20 times more memory (20 to ")
+    assert text.endswith(" than command 1.")
+
+
+def test_sentence_is_in_the_report() -> None:
+    """After all else, in lines of at most 80 columns."""
+    assert run("-n", "3", "sleep 0.01", "sleep 0.5").returncode == 0
+    assert lines()[-2:][0] == "" or len(lines()[-1]) <= 80
+    assert re.search(r"`sleep 0.5` needed .*[\d.]+ times more time \([\d.]+ to [\d.]+\)\.$", " ".join(lines()))
 
 
 def test_empty_command() -> None:

@@ -1,6 +1,7 @@
-"""``rusage --markdown`` and ``--csv``."""
+"""``rusage --markdown``, ``--csv`` and ``--export``."""
 
 import csv
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -117,3 +118,34 @@ def test_appended_csv_has_one_header() -> None:
     text = report("--append", "-n", "2", "--csv", "true")
     assert len(list(csv.DictReader(text.splitlines()))) == 4
     assert text.count("exit_status") == 1
+
+
+@pytest.mark.parametrize("words", [["true"], ["-n", "2", "true"], ["-n", "2", "--compare", "true", "true"]], ids=str)
+def test_report_and_files_at_once(words: list[str]) -> None:
+    """Each file has the report of its kind; the text goes to standard error."""
+    names = ["a.json", "b.csv", "c.md", "d.json"]
+    options = [word for name in names for word in ("--export", name)]
+    done = subprocess.run([*RUSAGE, *options, *words], capture_output=True, text=True, check=True)
+    assert "wall" in done.stderr
+    assert "{" not in done.stderr
+    record = json.loads(Path("a.json").read_text())
+    assert Path("a.json").read_text() == Path("d.json").read_text()
+    rows = list(csv.DictReader(Path("b.csv").read_text().splitlines()))
+    elapsed = [float(row["elapsed (seconds)"]) for row in rows]
+    runs = [run for each in record.get("commands", [record]) for run in each.get("runs", [each])]
+    assert [run["elapsed"] for run in runs] == elapsed
+    head, _, *rest = cells(Path("c.md").read_text())
+    assert head[:2] == ["command", "runs"]
+    assert len(rest) == words.count("true")
+
+
+def test_files_that_cannot_be_written() -> None:
+    """A wrong name, a wrong place, and a full device."""
+    for name, status in ("report.txt", 2), ("/no/such/place.json", 125):
+        done = subprocess.run([*RUSAGE, "--export", name, "true"], capture_output=True, text=True, check=False)
+        assert (done.returncode, "wall" in done.stderr) == (status, False)
+        assert name in done.stderr
+    if Path("/dev/full").exists():
+        Path("full.json").symlink_to("/dev/full")
+        done = subprocess.run([*RUSAGE, "--export", "full.json", "true"], capture_output=True, text=True, check=True)
+        assert done.stderr.endswith("rusage: full.json: No space left on device\n")

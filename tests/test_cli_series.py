@@ -8,6 +8,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,11 @@ import pytest
 from conftest import change_signals
 from expected import SAMPLED
 from gnu_time import GNU_TIME, needs_gnu_time
-from terminals import Start, read_until
+from terminals import Start, read_until, screen
 
 import rusage
 from rusage._children import inherited
-from rusage._cli.options import Options
-from rusage._cli.series import progress_text
+from rusage._cli.progress import progress
 from rusage._cli.statistics import outliers
 
 if sys.platform == "win32":
@@ -200,7 +200,7 @@ def test_program_that_cannot_be_started() -> None:
 
 
 def test_streams_of_a_series() -> None:
-    """Standard input is the null device in each run; what a run prints goes through."""
+    """Standard input is the null device in each run; what a run prints into a pipe goes through."""
     done = run("-n", "2", "--", "sh", "-c", "cat; echo out; echo err >&2", input="text")
     assert (done.stdout, done.stderr) == ("out\nout\n", "err\nerr\n")
     done = run(
@@ -270,7 +270,7 @@ def test_other_signals_do_not_end_it() -> None:
 @pytest.mark.parametrize("options", [[], ["--ignore-failure"]], ids=["", "ignore failure"])
 def test_ctrl_c_ends_the_series(on_terminal: Start, options: list[str], unusual: str) -> None:
     """The report shows the runs before, and SIGINT then kills rusage, so that a loop in a shell ends too."""
-    _, terminal = on_terminal(*RUSAGE, "-n", "9", *options, *nth(3, "exit=0", unusual))
+    _, terminal = on_terminal(*RUSAGE, "-n", "9", "--show-output", *options, *nth(3, "exit=0", unusual))
     read_until(terminal, b"ready")
     os.write(terminal, b"\x03")
     shown = read_until(terminal, f"return code {-signal.SIGINT}\r\n".encode())
@@ -289,31 +289,39 @@ def test_signal_between_two_runs() -> None:
     assert [made["counted"] for made in record()["runs"]] == [True]
 
 
+def progress_lines(shown: bytes) -> list[str]:
+    """Return the texts that have replaced each other, with the same estimate in each."""
+    return [re.sub(r"about \d+ s", "about 1 s", text.strip()) for text in shown.decode().split("\r") if text.strip()]
+
+
 def test_progress_is_for_terminals(on_terminal: Start) -> None:
     """One line that is replaced; nothing where standard error is no terminal."""
     _, terminal = on_terminal("env", "TERM=xterm", *RUSAGE, "-n", "2", "--warmup", "1", "true")
-    shown = re.sub(rb"about \d+ s", b"about 1 s", read_until(terminal, b"return code 0"))
-    *progress, report = shown.split(b"\r", 4)
-    texts = [text.strip() for text in progress]
+    *texts, report = progress_lines(read_until(terminal, b"return code 0").replace(b"\r\n", b"\n"))
     assert texts == [
-        b"",
-        b"rusage: warm-up run 1 of 1:",
-        b"rusage: run 1 of 2, 2 left, about 1 s:",
-        b"rusage: run 2 of 2, 1 left, about 1 s:",
+        "rusage: [--------------------] warm-up run 1 of 1",
+        "rusage: [######--------------] run 1 of 2, 2 left, about 1 s",
+        "rusage: [#############-------] run 2 of 2, 1 left, about 1 s",
     ]
-    assert report.lstrip(b"\r ").startswith(b"\x1b[1m  ")  # the head of the table in bold
+    assert report.startswith("\x1b[1m  ")  # the head of the table in bold
     assert run("-n", "2", "true").stderr == ""
 
 
 @pytest.mark.parametrize(
-    ("columns", "text"), [(60, b"rusage: run 2 of 2, 1 left, about 1 s: "), (30, b"rusage: run 2 of 2: "), (15, b"")]
+    ("columns", "text"),
+    [
+        (60, "rusage: [##########----------] run 2 of 2, 1 left, about 1 s"),
+        (50, "rusage: run 2 of 2, 1 left, about 1 s"),
+        (30, "rusage: run 2 of 2"),
+        (15, None),
+    ],
 )
-def test_progress_fits_the_terminal(on_terminal: Start, columns: int, text: bytes) -> None:
+def test_progress_fits_the_terminal(on_terminal: Start, columns: int, text: str | None) -> None:
     """It is shortened, and left out if there is no room."""
-    resize = ["sh", "-c", f'stty columns {columns} && exec "$@"', "sh"]
+    resize = ["sh", "-c", f'stty columns {columns + 1} && exec "$@"', "sh"]
     _, terminal = on_terminal(*resize, *RUSAGE, "-n", "2", "true")
-    shown = re.sub(rb"about \d+ s", b"about 1 s", read_until(terminal, b"return code 0"))
-    assert shown.split(b"\r")[2].strip() == text.strip()
+    *texts, _ = progress_lines(read_until(terminal, b"return code 0").replace(b"\r\n", b"\n"))
+    assert (texts[-1] if texts else None) == text
 
 
 @pytest.mark.parametrize(
@@ -331,15 +339,146 @@ def test_progress_fits_the_terminal(on_terminal: Start, columns: int, text: byte
 )
 def test_estimates_of_the_progress(done: int, seconds: float, text: str) -> None:
     """The time of the runs so far, for those that are left."""
-    options = Options()
-    options.runs = 10
-    assert progress_text(done, 1, options, seconds) == text
+    assert progress(done, 0, 10, seconds)[1] == f"rusage: {text}"
 
 
 def test_progress_makes_room_for_errors(on_terminal: Start) -> None:
     """The message begins the line."""
     _, terminal = on_terminal(*RUSAGE, "-n", "2", "/no/such/program")
-    assert re.search(rb"run 1 of 2: \r +\rrusage: /no/such/program: ", read_until(terminal, b"return code 127"))
+    first, *_ = screen(read_until(terminal, b"return code 127"))
+    assert first == "rusage: /no/such/program: No such file or directory"
+
+
+@pytest.mark.parametrize("options", [[], ["-o", "report"]], ids=["", "file"])
+def test_progress_is_gone_after_ctrl_c(on_terminal: Start, options: list[str]) -> None:
+    """With the ^C that the terminal echoes; the program writes to the terminal itself."""
+    waiting = ["sh", "-c", "echo ready >/dev/tty; exec sleep 60"]
+    _, terminal = on_terminal("env", "NO_COLOR=1", *RUSAGE, *options, "-n", "9", *waiting)
+    shown = read_until(terminal, b"ready\r\n")
+    os.write(terminal, b"\x03")
+    lines = screen(shown + read_until(terminal, f"return code {-signal.SIGINT}\r\n".encode()))
+    report = [*Path("report").read_text().splitlines()] if options else lines[1:]
+    assert lines[0].startswith("ready")  # over the progress line
+    assert "run 1 of 9" not in "".join(lines[1:])
+    assert report[0].split() == ["runs", "0", "of", "9"]
+    assert not options or lines[1] == f"return code {-signal.SIGINT}"
+
+
+# --- The output of the runs ------------------------------------------------------------------------------------------
+
+SPEAKS = ["sh", "-c", "echo on output; echo on errors >&2"]
+
+
+def test_output_on_a_terminal_is_hidden(on_terminal: Start) -> None:
+    """Unless the user wants it; then nothing else disturbs it."""
+    _, terminal = on_terminal(*RUSAGE, "-n", "2", *SPEAKS)
+    shown = read_until(terminal, b"return code 0")
+    assert b"on output" not in shown
+    assert b"on errors" not in shown
+    assert b"run 2 of 2" in shown
+    _, terminal = on_terminal(*RUSAGE, "-n", "2", "--show-output", *SPEAKS)
+    shown = read_until(terminal, b"return code 0")
+    assert shown.count(b"on output\r\non errors\r\n") == 2
+    assert b"run 2 of 2" not in shown
+
+
+def test_redirected_output_is_left_alone(on_terminal: Start) -> None:
+    """Each stream by itself."""
+    for redirection in "output", "errors":
+        number = {"output": 1, "errors": 2}[redirection]
+        _, terminal = on_terminal("sh", "-c", f'exec "$@" {number}>>{redirection}', "sh", *RUSAGE, "-n", "2", *SPEAKS)
+        shown = read_until(terminal, b"return code 0")
+        assert b"on output" not in shown
+        assert b"on errors" not in shown
+        assert Path(redirection).read_text().startswith(f"on {redirection}\n" * 2)
+
+
+def test_kinds_of_hidden_streams(on_terminal: Start) -> None:
+    """Standard output is a pipe that does not fill up; standard error is a file that is empty for each run."""
+    program = """if True:
+        import fcntl, os, stat
+        output, errors = os.fstat(1), os.fstat(2)
+        appends = fcntl.fcntl(2, fcntl.F_GETFL) & os.O_APPEND != 0
+        with open("kinds", "a") as file:
+            print(stat.S_ISFIFO(output.st_mode), stat.S_ISREG(errors.st_mode), errors.st_size, appends, file=file)
+        os.write(2, b"error")
+        for _ in range(100):
+            os.write(1, bytes(2**16))
+    """
+    _, terminal = on_terminal(*RUSAGE, "-n", "2", sys.executable, "-c", program)
+    read_until(terminal, b"return code 0")
+    assert Path("kinds").read_text() == "True True 0 True\n" * 2
+
+
+@pytest.mark.parametrize("compare", [False, True])
+def test_last_lines_of_a_failing_run(on_terminal: Start, compare: bool) -> None:  # noqa: FBT001 (a parameter of the test)
+    """Of its standard error, without control characters; not if failures are ignored."""
+    script = "for i in 1 2 3 4 5 6 7 8 9 10 11; do echo line $i >&2; done; printf '\\033[31mred\\n' >&2; exit 3"
+    words = ["--compare", f'sh -c "{script}"'] if compare else ["sh", "-c", script]
+    _, terminal = on_terminal("env", "NO_COLOR=1", *RUSAGE, "-n", "2", *words)
+    lines = screen(read_until(terminal, b"return code 3"))
+    at = next(at for at, line in enumerate(lines) if line.endswith(": its standard error ends with:"))
+    assert lines[at + 1 : at + 11] == [*(f"  line {number}" for number in range(3, 12)), r"  \x1b[31mred"]
+    assert lines[at + 11].split()[0] in {"runs", "1"}
+    _, terminal = on_terminal(*RUSAGE, "-n", "2", "--ignore-failure", *words)
+    assert b"line 11" not in read_until(terminal, b"return code 0")
+
+
+def test_command_before_each_run() -> None:
+    """Also before those for warm-up; it is in no figure."""
+    prepare = "sh -c 'echo prepared >> log; sleep 0.1'"
+    began = time.monotonic()
+    done = run("--json", "--prepare", prepare, "-n", "3", "--warmup", "1", "sh", "-c", "echo run >> log")
+    took = time.monotonic() - began
+    assert done.returncode == 0
+    assert Path("log").read_text() == "prepared\nrun\n" * 4
+    assert sum(made["elapsed"] for made in record()["runs"]) + 4 * 0.1 <= took
+    assert len(record()["runs"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("prepare", "status", "message"),
+    [
+        ("sh -c 'exit 4'", 4, "rusage: sh -c 'exit 4': the series has ended: the preparation failed (exit status 4)\n"),
+        ("/no/such/program x", 127, "rusage: /no/such/program x: No such file or directory\n"),
+    ],
+)
+def test_failing_preparation(prepare: str, status: int, message: str) -> None:
+    """It ends the series, even if failures of the program are ignored."""
+    for words in ["-n", "3", "--warmup", "1", "true"], ["--compare", "--ignore-failure", "true", "false"]:
+        done = run("--prepare", prepare, *words)
+        assert (done.returncode, done.stderr) == (status, message)
+
+
+def test_signal_during_the_preparation(on_terminal: Start) -> None:
+    """It ends the series too."""
+    _, terminal = on_terminal(*RUSAGE, "--prepare", "sh -c 'echo ready >/dev/tty; sleep 60'", "-n", "3", "true")
+    read_until(terminal, b"ready\r\n")
+    os.write(terminal, b"\x03")
+    shown = read_until(terminal, f"return code {-signal.SIGINT}\r\n".encode())
+    assert b"the preparation failed" not in shown
+    assert b"stopped by  signal 2 (SIGINT)" in shown
+
+
+@pytest.mark.parametrize(
+    ("word", "advice"),
+    [
+        ("no-such-program 0.1", "no-such-program 0.1"),
+        ("no-such-program 'a b' \x1b", r"no-such-program 'a b' \x1b"),
+        ("cd / && ls", "sh -c 'cd / && ls'"),
+        ("X=1 no-such-program", "sh -c 'X=1 no-such-program'"),
+    ],
+)
+def test_advice_for_a_command_in_one_word(word: str, advice: str) -> None:
+    """The line as it should be written, with the options that were given."""
+    for options in ["-n", "10"], []:
+        for dashes in [], ["--"]:
+            done = subprocess.run([*RUSAGE, *options, *dashes, word], capture_output=True, text=True, check=False)
+            given = "".join(f"{option} " for option in options)
+            assert done.returncode == 127
+            assert done.stderr.split(": ", 2)[2] == f"no program has this name; write: rusage {given}-- {advice}\n"
+    done = subprocess.run([*RUSAGE, "no-such-program"], capture_output=True, text=True, check=False)
+    assert done.stderr == "rusage: no-such-program: No such file or directory\n"
 
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])

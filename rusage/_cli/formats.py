@@ -6,14 +6,16 @@ import csv
 import io
 import json
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from .._backends._base import RUSAGE_SELF
 from .._getrusage import fields, getrusage, measured
+from . import statistics
 from .limits import judge
-from .report import utf8
+from .report import readable, utf8
 from .run import Ended
-from .statistics import COMPARED
+from .statistics import COMPARED, Comparison, Run
 from .tables import column, sign
 
 if TYPE_CHECKING:
@@ -21,7 +23,25 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from .options import Options
-    from .statistics import Comparison, Series
+    from .statistics import Series
+
+
+def of_runs(kind: str, found: Comparison, commands: list[str], options: Options, file: TextIO | None) -> str:
+    """Return the report of a series or a comparison; CSV without its header if it is appended to another table."""
+    if kind == "json":
+        return comparison(found, options.limits) if options.compare else series(found.series[0], options.limits)
+    if kind == "markdown":
+        return markdown(found, commands, sign(file))
+    return as_csv(found.series, commands, header=not (options.append and file is not None and file.tell()))
+
+
+def of_run(kind: str, command: list[str], result: Ended, options: Options) -> str:
+    """Return the report of a single run; a table has one row."""
+    if kind == "json":
+        return ended(command, result, options.limits)
+    found = statistics.series(command, 0, [Run(*result, counted=True)], None)
+    return of_runs(kind, Comparison([found], [{}], {}), [readable(shlex.join(command))], options, None)
+
 
 # --- JSON ------------------------------------------------------------------------------------------------------------
 
@@ -118,13 +138,6 @@ def _about(names: Collection[str], *, cputime: bool = False) -> dict[str, object
 
 
 # --- Tables ----------------------------------------------------------------------------------------------------------
-
-
-def table(found: Comparison, commands: list[str], options: Options, file: TextIO | None) -> str:
-    """Return a table in the format of the options; CSV without its header if it is appended to another table."""
-    if options.table == "markdown":
-        return markdown(found, commands, sign(file))
-    return as_csv(found.series, commands, header=not (options.append and file is not None and file.tell()))
 
 
 def markdown(found: Comparison, commands: list[str], sign: str = "\xb1") -> str:

@@ -21,13 +21,16 @@ SUMMARY = "Report the resource usage of a command; without one, of rusage itself
 OPTIONS = {
     "Used most": [
         Option("n", "runs", "RUNS", "run the command RUNS times, report statistics"),
-        Option("", "compare", "", "compare commands, run without a shell (10 runs)"),
+        Option("", "compare", "", "compare commands, without a shell; 3 s each without -n"),
         Option("o", "output", "FILE", "write the report to FILE, not to standard error"),
         Option("", "json", "", "print one JSON object with exact numbers"),
+        Option("", "export", "FILE", "also report to FILE: .json, .csv or .md; repeatable"),
         Option("h", "help", "", "print this help and exit"),
     ],
     "Series of runs (--runs and --compare)": [
         Option("", "warmup", "N", "make N unreported runs first"),
+        Option("", "prepare", "COMMAND", "run COMMAND before each run, without a shell"),
+        Option("", "show-output", "", "do not hide output on terminals, show no progress"),
         Option("", "ignore-failure", "", "continue after a run that fails, and count it"),
         Option("", "markdown", "", "print a Markdown table, a row for each command"),
         Option("", "csv", "", "print comma-separated values, a row for each run"),

@@ -12,8 +12,9 @@ from .run import Signals, attempt, die_of_broken_pipe, exit_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TextIO
+    from typing import Literal, TextIO
 
+    from .options import Exports
     from .run import Ended
 
 
@@ -40,7 +41,7 @@ def _main(arguments: list[str]) -> int:
         return run_command(command, options)
     from . import formats, info  # noqa: PLC0415 (slow, and not needed to run a program)
 
-    show(formats.own_usage() if options.json else info.own_usage())
+    show(formats.own_usage() if options.kind == "json" else info.own_usage())
     return 0
 
 
@@ -54,34 +55,57 @@ def run_command(command: list[str], options: Options) -> int:
 
     Must run in the main thread; leaves the environment, the signal mask and the signal handlers changed.
     """
-    run_and_report: Callable[[list[str], Options, TextIO | None], int] = _run_once
-    if options.runs is not None:
+    run_and_report: Callable[[list[str], Options, TextIO | None, Exports], int] = _run_once
+    if options.runs is not None or options.compare is not None:
         from . import series  # noqa: PLC0415 (slow, and not needed to run a program once)
 
         run_and_report = series.run_comparison if options.compare else series.run_series
         series.empty_standard_input()  # before a file is opened that could become it
-    if options.output is None:
-        return run_and_report(command, options, sys.stderr)
-    try:  # text may hold the command's bytes, which need not be UTF-8
-        file = open(  # noqa: SIM115 (close() may raise)
-            options.output, "a" if options.append else "w", encoding="utf-8", errors="surrogateescape"
-        )
+    if options.output is None and not options.exports:
+        return run_and_report(command, options, sys.stderr, [])
+    return _with_files(run_and_report, command, options)
+
+
+def _with_files(
+    run_and_report: Callable[[list[str], Options, TextIO | None, Exports], int], command: list[str], options: Options
+) -> int:
+    """Open the files for the reports, and run a program."""
+    file, exports = sys.stderr, []
+    path = options.output
+    try:
+        if path is not None:
+            file = _open(path, "a" if options.append else "w")
+        for kind, path in options.exports:
+            exports.append((kind, _open(path, "w")))
     except OSError as error:
-        complain(options.output, error.strerror)
+        assert path is not None  # noqa: S101 (for the type checker)
+        complain(path, error.strerror)
         return CANCELED
     try:
-        return run_and_report(command, options, file)
+        return run_and_report(command, options, file, exports)
     finally:
-        file.close()
+        if file is not sys.stderr:
+            file.close()
+        for _, export in exports:
+            export.close()
 
 
-def _run_once(command: list[str], options: Options, file: TextIO | None) -> int:
-    ended = attempt(command, Signals())
+def _open(path: str, mode: Literal["a", "w"]) -> TextIO:
+    # Text may hold the command's bytes, which need not be UTF-8.
+    return open(path, mode, encoding="utf-8", errors="surrogateescape")
+
+
+def _run_once(command: list[str], options: Options, file: TextIO | None, exports: Exports) -> int:
+    ended = attempt(command, Signals(), given=options.given)
     if isinstance(ended, int):
         if options.format is not None and ended != CANCELED:  # GNU time reports a failed start too
             write(_gnu_report(command, options, ended, {}, None), file)
         return ended
     write(report(command, options, ended, colored=is_colored(file)), file)
+    for kind, export in exports:
+        from . import formats  # noqa: PLC0415 (slow, and only needed here)
+
+        write(formats.of_run(kind, command, ended, options), export)
     code, usage, _, bound = ended
     if options.limits is not None:
         from . import limits  # noqa: PLC0415 (only needed here)
@@ -96,10 +120,10 @@ def report(command: list[str], options: Options, ended: Ended, *, colored: bool 
     code, usage, elapsed, _ = ended
     if options.format is not None:
         return _gnu_report(command, options, code, usage, elapsed)
-    if options.json:
+    if options.kind is not None:
         from . import formats  # noqa: PLC0415 (slow, and only needed here)
 
-        return formats.ended(command, ended, options.limits)
+        return formats.of_run(options.kind, command, ended, options)
     return as_text(command if options.append else None, code, usage, elapsed, colored=colored)
 
 

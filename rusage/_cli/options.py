@@ -14,7 +14,10 @@ from .run import split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
-    from typing import NoReturn
+    from typing import NoReturn, TextIO
+
+    Exports = list[tuple[str, TextIO]]
+    """Kinds of reports, and open files for them."""
 
 
 class Options:
@@ -22,9 +25,10 @@ class Options:
 
     output: str | None = None
     append = False
-    json = False
-    table: str | None = None
-    """``markdown`` or ``csv``, for a series."""
+    kind: str | None = None
+    """``json``, ``markdown`` or ``csv``; None for a text."""
+    exports: list[tuple[str, str]]
+    """Kinds, and the files for reports of this kind."""
     format: str | None = None
     """The format of a report of GNU time; None for the report of rusage."""
     first_line = True
@@ -32,12 +36,21 @@ class Options:
     limits: dict[str, float] | None = None
     """Of ``ru_maxrss`` in bytes, of ``cputime`` in seconds."""
     runs: int | None = None
-    """The number of runs in a series; None for a single run."""
+    """The number of runs in a series; None for a single run, and for a comparison that determines it."""
     warmup = 0
     """The number of runs before the reported ones."""
     ignore_failure = False
     compare: list[str] | None = None
     """The command lines to compare."""
+    prepare: str | None = None
+    """The command line to run before each run."""
+    show_output = False
+    """Whether the runs of a series write to a terminal."""
+    given: list[str]
+    """The words before the command, without ``--``."""
+
+    def __init__(self) -> None:
+        self.exports, self.given = [], []
 
 
 def parse(arguments: list[str]) -> tuple[Options, list[str]]:
@@ -64,16 +77,24 @@ def parse(arguments: list[str]) -> tuple[Options, list[str]]:
             show(_text(name))
             sys.exit()
     options = Options()
-    options.json, options.append, options.output = "json" in values, "append" in values, values.get("output")
-    options.table = next((name for name in values if name in TABLES), None)
+    options.append, options.output = "append" in values, values.get("output")
+    options.kind = next((name for name in values if name in KINDS), None)
+    options.exports = [(_kind(value), value) for name, value in given if name == "export"]
+    options.given = [word for word in arguments[: len(arguments) - len(command)] if word != "--"]
     options.format, first_line = _layout(given)
     options.first_line = first_line and "quiet" not in values
     numbers = {name: _number(name, value) for name, value in values.items() if name in NUMBERS}
     options.limits = {LIMITS[name]: number for name, number in numbers.items() if name in LIMITS} or None
     options.runs, options.warmup = _count("runs", values), _count("warmup", values) or 0
-    options.ignore_failure = "ignore-failure" in values
+    options.ignore_failure, options.show_output = "ignore-failure" in values, "show-output" in values
+    if "prepare" in values:
+        (options.prepare,) = _command_lines("prepare", [values["prepare"]])
     if "compare" in values:
-        options.compare, options.runs = _commands(command), options.runs or DEFAULT_RUNS
+        if any(line.startswith("-") for line in command):
+            from .advice import for_late_options  # noqa: PLC0415 (rarely needed)
+
+            _fail("--compare: options precede the commands", for_late_options(options.given, command, letters, names))
+        options.compare = _command_lines("compare", command)
     _check(options, values, has_command=bool(command))
     if options.format is not None and isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors="surrogateescape")  # %C: the bytes of the command, which need not be text
@@ -118,18 +139,23 @@ def _count(name: str, values: dict[str, str]) -> int | None:
     return count
 
 
-def _commands(command: list[str]) -> list[str]:
-    """Return the command lines to compare."""
-    for line in command:
-        if line.startswith("-"):
-            _fail(f"--compare: options precede the commands: {shown(line)}")
+def _command_lines(name: str, lines: list[str]) -> list[str]:
+    """Return command lines that can be split into words."""
     line = ""
     try:
-        for line in command:
+        for line in lines:
             split(line)
     except ValueError as error:
-        _fail(f"--compare: {error}: {shown(line)}")
-    return command
+        _fail(f"--{name}: {error}: {shown(line)}")
+    return lines
+
+
+def _kind(path: str) -> str:
+    """Return the kind of report for a file by the end of its name."""
+    suffix = next((suffix for suffix in SUFFIXES if path.endswith(suffix)), None)
+    if suffix is None:
+        _fail(f"--export: the name of a file ends with {', '.join(SUFFIXES)}: {shown(path)}")
+    return SUFFIXES[suffix]
 
 
 def _number(name: str, value: str) -> float:
@@ -149,8 +175,8 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-TABLES = {"markdown", "csv"}
-DEFAULT_RUNS = 10
+KINDS = {"json", "markdown", "csv"}
+SUFFIXES = {".json": "json", ".csv": "csv", ".md": "markdown"}
 NUMBERS: dict[str, Callable[[str], float]] = {"limit-maxrss": parse_size, "limit-cputime": _seconds}
 LIMITS = {"limit-maxrss": "ru_maxrss", "limit-cputime": "cputime"}
 
@@ -160,25 +186,28 @@ def _check(options: Options, given: Collection[str], *, has_command: bool) -> No
     for name in given:
         if not has_command and name != "json":
             _fail(f"--{name} needs a command")
-    repeated = options.runs is not None
+    repeated = options.runs is not None or options.compare is not None
     gnu = options.format is not None
     wrong = {
         "--append needs --output": options.append and options.output is None,
         "--warmup and --ignore-failure need --runs or --compare": not repeated
         and (options.warmup or options.ignore_failure),
-        "--markdown and --csv need --runs or --compare": not repeated and options.table,
+        "--prepare and --show-output need --runs or --compare": not repeated
+        and (options.prepare is not None or options.show_output),
+        "--markdown and --csv need --runs or --compare": not repeated and options.kind in {"markdown", "csv"},
         "--runs excludes --format, --portability and --verbose": repeated and gnu and not options.compare,
         "--compare excludes --format, --portability and --verbose": gnu and options.compare,
-        "--json, --markdown and --csv exclude each other": len({"json", *TABLES} & {*given}) > 1,
-        "--json excludes --format, --portability and --verbose": options.json and gnu,
+        "--json, --markdown and --csv exclude each other": len(KINDS & {*given}) > 1,
+        "--json excludes --format, --portability and --verbose": options.kind == "json" and gnu,
     }
     for text, found in wrong.items():
         if found:
             _fail(text)
 
 
-def _fail(text: str) -> NoReturn:
-    """Exit with the status of a wrong usage."""
+def _fail(text: str, line: str | None = None) -> NoReturn:
+    """Exit with the status of a wrong usage. *line*: the right command line, if that is known."""
     if sys.stderr is not None:
-        sys.stderr.write(f"rusage: {text}\nTry 'rusage --help' for the options.\n")
+        advice = "Try 'rusage --help' for the options." if line is None else f"Write: {line}"
+        sys.stderr.write(f"rusage: {text}\n{advice}\n")
     sys.exit(2)

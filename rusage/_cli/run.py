@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     Command = list[str] | str
     """The words of a command; on Windows also a command line."""
+    Streams = tuple[int | None, int | None]
+    """The file descriptors of a program's standard output and standard error; None if it inherits the stream."""
 
 # Exit statuses, as in env(1), nohup(1) and GNU time.
 CANNOT_EXECUTE = 126
@@ -140,17 +142,18 @@ def _unescaped(quoted: re.Match[str]) -> str:
     return {"\\\n": "", "\\": r"\\"}.get(text, text)
 
 
-def run(command: Command, signals: Signals) -> Ended:
+def run(command: Command, signals: Signals, streams: Streams = (None, None)) -> Ended:
     """Run a program and return how it ended. Raises ``OSError`` if it cannot be started.
 
-    The program inherits all file descriptors, and the signals that the caller ignores or blocks. SIGPIPE and SIGXFSZ
-    get their defaults: Python ignores both at its start, so the caller's disposition is unknown.
+    Except for given streams, the program inherits all file descriptors, and the signals that the caller ignores or
+    blocks. SIGPIPE and SIGXFSZ get their defaults: Python ignores both at its start, so the caller's disposition is
+    unknown.
     """
     if not command[0]:  # a search in PATH would find the directories themselves
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     _restore_environment()
     signals.catch()
-    process = _start(command)
+    process = _start(command, streams)
     code = _wait_and_forward(process, signals)
     usage, elapsed = process.rusage, process.elapsed
     assert usage is not None  # noqa: S101 (for the type checker: the exit has been seen)
@@ -185,19 +188,19 @@ def _restore_environment() -> None:
             del environment[name]
 
 
-def _start(command: Command) -> Popen[bytes]:
+def _start(command: Command, streams: Streams) -> Popen[bytes]:
     """Start a program; a script without a shebang by the shell, as execvp(3) does."""
     # posix_spawn takes a mapping, which cannot hold all environments; the other way passes on the environment as it is.
     subprocess._USE_POSIX_SPAWN = False  # type: ignore[misc]  # noqa: SLF001 (subprocess documents this)
     try:
-        return Popen(command, close_fds=False)
+        return Popen(command, close_fds=False, stdout=streams[0], stderr=streams[1])
     except OSError as error:
         from shutil import which  # noqa: PLC0415 (slow, and rarely needed)
 
         path = which(command[0])
         if error.errno != errno.ENOEXEC or path is None or sys.platform == "win32":
             raise
-        return Popen(["/bin/sh", path, *command[1:]], close_fds=False)
+        return _start(["/bin/sh", path, *command[1:]], streams)
 
 
 def _wait_and_forward(process: Popen[bytes], signals: Signals) -> int:
@@ -243,21 +246,36 @@ def measured_fields(usage: RUsage, measured: frozenset[str]) -> dict[str, float]
     return {name: value for name, value in usage._asdict().items() if name in measured}
 
 
-def attempt(
-    command: Command, signals: Signals, name: str | None = None, tell: Callable[[str, str | None], None] = complain
+def attempt(  # noqa: PLR0913 (private)
+    command: Command,
+    signals: Signals,
+    streams: Streams = (None, None),
+    *,
+    name: str | None = None,
+    given: list[str] | None = None,
+    tell: Callable[[str, str | None], None] = complain,
 ) -> Ended | int:
     """Run a program; if it cannot be started, print an error message and return the exit status for that.
 
-    *name*: the name of the program in the message; its first word by default. *tell* prints the message.
+    *name*: the name of the program in the message; its first word by default. *given*: the options of rusage, for the
+    advice if the program was not found. *tell* prints the message.
     """
     try:
-        return run(command, signals)
+        return run(command, signals, streams)
     except ChildProcessError:
         tell(name or command[0], "the exit status is not available: it was waited for elsewhere")
         return CANCELED
+    except FileNotFoundError as error:
+        advice = None
+        if given is not None and len(command) == 1:
+            from .advice import for_one_word  # noqa: PLC0415 (rarely needed)
+
+            advice = for_one_word(command[0], given)
+        tell(name or command[0], advice or error.strerror)
+        return NOT_FOUND
     except OSError as error:
         tell(name or command[0], error.strerror)
-        return NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_EXECUTE
+        return CANNOT_EXECUTE
 
 
 def exit_status(code: int) -> int:

@@ -5,24 +5,25 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import formats, limits, tables
+from .progress import progress, show_progress
 from .report import complain, describe_failure, is_colored, readable, write
 from .run import KEYBOARD, Signals, attempt, exit_status, split
 from .statistics import Comparison, Run, compare, series
+from .streams import HiddenStreams
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TextIO
 
-    from .options import Options
+    from .options import Exports, Options
     from .run import Command
 
 
-def run_series(command: list[str], options: Options, file: TextIO | None) -> int:
+def run_series(command: list[str], options: Options, file: TextIO | None, exports: Exports) -> int:
     """Run a program again and again, report the statistics, and return the exit status to exit with.
 
     A run that fails ends the series with its exit status, unless failures are ignored. A signal that ends programs also
@@ -30,15 +31,16 @@ def run_series(command: list[str], options: Options, file: TextIO | None) -> int
     """
     made = make_rounds([command], options)
     (warmup,), (runs,) = made.warmup, made.runs
-    if made.code and warmup and not warmup[-1].counted:
+    if made.ended_by is not None and warmup and not warmup[-1].counted:
         failure = describe_failure(f"warm-up run {len(warmup)}", made.code)
         complain(command[0], f"the series has ended: {failure}")
+    _show_last_lines(made, command[:1], options)
     found = series(command, len(warmup), runs, made.stopped_by)
-    _report(made, Comparison([found], [{}], {}), [readable(shlex.join(command))], options, file)
+    _report(made, Comparison([found], [{}], {}), [readable(shlex.join(command))], options, file, exports)
     return _final_status(made, command[:1], options)
 
 
-def run_comparison(commands: list[str], options: Options, file: TextIO | None) -> int:
+def run_comparison(commands: list[str], options: Options, file: TextIO | None, exports: Exports) -> int:
     """Run the commands in turn, report their statistics, and return the exit status to exit with.
 
     The series ends as a series of one program does; only complete rounds are in the statistics.
@@ -53,30 +55,37 @@ def run_comparison(commands: list[str], options: Options, file: TextIO | None) -
         number = len(made.runs[at])
         what = f"run {number}" if number else f"warm-up run {warmups[at]}"
         complain(commands[at], f"the series has ended: {describe_failure(what, made.code)}")
+    _show_last_lines(made, commands, options)
     found = [
         series(name, warmup, runs, made.stopped_by)
         for name, warmup, runs in zip(names, warmups, made.runs, strict=True)
     ]
-    _report(made, compare(found), commands, options, file)
+    _report(made, compare(found), commands, options, file, exports)
     return _final_status(made, commands, options)
 
 
-def _report(made: Rounds, found: Comparison, commands: list[str], options: Options, file: TextIO | None) -> None:
-    """Write the report of the runs, if there was one. A series is a comparison of one command."""
+def _show_last_lines(made: Rounds, names: list[str], options: Options) -> None:
+    """Print what the command that ended the series has written to a hidden standard error. *names*: of the commands."""
+    if made.last_lines:
+        name = names[made.ended_by] if made.ended_by is not None else readable(options.prepare or "")
+        complain(name, "\n  ".join(["its standard error ends with:", *made.last_lines]))
+
+
+def _report(  # noqa: PLR0913, PLR0917 (private)
+    made: Rounds, found: Comparison, commands: list[str], options: Options, file: TextIO | None, exports: Exports
+) -> None:
+    """Write the reports of the runs, if there was one. A series is a comparison of one command."""
     if not any(made.warmup) and not any(made.runs) and made.stopped_by is None:
         return
-    if options.json:
-        if options.compare:
-            text = formats.comparison(found, options.limits)
-        else:
-            text = formats.series(found.series[0], options.limits)
-    elif options.table is not None:
-        text = formats.table(found, commands, options, file)
+    if options.kind is not None:
+        text = formats.of_runs(options.kind, found, commands, options, file)
     elif options.compare:
         text = tables.of_comparison(found, commands, options, colored=is_colored(file), sign=tables.sign(file))
     else:
         text = tables.of_series(found.series[0], options, colored=is_colored(file))
     write(text, file)
+    for kind, export in exports:
+        write(formats.of_runs(kind, found, commands, options, export), export)
 
 
 def _final_status(made: Rounds, names: list[str], options: Options) -> int:
@@ -101,6 +110,9 @@ def _final_status(made: Rounds, names: list[str], options: Options) -> int:
 # The signals that end the series after the current run.
 ENDING = {*KEYBOARD, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
 
+# A comparison without -n makes as many rounds as fit into these seconds for each command, and at least this number.
+SECONDS, LEAST_ROUNDS = 3.0, 10
+
 
 class Rounds(NamedTuple):
     """The runs that were made; ``warmup`` and ``runs`` have a list for each command."""
@@ -113,6 +125,8 @@ class Rounds(NamedTuple):
     """The position of the command whose failure ended the series."""
     stopped_by: int | None
     """The signal that ended the series."""
+    last_lines: list[str]
+    """What the run that ended the series has written to a hidden standard error."""
 
 
 def make_rounds(commands: list[Command], options: Options) -> Rounds:
@@ -121,37 +135,79 @@ def make_rounds(commands: list[Command], options: Options) -> Rounds:
     A run that fails ends the series, unless failures are ignored, and so does a signal that ends programs. The runs of
     a round that is not complete do not count.
     """
-    assert options.runs is not None  # noqa: S101 (for the type checker)
     signals = Signals()
+    streams = HiddenStreams(hide=not options.show_output)
     warmup: list[list[Run]] = [[] for _ in commands]
     runs: list[list[Run]] = [[] for _ in commands]
     code, ended_by = 0, None
     began = time.monotonic()
-    for done, (number, at) in enumerate(_schedule(len(commands), options.warmup, options.runs)):
-        _show_progress(progress_text(done, len(commands), options, time.monotonic() - began))
-        if _ending_signal(signals) is not None:  # the terminal's may arrive between two runs
+    schedule = _schedule(len(commands), options.warmup, options.runs)
+    for done, (number, at, rounds) in enumerate(schedule):
+        if not options.show_output:
+            numbers = options.warmup * len(commands), rounds * len(commands)
+            show_progress(*progress(done, *numbers, time.monotonic() - began))
+        code = _prepare(options, signals, streams)
+        if code or _ending_signal(signals) is not None:  # the terminal's may arrive between two runs
             break
-        ended = attempt(commands[at], signals, options.compare[at] if options.compare else None, _complain)
+        streams.clear()
+        name, given = (options.compare[at], None) if options.compare else (None, options.given)
+        ended = attempt(commands[at], signals, streams.descriptors, name=name, given=given, tell=_complain)
         if isinstance(ended, int):
             code, ended_by = ended, at
             break
-        failure = 0 if options.ignore_failure else ended[0]
+        failure = 0 if options.ignore_failure else ended.code
         counted = not failure and _ending_signal(signals) is None
         (runs if number > 0 else warmup)[at].append(Run(*ended, counted=counted))
         if not counted:
             code, ended_by = failure, at if failure else None
             break
-    _show_progress("")
+    show_progress()
     complete = min(sum(run.counted for run in made) for made in runs)
     runs = [[run._replace(counted=run.counted and at < complete) for at, run in enumerate(made)] for made in runs]
-    return Rounds(warmup, runs, code, ended_by, _ending_signal(signals))
+    stopped_by = _ending_signal(signals)
+    return Rounds(warmup, runs, code, ended_by, stopped_by, streams.last_lines() if code and not stopped_by else [])
 
 
-def _schedule(commands: int, warmup: int, runs: int) -> Iterator[tuple[int, int]]:
-    """Return the number of the round, from 1 on after the warm-up, and the position of the command for each run."""
-    for number in range(1 - warmup, runs + 1):
+def _prepare(options: Options, signals: Signals, streams: HiddenStreams) -> int:
+    """Run the command that prepares a run; if it fails, print an error message. Return its exit code."""
+    if options.prepare is None:
+        return 0
+    streams.clear()
+    command = readable(options.prepare)
+    ended = attempt(split(options.prepare), signals, streams.descriptors, name=command, tell=_complain)
+    if isinstance(ended, int):
+        return ended
+    if ended.code and _ending_signal(signals) is None:
+        _complain(command, f"the series has ended: {describe_failure('the preparation failed', ended.code)}")
+    return ended.code
+
+
+def _complain(name: str, text: str | None) -> None:
+    """Print an error message in the place of the progress line."""
+    show_progress()
+    complain(name, text)
+
+
+def _schedule(commands: int, warmup: int, rounds: int | None) -> Iterator[tuple[int, int, int]]:
+    """Return the number of the round, the position of the command, and the number of all rounds, for each run.
+
+    The numbers of the rounds are 1 and more after the warm-up. Without a number of *rounds*, it is estimated from the
+    first rounds, and does not change after them.
+    """
+    began, number, wanted = 0.0, 1 - warmup, rounds or LEAST_ROUNDS
+    while number <= wanted:
+        if number == 1:
+            began = time.monotonic()
+        elif rounds is None and 1 < number <= LEAST_ROUNDS + 1:
+            wanted = rounds_that_fit(number - 1, time.monotonic() - began, commands)
         order = range(commands)
-        yield from ((number, at) for at in (order if number % 2 else reversed(order)))
+        yield from ((number, at, wanted) for at in (order if number % 2 else reversed(order)))
+        number += 1
+
+
+def rounds_that_fit(done: int, elapsed: float, commands: int) -> int:
+    """Return how many rounds fit into the time for a comparison, if *done* rounds have taken *elapsed* seconds."""
+    return max(LEAST_ROUNDS, int(SECONDS * commands * done / elapsed))
 
 
 def _ending_signal(signals: Signals) -> int | None:
@@ -166,46 +222,3 @@ def empty_standard_input() -> None:
     else:
         os.dup2(null, 0)
         os.close(null)
-
-
-# --- Progress --------------------------------------------------------------------------------------------------------
-
-_shown = 0
-
-
-def _show_progress(text: str) -> None:
-    """Replace the progress line on a terminal, without what does not fit its width; an empty text removes it."""
-    global _shown  # noqa: PLW0603 (the length of the line on the terminal)
-    if sys.stderr is None or not sys.stderr.isatty():
-        return
-    lines = [f"rusage: {each}: " for each in (text, text.partition(",")[0]) if each]  # the output of the run may follow
-    try:
-        columns = os.get_terminal_size(sys.stderr.fileno()).columns or sys.maxsize  # 0: unknown
-        line = next((each for each in lines if len(each) < columns), "")
-        sys.stderr.write(f"\r{line:<{_shown}}" if line else f"\r{'':<{_shown}}\r")
-        sys.stderr.flush()
-    except OSError:  # the terminal has hung up
-        return
-    _shown = len(line)
-
-
-def _complain(name: str, text: str | None) -> None:
-    """Print an error message in the place of the progress line."""
-    _show_progress("")
-    complain(name, text)
-
-
-def progress_text(done: int, commands: int, options: Options, elapsed: float) -> str:
-    """Return the number of the next run, the number left, and their estimated time, from the runs so far."""
-    assert options.runs is not None  # noqa: S101 (for the type checker)
-    warmup, runs = options.warmup * commands, options.runs * commands
-    left = warmup + runs - done
-    text = f"warm-up run {done + 1} of {warmup}" if done < warmup else f"run {done - warmup + 1} of {runs}"
-    return text + (f", {left} left, about {_duration(elapsed / done * left)}" if done else "")
-
-
-def _duration(seconds: float) -> str:
-    """Return an estimated time."""
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"

@@ -73,7 +73,8 @@ def number_of_runs(found: list[Series], options: Options) -> str:
     """Return how many of the requested runs of each command are in the statistics."""
     counted = min(sum(run.counted for run in each.runs) for each in found)
     warmup = min(each.warmup for each in found)
-    return f"{counted} of {options.runs}" + (f", after {warmup} for warm-up" if warmup else "")
+    of = "" if options.runs is None else f" of {options.runs}"
+    return f"{counted}{of}" + (f", after {warmup} for warm-up" if warmup else "")
 
 
 def notes(found: list[Series]) -> dict[str, str]:
@@ -143,7 +144,47 @@ def of_comparison(
         about["ratios"] = f"to command 1, {sign} half the width of the 95 % interval"
     if found.smallest:
         about["*"] = "smallest mean; its 95 % interval touches no other"
-    return "\n".join([*text, *names, "", *wrapped(about, colored=colored)])
+    sentences = [
+        line
+        for sentence in conclusions(found, commands)
+        for line in textwrap.wrap(sentence, WIDTH, break_on_hyphens=False, break_long_words=False)
+    ]
+    last = ["", *sentences] if sentences else []
+    return "\n".join([*text, *names, "", *wrapped(about, colored=colored), *last])
+
+
+def conclusions(found: Comparison, commands: list[str]) -> list[str]:
+    """Return a sentence for each command that differs from the first one by more than the 95 % intervals."""
+    names = [
+        f"`{command}`" if len(command) <= 30 and command.isprintable() and "`" not in command else f"Command {number}"
+        for number, command in enumerate(commands, 1)
+    ]
+    sentences = []
+    for name, ratios in zip(names[1:], found.ratios[1:], strict=True):
+        differences = {noun: _difference(*ratios[figure], noun) for noun, figure in CONCLUDED if figure in ratios}
+        shown = [text for text in differences.values() if text]
+        if shown:
+            first = "" if len(commands) == 2 else f" than {names[0][0].lower()}{names[0][1:]}"
+            sentences.append(f"{name} needed {' and '.join(shown)}{first}.")
+    return sentences
+
+
+# The figures of the sentence.
+CONCLUDED = [("memory", "ru_maxrss"), ("time", "elapsed")]
+
+
+def _difference(ratio: float, uncertainty: float | None, noun: str) -> str:
+    """Return by how much a mean differs from the first command's; empty if their difference may be chance."""
+    if uncertainty is None:
+        return ""
+    low, high, word = ratio - uncertainty, ratio + uncertainty, "more"
+    if 0 < low <= high < 1:
+        ratio, low, high, word = 1 / ratio, 1 / high, 1 / low, "less"
+    for decimals in (0,) if low >= 10 else (1, 2):
+        shown = [f"{value:.{decimals}f}" for value in (ratio, low, high)]
+        if low > 1 and float(shown[1]) > 1:
+            return f"{shown[0]} times {word} {noun} ({shown[1]} to {shown[2]})"
+    return ""
 
 
 def _width(columns: list[list[str]]) -> int:

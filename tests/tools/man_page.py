@@ -46,6 +46,10 @@ DETAILS = {
     "quiet": "This is a line such as\n.Dq Command exited with non-zero status 3\n"
     "before a report of GNU time; the report of\n.Nm\nhas none.",
     "runs": "See\n.Sx SERIES .",
+    "export": "The end of its name tells the format.\nA table of a single run has one row.",
+    "prepare": "It is split into words as a shell splits it.\nIts time is not measured.\n"
+    "If it fails, it ends the series.",
+    "show-output": "See\n.Sx SERIES .",
     "compare": "See\n.Sx COMPARISON .",
     "warmup": "A run that fails also ends the series.",
     "ignore-failure": "A run that fails then does not determine the exit status.",
@@ -102,8 +106,12 @@ With
 the command is run RUNS times, one run after another.
 The standard input of each run is
 .Pa /dev/null .
-Its output is not changed.
-If standard error is a terminal, a line shows how many runs are left, and about how long they will take.
+Output that would appear on the terminal is hidden, and output that is redirected is left alone.
+Hidden standard output goes into a pipe that
+.Nm
+reads, and hidden standard error into a temporary file, whose last lines are printed if a run fails and so ends the
+series.
+If standard error is a terminal, a line with a bar shows how many runs are left, and about how long they will take.
 The report has the mean, the standard deviation of the sample, the minimum, the median and the maximum of each figure,
 and the JSON also has the figures of each run.
 .Pp
@@ -129,12 +137,17 @@ It is split into words as a shell splits it, but run without a shell.
 On Windows the program gets it unchanged.
 .Pp
 Each round runs every command once, every second round in reverse order.
+Without
+.Fl n
+there are as many rounds as fit into 3 seconds for each command, but at least 10.
 Only complete rounds are in the statistics; all else is as in a series.
 The report has a row for each command: the mean and the standard deviation of the elapsed time, the CPU time and the
 peak memory, and the ratio of each mean to the first command's mean with half the width of its 95 % confidence
 interval.
 .Sq *
 marks the smallest mean of a column if its own 95 % confidence interval does not touch any other command's.
+A sentence at the end says by how much a command differs from the first one in peak memory and elapsed time, if the
+intervals allow it.
 A command that fails ends the series; a line on standard error names it."""
 
 ENVIRONMENT = {
