@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,12 +11,13 @@ from pathlib import Path
 
 import command_options
 import pytest
+from terminals import Start, read_until
 
 from rusage._cli import help as table
 
 NAMES = {option.name for group in table.OPTIONS.values() for option in group}
 DOCS = Path(__file__).parent.parent / "docs"
-BASH, ZSH = shutil.which("bash") or "", shutil.which("zsh") or ""
+BASH, FISH, ZSH = (shutil.which(name) or "" for name in ("bash", "fish", "zsh"))
 
 
 @pytest.mark.parametrize("path", command_options.FILES, ids=lambda path: path.name)
@@ -79,7 +81,57 @@ def test_completion_in_bash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert complete("--", "--js") == set()
 
 
+# What a shell makes of a line and TAB; "mine" is a command that completes its own arguments.
+TYPED = {
+    "rusage --js": "rusage --json ",
+    "rusage --json slee": "rusage --json sleep ",
+    "rusage -- slee": "rusage -- sleep ",
+    "rusage -- --js": "rusage -- --js",
+    "rusage mine al": "rusage mine alpha ",
+    "rusage -- mine al": "rusage -- mine alpha ",
+    "rusage -n 5 -- mine al": "rusage -n 5 -- mine alpha ",
+    "rusage --output x -- mine alpha be": "rusage --output x -- mine alpha beta ",
+    "rusage mine --js": "rusage mine --js",
+    "rusage -- mine --col": "rusage -- mine --colour ",
+    "rusage -o a_f": "rusage -o a_file ",
+    "rusage -n a_f": "rusage -n a_f",
+}
+
+
 @pytest.mark.skipif(not ZSH, reason="no zsh: apt-get install zsh")
-def test_completion_is_valid_in_zsh() -> None:
-    """The shell parses the file without an error."""
-    subprocess.run([ZSH, "-n", str(DOCS / "completions" / "_rusage")], check=True)
+def test_completion_in_zsh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_terminal: Start) -> None:
+    """The keys are typed in an interactive shell, in which Control-T shows the line and removes it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ZDOTDIR", str(tmp_path))
+    Path("a_file").touch()
+    Path(".zshrc").write_text(
+        f"""
+        fpath=({DOCS / "completions"} $fpath)
+        autoload -Uz compinit && compinit -u -D
+        unsetopt list_beep zle_bracketed_paste
+        _mine() {{ _arguments '--colour[x]' '*:word:(alpha beta)' }} && compdef _mine mine
+        show() {{ print -r -- "<$BUFFER>" >> shown; BUFFER= }} && zle -N show && bindkey '^T' show
+        PS1='prompt: '
+        """
+    )
+    _, terminal = on_terminal("env", "TERM=dumb", ZSH, "-d", "-i")
+    read_until(terminal, b"prompt: ")
+    os.write(terminal, "".join(f"{line}\t\x14" for line in TYPED).encode() + b"echo the ''end\r")
+    read_until(terminal, b"the end")
+    assert Path("shown").read_text().splitlines() == [f"<{line}>" for line in TYPED.values()]
+
+
+@pytest.mark.skipif(not FISH, reason="no fish: apt-get install fish")
+def test_completion_in_fish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shell says how the last word can be completed."""
+    monkeypatch.chdir(tmp_path)
+    Path("a_file").touch()
+    script = f"""
+        source {DOCS / "completions" / "rusage.fish"}
+        complete -c mine -f -l colour; complete -c mine -f -a "alpha beta"
+        for line in $argv; string join -- " " "<" (complete -C $line | string split -f 1 \\t); end; true
+    """
+    done = subprocess.run([FISH, "--no-config", "-c", script, *TYPED], capture_output=True, text=True, check=True)
+    shown = [{*line.split()[1:]} for line in done.stdout.splitlines()]
+    for words, (line, completed) in zip(shown, TYPED.items(), strict=True):
+        assert completed.split()[-1] in words if completed != line else not words, line

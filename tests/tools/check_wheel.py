@@ -23,6 +23,7 @@ LAUNCHER = "rusage/_children/_launcher"
 SHARED = [
     "share/man/man1/rusage.1",
     "share/bash-completion/completions/rusage",
+    "share/fish/vendor_completions.d/rusage.fish",
     "share/zsh/site-functions/_rusage",
 ]
 EXTENSION = "rusage/_rusage."

@@ -1,7 +1,7 @@
 """Write what comes from the command's table of options: ``python tests/tools/command_options.py``.
 
-These are the manual page, the completions for bash and zsh, and the table in ``docs/command.md``. The programs that
-write completions read a parser of argparse, whose import is too slow for the command.
+These are the manual page, the completions for bash, zsh and fish, and the table in ``docs/command.md``. The programs
+that write completions read a parser of argparse, whose import is too slow for the command.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ def zsh() -> str:
     """Return the completion for zsh."""
     lines = ["#compdef rusage", "# Completion of rusage(1) for zsh. Written by tests/tools/command_options.py.", ""]
     lines += ["_arguments -s -S \\", *(f"  {zsh_option(option)} \\" for option in ALL)]
-    lines += ["  '(-)1:command: _command_names -e' \\", "  '*::argument: _normal'"]
+    # _arguments leaves a "--" that follows the name directly among the words of the command.
+    words = "[[ $words[1] == -- ]] && shift words && (( CURRENT-- )); _normal"
+    lines += ["  '(-)1:command: _command_names -e' \\", f"  '*::argument:{{ {words} }}'"]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -97,6 +99,38 @@ def zsh_option(option: Option) -> str:
     if len(words) == 1:
         return f"'{words[0]}[{text}]{value}'"
     return f"'({' '.join(spelling(option))})'{{{','.join(words)}}}'[{text}]{value}'"
+
+
+FISH = """\
+# Completion of rusage(1) for fish. Written by tests/tools/command_options.py.
+
+function __rusage_before_command
+    set -l words (commandline -opc)[2..-1]
+    while set -q words[1]
+        if contains -- $words[1] {with_value}
+            set -e words[1] # and its value
+        else if test "$words[1]" = -- || not string match -q -- '-*' "$words[1]"
+            return 1
+        end
+        set -e words[1]
+    end
+end
+
+complete -c rusage -x -a "(__fish_complete_subcommand {with_value})"
+"""
+
+
+def fish() -> str:
+    """Return the completion for fish."""
+    # __fish_complete_subcommand takes a long option for one of its own, if no letter precedes it.
+    with_value = sorted((word for option in ALL if option.value for word in spelling(option)), key=len)
+    lines = [FISH.format(with_value=" ".join(with_value))]
+    for option in ALL:
+        text = option.text.replace("\\", "\\\\").replace("'", "\\'")
+        letter = f" -s {option.letter}" if option.letter else ""
+        value = {"": "", "FILE": " -r -F"}.get(option.value, " -x")
+        lines.append(f"complete -c rusage -n __rusage_before_command{letter} -l {option.name}{value} -d '{text}'\n")
+    return "".join(lines)
 
 
 def table() -> str:
@@ -121,6 +155,7 @@ FILES: dict[Path, Callable[[], str]] = {
     DOCS / "rusage.1": man_page.page,
     DOCS / "completions" / "rusage": bash,
     DOCS / "completions" / "_rusage": zsh,
+    DOCS / "completions" / "rusage.fish": fish,
     DOCS / "command.md": page,
 }
 

@@ -1,0 +1,36 @@
+# Completion of rusage(1) for fish. Written by tests/tools/command_options.py.
+
+function __rusage_before_command
+    set -l words (commandline -opc)[2..-1]
+    while set -q words[1]
+        if contains -- $words[1] -n -o -f --runs --output --export --warmup --format --prepare --limit-maxrss --limit-cputime
+            set -e words[1] # and its value
+        else if test "$words[1]" = -- || not string match -q -- '-*' "$words[1]"
+            return 1
+        end
+        set -e words[1]
+    end
+end
+
+complete -c rusage -x -a "(__fish_complete_subcommand -n -o -f --runs --output --export --warmup --format --prepare --limit-maxrss --limit-cputime)"
+complete -c rusage -n __rusage_before_command -s n -l runs -x -d 'run the command RUNS times, report statistics'
+complete -c rusage -n __rusage_before_command -l compare -d 'compare commands, without a shell; 3 s each without -n'
+complete -c rusage -n __rusage_before_command -s o -l output -r -F -d 'write the report to FILE, not to standard error'
+complete -c rusage -n __rusage_before_command -l json -d 'print one JSON object with exact numbers'
+complete -c rusage -n __rusage_before_command -l export -r -F -d 'also report to FILE: .json, .csv or .md; repeatable'
+complete -c rusage -n __rusage_before_command -s h -l help -d 'print this help and exit'
+complete -c rusage -n __rusage_before_command -l warmup -x -d 'make N unreported runs first'
+complete -c rusage -n __rusage_before_command -l prepare -x -d 'run COMMAND before each run, without a shell'
+complete -c rusage -n __rusage_before_command -l show-output -d 'do not hide output on terminals, show no progress'
+complete -c rusage -n __rusage_before_command -l ignore-failure -d 'continue after a run that fails, and count it'
+complete -c rusage -n __rusage_before_command -l markdown -d 'print a Markdown table, a row for each command'
+complete -c rusage -n __rusage_before_command -l csv -d 'print comma-separated values, a row for each run'
+complete -c rusage -n __rusage_before_command -l limit-maxrss -x -d 'limit on peak memory, such as 500MiB'
+complete -c rusage -n __rusage_before_command -l limit-cputime -x -d 'limit on user and system time together'
+complete -c rusage -n __rusage_before_command -s f -l format -x -d 'report in FORMAT: letters, or %{ru_maxrss}'
+complete -c rusage -n __rusage_before_command -s p -l portability -d 'report real, user and system time as in POSIX'
+complete -c rusage -n __rusage_before_command -s v -l verbose -d 'report all figures, regardless of -f and -p'
+complete -c rusage -n __rusage_before_command -s q -l quiet -d 'leave out the line about a failure'
+complete -c rusage -n __rusage_before_command -s a -l append -d 'append to FILE, with the command in text reports'
+complete -c rusage -n __rusage_before_command -l info -d 'print the facts for a bug report and exit'
+complete -c rusage -n __rusage_before_command -s V -l version -d 'print the version and exit'
