@@ -27,6 +27,7 @@ HEADINGS = {
     "processes": "Reading another process",
     "prometheus_scrape": "Prometheus",
     "pytest_plugin": "The plugin for pytest",
+    "trees": "A process and its descendants",
 }
 
 

@@ -8,8 +8,6 @@
 #define SYS_pidfd_send_signal 424
 #endif
 
-enum { MAX_OPEN_MEMBERS = 64 };     /* whose files stay open, which takes a third of the time of opening them */
-
 static int rusage_is_own(int pid)
 {
     return pid == getpid();
@@ -32,6 +30,7 @@ static void rusage_member_close(rusage_tree *tree, rusage_member *member)
     rusage_close_fd(&handle->directory);
     rusage_close_fd(&handle->stat);
     rusage_close_fd(&handle->statm);
+    rusage_close_fd(&handle->children);
     rusage_close_fd(&handle->pidfd);
     handle->is_open = 0;
 }
@@ -66,34 +65,49 @@ static int rusage_is_zombie(const rusage_tree_stat *stat)
     return stat->field[THREADS] == 0 || (strchr("ZXx", stat->state) != NULL && stat->field[THREADS] == 1);
 }
 
+static void rusage_member_begin(rusage_member *member)
+{
+    rusage_member_handle *handle = &member->handle;
+
+    if (!handle->is_open)
+        handle->directory = handle->stat = handle->statm = handle->children = handle->pidfd = -1;
+    handle->is_open = 1;
+}
+
 /* Open the directory, and the files of the first members. */
 static int rusage_member_open(rusage_tree *tree, rusage_member *member)
 {
     rusage_member_handle *handle = &member->handle;
+    char children[32];
+    int error;
 
-    if (handle->is_open && handle->directory >= 0)
+    rusage_member_begin(member);
+    if (handle->directory >= 0)
         return 0;
-    if (!handle->is_open) {
-        handle->is_open = 1;
-        handle->directory = handle->stat = handle->statm = handle->pidfd = -1;
-    }
     handle->directory = rusage_open_directory(member->pid);
-    if (handle->directory < 0)
-        return -handle->directory;
-    if (tree->system.open_members < MAX_OPEN_MEMBERS && member->state != RUSAGE_ZOMBIE) {
-        handle->stat = rusage_proc_open(handle->directory, "stat", 0);
-        handle->statm = rusage_proc_open(handle->directory, "statm", 0);
-        if (handle->stat < 0 || handle->statm < 0) {
-            int error = handle->stat < 0 ? -handle->stat : -handle->statm;
-
-            rusage_close_fd(&handle->directory);
-            rusage_close_fd(&handle->stat);
-            rusage_close_fd(&handle->statm);
-            return error;
-        }
-        tree->system.open_members++;
+    if (handle->directory < 0) {
+        error = -handle->directory;
+        handle->directory = -1;
+        return error;
     }
-    return 0;
+    if (tree->system.open_members == MAX_OPEN_MEMBERS || member->state == RUSAGE_ZOMBIE)
+        return 0;
+    snprintf(children, sizeof children, "task/%d/children", member->pid);
+    handle->stat = rusage_proc_open(handle->directory, "stat", 0);
+    handle->statm = rusage_proc_open(handle->directory, "statm", 0);
+    if (tree->by_parent)
+        handle->children = openat(handle->directory, children, O_RDONLY | O_CLOEXEC);   /* not opened: see its use */
+    if (handle->stat >= 0 && handle->statm >= 0) {
+        tree->system.open_members++;
+        return 0;
+    }
+    error = handle->stat < 0 ? -handle->stat : -handle->statm;
+    rusage_close_fd(&handle->directory);
+    rusage_close_fd(&handle->stat);
+    rusage_close_fd(&handle->statm);
+    rusage_close_fd(&handle->children);
+    handle->stat = handle->statm = -1;
+    return error;
 }
 
 /* --- Figures --- */
@@ -118,17 +132,15 @@ static int rusage_member_rss(rusage_member *member, const rusage_tree_stat *stat
     return 0;
 }
 
+/* The clock of a process, as clock_getcpuclockid(3) computes it, without its system call. */
 static int rusage_member_clock(rusage_member *member)
 {
     struct timespec time;
-    clockid_t clock;
-    int error = clock_getcpuclockid(member->pid, &clock);
 
-    if (error == 0 && clock_gettime(clock, &time) != 0)
-        error = errno;
-    if (error == 0)
-        member->last.own = rusage_quotient((int64_t)time.tv_sec * 1000000000 + time.tv_nsec, 1000000000);
-    return error == EINVAL ? ESRCH : error;
+    if (clock_gettime((clockid_t)((~(unsigned int)member->pid << 3) | 2), &time) != 0)
+        return errno == EINVAL ? ESRCH : errno;
+    member->last.own = rusage_quotient((int64_t)time.tv_sec * 1000000000 + time.tv_nsec, 1000000000);
+    return 0;
 }
 
 /* Get the proportional set size; return whether it may be read. */
@@ -145,15 +157,20 @@ static int rusage_member_pss(rusage_member *member)
 static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, int wants_pss)
 {
     rusage_tree_stat stat;
-    double own = member->last.own;
-    int ended, may_read = 1, error = rusage_member_stat(member, &stat);
+    double own = member->last.own, before;
+    int ended, may_read = 1, error = rusage_member_clock(member);
 
-    if (error != 0)
+    before = member->last.own;
+    if (error == 0)
+        error = rusage_member_stat(member, &stat);
+    if (error != 0) {
+        member->last.own = own;
         return error;
+    }
     if (member->start != 0 && member->start != stat.field[START])
-        return ESRCH;               /* another process with this number */
+        error = ESRCH;              /* another process with this number */
     ended = rusage_is_zombie(&stat);
-    if (tree->by_parent)
+    if (error == 0 && tree->by_parent)
         error = rusage_list_children(tree, member, stat.field[THREADS] > 1);
     if (error == 0)
         error = rusage_member_clock(member);
@@ -166,6 +183,8 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
         member->last.own = own;
         return error;
     }
+    member->handle.own_before = before;
+    member->handle.quick_readings = 0;
     member->start = stat.field[START];
     member->parent = (int)stat.field[PARENT];
     member->last.waited = rusage_quotient(stat.field[WAITED_UTIME] + stat.field[WAITED_STIME], sysconf(_SC_CLK_TCK));
@@ -178,10 +197,7 @@ static int rusage_member_is_there(rusage_member *member)
 {
     struct pollfd ended;
 
-    if (!member->handle.is_open) {
-        member->handle.is_open = 1;
-        member->handle.directory = member->handle.stat = member->handle.statm = member->handle.pidfd = -1;
-    }
+    rusage_member_begin(member);
     if (member->handle.pidfd < 0)
         member->handle.pidfd = rusage_pidfd_open(member->pid);
     if (member->handle.pidfd < 0)
@@ -192,10 +208,47 @@ static int rusage_member_is_there(rusage_member *member)
     return poll(&ended, 1, 0) <= 0;
 }
 
+/* Read only statm of a member that has not run since its last complete reading; return whether that was possible. Its CPU
+   time, in nanoseconds, identifies the process, and shows that it has neither ended, nor started a child, nor waited for
+   one. It may have adopted one; therefore every eighth reading is complete. This takes a quarter of the time. */
+static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *member)
+{
+    int parent = rusage_tree_find(tree, member->parent), fd = member->handle.statm;
+    double own = member->last.own;
+    char path[32], text[256];
+    const char *second;
+    ssize_t size;
+
+    if (tree->is_opening || member->state != RUSAGE_LIVES || own <= 0 || own != member->handle.own_before
+        || member->handle.quick_readings >= 7
+        || (parent >= 0 && tree->members[parent].state != RUSAGE_LIVES))    /* then it has another parent */
+        return 0;
+    if (fd < 0) {
+        snprintf(path, sizeof path, "/proc/%d/statm", member->pid);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+    }
+    size = fd < 0 ? -1 : pread(fd, text, sizeof text - 1, 0);
+    if (fd >= 0 && fd != member->handle.statm)
+        close(fd);
+    text[size > 0 ? size : 0] = '\0';
+    second = strchr(text, ' ');
+    if (second == NULL || strtoll(second, NULL, 10) == 0 || rusage_member_clock(member) != 0
+        || member->last.own != own) {
+        member->last.own = own;
+        return 0;
+    }
+    member->rss = strtoll(second, NULL, 10) * sysconf(_SC_PAGESIZE);
+    member->handle.quick_readings++;
+    return 1;
+}
+
 static int rusage_member_read(rusage_tree *tree, rusage_member *member, int wants_pss)
 {
-    int error = rusage_member_open(tree, member), listed = tree->listed_count;
+    int listed = tree->listed_count, error;
 
+    if (!wants_pss && rusage_member_read_quickly(tree, member))
+        return 0;
+    error = rusage_member_open(tree, member);
     if (error == 0)
         error = rusage_member_figures_of(tree, member, wants_pss);
     if (member->handle.statm < 0)

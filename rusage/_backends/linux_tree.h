@@ -8,9 +8,11 @@
    process, reading fails with ESRCH, even if another process has its number. */
 typedef struct {
     int is_open;
-    int directory, stat, statm;     /* -1: not open */
+    int directory, stat, statm, children;   /* -1: not open; the children of the first thread */
     int pidfd;                      /* only of a member that may not be read */
     int64_t thread_ids;             /* the sum of the IDs of its threads; 0: one thread */
+    double own_before;              /* its CPU time, in seconds, just before the last complete reading */
+    int quick_readings;             /* since then */
 } rusage_member_handle;
 
 /* A process that was not in the tree, and the inode of its directory in /proc: another process has another one. */
@@ -27,6 +29,8 @@ typedef struct {
     char *text;
     int text_capacity;
 } rusage_tree_state;
+
+enum { MAX_OPEN_MEMBERS = 64 };     /* whose files stay open, which takes a third of the time of opening them */
 
 #define RUSAGE_NO_PERMISSION EPERM
 #define RUSAGE_NO_MEMORY ENOMEM

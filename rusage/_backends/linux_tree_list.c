@@ -4,38 +4,40 @@
 
 /* --- The children of a process: /proc/PID/task/TID/children, if the kernel has these files --- */
 
-/* Read a file of any size; return 0 or an errno. */
-static int rusage_tree_text(rusage_tree *tree, int directory, const char *path)
+/* Read a file of any size from its beginning; return 0 or an errno. */
+static int rusage_tree_text(rusage_tree *tree, int fd)
 {
-    int fd = openat(directory, path, O_RDONLY | O_CLOEXEC), used = 0, error;
+    enum { ROOM = 1 << 16, LAST = 2048 };
+    int used = 0, error;
     ssize_t size;
 
-    if (fd < 0)
-        return errno;
     do {
-        error = rusage_tree_grow((void **)&tree->system.text, used + 4096, &tree->system.text_capacity, 1);
+        error = rusage_tree_grow((void **)&tree->system.text, used + ROOM, &tree->system.text_capacity, 1);
         if (error != 0)
-            break;
-        size = read(fd, tree->system.text + used, (size_t)(tree->system.text_capacity - used - 1));
+            return error;
+        size = pread(fd, tree->system.text + used, ROOM, used);
         if (size < 0)
-            error = errno;
-        else
-            used += (int)size;
-    } while (error == 0 && size > 0);
-    if (error == 0)
-        tree->system.text[used] = '\0';
-    close(fd);
-    return error;
+            return errno;
+        used += (int)size;
+    } while (size >= LAST);             /* the kernel fills a page, which is larger, if there is more */
+    tree->system.text[used] = '\0';
+    return 0;
 }
 
-static int rusage_list_of_thread(rusage_tree *tree, const rusage_member *member, const char *thread)
+/* List the children of a thread; `fd` is open, or the file is opened. */
+static int rusage_list_of_thread(rusage_tree *tree, const rusage_member *member, int fd, const char *thread)
 {
-    char path[sizeof "task//children" + 256], *next, *end;
-    int error;
+    char path[sizeof "task//children" + sizeof((struct dirent *)0)->d_name], *next, *end;
+    int opened = -1, error;
     long pid;
 
-    snprintf(path, sizeof path, "task/%s/children", thread);
-    error = rusage_tree_text(tree, member->handle.directory, path);
+    if (fd < 0) {
+        snprintf(path, sizeof path, "task/%s/children", thread);
+        fd = opened = openat(member->handle.directory, path, O_RDONLY | O_CLOEXEC);
+    }
+    error = fd < 0 ? errno : rusage_tree_text(tree, fd);
+    if (opened >= 0)
+        close(opened);
     /* The thread may have ended: its children have another one as a parent then. Or hidepid hides the lists of a member
        whose other files were opened before. */
     if (error != 0)
@@ -58,7 +60,7 @@ static int rusage_list_children(rusage_tree *tree, rusage_member *member, int ha
 
     if (!has_threads) {
         snprintf(number, sizeof number, "%d", member->pid);
-        error = rusage_list_of_thread(tree, member, number);
+        error = rusage_list_of_thread(tree, member, member->handle.children, number);
     } else {
         fd = rusage_proc_open(member->handle.directory, "task", O_DIRECTORY);
         if (fd < 0)
@@ -72,7 +74,7 @@ static int rusage_list_children(rusage_tree *tree, rusage_member *member, int ha
         while (error == 0 && (entry = readdir(threads)) != NULL)
             if (entry->d_name[0] != '.') {
                 ids += atoi(entry->d_name);
-                error = rusage_list_of_thread(tree, member, entry->d_name);
+                error = rusage_list_of_thread(tree, member, -1, entry->d_name);
             }
         closedir(threads);
     }

@@ -73,7 +73,7 @@ static int rusage_tree_find(const rusage_tree *tree, int pid);
 static int rusage_tree_found(rusage_tree *tree, int pid, int parent, int64_t start);
 static int rusage_tree_adopt(rusage_tree *tree);
 
-/* Make room for one more element. */
+/* Make room for one more element than `count`. */
 static int rusage_tree_grow(void **array, int count, int *capacity, size_t size)
 {
     int larger = *capacity * 2 + 16;
@@ -81,6 +81,8 @@ static int rusage_tree_grow(void **array, int count, int *capacity, size_t size)
 
     if (count < *capacity)
         return 0;
+    if (larger <= count)
+        larger = count + 1;
     grown = realloc(*array, (size_t)larger * size);
     if (grown == NULL)
         return RUSAGE_NO_MEMORY;

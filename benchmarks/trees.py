@@ -1,0 +1,165 @@
+"""Time and check ``Tree`` and ``record``, compared with psutil in one run: ``tox -e bench``.
+
+The candidates of a row are timed in turn, and the least time of each counts, since a reading is short and other
+programs may run meanwhile. There are 200 other processes. A value above its bound ends the program with an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+
+import rusage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TURNS = 15
+OTHERS = 200
+MIB = 2**20
+# A tree of processes, a tenth of which are the root's children. Each has as many threads as asked for.
+TREE = """
+import os, sys, threading
+count, threads = map(int, sys.argv[1:])
+for _ in range(threads - 1):
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+def start(count):
+    while count > 0:
+        given = (count - 1) // 10
+        count -= 1 + given
+        if os.fork() == 0:
+            start(given)
+            os.read(0, 1)
+            os._exit(0)
+start(count - 1)
+print("ready", flush=True)
+os.read(0, 1)
+"""
+# Use memory, and keep it for a while after all have it; then print the exact peak in KiB.
+CHILD = """
+import sys, time
+block = bytearray(60 << 20)
+block[::4096] = b"x" * len(block[::4096])
+print("ready", flush=True)
+sys.stdin.readline()
+time.sleep(float(sys.argv[1]))
+print(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0], flush=True)
+"""
+# Record this process and eleven children at 100 Hz; print the least share of one CPU that it uses in one of ten times.
+RECORDING = """
+import subprocess, sys, time, rusage
+command = [sys.executable, "-S", "-c", "import sys; sys.stdin.read()"]
+children = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(11)]
+time.sleep(1)
+shares = []
+with rusage.record(interval=0.01) as r:
+    for _ in range(10):
+        start, used = time.perf_counter(), time.process_time()
+        time.sleep(0.5)
+        shares.append((time.process_time() - used) / (time.perf_counter() - start))
+assert r.largest.processes == 12
+print(min(shares))
+for child in children:
+    child.communicate()
+"""
+failures: list[str] = []
+
+
+@contextlib.contextmanager
+def tree(count: int, threads: int = 1) -> Iterator[int]:
+    """Yield the root of a tree of processes."""
+    command = [sys.executable, "-S", "-E", "-W", "ignore", "-c", TREE, str(count), str(threads)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        next(child.stdout or iter(()))
+        time.sleep(0.2)
+        try:
+            yield child.pid
+        finally:
+            with rusage.Tree(child.pid) as running:
+                running.send_signal(9)
+
+
+def least(*candidates: Callable[[], object]) -> list[float]:
+    """Return the least time of each candidate, in seconds."""
+    times: list[list[float]] = [[] for _ in candidates]
+    for _ in range(TURNS):
+        for candidate, row in zip(candidates, times, strict=True):
+            for _ in range(3):
+                start = time.perf_counter()
+                candidate()
+                row.append(time.perf_counter() - start)
+    return [min(row) for row in times]
+
+
+def line(what: str, value: float, bound: float | None, unit: str = "") -> None:
+    """Print a row of a Markdown table, and note a value above its bound."""
+    print(f"| {what} | {value:.3g}{unit} | {'-' if bound is None else f'{bound:g}{unit}'} |", flush=True)
+    if bound is not None and value > bound:
+        failures.append(what)
+
+
+def samples(count: int, threads: int, bound: float | None) -> None:
+    """Print the rows for a tree."""
+    with tree(count, threads) as root, rusage.Tree(root) as ours:
+        theirs = psutil.Process(root)
+
+        def same() -> int:
+            """Return the same sum, by psutil."""
+            return sum(one.memory_info().rss for one in [theirs, *theirs.children(recursive=True)])
+
+        if ours.sample().processes != count or abs(ours.rss() - same()) > count * 16 * rusage.getpagesize():
+            failures.append(f"the members of {count} processes")
+        seconds, others = least(ours.sample, same)
+    what = f"{count} processes" if count > 1 else "one process"
+    if threads > 1:
+        what += f" with {threads} threads"
+    line(f"`sample()` to psutil, {what}", seconds / others, bound)
+    line(f"`sample()`, {what}", seconds * 1e6, None, " us")
+
+
+def recording() -> None:
+    """Print what a recording costs."""
+    done = subprocess.run([sys.executable, "-c", RECORDING], stdout=subprocess.PIPE, text=True, check=True)
+    line("recording 12 processes at 100 Hz, of one CPU", float(done.stdout) * 100, 3, " %")
+
+
+def error(seconds: float, interval: float) -> float:
+    """Return by how much the largest sample of eight children differs from the sum of their exact peaks, in percent."""
+    with rusage.record(interval=interval) as r:
+        command = [sys.executable, "-S", "-E", "-c", CHILD, str(seconds)]
+        children = [
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(8)
+        ]
+        for child in children:
+            next(child.stdout or iter(()))
+        for child in children:
+            print(file=child.stdin, flush=True)
+        exact = sum(int(child.communicate()[0]) * 1024 for child in children)
+    seen = sum(member.rss for member in r.members if member.pid in {child.pid for child in children})
+    return abs(seen - exact) / exact * 100
+
+
+def main() -> None:
+    """Print the table."""
+    print(f"{platform.python_implementation()} {platform.python_version()}, {platform.system()} {platform.machine()}\n")
+    print("| a process and its descendants | value | bound |\n| --- | --- | --- |")
+    with tree(OTHERS):
+        for count in 1, 10, 100, 1000:
+            samples(count, 1, 0.06)
+        samples(1, 200, None)
+        recording()
+        line("error of the largest sample, eight children of 60 MiB for 1 s", error(1, 0.05), 2, " %")
+        worst = max(error(0.05, 0.01) for _ in range(20))
+        line("the same for 50 ms at 100 Hz, the worst of 20 runs", worst, 10, " %")
+    if failures:
+        raise SystemExit(f"above their bounds: {', '.join(failures)}")
+
+
+if __name__ == "__main__":
+    main()
