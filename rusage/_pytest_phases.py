@@ -12,8 +12,8 @@ from ._backends import BACKEND
 from ._backends._base import RUSAGE_CHILDREN, RUSAGE_SELF
 from ._getrusage import cputime, getrusage, measured
 from ._measure import measure
-from ._memory import BlockPeak
-from ._pytest_tables import CHILDREN_CPUTIME, COLUMNS, MAXRSS_RISE, MIB, TABLES, table
+from ._memory import BlockPeak, rss
+from ._pytest_tables import CHILDREN_CPUTIME, COLUMNS, MAXRSS_RISE, MIB, RETAINED, TABLES, table
 from ._units import parse_size
 
 if TYPE_CHECKING:
@@ -34,10 +34,15 @@ WORDS = {
     "majflt": ("major faults", "page faults of the process during the call that required I/O"),
 }
 
-# The names in user_properties, such as rusage_call_cputime.
-KEYS = {when: {name: f"rusage_{when}_{name}" for name in COLUMNS} for when in ("setup", "call", "teardown")}
+# The names in user_properties, such as rusage_call_cputime. RETAINED is not known before the reports are made.
+KEYS = {
+    when: {name: f"rusage_{when}_{name}" for name in COLUMNS if name != RETAINED}
+    for when in ("setup", "call", "teardown")
+}
 NAMES = {when: {key: name for name, key in keys.items()} for when, keys in KEYS.items()}
 ALL_KEYS = {key for names in NAMES.values() for key in names}
+
+NAME_OF_RETAINED = "rusage_retained"
 
 _limits_key = pytest.StashKey["Figures"]()
 _phase_key = pytest.StashKey["Phase"]()
@@ -53,6 +58,7 @@ class Phases:
         self._defaults = _defaults(config, limits)
         self._checked: set[str] = set()
         self._warned: set[str] = set()
+        self._retained: dict[str, int] = {}
 
     # --- Limits -------------------------------------------------------------------------------------------------------
 
@@ -128,6 +134,28 @@ class Phases:
             item.stash[_phase_key] = phase
         return phase
 
+    # --- Memory that stays --------------------------------------------------------------------------------------------
+
+    # pytest drops the values of a test's fixtures after the last phase, so this is around all of them.
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, None]:
+        """Measure what the test adds to the resident set size of the process."""
+        before = None if self._rows is None else _resident()
+        yield
+        after = None if before is None else _resident()
+        if before is not None and after is not None:
+            self._retained[item.nodeid] = after - before
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """In a worker of pytest-xdist: send the figures to the controller."""
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput[NAME_OF_RETAINED] = self._retained
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take the figures of a worker of pytest-xdist; one that has crashed has none."""
+        self._retained.update(getattr(node, "workeroutput", {}).get(NAME_OF_RETAINED, {}))
+
     # --- Reporting ----------------------------------------------------------------------------------------------------
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -140,11 +168,22 @@ class Phases:
             for report in reports
             if (figures := _figures_of(report))
         ]
+        for when, nodeid, figures in phases:
+            if when == "call" and nodeid in self._retained:
+                figures[RETAINED] = self._retained[nodeid]
         for title, names, least in TABLES:
             if any(names[0] in figures for _, _, figures in phases):
                 terminalreporter.write_sep("=", f"rusage: {title}")
                 for line in table(phases, names, least, self._rows):
                     terminalreporter.write_line(line)
+
+
+def _resident() -> int | None:
+    """Return the resident set size of this process, in bytes; None if it is not measured."""
+    try:
+        return rss() if "rss" not in BACKEND.absent else None
+    except OSError:  # such as /proc being missing
+        return None
 
 
 class Phase:

@@ -9,20 +9,22 @@ if TYPE_CHECKING:
     Phase = tuple[str, str, dict[str, float]]
 
 MIB = 2**20
-CHILDREN_CPUTIME, MAXRSS_RISE = "children_cputime", "maxrss_rise"
+CHILDREN_CPUTIME, MAXRSS_RISE, RETAINED = "children_cputime", "maxrss_rise", "retained"
 
 # The columns of the tables, and for each table its title, the figures whose sum orders it, and the smallest sum shown.
 COLUMNS = {
     "cputime": "CPU time",
-    CHILDREN_CPUTIME: "children's CPU time",
+    CHILDREN_CPUTIME: "children's",
     "peak_growth": "peak growth",
     MAXRSS_RISE: "rise of the process's peak",
+    RETAINED: "retained",
     "majflt": "major faults",
 }
 TABLES = [
     ("most CPU time, own and children's", ("cputime", CHILDREN_CPUTIME), 0.001),
     ("largest growth of the peak", ("peak_growth",), 0.1 * MIB),
     ("largest rise of the process's peak, which could not be reset", (MAXRSS_RISE,), 0.1 * MIB),
+    ("most memory retained after the test", (RETAINED,), 0.1 * MIB),
 ]
 
 
@@ -52,6 +54,6 @@ def table(phases: list[Phase], names: tuple[str, ...], least: float, number: int
 
 
 def _cell(name: str, figure: float) -> str:
-    if name in ("peak_growth", MAXRSS_RISE):
+    if name in ("peak_growth", MAXRSS_RISE, RETAINED):
         return f"{figure / MIB:.1f} MiB"
     return f"{figure:.3f} s" if name in ("cputime", CHILDREN_CPUTIME) else str(figure)

@@ -30,8 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         nargs="?",
         type=_number,
         const=ROWS,
-        help="show the N phases of tests (default 10; 0: all) with the most CPU time and those with the largest "
-        "growth of the peak memory, which resets the peak of the process before each phase if possible",
+        help="show the N phases of tests (default 10; 0: all) with the most CPU time, with the largest growth of the "
+        "peak memory, which resets the peak of the process before each phase if possible, and with the most memory "
+        "that stays after the test",
     )
     for name, meaning in LIMITS.items():
         parser.addini(f"limit_rusage_{name}", f"default of @pytest.mark.{MARK}({name}=...): {meaning}")

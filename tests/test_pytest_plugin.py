@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 CPU, PEAK = "most CPU time, own and children's", "largest growth of the peak"
 RISE = "largest rise of the process's peak, which could not be reset"
+RETAINED = "most memory retained after the test"
 
 # mmap: what is closed goes back to the system, whatever the allocator does.
 HOLD = """
@@ -191,7 +192,7 @@ def test_rise_where_peak_cannot_be_reset(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(NO_RESET)
     pytester.makepyfile(test_it=HOLD + "def test_large(): hold(600)\ndef test_small(): hold(64)\n")
     result = pytester.runpytest_subprocess("--rusage", "--junitxml=junit.xml")
-    assert tables(result).keys() == {CPU, RISE}
+    assert tables(result).keys() - {RETAINED} == {CPU, RISE}
     rows = tables(result)[RISE]
     assert ("call", "test_it.py::test_small") not in rows
     # Below it is the peak that the process started with, which may be inherited.
@@ -244,11 +245,11 @@ def test_cpu_time_and_children(pytester: pytest.Pytester) -> None:
     rows = tables(result)[CPU]
     assert rows["call", "test_it.py::test_own"]["CPU time"] >= 0.12
     if "RUSAGE_CHILDREN" in BACKEND.absent:
-        assert "children's CPU time" not in rows["call", "test_it.py::test_own"]
+        assert "children's" not in rows["call", "test_it.py::test_own"]
         return
     assert list(rows)[:2] == [("call", "test_it.py::test_child"), ("call", "test_it.py::test_own")]
-    assert rows["call", "test_it.py::test_child"]["children's CPU time"] >= 0.35
-    assert rows["call", "test_it.py::test_own"]["children's CPU time"] == 0
+    assert rows["call", "test_it.py::test_child"]["children's"] >= 0.35
+    assert rows["call", "test_it.py::test_own"]["children's"] == 0
 
 
 def test_number_of_rows(pytester: pytest.Pytester) -> None:
@@ -291,6 +292,41 @@ def test_small_figures_are_left_out(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_it="def test_nothing(): pass\n")
     result = pytester.runpytest_subprocess("--rusage=0")
     result.stdout.fnmatch_lines([f"*rusage: {PEAK}*", "none of 0.1 MiB or more"])
+
+
+LEAK = (
+    HOLD
+    + "import pytest\nkept = []\n@pytest.fixture\ndef held(): return touch(64)\n"
+    + "def test_leak(): kept.append(touch(64))\ndef test_spike(): hold(64)\ndef test_fixture(held): pass\n"
+)
+needs_rss = pytest.mark.skipif("rss" in BACKEND.absent, reason="this system has no rusage.rss()")
+
+
+@needs_rss
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "workers"])
+def test_memory_that_stays(pytester: pytest.Pytester, workers: tuple[str, ...]) -> None:
+    """Only what outlives the test is retained, neither a peak nor the value of a fixture."""
+    if workers:
+        pytest.importorskip("xdist")
+    pytester.makepyfile(test_it=LEAK)
+    result = pytester.runpytest_subprocess("--rusage=0", *workers)
+    result.assert_outcomes(passed=3)
+    rows = tables(result)[RETAINED]
+    assert rows["call", "test_it.py::test_leak"]["retained"] == pytest.approx(64, abs=16 + ERROR / MIB)
+    for test in "test_spike", "test_fixture":
+        assert rows.get(("call", f"test_it.py::{test}"), {"retained": 0})["retained"] < 16 + ERROR / MIB
+
+
+@needs_rss
+def test_no_table_of_an_unknown_size(pytester: pytest.Pytester) -> None:
+    """Where /proc is missing, nothing is called retained."""
+    pytester.makeconftest(
+        "import rusage._pytest_phases as phases\ndef rss(): raise FileNotFoundError\nphases.rss = rss\n"
+    )
+    pytester.makepyfile(test_it=LEAK)
+    result = pytester.runpytest_subprocess("--rusage=0")
+    result.assert_outcomes(passed=3)
+    assert RETAINED not in tables(result)
 
 
 def test_figures_of_all_workers(pytester: pytest.Pytester) -> None:
