@@ -93,6 +93,9 @@ LARGEST_AT_LEAST_PARENTS = f"{LARGEST}, which is at least the parent's"
 class Backend:
     """The meaning of the numbers of one system's kernel.
 
+    What only the documentation uses is not here: the modules of the systems have it as constants, and ``Documentation``
+    in ``tests/tools/system_words.py`` describes them.
+
     ``name``: the system's usual name.
     ``measured``: for each native ``RUSAGE_*`` name, the fields that the kernel fills.
     ``absent``: public names that the system cannot provide, each with the reason, which its ``AttributeError`` gives.
@@ -101,15 +104,9 @@ class Backend:
     ``units``: fields that count another unit on this system.
     ``notes``: peculiarities of a field on this system that its name and unit do not tell; for a field that is not
     measured, the value that the kernel has in its place.
-    ``sources``: where the kernel updates each field, or where the system's documentation describes it.
-    ``clock``: when and how the kernel updates the user and the system time.
-    ``resolution``: the smallest difference between two readings of these times, in a word.
     ``process``: the fields known of another process; empty where ``Process`` is absent.
-    ``process_clock``: the resolution of another process's times, by ``getrusage()`` and, if it differs, ``cputime()``.
-    ``process_owners``: whose processes can be read.
     ``waited``: the fields known of one child that has ended, if other than for ``RUSAGE_CHILDREN``.
     ``child_peak``: whose peak a child's ``ru_maxrss`` is, one of the ``PEAK_*`` rules.
-    ``child_peak_reason``: why, in terms of fork and exec.
     ``peak``: where the system reports the peak of the program that this process executes; empty where there is none.
     ``rss``: where it reports the resident set size, and in which unit; empty where it is unknown.
     ``pss``: where it reports the proportional set size; empty where it does not.
@@ -127,15 +124,9 @@ class Backend:
         integral_bytes: int = 0,
         units: Mapping[str, str] = {},
         notes: Mapping[str, str] = {},
-        sources: Mapping[str, str] = {},
-        clock: str = "",
-        resolution: str = "microseconds",
         process: frozenset[str] = NONE,
-        process_clock: str = "",
-        process_owners: str = "",
         waited: frozenset[str] | None = None,
         child_peak: str = PEAK_NONE,
-        child_peak_reason: str = "",
         peak: str = "",
         rss: str = "",
         pss: str = "",
@@ -153,15 +144,9 @@ class Backend:
         self.integral_bytes = integral_bytes
         self.units = units
         self.notes = notes
-        self.sources = sources
-        self.clock = clock
-        self.resolution = resolution
         self.process = process
-        self.process_clock = process_clock
-        self.process_owners = process_owners
         self.waited = measured.get("RUSAGE_CHILDREN", NONE) if waited is None else waited
         self.child_peak = child_peak
-        self.child_peak_reason = child_peak_reason
         self.peak = peak
         self.rss = rss
         self.pss = pss

@@ -24,7 +24,7 @@ MEASURED = ALL - INTEGRALS - {"ru_nivcsw"}
 CHILDREN = TIMES | {"ru_maxrss", "ru_nswap"}  # which belong to the process
 # Samples between vfork and exec are sizes of the process's parent.
 PROCESS = MEASURED - {"ru_maxrss"}
-SAMPLED = "counted at ticks of the statistics clock; too coarse for short intervals"
+CLOCK = "counted at ticks of the statistics clock; too coarse for short intervals"
 DOUBLED = "not measured for children, since the kernel counts their last thread twice"
 RATE = "the kernel counts ticks of a clock whose rate it does not report"
 SOURCES = {
@@ -35,6 +35,15 @@ SOURCES = {
     "ru_msgrcv": "sys/kern/uipc_socket.c",
     "ru_nivcsw": "updated in sys/kern/usched_dummy.c only; measured on DragonFly 5.9",
 }
+RESOLUTION = "ticks"
+PROCESS_CLOCK = "ticks of the statistics clock"
+PROCESS_OWNERS = "everyone's"  # sysctl_kern_proc() in sys/kern/kern_proc.c: within a jail, the jail's
+# fork1() in sys/kern/kern_fork.c zeroes p_ru; pmap_copy() in sys/platform/pc64/x86_64/pmap.c is empty. Measured.
+CHILD_PEAK_REASON = (
+    "`fork` zeroes it and leaves the child without resident pages: ticks of the scheduler clock "
+    "sample only pages that the child touched. "
+    "After `vfork`, which this package does not use, they sample the parent's memory"
+)
 
 BACKEND = Backend(
     name="DragonFly BSD",
@@ -46,8 +55,8 @@ BACKEND = Backend(
     rss="kp_vm_rssize, in pages: fill_kinfo_proc() in sys/kern/kern_kinfo.c",
     maxrss_bytes=KIB,  # pgtok() in schedclock()
     notes={
-        "ru_utime": SAMPLED,
-        "ru_stime": SAMPLED,
+        "ru_utime": CLOCK,
+        "ru_stime": CLOCK,
         "ru_maxrss": "sampled at ticks of the scheduler clock: a short peak may be missed; 0 before the first tick; "
         + LARGEST_TOUCHED,
         "ru_ixrss": RATE,  # not the statistics clock, contrary to the man page
@@ -60,15 +69,6 @@ BACKEND = Backend(
         "ru_nsignals": f"{HANDLED}; {DOUBLED}",
         "ru_nivcsw": "the schedulers that the kernel uses do not count it",
     },
-    sources=SOURCES,
-    clock=SAMPLED,
-    resolution="ticks",
     process=PROCESS,
-    process_clock="ticks of the statistics clock",
-    process_owners="everyone's",  # sysctl_kern_proc() in sys/kern/kern_proc.c: within a jail, the jail's
     child_peak=PEAK_TOUCHED_SAMPLED,
-    # fork1() in sys/kern/kern_fork.c zeroes p_ru; pmap_copy() in sys/platform/pc64/x86_64/pmap.c is empty. Measured.
-    child_peak_reason="`fork` zeroes it and leaves the child without resident pages: ticks of the scheduler clock "
-    "sample only pages that the child touched. "
-    "After `vfork`, which this package does not use, they sample the parent's memory",
 )

@@ -5,7 +5,7 @@ from ._base import ALL, HANDLED, INHERITED_PEAK, INTEGRALS, KIB, LARGEST_OR_PARE
 MEASURED = ALL - {"ru_nswap"}  # the kernel of FreeBSD 15 never updates it
 # Samples between fork and exec are sizes of the process's parent.
 PROCESS = MEASURED - INTEGRALS - {"ru_maxrss"}
-SPLIT = "run time is split by ticks of the statistics clock; before the first tick, all of it is system time"
+CLOCK = "run time is split by ticks of the statistics clock; before the first tick, all of it is system time"
 INTEGRAL = (
     "integral of the virtual size, sampled at ticks of the statistics clock; 0 before the first tick; "
     "for children, may include the parent's"
@@ -23,6 +23,12 @@ SOURCES = {
     "ru_nsignals": "postsig_done() in sys/kern/kern_sig.c",
     "ru_nvcsw": "measured on FreeBSD 15.1",
 }
+PROCESS_CLOCK = "1 microsecond"
+PROCESS_OWNERS = "everyone's, unless `security.bsd` forbids it"
+CHILD_PEAK_REASON = (  # measured
+    "a tick of the statistics clock between `fork` and `exec` samples the copy of the parent, and "
+    "`exec` does not reset it. The integrals take the parent's sizes in the same way"
+)
 
 BACKEND = Backend(
     name="FreeBSD",
@@ -31,8 +37,8 @@ BACKEND = Backend(
     maxrss_bytes=KIB,  # pgtok() in statclock()
     integral_bytes=KIB,  # KiB x ticks of the statistics clock, usually 127 Hz: see kern.clockrate
     notes={
-        "ru_utime": SPLIT,
-        "ru_stime": SPLIT,
+        "ru_utime": CLOCK,
+        "ru_stime": CLOCK,
         "ru_maxrss": "sampled at ticks of the statistics clock: a short peak may be missed; 0 before the first tick; "
         f"{LARGEST_OR_PARENTS}; for a thread, the process's at the thread's own ticks",
         "ru_ixrss": INTEGRAL,
@@ -44,13 +50,7 @@ BACKEND = Backend(
         "ru_nsignals": HANDLED,
         "ru_nvcsw": "a yield counts as voluntary",
     },
-    sources=SOURCES,
-    clock=SPLIT,
     process=PROCESS,
-    process_clock="1 microsecond",
-    process_owners="everyone's, unless `security.bsd` forbids it",
     rss="ki_rssize, in pages: fill_kinfo_proc_only() in sys/kern/kern_proc.c",
     child_peak=PEAK_SAMPLED,
-    child_peak_reason="a tick of the statistics clock between `fork` and `exec` samples the copy of the parent, and "
-    "`exec` does not reset it. The integrals take the parent's sizes in the same way",  # measured
 )

@@ -23,6 +23,7 @@ SOURCES = {
     "ru_msgsnd": f"getrusage(3C), {UPDATED}",
     "ru_msgrcv": f"getrusage(3C), {UPDATED}",
 }
+CLOCK = "taken at each transition between the states of a thread (microstate accounting)"
 
 BACKEND = Backend(
     name="illumos",
@@ -42,8 +43,6 @@ BACKEND = Backend(
         "ru_msgsnd": "counts messages on streams and sockets",
         "ru_msgrcv": "counts messages on streams and sockets",
     },
-    sources=SOURCES,
-    clock="taken at each transition between the states of a thread (microstate accounting)",
     waited=TIMES,  # wait3(3C): only the two times are available
     child_peak=PEAK_NONE,
 )

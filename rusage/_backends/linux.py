@@ -97,6 +97,13 @@ def peak_error() -> int | None:
 # --- The backend ------------------------------------------------------------------------------------------------------
 
 SPLIT = "user and system time add up to the run time; the split between them is sampled"
+CLOCK = (
+    f"{SPLIT}, except on architectures that account for it precisely, such as s390x; without any tick in the "
+    "kernel, all of it is user time"
+)
+PROCESS_CLOCK = "10 ms, 1 ns"
+PROCESS_OWNERS = "everyone's, unless `hidepid` is set"
+CHILD_PEAK_REASON = "`fork` copies it, and `exec` keeps the peak of the old memory"  # exec_mmap() in fs/exec.c
 NEWEST = "7.2"
 PER_CPU = (
     "inexact by up to CPUs x max(32, 2 x CPUs) pages for each of three counters "
@@ -135,14 +142,8 @@ def backend(*, io_accounting: bool, release: str = NEWEST) -> Backend:
             "ru_inblock": "reads served from the page cache are not counted",
             "ru_oublock": "counted when a page is dirtied, not when it is written",
         },
-        sources=SOURCES,
-        clock=f"{SPLIT}, except on architectures that account for it precisely, such as s390x; without any tick in the "
-        "kernel, all of it is user time",
         process=PROCESS - (NONE if per_cpu else {"ru_maxrss"}),
-        process_clock="10 ms, 1 ns",
-        process_owners="everyone's, unless `hidepid` is set",
         child_peak=PEAK_AT_LEAST_PARENTS_INEXACT,
-        child_peak_reason="`fork` copies it, and `exec` keeps the peak of the old memory",  # exec_mmap() in fs/exec.c
         peak="VmHWM in /proc/PID/status",
         rss="the second number of /proc/PID/statm, in pages",  # as exact as VmRSS: task_statm() in fs/proc/task_mmu.c
         pss="Pss in /proc/PID/smaps_rollup",

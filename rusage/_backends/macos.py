@@ -39,6 +39,13 @@ SOURCES = {
 }
 PROCESS = TIMES | BLOCKS | {"ru_minflt", "ru_majflt"}
 IOS = sys.platform == "ios"
+CLOCK = (
+    "taken at each transition between user and kernel mode; where the kernel does not split the time, as on "
+    "some arm64 boards, all of it is user time"
+)
+PROCESS_CLOCK = "Mach ticks: 1 ns, or 42 ns on Apple silicon"
+PROCESS_OWNERS = "one's own; root: everyone's"
+CHILD_PEAK_REASON = "`exec` creates a new task, whose peak starts at 0"  # its ledger: task_create_internal
 
 BACKEND = Backend(
     name="macOS",
@@ -61,15 +68,9 @@ BACKEND = Backend(
         "ru_nvcsw": "the kernel counts calls of its sleep function, whether they block or not",  # _sleep
         "ru_nivcsw": "the kernel counts all other switches, including voluntary ones",
     },
-    sources=SOURCES,
-    clock="taken at each transition between user and kernel mode; where the kernel does not split the time, as on "
-    "some arm64 boards, all of it is user time",
     process=NONE if IOS else PROCESS,
-    process_clock="Mach ticks: 1 ns, or 42 ns on Apple silicon",
-    process_owners="one's own; root: everyone's",
     peak="ru_maxrss",
     # The balance of the ledger phys_mem (osfmk/kern/task.c, osfmk/kern/bsd_kern.c).
     rss="resident_size of MACH_TASK_BASIC_INFO" + ("" if IOS else "; of another process, ri_resident_size"),
     child_peak=PEAK_OWN,
-    child_peak_reason="`exec` creates a new task, whose peak starts at 0",  # its ledger: task_create_internal
 )

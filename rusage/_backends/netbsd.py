@@ -20,7 +20,7 @@ from ._base import (
     kernel_release,
 )
 
-SPLIT = "run time is split by ticks of the statistics clock; before the first tick, into two halves"
+CLOCK = "run time is split by ticks of the statistics clock; before the first tick, into two halves"
 CURRENT = "the kernel reports the size at the time of the call"
 SOURCES = {
     **dict.fromkeys(ALL, "getrusage1() in sys/kern/kern_resource.c"),
@@ -41,6 +41,9 @@ SOURCES = {
 # fill_kproc2() in sys/kern/kern_proc.c adds up the switches of living threads only. The peak may be the peak of the
 # process that forked this one.
 PROCESS = ALL - INTEGRALS - SWITCHES - {"ru_maxrss", "ru_nswap"}
+PROCESS_CLOCK = "1 microsecond"
+PROCESS_OWNERS = "everyone's"
+CHILD_PEAK_REASON = "`fork` copies it"  # uvmspace_fork(): vm_rssmax follows vm_startcopy (uvm_extern.h)
 
 
 def backend(release: str) -> Backend:
@@ -58,8 +61,8 @@ def backend(release: str) -> Backend:
         },
         maxrss_bytes=KIB,  # vm_rssmax << (PAGE_SHIFT - 10) in ruspace()
         notes={
-            "ru_utime": SPLIT,
-            "ru_stime": SPLIT,
+            "ru_utime": CLOCK,
+            "ru_stime": CLOCK,
             "ru_maxrss": "updated at page faults, since NetBSD 10; "
             f"{LARGEST_AT_LEAST_PARENTS}; "
             "on ports without pmap statistics, the current size",
@@ -69,14 +72,9 @@ def backend(release: str) -> Backend:
             "ru_msgsnd": SENT,
             "ru_msgrcv": RECEIVED,
         },
-        sources=SOURCES,
-        clock=SPLIT,
         process=PROCESS,
-        process_clock="1 microsecond",
-        process_owners="everyone's",
         rss="p_vm_rssize, in pages: fill_kproc2() in sys/kern/kern_proc.c",
         child_peak=PEAK_AT_LEAST_PARENTS,
-        child_peak_reason="`fork` copies it",  # uvmspace_fork(): vm_rssmax follows vm_startcopy (uvm_extern.h)
     )
 
 

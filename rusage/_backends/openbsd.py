@@ -20,7 +20,7 @@ from ._base import (
 )
 
 # Measured on 7.9: 0.84 s beside 0.818 s of precise CPU time, and 3.35 s beside 3.284 s.
-SPLIT = "sampled, and so is their sum: whole ticks of the statistics clock; 0 before the first tick"
+CLOCK = "sampled, and so is their sum: whole ticks of the statistics clock; 0 before the first tick"
 INTEGRAL = (
     "integral of the virtual size, sampled at ticks of the statistics clock; "
     "measured since OpenBSD 7.8, and not for a thread"
@@ -40,6 +40,15 @@ SOURCES = {
     "ru_nvcsw": "sys/kern/kern_synch.c, sys/kern/sched_bsd.c",
     "ru_nivcsw": "sys/kern/kern_synch.c, sys/kern/sched_bsd.c",
 }
+RESOLUTION = "ticks"
+PROCESS_CLOCK = "ticks of the statistics clock"
+PROCESS_OWNERS = "everyone's"
+# fork1() in sys/kern/kern_fork.c zeroes struct proc from p_startzero to p_endzero (sys/sys/proc.h), where p_ru is; exec
+# does not reset it. The integrals of a child right after exec are the parent's: measured on 7.9.
+CHILD_PEAK_REASON = (
+    "`fork` zeroes it, and page faults of the child update it. "
+    "After `vfork`, which this package does not use, they may count the parent's memory"
+)
 
 
 def backend(release: str) -> Backend:
@@ -58,8 +67,8 @@ def backend(release: str) -> Backend:
         maxrss_bytes=KIB,  # uvmfault_update_stats()
         integral_bytes=KIB,  # KiB x ticks of the statistics clock, whose rate is in kern.clockrate
         notes={
-            "ru_utime": SPLIT,
-            "ru_stime": SPLIT,
+            "ru_utime": CLOCK,
+            "ru_stime": CLOCK,
             "ru_maxrss": f"updated at page faults; {LARGEST_TOUCHED}; "
             "for a thread, the process's at the thread's own faults",
             "ru_ixrss": INTEGRAL,
@@ -69,18 +78,9 @@ def backend(release: str) -> Backend:
             "ru_msgrcv": RECEIVED,
             "ru_nsignals": HANDLED,
         },
-        sources=SOURCES,
         rss="p_vm_rssize, in pages: fill_kproc() in sys/kern/kern_sysctl.c",
-        clock=SPLIT,
-        resolution="ticks",
-        process_clock="ticks of the statistics clock",
-        process_owners="everyone's",
         process=TIMES,  # the other fields of struct kinfo_proc describe one thread
         child_peak=PEAK_TOUCHED,
-        # fork1() in sys/kern/kern_fork.c zeroes struct proc from p_startzero to p_endzero (sys/sys/proc.h), where p_ru
-        # is; exec does not reset it. The integrals of a child right after exec are the parent's: measured on 7.9.
-        child_peak_reason="`fork` zeroes it, and page faults of the child update it. "
-        "After `vfork`, which this package does not use, they may count the parent's memory",
     )
 
 

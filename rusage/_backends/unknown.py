@@ -48,7 +48,6 @@ def backend(platform: str) -> Backend:
             {"RUSAGE_SELF": measured, "RUSAGE_CHILDREN": measured},
             ABSENT,
             notes=notes,
-            sources=SOURCES,
             waited=NONE,
         )
     measured_for, absent = {"RUSAGE_SELF": TIMES, "RUSAGE_CHILDREN": TIMES}, ABSENT

@@ -17,6 +17,10 @@ SOURCES = {
     "ru_inblock": "IO_COUNTERS",
     "ru_oublock": "IO_COUNTERS",
 }
+RESOLUTION = "15.6 ms"
+PROCESS_CLOCK = "15.625 ms"
+PROCESS_OWNERS = "those that `OpenProcess` allows"
+CHILD_PEAK_REASON = "processes are created, not forked"
 
 BACKEND = Backend(
     name="Windows",
@@ -28,14 +32,9 @@ BACKEND = Backend(
         "wait3": "it has no call that waits for any child",
         "wait4": "it has no call that waits for a process ID and returns its usage",
     },
-    clock=CLOCK,
-    resolution="15.6 ms",
     process=MEASURED,
-    process_clock="15.625 ms",
-    process_owners="those that `OpenProcess` allows",
     waited=MEASURED,  # available through the handle after the process has ended
     child_peak=PEAK_OWN,
-    child_peak_reason="processes are created, not forked",
     maxrss_bytes=1,  # PeakWorkingSetSize
     peak="ru_maxrss",
     rss="WorkingSetSize of PROCESS_MEMORY_COUNTERS",
@@ -47,5 +46,4 @@ BACKEND = Backend(
         "ru_inblock": IO,
         "ru_oublock": IO,
     },
-    sources=SOURCES,
 )

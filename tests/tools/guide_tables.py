@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from system_words import BY_MODULE, KNOWN, PEAKS, SYSTEMS, TESTED, grouped, listed, table, unit
+from system_words import BY_MODULE, KNOWN, PEAKS, SYSTEMS, TESTED, documentation, grouped, listed, table, unit
 
 from rusage._backends._base import INTEGRALS, NONE
 from rusage._fields import FIELDS
@@ -41,7 +41,7 @@ def summary() -> str:
             peak += ", sampled"
         others = grouped(backend.process)
         own_peak = "-" if "peak" in backend.absent else "yes"
-        usage = [backend.resolution, of_threads(backend), of_children(backend), others]
+        usage = [documentation(backend).resolution, of_threads(backend), of_children(backend), others]
         rows.append([backend.name, peak, own_peak, *usage, TESTED[backend.name]])
     head = ["", "`maxrss()`", "`peak()`", "times", "threads", "children", "other processes", "how it was tested"]
     return "\n".join(table(head, rows))
@@ -97,7 +97,7 @@ def children() -> str:
 def inherited_peak(backend: Backend) -> str:
     """Return whose peak the kernel reports for a child, and why."""
     if "ru_maxrss" in backend.waited:
-        return f"{PEAKS[backend.child_peak].whose}: {backend.child_peak_reason}"
+        return f"{PEAKS[backend.child_peak].whose}: {documentation(backend).child_peak_reason}"
     return "not measured"
 
 
@@ -119,13 +119,15 @@ def tested() -> str:
 
 def clocks() -> str:
     """Return how each kernel updates the times."""
-    return merged(["user and system time"], ((each.name, each.clock) for each in KNOWN))
+    return merged(["user and system time"], ((each.name, documentation(each).clock) for each in KNOWN))
 
 
 def processes() -> str:
     """Return what is known of other processes."""
     head = ["fields of another process", "clock of `getrusage()`, of `cputime()`", "whose processes"]
-    return merged(
-        head,
-        ((each.name, grouped(each.process), each.process_clock, each.process_owners) for each in KNOWN if each.process),
-    )
+    rows = []
+    for each in KNOWN:
+        if each.process:
+            words = documentation(each)
+            rows.append((each.name, grouped(each.process), words.process_clock, words.process_owners))
+    return merged(head, rows)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import type_names
 from guide_tables import children, clocks, inherited, peaks, processes, reasons, summary, tested
-from system_words import ANOTHER, PEAKS, SYSTEMS, TESTED, TIMES_ONLY, listed, table, unit
+from system_words import ANOTHER, PEAKS, SYSTEMS, TESTED, TIMES_ONLY, documentation, listed, table, unit
 
 from rusage._backends import unknown
 from rusage._backends._base import BLOCKS, INTEGRALS, SWITCHES
@@ -105,8 +105,9 @@ def provided_names() -> list[str]:
 
 def section(backend: Backend) -> list[str]:
     """Return what is known about one system."""
+    sources = documentation(backend).sources
     described = [
-        (unit(backend, name), backend.notes.get(name, "").replace("*", r"\*"), backend.sources[name]) for name in FIELDS
+        (unit(backend, name), backend.notes.get(name, "").replace("*", r"\*"), sources[name]) for name in FIELDS
     ]
     # Neighbours of which the same is known share a row.
     groups = groupby(zip(described, FIELDS, strict=True), itemgetter(0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from expected import BACKENDS, newest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from rusage._backends._base import Backend
 
@@ -37,6 +38,32 @@ KNOWN = list(BY_MODULE.values())
 TIMES_ONLY = list(map(unknown.backend, unknown.TIMES_ONLY))
 ANOTHER = unknown.backend("another Unix")
 SYSTEMS: list[Backend] = [*KNOWN, ANOTHER]
+
+
+class Documentation(NamedTuple):
+    """What only the documentation says of a system: constants in the module of the system, in capitals."""
+
+    sources: Mapping[str, str]
+    """Where the kernel updates each field, or where the system's documentation describes it."""
+    clock: str = ""
+    """When and how the kernel updates the user and the system time."""
+    resolution: str = "microseconds"
+    """The smallest difference between two readings of these times, in a word."""
+    process_clock: str = ""
+    """The resolution of another process's times, by ``getrusage()`` and, if it differs, ``cputime()``."""
+    process_owners: str = ""
+    """Whose processes can be read."""
+    child_peak_reason: str = ""
+    """Why ``child_peak`` is so, in terms of fork and exec."""
+
+
+def documentation(backend: Backend) -> Documentation:
+    """Return what the module of a system says for the documentation."""
+    module = next((module for module, each in BY_MODULE.items() if each.name == backend.name), "unknown")
+    constants = vars(importlib.import_module(f"rusage._backends.{module}"))
+    return Documentation(
+        **{name: constants[name.upper()] for name in Documentation._fields if name.upper() in constants}
+    )
 
 
 SUITE, ITS_C = "the suite, on its kernel", "its C, on its kernel"
