@@ -25,6 +25,7 @@ CHILDREN = TIMES | {"ru_maxrss", "ru_nswap"}  # which belong to the process
 # Samples between vfork and exec are sizes of the process's parent.
 PROCESS = MEASURED - {"ru_maxrss"}
 CLOCK = "counted at ticks of the statistics clock; too coarse for short intervals"
+OWN_PEAK = "sampled at ticks of the scheduler clock: a short peak may be missed; 0 before the first tick"
 DOUBLED = "not measured for children, since the kernel counts their last thread twice"
 RATE = "the kernel counts ticks of a clock whose rate it does not report"
 SOURCES = {
@@ -57,8 +58,7 @@ BACKEND = Backend(
     notes={
         "ru_utime": CLOCK,
         "ru_stime": CLOCK,
-        "ru_maxrss": "sampled at ticks of the scheduler clock: a short peak may be missed; 0 before the first tick; "
-        + LARGEST_TOUCHED,
+        "ru_maxrss": f"{OWN_PEAK}; {LARGEST_TOUCHED}",
         "ru_ixrss": RATE,  # not the statistics clock, contrary to the man page
         "ru_idrss": RATE,
         "ru_isrss": RATE,

@@ -6,6 +6,7 @@ MEASURED = ALL - {"ru_nswap"}  # the kernel of FreeBSD 15 never updates it
 # Samples between fork and exec are sizes of the process's parent.
 PROCESS = MEASURED - INTEGRALS - {"ru_maxrss"}
 CLOCK = "run time is split by ticks of the statistics clock; before the first tick, all of it is system time"
+OWN_PEAK = "sampled at ticks of the statistics clock: a short peak may be missed; 0 before the first tick"
 INTEGRAL = (
     "integral of the virtual size, sampled at ticks of the statistics clock; 0 before the first tick; "
     "for children, may include the parent's"
@@ -39,8 +40,7 @@ BACKEND = Backend(
     notes={
         "ru_utime": CLOCK,
         "ru_stime": CLOCK,
-        "ru_maxrss": "sampled at ticks of the statistics clock: a short peak may be missed; 0 before the first tick; "
-        f"{LARGEST_OR_PARENTS}; for a thread, the process's at the thread's own ticks",
+        "ru_maxrss": f"{OWN_PEAK}; {LARGEST_OR_PARENTS}; for a thread, the process's at the thread's own ticks",
         "ru_ixrss": INTEGRAL,
         "ru_idrss": INTEGRAL,
         "ru_isrss": INTEGRAL,

@@ -25,6 +25,7 @@ from ._base import (
 UNMAINTAINED = INTEGRALS | {"ru_nswap"}  # the kernel never updates them
 MISNAMED = BLOCKS | SWITCHES  # the values do not match the names: see the notes
 MEASURED = ALL - UNMAINTAINED - MISNAMED
+OWN_PEAK = "the largest resident size of the task"
 CLAMPED = "limited to 2**31 - 1"
 SOURCES = {
     **dict.fromkeys(ALL, "calcru() in bsd/kern/kern_resource.c"),
@@ -57,7 +58,7 @@ BACKEND = Backend(
     notes={
         "ru_utime": "includes system time where the kernel does not split the time, as on some arm64 boards",
         "ru_stime": "0 where the kernel does not split the time, as on some arm64 boards",
-        "ru_maxrss": f"the largest resident size of the task; {LARGEST}",
+        "ru_maxrss": f"{OWN_PEAK}; {LARGEST}",
         "ru_minflt": CLAMPED,
         "ru_majflt": CLAMPED,
         "ru_inblock": "the kernel counts only misses of its buffer cache",  # bio_doread

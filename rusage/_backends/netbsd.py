@@ -21,6 +21,7 @@ from ._base import (
 )
 
 CLOCK = "run time is split by ticks of the statistics clock; before the first tick, into two halves"
+OWN_PEAK = "updated at page faults, since NetBSD 10; on ports without pmap statistics, the current size"
 CURRENT = "the kernel reports the size at the time of the call"
 SOURCES = {
     **dict.fromkeys(ALL, "getrusage1() in sys/kern/kern_resource.c"),
@@ -63,9 +64,7 @@ def backend(release: str) -> Backend:
         notes={
             "ru_utime": CLOCK,
             "ru_stime": CLOCK,
-            "ru_maxrss": "updated at page faults, since NetBSD 10; "
-            f"{LARGEST_AT_LEAST_PARENTS}; "
-            "on ports without pmap statistics, the current size",
+            "ru_maxrss": f"{OWN_PEAK}; {LARGEST_AT_LEAST_PARENTS}",
             "ru_ixrss": CURRENT,
             "ru_idrss": CURRENT,
             "ru_isrss": CURRENT,

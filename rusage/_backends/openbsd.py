@@ -21,6 +21,7 @@ from ._base import (
 
 # Measured on 7.9: 0.84 s beside 0.818 s of precise CPU time, and 3.35 s beside 3.284 s.
 CLOCK = "sampled, and so is their sum: whole ticks of the statistics clock; 0 before the first tick"
+OWN_PEAK = "updated at page faults"
 INTEGRAL = (
     "integral of the virtual size, sampled at ticks of the statistics clock; "
     "measured since OpenBSD 7.8, and not for a thread"
@@ -69,8 +70,7 @@ def backend(release: str) -> Backend:
         notes={
             "ru_utime": CLOCK,
             "ru_stime": CLOCK,
-            "ru_maxrss": f"updated at page faults; {LARGEST_TOUCHED}; "
-            "for a thread, the process's at the thread's own faults",
+            "ru_maxrss": f"{OWN_PEAK}; {LARGEST_TOUCHED}; for a thread, the process's at the thread's own faults",
             "ru_ixrss": INTEGRAL,
             "ru_idrss": INTEGRAL,
             "ru_isrss": INTEGRAL,

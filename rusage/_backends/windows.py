@@ -3,6 +3,7 @@
 from ._base import ALL, PEAK_OWN, TIMES, Backend
 
 CLOCK = "updated at the clock interrupt, usually every 15.625 ms"
+OWN_PEAK = "peak working set, including pages shared with other processes"
 # No documented call reports how many operations reached a block device.
 IO = "the kernel counts operations on files, pipes, sockets and devices, including those served from the cache"
 NO_ACCOUNT = "it keeps no usage of children that have ended"
@@ -41,7 +42,7 @@ BACKEND = Backend(
     notes={
         "ru_utime": CLOCK,
         "ru_stime": CLOCK,
-        "ru_maxrss": "peak working set, including pages shared with other processes",
+        "ru_maxrss": OWN_PEAK,
         "ru_minflt": "includes faults that required I/O: Windows keeps one 32-bit total, which wraps",
         "ru_inblock": IO,
         "ru_oublock": IO,

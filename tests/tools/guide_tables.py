@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from system_words import BY_MODULE, KNOWN, PEAKS, SYSTEMS, TESTED, documentation, grouped, listed, table, unit
 
-from rusage._backends._base import INTEGRALS, NONE
+from rusage._backends._base import INTEGRALS, NONE, SAMPLED_RULES
 from rusage._fields import FIELDS
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def summary() -> str:
     rows = []
     for backend in BY_MODULE.values():
         peak = unit(backend, "ru_maxrss")
-        if "sampled" in backend.notes.get("ru_maxrss", ""):
+        if backend.child_peak in SAMPLED_RULES:
             peak += ", sampled"
         others = grouped(backend.process)
         own_peak = "-" if "peak" in backend.absent else "yes"
@@ -58,16 +58,14 @@ def merged(head: list[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(table(["system", *head], ([", ".join(names), *said] for said, names in systems.items())))
 
 
-def peak_note(backend: Backend) -> str:
-    """Return what the note says of the peak of a process itself."""
-    if "ru_maxrss" not in backend.measured["RUSAGE_SELF"]:
-        return "not measured"
-    return "; ".join(part for part in backend.notes["ru_maxrss"].split("; ") if not part.startswith("for "))
+def own_peak(backend: Backend) -> str:
+    """Return how a system updates the peak of a process."""
+    return documentation(backend).own_peak if "ru_maxrss" in backend.measured["RUSAGE_SELF"] else "not measured"
 
 
 def peaks() -> str:
     """Return how each system updates the peak; where its error is known, the page has a section of its own."""
-    return merged(["`ru_maxrss`"], ((each.name, peak_note(each)) for each in SYSTEMS if each.peak_error is None))
+    return merged(["`ru_maxrss`"], ((each.name, own_peak(each)) for each in SYSTEMS if each.peak_error is None))
 
 
 def reasons() -> str:

@@ -53,6 +53,8 @@ class Documentation(NamedTuple):
     """The resolution of another process's times, by ``getrusage()`` and, if it differs, ``cputime()``."""
     process_owners: str = ""
     """Whose processes can be read."""
+    own_peak: str = ""
+    """How the kernel updates the peak of a process itself: the part of the note on ``ru_maxrss`` that is about it."""
     child_peak_reason: str = ""
     """Why ``child_peak`` is so, in terms of fork and exec."""
 
