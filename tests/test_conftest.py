@@ -36,24 +36,24 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     return pytester
 
 
-def test_thorough_tests_are_left_out(suite: pytest.Pytester) -> None:
-    """The end says so; -m and the name of a test ask for them."""
-    result = suite.runpytest_subprocess("-k", "long", "test_it.py")
-    result.assert_outcomes(skipped=1)
+def test_end_of_a_run(suite: pytest.Pytester) -> None:
+    """It names the tests that were left out and how to run them, and shows what a failed command has printed."""
+    result = suite.runpytest_subprocess("test_it.py")
+    result.assert_outcomes(passed=8, skipped=1, failed=1)
+    result.stdout.fnmatch_lines(["*- output of the command -*", "hint", "*- error output of the command -*", "reason"])
     result.stdout.fnmatch_lines([LEFT_OUT])
-    for asked in ["-m", "thorough", "test_it.py"], ["test_it.py::test_long"]:
-        suite.runpytest_subprocess(*asked).assert_outcomes(passed=1)
 
 
+@pytest.mark.thorough
+@pytest.mark.parametrize("asked", [["-m", "thorough", "test_it.py"], ["test_it.py::test_long"]], ids=str)
+def test_thorough_tests_on_request(suite: pytest.Pytester, asked: list[str]) -> None:
+    """By the mark and by the name."""
+    suite.runpytest_subprocess(*asked).assert_outcomes(passed=1)
+
+
+@pytest.mark.thorough
 @pytest.mark.parametrize(
-    ("argument", "several"),
-    [
-        ([], True),
-        (["test_it.py"], False),
-        pytest.param(["."], True, marks=pytest.mark.thorough),
-        pytest.param(["-n", "0"], False, marks=pytest.mark.thorough),
-    ],
-    ids=str,
+    ("argument", "several"), [([], True), (["."], True), (["test_it.py"], False), (["-n", "0"], False)], ids=str
 )
 def test_side_by_side(suite: pytest.Pytester, argument: list[str], several: bool) -> None:  # noqa: FBT001 (a column)
     """The whole suite runs in several processes, a file in one."""
@@ -61,10 +61,3 @@ def test_side_by_side(suite: pytest.Pytester, argument: list[str], several: bool
     result = suite.runpytest_subprocess("-k", "process", *argument)
     result.assert_outcomes(passed=8)
     assert (len({line for line in result.outlines if line.startswith("process ")}) > 1) is several
-
-
-def test_failed_command_is_shown(suite: pytest.Pytester) -> None:
-    """With what it has printed."""
-    result = suite.runpytest_subprocess("-k", "command", "test_it.py")
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*- output of the command -*", "hint", "*- error output of the command -*", "reason"])
