@@ -107,7 +107,7 @@ def main() -> int:
     try:
         run(*wine, "wineboot", "--init", env=env)
         install(wheel, python, wine, env)
-        pytest = ["-m", "pytest", "-p", "no:cacheprovider", "--color=no", *arguments]
+        pytest = ["-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "--color=no", *arguments]
         return watch([*wine, python / "python.exe", *pytest], timeout=TIMEOUT, env=env).status
     finally:
         subprocess.run([server, "--kill"], env=env, timeout=60, check=False)
