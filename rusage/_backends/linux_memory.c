@@ -58,7 +58,7 @@ typedef struct {
 static rusage_mark *rusage_marks;
 static size_t rusage_marks_count, rusage_marks_capacity;
 static int64_t rusage_resets;       /* the number of the last one */
-static int rusage_clear_refs = -1;  /* the descriptor, during a reset */
+static int rusage_clear_refs = -1;  /* the descriptor, during a reset: a child that is forked then closes its copy */
 
 /* Keep a mark for the blocks that began before the last reset. */
 static int rusage_keep_mark(int64_t size)
@@ -97,6 +97,7 @@ static int rusage_lower_mark(int64_t *resident)
     return error;
 }
 
+/* With the GIL, so that no thread forks between the two steps. */
 static void rusage_close_clear_refs(void)
 {
     int fd = rusage_clear_refs;
