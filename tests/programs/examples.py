@@ -34,7 +34,7 @@ SKIPPED = 77
 COMPARED = BACKEND.name == "Linux" and "ru_maxrss" in BACKEND.process
 NOT_RUN = {"sh", "powershell", "text", "ini", "toml", "yaml", "json", "promql", "c"}
 # Modules that some systems or installations do not have.
-OPTIONAL = {"opentelemetry", "prometheus_client", "psutil", "resource"}
+OPTIONAL = {"matplotlib", "opentelemetry", "prometheus_client", "psutil", "resource"}
 FENCE = re.compile(r"( *)(`{3,}|~{3,})(.*)")
 # Another figure of a comparison may be the smallest.
 FIGURE = re.compile(r"\d+(,\d{3})*(\.\d+)?(e[+-]?\d+)?\*?")
