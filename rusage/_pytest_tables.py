@@ -45,12 +45,7 @@ def table(phases: list[Phase], names: tuple[str, ...], least: float, number: int
     ]
     rows.insert(0, [*(COLUMNS[name] for name in columns), "phase", "test"])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            [*(cell.rjust(width) for cell, width in zip(row[:-2], widths, strict=False)), row[-2].ljust(8), row[-1]]
-        )
-        for row in rows
-    ]
+    return ["  ".join([*map(str.rjust, row[:-2], widths), row[-2].ljust(widths[-2]), row[-1]]) for row in rows]
 
 
 def _cell(name: str, figure: float) -> str:
