@@ -6,13 +6,8 @@ import sys
 
 from ._rusage import lib
 
-TYPE_CHECKING = False
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 # Windows processes cannot change their root directory.
-_root_changed: Callable[[], int] | None = getattr(lib, "rusage_root_changed", None)
+_root_changed = lib.rusage_root_changed if hasattr(lib, "rusage_root_changed") else None
 
 
 def check_import(module: str, use: str, name: str) -> None:

@@ -13,17 +13,8 @@ from ._backends import BACKEND
 from ._getrusage import error_of, maxrss
 from ._rusage import ffi, lib
 
-TYPE_CHECKING = False
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ._rusage import Block
-
-# These C functions exist on Linux only.
-_own_peak: Callable[[], int] | None = getattr(lib, "rusage_own_peak", None)
-_reset: Callable[[Block], int] | None = getattr(lib, "rusage_reset_peak", None)
-_update: Callable[[Block], int] | None = getattr(lib, "rusage_update_peak", None)
+# Only Linux can reset the high-water mark, and reports another peak than getrusage().
+HAS_MARK = hasattr(lib, "rusage_own_peak")
 
 
 def peak() -> int:
@@ -35,9 +26,9 @@ def peak() -> int:
 
     Raises ``OSError`` if it cannot be read: on Linux without ``/proc``.
     """
-    if _own_peak is None:  # a system on which processes do not inherit a peak
+    if not HAS_MARK:  # a system on which processes do not inherit a peak
         return maxrss()
-    size = _own_peak()
+    size = lib.rusage_own_peak()
     if size < 0:
         raise _error(-size, BACKEND.peak)
     return size
@@ -90,22 +81,22 @@ class BlockPeak:
     def __init__(self) -> None:
         self._forks, self._is_open = _forks, True
         self.measured = False
-        if _reset is not None:
+        if HAS_MARK:
             self._block = ffi.new("rusage_block *")
             with lock:
                 parent_peak()
-                self.measured = not _reset(self._block)
+                self.measured = not lib.rusage_reset_peak(self._block)
 
     @staticmethod
     def available() -> bool:
         """Return whether a peak can probably be measured; only an attempt to reset the mark is certain."""
-        return _reset is not None and os.access("/proc/self/clear_refs", os.W_OK)
+        return HAS_MARK and os.access("/proc/self/clear_refs", os.W_OK)
 
     def update(self) -> None:
         """Read the peak so far, if the block is open."""
-        if self.measured and self._is_open and self._forks == _forks and _update is not None:
+        if self.measured and self._is_open and self._forks == _forks:
             with lock:
-                self.measured = not _update(self._block)
+                self.measured = not lib.rusage_update_peak(self._block)
 
     def stop(self) -> None:
         """End the block."""
@@ -134,7 +125,7 @@ def _after_fork() -> None:
     global lock, _forks  # noqa: PLW0603 (of the process)
     lock = RLock()
     _forks += 1
-    if _own_peak is not None:
+    if HAS_MARK:
         lib.rusage_forget_peaks()
 
 

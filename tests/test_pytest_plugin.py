@@ -67,11 +67,12 @@ def pytest_runtest_protocol(item, nextitem):
     os.waitpid(child, 0)
     return True
 """
+LOSE_PEAK = "monkeypatch.setattr('rusage._memory.BlockPeak.update', lambda block: setattr(block, 'measured', False))"
 # As on a system that cannot reset the peak, which this one may not be.
 NO_RESET = """
 from rusage import _memory
 
-_memory._reset = None
+_memory.HAS_MARK = False
 """
 ITEMS = {
     "passes": ("def test(): pass", ""),
@@ -222,9 +223,7 @@ def test_dash_for_lost_figure(pytester: pytest.Pytester) -> None:
     A function is replaced: the end of a phase may need no file, so that no limit of open files makes it fail.
     """
     pytester.makepyfile(
-        test_it=SPIN + "def test_one(): spin(0.1)\n" + "def test_two(monkeypatch):\n"
-        "    monkeypatch.setattr('rusage._memory._update', lambda *_: -1)\n"
-        "    spin(0.1)\n"
+        test_it=f"{SPIN}def test_one(): spin(0.1)\ndef test_two(monkeypatch):\n    {LOSE_PEAK}\n    spin(0.1)\n"
     )
     rows = tables(pytester.runpytest("--rusage"))[CPU]
     assert "peak growth" in rows["call", "test_it.py::test_one"]
@@ -589,7 +588,7 @@ LIMITED = "import pytest\n@pytest.mark.limit_rusage(peak_growth='1 GiB', cputime
 
 def test_warning_where_not_measured(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """There is one for all tests, they do not fail, and what is measured is checked."""
-    monkeypatch.setattr(_memory, "_reset", None)
+    monkeypatch.setattr(_memory, "HAS_MARK", False)
     pytester.makepyfile(
         test_it=f"{LIMITED}def test_one(): pass\n{LIMITED}def test_two(): pass\n"
         f"{SPIN}@pytest.mark.limit_rusage(peak_growth=0, cputime=0.1)\ndef test_over(): spin(0.15)\n"
@@ -603,16 +602,13 @@ def test_warning_where_not_measured(pytester: pytest.Pytester, monkeypatch: pyte
 
 def test_not_measured_during_test(pytester: pytest.Pytester) -> None:
     """If a figure is lost during a test only, this is a warning as well."""
-    pytester.makepyfile(
-        test_it=f"{LIMITED}def test_one(monkeypatch): monkeypatch.setattr('rusage._memory._update', lambda *_: -1)\n"
-        f"{LIMITED}def test_two(): pass\n"
-    )
+    pytester.makepyfile(test_it=f"{LIMITED}def test_one(monkeypatch): {LOSE_PEAK}\n{LIMITED}def test_two(): pass\n")
     pytester.runpytest(*WARNINGS).assert_outcomes(passed=2, warnings=1)
 
 
 def test_warning_that_is_an_error(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the user has asked for that, it is a usage error, as other obstacles to a limit are."""
-    monkeypatch.setattr(_memory, "_reset", None)
+    monkeypatch.setattr(_memory, "HAS_MARK", False)
     pytester.makepyfile(test_it=f"{LIMITED}def test(): pass\n")
     result = pytester.runpytest("-W", "error")
     assert result.ret == pytest.ExitCode.USAGE_ERROR

@@ -116,7 +116,7 @@ def peak_margin() -> int | None:
 
 # --- FreeBSD: a child's usage after exec ------------------------------------------------------------------------------
 
-_of_process = getattr(lib, "rusage_of_process", None)
+_of_process = lib.rusage_of_process if hasattr(lib, "rusage_of_process") else None
 
 
 def read_inherited(pid: int) -> RUsage | None:
