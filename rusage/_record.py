@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable  # noqa: TC003 (for typing.get_type_hints)
@@ -234,7 +235,7 @@ def _begin(recording: record) -> None:
 
 def _start_without_signals(thread: threading.Thread) -> None:
     """Start a thread in which signals are blocked: a signal that it received would wake no other thread's sigwait()."""
-    if not hasattr(signal, "pthread_sigmask"):
+    if sys.platform == "win32":
         thread.start()
         return
     errors = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}

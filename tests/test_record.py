@@ -15,8 +15,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from held_trees import MIB, held
 from test_contract import CPYTHON
-from trees import MIB, held
 
 import rusage
 from rusage._backends import BACKEND

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from held_trees import MIB, Held, held
 from test_contract import CPYTHON, Indexable, Intable
 from test_windows import under_wine
-from trees import MIB, Held, held
 
 import rusage
 from rusage._backends import BACKEND

@@ -45,8 +45,18 @@ if sys.platform == "linux":
         assert_type(process.cputime(), float)
         assert_type(process.peak(), int)
         assert_type(process.rss(), int)
+        assert_type(process.pss(), int)
         assert_type(process.measured, frozenset[str])
     assert_type(rusage.peak(), int)
+    assert_type(rusage.pss(), int)
+    with rusage.Tree() as tree:
+        assert_type(tree.sample().rss, int)
+        assert_type(tree.sample(pss=True).pss, int | None)
+        assert_type(tree.members(), list[rusage.Member])
+    with rusage.record(on_sample=lambda sample: sample.rss) as recording:
+        assert_type(recording.tree, rusage.Tree)
+    assert_type(recording.largest, rusage.Sample)
+    assert_type(recording.samples, list[rusage.Sample])
 
 if sys.platform != "win32":
     assert_type(rusage.getrusage(rusage.RUSAGE_BOTH), RUsage)

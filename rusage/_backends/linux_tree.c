@@ -294,6 +294,7 @@ static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int nu
 
     if (pidfd < 0) {
         pidfd = rusage_pidfd_open(member->pid);
+        /* cppcheck-suppress knownConditionTrueFalse; on an old Android only */
         if (pidfd < 0 && errno != ENOSYS && errno != EPERM)
             return errno;
         error = rusage_member_check(tree, member);

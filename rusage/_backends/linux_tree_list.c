@@ -27,7 +27,8 @@ static int rusage_tree_text(rusage_tree *tree, int fd)
 /* List the children of a thread; `fd` is open, or the file is opened. */
 static int rusage_list_of_thread(rusage_tree *tree, const rusage_member *member, int fd, const char *thread)
 {
-    char path[sizeof "task//children" + sizeof((struct dirent *)0)->d_name], *next, *end;
+    char path[sizeof "task//children" + sizeof((struct dirent *)0)->d_name], *end;
+    const char *next;
     int opened = -1, error;
     long pid;
 

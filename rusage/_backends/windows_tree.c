@@ -1,6 +1,7 @@
 /* Windows: the processes of a tree, by one call of NtQuerySystemInformation(), which reports parents, times and sizes. */
 
 typedef struct {
+    /* cppcheck-suppress unusedStructMember; C has no empty structures */
     char unused;
 } rusage_member_handle;
 
@@ -204,6 +205,7 @@ static int rusage_member_read(rusage_tree *tree, rusage_member *member, int want
     return 0;
 }
 
+/* cppcheck-suppress constParameterPointer; Linux writes to it */
 static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int number)
 {
     int error;

@@ -1,103 +1,7 @@
 /* The walk over a process and its descendants, and the sums. */
 
+#include "tree_members.c"
 #include "tree_cputime.c"
-
-/* --- Members --- */
-
-static int rusage_tree_slot(const rusage_tree *tree, int pid)
-{
-    unsigned int slot = (unsigned int)pid * 2654435761u, mask = (unsigned int)tree->slot_count - 1;
-
-    for (slot &= mask; tree->slots[slot] >= 0 && tree->members[tree->slots[slot]].pid != pid;
-         slot = (slot + 1) & mask) {
-    }
-    return (int)slot;
-}
-
-/* Return the index of the member with a process ID, or -1. */
-static int rusage_tree_find(const rusage_tree *tree, int pid)
-{
-    return tree->slot_count == 0 ? -1 : tree->slots[rusage_tree_slot(tree, pid)];
-}
-
-static int rusage_tree_index(rusage_tree *tree)
-{
-    int i, wanted = tree->slot_count == 0 ? 64 : tree->slot_count;
-
-    while (wanted < tree->capacity * 2)
-        wanted *= 2;
-    if (wanted != tree->slot_count) {
-        int *slots = realloc(tree->slots, (size_t)wanted * sizeof *slots);
-
-        if (slots == NULL)
-            return RUSAGE_NO_MEMORY;
-        tree->slots = slots;
-        tree->slot_count = wanted;
-    }
-    for (i = 0; i < tree->slot_count; i++)
-        tree->slots[i] = -1;
-    for (i = 0; i < tree->count; i++)
-        tree->slots[rusage_tree_slot(tree, tree->members[i].pid)] = i;
-    return 0;
-}
-
-static int rusage_tree_add(rusage_tree *tree, int pid, int parent, int64_t start)
-{
-    int capacity = tree->capacity, error;
-    rusage_member *member;
-
-    error = rusage_tree_grow((void **)&tree->members, tree->count, &tree->capacity, sizeof *tree->members);
-    if (error == 0 && (tree->slot_count == 0 || tree->capacity != capacity))
-        error = rusage_tree_index(tree);
-    if (error != 0)
-        return error;
-    member = &tree->members[tree->count];
-    memset(member, 0, sizeof *member);
-    member->pid = pid;
-    member->parent = parent;
-    member->start = start;
-    member->state = RUSAGE_UNREAD;
-    member->is_new = 1;
-    tree->slots[rusage_tree_slot(tree, pid)] = tree->count++;
-    return 0;
-}
-
-static int rusage_tree_found(rusage_tree *tree, int pid, int parent, int64_t start)
-{
-    int error =
-        rusage_tree_grow((void **)&tree->listed, tree->listed_count, &tree->listed_capacity, sizeof *tree->listed);
-    rusage_listed one;
-
-    if (error == 0) {
-        one.pid = pid;
-        one.parent = parent;
-        one.start = start;
-        tree->listed[tree->listed_count++] = one;
-    }
-    return error;
-}
-
-/* Make members of the processes in the list whose parents are. A parent's process ID may have been reused: a parent is
-   older than its child. */
-static int rusage_tree_adopt(rusage_tree *tree)
-{
-    int i, parent, error = 0, added;
-
-    do
-        for (i = added = 0; error == 0 && i < tree->listed_count; i++) {
-            const rusage_listed *one = &tree->listed[i];
-
-            parent = rusage_tree_find(tree, one->parent);
-            if (parent < 0 || one->pid == one->parent || rusage_tree_find(tree, one->pid) >= 0
-                || (one->start != 0 && one->start < tree->members[parent].start))
-                continue;
-            tree->members[parent].changed = 1;
-            error = rusage_tree_add(tree, one->pid, one->parent, one->start);
-            added++;
-        }
-    while (error == 0 && added > 0);
-    return error;
-}
 
 /* --- One reading --- */
 
@@ -238,6 +142,7 @@ static int rusage_tree_open_root(rusage_tree *tree, int pid)
     int error = rusage_tree_begin(tree, pid);
 
     tree->is_opening = 1;
+    /* cppcheck-suppress knownConditionTrueFalse; on systems that list all processes only */
     if (error == 0)
         error = rusage_tree_add(tree, pid, 0, 0);
     if (error == 0)

@@ -8,6 +8,7 @@
 #include <sys/sysctl.h>
 
 typedef struct {
+    /* cppcheck-suppress unusedStructMember; C has no empty structures */
     char unused;
 } rusage_member_handle;
 
