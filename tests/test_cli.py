@@ -165,7 +165,7 @@ def test_quiet_without_a_format() -> None:
         ("--ignore-failure true", "--warmup and --ignore-failure need --runs or --compare"),
         ("--compare", "--compare needs a command"),
         ("--compare true 'true", '--compare: No closing quotation: "\'true"'),
-        ("--compare true -n 5", "--compare: options precede the commands: '-n'"),
+        ("--compare true --no", "--compare: options precede the commands: '--no'"),
         ("--compare -n 0 true", "--runs: not a number of runs: '0'"),
         ("--compare -v true", "--compare excludes --format, --portability and --verbose"),
         ("--csv true", "--markdown and --csv need --runs or --compare"),

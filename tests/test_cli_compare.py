@@ -19,8 +19,8 @@ from terminals import Start, read_until
 
 import rusage
 from rusage._cli import statistics, tables
+from rusage._cli.command_line import split
 from rusage._cli.options import Options
-from rusage._cli.run import split
 from rusage._cli.series import rounds_that_fit
 
 if sys.platform == "win32":
@@ -277,8 +277,9 @@ def test_ctrl_c_ends_the_comparison(on_terminal: Start) -> None:
 def test_advice_for_options_after_the_commands(words: list[str], line: str) -> None:
     """The line with the options before the commands."""
     done = subprocess.run([*RUSAGE, "--compare", *words], capture_output=True, text=True, check=False)
+    late = next(word for word in words[words.index("true") :] if word.startswith("-"))
     assert done.returncode == 2
-    assert done.stderr == f"rusage: --compare: options precede the commands\nWrite: {line}\n"
+    assert done.stderr == f"rusage: --compare: options precede the commands: {late!r}\nWrite: {line}\n"
     done = subprocess.run([*RUSAGE, "--compare", "true", "--nonsense"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.splitlines()[1]) == (2, "Try 'rusage --help' for the options.")
 

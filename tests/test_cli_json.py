@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,7 @@ def strict(schema: Any) -> Any:
     return result
 
 
+needs_tree = pytest.mark.skipif(not hasattr(rusage, "Tree"), reason="this system has no Tree")
 validate = fastjsonschema.compile(strict(SCHEMA))
 
 
@@ -61,6 +63,7 @@ def output(*words: str | bytes, before: list[str] = RUSAGE) -> dict[str, Any]:
         ["sh", "-c", "kill -9 $$"],
         ["true", b"\xff", "\u00e9", ""],
         ["--limit-maxrss", "1", "--limit-cputime", "60", "true"],
+        pytest.param(["--limit-tree-rss", "1", "--kill", "sleep", "60"], marks=needs_tree),
     ],
     ids=repr,
 )
@@ -69,7 +72,7 @@ def test_programs_match_the_schema(words: list[str | bytes], before: list[str]) 
     """Also where no peak is measured."""
     record = output(*words, before=before)
     assert (record["exit_status"] is None) is (record["signal"] is not None)
-    assert record["units"].keys() == {"elapsed", *record["usage"]}
+    assert record["units"].keys() == {"elapsed", *record["usage"], *(["tree_rss"] if "tree" in record else [])}
 
 
 @pytest.mark.parametrize(
@@ -80,6 +83,7 @@ def test_programs_match_the_schema(words: list[str | bytes], before: list[str]) 
         ["--ignore-failure", "sh", "-c", "kill -9 $$"],
         ["sh", "-c", "exit 3"],
         ["--limit-maxrss", "1", "--limit-cputime", "60", "true"],
+        pytest.param(["--tree", "--ignore-failure", "sh", "-c", "sleep 0.1; kill -9 $$"], marks=needs_tree),
     ],
     ids=repr,
 )
@@ -88,7 +92,9 @@ def test_programs_match_the_schema(words: list[str | bytes], before: list[str]) 
 def test_series_match_the_schema(words: list[str], runs: str, before: list[str]) -> None:
     """Also one that has ended early, or has no run that counts."""
     record = output("-n", runs, *words, before=before)
-    assert len(record["runs"]) == (int(runs) if words[-1] in {"true", "kill -9 $$"} else words[-1] == "exit 3")
+    assert len(record["runs"]) == (
+        int(runs) if words[-1] in {"true", "kill -9 $$", "sleep 0.1; kill -9 $$"} else words[-1] == "exit 3"
+    )
 
 
 @pytest.mark.parametrize(
@@ -98,6 +104,7 @@ def test_series_match_the_schema(words: list[str], runs: str, before: list[str])
         ["--warmup", "1", "true", "true", "sh -c 'exit 3'"],
         ["--warmup", "1", "--ignore-failure", "false", "sh -c 'kill -9 $$'"],
         ["--limit-maxrss", "1", "--limit-cputime", "60", "true"],
+        pytest.param(["--limit-tree-rss", "1", "sleep 0.1", "sleep 0.1"], marks=needs_tree),
     ],
     ids=repr,
 )
@@ -108,6 +115,17 @@ def test_comparisons_match_the_schema(words: list[str], runs: str, before: list[
     record = output("--compare", "-n", runs, *words, before=before)
     made = {len(each["runs"]) for each in record["commands"]}
     assert made == {int(runs) if "exit 3" not in words[-1] else 0}
+
+
+@needs_tree
+@pytest.mark.parametrize("options", [[], ["--tree"]], ids=["", "tree"])
+def test_running_process_matches_the_schema(options: list[str]) -> None:
+    """Here this one."""
+    done = subprocess.run([*RUSAGE, "--json", "--pid", str(os.getpid()), *options], capture_output=True, check=True)
+    record = json.loads(done.stdout, parse_constant=refuse_constant)
+    validate(record)
+    assert record["units"].keys() == {"rss", *record["usage"]}
+    assert ("tree" in record) is bool(options)
 
 
 def test_own_usage_matches_the_schema() -> None:

@@ -16,6 +16,7 @@ from rusage._backends import BACKEND
 from rusage._backends._base import PEAK_AT_LEAST_PARENTS_INEXACT, PEAK_SAMPLED, SAMPLED_RULES
 from rusage._cli import formats, limits, main, statistics
 from rusage._cli.options import Options
+from rusage._cli.report import WHOSE
 from rusage._cli.run import Ended
 from rusage._getrusage import WAITED
 
@@ -37,6 +38,11 @@ needs_peak = pytest.mark.skipif(
 def run(*words: str, before: list[str] = RUSAGE) -> "subprocess.CompletedProcess[str]":
     """Run the command with a file for the report, so that standard error has only the complaints."""
     return subprocess.run([*before, "-o", "report", *words], capture_output=True, text=True, check=False)
+
+
+def ended(usage: "dict[str, float]", bound: "int | None" = None) -> Ended:
+    """Return how a program ended."""
+    return Ended(0, usage, 0.1, bound)
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +95,7 @@ def test_unmeasured_figure_is_125() -> None:
     """Never silent, and never taken for kept."""
     done = run("--limit-maxrss", "10GiB", "--json", "true", before=WITHOUT_PEAK)
     assert done.returncode == 125
-    assert done.stderr == "rusage: true: peak memory was not measured: its limit cannot be checked\n"
+    assert done.stderr == f"rusage: true: peak memory {WHOSE} was not measured: its limit cannot be checked\n"
     assert json.loads(Path("report").read_text())["limits"] == {"ru_maxrss": {"limit": 10 * 2**30, "exceeded": None}}
     assert run("--limit-maxrss", "10GiB", "sh", "-c", "exit 4", before=WITHOUT_PEAK).returncode == 4
     assert run("--limit-cputime", "60", "true", before=WITHOUT_PEAK).returncode == 0
@@ -134,7 +140,7 @@ def test_limit_within_the_error(
 ) -> None:
     """The error is less than this on either side; the exit status is as before."""
     error(98304, PEAK_AT_LEAST_PARENTS_INEXACT)
-    assert limits.check({"ru_maxrss": 1000000}, [({"ru_maxrss": peak}, None)], "program") == status
+    assert limits.check({"ru_maxrss": 1000000}, [ended({"ru_maxrss": peak})], "program") == status
     lines = capsys.readouterr().err.splitlines()
     assert lines[1 if status else 0 :] == ([f"rusage: program: {INEXACT}"] if has_note else [])
 
@@ -145,10 +151,10 @@ def test_note_about_a_series_once(
     """Not once for each run; no note about CPU time, nor where the error is unknown."""
     error(98304, PEAK_AT_LEAST_PARENTS_INEXACT)
     usage = {"ru_maxrss": 999999, "ru_utime": 1.0, "ru_stime": 1.0}
-    assert limits.check({"ru_maxrss": 1000000, "cputime": 2}, [(usage, None)] * 3, "program") == 0
+    assert limits.check({"ru_maxrss": 1000000, "cputime": 2}, [ended(usage)] * 3, "program") == 0
     assert capsys.readouterr().err == f"rusage: program: {INEXACT}\n"
     error(None, PEAK_AT_LEAST_PARENTS_INEXACT)
-    assert limits.check({"ru_maxrss": 1000000}, [(usage, None)], "program") == 0
+    assert limits.check({"ru_maxrss": 1000000}, [ended(usage)], "program") == 0
     assert capsys.readouterr().err == ""
 
 
@@ -175,7 +181,7 @@ def test_limit_of_a_sampled_peak(  # noqa: PLR0913, PLR0917 (a case and two fixt
 ) -> None:
     """A peak that may be the parent's is at least the child's: within the limit it decides, and no report has it."""
     error(None, rule)
-    assert limits.check({"ru_maxrss": 100}, [(usage, bound)], "program") == status
+    assert limits.check({"ru_maxrss": 100}, [ended(usage, bound)], "program") == status
     assert (f"rusage: program: {SAMPLED_NOTE}\n" in capsys.readouterr().err) == (status == 0)
     report = json.loads(formats.ended(["program"], Ended(0, usage, 0.5, bound), {"ru_maxrss": 100}))
     assert report["usage"] == usage
@@ -218,9 +224,9 @@ def test_limit_itself_is_not_over(
     """A limit is the largest allowed value; of two limits, the unknown one decides."""
     error(None, PEAK_AT_LEAST_PARENTS_INEXACT)
     usage = {"ru_maxrss": 100.0, "ru_utime": 1.0, "ru_stime": 2.0}
-    assert limits.check({"ru_maxrss": 100, "cputime": 3}, [(usage, None)], "program") == 0
+    assert limits.check({"ru_maxrss": 100, "cputime": 3}, [ended(usage)], "program") == 0
     assert capsys.readouterr().err == ""
-    assert limits.check({"ru_maxrss": 100, "cputime": 2.9}, [(usage, None)], "program") == 123
+    assert limits.check({"ru_maxrss": 100, "cputime": 2.9}, [ended(usage)], "program") == 123
     assert capsys.readouterr().err == "rusage: program: CPU time 3.000000 s is over the limit of 2.900000 s\n"
-    assert limits.check({"ru_maxrss": 1, "cputime": 9}, [({"ru_maxrss": 2}, None)], "program") == 125
+    assert limits.check({"ru_maxrss": 1, "cputime": 9}, [ended({"ru_maxrss": 2})], "program") == 125
     assert len(capsys.readouterr().err.splitlines()) == 2

@@ -3,7 +3,7 @@
 function __rusage_before_command
     set -l words (commandline -opc)[2..-1]
     while set -q words[1]
-        if contains -- $words[1] -n -o -f --runs --output --export --warmup --format --prepare --limit-maxrss --limit-cputime
+        if contains -- $words[1] -n -o -f --pid --runs --plot --output --export --warmup --format --prepare --samples --interval --limit-maxrss --limit-cputime --limit-tree-rss
             set -e words[1] # and its value
         else if test "$words[1]" = -- || not string match -q -- '-*' "$words[1]"
             return 1
@@ -12,12 +12,12 @@ function __rusage_before_command
     end
 end
 
-complete -c rusage -x -a "(__fish_complete_subcommand -n -o -f --runs --output --export --warmup --format --prepare --limit-maxrss --limit-cputime)"
+complete -c rusage -x -a "(__fish_complete_subcommand -n -o -f --pid --runs --plot --output --export --warmup --format --prepare --samples --interval --limit-maxrss --limit-cputime --limit-tree-rss)"
 complete -c rusage -n __rusage_before_command -s n -l runs -x -d 'run the command RUNS times, report statistics'
-complete -c rusage -n __rusage_before_command -l compare -d 'compare commands, without a shell; 3 s each without -n'
+complete -c rusage -n __rusage_before_command -l compare -d 'compare commands, run without a shell (3 s each)'
 complete -c rusage -n __rusage_before_command -s o -l output -r -F -d 'write the report to FILE, not to standard error'
 complete -c rusage -n __rusage_before_command -l json -d 'print one JSON object with exact numbers'
-complete -c rusage -n __rusage_before_command -l export -r -F -d 'also report to FILE: .json, .csv or .md; repeatable'
+complete -c rusage -n __rusage_before_command -l export -r -F -d 'also report to FILE, .json, .csv or .md'
 complete -c rusage -n __rusage_before_command -s h -l help -d 'print this help and exit'
 complete -c rusage -n __rusage_before_command -l warmup -x -d 'make N unreported runs first'
 complete -c rusage -n __rusage_before_command -l prepare -x -d 'run COMMAND before each run, without a shell'
@@ -25,7 +25,14 @@ complete -c rusage -n __rusage_before_command -l show-output -d 'do not hide out
 complete -c rusage -n __rusage_before_command -l ignore-failure -d 'continue after a run that fails, and count it'
 complete -c rusage -n __rusage_before_command -l markdown -d 'print a Markdown table, a row for each command'
 complete -c rusage -n __rusage_before_command -l csv -d 'print comma-separated values, a row for each run'
-complete -c rusage -n __rusage_before_command -l limit-maxrss -x -d 'limit on peak memory, such as 500MiB'
+complete -c rusage -n __rusage_before_command -l tree -d 'sample the memory of all processes together'
+complete -c rusage -n __rusage_before_command -l interval -x -d 'seconds between two samples (0.01)'
+complete -c rusage -n __rusage_before_command -l samples -r -F -d 'write the samples to FILE as CSV; implies --tree'
+complete -c rusage -n __rusage_before_command -l plot -r -F -d 'draw them: .png, .svg or .pdf; implies --tree'
+complete -c rusage -n __rusage_before_command -l pid -x -d 'report a running process, instead of a command'
+complete -c rusage -n __rusage_before_command -l limit-maxrss -x -d 'limit on the peak of its largest process'
+complete -c rusage -n __rusage_before_command -l limit-tree-rss -x -d 'limit on their sum, like 500MiB; implies --tree'
+complete -c rusage -n __rusage_before_command -l kill -d 'kill all when a sample exceeds --limit-tree-rss'
 complete -c rusage -n __rusage_before_command -l limit-cputime -x -d 'limit on user and system time together'
 complete -c rusage -n __rusage_before_command -s f -l format -x -d 'report in FORMAT: letters, or %{ru_maxrss}'
 complete -c rusage -n __rusage_before_command -s p -l portability -d 'report real, user and system time as in POSIX'

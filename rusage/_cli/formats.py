@@ -14,7 +14,6 @@ from .._getrusage import fields, getrusage, measured
 from . import statistics
 from .limits import judge
 from .report import readable, utf8
-from .run import Ended
 from .statistics import COMPARED, Comparison, Run
 from .tables import column, sign
 
@@ -22,7 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from typing import TextIO
 
+    from .. import Sample
     from .options import Options
+    from .run import Ended
     from .statistics import Series
 
 
@@ -32,14 +33,15 @@ def of_runs(kind: str, found: Comparison, commands: list[str], options: Options,
         return comparison(found, options.limits) if options.compare else series(found.series[0], options.limits)
     if kind == "markdown":
         return markdown(found, commands, sign(file))
-    return as_csv(found.series, commands, header=not (options.append and file is not None and file.tell()))
+    header = not (options.append and file is not None and file.tell())
+    return as_csv(found.series, commands, header=header, with_tree=options.tree)
 
 
 def of_run(kind: str, command: list[str], result: Ended, options: Options) -> str:
     """Return the report of a single run; a table has one row."""
     if kind == "json":
         return ended(command, result, options.limits)
-    found = statistics.series(command, 0, [Run(*result, counted=True)], None)
+    found = statistics.series(command, 0, [Run(*result[:4], counted=True, tree=result.tree)], None)
     return of_runs(kind, Comparison([found], [{}], {}), [readable(shlex.join(command))], options, None)
 
 
@@ -65,11 +67,12 @@ def own_usage() -> str:
 
 def ended(command: list[str], result: Ended, limits: dict[str, float] | None) -> str:
     """Return how a program ended."""
+    figures = [*result.usage, *(["tree_rss"] if result.tree else [])]
     record = {
         "version": VERSION,
         "command": _words(command),
         **_outcome(result, limits),
-        **_about(result[1]),
+        **_about(figures),
     }
     return json.dumps(record)
 
@@ -94,15 +97,15 @@ def comparison(found: Comparison, limits: dict[str, float] | None) -> str:
 def _runs(found: Series, limits: dict[str, float] | None) -> dict[str, object]:
     return {
         "command": _words(found.command),
-        "runs": [{**_outcome(Ended(*run[:4]), limits), "counted": run.counted} for run in found.runs],
+        "runs": [{**_outcome(run.ended, limits), "counted": run.counted} for run in found.runs],
         "summary": {name: summary._asdict() for name, summary in found.summary.items()},
         "outliers": found.outliers,
     }
 
 
 def _about_series(found: list[Series]) -> dict[str, object]:
-    usages = [run.usage for each in found for run in each.runs]
-    about = _about([name for name in fields if any(name in usage for usage in usages)], cputime=True)
+    figures = [run.figures for each in found for run in each.runs]
+    about = _about([name for name in (*fields, "cputime", "tree_rss") if any(name in each for each in figures)])
     return {"stopped_by": found[0].stopped_by, **about}
 
 
@@ -112,29 +115,42 @@ def _words(command: list[str]) -> list[str]:
 
 
 def _outcome(result: Ended, limits: dict[str, float] | None) -> dict[str, object]:
-    code, usage, elapsed, bound = result
+    code, usage, elapsed, _, tree = result
     record: dict[str, object] = {
         "exit_status": code if code >= 0 else None,
         "signal": -code if code < 0 else None,
         "elapsed": elapsed,
         "usage": usage,
     }
+    if tree is not None:
+        from .tree import as_record  # noqa: PLC0415 (slow, and only needed here)
+
+        record["tree"] = as_record(tree)
     if limits is not None:
         record["limits"] = {
-            verdict.name: {"limit": verdict.limit, "exceeded": verdict.over} for verdict in judge(limits, usage, bound)
+            verdict.name: {"limit": verdict.limit, "exceeded": verdict.over} for verdict in judge(limits, result)
         }
     return record
 
 
-def _about(names: Collection[str], *, cputime: bool = False) -> dict[str, object]:
+def _about(names: Collection[str]) -> dict[str, object]:
     """Return the units of the figures, and the largest errors of those fields whose error is known."""
-    units = {"elapsed": "seconds", **{name: fields[name].unit for name in names}}
-    if cputime and units.keys() >= {"ru_utime", "ru_stime"}:
-        units["cputime"] = "seconds"
+    composed = {"cputime": "seconds", "tree_rss": "bytes"}
+    units = {name: fields[name].unit if name in fields else composed[name] for name in names}
+    known = {name: fields[name].error for name in names if name in fields}
     return {
-        "units": units,
-        "errors": {name: fields[name].error for name in names if fields[name].error is not None},
+        "units": {"elapsed": "seconds", **units},
+        "errors": {name: error for name, error in known.items() if error is not None},
     }
+
+
+def running(pid: int, usage: dict[str, float], rss: int, sample: Sample | None) -> str:
+    """Return the usage of a running process."""
+    units = {**{name: fields[name].unit for name in usage}, "rss": "bytes"}
+    record: dict[str, object] = {"version": VERSION, "pid": pid, "usage": usage, "rss": rss}
+    if sample is not None:
+        record["tree"] = {"rss": sample.rss, "processes": sample.processes, "unread": sample.unread}
+    return json.dumps({**record, "units": units})
 
 
 # --- Tables ----------------------------------------------------------------------------------------------------------
@@ -152,7 +168,7 @@ def markdown(found: Comparison, commands: list[str], sign: str = "\xb1") -> str:
         head.append("failures")
         for row, each in zip(rows, found.series, strict=True):
             row.append(f"{sum(run.code != 0 for run in each.runs)}")
-    for name, (label, unit) in COMPARED.items():
+    for name, (_, label, unit) in COMPARED.items():
         if all(name in each.summary for each in found.series):
             shown, cells, ratios = column(found, name, unit, sign)
             if name in found.smallest:
@@ -175,17 +191,30 @@ def code(text: str) -> str:
     return f"{fence}{space}{escaped}{space}{fence}"
 
 
-def as_csv(found: list[Series], commands: list[str], *, header: bool) -> str:
+TREE_COLUMNS = ["tree_rss (bytes)", "tree_elapsed (seconds)", "tree_processes", "tree_largest_rss (bytes)"]
+
+
+def as_csv(found: list[Series], commands: list[str], *, header: bool, with_tree: bool = False) -> str:
     """Return a row for each run. There is a column for each field on every system; it is empty if not measured."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     if header:
         units = {"elapsed": "seconds", **{name: field.unit for name, field in fields.items()}}
         figures = [f"{name} ({unit})" for name, unit in units.items()]
+        figures += TREE_COLUMNS if with_tree else []
         writer.writerow(["command", "run", "counted", "exit_status", "signal", *figures])
     for name, each in zip(commands, found, strict=True):
         for number, run in enumerate(each.runs, 1):
             status = [run.code, ""] if run.code >= 0 else ["", -run.code]
             usage = [run.usage.get(field, "") for field in fields]
-            writer.writerow([name, number, int(run.counted), *status, run.elapsed, *usage])
+            tree = _tree_cells(run) if with_tree else []
+            writer.writerow([name, number, int(run.counted), *status, run.elapsed, *usage, *tree])
     return file.getvalue().removesuffix("\n")
+
+
+def _tree_cells(run: Run) -> list[object]:
+    """Return the cells of a run's tree; empty ones if there was no sample."""
+    if run.tree is None:
+        return [""] * len(TREE_COLUMNS)
+    sample, member = run.tree.largest, run.tree.member
+    return [sample.rss, sample.elapsed, sample.processes, "" if member is None else member.rss]

@@ -21,10 +21,10 @@ SUMMARY = "Report the resource usage of a command; without one, of rusage itself
 OPTIONS = {
     "Used most": [
         Option("n", "runs", "RUNS", "run the command RUNS times, report statistics"),
-        Option("", "compare", "", "compare commands, without a shell; 3 s each without -n"),
+        Option("", "compare", "", "compare commands, run without a shell (3 s each)"),
         Option("o", "output", "FILE", "write the report to FILE, not to standard error"),
         Option("", "json", "", "print one JSON object with exact numbers"),
-        Option("", "export", "FILE", "also report to FILE: .json, .csv or .md; repeatable"),
+        Option("", "export", "FILE", "also report to FILE, .json, .csv or .md"),
         Option("h", "help", "", "print this help and exit"),
     ],
     "Series of runs (--runs and --compare)": [
@@ -35,8 +35,17 @@ OPTIONS = {
         Option("", "markdown", "", "print a Markdown table, a row for each command"),
         Option("", "csv", "", "print comma-separated values, a row for each run"),
     ],
+    "The program and its descendants": [
+        Option("", "tree", "", "sample the memory of all processes together"),
+        Option("", "interval", "SECONDS", "seconds between two samples (0.01)"),
+        Option("", "samples", "FILE", "write the samples to FILE as CSV; implies --tree"),
+        Option("", "plot", "FILE", "draw them: .png, .svg or .pdf; implies --tree"),
+        Option("", "pid", "PID", "report a running process, instead of a command"),
+    ],
     "Limits (exit status 123 if exceeded)": [
-        Option("", "limit-maxrss", "SIZE", "limit on peak memory, such as 500MiB"),
+        Option("", "limit-maxrss", "SIZE", "limit on the peak of its largest process"),
+        Option("", "limit-tree-rss", "SIZE", "limit on their sum, like 500MiB; implies --tree"),
+        Option("", "kill", "", "kill all when a sample exceeds --limit-tree-rss"),
         Option("", "limit-cputime", "SECONDS", "limit on user and system time together"),
     ],
     "Reports of GNU time 1.9": [
@@ -53,17 +62,21 @@ OPTIONS = {
 }
 
 EXAMPLES = [
-    ("rusage make -j4", "Report the usage of a build."),
+    ("rusage --tree make -j4", "Report the usage of a build, and the memory of all its processes together."),
     ("rusage -n 20 -- ./test", "Run a test 20 times, and report the mean and the deviation of each figure."),
     (
         "rusage -n 20 --compare 'sort a.txt' 'sort -S 10M a.txt'",
-        "Compare the times and the peak memory of two commands.",
+        "Compare the times and the peak memory of the largest process of two commands.",
     ),
-    ("rusage --json -o usage.json make -j4", "Write the usage of a build to a file."),
-    ("rusage -f '%e %M' make -j4", "Print the elapsed seconds and the peak memory in KiB, as GNU time does."),
+    ("rusage --tree --json -o usage.json make -j4", "Write the usage of a build to a file."),
+    ("rusage -f '%e %M' ./test", "Print the elapsed seconds and the peak of the largest process in KiB, as GNU time."),
+    (
+        "rusage --limit-tree-rss 500MiB --kill make -j4",
+        "Kill a build when all its processes together use more than 500 MiB.",
+    ),
     (
         "rusage -n 20 --limit-maxrss 500MiB -- ./test",
-        "Run a test 20 times, and fail if one run used more than 500 MiB.",
+        "Run a test 20 times, and fail if the largest process of a run used more than 500 MiB.",
     ),
 ]
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .._backends import BACKEND
 from .._backends._base import SAMPLED_RULES
 from .._getrusage import fields
-from .report import CANCELED, complain
+from .report import CANCELED, WHOSE, complain
+
+if TYPE_CHECKING:
+    from .run import Ended
 
 OVER = 123  # unused by env(1), nohup(1), timeout(1) and the shells
-WORDS = {"ru_maxrss": "peak memory", "cputime": "CPU time"}
-UNITS = {"ru_maxrss": "bytes", "cputime": "seconds"}
+WORDS = {
+    "ru_maxrss": f"peak memory {WHOSE}",
+    "cputime": "CPU time",
+    "tree_rss": "memory of the program and its descendants",
+}
+UNITS = {"ru_maxrss": "bytes", "cputime": "seconds", "tree_rss": "bytes"}
 
 
 class Verdict(NamedTuple):
     """A limit, and the measured value."""
 
     name: str
-    """``ru_maxrss`` or ``cputime``."""
+    """``ru_maxrss``, ``cputime`` or ``tree_rss``."""
     limit: float
     """In bytes, or in seconds."""
     value: float | None
@@ -55,28 +62,38 @@ class Verdict(NamedTuple):
         return f"peak memory is exact only to within {size}: it may be on the other side of the limit of {limit}"
 
 
-def judge(limits: dict[str, float], usage: dict[str, float], peak_bound: float | None) -> list[Verdict]:
-    """Compare the measured fields of a program with limits. *peak_bound*: an upper bound of an unmeasured peak."""
+def judge(limits: dict[str, float], ended: Ended) -> list[Verdict]:
+    """Compare the figures of a program with limits."""
+    usage = ended.usage
     verdicts = []
     for name, limit in limits.items():
         if name == "ru_maxrss":
-            verdicts.append(Verdict(name, limit, usage.get(name), peak_bound))
+            verdicts.append(Verdict(name, limit, usage.get(name), ended.peak_bound))
+        elif name == "tree_rss":
+            verdicts.append(Verdict(name, limit, _tree_rss(ended)))
         else:
             known = usage.keys() >= {"ru_utime", "ru_stime"}
             verdicts.append(Verdict(name, limit, usage["ru_utime"] + usage["ru_stime"] if known else None))
     return verdicts
 
 
-def check(limits: dict[str, float], runs: list[tuple[dict[str, float], int | None]], command: str) -> int:
+def _tree_rss(ended: Ended) -> float | None:
+    """Return the largest memory of a tree that is known: of a sample, or of one process at a time without a sample."""
+    known = [ended.usage["ru_maxrss"]] if "ru_maxrss" in ended.usage else []
+    if ended.tree is not None:
+        known.append(ended.tree.largest.rss)
+    return max(known, default=None)
+
+
+def check(limits: dict[str, float], runs: list[Ended], command: str) -> int:
     """Print an error message for each limit that was exceeded or cannot be checked; return the exit status.
 
-    A run is its measured fields, and an upper bound of an unmeasured peak. Each note about an uncertain verdict is
-    printed once.
+    Each note about an uncertain verdict is printed once.
     """
     status = 0
     notes: dict[str, None] = {}
-    for number, (usage, peak_bound) in enumerate(runs, 1):
-        for verdict in judge(limits, usage, peak_bound):
+    for number, ended in enumerate(runs, 1):
+        for verdict in judge(limits, ended):
             if verdict.over is not False:
                 complain(command if len(runs) == 1 else f"{command}: run {number}", verdict.complaint)
                 status = max(status, CANCELED if verdict.over is None else OVER)

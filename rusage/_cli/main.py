@@ -39,6 +39,10 @@ def _main(arguments: list[str]) -> int:
     options, command = parse(arguments)
     if command:
         return run_command(command, options)
+    if options.pid is not None:
+        from .tree import show_process  # noqa: PLC0415 (slow, and only needed here)
+
+        return show_process(options.pid, options)
     from . import formats, info  # noqa: PLC0415 (slow, and not needed to run a program)
 
     show(formats.own_usage() if options.kind == "json" else info.own_usage())
@@ -96,35 +100,48 @@ def _open(path: str, mode: Literal["a", "w"]) -> TextIO:
 
 
 def _run_once(command: list[str], options: Options, file: TextIO | None, exports: Exports) -> int:
-    ended = attempt(command, Signals(), given=options.given)
+    ended = attempt(command, Signals(), options=options)
     if isinstance(ended, int):
         if options.format is not None and ended != CANCELED:  # GNU time reports a failed start too
             write(_gnu_report(command, options, ended, {}, None), file)
         return ended
     write(report(command, options, ended, colored=is_colored(file)), file)
     for kind, export in exports:
-        from . import formats  # noqa: PLC0415 (slow, and only needed here)
-
-        write(formats.of_run(kind, command, ended, options), export)
-    code, usage, _, bound = ended
+        _export(kind, export, command, ended, options)
+    code = ended.code
     if options.limits is not None:
         from . import limits  # noqa: PLC0415 (only needed here)
 
-        status = limits.check(options.limits, [(usage, bound)], command[0])
-        code = code or status
+        status = limits.check(options.limits, [ended], command[0])
+        code = limits.OVER if ended.tree is not None and ended.tree.killed else code or status
     return exit_status(code)
+
+
+def _export(kind: str, file: TextIO, command: list[str], ended: Ended, options: Options) -> None:
+    """Write a report of a single run to a file."""
+    if kind == "plot":
+        from . import plot  # noqa: PLC0415 (slow, and only needed here)
+
+        plot.draw(file, command, ended.tree)
+    elif kind == "samples":
+        from . import tree  # noqa: PLC0415 (slow, and only needed here)
+
+        write(tree.as_csv(ended.tree), file)
+    else:
+        from . import formats  # noqa: PLC0415 (slow, and only needed here)
+
+        write(formats.of_run(kind, command, ended, options), file)
 
 
 def report(command: list[str], options: Options, ended: Ended, *, colored: bool = False) -> str:
     """Return the report of a run in the format of the options."""
-    code, usage, elapsed, _ = ended
     if options.format is not None:
-        return _gnu_report(command, options, code, usage, elapsed)
+        return _gnu_report(command, options, ended.code, ended.usage, ended.elapsed)
     if options.kind is not None:
         from . import formats  # noqa: PLC0415 (slow, and only needed here)
 
         return formats.of_run(options.kind, command, ended, options)
-    return as_text(command if options.append else None, code, usage, elapsed, colored=colored)
+    return as_text(command if options.append else None, ended, tree=options.tree, colored=colored)
 
 
 def _gnu_report(command: list[str], options: Options, code: int, usage: dict[str, float], elapsed: float | None) -> str:

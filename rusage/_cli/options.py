@@ -10,7 +10,6 @@ from .. import __version__
 from .._units import parse_size, shown
 from .gnu import POSIX, VERBOSE
 from .report import show
-from .run import split
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -28,13 +27,21 @@ class Options:
     kind: str | None = None
     """``json``, ``markdown`` or ``csv``; None for a text."""
     exports: list[tuple[str, str]]
-    """Kinds, and the files for reports of this kind."""
+    """Kinds, also ``samples`` and ``plot``, and the files for reports of this kind."""
     format: str | None = None
     """The format of a report of GNU time; None for the report of rusage."""
     first_line = True
     """Whether a report in GNU time's format begins with a line about a program that fails."""
     limits: dict[str, float] | None = None
-    """Of ``ru_maxrss`` in bytes, of ``cputime`` in seconds."""
+    """Of ``ru_maxrss`` and ``tree_rss`` in bytes, of ``cputime`` in seconds."""
+    tree = False
+    """Whether the program and its descendants are sampled."""
+    interval = 0.01
+    """Seconds between two samples."""
+    kill = False
+    """Whether a sample over the limit kills the program and its descendants."""
+    pid: int | None = None
+    """The running process to report."""
     runs: int | None = None
     """The number of runs in a series; None for a single run, and for a comparison that determines it."""
     warmup = 0
@@ -86,6 +93,10 @@ def parse(arguments: list[str]) -> tuple[Options, list[str]]:
     numbers = {name: _number(name, value) for name, value in values.items() if name in NUMBERS}
     options.limits = {LIMITS[name]: number for name, number in numbers.items() if name in LIMITS} or None
     options.runs, options.warmup = _count("runs", values), _count("warmup", values) or 0
+    options.tree = not values.keys().isdisjoint({"tree", "limit-tree-rss", "samples", "plot"})
+    options.interval, options.kill = numbers.get("interval", options.interval), "kill" in values
+    options.pid = None if "pid" not in values else _pid(values["pid"])
+    options.exports += [(name, values[name]) for name in ("samples", "plot") if name in values]
     options.ignore_failure, options.show_output = "ignore-failure" in values, "show-output" in values
     if "prepare" in values:
         (options.prepare,) = _command_lines("prepare", [values["prepare"]])
@@ -93,7 +104,9 @@ def parse(arguments: list[str]) -> tuple[Options, list[str]]:
         if any(line.startswith("-") for line in command):
             from .advice import for_late_options  # noqa: PLC0415 (rarely needed)
 
-            _fail("--compare: options precede the commands", for_late_options(options.given, command, letters, names))
+            late = next(line for line in command if line.startswith("-"))
+            advice = for_late_options(options.given, command, letters, names)
+            _fail(f"--compare: options precede the commands: {shown(late)}", advice)
         options.compare = _command_lines("compare", command)
     _check(options, values, has_command=bool(command))
     if options.format is not None and isinstance(sys.stderr, io.TextIOWrapper):
@@ -141,6 +154,8 @@ def _count(name: str, values: dict[str, str]) -> int | None:
 
 def _command_lines(name: str, lines: list[str]) -> list[str]:
     """Return command lines that can be split into words."""
+    from .command_line import split  # noqa: PLC0415 (slow, and only needed here)
+
     line = ""
     try:
         for line in lines:
@@ -175,17 +190,38 @@ def _seconds(text: str) -> float:
     return seconds
 
 
+def _interval(text: str) -> float:
+    seconds = _seconds(text)
+    if not seconds:
+        raise ValueError("must be more than 0")
+    return seconds
+
+
+def _pid(text: str) -> int:
+    """Return a process ID."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 11 and 0 < int(text) < 2**31):
+        _fail(f"--pid: not a process ID: {shown(text)}")
+    return int(text)
+
+
 KINDS = {"json", "markdown", "csv"}
 SUFFIXES = {".json": "json", ".csv": "csv", ".md": "markdown"}
-NUMBERS: dict[str, Callable[[str], float]] = {"limit-maxrss": parse_size, "limit-cputime": _seconds}
-LIMITS = {"limit-maxrss": "ru_maxrss", "limit-cputime": "cputime"}
+NUMBERS: dict[str, Callable[[str], float]] = {
+    "limit-maxrss": parse_size,
+    "limit-tree-rss": parse_size,
+    "limit-cputime": _seconds,
+    "interval": _interval,
+}
+LIMITS = {"limit-maxrss": "ru_maxrss", "limit-tree-rss": "tree_rss", "limit-cputime": "cputime"}
+WITHOUT_COMMAND = {"json", "pid", "tree"}
 
 
 def _check(options: Options, given: Collection[str], *, has_command: bool) -> None:
     """Exit if options contradict each other."""
     for name in given:
-        if not has_command and name != "json":
+        if not has_command and name not in WITHOUT_COMMAND:
             _fail(f"--{name} needs a command")
+    _check_tree(options, given, has_command=has_command)
     repeated = options.runs is not None or options.compare is not None
     gnu = options.format is not None
     wrong = {
@@ -203,6 +239,35 @@ def _check(options: Options, given: Collection[str], *, has_command: bool) -> No
     for text, found in wrong.items():
         if found:
             _fail(text)
+
+
+def _check_tree(options: Options, given: Collection[str], *, has_command: bool) -> None:
+    """Exit if the options for trees contradict each other or the others, or if there is no tree on this system."""
+    wrong = {
+        "--pid excludes a command": options.pid is not None and has_command,
+        "--tree needs a command or --pid": options.tree and options.pid is None and not has_command,
+        "--kill needs --limit-tree-rss": options.kill and "limit-tree-rss" not in given,
+        "--interval needs --tree": "interval" in given and not options.tree,
+        "--samples and --plot exclude --runs and --compare": not {"runs", "compare"}.isdisjoint(given)
+        and not {"samples", "plot"}.isdisjoint(given),
+    }
+    for text, found in wrong.items():
+        if found:
+            _fail(text)
+    plot = next((path for kind, path in options.exports if kind == "plot"), None)
+    if plot is not None:
+        from importlib.util import find_spec  # noqa: PLC0415 (only needed here)
+
+        if not plot.endswith((".png", ".svg", ".pdf")):
+            _fail(f"--plot: the name of a file ends with .png, .svg or .pdf: {shown(plot)}")
+        if find_spec("matplotlib") is None:
+            _fail("--plot needs matplotlib: pip install 'rusage[plot]'")
+    name = "Tree" if options.tree else "Process" if options.pid is not None else ""
+    if name:
+        from .._backends import BACKEND  # noqa: PLC0415 (only needed here)
+
+        if name in BACKEND.absent:
+            _fail(f"{BACKEND.name} has no {name}: {BACKEND.absent[name]}")
 
 
 def _fail(text: str, line: str | None = None) -> NoReturn:

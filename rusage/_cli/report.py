@@ -14,6 +14,8 @@ from .._getrusage import fields
 if TYPE_CHECKING:
     from typing import TextIO
 
+    from .run import Ended
+
 # The exit status if rusage itself fails, as in env(1), nohup(1) and GNU time.
 CANCELED = 125
 
@@ -26,6 +28,10 @@ UNITS: dict[str, list[tuple[float, str]]] = {
     "seconds": [(1e-6, "us"), (1e-3, "ms"), (1, "s")],
     "bytes": [(1, "bytes"), (2**10, "KiB"), (2**20, "MiB"), (2**30, "GiB"), (2**40, "TiB")],
 }
+
+# A peak in the usage of a program is not a sum: it is the largest one of the program and the children that it has
+# waited for. On Windows it is the program's.
+WHOSE = "of the program" if sys.platform == "win32" else "of its largest process"
 
 # --- The streams -----------------------------------------------------------------------------------------------------
 
@@ -119,10 +125,9 @@ def quantity(value: float, unit: str) -> str:
     return f"{digits(value / size)} {name}"
 
 
-def as_text(
-    command: list[str] | None, code: int, usage: dict[str, float], elapsed: float, *, colored: bool = False
-) -> str:
-    """Return the report of a run; it begins with the command, if that is given."""
+def as_text(command: list[str] | None, ended: Ended, *, tree: bool = False, colored: bool = False) -> str:
+    """Return the report of a run; it begins with the command, if that is given. *tree*: whether the tree is in it."""
+    code, usage, elapsed, *_ = ended
     usage = dict(usage)
     rows = {}
     if command is not None:
@@ -142,7 +147,11 @@ def as_text(
         rows["system time"] = quantity(usage.pop("ru_stime"), "seconds")
         rows["CPU share"] = f"{share:.0%}"
     if "ru_maxrss" in usage:
-        rows["peak memory"] = quantity(usage.pop("ru_maxrss"), "bytes")
+        rows["peak memory"] = f"{quantity(usage.pop('ru_maxrss'), 'bytes')} {WHOSE}"
+    if tree:
+        from .tree import described  # noqa: PLC0415 (slow, and only needed here)
+
+        rows["tree memory"] = described(ended.tree)
     row("page faults", "{} without I/O, {} with I/O", "ru_minflt", "ru_majflt")
     row("context switches", "{} voluntary, {} involuntary", "ru_nvcsw", "ru_nivcsw")
     row("block I/O", f"{{}} in, {{}} out ({fields['ru_inblock'].unit})", "ru_inblock", "ru_oublock")
@@ -158,9 +167,10 @@ def as_text(
 
 
 def lines(rows: dict[str, str]) -> str:
-    """Return one line for each label and its text."""
+    """Return one line for each label, and for each line of its text."""
     width = max(map(len, rows))
-    return "\n".join(f"{label:<{width}}  {text}" for label, text in rows.items())
+    indented = {label: text.replace("\n", f"\n{'':<{width}}  ") for label, text in rows.items()}
+    return "\n".join(f"{label:<{width}}  {text}" for label, text in indented.items())
 
 
 # Readable on light and dark backgrounds, unlike most colours.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -20,7 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._fields import RUsage
+    from .options import Options
+    from .tree import TreePeak
 
+    Tell = Callable[[str, str | None], None]
+    """Prints an error message: the name of the program, and the text."""
     Command = list[str] | str
     """The words of a command; on Windows also a command line."""
     Streams = tuple[int | None, int | None]
@@ -55,6 +58,8 @@ class Ended(NamedTuple):
     """Seconds."""
     peak_bound: int | None
     """An upper bound of an unmeasured peak, in bytes; None if unknown."""
+    tree: TreePeak | None = None
+    """The largest sample of the program and its descendants, if it was asked for and there was one."""
 
 
 class Signals:
@@ -115,35 +120,15 @@ else:
         return signal.getsignal(number) == signal.SIG_IGN
 
 
-def split(text: str) -> Command:
-    """Return the words of a command line, as a shell splits them. Windows programs split their own."""
-    if not text.strip(BLANKS):
-        raise ValueError("an empty command")
-    if sys.platform == "win32":
-        return text
-    import shlex  # noqa: PLC0415 (slow, and only needed to compare commands)
-
-    lexer = shlex.shlex(re.sub(QUOTED, _unescaped, text), posix=True, punctuation_chars=False)
-    lexer.whitespace, lexer.whitespace_split, lexer.commenters = BLANKS, True, ""
-    return list(lexer)
-
-
-BLANKS = " \t\n"  # a shell keeps other white space
-# In double quotes, shlex keeps a backslash that a shell removes; and it refuses one at the end of the text.
-QUOTED = r"""(?s)'[^']*'|\\.|\\\Z|"(?:[^"\\]|\\.)*\""""
-ESCAPES = {r"\$": "$", r"\`": "`", "\\\n": ""}
-
-
-def _unescaped(quoted: re.Match[str]) -> str:
-    """Return what shlex must get for a quoted text; a backslash at the end of a line continues it."""
-    text = quoted[0]
-    if text.startswith('"'):
-        return re.sub(r"\\.", lambda pair: ESCAPES.get(pair[0], pair[0]), text, flags=re.DOTALL)
-    return {"\\\n": "", "\\": r"\\"}.get(text, text)
-
-
-def run(command: Command, signals: Signals, streams: Streams = (None, None)) -> Ended:
+def run(
+    command: Command,
+    signals: Signals,
+    streams: Streams = (None, None),
+    watch: Callable[[int], Callable[[], TreePeak | None]] | None = None,
+) -> Ended:
     """Run a program and return how it ended. Raises ``OSError`` if it cannot be started.
+
+    *watch* is called with the process ID; what it returns is called when the program has ended.
 
     Except for given streams, the program inherits all file descriptors, and the signals that the caller ignores or
     blocks. SIGPIPE and SIGXFSZ get their defaults: Python ignores both at its start, so the caller's disposition is
@@ -154,14 +139,16 @@ def run(command: Command, signals: Signals, streams: Streams = (None, None)) -> 
     _restore_environment()
     signals.catch()
     process = _start(command, streams)
+    finish = None if watch is None else watch(process.pid)
     code = _wait_and_forward(process, signals)
+    tree = None if finish is None else finish()
     usage, elapsed = process.rusage, process.elapsed
     assert usage is not None  # noqa: S101 (for the type checker: the exit has been seen)
     assert elapsed is not None  # noqa: S101 (as above)
     if type(process) is Popen and code == 0 and not process.measured and "wait4" not in BACKEND.absent:
         raise ChildProcessError(errno.ECHILD, os.strerror(errno.ECHILD))  # subprocess reports 0 then
     bound = getattr(process, "_peak_bound", None)  # not on Windows, nor if another library has replaced Popen
-    return Ended(code, measured_fields(usage, process.measured), elapsed, bound)
+    return Ended(code, measured_fields(usage, process.measured), elapsed, bound, tree)
 
 
 def _restore_environment() -> None:
@@ -252,25 +239,30 @@ def attempt(  # noqa: PLR0913 (private)
     streams: Streams = (None, None),
     *,
     name: str | None = None,
-    given: list[str] | None = None,
-    tell: Callable[[str, str | None], None] = complain,
+    options: Options | None = None,
+    tell: Tell = complain,
 ) -> Ended | int:
     """Run a program; if it cannot be started, print an error message and return the exit status for that.
 
-    *name*: the name of the program in the message; its first word by default. *given*: the options of rusage, for the
-    advice if the program was not found. *tell* prints the message.
+    *name*: the name of the program in the message; its first word by default. *tell* prints the message. The options
+    say whether the tree is sampled, and are part of the advice if the program was not found.
     """
+    watch = None
+    if options is not None and options.tree:
+        from .tree import watching  # noqa: PLC0415 (slow, and only needed here)
+
+        watch = watching(options, name or command[0], tell)
     try:
-        return run(command, signals, streams)
+        return run(command, signals, streams, watch)
     except ChildProcessError:
         tell(name or command[0], "the exit status is not available: it was waited for elsewhere")
         return CANCELED
     except FileNotFoundError as error:
         advice = None
-        if given is not None and len(command) == 1:
+        if options is not None and options.compare is None and len(command) == 1:
             from .advice import for_one_word  # noqa: PLC0415 (rarely needed)
 
-            advice = for_one_word(command[0], given)
+            advice = for_one_word(command[0], options.given)
         tell(name or command[0], advice or error.strerror)
         return NOT_FOUND
     except OSError as error:

@@ -9,9 +9,10 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from . import formats, limits, tables
+from .command_line import split
 from .progress import progress, show_progress
 from .report import complain, describe_failure, is_colored, readable, write
-from .run import KEYBOARD, Signals, attempt, exit_status, split
+from .run import KEYBOARD, Signals, attempt, exit_status
 from .statistics import Comparison, Run, compare, series
 from .streams import HiddenStreams
 
@@ -98,10 +99,12 @@ def _final_status(made: Rounds, names: list[str], options: Options) -> int:
         code = code or -made.stopped_by
     if options.limits is not None:
         statuses = [
-            limits.check(options.limits, [(run.usage, run.peak_bound) for run in runs], name)
+            limits.check(options.limits, [run.ended for run in runs], name)
             for name, runs in zip(names, made.runs, strict=True)
         ]
         code = code or max(statuses)
+        if any(run.tree is not None and run.tree.killed for runs in [*made.runs, *made.warmup] for run in runs):
+            code = limits.OVER
     return exit_status(code)
 
 
@@ -150,14 +153,14 @@ def make_rounds(commands: list[Command], options: Options) -> Rounds:
         if code or _ending_signal(signals) is not None:  # the terminal's may arrive between two runs
             break
         streams.clear()
-        name, given = (options.compare[at], None) if options.compare else (None, options.given)
-        ended = attempt(commands[at], signals, streams.descriptors, name=name, given=given, tell=_complain)
+        name = options.compare[at] if options.compare else None
+        ended = attempt(commands[at], signals, streams.descriptors, name=name, options=options, tell=_complain)
         if isinstance(ended, int):
             code, ended_by = ended, at
             break
         failure = 0 if options.ignore_failure else ended.code
         counted = not failure and _ending_signal(signals) is None
-        (runs if number > 0 else warmup)[at].append(Run(*ended, counted=counted))
+        (runs if number > 0 else warmup)[at].append(Run(*ended[:4], counted=counted, tree=ended.tree))
         if not counted:
             code, ended_by = failure, at if failure else None
             break

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import math
 from statistics import fmean, median, quantiles, stdev
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from .report import WHOSE
+from .run import Ended
+
+if TYPE_CHECKING:
+    from .tree import TreePeak
 
 # Outliers of other figures are mostly the noise of small counts.
 WITH_OUTLIERS = {"elapsed": "wall time", "ru_maxrss": "peak memory"}
@@ -23,13 +29,22 @@ class Run(NamedTuple):
     """An upper bound of an unmeasured peak, in bytes; None if unknown."""
     counted: bool
     """Whether it is in the statistics: it has not failed, or failures are ignored, and no signal ended the series."""
+    tree: TreePeak | None = None
+    """The largest sample of the program and its descendants."""
+
+    @property
+    def ended(self) -> Ended:
+        """How the program ended."""
+        return Ended(self.code, self.usage, self.elapsed, self.peak_bound, self.tree)
 
     @property
     def figures(self) -> dict[str, float]:
-        """The elapsed time, the measured fields, and the CPU time if both parts of it are measured."""
+        """The elapsed time, the measured fields, the CPU time if both parts are measured, and the tree's memory."""
         figures = {"elapsed": self.elapsed, **self.usage}
         if self.usage.keys() >= {"ru_utime", "ru_stime"}:
             figures["cputime"] = self.usage["ru_utime"] + self.usage["ru_stime"]
+        if self.tree is not None:
+            figures["tree_rss"] = self.tree.largest.rss
         return figures
 
 
@@ -112,11 +127,12 @@ def outliers(values: list[float]) -> list[int]:
 # --- Comparison ------------------------------------------------------------------------------------------------------
 
 
-# The figures of a comparison, each with its label and its unit.
+# The figures of a comparison, each with its short and its long label, and its unit.
 COMPARED = {
-    "elapsed": ("wall time", "seconds"),
-    "cputime": ("CPU time", "seconds"),
-    "ru_maxrss": ("peak memory", "bytes"),
+    "elapsed": ("wall", "wall time", "seconds"),
+    "cputime": ("CPU", "CPU time", "seconds"),
+    "ru_maxrss": ("peak", f"peak {WHOSE}", "bytes"),
+    "tree_rss": ("tree", "memory of the tree", "bytes"),
 }
 
 

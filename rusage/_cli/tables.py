@@ -6,7 +6,7 @@ import shlex
 import textwrap
 from typing import TYPE_CHECKING
 
-from .report import BOLD, RED, describe_failure, digits, lines, paint, scale, signal_name, without_controls
+from .report import BOLD, RED, WHOSE, describe_failure, digits, lines, paint, scale, signal_name, without_controls
 from .statistics import COMPARED, WITH_OUTLIERS
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ ROWS = {
     "elapsed": ("wall time", "seconds"),
     "ru_utime": ("user time", "seconds"),
     "ru_stime": ("system time", "seconds"),
-    "ru_maxrss": ("peak memory", "bytes"),
+    "ru_maxrss": (f"peak {WHOSE}", "bytes"),
+    "tree_rss": ("memory of the tree", "bytes"),
     "ru_minflt": ("page faults without I/O", ""),
     "ru_majflt": ("page faults with I/O", ""),
     "ru_nvcsw": ("voluntary context switches", ""),
@@ -47,6 +48,8 @@ def of_series(found: Series, options: Options, *, colored: bool) -> str:
     if options.append:
         rows["command"] = without_controls(shlex.join(found.command))
     rows["runs"] = number_of_runs([found], options)
+    if "tree_rss" in found.summary:
+        rows["tree"] = f"largest samples; {sampled([found])}"
     rows.update(notes([found]))
     if found.stopped_by is not None:
         rows["stopped by"] = signal_name(found.stopped_by)
@@ -99,6 +102,14 @@ def notes(found: list[Series]) -> dict[str, str]:
     return rows
 
 
+def sampled(found: list[Series]) -> str:
+    """Return how often the trees of the runs were sampled."""
+    from .tree import sampled  # noqa: PLC0415 (slow, and only needed here)
+
+    peaks = [run.tree for each in found for run in each.runs if run.tree is not None]
+    return sampled(peaks[0]._replace(missed=sum(peak.missed for peak in peaks)))
+
+
 def _counted(names: list[str]) -> str:
     """Return the number of names, and the first ones."""
     shown = [name.replace(" ", UNBROKEN) for name in names[:8]]
@@ -123,12 +134,12 @@ def of_comparison(
     """Return the report of a comparison."""
     numbers = ["", *(f"{number}" for number in range(1, len(commands) + 1))]
     tables = [[numbers]]
-    for name, (label, unit) in COMPARED.items():
+    for name, (label, _, unit) in COMPARED.items():
         if all(name in each.summary for each in found.series):
             shown, cells, ratios = column(found, name, unit, sign)
             if name in found.smallest:
                 cells[found.smallest[name]] += "*"
-            columns = [[f"{label.split()[0]} ({shown})", *cells], ["ratio", *ratios]]
+            columns = [[f"{label} ({shown})", *cells], ["ratio", *ratios]]
             if len(tables[-1]) > 1 and _width([*tables[-1], *columns]) > WIDTH:
                 tables.append([numbers])
             tables[-1] += columns
@@ -139,6 +150,10 @@ def of_comparison(
     stopped_by = found.series[0].stopped_by
     if stopped_by is not None:
         about["stopped by"] = signal_name(stopped_by)
+    if all("ru_maxrss" in each.summary for each in found.series):
+        about["peak"] = f"memory {WHOSE}"
+    if "tree_rss" in found.series[0].summary:
+        about["tree"] = f"memory of all its processes; {sampled(found.series)}"
     if found.ratios[0]:
         about["means"] = f"{sign} standard deviation"
         about["ratios"] = f"to command 1, {sign} half the width of the 95 % interval"
@@ -161,16 +176,14 @@ def conclusions(found: Comparison, commands: list[str]) -> list[str]:
     ]
     sentences = []
     for name, ratios in zip(names[1:], found.ratios[1:], strict=True):
-        differences = {noun: _difference(*ratios[figure], noun) for noun, figure in CONCLUDED if figure in ratios}
-        shown = [text for text in differences.values() if text]
+        memory = "tree_rss" if "tree_rss" in ratios else "ru_maxrss"
+        figures = [("memory", memory), ("time", "elapsed")]
+        shown = [_difference(*ratios[figure], noun) for noun, figure in figures if figure in ratios]
+        shown = [text for text in shown if text]
         if shown:
             first = "" if len(commands) == 2 else f" than {names[0][0].lower()}{names[0][1:]}"
             sentences.append(f"{name} needed {' and '.join(shown)}{first}.")
     return sentences
-
-
-# The figures of the sentence.
-CONCLUDED = [("memory", "ru_maxrss"), ("time", "elapsed")]
 
 
 def _difference(ratio: float, uncertainty: float | None, noun: str) -> str:

@@ -137,13 +137,16 @@ def table() -> str:
     """Return the table for the page about the command."""
     lines = ["| option | meaning |", "| --- | --- |"]
     for title, group in OPTIONS.items():
-        # Sphinx would join the two hyphens of an option that is not in code.
-        heading = re.sub("--[a-z]+", r"`\g<0>`", title)
-        lines.append(f"| **{heading}** | |")
+        lines.append(f"| **{in_code(title)}** | |")
         for option in group:
             words = [f"{word} {option.value}".strip() for word in spelling(option)]
-            lines.append(f"| {', '.join(f'`{word}`' for word in words)} | {option.text} |")
+            lines.append(f"| {', '.join(f'`{word}`' for word in words)} | {in_code(option.text)} |")
     return "\n".join(lines)
+
+
+def in_code(text: str) -> str:
+    """Return a text with options in code: Sphinx would join their two hyphens."""
+    return re.sub("--[a-z-]+", r"`\g<0>`", text)
 
 
 def page() -> str:

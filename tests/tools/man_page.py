@@ -20,7 +20,10 @@ and reports its resource usage on standard error: the elapsed time, and the fiel
 .Xr getrusage 2
 that the system measures.
 The usage includes the children that the command has waited for.
-On Linux the peak memory is the command's own.
+The peak memory is not a sum: it is the peak of the largest process, of the command and of the children that it has
+waited for.
+On Linux it includes no peak of
+.Nm .
 A figure that was not measured is left out.
 .Pp
 Without a command,
@@ -55,6 +58,15 @@ DETAILS = {
     "ignore-failure": "A run that fails then does not determine the exit status.",
     "info": "These are the version, the tag of the wheel, the interpreter, the system, whether programs are started "
     "through the launcher, the error of the peak on this machine, and the fields that are measured.",
+    "tree": "See\n.Sx TREE .",
+    "interval": "The default is 10 ms.",
+    "samples": "The columns are the elapsed seconds, the memory, the CPU time so far, the number of processes and how "
+    "many of them could not be read.",
+    "plot": "The picture shows memory and CPU use over time, and marks the largest sample.\nThis needs matplotlib.",
+    "pid": "The report on standard output has the CPU time, the present size and the peak of the process, and with\n"
+    ".Fl -tree\nthe present memory of its tree.",
+    "limit-tree-rss": "The limit is on the largest sample of the memory of all processes together.",
+    "kill": "See\n.Sx TREE .",
     "limit-maxrss": "SIZE is a number of bytes, or a number with KiB, MiB, GiB or TiB.\n"
     "The limit is checked after the command has ended.",
     "limit-cputime": "The limit is checked after the command has ended.",
@@ -92,13 +104,31 @@ LETTERS = {
 STATUSES = {
     "0 to 255": "The command's own.",
     "2": "The options of\n.Nm\nare wrong.",
-    "123": "The command succeeded, but exceeded a limit.",
-    "125": "The report's file could not be opened, the command's exit status is not available, a limit could "
-    "not be checked, or standard output could not be written.",
+    "123": "The command succeeded, but exceeded a limit; or\n.Fl -kill\nhas killed processes.",
+    "125": "A file for a report could not be opened, the process of\n.Fl -pid\ncannot be read, the command's exit "
+    "status is not available, a limit could not be checked, or standard output could not be written.",
     "126": "The command could not be executed.",
     "127": "The command was not found.",
     "128 + n": "Signal n killed the command.\nIf it was SIGINT, it kills\n.Nm\ntoo.",
 }
+
+TREE = """\
+With
+.Fl -tree
+the command and all its descendants are sampled while they run.
+The report has the largest sum of resident set sizes, and when and in how many processes it was found.
+A page that processes share counts in each of them.
+A peak between two samples is missed.
+A descendant stays in the tree when its parent ends.
+.Pp
+With
+.Fl -kill
+a sample over the limit of the tree ends the command and all its descendants: they get SIGTERM, and those that are left
+after five seconds get SIGKILL, for five more seconds at most while new ones appear.
+Processes that are still running then, or that
+.Nm
+has no permission to kill, are named.
+The exit status is then 123, whatever the command's is."""
 
 SERIES = """\
 With
@@ -142,11 +172,11 @@ Without
 there are as many rounds as fit into 3 seconds for each command, but at least 10.
 Only complete rounds are in the statistics; all else is as in a series.
 The report has a row for each command: the mean and the standard deviation of the elapsed time, the CPU time and the
-peak memory, and the ratio of each mean to the first command's mean with half the width of its 95 % confidence
-interval.
+peak memory of the largest process, and the ratio of each mean to the first command's mean with half the width of its
+95 % confidence interval.
 .Sq *
 marks the smallest mean of a column if its own 95 % confidence interval does not touch any other command's.
-A sentence at the end says by how much a command differs from the first one in peak memory and elapsed time, if the
+A sentence at the end says by how much a command differs from the first one in memory and elapsed time, if the
 intervals allow it.
 A command that fails ends the series; a line on standard error names it."""
 
@@ -215,6 +245,10 @@ def page() -> str:
         ".Op Ar option ...",
         ".Op Fl -",
         ".Ar command-line ...",
+        ".Nm",
+        ".Fl -pid Ar PID",
+        ".Op Fl -tree",
+        ".Op Fl -json",
         ".Sh DESCRIPTION",
         DESCRIPTION,
         ".Sh OPTIONS",
@@ -230,6 +264,8 @@ def page() -> str:
     separated = [f"{name} ," for name in fields[:-2]] + [fields[-2], "and", f"{fields[-1]} ."]
     lines += [".Sh FORMAT", FORMAT, *items(letters, "xxxx"), ".Pp", NAMED, *separated[:-2], *separated[-2:]]
     lines += [
+        ".Sh TREE",
+        TREE,
         ".Sh SERIES",
         SERIES,
         ".Sh COMPARISON",

@@ -1,0 +1,36 @@
+"""The words of a command line."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .run import Command
+
+
+def split(text: str) -> Command:
+    """Return the words of a command line, as a shell splits them. Windows programs split their own."""
+    if not text.strip(BLANKS):
+        raise ValueError("an empty command")
+    if sys.platform == "win32":
+        return text
+    lexer = shlex.shlex(re.sub(QUOTED, _unescaped, text), posix=True, punctuation_chars=False)
+    lexer.whitespace, lexer.whitespace_split, lexer.commenters = BLANKS, True, ""
+    return list(lexer)
+
+
+BLANKS = " \t\n"  # a shell keeps other white space
+# In double quotes, shlex keeps a backslash that a shell removes; and it refuses one at the end of the text.
+QUOTED = r"""(?s)'[^']*'|\\.|\\\Z|"(?:[^"\\]|\\.)*\""""
+ESCAPES = {r"\$": "$", r"\`": "`", "\\\n": ""}
+
+
+def _unescaped(quoted: re.Match[str]) -> str:
+    """Return what shlex must get for a quoted text; a backslash at the end of a line continues it."""
+    text = quoted[0]
+    if text.startswith('"'):
+        return re.sub(r"\\.", lambda pair: ESCAPES.get(pair[0], pair[0]), text, flags=re.DOTALL)
+    return {"\\\n": "", "\\": r"\\"}.get(text, text)

@@ -1,0 +1,75 @@
+"""The picture of a tree's samples: ``--plot``."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shlex
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+
+from .report import complain, discard, quantity, readable
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from .. import Sample
+    from .tree import TreePeak
+
+# The CPU use is drawn for at most this number of parts of the time: a single interval has few ticks of the clock.
+PARTS = 100
+
+
+def draw(file: TextIO, command: list[str], peak: TreePeak | None) -> None:
+    """Draw memory and CPU use over time into a file, whose name tells the format; if it fails, print why."""
+    if peak is None:
+        complain(file.name, "there is nothing to draw: the program ended before the first sample")
+        return
+    try:
+        picture(command, peak).savefig(file.buffer, format=os.path.splitext(file.name)[1][1:])
+        file.close()
+    except OSError as error:
+        discard(file)
+        complain(file.name, error.strerror)
+
+
+def picture(command: list[str], peak: TreePeak) -> Figure:
+    """Return the picture."""
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    memory, cpu = figure.subplots(2, sharex=True, height_ratios=[2, 1])
+    title = readable(shlex.join(command)).replace("$", r"\$")
+    figure.suptitle(title if len(title) <= 80 else f"{title[:77]}...")
+
+    times = [sample.elapsed for sample in peak.samples]
+    memory.plot(times, [sample.rss / 2**20 for sample in peak.samples])
+    at, most = peak.largest.elapsed, peak.largest.rss
+    memory.plot([at], [most / 2**20], "o")
+    # The text is on the side with more room.
+    side = "left" if at < times[-1] / 2 else "right"
+    memory.annotate(
+        f" {quantity(most, 'bytes')} in {peak.largest.processes} processes ",
+        (at, most / 2**20),
+        ha=side,
+        va="bottom",
+    )
+    memory.set_ylabel("memory of all processes (MiB)")
+    memory.set_ylim(0, most / 2**20 * 1.15)
+
+    edges, use = cpu_use(peak.samples)
+    if use:
+        cpu.stairs(use, edges, fill=True)
+    cpu.set_ylabel("CPUs in use")
+    cpu.set_ylim(0)
+    cpu.set_xlabel("seconds")
+    for axes in memory, cpu:
+        axes.grid(alpha=0.3)
+    return figure
+
+
+def cpu_use(samples: list[Sample]) -> tuple[list[float], list[float]]:
+    """Return the ends of parts of the time, and the CPU time in each part divided by its length."""
+    step = max(1, -(-(len(samples) - 1) // PARTS))
+    spent = {sample.elapsed: sample.cputime for sample in samples[:-1:step] + samples[-1:]}
+    use = [(spent[later] - spent[earlier]) / (later - earlier) for earlier, later in itertools.pairwise(spent)]
+    return list(spent), use

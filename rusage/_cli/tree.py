@@ -1,0 +1,232 @@
+"""The memory of a program and its descendants: ``--tree``, ``--limit-tree-rss``, ``--kill`` and ``--pid``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from .. import Process, Tree, record
+from .report import CANCELED, complain, lines, quantity, show
+from .run import measured_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .. import Member, Sample
+    from .options import Options
+    from .run import Tell
+
+KILL = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL
+
+# Seconds from SIGTERM until SIGKILL, and from then on until the rest is given up.
+GRACE, PATIENCE = 5.0, 5.0
+STEP = 0.05
+
+
+class TreePeak(NamedTuple):
+    """What was sampled of a program and its descendants."""
+
+    largest: Sample
+    """The sample with the largest sum of resident set sizes."""
+    member: Member | None
+    """The largest member in this sample."""
+    interval: float
+    """Seconds."""
+    missed: int
+    """The number of intervals without a sample."""
+    samples: list[Sample]
+    killed: bool
+    """Whether members got a signal since a sample exceeded the limit."""
+
+
+def watching(options: Options, name: str, tell: Tell) -> Callable[[int], Callable[[], TreePeak | None]]:
+    """Return a function that begins to sample a program and its descendants, and returns the function that ends it.
+
+    *name* and *tell*: the name of the program in an error message, and what prints it.
+    """
+
+    def start(pid: int) -> Callable[[], TreePeak | None]:
+        limit = (options.limits or {}).get("tree_rss")
+        killer = _Killer(limit, name, tell) if options.kill and limit is not None else None
+        recording = record(pid, interval=options.interval, on_sample=killer)
+        if killer is not None:
+            killer.recording = recording
+        try:
+            recording.start()
+        except OSError as error:  # such as EMFILE
+            tell(name, f"the tree cannot be sampled: {error.strerror}")
+            return lambda: None
+
+        def finish() -> TreePeak | None:
+            killed = killer is not None and killer.finish()
+            try:
+                recording.stop()
+            except OSError as error:
+                tell(name, f"the tree could no longer be sampled: {error.strerror}")
+            largest = recording.largest
+            if not largest.processes:  # the program had ended before the first sample
+                return None
+            member = max(recording.members, key=lambda member: member.rss, default=None)
+            return TreePeak(largest, member, recording.interval, recording.missed, recording.samples, killed)
+
+        return finish
+
+    return start
+
+
+class _Killer:
+    """Kills the members of a tree when a sample exceeds a limit."""
+
+    recording: record
+
+    def __init__(self, limit: float, name: str, tell: Tell) -> None:
+        self._limit, self._name, self._tell = limit, name, tell
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._finished = False
+
+    def __call__(self, sample: Sample) -> None:
+        """Look at a sample. All signals are blocked in the calling thread, and so in the new one."""
+        with self._lock:
+            if self._thread is None and not self._finished and sample.rss > self._limit:
+                self._thread = threading.Thread(target=self._kill, args=[self.recording.tree], daemon=True)
+                self._thread.start()
+
+    def finish(self) -> bool:
+        """Wait until the members have ended or are given up; return whether they got a signal."""
+        with self._lock:
+            self._finished = True
+        if self._thread is None:
+            return False
+        self._thread.join()
+        return True
+
+    def _kill(self, tree: Tree) -> None:
+        began = time.monotonic()
+        self._send(tree, signal.SIGTERM)
+        while tree.sample().processes:
+            waited = time.monotonic() - began
+            if waited >= GRACE + PATIENCE:
+                for member in tree.members():
+                    self._tell(self._name, f"still running after the kill: {_described(member)}")
+                return
+            if waited >= GRACE:
+                self._send(tree, KILL)
+            time.sleep(STEP)
+
+    def _send(self, tree: Tree, number: int) -> None:
+        try:
+            tree.send_signal(number)
+        except PermissionError:
+            if number == signal.SIGTERM and sys.platform != "win32":
+                for member in tree.members():
+                    if not _may_signal(member.pid):
+                        self._tell(self._name, f"no permission to kill: {_described(member)}")
+        except OSError:
+            pass  # those that are left are named in the end
+
+
+def _may_signal(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _described(member: Member) -> str:
+    """Return the process ID and, on Linux, the name of a member."""
+    try:
+        with open(f"/proc/{member.pid}/comm", encoding="utf-8", errors="backslashreplace") as file:
+            return f"process {member.pid} ({file.read().strip()})"
+    except OSError:
+        return f"process {member.pid}"
+
+
+# --- The reports -----------------------------------------------------------------------------------------------------
+
+
+def described(peak: TreePeak | None) -> str:
+    """Return the text of a report, in two lines; in one if there was no sample."""
+    if peak is None:
+        return "not measured: the program ended before the first sample"
+    sample = peak.largest
+    text = f"{quantity(sample.rss, 'bytes')} in {_processes(sample)} after {quantity(sample.elapsed, 'seconds')}"
+    if peak.member is not None:
+        text += f", the largest {quantity(peak.member.rss, 'bytes')}"
+    return f"{text}\n{sampled(peak)}"
+
+
+def sampled(peak: TreePeak) -> str:
+    """Return how often samples were taken."""
+    text = f"sampled every {quantity(peak.interval, 'seconds')}"
+    return text + (f", {peak.missed} samples missed" if peak.missed else "")
+
+
+def _processes(sample: Sample) -> str:
+    text = f"{sample.processes} process{'es' if sample.processes != 1 else ''}"
+    return text + (f" ({sample.unread} not readable)" if sample.unread else "")
+
+
+def as_record(peak: TreePeak) -> dict[str, object]:
+    """Return a member of the JSON."""
+    sample, member = peak.largest, peak.member
+    return {
+        "rss": sample.rss,
+        "elapsed": sample.elapsed,
+        "processes": sample.processes,
+        "unread": sample.unread,
+        "largest_member": None if member is None else {"pid": member.pid, "rss": member.rss},
+        "interval": peak.interval,
+        "missed": peak.missed,
+        "killed": peak.killed,
+    }
+
+
+def as_csv(peak: TreePeak | None) -> str:
+    """Return a row for each sample."""
+    samples = peak.samples if peak is not None else []
+    rows = [f"{each.elapsed},{each.rss},{each.cputime},{each.processes},{each.unread}" for each in samples]
+    return "\n".join(["elapsed (seconds),rss (bytes),cputime (seconds),processes,unread", *rows])
+
+
+# --- A running process -----------------------------------------------------------------------------------------------
+
+
+def show_process(pid: int, options: Options) -> int:
+    """Print the usage of a running process, and the present memory of its tree if that is asked for."""
+    try:
+        with Process(pid) as process:
+            usage = measured_fields(process.getrusage(), process.measured)
+            rss = process.rss()
+        sample, members = None, []
+        if options.tree:
+            with Tree(pid) as tree:
+                sample, members = tree.sample(), tree.members()
+    except (OSError, ValueError) as error:
+        complain("--pid", error.strerror if isinstance(error, OSError) else str(error))
+        return CANCELED
+    if options.kind == "json":
+        from .formats import running  # noqa: PLC0415 (slow, and only needed here)
+
+        show(running(pid, usage, rss, sample))
+        return 0
+    rows = {"process": str(pid)}
+    for name, label in {"ru_utime": "user time", "ru_stime": "system time"}.items():
+        if name in usage:
+            rows[label] = quantity(usage[name], "seconds")
+    rows["memory now"] = quantity(rss, "bytes")
+    if "ru_maxrss" in usage:
+        rows["peak memory"] = f"{quantity(usage['ru_maxrss'], 'bytes')}, of this process"
+    if sample is not None:
+        largest = max((member.rss for member in members), default=0)
+        rows["tree now"] = f"{quantity(sample.rss, 'bytes')} in {_processes(sample)}, the largest "
+        rows["tree now"] += quantity(largest, "bytes")
+    show(lines(rows))
+    return 0

@@ -1,0 +1,310 @@
+"""``rusage --tree``, ``--limit-tree-rss``, ``--kill``, ``--samples``, ``--plot`` and ``--pid``."""
+
+import contextlib
+import csv
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rusage
+from rusage._cli import options as options_module
+from rusage._cli.options import Options
+from rusage._cli.run import Ended
+
+if sys.platform == "win32":
+    pytest.skip("the programs that run here need a Unix", allow_module_level=True)
+if not hasattr(rusage, "Tree"):
+    pytest.skip("this system has no Tree", allow_module_level=True)
+
+from rusage._cli import limits, tree
+
+RUSAGE = [sys.executable, "-m", "rusage"]
+PROGRAM = [sys.executable, str(Path(__file__).parent / "programs" / "tree_of_processes.py")]
+MIB = 2**20
+HAS_MATPLOTLIB = importlib.util.find_spec("matplotlib") is not None
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each test in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*words: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command with a file for the report."""
+    return subprocess.run([*RUSAGE, "-o", "report", *words], capture_output=True, text=True, check=False)
+
+
+def record() -> Any:
+    """Return the report in JSON."""
+    return json.loads(Path("report").read_text())
+
+
+def test_memory_of_all_processes() -> None:
+    """Eight children of 20 MiB: together, not the peak of the largest one."""
+    assert run("--json", "--tree", *PROGRAM, "8", "20").returncode == 0
+    found = record()["tree"]
+    assert 160 * MIB <= found["rss"] < 1000 * MIB
+    assert found["processes"] == 9
+    assert 20 * MIB <= found["largest_member"]["rss"] < 100 * MIB
+    assert 0 < found["elapsed"] < record()["elapsed"]
+    assert (found["interval"], found["unread"], found["killed"]) == (0.01, 0, False)
+    assert record()["units"]["tree_rss"] == "bytes"
+    assert record()["usage"].get("ru_maxrss", 0) < 100 * MIB
+
+
+def test_text_has_a_line_for_the_tree() -> None:
+    """In at most 80 columns, below the peak of the largest process."""
+    assert run("--tree", "--interval", "0.02", *PROGRAM, "2", "20").returncode == 0
+    lines = Path("report").read_text().splitlines()
+    (at,) = [at for at, line in enumerate(lines) if line.startswith("tree memory  ")]
+    assert " MiB in 3 processes after " in lines[at]
+    assert lines[at + 1].split()[:4] == ["sampled", "every", "20", "ms"] or "sampled every 20 ms," in lines[at + 1]
+    assert max(map(len, lines)) <= 80
+    run(*PROGRAM, "1", "1")
+    assert "tree" not in Path("report").read_text()
+
+
+def test_program_that_ends_before_the_first_sample() -> None:
+    """The report says that nothing was measured."""
+    assert tree.described(None) == "not measured: the program ended before the first sample"
+    assert tree.as_csv(None).count("\n") == 0
+
+
+def test_tree_is_in_each_report() -> None:
+    """Series and comparisons: the JSON, CSV, Markdown and text."""
+    line = " ".join([*PROGRAM, "2", "20"])
+    exports = ["--export", "a.json", "--export", "a.csv", "--export", "a.md"]
+    for words in [*PROGRAM, "2", "20"], ["--compare", line, line]:
+        assert run("--tree", "-n", "2", *exports, *words).returncode == 0
+        text, found = Path("report").read_text(), json.loads(Path("a.json").read_text())
+        for each in found.get("commands", [found]):
+            sizes = [made["tree"]["rss"] for made in each["runs"]]
+            assert each["summary"]["tree_rss"]["mean"] == sum(sizes) / 2
+            assert min(sizes) >= 40 * MIB
+            rows = list(csv.DictReader(Path("a.csv").read_text().splitlines()))
+            assert {*sizes} <= {int(row["tree_rss (bytes)"]) for row in rows}
+            assert {row["tree_processes"] for row in rows} == {"3"}
+        assert "memory of the tree (MiB)" in Path("a.md").read_text()
+        assert ("tree (MiB)" if "--compare" in words else "memory of the tree (MiB)") in text
+        assert "sampled every 10 ms" in text
+        assert max(map(len, text.splitlines()[:6])) <= 80
+
+
+def test_without_tree_nothing_is_sampled(python: Any) -> None:
+    """Neither the module for trees is imported, nor what only it needs."""
+    program = (
+        "import sys; from rusage._cli.main import main; main(['--', 'true']);"
+        "others = {'rusage._tree', 'rusage._record', 'rusage._cli.tree', 'rusage._cli.help', 'json'};"
+        "print([*others & {*sys.modules}])"
+    )
+    assert python("-c", program) == "[]\n"
+
+
+# --- Limits ----------------------------------------------------------------------------------------------------------
+
+
+def test_limit_of_the_tree() -> None:
+    """A sum over the limit, where each process is below it; nothing is killed."""
+    done = run("--limit-tree-rss", "100MiB", "--json", *PROGRAM, "8", "20")
+    assert done.returncode == 123
+    assert done.stderr.startswith(f"rusage: {sys.executable}: memory of the program and its descendants ")
+    assert record()["limits"]["tree_rss"] == {"limit": 100 * MIB, "exceeded": True}
+    assert (record()["exit_status"], record()["tree"]["killed"]) == (0, False)
+    assert run("--limit-tree-rss", "10GiB", *PROGRAM, "2", "20").returncode == 0
+    assert run("--limit-tree-rss", "1", "sh", "-c", "sleep 0.2; exit 7").returncode == 7
+
+
+@pytest.mark.parametrize(("peak", "status"), [(90, 0), (110, 123), (None, 125)])
+def test_limit_without_a_sample(peak: "int | None", status: int) -> None:
+    """The peak of one process is a lower bound."""
+    ended = Ended(0, {} if peak is None else {"ru_maxrss": peak}, 0.1, None)
+    assert limits.check({"tree_rss": 100}, [ended], "program") == status
+
+
+def living(output: str) -> list[int]:
+    """Return which of the printed process IDs are alive; init may not have waited for a zombie yet."""
+    alive = []
+    for pid in map(int, output.split()):
+        with contextlib.suppress(ProcessLookupError), rusage.Tree(pid) as found:
+            alive += [pid] if found.sample().processes else []
+    return alive
+
+
+@pytest.mark.parametrize("words", [[], ["detached"]], ids=["", "detached"])
+def test_kill_ends_all_members(words: list[str]) -> None:
+    """Also those whose parent has ended; the status is 123, whatever the program's."""
+    began = time.monotonic()
+    done = run("--limit-tree-rss", "100MiB", "--kill", "--json", *PROGRAM, "8", "20", "stay", *words)
+    assert time.monotonic() - began < 60
+    assert done.returncode == 123
+    assert record()["tree"]["killed"] is True
+    assert record()["signal"] == signal.SIGTERM
+    assert living(done.stdout) == []
+
+
+def test_kill_of_members_that_ignore_sigterm() -> None:
+    """SIGKILL follows after five seconds; rusage waits for it, although the program has ended."""
+    began = time.monotonic()
+    done = run("--limit-tree-rss", "100MiB", "--kill", "--json", *PROGRAM, "8", "20", "stay", "stubborn")
+    assert 5 <= time.monotonic() - began < 60
+    assert done.returncode == 123
+    assert record()["signal"] == signal.SIGTERM
+    assert len(done.stdout.split()) >= 4
+    assert living(done.stdout) == []
+
+
+def test_kill_in_a_series() -> None:
+    """It ends the series, or fails it in the end; the status is 123."""
+    for options, runs in ([], 1), (["--ignore-failure"], 2):
+        done = run(*options, "--limit-tree-rss", "100MiB", "--kill", "--json", "-n", "2", *PROGRAM, "8", "20", "stay")
+        assert done.returncode == 123
+        assert len(record()["runs"]) == runs
+
+
+def test_members_that_cannot_be_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are named at once, and again in the end."""
+    messages: list[str | None] = []
+    monkeypatch.setattr(tree, "GRACE", 0.1)
+    monkeypatch.setattr(tree, "PATIENCE", 0.1)
+    monkeypatch.setattr(tree, "_may_signal", lambda _: False)
+
+    def refuse(_tree: object, _number: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(rusage.Tree, "send_signal", refuse)
+    given = Options()
+    given.kill, given.limits, given.tree = True, {"tree_rss": 1}, True
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    finish = tree.watching(given, "program", lambda _, text: messages.append(text))(process.pid)
+    found = finish_after_a_sample(finish)
+    process.communicate(b"\n")
+    assert found.killed
+    assert [(text or "").partition(": ")[0] for text in messages] == [
+        "no permission to kill",
+        "still running after the kill",
+    ]
+    assert all(f"process {process.pid}" in (text or "") for text in messages)
+
+
+def finish_after_a_sample(finish: Any) -> Any:
+    """Wait until there were samples, and end the recording."""
+    time.sleep(0.3)
+    return finish()
+
+
+# --- Samples and pictures --------------------------------------------------------------------------------------------
+
+
+def test_samples_over_time() -> None:
+    """In the order of time; the largest one is the tree's in the JSON."""
+    assert run("--json", "--samples", "samples.csv", *PROGRAM, "4", "20").returncode == 0
+    rows = list(csv.DictReader(Path("samples.csv").read_text().splitlines()))
+    times = [float(row["elapsed (seconds)"]) for row in rows]
+    spent = [float(row["cputime (seconds)"]) for row in rows]
+    assert len(rows) > 5
+    assert times == sorted(times)
+    assert spent == sorted(spent)
+    assert max(int(row["rss (bytes)"]) for row in rows) == record()["tree"]["rss"]
+    assert max(int(row["processes"]) for row in rows) == 5
+
+
+@pytest.mark.skipif(not HAS_MATPLOTLIB, reason="no matplotlib: pip install matplotlib")
+@pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_picture(suffix: str, start: bytes) -> None:
+    """In the format that the name of the file tells; a dollar sign in the command is no formula."""
+    done = run("--plot", f"tree.{suffix}", *PROGRAM, "2", "20", "$x_{$")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Path(f"tree.{suffix}").read_bytes().startswith(start)
+
+
+@pytest.mark.skipif(not HAS_MATPLOTLIB, reason="no matplotlib: pip install matplotlib")
+def test_cpu_use_of_known_samples() -> None:
+    """The CPU time of each part, divided by its length."""
+    from rusage._cli.plot import cpu_use
+
+    samples = [rusage.Sample(elapsed, 1, spent, 1, 0, None) for elapsed, spent in [(0, 0), (1, 2), (1, 2), (3, 3)]]
+    assert cpu_use(samples) == ([0, 1, 3], [2, 0.5])
+    many = [rusage.Sample(number / 10, 1, number / 5, 1, 0, None) for number in range(1001)]
+    edges, use = cpu_use(many)
+    assert (len(edges), len(use)) == (101, 100)
+    assert use == pytest.approx([2] * 100)
+
+
+def test_picture_needs_matplotlib() -> None:
+    """A sentence says so before anything runs."""
+    program = "import sys; sys.modules['matplotlib'] = None; from rusage._cli.main import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, "--plot", "tree.png", "sh", "-c", "echo started"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("rusage: --plot needs matplotlib: pip install 'rusage[plot]'\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--kill", "true"], "--kill needs --limit-tree-rss"),
+        (["--interval", "1", "true"], "--interval needs --tree"),
+        (["--tree", "--interval", "0", "true"], "--interval: must be more than 0"),
+        (["--tree"], "--tree needs a command or --pid"),
+        (["--pid", "1", "true"], "--pid excludes a command"),
+        (["--pid", "0"], "--pid: not a process ID: '0'"),
+        (["--pid", "99999999999"], "--pid: not a process ID: '99999999999'"),
+        (["--samples", "x.csv", "-n", "2", "true"], "--samples and --plot exclude --runs and --compare"),
+        (["--plot", "x.gif", "true"], "--plot: the name of a file ends with .png, .svg or .pdf: 'x.gif'"),
+    ],
+    ids=repr,
+)
+def test_wrong_options(words: list[str], message: str) -> None:
+    """Status 2."""
+    done = subprocess.run([*RUSAGE, *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, f"rusage: {message}")
+
+
+def test_system_without_trees(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The reason is the backend's."""
+    from rusage._backends import BACKEND
+
+    monkeypatch.setitem(BACKEND.absent, "Tree", "it cannot be read")
+    with pytest.raises(SystemExit):
+        options_module.parse(["--tree", "true"])
+    assert f"rusage: {BACKEND.name} has no Tree: it cannot be read\n" in capsys.readouterr().err
+
+
+# --- A running process -----------------------------------------------------------------------------------------------
+
+
+def test_running_process() -> None:
+    """The oracle is the process itself."""
+    program = "import rusage; block = b'x' * (50 << 20); print(rusage.rss(), flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        own = int(process.stdout.readline())
+        command = [*RUSAGE, "--pid", str(process.pid), "--tree"]
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        found = json.loads(subprocess.run([*command, "--json"], capture_output=True, check=True).stdout)
+        process.communicate(b"\n")
+    assert abs(found["rss"] - own) < 10 * MIB
+    assert found["tree"] == {"rss": found["rss"], "processes": 1, "unread": 0}
+    assert found["usage"]["ru_utime"] >= 0
+    rows = dict(line.split("  ", 1) for line in text.splitlines())
+    assert rows["process"].strip() == str(process.pid)
+    assert rows["tree now"].split()[2:5] == ["in", "1", "process,"]
+
+
+def test_process_that_does_not_exist() -> None:
+    """Status 125."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    done = subprocess.run([*RUSAGE, "--pid", str(process.pid)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (125, "")
+    assert done.stderr.startswith("rusage: --pid: ")
+    assert os.strerror(3) in done.stderr
