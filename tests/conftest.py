@@ -20,6 +20,8 @@ pytest_plugins = "pytester"  # for tests/test_pytest_plugin.py
 
 PROGRAMS = Path(__file__).parent / "programs"
 
+needs_sh = pytest.mark.skipif(shutil.which("sh") is None, reason="this system has no shell")
+
 
 # Programs that a system without a userland lacks: a kernel that was started only for the tests.
 STAND_INS = {

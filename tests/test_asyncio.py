@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import pytest
+from conftest import needs_sh
 from expected import SAMPLED
 
 import rusage
@@ -18,6 +19,7 @@ if sys.platform == "win32":
     pytest.skip("the programs that run here need Unix", allow_module_level=True)
 
 
+@needs_sh
 def test_runs_beside_the_event_loop() -> None:
     """Status, output and usage are as from ``rusage.run``; several run at once, and the loop is not blocked."""
 
@@ -136,6 +138,7 @@ def test_no_loop_starts_no_child() -> None:
         os.waitpid(-1, os.WNOHANG)
 
 
+@needs_sh
 def test_cancelled_run_kills_its_process() -> None:
     """After CancelledError there is no child, even if a grandchild holds the pipe."""
 

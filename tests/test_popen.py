@@ -5,6 +5,7 @@ import gc
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import needs_sh
 from system_words import documentation
 
 import rusage
@@ -187,6 +189,7 @@ def expected_figures(child: Any) -> str:
     return f"cputime={cputime:.6f} s, peak={peak}, elapsed={child.elapsed:.6f} s"
 
 
+@needs_sh
 def test_run_as_subprocess_run() -> None:
     """Output, input, text, status, env, cwd and shell come out as ``subprocess.run``'s, for the same arguments."""
     calls: list[tuple[Any, dict[str, Any]]] = [
@@ -292,7 +295,7 @@ def test_path_of_env(tmp_path: Path) -> None:
     for folder in "first", "second", "third":
         (tmp_path / folder).mkdir()
     (tmp_path / "first" / "tool").write_text("no")
-    (tmp_path / "third" / "tool").symlink_to("/bin/echo")
+    (tmp_path / "third" / "tool").symlink_to(str(shutil.which("echo")))
     path = os.pathsep.join(str(tmp_path / folder) for folder in ("none", "first", "second", "third"))
     assert rusage.run(["tool", "x"], env={"PATH": path}, capture_output=True).stdout == b"x\n"
     with pytest.raises(FileNotFoundError):
@@ -301,12 +304,14 @@ def test_path_of_env(tmp_path: Path) -> None:
         rusage.run(["tool"], env={"PATH": str(tmp_path / "first")})
 
 
+@needs_sh
 def test_bytes_that_are_not_utf8() -> None:
     """Arguments and environment are bytes to the system."""
     done = rusage.run(["sh", "-c", 'printf "%s" "$1$X"', "sh", b"\xff\xfe"], env={b"X": b"\x80"}, capture_output=True)
     assert done.stdout == b"\xff\xfe\x80"
 
 
+@needs_sh
 def test_session_and_process_group() -> None:
     """The target itself leads the new session or group, so ``os.killpg(pid)`` reaches it and its children."""
     with rusage.Popen(["sh", "-c", "sleep 60 & wait"], start_new_session=True) as process:
@@ -323,6 +328,7 @@ def test_session_and_process_group() -> None:
                 assert other.wait() == process.wait() == -signal.SIGTERM
 
 
+@needs_sh
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may become another user: run it as root"
 )
@@ -338,6 +344,7 @@ def test_user_and_groups() -> None:
     assert "2" in done.stdout.split()[2:]
 
 
+@needs_sh
 @pytest.mark.parametrize("restore", [True, False])
 def test_restore_signals(restore: bool) -> None:  # noqa: FBT001 (a parameter)
     """It decides whether SIGPIPE, which Python ignores, is ignored in the target."""

@@ -14,6 +14,7 @@ from enum import IntEnum
 from typing import Any
 
 import pytest
+from conftest import needs_sh
 
 import rusage
 import rusage.asyncio
@@ -54,6 +55,7 @@ class Limit(IntEnum):
 @pytest.mark.parametrize(
     "rlimits", [{RLIMIT_NOFILE: (30, 40)}, {Limit.FILES: [Limit.SOFT, Limit.HARD]}], ids=["integers", "enumeration"]
 )
+@needs_sh
 def test_limits_of_the_child(run: Callable[..., Any], rlimits: Any) -> None:
     """They are set in the child only; the oracle is ulimit of the shell."""
     before = getrlimit(RLIMIT_NOFILE)
@@ -198,6 +200,7 @@ def test_limits_with_gevent(when: str, program: Callable[..., str]) -> None:
     assert program("gevent_limits.py", when) == "30 40\nValueError\n"
 
 
+@needs_sh
 @every_way
 @pytest.mark.parametrize("name", ["AS", "DATA", "STACK", "NOFILE", "FSIZE", "CORE", "NPROC"])
 def test_limit_of_zero(run: Callable[..., Any], name: str) -> None:
@@ -235,6 +238,7 @@ def test_raised_limit_of_another_user() -> None:
         assert str(hard + 1) in done.stdout.split()
 
 
+@needs_sh
 @root_only
 @pytest.mark.skipif(not hasattr(resource, "RLIMIT_NPROC"), reason="this system does not have the limit")
 @every_way
