@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from conftest import change_signals
+from conftest import change_signals, needs_sh
 from expected import SAMPLED
 from gnu_time import GNU_TIME
 from terminals import Start, hang_up, read_until
@@ -50,6 +50,7 @@ def run(*arguments: str, **keywords: object) -> "subprocess.CompletedProcess[str
     return subprocess.run([*RUSAGE, *arguments], capture_output=True, text=True, check=False, **keywords)  # type: ignore[call-overload,no-any-return]
 
 
+@needs_sh
 def test_standard_streams_and_status_pass_through() -> None:
     """The command keeps its input, output and exit status; the report follows its output on standard error."""
     done = run("sh", "-c", "cat; echo error >&2; exit 7", input="text")
@@ -62,6 +63,7 @@ def test_standard_streams_and_status_pass_through() -> None:
     assert ("peak memory" in done.stderr) == ("ru_maxrss" in rusage.run(["true"]).measured) or "ru_maxrss" in SAMPLED
 
 
+@needs_sh
 def test_json_has_exact_numbers_and_units() -> None:
     """One object on one line: the measured fields of this child, each with its unit."""
     done = run("--json", "--", "sh", "-c", "exit 3")
@@ -75,6 +77,7 @@ def test_json_has_exact_numbers_and_units() -> None:
     assert record["units"] == {"elapsed": "seconds", **{name: rusage.fields[name].unit for name in record["usage"]}}
 
 
+@needs_sh
 @pytest.mark.parametrize(
     ("command", "status"),
     [
@@ -136,6 +139,7 @@ def test_options_after_the_command() -> None:
     assert run("--json", "--", "--").returncode == 127
 
 
+@needs_sh
 def test_quiet_without_a_format() -> None:
     """As in GNU time; this report has no line about a failure to leave out."""
     done = run("-q", "sh", "-c", "exit 3")
@@ -225,6 +229,7 @@ def test_file_descriptors_pass_through() -> None:
     os.close(read)
 
 
+@needs_sh
 @pytest.mark.skipif(
     platform.python_implementation() == "PyPy", reason="PyPy forgets at its start that SIGINT was ignored"
 )
@@ -408,6 +413,7 @@ def test_unavailable_status_is_125() -> None:
 FORWARDED = [signal.Signals(number) for number in running.FORWARDED]
 
 
+@needs_sh
 @pytest.mark.parametrize("number", FORWARDED, ids=lambda number: number.name)
 @both_ways
 def test_signals_are_forwarded(words: list[str], number: signal.Signals) -> None:
@@ -435,6 +441,7 @@ def test_early_signals_are_forwarded() -> None:
     assert "(SIGTERM)" in done.stderr
 
 
+@needs_sh
 @pytest.mark.skipif("wait4" not in rusage.__all__, reason="the exit is seen by wait4")
 def test_no_signals_after_the_exit() -> None:
     """Another process may have got the PID; the report is written all the same."""
@@ -464,6 +471,7 @@ def test_ignored_signals_are_not_forwarded(words: list[str]) -> None:
         assert process.returncode == 0
 
 
+@needs_sh
 @both_ways
 def test_sigint_kills_rusage_after_the_program(words: list[str]) -> None:
     """The report comes first. A shell sees the signal and ends a loop."""
@@ -487,6 +495,7 @@ def buffered() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
 
+@needs_sh
 @needs_dev_full
 @pytest.mark.parametrize("as_json", [[], ["--json"]], ids=["text", "json"])
 def test_unwritable_report_keeps_the_status(as_json: list[str]) -> None:
@@ -500,6 +509,7 @@ def test_unwritable_report_keeps_the_status(as_json: list[str]) -> None:
     assert (done.returncode, done.stderr) == (7, "rusage: /dev/full: No space left on device\n")
 
 
+@needs_sh
 def test_closed_pipe_keeps_the_status() -> None:
     """As a full device; a closed standard error gets no report."""
     read, write = os.pipe()
@@ -572,6 +582,7 @@ def test_json_of_non_utf8_arguments() -> None:
     assert all(word.encode() for word in command)  # no surrogate
 
 
+@needs_sh
 def test_append_names_the_command() -> None:
     """In shell quoting, with the bytes as they were given."""
     for words in ["sh", "-c", "exit 0", b"\xff"], ["true"]:
@@ -652,6 +663,7 @@ def test_keys_kill_the_program_before_rusage(
     assert shown.index(name) < shown.index(b"return code")
 
 
+@needs_sh
 @both_ways
 def test_program_that_handles_ctrl_c(on_terminal: Start, words: list[str]) -> None:
     """The program gets SIGINT from the terminal, once, and its exit status is passed on."""
@@ -677,6 +689,7 @@ def test_ctrl_c_ends_a_shell_loop(on_terminal: Start) -> None:
     assert b"not ended" not in shown
 
 
+@needs_sh
 def test_ctrl_z_and_fg(on_terminal: Start, tmp_path: Path) -> None:
     """A shell with job control sees the command stopped, and after fg its exit status."""
     _, terminal = on_terminal("/bin/sh", "-im")
@@ -693,6 +706,7 @@ def test_ctrl_z_and_fg(on_terminal: Start, tmp_path: Path) -> None:
 HUPS = "trap 'echo >>hups' HUP; echo ready; while [ ! -s hups ]; do sleep 0.1; done; sleep 0.5; exit 3"
 
 
+@needs_sh
 @pytest.mark.skipif(
     running.SI_KERNEL is None or not hasattr(signal, "sigwaitinfo"), reason="the sender of a signal is not known here"
 )
@@ -709,6 +723,7 @@ def test_hangup_is_not_forwarded_again(on_terminal: Start) -> None:
     assert Path("hups").read_text() == "\n"
 
 
+@needs_sh
 def test_hangup_of_the_leader_is_forwarded(on_terminal: Start) -> None:
     """The kernel signals only the leader of the session, which here is rusage."""
     leader, terminal = on_terminal(*RUSAGE, "-o", "report", "sh", "-c", HUPS, how="exec")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import needs_sh
 from expected import SAMPLED
 from terminals import Start, read_until
 
@@ -67,6 +68,7 @@ def test_order_of_the_runs() -> None:
     assert ["rounds", "3", "of", "3"] in [line.split() for line in lines()]
 
 
+@needs_sh
 @pytest.mark.parametrize(
     "line",
     [

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import needs_sh
 
 import rusage
 from rusage._cli.formats import code, markdown
@@ -35,6 +36,7 @@ def cells(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
 
 
+@needs_sh
 def test_markdown_of_a_series() -> None:
     """One row, without ratios."""
     head, rule, *rows = cells(report("-n", "3", "--markdown", "--", "sh", "-c", "exit 0"))
@@ -106,6 +108,7 @@ def test_arguments_that_are_not_utf8(option: list[str]) -> None:
     assert "true \\xff \u00e9" in Path("report").read_text(encoding="utf-8")
 
 
+@needs_sh
 def test_csv_of_failing_runs() -> None:
     """The status or the signal."""
     rows = list(csv.DictReader(report("-n", "3", "--csv", "sh", "-c", "kill -9 $$").splitlines()))

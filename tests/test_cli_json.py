@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import needs_sh
 
 import rusage
 
@@ -55,6 +56,7 @@ def output(*words: str | bytes, before: list[str] = RUSAGE) -> dict[str, Any]:
     return record
 
 
+@needs_sh
 @pytest.mark.parametrize(
     "words",
     [
@@ -75,6 +77,7 @@ def test_programs_match_the_schema(words: list[str | bytes], before: list[str]) 
     assert record["units"].keys() == {"elapsed", *record["usage"], *(["tree_rss"] if "tree" in record else [])}
 
 
+@needs_sh
 @pytest.mark.parametrize(
     "words",
     [

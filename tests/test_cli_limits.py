@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
 import pytest
+from conftest import needs_sh
 from expected import SAMPLED
 
 import rusage
@@ -76,6 +77,7 @@ def test_cpu_time_over_its_limit() -> None:
     assert run("--limit-cputime", "60", "sleep", "0.2").returncode == 0  # it is not the elapsed time
 
 
+@needs_sh
 @pytest.mark.parametrize(("script", "status"), [("exit 3", 3), ("kill -9 $$", 128 + 9), ("kill -INT $$", -2)])
 def test_failure_wins_over_limits(script: str, status: int) -> None:
     """The complaint is printed all the same."""
@@ -91,6 +93,7 @@ def test_limits_of_no_program() -> None:
     assert done.stderr == "rusage: /no/such/program: No such file or directory\n"
 
 
+@needs_sh
 def test_unmeasured_figure_is_125() -> None:
     """Never silent, and never taken for kept."""
     done = run("--limit-maxrss", "10GiB", "--json", "true", before=WITHOUT_PEAK)
@@ -209,6 +212,7 @@ def test_figure_of_the_kernel_is_not_reported(
     assert "ru_maxrss" not in report.get("summary", {})
 
 
+@needs_sh
 @pytest.mark.skipif(BACKEND.child_peak != PEAK_SAMPLED, reason="the peak of a child is not sampled here")
 def test_limit_of_real_sampled_programs() -> None:
     """A program that runs for many ticks of the clock has a sample, but for one that no tick has hit."""

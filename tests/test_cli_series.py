@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import change_signals
+from conftest import change_signals, needs_sh
 from expected import SAMPLED
 from gnu_time import GNU_TIME, needs_gnu_time
 from terminals import Start, read_until, screen
@@ -199,6 +199,7 @@ def test_program_that_cannot_be_started() -> None:
         assert table()["runs"][:3] == [runs, "of", "3," if options else "3"]
 
 
+@needs_sh
 def test_streams_of_a_series() -> None:
     """Standard input is the null device in each run; what a run prints into a pipe goes through."""
     done = run("-n", "2", "--", "sh", "-c", "cat; echo out; echo err >&2", input="text")
@@ -227,6 +228,7 @@ def test_signal_state_of_each_run() -> None:
     assert shown[1] == shown[0] * 3
 
 
+@needs_sh
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are not listed here")
 def test_series_leaks_no_descriptors() -> None:
     """The last run inherits what the first one does."""
@@ -307,6 +309,7 @@ def test_progress_is_for_terminals(on_terminal: Start) -> None:
     assert run("-n", "2", "true").stderr == ""
 
 
+@needs_sh
 @pytest.mark.parametrize(
     ("columns", "text"),
     [
@@ -497,6 +500,7 @@ def test_no_color_on_request(on_terminal: Start, monkeypatch: pytest.MonkeyPatch
         assert b"\x1b" not in read_until(terminal, b"return code 1")
 
 
+@needs_sh
 def test_report_fits_80_columns() -> None:
     """With many failures, which are wrapped under their column and between them."""
     run("-n", "20", "--ignore-failure", "sh", "-c", "exit 3")

@@ -222,6 +222,7 @@ def test_limit_of_zero(run: Callable[..., Any], name: str) -> None:
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root may change its IDs: run it as root")
 
 
+@needs_sh
 @root_only
 @pytest.mark.skipif(sys.platform != "linux", reason="the order of limits and IDs is the launcher's")
 def test_raised_limit_of_another_user() -> None:
