@@ -34,13 +34,32 @@ SLOW = {
 }
 
 
-@pytest.mark.parametrize("page", [pytest.param(page, id=page.name, marks=SLOW.get(page.name, ())) for page in PAGES])
-def test_examples(page: Path, tmp_path: Path) -> None:
-    """Each runs, and prints what the page shows, figures aside."""
-    done = run(page, tmp_path)
+RECIPES = ROOT / "docs" / "recipes.md"
+PARTS = re.split(r"(?m)^(?=## )", RECIPES.read_text(encoding="utf-8"))[1:]
+
+
+def check(page: Path, folder: Path) -> None:
+    """Run the examples of a page; skip if something is missing."""
+    done = run(page, folder)
     if done.returncode == SKIPPED:
         pytest.skip(reason=done.stdout.strip())
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, id=page.name, marks=SLOW.get(page.name, ())) for page in PAGES if page != RECIPES]
+)
+def test_examples(page: Path, tmp_path: Path) -> None:
+    """Each runs, and prints what the page shows, figures aside."""
+    check(page, tmp_path)
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.partition("\n")[0].removeprefix("## "))
+def test_recipes(part: str, tmp_path: Path) -> None:
+    """Each is complete, as the page promises: it runs alone."""
+    page = tmp_path / "recipe.md"
+    page.write_text(part, encoding="utf-8")
+    check(page, tmp_path)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -71,18 +90,22 @@ LINUX = pytest.mark.skipif(
 @pytest.mark.parametrize(
     "text",
     [
-        '```python\nprint("1.5 MiB")\n```\n\n```output\n2,000 MiB\n```\n',
+        '```python\nprint("1.5 MiB")\n```\n\n```output\n2,000.0 MiB\n```\n',
         "```python\nx = 1\n```\n\ntext\n\n```python\nassert x == 1\n```\n",
         "```python\nimport os\nos.system('echo sh')\nprint('python')\n```\n```output\nsh\npython\n```\n",
-        "```console\n$ echo 12 a\n34   a\n$ true\n```\n",
+        "```console\n$ echo 12 a\n34 a\n$ true\n```\n",
+        "```console\n$ printf '%s\\n' 'a   bb  c' '9    9  9'\na     bb  c\n10  1000  1\n```\n",
+        "```console\n$ echo 0.123456 s of CPU time\n0.12345 s of CPU time\n```\n",
+        "```console\n$ echo '4096 bytes, 4 KiB, 8193 faults'\n8192 bytes, 8 KiB, 5 faults\n```\n",
+        "```console\n$ echo a 1000 b | fold -s -w 6\na 1 b\n```\n",
         "```{code-block} python\n:caption: x.py\n1\n```\n```python\nassert open('x.py').read() == '1\\n'\n```\n",
-        "```console\n$ echo 'wall (ms) 1.5*'; echo 'user time 20 us'\nwall (s) 3\nuser time 0.5 ms\n```\n",
+        "```console\n$ rusage -o x true; echo 'wall (ms) 1.5*'; echo 'user time 2 us'\nwall (s) 3\nuser time 1 ms\n```\n",
         "```text\nanything\n```\n",
         "```{toctree}\nanything\n```\n",
     ],
 )
 def test_good_examples(text: str, tmp_path: Path) -> None:
-    """Figures may differ, and the width of columns."""
+    """Figures may differ, and the width of columns, the units in reports of the command, and where fold(1) breaks."""
     page = tmp_path / "page.md"
     page.write_text(text)
     done = run(page, tmp_path)
@@ -97,6 +120,15 @@ def test_good_examples(text: str, tmp_path: Path) -> None:
         ),
         pytest.param("```console\n$ echo 1 ms\n1 s\n```\n", "line 2: the page shows", marks=LINUX),
         pytest.param("```console\n$ echo no\nyes\n```\n", "line 2: the page shows", marks=LINUX),
+        pytest.param("```console\n$ echo 1.50\n1.5\n```\n", "line 2: the page shows", marks=LINUX),
+        pytest.param("```console\n$ echo 0.123456\n0.123\n```\n", "line 2: the page shows", marks=LINUX),
+        pytest.param("```console\n$ echo 'a  1'\na 1\n```\n", "line 2: the page shows", marks=LINUX),
+        pytest.param("```console\n$ echo 4096 bytes\n5000 bytes\n```\n", "line 2: the page shows", marks=LINUX),
+        pytest.param("```console\n$ echo 40 KiB\n41 KiB\n```\n", "line 2: the page shows", marks=LINUX),
+        pytest.param(
+            "```console\n$ printf '%s\\n' 'a   b' 'xx  y'\na  b\nxx  y\n```\n", "line 2: the page shows", marks=LINUX
+        ),
+        pytest.param("```console\n$ printf 'a\\n\\nb\\n'\na\nb\n```\n", "line 2: the page shows", marks=LINUX),
         pytest.param("```console\n$ exit 3\n```\n", "line 2: exit status 3", marks=LINUX),
         ("text\n\n```python\n1 / 0\n```\n", 'page.md", line 4'),
         ("```python\nrusage.nothing\n```\n", "NameError"),

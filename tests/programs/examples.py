@@ -2,8 +2,10 @@
 
 All ``python`` blocks of a page run in this interpreter, in order. An ``output`` block directly below one is what it
 prints. In a ``console`` block, sh runs the lines that begin with ``$ ``; the other lines are what they print. A block
-of ``{code-block} python`` is written to the file that its caption names. Text is compared without its figures, and on
-Linux 6.2 and later only, where the pages were written: other systems measure other fields.
+of ``{code-block} python`` is written to the file that its caption names. Output is compared on Linux 6.2 and later
+only, where the pages were written: other systems measure other fields. Figures may differ, but not the number of their
+decimals, and a size is a number of whole pages. The command's reports have three significant digits, in units that suit
+them. Columns may have another width, but are aligned as they are printed.
 
 doctest and pytest plugins for Markdown compare figures too, which differ from run to run, and run no shell sessions.
 
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import errno
 import io
+import itertools
 import os
 import re
 import shutil
@@ -36,11 +39,15 @@ NOT_RUN = {"sh", "powershell", "text", "ini", "toml", "yaml", "json", "promql", 
 # Modules that some systems or installations do not have.
 OPTIONAL = {"matplotlib", "opentelemetry", "prometheus_client", "psutil", "resource"}
 FENCE = re.compile(r"( *)(`{3,}|~{3,})(.*)")
-# Another figure of a comparison may be the smallest.
-FIGURE = re.compile(r"\d+(,\d{3})*(\.\d+)?(e[+-]?\d+)?\*?")
+# Another figure of a comparison may be the smallest: *.
+FIGURE = re.compile(r"\d+(?:,\d{3})*(?:\.(\d+))?(e[+-]?\d+)?\*?")
 # The command's reports show a time in the unit that suits it.
 TIME = re.compile(r"\b(wall|user|system|CPU) (time\b|\()")
 UNIT = re.compile(r"\b(us|ms|s)\b")
+REPORT = re.compile(r"(?m)^\$ rusage (?!-f|-p)")
+# Sizes, and the number of which they are multiples where a page has 4 KiB.
+SIZES = ((re.compile(r"(\d+) (?:bytes|By)\b|_bytes (\d\S*)"), 4096), (re.compile(r"(\d+) KiB"), 4))
+CELL = re.compile(r"\S+(?: \S+)*")
 
 
 class Block(NamedTuple):
@@ -97,15 +104,49 @@ def captured(function: Callable[[], object]) -> str:
         return file.read()
 
 
-def without_figures(text: str) -> list[str]:
-    """Return the words of a text, without figures and the units of times in reports: fold(1) breaks lines by length."""
-    lines = (UNIT.sub("s", line) if TIME.search(line) else line for line in text.splitlines())
-    return [word for line in lines for word in FIGURE.sub("0", line).split()]
+def shape(figure: re.Match[str]) -> str:
+    """Return what is the same for all values of a figure. Floats with more than three decimals vary in their number."""
+    decimals, exponent = figure.groups()
+    return "0" if not decimals or exponent else f"0.{'0' * min(4, len(decimals))}"
 
 
-def compare(printed: str, shown: str, line: int) -> None:
-    """Raise if an example printed something else than the page shows."""
-    if without_figures(printed) != without_figures(shown):
+def lines_of(text: str, *, report: bool, folded: bool) -> list[str]:
+    """Return the lines of an output with their shape only. fold(1) breaks lines by the length of figures."""
+    found = []
+    for each in text.rstrip().splitlines():
+        line = UNIT.sub("s", each) if TIME.search(each) else each
+        line = FIGURE.sub("0" if report else shape, line)
+        found.append(re.sub(" +", " ", line.strip()) if report else re.sub(" {2,}", "  ", line.strip()))
+    return " ".join(found).split() if folded else found
+
+
+def columns(text: str) -> dict[tuple[int, int], bool]:
+    """Return for each cell, by its line and number, whether it begins or ends where the one above does."""
+    found = {}
+    lines = [[cell.span() for cell in CELL.finditer(line)] for line in text.splitlines()]
+    for number, (above, below) in enumerate(itertools.pairwise(lines)):
+        if len(above) == len(below) > 1:
+            for at, (first, second) in enumerate(zip(above, below, strict=True)):
+                found[number, at] = first[0] == second[0] or first[1] == second[1]
+    return found
+
+
+def odd_sizes(text: str) -> list[str]:
+    """Return the sizes that are not whole pages."""
+    found = [(match, multiple) for pattern, multiple in SIZES for match in pattern.finditer(text)]
+    sizes = [(float(match[1] or match[2]) if match.lastindex else 0, multiple, match[0]) for match, multiple in found]
+    return [words for size, multiple, words in sizes if size >= multiple and size % multiple]
+
+
+def compare(printed: str, shown: str, line: int, commands: str = "") -> None:
+    """Raise if an example cannot print what the page shows."""
+    report, folded = bool(REPORT.search(commands)), "fold " in commands
+    same = lines_of(printed, report=report, folded=folded) == lines_of(shown, report=report, folded=folded)
+    if not folded:
+        aligned = columns(shown)
+        same = same and all(aligned.get(cell, True) for cell, is_aligned in columns(printed).items() if is_aligned)
+    same = same and not (odd_sizes(shown) and not odd_sizes(printed))
+    if not same:
         raise AssertionError(f"line {line}: the page shows\n\n{shown}\nbut this was printed:\n\n{printed}")
 
 
@@ -158,7 +199,7 @@ def run_console(block: Block) -> None:
     )
     shown = "\n".join(line for line in lines if not line.startswith("$ "))
     if COMPARED:
-        compare(done.stdout, shown, block.line)
+        compare(done.stdout, shown, block.line, block.text)
     if done.returncode and not shown:
         raise AssertionError(f"line {block.line}: exit status {done.returncode}, and the page does not show why")
 
