@@ -17,11 +17,16 @@ try:
 except ModuleNotFoundError as error:
     if error.name != f"{__package__}._rusage":
         raise
-    raise ImportError(
-        f"the extension module {error.name} is not built for this interpreter in {os.path.dirname(__file__)!r}: "
-        "run 'python -m pip install -e .' in the source tree, or import an installed rusage from another directory",
-        name=error.name,
-    ) from None
+    place = os.path.dirname(__file__)
+    if os.path.isdir(place):
+        reason = f"the extension module {error.name} is not built for this interpreter in {place!r}"
+        advice = (
+            "run 'python -m pip install -e .' in the source tree, or import an installed rusage from another directory"
+        )
+    else:
+        reason = f"the extension module {error.name} cannot be loaded from the zip file of {place!r}"
+        advice = "run 'python -m pip install rusage', or unpack the file"
+    raise ImportError(f"{reason}: {advice}", name=error.name) from None
 
 if sys.implementation.name == "cpython":
     # Already imported by the extension. PyInstaller and similar tools see imports in Python code only.

@@ -99,7 +99,7 @@ LINUX = pytest.mark.skipif(
         "```console\n$ echo '4096 bytes, 4 KiB, 8193 faults'\n8192 bytes, 8 KiB, 5 faults\n```\n",
         "```console\n$ echo a 1000 b | fold -s -w 6\na 1 b\n```\n",
         "```{code-block} python\n:caption: x.py\n1\n```\n```python\nassert open('x.py').read() == '1\\n'\n```\n",
-        "```console\n$ rusage -o x true; echo 'wall (ms) 1.5*'; echo 'user time 2 us'\nwall (s) 3\nuser time 1 ms\n```\n",
+        "```console\n$ rusage -o x true; echo 'wall (ms) 1.5'; echo 'user time 2 us'\nwall (s) 3\nuser time 1 s\n```\n",
         "```text\nanything\n```\n",
         "```{toctree}\nanything\n```\n",
     ],
