@@ -2,8 +2,8 @@
 
 ``python tests/tools/bare.py NEW_FOLDER``, as root; ``tox -e bare`` does it. Needs Debian's debootstrap and git, and
 PyPA's build. Each command gets a root folder of its own, with Python and the essential packages, and a clone of the
-commit that is checked out: changes that are not committed are not tested. The command for installation is also run with
-the sdist in the place of the clone.
+commit that is checked out: changes that are not committed are not tested. The command for installation is run with the
+clone in the place of the repository's address, and with the sdist, in a folder without the source tree.
 
 The configuration of this machine for the network, apt, pip and npm is copied into the root folder, except apt's
 sources and preferences: they belong to the distribution that is installed here.
@@ -21,6 +21,8 @@ from commands import ROOT, new_folder, run
 from debian import SOURCE, debootstrap, inside
 
 RELEASE = "trixie"  # Debian 13
+ADDRESS = "git+https://github.com/rusage/rusage"
+CLONE = "clone"  # the name of the repository in a root folder
 CONFIGURATION = [
     "/etc/hosts",
     "/etc/resolv.conf",
@@ -112,15 +114,17 @@ def main() -> int:
     example = "\n".join([opening, *blocks(readme, "Use", "python")])
 
     roots = {name: copy(base, name) for name in ("Install", "Tests", "sdist")}
-    for name in ("Install", "Tests"):
-        clone(roots[name] / SOURCE)
+    for name in ("Install", "sdist"):
+        (roots[name] / SOURCE).mkdir()
+    clone(roots["Install"] / CLONE)
+    clone(roots["Tests"] / SOURCE)
     run(sys.executable, "-m", "build", "--sdist", "--outdir", roots["sdist"] / SOURCE, source)
     (sdist,) = (roots["sdist"] / SOURCE).iterdir()
-    from_sdist = install.replace(" -e .", f" {sdist.name}")
-    if from_sdist == install:
-        raise ValueError("the README's command does not install the current folder")
+    if ADDRESS not in install:
+        raise ValueError("the README's command does not install the repository")
+    from_clone, from_sdist = (install.replace(ADDRESS, place) for place in (f"git+file:///{CLONE}", sdist.name))
     return max(
-        paste("Install", install, "import rusage", example, root=roots["Install"]),
+        paste("Install", from_clone, "import rusage", example, root=roots["Install"]),
         paste("sdist", from_sdist, "import rusage", example, root=roots["sdist"]),
         paste("Tests", tests, root=roots["Tests"]),
     )
