@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from system_words import documentation
 from test_contract import CPYTHON, Indexable, Intable
 from test_windows import under_wine
 
@@ -144,7 +145,9 @@ def check(  # noqa: PLR0913, PLR0917 (all that was read)
         assert not LINUX or peak <= after.high_water_mark + ERROR
     tolerance = 1e-9 if LINUX else TICK
     # Where the kernel's own times are samples, the exact ones of time.process_time() may be less or more.
-    low, high = (sum(one.usage[:2]) if BACKEND.resolution == "ticks" else one.cputime for one in (before, after))
+    low, high = (
+        sum(one.usage[:2]) if documentation(BACKEND).resolution == "ticks" else one.cputime for one in (before, after)
+    )
     assert low - tolerance <= cputime <= high + tolerance
     return usage
 
