@@ -28,6 +28,8 @@ warnings.filterwarnings("ignore", message=r"`\[tool\.setuptools\.ext-modules\]`"
 
 ROOT = Path(__file__).resolve().parent
 PACKAGE = ROOT / "rusage"
+DECLARATIONS = PACKAGE / "_rusage.cdef"
+INCLUDE = re.compile('^#include "(.+)"$', re.MULTILINE)
 # Files that setuptools does not add to the sdist by itself.
 SDIST = [
     "rusage_build.py",
@@ -74,28 +76,34 @@ def main_files(backend: str) -> list[Path]:
 
 
 def sources(backend: str) -> list[Path]:
-    """Return a platform's C files and all files that they include, each one after the files that it includes itself."""
+    """Return the files that a platform's extension is made of, each one after the files that it includes itself."""
     found: dict[Path, None] = {}
 
     def add(path: Path) -> None:
-        for name in re.findall(r'^#include "(.+)"', path.read_text(encoding="utf-8"), re.MULTILINE):
+        for name in re.findall(INCLUDE, path.read_text(encoding="utf-8")):
             add((path.parent / name).resolve())
         found.setdefault(path)
 
-    for path in main_files(backend):
+    for path in DECLARATIONS, *main_files(backend):
         add(path)
     return list(found)
 
 
-def builder(backend: str) -> FFI:
-    """Return the cffi builder of the extension for a platform.
+def declarations(backend: str) -> str:
+    """Return the parts of ``_rusage.cdef`` for a platform, with the files that they include."""
+    _, *parts = re.split(r"^/\* --- (.+) --- \*/$", DECLARATIONS.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    text = ""
+    for heading, part in zip(parts[::2], parts[1::2], strict=True):
+        words = set(re.findall(r"\w+", heading))  # such as "linux, freebsd" or "every system but windows"
+        if ("every" in words) != (backend in words):
+            text += part
+    return re.sub(INCLUDE, lambda found: (PACKAGE / found[1]).read_text(encoding="utf-8"), text)
 
-    The ``.cdef`` file beside a C file, if there is one, declares what Python may use of it.
-    """
+
+def builder(backend: str) -> FFI:
+    """Return the cffi builder of the extension for a platform."""
     ffi = FFI()
-    for path in dict.fromkeys(file.with_suffix(".cdef") for file in sources(backend)):
-        if path.exists():
-            ffi.cdef(f'# 1 "{path.as_posix()}"\n{path.read_text(encoding="utf-8")}')
+    ffi.cdef(declarations(backend))
     # Absolute paths: compiler messages name the file, and the generated C compiles in any directory.
     includes = "".join(f'#include "{path.as_posix()}"\n' for path in main_files(backend))
     ffi.set_source("rusage._rusage", includes)

@@ -121,6 +121,23 @@ def test_conversion_is_clean_under_sanitizers(build: ModuleType, tmp_path: Path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "clean\n", "")
 
 
+def test_c_files_include_what_they_use(build: ModuleType) -> None:
+    """Each file of this system compiles by itself."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None or sys.platform == "win32":
+        pytest.skip(reason="no C compiler for Unix: apt-get install gcc libc6-dev")
+    command = [compiler, "-D_GNU_SOURCE", "-x", "c", "-fsyntax-only", "-Werror=implicit-function-declaration"]
+    files = [path for path in build.sources(build.this_backend()) if path.suffix in {".c", ".h"}]
+    files = [path for path in files if path.name != "no_getrusage.h"]  # included on Windows only
+    assert len(files) > 5
+    failures = [
+        done.stderr
+        for path in files
+        if (done := subprocess.run([*command, path], capture_output=True, text=True, check=False)).returncode
+    ]
+    assert failures == []
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_c_of_every_platform_is_written(backend: str, tmp_path: Path) -> None:
     """``python rusage_build.py --platform NAME OUT.c`` works in any folder, and what it writes names the C file."""

@@ -1,8 +1,7 @@
 /* Windows. */
 
-#include "../_c/rusage.h"
+#include "../_c/no_getrusage.h"
 
-#include <winsock2.h>   /* struct timeval */
 #include <windows.h>
 #include <psapi.h>
 
@@ -11,7 +10,6 @@ RUSAGE_ASSERT(half, sizeof(((FILETIME *)0)->dwLowDateTime) == sizeof(uint32_t)
 RUSAGE_ASSERT(faults, sizeof(((PROCESS_MEMORY_COUNTERS *)0)->PageFaultCount) == sizeof(uint32_t));
 RUSAGE_ASSERT(peak, sizeof(((PROCESS_MEMORY_COUNTERS *)0)->PeakWorkingSetSize) <= sizeof(uint64_t));
 
-#include "../_c/no_getrusage.h"
 #include "../_c/convert.c"
 #include "../_c/scalars.c"
 #include "../_c/no_statclock.c"

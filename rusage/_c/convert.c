@@ -1,8 +1,12 @@
 /* Convert struct rusage, or the values of Windows or macOS, to a record in uniform units. */
 
-#include "rusage.h"
+#ifdef _WIN32
+#include "no_getrusage.h"
+#else
+#include "unix.h"
+#endif
 
-/* Assumptions of the cdef. */
+/* Assumptions of _rusage.cdef. */
 #define RUSAGE_TIMEVAL(field) \
     RUSAGE_ASSERT(ru_##field, RUSAGE_SIZE(struct rusage, ru_##field) == sizeof(struct timeval));
 #define RUSAGE_LONG(field) RUSAGE_ASSERT(ru_##field, RUSAGE_SIZE(struct rusage, ru_##field) == sizeof(long));
@@ -74,9 +78,6 @@ static double rusage_seconds(int64_t microseconds)
 {
     return rusage_quotient(microseconds, 1000000);
 }
-
-/* Fields that are not measured are 0, regardless of the kernel's value. */
-#define MEASURED(name, value) (call->measured >> RUSAGE_INDEX_##name & 1 ? (value) : 0)
 
 static void rusage_convert(const struct rusage *native, rusage_call *call)
 {

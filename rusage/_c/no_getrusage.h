@@ -4,6 +4,8 @@
 
 #include "rusage.h"
 
+#include <winsock2.h> /* struct timeval */
+
 /* Allows the backends of other systems to be tested here. */
 #define RUSAGE_NATIVE_TIME(name) struct timeval ru_##name;
 #define RUSAGE_NATIVE_LONG(name) long ru_##name;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "rusage.h"
-#include "process_struct.cdef"
 
 /* There is no such process, it has ended, or the number is the ID of a thread. Windows has no code of its own for it. */
 #ifndef RUSAGE_NO_PROCESS

@@ -2,6 +2,7 @@
 
 #include "process_by_start.c"
 #include "rss.h"
+#include "unix.h"
 
 static int64_t rusage_rss(void)
 {

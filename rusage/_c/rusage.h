@@ -28,7 +28,11 @@
 
 struct rusage;
 
+/* Fields that are not measured are 0, regardless of the kernel's value. */
+#define MEASURED(name, value) (call->measured >> RUSAGE_INDEX_##name & 1 ? (value) : 0)
+
 /* convert.c */
+static double rusage_quotient(int64_t number, int64_t divisor);
 static void rusage_convert(const struct rusage *native, rusage_call *call);
 static void rusage_convert_both(const struct rusage *self, const struct rusage *children, rusage_call *call);
 static void rusage_convert_windows(const rusage_windows *native, rusage_call *call);

@@ -1,7 +1,7 @@
 /* The rate of the statistics clock. sysconf(_SC_CLK_TCK) is a constant that may differ: on FreeBSD it is 128, while the
    statistics clock ticks at 127 Hz. */
 
-#include "rusage.h"
+#include "unix.h"
 
 #include <sys/sysctl.h>
 

@@ -1,4 +1,5 @@
-/* The launcher's child: change the attributes that the program inherits, and execute it. */
+/* The launcher's child: change the attributes that the program inherits, and execute it. A part of launcher.c, which
+   defines the system calls. */
 
 #ifndef RUSAGE_LAUNCHER_CHILD_H
 #define RUSAGE_LAUNCHER_CHILD_H

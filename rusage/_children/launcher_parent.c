@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <linux/capability.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -13,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "launcher_channel.cdef"
+#include "../_backends/linux_proc.h"
 #include "launcher_paths.c"
 #include "launcher_protocol.cdef"
 
