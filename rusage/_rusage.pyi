@@ -118,6 +118,8 @@ class Sample(Protocol):
 class Figures(Protocol):
     """A ``rusage_member_figures[]``."""
 
+    def __len__(self) -> int: ...
+
 class FFI:
     """cffi's own object."""
 

@@ -129,6 +129,8 @@ def test_c_files_include_what_they_use(build: ModuleType) -> None:
     command = [compiler, "-D_GNU_SOURCE", "-x", "c", "-fsyntax-only", "-Werror=implicit-function-declaration"]
     files = [path for path in build.sources(build.this_backend()) if path.suffix in {".c", ".h"}]
     files = [path for path in files if path.name != "no_getrusage.h"]  # included on Windows only
+    # They use the types that a system's own file defines before it includes them.
+    files = [path for path in files if not path.match("_c/tree*")]
     assert len(files) > 5
     failures = [
         done.stderr

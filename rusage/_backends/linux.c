@@ -7,7 +7,6 @@
 #include "linux_root.c"
 #include "linux_tree.c"
 #include "linux_memory.c"
-#include "linux_process_open.c"
 
 #include <signal.h>
 

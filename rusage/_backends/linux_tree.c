@@ -1,6 +1,7 @@
 /* Linux: the members of a tree, by proc(5) and pidfd_open(2). */
 
 #include "linux_pss.c"
+#include "linux_process_open.c"
 #include "linux_tree_list.c"
 #include "../_c/tree.c"
 

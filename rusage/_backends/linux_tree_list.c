@@ -2,6 +2,8 @@
 
 #include "linux_tree.h"
 
+#include <time.h>
+
 /* --- The children of a process: /proc/PID/task/TID/children, if the kernel has these files --- */
 
 /* Read a file of any size from its beginning; return 0 or an errno. */
