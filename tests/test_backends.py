@@ -354,20 +354,9 @@ def test_absent_names(system: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("platform", "children"), [("cygwin", True), ("msys", True), ("haiku1", False), ("gnu0", False)]
+    ("platform", "why"),
+    [("wasi", "wall-clock time"), ("emscripten", "constants"), ("cygwin", "two times"), ("haiku1", "two times")],
 )
-def test_systems_with_times_only(platform: str, *, children: bool) -> None:
-    """Their other values do not match the names; Haiku counts running children too, the Hurd none."""
-    backend = unknown.backend(platform)
-    who = {"RUSAGE_SELF", "RUSAGE_CHILDREN"} if children else {"RUSAGE_SELF"}
-    assert set(backend.measured) == who
-    assert set(backend.measured.values()) == {frozenset({"ru_utime", "ru_stime"})}
-    assert convert(backend, "RUSAGE_SELF", **KERNEL) == TIMES + (0,) * 14
-    another = set(unknown.backend("aix").absent)
-    assert set(backend.absent) == (another if children else another | {"RUSAGE_CHILDREN", "RUSAGE_BOTH"})
-
-
-@pytest.mark.parametrize(("platform", "why"), [("wasi", "wall-clock time"), ("emscripten", "constants")])
 def test_systems_without_usage_are_refused(platform: str, why: str) -> None:
     """The import fails where the values of getrusage are not resource usage."""
     with pytest.raises(ImportError, match=f"{platform}.*{why}"):

@@ -10,21 +10,6 @@
 #define SYS_pidfd_open 434
 #endif
 
-#if defined __ANDROID__ && __ANDROID_API__ < 31
-/* Before version 12 Android kills an app that makes a system call that is not in its list. */
-static int rusage_pidfd_open(int pid)
-{
-    (void)pid;
-    errno = ENOSYS;
-    return -1;
-}
-#else
-static int rusage_pidfd_open(int pid)
-{
-    return (int)syscall(SYS_pidfd_open, pid, 0);
-}
-#endif
-
 #define RUSAGE_KERNEL_THREAD 0x00200000u /* PF_KTHREAD */
 
 /* With hidepid, opening the directory of another user's process fails with ENOENT, while kill(2) fails with EPERM. While
@@ -69,8 +54,7 @@ static int rusage_open_once(rusage_process *process, int pid, const rusage_call 
     process->directory = process->pidfd = -1;
     process->measured = UINT32_MAX;
     process->namespace = rusage_pid_namespace();
-    process->pidfd = rusage_pidfd_open(pid);
-    /* cppcheck-suppress knownConditionTrueFalse; on an old Android only */
+    process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (process->pidfd < 0) {
         if (errno == ESRCH || errno == EMFILE || errno == ENFILE || errno == ENOMEM)
             return errno;

@@ -4,12 +4,9 @@
 #include "../_c/root_by_inode.c"
 #include "../_c/no_statclock.c"
 
-/* On the Hurd getrusage returns the errno; on Haiku and Emscripten it may leave fields unset. */
+/* It may leave fields unset on some system. */
 static int rusage_native(int who, struct rusage *native)
 {
-    int result;
-
     memset(native, 0, sizeof *native);
-    result = getrusage(who, native);
-    return result < 0 ? errno : result;
+    return getrusage(who, native) != 0 ? errno : 0;
 }

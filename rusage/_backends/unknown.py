@@ -23,38 +23,27 @@ PEAK = "it is unknown whether this system reports a peak, and maxrss() is 0"
 RSS = "it is unknown how this system reports the resident set size"
 ABSENT = {"RUSAGE_THREAD": THREAD, "Process": PROCESS, "wait3": WAIT, "wait4": WAIT, "peak": PEAK, "rss": RSS}
 
-# Systems on which only the times match their names: winsup/cygwin/resource.cc in Cygwin (ru_maxrss is the size at the
-# time of the call, ru_majflt all faults), src/system/libroot/posix/sys/getrusage.c in Haiku, and
-# sysdeps/mach/hurd/getrusage.c in glibc (the counters are approximate statistics of Mach).
-TIMES_ONLY = {"cygwin": "Cygwin", "msys": "MSYS2", "haiku": "Haiku", "gnu0": "GNU/Hurd"}
-NO_CHILDREN = {
-    "haiku": "it includes children that still run",
-    "gnu0": "it is 0 unless the proc server records it",
+# Systems that are not supported, by prefixes of sys.platform; any other Unix is described by backend(). Sources:
+# winsup/cygwin/resource.cc, src/system/libroot/posix/sys/getrusage.c in Haiku, sysdeps/mach/hurd/getrusage.c in glibc,
+# wasi-libc, and emscripten_syscall_stubs.c.
+MISNAMED = "only the two times in its getrusage match their names"
+REFUSED = {
+    "cygwin": MISNAMED,
+    "msys": MISNAMED,
+    "haiku": MISNAMED,
+    "gnu0": MISNAMED,
+    "wasi": "its CPU time is wall-clock time",
+    "emscripten": "its getrusage returns constants",
 }
-# Systems whose getrusage does not report usage: wasi-libc, and emscripten_syscall_stubs.c.
-REFUSED = {"wasi": "its CPU time is wall-clock time", "emscripten": "its getrusage returns constants"}
 
 
 def backend(platform: str) -> Backend:
     """Return the backend of a system; raise ``ImportError`` if its getrusage does not report usage."""
-    if platform in REFUSED:
-        raise ImportError(f"rusage does not support {platform}: {REFUSED[platform]}")
-    prefix = next((prefix for prefix in TIMES_ONLY if platform.startswith(prefix)), None)
-    if prefix is None:
-        measured = TIMES | COUNTERS
-        notes = dict.fromkeys(COUNTERS, UNSURE)
-        return Backend(
-            platform,
-            {"RUSAGE_SELF": measured, "RUSAGE_CHILDREN": measured},
-            ABSENT,
-            notes=notes,
-            waited=NONE,
-        )
-    measured_for, absent = {"RUSAGE_SELF": TIMES, "RUSAGE_CHILDREN": TIMES}, ABSENT
-    if prefix in NO_CHILDREN:
-        del measured_for["RUSAGE_CHILDREN"]
-        absent = {**ABSENT, **dict.fromkeys(["RUSAGE_CHILDREN", "RUSAGE_BOTH"], NO_CHILDREN[prefix])}
-    return Backend(TIMES_ONLY[prefix], measured_for, absent, waited=NONE)
+    for prefix, reason in REFUSED.items():
+        if platform.startswith(prefix):
+            raise ImportError(f"rusage does not support {platform}: {reason}")
+    measured = {"RUSAGE_SELF": TIMES | COUNTERS, "RUSAGE_CHILDREN": TIMES | COUNTERS}
+    return Backend(platform, measured, ABSENT, notes=dict.fromkeys(COUNTERS, UNSURE), waited=NONE)
 
 
 BACKEND = backend(sys.platform)

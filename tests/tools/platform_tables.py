@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import type_names
 from guide_tables import children, clocks, inherited, peaks, processes, reasons, summary, tested
-from system_words import ANOTHER, PEAKS, SYSTEMS, TESTED, TIMES_ONLY, documentation, listed, table, unit
+from system_words import PEAKS, SYSTEMS, TESTED, documentation, listed, table, unit
 
 from rusage._backends import unknown
 from rusage._backends._base import BLOCKS, INTEGRALS, SWITCHES
@@ -121,19 +121,6 @@ def section(backend: Backend) -> list[str]:
     return [*lines, *([f"- tested: {TESTED[backend.name]}"] if backend.name in TESTED else []), ""]
 
 
-def times_only() -> str:
-    """Return a paragraph on the systems that measure only the times."""
-    *most, last = (backend.name for backend in TIMES_ONLY)
-    sentences = [f"{', '.join(most)} and {last} measure only `ru_utime` and `ru_stime`."]
-    for backend in TIMES_ONLY:
-        reasons: dict[str, list[str]] = {}
-        for name, why in backend.absent.items():
-            if name not in ANOTHER.absent:
-                reasons.setdefault(why, []).append(f"`{name}`")
-        sentences += [f"{backend.name} lacks {' and '.join(names)}: {why}." for why, names in reasons.items()]
-    return " ".join([*sentences, "Otherwise they are like another Unix."])
-
-
 def child(backend: Backend) -> str:
     """Return what ``run`` and ``Popen`` measure."""
     if "ru_maxrss" in backend.waited:
@@ -153,7 +140,6 @@ def tables() -> str:
     lines += ["`partly`: with fewer fields than `RUSAGE_SELF`; see the section of the system.", ""]
     for backend in SYSTEMS:
         lines += section(backend)
-    lines += ["## Systems that measure only the times", "", times_only(), ""]
     lines += ["## Systems that are not supported", ""]
     lines += [f"- {platform}: {why}" for platform, why in unknown.REFUSED.items()]
     return "\n".join(lines)

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 # The newest release of each, whatever runs here.
 BY_MODULE = {module: newest(module) for module in BACKENDS}
 KNOWN = list(BY_MODULE.values())
-TIMES_ONLY = list(map(unknown.backend, unknown.TIMES_ONLY))
 ANOTHER = unknown.backend("another Unix")
 SYSTEMS: list[Backend] = [*KNOWN, ANOTHER]
 
