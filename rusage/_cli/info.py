@@ -26,8 +26,7 @@ from .._children.inherited import child_fields
 from .._fields import RUsage
 from .._getrusage import WAITED, fields, getpagesize, getrusage, measured
 from .._rusage import lib
-from .report import quantity
-from .tables import WIDTH, wrapped
+from .report import WIDTH, quantity, wrapped
 
 if sys.platform == "linux":
     from .._children.launcher_availability import PATH

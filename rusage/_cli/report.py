@@ -176,6 +176,26 @@ def lines(rows: dict[str, str]) -> str:
 # Readable on light and dark backgrounds, unlike most colours.
 RED, BOLD = "1;31", "1"
 
+WIDTH = 80
+UNBROKEN = "\xa0"  # a space at which lines are not wrapped
+ALARMING = {"failures", "stopped by"}
+
+
+def wrapped(rows: dict[str, str], *, colored: bool) -> list[str]:
+    """Return lines with each label and its text, wrapped to ``WIDTH``; the text of ``command`` is not wrapped."""
+    import textwrap  # noqa: PLC0415 (slow, and not needed for the report of one run)
+
+    width = max(map(len, rows)) + 2
+    found = []
+    for label, text in rows.items():
+        made = [f"{label:<{width}}{text}"]
+        if label != "command":
+            if len(made[0]) > WIDTH:
+                made = textwrap.wrap(made[0], WIDTH, subsequent_indent=" " * width, break_on_hyphens=False)
+            made = [line.replace(UNBROKEN, " ") for line in made]
+        found += [paint(line, RED) for line in made] if colored and label in ALARMING else made
+    return found
+
 
 def is_colored(file: TextIO | None) -> bool:
     """Return whether a report is in colour: on terminals, except for Windows', which may not interpret the codes."""

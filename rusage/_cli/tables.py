@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import shlex
-import textwrap
 from typing import TYPE_CHECKING
 
-from .report import BOLD, RED, WHOSE, describe_failure, digits, lines, paint, scale, signal_name, without_controls
+from .report import (
+    BOLD,
+    UNBROKEN,
+    WHOSE,
+    WIDTH,
+    describe_failure,
+    digits,
+    lines,
+    paint,
+    scale,
+    signal_name,
+    without_controls,
+    wrapped,
+)
 from .statistics import COMPARED, WITH_OUTLIERS
 
 if TYPE_CHECKING:
@@ -27,9 +39,6 @@ ROWS = {
     "ru_nvcsw": ("voluntary context switches", ""),
     "ru_nivcsw": ("involuntary context switches", ""),
 }
-WIDTH = 80
-UNBROKEN = "\xa0"  # a space at which lines are not wrapped
-ALARMING = {"failures", "stopped by"}
 
 
 def of_series(found: Series, options: Options, *, colored: bool) -> str:
@@ -56,20 +65,6 @@ def of_series(found: Series, options: Options, *, colored: bool) -> str:
     if colored:
         text[0] = paint(text[0], BOLD)
     return "\n".join([*(text if found.summary else []), *wrapped(rows, colored=colored)])
-
-
-def wrapped(rows: dict[str, str], *, colored: bool) -> list[str]:
-    """Return lines with each label and its text, wrapped to ``WIDTH``; the text of ``command`` is not wrapped."""
-    width = max(map(len, rows)) + 2
-    found = []
-    for label, text in rows.items():
-        made = [f"{label:<{width}}{text}"]
-        if label != "command":
-            if len(made[0]) > WIDTH:
-                made = textwrap.wrap(made[0], WIDTH, subsequent_indent=" " * width, break_on_hyphens=False)
-            made = [line.replace(UNBROKEN, " ") for line in made]
-        found += [paint(line, RED) for line in made] if colored and label in ALARMING else made
-    return found
 
 
 def number_of_runs(found: list[Series], options: Options) -> str:
