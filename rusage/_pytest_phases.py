@@ -13,7 +13,8 @@ from ._backends._base import RUSAGE_CHILDREN, RUSAGE_SELF
 from ._getrusage import cputime, getrusage, measured
 from ._measure import measure
 from ._memory import BlockPeak, rss
-from ._pytest_tables import CHILDREN_CPUTIME, COLUMNS, MAXRSS_RISE, MIB, RETAINED, TABLES, table
+from ._pytest_tables import CHILDREN_CPUTIME, COLUMNS, MAXRSS_RISE, RETAINED, TABLES, table
+from ._text import mebibytes
 from ._units import parse_size
 
 if TYPE_CHECKING:
@@ -287,7 +288,7 @@ def _message(name: str, figure: float, limit: float) -> str:
 
 def _exact(name: str, figure: float) -> str:
     if name == "peak_growth":
-        return f"{figure / MIB:.1f} MiB ({figure:.0f} bytes)"
+        return f"{mebibytes(figure)} ({figure:.0f} bytes)"
     return f"{figure:.6f} s" if name == "cputime" else f"{figure:g}"
 
 

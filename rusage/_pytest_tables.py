@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from ._text import MIB, mebibytes
+
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     # setup, call or teardown; the test's ID; the measured figures
     Phase = tuple[str, str, dict[str, float]]
 
-MIB = 2**20
 CHILDREN_CPUTIME, MAXRSS_RISE, RETAINED = "children_cputime", "maxrss_rise", "retained"
 
 # The columns of the tables, and for each table its title, the figures whose sum orders it, and the smallest sum shown.
@@ -50,5 +51,5 @@ def table(phases: list[Phase], names: tuple[str, ...], least: float, number: int
 
 def _cell(name: str, figure: float) -> str:
     if name in ("peak_growth", MAXRSS_RISE, RETAINED):
-        return f"{figure / MIB:.1f} MiB"
+        return mebibytes(figure)
     return f"{figure:.3f} s" if name in ("cputime", CHILDREN_CPUTIME) else str(figure)
