@@ -80,7 +80,8 @@ class Process:
     process ID.
 
     On Linux a process has no memory while it ends, and for a moment while another thread than its first one executes a
-    program: a reading then waits for up to a second. An end is read again after a millisecond before it is reported.
+    program: a reading then waits for up to a second. A reading that finds the process ended is repeated after a
+    millisecond before the end is reported.
     """
 
     pid: int

@@ -115,7 +115,10 @@ class LinuxPopen(PosixPopen[AnyStr]):
         return self._adopt_child(result, program, call)
 
     def _adopt_child(self, result: launcher.Result, program: Any, call: dict[str, Any]) -> bool:
-        """Take over the child, or raise why there is none; return False if a direct start may succeed."""
+        """Take over the child; return False if there is none and a direct start may succeed.
+
+        Raises the exception that says why there is none if a direct start would fail too.
+        """
         if result.pid:
             super()._close_pipe_fds(*_pipes(call))
             self.pid, self._peak_isolated = result.pid, result.outcome == launcher.Outcome.ISOLATED
