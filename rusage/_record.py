@@ -69,6 +69,7 @@ class record:  # noqa: N801 (used like a function)
         self._pid, self._pss, self._on_sample, self._max_samples = pid, pss, on_sample, max_samples
         self.interval, self.missed = interval, 0
         self._is_started = False
+        self.thread: threading.Thread | None = None
         self._samples: list[Sample] = []
         self._largest: tuple[Sample, bytes] | None = None
 
@@ -229,6 +230,7 @@ def _begin(recording: record) -> None:
             thread = threading.Thread(target=_run, name="rusage.record", daemon=True)
             _start_without_signals(thread)
             _thread = thread
+        recording.thread = _thread
         _recordings.append(recording)
         _changed.notify_all()
 
@@ -254,15 +256,15 @@ def _end(recording: record) -> bool:
         if goes_on:
             _recordings.remove(recording)
         _changed.notify_all()
-        thread = _thread
+        thread = recording.thread
         if threading.current_thread() is thread:  # called by on_sample
             return goes_on and recording is not _current
         while recording is _current:
             _changed.wait()
         while not _recordings and thread is not None and _thread is thread:
             _changed.wait()
-        ends = _thread is not thread
-    if thread is not None and ends:
+        ends = thread is not None and _thread is not thread
+    if thread is not None and ends:  # the last recording has ended, perhaps by itself
         thread.join()
     return goes_on
 
@@ -303,6 +305,8 @@ def _after_fork() -> None:
     """In a child: there is no thread, and the lock may be held."""
     global _changed, _current, _thread  # noqa: PLW0603 (as above)
     _changed = threading.Condition()
+    for recording in _recordings:
+        recording.thread = None
     _recordings.clear()
     _current = _thread = None
 

@@ -88,6 +88,49 @@ def test_orphans(run: Run) -> None:
     assert one[4] == two[4] == three[4] == pytest.approx(0.2)
 
 
+def test_orphan_that_has_waited(run: Run) -> None:
+    """The time of its children, which were never read, counts after its end too."""
+    orphan = Process(30, 1, 3000, waited=900_000)
+    *_, one, two = run(f"{FAMILY} tree 10 gone 20 {orphan} sample gone 30 sample")
+    assert one[4] == two[4] == pytest.approx(0.9, abs=1e-5)
+
+
+def test_process_that_a_member_adopts(run: Run) -> None:
+    """What it had used before does not count, unless it was started after the opening."""
+    adopted, older = Process(50, 20, LATER, time=700_000), STRANGER._replace(parent=20)
+    steps = f"{FAMILY} tree 10 {adopted} {older} sample"
+    assert run(steps)[-1][1] == 5
+    assert run(steps)[-1][4] == pytest.approx(1.200001)
+    *_, sample = run(f"{steps} {older._replace(time=600_000)} sample")
+    assert sample[4] == pytest.approx(1.300001)
+
+
+CHILD_OF_CHILD = Process(50, 20, LATER, time=250_000)
+TOTAL = 750_001  # of CHILD_OF_CHILD, in microseconds
+
+
+def test_child_that_a_subreaper_has_waited_for(run: Run) -> None:
+    """Its parent has ended too, so that any ancestor may have waited for it; it counts once."""
+    steps = f"{FAMILY} tree 10 {CHILD_OF_CHILD} sample gone 50"
+    waited = ROOT._replace(waited=TOTAL)
+    # The parent is read once more, and then it is a zombie, or has been reaped.
+    for end in str(CHILD._replace(zombie=1)), "gone 20":
+        *_, last = run(f"{steps} sample {end} {waited} sample")
+        assert last[4] == pytest.approx(0.750001, abs=1e-5), end
+        *_, last = run(f"{steps} {end} {waited} sample")
+        assert last[4] == pytest.approx(0.750001, abs=1e-5), end
+
+
+def test_older_child_that_a_subreaper_has_waited_for(run: Run) -> None:
+    """What it had used before the opening is not in the growth of any ancestor."""
+    waited = ROOT._replace(waited=1_000_001)
+    for end in str(CHILD._replace(zombie=1)), "gone 20":
+        *_, last = run(f"{FAMILY} tree 10 sample gone 30 {end} {waited} sample")
+        assert last[4] == pytest.approx(0, abs=1e-5), end
+        *_, last = run(f"{FAMILY} tree 10 sample gone 30 sample {end} {waited} sample")
+        assert last[4] == pytest.approx(0, abs=1e-5), end
+
+
 def test_child_of_a_parent_that_ended_between_two_readings(run: Run) -> None:
     """It is never seen."""
     *_, sample = run(f"{FAMILY} tree 10 gone 20 {Process(50, 1, LATER)} sample")

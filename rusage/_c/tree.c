@@ -51,6 +51,8 @@ static int rusage_tree_settle(rusage_tree *tree)
         rusage_member *member = &tree->members[i];
         int parent;
 
+        if (member->state != RUSAGE_LIVES)
+            rusage_member_give_up(tree, member);
         if (member->state != RUSAGE_GONE && !(member->is_new && i > 0))
             continue;
         parent = rusage_tree_find(tree, member->parent);
@@ -109,7 +111,7 @@ static int rusage_tree_read_before(rusage_tree *tree)
         error = rusage_member_read(tree, member, 0);
         if (error != 0)
             return error;
-        member->ended = member->undecided = member->before = member->undecided_before = 0;
+        member->ended = member->undecided = member->before = member->undecided_before = member->taken_off = 0;
         member->is_new = member->state == RUSAGE_GONE;      /* nothing of it counts */
         member->first = member->last;
         member->first.waited += RUSAGE_WAITED_ERROR;

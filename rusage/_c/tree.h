@@ -26,7 +26,7 @@ typedef struct {
     int64_t rss, pss;               /* bytes */
     rusage_times first, last;       /* first: before the opening */
     double ended, undecided;        /* see tree_cputime.c */
-    double before, undecided_before;
+    double before, undecided_before, taken_off;
     rusage_member_handle handle;    /* the system's */
 } rusage_member;
 

@@ -33,12 +33,22 @@ static void rusage_tree_take_off(rusage_tree *tree, int index, double before)
     int parent;
 
     for (; index >= 0; index = parent) {
-        if (tree->members[index].state != RUSAGE_GONE)
+        if (tree->members[index].state != RUSAGE_GONE) {
             tree->members[index].before += before;
+            tree->members[index].taken_off += before;
+        }
         parent = rusage_tree_find(tree, tree->members[index].parent);
         if (parent >= index)            /* a parent precedes its children */
             return;
     }
+}
+
+/* A member does not live any more: any ancestor may have waited for its children. */
+static void rusage_member_give_up(rusage_tree *tree, rusage_member *member)
+{
+    rusage_tree_take_off(tree, rusage_tree_find(tree, member->parent), member->undecided_before);
+    member->taken_off += member->undecided_before;
+    member->undecided_before = 0;
 }
 
 /* A member has been reaped: enter its time into its parent's. */
@@ -46,12 +56,11 @@ static void rusage_tree_bury(rusage_tree *tree, int index)
 {
     const rusage_member *member = &tree->members[index];
     int parent_index = rusage_tree_find(tree, member->parent);
-    double before = member->first.own + member->first.waited + member->before - member->undecided_before;
+    double before = member->first.own + member->first.waited + member->before - member->taken_off;
     double total = rusage_member_own(member) + rusage_member_children(member);
     rusage_member *parent;
 
     tree->readings += rusage_member_own(member);
-    rusage_tree_take_off(tree, parent_index, member->undecided_before);
     if (parent_index < 0 || parent_index >= index) {
         tree->orphans += total;         /* its parent, at the last reading, was no member */
         return;
