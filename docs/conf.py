@@ -41,7 +41,7 @@ html_theme_options = {
 }
 
 myst_heading_anchors = 3
-myst_enable_extensions = ["deflist"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 
 # Buttons copy commands without their prompt and output; output has no button.
 copybutton_prompt_text = "$ "

@@ -1,11 +1,23 @@
-"""Check the links between the files of a built site: ``python tests/tools/site_links.py FOLDER``; ``tox -e docs``."""
+"""Check a built site, its links and its search: ``python tests/tools/site_links.py FOLDER``; ``tox -e docs``."""
 
 from __future__ import annotations
 
+import json
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+# What newcomers search for, and the page that the search has to find first. It lists main entries of the index, which a
+# page has by "{index} ! ...", before all other results.
+SEARCHES = {
+    "memory leak": "recipes",
+    "uvicorn": "recipes",
+    "cgroup": "recipes",
+    "limit memory": "recipes",
+    "peak memory of child": "children",
+    "fish": "command",
+}
 
 
 class Page(HTMLParser):
@@ -46,6 +58,17 @@ def broken(folder: Path) -> list[str]:
     return found
 
 
+def not_found(folder: Path) -> list[str]:
+    """Return the words of ``SEARCHES`` for which the search does not list the page first."""
+    text = (folder / "searchindex.js").read_text(encoding="utf-8")
+    index = json.loads(text[text.index("(") + 1 : text.rindex(")")])
+    names = {
+        words: [index["docnames"][number] for number, _, is_main in index["indexentries"].get(words, []) if is_main]
+        for words in SEARCHES
+    }
+    return [f"{words}: {names[words]}" for words, page in SEARCHES.items() if names[words] != [page]]
+
+
 def main() -> None:
     """Check the site in the folder that is named."""
     folder = Path(sys.argv[1]).resolve()
@@ -53,6 +76,8 @@ def main() -> None:
         sys.exit(f"there is no site in {folder}")
     if found := broken(folder):
         sys.exit("\n".join(["links to nothing:", *found]))
+    if found := not_found(folder):
+        sys.exit("\n".join(["not found first by the search:", *found]))
 
 
 if __name__ == "__main__":
