@@ -31,7 +31,7 @@ complete -c rusage -n __rusage_before_command -l samples -r -F -d 'write the sam
 complete -c rusage -n __rusage_before_command -l plot -r -F -d 'draw them: .png, .svg or .pdf; implies --tree'
 complete -c rusage -n __rusage_before_command -l pid -x -d 'report a running process, instead of a command'
 complete -c rusage -n __rusage_before_command -l limit-maxrss -x -d 'limit on the peak of its largest process'
-complete -c rusage -n __rusage_before_command -l limit-tree-rss -x -d 'limit on their sum, like 500MiB; implies --tree'
+complete -c rusage -n __rusage_before_command -l limit-tree-rss -x -d 'limit on all processes together, like 500MiB'
 complete -c rusage -n __rusage_before_command -l kill -d 'kill all when a sample exceeds --limit-tree-rss'
 complete -c rusage -n __rusage_before_command -l limit-cputime -x -d 'limit on user and system time together'
 complete -c rusage -n __rusage_before_command -s f -l format -x -d 'report in FORMAT: letters, or %{ru_maxrss}'

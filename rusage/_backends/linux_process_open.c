@@ -10,6 +10,11 @@
 #define SYS_pidfd_open 434
 #endif
 
+static int rusage_pidfd_open(int pid)
+{
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
 #define RUSAGE_KERNEL_THREAD 0x00200000u /* PF_KTHREAD */
 
 /* With hidepid, opening the directory of another user's process fails with ENOENT, while kill(2) fails with EPERM. While
@@ -54,7 +59,7 @@ static int rusage_open_once(rusage_process *process, int pid, const rusage_call 
     process->directory = process->pidfd = -1;
     process->measured = UINT32_MAX;
     process->namespace = rusage_pid_namespace();
-    process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    process->pidfd = rusage_pidfd_open(pid);
     if (process->pidfd < 0) {
         if (errno == ESRCH || errno == EMFILE || errno == ENFILE || errno == ENOMEM)
             return errno;

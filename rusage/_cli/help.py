@@ -44,7 +44,7 @@ OPTIONS = {
     ],
     "Limits (exit status 123 if exceeded)": [
         Option("", "limit-maxrss", "SIZE", "limit on the peak of its largest process"),
-        Option("", "limit-tree-rss", "SIZE", "limit on their sum, like 500MiB; implies --tree"),
+        Option("", "limit-tree-rss", "SIZE", "limit on all processes together, like 500MiB"),
         Option("", "kill", "", "kill all when a sample exceeds --limit-tree-rss"),
         Option("", "limit-cputime", "SECONDS", "limit on user and system time together"),
     ],
