@@ -13,8 +13,8 @@ import rusage.asyncio
 MODULES = [rusage, rusage.asyncio]
 if importlib.util.find_spec("opentelemetry") is not None:
     MODULES.append(importlib.import_module("rusage.opentelemetry"))
-if importlib.util.find_spec("prometheus_client") is not None:
-    MODULES.append(importlib.import_module("rusage.prometheus"))
+if importlib.util.find_spec("prometheus_client") is not None and importlib.util.find_spec("_ssl") is not None:
+    MODULES.append(importlib.import_module("rusage.prometheus"))  # prometheus_client imports ssl
 
 
 def public(module: Any) -> Iterator[tuple[str, Any]]:

@@ -105,6 +105,7 @@ def test_exit_status_as_gnu_time(command: list[str], status: int) -> None:
         assert json.loads(run("--json", *command).stderr)["signal"] == status - 128
 
 
+@needs_sh
 def test_script_without_a_shebang(tmp_path: Path) -> None:
     """sh(1) runs it, as with execvp(3) and therefore with GNU time and every shell."""
     (tmp_path / "script").write_text('echo "$1"\n')
@@ -676,6 +677,7 @@ def test_program_that_handles_ctrl_c(on_terminal: Start, words: list[str]) -> No
     assert b"exit status" in shown
 
 
+@needs_sh
 @pytest.mark.skipif(not shutil.which("bash"), reason="other shells end at Ctrl-C whatever the command does")
 def test_ctrl_c_ends_a_shell_loop(on_terminal: Start) -> None:
     """Bash ends only if SIGINT has killed the command."""

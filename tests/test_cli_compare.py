@@ -118,6 +118,7 @@ def test_rounds_that_fit(done: int, elapsed: float, commands: int, rounds: int) 
     assert rounds_that_fit(done, elapsed, commands) == rounds
 
 
+@needs_sh
 def test_report_has_a_row_for_each_command() -> None:
     """Means and ratios agree with the runs in the JSON; the command lines follow as they were given."""
     commands = ["sleep 0.01", "sleep 0.05", "sh -c 'exit 0'"]
