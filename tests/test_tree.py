@@ -336,7 +336,6 @@ def test_cpu_time_of_children_that_were_never_read() -> None:
     assert 0.03 < value <= after - before + 0.002
 
 
-@wine_times
 def test_cpu_time_stays_after_the_end() -> None:
     """A member that has ended, but has not been waited for, keeps its last reading; the sum never falls."""
     with rusage.Tree() as tree, held(children=[{"burn": 0.2}, {"burn": 0.1}]) as running:

@@ -79,6 +79,13 @@ def test_older_child_that_was_waited_for(run: Run) -> None:
     assert last[4] == pytest.approx(0.4, abs=1e-5)
 
 
+def test_older_grandchild_that_was_waited_for(run: Run) -> None:
+    """What it had used before the opening is in the time of its parent, and then of the root."""
+    parent, root = CHILD._replace(waited=1_000_001), ROOT._replace(waited=2_000_002)
+    *_, last = run(f"{FAMILY} tree 10 sample gone 30 {parent} sample sample gone 20 {root} sample")
+    assert last[4] == pytest.approx(0, abs=1e-5)
+
+
 def test_orphans(run: Run) -> None:
     """They stay members, with another parent; their last readings count after their end."""
     orphan = Process(30, 1, 3000, time=700_000)
@@ -91,8 +98,10 @@ def test_orphans(run: Run) -> None:
 def test_orphan_that_has_waited(run: Run) -> None:
     """The time of its children, which were never read, counts after its end too."""
     orphan = Process(30, 1, 3000, waited=900_000)
-    *_, one, two = run(f"{FAMILY} tree 10 gone 20 {orphan} sample gone 30 sample")
+    steps = f"{FAMILY} tree 10 gone 20 {orphan} sample gone 30 sample"
+    *_, one, two = run(steps)
     assert one[4] == two[4] == pytest.approx(0.9, abs=1e-5)
+    assert run(f"{steps} {ROOT._replace(time=700_000)} sample")[-1][4] == pytest.approx(1.1, abs=1e-5)
 
 
 def test_process_that_a_member_adopts(run: Run) -> None:
@@ -119,6 +128,12 @@ def test_child_that_a_subreaper_has_waited_for(run: Run) -> None:
         assert last[4] == pytest.approx(0.750001, abs=1e-5), end
         *_, last = run(f"{steps} {end} {waited} sample")
         assert last[4] == pytest.approx(0.750001, abs=1e-5), end
+
+
+def test_child_that_ended_together_with_its_parent(run: Run) -> None:
+    """If no member has waited for it, its last reading counts."""
+    steps = f"{FAMILY} tree 10 {CHILD_OF_CHILD} sample gone 50 gone 20 sample {ROOT._replace(time=700_000)} sample"
+    assert run(steps)[-1][4] == pytest.approx(0.950001, abs=1e-5)
 
 
 def test_older_child_that_a_subreaper_has_waited_for(run: Run) -> None:

@@ -66,12 +66,9 @@ static void rusage_tree_bury(rusage_tree *tree, int index)
         return;
     }
     parent = &tree->members[parent_index];
-    if (parent->state == RUSAGE_LIVES) {
-        parent->undecided += total;
-        parent->undecided_before += before;
-        parent->before += before;
-    } else
-        rusage_tree_take_off(tree, parent_index, before);
+    parent->undecided += total;
+    parent->undecided_before += before;
+    parent->before += before;
 }
 
 /* A member has been read again, and lives: no other process has waited for its children. */
