@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .options import Options
     from .run import Tell
 
-KILL = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
 
 # Seconds from SIGTERM until SIGKILL, and from then on until the rest is given up.
 GRACE, PATIENCE = 5.0, 5.0
