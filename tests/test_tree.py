@@ -155,7 +155,7 @@ def test_pss_counts_shared_pages_once() -> None:
         assert size == pytest.approx(before, abs=SHARED)
         assert sample.pss == pytest.approx(size, abs=SHARED)
         assert sample.rss > 6 * 50 * MIB
-        assert size < 100 * MIB
+        assert size < sample.rss / 2
 
 
 def pss_of(file: Path) -> int:
@@ -274,7 +274,7 @@ def test_children_that_appear_later() -> None:
             assert tree.sample().processes == first + len(running.pids)
 
 
-@forks
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="this system has no waitid")
 def test_zombies_are_not_counted() -> None:
     """A child that has ended and was not waited for is no living member; the size of its memory is in no sum."""
     child = subprocess.Popen([sys.executable, "-c", ""])
@@ -449,8 +449,9 @@ def test_closed_tree() -> None:
 def test_unclosed_tree_warns() -> None:
     """As an unclosed file does; its descriptors are closed."""
     before = open_files() if LINUX else 0
+    tree = rusage.Tree()
     with pytest.warns(ResourceWarning, match="unclosed <rusage.Tree"):  # noqa: PT031 (PyPy collects it later)
-        rusage.Tree()
+        del tree
         gc.collect()
     assert not LINUX or open_files() == before
 
