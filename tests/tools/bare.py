@@ -71,9 +71,9 @@ def configure(root: Path) -> None:
         (root / "etc/apt/apt.conf.d/99this-machine").write_bytes(fetching)
 
 
-def clone(folder: Path) -> None:
+def clone(folder: Path, *options: str) -> None:
     """Clone the commit that is checked out."""
-    run("git", "clone", "--quiet", "--depth=1", ROOT.as_uri(), folder)
+    run("git", "clone", "--quiet", *options, ROOT.as_uri(), folder)
 
 
 def paste(name: str, command: str, *examples: str, root: Path) -> int:
@@ -107,7 +107,7 @@ def main() -> int:
     debootstrap(base, RELEASE, "python3")
     configure(base)
     source = folder / "source"
-    clone(source)
+    clone(source, "--depth=1")
     readme = (source / "README.md").read_text(encoding="utf-8")
     install, tests = (blocks(readme, heading, "sh")[0] for heading in ("Install", "Tests"))
     opening = readme.split("\n```python\n", 1)[1].split("\n```\n", 1)[0]
@@ -116,8 +116,8 @@ def main() -> int:
     roots = {name: copy(base, name) for name in ("Install", "Tests", "sdist")}
     for name in ("Install", "sdist"):
         (roots[name] / SOURCE).mkdir()
-    clone(roots["Install"] / CLONE)
-    clone(roots["Tests"] / SOURCE)
+    clone(roots["Install"] / CLONE)  # pip cannot clone one without its history
+    clone(roots["Tests"] / SOURCE, "--depth=1")
     run(sys.executable, "-m", "build", "--sdist", "--outdir", roots["sdist"] / SOURCE, source)
     (sdist,) = (roots["sdist"] / SOURCE).iterdir()
     if ADDRESS not in install:
