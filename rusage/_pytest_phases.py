@@ -149,8 +149,9 @@ class Phases:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """In a worker of pytest-xdist: send the figures to the controller."""
-        if hasattr(session.config, "workeroutput"):
-            session.config.workeroutput[NAME_OF_RETAINED] = self._retained
+        output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+        if output is not None:
+            output[NAME_OF_RETAINED] = self._retained
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:

@@ -112,7 +112,7 @@ def shape(figure: re.Match[str]) -> str:
 
 def lines_of(text: str, *, report: bool, folded: bool) -> list[str]:
     """Return the lines of an output with their shape only. fold(1) breaks lines by the length of figures."""
-    found = []
+    found: list[str] = []
     for each in text.rstrip().splitlines():
         line = UNIT.sub("s", each) if TIME.search(each) else each
         line = FIGURE.sub("0" if report else shape, line)
