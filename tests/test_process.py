@@ -795,6 +795,7 @@ def interrupted_after(instructions: int, function: Callable[[], None]) -> bool:
     before = sys.gettrace()
     with contextlib.suppress(Stop):
         try:
+            sys._getframe().f_trace_opcodes = True  # noqa: SLF001 (before settrace(), for CPython 3.12)
             sys.settrace(trace)
             function()
         finally:

@@ -34,13 +34,14 @@ STUB = r"""
 #include <stdio.h>
 #include <stdlib.h>
 #include <stddef.h>
+#include <unistd.h>
 
 enum { CTL_KERN = 1, KERN_CLOCKRATE = 12 };
-enum { _SC_CLK_TCK = 3 };
 
 struct clockinfo { int hz, tick, spare, stathz, profhz; };
 static struct clockinfo kernel;
 
+#define sysconf constant
 static long sysconf(int name)
 {
     return name == _SC_CLK_TCK ? 128 : -1;
