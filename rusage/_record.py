@@ -137,7 +137,11 @@ class record:  # noqa: N801 (used like a function)
             raise error
 
     def __enter__(self) -> record:  # noqa: PYI034 (Self is not in Python 3.10's typing)
-        self.start()
+        try:
+            self.start()
+        except BaseException:  # a signal handler may have raised it after the start
+            self.stop()
+            raise
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -216,7 +220,11 @@ def _larger(one: Sample, other: Sample) -> Sample:
 
 # --- The thread -------------------------------------------------------------------------------------------------------
 
-_changed = threading.Condition()  # its lock is re-entrant: a signal handler may start a recording
+# Re-entrant: a signal handler may start a recording. A handler may also raise an exception, which could leave the lock
+# held in the Python code of Condition: only the thread of the recordings, which runs no handlers, waits there.
+_lock = threading.RLock()
+_changed = threading.Condition(_lock)
+_PAUSE = 0.0005  # seconds
 _recordings: list[record] = []
 _current: record | None = None  # whose sample the thread takes
 _thread: threading.Thread | None = None
@@ -225,7 +233,7 @@ _thread: threading.Thread | None = None
 def _begin(recording: record) -> None:
     """Let the thread take the samples of a recording; start it if it does not run."""
     global _thread  # noqa: PLW0603 (there is one thread)
-    with _changed:
+    with _lock:
         if _thread is None:
             thread = threading.Thread(target=_run, name="rusage.record", daemon=True)
             _start_without_signals(thread)
@@ -251,7 +259,7 @@ def _start_without_signals(thread: threading.Thread) -> None:
 
 def _end(recording: record) -> bool:
     """End the samples of a recording; return whether a last one is to be taken. The last recording ends the thread."""
-    with _changed:
+    with _lock:
         goes_on = recording in _recordings
         if goes_on:
             _recordings.remove(recording)
@@ -259,12 +267,11 @@ def _end(recording: record) -> bool:
         thread = recording.thread
         if threading.current_thread() is thread:  # called by on_sample
             return goes_on and recording is not _current
-        while recording is _current:
-            _changed.wait()
-        while not _recordings and thread is not None and _thread is thread:
-            _changed.wait()
-        ends = thread is not None and _thread is not thread
-    if thread is not None and ends:  # the last recording has ended, perhaps by itself
+    while recording is _current:
+        time.sleep(_PAUSE)
+    while not _recordings and thread is not None and _thread is thread:
+        time.sleep(_PAUSE)
+    if thread is not None and _thread is not thread:  # the last recording has ended, perhaps by itself
         thread.join()
     return goes_on
 
@@ -277,7 +284,7 @@ def _run() -> None:
         if recording is None:
             return
         goes_on = recording.take()
-        with _changed:
+        with _lock:
             _current = None
             if not goes_on and recording in _recordings:
                 _recordings.remove(recording)
@@ -288,7 +295,7 @@ def _run() -> None:
 def _wait() -> record | None:
     """Wait until the sample of a recording is due; return the recording, or None if there is none left."""
     global _current, _thread  # noqa: PLW0603 (as above)
-    with _changed:
+    with _lock:
         while _recordings:
             recording = min(_recordings, key=lambda one: one.due)
             delay = recording.due - _clock()
@@ -303,8 +310,9 @@ def _wait() -> record | None:
 
 def _after_fork() -> None:
     """In a child: there is no thread, and the lock may be held."""
-    global _changed, _current, _thread  # noqa: PLW0603 (as above)
-    _changed = threading.Condition()
+    global _changed, _current, _lock, _thread  # noqa: PLW0603 (as above)
+    _lock = threading.RLock()
+    _changed = threading.Condition(_lock)
     for recording in _recordings:
         recording.thread = None
     _recordings.clear()

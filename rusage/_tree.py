@@ -112,13 +112,12 @@ class Tree:
         if self.pid < 1:
             raise ValueError(f"not a process ID: {self.pid}")
         self._forks = _forks
-        self._handle: Handle | None = None
         self._sample = ffi.new("rusage_sample *")
-        opened = ffi.new("rusage_tree **")
-        error = lib.rusage_tree_open(opened, self.pid)
+        # ffi.gc closes the descriptors when the pointer is freed, even if a signal handler raises at any point.
+        self._tree = ffi.gc(ffi.new("rusage_tree **"), lib.rusage_tree_close)
+        error = lib.rusage_tree_open(self._tree, self.pid)
         if error:
             raise error_of_process(error, self.pid)
-        self._handle = opened[0]
         self._opened = time.perf_counter()
         self._closed = False
 
@@ -126,11 +125,12 @@ class Tree:
         """Call a function that no other thread disturbs; close the tree afterwards if close() was called meanwhile."""
         self._check_fork()
         with self._lock:
-            if self._closed or self._handle is None:
+            handle = self._tree[0]
+            if self._closed or not handle:
                 raise ValueError("this Tree is closed")
             self._users += 1
             try:
-                return function(self._handle)
+                return function(handle)
             finally:
                 self._users -= 1
                 if self._closed:
@@ -141,14 +141,14 @@ class Tree:
         if self._forks != _forks:
             self._forks, self._lock = _forks, RLock()
             if self._users:
-                self._users, self._handle, self._interrupted = 0, None, True
+                ffi.gc(self._tree, None)
+                self._tree, self._users, self._interrupted = ffi.new("rusage_tree **"), 0, True
         if self._interrupted and not self._closed:
             raise RuntimeError("another thread was reading this Tree when the process was forked")
 
     def _release(self) -> None:
-        if not self._users and self._handle is not None:
-            handle, self._handle = self._handle, None
-            lib.rusage_tree_close(handle)
+        if not self._users:
+            lib.rusage_tree_close(self._tree)
 
     def _read(self, handle: Handle, pss: bool) -> Sample:  # noqa: FBT001 (private)
         elapsed = time.perf_counter() - self._opened

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import types
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -194,3 +195,32 @@ def on_terminal() -> Iterator[Start]:
         leader.kill()
         leader.wait()
         os.close(ours)
+
+
+def interrupted_after(instructions: int, function: Callable[[], None]) -> bool:
+    """Call a function, and raise in it after a number of instructions of Python; return whether it had that many."""
+
+    class Stop(Exception):  # noqa: N818 (not an error)
+        pass
+
+    left = instructions
+
+    def trace(frame: types.FrameType, event: str, _: object) -> Any:
+        nonlocal left
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            left -= 1
+            if left < 0:
+                sys.settrace(None)
+                raise Stop
+        return trace
+
+    before = sys.gettrace()
+    with contextlib.suppress(Stop):
+        try:
+            sys._getframe().f_trace_opcodes = True  # noqa: SLF001 (before settrace(), for CPython 3.12)
+            sys.settrace(trace)
+            function()
+        finally:
+            sys.settrace(before)
+    return left < 0

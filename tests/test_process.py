@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from conftest import interrupted_after
 from system_words import documentation
 from test_contract import CPYTHON, Indexable, Intable
 from test_windows import under_wine
@@ -33,7 +34,6 @@ from rusage import _process
 from rusage._backends.linux import counters_error
 
 if TYPE_CHECKING:
-    import types
     from collections.abc import Callable, Iterator
 
     from rusage._rusage import Process as Handle
@@ -772,35 +772,6 @@ def test_interrupted_use_leaves_no_descriptors() -> None:
             assert sorted(os.listdir("/proc/self/fd")) == before, stop
             use()  # fills the free list again
     assert stop > 50
-
-
-def interrupted_after(instructions: int, function: Callable[[], None]) -> bool:
-    """Call a function, and raise in it after a number of instructions of Python; return whether it had that many."""
-
-    class Stop(Exception):  # noqa: N818 (not an error)
-        pass
-
-    left = instructions
-
-    def trace(frame: types.FrameType, event: str, _: object) -> Any:
-        nonlocal left
-        frame.f_trace_opcodes = True
-        if event == "opcode":
-            left -= 1
-            if left < 0:
-                sys.settrace(None)
-                raise Stop
-        return trace
-
-    before = sys.gettrace()
-    with contextlib.suppress(Stop):
-        try:
-            sys._getframe().f_trace_opcodes = True  # noqa: SLF001 (before settrace(), for CPython 3.12)
-            sys.settrace(trace)
-            function()
-        finally:
-            sys.settrace(before)
-    return left < 0
 
 
 @linux

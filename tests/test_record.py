@@ -512,3 +512,42 @@ def test_thread_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     with rusage.record(interval=FAST) as r:
         wait_for(r, 3)
+
+
+INTERRUPTED = """
+import random, signal, sys, threading, time, warnings, rusage
+
+class Stop(Exception):
+    pass
+
+def stop(*_):
+    raise Stop
+
+def samples():
+    with rusage.record(interval=0.002) as r:
+        time.sleep(0.1)
+    return len(r.samples)
+
+warnings.simplefilter("ignore", ResourceWarning)  # interrupted before the close
+sys.unraisablehook = lambda _: None  # in __del__
+signal.signal(signal.SIGALRM, stop)
+choose, interrupted = random.Random(1), 0
+for _ in range(3000):
+    try:
+        try:
+            signal.setitimer(signal.ITIMER_REAL, choose.uniform(5e-5, 1e-3))
+            with rusage.record(interval=0.001):
+                pass
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except Stop:
+        interrupted += 1
+print(interrupted > 10, samples() > 5)
+"""
+
+
+@forks
+@pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy's own threading can be left locked")
+def test_handlers_that_raise_in_a_recording(python: Callable[..., str]) -> None:
+    """The recordings that follow take their samples: no lock is left locked."""
+    assert python("-c", INTERRUPTED) == "True True\n"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import interrupted_after
 from held_trees import MIB, Held, held
 from test_contract import CPYTHON, Indexable, Intable
 from test_windows import under_wine
@@ -591,3 +592,19 @@ def test_readings_in_signal_handlers() -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     assert min(counts) > 0
+
+
+@pytest.mark.skipif(not LINUX, reason="tests the files of /proc")
+@pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy frees the objects later")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # some of them in __del__
+def test_interrupted_use_leaves_no_descriptors() -> None:
+    """An exception at any instruction of Python, as a signal handler might raise it, from the opening to the close."""
+    Tree = rusage.Tree  # noqa: N806 (its import is not what is interrupted)
+    before = sorted(os.listdir("/proc/self/fd"))
+    stop = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # some of them were interrupted before the close
+        while interrupted_after(stop, lambda: Tree().close()):
+            stop += 1
+            assert sorted(os.listdir("/proc/self/fd")) == before, stop
+    assert stop > 50

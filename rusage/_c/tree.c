@@ -165,7 +165,7 @@ static int rusage_tree_open_root(rusage_tree *tree, int pid)
 
 /* --- The functions for Python. They release the GIL, since a reading may take milliseconds. --- */
 
-static void rusage_tree_close(rusage_tree *tree)
+static void rusage_tree_free(rusage_tree *tree)
 {
     int i;
 
@@ -192,10 +192,20 @@ static int rusage_tree_open(rusage_tree **opened, int pid)
         RUSAGE_RETAKE_GIL;
     }
     if (error != 0)
-        rusage_tree_close(tree);
+        rusage_tree_free(tree);
     else
         *opened = tree;
     return error;
+}
+
+/* Close a tree that is open. */
+static void rusage_tree_close(rusage_tree **opened)
+{
+    rusage_tree *tree = *opened;
+
+    *opened = NULL;
+    if (tree != NULL)
+        rusage_tree_free(tree);
 }
 
 static int rusage_tree_sample(rusage_tree *tree, int wants_pss, rusage_sample *sample)

@@ -140,6 +140,7 @@ def reused_number(members: str) -> None:
     with rusage.Tree(family.pid) as tree:
         count = tree.sample().processes
         assert last in pids(tree)
+        time.sleep(0.05)  # start times are in ticks of 10 ms
         family("end")
         next_pid(last)
         assert stranger("fork") == last

@@ -106,7 +106,7 @@ static int call_tree(char **step)
         return 2;
     }
     if (strcmp(*step, "close_tree") == 0) {
-        rusage_tree_close(tree);
+        rusage_tree_close(&tree);
         return 1;
     }
     return 0;
