@@ -100,7 +100,9 @@ class measure:  # noqa: N801 (used like a function)
         self.__enter__()
 
     def stop(self) -> None:
-        """Leave the block that ``start()`` entered."""
+        """Leave the block that ``start()`` entered. Raises ``RuntimeError`` if there is none."""
+        if None not in self._open:
+            raise RuntimeError("there is no open block: call start() first")
         self.__exit__()
 
     def _span(self) -> tuple[Start, End]:

@@ -255,3 +255,13 @@ def test_figures_that_are_not_measured() -> None:
     for measured in frozenset[str](), frozenset({"ru_utime"}), frozenset({"ru_stime", "ru_maxrss"}):
         text = figures(rusage.RUsage.zero, measured, {"peak": None}, 1.5)
         assert text == "cputime=not measured, peak=not measured, elapsed=1.500000 s"
+
+
+def test_stop_without_start() -> None:
+    """As a second start: the error says what to do."""
+    m = rusage.measure()
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="call start"):
+            m.stop()
+        m.start()
+        m.stop()

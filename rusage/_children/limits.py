@@ -54,7 +54,8 @@ else:
         return tuple(_check_limit(number, limits) for number, limits in pairs.items())
 
     def _resources() -> dict[int, str]:
-        names = [name for name in dir(resource) if name.startswith("RLIMIT_") and name != "RLIMIT_OFILE"]  # an old alias
+        # RLIMIT_OFILE is an old alias.
+        names = [name for name in dir(resource) if name.startswith("RLIMIT_") and name != "RLIMIT_OFILE"]
         return {getattr(resource, name): name for name in names}
 
     def _check_resource(number: int) -> int:
