@@ -33,7 +33,7 @@ static int64_t rusage_rss(void)
 static int rusage_read_threads(int pid, struct kinfo_proc **threads, size_t *count)
 {
     int name[4] = {CTL_KERN, KERN_PROC, KERN_PROC_PID | KERN_PROC_FLAG_LWP, pid};
-    size_t room, size;
+    size_t room, size = 0;
     int error = ENOMEM;
 
     for (room = 8; error == ENOMEM; room *= 2) {
