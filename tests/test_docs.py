@@ -57,6 +57,8 @@ def test_examples(page: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.partition("\n")[0].removeprefix("## "))
 def test_recipes(part: str, tmp_path: Path) -> None:
     """Each is complete, as the page promises: it runs alone."""
+    if sys.implementation.name == "pypy" and part.startswith("## Find the test that leaks"):
+        pytest.skip(reason="PyPy frees memory later: other tests retain some too")
     page = tmp_path / "recipe.md"
     page.write_text(part, encoding="utf-8")
     check(page, tmp_path)

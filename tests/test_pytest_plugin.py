@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import xml.etree.ElementTree as ET
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
