@@ -21,9 +21,8 @@ pytestmark = [
 WAYS = ["", "ignore"]
 if sys.platform == "linux":  # the watching process waits for orphans, so that the kernel's account is complete
     WAYS += ["subreaper kill"]
-    if (
-        platform.machine() == "x86_64" and sys.implementation.name == "cpython"
-    ):  # PyPy does not find itself under the filter
+    # PyPy does not find itself under the filter.
+    if platform.machine() == "x86_64" and sys.implementation.name == "cpython":
         WAYS += ["subreaper listed"]
 
 
