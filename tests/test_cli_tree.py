@@ -182,7 +182,7 @@ def test_members_that_cannot_be_killed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(rusage.Tree, "send_signal", refuse)
     given = Options()
-    given.kill, given.limits, given.tree = True, {"tree_rss": 1}, True
+    given.kill, given.limits, given.tree = True, {"tree_rss": 1.0}, True
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     finish = tree.watching(given, "program", lambda _, text: messages.append(text))(process.pid)
     found = finish_after_a_sample(finish)
