@@ -33,12 +33,14 @@ def differing(text: str, folder: Path) -> tuple[int, list[str]]:
     return done.returncode, [re.sub(" +", " ", row) for row in rows]
 
 
+@pytest.mark.thorough
 @needs_compiler
 def test_claims_hold_on_this_kernel(tmp_path: Path) -> None:
     """The kernel is the oracle."""
     assert differing(kernel_facts.source(NAME, BACKEND), tmp_path) == (0, [])
 
 
+@pytest.mark.thorough
 @needs_compiler
 @pytest.mark.skipif(BACKEND.child_peak != PEAK_AT_LEAST_PARENTS_INEXACT, reason="the false claims are about Linux")
 def test_false_claims_are_found(tmp_path: Path) -> None:
