@@ -1,4 +1,4 @@
-"""Start programs directly, with limits, while this process has no address space left.
+"""Start programs directly, with limits, while this process has hardly any address space left.
 
 Print the exit statuses of subprocess and rusage, and the exception for a limit that is refused.
 """
@@ -31,5 +31,6 @@ def outcomes() -> list[object]:
 outcomes()  # what is imported or cached has been
 with open("/proc/self/statm", "rb") as file:
     size = int(file.read().split()[0]) * mmap.PAGESIZE
+size += 1 << 18  # bytes; subprocess reads into a buffer of 50000
 resource.setrlimit(resource.RLIMIT_AS, (size, size))
 print(*outcomes(), sep="\n")
