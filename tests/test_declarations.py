@@ -11,6 +11,8 @@ from typing import Any
 import expected
 import pytest
 
+pytest.importorskip("setuptools", reason="the build script needs setuptools: pip install setuptools")
+
 ROOT = Path(__file__).parent.parent
 STUB = ast.parse((ROOT / "rusage" / "_rusage.pyi").read_text(encoding="utf-8"))
 CLASSES = {node.name: node for node in STUB.body if isinstance(node, ast.ClassDef)}
