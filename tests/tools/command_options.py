@@ -1,7 +1,8 @@
 """Write what comes from the command's table of options: ``python tests/tools/command_options.py``.
 
-These are the manual page, the completions for bash, zsh and fish, and the table in ``docs/command.md``. The programs
-that write completions read a parser of argparse, whose import is too slow for the command.
+These are the list of options in the manual page, the completions for bash, zsh and fish, and the table in
+``docs/command.md``. The programs that write completions read a parser of argparse, whose import is too slow for the
+command.
 """
 
 from __future__ import annotations
@@ -155,7 +156,7 @@ def page() -> str:
 
 
 FILES: dict[Path, Callable[[], str]] = {
-    DOCS / "rusage.1": man_page.page,
+    man_page.PATH: man_page.page,
     DOCS / "completions" / "rusage": bash,
     DOCS / "completions" / "_rusage": zsh,
     DOCS / "completions" / "rusage.fish": fish,
