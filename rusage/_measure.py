@@ -69,7 +69,9 @@ class measure:  # noqa: N801 (used like a function)
             from ._memory import BlockPeak  # noqa: PLC0415 (only needed here)
 
             self._new_peak = BlockPeak
-        # The start of the open block, under the key None. dict.setdefault is atomic: only one of two threads enters.
+        # The start of the open block, under the key None. dict.setdefault() tests and sets in one step, so only one of
+        # two threads enters. A lock and an attribute would be two steps: if a signal handler raised an exception
+        # between them, the object would stay locked.
         self._open: dict[None, Start] = {}
         self._last: tuple[Start, End] | None = None
 

@@ -189,8 +189,10 @@ def _is_final(error: OSError) -> bool:
 def _raised_here(error: BaseException) -> bool:
     """Return whether this package or a module that it calls raised an error, and not a signal handler.
 
-    A handler written in Python has a frame of its own. An ``OSError`` that PyThreadState_SetAsyncExc() raises has no
-    such frame, but also no errno.
+    A handler may raise an error of the same types, such as ``TimeoutError``, between any two instructions of a start;
+    a direct start would then discard it. Signals cannot be kept from other threads, which the main thread's handlers
+    serve too, so only the innermost frame tells the two apart: a handler written in Python has a frame of its own. An
+    ``OSError`` that PyThreadState_SetAsyncExc() raises has no such frame, but also no errno.
     """
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:

@@ -93,6 +93,8 @@ def unmeasured(base: type) -> Any:
 
 
 def _make_unmeasured(base: Any) -> Any:
+    # A subclass, because the other library's own methods create the child, and its code may test for its class. It is
+    # made here, because a library can replace subprocess.Popen after this module has been imported, and again later.
 
     class Popen(base):  # type: ignore[misc]  # the class is known only at run time
         __doc__ = base.__doc__
