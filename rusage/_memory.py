@@ -9,6 +9,7 @@ import os
 import sys
 from _thread import RLock
 
+from . import _forks
 from ._backends import BACKEND
 from ._getrusage import error_of, maxrss
 from ._rusage import ffi, lib
@@ -69,8 +70,6 @@ def parent_peak() -> int:
 # Before each reset, the C code saves the mark for the open blocks. The lock is re-entrant because a signal handler or a
 # finalizer may start a block while its thread holds the lock.
 lock = RLock()
-# How often this process and its ancestors have been forked since this module was imported.
-_forks = 0
 
 
 class BlockPeak:
@@ -79,7 +78,7 @@ class BlockPeak:
     __slots__ = ("_block", "_forks", "_is_open", "measured")
 
     def __init__(self) -> None:
-        self._forks, self._is_open = _forks, True
+        self._forks, self._is_open = _forks.count, True
         self.measured = False
         if HAS_MARK:
             self._block = ffi.new("rusage_block *")
@@ -94,14 +93,14 @@ class BlockPeak:
 
     def update(self) -> None:
         """Read the peak so far, if the block is open."""
-        if self.measured and self._is_open and self._forks == _forks:
+        if self.measured and self._is_open and self._forks == _forks.count:
             with lock:
                 self.measured = not lib.rusage_update_peak(self._block)
 
     def stop(self) -> None:
         """End the block."""
         self.update()
-        if self._forks == _forks:
+        if self._forks == _forks.count:
             self._is_open = False
 
     @property
@@ -116,15 +115,14 @@ class BlockPeak:
 
     def check(self) -> None:
         """Raise ``RuntimeError`` in a forked child if the block was open at the fork."""
-        if self._is_open and self._forks != _forks:
+        if self._is_open and self._forks != _forks.count:
             raise RuntimeError("this block was open across a fork: it is measured in the parent only")
 
 
 def _after_fork() -> None:
     """In a child: replace the lock, which another thread of the parent may hold, and forget the parent's peaks."""
-    global lock, _forks  # noqa: PLW0603 (of the process)
+    global lock  # noqa: PLW0603 (of the process)
     lock = RLock()
-    _forks += 1
     if HAS_MARK:
         lib.rusage_forget_peaks()
 

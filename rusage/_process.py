@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 
+from . import _forks
 from ._backends import BACKEND
 from ._fields import FIELDS, RUsage
 from ._getrusage import FreeList, buffer_of, c_int, error_of, new_call, usage_in
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 _open, _get, _close = lib.rusage_process_open, lib.rusage_process_get, lib.rusage_process_close
 _maxrss, _cputime, _rss = lib.rusage_process_maxrss, lib.rusage_process_cputime, lib.rusage_process_rss
-
-# How often this process and its ancestors have been forked since this module was imported.
-_forks = 0
 
 # maxrss() and cputime() only read this template. A call that needs a writable buffer takes one from the free list.
 _units = new_call(BACKEND, 0, BACKEND.process)
@@ -102,7 +100,7 @@ class Process:
             raise ValueError(f"not a process ID: {self.pid}")
         # ffi.gc closes the descriptors when the handle is freed, even if an exception is raised at any point.
         self._handle = ffi.gc(ffi.new("rusage_process *"), _close)
-        self._forks = _forks
+        self._forks = _forks.count
         self._unreleased.append(self._handle)  # first: a signal handler may raise an exception when it is open
         slot = _take()
         error = _open(self._handle, self.pid, slot[0])
@@ -118,7 +116,7 @@ class Process:
         try:
             if self._closed:
                 raise ValueError("this Process is closed")
-            if self._forks != _forks:
+            if self._forks != _forks.count:
                 self._handle.forked = 1
             return function(self._handle, call)
         finally:
@@ -237,12 +235,3 @@ class Process:
 
 
 Process.__module__ = "rusage"
-
-
-def _after_fork() -> None:
-    global _forks  # noqa: PLW0603 (of the process)
-    _forks += 1
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

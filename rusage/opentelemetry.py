@@ -1,21 +1,7 @@
 """Metrics of this process for OpenTelemetry: ``rusage.opentelemetry.instrument()``.
 
 Names, attributes and units follow the semantic conventions for processes, version 1.44. A metric exists only if this
-system measures its field:
-
-============================ ==================== ==================================================================
-``process.cpu.time``         ``s``                by ``cpu.mode``: user, system
-``process.paging.faults``    ``{fault}``          by ``system.paging.fault.type``: minor, major; without it where the
-                                                  system has a single total
-``process.context_switches`` ``{context_switch}`` by ``process.context_switch.type``: voluntary, involuntary
-``process.memory.usage``     ``By``               resident set size; on systems that report it
-``process.disk.io``          ``By``               by ``disk.io.direction``: read, write; where the system counts
-                                                  512-byte units
-``process.disk.operations``  ``{operation}``      by ``disk.io.direction``: read, write; where it counts operations
-``process.uptime``           ``s``                since the process was started; on Linux
-``rusage.peak``              ``By``               ``rusage.peak()``, for which there is no convention
-``rusage.maxrss``            ``By``               ``ru_maxrss``, on systems without ``rusage.peak()``
-============================ ==================== ==================================================================
+system measures its field. https://rusage.readthedocs.io/en/latest/monitoring.html#opentelemetry lists the metrics.
 """
 
 from __future__ import annotations
@@ -38,7 +24,7 @@ from . import __version__
 from ._backends import BACKEND
 from ._backends._base import BLOCKS, RUSAGE_SELF, SECTOR, SECTORS, SWITCHES
 from ._getrusage import getrusage
-from ._memory import peak, rss
+from ._monitoring import read_peak, read_rss, read_uptime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -81,7 +67,8 @@ def instrument(meter_provider: MeterProvider | None = None) -> None:
         meter.create_observable_counter(name, callbacks(observe), unit, description)
     if "rss" not in BACKEND.absent:
         description = "The amount of physical memory in use."
-        meter.create_observable_up_down_counter("process.memory.usage", callbacks(_read_rss), "By", description)
+        observers = callbacks(_observed(read_rss))
+        meter.create_observable_up_down_counter("process.memory.usage", observers, "By", description)
     for name, unit, description, observe in _gauges():
         meter.create_observable_gauge(name, callbacks(observe), unit, description)
     _active = provider
@@ -125,10 +112,10 @@ def _counters() -> Iterator[Instrument]:
 def _gauges() -> Iterator[Instrument]:
     """Yield the gauges of this system."""
     if BACKEND.uptime is not None:
-        yield "process.uptime", "s", "The time the process has been running.", _read_uptime
+        yield "process.uptime", "s", "The time the process has been running.", _observed(read_uptime)
     if "ru_maxrss" in BACKEND.measured["RUSAGE_SELF"]:
         name = "rusage.maxrss" if "peak" in BACKEND.absent else "rusage.peak"
-        yield name, "By", "Maximum resident set size of the process.", _read_peak
+        yield name, "By", "Maximum resident set size of the process.", _observed(read_peak)
 
 
 def _reader(attribute: str, *, factor: int = 1, **values: str) -> Observe:
@@ -146,24 +133,11 @@ def _read_all_faults() -> list[Observation]:
     return [Observation(getrusage(RUSAGE_SELF).ru_minflt)]
 
 
-def _read_uptime() -> list[Observation]:
-    assert BACKEND.uptime is not None  # noqa: S101 (for the type checker)
-    try:
-        return [Observation(BACKEND.uptime())]
-    except OSError:  # after chroot(2), or too many files are open
-        return []
+def _observed(read: Callable[[], float | None]) -> Observe:
+    """Return a function that reads one value, and observes nothing where there is none."""
 
+    def observe() -> list[Observation]:
+        value = read()
+        return [] if value is None else [Observation(value)]
 
-def _read_rss() -> list[Observation]:
-    try:
-        return [Observation(rss())]
-    except OSError:  # as above
-        return []
-
-
-def _read_peak() -> list[Observation]:
-    try:
-        highest = getrusage(RUSAGE_SELF).ru_maxrss if "peak" in BACKEND.absent else peak()
-    except OSError:  # as above
-        return []
-    return [Observation(highest)] if highest else []  # 0: not sampled yet
+    return observe

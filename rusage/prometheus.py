@@ -23,7 +23,7 @@ from ._backends import BACKEND
 from ._backends._base import BLOCKS, RUSAGE_CHILDREN, RUSAGE_SELF, SECTOR, SECTORS, TIMES
 from ._fields import FIELDS, RUsage
 from ._getrusage import getrusage, measured_for
-from ._memory import peak, rss
+from ._monitoring import read_peak, read_rss
 
 TYPE_CHECKING = False
 
@@ -49,21 +49,15 @@ SWITCH_TYPES = {"voluntary": "ru_nvcsw", "involuntary": "ru_nivcsw"}
 class UsageCollector:
     """Collect the resource usage of a process for a registry of prometheus_client.
 
-    Without a ``process``, it collects the usage of the process that answers the scrape: after a fork, the child's. The
-    metrics are
-
-    - ``process_cpu_user_seconds_total`` and ``process_cpu_system_seconds_total``;
-    - ``process_cpu_seconds_total`` and ``process_resident_memory_bytes``, unless ``ProcessCollector`` exports them: for
-      this process, without a ``namespace``, where there is a ``/proc/stat``;
-    - ``process_minor_page_faults_total`` and ``process_major_page_faults_total``;
-    - ``process_context_switches_total`` with the label ``type``: ``voluntary`` or ``involuntary``;
-    - ``process_disk_read_bytes_total`` and ``process_disk_written_bytes_total`` on systems that count 512-byte units;
-    - ``process_resident_memory_peak_bytes``: ``rusage.peak()`` or, on systems without it, ``ru_maxrss``, which may
-      include the peak of the process that started this one.
+    Without a ``process``, it collects the usage of the process that answers the scrape: after a fork, the child's.
+    https://rusage.readthedocs.io/en/latest/monitoring.html#prometheus lists the metrics.
 
     Only metrics that the system measures are exported; their help texts describe them on this system. With a
     ``namespace`` they are named ``NAMESPACE_process_...``. With ``children=True``, the counters are also exported for
     ``RUSAGE_CHILDREN``, as ``process_children_...``, on systems that have it.
+
+    ``process_cpu_seconds_total`` and ``process_resident_memory_bytes`` are left out where ``ProcessCollector`` exports
+    them: for this process, without a ``namespace``, where there is a ``/proc/stat``.
 
     For another ``process``, a ``rusage.Process``, only the fields in ``process.measured`` are exported; nothing if a
     reading raises ``OSError``: the process has ended, reading it is no longer permitted, or too many files are open. If
@@ -97,48 +91,37 @@ class UsageCollector:
 
     def describe(self) -> Iterator[Metric]:
         """Yield the metrics without values: a registry refuses a second collector of the same metrics."""
-        for metric in self._metrics(RUsage.zero, 0, 0, 0, RUsage.zero):
+        size, highest = 0 if self._has_rss else None, 0 if self._has_peak else None
+        for metric in self._metrics(RUsage.zero, 0, size, highest, RUsage.zero):
             metric.samples.clear()
             yield metric
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics with their present values."""
         try:
-            usage = getrusage(RUSAGE_SELF) if self._process is None else self._process.getrusage()
-            cputime = usage.cputime
-            if self._process is not None:  # its clock may be finer than the two times, but must not fall behind them
-                cputime = max(cputime, self._process.cputime())
-            size = self._read_rss() if self._has_rss else None
+            if self._process is None:
+                usage = getrusage(RUSAGE_SELF)
+                cputime = usage.cputime
+                size = read_rss() if self._has_rss else None
+                highest = read_peak() if self._has_peak else None
+            else:
+                usage = self._process.getrusage()
+                # The clock of cputime() may be finer than the two times, but must not fall behind them.
+                cputime = max(usage.cputime, self._process.cputime())
+                size = self._process.rss() if self._has_rss else None
+                highest = usage.ru_maxrss or None if self._has_peak else None
         except OSError:  # an exception would fail the whole page
             return
         children = getrusage(RUSAGE_CHILDREN) if self._children else RUsage.zero
-        yield from self._metrics(usage, cputime, size, self._read_peak(usage) if self._has_peak else None, children)
-
-    def _read_rss(self) -> int | None:
-        """Return the resident set size; None if it cannot be read."""
-        if self._process is not None:
-            return self._process.rss()
-        try:
-            return rss()
-        except OSError:  # /proc is missing
-            return None
-
-    def _read_peak(self, usage: RUsage) -> int | None:
-        """Return the peak; None if it cannot be read, or if the kernel has not yet taken a sample."""
-        if self._process is not None or "peak" in BACKEND.absent:
-            return usage.ru_maxrss or None
-        try:
-            return peak()
-        except OSError:  # as above
-            return None
+        yield from self._metrics(usage, cputime, size, highest, children)
 
     def _metrics(
         self, usage: RUsage, cputime: float, size: int | None, highest: int | None, children: RUsage
     ) -> Iterator[Metric]:
         yield from self._counters.families(usage, cputime)
-        if self._has_rss and size is not None:
+        if size is not None:
             yield GaugeMetricFamily(*self._rss, size)
-        if self._has_peak and highest is not None:
+        if highest is not None:
             yield GaugeMetricFamily(*self._peak, highest)
         if self._children:
             yield from self._children.families(children, children.cputime)

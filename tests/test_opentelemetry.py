@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import io
 import os
+import re
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from expected import SYSTEMS
 from test_backends import KERNEL, convert
 
 import rusage
+from rusage import _monitoring
 from rusage._backends import BACKEND
 
 try:
@@ -128,8 +130,10 @@ def test_metrics_of_each_system(system: str, monkeypatch: pytest.MonkeyPatch) ->
     usage = convert(backend, "RUSAGE_SELF", **KERNEL)
     monkeypatch.setattr(rusage.opentelemetry, "BACKEND", backend)
     monkeypatch.setattr(rusage.opentelemetry, "getrusage", {rusage.RUSAGE_SELF: usage}.__getitem__)
-    monkeypatch.setattr(rusage.opentelemetry, "peak", lambda: 1103 * 1024)
-    monkeypatch.setattr(rusage.opentelemetry, "rss", lambda: 1201 * 1024)
+    monkeypatch.setattr(_monitoring, "BACKEND", backend)
+    monkeypatch.setattr(_monitoring, "peak", lambda: 1103 * 1024)
+    monkeypatch.setattr(_monitoring, "maxrss", lambda: usage.ru_maxrss)
+    monkeypatch.setattr(_monitoring, "rss", lambda: 1201 * 1024)
     known_uptime = backend.name == "Linux" and os.path.exists("/proc/self/stat")  # pathlib disagrees under Wine
     assert (backend.uptime is not None) == known_uptime
     monkeypatch.setattr(backend, "uptime", (lambda: 2.5) if known_uptime else None)
@@ -146,6 +150,13 @@ def test_metrics_of_each_system(system: str, monkeypatch: pytest.MonkeyPatch) ->
     meter = Mock()
     rusage.opentelemetry.instrument(Mock(get_meter=Mock(return_value=meter)))
     assert {call.args[0] for call in meter.method_calls} == {series.split()[0] for series in expected}
+
+
+def test_page_lists_the_metrics() -> None:
+    """The table in docs/monitoring.md has the metrics of all systems with their units, and no others."""
+    page = (PROGRAMS.parent.parent / "docs" / "monitoring.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| `([a-z_]+\.[a-z_.]+)` \| `(.+?)` ", page, re.MULTILINE))
+    assert listed == {name: unit for name, (unit, _) in KINDS.items()}
 
 
 def test_figures_of_this_process() -> None:
@@ -194,6 +205,8 @@ def test_peak_that_is_not_sampled_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     backend = SYSTEMS["FreeBSD"].backend
     usage = convert(backend, "RUSAGE_SELF", **KERNEL)._replace(ru_maxrss=0)
     monkeypatch.setattr(rusage.opentelemetry, "BACKEND", backend)
+    monkeypatch.setattr(_monitoring, "BACKEND", backend)
+    monkeypatch.setattr(_monitoring, "maxrss", lambda: 0)
     monkeypatch.setattr(rusage.opentelemetry, "getrusage", {rusage.RUSAGE_SELF: usage}.__getitem__)
     given, reader = provider()
     rusage.opentelemetry.instrument(given)

@@ -20,7 +20,7 @@ from expected import SYSTEMS
 from prometheus_server import PROMTOOL, TIMEOUT, get, needs_prometheus, running
 
 import rusage
-from rusage import RUsage
+from rusage import RUsage, _monitoring
 from rusage._backends import BACKEND
 from rusage._backends._base import Backend
 
@@ -99,8 +99,10 @@ def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
     monkeypatch.setattr(prometheus, "BACKEND", backend)
     monkeypatch.setattr(prometheus, "getrusage", reported)
-    monkeypatch.setattr(prometheus, "peak", lambda: HIGH_WATER_MARK)
-    monkeypatch.setattr(prometheus, "rss", lambda: SIZE)
+    monkeypatch.setattr(_monitoring, "BACKEND", backend)
+    monkeypatch.setattr(_monitoring, "peak", lambda: HIGH_WATER_MARK)
+    monkeypatch.setattr(_monitoring, "maxrss", lambda: OWN.ru_maxrss)
+    monkeypatch.setattr(_monitoring, "rss", lambda: SIZE)
     return name
 
 
@@ -131,6 +133,14 @@ def test_metrics_of_every_system(system: str, *, proc_stat: bool, monkeypatch: p
     assert samples(UsageCollector(children=True).collect()) == expected
     own = {name: value for name, value in expected.items() if "children" not in name}
     assert samples(UsageCollector().collect()) == own
+
+
+def test_page_lists_the_metrics() -> None:
+    """The table in docs/monitoring.md has the metrics of all systems, and no others."""
+    page = (DOCS / "monitoring.md").read_text(encoding="utf-8")
+    listed = re.findall(r'^\| `process_(\w+)(?:{type="(\w+)"})?` ', page, re.MULTILINE)
+    exported = {"cpu_seconds_total", *(name.removeprefix("process_") for name, _ in GAUGES.values())}
+    assert sorted(" ".join(filter(None, metric)) for metric in listed) == sorted(exported.union(*GROUPS.values()))
 
 
 @each_system
@@ -194,7 +204,7 @@ def test_fields_measured_of_children(monkeypatch: pytest.MonkeyPatch) -> None:
     measured = {"RUSAGE_SELF": times | {"ru_minflt", "ru_nvcsw"}, "RUSAGE_CHILDREN": times | {"ru_nvcsw"}}
     monkeypatch.setattr(prometheus, "BACKEND", Backend("Made up", measured, {}))
     monkeypatch.setattr(prometheus, "getrusage", lambda _: OWN)
-    monkeypatch.setattr(prometheus, "rss", lambda: SIZE)
+    monkeypatch.setattr(_monitoring, "rss", lambda: SIZE)
     without_file(monkeypatch, "/proc/stat", present=True)
     assert samples(UsageCollector(children=True).collect()).keys() == {
         "process_cpu_user_seconds_total",
