@@ -1,6 +1,9 @@
-"""The list of platforms. It must not import anything: the build script reads it before the package is built."""
+"""The list of platforms. It must not import anything: the build script reads it before the package is built.
 
-# Prefixes of sys.platform, and the name of the backend.
+Keys are prefixes of ``sys.platform``. A system has the backend that ``PLATFORMS`` names, cannot import this package if
+``REFUSED`` has it, and otherwise has the backend ``unknown``, if it is a Unix: the package does not compile elsewhere.
+"""
+
 PLATFORMS = {
     "linux": "linux",
     "android": "linux",
@@ -12,6 +15,18 @@ PLATFORMS = {
     "dragonfly": "dragonfly",
     "sunos": "illumos",
     "win32": "windows",
+}
+
+# The reasons are in the ImportError. Sources: winsup/cygwin/resource.cc, src/system/libroot/posix/sys/getrusage.c in
+# Haiku, sysdeps/mach/hurd/getrusage.c in glibc, wasi-libc, and emscripten_syscall_stubs.c.
+MISNAMED = "only the two times in its getrusage match their names"
+REFUSED = {
+    "cygwin": MISNAMED,
+    "msys": MISNAMED,
+    "haiku": MISNAMED,
+    "gnu0": MISNAMED,  # GNU/Hurd
+    "wasi": "its CPU time is wall-clock time",
+    "emscripten": "its getrusage returns constants",
 }
 
 

@@ -6,6 +6,7 @@ POSIX specifies the two times, and 4.3BSD defined the counters; the units of the
 import sys
 
 from ._base import ALL, INTEGRALS, NONE, TIMES, Backend
+from ._platforms import REFUSED
 
 COUNTERS = ALL - TIMES - INTEGRALS - {"ru_maxrss"}
 UNSURE = "it is unknown whether this system fills it"
@@ -23,22 +24,9 @@ PEAK = "it is unknown whether this system reports a peak, and maxrss() is 0"
 RSS = "it is unknown how this system reports the resident set size"
 ABSENT = {"RUSAGE_THREAD": THREAD, "Process": PROCESS, "wait3": WAIT, "wait4": WAIT, "peak": PEAK, "rss": RSS}
 
-# Systems that are not supported, by prefixes of sys.platform; any other Unix is described by backend(). Sources:
-# winsup/cygwin/resource.cc, src/system/libroot/posix/sys/getrusage.c in Haiku, sysdeps/mach/hurd/getrusage.c in glibc,
-# wasi-libc, and emscripten_syscall_stubs.c.
-MISNAMED = "only the two times in its getrusage match their names"
-REFUSED = {
-    "cygwin": MISNAMED,
-    "msys": MISNAMED,
-    "haiku": MISNAMED,
-    "gnu0": MISNAMED,
-    "wasi": "its CPU time is wall-clock time",
-    "emscripten": "its getrusage returns constants",
-}
-
 
 def backend(platform: str) -> Backend:
-    """Return the backend of a system; raise ``ImportError`` if its getrusage does not report usage."""
+    """Return the backend of a system; raise ``ImportError`` if it is not supported."""
     for prefix, reason in REFUSED.items():
         if platform.startswith(prefix):
             raise ImportError(f"rusage does not support {platform}: {reason}")

@@ -15,8 +15,8 @@ import type_names
 from guide_tables import children, clocks, inherited, peaks, processes, reasons, summary, tested
 from system_words import PEAKS, SYSTEMS, TESTED, documentation, listed, table, unit
 
-from rusage._backends import unknown
 from rusage._backends._base import BLOCKS, INTEGRALS, SWITCHES
+from rusage._backends._platforms import REFUSED
 from rusage._fields import FIELDS
 from rusage._getrusage import measured_of_a_child
 
@@ -140,8 +140,10 @@ def tables() -> str:
     lines += ["`partly`: with fewer fields than `RUSAGE_SELF`; see the section of the system.", ""]
     for backend in SYSTEMS:
         lines += section(backend)
-    lines += ["## Systems that are not supported", ""]
-    lines += [f"- {platform}: {why}" for platform, why in unknown.REFUSED.items()]
+    lines += ["## Other systems", ""]
+    lines += ["Android has the values of Linux, and iOS has the values of macOS without `Process` and `Tree`. On these"]
+    lines += ["systems `import rusage` raises `ImportError` with the reason:", ""]
+    lines += [f"- {platform}: {why}" for platform, why in REFUSED.items()]
     return "\n".join(lines)
 
 
