@@ -60,10 +60,10 @@ error = OSError
 struct_rusage = RUsage
 
 if TYPE_CHECKING:
-    from . import _optional
-    from ._optional import *  # noqa: F403 (the names that the system has)
+    from . import _typed_names
+    from ._typed_names import *  # noqa: F403 (the names that the system has)
 
-    __all__ += _optional.__all__
+    __all__ += _typed_names.__all__
 else:
     from ._backends._base import RUSAGE_BOTH, RUSAGE_CHILDREN, RUSAGE_THREAD
 
@@ -83,7 +83,7 @@ _LAZY = {
     **dict.fromkeys(("CompletedProcess", "Popen"), "_children.popen"),
     "run": "_children.run",
     "Process": "_process",
-    "from_native": "_convert",
+    "from_native": "_from_native",
     **dict.fromkeys(("peak", "rss"), "_memory"),
     "pss": "_pss",
     **dict.fromkeys(("Member", "Sample", "Tree"), "_tree"),

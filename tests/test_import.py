@@ -179,10 +179,10 @@ def test_zip_file_is_no_place_to_import_from(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("prefix", PLATFORMS)
 def test_names_for_type_checkers(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``rusage/_optional.py`` has for each platform the names of its backend."""
+    """``rusage/_typed_names.py`` has for each platform the names of its backend."""
     backend = backend_on(backend_name(prefix), prefix, "99.0")
     monkeypatch.setattr(sys, "platform", prefix)
-    seen = load("rusage._optional", Path(rusage.__file__).with_name("_optional.py")).__all__
+    seen = load("rusage._typed_names", Path(rusage.__file__).with_name("_typed_names.py")).__all__
     every = {
         "RUSAGE_BOTH",
         "RUSAGE_CHILDREN",

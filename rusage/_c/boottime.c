@@ -1,4 +1,5 @@
-/* When the system was started. The kernel derives the start of a process from it, so setting the clock moves both. */
+/* Included, not compiled: when the system was started. The kernel derives the start of a process from it, so setting the
+   clock moves both. */
 
 #include "unix.h"
 

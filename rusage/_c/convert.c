@@ -1,4 +1,4 @@
-/* Convert struct rusage, or the values of Windows or macOS, to a record in uniform units. */
+/* Included, not compiled: convert struct rusage, or the values of Windows or macOS, to a record in uniform units. */
 
 #ifdef _WIN32
 #include "no_getrusage.h"

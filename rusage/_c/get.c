@@ -1,4 +1,4 @@
-/* rusage_get and rusage_pagesize for Unix. */
+/* Included, not compiled: rusage_get and rusage_pagesize for Unix. */
 
 #include "unix.h"
 #include "convert.c"

@@ -1,4 +1,4 @@
-/* rusage_native for systems whose getrusage(2) accepts every who except RUSAGE_BOTH. */
+/* Included, not compiled: rusage_native for systems whose getrusage(2) accepts every who except RUSAGE_BOTH. */
 
 #include "unix.h"
 

@@ -1,4 +1,4 @@
-/* For systems whose integrals are not measured. */
+/* Included, not compiled: for systems whose integrals are not measured. */
 
 #include "rusage.h"
 

@@ -1,4 +1,5 @@
-/* Another process on systems that have no handle for one: it is identified by its process ID and its start time. */
+/* Included, not compiled: another process on systems that have no handles for processes. It is identified by its process
+   ID and its start time. */
 
 #include "process_scalars.c"
 

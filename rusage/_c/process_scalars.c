@@ -1,4 +1,4 @@
-/* A single value of another process instead of a record. */
+/* Included, not compiled: a single value of another process instead of a record. */
 
 #include "process.h"
 

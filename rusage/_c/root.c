@@ -1,5 +1,6 @@
-/* The root directory in which this package was imported. Its files must not be looked for in another one: the owner of
-   that directory could put programs and modules of his own there, which would run with the rights of this process. */
+/* Included, not compiled: the root directory in which this package was imported. Its files must not be looked for in
+   another one: the owner of that directory could put programs and modules of his own there, which would run with the
+   rights of this process. */
 
 #include "unix.h"
 

@@ -1,4 +1,4 @@
-/* The root directory on systems without mount namespaces. */
+/* Included, not compiled: the root directory on systems without mount namespaces. */
 
 #include "unix.h"
 

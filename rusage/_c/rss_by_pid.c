@@ -1,4 +1,4 @@
-/* The resident set size of this process on systems that report it by process ID only. */
+/* Included, not compiled: the resident set size of this process on systems that report it by process ID only. */
 
 #include "process_by_start.c"
 #include "rss.h"

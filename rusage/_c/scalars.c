@@ -1,4 +1,4 @@
-/* Single values instead of a record. */
+/* Included, not compiled: single values instead of a record. */
 
 #include "rusage.h"
 

@@ -1,5 +1,5 @@
-/* The rate of the statistics clock. sysconf(_SC_CLK_TCK) is a constant that may differ: on FreeBSD it is 128, while the
-   statistics clock ticks at 127 Hz. */
+/* Included, not compiled: the rate of the statistics clock. sysconf(_SC_CLK_TCK) is a constant that may differ: on FreeBSD
+   it is 128, while the statistics clock ticks at 127 Hz. */
 
 #include "unix.h"
 

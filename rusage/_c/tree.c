@@ -1,4 +1,4 @@
-/* The walk over a process and its descendants, and the sums. */
+/* Included, not compiled: the walk over a process and its descendants, and the sums. */
 
 #include "tree_members.c"
 #include "tree_cputime.c"

@@ -1,4 +1,4 @@
-/* The members of a tree on systems that list all processes and have no handles for them. */
+/* Included, not compiled: the members of a tree on systems that list all processes and have no handles for them. */
 
 #include "tree_by_list.h"
 #include "tree.c"

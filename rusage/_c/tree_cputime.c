@@ -1,4 +1,4 @@
-/* The CPU time of a tree: the larger of two lower bounds, neither of which counts a second twice.
+/* Included, not compiled: the CPU time of a tree. It is the larger of two lower bounds; neither counts a second twice.
 
    The first is the sum of the last readings of all members, living or ended.
 

@@ -1,4 +1,4 @@
-/* The members of a tree, which are found by their process IDs, and how they are added. */
+/* Included, not compiled: the members of a tree, which are found by their process IDs, and how they are added. */
 
 #include "tree.h"
 

@@ -1,4 +1,4 @@
-/* wait4(2). */
+/* Included, not compiled: wait4(2). */
 
 #include "unix.h"
 

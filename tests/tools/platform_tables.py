@@ -1,6 +1,6 @@
 """The tables of systems in the README and in docs/, written from the backends.
 
-``python tests/tools/platform_tables.py`` writes each between its two marks, and ``rusage/_optional.py`` for type
+``python tests/tools/platform_tables.py`` writes each between its two marks, and ``rusage/_typed_names.py`` for type
 checkers; ``tests/test_platform_tables.py`` checks that all are up to date.
 """
 
@@ -159,7 +159,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     DOCS / "sampled-clocks.md": {"clocks": clocks},
     DOCS / "monitoring.md": {"processes": processes},
 }
-NAMES_FOR_TYPES = ROOT / "rusage" / "_optional.py"
+NAMES_FOR_TYPES = ROOT / "rusage" / "_typed_names.py"
 FILES = [*TABLES, NAMES_FOR_TYPES]
 
 

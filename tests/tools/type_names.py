@@ -1,4 +1,4 @@
-"""``rusage/_optional.py``, written from the backends: the public names that some systems lack, for type checkers."""
+"""``rusage/_typed_names.py``, written from the backends: the public names that some systems lack, for type checkers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MODULES = {
     "RUSAGE_BOTH": "_backends._base",
     "RUSAGE_CHILDREN": "_backends._base",
     "RUSAGE_THREAD": "_backends._base",
-    "from_native": "_convert",
+    "from_native": "_from_native",
     "peak": "_memory",
     "pss": "_pss",
     "Process": "_process",

@@ -10,7 +10,7 @@ __all__: list[str] = []
 
 if sys.platform != "win32":
     from ._backends._base import RUSAGE_BOTH, RUSAGE_CHILDREN
-    from ._convert import from_native
+    from ._from_native import from_native
     from ._wait4 import wait3, wait4
 
     __all__ += ["RUSAGE_BOTH", "RUSAGE_CHILDREN", "from_native", "wait3", "wait4"]
