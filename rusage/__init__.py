@@ -90,7 +90,7 @@ _LAZY = {
     "record": "_record",
 }
 
-if not TYPE_CHECKING:  # a type checker would take every name for one of the module's
+if not TYPE_CHECKING:  # a type checker would accept every name
 
     def __getattr__(name: str) -> object:
         """Import run() and Popen lazily, since subprocess dominates import time, and say why a name is missing.

@@ -28,14 +28,14 @@ class Field(_Field):
     Two fields are equal if their ``unit`` and ``meaning`` are equal. Copies and pickles keep the ``error``.
     """
 
-    # Set by the backend: the error, or how to compute it.
+    # Set by the backend: the error, or a function that computes the error.
     if TYPE_CHECKING:  # typing.get_type_hints would not find the names in the package
         _error: int | Callable[[], int | None] | None
     _error = None
 
     @property
     def error(self) -> int | None:
-        """The largest difference between a value and the true one on this machine, in ``unit``; None if it is unknown.
+        """The largest difference from the true value on this machine, in ``unit``; None if the error is unknown.
 
         Known for ``ru_maxrss`` on Linux since 6.2, where it depends on the number of CPUs. Computed when first
         read.
@@ -98,7 +98,7 @@ else:
     for _name, _field in FIELDS.items():
         getattr(_RUsage, _name).__doc__ = f"{_field.meaning[0].upper()}{_field.meaning[1:]}, in {_field.unit}."
     for _name in ("ru_inblock", "ru_oublock"):
-        getattr(_RUsage, _name).__doc__ += " Where the system counts another unit, ``rusage.fields`` names it."
+        getattr(_RUsage, _name).__doc__ += " Where the system counts another unit, ``rusage.fields`` names that unit."
 
 
 class RUsage(_RUsage):
@@ -126,7 +126,7 @@ class RUsage(_RUsage):
         return self.ru_utime + self.ru_stime
 
     if TYPE_CHECKING:
-        # An RUsage is such a tuple, but the checkers compare with tuple's own overloads one by one.
+        # An RUsage is a tuple of floats, but type checkers compare each overload with each of tuple's own.
         @overload  # type: ignore[override]
         def __add__(self, other: RUsage, /) -> RUsage: ...
         @overload
@@ -135,7 +135,7 @@ class RUsage(_RUsage):
     def __add__(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, other: tuple[object, ...], /
     ) -> tuple[object, ...]:
-        """Return the usage of both together, with the larger peak. With a plain tuple: a longer tuple."""
+        """Return the usage of both together, with the larger peak. With a plain tuple, concatenate."""
         if not isinstance(other, RUsage):
             return tuple.__add__(self, other) if isinstance(other, tuple) else NotImplemented
         total = list(map(add, self, other))
@@ -153,7 +153,7 @@ class RUsage(_RUsage):
 
 _MAXRSS = RUsage._fields.index("ru_maxrss")
 
-# All fields 0: where a sum starts.
+# The start of a sum: all fields are 0.
 RUsage.zero = RUsage._make([0.0, 0.0, *[0] * (len(FIELDS) - 2)])
 
 # Pickles and tracebacks must not expose the private module name.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _COUNTERS = tuple(FIELDS)[2:]
 
-# A counter is a C long. A 32-bit one wraps, and appears negative when it is read as signed.
+# A counter is a C long. A 32-bit counter wraps, and appears negative when it is read as a signed number.
 _LONG_BITS = 8 * ffi.sizeof("long")
 _LONG_MAX = 2 ** (_LONG_BITS - 1) - 1
 _LONG_LEAST = -(2**31) if _LONG_BITS == 32 else 0

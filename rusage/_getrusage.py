@@ -29,8 +29,8 @@ except ModuleNotFoundError as error:
     raise ImportError(f"{reason}: {advice}", name=error.name) from None
 
 if sys.implementation.name == "cpython":
-    # Already imported by the extension. PyInstaller and similar tools see imports in Python code only.
-    import _cffi_backend  # noqa: F401 (for them)
+    # The extension has imported this module, but PyInstaller and similar tools see only imports in Python code.
+    import _cffi_backend  # noqa: F401 (for these tools)
 
 TYPE_CHECKING = False
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 else:
-    MappingProxyType = type(vars(type))  # from types, whose import takes longer than most modules here
+    MappingProxyType = type(vars(type))  # importing types takes longer than importing most modules here
 
 INT_MIN, INT_MAX = -(2**31), 2**31 - 1  # a C int, on every supported system
 
@@ -122,8 +122,8 @@ def error_of(code: int) -> Exception:
 _get, _maxrss, _cputime = lib.rusage_get, lib.rusage_maxrss, lib.rusage_cputime
 # RUsage.__new__ takes sixteen arguments, which is slower.
 _new: Callable[[type[RUsage], tuple[Any, ...]], RUsage] = tuple.__new__
-# A rusage_record: the times, which are the first fields, are doubles, and each other field is an int64_t. With counts,
-# as one letter for each field takes longer to unpack.
+# A rusage_record: the times, which are the first fields, are doubles, and each other field is an int64_t. The
+# format has counts, since a letter for each field would take longer to unpack.
 _unpack = struct.Struct(f"{len(TIMES)}d{len(FIELDS) - len(TIMES)}q").unpack
 
 _measured = measured_for(BACKEND)
@@ -145,7 +145,7 @@ else:
         append: Callable[[Any], object] = id
 
         def __init__(self) -> None:
-            """Make the list of a thread: called for each thread that uses the object."""
+            """Create the list of this thread; called once for each thread that uses the object."""
             buffers: list[Any] = []
             self.pop, self.append = buffers.pop, buffers.append
 
@@ -157,7 +157,7 @@ _self_call = _calls[RUSAGE_SELF]
 
 def _find(table: Mapping[int, T], who: int) -> T:
     """Return the entry for ``who``, or raise the exception that CPython raises."""
-    if type(who) is not int:  # a float that equals a key must not find it
+    if type(who) is not int:  # a float that equals a key must be refused
         who = index(who)
     try:
         return table[who]

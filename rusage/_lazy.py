@@ -13,8 +13,8 @@ _root_changed = lib.rusage_root_changed if hasattr(lib, "rusage_root_changed") e
 def check_import(module: str, use: str, name: str) -> None:
     """Raise ``ImportError`` if a module would be read from another root directory than the package.
 
-    Its owner could put another module there, which would run with the rights of this process. ``use`` needs the module,
-    and importing ``name`` from the package imports it.
+    The owner of that directory could put another module there, which would run with the rights of this process. ``use``
+    needs the module; importing ``name`` from the package imports the module too.
     """
     if _root_changed is not None and f"rusage.{module}" not in sys.modules and _root_changed():
         raise too_late(use, name)

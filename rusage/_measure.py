@@ -36,16 +36,16 @@ class measure:  # noqa: N801 (used like a function)
     Blocks can be nested if each has its own object. Entering an object whose block has not ended, in the same or in
     another thread, raises ``RuntimeError``.
 
-    The decorator ``@measure()`` measures each call of a function or coroutine function separately, and of an object
-    whose ``__call__`` is such a function. The decorating object then holds the usage of the call that ended
-    last. Unless ``who`` excludes them, other threads and tasks that run meanwhile are included.
+    The decorator ``@measure()`` measures each call separately: of a function, of a coroutine function, or of an object
+    whose ``__call__`` is such a function. The decorating object holds the usage of the call that ended last. Other
+    threads and tasks that run during a call are included, unless ``who`` excludes them.
 
     With ``reset_peak`` the block has a peak of its own, ``m.peak``, where the system can reset the process's high-water
     mark (Linux). The reset lowers ``ru_maxrss`` for every reader in the process, this object's ``usage`` included, but
     not ``rusage.peak()``. Blocks with ``reset_peak`` keep their peaks when others are nested in them or run in other
-    threads. A peak is lost if memory grows and shrinks again between the reading of the mark and its reset, which waits
-    while another thread changes the address space, or if code outside this module resets the mark after it. In a forked
-    child, reading the figures of a block that was open at the fork raises ``RuntimeError``.
+    threads. They lose a peak in two cases: if memory grows and shrinks again between the reading of the mark and the
+    reset, which waits while another thread changes the address space; or if code outside this module resets the mark.
+    In a forked child, reading the figures of a block that was open at the fork raises ``RuntimeError``.
 
     An invalid ``who`` raises the same exception as ``getrusage``, immediately; ``reset_peak`` with another ``who`` than
     ``RUSAGE_SELF`` raises ``ValueError``.
@@ -193,7 +193,7 @@ class measure:  # noqa: N801 (used like a function)
         inner: Any = function
         while isinstance(inner, functools.partial):
             inner = inner.func
-        # The last one is for objects with __call__.
+        # The third is for objects with __call__.
         codes = function, inner, getattr(type(inner), "__call__", None)  # noqa: B004 (the method itself is needed)
 
         if any(inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code) for code in codes):

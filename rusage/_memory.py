@@ -14,7 +14,7 @@ from ._backends import BACKEND
 from ._getrusage import error_of, maxrss
 from ._rusage import ffi, lib
 
-# Only Linux can reset the high-water mark, and reports another peak than getrusage().
+# Only Linux can reset the high-water mark, and its getrusage() reports another peak.
 HAS_MARK = hasattr(lib, "rusage_own_peak")
 
 
@@ -23,9 +23,9 @@ def peak() -> int:
 
     Unlike ``maxrss()`` it never includes the peak of the process from which this one was started. It does not fall when
     ``measure(reset_peak=True)`` or the pytest plugin resets the high-water mark of the process; a reset by other code
-    may lower it. In a forked child it begins with the resident set size at the fork.
+    may lower the result. In a forked child the peak begins with the resident set size at the fork.
 
-    Raises ``OSError`` if it cannot be read: on Linux without ``/proc``.
+    Raises ``OSError`` if the peak cannot be read: on Linux without ``/proc``.
     """
     if not HAS_MARK:  # a system on which processes do not inherit a peak
         return maxrss()
@@ -38,7 +38,7 @@ def peak() -> int:
 def rss() -> int:
     """Return the resident set size of this process now, in bytes.
 
-    Raises ``OSError`` if it cannot be read: on Linux without ``/proc``.
+    Raises ``OSError`` if the size cannot be read: on Linux without ``/proc``.
     """
     size = lib.rusage_rss()
     if size < 0:
@@ -73,7 +73,7 @@ lock = RLock()
 
 
 class BlockPeak:
-    """The peak of one block, which begins when the object is created; 0 if it is not ``measured``."""
+    """The peak of a block that begins when the object is created. It is 0 if it is not ``measured``."""
 
     __slots__ = ("_block", "_forks", "_is_open", "measured")
 

@@ -60,7 +60,7 @@ def error_of_process(code: int, pid: int) -> Exception:
 
 
 def missing(instance: object, name: str) -> str:
-    """Return the text of the AttributeError for an attribute, which may be one that the system cannot provide."""
+    """Return the text of the AttributeError, with the reason if the system cannot provide the attribute."""
     message = f"{type(instance).__name__!r} object has no attribute {name!r}"
     return f"{message}: {BACKEND.name} has no {name}: {BACKEND.absent[name]}" if name == "pss" else message
 
@@ -71,11 +71,11 @@ class Process:
     The object refers to the process that had this process ID when it was opened, even if another process gets the ID
     later. A forked child can use its copy. Close it by ``close()`` or ``with`` to avoid a ``ResourceWarning``.
 
-    Raises the same exceptions as ``os.kill`` for a bad argument, and ``ValueError`` for one below 1. Raises
+    Raises the same exceptions as ``os.kill`` for a bad argument, and ``ValueError`` for a number below 1. Raises
     ``ProcessLookupError`` if there is no such process, if it has ended but has not been waited for, and if the number
     is the ID of a thread; ``PermissionError`` if the system does not allow reading the process; ``OSError`` if too many
-    files are open. The methods raise them too: ``ProcessLookupError`` from the end of the process on. Its text has the
-    process ID.
+    files are open. The methods raise the same exceptions, and ``ProcessLookupError`` once the process has ended. The
+    text of a ``ProcessLookupError`` has the process ID.
 
     On Linux a process has no memory while it ends, and for a moment while another thread than its first one executes a
     program: a reading then waits for up to a second. A reading that finds the process ended is repeated after a
@@ -101,7 +101,7 @@ class Process:
         # ffi.gc closes the descriptors when the handle is freed, even if an exception is raised at any point.
         self._handle = ffi.gc(ffi.new("rusage_process *"), _close)
         self._forks = _forks.count
-        self._unreleased.append(self._handle)  # first: a signal handler may raise an exception when it is open
+        self._unreleased.append(self._handle)  # first: a signal handler may raise once it is open
         slot = _take()
         error = _open(self._handle, self.pid, slot[0])
         _pool.append(slot)

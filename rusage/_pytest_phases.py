@@ -29,7 +29,7 @@ MEASURED = measured()
 WORDS = {
     "peak_growth": (
         "peak growth",
-        "the maximum resident set size of the process during the call, minus the size at its start",
+        "the maximum resident set size of the process during the call, minus the size at the start of the call",
     ),
     "cputime": ("CPU time", "user and system time of all threads of the process during the call"),
     "majflt": ("major faults", "page faults of the process during the call that required I/O"),
@@ -64,7 +64,7 @@ class Phases:
     # --- Limits -------------------------------------------------------------------------------------------------------
 
     def read_limits(self, items: Sequence[pytest.Item]) -> None:
-        """Store the limits of each test. Raises ``pytest.UsageError`` for a bad one."""
+        """Store the limits of each test. Raises ``pytest.UsageError`` for a bad limit."""
         for item in items:
             try:
                 limits = self._defaults | _limits_of(item, self._mark, self._limits)
@@ -76,7 +76,7 @@ class Phases:
                 if name not in self._checked and not _is_measured(name):
                     try:
                         self._warn(item, name)
-                    except pytest.PytestWarning as warning:  # by a filter of the user
+                    except pytest.PytestWarning as warning:  # a filter of the user has made it an error
                         _refuse(item, f"{item.nodeid}: {warning}")
                 self._checked.add(name)
 
@@ -137,7 +137,7 @@ class Phases:
 
     # --- Memory that stays --------------------------------------------------------------------------------------------
 
-    # pytest drops the values of a test's fixtures after the last phase, so this is around all of them.
+    # pytest drops the values of a test's fixtures after the last phase, so this hook wraps all phases.
     @pytest.hookimpl(hookwrapper=True, trylast=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, None]:
         """Measure what the test adds to the resident set size of the process."""
@@ -155,7 +155,7 @@ class Phases:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take the figures of a worker of pytest-xdist; one that has crashed has none."""
+        """Collect the figures of a worker of pytest-xdist; a crashed worker has sent none."""
         self._retained.update(getattr(node, "workeroutput", {}).get(NAME_OF_RETAINED, {}))
 
     # --- Reporting ----------------------------------------------------------------------------------------------------
@@ -184,7 +184,7 @@ def _resident() -> int | None:
     """Return the resident set size of this process, in bytes; None if it is not measured."""
     try:
         return rss() if "rss" not in BACKEND.absent else None
-    except OSError:  # such as /proc being missing
+    except OSError:  # for example without /proc
         return None
 
 
@@ -234,7 +234,7 @@ def _record(item: pytest.Item, when: str, phase: Phase | None) -> None:
 
 
 def _defaults(config: pytest.Config, names: Collection[str]) -> dict[str, float | None]:
-    """Return the limits of the ini file. Raises ``pytest.UsageError`` for a bad one."""
+    """Return the limits of the ini file. Raises ``pytest.UsageError`` for a bad limit."""
     limits: dict[str, float | None] = {}
     for name in names:
         text = config.getini(f"limit_rusage_{name}")
@@ -247,9 +247,9 @@ def _defaults(config: pytest.Config, names: Collection[str]) -> dict[str, float 
 
 
 def _limits_of(item: pytest.Item, mark_name: str, names: Collection[str]) -> dict[str, float | None]:
-    """Return the limits of a test's marks: for each argument the closest mark's, None for no limit.
+    """Return the limits in a test's marks. For each argument the closest mark decides; None means no limit.
 
-    Raises ``ValueError`` for a bad one.
+    Raises ``ValueError`` for a bad mark.
     """
     limits: dict[str, float | None] = {}
     for mark in item.iter_markers(mark_name):
@@ -261,7 +261,7 @@ def _limits_of(item: pytest.Item, mark_name: str, names: Collection[str]) -> dic
 
 
 def _refuse(item: pytest.Item, message: str) -> None:
-    """Raise ``pytest.UsageError``; report an error of the collection in a worker of pytest-xdist, which would crash."""
+    """Raise ``pytest.UsageError``. A worker of pytest-xdist would crash: it reports an error of the collection."""
     if not hasattr(item.config, "workerinput"):
         raise pytest.UsageError(message)
     item.ihook.pytest_collectreport(report=pytest.CollectReport(item.nodeid, "failed", message, []))

@@ -29,5 +29,5 @@ def parse_size(text: str) -> int:
 
 
 def shown(text: str) -> str:
-    """Return the text of a user for an error message: not thousands of characters."""
+    """Return a user's text for an error message, cut to 50 characters."""
     return repr(text if len(text) <= 50 else f"{text[:47]}...")

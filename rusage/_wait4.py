@@ -49,7 +49,7 @@ def reap_child(pid: int, options: int) -> tuple[int, int, RUsage]:
             result = child, status[0], usage_in(record)
             _pool.append(slot)
             return result
-        # Python runs signal handlers here, between two bytecode instructions; unless one raises, retry (PEP 475).
+        # Python runs signal handlers here, between two bytecode instructions; unless a handler raises, retry (PEP 475).
         if child != -errno.EINTR:
             _pool.append(slot)
             raise OSError(-child, os.strerror(-child))

@@ -1,10 +1,10 @@
 """``run`` for asyncio: ``await rusage.asyncio.run(...)``.
 
 asyncio's own subprocesses do not report their usage: the event loop waits for each child and discards the usage.
-Therefore this runs ``rusage.run`` in one thread for each child, which starts the child and waits only for it. It
-accepts the same arguments, and works with every event loop of asyncio, including those that cannot wait for children. A
-child watcher that waits for all children, such as ``asyncio.FastChildWatcher`` (Python 3.13 and earlier), may take the
-exit status: nothing is measured then, and ``returncode`` is 0, as in ``subprocess``.
+Therefore this ``run`` calls ``rusage.run`` in a thread for each child; the thread starts the child and waits only for
+this child. It accepts the same arguments, and works with every event loop of asyncio, also if the loop cannot wait for
+children. A child watcher that waits for all children, such as ``asyncio.FastChildWatcher`` (Python 3.13 and earlier),
+may take the exit status: nothing is measured then, and ``returncode`` is 0, as in ``subprocess``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ async def _run(
 ) -> CompletedProcess[Any]:
     """Do the same as ``rusage.run``, with the same arguments, without blocking the event loop.
 
-    If the task is cancelled, the process is killed, and ``CancelledError`` propagates once its exit has been seen,
+    If the task is cancelled, the process is killed, and ``CancelledError`` propagates once the exit has been seen,
     even if the task is cancelled again meanwhile.
     Raises ``RuntimeError`` if no event loop is running; no process is started then.
     """

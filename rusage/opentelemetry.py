@@ -51,11 +51,12 @@ def instrument(meter_provider: MeterProvider | None = None) -> None:
         _log.warning("rusage is already instrumented")
         return
     given = get_meter_provider() if meter_provider is None else meter_provider
-    # Until the global provider is set, get_meter_provider() returns a substitute, whose instruments then move to it.
+    # Until the global provider is set, get_meter_provider() returns a substitute. Its instruments later move to the
+    # global provider.
     provider = get_meter_provider if given is get_meter_provider() else lambda: given
 
     def callbacks(observe: Observe) -> list[Callable[[CallbackOptions], Iterable[Observation]]]:
-        # A provider keeps an asynchronous instrument and its callback forever, and ignores another one of its name.
+        # A provider keeps an asynchronous instrument and its callback forever, and ignores a second one of that name.
         def callback(_: CallbackOptions) -> Iterable[Observation]:
             active = _active
             return observe() if active is not None and active() is provider() else ()
@@ -129,7 +130,7 @@ def _reader(attribute: str, *, factor: int = 1, **values: str) -> Observe:
 
 
 def _read_all_faults() -> list[Observation]:
-    """Read ``ru_minflt`` where it is the sum: the conventions have it without the attribute."""
+    """Read ``ru_minflt`` where it counts all faults: the conventions have no attribute for the sum."""
     return [Observation(getrusage(RUSAGE_SELF).ru_minflt)]
 
 

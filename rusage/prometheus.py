@@ -63,11 +63,11 @@ class UsageCollector:
     reading raises ``OSError``: the process has ended, reading it is no longer permitted, or too many files are open. If
     the ``Process`` has been closed, a scrape raises ``ValueError``. ``children=True`` raises ``ValueError``, since the
     children of another process are not available. ``process_cpu_seconds_total`` is ``process.cputime()``: on Linux it
-    counts nanoseconds, and the user and system times are whole ticks of 10 ms. It is never below their sum.
+    counts nanoseconds, and the user and system times are whole ticks of 10 ms. The total is never below their sum.
 
     For this process, without a ``namespace``, the collector can be registered beside a ``ProcessCollector``, in any
     order. A second ``UsageCollector``, and one for another process beside a ``ProcessCollector``, needs a ``namespace``
-    of its own: otherwise the default registry refuses it, and other registries show some metrics twice.
+    of its own: otherwise the default registry refuses the collector, and other registries show some metrics twice.
     """
 
     def __init__(self, process: Process | None = None, *, namespace: str = "", children: bool = False) -> None:
@@ -131,7 +131,7 @@ class _Counters:
     """The counters of one usage. Names and help texts are made only once, which makes a scrape faster."""
 
     def __init__(self, prefix: str, measured: frozenset[str], whose: str = "", *, total: bool = True) -> None:
-        # The other notes explain why a field of this process is not measured. Another process may have it measured.
+        # The other notes explain why a field of this process is not measured. The field of another process may be.
         notes = {field: note for field, note in BACKEND.notes.items() if field in BACKEND.measured["RUSAGE_SELF"]}
         self._total = total and measured >= TIMES
         self._total_name = f"{prefix}cpu_seconds", _text(f"{whose}user and system CPU time used")

@@ -30,9 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         nargs="?",
         type=_number,
         const=ROWS,
-        help="show the N phases of tests (default 10; 0: all) with the most CPU time, with the largest growth of the "
-        "peak memory, which resets the peak of the process before each phase if possible, and with the most memory "
-        "that stays after the test",
+        help="show the N phases of tests (default 10; 0: all) with the most CPU time, the largest growth of the peak "
+        "memory, and the most memory retained after the test; resets the peak of the process before each phase if "
+        "possible",
     )
     for name, meaning in LIMITS.items():
         parser.addini(f"limit_rusage_{name}", f"default of @pytest.mark.{MARK}({name}=...): {meaning}")
@@ -43,7 +43,7 @@ def _number(text: str) -> int:
     import argparse  # noqa: PLC0415 (only needed for an error)
 
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"not a number: {text!r} (write --rusage={ROWS}, or --rusage behind it)")
+        raise argparse.ArgumentTypeError(f"not a number: {text!r} (write --rusage={ROWS}, or put --rusage last)")
     return int(text)
 
 
@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _phases(config)
 
 
-@pytest.hookimpl(trylast=True)  # after the marks that others add
+@pytest.hookimpl(trylast=True)  # after other plugins have added marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Read the limits of the tests."""
     if config.pluginmanager.hasplugin(NAME) or _have_limits(items):

@@ -509,7 +509,7 @@ def test_peak_over_limit(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess()
     result.assert_outcomes(passed=3, failed=1)
     limit = "100.0 MiB (104857600 bytes)"
-    meaning = "the maximum resident set size of the process during the call, minus the size at its start"
+    meaning = "the maximum resident set size of the process during the call, minus the size at the start of the call"
     result.stdout.fnmatch_lines(
         [f"peak growth 1[23]?.? MiB (* bytes) exceeds the limit of {limit}: {meaning}", "FAILED test_it.py::test_over*"]
     )

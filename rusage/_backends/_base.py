@@ -12,8 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-# Every system that has the name has the same number, which its C asserts. RUSAGE_THREAD on macOS and Windows and
-# RUSAGE_BOTH everywhere are composed; they get the number that other systems use (RUSAGE_BOTH: linux/resource.h).
+# A name has the same number on every system that defines it, which the C asserts. RUSAGE_THREAD on macOS and Windows
+# and RUSAGE_BOTH everywhere are composed, with the number of other systems (RUSAGE_BOTH: linux/resource.h).
 RUSAGE_SELF = 0
 RUSAGE_CHILDREN = -1
 RUSAGE_THREAD = 1
@@ -50,7 +50,7 @@ PEAK_AT_LEAST_PARENTS_INEXACT = "at least the parent's, inexact"
 PEAK_SAMPLED = "sampled"
 """A sample taken before exec may be the parent's; the kernel reports the child's usage just after exec."""
 PEAK_TOUCHED = "touched"
-"""A forked child starts without a peak; until exec it counts the memory that it touches itself."""
+"""A forked child starts without a peak; until exec its peak counts the memory that the child itself touches."""
 PEAK_TOUCHED_SAMPLED = "touched, sampled"
 """As above, but only samples are counted."""
 PEAK_NONE = "none"
@@ -58,14 +58,14 @@ PEAK_NONE = "none"
 FLOOR_RULES = frozenset({PEAK_AT_LEAST_PARENTS, PEAK_AT_LEAST_PARENTS_INEXACT})
 """The rules that compare a child's peak with the parent's."""
 TOUCHED_RULES = frozenset({PEAK_TOUCHED, PEAK_TOUCHED_SAMPLED})
-"""The rules that compare it with the memory that a child can touch between fork and exec."""
+"""The rules that compare a child's peak with the memory that a child can touch between fork and exec."""
 SAMPLED_RULES = frozenset({PEAK_SAMPLED, PEAK_TOUCHED_SAMPLED})
 """The rules of systems that may miss a short peak."""
 
 # The memory that a child of subprocess touches between fork and exec, at most. Code and stack: 0.5 to 0.7 MiB, measured
 # with CPython 3.13 on OpenBSD 7.9. The arguments and variables have at most 0.5 MiB (ARG_MAX). In a fragmented heap
-# each has a page of its own, with the neighbours that the kernel maps at the same fault: up to 7 on OpenBSD
-# (uvmadvice[] in sys/uvm/uvm_fault.c), and 8 on DragonFly BSD (vm_prefault_pages in sys/vm/vm_fault.c).
+# each string occupies a page of its own, and a page fault maps neighbouring pages too: up to 7 on OpenBSD (uvmadvice[]
+# in sys/uvm/uvm_fault.c), and 8 on DragonFly BSD (vm_prefault_pages in sys/vm/vm_fault.c).
 TOUCHED = 4 * 1024 * KIB
 TOUCHED_PAGES = 10
 """For each argument and each environment variable."""
@@ -93,14 +93,14 @@ LARGEST_AT_LEAST_PARENTS = f"{LARGEST}, which is at least the parent's"
 class Backend:
     """The meaning of the numbers of one system's kernel.
 
-    What only the documentation uses is not here: the modules of the systems have it as constants, and ``Documentation``
-    in ``tests/tools/system_words.py`` describes them.
+    Facts that only the documentation uses are constants in the modules of the systems; ``Documentation`` in
+    ``tests/tools/system_words.py`` describes them.
 
     ``name``: the system's usual name.
     ``measured``: for each native ``RUSAGE_*`` name, the fields that the kernel fills.
     ``absent``: public names that the system cannot provide, each with the reason, which its ``AttributeError`` gives.
     ``maxrss_bytes``: bytes in one unit of ``ru_maxrss``; 0 where there is no peak.
-    ``integral_bytes``: bytes in one unit of the integrals, which count ticks of the statistics clock; 0 without them.
+    ``integral_bytes``: bytes in one unit of the integrals, which count ticks of the statistics clock; 0 if it has none.
     ``units``: fields that count another unit on this system.
     ``notes``: peculiarities of a field on this system that its name and unit do not tell; for a field that is not
     measured, the value that the kernel has in its place.
@@ -108,9 +108,9 @@ class Backend:
     ``waited``: the fields known of one child that has ended, if other than for ``RUSAGE_CHILDREN``.
     ``child_peak``: whose peak a child's ``ru_maxrss`` is, one of the ``PEAK_*`` rules.
     ``peak``: where the system reports the peak of the program that this process executes; empty where there is none.
-    ``rss``: where it reports the resident set size, and in which unit; empty where it is unknown.
-    ``pss``: where it reports the proportional set size; empty where it does not.
-    ``uptime``: returns the seconds since this process was started; None if it is not known.
+    ``rss``: where the system reports the resident set size, and in which unit; empty where that is unknown.
+    ``pss``: where the system reports the proportional set size; empty where it does not.
+    ``uptime``: returns the seconds since this process was started; None if they are not known.
     ``peak_error``: returns the largest error of ``ru_maxrss`` on this machine in bytes, or None; None if it is unknown.
     """
 
@@ -167,7 +167,7 @@ class Backend:
 
 
 def kernel_release(system: str | tuple[str, ...], *, newest: str) -> str:
-    """Return the running kernel's release if it is that system's, else the newest one that the backend describes."""
+    """Return the release of the running kernel if it is a kernel of ``system``, and otherwise ``newest``."""
     if sys.platform != "win32" and sys.platform.startswith(system):
         return os.uname().release
     return newest

@@ -19,8 +19,8 @@ from ._base import (
 )
 
 MEASURED = ALL - INTEGRALS - {"ru_nivcsw"}
-# When a process exits, exit1() in sys/kern/kern_exit.c adds the counters of all threads to those of the process, and
-# lwp_exit() adds those of the last thread again. Its number of threads is unknown to the parent.
+# When a process exits, exit1() in sys/kern/kern_exit.c adds the counters of all threads to the process's, and
+# lwp_exit() adds the last thread's again. The parent does not know how many threads the child had.
 CHILDREN = TIMES | {"ru_maxrss", "ru_nswap"}  # which belong to the process
 # Samples between vfork and exec are sizes of the process's parent.
 PROCESS = MEASURED - {"ru_maxrss"}

@@ -10,8 +10,8 @@ UNSET = INTEGRALS | {"ru_maxrss"}
 MEASURED = ALL - UNSET - {"ru_minflt"}
 # wait4() in usr/src/lib/libc/port/gen/waitpid.c
 WAIT = (
-    "of a waited-for child: by how much times(2) grows during the wait, in ticks, "
-    "with the children for which other threads wait meanwhile"
+    "of a waited-for child: the growth of times(2) during the wait, in ticks; "
+    "includes children for which other threads wait meanwhile"
 )
 UPDATED = "usr/src/uts/common/syscall/rusagesys.c"
 SOURCES = {

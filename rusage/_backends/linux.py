@@ -28,8 +28,9 @@ from ._base import (
 
 TYPE_CHECKING = False
 
-# In /proc/PID/stat, and VmHWM in /proc/PID/status. Blocks are omitted, since /proc/PID/io includes the children that
-# the process has waited for (wait_task_zombie in kernel/exit.c); the switches, since /proc omits ended threads.
+# The fields in /proc/PID/stat, and VmHWM in /proc/PID/status. Blocks are omitted, since /proc/PID/io includes the
+# children that the process has waited for (wait_task_zombie in kernel/exit.c). Switches are omitted, since /proc does
+# not count the switches of ended threads.
 PROCESS = TIMES | {"ru_maxrss", "ru_minflt", "ru_majflt"}
 UNMAINTAINED = INTEGRALS | {"ru_nswap", "ru_msgsnd", "ru_msgrcv", "ru_nsignals"}  # getrusage(2)
 SOURCES = {
@@ -59,7 +60,7 @@ def uptime() -> float:
     with open("/proc/self/stat", "rb") as file:
         ticks = int(file.read().rpartition(b")")[2].split()[19])  # the name before it may contain anything
     now = time.clock_gettime(time.CLOCK_BOOTTIME)
-    if _numbers(os.uname().release) < (5, 11):  # starttime lacks the offset there; seen on 5.10
+    if _numbers(os.uname().release) < (5, 11):  # starttime lacks the offset in these kernels; seen on 5.10
         now -= boottime_offset()
     return now - ticks / os.sysconf("SC_CLK_TCK")
 
@@ -68,7 +69,7 @@ def uptime() -> float:
 
 
 def counters_error(cpus: int, page: int) -> int:
-    """Return the largest error of the resident set size since 6.2, in bytes: see above."""
+    """Return the largest error of the resident set size since 6.2, in bytes: see the top of this file."""
     return 3 * cpus * max(32, 2 * cpus) * page
 
 
@@ -152,7 +153,8 @@ def backend(*, io_accounting: bool, release: str = NEWEST) -> Backend:
     )
 
 
-# /proc/self/io exists if and only if the kernel keeps these counters (fs/proc/base.c). Without /proc it is unknown.
+# /proc/self/io exists if and only if the kernel keeps these counters (fs/proc/base.c). Without /proc they count as not
+# measured.
 _elsewhere = sys.platform not in ("linux", "android")
 BACKEND = backend(
     io_accounting=_elsewhere or os.path.exists("/proc/self/io"),

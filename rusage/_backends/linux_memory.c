@@ -26,8 +26,8 @@ static int rusage_read_mark(int64_t *size)
 }
 
 /* The largest VmHWM that has been read, in KiB. Every reading raises it before it is returned, and every reset before the
-   mark falls, so no result of rusage_own_peak() is less than an earlier one. It needs no lock, which a forked child might
-   inherit locked. A long: some 32-bit processors have no atomic operations on 64 bits. */
+   mark falls, so no result of rusage_own_peak() is less than an earlier one. The variable needs no lock, which a forked
+   child might inherit locked. A long: some 32-bit processors have no atomic operations on 64 bits. */
 static unsigned long rusage_highest;
 
 static int64_t rusage_raise_highest(int64_t bytes)
@@ -51,13 +51,14 @@ static int64_t rusage_own_peak(void)
 }
 
 /* The high-water marks before our resets, each with the number of its reset, from the largest to the smallest. A mark that
-   is not larger than a later one cannot be the peak of a block. Python calls the functions that use them with a lock. */
+   is not larger than a later mark cannot be the peak of a block. Python holds a lock when it calls the functions that use
+   the marks. */
 typedef struct {
     int64_t number, size;
 } rusage_mark;
 static rusage_mark *rusage_marks;
 static size_t rusage_marks_count, rusage_marks_capacity;
-static int64_t rusage_resets;       /* the number of the last one */
+static int64_t rusage_resets;       /* the number of the last reset */
 static int rusage_clear_refs = -1;  /* the descriptor, during a reset: a child that is forked then closes its copy */
 
 /* Keep a mark for the blocks that began before the last reset. */
@@ -107,8 +108,8 @@ static void rusage_close_clear_refs(void)
 }
 
 /* Start a block: keep the high-water mark for the open blocks, then reset it (man page: proc_pid_clear_refs, section 5; in
-   kernels with CONFIG_PROC_PAGE_MONITOR, since 4.0). The resident set size after this also counts for the open blocks.
-   What rises and falls between the reading of the mark and its reset is lost. */
+   kernels with CONFIG_PROC_PAGE_MONITOR, since 4.0). The resident set size after the reset also counts for the open
+   blocks. A peak between the reading of the mark and the reset is lost. */
 static int rusage_reset_peak(rusage_block *block)
 {
     int64_t mark = 0;
@@ -148,11 +149,11 @@ static int rusage_update_peak(rusage_block *block)
     return 0;
 }
 
-/* In a forked child: its mark began at its resident set size. */
+/* Called in a forked child, whose mark began at the resident set size of the child. */
 static void rusage_forget_peaks(void)
 {
     __atomic_store_n(&rusage_highest, 0, __ATOMIC_SEQ_CST);
-    /* Not freed: another thread may have been about to replace it. */
+    /* Not freed: another thread of the parent may have been replacing the array. */
     rusage_marks = NULL;
     rusage_marks_count = rusage_marks_capacity = 0;
     if (rusage_clear_refs >= 0)     /* a reset in another thread, which the child does not have */

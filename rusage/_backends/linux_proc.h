@@ -22,7 +22,7 @@ static int rusage_check_proc(void)
 }
 
 /* Open a file below /proc/PID; return its descriptor or a negative errno. The descriptor of the directory never
-   refers to another process, even if that has got the process ID. */
+   refers to another process, even if another process has got the process ID. */
 static int rusage_proc_open(int directory, const char *path, int flags)
 {
     int fd = openat(directory, path, flags | O_RDONLY | O_CLOEXEC);
@@ -90,7 +90,7 @@ static int rusage_read_status(int directory, const char *path, const char *const
     return error;
 }
 
-/* The same for a file of another thread: the first one may have ended, and has no memory then. */
+/* The same for another thread's file: the first thread has no memory after its end. */
 static int rusage_read_threads(int directory, const char *name, const char *const *starts, int count, int64_t *numbers)
 {
     char path[sizeof((struct dirent *)0)->d_name + sizeof "/smaps_rollup"];

@@ -46,9 +46,9 @@ static int rusage_check_alive(const rusage_process *process)
 /* Wait a millisecond and return 1 if a reading that has failed is to be repeated; *end is 0 at the first call.
    While a thread other than the first one executes a program and replaces it, there is a moment in which the process has
    no memory (ENODATA), in which a file in /proc cannot be read (ESRCH), and in which pidfd_poll() finds the first thread
-   ended and alone; the last two were seen once in 10 million calls on Linux 6.18. Therefore an end is believed if, after
-   the first repetition, the pidfd and stat show it too, and in any case after a second: if the directory belongs to
-   another process, stat never shows the end. */
+   ended and alone; the last two were seen once in 10 million calls on Linux 6.18. Therefore the end of the process is
+   reported if the pidfd and stat show it after the first repetition too, and in any case after a second: if the directory
+   belongs to another process, stat never shows the end. */
 static int rusage_try_again(const rusage_process *process, int error, int64_t *end)
 {
     const struct timespec pause = {0, 1000000};
@@ -109,7 +109,7 @@ static int rusage_process_get(const rusage_process *process, rusage_call *call)
 
     do {
         error = rusage_has_peak(process, call) ? rusage_read_peak(process, &peak) : 0;
-        /* After the peak: if the process has not ended now, the peak was its own. */
+        /* After the reading: if the process has not ended now, the peak was its own. */
         if (error == 0)
             error = rusage_read_stat(process, &stat);
     } while (rusage_try_again(process, error, &end));
@@ -167,7 +167,7 @@ static uint64_t rusage_pid_namespace(void)
     return stat("/proc/self/ns/pid", &file) == 0 ? file.st_ino : 0;
 }
 
-/* Return whether the process has the same number here as where it was opened: a child may be in another namespace. */
+/* Return whether the process has the same number here as where it was opened: a forked child may be in another namespace. */
 static int rusage_has_its_number(const rusage_process *process)
 {
     return !process->forked || (process->namespace != 0 && process->namespace == rusage_pid_namespace());
@@ -190,7 +190,7 @@ static int rusage_read_cputime(const rusage_process *process, double *cputime)
     error = clock_getcpuclockid(process->pid, &clock);
     if (error == 0 && clock_gettime(clock, &time) != 0)
         error = errno;
-    /* The clock belongs to the process that has the number now: the time is this one's only if it still has it. */
+    /* The clock belongs to the process that has the process ID now, which must still be this process. */
     ended = rusage_check_alive(process);
     if (ended == 0 && error == 0)
         *cputime = rusage_quotient((int64_t)time.tv_sec * 1000000000 + time.tv_nsec, 1000000000);

@@ -1,4 +1,4 @@
-/* Linux: what reading another process and opening it share. linux_process.c defines it. */
+/* Linux: functions of linux_process.c that linux_process_open.c calls too. */
 
 #pragma once
 

@@ -4,7 +4,7 @@
 #include "../_c/root_by_inode.c"
 #include "../_c/no_statclock.c"
 
-/* It may leave fields unset on some system. */
+/* Some system's getrusage() may leave fields unset. */
 static int rusage_native(int who, struct rusage *native)
 {
     memset(native, 0, sizeof *native);

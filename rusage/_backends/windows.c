@@ -14,7 +14,7 @@ RUSAGE_ASSERT(peak, sizeof(((PROCESS_MEMORY_COUNTERS *)0)->PeakWorkingSetSize) <
 #include "../_c/scalars.c"
 #include "../_c/no_statclock.c"
 
-/* GetLastError has no code for it; this bit is reserved for codes of applications. */
+/* GetLastError has no code for this; the bit is reserved for codes of applications. */
 #define RUSAGE_NO_PROCESS (1 << 29)
 #include "../_c/process_scalars.c"
 #include "../_c/rss.h"
