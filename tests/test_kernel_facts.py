@@ -17,12 +17,20 @@ from rusage._backends._platforms import backend_name
 from rusage._fields import FIELDS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    Test = Callable[[Path], None]
 
 NAME = backend_name(sys.platform)
 needs_compiler = pytest.mark.skipif(
     sys.platform == "win32" or NAME == "unknown" or shutil.which("cc") is None, reason="needs fork and a C compiler"
 )
+
+
+def thorough_on_linux(test: Test) -> Test:
+    """Mark a test; on other systems it is not left out, since they are seen less often."""
+    return pytest.mark.thorough(test) if NAME == "linux" else test
 
 
 def differing(text: str, folder: Path) -> tuple[int, list[str]]:
@@ -35,6 +43,7 @@ def differing(text: str, folder: Path) -> tuple[int, list[str]]:
 
 @pytest.mark.thorough
 @needs_compiler
+@thorough_on_linux
 def test_claims_hold_on_this_kernel(tmp_path: Path) -> None:
     """The kernel is the oracle."""
     assert differing(kernel_facts.source(NAME, BACKEND), tmp_path) == (0, [])
@@ -42,6 +51,7 @@ def test_claims_hold_on_this_kernel(tmp_path: Path) -> None:
 
 @pytest.mark.thorough
 @needs_compiler
+@pytest.mark.thorough
 @pytest.mark.skipif(BACKEND.child_peak != PEAK_AT_LEAST_PARENTS_INEXACT, reason="the false claims are about Linux")
 def test_false_claims_are_found(tmp_path: Path) -> None:
     """Fields that Linux never fills, a wrong unit and a wrong rule."""
