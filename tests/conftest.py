@@ -111,7 +111,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     os.chdir(before)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def python() -> Callable[..., str]:
     """Return a function that runs a new interpreter and returns what it prints."""
 
@@ -126,7 +126,7 @@ def python() -> Callable[..., str]:
     return run
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def program(python: Callable[..., str]) -> Callable[..., str]:
     """Return a function that runs a file of tests/programs in a new interpreter and returns what it prints."""
 

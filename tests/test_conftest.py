@@ -36,8 +36,9 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     return pytester
 
 
-def test_end_of_a_run(suite: pytest.Pytester) -> None:
+def test_end_of_a_run(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """It names the tests that were left out and how to run them, and shows what a failed command has printed."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # a faster start
     result = suite.runpytest_subprocess("test_it.py")
     result.assert_outcomes(passed=8, skipped=1, failed=1)
     result.stdout.fnmatch_lines(["*- output of the command -*", "hint", "*- error output of the command -*", "reason"])

@@ -158,15 +158,20 @@ def integer(who: Any) -> int:
 
 
 @pytest.mark.skipif(not CPYTHON, reason="PyPy's resource returns sixteen zeros for a bad who")
-@settings(max_examples=500)
-@given(ARGUMENTS)
-def test_any_argument_as_in_cpython(who: object) -> None:
+@pytest.mark.parametrize("examples", [100, pytest.param(500, marks=pytest.mark.thorough)])
+def test_any_argument_as_in_cpython(examples: int) -> None:
     """Both calls return a usage or raise the same, except for a ``who`` that only rusage has."""
     resource = pytest.importorskip("resource", reason="Windows has no resource module")
-    expected = outcome(resource.getrusage, who)
-    if expected[0] == "ValueError" and integer(who) in COMPOSED:
-        expected = "usage", ""
-    assert outcome(rusage.getrusage, who) == expected
+
+    @settings(max_examples=examples)
+    @given(ARGUMENTS)
+    def compare(who: object) -> None:
+        expected = outcome(resource.getrusage, who)
+        if expected[0] == "ValueError" and integer(who) in COMPOSED:
+            expected = "usage", ""
+        assert outcome(rusage.getrusage, who) == expected
+
+    compare()
 
 
 @pytest.mark.parametrize(

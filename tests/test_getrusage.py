@@ -17,10 +17,16 @@ TIMES = ("ru_utime", "ru_stime")
 WHO = [name for name in ("RUSAGE_SELF", "RUSAGE_CHILDREN", "RUSAGE_THREAD") if hasattr(resource, name)]
 
 
+@pytest.fixture(scope="module")
+def high_water_marks(program: Callable[..., str]) -> list[int]:
+    """Return the peak before and after touching 256 MiB, the peak in the record, and VmHWM."""
+    return [*map(int, program("high_water_mark.py").split())]
+
+
 @pytest.mark.skipif("ru_maxrss" not in rusage.measured(), reason="this system does not measure the peak")
-def test_peak_grows_in_bytes(program: Callable[..., str]) -> None:
+def test_peak_grows_in_bytes(high_water_marks: list[int]) -> None:
     """After touching 256 MiB, the peak has grown by about 256 MiB in bytes, by both ways to ask."""
-    before, peak, field, _ = map(int, program("high_water_mark.py").split())
+    before, peak, field, _ = high_water_marks
     assert 150 * 2**20 < peak - before < 300 * 2**20
     assert abs(peak - field) < 2 * 2**20
 
@@ -28,9 +34,9 @@ def test_peak_grows_in_bytes(program: Callable[..., str]) -> None:
 @pytest.mark.skipif(
     not PROC_STATUS.exists() or "VmHWM" not in PROC_STATUS.read_text(), reason="no VmHWM in /proc/self/status"
 )
-def test_peak_is_vmhwm(program: Callable[..., str]) -> None:
+def test_peak_is_vmhwm(high_water_marks: list[int]) -> None:
     """On Linux the peak agrees with VmHWM of /proc/self/status within 2 MiB, and grows by 256 MiB within 8 MiB."""
-    before, peak, field, high_water_mark = map(int, program("high_water_mark.py").split())
+    before, peak, field, high_water_mark = high_water_marks
     assert abs(peak - high_water_mark) <= 2 * 2**20
     assert abs(field - high_water_mark) <= 2 * 2**20
     assert abs(peak - before - 256 * 2**20) <= 8 * 2**20
@@ -76,17 +82,17 @@ def test_usage_of_this_thread() -> None:
 
     def work() -> None:
         start = time.thread_time()
-        while time.thread_time() - start < 0.3:
+        while time.thread_time() - start < 0.15:
             pass
 
     worker = threading.Thread(target=work)
     own = sum(rusage.getrusage(rusage.RUSAGE_SELF)[:2])
     worker.start()
     worker.join()
-    assert sum(rusage.getrusage(rusage.RUSAGE_SELF)[:2]) - own > 0.25
-    assert sum((rusage.getrusage(rusage.RUSAGE_THREAD) - before)[:2]) < 0.25
+    assert sum(rusage.getrusage(rusage.RUSAGE_SELF)[:2]) - own > 0.1
+    assert sum((rusage.getrusage(rusage.RUSAGE_THREAD) - before)[:2]) < 0.1
     work()
-    assert sum((rusage.getrusage(rusage.RUSAGE_THREAD) - before)[:2]) > 0.25
+    assert sum((rusage.getrusage(rusage.RUSAGE_THREAD) - before)[:2]) > 0.1
 
 
 SLEEPS, WORKERS = 250, 4

@@ -152,7 +152,7 @@ def test_pytest_says_how_to_build(tmp_path: Path) -> None:
     for name in "conftest.py", "terminals.py", "test_units.py", "test_wait.py":
         shutil.copy(Path(__file__).parent / name, tmp_path)
     command = [sys.executable, "-m", "pytest", "-p", "no:rusage", "-p", "no:cacheprovider", str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(command, cwd=tmp_path, env=environment, check=False, text=True, capture_output=True)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert "python -m pip install -e . --group tests\n" in done.stderr

@@ -48,7 +48,7 @@ def check(usage: rusage.RUsage, who: int) -> None:
 @pytest.mark.timeout(method="thread")  # the other method uses SIGALRM too
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.parametrize(
-    "calls", [40_000, pytest.param(200_000, marks=[pytest.mark.thorough, pytest.mark.interpreter])]
+    "calls", [15_000, pytest.param(200_000, marks=[pytest.mark.thorough, pytest.mark.interpreter])]
 )
 def test_threads_signals_and_forks(calls: int) -> None:  # noqa: C901, PLR0915 (one scene, many actors)
     """8 threads with many calls of mixed ``who``, beside a signal handler that calls and a thread that forks."""
@@ -187,11 +187,11 @@ def test_calls_after_a_fork() -> None:
 
 
 def test_repeated_calls_leak_nothing() -> None:
-    """A hundred thousand calls, good and bad, leave no memory and no descriptor behind."""
+    """Fifty thousand calls, good and bad, leave no memory and no descriptor behind."""
     files = open_files()
 
     def many() -> None:
-        for _ in range(20_000):
+        for _ in range(10_000):
             rusage.getrusage(rusage.RUSAGE_SELF)
             rusage.maxrss()
             for bad in (99, 2**40, "0"):

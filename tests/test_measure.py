@@ -148,13 +148,13 @@ def test_decorates_functions() -> None:
     @meter
     def work(depth: int) -> int:
         """Say something."""
-        spin(0.1)
+        spin(0.05)
         return work(depth - 1) + 1 if depth else 0
 
     assert work.__name__ == "work"
     assert work.__doc__ == "Say something."
     assert work(3) == 3
-    assert sum(meter.usage[:2]) > 0.25  # four calls; a clock may lose some ticks of 10 ms
+    assert sum(meter.usage[:2]) > 0.12  # four calls; a clock may lose some ticks of 10 ms
     assert work(0) == 0
     assert meter.elapsed >= 0.01
 

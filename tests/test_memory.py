@@ -83,7 +83,7 @@ def test_peak_of_known_allocation(check: Callable[[str], list[int]], name: str) 
     assert peak - growth == near(resident)
     assert maxrss >= peak - ERROR
     if name == "inherited":
-        assert maxrss == last >= 400 * MIB
+        assert maxrss == last >= 250 * MIB
     else:
         assert last >= peak + 64 * MIB - ERROR
 
@@ -195,10 +195,10 @@ def test_blocks_while_resets_wait(calls: Callable[[str], dict[str, list[int]]]) 
     """Blocks in threads, in a signal handler and in forked children neither deadlock nor lose a peak."""
     figures = calls("all_at_once")
     resident, *peaks = figures["peaks"]
-    assert len(peaks) == 15
+    assert len(peaks) == 9
     assert min(peaks) >= resident + 8 * MIB - ERROR
     assert min(figures["handled"]) >= resident - ERROR
-    assert figures["children"] == [near(16 * MIB)] * (0 if PYPY else 5)
+    assert figures["children"] == [near(16 * MIB)] * (0 if PYPY else 3)
 
 
 @resets

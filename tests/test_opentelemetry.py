@@ -295,8 +295,8 @@ def test_global_provider(when: str, program: Callable[..., str]) -> None:
 def test_after_a_fork(program: Callable[..., str]) -> None:
     """The child reports itself, with the instruments of the parent."""
     child, child_uptime, parent, parent_uptime = map(float, program("opentelemetry_fork.py").split())
-    assert 0 < child < 0.5 <= parent
-    assert child_uptime + 0.4 < parent_uptime or BACKEND.uptime is None
+    assert 0 < child < 0.3 <= parent
+    assert child_uptime + 0.2 < parent_uptime or BACKEND.uptime is None
 
 
 def test_needs_the_api_only(python: Callable[..., str]) -> None:

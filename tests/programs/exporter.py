@@ -40,8 +40,8 @@ def switch(times: int) -> None:
 
 
 def work() -> None:
-    """Burn 2 s, hold 200 MiB, write 4 MiB, switch 1000 times in threads that end, and let a child burn some time."""
-    burn(2)
+    """Burn 0.5 s, hold 200 MiB, write 4 MiB, switch 1000 times in threads that end, and let a child burn some time."""
+    burn(0.5)
     with tempfile.TemporaryFile(dir=".") as file:
         file.write(bytes(4 * MIB))
         os.fsync(file.fileno())

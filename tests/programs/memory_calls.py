@@ -25,9 +25,9 @@ import rusage
 
 SIZE = 256 * MIB
 HUGE_PAGE = 2 * MIB
-ROUNDS = 5
+ROUNDS = 3
 # A child that PyPy forks while other threads run may hang.
-FORKS = 0 if platform.python_implementation() == "PyPy" else 5
+FORKS = 0 if platform.python_implementation() == "PyPy" else 3
 # include/uapi/asm-generic/mman-common.h
 MADV_POPULATE_WRITE, MADV_COLLAPSE = 23, 25
 # include/uapi/linux/userfaultfd.h, on processors whose ioctl numbers are the common ones

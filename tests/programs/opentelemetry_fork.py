@@ -10,7 +10,7 @@ import rusage.opentelemetry
 
 reader = InMemoryMetricReader()
 rusage.opentelemetry.instrument(MeterProvider([reader]))
-while time.process_time() < 0.5:
+while time.process_time() < 0.3:
     pass
 pid = os.fork()
 if pid:

@@ -113,7 +113,7 @@ def mount(kind: str, options: str) -> None:
 
 def busy() -> None:
     """Use some CPU time."""
-    while time.process_time() < 0.5:
+    while time.process_time() < 0.2:
         pass
 
 
@@ -125,7 +125,7 @@ def reused_number(way: str) -> None:
         process = rusage.Process(pid)
         if way == "without pidfd":
             without_pidfd(process)
-        assert process.cputime() >= 0.2
+        assert process.cputime() >= 0.15
     LAST_PID.write_text(str(pid - 1))
     with process, child() as other:
         assert other == pid
@@ -133,7 +133,7 @@ def reused_number(way: str) -> None:
             with raises(ProcessLookupError):
                 method()
         with rusage.Process(pid) as another:
-            assert another.cputime() < 0.2
+            assert another.cputime() < 0.15
             with raises(ProcessLookupError):
                 process.cputime()
 
@@ -149,10 +149,10 @@ def fork_into_a_namespace() -> None:
             assert other == pid
             usage = process.getrusage()
             assert abs(process.cputime() - usage.ru_utime - usage.ru_stime) < 1e-6
-            assert process.cputime() >= 0.2
+            assert process.cputime() >= 0.15
 
     with child(busy) as pid, rusage.Process(pid) as process:
-        assert process.cputime() >= 0.2
+        assert process.cputime() >= 0.15
         assert ctypes.CDLL(None).unshare(0x20000000) == 0  # CLONE_NEWPID
         in_child(look)
 
@@ -274,7 +274,7 @@ def refused(code: str) -> None:
         assert process._handle.pidfd == -1  # noqa: SLF001 (the point)
         assert process.measured == BACKEND.process
         assert process.getrusage().ru_minflt > 0
-        assert process.cputime() >= 0.2
+        assert process.cputime() >= 0.15
         os.kill(pid, signal.SIGKILL)
         while "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text():
             time.sleep(0.01)
@@ -339,7 +339,7 @@ def fork_while_reading() -> None:
                     others.append(reading)
 
         def read_and_close() -> None:
-            for _ in range(100):
+            for _ in range(50):
                 assert (process.getrusage(), process.cputime()) == expected
             process.close()
             with raises(ValueError):
@@ -348,7 +348,7 @@ def fork_while_reading() -> None:
         thread = threading.Thread(target=reread)
         thread.start()
         try:
-            for _ in range(20):
+            for _ in range(8):
                 in_child(read_and_close)
         finally:
             stop.set()

@@ -95,6 +95,7 @@ def threads() -> list[int]:
             with rusage.measure(reset_peak=True):
                 spike(MIB)
 
+    sys.setswitchinterval(0.0005)  # more switches in less time
     readers = [threading.Thread(target=read) for _ in range(THREADS)]
     resetters = [threading.Thread(target=reset) for _ in range(THREADS)]
     for thread in readers + resetters:

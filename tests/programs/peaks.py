@@ -19,7 +19,7 @@ import rusage
 
 MIB = 2**20
 THREADS = 8
-ROUNDS = 20
+ROUNDS = 8
 SIGNALS = 200
 
 
@@ -78,7 +78,7 @@ def known() -> list[int]:
 
 
 def levels() -> list[list[int]]:
-    """Measure spikes while nothing is held, while 500 MiB are, and when they were given back; add what /proc has."""
+    """Measure spikes while nothing is held, while 300 MiB are, and when they were given back; add what /proc has."""
     rows = []
 
     def measure_spikes() -> None:
@@ -90,7 +90,7 @@ def levels() -> list[list[int]]:
             rows.append([m.peak, mark, m.peak - m.peak_growth, resident])
 
     measure_spikes()
-    held = touch(500 * MIB)
+    held = touch(300 * MIB)
     measure_spikes()
     held.close()
     measure_spikes()
@@ -98,8 +98,8 @@ def levels() -> list[list[int]]:
 
 
 def _with_inherited_peak(check: str) -> Any:
-    """Do a check in a program that inherits a peak of 400 MiB."""
-    held = touch(400 * MIB)
+    """Do a check in a program that inherits a peak of 250 MiB."""
+    held = touch(250 * MIB)
     done = subprocess.run([sys.executable, __file__, check], stdout=subprocess.PIPE, check=True)
     held.close()
     return json.loads(done.stdout)
