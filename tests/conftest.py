@@ -46,8 +46,15 @@ def provide_programs() -> None:
         os.environ["PATH"] = os.pathsep.join(filter(None, [os.environ.get("PATH"), str(folder)]))
 
 
+def keep_bytecode() -> None:
+    """Let Python write bytecode: hundreds of interpreters would compile the package, and each worker all tests."""
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
 def pytest_configure() -> None:
     """Let random examples take any time; say what to do in a source tree in which nothing was built."""
+    keep_bytecode()
     provide_programs()
     with contextlib.suppress(ModuleNotFoundError):  # the plugin's tests do not need it
         import hypothesis

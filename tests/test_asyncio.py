@@ -99,18 +99,23 @@ def test_error_of_a_start_that_no_future_can_hold() -> None:
         asyncio.run(asyncio.wait_for(rusage.asyncio.run(["true"], env=Environment()), 60))
 
 
+async def cancel(task: asyncio.Task[object], *, after: float) -> None:
+    """Cancel a task after some seconds, and check that no child is left."""
+    await asyncio.sleep(after)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)  # noqa: ASYNC222 (does not wait)
+
+
 def test_cancelled_before_the_start() -> None:
     """The thread may not have started the child yet: it is killed all the same, and waited for."""
 
     async def main() -> None:
         for pause in range(20):
             task = asyncio.create_task(rusage.asyncio.run(["sleep", "60"]))
-            await asyncio.sleep(pause / 1e4)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            with pytest.raises(ChildProcessError):
-                os.waitpid(-1, os.WNOHANG)  # noqa: ASYNC222 (does not wait)
+            await cancel(task, after=pause / 1e4)
 
     asyncio.run(main())
     join_threads()
@@ -145,12 +150,7 @@ def test_cancelled_run_kills_its_process() -> None:
     async def main() -> None:
         for command in ["exec sleep 60", "sleep 1 & exec sleep 60"]:
             task = asyncio.create_task(rusage.asyncio.run(["sh", "-c", command], capture_output=True))
-            await asyncio.sleep(0.2)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            with pytest.raises(ChildProcessError):
-                os.waitpid(-1, os.WNOHANG)  # noqa: ASYNC222 (does not wait)
+            await cancel(task, after=0.2)
 
     asyncio.run(main())
     join_threads()
