@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import time
 from collections.abc import Callable
 
-from ._backends._base import RUSAGE_SELF
+from ._backends._base import RUSAGE_SELF, RUSAGE_THREAD
 from ._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
 from ._getrusage import getrusage, measured
 from ._lazy import check_import
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
     from ._memory import BlockPeak
 
     F = TypeVar("F", bound=Callable[..., Any])
-    Start = tuple[float, RUsage, BlockPeak | None]  # the clock, the usage, and what measures the peak
+    # The clock, the usage, what measures the peak, and the thread if it matters.
+    Start = tuple[float, RUsage, BlockPeak | None, int | None]
     End = tuple[float, RUsage]
 else:
     F = Callable  # for typing.get_type_hints
 
 _clock = time.perf_counter
+# The identifiers of get_ident() are used again sooner, but every system has them.
+_thread_id = getattr(_thread, "get_native_id", _thread.get_ident)
 
 
 class measure:  # noqa: N801 (used like a function)
@@ -34,7 +38,8 @@ class measure:  # noqa: N801 (used like a function)
     all its threads (the default), ``RUSAGE_THREAD``, or ``RUSAGE_CHILDREN`` for the children waited for in the block.
 
     Blocks can be nested if each has its own object. Entering an object whose block has not ended, in the same or in
-    another thread, raises ``RuntimeError``.
+    another thread, raises ``RuntimeError``. So does leaving a block of ``RUSAGE_THREAD`` in another thread than the one
+    that entered it, and reading its figures there before its end.
 
     The decorator ``@measure()`` measures each call separately: of a function, of a coroutine function, or of an object
     whose ``__call__`` is such a function. The decorating object holds the usage of the call that ended last. Other
@@ -80,7 +85,7 @@ class measure:  # noqa: N801 (used like a function)
 
     def __enter__(self) -> measure:  # noqa: PYI034 (Self is not in Python 3.10's typing)
         peak = None if self._new_peak is None else self._new_peak()
-        start = _clock(), getrusage(self._who), peak
+        start = _clock(), getrusage(self._who), peak, self._thread()
         if self._open.setdefault(None, start) is not start:
             if peak is not None:
                 peak.stop()
@@ -92,10 +97,20 @@ class measure:  # noqa: N801 (used like a function)
     def __exit__(self, *error: object) -> None:
         usage = getrusage(self._who)
         start = self._open[None]
+        self._check_thread(start)
         self._last = start, (_clock(), usage)
         del self._open[None]
         if start[2] is not None:
             start[2].stop()
+
+    def _thread(self) -> int | None:
+        """Return the calling thread if the usage is the thread's."""
+        return _thread_id() if self._who == RUSAGE_THREAD else None
+
+    def _check_thread(self, start: Start) -> None:
+        """Raise if the difference would be between the usage of two threads."""
+        if start[3] != self._thread():
+            raise RuntimeError("RUSAGE_THREAD: the block was entered in another thread")
 
     def start(self) -> None:
         """Enter a block, for frameworks whose hooks are two functions."""
@@ -110,6 +125,7 @@ class measure:  # noqa: N801 (used like a function)
     def _span(self) -> tuple[Start, End]:
         start = self._open.get(None)
         if start is not None:
+            self._check_thread(start)
             usage = getrusage(self._who)
             span = start, (_clock(), usage)
         elif self._last is not None:
@@ -137,13 +153,13 @@ class measure:  # noqa: N801 (used like a function)
     @property
     def usage(self) -> RUsage:
         """The usage of the block so far, or in total after its end: the difference of two ``RUsage``."""
-        (_, earlier, _), (_, later) = self._span()
+        (_, earlier, *_), (_, later) = self._span()
         return later - earlier
 
     @property
     def elapsed(self) -> float:
         """The elapsed time of the block so far, or in total after its end, in seconds."""
-        (start, _, _), (end, _) = self._span()
+        (start, *_), (end, _) = self._span()
         return end - start
 
     @property
@@ -171,7 +187,7 @@ class measure:  # noqa: N801 (used like a function)
 
     def __repr__(self) -> str:
         try:
-            (start, earlier, _), (end, later) = self._span()
+            (start, earlier, *_), (end, later) = self._span()
             sizes: dict[str, int | None] = {}
             if self._new_peak is not None:
                 sizes["peak"] = self.peak or None

@@ -131,6 +131,22 @@ def test_decorator_without_parentheses() -> None:
 
 
 @pytest.mark.skipif(not hasattr(rusage, "RUSAGE_THREAD"), reason="this system has no RUSAGE_THREAD")
+def test_block_of_a_thread_left_in_another() -> None:
+    """An error, not the difference between two threads, which can be negative; the block stays open."""
+    spin(0.05)  # more than the other thread has used
+
+    measured = rusage.measure(rusage.RUSAGE_THREAD)
+    measured.start()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        for function in measured.stop, lambda: measured.usage:
+            with pytest.raises(RuntimeError, match="RUSAGE_THREAD: the block was entered in another thread"):
+                pool.submit(function).result()
+        measured.stop()
+        assert pool.submit(lambda: measured.usage).result() == measured.usage
+    assert measured.usage.ru_utime >= 0
+
+
+@pytest.mark.skipif(not hasattr(rusage, "RUSAGE_THREAD"), reason="this system has no RUSAGE_THREAD")
 def test_who_selects_the_thread() -> None:
     """With RUSAGE_THREAD the work of another thread is not in it, without it it is."""
     with rusage.measure(rusage.RUSAGE_THREAD) as thread, rusage.measure() as process:
