@@ -211,7 +211,7 @@ def test_help_fits_80_columns() -> None:
     assert max(map(len, lines)) <= 80
     assert lines[0].startswith("usage: rusage ")
     examples = lines[lines.index("Examples:") + 1 :]
-    assert examples == [f"  {example}" for example, _ in EXAMPLES]
+    assert examples == [f"  {example}" for example in EXAMPLES]
     options = [option for group in OPTIONS.values() for option in group]
     assert [line.split("--")[1].split()[0] for line in lines if line.startswith(("  -", "      --"))] == [
         option.name for option in options

@@ -29,7 +29,7 @@ def test_files_are_up_to_date(path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "pattern"),
     [
-        (table.help_text(), r"^  (?:-\w, |    )--([\w-]+)"),
+        (table.HELP, r"^  (?:-\w, |    )--([\w-]+)"),
         ((DOCS / "rusage.1").read_text(encoding="utf-8"), r"^\.It (?:.* , )?Fl -([\w-]+)"),
         ((DOCS / "completions" / "_rusage").read_text(encoding="utf-8"), r"(?:'|,)--([\w-]+)[\[=}]"),
         ((DOCS / "command.md").read_text(encoding="utf-8"), r"^\| (?:`-.*`, )?`--([\w-]+)"),

@@ -9,6 +9,7 @@ import pytest
 
 import rusage
 from rusage._cli import gnu
+from rusage._cli.help import EXAMPLES
 
 MANDOC = shutil.which("mandoc") or ""
 PATH = Path(__file__).parent.parent / "docs" / "rusage.1"
@@ -23,6 +24,11 @@ def test_man_page_has_all_letters() -> None:
     names = re.findall(r"^\.Ql %\{(\w+)\}", PAGE, re.MULTILINE)
     assert names == ["elapsed", *rusage.fields]
     assert [name for name in names if gnu.report(f"%{{{name}}}", ["x"], 0, {}, 1) == f"?{{{name}}}"] == []
+
+
+def test_man_page_has_all_examples() -> None:
+    """The examples of the help, in the same order."""
+    assert re.findall(r"^\.Dl (.*)$", PAGE, re.MULTILINE) == [each.replace("--", r"\-\-") for each in EXAMPLES]
 
 
 @pytest.mark.skipif(not MANDOC, reason="no mandoc(1): apt-get install mandoc")

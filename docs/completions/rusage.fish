@@ -14,7 +14,7 @@ end
 
 complete -c rusage -x -a "(__fish_complete_subcommand -n -o -f --pid --runs --plot --output --export --warmup --format --prepare --samples --interval --limit-maxrss --limit-cputime --limit-tree-rss)"
 complete -c rusage -n __rusage_before_command -s n -l runs -x -d 'run the command RUNS times, report statistics'
-complete -c rusage -n __rusage_before_command -l compare -d 'compare commands, run without a shell (3 s each)'
+complete -c rusage -n __rusage_before_command -l compare -d 'compare commands (3 s each, no shell)'
 complete -c rusage -n __rusage_before_command -s o -l output -r -F -d 'write the report to FILE, not to standard error'
 complete -c rusage -n __rusage_before_command -l json -d 'print one JSON object with exact numbers'
 complete -c rusage -n __rusage_before_command -l export -r -F -d 'also report to FILE, .json, .csv or .md'

@@ -117,9 +117,9 @@ def parse(arguments: list[str]) -> tuple[Options, list[str]]:
 def _text(name: str) -> str:
     """Return the text of an option that prints something instead of running a program."""
     if name == "help":
-        from .help import help_text  # noqa: PLC0415 (as below)
+        from .help import HELP  # noqa: PLC0415 (as below)
 
-        return help_text()
+        return HELP
     if name == "info":
         from .info import info  # noqa: PLC0415 (slow, and only needed here)
 

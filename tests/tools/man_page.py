@@ -1,6 +1,6 @@
-"""The parts of the manual page, ``docs/rusage.1``, that come from the command's table of options.
+"""The part of the manual page, ``docs/rusage.1``, that comes from the command's table of options.
 
-The page is written by hand, except for the lines between its comments: ``command_options.py`` replaces them. Sentences
+The page is written by hand, except for the lines between two comments: ``command_options.py`` replaces them. Sentences
 that follow an option's own, after a comment of their own, are written by hand too.
 """
 
@@ -47,23 +47,11 @@ def options(written: str) -> list[str]:
     return lines
 
 
-def examples(_: str) -> list[str]:
-    """Return the examples."""
-    lines: list[str] = []
-    for example, purpose in table.EXAMPLES:
-        dashes = example.replace("\\", "\\e").replace("--", r"\-\-")
-        lines += [".Pp", *text(purpose), f".Dl {dashes}"]
-    return lines[1:]
-
-
 def page() -> str:
-    """Return the page with its generated parts as they must be."""
-    written = PATH.read_text(encoding="utf-8")
-    for name, generate in {"options": options, "examples": examples}.items():
-        begin, end = f'.\\" {name}, written by tests/tools/command_options.py:\n', f'.\\" end of the {name}\n'
-        before, found, rest = written.partition(begin)
-        old, also_found, after = rest.partition(end)
-        if not found or not also_found:
-            raise ValueError(f"no {name} in {PATH}")
-        written = before + begin + "".join(f"{line}\n" for line in generate(old)) + end + after
-    return written
+    """Return the page with its list of options as it must be."""
+    begin, end = '.\\" options, written by tests/tools/command_options.py:\n', '.\\" end of the options\n'
+    before, found, rest = PATH.read_text(encoding="utf-8").partition(begin)
+    old, also_found, after = rest.partition(end)
+    if not found or not also_found:
+        raise ValueError(f"no options in {PATH}")
+    return before + begin + "".join(f"{line}\n" for line in options(old)) + end + after
