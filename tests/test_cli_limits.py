@@ -18,7 +18,7 @@ from rusage._backends._base import PEAK_AT_LEAST_PARENTS_INEXACT, PEAK_SAMPLED, 
 from rusage._cli import formats, limits, main, statistics
 from rusage._cli.options import Options
 from rusage._cli.report import WHOSE
-from rusage._cli.run import Ended
+from rusage._cli.results import Ended
 from rusage._getrusage import WAITED
 
 if TYPE_CHECKING:

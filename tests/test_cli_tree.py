@@ -17,7 +17,7 @@ import pytest
 import rusage
 from rusage._cli import options as options_module
 from rusage._cli.options import Options
-from rusage._cli.run import Ended
+from rusage._cli.results import Ended
 
 if sys.platform == "win32":
     pytest.skip("the programs that run here need a Unix", allow_module_level=True)

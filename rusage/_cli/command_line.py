@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .run import Command
+    from .results import Command
 
 
 def split(text: str) -> Command:

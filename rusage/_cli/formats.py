@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .. import Sample
     from .options import Options
-    from .run import Ended
+    from .results import Ended
     from .statistics import Series
 
 

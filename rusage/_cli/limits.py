@@ -10,7 +10,7 @@ from .._getrusage import fields
 from .report import CANCELED, WHOSE, complain
 
 if TYPE_CHECKING:
-    from .run import Ended
+    from .results import Ended
 
 OVER = 123  # unused by env(1), nohup(1), timeout(1) and the shells
 WORDS = {

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Literal, TextIO
 
     from .options import Exports
-    from .run import Ended
+    from .results import Ended
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -141,7 +141,12 @@ def report(command: list[str], options: Options, ended: Ended, *, colored: bool 
         from . import formats  # noqa: PLC0415 (slow, and only needed here)
 
         return formats.of_run(options.kind, command, ended, options)
-    return as_text(command if options.append else None, ended, tree=options.tree, colored=colored)
+    text = ""
+    if options.tree:
+        from .tree import described  # noqa: PLC0415 (slow, and only needed here)
+
+        text = described(ended.tree)
+    return as_text(command if options.append else None, ended, tree=text, colored=colored)
 
 
 def _gnu_report(command: list[str], options: Options, code: int, usage: dict[str, float], elapsed: float | None) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from .. import Sample
-    from .tree import TreePeak
+    from .results import TreePeak
 
 # The CPU use is drawn for at most this number of parts of the time: a single interval has few ticks of the clock.
 PARTS = 100

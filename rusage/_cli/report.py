@@ -14,7 +14,7 @@ from .._getrusage import fields
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from .run import Ended
+    from .results import Ended
 
 # The exit status if rusage itself fails, as in env(1), nohup(1) and GNU time.
 CANCELED = 125
@@ -125,8 +125,8 @@ def quantity(value: float, unit: str) -> str:
     return f"{digits(value / size)} {name}"
 
 
-def as_text(command: list[str] | None, ended: Ended, *, tree: bool = False, colored: bool = False) -> str:
-    """Return the report of a run; it begins with the command, if that is given. *tree*: whether the tree is in it."""
+def as_text(command: list[str] | None, ended: Ended, *, tree: str = "", colored: bool = False) -> str:
+    """Return the report of a run; it begins with the command, if that is given. *tree*: the text about the tree."""
     code, usage, elapsed, *_ = ended
     usage = dict(usage)
     rows = {}
@@ -149,9 +149,7 @@ def as_text(command: list[str] | None, ended: Ended, *, tree: bool = False, colo
     if "ru_maxrss" in usage:
         rows["peak memory"] = f"{quantity(usage.pop('ru_maxrss'), 'bytes')} {WHOSE}"
     if tree:
-        from .tree import described  # noqa: PLC0415 (slow, and only needed here)
-
-        rows["tree memory"] = described(ended.tree)
+        rows["tree memory"] = tree
     row("page faults", "{} without I/O, {} with I/O", "ru_minflt", "ru_majflt")
     row("context switches", "{} voluntary, {} involuntary", "ru_nvcsw", "ru_nivcsw")
     row("block I/O", f"{{}} in, {{}} out ({fields['ru_inblock'].unit})", "ru_inblock", "ru_oublock")

@@ -8,24 +8,20 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .._backends import BACKEND
 from .._children.popen import Popen
 from .._rusage import lib
 from .report import CANCELED, complain
+from .results import Ended, measured_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .._fields import RUsage
     from .options import Options
-    from .tree import TreePeak
+    from .results import Command, Tell, TreePeak
 
-    Tell = Callable[[str, str | None], None]
-    """Prints an error message: the name of the program, and the text."""
-    Command = list[str] | str
-    """The words of a command; on Windows also a command line."""
     Streams = tuple[int | None, int | None]
     """The file descriptors of a program's standard output and standard error; None if it inherits the stream."""
 
@@ -45,21 +41,6 @@ if sys.platform != "win32":
 
 # si_code of a signal that the kernel has sent; the signal module has no name for it.
 SI_KERNEL = {"linux": 0x80, "freebsd": 0x10006}.get(sys.platform.rstrip("0123456789"))
-
-
-class Ended(NamedTuple):
-    """How a program ended."""
-
-    code: int
-    """The exit code, as in subprocess."""
-    usage: dict[str, float]
-    """The measured fields."""
-    elapsed: float
-    """Seconds."""
-    peak_bound: int | None
-    """An upper bound of an unmeasured peak, in bytes; None if unknown."""
-    tree: TreePeak | None = None
-    """The largest sample of the program and its descendants, if it was asked for and there was one."""
 
 
 class Signals:
@@ -226,11 +207,6 @@ def _wait_and_forward(process: Popen[bytes], signals: Signals) -> int:
 def _send(pid: int, number: int) -> None:
     with contextlib.suppress(PermissionError):  # the program runs as another user now
         os.kill(pid, number)
-
-
-def measured_fields(usage: RUsage, measured: frozenset[str]) -> dict[str, float]:
-    """Return the measured fields only."""
-    return {name: value for name, value in usage._asdict().items() if name in measured}
 
 
 def attempt(  # noqa: PLR0913 (private)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from .options import Exports, Options
-    from .run import Command
+    from .results import Command
 
 
 def run_series(command: list[str], options: Options, file: TextIO | None, exports: Exports) -> int:

@@ -7,10 +7,10 @@ from statistics import fmean, median, quantiles, stdev
 from typing import TYPE_CHECKING, NamedTuple
 
 from .report import WHOSE
-from .run import Ended
+from .results import Ended
 
 if TYPE_CHECKING:
-    from .tree import TreePeak
+    from .results import TreePeak
 
 # Outliers of other figures are mostly the noise of small counts.
 WITH_OUTLIERS = {"elapsed": "wall time", "ru_maxrss": "peak memory"}

@@ -7,40 +7,24 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .. import Process, Tree, record
 from .report import CANCELED, complain, lines, quantity, show
-from .run import measured_fields
+from .results import TreePeak, measured_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .. import Member, Sample
     from .options import Options
-    from .run import Tell
+    from .results import Tell
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
 
 # Seconds from SIGTERM until SIGKILL, and from then on until the rest is given up.
 GRACE, PATIENCE = 5.0, 5.0
 STEP = 0.05
-
-
-class TreePeak(NamedTuple):
-    """What was sampled of a program and its descendants."""
-
-    largest: Sample
-    """The sample with the largest sum of resident set sizes."""
-    member: Member | None
-    """The largest member in this sample."""
-    interval: float
-    """Seconds."""
-    missed: int
-    """The number of intervals without a sample."""
-    samples: list[Sample]
-    killed: bool
-    """Whether members got a signal since a sample exceeded the limit."""
 
 
 def watching(options: Options, name: str, tell: Tell) -> Callable[[int], Callable[[], TreePeak | None]]:
