@@ -42,8 +42,10 @@ def test_quantities_in_units_that_suit() -> None:
 
 
 def test_json_of_the_own_usage(python: Callable[..., str]) -> None:
-    """``--json`` prints one object: a version, and each field's value, unit, meaning, and whether it is measured."""
-    record = json.loads(python("-m", "rusage", "--json"))
+    """``--json`` prints a line with one object: a version, and value, unit, meaning, and error of each field."""
+    printed = python("-m", "rusage", "--json")
+    assert printed.count("\n") == 1
+    record = json.loads(printed)
     assert record.pop("version") == 1
     assert list(record) == list(rusage.fields)
     for name, member in record.items():

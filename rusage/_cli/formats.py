@@ -62,7 +62,7 @@ def own_usage() -> str:
             "meaning": field.meaning,
             "error": field.error,
         }
-    return json.dumps(record, indent=2)
+    return json.dumps(record)
 
 
 def ended(command: list[str], result: Ended, limits: dict[str, float] | None) -> str:
