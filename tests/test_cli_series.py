@@ -423,8 +423,29 @@ def test_last_lines_of_a_failing_run(on_terminal: Start, compare: bool) -> None:
     at = next(at for at, line in enumerate(lines) if line.endswith(": its standard error ends with:"))
     assert lines[at + 1 : at + 11] == [*(f"  line {number}" for number in range(3, 12)), r"  \x1b[31mred"]
     assert lines[at + 11].split()[0] in {"runs", "1"}
+    assert lines[at - 1].endswith(": its standard output was hidden; --show-output shows it")
     _, terminal = on_terminal(*RUSAGE, "-n", "2", "--ignore-failure", *words)
-    assert b"line 11" not in read_until(terminal, b"return code 0")
+    shown = read_until(terminal, b"return code 0")
+    assert b"line 11" not in shown
+    assert b"hidden" not in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "command", "hint"),
+    [
+        ([], "false", True),
+        (["--prepare", "false"], "true", True),
+        (["--show-output"], "false", False),
+        ([], "/no/such/program", False),
+        (["--prepare", "/no/such/program"], "true", False),
+    ],
+)
+def test_hint_at_the_hidden_output(on_terminal: Start, options: list[str], command: str, hint: bool) -> None:  # noqa: FBT001 (a parameter of the test)
+    """Of a program that has failed, which may have written why; not if nothing was hidden, or nothing was run."""
+    _, terminal = on_terminal(*RUSAGE, "-n", "2", *options, command)
+    lines = screen(read_until(terminal, b"return code"))
+    found = [line for line in lines if "--show-output" in line]
+    assert found == (["rusage: false: its standard output was hidden; --show-output shows it"] if hint else [])
 
 
 def test_command_before_each_run() -> None:

@@ -35,7 +35,7 @@ def run_series(command: list[str], options: Options, file: TextIO | None, export
     if made.ended_by is not None and warmup and not warmup[-1].counted:
         failure = describe_failure(f"warm-up run {len(warmup)}", made.code)
         complain(command[0], f"the series has ended: {failure}")
-    _show_last_lines(made, command[:1], options)
+    _show_hidden(made, command[:1])
     found = series(command, len(warmup), runs, made.stopped_by)
     _report(made, Comparison([found], [{}], {}), [readable(shlex.join(command))], options, file, exports)
     return _final_status(made, command[:1], options)
@@ -56,7 +56,7 @@ def run_comparison(commands: list[str], options: Options, file: TextIO | None, e
         number = len(made.runs[at])
         what = f"run {number}" if number else f"warm-up run {warmups[at]}"
         complain(commands[at], f"the series has ended: {describe_failure(what, made.code)}")
-    _show_last_lines(made, commands, options)
+    _show_hidden(made, commands)
     found = [
         series(name, warmup, runs, made.stopped_by)
         for name, warmup, runs in zip(names, warmups, made.runs, strict=True)
@@ -65,11 +65,11 @@ def run_comparison(commands: list[str], options: Options, file: TextIO | None, e
     return _final_status(made, commands, options)
 
 
-def _show_last_lines(made: Rounds, names: list[str], options: Options) -> None:
-    """Print what the command that ended the series has written to a hidden standard error. *names*: of the commands."""
-    if made.last_lines:
-        name = names[made.ended_by] if made.ended_by is not None else readable(options.prepare or "")
-        complain(name, "\n  ".join(["its standard error ends with:", *made.last_lines]))
+def _show_hidden(made: Rounds, names: list[str]) -> None:
+    """Print messages about the hidden output of the run that ended the series. *names*: of the commands."""
+    if made.ended_by is not None:
+        for message in made.hidden:
+            complain(names[made.ended_by], message)
 
 
 def _report(  # noqa: PLR0913, PLR0917 (private)
@@ -128,8 +128,8 @@ class Rounds(NamedTuple):
     """The position of the command whose failure ended the series."""
     stopped_by: int | None
     """The signal that ended the series."""
-    last_lines: list[str]
-    """What the run that ended the series has written to a hidden standard error."""
+    hidden: list[str]
+    """Messages about the hidden output of the run that ended the series."""
 
 
 def make_rounds(commands: list[Command], options: Options) -> Rounds:
@@ -142,7 +142,7 @@ def make_rounds(commands: list[Command], options: Options) -> Rounds:
     streams = HiddenStreams(hide=not options.show_output)
     warmup: list[list[Run]] = [[] for _ in commands]
     runs: list[list[Run]] = [[] for _ in commands]
-    code, ended_by = 0, None
+    code, ended_by, hidden = 0, None, []
     began = time.monotonic()
     schedule = _schedule(len(commands), options.warmup, options.runs)
     for done, (number, at, rounds) in enumerate(schedule):
@@ -163,12 +163,12 @@ def make_rounds(commands: list[Command], options: Options) -> Rounds:
         (runs if number > 0 else warmup)[at].append(Run(*ended[:4], counted=counted, tree=ended.tree))
         if not counted:
             code, ended_by = failure, at if failure else None
+            hidden = streams.after_failure() if failure and _ending_signal(signals) is None else []
             break
     show_progress()
     complete = min(sum(run.counted for run in made) for made in runs)
     runs = [[run._replace(counted=run.counted and at < complete) for at, run in enumerate(made)] for made in runs]
-    stopped_by = _ending_signal(signals)
-    return Rounds(warmup, runs, code, ended_by, stopped_by, streams.last_lines() if code and not stopped_by else [])
+    return Rounds(warmup, runs, code, ended_by, _ending_signal(signals), hidden)
 
 
 def _prepare(options: Options, signals: Signals, streams: HiddenStreams) -> int:
@@ -181,7 +181,9 @@ def _prepare(options: Options, signals: Signals, streams: HiddenStreams) -> int:
     if isinstance(ended, int):
         return ended
     if ended.code and _ending_signal(signals) is None:
-        _complain(command, f"the series has ended: {describe_failure('the preparation failed', ended.code)}")
+        failure = describe_failure("the preparation failed", ended.code)
+        for message in [f"the series has ended: {failure}", *streams.after_failure()]:
+            _complain(command, message)
     return ended.code
 
 

@@ -39,14 +39,19 @@ class HiddenStreams:
         if self._errors is not None:
             self._errors.truncate(0)
 
-    def last_lines(self) -> list[str]:
-        """Return the last lines that were written to standard error, if that is hidden."""
-        if self._errors is None:
-            return []
-        end = self._errors.seek(0, os.SEEK_END)
-        self._errors.seek(max(0, end - LAST_BYTES))
-        lines = os.fsdecode(self._errors.read()).splitlines()
-        return [readable(line) for line in lines[-LAST_LINES:]]
+    def after_failure(self) -> list[str]:
+        """Return messages about what a run has written to hidden streams: the last lines of its standard error."""
+        messages = []
+        if self._output is not None:
+            messages.append("its standard output was hidden; --show-output shows it")
+        if self._errors is not None:
+            end = self._errors.seek(0, os.SEEK_END)
+            self._errors.seek(max(0, end - LAST_BYTES))
+            lines = os.fsdecode(self._errors.read()).splitlines()
+            if lines:
+                shown = [readable(line) for line in lines[-LAST_LINES:]]
+                messages.append("\n  ".join(["its standard error ends with:", *shown]))
+        return messages
 
 
 def _pipe() -> int:
