@@ -142,6 +142,33 @@ def test_report_and_files_at_once(words: list[str]) -> None:
     assert len(rest) == words.count("true")
 
 
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["-o", "x.json", "--export", "./x.json"], "'x.json' and './x.json'"),
+        (["--export", "x.csv", "--export", "x.csv"], "'x.csv' and 'x.csv'"),
+        (["-ao", "l", "--export", "x.csv"], "'l' and 'x.csv'"),
+    ],
+    ids=str,
+)
+def test_two_reports_in_one_file(words: list[str], names: str) -> None:
+    """They would overwrite each other; also by a link. Nothing is run, and the file is left alone."""
+    Path("x.csv").write_text("before")
+    Path("l").symlink_to("x.csv")
+    done = subprocess.run([*RUSAGE, *words, "touch", "started"], capture_output=True, text=True, check=False)
+    message = f"rusage: two reports cannot go to the same file: {names}"
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, message)
+    assert (Path("x.csv").read_text(), Path("started").exists()) == ("before", False)
+
+
+def test_files_without_a_report() -> None:
+    """Of a program that cannot be started: an empty file would be no JSON. A file of ``-o`` stays, as GNU time's."""
+    words = ["-o", "report", "--export", "x.json", "--export", "x.csv", "/no/such/program"]
+    for options in [], ["-n", "2"]:
+        assert subprocess.run([*RUSAGE, *options, *words], capture_output=True, check=False).returncode == 127
+        assert [path.name for path in Path().iterdir()] == ["report"]
+
+
 def test_files_that_cannot_be_written() -> None:
     """A wrong name, a wrong place, and a full device."""
     for name, status in ("report.txt", 2), ("/no/such/place.json", 125):

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import errno
 import importlib.util
 import json
 import os
@@ -265,6 +266,20 @@ def test_picture_needs_matplotlib() -> None:
 )
 def test_wrong_options(words: list[str], message: str) -> None:
     """Status 2."""
+@pytest.mark.skipif(not HAS_MATPLOTLIB, reason="no matplotlib: pip install matplotlib")
+def test_picture_that_fails() -> None:
+    """No part of a file is left: of a program that was not found, and if the picture is larger than files may be."""
+    resource = pytest.importorskip("resource", reason="this system has no limit for files")
+    assert run("--plot", "tree.png", "--samples", "x.csv", "--export", "x.json", "/no/such/program").returncode == 127
+    words = [*RUSAGE, "-o", "report", "--plot", "tree.png", *PROGRAM, "1", "1"]
+    limit = resource.RLIMIT_FSIZE, (8192, resource.RLIM_INFINITY)
+    done = subprocess.run(
+        words, capture_output=True, text=True, check=False, preexec_fn=lambda: resource.setrlimit(*limit)
+    )
+    assert (done.returncode, done.stderr) == (0, f"rusage: tree.png: {os.strerror(errno.EFBIG)}\n")
+    assert os.listdir() == ["report"]
+
+
     done = subprocess.run([*RUSAGE, *words], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, f"rusage: {message}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -77,21 +79,24 @@ def _with_files(
     file, exports = sys.stderr, []
     path = options.output
     try:
-        if path is not None:
-            file = _open(path, "a" if options.append else "w")
-        for kind, path in options.exports:
-            exports.append((kind, _open(path, "w")))
-    except OSError as error:
-        assert path is not None  # noqa: S101 (for the type checker)
-        complain(path, error.strerror)
-        return CANCELED
-    try:
+        try:
+            if path is not None:
+                file = _open(path, "a" if options.append else "w")
+            for kind, path in options.exports:
+                exports.append((kind, _open(path, "w")))
+        except OSError as error:
+            assert path is not None  # noqa: S101 (for the type checker)
+            complain(path, error.strerror)
+            return CANCELED
         return run_and_report(command, options, file, exports)
     finally:
         if file is not sys.stderr:
             file.close()
         for _, export in exports:
             export.close()
+            with contextlib.suppress(OSError):  # such as a folder that cannot be written to
+                if os.path.isfile(export.name) and not os.path.getsize(export.name):  # there was no report
+                    os.unlink(export.name)
 
 
 def _open(path: str, mode: Literal["a", "w"]) -> TextIO:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -224,7 +225,11 @@ def _check(options: Options, given: Collection[str], *, has_command: bool) -> No
     _check_tree(options, given, has_command=has_command)
     repeated = options.runs is not None or options.compare is not None
     gnu = options.format is not None
+    paths = [path for path in (options.output, *(path for _, path in options.exports)) if path is not None]
+    files = [os.path.realpath(path) for path in paths]
+    twice = [path for path, file in zip(paths, files, strict=True) if files.count(file) > 1]
     wrong = {
+        f"two reports cannot go to the same file: {' and '.join(map(shown, twice))}": twice,
         "--append needs --output": options.append and options.output is None,
         "--warmup and --ignore-failure need --runs or --compare": not repeated
         and (options.warmup or options.ignore_failure),

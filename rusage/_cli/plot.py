@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shlex
@@ -30,6 +31,8 @@ def draw(file: TextIO, command: list[str], peak: TreePeak | None) -> None:
         picture(command, peak).savefig(file.buffer, format=os.path.splitext(file.name)[1][1:])
         file.close()
     except OSError as error:
+        with contextlib.suppress(OSError):  # a device
+            os.ftruncate(file.fileno(), 0)
         discard(file)
         complain(file.name, error.strerror)
 
