@@ -99,7 +99,7 @@ def test_exit_status_as_gnu_time(command: list[str], status: int) -> None:
     if Path("/usr/bin/time").exists() and sys.platform == "linux":
         assert subprocess.run(["/usr/bin/time", *command], capture_output=True, check=False).returncode == status
     if status in (126, 127):
-        assert done.stderr.startswith(f"rusage: {command[0]}: ")
+        assert done.stderr.startswith(f"rusage: {command[0] or repr('')}: ")
     if status > 128 and status < 255:
         assert f"signal {status - 128} (SIG" in done.stderr
         assert json.loads(run("--json", *command).stderr)["signal"] == status - 128
@@ -408,7 +408,17 @@ def test_unavailable_status_is_125() -> None:
     """``subprocess`` takes a status that was waited for elsewhere for 0."""
     done = subprocess.run([*PROGRAM, "lost_status", "true"], capture_output=True, text=True, check=False)
     assert done.returncode == 125
-    assert done.stderr == "rusage: true: the exit status is not available: it was waited for elsewhere\n"
+    assert (
+        done.stderr
+        == "rusage: true: the exit status is not available: another caller has already waited for the program\n"
+    )
+
+
+def test_empty_name_of_a_program() -> None:
+    """The message says what is wrong; also in a series and in a comparison."""
+    for words in [""], ["--", "", "argument"], ["-n", "2", ""], ["--compare", "''"]:
+        done = run(*words)
+        assert (done.returncode, done.stderr) == (127, "rusage: '': the name of the program is empty\n")
 
 
 FORWARDED = [signal.Signals(number) for number in running.FORWARDED]

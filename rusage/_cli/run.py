@@ -116,7 +116,7 @@ def run(
     unknown.
     """
     if not command[0]:  # a search in PATH would find the directories themselves
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        raise FileNotFoundError(errno.ENOENT, "the name of the program is empty")
     _restore_environment()
     signals.catch()
     process = _start(command, streams)
@@ -223,15 +223,15 @@ def attempt(  # noqa: PLR0913 (private)
     *name*: the name of the program in the message; its first word by default. *tell* prints the message. The options
     say whether the tree is sampled, and are part of the advice if the program was not found.
     """
-    watch = None
+    watch, name = None, name or command[0] or "''"
     if options is not None and options.tree:
         from .tree import watching  # noqa: PLC0415 (slow, and only needed here)
 
-        watch = watching(options, name or command[0], tell)
+        watch = watching(options, name, tell)
     try:
         return run(command, signals, streams, watch)
     except ChildProcessError:
-        tell(name or command[0], "the exit status is not available: it was waited for elsewhere")
+        tell(name, "the exit status is not available: another caller has already waited for the program")
         return CANCELED
     except FileNotFoundError as error:
         advice = None
@@ -239,10 +239,10 @@ def attempt(  # noqa: PLR0913 (private)
             from .advice import for_one_word  # noqa: PLC0415 (rarely needed)
 
             advice = for_one_word(command[0], options.given)
-        tell(name or command[0], advice or error.strerror)
+        tell(name, advice or error.strerror)
         return NOT_FOUND
     except OSError as error:
-        tell(name or command[0], error.strerror)
+        tell(name, error.strerror)
         return CANNOT_EXECUTE
 
 
