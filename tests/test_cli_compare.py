@@ -151,7 +151,7 @@ def test_smaller_peak_is_marked() -> None:
     for commands, at in ([small, large], 1), ([large, small], 2):
         assert run("-n", "3", *commands).returncode == 0
         assert [line.split("  ")[-2].strip().endswith("*") for line in lines()[1:3]] == [at == 1, at == 2]
-        assert "*       smallest mean; its 95 % interval touches no other" in lines()
+        assert "*       smallest mean; 95 % intervals do not overlap" in lines()
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def of_comparison(
         about["means"] = f"{sign} standard deviation"
         about["ratios"] = f"to command 1, {sign} half the width of the 95 % interval"
     if found.smallest:
-        about["*"] = "smallest mean; its 95 % interval touches no other"
+        about["*"] = "smallest mean; 95 % intervals do not overlap"
     sentences = [
         line
         for sentence in conclusions(found, commands)
