@@ -6,6 +6,7 @@ import errno
 import importlib.util
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -25,7 +26,9 @@ if sys.platform == "win32":
 if not hasattr(rusage, "Tree"):
     pytest.skip("this system has no Tree", allow_module_level=True)
 
-from rusage._cli import limits, tree
+from rusage._cli import limits, tables, tree
+from rusage._cli.results import TreePeak
+from rusage._cli.statistics import Run, compare, series
 
 RUSAGE = [sys.executable, "-m", "rusage"]
 PROGRAM = [sys.executable, str(Path(__file__).parent / "programs" / "tree_of_processes.py")]
@@ -100,6 +103,32 @@ def test_tree_is_in_each_report() -> None:
         assert max(map(len, text.splitlines()[:6])) <= 80
 
 
+def test_runs_without_a_sample() -> None:
+    """Without the figure there is a reason, not a legend of it; runs that do not count do not matter."""
+    member = rusage.Sample(0.1, 4096, 0.0, 1, 0, None)
+    peak = TreePeak(member, None, 0.01, 3, [member], killed=False)
+    given = Options()
+    given.tree = True
+
+    def texts(*peaks: "TreePeak | None", counted: bool = True) -> list[str]:
+        runs = [Run(0, {}, 1.0, None, counted=True, tree=each) for each in peaks]
+        runs += [Run(1, {}, 1.0, None, counted=False)]
+        found = [series(["x"], 0, [run._replace(counted=run.counted and counted) for run in runs], None)] * 2
+        return [
+            tables.of_series(found[0], given, colored=False),
+            tables.of_comparison(compare(found), ["x", "x"], given, colored=False),
+        ]
+
+    for text in texts(peak, None, peak):
+        assert re.search(r"(?m)^tree +left out: [12] of [36] runs ended without a sample$", text)
+        assert "KiB" not in text
+    for text in texts(peak, peak):
+        assert re.search(r"(?m)^tree +[^;]+; sampled every 10 ms, (6|12) samples? missed$", text)
+        assert "KiB" in text
+    for text in texts(peak, peak, counted=False):
+        assert "tree " not in text
+
+
 def test_without_tree_nothing_is_sampled(python: Any) -> None:
     """Neither the module for trees is imported, nor what only it needs."""
     program = (
@@ -150,6 +179,16 @@ def test_kill_ends_all_members(words: list[str]) -> None:
     assert record()["tree"]["killed"] is True
     assert record()["signal"] == signal.SIGTERM
     assert living(done.stdout) == []
+
+
+def test_report_names_the_kill() -> None:
+    """Of one run, and of a series, for the runs that were killed."""
+    words = ["--limit-tree-rss", "40MiB", "--kill", *PROGRAM, "2", "20", "stay"]
+    for options, line in ([], "sent to all processes: a sample exceeded the limit"), (["-n", "2"], "1: run 1"):
+        assert run(*options, *words).returncode == 123
+        assert f"signals of --kill  {line}" in Path("report").read_text().splitlines()
+        run("--limit-tree-rss", "40MiB", *options, "true")
+        assert "--kill" not in Path("report").read_text()
 
 
 def test_kill_of_members_that_ignore_sigterm() -> None:
@@ -228,6 +267,20 @@ def test_picture(suffix: str, start: bytes) -> None:
 
 
 @pytest.mark.skipif(not HAS_MATPLOTLIB, reason="no matplotlib: pip install matplotlib")
+def test_picture_that_fails() -> None:
+    """No part of a file is left: of a program that was not found, and if the picture is larger than files may be."""
+    resource = pytest.importorskip("resource", reason="this system has no limit for files")
+    assert run("--plot", "tree.png", "--samples", "x.csv", "--export", "x.json", "/no/such/program").returncode == 127
+    words = [*RUSAGE, "-o", "report", "--plot", "tree.png", *PROGRAM, "1", "1"]
+    limit = resource.RLIMIT_FSIZE, (8192, resource.RLIM_INFINITY)
+    done = subprocess.run(
+        words, capture_output=True, text=True, check=False, preexec_fn=lambda: resource.setrlimit(*limit)
+    )
+    assert (done.returncode, done.stderr) == (0, f"rusage: tree.png: {os.strerror(errno.EFBIG)}\n")
+    assert os.listdir() == ["report"]
+
+
+@pytest.mark.skipif(not HAS_MATPLOTLIB, reason="no matplotlib: pip install matplotlib")
 def test_cpu_use_of_known_samples() -> None:
     """The CPU time of each part, divided by its length."""
     from rusage._cli.plot import cpu_use
@@ -266,20 +319,6 @@ def test_picture_needs_matplotlib() -> None:
 )
 def test_wrong_options(words: list[str], message: str) -> None:
     """Status 2."""
-@pytest.mark.skipif(not HAS_MATPLOTLIB, reason="no matplotlib: pip install matplotlib")
-def test_picture_that_fails() -> None:
-    """No part of a file is left: of a program that was not found, and if the picture is larger than files may be."""
-    resource = pytest.importorskip("resource", reason="this system has no limit for files")
-    assert run("--plot", "tree.png", "--samples", "x.csv", "--export", "x.json", "/no/such/program").returncode == 127
-    words = [*RUSAGE, "-o", "report", "--plot", "tree.png", *PROGRAM, "1", "1"]
-    limit = resource.RLIMIT_FSIZE, (8192, resource.RLIM_INFINITY)
-    done = subprocess.run(
-        words, capture_output=True, text=True, check=False, preexec_fn=lambda: resource.setrlimit(*limit)
-    )
-    assert (done.returncode, done.stderr) == (0, f"rusage: tree.png: {os.strerror(errno.EFBIG)}\n")
-    assert os.listdir() == ["report"]
-
-
     done = subprocess.run([*RUSAGE, *words], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, f"rusage: {message}")
 

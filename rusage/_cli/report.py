@@ -33,6 +33,8 @@ UNITS: dict[str, list[tuple[float, str]]] = {
 # waited for. On Windows it is the program's.
 WHOSE = "of the program" if sys.platform == "win32" else "of its largest process"
 
+KILLED = "signals of --kill"
+
 # --- The streams -----------------------------------------------------------------------------------------------------
 
 
@@ -155,6 +157,8 @@ def as_text(command: list[str] | None, ended: Ended, *, tree: str = "", colored:
     row("block I/O", f"{{}} in, {{}} out ({fields['ru_inblock'].unit})", "ru_inblock", "ru_oublock")
     for name, value in usage.items():
         rows[FIELDS[name].meaning] = quantity(value, fields[name].unit)
+    if ended.tree is not None and ended.tree.killed:
+        rows[KILLED] = "sent to all processes: a sample exceeded the limit"
     last = "exit status" if code >= 0 else "killed by"
     rows[last] = f"{code}" if code >= 0 else signal_name(-code)
     text = lines(rows)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from .report import (
     BOLD,
+    KILLED,
     UNBROKEN,
     WHOSE,
     WIDTH,
@@ -58,8 +59,8 @@ def of_series(found: Series, options: Options, *, colored: bool) -> str:
     if options.append:
         rows["command"] = without_controls(shlex.join(found.command))
     rows["runs"] = number_of_runs([found], options)
-    if "tree_rss" in found.summary:
-        rows["tree"] = f"largest samples; {sampled([found])}"
+    if options.tree and found.summary:
+        rows["tree"] = about_tree([found], "largest samples")
     rows.update(notes([found]))
     if found.stopped_by is not None:
         rows["stopped by"] = signal_name(found.stopped_by)
@@ -91,6 +92,14 @@ def notes(found: list[Series]) -> dict[str, str]:
     ]
     if failures:
         rows["failures"] = _counted(failures)
+    killed = [
+        named(number, at)
+        for at, each in enumerate(found, 1)
+        for number, run in enumerate(each.runs, 1)
+        if run.tree is not None and run.tree.killed
+    ]
+    if killed:
+        rows[KILLED] = _counted(killed)
     for name, label in WITH_OUTLIERS.items():
         far = [named(number, at) for at, each in enumerate(found, 1) for number in each.outliers.get(name, [])]
         if far:
@@ -98,12 +107,15 @@ def notes(found: list[Series]) -> dict[str, str]:
     return rows
 
 
-def sampled(found: list[Series]) -> str:
-    """Return how often the trees of the runs were sampled."""
-    from .tree import sampled  # noqa: PLC0415 (slow, and only needed here)
+def about_tree(found: list[Series], what: str) -> str:
+    """Return what the figures of the trees are and how often samples were taken, or why there are no figures."""
+    peaks = [run.tree for each in found for run in each.runs if run.counted]
+    sampled = [peak for peak in peaks if peak is not None]
+    if len(sampled) < len(peaks):
+        return f"left out: {len(peaks) - len(sampled)} of {len(peaks)} runs ended without a sample"
+    from .tree import sampled as how_often  # noqa: PLC0415 (slow, and only needed here)
 
-    peaks = [run.tree for each in found for run in each.runs if run.tree is not None]
-    return sampled(peaks[0]._replace(missed=sum(peak.missed for peak in peaks)))
+    return f"{what}; {how_often(sampled[0]._replace(missed=sum(peak.missed for peak in sampled)))}"
 
 
 def _counted(names: list[str]) -> str:
@@ -148,8 +160,8 @@ def of_comparison(
         about["stopped by"] = signal_name(stopped_by)
     if all("ru_maxrss" in each.summary for each in found.series):
         about["peak"] = f"memory {WHOSE}"
-    if "tree_rss" in found.series[0].summary:
-        about["tree"] = f"memory of all its processes; {sampled(found.series)}"
+    if options.tree and found.ratios[0]:
+        about["tree"] = about_tree(found.series, "memory of all its processes")
     if found.ratios[0]:
         about["means"] = f"{sign} standard deviation"
         about["ratios"] = f"to command 1, {sign} half the width of the 95 % interval"
