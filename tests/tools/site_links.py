@@ -17,6 +17,8 @@ SEARCHES = {
     "limit memory": "recipes",
     "peak memory of child": "children",
     "fish": "command",
+    "process tree": "trees",
+    "memory of a process tree": "trees",
 }
 
 
