@@ -1,4 +1,4 @@
-"""getrusage(2) for Python: CPU time and memory in the same units on every system; unmeasured values are never guessed.
+"""getrusage(2) for Python: CPU time and memory in the same units on every system; values not measured are marked.
 
 Names are as in CPython's ``resource`` and ``subprocess`` modules. Times are in seconds and memory is in bytes.
 ``measured()`` names the fields that the system measures; the others are 0. A name that the system cannot provide does
