@@ -13,6 +13,8 @@ import pytest
 
 from rusage._backends._platforms import PLATFORMS
 
+pytestmark = pytest.mark.system
+
 BACKENDS = [*expected.BACKENDS, "unknown"]
 ROOT = Path(__file__).parent.parent
 

@@ -15,6 +15,8 @@ from terminals import Start, read_until
 
 from rusage._cli import help as table
 
+pytestmark = pytest.mark.system
+
 NAMES = {option.name for group in table.OPTIONS.values() for option in group}
 DOCS = Path(__file__).parent.parent / "docs"
 BASH, FISH, ZSH = (shutil.which(name) or "" for name in ("bash", "fish", "zsh"))

@@ -11,6 +11,8 @@ from typing import Any
 import expected
 import pytest
 
+pytestmark = pytest.mark.system
+
 pytest.importorskip("setuptools", reason="the build script needs setuptools: pip install setuptools")
 
 ROOT = Path(__file__).parent.parent

@@ -11,6 +11,8 @@ import rusage
 from rusage._cli import gnu
 from rusage._cli.help import EXAMPLES
 
+pytestmark = pytest.mark.system
+
 MANDOC = shutil.which("mandoc") or ""
 PATH = Path(__file__).parent.parent / "docs" / "rusage.1"
 PAGE = PATH.read_text(encoding="utf-8")

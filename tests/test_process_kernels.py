@@ -60,7 +60,7 @@ READ: dict[str, tuple[float, ...]] = {
 }
 
 
-pytestmark = pytest.mark.xdist_group("kernels")  # compiled once
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("kernels")]  # compiled once
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from rusage._rusage import Process as Handle
 
+pytestmark = pytest.mark.system
+
 LINUX = BACKEND.name == "Linux"
 linux = pytest.mark.skipif(not LINUX, reason="tests the files of /proc")
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

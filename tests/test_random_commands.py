@@ -12,6 +12,8 @@ import pytest
 from conftest import PROGRAMS
 from gnu_time import GNU_TIME, needs_gnu_time
 
+pytestmark = pytest.mark.system
+
 COUNT = os.environ.get("RUSAGE_TEST_COMMANDS", "40")
 SEED = os.environ.get("RUSAGE_TEST_SEED", "1")
 PROGRAM = str(PROGRAMS / "random_commands.py")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     Run = Callable[..., list[list[float]]]
 
+pytestmark = pytest.mark.system
+
 
 class Process(NamedTuple):
     """A process of a made-up kernel, as a step; all times in microseconds."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytestmark = [
+    pytest.mark.system,
     pytest.mark.skipif("Tree" in BACKEND.absent, reason="this system has no Tree"),
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
 ]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     Unshare = Callable[..., list[str]]
 
+pytestmark = pytest.mark.system
+
 if "Tree" in BACKEND.absent or sys.platform != "linux":
     pytest.skip("tests Linux", allow_module_level=True)
 
