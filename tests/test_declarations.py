@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import runpy
 from pathlib import Path
@@ -52,6 +53,7 @@ for _name, _node in CLASSES.items():
             STRUCTURES[_name] = written(_of[1]).rstrip("*").removeprefix("struct")
 
 
+@functools.cache
 def of_all_systems() -> dict[str, Any]:
     """Return what the C declares, as cffi has parsed it; it has no public function for this."""
     build = runpy.run_path(str(ROOT / "rusage_build.py"))
@@ -62,12 +64,9 @@ def of_all_systems() -> dict[str, Any]:
     return found
 
 
-DECLARED = of_all_systems()
-
-
 def named(kind: str) -> dict[str, Any]:
     """Return the declarations of a kind."""
-    return {name.partition(" ")[2]: c_type for name, c_type in DECLARED.items() if name.startswith(f"{kind} ")}
+    return {name.partition(" ")[2]: c_type for name, c_type in of_all_systems().items() if name.startswith(f"{kind} ")}
 
 
 def annotation(c_type: Any) -> str:
