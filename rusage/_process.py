@@ -77,7 +77,7 @@ class Process:
     files are open. The methods raise the same exceptions, and ``ProcessLookupError`` once the process has ended. The
     text of a ``ProcessLookupError`` has the process ID.
 
-    On Linux a process has no memory while it ends, and for a moment while another thread than its first one executes a
+    On Linux a process has no memory while it ends, and for a moment while a thread other than the first executes a
     program: a reading then waits for up to a second. A reading that finds the process ended is repeated after a
     millisecond before the end is reported.
     """
