@@ -184,6 +184,8 @@ def no_files() -> Iterator[None]:
 def on_terminal() -> Iterator[Start]:
     """Return a function that runs a command on a pseudo-terminal of its own, and returns the leader and our end."""
     pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
+    import forked
+
     started = []
 
     def start(*command: str, how: str = "run") -> tuple["subprocess.Popen[bytes]", int]:
@@ -191,8 +193,11 @@ def on_terminal() -> Iterator[Start]:
             ours, theirs = pty.openpty()
         except OSError:
             pytest.skip(reason="this system has no pseudo-terminals")
-        program = str(PROGRAMS / "terminal.py")
-        leader = subprocess.Popen([sys.executable, program, how, *command], stdin=theirs, stdout=theirs, stderr=theirs)
+        if how == "run":
+            leader = forked.popen([forked.LEADER, *command], stdin=theirs, stdout=theirs, stderr=theirs)
+        else:
+            program = [sys.executable, str(PROGRAMS / "terminal.py")]
+            leader = subprocess.Popen([*program, *command], stdin=theirs, stdout=theirs, stderr=theirs)
         os.close(theirs)
         started.append((leader, ours))
         return leader, ours

@@ -2,9 +2,18 @@
 
 import os
 import select
+import shlex
 import subprocess  # noqa: TC003 (Start is evaluated)
+import sys
 from collections.abc import Callable
 
+# A command line of a program that says that it waits for SIGINT. A shell could get it just before it starts sleep(1).
+WAITING = """import signal, time
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+print("ready", file=open("/dev/tty", "w"), flush=True)
+time.sleep(60)
+"""
+WAITS = shlex.join([sys.executable, "-S", "-c", WAITING])
 Start = Callable[..., tuple["subprocess.Popen[bytes]", int]]
 
 

@@ -15,9 +15,11 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+import forked
 import pytest
 from conftest import change_signals, needs_sh
 from expected import SAMPLED
+from forked import CHECKS, RUSAGE
 from gnu_time import GNU_TIME
 from terminals import Start, hang_up, read_until
 
@@ -31,10 +33,8 @@ if sys.platform == "win32":
 
 UNSHARE = shutil.which("unshare") or ""
 PROGRAMS = Path(__file__).parent / "programs"
-PROGRAM = [sys.executable, str(PROGRAMS / "command_checks.py")]
-RUSAGE = [sys.executable, "-m", "rusage"]
 # As on the systems that have no launcher.
-DIRECTLY = [*PROGRAM, "launcher", "/no/such/launcher"]
+DIRECTLY = [*CHECKS, "launcher", "/no/such/launcher"]
 WAYS = [RUSAGE, DIRECTLY] if sys.platform == "linux" else [RUSAGE]
 both_ways = pytest.mark.parametrize("words", WAYS, ids=["usual", "directly"][: len(WAYS)])
 
@@ -47,7 +47,8 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(*arguments: str, **keywords: object) -> "subprocess.CompletedProcess[str]":
     """Run the command with arguments."""
-    return subprocess.run([*RUSAGE, *arguments], capture_output=True, text=True, check=False, **keywords)  # type: ignore[call-overload,no-any-return]
+    start = subprocess.run if "env" in keywords else forked.run
+    return start([*RUSAGE, *arguments], capture_output=True, text=True, check=False, **keywords)  # type: ignore[call-overload]
 
 
 @needs_sh
@@ -266,8 +267,8 @@ def test_failing_launcher(launcher: str | None, status: int, tmp_path: Path) -> 
     if launcher is not None:
         path.write_text(launcher)
         path.chmod(0o755)
-    command = [*PROGRAM, "launcher", str(path), "sh", "-c", "exit 7"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [*CHECKS, "launcher", str(path), "sh", "-c", "exit 7"]
+    done = forked.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == status, done.stderr
     assert "wall time" in done.stderr
     assert "peak memory" not in done.stderr
@@ -275,7 +276,7 @@ def test_failing_launcher(launcher: str | None, status: int, tmp_path: Path) -> 
 
 def test_wall_time_excludes_preparation(python: Callable[..., str]) -> None:
     """It begins when the launcher, or else the program, is executed."""
-    assert python(*PROGRAM[1:], "preparation_takes_time") == "0\n"
+    assert python(*CHECKS[1:], "preparation_takes_time") == "0\n"
 
 
 @pytest.mark.skipif(not UNSHARE, reason="no unshare(1): on Linux, install util-linux")
@@ -406,7 +407,7 @@ def test_ignored_sigchld_becomes_default(words: list[str]) -> None:
 @pytest.mark.skipif("wait4" not in rusage.__all__, reason="a lost status is not noticed without wait4")
 def test_unavailable_status_is_125() -> None:
     """``subprocess`` takes a status that was waited for elsewhere for 0."""
-    done = subprocess.run([*PROGRAM, "lost_status", "true"], capture_output=True, text=True, check=False)
+    done = forked.run([*CHECKS, "lost_status", "true"], capture_output=True, text=True, check=False)
     assert done.returncode == 125
     assert (
         done.stderr
@@ -432,7 +433,7 @@ def test_signals_are_forwarded(words: list[str], number: signal.Signals) -> None
     handlers = ["trap 'echo caught; exit 9' ALRM HUP TERM USR1 USR2;", ""]
     for handler, status, text in zip(handlers, [9, 128 + number], ["exit status", number.name], strict=True):
         script = f"{handler} echo ready; while :; do sleep 0.1; done"
-        with subprocess.Popen(
+        with forked.popen(
             [*words, "sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process:
             assert process.stdout is not None
@@ -446,8 +447,8 @@ def test_signals_are_forwarded(words: list[str], number: signal.Signals) -> None
 
 def test_early_signals_are_forwarded() -> None:
     """A signal that arrives when the program is being started ends the program, not rusage."""
-    command = [*PROGRAM, "early_signal", "sleep", "60"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [*CHECKS, "early_signal", "sleep", "60"]
+    done = forked.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 128 + signal.SIGTERM
     assert "(SIGTERM)" in done.stderr
 
@@ -456,8 +457,8 @@ def test_early_signals_are_forwarded() -> None:
 @pytest.mark.skipif("wait4" not in rusage.__all__, reason="the exit is seen by wait4")
 def test_no_signals_after_the_exit() -> None:
     """Another process may have got the PID; the report is written all the same."""
-    command = [*PROGRAM, "late_signal", "sh", "-c", "exit 5"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [*CHECKS, "late_signal", "sh", "-c", "exit 5"]
+    done = forked.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (5, "")
     assert "user time" in done.stderr
 
@@ -586,7 +587,7 @@ def test_closed_standard_output_is_125(arguments: list[str]) -> None:
 
 def test_json_of_non_utf8_arguments() -> None:
     """Such a byte is a backslash, x and two digits: a strict parser rejects a lone surrogate."""
-    done = subprocess.run([*RUSAGE, "--json", "true", b"\xff \xc3\xa9"], capture_output=True, check=True)
+    done = forked.run([*RUSAGE, "--json", "true", b"\xff \xc3\xa9"], capture_output=True, check=True)
     assert done.stderr.isascii()
     command = json.loads(done.stderr)["command"]
     assert command == ["true", "\\xff \u00e9"]
@@ -597,7 +598,7 @@ def test_json_of_non_utf8_arguments() -> None:
 def test_append_names_the_command() -> None:
     """In shell quoting, with the bytes as they were given."""
     for words in ["sh", "-c", "exit 0", b"\xff"], ["true"]:
-        subprocess.run([*RUSAGE, "-o", "file", "--append", *words], check=True)
+        forked.run([*RUSAGE, "-o", "file", "--append", *words], check=True)
     lines = [shlex.split(os.fsdecode(line)) for line in Path("file").read_bytes().splitlines() if b"command" in line]
     assert lines == [["command", "sh", "-c", "exit 0", os.fsdecode(b"\xff")], ["command", "true"]]
     run("-o", "file", "true")
@@ -643,7 +644,7 @@ def test_info_about_a_failing_launcher(launcher: str | None, reason: str) -> Non
     if launcher is not None:
         Path("launcher").write_text(launcher)
         Path("launcher").chmod(0o755)
-    command = [*PROGRAM, "launcher", "./launcher", "--info"]
+    command = [*CHECKS, "launcher", "./launcher", "--info"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("launcher")]
     assert "not used: " in line
@@ -724,7 +725,7 @@ HUPS = "trap 'echo >>hups' HUP; echo ready; while [ ! -s hups ]; do sleep 0.1; d
 )
 def test_hangup_is_not_forwarded_again(on_terminal: Start) -> None:
     """When the session's leader exits, the kernel signals its whole foreground group."""
-    leader, terminal = on_terminal(*PROGRAM, "late_hangup", "-o", "report", "sh", "-c", HUPS)
+    leader, terminal = on_terminal(*CHECKS, "late_hangup", "-o", "report", "sh", "-c", HUPS)
     read_until(terminal, b"ready")
     hang_up(terminal)
     assert leader.wait(60) == -signal.SIGHUP

@@ -13,12 +13,15 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 from conftest import needs_sh
 from expected import SAMPLED
-from terminals import Start, read_until
+from forked import RUSAGE
+from terminals import WAITS, Start, read_until
 
 import rusage
+from rusage._cli import series as series_module
 from rusage._cli import statistics, tables
 from rusage._cli.command_line import split
 from rusage._cli.options import Options
@@ -28,7 +31,6 @@ if sys.platform == "win32":
     pytest.skip("the programs that run here need a Unix", allow_module_level=True)
 
 PROGRAMS = Path(__file__).parent / "programs"
-RUSAGE = [sys.executable, "-m", "rusage"]
 needs_peak = pytest.mark.skipif(
     bool(SAMPLED) or "ru_maxrss" not in rusage.run(["true"]).measured,
     reason="the peak of a child is not measured here, or differs from run to run, since it is sampled",
@@ -43,9 +45,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run a comparison with a file for the report, so that standard error has only what is not in it."""
-    return subprocess.run(
-        [*RUSAGE, "-o", "report", "--compare", *arguments], capture_output=True, text=True, check=False
-    )
+    return forked.run([*RUSAGE, "-o", "report", "--compare", *arguments], capture_output=True, text=True, check=False)
 
 
 def record() -> Any:
@@ -86,7 +86,7 @@ def test_split_as_by_the_shell(line: str) -> None:
 def test_random_lines_split_as_by_the_shell() -> None:
     """All but newlines and comments: no shell runs the command. The oracle is sh, without expansions."""
     choose = random.Random(1)
-    for _ in range(300):
+    for _ in range(100):
         line = "a" + "".join(choose.choices("ab \\\\'\"\r\t=\v\x85é", k=choose.randrange(12)))
         done = subprocess.run(["/bin/sh", "-fc", f"printf '%s\\0' {line}"], capture_output=True, check=False)
         try:
@@ -97,15 +97,17 @@ def test_random_lines_split_as_by_the_shell() -> None:
             assert words == os.fsdecode(done.stdout).split("\0")[:-1], line
 
 
-def test_rounds_without_a_number() -> None:
-    """As many as fit into three seconds for each command; a warm-up is one of each command."""
+def test_rounds_without_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as fit into the seconds for each command, here fewer; a warm-up is one of each command."""
+    assert series_module.SECONDS == 3
+    monkeypatch.setattr(series_module, "SECONDS", 0.3)
     began = time.monotonic()
     assert run("--json", "--warmup", "1", "true", "sleep 0.001").returncode == 0
     took = time.monotonic() - began
     first, second = ([made["elapsed"] for made in each["runs"]] for each in record()["commands"])
     assert len(first) == len(second) >= 10
-    assert len(first) == 10 or 2 < sum(first + second) < took
-    run("--warmup", "1", "sleep 0.4")
+    assert len(first) == 10 or 0.2 < sum(first + second) < took
+    run("--warmup", "1", "sleep 0.04")
     assert ["rounds", "10,", "after", "1", "for", "warm-up"] in [line.split() for line in lines()]
 
 
@@ -260,8 +262,7 @@ def test_limits_name_the_command() -> None:
 
 def test_ctrl_c_ends_the_comparison(on_terminal: Start) -> None:
     """The report has the complete rounds."""
-    waiting = 'sh -c "echo ready >/dev/tty; exec sleep 60"'
-    _, terminal = on_terminal(*RUSAGE, "-n", "9", "--compare", "true", waiting)
+    _, terminal = on_terminal(*RUSAGE, "-n", "9", "--compare", "true", WAITS)
     assert b"run 2 of 18, 17 left, about " in read_until(terminal, b"ready\r\n")
     os.write(terminal, b"\x03")
     shown = read_until(terminal, f"return code {-signal.SIGINT}\r\n".encode())
@@ -279,11 +280,11 @@ def test_ctrl_c_ends_the_comparison(on_terminal: Start) -> None:
 )
 def test_advice_for_options_after_the_commands(words: list[str], line: str) -> None:
     """The line with the options before the commands."""
-    done = subprocess.run([*RUSAGE, "--compare", *words], capture_output=True, text=True, check=False)
+    done = forked.run([*RUSAGE, "--compare", *words], capture_output=True, text=True, check=False)
     late = next(word for word in words[words.index("true") :] if word.startswith("-"))
     assert done.returncode == 2
     assert done.stderr == f"rusage: --compare: options precede the commands: {late!r}\nWrite: {line}\n"
-    done = subprocess.run([*RUSAGE, "--compare", "true", "--nonsense"], capture_output=True, text=True, check=False)
+    done = forked.run([*RUSAGE, "--compare", "true", "--nonsense"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.splitlines()[1]) == (2, "Try 'rusage --help' for the options.")
 
 
@@ -324,23 +325,25 @@ def test_sentence_is_in_the_report() -> None:
 
 def test_empty_command() -> None:
     """A wrong usage."""
-    done = subprocess.run([*RUSAGE, "--compare", "true", " "], capture_output=True, text=True, check=False)
+    done = forked.run([*RUSAGE, "--compare", "true", " "], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, "rusage: --compare: an empty command: ' '")
 
 
 HOSTILE = "\x1b]0;title\x07 \x9b31m \x85"
 
 
-@pytest.mark.parametrize("options", [["--compare"], ["--compare", "--markdown"], ["-a"], ["-n", "2", "-a"]], ids=str)
+@pytest.mark.parametrize(
+    "options", [["-n2", "--compare"], ["-n2", "--compare", "--markdown"], ["-a"], ["-n2", "-a"]], ids=str
+)
 def test_no_control_character_in_reports(options: list[str]) -> None:
     """A terminal would obey them: C0 and C1, in tables, Markdown, the appended command and messages."""
     command = f"true '{HOSTILE}'" if "--compare" in options else "true"
     words = [command] if "--compare" in options else ["true", HOSTILE]
-    subprocess.run([*RUSAGE, "-o", "report", *options, "--", *words], check=True)
+    forked.run([*RUSAGE, "-o", "report", *options, "--", *words], check=True)
     shown = Path("report").read_text()
     assert "\\x1b]0;title\\x07" in shown
     assert "\\u009b31m" in shown
-    done = subprocess.run([*RUSAGE, f"/none/{HOSTILE}"], capture_output=True, text=True, check=False)
+    done = forked.run([*RUSAGE, f"/none/{HOSTILE}"], capture_output=True, text=True, check=False)
     for text in shown, done.stderr:
         assert not [char for char in text if unicodedata.category(char) == "Cc" and char not in "\t\n"]
 

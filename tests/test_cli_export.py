@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import pytest
 from conftest import needs_sh
+from forked import RUSAGE
 
 import rusage
 from rusage._cli.formats import code, markdown
@@ -15,8 +17,6 @@ from rusage._cli.statistics import Comparison, Run, series
 
 if sys.platform == "win32":
     pytest.skip("the programs that run here need a Unix", allow_module_level=True)
-
-RUSAGE = [sys.executable, "-m", "rusage"]
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def report(*words: str) -> str:
     """Run the command and return its report."""
-    subprocess.run([*RUSAGE, "-o", "report", *words], check=False)
+    forked.run([*RUSAGE, "-o", "report", *words], check=False)
     return Path("report").read_text()
 
 
@@ -102,9 +102,9 @@ def test_csv_has_every_run() -> None:
 def test_arguments_that_are_not_utf8(option: list[str]) -> None:
     """As in JSON; the file is UTF-8 then."""
     words = [*RUSAGE, "-o", "report", *option, "-n", "2", "--compare"]
-    done = subprocess.run([*words, b"true \xff", b"/no/such/\xff"], stderr=subprocess.PIPE, check=False)
+    done = forked.run([*words, b"true \xff", b"/no/such/\xff"], stderr=subprocess.PIPE, check=False)
     assert done.stderr == b"rusage: /no/such/\\xff: No such file or directory\n"
-    subprocess.run([*words, b"true \xff \xc3\xa9"], check=True)
+    forked.run([*words, b"true \xff \xc3\xa9"], check=True)
     assert "true \\xff \u00e9" in Path("report").read_text(encoding="utf-8")
 
 
@@ -128,7 +128,7 @@ def test_report_and_files_at_once(words: list[str]) -> None:
     """Each file has the report of its kind; the text goes to standard error."""
     names = ["a.json", "b.csv", "c.md", "d.json"]
     options = [word for name in names for word in ("--export", name)]
-    done = subprocess.run([*RUSAGE, *options, *words], capture_output=True, text=True, check=True)
+    done = forked.run([*RUSAGE, *options, *words], capture_output=True, text=True, check=True)
     assert "wall" in done.stderr
     assert "{" not in done.stderr
     record = json.loads(Path("a.json").read_text())
@@ -155,7 +155,7 @@ def test_two_reports_in_one_file(words: list[str], names: str) -> None:
     """They would overwrite each other; also by a link. Nothing is run, and the file is left alone."""
     Path("x.csv").write_text("before")
     Path("l").symlink_to("x.csv")
-    done = subprocess.run([*RUSAGE, *words, "touch", "started"], capture_output=True, text=True, check=False)
+    done = forked.run([*RUSAGE, *words, "touch", "started"], capture_output=True, text=True, check=False)
     message = f"rusage: two reports cannot go to the same file: {names}"
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, message)
     assert (Path("x.csv").read_text(), Path("started").exists()) == ("before", False)
@@ -165,17 +165,17 @@ def test_files_without_a_report() -> None:
     """Of a program that cannot be started: an empty file would be no JSON. A file of ``-o`` stays, as GNU time's."""
     words = ["-o", "report", "--export", "x.json", "--export", "x.csv", "/no/such/program"]
     for options in [], ["-n", "2"]:
-        assert subprocess.run([*RUSAGE, *options, *words], capture_output=True, check=False).returncode == 127
+        assert forked.run([*RUSAGE, *options, *words], capture_output=True, check=False).returncode == 127
         assert [path.name for path in Path().iterdir()] == ["report"]
 
 
 def test_files_that_cannot_be_written() -> None:
     """A wrong name, a wrong place, and a full device."""
     for name, status in ("report.txt", 2), ("/no/such/place.json", 125):
-        done = subprocess.run([*RUSAGE, "--export", name, "true"], capture_output=True, text=True, check=False)
+        done = forked.run([*RUSAGE, "--export", name, "true"], capture_output=True, text=True, check=False)
         assert (done.returncode, "wall" in done.stderr) == (status, False)
         assert name in done.stderr
     if Path("/dev/full").exists():
         Path("full.json").symlink_to("/dev/full")
-        done = subprocess.run([*RUSAGE, "--export", "full.json", "true"], capture_output=True, text=True, check=True)
+        done = forked.run([*RUSAGE, "--export", "full.json", "true"], capture_output=True, text=True, check=True)
         assert done.stderr.endswith("rusage: full.json: No space left on device\n")

@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import pytest
+from forked import RUSAGE
 from gnu_time import GNU_TIME, needs_gnu_time
 
 import rusage
@@ -17,7 +19,6 @@ if sys.platform == "win32":
     pytest.skip("the programs that run here need Unix", allow_module_level=True)
 
 
-RUSAGE = [sys.executable, "-m", "rusage"]
 RUNS = 3
 
 PROGRAMS = {
@@ -71,7 +72,8 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def outcome(*words: str) -> tuple[int, list[str]]:
     """Run a command; return its status and the lines of standard error, without those of the program and of errors."""
-    done = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+    start = forked.run if words[0] == RUSAGE[0] else subprocess.run
+    done = start(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
     lines = os.fsdecode(done.stderr).split("\n")
     noise = re.compile(r"\d+\+\d records|\d+ bytes|.*(No such file|Permission denied)")  # dd(1), and the reason
     return done.returncode, [line for line in lines if not noise.match(line)]
@@ -201,7 +203,7 @@ def test_file_as_gnu_time() -> None:
 
 def test_command_bytes_on_stderr() -> None:
     """``%C`` is what was given, also if it is not UTF-8."""
-    done = subprocess.run([*RUSAGE, "-f", "%C", "true", b"\xff\xc3 \xc3\xa9"], capture_output=True, check=True)
+    done = forked.run([*RUSAGE, "-f", "%C", "true", b"\xff\xc3 \xc3\xa9"], capture_output=True, check=True)
     assert done.stderr == b"true \xff\xc3 \xc3\xa9\n"
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 from conftest import needs_sh
+from forked import CHECKS, RUSAGE
 
 import rusage
 
@@ -20,8 +21,6 @@ if sys.platform == "win32":
 
 fastjsonschema: Any = pytest.importorskip("fastjsonschema", reason="no fastjsonschema: pip install --group command")
 
-RUSAGE = [sys.executable, "-m", "rusage"]
-PROGRAM = [sys.executable, str(Path(__file__).parent / "programs" / "command_checks.py")]
 SCHEMA = json.loads((Path(__file__).parent.parent / "docs" / "rusage.schema.json").read_text(encoding="utf-8"))
 
 
@@ -48,7 +47,7 @@ def refuse_constant(name: str) -> None:
 
 def output(*words: str | bytes, before: list[str] = RUSAGE) -> dict[str, Any]:
     """Run the command with ``--json``, validate what it reports and return it."""
-    done = subprocess.run([*before, "--json", *words], capture_output=True, check=False)
+    done = forked.run([*before, "--json", *words], capture_output=True, check=False)
     lines = (done.stderr if words else done.stdout).decode("ascii").splitlines()
     text = "".join(line for line in lines if not line.startswith("rusage: "))
     record: dict[str, Any] = json.loads(text, parse_constant=refuse_constant)
@@ -69,7 +68,7 @@ def output(*words: str | bytes, before: list[str] = RUSAGE) -> dict[str, Any]:
     ],
     ids=repr,
 )
-@pytest.mark.parametrize("before", [RUSAGE, [*PROGRAM, "no_peak"]], ids=["", "no peak"])
+@pytest.mark.parametrize("before", [RUSAGE, [*CHECKS, "no_peak"]], ids=["", "no peak"])
 def test_programs_match_the_schema(words: list[str | bytes], before: list[str]) -> None:
     """Also where no peak is measured."""
     record = output(*words, before=before)
@@ -91,7 +90,7 @@ def test_programs_match_the_schema(words: list[str | bytes], before: list[str]) 
     ids=repr,
 )
 @pytest.mark.parametrize("runs", ["1", "6"])
-@pytest.mark.parametrize("before", [RUSAGE, [*PROGRAM, "no_peak"]], ids=["", "no peak"])
+@pytest.mark.parametrize("before", [RUSAGE, [*CHECKS, "no_peak"]], ids=["", "no peak"])
 def test_series_match_the_schema(words: list[str], runs: str, before: list[str]) -> None:
     """Also one that has ended early, or has no run that counts."""
     record = output("-n", runs, *words, before=before)
@@ -112,7 +111,7 @@ def test_series_match_the_schema(words: list[str], runs: str, before: list[str])
     ids=repr,
 )
 @pytest.mark.parametrize("runs", ["1", "6"])
-@pytest.mark.parametrize("before", [RUSAGE, [*PROGRAM, "no_peak"]], ids=["", "no peak"])
+@pytest.mark.parametrize("before", [RUSAGE, [*CHECKS, "no_peak"]], ids=["", "no peak"])
 def test_comparisons_match_the_schema(words: list[str], runs: str, before: list[str]) -> None:
     """Also one that has ended early."""
     record = output("--compare", "-n", runs, *words, before=before)
@@ -124,7 +123,7 @@ def test_comparisons_match_the_schema(words: list[str], runs: str, before: list[
 @pytest.mark.parametrize("options", [[], ["--tree"]], ids=["", "tree"])
 def test_running_process_matches_the_schema(options: list[str]) -> None:
     """Here this one."""
-    done = subprocess.run([*RUSAGE, "--json", "--pid", str(os.getpid()), *options], capture_output=True, check=True)
+    done = forked.run([*RUSAGE, "--json", "--pid", str(os.getpid()), *options], capture_output=True, check=True)
     record = json.loads(done.stdout, parse_constant=refuse_constant)
     validate(record)
     assert record["units"].keys() == {"rss", *record["usage"]}

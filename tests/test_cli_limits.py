@@ -2,15 +2,17 @@
 
 import json
 import re
-import subprocess
+import subprocess  # noqa: TC003 (names a type)
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
+import forked
 import pytest
 from conftest import needs_sh
 from expected import SAMPLED
+from forked import CHECKS, RUSAGE
 
 import rusage
 from rusage._backends import BACKEND
@@ -27,8 +29,7 @@ if TYPE_CHECKING:
 if sys.platform == "win32":
     pytest.skip("the programs that run here need Unix", allow_module_level=True)
 
-RUSAGE = [sys.executable, "-m", "rusage"]
-WITHOUT_PEAK = [sys.executable, str(Path(__file__).parent / "programs" / "command_checks.py"), "no_peak"]
+WITHOUT_PEAK = [*CHECKS, "no_peak"]
 SAMPLED_PEAK = [*WITHOUT_PEAK[:-1], "sampled"]
 ALLOCATE = [sys.executable, "-c", "b'x' * (100 * 2**20)"]
 needs_peak = pytest.mark.skipif(
@@ -38,7 +39,7 @@ needs_peak = pytest.mark.skipif(
 
 def run(*words: str, before: list[str] = RUSAGE) -> "subprocess.CompletedProcess[str]":
     """Run the command with a file for the report, so that standard error has only the complaints."""
-    return subprocess.run([*before, "-o", "report", *words], capture_output=True, text=True, check=False)
+    return forked.run([*before, "-o", "report", *words], capture_output=True, text=True, check=False)
 
 
 def ended(usage: "dict[str, float]", bound: "int | None" = None) -> Ended:

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import signal
 import statistics
 import subprocess
@@ -12,11 +13,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
 from conftest import change_signals, needs_sh
 from expected import SAMPLED
+from forked import CHECKS, RUSAGE
 from gnu_time import GNU_TIME, needs_gnu_time
-from terminals import Start, read_until, screen
+from terminals import WAITS, Start, read_until, screen
 
 import rusage
 from rusage._children import inherited
@@ -27,8 +30,6 @@ if sys.platform == "win32":
     pytest.skip("the programs that run here need Unix", allow_module_level=True)
 
 PROGRAMS = Path(__file__).parent / "programs"
-RUSAGE = [sys.executable, "-m", "rusage"]
-CHECKS = [sys.executable, str(PROGRAMS / "command_checks.py")]
 needs_peak = pytest.mark.skipif(
     "ru_maxrss" not in rusage.run(["true"]).measured | SAMPLED, reason="the peak of a child is not measured here"
 )
@@ -53,7 +54,7 @@ def runs_made() -> int:
 
 def run(*arguments: str, words: list[str] = RUSAGE, **keywords: Any) -> "subprocess.CompletedProcess[str]":
     """Run the command with a file for the report, so that standard error has only what is not in it."""
-    done = subprocess.run([*words, "-o", "report", *arguments], capture_output=True, text=True, check=False, **keywords)
+    done = forked.run([*words, "-o", "report", *arguments], capture_output=True, text=True, check=False, **keywords)
     assert isinstance(done, subprocess.CompletedProcess)
     return done
 
@@ -204,10 +205,8 @@ def test_streams_of_a_series() -> None:
     """Standard input is the null device in each run; what a run prints into a pipe goes through."""
     done = run("-n", "2", "--", "sh", "-c", "cat; echo out; echo err >&2", input="text")
     assert (done.stdout, done.stderr) == ("out\nout\n", "err\nerr\n")
-    done = run(
-        *["-n", "2", "sh", "-c", "cat; echo out"],
-        preexec_fn=lambda: os.close(0),
-    )
+    words = [*RUSAGE, "-o", "report", "-n", "2", "sh", "-c", "cat; echo out"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, preexec_fn=lambda: os.close(0))
     assert (done.stdout, done.stderr) == ("out\nout\n", "")
 
 
@@ -247,7 +246,7 @@ def test_signal_ends_the_series(number: signal.Signals, options: list[str], caug
     """After the run that gets it, whatever that does; the report shows the runs before."""
     unusual = f"catch={int(number)}" if caught else "sleep=60"
     command = [*RUSAGE, "-o", "report", "--json", "-n", "9", *options, *nth(3, "exit=0", unusual)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+    with forked.popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         process.send_signal(number)
@@ -260,7 +259,7 @@ def test_signal_ends_the_series(number: signal.Signals, options: list[str], caug
 def test_other_signals_do_not_end_it() -> None:
     """They are forwarded to the run."""
     command = [*RUSAGE, "-o", "report", "-n", "4", *nth(2, "exit=0", f"catch={int(signal.SIGUSR1)}")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+    with forked.popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         process.send_signal(signal.SIGUSR1)
@@ -355,8 +354,7 @@ def test_progress_makes_room_for_errors(on_terminal: Start) -> None:
 @pytest.mark.parametrize("options", [[], ["-o", "report"]], ids=["", "file"])
 def test_progress_is_gone_after_ctrl_c(on_terminal: Start, options: list[str]) -> None:
     """With the ^C that the terminal echoes; the program writes to the terminal itself."""
-    waiting = ["sh", "-c", "echo ready >/dev/tty; exec sleep 60"]
-    _, terminal = on_terminal("env", "NO_COLOR=1", *RUSAGE, *options, "-n", "9", *waiting)
+    _, terminal = on_terminal("env", "NO_COLOR=1", *RUSAGE, *options, "-n", "9", *shlex.split(WAITS))
     shown = read_until(terminal, b"ready\r\n")
     os.write(terminal, b"\x03")
     lines = screen(shown + read_until(terminal, f"return code {-signal.SIGINT}\r\n".encode()))
@@ -476,7 +474,7 @@ def test_failing_preparation(prepare: str, status: int, message: str) -> None:
 
 def test_signal_during_the_preparation(on_terminal: Start) -> None:
     """It ends the series too."""
-    _, terminal = on_terminal(*RUSAGE, "--prepare", "sh -c 'echo ready >/dev/tty; sleep 60'", "-n", "3", "true")
+    _, terminal = on_terminal(*RUSAGE, "--prepare", WAITS, "-n", "3", "true")
     read_until(terminal, b"ready\r\n")
     os.write(terminal, b"\x03")
     shown = read_until(terminal, f"return code {-signal.SIGINT}\r\n".encode())
@@ -497,11 +495,11 @@ def test_advice_for_a_command_in_one_word(word: str, advice: str) -> None:
     """The line as it should be written, with the options that were given."""
     for options in ["-n", "10"], []:
         for dashes in [], ["--"]:
-            done = subprocess.run([*RUSAGE, *options, *dashes, word], capture_output=True, text=True, check=False)
+            done = forked.run([*RUSAGE, *options, *dashes, word], capture_output=True, text=True, check=False)
             given = "".join(f"{option} " for option in options)
             assert done.returncode == 127
             assert done.stderr.split(": ", 2)[2] == f"no program has this name; write: rusage {given}-- {advice}\n"
-    done = subprocess.run([*RUSAGE, "no-such-program"], capture_output=True, text=True, check=False)
+    done = forked.run([*RUSAGE, "no-such-program"], capture_output=True, text=True, check=False)
     assert done.stderr == "rusage: no-such-program: No such file or directory\n"
 
 
@@ -548,5 +546,5 @@ def test_append_names_the_series() -> None:
         run("--append", "-n", "2", "true")
     assert Path("report").read_text().count("command  true\n") == 2
     for _ in range(2):
-        subprocess.run([*RUSAGE, "-ao", "json", "--json", "-n", "2", "true"], check=True)
+        forked.run([*RUSAGE, "-ao", "json", "--json", "-n", "2", "true"], check=True)
     assert len([json.loads(line) for line in Path("json").read_text().splitlines()]) == 2

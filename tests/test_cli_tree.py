@@ -14,7 +14,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import forked
 import pytest
+from forked import RUSAGE
 
 import rusage
 from rusage._cli import options as options_module
@@ -30,10 +32,21 @@ from rusage._cli import limits, tables, tree
 from rusage._cli.results import TreePeak
 from rusage._cli.statistics import Run, compare, series
 
-RUSAGE = [sys.executable, "-m", "rusage"]
 PROGRAM = [sys.executable, str(Path(__file__).parent / "programs" / "tree_of_processes.py")]
 MIB = 2**20
-HAS_MATPLOTLIB = importlib.util.find_spec("matplotlib") is not None
+
+
+def needs_matplotlib(test: Any) -> Any:
+    """Mark a test that draws: it needs matplotlib, which one process of the suite imports for all of them."""
+    missing = importlib.util.find_spec("matplotlib") is None
+    marks = pytest.mark.skipif(missing, reason="no matplotlib: pip install matplotlib"), pytest.mark.xdist_group("plot")
+    return marks[0](marks[1](pytest.mark.usefixtures("_matplotlib")(test)))
+
+
+@pytest.fixture(scope="module")
+def _matplotlib() -> None:
+    """Import what the forked children need."""
+    importlib.import_module("rusage._cli.plot")
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +57,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(*words: str) -> "subprocess.CompletedProcess[str]":
     """Run the command with a file for the report."""
-    return subprocess.run([*RUSAGE, "-o", "report", *words], capture_output=True, text=True, check=False)
+    return forked.run([*RUSAGE, "-o", "report", *words], capture_output=True, text=True, check=False)
 
 
 def record() -> Any:
@@ -257,7 +270,7 @@ def test_samples_over_time() -> None:
     assert max(int(row["processes"]) for row in rows) == 5
 
 
-@pytest.mark.skipif(not HAS_MATPLOTLIB, reason="no matplotlib: pip install matplotlib")
+@needs_matplotlib
 @pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
 def test_picture(suffix: str, start: bytes) -> None:
     """In the format that the name of the file tells; a dollar sign in the command is no formula."""
@@ -266,7 +279,7 @@ def test_picture(suffix: str, start: bytes) -> None:
     assert Path(f"tree.{suffix}").read_bytes().startswith(start)
 
 
-@pytest.mark.skipif(not HAS_MATPLOTLIB, reason="no matplotlib: pip install matplotlib")
+@needs_matplotlib
 def test_picture_that_fails() -> None:
     """No part of a file is left: of a program that was not found, and if the picture is larger than files may be."""
     resource = pytest.importorskip("resource", reason="this system has no limit for files")
@@ -280,7 +293,7 @@ def test_picture_that_fails() -> None:
     assert os.listdir() == ["report"]
 
 
-@pytest.mark.skipif(not HAS_MATPLOTLIB, reason="no matplotlib: pip install matplotlib")
+@needs_matplotlib
 def test_cpu_use_of_known_samples() -> None:
     """The CPU time of each part, divided by its length."""
     from rusage._cli.plot import cpu_use
@@ -319,7 +332,7 @@ def test_picture_needs_matplotlib() -> None:
 )
 def test_wrong_options(words: list[str], message: str) -> None:
     """Status 2."""
-    done = subprocess.run([*RUSAGE, *words], capture_output=True, text=True, check=False)
+    done = forked.run([*RUSAGE, *words], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, f"rusage: {message}")
 
 
@@ -358,7 +371,7 @@ def test_process_that_does_not_exist() -> None:
     """Status 125."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
-    done = subprocess.run([*RUSAGE, "--pid", str(process.pid)], capture_output=True, text=True, check=False)
+    done = forked.run([*RUSAGE, "--pid", str(process.pid)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (125, "")
     assert done.stderr.startswith("rusage: --pid: ")
     assert os.strerror(3) in done.stderr

@@ -22,8 +22,6 @@ from rusage._cli.main import main
 
 wait4: Any = rusage._wait4  # noqa: SLF001 (is replaced)
 
-name = sys.argv.pop(1)
-
 
 def use_launcher(path: str) -> None:
     """Use the launcher at another path: no option names it."""
@@ -103,7 +101,7 @@ def no_peak() -> None:
         module: Any = posix
         module.peak_bound = lambda *_: None
     replaced: Any = run
-    fields = run.measured_fields
+    fields = replaced.measured_fields
     replaced.measured_fields = lambda usage, measured: fields(usage, measured - {"ru_maxrss"})
     sys.exit(main())
 
@@ -172,4 +170,4 @@ checks = [
     between_runs,
     preparation_takes_time,
 ]
-{check.__name__: check for check in checks}[name]()
+{check.__name__: check for check in checks}[sys.argv.pop(1)]()

@@ -1,0 +1,106 @@
+"""The command in a forked child: the start of an interpreter takes most of the CPU time of a short test.
+
+``run`` and ``popen`` take what ``subprocess`` takes. Tests of an interpreter's start and end, of the environment and of
+file descriptors start a real one.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+# Imported once, and not by each child that needs them.
+from rusage._cli import advice, formats, help, info, limits, series  # noqa: A004, F401
+from rusage._cli.main import main
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+RUSAGE = [sys.executable, "-m", "rusage"]
+PROGRAM = str(Path(__file__).parent / "programs" / "command_checks.py")
+CHECKS = [sys.executable, PROGRAM]
+
+
+def become(function: Callable[[list[str]], object], words: list[str]) -> None:
+    """Call a function as the main program of a child that was just forked, and exit."""
+    status: object = 1
+    try:
+        for number in signal.valid_signals():  # exec would reset them
+            if callable(signal.getsignal(number)) and not isinstance(signal.getsignal(number), signal.Handlers):
+                signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        for name in {"SIGPIPE", "SIGXFSZ"} & {*dir(signal)}:  # as an interpreter at its start
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+        os.closerange(3, 4096)  # among them a pipe that subprocess waits for
+        sys.argv = ["rusage", *words]
+        sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+        status = function(words)
+    except SystemExit as error:
+        status = error.code or 0
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status if isinstance(status, int) else 1)
+
+
+def _check(_: list[str]) -> object:
+    """Be ``programs/command_checks.py``."""
+    return runpy.run_path(PROGRAM, run_name="__main__")
+
+
+def _lead(words: list[str]) -> None:
+    """Lead a new session with standard input as its terminal, run a command, print its return code, and stay.
+
+    When the leader of a session exits, FreeBSD revokes the terminal and drops the output that was not read.
+    """
+    import fcntl
+    import termios
+
+    os.setsid()
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    for number in signal.SIGINT, signal.SIGQUIT:
+        signal.signal(number, lambda *_: None)  # not ignored: the command would inherit that
+    start = run if words[:1] == RUSAGE[:1] else subprocess.run
+    sys.stdout.write(f"return code {start(words, check=False).returncode}\n")
+    sys.stdout.flush()
+    while True:
+        signal.pause()
+
+
+LEADER = "leader"
+"""The first word of a command that runs another one on a terminal of its own."""
+FUNCTIONS: dict[tuple[str, ...], Callable[[list[str]], object]] = {
+    (*RUSAGE,): main,
+    (*CHECKS,): _check,
+    (LEADER,): _lead,
+}
+
+
+def _arguments(command: Sequence[str | bytes], keywords: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of ``subprocess.Popen`` for a command."""
+    words = [os.fsdecode(word) for word in command]
+    (prefix,) = [prefix for prefix in FUNCTIONS if (*words[: len(prefix)],) == prefix]
+    before = keywords.get("preexec_fn") or (lambda: None)
+
+    def start() -> None:
+        before()
+        become(FUNCTIONS[prefix], words[len(prefix) :])
+
+    return {**keywords, "args": ["rusage"], "executable": sys.executable, "preexec_fn": start}
+
+
+def run(command: Sequence[str | bytes], **keywords: Any) -> subprocess.CompletedProcess[Any]:
+    """Run a command as ``subprocess.run`` does."""
+    return subprocess.run(**_arguments(command, keywords))  # noqa: PLW1510 (the caller's)
+
+
+def popen(command: Sequence[str | bytes], **keywords: Any) -> subprocess.Popen[Any]:
+    """Start a command as ``subprocess.Popen`` does."""
+    return subprocess.Popen(**_arguments(command, keywords))
