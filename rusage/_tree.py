@@ -43,7 +43,7 @@ else:
     for _class, _docs in {
         _Sample: [
             "Seconds since the opening.",
-            "The sum of the resident set sizes, in bytes: a page that members share counts in each of them.",
+            "The sum of the members' ``rss``, in bytes: a page that they share counts in each of them.",
             "User plus system CPU time since the opening, in seconds: a lower bound that never falls.",
             "The number of living members.",
             "How many of them may not be read; they are in no sum.",
@@ -51,7 +51,7 @@ else:
         ],
         _Member: [
             "The process ID.",
-            "The resident set size, in bytes.",
+            "The resident set size, in bytes; 0 for a process that still uses its parent's memory, before exec.",
             "Its own user plus system CPU time since the opening, in seconds.",
         ],
     }.items():
@@ -89,6 +89,9 @@ class Tree:
     The resident set size of each member includes the pages that it shares with others: eight forked children of a
     process with 100 MiB have up to 900 MiB together, whose ``pss()`` is 100 MiB. Members are read one after another, so
     that memory that moves between them during a reading may count twice or not at all.
+
+    A child between vfork(2) or posix_spawn(3) and exec uses its parent's memory, and has none of its own. Where Linux
+    refuses kcmp(2), as in many containers, this memory counts twice.
 
     CPU time counts from the opening. It is a lower bound that never falls: what a member uses between its last reading
     and its end is only known if a member waits for it.

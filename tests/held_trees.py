@@ -6,14 +6,23 @@ import contextlib
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PROGRAM = Path(__file__).parent / "programs" / "held_tree.py"
 MIB = 2**20
+
+
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    """Wait until a condition is true; fail after a minute."""
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, f"after a minute: not {what}"
+        time.sleep(0.002)
 
 
 def size_of(tree: dict[str, Any]) -> int:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import interrupted_after
-from held_trees import MIB, Held, held
+from held_trees import MIB, Held, held, wait_until
 from test_contract import CPYTHON, Indexable, Intable
 from test_windows import under_wine
 
@@ -188,6 +188,82 @@ def test_pss_of_a_process() -> None:
         running.release()
         with pytest.raises(ProcessLookupError):
             process.pss()
+
+
+# Hold 60 MiB, and start cat by vfork(2) with a FIFO as its input, which blocks the child before it executes cat.
+SPAWN = """
+import os, sys
+block = bytearray(b"x") * (60 << 20)
+print(flush=True)
+action = os.POSIX_SPAWN_OPEN, 0, sys.argv[1], os.O_RDONLY, 0
+os.waitpid(os.posix_spawn("/bin/cat", ["cat"], {}, file_actions=[action]), 0)
+"""
+# posix_spawn(3) shares memory until exec. OpenBSD's vfork(2) copies it, and macOS's posix_spawn(2) does not fork.
+vforks = pytest.mark.skipif(
+    BACKEND.name not in {"Linux", "FreeBSD", "NetBSD", "DragonFly BSD"} or not hasattr(os, "posix_spawn"),
+    reason="posix_spawn shares no memory here, or is missing",
+)
+
+
+@contextlib.contextmanager
+def running(program: str, *words: str) -> Iterator[tuple[rusage.Tree, int, str]]:
+    """Run a program until it prints a line; yield its tree, its process ID and the line. Kill all in the end."""
+    command = [sys.executable, "-S", "-E", "-c", program, *words]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        line = child.stdout.readline()
+        with rusage.Tree(child.pid) as tree:
+            try:
+                yield tree, child.pid, line
+            finally:
+                tree.send_signal(signal.SIGKILL)
+
+
+@vforks
+@pytest.mark.not_emulated
+def test_child_before_exec_has_no_memory(tmp_path: Path) -> None:
+    """It uses its parent's, which counts once, in complete and in quick readings; as a root, it has this memory."""
+    os.mkfifo(tmp_path / "fifo")
+    with running(SPAWN, str(tmp_path / "fifo")) as (tree, parent, _):
+        wait_until(lambda: tree.sample().processes == 2, "two processes")
+        for _ in range(20):
+            first, child = tree.members()
+            sample = tree.sample()
+            assert (first.pid, child.rss) == (parent, 0)
+            assert sizes({child.pid}) == {child.pid: first.rss}  # what the kernel reports for it
+            assert sample.rss == first.rss > 60 * MIB
+            if "pss" not in BACKEND.absent:
+                assert 60 * MIB < (tree.sample(pss=True).pss or 0) <= first.rss
+        with rusage.Tree(child.pid) as tree_of_child:
+            assert tree_of_child.rss() == first.rss
+        with open(tmp_path / "fifo", "wb"):
+            wait_until(lambda: tree.members()[-1].rss, "memory of its own after exec")
+            assert tree.members()[-1].rss < 60 * MIB
+
+
+# Hold 60 MiB, and create a process that shares them and runs pause(); end at the end of the input.
+CLONE = """
+import ctypes, signal, sys
+block = bytearray(b"x") * (60 << 20)
+libc, stack = ctypes.CDLL(None), ctypes.create_string_buffer(1 << 16)
+top = (ctypes.addressof(stack) + len(stack)) // 64 * 64
+CLONE_VM = 0x100
+print(libc.clone(libc.pause, ctypes.c_void_p(top), CLONE_VM | signal.SIGCHLD, None), flush=True)
+sys.stdin.read()
+"""
+
+
+@linux
+@pytest.mark.not_emulated
+def test_process_that_shares_memory() -> None:
+    """It has no memory of its own until its parent has ended."""
+    with running(CLONE) as (tree, parent, line):
+        assert {pid: bool(rss) for pid, rss, _ in tree.members()} == {parent: True, int(line): False}
+        before = tree.rss()
+        os.kill(parent, signal.SIGKILL)
+        os.waitpid(parent, 0)
+        assert [member.pid for member in tree.members()] == [int(line)]
+        assert tree.rss() == pytest.approx(before, abs=MIB)
 
 
 def test_more_members_than_open_files() -> None:

@@ -30,6 +30,7 @@ class Process(NamedTuple):
     waited: int = 0
     zombie: int = 0
     denied: int = 0
+    vforked: int = 0
 
     def __str__(self) -> str:
         return " ".join(["process", *map(str, self)])
@@ -184,6 +185,20 @@ def test_zombies(run: Run) -> None:
     *_, opened, sample = run(f"{INIT} {ROOT._replace(zombie=1)} tree 10 sample")
     assert opened == [0]
     assert sample == [0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("system", ["freebsd", "netbsd", "dragonfly"], indirect=True)
+def test_child_before_exec(system: str, run: Run) -> None:
+    """After vfork(2) it uses its parent's memory, which counts once if the parent is a member that lives."""
+    child = CHILD._replace(vforked=1, rss=100)
+    *_, sample, members = run(f"{FAMILY} {child} tree 10 sample members")
+    unit = RSS_UNITS[system]
+    assert sample[:4] == [0, 3, 0, 107 * unit]
+    assert members[1::3] == [100 * unit, 0, 7 * unit]
+    *_, sample = run(f"{FAMILY} {child} tree 10 {child._replace(vforked=0, rss=9)} sample")
+    assert sample[:4] == [0, 3, 0, 116 * unit]
+    *_, sample = run(f"{FAMILY} {child} tree 20 sample")
+    assert sample[:4] == [0, 2, 0, 107 * unit]
 
 
 def test_no_such_process(run: Run) -> None:

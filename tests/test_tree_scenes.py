@@ -78,3 +78,9 @@ def test_time_of_children_that_are_not_waited_for(program: Callable[..., str]) -
 def test_signals_without_pidfd(program: Callable[..., str]) -> None:
     """Old kernels do not know pidfd_open(2)."""
     program("tree_scenes.py", "without_pidfd")
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the filter is for x86_64")
+def test_shared_memory_without_kcmp(program: Callable[..., str]) -> None:
+    """It counts in each process then."""
+    program("tree_scenes.py", "without_kcmp")

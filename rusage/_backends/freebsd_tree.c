@@ -44,6 +44,7 @@ static int rusage_read_figures(int pid, rusage_figures *figures)
     if (error != 0)
         return error;
     figures->parent = process.ki_ppid;
+    figures->uses_parents_memory = (process.ki_flag & P_PPWAIT) != 0;
     figures->is_zombie = process.ki_stat == SZOMB;
     figures->rss = (int64_t)process.ki_rssize * getpagesize();
     figures->times.own = rusage_seconds(rusage_microseconds(&process.ki_rusage.ru_utime)

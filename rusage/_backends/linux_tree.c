@@ -113,6 +113,20 @@ static int rusage_member_open(rusage_tree *tree, rusage_member *member)
 
 /* --- Figures --- */
 
+/* Return whether a process has no memory of its own, but uses its parent's, which is in the sum: between vfork(2) and exec, and
+   after clone(2) with CLONE_VM. Where kcmp(2) is refused or missing this is unknown, and the memory counts twice. */
+static int rusage_uses_parents_memory(const rusage_tree *tree, rusage_member *member, const rusage_tree_stat *stat)
+{
+    int parent = (int)stat->field[PARENT], state = rusage_state_of(tree, parent);
+
+    if (state == RUSAGE_UNREAD)     /* its memory is in no sum */
+        return 0;
+    member->handle.has_memory = member->handle.has_memory || (stat->field[FLAGS] & FORK_NO_EXEC) == 0
+                                || state != RUSAGE_LIVES
+                                || syscall(SYS_kcmp, member->pid, parent, KCMP_MEMORY, 0, 0) != 0;
+    return !member->handle.has_memory;
+}
+
 /* Get the resident set size in bytes. A process without memory is about to end, or only its first thread has ended. */
 static int rusage_member_rss(rusage_member *member, const rusage_tree_stat *stat)
 {
@@ -159,7 +173,7 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
 {
     rusage_tree_stat stat;
     double own = member->last.own, before;
-    int ended, may_read = 1, error = rusage_member_clock(member);
+    int ended, uses_parents, may_read = 1, error = rusage_member_clock(member);
 
     before = member->last.own;
     if (error == 0)
@@ -175,7 +189,8 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
         error = rusage_list_children(tree, member, stat.field[THREADS] > 1);
     if (error == 0)
         error = rusage_member_clock(member);
-    if (error == 0 && wants_pss && !ended)
+    uses_parents = error == 0 && rusage_uses_parents_memory(tree, member, &stat);
+    if (error == 0 && wants_pss && !ended && !uses_parents)
         may_read = rusage_member_pss(member);
     /* Last: if the process has not been reaped now, its number was its own before. */
     if (error == 0)
@@ -184,6 +199,8 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
         member->last.own = own;
         return error;
     }
+    if (uses_parents)
+        member->rss = member->pss = 0;
     member->handle.own_before = before;
     member->handle.quick_readings = 0;
     member->start = stat.field[START];
@@ -220,8 +237,8 @@ static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *me
     const char *second;
     ssize_t size;
 
-    if (tree->is_opening || member->state != RUSAGE_LIVES || own <= 0 || own != member->handle.own_before
-        || member->handle.quick_readings >= 7
+    if (tree->is_opening || member->state != RUSAGE_LIVES || !member->handle.has_memory || own <= 0
+        || own != member->handle.own_before || member->handle.quick_readings >= 7
         || (parent >= 0 && tree->members[parent].state != RUSAGE_LIVES))    /* then it has another parent */
         return 0;
     if (fd < 0) {

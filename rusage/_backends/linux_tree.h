@@ -11,6 +11,7 @@ typedef struct {
     int directory, stat, statm, children;   /* -1: not open; the children of the first thread */
     int pidfd;                      /* only of a member that may not be read */
     int64_t thread_ids;             /* the sum of the IDs of its threads; 0: one thread */
+    int has_memory;                 /* of its own, which stays its own */
     double own_before;              /* its CPU time, in seconds, just before the last complete reading */
     int quick_readings;             /* since then */
 } rusage_member_handle;
@@ -40,6 +41,11 @@ enum { MAX_OPEN_MEMBERS = 64 };     /* whose files stay open, which takes a thir
 
 /* The numbers of the fields in proc_pid_stat(5). */
 enum { PARENT = 4, FLAGS = 9, WAITED_UTIME = 16, WAITED_STIME = 17, THREADS = 20, START = 22, FIELDS };
+
+enum {
+    FORK_NO_EXEC = 0x40,            /* PF_FORKNOEXEC, of FLAGS: the process has executed no program since its fork */
+    KCMP_MEMORY = 1                 /* KCMP_VM of kcmp(2) */
+};
 
 typedef struct {
     char state;

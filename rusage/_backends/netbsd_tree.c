@@ -41,6 +41,7 @@ static int rusage_read_figures(int pid, rusage_figures *figures)
     if (size != sizeof process)
         return EINVAL;
     figures->parent = process.p_ppid;
+    figures->uses_parents_memory = (process.p_flag & P_PPWAIT) != 0;
     figures->is_zombie = !process.p_uvalid;
     figures->start = rusage_start_of(&process);
     figures->rss = (int64_t)process.p_vm_rssize * getpagesize();

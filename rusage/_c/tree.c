@@ -13,7 +13,7 @@ static int rusage_member_read_first(rusage_tree *tree, int index, int wants_pss)
     int parent = rusage_tree_find(tree, member->parent), listed_parent = member->parent, error;
     int64_t listed_start = member->start;
 
-    if (index > 0 && (parent < 0 || tree->members[parent].state == RUSAGE_GONE)) {
+    if (index > 0 && rusage_state_of(tree, member->parent) == RUSAGE_GONE) {
         member->state = RUSAGE_GONE;
         return 0;
     }

@@ -70,6 +70,7 @@ static int rusage_tree_is_complete(const rusage_tree *tree);
 static int rusage_is_own(int pid);
 
 static int rusage_tree_find(const rusage_tree *tree, int pid);
+static int rusage_state_of(const rusage_tree *tree, int pid);
 static int rusage_tree_found(rusage_tree *tree, int pid, int parent, int64_t start);
 static int rusage_tree_adopt(rusage_tree *tree);
 

@@ -65,7 +65,6 @@ static int rusage_member_read(rusage_tree *tree, rusage_member *member, int want
     rusage_figures figures;
     int error = rusage_read_member(member, &figures);
 
-    (void)tree;
     (void)wants_pss;
     if (error != 0 && error != ESRCH)
         return error;
@@ -79,6 +78,8 @@ static int rusage_member_read(rusage_tree *tree, rusage_member *member, int want
         member->start = figures.start;
         if (figures.may_read) {
             member->rss = figures.rss;
+            if (figures.uses_parents_memory && rusage_state_of(tree, figures.parent) == RUSAGE_LIVES)
+                member->rss = 0;            /* it is in the sum already */
             member->last = figures.times;
         }
     }

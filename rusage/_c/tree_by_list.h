@@ -27,6 +27,7 @@ typedef struct {
 /* What a system reports of one process. */
 typedef struct {
     int parent, is_zombie, may_read;
+    int uses_parents_memory;        /* between vfork(2) and exec */
     int64_t start;                  /* microseconds; 0: unknown, of a zombie */
     int64_t rss;
     rusage_times times;

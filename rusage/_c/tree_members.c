@@ -18,6 +18,14 @@ static int rusage_tree_find(const rusage_tree *tree, int pid)
     return tree->slot_count == 0 ? -1 : tree->slots[rusage_tree_slot(tree, pid)];
 }
 
+/* Return the state of a process: RUSAGE_GONE if it is no member. A parent has been read before its children. */
+static int rusage_state_of(const rusage_tree *tree, int pid)
+{
+    int index = rusage_tree_find(tree, pid);
+
+    return index < 0 ? RUSAGE_GONE : tree->members[index].state;
+}
+
 static int rusage_tree_index(rusage_tree *tree)
 {
     int i, wanted = tree->slot_count == 0 ? 64 : tree->slot_count;

@@ -15,7 +15,7 @@ import rusage
 
 NOBODY = 65534
 LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
-PIDFD_OPEN, PIDFD_SEND_SIGNAL = 434, 424
+PIDFD_OPEN, KCMP = 434, 312
 
 
 def is_listed() -> bool:
@@ -291,6 +291,20 @@ def without_pidfd() -> None:
             time.sleep(0.01)
 
 
+def without_kcmp() -> None:
+    """Read a process that shares memory where kcmp(2) is refused: it is not known that it does."""
+    refuse(KCMP, 1)
+    libc, stack = ctypes.CDLL(None), ctypes.create_string_buffer(1 << 16)
+    top = (ctypes.addressof(stack) + len(stack)) // 64 * 64
+    pid = libc.clone(libc.pause, ctypes.c_void_p(top), 0x100 | signal.SIGCHLD, None)  # CLONE_VM
+    with rusage.Tree() as tree:
+        this, other = tree.members()
+        assert (this.pid, other.pid) == (os.getpid(), pid)
+        assert other.rss > this.rss / 2
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
 if __name__ == "__main__":
     if sys.argv[-1] == "listed":
         hide_lists_of_children()
@@ -305,4 +319,5 @@ if __name__ == "__main__":
         older_children,
         older_children_ignored,
         without_pidfd,
+        without_kcmp,
     )

@@ -8,13 +8,13 @@
 
 #define HAS_OF_PROCESS
 
-enum { CTL_KERN = 1, KERN_CLOCKRATE = 12, KERN_PROC = 14, KERN_PROC_PID = 1, KERN_PROC_PROC = 8, KERN_BOOTTIME = 21, SZOMB = 5 };
+enum { CTL_KERN = 1, KERN_CLOCKRATE = 12, KERN_PROC = 14, KERN_PROC_PID = 1, KERN_PROC_PROC = 8, KERN_BOOTTIME = 21, SZOMB = 5, P_PPWAIT = 0x10 };
 
 struct clockinfo { int hz, stathz; };
 struct kinfo_proc {
     int ki_structsize, ki_pid, ki_ppid;
     char ki_stat;
-    long ki_rssize;
+    long ki_flag, ki_rssize;
     struct timeval ki_start, ki_childtime;
     struct rusage ki_rusage;
 };
@@ -29,6 +29,7 @@ static inline void fill(void *to, int pid)
     process->ki_ppid = (int)parent_pid;
     process->ki_childtime = timeval_of(waited_time);
     process->ki_stat = zombie ? SZOMB : 3;
+    process->ki_flag = vforked ? P_PPWAIT : 0;
     process->ki_rssize = rss_units;
     process->ki_start = timeval_of(boot + start_time);
     process->ki_rusage.ru_utime = timeval_of(user_time);

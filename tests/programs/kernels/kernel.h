@@ -27,7 +27,7 @@ static int64_t exiting;         /* it has begun to exit, and is not a zombie yet
 static int64_t thread_count = 1;
 static int64_t rss_units = 1234; /* pages, or what the system counts instead */
 
-static int64_t parent_pid = 1, user_time = 1250000, waited_time, denied;
+static int64_t parent_pid = 1, user_time = 1250000, waited_time, denied, vforked;
 static int64_t clock_now;       /* microseconds from the boot */
 
 static const struct {
@@ -56,10 +56,11 @@ static const struct {
 /* Several processes: each has its own numbers, and there is no other one. */
 static struct {
     int pid;
-    int64_t values[7];
+    int64_t values[8];
 } processes_made[64];
 static int processes_count;
-static int64_t *const own_values[7] = {&parent_pid, &start_time, &rss_units, &user_time, &waited_time, &zombie, &denied};
+static int64_t *const own_values[8] = {&parent_pid, &start_time, &rss_units, &user_time,
+                                      &waited_time, &zombie, &denied, &vforked};
 
 /* Use the numbers of a process; return 0 if there is none. */
 static inline int use(int pid)
@@ -68,7 +69,7 @@ static inline int use(int pid)
 
     for (i = 0; i < processes_count; i++)
         if (processes_made[i].pid == pid) {
-            for (k = 0; k < 7; k++)
+            for (k = 0; k < 8; k++)
                 *own_values[k] = processes_made[i].values[k];
             return 1;
         }

@@ -2,8 +2,8 @@
 
    The arguments are steps: "set NAME VALUE" sets a variable of the kernel; "own_rss" prints the size of this process;
    "open PID", "get", "maxrss", "rss", "cputime" and "close" call the function of that name for another process and print
-   its result, the error first. "process PID PARENT START RSS TIME WAITED ZOMBIE DENIED" makes a process and "gone PID" ends
-   it; there is no other one then. "tree PID", "sample", "members", "signal NUMBER" and "close_tree" call the functions for a
+   its result, the error first. "process PID PARENT START RSS TIME WAITED ZOMBIE DENIED VFORKED" makes a process and
+   "gone PID" ends it; there is no other one then. "tree PID", "sample", "members", "signal NUMBER" and "close_tree" call the functions for a
    tree; "wait4 PID" prints what libc's wait4() is called with, where that differs. */
 
 #define _GNU_SOURCE
@@ -48,7 +48,7 @@ static void make_process(char **words)
     }
     processes_count += i == processes_count;
     processes_made[i].pid = pid;
-    for (k = 0; k < 7; k++)
+    for (k = 0; k < 8; k++)
         processes_made[i].values[k] = strtoll(words[k + 1], NULL, 10);
 }
 
@@ -81,7 +81,7 @@ static int call_tree(char **step)
 
     if (strcmp(*step, "process") == 0) {
         make_process(step + 1);
-        return 9;
+        return 10;
     }
     if (strcmp(*step, "gone") == 0) {
         end_process(atoi(step[1]));

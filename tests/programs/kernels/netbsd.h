@@ -4,12 +4,12 @@
 
 #include "kernel.h"
 
-enum { CTL_KERN = 1, KERN_PROC2 = 47, KERN_PROC_ALL = 0, KERN_PROC_PID = 1 };
+enum { CTL_KERN = 1, KERN_PROC2 = 47, KERN_PROC_ALL = 0, KERN_PROC_PID = 1, P_PPWAIT = 0x10 };
 
 struct kinfo_proc2 {
     int32_t p_pid, p_ppid;
     int64_t p_uvalid;
-    int32_t p_vm_rssize;
+    int32_t p_flag, p_vm_rssize;
     uint32_t p_ustart_sec, p_ustart_usec, p_uutime_sec, p_uutime_usec, p_ustime_sec, p_ustime_usec, p_uctime_sec, p_uctime_usec;
     uint64_t p_uru_maxrss, p_uru_ixrss, p_uru_idrss, p_uru_isrss, p_uru_minflt, p_uru_majflt, p_uru_nswap, p_uru_inblock,
         p_uru_oublock, p_uru_msgsnd, p_uru_msgrcv, p_uru_nsignals, p_uru_nvcsw, p_uru_nivcsw;
@@ -24,6 +24,7 @@ static inline void fill(void *to, int pid)
     process->p_ppid = (int)parent_pid;
     if (!zombie) {
         process->p_uvalid = 1;
+        process->p_flag = vforked ? P_PPWAIT : 0;
         process->p_vm_rssize = (int32_t)rss_units;
         process->p_ustart_sec = (uint32_t)((boot + start_time) / 1000000);
         process->p_ustart_usec = (uint32_t)((boot + start_time) % 1000000);
