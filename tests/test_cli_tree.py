@@ -10,18 +10,23 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import forked
 import pytest
 from forked import RUSAGE
+from held_trees import held, wait_until
 
 import rusage
 from rusage._cli import options as options_module
 from rusage._cli.options import Options
 from rusage._cli.results import Ended
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 if sys.platform == "win32":
     pytest.skip("the programs that run here need a Unix", allow_module_level=True)
@@ -173,25 +178,61 @@ def test_limit_without_a_sample(peak: "int | None", status: int) -> None:
     assert limits.check({"tree_rss": 100}, [ended], "program") == status
 
 
-def living(output: str) -> list[int]:
-    """Return which of the printed process IDs are alive; init may not have waited for a zombie yet."""
+def living(pids: "Iterable[int]") -> list[int]:
+    """Return which processes are alive; init may not have waited for a zombie yet."""
     alive = []
-    for pid in map(int, output.split()):
+    for pid in pids:
         with contextlib.suppress(ProcessLookupError), rusage.Tree(pid) as found:
             alive += [pid] if found.sample().processes else []
     return alive
 
 
-@pytest.mark.parametrize("words", [[], ["detached"]], ids=["", "detached"])
-def test_kill_ends_all_members(words: list[str]) -> None:
-    """Also those whose parent has ended; the status is 123, whatever the program's."""
+def test_kill_ends_all_members() -> None:
+    """The status is 123, whatever the program's."""
     began = time.monotonic()
-    done = run("--limit-tree-rss", "100MiB", "--kill", "--json", *PROGRAM, "8", "20", "stay", *words)
+    done = run("--limit-tree-rss", "100MiB", "--kill", "--json", *PROGRAM, "8", "20", "stay")
     assert time.monotonic() - began < 60
     assert done.returncode == 123
     assert record()["tree"]["killed"] is True
     assert record()["signal"] == signal.SIGTERM
-    assert living(done.stdout) == []
+    assert living(map(int, done.stdout.split())) == []
+
+
+def killing(limit: float) -> Options:
+    """Return the options that kill above a limit of the tree."""
+    options = Options()
+    options.kill, options.limits, options.tree = True, {"tree_rss": limit}, True
+    return options
+
+
+def test_kill_of_members_whose_parent_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They stay members once a sample has found them."""
+    counts, exceeded, kill = [0], threading.Event(), tree.Killer.__call__
+
+    def look(killer: Any, sample: rusage.Sample) -> None:
+        counts.append(sample.processes)
+        if exceeded.is_set():
+            kill(killer, sample)
+
+    monkeypatch.setattr(tree.Killer, "__call__", look)
+    with held(children=[{"children": [{}, {}]}]) as running:
+        finish = tree.watching(killing(1), "program", lambda *_: None)(running.root)
+        wait_until(lambda: counts[-1] == 4, "four members")
+        (middle,) = (member.pid for member in members(running.root) if len(members(member.pid)) == 3)
+        os.kill(middle, signal.SIGTERM)
+        wait_until(lambda: counts[-1] == 3, "three members")
+        exceeded.set()
+        running.popen.wait(60)
+        found = finish()
+    assert found is not None
+    assert found.killed
+    assert living(running.pids) == []
+
+
+def members(pid: int) -> list[rusage.Member]:
+    """Return a process and its descendants."""
+    with rusage.Tree(pid) as found:
+        return found.members()
 
 
 def test_report_names_the_kill() -> None:
@@ -212,7 +253,7 @@ def test_kill_of_members_that_ignore_sigterm() -> None:
     assert done.returncode == 123
     assert record()["signal"] == signal.SIGTERM
     assert len(done.stdout.split()) >= 4
-    assert living(done.stdout) == []
+    assert living(map(int, done.stdout.split())) == []
 
 
 def test_kill_in_a_series() -> None:
@@ -234,24 +275,18 @@ def test_members_that_cannot_be_killed(monkeypatch: pytest.MonkeyPatch) -> None:
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(rusage.Tree, "send_signal", refuse)
-    given = Options()
-    given.kill, given.limits, given.tree = True, {"tree_rss": 1.0}, True
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    finish = tree.watching(given, "program", lambda _, text: messages.append(text))(process.pid)
-    found = finish_after_a_sample(finish)
+    finish = tree.watching(killing(1), "program", lambda _, text: messages.append(text))(process.pid)
+    wait_until(lambda: messages, "a message")
+    found = finish()
     process.communicate(b"\n")
+    assert found is not None
     assert found.killed
     assert [(text or "").partition(": ")[0] for text in messages] == [
         "no permission to kill",
         "still running after the kill",
     ]
     assert all(f"process {process.pid}" in (text or "") for text in messages)
-
-
-def finish_after_a_sample(finish: Any) -> Any:
-    """Wait until there were samples, and end the recording."""
-    time.sleep(0.3)
-    return finish()
 
 
 # --- Samples and pictures --------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from held_trees import MIB, held
+from held_trees import MIB, held, wait_until
 from test_contract import CPYTHON
 
 import rusage
@@ -53,8 +53,12 @@ def open_files() -> int:
 
 def wait_for(recording: rusage.record, count: int) -> None:
     """Wait until a recording has some samples."""
-    while len(recording.samples) < count:
-        time.sleep(FAST)
+    wait_until(lambda: len(recording.samples) >= count, f"{count} samples")
+
+
+def wait_for_the_end() -> None:
+    """Wait until the thread has ended by itself."""
+    wait_until(lambda: not threads(), "the end of the thread")
 
 
 # --- Samples ----------------------------------------------------------------------------------------------------------
@@ -78,18 +82,18 @@ def test_samples_of_a_block() -> None:
 
 
 def test_largest_and_its_members() -> None:
-    """The members are of the same reading as the sample with the largest ``rss``."""
-    with rusage.record(interval=FAST) as r:
-        with held(mib=5, children=[{"mib": 20}, {"mib": 30}]) as running:
-            while not running.pids <= {member.pid for member in r.members}:
-                time.sleep(FAST)
+    """The members are of the same reading as the sample with the largest ``rss``, which smaller ones follow."""
+    tree = held(mib=5, children=[{"mib": 20}, {"mib": 30}])
+    with tree as running, rusage.record(running.root, interval=FAST) as r:
+        wait_for(r, 3)
+        os.kill(next(iter(running.pids - {running.root})), signal.SIGTERM)
+        wait_until(lambda: r.samples[-1].processes == 2, "two processes")
         wait_for(r, len(r.samples) + 2)
     assert r.largest == max(r.samples, key=lambda sample: sample.rss)
     assert sum(member.rss for member in r.members) == r.largest.rss
-    assert len(r.members) == r.largest.processes
-    assert running.pids | {os.getpid()} <= {member.pid for member in r.members}
+    assert {member.pid for member in r.members} == running.pids
+    assert r.largest.processes == 3
     assert r.largest.rss > 55 * MIB
-    assert r.samples[-1].processes < r.largest.processes
 
 
 def process_sizes(pids: set[int]) -> Iterator[int]:
@@ -150,8 +154,7 @@ def test_on_sample_sees_all_samples() -> None:
     """More than the list keeps, from the first to the last, in order."""
     seen: list[rusage.Sample] = []
     with rusage.record(interval=FAST, max_samples=4, on_sample=seen.append) as r:
-        while len(seen) < 30:
-            time.sleep(FAST)
+        wait_until(lambda: len(seen) >= 30, "30 samples")
     assert len(r.samples) <= 4
     assert r.largest == max(seen, key=lambda sample: sample.rss)
     assert set(r.samples) <= set(seen)
@@ -180,8 +183,7 @@ def test_error_in_on_sample(error: BaseException) -> None:
 
     r = rusage.record(interval=FAST, on_sample=fail)
     r.start()
-    while threads():
-        time.sleep(FAST)
+    wait_for_the_end()
     count = len(r.samples)
     with pytest.raises(type(error)) as caught:
         r.stop()
@@ -214,8 +216,7 @@ def test_stop_in_on_sample() -> None:
     """No more samples are taken."""
     r = rusage.record(interval=FAST, on_sample=lambda _: r.stop() if len(r.samples) >= 3 else None)
     r.start()
-    while threads():
-        time.sleep(FAST)
+    wait_for_the_end()
     count = len(r.samples)
     r.stop()
     assert len(r.samples) == count >= 3
@@ -237,7 +238,7 @@ def test_limit_of_a_tree() -> None:
     with held(mib=20, children=[{"mib": 60}]) as running:
         r = rusage.record(running.root, interval=FAST, on_sample=limit)
         with r:
-            assert running.popen.wait() == -signal.SIGKILL
+            assert running.popen.wait(60) == -signal.SIGKILL
 
 
 # --- The thread -------------------------------------------------------------------------------------------------------
@@ -291,8 +292,7 @@ def test_blocked_signals() -> None:
 
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     with rusage.record(interval=FAST, on_sample=note):
-        while not masks:
-            time.sleep(FAST)
+        wait_until(lambda: masks, "a sample of the thread")
         assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
     open_ones = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGKILL, signal.SIGSTOP}
     assert not masks[0] & open_ones
@@ -304,8 +304,7 @@ import os, signal, subprocess, sys, time, rusage
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
 signal.signal(signal.SIGCHLD, lambda *_: None)  # FreeBSD drops a signal that is ignored
 with rusage.record(interval=0.001) as r:
-    while len(r.samples) < 2:
-        time.sleep(0.001)
+    time.sleep(0.1)
     with subprocess.Popen([sys.executable, "-S", "-c", ""]) as child:
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         print(signal.sigtimedwait({signal.SIGCHLD}, 60) is not None)
@@ -346,13 +345,13 @@ def test_fork_in_a_block() -> None:
 def test_end_of_the_program(python: Callable[..., str]) -> None:
     """A recording that goes on does not keep the interpreter from ending."""
     program = """
-import atexit, rusage
+import threading, time, rusage
 r = rusage.record(interval=0.001)
 r.start()
-while len(r.samples) < 3: pass
-print("end")
+time.sleep(0.1)
+print(threading.active_count())
 """
-    assert python("-W", "ignore", "-c", program) == "end\n"
+    assert python("-W", "ignore", "-c", program) == "2\n"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("gevent") is None, reason="gevent is not installed")
@@ -372,8 +371,7 @@ def test_child_of_popen() -> None:
         assert p.stdin is not None
         p.stdin.close()
         p.wait()
-        while threads():
-            time.sleep(FAST)
+        wait_for_the_end()
         count = len(r.samples)
     assert len(r.samples) == count
     assert all(sample.processes == 1 for sample in r.samples)
@@ -482,8 +480,7 @@ def test_sample_that_fails() -> None:
     r.start()
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
-        while threads():
-            time.sleep(FAST)
+        wait_for_the_end()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     with pytest.raises(OSError, match="Too many open files"):

@@ -61,11 +61,13 @@ def times(pids: set[int]) -> float:
 
 def check_sizes(tree: rusage.Tree, pids: set[int]) -> rusage.Sample:
     """Fail unless a reading has these members with their sizes, which do not change meanwhile; return a sample."""
-    while True:
+    for _ in range(1000):
         before = sizes(pids)
         members, sample = tree.members(), tree.sample()
         if sizes(pids) == before:
             break
+    else:
+        raise AssertionError("the sizes change")
     assert {member.pid: member.rss for member in members} == before
     assert sample.rss == sum(before.values())
     assert (sample.processes, sample.unread, sample.pss) == (len(pids), 0, None)
@@ -111,8 +113,7 @@ def test_this_process_and_its_children() -> None:
         assert os.getpid() in before
         with held(children=[{}, {}]) as running:
             assert {member.pid for member in tree.members()} - before == running.pids
-        while {member.pid for member in tree.members()} & running.pids:  # they are about to end
-            time.sleep(0.01)
+        wait_until(lambda: not {member.pid for member in tree.members()} & running.pids, "the end of all")
 
 
 def test_names_and_order_of_a_sample() -> None:
@@ -301,8 +302,7 @@ def test_files_of_members_that_have_ended_are_closed() -> None:
         for _ in range(3):
             with held(children=[{}]):
                 count = tree.sample().processes
-            while tree.sample().processes > count - 2:
-                time.sleep(0.01)
+            wait_until(lambda: tree.sample().processes <= count - 2, "the end of two processes")  # noqa: B023 (used here)
         assert open_files() == before
 
 
@@ -334,12 +334,10 @@ def test_orphans_stay_members() -> None:
         middle = pid_of_child(running.root, running.pids)
         check_sizes(tree, running.pids)
         os.kill(middle, signal.SIGTERM)
-        while tree.sample().processes == len(running.pids):
-            time.sleep(0.01)
+        wait_until(lambda: tree.sample().processes < len(running.pids), "the end of one process")
         check_sizes(tree, running.pids - {middle})
         running.release()
-        while tree.sample().processes:
-            time.sleep(0.01)
+        wait_until(lambda: not tree.sample().processes, "the end of all")
         assert tree.sample()[1:] == (0, tree.cputime(), 0, 0, None)
 
 
@@ -432,8 +430,7 @@ def test_signal_to_each_member() -> None:
     with held(**FAMILY) as running, held() as other, rusage.Tree(running.root) as tree:
         tree.send_signal(signal.SIGKILL)
         assert running.popen.wait() == -signal.SIGKILL
-        while tree.sample().processes:
-            time.sleep(0.01)
+        wait_until(lambda: not tree.sample().processes, "the end of all")
         assert other.popen.poll() is None
         tree.send_signal(signal.SIGKILL)  # to no process
 
@@ -563,8 +560,7 @@ def test_threads_share_a_tree() -> None:
         threads = [threading.Thread(target=read) for _ in range(4)]
         for thread in threads:
             thread.start()
-        while seen.count(3) < 100:
-            time.sleep(0.001)
+        wait_until(lambda: seen.count(3) >= 100, "100 readings")
         tree.close()
         for thread in threads:
             thread.join()
@@ -658,12 +654,10 @@ def test_readings_in_signal_handlers() -> None:
     before = signal.signal(signal.SIGALRM, lambda *_: counts.append(tree.sample().processes))
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
-        while len(counts) < 50:
-            tree.sample()
+        wait_until(lambda: tree.sample() and len(counts) >= 50, "50 signals", pause=0)
         signal.signal(signal.SIGALRM, lambda *_: tree.close())
-        with pytest.raises(ValueError, match="closed"):  # noqa: PT012 (at some time)
-            while True:
-                tree.sample()
+        with pytest.raises(ValueError, match="closed"):  # at some time
+            wait_until(lambda: not tree.sample(), "closed", pause=0)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

@@ -35,7 +35,7 @@ def watching(options: Options, name: str, tell: Tell) -> Callable[[int], Callabl
 
     def start(pid: int) -> Callable[[], TreePeak | None]:
         limit = (options.limits or {}).get("tree_rss")
-        killer = _Killer(limit, name, tell) if options.kill and limit is not None else None
+        killer = Killer(limit, name, tell) if options.kill and limit is not None else None
         recording = record(pid, interval=options.interval, on_sample=killer)
         if killer is not None:
             killer.recording = recording
@@ -62,7 +62,7 @@ def watching(options: Options, name: str, tell: Tell) -> Callable[[int], Callabl
     return start
 
 
-class _Killer:
+class Killer:
     """Kills the members of a tree when a sample exceeds a limit."""
 
     recording: record

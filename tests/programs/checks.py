@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import signal
 import struct
 import sys
 from collections.abc import Callable, Iterator
@@ -79,6 +80,17 @@ def install_filter(lines: list[tuple[int, int, int, int]]) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
     assert libc.prctl(22, 2, seccomp_filter, 0, 0) == 0  # PR_SET_SECCOMP
+
+
+def expire(*_: object) -> None:
+    """Handle SIGALRM."""
+    raise TimeoutError("this program has run for five minutes")
+
+
+def limit_time() -> None:
+    """Fail after five minutes, where a loop waits for what never happens."""
+    signal.signal(signal.SIGALRM, expire)
+    signal.alarm(300)
 
 
 def main(*functions: Callable[..., None]) -> None:

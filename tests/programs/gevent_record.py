@@ -1,6 +1,6 @@
 """Record under gevent's monkey patch: the thread is a greenlet, which samples only while other greenlets wait."""
 
-from gevent import monkey  # type: ignore[import-untyped]  # gevent has no stubs
+from gevent import Timeout, monkey  # type: ignore[import-untyped]  # gevent has no stubs
 
 monkey.patch_all()
 
@@ -16,7 +16,7 @@ def burn() -> None:
         pass
 
 
-with rusage.record(interval=0.01) as waiting:
+with Timeout(60), rusage.record(interval=0.01) as waiting:
     while len(waiting.samples) < 5:
         time.sleep(0.01)
 with rusage.record(interval=0.01) as busy:

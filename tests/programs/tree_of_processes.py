@@ -1,7 +1,7 @@
 """Start processes that hold memory: ``tree_of_processes.py NUMBER MIB [WORD...]``, and wait for them.
 
-Words: ``stay`` waits for a minute instead of half a second, ``stubborn`` makes the children ignore SIGTERM, and
-``detached`` makes them children of a process that has ended. Prints the process IDs of the children.
+They stay for half a second after all of them hold it. Words: ``stay`` makes it a minute, and ``stubborn`` makes the
+children ignore SIGTERM. Prints the process IDs of the children.
 """
 
 import os
@@ -10,28 +10,22 @@ import sys
 import time
 
 number, size, words = int(sys.argv[1]), int(sys.argv[2]) << 20, sys.argv[3:]
-seconds = 60 if "stay" in words else 0.5
-
-
-def child() -> None:
-    if "stubborn" in words:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    memory = b"x" * size
-    os.write(1, b"%d\n" % os.getpid())
-    time.sleep(seconds)
-    del memory
-    os._exit(0)
-
+read, ready = os.pipe()
+go, closed_if_all_are_ready = os.pipe()
 
 for _ in range(number):
     if not os.fork():
-        if "detached" in words:
-            time.sleep(0.2)  # until a sample has found this process
-            if os.fork():
-                time.sleep(0.2)
-                os._exit(0)
-        child()
+        os.close(closed_if_all_are_ready)
+        if "stubborn" in words:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        memory = b"x" * size
+        os.write(1, b"%d\n" % os.getpid())
+        os.write(ready, b"x")
+        os.read(go, 1)
+        time.sleep(60 if "stay" in words else 0.5)
+        os._exit(0)
+for _ in range(number):
+    os.read(read, 1)
+os.close(closed_if_all_are_ready)
 for _ in range(number):
     os.wait()
-if "detached" in words:
-    time.sleep(seconds)

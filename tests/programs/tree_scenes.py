@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from checks import hide_lists_of_children, main, raises, refuse
+from checks import hide_lists_of_children, limit_time, main, raises, refuse
 
 import rusage
 
@@ -306,6 +306,7 @@ def without_kcmp() -> None:
 
 
 if __name__ == "__main__":
+    limit_time()
     if sys.argv[-1] == "listed":
         hide_lists_of_children()
         sys.argv.pop()

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from checks import hide_lists_of_children
+from checks import hide_lists_of_children, limit_time
 from moving_tree import OPTIONS
 
 import rusage
@@ -155,4 +155,5 @@ def reap(chance: random.Random) -> bool:
 
 
 if __name__ == "__main__":
+    limit_time()
     watch(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:])
