@@ -95,10 +95,49 @@ def test_text_has_a_line_for_the_tree() -> None:
     assert "tree" not in Path("report").read_text()
 
 
-def test_program_that_ends_before_the_first_sample() -> None:
-    """The report says that nothing was measured."""
-    assert tree.described(None) == "not measured: the program ended before the first sample"
-    assert tree.as_csv(None).count("\n") == 0
+def test_program_that_ends_before_the_second_sample() -> None:
+    """The report says that nothing was measured: the first sample finds a program that has not done anything yet."""
+    words = ["--interval", "100", "true"]
+    assert run("--tree", *words).returncode == 0
+    assert "tree memory       not measured: the program ended before the second sample\n" in Path("report").read_text()
+    run("--json", "--samples", "samples.csv", *words)
+    assert "tree" not in record()
+    assert len(Path("samples.csv").read_text().splitlines()) == 1
+    is_known = "ru_maxrss" in record()["usage"]
+    assert run("--limit-tree-rss", "1", *words).returncode == (123 if is_known else 125)
+
+
+def test_times_count_from_the_start_of_the_program() -> None:
+    """The program was started a thousand seconds before the sampling."""
+    with held() as running:
+        started = time.perf_counter() - 1000
+        found = tree.watching(Options(), "program", lambda *_: None)(running.root, started)()
+        now = time.perf_counter()
+    assert found is not None
+    assert all(1000 <= sample.elapsed <= now - started for sample in [found.largest, *found.samples])
+    assert found.largest in found.samples
+
+
+START = """
+import time
+from rusage._cli import run
+started, returned, start = [], [], run._start
+def note(*words):
+    process = start(*words)
+    returned.append(time.perf_counter())
+    return process
+def watch(_, when):
+    started.append(when)
+    return lambda: None
+run._start, before = note, time.perf_counter()
+run.run(["true"], run.Signals(), watch=watch)
+print(before <= started[0] < returned[0])
+"""
+
+
+def test_time_of_the_start(python: Any) -> None:
+    """It is the time before ``Popen`` starts the program."""
+    assert python("-c", START) == "True\n"
 
 
 def test_tree_is_in_each_report() -> None:
@@ -216,7 +255,7 @@ def test_kill_of_members_whose_parent_has_ended(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(tree.Killer, "__call__", look)
     with held(children=[{"children": [{}, {}]}]) as running:
-        finish = tree.watching(killing(1), "program", lambda *_: None)(running.root)
+        finish = tree.watching(killing(1), "program", lambda *_: None)(running.root, 0)
         wait_until(lambda: counts[-1] == 4, "four members")
         (middle,) = (member.pid for member in members(running.root) if len(members(member.pid)) == 3)
         os.kill(middle, signal.SIGTERM)
@@ -276,7 +315,7 @@ def test_members_that_cannot_be_killed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(rusage.Tree, "send_signal", refuse)
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    finish = tree.watching(killing(1), "program", lambda _, text: messages.append(text))(process.pid)
+    finish = tree.watching(killing(1), "program", lambda _, text: messages.append(text))(process.pid, 0)
     wait_until(lambda: messages, "a message")
     found = finish()
     process.communicate(b"\n")

@@ -102,6 +102,7 @@ LINUX = pytest.mark.skipif(
         "```console\n$ echo a 1000 b | fold -s -w 6\na 1 b\n```\n",
         "```{code-block} python\n:caption: x.py\n1\n```\n```python\nassert open('x.py').read() == '1\\n'\n```\n",
         "```console\n$ rusage -o x true; echo 'wall (ms) 1.5'; echo 'user time 2 us'\nwall (s) 3\nuser time 1 s\n```\n",
+        "```console\n$ rusage -o x true; echo 'in 3 processes after 20.4 ms,'\nin 3 processes after 1.2 s,\n```\n",
         "```text\nanything\n```\n",
         "```{toctree}\nanything\n```\n",
     ],

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 
 from .report import complain, discard, quantity, readable
+from .tree import TOO_SHORT
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -25,7 +26,7 @@ PARTS = 100
 def draw(file: TextIO, command: list[str], peak: TreePeak | None) -> None:
     """Draw memory and CPU use over time into a file, whose name tells the format; if it fails, print why."""
     if peak is None:
-        complain(file.name, "there is nothing to draw: the program ended before the first sample")
+        complain(file.name, f"there is nothing to draw: {TOO_SHORT}")
         return
     try:
         picture(command, peak).savefig(file.buffer, format=os.path.splitext(file.name)[1][1:])

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     """Prints an error message: the name of the program, and the text."""
     Command = list[str] | str
     """The words of a command; on Windows also a command line."""
+    Watch = Callable[[int, float], Callable[[], "TreePeak | None"]]
+    """Begins to sample a program: see ``run.run``."""
 
 
 class TreePeak(NamedTuple):
-    """What was sampled of a program and its descendants."""
+    """What was sampled of a program and its descendants; the times count from the start of the program."""
 
     largest: Sample
     """The sample with the largest sum of resident set sizes."""

@@ -17,10 +17,8 @@ from .report import CANCELED, complain
 from .results import Ended, measured_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .options import Options
-    from .results import Command, Tell, TreePeak
+    from .results import Command, Tell, Watch
 
     Streams = tuple[int | None, int | None]
     """The file descriptors of a program's standard output and standard error; None if it inherits the stream."""
@@ -105,11 +103,12 @@ def run(
     command: Command,
     signals: Signals,
     streams: Streams = (None, None),
-    watch: Callable[[int], Callable[[], TreePeak | None]] | None = None,
+    watch: Watch | None = None,
 ) -> Ended:
     """Run a program and return how it ended. Raises ``OSError`` if it cannot be started.
 
-    *watch* is called with the process ID; what it returns is called when the program has ended.
+    *watch* is called with the process ID and the time just before the start, by ``time.perf_counter()``; what it
+    returns is called when the program has ended.
 
     Except for given streams, the program inherits all file descriptors, and the signals that the caller ignores or
     blocks. SIGPIPE and SIGXFSZ get their defaults: Python ignores both at its start, so the caller's disposition is
@@ -120,7 +119,7 @@ def run(
     _restore_environment()
     signals.catch()
     process = _start(command, streams)
-    finish = None if watch is None else watch(process.pid)
+    finish = None if watch is None else watch(process.pid, process._began)  # noqa: SLF001 (of the same package)
     code = _wait_and_forward(process, signals)
     tree = None if finish is None else finish()
     usage, elapsed = process.rusage, process.elapsed

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .. import Member, Sample
     from .options import Options
-    from .results import Tell
+    from .results import Tell, Watch
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
 
@@ -26,14 +26,16 @@ KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
 GRACE, PATIENCE = 5.0, 5.0
 STEP = 0.05
 
+TOO_SHORT = "the program ended before the second sample"
 
-def watching(options: Options, name: str, tell: Tell) -> Callable[[int], Callable[[], TreePeak | None]]:
+
+def watching(options: Options, name: str, tell: Tell) -> Watch:
     """Return a function that begins to sample a program and its descendants, and returns the function that ends it.
 
     *name* and *tell*: the name of the program in an error message, and what prints it.
     """
 
-    def start(pid: int) -> Callable[[], TreePeak | None]:
+    def start(pid: int, started: float) -> Callable[[], TreePeak | None]:
         limit = (options.limits or {}).get("tree_rss")
         killer = Killer(limit, name, tell) if options.kill and limit is not None else None
         recording = record(pid, interval=options.interval, on_sample=killer)
@@ -44,6 +46,7 @@ def watching(options: Options, name: str, tell: Tell) -> Callable[[int], Callabl
         except OSError as error:  # such as EMFILE
             tell(name, f"the tree cannot be sampled: {error.strerror}")
             return lambda: None
+        delay = recording.tree._opened - started  # noqa: SLF001 (of the same package)
 
         def finish() -> TreePeak | None:
             killed = killer is not None and killer.finish()
@@ -51,11 +54,14 @@ def watching(options: Options, name: str, tell: Tell) -> Callable[[int], Callabl
                 recording.stop()
             except OSError as error:
                 tell(name, f"the tree could no longer be sampled: {error.strerror}")
-            largest = recording.largest
-            if not largest.processes:  # the program had ended before the first sample
+            # The first sample finds a program that has not done anything yet.
+            if len(recording.samples) < 2:
                 return None
+            largest, *samples = (
+                sample._replace(elapsed=sample.elapsed + delay) for sample in (recording.largest, *recording.samples)
+            )
             member = max(recording.members, key=lambda member: member.rss, default=None)
-            return TreePeak(largest, member, recording.interval, recording.missed, recording.samples, killed)
+            return TreePeak(largest, member, recording.interval, recording.missed, samples, killed)
 
         return finish
 
@@ -137,9 +143,9 @@ def _described(member: Member) -> str:
 
 
 def described(peak: TreePeak | None) -> str:
-    """Return the text of a report, in two lines; in one if there was no sample."""
+    """Return the text of a report, in two lines; in one if nothing was measured."""
     if peak is None:
-        return "not measured: the program ended before the first sample"
+        return f"not measured: {TOO_SHORT}"
     sample = peak.largest
     text = f"{quantity(sample.rss, 'bytes')} in {_processes(sample)} after {quantity(sample.elapsed, 'seconds')}"
     if peak.member is not None:
@@ -150,7 +156,7 @@ def described(peak: TreePeak | None) -> str:
 def sampled(peak: TreePeak) -> str:
     """Return how often samples were taken."""
     text = f"sampled every {quantity(peak.interval, 'seconds')}"
-    return text + (f", {peak.missed} samples missed" if peak.missed else "")
+    return text + (f", {peak.missed} sample{'s' if peak.missed > 1 else ''} missed" if peak.missed else "")
 
 
 def _processes(sample: Sample) -> str:

@@ -42,7 +42,7 @@ FENCE = re.compile(r"( *)(`{3,}|~{3,})(.*)")
 # Another figure of a comparison may be the smallest: *.
 FIGURE = re.compile(r"\d+(?:,\d{3})*(?:\.(\d+))?(e[+-]?\d+)?\*?")
 # The command's reports show a time in the unit that suits it.
-TIME = re.compile(r"\b(wall|user|system|CPU) (time\b|\()")
+TIME = re.compile(r"\b(wall|user|system|CPU) (time\b|\()|\bafter \d")
 UNIT = re.compile(r"\b(us|ms|s)\b")
 REPORT = re.compile(r"(?m)^\$ rusage (?!-f|-p)")
 # Sizes, and the number of which they are multiples where a page has 4 KiB.
