@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable  # noqa: TC003 (for typing.get_type_hints)
 
 from ._backends import BACKEND
@@ -31,14 +32,18 @@ class record:  # noqa: N801 (used like a function)
     The interval never changes. When there are ``max_samples``, neighbours are joined: each entry of ``samples`` is then
     the largest one of 2, 4, 8, ... successive samples. ``largest`` and ``on_sample`` see every sample.
 
-    One daemon thread takes the samples of all recordings, and ends with the last one. All signals are blocked in it,
-    except those of errors such as SIGSEGV; a child that ``on_sample`` starts inherits this. After a fork the child has
-    no thread: it keeps what was recorded until then. Under gevent's monkey patch the thread is a greenlet, which takes
-    samples only while other greenlets wait.
+    One daemon thread takes the samples of all recordings, and ends with the last one. A slow ``on_sample`` delays the
+    samples of the other recordings too. All signals are blocked in the thread, except for errors such as SIGSEGV; a
+    child that ``on_sample`` starts inherits this. After a fork the child has no thread: it keeps what was recorded
+    until then. Under gevent's monkey patch the thread is a greenlet, which takes samples only while other greenlets
+    wait.
 
     ``start()`` and ``stop()`` do the same as entering and leaving the block. The start raises the same exceptions as
-    ``Tree``.
+    ``Tree``. The thread keeps a recording that is in progress; one that has ended by itself and was never stopped gives
+    a ``ResourceWarning``.
     """
+
+    _is_started = False
 
     interval: float
     """Seconds between two samples."""
@@ -68,7 +73,6 @@ class record:  # noqa: N801 (used like a function)
             raise NotImplementedError(f"{BACKEND.name} has no pss: {NO_PSS}")
         self._pid, self._pss, self._on_sample, self._max_samples = pid, pss, on_sample, max_samples
         self.interval, self.missed = interval, 0
-        self._is_started = False
         self.thread: threading.Thread | None = None
         self._samples: list[Sample] = []
         self._largest: tuple[Sample, bytes] | None = None
@@ -106,8 +110,8 @@ class record:  # noqa: N801 (used like a function)
             self.missed, self._samples, self._largest = 0, [], None
             self._error: BaseException | None = None
             self._next = 0  # the number of the interval whose sample is due
-            self._span = 1  # how many samples an entry stands for
-            self._in_last = 0  # how many the last entry stands for so far
+            self._count = 0  # of samples
+            self._span = 1  # how many samples an entry stands for; the last one may stand for fewer
             # on_sample gets the first sample together with the second one: it may use the name that the with statement
             # binds after this method.
             self._unreported: list[Sample] = []
@@ -146,6 +150,11 @@ class record:  # noqa: N801 (used like a function)
 
     def __exit__(self, *error: object) -> None:
         self.stop()
+
+    def __del__(self) -> None:
+        if self._is_started:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
+            self.tree.close()
 
     def __repr__(self) -> str:
         count = f"{len(self._samples)} samples"
@@ -190,32 +199,23 @@ class record:  # noqa: N801 (used like a function)
         return sample.processes > 0
 
     def _keep(self, sample: Sample) -> None:
-        """Enter a sample into the list, whose entries stand for the same number of samples, except the last one."""
-        if not self._samples or self._in_last == self._span:
-            if len(self._samples) == self._max_samples:
-                self._join()
-                self._keep(sample)
-                return
+        """Enter a sample into the list. When the list is full, join each entry with its neighbour."""
+        if len(self._samples) == self._max_samples and self._count % self._span == 0:
+            entries = self._samples
+            self._samples = [max(entries[at : at + 2], key=_rss) for at in range(0, len(entries), 2)]
+            self._span *= 2
+        if self._count % self._span:
+            self._samples[-1] = max(self._samples[-1], sample, key=_rss)
+        else:
             self._samples.append(sample)
-            self._in_last = 1
-            return
-        self._in_last += 1
-        self._samples[-1] = _larger(self._samples[-1], sample)
-
-    def _join(self) -> None:
-        """Join each entry with its neighbour."""
-        entries = self._samples
-        self._in_last = self._span if len(entries) % 2 else 2 * self._span
-        joined = [_larger(*pair) for pair in zip(entries[::2], entries[1::2])]  # noqa: B905 (an odd one is left over)
-        self._samples = joined + entries[len(joined) * 2 :]
-        self._span *= 2
+        self._count += 1
 
 
 record.__module__ = "rusage"
 
 
-def _larger(one: Sample, other: Sample) -> Sample:
-    return other if other.rss > one.rss else one
+def _rss(sample: Sample) -> int:
+    return sample.rss
 
 
 # --- The thread -------------------------------------------------------------------------------------------------------
@@ -267,11 +267,11 @@ def _end(recording: record) -> bool:
         thread = recording.thread
         if threading.current_thread() is thread:  # called by on_sample
             return goes_on and recording is not _current
-    while recording is _current:
+    if thread is None:  # after a fork
+        return False
+    while recording is _current or (_thread is thread and not _recordings):
         time.sleep(_PAUSE)
-    while not _recordings and thread is not None and _thread is thread:
-        time.sleep(_PAUSE)
-    if thread is not None and _thread is not thread:  # the last recording has ended, perhaps by itself
+    if _thread is not thread:  # the last recording has ended, perhaps by itself
         thread.join()
     return goes_on
 
@@ -279,16 +279,12 @@ def _end(recording: record) -> bool:
 def _run() -> None:
     """Take samples until there is no recording."""
     global _current  # noqa: PLW0603 (as above)
-    while True:
-        recording = _wait()
-        if recording is None:
-            return
+    while (recording := _wait()) is not None:
         goes_on = recording.take()
         with _lock:
             _current = None
             if not goes_on and recording in _recordings:
                 _recordings.remove(recording)
-            _changed.notify_all()
         del recording
 
 
@@ -304,7 +300,6 @@ def _wait() -> record | None:
                 return recording
             _changed.wait(min(delay, threading.TIMEOUT_MAX))
         _thread = None
-        _changed.notify_all()
         return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import gc
 import importlib.util
 import os
 import signal
@@ -140,10 +141,10 @@ def test_neighbours_are_joined(limit: int, count: int) -> None:
     given = [rusage.Sample(float(n), n * 7919 % 1009, 0.0, 1, 0, None) for n in range(count)]
     with rusage.record(interval=1000, max_samples=limit) as r:
         r._samples.clear()  # noqa: SLF001 (the samples are made up)
+        r._count = 0  # noqa: SLF001 (as above)
         for sample in given:
             r._keep(sample)  # noqa: SLF001 (as above)
         entries = r.samples
-        r._samples.clear()  # noqa: SLF001 (as above)
     span = 1
     while -(-count // span) > limit:
         span *= 2
@@ -375,6 +376,20 @@ def test_child_of_popen() -> None:
         count = len(r.samples)
     assert len(r.samples) == count
     assert all(sample.processes == 1 for sample in r.samples)
+
+
+def test_recording_that_is_never_stopped() -> None:
+    """The thread keeps it; when it has ended by itself, it gives a ResourceWarning."""
+    seen: list[rusage.Sample] = []
+    with held() as running:
+        rusage.record(running.root, interval=FAST, on_sample=seen.append).start()
+        gc.collect()
+        before = len(seen)
+        wait_until(lambda: len(seen) > before + 2, "more samples")
+        with pytest.warns(ResourceWarning, match="unclosed <rusage.record: "):  # noqa: PT031 (at some time)
+            running.release()
+            wait_for_the_end()
+            gc.collect()
 
 
 def test_process_that_does_not_exist() -> None:
