@@ -1,11 +1,6 @@
 /* Windows: the processes of a tree, by one call of NtQuerySystemInformation(), which reports parents, times and sizes. */
 
 typedef struct {
-    /* cppcheck-suppress unusedStructMember; C has no empty structures */
-    char unused;
-} rusage_member_handle;
-
-typedef struct {
     char *buffer;
     ULONG capacity;
     const char **by_pid; /* the records, in the order of their process IDs */
@@ -16,6 +11,7 @@ typedef struct {
 #define RUSAGE_NO_MEMORY ERROR_OUTOFMEMORY
 #define RUSAGE_WAITED_ERROR 0.0
 
+#include "../_c/tree_no_handles.h"
 #include "../_c/tree.c"
 
 /* The beginning of SYSTEM_PROCESS_INFORMATION; <winternl.h> names only some of its members. */
@@ -218,19 +214,6 @@ static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int nu
         error = (int)GetLastError();
     CloseHandle(handle);
     return error;
-}
-
-static void rusage_member_close(rusage_tree *tree, rusage_member *member)
-{
-    (void)tree;
-    (void)member;
-}
-
-static int rusage_tree_begin(rusage_tree *tree, int pid)
-{
-    (void)tree;
-    (void)pid;
-    return 0;
 }
 
 static void rusage_tree_end(rusage_tree *tree)

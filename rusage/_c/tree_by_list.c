@@ -98,19 +98,6 @@ static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int nu
     return error;
 }
 
-static void rusage_member_close(rusage_tree *tree, rusage_member *member)
-{
-    (void)tree;
-    (void)member;
-}
-
-static int rusage_tree_begin(rusage_tree *tree, int pid)
-{
-    (void)tree;
-    (void)pid;
-    return 0;
-}
-
 static void rusage_tree_end(rusage_tree *tree)
 {
     free(tree->system.buffer);

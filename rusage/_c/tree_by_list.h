@@ -8,11 +8,6 @@
 #include <sys/sysctl.h>
 
 typedef struct {
-    /* cppcheck-suppress unusedStructMember; C has no empty structures */
-    char unused;
-} rusage_member_handle;
-
-typedef struct {
     int broken;                     /* the last list had a process whose parent was not in it */
     char *buffer;
     int capacity;
@@ -22,7 +17,7 @@ typedef struct {
 #define RUSAGE_NO_MEMORY ENOMEM
 #define RUSAGE_WAITED_ERROR 2e-6    /* two times, each cut to a microsecond */
 
-#include "tree.h"
+#include "tree_no_handles.h"
 
 /* What a system reports of one process. */
 typedef struct {
