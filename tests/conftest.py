@@ -1,7 +1,9 @@
 """Fixtures of several test files."""
 
 import atexit
+import compileall
 import contextlib
+import importlib.util
 import os
 import shutil
 import signal
@@ -47,9 +49,15 @@ def provide_programs() -> None:
 
 
 def keep_bytecode() -> None:
-    """Let Python write bytecode: hundreds of interpreters would compile the package, and each worker all tests."""
+    """Let Python write bytecode: hundreds of interpreters would compile the package, and each worker all tests.
+
+    The package is compiled now: an interpreter with a limit on the size of files may write half a file of bytecode.
+    """
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    package = importlib.util.find_spec("rusage")
+    if package is not None and package.submodule_search_locations:
+        compileall.compile_dir(package.submodule_search_locations[0], quiet=2)
 
 
 def pytest_configure() -> None:
