@@ -163,6 +163,7 @@ def join_threads() -> None:
             thread.join()
 
 
+@needs_sh
 def test_run_that_is_cancelled_again() -> None:
     """The exit has been seen all the same."""
 
