@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ._rusage import Process as Handle
 
     T = TypeVar("T")
+    AnyOpened = TypeVar("AnyOpened", bound="Opened")
 
 _open, _get, _close = lib.rusage_process_open, lib.rusage_process_get, lib.rusage_process_close
 _maxrss, _cputime, _rss = lib.rusage_process_maxrss, lib.rusage_process_cputime, lib.rusage_process_rss
@@ -65,7 +66,38 @@ def missing(instance: object, name: str) -> str:
     return f"{message}: {BACKEND.name} has no {name}: {BACKEND.absent[name]}" if name == "pss" else message
 
 
-class Process:
+class Opened:
+    """What ``Process`` and ``Tree`` have in common: they refer to processes until they are closed."""
+
+    pid: int
+    _closed = True  # until it is open
+
+    if TYPE_CHECKING:
+
+        def close(self) -> None: ...
+
+    elif "pss" in BACKEND.absent:
+
+        def __getattr__(self, name: str) -> object:
+            """Say why there is no pss()."""
+            raise AttributeError(missing(self, name))
+
+    def __enter__(self: AnyOpened) -> AnyOpened:  # noqa: PYI019 (Self is not in Python 3.10's typing)
+        if self._closed:
+            raise ValueError(f"this {type(self).__name__} is closed")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<rusage.{type(self).__name__} pid={self.pid}{' closed' if self._closed else ''}>"
+
+    def __reduce__(self) -> str:
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
+
+
+class Process(Opened):
     """Another process, whose resource usage can be read again and again: ``with Process(pid) as process: ...``.
 
     The object refers to the process that had this process ID when it was opened, even if another process gets the ID
@@ -87,8 +119,6 @@ class Process:
 
     measured: frozenset[str]
     """The names of the fields that can be read of this process; the others are 0. It does not change."""
-
-    _closed = True  # until it is open
 
     def __init__(self, pid: int) -> None:
         # Readings that are in progress, and the handle that the last one closes if close() has been called.
@@ -200,25 +230,11 @@ class Process:
             raise error_of_process(-int(value), self.pid)
         return value
 
-    if not TYPE_CHECKING and "pss" in BACKEND.absent:
-
-        def __getattr__(self, name: str) -> object:
-            """Say why there is no pss()."""
-            raise AttributeError(missing(self, name))
-
     def close(self) -> None:
         """Make all methods raise ``ValueError`` from now on. A reading in another thread is not interrupted."""
         self._closed = True
         self._users.append(None)
         self._leave()
-
-    def __enter__(self) -> Process:  # noqa: PYI034 (Self is not in Python 3.10's typing)
-        if self._closed:
-            raise ValueError("this Process is closed")
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
     def __del__(self) -> None:
         if not self._closed:
@@ -226,12 +242,6 @@ class Process:
         # Remaining users were interrupted by an exception, or are threads that a forked child does not have.
         if "_unreleased" in vars(self):  # not after a TypeError for the number of arguments
             self._release()
-
-    def __repr__(self) -> str:
-        return f"<rusage.Process pid={self.pid}{' closed' if self._closed else ''}>"
-
-    def __reduce__(self) -> str:
-        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
 
 Process.__module__ = "rusage"

@@ -9,9 +9,10 @@ import warnings
 from _thread import RLock
 from collections import namedtuple
 
+from . import _forks
 from ._backends import BACKEND
 from ._getrusage import c_int
-from ._process import error_of_process, missing
+from ._process import Opened, error_of_process
 from ._rusage import ffi, lib
 
 TYPE_CHECKING = False
@@ -75,11 +76,8 @@ class Member(_Member):
 
 _unpack = struct.Struct("=qqd").iter_unpack  # a rusage_member_figures
 
-# How often this process and its ancestors have been forked since this module was imported.
-_forks = 0
 
-
-class Tree:
+class Tree(Opened):
     """A process and its descendants: ``with Tree(pid) as tree: ...``. Without ``pid``, this process.
 
     A descendant becomes a member when a reading finds it, and stays one until it has ended, even if its parent ends
@@ -105,7 +103,6 @@ class Tree:
     pid: int
     """The process ID of the root."""
 
-    _closed = True  # until it is open
     _interrupted = False
 
     def __init__(self, pid: int | None = None) -> None:
@@ -114,7 +111,7 @@ class Tree:
         self.pid = os.getpid() if pid is None else c_int(pid)
         if self.pid < 1:
             raise ValueError(f"not a process ID: {self.pid}")
-        self._forks = _forks
+        self._forks = _forks.count
         self._sample = ffi.new("rusage_sample *")
         # ffi.gc closes the descriptors when the pointer is freed, even if a signal handler raises at any point.
         self._tree = ffi.gc(ffi.new("rusage_tree **"), lib.rusage_tree_close)
@@ -141,8 +138,8 @@ class Tree:
 
     def _check_fork(self) -> None:
         """In a forked child: replace the lock. If another thread was reading, what C knows of the tree is unusable."""
-        if self._forks != _forks:
-            self._forks, self._lock = _forks, RLock()
+        if self._forks != _forks.count:
+            self._forks, self._lock = _forks.count, RLock()
             if self._users:
                 ffi.gc(self._tree, None)
                 self._tree, self._users, self._interrupted = ffi.new("rusage_tree **"), 0, True
@@ -222,30 +219,10 @@ class Tree:
         with self._lock:
             self._release()
 
-    def __enter__(self) -> Tree:  # noqa: PYI034 (Self is not in Python 3.10's typing)
-        if self._closed:
-            raise ValueError("this Tree is closed")
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
-
     def __del__(self) -> None:
         if not self._closed:
             warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
             self.close()
-
-    if not TYPE_CHECKING and NO_PSS is not None:
-
-        def __getattr__(self, name: str) -> object:
-            """Say why there is no pss()."""
-            raise AttributeError(missing(self, name))
-
-    def __repr__(self) -> str:
-        return f"<rusage.Tree pid={self.pid}{' closed' if self._closed else ''}>"
-
-    def __reduce__(self) -> str:
-        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
 
 def _figures(handle: Handle, sample: Sample) -> bytes:
@@ -261,12 +238,3 @@ def members_of(figures: bytes) -> list[Member]:
 
 
 Tree.__module__ = Sample.__module__ = Member.__module__ = "rusage"
-
-
-def _after_fork() -> None:
-    global _forks  # noqa: PLW0603 (of the process)
-    _forks += 1
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
