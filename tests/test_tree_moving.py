@@ -29,7 +29,7 @@ if sys.platform == "linux":  # the watching process waits for orphans, so that t
 
 @pytest.mark.parametrize("root", ["this", "child"])
 @pytest.mark.parametrize("ways", WAYS)
-@pytest.mark.parametrize("seed", [2, 7])
+@pytest.mark.parametrize("seed", [2, pytest.param(7, marks=pytest.mark.thorough)])
 def test_random_tree(program: Callable[..., str], seed: int, ways: str, root: str) -> None:
     """No member is missing or foreign; the CPU time never falls, and is never above the kernel's account."""
     processes, readings, _, share = program("watched_tree.py", str(seed), "60", root, *ways.split()).split()
@@ -39,7 +39,7 @@ def test_random_tree(program: Callable[..., str], seed: int, ways: str, root: st
 
 
 @pytest.mark.not_emulated
-@pytest.mark.parametrize("ways", WAYS[1::2])
+@pytest.mark.parametrize("ways", [WAYS[-1], pytest.param(WAYS[1], marks=pytest.mark.thorough)])
 def test_large_random_tree(program: Callable[..., str], ways: str) -> None:
     """Up to 200 processes; the number depends on the order in which threads run."""
     runs = (program("watched_tree.py", str(seed), "200", "this", *ways.split()) for seed in range(11, 31))

@@ -43,7 +43,7 @@ class Moving:
 
     def burn(self) -> None:
         """Use CPU time."""
-        end = time.process_time() + self.random.choice([0.001, 0.005, 0.03])
+        end = time.process_time() + self.random.choice([0.001, 0.005, 0.015])
         while time.process_time() < end:
             sum(range(500))
 
@@ -61,7 +61,7 @@ class Moving:
 
     def rest(self) -> None:
         """Do nothing for a moment."""
-        time.sleep(self.random.choice([0, 0.001, 0.01, 0.03]))
+        time.sleep(self.random.choice([0, 0.001, 0.01]))
 
     def fork(self) -> None:
         """Start a child, which may execute the program anew."""
