@@ -1,4 +1,4 @@
-"""The command in a forked child: the start of an interpreter takes most of the CPU time of a short test.
+"""The command, and other programs, in a forked child: starting an interpreter takes most of the time of a short test.
 
 ``run`` and ``popen`` take what ``subprocess`` takes. Tests of an interpreter's start and end, of the environment and of
 file descriptors start a real one.
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 RUSAGE = [sys.executable, "-m", "rusage"]
-PROGRAM = str(Path(__file__).parent / "programs" / "command_checks.py")
-CHECKS = [sys.executable, PROGRAM]
+PROGRAMS = Path(__file__).parent / "programs"
+CHECKS = [sys.executable, str(PROGRAMS / "command_checks.py")]
+EXAMPLES = [sys.executable, str(PROGRAMS / "examples.py")]
 
 
 def become(function: Callable[[list[str]], object], words: list[str]) -> None:
@@ -50,11 +51,6 @@ def become(function: Callable[[list[str]], object], words: list[str]) -> None:
     os._exit(status if isinstance(status, int) else 1)
 
 
-def _check(_: list[str]) -> object:
-    """Be ``programs/command_checks.py``."""
-    return runpy.run_path(PROGRAM, run_name="__main__")
-
-
 def _lead(words: list[str]) -> None:
     """Lead a new session with standard input as its terminal, run a command, print its return code, and stay.
 
@@ -78,7 +74,8 @@ LEADER = "leader"
 """The first word of a command that runs another one on a terminal of its own."""
 FUNCTIONS: dict[tuple[str, ...], Callable[[list[str]], object]] = {
     (*RUSAGE,): main,
-    (*CHECKS,): _check,
+    (*CHECKS,): lambda _: runpy.run_path(CHECKS[1], run_name="__main__"),
+    (*EXAMPLES,): lambda _: runpy.run_path(EXAMPLES[1], run_name="__main__"),
     (LEADER,): _lead,
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import runpy
 import subprocess
@@ -27,15 +28,30 @@ def run(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-# CPU times decide about the order of the rows in its tables, and in an emulator page faults take longer.
+def run_small(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the examples of a small page in a forked child, if this system has fork."""
+    if not hasattr(os, "fork"):
+        return run(page, folder)
+    import forked
+
+    return forked.run([*forked.EXAMPLES, str(page)], cwd=folder, capture_output=True, text=True, check=False)
+
+
+# Run by tox -e docs, as all others. CPU times decide about the order of the rows in the tables of pytest.md, and in an
+# emulator page faults take longer.
 SLOW = {
     "pytest.md": [pytest.mark.not_emulated, pytest.mark.thorough],
-    "recipes.md": [pytest.mark.thorough],
+    "trees.md": [pytest.mark.thorough],
+    "Fail a CI job over 300 MiB": [pytest.mark.thorough],
+    "Find the test that leaks": [pytest.mark.thorough],
+    "Limit the memory of a test": [pytest.mark.thorough],
+    "Limit the CPU time of a child": [pytest.mark.thorough],
 }
 
 
 RECIPES = ROOT / "docs" / "recipes.md"
 PARTS = re.split(r"(?m)^(?=## )", RECIPES.read_text(encoding="utf-8"))[1:]
+TITLED = [(part.partition("\n")[0].removeprefix("## "), part) for part in PARTS]
 
 
 def check(page: Path, folder: Path) -> None:
@@ -54,7 +70,7 @@ def test_examples(page: Path, tmp_path: Path) -> None:
     check(page, tmp_path)
 
 
-@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.partition("\n")[0].removeprefix("## "))
+@pytest.mark.parametrize("part", [pytest.param(part, id=title, marks=SLOW.get(title, ())) for title, part in TITLED])
 def test_recipes(part: str, tmp_path: Path) -> None:
     """Each is complete, as the page promises: it runs alone."""
     if sys.implementation.name == "pypy" and part.startswith("## Find the test that leaks"):
@@ -111,7 +127,7 @@ def test_good_examples(text: str, tmp_path: Path) -> None:
     """Figures may differ, and the width of columns, the units in reports of the command, and where fold(1) breaks."""
     page = tmp_path / "page.md"
     page.write_text(text)
-    done = run(page, tmp_path)
+    done = run_small(page, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -150,7 +166,7 @@ def test_bad_examples(text: str, error: str, tmp_path: Path) -> None:
     """Each is found, with the line of the page."""
     page = tmp_path / "page.md"
     page.write_text(text)
-    done = run(page, tmp_path)
+    done = run_small(page, tmp_path)
     assert done.returncode == 1
     assert error in done.stderr
 
@@ -159,7 +175,7 @@ def test_missing_requirements(tmp_path: Path) -> None:
     """A missing package is a reason to skip, not a failure; the reason names the package."""
     page = tmp_path / "page.md"
     page.write_text("```python\nimport sys\nsys.modules['psutil'] = None\nimport psutil\n```\n")
-    done = run(page, tmp_path)
+    done = run_small(page, tmp_path)
     assert done.returncode == SKIPPED
     assert "psutil" in done.stdout
 

@@ -110,6 +110,29 @@ def as_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest -p no:randomly")
 
 
+def run(folder: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    """Run pytest in a process of its own: a forked one, where that is possible, which has imported all that is slow.
+
+    It grows a little whenever it touches a part of a library first: tests of exact sizes start a new process.
+    """
+    if not hasattr(os, "fork"):
+        return folder.runpytest_subprocess(*arguments)
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            result = folder.runpytest_inprocess(*arguments)
+            with open(write, "w", encoding="utf-8") as file:
+                json.dump([int(result.ret), result.outlines, result.errlines], file)
+        finally:
+            os._exit(0)
+    os.close(write)
+    with open(read, encoding="utf-8") as file:
+        status, output, errors = json.load(file)
+    os.waitpid(child, 0)
+    return pytest.RunResult(status, output, errors, 0)
+
+
 def tables(result: pytest.RunResult) -> dict[str, Table]:
     """Return the tables in pytest's output: for each title, for each phase and test, the numbers of the columns."""
     found: dict[str, Table] = {}
@@ -194,7 +217,7 @@ def test_memory_of_fixture_is_not_the_calls(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it=HOLD + "import pytest\n@pytest.fixture\ndef held(): return touch(128)\ndef test(held): pass\n"
     )
-    rows = tables(pytester.runpytest_subprocess("--rusage=0"))[PEAK]
+    rows = tables(run(pytester, "--rusage=0"))[PEAK]
     assert rows["setup", "test_it.py::test"]["peak growth"] == pytest.approx(128, rel=0.03, abs=ERROR / MIB)
     assert rows.get(("call", "test_it.py::test"), {"peak growth": 0})["peak growth"] < 64
 
@@ -224,7 +247,7 @@ def test_rise_without_children(pytester: pytest.Pytester) -> None:
         "    code = 'from test_hold import hold; hold(400)'\n"
         "    subprocess.run([sys.executable, '-c', code], check=True)\n",
     )
-    pytester.runpytest_subprocess("--rusage", "--junitxml=junit.xml").assert_outcomes(passed=1)
+    run(pytester, "--rusage", "--junitxml=junit.xml").assert_outcomes(passed=1)
     assert properties(pytester)["rusage_call_maxrss_rise"] < 300 * MIB
 
 
@@ -314,7 +337,7 @@ needs_rss = pytest.mark.skipif("rss" in BACKEND.absent, reason="this system has 
 def test_memory_that_stays(pytester: pytest.Pytester) -> None:
     """Only what outlives the test is retained, neither a peak nor the value of a fixture."""
     pytester.makepyfile(test_it=LEAK)
-    result = pytester.runpytest_subprocess("--rusage=0")
+    result = run(pytester, "--rusage=0")
     result.assert_outcomes(passed=3)
     rows = tables(result)[RETAINED]
     assert rows["call", "test_it.py::test_leak"]["retained"] == pytest.approx(64, abs=16 + ERROR / MIB)
@@ -329,7 +352,7 @@ def test_no_table_of_an_unknown_size(pytester: pytest.Pytester) -> None:
         "import rusage._pytest_phases as phases\ndef rss(): raise FileNotFoundError\nphases.rss = rss\n"
     )
     pytester.makepyfile(test_it=LEAK)
-    result = pytester.runpytest_subprocess("--rusage=0")
+    result = run(pytester, "--rusage=0")
     result.assert_outcomes(passed=3)
     assert RETAINED not in tables(result)
 
@@ -364,7 +387,7 @@ def test_figures_of_forked_tests(pytester: pytest.Pytester) -> None:
         + "@pytest.mark.limit_rusage(cputime=0.05)\ndef test_limit(): spin(0.1)\n"
         + "def test_hold(): hold(64)\n"
     )
-    result = pytester.runpytest_subprocess("--rusage")
+    result = run(pytester, "--rusage")
     result.assert_outcomes(passed=2, failed=1)
     rows = tables(result)
     assert rows[CPU]["call", "test_it.py::test_spin"]["CPU time"] >= 0.1
@@ -512,7 +535,7 @@ def test_peak_over_limit(pytester: pytest.Pytester) -> None:
         + "@pytest.fixture\ndef large(): hold(130)\n"
         + "@pytest.mark.limit_rusage(peak_growth='100 MiB')\ndef test_fixture(large): pass\n"
     )
-    result = pytester.runpytest_subprocess()
+    result = run(pytester)
     result.assert_outcomes(passed=3, failed=1)
     limit = "100.0 MiB (104857600 bytes)"
     meaning = "the maximum resident set size of the process during the call, minus the size at the start of the call"
@@ -650,6 +673,7 @@ def test_bad_limit_in_mark(pytester: pytest.Pytester, arguments: str, message: s
     result.assert_outcomes()
 
 
+@pytest.mark.thorough
 def test_bad_limit_in_worker(pytester: pytest.Pytester) -> None:
     """In a worker of pytest-xdist it is an error of the collection, with the same text."""
     pytest.importorskip("xdist", reason="no pytest-xdist: pip install --group tests")
@@ -701,7 +725,6 @@ def test_unused_plugin_imports_little(pytester: pytest.Pytester) -> None:
     """Without an option or a limit one module of the plugin is imported; a limit on CPU time resets no peak."""
     pytester.makepyfile(test_it=f"{IMPORTED} == ['rusage.pytest_plugin']")
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
-    pytester.runpytest_subprocess("--rusage").assert_outcomes(failed=1)
     pytester.makepyfile(
         test_it=f"import pytest\npytestmark = pytest.mark.limit_rusage(cputime=60)\n{IMPORTED} "
         "== ['rusage.pytest_plugin', 'rusage._pytest_tables', 'rusage._pytest_phases']"
