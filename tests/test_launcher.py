@@ -499,7 +499,7 @@ def test_root_that_cannot_be_identified(program: Callable[..., str], without_pro
 
 
 @pytest.mark.parametrize("way", ["", *(pytest.param(way, marks=filters_x86_64) for way in ("ENOSYS", "EPERM"))])
-@pytest.mark.parametrize("check", ["links", "hidden"])
+@pytest.mark.parametrize("check", ["links", "search", "hidden"])
 def test_program_in_proc_self(check: str, way: str, program: Callable[..., str], tmp_path: Path) -> None:
     """A path through /proc/self or /dev/fd leads to this process's files, also without openat2(2)."""
     if check == "hidden" and os.geteuid() != 0:
@@ -640,49 +640,61 @@ def test_unwaited_child_at_exit(keep: str) -> None:
 
 
 # VERSION FLAGS PARENT MEMORY DONE PROCESS_GROUP USER GROUP, no groups, no limits, the FD 1, one path.
-GOOD = ["1", "32", "1", "9", "1", "0", "0", "0", "0", "0", "1", "1", "1", "/bin/sh", "sh", "-c", "exit 5"]
+GOOD = ["1", "32", "1", "9", "1", "0", "0", "0", "0", "0", "1", "1", "1"]
 
 
-def test_launcher_with_good_words() -> None:
+def test_launcher_with_good_numbers() -> None:
     """Its parent is not process 1 as it sees it, so it reports that it executes the program itself."""
     assert run_launcher(GOOD) == (5, struct.pack("=ii", 1, 0))
 
 
 @pytest.mark.parametrize(
-    "word", ["", "-1", "+1", " 1", "1 ", "0x1", "x", "1.0", "\u0661", "True", "4294967296", "9" * 40]
+    "number", ["", "-1", "+1", " 1", "1 ", "0x1", "x", "1.0", "\u0661", "True", "4294967296", "9" * 40]
 )
-def test_launcher_with_a_bad_word(word: str) -> None:
-    """The launcher refuses a word, at any position, that is no decimal number or not in the range of the type."""
-    for position in range(13):
-        assert run_launcher([*GOOD[:position], word, *GOOD[position + 1 :]]) == NOT_UNDERSTOOD
+def test_launcher_with_a_bad_number(number: str) -> None:
+    """The launcher refuses, at any position, what is no decimal number or not in the range of the type."""
+    for position in range(len(GOOD)):
+        assert run_launcher([*GOOD[:position], number, *GOOD[position + 1 :]]) == NOT_UNDERSTOOD
 
 
 @pytest.mark.parametrize(
-    "words",
+    "numbers",
     [
-        *(GOOD[:length] for length in range(13)),
+        *(GOOD[:length] for length in range(len(GOOD))),
+        [*GOOD, "1"],
         ["2", *GOOD[1:]],  # another version
-        ["1", "64", *GOOD[2:]],  # an unknown flag
+        ["1", "128", *GOOD[2:]],  # an unknown flag
         [*GOOD[:6], "4294967295", *GOOD[7:]],  # "unchanged" to the kernel
         [*GOOD[:8], "1025", *GOOD[9:]],  # too many groups
         [*GOOD[:9], "65", *GOOD[10:]],  # too many limits
-        [*GOOD[:9], "1", "4", "0", "0", "0", *GOOD[10:]],  # a limit with a word too few
-        [*GOOD[:10], "2", "3", "1", "1", *GOOD[13:]],  # descriptors in descending order
-        [*GOOD[:10], "1", "3", "1", *GOOD[13:]],  # the pipe is not among them
-        [*GOOD[:12], "0", *GOOD[13:]],  # no path
-        [*GOOD[:12], "5", *GOOD[13:]],  # more paths than words
+        [*GOOD[:9], "1", "4", "0", "0", "0", *GOOD[10:]],  # a limit with a number too few
+        [*GOOD[:10], "2", "3", "1", "1"],  # descriptors in descending order
+        [*GOOD[:10], "1", "3", "1"],  # the pipe is not among them
+        [*GOOD[:12], "0"],  # no path
+        [*GOOD[:12], "5"],  # more paths than arguments
     ],
     ids=" ".join,
 )
-def test_launcher_with_bad_words(words: list[str]) -> None:
+def test_launcher_with_bad_numbers(numbers: list[str]) -> None:
     """Nothing is started, and nothing is printed."""
-    assert run_launcher(words) == NOT_UNDERSTOOD
+    assert run_launcher(numbers) == NOT_UNDERSTOOD
+
+
+@pytest.mark.parametrize("words", [[], [" ".join(GOOD)]])
+def test_launcher_with_few_words(words: list[str]) -> None:
+    """Without numbers, or with numbers only."""
+    assert run_words(words) == NOT_UNDERSTOOD
 
 
 NOT_UNDERSTOOD = 252, b""
 
 
-def run_launcher(words: list[str]) -> tuple[int, bytes]:
+def run_launcher(numbers: list[str]) -> tuple[int, bytes]:
+    """Start a shell with these numbers; return as run_words() does."""
+    return run_words([" ".join(numbers), "/bin/sh", "sh", "-c", "exit 5"])
+
+
+def run_words(words: list[str]) -> tuple[int, bytes]:
     """Return the launcher's exit status and its report, for which it takes standard output; it must print nothing."""
     from rusage._children import launcher_availability
 
@@ -721,12 +733,13 @@ def test_launcher_with_random_words(tmp_path: Path) -> None:
     values = ["0", "1", "2", "3", "32", "63", "64", "1024", "1025", "2147483647", "4294967295", "-1", "", "x", "9" * 30]
     statuses = set()
     for _ in range(int(os.environ.get("RUSAGE_TEST_STARTS", "100"))):
-        words = ["1", *GOOD[1:-4], "/bin/true", "true"]
+        numbers = [*GOOD]
         for _ in range(choose.randrange(4)):
-            words[choose.randrange(len(words))] = choose.choice(values)
+            numbers[choose.randrange(len(numbers))] = choose.choice(values)
         if choose.random() < 0.3:
-            position = choose.randrange(len(words))
-            words[position:position] = [choose.choice(values) for _ in range(choose.randrange(5))]
+            position = choose.randrange(len(numbers))
+            numbers[position:position] = [choose.choice(values) for _ in range(choose.randrange(5))]
+        words = [" ".join(numbers), "/bin/true", "true"]
         words = words[: choose.randrange(len(words) + 1)] if choose.random() < 0.3 else words
         done = subprocess.run([str(launcher), *words], capture_output=True, check=False)
         assert b"ERROR" not in done.stderr, (words, done.stderr)

@@ -73,7 +73,7 @@ static int status_of(long error)
 }
 
 /* Close all descriptors above 2 except fds, which are in ascending order. */
-static long close_others(struct words fds)
+static long close_others(struct numbers fds)
 {
     uint32_t first = 3;
     long result;
@@ -93,7 +93,7 @@ static long close_others(struct words fds)
 }
 
 /* Return whether descriptors are in ascending order, and the pipe is one of them. */
-static int valid_fds(struct words fds, uint32_t done)
+static int valid_fds(struct numbers fds, uint32_t done)
 {
     uint32_t least = 0;
     int has_done = 0;
@@ -174,42 +174,44 @@ static int create_child(const struct program *program, int memory_fd)
     return failed(result) ? status_of(result) : 0;
 }
 
-/* launcher VERSION FLAGS PARENT MEMORY DONE PROCESS_GROUP USER GROUP
-            N GROUP_1 ... GROUP_N L LIMIT_1 ... LIMIT_L K FD_1 ... FD_K M PATH_1 ... PATH_M ARGUMENT_0 ...
+/* launcher "VERSION FLAGS PARENT MEMORY DONE PROCESS_GROUP USER GROUP
+             N GROUP_1 ... GROUP_N L LIMIT_1 ... LIMIT_L K FD_1 ... FD_K M" PATH_1 ... PATH_M ARGUMENT_0 ...
    MEMORY receives the process IDs of the child and of the launcher; DONE is the write end of the pipe for reports.
-   A LIMIT is a resource, and a soft and a hard limit of two words each, the higher 32 bits first.
+   A LIMIT is a resource, and a soft and a hard limit of two numbers each, the higher 32 bits first.
    FLAGS says which of the other values are used. With CLOSE_OTHERS only descriptors 0 to 2 and the FDs, in ascending
    order and with DONE, stay open. */
 static int run(int argc, char **argv, char **envp)
 {
-    struct words words = {argv + 1, argv + argc, 1};
+    struct numbers numbers = {argc > 1 ? argv[1] : "", NULL, 1};
     struct program program;
     uint32_t parent, memory_fd, paths;
 
-    if (take(&words, UINT32_MAX) != LAUNCHER_VERSION)
+    if (take(&numbers, UINT32_MAX) != LAUNCHER_VERSION)
         return LAUNCHER_NOT_UNDERSTOOD;
-    program.flags = take(&words, LAUNCHER_ALL_FLAGS);
-    parent = take(&words, LAUNCHER_MAX_INT);
-    memory_fd = take(&words, LAUNCHER_MAX_INT);
-    program.done = (int)take(&words, LAUNCHER_MAX_INT);
-    program.process_group = take(&words, LAUNCHER_MAX_INT);
-    program.user = take(&words, LAUNCHER_MAX_ID);
-    program.group = take(&words, LAUNCHER_MAX_ID);
-    program.groups = take_list(&words, LAUNCHER_MAX_GROUPS, 1, LAUNCHER_MAX_ID);
-    program.limits = take_list(&words, LAUNCHER_MAX_LIMITS, LIMIT_WORDS, UINT32_MAX);
-    program.fds = take_list(&words, LAUNCHER_MAX_INT, 1, LAUNCHER_MAX_INT);
-    paths = take(&words, LAUNCHER_MAX_INT);
-    if (!words.valid || paths == 0 || paths > (size_t)(words.end - words.next)
+    program.flags = take(&numbers, LAUNCHER_ALL_FLAGS);
+    parent = take(&numbers, LAUNCHER_MAX_INT);
+    memory_fd = take(&numbers, LAUNCHER_MAX_INT);
+    program.done = (int)take(&numbers, LAUNCHER_MAX_INT);
+    program.process_group = take(&numbers, LAUNCHER_MAX_INT);
+    program.user = take(&numbers, LAUNCHER_MAX_ID);
+    program.group = take(&numbers, LAUNCHER_MAX_ID);
+    program.groups = take_list(&numbers, LAUNCHER_MAX_GROUPS, 1, LAUNCHER_MAX_ID);
+    program.limits = take_list(&numbers, LAUNCHER_MAX_LIMITS, LIMIT_NUMBERS, UINT32_MAX);
+    program.fds = take_list(&numbers, LAUNCHER_MAX_INT, 1, LAUNCHER_MAX_INT);
+    paths = take(&numbers, LAUNCHER_MAX_INT);
+    if (!numbers.valid || *numbers.next != '\0' || paths == 0 || argc < 2 || paths > (uint32_t)argc - 2
         || (program.flags & LAUNCHER_CLOSE_OTHERS && !valid_fds(program.fds, (uint32_t)program.done)))
         return LAUNCHER_NOT_UNDERSTOOD;
-    program.paths = words.next;
+    program.paths = argv + 2;
     program.arguments = program.paths + paths;
     program.environment = envp;
 
     if (program.limits.next < program.limits.end)
         touch_stack();
-    if (call0(getppid) != (long)parent)
+    if (call0(getppid) != (long)parent) {
+        program.flags &= ~(uint32_t)LAUNCHER_FIRST_ONLY; /* the parent cannot start it again with the other paths */
         return execute_in_place(&program, (int)memory_fd);
+    }
     return create_child(&program, (int)memory_fd);
 }
 

@@ -40,6 +40,8 @@ class Outcome(Enum):
     """There was no child, and a direct start may succeed."""
     LOST = 6
     """The child has started, but no longer is a child of this process, or its process ID is not known."""
+    NOT_FIRST = 7
+    """The first path could not be executed, and the launcher did not try the others."""
 
 
 class Result:
@@ -116,6 +118,7 @@ class Launch:
         if error:
             raise OSError(error, os.strerror(error))
         self.inherited_fds = self._channel.write_end, self._channel.memory
+        self.first_only = False  # whether the launcher's child tries only the first path
         self._exits = False  # whether the launcher is known to exit by itself
         self._began = time.perf_counter()
         self._has_others = bool(children) or bool(lib.rusage_is_child(0))
@@ -132,14 +135,17 @@ class Launch:
         """Close the write end of the pipe, if it is open."""
         lib.rusage_channel_close_write_end(self._channel)
 
+    def note_launcher(self, launcher: int) -> None:
+        """Close the pipe, and note which process IDs no child has, in most cases before the launcher creates one."""
+        self.close_pipe()
+        if self._has_others:  # cheaper than the start times, and mostly sufficient
+            self._new = range(launcher + 1, lib.rusage_next_child(launcher))
+
     def wait_for_exec(self, launcher: int) -> Result:
         """Wait until the child has executed its program or has failed to, and reap the launcher.
 
         If an exception is raised, for example by a signal handler, the caller must call ``abort``.
         """
-        self.close_pipe()
-        if self._has_others:  # cheaper than the start times, and mostly sufficient
-            self._new = range(launcher + 1, lib.rusage_next_child(launcher))
         pid, (step, error) = 0, protocol.read_report(self._channel.read_end)
         if (step, error) == (lib.LAUNCHER_IN_PLACE, 0):
             pid, (step, error) = launcher, protocol.read_report(self._channel.read_end)
@@ -169,6 +175,8 @@ class Launch:
                 return Result(Outcome.KILLED, pid, status=status)  # the report was not the child's
             if step == lib.LAUNCHER_BEFORE_EXEC:  # subprocess raises an exception of its own for this
                 return Result(Outcome.NOT_STARTED)
+            if step == lib.LAUNCHER_EXEC and self.first_only:
+                return Result(Outcome.NOT_FIRST)
         return Result(Outcome.NOT_EXECUTED, step=step, error=error)
 
     def _is_child(self, pid: int) -> bool:

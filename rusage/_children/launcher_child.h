@@ -7,7 +7,7 @@
 struct program {
     uint32_t flags, process_group, user, group;
     int done;
-    struct words groups, fds, limits;
+    struct numbers groups, fds, limits;
     char **paths, **arguments, **environment;
 };
 
@@ -25,7 +25,7 @@ static void report(int fd, int32_t step, long error)
 }
 
 /* Not inlined: its frame would cost every start another page of stack. */
-static __attribute__((noinline)) long set_supplementary_groups(struct words list)
+static __attribute__((noinline)) long set_supplementary_groups(struct numbers list)
 {
     uint32_t groups[LAUNCHER_MAX_GROUPS];
     long count = 0;
@@ -58,11 +58,11 @@ struct limit {
     uint64_t hard;
 };
 
-static uint64_t take_64(struct words *words)
+static uint64_t take_64(struct numbers *numbers)
 {
-    uint64_t high = take(words, UINT32_MAX);
+    uint64_t high = take(numbers, UINT32_MAX);
 
-    return high << 32 | take(words, UINT32_MAX);
+    return high << 32 | take(numbers, UINT32_MAX);
 }
 
 /* RLIMIT_NPROC is checked when the user changes, against the number of the new user's processes. Until then only the
@@ -79,7 +79,7 @@ static long raise_process_limit(struct limit limit)
 }
 
 /* Set the limits before the IDs are changed, or the number of processes after that. Return 0 or a negative errno. */
-static long set_limits(struct words limits, int ids_changed)
+static long set_limits(struct numbers limits, int ids_changed)
 {
     long result = 0;
 
@@ -139,11 +139,11 @@ static __attribute__((noreturn)) void execute(const struct program *program)
 {
     long error, result = 0;
     int32_t step = prepare(program, &error);
-    char **path;
+    char **path, **end = program->flags & LAUNCHER_FIRST_ONLY ? program->paths + 1 : program->arguments;
 
     if (step == 0) {
         step = LAUNCHER_EXEC;
-        for (path = program->paths; path < program->arguments; path++) {
+        for (path = program->paths; path < end; path++) {
             result = call3(execve, *path, program->arguments, program->environment);
             /* As in subprocess: the first error other than a missing program. */
             if (error == 0 && result != -ENOENT && result != -ENOTDIR)

@@ -142,7 +142,7 @@ static int rusage_is_child(int pid)
 /* Return the least of the next process IDs that a child of this process has, or the first that was not tried. */
 static int rusage_next_child(int pid)
 {
-    int end = pid <= INT_MAX - 9 ? pid + 9 : pid;
+    int end = pid <= INT_MAX - 5 ? pid + 5 : pid;
 
     do
         pid++;

@@ -106,27 +106,61 @@ static int rusage_open_path(int folder, const char *path)
     return 0;
 }
 
-/* Return whether a directory can be opened, and is the same directory for every process: /proc/self is not. */
-static int rusage_is_common_directory(const char *directory)
+/* Open a directory, unless it is NULL, to which paths are relative. Return -1 if it cannot be opened, or is not the same
+   directory for every process: /proc/self is not. */
+static int rusage_open_start(const char *directory)
 {
     struct statfs system;
+    int folder;
 
-    return statfs(directory, &system) == 0 && system.f_type != RUSAGE_PROC;
+    if (directory == NULL)
+        return AT_FDCWD;
+    folder = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (folder >= 0 && (fstatfs(folder, &system) != 0 || system.f_type == RUSAGE_PROC)) {
+        close(folder);
+        folder = -1;
+    }
+    return folder;
 }
 
-/* Return whether a program's path leads to the same file in the launcher's child, or to none in both. It is relative to
-   a directory, unless that is NULL. Where other IDs may search a directory that this process may not, it is unknown. */
-static int rusage_is_common_path(const char *directory, const char *path, int other_ids)
+/* Open a program in a folder, whose path has this length, without a magic link. Return 0 or an errno. */
+static int rusage_open_in_folder(int directory, const char *folder, size_t length, const char *name)
 {
-    int folder = AT_FDCWD, error;
+    char path[PATH_MAX];
+    size_t size = strlen(name) + 1;
+    int has_slash = length == 0 || folder[length - 1] == '/';
 
-    if (directory != NULL && path[0] != '/')
-        folder = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (folder == -1)
-        return 0;
-    error = rusage_open_path(folder, path);
-    if (folder != AT_FDCWD)
-        close(folder);
-    return error == 0 || error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG
-           || (error == EACCES && !other_ids);
+    if (length + !has_slash + size > sizeof path)
+        return ENAMETOOLONG;
+    memcpy(path, folder, length);
+    if (!has_slash)
+        path[length++] = '/';
+    memcpy(path + length, name, size);
+    return rusage_open_path(directory, path);
+}
+
+/* Search a program in folders, separated by colons and relative to a directory unless that is NULL. Return the number
+   of the first folder that has it, or, if none has or "all" are asked for, how many there are. Return -1 if a path that
+   was tried may lead to another file in the launcher's child. Where other IDs may search a directory that this process
+   may not, that is unknown. */
+static int rusage_find_program(const char *directory, const char *folders, const char *name, int other_ids, int all)
+{
+    int opened = rusage_open_start(directory), number = 0, error = 0;
+    size_t length;
+
+    while (opened != -1) {
+        length = strcspn(folders, ":");
+        error = rusage_open_in_folder(opened, folders, length, name);
+        if (error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG || (error == EACCES && !other_ids))
+            error = 0;
+        else if (error != 0 || !all)
+            break;
+        number++;
+        if (folders[length] == '\0')
+            break;
+        folders += length + 1;
+    }
+    if (opened >= 0)
+        close(opened);
+    return opened == -1 || error != 0 ? -1 : number;
 }

@@ -1,4 +1,4 @@
-/* The protocol of rusage/_children/launcher_protocol.py: its numbers, and the words of the command line. */
+/* The protocol of rusage/_children/launcher_protocol.py: the numbers of the command line. */
 
 #ifndef RUSAGE_LAUNCHER_PROTOCOL_H
 #define RUSAGE_LAUNCHER_PROTOCOL_H
@@ -7,38 +7,37 @@
 
 #include "launcher_protocol.cdef"
 
-enum { LIMIT_WORDS = 5 };
+enum { LIMIT_NUMBERS = 5 };
 
-/* Words of the command line that are decimal numbers, and whether all that were taken are valid. */
-struct words {
-    char **next, **end;
+/* Decimal numbers with a space between each two, and whether all that were taken are valid. */
+struct numbers {
+    const char *next, *end;
     int valid;
 };
 
 /* Take a number of at most max. */
-static uint32_t take(struct words *words, uint32_t max)
+static uint32_t take(struct numbers *numbers, uint32_t max)
 {
-    const char *text = words->next < words->end ? *words->next++ : "";
+    const char *text = numbers->next;
     uint64_t value = 0;
 
-    if (*text == '\0')
-        words->valid = 0;
     for (; *text >= '0' && *text <= '9' && value <= max; text++)
         value = value * 10 + (uint32_t)(*text - '0');
-    if (*text != '\0' || value > max)
-        words->valid = 0;
+    if (text == numbers->next || (*text != ' ' && *text != '\0') || value > max)
+        numbers->valid = 0;
+    numbers->next = *text == ' ' && text[1] != '\0' ? text + 1 : text;
     return (uint32_t)value;
 }
 
 /* Take the length of a list, and then its numbers of at most max, a few for each item. */
-static struct words take_list(struct words *words, uint32_t longest, uint32_t per_item, uint32_t max)
+static struct numbers take_list(struct numbers *numbers, uint32_t longest, uint32_t per_item, uint32_t max)
 {
-    uint32_t count = take(words, longest) * per_item;
-    struct words list = {words->next, words->next, 1};
+    uint32_t count = take(numbers, longest) * per_item;
+    struct numbers list = {numbers->next, numbers->next, 1};
 
-    for (; count > 0 && words->valid; count--)
-        take(words, max);
-    list.end = words->next;
+    for (; count > 0 && numbers->valid; count--)
+        take(numbers, max);
+    list.end = numbers->next;
     return list;
 }
 

@@ -1,6 +1,6 @@
 """The protocol between this process and the launcher (Linux only): the command line and the reports.
 
-The command line begins with decimal numbers, the first of which is the version of this protocol. The launcher checks
+The first argument contains decimal numbers, the first of which is the version of this protocol. The launcher checks
 each number, and starts nothing if one is invalid, for example because the package has been upgraded since this process
 imported it.
 
@@ -78,8 +78,8 @@ def is_replaced_environment() -> bool:
     return os.environ is not _environ
 
 
-def resolve(args: Any, executable: Any, env: Any, *, shell: bool) -> tuple[list[Any], Any, list[bytes]]:
-    """Return the arguments, the program as given, and the paths that ``subprocess`` would try in order.
+def resolve(args: Any, executable: Any, env: Any, *, shell: bool) -> tuple[list[Any], Any, bytes, bytes]:
+    """Return the arguments, the program as given and as bytes, and the folders to search for it, as in PATH.
 
     May raise on invalid arguments; the caller then falls back to subprocess, which raises the documented exception.
     """
@@ -93,26 +93,34 @@ def resolve(args: Any, executable: Any, env: Any, *, shell: bool) -> tuple[list[
     if shell:
         arguments = [executable or "/bin/sh", "-c", *arguments]
     program = executable if executable is not None else arguments[0]
-    path = os.fsencode(program)
-    if b"/" in path:
-        return arguments, program, [path]
-    if env is None and not is_replaced_environment():  # the same as os.get_exec_path(), but faster
-        folders = _environb.get(b"PATH", os.fsencode(os.defpath)).split(b":")
+    name = os.fsencode(program)
+    if b"/" in name:
+        folders = b""
+    elif env is None and not is_replaced_environment():  # the same as os.get_exec_path(), but faster
+        path = _environb.get(b"PATH")
+        folders = os.fsencode(os.defpath) if path is None else path
     else:
-        folders = [os.fsencode(folder) for folder in os.get_exec_path(env)]
-    prefixes = [folder if folder[-1:] in {b"", b"/"} else folder + b"/" for folder in folders]
-    return arguments, program, [prefix + path for prefix in prefixes]
+        folders = b":".join(os.fsencode(folder) for folder in os.get_exec_path(env))
+    if b"\0" in name or b"\0" in folders:
+        raise ValueError
+    return arguments, program, name, folders
 
 
-def check_paths(paths: list[bytes], cwd: Any, *, other_ids: bool) -> None:
-    """Raise ``OSError`` if paths, relative to a directory unless it is None, may lead the launcher's child elsewhere.
+def find_paths(name: bytes, folders: bytes, cwd: Any, *, other_ids: bool, search_all: bool) -> tuple[list[bytes], bool]:
+    """Return the paths for the launcher's child, and whether it may try only the first.
 
-    Call it when the launcher's descriptors are open: ``/dev/fd`` shows those of subprocess in their place.
+    They begin with the program that was found first: the others are seldom needed, and are checked only with
+    ``search_all``. Raises ``OSError`` if a path, relative to the directory ``cwd``, may lead the launcher's child
+    elsewhere. Call it when the launcher's descriptors are open: ``/dev/fd`` shows those of subprocess in their place.
     """
     directory = ffi.NULL if cwd is None else os.fsencode(cwd)
-    are_common = cwd is None or lib.rusage_is_common_directory(directory)
-    if not are_common or not all(lib.rusage_is_common_path(directory, path, other_ids) for path in paths):
+    number = lib.rusage_find_program(directory, folders, name, other_ids, search_all)
+    if number < 0:
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    candidates = folders.split(b":")
+    left = candidates[number:] or candidates
+    paths = [folder + name if folder[-1:] in {b"", b"/"} else folder + b"/" + name for folder in left]
+    return paths, number + 1 < len(candidates)
 
 
 SAME_IDS: tuple[int, ...] = (0, 0, 0, 0)
@@ -149,16 +157,20 @@ def command_line(  # noqa: PLR0913 (the parameters of subprocess)
     ids: tuple[int, ...] = SAME_IDS,
     keep: Iterable[int] | None = None,
     limits: Sequence[tuple[int, int, int]] = (),
+    first_only: bool = False,
 ) -> list[Any]:
     """Return the launcher's command line for a program with these arguments, to be searched in these paths.
 
     ``done``, ``memory``: the descriptors through which the launcher reports. ``keep``: the descriptors above 2 that the
     child inherits; None: all inheritable ones. ``ids``: see ``id_numbers``. ``limits``: resources with their soft and
-    hard limits. A negative process group means "unchanged", as in subprocess.
+    hard limits. ``first_only``: a child tries only the first path. A negative process group means "unchanged", as in
+    subprocess.
     """
-    flags, *id_words = ids
+    flags, *id_list = ids
     if index(session):
         flags |= lib.LAUNCHER_SET_SESSION
+    if first_only:
+        flags |= lib.LAUNCHER_FIRST_ONLY
     process_group = index(process_group)
     if process_group >= 0:
         flags |= lib.LAUNCHER_SET_PROCESS_GROUP
@@ -170,10 +182,10 @@ def command_line(  # noqa: PLR0913 (the parameters of subprocess)
     out_of_range = not -greatest - 1 <= process_group <= greatest or not all(0 <= fd <= greatest for fd in fds)
     if out_of_range or len(limits) > lib.LAUNCHER_MAX_LIMITS:
         raise OverflowError
-    limit_words = [word for resource, *pair in limits for word in (resource, *_halves(pair))]
-    numbers = [VERSION, flags, os.getpid(), memory, done, max(process_group, 0), *id_words]
-    numbers += [len(limits), *limit_words, len(fds), *fds, len(paths)]
-    return ["rusage", *map(str, numbers), *paths, *arguments]
+    limit_numbers = [number for resource, *pair in limits for number in (resource, *_halves(pair))]
+    numbers = [VERSION, flags, os.getpid(), memory, done, max(process_group, 0), *id_list]
+    numbers += [len(limits), *limit_numbers, len(fds), *fds, len(paths)]
+    return ["rusage", " ".join(map(str, numbers)), *paths, *arguments]
 
 
 def read_pids(memory: int) -> tuple[int, int]:

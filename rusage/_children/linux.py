@@ -48,10 +48,11 @@ class LinuxPopen(PosixPopen[AnyStr]):
             super()._close_pipe_fds(*fds)
         else:
             # Called before subprocess waits for exec. The child's pipe ends stay open, since a direct start may follow.
-            self._launching.close_pipe()
+            self._launching.note_launcher(self.pid)
 
     def _start_child(self, call: dict[str, Any]) -> None:
-        call["env"] = protocol.read_once(call["env"])
+        if call["env"] is not None:
+            call["env"] = protocol.read_once(call["env"])
         if not self._start_by_launcher(call):
             super()._start_child(call)
         if self.returncode is None:
@@ -67,26 +68,20 @@ class LinuxPopen(PosixPopen[AnyStr]):
             _forget(self.pid, None)
         return returncode
 
-    def _start_by_launcher(self, call: dict[str, Any]) -> bool:
+    def _start_by_launcher(self, call: dict[str, Any], *, search_all: bool = False) -> bool:
         """Start the child through the launcher; return False, with nothing started, if that is not possible."""
         ids = call["uid"], call["gid"], call["gids"]
-        other_ids = any(value is not None for value in ids)  # by identity: a number may compare equal to anything
-        # preexec_fn must run in the child itself.
-        if call["preexec_fn"] is not None or not availability.usable(other_ids=other_ids):
-            return False
-        # Before Python 3.13, subprocess passes on a replaced os.environ only where it uses posix_spawn(3).
-        if call["env"] is None and not call["close_fds"] and protocol.is_replaced_environment():
+        other_ids = ids[0] is not None or ids[1] is not None or ids[2] is not None  # a number may be equal to anything
+        if not _may_use_launcher(call) or not availability.usable(other_ids=other_ids):
             return False
         keep = call["pass_fds"] if call["close_fds"] and availability.use_close_range else None
         try:
             if call["env"] is not None and not protocol.is_plain_environment(call["env"]):
                 return False
-            arguments, program, paths = protocol.resolve(
+            arguments, program, name, folders = protocol.resolve(
                 call["args"], call["executable"], call["env"], shell=call["shell"]
             )
-            # The launcher's descriptors could get the number of a closed one.
-            for fd in (*call["pass_fds"], *(fd for fd in _pipes(call) if fd != -1)):
-                os.fstat(fd)
+            _check_fds(call)
             launch: launcher.Launch = launcher.Launch()
         except _ARGUMENT_ERRORS as error:
             if not _raised_here(error):
@@ -94,7 +89,9 @@ class LinuxPopen(PosixPopen[AnyStr]):
             return False
         with launch:
             try:
-                protocol.check_paths(paths, call["cwd"], other_ids=other_ids)
+                paths, launch.first_only = protocol.find_paths(
+                    name, folders, call["cwd"], other_ids=other_ids, search_all=search_all
+                )
                 command = protocol.command_line(
                     arguments,
                     paths,
@@ -104,6 +101,7 @@ class LinuxPopen(PosixPopen[AnyStr]):
                     ids=protocol.id_numbers(*ids) if other_ids else protocol.SAME_IDS,
                     keep=keep,
                     limits=self._limits,
+                    first_only=launch.first_only,
                 )
             except _ARGUMENT_ERRORS as error:
                 if not _raised_here(error):
@@ -112,6 +110,9 @@ class LinuxPopen(PosixPopen[AnyStr]):
             # subprocess raises an audit event only for the launcher.
             sys.audit("subprocess.Popen", program, arguments, call["cwd"], call["env"])
             result = self._launch(launch, command, call, close_fds=call["close_fds"] and keep is None)
+        if result.outcome == launcher.Outcome.NOT_FIRST:
+            self._forget_start()
+            return self._start_by_launcher(call, search_all=True)
         return self._adopt_child(result, program, call)
 
     def _adopt_child(self, result: launcher.Result, program: Any, call: dict[str, Any]) -> bool:
@@ -129,14 +130,17 @@ class LinuxPopen(PosixPopen[AnyStr]):
                 self._saw_exit(None)
                 self.returncode = 0
             return True
-        self.pid = self.returncode = None  # type: ignore[assignment]  # as in subprocess before a start
-        self._child_created = False
+        self._forget_start()
         if result.step == lib.LAUNCHER_LIMITS:
             raise limit_error(result.error)
         if result.outcome == launcher.Outcome.NOT_EXECUTED:
             filename = program if result.step == lib.LAUNCHER_EXEC else None
             raise OSError(result.error, os.strerror(result.error), filename)
         return False
+
+    def _forget_start(self) -> None:
+        self.pid = self.returncode = None  # type: ignore[assignment]  # as in subprocess before a start
+        self._child_created = False
 
     def _launch(
         self, launch: launcher.Launch, command: list[Any], call: dict[str, Any], *, close_fds: bool
@@ -175,6 +179,21 @@ class LinuxPopen(PosixPopen[AnyStr]):
             return launcher.Result(launcher.Outcome.NOT_STARTED)
         finally:
             self._launching = None
+
+
+def _may_use_launcher(call: dict[str, Any]) -> bool:
+    # preexec_fn must run in the child itself.
+    if call["preexec_fn"] is not None:
+        return False
+    # Before Python 3.13, subprocess passes on a replaced os.environ only where it uses posix_spawn(3).
+    return call["env"] is not None or call["close_fds"] or not protocol.is_replaced_environment()
+
+
+def _check_fds(call: dict[str, Any]) -> None:
+    """Raise ``OSError`` if a descriptor is closed: the launcher's descriptors could get its number."""
+    for fd in call["pass_fds"] + _pipes(call):
+        if fd != -1:
+            os.fstat(fd)
 
 
 def _is_final(error: OSError) -> bool:

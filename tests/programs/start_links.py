@@ -3,6 +3,7 @@
 ERROR is what openat2(2) fails with, as in a sandbox, or on Linux before 5.6.
 """
 
+import ctypes
 import errno
 import os
 import shutil
@@ -29,10 +30,10 @@ def outcome(module: Any, call: dict[str, Any]) -> object:
     return done.returncode, done.stdout
 
 
-def compare(call: dict[str, Any], *, runs: bool) -> None:
+def compare(call: dict[str, Any], *, runs: bool = True, returncode: int = 0) -> None:
     """Compare a start with the same start by subprocess."""
     expected = outcome(subprocess, call)
-    assert runs is (isinstance(expected, tuple) and expected[0] == 0), (call, expected)
+    assert runs is (isinstance(expected, tuple) and expected[0] == returncode), (call, expected)
     found = outcome(rusage, call)
     assert found == expected, (call, found, expected)
 
@@ -80,6 +81,46 @@ def links(folder: str) -> None:
     assert len(os.listdir("/proc/self/fd")) == free + 1  # and the list itself
 
 
+def search(folder: str) -> None:
+    """Search a program in folders where the first that is found cannot be executed, or leads elsewhere."""
+    os.chdir(folder)
+    texts = {"plain": "exit 5\n", "lost": "#!/no/such/interpreter\n", "good": "#!/bin/sh\nexit 3\n"}
+    for name, text in texts.items():
+        os.mkdir(name)
+        with open(f"{name}/program", "w", opener=lambda path, flags: os.open(path, flags, 0o755)) as file:
+            file.write(text)
+    shutil.copytree("good", "unexecutable")
+    os.chmod("unexecutable/program", 0o644)
+    os.makedirs("directory/program")
+    os.mkdir("linked")
+    os.symlink("/proc/self/exe", "linked/program")
+    fd = os.open("plain", os.O_PATH | os.O_DIRECTORY)  # close-on-exec
+    bad = ["none", "plain", "lost", "unexecutable", "directory"]
+    for first in bad:
+        for folders in (f"{first}:{folder}/good", f"{first}:good", f"none:{first}:good:plain"):
+            compare({"args": ["program"], "env": {"PATH": folders}}, returncode=3)
+            assert "ru_maxrss" in rusage.run(["program"], env={"PATH": folders}).measured
+        compare({"args": ["program"], "env": {"PATH": f"{first}:none"}}, runs=False)
+        compare({"args": ["program"], "env": {"PATH": f"{first}:{first}:none"}}, runs=False)
+        compare({"args": ["program", *CODE], "env": {"PATH": f"{first}:linked"}}, runs=True)
+    compare({"args": ["program"], "env": {"PATH": f"/proc/self/fd/{fd}:good"}, "close_fds": False}, returncode=3)
+    for first in bad if os.geteuid() == 0 else []:
+        assert in_new_namespace(rusage, f"{first}:good") == in_new_namespace(subprocess, f"{first}:good") == 3
+
+
+def in_new_namespace(module: Any, path: str) -> int:
+    """Return the exit status of the one start that a new PID namespace allows, in a process of its own; 99: none."""
+    process = os.fork()
+    if process == 0:
+        status = 99
+        try:
+            ctypes.CDLL(None).unshare(0x20000000)  # CLONE_NEWPID
+            status = module.run(["program"], env={"PATH": path}).returncode
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
 def hidden(folder: str) -> None:
     """Start a link that only the program's user may follow, and files that may be executed but not read."""
     os.chmod(folder, 0o711)  # noqa: S103 (another user looks for the program)
@@ -107,4 +148,4 @@ if sys.platform == "linux":
     rusage.run(["true"])
     if error:
         checks.refuse(OPENAT2, getattr(errno, error))
-    {"links": links, "hidden": hidden}[check](sys.argv[2])
+    {"links": links, "search": search, "hidden": hidden}[check](sys.argv[2])

@@ -168,12 +168,13 @@ def start_id(words: list[str], parent: int, flags: int, ids: list[str]) -> tuple
     read, write = os.pipe()
     for fd in memory, write:
         os.set_inheritable(fd, True)  # noqa: FBT003 (takes no keyword)
-    # VERSION FLAGS PARENT MEMORY DONE PROCESS_GROUP USER GROUP N GROUP_1 ... L LIMIT_1 ... K FD_1
-    # M PATH_1 PATH_2 ARGUMENT_0
+    # "VERSION FLAGS PARENT MEMORY DONE PROCESS_GROUP USER GROUP N GROUP_1 ... L LIMIT_1 ... K FD_1 M"
+    # PATH_1 PATH_2 ARGUMENT_0
     numbers = ["1", str(CLOSE_OTHERS | flags), str(parent), str(memory), str(write), "0"]
     # One limit, RLIMIT_CORE.
-    limits, kept, paths = ["1", "4", "0", "0", "0", "0"], ["1", str(write)], ["2", "/no/such/program", ID]
-    command = [*words, *numbers, *ids, *limits, *kept, *paths, "id"]
+    limits, kept, paths = ["1", "4", "0", "0", "0", "0"], ["1", str(write)], ["/no/such/program", ID]
+    numbers += [*ids, *limits, *kept, str(len(paths))]
+    command = [*words, " ".join(numbers), *paths, "id"]
     try:
         done = subprocess.run(command, close_fds=False, stdout=subprocess.PIPE, text=True, check=False)
     finally:
@@ -191,7 +192,7 @@ def run_launcher(emulator: str, program: Path) -> str:
     unchanged = ["0", "0", "0"]
     cases = [(1, 0, unchanged, 0, subprocess.check_output([ID], text=True)), (os.getpid(), 0, unchanged, REFUSED, "")]
     cases += [
-        (1, CLOSE_OTHERS << 1, unchanged, NOT_UNDERSTOOD, ""),
+        (1, CLOSE_OTHERS << 2, unchanged, NOT_UNDERSTOOD, ""),
         (1, 0, ["4294967295", "0", "0"], NOT_UNDERSTOOD, ""),
     ]
     if os.geteuid() == 0:
