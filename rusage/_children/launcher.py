@@ -251,7 +251,10 @@ class Launch:
 
 
 def _lost(pid: int, launcher: int) -> Result:
-    """Return the result for a process ID of the child that no child of this process has."""
+    """Return the result for a process ID of the child that no child of this process has.
+
+    An ID that no process has stays, as in ``subprocess``: the child's own is such a one if SIGCHLD is ignored.
+    """
     try:
         os.kill(max(pid, 0), 0)
     except ProcessLookupError:
