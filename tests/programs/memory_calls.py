@@ -25,7 +25,7 @@ import rusage
 
 SIZE = 256 * MIB
 HUGE_PAGE = 2 * MIB
-ROUNDS = 3
+ROUNDS = 2
 # A child that PyPy forks while other threads run may hang.
 FORKS = 0 if platform.python_implementation() == "PyPy" else 3
 # include/uapi/asm-generic/mman-common.h
