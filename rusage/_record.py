@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable  # noqa: TC003 (for typing.get_type_hints)
 
 from ._backends import BACKEND
+from ._text import mebibytes
 from ._tree import NO_PSS, Member, Sample, Tree, members_of
 
 _clock = time.perf_counter
@@ -21,8 +22,8 @@ class record:  # noqa: N801 (used like a function)
     """Record a process and its descendants: ``with record() as r: ...``, then ``r.largest`` and ``r.samples``.
 
     Without ``pid``, this process. A sample is taken at the start, every ``interval`` seconds, and at the end of the
-    block. ``on_sample`` is called with each one: in the recording's thread, with the first one after the first
-    interval, and with the last one in the thread that calls ``stop()``. What it raises ends the recording, and
+    block. ``on_sample`` is called with each sample: in the recording's thread from the first interval on, and
+    with the last sample in the thread that calls ``stop()``. An exception of ``on_sample`` ends the recording, and
     ``stop()`` raises it. A recording also ends when no member of the tree lives any more.
 
     ``largest`` may be below the true peak, which may fall between two samples, or above it, if memory moved between
@@ -159,7 +160,7 @@ class record:  # noqa: N801 (used like a function)
     def __repr__(self) -> str:
         count = f"{len(self._samples)} samples"
         if self._largest is not None:
-            count += f", largest={self.largest.rss / 2**20:.1f} MiB, missed={self.missed}"
+            count += f", largest={mebibytes(self.largest.rss)}, missed={self.missed}"
         return f"<rusage.record: {count}>"
 
     # --- Samples ---
