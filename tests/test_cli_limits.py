@@ -126,8 +126,8 @@ def error(monkeypatch: pytest.MonkeyPatch) -> "Callable[[int | None, str], None]
 
 SAMPLED_NOTE = "peak memory is sampled: a short peak over the limit may be missed"
 INEXACT = (
-    "peak memory is exact only to within 98304 bytes (96.0 KiB): "
-    "it may be on the other side of the limit of 1000000 bytes (976.6 KiB)"
+    "peak memory is accurate to within 98304 bytes (96.0 KiB): "
+    "the true peak may be above or below the limit of 1000000 bytes (976.6 KiB)"
 )
 
 

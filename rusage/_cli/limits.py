@@ -59,7 +59,7 @@ class Verdict(NamedTuple):
         if error is None or self.value is None or abs(self.value - self.limit) >= error:
             return ""
         limit, size = human(self.limit, "bytes"), human(error, "bytes")
-        return f"peak memory is exact only to within {size}: it may be on the other side of the limit of {limit}"
+        return f"peak memory is accurate to within {size}: the true peak may be above or below the limit of {limit}"
 
 
 def judge(limits: dict[str, float], ended: Ended) -> list[Verdict]:
