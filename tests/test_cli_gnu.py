@@ -270,6 +270,22 @@ def test_each_letter_of_known_figures(letter: str) -> None:
     assert nothing == ("?%" if letter == "P" else "?")
 
 
+def test_reports_of_known_figures() -> None:
+    """Each label has its own figure."""
+    assert gnu.report(gnu.POSIX, ["true"], 0, USAGE, 3.9999994) == "real 3.99\nuser 1.00\nsys 0.99"
+    lines = gnu.report(gnu.VERBOSE, ["true"], 0, USAGE, 3.9999994).splitlines()
+    found = dict(line.strip().rsplit(": ", 1) for line in lines)
+    assert found["User time (seconds)"] == EXPECTED["U"]
+    assert found["System time (seconds)"] == EXPECTED["S"]
+    assert found["Maximum resident set size (kbytes)"] == EXPECTED["M"]
+    assert found["Major (requiring I/O) page faults"] == EXPECTED["F"]
+    assert found["Minor (reclaiming a frame) page faults"] == EXPECTED["R"]
+    assert found["Voluntary context switches"] == EXPECTED["w"]
+    assert found["Involuntary context switches"] == EXPECTED["c"]
+    assert found["File system inputs"] == EXPECTED["I"]
+    assert found["File system outputs"] == EXPECTED["O"]
+
+
 @pytest.mark.parametrize(
     ("elapsed", "clock", "share"),
     [
