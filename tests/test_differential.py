@@ -19,7 +19,7 @@ from rusage._backends import BACKEND
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows starts programs in another way")
 
 STARTS = [
-    os.environ.get("RUSAGE_TEST_STARTS", "50"),
+    os.environ.get("RUSAGE_TEST_STARTS", "30"),
     pytest.param("250", marks=[pytest.mark.thorough, pytest.mark.interpreter, pytest.mark.not_emulated]),
 ]
 SEED = os.environ.get("RUSAGE_TEST_SEED", "1")
@@ -63,7 +63,7 @@ def run(*args, check, timeout, **named):
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 start_runner.LIBRARIES["rusage"] = run, Broken
-sys.exit(random_starts.main("40", "1"))
+sys.exit(random_starts.main("{count}", "1"))
 """
 
 
@@ -73,13 +73,14 @@ sys.exit(random_starts.main("40", "1"))
         ("named['umask'] = 0o13", "child.umask"),
         pytest.param("named['start_new_session'] = True", "child.pids", marks=pytest.mark.thorough),
         pytest.param("named['close_fds'] = False", "child.fd N", marks=pytest.mark.thorough),
-        ("args = ['/nonexistent']", "FileNotFoundError instead of None"),
+        pytest.param("args = ['/nonexistent']", "FileNotFoundError instead of None", marks=pytest.mark.thorough),
         pytest.param("os.umask(0o31); os.dup(10)", "parent.descriptors", marks=pytest.mark.thorough),
         pytest.param("os.fork() or os._exit(0)", "left", marks=pytest.mark.thorough),
     ],
 )
 def test_differences_are_found(change: str, kind: str) -> None:
     """In a library that does one thing in another way."""
-    status, output = random_starts(code=BROKEN.format(change=change))
+    count = 10 if kind == "child.umask" else 40  # most starts show it
+    status, output = random_starts(code=BROKEN.format(change=change, count=count))
     assert status == 1, output
     assert re.search(rf"^\d+ x {re.escape(kind)}: ", output, re.MULTILINE), output

@@ -63,13 +63,13 @@ def time_says(command: list[str]) -> int:
 @gnu_time
 @pytest.mark.xdist_group("alone")
 def test_peaks_from_a_large_process(program: Callable[..., str]) -> None:
-    """``run``, ``Popen``, asyncio and the command report GNU time's peak; subprocess and wait4 over 1 GiB."""
+    """``run``, ``Popen``, asyncio and the command report GNU time's peak; subprocess and wait4 over 300 MiB."""
     touch = [sys.executable, "-c", TOUCH.format(mib=100)]
     nested = ["/bin/sh", "-c", '"$0" -c "$1"; true', sys.executable, TOUCH.format(mib=100)]
     commands = [["true"], touch, nested]
     expected = [time_says(command) for command in commands]
     seen = json.loads(program("own_peaks.py", json.dumps(commands)))
-    assert min(seen.pop("wait4")) > 1 << 30
+    assert min(seen.pop("wait4")) > 300 << 20
     error = counters_error(present_cpus() or 1, rusage.getpagesize())
     for way, peaks in seen.items():
         assert abs(peaks[0] - expected[0]) <= max(512 * 1024, error), (way, peaks, expected)
@@ -445,7 +445,7 @@ def test_threads_wait_and_poll() -> None:
 
 @linux_only
 @pytest.mark.xdist_group("alone")
-@pytest.mark.parametrize("children", [200, MANY_CHILDREN])
+@pytest.mark.parametrize("children", [80, MANY_CHILDREN])
 def test_children_of_8_threads(children: int) -> None:
     """Each child touches an amount of its own, and that is its peak; the sum is what RUSAGE_CHILDREN grew by."""
     # dd allocates a buffer of the given size. ru_maxrss lacks the pages that are still in the counters of the CPUs:

@@ -1,4 +1,4 @@
-"""Hold 1 GiB and print the peaks of children, by each way to start them: ``python own_peaks.py JSON_OF_COMMANDS``."""
+"""Hold 300 MiB and print the peaks of children, by each way to start them: ``python own_peaks.py JSON_OF_COMMANDS``."""
 
 import asyncio
 import json
@@ -10,8 +10,8 @@ import sys
 import rusage
 import rusage.asyncio
 
-hold = mmap.mmap(-1, 1 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # shared memory would not be forked
-for at in range(0, len(hold), 4096):
+hold = mmap.mmap(-1, 300 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # shared memory would not be forked
+for at in range(0, len(hold), mmap.PAGESIZE):
     hold[at] = 1
 commands: list[list[str]] = json.loads(sys.argv[1])
 

@@ -104,6 +104,8 @@ def search(folder: str) -> None:
         compare({"args": ["program"], "env": {"PATH": f"{first}:{first}:none"}}, runs=False)
         compare({"args": ["program", *CODE], "env": {"PATH": f"{first}:linked"}}, runs=True)
     compare({"args": ["program"], "env": {"PATH": f"/proc/self/fd/{fd}:good"}, "close_fds": False}, returncode=3)
+    for folders in "plain/program:none", "none:plain/program":  # ENOENT, ENOTDIR
+        compare({"args": ["absent"], "env": {"PATH": folders}}, runs=False)
     for first in bad if os.geteuid() == 0 else []:
         assert in_new_namespace(rusage, f"{first}:good") == in_new_namespace(subprocess, f"{first}:good") == 3
 
