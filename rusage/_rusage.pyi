@@ -84,6 +84,7 @@ class Channel(Protocol):
     read_end: int
     write_end: int
     memory: int
+    has_children: int
 
 class Process(Protocol):
     """A ``rusage_process *``."""

@@ -121,7 +121,7 @@ class Launch:
         self.first_only = False  # whether the launcher's child tries only the first path
         self._exits = False  # whether the launcher is known to exit by itself
         self._began = time.perf_counter()
-        self._has_others = bool(children) or bool(lib.rusage_is_child(0))
+        self._has_others = bool(children or self._channel.has_children)
         self._new = range(0)  # process IDs that no older child has
         self._launcher_start = -1  # unknown
 

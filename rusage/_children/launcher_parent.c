@@ -99,6 +99,14 @@ static int rusage_has_own_fs_ids(int pipe)
     return status.st_uid == geteuid() && status.st_gid == getegid() ? 0 : EPERM;
 }
 
+/* Return 0 if this process has no child with this ID, or for 0 no child at all; else, and if that is unknown, 1. */
+static int rusage_is_child(int pid)
+{
+    siginfo_t info;
+
+    return waitid(pid == 0 ? P_ALL : P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
+}
+
 /* Open all descriptors, close-on-exec and above 2. Return 0, or an errno with none of them open. */
 static int rusage_channel_open(rusage_channel *channel)
 {
@@ -126,17 +134,10 @@ static int rusage_channel_open(rusage_channel *channel)
         error = rusage_move_above_2(&channel->write_end);
     if (error == 0)
         error = rusage_move_above_2(&channel->memory);
+    channel->has_children = rusage_is_child(0);
     if (error != 0)
         rusage_channel_close(channel);
     return error;
-}
-
-/* Return 0 if this process has no child with this ID, or for 0 no child at all; else, and if that is unknown, 1. */
-static int rusage_is_child(int pid)
-{
-    siginfo_t info;
-
-    return waitid(pid == 0 ? P_ALL : P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
 }
 
 /* Return the least of the next process IDs that a child of this process has, or the first that was not tried. */
