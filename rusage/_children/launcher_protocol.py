@@ -85,7 +85,7 @@ def resolve(args: Any, executable: Any, env: Any, *, shell: bool) -> tuple[list[
     """
     if shell and isinstance(args, os.PathLike):
         raise TypeError
-    if isinstance(args, (str, bytes, os.PathLike)):
+    if not isinstance(args, list) and isinstance(args, (str, bytes, os.PathLike)):  # the second is slow for a list
         args = [args]
     arguments = list(args)
     if not arguments:  # the behaviour of subprocess depends on how it starts the child
