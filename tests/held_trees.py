@@ -34,7 +34,7 @@ class Held:
     """A tree whose processes wait until it is released."""
 
     def __init__(self, tree: dict[str, Any]) -> None:
-        command = [sys.executable, "-S", "-E", str(PROGRAM), json.dumps(tree)]
+        command = [sys.executable, "-S", str(PROGRAM), json.dumps(tree)]
         self.popen = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.root = self.popen.pid
         assert self.popen.stdout is not None

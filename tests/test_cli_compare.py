@@ -83,6 +83,7 @@ def test_split_as_by_the_shell(line: str) -> None:
     assert split(line) == printed.split("\0")[:-1]
 
 
+@needs_sh
 def test_random_lines_split_as_by_the_shell() -> None:
     """All but newlines and comments: no shell runs the command. The oracle is sh, without expansions."""
     choose = random.Random(1)

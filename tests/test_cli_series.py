@@ -187,6 +187,7 @@ def test_warm_up_runs_do_not_count() -> None:
     assert (record()["warmup"], record()["runs"], record()["summary"]) == (2, [], {})
 
 
+@needs_sh
 def test_program_that_cannot_be_started() -> None:
     """As in a single run; if it has run before, there is a report."""
     done = run("-n", "3", "/no/such/program")
@@ -446,6 +447,7 @@ def test_hint_at_the_hidden_output(on_terminal: Start, options: list[str], comma
     assert found == (["rusage: false: its standard output was hidden; --show-output shows it"] if hint else [])
 
 
+@needs_sh
 def test_command_before_each_run() -> None:
     """Also before those for warm-up; it is in no figure."""
     prepare = "sh -c 'echo prepared >> log; sleep 0.1'"
@@ -461,7 +463,12 @@ def test_command_before_each_run() -> None:
 @pytest.mark.parametrize(
     ("prepare", "status", "message"),
     [
-        ("sh -c 'exit 4'", 4, "rusage: sh -c 'exit 4': the series has ended: the preparation failed (exit status 4)\n"),
+        pytest.param(
+            "sh -c 'exit 4'",
+            4,
+            "rusage: sh -c 'exit 4': the series has ended: the preparation failed (exit status 4)\n",
+            marks=needs_sh,
+        ),
         ("/no/such/program x", 127, "rusage: /no/such/program x: No such file or directory\n"),
     ],
 )

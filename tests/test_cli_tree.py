@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import forked
 import pytest
+from conftest import needs_sh
 from forked import RUSAGE
 from held_trees import held, wait_until
 
@@ -90,7 +91,7 @@ def test_text_has_a_line_for_the_tree() -> None:
     (at,) = [at for at, line in enumerate(lines) if line.startswith("tree memory  ")]
     assert " MiB in 3 processes after " in lines[at]
     assert lines[at + 1].split()[:4] == ["sampled", "every", "20", "ms"] or "sampled every 20 ms," in lines[at + 1]
-    assert max(map(len, lines)) <= 80
+    assert max(map(len, lines)) <= (80 if "ru_msgsnd" not in rusage.measured() else 85)  # IPC has the longest label
     run(*PROGRAM, "1", "1")
     assert "tree" not in Path("report").read_text()
 
@@ -99,7 +100,8 @@ def test_program_that_ends_before_the_second_sample() -> None:
     """The report says that nothing was measured: the first sample finds a program that has not done anything yet."""
     words = ["--interval", "100", "true"]
     assert run("--tree", *words).returncode == 0
-    assert "tree memory       not measured: the program ended before the second sample\n" in Path("report").read_text()
+    text = " ".join(Path("report").read_text().split())
+    assert "tree memory not measured: the program ended before the second sample " in text
     run("--json", "--samples", "samples.csv", *words)
     assert "tree" not in record()
     assert len(Path("samples.csv").read_text().splitlines()) == 1
@@ -199,6 +201,7 @@ def test_without_tree_nothing_is_sampled(python: Any) -> None:
 # --- Limits ----------------------------------------------------------------------------------------------------------
 
 
+@needs_sh
 def test_limit_of_the_tree() -> None:
     """A sum over the limit, where each process is below it; nothing is killed."""
     done = run("--limit-tree-rss", "100MiB", "--json", *PROGRAM, "8", "20")
@@ -279,7 +282,8 @@ def test_report_names_the_kill() -> None:
     words = ["--limit-tree-rss", "40MiB", "--kill", *PROGRAM, "2", "20", "stay"]
     for options, line in ([], "sent to all processes: a sample exceeded the limit"), (["-n", "2"], "1: run 1"):
         assert run(*options, *words).returncode == 123
-        assert f"signals of --kill  {line}" in Path("report").read_text().splitlines()
+        lines = [" ".join(words.split()) for words in Path("report").read_text().splitlines()]
+        assert f"signals of --kill {line}" in lines
         run("--limit-tree-rss", "40MiB", *options, "true")
         assert "--kill" not in Path("report").read_text()
 
