@@ -89,6 +89,13 @@ def test_width_of_blocks(page: Path) -> None:
     assert [line for line in lines if len(line) > 88] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tables_are_whole(page: Path) -> None:
+    """Rows after an empty line are no table: the page would show their bars."""
+    for table in re.findall(r"(?m)(?:^\|.*\n)+", page.read_text(encoding="utf-8")):
+        assert re.match(r".*\n[|:\- ]+\n", table), table
+
+
 def test_description_is_the_same() -> None:
     """The README, the site and help() begin with the description in pyproject.toml."""
     metadata = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
