@@ -24,6 +24,7 @@ static int rusage_list_processes(rusage_tree *tree)
 
     do {
         error = rusage_tree_epoch(&epoch);
+        /* cppcheck-suppress knownConditionTrueFalse; on NetBSD only */
         if (error == 0)
             error = rusage_sysctl_list(tree, name, 6, &name[5], sizeof(rusage_kinfo), &count);
         if (error == 0)
@@ -45,6 +46,7 @@ static int rusage_read_figures(int pid, rusage_figures *figures)
     do {
         error = rusage_tree_epoch(&epoch);
         size = sizeof process;
+        /* cppcheck-suppress knownConditionTrueFalse; as above */
         if (error == 0 && sysctl(name, 6, &process, &size, NULL, 0) != 0)
             error = errno;
         if (error == 0)

@@ -60,6 +60,7 @@ static int rusage_read_member(const rusage_member *member, rusage_figures *figur
     return error;
 }
 
+/* cppcheck-suppress constParameterPointer; Linux changes the tree */
 static int rusage_member_read(rusage_tree *tree, rusage_member *member, int wants_pss)
 {
     rusage_figures figures;
