@@ -94,7 +94,7 @@ def search(folder: str) -> None:
     os.makedirs("directory/program")
     os.mkdir("linked")
     os.symlink("/proc/self/exe", "linked/program")
-    fd = os.open("plain", os.O_PATH | os.O_DIRECTORY)  # close-on-exec
+    fd = os.open("plain", os.O_RDONLY | os.O_DIRECTORY)  # close-on-exec
     bad = ["none", "plain", "lost", "unexecutable", "directory"]
     for first in bad:
         for folders in (f"{first}:{folder}/good", f"{first}:good", f"none:{first}:good:plain"):
