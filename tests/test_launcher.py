@@ -625,7 +625,9 @@ def test_environment_that_changes_when_it_is_read(
 
 @pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy itself needs more memory")
 @pytest.mark.not_emulated
-@pytest.mark.parametrize(("what", "error"), [("words", "OSError"), ("groups", "ValueError")])
+@pytest.mark.parametrize(
+    ("what", "error"), [pytest.param("words", "OSError", marks=pytest.mark.thorough), ("groups", "ValueError")]
+)
 def test_errors_where_memory_is_short(what: str, error: str, program: Callable[..., str]) -> None:
     """The exceptions of ``subprocess``, which needs less memory for them."""
     assert program("tight_address_space.py", what) == f"[] {error}\n"

@@ -608,7 +608,7 @@ def test_fork_while_another_thread_reads(large: Held) -> None:
         thread = threading.Thread(target=read)
         thread.start()
         statuses = set()
-        for _ in range(50):
+        for _ in range(25):
             pid = os.fork()
             if not pid:
                 try:

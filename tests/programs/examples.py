@@ -44,7 +44,7 @@ FIGURE = re.compile(r"\d+(?:,\d{3})*(?:\.(\d+))?(e[+-]?\d+)?\*?")
 # The command's reports show a time in the unit that suits it.
 TIME = re.compile(r"\b(wall|user|system|CPU) (time\b|\()|\bafter \d")
 UNIT = re.compile(r"\b(us|ms|s)\b")
-REPORT = re.compile(r"(?m)^\$ rusage (?!-f|-p)")
+REPORT = re.compile(r"(?m)^\$ (?:.*& )?rusage (?!-f|-p)")
 # Sizes, and the number of which they are multiples where a page has 4 KiB.
 SIZES = ((re.compile(r"(\d+) (?:bytes|By)\b|_bytes (\d\S*)"), 4096), (re.compile(r"(\d+) KiB"), 4))
 CELL = re.compile(r"\S+(?: \S+)*")
