@@ -626,6 +626,7 @@ def test_promtool_accepts_the_rules(tmp_path: Path) -> None:
     subprocess.run([PROMTOOL, "check", "rules", str(tmp_path / "rules.yml")], check=True)
 
 
+@pytest.mark.thorough
 @needs_prometheus
 def test_promtool_accepts_the_metrics(exporter: Exporter) -> None:
     """``promtool check metrics`` finds nothing wrong in their names, types and help texts."""

@@ -41,8 +41,10 @@ def test_random_commands_as_by_gnu_time(count: str) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        "umask 7",
-        *(pytest.param(change, marks=pytest.mark.thorough) for change in ("export A=x", "trap '' WINCH", "cd /")),
+        *(
+            pytest.param(change, marks=pytest.mark.thorough)
+            for change in ("umask 7", "export A=x", "trap '' WINCH", "cd /")
+        ),
         "exec 20</dev/null",
     ],
 )

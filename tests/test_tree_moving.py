@@ -39,7 +39,8 @@ def test_random_tree(program: Callable[..., str], seed: int, ways: str, root: st
 
 
 @pytest.mark.not_emulated
-@pytest.mark.parametrize("ways", [WAYS[-1], pytest.param(WAYS[1], marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("ways", [WAYS[-1], WAYS[1]])
 def test_large_random_tree(program: Callable[..., str], ways: str) -> None:
     """Up to 200 processes; the number depends on the order in which threads run."""
     runs = (program("watched_tree.py", str(seed), "200", "this", *ways.split()) for seed in range(11, 31))
