@@ -91,7 +91,10 @@ def populated() -> list[list[int]]:
 
 
 def other_threads() -> list[list[float]]:
-    """Start blocks while memory is filled up; return how long that took, and the longest pause of another thread."""
+    """Start blocks while memory is filled up; return how long that took, and the longest pause of another thread.
+
+    Other processes may make the thread wait in some of them: more follow until it has run during one.
+    """
     clock = time.perf_counter
     stop = threading.Event()
     pauses: list[tuple[float, float]] = []
@@ -107,8 +110,8 @@ def other_threads() -> list[list[float]]:
 
     counter = threading.Thread(target=count)
     counter.start()
-    rows = []
-    for _ in range(ROUNDS):
+    rows: list[list[float]] = []
+    while len(rows) < ROUNDS or (len(rows) < 20 and all(pause > duration / 2 for duration, pause in rows)):
         with populating():
             start = clock()
             with rusage.measure(reset_peak=True):
