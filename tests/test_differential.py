@@ -44,7 +44,7 @@ def test_random_starts_as_in_subprocess(user: str, starts: str) -> None:
     status, output = random_starts(starts, SEED, *([user] if user else []))
     assert status == 0, output
     made, _, skipped, own_peaks = map(int, re.findall(r"^(\d+) starts, (\d+) .*, (\d+) not .*, (\d+) own", output)[0])
-    assert skipped <= made / (10 if BACKEND.name == "Linux" else 2)  # conditions that a system does not have
+    assert skipped <= max(6, made / (10 if BACKEND.name == "Linux" else 2))  # conditions that a system does not have
     if BACKEND.name == "Linux" and not user:  # another user may be unable to execute the launcher
         assert own_peaks >= made / 20
 

@@ -536,8 +536,10 @@ def stop(*_):
     raise Stop
 
 def samples():
+    end = time.monotonic() + 60
     with rusage.record(interval=0.002) as r:
-        time.sleep(0.1)
+        while len(r.samples) < 5 and time.monotonic() < end:
+            time.sleep(0.01)
     return len(r.samples)
 
 warnings.simplefilter("ignore", ResourceWarning)  # interrupted before the close
