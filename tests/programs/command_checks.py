@@ -73,11 +73,13 @@ def late_signal() -> None:
 
 
 def late_hangup() -> None:
-    """Get SIGHUP only after the program has: two that are pending at once are one."""
+    """Get SIGHUP only after the program has: two that are pending at once are one. Write a file before that."""
     replaced: Any = signal
     take = replaced.sigwaitinfo
 
     def take_late(numbers: Any) -> Any:
+        with open("waits", "w", encoding="utf-8"):
+            pass
         info = take(numbers)
         while info.si_signo == signal.SIGHUP and not os.path.exists("hups"):
             time.sleep(0.05)
