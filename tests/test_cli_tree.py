@@ -105,8 +105,8 @@ def test_program_that_ends_before_the_second_sample() -> None:
     run("--json", "--samples", "samples.csv", *words)
     assert "tree" not in record()
     assert len(Path("samples.csv").read_text().splitlines()) == 1
-    is_known = "ru_maxrss" in record()["usage"]
-    assert run("--limit-tree-rss", "1", *words).returncode == (123 if is_known else 125)
+    status = run("--json", "--limit-tree-rss", "1", *words).returncode
+    assert status == (123 if "ru_maxrss" in record()["usage"] else 125)  # of this run: samples may miss a short peak
 
 
 def test_times_count_from_the_start_of_the_program() -> None:
