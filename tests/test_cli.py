@@ -725,7 +725,7 @@ HUPS = "trap 'echo >>hups' HUP; echo ready; while [ ! -s hups ]; do sleep 0.1; d
 )
 def test_hangup_is_not_forwarded_again(on_terminal: Start) -> None:
     """When the session's leader exits, the kernel signals its whole foreground group."""
-    # What arrives before rusage waits for signals is forwarded, whoever has sent it.
+    # A signal that arrives before rusage waits for signals is forwarded, whatever its sender.
     program = f"while [ ! -e waits ]; do sleep 0.05; done; {HUPS}"
     leader, terminal = on_terminal(*CHECKS, "late_hangup", "-o", "report", "sh", "-c", program)
     read_until(terminal, b"ready")

@@ -229,7 +229,7 @@ def living(pids: "Iterable[int]") -> list[int]:
     return alive
 
 
-# A sample may then find only some of them, and --kill none that the program starts just before it ends.
+# --kill does not find a process that the program starts after a sample and just before the signal.
 kills_all = pytest.mark.skipif(
     sys.implementation.name == "pypy", reason="processes of PyPy exceed the limit before all of them have been started"
 )

@@ -111,7 +111,7 @@ def find_paths(name: bytes, folders: bytes, cwd: Any, *, other_ids: bool, search
 
     They begin with the program that was found first: the others are seldom needed, and are checked only with
     ``search_all``. Raises ``OSError`` if a path, relative to the directory ``cwd``, may lead the launcher's child
-    elsewhere. Call it when the launcher's descriptors are open: ``/dev/fd`` shows those of subprocess in their place.
+    elsewhere. Call it when the launcher's descriptors are open: ``/dev/fd`` shows subprocess's descriptors otherwise.
     """
     directory = ffi.NULL if cwd is None else os.fsencode(cwd)
     number = lib.rusage_find_program(directory, folders, name, other_ids, search_all)
