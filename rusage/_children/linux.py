@@ -107,8 +107,8 @@ class LinuxPopen(PosixPopen[AnyStr]):
                 if not _raised_here(error):
                     raise
                 return False
-            # subprocess raises an audit event only for the launcher.
-            sys.audit("subprocess.Popen", program, arguments, call["cwd"], call["env"])
+            if not search_all:  # else it has been raised; subprocess raises an audit event only for the launcher
+                sys.audit("subprocess.Popen", program, arguments, call["cwd"], call["env"])
             result = self._launch(launch, command, call, close_fds=call["close_fds"] and keep is None)
         if result.outcome == launcher.Outcome.NOT_FIRST:
             self._forget_start()

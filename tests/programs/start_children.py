@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -167,6 +168,13 @@ def audit() -> None:
     with raises(RuntimeError):
         rusage.run(["false"])
     assert len(seen) == 1
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder, "true")  # found first, cannot be executed: the launcher is started again
+        program.write_text("#!/no/such/interpreter\n")
+        program.chmod(0o755)
+        seen.clear()
+        rusage.run(["true"], env={"PATH": f"{folder}:{os.environ['PATH']}"}, check=True)
+    assert [event[0] for event in seen].count("true") == 1
     nothing_is_left()
 
 
