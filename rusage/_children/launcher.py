@@ -122,7 +122,7 @@ class Launch:
         self._exits = False  # whether the launcher is known to exit by itself
         self._began = time.perf_counter()
         self._has_others = bool(children or self._channel.has_children)
-        self._new = range(0)  # process IDs that no older child has
+        self._new = 0  # a process ID that no older child has
         self._launcher_start = -1  # unknown
 
     def __enter__(self) -> Launch:  # noqa: PYI034 (Self is not in Python 3.10's typing)
@@ -136,10 +136,10 @@ class Launch:
         lib.rusage_channel_close_write_end(self._channel)
 
     def note_launcher(self, launcher: int) -> None:
-        """Close the pipe, and note which process IDs no child has, in most cases before the launcher creates one."""
+        """Close the pipe, and note that no child has the next process ID, mostly before the launcher creates one."""
         self.close_pipe()
-        if self._has_others:  # cheaper than the start times, and mostly sufficient
-            self._new = range(launcher + 1, lib.rusage_next_child(launcher))
+        if self._has_others and not lib.rusage_is_child(launcher + 1):  # cheaper than start times, mostly sufficient
+            self._new = launcher + 1
 
     def wait_for_exec(self, launcher: int) -> Result:
         """Wait until the child has executed its program or has failed to, and reap the launcher.
@@ -158,7 +158,7 @@ class Launch:
             return Result(Outcome.NOT_STARTED)
         self._exits = True
         pid = pid or protocol.read_pids(self._channel.memory)[0]
-        if self._has_others and pid not in self._new:
+        if self._has_others and pid != self._new:
             self._launcher_start = lib.rusage_start_time(launcher)
         status = _wait_for_status(launcher)
         if not pid:
@@ -187,7 +187,7 @@ class Launch:
         if pid <= 0 or not lib.rusage_is_child(pid):
             return False
         known_since = children.get(pid)
-        if not self._has_others or pid in self._new:
+        if not self._has_others or pid == self._new:
             return known_since is None or known_since < self._began
         start = lib.rusage_start_time(pid)
         if start < 0 or self._launcher_start < 0:

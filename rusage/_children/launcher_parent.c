@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/capability.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -138,17 +137,6 @@ static int rusage_channel_open(rusage_channel *channel)
     if (error != 0)
         rusage_channel_close(channel);
     return error;
-}
-
-/* Return the least of the next process IDs that a child of this process has, or the first that was not tried. */
-static int rusage_next_child(int pid)
-{
-    int end = pid <= INT_MAX - 5 ? pid + 5 : pid;
-
-    do
-        pid++;
-    while (pid < end && !rusage_is_child(pid));
-    return pid;
 }
 
 /* Return when a child of this process was started, in ticks of a clock of the kernel; -1 if that is unknown. */

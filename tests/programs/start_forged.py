@@ -105,7 +105,7 @@ def same_number() -> None:
             def read(pipe: int, since: int = since, by_start_time: bool = by_start_time) -> tuple[int, int]:  # noqa: FBT001 (a default)
                 report = real_read(pipe)
                 if by_start_time:
-                    opened[-1]._new = range(0)  # noqa: SLF001 (as if there were children with the next numbers)
+                    opened[-1]._new = 0  # noqa: SLF001 (as if a child had the next process ID)
                 pid = protocol.read_pids(opened[-1]._channel.memory)[0]  # noqa: SLF001 (what the kernel has stored)
                 launch.children[pid] = time.perf_counter() + since
                 return report
