@@ -178,13 +178,21 @@ def test_bad_examples(text: str, error: str, tmp_path: Path) -> None:
     assert error in done.stderr
 
 
-def test_missing_requirements(tmp_path: Path) -> None:
-    """A missing package is a reason to skip, not a failure; the reason names the package."""
+@pytest.mark.parametrize(
+    ("code", "missing"),
+    [
+        ("import sys\nsys.modules['psutil'] = None\nimport psutil", "psutil"),
+        ("import resource\nresource.RLIMIT_NONE", "this system has no RLIMIT_NONE"),
+        ("import os, subprocess\nos.environ['PATH'] = '/nonexistent'\nsubprocess.run(['sh'])", "there is no shell"),
+    ],
+)
+def test_missing_requirements(code: str, missing: str, tmp_path: Path) -> None:
+    """What a system or an installation lacks is a reason to skip, not a failure; the reason names it."""
     page = tmp_path / "page.md"
-    page.write_text("```python\nimport sys\nsys.modules['psutil'] = None\nimport psutil\n```\n")
+    page.write_text(f"```python\n{code}\n```\n")
     done = run_small(page, tmp_path)
     assert done.returncode == SKIPPED
-    assert "psutil" in done.stdout
+    assert missing in done.stdout
 
 
 def public_names() -> set[str]:

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 SKIPPED = 77
 COMPARED = BACKEND.name == "Linux" and "ru_maxrss" in BACKEND.process
 NOT_RUN = {"sh", "powershell", "text", "ini", "toml", "yaml", "json", "promql", "c"}
-# Modules that some systems or installations do not have.
-OPTIONAL = {"matplotlib", "opentelemetry", "prometheus_client", "psutil", "resource"}
+# Modules that some systems or installations do not have; prometheus_client needs _ssl.
+OPTIONAL = {"_ssl", "matplotlib", "opentelemetry", "prometheus_client", "psutil", "resource"}
 FENCE = re.compile(r"( *)(`{3,}|~{3,})(.*)")
 # Another figure of a comparison may be the smallest: *.
 FIGURE = re.compile(r"\d+(?:,\d{3})*(?:\.(\d+))?(e[+-]?\d+)?\*?")
@@ -170,6 +170,8 @@ def run_python(page: str, block: Block, shown: str | None, namespace: dict[str, 
     except FileNotFoundError as error:
         if sys.platform == "win32":
             raise Missing(f"the example is for Unix: {error}") from None
+        if error.filename == "sh" and shutil.which("sh") is None:
+            raise Missing("there is no shell") from None
         raise
     except OSError as error:
         if error.errno == errno.EADDRNOTAVAIL:
@@ -178,6 +180,8 @@ def run_python(page: str, block: Block, shown: str | None, namespace: dict[str, 
     except AttributeError as error:
         if error.obj is rusage and error.name in BACKEND.absent:
             raise Missing(str(error)) from None
+        if error.obj is sys.modules.get("resource") and str(error.name).startswith("RLIMIT_"):
+            raise Missing(f"this system has no {error.name}") from None
         raise
     if shown is not None and COMPARED:
         compare(printed, shown, block.line)
