@@ -157,31 +157,31 @@ def compare(printed: str, shown: str, line: int, commands: str = "") -> None:
         raise AssertionError(f"line {line}: the page shows\n\n{shown}\nbut this was printed:\n\n{printed}")
 
 
+def missing(error: Exception) -> str | None:
+    """Return what this system or interpreter lacks, if that is why an example has raised an error."""
+    found = False
+    if isinstance(error, ModuleNotFoundError):
+        found = str(error.name).partition(".")[0] in OPTIONAL
+    elif isinstance(error, FileNotFoundError):
+        found = sys.platform == "win32" or (error.filename == "sh" and shutil.which("sh") is None)
+    elif isinstance(error, OSError):
+        found = error.errno == errno.EADDRNOTAVAIL  # there is no loopback interface
+    elif isinstance(error, AttributeError):
+        is_limit = error.obj is sys.modules.get("resource") and str(error.name).startswith("RLIMIT_")
+        found = is_limit or (error.obj is rusage and error.name in BACKEND.absent)
+    return f"this system or interpreter lacks it: {error}" if found else None
+
+
 def run_python(page: str, block: Block, shown: str | None, namespace: dict[str, object]) -> None:
     """Run a python block."""
     # A traceback names the page and the line.
     code = compile("\n" * (block.line - 1) + block.text, page, "exec")
     try:
         printed = captured(lambda: exec(code, namespace))  # noqa: S102 (the purpose of this program)
-    except ModuleNotFoundError as error:
-        if error.name is not None and error.name.partition(".")[0] in OPTIONAL:
-            raise Missing(str(error)) from None
-        raise
-    except FileNotFoundError as error:
-        if sys.platform == "win32":
-            raise Missing(f"the example is for Unix: {error}") from None
-        if error.filename == "sh" and shutil.which("sh") is None:
-            raise Missing("there is no shell") from None
-        raise
-    except OSError as error:
-        if error.errno == errno.EADDRNOTAVAIL:
-            raise Missing(f"there is no loopback interface: {error}") from None
-        raise
-    except AttributeError as error:
-        if error.obj is rusage and error.name in BACKEND.absent:
-            raise Missing(str(error)) from None
-        if error.obj is sys.modules.get("resource") and str(error.name).startswith("RLIMIT_"):
-            raise Missing(f"this system has no {error.name}") from None
+    except Exception as error:
+        reason = missing(error)
+        if reason is not None:
+            raise Missing(reason) from None
         raise
     if shown is not None and COMPARED:
         compare(printed, shown, block.line)
@@ -260,8 +260,8 @@ def main() -> int:
             os.environ["PATH"] += os.pathsep + folder
         try:
             run(sys.argv[1])
-        except Missing as missing:
-            print(missing)
+        except Missing as lacking:
+            print(lacking)
             return SKIPPED
     return 0
 
