@@ -1,5 +1,6 @@
 """How the suite runs: what ``conftest.py`` leaves out, runs side by side, and shows of a failure."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     """Return a suite of its own with the same conftest."""
     here = Path(__file__).parent
     shutil.copy(here / "conftest.py", pytester.path)
-    monkeypatch.setenv("PYTHONPATH", str(here))
+    monkeypatch.setenv("PYTHONPATH", str(here), prepend=os.pathsep)
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly -p no:rusage -rsP")
     pytester.makeini("[pytest]\nmarkers =\n    thorough: x\n")
     pytester.makepyfile(test_it=TESTS)
