@@ -49,9 +49,10 @@ def watch(
     with subprocess.Popen(
         command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:
-        timer = threading.Timer(timeout or threading.TIMEOUT_MAX, stop)
+        timer = threading.Timer(timeout or 0, stop)
         timer.daemon = True
-        timer.start()
+        if timeout is not None:
+            timer.start()
         assert process.stdout is not None
         try:
             for line in process.stdout:
