@@ -28,7 +28,7 @@ def work(part: dict[str, Any]) -> bytearray:
 def start(child: dict[str, Any]) -> None:
     """Start a child."""
     if not child.get("fork"):
-        subprocess.Popen([sys.executable, "-S", "-E", __file__, json.dumps(child)])
+        subprocess.Popen([sys.executable, "-S", __file__, json.dumps(child)])
     elif os.fork() == 0:
         hold(child)
         os._exit(0)

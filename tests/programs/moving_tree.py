@@ -14,7 +14,7 @@ import time
 
 MIB = 2**20
 PAGE = 4096
-OPTIONS = ["-S", "-E", "-W", "ignore"]  # forks while another thread runs
+OPTIONS = ["-S", "-W", "ignore"]  # forks while another thread runs
 
 
 class Moving:
