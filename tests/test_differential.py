@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -16,7 +17,12 @@ from conftest import PROGRAMS
 
 from rusage._backends import BACKEND
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows starts programs in another way")
+if sys.platform == "win32":
+    pytest.skip("Windows starts programs in another way", allow_module_level=True)
+# Without a C compiler the program that is started is a script, and most starts have another environment.
+STARTS_ALONE = [sys.executable, "-IS", "-c", ""]
+if shutil.which("cc") is None and subprocess.run(STARTS_ALONE, env={}, capture_output=True, check=False).returncode:
+    pytest.skip("this interpreter needs its environment to start", allow_module_level=True)
 
 STARTS = [
     os.environ.get("RUSAGE_TEST_STARTS", "30"),
