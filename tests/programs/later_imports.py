@@ -26,7 +26,7 @@ def use_everything(run: Any, popen: Any, process: Any, record: Any, run_async: A
         {},
         {"close_fds": False},
         {"capture_output": True, "text": True, "input": "x", "timeout": 60},
-        {"shell": True},
+        {"shell": True} if os.name == "nt" or os.path.exists("/bin/sh") else {},
         {"preexec_fn": os.getpid} if os.name == "posix" else {},
     ):
         run([python, "-c", ""] if "shell" not in keywords else "exit 0", **keywords, check=True)
