@@ -130,6 +130,11 @@ except ModuleNotFoundError as error:
 NOT_BUILT = shutil.ignore_patterns("*.so", "*.pyd", "_launcher", "__pycache__")
 
 
+needs_file = pytest.mark.skipif(
+    "rusage._rusage" in sys.builtin_module_names, reason="the extension module is a part of this interpreter"
+)
+
+
 def failed_import(folder: Path) -> str:
     """Return the last line on standard error of an import from a folder or a zip file, with no package installed."""
     command = [sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, {str(folder)!r}); import rusage"]
@@ -138,6 +143,7 @@ def failed_import(folder: Path) -> str:
     return done.stderr.splitlines()[-1]
 
 
+@needs_file
 def test_missing_extension_says_how_to_build(tmp_path: Path) -> None:
     """In a source tree that nothing was built in, although cffi is missing too."""
     shutil.copytree(Path(rusage.__file__).parent, tmp_path / "rusage", ignore=NOT_BUILT)
@@ -146,6 +152,7 @@ def test_missing_extension_says_how_to_build(tmp_path: Path) -> None:
     assert "run 'python -m pip install -e .' in the source tree" in error
 
 
+@needs_file
 def test_pytest_says_how_to_build(tmp_path: Path) -> None:
     """There is one error, and not one for each file of tests."""
     shutil.copytree(Path(rusage.__file__).parent, tmp_path / "rusage", ignore=NOT_BUILT)
@@ -159,6 +166,7 @@ def test_pytest_says_how_to_build(tmp_path: Path) -> None:
     assert (done.stderr + done.stdout).count("is not built") == 1
 
 
+@needs_file
 @pytest.mark.skipif(platform.python_implementation() == "PyPy", reason="PyPy has cffi built in")
 def test_missing_cffi_is_named(tmp_path: Path) -> None:
     """With the extension in place, the error names the module that is missing."""
@@ -168,6 +176,7 @@ def test_missing_cffi_is_named(tmp_path: Path) -> None:
     assert error.startswith("ModuleNotFoundError: No module named '_cffi_backend'")
 
 
+@needs_file
 def test_zip_file_is_no_place_to_import_from(tmp_path: Path) -> None:
     """An extension module cannot be loaded from a zip file, even if it is there; the README lists it as a limit."""
     shutil.copytree(Path(rusage.__file__).parent, tmp_path / "tree" / "rusage")
