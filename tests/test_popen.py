@@ -301,7 +301,7 @@ def test_path_of_env(tmp_path: Path) -> None:
     (tmp_path / "first" / "tool").write_text("no")
     (tmp_path / "third" / "tool").symlink_to(str(shutil.which("echo")))
     path = os.pathsep.join(str(tmp_path / folder) for folder in ("none", "first", "second", "third"))
-    assert rusage.run(["tool", "x"], env={"PATH": path}, capture_output=True).stdout == b"x\n"
+    assert rusage.run(["tool", "x"], env={**os.environ, "PATH": path}, capture_output=True).stdout == b"x\n"
     with pytest.raises(FileNotFoundError):
         rusage.run(["tool"])
     with pytest.raises(PermissionError):
