@@ -153,24 +153,30 @@ def test_wait_goes_on_after_signals() -> None:
     os.close(reader)
 
 
-@pytest.mark.timeout(method="thread")  # the other method uses SIGALRM too
 @needs_fork
 def test_handler_that_raises_ends_wait() -> None:
     """The child can still be waited for."""
     reader, writer = os.pipe()
     pid = child(lambda: wait_for_end(reader, writer))
+    me, raised = threading.get_ident(), threading.Event()
 
     def handler(*_: object) -> None:
-        raise InterruptedError("mine")
+        if not raised.is_set():
+            raised.set()
+            raise InterruptedError("mine")
 
-    previous = signal.signal(signal.SIGALRM, handler)
+    def disturb() -> None:
+        while not raised.wait(0.1):
+            signal.pthread_kill(me, signal.SIGUSR1)  # a kernel may give a timer's signal to another thread
+
+    previous, helper = signal.signal(signal.SIGUSR1, handler), threading.Thread(target=disturb)
     try:
         with pytest.raises(InterruptedError, match="mine"):  # noqa: PT012 (a slow machine may raise before the wait)
-            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            helper.start()
             rusage.wait4(pid, 0)
+        helper.join()
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+        signal.signal(signal.SIGUSR1, previous)
     os.close(writer)
     assert rusage.wait4(pid, 0)[0] == pid
     os.close(reader)
