@@ -154,7 +154,8 @@ def test_limits_after_the_own_function(run: Callable[..., Any]) -> None:
     def prepare() -> None:
         resource.setrlimit(RLIMIT_NOFILE, (50, 50))
 
-    command = ["sh", "-c", "ulimit -Sn; ulimit -Hn"]
+    code = "import resource; print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
+    command = [sys.executable, "-c", code]
     done = run(command, rlimits={RLIMIT_NOFILE: (30, 40)}, preexec_fn=prepare, capture_output=True, text=True)
     assert done.stdout.split() == ["30", "40"]
 
