@@ -21,7 +21,8 @@ def test_rate_is_that_of_sysctl() -> None:
         assert lib.rusage_statclock_hz() == 0
         return
     sysctl = shutil.which("sysctl", path="/sbin:/usr/sbin:/bin:/usr/bin")
-    assert sysctl is not None
+    if sysctl is None:
+        pytest.skip("there is no sysctl(8)")
     printed = subprocess.run([sysctl, "kern.clockrate"], stdout=subprocess.PIPE, text=True, check=True).stdout
     found = re.search(r"stathz\s*=\s*(\d+)", printed)
     assert found is not None
