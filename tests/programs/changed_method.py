@@ -25,7 +25,7 @@ if sys.argv[1] == "in place":
     subprocess.Popen._execute_child = changed  # type: ignore[attr-defined]  # noqa: SLF001
 else:
     subprocess.Popen = type("Changed", (subprocess.Popen,), {"_execute_child": changed})  # type: ignore[misc, assignment]
-done = rusage.run(["sh", "-c", "exit 3"])
+done = rusage.run([sys.executable, "-c", "raise SystemExit(3)"])
 assert (done.returncode, done.measured, any(done.rusage)) == (3, frozenset(), False), done
 assert done.elapsed > 0
 refused = None
