@@ -73,7 +73,7 @@ TESTED = {
     "Linux": SUITE,
     "macOS": "compiled",
     "FreeBSD": SUITE,
-    "OpenBSD": "parts of the suite, on its kernel",
+    "OpenBSD": SUITE,
     "NetBSD": "compiled",
     "DragonFly BSD": ITS_C,
     "illumos": "compiled, with other headers",
