@@ -41,7 +41,6 @@ def differing(text: str, folder: Path) -> tuple[int, list[str]]:
     return done.returncode, [re.sub(" +", " ", row) for row in rows]
 
 
-@pytest.mark.thorough
 @needs_compiler
 @thorough_on_linux
 def test_claims_hold_on_this_kernel(tmp_path: Path) -> None:
@@ -51,7 +50,6 @@ def test_claims_hold_on_this_kernel(tmp_path: Path) -> None:
 
 @pytest.mark.thorough
 @needs_compiler
-@pytest.mark.thorough
 @pytest.mark.skipif(BACKEND.child_peak != PEAK_AT_LEAST_PARENTS_INEXACT, reason="the false claims are about Linux")
 def test_false_claims_are_found(tmp_path: Path) -> None:
     """Fields that Linux never fills, a wrong unit and a wrong rule."""
