@@ -178,12 +178,19 @@ def test_bad_examples(text: str, error: str, tmp_path: Path) -> None:
     assert error in done.stderr
 
 
+needs_unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither resource nor sh")
+
+
 @pytest.mark.parametrize(
     ("code", "missing"),
     [
         ("import sys\nsys.modules['psutil'] = None\nimport psutil", "psutil"),
-        ("import resource\nresource.RLIMIT_NONE", "RLIMIT_NONE"),
-        ("import os, subprocess\nos.environ['PATH'] = '/nonexistent'\nsubprocess.run(['sh'])", "'sh'"),
+        pytest.param("import resource\nresource.RLIMIT_NONE", "RLIMIT_NONE", marks=needs_unix),
+        pytest.param(
+            "import os, subprocess\nos.environ['PATH'] = '/nonexistent'\nsubprocess.run(['sh'])",
+            "'sh'",
+            marks=needs_unix,
+        ),
     ],
 )
 def test_missing_requirements(code: str, missing: str, tmp_path: Path) -> None:
