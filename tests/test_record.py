@@ -228,10 +228,12 @@ def test_limit_of_a_tree() -> None:
     """``on_sample`` ends a tree that uses too much."""
 
     def limit(sample: rusage.Sample) -> None:
-        if sample.rss > 60 * MIB:
+        if sample.rss > most:
             r.tree.send_signal(signal.SIGKILL)
 
     with held() as running:
+        with rusage.Process(running.root) as process:
+            most = process.rss() + 40 * MIB
         r = rusage.record(running.root, interval=FAST, on_sample=limit)
         with r:
             wait_for(r, 3)
