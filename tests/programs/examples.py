@@ -167,7 +167,7 @@ def missing(error: Exception) -> str | None:
     elif isinstance(error, OSError):
         found = error.errno == errno.EADDRNOTAVAIL  # there is no loopback interface
     elif isinstance(error, AttributeError):
-        is_limit = error.obj is sys.modules.get("resource") and str(error.name).startswith("RLIMIT_")
+        is_limit = "module 'resource' has no attribute 'RLIMIT_" in str(error)  # PyPy does not set obj and name
         found = is_limit or (error.obj is rusage and error.name in BACKEND.absent)
     return f"this system or interpreter lacks it: {error}" if found else None
 
