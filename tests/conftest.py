@@ -87,8 +87,9 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     whole = all(os.path.isdir(argument) for argument in options.file_or_dir)
     asked = getattr(options, "numprocesses", 0) is not None or options.usepdb or options.trace
     if whole and not is_worker and not asked:
-        # Many tests wait: two processes for each CPU.
-        options.numprocesses, options.dist = min(2 * (os.cpu_count() or 1), 8), "loadgroup"
+        # Many tests wait: two processes for each CPU. The variable is pytest-xdist's own.
+        number = os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS")
+        options.numprocesses, options.dist = int(number or min(2 * (os.cpu_count() or 1), 8)), "loadgroup"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -18,6 +18,7 @@ from rusage._cli import gnu
 if sys.platform == "win32":
     pytest.skip("the programs that run here need Unix", allow_module_level=True)
 
+pytestmark = pytest.mark.system
 
 RUNS = 3
 

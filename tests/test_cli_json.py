@@ -19,6 +19,7 @@ import rusage
 if sys.platform == "win32":
     pytest.skip("the programs that run here need Unix", allow_module_level=True)
 
+pytestmark = pytest.mark.system
 fastjsonschema: Any = pytest.importorskip("fastjsonschema", reason="no fastjsonschema: pip install --group command")
 
 SCHEMA = json.loads((Path(__file__).parent.parent / "docs" / "rusage.schema.json").read_text(encoding="utf-8"))

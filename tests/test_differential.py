@@ -26,7 +26,8 @@ if shutil.which("cc") is None and subprocess.run(STARTS_ALONE, env={}, capture_o
 
 STARTS = [
     os.environ.get("RUSAGE_TEST_STARTS", "30"),
-    pytest.param("250", marks=[pytest.mark.thorough, pytest.mark.interpreter, pytest.mark.not_emulated]),
+    pytest.param("100", marks=[pytest.mark.thorough, pytest.mark.interpreter, pytest.mark.not_emulated]),
+    pytest.param("250", marks=[pytest.mark.thorough, pytest.mark.not_emulated]),
 ]
 SEED = os.environ.get("RUSAGE_TEST_SEED", "1")
 NOBODY = "64321"

@@ -112,6 +112,7 @@ LINUX = pytest.mark.skipif(
 )
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     "text",
     [
@@ -138,6 +139,7 @@ def test_good_examples(text: str, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     ("text", "error"),
     [

@@ -22,7 +22,7 @@ PACKAGES = [
     *("gcc", "hyperfine", "libc6-dev", "mandoc", "strace", "time"),
 ]
 # Non-default settings of the suite are passed on too.
-PASSED = [*VARIABLES, "RUSAGE_TEST_*"]
+PASSED = [*VARIABLES, "RUSAGE_TEST_*", "PYTEST_XDIST_AUTO_NUM_WORKERS"]
 TOX = "/tox/bin/tox"
 
 
