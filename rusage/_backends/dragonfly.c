@@ -13,7 +13,8 @@
 #include <sys/kinfo.h>
 #include <sys/sysctl.h>
 
-enum { RUSAGE_EXITING = 0x02000 };      /* P_WEXIT in sys/proc.h, which programs cannot include */
+/* P_WEXIT and P_PPWAIT in sys/proc.h, which programs cannot include. */
+enum { RUSAGE_EXITING = 0x02000, RUSAGE_PARENT_WAITS = 0x00010 };
 
 /* The sysctl kern.proc.pid. In sys/kern/kern_kinfo.c, fill_kinfo_proc() sets kp_vm_rssize, in pages. */
 static int64_t rusage_rss(void)

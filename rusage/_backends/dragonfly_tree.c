@@ -44,7 +44,7 @@ static int rusage_read_figures(int pid, rusage_figures *figures)
     if (size != sizeof process)
         return EINVAL;
     figures->parent = process.kp_ppid;
-    figures->uses_parents_memory = (process.kp_flags & P_PPWAIT) != 0;
+    figures->uses_parents_memory = (process.kp_flags & RUSAGE_PARENT_WAITS) != 0;
     figures->start = rusage_microseconds(&process.kp_start);
     figures->times.own = call.record.utime + call.record.stime;
     figures->times.waited =

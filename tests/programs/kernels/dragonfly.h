@@ -6,7 +6,7 @@
 
 #include <sys/resource.h>
 
-enum { CTL_KERN = 1, KERN_PROC = 14, KERN_PROC_ALL = 0, KERN_PROC_PID = 1, KERN_PROC_FLAG_LWP = 0x10, SACTIVE = 2, SZOMB = 4, P_PPWAIT = 0x10 };
+enum { CTL_KERN = 1, KERN_PROC = 14, KERN_PROC_ALL = 0, KERN_PROC_PID = 1, KERN_PROC_FLAG_LWP = 0x10, SACTIVE = 2, SZOMB = 4 };
 
 struct kinfo_lwp {
     uint64_t kl_uticks, kl_sticks;
@@ -41,7 +41,7 @@ static inline struct kinfo_proc thread_of(int pid, int64_t number)
     struct kinfo_proc process;
 
     memset(&process, 0, sizeof process);
-    process.kp_flags = (exiting ? 0x02000 : 0) | (vforked ? P_PPWAIT : 0);
+    process.kp_flags = (exiting ? 0x02000 : 0) | (vforked ? 0x00010 : 0);
     process.kp_stat = zombie ? SZOMB : SACTIVE;
     process.kp_pid = pid == 5 ? 6 : pid;
     process.kp_start = timeval_of(1000000000000000 + start_time);    /* it does not move when the clock is set */
