@@ -209,6 +209,8 @@ def test_limit_of_zero(run: Callable[..., Any], name: str) -> None:
     number = getattr(resource, f"RLIMIT_{name}", None)
     if number is None:
         pytest.skip(reason="this system does not have the limit")
+    if sys.implementation.name == "pypy" and name in {"AS", "DATA"}:  # seen to wait for ever there
+        pytest.skip(reason="PyPy itself needs memory before the child executes its program")
     limits = 0, 0
     oracle = subprocess.run(
         ["/bin/sh", "-c", "exit 5"],
