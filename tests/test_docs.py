@@ -41,11 +41,13 @@ def run_small(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
 # emulator page faults take longer.
 SLOW = {
     "pytest.md": [pytest.mark.not_emulated, pytest.mark.thorough],
+    "command.md": [pytest.mark.thorough],
     "trees.md": [pytest.mark.thorough],
     "Fail a CI job over 300 MiB": [pytest.mark.thorough],
     "Find the test that leaks": [pytest.mark.thorough],
     "Limit the memory of a test": [pytest.mark.thorough],
     "Limit the CPU time of a child": [pytest.mark.thorough],
+    "Watch a process and print rates": [pytest.mark.thorough],
 }
 
 

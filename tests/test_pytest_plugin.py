@@ -596,24 +596,24 @@ def test_closest_limit_counts(pytester: pytest.Pytester) -> None:
 @pytest.mark.parametrize(
     ("code", "outcomes"),
     [
-        ("def test(): spin(0.2)", {"failed": 1}),
-        ("def test(): spin(0.2); assert 0, 'of its own'", {"failed": 1}),
-        ("@pytest.mark.xfail\ndef test(): spin(0.2)", {"xfailed": 1}),
-        ("def test(): spin(0.2); pytest.skip('reason')", {"skipped": 1}),
+        ("def test(): spin(0.12)", {"failed": 1}),
+        ("def test(): spin(0.12); assert 0, 'of its own'", {"failed": 1}),
+        ("@pytest.mark.xfail\ndef test(): spin(0.12)", {"xfailed": 1}),
+        ("def test(): spin(0.12); pytest.skip('reason')", {"skipped": 1}),
         (
-            "@pytest.mark.parametrize('time', [0, 0.2])\ndef test(time): spin(time)",
+            "@pytest.mark.parametrize('time', [0, 0.12])\ndef test(time): spin(time)",
             {"passed": 1, "failed": 1},
         ),
-        ("class Test(unittest.TestCase):\n    def test(self): spin(0.2)", {"failed": 1}),
-        ("class Test(unittest.TestCase):\n    def setUp(self): spin(0.2)\n    def test(self): pass", {"failed": 1}),
-        ("@pytest.fixture\ndef bad(): spin(0.2); 1 / 0\ndef test(bad): pass", {"errors": 1}),
-        ("@pytest.fixture\ndef slow(): spin(0.2)\ndef test(slow): pass", {"passed": 1}),
-        ('def documented():\n    """\n    >>> spin(0.2)\n    """', {"failed": 1}),
+        ("class Test(unittest.TestCase):\n    def test(self): spin(0.12)", {"failed": 1}),
+        ("class Test(unittest.TestCase):\n    def setUp(self): spin(0.12)\n    def test(self): pass", {"failed": 1}),
+        ("@pytest.fixture\ndef bad(): spin(0.12); 1 / 0\ndef test(bad): pass", {"errors": 1}),
+        ("@pytest.fixture\ndef slow(): spin(0.12)\ndef test(slow): pass", {"passed": 1}),
+        ('def documented():\n    """\n    >>> spin(0.12)\n    """', {"failed": 1}),
     ],
 )
 def test_limit_of_items(pytester: pytest.Pytester, code: str, outcomes: dict[str, int]) -> None:
     """A test over its limit fails, whatever its kind; the failure of a test itself is not replaced."""
-    pytester.makeini("[pytest]\nlimit_rusage_cputime = 0.15\n")
+    pytester.makeini("[pytest]\nlimit_rusage_cputime = 0.08\n")
     pytester.makepyfile(test_it=f"{SPIN}\nimport pytest, unittest\n{code}\n")
     result = pytester.runpytest("--doctest-modules")
     result.assert_outcomes(**outcomes)
