@@ -105,9 +105,11 @@ def captured(function: Callable[[], object]) -> str:
 
 
 def shape(figure: re.Match[str]) -> str:
-    """Return what is the same for all values of a figure. Floats with more than three decimals vary in their number."""
+    """Return what is the same for all values of a figure. 0.0000 is any repr of a float: its decimals vary in number."""
     decimals, exponent = figure.groups()
-    return "0" if not decimals or exponent else f"0.{'0' * min(4, len(decimals))}"
+    if exponent:
+        return "0.0000"
+    return f"0.{'0' * min(4, len(decimals))}" if decimals else "0"
 
 
 def lines_of(text: str, *, report: bool, folded: bool) -> list[str]:
@@ -121,8 +123,8 @@ def lines_of(text: str, *, report: bool, folded: bool) -> list[str]:
 
 
 def is_like(printed: str, shown: str) -> bool:
-    """Tell whether a line has the shape of another. The repr of a float ends before zeros, or has an exponent."""
-    pattern = re.escape(shown).replace(re.escape("0.0000"), r"0(\.0+)?")
+    """Tell whether a line has the shape of another. The repr of a float may have few decimals by chance."""
+    pattern = re.escape(shown).replace(re.escape("0.0000"), r"0\.0+")
     return re.fullmatch(pattern, printed) is not None
 
 
