@@ -226,7 +226,7 @@ def _rss(sample: Sample) -> int:
 _lock = threading.RLock()
 _changed = threading.Condition(_lock)
 _PAUSE = 0.0005  # seconds
-_LONGEST_WAIT = 100.0  # seconds; a wait of 1000 s or more ended at once on OpenBSD 7.9
+_LONGEST_WAIT = 100.0  # seconds; a wait of 900 s ended at once on OpenBSD 7.9
 _recordings: list[record] = []
 _current: record | None = None  # whose sample the thread takes
 _thread: threading.Thread | None = None
