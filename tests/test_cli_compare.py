@@ -16,11 +16,9 @@ from typing import Any
 import forked
 import pytest
 from conftest import needs_sh
-from expected import SAMPLED
-from forked import RUSAGE
+from forked import RUSAGE, needs_peak
 from terminals import WAITS, Start, read_until
 
-import rusage
 from rusage._cli import series as series_module
 from rusage._cli import statistics, tables
 from rusage._cli.command_line import split
@@ -31,10 +29,6 @@ if sys.platform == "win32":
     pytest.skip("the programs that run here need a Unix", allow_module_level=True)
 
 PROGRAMS = Path(__file__).parent / "programs"
-needs_peak = pytest.mark.skipif(
-    bool(SAMPLED) or "ru_maxrss" not in rusage.run(["true"]).measured,
-    reason="the peak of a child is not measured here, or differs from run to run, since it is sampled",
-)
 
 
 @pytest.fixture(autouse=True)

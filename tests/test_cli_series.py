@@ -17,11 +17,10 @@ import forked
 import pytest
 from conftest import change_signals, needs_sh
 from expected import SAMPLED
-from forked import CHECKS, RUSAGE
+from forked import CHECKS, RUSAGE, needs_peak
 from gnu_time import GNU_TIME, needs_gnu_time
 from terminals import WAITS, Start, read_until, screen
 
-import rusage
 from rusage._children import inherited
 from rusage._cli.progress import progress
 from rusage._cli.statistics import outliers
@@ -30,10 +29,6 @@ if sys.platform == "win32":
     pytest.skip("the programs that run here need Unix", allow_module_level=True)
 
 PROGRAMS = Path(__file__).parent / "programs"
-needs_peak = pytest.mark.skipif(
-    bool(SAMPLED) or "ru_maxrss" not in rusage.run(["true"]).measured,
-    reason="the peak of a child is not measured here, or not in each run, since it is sampled",
-)
 MIB = 2**20
 
 
