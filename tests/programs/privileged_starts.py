@@ -13,7 +13,8 @@ import sys
 import tempfile
 from collections.abc import Callable
 
-USER = 61234  # one that no other process of the machine has: the attacker attacks all of them
+# One that no other process has, nor another run of this program: the attacker attacks and stops all of them.
+USER = 20_000 + os.getpid() % 40_000
 PIDFD_OPEN, PIDFD_GETFD = 434, 438  # the numbers are the same on every processor
 
 libc = ctypes.CDLL(None, use_errno=True)
