@@ -105,7 +105,7 @@ def captured(function: Callable[[], object]) -> str:
 
 
 def shape(figure: re.Match[str]) -> str:
-    """Return what is the same for all values of a figure. 0.0000 is any repr of a float: its decimals vary in number."""
+    """Return what all values of a figure have in common. 0.0000 is any repr of a float, whatever its decimals."""
     decimals, exponent = figure.groups()
     if exponent:
         return "0.0000"
