@@ -109,11 +109,37 @@ def test_program_that_ends_before_the_second_sample() -> None:
     assert status == (123 if "ru_maxrss" in record()["usage"] else 125)  # of this run: samples may miss a short peak
 
 
+@pytest.mark.parametrize("samples", [0, 3])
+def test_tree_that_cannot_be_sampled(samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was not measured, from the start or later: the limit cannot be checked, unless one process exceeds it."""
+    read, taken = rusage.Tree._read, iter(range(samples))  # noqa: SLF001 (what a sample calls)
+
+    def read_first(*arguments: Any) -> Any:
+        if next(taken, None) is None:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return read(*arguments)
+
+    monkeypatch.setattr(rusage.Tree, "_read", read_first)
+    words = [sys.executable, "-c", "import time; time.sleep(0.3)"]
+    message = f"the tree {'could no longer' if samples else 'cannot'} be sampled: {os.strerror(errno.EMFILE)}"
+    done = run("--json", "--limit-tree-rss", "1TiB", *words)
+    assert done.returncode == 125
+    assert message in done.stderr
+    assert "its limit cannot be checked" in done.stderr
+    assert "tree" not in record()
+    assert record()["limits"]["tree_rss"]["exceeded"] is None
+    assert run("--tree", *words).returncode == 0
+    assert f"tree memory not measured: {message} " in " ".join(Path("report").read_text().split())
+    assert run("--limit-tree-rss", "1TiB", "-n", "2", *words).returncode == 125
+    status = run("--json", "--limit-tree-rss", "1", *words).returncode
+    assert status == (123 if samples or "ru_maxrss" in record()["usage"] else 125)
+
+
 def test_times_count_from_the_start_of_the_program() -> None:
     """The program was started a thousand seconds before the sampling."""
     with held() as running:
         started = time.perf_counter() - 1000
-        found = tree.watching(Options(), "program", lambda *_: None)(running.root, started)()
+        found, _ = tree.watching(Options(), "program", lambda *_: None)(running.root, started)()
         now = time.perf_counter()
     assert found is not None
     assert all(1000 <= sample.elapsed <= now - started for sample in [found.largest, *found.samples])
@@ -130,7 +156,7 @@ def note(*words):
     return process
 def watch(_, when):
     started.append(when)
-    return lambda: None
+    return lambda: (None, "")
 run._start, before = note, time.perf_counter()
 run.run(["true"], run.Signals(), watch=watch)
 print(before <= started[0] < returned[0])
@@ -272,7 +298,7 @@ def test_kill_of_members_whose_parent_has_ended(monkeypatch: pytest.MonkeyPatch)
         wait_until(lambda: counts[-1] == 3, "three members")
         exceeded.set()
         running.popen.wait(60)
-        found = finish()
+        found, _ = finish()
     assert found is not None
     assert found.killed
     assert living(running.pids) == []
@@ -331,7 +357,7 @@ def test_members_that_cannot_be_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     finish = tree.watching(killing(1), "program", lambda _, text: messages.append(text))(process.pid, 0)
     wait_until(lambda: messages, "a message")
-    found = finish()
+    found, _ = finish()
     process.communicate(b"\n")
     assert found is not None
     assert found.killed

@@ -41,7 +41,8 @@ def of_run(kind: str, command: list[str], result: Ended, options: Options) -> st
     """Return the report of a single run; a table has one row."""
     if kind == "json":
         return ended(command, result, options.limits)
-    found = statistics.series(command, 0, [Run(*result[:4], counted=True, tree=result.tree)], None)
+    run = Run(*result[:4], counted=True, tree=result.tree, unsampled=result.unsampled)
+    found = statistics.series(command, 0, [run], None)
     return of_runs(kind, Comparison([found], [{}], {}), [readable(shlex.join(command))], options, None)
 
 
@@ -115,7 +116,7 @@ def _words(command: list[str]) -> list[str]:
 
 
 def _outcome(result: Ended, limits: dict[str, float] | None) -> dict[str, object]:
-    code, usage, elapsed, _, tree = result
+    code, usage, elapsed, _, tree, _ = result
     record: dict[str, object] = {
         "exit_status": code if code >= 0 else None,
         "signal": -code if code < 0 else None,

@@ -70,19 +70,23 @@ def judge(limits: dict[str, float], ended: Ended) -> list[Verdict]:
         if name == "ru_maxrss":
             verdicts.append(Verdict(name, limit, usage.get(name), ended.peak_bound))
         elif name == "tree_rss":
-            verdicts.append(Verdict(name, limit, _tree_rss(ended)))
+            verdicts.append(Verdict(name, limit, _tree_rss(ended, limit)))
         else:
             known = usage.keys() >= {"ru_utime", "ru_stime"}
             verdicts.append(Verdict(name, limit, usage["ru_utime"] + usage["ru_stime"] if known else None))
     return verdicts
 
 
-def _tree_rss(ended: Ended) -> float | None:
-    """Return the largest memory of a tree that is known: of a sample, or of one process at a time without a sample."""
+def _tree_rss(ended: Ended, limit: float) -> float | None:
+    """Return the largest memory of a tree that is known: of a sample, or of one process at a time without a sample.
+
+    If sampling has failed, only a memory above the limit is known to be so.
+    """
     known = [ended.usage["ru_maxrss"]] if "ru_maxrss" in ended.usage else []
     if ended.tree is not None:
         known.append(ended.tree.largest.rss)
-    return max(known, default=None)
+    largest = max(known, default=None)
+    return None if ended.unsampled and largest is not None and largest <= limit else largest
 
 
 def check(limits: dict[str, float], runs: list[Ended], command: str) -> int:

@@ -127,7 +127,7 @@ def _export(kind: str, file: TextIO, command: list[str], ended: Ended, options: 
     if kind == "plot":
         from . import plot  # noqa: PLC0415 (slow, and only needed here)
 
-        plot.draw(file, command, ended.tree)
+        plot.draw(file, command, ended)
     elif kind == "samples":
         from . import tree  # noqa: PLC0415 (slow, and only needed here)
 
@@ -150,7 +150,7 @@ def report(command: list[str], options: Options, ended: Ended, *, colored: bool 
     if options.tree:
         from .tree import described  # noqa: PLC0415 (slow, and only needed here)
 
-        text = described(ended.tree)
+        text = described(ended.tree, ended.unsampled)
     return as_text(command if options.append else None, ended, tree=text, colored=colored)
 
 

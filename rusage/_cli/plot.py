@@ -17,16 +17,17 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from .. import Sample
-    from .results import TreePeak
+    from .results import Ended, TreePeak
 
 # The CPU use is drawn for at most this number of parts of the time: a single interval has few ticks of the clock.
 PARTS = 100
 
 
-def draw(file: TextIO, command: list[str], peak: TreePeak | None) -> None:
+def draw(file: TextIO, command: list[str], ended: Ended) -> None:
     """Draw memory and CPU use over time into a file, whose name tells the format; if it fails, print why."""
+    peak = ended.tree
     if peak is None:
-        complain(file.name, f"there is nothing to draw: {TOO_SHORT}")
+        complain(file.name, f"there is nothing to draw: {ended.unsampled or TOO_SHORT}")
         return
     try:
         picture(command, peak).savefig(file.buffer, format=os.path.splitext(file.name)[1][1:])

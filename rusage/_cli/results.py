@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     """Prints an error message: the name of the program, and the text."""
     Command = list[str] | str
     """The words of a command; on Windows also a command line."""
-    Watch = Callable[[int, float], Callable[[], "TreePeak | None"]]
+    Watch = Callable[[int, float], Callable[[], "tuple[TreePeak | None, str]"]]
     """Begins to sample a program: see ``run.run``."""
 
 
@@ -46,6 +46,8 @@ class Ended(NamedTuple):
     """An upper bound of an unmeasured peak, in bytes; None if unknown."""
     tree: TreePeak | None = None
     """The largest sample of the program and its descendants, if it was asked for and there was one."""
+    unsampled: str = ""
+    """Why the tree could not be sampled until its end; empty if it could."""
 
 
 def measured_fields(usage: RUsage, measured: frozenset[str]) -> dict[str, float]:

@@ -121,14 +121,14 @@ def run(
     process = _start(command, streams)
     finish = None if watch is None else watch(process.pid, process._began)  # noqa: SLF001 (of the same package)
     code = _wait_and_forward(process, signals)
-    tree = None if finish is None else finish()
+    tree, unsampled = (None, "") if finish is None else finish()
     usage, elapsed = process.rusage, process.elapsed
     assert usage is not None  # noqa: S101 (for the type checker: the exit has been seen)
     assert elapsed is not None  # noqa: S101 (as above)
     if type(process) is Popen and code == 0 and not process.measured and "wait4" not in BACKEND.absent:
         raise ChildProcessError(errno.ECHILD, os.strerror(errno.ECHILD))  # subprocess reports 0 then
     bound = getattr(process, "_peak_bound", None)  # not on Windows, nor if another library has replaced Popen
-    return Ended(code, measured_fields(usage, process.measured), elapsed, bound, tree)
+    return Ended(code, measured_fields(usage, process.measured), elapsed, bound, tree, unsampled)
 
 
 def _restore_environment() -> None:

@@ -160,7 +160,8 @@ def make_rounds(commands: list[Command], options: Options) -> Rounds:
             break
         failure = 0 if options.ignore_failure else ended.code
         counted = not failure and _ending_signal(signals) is None
-        (runs if number > 0 else warmup)[at].append(Run(*ended[:4], counted=counted, tree=ended.tree))
+        run = Run(*ended[:4], counted=counted, tree=ended.tree, unsampled=ended.unsampled)
+        (runs if number > 0 else warmup)[at].append(run)
         if not counted:
             code, ended_by = failure, at if failure else None
             hidden = streams.after_failure() if failure and _ending_signal(signals) is None else []

@@ -31,11 +31,13 @@ class Run(NamedTuple):
     """Whether it is in the statistics: it has not failed, or failures are ignored, and no signal ended the series."""
     tree: TreePeak | None = None
     """The largest sample of the program and its descendants."""
+    unsampled: str = ""
+    """Why the tree could not be sampled until its end; empty if it could."""
 
     @property
     def ended(self) -> Ended:
         """How the program ended."""
-        return Ended(self.code, self.usage, self.elapsed, self.peak_bound, self.tree)
+        return Ended(self.code, self.usage, self.elapsed, self.peak_bound, self.tree, self.unsampled)
 
     @property
     def figures(self) -> dict[str, float]:

@@ -35,7 +35,7 @@ def watching(options: Options, name: str, tell: Tell) -> Watch:
     *name* and *tell*: the name of the program in an error message, and what prints it.
     """
 
-    def start(pid: int, started: float) -> Callable[[], TreePeak | None]:
+    def start(pid: int, started: float) -> Callable[[], tuple[TreePeak | None, str]]:
         limit = (options.limits or {}).get("tree_rss")
         killer = Killer(limit, name, tell) if options.kill and limit is not None else None
         recording = record(pid, interval=options.interval, on_sample=killer)
@@ -44,24 +44,29 @@ def watching(options: Options, name: str, tell: Tell) -> Watch:
         try:
             recording.start()
         except OSError as error:  # such as EMFILE
-            tell(name, f"the tree cannot be sampled: {error.strerror}")
-            return lambda: None
+            reason = f"the tree cannot be sampled: {error.strerror}"
+            tell(name, reason)
+            return lambda: (None, reason)
         delay = recording.tree._opened - started  # noqa: SLF001 (of the same package)
 
-        def finish() -> TreePeak | None:
+        def finish() -> tuple[TreePeak | None, str]:
             killed = killer is not None and killer.finish()
+            reason = ""
             try:
                 recording.stop()
             except OSError as error:
-                tell(name, f"the tree could no longer be sampled: {error.strerror}")
+                reason = f"the tree could no longer be sampled: {error.strerror}"
+                tell(name, reason)
+            # If samples are missing at the end, the largest one may only show that a limit was exceeded.
+            is_over = limit is not None and recording.largest.rss > limit
             # The first sample finds a program that has not done anything yet.
-            if len(recording.samples) < 2:
-                return None
+            if len(recording.samples) < 2 or (reason and not is_over):
+                return None, reason
             largest, *samples = (
                 sample._replace(elapsed=sample.elapsed + delay) for sample in (recording.largest, *recording.samples)
             )
             member = max(recording.members, key=lambda member: member.rss, default=None)
-            return TreePeak(largest, member, recording.interval, recording.missed, samples, killed)
+            return TreePeak(largest, member, recording.interval, recording.missed, samples, killed), reason
 
         return finish
 
@@ -142,10 +147,10 @@ def _described(member: Member) -> str:
 # --- The reports -----------------------------------------------------------------------------------------------------
 
 
-def described(peak: TreePeak | None) -> str:
+def described(peak: TreePeak | None, unsampled: str) -> str:
     """Return the text of a report, in two lines; in one if nothing was measured."""
     if peak is None:
-        return f"not measured: {TOO_SHORT}"
+        return f"not measured: {unsampled or TOO_SHORT}"
     sample = peak.largest
     text = f"{quantity(sample.rss, 'bytes')} in {_processes(sample)} after {quantity(sample.elapsed, 'seconds')}"
     if peak.member is not None:
