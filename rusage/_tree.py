@@ -185,7 +185,8 @@ class Tree(Opened):
         def pss(self) -> int:
             """Return the sum of the proportional set sizes now, in bytes: a page that members share counts once.
 
-            Members of other users may not be read, unless this process may trace them.
+            Members that this process may not trace, such as other users', are not in the sum; ``sample(pss=True)``
+            counts them as ``unread``.
             """
             return self.sample(pss=True).pss or 0
 
