@@ -408,6 +408,17 @@ def test_picture_that_fails() -> None:
 
 
 @needs_matplotlib
+@pytest.mark.parametrize(("counts", "text"), [((1, 0), "1 process"), ((3, 1), "3 processes (1 not readable)")])
+def test_picture_says_how_many_processes(counts: tuple[int, int], text: str) -> None:
+    """Beside the largest sample, in the words of the report."""
+    from rusage._cli.plot import picture
+
+    samples = [rusage.Sample(at, 2 * MIB, 0, *counts, None) for at in (0.1, 0.2)]
+    figure = picture(["true"], TreePeak(samples[0], None, 0.1, 0, samples, killed=False))
+    assert figure.axes[0].texts[0].get_text().strip() == f"2 MiB in {text}"
+
+
+@needs_matplotlib
 def test_cpu_use_of_known_samples() -> None:
     """The CPU time of each part, divided by its length."""
     from rusage._cli.plot import cpu_use

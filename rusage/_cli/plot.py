@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 
 from .report import complain, discard, quantity, readable
-from .tree import TOO_SHORT
+from .tree import TOO_SHORT, processes
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -53,7 +53,7 @@ def picture(command: list[str], peak: TreePeak) -> Figure:
     # The text is on the side with more room.
     side = "left" if at < times[-1] / 2 else "right"
     memory.annotate(
-        f" {quantity(most, 'bytes')} in {peak.largest.processes} processes ",
+        f" {quantity(most, 'bytes')} in {processes(peak.largest)} ",
         (at, most / 2**20),
         ha=side,
         va="bottom",

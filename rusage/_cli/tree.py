@@ -152,7 +152,7 @@ def described(peak: TreePeak | None, unsampled: str) -> str:
     if peak is None:
         return f"not measured: {unsampled or TOO_SHORT}"
     sample = peak.largest
-    text = f"{quantity(sample.rss, 'bytes')} in {_processes(sample)} after {quantity(sample.elapsed, 'seconds')}"
+    text = f"{quantity(sample.rss, 'bytes')} in {processes(sample)} after {quantity(sample.elapsed, 'seconds')}"
     if peak.member is not None:
         text += f", the largest {quantity(peak.member.rss, 'bytes')}"
     return f"{text}\n{sampled(peak)}"
@@ -164,7 +164,8 @@ def sampled(peak: TreePeak) -> str:
     return text + (f", {peak.missed} sample{'s' if peak.missed > 1 else ''} missed" if peak.missed else "")
 
 
-def _processes(sample: Sample) -> str:
+def processes(sample: Sample) -> str:
+    """Return the number of processes, and how many of them could not be read."""
     text = f"{sample.processes} process{'es' if sample.processes != 1 else ''}"
     return text + (f" ({sample.unread} not readable)" if sample.unread else "")
 
@@ -221,7 +222,7 @@ def show_process(pid: int, options: Options) -> int:
         rows["peak memory"] = f"{quantity(usage['ru_maxrss'], 'bytes')}, of this process"
     if sample is not None:
         largest = max((member.rss for member in members), default=0)
-        rows["tree now"] = f"{quantity(sample.rss, 'bytes')} in {_processes(sample)}, the largest "
+        rows["tree now"] = f"{quantity(sample.rss, 'bytes')} in {processes(sample)}, the largest "
         rows["tree now"] += quantity(largest, "bytes")
     show(lines(rows))
     return 0
