@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import warnings
+from _operator import index
 from collections.abc import Callable  # noqa: TC003 (for typing.get_type_hints)
 
 from ._backends import BACKEND
@@ -66,7 +67,7 @@ class record:  # noqa: N801 (used like a function)
     ) -> None:
         if not 0 < interval < math.inf:
             raise ValueError(f"interval must be a positive number of seconds: {interval!r}")
-        if max_samples < 2:  # neighbours are joined
+        if index(max_samples) < 2:  # neighbours are joined
             raise ValueError(f"max_samples must be at least 2: {max_samples!r}")
         if on_sample is not None and not callable(on_sample):
             raise TypeError(f"on_sample must be callable: {on_sample!r}")
@@ -111,8 +112,7 @@ class record:  # noqa: N801 (used like a function)
             self.missed, self._samples, self._largest = 0, [], None
             self._error: BaseException | None = None
             self._next = 0  # the number of the interval whose sample is due
-            self._count = 0  # of samples
-            self._span = 1  # how many samples an entry stands for; the last one may stand for fewer
+            self._count, self._span = 0, 1  # of samples; how many of them an entry (the last one: or fewer) stands for
             # on_sample gets the first sample together with the second one: it may use the name that the with statement
             # binds after this method.
             self._unreported: list[Sample] = []

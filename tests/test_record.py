@@ -427,6 +427,7 @@ def test_zombie() -> None:
         ({"interval": "1"}, TypeError),
         ({"max_samples": 1}, ValueError),
         ({"max_samples": "2"}, TypeError),
+        ({"max_samples": 2.5}, TypeError),
         ({"on_sample": 1}, TypeError),
     ],
 )
