@@ -201,13 +201,16 @@ class Tree(Opened):
         signal. Elsewhere a process ID is checked just before the signal is sent to it; for a moment another process may
         get it. On Windows the member is terminated with this exit status, as by ``os.kill``.
 
-        Raises the last error, such as a ``PermissionError``, after all members have been tried.
+        Raises the last error, such as a ``PermissionError``, after all members have been tried. If the tree cannot be
+        read now, these are the members that were found before.
         """
         number = c_int(number)
 
         def send(handle: Handle) -> None:
-            self._read(handle, False)  # noqa: FBT003 (private)
-            error = lib.rusage_tree_signal(handle, number)
+            try:
+                self._read(handle, False)  # noqa: FBT003 (private)
+            finally:  # also without a free file descriptor
+                error = lib.rusage_tree_signal(handle, number)
             if error:
                 raise error_of_process(error, self.pid)
 

@@ -368,6 +368,37 @@ def test_members_that_cannot_be_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(f"process {process.pid}" in (text or "") for text in messages)
 
 
+def test_kill_while_the_tree_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as without a free file descriptor: the members that were found before get SIGTERM, and then SIGKILL."""
+    monkeypatch.setattr(tree, "GRACE", 0.1)
+    monkeypatch.setattr(tree, "PATIENCE", 0.1)
+    read, kill, fails = rusage.Tree._read, tree.Killer._kill, threading.Event()  # noqa: SLF001 (what they call)
+
+    def read_or_fail(*arguments: Any) -> Any:
+        if fails.is_set():
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return read(*arguments)
+
+    def kill_blindly(*arguments: Any) -> None:
+        fails.set()
+        kill(*arguments)
+
+    monkeypatch.setattr(rusage.Tree, "_read", read_or_fail)
+    monkeypatch.setattr(tree.Killer, "_kill", kill_blindly)
+    program = "import signal; signal.signal(15, signal.SIG_IGN); print(flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        finish = tree.watching(killing(1), "program", lambda *_: None)(process.pid, 0)
+        wait_until(fails.is_set, "the kill")
+        found, reason = finish()
+        process.communicate(b"\n")
+    assert process.returncode == -signal.SIGKILL
+    assert found is not None
+    assert found.killed
+    assert os.strerror(errno.EMFILE) in reason
+
+
 # --- Samples and pictures --------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -103,11 +104,12 @@ class Killer:
     def _kill(self, tree: Tree) -> None:
         began = time.monotonic()
         self._send(tree, signal.SIGTERM)
-        while tree.sample().processes:
+        while _may_live(tree):
             waited = time.monotonic() - began
             if waited >= GRACE + PATIENCE:
-                for member in tree.members():
-                    self._tell(self._name, f"still running after the kill: {_described(member)}")
+                with contextlib.suppress(OSError):  # the recording tells it
+                    for member in tree.members():
+                        self._tell(self._name, f"still running after the kill: {_described(member)}")
                 return
             if waited >= GRACE:
                 self._send(tree, KILL)
@@ -123,6 +125,14 @@ class Killer:
                         self._tell(self._name, f"no permission to kill: {_described(member)}")
         except OSError:
             pass  # those that are left are named in the end
+
+
+def _may_live(tree: Tree) -> bool:
+    """Return whether a member lives; also if that cannot be read now, as without a free file descriptor."""
+    try:
+        return tree.sample().processes > 0
+    except OSError:
+        return True
 
 
 def _may_signal(pid: int) -> bool:
