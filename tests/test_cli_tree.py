@@ -131,6 +131,7 @@ def test_tree_that_cannot_be_sampled(samples: int, monkeypatch: pytest.MonkeyPat
     assert run("--tree", *words).returncode == 0
     assert f"tree memory not measured: {message} " in " ".join(Path("report").read_text().split())
     assert run("--limit-tree-rss", "1TiB", "-n", "2", *words).returncode == 125
+    assert "tree  left out: 2 of 2 runs could not be sampled" in Path("report").read_text().splitlines()
     status = run("--json", "--limit-tree-rss", "1", *words).returncode
     assert status == (123 if samples or "ru_maxrss" in record()["usage"] else 125)
 

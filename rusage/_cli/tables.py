@@ -109,10 +109,12 @@ def notes(found: list[Series]) -> dict[str, str]:
 
 def about_tree(found: list[Series], what: str) -> str:
     """Return what the figures of the trees are and how often samples were taken, or why there are no figures."""
-    peaks = [run.tree for each in found for run in each.runs if run.counted]
-    sampled = [peak for peak in peaks if peak is not None]
-    if len(sampled) < len(peaks):
-        return f"left out: {len(peaks) - len(sampled)} of {len(peaks)} runs ended without a sample"
+    runs = [run for each in found for run in each.runs if run.counted]
+    sampled = [run.tree for run in runs if run.tree is not None]
+    if any(run.unsampled for run in runs):
+        return f"left out: {sum(run.unsampled != '' for run in runs)} of {len(runs)} runs could not be sampled"
+    if len(sampled) < len(runs):
+        return f"left out: {len(runs) - len(sampled)} of {len(runs)} runs ended without a sample"
     from .tree import sampled as how_often  # noqa: PLC0415 (slow, and only needed here)
 
     return f"{what}; {how_often(sampled[0]._replace(missed=sum(peak.missed for peak in sampled)))}"
