@@ -400,6 +400,26 @@ def test_kill_while_the_tree_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> 
     assert os.strerror(errno.EMFILE) in reason
 
 
+@pytest.mark.parametrize("others", [0, 1], ids=["no thread", "one thread"])
+def test_too_many_threads(others: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without one for the samples the program runs to its end; without another one, the thread of the samples kills."""
+    start, started = threading.Thread.start, iter(range(others))
+
+    def start_first(thread: threading.Thread) -> None:
+        if next(started, None) is None:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_first)
+    done = run("--json", "--limit-tree-rss", "1KiB", "--kill", "sh", "-c", "sleep 0.5; echo end")
+    if others:
+        assert (done.returncode, record()["signal"], record()["tree"]["killed"]) == (123, signal.SIGTERM, True)
+    else:
+        assert done.stdout == "end\n"
+        assert "the tree cannot be sampled: can't start new thread" in done.stderr
+        assert done.returncode == (123 if "ru_maxrss" in record()["usage"] else 125)
+
+
 # --- Samples and pictures --------------------------------------------------------------------------------------------
 
 

@@ -44,8 +44,8 @@ def watching(options: Options, name: str, tell: Tell) -> Watch:
             killer.recording = recording
         try:
             recording.start()
-        except OSError as error:  # such as EMFILE
-            reason = f"the tree cannot be sampled: {error.strerror}"
+        except (OSError, RuntimeError) as error:  # such as EMFILE, or no thread can be started
+            reason = f"the tree cannot be sampled: {error.strerror if isinstance(error, OSError) else error}"
             tell(name, reason)
             return lambda: (None, reason)
         delay = recording.tree._opened - started  # noqa: SLF001 (of the same package)
@@ -83,23 +83,29 @@ class Killer:
         self._limit, self._name, self._tell = limit, name, tell
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._finished = False
+        self._killed = self._finished = False
 
     def __call__(self, sample: Sample) -> None:
         """Look at a sample. All signals are blocked in the calling thread, and so in the new one."""
         with self._lock:
-            if self._thread is None and not self._finished and sample.rss > self._limit:
-                self._thread = threading.Thread(target=self._kill, args=[self.recording.tree], daemon=True)
-                self._thread.start()
+            if self._killed or self._finished or sample.rss <= self._limit:
+                return
+            self._killed = True
+            thread = threading.Thread(target=self._kill, args=[self.recording.tree], daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # there are too many threads; no samples are taken meanwhile
+                self._kill(self.recording.tree)
+            else:
+                self._thread = thread
 
     def finish(self) -> bool:
         """Wait until the members have ended or are given up; return whether they got a signal."""
         with self._lock:
             self._finished = True
-        if self._thread is None:
-            return False
-        self._thread.join()
-        return True
+        if self._thread is not None:
+            self._thread.join()
+        return self._killed
 
     def _kill(self, tree: Tree) -> None:
         began = time.monotonic()
