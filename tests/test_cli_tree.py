@@ -215,6 +215,23 @@ def test_runs_without_a_sample() -> None:
         assert "tree " not in text
 
 
+def test_processes_that_could_not_be_read(capsys: pytest.CaptureFixture[str]) -> None:
+    """The memory lacks them, as the table says, and a note on a limit that it does not exceed."""
+    full, partial = (rusage.Sample(0.1, rss, 0.0, 2, unread, None) for rss, unread in [(8192, 0), (4096, 1)])
+    given = Options()
+    given.tree = True
+    peaks = [TreePeak(full, None, 0.01, 0, samples, killed=False) for samples in ([full], [partial, full])]
+    runs = [Run(0, {}, 1.0, None, counted=True, tree=peak) for peak in peaks]
+    text = " ".join(tables.of_series(series(["x"], 0, runs, None), given, colored=False).split())
+    assert text.endswith("sampled every 10 ms; 1 of 2 runs had processes that could not be read")
+    assert "read" not in tables.of_series(series(["x"], 0, runs[:1], None), given, colored=False)
+    for limit, status, messages in (8192, 0, 1), (8191, 123, 2):
+        assert limits.check({"tree_rss": limit}, [run.ended for run in runs], "x") == status
+        found = capsys.readouterr().err
+        assert found.count("\n") == messages
+        assert ("may be over the limit: some processes could not be read" in found) == (status == 0)
+
+
 def test_without_tree_nothing_is_sampled(python: Any) -> None:
     """Neither the module for trees is imported, nor what only it needs."""
     program = (

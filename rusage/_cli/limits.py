@@ -32,6 +32,8 @@ class Verdict(NamedTuple):
     """In the same unit; None if it was not measured."""
     bound: float | None = None
     """An upper bound of an unmeasured value; None if unknown."""
+    is_partial: bool = False
+    """Whether the value lacks processes that could not be read."""
 
     @property
     def over(self) -> bool | None:
@@ -51,6 +53,8 @@ class Verdict(NamedTuple):
     @property
     def note(self) -> str:
         """Why the verdict on a peak is uncertain; empty if it is not known to be."""
+        if self.is_partial and self.over is False:
+            return f"{WORDS[self.name]} may be over the limit: some processes could not be read"
         if self.name != "ru_maxrss" or self.over is None:
             return ""
         if BACKEND.child_peak in SAMPLED_RULES:
@@ -70,7 +74,8 @@ def judge(limits: dict[str, float], ended: Ended) -> list[Verdict]:
         if name == "ru_maxrss":
             verdicts.append(Verdict(name, limit, usage.get(name), ended.peak_bound))
         elif name == "tree_rss":
-            verdicts.append(Verdict(name, limit, _tree_rss(ended, limit)))
+            is_partial = ended.tree is not None and ended.tree.has_unread
+            verdicts.append(Verdict(name, limit, _tree_rss(ended, limit), is_partial=is_partial))
         else:
             known = usage.keys() >= {"ru_utime", "ru_stime"}
             verdicts.append(Verdict(name, limit, usage["ru_utime"] + usage["ru_stime"] if known else None))

@@ -32,6 +32,11 @@ class TreePeak(NamedTuple):
     killed: bool
     """Whether members got a signal since a sample exceeded the limit."""
 
+    @property
+    def has_unread(self) -> bool:
+        """Whether a sample lacks members that could not be read."""
+        return any(sample.unread for sample in [self.largest, *self.samples])
+
 
 class Ended(NamedTuple):
     """How a program ended."""

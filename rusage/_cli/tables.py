@@ -117,7 +117,9 @@ def about_tree(found: list[Series], what: str) -> str:
         return f"left out: {len(runs) - len(sampled)} of {len(runs)} runs ended without a sample"
     from .tree import sampled as how_often  # noqa: PLC0415 (slow, and only needed here)
 
-    return f"{what}; {how_often(sampled[0]._replace(missed=sum(peak.missed for peak in sampled)))}"
+    text = f"{what}; {how_often(sampled[0]._replace(missed=sum(peak.missed for peak in sampled)))}"
+    partial = sum(peak.has_unread for peak in sampled)
+    return f"{text}; {partial} of {len(runs)} runs had processes that could not be read" if partial else text
 
 
 def _counted(names: list[str]) -> str:
