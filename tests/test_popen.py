@@ -294,6 +294,21 @@ def test_scripts_that_cannot_be_executed(tmp_path: Path) -> None:
         assert info.value.filename == str(script)
 
 
+@pytest.mark.parametrize("folders", [["long", "bad"], ["bad", "long"], ["none", "long", "bad", "none"]], ids=str)
+def test_first_error_of_path(folders: list[str], tmp_path: Path) -> None:
+    """If nothing in PATH can be executed, the first error is raised, also of a path that cannot be resolved."""
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "tool").write_text("echo\n")
+    (tmp_path / "bad" / "tool").chmod(0o755)
+    path = os.pathsep.join(str(tmp_path / folder.replace("long", "x" * 300)) for folder in folders)
+    errors = []
+    for module in subprocess, rusage:
+        with pytest.raises(OSError, match="tool") as info:
+            module.run(["tool"], env={"PATH": path})
+        errors.append(info.value.errno)
+    assert errors[0] == errors[1]
+
+
 def test_path_of_env(tmp_path: Path) -> None:
     """A name without a slash is looked up in the PATH of ``env``, and what cannot be executed there is passed over."""
     for folder in "first", "second", "third":

@@ -110,8 +110,9 @@ def find_paths(name: bytes, folders: bytes, cwd: Any, *, other_ids: bool, search
     """Return the paths for the launcher's child, and whether it may try only the first.
 
     They begin with the program that was found first: the others are seldom needed, and are checked only with
-    ``search_all``. Raises ``OSError`` if a path, relative to the directory ``cwd``, may lead the launcher's child
-    elsewhere. Call it when the launcher's descriptors are open: ``/dev/fd`` shows subprocess's descriptors otherwise.
+    ``search_all``. If that program cannot be executed, an earlier path's error is the one to raise, as in subprocess.
+    Raises ``OSError`` if a path, relative to the directory ``cwd``, may lead the launcher's child elsewhere. Call it
+    when the launcher's descriptors are open: ``/dev/fd`` shows subprocess's descriptors otherwise.
     """
     directory = ffi.NULL if cwd is None else os.fsencode(cwd)
     number = lib.rusage_find_program(directory, folders, name, other_ids, search_all)
@@ -120,7 +121,7 @@ def find_paths(name: bytes, folders: bytes, cwd: Any, *, other_ids: bool, search
     candidates = folders.split(b":")
     left = candidates[number:] or candidates
     paths = [folder + name if folder[-1:] in {b"", b"/"} else folder + b"/" + name for folder in left]
-    return paths, number + 1 < len(candidates)
+    return paths, number < len(candidates) > 1
 
 
 SAME_IDS: tuple[int, ...] = (0, 0, 0, 0)
