@@ -190,9 +190,9 @@ def command_line(  # noqa: PLR0913 (the parameters of subprocess)
 
 
 def read_pids(memory: int) -> tuple[int, int]:
-    """Return the process IDs of the child and the launcher; 0 if unset."""
+    """Return the process IDs of the child and the launcher; 0 if unset, or if another process has cut them off."""
     data = os.pread(memory, _MEMORY.size, 0)
-    pids: tuple[int, int] = _MEMORY.unpack(data or bytes(_MEMORY.size))
+    pids: tuple[int, int] = _MEMORY.unpack(data.ljust(_MEMORY.size, b"\0"))
     return pids
 
 

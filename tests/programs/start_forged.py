@@ -34,13 +34,17 @@ def init(self: launch.Launch) -> None:
     opened.append(self)
 
 
-def start(*, child: int | None = None, report: tuple[int, int] | None = None) -> "rusage.Popen[bytes]":
-    """Start the program with a forged process ID of the child, or a forged report."""
+def start(
+    *, child: int | None = None, size: int | None = None, report: tuple[int, int] | None = None
+) -> "rusage.Popen[bytes]":
+    """Start the program with a forged process ID of the child, memory of another size, or a forged report."""
 
     def read(pipe: int) -> tuple[int, int]:
         found = real_read(pipe)
         if child is not None:
             os.pwrite(opened[-1]._channel.memory, struct.pack("=i", child), 0)  # noqa: SLF001 (as an attacker)
+        if size is not None:
+            os.ftruncate(opened[-1]._channel.memory, size)  # noqa: SLF001 (as an attacker)
         return report or found
 
     LOG.write_text("")
@@ -94,6 +98,19 @@ def ended() -> None:
     process = start(child=gone.pid)
     assert (process.pid, process.returncode, process.measured) == (gone.pid, 0, frozenset())
     reap_lost()
+
+
+def cut_off() -> None:
+    """Cut the memory off: in the launcher's process ID, after the child's, in it, and before it."""
+    for size, known in (6, True), (4, True), (0, False):
+        process = start(size=size)
+        assert process.returncode == (None if known else 0)
+        if known:
+            assert process.wait() == 3
+            assert LOG.read_text() == "x\n"
+        else:
+            reap_lost()
+        nothing_is_left()
 
 
 def same_number() -> None:
@@ -154,4 +171,4 @@ def forked() -> None:
 
 
 del sys.argv[2]
-checks.main(processes, ended, same_number, reports, forked)
+checks.main(processes, ended, cut_off, same_number, reports, forked)
