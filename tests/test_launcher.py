@@ -293,7 +293,7 @@ def test_child_gets_a_copy_where_shared_memory_is_refused(program: Callable[...,
     program("start_failures.py", "no_shared_memory")
 
 
-@pytest.mark.parametrize("check", ["processes", "ended", "cut_off", "same_number", "reports", "forked"])
+@pytest.mark.parametrize("check", ["processes", "ended", "cut_off", "same_number", "old_number", "reports", "forked"])
 def test_start_whose_reports_are_forged(check: str, program: Callable[..., str], tmp_path: Path) -> None:
     """No other process is signalled or waited for, and the program runs once."""
     program("start_forged.py", check, str(tmp_path / "log"))
@@ -558,6 +558,14 @@ def test_pid_namespaces(options: list[str], program: Callable[..., str]) -> None
         pytest.skip(reason="no permission to make a namespace or to mount in it: run it as root, not in a sandbox")
     # Without -f only the children are in the new one, and it ends with the first of them.
     program("start_children.py", "plain" if "-pf" in options else "first_of_namespace", before=[UNSHARE, *options])
+
+
+@pytest.mark.skipif(not UNSHARE, reason="no unshare(1): on Linux, install util-linux")
+def test_proc_of_another_pid_namespace(program: Callable[..., str]) -> None:
+    """The ages of the processes that have the same IDs there are not compared."""
+    if subprocess.run([UNSHARE, "-pf", "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip(reason="no permission to make a namespace: run it as root, not in a sandbox")
+    program("start_children.py", "other_proc", before=[UNSHARE, "-pf", "sh", "-c", '"$@"; exit $?', "sh"])
 
 
 @pytest.mark.skipif(not UNSHARE, reason="no unshare(1): on Linux, install util-linux")

@@ -53,16 +53,21 @@ def boottime_offset() -> float:
     return sum(int(seconds) + int(nanoseconds) / 1e9 for name, seconds, nanoseconds in lines if name == b"boottime")
 
 
+def starttime_lag() -> float:
+    """Return by how many seconds ``starttime`` in proc_pid_stat(5) is less than CLOCK_BOOTTIME was at the start."""
+    if TYPE_CHECKING and sys.platform == "win32":
+        raise NotImplementedError
+    # It lacks the offset in these kernels; seen on 5.10.
+    return boottime_offset() if _numbers(os.uname().release) < (5, 11) else 0.0
+
+
 def uptime() -> float:
     """Return the seconds since this process was started: ``starttime`` in proc_pid_stat(5), rounded down to a tick."""
     if TYPE_CHECKING and sys.platform != "linux":
         raise NotImplementedError
     with open("/proc/self/stat", "rb") as file:
         ticks = int(file.read().rpartition(b")")[2].split()[19])  # the name before it may contain anything
-    now = time.clock_gettime(time.CLOCK_BOOTTIME)
-    if _numbers(os.uname().release) < (5, 11):  # starttime lacks the offset in these kernels; seen on 5.10
-        now -= boottime_offset()
-    return now - ticks / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - starttime_lag() - ticks / os.sysconf("SC_CLK_TCK")
 
 
 # --- The error of the peak --------------------------------------------------------------------------------------------

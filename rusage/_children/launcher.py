@@ -20,6 +20,7 @@ import sys
 import time
 from enum import Enum
 
+from .._backends.linux import starttime_lag
 from .._rusage import ffi, lib
 from . import launcher_availability as availability
 from . import launcher_protocol as protocol
@@ -90,9 +91,14 @@ def _wait_for_status(pid: int) -> int | None:
 
 
 # The process IDs of the children that objects of this package have started, and have not seen exit; and when each start
-# ended, by time.perf_counter().
+# ended, by boottime().
 children: dict[int, float] = {}
-_TWO_TICKS = 0.02  # seconds; a process's start time is a whole number of ticks
+_TICKS = os.sysconf("SC_CLK_TCK")  # per second; a process's start time is a whole number of ticks
+
+
+def boottime() -> float:
+    """Return the time by the clock of the start times of processes, in seconds."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _after_fork() -> None:
@@ -120,10 +126,9 @@ class Launch:
         self.inherited_fds = self._channel.write_end, self._channel.memory
         self.first_only = False  # whether the launcher's child tries only the first path
         self._exits = False  # whether the launcher is known to exit by itself
-        self._began = time.perf_counter()
+        self._began = boottime()
         self._has_others = bool(children or self._channel.has_children)
         self._new = 0  # a process ID that no older child has
-        self._launcher_start = -1  # unknown
 
     def __enter__(self) -> Launch:  # noqa: PYI034 (Self is not in Python 3.10's typing)
         return self
@@ -158,8 +163,6 @@ class Launch:
             return Result(Outcome.NOT_STARTED)
         self._exits = True
         pid = pid or protocol.read_pids(self._channel.memory)[0]
-        if self._has_others and pid != self._new:
-            self._launcher_start = lib.rusage_start_time(launcher)
         status = _wait_for_status(launcher)
         if not pid:
             return self._why_none(launcher, status)
@@ -190,12 +193,12 @@ class Launch:
         if not self._has_others or pid == self._new:
             return known_since is None or known_since < self._began
         start = lib.rusage_start_time(pid)
-        if start < 0 or self._launcher_start < 0:
+        if start < 0:
             return known_since is None
-        if start < self._launcher_start:
+        if start < int((self._began - starttime_lag()) * _TICKS):
             return False
         # Another caller has waited for an older child that had this process ID.
-        return known_since is None or known_since < self._began - _TWO_TICKS
+        return known_since is None or known_since < self._began - 2 / _TICKS
 
     def _why_none(self, launcher: int, status: int | None) -> Result:
         """Return the result if the launcher has ended, and there is no process ID of a child."""

@@ -148,10 +148,9 @@ static int64_t rusage_start_time(int pid)
     long long start;
 
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    if (rusage_read_text(AT_FDCWD, path, text, sizeof text) != 0)
+    if (rusage_check_proc() != 0 || rusage_read_text(AT_FDCWD, path, text, sizeof text) != 0)
         return -1;
     end = strrchr(text, ')');
-    /* The parent is another one if /proc belongs to another PID namespace. */
     if (end == NULL
         || sscanf(end, ") %*c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %lld", &parent,
                   &start)

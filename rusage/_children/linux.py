@@ -56,7 +56,7 @@ class LinuxPopen(PosixPopen[AnyStr]):
         if not self._start_by_launcher(call):
             super()._start_child(call)
         if self.returncode is None:
-            launcher.children[self.pid] = clock()
+            launcher.children[self.pid] = launcher.boottime()
 
     def _saw_exit(self, usage: RUsage | None) -> None:
         super()._saw_exit(usage)

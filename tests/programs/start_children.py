@@ -20,6 +20,7 @@ from checks import check, nothing_is_left, raises
 import rusage
 import rusage._children.launcher as launch
 import rusage._children.launcher_availability as availability
+from rusage._rusage import lib
 
 
 def plain(launcher: str = "") -> None:
@@ -89,6 +90,17 @@ def subreaper() -> None:
     assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0
     for _ in range(20):
         check()
+    nothing_is_left()
+
+
+def other_proc() -> None:
+    """Read no start time from the /proc of another PID namespace, in which 2 is the kernel threads' parent."""
+    assert os.getpid() == 2
+    assert {lib.rusage_start_time(pid) for pid in range(1, 300)} == {-1}
+    with subprocess.Popen(["sleep", "20"]) as other:  # noqa: S607 (that of PATH)
+        for _ in range(20):
+            check()
+        other.kill()
     nothing_is_left()
 
 
@@ -213,6 +225,7 @@ checks.main(
     direct_child,
     forgotten,
     subreaper,
+    other_proc,
     preload,
     dynamic_launcher,
     opened_files,

@@ -124,7 +124,7 @@ def same_number() -> None:
                 if by_start_time:
                     opened[-1]._new = 0  # noqa: SLF001 (as if a child had the next process ID)
                 pid = protocol.read_pids(opened[-1]._channel.memory)[0]  # noqa: SLF001 (what the kernel has stored)
-                launch.children[pid] = time.perf_counter() + since
+                launch.children[pid] = launch.boottime() + since
                 return report
 
             launch.Launch.__init__, protocol.read_report = init, read  # type: ignore[method-assign]
@@ -136,6 +136,23 @@ def same_number() -> None:
                 reap_lost()
             nothing_is_left()
             assert LOG.read_text() == "x\n"
+
+
+def old_number() -> None:
+    """Have an old object with the child's process ID where SIGCHLD is ignored: the launcher's age cannot be read."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    launch.children[2**30] = 0  # there may be older children
+
+    def read(pipe: int) -> tuple[int, int]:
+        report = real_read(pipe)
+        opened[-1]._new = 0  # noqa: SLF001 (as if a child had the next process ID)
+        launch.children[protocol.read_pids(opened[-1]._channel.memory)[0]] = 0  # noqa: SLF001 (what the kernel has stored)
+        return report
+
+    launch.Launch.__init__, protocol.read_report = init, read  # type: ignore[method-assign]
+    with rusage.Popen(["sleep", "20"]) as process:
+        assert process.returncode is None
+        process.kill()
 
 
 def reports() -> None:
@@ -171,4 +188,4 @@ def forked() -> None:
 
 
 del sys.argv[2]
-checks.main(processes, ended, cut_off, same_number, reports, forked)
+checks.main(processes, ended, cut_off, same_number, old_number, reports, forked)
