@@ -339,8 +339,9 @@ def test_no_control_character_in_reports(options: list[str]) -> None:
     shown = Path("report").read_text()
     assert "\\x1b]0;title\\x07" in shown
     assert "\\u009b31m" in shown
-    done = forked.run([*RUSAGE, f"/none/{HOSTILE}"], capture_output=True, text=True, check=False)
-    for text in shown, done.stderr:
+    wrong = [f"/none/{HOSTILE}"], [f"--{HOSTILE}"], [f"--append={HOSTILE}"], ["-\x9b"]
+    messages = [forked.run([*RUSAGE, *words], capture_output=True, text=True, check=False).stderr for words in wrong]
+    for text in shown, *messages:
         assert not [char for char in text if unicodedata.category(char) == "Cc" and char not in "\t\n"]
 
 

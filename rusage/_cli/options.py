@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .. import __version__
 from .._units import parse_size, shown
 from .gnu import POSIX, VERBOSE
-from .report import show
+from .report import show, without_controls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -279,5 +279,5 @@ def _fail(text: str, line: str | None = None) -> NoReturn:
     """Exit with the status of a wrong usage. *line*: the right command line, if that is known."""
     if sys.stderr is not None:
         advice = "Try 'rusage --help' for the options." if line is None else f"Write: {line}"
-        sys.stderr.write(f"rusage: {text}\n{advice}\n")
+        sys.stderr.write(f"rusage: {without_controls(text)}\n{advice}\n")
     sys.exit(2)
