@@ -88,7 +88,8 @@ def resolve(args: Any, executable: Any, env: Any, *, shell: bool) -> tuple[list[
     if not isinstance(args, list) and isinstance(args, (str, bytes, os.PathLike)):  # the second is slow for a list
         args = [args]
     arguments = list(args)
-    if not arguments:  # the behaviour of subprocess depends on how it starts the child
+    # The behaviour of subprocess depends on how it starts the child.
+    if not arguments or (executable is not None and not shell and not os.fsencode(arguments[0])):
         raise IndexError
     if shell:
         arguments = [executable or "/bin/sh", "-c", *arguments]

@@ -149,16 +149,17 @@ def replaced_environment(when: str) -> None:
 
 
 def no_arguments() -> None:
-    """Start a program without arguments, which fails or not as in subprocess."""
-    for executable in "", "/bin/true", "/no/such/program":
-        outcomes = [status_or_error(module, executable) for module in (subprocess, rusage)]
-        assert outcomes[0] == outcomes[1], outcomes
+    """Start a program without arguments, or with an empty name as the first, which fails or not as in subprocess."""
+    for arguments in [], [""], [b"", "x"]:
+        for executable in "", "/bin/true", "/no/such/program":
+            outcomes = [status_or_error(module, arguments, executable) for module in (subprocess, rusage)]
+            assert outcomes[0] == outcomes[1], outcomes
 
 
-def status_or_error(module: Any, executable: str) -> object:
-    """Return how a program without arguments ends."""
+def status_or_error(module: Any, arguments: list[Any], executable: str) -> object:
+    """Return how a program ends."""
     try:
-        return module.Popen([], executable=executable).wait()
+        return module.Popen(arguments, executable=executable).wait()
     except (OSError, ValueError) as error:
         return type(error), str(error)
 
