@@ -10,7 +10,7 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum, IntEnum
 from pathlib import Path
 from typing import Any
@@ -631,6 +631,33 @@ def test_environment_that_changes_when_it_is_read(
         env = Growing(A="1")
         done = module.run(["env"], env=env, capture_output=True, **keywords)
         outcomes.append((done.stdout, dict(env)))
+    assert outcomes[0] == outcomes[1]
+
+
+class Repeated(Mapping[str, str]):
+    """An environment that has a variable twice, with two values, as the mappings of HTTP headers do."""
+
+    def __getitem__(self, name: str) -> str:
+        return {"A": "1", "PATH": os.environ.get("PATH", "")}[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["A", "A", "PATH"])
+
+    def __len__(self) -> int:
+        return 3
+
+    def items(self) -> Any:
+        """Return both values."""
+        return [("A", "1"), ("A", "2"), ("PATH", self["PATH"])]
+
+
+@pytest.mark.parametrize("executable", [None, "/usr/bin/env"])
+def test_environment_with_equal_names(executable: str | None) -> None:
+    """Which values the program gets depends on how subprocess starts it."""
+    outcomes = [
+        module.run(["env"], executable=executable, env=Repeated(), capture_output=True).stdout
+        for module in (subprocess, rusage)
+    ]
     assert outcomes[0] == outcomes[1]
 
 

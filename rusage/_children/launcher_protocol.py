@@ -44,8 +44,8 @@ _PLAIN = {dict, type(_environb)}
 class _ReadOnce(dict["Any", "Any"]):
     """The variables of a mapping as one reading returned them. The search for the program reads the mapping again."""
 
-    def __init__(self, env: Mapping[Any, Any]) -> None:
-        super().__init__(env.items())
+    def __init__(self, env: Mapping[Any, Any], items: list[Any]) -> None:
+        super().__init__(items)
         self._env = env
 
     def __getitem__(self, name: Any) -> Any:
@@ -59,16 +59,21 @@ def read_once(env: Any) -> Any:
     """Return an environment that several attempts can read, although a mapping may change when it is read.
 
     os.get_exec_path() looks for two variables, and a ``defaultdict`` then contains them. subprocess reads all first.
+    A mapping that names a variable twice stays as it is.
     """
-    return _ReadOnce(env) if isinstance(env, Mapping) and type(env) not in _PLAIN else env
+    if not isinstance(env, Mapping) or type(env) in _PLAIN:
+        return env
+    items = list(env.items())
+    copy = _ReadOnce(env, items)
+    return copy if len(copy) == len(items) else env
 
 
 def is_plain_environment(env: Any) -> bool:
-    """Return whether an environment is a mapping without an empty name or one that contains "=".
+    """Return whether an environment is a mapping without equal names, an empty name or one that contains "=".
 
-    How subprocess treats other environments depends on how it starts the child.
+    How subprocess treats other environments depends on how it starts the child. ``env``: a result of ``read_once``.
     """
-    if not isinstance(env, Mapping):
+    if type(env) not in _PLAIN and not isinstance(env, _ReadOnce):
         return False
     return all(name and b"=" not in name for name in map(os.fsencode, env))
 
