@@ -325,6 +325,37 @@ def test_empty_command() -> None:
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, "rusage: --compare: an empty command: ' '")
 
 
+@needs_sh
+@pytest.mark.parametrize("option", ["--compare", "--prepare"])
+@pytest.mark.parametrize(
+    ("line", "operator"),
+    [
+        ("echo x | md5sum", "|"),
+        ("sleep 1; true", ";"),
+        ("true&& true", "&&"),
+        ("true ||true", "||"),
+        ("true >/dev/null", ">"),
+        ("true 2>&1", "2>&"),
+        ("cat <<end", "<<"),
+        ("true &", "&"),
+        ("echo 'a' \"|\" b\n|cat", "|"),
+    ],
+)
+def test_operators_of_a_shell(option: str, line: str, operator: str) -> None:
+    """A program would get them as arguments: the figures would be another command's."""
+    words = [option, line, "--", "true"] if option == "--prepare" else [option, "true", line]
+    done = forked.run([*RUSAGE, *words], capture_output=True, text=True, check=False)
+    message = f"rusage: {option}: {operator!r} needs a shell, as in sh -c '...', or quotes: {line!r}"
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, message)
+
+
+@needs_sh
+def test_operators_that_are_arguments() -> None:
+    """In quotes, after a backslash, and within a word."""
+    line = r"""printf %s '|' "a; b" \& \; 'x' a|b http://x/?a=1&b=2 print(1>0) 2 ">" """
+    assert split(line) == ["printf", "%s", "|", "a; b", "&", ";", "x", "a|b", *line.split()[-4:-1], ">"]
+
+
 HOSTILE = "\x1b]0;title\x07 \x9b31m \x85"
 
 

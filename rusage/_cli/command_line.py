@@ -12,17 +12,24 @@ if TYPE_CHECKING:
 
 
 def split(text: str) -> Command:
-    """Return the words of a command line, as a shell splits them. Windows programs split their own."""
+    """Return the words of a command line, as a shell splits them. Windows programs split their own.
+
+    Raises ``ValueError`` for an empty command, an open quote, and an operator of the shell between words.
+    """
     if not text.strip(BLANKS):
         raise ValueError("an empty command")
     if sys.platform == "win32":
         return text
+    if operator := re.search(OPERATOR, re.sub(QUOTED, "q", text)):
+        raise ValueError(f"{operator[0].strip(BLANKS)!r} needs a shell, as in sh -c '...', or quotes")
     lexer = shlex.shlex(re.sub(QUOTED, _unescaped, text), posix=True, punctuation_chars=False)
     lexer.whitespace, lexer.whitespace_split, lexer.commenters = BLANKS, True, ""
     return list(lexer)
 
 
 BLANKS = " \t\n"  # a shell keeps other white space
+# The program would get them as arguments. Within a word, as in a URL, they are what the user wants.
+OPERATOR = r"(?:^|[ \t\n])(?:[|&;]+|\d*[<>]+&?)|[|&;]+(?=[ \t\n]|$)"
 # In double quotes, shlex keeps a backslash that a shell removes; and it refuses one at the end of the text.
 QUOTED = r"""(?s)'[^']*'|\\.|\\\Z|"(?:[^"\\]|\\.)*\""""
 ESCAPES = {r"\$": "$", r"\`": "`", "\\\n": ""}
