@@ -232,7 +232,7 @@ def test_sandbox_that_kills_the_launcher(program: Callable[..., str]) -> None:
 @root_only
 def test_no_process_for_the_launcher(program: Callable[..., str]) -> None:
     """Where RLIMIT_NPROC permits no third process the child is started directly."""
-    program("start_failures.py", "no_process", "54321")
+    program("start_failures.py", "no_process")
 
 
 # --- Other users ------------------------------------------------------------------------------------------------------

@@ -19,6 +19,9 @@ import rusage
 import rusage._children.launcher_availability as availability
 import rusage._children.launcher_protocol as protocol
 
+# One that no other process has, nor another run of this program: RLIMIT_NPROC counts all processes of a user.
+USER = 20_000 + os.getpid() % 40_000
+
 attempts: list[bool] = []
 
 
@@ -167,12 +170,12 @@ def no_file_growth(restore_signals: str) -> None:
     nothing_is_left()
 
 
-def no_process(user: str) -> None:
+def no_process() -> None:
     """Become a user that may have two processes: the launcher cannot create a third."""
     run = rusage.run  # imports what it needs
     os.setgroups([])
-    os.setgid(int(user))
-    os.setuid(int(user))
+    os.setgid(USER)
+    os.setuid(USER)
     resource.setrlimit(resource.RLIMIT_NPROC, (2, 2))
     try:
         done = run(["/bin/true"])
