@@ -12,6 +12,7 @@ import time
 import unicodedata
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import forked
 import pytest
@@ -96,15 +97,33 @@ def test_random_lines_split_as_by_the_shell() -> None:
 def test_rounds_without_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many as fit into the seconds for each command, here fewer; a warm-up is one of each command."""
     assert series_module.SECONDS == 3
+
+    def noted(done: int, elapsed: float, commands: int) -> int:
+        fit = rounds_that_fit(done, elapsed, commands)
+        Path("fit").write_text(json.dumps([done, elapsed, commands, fit]))
+        return fit
+
     monkeypatch.setattr(series_module, "SECONDS", 0.3)
+    monkeypatch.setattr(series_module, "rounds_that_fit", noted)
     began = time.monotonic()
     assert run("--json", "--warmup", "1", "true", "sleep 0.001").returncode == 0
     took = time.monotonic() - began
     first, second = ([made["elapsed"] for made in each["runs"]] for each in record()["commands"])
-    assert len(first) == len(second) >= 10
-    assert len(first) == 10 or 0.2 < sum(first + second) < took
+    done, elapsed, commands, fit = json.loads(Path("fit").read_text())
+    assert (done, commands) == (10, 2)
+    assert sum(first[:10] + second[:10]) <= elapsed <= took
+    assert len(first) == len(second) == fit >= 10
     run("--warmup", "1", "sleep 0.04")
     assert ["rounds", "10,", "after", "1", "for", "warm-up"] in [line.split() for line in lines()]
+
+
+def test_rounds_where_the_last_one_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the ninth round more than ten fit, by the tenth no more."""
+    clock = iter([*range(10), 1000.0])
+    monkeypatch.setattr(series_module, "SECONDS", 20.0)
+    monkeypatch.setattr(series_module, "time", Mock(monotonic=lambda: next(clock)))
+    numbers = [number for number, *_ in series_module._schedule(1, 1, None)]  # noqa: SLF001 (no program is that slow)
+    assert numbers == [*range(11)]
 
 
 @pytest.mark.parametrize(

@@ -201,11 +201,13 @@ def _schedule(commands: int, warmup: int, rounds: int | None) -> Iterator[tuple[
     first rounds, and does not change after them.
     """
     began, number, wanted = 0.0, 1 - warmup, rounds or LEAST_ROUNDS
-    while number <= wanted:
+    while True:
         if number == 1:
             began = time.monotonic()
         elif rounds is None and 1 < number <= LEAST_ROUNDS + 1:
             wanted = rounds_that_fit(number - 1, time.monotonic() - began, commands)
+        if number > wanted:
+            return
         order = range(commands)
         yield from ((number, at, wanted) for at in (order if number % 2 else reversed(order)))
         number += 1
