@@ -27,7 +27,8 @@ PROGRAMS = {
     "fails": ["sh", "-c", "exit 3"],
     "is killed": ["sh", "-c", "kill -9 $$"],
     "is terminated": ["sh", "-c", "kill -TERM $$"],
-    "stops": ["sh", "-c", "(sleep 0.1; kill -CONT $$) & kill -STOP $$; wait"],
+    # Again and again: on a loaded machine the first SIGCONT may come before the stop.
+    "stops": ["sh", "-c", "(while sleep 0.1; do kill -CONT $$; done) 2>/dev/null & kill -STOP $$; kill $!; wait"],
     "sleeps": ["sleep", "0.1"],
     "computes": [sys.executable, "-c", "sum(range(3 * 10**6))"],
     "reads a file": ["sh", "-c", f"cat {sys.executable} >/dev/null"],
