@@ -503,8 +503,11 @@ def test_total_counts_what_the_kernel_counts() -> None:
     code = "import os, signal; sum(range(10**6)); os.kill(os.getpid(), signal.SIGSTOP)"
     with subprocess.Popen([sys.executable, "-S", "-c", code]) as child, rusage.Process(child.pid) as process:
         os.waitpid(child.pid, os.WUNTRACED)
-        with open(f"/proc/{child.pid}/schedstat", encoding="ascii") as file:
-            used = int(file.read().split()[0]) / 1e9
+        used, before = 0.0, -1.0
+        while used != before:  # its stop is reported before it leaves the CPU
+            time.sleep(0.01)
+            with open(f"/proc/{child.pid}/schedstat", encoding="ascii") as file:
+                used, before = int(file.read().split()[0]) / 1e9, used
         found = samples(UsageCollector(process).collect())
         child.kill()
     assert found["process_cpu_seconds_total"] == pytest.approx(used, abs=1e-6)
