@@ -6,7 +6,9 @@ import contextlib
 import json
 import re
 import shutil
+import socket
 import subprocess
+import sys
 import time
 import urllib.parse
 import urllib.request
@@ -33,6 +35,21 @@ def get(url: str) -> str:
     with _opener.open(url, timeout=TIMEOUT) as response:
         text: str = response.read().decode()
     return text
+
+
+@contextlib.contextmanager
+def reserved_port() -> Iterator[int]:
+    """Yield the number of a port on which a server can listen. On Linux no program gets it that asks for any port."""
+    with socket.socket() as reserved:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            reserved.bind(("127.0.0.1", 0))
+        except OSError as error:
+            pytest.skip(reason=f"there is no loopback address: {error}")
+        port: int = reserved.getsockname()[1]
+        if sys.platform != "linux":  # the server could not have it too
+            reserved.close()
+        yield port
 
 
 class Server:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import PROGRAMS, no_files
 from expected import SYSTEMS
-from prometheus_server import PROMTOOL, TIMEOUT, get, needs_prometheus, running
+from prometheus_server import PROMTOOL, TIMEOUT, get, needs_prometheus, reserved_port, running
 
 import rusage
 from rusage import RUsage, _monitoring
@@ -593,14 +593,12 @@ needs_gunicorn = pytest.mark.skipif(os.name != "posix", reason="gunicorn runs on
 @needs_process
 def test_gunicorn_example(tmp_path: Path) -> None:
     """The gunicorn.conf.py of docs/monitoring.md exports each worker, with the figures of that worker."""
-    try:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port: int = free.getsockname()[1]
-    except OSError as error:
-        pytest.skip(reason=f"there is no loopback address: {error}")
     config = from_page("monitoring.md", r"```python\n((?:(?!```).)*def when_ready.*?)```")
     assert config.count("8001") == 1
-    with gunicorn(tmp_path, config.replace("8001", str(port)), workers=2) as address:
+    with (
+        reserved_port() as port,
+        gunicorn(tmp_path, config.replace("8001", str(port)), workers=2) as address,
+    ):
         lower = workers_page_faults(address, 2)
         exposition = get(f"http://127.0.0.1:{port}/metrics")
         upper = workers_page_faults(address, 2)

@@ -4,7 +4,6 @@ import os
 import re
 import runpy
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prometheus_server import reserved_port
 
 pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
 pytest.importorskip("uvicorn", reason="uvicorn is not installed")
@@ -35,12 +35,6 @@ async def hello(scope, receive, send):
 
 app = Recycle(hello)
 """
-
-
-def free_port() -> int:
-    """Return the number of a port that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def get(port: int, path: str = "") -> str:
@@ -78,18 +72,17 @@ def ports(tmp_path: Path) -> Iterator[tuple[int, int]]:
         caption, _, text = block.text.partition("\n")
         if block.kind == "{code-block} python":
             files[caption.removeprefix(":caption: ")] = text
-    application, metrics = free_port(), free_port()
     small = files["app.py"].replace("LIMIT = 500 *", "LIMIT = 100 *")
-    served = files["serve.py"].replace("8000", str(application)).replace("8001", str(metrics))
     (tmp_path / "app.py").write_text(small + GROW)
-    (tmp_path / "serve.py").write_text(served)
-    with subprocess.Popen(
-        [sys.executable, "serve.py"], cwd=tmp_path, env={**os.environ, "PYTHONUNBUFFERED": "1"}
-    ) as process:
-        try:
-            yield application, metrics
-        finally:
-            process.send_signal(signal.SIGTERM)
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with reserved_port() as application, reserved_port() as metrics:
+        served = files["serve.py"].replace("8000", str(application)).replace("8001", str(metrics))
+        (tmp_path / "serve.py").write_text(served)
+        with subprocess.Popen([sys.executable, "serve.py"], cwd=tmp_path, env=environment) as process:
+            try:
+                yield application, metrics
+            finally:
+                process.send_signal(signal.SIGTERM)
 
 
 @pytest.mark.skipif(
