@@ -21,7 +21,8 @@ exec chroot "$0" "$@"
 
 def debootstrap(root: Path, release: str, packages: str, *options: str) -> None:
     """Make a root folder of a Debian release, with the essential packages, apt and those named."""
-    run("debootstrap", "--variant=minbase", f"--include={packages}", *options, release, root)
+    # Killed, debootstrap leaves its /proc and /sys mounted: here in a namespace that ends with it.
+    run("unshare", "--mount", "debootstrap", "--variant=minbase", f"--include={packages}", *options, release, root)
 
 
 def inside(root: Path, *command: str, **environment: str) -> list[str]:
