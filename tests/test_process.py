@@ -188,11 +188,11 @@ def own_doing(process: rusage.Process) -> tuple[RUsage, float]:
 def unchanging(pid: int) -> tuple[RUsage, float]:
     """Wait until a process does nothing any more, and return its usage less the peak."""
     with rusage.Process(pid) as process:
-        while True:
-            first = own_doing(process)
+        readings = [own_doing(process)]
+        while readings[-3:] != [readings[-1]] * 3:  # two may be equal since it has not had a CPU between them
             time.sleep(0.1)
-            if first == own_doing(process):
-                return first
+            readings.append(own_doing(process))
+    return readings[-1]
 
 
 # --- Figures ----------------------------------------------------------------------------------------------------------
