@@ -428,7 +428,8 @@ def test_too_many_threads(others: int, monkeypatch: pytest.MonkeyPatch) -> None:
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", start_first)
-    done = run("--json", "--limit-tree-rss", "1KiB", "--kill", "sh", "-c", "sleep 0.5; echo end")
+    program = [sys.executable, "-S", "-c", "import time; time.sleep(0.5); print('end')"]
+    done = run("--json", "--limit-tree-rss", "1KiB", "--kill", *program)
     if others:
         assert (done.returncode, record()["signal"], record()["tree"]["killed"]) == (123, signal.SIGTERM, True)
     else:
