@@ -79,6 +79,10 @@ def _lead(words: list[str]) -> None:
         signal.pause()
 
 
+needs_fork = pytest.mark.skipif(
+    sys.implementation.name == "pypy", reason="an interpreter of its own does not see the patch"
+)
+"""Marks a test that patches what a command calls."""
 LEADER = "leader"
 """The first word of a command that runs another one on a terminal of its own."""
 FUNCTIONS: dict[tuple[str, ...], Callable[[list[str]], object]] = {

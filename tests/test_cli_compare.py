@@ -93,7 +93,7 @@ def test_random_lines_split_as_by_the_shell() -> None:
             assert words == os.fsdecode(done.stdout).split("\0")[:-1], line
 
 
-@pytest.mark.skipif(sys.implementation.name == "pypy", reason="an interpreter of its own does not see the patch")
+@forked.needs_fork
 def test_rounds_without_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many as fit into the seconds for each command, here fewer; a warm-up is one of each command."""
     assert series_module.SECONDS == 3

@@ -109,6 +109,7 @@ def test_program_that_ends_before_the_second_sample() -> None:
     assert status == (123 if "ru_maxrss" in record()["usage"] else 125)  # of this run: samples may miss a short peak
 
 
+@forked.needs_fork
 @pytest.mark.parametrize("samples", [0, 3])
 def test_tree_that_cannot_be_sampled(samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was not measured, from the start or later: the limit cannot be checked, unless one process exceeds it."""
@@ -116,23 +117,29 @@ def test_tree_that_cannot_be_sampled(samples: int, monkeypatch: pytest.MonkeyPat
 
     def read_first(*arguments: Any) -> Any:
         if next(taken, None) is None:
+            Path("failed").touch()
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         return read(*arguments)
 
     monkeypatch.setattr(rusage.Tree, "_read", read_first)
-    words = [sys.executable, "-c", "import time; time.sleep(0.3)"]
+    program = "import os, time\nwhile not os.path.exists('failed'): time.sleep(0.01)"
+
+    def sampled(*options: str) -> "subprocess.CompletedProcess[str]":
+        Path("failed").unlink(missing_ok=True)
+        return run(*options, sys.executable, "-c", program)
+
     message = f"the tree {'could no longer' if samples else 'cannot'} be sampled: {os.strerror(errno.EMFILE)}"
-    done = run("--json", "--limit-tree-rss", "1TiB", *words)
+    done = sampled("--json", "--limit-tree-rss", "1TiB")
     assert done.returncode == 125
     assert message in done.stderr
     assert "its limit cannot be checked" in done.stderr
     assert "tree" not in record()
     assert record()["limits"]["tree_rss"]["exceeded"] is None
-    assert run("--tree", *words).returncode == 0
+    assert sampled("--tree").returncode == 0
     assert f"tree memory not measured: {message} " in " ".join(Path("report").read_text().split())
-    assert run("--limit-tree-rss", "1TiB", "-n", "2", *words).returncode == 125
+    assert sampled("--limit-tree-rss", "1TiB", "-n", "2").returncode == 125
     assert "tree  left out: 2 of 2 runs could not be sampled" in Path("report").read_text().splitlines()
-    status = run("--json", "--limit-tree-rss", "1", *words).returncode
+    status = sampled("--json", "--limit-tree-rss", "1").returncode
     assert status == (123 if samples or "ru_maxrss" in record()["usage"] else 125)
 
 
@@ -417,6 +424,7 @@ def test_kill_while_the_tree_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> 
     assert os.strerror(errno.EMFILE) in reason
 
 
+@forked.needs_fork
 @pytest.mark.parametrize("others", [0, 1], ids=["no thread", "one thread"])
 def test_too_many_threads(others: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without one for the samples the program runs to its end; without another one, the thread of the samples kills."""
@@ -428,8 +436,8 @@ def test_too_many_threads(others: int, monkeypatch: pytest.MonkeyPatch) -> None:
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", start_first)
-    program = [sys.executable, "-S", "-c", "import time; time.sleep(0.5); print('end')"]
-    done = run("--json", "--limit-tree-rss", "1KiB", "--kill", *program)
+    program = "import time; time.sleep(60)" if others else "print('end')"
+    done = run("--json", "--limit-tree-rss", "1KiB", "--kill", sys.executable, "-S", "-c", program)
     if others:
         assert (done.returncode, record()["signal"], record()["tree"]["killed"]) == (123, signal.SIGTERM, True)
     else:
