@@ -24,6 +24,7 @@ from rusage._cli import series as series_module
 from rusage._cli import statistics, tables
 from rusage._cli.command_line import split
 from rusage._cli.options import Options
+from rusage._cli.results import Ended
 from rusage._cli.series import rounds_that_fit
 
 if sys.platform == "win32":
@@ -228,7 +229,7 @@ def test_wide_figures_fit_80_columns(sizes: list[int]) -> None:
     each = []
     for size in sizes:
         usages = [{"ru_utime": size * time, "ru_stime": 0.01, "ru_maxrss": size * 1e8 * time} for time in (0.1, 0.16)]
-        runs = [statistics.Run(0, usage, size / 7 * usage["ru_utime"], None, counted=True) for usage in usages]
+        runs = [statistics.Run(Ended(0, usage, size / 7 * usage["ru_utime"], None), counted=True) for usage in usages]
         each.append(statistics.series(["x"], 3, runs, None))
     found = statistics.compare(each)
     text = tables.of_comparison(found, ["x" * 200] * len(each), Options(), colored=False)
@@ -306,7 +307,7 @@ def test_advice_for_options_after_the_commands(words: list[str], line: str) -> N
 def compared(*columns: tuple[str, list[float]]) -> list[str]:
     """Return the sentences about commands with these elapsed times, whose peaks in bytes are 1000 times as large."""
     runs = [
-        [statistics.Run(0, {"ru_maxrss": 1000 * value}, value, None, counted=True) for value in values]
+        [statistics.Run(Ended(0, {"ru_maxrss": 1000 * value}, value, None), counted=True) for value in values]
         for _, values in columns
     ]
     found = statistics.compare([statistics.series(["x"], 0, each, None) for each in runs])

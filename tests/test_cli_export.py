@@ -13,6 +13,7 @@ from forked import RUSAGE
 
 import rusage
 from rusage._cli.formats import code, markdown
+from rusage._cli.results import Ended
 from rusage._cli.statistics import Comparison, Run, series
 
 if sys.platform == "win32":
@@ -60,7 +61,7 @@ def test_markdown_of_a_comparison() -> None:
 def test_markdown_marks_the_smallest_mean_and_counts_failures() -> None:
     """As the text report does."""
     figures = (2.0, [0, 0]), (1.0, [3, 0])
-    runs = [[Run(code, {}, elapsed, None, counted=True) for code in codes] for elapsed, codes in figures]
+    runs = [[Run(Ended(code, {}, elapsed, None), counted=True) for code in codes] for elapsed, codes in figures]
     found = [series(["x"], 0, each, None) for each in runs]
     head, _, *rows = cells(markdown(Comparison(found, [{}, {}], {"elapsed": 1}), ["a", "b"]))
     assert head[:3] == ["command", "runs", "failures"]

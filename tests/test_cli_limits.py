@@ -190,7 +190,7 @@ def test_limit_of_a_sampled_peak(  # noqa: PLR0913, PLR0917 (a case and two fixt
     report = json.loads(formats.ended(["program"], Ended(0, usage, 0.5, bound), {"ru_maxrss": 100}))
     assert report["usage"] == usage
     assert report["limits"] == {"ru_maxrss": {"limit": 100, "exceeded": exceeded}}
-    run = statistics.Run(0, usage, 0.5, bound, counted=True)
+    run = statistics.Run(Ended(0, usage, 0.5, bound), counted=True)
     report = json.loads(formats.series(statistics.series(["program"], 0, [run], None), {"ru_maxrss": 100}))
     assert report["runs"][0]["limits"] == {"ru_maxrss": {"limit": 100, "exceeded": exceeded}}
     assert "101" not in main.report(["program"], Options(), Ended(0, {}, 0.5, 101))

@@ -204,8 +204,8 @@ def test_runs_without_a_sample() -> None:
     given.tree = True
 
     def texts(*peaks: "TreePeak | None", counted: bool = True) -> list[str]:
-        runs = [Run(0, {}, 1.0, None, counted=True, tree=each) for each in peaks]
-        runs += [Run(1, {}, 1.0, None, counted=False)]
+        runs = [Run(Ended(0, {}, 1.0, None, each), counted=True) for each in peaks]
+        runs += [Run(Ended(1, {}, 1.0, None), counted=False)]
         found = [series(["x"], 0, [run._replace(counted=run.counted and counted) for run in runs], None)] * 2
         return [
             tables.of_series(found[0], given, colored=False),
@@ -228,7 +228,7 @@ def test_processes_that_could_not_be_read(capsys: pytest.CaptureFixture[str]) ->
     given = Options()
     given.tree = True
     peaks = [TreePeak(full, None, 0.01, 0, samples, killed=False) for samples in ([full], [partial, full])]
-    runs = [Run(0, {}, 1.0, None, counted=True, tree=peak) for peak in peaks]
+    runs = [Run(Ended(0, {}, 1.0, None, peak), counted=True) for peak in peaks]
     text = " ".join(tables.of_series(series(["x"], 0, runs, None), given, colored=False).split())
     assert text.endswith("sampled every 10 ms; 1 of 2 runs had processes that could not be read")
     assert "read" not in tables.of_series(series(["x"], 0, runs[:1], None), given, colored=False)

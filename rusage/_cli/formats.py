@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .. import Sample
     from .options import Options
-    from .results import Ended
+    from .results import Ended, TreePeak
     from .statistics import Series
 
 
@@ -41,8 +41,7 @@ def of_run(kind: str, command: list[str], result: Ended, options: Options) -> st
     """Return the report of a single run; a table has one row."""
     if kind == "json":
         return ended(command, result, options.limits)
-    run = Run(*result[:4], counted=True, tree=result.tree, unsampled=result.unsampled)
-    found = statistics.series(command, 0, [run], None)
+    found = statistics.series(command, 0, [Run(result, counted=True)], None)
     return of_runs(kind, Comparison([found], [{}], {}), [readable(shlex.join(command))], options, None)
 
 
@@ -165,10 +164,10 @@ def markdown(found: Comparison, commands: list[str], sign: str = "\xb1") -> str:
     head, *rows = [["command", "runs"], *([code(name)] for name in commands)]
     for row, each in zip(rows, found.series, strict=True):
         row.append(f"{sum(run.counted for run in each.runs)}")
-    if any(run.code for each in found.series for run in each.runs):
+    if any(run.ended.code for each in found.series for run in each.runs):
         head.append("failures")
         for row, each in zip(rows, found.series, strict=True):
-            row.append(f"{sum(run.code != 0 for run in each.runs)}")
+            row.append(f"{sum(run.ended.code != 0 for run in each.runs)}")
     for name, (_, label, unit) in COMPARED.items():
         if all(name in each.summary for each in found.series):
             shown, cells, ratios = column(found, name, unit, sign)
@@ -206,16 +205,17 @@ def as_csv(found: list[Series], commands: list[str], *, header: bool, with_tree:
         writer.writerow(["command", "run", "counted", "exit_status", "signal", *figures])
     for name, each in zip(commands, found, strict=True):
         for number, run in enumerate(each.runs, 1):
-            status = [run.code, ""] if run.code >= 0 else ["", -run.code]
-            usage = [run.usage.get(field, "") for field in fields]
-            tree = _tree_cells(run) if with_tree else []
-            writer.writerow([name, number, int(run.counted), *status, run.elapsed, *usage, *tree])
+            code, measured, elapsed = run.ended[:3]
+            status = [code, ""] if code >= 0 else ["", -code]
+            usage = [measured.get(field, "") for field in fields]
+            tree = _tree_cells(run.ended.tree) if with_tree else []
+            writer.writerow([name, number, int(run.counted), *status, elapsed, *usage, *tree])
     return file.getvalue().removesuffix("\n")
 
 
-def _tree_cells(run: Run) -> list[object]:
+def _tree_cells(tree: TreePeak | None) -> list[object]:
     """Return the cells of a run's tree; empty ones if there was no sample."""
-    if run.tree is None:
+    if tree is None:
         return [""] * len(TREE_COLUMNS)
-    sample, member = run.tree.largest, run.tree.member
+    sample, member = tree.largest, tree.member
     return [sample.rss, sample.elapsed, sample.processes, "" if member is None else member.rss]

@@ -103,7 +103,8 @@ def _final_status(made: Rounds, names: list[str], options: Options) -> int:
             for name, runs in zip(names, made.runs, strict=True)
         ]
         code = code or max(statuses)
-        if any(run.tree is not None and run.tree.killed for runs in [*made.runs, *made.warmup] for run in runs):
+        trees = [run.ended.tree for runs in [*made.runs, *made.warmup] for run in runs]
+        if any(tree is not None and tree.killed for tree in trees):
             code = limits.OVER
     return exit_status(code)
 
@@ -160,8 +161,7 @@ def make_rounds(commands: list[Command], options: Options) -> Rounds:
             break
         failure = 0 if options.ignore_failure else ended.code
         counted = not failure and _ending_signal(signals) is None
-        run = Run(*ended[:4], counted=counted, tree=ended.tree, unsampled=ended.unsampled)
-        (runs if number > 0 else warmup)[at].append(run)
+        (runs if number > 0 else warmup)[at].append(Run(ended, counted=counted))
         if not counted:
             code, ended_by = failure, at if failure else None
             hidden = streams.after_failure() if failure and _ending_signal(signals) is None else []

@@ -7,10 +7,9 @@ from statistics import fmean, median, quantiles, stdev
 from typing import TYPE_CHECKING, NamedTuple
 
 from .report import WHOSE
-from .results import Ended
 
 if TYPE_CHECKING:
-    from .results import TreePeak
+    from .results import Ended
 
 # Outliers of other figures are mostly the noise of small counts.
 WITH_OUTLIERS = {"elapsed": "wall time", "ru_maxrss": "peak memory"}
@@ -19,34 +18,19 @@ WITH_OUTLIERS = {"elapsed": "wall time", "ru_maxrss": "peak memory"}
 class Run(NamedTuple):
     """A run of the program."""
 
-    code: int
-    """The exit code, as in subprocess."""
-    usage: dict[str, float]
-    """The measured fields."""
-    elapsed: float
-    """Seconds."""
-    peak_bound: int | None
-    """An upper bound of an unmeasured peak, in bytes; None if unknown."""
+    ended: Ended
     counted: bool
     """Whether it is in the statistics: it has not failed, or failures are ignored, and no signal ended the series."""
-    tree: TreePeak | None = None
-    """The largest sample of the program and its descendants."""
-    unsampled: str = ""
-    """Why the tree could not be sampled until its end; empty if it could."""
-
-    @property
-    def ended(self) -> Ended:
-        """How the program ended."""
-        return Ended(self.code, self.usage, self.elapsed, self.peak_bound, self.tree, self.unsampled)
 
     @property
     def figures(self) -> dict[str, float]:
         """The elapsed time, the measured fields, the CPU time if both parts are measured, and the tree's memory."""
-        figures = {"elapsed": self.elapsed, **self.usage}
-        if self.usage.keys() >= {"ru_utime", "ru_stime"}:
-            figures["cputime"] = self.usage["ru_utime"] + self.usage["ru_stime"]
-        if self.tree is not None:
-            figures["tree_rss"] = self.tree.largest.rss
+        usage, tree = self.ended.usage, self.ended.tree
+        figures = {"elapsed": self.ended.elapsed, **usage}
+        if usage.keys() >= {"ru_utime", "ru_stime"}:
+            figures["cputime"] = usage["ru_utime"] + usage["ru_stime"]
+        if tree is not None:
+            figures["tree_rss"] = tree.largest.rss
         return figures
 
 

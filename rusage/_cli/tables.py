@@ -85,10 +85,10 @@ def notes(found: list[Series]) -> dict[str, str]:
 
     rows = {}
     failures = [
-        describe_failure(named(number, at), run.code)
+        describe_failure(named(number, at), run.ended.code)
         for at, each in enumerate(found, 1)
         for number, run in enumerate(each.runs, 1)
-        if run.code
+        if run.ended.code
     ]
     if failures:
         rows["failures"] = _counted(failures)
@@ -96,7 +96,7 @@ def notes(found: list[Series]) -> dict[str, str]:
         named(number, at)
         for at, each in enumerate(found, 1)
         for number, run in enumerate(each.runs, 1)
-        if run.tree is not None and run.tree.killed
+        if run.ended.tree is not None and run.ended.tree.killed
     ]
     if killed:
         rows[KILLED] = _counted(killed)
@@ -109,7 +109,7 @@ def notes(found: list[Series]) -> dict[str, str]:
 
 def about_tree(found: list[Series], what: str) -> str:
     """Return what the figures of the trees are and how often samples were taken, or why there are no figures."""
-    runs = [run for each in found for run in each.runs if run.counted]
+    runs = [run.ended for each in found for run in each.runs if run.counted]
     sampled = [run.tree for run in runs if run.tree is not None]
     if any(run.unsampled for run in runs):
         return f"left out: {sum(run.unsampled != '' for run in runs)} of {len(runs)} runs could not be sampled"
