@@ -66,7 +66,7 @@ def reap_lost() -> None:
 
 def processes() -> None:
     """Name a living process: none may be signalled, and no status may be taken from it."""
-    older = subprocess.Popen(["sleep", "20"])  # noqa: S607 (that of PATH)
+    older = subprocess.Popen(["sleep", "20"])  # noqa: S607 (found in PATH)
     time.sleep(0.05)  # some ticks
     for pid in older.pid, os.getppid(), os.getpid(), 1, -1, 0:
         refuse(pid)
@@ -93,7 +93,7 @@ def refuse(pid: int) -> None:
 
 def ended() -> None:
     """Name a process that has ended, as if another caller had waited for it."""
-    gone = subprocess.Popen(["true"])  # noqa: S607 (that of PATH)
+    gone = subprocess.Popen(["true"])  # noqa: S607 (found in PATH)
     gone.wait()
     process = start(child=gone.pid)
     assert (process.pid, process.returncode, process.measured) == (gone.pid, 0, frozenset())
@@ -113,21 +113,26 @@ def cut_off() -> None:
         nothing_is_left()
 
 
+def occupy(since: float, *, by_start_time: bool) -> None:
+    """Give the child's process ID to another object, so many seconds from the start; there may be older children."""
+    launch.children[2**30] = 0
+
+    def read(pipe: int) -> tuple[int, int]:
+        report = real_read(pipe)
+        if by_start_time:
+            opened[-1]._new = 0  # noqa: SLF001 (as if a child had the next process ID)
+        pid = protocol.read_pids(opened[-1]._channel.memory)[0]  # noqa: SLF001 (what the kernel has stored)
+        launch.children[pid] = launch.boottime() + since
+        return report
+
+    launch.Launch.__init__, protocol.read_report = init, read  # type: ignore[method-assign]
+
+
 def same_number() -> None:
     """Have another object with the child's process ID; another caller has waited for the other one's child, if any."""
-    launch.children[2**30] = 0  # there may be older children
     for by_start_time in False, True:
         for since, believed in (-10, True), (0, False):
-
-            def read(pipe: int, since: int = since, by_start_time: bool = by_start_time) -> tuple[int, int]:  # noqa: FBT001 (a default)
-                report = real_read(pipe)
-                if by_start_time:
-                    opened[-1]._new = 0  # noqa: SLF001 (as if a child had the next process ID)
-                pid = protocol.read_pids(opened[-1]._channel.memory)[0]  # noqa: SLF001 (what the kernel has stored)
-                launch.children[pid] = launch.boottime() + since
-                return report
-
-            launch.Launch.__init__, protocol.read_report = init, read  # type: ignore[method-assign]
+            occupy(since, by_start_time=by_start_time)
             LOG.write_text("")
             done = rusage.run(PROGRAM)
             assert ("ru_maxrss" in done.measured) is believed
@@ -141,15 +146,7 @@ def same_number() -> None:
 def old_number() -> None:
     """Have an old object with the child's process ID where SIGCHLD is ignored: the launcher's age cannot be read."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    launch.children[2**30] = 0  # there may be older children
-
-    def read(pipe: int) -> tuple[int, int]:
-        report = real_read(pipe)
-        opened[-1]._new = 0  # noqa: SLF001 (as if a child had the next process ID)
-        launch.children[protocol.read_pids(opened[-1]._channel.memory)[0]] = 0  # noqa: SLF001 (what the kernel has stored)
-        return report
-
-    launch.Launch.__init__, protocol.read_report = init, read  # type: ignore[method-assign]
+    occupy(-10, by_start_time=True)
     with rusage.Popen(["sleep", "20"]) as process:
         assert process.returncode is None
         process.kill()
