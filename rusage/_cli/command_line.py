@@ -29,7 +29,7 @@ def split(text: str) -> Command:
 
 BLANKS = " \t\n"  # a shell keeps other white space
 # The program would get them as arguments. Within a word, as in a URL, they are what the user wants.
-OPERATOR = r"(?:^|[ \t\n])(?:[|&;]+|\d*[<>]+&?)|[|&;]+(?=[ \t\n]|$)"
+OPERATOR = rf"(?:^|[{BLANKS}])(?:[|&;]+|\d*[<>]+&?)|[|&;]+(?=[{BLANKS}]|$)"
 # In double quotes, shlex keeps a backslash that a shell removes; and it refuses one at the end of the text.
 QUOTED = r"""(?s)'[^']*'|\\.|\\\Z|"(?:[^"\\]|\\.)*\""""
 ESCAPES = {r"\$": "$", r"\`": "`", "\\\n": ""}
