@@ -64,8 +64,8 @@ def measured() -> list[tuple[float, ...]]:
 def draw(points: list[tuple[float, ...]]) -> None:
     """Draw the picture."""
     # Not before the measurement: their memory would be the parent's.
-    from matplotlib.figure import Figure  # noqa: PLC0415
-    from pictures import BLUE, ORANGE, PURPLE, save  # noqa: PLC0415
+    from matplotlib.figure import Figure  # noqa: PLC0415 (as the comment says)
+    from pictures import BLUE, ORANGE, PURPLE, save  # noqa: PLC0415 (as above)
 
     sizes, *peaks = zip(*points, strict=True)
     figure = Figure(figsize=(560 / 72, 360 / 72), layout="constrained")

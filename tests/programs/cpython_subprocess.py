@@ -41,8 +41,8 @@ def load() -> list[unittest.TestCase]:
 runner = unittest.TextTestRunner(sys.stderr)
 result = runner.run(unittest.TestSuite(load()))
 print(result.testsRun, len(result.skipped))
-# Some of the tests give a process a second to end, which is too short on a loaded machine: each that failed gets a
-# second attempt.
+# Some of the tests give a process a second or less to end, which is too short on a loaded machine: each that failed
+# gets another attempt.
 failed = {test.id() for test, _ in (*result.failures, *result.errors)}
 again = runner.run(unittest.TestSuite(test for test in load() if test.id() in failed))
 sys.exit(not again.wasSuccessful() or again.testsRun < len(failed))

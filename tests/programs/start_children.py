@@ -97,7 +97,7 @@ def other_proc() -> None:
     """Read no start time from the /proc of another PID namespace, in which 2 is the kernel threads' parent."""
     assert os.getpid() == 2
     assert {lib.rusage_start_time(pid) for pid in range(1, 300)} == {-1}
-    with subprocess.Popen(["sleep", "20"]) as other:  # noqa: S607 (that of PATH)
+    with subprocess.Popen(["sleep", "20"]) as other:  # noqa: S607 (found in PATH)
         for _ in range(20):
             check()
         other.kill()

@@ -115,7 +115,7 @@ def least_too_many() -> int:
     while many - few > 1:
         number = (few + many) // 2
         try:
-            subprocess.run(["true", *["x"] * number], check=False)  # noqa: S607 (that of PATH)
+            subprocess.run(["true", *["x"] * number], check=False)  # noqa: S607 (found in PATH)
             few = number
         except OSError:
             many = number
@@ -193,7 +193,7 @@ def sandbox() -> None:
     load, equal, end = 0x20, 0x15, 0x06
     getppid, kill, allow = 110, 0x80000000, 0x7FFF0000
     checks.install_filter([(load, 0, 0, 0), (equal, 0, 1, getppid), (end, 0, 0, kill), (end, 0, 0, allow)])
-    assert subprocess.run(["true"], check=False).returncode == 0  # noqa: S607 (that of PATH)
+    assert subprocess.run(["true"], check=False).returncode == 0  # noqa: S607 (found in PATH)
     done = rusage.run(["true"])
     assert done.returncode == 0, done
     assert "ru_maxrss" not in done.measured

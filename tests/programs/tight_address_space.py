@@ -28,7 +28,7 @@ def outcome(module: Any, keywords: dict[str, Any]) -> str:
 
 
 rusage.run(["true"])
-subprocess.run(["true"], check=False)  # noqa: S607 (that of PATH)
+subprocess.run(["true"], check=False)  # noqa: S607 (found in PATH)
 with open("/proc/self/statm", "rb") as file:
     size = int(file.read().split()[0]) * mmap.PAGESIZE
 before = "MemoryError"
