@@ -408,20 +408,18 @@ __attribute__((constructor)) static void loaded(void)
 
 
 @needs_compiler
-def test_ld_preload_of_the_child(program: Callable[..., str], tmp_path: Path) -> None:
+def test_ld_preload_of_the_child(program: Callable[..., str], entered_by_all: Path) -> None:
     """It has no effect on the launcher, which runs with the IDs of the parent."""
     if not is_static():
         pytest.skip(reason="the launcher has a dynamic loader on this processor")
-    library, log = tmp_path / "library.so", tmp_path / "log"
-    source = tmp_path / "library.c"
+    library, log = entered_by_all / "library.so", entered_by_all / "log"
+    source = entered_by_all / "library.c"
     source.write_text(LIBRARY)
     command = ["cc", "-shared", "-fPIC", f'-DLOG="{log}"', "-o", str(library), str(source)]
     subprocess.run(command, check=True)
     for user in ["", "65534"] if os.geteuid() == 0 else [""]:
         log.write_text("")
         log.chmod(0o666)
-        for folder in [tmp_path, *tmp_path.parents[:-2]]:
-            folder.chmod(folder.stat().st_mode | 0o055)
         program("start_children.py", "preload", str(library), user)
         assert log.read_text().split() == [user or str(os.geteuid())]
 
@@ -460,11 +458,9 @@ def test_user_without_capability_to_change_ids(change: str, program: Callable[..
 
 @root_only
 @pytest.mark.parametrize("change", ["nothing", "fsgid", "fsuid"])
-def test_file_system_ids(change: str, program: Callable[..., str], tmp_path: Path) -> None:
+def test_file_system_ids(change: str, program: Callable[..., str], entered_by_all: Path) -> None:
     """They decide what may be executed (setfsgid(2)); the oracle is ``subprocess``."""
-    for folder in [tmp_path, *tmp_path.parents[:-2]]:
-        folder.chmod(folder.stat().st_mode | 0o011)
-    program("file_system_ids.py", change, str(tmp_path))
+    program("file_system_ids.py", change, str(entered_by_all))
 
 
 def test_other_ids_need_a_static_launcher(program: Callable[..., str]) -> None:
@@ -520,11 +516,11 @@ def test_root_that_cannot_be_identified(program: Callable[..., str], without_pro
         *[pytest.param(each, "EPERM", marks=[filters_x86_64, pytest.mark.thorough]) for each in ("links", "search")],
     ],
 )
-def test_program_in_proc_self(check: str, way: str, program: Callable[..., str], tmp_path: Path) -> None:
+def test_program_in_proc_self(check: str, way: str, program: Callable[..., str], entered_by_all: Path) -> None:
     """A path through /proc/self or /dev/fd leads to this process's files, also without openat2(2)."""
     if check == "hidden" and os.geteuid() != 0:
         pytest.skip(reason="only root may start programs of other users")
-    program("start_links.py", check, str(tmp_path), way)
+    program("start_links.py", check, str(entered_by_all), way)
 
 
 # --- The child --------------------------------------------------------------------------------------------------------
