@@ -63,6 +63,7 @@ def keep_bytecode() -> None:
 
 def pytest_configure() -> None:
     """Let random examples take any time; say what to do in a source tree in which nothing was built."""
+    os.environ.pop("PYTEST_ADDOPTS", None)  # for this pytest, not for those that tests start
     keep_bytecode()
     provide_programs()
     with contextlib.suppress(ModuleNotFoundError):  # the plugin's tests do not need it

@@ -6,7 +6,7 @@ commit that is checked out: changes that are not committed are not tested. The c
 clone in the place of the repository's address, and with the sdist, in a folder without the source tree.
 
 The configuration of this machine for the network, apt, pip and npm is copied into the root folder, except apt's
-sources and preferences: they belong to the distribution that is installed here.
+sources and preferences: they belong to the distribution that is installed here. PYTEST_ADDOPTS is passed on.
 """
 
 import fnmatch
@@ -33,7 +33,10 @@ CONFIGURATION = [
     "~/.config/pip",
     "~/.npmrc",
 ]
-VARIABLES = ["PIP_*", "*_proxy", "*_PROXY", "SSL_CERT_*", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"]
+VARIABLES = [
+    *("PIP_*", "*_proxy", "*_PROXY", "SSL_CERT_*", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"),
+    "PYTEST_ADDOPTS",
+]
 
 
 def blocks(text: str, heading: str, language: str) -> list[str]:
