@@ -33,6 +33,20 @@ def test_man_page_has_all_examples() -> None:
     assert re.findall(r"^\.Dl (.*)$", PAGE, re.MULTILINE) == [each.replace("--", r"\-\-") for each in EXAMPLES]
 
 
+def test_man_page_names_what_is_coloured() -> None:
+    """As the documentation does; ``test_no_color_on_request`` looks at reports, of which most lines have no colour."""
+    pages = PAGE, PATH.with_name("command.md").read_text(encoding="utf-8")
+    words = "failures are red, and headings and the smallest means of a comparison bold, except on Windows"
+    assert [words in " ".join(page.split()) for page in pages] == [True, True]
+
+
+@pytest.mark.parametrize("option", ["limit-tree-rss", "samples", "plot"])
+def test_man_page_names_implied_option(option: str) -> None:
+    """``test_cli_tree.py`` uses these options without ``--tree``."""
+    _, _, text = PAGE.partition(f".It Fl -{option} Ar ")
+    assert re.search(r"implies\s(?:\.Fl -|--)tree", re.split(r"(?m)^\.(?:It|El)\b", text)[0])
+
+
 @pytest.mark.skipif(not MANDOC, reason="no mandoc(1): apt-get install mandoc")
 def test_man_page_has_no_lint() -> None:
     """Not even matters of style; a page that is referred to need not be installed."""
