@@ -36,7 +36,7 @@ if not hasattr(rusage, "Tree"):
 
 from rusage._cli import limits, tables, tree
 from rusage._cli.results import TreePeak
-from rusage._cli.statistics import Run, compare, series
+from rusage._cli.statistics import Run, Series, compare, series
 
 PROGRAM = [sys.executable, str(Path(__file__).parent / "programs" / "tree_of_processes.py")]
 MIB = 2**20
@@ -194,6 +194,19 @@ def test_tree_is_in_each_report() -> None:
         assert ("tree (MiB)" if "--compare" in words else "memory of the tree (MiB)") in text
         assert "sampled every 10 ms" in text
         assert max(map(len, text.splitlines()[:6])) <= 80
+
+
+def test_sentence_says_whose_memory() -> None:
+    """The one of all processes, although the largest one needs as much as the other command's."""
+
+    def sizes(*all_of_them: int) -> Series:
+        samples = [rusage.Sample(0.1, size, 0.0, 2, 0, None) for size in all_of_them]
+        peaks = [TreePeak(sample, None, 0.01, 0, [sample], killed=False) for sample in samples]
+        runs = [Run(Ended(0, {"ru_maxrss": 4096}, 1.0, None, peak), counted=True) for peak in peaks]
+        return series(["x"], 0, runs, None)
+
+    found = compare([sizes(8192, 8192), sizes(24576, 24576)])
+    assert tables.conclusions(found, ["a", "b"]) == ["`b` needed 3.0 times more memory in all processes (3.0 to 3.0)."]
 
 
 def test_runs_without_a_sample() -> None:

@@ -188,8 +188,8 @@ def conclusions(found: Comparison, commands: list[str]) -> list[str]:
     ]
     sentences = []
     for name, ratios in zip(names[1:], found.ratios[1:], strict=True):
-        memory = "tree_rss" if "tree_rss" in ratios else "ru_maxrss"
-        figures = [("memory", memory), ("time", "elapsed")]
+        memory = ("memory in all processes", "tree_rss") if "tree_rss" in ratios else ("memory", "ru_maxrss")
+        figures = [memory, ("time", "elapsed")]
         shown = [_difference(*ratios[figure], noun) for noun, figure in figures if figure in ratios]
         shown = [text for text in shown if text]
         if shown:
