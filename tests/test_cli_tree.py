@@ -362,13 +362,16 @@ def test_report_names_the_kill() -> None:
 
 @kills_all
 def test_kill_of_members_that_ignore_sigterm() -> None:
-    """SIGKILL follows after five seconds; rusage waits for it, although the program has ended."""
+    """SIGKILL follows after five seconds; rusage waits for it and takes samples, although the program has ended."""
     began = time.monotonic()
-    done = run("--limit-tree-rss", "100MiB", "--kill", "--json", *PROGRAM, "8", "20", "stay", "stubborn")
+    options = ["--limit-tree-rss", "100MiB", "--kill", "--json", "--samples", "samples.csv"]
+    done = run(*options, *PROGRAM, "8", "20", "stay", "stubborn")
     assert 5 <= time.monotonic() - began < 60
     assert done.returncode == 123
     assert record()["signal"] == signal.SIGTERM
     assert len(done.stdout.split()) >= 4
+    last = float(Path("samples.csv").read_text().splitlines()[-1].partition(",")[0])
+    assert last > record()["elapsed"] + 2
     assert living(map(int, done.stdout.split())) == []
 
 
