@@ -20,7 +20,7 @@ PYTHON_SHA256 = "2538b7dd20f9b9bbc7f501ac625285255dccf73d85297b9c3b61d4213ef7de4
 PYTHON_TAG = "cp313"
 COMPILER = "x86_64-w64-mingw32-gcc"
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
-TIMEOUT = 1800  # seconds; a run beside other work takes half of it
+TIMEOUT = 3600  # seconds; a run beside other work takes a quarter of it, on a busy machine half
 
 
 def find(*names: str) -> str:
