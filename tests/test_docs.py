@@ -231,3 +231,22 @@ def test_performance_page_names_benchmarks() -> None:
     programs = re.findall(r"^`(benchmarks/.*)`: .*CPU", text, re.MULTILINE)
     assert len(programs) == len(re.findall("^## ", text, re.MULTILINE)) > 0
     assert [name for name in programs if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("status", [0, 1, 2])
+def test_performance_page_has_values_above_bounds(status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A benchmark that fails with another status leaves the page as it was."""
+    namespace = runpy.run_path(str(ROOT / "benchmarks" / "performance.py"))
+    main = namespace["main"]
+    page, benchmark = tmp_path / "performance.md", tmp_path / "trees.py"
+    page.write_text("before", encoding="utf-8")
+    benchmark.write_text(f"print('| a table |')\nraise SystemExit({status})\n", encoding="utf-8")
+    monkeypatch.setitem(main.__globals__, "PAGE", page)
+    monkeypatch.setitem(main.__globals__, "benchmarks", lambda: {"trees": benchmark})
+    monkeypatch.setattr(sys, "argv", ["performance.py"])
+    if status == 1:
+        with pytest.raises(subprocess.CalledProcessError):
+            main()
+    else:
+        main()
+    assert ("| a table |" in page.read_text(encoding="utf-8")) is (status != 1)
