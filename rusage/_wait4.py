@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:
     """Wait for a child as ``os.wait4`` does; return its process ID, its exit status indication and its usage.
 
-    The usage includes the child's own children that it has waited for. If ``options`` contains ``WNOHANG`` and
-    no child is ready, all values are 0. Raises the same exceptions as ``os.wait4``: ``ChildProcessError`` if there is
-    no child.
+    The usage includes the child's own children that it has waited for: counters and times are added, and ``ru_maxrss``
+    is the largest peak. If ``options`` contains ``WNOHANG`` and no child is ready, all values are 0. Raises the same
+    exceptions as ``os.wait4``: ``ChildProcessError`` if there is no child.
 
-    ``ru_maxrss`` is the kernel's value, which may be inherited from the process that forked the child. On Linux and
+    This peak is the kernel's value, which may be inherited from the process that forked the child. On Linux and
     NetBSD it is never below that process's peak, on FreeBSD it may be that peak, and on OpenBSD and DragonFly BSD it
     includes the memory that the child touched before it executed its program. On FreeBSD and OpenBSD the integrals may
     include that process's. Grandchildren inherit from the child in the same way. ``run`` and ``Popen`` report only

@@ -35,10 +35,11 @@ class Popen(SystemPopen[AnyStr]):
     ``measured`` names the fields that were measured for this child; the others are 0. ``elapsed`` is None until
     the exit has been seen, then the elapsed seconds since the start.
 
-    On Linux ``ru_maxrss`` is the child's own peak if the child was started through the launcher. That is not possible
-    with a ``preexec_fn``, or where the launcher cannot be executed; the peak is then measured only if it is too large
-    to be inherited. It includes the peaks of the child's own children that it has waited for, which inherit from the
-    child. On other systems it is measured only if it is known to be the child's own.
+    ``ru_maxrss`` is the peak of the child or of its largest descendant that was waited for (on Windows: of the child),
+    never a sum, for which there is ``record``. On Linux it is not the parent's if the child was started through the
+    launcher. That is not possible with a ``preexec_fn``, or where the launcher cannot be executed; the peak is then
+    measured only if it is too large to be inherited. Descendants inherit from the child. On other systems the peak is
+    measured only if it is known not to be the parent's.
 
     ``rlimits`` maps constants of ``resource`` to pairs of a soft and a hard limit, which are set in the child. An
     invalid or refused limit raises the same exception as ``resource.setrlimit``. Windows: ``ValueError``.
