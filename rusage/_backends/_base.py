@@ -77,7 +77,6 @@ TOUCHED_PEAK = (
     "after vfork(2) even the parent's"
 )
 NO_PEAK = "it measures no peak, and maxrss() is 0"
-NO_PROCESS = "it is not supported on this system"
 NO_PSS = "it does not report how many processes share a page"
 OF_PROCESS = ("Tree", "Sample", "Member", "record")
 """The names that exist where ``Process`` does."""

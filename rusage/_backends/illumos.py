@@ -3,7 +3,7 @@
 Read, not measured: the C and this description have not run on such a kernel.
 """
 
-from ._base import ALL, INTEGRALS, NO_PEAK, NO_PROCESS, PEAK_NONE, TIMES, Backend
+from ._base import ALL, INTEGRALS, NO_PEAK, PEAK_NONE, TIMES, Backend
 
 # The man page lists units for the memory fields, but states below that they are set to 0.
 UNSET = INTEGRALS | {"ru_maxrss"}
@@ -30,7 +30,7 @@ BACKEND = Backend(
     # RUSAGE_THREAD is named RUSAGE_LWP here, with the same value.
     measured={"RUSAGE_SELF": MEASURED, "RUSAGE_CHILDREN": MEASURED, "RUSAGE_THREAD": MEASURED},
     absent={
-        "Process": NO_PROCESS,
+        "Process": "rusage has no code that reads its /proc/PID/usage",
         "peak": NO_PEAK,
     },
     rss="pr_rssize in /proc/self/psinfo, in KiB: prgetpsinfo() in usr/src/uts/common/fs/proc/prsubr.c",
