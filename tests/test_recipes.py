@@ -76,7 +76,8 @@ def ports(tmp_path: Path) -> Iterator[tuple[int, int]]:
     (tmp_path / "app.py").write_text(small + GROW)
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with reserved_port() as application, reserved_port() as metrics:
-        served = files["serve.py"].replace("8000", str(application)).replace("8001", str(metrics))
+        numbers = {"8000": str(application), "8001": str(metrics)}
+        served = re.sub("8000|8001", lambda match: numbers[match[0]], files["serve.py"])  # 38001 is a port too
         (tmp_path / "serve.py").write_text(served)
         with subprocess.Popen([sys.executable, "serve.py"], cwd=tmp_path, env=environment) as process:
             try:
