@@ -488,10 +488,13 @@ def test_picture(suffix: str, start: bytes) -> None:
 
 
 @needs_matplotlib
-def test_picture_that_fails() -> None:
+def test_picture_that_fails(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No part of a file is left: of a program that was not found, and if the picture is larger than files may be."""
     resource = pytest.importorskip("resource", reason="this system has no limit for files")
     assert run("--plot", "tree.png", "--samples", "x.csv", "--export", "x.json", "/no/such/program").returncode == 127
+    # matplotlib's cache of fonts is larger too: this one is written before, and by no other process of this user.
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path_factory.mktemp("matplotlib")))
+    subprocess.run([sys.executable, "-c", "import matplotlib.font_manager"], check=True)
     words = [*RUSAGE, "-o", "report", "--plot", "tree.png", *PROGRAM, "1", "1"]
     limit = resource.RLIMIT_FSIZE, (8192, resource.RLIM_INFINITY)
     done = subprocess.run(
