@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.metadata
 import io
 import os
@@ -89,15 +90,16 @@ GROUPS: Mapping[str, Mapping[str, float]] = {
 
 @pytest.fixture(autouse=True)
 def not_instrumented() -> Iterator[None]:
-    """Leave the process as it was."""
+    """Leave the process as it was: a provider that is left starts a thread in each child that later tests fork."""
     yield
     rusage.opentelemetry.uninstrument()
+    gc.collect()  # it is a part of cycles
 
 
 def provider() -> tuple[MeterProvider, InMemoryMetricReader]:
     """Return a provider and its reader."""
     reader = InMemoryMetricReader()
-    return MeterProvider([reader]), reader
+    return MeterProvider([reader], shutdown_on_exit=False), reader
 
 
 def collect(reader: InMemoryMetricReader) -> dict[str, float]:
