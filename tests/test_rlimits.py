@@ -194,6 +194,26 @@ def test_starts_under_limits_leave_nothing(program: Callable[..., str]) -> None:
     assert program("limited_starts.py", str(RUNS * 3)) == "done\n"
 
 
+def open_in_the_program(module: Any, fd: int, **keywords: Any) -> object:
+    """Pass a descriptor to a program; return which ones it has, or the exception."""
+    code = f"import os\nfor fd in range(3, {fd + 20}):\n    try: os.fstat(fd); print(fd)\n    except OSError: pass"
+    try:
+        return module.run([sys.executable, "-IS", "-c", code], pass_fds=[fd], capture_output=True, **keywords).stdout
+    except OSError as error:
+        return error.errno
+
+
+def test_passing_a_closed_descriptor_with_limits() -> None:
+    """The pipe that reports a refused limit is not passed in its place; the oracle is ``subprocess``."""
+    limits = {RLIMIT_CORE: (0, 0)}
+    keywords: dict[str, Any] = {"preexec_fn": lambda: resource.setrlimit(RLIMIT_CORE, (0, 0))}
+    first = os.dup(0)
+    os.close(first)
+    for fd in range(first, first + 12):  # the pipes of a start get some of these numbers
+        expected = open_in_the_program(subprocess, fd, **keywords)
+        assert open_in_the_program(rusage, fd, rlimits=limits) == expected, fd
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_limits_with_gevent(when: str, program: Callable[..., str]) -> None:
     """The ``Popen`` of gevent has no ``rlimits``: they are set by a ``preexec_fn``."""

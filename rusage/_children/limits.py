@@ -101,7 +101,9 @@ else:
         return ValueError(_EXCEEDS) if code == errno.EINVAL else OSError(code, os.strerror(code))
 
     @contextmanager
-    def set_in_child(limits: Limits, preexec_fn: Callable[[], Any] | None) -> Generator[Callable[[], Any] | None]:
+    def set_in_child(
+        limits: Limits, preexec_fn: Callable[[], Any] | None, pass_fds: Iterable[Any] | None = ()
+    ) -> Generator[Callable[[], Any] | None]:
         """Yield a ``preexec_fn`` that calls the given one and then sets the limits; raise if one was refused.
 
         An exception of a ``preexec_fn`` reaches the parent as a ``SubprocessError`` without details. Therefore the
@@ -110,7 +112,7 @@ else:
         if not limits:
             yield preexec_fn
             return
-        with _pipe() as (read_end, write_end):
+        with _pipe(pass_fds or ()) as (read_end, write_end):
 
             def set_limits() -> None:
                 if preexec_fn is not None:
@@ -131,20 +133,35 @@ else:
                 raise
 
     @contextmanager
-    def _pipe() -> Generator[list[int]]:
-        """Yield the ends of a pipe, above 2, so that neither can become a standard stream of the child."""
+    def _pipe(pass_fds: Iterable[Any]) -> Generator[list[int]]:
+        """Yield the ends of a pipe. Neither can become a standard stream of the child, or be passed to it.
+
+        A closed descriptor in ``pass_fds`` could have the number of an end otherwise.
+        """
+        least = 1 + max([2, *(fd for fd in pass_fds if isinstance(fd, int))])
         ends = [*os.pipe()]
         try:
             for number, fd in enumerate(ends):
-                if fd <= 2:
-                    ends[number] = fcntl.fcntl(fd, fcntl.F_DUPFD, 3)
-                    os.set_inheritable(ends[number], False)  # noqa: FBT003 (takes no keyword)
-                    os.close(fd)
+                ends[number] = _move(fd, least)
             os.set_blocking(ends[0], False)
             yield ends
         finally:
             for end in ends:
                 os.close(end)
+
+    def _move(fd: int, least: int) -> int:
+        """Return a descriptor, moved to a free number from ``least`` on, or from 3 on if there is none."""
+        if fd >= least:
+            return fd
+        try:
+            moved = fcntl.fcntl(fd, fcntl.F_DUPFD, least)
+        except (OSError, OverflowError):
+            if least <= 3:
+                raise
+            return _move(fd, 3)
+        os.set_inheritable(moved, False)  # noqa: FBT003 (takes no keyword)
+        os.close(fd)
+        return moved
 
     def _errno_of(error: OSError | ValueError) -> int:
         if isinstance(error, OSError):

@@ -108,7 +108,7 @@ class PosixPopen(BasePopen[AnyStr]):
         has_floor = BACKEND.child_peak in FLOOR_RULES and is_bounded
         if has_floor:
             parent_peak()
-        with set_in_child(self._limits, call["preexec_fn"]) as call["preexec_fn"]:
+        with set_in_child(self._limits, call["preexec_fn"], call["pass_fds"]) as call["preexec_fn"]:
             self._began = clock()
             super()._execute_child(**call)
         if has_floor:
