@@ -54,6 +54,11 @@ ALLOWED: dict[str, tuple[str, str, str]] = {
         "subprocess N is still running",
         "[]",
     ),
+    "the same, after another warning": (
+        "warnings",
+        "pass_fds overriding close_fds.'), ('ResourceWarning', 'subprocess N is still running')",
+        "[('RuntimeWarning', 'pass_fds overriding close_fds.')]",
+    ),
     "an interpreter whose stack is small starts with errors, whose number depends on the addresses that it gets": (
         "written.err",
         "RecursionError: maximum recursion depth exceeded",
@@ -196,6 +201,8 @@ class Starter:
         for name in "out", "err":
             content = Path(self.folder, name).read_bytes()
             outcome[f"written.{name}"] = repr(re.sub(rb"/proc/[0-9]+", b"/proc/self", content))
+        for name in {"output", "written.err"} & outcome.keys():  # of an interpreter that cannot start
+            outcome[name] = re.sub(r"Current thread 0x[0-9a-f]+", "Current thread", outcome[name])
         return outcome | normalised(report, runner)
 
     def _read(self, end: int, runner: int) -> tuple[bytes, bytes]:
