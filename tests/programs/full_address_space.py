@@ -1,4 +1,4 @@
-"""Start programs directly, with limits, while this process has hardly any address space left.
+"""Start programs directly, with limits, while this process has no address space left.
 
 Print the exit statuses of subprocess and rusage, and the exception for a limit that is refused.
 """
@@ -29,8 +29,9 @@ def outcomes() -> list[object]:
 
 
 outcomes()  # what is imported or cached has been
+room = bytes(50_000), bytes(50_000)  # stay on the heap when freed: subprocess reads into a buffer of this size
 with open("/proc/self/statm", "rb") as file:
     size = int(file.read().split()[0]) * mmap.PAGESIZE
-size += 1 << 18  # bytes; subprocess reads into a buffer of 50000
+del room
 resource.setrlimit(resource.RLIMIT_AS, (size, size))
 print(*outcomes(), sep="\n")
