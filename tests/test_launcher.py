@@ -293,7 +293,10 @@ def test_child_gets_a_copy_where_shared_memory_is_refused(program: Callable[...,
     program("start_failures.py", "no_shared_memory")
 
 
-@pytest.mark.parametrize("check", ["processes", "ended", "cut_off", "same_number", "old_number", "reports", "forked"])
+@pytest.mark.parametrize(
+    "check",
+    ["processes", "ended", "cut_off", "same_number", "old_number", "old_time_namespace", "reports", "forked"],
+)
 def test_start_whose_reports_are_forged(check: str, program: Callable[..., str], tmp_path: Path) -> None:
     """No other process is signalled or waited for, and the program runs once."""
     program("start_forged.py", check, str(tmp_path / "log"))

@@ -152,6 +152,17 @@ def old_number() -> None:
         process.kill()
 
 
+def old_time_namespace() -> None:
+    """Have a clock with an offset that start times lack, as in a time namespace before Linux 5.11."""
+    clock, offset = launch.boottime, 86400.0
+    launch.boottime = lambda: clock() + offset
+    launch.starttime_lag = lambda: offset  # type: ignore[attr-defined]
+    occupy(-10, by_start_time=True)
+    done = rusage.run(PROGRAM)
+    assert "ru_maxrss" in done.measured
+    assert done.returncode == 3
+
+
 def reports() -> None:
     """Report what no launcher reports, and errors of a program that is executed: it is not started again."""
     for step in lib.LAUNCHER_BEFORE_EXEC, lib.LAUNCHER_EXEC:
@@ -185,4 +196,4 @@ def forked() -> None:
 
 
 del sys.argv[2]
-checks.main(processes, ended, cut_off, same_number, old_number, reports, forked)
+checks.main(processes, ended, cut_off, same_number, old_number, old_time_namespace, reports, forked)
