@@ -99,7 +99,7 @@ if not TYPE_CHECKING:  # a type checker would accept every name
         need none of them.
         """
         if name not in _BACKEND.absent and (name == "asyncio" or name in _LAZY):
-            _check_import(_LAZY.get(name, name), f"rusage.{name}", name)
+            _check_import(f"rusage.{_LAZY.get(name, name)}", f"rusage.{name}", f"from rusage import {name}")
         try:
             if name == "asyncio":
                 import rusage.asyncio  # noqa: PLC0415 (as above)
@@ -109,7 +109,7 @@ if not TYPE_CHECKING:  # a type checker would accept every name
                 module = __import__(_LAZY[name], globals(), fromlist=[name], level=1)
                 return globals().setdefault(name, getattr(module, name))
         except (ModuleNotFoundError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
-            raise _too_late(f"rusage.{name}", name) from error
+            raise _too_late(f"rusage.{name}", f"from rusage import {name}") from error
         message = f"module {__name__!r} has no attribute {name!r}"
         if name in _BACKEND.absent:
             message = f"{_BACKEND.name} has no {name}: {_BACKEND.absent[name]}"

@@ -70,7 +70,7 @@ class measure:  # noqa: N801 (used like a function)
         if reset_peak:
             if who != RUSAGE_SELF:
                 raise ValueError("reset_peak needs RUSAGE_SELF: the high-water mark belongs to the process")
-            check_import("_memory", "reset_peak", "rss")
+            check_import("rusage._memory", "reset_peak", "from rusage import rss")
             from ._memory import BlockPeak  # noqa: PLC0415 (only needed here)
 
             self._new_peak = BlockPeak
@@ -202,7 +202,9 @@ class measure:  # noqa: N801 (used like a function)
 
         Raises ``TypeError`` for a generator function: its body runs only after the call has returned.
         """
-        import functools  # noqa: PLC0415 (only needed for decorators)
+        for module in "inspect", "typing":
+            check_import(module, "measure() as a decorator", "import inspect, typing")
+        import functools  # noqa: PLC0415 (only needed for decorators, and by inspect)
         import inspect  # noqa: PLC0415 (as above)
         from typing import cast  # noqa: PLC0415 (as above)
 

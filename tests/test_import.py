@@ -318,5 +318,6 @@ def test_first_use_in_another_root(way: str, program: Callable[..., str], tmp_pa
         "pss",
     ]
     names = [name for name in lazy if hasattr(rusage, name)]
-    for line, name in zip(lines, [*names, "rss"], strict=True):
-        assert line.endswith(f"use 'from rusage import {name}'")
+    statements = [f"from rusage import {name}" for name in [*names, "rss"]] + ["import inspect, typing"] * 2
+    for line, statement in zip(lines, statements, strict=True):
+        assert line.endswith(f"use '{statement}'")

@@ -96,6 +96,12 @@ def after_change(way: str, folder: str) -> None:
     with raises(ImportError) as caught:
         rusage.measure(reset_peak=True)
     print(caught[0])
+    for module in "inspect", "typing":
+        known = sys.modules.pop(module)
+        with raises(ImportError) as caught:
+            rusage.measure()(print)
+        sys.modules[module] = known
+        print(caught[0])
     assert not hasattr(rusage, "nonsense")
 
 
