@@ -214,6 +214,23 @@ def test_passing_a_closed_descriptor_with_limits() -> None:
         assert open_in_the_program(rusage, fd, rlimits=limits) == expected, fd
 
 
+def error_of(module: Any, path: str, **keywords: Any) -> object:
+    """Return the error of a start that cannot succeed."""
+    with pytest.raises(OSError) as caught:  # noqa: PT011 (which one is compared)
+        module.run([path], stdin=subprocess.PIPE, **keywords)
+    return caught.value.errno
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems may have no /dev/fd")
+def test_numbers_of_the_descriptors_of_a_start() -> None:
+    """A program may be named by one of them, which it cannot be; the oracle is ``subprocess``."""
+    keywords: dict[str, Any] = {"preexec_fn": lambda: resource.setrlimit(RLIMIT_CORE, (0, 0))}
+    first = os.dup(0)
+    os.close(first)
+    for path in [f"/dev/fd/{fd}" for fd in range(first, first + 8)]:
+        assert error_of(rusage, path, rlimits={RLIMIT_CORE: (0, 0)}) == error_of(subprocess, path, **keywords), path
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_limits_with_gevent(when: str, program: Callable[..., str]) -> None:
     """The ``Popen`` of gevent has no ``rlimits``: they are set by a ``preexec_fn``."""

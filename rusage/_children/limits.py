@@ -136,10 +136,11 @@ else:
     def _pipe(pass_fds: Iterable[Any]) -> Generator[list[int]]:
         """Yield the ends of a pipe. Neither can become a standard stream of the child, or be passed to it.
 
-        A closed descriptor in ``pass_fds`` could have the number of an end otherwise.
+        A closed descriptor in ``pass_fds`` could have the number of an end otherwise. The lowest free numbers are left
+        to the pipe of ``subprocess``, so that a name such as ``/dev/fd/5`` means the same as there.
         """
-        least = 1 + max([2, *(fd for fd in pass_fds if isinstance(fd, int))])
         ends = [*os.pipe()]
+        least = 1 + max([2, *ends, *(fd for fd in pass_fds if isinstance(fd, int))])
         try:
             for number, fd in enumerate(ends):
                 ends[number] = _move(fd, least)
