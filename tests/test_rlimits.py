@@ -194,24 +194,24 @@ def test_starts_under_limits_leave_nothing(program: Callable[..., str]) -> None:
     assert program("limited_starts.py", str(RUNS * 3)) == "done\n"
 
 
-def open_in_the_program(module: Any, fd: int, **keywords: Any) -> object:
-    """Pass a descriptor to a program; return which ones it has, or the exception."""
-    code = f"import os\nfor fd in range(3, {fd + 20}):\n    try: os.fstat(fd); print(fd)\n    except OSError: pass"
+def open_in_the_program(module: Any, last: int, **keywords: Any) -> object:
+    """Return which descriptors a program has, or the error."""
+    code = f"import os\nfor fd in range({last}):\n    try: os.fstat(fd); print(fd)\n    except OSError: pass"
     try:
-        return module.run([sys.executable, "-IS", "-c", code], pass_fds=[fd], capture_output=True, **keywords).stdout
+        return module.run([sys.executable, "-IS", "-c", code], stdout=subprocess.PIPE, **keywords).stdout
     except OSError as error:
         return error.errno
 
 
-def test_passing_a_closed_descriptor_with_limits() -> None:
-    """The pipe that reports a refused limit is not passed in its place; the oracle is ``subprocess``."""
-    limits = {RLIMIT_CORE: (0, 0)}
+def test_closed_descriptors_with_limits() -> None:
+    """The pipe that reports a refused limit is not passed in place of one; the oracle is ``subprocess``."""
     keywords: dict[str, Any] = {"preexec_fn": lambda: resource.setrlimit(RLIMIT_CORE, (0, 0))}
     first = os.dup(0)
     os.close(first)
-    for fd in range(first, first + 12):  # the pipes of a start get some of these numbers
-        expected = open_in_the_program(subprocess, fd, **keywords)
-        assert open_in_the_program(rusage, fd, rlimits=limits) == expected, fd
+    for fd in range(first, first + 8):  # the pipes of a start get some of these numbers
+        for given in {"pass_fds": [fd]}, {"stdin": fd}, {"stdin": fd, "pass_fds": [0]}:
+            expected = open_in_the_program(subprocess, first + 20, **given, **keywords)
+            assert open_in_the_program(rusage, first + 20, **given, rlimits={RLIMIT_CORE: (0, 0)}) == expected, given
 
 
 def error_of(module: Any, path: str, **keywords: Any) -> object:

@@ -102,9 +102,11 @@ else:
 
     @contextmanager
     def set_in_child(
-        limits: Limits, preexec_fn: Callable[[], Any] | None, pass_fds: Iterable[Any] | None = ()
+        limits: Limits, preexec_fn: Callable[[], Any] | None, fds: Iterable[Any] = ()
     ) -> Generator[Callable[[], Any] | None]:
         """Yield a ``preexec_fn`` that calls the given one and then sets the limits; raise if one was refused.
+
+        ``fds``: the descriptors that the child gets.
 
         An exception of a ``preexec_fn`` reaches the parent as a ``SubprocessError`` without details. Therefore the
         child writes the errno to a pipe, which unlike shared memory needs no address space that a limit may refuse.
@@ -112,7 +114,7 @@ else:
         if not limits:
             yield preexec_fn
             return
-        with _pipe(pass_fds or ()) as (read_end, write_end):
+        with _pipe(fds) as (read_end, write_end):
 
             def set_limits() -> None:
                 if preexec_fn is not None:
@@ -133,15 +135,15 @@ else:
                 raise
 
     @contextmanager
-    def _pipe(pass_fds: Iterable[Any]) -> Generator[list[int]]:
-        """Yield the ends of a pipe. Neither can become a standard stream of the child, or be passed to it.
+    def _pipe(fds: Iterable[Any]) -> Generator[list[int]]:
+        """Yield the ends of a pipe, which the child does not get as a standard stream or in place of one of ``fds``.
 
-        A closed descriptor in ``pass_fds`` could have the number of an end otherwise. The lowest free numbers are left
-        to the pipe of ``subprocess``, so that a name such as ``/dev/fd/5`` means the same as there.
+        A closed descriptor could have the number of an end otherwise. The lowest free numbers are left to the pipe of
+        ``subprocess``, so that a name such as ``/dev/fd/5`` means the same as there.
         """
         ends = [*os.pipe()]
-        least = 1 + max([2, *ends, *(fd for fd in pass_fds if isinstance(fd, int))])
         try:
+            least = 1 + max([2, *ends, *(fd for fd in fds if isinstance(fd, int))])
             for number, fd in enumerate(ends):
                 ends[number] = _move(fd, least)
             os.set_blocking(ends[0], False)
