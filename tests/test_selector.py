@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 from expected import FOLDER, SYSTEMS, load
 
 from rusage._backends._platforms import PLATFORMS as LIST
 from rusage._backends._platforms import backend_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
 
@@ -24,6 +29,13 @@ PLATFORMS = [
     ("netbsd11", "11.0_BETA", "NetBSD"),
     ("gnukfreebsd9", "9.0-2-amd64", "gnukfreebsd9"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def no_module_is_left() -> Iterator[None]:
+    """Forget what was imported: later tests would find the backend of a release that is only pretended."""
+    with mock.patch.dict(sys.modules):
+        yield
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, platform: str, release: str) -> None:
