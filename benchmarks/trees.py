@@ -125,7 +125,8 @@ def samples(count: int, threads: int, bound: float | None) -> None:
 
 def recording() -> None:
     """Print what a recording costs."""
-    done = subprocess.run([sys.executable, "-c", RECORDING], stdout=subprocess.PIPE, text=True, check=True)
+    command = [sys.executable, "-c", RECORDING]
+    done = subprocess.run(command, cwd=sys.prefix, stdout=subprocess.PIPE, text=True, check=True)
     line("recording 12 processes at 100 Hz, of one CPU", float(done.stdout) * 100, 3, " %")
 
 
