@@ -35,8 +35,8 @@ if not hasattr(rusage, "Tree"):
     pytest.skip("this system has no Tree", allow_module_level=True)
 
 from rusage._cli import limits, tables, tree
-from rusage._cli.results import TreePeak
 from rusage._cli.statistics import Run, Series, compare, series
+from rusage._cli.tree import TreePeak
 
 PROGRAM = [sys.executable, str(Path(__file__).parent / "programs" / "tree_of_processes.py")]
 MIB = 2**20

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
     from .. import Sample
     from .options import Options
-    from .results import Ended, TreePeak
+    from .results import Ended
     from .statistics import Series
+    from .tree import TreePeak
 
 
 def of_runs(kind: str, found: Comparison, commands: list[str], options: Options, file: TextIO | None) -> str:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from .. import Sample
-    from .results import Ended, TreePeak
+    from .results import Ended
+    from .tree import TreePeak
 
 # The CPU use is drawn for at most this number of parts of the time: a single interval has few ticks of the clock.
 PARTS = 100

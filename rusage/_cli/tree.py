@@ -8,11 +8,11 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .. import Process, Tree, record
 from .report import CANCELED, complain, lines, quantity, show
-from .results import TreePeak, measured_fields
+from .results import measured_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,27 @@ GRACE, PATIENCE = 5.0, 5.0
 STEP = 0.05
 
 TOO_SHORT = "the program ended before the second sample"
+
+
+class TreePeak(NamedTuple):
+    """What was sampled of a program and its descendants; the times count from the start of the program."""
+
+    largest: Sample
+    """The sample with the largest sum of resident set sizes."""
+    member: Member | None
+    """The largest member in this sample."""
+    interval: float
+    """Seconds."""
+    missed: int
+    """The number of intervals without a sample."""
+    samples: list[Sample]
+    killed: bool
+    """Whether members got a signal since a sample exceeded the limit."""
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether a sample lacks members that could not be read."""
+        return any(sample.unread for sample in [self.largest, *self.samples])
 
 
 def watching(options: Options, name: str, tell: Tell) -> Watch:
