@@ -63,7 +63,6 @@ def keep_bytecode() -> None:
 
 def pytest_configure() -> None:
     """Let random examples take any time; say what to do in a source tree in which nothing was built."""
-    os.environ.pop("PYTEST_ADDOPTS", None)  # for this pytest, not for those that tests start
     keep_bytecode()
     provide_programs()
     with contextlib.suppress(ModuleNotFoundError):  # the plugin's tests do not need it
@@ -109,6 +108,12 @@ def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, An
         for name, output in ("output", error.stdout), ("error output", error.stderr):
             text = output if isinstance(output, str) else os.fsdecode(output or b"")
             result.get_result().sections.append((f"{name} of the command", text))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def options_of_this_pytest() -> None:
+    """Keep PYTEST_ADDOPTS from the pytests that tests start; workers of pytest-xdist have read it by now."""
+    os.environ.pop("PYTEST_ADDOPTS", None)
 
 
 @pytest.fixture(scope="session", autouse=True)
