@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from operator import itemgetter
 from typing import Any, AnyStr
 
 from .._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
@@ -14,7 +13,7 @@ from . import launcher
 from . import launcher_availability as availability
 from . import launcher_protocol as protocol
 from .base import clock
-from .patched import PARAMETERS, PIPES
+from .patched import PARAMETERS, pipes_of
 
 if sys.platform == "linux":
     from .limits import limit_error
@@ -22,7 +21,6 @@ if sys.platform == "linux":
 
 assert sys.platform == "linux"  # noqa: S101 (for the type checkers)
 
-_pipes = itemgetter(*PIPES)
 
 # Arguments that subprocess must not apply to the launcher: the child that it creates applies them.
 _LEFT_TO_CHILD: dict[str, Any] = {
@@ -121,7 +119,7 @@ class LinuxPopen(PosixPopen[AnyStr]):
         Raises the exception that says why there is none if a direct start would fail too.
         """
         if result.pid:
-            super()._close_pipe_fds(*_pipes(call))
+            super()._close_pipe_fds(*pipes_of(call))
             self.pid, self._peak_isolated = result.pid, result.outcome == launcher.Outcome.ISOLATED
             if result.outcome == launcher.Outcome.KILLED:
                 self._saw_exit(None)
@@ -191,7 +189,7 @@ def _may_use_launcher(call: dict[str, Any]) -> bool:
 
 def _check_fds(call: dict[str, Any]) -> None:
     """Raise ``OSError`` if a descriptor is closed: the launcher's descriptors could get its number."""
-    for fd in call["pass_fds"] + _pipes(call):
+    for fd in call["pass_fds"] + pipes_of(call):
         if fd != -1:
             os.fstat(fd)
 

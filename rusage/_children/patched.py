@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from .._fields import RUsage
@@ -27,6 +27,7 @@ PARAMETERS = [
 if sys.version_info < (3, 11):
     PARAMETERS.remove("process_group")
 PIPES = PARAMETERS[10:16]
+pipes_of = itemgetter(*PIPES)  # of the arguments by name
 
 PREEXEC_FN = 6  # its position among the arguments of Popen
 

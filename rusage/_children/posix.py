@@ -17,7 +17,7 @@ from .._memory import parent_peak
 from .base import NOTHING, BasePopen, clock
 from .exit_event import WAIT_BY_EVENT, exit_event
 from .inherited import child_fields, keep_fields, peak_bound, read_inherited, touched_before_exec
-from .patched import PARAMETERS, PIPES
+from .patched import PARAMETERS, pipes_of
 
 if sys.platform != "win32":
     from .limits import set_in_child
@@ -108,7 +108,7 @@ class PosixPopen(BasePopen[AnyStr]):
         has_floor = BACKEND.child_peak in FLOOR_RULES and is_bounded
         if has_floor:
             parent_peak()
-        fds = [*(call["pass_fds"] or ()), *(call[name] for name in PIPES)]
+        fds = (*(call["pass_fds"] or ()), *pipes_of(call))
         with set_in_child(self._limits, call["preexec_fn"], fds) as call["preexec_fn"]:
             self._began = clock()
             super()._execute_child(**call)
