@@ -194,6 +194,18 @@ def test_starts_under_limits_leave_nothing(program: Callable[..., str]) -> None:
     assert program("limited_starts.py", str(RUNS * 3)) == "done\n"
 
 
+# The same limit, set in both ways.
+BY_RLIMITS: dict[str, Any] = {"rlimits": {RLIMIT_CORE: (0, 0)}}
+BY_PREEXEC_FN: dict[str, Any] = {"preexec_fn": lambda: resource.setrlimit(RLIMIT_CORE, (0, 0))}
+
+
+def next_fds() -> range:
+    """Return the lowest free descriptors: the pipes of a start get some of these numbers."""
+    first = os.dup(0)
+    os.close(first)
+    return range(first, first + 8)
+
+
 def open_in_the_program(module: Any, last: int, **keywords: Any) -> object:
     """Return which descriptors a program has, or the error."""
     code = f"import os\nfor fd in range({last}):\n    try: os.fstat(fd); print(fd)\n    except OSError: pass"
@@ -205,13 +217,11 @@ def open_in_the_program(module: Any, last: int, **keywords: Any) -> object:
 
 def test_closed_descriptors_with_limits() -> None:
     """The pipe that reports a refused limit is not passed in place of one; the oracle is ``subprocess``."""
-    keywords: dict[str, Any] = {"preexec_fn": lambda: resource.setrlimit(RLIMIT_CORE, (0, 0))}
-    first = os.dup(0)
-    os.close(first)
-    for fd in range(first, first + 8):  # the pipes of a start get some of these numbers
+    fds = next_fds()
+    for fd in fds:
         for given in {"pass_fds": [fd]}, {"stdin": fd}, {"stdin": fd, "pass_fds": [0]}:
-            expected = open_in_the_program(subprocess, first + 20, **given, **keywords)
-            assert open_in_the_program(rusage, first + 20, **given, rlimits={RLIMIT_CORE: (0, 0)}) == expected, given
+            expected = open_in_the_program(subprocess, fds.start + 20, **given, **BY_PREEXEC_FN)
+            assert open_in_the_program(rusage, fds.start + 20, **given, **BY_RLIMITS) == expected, given
 
 
 def error_of(module: Any, path: str, **keywords: Any) -> object:
@@ -224,11 +234,8 @@ def error_of(module: Any, path: str, **keywords: Any) -> object:
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems may have no /dev/fd")
 def test_numbers_of_the_descriptors_of_a_start() -> None:
     """A program may be named by one of them, which it cannot be; the oracle is ``subprocess``."""
-    keywords: dict[str, Any] = {"preexec_fn": lambda: resource.setrlimit(RLIMIT_CORE, (0, 0))}
-    first = os.dup(0)
-    os.close(first)
-    for path in [f"/dev/fd/{fd}" for fd in range(first, first + 8)]:
-        assert error_of(rusage, path, rlimits={RLIMIT_CORE: (0, 0)}) == error_of(subprocess, path, **keywords), path
+    for path in [f"/dev/fd/{fd}" for fd in next_fds()]:
+        assert error_of(rusage, path, **BY_RLIMITS) == error_of(subprocess, path, **BY_PREEXEC_FN), path
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -137,8 +137,9 @@ def alone(case: Case, folder: str) -> Case:
         (name, tuple(number and user for number in value) if name == "ids" else value)
         for name, value in case.conditions
     ]
-    exists = given == "nobody" or (isinstance(given, int) and 0 < given < 2**32 - 1)
-    return case._replace(conditions=ids, call={**case.call, "user": user} if exists else case.call)
+    # Root's processes are not counted, and a start for an invalid user raises an error.
+    is_counted = given == "nobody" or (isinstance(given, int) and 0 < given < 2**32 - 1)
+    return case._replace(conditions=ids, call={**case.call, "user": user} if is_counted else case.call)
 
 
 def make(seed: int, number: int, folder: str) -> Case:

@@ -33,10 +33,8 @@ CONFIGURATION = [
     "~/.config/pip",
     "~/.npmrc",
 ]
-VARIABLES = [
-    *("PIP_*", "*_proxy", "*_PROXY", "SSL_CERT_*", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"),
-    "PYTEST_ADDOPTS",
-]
+NETWORK = ["PIP_*", "*_proxy", "*_PROXY", "SSL_CERT_*", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"]
+VARIABLES = [*NETWORK, "PYTEST_ADDOPTS"]
 
 
 def blocks(text: str, heading: str, language: str) -> list[str]:
