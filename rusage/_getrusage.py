@@ -80,7 +80,9 @@ def _unknown(hz: int | None) -> frozenset[str]:
 
 
 def _rate(hz: int | None) -> int:
-    return lib.rusage_statclock_hz() if hz is None else hz
+    if hz is not None:
+        return hz
+    return lib.rusage_statclock_hz() if hasattr(lib, "rusage_statclock_hz") else 0
 
 
 def new_call(backend: Backend, who: int, measured: Collection[str], *, hz: int | None = None) -> Call:

@@ -1,10 +1,6 @@
 /* DragonFly BSD. */
 
-#include "../_c/get.c"
-#include "../_c/root_by_inode.c"
-#include "../_c/native.c"
-#include "../_c/wait4.c"
-#include "../_c/no_statclock.c"
+#include "../_c/unix.c"
 #include "../_c/process_by_start.c"
 #include "../_c/rss.h"
 

@@ -1,11 +1,7 @@
 /* FreeBSD. */
 
-#include "../_c/get.c"
-#include "../_c/root_by_inode.c"
-#include "../_c/native.c"
-#include "../_c/wait4.c"
-#include "../_c/statclock.c"
-#include "../_c/boottime.c"
+#include "../_c/unix.c"
+#include "../_c/clocks.c"
 #include "../_c/rss_by_pid.c"
 
 #include <sys/param.h>

@@ -1,10 +1,7 @@
 /* illumos and Solaris, where RUSAGE_THREAD is named RUSAGE_LWP. */
 
-#include "../_c/get.c"
-#include "../_c/root_by_inode.c"
-#include "../_c/native.c"
-#include "../_c/no_statclock.c"
 #include "../_c/rss.h"
+#include "../_c/unix.h"
 
 #include <fcntl.h>
 #include <procfs.h>
@@ -22,7 +19,7 @@ static pid_t rusage_wait4_of_libc(pid_t pid, int *status, int options, struct ru
     return wait4(pid, status, options, native);
 }
 #define RUSAGE_WAIT4 rusage_wait4_of_libc
-#include "../_c/wait4.c"
+#include "../_c/unix.c"
 
 /* proc(5): pr_rssize counts units of 1024 bytes. */
 static int64_t rusage_rss(void)

@@ -1,9 +1,7 @@
 /* Linux. */
 
-#include "../_c/get.c"
-#include "../_c/native.c"
-#include "../_c/wait4.c"
-#include "../_c/no_statclock.c"
+#define RUSAGE_ROOT_HERE
+#include "../_c/unix.c"
 #include "linux_root.c"
 #include "linux_tree.c"
 #include "linux_memory.c"

@@ -5,10 +5,8 @@
 #include <mach/mach_time.h>
 #include <pthread.h>
 
-#include "../_c/get.c"
-#include "../_c/root_by_inode.c"
-#include "../_c/wait4.c"
-#include "../_c/no_statclock.c"
+#define RUSAGE_NATIVE_HERE
+#include "../_c/unix.c"
 #include "../_c/process_by_start.c"
 #include "../_c/rss.h"
 

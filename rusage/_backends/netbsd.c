@@ -1,10 +1,6 @@
 /* NetBSD. */
 
-#include "../_c/get.c"
-#include "../_c/root_by_inode.c"
-#include "../_c/native.c"
-#include "../_c/wait4.c"
-#include "../_c/no_statclock.c"
+#include "../_c/unix.c"
 #include "../_c/rss_by_pid.c"
 
 #include <sys/param.h>

@@ -1,9 +1,20 @@
 /* Windows. */
 
-#include "../_c/no_getrusage.h"
+#include "../_c/rusage.h"
 
+#include <winsock2.h> /* struct timeval */
 #include <windows.h>
 #include <psapi.h>
+
+/* Allows the backends of other systems to be tested here. */
+#define RUSAGE_NATIVE_TIME(name) struct timeval ru_##name;
+#define RUSAGE_NATIVE_LONG(name) long ru_##name;
+struct rusage {
+    RUSAGE_FIELDS(RUSAGE_NATIVE_TIME, RUSAGE_NATIVE_LONG, RUSAGE_NATIVE_LONG, RUSAGE_NATIVE_LONG)
+};
+
+RUSAGE_ASSERT(tv, RUSAGE_SIZE(struct timeval, tv_sec) == sizeof(long)
+                      && RUSAGE_SIZE(struct timeval, tv_usec) == sizeof(long));
 
 RUSAGE_ASSERT(half, sizeof(((FILETIME *)0)->dwLowDateTime) == sizeof(uint32_t)
                         && sizeof(((FILETIME *)0)->dwHighDateTime) == sizeof(uint32_t));
@@ -11,8 +22,6 @@ RUSAGE_ASSERT(faults, sizeof(((PROCESS_MEMORY_COUNTERS *)0)->PageFaultCount) == 
 RUSAGE_ASSERT(peak, sizeof(((PROCESS_MEMORY_COUNTERS *)0)->PeakWorkingSetSize) <= sizeof(uint64_t));
 
 #include "../_c/convert.c"
-#include "../_c/scalars.c"
-#include "../_c/no_statclock.c"
 
 /* GetLastError has no code for this; the bit is reserved for codes of applications. */
 #define RUSAGE_NO_PROCESS (1 << 29)

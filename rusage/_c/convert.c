@@ -1,8 +1,6 @@
 /* Included, not compiled: convert struct rusage, or the values of Windows or macOS, to a record in uniform units. */
 
-#ifdef _WIN32
-#include "no_getrusage.h"
-#else
+#ifndef _WIN32 /* has no struct rusage: its file defines one */
 #include "unix.h"
 #endif
 
@@ -166,4 +164,21 @@ static void rusage_convert_macos(const rusage_macos *native, rusage_call *call)
     record->majflt = MEASURED(majflt, pageins);
     record->inblock = MEASURED(inblock, (int64_t)(native->bytes_read >> 9));
     record->oublock = MEASURED(oublock, (int64_t)(native->bytes_written >> 9));
+}
+
+/* Single values instead of a record. */
+static int64_t rusage_maxrss(const rusage_call *call)
+{
+    rusage_call copy = *call;
+    int error = rusage_get(&copy);
+
+    return error != 0 ? -(int64_t)error : copy.record.maxrss;
+}
+
+static double rusage_cputime(const rusage_call *call)
+{
+    rusage_call copy = *call;
+    int error = rusage_get(&copy);
+
+    return error != 0 ? -error : copy.record.utime + copy.record.stime;
 }

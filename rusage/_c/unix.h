@@ -7,6 +7,7 @@
 #include <sys/types.h>
 #include <sys/time.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,7 +27,5 @@ typedef struct {
 /* Defined for each Unix system: call getrusage(2) and return 0 or an errno. */
 static int rusage_native(int who, struct rusage *native);
 static void rusage_read_root(rusage_root *root);
-
-/* root.c */
 static rusage_root rusage_first_root;
 static int rusage_root_changed(void);

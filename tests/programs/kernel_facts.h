@@ -130,7 +130,9 @@ static rusage_call request(int who, uint32_t measured)
     call.measured = measured;
     call.maxrss_bytes = CLAIM_MAXRSS_BYTES;
     call.integral_bytes = CLAIM_INTEGRAL_BYTES;
+#ifdef RUSAGE_HAS_STATCLOCK
     call.integral_hz = rusage_statclock_hz();
+#endif
     return call;
 }
 
