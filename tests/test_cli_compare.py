@@ -129,7 +129,7 @@ def test_rounds_where_the_last_one_is_slow(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize(
     ("done", "elapsed", "commands", "rounds"),
-    [(1, 0.02, 2, 300), (10, 0.2, 1, 150), (10, 1.0, 3, 90), (1, 5.0, 2, 10), (10, 60.0, 2, 10)],
+    [(1, 0.02, 2, 300), (10, 0.2, 1, 150), (10, 1.0, 3, 90), (1, 5.0, 2, 10), (10, 60.0, 2, 10), (1, 0.0, 2, 10)],
 )
 def test_rounds_that_fit(done: int, elapsed: float, commands: int, rounds: int) -> None:
     """Three seconds for each command, ten rounds at least."""

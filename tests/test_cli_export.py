@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -170,13 +171,75 @@ def test_files_without_a_report() -> None:
         assert [path.name for path in Path().iterdir()] == ["report"]
 
 
-def test_files_that_cannot_be_written() -> None:
-    """A wrong name, a wrong place, and a full device."""
+def test_content_stays_without_a_report() -> None:
+    """Of a program that cannot be started, and of a second file that cannot be opened; also through a link."""
+    Path("x.json").write_text("before")
+    Path("l.csv").symlink_to("target")
+    Path("target").write_text("before too")
+    Path("new.md").symlink_to("nowhere")
+    files = ["--export", "x.json", "--export", "l.csv", "--export", "new.md"]
+    for words, status in (["/no/such/program"], 127), (["--export", "/no/such/place.csv", "true"], 125):
+        assert forked.run([*RUSAGE, *files, *words], capture_output=True, check=False).returncode == status
+        assert (Path("x.json").read_text(), Path("l.csv").read_text()) == ("before", "before too")
+        assert sorted(path.name for path in Path().iterdir()) == ["l.csv", "new.md", "target", "x.json"]
+
+
+def test_export_replaces_the_content_only() -> None:
+    """A link, the mode and another name of the file stay."""
+    Path("target").write_text("x" * 10_000)
+    Path("target").chmod(0o600)
+    Path("x.json").symlink_to("target")
+    Path("other").hardlink_to("target")
+    forked.run([*RUSAGE, "--export", "x.json", "true"], capture_output=True, check=True)
+    assert json.loads(Path("other").read_text())["command"] == ["true"]
+    assert Path("x.json").is_symlink()
+    assert Path("target").stat().st_mode & 0o777 == 0o600
+
+
+@needs_sh
+@pytest.mark.parametrize("script", ["rm x.csv; : > x.csv", "echo own > x.csv"])
+def test_file_of_another_process_stays(script: str) -> None:
+    """Without a report, a new file is removed only if it is still the same one, and empty."""
+    words = ["--export", "x.csv", "-n", "2", "--prepare", f"sh -c '{script}; exit 3'", "true"]
+    assert forked.run([*RUSAGE, *words], capture_output=True, check=False).returncode == 3
+    assert Path("x.csv").read_text() == ("own\n" if "own" in script else "")
+
+
+@needs_sh
+@pytest.mark.parametrize(("option", "path"), [("-o", "/dev/stdout"), ("-o", "x.json"), ("--export", "x.json")], ids=str)
+@pytest.mark.parametrize("runs", [[], ["-n", "2"]], ids=["once", "series"])
+def test_report_in_the_output_of_the_program(option: str, path: str, runs: list[str]) -> None:
+    """Neither overwrites the other."""
+    if path.startswith("/dev/") and not Path(path).exists():
+        pytest.skip("this system has no /dev/stdout")
+    with Path("x.json").open("w", encoding="utf-8") as file:
+        words = [*RUSAGE, option, path, *runs, "--json", "sh", "-c", "echo hello"]
+        forked.run(words, stdout=file, stderr=subprocess.PIPE, check=True)
+    *output, report = Path("x.json").read_text().splitlines()
+    assert output == ["hello"] * (2 if runs else 1)
+    assert json.loads(report)["version"] == 1
+
+
+@needs_sh
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("words", [["-o", "/dev/full"], ["--export", "full.json"]], ids=str)
+@pytest.mark.parametrize("runs", [[], ["-n", "2"]], ids=["once", "series"])
+def test_missing_report_is_125(words: list[str], runs: list[str]) -> None:
+    """A job must notice it. The failure of the program and a limit come first; standard error is no file."""
+    Path("full.json").symlink_to("/dev/full")
+    over = ["--limit-cputime", "0"]
+    for options, program, status in ([], "true", 125), ([], "sh -c 'exit 3'", 3), (over, "true", 123):
+        line = [*RUSAGE, *runs, *words, *options, *shlex.split(program)]
+        done = forked.run(line, capture_output=True, text=True, check=False)
+        assert done.returncode == status
+        assert f"rusage: {words[1]}: No space left on device\n" in done.stderr
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        assert forked.run([*RUSAGE, *runs, "true"], stderr=full, check=False).returncode == 0
+
+
+def test_files_that_cannot_be_opened() -> None:
+    """A wrong name, and a wrong place."""
     for name, status in ("report.txt", 2), ("/no/such/place.json", 125):
         done = forked.run([*RUSAGE, "--export", name, "true"], capture_output=True, text=True, check=False)
         assert (done.returncode, "wall" in done.stderr) == (status, False)
         assert name in done.stderr
-    if Path("/dev/full").exists():
-        Path("full.json").symlink_to("/dev/full")
-        done = forked.run([*RUSAGE, "--export", "full.json", "true"], capture_output=True, text=True, check=True)
-        assert done.stderr.endswith("rusage: full.json: No space left on device\n")

@@ -14,6 +14,7 @@ import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import forked
 import pytest
@@ -141,6 +142,16 @@ def test_tree_that_cannot_be_sampled(samples: int, monkeypatch: pytest.MonkeyPat
     assert "tree  left out: 2 of 2 runs could not be sampled" in Path("report").read_text().splitlines()
     status = sampled("--json", "--limit-tree-rss", "1").returncode
     assert status == (123 if samples or "ru_maxrss" in record()["usage"] else 125)
+
+
+@forked.needs_fork
+@pytest.mark.parametrize("method", ["start", "stop"])
+def test_status_after_a_failing_recording(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever fails when the program runs: it is waited for, and its status is passed on."""
+    monkeypatch.setattr(rusage.record, method, Mock(side_effect=OverflowError("too large")))
+    done = run("--tree", sys.executable, "-c", "import time; time.sleep(0.2); print('end'); exit(3)")
+    assert (done.returncode, done.stdout) == (3, "end\n")
+    assert "sampled: too large\n" in done.stderr
 
 
 def test_times_count_from_the_start_of_the_program() -> None:
@@ -409,6 +420,19 @@ def test_members_that_cannot_be_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(f"process {process.pid}" in (text or "") for text in messages)
 
 
+@pytest.mark.skipif(not Path("/proc/self/comm").exists(), reason="processes have no such names here")
+def test_hostile_name_of_a_process(tmp_path: Path) -> None:
+    """A terminal would obey it: the message has no control characters."""
+    name = tmp_path / "a\x1b[31m\tb\nc"
+    name.symlink_to(sys.executable)
+    with subprocess.Popen([name, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        comm = Path(f"/proc/{process.pid}/comm")
+        wait_until(lambda: "\x1b" in comm.read_text(), "the exec")
+        shown = tree._described(rusage.Member(process.pid, 0, 0.0))  # noqa: SLF001 (only few processes are named)
+        process.communicate(b"\n")
+    assert shown == rf"process {process.pid} (a\x1b[31m\x09b\x0ac)"
+
+
 def test_kill_while_the_tree_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as without a free file descriptor: the members that were found before get SIGTERM, and then SIGKILL."""
     monkeypatch.setattr(tree, "GRACE", 0.1)
@@ -500,8 +524,25 @@ def test_picture_that_fails(tmp_path_factory: pytest.TempPathFactory, monkeypatc
     done = subprocess.run(
         words, capture_output=True, text=True, check=False, preexec_fn=lambda: resource.setrlimit(*limit)
     )
-    assert (done.returncode, done.stderr) == (0, f"rusage: tree.png: {os.strerror(errno.EFBIG)}\n")
+    assert (done.returncode, done.stderr) == (125, f"rusage: tree.png: {os.strerror(errno.EFBIG)}\n")
     assert os.listdir() == ["report"]
+
+
+@forked.needs_fork
+@pytest.mark.parametrize(
+    "error", [ValueError("'nonsense' is no backend\x1b[31m"), ImportError("no freetype")], ids=repr
+)
+def test_matplotlib_that_cannot_draw(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with a backend that does not exist, or without LaTeX: one line, and the status of a report that is missing."""
+    monkeypatch.setattr("rusage._cli.plot.picture", Mock(side_effect=error))
+    monkeypatch.setattr(importlib.util, "find_spec", Mock())
+    for words, status in (PROGRAM, 125), ([sys.executable, "-c", "import time; time.sleep(0.1); exit(3)"], 3):
+        done = run("--plot", "tree.png", *words, *(["1", "1"] if words is PROGRAM else []))
+        assert done.returncode == status
+        assert re.fullmatch(r"rusage: tree.png: matplotlib cannot draw this: .*\n", done.stderr)
+        assert "\x1b" not in done.stderr
+    assert run("--limit-tree-rss", "1", "--plot", "tree.png", *PROGRAM, "1", "1").returncode == 123
+    assert not Path("tree.png").exists()
 
 
 @needs_matplotlib
@@ -542,7 +583,8 @@ def test_picture_needs_matplotlib() -> None:
     [
         (["--kill", "true"], "--kill needs --limit-tree-rss"),
         (["--interval", "1", "true"], "--interval needs --tree"),
-        (["--tree", "--interval", "0", "true"], "--interval: must be more than 0"),
+        (["--tree", "--interval", "0", "true"], "--interval: must be at least 0.001: '0'"),
+        (["--tree", "--interval", "1e-320", "true"], "--interval: must be at least 0.001: '1e-320'"),
         (["--tree"], "--tree needs a command or --pid"),
         (["--pid", "1", "true"], "--pid excludes a command"),
         (["--pid", "0"], "--pid: not a process ID: '0'"),

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
 from typing import TYPE_CHECKING
 
 from . import gnu
 from .options import Options, parse
-from .report import CANCELED, as_text, complain, discard, is_colored, show, write
+from .report import CANCELED, as_text, complain, discard, is_colored, show, write, write_export
 from .run import Signals, attempt, die_of_broken_pipe, exit_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Literal, TextIO
+    from typing import TextIO
 
+    from .files import Export
     from .options import Exports
     from .results import Ended
 
@@ -56,8 +55,8 @@ def run_command(command: list[str], options: Options) -> int:
 
     The status is the program's, or 128 + n if signal n killed it, 127 if it was not found, 126 if it could not be
     executed, 125 if the output file could not be opened or the program's status is not available. If the program has
-    succeeded, it is 123 if a limit was exceeded and 125 if that is unknown. If SIGINT killed the program, SIGINT then
-    kills this process too. A report that cannot be written does not change the status.
+    succeeded, it is 123 if a limit was exceeded, and 125 if that is unknown or if a report could not be written to a
+    file. If SIGINT killed the program, SIGINT then kills this process too.
 
     Must run in the main thread; leaves the environment, the signal mask and the signal handlers changed.
     """
@@ -76,32 +75,26 @@ def _with_files(
     run_and_report: Callable[[list[str], Options, TextIO | None, Exports], int], command: list[str], options: Options
 ) -> int:
     """Open the files for the reports, and run a program."""
-    file, exports = sys.stderr, []
-    path = options.output
+    from .files import Export, open_output  # noqa: PLC0415 (only needed here)
+
+    exports: Exports = []
+    path, file = options.output, None
     try:
         try:
             if path is not None:
-                file = _open(path, "a" if options.append else "w")
+                file = open_output(path, append=options.append)
             for kind, path in options.exports:
-                exports.append((kind, _open(path, "w")))
+                exports.append((kind, Export(path)))
         except OSError as error:
             assert path is not None  # noqa: S101 (for the type checker)
             complain(path, error.strerror)
             return CANCELED
-        return run_and_report(command, options, file, exports)
+        return run_and_report(command, options, sys.stderr if options.output is None else file, exports)
     finally:
-        if file is not sys.stderr:
+        if file is not None:
             file.close()
         for _, export in exports:
             export.close()
-            with contextlib.suppress(OSError):  # such as a folder that cannot be written to
-                if os.path.isfile(export.name) and not os.path.getsize(export.name):  # there was no report
-                    os.unlink(export.name)
-
-
-def _open(path: str, mode: Literal["a", "w"]) -> TextIO:
-    # Text may hold the command's bytes, which need not be UTF-8.
-    return open(path, mode, encoding="utf-8", errors="surrogateescape")
 
 
 def _run_once(command: list[str], options: Options, file: TextIO | None, exports: Exports) -> int:
@@ -110,32 +103,30 @@ def _run_once(command: list[str], options: Options, file: TextIO | None, exports
         if options.format is not None and ended != CANCELED:  # GNU time reports a failed start too
             write(_gnu_report(command, options, ended, {}, None), file)
         return ended
-    write(report(command, options, ended, colored=is_colored(file)), file)
-    for kind, export in exports:
-        _export(kind, export, command, ended, options)
+    written = [write(report(command, options, ended, colored=is_colored(file)), file)]
+    written += [_export(kind, export, command, ended, options) for kind, export in exports]
     code = ended.code
     if options.limits is not None:
         from . import limits  # noqa: PLC0415 (only needed here)
 
         status = limits.check(options.limits, [ended], command[0])
         code = limits.OVER if ended.tree is not None and ended.tree.killed else code or status
-    return exit_status(code)
+    return exit_status(code or (0 if all(written) else CANCELED))
 
 
-def _export(kind: str, file: TextIO, command: list[str], ended: Ended, options: Options) -> None:
-    """Write a report of a single run to a file."""
+def _export(kind: str, export: Export, command: list[str], ended: Ended, options: Options) -> bool:
+    """Write a report of a single run to a file; return whether that was possible."""
     if kind == "plot":
         from . import plot  # noqa: PLC0415 (slow, and only needed here)
 
-        plot.draw(file, command, ended)
-    elif kind == "samples":
+        return plot.draw(export, command, ended)
+    if kind == "samples":
         from . import tree  # noqa: PLC0415 (slow, and only needed here)
 
-        write(tree.as_csv(ended.tree), file)
-    else:
-        from . import formats  # noqa: PLC0415 (slow, and only needed here)
+        return write_export(tree.as_csv(ended.tree), export)
+    from . import formats  # noqa: PLC0415 (slow, and only needed here)
 
-        write(formats.of_run(kind, command, ended, options), file)
+    return write_export(formats.of_run(kind, command, ended, options), export)
 
 
 def report(command: list[str], options: Options, ended: Ended, *, colored: bool = False) -> str:

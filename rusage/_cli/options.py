@@ -14,9 +14,11 @@ from .report import show, without_controls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
-    from typing import NoReturn, TextIO
+    from typing import NoReturn
 
-    Exports = list[tuple[str, TextIO]]
+    from .files import Export
+
+    Exports = list[tuple[str, Export]]
     """Kinds of reports, and open files for them."""
 
 
@@ -193,8 +195,8 @@ def _seconds(text: str) -> float:
 
 def _interval(text: str) -> float:
     seconds = _seconds(text)
-    if not seconds:
-        raise ValueError("must be more than 0")
+    if seconds < SMALLEST_INTERVAL:
+        raise ValueError(f"must be at least {SMALLEST_INTERVAL}: {shown(text)}")
     return seconds
 
 
@@ -205,6 +207,7 @@ def _pid(text: str) -> int:
     return int(text)
 
 
+SMALLEST_INTERVAL = 0.001  # seconds; a sample takes about as long
 KINDS = {"json", "markdown", "csv"}
 SUFFIXES = {".json": "json", ".csv": "csv", ".md": "markdown"}
 NUMBERS: dict[str, Callable[[str], float]] = {

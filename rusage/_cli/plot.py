@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
+import io
 import itertools
 import os
 import shlex
 from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
-
-from .report import complain, discard, quantity, readable
+from .report import complain, on_one_line, quantity, readable, write_export
 from .tree import TOO_SHORT, processes
 
 if TYPE_CHECKING:
-    from typing import TextIO
+    from matplotlib.figure import Figure
 
     from .. import Sample
+    from .files import Export
     from .results import Ended
     from .tree import TreePeak
 
@@ -24,24 +23,28 @@ if TYPE_CHECKING:
 PARTS = 100
 
 
-def draw(file: TextIO, command: list[str], ended: Ended) -> None:
-    """Draw memory and CPU use over time into a file, whose name tells the format; if it fails, print why."""
+def draw(export: Export, command: list[str], ended: Ended) -> bool:
+    """Draw memory and CPU use over time into a file, whose name tells the format.
+
+    If that fails, print why. Return whether there is a picture.
+    """
     peak = ended.tree
     if peak is None:
-        complain(file.name, f"there is nothing to draw: {ended.unsampled or TOO_SHORT}")
-        return
+        complain(export.path, f"there is nothing to draw: {ended.unsampled or TOO_SHORT}")
+        return False
+    drawn = io.BytesIO()
     try:
-        picture(command, peak).savefig(file.buffer, format=os.path.splitext(file.name)[1][1:])
-        file.close()
-    except OSError as error:
-        with contextlib.suppress(OSError):  # a device
-            os.ftruncate(file.fileno(), 0)
-        discard(file)
-        complain(file.name, error.strerror)
+        picture(command, peak).savefig(drawn, format=os.path.splitext(export.path)[1][1:])
+    except Exception as error:  # noqa: BLE001 (as many kinds as there are installations and settings of matplotlib)
+        complain(export.path, on_one_line(f"matplotlib cannot draw this: {type(error).__name__}: {error}"))
+        return False
+    return write_export(drawn.getvalue(), export)
 
 
 def picture(command: list[str], peak: TreePeak) -> Figure:
     """Return the picture."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 (its import fails with some settings)
+
     figure = Figure(figsize=(8, 5), layout="constrained")
     memory, cpu = figure.subplots(2, sharex=True, height_ratios=[2, 1])
     title = readable(shlex.join(command)).replace("$", r"\$")

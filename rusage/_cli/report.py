@@ -14,6 +14,7 @@ from .._getrusage import fields
 if TYPE_CHECKING:
     from typing import TextIO
 
+    from .files import Export
     from .results import Ended
 
 # The exit status if rusage itself fails, as in env(1), nohup(1) and GNU time.
@@ -38,10 +39,10 @@ KILLED = "signals of --kill"
 # --- The streams -----------------------------------------------------------------------------------------------------
 
 
-def write(report: str, file: TextIO | None) -> None:
-    """Write a report; print an error message if that fails."""
+def write(report: str, file: TextIO | None) -> bool:
+    """Write a report; print an error message if that fails. Return whether a file has what it is to have."""
     if file is None:  # the caller closed standard error
-        return
+        return True
     try:
         file.write(report + "\n")
         file.flush()
@@ -49,8 +50,21 @@ def write(report: str, file: TextIO | None) -> None:
             file.close()  # NFS may report write errors only here
     except OSError as error:
         discard(file)
-        if file is not sys.stderr:
-            complain(file.name, error.strerror)
+        if file is sys.stderr:
+            return True
+        complain(file.name, error.strerror)
+        return False
+    return True
+
+
+def write_export(report: str | bytes, export: Export) -> bool:
+    """Write a text or a picture to a file beside the report; print an error message if that fails."""
+    try:
+        export.write(report if isinstance(report, bytes) else f"{report}\n".encode("utf-8", "surrogateescape"))
+    except OSError as error:
+        complain(export.path, error.strerror)
+        return False
+    return True
 
 
 def show(text: str) -> None:
@@ -73,6 +87,11 @@ def complain(name: str, text: str | None) -> None:
 def readable(text: str) -> str:
     r"""Return a command's text for a report: control characters and bytes that are not UTF-8 as \xNN or \uNNNN."""
     return without_controls(utf8(text))
+
+
+def on_one_line(text: str) -> str:
+    r"""Return a text with all its control characters, tabs and newlines too, as \xNN or \uNNNN."""
+    return text.translate({**CONTROLS, **{number: f"\\x{number:02x}" for number in b"\t\n"}})
 
 
 def without_controls(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import formats, limits, tables
 from .command_line import split
 from .progress import progress, show_progress
-from .report import complain, describe_failure, is_colored, readable, write
+from .report import CANCELED, complain, describe_failure, is_colored, readable, write, write_export
 from .run import KEYBOARD, Signals, attempt, exit_status
 from .statistics import Comparison, Run, compare, series
 from .streams import HiddenStreams
@@ -37,8 +37,9 @@ def run_series(command: list[str], options: Options, file: TextIO | None, export
         complain(command[0], f"the series has ended: {failure}")
     _show_hidden(made, command[:1])
     found = series(command, len(warmup), runs, made.stopped_by)
-    _report(made, Comparison([found], [{}], {}), [readable(shlex.join(command))], options, file, exports)
-    return _final_status(made, command[:1], options)
+    names = [readable(shlex.join(command))]
+    is_written = _report(made, Comparison([found], [{}], {}), names, options, file, exports)
+    return _final_status(made, command[:1], options, is_written=is_written)
 
 
 def run_comparison(commands: list[str], options: Options, file: TextIO | None, exports: Exports) -> int:
@@ -61,8 +62,8 @@ def run_comparison(commands: list[str], options: Options, file: TextIO | None, e
         series(name, warmup, runs, made.stopped_by)
         for name, warmup, runs in zip(names, warmups, made.runs, strict=True)
     ]
-    _report(made, compare(found), commands, options, file, exports)
-    return _final_status(made, commands, options)
+    is_written = _report(made, compare(found), commands, options, file, exports)
+    return _final_status(made, commands, options, is_written=is_written)
 
 
 def _show_hidden(made: Rounds, names: list[str]) -> None:
@@ -74,25 +75,30 @@ def _show_hidden(made: Rounds, names: list[str]) -> None:
 
 def _report(  # noqa: PLR0913, PLR0917 (private)
     made: Rounds, found: Comparison, commands: list[str], options: Options, file: TextIO | None, exports: Exports
-) -> None:
-    """Write the reports of the runs, if there was one. A series is a comparison of one command."""
+) -> bool:
+    """Write the reports of the runs, if there was one; return whether all files have one.
+
+    A series is a comparison of one command.
+    """
     if not any(made.warmup) and not any(made.runs) and made.stopped_by is None:
-        return
+        return True
     if options.kind is not None:
         text = formats.of_runs(options.kind, found, commands, options, file)
     elif options.compare:
         text = tables.of_comparison(found, commands, options, colored=is_colored(file), sign=tables.sign(file))
     else:
         text = tables.of_series(found.series[0], options, colored=is_colored(file))
-    write(text, file)
+    written = [write(text, file)]
     for kind, export in exports:
-        write(formats.of_runs(kind, found, commands, options, export), export)
+        written.append(write_export(formats.of_runs(kind, found, commands, options, None), export))
+    return all(written)
 
 
-def _final_status(made: Rounds, names: list[str], options: Options) -> int:
+def _final_status(made: Rounds, names: list[str], options: Options, *, is_written: bool) -> int:
     """Compare the runs with the limits, and return the exit status to exit with. *names*: of the commands.
 
-    The status comes from the run that ended the series, or else from the signal, or else from the limits.
+    The status comes from the run that ended the series, or else from the signal, or else from the limits, or else from
+    a report that could not be written.
     """
     code = made.code
     if made.stopped_by is not None:
@@ -106,7 +112,7 @@ def _final_status(made: Rounds, names: list[str], options: Options) -> int:
         trees = [run.ended.tree for runs in [*made.runs, *made.warmup] for run in runs]
         if any(tree is not None and tree.killed for tree in trees):
             code = limits.OVER
-    return exit_status(code)
+    return exit_status(code or (0 if is_written else CANCELED))
 
 
 # --- The runs --------------------------------------------------------------------------------------------------------
@@ -215,6 +221,8 @@ def _schedule(commands: int, warmup: int, rounds: int | None) -> Iterator[tuple[
 
 def rounds_that_fit(done: int, elapsed: float, commands: int) -> int:
     """Return how many rounds fit into the time for a comparison, if *done* rounds have taken *elapsed* seconds."""
+    if not elapsed:  # by a clock with long ticks, as on Windows before Python 3.13
+        return LEAST_ROUNDS
     return max(LEAST_ROUNDS, int(SECONDS * commands * done / elapsed))
 
 

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import Process, Tree, record
-from .report import CANCELED, complain, lines, quantity, show
+from .report import CANCELED, complain, lines, on_one_line, quantity, show
 from .results import measured_fields
 
 if TYPE_CHECKING:
@@ -60,13 +60,13 @@ def watching(options: Options, name: str, tell: Tell) -> Watch:
     def start(pid: int, started: float) -> Callable[[], tuple[TreePeak | None, str]]:
         limit = (options.limits or {}).get("tree_rss")
         killer = Killer(limit, name, tell) if options.kill and limit is not None else None
-        recording = record(pid, interval=options.interval, on_sample=killer)
-        if killer is not None:
-            killer.recording = recording
         try:
+            recording = record(pid, interval=options.interval, on_sample=killer)
+            if killer is not None:
+                killer.recording = recording
             recording.start()
-        except (OSError, RuntimeError) as error:  # such as EMFILE, or no thread can be started
-            reason = f"the tree cannot be sampled: {error.strerror if isinstance(error, OSError) else error}"
+        except Exception as error:  # noqa: BLE001 (the program runs, and is waited for whatever fails here)
+            reason = f"the tree cannot be sampled: {_reason(error)}"
             tell(name, reason)
             return lambda: (None, reason)
         delay = recording.tree._opened - started  # noqa: SLF001 (of the same package)
@@ -76,8 +76,8 @@ def watching(options: Options, name: str, tell: Tell) -> Watch:
             reason = ""
             try:
                 recording.stop()
-            except OSError as error:
-                reason = f"the tree could no longer be sampled: {error.strerror}"
+            except Exception as error:  # noqa: BLE001 (as above)
+                reason = f"the tree could no longer be sampled: {_reason(error)}"
                 tell(name, reason)
             # If samples are missing at the end, the largest one may only show that a limit was exceeded.
             is_over = limit is not None and recording.largest.rss > limit
@@ -93,6 +93,10 @@ def watching(options: Options, name: str, tell: Tell) -> Watch:
         return finish
 
     return start
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else f"{error}" or type(error).__name__
 
 
 class Killer:
@@ -176,7 +180,7 @@ def _described(member: Member) -> str:
     """Return the process ID and, on Linux, the name of a member."""
     try:
         with open(f"/proc/{member.pid}/comm", encoding="utf-8", errors="backslashreplace") as file:
-            return f"process {member.pid} ({file.read().strip()})"
+            return f"process {member.pid} ({on_one_line(file.read().strip())})"
     except OSError:
         return f"process {member.pid}"
 
