@@ -21,6 +21,7 @@ from setuptools import Extension
 from setuptools.build_meta import *  # noqa: F403 (the hooks that pyproject.toml names this module for)
 from setuptools.command import bdist_wheel as _bdist_wheel
 from setuptools.command import build_ext as _build_ext
+from setuptools.command import egg_info as _egg_info
 from setuptools.errors import CompileError, LinkError
 
 # Each build would warn that naming an extension module in pyproject.toml is experimental.
@@ -227,6 +228,27 @@ class bdist_wheel(_bdist_wheel.bdist_wheel):  # noqa: N801 (the name is setuptoo
         if HAS_STABLE_ABI:
             self.py_limited_api = STABLE_ABI
         super().finalize_options()
+
+
+def description(readme: str, source: str | None) -> str:
+    """Return the README with links into a repository on GitHub or, without one, with its relative links' words only."""
+
+    def link(found: re.Match[str]) -> str:
+        picture, words, path = found.groups()
+        return f"{picture}[{words}]({source}/{'raw' if picture else 'blob'}/main/{path})" if source else str(words)
+
+    return re.sub(r"(!?)\[([^]]*)\]\((?!\w+:)(.+?)\)", link, readme)
+
+
+class egg_info(_egg_info.egg_info):  # noqa: N801 (the name is setuptools')
+    """Write the metadata, with a description whose links lead somewhere without the source tree too."""
+
+    def run(self) -> None:
+        """Change the description that setuptools has read."""
+        metadata = self.distribution.metadata
+        urls: dict[str, str] = metadata.project_urls  # type: ignore[attr-defined] # the stubs lack it
+        metadata.long_description = description(metadata.long_description or "", urls.get("Source"))
+        super().run()
 
 
 def main() -> None:

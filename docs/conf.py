@@ -4,6 +4,7 @@ from pathlib import Path
 from zlib import compress
 
 import rusage
+import tomllib
 
 HERE = Path(__file__).parent
 BUILT = HERE / "_build"
@@ -34,11 +35,15 @@ html_static_path = ["_static"]
 html_css_files = ["custom.css"]
 html_copy_source = False
 html_use_index = False
-html_theme_options = {
-    "source_repository": "https://github.com/rusage/rusage/",
-    "source_branch": "main",
-    "source_directory": "docs/",
-}
+# For the theme's "edit" links.
+_metadata = tomllib.loads((HERE.parent / "pyproject.toml").read_text("utf-8"))
+_urls = _metadata["project"]["urls"]
+if "Source" in _urls:
+    html_theme_options = {
+        "source_repository": _urls["Source"],
+        "source_branch": "main",
+        "source_directory": "docs/",
+    }
 
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence", "deflist"]

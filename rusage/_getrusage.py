@@ -25,7 +25,7 @@ except ModuleNotFoundError as error:
         )
     else:
         reason = f"the extension module {error.name} cannot be loaded from the zip file of {place!r}"
-        advice = "run 'python -m pip install rusage', or unpack the file"
+        advice = "unpack the file"
     raise ImportError(f"{reason}: {advice}", name=error.name) from None
 
 if sys.implementation.name == "cpython":

@@ -1,7 +1,7 @@
 """Metrics of this process for OpenTelemetry: ``rusage.opentelemetry.instrument()``.
 
 Names, attributes and units follow the semantic conventions for processes, version 1.44. A metric exists only if this
-system measures its field. https://rusage.readthedocs.io/en/latest/monitoring.html#opentelemetry lists the metrics.
+system measures its field. ``docs/monitoring.md`` lists the metrics.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ except ModuleNotFoundError as _error:
     if _error.name not in {"opentelemetry", "opentelemetry.metrics"}:
         raise
     raise ModuleNotFoundError(
-        "rusage.opentelemetry needs opentelemetry-api: pip install rusage[opentelemetry]",
+        "rusage.opentelemetry needs opentelemetry-api: pip install opentelemetry-api",
         name=_error.name,
         path=_error.path,
     ) from _error

@@ -16,7 +16,7 @@ except ModuleNotFoundError as _error:
     if _error.name not in {"prometheus_client", "prometheus_client.core"}:
         raise
     raise ModuleNotFoundError(
-        "rusage.prometheus needs prometheus_client: pip install rusage[prometheus]", name=_error.name, path=_error.path
+        "rusage.prometheus needs prometheus-client: pip install prometheus-client", name=_error.name, path=_error.path
     ) from _error
 
 from ._backends import BACKEND
@@ -50,7 +50,7 @@ class UsageCollector:
     """Collect the resource usage of a process for a registry of prometheus_client.
 
     Without a ``process``, it collects the usage of the process that answers the scrape: after a fork, the child's.
-    https://rusage.readthedocs.io/en/latest/monitoring.html#prometheus lists the metrics.
+    ``docs/monitoring.md`` lists the metrics.
 
     Only metrics that the system measures are exported; their help texts describe them on this system. With a
     ``namespace`` they are named ``NAMESPACE_process_...``. With ``children=True``, the counters are also exported for

@@ -205,6 +205,32 @@ def test_sdist_has_every_source(build: ModuleType) -> None:
     assert {ROOT / "rusage_build.py", ROOT / "tox.ini"} <= files
 
 
+def test_links_of_the_description(build: ModuleType) -> None:
+    """In the metadata no link is relative: nothing there has the files."""
+    text = "[`a`](docs/a.md#b) ![c](docs/c.svg) [d](https://d.test/)"
+    assert build.description(text, None) == "`a` c [d](https://d.test/)"
+    pages, picture = "https://a.test/b/blob/main/docs/a.md#b", "https://a.test/b/raw/main/docs/c.svg"
+    assert build.description(text, "https://a.test/b") == f"[`a`]({pages}) ![c]({picture}) [d](https://d.test/)"
+
+
+def test_metadata_of_the_package(build: ModuleType, tmp_path: Path) -> None:
+    """They have the README, without relative links."""
+    command = [
+        sys.executable,
+        "-c",
+        "import setuptools; setuptools.setup()",
+        "-q",
+        "egg_info",
+        "--egg-base",
+        str(tmp_path),
+    ]
+    subprocess.run(command, cwd=ROOT, check=True)
+    (written,) = tmp_path.glob("*/PKG-INFO")
+    text = build.description((ROOT / "README.md").read_text(encoding="utf-8"), None)
+    assert written.read_text(encoding="utf-8").partition("\n\n")[2] == text
+    assert "](docs/" not in text
+
+
 @pytest.mark.parametrize(
     ("interpreter", "tag", "macros"),
     [

@@ -575,7 +575,7 @@ def test_picture_needs_matplotlib() -> None:
     command = [sys.executable, "-c", program, "--plot", "tree.png", "sh", "-c", "echo started"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("rusage: --plot needs matplotlib: pip install 'rusage[plot]'\n")
+    assert done.stderr.startswith("rusage: --plot needs matplotlib: pip install matplotlib\n")
 
 
 @pytest.mark.parametrize(

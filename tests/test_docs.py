@@ -98,6 +98,31 @@ def test_tables_are_whole(page: Path) -> None:
         assert re.match(r".*\n[|:\- ]+\n", table), table
 
 
+TEXTS = [*PAGES, ROOT / "CHANGELOG.md", *sorted((ROOT / ".github").glob("*.md"))]
+
+
+def prose(page: Path) -> str:
+    """Return a Markdown text without its blocks of code."""
+    return re.sub(r"(?ms)^ *```.*?^ *```$", "", page.read_text(encoding="utf-8"))
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub and MyST make them: letters, digits, ``_`` and ``-``."""
+    headings = re.findall(r"(?m)^#+ (.+)$", prose(page))
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.name)
+def test_relative_links(page: Path) -> None:
+    """Each leads to a file of the source tree, and to a heading of it; so do pictures."""
+    links = re.findall(r"\]\((?!\w+:)([^#)]*)(?:#([^)]*))?\)", prose(page))
+    for name, anchor in links:
+        target = page.parent / name if name else page
+        assert target.is_file(), name
+        assert not anchor or anchor in anchors(target), f"{name}#{anchor}"
+    assert links or page != ROOT / "README.md"
+
+
 def test_description_is_the_same() -> None:
     """The README, the site and help() begin with the description in pyproject.toml."""
     metadata = (ROOT / "pyproject.toml").read_text(encoding="utf-8")

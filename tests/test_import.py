@@ -80,8 +80,8 @@ def test_public_names() -> None:
 
 
 EXTRAS = [
-    ("prometheus", "prometheus_client", "prometheus_client"),
-    ("prometheus", "prometheus_client.core", "prometheus_client"),
+    ("prometheus", "prometheus_client", "prometheus-client"),
+    ("prometheus", "prometheus_client.core", "prometheus-client"),
     ("opentelemetry", "opentelemetry", "opentelemetry-api"),
     ("opentelemetry", "opentelemetry.metrics", "opentelemetry-api"),
 ]
@@ -106,7 +106,7 @@ except ModuleNotFoundError as error:
     assert isinstance(error.__cause__, ModuleNotFoundError)
     print(error.name, error, sep=": ")
 """
-    assert python("-c", program) == f"{missing}: rusage.{extra} needs {package}: pip install rusage[{extra}]\n"
+    assert python("-c", program) == f"{missing}: rusage.{extra} needs {package}: pip install {package}\n"
 
 
 @pytest.mark.parametrize(("extra", "broken"), [("prometheus", "prometheus_client"), ("opentelemetry", "opentelemetry")])

@@ -269,7 +269,7 @@ def _check_tree(options: Options, given: Collection[str], *, has_command: bool) 
         if not plot.endswith((".png", ".svg", ".pdf")):
             _fail(f"--plot: the name of a file ends with .png, .svg or .pdf: {shown(plot)}")
         if find_spec("matplotlib") is None:
-            _fail("--plot needs matplotlib: pip install 'rusage[plot]'")
+            _fail("--plot needs matplotlib: pip install matplotlib")
     name = "Tree" if options.tree else "Process" if options.pid is not None else ""
     if name:
         from .._backends import BACKEND  # noqa: PLC0415 (only needed here)

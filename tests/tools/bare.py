@@ -2,8 +2,8 @@
 
 ``python tests/tools/bare.py NEW_FOLDER``, as root; ``tox -e bare`` does it. Needs Debian's debootstrap and git, and
 PyPA's build. Each command gets a root folder of its own, with Python and the essential packages, and a clone of the
-commit that is checked out: changes that are not committed are not tested. The command for installation is run with the
-clone in the place of the repository's address, and with the sdist, in a folder without the source tree.
+commit that is checked out: changes that are not committed are not tested. The command for installation is also run in
+the unpacked sdist. In a folder without the source tree, both have to fail.
 
 The configuration of this machine for the network, apt, pip and npm is copied into the root folder, except apt's
 sources and preferences: they belong to the distribution that is installed here. PYTEST_ADDOPTS is passed on.
@@ -21,8 +21,7 @@ from commands import ROOT, new_folder, run
 from debian import SOURCE, debootstrap, inside
 
 RELEASE = "trixie"  # Debian 13
-ADDRESS = "git+https://github.com/rusage/rusage"
-CLONE = "clone"  # the name of the repository in a root folder
+ELSEWHERE = "tmp"  # a folder of a root folder without the source tree
 CONFIGURATION = [
     "/etc/hosts",
     "/etc/resolv.conf",
@@ -72,21 +71,24 @@ def configure(root: Path) -> None:
         (root / "etc/apt/apt.conf.d/99this-machine").write_bytes(fetching)
 
 
-def clone(folder: Path, *options: str) -> None:
+def clone(folder: Path) -> None:
     """Clone the commit that is checked out."""
-    run("git", "clone", "--quiet", *options, ROOT.as_uri(), folder)
+    run("git", "clone", "--quiet", "--depth=1", ROOT.as_uri(), folder)
 
 
-def paste(name: str, command: str, *examples: str, root: Path) -> int:
-    """Run a command in the source folder of a root folder, then examples in Python; return the exit status."""
-    environment = variables(VARIABLES)
-    start = time.monotonic()
-    for arguments in ["sh", "-eux", "-c", command], *([".venv/bin/python", "-c", example] for example in examples):
-        done = subprocess.run(inside(root, *arguments, **environment), stdin=subprocess.DEVNULL, check=False)
-        print(f"{name}: exit status {done.returncode} after {time.monotonic() - start:.0f} s", flush=True)
-        if done.returncode:
-            return done.returncode
-    return 0
+def size(root: Path) -> int:
+    """Return the disk space of a root folder, in bytes."""
+    return sum(path.lstat().st_blocks for path in root.rglob("*")) * 512
+
+
+def paste(name: str, root: Path, *command: str, folder: str = SOURCE) -> int:
+    """Run a command in a folder of a root folder; return its exit status, and print how much time and disk it took."""
+    before, start = size(root), time.monotonic()
+    arguments = inside(root, "env", f"--chdir=/{folder}", *command, **variables(VARIABLES))
+    status = subprocess.run(arguments, stdin=subprocess.DEVNULL, check=False).returncode
+    took = f"{time.monotonic() - start:.0f} s and {(size(root) - before) / 1e6:.0f} MB"
+    print(f"{name}: exit status {status} after {took}", flush=True)
+    return status
 
 
 def copy(base: Path, name: str) -> Path:
@@ -107,28 +109,30 @@ def main() -> int:
     base = folder / "base"
     debootstrap(base, RELEASE, "python3")
     configure(base)
-    source = folder / "source"
-    clone(source, "--depth=1")
-    readme = (source / "README.md").read_text(encoding="utf-8")
-    install, tests = (blocks(readme, heading, "sh")[0] for heading in ("Install", "Tests"))
-    opening = readme.split("\n```python\n", 1)[1].split("\n```\n", 1)[0]
-    example = "\n".join([opening, *blocks(readme, "Use", "python")])
+    clone(base / SOURCE)
+    roots = {name: copy(base, name) for name in ("clone", "sdist", "tests")}
+    run(sys.executable, "-m", "build", "--sdist", "--outdir", folder, base / SOURCE)
+    shutil.rmtree(roots["sdist"] / SOURCE)
+    (sdist,) = folder.glob("*.tar.gz")
+    shutil.unpack_archive(sdist, roots["sdist"], filter="data")
+    (roots["sdist"] / sdist.name.removesuffix(".tar.gz")).rename(roots["sdist"] / SOURCE)
 
-    roots = {name: copy(base, name) for name in ("Install", "Tests", "sdist")}
-    for name in ("Install", "sdist"):
-        (roots[name] / SOURCE).mkdir()
-    clone(roots["Install"] / CLONE)  # pip cannot clone one without its history
-    clone(roots["Tests"] / SOURCE, "--depth=1")
-    run(sys.executable, "-m", "build", "--sdist", "--outdir", roots["sdist"] / SOURCE, source)
-    (sdist,) = (roots["sdist"] / SOURCE).iterdir()
-    if ADDRESS not in install:
-        raise ValueError("the README's command does not install the repository")
-    from_clone, from_sdist = (install.replace(ADDRESS, place) for place in (f"git+file:///{CLONE}", sdist.name))
-    return max(
-        paste("Install", from_clone, "import rusage", example, root=roots["Install"]),
-        paste("sdist", from_sdist, "import rusage", example, root=roots["sdist"]),
-        paste("Tests", tests, root=roots["Tests"]),
-    )
+    readme = (base / SOURCE / "README.md").read_text(encoding="utf-8")
+    install, tests = (["sh", "-eux", "-c", blocks(readme, heading, "sh")[0]] for heading in ("Install", "Tests"))
+    opening = readme.split("\n```python\n", 1)[1].split("\n```\n", 1)[0]
+    examples = [f"/{SOURCE}/.venv/bin/python", "-c", "\n".join([opening, *blocks(readme, "Use", "python")])]
+    statuses = []
+    for name in "clone", "sdist":
+        statuses += [
+            paste(f"Install in the {name}", roots[name], *install),
+            paste(f"examples in the {name}", roots[name], *examples),
+            paste("examples in another folder", roots[name], *examples, folder=ELSEWHERE),
+        ]
+    statuses.append(paste("Tests in the clone", roots["tests"], *tests))
+    for name, command in ("clone", install), ("tests", tests):
+        wrong = paste("in a folder without the source tree", roots[name], *command, folder=ELSEWHERE)
+        statuses.append(int(wrong == 0))
+    return max(statuses)
 
 
 if __name__ == "__main__":
