@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import multiprocessing
 import os
 import re
 import runpy
@@ -51,8 +52,8 @@ SLOW = {
 }
 
 
-RECIPES = ROOT / "docs" / "recipes.md"
-PARTS = re.split(r"(?m)^(?=## )", RECIPES.read_text(encoding="utf-8"))[1:]
+RECIPES = [ROOT / "docs" / name for name in ("recipes.md", "services.md")]
+PARTS = [part for page in RECIPES for part in re.split(r"(?m)^(?=## )", page.read_text(encoding="utf-8"))[1:]]
 TITLED = [(part.partition("\n")[0].removeprefix("## "), part) for part in PARTS]
 
 
@@ -65,7 +66,8 @@ def check(page: Path, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [pytest.param(page, id=page.name, marks=SLOW.get(page.name, ())) for page in PAGES if page != RECIPES]
+    "page",
+    [pytest.param(page, id=page.name, marks=SLOW.get(page.name, ())) for page in PAGES if page not in RECIPES],
 )
 def test_examples(page: Path, tmp_path: Path) -> None:
     """Each runs, and prints what the page shows, figures aside."""
@@ -80,6 +82,36 @@ def test_recipes(part: str, tmp_path: Path) -> None:
     page = tmp_path / "recipe.md"
     page.write_text(part, encoding="utf-8")
     check(page, tmp_path)
+
+
+def scripts_with_workers() -> list[object]:
+    """Return each example that starts worker processes, with the imports of the examples above it on the page."""
+    found: list[object] = []
+    blocks = runpy.run_path(str(RUNNER))["blocks"]
+    for page in PAGES:
+        imports = ""
+        for block in blocks(page.read_text(encoding="utf-8")):
+            if block.kind == "python":
+                if "ProcessPoolExecutor" in block.text or "multiprocessing" in block.text:
+                    found.append(pytest.param(imports + block.text, id=f"{page.name}:{block.line}"))
+                imports += "".join(re.findall(r"(?m)^(?:import|from) .*\n", block.text))
+    return found
+
+
+@pytest.mark.parametrize("script", scripts_with_workers())
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_start_methods(script: str, method: str, tmp_path: Path) -> None:
+    """An example with worker processes is a script whose workers can import it, as these methods do."""
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(reason=f"there is no start method {method!r}")
+    if "prometheus_client" in script:
+        pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
+    if not hasattr(rusage, "Tree"):
+        pytest.skip(reason="the system has no Tree")
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    code = f"import multiprocessing, runpy; multiprocessing.set_start_method({method!r}); "
+    code += "runpy.run_path('script.py', run_name='__main__')"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -612,8 +612,8 @@ def test_gunicorn_example(tmp_path: Path) -> None:
 @needs_gunicorn
 @pytest.mark.skipif(not hasattr(rusage, "rss"), reason="the system has no rss()")
 def test_gunicorn_recipe(tmp_path: Path) -> None:
-    """The gunicorn.conf.py of docs/recipes.md replaces a worker that is above the limit."""
-    config = from_page("recipes.md", r":caption: gunicorn.conf.py\n(.*?)```")
+    """The gunicorn.conf.py of docs/services.md replaces a worker that is above the limit."""
+    config = from_page("services.md", r":caption: gunicorn.conf.py\n(.*?)```")
     assert config.count("500 * 2**20") == 1
     with gunicorn(tmp_path, config.replace("500 * 2**20", "0"), workers=1) as address:
         workers_page_faults(address, 3)
@@ -621,10 +621,14 @@ def test_gunicorn_recipe(tmp_path: Path) -> None:
 
 @needs_prometheus
 def test_promtool_accepts_the_rules(tmp_path: Path) -> None:
-    """The rules in docs/recipes.md."""
+    """The rules in docs/services.md."""
     assert PROMTOOL is not None
-    (tmp_path / "rules.yml").write_text(from_page("recipes.md", r"```yaml\n(groups:.*?)```"))
-    subprocess.run([PROMTOOL, "check", "rules", str(tmp_path / "rules.yml")], check=True)
+    files: list[Path] = []
+    for rules in re.findall(r"```yaml\n(groups:.*?)```", (DOCS / "services.md").read_text(encoding="utf-8"), re.DOTALL):
+        files.append(tmp_path / f"rules{len(files)}.yml")
+        files[-1].write_text(rules)
+    assert files
+    subprocess.run([PROMTOOL, "check", "rules", *files], check=True)
 
 
 @pytest.mark.thorough

@@ -1,40 +1,43 @@
-"""The recipes for uvicorn, with the real server: the page's files, with other ports and a smaller limit."""
+"""The recipes of docs/ that need a server, a kernel, a cluster or a control group, with real ones."""
 
+from __future__ import annotations
+
+import contextlib
 import os
 import re
 import runpy
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_server import reserved_port
 
-pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
-pytest.importorskip("uvicorn", reason="uvicorn is not installed")
-if sys.platform == "win32":
-    pytest.skip("the recipe ends workers by SIGTERM", allow_module_level=True)
+import rusage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parent.parent
-# Makes the application of the recipe hold memory.
-GROW = """
-held = []
-hello_only = hello
+BLOCKS = runpy.run_path(str(ROOT / "tests" / "programs" / "examples.py"))["blocks"]
+MEASURES_PEAK = "peak" in rusage.measure(reset_peak=True).measured
+no_sigterm = pytest.mark.skipif(sys.platform == "win32", reason="the server is ended by SIGTERM")
 
 
-async def hello(scope, receive, send):
-    if scope["path"] == "/grow":
-        held.append(bytearray(b"x" * (64 << 20)))
-    await hello_only(scope, receive, send)
-
-
-app = Recycle(hello)
-"""
+def files() -> dict[str, str]:
+    """Return the files of docs/services.md."""
+    found = {}
+    for block in BLOCKS((ROOT / "docs" / "services.md").read_text(encoding="utf-8")):
+        if block.kind == "{code-block} python":
+            caption, _, text = block.text.partition("\n")
+            found[caption.removeprefix(":caption: ")] = text
+    return found
 
 
 def get(port: int, path: str = "") -> str:
@@ -52,6 +55,36 @@ def get(port: int, path: str = "") -> str:
     raise TimeoutError
 
 
+@contextlib.contextmanager
+def running(program: list[str], folder: Path) -> Iterator[Path]:
+    """Run a server, and end it by SIGTERM; yield the file to which it prints."""
+    output = folder / "output"
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "HOME": str(folder)}
+    with output.open("wb") as file, subprocess.Popen(program, cwd=folder, env=environment, stdout=file) as process:
+        try:
+            yield output
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+# --- Workers of uvicorn -----------------------------------------------------------------------------------------------
+
+# Makes the application of the recipe hold memory.
+GROW = """
+held = []
+hello_only = hello
+
+
+async def hello(scope, receive, send):
+    if scope["path"] == "/grow":
+        held.append(bytearray(b"x" * (64 << 20)))
+    await hello_only(scope, receive, send)
+
+
+app = Recycle(hello)
+"""
+
+
 def workers(port: int, number: int) -> set[str]:
     """Wait until the metrics are those of so many workers; return their process IDs."""
     found: set[str] = set()
@@ -65,27 +98,20 @@ def workers(port: int, number: int) -> set[str]:
 
 @pytest.fixture
 def ports(tmp_path: Path) -> Iterator[tuple[int, int]]:
-    """Run the recipes' server; return the ports of the application and of the metrics."""
-    blocks = runpy.run_path(str(ROOT / "tests" / "programs" / "examples.py"))["blocks"]
-    files = {}
-    for block in blocks((ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")):
-        caption, _, text = block.text.partition("\n")
-        if block.kind == "{code-block} python":
-            files[caption.removeprefix(":caption: ")] = text
-    small = files["app.py"].replace("LIMIT = 500 *", "LIMIT = 100 *")
+    """Run the recipes' server, with other ports and a smaller limit; return the ports of application and metrics."""
+    pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
+    pytest.importorskip("uvicorn", reason="uvicorn is not installed")
+    small = files()["app.py"].replace("LIMIT = 500 *", "LIMIT = 100 *")
     (tmp_path / "app.py").write_text(small + GROW)
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with reserved_port() as application, reserved_port() as metrics:
         numbers = {"8000": str(application), "8001": str(metrics)}
-        served = re.sub("8000|8001", lambda match: numbers[match[0]], files["serve.py"])  # 38001 is a port too
+        served = re.sub("8000|8001", lambda match: numbers[match[0]], files()["serve.py"])  # 38001 is a port too
         (tmp_path / "serve.py").write_text(served)
-        with subprocess.Popen([sys.executable, "serve.py"], cwd=tmp_path, env=environment) as process:
-            try:
-                yield application, metrics
-            finally:
-                process.send_signal(signal.SIGTERM)
+        with running([sys.executable, "serve.py"], tmp_path):
+            yield application, metrics
 
 
+@no_sigterm
 @pytest.mark.skipif(
     sys.implementation.name == "pypy",
     reason="PyPy makes the listening socket blocking when a worker starts (PyPy's issue 3051): a worker can hang",
@@ -102,3 +128,174 @@ def test_uvicorn_workers(ports: tuple[int, int]) -> None:
             return
         time.sleep(0.1)
     pytest.fail("no worker was replaced")
+
+
+# --- Requests ---------------------------------------------------------------------------------------------------------
+
+# More pages for the applications of the recipe.
+PAGES = """
+import threading, time
+
+event = threading.Event()
+
+
+@app.get("/work")
+def work():
+    block = b"x" * (64 << 20)
+    end = time.thread_time() + 0.2
+    while time.thread_time() < end:
+        pass
+    return "worked"
+
+
+@app.get("/wait")
+def wait():
+    print("waiting", flush=True)
+    event.wait()
+    return "waited"
+
+
+@app.get("/go")
+def go():
+    event.set()
+    return "gone"
+"""
+
+
+@no_sigterm
+@pytest.mark.skipif(not MEASURES_PEAK, reason="the system measures no peak of a block")
+@pytest.mark.parametrize("framework", ["flask", "fastapi"])
+def test_requests(framework: str, tmp_path: Path) -> None:
+    """A request alone has its own figures; of two at once, Flask's CPU times are still their own."""
+    for module in (framework, "gunicorn" if framework == "flask" else "uvicorn"):
+        pytest.importorskip(module, reason=f"{module} is not installed")
+    for name, text in files().items():
+        (tmp_path / name).write_text(text + PAGES if name == f"{framework}_app.py" else text)
+    with reserved_port() as port:
+        program = [sys.executable, "-m", "uvicorn", f"--port={port}", "--log-level=error", "fastapi_app:app"]
+        if framework == "flask":
+            program[2:] = ["gunicorn", f"--bind=127.0.0.1:{port}", "--threads=4", "--log-level=error", "flask_app:app"]
+        with running(program, tmp_path) as output:
+            assert "hello" in get(port)
+            get(port, "work")
+            waiting = threading.Thread(target=get, args=(port, "wait"))
+            waiting.start()
+            while "waiting" not in output.read_text():
+                time.sleep(0.01)
+            get(port, "work")
+            get(port, "go")
+            waiting.join()
+    found = re.findall(r"^/(\w*): (\S+) s, (\S+) MiB (\w+)$", output.read_text(), re.MULTILINE)
+    usages = {(path, kind): (float(cputime), float(growth)) for path, cputime, growth, kind in found}
+    assert set(usages) >= {("", "alone"), ("work", "alone"), ("work", "shared"), ("wait", "shared")}
+    assert usages["work", "alone"][0] >= 0.19
+    assert usages["work", "alone"][1] >= 60 > usages["", "alone"][1]
+    assert usages["wait", "shared"][1] >= 60
+    assert (usages["wait", "shared"][0] >= 0.19) is (framework == "fastapi")
+
+
+# --- A notebook, a container and a cluster ----------------------------------------------------------------------------
+
+CELLS = [
+    "block = bytearray(b'x') * (100 << 20); del block",
+    "import asyncio\nawait asyncio.sleep(0)\n40 + 2",
+    "1 / 0",
+    "end = 1",
+]
+
+
+@pytest.mark.skipif(not MEASURES_PEAK, reason="the system measures no peak of a block")
+def test_notebook() -> None:
+    """In a real kernel each later cell has its own peak, and its value or error."""
+    reason = "nbclient and ipykernel are not installed"
+    nbclient = pytest.importorskip("nbclient", reason=reason)
+    nbformat = pytest.importorskip("nbformat", reason=reason)
+    pytest.importorskip("ipykernel", reason=reason)
+    blocks = BLOCKS((ROOT / "docs" / "recipes.md").read_text(encoding="utf-8"))
+    (first,) = [block.text for block in blocks if block.kind == "{code-block} ipython3"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in [first, *CELLS]])
+    nbclient.NotebookClient(notebook, allow_errors=True, kernel_name="python3").execute()
+    growths: list[float] = []
+    others: list[str] = []
+    for cell in notebook.cells[1:]:
+        printed = "".join(output.text for output in cell.outputs if output.output_type == "stream")
+        growths += map(float, re.findall(r"growth=(\S+) MiB", printed))
+        others += [output.get("ename") or output.data["text/plain"] for output in cell.outputs if "text" not in output]
+    assert len(growths) == len(CELLS)
+    assert growths[0] >= 95 > max(growths[1:])
+    assert others == ["42", "ZeroDivisionError"]
+
+
+GROUPS = [Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")]
+# Joins the group, reads a file, fills memory, and forks a child that keeps what it shares with its parent.
+FILL = """
+import os, sys
+
+with open(sys.argv[1], "w") as file:
+    file.write(str(os.getpid()))
+handle = os.open("file", os.O_RDONLY)
+os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+while os.read(handle, 1 << 20):
+    pass
+block = bytearray(b"x") * (40 << 20)
+end, keep = os.pipe()
+if os.fork() == 0:
+    os.close(keep)
+    os.read(end, 1)
+    os._exit(0)
+"""
+
+
+@pytest.fixture
+def group() -> Iterator[Path]:
+    """Create a control group."""
+    for folder in GROUPS:
+        path = folder / f"rusage-{os.getpid()}"
+        if not (folder / "memory.stat").exists() or not os.access(folder, os.W_OK):
+            continue
+        path.mkdir()
+        try:
+            if (path / "memory.stat").exists():
+                yield path
+                return
+        finally:
+            while path.exists():  # busy as long as a process of it has not ended
+                with contextlib.suppress(OSError):
+                    path.rmdir()
+                time.sleep(0.01)
+    pytest.skip(reason="no control group can be created here")
+
+
+@pytest.mark.skipif(not hasattr(rusage, "pss"), reason="the system has no pss")
+def test_container(group: Path, tmp_path: Path) -> None:
+    """The group counts the page cache, and a shared page once."""
+    (tmp_path / "file").write_bytes(b"x" * (70 << 20))
+    os.sync()  # a page that is not written cannot be dropped from the cache
+    (tmp_path / "groups").mkdir()
+    version1 = (group / "memory.usage_in_bytes").exists()
+    (tmp_path / "groups" / "memory" if version1 else tmp_path / "groups" / "own").symlink_to(group)
+    where = tmp_path / "groups" if version1 else group
+    program = FILL + files()["container.py"].replace('"/sys/fs/cgroup"', repr(str(where)))
+    command = [sys.executable, "-c", program, str(group / "cgroup.procs")]
+    done = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True)
+    sizes = {name: int(size) for name, size in re.findall(r"^(.*?) +(\d+) MiB$", done.stdout, re.MULTILINE)}
+    now = sizes["memory.usage_in_bytes" if version1 else "memory.current"]
+    cache = sizes["memory.stat cache" if version1 else "memory.stat file"]
+    anonymous = sizes["memory.stat rss" if version1 else "memory.stat anon"]
+    assert sizes["Tree.rss()"] >= sizes["Tree.pss()"] + 40
+    assert cache >= 70
+    assert 40 <= anonymous <= sizes["Tree.pss()"]
+    assert now >= anonymous + 70
+
+
+@pytest.mark.skipif(not MEASURES_PEAK, reason="the system measures no peak of a block")
+def test_dask_cluster(tmp_path: Path) -> None:
+    """Usages travel from tasks and workers; the largest peak is one worker's."""
+    pytest.importorskip("distributed", reason="dask[distributed] is not installed")
+    (tmp_path / "cluster.py").write_text(files()["cluster.py"])
+    done = subprocess.run([sys.executable, "cluster.py"], cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True)
+    (growth,) = re.findall(r"(?m)^(\d+) MiB$", done.stdout)
+    assert 27 <= int(growth) <= 60
+    peaks = [int(peak) for peak in re.findall(r"(?m)^tcp:.* peak (\d+) MiB$", done.stdout)]
+    assert len(peaks) == 2
+    assert f"the largest one {max(peaks)} MiB" in done.stdout

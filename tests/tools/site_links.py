@@ -12,7 +12,11 @@ from urllib.parse import unquote, urlsplit
 # page has by "{index} ! ...", before all other results.
 SEARCHES = {
     "memory leak": "recipes",
-    "uvicorn": "recipes",
+    "notebook": "recipes",
+    "uvicorn": "services",
+    "flask": "services",
+    "dask": "services",
+    "container": "services",
     "cgroup": "recipes",
     "limit memory": "recipes",
     "peak memory of child": "children",
