@@ -81,8 +81,10 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Run the whole suite in several processes if pytest-xdist is installed, unless an option says otherwise."""
+    """Run the whole suite in several processes and limit the time of a test, if the plugins for it are installed."""
     options = config.option
+    if getattr(options, "timeout", 0) is None:
+        options.timeout = 600.0  # many times what the slowest test takes, in seconds
     is_worker = hasattr(config, "workerinput")  # of pytest-xdist: it calls this hook too
     whole = all(os.path.isdir(argument) for argument in options.file_or_dir)
     asked = getattr(options, "numprocesses", 0) is not None or options.usepdb or options.trace
@@ -97,6 +99,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     asked = item.config.option.markexpr or any("::" in argument for argument in item.config.option.file_or_dir)
     if not asked and item.get_closest_marker("thorough"):
         pytest.skip(reason="takes long; run by: pytest -m thorough")
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Say how to get what tests have missed, after the reasons."""
+    yield
+    if any("pip install" in str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])):
+        terminalreporter.write_line("To run all tests: tox -c tox.ini; or most of them: pip install --group tests")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from expected import BACKENDS, SYSTEMS
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from rusage import RUsage
-from rusage._backends import freebsd, illumos, linux, macos, openbsd, unknown
+from rusage._backends import freebsd, illumos, macos, openbsd, unknown
 from rusage._backends._base import PEAK_OWN, Backend
 from rusage._backends._platforms import backend_name
 from rusage._fields import FIELDS
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
 
 LONG_BITS = 8 * ffi.sizeof("long")
 LONG_MIN, LONG_MAX = -(2 ** (LONG_BITS - 1)), 2 ** (LONG_BITS - 1) - 1
-INT64_MAX = 2**63 - 1
-longs = st.integers(LONG_MIN, LONG_MAX)
 
 
 def native_of(utime: int = 0, stime: int = 0, **counters: int) -> Native:
@@ -190,43 +186,6 @@ def test_integrals_are_rounded_down() -> None:
     assert convert(freebsd.BACKEND, hz=1025, ixrss=1024).ru_ixrss == 1023
 
 
-@given(ticks=longs, hz=st.integers(1, 10_000))
-@example(ticks=LONG_MAX, hz=1)
-@example(ticks=-1, hz=1024)
-def test_integrals_do_not_overflow(ticks: int, hz: int) -> None:
-    """An integral is ticks * 1024 / hz rounded down, or the largest number there is; never a wrapped product."""
-    expected = min(ticks % 2**LONG_BITS * 1024 // hz, INT64_MAX)
-    assert convert(freebsd.BACKEND, hz=hz, idrss=ticks).ru_idrss == expected
-
-
-# --- Counters ---------------------------------------------------------------------------------------------------------
-
-COUNTERS = ["minflt", "majflt", "nswap", "inblock", "oublock", "msgsnd", "msgrcv", "nsignals", "nvcsw", "nivcsw"]
-
-
-@pytest.mark.parametrize("name", COUNTERS)
-@given(value=longs)
-@example(value=-1)
-@example(value=LONG_MIN)
-@example(value=LONG_MAX)
-def test_wrapped_counters(name: str, value: int) -> None:
-    """A 32-bit counter that has wrapped once is read modulo 2**32; a 64-bit one stops at the largest number."""
-    call = new_call(freebsd.BACKEND, 0, {f"ru_{name}"}, hz=127)
-    lib.rusage_convert(native_of(**{name: value}), call)
-    assert getattr(usage_of(call), f"ru_{name}") == min(value % 2**LONG_BITS, INT64_MAX)
-
-
-@given(value=longs)
-@example(value=-1)
-@example(value=LONG_MIN)
-@example(value=LONG_MAX)
-def test_peak_is_never_negative(value: int) -> None:
-    """The peak in bytes is exact, of 4 TiB in a 32-bit long too, or the largest number there is."""
-    expected = value % 2**LONG_BITS
-    assert convert(linux.backend(io_accounting=True), maxrss=value).ru_maxrss == min(expected * 1024, INT64_MAX)
-    assert convert(macos.BACKEND, maxrss=value).ru_maxrss == min(expected, INT64_MAX)
-
-
 def test_two_gibibytes_of_kibibytes() -> None:
     """A peak whose bytes need more than 32 bits is right with a long of 32 bits too."""
     assert convert(freebsd.BACKEND, maxrss=2**31 - 1).ru_maxrss == 2199023254528
@@ -257,17 +216,6 @@ def test_fields_measured_for_both() -> None:
     ]:
         assert unmeasured not in measured_for(backend, hz=127)[-2]
         assert getattr(convert_both(backend, KERNEL, OTHER), unmeasured) == 0
-
-
-@given(own=longs, children=longs)
-@example(own=-1, children=-1)
-@example(own=LONG_MAX, children=1)
-def test_both_does_not_overflow(own: int, children: int) -> None:
-    """A sum of two counters is exact or the largest number there is."""
-    numbers = [min(value % 2**LONG_BITS, INT64_MAX) for value in (own, children)]
-    usage = convert_both(freebsd.BACKEND, {"minflt": own, "maxrss": own}, {"minflt": children, "maxrss": children})
-    assert usage.ru_minflt == min(sum(numbers), INT64_MAX)
-    assert usage.ru_maxrss == min(max(numbers) * 1024, INT64_MAX)
 
 
 # --- What is measured, and in which words -----------------------------------------------------------------------------

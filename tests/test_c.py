@@ -89,6 +89,7 @@ int main(void)
 
 def build_script() -> ModuleType:
     """Return the build script as a module, made anew."""
+    pytest.importorskip("setuptools", reason="no setuptools: pip install --group tests")
     spec = importlib.util.spec_from_file_location("rusage_build", ROOT / "rusage_build.py")
     assert spec is not None
     assert spec.loader is not None
@@ -247,6 +248,7 @@ def test_stable_abi_of_each_build(
     interpreter: str, tag: str | None, macros: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither wheel nor extension may claim one that the interpreter lacks: t is free-threaded, d is a debug build."""
+    pytest.importorskip("setuptools", reason="no setuptools: pip install --group tests")
     from setuptools import Distribution, Extension
     from setuptools.command import bdist_wheel, build_ext  # they read the version too, so not later
 

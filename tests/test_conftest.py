@@ -18,6 +18,9 @@ def test_process(number):
     print(f"process {os.getpid()}")
     time.sleep(0.1)
 
+def test_library():
+    pytest.importorskip("no_such_library", reason="no such library: pip install --group tests")
+
 def test_command():
     code = "import sys; print('hint'); sys.exit('reason')"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
@@ -38,12 +41,13 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
 
 
 def test_end_of_a_run(suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It names the tests that were left out and how to run them, and shows what a failed command has printed."""
+    """It shows what a failed command has printed, which tests were left out, and how to run them."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # a faster start
     result = suite.runpytest_subprocess("test_it.py")
-    result.assert_outcomes(passed=8, skipped=1, failed=1)
+    result.assert_outcomes(passed=8, skipped=2, failed=1)
     result.stdout.fnmatch_lines(["*- output of the command -*", "hint", "*- error output of the command -*", "reason"])
     result.stdout.fnmatch_lines([LEFT_OUT])
+    result.stdout.fnmatch_lines(["To run all tests: *"])
 
 
 @pytest.mark.thorough

@@ -8,8 +8,6 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import rusage
 
@@ -130,24 +128,6 @@ def test_argument_kinds_as_in_cpython(who: object) -> None:
     assert outcome(rusage.getrusage, who) == outcome(resource.getrusage, who)
 
 
-ARGUMENTS = st.one_of(
-    st.integers(),
-    st.integers(-5, 5),
-    st.integers(2**31 - 3, 2**31 + 3),
-    st.integers(-(2**31) - 3, -(2**31) + 3),
-    st.booleans(),
-    st.floats(),
-    st.none(),
-    st.text(max_size=3),
-    st.binary(max_size=3),
-    st.decimals(),
-    st.fractions(),
-    st.builds(Indexable, st.integers(-3, 3) | st.integers() | st.text(max_size=1)),
-    st.builds(Intable, st.integers(-3, 3)),
-    st.builds(NumpyLike, st.integers(-3, 3)),
-    st.builds(Int, st.integers(-3, 3)),
-)
-
 # The numbers that are ours and not the kernel's: BOTH everywhere, THREAD on macOS.
 COMPOSED = {-2, 1} if sys.platform == "darwin" else {-2}
 
@@ -162,9 +142,30 @@ def integer(who: Any) -> int:
 def test_any_argument_as_in_cpython(examples: int) -> None:
     """Both calls return a usage or raise the same, except for a ``who`` that only rusage has."""
     resource = pytest.importorskip("resource", reason="Windows has no resource module")
+    pytest.importorskip("hypothesis", reason="no hypothesis: pip install --group tests")
+    from hypothesis import given, settings
+    from hypothesis import strategies as st
+
+    arguments = st.one_of(
+        st.integers(),
+        st.integers(-5, 5),
+        st.integers(2**31 - 3, 2**31 + 3),
+        st.integers(-(2**31) - 3, -(2**31) + 3),
+        st.booleans(),
+        st.floats(),
+        st.none(),
+        st.text(max_size=3),
+        st.binary(max_size=3),
+        st.decimals(),
+        st.fractions(),
+        st.builds(Indexable, st.integers(-3, 3) | st.integers() | st.text(max_size=1)),
+        st.builds(Intable, st.integers(-3, 3)),
+        st.builds(NumpyLike, st.integers(-3, 3)),
+        st.builds(Int, st.integers(-3, 3)),
+    )
 
     @settings(max_examples=examples)
-    @given(ARGUMENTS)
+    @given(arguments)
     def compare(who: object) -> None:
         expected = outcome(resource.getrusage, who)
         if expected[0] == "ValueError" and integer(who) in COMPOSED:

@@ -8,8 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import rusage
 from rusage._rusage import ffi
@@ -44,14 +42,6 @@ def test_from_native_of_resource_equals_getrusage(name: str) -> None:
     assert "ru_majflt" in still
     for field in still:
         assert getattr(ours, field) == getattr(before, field), field
-
-
-@given(st.integers(0, 10**15), st.integers(0, 10**15))
-def test_from_native_restores_microseconds(user: int, system: int) -> None:
-    """The floats of ``resource``, wrong in the last bit as they are, come out correctly rounded."""
-    native = [seconds + micros * 0.000001 for seconds, micros in (divmod(user, 10**6), divmod(system, 10**6))]
-    usage = rusage.from_native((*native, *[0] * 14))
-    assert usage[:2] == (float(f"{user}e-6"), float(f"{system}e-6"))  # a division is rounded twice on an x87
 
 
 def test_from_native_largest_time() -> None:

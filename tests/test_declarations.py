@@ -14,7 +14,7 @@ import pytest
 
 pytestmark = pytest.mark.system
 
-pytest.importorskip("setuptools", reason="the build script needs setuptools: pip install setuptools")
+pytest.importorskip("setuptools", reason="no setuptools: pip install --group tests")
 
 ROOT = Path(__file__).parent.parent
 STUB = ast.parse((ROOT / "rusage" / "_rusage.pyi").read_text(encoding="utf-8"))

@@ -826,6 +826,7 @@ def test_start_with_other_ids_reads_no_file(program: Callable[..., str]) -> None
 
 def test_build_fails_without_a_launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A wheel without it would report no peaks."""
+    pytest.importorskip("setuptools", reason="no setuptools: pip install --group tests")
     from setuptools import Distribution
     from setuptools.errors import LinkError
     from test_c import build_script
