@@ -122,10 +122,10 @@ def calls(program: Path | None) -> None:
     for ours, theirs in (("rusage.maxrss()", peak), ("rusage.cputime()", both)):
         rows = turns([ours, theirs])
         line(f"`{ours[7:]}`", ratio(rows, 0, 1), "", statistics.median(row[0] for row in rows) / in_c)
-    for name in ("rss", "peak"):
+    for name, theirs in (("rss", "memory_info()"), ("peak", "memory_info()"), ("pss", "memory_full_info()")):
         if name in rusage.__all__:
-            rows = turns([f"rusage.{name}()", "PROCESS.memory_info()"])
-            line(f"`{name}()`", "", f"{ratio(rows, 0, 1):.2f}, to `memory_info()`", "")
+            rows = turns([f"rusage.{name}()", f"PROCESS.{theirs}"])
+            line(f"`{name}()`", "", f"{ratio(rows, 0, 1):.2f}, to `{theirs}`", "")
 
 
 def switches() -> None:

@@ -21,6 +21,8 @@ SEARCHES = {
     "limit memory": "recipes",
     "peak memory of child": "children",
     "fish": "command",
+    "kill": "command",
+    "uss": "from-psutil",
     "process tree": "trees",
     "memory of a process tree": "trees",
 }
