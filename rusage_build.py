@@ -1,11 +1,12 @@
 """Build ``rusage._rusage``, the cffi out-of-line (API mode) extension, and the launcher.
 
 The C code knows layouts and calls; the meaning of each value is defined by the backend (``rusage/_backends``), which
-passes it to C in a ``rusage_call``. ``python rusage_build.py --platform NAME OUT.c`` writes the C code of any platform,
-so that cross compilers can check all platforms on one machine.
+passes it to C in a ``rusage_call``. ``python rusage_build.py`` builds in the source tree, as an editable installation
+does; with ``--platform NAME OUT.c`` it writes the C code of any platform, for cross compilers.
 """
 
 import argparse
+import gzip
 import os
 import platform
 import re
@@ -13,15 +14,18 @@ import runpy
 import struct
 import sys
 import sysconfig
+import tarfile
+import time
 import warnings
 from pathlib import Path
 
 from cffi import FFI
-from setuptools import Extension
+from setuptools import Extension, setup
 from setuptools.build_meta import *  # noqa: F403 (the hooks that pyproject.toml names this module for)
 from setuptools.command import bdist_wheel as _bdist_wheel
 from setuptools.command import build_ext as _build_ext
 from setuptools.command import egg_info as _egg_info
+from setuptools.command import sdist as _sdist
 from setuptools.errors import CompileError, LinkError
 
 # Each build would warn that naming an extension module in pyproject.toml is experimental.
@@ -31,27 +35,6 @@ ROOT = Path(__file__).resolve().parent
 PACKAGE = ROOT / "rusage"
 DECLARATIONS = PACKAGE / "_rusage.cdef"
 INCLUDE = re.compile('^#include "(.+)"$', re.MULTILINE)
-# Files that setuptools does not add to the sdist by itself.
-SDIST = [
-    "rusage_build.py",
-    "rusage/**/*.[ch]",
-    "rusage/**/*.cdef",
-    ".clang-format",
-    ".github/*.md",
-    "CHANGELOG.md",
-    "tox.ini",
-    "benchmarks/*.py",
-    "docs/*.1",
-    "docs/*.json",
-    "docs/*.md",
-    "docs/*.py",
-    "docs/*.toml",
-    "docs/*.txt",
-    "docs/completions/*",
-    "docs/_static/*",
-    "tests/**/*.[ch]",
-    "tests/**/*.py",
-]
 
 # The oldest CPython whose stable ABI is used. Free-threaded builds have one from 3.15 on (PEP 803), debug builds none.
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
@@ -74,20 +57,6 @@ def main_files(backend: str) -> list[Path]:
     """Return the C files that a platform's extension includes: the backend's and, for Linux, the launcher's parent."""
     files = [PACKAGE / "_backends" / f"{backend}.c"]
     return [*files, PACKAGE / "_children" / "launcher_parent.c"] if backend == "linux" else files
-
-
-def sources(backend: str) -> list[Path]:
-    """Return the files that a platform's extension is made of, each one after the files that it includes itself."""
-    found: dict[Path, None] = {}
-
-    def add(path: Path) -> None:
-        for name in re.findall(INCLUDE, path.read_text(encoding="utf-8")):
-            add((path.parent / name).resolve())
-        found.setdefault(path)
-
-    for path in DECLARATIONS, *main_files(backend):
-        add(path)
-    return list(found)
 
 
 def declarations(backend: str) -> str:
@@ -162,7 +131,6 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
         os.makedirs(self.build_temp, exist_ok=True)
         ffibuilder.emit_c_code(source)
         ext.sources = [source]
-        ext.depends = [str(path) for path in sources(this_backend())]
         super().build_extension(ext)
 
     def build_extensions(self) -> None:
@@ -195,11 +163,6 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
 
     def _launcher(self, folder: str) -> str:
         return os.path.join(folder, "rusage", "_children", "_launcher")
-
-    def get_source_files(self) -> list[str]:
-        """Return the files for the sdist: those that the build, the tests, the documentation and tox need."""
-        files = {str(path.relative_to(ROOT)) for pattern in SDIST for path in ROOT.glob(pattern)}
-        return sorted({*super().get_source_files(), *files})
 
     def copy_extensions_to_source(self) -> None:
         """Copy the launcher too, for an editable installation."""
@@ -251,13 +214,35 @@ class egg_info(_egg_info.egg_info):  # noqa: N801 (the name is setuptools')
         super().run()
 
 
+class sdist(_sdist.sdist):  # noqa: N801 (the name is setuptools')
+    """Make an archive that, with SOURCE_DATE_EPOCH, has the same bytes in every folder and at any time."""
+
+    def make_archive(self, base_name: str, *_: object, base_dir: str, **__: object) -> str:  # type: ignore[override]
+        """Give all files the same time and owner."""
+        now = int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
+
+        def alike(member: tarfile.TarInfo) -> tarfile.TarInfo:
+            member.mtime, member.uid, member.gid, member.uname, member.gname = now, 0, 0, "", ""
+            member.mode = 0o755 if member.mode & 0o100 else 0o644  # umask(2) is the user's
+            return member
+
+        name = f"{base_name}.tar.gz"
+        with gzip.GzipFile(name, "wb", mtime=now) as file, tarfile.open(fileobj=file, mode="w") as archive:
+            archive.add(base_dir, filter=alike)
+        return name
+
+
 def main() -> None:
-    """Write the C source of the extension for a platform."""
+    """Build the extension and the launcher in the source tree, or write the C source for a platform."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--platform", choices=BACKENDS, default=this_backend(), help="default: %(default)s")
-    parser.add_argument("output", metavar="OUT.c")
+    parser.add_argument("--platform", nargs=2, metavar=("NAME", "OUT.c"), help=f"NAME: {', '.join(BACKENDS)}")
     arguments = parser.parse_args()
-    builder(arguments.platform).emit_c_code(arguments.output)
+    if arguments.platform:
+        backend, output = arguments.platform
+        builder(backend).emit_c_code(output)
+    else:
+        os.chdir(ROOT)
+        setup(script_args=["build_ext", "--inplace", "--force"])
 
 
 if __name__ == "__main__":

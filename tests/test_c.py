@@ -1,16 +1,19 @@
 """The C, and the script that builds it."""
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from types import ModuleType
 
 import expected
 import pytest
 
+import rusage
 from rusage._backends._platforms import PLATFORMS
 
 pytestmark = pytest.mark.system
@@ -98,6 +101,20 @@ def build_script() -> ModuleType:
     return module
 
 
+def sources(build: ModuleType, backend: str) -> list[Path]:
+    """Return the files that a platform's extension is made of, each one after the files that it includes itself."""
+    found: dict[Path, None] = {}
+
+    def add(path: Path) -> None:
+        for name in re.findall(build.INCLUDE, path.read_text(encoding="utf-8")):
+            add((path.parent / name).resolve())
+        found.setdefault(path)
+
+    for path in build.DECLARATIONS, *build.main_files(backend):
+        add(path)
+    return list(found)
+
+
 @pytest.fixture(scope="module")
 def build() -> ModuleType:
     """Return the build script as a module."""
@@ -130,7 +147,7 @@ def test_c_files_include_what_they_use(build: ModuleType) -> None:
     if compiler is None or sys.platform == "win32":
         pytest.skip(reason="no C compiler for Unix: apt-get install gcc libc6-dev")
     command = [compiler, "-D_GNU_SOURCE", "-x", "c", "-fsyntax-only", "-Werror=implicit-function-declaration"]
-    files = [path for path in build.sources(build.this_backend()) if path.suffix in {".c", ".h"}]
+    files = [path for path in sources(build, build.this_backend()) if path.suffix in {".c", ".h"}]
     # They use the types that a system's own file defines before it includes them.
     files = [path for path in files if not path.match("_c/tree*")]
     assert len(files) > 5
@@ -159,24 +176,11 @@ def test_c_has_what_the_backend_needs(build: ModuleType, backend: str) -> None:
     """The two sides of a system agree on ``wait4``, on ``Process`` and on the clock of the integrals."""
     declared = build.declarations(backend)
     facts = importlib.import_module(f"rusage._backends.{backend}").BACKEND
-    names = {path.name for path in build.sources(backend)}
+    names = {path.name for path in sources(build, backend)}
     assert ("rusage_wait4(" in declared) == ("wait4" not in facts.absent)
     assert ("process.h" in names) == ("Process" not in facts.absent)
     assert ("tree.h" in names) == ("Tree" not in facts.absent)
     assert ("rusage_statclock_hz(" in declared) == (facts.integral_bytes > 0)
-
-
-def test_sdist_has_what_the_pages_include(build: ModuleType) -> None:
-    """Each file that a page of the documentation includes, from outside docs/."""
-    packed = {path.resolve() for pattern in build.SDIST for path in ROOT.glob(pattern)}
-    pages = [path for path in packed if path.parent.name == "docs" and path.suffix == ".md"]
-    included = {
-        (page.parent / name).resolve()
-        for page in pages
-        for name in re.findall(r"^```\{include\} (\S+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    }
-    assert {path.name for path in included} == {"CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"}
-    assert included <= packed
 
 
 def test_backend_name_of_this_platform(build: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,22 +194,6 @@ def test_backend_name_of_this_platform(build: ModuleType, monkeypatch: pytest.Mo
         assert build.this_backend() == "unknown"
 
 
-def test_sdist_has_every_source(build: ModuleType) -> None:
-    """All that builds, tests or checks the package."""
-    from setuptools import Distribution
-
-    command = build.build_ext(Distribution())
-    command.extensions = []
-    files = {ROOT / name for name in command.get_source_files()}
-    for folder, suffixes in {
-        "rusage": {".c", ".h", ".cdef"},
-        "tests": {".c", ".h", ".py"},
-        "benchmarks": {".py"},
-    }.items():
-        assert {path for path in (ROOT / folder).rglob("*") if path.suffix in suffixes} <= files
-    assert {ROOT / "rusage_build.py", ROOT / "tox.ini"} <= files
-
-
 def test_links_of_the_description(build: ModuleType) -> None:
     """In the metadata no link is relative: nothing there has the files."""
     text = "[`a`](docs/a.md#b) ![c](docs/c.svg) [d](https://d.test/)"
@@ -214,22 +202,66 @@ def test_links_of_the_description(build: ModuleType) -> None:
     assert build.description(text, "https://a.test/b") == f"[`a`]({pages}) ![c]({picture}) [d](https://d.test/)"
 
 
-def test_metadata_of_the_package(build: ModuleType, tmp_path: Path) -> None:
-    """They have the README, without relative links."""
-    command = [
-        sys.executable,
-        "-c",
-        "import setuptools; setuptools.setup()",
-        "-q",
-        "egg_info",
-        "--egg-base",
-        str(tmp_path),
-    ]
-    subprocess.run(command, cwd=ROOT, check=True)
-    (written,) = tmp_path.glob("*/PKG-INFO")
-    text = build.description((ROOT / "README.md").read_text(encoding="utf-8"), None)
-    assert written.read_text(encoding="utf-8").partition("\n\n")[2] == text
-    assert "](docs/" not in text
+def copy_source(folder: Path) -> None:
+    """Copy the source tree into a folder, without what was built in it."""
+    built = [".git", ".tox", ".venv", ".*_cache", "build", "*.egg-info", "_build", "*.so", "_launcher", "__pycache__"]
+    shutil.copytree(ROOT, folder / "source", ignore=shutil.ignore_patterns(*built))
+
+
+def test_build_in_the_source_tree(build: ModuleType, tmp_path: Path) -> None:
+    """``python rusage_build.py`` puts the package's programs in their places, and nothing that an sdist would take."""
+    copy_source(tmp_path)
+    before = set(tmp_path.rglob("*"))
+    try:
+        subprocess.run([sys.executable, tmp_path / "source" / "rusage_build.py"], check=True, capture_output=True)
+    except subprocess.CalledProcessError:
+        if shutil.which("cc") or shutil.which("gcc"):
+            raise
+        pytest.skip(reason="no C compiler: apt-get install gcc libc6-dev python3-dev")
+    new = {path.relative_to(tmp_path / "source") for path in set(tmp_path.rglob("*")) - before}
+    names = [path.name for path in new if path.parts[0] == "rusage" and "__pycache__" not in path.parts]
+    assert len(names) == (2 if build.this_backend() == "linux" else 1)
+    assert {path.parts[0] for path in new} <= {"build", "rusage", "__pycache__"}
+    subprocess.run([sys.executable, "-c", "import rusage; rusage.maxrss()"], check=True, cwd=tmp_path / "source")
+
+
+def build_sdist(folder: Path, *, mode: int) -> Path:
+    """Build the sdist in a copy of the source tree."""
+    copy_source(folder)
+    (folder / "source" / "README.md").chmod(mode)
+    build = f"import rusage_build; print(rusage_build.build_sdist({str(folder)!r}))"
+    environment = os.environ | {"SOURCE_DATE_EPOCH": "1700000000"}
+    subprocess.run(
+        [sys.executable, "-c", build], cwd=folder / "source", check=True, env=environment, capture_output=True
+    )
+    (archive,) = folder.glob("*.tar.gz")
+    return archive
+
+
+def test_sdist_is_complete_and_reproducible(build: ModuleType, tmp_path: Path) -> None:
+    """Everything that builds, tests, documents and checks the package, in the same bytes from two folders."""
+    (tmp_path / "another").mkdir()
+    archive, other = build_sdist(tmp_path, mode=0o600), build_sdist(tmp_path / "another", mode=0o664)
+    assert archive.read_bytes() == other.read_bytes()
+    with tarfile.open(archive) as opened:
+        packed = {name.partition("/")[2] for name in opened.getnames()}
+        metadata = opened.extractfile(f"rusage-{rusage.__version__}/PKG-INFO")
+        assert metadata is not None
+        written = metadata.read().decode().partition("\n\n")[2]
+    for folder, suffixes in {
+        "rusage": {".c", ".h", ".cdef", ".py", ".pyi"},
+        "tests": {".c", ".h", ".py"},
+        "benchmarks": {".py"},
+        "docs": {".1", ".css", ".json", ".md", ".py", ".svg", ".txt"},
+        ".github": {".md"},
+    }.items():
+        files = {path for path in (ROOT / folder).rglob("*") if path.suffix in suffixes and "_build" not in path.parts}
+        assert {path.relative_to(ROOT).as_posix() for path in files if path.parent.name != "ISSUE_TEMPLATE"} <= packed
+    assert {"rusage_build.py", "tox.ini", "CHANGELOG.md", "LICENSE", "docs/completions/_rusage"} <= packed
+    assert not [name for name in packed if name.endswith((".so", ".pyc", "_rusage.c", "/_launcher"))]
+    # The description has no relative links: nothing that shows it has the files.
+    assert written == build.description((ROOT / "README.md").read_text(encoding="utf-8"), None)
+    assert "](docs/" not in written
 
 
 @pytest.mark.parametrize(
@@ -272,6 +304,5 @@ def test_stable_abi_of_each_build(
     wheel.finalize_options()
 
     assert compiled[0].py_limited_api is (tag is not None)
-    assert set(compiled[0].depends) == set(map(str, build.sources(build.this_backend())))
     assert compiled[0].define_macros == macros
     assert wheel.py_limited_api == (tag or False)
