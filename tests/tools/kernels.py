@@ -17,7 +17,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -81,8 +80,6 @@ PYTEST = ["pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "--color=no", "-
 PYTEST.append("--timeout=1800")
 NATIVE = [*PYTEST, "-m", "thorough or not thorough"]
 EMULATED = ["env", "RUSAGE_TEST_STARTS=20", *PYTEST, "-m", "not not_emulated"]
-# pytest's last line, which may stand between equals signs.
-SUMMARY = re.compile(r"(?:^|= )((?:\d+ [a-z]+(?:, )?)+ in [\d.]+s)\b")
 # One thread emulates 64 processors; what the kernel would measure at its start is too far off then.
 EMULATED_MANY = "tsc=reliable lpj=8000000 no_timer_check"
 
@@ -171,32 +168,6 @@ def find_accelerator(folder: Path, version: str) -> str:
     return "tcg"
 
 
-def reasons(lines: list[str]) -> Counter[str]:
-    """Return what pytest has said of the tests that failed and were skipped, and of how many."""
-    said: Counter[str] = Counter()
-    for line in lines:
-        skipped = re.match(r"SKIPPED \[(\d+)\] [^ ]+: (.*)", line)
-        if skipped:
-            said[f"skipped: {skipped[2]}"] += int(skipped[1])
-        elif line.startswith(("FAILED ", "ERROR ")):
-            said[line] += 1
-    return said
-
-
-def report(results: dict[tuple[str, int], list[str]]) -> None:
-    """Print pytest's summary of each machine, and the reasons with the machines that gave them."""
-    print()
-    by_reason: dict[tuple[str, int], list[str]] = {}
-    for (name, cpus), lines in results.items():
-        summaries = [found[1] for found in map(SUMMARY.search, lines) if found]
-        print(f"{name}, {cpus} CPUs: {summaries[-1] if summaries else 'pytest has printed no summary'}")
-        for reason, number in reasons(lines).items():
-            by_reason.setdefault((reason, number), []).append(f"{name}, {cpus} CPUs")
-    for (reason, number), machines in sorted(by_reason.items()):
-        where = "all" if len(machines) == len(results) else "; ".join(machines)
-        print(f"{number} {reason} ({where})")
-
-
 def choose(arguments: list[str]) -> list[Machine]:
     """Remove the names of machines from the start of the arguments; return these machines, all without a name."""
     chosen = []
@@ -225,16 +196,16 @@ def main() -> int:
 
     command = [*(EMULATED if accelerator == "tcg" else NATIVE), *arguments]
     script = f"{PEAK_ERRORS} && {shlex.join(command)}"
-    results, failed = {}, False
+    ended = {}
     for _, version, cpus in machines:
         start = time.monotonic()
         name = kernel(folder / "root", version)
         lines = watch(machine(folder, name, cpus, script, accelerator), timeout=TIMEOUT[accelerator]).lines
         print(f"{name}, {cpus} CPUs: {time.monotonic() - start:.0f} s", flush=True)
-        results[name, cpus] = lines
-        failed |= "exit status 0" not in lines
-    report(results)
-    return int(failed)
+        statuses = [line for line in lines if line.startswith("exit status ")]
+        ended[name, cpus] = statuses[-1] if statuses else "no exit status"
+    print(*(f"{name}, {cpus} CPUs: {status}" for (name, cpus), status in ended.items()), sep="\n")
+    return int({*ended.values()} != {"exit status 0"})
 
 
 if __name__ == "__main__":
