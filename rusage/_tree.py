@@ -74,7 +74,7 @@ class Member(_Member):
     __slots__ = ()
 
 
-_unpack = struct.Struct("=qqd").iter_unpack  # a rusage_member_figures
+_FIGURES = struct.Struct("=qqd")  # a rusage_member_figures
 
 
 class Tree(Opened):
@@ -112,7 +112,7 @@ class Tree(Opened):
         if self.pid < 1:
             raise ValueError(f"not a process ID: {self.pid}")
         self._forks = _forks.count
-        self._sample = ffi.new("rusage_sample *")
+        self._room = 64  # for the figures of members
         # ffi.gc closes the descriptors when the pointer is freed, even if a signal handler raises at any point.
         self._tree = ffi.gc(ffi.new("rusage_tree **"), lib.rusage_tree_close)
         error = lib.rusage_tree_open(self._tree, self.pid)
@@ -151,17 +151,34 @@ class Tree(Opened):
             lib.rusage_tree_close(self._tree)
 
     def _read(self, handle: Handle, pss: bool) -> Sample:  # noqa: FBT001 (private)
+        return self._read_into(handle, pss, 0)[0]
+
+    def _read_into(self, handle: Handle, pss: bool, room: int) -> tuple[Sample, bytes, bool]:  # noqa: FBT001 (private)
+        """Return a sample, the figures of as many members as there is room for, and whether these are all.
+
+        One call of C: a signal handler may read the tree before it and after it.
+        """
+        read, figures = ffi.new("rusage_sample *"), ffi.new("rusage_member_figures[]", room)
         elapsed = time.perf_counter() - self._opened
-        error = lib.rusage_tree_sample(handle, pss, self._sample)
+        error = lib.rusage_tree_sample(handle, pss, read, figures, room)
         if error:
             raise error_of_process(error, self.pid)
-        read = self._sample
-        return Sample(elapsed, read.rss, read.cputime, read.processes, read.unread, read.pss if pss else None)
+        sample = Sample(elapsed, read.rss, read.cputime, read.processes, read.unread, read.pss if pss else None)
+        copied = bytes(ffi.buffer(figures))[: read.figures * _FIGURES.size]
+        return sample, copied, read.figures == read.processes - read.unread
+
+    def _read_members(self, handle: Handle, pss: bool) -> tuple[Sample, bytes]:  # noqa: FBT001 (private)
+        """Return a sample, and the figures of its members for members_of(); another one when there are more."""
+        while True:
+            sample, figures, are_all = self._read_into(handle, pss, self._room)
+            if are_all:
+                return sample, figures
+            self._room = sample.processes + sample.processes // 4
 
     def _read_if_larger(self, handle: Handle, pss: bool, rss: int) -> tuple[Sample, bytes | None]:  # noqa: FBT001
-        """Return a sample and, if it is larger than ``rss``, the figures of its members for members_of()."""
-        sample = self._read(handle, pss)
-        return sample, _figures(handle, sample) if sample.rss > rss else None
+        """Return a sample and, if it is larger than ``rss``, the figures of its members."""
+        sample, figures = self._read_members(handle, pss)
+        return sample, figures if sample.rss > rss else None
 
     def sample(self, *, pss: bool = False) -> Sample:
         """Read all members once. With ``pss``, members whose proportional set size may not be read are ``unread``.
@@ -192,14 +209,16 @@ class Tree(Opened):
 
     def members(self) -> list[Member]:
         """Return the living members that may be read: the root comes first, and each other one after its parent."""
-        return members_of(self._use(lambda handle: _figures(handle, self._read(handle, False))))  # noqa: FBT003 (private)
+        return members_of(self._use(lambda handle: self._read_members(handle, False))[1])  # noqa: FBT003 (private)
 
     def send_signal(self, number: int, /) -> None:
         """Send a signal to each living member; to this process, if it is one, last.
 
-        Processes that members start meanwhile are not reached. On Linux and Windows no other process can receive the
-        signal. Elsewhere a process ID is checked just before the signal is sent to it; for a moment another process may
-        get it. On Windows the member is terminated with this exit status, as by ``os.kill``.
+        Processes that members start meanwhile are not reached. On Windows and on Linux no other process can receive the
+        signal; before Linux 6.9, and without a free file descriptor, another process can that has got the process ID
+        within 10 ms of the member's start. Elsewhere a process ID is checked just before the signal is sent to it; for
+        a moment another process may get it. On Windows the member is terminated with this exit status, as by
+        ``os.kill``.
 
         Raises the last error, such as a ``PermissionError``, after all members have been tried. If the tree cannot be
         read now, these are the members that were found before.
@@ -229,16 +248,9 @@ class Tree(Opened):
             self.close()
 
 
-def _figures(handle: Handle, sample: Sample) -> bytes:
-    """Return the figures of the members that were read."""
-    figures = ffi.new("rusage_member_figures[]", sample.processes - sample.unread)
-    lib.rusage_tree_members(handle, figures)
-    return bytes(ffi.buffer(figures))
-
-
 def members_of(figures: bytes) -> list[Member]:
     """Return the members whose figures were read."""
-    return [Member._make(one) for one in _unpack(figures)]
+    return [Member._make(one) for one in _FIGURES.iter_unpack(figures)]
 
 
 Tree.__module__ = Sample.__module__ = Member.__module__ = "rusage"

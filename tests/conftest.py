@@ -251,12 +251,11 @@ def on_terminal() -> Iterator[Start]:
         os.close(ours)
 
 
-def interrupted_after(instructions: int, function: Callable[[], None]) -> bool:
-    """Call a function, and raise in it after a number of instructions of Python; return whether it had that many."""
+def called_after(instructions: int, function: Callable[[], None], handler: Callable[[], None]) -> bool:
+    """Call a function, and a handler in it after a number of instructions of Python, as a signal's would be called.
 
-    class Stop(Exception):  # noqa: N818 (not an error)
-        pass
-
+    Return whether it had that many.
+    """
     left = instructions
 
     def trace(frame: types.FrameType, event: str, _: object) -> Any:
@@ -266,15 +265,30 @@ def interrupted_after(instructions: int, function: Callable[[], None]) -> bool:
             left -= 1
             if left < 0:
                 sys.settrace(None)
-                raise Stop
+                handler()
+                return None
         return trace
 
     before = sys.gettrace()
-    with contextlib.suppress(Stop):
-        try:
-            sys._getframe().f_trace_opcodes = True  # noqa: SLF001 (before settrace(), for CPython 3.12)
-            sys.settrace(trace)
-            function()
-        finally:
-            sys.settrace(before)
+    try:
+        sys._getframe().f_trace_opcodes = True  # noqa: SLF001 (before settrace(), for CPython 3.12)
+        sys.settrace(trace)
+        function()
+    finally:
+        sys.settrace(before)
     return left < 0
+
+
+def interrupted_after(instructions: int, function: Callable[[], None]) -> bool:
+    """Call a function, and raise in it after a number of instructions of Python; return whether it had that many."""
+
+    class Stop(Exception):  # noqa: N818 (not an error)
+        pass
+
+    def stop() -> None:
+        raise Stop
+
+    try:
+        return called_after(instructions, function, stop)
+    except Stop:
+        return True

@@ -103,7 +103,7 @@ def run(system: str, programs: Callable[[str], Path]) -> Run:
     program = programs(system)
 
     def steps(words: str) -> list[list[float]]:
-        done = subprocess.run([program, *words.split()], stdout=subprocess.PIPE, text=True, check=True)
+        done = subprocess.run([program, *words.split()], stdout=subprocess.PIPE, text=True, check=True, timeout=100)
         return [[float(word) for word in line.split()] for line in done.stdout.splitlines()]
 
     return steps

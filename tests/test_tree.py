@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import interrupted_after
+from conftest import called_after, interrupted_after
 from held_trees import MIB, Held, held, wait_until
 from test_contract import CPYTHON, Indexable, Intable
 from test_windows import under_wine
@@ -27,6 +27,8 @@ from rusage._backends import BACKEND
 
 if "Tree" in BACKEND.absent:
     pytest.skip(f"no Tree: {BACKEND.absent['Tree']}", allow_module_level=True)
+
+from rusage import _tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -625,27 +627,130 @@ def test_fork_while_another_thread_reads(large: Held) -> None:
 
 @linux
 def test_too_many_open_files(python: Callable[..., str]) -> None:
-    """The OSError is EMFILE; later readings are right again."""
+    """A tree closes its own files; then the OSError is EMFILE, and later readings are right again."""
     program = """
-import errno, os, resource, rusage
+import contextlib, errno, os, rusage, signal, time
 tree = rusage.Tree()
-soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1, hard))
 pid = os.fork()
 if not pid:
-    os.read(os.pipe()[0], 1) if False else __import__("time").sleep(60)
-for call in tree.sample, lambda: rusage.Tree():
+    time.sleep(60)
+def fill():
+    with contextlib.suppress(OSError):
+        while True:
+            filling.append(os.open("/dev/null", os.O_RDONLY))
+filling = []
+fill()
+print(tree.sample().processes)
+tree.send_signal(0)
+fill()
+for call in tree.sample, lambda: rusage.Tree(), lambda: tree.send_signal(0):
     try:
         call()
     except OSError as error:
         print(error.errno == errno.EMFILE)
-resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+for one in filling:
+    os.close(one)
 print(tree.sample().processes)
 os.kill(pid, 9)
 os.waitpid(pid, 0)
 tree.close()
 """
-    assert python("-c", program).split() == ["True", "True", "2"]
+    assert python("-c", program).split() == ["2", "True", "True", "True", "2"]
+
+
+@linux
+def test_no_more_than_a_quarter_of_the_descriptors(python: Callable[..., str]) -> None:
+    """All trees together keep no more files open, and read the other members one by one."""
+    program = """
+import os, resource, signal, rusage
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+children = []
+for _ in range(31):
+    children.append(os.fork())
+    if not children[-1]:
+        signal.pause()
+before = len(os.listdir("/proc/self/fd"))
+trees = [rusage.Tree() for _ in range(5)]
+for _ in range(2):
+    print([tree.sample().processes for tree in trees] == [32] * 5)
+print(before < len(os.listdir("/proc/self/fd")) <= before + 16)
+for tree in trees:
+    tree.close()
+print(len(os.listdir("/proc/self/fd")) == before)
+for child in children:
+    os.kill(child, 9)
+"""
+    assert python("-c", program).split() == ["True"] * 4
+
+
+# A handler starts 20 children or ends them, and reads the tree.
+CHANGING = """
+import os, shutil, signal, sys, time, rusage
+children, calls, end = [], [], time.monotonic() + float(sys.argv[1])
+sleep = shutil.which("sleep")
+def end_children():
+    while children:
+        pid = children.pop()
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+def handler(*_):
+    if children:
+        end_children()
+    else:
+        for _ in range(20):
+            children.append(os.posix_spawn(sleep, ["sleep", "100"], {}))
+    calls.append(tree.sample().processes)
+    signal.setitimer(signal.ITIMER_REAL, 0.002)
+signal.signal(signal.SIGALRM, handler)
+with rusage.Tree() as tree, rusage.record(interval=0.001) as r:
+    signal.setitimer(signal.ITIMER_REAL, 0.002)
+    while time.monotonic() < end:
+        assert all(member.pid > 0 for member in tree.members())
+    signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    end_children()
+assert len(calls) > 5
+assert all(member.pid > 0 for member in r.members)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers")
+@pytest.mark.parametrize("seconds", [2, pytest.param(60, marks=pytest.mark.thorough)])
+def test_members_while_a_handler_changes_them(python: Callable[..., str], seconds: int) -> None:
+    """A handler that starts and ends children, and reads the tree, while its thread reads it."""
+    python("-X", "faulthandler", "-c", CHANGING, str(seconds))
+
+
+@forks
+@pytest.mark.skipif(not CPYTHON, reason="traces instructions")
+@pytest.mark.parametrize("read", ["members", "record"])
+def test_smaller_tree_at_each_instruction(read: str) -> None:
+    """A handler that ends a child and reads the tree, at any instruction of a reading, changes no figures of it."""
+    stop, went_on = 0, True
+    while went_on:
+        pid = os.fork()
+        if not pid:
+            signal.pause()
+        with rusage.Tree() as tree:
+
+            def end(pid: int = pid, tree: rusage.Tree = tree) -> None:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+                tree.sample()
+
+            def use(tree: rusage.Tree = tree) -> None:
+                if read == "members":
+                    assert all(member.rss > 0 for member in tree.members())
+                    return
+                figures = tree._use(lambda handle: tree._read_if_larger(handle, False, 0))[1]  # noqa: FBT003, SLF001
+                assert figures is not None
+                assert all(member.rss > 0 for member in _tree.members_of(figures))
+
+            went_on = called_after(stop, use, end)
+            if not went_on:
+                end()
+        stop += 1
+    assert stop > 30
 
 
 @pytest.mark.skipif(not CPYTHON or not hasattr(signal, "setitimer"), reason="needs timers, and no JIT")

@@ -238,6 +238,23 @@ def test_errors_of_the_kernel(run: Run) -> None:
     assert run(f"{FAMILY} set failure {errno.ENFILE} tree 10") == [[errno.ENFILE]]
 
 
+def test_room_for_figures(run: Run) -> None:
+    """No more are copied than there is room for; the sums are of all."""
+    *_, sample, members = run(f"{FAMILY} tree 10 set room 2 sample members")
+    assert sample[1] == 3
+    assert members[::3] == [10, 20]
+
+
+def test_no_memory(run: Run) -> None:
+    """Whichever allocation fails, a later reading is right."""
+    family = " ".join(str(Process(pid, 10, LATER)) for pid in range(100, 190))
+    for allocations in range(12):
+        failing = f"{FAMILY} tree 10 {family} set allocations {allocations} sample sample"
+        opened, *_, last = run(f"{failing} set allocations 1000 sample")
+        assert opened == [0]
+        assert last[:2] == [0, 93]
+
+
 def test_signals(run: Run) -> None:
     """Each living member gets it, unless another process has its number."""
     *_, line = run(f"{FAMILY} tree 10 sample signal 15 close_tree")

@@ -32,6 +32,12 @@ def test_reused_number(program: Callable[..., str], unshare: Unshare, members: s
     program("tree_scenes.py", "reused_number", members, *lists, before=unshare("--pid", "--fork", "--mount-proc"))
 
 
+@pytest.mark.parametrize("way", [[], *([["without pidfd"]] if platform.machine() == "x86_64" else [])], ids=str)
+def test_same_start(program: Callable[..., str], unshare: Unshare, way: list[str]) -> None:
+    """The start is in ticks: another process that has it too, and the member's number, gets no signal."""
+    program("tree_scenes.py", "same_start", *way, before=unshare("--pid", "--fork", "--mount-proc"))
+
+
 @lists
 def test_reused_number_of_a_parent(program: Callable[..., str], unshare: Unshare, lists: list[str]) -> None:
     """Nor are the children of another process that has got a member's number."""
@@ -75,9 +81,10 @@ def test_time_of_children_that_are_not_waited_for(program: Callable[..., str]) -
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the filter is for x86_64")
-def test_signals_without_pidfd(program: Callable[..., str]) -> None:
-    """Old kernels do not know pidfd_open(2)."""
-    program("tree_scenes.py", "without_pidfd")
+@pytest.mark.parametrize("number", [434, 424])
+def test_signals_without_pidfd(program: Callable[..., str], number: int) -> None:
+    """Old kernels know neither pidfd_open(2) nor pidfd_send_signal(2), or only the first."""
+    program("tree_scenes.py", "without_pidfd", str(number))
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the filter is for x86_64")

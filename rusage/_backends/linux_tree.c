@@ -5,9 +5,13 @@
 #include "linux_tree_list.c"
 #include "../_c/tree.c"
 
+#include <sys/vfs.h>
+
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424
 #endif
+
+enum { PIDFS = 0x50494446 };        /* PID_FS_MAGIC in include/uapi/linux/magic.h, since Linux 6.9 */
 
 static int rusage_is_own(int pid)
 {
@@ -21,13 +25,30 @@ static void rusage_close_fd(int *fd)
     *fd = -1;
 }
 
+/* Count files that stay open, or do not any more; return whether there may be as many. Trees may be read at the same time. */
+static int rusage_keep_files(int count)
+{
+    int now = __atomic_add_fetch(&rusage_open_files, count, __ATOMIC_RELAXED);
+    struct rlimit limit = {0, 0};
+
+    if (count < 0
+        || (getrlimit(RLIMIT_NOFILE, &limit) == 0 && now <= MAX_OPEN_FILES && (rlim_t)now <= limit.rlim_cur / 4))
+        return 1;
+    __atomic_sub_fetch(&rusage_open_files, count, __ATOMIC_RELAXED);
+    return 0;
+}
+
+/* cppcheck-suppress constParameterPointer; other systems write to it */
 static void rusage_member_close(rusage_tree *tree, rusage_member *member)
 {
     rusage_member_handle *handle = &member->handle;
 
+    (void)tree;
+
     if (!handle->is_open)
         return;
-    tree->system.open_members -= handle->statm >= 0;
+    if (handle->statm >= 0)
+        rusage_keep_files(-FILES_OF_A_MEMBER);
     rusage_close_fd(&handle->directory);
     rusage_close_fd(&handle->stat);
     rusage_close_fd(&handle->statm);
@@ -75,6 +96,27 @@ static void rusage_member_begin(rusage_member *member)
     handle->is_open = 1;
 }
 
+/* Return the inode of a pidfd, which no other process has; 0 before Linux 6.9. */
+static uint64_t rusage_inode_of(int pidfd)
+{
+    struct statfs system;
+    struct stat file;
+
+    return pidfd >= 0 && fstatfs(pidfd, &system) == 0 && system.f_type == PIDFS && fstat(pidfd, &file) == 0
+               ? file.st_ino
+               : 0;
+}
+
+/* The same of the process that has the member's number now. */
+static uint64_t rusage_member_inode(const rusage_member *member)
+{
+    int pidfd = rusage_pidfd_open(member->pid);
+    uint64_t inode = rusage_inode_of(pidfd);
+
+    rusage_close_fd(&pidfd);
+    return inode;
+}
+
 /* Open the directory, and the files of the first members. */
 static int rusage_member_open(rusage_tree *tree, rusage_member *member)
 {
@@ -91,17 +133,16 @@ static int rusage_member_open(rusage_tree *tree, rusage_member *member)
         handle->directory = -1;
         return error;
     }
-    if (tree->system.open_members == MAX_OPEN_MEMBERS || member->state == RUSAGE_ZOMBIE)
+    if (tree->system.reads_one_by_one || member->state == RUSAGE_ZOMBIE || !rusage_keep_files(FILES_OF_A_MEMBER))
         return 0;
     snprintf(children, sizeof children, "task/%d/children", member->pid);
     handle->stat = rusage_proc_open(handle->directory, "stat", 0);
     handle->statm = rusage_proc_open(handle->directory, "statm", 0);
     if (tree->by_parent)
         handle->children = openat(handle->directory, children, O_RDONLY | O_CLOEXEC);   /* not opened: see its use */
-    if (handle->stat >= 0 && handle->statm >= 0) {
-        tree->system.open_members++;
+    if (handle->stat >= 0 && handle->statm >= 0)
         return 0;
-    }
+    rusage_keep_files(-FILES_OF_A_MEMBER);
     error = handle->stat < 0 ? -handle->stat : -handle->statm;
     rusage_close_fd(&handle->directory);
     rusage_close_fd(&handle->stat);
@@ -125,6 +166,22 @@ static int rusage_uses_parents_memory(const rusage_tree *tree, rusage_member *me
                                 || state != RUSAGE_LIVES
                                 || syscall(SYS_kcmp, member->pid, parent, KCMP_MEMORY, 0, 0) != 0;
     return !member->handle.has_memory;
+}
+
+/* Return whether a process with a member's number and start has another parent than the member, whose parent lives. Two
+   processes may have the same start, which is in ticks. */
+static int rusage_is_anothers_child(const rusage_tree *tree, const rusage_member *member, const rusage_tree_stat *stat)
+{
+    int index = rusage_tree_find(tree, member->parent);
+    const rusage_member *parent = index < 0 ? NULL : &tree->members[index];
+    char path[32], text[2048];
+    rusage_tree_stat now;
+
+    if (parent == NULL || parent->state != RUSAGE_LIVES || (int)stat->field[PARENT] == member->parent)
+        return 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", parent->pid);
+    return rusage_read_text(AT_FDCWD, path, text, sizeof text) == 0 && rusage_parse_tree_stat(text, &now) == 0
+           && now.field[START] == parent->start && !rusage_is_zombie(&now);
 }
 
 /* Get the resident set size in bytes. A process without memory is about to end, or only its first thread has ended. */
@@ -173,16 +230,18 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
 {
     rusage_tree_stat stat;
     double own = member->last.own, before;
-    int ended, uses_parents, may_read = 1, error = rusage_member_clock(member);
+    int ended, uses_parents, may_read = 1, error = rusage_member_clock(member), is_kept = member->handle.statm >= 0;
 
     before = member->last.own;
+    if (!is_kept && member->start == 0)
+        member->handle.inode = rusage_member_inode(member);
     if (error == 0)
         error = rusage_member_stat(member, &stat);
     if (error != 0) {
         member->last.own = own;
         return error;
     }
-    if (member->start != 0 && member->start != stat.field[START])
+    if (member->start != 0 && (member->start != stat.field[START] || rusage_is_anothers_child(tree, member, &stat)))
         error = ESRCH;              /* another process with this number */
     ended = rusage_is_zombie(&stat);
     if (error == 0 && tree->by_parent)
@@ -195,6 +254,8 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
     /* Last: if the process has not been reaped now, its number was its own before. */
     if (error == 0)
         error = rusage_member_rss(member, &stat);
+    if (error == 0 && !is_kept && member->handle.inode != 0 && rusage_member_inode(member) != member->handle.inode)
+        error = ESRCH;
     if (error != 0) {
         member->last.own = own;
         return error;
@@ -260,24 +321,46 @@ static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *me
     return 1;
 }
 
-static int rusage_member_read(rusage_tree *tree, rusage_member *member, int wants_pss)
+/* Close what is open of all members. */
+static void rusage_tree_close_files(rusage_tree *tree)
 {
-    int listed = tree->listed_count, error;
+    int i;
 
-    if (!wants_pss && rusage_member_read_quickly(tree, member))
-        return 0;
-    error = rusage_member_open(tree, member);
+    tree->system.reads_one_by_one = 1;
+    for (i = 0; i < tree->count; i++)
+        rusage_member_close(tree, &tree->members[i]);
+}
+
+static int rusage_member_read_completely(rusage_tree *tree, rusage_member *member, int wants_pss)
+{
+    int listed = tree->listed_count, error = rusage_member_open(tree, member);
+
     if (error == 0)
         error = rusage_member_figures_of(tree, member, wants_pss);
     if (member->handle.statm < 0)
         rusage_close_fd(&member->handle.directory);
+    if (error != 0)
+        tree->listed_count = listed;
+    return error;
+}
+
+static int rusage_member_read(rusage_tree *tree, rusage_member *member, int wants_pss)
+{
+    int error;
+
+    if (!wants_pss && rusage_member_read_quickly(tree, member))
+        return 0;
+    error = rusage_member_read_completely(tree, member, wants_pss);
+    if ((error == EMFILE || error == ENFILE) && !tree->system.reads_one_by_one) {
+        rusage_tree_close_files(tree);
+        error = rusage_member_read_completely(tree, member, wants_pss);
+    }
     if (error == 0) {
         rusage_close_fd(&member->handle.pidfd);
         if (member->state == RUSAGE_ZOMBIE)     /* it may stay for long */
             rusage_member_close(tree, member);
         return 0;
     }
-    tree->listed_count = listed;
     if (error == EACCES || error == EPERM) {
         member->state = rusage_member_is_there(member) ? RUSAGE_UNREAD : RUSAGE_GONE;
         return 0;
@@ -290,19 +373,35 @@ static int rusage_member_read(rusage_tree *tree, rusage_member *member, int want
 
 /* --- Signals --- */
 
-/* Return 0 if the process that has the member's number now is the member. */
-static int rusage_member_check(rusage_tree *tree, rusage_member *member)
+/* Return 0 if the process that has the member's number now is the member; `pidfd` is of that process, or -1. Where the
+   files of the member are not open and no pidfd has an inode of its own, this is not certain: see
+   rusage_is_anothers_child(). */
+static int rusage_member_check(rusage_tree *tree, rusage_member *member, int pidfd)
 {
     rusage_tree_stat stat;
-    int error = rusage_member_open(tree, member);
+    int error;
 
+    if (member->handle.inode != 0 && pidfd >= 0)
+        return rusage_inode_of(pidfd) == member->handle.inode ? 0 : ESRCH;
+    error = rusage_member_open(tree, member);
     if (error == 0)
         error = rusage_member_stat(member, &stat);
     if (member->handle.statm < 0)
         rusage_close_fd(&member->handle.directory);
-    if (error == ENOENT || (error == 0 && stat.field[START] != member->start))
+    if (error == ENOENT
+        || (error == 0 && (stat.field[START] != member->start || rusage_is_anothers_child(tree, member, &stat))))
         return ESRCH;
     return error;
+}
+
+/* Send a signal by a pidfd, or by the number where there is none or the kernel lacks the call. */
+static int rusage_send_signal(int pid, int pidfd, int number)
+{
+    if (pidfd >= 0 && syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0) == 0)
+        return 0;
+    if (pidfd >= 0 && errno != ENOSYS)
+        return errno;
+    return kill(pid, number) != 0 ? errno : 0;
 }
 
 /* A pidfd refers to one process, so that the check counts for the signal too. */
@@ -312,14 +411,17 @@ static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int nu
 
     if (pidfd < 0) {
         pidfd = rusage_pidfd_open(member->pid);
+        if (pidfd < 0 && (errno == EMFILE || errno == ENFILE) && !tree->system.reads_one_by_one) {
+            rusage_tree_close_files(tree);
+            pidfd = rusage_pidfd_open(member->pid);
+        }
         /* cppcheck-suppress knownConditionTrueFalse; on an old Android only */
         if (pidfd < 0 && errno != ENOSYS && errno != EPERM)
             return errno;
-        error = rusage_member_check(tree, member);
+        error = rusage_member_check(tree, member, pidfd);
     }
-    if (error == 0
-        && (pidfd < 0 ? kill(member->pid, number) : (int)syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0)) != 0)
-        error = errno;
+    if (error == 0)
+        error = rusage_send_signal(member->pid, pidfd, number);
     if (pidfd >= 0 && pidfd != member->handle.pidfd)
         close(pidfd);
     return error;

@@ -151,7 +151,8 @@ static void rusage_list_forget(rusage_tree *tree)
     rusage_tree_state *state = &tree->system;
     int i, kept = 0;
 
-    qsort(state->strangers, (size_t)state->stranger_count, sizeof *state->strangers, rusage_by_number);
+    if (state->stranger_count > 0)
+        qsort(state->strangers, (size_t)state->stranger_count, sizeof *state->strangers, rusage_by_number);
     for (i = 0; i < state->stranger_count; i++) {
         int parent = state->strangers[i].parent;
 

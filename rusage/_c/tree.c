@@ -208,7 +208,9 @@ static void rusage_tree_close(rusage_tree **opened)
         rusage_tree_free(tree);
 }
 
-static int rusage_tree_sample(rusage_tree *tree, int wants_pss, rusage_sample *sample)
+/* Read all members, and copy the figures of those that live and were read: as many as there is room for. */
+static int rusage_tree_sample(rusage_tree *tree, int wants_pss, rusage_sample *sample, rusage_member_figures *figures,
+                              int room)
 {
     int i, error;
 
@@ -228,24 +230,16 @@ static int rusage_tree_sample(rusage_tree *tree, int wants_pss, rusage_sample *s
         if (member->state == RUSAGE_LIVES) {
             sample->rss += member->rss;
             sample->pss += member->pss;
+            if (sample->figures < room) {
+                figures[sample->figures].pid = member->pid;
+                figures[sample->figures].rss = member->rss;
+                figures[sample->figures].cputime = rusage_member_own(member);
+                sample->figures++;
+            }
         }
     }
     sample->cputime = rusage_tree_cputime(tree);
     return 0;
-}
-
-/* Copy the figures of the members that live and were read: as many as the sample counts, less those unread. */
-static void rusage_tree_members(const rusage_tree *tree, rusage_member_figures *figures)
-{
-    int i;
-
-    for (i = 0; i < tree->count; i++)
-        if (tree->members[i].state == RUSAGE_LIVES) {
-            figures->pid = tree->members[i].pid;
-            figures->rss = tree->members[i].rss;
-            figures->cputime = rusage_member_own(&tree->members[i]);
-            figures++;
-        }
 }
 
 /* Send a signal to each member, to this process last. Return the last error of a member that has not ended. */

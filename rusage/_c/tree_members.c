@@ -49,11 +49,11 @@ static int rusage_tree_index(rusage_tree *tree)
 
 static int rusage_tree_add(rusage_tree *tree, int pid, int parent, int64_t start)
 {
-    int capacity = tree->capacity, error;
     rusage_member *member;
+    int error;
 
     error = rusage_tree_grow((void **)&tree->members, tree->count, &tree->capacity, sizeof *tree->members);
-    if (error == 0 && (tree->slot_count == 0 || tree->capacity != capacity))
+    if (error == 0 && tree->slot_count < tree->capacity * 2)    /* also if it could not grow before */
         error = rusage_tree_index(tree);
     if (error != 0)
         return error;

@@ -153,6 +153,36 @@ def reused_number(members: str) -> None:
         assert "\nState:\tZ" not in Path(f"/proc/{last}/status").read_text()
 
 
+def start_of(pid: int) -> str:
+    """Return the time at which a process was started, in ticks."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+
+
+def same_start(*way: str) -> None:
+    """Give the number of a member to a process with the same start. In a PID namespace of its own, as root."""
+    family, stranger = Child(), Child()
+    for _ in range(70):  # more than there are open files for
+        family("fork")
+    if way:
+        refuse(PIDFD_OPEN, 38)
+    for _ in range(100):
+        last = family("fork")
+        start = start_of(last)
+        with rusage.Tree(family.pid) as tree:
+            family("end")
+            next_pid(last)
+            assert stranger("fork") == last
+            if start_of(last) == start:
+                tree.send_signal(signal.SIGTERM)
+                break
+        stranger("end")
+    else:
+        skip()
+    os.waitpid(family.pid, 0)
+    time.sleep(0.05)
+    assert "\nState:\tS" in Path(f"/proc/{last}/status").read_text()
+
+
 def reused_number_of_a_parent() -> None:
     """Give the number of a member to a process that has children. In a PID namespace of its own, as root."""
     root = Child()
@@ -279,9 +309,9 @@ def older_children_ignored() -> None:
         assert first <= tree.cputime() < 2.5 * BURNED
 
 
-def without_pidfd() -> None:
-    """Send signals where pidfd_open(2) is refused, as on old kernels."""
-    refuse(PIDFD_OPEN, 38)
+def without_pidfd(number: str) -> None:
+    """Send signals where pidfd_open(2) or pidfd_send_signal(2) is missing, as on old kernels."""
+    refuse(int(number), 38)
     child = Child()
     child("fork")
     with rusage.Tree(child.pid) as tree:
@@ -313,6 +343,7 @@ if __name__ == "__main__":
         sys.argv.pop()
     main(
         reused_number,
+        same_start,
         reused_number_of_a_parent,
         other_user,
         hidden,

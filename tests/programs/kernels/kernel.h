@@ -29,6 +29,8 @@ static int64_t rss_units = 1234; /* pages, or what the system counts instead */
 
 static int64_t parent_pid = 1, user_time = 1250000, waited_time, denied, vforked;
 static int64_t clock_now;       /* microseconds from the boot */
+static int64_t allocations = 1 << 30;   /* how many calls of realloc() succeed */
+static int64_t room = 256;      /* for the figures of members */
 
 static const struct {
     const char *name;
@@ -51,13 +53,15 @@ static const struct {
     {"exiting", &exiting},
     {"threads", &thread_count},
     {"rss", &rss_units},
+    {"allocations", &allocations},
+    {"room", &room},
 };
 
 /* Several processes: each has its own numbers, and there is no other one. */
 static struct {
     int pid;
     int64_t values[8];
-} processes_made[64];
+} processes_made[256];
 static int processes_count;
 static int64_t *const own_values[8] = {&parent_pid, &start_time, &rss_units, &user_time,
                                       &waited_time, &zombie, &denied, &vforked};

@@ -15,6 +15,12 @@
 
 #include KERNEL
 
+static void *limited_realloc(void *old, size_t size)
+{
+    return allocations-- > 0 ? realloc(old, size) : NULL;
+}
+
+#define realloc limited_realloc
 #include BACKEND
 
 static void set(const char *name, const char *value)
@@ -61,13 +67,11 @@ static void end_process(int pid)
     processes_made[i] = processes_made[--processes_count];
 }
 
-static void print_members(rusage_tree *tree, const rusage_sample *sample)
+static void print_members(const rusage_sample *sample, const rusage_member_figures *figures)
 {
-    rusage_member_figures figures[64];
     int i;
 
-    rusage_tree_members(tree, figures);
-    for (i = 0; i < sample->processes - sample->unread; i++)
+    for (i = 0; i < sample->figures; i++)
         printf("%lld %lld %.6f ", (long long)figures[i].pid, (long long)figures[i].rss, figures[i].cputime);
     printf("\n");
 }
@@ -77,6 +81,7 @@ static int call_tree(char **step)
 {
     static rusage_tree *tree;
     static rusage_sample sample;
+    static rusage_member_figures figures[256];
     int error;
 
     if (strcmp(*step, "process") == 0) {
@@ -92,12 +97,12 @@ static int call_tree(char **step)
         return 2;
     }
     if (strcmp(*step, "sample") == 0) {
-        error = rusage_tree_sample(tree, 0, &sample);
+        error = rusage_tree_sample(tree, 0, &sample, figures, (int)room);
         printf("%d %d %d %lld %.6f\n", error, sample.processes, sample.unread, (long long)sample.rss, sample.cputime);
         return 1;
     }
     if (strcmp(*step, "members") == 0) {
-        print_members(tree, &sample);
+        print_members(&sample, figures);
         return 1;
     }
     if (strcmp(*step, "signal") == 0) {
