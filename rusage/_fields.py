@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
     class _Field(NamedTuple):
+        """The fields of ``Field``, for type checkers."""
+
         unit: str
         meaning: str
 
@@ -75,6 +77,8 @@ FIELDS = {
 if TYPE_CHECKING:
 
     class _RUsage(NamedTuple):
+        """The fields of ``RUsage``, for type checkers."""
+
         ru_utime: float
         ru_stime: float
         ru_maxrss: int

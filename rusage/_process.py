@@ -74,7 +74,8 @@ class Opened:
 
     if TYPE_CHECKING:
 
-        def close(self) -> None: ...
+        def close(self) -> None:
+            """Release what refers to the processes."""
 
     elif "pss" in BACKEND.absent:
 

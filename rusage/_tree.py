@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
     class _Sample(NamedTuple):
+        """The fields of ``Sample``, for type checkers."""
+
         elapsed: float
         rss: int
         cputime: float
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
         pss: int | None
 
     class _Member(NamedTuple):
+        """The fields of ``Member``, for type checkers."""
+
         pid: int
         rss: int
         cputime: float

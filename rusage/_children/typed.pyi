@@ -29,6 +29,8 @@ else:
     _Env: TypeAlias = Mapping[bytes, StrOrBytesPath] | Mapping[str, StrOrBytesPath] | None
 
 class _OptionsOf310(TypedDict, total=False):
+    """The arguments that do not depend on the type of the text."""
+
     user: str | int | None
     group: str | int | None
     extra_groups: Iterable[str | int] | None
@@ -38,6 +40,8 @@ class _OptionsOf310(TypedDict, total=False):
 
 if sys.version_info >= (3, 11):
     class _Options(_OptionsOf310, total=False):
+        """As above, with the argument of Python 3.11."""
+
         process_group: int | None
 
 else:
@@ -47,6 +51,8 @@ else:
 # parameters, in subprocess's order; they differ in text, encoding, errors and universal_newlines.
 # fmt: off
 class Popen(popen.Popen[AnyStr]):
+    """``subprocess.Popen`` with the resource usage of its child."""
+
     @overload
     def __init__(
         self: Popen[str],
