@@ -33,8 +33,9 @@ ABOVE_BOUND = 2  # the exit status of a benchmark that has printed a value above
 
 
 def benchmarks() -> dict[str, Path]:
-    """Return the programs in this folder, by name."""
-    return {path.stem: path for path in sorted(HERE.glob("*.py")) if path.stem not in {"performance", "pictures"}}
+    """Return the programs in this folder that print tables, by name."""
+    others = {"performance", "pictures", "recording"}
+    return {path.stem: path for path in sorted(HERE.glob("*.py")) if path.stem not in others}
 
 
 def machine() -> str:

@@ -130,6 +130,14 @@ def test_tables_are_whole(page: Path) -> None:
         assert re.match(r".*\n[|:\- ]+\n", table), table
 
 
+@pytest.mark.parametrize("picture", sorted((ROOT / "docs" / "_static").glob("*.svg")), ids=lambda path: path.name)
+def test_pictures_follow_the_theme(picture: Path) -> None:
+    """They have no background, and colours for a dark page too."""
+    text = picture.read_text(encoding="utf-8")
+    assert "prefers-color-scheme: dark" in text
+    assert "#ffffff" not in text
+
+
 TEXTS = [*PAGES, ROOT / "CHANGELOG.md", *sorted((ROOT / ".github").glob("*.md"))]
 
 

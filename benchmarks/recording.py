@@ -1,0 +1,46 @@
+"""Draw the picture of docs/trees.md, as ``rusage --plot`` draws it: ``python benchmarks/recording.py``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+from cycler import cycler
+from pictures import BLUE, ORANGE, save
+
+import rusage
+from rusage._cli.plot import picture
+from rusage._cli.tree import TreePeak
+
+PICTURE = Path(__file__).resolve().parent.parent / "docs" / "_static" / "recording.svg"
+# Three steps of a build, with three programs each; the sizes are in MiB, and a program runs for 10 ms for each MiB.
+BUILD = """
+import subprocess, sys
+step = "b = bytearray(b'x') * ({} << 20); import time; time.sleep({} / 100)"
+for sizes in [(30, 50, 40), (80, 60, 70), (40, 90, 20)]:
+    children = [
+        subprocess.Popen([sys.executable, "-S", "-c", step.format(size, size)])
+        for size in sizes
+    ]
+    for child in children:
+        child.wait()
+"""
+
+
+def main() -> None:
+    """Record the build, and draw."""
+    with (
+        rusage.Popen([sys.executable, "-c", BUILD]) as build,
+        rusage.record(build.pid, interval=0.01) as record,
+    ):
+        build.wait()
+    peak = TreePeak(record.largest, None, record.interval, record.missed, record.samples, killed=False)
+    mpl.rcParams["axes.prop_cycle"] = cycler(color=[BLUE, ORANGE])
+    figure = picture(["make", "-j3"], peak)
+    figure.set_size_inches(480 / 72, 400 / 72)
+    save(figure, PICTURE, "The memory of a build over time")
+
+
+if __name__ == "__main__":
+    main()
