@@ -23,8 +23,7 @@ from ._backends import BACKEND as _BACKEND
 from ._backends._base import RUSAGE_SELF
 from ._fields import Field, RUsage
 from ._getrusage import cputime, fields, getpagesize, getrusage, maxrss, measured
-from ._lazy import check_import as _check_import
-from ._lazy import too_late as _too_late
+from ._lazy import load as _load
 from ._measure import measure
 
 __version__ = "0.1.0"
@@ -88,6 +87,7 @@ _LAZY = {
     "pss": "_pss",
     **dict.fromkeys(("Member", "Sample", "Tree"), "_tree"),
     "record": "_record",
+    "asyncio": "asyncio",
 }
 
 if not TYPE_CHECKING:  # a type checker would accept every name
@@ -98,18 +98,9 @@ if not TYPE_CHECKING:  # a type checker would accept every name
         Process, Tree, record(), peak(), rss(), pss(), from_native() and the module asyncio are lazy too: many programs
         need none of them.
         """
-        if name not in _BACKEND.absent and (name == "asyncio" or name in _LAZY):
-            _check_import(f"rusage.{_LAZY.get(name, name)}", f"rusage.{name}", f"from rusage import {name}")
-        try:
-            if name == "asyncio":
-                import rusage.asyncio  # noqa: PLC0415 (as above)
-
-                return rusage.asyncio
-            if name in _LAZY and name not in _BACKEND.absent:
-                module = __import__(_LAZY[name], globals(), fromlist=[name], level=1)
-                return globals().setdefault(name, getattr(module, name))
-        except (ModuleNotFoundError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
-            raise _too_late(f"rusage.{name}", f"from rusage import {name}") from error
+        if name in _LAZY and name not in _BACKEND.absent:
+            module = _load(f"rusage.{_LAZY[name]}", f"rusage.{name}", f"from rusage import {name}")
+            return globals().setdefault(name, module if name == "asyncio" else getattr(module, name))
         message = f"module {__name__!r} has no attribute {name!r}"
         if name in _BACKEND.absent:
             message = f"{_BACKEND.name} has no {name}: {_BACKEND.absent[name]}"

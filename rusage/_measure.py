@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ._backends._base import RUSAGE_SELF, RUSAGE_THREAD
 from ._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
 from ._getrusage import getrusage, measured
-from ._lazy import check_import
+from ._lazy import load
 from ._text import figures
 
 TYPE_CHECKING = False
@@ -70,10 +70,7 @@ class measure:  # noqa: N801 (used like a function)
         if reset_peak:
             if who != RUSAGE_SELF:
                 raise ValueError("reset_peak needs RUSAGE_SELF: the high-water mark belongs to the process")
-            check_import("rusage._memory", "reset_peak", "from rusage import rss")
-            from ._memory import BlockPeak  # noqa: PLC0415 (only needed here)
-
-            self._new_peak = BlockPeak
+            self._new_peak = load("rusage._memory", "reset_peak", "from rusage import rss").BlockPeak
         # The start of the open block, under the key None. dict.setdefault() tests and sets in one step, so only one of
         # two threads enters. A lock and an attribute would be two steps: if a signal handler raised an exception
         # between them, the object would stay locked.
@@ -203,7 +200,7 @@ class measure:  # noqa: N801 (used like a function)
         Raises ``TypeError`` for a generator function: its body runs only after the call has returned.
         """
         for module in "inspect", "typing":
-            check_import(module, "measure() as a decorator", "import inspect, typing")
+            load(module, "measure() as a decorator", "import inspect, typing")
         import functools  # noqa: PLC0415 (only needed for decorators, and by inspect)
         import inspect  # noqa: PLC0415 (as above)
         from typing import cast  # noqa: PLC0415 (as above)
