@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import _thread
 import math
-import os
-import signal
-import sys
-import threading
 import time
 import warnings
 from _operator import index
 from collections.abc import Callable  # noqa: TC003 (for typing.get_type_hints)
 
+from . import _forks
 from ._backends import BACKEND
 from ._text import mebibytes
+from ._threads import start_without_signals
 from ._tree import NO_PSS, Member, Sample, Tree, members_of
 
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    _Locks = tuple[_thread.LockType, _thread.LockType]
+
 _clock = time.perf_counter
+_SHORTEST = 0.0001  # seconds; a reading of one process takes a tenth of it
+_LONGEST_WAIT = 100.0  # seconds; a wait of 900 s ended at once on OpenBSD 7.9
+_PATIENCE = 0.02  # seconds for which the thread waits for another reader of the tree before it looks for a stop()
+_threads: set[tuple[int, int]] = set()  # those that take samples: the number of forks until then, and the identifier
 
 
 class record:  # noqa: N801 (used like a function)
@@ -34,18 +42,14 @@ class record:  # noqa: N801 (used like a function)
     The interval never changes. When there are ``max_samples``, neighbours are joined: each entry of ``samples`` is then
     the largest one of 2, 4, 8, ... successive samples. ``largest`` and ``on_sample`` see every sample.
 
-    One daemon thread takes the samples of all recordings, and ends with the last one. A slow ``on_sample`` delays the
-    samples of the other recordings too. All signals are blocked in the thread, except for errors such as SIGSEGV; a
-    child that ``on_sample`` starts inherits this. After a fork the child has no thread: it keeps what was recorded
-    until then. Under gevent's monkey patch the thread is a greenlet, which takes samples only while other greenlets
-    wait.
+    A daemon thread takes the samples. All signals are blocked in it, except for errors such as SIGSEGV; a child that
+    ``on_sample`` starts inherits this. After a fork the child has no thread: it keeps what was recorded until then.
+    Under gevent's monkey patch the thread is a greenlet, which takes samples only while other greenlets wait.
 
-    ``start()`` and ``stop()`` do the same as entering and leaving the block. The start raises the same exceptions as
-    ``Tree``. The thread keeps a recording that is in progress; one that has ended by itself and was never stopped gives
-    a ``ResourceWarning``.
+    ``start()`` and ``stop()`` do the same as entering and leaving the block, also in signal handlers. The start raises
+    the same exceptions as ``Tree``. The thread keeps a recording that is in progress; one that has ended by itself and
+    was never stopped gives a ``ResourceWarning``.
     """
-
-    _is_started = False
 
     interval: float
     """Seconds between two samples."""
@@ -53,8 +57,9 @@ class record:  # noqa: N801 (used like a function)
     missed: int
     """The number of intervals without a sample so far."""
 
-    tree: Tree
-    """The tree that is recorded, until the recording is stopped."""
+    # While a recording is in progress: the locks that wake its thread, and that the thread releases at its end. stop()
+    # removes them in one step, since a signal handler or another thread may call it too.
+    _running: list[_Locks] = []  # noqa: RUF012 (stays empty: start() binds another list)
 
     def __init__(
         self,
@@ -65,8 +70,8 @@ class record:  # noqa: N801 (used like a function)
         on_sample: Callable[[Sample], object] | None = None,
         max_samples: int = 10_000,
     ) -> None:
-        if not 0 < interval < math.inf:
-            raise ValueError(f"interval must be a positive number of seconds: {interval!r}")
+        if not _SHORTEST <= interval * 1.0 < math.inf:  # a Decimal cannot be multiplied by a float
+            raise ValueError(f"interval must be a number of seconds, and at least {_SHORTEST}: {interval!r}")
         if index(max_samples) < 2:  # neighbours are joined
             raise ValueError(f"max_samples must be at least 2: {max_samples!r}")
         if on_sample is not None and not callable(on_sample):
@@ -75,7 +80,7 @@ class record:  # noqa: N801 (used like a function)
             raise NotImplementedError(f"{BACKEND.name} has no pss: {NO_PSS}")
         self._pid, self._pss, self._on_sample, self._max_samples = pid, pss, on_sample, max_samples
         self.interval, self.missed = interval, 0
-        self.thread: threading.Thread | None = None
+        self._tree: Tree | None = None
         self._samples: list[Sample] = []
         self._largest: tuple[Sample, bytes] | None = None
 
@@ -101,45 +106,65 @@ class record:  # noqa: N801 (used like a function)
             raise RuntimeError("nothing has been recorded yet")
         return self._largest
 
+    @property
+    def tree(self) -> Tree:
+        """The tree that is recorded, until the recording is stopped. Raises ``RuntimeError`` before the start."""
+        if self._tree is None:
+            raise RuntimeError("nothing has been recorded yet")
+        return self._tree
+
     # --- Start and stop ---
 
     def start(self) -> None:
         """Begin a recording, with a first sample. Raises ``RuntimeError`` if one is in progress."""
-        if self._is_started:
+        if self._running:
             raise RuntimeError("this recording is in progress: use another object for a nested block")
-        self.tree = Tree(self._pid)
+        self._tree = Tree(self._pid)
+        running = [(_held_lock(), _held_lock())]
         try:
             self.missed, self._samples, self._largest = 0, [], None
-            self._error: BaseException | None = None
+            self._error: BaseException | None = None  # of the thread
             self._next = 0  # the number of the interval whose sample is due
-            self._count, self._span = 0, 1  # of samples; how many of them an entry (the last one: or fewer) stands for
+            self._count, self._span = 0, 1  # of samples; samples per entry
             # on_sample gets the first sample together with the second one: it may use the name that the with statement
             # binds after this method.
             self._unreported: list[Sample] = []
             self._read()
-            self._is_started = True
-            _begin(self)
+            self._forks = _forks.count
+            self._thread: tuple[int, int] | None = None
+            start_without_signals(self._run, running, *running[0])
+            self._running = running  # last: a handler that called stop() before would wait for a thread to come
         except BaseException:
-            self._is_started = False
-            self.tree.close()
+            _end(running)
+            self._tree.close()
             raise
 
     def stop(self) -> None:
         """End the recording with a last sample. Does nothing if there is none in progress.
 
-        Raises what ``on_sample`` has raised, and the ``OSError`` of a sample that could not be taken.
+        Raises what ``on_sample`` has raised, and the ``OSError`` of a sample that could not be taken. Called by
+        ``on_sample``, it takes no last sample of its own recording.
         """
-        if not self._is_started:
+        done = _end(self._running)
+        if done is None:
             return
-        self._is_started = False
         try:
-            if _end(self):
-                self.take()
+            has_thread = self._forks == _forks.count  # a forked child has none
+            if has_thread and done.acquire(timeout=self._patience()) and self._lives and self._error is None:
+                self._read()
+                self._report()
         finally:
             self.tree.close()
         if self._error is not None:
             error, self._error = self._error, None
             raise error
+
+    def _patience(self) -> float:
+        """Return for how many seconds stop() waits for the thread; -1 for as long as it takes."""
+        caller = _forks.count, _thread.get_ident()
+        if caller == self._thread:
+            return 0
+        return 1 if caller in _threads else -1  # each on_sample of two recordings may stop the other one
 
     def __enter__(self) -> record:  # noqa: PYI034 (Self is not in Python 3.10's typing)
         try:
@@ -153,7 +178,7 @@ class record:  # noqa: N801 (used like a function)
         self.stop()
 
     def __del__(self) -> None:
-        if self._is_started:
+        if self._running:
             warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
             self.tree.close()
 
@@ -165,39 +190,55 @@ class record:  # noqa: N801 (used like a function)
 
     # --- Samples ---
 
-    @property
-    def due(self) -> float:
-        """When the next sample is due, on the clock of this module; for the thread."""
-        return self.tree._opened + self._next * self.interval  # noqa: SLF001 (of the same package)
+    def _run(self, running: list[_Locks], wake: _thread.LockType, done: _thread.LockType) -> None:
+        """Take samples until the recording ends; in the thread.
 
-    def take(self) -> bool:
-        """Take a sample, and report it; return whether the recording goes on. For the thread, and for ``stop()``."""
+        It waits for no lock for ever: the thread that has it may be waiting in stop(), called by a signal handler.
+        """
+        tree, thread = self.tree, (_forks.count, _thread.get_ident())
+        lock = tree._lock  # noqa: SLF001 (of the same package)
+        self._thread = thread
+        if running:  # on_sample may call stop() before start() has set it
+            self._running = running
+        _threads.add(thread)
         try:
-            lives = self._read()
-            while self._unreported:
-                sample = self._unreported.pop(0)
-                if self._on_sample is not None:
-                    self._on_sample(sample)
+            while running and self._lives and self._forks == _forks.count:
+                delay = tree._opened + self._next * self.interval - _clock()  # noqa: SLF001 (as above)
+                if delay > 0:
+                    wake.acquire(timeout=min(delay, _LONGEST_WAIT))
+                elif lock.acquire(timeout=_PATIENCE):
+                    try:
+                        self._read()
+                    finally:
+                        lock.release()
+                    self._report()
         except BaseException as error:  # noqa: BLE001 (stop() raises it)
             self._error = error
-            return False
-        return lives
+        finally:
+            _threads.discard(thread)
+            done.release()
 
-    def _read(self) -> bool:
-        """Take a sample; return whether a member lives."""
+    def _report(self) -> None:
+        while self._unreported:
+            sample = self._unreported.pop(0)
+            if self._on_sample is not None:
+                self._on_sample(sample)
+
+    def _read(self) -> None:
+        """Take a sample."""
         largest = -1 if self._largest is None else self._largest[0].rss
         tree = self.tree
         sample, figures = tree._use(lambda handle: tree._read_if_larger(handle, self._pss, largest))  # noqa: SLF001
+        self._lives = sample.processes > 0
         interval = max(int(sample.elapsed / self.interval), self._next)
         self.missed += interval - self._next
         self._next = interval + 1
-        if not sample.processes and self._samples:
-            return False
+        if not self._lives and self._samples:
+            return
         if figures is not None:
             self._largest = sample, figures
         self._unreported.append(sample)
         self._keep(sample)
-        return sample.processes > 0
 
     def _keep(self, sample: Sample) -> None:
         """Enter a sample into the list. When the list is full, join each entry with its neighbour."""
@@ -219,102 +260,17 @@ def _rss(sample: Sample) -> int:
     return sample.rss
 
 
-# --- The thread -------------------------------------------------------------------------------------------------------
-
-# Re-entrant: a signal handler may start a recording. A handler may also raise an exception, which could leave the lock
-# held in the Python code of Condition: only the thread of the recordings, which runs no handlers, waits there.
-_lock = threading.RLock()
-_changed = threading.Condition(_lock)
-_PAUSE = 0.0005  # seconds
-_LONGEST_WAIT = 100.0  # seconds; a wait of 900 s ended at once on OpenBSD 7.9
-_recordings: list[record] = []
-_current: record | None = None  # whose sample the thread takes
-_thread: threading.Thread | None = None
+def _held_lock() -> _thread.LockType:
+    lock = _thread.allocate_lock()
+    lock.acquire()
+    return lock
 
 
-def _begin(recording: record) -> None:
-    """Let the thread take the samples of a recording; start it if it does not run."""
-    global _thread  # noqa: PLW0603 (there is one thread)
-    with _lock:
-        if _thread is None:
-            thread = threading.Thread(target=_run, name="rusage.record", daemon=True)
-            _start_without_signals(thread)
-            _thread = thread
-        recording.thread = _thread
-        _recordings.append(recording)
-        _changed.notify_all()
-
-
-def _start_without_signals(thread: threading.Thread) -> None:
-    """Start a thread in which signals are blocked: a signal that it received would wake no other thread's sigwait()."""
-    if sys.platform == "win32":
-        thread.start()
-        return
-    errors = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    try:  # the call may also run a handler that raises
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - errors)
-        thread.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _end(recording: record) -> bool:
-    """End the samples of a recording; return whether a last one is to be taken. The last recording ends the thread."""
-    with _lock:
-        goes_on = recording in _recordings
-        if goes_on:
-            _recordings.remove(recording)
-        _changed.notify_all()
-        thread = recording.thread
-        if threading.current_thread() is thread:  # called by on_sample
-            return goes_on and recording is not _current
-    if thread is None:  # after a fork
-        return False
-    while recording is _current or (_thread is thread and not _recordings):
-        time.sleep(_PAUSE)
-    if _thread is not thread:  # the last recording has ended, perhaps by itself
-        thread.join()
-    return goes_on
-
-
-def _run() -> None:
-    """Take samples until there is no recording."""
-    global _current  # noqa: PLW0603 (as above)
-    while (recording := _wait()) is not None:
-        goes_on = recording.take()
-        with _lock:
-            _current = None
-            if not goes_on and recording in _recordings:
-                _recordings.remove(recording)
-        del recording
-
-
-def _wait() -> record | None:
-    """Wait until the sample of a recording is due; return the recording, or None if there is none left."""
-    global _current, _thread  # noqa: PLW0603 (as above)
-    with _lock:
-        while _recordings:
-            recording = min(_recordings, key=lambda one: one.due)
-            delay = recording.due - _clock()
-            if delay <= 0:
-                _current = recording
-                return recording
-            _changed.wait(min(delay, _LONGEST_WAIT))
-        _thread = None
+def _end(running: list[_Locks]) -> _thread.LockType | None:
+    """Let the thread end; return the lock that it releases then, or None if this was done before."""
+    try:
+        wake, done = running.pop()
+    except IndexError:
         return None
-
-
-def _after_fork() -> None:
-    """In a child: there is no thread, and the lock may be held."""
-    global _changed, _current, _lock, _thread  # noqa: PLW0603 (as above)
-    _lock = threading.RLock()
-    _changed = threading.Condition(_lock)
-    for recording in _recordings:
-        recording.thread = None
-    _recordings.clear()
-    _current = _thread = None
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    wake.release()
+    return done

@@ -129,11 +129,11 @@ class Tree(Opened):
         """Call a function that no other thread disturbs; close the tree afterwards if close() was called meanwhile."""
         self._check_fork()
         with self._lock:
-            handle = self._tree[0]
-            if self._closed or not handle:
-                raise ValueError("this Tree is closed")
-            self._users += 1
+            self._users += 1  # first: a signal handler may close the tree at any point
             try:
+                handle = self._tree[0]
+                if self._closed or not handle:
+                    raise ValueError("this Tree is closed")
                 return function(handle)
             finally:
                 self._users -= 1

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -42,9 +43,11 @@ def nothing_is_left() -> Iterator[None]:
     assert open_files() == before
 
 
-def threads() -> list[threading.Thread]:
-    """Return the threads that take samples."""
-    return [thread for thread in threading.enumerate() if thread.name == "rusage.record"]
+def threads() -> int:
+    """Return the number of threads that take samples."""
+    from rusage import _record
+
+    return len(_record._threads)  # noqa: SLF001 (threading.enumerate() does not know them)
 
 
 def open_files() -> int:
@@ -57,9 +60,12 @@ def wait_for(recording: rusage.record, count: int) -> None:
     wait_until(lambda: len(recording.samples) >= count, f"{count} samples")
 
 
-def wait_for_the_end() -> None:
-    """Wait until the thread has ended by itself."""
-    wait_until(lambda: not threads(), "the end of the thread")
+def wait_for_the_end(*recordings: rusage.record) -> None:
+    """Wait until recordings have ended by themselves."""
+    for r in recordings:
+        # The locks that their threads release.
+        wait_until(lambda r=r: not any(done.locked() for _, done in r._running), "the end")  # type: ignore[misc]  # noqa: SLF001
+    wait_until(lambda: not threads(), "the end of the threads")
 
 
 # --- Samples ----------------------------------------------------------------------------------------------------------
@@ -184,7 +190,7 @@ def test_error_in_on_sample(error: BaseException) -> None:
 
     r = rusage.record(interval=FAST, on_sample=fail)
     r.start()
-    wait_for_the_end()
+    wait_for_the_end(r)
     count = len(r.samples)
     with pytest.raises(type(error)) as caught:
         r.stop()
@@ -217,7 +223,7 @@ def test_stop_in_on_sample() -> None:
     """No more samples are taken."""
     r = rusage.record(interval=FAST, on_sample=lambda _: r.stop() if len(r.samples) >= 3 else None)
     r.start()
-    wait_for_the_end()
+    wait_for_the_end(r)
     count = len(r.samples)
     r.stop()
     assert len(r.samples) == count >= 3
@@ -247,22 +253,117 @@ def test_limit_of_a_tree() -> None:
 # --- The thread -------------------------------------------------------------------------------------------------------
 
 
-def test_one_thread_for_all_recordings() -> None:
-    """It ends with the last one."""
-    seen = set()
-    note = lambda _: seen.add(threading.current_thread())  # noqa: E731 (a def is longer)
-    with rusage.record(interval=FAST, on_sample=note) as one:
-        with rusage.record(interval=FAST * 3, on_sample=note) as other:
-            wait_for(one, 10)
-            wait_for(other, 3)
-            assert len(threads()) == 1
-        count, ended = len(one.samples), len(other.samples)
-        wait_for(one, count + 10)
-        assert len(threads()) == 1
+def test_slow_on_sample_delays_itself_only() -> None:
+    """The other recording goes on meanwhile; each one's thread ends with it."""
+    go_on = threading.Event()
+    with rusage.record(interval=FAST) as one:
+        with rusage.record(interval=FAST, on_sample=lambda _: go_on.wait(60)) as other:
+            wait_for(other, 2)
+            wait_for(one, len(one.samples) + 10)
+            assert threads() == 2
+            assert len(other.samples) == 2
+            go_on.set()
+        assert threads() == 1
+        ended = len(other.samples)
+        wait_for(one, len(one.samples) + 10)
         assert len(other.samples) == ended
-    assert not threads()
-    assert len(seen) == 2  # and this thread, for the last sample of each
-    assert all(thread.daemon for thread in seen - {threading.current_thread()})
+
+
+def test_recordings_that_stop_each_other() -> None:
+    """No ``on_sample`` waits for the other one for ever."""
+    both = threading.Barrier(2)
+
+    def stop(name: str) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            both.wait(60)
+            recordings[name].stop()
+
+    recordings = {
+        "one": rusage.record(interval=FAST, on_sample=lambda _: stop("other")),
+        "other": rusage.record(interval=FAST, on_sample=lambda _: stop("one")),
+    }
+    for recording in recordings.values():
+        recording.start()
+    wait_for_the_end(*recordings.values())
+
+
+@pytest.fixture
+def deadline() -> Iterator[None]:
+    """Let a test that waits for ever fail, where the system has alarms."""
+
+    def fail(*_: object) -> None:
+        raise TimeoutError
+
+    if not hasattr(signal, "alarm"):
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("deadline")
+def test_stop_while_its_thread_reads() -> None:
+    """Of the same tree, as when a signal handler stops a recording whose tree the main thread reads."""
+    with rusage.record(interval=FAST) as r, r.tree._lock:  # noqa: SLF001 (the lock of a reading)
+        time.sleep(10 * FAST)
+        r.stop()
+    assert r.samples[-1].elapsed >= 10 * FAST
+
+
+HANDLERS = """
+import signal, sys, rusage
+
+def interrupted(number):
+    # Call the handler at one of the instructions of a recording; return whether there were as many.
+    def trace(frame, event, _):
+        nonlocal left
+        frame.f_trace_opcodes = True
+        left -= 1
+        if left == 0:
+            sys.settrace(None)
+            handler()
+        return trace
+
+    def handler():
+        if which == "record":
+            with rusage.record(interval=0.001) as inner:
+                pass
+            assert len(inner.samples) >= 2
+        else:
+            r.stop()
+
+    left = number
+    r = rusage.record(interval=0.001)
+    sys.settrace(trace)
+    try:
+        r.start()
+        r.tree.members()
+        r.stop()
+    except ValueError as error:  # the tree was closed before a reading
+        assert which == "stop" and "closed" in str(error), error
+    finally:
+        sys.settrace(None)
+    r.stop()
+    with r:
+        pass
+    return left <= 0
+
+which, number = sys.argv[1], 0
+signal.alarm(60)
+while interrupted(number := number + 3):
+    pass
+print(number > 50, len(rusage.record.__init__.__globals__["_threads"]))
+"""
+
+
+@forks
+@pytest.mark.parametrize("which", ["record", "stop"])
+def test_recordings_in_signal_handlers(which: str, python: Callable[..., str]) -> None:
+    """A handler records, or stops the recording, at any instruction of ``start`` and ``stop``."""
+    assert python("-c", HANDLERS, which) == "True 0\n"
 
 
 def test_recordings_in_several_threads() -> None:
@@ -334,10 +435,9 @@ def test_fork_in_a_block() -> None:
                 count = len(r.samples)
                 time.sleep(10 * FAST)
                 r.stop()
-                alone = threading.active_count() == 1
                 with rusage.record(interval=FAST) as another:
                     wait_for(another, 3)
-                status = 0 if alone and count == len(r.samples) >= 3 else 2
+                status = 0 if count == len(r.samples) >= 3 else 2
             finally:
                 os._exit(status)
         count = len(r.samples)
@@ -348,13 +448,13 @@ def test_fork_in_a_block() -> None:
 def test_end_of_the_program(python: Callable[..., str]) -> None:
     """A recording that goes on does not keep the interpreter from ending."""
     program = """
-import threading, time, rusage
+import time, rusage
 r = rusage.record(interval=0.001)
 r.start()
 time.sleep(0.1)
-print(threading.active_count())
+print(len(r.samples) > 2)
 """
-    assert python("-W", "ignore", "-c", program) == "2\n"
+    assert python("-W", "ignore", "-c", program) == "True\n"
 
 
 @pytest.mark.skipif(importlib.util.find_spec("gevent") is None, reason="gevent is not installed")
@@ -374,7 +474,7 @@ def test_child_of_popen() -> None:
         assert p.stdin is not None
         p.stdin.close()
         p.wait()
-        wait_for_the_end()
+        wait_for_the_end(r)
         count = len(r.samples)
     assert len(r.samples) == count
     assert all(sample.processes == 1 for sample in r.samples)
@@ -424,7 +524,10 @@ def test_zombie() -> None:
         ({"interval": -1}, ValueError),
         ({"interval": float("nan")}, ValueError),
         ({"interval": float("inf")}, ValueError),
+        ({"interval": 1e-320}, ValueError),
+        ({"interval": 0.00009}, ValueError),
         ({"interval": "1"}, TypeError),
+        ({"interval": Decimal("0.05")}, TypeError),
         ({"max_samples": 1}, ValueError),
         ({"max_samples": "2"}, TypeError),
         ({"max_samples": 2.5}, TypeError),
@@ -447,7 +550,7 @@ def test_before_the_start() -> None:
     r.stop()
     assert r.samples == []
     assert repr(r) == "<rusage.record: 0 samples>"
-    for name in "largest", "members":
+    for name in "largest", "members", "tree":
         with pytest.raises(RuntimeError, match="nothing has been recorded yet"):
             getattr(r, name)
 
@@ -499,7 +602,7 @@ def test_sample_that_fails() -> None:
     r.start()
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
-        wait_for_the_end()
+        wait_for_the_end(r)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     with pytest.raises(OSError, match="Too many open files"):
@@ -519,10 +622,10 @@ def test_measure_has_start_and_stop() -> None:
 def test_thread_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error is raised, and nothing is left."""
 
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threading.Thread, "start", fail)
+    monkeypatch.setattr("_thread.start_new_thread", fail)
     with pytest.raises(RuntimeError, match="can't start"):
         rusage.record().start()
     monkeypatch.undo()
@@ -565,8 +668,6 @@ print(interrupted > 10, samples() > 5)
 
 
 @forks
-@pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy's own threading can be left locked")
-@pytest.mark.skipif(sys.version_info[:2] == (3, 14), reason="CPython 3.14's with statement can leave a lock locked")
 def test_handlers_that_raise_in_a_recording(python: Callable[..., str]) -> None:
     """The recordings that follow take their samples: no lock is left locked."""
     assert python("-c", INTERRUPTED) == "True True\n"

@@ -785,3 +785,19 @@ def test_interrupted_use_leaves_no_descriptors() -> None:
             stop += 1
             assert sorted(os.listdir("/proc/self/fd")) == before, stop
     assert stop > 50
+
+
+def test_handle_of_a_reading_is_kept() -> None:
+    """A signal handler may close the tree as soon as the reading has its handle, which is not freed then."""
+
+    class Handles:
+        def __getitem__(self, index: int) -> object:
+            users.append(tree._users)  # noqa: SLF001 (as above)
+            return handles[index]
+
+    users: list[int] = []
+    with rusage.Tree() as tree:
+        handles, tree._tree = tree._tree, Handles()  # noqa: SLF001 (where the handle is)
+        assert tree.rss() > 0
+        tree._tree = handles  # noqa: SLF001 (as above)
+    assert users == [1]
