@@ -57,7 +57,7 @@ _peak = 0
 def parent_peak() -> int:
     """Return the largest known peak of this process, in bytes.
 
-    Code that lowers the peak, such as a write to /proc/self/clear_refs, must call this first.
+    Code that lowers the peak, such as a write to /proc/PID/clear_refs, must call this first.
     """
     global _peak  # noqa: PLW0603 (must outlive a reset of the kernel's value)
     peak = max(_peak, maxrss())
@@ -89,7 +89,7 @@ class BlockPeak:
     @staticmethod
     def available() -> bool:
         """Return whether a peak can probably be measured; only an attempt to reset the mark is certain."""
-        return HAS_MARK and os.access("/proc/self/clear_refs", os.W_OK)
+        return HAS_MARK and os.access("/proc/thread-self/clear_refs", os.W_OK)
 
     def update(self) -> None:
         """Read the peak so far, if the block is open."""

@@ -115,7 +115,8 @@ static int rusage_reset_peak(rusage_block *block)
     int64_t mark = 0;
     int error;
 
-    rusage_clear_refs = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+    /* Of this thread: the first one may have ended, and its file belongs to root and resets nothing. */
+    rusage_clear_refs = open("/proc/thread-self/clear_refs", O_WRONLY | O_CLOEXEC);
     if (rusage_clear_refs < 0)
         return errno;
     block->reset = ++rusage_resets;

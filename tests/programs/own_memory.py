@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from other_processes import become_nobody
 from peaks import MIB, locked_by_thread, spike, status, touch
 
 import rusage
@@ -181,12 +182,17 @@ def walked() -> list[list[int]]:
 
 
 def without_first_thread() -> list[int]:
-    """Read both sizes when the first thread has ended, which /proc then shows as a zombie without memory."""
+    """Read both sizes when the first thread has ended, which /proc then shows as a zombie without memory.
+
+    The second growth is that of a block after a larger spike.
+    """
     while ") Z " not in Path("/proc/self/stat").read_text():
         time.sleep(0.01)
     with rusage.measure(reset_peak=True) as m:
         spike(64 * MIB)
-    return [rusage.rss(), rusage.peak(), m.peak_growth]
+    with rusage.measure(reset_peak=True) as after:
+        spike(16 * MIB)
+    return [rusage.rss(), rusage.peak(), m.peak_growth, after.peak_growth]
 
 
 def unreadable() -> list[str]:
@@ -223,6 +229,9 @@ CHECKS: dict[str, Callable[[], Any]] = {
 }
 
 if __name__ == "__main__":
+    if sys.argv[2:] == ["nobody"]:
+        become_nobody()
+        ctypes.CDLL(None).prctl(4, 1)  # PR_SET_DUMPABLE, as after exec: the files in /proc belong to the user
     if sys.argv[1] == "without_first_thread":
         threading.Thread(target=lambda: print(json.dumps(without_first_thread()), flush=True)).start()
         ctypes.CDLL(None).pthread_exit(None)
