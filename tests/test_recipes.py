@@ -212,7 +212,7 @@ def test_notebook() -> None:
     nbformat = pytest.importorskip("nbformat", reason=reason)
     pytest.importorskip("ipykernel", reason=reason)
     blocks = BLOCKS((ROOT / "docs" / "recipes.md").read_text(encoding="utf-8"))
-    (first,) = [block.text for block in blocks if block.kind == "{code-block} ipython3"]
+    (first,) = [block.text for block in blocks if block.kind == "{code-block} py"]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in [first, *CELLS]])
     nbclient.NotebookClient(notebook, allow_errors=True, kernel_name="python3").execute()
     growths: list[float] = []
