@@ -7,7 +7,7 @@
 #ifndef RUSAGE_NATIVE_HERE
 static int rusage_native(int who, struct rusage *native)
 {
-    memset(native, 0, sizeof *native);  /* an unknown system may leave fields unset */
+    memset(native, 0, sizeof *native); /* an unknown system may leave fields unset */
     return getrusage(who, native) != 0 ? errno : 0;
 }
 #endif
