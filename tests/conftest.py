@@ -159,8 +159,9 @@ def python() -> Callable[..., str]:
     def run(*arguments: str, before: Sequence[str] = (), **environment: str) -> str:
         command = [*before, sys.executable, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
-        if done.stderr == "skip\n":
-            pytest.skip(reason="no permission for what the program does: run it as root, not in a sandbox")
+        if done.stderr.startswith("skip"):
+            reason = done.stderr.removeprefix("skip").strip(": \n")
+            pytest.skip(reason=reason or "no permission for what the program does: run it as root, not in a sandbox")
         assert done.returncode == 0, done.stderr
         return done.stdout
 

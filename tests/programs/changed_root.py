@@ -24,9 +24,14 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def call(name: str, *arguments: object) -> None:
-    """Call a C function that returns 0; end the program if that is not permitted."""
+    """Call a C function that returns 0; end the program, and not only the thread, if that is refused."""
     if getattr(libc, name)(*arguments) != 0:
-        raise SystemExit(f"skip: {name}: {os.strerror(ctypes.get_errno())}")
+        reason = os.strerror(ctypes.get_errno())
+        sys.stderr.write(
+            f"skip: {name}(2) is refused ({reason}): run it as root, not in a sandbox, where / is a mount point\n"
+        )
+        sys.stderr.flush()
+        os._exit(1)
 
 
 def bind(source: str, target: str) -> None:
