@@ -33,6 +33,7 @@ pygments_dark_style = "github-dark"
 html_title = f"rusage {release}"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
+html_js_files = ["search.js"]
 html_copy_source = False
 html_use_index = False
 # For the theme's "edit" links.
