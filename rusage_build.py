@@ -85,7 +85,7 @@ ffibuilder = builder(this_backend())
 # --- The launcher ----------------------------------------------------------------------------------------------------
 
 # A separate program, on Linux only. rusage/_children/launcher.py starts it and explains its purpose.
-LAUNCHER = str(PACKAGE / "_children" / "launcher.c")
+LAUNCHER, LAUNCHER_SOURCE = "rusage._children._launcher", "rusage/_children/launcher.c"
 LAUNCHER_FLAGS = [
     "-ffreestanding",
     "-fno-stack-protector",
@@ -118,69 +118,54 @@ SSE2_FLAGS = ["-msse2", "-mfpmath=sse"]
 class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
     """Build the extension and, on Linux, the launcher."""
 
+    def finalize_options(self) -> None:
+        """Let setuptools take the launcher for a first extension, so that it knows the places of the program."""
+        modules = self.distribution.ext_modules or []
+        if this_backend() == "linux" and LAUNCHER not in [module.name for module in modules]:
+            modules.insert(0, Extension(LAUNCHER, [LAUNCHER_SOURCE]))
+        super().finalize_options()
+
+    def get_ext_filename(self, fullname: str) -> str:
+        """Return the file of a module; the launcher has no suffix."""
+        if LAUNCHER.endswith(fullname):
+            return os.path.join(*fullname.split("."))
+        return str(super().get_ext_filename(fullname))  # type: ignore[no-untyped-call] # the stubs lack its type
+
     def build_extension(self, ext: Extension) -> None:
-        """Generate the C of the one extension, then compile it."""
+        """Build the launcher, or generate the C of the extension and compile it."""
+        if ext.name == LAUNCHER:
+            self._build_launcher(self.get_ext_fullpath(LAUNCHER))
+            return
         ext.py_limited_api = HAS_STABLE_ABI
         if not HAS_STABLE_ABI:
             ext.define_macros.append(("_CFFI_NO_LIMITED_API", ""))  # as cffi's own C defines it
         elif FREE_THREADED:
             ext.define_macros.append(("Py_TARGET_ABI3T", "0x030f0000"))  # of Python 3.15
-        if IS_I386 and self.compiler.compiler_type != "msvc":
-            ext.extra_compile_args += SSE2_FLAGS
+        if self.compiler.compiler_type != "msvc":
+            # Without debug information, which contains the folder's path; CFLAGS may request it.
+            ext.extra_compile_args += [*(SSE2_FLAGS if IS_I386 else []), *([] if "CFLAGS" in os.environ else ["-g0"])]
+        if this_backend() == "linux":
+            static = is_static(Path(self.get_ext_fullpath(LAUNCHER)))
+            ext.define_macros.append(("RUSAGE_LAUNCHER_IS_STATIC", str(int(static))))
         source = os.path.join(self.build_temp, "_rusage.c")
         os.makedirs(self.build_temp, exist_ok=True)
         ffibuilder.emit_c_code(source)
         ext.sources = [source]
         super().build_extension(ext)
 
-    def build_extensions(self) -> None:
-        """Build the launcher too, on Linux: first, since the extension records whether it is static."""
-        if this_backend() == "linux":
-            static = is_static(Path(self._build_launcher()))
-            for ext in self.extensions:
-                ext.define_macros.append(("RUSAGE_LAUNCHER_IS_STATIC", str(int(static))))
-        # Without debug information, which contains the folder's path; CFLAGS may request it.
-        if self.compiler.compiler_type != "msvc" and "CFLAGS" not in os.environ:
-            for ext in self.extensions:
-                ext.extra_compile_args.append("-g0")
-        super().build_extensions()
-
-    def _build_launcher(self) -> str:
-        """Build the launcher; return its path. Failure is fatal: without it, a child's ``ru_maxrss`` is unavailable."""
-        output = self._launcher(self.build_lib)
+    def _build_launcher(self, output: str) -> None:
+        """Build the launcher. Failure is fatal: without it, a child's ``ru_maxrss`` is unavailable."""
         try:  # without a C library, on the processors that rusage/_children/nolibc.h lists
             objects = self.compiler.compile(
-                [LAUNCHER],
+                [LAUNCHER_SOURCE],
                 output_dir=self.build_temp,
                 macros=[("RUSAGE_NO_LIBC", None)],
                 extra_postargs=LAUNCHER_FLAGS,
             )
             self.compiler.link_executable(objects, output, extra_preargs=LAUNCHER_LINK_FLAGS)
         except (CompileError, LinkError):
-            objects = self.compiler.compile([LAUNCHER], output_dir=self.build_temp)
+            objects = self.compiler.compile([LAUNCHER_SOURCE], output_dir=self.build_temp)
             self.compiler.link_executable(objects, output)
-        return output
-
-    def _launcher(self, folder: str) -> str:
-        return os.path.join(folder, "rusage", "_children", "_launcher")
-
-    def copy_extensions_to_source(self) -> None:
-        """Copy the launcher too, for an editable installation."""
-        super().copy_extensions_to_source()
-        if this_backend() == "linux":
-            self.copy_file(self._launcher(self.build_lib), self._launcher(""))
-
-    def get_outputs(self) -> list[str]:
-        """Return the files that were built, including the launcher."""
-        launcher = {self._launcher(self.build_lib)} if this_backend() == "linux" else set()
-        return sorted({*super().get_outputs(), *launcher})
-
-    def get_output_mapping(self) -> dict[str, str]:
-        """Return the place of each built file in the source tree, for an editable installation."""
-        mapping = super().get_output_mapping()
-        if self.inplace and this_backend() == "linux":
-            mapping[self._launcher(self.build_lib)] = self._launcher("")
-        return mapping
 
 
 class bdist_wheel(_bdist_wheel.bdist_wheel):  # noqa: N801 (the name is setuptools')

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tarfile
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import expected
 import pytest
@@ -298,6 +298,8 @@ def test_stable_abi_of_each_build(
     monkeypatch.setattr(build.ffibuilder, "emit_c_code", lambda _: None)
     command = build.build_ext(Distribution())
     command.build_temp = "."
+    command.compiler = SimpleNamespace(compiler_type="msvc")
+    monkeypatch.setattr(build, "this_backend", lambda: "windows")
     command.build_extension(Extension("rusage._rusage", []))
     wheel = build.bdist_wheel(Distribution())
     monkeypatch.setattr(bdist_wheel.bdist_wheel, "finalize_options", lambda _: None)

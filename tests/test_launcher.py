@@ -826,25 +826,25 @@ def test_start_with_other_ids_reads_no_file(program: Callable[..., str]) -> None
     program("start_children.py", "opened_files")
 
 
-def test_build_fails_without_a_launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_fails_without_a_launcher(tmp_path: Path) -> None:
     """A wheel without it would report no peaks."""
     pytest.importorskip("setuptools", reason="no setuptools: pip install --group tests")
-    from setuptools import Distribution
+    from setuptools import Distribution, Extension
     from setuptools.errors import LinkError
     from test_c import build_script
 
     class Compiler:
         def compile(self, sources: list[str], **_: object) -> list[str]:
-            assert Path(sources[0]).exists()
+            assert (Path(__file__).parent.parent / sources[0]).exists()
             return ["launcher.o"]
 
         def link_executable(self, *_: object, **__: object) -> None:
             raise LinkError
 
     build = build_script()
-    monkeypatch.setattr("setuptools.command.build_ext.build_ext.build_extensions", lambda _: None)
-    command = build.build_ext(Distribution())
+    command = build.build_ext(Distribution({"ext_modules": [Extension("rusage._rusage", [])]}))
+    command.ensure_finalized()
     command.build_temp = command.build_lib = str(tmp_path)
     command.compiler = Compiler()
     with pytest.raises(LinkError):
-        command.build_extensions()
+        command.build_extension(command.extensions[0])
