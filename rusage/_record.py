@@ -15,11 +15,7 @@ from ._text import mebibytes
 from ._threads import start_without_signals
 from ._tree import NO_PSS, Member, Sample, Tree, members_of
 
-TYPE_CHECKING = False
-
-if TYPE_CHECKING:
-    _Locks = tuple[_thread.LockType, _thread.LockType]
-
+_Locks = tuple[_thread.LockType, _thread.LockType]
 _clock = time.perf_counter
 _SHORTEST = 0.0001  # seconds; a reading of one process takes a tenth of it
 _LONGEST_WAIT = 100.0  # seconds; a wait of 900 s ended at once on OpenBSD 7.9
@@ -40,7 +36,8 @@ class record:  # noqa: N801 (used like a function)
     C code holds the GIL, which is often when memory grows. Record from another process where this matters.
 
     The interval never changes. When there are ``max_samples``, neighbours are joined: each entry of ``samples`` is then
-    the largest one of 2, 4, 8, ... successive samples. ``largest`` and ``on_sample`` see every sample.
+    the one with the largest ``rss``, or ``pss`` if it was asked for, of 2, 4, 8, ... successive samples. ``largest``
+    and ``on_sample`` see every sample.
 
     A daemon thread takes the samples. All signals are blocked in it, except for errors such as SIGSEGV; a child that
     ``on_sample`` starts inherits this. After a fork the child has no thread: it keeps what was recorded until then.
@@ -59,7 +56,7 @@ class record:  # noqa: N801 (used like a function)
 
     # While a recording is in progress: the locks that wake its thread, and that the thread releases at its end. stop()
     # removes them in one step, since a signal handler or another thread may call it too.
-    _running: list[_Locks] = []  # noqa: RUF012 (stays empty: start() binds another list)
+    _running = list[_Locks]()  # stays empty: start() binds another list
 
     def __init__(
         self,
@@ -113,6 +110,12 @@ class record:  # noqa: N801 (used like a function)
             raise RuntimeError("nothing has been recorded yet")
         return self._tree
 
+    @property
+    def began(self) -> float:
+        """When ``elapsed`` was 0, as by ``time.time()``. Raises ``RuntimeError`` before the start."""
+        self._found()
+        return self._began
+
     # --- Start and stop ---
 
     def start(self) -> None:
@@ -120,6 +123,7 @@ class record:  # noqa: N801 (used like a function)
         if self._running:
             raise RuntimeError("this recording is in progress: use another object for a nested block")
         self._tree = Tree(self._pid)
+        self._began = time.time() - (_clock() - self._tree._opened)  # noqa: SLF001 (of the same package)
         running = [(_held_lock(), _held_lock())]
         try:
             self.missed, self._samples, self._largest = 0, [], None
@@ -242,12 +246,13 @@ class record:  # noqa: N801 (used like a function)
 
     def _keep(self, sample: Sample) -> None:
         """Enter a sample into the list. When the list is full, join each entry with its neighbour."""
+        key = _pss if self._pss else _rss
         if len(self._samples) == self._max_samples and self._count % self._span == 0:
             entries = self._samples
-            self._samples = [max(entries[at : at + 2], key=_rss) for at in range(0, len(entries), 2)]
+            self._samples = [max(entries[at : at + 2], key=key) for at in range(0, len(entries), 2)]
             self._span *= 2
         if self._count % self._span:
-            self._samples[-1] = max(self._samples[-1], sample, key=_rss)
+            self._samples[-1] = max(self._samples[-1], sample, key=key)
         else:
             self._samples.append(sample)
         self._count += 1
@@ -258,6 +263,10 @@ record.__module__ = "rusage"
 
 def _rss(sample: Sample) -> int:
     return sample.rss
+
+
+def _pss(sample: Sample) -> int:
+    return sample.pss or 0
 
 
 def _held_lock() -> _thread.LockType:

@@ -71,6 +71,16 @@ class Sample(_Sample):
 
     __slots__ = ()
 
+    def cpu_share(self, earlier: Sample, /) -> float:
+        """Return the CPU time since an earlier sample of the same tree per elapsed time: 1.0 is one CPU in full use.
+
+        Raises ``ValueError`` if the other sample is not an earlier one.
+        """
+        elapsed = self.elapsed - earlier.elapsed
+        if elapsed <= 0:
+            raise ValueError("the other sample must be an earlier one")
+        return (self.cputime - earlier.cputime) / elapsed
+
 
 class Member(_Member):
     """A living member of a ``Tree``, in one reading."""

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from decimal import Decimal
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -110,6 +111,25 @@ def process_sizes(pids: set[int]) -> Iterator[int]:
             yield process.rss()
 
 
+def test_beginning() -> None:
+    """It is the wall-clock time when ``elapsed`` is 0."""
+    before = time.time()
+    with rusage.record(interval=FAST) as r:
+        started = time.time()
+        wait_for(r, 3)
+    assert before - 0.02 <= r.began <= started + 0.02  # the clock of Windows has ticks of 15.6 ms
+    assert r.began + r.samples[-1].elapsed <= time.time() + 0.02
+
+
+def test_cpu_share() -> None:
+    """Two CPUs for a second are 2.0, in whatever time the samples lie."""
+    first, last = rusage.Sample(1.0, 0, 0.5, 1, 0, None), rusage.Sample(2.0, 0, 2.5, 2, 0, None)
+    assert last.cpu_share(first) == 2.0
+    for earlier in last, rusage.Sample(2.5, 0, 2.5, 2, 0, None):
+        with pytest.raises(ValueError, match="earlier"):
+            last.cpu_share(earlier)
+
+
 @pytest.mark.skipif("pss" in BACKEND.absent, reason="this system has no pss")
 def test_pss() -> None:
     with rusage.record(interval=FAST, pss=True) as r:
@@ -142,10 +162,14 @@ def test_block_shorter_than_the_interval() -> None:
 
 @pytest.mark.parametrize("count", [*range(1, 40), 1000])
 @pytest.mark.parametrize("limit", [2, 3, 4, 7, 16])
-def test_neighbours_are_joined(limit: int, count: int) -> None:
+@pytest.mark.parametrize("size", ["rss", "pss"])
+def test_neighbours_are_joined(size: str, limit: int, count: int) -> None:
     """Each entry is the largest of as many successive samples, except the last one, which may have fewer."""
-    given = [rusage.Sample(float(n), n * 7919 % 1009, 0.0, 1, 0, None) for n in range(count)]
-    with rusage.record(interval=1000, max_samples=limit) as r:
+    if size in BACKEND.absent:
+        pytest.skip(reason="this system has no pss")
+    sizes = [n * 7919 % 1009 for n in range(count)]
+    given = [rusage.Sample(float(n), -n, 0.0, 1, 0, None)._replace(**{size: sizes[n]}) for n in range(count)]
+    with rusage.record(interval=1000, max_samples=limit, pss=size == "pss") as r:
         r._samples.clear()  # noqa: SLF001 (the samples are made up)
         r._count = 0  # noqa: SLF001 (as above)
         for sample in given:
@@ -154,7 +178,7 @@ def test_neighbours_are_joined(limit: int, count: int) -> None:
     span = 1
     while -(-count // span) > limit:
         span *= 2
-    assert entries == [max(given[n : n + span], key=lambda sample: sample.rss) for n in range(0, count, span)]
+    assert entries == [max(given[n : n + span], key=attrgetter(size)) for n in range(0, count, span)]
 
 
 def test_on_sample_sees_all_samples() -> None:
@@ -550,7 +574,7 @@ def test_before_the_start() -> None:
     r.stop()
     assert r.samples == []
     assert repr(r) == "<rusage.record: 0 samples>"
-    for name in "largest", "members", "tree":
+    for name in "largest", "members", "tree", "began":
         with pytest.raises(RuntimeError, match="nothing has been recorded yet"):
             getattr(r, name)
 
