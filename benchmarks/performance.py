@@ -6,7 +6,6 @@ only these are run.
 
 from __future__ import annotations
 
-import ast
 import datetime as dt
 import os
 import platform
@@ -58,12 +57,9 @@ def section(name: str, path: Path) -> str:
     if done.returncode != ABOVE_BOUND:
         done.check_returncode()
     output = re.sub(rf"\A{platform.python_implementation()}.*\n+", "", done.stdout).strip()  # machine() has it
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     lines = [
         f"<!-- {name} -->",
         f"## {HEADINGS[name]}",
-        "",
-        text.replace("``", "`"),
         "",
         f"`benchmarks/{path.name}`: {machine()}",
         "",

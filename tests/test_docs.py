@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import code
 import multiprocessing
 import os
 import re
@@ -10,11 +11,15 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import rusage
 from rusage._backends import BACKEND
+
+if TYPE_CHECKING:
+    from types import CodeType
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -82,6 +87,27 @@ def test_recipes(part: str, tmp_path: Path) -> None:
     page = tmp_path / "recipe.md"
     page.write_text(part, encoding="utf-8")
     check(page, tmp_path)
+
+
+class Prompt(code.InteractiveConsole):
+    """An interactive prompt that runs nothing."""
+
+    def runcode(self, code: CodeType) -> None:
+        """Do not run the code."""
+
+    def showsyntaxerror(self, filename: str | None = None, **_: object) -> None:
+        """Fail."""
+        raise AssertionError(filename) from sys.exc_info()[1]
+
+
+def test_prompt_takes_readme() -> None:
+    """Its examples can be pasted line by line: an empty line ends each block."""
+    prompt = Prompt()
+    for block in runpy.run_path(str(RUNNER))["blocks"]((ROOT / "README.md").read_text(encoding="utf-8")):
+        if block.kind == "python":
+            for line in [*block.text.splitlines(), ""]:
+                waits = prompt.push(line)
+            assert not waits
 
 
 def scripts_with_workers() -> list[object]:
