@@ -56,7 +56,7 @@ def this_backend() -> str:
 def main_files(backend: str) -> list[Path]:
     """Return the C files that a platform's extension includes: the backend's and, for Linux, the launcher's parent."""
     files = [PACKAGE / "_backends" / f"{backend}.c"]
-    return [*files, PACKAGE / "_children" / "launcher_parent.c"] if backend == "linux" else files
+    return [*files, PACKAGE / "_launcher" / "parent.c"] if backend == "linux" else files
 
 
 def declarations(backend: str) -> str:
@@ -84,8 +84,8 @@ ffibuilder = builder(this_backend())
 
 # --- The launcher ----------------------------------------------------------------------------------------------------
 
-# A separate program, on Linux only. rusage/_children/launcher.py starts it and explains its purpose.
-LAUNCHER, LAUNCHER_SOURCE = "rusage._children._launcher", "rusage/_children/launcher.c"
+# A separate program, on Linux only. rusage/_launcher/start.py starts it and explains its purpose.
+LAUNCHER, LAUNCHER_SOURCE = "rusage._launcher.launcher", "rusage/_launcher/launcher.c"
 LAUNCHER_FLAGS = [
     "-ffreestanding",
     "-fno-stack-protector",
@@ -96,16 +96,6 @@ LAUNCHER_FLAGS = [
 ]
 # One segment: loading each takes time.
 LAUNCHER_LINK_FLAGS = ["-static", "-no-pie", "-nostdlib", "-s", "-Wl,-z,noseparate-code", "-Wl,--build-id=none"]
-
-
-def is_static(program: Path) -> bool:
-    """Return whether an ELF program has no dynamic loader: no PT_INTERP in its program headers, elf(5)."""
-    content = program.read_bytes()
-    wide, order = content[4] == 2, "<" if content[5] == 1 else ">"
-    (start,) = struct.unpack_from(order + ("Q" if wide else "I"), content, 32 if wide else 28)
-    size, count = struct.unpack_from(order + "HH", content, 54 if wide else 42)
-    types = [struct.unpack_from(order + "I", content, start + number * size)[0] for number in range(count)]
-    return content[:4] == b"\x7fELF" and 3 not in types
 
 
 # On i386 only SSE2 rounds the times correctly. Microsoft's compiler uses it by itself.
@@ -144,9 +134,6 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
         if self.compiler.compiler_type != "msvc":
             # Without debug information, which contains the folder's path; CFLAGS may request it.
             ext.extra_compile_args += [*(SSE2_FLAGS if IS_I386 else []), *([] if "CFLAGS" in os.environ else ["-g0"])]
-        if this_backend() == "linux":
-            static = is_static(Path(self.get_ext_fullpath(LAUNCHER)))
-            ext.define_macros.append(("RUSAGE_LAUNCHER_IS_STATIC", str(int(static))))
         source = os.path.join(self.build_temp, "_rusage.c")
         os.makedirs(self.build_temp, exist_ok=True)
         ffibuilder.emit_c_code(source)
@@ -155,7 +142,7 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
 
     def _build_launcher(self, output: str) -> None:
         """Build the launcher. Failure is fatal: without it, a child's ``ru_maxrss`` is unavailable."""
-        try:  # without a C library, on the processors that rusage/_children/nolibc.h lists
+        try:  # without a C library, on the processors that rusage/_launcher/nolibc.h lists
             objects = self.compiler.compile(
                 [LAUNCHER_SOURCE],
                 output_dir=self.build_temp,

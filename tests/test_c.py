@@ -204,7 +204,7 @@ def test_links_of_the_description(build: ModuleType) -> None:
 
 def copy_source(folder: Path) -> None:
     """Copy the source tree into a folder, without what was built in it."""
-    built = [".git", ".tox", ".venv", ".*_cache", "build", "*.egg-info", "_build", "*.so", "_launcher", "__pycache__"]
+    built = [".git", ".tox", ".venv", ".*_cache", "build", "*.egg-info", "_build", "*.so", "launcher", "__pycache__"]
     shutil.copytree(ROOT, folder / "source", ignore=shutil.ignore_patterns(*built))
 
 
@@ -258,7 +258,7 @@ def test_sdist_is_complete_and_reproducible(build: ModuleType, tmp_path: Path) -
         files = {path for path in (ROOT / folder).rglob("*") if path.suffix in suffixes and "_build" not in path.parts}
         assert {path.relative_to(ROOT).as_posix() for path in files if path.parent.name != "ISSUE_TEMPLATE"} <= packed
     assert {"rusage_build.py", "tox.ini", "CHANGELOG.md", "LICENSE", "docs/completions/_rusage"} <= packed
-    assert not [name for name in packed if name.endswith((".so", ".pyc", "_rusage.c", "/_launcher"))]
+    assert not [name for name in packed if name.endswith((".so", ".pyc", "_rusage.c", "/launcher"))]
     # The description has no relative links: nothing that shows it has the files.
     assert written == build.description((ROOT / "README.md").read_text(encoding="utf-8"), None)
     assert "](docs/" not in written

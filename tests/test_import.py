@@ -127,7 +127,7 @@ except ModuleNotFoundError as error:
     assert python("-c", program) == "No module named 'no_such_module'\n"
 
 
-NOT_BUILT = shutil.ignore_patterns("*.so", "*.pyd", "_launcher", "__pycache__")
+NOT_BUILT = shutil.ignore_patterns("*.so", "*.pyd", "launcher", "__pycache__")
 
 
 needs_file = pytest.mark.skipif(

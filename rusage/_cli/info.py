@@ -25,11 +25,11 @@ from .._backends._base import (
 from .._children.inherited import child_fields
 from .._fields import RUsage
 from .._getrusage import WAITED, fields, getpagesize, getrusage, measured
-from .._rusage import lib
+from .._rusage import ffi, lib
 from .report import WIDTH, quantity, wrapped
 
 if sys.platform == "linux":
-    from .._children.launcher_availability import PATH
+    from .._launcher.start import PATH
 
 # --- --info ----------------------------------------------------------------------------------------------------------
 
@@ -99,9 +99,10 @@ if sys.platform == "linux":
     def _launcher(*, isolated: bool) -> str:
         """Return whether programs are started through the launcher, and if not, why."""
         if isolated:
-            return "used"
-        if not lib.rusage_may_launch():
-            return "not used: it would have other rights than this process"
+            return "used for plain starts: not with preexec_fn, user, group or extra_groups, nor for programs in /proc"
+        why = lib.rusage_why_direct()
+        if why != ffi.NULL:
+            return f"not used: {ffi.string(why).decode()}"
         try:
             code = subprocess.run([PATH], check=False, capture_output=True).returncode
         except OSError as error:

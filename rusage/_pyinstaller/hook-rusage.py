@@ -8,7 +8,7 @@ import sys
 
 from rusage._backends._platforms import backend_name
 
-_launcher = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "_children", "_launcher")
+_launcher = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "_launcher", "launcher")
 
-binaries = [(_launcher, "rusage/_children")] if os.path.exists(_launcher) else []
+binaries = [(_launcher, "rusage/_launcher")] if os.path.exists(_launcher) else []
 hiddenimports = [f"rusage._backends.{backend_name(sys.platform)}"]

@@ -14,7 +14,7 @@ import threading
 import checks
 
 import rusage
-import rusage._children.launcher_availability as availability
+import rusage._launcher.start as launcher
 
 CLONE_FS, CLONE_NEWNS = 0x200, 0x20000
 MS_BIND, MS_REC_PRIVATE = 1 << 12, 1 << 14 | 1 << 18
@@ -45,18 +45,18 @@ def change(way: str, folder: str, trap: str, program: str) -> str:
     os.makedirs(tree)
     if way == "chroot":
         call("unshare", CLONE_FS)
-        os.makedirs(tree + os.path.dirname(availability.PATH))
-        shutil.copy(trap, tree + availability.PATH)
+        os.makedirs(tree + os.path.dirname(launcher.PATH))
+        shutil.copy(trap, tree + launcher.PATH)
         shutil.copy(program, f"{tree}/program")
         os.chroot(tree)
         return "/program"
     call("unshare", CLONE_NEWNS)
     call("mount", b"none", b"/", None, MS_REC_PRIVATE, None)
     if way == "namespace":
-        bind(trap, availability.PATH)
+        bind(trap, launcher.PATH)
     else:  # the same directory at another place has the same device and inode
         bind("/", tree)
-        for source, target in (trap, availability.PATH), (program, program):
+        for source, target in (trap, launcher.PATH), (program, program):
             # The folder may be on another file system, which is not in the bind mount.
             os.makedirs(os.path.dirname(tree + target), exist_ok=True)
             if not os.path.exists(tree + target):

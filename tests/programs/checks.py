@@ -42,9 +42,9 @@ def use_launcher(path: str) -> str:
 
     No option names it: another one stands for an installation that is broken, being replaced, or not executable.
     """
-    from rusage._children import launcher_availability  # exists on Linux only
+    from rusage._launcher import start  # exists on Linux only
 
-    before, launcher_availability.PATH = launcher_availability.PATH, path
+    before, start.PATH = start.PATH, path
     return before
 
 

@@ -25,10 +25,9 @@ wait4: Any = rusage._wait4  # noqa: SLF001 (is replaced)
 
 def use_launcher(path: str) -> None:
     """Use the launcher at another path: no option names it."""
-    from rusage._children import launcher_availability
+    from rusage._launcher import start  # exists on Linux only
 
-    availability: Any = launcher_availability
-    availability.PATH = path
+    start.PATH = path
 
 
 def lost_status() -> None:
@@ -141,9 +140,9 @@ def preparation_takes_time() -> None:
     now = 0
     replaced: list[Any] = [base, posix]
     if sys.platform == "linux":
-        from rusage._children import linux
+        from rusage._launcher import start
 
-        replaced.append(linux)
+        replaced.append(start)
     for module in replaced:
         module.clock = lambda: now
     prepare: Any = popen.Popen

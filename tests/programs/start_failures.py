@@ -6,7 +6,6 @@ import errno
 import os
 import resource
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -16,8 +15,8 @@ import checks
 from checks import check, nothing_is_left, use_launcher
 
 import rusage
-import rusage._children.launcher_availability as availability
-import rusage._children.launcher_protocol as protocol
+import rusage._launcher.start as launch
+from rusage._launcher import protocol
 
 # One that no other process has, nor another run of this program: RLIMIT_NPROC counts all processes of a user.
 USER = 20_000 + os.getpid() % 40_000
@@ -28,7 +27,7 @@ attempts: list[bool] = []
 def count_launchers(event: str, arguments: tuple[Any, ...]) -> None:
     """As an audit hook, note whether the launcher is started."""
     if event == "subprocess.Popen":
-        attempts.append(arguments[0] == availability.PATH)
+        attempts.append(arguments[0] == launch.PATH)
 
 
 def launcher_starts() -> int:
@@ -52,7 +51,7 @@ def unusable(launcher: str) -> None:
 def unavailable(launcher: str) -> None:
     """Use a launcher that cannot be executed, or is of another version: it must be tried again after a while."""
     sys.addaudithook(count_launchers)
-    real = use_launcher(launcher or availability.PATH)
+    real = use_launcher(launcher or launch.PATH)
     version = protocol.VERSION
     if not launcher:
         protocol.VERSION += 1
@@ -75,9 +74,8 @@ def later() -> None:
 
 def few_descriptors() -> None:
     """Have too few descriptors for the launcher, and enough for a direct start; then enough for both."""
-    sys.addaudithook(count_launchers)
-    assert launcher_starts() == 1
     fds: list[int] = []
+    check()
     with contextlib.suppress(OSError):
         while True:
             fds.append(os.dup(0))
@@ -99,29 +97,6 @@ def failing(launcher: str) -> None:
     check()
 
 
-def ignored_sigchld(launcher: str) -> None:
-    """Ignore SIGCHLD, and use a launcher that has too many arguments, or cannot be executed."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    many = ["x"] * (least_too_many() - 1)
-    assert rusage.run(["true", *many]).returncode == 0
-    use_launcher(launcher)
-    assert rusage.run(["true"]).returncode == 0
-    nothing_is_left()
-
-
-def least_too_many() -> int:
-    """Return the least number of arguments with which a program cannot be started."""
-    few, many = 0, 4_000_000
-    while many - few > 1:
-        number = (few + many) // 2
-        try:
-            subprocess.run(["true", *["x"] * number], check=False)  # noqa: S607 (found in PATH)
-            few = number
-        except OSError:
-            many = number
-    return many
-
-
 def missing(launcher: str) -> None:
     """Use a launcher that cannot be executed."""
     use_launcher(launcher)
@@ -134,7 +109,7 @@ def no_execution(folder: str) -> None:
     no_exec = 8
     if ctypes.CDLL(None).mount(b"none", folder.encode(), b"tmpfs", no_exec, None):
         raise SystemExit("skip")
-    missing(shutil.copy2(availability.PATH, folder))
+    missing(shutil.copy2(launch.PATH, folder))
 
 
 def unknown_root(when: str = "") -> None:
@@ -147,26 +122,20 @@ def unknown_root(when: str = "") -> None:
     check(isolated=False)
 
 
-def no_file_growth_in_namespace() -> None:
-    """Limit the size of files to 0 where the children are in another PID namespace."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    assert rusage.run(["true"]).returncode == 0
-    nothing_is_left()
-
-
-def no_program_in_namespace(name: str) -> None:
-    """Start a program that cannot be executed where the children are in another PID namespace, for the first time."""
-    try:
-        rusage.run([name])
-    except OSError as error:
-        print(type(error).__name__, error.errno, error.filename)
-    nothing_is_left()
-
-
-def no_file_growth(restore_signals: str) -> None:
-    """Limit the size of files to 0: the limit holds for the shared memory too."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    check(isolated=False, restore_signals=restore_signals == "True")
+def small_files() -> None:
+    """Limit the size of files, with core dumps: no start may touch a file of the user's that has a core's name."""
+    with open("core", "w", encoding="ascii") as file:
+        file.write("mine")
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    for size, isolated in (100, True), (12, True), (11, False), (0, False):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        for restore in True, False:
+            check(isolated=isolated, restore_signals=restore)
+        with open("core", encoding="ascii") as file:
+            assert file.read() == "mine"
+        assert os.listdir(".") == ["core"]
     nothing_is_left()
 
 
@@ -176,6 +145,7 @@ def no_process() -> None:
     os.setgroups([])
     os.setgid(USER)
     os.setuid(USER)
+    ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE: otherwise the launcher is not used
     resource.setrlimit(resource.RLIMIT_NPROC, (2, 2))
     try:
         done = run(["/bin/true"])
@@ -188,61 +158,36 @@ def no_process() -> None:
     nothing_is_left()
 
 
-def sandbox() -> None:
-    """Kill each process that calls getppid(2), as the launcher does and the child does not."""
-    load, equal, end = 0x20, 0x15, 0x06
-    getppid, kill, allow = 110, 0x80000000, 0x7FFF0000
-    checks.install_filter([(load, 0, 0, 0), (equal, 0, 1, getppid), (end, 0, 0, kill), (end, 0, 0, allow)])
-    assert subprocess.run(["true"], check=False).returncode == 0  # noqa: S607 (found in PATH)
-    done = rusage.run(["true"])
-    assert done.returncode == 0, done
-    assert "ru_maxrss" not in done.measured
-    assert done.rusage.ru_maxrss == 0
-    nothing_is_left()
+# System calls of the launcher on x86_64.
+CALLS = {"ftruncate": 77, "clone": 56, "exit_group": 231}
+KILL, REFUSE, ALLOW = 0x80000000, 0x00050001, 0x7FFF0000  # what a seccomp filter returns
+LOAD, EQUAL, BITS_SET, END = 0x20, 0x15, 0x45, 0x06  # of a seccomp filter
+CLONE_VM, CLONE_PARENT = 0x100, 0x8000
 
 
-def shared_memory() -> None:
-    """Kill a launcher that shares its memory with the child by clone(2): for a child with other IDs, it must not."""
-    filter_shared_memory(0x80000000)
-    check(group=os.getgid())
-    static = availability.is_static  # the form with a C library never shares it
-    assert ("ru_maxrss" in rusage.run(["true"]).measured) is not static
+def clone_with(flag: int) -> list[tuple[int, int, int, int]]:
+    """Return the first lines of a filter for clone(2) with a flag."""
+    return [(LOAD, 0, 0, 0), (EQUAL, 0, 3, CALLS["clone"]), (LOAD, 0, 0, 16), (BITS_SET, 0, 1, flag)]
+
+
+def sandbox(name: str, action: str) -> None:
+    """Kill each process that makes a system call, or refuse the call: the program runs once, as by subprocess."""
+    lines = clone_with(CLONE_PARENT) if name == "clone" else [(LOAD, 0, 0, 0), (EQUAL, 0, 1, CALLS[name])]
+    rusage.run(["true"])
+    checks.install_filter([*lines, (END, 0, 0, {"kill": KILL, "refuse": REFUSE}[action]), (END, 0, 0, ALLOW)])
+    done, expected = (module.run(["echo", "x"], stdout=subprocess.PIPE) for module in (rusage, subprocess))
+    assert (done.returncode, done.stdout) == (expected.returncode, expected.stdout), (done, expected)
+    assert ("ru_maxrss" in done.measured) is (name == "exit_group")
     nothing_is_left()
+    if name == "exit_group":
+        ctypes.CDLL(None).syscall(60, 0)  # exit(2), which the filter allows
 
 
 def no_shared_memory() -> None:
     """Refuse clone(2) with memory that both processes use: the child gets a copy."""
-    filter_shared_memory(0x00050001)
+    checks.install_filter([*clone_with(CLONE_VM), (END, 0, 0, REFUSE), (END, 0, 0, ALLOW)])
     check()
     nothing_is_left()
-
-
-def before_exec(launcher: str, other_ids: str) -> None:
-    """Use a launcher that reports the state of its child, perhaps with IDs that count as other ones."""
-    use_launcher(launcher)
-    done = rusage.run(["true"], group=os.getgid() if other_ids else None)
-    assert "ru_maxrss" in done.measured
-    nothing_is_left()
-
-
-def refused_exit(launcher: str) -> None:
-    """Use a launcher whose first exit_group(2) fails: the program must run once."""
-    use_launcher(launcher)
-    done = rusage.run(["sh", "-c", "echo x; kill -KILL $$"], capture_output=True)
-    assert (done.returncode, done.stdout) == (-signal.SIGKILL, b"x\n"), done
-    nothing_is_left()
-
-
-def filter_shared_memory(action: int) -> None:
-    """Install a filter for clone(2) with CLONE_VM."""
-    load, equal, bits_set, end = 0x20, 0x15, 0x45, 0x06
-    clone, with_memory, allow = 56, 0x100, 0x7FFF0000
-    checks.install_filter(
-        [
-            *((load, 0, 0, 0), (equal, 0, 3, clone), (load, 0, 0, 16), (bits_set, 0, 1, with_memory)),
-            *((end, 0, 0, action), (end, 0, 0, allow)),
-        ]
-    )
 
 
 if sys.platform == "linux":
@@ -251,17 +196,11 @@ if sys.platform == "linux":
         unavailable,
         few_descriptors,
         failing,
-        ignored_sigchld,
         missing,
         no_execution,
         unknown_root,
-        no_file_growth,
-        no_file_growth_in_namespace,
-        no_program_in_namespace,
+        small_files,
         no_process,
         sandbox,
-        shared_memory,
         no_shared_memory,
-        before_exec,
-        refused_exit,
     )

@@ -135,9 +135,9 @@ def bind(source: str, target: str) -> None:
 
 def change_root(way: str, folder: str) -> None:
     """Change the root directory or the mount namespace of this thread, and put the probe in the launcher's place."""
-    from rusage._children import launcher_availability  # exists on Linux only
+    from rusage._launcher.start import PATH  # exists on Linux only
 
-    launcher = launcher_availability.PATH
+    launcher = PATH
     if way == "empty":
         linux(lambda: int(libc.unshare(0x200)))
         os.chroot(folder)

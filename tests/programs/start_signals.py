@@ -9,7 +9,7 @@ import checks
 from checks import nothing_is_left, raises
 
 import rusage
-import rusage._children.launcher as launch
+import rusage._launcher.start as launch
 
 
 class Stop(Exception):  # noqa: N818 (not an error)
@@ -59,25 +59,23 @@ def reaped_elsewhere() -> None:
 
 
 def interrupted() -> None:
-    """Interrupt a start that cannot end, because a forked process holds a copy of the writing end of its pipe.
+    """Interrupt a start that cannot end, because a process that was forked meanwhile has the pipe's write end.
 
-    Its constructor opens the pipe. Nothing else comes between that and the launcher's start, when the fork must be.
+    The constructor opens the pipe. Nothing else comes between that and the launcher's start, when the fork must be.
     """
     signal.signal(signal.SIGALRM, stop)
     forked: list[int] = []
     real = launch.Launch.__init__
 
-    def prepare(self: launch.Launch, *arguments: Any, **keywords: Any) -> None:
-        real(self, *arguments, **keywords)
-        copy = os.dup(self.inherited_fds[0])  # a forked process closes the other one
+    def prepare(self: launch.Launch, *arguments: Any) -> None:
+        real(self, *arguments)
         forked.append(os.fork())
         if not forked[0]:
             time.sleep(30)
             os._exit(0)
-        os.close(copy)
         signal.setitimer(signal.ITIMER_REAL, 0.5, 0.2)
 
-    launch.Launch.__init__ = prepare  # type: ignore[method-assign]
+    launch.Launch.__init__ = prepare  # type: ignore[assignment, method-assign]
     with raises(Stop):
         rusage.Popen(["sleep", "60"])
     signal.setitimer(signal.ITIMER_REAL, 0)

@@ -29,7 +29,7 @@ def copy(target: Path) -> None:
     for name in PARTS:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / name).is_dir():
-            built = shutil.ignore_patterns("__pycache__", "_rusage*.so", "_rusage*.pyd", "_launcher")
+            built = shutil.ignore_patterns("__pycache__", "_rusage*.so", "_rusage*.pyd", "launcher")
             shutil.copytree(ROOT / name, target / name, ignore=built)
         else:
             shutil.copy(ROOT / name, target / name)

@@ -51,7 +51,6 @@ QUICK = ["test_inherited.py", "test_launcher.py", "test_memory.py"]
 NOT_QUICK = [
     "test_launcher.py::test_both_forms_compile_and_work",
     "test_launcher.py::test_build_fails_without_a_launcher",
-    "test_launcher.py::test_ignored_sigchld_without_a_launcher",
     "test_launcher.py::test_launcher_with_random_words",
     "test_launcher.py::test_starts_under_a_tracer",
     "test_memory.py::test_many_blocks_in_threads",

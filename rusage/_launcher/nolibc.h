@@ -10,9 +10,9 @@
 /* For each processor:
    - The entry point calls start() with the address of argc.
    - system_call returns the result or a negative errno.
-   - clone_and_exit creates a child by clone(2), with the process ID in *pid, and exits with the status 0; it returns 0
-     in the child, or a negative errno. With CLONE_VM both processes use one stack, so this one must not use it after
-     the call: it never returns to compiled code, and tries again if a sandbox refuses the exit. */
+   - clone_and_exit, on the most common ones, creates a child by clone(2), with the process ID in *pid, and exits with the
+     status 0, or ends by a signal where a sandbox refuses that; it returns 0 in the child, or a negative errno. With
+     CLONE_VM both processes use one stack, so this one must not use it after the call, and compiled code might. */
 #define SYSTEM_CALL static inline __attribute__((always_inline)) long
 
 #if defined(__x86_64__) && defined(__LP64__)
@@ -34,13 +34,13 @@ SYSTEM_CALL clone_and_exit(unsigned long flags, volatile int32_t *pid)
 {
     long result = SYS_clone;
 
-    __asm__ volatile("syscall\n test %%rax, %%rax\n jle 1f\n"
-                     "2: xor %%edi, %%edi\n mov %[exit], %%eax\n syscall\n jmp 2b\n 1:"
+    __asm__ volatile("syscall\n test %%rax, %%rax\n jle 1f\n xor %%edi, %%edi\n mov %[exit], %%eax\n syscall\n ud2\n 1:"
                      : "+a"(result)
                      : "D"(flags), "S"(0L), "d"(pid), [exit] "i"(SYS_exit_group)
                      : "rcx", "r11", "memory");
     return result;
 }
+#define HAS_CLONE_AND_EXIT
 
 #elif defined(__aarch64__) && defined(__LP64__)
 
@@ -60,12 +60,13 @@ SYSTEM_CALL clone_and_exit(unsigned long flags, volatile int32_t *pid)
     register long x8 __asm__("x8") = SYS_clone, x0 __asm__("x0") = (long)flags, x1 __asm__("x1") = 0,
                      x2 __asm__("x2") = (long)pid;
 
-    __asm__ volatile("svc 0\n cmp x0, 0\n b.le 1f\n 2: mov x0, 0\n mov x8, %[exit]\n svc 0\n b 2b\n 1:"
+    __asm__ volatile("svc 0\n cmp x0, 0\n b.le 1f\n mov x0, 0\n mov x8, %[exit]\n svc 0\n brk 1\n 1:"
                      : "+r"(x0)
                      : "r"(x8), "r"(x1), "r"(x2), [exit] "i"(SYS_exit_group)
                      : "cc", "memory");
     return x0;
 }
+#define HAS_CLONE_AND_EXIT
 
 #elif defined(__riscv) && __riscv_xlen == 64
 
@@ -78,18 +79,6 @@ SYSTEM_CALL system_call(long number, long a, long b, long c, long d, long e, lon
                      a3 __asm__("a3") = d, a4 __asm__("a4") = e, a5 __asm__("a5") = f;
 
     __asm__ volatile("ecall" : "+r"(a0) : "r"(a7), "r"(a1), "r"(a2), "r"(a3), "r"(a4), "r"(a5) : "memory");
-    return a0;
-}
-
-SYSTEM_CALL clone_and_exit(unsigned long flags, volatile int32_t *pid)
-{
-    register long a7 __asm__("a7") = SYS_clone, a0 __asm__("a0") = (long)flags, a1 __asm__("a1") = 0,
-                     a2 __asm__("a2") = (long)pid;
-
-    __asm__ volatile("ecall\n blez a0, 1f\n 2: li a0, 0\n li a7, %[exit]\n ecall\n j 2b\n 1:"
-                     : "+r"(a0)
-                     : "r"(a7), "r"(a1), "r"(a2), [exit] "i"(SYS_exit_group)
-                     : "memory");
     return a0;
 }
 
@@ -106,18 +95,6 @@ SYSTEM_CALL system_call(long number, long a, long b, long c, long d, long e, lon
     return number;
 }
 
-SYSTEM_CALL clone_and_exit(unsigned long flags, volatile int32_t *pid)
-{
-    long result = SYS_clone;
-
-    __asm__ volatile("int $0x80\n test %%eax, %%eax\n jle 1f\n"
-                     "2: xor %%ebx, %%ebx\n mov %[exit], %%eax\n int $0x80\n jmp 2b\n 1:"
-                     : "+a"(result)
-                     : "b"(flags), "c"(0), "d"(pid), [exit] "i"(SYS_exit_group)
-                     : "memory");
-    return result;
-}
-
 #elif defined(__arm__) && defined(__ARM_EABI__)
 
 __asm__(".text\n.arm\n.globl _start\n.type _start, %function\n_start: mov fp, #0\n mov lr, #0\n mov r0, sp\n"
@@ -129,18 +106,6 @@ SYSTEM_CALL system_call(long number, long a, long b, long c, long d, long e, lon
                      r3 __asm__("r3") = d, r4 __asm__("r4") = e, r5 __asm__("r5") = f;
 
     __asm__ volatile("svc 0" : "+r"(r0) : "r"(r7), "r"(r1), "r"(r2), "r"(r3), "r"(r4), "r"(r5) : "memory");
-    return r0;
-}
-
-SYSTEM_CALL clone_and_exit(unsigned long flags, volatile int32_t *pid)
-{
-    register long r7 __asm__("r7") = SYS_clone, r0 __asm__("r0") = (long)flags, r1 __asm__("r1") = 0,
-                     r2 __asm__("r2") = (long)pid;
-
-    __asm__ volatile("svc 0\n cmp r0, #0\n ble 1f\n 2: mov r0, #0\n mov r7, %[exit]\n svc 0\n b 2b\n 1:"
-                     : "+r"(r0)
-                     : "r"(r7), "r"(r1), "r"(r2), [exit] "i"(SYS_exit_group)
-                     : "cc", "memory");
     return r0;
 }
 
@@ -162,6 +127,13 @@ SYSTEM_CALL map_shared(long size, long access, long flags, long fd)
 #endif
 }
 
+/* Exit, or end by a signal where a sandbox refuses that. */
+static inline __attribute__((always_inline, noreturn)) void end(int status)
+{
+    system_call(SYS_exit_group, status, 0, 0, 0, 0, 0);
+    __builtin_trap();
+}
+
 /* Defined by the program, like main with the environment as the third parameter. */
 static int run(int argc, char **argv, char **envp);
 
@@ -169,8 +141,7 @@ __attribute__((used, noreturn)) void start(char **stack)
 {
     int argc = (int)*(long *)stack;
 
-    for (;;)
-        system_call(SYS_exit_group, run(argc, stack + 1, stack + argc + 2), 0, 0, 0, 0, 0);
+    end(run(argc, stack + 1, stack + argc + 2));
 }
 
 #endif

@@ -1,0 +1,267 @@
+/* The launcher: start a program as a child of the launcher's parent, without the parent's memory.
+
+   On Linux the peak resident set size of a process starts at the peak of the process that forked it. Therefore the parent
+   (start.py) executes this small program, which creates the child, waits until the child has executed the program or
+   could not, and exits. It runs with the rights of its parent, as the program does, and changes none. */
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#ifdef RUSAGE_NO_LIBC
+#include "nolibc.h"
+#else
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* As in nolibc.h: return the result or a negative errno. */
+static long system_call(long number, long a, long b, long c, long d, long e, long f)
+{
+    long result = syscall(number, a, b, c, d, e, f);
+
+    return result == -1 ? -(long)errno : result;
+}
+
+static long map_shared(long size, int access, int flags, int fd)
+{
+    const void *address = mmap(NULL, (size_t)size, access, flags, fd, 0);
+
+    return address == MAP_FAILED ? -(long)errno : (long)address;
+}
+
+static __attribute__((noreturn)) void end(int status)
+{
+    _exit(status);
+}
+#endif
+
+/* Not "result < 0": an address of a 32-bit process can be that high. */
+static inline int failed(long result)
+{
+    return (unsigned long)result >= (unsigned long)-4095;
+}
+
+#define call0(name) system_call(SYS_##name, 0, 0, 0, 0, 0, 0)
+#define call1(name, a) system_call(SYS_##name, (long)(a), 0, 0, 0, 0, 0)
+#define call2(name, a, b) system_call(SYS_##name, (long)(a), (long)(b), 0, 0, 0, 0)
+#define call3(name, a, b, c) system_call(SYS_##name, (long)(a), (long)(b), (long)(c), 0, 0, 0)
+#define call4(name, a, b, c, d) system_call(SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
+#include "protocol.cdef"
+
+/* --- The arguments: decimal numbers ------------------------------------------------------------------------------- */
+
+enum { LIMIT_NUMBERS = 5 }; /* a resource, and a soft and a hard limit of two numbers each, the higher 32 bits first */
+
+/* Numbers with a space between each two, and whether all that were taken are valid. */
+struct numbers {
+    const char *next, *end;
+    int valid;
+};
+
+/* Take a number of at most max. */
+static uint32_t take(struct numbers *numbers, uint32_t max)
+{
+    const char *text = numbers->next;
+    uint64_t value = 0;
+
+    for (; *text >= '0' && *text <= '9' && value <= max; text++)
+        value = value * 10 + (uint32_t)(*text - '0');
+    if (text == numbers->next || (*text != ' ' && *text != '\0') || value > max)
+        numbers->valid = 0;
+    numbers->next = *text == ' ' && text[1] != '\0' ? text + 1 : text;
+    return (uint32_t)value;
+}
+
+/* Take the length of a list, and then its numbers of at most max, a few for each item. */
+static struct numbers take_list(struct numbers *numbers, uint32_t longest, uint32_t per_item, uint32_t max)
+{
+    uint32_t count = take(numbers, longest) * per_item;
+    struct numbers list = {numbers->next, numbers->next, 1};
+
+    for (; count > 0 && numbers->valid; count--)
+        take(numbers, max);
+    list.end = numbers->next;
+    return list;
+}
+
+/* Return whether descriptors are in ascending order, and the pipe is one of them. */
+static int valid_fds(struct numbers fds, uint32_t done)
+{
+    uint32_t least = 0;
+    int has_done = 0;
+
+    while (fds.next < fds.end) {
+        uint32_t fd = take(&fds, LAUNCHER_MAX_INT);
+
+        if (fd < least)
+            return 0;
+        has_done |= fd == done;
+        least = fd + 1;
+    }
+    return has_done;
+}
+
+/* --- The child ---------------------------------------------------------------------------------------------------- */
+
+struct program {
+    uint32_t flags, process_group;
+    int done;
+    struct numbers fds, limits;
+    char *path, **arguments, **environment;
+};
+
+static uint64_t take_64(struct numbers *numbers)
+{
+    uint64_t high = take(numbers, UINT32_MAX);
+
+    return high << 32 | take(numbers, UINT32_MAX);
+}
+
+/* Return 0 or a negative errno. */
+static long set_limits(struct numbers limits)
+{
+    long result = 0;
+
+    while (limits.next < limits.end && !failed(result)) {
+        uint32_t resource = take(&limits, UINT32_MAX);
+        struct {
+            uint64_t soft, hard;
+        } limit;
+
+        limit.soft = take_64(&limits);
+        limit.hard = take_64(&limits);
+        result = call4(prlimit64, 0, resource, &limit, 0);
+    }
+    return result;
+}
+
+/* Change the attributes that the program inherits, in subprocess's order, and execute it. */
+static __attribute__((noreturn)) void execute(const struct program *program, volatile launcher_memory *memory)
+{
+    long result = 0;
+
+    if (program->flags & LAUNCHER_SET_SESSION)
+        result = call0(setsid);
+    if (!failed(result) && program->flags & LAUNCHER_SET_PROCESS_GROUP)
+        result = call2(setpgid, 0, program->process_group);
+    if (!failed(result))
+        result = set_limits(program->limits);
+    if (!failed(result))
+        call3(execve, program->path, program->arguments, program->environment);
+    memory->failed = 1;
+    end(LAUNCHER_FAILED);
+}
+
+/* --- The launcher ------------------------------------------------------------------------------------------------- */
+
+static int status_of(long error)
+{
+    return error == -EAGAIN || error == -ENOMEM ? LAUNCHER_FAILED : LAUNCHER_REFUSED;
+}
+
+/* Close all descriptors above 2 except fds. */
+static long close_others(struct numbers fds)
+{
+    uint32_t first = 3;
+
+    while (fds.next < fds.end) {
+        uint32_t fd = take(&fds, LAUNCHER_MAX_INT);
+
+        if (fd > first) {
+            long result = call3(close_range, first, fd - 1, 0);
+
+            if (failed(result))
+                return result;
+        }
+        if (fd >= first)
+            first = fd + 1;
+    }
+    return call3(close_range, first, ~0U, 0);
+}
+
+/* Create the child, which gets the launcher's parent as its parent. The kernel stores its process ID before it runs, so
+   that the ID is not lost if a signal kills either. Return an exit status. */
+static int create_child(const struct program *program, volatile launcher_memory *memory)
+{
+    const unsigned long flags = CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD;
+    long result;
+
+#ifdef HAS_CLONE_AND_EXIT
+    /* A copy of the memory takes longer. Some emulators and sandboxes require it. */
+    if (clone_and_exit(flags | CLONE_VM, &memory->child) == 0)
+        execute(program, memory);
+#endif
+#ifdef __s390x__
+    result = call3(clone, 0, flags, &memory->child);
+#else
+    result = call3(clone, flags, 0, &memory->child);
+#endif
+    if (result == 0)
+        execute(program, memory);
+    return failed(result) ? status_of(result) : 0;
+}
+
+/* Map the memory, close the descriptors, and create the child. Return an exit status if that is not possible. */
+static int launch(const struct program *program, int memory_fd)
+{
+    volatile launcher_memory *memory;
+    long mapped, result = call2(ftruncate, memory_fd, sizeof *memory);
+
+    if (failed(result))
+        return LAUNCHER_FAILED;
+    mapped = map_shared(sizeof *memory, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd);
+    if (failed(mapped))
+        return status_of(mapped);
+    memory = (void *)mapped;
+    memory->launcher = (int32_t)call0(getpid); /* also maps the page: the kernel's store cannot fault */
+    call1(close, memory_fd);
+    if (program->flags & LAUNCHER_CLOSE_OTHERS && failed(close_others(program->fds)))
+        return LAUNCHER_FAILED;
+    if (failed(call3(fcntl, program->done, F_SETFD, FD_CLOEXEC)))
+        return LAUNCHER_FAILED;
+    return create_child(program, memory);
+}
+
+/* launcher "VERSION FLAGS MEMORY DONE PROCESS_GROUP L LIMIT_1 ... LIMIT_L K FD_1 ... FD_K" PATH ARGUMENT_0 ...
+   MEMORY is the descriptor of the launcher_memory; DONE is the write end of the pipe that the child closes by executing
+   the program or by its end. FLAGS says which of the other values are used. With CLOSE_OTHERS only descriptors 0 to 2
+   and the FDs, in ascending order and with DONE, stay open. */
+static int run(int argc, char **argv, char **envp)
+{
+    struct numbers numbers = {argc > 1 ? argv[1] : "", NULL, 1};
+    struct program program;
+    uint32_t memory_fd;
+
+    if (take(&numbers, UINT32_MAX) != LAUNCHER_VERSION)
+        return LAUNCHER_NOT_UNDERSTOOD;
+    program.flags = take(&numbers, LAUNCHER_ALL_FLAGS);
+    memory_fd = take(&numbers, LAUNCHER_MAX_INT);
+    program.done = (int)take(&numbers, LAUNCHER_MAX_INT);
+    program.process_group = take(&numbers, LAUNCHER_MAX_INT);
+    program.limits = take_list(&numbers, LAUNCHER_MAX_LIMITS, LIMIT_NUMBERS, UINT32_MAX);
+    program.fds = take_list(&numbers, LAUNCHER_MAX_INT, 1, LAUNCHER_MAX_INT);
+    if (!numbers.valid || *numbers.next != '\0' || argc < 3
+        || (program.flags & LAUNCHER_CLOSE_OTHERS && !valid_fds(program.fds, (uint32_t)program.done)))
+        return LAUNCHER_NOT_UNDERSTOOD;
+    program.path = argv[2];
+    program.arguments = argv + 3;
+    program.environment = envp;
+    return launch(&program, (int)memory_fd);
+}
+
+#ifndef RUSAGE_NO_LIBC
+int main(int argc, char **argv)
+{
+    return run(argc, argv, environ);
+}
+#endif

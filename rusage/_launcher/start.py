@@ -1,0 +1,400 @@
+"""Start a program through the launcher, if the start is a plain one (Linux only).
+
+On Linux a process starts with the peak resident set size of the process that forked it. The launcher (``launcher.c``)
+is a program of a few kilobytes that this process executes instead of the program. The launcher creates the child with
+``clone(CLONE_PARENT)``, which makes it a child of this process, and exits. The peak of such a child is its own.
+
+``start`` decides once, by the arguments and by the state of the calling thread, and then starts once. It returns None
+if the program must be started directly, by subprocess, which is the case for everything that is not plain: the
+launcher runs only with the rights that the program has. Nothing is started a second time: None means that the program
+has not been executed, and cannot be executed any more.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .._backends.linux import starttime_lag
+from .._children.base import SubprocessPopen, clock
+from .._children.patched import PARAMETERS, pipes_of
+from .._rusage import ffi, lib
+from . import protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .._rusage import Channel
+
+assert sys.platform == "linux"  # noqa: S101 (for the type checkers)
+
+PATH = os.path.join(os.path.dirname(__file__), "launcher")
+
+# After these errors the launcher is not tried for a while: the package may be being reinstalled.
+_UNAVAILABLE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOSYS}
+PAUSE = 60.0  # seconds
+NEVER = float("inf")
+_retry_at = 0.0  # by time.monotonic()
+
+# The launcher closes descriptors faster than subprocess does, where the kernel has close_range(2) (Linux 5.9).
+use_close_range = bool(lib.rusage_has_close_range())
+
+# Signals that the launcher can cause itself: seccomp, RLIMIT_FSIZE, out of memory, a refused exit.
+_SELF_INFLICTED = {lib.SIGSYS, lib.SIGXFSZ, lib.SIGBUS, lib.SIGSEGV, lib.SIGILL, lib.SIGTRAP}
+
+# The process IDs of the children that objects of this package have started, and have not seen exit.
+living: set[int] = set()
+
+
+class Started(NamedTuple):
+    """A child that has been started."""
+
+    pid: int
+    status: int | None
+    """Its wait status if it cannot be waited for any more; 0 if another caller has waited for it, as in subprocess."""
+    began: float
+    """The time when the launcher was executed, by ``clock()``."""
+
+
+def start(call: dict[str, Any], limits: tuple[tuple[int, int, int], ...]) -> Started | None:
+    """Start the program of a call of ``_execute_child``; return None, with nothing started, if it is not a plain one.
+
+    An exception that is raised has ended the child, unless subprocess itself would leave it running.
+    """
+    if time.monotonic() < _retry_at or not _is_plain(call) or lib.rusage_why_direct() != ffi.NULL:
+        return None
+    try:
+        launch = Launch(call, limits)
+    except Exception as error:
+        if _origin(error) != "here":
+            raise
+        return None  # subprocess raises the documented exception
+    with launch:
+        # subprocess raises this event for the launcher only.
+        sys.audit("subprocess.Popen", launch.program, launch.arguments, call["cwd"], call["env"])
+        return launch.run()
+
+
+def pause(seconds: float) -> None:
+    """Do not use the launcher for some seconds."""
+    global _retry_at  # noqa: PLW0603 (cached: what the system allows does not change)
+    _retry_at = max(_retry_at, time.monotonic() + seconds)
+
+
+# --- Whether a start is a plain one -----------------------------------------------------------------------------------
+
+# os.environ and os.environb share their variables, unless another mapping replaced os.environ before this import.
+_environ = os.environ if isinstance(os.environ, type(os.environb)) else None
+
+
+def _is_plain(call: dict[str, Any]) -> bool:
+    """Return whether the launcher can do what these arguments ask for; ``Launch`` looks at the values."""
+    if call["preexec_fn"] is not None or not (call["uid"] is call["gid"] is call["gids"] is None):
+        return False
+    # A mapping of another class may change when it is read; what subprocess does with a replaced os.environ, with equal
+    # names and with an empty one depends on how it starts the child.
+    if call["env"] is None:
+        return os.environ is _environ
+    return type(call["env"]) in {dict, type(os.environb)} and all(call["env"])
+
+
+def _resolve(args: Any, executable: Any, *, shell: bool) -> tuple[list[Any], Any]:
+    """Return the arguments and the program as subprocess determines them."""
+    if shell and isinstance(args, os.PathLike):
+        raise TypeError
+    if not isinstance(args, list) and isinstance(args, (str, bytes, os.PathLike)):  # the second is slow for a list
+        args = [args]
+    arguments = list(args)
+    # The behaviour of subprocess depends on how it starts the child.
+    if not arguments or (executable is not None and not shell and not os.fsencode(arguments[0])):
+        raise IndexError
+    if shell:
+        arguments = [executable or "/bin/sh", "-c", *arguments]
+    return arguments, arguments[0] if executable is None else executable
+
+
+def _folders(env: Any) -> bytes:
+    """Return the folders to search for a program, separated by colons."""
+    if env is not None:
+        return b":".join(map(os.fsencode, os.get_exec_path(env)))
+    path = os.environb.get(b"PATH")  # the same as os.get_exec_path(), but faster
+    return os.fsencode(os.defpath) if path is None else path
+
+
+def _find(program: Any, cwd: Any, env: Any) -> bytes:
+    """Return the path that subprocess tries first of those that exist; raise ``OSError`` if it may lead elsewhere.
+
+    If that one cannot be executed, the child says so, and subprocess tries all.
+    """
+    name = os.fsencode(program)
+    directory = b"" if cwd is None else os.path.join(os.fsencode(cwd), b"")
+    folders = b"" if b"/" in name else _folders(env)
+    if directory and lib.rusage_is_in_proc(directory):
+        raise OSError(errno.ELOOP, "the directory may be another one in the child")
+    if b"\0" in name + folders + directory:
+        raise ValueError
+    number = lib.rusage_find_program(directory, folders, name)
+    if number in {-errno.ENOSYS, -errno.EPERM}:  # Linux before 5.6, a sandbox
+        places = [os.path.join(directory, folder, name) for folder in folders.split(b":")]
+        number = next((number for number, place in enumerate(places) if _exists(place)), -errno.ENOENT)
+    if number < 0:
+        raise OSError(-number, os.strerror(-number))
+    return os.path.join(folders.split(b":")[number], name) if folders else name
+
+
+def _exists(path: bytes) -> bool:
+    """Return whether a file exists, without openat2(2); raise ``OSError`` if that is not known, or it is in /proc."""
+    try:
+        if any(map(lib.rusage_is_in_proc, _followed(path))):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return False
+    return True
+
+
+def _followed(path: bytes) -> Iterator[bytes]:
+    """Follow the links of a path by hand: yield each directory that it passes through, then the file."""
+    here, left, links = b"/" if path.startswith(b"/") else b".", path.split(b"/")[::-1], 0
+    while left:
+        yield here
+        following = os.path.join(here, left.pop())
+        try:
+            target = os.readlink(following)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            here = following  # not a link
+            continue
+        links += 1
+        if links > 40:  # path_resolution(7)
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        here = b"/" if target.startswith(b"/") else here
+        left += target.split(b"/")[::-1]
+    yield here
+
+
+# --- A start through the launcher -------------------------------------------------------------------------------------
+
+
+class _Launcher(SubprocessPopen[bytes]):
+    """The launcher as a child of subprocess: another object, so that a direct start finds the program's unchanged.
+
+    The pipe ends of the program stay open, since a direct start may follow.
+    """
+
+    pid = 0
+    returncode: int | None = None
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def __del__(self, *_: object) -> None: ...
+
+    def _close_pipe_fds(self, *_: int) -> None:
+        # Called before subprocess waits for exec.
+        lib.rusage_channel_close_write_end(self._channel)
+
+
+# What the child does itself, subprocess must not do to the launcher.
+_LEFT_TO_CHILD: dict[str, Any] = {"shell": False, "start_new_session": False}
+if "process_group" in PARAMETERS:
+    _LEFT_TO_CHILD["process_group"] = -1
+
+
+class Launch:
+    """One start: the command line of the launcher, and the memory in which the child's process ID comes back."""
+
+    def __init__(self, call: dict[str, Any], limits: tuple[tuple[int, int, int], ...]) -> None:
+        """May raise an exception on invalid arguments."""
+        self.arguments, self.program = _resolve(call["args"], call["executable"], shell=call["shell"])
+        path = _find(self.program, call["cwd"], call["env"])
+        for fd in call["pass_fds"] + pipes_of(call):
+            if fd != -1:
+                os.fstat(fd)  # the memory could get the number of a closed one
+        # ffi.gc closes the descriptors even if an exception is raised at any point.
+        self._channel = ffi.gc(ffi.new("rusage_channel *", (-1, -1, -1)), lib.rusage_channel_close)
+        error = lib.rusage_channel_open(self._channel)
+        if error:
+            raise OSError(error, os.strerror(error))
+        inherited = self._channel.memory, self._channel.write_end
+        keep = call["pass_fds"] if call["close_fds"] and use_close_range else None
+        command = protocol.command_line(
+            self.arguments,
+            path,
+            *inherited,
+            session=call["start_new_session"],
+            process_group=call.get("process_group", -1),
+            limits=limits,
+            keep=keep,
+        )
+        self._call = {
+            **call,
+            "args": command,
+            "executable": PATH,
+            "close_fds": call["close_fds"] and keep is None,
+            "pass_fds": (*call["pass_fds"], *inherited),
+            **_LEFT_TO_CHILD,
+        }
+        self._launcher = _Launcher(self._channel)
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None:
+        lib.rusage_channel_close(self._channel)
+
+    def run(self) -> Started | None:
+        """Execute the launcher, and wait until the child has executed the program, or has failed to."""
+        began, since = clock(), time.clock_gettime(time.CLOCK_BOOTTIME)
+        launcher = self._launcher
+        try:
+            launcher._execute_child(**self._call)  # noqa: SLF001 (as a derived class)
+            os.read(self._channel.read_end, 1)  # the end of the pipe
+            status = _wait(launcher.pid)
+            launcher.returncode = 0
+            return self._result(status, began, since)
+        except BaseException as error:
+            origin = _origin(error)
+            if self._abort(since) or origin == "handler":
+                raise
+            if origin == "hook" or _says_unavailable(error):
+                pause(PAUSE)
+            return None
+
+    def _result(self, status: int | None, began: float, since: float) -> Started | None:
+        """Return what has come of the start, when the launcher has ended with this wait status."""
+        launcher, (child, _, failed) = self._launcher.pid, protocol.read_memory(self._channel.memory)
+        if child == 0 and status != 0:
+            is_program = status is not None and not _is_launchers(status)
+            return Started(launcher, status, began) if is_program else None
+        if self._is_refused(child, since):
+            return Started(launcher, 0, began)
+        if failed:
+            _end(child, exits=True)
+            return None
+        return Started(child, None if lib.rusage_is_child(child) else 0, began)
+
+    def _is_refused(self, child: int, since: float) -> bool:
+        """Return whether a process ID cannot be the child's: C code may have forked a process that can write it.
+
+        Another object's child cannot have it either, unless another caller has waited for that child.
+        """
+        return child < 1 or child == self._launcher.pid or (child in living and _is_older(child, since))
+
+    def _abort(self, since: float) -> bool:
+        """End the launcher and its child; return whether the launcher has run, so that there may have been a child."""
+        launcher = self._launcher
+        for _ in range(
+            100
+        ):  # signal handlers may raise again, and the exception that is being handled takes precedence
+            try:
+                if launcher.returncode is None:
+                    _end(launcher.pid or self._find_launcher())
+                child, has_run, _ = protocol.read_memory(self._channel.memory)  # final since the launcher ended
+                if not self._is_refused(child, since):
+                    _end(child)
+            except BaseException:  # noqa: BLE001, S112 (as above)
+                continue
+            return has_run != 0
+        return True
+
+    def _find_launcher(self) -> int:
+        """Return the launcher's process ID, which subprocess has not stored; 0 if no launcher can create a child."""
+        for attempt in range(1000):
+            _, pid, _ = protocol.read_memory(self._channel.memory)
+            if pid or (attempt > 3 and lib.rusage_channel_seal(self._channel) == 0):
+                return pid
+            time.sleep(0.001)
+        return 0
+
+
+def _is_launchers(status: int) -> bool:
+    """Return whether a wait status without a child says that the launcher failed, and is not a signal for the child."""
+    if os.WIFSIGNALED(status):
+        if os.WTERMSIG(status) == lib.SIGSYS:
+            pause(NEVER)
+        return os.WTERMSIG(status) in _SELF_INFLICTED
+    if os.WEXITSTATUS(status) == lib.LAUNCHER_REFUSED:
+        pause(NEVER)
+    elif os.WEXITSTATUS(status) == lib.LAUNCHER_NOT_UNDERSTOOD:
+        pause(PAUSE)
+    return True
+
+
+def _wait(pid: int) -> int | None:
+    """Wait for a child and return its status; None if another caller has waited for it, or SIGCHLD is ignored."""
+    try:
+        return os.waitpid(pid, 0)[1]
+    except ChildProcessError:
+        return None
+
+
+def _end(pid: int, *, exits: bool = False) -> None:
+    """Kill a child of this process unless it exits by itself, and reap it, even if signal handlers raise meanwhile."""
+    for _ in range(100 if pid > 0 else 0):
+        try:
+            # Check first: if the child has been reaped, another process may have its PID.
+            if exits or os.waitpid(pid, os.WNOHANG) == (0, 0):
+                if not exits:
+                    os.kill(pid, lib.SIGKILL)
+                os.waitpid(pid, 0)
+        except ChildProcessError:
+            return
+        except BaseException:  # noqa: BLE001, S112 (the exception that is being handled takes precedence)
+            continue
+        return
+
+
+def _is_older(pid: int, since: float) -> bool:
+    """Return whether a process is known to be older than a start; start times are whole ticks."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            ticks = int(file.read().rpartition(b")")[2].split()[19])  # the name before it may contain anything
+    except OSError:
+        return False
+    return ticks + 2 < (since - starttime_lag()) * os.sysconf("SC_CLK_TCK")
+
+
+# --- Exceptions during a start ----------------------------------------------------------------------------------------
+
+# Raised for invalid arguments; subprocess needs less memory for the arguments than the launcher.
+_ARGUMENT_ERRORS = (
+    *(AttributeError, LookupError, MemoryError, OSError, OverflowError, TypeError, ValueError),
+    subprocess.SubprocessError,
+)
+
+
+def _origin(error: BaseException) -> str:
+    """Return what raised an error: ``here``, an audit ``hook`` that was called here, or perhaps a signal ``handler``.
+
+    A handler may raise an error of any type between any two instructions of a start; a direct start would then discard
+    it. Signals cannot be kept from other threads, which the main thread's handlers serve too, so only the innermost
+    frame tells the two apart: a handler written in Python has a frame of its own, and so has a hook. An ``OSError``
+    that PyThreadState_SetAsyncExc() raises has no such frame, but also no errno.
+    """
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    module = "" if traceback is None else traceback.tb_frame.f_globals.get("__name__", "")
+    if module.partition(".")[0] in {"rusage", "subprocess", "os"}:
+        is_ours = isinstance(error, _ARGUMENT_ERRORS) and getattr(error, "errno", 0) is not None
+        return "here" if is_ours else "handler"
+    return "handler" if not isinstance(error, Exception) or _has_handlers() else "hook"
+
+
+def _has_handlers() -> bool:
+    """Return whether a signal handler could raise an ``Exception`` in this thread."""
+    if threading.current_thread() is not threading.main_thread():
+        return False
+    handlers = map(signal.getsignal, signal.valid_signals())
+    return any(callable(handler) and handler is not signal.default_int_handler for handler in handlers)
+
+
+def _says_unavailable(error: BaseException) -> bool:
+    """Return whether an error of executing the launcher would recur."""
+    return isinstance(error, OSError) and error.errno in _UNAVAILABLE and error.filename is PATH
