@@ -149,6 +149,71 @@ def test_older_child_that_a_subreaper_has_waited_for(run: Run) -> None:
         assert last[4] == pytest.approx(0, abs=1e-5), end
 
 
+def test_older_descendants_that_end_one_by_one(run: Run) -> None:
+    """What each had used before the opening is taken off once, whichever ancestor has waited for it."""
+    before = 1_000_001  # of each, in microseconds
+    lowest = Process(50, 30, 3500)
+    steps = f"{FAMILY} {lowest} tree 10 sample gone 50 {GRANDCHILD._replace(zombie=1)} sample"
+    steps += f" gone 30 {CHILD._replace(waited=2 * before)} sample gone 20"
+    *_, last = run(f"{steps} {ROOT._replace(waited=3 * before + 900_000)} sample")
+    assert last[4] == pytest.approx(0.9, abs=1e-5)
+    steps = f"{FAMILY} tree 10 sample gone 30 {CHILD._replace(zombie=1)} sample gone 20"
+    *_, last = run(f"{steps} {ROOT._replace(waited=2 * before + 900_000)} sample")
+    assert last[4] == pytest.approx(0.9, abs=1e-5)
+
+
+def test_family_whose_children_are_listed_first(run: Run) -> None:
+    """One reading finds all generations."""
+    family = f"{Process(53, 52, LATER)} {Process(52, 51, LATER)} {Process(51, 20, LATER)}"
+    assert run(f"{FAMILY} tree 10 {family} sample")[-1][1] == 6
+
+
+# --- What happens while a tree is opened or read ---
+
+LOOKS = range(1, 30)  # more than there are in an opening and a reading
+
+
+def test_child_that_ends_meanwhile(run: Run) -> None:
+    """It is in no sum with what it had used before, whether its parent has waited for it or not."""
+    for looks in LOOKS:
+        for ends in "gone", "reaped":
+            opened, *samples = run(f"{FAMILY} later {looks} {ends} 20 tree 10 sample sample sample")
+            assert opened == [0]
+            for sample in samples:
+                assert sample[0] == 0
+                assert sample[4] == pytest.approx(0, abs=1e-5), (looks, ends)
+            assert samples[-1][1] <= 2
+
+
+def test_child_that_starts_meanwhile(run: Run) -> None:
+    """A later sample has it, and all or nothing of what it has used: nothing if it started during the opening."""
+    counted = set()
+    for looks in LOOKS:
+        opened, *_, sample = run(f"{FAMILY} later {looks} {CHILD_OF_CHILD} tree 10 sample sample sample")
+        assert opened == [0]
+        assert sample[:2] == [0, 4], looks
+        counted.add(round(sample[4], 5))
+    assert counted == {0, 0.75}
+
+
+def test_number_that_is_reused_meanwhile(run: Run) -> None:
+    """Another process that gets a child's number is no member, and what it has used does not count."""
+    stranger = CHILD._replace(start=LATER, parent=1, time=9_000_000)
+    for looks in LOOKS:
+        opened, *_, sample, members = run(
+            f"{FAMILY} gone 30 later {looks} {stranger} tree 10 sample sample sample members"
+        )
+        assert opened == [0]
+        assert members[::3] == [10], looks
+        assert sample[4] == pytest.approx(0, abs=1e-5), looks
+
+
+def test_root_that_ends_meanwhile(run: Run) -> None:
+    """There is no such process, or the tree is empty."""
+    errors = {run(f"{INIT} {ROOT} later {looks} gone 10 tree 10")[0][0] for looks in LOOKS}
+    assert errors == {0, errno.ESRCH}
+
+
 def test_child_of_a_parent_that_ended_between_two_readings(run: Run) -> None:
     """It is never seen."""
     *_, sample = run(f"{FAMILY} tree 10 gone 20 {Process(50, 1, LATER)} sample")

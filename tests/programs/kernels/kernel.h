@@ -66,11 +66,17 @@ static int processes_count;
 static int64_t *const own_values[8] = {&parent_pid, &start_time, &rss_units, &user_time,
                                       &waited_time, &zombie, &denied, &vforked};
 
+/* What happens after so many more looks at processes; 0: nothing. */
+static int looks_left;
+static void happen(void);
+
 /* Use the numbers of a process; return 0 if there is none. */
 static inline int use(int pid)
 {
     int i, k;
 
+    if (looks_left > 0 && --looks_left == 0)
+        happen();
     for (i = 0; i < processes_count; i++)
         if (processes_made[i].pid == pid) {
             for (k = 0; k < 8; k++)
@@ -83,18 +89,22 @@ static inline int use(int pid)
 /* Copy the records of all processes as sysctl(3) does. */
 static inline int copy_list(void *old, size_t *size, size_t element, void (*fill)(void *to, int pid))
 {
-    size_t needed = (size_t)processes_count * element;
-    int i;
+    const size_t needed = (size_t)processes_count * element;
+    size_t used = 0;
+    int i, pid;
 
     if (failure || (old && *size < needed)) {
         errno = failure ? (int)failure : ENOMEM;
         return -1;
     }
-    for (i = 0; old && i < processes_count; i++) {
-        use(processes_made[i].pid);
-        fill((char *)old + (size_t)i * element, processes_made[i].pid);
+    for (i = 0; old && i < processes_count && used < needed; i++) {
+        pid = processes_made[i].pid;
+        if (!use(pid))
+            continue;
+        fill((char *)old + used, pid);
+        used += element;
     }
-    *size = needed;
+    *size = old ? used : needed;
     return 0;
 }
 

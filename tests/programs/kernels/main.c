@@ -3,7 +3,8 @@
    The arguments are steps: "set NAME VALUE" sets a variable of the kernel; "own_rss" prints the size of this process;
    "open PID", "get", "maxrss", "rss", "cputime" and "close" call the function of that name for another process and print
    its result, the error first. "process PID PARENT START RSS TIME WAITED ZOMBIE DENIED VFORKED" makes a process and
-   "gone PID" ends it; there is no other one then. "tree PID", "sample", "members", "signal NUMBER" and "close_tree" call the functions for a
+   "gone PID" ends it; there is no other one then. "reaped PID" ends it too, and adds its time to its parent's. "later N
+   STEP" does one of these when the kernel has looked N times more at a process. "tree PID", "sample", "members", "signal NUMBER" and "close_tree" call the functions for a
    tree; "wait4 PID" prints what libc's wait4() is called with, where that differs. */
 
 #define _GNU_SOURCE
@@ -58,12 +59,16 @@ static void make_process(char **words)
         processes_made[i].values[k] = strtoll(words[k + 1], NULL, 10);
 }
 
-static void end_process(int pid)
+/* The parent may have waited for it. */
+static void end_process(int pid, int was_waited_for)
 {
-    int i;
+    int i, k;
 
     for (i = 0; processes_made[i].pid != pid; i++) {
     }
+    for (k = 0; was_waited_for && k < processes_count; k++)
+        if (processes_made[k].pid == processes_made[i].values[0])
+            processes_made[k].values[4] += processes_made[i].values[3] + 500001 + processes_made[i].values[4];
     processes_made[i] = processes_made[--processes_count];
 }
 
@@ -76,21 +81,41 @@ static void print_members(const rusage_sample *sample, const rusage_member_figur
     printf("\n");
 }
 
+/* Make or end a process; return how many arguments this has taken, 0 for another step. */
+static int change_processes(char **step)
+{
+    if (strcmp(*step, "process") == 0) {
+        make_process(step + 1);
+        return 10;
+    }
+    if (strcmp(*step, "gone") == 0 || strcmp(*step, "reaped") == 0) {
+        end_process(atoi(step[1]), **step == 'r');
+        return 2;
+    }
+    return 0;
+}
+
+static char **later;
+
+static void happen(void)
+{
+    change_processes(later);
+}
+
 /* Call a function for a tree; return how many arguments it has taken, 0 for another step. */
 static int call_tree(char **step)
 {
     static rusage_tree *tree;
     static rusage_sample sample;
     static rusage_member_figures figures[256];
-    int error;
+    int error, taken = change_processes(step);
 
-    if (strcmp(*step, "process") == 0) {
-        make_process(step + 1);
-        return 10;
-    }
-    if (strcmp(*step, "gone") == 0) {
-        end_process(atoi(step[1]));
-        return 2;
+    if (taken > 0)
+        return taken;
+    if (strcmp(*step, "later") == 0) {
+        looks_left = atoi(step[1]);
+        later = step + 2;
+        return strcmp(*later, "process") == 0 ? 12 : 4;
     }
     if (strcmp(*step, "tree") == 0) {
         printf("%d\n", rusage_tree_open(&tree, atoi(step[1])));
@@ -159,6 +184,10 @@ static int call_function(char **step)
 {
     (void)step;
     abort();
+}
+
+static void happen(void)
+{
 }
 
 #endif
