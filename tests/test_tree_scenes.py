@@ -39,9 +39,23 @@ def test_same_start(program: Callable[..., str], unshare: Unshare, way: list[str
 
 
 @lists
-def test_reused_number_of_a_parent(program: Callable[..., str], unshare: Unshare, lists: list[str]) -> None:
-    """Nor are the children of another process that has got a member's number."""
-    program("tree_scenes.py", "reused_number_of_a_parent", *lists, before=unshare("--pid", "--fork", "--mount-proc"))
+@pytest.mark.parametrize("whose", ["parent", "stranger"])
+def test_reused_number_of_another(program: Callable[..., str], unshare: Unshare, whose: str, lists: list[str]) -> None:
+    """A parent's: the children of the other process are no members. A stranger's: the new child is one."""
+    program("tree_scenes.py", f"reused_number_of_a_{whose}", *lists, before=unshare("--pid", "--fork", "--mount-proc"))
+
+
+@pytest.mark.parametrize("scene", ["adopted", "adopted_by_the_root", "many_children"])
+def test_children_of_a_member(program: Callable[..., str], scene: str) -> None:
+    """A member that does nothing adopts a process; the root waits for an adopted one; a long list."""
+    program("tree_scenes.py", scene)
+
+
+@lists
+@pytest.mark.skipif(platform.machine() not in {"x86_64", "aarch64"}, reason="pthread_exit by ctypes")
+def test_member_without_its_first_thread(program: Callable[..., str], lists: list[str]) -> None:
+    """/proc shows a zombie, but the process lives."""
+    program("tree_scenes.py", "without_first_thread", *lists)
 
 
 @lists

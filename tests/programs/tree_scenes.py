@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +13,16 @@ from pathlib import Path
 from checks import hide_lists_of_children, limit_time, main, raises, refuse
 
 import rusage
+from rusage._rusage import lib
 
 NOBODY = 65534
 BURNED = 0.2  # seconds; a reading of waited-for children may be some ticks of 10 ms too small
 LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
 PIDFD_OPEN, KCMP = 434, 312
+PR_SET_CHILD_SUBREAPER = 36
+CLONE_VM = 0x100
+libc = ctypes.CDLL(None)
+go_on, let_go_on = os.pipe()  # for children that wait
 
 
 def is_listed() -> bool:
@@ -85,6 +91,31 @@ class Child:
             os._exit(0)
         os.waitpid(pid, 0)
 
+    def do_become_subreaper(self) -> None:
+        """Adopt descendants whose parents have ended."""
+        become_subreaper()
+
+    def do_fork_waiting(self) -> int:
+        """Start a child that waits, then starts another one and ends."""
+        pid = os.fork()
+        if not pid:
+            os.read(go_on, 1)
+            self.do_fork()
+            os._exit(0)
+        return pid
+
+    def do_fork_burning(self) -> int:
+        """Start a child that uses CPU time and then does nothing; wait until it has."""
+        read, write = os.pipe()
+        pid = os.fork()
+        if not pid:
+            self.do_burn()
+            os.write(write, b"x")
+            while True:
+                signal.pause()
+        os.read(read, 1)
+        return pid
+
     def do_become_nobody(self) -> None:
         """Give up root."""
         become_nobody()
@@ -102,7 +133,28 @@ def become_nobody() -> None:
     os.setgroups([])
     os.setgid(NOBODY)
     os.setuid(NOBODY)
-    assert ctypes.CDLL(None).prctl(4, 1, 0, 0, 0) == 0  # PR_SET_DUMPABLE, as after an exec: this user may read it
+    assert libc.prctl(4, 1, 0, 0, 0) == 0  # PR_SET_DUMPABLE, as after an exec: this user may read it
+
+
+def become_subreaper() -> None:
+    """Adopt descendants whose parents have ended, from now on."""
+    assert libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+
+
+def wait_for_zombie(pid: int) -> None:
+    """Wait until a process has ended that nobody waits for, or its first thread has."""
+    while ") Z " not in Path(f"/proc/{pid}/stat").read_text():
+        time.sleep(0.001)
+
+
+def clone() -> int:
+    """Start a child that uses this process's memory, and does nothing."""
+    pid: int = libc.clone(libc.pause, ctypes.c_void_p(STACK_TOP), CLONE_VM | signal.SIGCHLD, None)
+    return pid
+
+
+stack = ctypes.create_string_buffer(1 << 16)
+STACK_TOP = (ctypes.addressof(stack) + len(stack)) // 64 * 64
 
 
 def in_child(function: Callable[[], None]) -> None:
@@ -138,7 +190,7 @@ def reused_number(members: str) -> None:
     for _ in range(int(members)):  # more than there are open files for
         family("fork")
     last = family("fork")
-    with rusage.Tree(family.pid) as tree:
+    with rusage.Tree(family.pid) as tree, rusage.Tree(family.pid) as unread:
         count = tree.sample().processes
         assert last in pids(tree)
         time.sleep(0.05)  # start times are in ticks of 10 ms
@@ -147,7 +199,8 @@ def reused_number(members: str) -> None:
         assert stranger("fork") == last
         assert last not in pids(tree)
         assert tree.sample().processes == count - 1
-        tree.send_signal(signal.SIGKILL)
+        # Without the reading that precedes a signal: a number may be used again in between.
+        assert unread._use(lambda handle: lib.rusage_tree_signal(handle, signal.SIGKILL)) == 0  # noqa: SLF001 (as above)
         os.waitpid(family.pid, 0)
         assert Path(f"/proc/{last}").exists()  # the stranger's child got no signal
         assert "\nState:\tZ" not in Path(f"/proc/{last}/status").read_text()
@@ -181,6 +234,77 @@ def same_start(*way: str) -> None:
     os.waitpid(family.pid, 0)
     time.sleep(0.05)
     assert "\nState:\tS" in Path(f"/proc/{last}/status").read_text()
+
+
+def reused_number_of_a_stranger() -> None:
+    """Give the number of another process to a new member. In a PID namespace of its own, as root."""
+    family, stranger = Child(), Child()
+    last = stranger("fork")
+    with rusage.Tree(family.pid) as tree:
+        assert pids(tree) == {family.pid}
+        stranger("end")
+        next_pid(last)
+        assert family("fork") == last
+        assert pids(tree) == {family.pid, last}
+
+
+def adopted() -> None:
+    """Let a member that does nothing adopt a process: every eighth reading is complete."""
+    reaper = Child()
+    reaper("become_subreaper")
+    middle = reaper("fork_waiting")
+    with rusage.Tree(reaper.pid) as tree:
+        assert [tree.sample().processes for _ in range(3)] == [2] * 3
+        os.write(let_go_on, b"x")
+        wait_for_zombie(middle)
+        for _ in range(7):
+            tree.sample()
+        (this, orphan) = tree.members()
+        assert this.pid == reaper.pid
+        assert orphan.pid not in {this.pid, middle}
+        tree.send_signal(signal.SIGKILL)
+
+
+def adopted_by_the_root() -> None:
+    """Wait for a member that the root has adopted: its time counts once."""
+    become_subreaper()
+    middle = Child()
+    before = rusage.cputime(rusage.RUSAGE_SELF)
+    with rusage.Tree() as tree:
+        burning = middle("fork_burning")
+        for _ in range(3):
+            tree.sample()
+        middle.end()
+        tree.sample()
+        os.kill(burning, signal.SIGKILL)
+        os.waitpid(burning, 0)
+        value = tree.cputime()
+        own = rusage.cputime(rusage.RUSAGE_SELF) - before
+    assert 0.6 * BURNED < value < 1.5 * BURNED + own, value
+
+
+def without_first_thread() -> None:
+    """Read a member whose first thread has ended."""
+    pid = os.fork()
+    if not pid:
+        threading.Thread(target=signal.pause).start()
+        libc.pthread_exit(None)
+    wait_for_zombie(pid)
+    with rusage.Tree() as tree:
+        assert pids(tree) == {os.getpid(), pid}
+        assert tree.members()[1].rss > 2**20
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+def many_children() -> None:
+    """Read a list of children that is longer than a page."""
+    children = [clone() for _ in range(1000)]
+    with rusage.Tree() as tree:
+        assert tree.sample().processes == 1001
+    for pid in children:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 def reused_number_of_a_parent() -> None:
@@ -236,7 +360,7 @@ def hidden(hidepid: str) -> None:
     rusage.Tree().close()
 
     def look() -> None:
-        root_child, nobody = Child(), Child()
+        nobody, root_child = Child(), Child()
         nobody("become_nobody")
         with rusage.Tree() as opened:
             become_nobody()
@@ -245,10 +369,14 @@ def hidden(hidepid: str) -> None:
                 sample = tree.sample()
                 # A list of all processes does not have such a member.
                 assert (sample.processes, sample.unread) == ((2, 0) if is_listed() else (3, 1))
-            # Files that were opened before can still be read.
-            assert pids(opened) == {os.getpid(), nobody.pid, root_child.pid}
-        with raises(PermissionError):
-            rusage.Tree(root_child.pid)
+                # Files that were opened before can still be read.
+                assert pids(opened) == {os.getpid(), nobody.pid, root_child.pid}
+                with raises(PermissionError):
+                    rusage.Tree(root_child.pid)
+                os.close(root_child.write)  # it ends
+                os.waitpid(root_child.pid, 0)
+                sample = tree.sample()
+                assert (sample.processes, sample.unread) == (2, 0)
 
     assert os.getpid() == 1
     in_child(look)
@@ -325,9 +453,7 @@ def without_pidfd(number: str) -> None:
 def without_kcmp() -> None:
     """Read a process that shares memory where kcmp(2) is refused: it is not known that it does."""
     refuse(KCMP, 1)
-    libc, stack = ctypes.CDLL(None), ctypes.create_string_buffer(1 << 16)
-    top = (ctypes.addressof(stack) + len(stack)) // 64 * 64
-    pid = libc.clone(libc.pause, ctypes.c_void_p(top), 0x100 | signal.SIGCHLD, None)  # CLONE_VM
+    pid = clone()
     with rusage.Tree() as tree:
         this, other = tree.members()
         assert (this.pid, other.pid) == (os.getpid(), pid)
@@ -345,6 +471,11 @@ if __name__ == "__main__":
         reused_number,
         same_start,
         reused_number_of_a_parent,
+        reused_number_of_a_stranger,
+        adopted,
+        adopted_by_the_root,
+        without_first_thread,
+        many_children,
         other_user,
         hidden,
         other_namespace,
