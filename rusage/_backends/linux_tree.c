@@ -118,7 +118,7 @@ static uint64_t rusage_member_inode(const rusage_member *member)
 }
 
 /* Open the directory, and the files of the first members. */
-static int rusage_member_open(rusage_tree *tree, rusage_member *member)
+static int rusage_member_open(const rusage_tree *tree, rusage_member *member)
 {
     rusage_member_handle *handle = &member->handle;
     char children[32];
