@@ -56,7 +56,7 @@ class record:  # noqa: N801 (used like a function)
 
     # While a recording is in progress: the locks that wake its thread, and that the thread releases at its end. stop()
     # removes them in one step, since a signal handler or another thread may call it too.
-    _running = list[_Locks]()  # stays empty: start() binds another list
+    _running = list[_Locks]()  # noqa: RUF012 (stays empty: start() binds another list)
 
     def __init__(
         self,

@@ -340,11 +340,14 @@ class Finder:
         if name == "rusage._threads":  # rusage._record needs it
             return spec_from_loader(name, Slow(name, os.path.join(path[0], "_threads.py")))
 
+def say(word):
+    os.write(1, f"{word}\\n".encode())  # a whole line, with PYTHONUNBUFFERED too: both processes print
+
 def use():
     try:
-        print(rusage.record.__name__, flush=True)
+        say(rusage.record.__name__)
     except ImportError as error:
-        print(error, flush=True)
+        say(error)
 
 def fork():
     warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with several threads
@@ -360,7 +363,7 @@ how = {
     "for a moment": lambda: time.sleep(0.3),
     "for ever": lambda: ended.wait(),
     "handler": lambda: use(),
-    "handler that forks": lambda: print(fork(), flush=True),
+    "handler that forks": lambda: say(fork()),
 }[sys.argv[1]]
 if sys.argv[1] == "for a moment":
     rusage._lazy._PATIENCE = 20  # seconds: an import takes long on a loaded machine
@@ -372,7 +375,7 @@ else:
     thread = threading.Thread(target=use)
     thread.start()
     began.wait()
-    print(fork(), flush=True)
+    say(fork())
     ended.set()
     thread.join()
 """
