@@ -155,7 +155,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     README: {"systems": summary},
     DOCS / "accuracy.md": {"peaks": peaks},
     DOCS / "measured.md": {"reasons": reasons, "children": children, "tested": tested},
-    DOCS / "inherited-peaks.md": {"children": inherited, "tested": tested},
+    DOCS / "inherited-peaks.md": {"children": inherited},
     DOCS / "sampled-clocks.md": {"clocks": clocks},
     DOCS / "monitoring.md": {"processes": processes},
 }
