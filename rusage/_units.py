@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 
-SIZE = r"(?a)\s*(\d+)(?:(?:\.(\d+))? *([KMGT])iB)?\s*"
+SIZE = r"(?a)\s*(\d+)(?:(?:\.(\d+))? *([KMGT])(?:iB)?)?\s*"
 MAX_SIZE = 2**64 - 1
 
 
 def parse_size(text: str) -> int:
-    """Return a size such as ``"100 MiB"``, ``"500MiB"``, ``"1.5 GiB"`` or ``"4096"`` in bytes, rounded down.
+    """Return a size such as ``"100 MiB"``, ``"500M"``, ``"1.5G"`` or ``"4096"`` in bytes, rounded down.
 
-    The units are KiB, MiB, GiB and TiB, and bytes without a unit. Anything else raises ``ValueError``: decimal units
-    (``MB``) too, because not all programs agree on their meaning, and sizes of 2**64 bytes or more.
+    The units are KiB, MiB, GiB and TiB, in short K, M, G and T, and bytes without a unit. Anything else raises
+    ``ValueError``: ``MB`` too, because not all programs agree on its meaning, and sizes of 2**64 bytes or more.
     """
     match = re.fullmatch(SIZE, text)
     if match is None:
-        raise ValueError(f"not a size: {shown(text)} (expected a number of bytes, or one with KiB, MiB, GiB or TiB)")
+        raise ValueError(
+            f"not a size: {shown(text)} (expected a number of bytes, or one with K, M, G or T, such as 500M)"
+        )
     whole, fraction, prefix = match.groups(default="")
     # int() refuses thousands of digits. No multiple of 2**-40, a byte in TiB, has more than 40 decimals.
     whole, fraction = whole.lstrip("0"), fraction[:40]

@@ -12,6 +12,8 @@ from rusage._units import parse_size
         ("4096", 4096),
         ("100 MiB", 104857600),
         ("500MiB", 524288000),
+        ("500M", 524288000),
+        ("1.5 G", 1610612736),
         (" 1.5 GiB\n", 1610612736),
         ("1 KiB", 1024),
         ("0.1 KiB", 102),
@@ -38,7 +40,8 @@ def test_parse_size(text: str, expected: int) -> None:
             "inf",
             "100 MB",
             "100 mib",
-            "100 M",
+            "100 m",
+            "100 k",
             "100 B",
             "1 MiB/s",
             "1 MiB MiB",
@@ -50,7 +53,7 @@ def test_parse_size(text: str, expected: int) -> None:
 )
 def test_parse_size_rejects(text: str) -> None:
     """The error shows the text and names all units."""
-    with pytest.raises(ValueError, match="expected a number of bytes, or one with KiB, MiB, GiB or TiB") as caught:
+    with pytest.raises(ValueError, match="expected a number of bytes, or one with K, M, G or T") as caught:
         parse_size(text)
     assert repr(text) in str(caught.value)
 
