@@ -25,8 +25,8 @@ from terminals import Start, hang_up, read_until
 
 import rusage
 from rusage._backends import BACKEND
+from rusage._cli import options as table
 from rusage._cli import run as running
-from rusage._cli.help import EXAMPLES, OPTIONS
 
 if sys.platform == "win32":
     pytest.skip("the programs that run here need Unix", allow_module_level=True)
@@ -128,6 +128,67 @@ def test_report_in_a_file(tmp_path: Path) -> None:
     assert not (tmp_path / "touched").exists()
 
 
+@needs_sh
+def test_report_on_standard_output() -> None:
+    """``-o -``, after what the program writes there; ``./-`` is a file."""
+    for options in [], ["-n", "2"]:
+        done = run("-o", "-", "--json", *options, "sh", "-c", "echo hello")
+        *output, report = done.stdout.splitlines()
+        assert (done.returncode, done.stderr, {*output}) == (0, "", {"hello"})
+        assert json.loads(report)["version"] == 1
+    run("-o", "./-", "true")
+    assert Path("-").read_text().startswith("wall time")
+    command = [*RUSAGE, "-o", "-", "sh", "-c", "exit $0"]
+    done = subprocess.run(
+        [*command, "0"], stderr=subprocess.PIPE, text=True, check=False, preexec_fn=lambda: os.close(1)
+    )
+    assert (done.returncode, done.stderr) == (125, "rusage: -: Bad file descriptor\n")
+    if Path("/dev/full").exists():
+        with Path("/dev/full").open("w") as full:
+            for status, expected in ("0", 125), ("3", 3):
+                done = subprocess.run([*command, status], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+                message = "rusage: standard output: No space left on device\n"
+                assert (done.returncode, done.stderr) == (expected, message)
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--help"],
+        [],
+        ["--info"],
+        ["-n", "2", "true"],
+        ["--tree", "sleep", "0.1"],
+        ["-n", "2", "--tree", "--compare", "sleep 0.1", "sleep 0.2"],
+    ],
+    ids=lambda words: " ".join(words[:3]),
+)
+def test_reports_fit_the_terminal(on_terminal: Start, columns: int, words: list[str]) -> None:
+    """No line is wider, and wide terminals need fewer lines."""
+    if "--tree" in words and not hasattr(rusage, "Tree"):
+        pytest.skip("this system has no Tree")
+    resize = ["sh", "-c", f'stty columns {columns} && exec "$@"', "sh", "env", "NO_COLOR=1"]
+    _, terminal = on_terminal(*resize, *RUSAGE, *words)
+    lines = [line.rpartition("\r")[2] for line in read_until(terminal, b"return code 0").decode().split("\r\n")]
+    assert max(map(len, lines)) <= columns
+    if "--compare" in words:
+        assert sum("ratio" in line.split() for line in lines) == {60: 2, 80: 2, 120: 1}[columns]
+
+
+@needs_sh
+def test_messages_are_red_on_a_terminal(on_terminal: Start) -> None:
+    """A limit that is exceeded, a missing program and wrong usage; not a note."""
+    for words, text in {
+        "--limit-cputime 0 true": "CPU time",
+        "/no/such/program": "No such file",
+        "--nonsense": "not recognized",
+    }.items():
+        _, terminal = on_terminal("env", "TERM=xterm", *RUSAGE, *words.split())
+        shown = read_until(terminal, b"return code").decode()
+        assert re.search(rf"\x1b\[1;31mrusage: .*{text}.*\x1b\[0m", shown)
+
+
 DIGITS = "9" * 5000
 SHOWN = repr("9" * 47 + "...")
 
@@ -153,47 +214,45 @@ def test_quiet_without_a_format() -> None:
     ("options", "text"),
     [
         ("--nonsense true", "option --nonsense not recognized"),
+        ("--hlep", "option --hlep not recognized; did you mean --help?"),
+        ("--limit-memory=1 true", "option --limit-memory not recognized; did you mean --limit-maxrss?"),
         ("-o", "option -o requires argument"),
         ("-o file", "--output needs a command"),
         ("-v", "--verbose needs a command"),
         ("--append true", "--append needs --output"),
         (
             "--limit-maxrss 5MB true",
-            "--limit-maxrss: not a size: '5MB' (expected a number of bytes, or one with KiB, MiB, GiB or TiB)",
+            "--limit-maxrss: not a size: '5MB' (expected a number of bytes, or one with K, M, G or T, such as 500M)",
         ),
         ("--limit-cputime -1 true", "--limit-cputime: not a number of seconds: '-1'"),
         ("--limit-cputime nan true", "--limit-cputime: not a number of seconds: 'nan'"),
         ("--limit-cputime inf true", "--limit-cputime: not a number of seconds: 'inf'"),
-        ("-n 0 true", "--runs: not a number of runs: '0'"),
+        ("-n 0 true", "--runs: must be at least 1: '0'"),
         ("-n -1 true", "--runs: not a number of runs: '-1'"),
         ("-n 5 --warmup x true", "--warmup: not a number of runs: 'x'"),
-        ("--warmup 1 true", "--warmup and --ignore-failure need --runs or --compare"),
-        ("--ignore-failure true", "--warmup and --ignore-failure need --runs or --compare"),
+        ("--warmup 1 true", "--warmup needs --runs or --compare"),
+        ("--ignore-failure true", "--ignore-failure needs --runs or --compare"),
         ("--compare", "--compare needs a command"),
         ("--compare true 'true", '--compare: No closing quotation: "\'true"'),
         ("--compare true --no", "--compare: options precede the commands: '--no'"),
-        ("--compare -n 0 true", "--runs: not a number of runs: '0'"),
-        ("--compare -v true", "--compare excludes --format, --portability and --verbose"),
-        ("--csv true", "--markdown and --csv need --runs or --compare"),
-        ("-n 2 --json --csv true", "--json, --markdown and --csv exclude each other"),
-        ("-n 2 --csv --markdown true", "--json, --markdown and --csv exclude each other"),
-        ("-n 2 -v true", "--runs excludes --format, --portability and --verbose"),
+        ("--compare -n 0 true", "--runs: must be at least 1: '0'"),
+        ("--compare -v true", "--compare excludes --verbose"),
+        ("--csv true", "--csv needs --runs or --compare"),
+        ("-n 2 --json --csv true", "--json excludes --csv"),
+        ("-n 2 --csv --markdown true", "--csv excludes --markdown"),
+        ("-n 2 -v true", "--runs excludes --verbose"),
         ("--limit-cputime 1s true", "--limit-cputime: not a number of seconds: '1s'"),
-        ("--json -p true", "--json excludes --format, --portability and --verbose"),
+        ("--json -p true", "--json excludes --portability"),
         (f"-n {2**63} true", f"--runs: not a number of runs: '{2**63}'"),
         (f"-n {DIGITS} true", f"--runs: not a number of runs: {SHOWN}"),
-        (f"-n 1 --warmup {DIGITS} true", f"--warmup: not a number of runs: {SHOWN}"),
         (f"--limit-cputime {DIGITS} true", f"--limit-cputime: not a number of seconds: {SHOWN}"),
-        (
-            f"--limit-maxrss {DIGITS} true",
-            f"--limit-maxrss: too large a size: {SHOWN} (it must be less than 2**64 bytes)",
-        ),
         ("-n \u0661 true", "--runs: not a number of runs: '\u0661'"),
         ("-n \xb2 true", "--runs: not a number of runs: '\xb2'"),
-        ("-n 1 --warmup \u0661 true", "--warmup: not a number of runs: '\u0661'"),
         ("--limit-cputime \u0661 true", "--limit-cputime: not a number of seconds: '\u0661'"),
         ("--limit-cputime 1_0 true", "--limit-cputime: not a number of seconds: '1_0'"),
         ("--limit-cputime 1e400 true", "--limit-cputime: not a number of seconds: '1e400'"),
+        ("--pid 1 --kill", "--kill needs a command"),
+        ("--export - true", "--export: the name of a file ends with .json, .csv, .md: '-'"),
     ],
     ids=lambda text: text[:40],
 )
@@ -212,11 +271,11 @@ def test_help_fits_80_columns() -> None:
     assert max(map(len, lines)) <= 80
     assert lines[0].startswith("usage: rusage ")
     examples = lines[lines.index("Examples:") + 1 :]
-    assert examples == [f"  {example}" for example in EXAMPLES]
-    options = [option for group in OPTIONS.values() for option in group]
-    assert [line.split("--")[1].split()[0] for line in lines if line.startswith(("  -", "      --"))] == [
-        option.name for option in options
-    ]
+    assert examples == [f"  {example}" for example in table.EXAMPLES]
+    groups = [group for title, group in table.OPTIONS.items() if title != table.GNU_TIME]
+    names = [line.split("--")[1].split()[0] for line in lines if line.startswith(("  -", "      --"))]
+    assert names == [option.name for group in groups for option in group]
+    assert f"{table.GNU_TIME}: -f FORMAT, -p, -v and -q, as rusage(1) describes them" in lines
     assert run("--help").stdout == done.stdout
 
 

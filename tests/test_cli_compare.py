@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import random
 import re
 import signal
 import subprocess
@@ -20,11 +19,10 @@ from conftest import needs_sh
 from forked import RUSAGE, needs_peak
 from terminals import WAITS, Start, read_until
 
+from rusage._cli import report, statistics
 from rusage._cli import series as series_module
-from rusage._cli import statistics, tables
-from rusage._cli.command_line import split
-from rusage._cli.options import Options
-from rusage._cli.results import Ended
+from rusage._cli.figures import Ended
+from rusage._cli.options import Options, split
 from rusage._cli.series import rounds_that_fit
 
 if sys.platform == "win32":
@@ -64,34 +62,11 @@ def test_order_of_the_runs() -> None:
     assert ["rounds", "3", "of", "3"] in [line.split() for line in lines()]
 
 
-@needs_sh
-@pytest.mark.parametrize(
-    "line",
-    [
-        r""""a\$b" "\`c\`" '\$' \$x "\\$" "\"q\"" "\z" a\ b""",
-        "'a\\\nb' \"a\\\nb\" c\\\nd \\\n e",
-        r"""'it'\''s "x"' "it's \$5" \"a\$b "'\$'" "" ''""",
-    ],
-)
-def test_split_as_by_the_shell(line: str) -> None:
-    """The oracle is sh."""
-    printed = subprocess.check_output(["/bin/sh", "-c", f"printf '%s\\0' {line}"], text=True)
-    assert split(line) == printed.split("\0")[:-1]
-
-
-@needs_sh
-def test_random_lines_split_as_by_the_shell() -> None:
-    """All but newlines and comments: no shell runs the command. The oracle is sh, without expansions."""
-    choose = random.Random(1)
-    for _ in range(100):
-        line = "a" + "".join(choose.choices("ab \\\\'\"\r\t=\v\x85é", k=choose.randrange(12)))
-        done = subprocess.run(["/bin/sh", "-fc", f"printf '%s\\0' {line}"], capture_output=True, check=False)
-        try:
-            words = split(line)
-        except ValueError:  # an open quote
-            assert done.returncode
-        else:
-            assert words == os.fsdecode(done.stdout).split("\0")[:-1], line
+def test_command_line_in_words() -> None:
+    """Quotes and backslashes as in a shell; operators in quotes, after a backslash and within a word are arguments."""
+    line = r"""printf %s '|' "a; b" \& \; 'x' a|b http://x/?a=1&b=2 print(1>0) 2 ">" it\'s "\"'" '' """
+    words = ["printf", "%s", "|", "a; b", "&", ";", "x", "a|b", "http://x/?a=1&b=2", "print(1>0)", "2", ">"]
+    assert split(line) == [*words, "it's", "\"'", ""]
 
 
 @forked.needs_fork
@@ -169,7 +144,7 @@ def test_smaller_peak_is_marked() -> None:
     for commands, at in ([small, large], 1), ([large, small], 2):
         assert run("-n", "3", *commands).returncode == 0
         assert [line.split("  ")[-2].strip().endswith("*") for line in lines()[1:3]] == [at == 1, at == 2]
-        assert "*       smallest mean; 95 % intervals do not overlap" in lines()
+        assert any(line.startswith("*  ") for line in lines())
 
 
 @pytest.mark.parametrize(
@@ -177,17 +152,19 @@ def test_smaller_peak_is_marked() -> None:
     [
         ([[1.0, 1.1, 0.9], [9.0, 9.1, 8.9]], 0),
         ([[9.0, 9.1, 8.9], [1.0, 1.1, 0.9], [5.0, 5.1, 4.9]], 1),
-        ([[1.0, 1.1, 0.9], [1.1, 1.2, 1.0]], None),
+        ([[9.0, 9.1, 8.9], [1.0, 1.1, 0.9], [1.1, 0.9, 1.0]], None),
+        ([[1.0, 1.1, 0.9], [1.1, 1.0, 1.0]], None),
+        ([[1.0, 2.0, 3.0], [1.1, 2.2, 3.3]], 0),  # in each round, by a tenth
         ([[1.0, 1.0], [1.0, 1.0]], None),
         ([[1.0, 1.0], [2.0, 2.0]], 0),
-        ([[1.0, 1.1, 0.9], [9.0, 9.1, 8.9], [1.0, 1.1, 0.9]], None),
-        ([[1.0, 1.1, 0.9], [100.0, 900.0, 1.0]], None),  # the other's interval is wide
+        ([[1.0, 1.1, 0.9], [100.0, 900.0, 1.0]], None),
         ([[1.0], [2.0]], None),
+        ([[0.0, 0.0], [2.0, 2.0]], None),
         ([[1.0, 1.0]], None),  # there is nothing that it is smaller than
     ],
 )
 def test_smallest_of_known_values(columns: list[list[float]], expected: int | None) -> None:
-    """Its interval must not touch another one."""
+    """A star where the intervals of the ratios leave out 1."""
     assert statistics.smallest(columns) == expected
 
 
@@ -220,7 +197,7 @@ def test_ratio_of_known_values() -> None:
 )
 def test_value_and_deviation(value: float, deviation: float | None, text: str) -> None:
     """As many decimals, or one digit of the deviation."""
-    assert tables.plus_minus(value, deviation) == text
+    assert report.plus_minus(value, deviation, "\xb1") == text
 
 
 @pytest.mark.parametrize("sizes", [range(1, 13), [300, 1], [1, 10**6]], ids=["twelve", "small ratios", "large ratios"])
@@ -230,13 +207,14 @@ def test_wide_figures_fit_80_columns(sizes: list[int]) -> None:
     for size in sizes:
         usages = [{"ru_utime": size * time, "ru_stime": 0.01, "ru_maxrss": size * 1e8 * time} for time in (0.1, 0.16)]
         runs = [statistics.Run(Ended(0, usage, size / 7 * usage["ru_utime"], None), counted=True) for usage in usages]
-        each.append(statistics.series(["x"], 3, runs, None))
-    found = statistics.compare(each)
-    text = tables.of_comparison(found, ["x" * 200] * len(each), Options(), colored=False)
+        each.append(statistics.series(["x"], 3, runs))
+    options = Options()
+    options.compare = True
+    text = report.of_runs(statistics.compare(each, None), ["x " * 99 + "x"] * len(each), options, None)
     assert max(map(len, text.splitlines())) <= 80
     assert all(text.count(label) == 1 for label in ("wall (", "CPU (", "peak ("))
     assert (text.count("ratio  ") + text.count("ratio\n")) == 3
-    assert text.count("x") == 200 * len(each)  # two command lines may differ at their ends only
+    assert text.count("x") == 100 * len(each)  # two command lines may differ at their ends only
 
 
 def nth(number: int, usual: str, unusual: str) -> str:
@@ -286,48 +264,32 @@ def test_ctrl_c_ends_the_comparison(on_terminal: Start) -> None:
     assert b"0 of 9" in shown
 
 
-@pytest.mark.parametrize(
-    ("words", "line"),
-    [
-        (["true", "sleep 1", "-n", "5"], "rusage --compare -n 5 true 'sleep 1'"),
-        (["--warmup", "1", "true", "--json", "false"], "rusage --compare --warmup 1 --json true false"),
-        (["true", "--limit-maxrss=1GiB"], "rusage --compare --limit-maxrss 1GiB true"),
-    ],
-)
-def test_advice_for_options_after_the_commands(words: list[str], line: str) -> None:
-    """The line with the options before the commands."""
-    done = forked.run([*RUSAGE, "--compare", *words], capture_output=True, text=True, check=False)
-    late = next(word for word in words[words.index("true") :] if word.startswith("-"))
-    assert done.returncode == 2
-    assert done.stderr == f"rusage: --compare: options precede the commands: {late!r}\nWrite: {line}\n"
-    done = forked.run([*RUSAGE, "--compare", "true", "--nonsense"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr.splitlines()[1]) == (2, "Try 'rusage --help' for the options.")
-
-
 def compared(*columns: tuple[str, list[float]]) -> list[str]:
     """Return the sentences about commands with these elapsed times, whose peaks in bytes are 1000 times as large."""
     runs = [
         [statistics.Run(Ended(0, {"ru_maxrss": 1000 * value}, value, None), counted=True) for value in values]
         for _, values in columns
     ]
-    found = statistics.compare([statistics.series(["x"], 0, each, None) for each in runs])
-    return tables.conclusions(found, [name for name, _ in columns])
+    found = statistics.compare([statistics.series(["x"], 0, each) for each in runs], None)
+    return report.conclusions(found, [name for name, _ in columns])
 
 
 def test_sentence_at_the_end() -> None:
     """Only about differences that are larger than the intervals; the wide one is not."""
     first, wide = ("a b", [1.0, 1.1, 0.9]), ("wide", [0.1, 9.0, 1.0])
     assert compared(first, ("c", [3.0, 3.3, 2.7])) == [
-        "`c` needed 3.0 times more memory (3.0 to 3.0) and 3.0 times more time (3.0 to 3.0)."
+        "`c` needed 3.0 times as much memory and 3.0 times as much time as `a b`."
     ]
     assert compared(first, ("c", [0.5, 0.4, 0.6]), wide) == [
-        "`c` needed 2.0 times less memory (1.1 to 7.9) and 2.0 times less time (1.1 to 7.9) than `a b`."
+        "`c` needed 0.50 times as much memory (0.13 to 0.87) and 0.50 times as much time (0.13 to 0.87) as `a b`."
     ]
+    (text,) = compared(first, ("c", [1.003, 1.103, 0.903]))
+    assert text.startswith("`c` needed 1.003 times as much memory (1.002 to 1.004) and ")
     for columns in (first, wide), (first, ("c", [1.0, 1.1, 0.9])), (("a", [1.0]), ("b", [9.0])):
         assert compared(*columns) == []
     (text,) = compared(("x" * 40, [1.0, 1.0, 1.0]), ("`", [20.0, 20.1, 20.2]), wide)
-    assert text.startswith("Command 2 needed 20 times more memory (20 to ")
-    assert text.endswith(" than command 1.")
+    assert text.startswith("Command 2 needed 20 times as much memory and ")
+    assert text.endswith(" as command 1.")
 
 
 @needs_peak
@@ -336,13 +298,7 @@ def test_sentence_is_in_the_report() -> None:
     large = f"{sys.executable} -c 'b = bytes(range(256)) * (400 << 10)'"  # 100 MiB
     assert run("-n", "4", "true", large).returncode == 0
     assert max(map(len, lines()[-2:])) <= 80
-    assert re.search(r" needed [\d.]+ times more memory \([\d.]+ to [\d.]+\)", " ".join(lines()))
-
-
-def test_empty_command() -> None:
-    """A wrong usage."""
-    done = forked.run([*RUSAGE, "--compare", "true", " "], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr.splitlines()[0]) == (2, "rusage: --compare: an empty command: ' '")
+    assert re.search(r" needed [\d.]+ times as much memory ", " ".join(lines()))
 
 
 @needs_sh
@@ -351,14 +307,14 @@ def test_empty_command() -> None:
     ("line", "operator"),
     [
         ("echo x | md5sum", "|"),
-        ("sleep 1; true", ";"),
-        ("true&& true", "&&"),
-        ("true ||true", "||"),
-        ("true >/dev/null", ">"),
-        ("true 2>&1", "2>&"),
-        ("cat <<end", "<<"),
+        ("sleep 1; true", "1;"),
+        ("true&& true", "true&&"),
+        ("true ||true", "||true"),
+        ("true >/dev/null", ">/dev/null"),
+        ("true 2>&1", "2>&1"),
+        ("cat <<end", "<<end"),
         ("true &", "&"),
-        ("echo 'a' \"|\" b\n|cat", "|"),
+        ("echo 'a' \"|\" b\n|cat", "|cat"),
     ],
 )
 def test_operators_of_a_shell(option: str, line: str, operator: str) -> None:
@@ -367,13 +323,6 @@ def test_operators_of_a_shell(option: str, line: str, operator: str) -> None:
     done = forked.run([*RUSAGE, *words], capture_output=True, text=True, check=False)
     message = f"rusage: {option}: {operator!r} needs a shell, as in sh -c '...', or quotes: {line!r}"
     assert (done.returncode, done.stderr.splitlines()[0]) == (2, message)
-
-
-@needs_sh
-def test_operators_that_are_arguments() -> None:
-    """In quotes, after a backslash, and within a word."""
-    line = r"""printf %s '|' "a; b" \& \; 'x' a|b http://x/?a=1&b=2 print(1>0) 2 ">" """
-    assert split(line) == ["printf", "%s", "|", "a; b", "&", ";", "x", "a|b", *line.split()[-4:-1], ">"]
 
 
 HOSTILE = "\x1b]0;title\x07 \x9b31m \x85"

@@ -13,8 +13,9 @@ from conftest import needs_sh
 from forked import RUSAGE
 
 import rusage
+from rusage._cli.figures import WHOSE, Ended
 from rusage._cli.formats import code, markdown
-from rusage._cli.results import Ended
+from rusage._cli.options import Options
 from rusage._cli.statistics import Comparison, Run, series
 
 if sys.platform == "win32":
@@ -63,11 +64,36 @@ def test_markdown_marks_the_smallest_mean_and_counts_failures() -> None:
     """As the text report does."""
     figures = (2.0, [0, 0]), (1.0, [3, 0])
     runs = [[Run(Ended(code, {}, elapsed, None), counted=True) for code in codes] for elapsed, codes in figures]
-    found = [series(["x"], 0, each, None) for each in runs]
-    head, _, *rows = cells(markdown(Comparison(found, [{}, {}], {"elapsed": 1}), ["a", "b"]))
+    found = [series(["x"], 0, each) for each in runs]
+    text = markdown(Comparison(found, [{}, {}], {"elapsed": 1}, None), ["a", "b"], Options(), "+-")
+    head, _, *rows = cells(text)
     assert head[:3] == ["command", "runs", "failures"]
     assert [row[:3] for row in rows] == [["`a`", "2", "0"], ["`b`", "2", "1"]]
     assert [row[3].startswith("**") for row in rows] == [False, True]
+
+
+@needs_sh
+def test_markdown_of_a_single_run() -> None:
+    """What was used and, for a limit, whether it was kept; appended for a job's summary, after an empty line."""
+    options = ["--limit-maxrss", "1T", "--limit-cputime", "0", "-ao", "summary", "--markdown"]
+    done = forked.run([*RUSAGE, *options, "sh", "-c", "sleep 0.01; exit 3"], stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 3
+    forked.run([*RUSAGE, "-ao", "summary", "--markdown", "true"], check=True)
+    first, second = Path("summary").read_text().strip().split("\n\n")
+    head, rule, *rows = cells(first)
+    assert head == ["`sh -c 'sleep 0.01; exit 3'`", "exit status 3", "limit", ""]
+    assert len(rule) == 4
+    verdicts = {row[0]: row[2:] for row in rows}
+    assert verdicts["CPU time"] == ["0.000000 s", "**exceeded**"]
+    assert verdicts["wall time"] == ["", ""]
+    assert verdicts[f"peak memory {WHOSE}"][1] in {"passed", "unknown"}
+    assert cells(second)[0] == ["`true`", "exit status 0"]
+
+
+def test_markdown_counts_excesses() -> None:
+    """Of a series, for each limit."""
+    head, _, row = cells(report("-n", "2", "--limit-cputime", "0", "--limit-maxrss", "1T", "--markdown", "true"))
+    assert row[head.index("CPU time over 0.000000 s")] == "2"
 
 
 @pytest.mark.parametrize("option", [[], ["--csv"], ["--markdown"]], ids=str)
@@ -140,8 +166,8 @@ def test_report_and_files_at_once(words: list[str]) -> None:
     runs = [run for each in record.get("commands", [record]) for run in each.get("runs", [each])]
     assert [run["elapsed"] for run in runs] == elapsed
     head, _, *rest = cells(Path("c.md").read_text())
-    assert head[:2] == ["command", "runs"]
-    assert len(rest) == words.count("true")
+    assert head[:2] == (["`true`", "exit status 0"] if words == ["true"] else ["command", "runs"])
+    assert len(rest) == words.count("true") or words == ["true"]
 
 
 @pytest.mark.parametrize(

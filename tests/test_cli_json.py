@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,15 @@ def test_comparisons_match_the_schema(words: list[str], runs: str, before: list[
     record = output("--compare", "-n", runs, *words, before=before)
     made = {len(each["runs"]) for each in record["commands"]}
     assert made == {int(runs) if "exit 3" not in words[-1] else 0}
+
+
+@needs_tree
+def test_recorded_process_matches_the_schema() -> None:
+    """With its tree."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.5)"]) as process:
+        command = [*RUSAGE, "--json", "--pid", str(process.pid), "--interval", "0.01"]
+        done = forked.run(command, capture_output=True, check=True)
+    validate(json.loads(done.stdout, parse_constant=refuse_constant))
 
 
 @needs_tree

@@ -17,10 +17,10 @@ from forked import CHECKS, RUSAGE
 import rusage
 from rusage._backends import BACKEND
 from rusage._backends._base import PEAK_AT_LEAST_PARENTS_INEXACT, PEAK_SAMPLED, SAMPLED_RULES
-from rusage._cli import formats, limits, main, statistics
+from rusage._cli import formats, limits, report
+from rusage._cli.figures import WHOSE, Ended
 from rusage._cli.options import Options
-from rusage._cli.report import WHOSE
-from rusage._cli.results import Ended
+from rusage._cli.statistics import Run, compare, series
 from rusage._getrusage import WAITED
 
 if TYPE_CHECKING:
@@ -187,13 +187,14 @@ def test_limit_of_a_sampled_peak(  # noqa: PLR0913, PLR0917 (a case and two fixt
     error(None, rule)
     assert limits.check({"ru_maxrss": 100}, [ended(usage, bound)], "program") == status
     assert (f"rusage: program: {SAMPLED_NOTE}\n" in capsys.readouterr().err) == (status == 0)
-    report = json.loads(formats.ended(["program"], Ended(0, usage, 0.5, bound), {"ru_maxrss": 100}))
-    assert report["usage"] == usage
-    assert report["limits"] == {"ru_maxrss": {"limit": 100, "exceeded": exceeded}}
-    run = statistics.Run(Ended(0, usage, 0.5, bound), counted=True)
-    report = json.loads(formats.series(statistics.series(["program"], 0, [run], None), {"ru_maxrss": 100}))
-    assert report["runs"][0]["limits"] == {"ru_maxrss": {"limit": 100, "exceeded": exceeded}}
-    assert "101" not in main.report(["program"], Options(), Ended(0, {}, 0.5, 101))
+    options, result = Options(), Ended(0, usage, 0.5, bound)
+    options.limits = {"ru_maxrss": 100}
+    once = json.loads(formats.of_run("json", ["program"], result, options))
+    runs = compare([series(["program"], 0, [Run(result, counted=True)])], None)
+    again = json.loads(formats.of_runs("json", runs, ["program"], options, None))
+    assert once["usage"] == usage
+    assert once["limits"] == again["runs"][0]["limits"] == {"ru_maxrss": {"limit": 100, "exceeded": exceeded}}
+    assert "101" not in report.of_run(["program"], Ended(0, {}, 0.5, 101), Options(), None)
 
 
 @pytest.mark.skipif("ru_maxrss" not in WAITED, reason="this system reports no peak of a child")

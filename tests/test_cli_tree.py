@@ -23,9 +23,8 @@ from forked import RUSAGE
 from held_trees import held, wait_until
 
 import rusage
-from rusage._cli import options as options_module
-from rusage._cli.options import Options
-from rusage._cli.results import Ended
+from rusage._cli.figures import Ended, TreePeak
+from rusage._cli.options import Options, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,9 +34,8 @@ if sys.platform == "win32":
 if not hasattr(rusage, "Tree"):
     pytest.skip("this system has no Tree", allow_module_level=True)
 
-from rusage._cli import limits, tables, tree
-from rusage._cli.statistics import Run, Series, compare, series
-from rusage._cli.tree import TreePeak
+from rusage._cli import limits, report, tree
+from rusage._cli.statistics import Comparison, Run, Series, compare, series
 
 PROGRAM = [sys.executable, str(Path(__file__).parent / "programs" / "tree_of_processes.py")]
 MIB = 2**20
@@ -53,7 +51,7 @@ def needs_matplotlib(test: Any) -> Any:
 @pytest.fixture(scope="module")
 def _matplotlib() -> None:
     """Import what the forked children need."""
-    importlib.import_module("rusage._cli.plot")
+    importlib.import_module("matplotlib.backends.backend_agg")
 
 
 @pytest.fixture(autouse=True)
@@ -91,8 +89,8 @@ def test_text_has_a_line_for_the_tree() -> None:
     lines = Path("report").read_text().splitlines()
     (at,) = [at for at, line in enumerate(lines) if line.startswith("tree memory  ")]
     assert " MiB in 3 processes after " in lines[at]
-    assert lines[at + 1].split()[:4] == ["sampled", "every", "20", "ms"] or "sampled every 20 ms," in lines[at + 1]
-    assert max(map(len, lines)) <= (80 if "ru_msgsnd" not in rusage.measured() else 85)  # IPC has the longest label
+    assert "; sampled every 20 ms" in " ".join(" ".join(lines[at:]).split())
+    assert max(map(len, lines)) <= 80
     run(*PROGRAM, "1", "1")
     assert "tree" not in Path("report").read_text()
 
@@ -102,7 +100,7 @@ def test_program_that_ends_before_the_second_sample() -> None:
     words = ["--interval", "100", "true"]
     assert run("--tree", *words).returncode == 0
     text = " ".join(Path("report").read_text().split())
-    assert "tree memory not measured: the program ended before the second sample " in text
+    assert "tree memory not measured: the program ended before the second sample" in text
     run("--json", "--samples", "samples.csv", *words)
     assert "tree" not in record()
     assert len(Path("samples.csv").read_text().splitlines()) == 1
@@ -114,7 +112,7 @@ def test_program_that_ends_before_the_second_sample() -> None:
 @pytest.mark.parametrize("samples", [0, 3])
 def test_tree_that_cannot_be_sampled(samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was not measured, from the start or later: the limit cannot be checked, unless one process exceeds it."""
-    read, taken = rusage.Tree._read, iter(range(samples))  # noqa: SLF001 (what a sample calls)
+    read, taken = rusage.Tree._read_into, iter(range(samples))  # noqa: SLF001 (what a sample calls)
 
     def read_first(*arguments: Any) -> Any:
         if next(taken, None) is None:
@@ -122,7 +120,7 @@ def test_tree_that_cannot_be_sampled(samples: int, monkeypatch: pytest.MonkeyPat
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         return read(*arguments)
 
-    monkeypatch.setattr(rusage.Tree, "_read", read_first)
+    monkeypatch.setattr(rusage.Tree, "_read_into", read_first)
     program = "import os, time\nwhile not os.path.exists('failed'): time.sleep(0.01)"
 
     def sampled(*options: str) -> "subprocess.CompletedProcess[str]":
@@ -137,9 +135,9 @@ def test_tree_that_cannot_be_sampled(samples: int, monkeypatch: pytest.MonkeyPat
     assert "tree" not in record()
     assert record()["limits"]["tree_rss"]["exceeded"] is None
     assert sampled("--tree").returncode == 0
-    assert f"tree memory not measured: {message} " in " ".join(Path("report").read_text().split())
+    assert f"tree memory not measured: {message}" in " ".join(Path("report").read_text().split())
     assert sampled("--limit-tree-rss", "1TiB", "-n", "2").returncode == 125
-    assert "tree  left out: 2 of 2 runs could not be sampled" in Path("report").read_text().splitlines()
+    assert "tree memory  left out: 2 of 2 runs could not be sampled" in Path("report").read_text().splitlines()
     status = sampled("--json", "--limit-tree-rss", "1").returncode
     assert status == (123 if samples or "ru_maxrss" in record()["usage"] else 125)
 
@@ -158,7 +156,7 @@ def test_times_count_from_the_start_of_the_program() -> None:
     """The program was started a thousand seconds before the sampling."""
     with held() as running:
         started = time.perf_counter() - 1000
-        found, _ = tree.watching(Options(), "program", lambda *_: None)(running.root, started)()
+        found, _ = tree.Sampling(running.root, started, Options(), "program", lambda *_: None).finish()
         now = time.perf_counter()
     assert found is not None
     assert all(1000 <= sample.elapsed <= now - started for sample in [found.largest, *found.samples])
@@ -166,7 +164,7 @@ def test_times_count_from_the_start_of_the_program() -> None:
 
 
 START = """
-import time
+import time, types
 from rusage._cli import run
 started, returned, start = [], [], run._start
 def note(*words):
@@ -175,7 +173,7 @@ def note(*words):
     return process
 def watch(_, when):
     started.append(when)
-    return lambda: (None, "")
+    return types.SimpleNamespace(finish=lambda: (None, ""))
 run._start, before = note, time.perf_counter()
 run.run(["true"], run.Signals(), watch=watch)
 print(before <= started[0] < returned[0])
@@ -201,8 +199,8 @@ def test_tree_is_in_each_report() -> None:
             rows = list(csv.DictReader(Path("a.csv").read_text().splitlines()))
             assert {*sizes} <= {int(row["tree_rss (bytes)"]) for row in rows}
             assert {row["tree_processes"] for row in rows} == {"3"}
-        assert "memory of the tree (MiB)" in Path("a.md").read_text()
-        assert ("tree (MiB)" if "--compare" in words else "memory of the tree (MiB)") in text
+        assert "tree memory of the program and its descendants (MiB)" in Path("a.md").read_text()
+        assert ("tree (MiB)" if "--compare" in words else "tree memory (MiB)") in text
         assert "sampled every 10 ms" in text
         assert max(map(len, text.splitlines()[:6])) <= 80
 
@@ -214,48 +212,49 @@ def test_sentence_says_whose_memory() -> None:
         samples = [rusage.Sample(0.1, size, 0.0, 2, 0, None) for size in all_of_them]
         peaks = [TreePeak(sample, None, 0.01, 0, [sample], killed=False) for sample in samples]
         runs = [Run(Ended(0, {"ru_maxrss": 4096}, 1.0, None, peak), counted=True) for peak in peaks]
-        return series(["x"], 0, runs, None)
+        return series(["x"], 0, runs)
 
-    found = compare([sizes(8192, 8192), sizes(24576, 24576)])
-    assert tables.conclusions(found, ["a", "b"]) == ["`b` needed 3.0 times more memory in all processes (3.0 to 3.0)."]
+    found = compare([sizes(8192, 8192), sizes(24576, 24576)], None)
+    sentence = "`b` needed 3.0 times as much memory in all processes as `a`."
+    assert report.conclusions(found, ["a", "b"]) == [sentence]
+
+
+def of_runs(found: Comparison) -> str:
+    """Return the report of a series or a comparison with ``--tree``."""
+    options = Options()
+    options.tree, options.compare = True, len(found.series) > 1
+    return report.of_runs(found, ["x"] * len(found.series), options, None)
 
 
 def test_runs_without_a_sample() -> None:
     """Without the figure there is a reason, not a legend of it; runs that do not count do not matter."""
     member = rusage.Sample(0.1, 4096, 0.0, 1, 0, None)
     peak = TreePeak(member, None, 0.01, 3, [member], killed=False)
-    given = Options()
-    given.tree = True
 
     def texts(*peaks: "TreePeak | None", counted: bool = True) -> list[str]:
         runs = [Run(Ended(0, {}, 1.0, None, each), counted=True) for each in peaks]
         runs += [Run(Ended(1, {}, 1.0, None), counted=False)]
-        found = [series(["x"], 0, [run._replace(counted=run.counted and counted) for run in runs], None)] * 2
-        return [
-            tables.of_series(found[0], given, colored=False),
-            tables.of_comparison(compare(found), ["x", "x"], given, colored=False),
-        ]
+        found = series(["x"], 0, [run._replace(counted=run.counted and counted) for run in runs])
+        return [of_runs(compare([found], None)), of_runs(compare([found] * 2, None))]
 
     for text in texts(peak, None, peak):
-        assert re.search(r"(?m)^tree +left out: [12] of [36] runs ended without a sample$", text)
+        assert re.search(r"(?m)^tree memory +left out: [12] of [36] runs ended without a sample$", text)
         assert "KiB" not in text
     for text in texts(peak, peak):
-        assert re.search(r"(?m)^tree +[^;]+; sampled every 10 ms, (6|12) samples? missed$", text)
+        assert re.search(r"tree memory [^;]+; sampled every 10 ms, (6|12) samples? missed", " ".join(text.split()))
         assert "KiB" in text
     for text in texts(peak, peak, counted=False):
-        assert "tree " not in text
+        assert "tree memory" not in text
 
 
 def test_processes_that_could_not_be_read(capsys: pytest.CaptureFixture[str]) -> None:
     """The memory lacks them, as the table says, and a note on a limit that it does not exceed."""
     full, partial = (rusage.Sample(0.1, rss, 0.0, 2, unread, None) for rss, unread in [(8192, 0), (4096, 1)])
-    given = Options()
-    given.tree = True
     peaks = [TreePeak(full, None, 0.01, 0, samples, killed=False) for samples in ([full], [partial, full])]
     runs = [Run(Ended(0, {}, 1.0, None, peak), counted=True) for peak in peaks]
-    text = " ".join(tables.of_series(series(["x"], 0, runs, None), given, colored=False).split())
+    text = " ".join(of_runs(compare([series(["x"], 0, runs)], None)).split())
     assert text.endswith("sampled every 10 ms; 1 of 2 runs had processes that could not be read")
-    assert "read" not in tables.of_series(series(["x"], 0, runs[:1], None), given, colored=False)
+    assert "read" not in of_runs(compare([series(["x"], 0, runs[:1])], None))
     for limit, status, messages in (8192, 0, 1), (8191, 123, 2):
         assert limits.check({"tree_rss": limit}, [run.ended for run in runs], "x") == status
         found = capsys.readouterr().err
@@ -267,7 +266,7 @@ def test_without_tree_nothing_is_sampled(python: Any) -> None:
     """Neither the module for trees is imported, nor what only it needs."""
     program = (
         "import sys; from rusage._cli.main import main; main(['--', 'true']);"
-        "others = {'rusage._tree', 'rusage._record', 'rusage._cli.tree', 'rusage._cli.help', 'json'};"
+        "others = {'rusage._tree', 'rusage._record', 'rusage._cli.tree', 'difflib', 'json'};"
         "print([*others & {*sys.modules}])"
     )
     assert python("-c", program) == "[]\n"
@@ -281,7 +280,7 @@ def test_limit_of_the_tree() -> None:
     """A sum over the limit, where each process is below it; nothing is killed."""
     done = run("--limit-tree-rss", "100MiB", "--json", *PROGRAM, "8", "20")
     assert done.returncode == 123
-    assert done.stderr.startswith(f"rusage: {sys.executable}: memory of the program and its descendants ")
+    assert done.stderr.startswith(f"rusage: {sys.executable}: tree memory of the program and its descendants ")
     assert record()["limits"]["tree_rss"] == {"limit": 100 * MIB, "exceeded": True}
     assert (record()["exit_status"], record()["tree"]["killed"]) == (0, False)
     assert run("--limit-tree-rss", "10GiB", *PROGRAM, "2", "20").returncode == 0
@@ -340,7 +339,7 @@ def test_kill_of_members_whose_parent_has_ended(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(tree.Killer, "__call__", look)
     with held(children=[{"children": [{}, {}]}]) as running:
-        finish = tree.watching(killing(1), "program", lambda *_: None)(running.root, 0)
+        finish = tree.Sampling(running.root, 0, killing(1), "program", lambda *_: None).finish
         wait_until(lambda: counts[-1] == 4, "four members")
         (middle,) = (member.pid for member in members(running.root) if len(members(member.pid)) == 3)
         os.kill(middle, signal.SIGTERM)
@@ -407,7 +406,7 @@ def test_members_that_cannot_be_killed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(rusage.Tree, "send_signal", refuse)
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    finish = tree.watching(killing(1), "program", lambda _, text: messages.append(text))(process.pid, 0)
+    finish = tree.Sampling(process.pid, 0, killing(1), "program", lambda _, text: messages.append(text)).finish
     wait_until(lambda: messages, "a message")
     found, _ = finish()
     process.communicate(b"\n")
@@ -437,7 +436,7 @@ def test_kill_while_the_tree_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> 
     """Such as without a free file descriptor: the members that were found before get SIGTERM, and then SIGKILL."""
     monkeypatch.setattr(tree, "GRACE", 0.1)
     monkeypatch.setattr(tree, "PATIENCE", 0.1)
-    read, kill, fails = rusage.Tree._read, tree.Killer._kill, threading.Event()  # noqa: SLF001 (what they call)
+    read, kill, fails = rusage.Tree._read_into, tree.Killer._kill, threading.Event()  # noqa: SLF001 (what they call)
 
     def read_or_fail(*arguments: Any) -> Any:
         if fails.is_set():
@@ -448,13 +447,13 @@ def test_kill_while_the_tree_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> 
         fails.set()
         kill(*arguments)
 
-    monkeypatch.setattr(rusage.Tree, "_read", read_or_fail)
+    monkeypatch.setattr(rusage.Tree, "_read_into", read_or_fail)
     monkeypatch.setattr(tree.Killer, "_kill", kill_blindly)
     program = "import signal; signal.signal(15, signal.SIG_IGN); print(flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        finish = tree.watching(killing(1), "program", lambda *_: None)(process.pid, 0)
+        finish = tree.Sampling(process.pid, 0, killing(1), "program", lambda *_: None).finish
         wait_until(fails.is_set, "the kill")
         found, reason = finish()
         process.communicate(b"\n")
@@ -468,14 +467,10 @@ def test_kill_while_the_tree_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("others", [0, 1], ids=["no thread", "one thread"])
 def test_too_many_threads(others: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without one for the samples the program runs to its end; without another one, the thread of the samples kills."""
-    start, started = threading.Thread.start, iter(range(others))
-
-    def start_first(thread: threading.Thread) -> None:
-        if next(started, None) is None:
-            raise RuntimeError("can't start new thread")
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", start_first)
+    refuse = Mock(side_effect=RuntimeError("can't start new thread"))
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    if not others:
+        monkeypatch.setattr("_thread.start_new_thread", refuse)
     program = "import time; time.sleep(60)" if others else "print('end')"
     done = run("--json", "--limit-tree-rss", "1KiB", "--kill", sys.executable, "-S", "-c", program)
     if others:
@@ -503,10 +498,10 @@ def test_samples_over_time() -> None:
 
 
 @needs_matplotlib
-@pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+@pytest.mark.parametrize(("suffix", "start"), [("PNG", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
 def test_picture(suffix: str, start: bytes) -> None:
-    """In the format that the name of the file tells; a dollar sign in the command is no formula."""
-    done = run("--plot", f"tree.{suffix}", *PROGRAM, "2", "20", "$x_{$")
+    """In the format that the name of the file tells; neither a formula nor a tab of the command gives a warning."""
+    done = run("--plot", f"tree.{suffix}", *PROGRAM, "2", "20", "$x_{$\t\n")
     assert (done.returncode, done.stderr) == (0, "")
     assert Path(f"tree.{suffix}").read_bytes().startswith(start)
 
@@ -534,7 +529,7 @@ def test_picture_that_fails(tmp_path_factory: pytest.TempPathFactory, monkeypatc
 )
 def test_matplotlib_that_cannot_draw(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     """As with a backend that does not exist, or without LaTeX: one line, and the status of a report that is missing."""
-    monkeypatch.setattr("rusage._cli.plot.picture", Mock(side_effect=error))
+    monkeypatch.setattr("rusage._cli.formats.picture", Mock(side_effect=error))
     monkeypatch.setattr(importlib.util, "find_spec", Mock())
     for words, status in (PROGRAM, 125), ([sys.executable, "-c", "import time; time.sleep(0.1); exit(3)"], 3):
         done = run("--plot", "tree.png", *words, *(["1", "1"] if words is PROGRAM else []))
@@ -549,17 +544,17 @@ def test_matplotlib_that_cannot_draw(error: Exception, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(("counts", "text"), [((1, 0), "1 process"), ((3, 1), "3 processes (1 not readable)")])
 def test_picture_says_how_many_processes(counts: tuple[int, int], text: str) -> None:
     """Beside the largest sample, in the words of the report."""
-    from rusage._cli.plot import picture
+    from rusage._cli.formats import picture
 
     samples = [rusage.Sample(at, 2 * MIB, 0, *counts, None) for at in (0.1, 0.2)]
-    figure = picture(["true"], TreePeak(samples[0], None, 0.1, 0, samples, killed=False))
+    figure = picture("true", TreePeak(samples[0], None, 0.1, 0, samples, killed=False))
     assert figure.axes[0].texts[0].get_text().strip() == f"2 MiB in {text}"
 
 
 @needs_matplotlib
 def test_cpu_use_of_known_samples() -> None:
     """The CPU time of each part, divided by its length."""
-    from rusage._cli.plot import cpu_use
+    from rusage._cli.formats import cpu_use
 
     samples = [rusage.Sample(elapsed, 1, spent, 1, 0, None) for elapsed, spent in [(0, 0), (1, 2), (1, 2), (3, 3)]]
     assert cpu_use(samples) == ([0, 1, 3], [2, 0.5])
@@ -582,15 +577,17 @@ def test_picture_needs_matplotlib() -> None:
     ("words", "message"),
     [
         (["--kill", "true"], "--kill needs --limit-tree-rss"),
-        (["--interval", "1", "true"], "--interval needs --tree"),
-        (["--tree", "--interval", "0", "true"], "--interval: must be at least 0.001: '0'"),
-        (["--tree", "--interval", "1e-320", "true"], "--interval: must be at least 0.001: '1e-320'"),
+        (["--interval", "1", "true"], "--interval needs --tree or --samples or --plot or --limit-tree-rss or --pid"),
+        (["--tree", "-v", "true"], "--tree excludes --verbose"),
+        (["--tree", "--interval", "0", "true"], "--interval: must be at least 0.0001: '0'"),
+        (["--tree", "--interval", "1e-320", "true"], "--interval: must be at least 0.0001: '1e-320'"),
         (["--tree"], "--tree needs a command or --pid"),
+        (["--pid", "1", "--limit-maxrss", "1M"], "--limit-maxrss needs a command"),
         (["--pid", "1", "true"], "--pid excludes a command"),
-        (["--pid", "0"], "--pid: not a process ID: '0'"),
+        (["--pid", "0"], "--pid: must be at least 1: '0'"),
         (["--pid", "99999999999"], "--pid: not a process ID: '99999999999'"),
-        (["--samples", "x.csv", "-n", "2", "true"], "--samples and --plot exclude --runs and --compare"),
-        (["--plot", "x.gif", "true"], "--plot: the name of a file ends with .png, .svg or .pdf: 'x.gif'"),
+        (["--samples", "x.csv", "-n", "2", "true"], "--runs excludes --samples"),
+        (["--plot", "x.gif", "true"], "--plot: the name of a file ends with .png, .svg, .pdf: 'x.gif'"),
     ],
     ids=repr,
 )
@@ -606,7 +603,7 @@ def test_system_without_trees(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
     monkeypatch.setitem(BACKEND.absent, "Tree", "it cannot be read")
     with pytest.raises(SystemExit):
-        options_module.parse(["--tree", "true"])
+        parse(["--tree", "true"])
     assert f"rusage: {BACKEND.name} has no Tree: it cannot be read\n" in capsys.readouterr().err
 
 
@@ -629,6 +626,39 @@ def test_running_process() -> None:
     rows = dict(line.split("  ", 1) for line in text.splitlines())
     assert rows["process"].strip() == str(process.pid)
     assert rows["tree now"].split()[2:5] == ["in", "1", "process,"]
+
+
+def test_recorded_process() -> None:
+    """Until it ends; the samples are those of the picture and of the report."""
+    program = "import time; block = b'x' * (50 << 20); time.sleep(1)"
+    with subprocess.Popen([sys.executable, "-c", program]) as process:
+        words = ["--pid", str(process.pid), "--interval", "0.02", "--samples", "samples.csv", "--json"]
+        done = forked.run([*RUSAGE, *words], capture_output=True, text=True, check=False)
+    found = json.loads(done.stdout)
+    rows = list(csv.DictReader(Path("samples.csv").read_text().splitlines()))
+    assert (done.returncode, done.stderr, found["pid"]) == (0, "", process.pid)
+    assert max(int(row["rss (bytes)"]) for row in rows) == found["tree"]["rss"] >= 50 * MIB
+    assert 0 < found["elapsed"] <= float(rows[-1]["elapsed (seconds)"])
+    assert found["units"].keys() == {"elapsed", *found["usage"]}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_signal_ends_the_recording(number: signal.Signals) -> None:
+    """The report follows, and the status is 0; the process runs on."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        words = ["--pid", str(process.pid), "--samples", "samples.csv"]
+        with forked.popen([*RUSAGE, *words], stdout=subprocess.PIPE, text=True) as recording:
+            wait_until(lambda: Path("samples.csv").exists(), "the start")
+            time.sleep(0.5)
+            recording.send_signal(number)
+            text = recording.communicate(timeout=60)[0]
+        assert process.poll() is None
+        process.communicate(b"\n")
+    rows = dict(line.split("  ", 1) for line in text.splitlines() if not line.startswith(" "))
+    assert recording.returncode == 0
+    assert rows["recorded"].endswith("; still running")
+    assert rows["tree memory"].strip().split()[2:5] == ["in", "1", "process"]
+    assert len(Path("samples.csv").read_text().splitlines()) > 2
 
 
 def test_process_that_does_not_exist() -> None:

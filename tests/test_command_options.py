@@ -13,7 +13,7 @@ import command_options
 import pytest
 from terminals import Start, read_until
 
-from rusage._cli import help as table
+from rusage._cli import options as table
 
 pytestmark = pytest.mark.system
 
@@ -31,21 +31,15 @@ def test_files_are_up_to_date(path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "pattern"),
     [
-        (table.HELP, r"^  (?:-\w, |    )--([\w-]+)"),
         ((DOCS / "rusage.1").read_text(encoding="utf-8"), r"^\.It (?:.* , )?Fl -([\w-]+)"),
         ((DOCS / "completions" / "_rusage").read_text(encoding="utf-8"), r"(?:'|,)--([\w-]+)[\[=}]"),
         ((DOCS / "command.md").read_text(encoding="utf-8"), r"^\| (?:`-.*`, )?`--([\w-]+)"),
     ],
-    ids=["help", "manual page", "zsh", "documentation"],
+    ids=["manual page", "zsh", "documentation"],
 )
 def test_all_options_everywhere(text: str, pattern: str) -> None:
     """And no others."""
     assert sorted(re.findall(pattern, text, re.MULTILINE)) == sorted(NAMES)
-
-
-def test_parser_knows_all_options() -> None:
-    """Each by its name and its letter."""
-    assert set(table.SPELLINGS.values()) == NAMES
 
 
 def complete(*words: str) -> set[str]:

@@ -32,7 +32,6 @@ from rusage._children.inherited import (
     read_inherited,
     touched_before_exec,
 )
-from rusage._cli import info
 from rusage._getrusage import WAITED, buffer_of, measured_of_a_child
 from rusage._memory import parent_peak
 from rusage._rusage import lib
@@ -217,43 +216,6 @@ def test_no_margin_for_isolated_children(own: set[str], *, isolated: bool) -> No
         margin=margin,
     )
     assert known == own
-
-
-# --- rusage --info ----------------------------------------------------------------------------------------------------
-
-CHILDREN = {
-    "Linux": (
-        False,
-        "ru_utime, ru_stime, ru_minflt, ru_majflt, ru_inblock",
-        "if above the largest peak of this process by",
-    ),
-    "Linux 6.1": (True, "ru_utime, ru_stime, ru_maxrss, ru_minflt, ru_majflt", None),
-    "macOS": (False, "ru_utime, ru_stime, ru_maxrss, ru_minflt, ru_majflt", None),
-    "FreeBSD": (False, "ru_utime, ru_stime, ru_minflt, ru_majflt, ru_inblock", "if a clock tick has sampled more"),
-    "OpenBSD 7.8": (False, "ru_utime, ru_stime, ru_minflt, ru_majflt, ru_inblock", "if above 4 MiB and 10 pages"),
-    "NetBSD 9": (False, "ru_utime, ru_stime, ru_minflt, ru_majflt, ru_inblock", None),
-    "NetBSD 10": (False, "ru_utime, ru_stime, ru_minflt, ru_majflt, ru_inblock", "if above the largest peak"),
-    "DragonFly BSD": (False, "ru_utime, ru_stime, ru_nswap", "if above 4 MiB and 10 pages"),
-    "illumos": (False, "ru_utime, ru_stime", None),
-}
-
-
-@pytest.mark.parametrize("system", CHILDREN)
-def test_info_about_children(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fields that every child has, also a short one, and when it has others."""
-    isolated, always, sometimes = CHILDREN[system]
-    backend = SYSTEMS[system].backend
-    waited = measured_of_a_child(backend, hz=127)
-    monkeypatch.setattr(info, "WAITED", waited)
-    monkeypatch.setattr(_inherited, "WAITED", waited)
-    monkeypatch.setattr(_inherited, "BACKEND", backend)
-    monkeypatch.setattr(info, "BACKEND", backend)
-    rows = list(info.of_a_child(isolated=isolated).values())
-    assert rows[0].startswith(always)
-    if sometimes is None:
-        assert len(rows) == 1
-    else:
-        assert rows[1].startswith(f"ru_maxrss, {sometimes}")
 
 
 # --- Real children ----------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 
 import rusage
 from rusage._cli import gnu
-from rusage._cli.help import EXAMPLES
+from rusage._cli.options import EXAMPLES
 
 pytestmark = pytest.mark.system
 
@@ -36,7 +36,7 @@ def test_man_page_has_all_examples() -> None:
 def test_man_page_names_what_is_coloured() -> None:
     """As the documentation does; ``test_no_color_on_request`` looks at reports, of which most lines have no colour."""
     pages = PAGE, PATH.with_name("command.md").read_text(encoding="utf-8")
-    words = "failures are red, and headings and the smallest means of a comparison bold, except on Windows"
+    words = "failures and messages about them are red, and headings and the smallest means of a comparison bold"
     assert [words in " ".join(page.split()) for page in pages] == [True, True]
 
 
@@ -56,4 +56,4 @@ def test_man_page_has_no_lint() -> None:
     shown = subprocess.run([MANDOC, "-T", "ascii", str(PATH)], capture_output=True, text=True, check=True).stdout
     text = " ".join(re.sub(".\b", "", shown).split())
     assert "rusage - run a command and report its resource usage" in text
-    assert "rusage -n 20 --limit-maxrss 500MiB -- ./test" in text
+    assert "rusage -n 20 --limit-maxrss 500M -- ./test" in text

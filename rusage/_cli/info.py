@@ -1,56 +1,55 @@
-"""What the command prints of itself: the facts that a bug report needs, and its own usage."""
+"""What the command prints without running a program: facts for a bug report, and the usage of a process."""
 
 from __future__ import annotations
 
 import os
 import platform
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 from importlib import metadata
+from typing import TYPE_CHECKING
 
 from .. import __version__, run
 from .._backends import BACKEND
-from .._backends._base import (
-    PEAK_AT_LEAST_PARENTS,
-    PEAK_AT_LEAST_PARENTS_INEXACT,
-    PEAK_SAMPLED,
-    PEAK_TOUCHED,
-    PEAK_TOUCHED_SAMPLED,
-    RUSAGE_SELF,
-    TOUCHED,
-    TOUCHED_PAGES,
-    WHO,
-)
-from .._children.inherited import child_fields
-from .._fields import RUsage
-from .._getrusage import WAITED, fields, getpagesize, getrusage, measured
-from .._rusage import ffi, lib
-from .report import WIDTH, quantity, wrapped
+from .._backends._base import RUSAGE_SELF, WHO
+from .._getrusage import fields, getpagesize, getrusage, measured
+from . import formats, report
+from .figures import TreePeak, measured_fields, quantity
+from .output import CANCELED, Export, complain, show, width_of
+
+if TYPE_CHECKING:
+    from .options import Options
 
 if sys.platform == "linux":
     from .._launcher.start import PATH
+    from .._rusage import ffi, lib
+
+
+def print_report(options: Options) -> int:
+    """Print the facts, the usage of a running process, or this process's; return the exit status."""
+    if options.show == "info":
+        show(facts())
+    elif options.pid is not None:
+        try:
+            return _record_process(options.pid, options) if options.records else _show_process(options.pid, options)
+        except (OSError, ValueError) as error:
+            complain("--pid", error.strerror if isinstance(error, OSError) else str(error))
+            return CANCELED
+    else:
+        show(formats.own_usage() if options.kind == "json" else own_usage())
+    return 0
+
 
 # --- --info ----------------------------------------------------------------------------------------------------------
 
-# When the other fields of a child are measured.
-TOUCHING = (
-    f"ru_maxrss, if above {TOUCHED // 2**20} MiB and {TOUCHED_PAGES} pages for each argument and environment variable"
-)
-WHEN = {
-    PEAK_AT_LEAST_PARENTS: "ru_maxrss, if above the largest peak of this process",
-    PEAK_AT_LEAST_PARENTS_INEXACT: "ru_maxrss, if above the largest peak of this process by twice the error",
-    PEAK_SAMPLED: "ru_maxrss, if a clock tick has sampled more than before exec; "
-    "ru_ixrss, ru_idrss, ru_isrss, if there was no tick before exec",
-    PEAK_TOUCHED: TOUCHING,
-    PEAK_TOUCHED_SAMPLED: TOUCHING,
-}
 
-
-def info() -> str:
+def facts() -> str:
     """Return facts about the installation, the interpreter, the system and the measured fields."""
     error = fields["ru_maxrss"].error
-    isolated = "ru_maxrss" in run([sys.executable, "-c", ""]).measured
+    child = run([sys.executable, "-c", ""]).measured
     rows = {
         "version": __version__,
         "wheel": _wheel_tag(),
@@ -58,30 +57,14 @@ def info() -> str:
         "system": f"{platform.system()} {platform.release()}, {platform.version()}",
         "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, pages of {getpagesize()} bytes",
         "backend": BACKEND.name,
-        "launcher": _launcher(isolated=isolated),
+        "launcher": _launcher(is_used="ru_maxrss" in child),
         "error of the peak": "unknown" if error is None else f"up to {quantity(error, 'bytes')}",
     }
-    for name, who in WHO.items():
-        known = measured(who) if name not in BACKEND.absent else ()
-        rows[f"measured, {name[7:].lower()}"] = _listed(known) if known else "not available"
-    rows |= of_a_child(isolated=isolated)
-    rows["measured, a process"] = _listed(BACKEND.process) if BACKEND.process else "not available"
-    return "\n".join(wrapped(rows, colored=False))
-
-
-def of_a_child(*, isolated: bool) -> dict[str, str]:
-    """Return the fields that are measured of every child, and when others are."""
-    # Of a short child, nothing more is known than that it has a peak.
-    always = child_fields(RUsage.zero._replace(ru_maxrss=1), isolated=isolated)
-    rows = {"measured, a child": _listed(always)}
-    if "ru_maxrss" in WAITED - always:
-        rows["and some children"] = WHEN[BACKEND.child_peak]
-    return rows
-
-
-def _listed(names: frozenset[str]) -> str:
-    """Return the names of fields in their order."""
-    return ", ".join(name for name in fields if name in names)
+    found = {f"measured, {name[7:].lower()}": measured(who) for name, who in WHO.items() if name not in BACKEND.absent}
+    found |= {"measured, a child": child, "measured, a process": BACKEND.process}
+    for label, known in found.items():
+        rows[label] = ", ".join(name for name in fields if name in known) or "not available"
+    return "\n".join(report.lines(rows, width_of(sys.stdout)))
 
 
 def _wheel_tag() -> str:
@@ -94,31 +77,26 @@ def _wheel_tag() -> str:
     return "none: the package was not installed from one"
 
 
-if sys.platform == "linux":
-
-    def _launcher(*, isolated: bool) -> str:
-        """Return whether programs are started through the launcher, and if not, why."""
-        if isolated:
-            return "used for plain starts: not with preexec_fn, user, group or extra_groups, nor for programs in /proc"
-        why = lib.rusage_why_direct()
-        if why != ffi.NULL:
-            return f"not used: {ffi.string(why).decode()}"
-        try:
-            code = subprocess.run([PATH], check=False, capture_output=True).returncode
-        except OSError as error:
-            return f"not used: {PATH}: {error.strerror}"
-        return f"not used: signal {-code} kills it" if code < 0 else "not used: it cannot start a program here"
-
-else:
-
-    def _launcher(*, isolated: bool) -> str:  # noqa: ARG001 (the signature of Linux's)
-        """Return that there is none."""
+def _launcher(*, is_used: bool) -> str:
+    """Return whether programs are started through the launcher, and if not, why."""
+    if sys.platform != "linux":
         return "none: it exists on Linux only"
+    if is_used:
+        return "used for plain starts: not with preexec_fn, user, group or extra_groups, nor for programs in /proc"
+    why = lib.rusage_why_direct()
+    if why != ffi.NULL:
+        return f"not used: {ffi.string(why).decode()}"
+    try:
+        code = subprocess.run([PATH], check=False, capture_output=True).returncode
+    except OSError as error:
+        return f"not used: {PATH}: {error.strerror}"
+    return f"not used: signal {-code} kills it" if code < 0 else "not used: it cannot start a program here"
 
 
-# --- The usage of the command's own process, without a command -------------------------------------------------------
+# --- The usage of the command's own process --------------------------------------------------------------------------
 
-HINT = "Measure a command with 'rusage COMMAND ...'; 'rusage --help' lists the options."
+HINT = "'rusage COMMAND ...' measures a command, 'rusage --help' lists the options, 'rusage --json' says more."
+LONGEST = 3  # lines for a meaning
 
 
 def own_usage() -> str:
@@ -126,18 +104,75 @@ def own_usage() -> str:
     usage, known = getrusage(RUSAGE_SELF)._asdict(), measured(RUSAGE_SELF)
     values = {name: quantity(usage[name], fields[name].unit) if name in known else "-" for name in fields}
     names, widest = max(map(len, values)), max(map(len, values.values()))
-    lines = []
+    width, lines = width_of(sys.stdout), []
     for name, value in values.items():
         first = f"{name:<{names}}  {value:>{widest}}  "
-        lines += textwrap.wrap(
-            fields[name].meaning, _columns(), initial_indent=first, subsequent_indent=" " * len(first)
-        )
-    return "\n".join([*lines, "", HINT])
+        clauses, text = fields[name].meaning.split("; "), [""] * (LONGEST + 1)
+        while len(text) > LONGEST and clauses:
+            text = textwrap.wrap("; ".join(clauses), width, initial_indent=first, subsequent_indent=" " * len(first))
+            clauses.pop()
+        lines += text
+    return "\n".join([*lines, "", *textwrap.wrap(HINT, width)])
 
 
-def _columns() -> int:
-    """Return the width of the terminal, if standard output is one that is wider than usual."""
+# --- A running process -----------------------------------------------------------------------------------------------
+
+
+def _show_process(pid: int, options: Options) -> int:
+    from .. import Process, Tree  # noqa: PLC0415 (some systems lack them)
+
+    with Process(pid) as process:
+        usage, rss = measured_fields(process.getrusage(), process.measured), process.rss()
+    sample, members = None, []
+    if options.tree:
+        with Tree(pid) as tree:
+            sample, members = tree.sample(), tree.members()
+    if options.kind == "json":
+        show(formats.running(pid, usage, {"rss": rss}, sample))
+        return 0
+    rows = {"memory now": quantity(rss, "bytes")}
+    if sample is not None:
+        largest = max((member.rss for member in members), default=0)
+        rows["tree now"] = f"{quantity(sample.rss, 'bytes')} in {report.processes(sample)}"
+        rows["tree now"] += f", the largest {quantity(largest, 'bytes')}"
+    show(report.of_process(pid, usage, rows, sys.stdout))
+    return 0
+
+
+STEP = 0.1  # seconds; how soon the end of the process is seen
+
+
+def _record_process(pid: int, options: Options) -> int:
+    """Record a process and its descendants until it has ended, or SIGINT or SIGTERM comes; then report."""
+    from .. import Process, record  # noqa: PLC0415 (some systems lack them)
+
+    stopped: list[int] = []
+    exports = [(kind, Export(path)) for kind, path in options.exports]
     try:
-        return max(WIDTH, os.get_terminal_size(sys.stdout.fileno()).columns)
-    except (AttributeError, OSError, ValueError):  # it is closed, or no terminal, or no file
-        return WIDTH
+        with Process(pid) as process, record(pid, interval=options.interval) as recording:
+            for number in signal.SIGINT, signal.SIGTERM:
+                signal.signal(number, lambda number, _: stopped.append(number))
+            usage, is_running = measured_fields(process.getrusage(), process.measured), True
+            while is_running and not stopped:
+                time.sleep(min(STEP, options.interval))
+                try:
+                    usage = measured_fields(process.getrusage(), process.measured)
+                except ProcessLookupError:
+                    is_running = False
+        member = max(recording.members, key=lambda member: member.rss, default=None)
+        samples = recording.samples
+        peak = TreePeak(recording.largest, member, recording.interval, recording.missed, samples, killed=False)
+        if options.kind == "json":
+            show(formats.running(pid, usage, {"elapsed": samples[-1].elapsed}, peak))
+        else:
+            rows = {
+                "recorded": f"{quantity(samples[-1].elapsed, 'seconds')}; {'still running' if is_running else 'ended'}",
+                "CPU time": f"{quantity(samples[-1].cputime, 'seconds')} of all processes, while recorded",
+                "tree memory": f"{report.of_peak(peak)}; {report.how_often(peak)}",
+            }
+            show(report.of_process(pid, usage, rows, sys.stdout))
+        written = [formats.export_tree(kind, export, f"process {pid}", peak) for kind, export in exports]
+        return 0 if all(written) else CANCELED
+    finally:
+        for _, export in exports:
+            export.close()

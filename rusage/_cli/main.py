@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import TYPE_CHECKING
 
-from . import gnu
-from .options import Options, parse
-from .report import CANCELED, as_text, complain, discard, is_colored, show, write, write_export
+from .options import Options, help_text, parse
+from .output import CANCELED, Export, complain, discard, open_output, show, width_of, write
+from .report import of_run
 from .run import Signals, attempt, die_of_broken_pipe, exit_status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import TextIO
 
-    from .files import Export
-    from .options import Exports
-    from .results import Ended
+    from .figures import Ended
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command that follows the options, or print this process's usage; return the exit status."""
     try:
         try:
-            return _main(sys.argv[1:] if arguments is None else arguments)
+            return _main(*parse(sys.argv[1:] if arguments is None else arguments))
         finally:  # also after a SystemExit of an option
             if sys.stdout is not None:
                 sys.stdout.flush()
@@ -36,17 +34,19 @@ def main(arguments: list[str] | None = None) -> int:
         return CANCELED
 
 
-def _main(arguments: list[str]) -> int:
-    options, command = parse(arguments)
-    if command:
+def _main(options: Options, command: list[str]) -> int:
+    if options.show == "help":
+        show(help_text(width_of(sys.stdout)))
+    elif options.show == "version":
+        from .. import __version__  # noqa: PLC0415 (only needed here)
+
+        show(f"rusage {__version__}")
+    elif command:
         return run_command(command, options)
-    if options.pid is not None:
-        from .tree import show_process  # noqa: PLC0415 (slow, and only needed here)
+    else:
+        from . import info  # noqa: PLC0415 (slow, and not needed to run a program)
 
-        return show_process(options.pid, options)
-    from . import formats, info  # noqa: PLC0415 (slow, and not needed to run a program)
-
-    show(formats.own_usage() if options.kind == "json" else info.own_usage())
+        return info.print_report(options)
     return 0
 
 
@@ -60,25 +60,14 @@ def run_command(command: list[str], options: Options) -> int:
 
     Must run in the main thread; leaves the environment, the signal mask and the signal handlers changed.
     """
-    run_and_report: Callable[[list[str], Options, TextIO | None, Exports], int] = _run_once
-    if options.runs is not None or options.compare is not None:
+    run_and_report = _run_once
+    if options.runs is not None or options.compare:
         from . import series  # noqa: PLC0415 (slow, and not needed to run a program once)
 
-        run_and_report = series.run_comparison if options.compare else series.run_series
+        run_and_report = series.run_series
         series.empty_standard_input()  # before a file is opened that could become it
-    if options.output is None and not options.exports:
-        return run_and_report(command, options, sys.stderr, [])
-    return _with_files(run_and_report, command, options)
-
-
-def _with_files(
-    run_and_report: Callable[[list[str], Options, TextIO | None, Exports], int], command: list[str], options: Options
-) -> int:
-    """Open the files for the reports, and run a program."""
-    from .files import Export, open_output  # noqa: PLC0415 (only needed here)
-
-    exports: Exports = []
-    path, file = options.output, None
+    file, exports = sys.stderr, []
+    path = options.output
     try:
         try:
             if path is not None:
@@ -86,50 +75,40 @@ def _with_files(
             for kind, path in options.exports:
                 exports.append((kind, Export(path)))
         except OSError as error:
-            assert path is not None  # noqa: S101 (for the type checker)
             complain(path, error.strerror)
             return CANCELED
-        return run_and_report(command, options, sys.stderr if options.output is None else file, exports)
+        if options.format is not None and isinstance(file, io.TextIOWrapper):
+            file.reconfigure(errors="surrogateescape")  # %C: the bytes of the command, which need not be text
+        return run_and_report(command, options, file, exports)
     finally:
-        if file is not None:
+        if file not in {sys.stdout, sys.stderr}:
             file.close()
         for _, export in exports:
             export.close()
 
 
-def _run_once(command: list[str], options: Options, file: TextIO | None, exports: Exports) -> int:
+def _run_once(command: list[str], options: Options, file: TextIO | None, exports: list[tuple[str, Export]]) -> int:
     ended = attempt(command, Signals(), options=options)
     if isinstance(ended, int):
         if options.format is not None and ended != CANCELED:  # GNU time reports a failed start too
             write(_gnu_report(command, options, ended, {}, None), file)
         return ended
-    written = [write(report(command, options, ended, colored=is_colored(file)), file)]
-    written += [_export(kind, export, command, ended, options) for kind, export in exports]
+    is_written = write(_report(command, options, ended, file), file)
+    if exports:
+        from . import formats  # noqa: PLC0415 (slow, and only needed here)
+
+        for kind, export in exports:
+            is_written &= formats.write_export(kind, export, command, ended, options)
     code = ended.code
-    if options.limits is not None:
+    if options.limits:
         from . import limits  # noqa: PLC0415 (only needed here)
 
         status = limits.check(options.limits, [ended], command[0])
         code = limits.OVER if ended.tree is not None and ended.tree.killed else code or status
-    return exit_status(code or (0 if all(written) else CANCELED))
+    return exit_status(code or (0 if is_written else CANCELED))
 
 
-def _export(kind: str, export: Export, command: list[str], ended: Ended, options: Options) -> bool:
-    """Write a report of a single run to a file; return whether that was possible."""
-    if kind == "plot":
-        from . import plot  # noqa: PLC0415 (slow, and only needed here)
-
-        return plot.draw(export, command, ended)
-    if kind == "samples":
-        from . import tree  # noqa: PLC0415 (slow, and only needed here)
-
-        return write_export(tree.as_csv(ended.tree), export)
-    from . import formats  # noqa: PLC0415 (slow, and only needed here)
-
-    return write_export(formats.of_run(kind, command, ended, options), export)
-
-
-def report(command: list[str], options: Options, ended: Ended, *, colored: bool = False) -> str:
+def _report(command: list[str], options: Options, ended: Ended, file: TextIO | None) -> str:
     """Return the report of a run in the format of the options."""
     if options.format is not None:
         return _gnu_report(command, options, ended.code, ended.usage, ended.elapsed)
@@ -137,15 +116,11 @@ def report(command: list[str], options: Options, ended: Ended, *, colored: bool 
         from . import formats  # noqa: PLC0415 (slow, and only needed here)
 
         return formats.of_run(options.kind, command, ended, options)
-    text = ""
-    if options.tree:
-        from .tree import described  # noqa: PLC0415 (slow, and only needed here)
-
-        text = described(ended.tree, ended.unsampled)
-    return as_text(command if options.append else None, ended, tree=text, colored=colored)
+    return of_run(command, ended, options, file)
 
 
 def _gnu_report(command: list[str], options: Options, code: int, usage: dict[str, float], elapsed: float | None) -> str:
-    assert options.format is not None  # noqa: S101 (for the type checker)
+    from . import gnu  # noqa: PLC0415 (only needed here)
+
     first = gnu.first_line(code) if options.first_line else ""
-    return first + gnu.report(options.format, command, code, usage, elapsed)
+    return first + gnu.report(options.format or "", command, code, usage, elapsed)

@@ -1,30 +1,43 @@
-"""The values of the command's options, and their parser."""
+"""The options of the command: the table from which the help, its pages and the completions are made, and the parser."""
 
 from __future__ import annotations
 
-import io
+import contextlib
 import os
+import shlex
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .. import __version__
 from .._units import parse_size, shown
 from .gnu import POSIX, VERBOSE
-from .report import show, without_controls
+from .output import complain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
     from typing import NoReturn
 
-    from .files import Export
+    Command = list[str] | str
+    """The words of a command; on Windows also a command line."""
 
-    Exports = list[tuple[str, Export]]
-    """Kinds of reports, and open files for them."""
+
+class Option(NamedTuple):
+    """An option, and its line in the help."""
+
+    letter: str
+    """Without the dash; empty if there is none."""
+    name: str
+    value: str
+    """The name of the value; empty if there is none."""
+    text: str
+    convert: Callable[[str], Any] = str
+    """Returns the value for a text, or raises ``ValueError``."""
 
 
 class Options:
-    """The values of the options; these are the defaults."""
+    """The values of the options; these are the defaults. The table below says what each option means."""
 
+    show: str | None = None
+    """``help``, ``info`` or ``version``, if one of them is all that is asked for."""
     output: str | None = None
     append = False
     kind: str | None = None
@@ -35,252 +48,304 @@ class Options:
     """The format of a report of GNU time; None for the report of rusage."""
     first_line = True
     """Whether a report in GNU time's format begins with a line about a program that fails."""
-    limits: dict[str, float] | None = None
+    limits: dict[str, float]
     """Of ``ru_maxrss`` and ``tree_rss`` in bytes, of ``cputime`` in seconds."""
-    tree = False
-    """Whether the program and its descendants are sampled."""
-    interval = 0.01
-    """Seconds between two samples."""
     kill = False
-    """Whether a sample over the limit kills the program and its descendants."""
+    tree = False
+    interval = 0.01
     pid: int | None = None
-    """The running process to report."""
+    records = False
+    """Whether the running process is recorded over time."""
     runs: int | None = None
-    """The number of runs in a series; None for a single run, and for a comparison that determines it."""
+    """None for a single run, and for a comparison that determines it."""
     warmup = 0
-    """The number of runs before the reported ones."""
     ignore_failure = False
-    compare: list[str] | None = None
-    """The command lines to compare."""
-    prepare: str | None = None
-    """The command line to run before each run."""
+    compare = False
+    prepare: Command | None = None
     show_output = False
-    """Whether the runs of a series write to a terminal."""
-    given: list[str]
-    """The words before the command, without ``--``."""
 
     def __init__(self) -> None:
-        self.exports, self.given = [], []
+        self.exports, self.limits = [], {}
+
+
+# --- Conversions of values -------------------------------------------------------------------------------------------
+
+
+def _number(kind: type[float], what: str, least: float, most: float) -> Callable[[str], float]:
+    """Return the conversion of a number."""
+
+    def convert(text: str) -> float:
+        value: float = -1
+        with contextlib.suppress(ValueError):
+            value = kind(text) if text.isascii() and "_" not in text else -1
+        if not 0 <= value <= most:  # also of NaN
+            raise ValueError(f"not a {what}: {shown(text)}")
+        if value < least:
+            raise ValueError(f"must be at least {least}: {shown(text)}")
+        return value
+
+    return convert
+
+
+def _file(*suffixes: str) -> Callable[[str], str]:
+    """Return the conversion of the name of a file, whose end tells the kind of report."""
+
+    def check(path: str) -> str:
+        if not path.lower().endswith(suffixes):
+            raise ValueError(f"the name of a file ends with {', '.join(suffixes)}: {shown(path)}")
+        return path
+
+    return check
+
+
+SUFFIXES = {".json": "json", ".csv": "csv", ".md": "markdown"}
+# The program would get them as arguments. Within a word, as in a URL, they are what the user wants.
+OPERATOR = r"\d*[|&;<>].*|.*[|&;]"
+QUOTED = r"""(?s)'[^']*'|\\.|"(?:[^"\\]|\\.)*\""""
+
+
+def split(text: str) -> Command:
+    """Return the words of a command line. Windows programs split their own.
+
+    Raises ``ValueError`` for an empty command, an open quote, and an operator of the shell between words.
+    """
+    import re  # noqa: PLC0415 (only needed here)
+
+    if not text.strip():
+        raise ValueError(f"an empty command: {shown(text)}")
+    if sys.platform == "win32":
+        return text
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ValueError(f"{error}: {shown(text)}") from None
+    unquoted = re.sub(QUOTED, "'", text).split()
+    for word in words:
+        if word in unquoted and re.fullmatch(OPERATOR, word):
+            raise ValueError(f"{word!r} needs a shell, as in sh -c '...', or quotes: {shown(text)}")
+    return words
+
+
+# --- The table -------------------------------------------------------------------------------------------------------
+
+GNU_TIME = "Reports of GNU time 1.9"
+OPTIONS = {
+    "Used most": [
+        Option(
+            "n",
+            "runs",
+            "RUNS",
+            "run the command RUNS times, report statistics",
+            _number(int, "number of runs", 1, sys.maxsize),
+        ),
+        Option("", "compare", "", "compare commands without a shell, 3 s for each"),
+        Option("o", "output", "FILE", "write the report to FILE, not to standard error"),
+        Option("", "json", "", "report in JSON; -o - writes to standard output"),
+        Option("", "export", "FILE", "also report to FILE, .json, .csv or .md", _file(*SUFFIXES)),
+        Option("h", "help", "", "print this help and exit"),
+    ],
+    "Series of runs (--runs and --compare)": [
+        Option("", "warmup", "N", "make N unreported runs first", _number(int, "number of runs", 0, sys.maxsize)),
+        Option("", "prepare", "COMMAND", "run COMMAND before each run, without a shell", split),
+        Option("", "show-output", "", "do not hide output on terminals, show no progress"),
+        Option("", "ignore-failure", "", "continue after a run that fails, and count it"),
+        Option("", "markdown", "", "print a Markdown table; also of a single run"),
+        Option("", "csv", "", "print comma-separated values, a row for each run"),
+    ],
+    "The program and its descendants": [
+        Option("", "tree", "", "sample the memory of all processes together"),
+        Option(
+            "",
+            "interval",
+            "SECONDS",
+            "seconds between two samples (0.01)",
+            _number(float, "number of seconds", 0.0001, sys.float_info.max),
+        ),
+        Option("", "samples", "FILE", "write the samples to FILE as CSV; implies --tree"),
+        Option("", "plot", "FILE", "draw them: .png, .svg or .pdf; implies --tree", _file(".png", ".svg", ".pdf")),
+        Option(
+            "", "pid", "PID", "report a running process, instead of a command", _number(int, "process ID", 1, 2**31 - 1)
+        ),
+    ],
+    "Limits (exit status 123 if exceeded)": [
+        Option("", "limit-maxrss", "SIZE", "limit on the peak memory of the largest process", parse_size),
+        Option("", "limit-tree-rss", "SIZE", "limit on all processes together, like 500M", parse_size),
+        Option("", "kill", "", "kill all when a sample exceeds --limit-tree-rss"),
+        Option(
+            "",
+            "limit-cputime",
+            "SECONDS",
+            "limit on user and system time together",
+            _number(float, "number of seconds", 0, sys.float_info.max),
+        ),
+    ],
+    GNU_TIME: [
+        Option("f", "format", "FORMAT", "report in FORMAT: letters, or %{ru_maxrss}"),
+        Option("p", "portability", "", "report real, user and system time as in POSIX"),
+        Option("v", "verbose", "", "report all figures, regardless of -f and -p"),
+        Option("q", "quiet", "", "leave out the line about a failure"),
+    ],
+    "Other options": [
+        Option("a", "append", "", "append to FILE, with the command in text reports"),
+        Option("", "info", "", "print the facts for a bug report and exit"),
+        Option("V", "version", "", "print the version and exit"),
+    ],
+}
+EXAMPLES = [
+    "rusage --tree make -j4",
+    "rusage -n 20 -- ./test",
+    "rusage -n 20 --compare 'sort a.txt' 'sort -S 10M a.txt'",
+    "rusage --tree --json -o usage.json make -j4",
+    "rusage -f '%e %M' ./test",
+    "rusage --limit-tree-rss 500M --kill make -j4",
+    "rusage -n 20 --limit-maxrss 500M -- ./test",
+]
+LIMITS = {"limit-maxrss": "ru_maxrss", "limit-tree-rss": "tree_rss", "limit-cputime": "cputime"}
+
+# Options that sample all processes, and those that record a running one.
+SAMPLES, RECORDS = ["tree", "samples", "plot", "limit-tree-rss"], ["interval", "samples", "plot"]
+# What each option needs one of.
+SERIES = ["runs", "compare"]
+NEEDS = {
+    **dict.fromkeys(["warmup", "ignore-failure", "prepare", "show-output", "csv"], SERIES),
+    "append": ["output"],
+    "kill": ["limit-tree-rss"],
+    "interval": [*SAMPLES, "pid"],
+}
+# Of each pair of lists, no option of the first goes together with another one of the second.
+KINDS, FORMATS = ["json", "markdown", "csv"], ["format", "portability", "verbose"]
+EXCLUDES = [(KINDS, [*KINDS, *FORMATS]), ([*SERIES, "tree"], FORMATS), (SERIES, ["samples", "plot"])]
+WITH_PID = {"pid", "json", "tree", *RECORDS}
+
+
+def spelling(option: Option) -> list[str]:
+    """Return the ways to write an option."""
+    return [*([f"-{option.letter}"] if option.letter else []), f"--{option.name}"]
+
+
+def help_text(width: int) -> str:
+    """Return the help for a terminal of this width; the options of GNU time in one line."""
+    import textwrap  # noqa: PLC0415 (only needed here)
+
+    usage = "Report the resource usage of a command; without one, of rusage itself."
+    text = ["usage: rusage [option ...] [--] [command [argument ...]]", *textwrap.wrap(usage, width), ""]
+    for title, group in OPTIONS.items():
+        if title == GNU_TIME:
+            text += textwrap.wrap(f"{title}: -f FORMAT, -p, -v and -q, as rusage(1) describes them", width)
+        else:
+            text.append(f"{title}:")
+            for option in group:
+                letter = f"-{option.letter}," if option.letter else ""
+                first = f"  {letter:3} --{option.name} {option.value}"
+                text += textwrap.wrap(option.text, width, initial_indent=f"{first:31}", subsequent_indent=" " * 31)
+        text.append("")
+    return "\n".join([*text, "Examples:", *(f"  {example}" for example in EXAMPLES)])
+
+
+# --- The parser ------------------------------------------------------------------------------------------------------
 
 
 def parse(arguments: list[str]) -> tuple[Options, list[str]]:
     """Return the values of the options, and the command that follows them. Exits with status 2 if they are wrong."""
+    options = Options()
     if arguments[:1] == ["--"]:
-        return Options(), arguments[1:]
+        return options, arguments[1:]
     if not arguments or not arguments[0].startswith("-"):
-        return Options(), arguments
+        return options, arguments
     import getopt  # noqa: PLC0415 (slow, and only needed if there are options)
 
-    from .help import OPTIONS, SPELLINGS  # noqa: PLC0415 (as above)
-
-    known = [option for group in OPTIONS.values() for option in group]
-    letters = "".join(option.letter + (":" if option.value else "") for option in known if option.letter)
-    names = [option.name + ("=" if option.value else "") for option in known]
+    known = {spelled: option for group in OPTIONS.values() for option in group for spelled in spelling(option)}
+    letters = "".join(word[1:] + (":" if known[word].value else "") for word in known if word[1] != "-")
+    names = [word[2:] + ("=" if known[word].value else "") for word in known if word[1] == "-"]
     try:
         pairs, command = getopt.getopt(arguments, letters, names)
     except getopt.GetoptError as error:
-        _fail(error.msg)
-    given = [(SPELLINGS[key], value) for key, value in pairs]
-    values = dict(given)
-    for name in ("help", "info", "version"):
-        if name in values:
-            show(_text(name))
-            sys.exit()
-    options = Options()
-    options.append, options.output = "append" in values, values.get("output")
-    options.kind = next((name for name in values if name in KINDS), None)
-    options.exports = [(_kind(value), value) for name, value in given if name == "export"]
-    options.given = [word for word in arguments[: len(arguments) - len(command)] if word != "--"]
-    options.format, first_line = _layout(given)
-    options.first_line = first_line and "quiet" not in values
-    numbers = {name: _number(name, value) for name, value in values.items() if name in NUMBERS}
-    options.limits = {LIMITS[name]: number for name, number in numbers.items() if name in LIMITS} or None
-    options.runs, options.warmup = _count("runs", values), _count("warmup", values) or 0
-    options.tree = not values.keys().isdisjoint({"tree", "limit-tree-rss", "samples", "plot"})
-    options.interval, options.kill = numbers.get("interval", options.interval), "kill" in values
-    options.pid = None if "pid" not in values else _pid(values["pid"])
-    options.exports += [(name, values[name]) for name in ("samples", "plot") if name in values]
-    options.ignore_failure, options.show_output = "ignore-failure" in values, "show-output" in values
-    if "prepare" in values:
-        (options.prepare,) = _command_lines("prepare", [values["prepare"]])
-    if "compare" in values:
-        if any(line.startswith("-") for line in command):
-            from .advice import for_late_options  # noqa: PLC0415 (rarely needed)
-
-            late = next(line for line in command if line.startswith("-"))
-            advice = for_late_options(options.given, command, letters, names)
-            _fail(f"--compare: options precede the commands: {shown(late)}", advice)
-        options.compare = _command_lines("compare", command)
-    _check(options, values, has_command=bool(command))
-    if options.format is not None and isinstance(sys.stderr, io.TextIOWrapper):
-        sys.stderr.reconfigure(errors="surrogateescape")  # %C: the bytes of the command, which need not be text
+        _fail(error.msg + _meant(error.opt, names))
+    given = [(known[word], text) for word, text in pairs]
+    options.show = next((option.name for option, _ in given if option.name in {"help", "info", "version"}), None)
+    if options.show is None:
+        _convert(given, command, options)
     return options, command
 
 
-def _text(name: str) -> str:
-    """Return the text of an option that prints something instead of running a program."""
-    if name == "help":
-        from .help import HELP  # noqa: PLC0415 (as below)
-
-        return HELP
-    if name == "info":
-        from .info import info  # noqa: PLC0415 (slow, and only needed here)
-
-        return info()
-    return f"rusage {__version__}"
-
-
-def _layout(given: list[tuple[str, str]]) -> tuple[str | None, bool]:
-    """Return the format for a report of GNU time, if any, and whether a line about a failure precedes the report."""
-    layout: tuple[str | None, bool] = None, True
-    for name, value in given:
-        if name == "verbose":
-            return VERBOSE, True
-        if name in {"format", "portability"}:
-            layout = (value, True) if name == "format" else (POSIX, False)
-    return layout
-
-
-def _count(name: str, values: dict[str, str]) -> int | None:
-    """Return the number of runs that is the value of an option; None without the option."""
-    text = values.get(name)
-    if text is None:
-        return None
+def _convert(given: list[tuple[Option, str]], command: list[str], options: Options) -> None:
+    """Set the values of options; exit if they are wrong."""
+    values: dict[str, Any] = {}
+    name = ""
     try:
-        count = int(text) if text.isascii() and text.isdecimal() else -1
-    except ValueError:  # thousands of digits
-        count = -1
-    if not (1 if name == "runs" else 0) <= count <= sys.maxsize:
-        _fail(f"--{name}: not a number of runs: {shown(text)}")
-    return count
-
-
-def _command_lines(name: str, lines: list[str]) -> list[str]:
-    """Return command lines that can be split into words."""
-    from .command_line import split  # noqa: PLC0415 (slow, and only needed here)
-
-    line = ""
-    try:
-        for line in lines:
+        for option, text in given:
+            name = option.name
+            values[name] = option.convert(text) if option.value else True
+        _check(values, has_command=bool(command))
+        name = "compare"
+        for line in command if name in values else []:
+            if line.startswith("-"):
+                _fail(f"--compare: options precede the commands: {shown(line)}")
             split(line)
     except ValueError as error:
-        _fail(f"--{name}: {error}: {shown(line)}")
-    return lines
-
-
-def _kind(path: str) -> str:
-    """Return the kind of report for a file by the end of its name."""
-    suffix = next((suffix for suffix in SUFFIXES if path.endswith(suffix)), None)
-    if suffix is None:
-        _fail(f"--export: the name of a file ends with {', '.join(SUFFIXES)}: {shown(path)}")
-    return SUFFIXES[suffix]
-
-
-def _number(name: str, value: str) -> float:
-    try:
-        return NUMBERS[name](value)
-    except ValueError as error:
         _fail(f"--{name}: {error}")
+    for name, value in values.items():
+        setattr(options, name.replace("-", "_"), value)
+    layouts = [POSIX if option.name == "portability" else text for option, text in given if option.name in FORMATS]
+    if layouts:
+        options.format = VERBOSE if "verbose" in values else layouts[-1]
+    options.first_line = options.format is not POSIX and "quiet" not in values
+    options.kind = next((name for name in values if name in KINDS), None)
+    paths = [text for option, text in given if option.name == "export"]
+    options.exports = [(SUFFIXES[os.path.splitext(path)[1].lower()], path) for path in paths]
+    options.exports += [(name, values[name]) for name in ("samples", "plot") if name in values]
+    options.limits = {figure: values[name] for name, figure in LIMITS.items() if name in values}
+    options.records = "pid" in values and not values.keys().isdisjoint(RECORDS)
+    options.tree = options.records or not values.keys().isdisjoint(SAMPLES)
+    _check_surroundings(options)
 
 
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text) if text.isascii() and "_" not in text else -1
-    except ValueError:
-        seconds = -1
-    if not 0 <= seconds < float("inf"):
-        raise ValueError(f"not a number of seconds: {shown(text)}")
-    return seconds
-
-
-def _interval(text: str) -> float:
-    seconds = _seconds(text)
-    if seconds < SMALLEST_INTERVAL:
-        raise ValueError(f"must be at least {SMALLEST_INTERVAL}: {shown(text)}")
-    return seconds
-
-
-def _pid(text: str) -> int:
-    """Return a process ID."""
-    if not (text.isascii() and text.isdecimal() and len(text) < 11 and 0 < int(text) < 2**31):
-        _fail(f"--pid: not a process ID: {shown(text)}")
-    return int(text)
-
-
-SMALLEST_INTERVAL = 0.001  # seconds; a sample takes about as long
-KINDS = {"json", "markdown", "csv"}
-SUFFIXES = {".json": "json", ".csv": "csv", ".md": "markdown"}
-NUMBERS: dict[str, Callable[[str], float]] = {
-    "limit-maxrss": parse_size,
-    "limit-tree-rss": parse_size,
-    "limit-cputime": _seconds,
-    "interval": _interval,
-}
-LIMITS = {"limit-maxrss": "ru_maxrss", "limit-tree-rss": "tree_rss", "limit-cputime": "cputime"}
-WITHOUT_COMMAND = {"json", "pid", "tree"}
-
-
-def _check(options: Options, given: Collection[str], *, has_command: bool) -> None:
+def _check(values: dict[str, Any], *, has_command: bool) -> None:
     """Exit if options contradict each other."""
-    for name in given:
-        if not has_command and name not in WITHOUT_COMMAND:
-            _fail(f"--{name} needs a command")
-    _check_tree(options, given, has_command=has_command)
-    repeated = options.runs is not None or options.compare is not None
-    gnu = options.format is not None
+    for name in values:
+        if not has_command and name not in (WITH_PID if "pid" in values else {"json"}):
+            _fail(f"--{name} needs a command{' or --pid' if name in WITH_PID else ''}")
+        if values.keys().isdisjoint(NEEDS.get(name, [name])):
+            _fail(f"--{name} needs {' or '.join(f'--{needed}' for needed in NEEDS[name])}")
+        for first, second in EXCLUDES:
+            for other in values:
+                if name in first and other in second and other != name:
+                    _fail(f"--{name} excludes --{other}")
+    if has_command and "pid" in values:
+        _fail("--pid excludes a command")
+
+
+def _check_surroundings(options: Options) -> None:
+    """Exit if reports would go to the same file, or if the system or the installation lacks what an option needs."""
     paths = [path for path in (options.output, *(path for _, path in options.exports)) if path is not None]
     files = [os.path.realpath(path) for path in paths]
-    twice = [path for path, file in zip(paths, files, strict=True) if files.count(file) > 1]
-    wrong = {
-        f"two reports cannot go to the same file: {' and '.join(map(shown, twice))}": twice,
-        "--append needs --output": options.append and options.output is None,
-        "--warmup and --ignore-failure need --runs or --compare": not repeated
-        and (options.warmup or options.ignore_failure),
-        "--prepare and --show-output need --runs or --compare": not repeated
-        and (options.prepare is not None or options.show_output),
-        "--markdown and --csv need --runs or --compare": not repeated and options.kind in {"markdown", "csv"},
-        "--runs excludes --format, --portability and --verbose": repeated and gnu and not options.compare,
-        "--compare excludes --format, --portability and --verbose": gnu and options.compare,
-        "--json, --markdown and --csv exclude each other": len(KINDS & {*given}) > 1,
-        "--json excludes --format, --portability and --verbose": options.kind == "json" and gnu,
-    }
-    for text, found in wrong.items():
-        if found:
-            _fail(text)
-
-
-def _check_tree(options: Options, given: Collection[str], *, has_command: bool) -> None:
-    """Exit if the options for trees contradict each other or the others, or if there is no tree on this system."""
-    wrong = {
-        "--pid excludes a command": options.pid is not None and has_command,
-        "--tree needs a command or --pid": options.tree and options.pid is None and not has_command,
-        "--kill needs --limit-tree-rss": options.kill and "limit-tree-rss" not in given,
-        "--interval needs --tree": "interval" in given and not options.tree,
-        "--samples and --plot exclude --runs and --compare": not {"runs", "compare"}.isdisjoint(given)
-        and not {"samples", "plot"}.isdisjoint(given),
-    }
-    for text, found in wrong.items():
-        if found:
-            _fail(text)
-    plot = next((path for kind, path in options.exports if kind == "plot"), None)
-    if plot is not None:
+    twice = [shown(path) for path, file in zip(paths, files, strict=True) if files.count(file) > 1]
+    if twice:
+        _fail(f"two reports cannot go to the same file: {' and '.join(twice)}")
+    if "plot" in dict(options.exports):
         from importlib.util import find_spec  # noqa: PLC0415 (only needed here)
 
-        if not plot.endswith((".png", ".svg", ".pdf")):
-            _fail(f"--plot: the name of a file ends with .png, .svg or .pdf: {shown(plot)}")
         if find_spec("matplotlib") is None:
             _fail("--plot needs matplotlib: pip install matplotlib")
-    name = "Tree" if options.tree else "Process" if options.pid is not None else ""
-    if name:
+    name = "Tree" if options.tree else "Process"
+    if options.tree or options.pid is not None:
         from .._backends import BACKEND  # noqa: PLC0415 (only needed here)
 
         if name in BACKEND.absent:
             _fail(f"{BACKEND.name} has no {name}: {BACKEND.absent[name]}")
 
 
-def _fail(text: str, line: str | None = None) -> NoReturn:
-    """Exit with the status of a wrong usage. *line*: the right command line, if that is known."""
+def _meant(given: str, names: list[str]) -> str:
+    """Return which option a misspelt one may be."""
+    import difflib  # noqa: PLC0415 (slow, and rarely needed)
+
+    close = difflib.get_close_matches(given.partition("=")[0], [name.rstrip("=") for name in names], 1)
+    return f"; did you mean --{close[0]}?" if close and close[0] != given else ""
+
+
+def _fail(text: str) -> NoReturn:
+    """Exit with the status of a wrong usage."""
+    complain(text)
     if sys.stderr is not None:
-        advice = "Try 'rusage --help' for the options." if line is None else f"Write: {line}"
-        sys.stderr.write(f"rusage: {without_controls(text)}\n{advice}\n")
+        sys.stderr.write("Try 'rusage --help' for the options.\n")
     sys.exit(2)

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 from .._backends import BACKEND
 from .._children.popen import Popen
 from .._rusage import lib
-from .report import CANCELED, complain
-from .results import Ended, measured_fields
+from .figures import Ended, measured_fields
+from .output import CANCELED, complain
 
 if TYPE_CHECKING:
-    from .options import Options
-    from .results import Command, Tell, Watch
+    from collections.abc import Callable
+
+    from .options import Command, Options
+    from .tree import Sampling
 
     Streams = tuple[int | None, int | None]
     """The file descriptors of a program's standard output and standard error; None if it inherits the stream."""
@@ -103,12 +105,11 @@ def run(
     command: Command,
     signals: Signals,
     streams: Streams = (None, None),
-    watch: Watch | None = None,
+    watch: Callable[[int, float], Sampling] | None = None,
 ) -> Ended:
     """Run a program and return how it ended. Raises ``OSError`` if it cannot be started.
 
-    *watch* is called with the process ID and the time just before the start, by ``time.perf_counter()``; what it
-    returns is called when the program has ended.
+    *watch* begins to sample a process; it gets the time just before the start, by ``time.perf_counter()``.
 
     Except for given streams, the program inherits all file descriptors, and the signals that the caller ignores or
     blocks. SIGPIPE and SIGXFSZ get their defaults: Python ignores both at its start, so the caller's disposition is
@@ -119,9 +120,9 @@ def run(
     _restore_environment()
     signals.catch()
     process = _start(command, streams)
-    finish = None if watch is None else watch(process.pid, process._began)  # noqa: SLF001 (of the same package)
+    sampling = None if watch is None else watch(process.pid, process._began)  # noqa: SLF001 (of the same package)
     code = _wait_and_forward(process, signals)
-    tree, unsampled = (None, "") if finish is None else finish()
+    tree, unsampled = (None, "") if sampling is None else sampling.finish()
     usage, elapsed = process.rusage, process.elapsed
     assert usage is not None  # noqa: S101 (for the type checker: the exit has been seen)
     assert elapsed is not None  # noqa: S101 (as above)
@@ -215,30 +216,28 @@ def attempt(  # noqa: PLR0913 (private)
     *,
     name: str | None = None,
     options: Options | None = None,
-    tell: Tell = complain,
+    tell: Callable[[str, str | None], None] = complain,
 ) -> Ended | int:
     """Run a program; if it cannot be started, print an error message and return the exit status for that.
 
     *name*: the name of the program in the message; its first word by default. *tell* prints the message. The options
-    say whether the tree is sampled, and are part of the advice if the program was not found.
+    say whether the tree is sampled.
     """
     watch, name = None, name or command[0] or "''"
     if options is not None and options.tree:
-        from .tree import watching  # noqa: PLC0415 (slow, and only needed here)
+        from .tree import Sampling  # noqa: PLC0415 (slow, and only needed here)
 
-        watch = watching(options, name, tell)
+        def watch(pid: int, began: float) -> Sampling:
+            return Sampling(pid, began, options, name, tell)
+
     try:
         return run(command, signals, streams, watch)
     except ChildProcessError:
         tell(name, "the exit status is not available: another caller has already waited for the program")
         return CANCELED
     except FileNotFoundError as error:
-        advice = None
-        if options is not None and options.compare is None and len(command) == 1:
-            from .advice import for_one_word  # noqa: PLC0415 (rarely needed)
-
-            advice = for_one_word(command[0], options.given)
-        tell(name, advice or error.strerror)
+        is_line = len(command) == 1 and len(command[0].split()) > 1
+        tell(name, "no program has this name: leave out the quotes, or use sh -c" if is_line else error.strerror)
         return NOT_FOUND
     except OSError as error:
         tell(name, error.strerror)

@@ -1,118 +1,58 @@
-"""Run programs again and again, and report the statistics: ``rusage -n RUNS`` and ``rusage --compare COMMAND...``."""
+"""Run programs again and again: ``rusage -n RUNS`` and ``rusage --compare COMMAND...``."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import signal
+import sys
+import tempfile
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
-from . import formats, limits, tables
-from .command_line import split
-from .progress import progress, show_progress
-from .report import CANCELED, complain, describe_failure, is_colored, readable, write, write_export
+from .._threads import start_without_signals
+from . import formats, limits, report
+from .options import split
+from .output import CANCELED, complain, readable, write
 from .run import KEYBOARD, Signals, attempt, exit_status
-from .statistics import Comparison, Run, compare, series
-from .streams import HiddenStreams
+from .statistics import Run, compare, series
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TextIO
 
-    from .options import Exports, Options
-    from .results import Command
+    from .options import Command, Options
+    from .output import Export
 
 
-def run_series(command: list[str], options: Options, file: TextIO | None, exports: Exports) -> int:
-    """Run a program again and again, report the statistics, and return the exit status to exit with.
+def run_series(command: list[str], options: Options, file: TextIO | None, exports: list[tuple[str, Export]]) -> int:
+    """Run the program, or the command lines to compare in turn; report the statistics, and return the exit status.
 
     A run that fails ends the series with its exit status, unless failures are ignored. A signal that ends programs also
-    ends the series; the exit status is then the current run's if it failed, and otherwise the signal's.
+    ends the series; the exit status is then the current run's if it failed, and otherwise the signal's. The next in
+    rank are the limits, and a report that could not be written.
     """
-    made = make_rounds([command], options)
-    (warmup,), (runs,) = made.warmup, made.runs
-    if made.ended_by is not None and warmup and not warmup[-1].counted:
-        failure = describe_failure(f"warm-up run {len(warmup)}", made.code)
-        complain(command[0], f"the series has ended: {failure}")
-    _show_hidden(made, command[:1])
-    found = series(command, len(warmup), runs, made.stopped_by)
-    names = [readable(shlex.join(command))]
-    is_written = _report(made, Comparison([found], [{}], {}), names, options, file, exports)
-    return _final_status(made, command[:1], options, is_written=is_written)
-
-
-def run_comparison(commands: list[str], options: Options, file: TextIO | None, exports: Exports) -> int:
-    """Run the commands in turn, report their statistics, and return the exit status to exit with.
-
-    The series ends as a series of one program does; only complete rounds are in the statistics.
-    """
-    words = [split(command) for command in commands]
-    commands = [readable(command) for command in commands]
-    made = make_rounds(words, options)
-    names = [[word] if isinstance(word, str) else word for word in words]
-    warmups = [len(runs) for runs in made.warmup]
-    at = made.ended_by
-    if at is not None and (made.runs[at] or made.warmup[at]):
-        number = len(made.runs[at])
-        what = f"run {number}" if number else f"warm-up run {warmups[at]}"
-        complain(commands[at], f"the series has ended: {describe_failure(what, made.code)}")
-    _show_hidden(made, commands)
-    found = [
-        series(name, warmup, runs, made.stopped_by)
-        for name, warmup, runs in zip(names, warmups, made.runs, strict=True)
-    ]
-    is_written = _report(made, compare(found), commands, options, file, exports)
-    return _final_status(made, commands, options, is_written=is_written)
-
-
-def _show_hidden(made: Rounds, names: list[str]) -> None:
-    """Print messages about the hidden output of the run that ended the series. *names*: of the commands."""
-    if made.ended_by is not None:
-        for message in made.hidden:
-            complain(names[made.ended_by], message)
-
-
-def _report(  # noqa: PLR0913, PLR0917 (private)
-    made: Rounds, found: Comparison, commands: list[str], options: Options, file: TextIO | None, exports: Exports
-) -> bool:
-    """Write the reports of the runs, if there was one; return whether all files have one.
-
-    A series is a comparison of one command.
-    """
-    if not any(made.warmup) and not any(made.runs) and made.stopped_by is None:
-        return True
-    if options.kind is not None:
-        text = formats.of_runs(options.kind, found, commands, options, file)
-    elif options.compare:
-        text = tables.of_comparison(found, commands, options, colored=is_colored(file), sign=tables.sign(file))
-    else:
-        text = tables.of_series(found.series[0], options, colored=is_colored(file))
-    written = [write(text, file)]
-    for kind, export in exports:
-        written.append(write_export(formats.of_runs(kind, found, commands, options, None), export))
-    return all(written)
-
-
-def _final_status(made: Rounds, names: list[str], options: Options, *, is_written: bool) -> int:
-    """Compare the runs with the limits, and return the exit status to exit with. *names*: of the commands.
-
-    The status comes from the run that ended the series, or else from the signal, or else from the limits, or else from
-    a report that could not be written.
-    """
-    code = made.code
-    if made.stopped_by is not None:
-        code = code or -made.stopped_by
-    if options.limits is not None:
-        statuses = [
-            limits.check(options.limits, [run.ended for run in runs], name)
-            for name, runs in zip(names, made.runs, strict=True)
-        ]
-        code = code or max(statuses)
-        trees = [run.ended.tree for runs in [*made.runs, *made.warmup] for run in runs]
-        if any(tree is not None and tree.killed for tree in trees):
-            code = limits.OVER
-    return exit_status(code or (0 if is_written else CANCELED))
+    commands: list[Command] = [split(line) for line in command] if options.compare else [command]
+    shown = [readable(line) for line in command] if options.compare else [readable(shlex.join(command))]
+    names = shown if options.compare else command[:1]
+    made = make_rounds(commands, names, options)
+    is_written = True
+    if any(made.warmup) or any(made.runs) or made.stopped_by is not None:
+        words = [[words] if isinstance(words, str) else words for words in commands]
+        columns = zip(words, map(len, made.warmup), made.runs, strict=True)
+        found = compare([series(*column) for column in columns], made.stopped_by)
+        if options.kind is None:
+            is_written = write(report.of_runs(found, shown, options, file), file)
+        else:
+            is_written = write(formats.of_runs(options.kind, found, shown, options, file), file)
+        for kind, export in exports:
+            is_written &= export.write(formats.of_runs(kind, found, shown, options, None))
+    code = made.code or -(made.stopped_by or 0)
+    ended = [[run.ended for run in runs] for runs in made.runs]
+    status = max(limits.check(options.limits, runs, name) for name, runs in zip(names, ended, strict=True))
+    if any(run.ended.tree is not None and run.ended.tree.killed for runs in made.runs + made.warmup for run in runs):
+        code = limits.OVER
+    return exit_status(code or status or (0 if is_written else CANCELED))
 
 
 # --- The runs --------------------------------------------------------------------------------------------------------
@@ -131,16 +71,12 @@ class Rounds(NamedTuple):
     runs: list[list[Run]]
     code: int
     """The exit code of the run that ended the series, as in subprocess, or the status if it could not be started."""
-    ended_by: int | None
-    """The position of the command whose failure ended the series."""
     stopped_by: int | None
     """The signal that ended the series."""
-    hidden: list[str]
-    """Messages about the hidden output of the run that ended the series."""
 
 
-def make_rounds(commands: list[Command], options: Options) -> Rounds:
-    """Run each command once in each round, in reverse order in every second one.
+def make_rounds(commands: list[Command], names: list[str], options: Options) -> Rounds:
+    """Run each command once in each round, in reverse order in every second one. *names*: of the commands in messages.
 
     A run that fails ends the series, unless failures are ignored, and so does a signal that ends programs. The runs of
     a round that is not complete do not count.
@@ -149,7 +85,7 @@ def make_rounds(commands: list[Command], options: Options) -> Rounds:
     streams = HiddenStreams(hide=not options.show_output)
     warmup: list[list[Run]] = [[] for _ in commands]
     runs: list[list[Run]] = [[] for _ in commands]
-    code, ended_by, hidden = 0, None, []
+    code = 0
     began = time.monotonic()
     schedule = _schedule(len(commands), options.warmup, options.runs)
     for done, (number, at, rounds) in enumerate(schedule):
@@ -160,22 +96,24 @@ def make_rounds(commands: list[Command], options: Options) -> Rounds:
         if code or _ending_signal(signals) is not None:  # the terminal's may arrive between two runs
             break
         streams.clear()
-        name = options.compare[at] if options.compare else None
+        name = names[at] if options.compare else None
         ended = attempt(commands[at], signals, streams.descriptors, name=name, options=options, tell=_complain)
         if isinstance(ended, int):
-            code, ended_by = ended, at
+            code = ended
             break
-        failure = 0 if options.ignore_failure else ended.code
-        counted = not failure and _ending_signal(signals) is None
-        (runs if number > 0 else warmup)[at].append(Run(ended, counted=counted))
-        if not counted:
-            code, ended_by = failure, at if failure else None
-            hidden = streams.after_failure() if failure and _ending_signal(signals) is None else []
+        stopped_by = _ending_signal(signals)
+        code = 0 if options.ignore_failure else ended.code
+        made = (runs if number > 0 else warmup)[at]
+        made.append(Run(ended, counted=not code and stopped_by is None))
+        if code and stopped_by is None:
+            what = f"run {len(made)}" if number > 0 else f"warm-up run {len(made)}"
+            _explain_end(names[at], what, code, streams)
+        if not made[-1].counted:
             break
     show_progress()
     complete = min(sum(run.counted for run in made) for made in runs)
     runs = [[run._replace(counted=run.counted and at < complete) for at, run in enumerate(made)] for made in runs]
-    return Rounds(warmup, runs, code, ended_by, _ending_signal(signals), hidden)
+    return Rounds(warmup, runs, code, _ending_signal(signals))
 
 
 def _prepare(options: Options, signals: Signals, streams: HiddenStreams) -> int:
@@ -183,15 +121,19 @@ def _prepare(options: Options, signals: Signals, streams: HiddenStreams) -> int:
     if options.prepare is None:
         return 0
     streams.clear()
-    command = readable(options.prepare)
-    ended = attempt(split(options.prepare), signals, streams.descriptors, name=command, tell=_complain)
+    name = options.prepare if isinstance(options.prepare, str) else shlex.join(options.prepare)
+    ended = attempt(options.prepare, signals, streams.descriptors, name=name, tell=_complain)
     if isinstance(ended, int):
         return ended
     if ended.code and _ending_signal(signals) is None:
-        failure = describe_failure("the preparation failed", ended.code)
-        for message in [f"the series has ended: {failure}", *streams.after_failure()]:
-            _complain(command, message)
+        _explain_end(name, "the preparation failed", ended.code, streams)
     return ended.code
+
+
+def _explain_end(name: str, what: str, code: int, streams: HiddenStreams) -> None:
+    """Print which run has ended the series, and what it has written to hidden streams."""
+    for message in [f"the series has ended: {report.failure(what, code)}", *streams.after_failure()]:
+        _complain(name, message)
 
 
 def _complain(name: str, text: str | None) -> None:
@@ -230,6 +172,11 @@ def _ending_signal(signals: Signals) -> int | None:
     return next((number for number in signals.received if number in ENDING), None)
 
 
+# --- The streams of the runs -----------------------------------------------------------------------------------------
+
+LAST_LINES, LAST_BYTES = 10, 4096
+
+
 def empty_standard_input() -> None:
     """Make the null device the standard input of this process, and so of each run."""
     null = os.open(os.devnull, os.O_RDONLY)
@@ -238,3 +185,106 @@ def empty_standard_input() -> None:
     else:
         os.dup2(null, 0)
         os.close(null)
+
+
+class HiddenStreams:
+    """Hides what the runs would write to a terminal, on which it would mix with the report.
+
+    Standard output goes into a pipe. It does not go to the null device: grep(1) and tar(1), for example, recognise that
+    and do less. Standard error goes to a file, for the case that a run fails.
+    """
+
+    def __init__(self, *, hide: bool) -> None:
+        self._output = _pipe() if hide and os.isatty(1) else None
+        self._errors = _file() if hide and os.isatty(2) else None
+
+    @property
+    def descriptors(self) -> tuple[int | None, int | None]:
+        """The file descriptors of standard output and standard error for a run; None for a stream that is inherited."""
+        return self._output, None if self._errors is None else self._errors.fileno()
+
+    def clear(self) -> None:
+        """Forget what earlier runs have written to standard error."""
+        if self._errors is not None:
+            self._errors.truncate(0)
+
+    def after_failure(self) -> list[str]:
+        """Return messages about what a run has written to hidden streams: the last lines of its standard error."""
+        messages = []
+        if self._output is not None:
+            messages.append("its standard output was hidden; --show-output shows it")
+        if self._errors is not None:
+            end = self._errors.seek(0, os.SEEK_END)
+            self._errors.seek(max(0, end - LAST_BYTES))
+            lines = os.fsdecode(self._errors.read()).splitlines()
+            if lines:
+                messages.append("\n  ".join(["its standard error ends with:", *lines[-LAST_LINES:]]))
+        return messages
+
+
+def _pipe() -> int:
+    """Return the writing end of a pipe, from whose other end a thread reads."""
+    ours, theirs = os.pipe()
+
+    def discard() -> None:
+        while os.read(ours, 2**16):
+            pass
+
+    start_without_signals(discard)
+    return theirs
+
+
+def _file() -> IO[bytes] | None:
+    """Return a file without a name to which all write at its end; None if there is no directory for it."""
+    try:
+        file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (is used until the end)
+    except OSError:
+        return None
+    if sys.platform != "win32":
+        import fcntl  # noqa: PLC0415 (not on Windows)
+
+        fcntl.fcntl(file, fcntl.F_SETFL, fcntl.fcntl(file, fcntl.F_GETFL) | os.O_APPEND)
+    return file
+
+
+# --- The progress line -----------------------------------------------------------------------------------------------
+
+BAR = 20  # columns
+_shown = 0
+
+
+def show_progress(*texts: str) -> None:
+    """Replace the progress line on a terminal by the first text that fits its width; without a text, remove it.
+
+    The cursor stays at the start of the line: what the terminal echoes, such as ^C, is removed with it.
+    """
+    global _shown  # noqa: PLW0603 (the length of the line on the terminal)
+    if sys.stderr is None or not sys.stderr.isatty() or not (texts or _shown):
+        return
+    try:
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns or sys.maxsize  # 0: unknown
+        line = next((text for text in texts if len(text) < columns), "")
+        sys.stderr.write(f"\r{line:<{min(_shown, columns - 1)}}\r")
+        sys.stderr.flush()
+    except OSError:  # the terminal has hung up
+        return
+    _shown = len(line)
+
+
+def progress(done: int, warmup: int, runs: int, elapsed: float) -> list[str]:
+    """Return a line about the next run, and shorter ones for narrow terminals.
+
+    *done* of *warmup* and *runs* have been made in *elapsed* seconds.
+    """
+    left = warmup + runs - done
+    text = f"warm-up run {done + 1} of {warmup}" if done < warmup else f"run {done - warmup + 1} of {runs}"
+    more = f"{text}, {left} left, about {_duration(elapsed / done * left)}" if done else text
+    full = BAR * done // (warmup + runs)
+    return [f"rusage: [{'#' * full:-<{BAR}}] {more}", f"rusage: {more}", f"rusage: {text}"]
+
+
+def _duration(seconds: float) -> str:
+    """Return an estimated time."""
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"

@@ -1,4 +1,4 @@
-"""The statistics of a series of runs."""
+"""The statistics of a series of runs, and of a comparison."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import math
 from statistics import fmean, median, quantiles, stdev
 from typing import TYPE_CHECKING, NamedTuple
 
-from .report import WHOSE
+from .figures import FIGURES, figures_of
 
 if TYPE_CHECKING:
-    from .results import Ended
+    from .figures import Ended
 
 # Outliers of other figures are mostly the noise of small counts.
-WITH_OUTLIERS = {"elapsed": "wall time", "ru_maxrss": "peak memory"}
+WITH_OUTLIERS = ["elapsed", "ru_maxrss"]
+COMPARED = [name for name, figure in FIGURES.items() if figure.column]
 
 
 class Run(NamedTuple):
@@ -21,17 +22,6 @@ class Run(NamedTuple):
     ended: Ended
     counted: bool
     """Whether it is in the statistics: it has not failed, or failures are ignored, and no signal ended the series."""
-
-    @property
-    def figures(self) -> dict[str, float]:
-        """The elapsed time, the measured fields, the CPU time if both parts are measured, and the tree's memory."""
-        usage, tree = self.ended.usage, self.ended.tree
-        figures = {"elapsed": self.ended.elapsed, **usage}
-        if usage.keys() >= {"ru_utime", "ru_stime"}:
-            figures["cputime"] = usage["ru_utime"] + usage["ru_stime"]
-        if tree is not None:
-            figures["tree_rss"] = tree.largest.rss
-        return figures
 
 
 class Summary(NamedTuple):
@@ -45,6 +35,21 @@ class Summary(NamedTuple):
     max: float
 
 
+class Ratio(NamedTuple):
+    """The ratio of a mean to the first command's mean."""
+
+    ratio: float
+    uncertainty: float | None
+    """Half the width of the ratio's 95 % interval; None for a single round."""
+
+    @property
+    def side(self) -> int:
+        """-1 or 1 if the interval is below or above 1; 0 if it includes 1, so that the difference may be chance."""
+        if self.uncertainty is None or abs(self.ratio - 1) <= self.uncertainty:
+            return 0
+        return 1 if self.ratio > 1 else -1
+
+
 class Series(NamedTuple):
     """The runs of a program; of warm-up runs, only the number."""
 
@@ -55,12 +60,10 @@ class Series(NamedTuple):
     """The statistics of each figure that was measured in all counted runs."""
     outliers: dict[str, list[int]]
     """For each figure, the numbers of the runs that are outliers, from 1 on."""
-    stopped_by: int | None
-    """The signal that ended the series."""
 
 
 class Comparison(NamedTuple):
-    """The runs of several commands."""
+    """The runs of several commands; of one command in a series."""
 
     series: list[Series]
     """The series of each command."""
@@ -68,23 +71,19 @@ class Comparison(NamedTuple):
     """For each command, the ratios of its means to the first command's means."""
     smallest: dict[str, int]
     """For each figure, the position of the command whose mean is significantly smaller than the others."""
+    stopped_by: int | None
+    """The signal that ended the series."""
 
 
-def series(command: list[str], warmup: int, runs: list[Run], stopped_by: int | None) -> Series:
+def series(command: list[str], warmup: int, runs: list[Run]) -> Series:
     """Return a series with the statistics of its runs."""
-    counted = [run.figures for run in runs if run.counted]
+    counted = [figures_of(run.ended) for run in runs if run.counted]
     names = [name for name in (counted[0] if counted else {}) if all(name in figures for figures in counted)]
     columns = {name: [figures[name] for figures in counted] for name in names}
     numbers = [number for number, run in enumerate(runs, 1) if run.counted]
     far = {name: [numbers[at] for at in outliers(columns[name])] for name in WITH_OUTLIERS if name in columns}
-    return Series(
-        command=command,
-        warmup=warmup,
-        runs=runs,
-        summary={name: summarise(column) for name, column in columns.items()},
-        outliers={name: found for name, found in far.items() if found},
-        stopped_by=stopped_by,
-    )
+    summary = {name: summarise(column) for name, column in columns.items()}
+    return Series(command, warmup, runs, summary, {name: found for name, found in far.items() if found})
 
 
 def summarise(values: list[float]) -> Summary:
@@ -113,21 +112,22 @@ def outliers(values: list[float]) -> list[int]:
 # --- Comparison ------------------------------------------------------------------------------------------------------
 
 
-# The figures of a comparison, each with its short and its long label, and its unit.
-COMPARED = {
-    "elapsed": ("wall", "wall time", "seconds"),
-    "cputime": ("CPU", "CPU time", "seconds"),
-    "ru_maxrss": ("peak", f"peak {WHOSE}", "bytes"),
-    "tree_rss": ("tree", "memory of the tree", "bytes"),
-}
-
-
-class Ratio(NamedTuple):
-    """The ratio of a mean to the first command's mean."""
-
-    ratio: float
-    uncertainty: float | None
-    """Half the width of the ratio's 95 % interval; None for a single round."""
+def compare(found: list[Series], stopped_by: int | None) -> Comparison:
+    """Compare the counted runs of several commands."""
+    figures = [[figures_of(run.ended) for run in each.runs if run.counted] for each in found]
+    ratios: list[dict[str, Ratio]] = [{} for _ in found]
+    least = {}
+    for name in COMPARED:
+        if all(name in each.summary for each in found):
+            columns = [[run[name] for run in runs] for runs in figures]
+            for at, column in enumerate(columns):
+                to_first = ratio(column, columns[0])
+                if to_first is not None:
+                    ratios[at][name] = to_first
+            position = smallest(columns)
+            if position is not None:
+                least[name] = position
+    return Comparison(found, ratios, least, stopped_by)
 
 
 def ratio(values: list[float], firsts: list[float]) -> Ratio | None:
@@ -136,18 +136,26 @@ def ratio(values: list[float], firsts: list[float]) -> Ratio | None:
     The uncertainty is computed as for a ratio estimator: a change that affects all figures of a round alike does not
     add to it.
     """
-    first = fmean(firsts)
+    first, count = fmean(firsts), len(firsts)
     if not first:
         return None
     found = fmean(values) / first
-    half = half_width([value - found * other for value, other in zip(values, firsts, strict=True)])
-    return Ratio(found, None if half is None else half / first)
+    if count == 1:
+        return Ratio(found, None)
+    rest = [value - found * other for value, other in zip(values, firsts, strict=True)]
+    return Ratio(found, student(count - 1) * stdev(rest) / math.sqrt(count) / first)
 
 
-def half_width(values: list[float]) -> float | None:
-    """Return half the width of the 95 % confidence interval of the mean; None for a single value."""
-    count = len(values)
-    return student(count - 1) * stdev(values) / math.sqrt(count) if count > 1 else None
+def smallest(columns: list[list[float]]) -> int | None:
+    """Return the position of the smallest mean, if all others differ from it by more than the 95 % intervals.
+
+    That is, its ratio to the first command is below 1, and the others' ratios to it are above 1.
+    """
+    least = min(range(len(columns)), key=lambda at: fmean(columns[at]))
+    others = [(ratio(column, columns[least]), 1) for at, column in enumerate(columns) if at not in {0, least}]
+    if least:
+        others.append((ratio(columns[least], columns[0]), -1))
+    return least if others and all(found is not None and found.side == side for found, side in others) else None
 
 
 def student(freedom: int) -> float:
@@ -164,33 +172,3 @@ def student(freedom: int) -> float:
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
     ]
     return z + sum(term / float(freedom) ** power for power, term in enumerate(terms, 1))
-
-
-def smallest(columns: list[list[float]]) -> int | None:
-    """Return the position of the smallest mean, if its 95 % interval does not touch any other."""
-    halves = [half_width(column) for column in columns]
-    intervals = []
-    for at, (column, half) in enumerate(zip(columns, halves, strict=True)):
-        if half is None:
-            return None
-        intervals.append((fmean(column) - half, fmean(column) + half, at))
-    (_, highest, least), *others = sorted(intervals, key=lambda interval: fmean(columns[interval[2]]))
-    return least if others and all(highest < lowest for lowest, _, _ in others) else None
-
-
-def compare(found: list[Series]) -> Comparison:
-    """Compare the counted runs of several commands."""
-    figures = [[run.figures for run in each.runs if run.counted] for each in found]
-    ratios: list[dict[str, Ratio]] = [{} for _ in found]
-    least = {}
-    for name in COMPARED:
-        if all(name in each.summary for each in found):
-            columns = [[run[name] for run in runs] for runs in figures]
-            for at, column in enumerate(columns):
-                to_first = ratio(column, columns[0])
-                if to_first is not None:
-                    ratios[at][name] = to_first
-            position = smallest(columns)
-            if position is not None:
-                least[name] = position
-    return Comparison(found, ratios, least)

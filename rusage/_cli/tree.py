@@ -1,4 +1,4 @@
-"""The memory of a program and its descendants: ``--tree``, ``--limit-tree-rss``, ``--kill`` and ``--pid``."""
+"""The memory of a program and its descendants: samples, and the signals of ``--kill``."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from .. import Process, Tree, record
-from .report import CANCELED, complain, lines, on_one_line, quantity, show
-from .results import measured_fields
+from .. import Tree, record
+from .figures import TreePeak
+from .output import without_controls
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .. import Member, Sample
     from .options import Options
-    from .results import Tell, Watch
+
+    Tell = Callable[[str, str | None], None]
+    """Prints an error message: the name of the program, and the text."""
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
 
@@ -27,76 +29,56 @@ KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
 GRACE, PATIENCE = 5.0, 5.0
 STEP = 0.05
 
-TOO_SHORT = "the program ended before the second sample"
 
+class Sampling:
+    """Samples a program and its descendants from its start on, and kills them if that is asked for.
 
-class TreePeak(NamedTuple):
-    """What was sampled of a program and its descendants; the times count from the start of the program."""
-
-    largest: Sample
-    """The sample with the largest sum of resident set sizes."""
-    member: Member | None
-    """The largest member in this sample."""
-    interval: float
-    """Seconds."""
-    missed: int
-    """The number of intervals without a sample."""
-    samples: list[Sample]
-    killed: bool
-    """Whether members got a signal since a sample exceeded the limit."""
-
-    @property
-    def has_unread(self) -> bool:
-        """Whether a sample lacks members that could not be read."""
-        return any(sample.unread for sample in [self.largest, *self.samples])
-
-
-def watching(options: Options, name: str, tell: Tell) -> Watch:
-    """Return a function that begins to sample a program and its descendants, and returns the function that ends it.
-
-    *name* and *tell*: the name of the program in an error message, and what prints it.
+    Nothing that fails here ends the command: the program runs, and is waited for.
     """
 
-    def start(pid: int, started: float) -> Callable[[], tuple[TreePeak | None, str]]:
-        limit = (options.limits or {}).get("tree_rss")
-        killer = Killer(limit, name, tell) if options.kill and limit is not None else None
+    def __init__(self, pid: int, began: float, options: Options, name: str, tell: Tell) -> None:
+        """*began*: when the program was started. *name*: of the program in an error message, which *tell* prints."""
+        self._limit = options.limits.get("tree_rss")
+        self._name, self._tell = name, tell
+        self._killer = Killer(self._limit, name, tell) if options.kill and self._limit is not None else None
+        self._delay, self._recording = 0.0, None
+        self.unsampled = ""
+        """Why the tree could not be sampled until its end."""
         try:
-            recording = record(pid, interval=options.interval, on_sample=killer)
-            if killer is not None:
-                killer.recording = recording
+            recording = record(pid, interval=options.interval, on_sample=self._killer)
+            if self._killer is not None:
+                self._killer.recording = recording
             recording.start()
-        except Exception as error:  # noqa: BLE001 (the program runs, and is waited for whatever fails here)
-            reason = f"the tree cannot be sampled: {_reason(error)}"
-            tell(name, reason)
-            return lambda: (None, reason)
-        delay = recording.tree._opened - started  # noqa: SLF001 (of the same package)
+        except Exception as error:  # noqa: BLE001 (such as EMFILE, or no thread can be started)
+            self._fail("the tree cannot be sampled", error)
+            return
+        self._recording = recording
+        self._delay = recording.tree._opened - began  # noqa: SLF001 (of the same package)
 
-        def finish() -> tuple[TreePeak | None, str]:
-            killed = killer is not None and killer.finish()
-            reason = ""
-            try:
-                recording.stop()
-            except Exception as error:  # noqa: BLE001 (as above)
-                reason = f"the tree could no longer be sampled: {_reason(error)}"
-                tell(name, reason)
-            # If samples are missing at the end, the largest one may only show that a limit was exceeded.
-            is_over = limit is not None and recording.largest.rss > limit
-            # The first sample finds a program that has not done anything yet.
-            if len(recording.samples) < 2 or (reason and not is_over):
-                return None, reason
-            largest, *samples = (
-                sample._replace(elapsed=sample.elapsed + delay) for sample in (recording.largest, *recording.samples)
-            )
-            member = max(recording.members, key=lambda member: member.rss, default=None)
-            return TreePeak(largest, member, recording.interval, recording.missed, samples, killed), reason
+    def _fail(self, what: str, error: Exception) -> None:
+        reason = error.strerror if isinstance(error, OSError) else None
+        self.unsampled = f"{what}: {reason or error or type(error).__name__}"
+        self._tell(self._name, self.unsampled)
 
-        return finish
-
-    return start
-
-
-def _reason(error: Exception) -> str:
-    return error.strerror if isinstance(error, OSError) and error.strerror else f"{error}" or type(error).__name__
+    def finish(self) -> tuple[TreePeak | None, str]:
+        """End the samples; return the largest one, if one is known, and why the tree could not be sampled."""
+        recording, killed = self._recording, self._killer is not None and self._killer.finish()
+        if recording is None:
+            return None, self.unsampled
+        try:
+            recording.stop()
+        except Exception as error:  # noqa: BLE001 (as above)
+            self._fail("the tree could no longer be sampled", error)
+        # If samples are missing at the end, the largest one may only show that a limit was exceeded.
+        is_over = self._limit is not None and recording.largest.rss > self._limit
+        # The first sample finds a program that has not done anything yet.
+        if len(recording.samples) < 2 or (self.unsampled and not is_over):
+            return None, self.unsampled
+        largest, *samples = (
+            sample._replace(elapsed=sample.elapsed + self._delay) for sample in (recording.largest, *recording.samples)
+        )
+        member = max(recording.members, key=lambda member: member.rss, default=None)
+        return TreePeak(largest, member, recording.interval, recording.missed, samples, killed), self.unsampled
 
 
 class Killer:
@@ -180,90 +162,6 @@ def _described(member: Member) -> str:
     """Return the process ID and, on Linux, the name of a member."""
     try:
         with open(f"/proc/{member.pid}/comm", encoding="utf-8", errors="backslashreplace") as file:
-            return f"process {member.pid} ({on_one_line(file.read().strip())})"
+            return f"process {member.pid} ({without_controls(file.read().strip(), keep='')})"
     except OSError:
         return f"process {member.pid}"
-
-
-# --- The reports -----------------------------------------------------------------------------------------------------
-
-
-def described(peak: TreePeak | None, unsampled: str) -> str:
-    """Return the text of a report, in two lines; in one if nothing was measured."""
-    if peak is None:
-        return f"not measured: {unsampled or TOO_SHORT}"
-    sample = peak.largest
-    text = f"{quantity(sample.rss, 'bytes')} in {processes(sample)} after {quantity(sample.elapsed, 'seconds')}"
-    if peak.member is not None:
-        text += f", the largest {quantity(peak.member.rss, 'bytes')}"
-    return f"{text}\n{sampled(peak)}"
-
-
-def sampled(peak: TreePeak) -> str:
-    """Return how often samples were taken."""
-    text = f"sampled every {quantity(peak.interval, 'seconds')}"
-    return text + (f", {peak.missed} sample{'s' if peak.missed > 1 else ''} missed" if peak.missed else "")
-
-
-def processes(sample: Sample) -> str:
-    """Return the number of processes, and how many of them could not be read."""
-    text = f"{sample.processes} process{'es' if sample.processes != 1 else ''}"
-    return text + (f" ({sample.unread} not readable)" if sample.unread else "")
-
-
-def as_record(peak: TreePeak) -> dict[str, object]:
-    """Return a member of the JSON."""
-    sample, member = peak.largest, peak.member
-    return {
-        "rss": sample.rss,
-        "elapsed": sample.elapsed,
-        "processes": sample.processes,
-        "unread": sample.unread,
-        "largest_member": None if member is None else {"pid": member.pid, "rss": member.rss},
-        "interval": peak.interval,
-        "missed": peak.missed,
-        "killed": peak.killed,
-    }
-
-
-def as_csv(peak: TreePeak | None) -> str:
-    """Return a row for each sample."""
-    samples = peak.samples if peak is not None else []
-    rows = [f"{each.elapsed},{each.rss},{each.cputime},{each.processes},{each.unread}" for each in samples]
-    return "\n".join(["elapsed (seconds),rss (bytes),cputime (seconds),processes,unread", *rows])
-
-
-# --- A running process -----------------------------------------------------------------------------------------------
-
-
-def show_process(pid: int, options: Options) -> int:
-    """Print the usage of a running process, and the present memory of its tree if that is asked for."""
-    try:
-        with Process(pid) as process:
-            usage = measured_fields(process.getrusage(), process.measured)
-            rss = process.rss()
-        sample, members = None, []
-        if options.tree:
-            with Tree(pid) as tree:
-                sample, members = tree.sample(), tree.members()
-    except (OSError, ValueError) as error:
-        complain("--pid", error.strerror if isinstance(error, OSError) else str(error))
-        return CANCELED
-    if options.kind == "json":
-        from .formats import running  # noqa: PLC0415 (slow, and only needed here)
-
-        show(running(pid, usage, rss, sample))
-        return 0
-    rows = {"process": str(pid)}
-    for name, label in {"ru_utime": "user time", "ru_stime": "system time"}.items():
-        if name in usage:
-            rows[label] = quantity(usage[name], "seconds")
-    rows["memory now"] = quantity(rss, "bytes")
-    if "ru_maxrss" in usage:
-        rows["peak memory"] = f"{quantity(usage['ru_maxrss'], 'bytes')}, of this process"
-    if sample is not None:
-        largest = max((member.rss for member in members), default=0)
-        rows["tree now"] = f"{quantity(sample.rss, 'bytes')} in {processes(sample)}, the largest "
-        rows["tree now"] += quantity(largest, "bytes")
-    show(lines(rows))
-    return 0

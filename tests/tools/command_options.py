@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import man_page
 from platform_tables import with_table
 
-from rusage._cli.help import OPTIONS, Option, spelling
+from rusage._cli.options import OPTIONS, Option, spelling
 
 if TYPE_CHECKING:
     from collections.abc import Callable

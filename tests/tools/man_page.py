@@ -10,7 +10,7 @@ import re
 import textwrap
 from pathlib import Path
 
-from rusage._cli import help as table
+from rusage._cli import options as table
 
 PATH = Path(__file__).resolve().parent.parent.parent / "docs" / "rusage.1"
 MORE = '.\\" More than --help says:'

@@ -1,0 +1,150 @@
+"""What is known of a program that has ended, and the table of all figures: their labels and units."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+from .._fields import FIELDS
+from .._getrusage import fields
+
+if TYPE_CHECKING:
+    from .. import Member, RUsage, Sample
+
+TOO_SHORT = "the program ended before the second sample"
+
+
+class TreePeak(NamedTuple):
+    """What was sampled of a program and its descendants; the times count from the start of the program."""
+
+    largest: Sample
+    """The sample with the largest sum of resident set sizes."""
+    member: Member | None
+    """The largest member in this sample."""
+    interval: float
+    """Seconds."""
+    missed: int
+    """The number of intervals without a sample."""
+    samples: list[Sample]
+    killed: bool
+    """Whether members got a signal since a sample exceeded the limit."""
+
+
+class Ended(NamedTuple):
+    """How a program ended."""
+
+    code: int
+    """The exit code, as in subprocess."""
+    usage: dict[str, float]
+    """The measured fields."""
+    elapsed: float
+    """Seconds."""
+    peak_bound: int | None
+    """An upper bound of an unmeasured peak, in bytes; None if unknown."""
+    tree: TreePeak | None = None
+    """The largest sample of the program and its descendants, if it was asked for and there was one."""
+    unsampled: str = ""
+    """Why the tree could not be sampled until its end; empty if it could."""
+
+
+class Figure(NamedTuple):
+    """How a figure is shown."""
+
+    label: str
+    part: str
+    """What the value is, behind the label or the value: figures with the same label share a row."""
+    unit: str
+    column: str = ""
+    """The head of a column in a comparison; empty: there is none."""
+    in_series: bool = False
+    """Whether the table of a series has a row."""
+
+
+# A peak in the usage of a program is not a sum: it is the largest one of the program and the children that it has
+# waited for. On Windows it is the program's.
+WHOSE = "of the program" if sys.platform == "win32" else "of its largest process"
+
+# Every figure, in the order of the reports.
+FIGURES = {
+    "elapsed": Figure("wall time", "", "seconds", "wall", in_series=True),
+    "ru_utime": Figure("user time", "", "seconds", in_series=True),
+    "ru_stime": Figure("system time", "", "seconds", in_series=True),
+    "cputime": Figure("CPU time", "", "seconds", "CPU"),
+    "ru_maxrss": Figure("peak memory", WHOSE, "bytes", "peak", in_series=True),
+    "tree_rss": Figure("tree memory", "of the program and its descendants", "bytes", "tree", in_series=True),
+    "ru_minflt": Figure("page faults", "without I/O", "faults", in_series=True),
+    "ru_majflt": Figure("page faults", "with I/O", "faults", in_series=True),
+    "ru_nvcsw": Figure("context switches", "voluntary", "switches", in_series=True),
+    "ru_nivcsw": Figure("context switches", "involuntary", "switches", in_series=True),
+    "ru_inblock": Figure("block I/O", "in", fields["ru_inblock"].unit),
+    "ru_oublock": Figure("block I/O", f"out ({fields['ru_oublock'].unit})", fields["ru_oublock"].unit),
+}
+FIGURES.update((name, Figure(FIELDS[name].meaning, "", fields[name].unit)) for name in fields if name not in FIGURES)
+
+
+def measured_fields(usage: RUsage, measured: frozenset[str]) -> dict[str, float]:
+    """Return the measured fields only."""
+    return {name: value for name, value in usage._asdict().items() if name in measured}
+
+
+def figures_of(ended: Ended) -> dict[str, float]:
+    """Return all figures of a run: the CPU time if both parts are measured, and the tree's memory if it was sampled."""
+    usage, tree = ended.usage, ended.tree
+    figures = {"elapsed": ended.elapsed, **usage}
+    if usage.keys() >= {"ru_utime", "ru_stime"}:
+        figures["cputime"] = usage["ru_utime"] + usage["ru_stime"]
+    if tree is not None:
+        figures["tree_rss"] = tree.largest.rss
+    return figures
+
+
+def has_unread(tree: TreePeak) -> bool:
+    """Return whether a sample lacks members that could not be read."""
+    return any(sample.unread for sample in [tree.largest, *tree.samples])
+
+
+# --- Values as text --------------------------------------------------------------------------------------------------
+
+# The units of a report for people, the smaller ones first.
+UNITS: dict[str, list[tuple[float, str]]] = {
+    "seconds": [(1e-6, "us"), (1e-3, "ms"), (1, "s")],
+    "bytes": [(1, "bytes"), (2**10, "KiB"), (2**20, "MiB"), (2**30, "GiB"), (2**40, "TiB")],
+}
+
+
+def scale(value: float, unit: str) -> tuple[float, str]:
+    """Return the size and the name of the unit that suits a value in seconds or bytes.
+
+    The value then has three digits before the decimal point at most, from microseconds on and up to seconds or TiB.
+    """
+    units = UNITS.get(unit)
+    if units is None:
+        return 1, unit
+    if not value:
+        return next(each for each in units if each[0] == 1)
+    *smaller, largest = units
+    return next((each for each in smaller if value < 999.5 * each[0]), largest)
+
+
+def digits(value: float) -> str:
+    """Return a number with three significant digits, or with all digits before the decimal point."""
+    if value == int(value):
+        return str(int(value))
+    _, exponent = f"{value:.2e}".split("e")
+    return f"{value:.{max(0, 2 - int(exponent))}f}"
+
+
+def quantity(value: float, unit: str) -> str:
+    """Return a value with three significant digits in the unit that suits it."""
+    size, name = scale(value, unit)
+    return f"{digits(value / size)} {name}"
+
+
+def exactly(value: float, unit: str) -> str:
+    """Return a value with all its digits, since a limit may be close; bytes also in KiB, MiB, GiB or TiB."""
+    if unit == "seconds":
+        return f"{value:.6f} s"
+    if unit != "bytes" or value < 1024:
+        return f"{value} {unit}"
+    power = min((int(value).bit_length() - 1) // 10, 4)
+    return f"{value} bytes ({value / 1024**power:.1f} {'KMGT'[power - 1]}iB)"

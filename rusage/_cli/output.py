@@ -1,0 +1,199 @@
+"""Where the command writes: standard streams, files, and messages; the width and the colours of terminals."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+# The exit status if rusage itself fails, as in env(1), nohup(1) and GNU time.
+CANCELED = 125
+
+# --- Texts that a terminal does not obey -----------------------------------------------------------------------------
+
+# The control characters C0 and C1.
+CONTROLS = {number: f"\\x{number:02x}" for number in (*range(0x20), 0x7F)}
+CONTROLS.update((number, f"\\u{number:04x}") for number in range(0x80, 0xA0))
+
+
+def without_controls(text: str, keep: str = "\t\n") -> str:
+    r"""Return a text with its control characters, except for those to *keep*, as \xNN or \uNNNN."""
+    return text.translate({number: shown for number, shown in CONTROLS.items() if chr(number) not in keep})
+
+
+def utf8(text: str) -> str:
+    r"""Return a text with each byte that is not UTF-8, for Python a lone surrogate, as \xNN."""
+    return os.fsencode(text).decode("utf-8", "backslashreplace")
+
+
+def readable(text: str) -> str:
+    """Return a command's text for a report, without control characters and bytes that are not UTF-8."""
+    return without_controls(utf8(text))
+
+
+# --- Streams ---------------------------------------------------------------------------------------------------------
+
+
+def show(text: str) -> None:
+    """Print a text on standard output."""
+    if sys.stdout is None:  # the caller closed it; print() would discard the text
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    print(text)
+
+
+def complain(*parts: str | None, alarming: bool = True) -> None:
+    """Print a message on standard error, if that is possible; on a terminal in red, if it is about a failure."""
+    if sys.stderr is None:
+        return
+    text = f"rusage: {': '.join(readable(part or '') for part in parts)}"
+    try:
+        sys.stderr.write(f"{paint(text, RED) if alarming and is_colored(sys.stderr) else text}\n")
+        sys.stderr.flush()
+    except OSError:
+        discard(sys.stderr)
+
+
+def discard(stream: TextIO | None) -> None:
+    """Redirect a stream that cannot be written to, so that the interpreter can flush it at exit without an error."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # it is closed
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())  # type: ignore[union-attr]
+
+
+def write(report: str, file: TextIO | None) -> bool:
+    """Write a report; print a message if that fails. Return whether a file has the report."""
+    if file is None:  # the caller closed standard error
+        return True
+    try:
+        file.write(report + "\n")
+        file.flush()
+        if file not in {sys.stdout, sys.stderr}:
+            file.close()  # NFS may report write errors only here
+    except OSError as error:
+        discard(file)
+        if file is not sys.stderr:
+            complain("standard output" if file is sys.stdout else file.name, error.strerror)
+            return False
+    return True
+
+
+# --- Files -----------------------------------------------------------------------------------------------------------
+
+
+def open_output(path: str, *, append: bool) -> TextIO:
+    """Open the file of ``--output``. It is emptied now, as by GNU time, unless it is also the program's."""
+    if path == "-":
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return sys.stdout
+    # Text may hold the command's bytes, which need not be UTF-8.
+    return open(path, "a" if append else "w", encoding="utf-8", errors="surrogateescape", opener=_shared_or_open)
+
+
+class Export:
+    """A file for another report. It keeps its content until the report is written."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._made: str | None = None
+        """The file that this object has made."""
+        flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        if not os.path.exists(path):  # devices and descriptors in /dev/fd exist
+            target = os.path.realpath(path)  # a link without a target stays
+            with contextlib.suppress(FileExistsError):
+                self._descriptor = os.open(target, flags | os.O_EXCL, 0o666)
+                self._made = target
+                return
+        self._descriptor = _shared_or_open(path, flags)
+
+    def write(self, report: str | bytes) -> bool:
+        """Replace the content of the file; print a message if that fails. Return whether the file has the report."""
+        content = report if isinstance(report, bytes) else f"{report}\n".encode("utf-8", "surrogateescape")
+        is_ours = stat.S_ISREG(os.fstat(self._descriptor).st_mode) and _stream_of(self._descriptor) is None
+        try:
+            if is_ours:
+                os.ftruncate(self._descriptor, 0)
+            with open(os.dup(self._descriptor), "wb") as file:  # NFS may report write errors only when it is closed
+                file.write(content)
+        except OSError as error:
+            if is_ours:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._descriptor, 0)  # leave no part of a report
+            complain(self.path, error.strerror)
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the file; remove it if it was made here and no report was written to it."""
+        with contextlib.suppress(OSError):  # such as a folder that cannot be written to
+            status = os.fstat(self._descriptor)
+            if self._made is not None and not status.st_size and os.path.samestat(status, os.lstat(self._made)):
+                os.unlink(self._made)
+        os.close(self._descriptor)
+
+
+def _shared_or_open(path: str, flags: int) -> int:
+    """Open a file; if it is also the program's output, share the position in the file: neither overwrites the other."""
+    with contextlib.suppress(OSError):
+        stream = _stream_of(path)
+        if stream is not None:
+            return os.dup(stream)
+    return os.open(path, flags, 0o666)
+
+
+def _stream_of(file: str | int) -> int | None:
+    """Return the descriptor of standard output or standard error, if that is the same file."""
+    status = os.stat(file)
+    for stream in 1, 2:
+        with contextlib.suppress(OSError):  # closed
+            # The console of Windows has no inode.
+            if status.st_ino and os.path.samestat(status, os.fstat(stream)) and _is_writable(stream):
+                return stream
+    return None
+
+
+if sys.platform == "win32":
+
+    def _is_writable(_: int) -> bool:
+        return True
+
+else:
+
+    def _is_writable(descriptor: int) -> bool:
+        import fcntl  # noqa: PLC0415 (not on Windows)
+
+        return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+
+
+# --- Terminals -------------------------------------------------------------------------------------------------------
+
+WIDTH = 80  # columns where there is no terminal
+
+# Readable on light and dark backgrounds, unlike most colours.
+RED, BOLD = "1;31", "1"
+
+
+def width_of(file: TextIO | None) -> int:
+    """Return the columns of a terminal."""
+    try:
+        return os.get_terminal_size(file.fileno()).columns or WIDTH  # type: ignore[union-attr]
+    except (AttributeError, OSError, ValueError):  # it is closed, or no terminal, or no file
+        return WIDTH
+
+
+def is_colored(file: TextIO | None) -> bool:
+    """Return whether a report is in colour: on terminals, except for Windows', which may not interpret the codes."""
+    if file is None or not file.isatty() or sys.platform == "win32":
+        return False
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def paint(text: str, style: str) -> str:
+    """Return a text in a style: its parameters in the escape sequence."""
+    return f"\x1b[{style}m{text}\x1b[0m"
