@@ -97,7 +97,6 @@ LAUNCHER_FLAGS = [
 # One segment: loading each takes time.
 LAUNCHER_LINK_FLAGS = ["-static", "-no-pie", "-nostdlib", "-s", "-Wl,-z,noseparate-code", "-Wl,--build-id=none"]
 
-
 # On i386 only SSE2 rounds the times correctly. Microsoft's compiler uses it by itself.
 IS_I386 = struct.calcsize("P") == 4 and re.fullmatch(r"(?i)i.86|x86_64|amd64", platform.machine()) is not None
 SSE2_FLAGS = ["-msse2", "-mfpmath=sse"]
