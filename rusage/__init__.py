@@ -65,12 +65,10 @@ if TYPE_CHECKING:
     __all__ += _typed_names.__all__
 else:
     from ._backends._base import RUSAGE_BOTH, RUSAGE_CHILDREN, RUSAGE_THREAD
+    from ._getrusage import from_native, wait3, wait4
 
     __all__ += ["RUSAGE_BOTH", "RUSAGE_CHILDREN", "RUSAGE_THREAD", "wait3", "wait4"]
     __all__ += ["Member", "Process", "Sample", "Tree", "from_native", "peak", "pss", "record"]  # noqa: F405 (see below)
-
-    if "wait4" not in _BACKEND.absent:
-        from ._wait4 import wait3, wait4
 
     # Remove the names that the backend declares unavailable.
     for _name in _BACKEND.absent:
@@ -82,9 +80,7 @@ _LAZY = {
     **dict.fromkeys(("CompletedProcess", "Popen"), "_children.popen"),
     "run": "_children.run",
     "Process": "_process",
-    "from_native": "_from_native",
-    **dict.fromkeys(("peak", "rss"), "_memory"),
-    "pss": "_pss",
+    **dict.fromkeys(("peak", "pss", "rss"), "_memory"),
     **dict.fromkeys(("Member", "Sample", "Tree"), "_tree"),
     "record": "_record",
     "asyncio": "asyncio",
@@ -95,7 +91,7 @@ if not TYPE_CHECKING:  # a type checker would accept every name
     def __getattr__(name: str) -> object:
         """Import run() and Popen lazily, since subprocess dominates import time, and say why a name is missing.
 
-        Process, Tree, record(), peak(), rss(), pss(), from_native() and the module asyncio are lazy too: many programs
+        Process, Tree, record(), peak(), rss(), pss() and the module asyncio are lazy too: many programs
         need none of them.
         """
         if name in _LAZY and name not in _BACKEND.absent:

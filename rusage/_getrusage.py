@@ -1,4 +1,4 @@
-"""``getrusage`` and the functions beside it: call the kernel through C, with the units of the backend."""
+"""``getrusage``, ``wait4`` and the functions beside them: call the kernel through C, with the units of the backend."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import os
 import struct
 import sys
+from collections.abc import Sequence
 from operator import index
 
 from ._backends import BACKEND
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from ._backends._base import Backend
     from ._fields import Field
-    from ._rusage import Call
+    from ._rusage import Call, Int
 
     T = TypeVar("T")
 else:
@@ -231,3 +232,102 @@ fields: Mapping[str, Field] = MappingProxyType(BACKEND.fields())
 def getpagesize() -> int:
     """Return the size of a memory page in bytes: sysconf(3), ``GetSystemInfo`` on Windows."""
     return lib.rusage_pagesize()
+
+
+# --- Children ---------------------------------------------------------------------------------------------------------
+
+
+def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:
+    """Wait for a child as ``os.wait4`` does; return its process ID, its exit status indication and its usage.
+
+    The usage includes the child's own children that it has waited for: counters and times are added, and ``ru_maxrss``
+    is the largest peak. If ``options`` contains ``WNOHANG`` and no child is ready, all values are 0. Raises the same
+    exceptions as ``os.wait4``: ``ChildProcessError`` if there is no child.
+
+    This peak is the kernel's value, which may be inherited from the process that forked the child. On Linux and
+    NetBSD it is never below that process's peak, on FreeBSD it may be that peak, and on OpenBSD and DragonFly BSD it
+    includes the memory that the child touched before it executed its program. On FreeBSD and OpenBSD the integrals may
+    include that process's. Grandchildren inherit from the child in the same way. ``run`` and ``Popen`` report only
+    values that are the child's own.
+    """
+    return reap_child(c_int(pid), c_int(options))
+
+
+_wait_pool: list[tuple[Call, memoryview, Int]] = FreeList()
+
+
+def reap_child(pid: int, options: int) -> tuple[int, int, RUsage]:
+    """Do the same as ``wait4``, for arguments that fit in a C int."""
+    try:
+        slot = _wait_pool.pop()
+    except IndexError:
+        call = new_call(BACKEND, 0, WAITED)
+        slot = call, buffer_of(call), ffi.new("int *")
+    call, record, status = slot
+    while True:
+        child = lib.rusage_wait4(pid, status, options, call)
+        if child >= 0:
+            result = child, status[0], usage_in(record)
+            _wait_pool.append(slot)
+            return result
+        # Python runs signal handlers here, between two bytecode instructions; unless a handler raises, retry (PEP 475).
+        if child != -errno.EINTR:
+            _wait_pool.append(slot)
+            raise OSError(-child, os.strerror(-child))
+
+
+def wait3(options: int) -> tuple[int, int, RUsage]:
+    """Wait for any child as ``os.wait3`` does; the result and the exceptions are the same as for ``wait4``."""
+    return wait4(-1, options)
+
+
+# --- Conversion of the results of others ------------------------------------------------------------------------------
+
+_COUNTERS = tuple(FIELDS)[2:]
+
+# A counter is a C long. A 32-bit counter wraps, and appears negative when it is read as a signed number.
+_LONG_BITS = 8 * ffi.sizeof("long")
+_LONG_MAX = 2 ** (_LONG_BITS - 1) - 1
+_LONG_LEAST = -(2**31) if _LONG_BITS == 32 else 0
+
+_MICROSECONDS_LIMIT = 2**63  # the C code converts times to an int64_t of microseconds
+
+
+def from_native(usage: Sequence[float], /) -> RUsage:
+    """Convert a result of ``resource.getrusage``, ``os.wait3`` or ``os.wait4`` from this system's units.
+
+    Accepts any sequence of the sixteen numbers; the two times are in seconds. Raises ``TypeError`` for any other
+    object, and for an ``RUsage``, which already has uniform units. Raises ``ValueError`` for another length and for a
+    number out of the kernel's range.
+    """
+    if isinstance(usage, RUsage):
+        raise TypeError("an RUsage already has uniform units")
+    if not isinstance(usage, Sequence) or isinstance(usage, (str, bytes, bytearray, memoryview)):
+        raise TypeError(f"a sequence of {len(FIELDS)} numbers is required, not {type(usage).__name__}")
+    values: tuple[Any, ...] = tuple(usage)
+    if len(values) != len(FIELDS):
+        raise ValueError(f"expected {len(FIELDS)} numbers, not {len(values)}")
+    native = ffi.new("struct rusage *")
+    _set_time(native.ru_utime, "ru_utime", values[0])
+    _set_time(native.ru_stime, "ru_stime", values[1])
+    for name, value in zip(_COUNTERS, values[2:], strict=True):
+        number = index(value)
+        if not _LONG_LEAST <= number <= _LONG_MAX:
+            raise ValueError(f"{name} is out of range: {number}")
+        setattr(native, name, number)
+    call = new_call(BACKEND, RUSAGE_SELF, measured(RUSAGE_SELF))
+    lib.rusage_convert(native, call)
+    return usage_of(call)
+
+
+def _set_time(timeval: Any, name: str, seconds: float) -> None:
+    """Set a ``struct timeval`` to the microseconds from which the kernel's float was computed."""
+    if isinstance(seconds, (str, bytes)) or not hasattr(seconds, "__float__"):
+        raise TypeError(f"{name} must be a number, not {type(seconds).__name__}")
+    try:
+        microseconds = round(float(seconds) * 1_000_000)
+        timeval.tv_sec, timeval.tv_usec = divmod(microseconds, 1_000_000)
+    except (ValueError, OverflowError):  # not finite, or more than a time_t holds
+        microseconds = -1
+    if not 0 <= microseconds < _MICROSECONDS_LIMIT:
+        raise ValueError(f"{name} is out of range: {seconds}")

@@ -1,4 +1,4 @@
-"""The memory of this process: ``peak``, ``rss``, and the peak of a block, for ``measure(reset_peak=True)`` and pytest.
+"""The memory of this process: ``peak``, ``rss``, ``pss``, and a block's peak, for ``measure`` and the pytest plugin.
 
 Only Linux can reset the high-water mark: see rusage/_backends/linux_memory.c.
 """
@@ -44,6 +44,35 @@ def rss() -> int:
     if size < 0:
         raise _error(-size, BACKEND.rss)
     return size
+
+
+def pss() -> int:
+    """Return the proportional set size of this process now, in bytes; only on Linux.
+
+    A page that n processes share counts as an nth of its size. Reading it takes longer than ``rss()``: the kernel
+    visits each page of the process. Raises ``OSError`` if it cannot be read: without ``/proc``, and in a kernel without
+    ``/proc/PID/smaps_rollup``.
+    """
+    size = lib.rusage_pss()
+    if size < 0:
+        raise _error(-size, BACKEND.pss)
+    return size
+
+
+def read_rss() -> int | None:
+    """Return ``rss()``; None where there is none, and if it cannot be read, as without ``/proc``."""
+    try:
+        return rss() if "rss" not in BACKEND.absent else None
+    except OSError:
+        return None
+
+
+def read_peak() -> int | None:
+    """Return ``peak()``, or ``maxrss()`` on systems without it; None if it cannot be read, or is not sampled yet."""
+    try:
+        return (maxrss() if "peak" in BACKEND.absent else peak()) or None
+    except OSError:
+        return None
 
 
 def _error(code: int, source: str) -> Exception:

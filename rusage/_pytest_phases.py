@@ -12,9 +12,8 @@ from ._backends import BACKEND
 from ._backends._base import RUSAGE_CHILDREN, RUSAGE_SELF
 from ._getrusage import cputime, getrusage, measured
 from ._measure import measure
-from ._memory import BlockPeak, rss
-from ._pytest_tables import CHILDREN_CPUTIME, COLUMNS, MAXRSS_RISE, RETAINED, TABLES, table
-from ._text import mebibytes
+from ._memory import BlockPeak, read_rss
+from ._text import MIB, mebibytes
 from ._units import parse_size
 
 if TYPE_CHECKING:
@@ -22,9 +21,28 @@ if TYPE_CHECKING:
     from typing import Any
 
     Figures = dict[str, float]
+    Row = tuple[str, str, Figures]  # setup, call or teardown; the test's ID
 
 HAS_CHILDREN = "RUSAGE_CHILDREN" not in BACKEND.absent
 MEASURED = measured()
+
+CHILDREN_CPUTIME, MAXRSS_RISE, RETAINED = "children_cputime", "maxrss_rise", "retained"
+
+# The columns of the tables, and for each table its title, the figures whose sum orders it, and the smallest sum shown.
+COLUMNS = {
+    "cputime": "CPU time",
+    CHILDREN_CPUTIME: "children's",
+    "peak_growth": "peak growth",
+    MAXRSS_RISE: "rise of the process's peak",
+    RETAINED: "retained",
+    "majflt": "major faults",
+}
+TABLES = [
+    ("most CPU time, own and children's", ("cputime", CHILDREN_CPUTIME), 0.001),
+    ("largest growth of the peak", ("peak_growth",), 0.1 * MIB),
+    ("largest rise of the process's peak, which could not be reset", (MAXRSS_RISE,), 0.1 * MIB),
+    ("most memory retained after the test", (RETAINED,), 0.1 * MIB),
+]
 
 WORDS = {
     "peak_growth": (
@@ -141,9 +159,9 @@ class Phases:
     @pytest.hookimpl(hookwrapper=True, trylast=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, None]:
         """Measure what the test adds to the resident set size of the process."""
-        before = None if self._rows is None else _resident()
+        before = None if self._rows is None else read_rss()
         yield
-        after = None if before is None else _resident()
+        after = None if before is None else read_rss()
         if before is not None and after is not None:
             self._retained[item.nodeid] = after - before
 
@@ -176,16 +194,8 @@ class Phases:
         for title, names, least in TABLES:
             if any(names[0] in figures for _, _, figures in phases):
                 terminalreporter.write_sep("=", f"rusage: {title}")
-                for line in table(phases, names, least, self._rows):
+                for line in _table(phases, names, least, self._rows):
                     terminalreporter.write_line(line)
-
-
-def _resident() -> int | None:
-    """Return the resident set size of this process, in bytes; None if it is not measured."""
-    try:
-        return rss() if "rss" not in BACKEND.absent else None
-    except OSError:  # for example without /proc
-        return None
 
 
 class Phase:
@@ -308,3 +318,32 @@ def _is_ours(entry: object) -> bool:
     """Return whether this plugin added an entry of ``user_properties``; other entries may have any type."""
     pair = entry if isinstance(entry, (tuple, list)) else ()
     return len(pair) == 2 and isinstance(pair[0], str) and pair[0] in ALL_KEYS
+
+
+# --- Tables -----------------------------------------------------------------------------------------------------------
+
+
+def _table(phases: list[Row], names: tuple[str, ...], least: float, number: int) -> list[str]:
+    """Return a table of the ``number`` phases (0: all) with the largest sum of the figures in ``names``."""
+
+    def total(phase: Row) -> float:
+        figures = phase[2]
+        return sum([figures.get(name, 0) for name in names])  # faster than a generator
+
+    largest = sorted((phase for phase in phases if total(phase) >= least), key=total, reverse=True)
+    if not largest:
+        return [f"none of {_cell(names[0], least)} or more"]
+    columns = [name for name in COLUMNS if any(name in phase[2] for phase in largest)]
+    rows = [
+        [*(_cell(name, figures[name]) if name in figures else "-" for name in columns), when, nodeid]
+        for when, nodeid, figures in largest[: number or None]
+    ]
+    rows.insert(0, [*(COLUMNS[name] for name in columns), "phase", "test"])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join([*map(str.rjust, row[:-2], widths), row[-2].ljust(widths[-2]), row[-1]]) for row in rows]
+
+
+def _cell(name: str, figure: float) -> str:
+    if name in ("peak_growth", MAXRSS_RISE, RETAINED):
+        return mebibytes(figure)
+    return f"{figure:.3f} s" if name in ("cputime", CHILDREN_CPUTIME) else str(figure)

@@ -10,8 +10,7 @@ __all__: list[str] = []
 
 if sys.platform != "win32":
     from ._backends._base import RUSAGE_BOTH, RUSAGE_CHILDREN
-    from ._from_native import from_native
-    from ._wait4 import wait3, wait4
+    from ._getrusage import from_native, wait3, wait4
 
     __all__ += ["RUSAGE_BOTH", "RUSAGE_CHILDREN", "from_native", "wait3", "wait4"]
 
@@ -41,7 +40,7 @@ if (
     and not sys.platform.startswith("sunos")
     and sys.platform != "win32"
 ):
-    from ._pss import pss
+    from ._memory import pss
 
     __all__ += ["pss"]
 

@@ -24,7 +24,7 @@ from . import __version__
 from ._backends import BACKEND
 from ._backends._base import BLOCKS, RUSAGE_SELF, SECTOR, SECTORS, SWITCHES
 from ._getrusage import getrusage
-from ._monitoring import read_peak, read_rss, read_uptime
+from ._memory import read_peak, read_rss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -113,10 +113,18 @@ def _counters() -> Iterator[Instrument]:
 def _gauges() -> Iterator[Instrument]:
     """Yield the gauges of this system."""
     if BACKEND.uptime is not None:
-        yield "process.uptime", "s", "The time the process has been running.", _observed(read_uptime)
+        yield "process.uptime", "s", "The time the process has been running.", _observed(_read_uptime)
     if "ru_maxrss" in BACKEND.measured["RUSAGE_SELF"]:
         name = "rusage.maxrss" if "peak" in BACKEND.absent else "rusage.peak"
         yield name, "By", "Maximum resident set size of the process.", _observed(read_peak)
+
+
+def _read_uptime() -> float | None:
+    """Return the seconds since the process was started; None if they cannot be read."""
+    try:
+        return BACKEND.uptime() if BACKEND.uptime else None
+    except OSError:
+        return None
 
 
 def _reader(attribute: str, *, factor: int = 1, **values: str) -> Observe:

@@ -23,7 +23,7 @@ from ._backends import BACKEND
 from ._backends._base import BLOCKS, RUSAGE_CHILDREN, RUSAGE_SELF, SECTOR, SECTORS, TIMES
 from ._fields import FIELDS, RUsage
 from ._getrusage import getrusage, measured_for
-from ._monitoring import read_peak, read_rss
+from ._memory import read_peak, read_rss
 
 TYPE_CHECKING = False
 

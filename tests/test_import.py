@@ -310,7 +310,6 @@ def test_first_use_in_another_root(way: str, program: Callable[..., str], tmp_pa
         "CompletedProcess",
         "asyncio",
         "Process",
-        "from_native",
         "peak",
         "rss",
         "Tree",

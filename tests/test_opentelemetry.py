@@ -20,7 +20,7 @@ from expected import SYSTEMS
 from test_backends import KERNEL, convert
 
 import rusage
-from rusage import _monitoring
+from rusage import _memory
 from rusage._backends import BACKEND
 
 try:
@@ -132,10 +132,10 @@ def test_metrics_of_each_system(system: str, monkeypatch: pytest.MonkeyPatch) ->
     usage = convert(backend, "RUSAGE_SELF", **KERNEL)
     monkeypatch.setattr(rusage.opentelemetry, "BACKEND", backend)
     monkeypatch.setattr(rusage.opentelemetry, "getrusage", {rusage.RUSAGE_SELF: usage}.__getitem__)
-    monkeypatch.setattr(_monitoring, "BACKEND", backend)
-    monkeypatch.setattr(_monitoring, "peak", lambda: 1103 * 1024)
-    monkeypatch.setattr(_monitoring, "maxrss", lambda: usage.ru_maxrss)
-    monkeypatch.setattr(_monitoring, "rss", lambda: 1201 * 1024)
+    monkeypatch.setattr(_memory, "BACKEND", backend)
+    monkeypatch.setattr(_memory, "peak", lambda: 1103 * 1024)
+    monkeypatch.setattr(_memory, "maxrss", lambda: usage.ru_maxrss)
+    monkeypatch.setattr(_memory, "rss", lambda: 1201 * 1024)
     known_uptime = backend.name == "Linux" and os.path.exists("/proc/self/stat")  # pathlib disagrees under Wine
     assert (backend.uptime is not None) == known_uptime
     monkeypatch.setattr(backend, "uptime", (lambda: 2.5) if known_uptime else None)
@@ -207,8 +207,8 @@ def test_peak_that_is_not_sampled_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     backend = SYSTEMS["FreeBSD"].backend
     usage = convert(backend, "RUSAGE_SELF", **KERNEL)._replace(ru_maxrss=0)
     monkeypatch.setattr(rusage.opentelemetry, "BACKEND", backend)
-    monkeypatch.setattr(_monitoring, "BACKEND", backend)
-    monkeypatch.setattr(_monitoring, "maxrss", lambda: 0)
+    monkeypatch.setattr(_memory, "BACKEND", backend)
+    monkeypatch.setattr(_memory, "maxrss", lambda: 0)
     monkeypatch.setattr(rusage.opentelemetry, "getrusage", {rusage.RUSAGE_SELF: usage}.__getitem__)
     given, reader = provider()
     rusage.opentelemetry.instrument(given)

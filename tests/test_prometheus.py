@@ -20,7 +20,7 @@ from expected import SYSTEMS
 from prometheus_server import PROMTOOL, TIMEOUT, get, needs_prometheus, reserved_port, running
 
 import rusage
-from rusage import RUsage, _monitoring
+from rusage import RUsage, _memory
 from rusage._backends import BACKEND
 from rusage._backends._base import Backend
 
@@ -99,10 +99,10 @@ def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
     monkeypatch.setattr(prometheus, "BACKEND", backend)
     monkeypatch.setattr(prometheus, "getrusage", reported)
-    monkeypatch.setattr(_monitoring, "BACKEND", backend)
-    monkeypatch.setattr(_monitoring, "peak", lambda: HIGH_WATER_MARK)
-    monkeypatch.setattr(_monitoring, "maxrss", lambda: OWN.ru_maxrss)
-    monkeypatch.setattr(_monitoring, "rss", lambda: SIZE)
+    monkeypatch.setattr(_memory, "BACKEND", backend)
+    monkeypatch.setattr(_memory, "peak", lambda: HIGH_WATER_MARK)
+    monkeypatch.setattr(_memory, "maxrss", lambda: OWN.ru_maxrss)
+    monkeypatch.setattr(_memory, "rss", lambda: SIZE)
     return name
 
 
@@ -204,7 +204,7 @@ def test_fields_measured_of_children(monkeypatch: pytest.MonkeyPatch) -> None:
     measured = {"RUSAGE_SELF": times | {"ru_minflt", "ru_nvcsw"}, "RUSAGE_CHILDREN": times | {"ru_nvcsw"}}
     monkeypatch.setattr(prometheus, "BACKEND", Backend("Made up", measured, {}))
     monkeypatch.setattr(prometheus, "getrusage", lambda _: OWN)
-    monkeypatch.setattr(_monitoring, "rss", lambda: SIZE)
+    monkeypatch.setattr(_memory, "rss", lambda: SIZE)
     without_file(monkeypatch, "/proc/stat", present=True)
     assert samples(UsageCollector(children=True).collect()).keys() == {
         "process_cpu_user_seconds_total",

@@ -354,9 +354,7 @@ def test_memory_that_stays(pytester: pytest.Pytester) -> None:
 @needs_rss
 def test_no_table_of_an_unknown_size(pytester: pytest.Pytester) -> None:
     """Where /proc is missing, nothing is called retained."""
-    pytester.makeconftest(
-        "import rusage._pytest_phases as phases\ndef rss(): raise FileNotFoundError\nphases.rss = rss\n"
-    )
+    pytester.makeconftest("import rusage._memory as memory\ndef rss(): raise FileNotFoundError\nmemory.rss = rss\n")
     pytester.makepyfile(test_it=LEAK)
     result = run(pytester, "--rusage=0")
     result.assert_outcomes(passed=3)
@@ -733,7 +731,7 @@ def test_unused_plugin_imports_little(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
     pytester.makepyfile(
         test_it=f"import pytest\npytestmark = pytest.mark.limit_rusage(cputime=60)\n{IMPORTED} "
-        "== ['rusage.pytest_plugin', 'rusage._pytest_tables', 'rusage._pytest_phases']"
+        "== ['rusage.pytest_plugin', 'rusage._pytest_phases']"
     )
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
 

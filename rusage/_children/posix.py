@@ -9,7 +9,7 @@ import sys
 from contextlib import ExitStack
 from typing import Any, AnyStr
 
-from .. import _wait4
+from .. import _getrusage
 from .._backends import BACKEND
 from .._backends._base import FLOOR_RULES, TOUCHED_RULES
 from .._fields import RUsage
@@ -59,7 +59,7 @@ class PosixPopen(BasePopen[AnyStr]):
     def _try_reap(self, flags: int) -> tuple[int, int]:
         """Wait for the child, and read its usage where the system provides it. The caller holds ``_waitpid_lock``."""
         if _HAS_WAIT4:
-            pid, status, usage = _wait4.reap_child(self.pid, flags)
+            pid, status, usage = _getrusage.reap_child(self.pid, flags)
         else:
             (pid, status), usage = os.waitpid(self.pid, flags), None
         if pid == self.pid:

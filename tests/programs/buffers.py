@@ -75,8 +75,6 @@ for name in ("RUSAGE_SELF", "RUSAGE_CHILDREN", "RUSAGE_BOTH", "RUSAGE_THREAD"):
     if hasattr(rusage, name):
         report(name, partial(rusage.getrusage, getattr(rusage, name)))
 if hasattr(rusage, "wait4"):
-    from rusage import _wait4
-
     wait = SimpleNamespace(rusage_wait4=lambda _, status, __, call: system_call(status, call))
-    patch.object(_wait4, "lib", wait).start()
+    patch.object(_getrusage, "lib", wait).start()
     report("wait4", partial(rusage.wait4, -1, 0))

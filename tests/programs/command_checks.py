@@ -15,12 +15,12 @@ import time
 from typing import Any
 
 import rusage
-import rusage._wait4
+import rusage._getrusage
 from rusage._children import base, popen, posix
 from rusage._cli import run
 from rusage._cli.main import main
 
-wait4: Any = rusage._wait4  # noqa: SLF001 (is replaced)
+wait4: Any = rusage._getrusage  # noqa: SLF001 (is replaced)
 
 
 def use_launcher(path: str) -> None:

@@ -61,7 +61,7 @@ class Recorder:
 
 
 # Those that this system has, of the names whose modules are imported at their first use.
-LAZY = ["run", "Popen", "CompletedProcess", "asyncio", "Process", "from_native", "peak", "rss", "Tree", "record", "pss"]
+LAZY = ["run", "Popen", "CompletedProcess", "asyncio", "Process", "peak", "rss", "Tree", "record", "pss"]
 NAMES = [name for name in LAZY if name not in BACKEND.absent]
 
 

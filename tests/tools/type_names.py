@@ -16,16 +16,16 @@ MODULES = {
     "RUSAGE_BOTH": "_backends._base",
     "RUSAGE_CHILDREN": "_backends._base",
     "RUSAGE_THREAD": "_backends._base",
-    "from_native": "_from_native",
+    "from_native": "_getrusage",
     "peak": "_memory",
-    "pss": "_pss",
+    "pss": "_memory",
     "Process": "_process",
     "record": "_record",
     "Member": "_tree",
     "Sample": "_tree",
     "Tree": "_tree",
-    "wait3": "_wait4",
-    "wait4": "_wait4",
+    "wait3": "_getrusage",
+    "wait4": "_getrusage",
 }
 HEAD = '''"""For type checkers only, which cannot evaluate the backend: the public names that some systems lack.
 
