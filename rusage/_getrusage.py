@@ -99,7 +99,8 @@ def new_call(backend: Backend, who: int, measured: Collection[str], *, hz: int |
 
 def buffer_of(call: Call) -> memoryview:
     """Return the bytes of a call's result."""
-    return ffi.buffer(ffi.addressof(call, "record"))
+    record: memoryview = ffi.buffer(ffi.addressof(call, "record"))
+    return record
 
 
 def usage_in(record: memoryview) -> RUsage:
@@ -201,7 +202,7 @@ def maxrss(who: int = RUSAGE_SELF, /) -> int:
 
     The result is 0 if ``measured(who)`` does not name ``ru_maxrss``. Raises the same exceptions as ``getrusage``.
     """
-    value = _maxrss(_self_call if who is RUSAGE_SELF else _find(_calls, who))
+    value: int = _maxrss(_self_call if who is RUSAGE_SELF else _find(_calls, who))
     if value < 0:
         raise error_of(-value)
     return value
@@ -212,7 +213,7 @@ def cputime(who: int = RUSAGE_SELF, /) -> float:
 
     Raises the same exceptions as ``getrusage``.
     """
-    value = _cputime(_self_call if who is RUSAGE_SELF else _find(_calls, who))
+    value: float = _cputime(_self_call if who is RUSAGE_SELF else _find(_calls, who))
     if value < 0:
         raise error_of(-int(value))
     return value
@@ -231,7 +232,7 @@ fields: Mapping[str, Field] = MappingProxyType(BACKEND.fields())
 
 def getpagesize() -> int:
     """Return the size of a memory page in bytes: sysconf(3), ``GetSystemInfo`` on Windows."""
-    return lib.rusage_pagesize()
+    return int(lib.rusage_pagesize())
 
 
 # --- Children ---------------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ def peak() -> int:
     """
     if not HAS_MARK:  # a system on which processes do not inherit a peak
         return maxrss()
-    size = lib.rusage_own_peak()
+    size: int = lib.rusage_own_peak()
     if size < 0:
         raise _error(-size, BACKEND.peak)
     return size
@@ -40,7 +40,7 @@ def rss() -> int:
 
     Raises ``OSError`` if the size cannot be read: on Linux without ``/proc``.
     """
-    size = lib.rusage_rss()
+    size: int = lib.rusage_rss()
     if size < 0:
         raise _error(-size, BACKEND.rss)
     return size
@@ -53,7 +53,7 @@ def pss() -> int:
     visits each page of the process. Raises ``OSError`` if it cannot be read: without ``/proc``, and in a kernel without
     ``/proc/PID/smaps_rollup``.
     """
-    size = lib.rusage_pss()
+    size: int = lib.rusage_pss()
     if size < 0:
         raise _error(-size, BACKEND.pss)
     return size

@@ -193,7 +193,7 @@ class Process(Opened):
         """
         if "ru_maxrss" not in self.measured:
             raise NotImplementedError(f"{BACKEND.name} does not report the maximum resident set size of this process")
-        value = self._read(_maxrss, _units)
+        value: int = self._read(_maxrss, _units)
         if value < 0:
             raise error_of_process(-value, self.pid)
         return value
@@ -203,7 +203,7 @@ class Process(Opened):
 
         The result is 0 for a process without memory of its own, such as a kernel thread of Linux.
         """
-        value = self._read(_rss, _units)
+        value: int = self._read(_rss, _units)
         if value < 0:
             raise error_of_process(-value, self.pid)
         return value
@@ -216,7 +216,7 @@ class Process(Opened):
             A page that n processes share counts as an nth of its size. The result is 0 for a process without memory of
             its own. Raises ``PermissionError`` for a process that this one may not trace, such as another user's.
             """
-            value = self._read(lambda handle, _: lib.rusage_process_pss(handle), _units)
+            value: int = self._read(lambda handle, _: lib.rusage_process_pss(handle), _units)
             if value < 0:
                 raise error_of_process(-value, self.pid)
             return value
@@ -226,7 +226,7 @@ class Process(Opened):
 
         On Linux the clock counts nanoseconds, except in a forked child that is in another PID namespace.
         """
-        value = self._read(_cputime, _units)
+        value: float = self._read(_cputime, _units)
         if value < 0:
             raise error_of_process(-int(value), self.pid)
         return value

@@ -6,7 +6,7 @@ some systems: what does not fit there is tested by what the kernel would have le
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from expected import BACKENDS, SYSTEMS
@@ -20,13 +20,13 @@ from rusage._getrusage import measured_for, measured_of_a_child, new_call, usage
 from rusage._rusage import ffi, lib
 
 if TYPE_CHECKING:
-    from rusage._rusage import Call, Native
+    from rusage._rusage import Call
 
 LONG_BITS = 8 * ffi.sizeof("long")
 LONG_MIN, LONG_MAX = -(2 ** (LONG_BITS - 1)), 2 ** (LONG_BITS - 1) - 1
 
 
-def native_of(utime: int = 0, stime: int = 0, **counters: int) -> Native:
+def native_of(utime: int = 0, stime: int = 0, **counters: int) -> Any:
     """Return what a kernel would give: two times in microseconds, counters by their names without ``ru_``."""
     native = ffi.new("struct rusage *")
     native.ru_utime.tv_sec, native.ru_utime.tv_usec = divmod(utime, 10**6)

@@ -152,12 +152,12 @@ def read(handle: Handle) -> RUsage | int:
 
 def maxrss(handle: Handle) -> int:
     """Return the peak in bytes, or a negative errno."""
-    return lib.rusage_process_maxrss(handle, new_call(BACKEND, 0, PROCESS))
+    return int(lib.rusage_process_maxrss(handle, new_call(BACKEND, 0, PROCESS)))
 
 
 def rss(handle: Handle) -> int:
     """Return the resident set size in bytes, or a negative errno."""
-    return lib.rusage_process_rss(handle, new_call(BACKEND, 0, BACKEND.process))
+    return int(lib.rusage_process_rss(handle, new_call(BACKEND, 0, BACKEND.process)))
 
 
 def test_place_of_each_number(handle: Handle) -> None:

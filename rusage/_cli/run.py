@@ -93,7 +93,7 @@ class Signals:
 if sys.platform == "linux":
 
     def _is_ignored(number: int) -> bool:
-        return lib.rusage_is_ignored(number) != 0
+        return bool(lib.rusage_is_ignored(number))
 
 else:
 
