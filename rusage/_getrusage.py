@@ -99,13 +99,13 @@ def new_call(backend: Backend, who: int, measured: Collection[str], *, hz: int |
 
 def buffer_of(call: Call) -> memoryview:
     """Return the bytes of a call's result."""
-    record: memoryview = ffi.buffer(ffi.addressof(call, "record"))
-    return record
+    buffer: memoryview = ffi.buffer(ffi.addressof(call, "record"))
+    return buffer
 
 
-def usage_in(record: memoryview) -> RUsage:
+def usage_in(buffer: memoryview) -> RUsage:
     """Return the result in the bytes of a call."""
-    return _new(RUsage, _unpack(record))
+    return _new(RUsage, _unpack(buffer))
 
 
 def usage_of(call: Call) -> RUsage:
@@ -187,12 +187,12 @@ def getrusage(who: int, /) -> RUsage:
         who = index(who)
         call = new_call(BACKEND, who, _measured[who])
         slot = call, buffer_of(call)
-    call, record = slot
+    call, buffer = slot
     error = _get(call)
     if error:
         pool.append(slot)
         raise error_of(error)
-    values = _unpack(record)
+    values = _unpack(buffer)
     pool.append(slot)
     return _new(RUsage, values)
 
@@ -264,11 +264,11 @@ def reap_child(pid: int, options: int) -> tuple[int, int, RUsage]:
     except IndexError:
         call = new_call(BACKEND, 0, WAITED)
         slot = call, buffer_of(call), ffi.new("int *")
-    call, record, status = slot
+    call, buffer, status = slot
     while True:
         child = lib.rusage_wait4(pid, status, options, call)
         if child >= 0:
-            result = child, status[0], usage_in(record)
+            result = child, status[0], usage_in(buffer)
             _wait_pool.append(slot)
             return result
         # Python runs signal handlers here, between two bytecode instructions; unless a handler raises, retry (PEP 475).

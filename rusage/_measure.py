@@ -10,7 +10,7 @@ from ._backends._base import RUSAGE_SELF, RUSAGE_THREAD
 from ._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
 from ._getrusage import getrusage, measured
 from ._lazy import load
-from ._text import figures
+from ._text import usage_text
 
 TYPE_CHECKING = False
 
@@ -48,9 +48,9 @@ class measure:  # noqa: N801 (used like a function)
     With ``reset_peak`` the block has a peak of its own, ``m.peak``, where the system can reset the process's high-water
     mark (Linux). The reset lowers ``ru_maxrss`` for every reader in the process, this object's ``usage`` included, but
     not ``rusage.peak()``. Blocks with ``reset_peak`` keep their peaks when others are nested in them or run in other
-    threads. They lose a peak in two cases: if memory grows and shrinks again between the reading of the mark and the
-    reset, which waits while another thread changes the address space; or if code outside this module resets the mark.
-    In a forked child, reading the figures of a block that was open at the fork raises ``RuntimeError``.
+    threads. A spike during a reset, which waits while another thread changes the address space, is lost, and so is the
+    peak before a reset by other code. In a forked child, reading a block that was open at the fork raises
+    ``RuntimeError``.
 
     An invalid ``who`` raises the same exception as ``getrusage``, immediately; ``reset_peak`` with another ``who`` than
     ``RUSAGE_SELF`` raises ``ValueError``.
@@ -192,7 +192,7 @@ class measure:  # noqa: N801 (used like a function)
                     sizes["growth"] = self.peak_growth
         except RuntimeError as error:  # there are no figures
             return f"<rusage.measure: {error}>"
-        return f"<rusage.measure: {figures(later - earlier, self._fields, sizes, end - start)}>"
+        return f"<rusage.measure: {usage_text(later - earlier, self._fields, sizes, end - start)}>"
 
     def __call__(self, function: F) -> F:
         """Return a wrapper of *function* whose calls are measured.

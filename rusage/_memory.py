@@ -79,11 +79,11 @@ def _error(code: int, source: str) -> Exception:
     return error_of(code) if sys.platform == "win32" else OSError(code, f"{os.strerror(code)} ({source})")
 
 
-# The result of the last call of parent_peak().
+# The result of the last call of known_peak().
 _peak = 0
 
 
-def parent_peak() -> int:
+def known_peak() -> int:
     """Return the largest known peak of this process, in bytes.
 
     Code that lowers the peak, such as a write to /proc/PID/clear_refs, must call this first.
@@ -112,7 +112,7 @@ class BlockPeak:
         if HAS_MARK:
             self._block = ffi.new("rusage_block *")
             with lock:
-                parent_peak()
+                known_peak()
                 self.measured = not lib.rusage_reset_peak(self._block)
 
     @staticmethod

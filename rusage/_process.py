@@ -108,11 +108,9 @@ class Process(Opened):
     ``ProcessLookupError`` if there is no such process, if it has ended but has not been waited for, and if the number
     is the ID of a thread; ``PermissionError`` if the system does not allow reading the process; ``OSError`` if too many
     files are open. The methods raise the same exceptions, and ``ProcessLookupError`` once the process has ended. The
-    text of a ``ProcessLookupError`` has the process ID.
+    message of a ``ProcessLookupError`` contains the process ID.
 
-    On Linux a process has no memory while it ends, and for a moment while a thread other than the first executes a
-    program: a reading then waits for up to a second. A reading that finds the process ended is repeated after a
-    millisecond before the end is reported.
+    On Linux, during exec or exit, readings retry for up to a second. An exit is confirmed a millisecond later.
     """
 
     pid: int
@@ -176,12 +174,12 @@ class Process(Opened):
         Fields that ``measured`` does not name are 0. Times may be coarser than for the calling process: on Linux they
         are whole ticks of 10 ms.
         """
-        slot = call, record = _take()
+        slot = call, buffer = _take()
         try:
             error = self._read(_get, call)
             if error:
                 raise error_of_process(error, self.pid)
-            return usage_in(record)
+            return usage_in(buffer)
         finally:
             _pool.append(slot)
 

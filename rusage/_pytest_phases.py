@@ -128,21 +128,21 @@ class Phases:
             item.user_properties[:] = [entry for entry in item.user_properties if not _is_ours(entry)]
         phase = self._start(item, {})
         yield
-        _record(item, "setup", phase)
+        _report(item, "setup", phase)
 
     @pytest.hookimpl(hookwrapper=True, trylast=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, None]:
         """Measure the phase."""
         phase = self._start(item, item.stash.get(_limits_key, {}))
         yield
-        _record(item, "call", phase)
+        _report(item, "call", phase)
 
     @pytest.hookimpl(hookwrapper=True, trylast=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, None]:
         """Measure the phase."""
         phase = self._start(item, {})
         yield
-        _record(item, "teardown", phase)
+        _report(item, "teardown", phase)
 
     def _start(self, item: pytest.Item, limits: Figures) -> Phase | None:
         """Start to measure a phase if a table or its limits need it."""
@@ -233,7 +233,7 @@ class Phase:
         return figures
 
 
-def _record(item: pytest.Item, when: str, phase: Phase | None) -> None:
+def _report(item: pytest.Item, when: str, phase: Phase | None) -> None:
     """Add the figures of a phase to the reports."""
     if phase is not None:
         keys = KEYS[when]

@@ -18,7 +18,7 @@ def mebibytes(size: float) -> str:
     return f"{size / MIB:.1f} MiB"
 
 
-def figures(usage: RUsage, measured: frozenset[str], sizes: dict[str, int | None], elapsed: float) -> str:
+def usage_text(usage: RUsage, measured: frozenset[str], sizes: dict[str, int | None], elapsed: float) -> str:
     """Return the CPU time, the sizes (in bytes; None: not measured) and the elapsed time (in seconds) for a repr."""
     texts = {"cputime": f"{usage.cputime:.6f} s" if measured >= TIMES else "not measured"}
     for name, size in sizes.items():

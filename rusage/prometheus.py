@@ -131,7 +131,7 @@ class _Counters:
     """The counters of one usage. Names and help texts are made only once, which makes a scrape faster."""
 
     def __init__(self, prefix: str, measured: frozenset[str], whose: str = "", *, total: bool = True) -> None:
-        # The other notes explain why a field of this process is not measured. The field of another process may be.
+        # Skip notes on unmeasured fields: another process may have them.
         notes = {field: note for field, note in BACKEND.notes.items() if field in BACKEND.measured["RUSAGE_SELF"]}
         self._total = total and measured >= TIMES
         self._total_name = f"{prefix}cpu_seconds", _text(f"{whose}user and system CPU time used")

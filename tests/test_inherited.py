@@ -33,7 +33,7 @@ from rusage._children.inherited import (
     touched_before_exec,
 )
 from rusage._getrusage import WAITED, buffer_of, measured_of_a_child
-from rusage._memory import parent_peak
+from rusage._memory import known_peak
 from rusage._rusage import lib
 
 if TYPE_CHECKING:
@@ -180,10 +180,10 @@ def test_parent_peak_is_maxrss(python: Callable[..., str]) -> None:
     """Without a reset it is the process's own peak, also when that rises. After a reset: see test_memory.py."""
     program = (
         "import rusage\n"
-        "from rusage._memory import parent_peak\n"
-        "print(rusage.maxrss(), parent_peak(), rusage.maxrss())\n"
+        "from rusage._memory import known_peak\n"
+        "print(rusage.maxrss(), known_peak(), rusage.maxrss())\n"
         "hold = b'x' * (64 << 20)\n"
-        "print(rusage.maxrss(), parent_peak(), rusage.maxrss())"
+        "print(rusage.maxrss(), known_peak(), rusage.maxrss())"
     )
     for line in python("-c", program).splitlines():
         before, peak, after = map(int, line.split())
@@ -262,13 +262,13 @@ def test_floor_of_each_rule(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
             return floor
 
     monkeypatch.setattr(posix, "BACKEND", Mock(child_peak=rule))
-    before = parent_peak()
+    before = known_peak()
     floor = floor_of()
     if rule in TOUCHED_RULES:
         assert floor == TOUCHED + (3 + len({**os.environ, "ONE_MORE": "1"})) * 10 * rusage.getpagesize()
     elif rule in FLOOR_RULES:
         assert floor is not None
-        assert before <= floor <= parent_peak()
+        assert before <= floor <= known_peak()
     else:
         assert floor is None
     assert floor_of(preexec_fn=lambda: None) is None

@@ -14,7 +14,7 @@ import pytest
 from conftest import spin
 
 import rusage
-from rusage._text import figures
+from rusage._text import usage_text
 
 
 def test_block_is_a_difference() -> None:
@@ -269,7 +269,7 @@ def test_repr_shows_growth() -> None:
 def test_figures_that_are_not_measured() -> None:
     """Half of the CPU time is none."""
     for measured in frozenset[str](), frozenset({"ru_utime"}), frozenset({"ru_stime", "ru_maxrss"}):
-        text = figures(rusage.RUsage.zero, measured, {"peak": None}, 1.5)
+        text = usage_text(rusage.RUsage.zero, measured, {"peak": None}, 1.5)
         assert text == "cputime=not measured, peak=not measured, elapsed=1.500000 s"
 
 

@@ -338,7 +338,7 @@ def test_abandoned_blocks_cost_nothing() -> None:
 def test_parent_peak_outlives_a_block(own: Callable[..., list[int]]) -> None:
     """The rules for a child's peak use the parent's peak from before the reset."""
     forked = ["sh", "-c", '"$@"; exit $?', "sh"]  # its children do not inherit the peak of this process
-    before, after, *parents = own("parent_peak", *forked)
+    before, after, *parents = own("known_peak", *forked)
     assert after < before - 50 * MIB
     assert parents == [before, before]
 

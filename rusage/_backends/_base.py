@@ -39,8 +39,8 @@ SECTORS = f"{SECTOR}-byte units"
 """The unit of ``ru_inblock`` and ``ru_oublock`` where they count amounts of data instead of operations."""
 
 
-# Whose peak the ru_maxrss of a waited-for child is (``Backend.child_peak``): the rules that
-# rusage/_children/inherited.py applies.
+# How to tell if the ru_maxrss of a waited-for child is the child's (``Backend.child_peak``), for
+# rusage/_children/inherited.py.
 PEAK_OWN = "own"
 """The child's own."""
 PEAK_AT_LEAST_PARENTS = "at least the parent's"
@@ -110,7 +110,7 @@ class Backend:
     ``rss``: where the system reports the resident set size, and in which unit; empty where that is unknown.
     ``pss``: where the system reports the proportional set size; empty where it does not.
     ``uptime``: returns the seconds since this process was started; None if they are not known.
-    ``peak_error``: returns the largest error of ``ru_maxrss`` on this machine in bytes, or None; None if it is unknown.
+    ``peak_error``: a function that returns the largest error of ``ru_maxrss`` here, in bytes; None where none is known.
     """
 
     def __init__(  # noqa: PLR0913 (all but three have a default)

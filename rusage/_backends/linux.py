@@ -54,7 +54,7 @@ def boottime_offset() -> float:
 
 
 def starttime_lag() -> float:
-    """Return by how many seconds ``starttime`` in proc_pid_stat(5) is less than CLOCK_BOOTTIME was at the start."""
+    """Return CLOCK_BOOTTIME at the start of a process minus its ``starttime`` in proc_pid_stat(5), in seconds."""
     if TYPE_CHECKING and sys.platform == "win32":
         raise NotImplementedError
     # It lacks the offset in these kernels; seen on 5.10.

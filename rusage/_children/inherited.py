@@ -88,7 +88,7 @@ def child_fields(
     """Return the fields of a waited-for child's usage that are its own on this system.
 
     ``isolated``: the launcher started the child. ``floor``: a larger peak is not from before exec. It is the larger of
-    two results of ``parent_peak()``, before and after the start, or ``touched_before_exec()``; None if not called, or
+    two results of ``known_peak()``, before and after the start, or ``touched_before_exec()``; None if not called, or
     if other code ran between fork and exec. ``inherited``: the result of ``read_inherited`` after the start.
     """
     return own_fields(

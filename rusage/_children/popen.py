@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping  # noqa: TC003 (for typing.get_typ
 from typing import TYPE_CHECKING, Any, AnyStr
 
 from .._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
-from .._text import figures
+from .._text import usage_text
 from .base import SubprocessPopen, clock
 from .limits import check_limits
 from .patched import is_patched, unmeasured
@@ -105,7 +105,7 @@ def choose_encoding(keywords: dict[str, Any], level: int) -> None:
 
 def figures_of_child(usage: RUsage, measured: frozenset[str], elapsed: float) -> str:
     """Return the figures of a child for a repr."""
-    return figures(usage, measured, {"peak": usage.ru_maxrss if "ru_maxrss" in measured else None}, elapsed)
+    return usage_text(usage, measured, {"peak": usage.ru_maxrss if "ru_maxrss" in measured else None}, elapsed)
 
 
 def add_usage(result: Any, process: Popen[Any]) -> None:

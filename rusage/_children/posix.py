@@ -13,7 +13,7 @@ from .. import _getrusage
 from .._backends import BACKEND
 from .._backends._base import FLOOR_RULES, TOUCHED_RULES
 from .._fields import RUsage
-from .._memory import parent_peak
+from .._memory import known_peak
 from .base import NOTHING, BasePopen, clock
 from .exit_event import WAIT_BY_EVENT, exit_event
 from .inherited import child_fields, keep_fields, peak_bound, read_inherited, touched_before_exec
@@ -107,13 +107,13 @@ class PosixPopen(BasePopen[AnyStr]):
         is_bounded = call["preexec_fn"] is None and not self._limits
         has_floor = BACKEND.child_peak in FLOOR_RULES and is_bounded
         if has_floor:
-            parent_peak()
+            known_peak()
         fds = (*(call["pass_fds"] or ()), *pipes_of(call))
         with set_in_child(self._limits, call["preexec_fn"], fds) as call["preexec_fn"]:
             self._began = clock()
             super()._execute_child(**call)
         if has_floor:
-            self._floor = parent_peak()
+            self._floor = known_peak()
         elif BACKEND.child_peak in TOUCHED_RULES and is_bounded:
             self._floor = touched_before_exec(call["args"], call["env"])
         self._inherited = read_inherited(self.pid)

@@ -67,13 +67,13 @@ def unread() -> list[int]:
     return [before, status("VmHWM"), rusage.peak()]
 
 
-def parent_peak() -> list[int]:
+def known_peak() -> list[int]:
     """Return ru_maxrss after a spike and after a block's reset, and what the rules for children use in and after it."""
     spike(100 * MIB)
     before = rusage.maxrss()
     with rusage.measure(reset_peak=True):
-        after, inside = rusage.maxrss(), _memory.parent_peak()
-    return [before, after, inside, _memory.parent_peak()]
+        after, inside = rusage.maxrss(), _memory.known_peak()
+    return [before, after, inside, _memory.known_peak()]
 
 
 def threads() -> list[int]:
@@ -217,7 +217,7 @@ CHECKS: dict[str, Callable[[], Any]] = {
         inherited,
         resets,
         unread,
-        parent_peak,
+        known_peak,
         threads,
         handler,
         fork,
