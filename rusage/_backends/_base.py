@@ -92,8 +92,7 @@ LARGEST_AT_LEAST_PARENTS = f"{LARGEST}, which is at least the parent's"
 class Backend:
     """The meaning of the numbers of one system's kernel.
 
-    Facts that only the documentation uses are constants in the modules of the systems; ``Documentation`` in
-    ``tests/tools/system_words.py`` describes them.
+    ``Documentation`` in ``tests/tools/system_words.py`` has what only the pages say, such as the sources.
 
     ``name``: the system's usual name.
     ``measured``: for each native ``RUSAGE_*`` name, the fields that the kernel fills.

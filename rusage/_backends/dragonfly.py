@@ -28,23 +28,7 @@ CLOCK = "counted at ticks of the statistics clock; too coarse for short interval
 OWN_PEAK = "sampled at ticks of the scheduler clock: a short peak may be missed; 0 before the first tick"
 DOUBLED = "not measured for children, since the kernel counts their last thread twice"
 RATE = "the kernel counts ticks of a clock whose rate it does not report"
-SOURCES = {
-    **dict.fromkeys(ALL, "sys/kern/kern_resource.c"),
-    **dict.fromkeys(INTEGRALS | {"ru_maxrss"}, "schedclock() in sys/kern/kern_clock.c"),
-    "ru_nswap": "swapout() in sys/vm/vm_glue.c",
-    "ru_msgsnd": "sys/kern/uipc_socket.c",
-    "ru_msgrcv": "sys/kern/uipc_socket.c",
-    "ru_nivcsw": "updated in sys/kern/usched_dummy.c only; measured on DragonFly 5.9",
-}
-RESOLUTION = "ticks"
-PROCESS_CLOCK = "ticks of the statistics clock"
-PROCESS_OWNERS = "everyone's"  # sysctl_kern_proc() in sys/kern/kern_proc.c: within a jail, the jail's
 # fork1() in sys/kern/kern_fork.c zeroes p_ru; pmap_copy() in sys/platform/pc64/x86_64/pmap.c is empty. Measured.
-CHILD_PEAK_REASON = (
-    "`fork` zeroes it and leaves the child without resident pages: ticks of the scheduler clock "
-    "sample only pages that the child touched. "
-    "After `vfork`, which this package does not use, they sample the parent's memory"
-)
 
 BACKEND = Backend(
     name="DragonFly BSD",

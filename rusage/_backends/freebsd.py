@@ -11,25 +11,6 @@ INTEGRAL = (
     "integral of the virtual size, sampled at ticks of the statistics clock; 0 before the first tick; "
     "for children, may include the parent's"
 )
-SOURCES = {
-    **dict.fromkeys(ALL, "rufetch() in sys/kern/kern_resource.c"),
-    **dict.fromkeys(INTEGRALS | {"ru_maxrss"}, "statclock() in sys/kern/kern_clock.c"),
-    "ru_utime": "calcru1() in sys/kern/kern_resource.c",
-    "ru_stime": "calcru1() in sys/kern/kern_resource.c",
-    "ru_nswap": "measured on FreeBSD 15.1",
-    "ru_inblock": "sys/kern/vfs_bio.c, sys/kern/vfs_cluster.c",
-    "ru_oublock": "sys/kern/vfs_bio.c, sys/kern/vfs_cluster.c",
-    "ru_msgsnd": "sys/kern/uipc_socket.c; pipes: measured on FreeBSD 15.1",
-    "ru_msgrcv": "sys/kern/uipc_socket.c; pipes: measured on FreeBSD 15.1",
-    "ru_nsignals": "postsig_done() in sys/kern/kern_sig.c",
-    "ru_nvcsw": "measured on FreeBSD 15.1",
-}
-PROCESS_CLOCK = "1 microsecond"
-PROCESS_OWNERS = "everyone's, unless `security.bsd` forbids it"
-CHILD_PEAK_REASON = (  # measured
-    "a tick of the statistics clock between `fork` and `exec` samples the copy of the parent, and "
-    "`exec` does not reset it. The integrals take the parent's sizes in the same way"
-)
 
 BACKEND = Backend(
     name="FreeBSD",

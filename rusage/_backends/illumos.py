@@ -13,16 +13,6 @@ WAIT = (
     "of a waited-for child: the growth of times(2) during the wait, in ticks; "
     "includes children for which other threads wait meanwhile"
 )
-UPDATED = "usr/src/uts/common/syscall/rusagesys.c"
-SOURCES = {
-    **dict.fromkeys(ALL, UPDATED),
-    **dict.fromkeys(UNSET, "getrusage(3C): set to 0 in this implementation"),
-    "ru_minflt": "usr/src/uts: added up, but incremented nowhere",
-    "ru_inblock": f"getrusage(3C), {UPDATED}",
-    "ru_oublock": f"getrusage(3C), {UPDATED}",
-    "ru_msgsnd": f"getrusage(3C), {UPDATED}",
-    "ru_msgrcv": f"getrusage(3C), {UPDATED}",
-}
 CLOCK = "taken at each transition between the states of a thread (microstate accounting)"
 
 BACKEND = Backend(

@@ -33,14 +33,6 @@ TYPE_CHECKING = False
 # not count the switches of ended threads.
 PROCESS = TIMES | {"ru_maxrss", "ru_minflt", "ru_majflt"}
 UNMAINTAINED = INTEGRALS | {"ru_nswap", "ru_msgsnd", "ru_msgrcv", "ru_nsignals"}  # getrusage(2)
-SOURCES = {
-    **dict.fromkeys(ALL, "getrusage() in kernel/sys.c"),
-    **dict.fromkeys(UNMAINTAINED, "getrusage(2): unmaintained"),
-    **dict.fromkeys(BLOCKS, "include/linux/task_io_accounting_ops.h, proc_pid_io(5)"),
-    "ru_utime": "cputime_adjust() in kernel/sched/cputime.c",
-    "ru_stime": "cputime_adjust() in kernel/sched/cputime.c",
-    "ru_maxrss": "getrusage() in kernel/sys.c, exec_mmap() in fs/exec.c, lib/percpu_counter.c",
-}
 
 
 def boottime_offset() -> float:
@@ -107,9 +99,6 @@ CLOCK = (
     f"{SPLIT}, except on architectures that account for it precisely, such as s390x; without any tick in the "
     "kernel, all of it is user time"
 )
-PROCESS_CLOCK = "10 ms, 1 ns"
-PROCESS_OWNERS = "everyone's, unless `hidepid` is set"
-CHILD_PEAK_REASON = "`fork` copies it, and `exec` keeps the peak of the old memory"  # exec_mmap() in fs/exec.c
 NEWEST = "7.2"
 PER_CPU = (
     "inexact by up to CPUs x max(32, 2 x CPUs) pages for each of three counters "

@@ -27,26 +27,12 @@ MISNAMED = BLOCKS | SWITCHES  # the values do not match the names: see the notes
 MEASURED = ALL - UNMAINTAINED - MISNAMED
 OWN_PEAK = "the largest resident size of the task"
 CLAMPED = "limited to 2**31 - 1"
-SOURCES = {
-    **dict.fromkeys(ALL, "calcru() in bsd/kern/kern_resource.c"),
-    **dict.fromkeys(UNMAINTAINED, "bsd/sys/resource.h; never updated"),
-    "ru_maxrss": "resident_size_max of MACH_TASK_BASIC_INFO: osfmk/kern/task.c",
-    "ru_inblock": "bio_doread() in bsd/vfs/vfs_bio.c",
-    "ru_oublock": "bsd/vfs/vfs_bio.c",
-    "ru_msgsnd": "sosend() in bsd/kern/uipc_socket.c",
-    "ru_msgrcv": "soreceive() in bsd/kern/uipc_socket.c",
-    "ru_nsignals": "bsd/kern/kern_sig.c",
-    "ru_nvcsw": "_sleep() in bsd/kern/kern_synch.c",
-}
 PROCESS = TIMES | BLOCKS | {"ru_minflt", "ru_majflt"}
 IOS = sys.platform == "ios"
 CLOCK = (
     "taken at each transition between user and kernel mode; where the kernel does not split the time, as on "
     "some arm64 boards, all of it is user time"
 )
-PROCESS_CLOCK = "Mach ticks: 1 ns, or 42 ns on Apple silicon"
-PROCESS_OWNERS = "one's own; root: everyone's"
-CHILD_PEAK_REASON = "`exec` creates a new task, whose peak starts at 0"  # its ledger: task_create_internal
 
 BACKEND = Backend(
     name="macOS",

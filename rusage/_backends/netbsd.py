@@ -23,28 +23,9 @@ from ._base import (
 CLOCK = "run time is split by ticks of the statistics clock; before the first tick, into two halves"
 OWN_PEAK = "updated at page faults, since NetBSD 10; on ports without pmap statistics, the current size"
 CURRENT = "the kernel reports the size at the time of the call"
-SOURCES = {
-    **dict.fromkeys(ALL, "getrusage1() in sys/kern/kern_resource.c"),
-    **dict.fromkeys(INTEGRALS, "ruspace() in sys/kern/kern_resource.c"),
-    "ru_utime": "calcru() in sys/kern/kern_resource.c",
-    "ru_stime": "calcru() in sys/kern/kern_resource.c",
-    "ru_maxrss": "ruspace() in sys/kern/kern_resource.c, uvmfault_update_stats() in sys/uvm/uvm_fault_i.h, "
-    "exit1() in sys/kern/kern_exit.c",
-    "ru_minflt": "sys/uvm/uvm_fault.c",
-    "ru_majflt": "sys/uvm/uvm_fault.c",
-    "ru_nswap": "never updated",
-    "ru_inblock": "sys/kern/vfs_bio.c",
-    "ru_oublock": "sys/kern/vfs_bio.c",
-    "ru_msgsnd": "sys/kern/uipc_socket.c",
-    "ru_msgrcv": "sys/kern/uipc_socket.c",
-    "ru_nsignals": "sys/kern/kern_sig.c",
-}
 # fill_kproc2() in sys/kern/kern_proc.c adds up the switches of living threads only. The peak may be the peak of the
 # process that forked this one.
 PROCESS = ALL - INTEGRALS - SWITCHES - {"ru_maxrss", "ru_nswap"}
-PROCESS_CLOCK = "1 microsecond"
-PROCESS_OWNERS = "everyone's"
-CHILD_PEAK_REASON = "`fork` copies it"  # uvmspace_fork(): vm_rssmax follows vm_startcopy (uvm_extern.h)
 
 
 def backend(release: str) -> Backend:

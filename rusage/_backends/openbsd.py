@@ -26,30 +26,8 @@ INTEGRAL = (
     "integral of the virtual size, sampled at ticks of the statistics clock; "
     "measured since OpenBSD 7.8, and not for a thread"
 )
-SOURCES = {
-    **dict.fromkeys(ALL, "sys/kern/kern_resource.c"),
-    **dict.fromkeys(INTEGRALS, "statclock() in sys/kern/kern_clock.c"),
-    "ru_utime": "calctsru() in sys/kern/kern_resource.c",
-    "ru_stime": "calctsru() in sys/kern/kern_resource.c",
-    "ru_maxrss": "uvmfault_update_stats() in sys/uvm/uvm_fault.c",
-    "ru_nswap": "never updated",
-    "ru_inblock": "sys/kern/vfs_bio.c",
-    "ru_oublock": "sys/kern/vfs_bio.c",
-    "ru_msgsnd": "sys/kern/uipc_socket.c",
-    "ru_msgrcv": "sys/kern/uipc_socket.c",
-    "ru_nsignals": "postsig_done() in sys/kern/kern_sig.c",
-    "ru_nvcsw": "sys/kern/kern_synch.c, sys/kern/sched_bsd.c",
-    "ru_nivcsw": "sys/kern/kern_synch.c, sys/kern/sched_bsd.c",
-}
-RESOLUTION = "ticks"
-PROCESS_CLOCK = "ticks of the statistics clock"
-PROCESS_OWNERS = "everyone's"
 # fork1() in sys/kern/kern_fork.c zeroes struct proc from p_startzero to p_endzero (sys/sys/proc.h), where p_ru is; exec
 # does not reset it. The integrals of a child right after exec are the parent's: measured on 7.9.
-CHILD_PEAK_REASON = (
-    "`fork` zeroes it, and page faults of the child update it. "
-    "After `vfork`, which this package does not use, they may count the parent's memory"
-)
 
 
 def backend(release: str) -> Backend:

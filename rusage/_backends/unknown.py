@@ -11,11 +11,6 @@ from ._platforms import REFUSED
 COUNTERS = ALL - TIMES - INTEGRALS - {"ru_maxrss"}
 UNSURE = "it is unknown whether this system fills it"
 
-SOURCES = {
-    **dict.fromkeys(ALL, "no unit is specified"),
-    **dict.fromkeys(COUNTERS, "4.3BSD"),
-    **dict.fromkeys(TIMES, "POSIX"),
-}
 
 THREAD = "it is unknown whether this system reports the usage of a thread"
 WAIT = "it is unknown whether this system has a usable wait4(2)"

@@ -1,6 +1,6 @@
 """Windows: GetProcessTimes, GetThreadTimes, PROCESS_MEMORY_COUNTERS and IO_COUNTERS in Microsoft's documentation."""
 
-from ._base import ALL, PEAK_OWN, TIMES, Backend
+from ._base import PEAK_OWN, TIMES, Backend
 
 CLOCK = "updated at the clock interrupt, usually every 15.625 ms"
 OWN_PEAK = "peak working set, including pages shared with other processes"
@@ -9,19 +9,6 @@ IO = "the kernel counts operations on files, pipes, sockets and devices, includi
 NO_ACCOUNT = "it keeps no usage of children that have ended"
 
 MEASURED = TIMES | {"ru_maxrss", "ru_minflt"}
-SOURCES = {
-    **dict.fromkeys(ALL, "no documented call reports it"),
-    "ru_utime": "GetProcessTimes, GetThreadTimes",
-    "ru_stime": "GetProcessTimes, GetThreadTimes",
-    "ru_maxrss": "PeakWorkingSetSize of PROCESS_MEMORY_COUNTERS",
-    "ru_minflt": "PageFaultCount of PROCESS_MEMORY_COUNTERS",
-    "ru_inblock": "IO_COUNTERS",
-    "ru_oublock": "IO_COUNTERS",
-}
-RESOLUTION = "15.6 ms"
-PROCESS_CLOCK = "15.625 ms"
-PROCESS_OWNERS = "those that `OpenProcess` allows"
-CHILD_PEAK_REASON = "processes are created, not forked"
 
 BACKEND = Backend(
     name="Windows",

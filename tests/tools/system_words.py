@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from rusage._backends import unknown
+from rusage._backends import illumos, linux, macos, unknown
 from rusage._backends._base import (
+    ALL,
     BLOCKS,
+    INTEGRALS,
     PEAK_AT_LEAST_PARENTS,
     PEAK_AT_LEAST_PARENTS_INEXACT,
     PEAK_OWN,
@@ -40,7 +42,7 @@ SYSTEMS: list[Backend] = [*KNOWN, ANOTHER]
 
 
 class Documentation(NamedTuple):
-    """What only the documentation says of a system: constants in the module of the system, in capitals."""
+    """What only the documentation says of a system."""
 
     sources: Mapping[str, str]
     """Where the kernel updates each field, or where the system's documentation describes it."""
@@ -58,13 +60,167 @@ class Documentation(NamedTuple):
     """Why ``child_peak`` is so, in terms of fork and exec."""
 
 
+RUSAGESYS = "usr/src/uts/common/syscall/rusagesys.c"  # of illumos
+DOCUMENTATION = {
+    "linux": Documentation(
+        sources={
+            **dict.fromkeys(ALL, "getrusage() in kernel/sys.c"),
+            **dict.fromkeys(linux.UNMAINTAINED, "getrusage(2): unmaintained"),
+            **dict.fromkeys(BLOCKS, "include/linux/task_io_accounting_ops.h, proc_pid_io(5)"),
+            "ru_utime": "cputime_adjust() in kernel/sched/cputime.c",
+            "ru_stime": "cputime_adjust() in kernel/sched/cputime.c",
+            "ru_maxrss": "getrusage() in kernel/sys.c, exec_mmap() in fs/exec.c, lib/percpu_counter.c",
+        },
+        process_clock="10 ms, 1 ns",
+        process_owners="everyone's, unless `hidepid` is set",
+        # exec_mmap() in fs/exec.c
+        child_peak_reason="`fork` copies it, and `exec` keeps the peak of the old memory",
+    ),
+    "macos": Documentation(
+        sources={
+            **dict.fromkeys(ALL, "calcru() in bsd/kern/kern_resource.c"),
+            **dict.fromkeys(macos.UNMAINTAINED, "bsd/sys/resource.h; never updated"),
+            "ru_maxrss": "resident_size_max of MACH_TASK_BASIC_INFO: osfmk/kern/task.c",
+            "ru_inblock": "bio_doread() in bsd/vfs/vfs_bio.c",
+            "ru_oublock": "bsd/vfs/vfs_bio.c",
+            "ru_msgsnd": "sosend() in bsd/kern/uipc_socket.c",
+            "ru_msgrcv": "soreceive() in bsd/kern/uipc_socket.c",
+            "ru_nsignals": "bsd/kern/kern_sig.c",
+            "ru_nvcsw": "_sleep() in bsd/kern/kern_synch.c",
+        },
+        process_clock="Mach ticks: 1 ns, or 42 ns on Apple silicon",
+        process_owners="one's own; root: everyone's",
+        # its ledger: task_create_internal
+        child_peak_reason="`exec` creates a new task, whose peak starts at 0",
+    ),
+    "freebsd": Documentation(
+        sources={
+            **dict.fromkeys(ALL, "rufetch() in sys/kern/kern_resource.c"),
+            **dict.fromkeys(INTEGRALS | {"ru_maxrss"}, "statclock() in sys/kern/kern_clock.c"),
+            "ru_utime": "calcru1() in sys/kern/kern_resource.c",
+            "ru_stime": "calcru1() in sys/kern/kern_resource.c",
+            "ru_nswap": "measured on FreeBSD 15.1",
+            "ru_inblock": "sys/kern/vfs_bio.c, sys/kern/vfs_cluster.c",
+            "ru_oublock": "sys/kern/vfs_bio.c, sys/kern/vfs_cluster.c",
+            "ru_msgsnd": "sys/kern/uipc_socket.c; pipes: measured on FreeBSD 15.1",
+            "ru_msgrcv": "sys/kern/uipc_socket.c; pipes: measured on FreeBSD 15.1",
+            "ru_nsignals": "postsig_done() in sys/kern/kern_sig.c",
+            "ru_nvcsw": "measured on FreeBSD 15.1",
+        },
+        process_clock="1 microsecond",
+        process_owners="everyone's, unless `security.bsd` forbids it",
+        child_peak_reason=(  # measured
+            "a tick of the statistics clock between `fork` and `exec` samples the copy of the parent, and "
+            "`exec` does not reset it. The integrals take the parent's sizes in the same way"
+        ),
+    ),
+    "openbsd": Documentation(
+        sources={
+            **dict.fromkeys(ALL, "sys/kern/kern_resource.c"),
+            **dict.fromkeys(INTEGRALS, "statclock() in sys/kern/kern_clock.c"),
+            "ru_utime": "calctsru() in sys/kern/kern_resource.c",
+            "ru_stime": "calctsru() in sys/kern/kern_resource.c",
+            "ru_maxrss": "uvmfault_update_stats() in sys/uvm/uvm_fault.c",
+            "ru_nswap": "never updated",
+            "ru_inblock": "sys/kern/vfs_bio.c",
+            "ru_oublock": "sys/kern/vfs_bio.c",
+            "ru_msgsnd": "sys/kern/uipc_socket.c",
+            "ru_msgrcv": "sys/kern/uipc_socket.c",
+            "ru_nsignals": "postsig_done() in sys/kern/kern_sig.c",
+            "ru_nvcsw": "sys/kern/kern_synch.c, sys/kern/sched_bsd.c",
+            "ru_nivcsw": "sys/kern/kern_synch.c, sys/kern/sched_bsd.c",
+        },
+        resolution="ticks",
+        process_clock="ticks of the statistics clock",
+        process_owners="everyone's",
+        child_peak_reason=(
+            "`fork` zeroes it, and page faults of the child update it. "
+            "After `vfork`, which this package does not use, they may count the parent's memory"
+        ),
+    ),
+    "netbsd": Documentation(
+        sources={
+            **dict.fromkeys(ALL, "getrusage1() in sys/kern/kern_resource.c"),
+            **dict.fromkeys(INTEGRALS, "ruspace() in sys/kern/kern_resource.c"),
+            "ru_utime": "calcru() in sys/kern/kern_resource.c",
+            "ru_stime": "calcru() in sys/kern/kern_resource.c",
+            "ru_maxrss": "ruspace() in sys/kern/kern_resource.c, uvmfault_update_stats() in sys/uvm/uvm_fault_i.h, "
+            "exit1() in sys/kern/kern_exit.c",
+            "ru_minflt": "sys/uvm/uvm_fault.c",
+            "ru_majflt": "sys/uvm/uvm_fault.c",
+            "ru_nswap": "never updated",
+            "ru_inblock": "sys/kern/vfs_bio.c",
+            "ru_oublock": "sys/kern/vfs_bio.c",
+            "ru_msgsnd": "sys/kern/uipc_socket.c",
+            "ru_msgrcv": "sys/kern/uipc_socket.c",
+            "ru_nsignals": "sys/kern/kern_sig.c",
+        },
+        process_clock="1 microsecond",
+        process_owners="everyone's",
+        # uvmspace_fork(): vm_rssmax follows vm_startcopy (uvm_extern.h)
+        child_peak_reason="`fork` copies it",
+    ),
+    "dragonfly": Documentation(
+        sources={
+            **dict.fromkeys(ALL, "sys/kern/kern_resource.c"),
+            **dict.fromkeys(INTEGRALS | {"ru_maxrss"}, "schedclock() in sys/kern/kern_clock.c"),
+            "ru_nswap": "swapout() in sys/vm/vm_glue.c",
+            "ru_msgsnd": "sys/kern/uipc_socket.c",
+            "ru_msgrcv": "sys/kern/uipc_socket.c",
+            "ru_nivcsw": "updated in sys/kern/usched_dummy.c only; measured on DragonFly 5.9",
+        },
+        resolution="ticks",
+        process_clock="ticks of the statistics clock",
+        # sysctl_kern_proc() in sys/kern/kern_proc.c: within a jail, the jail's
+        process_owners="everyone's",
+        child_peak_reason=(
+            "`fork` zeroes it and leaves the child without resident pages: ticks of the scheduler clock "
+            "sample only pages that the child touched. "
+            "After `vfork`, which this package does not use, they sample the parent's memory"
+        ),
+    ),
+    "illumos": Documentation(
+        sources={
+            **dict.fromkeys(ALL, RUSAGESYS),
+            **dict.fromkeys(illumos.UNSET, "getrusage(3C): set to 0 in this implementation"),
+            "ru_minflt": "usr/src/uts: added up, but incremented nowhere",
+            "ru_inblock": f"getrusage(3C), {RUSAGESYS}",
+            "ru_oublock": f"getrusage(3C), {RUSAGESYS}",
+            "ru_msgsnd": f"getrusage(3C), {RUSAGESYS}",
+            "ru_msgrcv": f"getrusage(3C), {RUSAGESYS}",
+        },
+    ),
+    "windows": Documentation(
+        sources={
+            **dict.fromkeys(ALL, "no documented call reports it"),
+            "ru_utime": "GetProcessTimes, GetThreadTimes",
+            "ru_stime": "GetProcessTimes, GetThreadTimes",
+            "ru_maxrss": "PeakWorkingSetSize of PROCESS_MEMORY_COUNTERS",
+            "ru_minflt": "PageFaultCount of PROCESS_MEMORY_COUNTERS",
+            "ru_inblock": "IO_COUNTERS",
+            "ru_oublock": "IO_COUNTERS",
+        },
+        resolution="15.6 ms",
+        process_clock="15.625 ms",
+        process_owners="those that `OpenProcess` allows",
+        child_peak_reason="processes are created, not forked",
+    ),
+    "unknown": Documentation(
+        sources={
+            **dict.fromkeys(ALL, "no unit is specified"),
+            **dict.fromkeys(unknown.COUNTERS, "4.3BSD"),
+            **dict.fromkeys(TIMES, "POSIX"),
+        },
+    ),
+}
+
+
 def documentation(backend: Backend) -> Documentation:
-    """Return what the module of a system says for the documentation."""
+    """Return what is said above of a system; two of its texts are notes of its module too."""
     module = next((module for module, each in BY_MODULE.items() if each.name == backend.name), "unknown")
     constants = vars(importlib.import_module(f"rusage._backends.{module}"))
-    return Documentation(
-        **{name: constants[name.upper()] for name in Documentation._fields if name.upper() in constants}
-    )
+    notes = {name: constants[name.upper()] for name in ("clock", "own_peak") if name.upper() in constants}
+    return DOCUMENTATION[module]._replace(**notes)
 
 
 SUITE, ITS_C = "the suite, on its kernel", "its C, on its kernel"
