@@ -709,7 +709,7 @@ with rusage.Tree() as tree, rusage.record(interval=0.001) as r:
     signal.signal(signal.SIGALRM, lambda *_: None)
     signal.setitimer(signal.ITIMER_REAL, 0)
     end_children()
-assert len(calls) > 5
+assert len(calls) > 1
 assert all(member.pid > 0 for member in r.members)
 """
 

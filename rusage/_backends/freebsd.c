@@ -2,7 +2,7 @@
 
 #include "../_c/unix.c"
 #include "../_c/clocks.c"
-#include "../_c/rss_by_pid.c"
+#include "../_c/kinfo.c"
 
 #include <sys/param.h>
 #include <sys/proc.h>
@@ -19,16 +19,11 @@ RUSAGE_ASSERT(thread, RUSAGE_THREAD == 1);
 static int rusage_read_kinfo(int pid, struct kinfo_proc *process)
 {
     int name[4] = {CTL_KERN, KERN_PROC, KERN_PROC_PID, pid};
-    size_t size = sizeof *process;
+    int error = rusage_sysctl_one(name, 4, process, sizeof *process);
 
-    if (sysctl(name, 4, process, &size, NULL, 0) != 0)
-        return errno;
-    if (size == 0)
-        return ESRCH;
-    /* The kernel uses another layout. */
-    if (size != sizeof *process || process->ki_structsize != (int)sizeof *process)
-        return EINVAL;
-    return process->ki_pid == pid ? 0 : ESRCH;
+    if (error == 0 && process->ki_structsize != (int)sizeof *process)
+        error = EINVAL;
+    return error == 0 && process->ki_pid != pid ? RUSAGE_NO_PROCESS : error;
 }
 
 static int rusage_of_process(int pid, rusage_call *call)
@@ -41,37 +36,55 @@ static int rusage_of_process(int pid, rusage_call *call)
     return error;
 }
 
-/* ki_start is the time of the start as counted from the boot, plus the time of the boot. */
-static int rusage_read_kinfo_and_start(int pid, struct kinfo_proc *process, int64_t *start)
+/* ki_start is the time of the start as counted from the boot, plus the time of the boot. ki_childtime is the user and system
+   time of the children that the process has waited for: fill_kinfo_proc_only(). */
+static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *call)
 {
+    struct kinfo_proc process;
     int64_t boot, later;
     int error;
 
     do {                                /* again, if the clock has been set meanwhile */
         error = rusage_boottime(&boot);
         if (error == 0)
-            error = rusage_read_kinfo(pid, process);
+            error = rusage_read_kinfo(pid, &process);
         if (error == 0)
             error = rusage_boottime(&later);
         if (error != 0)
             return error;
     } while (later != boot);
-    *start = (int64_t)process->ki_start.tv_sec * 1000000 + process->ki_start.tv_usec - boot;
+    figures->parent = process.ki_ppid;
+    figures->shares_memory = (process.ki_flag & P_PPWAIT) != 0;
+    figures->state = process.ki_stat == SZOMB ? RUSAGE_ZOMBIE : RUSAGE_LIVES;
+    figures->start = rusage_microseconds(&process.ki_start) - boot;
+    figures->rss = (int64_t)process.ki_rssize * getpagesize();
+    figures->own = rusage_seconds(rusage_microseconds(&process.ki_rusage.ru_utime)
+                                  + rusage_microseconds(&process.ki_rusage.ru_stime));
+    figures->waited = rusage_seconds(rusage_microseconds(&process.ki_childtime));
+    if (call != NULL)
+        rusage_convert(&process.ki_rusage, call);
     return 0;
 }
 
-static int rusage_process_read(int pid, int64_t *start, int64_t *rss, rusage_call *call)
+/* The time since the boot. */
+static int64_t rusage_tree_now(void)
 {
-    struct kinfo_proc process;
-    int error = rusage_read_kinfo_and_start(pid, &process, start);
+    struct timespec now = {0, 0};
 
-    if (error != 0)
-        return error;
-    if (process.ki_stat == SZOMB)
-        return RUSAGE_NO_PROCESS;
-    *rss = (int64_t)process.ki_rssize * getpagesize();
-    rusage_convert(&process.ki_rusage, call);
-    return 0;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-#include "freebsd_tree.c"
+/* The sysctl kern.proc.proc. It leaves out processes that are hidden: with security.bsd.see_other_uids=0, other users'. */
+static int rusage_tree_list(rusage_tree *tree)
+{
+    int name[3] = {CTL_KERN, KERN_PROC, KERN_PROC_PROC}, count = 0, i;
+    int error = rusage_sysctl_list(tree, name, 3, NULL, sizeof(struct kinfo_proc), &count);
+    const struct kinfo_proc *processes = (const struct kinfo_proc *)(const void *)tree->system.buffer;
+
+    if (error == 0 && count > 0 && processes->ki_structsize != (int)sizeof *processes)
+        error = EINVAL;
+    for (i = 0; error == 0 && i < count; i++)
+        error = rusage_tree_found(tree, processes[i].ki_pid, processes[i].ki_ppid);
+    return error;
+}

@@ -1,6 +1,5 @@
 /* illumos and Solaris, where RUSAGE_THREAD is named RUSAGE_LWP. */
 
-#include "../_c/rss.h"
 #include "../_c/unix.h"
 
 #include <fcntl.h>

@@ -1,7 +1,6 @@
 /* Linux: the memory of this process. */
 
 #include "linux_proc.h"
-#include "../_c/rss.h"
 
 static int64_t rusage_rss(void)
 {

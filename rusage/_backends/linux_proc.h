@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* Return 0 if /proc shows the processes by the numbers that they have here, in this PID namespace. */
 static int rusage_check_proc(void)
@@ -130,39 +131,80 @@ static int rusage_read_pss(int directory, int64_t *size)
     return error;
 }
 
-/* Get the second number of a statm file, the resident set size in pages. It is as exact as VmRSS. */
-static int rusage_read_statm(int directory, const char *path, int64_t *pages)
-{
-    char text[256];                 /* seven numbers */
-    const char *second;
-    int error = rusage_read_text(directory, path, text, sizeof text);
+/* The numbers of the fields in proc_pid_stat(5); STARTED is in ticks since the boot. */
+enum {
+    PARENT = 4,
+    FLAGS = 9,
+    MINFLT = 10,
+    MAJFLT = 12,
+    UTIME = 14,
+    STIME = 15,
+    WAITED_UTIME = 16,
+    WAITED_STIME = 17,
+    THREADS = 20,                   /* those that have not been reaped */
+    STARTED = 22,
+    FIELDS
+};
 
-    if (error != 0)
-        return error;
-    second = strchr(text, ' ');
+typedef struct {
+    char state;
+    int64_t field[FIELDS];
+} rusage_stat;
+
+/* Parse the text of /proc/PID/stat. The second field is the name in parentheses, which may contain anything. */
+static int rusage_parse_stat(const char *text, rusage_stat *stat)
+{
+    const char *next = strrchr(text, ')');
+    char *end;
+    int i;
+
+    if (next == NULL || next[1] != ' ' || next[2] == '\0')
+        return EIO;
+    stat->state = next[2];
+    next += 3;
+    for (i = PARENT; i < FIELDS; i++) {
+        stat->field[i] = strtoll(next, &end, 10);
+        if (end == next)
+            return EIO;
+        next = end;
+    }
+    return 0;
+}
+
+/* Return whether a process has ended. No threads, and no figures: a first thread that has just been reaped, or replaced by
+   one that executes a program (do_task_stat() in fs/proc/array.c). If the first thread ends before the others, it is a
+   zombie, but the process continues. */
+static int rusage_has_ended(const rusage_stat *stat)
+{
+    return stat->field[THREADS] == 0 || (strchr("ZXx", stat->state) != NULL && stat->field[THREADS] == 1);
+}
+
+/* Get the resident set size from the text of a statm file, in pages: the second number, which is as exact as VmRSS. */
+static int rusage_parse_statm(const char *text, int64_t *pages)
+{
+    const char *second = strchr(text, ' ');
+
     if (second == NULL)
         return EIO;
     *pages = strtoll(second, NULL, 10);
     return 0;
 }
 
-/* The values read from /proc/PID/stat. */
-typedef struct {
-    char state;
-    unsigned int flags;             /* PF_* in include/linux/sched.h */
-    unsigned long long minflt, majflt, utime, stime;
-    long threads;                   /* the number of threads that have not been reaped */
-} rusage_stat;
-
-/* The second field is the name in parentheses, which may contain parentheses, spaces and newlines. */
-static int rusage_parse_stat(const char *text, rusage_stat *stat)
+static int rusage_read_statm(int directory, const char *path, int64_t *pages)
 {
-    const char *end = strrchr(text, ')');
+    char text[256];                 /* seven numbers */
+    int error = rusage_read_text(directory, path, text, sizeof text);
 
-    if (end == NULL
-        || sscanf(end, ") %c %*d %*d %*d %*d %*d %u %llu %*u %llu %*u %llu %llu %*d %*d %*d %*d %ld", &stat->state,
-                  &stat->flags, &stat->minflt, &stat->majflt, &stat->utime, &stat->stime, &stat->threads)
-               != 7)
-        return EIO;
+    return error != 0 ? error : rusage_parse_statm(text, pages);
+}
+
+/* The clock of a process, as clock_getcpuclockid(3) computes it, without its system call. */
+static int rusage_read_clock(int pid, double *seconds)
+{
+    struct timespec time;
+
+    if (clock_gettime((clockid_t)((~(unsigned int)pid << 3) | 2), &time) != 0)
+        return errno == EINVAL ? ESRCH : errno;
+    *seconds = rusage_quotient((int64_t)time.tv_sec * 1000000000 + time.tv_nsec, 1000000000);
     return 0;
 }

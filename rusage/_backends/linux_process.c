@@ -1,10 +1,18 @@
-/* Linux: read the usage of another process, by proc(5) and its pidfd. */
+/* Linux: another process, by proc(5) and its pidfd. */
 
-#include "linux_process.h"
+#include "linux_tree.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <sys/stat.h>
-#include <time.h>
+#include <sys/syscall.h>
+
+/* Not in headers older than Linux 5.3. */
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+/* --- Reading --- */
 
 /* Read /proc/PID/stat; return 0, an errno, or RUSAGE_NO_PROCESS for a process that has ended. */
 static int rusage_read_stat(const rusage_process *process, rusage_stat *stat)
@@ -14,14 +22,7 @@ static int rusage_read_stat(const rusage_process *process, rusage_stat *stat)
 
     if (error == 0)
         error = rusage_parse_stat(text, stat);
-    if (error != 0)
-        return error;
-    /* No threads, and no figures: a first thread that has just been reaped, or replaced by one that executes a program
-       (do_task_stat() in fs/proc/array.c). Or a zombie: if the first thread ends before the others, it is a zombie, but
-       the process continues. */
-    if (stat->threads == 0 || (strchr("ZXx", stat->state) != NULL && stat->threads == 1))
-        return RUSAGE_NO_PROCESS;
-    return 0;
+    return error == 0 && rusage_has_ended(stat) ? RUSAGE_NO_PROCESS : error;
 }
 
 /* Return 0 while the process lives, RUSAGE_NO_PROCESS when all its threads have ended, or an errno. */
@@ -116,11 +117,11 @@ static int rusage_process_get(const rusage_process *process, rusage_call *call)
     if (error != 0)
         return rusage_reported(error);
     memset(record, 0, sizeof *record);
-    record->utime = MEASURED(utime, rusage_quotient((int64_t)stat.utime, ticks));
-    record->stime = MEASURED(stime, rusage_quotient((int64_t)stat.stime, ticks));
+    record->utime = MEASURED(utime, rusage_quotient(stat.field[UTIME], ticks));
+    record->stime = MEASURED(stime, rusage_quotient(stat.field[STIME], ticks));
     record->maxrss = MEASURED(maxrss, peak * call->maxrss_bytes);
-    record->minflt = MEASURED(minflt, (int64_t)stat.minflt);
-    record->majflt = MEASURED(majflt, (int64_t)stat.majflt);
+    record->minflt = MEASURED(minflt, stat.field[MINFLT]);
+    record->majflt = MEASURED(majflt, stat.field[MAJFLT]);
     return 0;
 }
 
@@ -176,24 +177,21 @@ static int rusage_has_its_number(const rusage_process *process)
 /* Get the CPU time, in seconds; return 0, an errno, or RUSAGE_NO_PROCESS. */
 static int rusage_read_cputime(const rusage_process *process, double *cputime)
 {
-    struct timespec time;
-    clockid_t clock;
     rusage_stat stat;
+    double seconds = 0;
     int error, ended;
 
     if (!rusage_has_its_number(process)) {
         error = rusage_read_stat(process, &stat);
         if (error == 0)
-            *cputime = rusage_quotient((int64_t)(stat.utime + stat.stime), sysconf(_SC_CLK_TCK));
+            *cputime = rusage_quotient(stat.field[UTIME] + stat.field[STIME], sysconf(_SC_CLK_TCK));
         return error;
     }
-    error = clock_getcpuclockid(process->pid, &clock);
-    if (error == 0 && clock_gettime(clock, &time) != 0)
-        error = errno;
+    error = rusage_read_clock(process->pid, &seconds);
     /* The clock belongs to the process that has the process ID now, which must still be this process. */
     ended = rusage_check_alive(process);
     if (ended == 0 && error == 0)
-        *cputime = rusage_quotient((int64_t)time.tv_sec * 1000000000 + time.tv_nsec, 1000000000);
+        *cputime = seconds;
     return ended != 0 ? ended : error;
 }
 
@@ -208,4 +206,134 @@ static double rusage_process_cputime(const rusage_process *process, const rusage
         error = rusage_read_cputime(process, &cputime);
     while (rusage_try_again(process, error, &end));
     return error != 0 ? -error : cputime;
+}
+
+/* Return the proportional set size of this process in bytes, or a negative errno. */
+static int64_t rusage_pss(void)
+{
+    int64_t size = 0;
+    int directory = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC), error;
+
+    if (directory < 0)
+        return -errno;
+    error = rusage_read_pss(directory, &size);
+    close(directory);
+    return error != 0 ? -error : size;
+}
+
+/* The same for another process. A thread of the kernel has no memory. */
+static int64_t rusage_process_pss(const rusage_process *process)
+{
+    int64_t size = 0, end = 0;
+    int error, ended;
+
+    do {
+        error = rusage_read_pss(process->directory, &size);
+        if (error == 0 || error == ESRCH || error == ENODATA) {
+            ended = rusage_check_alive(process);
+            error = ended != 0 ? ended : error == 0 ? 0 : ENODATA;
+        }
+    } while ((process->measured >> RUSAGE_INDEX_maxrss & 1) && rusage_try_again(process, error, &end));
+    if (error == ENODATA && !(process->measured >> RUSAGE_INDEX_maxrss & 1))
+        return 0;
+    return error != 0 ? -rusage_reported(error) : size;
+}
+
+/* --- Opening --- */
+
+static int rusage_pidfd_open(int pid)
+{
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+#define RUSAGE_KERNEL_THREAD 0x00200000 /* PF_KTHREAD */
+
+/* With hidepid, opening the directory of another user's process fails with ENOENT, while kill(2) fails with EPERM. While
+   a thread replaces the first one, opening may fail with ENOENT once (proc_pid_make_inode() in fs/proc/base.c). */
+static int rusage_open_directory(int pid)
+{
+    char path[32];
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%d", pid);
+    fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0)
+        return fd;
+    if (errno == ENOENT)
+        return kill(pid, 0) == 0 || errno == EPERM ? -EPERM : -errno;
+    return -errno;
+}
+
+static void rusage_process_close(rusage_process *process)
+{
+    if (process->is_open) {
+        process->is_open = 0;
+        close(process->directory);
+        if (process->pidfd >= 0)
+            close(process->pidfd);
+        process->directory = process->pidfd = -1;
+    }
+}
+
+/* Return 0, or, with both descriptors closed, an errno, RUSAGE_NO_PROCESS or ENODATA. */
+static int rusage_open_once(rusage_process *process, int pid, const rusage_call *call, int64_t *end)
+{
+    int64_t number = 0;
+    int error = rusage_check_proc();
+    rusage_stat stat;
+
+    if (error != 0)
+        return error;
+    process->pid = pid;
+    process->directory = process->pidfd = -1;
+    process->measured = UINT32_MAX;
+    process->namespace = rusage_pid_namespace();
+    process->pidfd = rusage_pidfd_open(pid);
+    if (process->pidfd < 0) {
+        if (errno == ESRCH || errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+            return errno;
+        process->pidfd = -1; /* an old kernel, a sandbox, or the number of a thread */
+    }
+    process->directory = rusage_open_directory(pid);
+    if (process->directory < 0) {
+        error = -process->directory;
+        if (process->pidfd >= 0)
+            close(process->pidfd);
+        process->pidfd = -1;
+        return error;
+    }
+    process->is_open = 1;
+    if (process->pidfd < 0) {
+        error = rusage_read_status(process->directory, "status", rusage_tgid, 1, &number);
+        if (error == 0 && number != pid) /* a thread */
+            error = RUSAGE_NO_PROCESS;
+    }
+    if (error == 0)
+        error = rusage_read_stat(process, &stat);
+    if (error == 0 && stat.field[FLAGS] & RUSAGE_KERNEL_THREAD) /* it never has memory */
+        process->measured &= ~((uint32_t)1 << RUSAGE_INDEX_maxrss);
+    if (error == 0 && rusage_has_peak(process, call))
+        do /* with the pidfd open, so that no other process can get the number */
+            error = rusage_read_peak(process, &number);
+        while (error == ENODATA && rusage_try_again(process, error, end));
+    /* The directory may belong to another process, if this one ended before it was opened. */
+    if (error == 0)
+        error = rusage_check_alive(process);
+    if (error != 0)
+        rusage_process_close(process);
+    return error;
+}
+
+/* cppcheck-suppress constParameterPointer; other systems write to it */
+static int rusage_process_open(rusage_process *process, int pid, rusage_call *call)
+{
+    int64_t end = 0;
+    int error;
+
+    do
+        error = rusage_open_once(process, pid, call, &end);
+    while (rusage_try_again(process, error, &end));
+    return rusage_reported(error);
 }

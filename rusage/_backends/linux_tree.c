@@ -1,8 +1,7 @@
 /* Linux: the members of a tree, by proc(5) and pidfd_open(2). */
 
-#include "linux_pss.c"
-#include "linux_process_open.c"
-#include "linux_tree_list.c"
+#include "linux_process.c"
+#include "linux_list.c"
 #include "../_c/tree.c"
 
 #include <sys/vfs.h>
@@ -11,7 +10,11 @@
 #define SYS_pidfd_send_signal 424
 #endif
 
-enum { PIDFS = 0x50494446 };        /* PID_FS_MAGIC in include/uapi/linux/magic.h, since Linux 6.9 */
+enum {
+    PIDFS = 0x50494446,             /* PID_FS_MAGIC in include/uapi/linux/magic.h, since Linux 6.9 */
+    FORK_NO_EXEC = 0x40,            /* PF_FORKNOEXEC, of FLAGS: the process has executed no program since its fork */
+    KCMP_MEMORY = 1                 /* KCMP_VM of kcmp(2) */
+};
 
 static int rusage_is_own(int pid)
 {
@@ -38,12 +41,9 @@ static int rusage_keep_files(int count)
     return 0;
 }
 
-/* cppcheck-suppress constParameterPointer; other systems write to it */
-static void rusage_member_close(rusage_tree *tree, rusage_member *member)
+static void rusage_member_close(rusage_member *member)
 {
     rusage_member_handle *handle = &member->handle;
-
-    (void)tree;
 
     if (!handle->is_open)
         return;
@@ -72,19 +72,14 @@ static int rusage_member_text(const rusage_member *member, int fd, const char *n
 }
 
 /* Read the stat file. While a thread other than the first one executes a program, this may fail once with ESRCH. */
-static int rusage_member_stat(const rusage_member *member, rusage_tree_stat *stat)
+static int rusage_member_stat(const rusage_member *member, rusage_stat *stat)
 {
     char text[2048];
     int error = rusage_member_text(member, member->handle.stat, "stat", text, sizeof text);
 
     if (error == ESRCH)
         error = rusage_member_text(member, member->handle.stat, "stat", text, sizeof text);
-    return error != 0 ? error : rusage_parse_tree_stat(text, stat);
-}
-
-static int rusage_is_zombie(const rusage_tree_stat *stat)
-{
-    return stat->field[THREADS] == 0 || (strchr("ZXx", stat->state) != NULL && stat->field[THREADS] == 1);
+    return error != 0 ? error : rusage_parse_stat(text, stat);
 }
 
 static void rusage_member_begin(rusage_member *member)
@@ -133,12 +128,12 @@ static int rusage_member_open(const rusage_tree *tree, rusage_member *member)
         handle->directory = -1;
         return error;
     }
-    if (tree->system.reads_one_by_one || member->state == RUSAGE_ZOMBIE || !rusage_keep_files(FILES_OF_A_MEMBER))
+    if (tree->system.reads_one_by_one || member->now.state == RUSAGE_ZOMBIE || !rusage_keep_files(FILES_OF_A_MEMBER))
         return 0;
     snprintf(children, sizeof children, "task/%d/children", member->pid);
     handle->stat = rusage_proc_open(handle->directory, "stat", 0);
     handle->statm = rusage_proc_open(handle->directory, "statm", 0);
-    if (tree->by_parent)
+    if (tree->system.by_parent)
         handle->children = openat(handle->directory, children, O_RDONLY | O_CLOEXEC);   /* not opened: see its use */
     if (handle->stat >= 0 && handle->statm >= 0)
         return 0;
@@ -154,120 +149,112 @@ static int rusage_member_open(const rusage_tree *tree, rusage_member *member)
 
 /* --- Figures --- */
 
+/* Return whether a process uses the memory of another one whose first thread may have ended: then that has none. */
+static int rusage_have_same_memory(int pid, int other, int directory_of_other)
+{
+    const struct dirent *entry;
+    int is_same = syscall(SYS_kcmp, pid, other, KCMP_MEMORY, 0, 0) == 0, fd;
+    DIR *threads = NULL;
+
+    fd = is_same ? -1 : rusage_proc_open(directory_of_other, "task", O_DIRECTORY);
+    if (fd >= 0 && (threads = fdopendir(fd)) == NULL)
+        close(fd);
+    while (threads != NULL && !is_same && (entry = readdir(threads)) != NULL)
+        is_same = atoi(entry->d_name) > 0 && syscall(SYS_kcmp, pid, atoi(entry->d_name), KCMP_MEMORY, 0, 0) == 0;
+    if (threads != NULL)
+        closedir(threads);
+    return is_same;
+}
+
 /* Return whether a process has no memory of its own, but uses its parent's, which is in the sum: between vfork(2) and exec, and
    after clone(2) with CLONE_VM. Where kcmp(2) is refused or missing this is unknown, and the memory counts twice. */
-static int rusage_uses_parents_memory(const rusage_tree *tree, rusage_member *member, const rusage_tree_stat *stat)
+static int rusage_uses_parents_memory(const rusage_tree *tree, rusage_member *member, const rusage_stat *stat)
 {
-    int parent = (int)stat->field[PARENT], state = rusage_state_of(tree, parent);
+    int parent = (int)stat->field[PARENT], state = rusage_state_of(tree, parent), directory;
 
     if (state == RUSAGE_UNREAD)     /* its memory is in no sum */
         return 0;
-    member->handle.has_memory = member->handle.has_memory || (stat->field[FLAGS] & FORK_NO_EXEC) == 0
-                                || state != RUSAGE_LIVES
-                                || syscall(SYS_kcmp, member->pid, parent, KCMP_MEMORY, 0, 0) != 0;
+    if (!member->handle.has_memory && (stat->field[FLAGS] & FORK_NO_EXEC) != 0 && state == RUSAGE_LIVES) {
+        directory = rusage_open_directory(parent);
+        if (directory < 0)
+            return 0;
+        member->handle.has_memory = !rusage_have_same_memory(member->pid, parent, directory);
+        close(directory);
+    } else
+        member->handle.has_memory = 1;
     return !member->handle.has_memory;
 }
 
 /* Return whether a process with a member's number and start has another parent than the member, whose parent lives. Two
    processes may have the same start, which is in ticks. */
-static int rusage_is_anothers_child(const rusage_tree *tree, const rusage_member *member, const rusage_tree_stat *stat)
+static int rusage_is_anothers_child(rusage_tree *tree, const rusage_member *member, const rusage_stat *stat)
 {
-    int index = rusage_tree_find(tree, member->parent);
-    const rusage_member *parent = index < 0 ? NULL : &tree->members[index];
-    char path[32], text[2048];
-    rusage_tree_stat now;
+    int index = (int)stat->field[PARENT] == member->now.parent ? -1 : rusage_tree_find(tree, member->now.parent);
 
-    if (parent == NULL || parent->state != RUSAGE_LIVES || (int)stat->field[PARENT] == member->parent)
-        return 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", parent->pid);
-    return rusage_read_text(AT_FDCWD, path, text, sizeof text) == 0 && rusage_parse_tree_stat(text, &now) == 0
-           && now.field[START] == parent->start && !rusage_is_zombie(&now);
+    return index >= 0 && tree->members[index].now.state == RUSAGE_LIVES
+           && rusage_member_lives(tree, &tree->members[index]);
 }
 
 /* Get the resident set size in bytes. A process without memory is about to end, or only its first thread has ended. */
-static int rusage_member_rss(rusage_member *member, const rusage_tree_stat *stat)
+static int rusage_member_rss(const rusage_member *member, const rusage_stat *stat, int64_t *rss)
 {
     char text[256];
-    const char *second;
-    int64_t sizes[2] = {0, 0};
+    int64_t sizes[2] = {0, 0}, pages = 0;
     int error = rusage_member_text(member, member->handle.statm, "statm", text, sizeof text);
 
-    if (error != 0)
-        return error;
-    second = strchr(text, ' ');
-    if (second == NULL)
-        return EIO;
-    member->rss = strtoll(second, NULL, 10) * sysconf(_SC_PAGESIZE);
-    if (member->rss == 0 && stat->field[THREADS] > 1
-        && rusage_read_threads(member->handle.directory, "status", rusage_sizes, 2, sizes) == 0)
-        member->rss = sizes[1] * 1024;
-    return 0;
-}
-
-/* The clock of a process, as clock_getcpuclockid(3) computes it, without its system call. */
-static int rusage_member_clock(rusage_member *member)
-{
-    struct timespec time;
-
-    if (clock_gettime((clockid_t)((~(unsigned int)member->pid << 3) | 2), &time) != 0)
-        return errno == EINVAL ? ESRCH : errno;
-    member->last.own = rusage_quotient((int64_t)time.tv_sec * 1000000000 + time.tv_nsec, 1000000000);
-    return 0;
-}
-
-/* Get the proportional set size; return whether it may be read. */
-static int rusage_member_pss(rusage_member *member)
-{
-    int error;
-
-    member->pss = 0;
-    error = rusage_read_pss(member->handle.directory, &member->pss);
-    return error != EACCES && error != EPERM;
+    if (error == 0)
+        error = rusage_parse_statm(text, &pages);
+    if (error == 0 && pages == 0 && stat->field[THREADS] > 1)
+        rusage_read_threads(member->handle.directory, "status", rusage_sizes, 2, sizes);
+    *rss = pages * sysconf(_SC_PAGESIZE) + sizes[1] * 1024;
+    return error;
 }
 
 /* Read the figures of a member whose directory is open. */
 static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, int wants_pss)
 {
-    rusage_tree_stat stat;
-    double own = member->last.own, before;
-    int ended, uses_parents, may_read = 1, error = rusage_member_clock(member), is_kept = member->handle.statm >= 0;
+    rusage_figures now = member->now;
+    rusage_stat stat;
+    double before;
+    int is_kept = member->handle.statm >= 0, uses_parents, error;
 
-    before = member->last.own;
-    if (!is_kept && member->start == 0)
+    if (!is_kept && member->is_new)
         member->handle.inode = rusage_member_inode(member);
+    error = rusage_read_clock(member->pid, &before);
     if (error == 0)
         error = rusage_member_stat(member, &stat);
-    if (error != 0) {
-        member->last.own = own;
+    if (error != 0)
         return error;
-    }
-    if (member->start != 0 && (member->start != stat.field[START] || rusage_is_anothers_child(tree, member, &stat)))
-        error = ESRCH;              /* another process with this number */
-    ended = rusage_is_zombie(&stat);
-    if (error == 0 && tree->by_parent)
+    if (!member->is_new && (now.start != stat.field[STARTED] || rusage_is_anothers_child(tree, member, &stat)))
+        return ESRCH;               /* another process with this number */
+    now.start = stat.field[STARTED];
+    now.parent = (int)stat.field[PARENT];
+    now.waited = rusage_quotient(stat.field[WAITED_UTIME] + stat.field[WAITED_STIME], sysconf(_SC_CLK_TCK));
+    now.state = rusage_has_ended(&stat) ? RUSAGE_ZOMBIE : RUSAGE_LIVES;
+    if (tree->system.by_parent)
         error = rusage_list_children(tree, member, stat.field[THREADS] > 1);
     if (error == 0)
-        error = rusage_member_clock(member);
+        error = rusage_read_clock(member->pid, &now.own);
     uses_parents = error == 0 && rusage_uses_parents_memory(tree, member, &stat);
-    if (error == 0 && wants_pss && !ended && !uses_parents)
-        may_read = rusage_member_pss(member);
+    now.pss = 0;
+    if (error == 0 && wants_pss && now.state == RUSAGE_LIVES && !uses_parents) {
+        int refused = rusage_read_pss(member->handle.directory, &now.pss);
+
+        if (refused == EACCES || refused == EPERM)
+            now.state = RUSAGE_UNREAD;
+    }
     /* Last: if the process has not been reaped now, its number was its own before. */
     if (error == 0)
-        error = rusage_member_rss(member, &stat);
+        error = rusage_member_rss(member, &stat, &now.rss);
     if (error == 0 && !is_kept && member->handle.inode != 0 && rusage_member_inode(member) != member->handle.inode)
         error = ESRCH;
-    if (error != 0) {
-        member->last.own = own;
+    if (error != 0)
         return error;
-    }
     if (uses_parents)
-        member->rss = member->pss = 0;
+        now.rss = 0;
+    member->now = now;
     member->handle.own_before = before;
     member->handle.quick_readings = 0;
-    member->start = stat.field[START];
-    member->parent = (int)stat.field[PARENT];
-    member->last.waited = rusage_quotient(stat.field[WAITED_UTIME] + stat.field[WAITED_STIME], sysconf(_SC_CLK_TCK));
-    member->state = ended ? RUSAGE_ZOMBIE : may_read ? RUSAGE_LIVES : RUSAGE_UNREAD;
     return 0;
 }
 
@@ -292,31 +279,28 @@ static int rusage_member_is_there(rusage_member *member)
    one. It may have adopted one; therefore every eighth reading is complete. This takes a quarter of the time. */
 static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *member)
 {
-    int parent = rusage_tree_find(tree, member->parent), fd = member->handle.statm;
-    double own = member->last.own;
+    int parent = rusage_tree_find(tree, member->now.parent);
     char path[32], text[256];
-    const char *second;
+    int64_t pages = 0;
+    double own = 0;
     ssize_t size;
 
-    if (tree->is_opening || member->state != RUSAGE_LIVES || !member->handle.has_memory || own <= 0
-        || own != member->handle.own_before || member->handle.quick_readings >= 7
-        || (parent >= 0 && tree->members[parent].state != RUSAGE_LIVES))    /* then it has another parent */
+    if (!tree->is_anchored || member->now.state != RUSAGE_LIVES || !member->handle.has_memory || member->now.own <= 0
+        || member->now.own != member->handle.own_before || member->handle.quick_readings >= 7
+        || (parent >= 0 && tree->members[parent].now.state != RUSAGE_LIVES))    /* then it has another parent */
         return 0;
-    if (fd < 0) {
+    if (member->handle.statm >= 0) {
+        size = pread(member->handle.statm, text, sizeof text - 1, 0);
+        text[size > 0 ? size : 0] = '\0';
+    } else {
         snprintf(path, sizeof path, "/proc/%d/statm", member->pid);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (rusage_read_text(AT_FDCWD, path, text, sizeof text) != 0)
+            return 0;
     }
-    size = fd < 0 ? -1 : pread(fd, text, sizeof text - 1, 0);
-    if (fd >= 0 && fd != member->handle.statm)
-        close(fd);
-    text[size > 0 ? size : 0] = '\0';
-    second = strchr(text, ' ');
-    if (second == NULL || strtoll(second, NULL, 10) == 0 || rusage_member_clock(member) != 0
-        || member->last.own != own) {
-        member->last.own = own;
+    if (rusage_parse_statm(text, &pages) != 0 || pages == 0 || rusage_read_clock(member->pid, &own) != 0
+        || own != member->now.own)
         return 0;
-    }
-    member->rss = strtoll(second, NULL, 10) * sysconf(_SC_PAGESIZE);
+    member->now.rss = pages * sysconf(_SC_PAGESIZE);
     member->handle.quick_readings++;
     return 1;
 }
@@ -328,7 +312,7 @@ static void rusage_tree_close_files(rusage_tree *tree)
 
     tree->system.reads_one_by_one = 1;
     for (i = 0; i < tree->count; i++)
-        rusage_member_close(tree, &tree->members[i]);
+        rusage_member_close(&tree->members[i]);
 }
 
 static int rusage_member_read_completely(rusage_tree *tree, rusage_member *member, int wants_pss)
@@ -357,28 +341,40 @@ static int rusage_member_read(rusage_tree *tree, rusage_member *member, int want
     }
     if (error == 0) {
         rusage_close_fd(&member->handle.pidfd);
-        if (member->state == RUSAGE_ZOMBIE)     /* it may stay for long */
-            rusage_member_close(tree, member);
+        if (member->now.state == RUSAGE_ZOMBIE)     /* it may stay for long */
+            rusage_member_close(member);
         return 0;
     }
     if (error == EACCES || error == EPERM) {
-        member->state = rusage_member_is_there(member) ? RUSAGE_UNREAD : RUSAGE_GONE;
+        member->now.state = rusage_member_is_there(member) ? RUSAGE_UNREAD : RUSAGE_GONE;
         return 0;
     }
     if (error != ESRCH && error != ENOENT)
         return error;
-    member->state = RUSAGE_GONE;
+    member->now.state = RUSAGE_GONE;
     return 0;
 }
 
 /* --- Signals --- */
+
+static int rusage_member_lives(rusage_tree *tree, rusage_member *member)
+{
+    rusage_stat stat;
+    int error = rusage_member_open(tree, member);
+
+    if (error == 0)
+        error = rusage_member_stat(member, &stat);
+    if (member->handle.statm < 0)
+        rusage_close_fd(&member->handle.directory);
+    return error == 0 && stat.field[STARTED] == member->now.start && !rusage_has_ended(&stat);
+}
 
 /* Return 0 if the process that has the member's number now is the member; `pidfd` is of that process, or -1. Where the
    files of the member are not open and no pidfd has an inode of its own, this is not certain: see
    rusage_is_anothers_child(). */
 static int rusage_member_check(const rusage_tree *tree, rusage_member *member, int pidfd)
 {
-    rusage_tree_stat stat;
+    rusage_stat stat;
     int error;
 
     if (member->handle.inode != 0 && pidfd >= 0)
@@ -389,7 +385,7 @@ static int rusage_member_check(const rusage_tree *tree, rusage_member *member, i
     if (member->handle.statm < 0)
         rusage_close_fd(&member->handle.directory);
     if (error == ENOENT
-        || (error == 0 && (stat.field[START] != member->start || rusage_is_anothers_child(tree, member, &stat))))
+        || (error == 0 && (stat.field[STARTED] != member->now.start || rusage_is_anothers_child(tree, member, &stat))))
         return ESRCH;
     return error;
 }

@@ -7,10 +7,8 @@
 
 #define RUSAGE_NATIVE_HERE
 #include "../_c/unix.c"
-#include "../_c/process_by_start.c"
-#include "../_c/rss.h"
-
-#include <sys/sysctl.h>
+#define RUSAGE_HAS_RSS
+#include "../_c/kinfo.c"
 
 enum { RUSAGE_THREAD_HERE = 1 };    /* as on other systems; macOS does not define it */
 
@@ -72,24 +70,47 @@ static void rusage_set_timebase(rusage_macos *native)
     native->denom = base.denom;
 }
 
-/* proc_pid_rusage() also finds zombies; proc_pidinfo() does not. proc_pid_rusage() comes second, since it returns the start
-   time: if that identifies the process, proc_pidinfo() has read the same process. */
-static int rusage_process_read(int pid, int64_t *start, int64_t *rss, rusage_call *call)
+/* proc_pid_rusage() and the sysctl kern.proc also find zombies; proc_pidinfo() does not. The sysctl, which also reports
+   processes of other users, comes last, since it returns the start: if that identifies the process, all is its own. A process
+   that ignores SIGCHLD has the times of its children twice in ri_child_user_time: reap_child_locked() and exit1() in
+   bsd/kern/kern_exit.c add them. */
+static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *call)
 {
+    int name[4] = {CTL_KERN, KERN_PROC, KERN_PROC_PID, pid}, error, may_read;
+    struct kinfo_proc process;
     struct proc_taskinfo task;
     struct rusage_info_v2 info;
     rusage_macos native;
+    double tick;
 
     errno = 0;
-    if (proc_pidinfo(pid, PROC_PIDTASKINFO, 0, &task, sizeof task) != (int)sizeof task)
+    if (call != NULL && proc_pidinfo(pid, PROC_PIDTASKINFO, 0, &task, sizeof task) != (int)sizeof task)
         return errno != 0 ? errno : EINVAL;
-    if (proc_pid_rusage(pid, RUSAGE_INFO_V2, (rusage_info_t *)&info) != 0)
+    memset(&info, 0, sizeof info);
+    may_read = proc_pid_rusage(pid, RUSAGE_INFO_V2, (rusage_info_t *)&info) == 0;
+    if (!may_read && errno != EPERM)
         return errno;
-    if (info.ri_proc_exit_abstime != 0)
+    error = rusage_sysctl_one(name, 4, &process, sizeof process);
+    if (error != 0)
+        return error;
+    if (process.kp_proc.p_pid != pid)
         return RUSAGE_NO_PROCESS;
-    *start = (int64_t)info.ri_proc_start_abstime;
-    *rss = (int64_t)info.ri_resident_size;
+    figures->parent = process.kp_eproc.e_ppid;
+    figures->start = rusage_microseconds(&process.kp_proc.p_starttime);
+    figures->state = RUSAGE_UNREAD;
+    if (process.kp_proc.p_stat == SZOMB || info.ri_proc_exit_abstime != 0)
+        figures->state = RUSAGE_ZOMBIE;
+    else if (may_read)
+        figures->state = RUSAGE_LIVES;
+    if (!may_read)
+        return 0;
     rusage_set_timebase(&native);
+    tick = (double)native.numer / (double)native.denom / 1e9;
+    figures->rss = (int64_t)info.ri_resident_size;
+    figures->own = (double)(info.ri_user_time + info.ri_system_time) * tick;
+    figures->waited = (double)(info.ri_child_user_time + info.ri_child_system_time) * tick;
+    if (call == NULL)
+        return 0;
     native.user = info.ri_user_time;
     native.system = info.ri_system_time;
     native.faults = task.pti_faults;
@@ -100,18 +121,40 @@ static int rusage_process_read(int pid, int64_t *start, int64_t *rss, rusage_cal
     return 0;
 }
 
+static int rusage_tree_list(rusage_tree *tree)
+{
+    int name[3] = {CTL_KERN, KERN_PROC, KERN_PROC_ALL}, i, count = 0;
+    int error = rusage_sysctl_list(tree, name, 3, NULL, sizeof(struct kinfo_proc), &count);
+    const struct kinfo_proc *processes = (const struct kinfo_proc *)(const void *)tree->system.buffer;
+
+    for (i = 0; error == 0 && i < count; i++)
+        error = rusage_tree_found(tree, processes[i].kp_proc.p_pid, processes[i].kp_eproc.e_ppid);
+    return error;
+}
+
 #else
 
 /* The SDK of iOS has no libproc.h. */
-static int rusage_process_read(int pid, int64_t *start, int64_t *rss, rusage_call *call)
+static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *call)
 {
     (void)pid;
-    (void)start;
-    (void)rss;
+    (void)figures;
     (void)call;
+    return ENOTSUP;
+}
+
+static int rusage_tree_list(rusage_tree *tree)
+{
+    (void)tree;
     return ENOTSUP;
 }
 
 #endif
 
-#include "macos_tree.c"
+static int64_t rusage_tree_now(void)
+{
+    struct timeval now = {0, 0};
+
+    gettimeofday(&now, NULL);
+    return rusage_microseconds(&now);
+}

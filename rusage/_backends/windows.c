@@ -5,6 +5,7 @@
 #include <winsock2.h> /* struct timeval */
 #include <windows.h>
 #include <psapi.h>
+#include <tlhelp32.h>
 
 /* Allows the backends of other systems to be tested here. */
 #define RUSAGE_NATIVE_TIME(name) struct timeval ru_##name;
@@ -25,8 +26,12 @@ RUSAGE_ASSERT(peak, sizeof(((PROCESS_MEMORY_COUNTERS *)0)->PeakWorkingSetSize) <
 
 /* GetLastError has no code for this; the bit is reserved for codes of applications. */
 #define RUSAGE_NO_PROCESS (1 << 29)
-#include "../_c/process_scalars.c"
-#include "../_c/rss.h"
+#define RUSAGE_NO_PERMISSION ERROR_ACCESS_DENIED
+#define RUSAGE_NO_MEMORY ERROR_OUTOFMEMORY
+#define RUSAGE_TRY_AGAIN (1 << 30)  /* never returned */
+#define RUSAGE_WAITED_ERROR 0.0
+enum { RUSAGE_PARENT_IDS_DANGLE = 1 }; /* a child keeps the ID of a parent that has ended */
+#include "../_c/by_pid.c"
 
 enum { RUSAGE_SELF = 0, RUSAGE_THREAD = 1 };
 
@@ -55,75 +60,59 @@ static int rusage_get_process(intptr_t handle, rusage_call *call)
     return 0;
 }
 
-static int64_t rusage_rss_of(HANDLE process)
+static int64_t rusage_rss(void)
 {
     PROCESS_MEMORY_COUNTERS memory;
 
-    if (!K32GetProcessMemoryInfo(process, &memory, sizeof memory))
+    if (!K32GetProcessMemoryInfo(GetCurrentProcess(), &memory, sizeof memory))
         return -(int64_t)GetLastError();
     return (int64_t)memory.WorkingSetSize;
 }
 
-static int64_t rusage_rss(void)
+static int64_t rusage_number_of(FILETIME time)
 {
-    return rusage_rss_of(GetCurrentProcess());
+    return (int64_t)((uint64_t)time.dwHighDateTime << 32 | time.dwLowDateTime);
 }
 
-/* Return 0 while the process runs. */
-static int rusage_check_running(const rusage_process *process)
+/* Open a process; NULL if there is none. */
+static HANDLE rusage_open(int pid, DWORD access, int *error)
 {
-    /* Not GetExitCodeProcess(): a process may have ended with STILL_ACTIVE as its exit code. */
-    switch (WaitForSingleObject((HANDLE)process->handle, 0)) {
-    case WAIT_TIMEOUT:
-        return 0;
-    case WAIT_OBJECT_0:
-        return RUSAGE_NO_PROCESS;
-    default:
-        return (int)GetLastError();
-    }
+    HANDLE handle = OpenProcess(access, FALSE, (DWORD)pid);
+
+    *error = handle != NULL ? 0 : (int)GetLastError();
+    if (*error == ERROR_INVALID_PARAMETER)
+        *error = RUSAGE_NO_PROCESS;
+    return handle;
 }
 
-static int rusage_process_get(const rusage_process *process, rusage_call *call)
+/* The kernel keeps a process that has ended while a handle of it is open. OpenProcess() ignores the two lowest bits, which
+   process IDs do not use. The parent is in the list only. */
+static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *call)
 {
-    int error = rusage_get_process(process->handle, call);
-
-    return error != 0 ? error : rusage_check_running(process);
-}
-
-static int64_t rusage_process_rss(const rusage_process *process, const rusage_call *call)
-{
-    int64_t size = rusage_rss_of((HANDLE)process->handle);
-    int error = size < 0 ? 0 : rusage_check_running(process);
-
-    (void)call;
-    return error != 0 ? -(int64_t)error : size;
-}
-
-static void rusage_process_close(rusage_process *process)
-{
-    if (process->is_open) {
-        process->is_open = 0;
-        CloseHandle((HANDLE)process->handle);
-    }
-}
-
-static int rusage_process_open(rusage_process *process, int pid, rusage_call *call)
-{
-    HANDLE handle = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, FALSE, (DWORD)pid);
+    FILETIME created, exited, kernel, user;
+    PROCESS_MEMORY_COUNTERS memory;
     int error;
+    HANDLE handle = rusage_open(pid, PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, &error);
 
-    if (handle == NULL) {
+    if (error == ERROR_ACCESS_DENIED)
+        figures->state = RUSAGE_UNREAD;
+    if (handle == NULL)
+        return error == ERROR_ACCESS_DENIED ? 0 : error;
+    if (GetProcessId(handle) != (DWORD)pid)
+        error = RUSAGE_NO_PROCESS;
+    else if (!GetProcessTimes(handle, &created, &exited, &kernel, &user)
+             || !K32GetProcessMemoryInfo(handle, &memory, sizeof memory))
         error = (int)GetLastError();
-        return error == ERROR_INVALID_PARAMETER ? RUSAGE_NO_PROCESS : error;
+    else {
+        figures->start = rusage_number_of(created);
+        figures->own = rusage_quotient(rusage_number_of(user) + rusage_number_of(kernel), 10000000);
+        figures->rss = (int64_t)memory.WorkingSetSize;
+        if (call != NULL)
+            error = rusage_get_process((intptr_t)handle, call);
+        /* Not GetExitCodeProcess(): a process may have ended with STILL_ACTIVE as its exit code. */
+        figures->state = WaitForSingleObject(handle, 0) == WAIT_TIMEOUT ? RUSAGE_LIVES : RUSAGE_ZOMBIE;
     }
-    process->pid = pid;
-    process->measured = UINT32_MAX;
-    process->handle = (intptr_t)handle;
-    process->is_open = 1;
-    /* OpenProcess() ignores the two lowest bits, which process IDs do not use. */
-    error = GetProcessId(handle) == (DWORD)pid ? rusage_process_get(process, call) : RUSAGE_NO_PROCESS;
-    if (error != 0)
-        rusage_process_close(process);
+    CloseHandle(handle);
     return error;
 }
 
@@ -155,4 +144,50 @@ static int64_t rusage_pagesize(void)
     return info.dwPageSize;     /* not dwAllocationGranularity */
 }
 
-#include "windows_tree.c"
+/* --- Trees --- */
+
+static int rusage_is_own(int pid)
+{
+    return (DWORD)pid == GetCurrentProcessId();
+}
+
+static int rusage_pause(void)
+{
+    return 0;
+}
+
+static int rusage_kill(int pid, int number)
+{
+    int error;
+    HANDLE handle = rusage_open(pid, PROCESS_TERMINATE, &error);
+
+    if (handle == NULL)
+        return error;
+    if (!TerminateProcess(handle, (UINT)number))
+        error = (int)GetLastError();
+    CloseHandle(handle);
+    return error;
+}
+
+static int64_t rusage_tree_now(void)
+{
+    FILETIME now;
+
+    GetSystemTimeAsFileTime(&now);
+    return rusage_number_of(now);
+}
+
+static int rusage_tree_list(rusage_tree *tree)
+{
+    HANDLE list = CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0);
+    PROCESSENTRY32 entry = {.dwSize = sizeof entry};
+    int error = 0;
+    BOOL more;
+
+    if (list == INVALID_HANDLE_VALUE)
+        return (int)GetLastError();
+    for (more = Process32First(list, &entry); more && error == 0; more = Process32Next(list, &entry))
+        error = rusage_tree_found(tree, (int)entry.th32ProcessID, (int)entry.th32ParentProcessID);
+    CloseHandle(list);
+    return error;
+}

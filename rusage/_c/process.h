@@ -1,6 +1,19 @@
-/* Another process, for the systems that can report its usage. */
+/* A process and its descendants, and each of them.
+
+   A system reads one process, and lists processes; the rest is common. Process reads a process by its number or handle; a
+   tree is a list of such processes, its members, each one after its parent:
+
+   tree.c            reads the members one after another, and the sums: a parent before its children
+   tree_cputime.c    the formulas of the CPU time
+   by_pid.c          Process and members on systems without handles, where rusage_read_process() of NAME.c reads a process
+   linux_tree.c      members on Linux, by the files of /proc; linux_process.c: Process
+
+   The kernel's parent ID is true on Unix, also if the clock is set; only a list that is not atomic is not. So a new member
+   is a process whose own record names a member as its parent, if that member lives afterwards. */
 
 #pragma once
+
+#include <stdlib.h>
 
 #include "rusage.h"
 
@@ -15,3 +28,84 @@ static int64_t rusage_process_maxrss(const rusage_process *process, const rusage
 static int64_t rusage_process_rss(const rusage_process *process, const rusage_call *call);
 static double rusage_process_cputime(const rusage_process *process, const rusage_call *call);
 static void rusage_process_close(rusage_process *process);
+
+/* A zombie has ended, but has not been waited for. */
+enum { RUSAGE_LIVES, RUSAGE_ZOMBIE, RUSAGE_UNREAD, RUSAGE_GONE };
+
+/* What a system reads of one process. Unread: only `parent` and `start`, or nothing. */
+typedef struct {
+    int state, parent;
+    int shares_memory;              /* it uses its parent's memory, as between vfork(2) and exec */
+    int64_t start; /* in a unit of the system; it does not move when the clock is set, or never again */
+    int64_t rss, pss; /* bytes */
+    double own, waited; /* CPU time, and that of the children that it has waited for, in seconds */
+} rusage_figures;
+
+typedef struct {
+    int pid;
+    int is_new; /* listed, and not read yet */
+    rusage_figures now; /* of the last reading */
+    int is_counted; /* its figures were read once */
+    int is_older; /* than the opening, or than an anchor: see tree_cputime.c */
+    double own_before, waited_before, ended;
+    rusage_member_handle handle; /* the system's */
+} rusage_member;
+
+/* A process in a list. */
+typedef struct {
+    int pid, parent;
+} rusage_listed;
+
+struct rusage_tree {
+    int64_t opened; /* in the unit of `start` */
+    int changed; /* the reading has found that an older process has ended or was not known */
+    int quiet; /* the reading has found no end */
+    rusage_member *members;
+    int count, capacity;
+    int *slots; /* a hash table: the index of a member, or -1 */
+    int slot_count; /* a power of two */
+    rusage_listed *listed;
+    int listed_count, listed_capacity;
+    int is_anchored, has_unknown; /* see tree_cputime.c */
+    double readings, lost, before, cputime;
+    rusage_tree_state system; /* the system's */
+};
+
+/* Defined for each system. Functions that return int return 0 or an errno. */
+
+/* Add processes by rusage_tree_found(): all that may be new members, or none if rusage_member_read() does it. */
+static int rusage_tree_list(rusage_tree *tree);
+/* Read a member, and set `now`; a figure that cannot be read stays as it was. The times are read before an identification
+   that shows that the process has not been reaped. */
+static int rusage_member_read(rusage_tree *tree, rusage_member *member, int wants_pss);
+/* Return whether a member lives now. */
+static int rusage_member_lives(rusage_tree *tree, rusage_member *member);
+static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int number);
+static void rusage_member_close(rusage_member *member);
+/* Begin and end the tree of a process: `pid` is its root. */
+static int rusage_tree_begin(rusage_tree *tree, int pid);
+static void rusage_tree_end(rusage_tree *tree);
+/* The time now, in the unit of `start`. */
+static int64_t rusage_tree_now(void);
+static int rusage_is_own(int pid);
+
+static int rusage_state_of(const rusage_tree *tree, int pid);
+static int rusage_tree_found(rusage_tree *tree, int pid, int parent);
+
+/* Make room for one more element than `count`. */
+static int rusage_tree_grow(void **array, int count, int *capacity, size_t size)
+{
+    int larger = *capacity * 2 + 16;
+    void *grown;
+
+    if (count < *capacity)
+        return 0;
+    if (larger <= count)
+        larger = count + 1;
+    grown = realloc(*array, (size_t)larger * size);
+    if (grown == NULL)
+        return RUSAGE_NO_MEMORY;
+    *array = grown;
+    *capacity = larger;
+    return 0;
+}

@@ -1,43 +1,156 @@
 /* Included, not compiled: the walk over a process and its descendants, and the sums. */
 
-#include "tree_members.c"
+#include "process.h"
+
+/* --- The members, which are found by their process IDs --- */
+
+static int rusage_tree_slot(const rusage_tree *tree, int pid)
+{
+    unsigned int slot = (unsigned int)pid * 2654435761u, mask = (unsigned int)tree->slot_count - 1;
+
+    for (slot &= mask; tree->slots[slot] >= 0 && tree->members[tree->slots[slot]].pid != pid;
+         slot = (slot + 1) & mask) {
+    }
+    return (int)slot;
+}
+
+/* Return the index of the member with a process ID, or -1. */
+static int rusage_tree_find(const rusage_tree *tree, int pid)
+{
+    return tree->slot_count == 0 ? -1 : tree->slots[rusage_tree_slot(tree, pid)];
+}
+
+/* Return the state of a process: RUSAGE_GONE if it is no member. A parent has been read before its children. */
+static int rusage_state_of(const rusage_tree *tree, int pid)
+{
+    int index = rusage_tree_find(tree, pid);
+
+    return index < 0 ? RUSAGE_GONE : tree->members[index].now.state;
+}
+
+static int rusage_tree_index(rusage_tree *tree)
+{
+    int i, wanted = tree->slot_count == 0 ? 64 : tree->slot_count;
+
+    while (wanted < tree->capacity * 2)
+        wanted *= 2;
+    if (wanted != tree->slot_count) {
+        int *slots = realloc(tree->slots, (size_t)wanted * sizeof *slots);
+
+        if (slots == NULL)
+            return RUSAGE_NO_MEMORY;
+        tree->slots = slots;
+        tree->slot_count = wanted;
+    }
+    for (i = 0; i < tree->slot_count; i++)
+        tree->slots[i] = -1;
+    for (i = 0; i < tree->count; i++)
+        tree->slots[rusage_tree_slot(tree, tree->members[i].pid)] = i;
+    return 0;
+}
+
+/* Make room for one more member, also in the hash table if that has failed before. */
+static int rusage_tree_make_room(rusage_tree *tree)
+{
+    int error = rusage_tree_grow((void **)&tree->members, tree->count, &tree->capacity, sizeof *tree->members);
+
+    return error == 0 && tree->slot_count < tree->capacity * 2 ? rusage_tree_index(tree) : error;
+}
+
+static int rusage_tree_add(rusage_tree *tree, int pid, int parent)
+{
+    int error = rusage_tree_make_room(tree);
+    rusage_member *member;
+
+    if (error != 0)
+        return error;
+    member = &tree->members[tree->count];
+    memset(member, 0, sizeof *member);
+    member->pid = pid;
+    member->now.parent = parent;
+    member->now.state = RUSAGE_UNREAD;
+    member->is_new = 1;
+    tree->slots[rusage_tree_slot(tree, pid)] = tree->count++;
+    return 0;
+}
+
+/* Move a member to the end, behind its new parent; its place stays, as that of a member that is no process. */
+static int rusage_tree_move(rusage_tree *tree, int index)
+{
+    int slot, error = rusage_tree_make_room(tree);
+
+    if (error != 0)
+        return error;
+    slot = rusage_tree_slot(tree, tree->members[index].pid);
+    tree->members[tree->count] = tree->members[index];
+    memset(&tree->members[index], 0, sizeof tree->members[index]);
+    tree->members[index].now.state = RUSAGE_GONE;
+    tree->slots[slot] = tree->count++;
+    return 0;
+}
+
+static int rusage_tree_found(rusage_tree *tree, int pid, int parent)
+{
+    int error =
+        rusage_tree_grow((void **)&tree->listed, tree->listed_count, &tree->listed_capacity, sizeof *tree->listed);
+
+    if (error == 0) {
+        tree->listed[tree->listed_count].pid = pid;
+        tree->listed[tree->listed_count++].parent = parent;
+    }
+    return error;
+}
+
+/* Make members of the processes in the list whose parents are. */
+static int rusage_tree_adopt(rusage_tree *tree)
+{
+    int i, error = 0, added;
+
+    do
+        for (i = added = 0; error == 0 && i < tree->listed_count; i++) {
+            const rusage_listed *one = &tree->listed[i];
+
+            if (rusage_tree_find(tree, one->parent) < 0 || rusage_tree_find(tree, one->pid) >= 0)
+                continue;
+            error = rusage_tree_add(tree, one->pid, one->parent);
+            added++;
+        }
+    while (error == 0 && added > 0);
+    return error;
+}
+
 #include "tree_cputime.c"
 
 /* --- One reading --- */
 
-/* Read a member for the first time. Its parent has been read after it was listed; if the parent had ended then, another
-   process may have had the parent's number. */
-static int rusage_member_read_first(rusage_tree *tree, int index, int wants_pss)
+/* Return whether a process that was read for the first time is a child of a member. Where a parent ID can belong to a later
+   process than the parent, a child is younger than its parent. */
+static int rusage_member_belongs(rusage_tree *tree, rusage_member *member)
 {
-    rusage_member *member = &tree->members[index];
-    int parent = rusage_tree_find(tree, member->parent), listed_parent = member->parent, error;
-    int64_t listed_start = member->start;
+    int index = rusage_tree_find(tree, member->now.parent);
+    rusage_member *parent = index < 0 ? NULL : &tree->members[index];
 
-    if (index > 0 && rusage_state_of(tree, member->parent) == RUSAGE_GONE) {
-        member->state = RUSAGE_GONE;
+    if (parent == NULL || parent == member || (RUSAGE_PARENT_IDS_DANGLE && member->now.start < parent->now.start))
         return 0;
-    }
-    error = rusage_member_read(tree, member, wants_pss);
-    member = &tree->members[index];
-    if (error != 0 || member->state == RUSAGE_GONE)
+    return RUSAGE_PARENT_IDS_DANGLE || parent->now.state == RUSAGE_UNREAD || rusage_member_lives(tree, parent);
+}
+
+/* Read a member. What has a parent behind it in the list, as after setns(2), is read behind that. */
+static int rusage_tree_read_member(rusage_tree *tree, int index, int wants_pss)
+{
+    int error = rusage_member_read(tree, &tree->members[index], wants_pss);
+    rusage_member *member = &tree->members[index];
+
+    if (error != 0 || member->now.state == RUSAGE_GONE)
         return error;
-    if (member->state == RUSAGE_UNREAD) {
-        member->is_new = 0;
-        if (tree->is_opening && parent >= 0)
-            tree->members[parent].may_miss_older = 1;
+    if (member->is_new && index > 0 && !rusage_member_belongs(tree, member)) {
+        member->now.state = RUSAGE_GONE;
         return 0;
     }
-    if (index > 0 && listed_start == 0
-        && (member->parent != listed_parent || member->start < tree->members[parent].start)) {
-        member->state = RUSAGE_GONE;    /* another process with this number */
-        return 0;
-    }
-    /* A list that was complete had all older ones. */
-    if (tree->is_opening || member->start < tree->opened
-        || (member->start == tree->opened && tree->members[parent].may_miss_older)) {
-        member->first = member->last;
-        member->first.waited += RUSAGE_WAITED_ERROR;
-    }
+    if (rusage_tree_find(tree, member->now.parent) > index)
+        return rusage_tree_move(tree, index);
+    if (!member->is_counted && member->now.state != RUSAGE_UNREAD)
+        rusage_tree_count_in(tree, member);
     member->is_new = 0;
     return 0;
 }
@@ -49,22 +162,20 @@ static int rusage_tree_settle(rusage_tree *tree)
 
     for (i = tree->count - 1; i >= 0; i--) {
         rusage_member *member = &tree->members[i];
-        int parent;
 
-        if (member->state != RUSAGE_LIVES)
-            rusage_member_give_up(tree, member);
-        if (member->state != RUSAGE_GONE && !(member->is_new && i > 0))
-            continue;
-        parent = rusage_tree_find(tree, member->parent);
-        if (parent >= 0)
-            tree->members[parent].changed = 1;
-        if (!member->is_new)
-            rusage_tree_bury(tree, i);
-        rusage_member_close(tree, member);
-        member->state = RUSAGE_GONE;
+        if (member->now.state == RUSAGE_GONE || member->is_new) {
+            if (member->is_new)             /* how old it was is unknown */
+                tree->changed = 1;
+            else if (member->pid != 0) {    /* not moved */
+                rusage_tree_bury(tree, member);
+                tree->quiet = 0;
+            }
+            rusage_member_close(member);
+            member->now.state = RUSAGE_GONE;
+        }
     }
     for (i = 0; i < tree->count; i++)
-        if (tree->members[i].state != RUSAGE_GONE)
+        if (tree->members[i].now.state != RUSAGE_GONE)
             tree->members[kept++] = tree->members[i];
     tree->count = kept;
     return tree->slot_count == 0 ? 0 : rusage_tree_index(tree);
@@ -74,92 +185,46 @@ static int rusage_tree_read(rusage_tree *tree, int wants_pss)
 {
     int i, error, later;
 
-    for (i = 0; i < tree->count; i++)
-        tree->members[i].changed = 0;
-    tree->listed_count = 0;
+    tree->changed = tree->listed_count = 0;
+    tree->quiet = 1;
     error = rusage_tree_list(tree);
     if (error == 0)
         error = rusage_tree_adopt(tree);
     for (i = 0; error == 0 && i < tree->count; i++) {
         tree->listed_count = 0;
-        if (tree->members[i].is_new)
-            error = rusage_member_read_first(tree, i, wants_pss);
-        else
-            error = rusage_member_read(tree, &tree->members[i], wants_pss);
-        if (error == 0 && tree->members[i].state == RUSAGE_LIVES)
-            rusage_member_decide(&tree->members[i]);
-        if (error == 0 && tree->members[i].state != RUSAGE_GONE)
+        error = rusage_tree_read_member(tree, i, wants_pss);
+        if (error == 0 && tree->members[i].now.state != RUSAGE_GONE)
             error = rusage_tree_adopt(tree);
     }
+    if (error != 0)
+        tree->changed = 1;
     later = rusage_tree_settle(tree);
     return error != 0 ? error : later;
 }
 
 /* --- The opening --- */
 
-/* Read what each member had used before the opening. Children come first: a child that is waited for before its parent is
-   read is not in the parent's growth. */
-static int rusage_tree_read_before(rusage_tree *tree)
-{
-    int i, error;
-
-    tree->orphans = tree->readings = 0;
-    for (i = tree->count - 1; i >= 0; i--) {
-        rusage_member *member = &tree->members[i];
-
-        tree->listed_count = 0;
-        error = rusage_member_read(tree, member, 0);
-        if (error != 0)
-            return error;
-        member->ended = member->undecided = member->before = member->undecided_before = member->taken_off = 0;
-        member->is_new = member->state == RUSAGE_GONE;      /* nothing of it counts */
-        member->first = member->last;
-        member->first.waited += RUSAGE_WAITED_ERROR;
-    }
-    return 0;
-}
-
-/* List twice, and again until the list was complete. Lists of children are complete if none has changed meanwhile. */
-static int rusage_tree_list_all(rusage_tree *tree)
-{
-    int i, attempt, error = 0, again = 1;
-
-    for (attempt = 0; error == 0 && again && attempt < 10; attempt++) {
-        tree->opened = rusage_tree_now();
-        error = rusage_tree_read(tree, 0);
-        if (!tree->by_parent)
-            for (i = 0; i < tree->count; i++)
-                tree->members[i].changed = !rusage_tree_is_complete(tree);
-        again = attempt == 0;
-        for (i = 0; i < tree->count; i++)
-            again |= tree->members[i].changed;
-    }
-    for (i = 0; i < tree->count; i++)
-        tree->members[i].may_miss_older |= tree->members[i].changed;
-    return error;
-}
-
+/* Read twice, and again until a reading finds nothing older that was not known, and no end of it. */
 static int rusage_tree_open_root(rusage_tree *tree, int pid)
 {
-    int error = rusage_tree_begin(tree, pid);
+    int attempt, error = rusage_tree_begin(tree, pid);
 
-    tree->is_opening = 1;
-    /* cppcheck-suppress knownConditionTrueFalse; on systems that list all processes only */
+    /* cppcheck-suppress knownConditionTrueFalse; on systems where nothing is to be begun */
     if (error == 0)
-        error = rusage_tree_add(tree, pid, 0, 0);
+        error = rusage_tree_add(tree, pid, 0);
     if (error == 0)
         error = rusage_member_read(tree, &tree->members[0], 0);
     if (error != 0)
         return error;
-    if (tree->members[0].state == RUSAGE_GONE)
+    if (tree->members[0].now.state == RUSAGE_GONE)
         return RUSAGE_NO_PROCESS;
-    if (tree->members[0].state == RUSAGE_UNREAD)
+    if (tree->members[0].now.state == RUSAGE_UNREAD)
         return RUSAGE_NO_PERMISSION;
     tree->members[0].is_new = 0;
-    error = rusage_tree_list_all(tree);
-    if (error == 0)
-        error = rusage_tree_read_before(tree);
-    tree->is_opening = 0;
+    tree->opened = rusage_tree_now();
+    for (attempt = 0; error == 0 && (attempt < 2 || tree->changed) && attempt < 10; attempt++)
+        error = rusage_tree_read(tree, 0);
+    rusage_tree_begin_cputime(tree, !tree->changed);
     return error;
 }
 
@@ -170,7 +235,7 @@ static void rusage_tree_free(rusage_tree *tree)
     int i;
 
     for (i = 0; i < tree->count; i++)
-        rusage_member_close(tree, &tree->members[i]);
+        rusage_member_close(&tree->members[i]);
     rusage_tree_end(tree);
     free(tree->members);
     free(tree->slots);
@@ -212,12 +277,15 @@ static void rusage_tree_close(rusage_tree **opened)
 static int rusage_tree_sample(rusage_tree *tree, int wants_pss, rusage_sample *sample, rusage_member_figures *figures,
                               int room)
 {
-    int i, error;
+    int i, error, attempt = 0;
 
     memset(sample, 0, sizeof *sample);
     {
         RUSAGE_RELEASE_GIL;
-        error = rusage_tree_read(tree, wants_pss);
+        do {
+            error = rusage_tree_read(tree, wants_pss);
+            sample->cputime = rusage_tree_cputime(tree);
+        } while (error == 0 && !tree->is_anchored && attempt++ < 2);
         RUSAGE_RETAKE_GIL;
     }
     if (error != 0)
@@ -225,20 +293,19 @@ static int rusage_tree_sample(rusage_tree *tree, int wants_pss, rusage_sample *s
     for (i = 0; i < tree->count; i++) {
         const rusage_member *member = &tree->members[i];
 
-        sample->processes += member->state == RUSAGE_LIVES || member->state == RUSAGE_UNREAD;
-        sample->unread += member->state == RUSAGE_UNREAD;
-        if (member->state == RUSAGE_LIVES) {
-            sample->rss += member->rss;
-            sample->pss += member->pss;
+        sample->processes += member->now.state == RUSAGE_LIVES || member->now.state == RUSAGE_UNREAD;
+        sample->unread += member->now.state == RUSAGE_UNREAD;
+        if (member->now.state == RUSAGE_LIVES) {
+            sample->rss += member->now.rss;
+            sample->pss += member->now.pss;
             if (sample->figures < room) {
                 figures[sample->figures].pid = member->pid;
-                figures[sample->figures].rss = member->rss;
+                figures[sample->figures].rss = member->now.rss;
                 figures[sample->figures].cputime = rusage_member_own(member);
                 sample->figures++;
             }
         }
     }
-    sample->cputime = rusage_tree_cputime(tree);
     return 0;
 }
 
@@ -252,7 +319,7 @@ static int rusage_tree_signal(rusage_tree *tree, int number)
 
         if (rusage_is_own(member->pid))
             own = i;
-        else if (member->state == RUSAGE_LIVES || member->state == RUSAGE_UNREAD) {
+        else if (member->now.state == RUSAGE_LIVES || member->now.state == RUSAGE_UNREAD) {
             failed = rusage_member_signal(tree, member, number);
             if (failed != 0 && failed != RUSAGE_NO_PROCESS)
                 error = failed;

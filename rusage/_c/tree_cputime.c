@@ -1,95 +1,135 @@
-/* Included, not compiled: the CPU time of a tree. It is the larger of two lower bounds; neither counts a second twice.
+/* Included, not compiled: the CPU time of a tree, a lower bound. In seconds:
 
-   The first is the sum of the last readings of all members, living or ended.
+   total of a member = its own time + its children's, where its children's time is the larger of what it has waited for, and
+                       of what it had waited for when it was first read, plus the last totals of the children that have
+                       ended meanwhile (the kernel may have reaped them itself)
+   accounts          = totals of all members + lost - before
+   lost              = totals of those that have ended and whose parents were no members
+   before            = what members older than the opening had used by then: totals, at the anchor
+   readings          = own times of all members, living or ended, since the opening
+   CPU time          = the largest of accounts and readings so far
 
-   The second counts for each member what it has used since the opening and, of its children that have ended, the larger
-   of two: the growth of the time of the children that it has waited for, without what they had used `before` the opening;
-   and `ended`, the same sum for these children as far as they were read. A parent is read before its children. So a child
-   that was read as living, or as a zombie, is not in the time of its parent at this reading.
+   A parent is read before its children, so that no reading sees the time of a child both in the child and in its parent.
 
-   A child that has been reaped is in `undecided` until the next reading of its parent: if the parent does not live then,
-   it may have ended first, and any ancestor (a subreaper) may have waited for the child, whose time is then in that
-   ancestor's growth. Such a child is not in the second sum. */
+   The anchor is the reading at which the accounts begin: one that knows all processes that are older than the opening, so
+   that none of them enters a parent's time unnoticed. The opening repeats its reading for it; if older processes end all
+   the time, the readings are the CPU time until a later reading is one.
 
-#include "tree.h"
+   The one correction: who has waited for a child whose parent has ended too is unknown, so that its total enters no sum. If
+   the accounts are behind then, they begin again: at the next reading that finds no end, since what a member has waited for
+   is in its time by then. */
+
+#include "process.h"
 
 static double rusage_member_own(const rusage_member *member)
 {
-    return member->last.own > member->first.own ? member->last.own - member->first.own : 0;
+    return member->now.own > member->own_before ? member->now.own - member->own_before : 0;
 }
 
-/* The children of a member that have ended. */
+/* The time of the children. The growth of the waited-for time is uncertain: both figures are cut. */
 static double rusage_member_children(const rusage_member *member)
 {
-    double growth = member->may_miss_older ? 0 : member->last.waited - member->first.waited - member->before;
-    double ended = member->ended + (member->state == RUSAGE_LIVES ? member->undecided : 0);
+    double waited = member->now.waited - (member->is_older ? RUSAGE_WAITED_ERROR : 0);
+    double ended = member->waited_before + member->ended;
 
-    return growth > ended ? growth : ended;
+    return waited > ended ? waited : ended;
 }
 
-/* Take off what a member had used before the opening from the growth of every ancestor that may have waited for it. */
-static void rusage_tree_take_off(rusage_tree *tree, int index, double before)
+/* Begin to count a member that was used before. */
+static void rusage_member_begin_at(rusage_member *member)
 {
-    int parent;
+    double children = rusage_member_children(member);
 
-    for (; index >= 0; index = parent) {
-        if (tree->members[index].state != RUSAGE_GONE) {
-            tree->members[index].before += before;
-            tree->members[index].taken_off += before;
-        }
-        parent = rusage_tree_find(tree, tree->members[index].parent);
-        if (parent >= index)            /* a parent precedes its children */
-            return;
+    member->is_older = 1;
+    member->waited_before = member->now.waited;
+    member->ended = children > member->now.waited ? children - member->now.waited : 0;  /* not in its time yet */
+}
+
+static double rusage_member_total(const rusage_member *member)
+{
+    return member->now.own + rusage_member_children(member);
+}
+
+static int rusage_is_older(const rusage_tree *tree, const rusage_member *member)
+{
+    return member->now.start < tree->opened || (member->now.start == tree->opened && !tree->is_anchored);
+}
+
+/* A member was read for the first time. */
+static void rusage_tree_count_in(rusage_tree *tree, rusage_member *member)
+{
+    member->is_counted = 1;
+    if (rusage_is_older(tree, member)) {
+        tree->changed = 1;
+        rusage_member_begin_at(member);
+        member->own_before = member->now.own;
+        tree->before += rusage_member_total(member);
     }
 }
 
-/* A member does not live any more: any ancestor may have waited for its children. */
-static void rusage_member_give_up(rusage_tree *tree, rusage_member *member)
+/* A member has been reaped: enter its total into its parent's. */
+static void rusage_tree_bury(rusage_tree *tree, const rusage_member *member)
 {
-    rusage_tree_take_off(tree, rusage_tree_find(tree, member->parent), member->undecided_before);
-    member->taken_off += member->undecided_before;
-    member->undecided_before = 0;
-}
-
-/* A member has been reaped: enter its time into its parent's. */
-static void rusage_tree_bury(rusage_tree *tree, int index)
-{
-    const rusage_member *member = &tree->members[index];
-    int parent_index = rusage_tree_find(tree, member->parent);
-    double before = member->first.own + member->first.waited + member->before - member->taken_off;
-    double total = rusage_member_own(member) + rusage_member_children(member);
-    rusage_member *parent;
+    int index = rusage_tree_find(tree, member->now.parent);
+    double total = rusage_member_total(member);
 
     tree->readings += rusage_member_own(member);
-    if (parent_index < 0 || parent_index >= index) {
-        tree->orphans += total;         /* its parent, at the last reading, was no member */
-        return;
+    tree->changed |= member->is_older;
+    if (!member->is_counted && rusage_is_older(tree, member)) { /* what it had used before the opening is unknown */
+        tree->changed = 1;
+        tree->is_anchored = 0;
     }
-    parent = &tree->members[parent_index];
-    parent->undecided += total;
-    parent->undecided_before += before;
-    parent->before += before;
+    if (index < 0)
+        tree->lost += total;
+    else if (tree->members[index].now.state == RUSAGE_LIVES && rusage_member_lives(tree, &tree->members[index]))
+        tree->members[index].ended += total;
+    else
+        tree->has_unknown = 1;
 }
 
-/* A member has been read again, and lives: no other process has waited for its children. */
-static void rusage_member_decide(rusage_member *member)
+/* Begin the accounts at the CPU time so far. */
+static void rusage_tree_anchor(rusage_tree *tree)
 {
-    member->ended += member->undecided;
-    member->undecided = member->undecided_before = 0;
+    int i;
+
+    tree->before = tree->lost - tree->cputime;
+    for (i = 0; i < tree->count; i++) {
+        rusage_member_begin_at(&tree->members[i]);
+        tree->before += rusage_member_total(&tree->members[i]);
+    }
+    tree->is_anchored = 1;
 }
 
 /* Return the CPU time since the opening. */
 static double rusage_tree_cputime(rusage_tree *tree)
 {
-    double own = 0, children = 0, largest;
+    double readings = tree->readings, accounts = tree->lost - tree->before;
     int i;
 
     for (i = 0; i < tree->count; i++) {
-        own += rusage_member_own(&tree->members[i]);
-        children += rusage_member_children(&tree->members[i]);
+        readings += rusage_member_own(&tree->members[i]);
+        accounts += rusage_member_total(&tree->members[i]);
     }
-    largest = tree->readings > tree->orphans + children ? tree->readings : tree->orphans + children;
-    if (own + largest > tree->cputime)
-        tree->cputime = own + largest;
+    if (readings > tree->cputime)
+        tree->cputime = readings;
+    if (tree->is_anchored && accounts > tree->cputime)
+        tree->cputime = accounts;
+    if (tree->is_anchored ? tree->quiet && tree->has_unknown : !tree->changed && !tree->has_unknown)
+        rusage_tree_anchor(tree);
+    if (tree->quiet)
+        tree->has_unknown = 0;
     return tree->cputime;
+}
+
+/* The opening has ended: count from now on. */
+static void rusage_tree_begin_cputime(rusage_tree *tree, int is_complete)
+{
+    int i;
+
+    for (i = 0; i < tree->count; i++)
+        tree->members[i].own_before = tree->members[i].now.own;
+    tree->readings = tree->cputime = 0;
+    if (is_complete)
+        rusage_tree_anchor(tree);
+    tree->has_unknown = 0;
 }

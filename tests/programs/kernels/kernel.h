@@ -29,8 +29,9 @@ static int64_t rss_units = 1234; /* pages, or what the system counts instead */
 
 static int64_t parent_pid = 1, user_time = 1250000, waited_time, denied, vforked;
 static int64_t clock_now;       /* microseconds from the boot */
+static int64_t busy;            /* how many records of living processes are not complete */
 static int64_t allocations = 1 << 30;   /* how many calls of realloc() succeed */
-static int64_t room = 256;      /* for the figures of members */
+static int64_t figures_room = 256;  /* for the figures of members */
 
 static const struct {
     const char *name;
@@ -53,8 +54,9 @@ static const struct {
     {"exiting", &exiting},
     {"threads", &thread_count},
     {"rss", &rss_units},
+    {"busy", &busy},
     {"allocations", &allocations},
-    {"room", &room},
+    {"room", &figures_room},
 };
 
 /* Several processes: each has its own numbers, and there is no other one. */

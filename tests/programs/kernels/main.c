@@ -122,7 +122,7 @@ static int call_tree(char **step)
         return 2;
     }
     if (strcmp(*step, "sample") == 0) {
-        error = rusage_tree_sample(tree, 0, &sample, figures, (int)room);
+        error = rusage_tree_sample(tree, 0, &sample, figures, (int)figures_room);
         printf("%d %d %d %lld %.6f\n", error, sample.processes, sample.unread, (long long)sample.rss, sample.cputime);
         return 1;
     }

@@ -9,6 +9,7 @@ enum { CTL_KERN = 1, KERN_PROC2 = 47, KERN_PROC_ALL = 0, KERN_PROC_PID = 1, P_PP
 struct kinfo_proc2 {
     int32_t p_pid, p_ppid;
     int64_t p_uvalid;
+    int8_t p_realstat;
     int32_t p_flag, p_vm_rssize;
     uint32_t p_ustart_sec, p_ustart_usec, p_uutime_sec, p_uutime_usec, p_ustime_sec, p_ustime_usec, p_uctime_sec, p_uctime_usec;
     uint64_t p_uru_maxrss, p_uru_ixrss, p_uru_idrss, p_uru_isrss, p_uru_minflt, p_uru_majflt, p_uru_nswap, p_uru_inblock,
@@ -22,7 +23,8 @@ static inline void fill(void *to, int pid)
     memset(process, 0, sizeof *process);
     process->p_pid = pid == 5 ? 6 : pid;
     process->p_ppid = (int)parent_pid;
-    if (!zombie) {
+    process->p_realstat = zombie ? 5 : 2;
+    if (!zombie && busy-- <= 0) {
         process->p_uvalid = 1;
         process->p_flag = vforked ? P_PPWAIT : 0;
         process->p_vm_rssize = (int32_t)rss_units;

@@ -1,0 +1,151 @@
+/* Linux: the list of children or processes for a tree. */
+
+#include "linux_tree.h"
+
+/* --- The children of a process: /proc/PID/task/TID/children, if the kernel has these files --- */
+
+/* Read a file of any size from its beginning; return 0 or an errno. */
+static int rusage_tree_text(rusage_tree *tree, int fd)
+{
+    enum { ROOM = 1 << 16, LAST = 2048 };
+    int used = 0, error;
+    ssize_t size;
+
+    do {
+        error = rusage_tree_grow((void **)&tree->system.text, used + ROOM, &tree->system.text_capacity, 1);
+        if (error != 0)
+            return error;
+        size = pread(fd, tree->system.text + used, ROOM, used);
+        if (size < 0)
+            return errno;
+        used += (int)size;
+    } while (size >= LAST);             /* the kernel fills a page, which is larger, if there is more */
+    tree->system.text[used] = '\0';
+    return 0;
+}
+
+/* List the children of a thread; `fd` is open, or the file is opened. */
+static int rusage_list_of_thread(rusage_tree *tree, const rusage_member *member, int fd, const char *thread)
+{
+    char path[sizeof "task//children" + sizeof((struct dirent *)0)->d_name], *end;
+    const char *next;
+    int opened = -1, error;
+    long pid;
+
+    if (fd < 0) {
+        snprintf(path, sizeof path, "task/%s/children", thread);
+        fd = opened = openat(member->handle.directory, path, O_RDONLY | O_CLOEXEC);
+    }
+    error = fd < 0 ? errno : rusage_tree_text(tree, fd);
+    if (opened >= 0)
+        close(opened);
+    /* The thread may have ended: its children have another one as a parent then. Or hidepid hides the lists of a member
+       whose other files were opened before. */
+    if (error != 0)
+        return error == ENOENT || error == ESRCH || error == EPERM || error == EACCES ? 0 : error;
+    for (next = tree->system.text; (pid = strtol(next, &end, 10)) > 0; next = end) {
+        error = rusage_tree_found(tree, (int)pid, member->pid);
+        if (error != 0)
+            return error;
+    }
+    return 0;
+}
+
+static int rusage_list_children(rusage_tree *tree, const rusage_member *member, int has_threads)
+{
+    const struct dirent *entry;
+    char number[16];
+    int fd, error = 0;
+    DIR *threads;
+
+    if (!has_threads) {
+        snprintf(number, sizeof number, "%d", member->pid);
+        error = rusage_list_of_thread(tree, member, member->handle.children, number);
+    } else {
+        fd = rusage_proc_open(member->handle.directory, "task", O_DIRECTORY);
+        if (fd < 0)
+            return fd == -EPERM || fd == -EACCES ? 0 : -fd;
+        threads = fdopendir(fd);
+        if (threads == NULL) {
+            error = errno;
+            close(fd);
+            return error;
+        }
+        while (error == 0 && (entry = readdir(threads)) != NULL)
+            if (entry->d_name[0] != '.')
+                error = rusage_list_of_thread(tree, member, -1, entry->d_name);
+        closedir(threads);
+    }
+    return error;
+}
+
+/* --- All processes: /proc, where these files are missing --- */
+
+/* A process that may not be read is not in the list. */
+static int rusage_list_all(rusage_tree *tree)
+{
+    char path[sizeof "/stat" + sizeof((struct dirent *)0)->d_name], text[2048];
+    const struct dirent *entry;
+    DIR *processes = opendir("/proc");
+    rusage_stat stat;
+    int error = 0;
+
+    if (processes == NULL)
+        return errno;
+    while (error == 0 && (entry = readdir(processes)) != NULL) {
+        int pid = atoi(entry->d_name);
+
+        if (pid <= 0)
+            continue;
+        snprintf(path, sizeof path, "%s/stat", entry->d_name);
+        error = rusage_read_text(dirfd(processes), path, text, sizeof text);
+        if (error == 0 && rusage_parse_stat(text, &stat) == 0)
+            error = rusage_tree_found(tree, pid, (int)stat.field[PARENT]);
+        else if (error == ESRCH || error == EPERM || error == EACCES)
+            error = 0;
+    }
+    closedir(processes);
+    return error;
+}
+
+/* --- Of both --- */
+
+static int rusage_tree_list(rusage_tree *tree)
+{
+    int error = rusage_check_proc();
+
+    return error == 0 && !tree->system.by_parent ? rusage_list_all(tree) : error;
+}
+
+/* In ticks, as the starts of processes are. */
+static int64_t rusage_tree_now(void)
+{
+    struct timespec time = {0, 0};
+    int64_t ticks = sysconf(_SC_CLK_TCK);
+
+    clock_gettime(CLOCK_BOOTTIME, &time);
+    return (int64_t)time.tv_sec * ticks + time.tv_nsec * ticks / 1000000000;
+}
+
+static int rusage_tree_begin(rusage_tree *tree, int pid)
+{
+    char path[64];
+    int64_t number = 0;
+    int error = rusage_check_proc();
+
+    if (error != 0)
+        return error;
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    error = rusage_read_status(AT_FDCWD, path, rusage_tgid, 1, &number);
+    if (error == ENOENT)
+        error = kill(pid, 0) != 0 && errno != EPERM ? errno : EPERM;
+    if (error == 0 && number != pid)
+        error = RUSAGE_NO_PROCESS; /* the ID of a thread */
+    tree->system.by_parent = access("/proc/thread-self/children", R_OK) == 0;
+    return error;
+}
+
+static void rusage_tree_end(rusage_tree *tree)
+{
+    free(tree->system.text);
+}

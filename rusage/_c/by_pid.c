@@ -1,0 +1,174 @@
+/* Included, not compiled: Process, and the members of a tree, on systems without handles for processes: a process is
+   identified by its process ID and its start time. */
+
+typedef struct {
+    /* cppcheck-suppress unusedStructMember; C has no empty structures */
+    char unused;
+} rusage_member_handle;
+
+typedef struct {
+    char *buffer;                   /* for a list of processes */
+    int capacity;
+} rusage_tree_state;
+
+#include "process.h"
+
+/* Defined for each of these systems. */
+
+/* Read a process, and its usage unless `call` is NULL; return RUSAGE_NO_PROCESS if there is none, and RUSAGE_TRY_AGAIN if only
+   the parent of a living process can be read now. `start` is read last, or
+   with the rest. What is not known, such as the times of a zombie, stays as it was. */
+static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *call);
+/* Let other threads of Python run for a millisecond; return 1. */
+static int rusage_pause(void);
+/* Send a signal; return 0 or an errno. */
+static int rusage_kill(int pid, int number);
+
+/* --- Process --- */
+
+/* No two processes get the same number within a microsecond, to which OpenBSD rounds. */
+static int rusage_is_same(const rusage_figures *figures, int64_t start)
+{
+    return figures->start >= start - 1 && figures->start <= start + 1;
+}
+
+static int rusage_process_read(int pid, rusage_figures *figures, rusage_call *call)
+{
+    int error, attempts = 0;
+
+    memset(figures, 0, sizeof *figures);
+    do
+        error = rusage_read_process(pid, figures, call);
+    while (error == RUSAGE_TRY_AGAIN && ++attempts < 1000 && rusage_pause());
+    if (error != 0 || figures->state == RUSAGE_LIVES)
+        return error;
+    return figures->state == RUSAGE_UNREAD ? RUSAGE_NO_PERMISSION : RUSAGE_NO_PROCESS;
+}
+
+static int rusage_process_open(rusage_process *process, int pid, rusage_call *call)
+{
+    rusage_figures figures;
+    int error = rusage_process_read(pid, &figures, call);
+
+    process->pid = pid;
+    process->start = figures.start;
+    process->measured = UINT32_MAX;
+    process->is_open = error == 0;
+    return error;
+}
+
+static int rusage_process_get(const rusage_process *process, rusage_call *call)
+{
+    rusage_figures figures;
+    int error = rusage_process_read(process->pid, &figures, call);
+
+    return error == 0 && !rusage_is_same(&figures, process->start) ? RUSAGE_NO_PROCESS : error;
+}
+
+static int64_t rusage_process_rss(const rusage_process *process, const rusage_call *call)
+{
+    rusage_figures figures;
+    int error = rusage_process_read(process->pid, &figures, NULL);
+
+    (void)call;
+    if (error == 0 && !rusage_is_same(&figures, process->start))
+        error = RUSAGE_NO_PROCESS;
+    return error != 0 ? -(int64_t)error : figures.rss;
+}
+
+static int64_t rusage_process_maxrss(const rusage_process *process, const rusage_call *call)
+{
+    rusage_call copy = *call;
+    int error = rusage_process_get(process, &copy);
+
+    return error != 0 ? -(int64_t)error : copy.record.maxrss;
+}
+
+static double rusage_process_cputime(const rusage_process *process, const rusage_call *call)
+{
+    rusage_call copy = *call;
+    int error = rusage_process_get(process, &copy);
+
+    return error != 0 ? -error : copy.record.utime + copy.record.stime;
+}
+
+static void rusage_process_close(rusage_process *process)
+{
+    process->is_open = 0;
+}
+
+/* --- A member --- */
+
+/* Read the process that has the member's number, if it is the member. NetBSD and OpenBSD do not report the start of a
+   zombie. */
+static int rusage_read_member(const rusage_member *member, rusage_figures *figures)
+{
+    int error;
+
+    *figures = member->now;
+    figures->shares_memory = 0;
+    error = rusage_read_process(member->pid, figures, NULL);
+    if (error == 0 && figures->start != 0 && member->now.start != 0 && !rusage_is_same(figures, member->now.start))
+        error = RUSAGE_NO_PROCESS;
+    return error;
+}
+
+static int rusage_member_read(rusage_tree *tree, rusage_member *member, int wants_pss)
+{
+    rusage_figures figures;
+    int error = rusage_read_member(member, &figures);
+
+    (void)wants_pss;
+    if (error == RUSAGE_NO_PROCESS) {
+        member->now.state = RUSAGE_GONE;
+        return 0;
+    }
+    if (error == RUSAGE_TRY_AGAIN) {    /* what was read before still counts */
+        member->now.parent = figures.parent;
+        return 0;
+    }
+    if (error != 0)
+        return error;
+    if (figures.shares_memory && rusage_state_of(tree, figures.parent) == RUSAGE_LIVES)
+        figures.rss = 0;            /* it is in the sum already */
+    member->now = figures;
+    return 0;
+}
+
+static int rusage_member_lives(rusage_tree *tree, rusage_member *member)
+{
+    rusage_figures figures;
+    int error = rusage_read_member(member, &figures);
+
+    (void)tree;
+    return error == RUSAGE_TRY_AGAIN || (error == 0 && figures.state != RUSAGE_ZOMBIE);
+}
+
+/* The number may be given to another process between the check and the signal. */
+static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int number)
+{
+    rusage_figures figures;
+    int error = rusage_read_member(member, &figures);
+
+    (void)tree;
+    return error != 0 && error != RUSAGE_TRY_AGAIN ? error : rusage_kill(member->pid, number);
+}
+
+static void rusage_member_close(rusage_member *member)
+{
+    (void)member;
+}
+
+static int rusage_tree_begin(rusage_tree *tree, int pid)
+{
+    (void)tree;
+    (void)pid;
+    return 0;
+}
+
+static void rusage_tree_end(rusage_tree *tree)
+{
+    free(tree->system.buffer);
+}
+
+#include "tree.c"
