@@ -63,7 +63,7 @@ def test_exit_is_seen_without_polling(sleeps: list[float], options: dict[str, An
 
 
 @by_event
-@pytest.mark.parametrize("seconds", [1e300, math.inf, 2**31 / 1000, 2**63])
+@pytest.mark.parametrize("seconds", [1e300, math.inf, math.nan, 2**31 / 1000, 2**63])
 def test_any_length_of_time(sleeps: list[float], seconds: float) -> None:
     """A timeout may be longer than poll(2) and kevent(2) can wait at once."""
     with rusage.Popen(["sleep", "0.2"]) as process:

@@ -137,7 +137,7 @@ class PosixPopen(BasePopen[AnyStr]):
                 return True
             finally:
                 self._waitpid_lock.release()
-            while (left := end - clock()) > 0:
+            while not (left := end - clock()) <= 0:  # NaN never expires, as in subprocess
                 if has_exited(min(_DAY, left)):
                     return True
             return False
