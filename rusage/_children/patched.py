@@ -29,8 +29,6 @@ if sys.version_info < (3, 11):
 PIPES = PARAMETERS[10:16]
 pipes_of = itemgetter(*PIPES)  # of the arguments by name
 
-PREEXEC_FN = 6  # its position among the arguments of Popen
-
 # The private methods that are overridden here, each with the parameters of its calls.
 _HOOKS: dict[str, list[str]] = (
     {"_internal_poll": ["_deadstate"], "_wait": ["timeout"]}
@@ -101,46 +99,30 @@ def _make_unmeasured(base: Any) -> Any:
         __doc__ = base.__doc__
         elapsed: float | None = None
         measured: frozenset[str] = frozenset()
+        _returncode: int | None = None
 
         def __init__(self, *args: Any, rlimits: Mapping[int, Iterable[int]] | None = None, **kwargs: Any) -> None:
             self._began = time.perf_counter()
             limits = check_limits(rlimits)
-            if sys.platform != "win32" and limits:
-                given = args[PREEXEC_FN] if len(args) > PREEXEC_FN else kwargs.pop("preexec_fn", None)
-                with set_in_child(limits, given) as preexec_fn:
-                    if len(args) > PREEXEC_FN:
-                        args = (*args[:PREEXEC_FN], preexec_fn, *args[PREEXEC_FN + 1 :])
-                    else:
-                        kwargs["preexec_fn"] = preexec_fn
-                    super().__init__(*args, **kwargs)
-            else:
+            if sys.platform == "win32" or not limits:
                 super().__init__(*args, **kwargs)
+                return
+            with set_in_child(limits, kwargs.pop("preexec_fn", None)) as preexec_fn:
+                super().__init__(*args, preexec_fn=preexec_fn, **kwargs)
+
+        @property
+        def returncode(self) -> int | None:  # which the library's methods set when they see the exit
+            return self._returncode
+
+        @returncode.setter
+        def returncode(self, code: int | None) -> None:
+            if code is not None and self.elapsed is None:
+                self.elapsed = time.perf_counter() - self._began
+            self._returncode = code
 
         @property
         def rusage(self) -> RUsage | None:
             return None if self.returncode is None else RUsage.zero
-
-        def wait(self, *args: Any, **kwargs: Any) -> Any:
-            try:
-                return super().wait(*args, **kwargs)
-            finally:
-                self._saw()
-
-        def poll(self, *args: Any, **kwargs: Any) -> Any:
-            try:
-                return super().poll(*args, **kwargs)
-            finally:
-                self._saw()
-
-        def communicate(self, *args: Any, **kwargs: Any) -> Any:
-            try:
-                return super().communicate(*args, **kwargs)
-            finally:
-                self._saw()
-
-        def _saw(self) -> None:
-            if self.returncode is not None and self.elapsed is None:
-                self.elapsed = time.perf_counter() - self._began
 
     Popen.__module__, Popen.__qualname__ = "rusage", "Popen"
     return Popen
