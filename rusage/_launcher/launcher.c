@@ -60,7 +60,7 @@ static inline int failed(long result)
 
 /* --- The arguments: decimal numbers ------------------------------------------------------------------------------- */
 
-enum { LIMIT_NUMBERS = 5 }; /* a resource, and a soft and a hard limit of two numbers each, the higher 32 bits first */
+enum { LIMIT_NUMBERS = 3 }; /* a resource, a soft and a hard limit */
 
 /* Numbers with a space between each two, and whether all that were taken are valid. */
 struct numbers {
@@ -69,63 +69,42 @@ struct numbers {
 };
 
 /* Take a number of at most max. */
-static uint32_t take(struct numbers *numbers, uint32_t max)
+static uint64_t take(struct numbers *numbers, uint64_t max)
 {
     const char *text = numbers->next;
-    uint64_t value = 0;
+    uint64_t value = 0, digit = 0;
 
-    for (; *text >= '0' && *text <= '9' && value <= max; text++)
-        value = value * 10 + (uint32_t)(*text - '0');
+    for (; *text >= '0' && *text <= '9'; text++) {
+        digit = (uint64_t)(*text - '0');
+        if (value > UINT64_MAX / 10 || (value == UINT64_MAX / 10 && digit > UINT64_MAX % 10))
+            break;
+        value = value * 10 + digit;
+    }
     if (text == numbers->next || (*text != ' ' && *text != '\0') || value > max)
         numbers->valid = 0;
     numbers->next = *text == ' ' && text[1] != '\0' ? text + 1 : text;
-    return (uint32_t)value;
+    return value;
 }
 
-/* Take the length of a list, and then its numbers of at most max, a few for each item. */
-static struct numbers take_list(struct numbers *numbers, uint32_t longest, uint32_t per_item, uint32_t max)
+/* Take the number of limits, and then their numbers. */
+static struct numbers take_limits(struct numbers *numbers)
 {
-    uint32_t count = take(numbers, longest) * per_item;
-    struct numbers list = {numbers->next, numbers->next, 1};
+    uint64_t count = take(numbers, LAUNCHER_MAX_LIMITS) * LIMIT_NUMBERS;
+    struct numbers limits = {numbers->next, numbers->next, 1};
 
     for (; count > 0 && numbers->valid; count--)
-        take(numbers, max);
-    list.end = numbers->next;
-    return list;
-}
-
-/* Return whether descriptors are in ascending order, and the pipe is one of them. */
-static int valid_fds(struct numbers fds, uint32_t done)
-{
-    uint32_t least = 0;
-    int has_done = 0;
-
-    while (fds.next < fds.end) {
-        uint32_t fd = take(&fds, LAUNCHER_MAX_INT);
-
-        if (fd < least)
-            return 0;
-        has_done |= fd == done;
-        least = fd + 1;
-    }
-    return has_done;
+        take(numbers, UINT64_MAX);
+    limits.end = numbers->next;
+    return limits;
 }
 
 /* --- The child ---------------------------------------------------------------------------------------------------- */
 
 struct program {
-    uint32_t flags, process_group;
-    int done;
-    struct numbers fds, limits;
+    uint64_t flags, process_group;
+    struct numbers limits;
     char *path, **arguments, **environment;
 };
-
-static uint64_t take_64(struct numbers *numbers)
-{
-    uint64_t high = take(numbers, UINT32_MAX);
-
-    return high << 32 | take(numbers, UINT32_MAX);
-}
 
 /* Return 0 or a negative errno. */
 static long set_limits(struct numbers limits)
@@ -133,14 +112,11 @@ static long set_limits(struct numbers limits)
     long result = 0;
 
     while (limits.next < limits.end && !failed(result)) {
-        uint32_t resource = take(&limits, UINT32_MAX);
-        struct {
-            uint64_t soft, hard;
-        } limit;
+        uint64_t resource = take(&limits, UINT64_MAX), limit[2]; /* soft and hard, as the kernel reads them */
 
-        limit.soft = take_64(&limits);
-        limit.hard = take_64(&limits);
-        result = call4(prlimit64, 0, resource, &limit, 0);
+        limit[0] = take(&limits, UINT64_MAX);
+        limit[1] = take(&limits, UINT64_MAX);
+        result = resource > LAUNCHER_MAX_INT ? -EINVAL : call4(prlimit64, 0, resource, limit, 0);
     }
     return result;
 }
@@ -169,24 +145,12 @@ static int status_of(long error)
     return error == -EAGAIN || error == -ENOMEM ? LAUNCHER_FAILED : LAUNCHER_REFUSED;
 }
 
-/* Close all descriptors above 2 except fds. */
-static long close_others(struct numbers fds)
+/* Close all descriptors above 2 except one. Return 0 or a negative errno. */
+static long close_others(long kept)
 {
-    uint32_t first = 3;
+    long result = kept > 3 ? call3(close_range, 3, kept - 1, 0) : 0;
 
-    while (fds.next < fds.end) {
-        uint32_t fd = take(&fds, LAUNCHER_MAX_INT);
-
-        if (fd > first) {
-            long result = call3(close_range, first, fd - 1, 0);
-
-            if (failed(result))
-                return result;
-        }
-        if (fd >= first)
-            first = fd + 1;
-    }
-    return call3(close_range, first, ~0U, 0);
+    return failed(result) ? result : call3(close_range, kept + 1, ~0U, 0);
 }
 
 /* Create the child, which gets the launcher's parent as its parent. The kernel stores its process ID before it runs, so
@@ -211,13 +175,31 @@ static int create_child(const struct program *program, volatile launcher_memory 
     return failed(result) ? status_of(result) : 0;
 }
 
-/* Map the memory, close the descriptors, and create the child. Return an exit status if that is not possible. */
-static int launch(const struct program *program, int memory_fd)
+/* launcher "VERSION FLAGS MEMORY DONE PROCESS_GROUP L LIMIT_1 ... LIMIT_L" PATH ARGUMENT_0 ...
+   MEMORY is the descriptor of the launcher_memory; DONE is the write end of the pipe that the child closes by executing
+   the program or by its end. FLAGS says whether the session and the process group are to be set, and whether only
+   descriptors 0 to 2 stay open. */
+static int run(int argc, char **argv, char **envp)
 {
+    struct numbers numbers = {argc > 1 ? argv[1] : "", NULL, 1};
+    struct program program;
     volatile launcher_memory *memory;
-    long mapped, result = call2(ftruncate, memory_fd, sizeof *memory);
+    long memory_fd, done, mapped;
 
-    if (failed(result))
+    if (take(&numbers, UINT64_MAX) != LAUNCHER_VERSION)
+        return LAUNCHER_NOT_UNDERSTOOD;
+    program.flags = take(&numbers, LAUNCHER_ALL_FLAGS);
+    memory_fd = (long)take(&numbers, LAUNCHER_MAX_INT);
+    done = (long)take(&numbers, LAUNCHER_MAX_INT);
+    program.process_group = take(&numbers, LAUNCHER_MAX_INT);
+    program.limits = take_limits(&numbers);
+    if (!numbers.valid || *numbers.next != '\0' || argc < 3)
+        return LAUNCHER_NOT_UNDERSTOOD;
+    program.path = argv[2];
+    program.arguments = argv + 3;
+    program.environment = envp;
+
+    if (failed(call2(ftruncate, memory_fd, sizeof *memory)) || failed(call3(fcntl, done, F_SETFD, FD_CLOEXEC)))
         return LAUNCHER_FAILED;
     mapped = map_shared(sizeof *memory, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd);
     if (failed(mapped))
@@ -225,38 +207,9 @@ static int launch(const struct program *program, int memory_fd)
     memory = (void *)mapped;
     memory->launcher = (int32_t)call0(getpid); /* also maps the page: the kernel's store cannot fault */
     call1(close, memory_fd);
-    if (program->flags & LAUNCHER_CLOSE_OTHERS && failed(close_others(program->fds)))
+    if (program.flags & LAUNCHER_CLOSE_OTHERS && failed(close_others(done)))
         return LAUNCHER_FAILED;
-    if (failed(call3(fcntl, program->done, F_SETFD, FD_CLOEXEC)))
-        return LAUNCHER_FAILED;
-    return create_child(program, memory);
-}
-
-/* launcher "VERSION FLAGS MEMORY DONE PROCESS_GROUP L LIMIT_1 ... LIMIT_L K FD_1 ... FD_K" PATH ARGUMENT_0 ...
-   MEMORY is the descriptor of the launcher_memory; DONE is the write end of the pipe that the child closes by executing
-   the program or by its end. FLAGS says which of the other values are used. With CLOSE_OTHERS only descriptors 0 to 2
-   and the FDs, in ascending order and with DONE, stay open. */
-static int run(int argc, char **argv, char **envp)
-{
-    struct numbers numbers = {argc > 1 ? argv[1] : "", NULL, 1};
-    struct program program;
-    uint32_t memory_fd;
-
-    if (take(&numbers, UINT32_MAX) != LAUNCHER_VERSION)
-        return LAUNCHER_NOT_UNDERSTOOD;
-    program.flags = take(&numbers, LAUNCHER_ALL_FLAGS);
-    memory_fd = take(&numbers, LAUNCHER_MAX_INT);
-    program.done = (int)take(&numbers, LAUNCHER_MAX_INT);
-    program.process_group = take(&numbers, LAUNCHER_MAX_INT);
-    program.limits = take_list(&numbers, LAUNCHER_MAX_LIMITS, LIMIT_NUMBERS, UINT32_MAX);
-    program.fds = take_list(&numbers, LAUNCHER_MAX_INT, 1, LAUNCHER_MAX_INT);
-    if (!numbers.valid || *numbers.next != '\0' || argc < 3
-        || (program.flags & LAUNCHER_CLOSE_OTHERS && !valid_fds(program.fds, (uint32_t)program.done)))
-        return LAUNCHER_NOT_UNDERSTOOD;
-    program.path = argv[2];
-    program.arguments = argv + 3;
-    program.environment = envp;
-    return launch(&program, (int)memory_fd);
+    return create_child(&program, memory);
 }
 
 #ifndef RUSAGE_NO_LIBC

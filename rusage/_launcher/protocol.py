@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from .._rusage import lib
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
 VERSION = lib.LAUNCHER_VERSION
@@ -29,11 +29,6 @@ def read_memory(fd: int) -> tuple[int, int, int]:
     return memory
 
 
-def _halves(limits: Iterable[int]) -> list[int]:
-    """Return the higher and the lower 32 bits of limits, which may be negative: -1 is RLIM_INFINITY."""
-    return [half for limit in limits for half in divmod(limit % 2**64, 2**32)]
-
-
 def command_line(  # noqa: PLR0913 (what the child is started with)
     arguments: list[Any],
     path: bytes,
@@ -43,26 +38,21 @@ def command_line(  # noqa: PLR0913 (what the child is started with)
     session: int = False,
     process_group: int = -1,
     limits: Sequence[tuple[int, int, int]] = (),
-    keep: Iterable[int] | None = None,
+    close_others: bool = False,
 ) -> list[Any]:
     """Return the launcher's command line for the program at ``path`` with these arguments.
 
     ``memory``, ``done``: the descriptors of the memory and of the pipe. ``limits``: resources with their soft and hard
-    limits. ``keep``: the descriptors above 2 that the child inherits; None: all inheritable ones. A negative process
-    group means "unchanged", as in subprocess. Raises an exception for what the launcher would not understand.
+    limits, which may be negative: -1 is RLIM_INFINITY. A negative process group means "unchanged", as in subprocess.
+    ``close_others``: the child inherits only descriptors 0 to 2; otherwise all inheritable ones.
+    Raises an exception for what the launcher would not understand.
     """
-    flags, process_group, fds = 0, index(process_group), []
-    if index(session):
-        flags |= lib.LAUNCHER_SET_SESSION
-    if process_group >= 0:
-        flags |= lib.LAUNCHER_SET_PROCESS_GROUP
-    if keep is not None:
-        flags |= lib.LAUNCHER_CLOSE_OTHERS
-        fds = sorted({done, *map(int, keep)})
-    greatest = lib.LAUNCHER_MAX_INT
-    out_of_range = not -greatest - 1 <= process_group <= greatest or not all(0 <= fd <= greatest for fd in fds)
-    if out_of_range or len(limits) > lib.LAUNCHER_MAX_LIMITS:
+    process_group, greatest = index(process_group), lib.LAUNCHER_MAX_INT
+    if not -greatest - 1 <= process_group <= greatest or len(limits) > lib.LAUNCHER_MAX_LIMITS:
         raise OverflowError
-    limit_numbers = [number for resource, *pair in limits for number in (resource, *_halves(pair))]
-    numbers = [VERSION, flags, memory, done, max(process_group, 0), len(limits), *limit_numbers, len(fds), *fds]
+    flags = lib.LAUNCHER_SET_SESSION if index(session) else 0
+    flags |= lib.LAUNCHER_SET_PROCESS_GROUP if process_group >= 0 else 0
+    flags |= lib.LAUNCHER_CLOSE_OTHERS if close_others else 0
+    limit_numbers = [number % 2**64 for limit in limits for number in limit]
+    numbers = [VERSION, flags, memory, done, max(process_group, 0), len(limits), *limit_numbers]
     return ["rusage", " ".join(map(str, numbers)), path, *arguments]

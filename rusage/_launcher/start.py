@@ -222,8 +222,8 @@ class Launch:
         error = lib.rusage_channel_open(self._channel)
         if error:
             raise OSError(error, os.strerror(error))
+        closes = bool(call["close_fds"]) and not call["pass_fds"] and use_close_range
         inherited = self._channel.memory, self._channel.write_end
-        keep = call["pass_fds"] if call["close_fds"] and use_close_range else None
         command = protocol.command_line(
             self.arguments,
             path,
@@ -231,13 +231,13 @@ class Launch:
             session=call["start_new_session"],
             process_group=call.get("process_group", -1),
             limits=limits,
-            keep=keep,
+            close_others=closes,
         )
         self._call = {
             **call,
             "args": command,
             "executable": PATH,
-            "close_fds": call["close_fds"] and keep is None,
+            "close_fds": call["close_fds"] and not closes,
             "pass_fds": (*call["pass_fds"], *inherited),
             **_LEFT_TO_CHILD,
         }

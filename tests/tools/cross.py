@@ -167,8 +167,8 @@ def start_id(emulator: str, program: Path, flags: int) -> tuple[int, str]:
     read, write = os.pipe()
     for fd in memory, write:
         os.set_inheritable(fd, True)  # noqa: FBT003 (takes no keyword)
-    # "VERSION FLAGS MEMORY DONE PROCESS_GROUP L LIMIT_1 ... K FD_1 ..." PATH ARGUMENT_0; one limit, RLIMIT_CORE.
-    numbers = f"2 {flags} {memory} {write} 0 1 4 0 0 0 0 1 {write}"
+    # "VERSION FLAGS MEMORY DONE PROCESS_GROUP L LIMIT_1 ..." PATH ARGUMENT_0; one limit, RLIMIT_CORE.
+    numbers = f"2 {flags} {memory} {write} 0 1 4 0 0"
     command = [emulator, str(program), numbers, ID, "id"]
     try:
         done = subprocess.run(command, close_fds=False, stdout=subprocess.PIPE, text=True, check=False)
