@@ -17,11 +17,9 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
-from typing import Any
-
-from start_arguments import CLOSED, INHERITABLE, NOT_INHERITABLE, PIPE_END, PROGRAM, Settings
-from start_cases import Case
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum, IntEnum
+from typing import Any, NamedTuple
 
 from rusage import Popen, run
 
@@ -34,6 +32,108 @@ LIBRARIES: dict[str, tuple[Any, Any]] = {
 }
 
 libc = ctypes.CDLL(None, use_errno=True)
+
+# Descriptors that every starting process has, and the owners of a program that only its group may execute.
+INHERITABLE, NOT_INHERITABLE, PIPE_END, CLOSED, PROGRAM, LOW = 10, 11, 12, 13, 14, 4
+OWNER, GROUP = 54321, 54322
+
+
+class Case(NamedTuple):
+    """One start."""
+
+    conditions: list[tuple[str, Any]]
+    """Functions of this program that the starting process calls first: names, each with an argument."""
+    way: str
+    """How it starts and waits: ``run``, ``check``, ``communicate``, ``wait`` or ``poll``."""
+    call: dict[str, Any]
+    """The arguments of ``Popen``."""
+
+
+# --- Unusual arguments ------------------------------------------------------------------------------------------------
+
+
+class Named(int, Enum):
+    """Integers whose text is a name, also on Python 3.10."""
+
+    WEB = 33
+    DATABASE_ADMINISTRATOR = 1001
+    OWNER = 18
+    FD10 = 10
+
+
+class Level(IntEnum):
+    """Integers whose text is a name before Python 3.11."""
+
+    NONE = 0
+    WEB = 33
+    FD11 = 11
+
+
+class Misleading(int):
+    """An integer whose text is another number."""
+
+    def __str__(self) -> str:
+        return "0"
+
+
+class Chameleon(int):
+    """An integer that compares equal to anything."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = int.__hash__
+
+
+class Settings(Mapping[Any, Any]):
+    """A mapping that is not a dict."""
+
+    def __init__(self, values: dict[Any, Any]) -> None:
+        self._values = values
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._values[key]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+class Counting(Settings):
+    """A mapping whose values change with each reading."""
+
+    _readings = 0
+
+    def __getitem__(self, key: Any) -> Any:
+        value = super().__getitem__(key)
+        if key not in {"A", "EMPTY"}:
+            return value
+        self._readings += 1
+        return f"{value} {self._readings}"
+
+
+class Growing(dict[Any, Any]):
+    """A dict that contains each key once it has been read: the folder of the programs."""
+
+    def __init__(self, values: dict[Any, Any], folder: str) -> None:
+        super().__init__(values)
+        self._folder = f"{folder}/bin"
+
+    def __missing__(self, key: Any) -> Any:
+        self[key] = type(key)() if not isinstance(key, str) else self._folder
+        return self[key]
+
+
+def set_umask() -> None:
+    """Change what the child is executed with, as a ``preexec_fn``."""
+    os.umask(0o31)
+
+
+def fail() -> None:
+    """Fail, as a ``preexec_fn``."""
+    raise RuntimeError
 
 
 # --- Conditions -------------------------------------------------------------------------------------------------------
@@ -181,6 +281,7 @@ CONDITIONS: dict[str, Callable[[Any], Any]] = {
     "fsgid": file_system_group,
     "bounding": without_bounding,
     "ids": lambda ids: os.setresuid(*ids),
+    "personality": lambda value: linux(lambda: int(libc.personality(value) < 0)),
     "pid_namespace": lambda _: linux(lambda: int(libc.unshare(0x20000000))),
     "closed": close,
 }
