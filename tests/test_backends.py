@@ -191,6 +191,38 @@ def test_two_gibibytes_of_kibibytes() -> None:
     assert convert(freebsd.BACKEND, maxrss=2**31 - 1).ru_maxrss == 2199023254528
 
 
+INT64_MAX = 2**63 - 1
+TIME_T_MAX = 2 ** (8 * ffi.sizeof("time_t") - 1) - 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "microseconds", "expected"),
+    [(-1, 999_999, 0.0), (0, -1, 0.0), (TIME_T_MAX, 999_999, min(TIME_T_MAX + 0.999999, INT64_MAX / 10**6))],
+)
+def test_times_out_of_range(seconds: int, microseconds: int, expected: float) -> None:
+    """A negative time is 0, and the sum of two stops at the largest number there is."""
+    native = ffi.new("struct rusage *")
+    native.ru_utime.tv_sec, native.ru_utime.tv_usec = seconds, microseconds
+    call = call_for(freebsd.BACKEND)
+    lib.rusage_convert(native, call)
+    assert usage_of(call).ru_utime == pytest.approx(expected, rel=1e-15)
+    lib.rusage_convert_both(native, native, call)
+    assert usage_of(call).ru_utime == pytest.approx(min(2 * expected, INT64_MAX / 10**6), rel=1e-15)
+
+
+def test_filetimes_out_of_range() -> None:
+    """Numbers of 64 bits without a sign."""
+    native = ffi.new("rusage_windows *")
+    native.user_low = native.user_high = native.page_faults = 2**32 - 1
+    native.peak_working_set = 2 * (2**31 - 1) if ffi.sizeof("size_t") == 4 else 2**64 - 1
+    call = new_call(SYSTEMS["Windows"].backend, 0, FIELDS)
+    lib.rusage_convert_windows(native, call)
+    usage = usage_of(call)
+    assert usage.ru_utime == pytest.approx(INT64_MAX / 10**7)
+    assert usage.ru_maxrss == min(native.peak_working_set, INT64_MAX)
+    assert usage.ru_minflt == 2**32 - 1
+
+
 # --- BOTH -------------------------------------------------------------------------------------------------------------
 
 OTHER = {name: 2 * value + 1 for name, value in KERNEL.items()}

@@ -806,3 +806,13 @@ def test_hangup_of_the_leader_is_forwarded(on_terminal: Start) -> None:
     assert leader.wait(60) == 3
     assert Path("hups").read_text() == "\n"
     assert "exit status" in Path("report").read_text()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGRTMIN"), reason="this system has no real-time signals")
+def test_real_time_signal() -> None:
+    """It has no name."""
+    number = int(signal.SIGRTMIN) + 5
+    command = [sys.executable, "-m", "rusage", "sh", "-c", f"kill -{number} $$"]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 128 + number
+    assert f"killed by         signal {number}\n" in done.stderr

@@ -204,9 +204,19 @@ def test_blocks_while_resets_wait(calls: Callable[[str], dict[str, list[int]]]) 
 @pytest.mark.parametrize("name", ["collapsed", "copied"])
 def test_growth_without_page_faults(calls: Callable[[str], list[list[int]]], name: str) -> None:
     """The oracle is the growth of VmRSS."""
-    for growth, resident in calls(name):
+    rows = calls(name)
+    if name == "collapsed" and not any(resident for _, resident in rows):
+        pytest.skip(reason="MADV_COLLAPSE has succeeded and changed nothing")  # as on Linux 7.2
+    for growth, resident in rows:
         assert growth == near(resident)
         assert growth == near(32 * MIB)
+
+
+@resets
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the filter is for x86_64")
+def test_refused_reset(check: Callable[[str], list[Any]]) -> None:
+    """The block has no peak of its own, and nothing stays open."""
+    assert check("refused") == [0, 0, False, True, True]
 
 
 @resets

@@ -16,9 +16,9 @@ def test_gevent(when: str, program: Callable[..., str]) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nothing of the start is replaced on Windows")
-@pytest.mark.parametrize("way", ["a subclass", "in place"])
+@pytest.mark.parametrize("way", ["a subclass", "in place", "required"])
 def test_another_execute_child(way: str, program: Callable[..., str]) -> None:
-    """One parameter more than is known: the child runs, its status is right, and nothing is called measured."""
+    """One parameter more than is known: the child runs as there, and nothing is called measured."""
     program("changed_method.py", way)
 
 

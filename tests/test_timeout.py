@@ -245,3 +245,45 @@ def test_wait_without_kqueue(kqueues: list[Kqueue], monkeypatch: pytest.MonkeyPa
 def test_pidfd_comes_first() -> None:
     expected = exit_event.by_pidfd if hasattr(os, "pidfd_open") else exit_event.by_kqueue
     assert exit_event.exit_event is expected
+
+
+class ReapedMeanwhile:
+    """A lock that is free again when another thread has waited for the child."""
+
+    def __init__(self, process: Any, acquisitions: int) -> None:
+        self._process, self._left = process, acquisitions
+
+    def acquire(self, *_: object, **__: object) -> bool:
+        """Let the process ID belong to this process, whose exit is not seen."""
+        self._left -= 1
+        if self._left == 0:
+            os.waitpid(self._process.pid, 0)
+            self._process.returncode, self._process.pid = 5, os.getpid()
+        return True
+
+    def release(self) -> None:
+        """Do nothing."""
+
+    __enter__ = acquire
+
+    def __exit__(self, *_: object) -> None:
+        """Do nothing."""
+
+
+@by_event
+@pytest.mark.parametrize("acquisitions", [1, 2])
+def test_child_that_another_thread_has_reaped(acquisitions: int) -> None:
+    """A look at the status before the lock is not enough: the process ID may be another process's now."""
+    process: Any = rusage.Popen(["sleep", "1"])
+    process._waitpid_lock = ReapedMeanwhile(process, acquisitions)  # noqa: SLF001 (where a thread can come between)
+    assert process.wait(timeout=2) == 5
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs /bin/sh")
+def test_timeout_while_a_grandchild_has_the_pipe() -> None:
+    """It does not wait for the pipe's end."""
+    read, write = os.pipe()
+    with pytest.raises(subprocess.TimeoutExpired):
+        rusage.run(["sh", "-c", "exec 3<&0; cat <&3 & exec sleep 60"], stdin=read, capture_output=True, timeout=0.2)
+    os.close(read)
+    os.close(write)

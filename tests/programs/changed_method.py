@@ -1,6 +1,7 @@
-"""Give subprocess's private ``_execute_child`` one parameter more, ``a subclass`` of Popen or ``in place``."""
+"""Give a private method of subprocess one parameter more: ``a subclass`` of Popen, ``in place`` or ``required``."""
 
 import inspect
+import os
 import subprocess
 import sys
 from typing import Any
@@ -21,6 +22,17 @@ class Sub(rusage.Popen[bytes]):
     """A subclass made before the change."""
 
 
+if sys.argv[1] == "required":
+
+    def _handle_exitstatus(self: object, sts: int, one_more: object) -> None:
+        raise AssertionError(self, sts, one_more)
+
+    _handle_exitstatus.__module__ = "subprocess"
+    subprocess.Popen._handle_exitstatus = _handle_exitstatus  # type: ignore[attr-defined]  # noqa: SLF001
+    started = rusage.Popen(["true"])
+    os.waitpid(started.pid, 0)
+    started.returncode = 0
+    raise SystemExit(type(started) is rusage.Popen)
 if sys.argv[1] == "in place":
     subprocess.Popen._execute_child = changed  # type: ignore[attr-defined]  # noqa: SLF001
 else:

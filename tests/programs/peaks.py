@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from checks import install_filter
+
 import rusage
 
 MIB = 2**20
@@ -307,6 +309,20 @@ def no_descriptors() -> list[object]:
     return [before, list(inside), *after, m.peak_growth]
 
 
+def refused() -> list[object]:
+    """Refuse to write single bytes, as for a reset; return a block's figures, and whether its file is closed."""
+    rusage.measure(reset_peak=True)  # the first one imports modules
+    before = os.dup(0)
+    os.close(before)
+    # The last argument of write(2) on x86_64 is 1: EPERM.
+    is_write, is_one = [(0x20, 0, 0, 0), (0x15, 0, 3, 1)], [(0x20, 0, 0, 32), (0x15, 0, 1, 1)]
+    install_filter([*is_write, *is_one, (6, 0, 0, 0x00050001), (6, 0, 0, 0x7FFF0000)])
+    with rusage.measure(reset_peak=True) as m:
+        spike(16 * MIB)
+    after = os.dup(0)
+    return [m.peak, m.peak_growth, "peak" in m.measured, after == before, rusage.peak() > 0]
+
+
 CHECKS: dict[str, Callable[[], Any]] = {
     check.__name__: check
     for check in (
@@ -324,8 +340,9 @@ CHECKS: dict[str, Callable[[], Any]] = {
         locked_handler,
         second_enter,
         no_descriptors,
+        refused,
     )
 }
 
 if __name__ == "__main__":
-    print(json.dumps(CHECKS[sys.argv[1]]()))
+    sys.stdout.write(f"{json.dumps(CHECKS[sys.argv[1]]())}\n")  # one write(2)
