@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -34,7 +35,7 @@ if sys.platform == "win32":
 if not hasattr(rusage, "Tree"):
     pytest.skip("this system has no Tree", allow_module_level=True)
 
-from rusage._cli import limits, report, tree
+from rusage._cli import limits, orphans, report, tree
 from rusage._cli.statistics import Comparison, Run, Series, compare, series
 
 PROGRAM = [sys.executable, str(Path(__file__).parent / "programs" / "tree_of_processes.py")]
@@ -93,6 +94,86 @@ def test_text_has_a_line_for_the_tree() -> None:
     assert max(map(len, lines)) <= 80
     run(*PROGRAM, "1", "1")
     assert "tree" not in Path("report").read_text()
+
+
+# --- Orphans ----------------------------------------------------------------------------------------------------------
+
+adopts = pytest.mark.skipif(not orphans.CAN_ADOPT, reason="this system gives no orphans to another process than init")
+
+# Hold 60 MiB for 20 s.
+HOLD = "import time; block = bytearray(b'x') * (60 << 20); time.sleep(20)"
+# Use CPU time, and then close the pipe that the program reads to the end.
+BURN = "import time\nwhile time.process_time() < 0.3: pass"
+
+
+def in_background(code: str) -> str:
+    """Return the words of a shell that start an orphan."""
+    return f"( {sys.executable} -S -c {shlex.quote(code)} & )"
+
+
+@adopts
+def test_orphans_are_limited_and_killed() -> None:
+    """What ``( command & )`` starts is in the tree, although its parent ends at once."""
+    began = time.monotonic()
+    words = ["--json", "--limit-tree-rss", "40MiB", "--kill", "sh", "-c", f"{in_background(HOLD)}; sleep 20"]
+    assert run(*words).returncode == 123
+    assert time.monotonic() - began < 15
+    assert record()["tree"]["rss"] > 40 * MIB
+
+
+@adopts
+def test_cpu_time_of_orphans() -> None:
+    """What wait4 reports of them counts, and so does the program's last interval."""
+    code = f"""
+import subprocess, time
+subprocess.run(["sh", "-c", {(in_background(BURN) + " | cat")!r}])
+time.sleep(0.1)
+while time.process_time() < 0.3: pass
+"""
+    assert run("--interval", "0.25", "--samples", "samples.csv", sys.executable, "-S", "-c", code).returncode == 0
+    last = Path("samples.csv").read_text().splitlines()[-1]
+    assert 0.55 < float(last.split(",")[2]) < 1.5
+
+
+@adopts
+def test_orphans_are_waited_for() -> None:
+    """Two hundred that end at once: none is left as a zombie while the program runs."""
+    code = """
+import os, time
+for _ in range(200):
+    if os.fork() == 0:
+        os.fork() or time.sleep(0.2)
+        os._exit(0)
+    os.wait()
+from pathlib import Path
+def children():
+    lists = Path(f"/proc/{os.getppid()}/task").glob("*/children")
+    return sum(len(one.read_text().split()) for one in lists)
+end = time.monotonic() + 60
+while children() > 1 and time.monotonic() < end:
+    time.sleep(0.01)
+raise SystemExit(children() != 1)
+"""
+    if not os.path.exists("/proc/thread-self/children"):
+        pytest.skip("the kernel has no lists of children")
+    assert run("--json", "--tree", sys.executable, "-S", "-c", code).returncode == 0
+
+
+@adopts
+def test_orphans_of_earlier_runs() -> None:
+    """They are not counted in the next run, and the command says that they are left."""
+    done = run("--json", "--tree", "-n", "3", "--show-output", "sh", "-c", "( sleep 5 & ); sleep 0.2")
+    assert done.returncode == 0
+    assert "processes of earlier runs are left" in done.stderr
+    assert all(one["tree"]["processes"] <= 4 for one in record()["runs"])
+
+
+@adopts
+def test_nested_commands_keep_orphans() -> None:
+    """Those of the inner one become the outer one's at its end."""
+    inner = [*RUSAGE, "--tree", "-o", "inner", "sh", "-c", "( sleep 0.5 & ); sleep 0.2"]
+    assert run("--json", "--tree", *inner).returncode == 0
+    assert "tree memory" in Path("inner").read_text()
 
 
 def test_program_that_ends_before_the_second_sample() -> None:
@@ -173,7 +254,7 @@ def note(*words):
     return process
 def watch(_, when):
     started.append(when)
-    return types.SimpleNamespace(finish=lambda: (None, ""))
+    return types.SimpleNamespace(finish=lambda: (None, ""), reap=lambda: None)
 run._start, before = note, time.perf_counter()
 run.run(["true"], run.Signals(), watch=watch)
 print(before <= started[0] < returned[0])

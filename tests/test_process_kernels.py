@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 KERNELS = Path(__file__).parent / "programs" / "kernels"
 # The headers that Linux lacks, or that would not stand for the system's own.
 HEADERS = {
-    "freebsd": ["sys/sysctl.h", "sys/proc.h", "sys/user.h"],
+    "freebsd": ["sys/sysctl.h", "sys/proc.h", "sys/procctl.h", "sys/user.h"],
     "netbsd": ["sys/sysctl.h"],
     "openbsd": ["sys/sysctl.h"],
-    "dragonfly": ["sys/kinfo.h", "sys/sysctl.h"],
+    "dragonfly": ["sys/kinfo.h", "sys/procctl.h", "sys/sysctl.h"],
     "illumos": ["procfs.h"],
     "macos": [
         "TargetConditionals.h",

@@ -3,6 +3,8 @@
 #include "../_c/unix.c"
 #include "../_c/kinfo.c"
 
+#include <sys/procctl.h>
+
 #include <sys/kinfo.h>
 
 /* P_WEXIT and P_PPWAIT in sys/proc.h, which programs cannot include. */
@@ -113,4 +115,10 @@ static int rusage_tree_list(rusage_tree *tree)
     for (i = 0; error == 0 && i < count; i++)
         error = rusage_tree_found(tree, processes[i].kp_pid, processes[i].kp_ppid);
     return error;
+}
+
+/* procctl(2): a process that is one already returns EBUSY. */
+static int rusage_become_reaper(void)
+{
+    return procctl(P_PID, getpid(), PROC_REAP_ACQUIRE, NULL) != 0 && errno != EBUSY ? errno : 0;
 }

@@ -4,6 +4,8 @@
 #include "../_c/clocks.c"
 #include "../_c/kinfo.c"
 
+#include <sys/procctl.h>
+
 #include <sys/param.h>
 #include <sys/proc.h>
 #include <sys/user.h>
@@ -87,4 +89,10 @@ static int rusage_tree_list(rusage_tree *tree)
     for (i = 0; error == 0 && i < count; i++)
         error = rusage_tree_found(tree, processes[i].ki_pid, processes[i].ki_ppid);
     return error;
+}
+
+/* procctl(2): a process that is one already returns EBUSY. */
+static int rusage_become_reaper(void)
+{
+    return procctl(P_PID, getpid(), PROC_REAP_ACQUIRE, NULL) != 0 && errno != EBUSY ? errno : 0;
 }

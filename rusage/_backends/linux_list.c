@@ -79,6 +79,19 @@ static int rusage_list_children(rusage_tree *tree, const rusage_member *member, 
     return error;
 }
 
+static int rusage_list_own_children(rusage_tree *tree)
+{
+    rusage_member this_process = {.pid = getpid(), .handle = {.children = -1}};
+    int error;
+
+    this_process.handle.directory = rusage_open_directory(this_process.pid);
+    if (this_process.handle.directory < 0)
+        return -this_process.handle.directory;
+    error = rusage_list_children(tree, &this_process, 1);
+    close(this_process.handle.directory);
+    return error;
+}
+
 /* --- All processes: /proc, where these files are missing --- */
 
 /* A process that may not be read is not in the list. */
@@ -114,7 +127,11 @@ static int rusage_tree_list(rusage_tree *tree)
 {
     int error = rusage_check_proc();
 
-    return error == 0 && !tree->system.by_parent ? rusage_list_all(tree) : error;
+    if (error == 0 && !tree->system.by_parent)
+        error = rusage_list_all(tree);
+    else if (error == 0 && tree->reaper != 0)
+        error = rusage_list_own_children(tree);
+    return error;
 }
 
 /* In ticks, as the starts of processes are. */

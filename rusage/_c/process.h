@@ -68,6 +68,8 @@ struct rusage_tree {
     int listed_count, listed_capacity;
     int is_anchored, has_unknown; /* see tree_cputime.c */
     double readings, lost, before, cputime;
+    int reaper; /* this process, whose children are orphans of the tree except for the others; 0: they are not members */
+    int *others, other_count;
     rusage_tree_state system; /* the system's */
 };
 

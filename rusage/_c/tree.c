@@ -101,7 +101,17 @@ static int rusage_tree_found(rusage_tree *tree, int pid, int parent)
     return error;
 }
 
-/* Make members of the processes in the list whose parents are. */
+/* Return whether a child of a process is an orphan of the tree. */
+static int rusage_is_orphan(const rusage_tree *tree, int pid, int parent)
+{
+    int i, is_other = tree->reaper == 0 || parent != tree->reaper;
+
+    for (i = 0; i < tree->other_count && !is_other; i++)
+        is_other = tree->others[i] == pid;
+    return !is_other;
+}
+
+/* Make members of the processes in the list whose parents are, and of the orphans. */
 static int rusage_tree_adopt(rusage_tree *tree)
 {
     int i, error = 0, added;
@@ -110,7 +120,8 @@ static int rusage_tree_adopt(rusage_tree *tree)
         for (i = added = 0; error == 0 && i < tree->listed_count; i++) {
             const rusage_listed *one = &tree->listed[i];
 
-            if (rusage_tree_find(tree, one->parent) < 0 || rusage_tree_find(tree, one->pid) >= 0)
+            if (rusage_tree_find(tree, one->pid) >= 0
+                || (rusage_tree_find(tree, one->parent) < 0 && !rusage_is_orphan(tree, one->pid, one->parent)))
                 continue;
             error = rusage_tree_add(tree, one->pid, one->parent);
             added++;
@@ -130,6 +141,8 @@ static int rusage_member_belongs(rusage_tree *tree, rusage_member *member)
     int index = rusage_tree_find(tree, member->now.parent);
     rusage_member *parent = index < 0 ? NULL : &tree->members[index];
 
+    if (rusage_is_orphan(tree, member->pid, member->now.parent))
+        return 1;
     if (parent == NULL || parent == member || (RUSAGE_PARENT_IDS_DANGLE && member->now.start < parent->now.start))
         return 0;
     return RUSAGE_PARENT_IDS_DANGLE || parent->now.state == RUSAGE_UNREAD || rusage_member_lives(tree, parent);
@@ -155,10 +168,22 @@ static int rusage_tree_read_member(rusage_tree *tree, int index, int wants_pss)
     return 0;
 }
 
+/* Remove the members that are gone. */
+static int rusage_tree_compact(rusage_tree *tree)
+{
+    int i, kept = 0;
+
+    for (i = 0; i < tree->count; i++)
+        if (tree->members[i].now.state != RUSAGE_GONE)
+            tree->members[kept++] = tree->members[i];
+    tree->count = kept;
+    return tree->slot_count == 0 ? 0 : rusage_tree_index(tree);
+}
+
 /* Remove the members that have been reaped, children before their parents. */
 static int rusage_tree_settle(rusage_tree *tree)
 {
-    int i, kept = 0;
+    int i;
 
     for (i = tree->count - 1; i >= 0; i--) {
         rusage_member *member = &tree->members[i];
@@ -174,11 +199,7 @@ static int rusage_tree_settle(rusage_tree *tree)
             member->now.state = RUSAGE_GONE;
         }
     }
-    for (i = 0; i < tree->count; i++)
-        if (tree->members[i].now.state != RUSAGE_GONE)
-            tree->members[kept++] = tree->members[i];
-    tree->count = kept;
-    return tree->slot_count == 0 ? 0 : rusage_tree_index(tree);
+    return rusage_tree_compact(tree);
 }
 
 static int rusage_tree_read(rusage_tree *tree, int wants_pss)
@@ -240,6 +261,7 @@ static void rusage_tree_free(rusage_tree *tree)
     free(tree->members);
     free(tree->slots);
     free(tree->listed);
+    free(tree->others);
     free(tree);
 }
 
@@ -331,4 +353,37 @@ static int rusage_tree_signal(rusage_tree *tree, int number)
             error = failed;
     }
     return error;
+}
+
+/* From now on, children of this process are members too, except for those given: it is the reaper of the tree. */
+static int rusage_tree_own_orphans(rusage_tree *tree, int reaper, const int *others, int count)
+{
+    int *copy = malloc(((size_t)count + 1) * sizeof *copy);
+
+    if (copy == NULL)
+        return RUSAGE_NO_MEMORY;
+    memcpy(copy, others, (size_t)count * sizeof *copy);
+    free(tree->others);
+    tree->others = copy;
+    tree->other_count = count;
+    tree->reaper = reaper;
+    return 0;
+}
+
+/* This process has waited for an orphan, which has used this CPU time, with its children. */
+static void rusage_tree_reaped(rusage_tree *tree, int pid, double seconds)
+{
+    int index = rusage_tree_find(tree, pid);
+
+    if (index >= 0) {
+        rusage_member *member = &tree->members[index];
+
+        if (seconds < rusage_member_total(member))
+            seconds = rusage_member_total(member);
+        tree->readings += rusage_member_own(member);
+        rusage_member_close(member);
+        member->now.state = RUSAGE_GONE;
+        rusage_tree_compact(tree);  /* the table does not grow */
+    }
+    tree->lost += seconds;
 }

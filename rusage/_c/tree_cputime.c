@@ -4,7 +4,8 @@
                        of what it had waited for when it was first read, plus the last totals of the children that have
                        ended meanwhile (the kernel may have reaped them itself)
    accounts          = totals of all members + lost - before
-   lost              = totals of those that have ended and whose parents were no members
+   lost              = totals of those that have ended and whose parents were no members; of orphans that this process has
+                       waited for, what wait4(2) has said
    before            = what members older than the opening had used by then: totals, at the anchor
    readings          = own times of all members, living or ended, since the opening
    CPU time          = the largest of accounts and readings so far

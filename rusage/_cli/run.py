@@ -121,7 +121,7 @@ def run(
     signals.catch()
     process = _start(command, streams)
     sampling = None if watch is None else watch(process.pid, process._began)  # noqa: SLF001 (of the same package)
-    code = _wait_and_forward(process, signals)
+    code = _wait_and_forward(process, signals, sampling)
     tree, unsampled = (None, "") if sampling is None else sampling.finish()
     usage, elapsed = process.rusage, process.elapsed
     assert usage is not None  # noqa: S101 (for the type checker: the exit has been seen)
@@ -171,7 +171,7 @@ def _start(command: Command, streams: Streams) -> Popen[bytes]:
         return _start(["/bin/sh", path, *command[1:]], streams)
 
 
-def _wait_and_forward(process: Popen[bytes], signals: Signals) -> int:
+def _wait_and_forward(process: Popen[bytes], signals: Signals, sampling: Sampling | None) -> int:
     """Forward signals to a child until it has ended, and return its exit code.
 
     Only ``poll`` waits for the child, so no signal can reach another process that reuses its PID.
@@ -181,7 +181,11 @@ def _wait_and_forward(process: Popen[bytes], signals: Signals) -> int:
     signals.block()
     take = getattr(signal, "sigwaitinfo", None)  # not on macOS, OpenBSD and PyPy
     expected = [*signals.forwarded, signal.SIGCHLD]
-    while (code := process.poll()) is None:
+    while True:
+        if sampling is not None:
+            sampling.reap()
+        if (code := process.poll()) is not None:
+            return code
         sender = None
         if signals.early:
             _send(process.pid, signals.early.pop(0))
@@ -201,7 +205,6 @@ def _wait_and_forward(process: Popen[bytes], signals: Signals) -> int:
         hangup = number == signal.SIGHUP and sender is not None and sender == SI_KERNEL
         if not (hangup and os.getsid(0) != os.getpid()):
             _send(process.pid, number)
-    return code
 
 
 def _send(pid: int, number: int) -> None:
@@ -225,10 +228,13 @@ def attempt(  # noqa: PLR0913 (private)
     """
     watch, name = None, name or command[0] or "''"
     if options is not None and options.tree:
-        from .tree import Sampling  # noqa: PLC0415 (slow, and only needed here)
+        from .orphans import become_reaper  # noqa: PLC0415 (slow, and only needed here)
+        from .tree import Sampling  # noqa: PLC0415 (as above)
+
+        others = become_reaper()
 
         def watch(pid: int, began: float) -> Sampling:
-            return Sampling(pid, began, options, name, tell)
+            return Sampling(pid, began, options, name, tell, others)
 
     try:
         return run(command, signals, streams, watch)

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from .. import Tree, record
+from . import orphans
 from .figures import TreePeak
 from .output import without_controls
 
@@ -36,8 +37,15 @@ class Sampling:
     Nothing that fails here ends the command: the program runs, and is waited for.
     """
 
-    def __init__(self, pid: int, began: float, options: Options, name: str, tell: Tell) -> None:
-        """*began*: when the program was started. *name*: of the program in an error message, which *tell* prints."""
+    def __init__(  # noqa: PLR0913, PLR0917 (private)
+        self, pid: int, began: float, options: Options, name: str, tell: Tell, others: list[int] | None = None
+    ) -> None:
+        """*began*: when the program was started. *name*: of the program in an error message, which *tell* prints.
+
+        *others*: what is left from earlier runs.
+        """
+        self._pid, self._others = pid, others or []
+        self._last: Sample | None = None
         self._limit = options.limits.get("tree_rss")
         self._name, self._tell = name, tell
         self._killer = Killer(self._limit, name, tell) if options.kill and self._limit is not None else None
@@ -49,11 +57,20 @@ class Sampling:
             if self._killer is not None:
                 self._killer.recording = recording
             recording.start()
+            orphans.adopt(recording.tree, self._others)
         except Exception as error:  # noqa: BLE001 (such as EMFILE, or no thread can be started)
             self._fail("the tree cannot be sampled", error)
             return
+        if self._others:
+            tell(name, "processes of earlier runs are left: what they start may be counted")
         self._recording = recording
         self._delay = recording.tree._opened - began  # noqa: SLF001 (of the same package)
+
+    def reap(self) -> None:
+        """Wait for the orphans that have ended, until the program has."""
+        if self._recording is not None:
+            with contextlib.suppress(OSError, ValueError):  # stop() reports it
+                self._last = orphans.reap(self._recording.tree, self._pid, self._others)
 
     def _fail(self, what: str, error: Exception) -> None:
         reason = error.strerror if isinstance(error, OSError) else None
@@ -74,8 +91,11 @@ class Sampling:
         # The first sample finds a program that has not done anything yet.
         if len(recording.samples) < 2 or (self.unsampled and not is_over):
             return None, self.unsampled
+        recorded = recording.samples
+        if self._last is not None and self._last.elapsed > recorded[-1].elapsed:
+            recorded.append(self._last)
         largest, *samples = (
-            sample._replace(elapsed=sample.elapsed + self._delay) for sample in (recording.largest, *recording.samples)
+            sample._replace(elapsed=sample.elapsed + self._delay) for sample in (recording.largest, *recorded)
         )
         member = max(recording.members, key=lambda member: member.rss, default=None)
         return TreePeak(largest, member, recording.interval, recording.missed, samples, killed), self.unsampled

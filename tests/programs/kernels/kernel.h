@@ -167,3 +167,14 @@ static inline int copy_out(void *old, size_t *size, const void *structure, size_
     memcpy(old, structure, *size);
     return 0;
 }
+
+/* procctl(2). */
+enum { PROC_REAP_ACQUIRE = 2 };
+
+static inline int procctl(int type, int pid, int command, void *data)
+{
+    (void)type;
+    (void)pid;
+    (void)data;
+    return command == PROC_REAP_ACQUIRE ? 0 : -1;
+}
