@@ -10,8 +10,8 @@ from cycler import cycler
 from pictures import BLUE, ORANGE, save
 
 import rusage
-from rusage._cli.plot import picture
-from rusage._cli.tree import TreePeak
+from rusage._cli.figures import TreePeak
+from rusage._cli.formats import picture
 
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "_static" / "recording.svg"
 # Three steps of a build, with three programs each; the sizes are in MiB, and a program runs for 10 ms for each MiB.
@@ -37,7 +37,7 @@ def main() -> None:
         build.wait()
     peak = TreePeak(record.largest, None, record.interval, record.missed, record.samples, killed=False)
     mpl.rcParams["axes.prop_cycle"] = cycler(color=[BLUE, ORANGE])
-    figure = picture(["make", "-j3"], peak)
+    figure = picture("make -j3", peak)
     figure.set_size_inches(480 / 72, 400 / 72)
     save(figure, PICTURE, "The memory of a build over time")
 

@@ -105,9 +105,9 @@ def test_prompt_takes_readme() -> None:
     prompt = Prompt()
     for block in runpy.run_path(str(RUNNER))["blocks"]((ROOT / "README.md").read_text(encoding="utf-8")):
         if block.kind == "python":
-            for line in [*block.text.splitlines(), ""]:
-                waits = prompt.push(line)
-            assert not waits
+            for line in block.text.splitlines():
+                prompt.push(line)
+            assert not prompt.push("")  # the prompt waits for no other line
 
 
 def scripts_with_workers() -> list[object]:
