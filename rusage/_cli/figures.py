@@ -3,62 +3,64 @@
 from __future__ import annotations
 
 import sys
+from collections import namedtuple
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._fields import FIELDS
 from .._getrusage import fields
 
+TOO_SHORT = "the program ended before the second sample"
+
 if TYPE_CHECKING:
     from .. import Member, RUsage, Sample
 
-TOO_SHORT = "the program ended before the second sample"
+    class TreePeak(NamedTuple):
+        """What was sampled of a program and its descendants; the times count from the start of the program."""
 
+        largest: Sample
+        """The sample with the largest sum of resident set sizes."""
+        member: Member | None
+        """The largest member in this sample."""
+        interval: float
+        """Seconds."""
+        missed: int
+        """The number of intervals without a sample."""
+        samples: list[Sample]
+        killed: bool
+        """Whether members got a signal since a sample exceeded the limit."""
 
-class TreePeak(NamedTuple):
-    """What was sampled of a program and its descendants; the times count from the start of the program."""
+    class Ended(NamedTuple):
+        """How a program ended."""
 
-    largest: Sample
-    """The sample with the largest sum of resident set sizes."""
-    member: Member | None
-    """The largest member in this sample."""
-    interval: float
-    """Seconds."""
-    missed: int
-    """The number of intervals without a sample."""
-    samples: list[Sample]
-    killed: bool
-    """Whether members got a signal since a sample exceeded the limit."""
+        code: int
+        """The exit code, as in subprocess."""
+        usage: dict[str, float]
+        """The measured fields."""
+        elapsed: float
+        """Seconds."""
+        peak_bound: int | None
+        """An upper bound of an unmeasured peak, in bytes; None if unknown."""
+        tree: TreePeak | None = None
+        """The largest sample of the program and its descendants, if it was asked for and there was one."""
+        unsampled: str = ""
+        """Why the tree could not be sampled until its end; empty if it could."""
 
+    class Figure(NamedTuple):
+        """How a figure is shown."""
 
-class Ended(NamedTuple):
-    """How a program ended."""
+        label: str
+        part: str
+        """What the value is, behind the label or the value: figures with the same label share a row."""
+        unit: str
+        column: str = ""
+        """The head of a column in a comparison; empty: there is none."""
+        in_series: bool = False
+        """Whether the table of a series has a row."""
 
-    code: int
-    """The exit code, as in subprocess."""
-    usage: dict[str, float]
-    """The measured fields."""
-    elapsed: float
-    """Seconds."""
-    peak_bound: int | None
-    """An upper bound of an unmeasured peak, in bytes; None if unknown."""
-    tree: TreePeak | None = None
-    """The largest sample of the program and its descendants, if it was asked for and there was one."""
-    unsampled: str = ""
-    """Why the tree could not be sampled until its end; empty if it could."""
-
-
-class Figure(NamedTuple):
-    """How a figure is shown."""
-
-    label: str
-    part: str
-    """What the value is, behind the label or the value: figures with the same label share a row."""
-    unit: str
-    column: str = ""
-    """The head of a column in a comparison; empty: there is none."""
-    in_series: bool = False
-    """Whether the table of a series has a row."""
-
+else:  # typing's takes longer
+    TreePeak = namedtuple("TreePeak", "largest member interval missed samples killed")  # noqa: PYI024
+    Ended = namedtuple("Ended", "code usage elapsed peak_bound tree unsampled", defaults=[None, ""])  # noqa: PYI024
+    Figure = namedtuple("Figure", "label part unit column in_series", defaults=["", False])  # noqa: PYI024
 
 # A peak in the usage of a program is not a sum: it is the largest one of the program and the children that it has
 # waited for. On Windows it is the program's.

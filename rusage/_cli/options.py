@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import sys
+from collections import namedtuple
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._units import parse_size, shown
@@ -20,17 +20,22 @@ if TYPE_CHECKING:
     """The words of a command; on Windows also a command line."""
 
 
-class Option(NamedTuple):
-    """An option, and its line in the help."""
+if TYPE_CHECKING:
 
-    letter: str
-    """Without the dash; empty if there is none."""
-    name: str
-    value: str
-    """The name of the value; empty if there is none."""
-    text: str
-    convert: Callable[[str], Any] = str
-    """Returns the value for a text, or raises ``ValueError``."""
+    class Option(NamedTuple):
+        """An option, and its line in the help."""
+
+        letter: str
+        """Without the dash; empty if there is none."""
+        name: str
+        value: str
+        """The name of the value; empty if there is none."""
+        text: str
+        convert: Callable[[str], Any] = str
+        """Returns the value for a text, or raises ``ValueError``."""
+
+else:
+    Option = namedtuple("Option", "letter name value text convert", defaults=[str])  # noqa: PYI024 (typing's is slow)
 
 
 class Options:
@@ -110,6 +115,7 @@ def split(text: str) -> Command:
     Raises ``ValueError`` for an empty command, an open quote, and an operator of the shell between words.
     """
     import re  # noqa: PLC0415 (only needed here)
+    import shlex  # noqa: PLC0415 (as above)
 
     if not text.strip():
         raise ValueError(f"an empty command: {shown(text)}")
