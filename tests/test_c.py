@@ -21,74 +21,6 @@ pytestmark = pytest.mark.system
 BACKENDS = [*expected.BACKENDS, "unknown"]
 ROOT = Path(__file__).parent.parent
 
-PROGRAM = r"""
-#define _GNU_SOURCE
-%s
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-static void fill(struct rusage *native, long value)
-{
-    long *counters = &native->ru_maxrss;
-    int i;
-
-    native->ru_utime.tv_sec = native->ru_stime.tv_sec = value;
-    native->ru_utime.tv_usec = native->ru_stime.tv_usec = 999999;
-    for (i = 0; i < 14; i++)
-        counters[i] = value;
-}
-
-int main(void)
-{
-    static const long values[] = {0, 1, 1023, INT_MAX, (long)UINT_MAX, LONG_MAX / 1024, LONG_MAX, -1};
-    static const int64_t units[] = {0, 1, 1024, 65536};
-    static const int64_t rates[] = {0, 1, 100, 127, 1000000};
-    struct rusage a, b;
-    rusage_windows windows;
-    unsigned i, j, k;
-    int status;
-    rusage_call *call = calloc(1, sizeof *call);
-
-    call->measured = 0xffff;
-    for (i = 0; i < sizeof values / sizeof *values; i++)
-        for (j = 0; j < sizeof units / sizeof *units; j++)
-            for (k = 0; k < sizeof rates / sizeof *rates; k++) {
-                call->maxrss_bytes = call->integral_bytes = units[j];
-                call->integral_hz = rates[k];
-                fill(&a, values[i]);
-                rusage_convert(&a, call);
-                if (call->record.utime < 0 || call->record.stime < 0)
-                    return 8;
-                if (call->record.maxrss < 0 || call->record.ixrss < 0 || call->record.nivcsw < 0)
-                    return 1;
-                fill(&b, values[sizeof values / sizeof *values - 2]);
-                rusage_convert_both(&a, &b, call);
-                if (call->record.utime < 0 || call->record.stime < 0)
-                    return 9;
-                if (call->record.ixrss < 0 || call->record.nivcsw < 0)
-                    return 2;
-                memset(&windows, (int)values[i], sizeof windows);
-                rusage_convert_windows(&windows, call);
-                if (call->record.maxrss < 0 || call->record.minflt < 0)
-                    return 3;
-            }
-    call->who = RUSAGE_BOTH_HERE;
-    if (rusage_get(call) != 0 || rusage_maxrss(call) < 0 || rusage_cputime(call) < 0)
-        return 4;
-    call->who = 99;
-    if (rusage_get(call) != EINVAL || rusage_maxrss(call) != -EINVAL || rusage_cputime(call) != -EINVAL)
-        return 5;
-    if (rusage_wait4(-1, &status, 0, call) != -ECHILD)
-        return 6;
-    if (rusage_pagesize() <= 0)
-        return 7;
-    free(call);
-    puts("clean");
-    return 0;
-}
-"""
-
 
 def build_script() -> ModuleType:
     """Return the build script as a module, made anew."""
@@ -119,26 +51,6 @@ def sources(build: ModuleType, backend: str) -> list[Path]:
 def build() -> ModuleType:
     """Return the build script as a module."""
     return build_script()
-
-
-def test_conversion_is_clean_under_sanitizers(build: ModuleType, tmp_path: Path) -> None:
-    """AddressSanitizer and UndefinedBehaviorSanitizer find nothing in the C, with the most extreme values."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None or sys.platform == "win32":
-        pytest.skip(reason="no C compiler for Unix: apt-get install gcc libc6-dev")
-    source, program = tmp_path / "program.c", tmp_path / "program"
-    source.write_text(PROGRAM % f'#include "{build.main_files(build.this_backend())[0]}"')
-    flags = ["-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g"]
-    flags.append("-Wno-unused-function")  # not all of the C is about usage
-    probe = tmp_path / "probe.c"
-    probe.write_text("int main(void) { return 0; }\n")
-    runnable = str(tmp_path / "probe")
-    for command in [compiler, *flags, str(probe), "-o", runnable], [runnable]:
-        if subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip(reason="no sanitizers that run here: install the compiler's libasan and libubsan")
-    subprocess.run([compiler, *flags, source, "-o", program], check=True)
-    done = subprocess.run([program], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "clean\n", "")
 
 
 def test_c_files_include_what_they_use(build: ModuleType) -> None:

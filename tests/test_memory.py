@@ -100,6 +100,7 @@ def test_peaks_at_levels(check: Callable[[str], list[list[int]]], name: str) -> 
 
 
 @resets
+@pytest.mark.not_sanitized
 def test_peak_of_huge_pages(check: Callable[[str], list[int]]) -> None:
     """A huge page counts with its whole size."""
     growth, huge = check("huge")
