@@ -95,8 +95,8 @@ class Tree(Opened):
     """A process and its descendants: ``with Tree(pid) as tree: ...``. Without ``pid``, this process.
 
     A descendant becomes a member when a reading finds it, and stays one until it has ended, even if its parent ends
-    before. A descendant whose parent ended between two readings is never seen. Members are known by their process IDs
-    and start times. Zombies are not counted.
+    before. A descendant whose parent ended between two readings is never seen: what a shell starts by ``( program & )``
+    is usually lost. Members are known by their process IDs and start times. Zombies are not counted.
 
     The resident set size of each member includes the pages that it shares with others: eight forked children of a
     process with 100 MiB have up to 900 MiB together, whose ``pss()`` is 100 MiB. Members are read one after another, so
@@ -222,7 +222,7 @@ class Tree(Opened):
             return self.sample(pss=True).pss or 0
 
     def members(self) -> list[Member]:
-        """Return the living members that may be read: the root comes first, and each other one after its parent."""
+        """Return the living members that may be read, each one after its parent: first the root, while it lives."""
         return members_of(self._use(lambda handle: self._read_members(handle, False))[1])  # noqa: FBT003 (private)
 
     def send_signal(self, number: int, /) -> None:

@@ -7,6 +7,7 @@ import errno
 import gc
 import os
 import pickle
+import platform
 import signal
 import subprocess
 import sys
@@ -244,6 +245,76 @@ def test_child_before_exec_has_no_memory(tmp_path: Path) -> None:
         with open(tmp_path / "fifo", "wb"):
             wait_until(lambda: tree.members()[-1].rss, "memory of its own after exec")
             assert tree.members()[-1].rss < 60 * MIB
+
+
+# The same in a thread, after the end of the first one.
+SPAWN_IN_THREAD = """
+import ctypes, os, sys, threading, time
+block = bytearray(b"x") * (60 << 20)
+def spawn():
+    while ") Z " not in open(f"/proc/{os.getpid()}/stat").read():
+        time.sleep(0.01)
+    print(flush=True)
+    action = os.POSIX_SPAWN_OPEN, 0, sys.argv[1], os.O_RDONLY, 0
+    os.waitpid(os.posix_spawn("/bin/cat", ["cat"], {}, file_actions=[action]), 0)
+threading.Thread(target=spawn).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+@linux
+@pytest.mark.not_emulated
+@pytest.mark.skipif(platform.machine() not in {"x86_64", "aarch64"}, reason="pthread_exit by ctypes")
+@pytest.mark.skipif(not CPYTHON, reason="PyPy has no posix_spawn")
+def test_child_before_exec_of_a_thread(tmp_path: Path) -> None:
+    """The memory of a process whose first thread has ended is that of its other threads; it counts once."""
+    os.mkfifo(tmp_path / "fifo")
+    with running(SPAWN_IN_THREAD, str(tmp_path / "fifo")) as (tree, parent, _):
+        wait_until(lambda: tree.sample().processes == 2, "two processes")
+        first, child = tree.members()
+        assert first.pid == parent
+        assert first.rss > 60 * MIB
+        assert child.rss == 0
+
+
+# Four processes that start short children without a pause for a second; then print the CPU time of all.
+BUSY = """
+import os, resource, sys, time
+def burn(seconds):
+    end = time.process_time() + seconds
+    while time.process_time() < end: pass
+end = time.monotonic() + 1
+workers = []
+for _ in range(4):
+    workers.append(os.fork())
+    if not workers[-1]:
+        while time.monotonic() < end:
+            pid = os.fork()
+            if not pid:
+                burn(0.002)
+                os._exit(0)
+            os.waitpid(pid, 0)
+        os._exit(0)
+print(flush=True)
+for pid in workers:
+    os.waitpid(pid, 0)
+print(sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)), flush=True)
+sys.stdin.read()
+"""
+
+
+@forks
+@pytest.mark.skipif("RUSAGE_CHILDREN" in BACKEND.absent, reason="this system keeps no usage of children")
+def test_opening_among_busy_children() -> None:
+    """What members have waited for counts: half of the time at least, and not more than all of it."""
+    command = [sys.executable, "-S", "-c", BUSY]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        with rusage.Tree(child.pid) as tree:
+            used = float(child.stdout.readline())
+            assert 0.5 * used < tree.cputime() < used + 3 * TICK
+            child.kill()
 
 
 # Hold 60 MiB, and create a process that shares them and runs pause(); end at the end of the input.

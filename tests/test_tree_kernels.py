@@ -230,6 +230,26 @@ def test_reused_number_of_a_child(run: Run) -> None:
     assert two[1] == 2
 
 
+def test_parent_behind_its_child(run: Run) -> None:
+    """As after setns(2): the new parent is no ancestor. What it waits for counts once; members come after parents."""
+    parent, orphan = Process(21, 10, LATER, time=0), Process(30, 21, 3000, rss=7)
+    *_, sample, members, _, last = run(
+        f"{FAMILY} tree 10 {parent} sample {orphan} {CHILD_OF_CHILD._replace(pid=31, parent=30)} sample members "
+        f"gone 31 {orphan._replace(waited=TOTAL)} sample gone 30 {parent._replace(waited=1_000_001 + TOTAL)} sample"
+    )
+    assert members[::3] == [10, 20, 21, 30, 31]
+    assert sample[4] == pytest.approx(0.500001 + 0.750001)
+    assert last[4] == pytest.approx(0.500001 + 0.750001, abs=1e-5)
+
+
+def test_accounts_begin_again(run: Run) -> None:
+    """A child and its parent ended between two readings, and process 1 has waited: later growth counts all the same."""
+    used, more = ROOT._replace(waited=1_000_000), ROOT._replace(waited=3_000_000)
+    steps = f"{FAMILY} tree 10 {used} sample gone 30 gone 20 {used} sample sample"
+    before = run(steps)[-1][4]
+    assert run(f"{steps} {more} sample")[-1][4] == pytest.approx(before + 2, abs=1e-5)
+
+
 def test_child_with_an_earlier_start(run: Run) -> None:
     """The clock may have been set back between the starts: the kernel's parent ID decides."""
     *_, opened, later = run(
@@ -292,6 +312,7 @@ def test_older_child_that_may_not_be_read(run: Run) -> None:
     """What it had used before the opening is not known, so that its parent's growth does not count."""
     steps = f"{FAMILY} {CHILD._replace(denied=1)} tree 10 gone 20 {ROOT._replace(waited=5_000_000)} sample"
     assert run(steps)[-1][4] == 0
+    assert run(f"{steps} {ROOT._replace(waited=7_000_000)} sample")[-1][4] == pytest.approx(2, abs=1e-5)
 
 
 def test_hidden_parent(run: Run) -> None:
