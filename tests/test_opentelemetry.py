@@ -182,14 +182,6 @@ def test_figures_of_this_process() -> None:
         assert before.ru_maxrss * BACKEND.maxrss_bytes <= found[name] <= after.ru_maxrss * BACKEND.maxrss_bytes
 
 
-@pytest.mark.skipif(not INHERITS, reason="on this system the peak is ru_maxrss")
-def test_peak_is_the_programs_own(program: Callable[..., str]) -> None:
-    """The metric of a program that a process of 300 MiB has started does not include those; its ru_maxrss does."""
-    parent = "import subprocess, sys; hold = b'x' * (300 << 20); sys.exit(subprocess.call(sys.argv[1:]))"
-    inherited, own = map(int, program("opentelemetry_peak.py", before=[sys.executable, "-c", parent]).split())
-    assert own < 200 * 2**20 < inherited
-
-
 def test_scope() -> None:
     """The meter names the module, the version of the package, and the version of the conventions."""
     given, reader = provider()

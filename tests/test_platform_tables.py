@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import guide_tables
 import platform_tables
 import pytest
-from system_words import KNOWN, SUITE, SYSTEMS, TESTED
+from system_words import SYSTEMS
 
 from rusage._fields import FIELDS
 
@@ -50,31 +49,6 @@ def test_tables_are_up_to_date(path: Path) -> None:
     assert path.read_text(encoding="utf-8") == platform_tables.written(path)
 
 
-def test_each_system_says_how_it_was_tested() -> None:
-    """In its section, in the README and in the guides."""
-    for backend in KNOWN:
-        how = TESTED[backend.name]
-        assert f"- tested: {how}" in platform_tables.section(backend)
-        assert f"| {how} |" in next(
-            line for line in guide_tables.summary().splitlines() if f"| {backend.name} |" in line
-        )
-    same = ", ".join(name for name, how in TESTED.items() if how == SUITE)
-    assert f"{same}: {SUITE};" in guide_tables.tested()
-    assert sum(guide_tables.tested().count(backend.name) for backend in KNOWN) == len(KNOWN) == len(TESTED)
-
-
-def test_guides_have_all_systems() -> None:
-    """All systems with a backend of their own; the table of other processes, all with ``Process``. No cell is empty."""
-    for name in GUIDES:
-        rows = [cells(line) for line in getattr(guide_tables, name)().splitlines()]
-        assert all(cell for row in rows for cell in row)
-        systems = [system for row in rows for system in row[0].split(", ")]
-        if name in {"children", "inherited", "clocks"}:
-            assert sorted(systems[2:]) == sorted(backend.name for backend in KNOWN)
-        elif name == "processes":
-            assert systems[2:] == [backend.name for backend in KNOWN if "Process" not in backend.absent]
-
-
 @pytest.mark.parametrize(
     ("written", "expected"),
     [(platform_tables.measured_fields(), FIELDS_OF), (platform_tables.provided_names(), NAMES_OF)],
@@ -97,9 +71,3 @@ def test_section_of_a_system(backend: Backend) -> None:
     measured = " ".join(names for names, unit, *_ in rows if unit != "-")
     assert set(re.findall(r"\w+", measured)) == backend.measured["RUSAGE_SELF"]
     assert LINES.get(backend.name, lines[0]) in lines
-
-
-def test_sections_name_the_notes() -> None:
-    """Each note of a backend stands on the page."""
-    text = re.sub(r"\\\*", "*", platform_tables.PAGE.read_text(encoding="utf-8"))
-    assert [note for system in SYSTEMS for note in system.notes.values() if note not in text] == []
