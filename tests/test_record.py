@@ -376,9 +376,8 @@ def interrupted(number):
     return left <= 0
 
 which, number = sys.argv[1], 0
-signal.alarm(60)
-while interrupted(number := number + 3):
-    pass
+while interrupted(number := number + 7):
+    signal.alarm(60)
 print(number > 50, len(rusage.record.__init__.__globals__["_threads"]))
 """
 
@@ -677,6 +676,7 @@ warnings.simplefilter("ignore", ResourceWarning)  # interrupted before the close
 sys.unraisablehook = lambda _: None  # in __del__
 signal.signal(signal.SIGALRM, stop)
 choose, interrupted = random.Random(1), 0
+rusage.record  # an import that is interrupted can leave a module half-way
 for _ in range(3000):
     try:
         try:
