@@ -152,7 +152,8 @@ def test_failing_run_ends_the_series() -> None:
     """The series has the status of the failing run, which is reported, but not in the statistics."""
     for options in [], ["--json"]:
         Path("count").unlink(missing_ok=True)
-        assert run(*options, "-n", "9", *nth(3, "exit=0", "exit=7")).returncode == 7
+        done = run(*options, "-n", "9", *nth(3, "exit=0", "exit=7"))
+        assert (done.returncode, done.stderr) == (7, "")
         assert runs_made() == 3
         if not options:
             assert table()["runs"] == ["2", "of", "9"]

@@ -107,6 +107,8 @@ def make_rounds(commands: list[Command], names: list[str], options: Options) -> 
         made.append(Run(ended, counted=not code and stopped_by is None))
         if code and stopped_by is None:
             what = f"run {len(made)}" if number > 0 else f"warm-up run {len(made)}"
+            if number > 0 and not options.compare:
+                what = ""  # the report of a series names the run
             _explain_end(names[at], what, code, streams)
         if not made[-1].counted:
             break
@@ -131,8 +133,10 @@ def _prepare(options: Options, signals: Signals, streams: HiddenStreams) -> int:
 
 
 def _explain_end(name: str, what: str, code: int, streams: HiddenStreams) -> None:
-    """Print which run has ended the series, and what it has written to hidden streams."""
-    for message in [f"the series has ended: {report.failure(what, code)}", *streams.after_failure()]:
+    """Print which run has ended the series, if it has a name, and what it has written to hidden streams."""
+    if what:
+        _complain(name, f"the series has ended: {report.failure(what, code)}")
+    for message in streams.after_failure():
         _complain(name, message)
 
 
