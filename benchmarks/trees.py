@@ -25,8 +25,8 @@ OTHERS = 200
 MIB = 2**20
 # A tree of processes, a tenth of which are the root's children. Each has as many threads as asked for.
 TREE = """
-import os, sys, threading
-count, threads = map(int, sys.argv[1:])
+import os, sys, threading, time
+count, threads, busy = map(int, sys.argv[1:])
 for _ in range(threads - 1):
     threading.Thread(target=threading.Event().wait, daemon=True).start()
 def start(count):
@@ -35,6 +35,8 @@ def start(count):
         count -= 1 + given
         if os.fork() == 0:
             start(given)
+            while busy:  # runs between any two readings
+                time.sleep(0.002)
             os.read(0, 1)
             os._exit(0)
 start(count - 1)
@@ -72,9 +74,9 @@ failures: list[str] = []  # what is above its bound
 
 
 @contextlib.contextmanager
-def tree(count: int, threads: int = 1) -> Iterator[int]:
+def tree(count: int, threads: int = 1, *, busy: bool = False) -> Iterator[int]:
     """Yield the root of a tree of processes."""
-    command = [sys.executable, "-S", "-E", "-W", "ignore", "-c", TREE, str(count), str(threads)]
+    command = [sys.executable, "-S", "-E", "-W", "ignore", "-c", TREE, str(count), str(threads), str(int(busy))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         next(child.stdout or iter(()))
         time.sleep(0.2)
@@ -104,19 +106,23 @@ def line(what: str, value: float, bound: float | None, unit: str = "") -> None:
         failures.append(what)
 
 
-def samples(count: int, threads: int, bound: float | None) -> None:
+def samples(count: int, threads: int, bound: float | None, *, busy: bool = False) -> None:
     """Print the rows for a tree."""
-    with tree(count, threads) as root, rusage.Tree(root) as ours:
+    with tree(count, threads, busy=busy) as root, rusage.Tree(root) as ours:
         theirs = psutil.Process(root)
 
         def same() -> int:
             """Return the same sum, by psutil."""
             return sum(one.memory_info().rss for one in [theirs, *theirs.children(recursive=True)])
 
-        if ours.sample().processes != count or abs(ours.rss() - same()) > count * 16 * rusage.getpagesize():
+        while ours.sample().processes != count:
+            time.sleep(0.01)
+        if abs(ours.rss() - same()) > count * 16 * rusage.getpagesize():
             raise SystemExit(f"the members of {count} processes differ from psutil's")
         seconds, others = least(ours.sample, same)
     what = f"{count} processes" if count > 1 else "one process"
+    if busy:
+        what += " that run now and then"
     if threads > 1:
         what += f" with {threads} threads"
     line(f"`sample()` to psutil, {what}", seconds / others, bound)
@@ -152,7 +158,9 @@ def main() -> None:
     print("| a process and its descendants | value | bound |\n| --- | --- | --- |")
     with tree(OTHERS):
         for count in 1, 10, 100, 1000:
-            samples(count, 1, 0.06)
+            samples(count, 1, 0.1)
+        for count in 10, 100, 1000:
+            samples(count, 1, 0.1, busy=True)
         samples(1, 200, None)
         recording()
         line("error of the largest sample, eight children of 60 MiB for 1 s", error(1, 0.05), 2, " %")

@@ -276,7 +276,7 @@ static int rusage_member_is_there(rusage_member *member)
 
 /* Read only statm of a member that has not run since its last complete reading; return whether that was possible. Its CPU
    time, in nanoseconds, identifies the process, and shows that it has neither ended, nor started a child, nor waited for
-   one. It may have adopted one; therefore every eighth reading is complete. This takes a quarter of the time. */
+   one. It may have adopted one; therefore every eighth reading is complete. 100 idle processes take 150 us so, and 610 without. */
 static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *member)
 {
     int parent = rusage_tree_find(tree, member->now.parent);
