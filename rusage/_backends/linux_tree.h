@@ -34,3 +34,6 @@ enum { FILES_OF_A_MEMBER = 4, MAX_OPEN_FILES = 256 };
 enum { RUSAGE_PARENT_IDS_DANGLE = 0 };
 
 #include "../_c/process.h"
+
+/* In linux_process.c. */
+static int rusage_open_directory(int pid);
