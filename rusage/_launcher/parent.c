@@ -138,7 +138,7 @@ static int rusage_has_capability(int capability, int ambient)
 static int rusage_keeps_capabilities(int is_root)
 {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};  /* for valgrind */
     uint64_t permitted, effective, inheritable, after = 0;
     int capability, has, securebits = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
     int all = is_root && securebits >= 0 && !(securebits & 1 /* SECBIT_NOROOT */);
