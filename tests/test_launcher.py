@@ -19,7 +19,7 @@ import rusage
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the launcher is Linux's")
 
-SOURCE = Path(rusage.__file__).parent / "_launcher" / "launcher.c"
+SOURCE = Path(__file__).parent.parent / "rusage" / "_launcher" / "launcher.c"
 UNSHARE, STRACE = shutil.which("unshare") or "", shutil.which("strace") or ""
 
 root_only = pytest.mark.skipif(
