@@ -18,7 +18,6 @@ from conftest import needs_sh
 
 import rusage
 import rusage.asyncio
-from rusage._backends import BACKEND
 
 if sys.platform == "win32":
 
@@ -308,13 +307,3 @@ def test_error_that_has_no_exception_of_its_own() -> None:
     error = limit_error(errno.EIO)
     assert isinstance(error, OSError)
     assert error.errno == errno.EIO
-
-
-@pytest.mark.parametrize(("kib", "size"), [(12, 0), (20, 0), (40, 30000), (52, 20000), (250, 100000)])
-def test_small_stack(kib: int, size: int, program: Callable[..., str]) -> None:
-    """The launcher needs a larger stack than some programs: it kills none of them, nor does it hide a refused limit."""
-    if BACKEND.name != "Linux":
-        pytest.skip(reason="elsewhere there is no launcher, and stacks are larger")
-    refused, runs = "'not allowed to raise maximum limit': 40", "'0': 40"
-    expected = [refused] if kib < 52 else [refused, runs]
-    assert program("small_stack.py", str(kib), str(size)) == f"Counter({{{', '.join(expected)}}})\n"

@@ -57,7 +57,7 @@ Strategies = dict[str, st.SearchStrategy[Any]]
 
 SIGNALS = ["SIGHUP", "SIGINT", "SIGUSR1", "SIGUSR2", "SIGTERM", "SIGPIPE", "SIGCHLD", "SIGXFSZ", "SIGWINCH", "SIGCONT"]
 LIMITS = [("CORE", 0), ("CPU", 50), ("FSIZE", 0), ("FSIZE", 11), ("FSIZE", 1000), ("NOFILE", 64), ("STACK", 2**20)]
-LIMITS += [("STACK", 2**16), ("STACK", 250 * 1024), ("AS", 2**32), ("NPROC", 0), ("NPROC", 10**4)]
+LIMITS += [("STACK", 2**16), ("STACK", 250 * 1024), ("STACK", 2**18), ("AS", 2**32), ("NPROC", 0), ("NPROC", 10**4)]
 LIMITS += [("NOFILE", number) for number in range(15, 24)]
 
 

@@ -1,7 +1,6 @@
 """Children that were started through the launcher: ``python start_children.py CHECK [ARGUMENT...]``."""
 
 import contextlib
-import ctypes
 import gc
 import os
 import signal
@@ -79,37 +78,6 @@ def forgotten() -> None:
     nothing_is_left()
 
 
-def subreaper() -> None:
-    """Become the parent of all orphans (PR_SET_CHILD_SUBREAPER)."""
-    assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0
-    for _ in range(20):
-        check()
-    nothing_is_left()
-
-
-def preload(library: str) -> None:
-    """Start a child with LD_PRELOAD."""
-    assert rusage.run(["true"], env={"LD_PRELOAD": library}).measured
-
-
-def replaced_environment(when: str) -> None:
-    """Search the PATH of a mapping that replaces os.environ, as subprocess does."""
-    if when == "after the first start":
-        check()
-    original = os.environb[b"PATH"]
-    os.environ = {"PATH": "/no/such/folder"}  # type: ignore[assignment]  # noqa: B003 (what is tested)
-    for module in subprocess, rusage:
-        with raises(FileNotFoundError):
-            module.run(["true"])
-    os.environ = {"PATH": os.fsdecode(original), "REPLACED": "1"}  # type: ignore[assignment]  # noqa: B003 (as above)
-    for close_fds in True, False:  # subprocess may use posix_spawn(3) where close_fds is false
-        printed = [
-            module.run(["/usr/bin/env"], close_fds=close_fds, stdout=subprocess.PIPE).stdout
-            for module in (subprocess, rusage)
-        ]
-        assert printed[0] == printed[1]
-
-
 def audit() -> None:
     """Refuse a program by its name in an audit hook, and then the launcher."""
     seen: list[Any] = []
@@ -174,9 +142,6 @@ checks.main(
     in_thread,
     direct_child,
     forgotten,
-    subreaper,
-    preload,
-    replaced_environment,
     audit,
     collected,
 )

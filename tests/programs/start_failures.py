@@ -5,7 +5,6 @@ import ctypes
 import errno
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import time
@@ -104,14 +103,6 @@ def missing(launcher: str) -> None:
     nothing_is_left()
 
 
-def no_execution(folder: str) -> None:
-    """Have the launcher on a file system that is mounted noexec, in a mount namespace that was made for it."""
-    no_exec = 8
-    if ctypes.CDLL(None).mount(b"none", folder.encode(), b"tmpfs", no_exec, None):
-        raise SystemExit("skip")
-    missing(shutil.copy2(launch.PATH, folder))
-
-
 def unknown_root(when: str = "") -> None:
     """Have no statx(2) and no /proc, when rusage is imported and later."""
     if not when:
@@ -197,7 +188,6 @@ if sys.platform == "linux":
         few_descriptors,
         failing,
         missing,
-        no_execution,
         unknown_root,
         small_files,
         no_process,

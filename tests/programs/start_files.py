@@ -17,24 +17,6 @@ import rusage._launcher.start as launch
 OWN_LISTED = ["ls", "/proc/self/fd"]
 
 
-def closed_streams(report: str, *closed: str) -> None:
-    """Close some of the standard streams; the child has the others, and pipes for it are not disturbed."""
-    output = os.dup2(os.open(report, os.O_WRONLY | os.O_CREAT), 100, inheritable=False)
-    for fd in closed:
-        os.close(int(fd))
-    os.closerange(3, 100)
-    check()
-    listed = 'for fd in 0 1 2; do if [ -e /dev/fd/$fd ]; then open="$open $fd"; fi; done; echo $open >&9'
-    read, write = os.pipe()
-    os.dup2(write, 9)
-    rusage.run(["sh", "-c", listed], pass_fds=[9])
-    assert os.read(read, 100).decode().split() == [fd for fd in "012" if fd not in closed]
-    done = rusage.run(["cat"], input=b"x", capture_output=True)
-    assert done.stdout == b"x", done
-    nothing_is_left()
-    os.write(output, b"done")
-
-
 def many_open() -> None:
     """Have 3000 open descriptors, then all that there may be; no start may leak one."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -120,7 +102,6 @@ def no_seal() -> None:
 
 if sys.platform == "linux":
     checks.main(
-        closed_streams,
         many_open,
         closed_ones,
         fork_meanwhile,
