@@ -28,6 +28,8 @@ from setuptools.command import egg_info as _egg_info
 from setuptools.command import sdist as _sdist
 from setuptools.errors import CompileError, LinkError
 
+_egg_info.manifest_maker.template = ".manifest.in"
+
 # Each build would warn that naming an extension module in pyproject.toml is experimental.
 warnings.filterwarnings("ignore", message=r"`\[tool\.setuptools\.ext-modules\]`")
 

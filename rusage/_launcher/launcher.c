@@ -72,10 +72,11 @@ struct numbers {
 static uint64_t take(struct numbers *numbers, uint64_t max)
 {
     const char *text = numbers->next;
-    uint64_t value = 0, digit = 0;
+    uint64_t value = 0;
 
     for (; *text >= '0' && *text <= '9'; text++) {
-        digit = (uint64_t)(*text - '0');
+        uint64_t digit = (uint64_t)(*text - '0');
+
         if (value > UINT64_MAX / 10 || (value == UINT64_MAX / 10 && digit > UINT64_MAX % 10))
             break;
         value = value * 10 + digit;
