@@ -101,11 +101,6 @@ def test_unavailable_launcher_is_tried_again(way: str, program: Callable[..., st
     program("start_failures.py", "unavailable", "" if way == "another version" else str(launcher))
 
 
-def test_lack_of_descriptors_is_not_remembered(program: Callable[..., str]) -> None:
-    """The next child is started through the launcher again."""
-    program("start_failures.py", "few_descriptors")
-
-
 @pytest.mark.parametrize("text", [None, "#!/no/such/interpreter\n"], ids=["removed", "no program"])
 def test_peak_without_a_launcher(text: str | None, program: Callable[..., str], tmp_path: Path) -> None:
     """The child runs, its other figures are right, and its peak is not measured."""
@@ -241,7 +236,7 @@ def test_root_that_cannot_be_identified(program: Callable[..., str], without_pro
 # --- The child --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("check", ["in_thread", "direct_child", "forgotten", "audit"])
+@pytest.mark.parametrize("check", ["in_thread", "forgotten", "audit"])
 def test_child_is_the_parents_own(check: str, program: Callable[..., str]) -> None:
     """Any thread can wait for it, nothing else is left; an audit hook may refuse the program, and then the launcher."""
     program("start_children.py", check)

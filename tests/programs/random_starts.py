@@ -447,7 +447,10 @@ def main(count: str, seed: str, user: str = "") -> None:
 
         @hypothesis.seed(int(seed))
         @hypothesis.settings(
-            max_examples=int(count), deadline=None, database=None, suppress_health_check=[*hypothesis.HealthCheck]
+            max_examples=int(count),
+            deadline=None,
+            database=None,
+            suppress_health_check=[hypothesis.HealthCheck.too_slow],
         )
         @hypothesis.given(cases(folder))
         def same(case: Case) -> None:

@@ -4,12 +4,10 @@ import contextlib
 import gc
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
 import warnings
-from pathlib import Path
 from typing import Any
 
 import checks
@@ -44,20 +42,6 @@ def in_thread() -> None:
     thread.join()
     assert started[0].wait() == 5
     assert "ru_maxrss" in started[0].measured
-    nothing_is_left()
-
-
-def direct_child() -> None:
-    """Compare the child's process ID and parent with its own, and the list of children with it."""
-    command = ["sh", "-c", "echo $$ $PPID; read x; exit 5"]
-    process = rusage.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    line = process.stdout.readline().split()
-    assert [int(number) for number in line] == [process.pid, os.getpid()]
-    children = "".join((task / "children").read_text() for task in Path("/proc/self/task").iterdir())
-    assert children.split() == [str(process.pid)]
-    process.communicate(b"x")
-    assert process.returncode == 5
     nothing_is_left()
 
 
@@ -140,7 +124,6 @@ checks.main(
     plain,
     first_of_namespace,
     in_thread,
-    direct_child,
     forgotten,
     audit,
     collected,

@@ -1,6 +1,5 @@
 """Starts for which the launcher cannot be used: ``python start_failures.py CHECK [ARGUMENT...]``."""
 
-import contextlib
 import ctypes
 import errno
 import os
@@ -69,21 +68,6 @@ def later() -> None:
     """Let two minutes pass on the clock that the launcher's use depends on."""
     now = time.monotonic() + 120
     time.monotonic = lambda: now
-
-
-def few_descriptors() -> None:
-    """Have too few descriptors for the launcher, and enough for a direct start; then enough for both."""
-    fds: list[int] = []
-    check()
-    with contextlib.suppress(OSError):
-        while True:
-            fds.append(os.dup(0))
-    for fd in fds[-4:]:
-        os.close(fd)
-    check(isolated=False)
-    for fd in fds[-20:-4]:
-        os.close(fd)
-    check()
 
 
 def failing(launcher: str) -> None:
@@ -185,7 +169,6 @@ if sys.platform == "linux":
     checks.main(
         unusable,
         unavailable,
-        few_descriptors,
         failing,
         missing,
         unknown_root,

@@ -42,6 +42,9 @@ def many_open() -> None:
         assert failed in (None, errno.EMFILE)
         assert before is None or len(os.listdir("/proc/self/fd")) == before
         os.close(fds.pop())
+    for fd in fds[-20:]:
+        os.close(fd)
+    check()  # the lack is not remembered
     nothing_is_left()
 
 
