@@ -372,7 +372,7 @@ static int rusage_member_lives(rusage_tree *tree, rusage_member *member)
 /* Return 0 if the process that has the member's number now is the member; `pidfd` is of that process, or -1. Where the
    files of the member are not open and no pidfd has an inode of its own, this is not certain: see
    rusage_is_anothers_child(). */
-static int rusage_member_check(const rusage_tree *tree, rusage_member *member, int pidfd)
+static int rusage_member_check(rusage_tree *tree, rusage_member *member, int pidfd)
 {
     rusage_stat stat;
     int error;

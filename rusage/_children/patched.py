@@ -104,11 +104,11 @@ def _make_unmeasured(base: Any) -> Any:
         def __init__(self, *args: Any, rlimits: Mapping[int, Iterable[int]] | None = None, **kwargs: Any) -> None:
             self._began = time.perf_counter()
             limits = check_limits(rlimits)
-            if sys.platform == "win32" or not limits:
+            if sys.platform != "win32" and limits:
+                with set_in_child(limits, kwargs.pop("preexec_fn", None)) as preexec_fn:
+                    super().__init__(*args, preexec_fn=preexec_fn, **kwargs)
+            else:
                 super().__init__(*args, **kwargs)
-                return
-            with set_in_child(limits, kwargs.pop("preexec_fn", None)) as preexec_fn:
-                super().__init__(*args, preexec_fn=preexec_fn, **kwargs)
 
         @property
         def returncode(self) -> int | None:  # which the library's methods set when they see the exit

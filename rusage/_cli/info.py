@@ -79,18 +79,18 @@ def _wheel_tag() -> str:
 
 def _launcher(*, is_used: bool) -> str:
     """Return whether programs are started through the launcher, and if not, why."""
-    if sys.platform != "linux":
-        return "none: it exists on Linux only"
-    if is_used:
-        return "used for plain starts: not with preexec_fn, user, group or extra_groups, nor for programs in /proc"
-    why = lib.rusage_why_direct()
-    if why != ffi.NULL:
-        return f"not used: {ffi.string(why).decode()}"
-    try:
-        code = subprocess.run([PATH], check=False, capture_output=True).returncode
-    except OSError as error:
-        return f"not used: {PATH}: {error.strerror}"
-    return f"not used: signal {-code} kills it" if code < 0 else "not used: it cannot start a program here"
+    if sys.platform == "linux":
+        if is_used:
+            return "used for plain starts: not with preexec_fn, user, group or extra_groups, nor for programs in /proc"
+        why = lib.rusage_why_direct()
+        if why != ffi.NULL:
+            return f"not used: {ffi.string(why).decode()}"
+        try:
+            code = subprocess.run([PATH], check=False, capture_output=True).returncode
+        except OSError as error:
+            return f"not used: {PATH}: {error.strerror}"
+        return f"not used: signal {-code} kills it" if code < 0 else "not used: it cannot start a program here"
+    return "none: it exists on Linux only"
 
 
 # --- The usage of the command's own process --------------------------------------------------------------------------

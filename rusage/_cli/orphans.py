@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .. import Sample
     from .._rusage import Tree as Handle
 
-if sys.platform == "linux" or sys.platform.startswith(("freebsd", "dragonfly")):
+if sys.platform != "win32" and sys.platform.startswith(("linux", "freebsd", "dragonfly")):
     CAN_ADOPT = hasattr(os, "waitid")  # PyPy has none
 
     def _ended() -> Iterator[int]:

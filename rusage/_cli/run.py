@@ -226,15 +226,18 @@ def attempt(  # noqa: PLR0913 (private)
     *name*: the name of the program in the message; its first word by default. *tell* prints the message. The options
     say whether the tree is sampled.
     """
-    watch, name = None, name or command[0] or "''"
+    watch: Callable[[int, float], Sampling] | None = None
+    name = name or command[0] or "''"
     if options is not None and options.tree:
         from .orphans import become_reaper  # noqa: PLC0415 (slow, and only needed here)
         from .tree import Sampling  # noqa: PLC0415 (as above)
 
         others = become_reaper()
 
-        def watch(pid: int, began: float) -> Sampling:
+        def sample(pid: int, began: float) -> Sampling:
             return Sampling(pid, began, options, name, tell, others)
+
+        watch = sample
 
     try:
         return run(command, signals, streams, watch)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
 from operator import index
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from .._rusage import lib
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
+
+assert sys.platform == "linux"  # noqa: S101 (for the type checkers)
 
 VERSION = lib.LAUNCHER_VERSION
 _MEMORY = struct.Struct("=iii")  # child, launcher, failed

@@ -213,7 +213,7 @@ def start_of(pid: int) -> str:
 
 def same_start(*way: str) -> None:
     """Give the number of a member to a process with the same start. In a PID namespace of its own, as root."""
-    family, stranger = Child(), Child()
+    family, stranger, last = Child(), Child(), 0
     for _ in range(70):  # more than there are open files for
         family("fork")
     if way:

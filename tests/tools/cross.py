@@ -50,7 +50,7 @@ for _name in dict.fromkeys(PLATFORMS.values()):
 
 # tests/programs/kernels declares what glibc lacks of these systems.
 KERNELS = BUILDER.parent / "tests" / "programs" / "kernels"
-STAND_INS = {"dragonfly": ["sys/kinfo.h", "sys/sysctl.h"], "illumos": ["procfs.h"]}
+STAND_INS = {"dragonfly": ["sys/kinfo.h", "sys/procctl.h", "sys/sysctl.h"], "illumos": ["procfs.h"]}
 
 # The target of the launcher, and the emulator for its form without a C library; None if it has no such form.
 LAUNCHERS: list[tuple[str, str | None]] = [
