@@ -192,7 +192,7 @@ def test_two_gibibytes_of_kibibytes() -> None:
 
 
 INT64_MAX = 2**63 - 1
-TIME_T_MAX = 2 ** (8 * ffi.sizeof("time_t") - 1) - 1
+TIME_T_MAX = 2 ** (8 * ffi.sizeof("long" if sys.platform == "win32" else "time_t") - 1) - 1
 
 
 @pytest.mark.parametrize(
