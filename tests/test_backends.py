@@ -6,6 +6,7 @@ some systems: what does not fit there is tested by what the kernel would have le
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest

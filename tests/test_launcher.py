@@ -145,7 +145,8 @@ def test_process_id_in_the_memory(check: str, program: Callable[..., str], tmp_p
 
 # --- With the rights of the program -----------------------------------------------------------------------------------
 
-DIRECT: list[dict[str, Any]] = [{"user": 33}, {"group": 33}, {"extra_groups": []}, {"user": getattr(os, "geteuid", int)()}]
+THIS_USER = os.geteuid() if hasattr(os, "geteuid") else 0
+DIRECT: list[dict[str, Any]] = [{"user": 33}, {"group": 33}, {"extra_groups": []}, {"user": THIS_USER}]
 
 
 @root_only
