@@ -208,7 +208,10 @@ def test_peak_with_thousands_of_folders(python: Callable[..., str], tmp_path: Pa
 )
 def test_launcher_has_the_rights_of_its_parent(change: str, usable: bool, program: Callable[..., str]) -> None:  # noqa: FBT001 (a column)
     """It is used only with exactly the rights of this process; the oracle is a program that this process executes."""
-    assert program("protection.py", change) == f"{usable}\n"
+    printed = program("protection.py", change)
+    if printed == "not readable\n":
+        pytest.skip("another user may not read this installation")
+    assert printed == f"{usable}\n"
 
 
 @root_only

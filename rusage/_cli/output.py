@@ -168,7 +168,7 @@ else:
     def _is_writable(descriptor: int) -> bool:
         import fcntl  # noqa: PLC0415 (not on Windows)
 
-        return fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+        return fcntl.fcntl(descriptor, fcntl.F_GETFL) & (os.O_WRONLY | os.O_RDWR) != 0
 
 
 # --- Terminals -------------------------------------------------------------------------------------------------------

@@ -161,4 +161,5 @@ CHANGES += [no_setuid, no_setuid_ever, not_bounding, not_effective, fsuid, fsgid
 if sys.platform == "linux" and __name__ == "__main__":
     assert "ru_maxrss" in rusage.run(["true"]).measured
     {change.__name__: change for change in CHANGES}[sys.argv[1]]()
-    print("ru_maxrss" in rusage.run(["true"]).measured)
+    can_read = sys.argv[1] != "other" or os.access(rusage.__file__, os.R_OK)
+    print("ru_maxrss" in rusage.run(["true"]).measured if can_read else "not readable")
