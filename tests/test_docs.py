@@ -19,6 +19,7 @@ import rusage
 from rusage._backends import BACKEND
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import CodeType
 
 ROOT = Path(__file__).parent.parent
@@ -124,9 +125,21 @@ def scripts_with_workers() -> list[object]:
     return found
 
 
+# A lock of this process would start multiprocessing's resource tracker, on CPython 3.14 and later: a child that stays.
+STARTED_BY = """
+import multiprocessing, runpy, sys
+multiprocessing.set_start_method(sys.argv[1])
+try:
+    multiprocessing.Lock()
+except OSError as error:
+    sys.exit(f"skip: no semaphore for multiprocessing ({error}): on Linux, mount a tmpfs on /dev/shm")
+runpy.run_path(sys.argv[2], run_name="__main__")
+"""
+
+
 @pytest.mark.parametrize("script", scripts_with_workers())
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
-def test_start_methods(script: str, method: str, tmp_path: Path) -> None:
+def test_start_methods(script: str, method: str, tmp_path: Path, python: Callable[..., str]) -> None:
     """An example with worker processes is a script whose workers can import it, as these methods do."""
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(reason=f"there is no start method {method!r}")
@@ -134,14 +147,9 @@ def test_start_methods(script: str, method: str, tmp_path: Path) -> None:
         pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
     if not hasattr(rusage, "Tree"):
         pytest.skip(reason="the system has no Tree")
-    try:
-        multiprocessing.Lock()
-    except OSError as error:
-        pytest.skip(reason=f"no semaphore for multiprocessing ({error}): on Linux, mount a tmpfs on /dev/shm")
-    (tmp_path / "script.py").write_text(script, encoding="utf-8")
-    code = f"import multiprocessing, runpy; multiprocessing.set_start_method({method!r}); "
-    code += "runpy.run_path('script.py', run_name='__main__')"
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    path = tmp_path / "script.py"
+    path.write_text(script, encoding="utf-8")
+    python("-c", STARTED_BY, method, str(path))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
