@@ -429,10 +429,6 @@ def test_interrupted_run_leaves_no_child(monkeypatch: pytest.MonkeyPatch) -> Non
         signal.signal(signal.SIGALRM, before)
 
 
-@pytest.mark.skipif(
-    sys.implementation.name == "cpython" and sys.version_info >= (3, 14),
-    reason="on CPython 3.14 an interrupted start can leave its child, see the changelog",
-)
 @linux_only
 @pytest.mark.parametrize("call", ["read", "pread", "waitpid"])
 def test_interrupted_start_leaves_no_child(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
