@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from other_processes import become_nobody
 from peaks import MIB, locked_by_thread, spike, status, touch
 
 import rusage
@@ -230,6 +229,8 @@ CHECKS: dict[str, Callable[[], Any]] = {
 
 if __name__ == "__main__":
     if sys.argv[2:] == ["nobody"]:
+        from other_processes import become_nobody
+
         become_nobody()
         ctypes.CDLL(None).prctl(4, 1)  # PR_SET_DUMPABLE, as after exec: the files in /proc belong to the user
     if sys.argv[1] == "without_first_thread":
