@@ -141,7 +141,7 @@ def build_sdist(folder: Path, *, mode: int) -> Path:
     """Build the sdist in a copy of the source tree."""
     copy_source(folder)
     (folder / "source" / "README.md").chmod(mode)
-    build = f"import rusage_build; print(rusage_build.build_sdist({str(folder)!r}))"
+    build = f"import sys; sys.path.insert(0, ''); import rusage_build; print(rusage_build.build_sdist({str(folder)!r}))"
     environment = os.environ | {"SOURCE_DATE_EPOCH": "1700000000"}
     subprocess.run(
         [sys.executable, "-c", build], cwd=folder / "source", check=True, env=environment, capture_output=True
@@ -159,7 +159,7 @@ def test_sdist_is_complete_and_reproducible(build: ModuleType, tmp_path: Path) -
         packed = {name.partition("/")[2] for name in opened.getnames()}
         metadata = opened.extractfile(f"rusage-{rusage.__version__}/PKG-INFO")
         assert metadata is not None
-        written = metadata.read().decode().partition("\n\n")[2]
+        written = metadata.read().decode().replace("\r\n", "\n").partition("\n\n")[2]
     for folder, suffixes in {
         "rusage": {".c", ".h", ".cdef", ".py", ".pyi"},
         "tests": {".c", ".h", ".py"},
