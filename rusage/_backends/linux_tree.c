@@ -215,7 +215,7 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
 {
     rusage_figures now = member->now;
     rusage_stat stat;
-    double before;
+    double before = 0;
     int is_kept = member->handle.statm >= 0, uses_parents, error;
 
     if (!is_kept && member->is_new)

@@ -48,6 +48,7 @@ typedef struct {
     int is_counted; /* its figures were read once */
     int is_older; /* than the opening, or than an anchor: see tree_cputime.c */
     double own_before, waited_before, ended;
+    double waited_error; /* what its total at the opening or anchor lacks at most, and theirs that it has waited for */
     rusage_member_handle handle; /* the system's */
 } rusage_member;
 

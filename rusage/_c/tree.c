@@ -378,6 +378,7 @@ static void rusage_tree_reaped(rusage_tree *tree, int pid, double seconds)
     if (index >= 0) {
         rusage_member *member = &tree->members[index];
 
+        seconds -= member->waited_error;
         if (seconds < rusage_member_total(member))
             seconds = rusage_member_total(member);
         tree->readings += rusage_member_own(member);

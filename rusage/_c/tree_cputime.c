@@ -10,6 +10,9 @@
    readings          = own times of all members, living or ended, since the opening
    CPU time          = the largest of accounts and readings so far
 
+   What a member has waited for is cut, so that its total at an anchor may be too small. What it grows by in the time of who
+   waits for it is then too large: its error, and theirs that it has waited for, is subtracted there.
+
    A parent is read before its children, so that no reading sees the time of a child both in the child and in its parent.
 
    The anchor is the reading at which the accounts begin: one that knows all processes that are older than the opening, so
@@ -27,10 +30,10 @@ static double rusage_member_own(const rusage_member *member)
     return member->now.own > member->own_before ? member->now.own - member->own_before : 0;
 }
 
-/* The time of the children. The growth of the waited-for time is uncertain: both figures are cut. */
+/* The time of the children. */
 static double rusage_member_children(const rusage_member *member)
 {
-    double waited = member->now.waited - (member->is_older ? RUSAGE_WAITED_ERROR : 0);
+    double waited = member->now.waited - member->waited_error;
     double ended = member->waited_before + member->ended;
 
     return waited > ended ? waited : ended;
@@ -43,6 +46,7 @@ static void rusage_member_begin_at(rusage_member *member)
 
     member->is_older = 1;
     member->waited_before = member->now.waited;
+    member->waited_error = RUSAGE_WAITED_ERROR;
     member->ended = children > member->now.waited ? children - member->now.waited : 0;  /* not in its time yet */
 }
 
@@ -82,10 +86,13 @@ static void rusage_tree_bury(rusage_tree *tree, const rusage_member *member)
     }
     if (index < 0)
         tree->lost += total;
-    else if (tree->members[index].now.state == RUSAGE_LIVES && rusage_member_lives(tree, &tree->members[index]))
+    else if (tree->members[index].now.state == RUSAGE_LIVES && rusage_member_lives(tree, &tree->members[index])) {
         tree->members[index].ended += total;
-    else
+        tree->members[index].waited_error += member->waited_error;
+    } else {
         tree->has_unknown = 1;
+        tree->lost -= member->waited_error;
+    }
 }
 
 /* Begin the accounts at the CPU time so far. */
