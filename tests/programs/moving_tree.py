@@ -32,7 +32,8 @@ class Moving:
     def live(self) -> None:
         """Do random things, and end."""
         acts = [self.burn, self.burn, self.grow, self.shrink, self.rest, self.fork, self.fork, self.orphan]
-        acts += [self.fork_in_thread, self.wait, self.stop, *([self.kill] if "kill" in self.ways else [])]
+        # A process that is killed never continues the child that it has stopped.
+        acts += [self.fork_in_thread, self.wait, self.kill if "kill" in self.ways else self.stop]
         for _ in range(self.random.randint(3, 12)):
             self.random.choice(acts)()
         if self.random.random() < 0.7:
