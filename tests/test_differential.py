@@ -47,7 +47,7 @@ def test_random_starts_as_in_subprocess(user: str, starts: str) -> None:
     made, skipped, own_peaks = map(int, re.findall(r"\d+", done.stdout))
     assert skipped <= max(6, made / (10 if BACKEND.name == "Linux" else 2))  # conditions that a system does not have
     if BACKEND.name == "Linux" and not user:  # another user may be unable to execute the launcher
-        assert own_peaks >= made / 20
+        assert own_peaks >= made / 40  # two known starts are plain; how many random ones are depends on the seed
 
 
 BROKEN = """
