@@ -31,7 +31,7 @@ enum { FILES_OF_A_MEMBER = 4, MAX_OPEN_FILES = 256 };
 #define RUSAGE_NO_PERMISSION EPERM
 #define RUSAGE_NO_MEMORY ENOMEM
 #define RUSAGE_WAITED_ERROR (2.0 / (double)sysconf(_SC_CLK_TCK))  /* two times, each cut to a tick */
-enum { RUSAGE_PARENT_IDS_DANGLE = 0 };
+enum { RUSAGE_PARENT_IDS_DANGLE = 0, RUSAGE_HAS_ZOMBIES = 1 };
 
 #include "../_c/process.h"
 

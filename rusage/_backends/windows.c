@@ -30,7 +30,8 @@ RUSAGE_ASSERT(peak, sizeof(((PROCESS_MEMORY_COUNTERS *)0)->PeakWorkingSetSize) <
 #define RUSAGE_NO_MEMORY ERROR_OUTOFMEMORY
 #define RUSAGE_TRY_AGAIN (1 << 30)  /* never returned */
 #define RUSAGE_WAITED_ERROR 0.0
-enum { RUSAGE_PARENT_IDS_DANGLE = 1 }; /* a child keeps the ID of a parent that has ended */
+/* A child keeps the ID of a parent that has ended. Any handle, of any process, keeps one that has ended. */
+enum { RUSAGE_PARENT_IDS_DANGLE = 1, RUSAGE_HAS_ZOMBIES = 0 };
 #include "../_c/by_pid.c"
 
 enum { RUSAGE_SELF = 0, RUSAGE_THREAD = 1 };

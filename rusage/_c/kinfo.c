@@ -10,7 +10,7 @@
 #define RUSAGE_NO_MEMORY ENOMEM
 #define RUSAGE_TRY_AGAIN EAGAIN
 #define RUSAGE_WAITED_ERROR 2e-6 /* two times, each cut to a microsecond */
-enum { RUSAGE_PARENT_IDS_DANGLE = 0 };
+enum { RUSAGE_PARENT_IDS_DANGLE = 0, RUSAGE_HAS_ZOMBIES = 1 };
 
 #include "by_pid.c"
 

@@ -237,7 +237,8 @@ static int rusage_tree_open_root(rusage_tree *tree, int pid)
         error = rusage_member_read(tree, &tree->members[0], 0);
     if (error != 0)
         return error;
-    if (tree->members[0].now.state == RUSAGE_GONE)
+    if (tree->members[0].now.state == RUSAGE_GONE
+        || (!RUSAGE_HAS_ZOMBIES && tree->members[0].now.state == RUSAGE_ZOMBIE))
         return RUSAGE_NO_PROCESS;
     if (tree->members[0].now.state == RUSAGE_UNREAD)
         return RUSAGE_NO_PERMISSION;
