@@ -45,6 +45,7 @@ HEADERS = {
         "sys/sysctl.h",
     ],
 }
+WINDOWS_HEADERS = ["winsock2.h", "windows.h", "psapi.h", "tlhelp32.h"]  # for test_tree_kernels.py
 WITHOUT_PROCESS = ["illumos"]
 BY_BOOT = ["freebsd", "openbsd"]  # whose start times move when the clock is set
 
@@ -76,7 +77,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     def compile_for(system: str) -> Path:
         if system not in compiled:
             folder = tmp_path_factory.mktemp(system)
-            for name in HEADERS[system]:
+            for name in HEADERS.get(system, WINDOWS_HEADERS):
                 header = folder / name
                 header.parent.mkdir(exist_ok=True)
                 header.write_text(f'#include "{KERNELS / system}.h"\n')

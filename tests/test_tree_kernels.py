@@ -354,6 +354,79 @@ def test_signals(run: Run) -> None:
     assert line == [10, 15, 0]
 
 
+# --- Windows, where parents do not wait, IDs of parents dangle, and open handles keep processes that have ended ---
+
+on_windows = pytest.mark.parametrize("system", ["windows"], indirect=True)
+NO_SUCH_PROCESS = 1 << 29
+
+
+@on_windows
+def test_members_and_time_on_windows(run: Run) -> None:
+    """Orphans, which keep the IDs of their parents, stay members; what a member has used until its end counts."""
+    ended = CHILD._replace(zombie=1, time=700_000)
+    *_, sample, after, members, last = run(f"{FAMILY} tree 10 sample {ended} sample members gone 20 sample")
+    assert sample == [0, 3, 0, 137, 0]
+    assert after == [0, 2, 0, 107, pytest.approx(0.2)]
+    assert members[::3] == [10, 30]
+    assert last == after
+
+
+@on_windows
+def test_root_that_has_ended_on_windows(run: Run) -> None:
+    """There is no such process, though a handle keeps it; a member of a tree that is open tells its last time."""
+    ended = ROOT._replace(zombie=1, time=900_000)
+    assert run(f"{INIT} {ended} tree 10 tree 77") == [[NO_SUCH_PROCESS], [NO_SUCH_PROCESS]]
+    assert run(f"{INIT} {ROOT} tree 10 {ended} sample")[-1] == [0, 0, 0, 0, pytest.approx(0.4)]
+
+
+@on_windows
+def test_parent_id_that_dangles(run: Run) -> None:
+    """The parent of an older process has ended, and the member has its number."""
+    assert run(f"{FAMILY} {Process(50, 20, 1500)} tree 10 sample")[-1][1] == 3
+
+
+@on_windows
+def test_reused_number_of_a_parent_on_windows(run: Run) -> None:
+    """The child of another process that has got a member's number is no member."""
+    another = f"{CHILD._replace(start=LATER, parent=1)} {Process(50, 20, LATER + 1)}"
+    *_, one, two, members = run(f"{FAMILY} tree 10 {another} sample sample members")
+    assert one[1] == two[1] == 2
+    assert members[::3] == [10, 30]
+
+
+@on_windows
+def test_number_that_is_reused_meanwhile_on_windows(run: Run) -> None:
+    """A list has a child whose number another process has by the time it is read."""
+    child, stranger = Process(50, 20, LATER), Process(50, 1, LATER + 1)
+    for looks in LOOKS:
+        *_, sample = run(f"{FAMILY} tree 10 {child} later {looks} {stranger} sample sample sample sample")
+        assert sample[1] == 3, looks
+
+
+@on_windows
+def test_processes_that_may_not_be_read_on_windows(run: Run) -> None:
+    """How old they are is unknown, so that they are no members, nor are those that get a member's number later."""
+    denied = CHILD._replace(denied=1)
+    assert run(f"{FAMILY} {denied} tree 10 sample")[-1][:3] == [0, 1, 0]
+    assert run(f"{FAMILY} tree 10 {denied} sample")[-1][:3] == [0, 2, 0]
+    assert run(f"{FAMILY} {ROOT._replace(denied=1)} tree 10") == [[5]]
+
+
+@on_windows
+def test_signals_on_windows(run: Run) -> None:
+    """Each member is terminated, and no other process that gets the number of one meanwhile."""
+    *_, line, sample = run(f"{FAMILY} tree 10 sample signal 15 sample")
+    assert line == [10, 15, 20, 15, 30, 15, 0]
+    assert sample[1] == 0
+    for looks in range(1, 20):
+        for other in CHILD._replace(start=LATER, parent=1), CHILD._replace(zombie=1):
+            _, _, line, _, _, opened = run(
+                f"{FAMILY} tree 10 sample later {looks} {other} signal 15 sample sample open 20"
+            )
+            assert line in ([10, 15, 20, 15, 30, 15, 0], [10, 15, 30, 15, 0]), looks
+            assert opened[0] == (NO_SUCH_PROCESS if other.zombie else 0), looks
+
+
 @pytest.mark.parametrize("system", ["freebsd", "openbsd"], indirect=True)
 def test_clock_that_is_set(run: Run) -> None:
     """It moves the start of every process; they are still the same ones."""

@@ -86,8 +86,25 @@ static HANDLE rusage_open(int pid, DWORD access, int *error)
     return handle;
 }
 
+/* Get the process ID of a process's parent: the last member of PROCESS_BASIC_INFORMATION, each of which has the size of a
+   pointer. Not all versions of <winternl.h> name it. */
+static int rusage_get_parent(HANDLE process, int *parent)
+{
+    ULONG_PTR record[6];
+    LONG(WINAPI * query)(HANDLE process, int information, void *record, ULONG size, ULONG *needed);
+    FARPROC address = GetProcAddress(GetModuleHandleA("ntdll.dll"), "NtQueryInformationProcess");
+
+    if (address == NULL)
+        return (int)GetLastError();
+    memcpy(&query, &address, sizeof query);
+    if (query(process, 0, record, sizeof record, NULL) != 0)
+        return ERROR_GEN_FAILURE;
+    *parent = (int)record[5];
+    return 0;
+}
+
 /* The kernel keeps a process that has ended while a handle of it is open. OpenProcess() ignores the two lowest bits, which
-   process IDs do not use. The parent is in the list only. */
+   process IDs do not use. A process that was read before can be read later: what may not be read has got its number. */
 static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *call)
 {
     FILETIME created, exited, kernel, user;
@@ -95,20 +112,24 @@ static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *ca
     int error;
     HANDLE handle = rusage_open(pid, PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, &error);
 
-    if (error == ERROR_ACCESS_DENIED)
+    if (error == ERROR_ACCESS_DENIED) {
         figures->state = RUSAGE_UNREAD;
+        return figures->start == 0 ? 0 : RUSAGE_NO_PROCESS;
+    }
     if (handle == NULL)
-        return error == ERROR_ACCESS_DENIED ? 0 : error;
+        return error;
     if (GetProcessId(handle) != (DWORD)pid)
         error = RUSAGE_NO_PROCESS;
     else if (!GetProcessTimes(handle, &created, &exited, &kernel, &user)
              || !K32GetProcessMemoryInfo(handle, &memory, sizeof memory))
         error = (int)GetLastError();
     else {
+        if (figures->start == 0)
+            error = rusage_get_parent(handle, &figures->parent);
         figures->start = rusage_number_of(created);
         figures->own = rusage_quotient(rusage_number_of(user) + rusage_number_of(kernel), 10000000);
         figures->rss = (int64_t)memory.WorkingSetSize;
-        if (call != NULL)
+        if (error == 0 && call != NULL)
             error = rusage_get_process((intptr_t)handle, call);
         /* Not GetExitCodeProcess(): a process may have ended with STILL_ACTIVE as its exit code. */
         figures->state = WaitForSingleObject(handle, 0) == WAIT_TIMEOUT ? RUSAGE_LIVES : RUSAGE_ZOMBIE;
@@ -157,15 +178,21 @@ static int rusage_pause(void)
     return 0;
 }
 
-static int rusage_kill(int pid, int number)
+/* No other process gets the number while the handle is open. */
+static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int number)
 {
     int error;
-    HANDLE handle = rusage_open(pid, PROCESS_TERMINATE, &error);
+    HANDLE handle = rusage_open(member->pid, PROCESS_TERMINATE, &error);
 
     if (handle == NULL)
         return error;
-    if (!TerminateProcess(handle, (UINT)number))
+    if (!rusage_member_lives(tree, member))
+        error = RUSAGE_NO_PROCESS;
+    else if (!TerminateProcess(handle, (UINT)number)) {
         error = (int)GetLastError();
+        if (!rusage_member_lives(tree, member))
+            error = RUSAGE_NO_PROCESS;
+    }
     CloseHandle(handle);
     return error;
 }

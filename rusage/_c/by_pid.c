@@ -21,8 +21,6 @@ typedef struct {
 static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *call);
 /* Let other threads of Python run for a millisecond; return 1. */
 static int rusage_pause(void);
-/* Send a signal; return 0 or an errno. */
-static int rusage_kill(int pid, int number);
 
 /* --- Process --- */
 
@@ -142,16 +140,6 @@ static int rusage_member_lives(rusage_tree *tree, rusage_member *member)
 
     (void)tree;
     return error == RUSAGE_TRY_AGAIN || (error == 0 && figures.state != RUSAGE_ZOMBIE);
-}
-
-/* The number may be given to another process between the check and the signal. */
-static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int number)
-{
-    rusage_figures figures;
-    int error = rusage_read_member(member, &figures);
-
-    (void)tree;
-    return error != 0 && error != RUSAGE_TRY_AGAIN ? error : rusage_kill(member->pid, number);
 }
 
 static void rusage_member_close(rusage_member *member)

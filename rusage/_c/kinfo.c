@@ -29,9 +29,12 @@ static int rusage_pause(void)
     return 1;
 }
 
-static int rusage_kill(int pid, int number)
+/* The number may be given to another process between the check and the signal. */
+static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int number)
 {
-    return kill(pid, number) != 0 ? errno : 0;
+    if (!rusage_member_lives(tree, member))
+        return RUSAGE_NO_PROCESS;
+    return kill(member->pid, number) != 0 ? errno : 0;
 }
 
 /* Get the record of one process; return RUSAGE_NO_PROCESS if there is none. */

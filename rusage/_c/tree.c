@@ -143,7 +143,8 @@ static int rusage_member_belongs(rusage_tree *tree, rusage_member *member)
 
     if (rusage_is_orphan(tree, member->pid, member->now.parent))
         return 1;
-    if (parent == NULL || parent == member || (RUSAGE_PARENT_IDS_DANGLE && member->now.start < parent->now.start))
+    if (parent == NULL || parent == member || parent->now.state == RUSAGE_GONE
+        || (RUSAGE_PARENT_IDS_DANGLE && member->now.start < parent->now.start))
         return 0;
     return RUSAGE_PARENT_IDS_DANGLE || parent->now.state == RUSAGE_UNREAD || rusage_member_lives(tree, parent);
 }

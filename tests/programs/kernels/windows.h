@@ -1,0 +1,209 @@
+/* In place of the headers and the kernel of Windows. Times since 1601 are the made-up kernel's, in units of 100 ns. */
+
+#pragma once
+
+#include "kernel.h"
+
+#define _WIN32
+#define WINAPI
+#define TRUE 1
+#define FALSE 0
+#define INVALID_HANDLE_VALUE ((HANDLE)-1)
+
+typedef int BOOL, LONG;
+typedef unsigned int DWORD, UINT, ULONG;
+typedef uintptr_t ULONG_PTR;
+typedef size_t SIZE_T;
+typedef void *HANDLE, *PVOID;
+typedef int (*FARPROC)(void);
+typedef struct { DWORD dwLowDateTime, dwHighDateTime; } FILETIME;
+typedef struct { DWORD PageFaultCount; SIZE_T PeakWorkingSetSize, WorkingSetSize; } PROCESS_MEMORY_COUNTERS;
+typedef struct { DWORD dwPageSize; } SYSTEM_INFO;
+typedef struct { DWORD dwSize, th32ProcessID, th32ParentProcessID; } PROCESSENTRY32;
+
+enum { ERROR_ACCESS_DENIED = 5, ERROR_OUTOFMEMORY = 14, ERROR_GEN_FAILURE = 31, ERROR_INVALID_PARAMETER = 87 };
+enum { PROCESS_TERMINATE = 1, PROCESS_QUERY_LIMITED_INFORMATION = 0x1000, SYNCHRONIZE = 0x100000 };
+enum { WAIT_OBJECT_0 = 0, WAIT_TIMEOUT = 258, TH32CS_SNAPPROCESS = 2 };
+
+static DWORD last_error;
+
+static inline DWORD GetLastError(void)
+{
+    return last_error;
+}
+
+/* A handle keeps what the process was, also when another one has its number. */
+typedef struct {
+    int pid;
+    int64_t values[8];
+} made_handle;
+
+static inline HANDLE OpenProcess(DWORD access, BOOL inherit, DWORD pid)
+{
+    made_handle *handle;
+    int k, found = use((int)pid);
+
+    (void)access;
+    (void)inherit;
+    last_error = !found ? ERROR_INVALID_PARAMETER : denied ? ERROR_ACCESS_DENIED : 0;
+    if (last_error != 0)
+        return NULL;
+    handle = malloc(sizeof *handle);
+    handle->pid = (int)pid;
+    for (k = 0; k < 8; k++)
+        handle->values[k] = *own_values[k];
+    return handle;
+}
+
+/* Use the numbers of the process of a handle, which may have ended. */
+static inline void use_handle(HANDLE handle)
+{
+    const made_handle *made = handle;
+    int k;
+
+    if (use(made->pid) && start_time == made->values[1])
+        return;
+    for (k = 0; k < 8; k++)
+        *own_values[k] = made->values[k];
+    zombie = 1;
+}
+
+static inline BOOL CloseHandle(HANDLE handle)
+{
+    free(handle);
+    return TRUE;
+}
+
+static inline DWORD GetProcessId(HANDLE handle)
+{
+    return (DWORD)((made_handle *)handle)->pid;
+}
+
+static inline FILETIME filetime_of(int64_t microseconds)
+{
+    uint64_t units = (uint64_t)microseconds * 10;
+    FILETIME time = {(DWORD)units, (DWORD)(units >> 32)};
+
+    return time;
+}
+
+static inline BOOL GetProcessTimes(HANDLE handle, FILETIME *created, FILETIME *exited, FILETIME *kernel, FILETIME *user)
+{
+    use_handle(handle);
+    *created = filetime_of(boot + start_time);
+    *exited = filetime_of(0);
+    *kernel = filetime_of(500001);
+    *user = filetime_of(user_time);
+    return TRUE;
+}
+
+static inline BOOL K32GetProcessMemoryInfo(HANDLE handle, PROCESS_MEMORY_COUNTERS *memory, DWORD size)
+{
+    (void)size;
+    if (handle != NULL)
+        use_handle(handle);
+    memory->PageFaultCount = 31;
+    memory->PeakWorkingSetSize = 4242;
+    memory->WorkingSetSize = (SIZE_T)rss_units;
+    return TRUE;
+}
+
+static inline DWORD WaitForSingleObject(HANDLE handle, DWORD milliseconds)
+{
+    (void)milliseconds;
+    use_handle(handle);
+    return zombie ? WAIT_OBJECT_0 : WAIT_TIMEOUT;
+}
+
+static void end_process(int pid, int was_waited_for);
+
+static inline BOOL TerminateProcess(HANDLE handle, UINT status)
+{
+    use_handle(handle);
+    if (zombie) {
+        last_error = ERROR_ACCESS_DENIED;
+        return FALSE;
+    }
+    printf("%d %u ", (int)GetProcessId(handle), status);
+    end_process((int)GetProcessId(handle), 0);
+    return TRUE;
+}
+
+static int query_process(HANDLE process, int information, void *record, ULONG size, ULONG *needed)
+{
+    (void)information;
+    (void)needed;
+    use_handle(process);
+    memset(record, 0, size);
+    ((ULONG_PTR *)record)[size / sizeof(ULONG_PTR) - 1] = (ULONG_PTR)parent_pid;
+    return 0;
+}
+
+static inline void *GetModuleHandleA(const char *name)
+{
+    (void)name;
+    return NULL;
+}
+
+static inline FARPROC GetProcAddress(void *module, const char *name)
+{
+    (void)module;
+    (void)name;
+    return (FARPROC)(void (*)(void))query_process;
+}
+
+static inline HANDLE GetCurrentProcess(void)
+{
+    return NULL;
+}
+
+static inline HANDLE GetCurrentThread(void)
+{
+    return NULL;
+}
+
+static inline DWORD GetCurrentProcessId(void)
+{
+    return 1;
+}
+
+static inline BOOL GetThreadTimes(HANDLE handle, FILETIME *created, FILETIME *exited, FILETIME *kernel, FILETIME *user)
+{
+    return GetProcessTimes(handle, created, exited, kernel, user);
+}
+
+static inline void GetSystemInfo(SYSTEM_INFO *info)
+{
+    info->dwPageSize = 4096;
+}
+
+static inline void GetSystemTimeAsFileTime(FILETIME *now)
+{
+    *now = filetime_of(boot + clock_now);
+}
+
+/* A list, which does not change. */
+static PROCESSENTRY32 made_list[256];
+static int made_count, made_next;
+
+static inline HANDLE CreateToolhelp32Snapshot(DWORD flags, DWORD pid)
+{
+    (void)flags;
+    (void)pid;
+    for (made_count = made_next = 0; made_count < processes_count; made_count++) {
+        made_list[made_count].th32ProcessID = (DWORD)processes_made[made_count].pid;
+        made_list[made_count].th32ParentProcessID = (DWORD)processes_made[made_count].values[0];
+    }
+    return malloc(1);
+}
+
+static inline BOOL Process32Next(HANDLE list, PROCESSENTRY32 *entry)
+{
+    (void)list;
+    if (made_next == made_count)
+        return FALSE;
+    *entry = made_list[made_next++];
+    return TRUE;
+}
+
+#define Process32First Process32Next
