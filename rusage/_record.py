@@ -67,7 +67,9 @@ class record:  # noqa: N801 (used like a function)
         on_sample: Callable[[Sample], object] | None = None,
         max_samples: int = 10_000,
     ) -> None:
-        if not _SHORTEST <= interval * 1.0 < math.inf:  # a Decimal cannot be multiplied by a float
+        if not isinstance(interval, (int, float)):
+            raise TypeError(f"interval must be a number of seconds, int or float: {interval!r}")
+        if not _SHORTEST <= interval < math.inf:
             raise ValueError(f"interval must be a number of seconds, and at least {_SHORTEST}: {interval!r}")
         if index(max_samples) < 2:  # neighbours are joined
             raise ValueError(f"max_samples must be at least 2: {max_samples!r}")
