@@ -106,7 +106,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
     """Say how to get what tests have missed, after the reasons."""
     yield
     if any("pip install" in str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])):
-        terminalreporter.write_line("To run all tests: tox -c tox.ini; or most of them: pip install --group tests")
+        most = "pip install --group tests (pip 25.1 or later)"
+        terminalreporter.write_line(f"To run all tests: tox -c tox.ini; or most of them: {most}")
 
 
 @pytest.hookimpl(hookwrapper=True)
