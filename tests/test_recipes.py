@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from prometheus_server import reserved_port
+from servers import reserved_port
 
 import rusage
 
