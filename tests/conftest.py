@@ -102,7 +102,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> Iterator[None]:
     """Say how to get what tests have missed, after the reasons."""
     yield
     if any("pip install" in str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])):
