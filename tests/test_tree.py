@@ -276,18 +276,20 @@ def test_child_before_exec_of_a_thread(tmp_path: Path) -> None:
         assert child.rss == 0
 
 
-# Four processes that start short children without a pause for a second; then print the CPU time of all.
+# Four processes that start short children without a pause until these have used half a second each, which is much more
+# than a tree may miss; then print the CPU time of all.
 BUSY = """
 import os, resource, sys, time
 def burn(seconds):
     end = time.process_time() + seconds
     while time.process_time() < end: pass
-end = time.monotonic() + 1
+def used(who):
+    return sum(resource.getrusage(who)[:2])
 workers = []
 for _ in range(4):
     workers.append(os.fork())
     if not workers[-1]:
-        while time.monotonic() < end:
+        while used(resource.RUSAGE_CHILDREN) < 0.5:
             pid = os.fork()
             if not pid:
                 burn(0.002)
@@ -297,7 +299,7 @@ for _ in range(4):
 print(flush=True)
 for pid in workers:
     os.waitpid(pid, 0)
-print(sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)), flush=True)
+print(used(resource.RUSAGE_SELF) + used(resource.RUSAGE_CHILDREN), flush=True)
 sys.stdin.read()
 """
 
