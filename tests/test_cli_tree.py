@@ -28,14 +28,14 @@ from rusage._cli.figures import Ended, TreePeak
 from rusage._cli.options import Options, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 if sys.platform == "win32":
     pytest.skip("the programs that run here need a Unix", allow_module_level=True)
 if not hasattr(rusage, "Tree"):
     pytest.skip("this system has no Tree", allow_module_level=True)
 
-from rusage._cli import limits, orphans, report, tree
+from rusage._cli import limits, report, tree
 from rusage._cli.statistics import Comparison, Run, Series, compare, series
 
 PROGRAM = [sys.executable, str(Path(__file__).parent / "programs" / "tree_of_processes.py")]
@@ -98,7 +98,7 @@ def test_text_has_a_line_for_the_tree() -> None:
 
 # --- Orphans ----------------------------------------------------------------------------------------------------------
 
-adopts = pytest.mark.skipif(not orphans.CAN_ADOPT, reason="this system gives no orphans to another process than init")
+adopts = pytest.mark.skipif(not tree.CAN_ADOPT, reason="this system gives no orphans to another process than init")
 
 # Hold 60 MiB for 20 s.
 HOLD = "import time; block = bytearray(b'x') * (60 << 20); time.sleep(20)"
@@ -233,11 +233,20 @@ def test_status_after_a_failing_recording(method: str, monkeypatch: pytest.Monke
     assert "sampled: too large\n" in done.stderr
 
 
+def sampling(
+    pid: int, options: Options, tell: "Callable[[str, str | None], None]" = lambda *_: None, began: float = 0
+) -> tree.Sampling:
+    """Begin to sample a process that is running."""
+    begun = tree.Sampling(options, "program", tell, [])
+    begun.start(pid, began)
+    return begun
+
+
 def test_times_count_from_the_start_of_the_program() -> None:
     """The program was started a thousand seconds before the sampling."""
     with held() as running:
         started = time.perf_counter() - 1000
-        found, _ = tree.Sampling(running.root, started, Options(), "program", lambda *_: None).finish()
+        found = sampling(running.root, Options(), began=started).finish()
         now = time.perf_counter()
     assert found is not None
     assert all(1000 <= sample.elapsed <= now - started for sample in [found.largest, *found.samples])
@@ -245,18 +254,18 @@ def test_times_count_from_the_start_of_the_program() -> None:
 
 
 START = """
-import time, types
-from rusage._cli import run
+import time
+from rusage._cli import run, tree
+from rusage._cli.options import Options
 started, returned, start = [], [], run._start
 def note(*words):
     process = start(*words)
     returned.append(time.perf_counter())
     return process
-def watch(_, when):
-    started.append(when)
-    return types.SimpleNamespace(finish=lambda: (None, ""), reap=lambda: None)
-run._start, before = note, time.perf_counter()
-run.run(["true"], run.Signals(), watch=watch)
+tree.Sampling.start = lambda self, _, began: started.append(began)
+run._start, before, options = note, time.perf_counter(), Options()
+options.tree = True
+run.run(["true"], run.Signals(), options=options)
 print(before <= started[0] < returned[0])
 """
 
@@ -411,23 +420,23 @@ def killing(limit: float) -> Options:
 
 def test_kill_of_members_whose_parent_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """They stay members once a sample has found them."""
-    counts, exceeded, kill = [0], threading.Event(), tree.Killer.__call__
+    counts, exceeded, kill = [0], threading.Event(), tree.Sampling._look  # noqa: SLF001 (is replaced)
 
     def look(killer: Any, sample: rusage.Sample) -> None:
         counts.append(sample.processes)
         if exceeded.is_set():
             kill(killer, sample)
 
-    monkeypatch.setattr(tree.Killer, "__call__", look)
+    monkeypatch.setattr(tree.Sampling, "_look", look)
     with held(children=[{"children": [{}, {}]}]) as running:
-        finish = tree.Sampling(running.root, 0, killing(1), "program", lambda *_: None).finish
+        begun = sampling(running.root, killing(1))
         wait_until(lambda: counts[-1] == 4, "four members")
         (middle,) = (member.pid for member in members(running.root) if len(members(member.pid)) == 3)
         os.kill(middle, signal.SIGTERM)
         wait_until(lambda: counts[-1] == 3, "three members")
         exceeded.set()
         running.popen.wait(60)
-        found, _ = finish()
+        found = begun.finish()
     assert found is not None
     assert found.killed
     assert living(running.pids) == []
@@ -487,9 +496,9 @@ def test_members_that_cannot_be_killed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(rusage.Tree, "send_signal", refuse)
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    finish = tree.Sampling(process.pid, 0, killing(1), "program", lambda _, text: messages.append(text)).finish
+    begun = sampling(process.pid, killing(1), lambda _, text: messages.append(text))
     wait_until(lambda: messages, "a message")
-    found, _ = finish()
+    found = begun.finish()
     process.communicate(b"\n")
     assert found is not None
     assert found.killed
@@ -517,7 +526,7 @@ def test_kill_while_the_tree_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> 
     """Such as without a free file descriptor: the members that were found before get SIGTERM, and then SIGKILL."""
     monkeypatch.setattr(tree, "GRACE", 0.1)
     monkeypatch.setattr(tree, "PATIENCE", 0.1)
-    read, kill, fails = rusage.Tree._read_into, tree.Killer._kill, threading.Event()  # noqa: SLF001 (what they call)
+    read, kill, fails = rusage.Tree._read_into, tree.Sampling._kill, threading.Event()  # noqa: SLF001 (what they call)
 
     def read_or_fail(*arguments: Any) -> Any:
         if fails.is_set():
@@ -529,14 +538,14 @@ def test_kill_while_the_tree_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> 
         kill(*arguments)
 
     monkeypatch.setattr(rusage.Tree, "_read_into", read_or_fail)
-    monkeypatch.setattr(tree.Killer, "_kill", kill_blindly)
+    monkeypatch.setattr(tree.Sampling, "_kill", kill_blindly)
     program = "import signal; signal.signal(15, signal.SIG_IGN); print(flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        finish = tree.Sampling(process.pid, 0, killing(1), "program", lambda *_: None).finish
+        begun = sampling(process.pid, killing(1))
         wait_until(fails.is_set, "the kill")
-        found, reason = finish()
+        found, reason = begun.finish(), begun.unsampled
         process.communicate(b"\n")
     assert process.returncode == -signal.SIGKILL
     assert found is not None

@@ -17,7 +17,7 @@ from .._backends import BACKEND
 from .._backends._base import RUSAGE_SELF, WHO
 from .._getrusage import fields, getpagesize, getrusage, measured
 from . import formats, report
-from .figures import TreePeak, measured_fields, quantity
+from .figures import measured_fields, quantity
 from .output import CANCELED, Export, complain, show, width_of
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ STEP = 0.1  # seconds; how soon the end of the process is seen
 def _record_process(pid: int, options: Options) -> int:
     """Record a process and its descendants until it has ended, or SIGINT or SIGTERM comes; then report."""
     from .. import Process, record  # noqa: PLC0415 (some systems lack them)
+    from .tree import peak_of  # noqa: PLC0415 (as above)
 
     stopped: list[int] = []
     exports = [(kind, Export(path)) for kind, path in options.exports]
@@ -159,9 +160,8 @@ def _record_process(pid: int, options: Options) -> int:
                     usage = measured_fields(process.getrusage(), process.measured)
                 except ProcessLookupError:
                     is_running = False
-        member = max(recording.members, key=lambda member: member.rss, default=None)
         samples = recording.samples
-        peak = TreePeak(recording.largest, member, recording.interval, recording.missed, samples, killed=False)
+        peak = peak_of(recording, samples)
         if options.kind == "json":
             show(formats.running(pid, usage, {"elapsed": samples[-1].elapsed}, peak))
         else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .options import Options, help_text, parse
 from .output import CANCELED, Export, complain, discard, open_output, show, width_of, write
 from .report import of_run
-from .run import Signals, attempt, die_of_broken_pipe, exit_status
+from .run import Signals, die_of_broken_pipe, exit_status, run
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -88,7 +88,7 @@ def run_command(command: list[str], options: Options) -> int:
 
 
 def _run_once(command: list[str], options: Options, file: TextIO | None, exports: list[tuple[str, Export]]) -> int:
-    ended = attempt(command, Signals(), options=options)
+    ended = run(command, Signals(), options=options)
     if isinstance(ended, int):
         if options.format is not None and ended != CANCELED:  # GNU time reports a failed start too
             write(_gnu_report(command, options, ended, {}, None), file)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections import namedtuple
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from .._units import parse_size, shown
 from .gnu import POSIX, VERBOSE
@@ -20,22 +19,15 @@ if TYPE_CHECKING:
     """The words of a command; on Windows also a command line."""
 
 
-if TYPE_CHECKING:
+class Option:
+    """An option, and its line in the help.
 
-    class Option(NamedTuple):
-        """An option, and its line in the help."""
+    The letter is without its dash; it is empty if there is none, as is the name of the value. *convert* returns the
+    value for a text, or raises ``ValueError``.
+    """
 
-        letter: str
-        """Without the dash; empty if there is none."""
-        name: str
-        value: str
-        """The name of the value; empty if there is none."""
-        text: str
-        convert: Callable[[str], Any] = str
-        """Returns the value for a text, or raises ``ValueError``."""
-
-else:
-    Option = namedtuple("Option", "letter name value text convert", defaults=[str])  # noqa: PYI024 (typing's is slow)
+    def __init__(self, letter: str, name: str, value: str, text: str, convert: Callable[[str], Any] = str) -> None:
+        self.letter, self.name, self.value, self.text, self.convert = letter, name, value, text, convert
 
 
 class Options:
@@ -76,7 +68,7 @@ class Options:
 # --- Conversions of values -------------------------------------------------------------------------------------------
 
 
-def _number(kind: type[float], what: str, least: float, most: float) -> Callable[[str], float]:
+def _number(what: str, least: float, most: float = sys.maxsize, kind: type[float] = int) -> Callable[[str], float]:
     """Return the conversion of a number."""
 
     def convert(text: str) -> float:
@@ -90,6 +82,10 @@ def _number(kind: type[float], what: str, least: float, most: float) -> Callable
         return value
 
     return convert
+
+
+def _seconds(least: float) -> Callable[[str], float]:
+    return _number("number of seconds", least, sys.float_info.max, float)
 
 
 def _file(*suffixes: str) -> Callable[[str], str]:
@@ -137,13 +133,7 @@ def split(text: str) -> Command:
 GNU_TIME = "Reports of GNU time 1.9"
 OPTIONS = {
     "Used most": [
-        Option(
-            "n",
-            "runs",
-            "RUNS",
-            "run the command RUNS times, report statistics",
-            _number(int, "number of runs", 1, sys.maxsize),
-        ),
+        Option("n", "runs", "RUNS", "run the command RUNS times, report statistics", _number("number of runs", 1)),
         Option("", "compare", "", "compare commands without a shell, 3 s for each"),
         Option("o", "output", "FILE", "write the report to FILE, not to standard error"),
         Option("", "json", "", "report in JSON; -o - writes to standard output"),
@@ -151,7 +141,7 @@ OPTIONS = {
         Option("h", "help", "", "print this help and exit"),
     ],
     "Series of runs (--runs and --compare)": [
-        Option("", "warmup", "N", "make N unreported runs first", _number(int, "number of runs", 0, sys.maxsize)),
+        Option("", "warmup", "N", "make N unreported runs first", _number("number of runs", 0)),
         Option("", "prepare", "COMMAND", "run COMMAND before each run, without a shell", split),
         Option("", "show-output", "", "do not hide output on terminals, show no progress"),
         Option("", "ignore-failure", "", "continue after a run that fails, and count it"),
@@ -160,30 +150,16 @@ OPTIONS = {
     ],
     "The program and its descendants": [
         Option("", "tree", "", "sample the memory of all processes together"),
-        Option(
-            "",
-            "interval",
-            "SECONDS",
-            "seconds between two samples (0.01)",
-            _number(float, "number of seconds", 0.0001, sys.float_info.max),
-        ),
+        Option("", "interval", "SECONDS", "seconds between two samples (0.01)", _seconds(0.0001)),
         Option("", "samples", "FILE", "write the samples to FILE as CSV; implies --tree"),
         Option("", "plot", "FILE", "draw them: .png, .svg or .pdf; implies --tree", _file(".png", ".svg", ".pdf")),
-        Option(
-            "", "pid", "PID", "report a running process, instead of a command", _number(int, "process ID", 1, 2**31 - 1)
-        ),
+        Option("", "pid", "PID", "report a running process, instead of a command", _number("process ID", 1, 2**31 - 1)),
     ],
     "Limits (exit status 123 if exceeded)": [
         Option("", "limit-maxrss", "SIZE", "limit on the peak memory of the largest process", parse_size),
         Option("", "limit-tree-rss", "SIZE", "limit on all processes together, like 500M", parse_size),
         Option("", "kill", "", "kill all when a sample exceeds --limit-tree-rss"),
-        Option(
-            "",
-            "limit-cputime",
-            "SECONDS",
-            "limit on user and system time together",
-            _number(float, "number of seconds", 0, sys.float_info.max),
-        ),
+        Option("", "limit-cputime", "SECONDS", "limit on user and system time together", _seconds(0)),
     ],
     GNU_TIME: [
         Option("f", "format", "FORMAT", "report in FORMAT: letters, or %{ru_maxrss}"),
@@ -266,7 +242,10 @@ def parse(arguments: list[str]) -> tuple[Options, list[str]]:
     try:
         pairs, command = getopt.getopt(arguments, letters, names)
     except getopt.GetoptError as error:
-        _fail(error.msg + _meant(error.opt, names))
+        import difflib  # noqa: PLC0415 (slow, and rarely needed)
+
+        meant = difflib.get_close_matches(error.opt, [name.rstrip("=") for name in names], 1)
+        _fail(f"{error.msg}; did you mean --{meant[0]}?" if meant not in ([], [error.opt]) else error.msg)
     given = [(known[word], text) for word, text in pairs]
     options.show = next((option.name for option, _ in given if option.name in {"help", "info", "version"}), None)
     if options.show is None:
@@ -339,14 +318,6 @@ def _check_surroundings(options: Options) -> None:
 
         if name in BACKEND.absent:
             _fail(f"{BACKEND.name} has no {name}: {BACKEND.absent[name]}")
-
-
-def _meant(given: str, names: list[str]) -> str:
-    """Return which option a misspelt one may be."""
-    import difflib  # noqa: PLC0415 (slow, and rarely needed)
-
-    close = difflib.get_close_matches(given.partition("=")[0], [name.rstrip("=") for name in names], 1)
-    return f"; did you mean --{close[0]}?" if close and close[0] != given else ""
 
 
 def _fail(text: str) -> NoReturn:

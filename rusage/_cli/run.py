@@ -63,10 +63,8 @@ class Signals:
         Handlers are not inherited; ignored and blocked signals would be.
         """
         self.early.clear()
-        for number in self.keyboard:
+        for number in self.keyboard + self.forwarded:
             signal.signal(number, self._note)
-        for number in self.forwarded:
-            signal.signal(number, self._note_early)
         if sys.platform != "win32":
             # While SIGCHLD is ignored, there is no exit status. The BSDs discard a blocked signal whose default action
             # is to ignore it.
@@ -76,10 +74,8 @@ class Signals:
 
     def _note(self, number: int, _: object) -> None:
         self.received.append(number)
-
-    def _note_early(self, number: int, _: object) -> None:
-        self.received.append(number)
-        self.early.append(number)
+        if number in self.forwarded:
+            self.early.append(number)
 
     if sys.platform != "win32":
 
@@ -101,28 +97,54 @@ else:
         return signal.getsignal(number) == signal.SIG_IGN
 
 
-def run(
+def run(  # noqa: PLR0913 (private)
     command: Command,
     signals: Signals,
     streams: Streams = (None, None),
-    watch: Callable[[int, float], Sampling] | None = None,
-) -> Ended:
-    """Run a program and return how it ended. Raises ``OSError`` if it cannot be started.
+    *,
+    name: str | None = None,
+    options: Options | None = None,
+    tell: Callable[[str, str | None], None] = complain,
+) -> Ended | int:
+    """Run a program; if it cannot be started, print an error message and return the exit status for that.
 
-    *watch* begins to sample a process; it gets the time just before the start, by ``time.perf_counter()``.
+    *name*: the name of the program in the message; its first word by default. *tell* prints the message. The options
+    say whether the tree is sampled.
 
     Except for given streams, the program inherits all file descriptors, and the signals that the caller ignores or
     blocks. SIGPIPE and SIGXFSZ get their defaults: Python ignores both at its start, so the caller's disposition is
     unknown.
     """
+    name = name or command[0] or "''"
+    sampling = None
+    if options is not None and options.tree:
+        from .tree import Sampling, become_reaper  # noqa: PLC0415 (slow, and only needed here)
+
+        sampling = Sampling(options, name, tell, become_reaper())
+    try:
+        return _run(command, signals, streams, sampling)
+    except ChildProcessError:
+        tell(name, "the exit status is not available: another caller has already waited for the program")
+        return CANCELED
+    except FileNotFoundError as error:
+        is_line = len(command) == 1 and len(command[0].split()) > 1
+        tell(name, "no program has this name: leave out the quotes, or use sh -c" if is_line else error.strerror)
+        return NOT_FOUND
+    except OSError as error:
+        tell(name, error.strerror)
+        return CANNOT_EXECUTE
+
+
+def _run(command: Command, signals: Signals, streams: Streams, sampling: Sampling | None) -> Ended:
     if not command[0]:  # a search in PATH would find the directories themselves
         raise FileNotFoundError(errno.ENOENT, "the name of the program is empty")
     _restore_environment()
     signals.catch()
     process = _start(command, streams)
-    sampling = None if watch is None else watch(process.pid, process._began)  # noqa: SLF001 (of the same package)
+    if sampling is not None:
+        sampling.start(process.pid, process._began)  # noqa: SLF001 (of the same package)
     code = _wait_and_forward(process, signals, sampling)
-    tree, unsampled = (None, "") if sampling is None else sampling.finish()
+    tree, unsampled = (None, "") if sampling is None else (sampling.finish(), sampling.unsampled)
     usage, elapsed = process.rusage, process.elapsed
     assert usage is not None  # noqa: S101 (for the type checker: the exit has been seen)
     assert elapsed is not None  # noqa: S101 (as above)
@@ -210,47 +232,6 @@ def _wait_and_forward(process: Popen[bytes], signals: Signals, sampling: Samplin
 def _send(pid: int, number: int) -> None:
     with contextlib.suppress(PermissionError):  # the program runs as another user now
         os.kill(pid, number)
-
-
-def attempt(  # noqa: PLR0913 (private)
-    command: Command,
-    signals: Signals,
-    streams: Streams = (None, None),
-    *,
-    name: str | None = None,
-    options: Options | None = None,
-    tell: Callable[[str, str | None], None] = complain,
-) -> Ended | int:
-    """Run a program; if it cannot be started, print an error message and return the exit status for that.
-
-    *name*: the name of the program in the message; its first word by default. *tell* prints the message. The options
-    say whether the tree is sampled.
-    """
-    watch: Callable[[int, float], Sampling] | None = None
-    name = name or command[0] or "''"
-    if options is not None and options.tree:
-        from .orphans import become_reaper  # noqa: PLC0415 (slow, and only needed here)
-        from .tree import Sampling  # noqa: PLC0415 (as above)
-
-        others = become_reaper()
-
-        def sample(pid: int, began: float) -> Sampling:
-            return Sampling(pid, began, options, name, tell, others)
-
-        watch = sample
-
-    try:
-        return run(command, signals, streams, watch)
-    except ChildProcessError:
-        tell(name, "the exit status is not available: another caller has already waited for the program")
-        return CANCELED
-    except FileNotFoundError as error:
-        is_line = len(command) == 1 and len(command[0].split()) > 1
-        tell(name, "no program has this name: leave out the quotes, or use sh -c" if is_line else error.strerror)
-        return NOT_FOUND
-    except OSError as error:
-        tell(name, error.strerror)
-        return CANNOT_EXECUTE
 
 
 def exit_status(code: int) -> int:

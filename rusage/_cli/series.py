@@ -14,7 +14,7 @@ from .._threads import start_without_signals
 from . import formats, limits, report
 from .options import split
 from .output import CANCELED, complain, readable, write
-from .run import KEYBOARD, Signals, attempt, exit_status
+from .run import KEYBOARD, Signals, exit_status, run
 from .statistics import Run, compare, series
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def make_rounds(commands: list[Command], names: list[str], options: Options) -> 
             break
         streams.clear()
         name = names[at] if options.compare else None
-        ended = attempt(commands[at], signals, streams.descriptors, name=name, options=options, tell=_complain)
+        ended = run(commands[at], signals, streams.descriptors, name=name, options=options, tell=_complain)
         if isinstance(ended, int):
             code = ended
             break
@@ -124,7 +124,7 @@ def _prepare(options: Options, signals: Signals, streams: HiddenStreams) -> int:
         return 0
     streams.clear()
     name = options.prepare if isinstance(options.prepare, str) else shlex.join(options.prepare)
-    ended = attempt(options.prepare, signals, streams.descriptors, name=name, tell=_complain)
+    ended = run(options.prepare, signals, streams.descriptors, name=name, tell=_complain)
     if isinstance(ended, int):
         return ended
     if ended.code and _ending_signal(signals) is None:

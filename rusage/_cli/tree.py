@@ -1,4 +1,4 @@
-"""The memory of a program and its descendants: samples, and the signals of ``--kill``."""
+"""The memory of a program and its descendants: samples, orphans, and the signals of ``--kill``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from .. import Tree, record
-from . import orphans
+from .._rusage import ffi, lib
 from .figures import TreePeak
 from .output import without_controls
 
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .. import Member, Sample
+    from .._rusage import Tree as Handle
     from .options import Options
-
-    Tell = Callable[[str, str | None], None]
-    """Prints an error message: the name of the program, and the text."""
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
 
@@ -30,112 +28,125 @@ KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
 GRACE, PATIENCE = 5.0, 5.0
 STEP = 0.05
 
+# Whether this process can become the parent of orphans, so that they stay in the tree. PyPy has no waitid.
+CAN_ADOPT = sys.platform.startswith(("linux", "freebsd", "dragonfly")) and hasattr(os, "waitid")
+
 
 class Sampling:
-    """Samples a program and its descendants from its start on, and kills them if that is asked for.
+    """Samples a program and its descendants, and kills them if that is asked for.
 
     Nothing that fails here ends the command: the program runs, and is waited for.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 (private)
-        self, pid: int, began: float, options: Options, name: str, tell: Tell, others: list[int] | None = None
-    ) -> None:
-        """*began*: when the program was started. *name*: of the program in an error message, which *tell* prints.
-
-        *others*: what is left from earlier runs.
-        """
-        self._pid, self._others = pid, others or []
+    def __init__(self, options: Options, name: str, tell: Callable[[str, str | None], None], others: list[int]) -> None:
+        """*name*: of the program in an error message, which *tell* prints. *others*: what is left from earlier runs."""
+        self._options, self._name, self._tell, self._others = options, name, tell, others
+        self._limit = options.limits.get("tree_rss", float("inf"))
+        self._pid, self._delay = 0, 0.0
+        self._recording: record | None = None
         self._last: Sample | None = None
-        self._limit = options.limits.get("tree_rss")
-        self._name, self._tell = name, tell
-        self._killer = Killer(self._limit, name, tell) if options.kill and self._limit is not None else None
-        self._delay, self._recording = 0.0, None
+        self._lock = threading.Lock()
+        self._killer: threading.Thread | None = None
+        self._killed = self._finished = False
         self.unsampled = ""
         """Why the tree could not be sampled until its end."""
+
+    def start(self, pid: int, began: float) -> None:
+        """Begin to sample a program that was started at a time by ``time.perf_counter()``."""
+        self._pid = pid
         try:
-            recording = record(pid, interval=options.interval, on_sample=self._killer)
-            if self._killer is not None:
-                self._killer.recording = recording
-            recording.start()
-            orphans.adopt(recording.tree, self._others)
+            on_sample = self._look if self._options.kill else None
+            self._recording = record(pid, interval=self._options.interval, on_sample=on_sample)
+            self._recording.start()
+            self._recording.tree._use(self._adopt)  # noqa: SLF001 (of the same package)
         except Exception as error:  # noqa: BLE001 (such as EMFILE, or no thread can be started)
+            self._recording = None
             self._fail("the tree cannot be sampled", error)
             return
         if self._others:
-            tell(name, "processes of earlier runs are left: what they start may be counted")
-        self._recording = recording
-        self._delay = recording.tree._opened - began  # noqa: SLF001 (of the same package)
-
-    def reap(self) -> None:
-        """Wait for the orphans that have ended, until the program has."""
-        if self._recording is not None:
-            with contextlib.suppress(OSError, ValueError):  # stop() reports it
-                self._last = orphans.reap(self._recording.tree, self._pid, self._others)
+            self._tell(self._name, "processes of earlier runs are left: what they start may be counted")
+        self._delay = self._recording.tree._opened - began  # noqa: SLF001 (as above)
 
     def _fail(self, what: str, error: Exception) -> None:
         reason = error.strerror if isinstance(error, OSError) else None
         self.unsampled = f"{what}: {reason or error or type(error).__name__}"
         self._tell(self._name, self.unsampled)
 
-    def finish(self) -> tuple[TreePeak | None, str]:
-        """End the samples; return the largest one, if one is known, and why the tree could not be sampled."""
-        recording, killed = self._recording, self._killer is not None and self._killer.finish()
+    def finish(self) -> TreePeak | None:
+        """End the samples; return the largest one, if one is known."""
+        with self._lock:
+            self._finished = True
+        if self._killer is not None:
+            self._killer.join()
+        recording = self._recording
         if recording is None:
-            return None, self.unsampled
+            return None
         try:
             recording.stop()
         except Exception as error:  # noqa: BLE001 (as above)
             self._fail("the tree could no longer be sampled", error)
-        # If samples are missing at the end, the largest one may only show that a limit was exceeded.
-        is_over = self._limit is not None and recording.largest.rss > self._limit
-        # The first sample finds a program that has not done anything yet.
-        if len(recording.samples) < 2 or (self.unsampled and not is_over):
-            return None, self.unsampled
-        recorded = recording.samples
-        if self._last is not None and self._last.elapsed > recorded[-1].elapsed:
-            recorded.append(self._last)
-        largest, *samples = (
-            sample._replace(elapsed=sample.elapsed + self._delay) for sample in (recording.largest, *recorded)
-        )
-        member = max(recording.members, key=lambda member: member.rss, default=None)
-        return TreePeak(largest, member, recording.interval, recording.missed, samples, killed), self.unsampled
+        # The first sample finds a program that has not done anything yet. If samples are missing at the end, the
+        # largest one may only show that a limit was exceeded.
+        samples = recording.samples
+        if len(samples) < 2 or (self.unsampled and recording.largest.rss <= self._limit):
+            return None
+        if self._last is not None and self._last.elapsed > samples[-1].elapsed:
+            samples.append(self._last)
+        return peak_of(recording, samples, self._delay, killed=self._killed)
 
+    # --- Orphans ---
 
-class Killer:
-    """Kills the members of a tree when a sample exceeds a limit."""
+    def _adopt(self, tree: Handle) -> None:
+        """Make members of the orphans that become children of this process, but not of the others."""
+        if CAN_ADOPT:
+            lib.rusage_tree_own_orphans(tree, os.getpid(), ffi.new("int[]", self._others), len(self._others))
 
-    recording: record
+    def reap(self) -> None:
+        """Wait for the orphans that have ended, until the program has: take a sample then, with its last time."""
+        if sys.platform == "win32" or not CAN_ADOPT or self._recording is None:
+            return
+        tree = self._recording.tree
+        with contextlib.suppress(OSError, ValueError):  # there is no child, or stop() reports it
+            while (child := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
+                if child.si_pid == self._pid:
+                    self._last = tree.sample()
+                    return
+                tree._use(lambda handle: self._wait(handle, child.si_pid))  # noqa: SLF001 (as above)
 
-    def __init__(self, limit: float, name: str, tell: Tell) -> None:
-        self._limit, self._name, self._tell = limit, name, tell
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._killed = self._finished = False
+    if sys.platform != "win32":
 
-    def __call__(self, sample: Sample) -> None:
-        """Look at a sample. All signals are blocked in the calling thread, and so in the new one."""
+        def _wait(self, tree: Handle, pid: int) -> None:
+            """Wait for a child: an orphan, or one of the others."""
+            _, _, usage = os.wait4(pid, 0)
+            if pid in self._others:
+                self._others.remove(pid)  # an orphan may get its number
+                self._adopt(tree)
+            else:
+                lib.rusage_tree_reaped(tree, pid, usage.ru_utime + usage.ru_stime)
+
+    # --- The signals of --kill ---
+
+    def _look(self, sample: Sample) -> None:
+        """Kill the members if a sample exceeds the limit.
+
+        All signals are blocked in the calling thread, and so in the new one.
+        """
         with self._lock:
             if self._killed or self._finished or sample.rss <= self._limit:
                 return
             self._killed = True
-            thread = threading.Thread(target=self._kill, args=[self.recording.tree], daemon=True)
+            killer = threading.Thread(target=self._kill, daemon=True)
             try:
-                thread.start()
+                killer.start()
             except RuntimeError:  # there are too many threads; no samples are taken meanwhile
-                self._kill(self.recording.tree)
+                self._kill()
             else:
-                self._thread = thread
+                self._killer = killer
 
-    def finish(self) -> bool:
-        """Wait until the members have ended or are given up; return whether they got a signal."""
-        with self._lock:
-            self._finished = True
-        if self._thread is not None:
-            self._thread.join()
-        return self._killed
-
-    def _kill(self, tree: Tree) -> None:
-        began = time.monotonic()
+    def _kill(self) -> None:
+        """Send signals until the members have ended or are given up."""
+        assert self._recording is not None  # noqa: S101 (for the type checker: it calls)
+        tree, began = self._recording.tree, time.monotonic()
         self._send(tree, signal.SIGTERM)
         while _may_live(tree):
             waited = time.monotonic() - began
@@ -158,6 +169,26 @@ class Killer:
                         self._tell(self._name, f"no permission to kill: {_described(member)}")
         except OSError:
             pass  # those that are left are named in the end
+
+
+def peak_of(recording: record, samples: list[Sample], delay: float = 0, *, killed: bool = False) -> TreePeak:
+    """Return the largest sample of a tree and all samples; *delay*: from the start of the program to the recording."""
+    largest, *moved = (sample._replace(elapsed=sample.elapsed + delay) for sample in (recording.largest, *samples))
+    member = max(recording.members, key=lambda member: member.rss, default=None)
+    return TreePeak(largest, member, recording.interval, recording.missed, moved, killed=killed)
+
+
+def become_reaper() -> list[int]:
+    """Become the parent of orphans; return the descendants that are left from earlier runs."""
+    if sys.platform == "win32" or not CAN_ADOPT or lib.rusage_become_reaper():
+        return []
+    try:
+        while os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG) is not None:
+            pass
+        with Tree() as tree:
+            return [member.pid for member in tree.members() if member.pid != os.getpid()]
+    except OSError:  # there is no child, or too many files are open
+        return []
 
 
 def _may_live(tree: Tree) -> bool:
