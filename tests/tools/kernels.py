@@ -1,6 +1,6 @@
 """Run the suite on Debian's Linux kernels, from 5.10 to sid's, in virtual machines of 2 CPUs and one of 64.
 
-``python tests/tools/kernels.py NEW_FOLDER [NAME ...] [--quick] [pytest's arguments]``, as root; ``tox -e kernels`` does
+``python tests/tools/kernels.py NEW_FOLDER [--quick] [NAME ...] [pytest's arguments]``, as root; ``tox -e kernels`` does
 it. A NAME is a machine: 5.10, 6.1, 6.12, sid, or many for the one of 64 CPUs; without a name, all run. Needs Debian's
 debootstrap, e2fsprogs, git and qemu-system-x86 on x86_64. All kernels boot from one image: a Debian 13 with Python, a
 clone of the commit that is checked out, and the package built from that. Changes that are not committed are not tested.
@@ -46,7 +46,8 @@ MACHINES = {
     "sid": Machine("sid", ""),  # the newest
     "many": Machine(RELEASE, "6.12.", 64),
 }
-QUICK = ["test_inherited.py", "test_launcher.py", "test_memory.py"]
+QUICK = ["test_inherited.py", "test_launcher.py", "test_memory.py", "test_process.py", "test_process_scenes.py"]
+QUICK += ["test_tree.py", "test_tree_moving.py", "test_tree_scenes.py"]
 # Each of these takes 8 seconds or more in an emulator, or only compiles.
 NOT_QUICK = [
     "test_launcher.py::test_both_forms_compile_and_work",
@@ -178,9 +179,10 @@ def choose(arguments: list[str]) -> list[Machine]:
 def main() -> int:
     """Make the image and run the suite on each kernel; return 1 if a run has failed."""
     folder, arguments = new_folder(__doc__), sys.argv[2:]
-    machines = choose(arguments)
-    if "--quick" in arguments:
+    if is_quick := "--quick" in arguments:
         arguments.remove("--quick")
+    machines = choose(arguments)
+    if is_quick:
         arguments += [f"tests/{name}" for name in QUICK]
         arguments += [f"--deselect=tests/{name}" for name in NOT_QUICK]
     if os.geteuid() != 0:
