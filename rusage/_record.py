@@ -29,7 +29,8 @@ class record:  # noqa: N801 (used like a function)
     Without ``pid``, this process. A sample is taken at the start, every ``interval`` seconds, and at the end of the
     block. ``on_sample`` is called with each sample: in the recording's thread from the first interval on, and
     with the last sample in the thread that calls ``stop()``. An exception of ``on_sample`` ends the recording, and
-    ``stop()`` raises it. A recording also ends when no member of the tree lives any more.
+    ``stop()`` raises it. A recording also ends when no member of the tree lives any more; if a zombie shows more CPU
+    time than the sample before, the last sample is one without members.
 
     ``largest`` may be below the true peak, which may fall between two samples, or above it, if memory moved between
     members during one reading. ``missed`` is the number of intervals without a sample: a Python thread cannot run while
@@ -239,8 +240,8 @@ class record:  # noqa: N801 (used like a function)
         interval = max(int(sample.elapsed / self.interval), self._next)
         self.missed += interval - self._next
         self._next = interval + 1
-        if not self._lives and self._samples:
-            return
+        if not self._lives and self._samples and sample.cputime <= self._samples[-1].cputime:
+            return  # no zombie that shows more
         if figures is not None:
             self._largest = sample, figures
         self._unreported.append(sample)

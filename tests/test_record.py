@@ -502,7 +502,28 @@ def test_child_of_popen() -> None:
         wait_for_the_end(r)
         count = len(r.samples)
     assert len(r.samples) == count
-    assert all(sample.processes == 1 for sample in r.samples)
+    assert all(sample.processes == 1 for sample in r.samples[:-1])
+
+
+@pytest.mark.skipif(BACKEND.name not in {"Linux", "FreeBSD", "macOS"}, reason="a zombie has no times here")
+def test_last_time_of_a_zombie() -> None:
+    """What the tree has used since the sample before is in a last sample, which has no members."""
+    with subprocess.Popen([sys.executable, "-S", "-c", BURN], stdin=subprocess.PIPE) as child:
+        with rusage.record(child.pid, interval=1000) as r:
+            assert child.stdin is not None
+            child.stdin.close()
+            os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        first, last = r.samples
+    assert (first.processes, last.processes, last.rss) == (1, 0, 0)
+    assert last.cputime > 0.1
+
+
+BURN = """
+import sys, time
+sys.stdin.read()
+while time.process_time() < 0.2:
+    pass
+"""
 
 
 def test_recording_that_is_never_stopped() -> None:
