@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import code
 import multiprocessing
-import os
 import re
 import runpy
 import subprocess
@@ -13,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import platform_tables
 import pytest
 
 import rusage
@@ -33,15 +33,6 @@ def run(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(RUNNER), str(page)], cwd=folder, capture_output=True, text=True, check=False
     )
-
-
-def run_small(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the examples of a small page in a forked child, if this system has fork."""
-    if not hasattr(os, "fork"):
-        return run(page, folder)
-    import forked
-
-    return forked.run([*forked.EXAMPLES, str(page)], cwd=folder, capture_output=True, text=True, check=False)
 
 
 # Run by tox -e docs, as all others. CPU times decide about the order of the rows in the tables of pytest.md, and in an
@@ -163,19 +154,10 @@ def test_width_of_blocks(page: Path) -> None:
     assert [line for line in lines if len(line) > 88] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_tables_are_whole(page: Path) -> None:
-    """Rows after an empty line are no table: the page would show their bars."""
-    for table in re.findall(r"(?m)(?:^\|.*\n)+", page.read_text(encoding="utf-8")):
-        assert re.match(r".*\n[|:\- ]+\n", table), table
-
-
-@pytest.mark.parametrize("picture", sorted((ROOT / "docs" / "_static").glob("*.svg")), ids=lambda path: path.name)
-def test_pictures_follow_the_theme(picture: Path) -> None:
-    """They have no background, and colours for a dark page too."""
-    text = picture.read_text(encoding="utf-8")
-    assert "prefers-color-scheme: dark" in text
-    assert "#ffffff" not in text
+@pytest.mark.parametrize("path", platform_tables.FILES, ids=lambda path: path.name)
+def test_tables_are_up_to_date(path: Path) -> None:
+    """``python tests/tools/platform_tables.py`` writes them."""
+    assert path.read_text(encoding="utf-8") == platform_tables.written(path)
 
 
 TEXTS = [*PAGES, ROOT / "CHANGELOG.md", *sorted((ROOT / ".github").glob("*.md"))]
@@ -213,104 +195,6 @@ def test_description_is_the_same() -> None:
         assert page.read_text(encoding="utf-8").startswith(f"# rusage\n\n{description[1]}\n"), page
 
 
-LINUX = pytest.mark.skipif(
-    not runpy.run_path(str(RUNNER))["COMPARED"],
-    reason="the output of examples is compared on Linux 6.2 and later with /sys only",
-)
-
-
-@pytest.mark.system
-@pytest.mark.parametrize(
-    "text",
-    [
-        '```python\nprint("1.5 MiB")\n```\n\n```output\n2,000.0 MiB\n```\n',
-        "```python\nx = 1\n```\n\ntext\n\n```python\nassert x == 1\n```\n",
-        "```python\nimport os\nos.system('echo sh')\nprint('python')\n```\n```output\nsh\npython\n```\n",
-        "```console\n$ echo 12 a\n34 a\n$ true\n```\n",
-        "```console\n$ printf '%s\\n' 'a   bb  c' '9    9  9'\na     bb  c\n10  1000  1\n```\n",
-        "```console\n$ echo 0.123456 s of CPU time\n0.12345 s of CPU time\n```\n",
-        "```console\n$ echo '4096 bytes, 4 KiB, 8193 faults'\n8192 bytes, 8 KiB, 5 faults\n```\n",
-        "```console\n$ echo a 1000 b | fold -s -w 6\na 1 b\n```\n",
-        "```{code-block} python\n:caption: x.py\n1\n```\n```python\nassert open('x.py').read() == '1\\n'\n```\n",
-        "```console\n$ rusage -o x true; echo 'wall (ms) 1.5'; echo 'user time 2 us'\nwall (s) 3\nuser time 1 s\n```\n",
-        "```console\n$ rusage -o x true; echo 'in 3 processes after 20.4 ms,'\nin 3 processes after 1.2 s,\n```\n",
-        "```text\nanything\n```\n",
-        "```{toctree}\nanything\n```\n",
-    ],
-)
-def test_good_examples(text: str, tmp_path: Path) -> None:
-    """Figures may differ, and the width of columns, the units in reports of the command, and where fold(1) breaks."""
-    page = tmp_path / "page.md"
-    page.write_text(text)
-    done = run_small(page, tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-@pytest.mark.system
-@pytest.mark.parametrize(
-    ("text", "error"),
-    [
-        pytest.param(
-            '```python\nprint("1 KiB")\n```\n\n```output\n1 MiB\n```\n', "line 2: the page shows", marks=LINUX
-        ),
-        pytest.param("```console\n$ echo 1 ms\n1 s\n```\n", "line 2: the page shows", marks=LINUX),
-        pytest.param("```console\n$ echo no\nyes\n```\n", "line 2: the page shows", marks=LINUX),
-        pytest.param("```console\n$ echo 1.50\n1.5\n```\n", "line 2: the page shows", marks=LINUX),
-        pytest.param("```console\n$ echo 0.123456\n0.123\n```\n", "line 2: the page shows", marks=LINUX),
-        pytest.param("```console\n$ echo 'a  1'\na 1\n```\n", "line 2: the page shows", marks=LINUX),
-        pytest.param("```console\n$ echo 4096 bytes\n5000 bytes\n```\n", "line 2: the page shows", marks=LINUX),
-        pytest.param("```console\n$ echo 40 KiB\n41 KiB\n```\n", "line 2: the page shows", marks=LINUX),
-        pytest.param(
-            "```console\n$ printf '%s\\n' 'a   b' 'xx  y'\na  b\nxx  y\n```\n", "line 2: the page shows", marks=LINUX
-        ),
-        pytest.param("```console\n$ printf 'a\\n\\nb\\n'\na\nb\n```\n", "line 2: the page shows", marks=LINUX),
-        pytest.param("```console\n$ exit 3\n```\n", "line 2: exit status 3", marks=LINUX),
-        ("text\n\n```python\n1 / 0\n```\n", 'page.md", line 4'),
-        ("```python\nrusage.nothing\n```\n", "NameError"),
-        ("```python\nimport rusage\nrusage.nothing\n```\n", "AttributeError"),
-        ("```python\nimport no_such_module\n```\n", "ModuleNotFoundError"),
-        ("```pycon\n>>> 1\n2\n```\n", "unknown whether a block of 'pycon' is run"),
-        ("```{code-block} python\n1\n```\n", "line 2: a file without a name"),
-        ("```{code-block} python\n:caption: x.py\n1 +\n```\n", 'page.md", line 3'),
-        ("- item\n\n  ```python\n  1 / 0\n  ```\n", "line 3: an indented block is not run"),
-        ("```python\n1\n", "line 1: the block does not end"),
-        ("```output\n1\n```\n", "line 2: output without an example"),
-        ("```python\n1\n```\ntext\n```output\n1\n```\n", "line 6: output without an example"),
-    ],
-)
-def test_bad_examples(text: str, error: str, tmp_path: Path) -> None:
-    """Each is found, with the line of the page."""
-    page = tmp_path / "page.md"
-    page.write_text(text)
-    done = run_small(page, tmp_path)
-    assert done.returncode == 1
-    assert error in done.stderr
-
-
-needs_unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither resource nor sh")
-
-
-@pytest.mark.parametrize(
-    ("code", "missing"),
-    [
-        ("import sys\nsys.modules['psutil'] = None\nimport psutil", "psutil"),
-        pytest.param("import resource\nresource.RLIMIT_NONE", "RLIMIT_NONE", marks=needs_unix),
-        pytest.param(
-            "import os, subprocess\nos.environ['PATH'] = '/nonexistent'\nsubprocess.run(['sh'])",
-            "'sh'",
-            marks=needs_unix,
-        ),
-    ],
-)
-def test_missing_requirements(code: str, missing: str, tmp_path: Path) -> None:
-    """What a system or an installation lacks is a reason to skip, not a failure; the reason names it."""
-    page = tmp_path / "page.md"
-    page.write_text(f"```python\n{code}\n```\n")
-    done = run_small(page, tmp_path)
-    assert done.returncode == SKIPPED
-    assert missing in done.stdout
-
-
 def public_names() -> set[str]:
     """Return the names of the package and of its public modules, those that this system lacks included."""
     names = {f"rusage.{name}" for name in [*rusage.__all__, *BACKEND.absent]}
@@ -336,22 +220,3 @@ def test_performance_page_names_benchmarks() -> None:
     programs = re.findall(r"^`(benchmarks/.*)`: .*CPU", text, re.MULTILINE)
     assert len(programs) == len(re.findall("^## ", text, re.MULTILINE)) > 0
     assert [name for name in programs if not (ROOT / name).exists()] == []
-
-
-@pytest.mark.parametrize("status", [0, 1, 2])
-def test_performance_page_has_values_above_bounds(status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A benchmark that fails with another status leaves the page as it was."""
-    namespace = runpy.run_path(str(ROOT / "benchmarks" / "performance.py"))
-    main = namespace["main"]
-    page, benchmark = tmp_path / "performance.md", tmp_path / "trees.py"
-    page.write_text("before", encoding="utf-8")
-    benchmark.write_text(f"print('| a table |')\nraise SystemExit({status})\n", encoding="utf-8")
-    monkeypatch.setitem(main.__globals__, "PAGE", page)
-    monkeypatch.setitem(main.__globals__, "benchmarks", lambda: {"trees": benchmark})
-    monkeypatch.setattr(sys, "argv", ["performance.py"])
-    if status == 1:
-        with pytest.raises(subprocess.CalledProcessError):
-            main()
-    else:
-        main()
-    assert ("| a table |" in page.read_text(encoding="utf-8")) is (status != 1)

@@ -4,8 +4,8 @@ All ``python`` blocks of a page run in this interpreter, in order. An ``output``
 prints. In a ``console`` block, sh runs the lines that begin with ``$ ``; the other lines are what they print. A block
 of ``{code-block} python`` is written to the file that its caption names. Output is compared on Linux 6.2 and later
 only, where the pages were written: other systems measure other fields. Figures may differ, but not the number of their
-decimals, and a size is a number of whole pages. The command's reports have three significant digits, in units that suit
-them. Columns may have another width, but are aligned as they are printed.
+decimals, and columns may have another width. The command's reports have three significant digits, in units that suit
+them.
 
 doctest and pytest plugins for Markdown compare figures too, which differ from run to run, and run no shell sessions.
 
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import errno
 import io
-import itertools
 import os
 import re
 import shutil
@@ -46,9 +45,6 @@ FIGURE = re.compile(r"\d+(?:,\d{3})*(?:\.(\d+))?(e[+-]?\d+)?\*?")
 TIME = re.compile(r"\b(wall|user|system|CPU) (time\b|\()|\bafter \d")
 UNIT = re.compile(r"\b(us|ms|s)\b")
 REPORT = re.compile(r"(?m)^\$ (?:.*& )?rusage (?!-f|-p)")
-# Sizes, and the number of which they are multiples where a page has 4 KiB.
-SIZES = ((re.compile(r"(\d+) (?:bytes|By)\b|_bytes (\d\S*)"), 4096), (re.compile(r"(\d+) KiB"), 4))
-CELL = re.compile(r"\S+(?: \S+)*")
 
 
 class Block(NamedTuple):
@@ -129,33 +125,11 @@ def is_like(printed: str, shown: str) -> bool:
     return re.fullmatch(pattern, printed) is not None
 
 
-def columns(text: str) -> dict[tuple[int, int], bool]:
-    """Return for each cell, by its line and number, whether it begins or ends where the one above does."""
-    found = {}
-    lines = [[cell.span() for cell in CELL.finditer(line)] for line in text.splitlines()]
-    for number, (above, below) in enumerate(itertools.pairwise(lines)):
-        if len(above) == len(below) > 1:
-            for at, (first, second) in enumerate(zip(above, below, strict=True)):
-                found[number, at] = first[0] == second[0] or first[1] == second[1]
-    return found
-
-
-def odd_sizes(text: str) -> list[str]:
-    """Return the sizes that are not whole pages."""
-    found = [(match, multiple) for pattern, multiple in SIZES for match in pattern.finditer(text)]
-    sizes = [(float(match[1] or match[2]) if match.lastindex else 0, multiple, match[0]) for match, multiple in found]
-    return [words for size, multiple, words in sizes if size >= multiple and size % multiple]
-
-
 def compare(printed: str, shown: str, line: int, commands: str = "") -> None:
     """Raise if an example cannot print what the page shows."""
     report, folded = bool(REPORT.search(commands)), "fold " in commands
     lines = [lines_of(text, report=report, folded=folded) for text in (printed, shown)]
     same = len(lines[0]) == len(lines[1]) and all(map(is_like, *lines))
-    if not folded:
-        aligned = columns(shown)
-        same = same and all(aligned.get(cell, True) for cell, is_aligned in columns(printed).items() if is_aligned)
-    same = same and not (odd_sizes(shown) and not odd_sizes(printed))
     if not same:
         raise AssertionError(f"line {line}: the page shows\n\n{shown}\nbut this was printed:\n\n{printed}")
 

@@ -1,7 +1,7 @@
 """The tables of systems in the README and in docs/, written from the backends.
 
 ``python tests/tools/platform_tables.py`` writes each between its two marks, and ``rusage/_typed_names.py`` for type
-checkers; ``tests/test_platform_tables.py`` checks that all are up to date.
+checkers; ``tests/test_docs.py`` checks that all are up to date.
 """
 
 from __future__ import annotations
