@@ -9,7 +9,6 @@ import pickle
 import subprocess
 import sys
 from typing import TYPE_CHECKING
-from unittest.mock import Mock
 
 import peak_errors
 import pytest
@@ -48,15 +47,6 @@ def test_present_cpus(text: str, expected: int | None, tmp_path: Path) -> None:
     path.write_text(text)
     assert linux.present_cpus(str(path)) == expected
     assert linux.present_cpus(str(tmp_path / "missing")) is None
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_getaffinity") or sys.platform != "linux", reason="Linux's, not on PyPy")
-def test_present_cpus_not_below_usable() -> None:
-    """No process can use a CPU that is not present."""
-    present = linux.present_cpus()
-    if present is None:
-        pytest.skip(reason="no /sys here")
-    assert present >= len(os.sched_getaffinity(0))
 
 
 @pytest.mark.parametrize(
@@ -121,15 +111,6 @@ def test_error_of_other_systems_and_fields() -> None:
     assert {field.error for field in FIELDS.values()} == {None}
 
 
-def test_error_is_computed_once() -> None:
-    """When it is first read."""
-    compute = Mock(return_value=77)
-    field = Backend("Made up", {"RUSAGE_SELF": ALL}, {}, peak_error=compute).fields()["ru_maxrss"]
-    compute.assert_not_called()
-    assert (field.error, field.error) == (77, 77)
-    compute.assert_called_once_with()
-
-
 def test_copies_keep_the_error() -> None:
     """They are equal; a pickle has the error of the machine where it was made, and not the private function."""
     field = Backend("Made up", {"RUSAGE_SELF": ALL}, {}, peak_error=lambda: 77).fields()["ru_maxrss"]
@@ -146,7 +127,7 @@ def test_copies_keep_the_error() -> None:
 
 
 def test_import_does_not_read_the_cpus(python: Callable[..., str]) -> None:
-    """Neither does the plain report."""
+    """Only the first look at the error does."""
     program = (
         "import sys\n"
         "paths = []\n"
@@ -154,25 +135,21 @@ def test_import_does_not_read_the_cpus(python: Callable[..., str]) -> None:
         "import rusage\n"
         "rusage.fields['ru_maxrss'].meaning\n"
         "print([path for path in paths if path.startswith('/sys/')])\n"
-        "rusage.fields['ru_maxrss'].error\n"
-        "print([path for path in paths if path.startswith('/sys/')])\n"
+        "for _ in range(2): rusage.fields['ru_maxrss'].error\n"
+        "print(len([path for path in paths if path.startswith('/sys/')]))\n"
     )
     before, after = python("-c", program).splitlines()
     assert before == "[]"
-    assert (after != "[]") == (BACKEND.peak_error is not None)
+    assert int(after) == (BACKEND.peak_error is not None)
 
 
-def test_errors_in_json() -> None:
+@pytest.mark.parametrize("options", [[], ["-n", "2"]], ids=str)
+def test_errors_in_json(options: list[str]) -> None:
     """The same number as in Python."""
     error = rusage.fields["ru_maxrss"].error
     command = [sys.executable, "-m", "rusage", "--json"]
-    own = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    assert own["ru_maxrss"]["error"] == error
-    assert own["ru_utime"]["error"] is None
-    for options in [], ["-n", "2"]:
-        done = subprocess.run(
-            [*command, *options, "--", sys.executable, "-c", ""], capture_output=True, text=True, check=True
-        )
-        report = json.loads(done.stderr)
-        expected = {"ru_maxrss": error} if error is not None and "ru_maxrss" in report["units"] else {}
-        assert report["errors"] == expected
+    own = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    assert (own["ru_maxrss"]["error"], own["ru_utime"]["error"]) == (error, None)
+    command += [*options, "--", sys.executable, "-c", ""]
+    report = json.loads(subprocess.run(command, capture_output=True, check=True).stderr)
+    assert report["errors"] == ({"ru_maxrss": error} if error is not None and "ru_maxrss" in report["units"] else {})
