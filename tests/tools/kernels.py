@@ -54,10 +54,8 @@ NOT_QUICK = [
     "test_launcher.py::test_build_fails_without_a_launcher",
     "test_launcher.py::test_launcher_with_random_words",
     "test_launcher.py::test_starts_under_a_tracer",
-    "test_memory.py::test_many_blocks_in_threads",
-    "test_memory.py::test_peak_of_known_allocation[inherited]",
-    "test_memory.py::test_peak_while_threads_reset",
-    "test_memory.py::test_peaks_at_levels[inherited_levels]",
+    "test_memory.py::test_peak_of_a_block[threads]",
+    "test_memory.py::test_peak_below_an_inherited_one[block]",
 ]
 PEAK_ERRORS = "python3 tests/tools/peak_errors.py"
 PARAMETERS = "quiet loglevel=1 panic=-1"
