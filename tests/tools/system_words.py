@@ -74,7 +74,10 @@ DOCUMENTATION = {
         process_clock="10 ms, 1 ns",
         process_owners="everyone's, unless `hidepid` is set",
         # exec_mmap() in fs/exec.c
-        child_peak_reason="`fork` copies it, and `exec` keeps the peak of the old memory",
+        child_peak_reason=(
+            "`exec` keeps the peak of the old memory, which is the parent's after `vfork`, and a copy of its present "
+            "size after `fork`"
+        ),
     ),
     "macos": Documentation(
         sources={
