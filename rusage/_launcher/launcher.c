@@ -1,8 +1,8 @@
 /* The launcher: start a program as a child of the launcher's parent, without the parent's memory.
 
    On Linux the peak resident set size of a process starts at the peak of the process that forked it. Therefore the parent
-   (start.py) executes this small program, which creates the child, waits until the child has executed the program or
-   could not, and exits. It runs with the rights of its parent, as the program does, and changes none. */
+   (start.py) executes this small program, which creates the child and exits. It runs with the rights of its parent, as the
+   program does, and changes none. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -60,11 +60,9 @@ static inline int failed(long result)
 
 /* --- The arguments: decimal numbers ------------------------------------------------------------------------------- */
 
-enum { LIMIT_NUMBERS = 3 }; /* a resource, a soft and a hard limit */
-
 /* Numbers with a space between each two, and whether all that were taken are valid. */
 struct numbers {
-    const char *next, *end;
+    const char *next;
     int valid;
 };
 
@@ -87,37 +85,24 @@ static uint64_t take(struct numbers *numbers, uint64_t max)
     return value;
 }
 
-/* Take the number of limits, and then their numbers. */
-static struct numbers take_limits(struct numbers *numbers)
-{
-    uint64_t count = take(numbers, LAUNCHER_MAX_LIMITS) * LIMIT_NUMBERS;
-    struct numbers limits = {numbers->next, numbers->next, 1};
-
-    for (; count > 0 && numbers->valid; count--)
-        take(numbers, UINT64_MAX);
-    limits.end = numbers->next;
-    return limits;
-}
-
 /* --- The child ---------------------------------------------------------------------------------------------------- */
 
 struct program {
     uint64_t flags, process_group;
-    struct numbers limits;
+    uint64_t limit_numbers, limits[3 * LAUNCHER_MAX_LIMITS]; /* each: a resource, its soft and its hard limit */
     char *path, **arguments, **environment;
 };
 
 /* Return 0 or a negative errno. */
-static long set_limits(struct numbers limits)
+static long set_limits(const struct program *program)
 {
     long result = 0;
+    uint64_t i;
 
-    while (limits.next < limits.end && !failed(result)) {
-        uint64_t resource = take(&limits, UINT64_MAX), limit[2]; /* soft and hard, as the kernel reads them */
+    for (i = 0; i < program->limit_numbers && !failed(result); i += 3) {
+        const uint64_t *limit = program->limits + i;
 
-        limit[0] = take(&limits, UINT64_MAX);
-        limit[1] = take(&limits, UINT64_MAX);
-        result = resource > LAUNCHER_MAX_INT ? -EINVAL : call4(prlimit64, 0, resource, limit, 0);
+        result = limit[0] > LAUNCHER_MAX_INT ? -EINVAL : call4(prlimit64, 0, limit[0], limit + 1, 0);
     }
     return result;
 }
@@ -132,7 +117,7 @@ static __attribute__((noreturn)) void execute(const struct program *program, vol
     if (!failed(result) && program->flags & LAUNCHER_SET_PROCESS_GROUP)
         result = call2(setpgid, 0, program->process_group);
     if (!failed(result))
-        result = set_limits(program->limits);
+        result = set_limits(program);
     if (!failed(result))
         call3(execve, program->path, program->arguments, program->environment);
     memory->failed = 1;
@@ -182,10 +167,11 @@ static int create_child(const struct program *program, volatile launcher_memory 
    descriptors 0 to 2 stay open. */
 static int run(int argc, char **argv, char **envp)
 {
-    struct numbers numbers = {argc > 1 ? argv[1] : "", NULL, 1};
+    struct numbers numbers = {argc > 1 ? argv[1] : "", 1};
     struct program program;
     volatile launcher_memory *memory;
     long memory_fd, done, mapped;
+    uint64_t i;
 
     if (take(&numbers, UINT64_MAX) != LAUNCHER_VERSION)
         return LAUNCHER_NOT_UNDERSTOOD;
@@ -193,7 +179,9 @@ static int run(int argc, char **argv, char **envp)
     memory_fd = (long)take(&numbers, LAUNCHER_MAX_INT);
     done = (long)take(&numbers, LAUNCHER_MAX_INT);
     program.process_group = take(&numbers, LAUNCHER_MAX_INT);
-    program.limits = take_limits(&numbers);
+    program.limit_numbers = 3 * take(&numbers, LAUNCHER_MAX_LIMITS);
+    for (i = 0; i < program.limit_numbers && numbers.valid; i++)
+        program.limits[i] = take(&numbers, UINT64_MAX);
     if (!numbers.valid || *numbers.next != '\0' || argc < 3)
         return LAUNCHER_NOT_UNDERSTOOD;
     program.path = argv[2];
