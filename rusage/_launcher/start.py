@@ -289,9 +289,7 @@ class Launch:
     def _abort(self, since: float) -> bool:
         """End the launcher and its child; return whether the launcher has run, so that there may have been a child."""
         launcher = self._launcher
-        for _ in range(
-            100
-        ):  # signal handlers may raise again, and the exception that is being handled takes precedence
+        for _ in range(100):  # handlers may raise again; the exception that is being handled takes precedence
             try:
                 if launcher.returncode is None:
                     _end(launcher.pid or self._find_launcher())
