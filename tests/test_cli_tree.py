@@ -300,7 +300,7 @@ def test_sentence_says_whose_memory() -> None:
 
     def sizes(*all_of_them: int) -> Series:
         samples = [rusage.Sample(0.1, size, 0.0, 2, 0, None) for size in all_of_them]
-        peaks = [TreePeak(sample, None, 0.01, 0, [sample], killed=False) for sample in samples]
+        peaks = [TreePeak(sample, None, 0.01, 0, [sample]) for sample in samples]
         runs = [Run(Ended(0, {"ru_maxrss": 4096}, 1.0, None, peak), counted=True) for peak in peaks]
         return series(["x"], 0, runs)
 
@@ -319,7 +319,7 @@ def of_runs(found: Comparison) -> str:
 def test_runs_without_a_sample() -> None:
     """Without the figure there is a reason, not a legend of it; runs that do not count do not matter."""
     member = rusage.Sample(0.1, 4096, 0.0, 1, 0, None)
-    peak = TreePeak(member, None, 0.01, 3, [member], killed=False)
+    peak = TreePeak(member, None, 0.01, 3, [member])
 
     def texts(*peaks: "TreePeak | None", counted: bool = True) -> list[str]:
         runs = [Run(Ended(0, {}, 1.0, None, each), counted=True) for each in peaks]
@@ -340,7 +340,7 @@ def test_runs_without_a_sample() -> None:
 def test_processes_that_could_not_be_read(capsys: pytest.CaptureFixture[str]) -> None:
     """The memory lacks them, as the table says, and a note on a limit that it does not exceed."""
     full, partial = (rusage.Sample(0.1, rss, 0.0, 2, unread, None) for rss, unread in [(8192, 0), (4096, 1)])
-    peaks = [TreePeak(full, None, 0.01, 0, samples, killed=False) for samples in ([full], [partial, full])]
+    peaks = [TreePeak(full, None, 0.01, 0, samples) for samples in ([full], [partial, full])]
     runs = [Run(Ended(0, {}, 1.0, None, peak), counted=True) for peak in peaks]
     text = " ".join(of_runs(compare([series(["x"], 0, runs)], None)).split())
     assert text.endswith("sampled every 10 ms; 1 of 2 runs had processes that could not be read")
@@ -637,7 +637,7 @@ def test_picture_says_how_many_processes(counts: tuple[int, int], text: str) -> 
     from rusage._cli.formats import picture
 
     samples = [rusage.Sample(at, 2 * MIB, 0, *counts, None) for at in (0.1, 0.2)]
-    figure = picture("true", TreePeak(samples[0], None, 0.1, 0, samples, killed=False))
+    figure = picture("true", TreePeak(samples[0], None, 0.1, 0, samples))
     assert figure.axes[0].texts[0].get_text().strip() == f"2 MiB in {text}"
 
 

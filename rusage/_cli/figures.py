@@ -2,65 +2,80 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections import namedtuple
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .._fields import FIELDS
 from .._getrusage import fields
 
-TOO_SHORT = "the program ended before the second sample"
-
 if TYPE_CHECKING:
     from .. import Member, RUsage, Sample
 
-    class TreePeak(NamedTuple):
-        """What was sampled of a program and its descendants; the times count from the start of the program."""
+TOO_SHORT = "the program ended before the second sample"
 
-        largest: Sample
+
+class TreePeak:
+    """What was sampled of a program and its descendants; the times count from the start of the program."""
+
+    killed = False
+    """Whether members got a signal since a sample exceeded the limit."""
+
+    def __init__(
+        self, largest: Sample, member: Member | None, interval: float, missed: int, samples: list[Sample]
+    ) -> None:
+        self.largest = largest
         """The sample with the largest sum of resident set sizes."""
-        member: Member | None
+        self.member = member
         """The largest member in this sample."""
-        interval: float
+        self.interval = interval
         """Seconds."""
-        missed: int
+        self.missed = missed
         """The number of intervals without a sample."""
-        samples: list[Sample]
-        killed: bool
-        """Whether members got a signal since a sample exceeded the limit."""
+        self.samples = samples
+        self.is_partial = any(sample.unread for sample in [largest, *samples])
+        """Whether a sample lacks members that could not be read."""
 
-    class Ended(NamedTuple):
-        """How a program ended."""
 
-        code: int
+class Ended:
+    """How a program ended."""
+
+    unsampled = ""
+    """Why the tree could not be sampled until its end; empty if it could."""
+
+    def __init__(
+        self, code: int, usage: dict[str, float], elapsed: float, peak_bound: int | None, tree: TreePeak | None = None
+    ) -> None:
+        self.code = code
         """The exit code, as in subprocess."""
-        usage: dict[str, float]
+        self.usage = usage
         """The measured fields."""
-        elapsed: float
+        self.elapsed = elapsed
         """Seconds."""
-        peak_bound: int | None
+        self.peak_bound = peak_bound
         """An upper bound of an unmeasured peak, in bytes; None if unknown."""
-        tree: TreePeak | None = None
+        self.tree = tree
         """The largest sample of the program and its descendants, if it was asked for and there was one."""
-        unsampled: str = ""
-        """Why the tree could not be sampled until its end; empty if it could."""
+        self.killed = tree is not None and tree.killed
+        self.figures = {"elapsed": elapsed, **usage}
+        """All figures: the CPU time if both parts are measured, and the tree's memory if it was sampled."""
+        if usage.keys() >= {"ru_utime", "ru_stime"}:
+            self.figures["cputime"] = usage["ru_utime"] + usage["ru_stime"]
+        if tree is not None:
+            self.figures["tree_rss"] = tree.largest.rss
 
-    class Figure(NamedTuple):
-        """How a figure is shown."""
 
-        label: str
-        part: str
-        """What the value is, behind the label or the value: figures with the same label share a row."""
-        unit: str
-        column: str = ""
-        """The head of a column in a comparison; empty: there is none."""
-        in_series: bool = False
-        """Whether the table of a series has a row."""
+class Figure:
+    """How a figure is shown.
 
-else:  # typing's takes longer
-    TreePeak = namedtuple("TreePeak", "largest member interval missed samples killed")  # noqa: PYI024
-    Ended = namedtuple("Ended", "code usage elapsed peak_bound tree unsampled", defaults=[None, ""])  # noqa: PYI024
-    Figure = namedtuple("Figure", "label part unit column in_series", defaults=["", False])  # noqa: PYI024
+    *part* is what the value is, behind the label or the value: figures with the same label share a row. *column* is the
+    head of a column in a comparison; empty: there is none. *in_series*: whether the table of a series has a row.
+    """
+
+    def __init__(self, label: str, part: str, unit: str, column: str = "", *, in_series: bool = False) -> None:
+        self.label, self.part, self.unit, self.column, self.in_series = label, part, unit, column, in_series
+        self.name = f"{label} {part}".rstrip()
+
 
 # A peak in the usage of a program is not a sum: it is the largest one of the program and the children that it has
 # waited for. On Windows it is the program's.
@@ -89,20 +104,17 @@ def measured_fields(usage: RUsage, measured: frozenset[str]) -> dict[str, float]
     return {name: value for name, value in usage._asdict().items() if name in measured}
 
 
-def figures_of(ended: Ended) -> dict[str, float]:
-    """Return all figures of a run: the CPU time if both parts are measured, and the tree's memory if it was sampled."""
-    usage, tree = ended.usage, ended.tree
-    figures = {"elapsed": ended.elapsed, **usage}
-    if usage.keys() >= {"ru_utime", "ru_stime"}:
-        figures["cputime"] = usage["ru_utime"] + usage["ru_stime"]
-    if tree is not None:
-        figures["tree_rss"] = tree.largest.rss
-    return figures
+def outcome(code: int) -> str:
+    """Return how a program has ended; *code* is as in subprocess."""
+    return f"exit status {code}" if code >= 0 else signal_name(-code)
 
 
-def has_unread(tree: TreePeak) -> bool:
-    """Return whether a sample lacks members that could not be read."""
-    return any(sample.unread for sample in [tree.largest, *tree.samples])
+def signal_name(number: int) -> str:
+    """Return a signal with its name, if it has one."""
+    try:
+        return f"signal {number} ({signal.Signals(number).name})"
+    except ValueError:  # a real-time signal
+        return f"signal {number}"
 
 
 # --- Values as text --------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from .._backends._base import RUSAGE_SELF
 from .._getrusage import fields, getrusage, measured
 from . import report
-from .figures import FIGURES, TOO_SHORT, TreePeak, exactly, figures_of, quantity
+from .figures import FIGURES, TOO_SHORT, TreePeak, exactly, outcome, quantity
 from .limits import judge
 from .output import complain, readable, utf8, without_controls
 from .statistics import Comparison, Run, compare, series
@@ -43,18 +43,13 @@ def of_run(kind: str, command: list[str], ended: Ended, options: Options) -> str
     return of_runs(kind, compare([series(command, 0, [Run(ended, counted=True)])], None), [name], options, None)
 
 
-def write_export(kind: str, export: Export, command: list[str], ended: Ended, options: Options) -> bool:
-    """Write a report of a single run to a file; return whether that was possible."""
-    if kind in {"samples", "plot"}:
-        return export_tree(kind, export, shlex.join(command), ended.tree, ended.unsampled)
-    return export.write(of_run(kind, command, ended, options))
-
-
-def export_tree(kind: str, export: Export, title: str, peak: TreePeak | None, reason: str = "") -> bool:
+def export_tree(kind: str, export: Export, title: list[str], peak: TreePeak | None, reason: str = "") -> bool:
     """Write the samples or the picture of a tree to a file; return whether that was possible."""
     if kind == "plot":
-        return draw(export, readable(title), peak, reason or TOO_SHORT)
-    return export.write(of_samples([] if peak is None else peak.samples))
+        return draw(export, readable(shlex.join(title)), peak, reason or TOO_SHORT)
+    samples = [] if peak is None else peak.samples
+    rows = [f"{each.elapsed},{each.rss},{each.cputime},{each.processes},{each.unread}" for each in samples]
+    return export.write("\n".join(["elapsed (seconds),rss (bytes),cputime (seconds),processes,unread", *rows]))
 
 
 def of_runs(kind: str, found: Comparison, commands: list[str], options: Options, file: TextIO | None) -> str:
@@ -79,29 +74,17 @@ def _json(record: dict[str, object]) -> str:
 def own_usage() -> str:
     """Return the usage of this process."""
     usage, known = getrusage(RUSAGE_SELF)._asdict(), measured(RUSAGE_SELF)
-    return _json(
-        {
-            name: {
-                "value": usage[name],
-                "unit": field.unit,
-                "measured": name in known,
-                "meaning": field.meaning,
-                "error": field.error,
-            }
-            for name, field in fields.items()
-        }
-    )
+    record: dict[str, object] = {}
+    for name, field in fields.items():
+        about = {"unit": field.unit, "measured": name in known, "meaning": field.meaning, "error": field.error}
+        record[name] = {"value": usage[name], **about}
+    return _json(record)
 
 
-def running(pid: int, usage: dict[str, float], more: dict[str, float], tree: Sample | TreePeak | None) -> str:
-    """Return the usage of a running process, *more* figures, and its tree now or over time."""
-    record: dict[str, object] = {"pid": pid, "usage": usage, **more}
-    if isinstance(tree, TreePeak):
-        record["tree"] = of_tree(tree)
-    elif tree is not None:
-        record["tree"] = {"rss": tree.rss, "processes": tree.processes, "unread": tree.unread}
+def running(pid: int, usage: dict[str, float], more: dict[str, float], tree: dict[str, object] | None) -> str:
+    """Return the usage of a running process, *more* figures, and its tree."""
     units = {name: "bytes" if name == "rss" else FIGURES[name].unit for name in (*usage, *more)}
-    return _json({**record, "units": units})
+    return _json({"pid": pid, "usage": usage, **more, **({} if tree is None else {"tree": tree}), "units": units})
 
 
 def _json_of_runs(found: Comparison, options: Options) -> str:
@@ -118,7 +101,7 @@ def _json_of_runs(found: Comparison, options: Options) -> str:
     if options.compare:
         for record, ratios in zip(records, found.ratios, strict=True):
             record["ratios"] = {name: ratio._asdict() for name, ratio in ratios.items()}
-    made = [figures_of(run.ended) for each in found.series for run in each.runs]
+    made = [run.ended.figures for each in found.series for run in each.runs]
     about = _about([name for name in (*fields, "cputime", "tree_rss") if any(name in each for each in made)])
     content = {"commands": records} if options.compare else records[0]
     return _json({"warmup": found.series[0].warmup, **content, "stopped_by": found.stopped_by, **about})
@@ -140,20 +123,22 @@ def _outcome(ended: Ended, options: Options) -> dict[str, object]:
     if ended.tree is not None:
         record["tree"] = of_tree(ended.tree)
     if options.limits:
-        record["limits"] = {
-            verdict.name: {"limit": verdict.limit, "exceeded": verdict.over} for verdict in judge(options.limits, ended)
-        }
+        verdicts = judge(options.limits, ended).items()
+        record["limits"] = {name: {"limit": verdict.limit, "exceeded": verdict.over} for name, verdict in verdicts}
     return record
 
 
+def of_sample(sample: Sample) -> dict[str, object]:
+    """Return a record of a tree at one time."""
+    return {"rss": sample.rss, "processes": sample.processes, "unread": sample.unread}
+
+
 def of_tree(peak: TreePeak) -> dict[str, object]:
-    """Return the member of a record about a tree."""
-    sample, member = peak.largest, peak.member
+    """Return the member of a record about a tree over time."""
+    member = peak.member
     return {
-        "rss": sample.rss,
-        "elapsed": sample.elapsed,
-        "processes": sample.processes,
-        "unread": sample.unread,
+        **of_sample(peak.largest),
+        "elapsed": peak.largest.elapsed,
         "largest_member": None if member is None else {"pid": member.pid, "rss": member.rss},
         "interval": peak.interval,
         "missed": peak.missed,
@@ -175,21 +160,18 @@ def _about(names: Collection[str]) -> dict[str, object]:
 
 def _markdown_of_run(command: str, ended: Ended, options: Options) -> str:
     """Return a row for each figure of a comparison, with its limit."""
-    verdicts = {verdict.name: verdict for verdict in judge(options.limits, ended)}
-    outcome = f"exit status {ended.code}" if ended.code >= 0 else report.signal_name(-ended.code)
-    head = [code(command), outcome]
-    rows = [head, ["---"] * 2]
-    if verdicts:
-        rows = [[*head, "limit", ""], ["---"] * 4]
-    values = figures_of(ended)
+    verdicts = judge(options.limits, ended)
+    rows = [[code(command), outcome(ended.code), *(["limit", ""] if verdicts else [])]]
     for name, figure in FIGURES.items():
-        if figure.column and (name in values or name in verdicts):
-            shown = quantity(values[name], figure.unit) if name in values else "not measured"
-            row = [f"{figure.label} {figure.part}".strip(), shown]
+        value = ended.figures.get(name)
+        if figure.column and (value is not None or name in verdicts):
+            row = [figure.name, "not measured" if value is None else quantity(value, figure.unit)]
             if name in verdicts:
-                over = verdicts[name].over
-                limit = exactly(verdicts[name].limit, figure.unit)
-                row += [limit, "unknown" if over is None else "**exceeded**" if over else "passed"]
+                limit, over, *_ = verdicts[name]
+                row += [
+                    exactly(limit, figure.unit),
+                    "unknown" if over is None else "**exceeded**" if over else "passed",
+                ]
             elif verdicts:
                 row += ["", ""]
             rows.append(row)
@@ -202,33 +184,28 @@ def markdown(found: Comparison, commands: list[str], options: Options, sign: str
     The mean that is significantly the smallest is bold. If runs have failed or exceeded a limit, a column counts them.
     """
     columns = [["command", *map(code, commands)]]
-    counts = {
-        "runs": [sum(run.counted for run in each.runs) for each in found.series],
-        "failures": [sum(run.ended.code != 0 for run in each.runs) for each in found.series],
-    }
-    for name in options.limits:
-        over = [[judge({name: options.limits[name]}, run.ended)[0].over for run in each.runs] for each in found.series]
-        label = f"{FIGURES[name].label} over {exactly(options.limits[name], FIGURES[name].unit)}"
-        counts[label] = [sum(each is not False for each in runs) for runs in over]
-    for label, numbers in counts.items():
-        if label != "failures" or any(numbers):
-            columns.append([label, *map(str, numbers)])
+    columns.append(["runs", *(str(sum(run.counted for run in each.runs)) for each in found.series)])
+    if any(run.ended.code for each in found.series for run in each.runs):
+        columns.append(["failures", *(str(sum(run.ended.code != 0 for run in each.runs)) for each in found.series)])
+    for name, limit in options.limits.items():
+        over = [[judge({name: limit}, run.ended)[name].over for run in each.runs] for each in found.series]
+        label = f"{FIGURES[name].label} over {exactly(limit, FIGURES[name].unit)}"
+        columns.append([label, *(str(sum(each is not False for each in runs)) for runs in over)])
     for name, figure in FIGURES.items():
         if figure.column and all(name in each.summary for each in found.series):
             unit, cells, ratios = report.column(found, name, sign)
             if name in found.smallest:
                 cells[found.smallest[name]] = f"**{cells[found.smallest[name]]}**"
-            label = f"{figure.label} {figure.part}".strip()
-            columns.append([f"{label} ({unit})", *cells])
+            columns.append([f"{figure.name} ({unit})", *cells])
             if len(commands) > 1:
                 columns.append([f"{figure.label}, ratio", *ratios])
-    head, *rows = map(list, zip(*columns, strict=True))
-    return _table([head, ["---"] * len(head), *rows], options)
+    return _table([[*row] for row in zip(*columns, strict=True)], options)
 
 
 def _table(rows: list[list[str]], options: Options) -> str:
-    """Return a table; after an empty line if it is appended: two tables would be one."""
-    text = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    """Return a table with its head; after an empty line if it is appended: two tables would be one."""
+    head, *others = [f"| {' | '.join(row)} |" for row in rows]
+    text = "\n".join([head, f"|{' --- |' * len(rows[0])}", *others])
     return f"\n{text}" if options.append else text
 
 
@@ -251,26 +228,19 @@ def _csv(found: list[Series], commands: list[str], *, header: bool, with_tree: b
     writer = csv.writer(file, lineterminator="\n")
     if header:
         figures = [f"{name} ({FIGURES[name].unit})" for name in ("elapsed", *fields)]
-        figures += TREE_COLUMNS if with_tree else []
-        writer.writerow(["command", "run", "counted", "exit_status", "signal", *figures])
+        columns = [*figures, *(TREE_COLUMNS if with_tree else [])]
+        writer.writerow(["command", "run", "counted", "exit_status", "signal", *columns])
     for name, each in zip(commands, found, strict=True):
-        for number, run in enumerate(each.runs, 1):
-            code, usage, elapsed, _, tree, _ = run.ended
-            status = [code, ""] if code >= 0 else ["", -code]
-            cells: list[object] = [usage.get(field, "") for field in fields]
-            if with_tree and tree is not None:
-                largest, member = tree.largest, tree.member
+        for number, (ended, counted) in enumerate(each.runs, 1):
+            status = [ended.code, ""] if ended.code >= 0 else ["", -ended.code]
+            cells: list[object] = [ended.usage.get(field, "") for field in fields]
+            if with_tree and ended.tree is not None:
+                largest, member = ended.tree.largest, ended.tree.member
                 cells += [largest.rss, largest.elapsed, largest.processes, "" if member is None else member.rss]
             elif with_tree:  # there was no sample
                 cells += [""] * len(TREE_COLUMNS)
-            writer.writerow([name, number, int(run.counted), *status, elapsed, *cells])
+            writer.writerow([name, number, int(counted), *status, ended.elapsed, *cells])
     return file.getvalue().removesuffix("\n")
-
-
-def of_samples(samples: list[Sample]) -> str:
-    """Return a row for each sample of a tree."""
-    rows = [f"{each.elapsed},{each.rss},{each.cputime},{each.processes},{each.unread}" for each in samples]
-    return "\n".join(["elapsed (seconds),rss (bytes),cputime (seconds),processes,unread", *rows])
 
 
 # --- The picture -----------------------------------------------------------------------------------------------------

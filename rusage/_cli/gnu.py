@@ -92,21 +92,25 @@ def report(layout: str, command: list[str], code: int, usage: dict[str, float], 
 
 def _letters(command: list[str], code: int, usage: dict[str, float], elapsed: float | None) -> dict[str, str]:
     """Return what replaces each letter."""
-    letters = {letter: str(usage.get(name, UNKNOWN)) for letter, name in COUNTS.items()}
-    letters.update((letter, _average(usage, names)) for letter, names in AVERAGES.items())
     user, system, peak = map(usage.get, ("ru_utime", "ru_stime", "ru_maxrss"))
-    letters["%"] = "%"
-    letters["C"] = " ".join(command)
-    letters["E"] = _clock(elapsed)
-    letters["M"] = UNKNOWN if peak is None else str(int(peak) // 1024)
-    letters["P"] = f"{_share(user, system, elapsed)}%"
-    letters["S"] = _hundredths(system)
-    letters["U"] = _hundredths(user)
-    letters["Z"] = str(getpagesize())
-    letters["e"] = _hundredths(elapsed)
-    letters["t"] = UNKNOWN
-    letters["x"] = str(code) if code >= 0 else UNKNOWN
-    return letters
+    return {
+        **{letter: str(usage.get(name, UNKNOWN)) for letter, name in COUNTS.items()},
+        **{letter: _average(usage, names) for letter, names in AVERAGES.items()},
+        "%": "%",
+        "C": " ".join(command),
+        "E": _clock(elapsed),
+        "M": UNKNOWN if peak is None else str(int(peak) // 1024),
+        "P": f"{_share(user, system, elapsed)}%",
+        "S": _hundredths(system),
+        "U": _hundredths(user),
+        "Z": str(getpagesize()),
+        "e": _hundredths(elapsed),
+        "t": UNKNOWN,
+        "x": str(code) if code >= 0 else UNKNOWN,
+    }
+
+
+# All figures are rounded down. A time in microseconds is exact, unlike a float.
 
 
 def _exact(value: float | None) -> str:
@@ -121,33 +125,28 @@ def _microseconds(seconds: float) -> int:
 
 
 def _hundredths(seconds: float | None) -> str:
-    """Return seconds with two decimals, rounded down."""
-    if seconds is None:
-        return UNKNOWN
-    whole, part = divmod(_microseconds(seconds), 10**6)
-    return f"{whole}.{part // 10**4:02}"
+    return UNKNOWN if seconds is None else f"{_microseconds(seconds) // 10**4 / 100:.2f}"
 
 
 def _clock(seconds: float | None) -> str:
-    """Return seconds as ``m:ss.ss``, or from an hour on as ``h:mm:ss``, rounded down."""
+    """Return seconds as ``m:ss.ss``, or from an hour on as ``h:mm:ss``."""
     if seconds is None:
         return UNKNOWN
-    whole, part = divmod(_microseconds(seconds), 10**6)
-    minutes, rest = divmod(whole, 60)
+    minutes, rest = divmod(_microseconds(seconds) // 10**4, 6000)
     if minutes >= 60:
-        return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
-    return f"{minutes}:{rest:02}.{part // 10**4:02}"
+        return f"{minutes // 60}:{minutes % 60:02}:{rest // 100:02}"
+    return f"{minutes}:{rest // 100:02}.{rest % 100:02}"
 
 
 def _share(user: float | None, system: float | None, elapsed: float | None) -> str:
-    """Return the CPU time in percent of the elapsed time, rounded down."""
+    """Return the CPU time in percent of the elapsed time."""
     if user is None or system is None or not elapsed:
         return UNKNOWN
     return str((_microseconds(user) + _microseconds(system)) * 100 // max(1, _microseconds(elapsed)))
 
 
 def _average(usage: dict[str, float], names: tuple[str, ...]) -> str:
-    """Return the average of integrals over the CPU time in KiB, rounded down."""
+    """Return the average of integrals over the CPU time in KiB."""
     cpu = usage.get("ru_utime", 0) + usage.get("ru_stime", 0)
     if not cpu or not all(name in usage for name in names):
         return UNKNOWN

@@ -7,7 +7,6 @@ import platform
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from importlib import metadata
 from typing import TYPE_CHECKING
@@ -106,13 +105,11 @@ def own_usage() -> str:
     names, widest = max(map(len, values)), max(map(len, values.values()))
     width, lines = width_of(sys.stdout), []
     for name, value in values.items():
-        first = f"{name:<{names}}  {value:>{widest}}  "
-        clauses, text = fields[name].meaning.split("; "), [""] * (LONGEST + 1)
-        while len(text) > LONGEST and clauses:
-            text = textwrap.wrap("; ".join(clauses), width, initial_indent=first, subsequent_indent=" " * len(first))
+        first, clauses = f"{name:<{names}}  {value:>{widest}}  ", fields[name].meaning.split("; ")
+        while len(text := report.wrap(first + "; ".join(clauses), width, " " * len(first))) > LONGEST:
             clauses.pop()
         lines += text
-    return "\n".join([*lines, "", *textwrap.wrap(HINT, width)])
+    return "\n".join([*lines, "", *report.wrap(HINT, width)])
 
 
 # --- A running process -----------------------------------------------------------------------------------------------
@@ -121,22 +118,33 @@ def own_usage() -> str:
 def _show_process(pid: int, options: Options) -> int:
     from .. import Process, Tree  # noqa: PLC0415 (some systems lack them)
 
+    tree = None
     with Process(pid) as process:
         usage, rss = measured_fields(process.getrusage(), process.measured), process.rss()
-    sample, members = None, []
-    if options.tree:
-        with Tree(pid) as tree:
-            sample, members = tree.sample(), tree.members()
-    if options.kind == "json":
-        show(formats.running(pid, usage, {"rss": rss}, sample))
-        return 0
     rows = {"memory now": quantity(rss, "bytes")}
-    if sample is not None:
-        largest = max((member.rss for member in members), default=0)
-        rows["tree now"] = f"{quantity(sample.rss, 'bytes')} in {report.processes(sample)}"
-        rows["tree now"] += f", the largest {quantity(largest, 'bytes')}"
-    show(report.of_process(pid, usage, rows, sys.stdout))
+    if options.tree:
+        with Tree(pid) as found:
+            sample, members = found.sample(), found.members()
+        tree = formats.of_sample(sample)
+        largest = quantity(max((member.rss for member in members), default=0), "bytes")
+        rows["tree now"] = f"{quantity(sample.rss, 'bytes')} in {report.processes(sample)}, the largest {largest}"
+    _show(options, usage, rows, {"rss": rss}, tree)
     return 0
+
+
+def _show(
+    options: Options,
+    usage: dict[str, float],
+    rows: dict[str, str],
+    more: dict[str, float],
+    tree: dict[str, object] | None,
+) -> None:
+    """Print the usage of a process: with *rows*, or in JSON with *more* and its *tree*."""
+    pid = options.pid or 0
+    if options.kind == "json":
+        show(formats.running(pid, usage, more, tree))
+    else:
+        show(report.of_process(pid, usage, rows, sys.stdout))
 
 
 STEP = 0.1  # seconds; how soon the end of the process is seen
@@ -160,18 +168,15 @@ def _record_process(pid: int, options: Options) -> int:
                     usage = measured_fields(process.getrusage(), process.measured)
                 except ProcessLookupError:
                     is_running = False
-        samples = recording.samples
-        peak = peak_of(recording, samples)
-        if options.kind == "json":
-            show(formats.running(pid, usage, {"elapsed": samples[-1].elapsed}, peak))
-        else:
-            rows = {
-                "recorded": f"{quantity(samples[-1].elapsed, 'seconds')}; {'still running' if is_running else 'ended'}",
-                "CPU time": f"{quantity(samples[-1].cputime, 'seconds')} of all processes, while recorded",
-                "tree memory": f"{report.of_peak(peak)}; {report.how_often(peak)}",
-            }
-            show(report.of_process(pid, usage, rows, sys.stdout))
-        written = [formats.export_tree(kind, export, f"process {pid}", peak) for kind, export in exports]
+        peak = peak_of(recording, recording.samples)
+        last = peak.samples[-1]
+        rows = {
+            "recorded": f"{quantity(last.elapsed, 'seconds')}; {'still running' if is_running else 'ended'}",
+            "CPU time": f"{quantity(last.cputime, 'seconds')} of all processes, while recorded",
+            "tree memory": f"{report.of_peak(peak)}; {report.how_often(peak)}",
+        }
+        _show(options, usage, rows, {"elapsed": last.elapsed}, formats.of_tree(peak))
+        written = [formats.export_tree(kind, export, ["process", f"{pid}"], peak) for kind, export in exports]
         return 0 if all(written) else CANCELED
     finally:
         for _, export in exports:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .._backends import BACKEND
 from .._backends._base import SAMPLED_RULES
 from .._getrusage import fields
-from .figures import FIGURES, exactly, figures_of, has_unread
+from .figures import FIGURES, exactly
 from .output import CANCELED, complain
 
 if TYPE_CHECKING:
@@ -17,67 +17,46 @@ OVER = 123  # unused by env(1), nohup(1), timeout(1) and the shells
 
 
 class Verdict(NamedTuple):
-    """A limit, and the measured value."""
+    """A limit, in bytes or in seconds, and what is known of the figure."""
 
-    name: str
-    """``ru_maxrss``, ``cputime`` or ``tree_rss``."""
     limit: float
-    """In bytes, or in seconds."""
-    value: float | None
-    """In the same unit; None if it was not measured."""
-    bound: float | None = None
-    """An upper bound of an unmeasured value; None if unknown."""
-    is_partial: bool = False
-    """Whether the value lacks processes that could not be read."""
-
-    @property
-    def over(self) -> bool | None:
-        """Whether the limit was exceeded; None if that is unknown."""
-        if self.value is not None:
-            return self.value > self.limit
-        return False if self.bound is not None and self.bound <= self.limit else None
-
-    @property
-    def figure(self) -> str:
-        """What is limited."""
-        return f"{FIGURES[self.name].label} {FIGURES[self.name].part}".strip()
-
-    @property
-    def complaint(self) -> str:
-        """The error message if the limit was exceeded, or if that is unknown."""
-        if self.value is None:
-            return f"{self.figure} was not measured: its limit cannot be checked"
-        value, limit = (exactly(number, FIGURES[self.name].unit) for number in (self.value, self.limit))
-        return f"{self.figure} {value} is over the limit of {limit}"
-
-    @property
-    def note(self) -> str:
-        """Why the verdict on a peak is uncertain; empty if it is not known to be."""
-        if self.is_partial and self.over is False:
-            return f"{self.figure} may be over the limit: some processes could not be read"
-        if self.name != "ru_maxrss" or self.over is None:
-            return ""
-        if BACKEND.child_peak in SAMPLED_RULES:
-            return "" if self.over else "peak memory is sampled: a short peak over the limit may be missed"
-        error = fields["ru_maxrss"].error
-        if error is None or self.value is None or abs(self.value - self.limit) >= error:
-            return ""
-        limit, size = exactly(self.limit, "bytes"), exactly(error, "bytes")
-        return f"peak memory is accurate to within {size}: the true peak may be above or below the limit of {limit}"
+    over: bool | None
+    """Whether the limit was exceeded; None if that is unknown."""
+    complaint: str = ""
+    """The error message if the limit was exceeded, or if that is unknown."""
+    note: str = ""
+    """Why the verdict is uncertain; empty if it is not known to be."""
 
 
-def judge(limits: dict[str, float], ended: Ended) -> list[Verdict]:
+def judge(limits: dict[str, float], ended: Ended) -> dict[str, Verdict]:
     """Compare the figures of a program with limits."""
-    figures, tree, verdicts = figures_of(ended), ended.tree, []
-    for name, limit in limits.items():
-        value, bound = figures.get(name), ended.peak_bound if name == "ru_maxrss" else None
-        if name == "tree_rss":
-            # Of one process at a time without a sample. If sampling has failed, only an excess is known.
-            value = max((figures[name] for name in ("ru_maxrss", "tree_rss") if name in figures), default=None)
-            value = None if ended.unsampled and value is not None and value <= limit else value
-        is_partial = name == "tree_rss" and tree is not None and has_unread(tree)
-        verdicts.append(Verdict(name, limit, value, bound, is_partial))
-    return verdicts
+    return {name: _verdict(name, limit, ended) for name, limit in limits.items()}
+
+
+def _verdict(name: str, limit: float, ended: Ended) -> Verdict:
+    value, bound, note = ended.figures.get(name), None, ""
+    figure, shown = FIGURES[name].name, exactly(limit, FIGURES[name].unit)
+    if name == "ru_maxrss":
+        bound, error = ended.peak_bound, fields[name].error
+        if BACKEND.child_peak in SAMPLED_RULES:
+            note = "peak memory is sampled: a short peak over the limit may be missed"
+        elif value is not None and error is not None and abs(value - limit) < error:
+            note = f"peak memory is accurate to within {exactly(error, 'bytes')}: "
+            note += f"the true peak may be above or below the limit of {shown}"
+    elif name == "tree_rss":
+        # Of one process at a time without a sample. If sampling has failed, only an excess is known.
+        value = max((ended.figures[each] for each in ("ru_maxrss", name) if each in ended.figures), default=None)
+        if ended.unsampled and value is not None and value <= limit:
+            value = None
+        if ended.tree is not None and ended.tree.is_partial:
+            note = f"{figure} may be over the limit: some processes could not be read"
+    if value is not None and value > limit:
+        is_certain = name == "tree_rss" or BACKEND.child_peak in SAMPLED_RULES
+        complaint = f"{figure} {exactly(value, FIGURES[name].unit)} is over the limit of {shown}"
+        return Verdict(limit, over=True, complaint=complaint, note="" if is_certain else note)
+    if value is None and (bound is None or bound > limit):
+        return Verdict(limit, over=None, complaint=f"{figure} was not measured: its limit cannot be checked")
+    return Verdict(limit, over=False, note=note)
 
 
 def check(limits: dict[str, float], runs: list[Ended], command: str) -> int:
@@ -88,7 +67,7 @@ def check(limits: dict[str, float], runs: list[Ended], command: str) -> int:
     status = 0
     notes: dict[str, None] = {}
     for number, ended in enumerate(runs, 1):
-        for verdict in judge(limits, ended):
+        for verdict in judge(limits, ended).values():
             if verdict.over is not False:
                 complain(command if len(runs) == 1 else f"{command}: run {number}", verdict.complaint)
                 status = max(status, CANCELED if verdict.over is None else OVER)

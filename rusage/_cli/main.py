@@ -14,8 +14,6 @@ from .run import Signals, die_of_broken_pipe, exit_status, run
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from .figures import Ended
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command that follows the options, or print this process's usage; return the exit status."""
@@ -91,35 +89,32 @@ def _run_once(command: list[str], options: Options, file: TextIO | None, exports
     ended = run(command, Signals(), options=options)
     if isinstance(ended, int):
         if options.format is not None and ended != CANCELED:  # GNU time reports a failed start too
-            write(_gnu_report(command, options, ended, {}, None), file)
+            write(_gnu_report(options, command, ended, {}, None), file)
         return ended
-    is_written = write(_report(command, options, ended, file), file)
-    if exports:
+    if options.kind is not None or exports:
         from . import formats  # noqa: PLC0415 (slow, and only needed here)
-
-        for kind, export in exports:
-            is_written &= formats.write_export(kind, export, command, ended, options)
+    if options.format is not None:
+        text = _gnu_report(options, command, ended.code, ended.usage, ended.elapsed)
+    elif options.kind is not None:
+        text = formats.of_run(options.kind, command, ended, options)
+    else:
+        text = of_run(command, ended, options, file)
+    is_written = write(text, file)
+    for kind, export in exports:
+        if kind in {"samples", "plot"}:
+            is_written &= formats.export_tree(kind, export, command, ended.tree, ended.unsampled)
+        else:
+            is_written &= export.write(formats.of_run(kind, command, ended, options))
     code = ended.code
     if options.limits:
         from . import limits  # noqa: PLC0415 (only needed here)
 
         status = limits.check(options.limits, [ended], command[0])
-        code = limits.OVER if ended.tree is not None and ended.tree.killed else code or status
+        code = limits.OVER if ended.killed else code or status
     return exit_status(code or (0 if is_written else CANCELED))
 
 
-def _report(command: list[str], options: Options, ended: Ended, file: TextIO | None) -> str:
-    """Return the report of a run in the format of the options."""
-    if options.format is not None:
-        return _gnu_report(command, options, ended.code, ended.usage, ended.elapsed)
-    if options.kind is not None:
-        from . import formats  # noqa: PLC0415 (slow, and only needed here)
-
-        return formats.of_run(options.kind, command, ended, options)
-    return of_run(command, ended, options, file)
-
-
-def _gnu_report(command: list[str], options: Options, code: int, usage: dict[str, float], elapsed: float | None) -> str:
+def _gnu_report(options: Options, command: list[str], code: int, usage: dict[str, float], elapsed: float | None) -> str:
     from . import gnu  # noqa: PLC0415 (only needed here)
 
     first = gnu.first_line(code) if options.first_line else ""

@@ -153,22 +153,9 @@ def _stream_of(file: str | int) -> int | None:
     for stream in 1, 2:
         with contextlib.suppress(OSError):  # closed
             # The console of Windows has no inode.
-            if status.st_ino and os.path.samestat(status, os.fstat(stream)) and _is_writable(stream):
+            if status.st_ino and os.path.samestat(status, os.fstat(stream)):
                 return stream
     return None
-
-
-if sys.platform == "win32":
-
-    def _is_writable(_: int) -> bool:
-        return True
-
-else:
-
-    def _is_writable(descriptor: int) -> bool:
-        import fcntl  # noqa: PLC0415 (not on Windows)
-
-        return fcntl.fcntl(descriptor, fcntl.F_GETFL) & (os.O_WRONLY | os.O_RDWR) != 0
 
 
 # --- Terminals -------------------------------------------------------------------------------------------------------

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING
 
 from .._getrusage import fields
-from .figures import FIGURES, TOO_SHORT, TreePeak, digits, figures_of, has_unread, quantity, scale
+from .figures import FIGURES, TOO_SHORT, TreePeak, digits, outcome, quantity, scale, signal_name
 from .output import BOLD, RED, is_colored, paint, width_of, without_controls
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
     from typing import TextIO
 
     from .. import Sample
     from .figures import Ended
     from .options import Options
-    from .statistics import Comparison, Ratio, Series, Summary
+    from .statistics import Comparison, Ratio, Series
 
 KILLED = "signals of --kill"
 UNBROKEN = "\xa0"  # a space at which lines are not wrapped
@@ -30,29 +29,20 @@ def lines(rows: dict[str, str], width: int, *, alarming: Collection[str] = (), w
     indent = " " * (max(map(len, rows)) + 2)
     found = []
     for label, text in rows.items():
-        made = [f"{label:<{len(indent)}}{text}".replace("\n", f"\n{indent}")]
-        if wraps and len(made[0]) > width and label != "command":
-            import textwrap  # noqa: PLC0415 (slow, and rarely needed)
-
-            made = textwrap.wrap(
-                made[0], width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
-            )
-        made = [line.replace(UNBROKEN, " ") for line in made]
-        found += [paint(line, RED) for line in made] if label in alarming else made
+        line = f"{label:<{len(indent)}}{text}".replace("\n", f"\n{indent}")
+        for part in wrap(line, width, indent) if wraps and label != "command" else [line]:
+            shown = part.replace(UNBROKEN, " ")
+            found.append(paint(shown, RED) if label in alarming else shown)
     return found
 
 
-def failure(what: str, code: int) -> str:
-    """Return how a run has failed."""
-    return f"{what} ({f'exit status {code}' if code > 0 else signal_name(-code)})"
+def wrap(text: str, width: int, indent: str = "") -> list[str]:
+    """Return the lines of a text, all but the first one after an indent; no word is broken."""
+    if len(text) <= width:
+        return [text]
+    import textwrap  # noqa: PLC0415 (slow, and rarely needed)
 
-
-def signal_name(number: int) -> str:
-    """Return the name of a signal in a report."""
-    try:
-        return f"signal {number} ({signal.Signals(number).name})"
-    except ValueError:  # a real-time signal
-        return f"signal {number}"
+    return textwrap.wrap(text, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
 
 
 # --- One run ---------------------------------------------------------------------------------------------------------
@@ -65,22 +55,20 @@ def of_run(command: list[str], ended: Ended, options: Options, file: TextIO | No
         import shlex  # noqa: PLC0415 (slow, and only needed here)
 
         rows["command"] = without_controls(shlex.join(command))
-    values = figures_of(ended)
-    cputime = values.pop("cputime", None)
-    for name, (label, part, unit, *_) in FIGURES.items():
-        if name == "tree_rss":
-            if options.tree:
-                rows[label] = _tree(ended)
-        elif name in values:
-            value = f"{values[name]}" if part and unit != "bytes" else quantity(values[name], unit)
+    for name, figure in FIGURES.items():
+        label, value = figure.label, ended.figures.get(name)
+        if name == "tree_rss" and options.tree:
+            rows[label] = _tree(ended)
+        elif name == "cputime" and value is not None and ended.elapsed > 0:
+            rows["CPU share"] = f"{value / ended.elapsed:.0%}"
+        elif name not in {"tree_rss", "cputime"} and value is not None:
+            shown = str(value) if figure.part and figure.unit != "bytes" else quantity(value, figure.unit)
             before = f"{rows[label]}, " if label in rows else ""
-            rows[label] = f"{before}{value} {part}".rstrip()
-        if name == "ru_stime" and cputime is not None and ended.elapsed > 0:
-            rows["CPU share"] = f"{cputime / ended.elapsed:.0%}"
-    if ended.tree is not None and ended.tree.killed:
+            rows[label] = f"{before}{shown} {figure.part}".rstrip()
+    if ended.killed:
         rows[KILLED] = "sent to all processes: a sample exceeded the limit"
     last = "exit status" if ended.code >= 0 else "killed by"
-    rows[last] = f"{ended.code}" if ended.code >= 0 else signal_name(-ended.code)
+    rows[last] = outcome(ended.code).removeprefix("exit status ")
     return "\n".join(lines(rows, width_of(file), alarming=[last] if ended.code and is_colored(file) else []))
 
 
@@ -88,8 +76,7 @@ def _tree(ended: Ended) -> str:
     """Return the largest sample of a tree, or why there is none."""
     if ended.tree is None:
         return f"not measured: {ended.unsampled or TOO_SHORT}"
-    member, peak = ended.tree.member, ended.usage.get("ru_maxrss")
-    error = fields["ru_maxrss"].error
+    member, peak, error = ended.tree.member, ended.usage.get("ru_maxrss"), fields["ru_maxrss"].error
     more = ""
     if member is not None and peak is not None and member.rss > peak and error is not None:
         more = f"; the peak may be up to {quantity(error, 'bytes')} too small"
@@ -103,10 +90,10 @@ def of_peak(peak: TreePeak) -> str:
     return text if peak.member is None else f"{text}, the largest {quantity(peak.member.rss, 'bytes')}"
 
 
-def how_often(peak: TreePeak, missed: int | None = None) -> str:
+def how_often(*peaks: TreePeak) -> str:
     """Return how often samples were taken."""
-    missed = peak.missed if missed is None else missed
-    text = f"sampled every {quantity(peak.interval, 'seconds')}"
+    missed = sum(peak.missed for peak in peaks)
+    text = f"sampled every {quantity(peaks[0].interval, 'seconds')}"
     return text + (f", {missed} sample{'s' if missed > 1 else ''} missed" if missed else "")
 
 
@@ -128,12 +115,14 @@ def of_runs(found: Comparison, names: list[str], options: Options, file: TextIO 
     if options.compare:
         numbered = {f"{number}": name.replace("\n", " ") for number, name in enumerate(names, 1)}
         text += [*([""] if text else []), *lines(numbered, width, wraps=not options.append), ""]
-    rows["rounds" if options.compare else "runs"] = _number_of_runs(found.series, options)
-    for name, (label, part, *_) in FIGURES.items():
-        if name == "tree_rss" and options.tree and found.series[0].summary:
-            rows[label] = _about_trees(found.series)
-        elif name == "ru_maxrss" and all(name in each.summary for each in found.series):
-            rows[label] = part
+    counted = min(sum(run.counted for run in each.runs) for each in found.series)
+    rows["rounds" if options.compare else "runs"] = f"{counted}{f' of {options.runs}' if options.runs else ''}"
+    if warmup := min(each.warmup for each in found.series):
+        rows["rounds" if options.compare else "runs"] += f", after {warmup} for warm-up"
+    if all("ru_maxrss" in each.summary for each in found.series):
+        rows[FIGURES["ru_maxrss"].label] = FIGURES["ru_maxrss"].part
+    if options.tree and found.series[0].summary:
+        rows[FIGURES["tree_rss"].label] = _about_trees(found.series)
     rows.update(_notes(found.series))
     if found.stopped_by is not None:
         rows["stopped by"] = signal_name(found.stopped_by)
@@ -143,13 +132,8 @@ def of_runs(found: Comparison, names: list[str], options: Options, file: TextIO 
         if found.smallest:
             rows["*"] = "smallest mean; the 95 % intervals of the ratios leave out 1"
     text += lines(rows, width, alarming={"failures", "stopped by"} if colored else ())
-    sentences = conclusions(found, names)
-    if sentences:
-        import textwrap  # noqa: PLC0415 (slow)
-
-        wrapped = [textwrap.wrap(each, width, break_on_hyphens=False, break_long_words=False) for each in sentences]
-        text += ["", *(line for each in wrapped for line in each)]
-    return "\n".join(text)
+    sentences = [line for sentence in conclusions(found, names) for line in wrap(sentence, width)]
+    return "\n".join([*text, "", *sentences] if sentences else text)
 
 
 def _summaries(found: Series) -> list[list[list[str]]]:
@@ -160,8 +144,8 @@ def _summaries(found: Series) -> list[list[list[str]]]:
             values = found.summary[name]
             size, unit = scale(max(values.mean, values.median), figure.unit)
             scaled = ["-" if value is None else digits(value / size) for value in values]
-            count = f"{figure.label} {figure.part}"
-            rows.append([f"{figure.label} ({unit})" if unit != figure.unit or unit == "bytes" else count, *scaled])
+            is_count = unit == figure.unit and unit != "bytes"
+            rows.append([figure.name if is_count else f"{figure.label} ({unit})", *scaled])
     return [[list(column)] for column in zip(*rows, strict=True)]
 
 
@@ -197,14 +181,6 @@ def _laid_out(groups: list[list[list[str]]], width: int, *, is_left: bool, color
     return text
 
 
-def _number_of_runs(found: list[Series], options: Options) -> str:
-    """Return how many of the requested runs of each command are in the statistics."""
-    counted = min(sum(run.counted for run in each.runs) for each in found)
-    warmup = min(each.warmup for each in found)
-    of = "" if options.runs is None else f" of {options.runs}"
-    return f"{counted}{of}" + (f", after {warmup} for warm-up" if warmup else "")
-
-
 def _about_trees(found: list[Series]) -> str:
     """Return what the figures of the trees are and how often samples were taken, or why there are no figures."""
     runs = [run.ended for each in found for run in each.runs if run.counted]
@@ -213,32 +189,30 @@ def _about_trees(found: list[Series]) -> str:
         return f"left out: {sum(run.unsampled != '' for run in runs)} of {len(runs)} runs could not be sampled"
     if len(sampled) < len(runs):
         return f"left out: {len(runs) - len(sampled)} of {len(runs)} runs ended without a sample"
-    text = f"{FIGURES['tree_rss'].part}; {how_often(sampled[0], sum(peak.missed for peak in sampled))}"
-    partial = sum(map(has_unread, sampled))
+    text = f"{FIGURES['tree_rss'].part}; {how_often(*sampled)}"
+    partial = sum(peak.is_partial for peak in sampled)
     return f"{text}; {partial} of {len(runs)} runs had processes that could not be read" if partial else text
 
 
 def _notes(found: list[Series]) -> dict[str, str]:
     """Return rows that name the failed runs and the outliers."""
-
-    def named(number: int, at: int) -> str:
-        return f"run {number}" if len(found) == 1 else f"run {number} of command {at}"
-
-    def counted(names: Iterable[str]) -> str:
-        shown = [name.replace(" ", UNBROKEN) for name in names]
-        return f"{len(shown)}: {', '.join(shown[:8])}{', ...' if len(shown) > 8 else ''}" if shown else ""
-
-    runs = [
-        (named(number, at), run.ended) for at, each in enumerate(found, 1) for number, run in enumerate(each.runs, 1)
-    ]
-    rows = {
-        "failures": counted(failure(name, ended.code) for name, ended in runs if ended.code),
-        KILLED: counted(name for name, ended in runs if ended.tree is not None and ended.tree.killed),
+    rows: dict[str, list[str]] = {"failures": [], KILLED: []}
+    for at, each in enumerate(found, 1):
+        of_command = "" if len(found) == 1 else f" of command {at}"
+        for number, run in enumerate(each.runs, 1):
+            if run.ended.code:
+                rows["failures"].append(f"run {number}{of_command} ({outcome(run.ended.code)})")
+            if run.ended.killed:
+                rows[KILLED].append(f"run {number}{of_command}")
+        for name, numbers in each.outliers.items():
+            label = f"outliers of {FIGURES[name].label}"
+            rows.setdefault(label, []).extend(f"run {number}{of_command}" for number in numbers)
+    return {
+        label: f"{len(names)}: {', '.join(names[:8])}".replace(" ", UNBROKEN).replace(f",{UNBROKEN}", ", ")
+        + (", ..." if len(names) > 8 else "")
+        for label, names in rows.items()
+        if names
     }
-    for name in found[0].outliers.keys() | found[-1].outliers.keys() | {"elapsed", "ru_maxrss"}:
-        far = [named(number, at) for at, each in enumerate(found, 1) for number in each.outliers.get(name, [])]
-        rows[f"outliers of {FIGURES[name].label}"] = counted(far)
-    return {label: text for label, text in rows.items() if text}
 
 
 def plus_minus_sign(file: TextIO | None) -> str:
@@ -254,13 +228,9 @@ def column(found: Comparison, name: str, sign: str) -> tuple[str, list[str], lis
     """Return the unit of a figure's column, its cells, and the cells of its ratios."""
     means = [each.summary[name] for each in found.series]
     size, unit = scale(min((mean.mean for mean in means if mean.mean), default=0), FIGURES[name].unit)
-    cells = [plus_minus(mean.mean / size, _over(mean, size), sign) for mean in means]
+    cells = [plus_minus(each.mean / size, None if each.stddev is None else each.stddev / size, sign) for each in means]
     ratios = [plus_minus(*each[name], sign) if name in each else "-" for each in found.ratios[1:]]
     return unit, cells, ["1", *ratios]
-
-
-def _over(summary: Summary, size: float) -> float | None:
-    return None if summary.stddev is None else summary.stddev / size
 
 
 def plus_minus(value: float, deviation: float | None, sign: str) -> str:
@@ -306,8 +276,6 @@ def _times(ratio: Ratio, noun: str) -> str:
 
 def of_process(pid: int, usage: dict[str, float], rows: dict[str, str], file: TextIO | None) -> str:
     """Return the report of a running process: its times and its peak, and more rows."""
-    found = {"process": f"{pid}"}
-    for name in "ru_utime", "ru_stime", "ru_maxrss":
-        if name in usage:
-            found[FIGURES[name].label] = quantity(usage[name], FIGURES[name].unit)
-    return "\n".join(lines({**found, **rows}, width_of(file)))
+    known = {name: FIGURES[name] for name in ("ru_utime", "ru_stime", "ru_maxrss") if name in usage}
+    shown = {figure.label: quantity(usage[name], figure.unit) for name, figure in known.items()}
+    return "\n".join(lines({"process": f"{pid}", **shown, **rows}, width_of(file)))

@@ -144,14 +144,16 @@ def _run(command: Command, signals: Signals, streams: Streams, sampling: Samplin
     if sampling is not None:
         sampling.start(process.pid, process._began)  # noqa: SLF001 (of the same package)
     code = _wait_and_forward(process, signals, sampling)
-    tree, unsampled = (None, "") if sampling is None else (sampling.finish(), sampling.unsampled)
+    tree = None if sampling is None else sampling.finish()
     usage, elapsed = process.rusage, process.elapsed
     assert usage is not None  # noqa: S101 (for the type checker: the exit has been seen)
     assert elapsed is not None  # noqa: S101 (as above)
     if type(process) is Popen and code == 0 and not process.measured and "wait4" not in BACKEND.absent:
         raise ChildProcessError(errno.ECHILD, os.strerror(errno.ECHILD))  # subprocess reports 0 then
     bound = getattr(process, "_peak_bound", None)  # not on Windows, nor if another library has replaced Popen
-    return Ended(code, measured_fields(usage, process.measured), elapsed, bound, tree, unsampled)
+    ended = Ended(code, measured_fields(usage, process.measured), elapsed, bound, tree)
+    ended.unsampled = "" if sampling is None else sampling.unsampled
+    return ended
 
 
 def _restore_environment() -> None:

@@ -8,10 +8,11 @@ import signal
 import sys
 import tempfile
 import time
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING
 
 from .._threads import start_without_signals
 from . import formats, limits, report
+from .figures import outcome
 from .options import split
 from .output import CANCELED, complain, readable, write
 from .run import KEYBOARD, Signals, exit_status, run
@@ -35,24 +36,22 @@ def run_series(command: list[str], options: Options, file: TextIO | None, export
     commands: list[Command] = [split(line) for line in command] if options.compare else [command]
     shown = [readable(line) for line in command] if options.compare else [readable(shlex.join(command))]
     names = shown if options.compare else command[:1]
-    made = make_rounds(commands, names, options)
+    warmup, runs, code, stopped_by = make_rounds(commands, names, options)
     is_written = True
-    if any(made.warmup) or any(made.runs) or made.stopped_by is not None:
+    if any(warmup) or any(runs) or stopped_by is not None:
         words = [[words] if isinstance(words, str) else words for words in commands]
-        columns = zip(words, map(len, made.warmup), made.runs, strict=True)
-        found = compare([series(*column) for column in columns], made.stopped_by)
+        found = compare([series(*each) for each in zip(words, map(len, warmup), runs, strict=True)], stopped_by)
         if options.kind is None:
             is_written = write(report.of_runs(found, shown, options, file), file)
         else:
             is_written = write(formats.of_runs(options.kind, found, shown, options, file), file)
         for kind, export in exports:
             is_written &= export.write(formats.of_runs(kind, found, shown, options, None))
-    code = made.code or -(made.stopped_by or 0)
-    ended = [[run.ended for run in runs] for runs in made.runs]
-    status = max(limits.check(options.limits, runs, name) for name, runs in zip(names, ended, strict=True))
-    if any(run.ended.tree is not None and run.ended.tree.killed for runs in made.runs + made.warmup for run in runs):
+    ended = [[run.ended for run in made] for made in runs]
+    status = max(limits.check(options.limits, each, name) for name, each in zip(names, ended, strict=True))
+    if any(run.ended.killed for made in runs + warmup for run in made):
         code = limits.OVER
-    return exit_status(code or status or (0 if is_written else CANCELED))
+    return exit_status(code or -(stopped_by or 0) or status or (0 if is_written else CANCELED))
 
 
 # --- The runs --------------------------------------------------------------------------------------------------------
@@ -64,22 +63,16 @@ ENDING = {*KEYBOARD, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
 SECONDS, LEAST_ROUNDS = 3.0, 10
 
 
-class Rounds(NamedTuple):
-    """The runs that were made; ``warmup`` and ``runs`` have a list for each command."""
-
-    warmup: list[list[Run]]
-    runs: list[list[Run]]
-    code: int
-    """The exit code of the run that ended the series, as in subprocess, or the status if it could not be started."""
-    stopped_by: int | None
-    """The signal that ended the series."""
-
-
-def make_rounds(commands: list[Command], names: list[str], options: Options) -> Rounds:
+def make_rounds(
+    commands: list[Command], names: list[str], options: Options
+) -> tuple[list[list[Run]], list[list[Run]], int, int | None]:
     """Run each command once in each round, in reverse order in every second one. *names*: of the commands in messages.
 
     A run that fails ends the series, unless failures are ignored, and so does a signal that ends programs. The runs of
     a round that is not complete do not count.
+
+    Return, for each command, its runs for warm-up and the others; the exit code of the run that ended the series, or
+    the status if it could not be started; and the signal that ended it.
     """
     signals = Signals()
     streams = HiddenStreams(hide=not options.show_output)
@@ -87,8 +80,7 @@ def make_rounds(commands: list[Command], names: list[str], options: Options) -> 
     runs: list[list[Run]] = [[] for _ in commands]
     code = 0
     began = time.monotonic()
-    schedule = _schedule(len(commands), options.warmup, options.runs)
-    for done, (number, at, rounds) in enumerate(schedule):
+    for done, (number, at, rounds) in enumerate(_schedule(len(commands), options.warmup, options.runs)):
         if not options.show_output:
             numbers = options.warmup * len(commands), rounds * len(commands)
             show_progress(*progress(done, *numbers, time.monotonic() - began))
@@ -96,8 +88,7 @@ def make_rounds(commands: list[Command], names: list[str], options: Options) -> 
         if code or _ending_signal(signals) is not None:  # the terminal's may arrive between two runs
             break
         streams.clear()
-        name = names[at] if options.compare else None
-        ended = run(commands[at], signals, streams.descriptors, name=name, options=options, tell=_complain)
+        ended = run(commands[at], signals, streams.descriptors, name=names[at], options=options, tell=_complain)
         if isinstance(ended, int):
             code = ended
             break
@@ -107,15 +98,14 @@ def make_rounds(commands: list[Command], names: list[str], options: Options) -> 
         made.append(Run(ended, counted=not code and stopped_by is None))
         if code and stopped_by is None:
             what = f"run {len(made)}" if number > 0 else f"warm-up run {len(made)}"
-            if number > 0 and not options.compare:
-                what = ""  # the report of a series names the run
-            _explain_end(names[at], what, code, streams)
+            # The report of a series names the run.
+            _explain_end(names[at], what if options.compare or number <= 0 else "", code, streams)
         if not made[-1].counted:
             break
     show_progress()
     complete = min(sum(run.counted for run in made) for made in runs)
     runs = [[run._replace(counted=run.counted and at < complete) for at, run in enumerate(made)] for made in runs]
-    return Rounds(warmup, runs, code, _ending_signal(signals))
+    return warmup, runs, code, _ending_signal(signals)
 
 
 def _prepare(options: Options, signals: Signals, streams: HiddenStreams) -> int:
@@ -135,7 +125,7 @@ def _prepare(options: Options, signals: Signals, streams: HiddenStreams) -> int:
 def _explain_end(name: str, what: str, code: int, streams: HiddenStreams) -> None:
     """Print which run has ended the series, if it has a name, and what it has written to hidden streams."""
     if what:
-        _complain(name, f"the series has ended: {report.failure(what, code)}")
+        _complain(name, f"the series has ended: {what} ({outcome(code)})")
     for message in streams.after_failure():
         _complain(name, message)
 
@@ -153,15 +143,13 @@ def _schedule(commands: int, warmup: int, rounds: int | None) -> Iterator[tuple[
     first rounds, and does not change after them.
     """
     began, number, wanted = 0.0, 1 - warmup, rounds or LEAST_ROUNDS
-    while True:
+    while number <= wanted:
         if number == 1:
             began = time.monotonic()
-        elif rounds is None and 1 < number <= LEAST_ROUNDS + 1:
-            wanted = rounds_that_fit(number - 1, time.monotonic() - began, commands)
-        if number > wanted:
-            return
         order = range(commands)
         yield from ((number, at, wanted) for at in (order if number % 2 else reversed(order)))
+        if rounds is None and 1 <= number <= LEAST_ROUNDS:
+            wanted = rounds_that_fit(number, time.monotonic() - began, commands)
         number += 1
 
 

@@ -6,7 +6,7 @@ import math
 from statistics import fmean, median, quantiles, stdev
 from typing import TYPE_CHECKING, NamedTuple
 
-from .figures import FIGURES, figures_of
+from .figures import FIGURES
 
 if TYPE_CHECKING:
     from .figures import Ended
@@ -56,8 +56,9 @@ class Series(NamedTuple):
     command: list[str]
     warmup: int
     runs: list[Run]
+    columns: dict[str, list[float]]
+    """The counted runs' values of each figure that was measured in all of them."""
     summary: dict[str, Summary]
-    """The statistics of each figure that was measured in all counted runs."""
     outliers: dict[str, list[int]]
     """For each figure, the numbers of the runs that are outliers, from 1 on."""
 
@@ -77,13 +78,13 @@ class Comparison(NamedTuple):
 
 def series(command: list[str], warmup: int, runs: list[Run]) -> Series:
     """Return a series with the statistics of its runs."""
-    counted = [figures_of(run.ended) for run in runs if run.counted]
-    names = [name for name in (counted[0] if counted else {}) if all(name in figures for figures in counted)]
-    columns = {name: [figures[name] for figures in counted] for name in names}
-    numbers = [number for number, run in enumerate(runs, 1) if run.counted]
-    far = {name: [numbers[at] for at in outliers(columns[name])] for name in WITH_OUTLIERS if name in columns}
+    counted = {number: run.ended.figures for number, run in enumerate(runs, 1) if run.counted}
+    found = counted.values()
+    names = [name for name in FIGURES if counted and all(name in each for each in found)]
+    columns = {name: [figures[name] for figures in found] for name in names}
     summary = {name: summarise(column) for name, column in columns.items()}
-    return Series(command, warmup, runs, summary, {name: found for name, found in far.items() if found})
+    far = {name: [[*counted][at] for at in outliers(columns[name])] for name in WITH_OUTLIERS if name in columns}
+    return Series(command, warmup, runs, columns, summary, {name: numbers for name, numbers in far.items() if numbers})
 
 
 def summarise(values: list[float]) -> Summary:
@@ -114,18 +115,15 @@ def outliers(values: list[float]) -> list[int]:
 
 def compare(found: list[Series], stopped_by: int | None) -> Comparison:
     """Compare the counted runs of several commands."""
-    figures = [[figures_of(run.ended) for run in each.runs if run.counted] for each in found]
     ratios: list[dict[str, Ratio]] = [{} for _ in found]
     least = {}
     for name in COMPARED:
-        if all(name in each.summary for each in found):
-            columns = [[run[name] for run in runs] for runs in figures]
-            for at, column in enumerate(columns):
-                to_first = ratio(column, columns[0])
-                if to_first is not None:
-                    ratios[at][name] = to_first
-            position = smallest(columns)
-            if position is not None:
+        columns = [each.columns[name] for each in found if name in each.columns]
+        if len(columns) == len(found):
+            for column, each in zip(columns, ratios, strict=True):
+                if (to_first := ratio(column, columns[0])) is not None:
+                    each[name] = to_first
+            if (position := smallest(columns)) is not None:
                 least[name] = position
     return Comparison(found, ratios, least, stopped_by)
 
@@ -160,15 +158,10 @@ def smallest(columns: list[list[float]]) -> int | None:
 
 def student(freedom: int) -> float:
     """Return the 97.5 % quantile of Student's distribution for these degrees of freedom."""
-    exact = [12.7062, 4.3027, 3.1824, 2.7764, 2.5706]
+    exact = [12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622]
     if freedom <= len(exact):
         return exact[freedom - 1]
     # The expansion about the normal quantile (Abramowitz and Stegun, 26.7.5).
     z = 1.959963985
-    terms = [
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    ]
+    terms = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96, (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
     return z + sum(term / float(freedom) ** power for power, term in enumerate(terms, 1))
