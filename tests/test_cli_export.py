@@ -263,6 +263,19 @@ def test_missing_report_is_125(words: list[str], runs: list[str]) -> None:
         assert forked.run([*RUSAGE, *runs, "true"], stderr=full, check=False).returncode == 0
 
 
+@needs_sh
+@pytest.mark.parametrize("change", ["rm x.csv", "mv x.csv y; echo own > x.csv"])
+@pytest.mark.parametrize("words", [["-o", "x.csv"], ["--export", "x.csv"], ["-n", "1", "--export", "x.csv"]], ids=str)
+def test_file_that_the_program_removes(change: str, words: list[str]) -> None:
+    """The report is lost: 125, unless the program has failed."""
+    for failure, status in (0, 125), (3, 3):
+        line = [*RUSAGE, *words, "sh", "-c", f"{change}; exit {failure}"]
+        done = forked.run(line, capture_output=True, text=True, check=False)
+        assert done.returncode == status
+        assert "rusage: x.csv: the file was removed or replaced before the report was written\n" in done.stderr
+        assert not Path("x.csv").exists() or Path("x.csv").read_text() == "own\n"
+
+
 def test_files_that_cannot_be_opened() -> None:
     """A wrong name, and a wrong place."""
     for name, status in ("report.txt", 2), ("/no/such/place.json", 125):

@@ -74,6 +74,7 @@ def write(report: str, file: TextIO | None) -> bool:
         file.write(report + "\n")
         file.flush()
         if file not in {sys.stdout, sys.stderr}:
+            _check_name(file.name, file.fileno())
             file.close()  # NFS may report write errors only here
     except OSError as error:
         discard(file)
@@ -121,6 +122,7 @@ class Export:
                 os.ftruncate(self._descriptor, 0)
             with open(os.dup(self._descriptor), "wb") as file:  # NFS may report write errors only when it is closed
                 file.write(content)
+            _check_name(self.path, self._descriptor)
         except OSError as error:
             if is_ours:
                 with contextlib.suppress(OSError):
@@ -136,6 +138,15 @@ class Export:
             if self._made is not None and not status.st_size and os.path.samestat(status, os.lstat(self._made)):
                 os.unlink(self._made)
         os.close(self._descriptor)
+
+
+def _check_name(path: str, descriptor: int) -> None:
+    """Raise ``OSError`` if the program has removed or replaced the file of a report: nobody would find the report."""
+    status = os.fstat(descriptor)
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        if not stat.S_ISREG(status.st_mode) or os.path.samestat(status, os.stat(path)):
+            return
+    raise FileNotFoundError(errno.ENOENT, "the file was removed or replaced before the report was written")
 
 
 def _shared_or_open(path: str, flags: int) -> int:
