@@ -18,16 +18,11 @@ try:
 except ModuleNotFoundError as error:
     if error.name != f"{__package__}._rusage":
         raise
-    place = os.path.dirname(__file__)
-    if os.path.isdir(place):
-        reason = f"the extension module {error.name} is not built for this interpreter in {place!r}"
-        advice = (
-            "run 'python -m pip install -e .' in the source tree, or import an installed rusage from another directory"
-        )
-    else:
-        reason = f"the extension module {error.name} cannot be loaded from the zip file of {place!r}"
-        advice = "unpack the file"
-    raise ImportError(f"{reason}: {advice}", name=error.name) from None
+    raise ImportError(
+        f"the extension module {error.name} is not built for this interpreter in {os.path.dirname(__file__)!r}: "
+        "run 'python -m pip install -e .' in the source tree, or import an installed rusage from another directory",
+        name=error.name,
+    ) from None
 
 if sys.implementation.name == "cpython":
     # The extension has imported this module, but PyInstaller and similar tools see only imports in Python code.

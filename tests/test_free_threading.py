@@ -3,42 +3,127 @@
 import subprocess
 import sys
 import sysconfig
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import PROGRAMS
+from expected import load
+
+import rusage
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+WHO = getattr(rusage, "RUSAGE_THREAD", rusage.RUSAGE_SELF)
+SLACK = 4 << 20  # bytes; the kernel's counters are approximate
+
+FIRST_USE = """
+import importlib, sys, threading
+import rusage
+
+errors, at_once = [], threading.Barrier(4)
+
+def look_up():
+    for _ in range(int(sys.argv[1])):
+        if at_once.wait() == 0:
+            for name in "CompletedProcess", "Popen", "run":
+                rusage.__dict__.pop(name, None)
+            sys.modules.pop("subprocess", None)
+            importlib.reload(rusage)
+        at_once.wait()
+        try:
+            assert callable(rusage.run) and callable(rusage.Popen)
+        except Exception as error:
+            errors.append(error)
+
+threads = [threading.Thread(target=look_up) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(errors[:1])
+"""
 
 
-def test_first_use_in_several_threads(program: Callable[..., str]) -> None:
+def test_first_use_in_several_threads(python: Callable[..., str]) -> None:
     """Each thread finds a name that is imported when it is first asked for.
 
     A hook that removes itself after the first look-up fails on a free-threaded interpreter: a thread that has already
     missed the name in the module finds no hook any more.
     """
-    assert program("at_once.py", "first_use").strip() == "0 []"
+    assert python("-c", FIRST_USE, str(2000 if FREE_THREADED else 300)) == "[]\n"
 
 
-def test_calls_in_several_threads_beside_children(program: Callable[..., str]) -> None:
+def test_calls_in_several_threads_beside_children() -> None:
     """Each result is whole, and not another thread's: the times of a thread never decrease."""
-    assert program("at_once.py", "calls_beside_children").strip() == "0 []"
+    interval = sys.getswitchinterval()
+
+    def call() -> None:
+        before, peak = rusage.getrusage(WHO), 0
+        for _ in range(500):
+            usage, whole = rusage.getrusage(WHO), rusage.getrusage(rusage.RUSAGE_SELF)
+            assert usage.cputime >= before.cputime, (before, usage)
+            assert whole.ru_maxrss >= peak - SLACK, (whole, peak)
+            before, peak = usage, rusage.maxrss()
+            assert rusage.cputime(WHO) >= usage.cputime - 1e-5
+            with rusage.measure(WHO) as block:
+                pass
+            assert block.usage.ru_utime >= 0, block.usage
+
+    with ThreadPoolExecutor(16) as pool:
+        sys.setswitchinterval(1e-5)
+        try:
+            calls = [pool.submit(call) for _ in range(16)]
+            while not all(task.done() for task in calls):
+                done = rusage.run([sys.executable, "-S", "-c", ""])
+                assert (done.returncode, done.elapsed > 0) == (0, True)
+        finally:
+            sys.setswitchinterval(interval)
+        for task in calls:
+            task.result()
 
 
-@pytest.mark.parametrize("gil", ["with", "without"])
-def test_calls_share_no_buffer(program: Callable[..., str], gil: str) -> None:
+@pytest.mark.parametrize("gil", [True, False], ids=["with a GIL", "without"])
+def test_calls_share_no_buffer(gil: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 (a parameter)
     """Neither do calls in several threads, nor a call and a signal handler that interrupts it.
 
-    Without a GIL the threads do not share the free list either; on other interpreters it is made to look so.
+    The system call is replaced: a real one is over before another thread can make its own. Without a GIL the threads do
+    not share the free list either, so that they do not wait for its lock.
     """
-    expected = "4 4 4 2 2 2 " + {"with": "1", "without": "2"}[gil]
-    numbers = [line.split(maxsplit=1)[1] for line in program("buffers.py", gil).splitlines()]
-    assert set(numbers) == {expected}
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: gil, raising=False)
+    module = load("rusage._getrusage", Path(rusage.__file__).with_name("_getrusage.py"))
+    used: list[Any] = []
+    during_call: Callable[[], object]
+
+    def system_call(buffer: Any) -> int:
+        used.append(buffer)
+        during_call()
+        return 0
+
+    def numbers(threads: int, calls: int, size: int) -> set[int]:
+        """Return how many different buffers each group of calls used."""
+        used.clear()
+        with ThreadPoolExecutor(threads) as pool:
+            for task in [pool.submit(lambda: [module.getrusage(0) for _ in range(calls)]) for _ in range(threads)]:
+                task.result()
+        return {len(set(used[at : at + size])) for at in range(0, len(used), size)}
+
+    monkeypatch.setattr(module, "_get", system_call)
+    during_call = threading.Barrier(4, timeout=60).wait  # each call lasts until all have begun
+    assert numbers(4, calls=3, size=4) == {4}
+    during_call = lambda: module.getrusage(0) if len(used) % 2 else None  # noqa: E731 (one expression)
+    assert numbers(1, calls=3, size=2) == {2}
+    during_call = bool
+    module.getrusage(0)
+    first = used[-1]
+    assert numbers(1, calls=1, size=1) == {1}
+    assert (used[-1] is first) is gil
 
 
 @pytest.mark.skipif(not FREE_THREADED, reason="this interpreter has a GIL")
 def test_gil_stays_disabled() -> None:
     """The extension declares that it needs no GIL: neither its import nor a child enables it, without a warning."""
-    command = [sys.executable, "-W", "error", str(PROGRAMS / "at_once.py"), "gil"]
-    done = subprocess.run(command, text=True, capture_output=True, check=False)
-    assert (done.stdout.split(), done.stderr) == (["False", "False"], "")
+    code = "import rusage, sys; rusage.maxrss(); rusage.run([sys.executable, '-c', '']); print(sys._is_gil_enabled())"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], text=True, capture_output=True, check=False)
+    assert (done.stdout, done.stderr) == ("False\n", "")

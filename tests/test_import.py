@@ -64,19 +64,26 @@ print(asyncio.run(main()), end="")
     assert python("-c", program) == "5\n"
 
 
-def test_version() -> None:
-    """The version of the distribution, without a look at its metadata."""
+NAMES = """
+import sys, rusage
+from rusage import *
+assert "asyncio" not in sys.modules
+assert {*rusage.__all__} <= globals().keys()
+assert dir(rusage) == sorted([*rusage.__all__, "asyncio"]) == sorted({*dir(rusage)})
+import subprocess
+assert rusage.Popen is Popen and issubclass(Popen, subprocess.Popen) and rusage.run is run
+try:
+    rusage.nonsense
+except AttributeError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("first", ["", "import subprocess"])
+def test_public_names(first: str, python: Callable[..., str]) -> None:
+    """Also those that are imported at their first use; the error for any other name is Python's own."""
+    assert python("-c", first + NAMES) == "module 'rusage' has no attribute 'nonsense'\n"
     assert rusage.__version__ == importlib.metadata.version("rusage")
-
-
-def test_public_names() -> None:
-    """``from rusage import *`` works; the error for any other name is Python's own."""
-    names: dict[str, object] = {}
-    exec("from rusage import *", names)  # noqa: S102 (a star import is allowed at module level only)
-    assert set(rusage.__all__) == names.keys() - {"__builtins__"}
-    assert len(set(rusage.__all__)) == len(rusage.__all__)
-    with pytest.raises(AttributeError, match=r"has no attribute 'nonsense'"):
-        rusage.nonsense  # type: ignore[attr-defined]  # noqa: B018 (the point)
 
 
 EXTRAS = [
@@ -127,63 +134,16 @@ except ModuleNotFoundError as error:
     assert python("-c", program) == "No module named 'no_such_module'\n"
 
 
-NOT_BUILT = shutil.ignore_patterns("*.so", "*.pyd", "launcher", "__pycache__")
-
-
-needs_file = pytest.mark.skipif(
-    "rusage._rusage" in sys.builtin_module_names, reason="the extension module is a part of this interpreter"
-)
-
-
-def failed_import(folder: Path) -> str:
-    """Return the last line on standard error of an import from a folder or a zip file, with no package installed."""
-    command = [sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, {str(folder)!r}); import rusage"]
-    done = subprocess.run(command, cwd=folder.parent, check=False, text=True, capture_output=True)
-    assert done.returncode == 1
-    return done.stderr.splitlines()[-1]
-
-
-@needs_file
+@pytest.mark.skipif("rusage._rusage" in sys.builtin_module_names, reason="the extension is a part of this interpreter")
 def test_missing_extension_says_how_to_build(tmp_path: Path) -> None:
     """In a source tree that nothing was built in, although cffi is missing too."""
-    shutil.copytree(Path(rusage.__file__).parent, tmp_path / "rusage", ignore=NOT_BUILT)
-    error = failed_import(tmp_path)
+    built = shutil.ignore_patterns("*.so", "*.pyd", "launcher", "__pycache__")
+    shutil.copytree(Path(rusage.__file__).parent, tmp_path / "rusage", ignore=built)
+    command = [sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import rusage"]
+    done = subprocess.run(command, cwd=tmp_path, check=False, text=True, capture_output=True)
+    error = done.stderr.splitlines()[-1]
     assert error.startswith("ImportError: the extension module rusage._rusage is not built for this interpreter in ")
     assert "run 'python -m pip install -e .' in the source tree" in error
-
-
-@needs_file
-def test_pytest_says_how_to_build(tmp_path: Path) -> None:
-    """There is one error, and not one for each file of tests."""
-    shutil.copytree(Path(rusage.__file__).parent, tmp_path / "rusage", ignore=NOT_BUILT)
-    for name in "conftest.py", "terminals.py", "test_units.py", "test_wait.py":
-        shutil.copy(Path(__file__).parent / name, tmp_path)
-    command = [sys.executable, "-m", "pytest", "-p", "no:rusage", "-p", "no:cacheprovider", str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, check=False, text=True, capture_output=True)
-    assert done.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "python -m pip install -e . --group tests\n" in done.stderr
-    assert (done.stderr + done.stdout).count("is not built") == 1
-
-
-@needs_file
-@pytest.mark.skipif(platform.python_implementation() == "PyPy", reason="PyPy has cffi built in")
-def test_missing_cffi_is_named(tmp_path: Path) -> None:
-    """With the extension in place, the error names the module that is missing."""
-    shutil.copytree(Path(rusage.__file__).parent, tmp_path / "rusage")
-    error = failed_import(tmp_path)
-    # Python 3.15 adds advice.
-    assert error.startswith("ModuleNotFoundError: No module named '_cffi_backend'")
-
-
-@needs_file
-def test_zip_file_is_no_place_to_import_from(tmp_path: Path) -> None:
-    """An extension module cannot be loaded from a zip file, even if it is there; the README lists it as a limit."""
-    shutil.copytree(Path(rusage.__file__).parent, tmp_path / "tree" / "rusage")
-    archive = shutil.make_archive(str(tmp_path / "rusage"), "zip", tmp_path / "tree")
-    error = failed_import(Path(archive))
-    assert error.startswith("ImportError: the extension module rusage._rusage cannot be loaded from the zip file of ")
-    assert "install -e" not in error
 
 
 @pytest.mark.parametrize("prefix", PLATFORMS)
@@ -192,18 +152,10 @@ def test_names_for_type_checkers(prefix: str, monkeypatch: pytest.MonkeyPatch) -
     backend = backend_on(backend_name(prefix), prefix, "99.0")
     monkeypatch.setattr(sys, "platform", prefix)
     seen = load("rusage._typed_names", Path(rusage.__file__).with_name("_typed_names.py")).__all__
-    every = {
-        "RUSAGE_BOTH",
-        "RUSAGE_CHILDREN",
-        "RUSAGE_THREAD",
-        "Process",
-        "from_native",
-        "wait3",
-        "wait4",
-        "peak",
-        "pss",
-    }
-    assert set(seen) == (every | {"Tree", "Sample", "Member", "record"}) - set(backend.absent)
+    some = (
+        "RUSAGE_BOTH RUSAGE_CHILDREN RUSAGE_THREAD from_native wait3 wait4 peak pss Process Tree Sample Member record"
+    )
+    assert set(seen) == {*some.split()} - set(backend.absent)
 
 
 @pytest.mark.parametrize("system", ["Windows", "DragonFly BSD"])
@@ -262,26 +214,6 @@ for interpreter in shared, own:
     answers = python("-c", program).splitlines()
     expected = ["ImportError" if sysconfig.get_config_var("Py_GIL_DISABLED") else "works", "ImportError"]
     assert [answer.split()[0] for answer in answers] == expected[: 2 if sys.version_info >= (3, 12) else 1]
-
-
-def test_dir_has_public_names_only(python: Callable[..., str]) -> None:
-    """Completion in a shell finds the lazy names too."""
-    program = "import rusage; print(dir(rusage) == sorted([*rusage.__all__, 'asyncio']), hasattr(rusage, 'asyncio'))"
-    assert python("-c", program).split() == ["True", "True"]
-
-
-@pytest.mark.parametrize("first", ["", "import subprocess;"])
-def test_lazy_names(first: str, python: Callable[..., str]) -> None:
-    """They exist whether or not subprocess was imported before."""
-    program = (
-        f"{first}import rusage; import sys; before = 'subprocess' in sys.modules; "
-        "from rusage import measure; from rusage import CompletedProcess, Popen, run; import subprocess; "
-        "assert rusage.measure is measure and rusage.run is run; "
-        "assert rusage.Popen is Popen and issubclass(Popen, subprocess.Popen); "
-        "assert rusage.CompletedProcess is CompletedProcess; "
-        "print(before, hasattr(rusage, 'nonsense'))"
-    )
-    assert python("-c", program).split() == [str(bool(first)), "False"]
 
 
 def test_names_need_no_later_import(program: Callable[..., str]) -> None:

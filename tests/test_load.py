@@ -130,62 +130,6 @@ def test_threads_signals_and_forks(calls: int) -> None:  # noqa: C901, PLR0915 (
     assert end - middle < allowed, sizes[:: max(1, len(sizes) // 10)]
 
 
-@pytest.mark.skipif(platform.python_implementation() != "CPython", reason="the GIL of CPython")
-def test_calls_keep_the_gil() -> None:
-    """Beside a thread that computes in Python, calls do not queue for the GIL: that thread makes no progress."""
-    if not getattr(sys, "_is_gil_enabled", lambda: True)():
-        pytest.skip(reason="this interpreter has no GIL")
-    progress = [0]
-    running = threading.Event()
-    running.set()
-
-    def compute() -> None:
-        while running.is_set():
-            progress[0] += 1
-
-    interval = sys.getswitchinterval()
-    neighbour = threading.Thread(target=compute)
-    neighbour.start()
-    try:
-        sys.setswitchinterval(0.2)
-        undisturbed = 0
-        for _ in range(6):
-            time.sleep(0.001)  # gives it away, and comes back with a whole interval before it
-            before = progress[0]
-            end = time.perf_counter() + 0.005  # some thousand calls; about one release in a thousand loses the GIL
-            while time.perf_counter() < end:
-                rusage.getrusage(rusage.RUSAGE_SELF)
-            undisturbed += progress[0] == before
-    finally:
-        sys.setswitchinterval(interval)
-        running.clear()
-        neighbour.join()
-    assert undisturbed >= 3
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_calls_after_a_fork() -> None:
-    """All calls work in the child, and CHILDREN starts at 0."""
-    rusage.getrusage(rusage.RUSAGE_SELF)
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            for _ in range(1000):
-                for who in WHO:
-                    check(rusage.getrusage(who), who)
-            fresh = rusage.getrusage(rusage.RUSAGE_CHILDREN)
-            status = 0 if not any(fresh) else 2
-            os.write(writer, b"%d" % rusage.getrusage(rusage.RUSAGE_SELF).ru_minflt)
-        finally:
-            os._exit(status)
-    os.close(writer)
-    assert rusage.wait4(pid, 0)[1] == 0
-    with os.fdopen(reader, "rb") as pipe:
-        assert int(pipe.read()) > 0
-
-
 def test_repeated_calls_leak_nothing() -> None:
     """Fifty thousand calls, good and bad, leave no memory and no descriptor behind."""
     files = open_files()
