@@ -51,8 +51,7 @@ BACKENDS = [*dict.fromkeys(_backends["PLATFORMS"].values()), "unknown"]
 
 def this_backend() -> str:
     """Return the name of the backend for the system that this interpreter runs on."""
-    name: str = _backends["backend_name"](sys.platform)
-    return name
+    return str(_backends["backend_name"](sys.platform))
 
 
 def main_files(backend: str) -> list[Path]:
@@ -211,8 +210,7 @@ def main() -> None:
     parser.add_argument("--platform", nargs=2, metavar=("NAME", "OUT.c"), help=f"NAME: {', '.join(BACKENDS)}")
     arguments = parser.parse_args()
     if arguments.platform:
-        backend, output = arguments.platform
-        builder(backend).emit_c_code(output)
+        builder(arguments.platform[0]).emit_c_code(arguments.platform[1])
     else:
         os.chdir(ROOT)
         setup(script_args=["build_ext", "--inplace", "--force"])

@@ -64,28 +64,6 @@ def test_errors_carry_the_usage() -> None:
         asyncio.run(rusage.asyncio.run(["/no/such/program"]))
 
 
-def test_start_is_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The event loop's thread makes no blocking call: it neither starts the child nor reads whether that succeeded."""
-    threads: dict[str, set[int]] = {"_execute_child": set(), "read": set()}
-
-    def watch(owner: Any, name: str) -> None:
-        original = getattr(owner, name)
-
-        def watched(*args: Any, **kwargs: Any) -> Any:
-            threads[name].add(threading.get_ident())
-            return original(*args, **kwargs)
-
-        monkeypatch.setattr(owner, name, watched)
-
-    rusage.run(["true"])  # imports what a start needs
-    watch(os, "read")
-    watch(subprocess.Popen, "_execute_child")
-    asyncio.run(rusage.asyncio.run(["cat"], input=b"x", capture_output=True))
-    assert threads["_execute_child"]
-    assert threads["read"]
-    assert threading.get_ident() not in threads["_execute_child"] | threads["read"]
-
-
 def test_error_of_a_start_that_no_future_can_hold() -> None:
     """An argument raises StopIteration: RuntimeError as from any coroutine, where Future.set_exception() refuses it."""
 
