@@ -29,10 +29,7 @@ def peak() -> int:
     """
     if not HAS_MARK:  # a system on which processes do not inherit a peak
         return maxrss()
-    size: int = lib.rusage_own_peak()
-    if size < 0:
-        raise _error(-size, BACKEND.peak)
-    return size
+    return _checked(lib.rusage_own_peak(), BACKEND.peak)
 
 
 def rss() -> int:
@@ -40,10 +37,7 @@ def rss() -> int:
 
     Raises ``OSError`` if the size cannot be read: on Linux without ``/proc``.
     """
-    size: int = lib.rusage_rss()
-    if size < 0:
-        raise _error(-size, BACKEND.rss)
-    return size
+    return _checked(lib.rusage_rss(), BACKEND.rss)
 
 
 def pss() -> int:
@@ -53,9 +47,13 @@ def pss() -> int:
     visits each page of the process. Raises ``OSError`` if it cannot be read: without ``/proc``, and in a kernel without
     ``/proc/PID/smaps_rollup``.
     """
-    size: int = lib.rusage_pss()
+    return _checked(lib.rusage_pss(), BACKEND.pss)
+
+
+def _checked(size: int, source: str) -> int:
+    """Return a size; raise an exception that names its source if it is a negative error number."""
     if size < 0:
-        raise _error(-size, BACKEND.pss)
+        raise error_of(-size) if sys.platform == "win32" else OSError(-size, f"{os.strerror(-size)} ({source})")
     return size
 
 
@@ -73,10 +71,6 @@ def read_peak() -> int | None:
         return (maxrss() if "peak" in BACKEND.absent else peak()) or None
     except OSError:
         return None
-
-
-def _error(code: int, source: str) -> Exception:
-    return error_of(code) if sys.platform == "win32" else OSError(code, f"{os.strerror(code)} ({source})")
 
 
 # The result of the last call of known_peak().

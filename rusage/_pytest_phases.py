@@ -17,7 +17,7 @@ from ._text import MIB, mebibytes
 from ._units import parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterable, Sequence
+    from collections.abc import Collection, Generator, Sequence
     from typing import Any
 
     Figures = dict[str, float]
@@ -75,7 +75,7 @@ class Phases:
         self._mark, self._limits = mark, limits
         self._rows: int | None = config.option.rusage
         self._defaults = _defaults(config, limits)
-        self._checked: set[str] = set()
+        self._unmeasured = {name for name in limits if not _is_measured(name)}
         self._warned: set[str] = set()
         self._retained: dict[str, int] = {}
 
@@ -90,13 +90,11 @@ class Phases:
                 _refuse(item, f"{item.nodeid}: {self._mark}: {error}")
                 continue
             item.stash[_limits_key] = {name: limit for name, limit in limits.items() if limit is not None}
-            for name in item.stash[_limits_key]:
-                if name not in self._checked and not _is_measured(name):
-                    try:
-                        self._warn(item, name)
-                    except pytest.PytestWarning as warning:  # a filter of the user has made it an error
-                        _refuse(item, f"{item.nodeid}: {warning}")
-                self._checked.add(name)
+            try:
+                for name in item.stash[_limits_key].keys() & self._unmeasured:
+                    self._warn(item, name)
+            except pytest.PytestWarning as warning:  # a filter of the user has made it an error
+                _refuse(item, f"{item.nodeid}: {warning}")
 
     def _warn(self, item: pytest.Item, name: str) -> None:
         if name not in self._warned:
@@ -306,11 +304,7 @@ def _exact(name: str, figure: float) -> str:
 def _figures_of(report: object) -> Figures:
     """Return the figures in a report; none if the report is not about a phase."""
     names = NAMES.get(getattr(report, "when", ""), {})
-    entries: Iterable[Any] = getattr(report, "user_properties", ())
-    try:
-        figures = dict(entries)
-    except (TypeError, ValueError):  # some entries are not pairs
-        figures = dict(filter(_is_ours, entries))
+    figures = dict(filter(_is_ours, getattr(report, "user_properties", ())))
     return {name: figures[key] for key, name in names.items() if key in figures}
 
 
