@@ -299,35 +299,23 @@ def progress_lines(shown: bytes) -> list[str]:
     return [re.sub(r"about \d+ s", "about 1 s", text.strip()) for text in shown.decode().split("\r") if text.strip()]
 
 
-def test_progress_is_for_terminals(on_terminal: Start) -> None:
-    """One line that is replaced; nothing where standard error is no terminal."""
-    _, terminal = on_terminal("env", "TERM=xterm", *RUSAGE, "-n", "2", "--warmup", "1", "true")
+@needs_sh
+@pytest.mark.parametrize("columns", [80, 27])
+def test_progress_is_for_terminals(on_terminal: Start, columns: int) -> None:
+    """One line that is replaced, and cut where there is less room; nothing where standard error is no terminal."""
+    resize = ["sh", "-c", f'stty columns {columns} && exec "$@"', "sh", "env", "TERM=xterm"]
+    _, terminal = on_terminal(*resize, *RUSAGE, "-n", "2", "--warmup", "1", "true")
     *texts, report = progress_lines(read_until(terminal, b"return code 0").replace(b"\r\n", b"\n"))
     assert texts == [
-        "rusage: [--------------------] warm-up run 1 of 1",
-        "rusage: [######--------------] run 1 of 2, 2 left, about 1 s",
-        "rusage: [#############-------] run 2 of 2, 1 left, about 1 s",
+        text[: columns - 1].strip()
+        for text in (
+            "rusage: warm-up run 1 of 1",
+            "rusage: run 1 of 2, 2 left, about 1 s",
+            "rusage: run 2 of 2, 1 left, about 1 s",
+        )
     ]
     assert report.startswith("\x1b[1m  ")  # the head of the table in bold
     assert run("-n", "2", "true").stderr == ""
-
-
-@needs_sh
-@pytest.mark.parametrize(
-    ("columns", "text"),
-    [
-        (60, "rusage: [##########----------] run 2 of 2, 1 left, about 1 s"),
-        (50, "rusage: run 2 of 2, 1 left, about 1 s"),
-        (30, "rusage: run 2 of 2"),
-        (15, None),
-    ],
-)
-def test_progress_fits_the_terminal(on_terminal: Start, columns: int, text: str | None) -> None:
-    """It is shortened, and left out if there is no room."""
-    resize = ["sh", "-c", f'stty columns {columns + 1} && exec "$@"', "sh"]
-    _, terminal = on_terminal(*resize, *RUSAGE, "-n", "2", "true")
-    *texts, _ = progress_lines(read_until(terminal, b"return code 0").replace(b"\r\n", b"\n"))
-    assert (texts[-1] if texts else None) == text
 
 
 @pytest.mark.parametrize(
@@ -338,14 +326,11 @@ def test_progress_fits_the_terminal(on_terminal: Start, columns: int, text: str 
         (4, 8.0, "run 5 of 10, 6 left, about 12 s"),
         (5, 59.0, "run 6 of 10, 5 left, about 59 s"),
         (5, 60.0, "run 6 of 10, 5 left, about 1 min"),
-        (5, 3594.0, "run 6 of 10, 5 left, about 60 min"),
-        (5, 3600.0, "run 6 of 10, 5 left, about 1.0 h"),
-        (9, 81000.0, "run 10 of 10, 1 left, about 2.5 h"),
     ],
 )
 def test_estimates_of_the_progress(done: int, seconds: float, text: str) -> None:
     """The time of the runs so far, for those that are left."""
-    assert progress(done, 0, 10, seconds)[1] == f"rusage: {text}"
+    assert progress(done, 0, 10, seconds) == f"rusage: {text}"
 
 
 def test_progress_makes_room_for_errors(on_terminal: Start) -> None:

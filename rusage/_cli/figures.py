@@ -117,8 +117,6 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-# --- Values as text --------------------------------------------------------------------------------------------------
-
 # The units of a report for people, the smaller ones first.
 UNITS: dict[str, list[tuple[float, str]]] = {
     "seconds": [(1e-6, "us"), (1e-3, "ms"), (1, "s")],

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 from .. import __version__, run
@@ -42,16 +41,12 @@ def print_report(options: Options) -> int:
     return 0
 
 
-# --- --info ----------------------------------------------------------------------------------------------------------
-
-
 def facts() -> str:
     """Return facts about the installation, the interpreter, the system and the measured fields."""
     error = fields["ru_maxrss"].error
     child = run([sys.executable, "-c", ""]).measured
     rows = {
         "version": __version__,
-        "wheel": _wheel_tag(),
         "interpreter": f"{platform.python_implementation()} {' '.join(sys.version.split())}",
         "system": f"{platform.system()} {platform.release()}, {platform.version()}",
         "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, pages of {getpagesize()} bytes",
@@ -64,16 +59,6 @@ def facts() -> str:
     for label, known in found.items():
         rows[label] = ", ".join(name for name in fields if name in known) or "not available"
     return "\n".join(report.lines(rows, width_of(sys.stdout)))
-
-
-def _wheel_tag() -> str:
-    """Return the tags of the wheel from which the package was installed."""
-    for found in metadata.distributions(name="rusage"):
-        lines = (found.read_text("WHEEL") or "").splitlines()
-        tags = [line.removeprefix("Tag: ") for line in lines if line.startswith("Tag: ")]
-        if tags:
-            return ", ".join(tags)
-    return "none: the package was not installed from one"
 
 
 def _launcher(*, is_used: bool) -> str:
@@ -92,8 +77,6 @@ def _launcher(*, is_used: bool) -> str:
     return "none: it exists on Linux only"
 
 
-# --- The usage of the command's own process --------------------------------------------------------------------------
-
 HINT = "'rusage COMMAND ...' measures a command, 'rusage --help' lists the options, 'rusage --json' says more."
 LONGEST = 3  # lines for a meaning
 
@@ -110,9 +93,6 @@ def own_usage() -> str:
             clauses.pop()
         lines += text
     return "\n".join([*lines, "", *report.wrap(HINT, width)])
-
-
-# --- A running process -----------------------------------------------------------------------------------------------
 
 
 def _show_process(pid: int, options: Options) -> int:

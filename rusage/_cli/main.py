@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .options import Options, help_text, parse
 from .output import CANCELED, Export, complain, discard, open_output, show, width_of, write
 from .report import of_run
-from .run import Signals, die_of_broken_pipe, exit_status, run
+from .run import Signals, die_of, exit_status, run
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -25,7 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
                 sys.stdout.flush()
     except BrokenPipeError:  # the reader, such as head(1), has closed its end
         discard(sys.stdout)
-        return die_of_broken_pipe()
+        die_of("SIGPIPE")  # which Python ignores
+        return CANCELED
     except OSError as error:
         complain("standard output", error.strerror)
         discard(sys.stdout)
@@ -49,12 +50,7 @@ def _main(options: Options, command: list[str]) -> int:
 
 
 def run_command(command: list[str], options: Options) -> int:
-    """Run a program, report its usage on standard error or to a file, and return the exit status to exit with.
-
-    The status is the program's, or 128 + n if signal n killed it, 127 if it was not found, 126 if it could not be
-    executed, 125 if the output file could not be opened or the program's status is not available. If the program has
-    succeeded, it is 123 if a limit was exceeded, and 125 if that is unknown or if a report could not be written to a
-    file. If SIGINT killed the program, SIGINT then kills this process too.
+    """Run a program, report its usage on standard error or to a file, and return the exit status, as rusage(1) has it.
 
     Must run in the main thread; leaves the environment, the signal mask and the signal handlers changed.
     """

@@ -102,7 +102,6 @@ def _file(*suffixes: str) -> Callable[[str], str]:
 SUFFIXES = {".json": "json", ".csv": "csv", ".md": "markdown"}
 # The program would get them as arguments. Within a word, as in a URL, they are what the user wants.
 OPERATOR = r"\d*[|&;<>].*|.*[|&;]"
-QUOTED = r"""(?s)'[^']*'|\\.|"(?:[^"\\]|\\.)*\""""
 
 
 def split(text: str) -> Command:
@@ -121,9 +120,8 @@ def split(text: str) -> Command:
         words = shlex.split(text)
     except ValueError as error:
         raise ValueError(f"{error}: {shown(text)}") from None
-    unquoted = re.sub(QUOTED, "'", text).split()
     for word in words:
-        if word in unquoted and re.fullmatch(OPERATOR, word):
+        if word in text.split() and re.fullmatch(OPERATOR, word):  # not of quoted ones
             raise ValueError(f"{word!r} needs a shell, as in sh -c '...', or quotes: {shown(text)}")
     return words
 

@@ -238,25 +238,15 @@ def _send(pid: int, number: int) -> None:
 
 def exit_status(code: int) -> int:
     """Return the exit status for an exit code as in subprocess; if it is SIGINT, kill this process with SIGINT."""
-    if code == -signal.SIGINT and sys.platform != "win32":
-        _die_of(signal.SIGINT)  # a shell ends a loop only if SIGINT killed the command
+    if code == -signal.SIGINT:
+        die_of("SIGINT")  # a shell ends a loop only if SIGINT killed the command
     return code if code >= 0 else KILLED - code
 
 
-def die_of_broken_pipe() -> int:
-    """Die of SIGPIPE, as programs do whose standard output is closed by its reader; return a status if that fails.
-
-    Python ignores the signal from its start.
-    """
+def die_of(name: str) -> None:
+    """Kill this process with a signal, unless the system has no such signals."""
     if sys.platform != "win32":
-        _die_of(signal.SIGPIPE)
-    return CANCELED
-
-
-if sys.platform != "win32":
-
-    def _die_of(number: int) -> None:
-        """Kill this process with a signal."""
+        number = signal.Signals[name]
         signal.signal(number, signal.SIG_DFL)
         if hasattr(signal, "pthread_sigmask"):
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
@@ -14,7 +15,7 @@ from .._threads import start_without_signals
 from . import formats, limits, report
 from .figures import outcome
 from .options import split
-from .output import CANCELED, complain, readable, write
+from .output import CANCELED, complain, readable, width_of, write
 from .run import KEYBOARD, Signals, exit_status, run
 from .statistics import Run, compare, series
 
@@ -83,7 +84,7 @@ def make_rounds(
     for done, (number, at, rounds) in enumerate(_schedule(len(commands), options.warmup, options.runs)):
         if not options.show_output:
             numbers = options.warmup * len(commands), rounds * len(commands)
-            show_progress(*progress(done, *numbers, time.monotonic() - began))
+            show_progress(progress(done, *numbers, time.monotonic() - began))
         code = _prepare(options, signals, streams)
         if code or _ending_signal(signals) is not None:  # the terminal's may arrive between two runs
             break
@@ -189,11 +190,8 @@ class HiddenStreams:
     def __init__(self, *, hide: bool) -> None:
         self._output = _pipe() if hide and os.isatty(1) else None
         self._errors = _file() if hide and os.isatty(2) else None
-
-    @property
-    def descriptors(self) -> tuple[int | None, int | None]:
-        """The file descriptors of standard output and standard error for a run; None for a stream that is inherited."""
-        return self._output, None if self._errors is None else self._errors.fileno()
+        self.descriptors = self._output, None if self._errors is None else self._errors.fileno()
+        """Of standard output and standard error for a run; None for a stream that is inherited."""
 
     def clear(self) -> None:
         """Forget what earlier runs have written to standard error."""
@@ -202,14 +200,11 @@ class HiddenStreams:
 
     def after_failure(self) -> list[str]:
         """Return messages about what a run has written to hidden streams: the last lines of its standard error."""
-        messages = []
-        if self._output is not None:
-            messages.append("its standard output was hidden; --show-output shows it")
+        messages = [] if self._output is None else ["its standard output was hidden; --show-output shows it"]
         if self._errors is not None:
             end = self._errors.seek(0, os.SEEK_END)
             self._errors.seek(max(0, end - LAST_BYTES))
-            lines = os.fsdecode(self._errors.read()).splitlines()
-            if lines:
+            if lines := os.fsdecode(self._errors.read()).splitlines():
                 messages.append("\n  ".join(["its standard error ends with:", *lines[-LAST_LINES:]]))
         return messages
 
@@ -241,42 +236,29 @@ def _file() -> IO[bytes] | None:
 
 # --- The progress line -----------------------------------------------------------------------------------------------
 
-BAR = 20  # columns
 _shown = 0
 
 
-def show_progress(*texts: str) -> None:
-    """Replace the progress line on a terminal by the first text that fits its width; without a text, remove it.
+def show_progress(text: str = "") -> None:
+    """Replace the progress line on a terminal by a text, cut to its width; without a text, remove it.
 
     The cursor stays at the start of the line: what the terminal echoes, such as ^C, is removed with it.
     """
     global _shown  # noqa: PLW0603 (the length of the line on the terminal)
-    if sys.stderr is None or not sys.stderr.isatty() or not (texts or _shown):
+    if sys.stderr is None or not sys.stderr.isatty() or not (text or _shown):
         return
-    try:
-        columns = os.get_terminal_size(sys.stderr.fileno()).columns or sys.maxsize  # 0: unknown
-        line = next((text for text in texts if len(text) < columns), "")
-        sys.stderr.write(f"\r{line:<{min(_shown, columns - 1)}}\r")
+    line = text[: width_of(sys.stderr) - 1]
+    with contextlib.suppress(OSError):  # the terminal has hung up
+        sys.stderr.write(f"\r{line:<{_shown}}\r")
         sys.stderr.flush()
-    except OSError:  # the terminal has hung up
-        return
     _shown = len(line)
 
 
-def progress(done: int, warmup: int, runs: int, elapsed: float) -> list[str]:
-    """Return a line about the next run, and shorter ones for narrow terminals.
-
-    *done* of *warmup* and *runs* have been made in *elapsed* seconds.
-    """
-    left = warmup + runs - done
+def progress(done: int, warmup: int, runs: int, elapsed: float) -> str:
+    """Return a line about the next run; *done* of *warmup* and *runs* have been made in *elapsed* seconds."""
     text = f"warm-up run {done + 1} of {warmup}" if done < warmup else f"run {done - warmup + 1} of {runs}"
-    more = f"{text}, {left} left, about {_duration(elapsed / done * left)}" if done else text
-    full = BAR * done // (warmup + runs)
-    return [f"rusage: [{'#' * full:-<{BAR}}] {more}", f"rusage: {more}", f"rusage: {text}"]
-
-
-def _duration(seconds: float) -> str:
-    """Return an estimated time."""
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+    if not done:
+        return f"rusage: {text}"
+    seconds = elapsed / done * (left := warmup + runs - done)
+    time_left = f"{max(1, round(seconds))} s" if seconds < 60 else f"{round(seconds / 60)} min"
+    return f"rusage: {text}, {left} left, about {time_left}"

@@ -110,9 +110,6 @@ def outliers(values: list[float]) -> list[int]:
     ]
 
 
-# --- Comparison ------------------------------------------------------------------------------------------------------
-
-
 def compare(found: list[Series], stopped_by: int | None) -> Comparison:
     """Compare the counted runs of several commands."""
     ratios: list[dict[str, Ratio]] = [{} for _ in found]
