@@ -101,15 +101,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(reason="takes long; run by: pytest -m thorough")
 
 
-@pytest.hookimpl(hookwrapper=True, tryfirst=True)
-def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter") -> Iterator[None]:
-    """Say how to get what tests have missed, after the reasons."""
-    yield
-    if any("pip install" in str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])):
-        most = "pip install --group tests (pip 25.1 or later)"
-        terminalreporter.write_line(f"To run all tests: tox -c tox.ini; or most of them: {most}")
-
-
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
     """Show what a failed command has printed: the error of subprocess has only its exit status."""

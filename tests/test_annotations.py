@@ -40,27 +40,12 @@ def test_all_public_names_are_checked() -> None:
 
 
 @pytest.mark.parametrize("found", NAMES)
-def test_type_hints_resolve(found: Any) -> None:
-    """``typing.get_type_hints`` finds every name that an annotation uses."""
-    hints = get_type_hints(found)
+def test_hints_signature_and_source(found: Any) -> None:
+    """``typing.get_type_hints`` finds every name, ``inspect`` the parameters that the hints are of, and the source.
+
+    A class names the package as its module, where its source is not.
+    """
+    hints, parameters = get_type_hints(found), inspect.signature(found).parameters
     if inspect.isfunction(found):
-        assert "return" in hints
-
-
-@pytest.mark.parametrize("found", NAMES)
-def test_signature_is_readable(found: Any) -> None:
-    """``inspect.signature`` names the parameters that the type hints are of."""
-    names = set(inspect.signature(found).parameters)
-    if inspect.isfunction(found):
-        assert set(get_type_hints(found)) - {"return"} <= names
-
-
-@pytest.mark.parametrize("found", NAMES)
-def test_source_is_the_functions_own(found: Any) -> None:
-    """``inspect.getsource`` gives a function's own source, and never another class's."""
-    try:
-        source = inspect.getsource(found)
-    except OSError:  # a class names the package as its module, where its source is not
-        assert inspect.isclass(found)
-        return
-    assert f"{'class' if inspect.isclass(found) else 'def'} {found.__name__}" in source.replace("def _run", "def run")
+        assert {"return"} <= hints.keys() <= {"return", *parameters}
+        assert f"def {found.__name__}" in inspect.getsource(found).replace("def _run", "def run")
