@@ -120,7 +120,7 @@ static double rusage_tree_cputime(rusage_tree *tree)
     }
     if (readings > tree->cputime)
         tree->cputime = readings;
-    if (tree->is_anchored && accounts > tree->cputime)
+    if (tree->is_anchored && accounts > tree->cputime + 1e-9)   /* less is what sums leave: no clock is finer */
         tree->cputime = accounts;
     if (tree->is_anchored ? tree->quiet && tree->has_unknown : !tree->changed && !tree->has_unknown)
         rusage_tree_anchor(tree);

@@ -123,7 +123,7 @@ static int call_tree(char **step)
     }
     if (strcmp(*step, "sample") == 0) {
         error = rusage_tree_sample(tree, 0, &sample, figures, (int)figures_room);
-        printf("%d %d %d %lld %.6f\n", error, sample.processes, sample.unread, (long long)sample.rss, sample.cputime);
+        printf("%d %d %d %lld %.17g\n", error, sample.processes, sample.unread, (long long)sample.rss, sample.cputime);
         return 1;
     }
     if (strcmp(*step, "members") == 0) {
