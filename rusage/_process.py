@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from ._rusage import Call
     from ._rusage import Process as Handle
 
-    T = TypeVar("T")
+    T = TypeVar("T", int, float)
     AnyOpened = TypeVar("AnyOpened", bound="Opened")
 
 _open, _get, _close = lib.rusage_process_open, lib.rusage_process_get, lib.rusage_process_close
-_maxrss, _cputime, _rss = lib.rusage_process_maxrss, lib.rusage_process_cputime, lib.rusage_process_rss
+_maxrss: Callable[[Handle, Call], int] = lib.rusage_process_maxrss
+_rss: Callable[[Handle, Call], int] = lib.rusage_process_rss
+_cputime: Callable[[Handle, Call], float] = lib.rusage_process_cputime
 
 # maxrss() and cputime() only read this template. A call that needs a writable buffer takes one from the free list.
 _units = new_call(BACKEND, 0, BACKEND.process)
@@ -157,9 +159,12 @@ class Process(Opened):
                 raise ValueError("this Process is closed")
             if self._forks != _forks.count:
                 self._handle.forked = 1
-            return function(self._handle, call)
+            value = function(self._handle, call)
         finally:
             self._leave()
+        if value < 0:
+            raise error_of_process(-int(value), self.pid)
+        return value
 
     def _leave(self) -> None:
         """Close the handle if close() has been called and no user is left; close() is a user too.
@@ -201,20 +206,14 @@ class Process(Opened):
         """
         if "ru_maxrss" not in self.measured:
             raise NotImplementedError(f"{BACKEND.name} does not report the maximum resident set size of this process")
-        value: int = self._read(_maxrss, _units)
-        if value < 0:
-            raise error_of_process(-value, self.pid)
-        return value
+        return self._read(_maxrss, _units)
 
     def rss(self) -> int:
         """Return the resident set size of the process now, in bytes.
 
         The result is 0 for a process without memory of its own, such as a kernel thread of Linux.
         """
-        value: int = self._read(_rss, _units)
-        if value < 0:
-            raise error_of_process(-value, self.pid)
-        return value
+        return self._read(_rss, _units)
 
     if TYPE_CHECKING or "pss" not in BACKEND.absent:
 
@@ -224,20 +223,14 @@ class Process(Opened):
             A page that n processes share counts as an nth of its size. The result is 0 for a process without memory of
             its own. Raises ``PermissionError`` for a process that this one may not trace, such as another user's.
             """
-            value: int = self._read(lambda handle, _: lib.rusage_process_pss(handle), _units)
-            if value < 0:
-                raise error_of_process(-value, self.pid)
-            return value
+            return self._read(lambda handle, _: int(lib.rusage_process_pss(handle)), _units)
 
     def cputime(self) -> float:
         """Return user plus system CPU time in seconds, by the finest clock of the system.
 
         On Linux the clock counts nanoseconds, except in a forked child that is in another PID namespace.
         """
-        value: float = self._read(_cputime, _units)
-        if value < 0:
-            raise error_of_process(-int(value), self.pid)
-        return value
+        return self._read(_cputime, _units)
 
     def close(self) -> None:
         """Make all methods raise ``ValueError`` from now on. A reading in another thread is not interrupted."""
