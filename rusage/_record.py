@@ -6,8 +6,8 @@ import _thread
 import math
 import time
 import warnings
-from _operator import index
 from collections.abc import Callable  # noqa: TC003 (for typing.get_type_hints)
+from operator import attrgetter, index
 
 from . import _forks
 from ._backends import BACKEND
@@ -233,23 +233,22 @@ class record:  # noqa: N801 (used like a function)
 
     def _read(self) -> None:
         """Take a sample."""
-        largest = -1 if self._largest is None else self._largest[0].rss
         tree = self.tree
-        sample, figures = tree._use(lambda handle: tree._read_if_larger(handle, self._pss, largest))  # noqa: SLF001
+        sample, figures = tree._use(lambda handle: tree._read_members(handle, self._pss))  # noqa: SLF001
         self._lives = sample.processes > 0
         interval = max(int(sample.elapsed / self.interval), self._next)
         self.missed += interval - self._next
         self._next = interval + 1
         if not self._lives and self._samples and sample.cputime <= self._samples[-1].cputime:
             return  # no zombie that shows more
-        if figures is not None:
+        if self._largest is None or sample.rss > self._largest[0].rss:
             self._largest = sample, figures
         self._unreported.append(sample)
         self._keep(sample)
 
     def _keep(self, sample: Sample) -> None:
         """Enter a sample into the list. When the list is full, join each entry with its neighbour."""
-        key = _pss if self._pss else _rss
+        key = attrgetter("pss" if self._pss else "rss")
         if len(self._samples) == self._max_samples and self._count % self._span == 0:
             entries = self._samples
             self._samples = [max(entries[at : at + 2], key=key) for at in range(0, len(entries), 2)]
@@ -262,14 +261,6 @@ class record:  # noqa: N801 (used like a function)
 
 
 record.__module__ = "rusage"
-
-
-def _rss(sample: Sample) -> int:
-    return sample.rss
-
-
-def _pss(sample: Sample) -> int:
-    return sample.pss or 0
 
 
 def _held_lock() -> _thread.LockType:

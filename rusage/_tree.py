@@ -189,11 +189,6 @@ class Tree(Opened):
                 return sample, figures
             self._room = sample.processes + sample.processes // 4
 
-    def _read_if_larger(self, handle: Handle, pss: bool, rss: int) -> tuple[Sample, bytes | None]:  # noqa: FBT001
-        """Return a sample and, if it is larger than ``rss``, the figures of its members."""
-        sample, figures = self._read_members(handle, pss)
-        return sample, figures if sample.rss > rss else None
-
     def sample(self, *, pss: bool = False) -> Sample:
         """Read all members once. With ``pss``, members whose proportional set size may not be read are ``unread``.
 

@@ -814,8 +814,7 @@ def test_smaller_tree_at_each_instruction(read: str) -> None:
                 if read == "members":
                     assert all(member.rss > 0 for member in tree.members())
                     return
-                figures = tree._use(lambda handle: tree._read_if_larger(handle, False, 0))[1]  # noqa: FBT003, SLF001
-                assert figures is not None
+                figures = tree._use(lambda handle: tree._read_members(handle, False))[1]  # noqa: FBT003, SLF001
                 assert all(member.rss > 0 for member in _tree.members_of(figures))
 
             went_on = called_after(stop, use, end)
