@@ -55,27 +55,20 @@ static int rusage_list_children(rusage_tree *tree, const rusage_member *member, 
 {
     const struct dirent *entry;
     char number[16];
-    int fd, error = 0;
+    int error;
     DIR *threads;
 
     if (!has_threads) {
         snprintf(number, sizeof number, "%d", member->pid);
-        error = rusage_list_of_thread(tree, member, member->handle.children, number);
-    } else {
-        fd = rusage_proc_open(member->handle.directory, "task", O_DIRECTORY);
-        if (fd < 0)
-            return fd == -EPERM || fd == -EACCES ? 0 : -fd;
-        threads = fdopendir(fd);
-        if (threads == NULL) {
-            error = errno;
-            close(fd);
-            return error;
-        }
-        while (error == 0 && (entry = readdir(threads)) != NULL)
-            if (entry->d_name[0] != '.')
-                error = rusage_list_of_thread(tree, member, -1, entry->d_name);
-        closedir(threads);
+        return rusage_list_of_thread(tree, member, member->handle.children, number);
     }
+    error = rusage_open_threads(member->handle.directory, &threads);
+    if (error != 0)
+        return error == EPERM || error == EACCES ? 0 : error;
+    while (error == 0 && (entry = readdir(threads)) != NULL)
+        if (entry->d_name[0] != '.')
+            error = rusage_list_of_thread(tree, member, -1, entry->d_name);
+    closedir(threads);
     return error;
 }
 

@@ -91,28 +91,37 @@ static int rusage_read_status(int directory, const char *path, const char *const
     return error;
 }
 
+/* Open the list of a process's threads; return 0 or an errno. */
+static int rusage_open_threads(int directory, DIR **threads)
+{
+    int fd = rusage_proc_open(directory, "task", O_DIRECTORY), error = 0;
+
+    if (fd < 0)
+        return -fd;
+    *threads = fdopendir(fd);
+    if (*threads == NULL) {
+        error = errno;
+        close(fd);
+    }
+    return error;
+}
+
 /* The same for another thread's file: the first thread has no memory after its end. */
 static int rusage_read_threads(int directory, const char *name, const char *const *starts, int count, int64_t *numbers)
 {
     char path[sizeof((struct dirent *)0)->d_name + sizeof "/smaps_rollup"];
-    int fd = rusage_proc_open(directory, "task", O_DIRECTORY), error = ENODATA;
     const struct dirent *entry;
     DIR *threads;
+    int error = rusage_open_threads(directory, &threads);
 
-    if (fd < 0)
-        return -fd;
-    threads = fdopendir(fd);
-    if (threads == NULL) {
-        error = errno;
-        close(fd);
+    if (error != 0)
         return error;
-    }
+    error = ENODATA;
     while (error != 0 && (entry = readdir(threads)) != NULL) {
         if (entry->d_name[0] == '.')
             continue;
         snprintf(path, sizeof path, "%s/%s", entry->d_name, name);
-        if (rusage_read_status(fd, path, starts, count, numbers) == 0)
-            error = 0;
+        error = rusage_read_status(dirfd(threads), path, starts, count, numbers) == 0 ? 0 : ENODATA;
     }
     closedir(threads);
     return error;

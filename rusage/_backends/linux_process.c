@@ -25,15 +25,12 @@ static int rusage_read_stat(const rusage_process *process, rusage_stat *stat)
     return error == 0 && rusage_has_ended(stat) ? RUSAGE_NO_PROCESS : error;
 }
 
-/* Return 0 while the process lives, RUSAGE_NO_PROCESS when all its threads have ended, or an errno. */
-static int rusage_check_alive(const rusage_process *process)
+/* Return 0 while the process of a pidfd lives, RUSAGE_NO_PROCESS when all its threads have ended, or an errno. */
+static int rusage_check_pidfd(int pidfd)
 {
-    struct pollfd ended = {process->pidfd, POLLIN, 0};
-    rusage_stat stat;
+    struct pollfd ended = {pidfd, POLLIN, 0};
     int events;
 
-    if (process->pidfd < 0)
-        return rusage_read_stat(process, &stat);
     do
         events = poll(&ended, 1, 0);
     while (events < 0 && errno == EINTR);
@@ -42,6 +39,22 @@ static int rusage_check_alive(const rusage_process *process)
     if (ended.revents & POLLNVAL)
         return EBADF;
     return events == 0 ? 0 : RUSAGE_NO_PROCESS;
+}
+
+/* The same for a process that may have none. */
+static int rusage_check_alive(const rusage_process *process)
+{
+    rusage_stat stat;
+
+    return process->pidfd < 0 ? rusage_read_stat(process, &stat) : rusage_check_pidfd(process->pidfd);
+}
+
+/* Return the error of a reading of a process's memory: ENODATA, which is to be repeated, if it has none but lives. */
+static int rusage_error_of_memory(const rusage_process *process, int error)
+{
+    int ended = error == 0 || error == ESRCH || error == ENODATA ? rusage_check_alive(process) : 0;
+
+    return ended != 0 ? ended : error == ESRCH ? ENODATA : error;
 }
 
 /* Wait a millisecond and return 1 if a reading that has failed is to be repeated; *end is 0 at the first call.
@@ -80,14 +93,11 @@ static int rusage_try_again(const rusage_process *process, int error, int64_t *e
    process that has no memory now. */
 static int rusage_read_peak(const rusage_process *process, int64_t *peak)
 {
-    int error = rusage_read_status(process->directory, "status", rusage_sizes, 1, peak), ended;
+    int error = rusage_read_status(process->directory, "status", rusage_sizes, 1, peak);
 
     if (error == ENODATA)
         error = rusage_read_threads(process->directory, "status", rusage_sizes, 1, peak);
-    if (error != ENODATA)
-        return error;
-    ended = rusage_check_alive(process);
-    return ended != 0 ? ended : ENODATA;
+    return error == 0 ? 0 : rusage_error_of_memory(process, error);
 }
 
 static int rusage_has_peak(const rusage_process *process, const rusage_call *call)
@@ -144,7 +154,7 @@ static int64_t rusage_process_rss(const rusage_process *process, const rusage_ca
 {
     int is_kernel_thread = !(process->measured >> RUSAGE_INDEX_maxrss & 1);
     int64_t pages, sizes[2], end = 0;
-    int error, ended;
+    int error;
 
     (void)call;
     do {
@@ -152,10 +162,7 @@ static int64_t rusage_process_rss(const rusage_process *process, const rusage_ca
         error = rusage_read_statm(process->directory, "statm", &pages);
         if (error == 0 && pages == 0 && !is_kernel_thread)
             error = rusage_read_threads(process->directory, "status", rusage_sizes, 2, sizes);
-        if (error == 0 || error == ENODATA) {
-            ended = rusage_check_alive(process);
-            error = ended != 0 ? ended : error;
-        }
+        error = rusage_error_of_memory(process, error);
     } while (rusage_try_again(process, error, &end));
     return error != 0 ? -rusage_reported(error) : pages * sysconf(_SC_PAGESIZE) + sizes[1] * 1024;
 }
@@ -225,16 +232,12 @@ static int64_t rusage_pss(void)
 static int64_t rusage_process_pss(const rusage_process *process)
 {
     int64_t size = 0, end = 0;
-    int error, ended;
+    int is_kernel_thread = !(process->measured >> RUSAGE_INDEX_maxrss & 1), error;
 
-    do {
-        error = rusage_read_pss(process->directory, &size);
-        if (error == 0 || error == ESRCH || error == ENODATA) {
-            ended = rusage_check_alive(process);
-            error = ended != 0 ? ended : error == 0 ? 0 : ENODATA;
-        }
-    } while ((process->measured >> RUSAGE_INDEX_maxrss & 1) && rusage_try_again(process, error, &end));
-    if (error == ENODATA && !(process->measured >> RUSAGE_INDEX_maxrss & 1))
+    do
+        error = rusage_error_of_memory(process, rusage_read_pss(process->directory, &size));
+    while (!is_kernel_thread && rusage_try_again(process, error, &end));
+    if (error == ENODATA && is_kernel_thread)
         return 0;
     return error != 0 ? -rusage_reported(error) : size;
 }
@@ -270,7 +273,8 @@ static void rusage_process_close(rusage_process *process)
 {
     if (process->is_open) {
         process->is_open = 0;
-        close(process->directory);
+        if (process->directory >= 0)
+            close(process->directory);
         if (process->pidfd >= 0)
             close(process->pidfd);
         process->directory = process->pidfd = -1;
@@ -278,7 +282,7 @@ static void rusage_process_close(rusage_process *process)
 }
 
 /* Return 0, or, with both descriptors closed, an errno, RUSAGE_NO_PROCESS or ENODATA. */
-static int rusage_open_once(rusage_process *process, int pid, const rusage_call *call, int64_t *end)
+static int rusage_open_once(rusage_process *process, int pid, const rusage_call *call)
 {
     int64_t number = 0;
     int error = rusage_check_proc();
@@ -296,16 +300,11 @@ static int rusage_open_once(rusage_process *process, int pid, const rusage_call 
             return errno;
         process->pidfd = -1; /* an old kernel, a sandbox, or the number of a thread */
     }
-    process->directory = rusage_open_directory(pid);
-    if (process->directory < 0) {
-        error = -process->directory;
-        if (process->pidfd >= 0)
-            close(process->pidfd);
-        process->pidfd = -1;
-        return error;
-    }
     process->is_open = 1;
-    if (process->pidfd < 0) {
+    process->directory = rusage_open_directory(pid);
+    if (process->directory < 0)
+        error = -process->directory;
+    else if (process->pidfd < 0) {
         error = rusage_read_status(process->directory, "status", rusage_tgid, 1, &number);
         if (error == 0 && number != pid) /* a thread */
             error = RUSAGE_NO_PROCESS;
@@ -315,9 +314,7 @@ static int rusage_open_once(rusage_process *process, int pid, const rusage_call 
     if (error == 0 && stat.field[FLAGS] & RUSAGE_KERNEL_THREAD) /* it never has memory */
         process->measured &= ~((uint32_t)1 << RUSAGE_INDEX_maxrss);
     if (error == 0 && rusage_has_peak(process, call))
-        do /* with the pidfd open, so that no other process can get the number */
-            error = rusage_read_peak(process, &number);
-        while (error == ENODATA && rusage_try_again(process, error, end));
+        error = rusage_read_peak(process, &number);
     /* The directory may belong to another process, if this one ended before it was opened. */
     if (error == 0)
         error = rusage_check_alive(process);
@@ -333,7 +330,7 @@ static int rusage_process_open(rusage_process *process, int pid, rusage_call *ca
     int error;
 
     do
-        error = rusage_open_once(process, pid, call, &end);
+        error = rusage_open_once(process, pid, call);
     while (rusage_try_again(process, error, &end));
     return rusage_reported(error);
 }

@@ -112,22 +112,18 @@ static uint64_t rusage_member_inode(const rusage_member *member)
     return inode;
 }
 
-/* Open the directory, and the files of the first members. */
+/* Open the directory, and the files of the first members; a file that cannot be opened now is opened for each reading. */
 static int rusage_member_open(const rusage_tree *tree, rusage_member *member)
 {
     rusage_member_handle *handle = &member->handle;
     char children[32];
-    int error;
 
     rusage_member_begin(member);
     if (handle->directory >= 0)
         return 0;
     handle->directory = rusage_open_directory(member->pid);
-    if (handle->directory < 0) {
-        error = -handle->directory;
-        handle->directory = -1;
-        return error;
-    }
+    if (handle->directory < 0)
+        return -handle->directory;
     if (tree->system.reads_one_by_one || member->now.state == RUSAGE_ZOMBIE || !rusage_keep_files(FILES_OF_A_MEMBER))
         return 0;
     snprintf(children, sizeof children, "task/%d/children", member->pid);
@@ -135,15 +131,30 @@ static int rusage_member_open(const rusage_tree *tree, rusage_member *member)
     handle->statm = rusage_proc_open(handle->directory, "statm", 0);
     if (tree->system.by_parent)
         handle->children = openat(handle->directory, children, O_RDONLY | O_CLOEXEC);   /* not opened: see its use */
-    if (handle->stat >= 0 && handle->statm >= 0)
-        return 0;
-    rusage_keep_files(-FILES_OF_A_MEMBER);
-    error = handle->stat < 0 ? -handle->stat : -handle->statm;
-    rusage_close_fd(&handle->directory);
-    rusage_close_fd(&handle->stat);
-    rusage_close_fd(&handle->statm);
-    rusage_close_fd(&handle->children);
-    handle->stat = handle->statm = -1;
+    if (handle->stat < 0 || handle->statm < 0) {
+        rusage_keep_files(-FILES_OF_A_MEMBER);
+        rusage_close_fd(&handle->stat);
+        rusage_close_fd(&handle->statm);
+        rusage_close_fd(&handle->children);
+    }
+    return 0;
+}
+
+/* The end of a reading. */
+static void rusage_member_leave(rusage_member *member)
+{
+    if (member->handle.statm < 0)
+        rusage_close_fd(&member->handle.directory);
+}
+
+/* Read the stat file only. */
+static int rusage_member_look(const rusage_tree *tree, rusage_member *member, rusage_stat *stat)
+{
+    int error = rusage_member_open(tree, member);
+
+    if (error == 0)
+        error = rusage_member_stat(member, stat);
+    rusage_member_leave(member);
     return error;
 }
 
@@ -153,16 +164,14 @@ static int rusage_member_open(const rusage_tree *tree, rusage_member *member)
 static int rusage_have_same_memory(int pid, int other, int directory_of_other)
 {
     const struct dirent *entry;
-    int is_same = syscall(SYS_kcmp, pid, other, KCMP_MEMORY, 0, 0) == 0, fd;
-    DIR *threads = NULL;
+    int is_same = syscall(SYS_kcmp, pid, other, KCMP_MEMORY, 0, 0) == 0;
+    DIR *threads;
 
-    fd = is_same ? -1 : rusage_proc_open(directory_of_other, "task", O_DIRECTORY);
-    if (fd >= 0 && (threads = fdopendir(fd)) == NULL)
-        close(fd);
-    while (threads != NULL && !is_same && (entry = readdir(threads)) != NULL)
+    if (is_same || rusage_open_threads(directory_of_other, &threads) != 0)
+        return is_same;
+    while (!is_same && (entry = readdir(threads)) != NULL)
         is_same = atoi(entry->d_name) > 0 && syscall(SYS_kcmp, pid, atoi(entry->d_name), KCMP_MEMORY, 0, 0) == 0;
-    if (threads != NULL)
-        closedir(threads);
+    closedir(threads);
     return is_same;
 }
 
@@ -261,17 +270,12 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
 /* A member that may not be read has left if its number has, or if a pidfd of it shows the end. */
 static int rusage_member_is_there(rusage_member *member)
 {
-    struct pollfd ended;
-
     rusage_member_begin(member);
     if (member->handle.pidfd < 0)
         member->handle.pidfd = rusage_pidfd_open(member->pid);
     if (member->handle.pidfd < 0)
         return kill(member->pid, 0) == 0 || errno == EPERM;
-    ended.fd = member->handle.pidfd;
-    ended.events = POLLIN;
-    ended.revents = 0;
-    return poll(&ended, 1, 0) <= 0;
+    return rusage_check_pidfd(member->handle.pidfd) != RUSAGE_NO_PROCESS;
 }
 
 /* Read only statm of a member that has not run since its last complete reading; return whether that was possible. Its CPU
@@ -280,24 +284,18 @@ static int rusage_member_is_there(rusage_member *member)
 static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *member)
 {
     int parent = rusage_tree_find(tree, member->now.parent);
-    char path[32], text[256];
+    char path[32] = "", text[256];
     int64_t pages = 0;
     double own = 0;
-    ssize_t size;
 
     if (!tree->is_anchored || member->now.state != RUSAGE_LIVES || !member->handle.has_memory || member->now.own <= 0
         || member->now.own != member->handle.own_before || member->handle.quick_readings >= 7
         || (parent >= 0 && tree->members[parent].now.state != RUSAGE_LIVES))    /* then it has another parent */
         return 0;
-    if (member->handle.statm >= 0) {
-        size = pread(member->handle.statm, text, sizeof text - 1, 0);
-        text[size > 0 ? size : 0] = '\0';
-    } else {
-        snprintf(path, sizeof path, "/proc/%d/statm", member->pid);
-        if (rusage_read_text(AT_FDCWD, path, text, sizeof text) != 0)
-            return 0;
-    }
-    if (rusage_parse_statm(text, &pages) != 0 || pages == 0 || rusage_read_clock(member->pid, &own) != 0
+    if (member->handle.statm < 0)
+        snprintf(path, sizeof path, "/proc/%d/statm", member->pid);     /* the directory is not open */
+    if (rusage_member_text(member, member->handle.statm, path, text, sizeof text) != 0
+        || rusage_parse_statm(text, &pages) != 0 || pages == 0 || rusage_read_clock(member->pid, &own) != 0
         || own != member->now.own)
         return 0;
     member->now.rss = pages * sysconf(_SC_PAGESIZE);
@@ -321,8 +319,7 @@ static int rusage_member_read_completely(rusage_tree *tree, rusage_member *membe
 
     if (error == 0)
         error = rusage_member_figures_of(tree, member, wants_pss);
-    if (member->handle.statm < 0)
-        rusage_close_fd(&member->handle.directory);
+    rusage_member_leave(member);
     if (error != 0)
         tree->listed_count = listed;
     return error;
@@ -360,12 +357,8 @@ static int rusage_member_read(rusage_tree *tree, rusage_member *member, int want
 static int rusage_member_lives(rusage_tree *tree, rusage_member *member)
 {
     rusage_stat stat;
-    int error = rusage_member_open(tree, member);
+    int error = rusage_member_look(tree, member, &stat);
 
-    if (error == 0)
-        error = rusage_member_stat(member, &stat);
-    if (member->handle.statm < 0)
-        rusage_close_fd(&member->handle.directory);
     return error == 0 && stat.field[STARTED] == member->now.start && !rusage_has_ended(&stat);
 }
 
@@ -379,11 +372,7 @@ static int rusage_member_check(rusage_tree *tree, rusage_member *member, int pid
 
     if (member->handle.inode != 0 && pidfd >= 0)
         return rusage_inode_of(pidfd) == member->handle.inode ? 0 : ESRCH;
-    error = rusage_member_open(tree, member);
-    if (error == 0)
-        error = rusage_member_stat(member, &stat);
-    if (member->handle.statm < 0)
-        rusage_close_fd(&member->handle.directory);
+    error = rusage_member_look(tree, member, &stat);
     if (error == ENOENT
         || (error == 0 && (stat.field[STARTED] != member->now.start || rusage_is_anothers_child(tree, member, &stat))))
         return ESRCH;

@@ -22,13 +22,6 @@
 #define RUSAGE_NO_PROCESS ESRCH
 #endif
 
-static int rusage_process_open(rusage_process *process, int pid, rusage_call *call);
-static int rusage_process_get(const rusage_process *process, rusage_call *call);
-static int64_t rusage_process_maxrss(const rusage_process *process, const rusage_call *call);
-static int64_t rusage_process_rss(const rusage_process *process, const rusage_call *call);
-static double rusage_process_cputime(const rusage_process *process, const rusage_call *call);
-static void rusage_process_close(rusage_process *process);
-
 /* A zombie has ended, but has not been waited for. */
 enum { RUSAGE_LIVES, RUSAGE_ZOMBIE, RUSAGE_UNREAD, RUSAGE_GONE };
 

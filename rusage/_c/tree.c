@@ -253,10 +253,14 @@ static int rusage_tree_open_root(rusage_tree *tree, int pid)
 
 /* --- The functions for Python. They release the GIL, since a reading may take milliseconds. --- */
 
-static void rusage_tree_free(rusage_tree *tree)
+static void rusage_tree_close(rusage_tree **opened)
 {
+    rusage_tree *tree = *opened;
     int i;
 
+    *opened = NULL;
+    if (tree == NULL)
+        return;
     for (i = 0; i < tree->count; i++)
         rusage_member_close(&tree->members[i]);
     rusage_tree_end(tree);
@@ -280,21 +284,10 @@ static int rusage_tree_open(rusage_tree **opened, int pid)
         error = rusage_tree_open_root(tree, pid);
         RUSAGE_RETAKE_GIL;
     }
+    *opened = tree;
     if (error != 0)
-        rusage_tree_free(tree);
-    else
-        *opened = tree;
+        rusage_tree_close(opened);
     return error;
-}
-
-/* Close a tree that is open. */
-static void rusage_tree_close(rusage_tree **opened)
-{
-    rusage_tree *tree = *opened;
-
-    *opened = NULL;
-    if (tree != NULL)
-        rusage_tree_free(tree);
 }
 
 /* Read all members, and copy the figures of those that live and were read: as many as there is room for. */
