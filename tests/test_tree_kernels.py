@@ -156,6 +156,29 @@ def test_older_descendants_that_end_one_by_one(run: Run) -> None:
     assert last[4] == pytest.approx(0.9, abs=1e-5)
 
 
+USED = 1_000_001  # by each process of the family before the opening, in microseconds
+
+
+def test_waited_for_time_that_is_cut(run: Run) -> None:
+    """Whoever waits for a process gets what its times had lost at the opening: 2 microseconds each."""
+    child, root = CHILD._replace(waited=USED + 4), ROOT._replace(waited=2 * USED + 6)
+    *_, first, last, later = run(
+        f"{FAMILY} tree 10 gone 30 {child} sample gone 20 {root} sample {root._replace(waited=root.waited + 1)} sample"
+    )
+    assert (first[4], last[4], later[4]) == (0, 0, 1e-6)
+    root = ROOT._replace(waited=USED + 4)
+    assert run(f"{FAMILY} tree 10 sample gone 30 {CHILD._replace(zombie=1)} {root} sample sample")[-1][4] == 0
+
+
+def test_orphan_of_a_reaper(run: Run) -> None:
+    """A child of this process is a member; what wait4(2) says of it counts, less what it had used at the opening."""
+    steps = f"{FAMILY} {GRANDCHILD._replace(pid=31, parent=77)} tree 10 reaper 77"
+    assert run(f"{steps} sample")[-1][1] == 4
+    orphan = f"{steps} gone 20 {GRANDCHILD._replace(parent=77)} sample waited 30"
+    assert run(f"{orphan} {USED + 2} sample")[-1][1:5:3] == [2, 0]
+    assert run(f"{orphan} {USED + 500_002} sample")[-1][4] == 0.5
+
+
 def test_family_whose_children_are_listed_first(run: Run) -> None:
     """One reading finds all generations."""
     family = f"{Process(53, 52, LATER)} {Process(52, 51, LATER)} {Process(51, 20, LATER)}"
@@ -177,6 +200,35 @@ def test_child_that_ends_meanwhile(run: Run) -> None:
                 assert sample[0] == 0
                 assert sample[4] == pytest.approx(0, abs=1e-5), (looks, ends)
             assert samples[-1][1] <= 2
+
+
+@pytest.mark.parametrize("system", ["freebsd", "openbsd"], indirect=True)
+def test_older_child_that_appears_and_ends_meanwhile(run: Run) -> None:
+    """It may never be read: what the root has waited for during the opening does not count."""
+    for looks in LOOKS:
+        for more in 1, 2, 3:
+            child = f"{Process(50, 10, 2000)} later {more} reaped 50"
+            assert run(f"{INIT} {ROOT} set now 5000 later {looks} {child} tree 10 calm sample")[-1][4] == 0, looks
+
+
+def test_child_and_parent_that_end_meanwhile(run: Run) -> None:
+    """The root has waited for both, or nobody has."""
+    for looks in LOOKS:
+        for ends in "gone", "reaped":
+            steps = f"{FAMILY} later {looks} {ends} 30 later 0 {ends} 20 tree 10 sample sample"
+            assert run(steps)[-1][4] == pytest.approx(0, abs=1e-5), (looks, ends)
+
+
+def test_opening_that_is_never_complete(run: Run) -> None:
+    """Older processes end all the time: what members wait for counts from the first complete reading."""
+    waited, more = ROOT._replace(waited=100_000_000), ROOT._replace(waited=102_000_000)
+    steps = f"{FAMILY} {Process(100, 10, 2000)} set churn 99 tree 10 set churn 0"
+    *_, first, last = run(f"{steps} {waited} sample {more} sample")
+    assert first[:2] == [0, 4]
+    assert first[4] == 0
+    assert last[4] == pytest.approx(2, abs=1e-5)
+    # Of those that have ended, the root's time may get what they had used before.
+    assert run(f"{steps} sample {ROOT._replace(waited=5 * USED)} sample")[-1][4] == 0
 
 
 def test_child_that_starts_meanwhile(run: Run) -> None:

@@ -32,6 +32,7 @@ static int64_t clock_now;       /* microseconds from the boot */
 static int64_t busy;            /* how many records of living processes are not complete */
 static int64_t allocations = 1 << 30;   /* how many calls of realloc() succeed */
 static int64_t figures_room = 256;  /* for the figures of members */
+static int64_t churn;           /* in how many lists another process takes the place of the last one */
 
 static const struct {
     const char *name;
@@ -57,6 +58,7 @@ static const struct {
     {"busy", &busy},
     {"allocations", &allocations},
     {"room", &figures_room},
+    {"churn", &churn},
 };
 
 /* Several processes: each has its own numbers, and there is no other one. */
@@ -68,8 +70,7 @@ static int processes_count;
 static int64_t *const own_values[8] = {&parent_pid, &start_time, &rss_units, &user_time,
                                       &waited_time, &zombie, &denied, &vforked};
 
-/* What happens after so many more looks at processes; 0: nothing. */
-static int looks_left;
+/* Called before each look at a process: something may happen. */
 static void happen(void);
 
 /* Use the numbers of a process; return 0 if there is none. */
@@ -77,8 +78,7 @@ static inline int use(int pid)
 {
     int i, k;
 
-    if (looks_left > 0 && --looks_left == 0)
-        happen();
+    happen();
     for (i = 0; i < processes_count; i++)
         if (processes_made[i].pid == pid) {
             for (k = 0; k < 8; k++)
@@ -98,6 +98,10 @@ static inline int copy_list(void *old, size_t *size, size_t element, void (*fill
     if (failure || (old && *size < needed)) {
         errno = failure ? (int)failure : ENOMEM;
         return -1;
+    }
+    if (old && churn > 0) {
+        churn--;
+        processes_made[processes_count - 1].pid++;
     }
     for (i = 0; old && i < processes_count && used < needed; i++) {
         pid = processes_made[i].pid;

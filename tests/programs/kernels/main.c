@@ -4,7 +4,9 @@
    "open PID", "get", "maxrss", "rss", "cputime" and "close" call the function of that name for another process and print
    its result, the error first. "process PID PARENT START RSS TIME WAITED ZOMBIE DENIED VFORKED" makes a process and
    "gone PID" ends it; there is no other one then. "reaped PID" ends it too, and adds its time to its parent's. "later N
-   STEP" does one of these when the kernel has looked N times more at a process. "tree PID", "sample", "members", "signal NUMBER" and "close_tree" call the functions for a
+   STEP" does one of these when the kernel has looked N times more at a process; another "later" comes after that; "calm"
+   drops what has not happened. "tree
+   PID", "sample", "members", "signal NUMBER", "reaper PID", "waited PID TIME" and "close_tree" call the functions for a
    tree; "wait4 PID" prints what libc's wait4() is called with, where that differs. */
 
 #define _GNU_SOURCE
@@ -95,11 +97,18 @@ static int change_processes(char **step)
     return 0;
 }
 
-static char **later;
+static struct {
+    int looks;
+    char **step;
+} events[8];
+static int events_count, events_done;
 
 static void happen(void)
 {
-    change_processes(later);
+    if (events_done < events_count)
+        events[events_done].looks--;
+    while (events_done < events_count && events[events_done].looks <= 0)
+        change_processes(events[events_done++].step);
 }
 
 /* Call a function for a tree; return how many arguments it has taken, 0 for another step. */
@@ -113,9 +122,13 @@ static int call_tree(char **step)
     if (taken > 0)
         return taken;
     if (strcmp(*step, "later") == 0) {
-        looks_left = atoi(step[1]);
-        later = step + 2;
-        return strcmp(*later, "process") == 0 ? 12 : 4;
+        events[events_count].looks = atoi(step[1]);
+        events[events_count++].step = step + 2;
+        return strcmp(step[2], "process") == 0 ? 12 : 4;
+    }
+    if (strcmp(*step, "calm") == 0) {
+        events_done = events_count;
+        return 1;
     }
     if (strcmp(*step, "tree") == 0) {
         printf("%d\n", rusage_tree_open(&tree, atoi(step[1])));
@@ -134,6 +147,15 @@ static int call_tree(char **step)
         error = rusage_tree_signal(tree, atoi(step[1]));
         printf("%d\n", error);
         return 2;
+    }
+    if (strcmp(*step, "reaper") == 0) {
+        rusage_tree_own_orphans(tree, atoi(step[1]), NULL, 0);
+        return 2;
+    }
+    if (strcmp(*step, "waited") == 0) {
+        end_process(atoi(step[1]), 0);
+        rusage_tree_reaped(tree, atoi(step[1]), atoi(step[2]) / 1e6);
+        return 3;
     }
     if (strcmp(*step, "close_tree") == 0) {
         rusage_tree_close(&tree);
