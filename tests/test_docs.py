@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import code
 import multiprocessing
 import re
 import runpy
@@ -20,7 +19,6 @@ from rusage._backends import BACKEND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import CodeType
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -81,27 +79,6 @@ def test_recipes(part: str, tmp_path: Path) -> None:
     page = tmp_path / "recipe.md"
     page.write_text(part, encoding="utf-8")
     check(page, tmp_path)
-
-
-class Prompt(code.InteractiveConsole):
-    """An interactive prompt that runs nothing."""
-
-    def runcode(self, code: CodeType) -> None:
-        """Do not run the code."""
-
-    def showsyntaxerror(self, filename: str | None = None, **_: object) -> None:
-        """Fail."""
-        raise AssertionError(filename) from sys.exc_info()[1]
-
-
-def test_prompt_takes_readme() -> None:
-    """Its examples can be pasted line by line: an empty line ends each block."""
-    prompt = Prompt()
-    for block in runpy.run_path(str(RUNNER))["blocks"]((ROOT / "README.md").read_text(encoding="utf-8")):
-        if block.kind == "python":
-            for line in block.text.splitlines():
-                prompt.push(line)
-            assert not prompt.push("")  # the prompt waits for no other line
 
 
 def scripts_with_workers() -> list[object]:

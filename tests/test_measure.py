@@ -67,25 +67,6 @@ def test_open_object_refuses_second_block() -> None:
     assert sum(meter.usage[:2]) < 0.05
 
 
-def test_one_thread_of_many_enters() -> None:
-    """Of eight threads that enter one object at the same time one does, and seven raise."""
-    meter = rusage.measure()
-    barrier = threading.Barrier(8)
-
-    def enters() -> bool:
-        barrier.wait()
-        try:
-            meter.__enter__()
-        except RuntimeError:
-            return False
-        return True
-
-    with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        for _ in range(100):
-            assert sum(task.result() for task in [pool.submit(enters) for _ in range(8)]) == 1
-            meter.__exit__()
-
-
 def test_reading_before_a_block() -> None:
     """``usage`` and ``elapsed`` raise RuntimeError instead of being 0."""
     measured = rusage.measure()

@@ -73,52 +73,21 @@ def test_thread_time_as_in_standard_library() -> None:
 
 
 @on_windows
-def test_cpu_time_of_another_thread() -> None:
-    """It is part of the process's time, and not of this thread's."""
-    import threading
-
-    def spin() -> None:
-        while time.thread_time() < 0.2:
-            pass
-
-    before, before_all = rusage.cputime(RUSAGE_THREAD), rusage.cputime()
-    thread = threading.Thread(target=spin)
-    thread.start()
-    thread.join()
-    assert rusage.cputime() - before_all >= 0.18
-    assert rusage.cputime(RUSAGE_THREAD) - before < 0.18
-
-
-@on_windows
-def test_peak_grows_by_touched_memory(python: Callable[..., str]) -> None:
-    """64 MiB touched by a fresh process make its peak grow by 64 MiB, and freeing them does not take it back."""
+def test_touched_memory(python: Callable[..., str]) -> None:
+    """64 MiB are 16384 pages, each of them a fault; freeing them does not take the growth of the peak back."""
     program = (
         "import rusage\n"
-        "before = rusage.getrusage(0).ru_maxrss\n"
+        "usages = [rusage.getrusage(0)]\n"
         "block = bytearray(b'x') * (64 * 2**20)\n"
-        "after = rusage.getrusage(0).ru_maxrss\n"
+        "usages.append(rusage.getrusage(0))\n"
         "del block\n"
-        "print(before, after, rusage.getrusage(0).ru_maxrss, rusage.maxrss())"
+        "print(*(usage.ru_maxrss for usage in usages), rusage.maxrss(), (usages[1] - usages[0]).ru_minflt)"
     )
-    before, after, later, scalar = map(int, python("-c", program).split())
+    before, after, later, faults = map(int, python("-c", program).split())
     assert 62 * MIB <= after - before <= 68 * MIB
     # Windows' own peak never falls; Wine's is Linux' VmHWM, whose counter is exact to some hundred KiB only.
     assert later >= after - 2 * MIB
-    assert scalar >= later - 2 * MIB
-
-
-@on_windows
-@pytest.mark.xfail(under_wine(), reason="Wine leaves PageFaultCount 0", strict=True)
-def test_first_touch_is_a_fault(python: Callable[..., str]) -> None:
-    """64 MiB are 16384 pages of 4 KiB, each of them a fault when it is touched first."""
-    program = (
-        "import rusage\n"
-        "before = rusage.getrusage(0).ru_minflt\n"
-        "block = bytearray(b'x') * (64 * 2**20)\n"
-        "print(before, rusage.getrusage(0).ru_minflt)"
-    )
-    before, after = map(int, python("-c", program).split())
-    assert 16_384 <= after - before < 2 * 16_384
+    assert 16_384 <= faults < 2 * 16_384 or under_wine()  # which leaves PageFaultCount 0
 
 
 def ask_about_an_ended_child() -> tuple[float, float, int]:
@@ -166,15 +135,6 @@ def test_windows_error_is_an_oserror() -> None:
     assert error.errno == errno.EBADF
     assert error.strerror
     assert str(error).startswith("[WinError 6] ")
-
-
-@on_windows
-@pytest.mark.parametrize("who", [-1, -2, 2, 3, 99, -99, 2**31 - 1, -(2**31)])
-def test_other_values_of_who(who: int) -> None:
-    """Windows has SELF and THREAD; all other numbers are invalid."""
-    for function in (rusage.getrusage, rusage.maxrss, rusage.cputime, rusage.measured):
-        with pytest.raises(ValueError, match=r"^invalid who parameter$"):
-            function(who)
 
 
 @on_windows
