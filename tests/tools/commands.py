@@ -3,8 +3,7 @@
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,16 +27,10 @@ def new_folder(usage: str | None) -> Path:
     return folder
 
 
-def show_line(line: str) -> None:
-    """Print a line at once."""
-    print(line, flush=True)
-
-
 def watch(
     command: Sequence[str | Path],
     timeout: float | None = None,
     env: Mapping[str, str] | None = None,
-    show: Callable[[str], None] = show_line,
 ) -> Run:
     """Run a command and show its lines of output; kill it after some seconds, or if this program is interrupted."""
     lines = []
@@ -57,7 +50,7 @@ def watch(
         try:
             for line in process.stdout:
                 lines.append(line.decode(errors="replace").rstrip("\r\n"))
-                show(lines[-1])
+                print(lines[-1], flush=True)
             status = process.wait()
         except BaseException:
             process.kill()
@@ -68,16 +61,18 @@ def watch(
     return Run(status, lines)
 
 
-def run(*command: str | Path, timeout: float | None = None, env: Mapping[str, str] | None = None) -> None:
-    """Run a command whose output matters only if it fails; twice a minute, show its newest line as a sign of life."""
-    shown = time.monotonic()
-
-    def show(line: str) -> None:
-        nonlocal shown
-        if time.monotonic() - shown > 30:
-            shown = time.monotonic()
-            print(f"  {line}", flush=True)
-
-    done = watch(command, timeout, env, show)
-    if done.status:
-        sys.exit("\n".join([*done.lines, f"exit status {done.status} of {' '.join(map(str, command))}"]))
+def run(*command: str | Path, env: Mapping[str, str] | None = None) -> None:
+    """Run a command whose output matters only if it fails."""
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(
+            f"{done.stdout.decode(errors='replace')}exit status {done.returncode} of {' '.join(map(str, command))}"
+        )
