@@ -197,17 +197,16 @@ def test_peak_that_is_not_sampled_yet() -> None:
 
 
 @pytest.mark.parametrize("ours_first", [True, False], ids=["before", "after"])
-@pytest.mark.parametrize("auto_describe", [True, False], ids=["auto_describe", "no auto_describe"])
 @pytest.mark.parametrize("proc_stat", [True, False], ids=["with /proc/stat", "without /proc/stat"])
 def test_beside_process_collector(
-    *, ours_first: bool, auto_describe: bool, proc_stat: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    *, ours_first: bool, proc_stat: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Whether it is registered before or after ProcessCollector, every metric appears once, the CPU time too."""
     if proc_stat and not os.path.exists("/proc/stat"):
         pytest.skip(reason="this system has no /proc/stat")
     without_file(monkeypatch, "/proc/stat", present=proc_stat)
     theirs = ProcessCollector(registry=None, proc="/proc" if proc_stat else str(tmp_path))
-    registry = CollectorRegistry(auto_describe=auto_describe)
+    registry = CollectorRegistry()
     collectors: list[Collector] = [UsageCollector(), theirs] if ours_first else [theirs, UsageCollector()]
     for collector in collectors:
         registry.register(collector)
