@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 try:
     from opentelemetry.metrics import MeterProvider, Observation, get_meter_provider
 except ModuleNotFoundError as _error:
-    if _error.name not in {"opentelemetry", "opentelemetry.metrics"}:
-        raise
     raise ModuleNotFoundError(
         "rusage.opentelemetry needs opentelemetry-api: pip install opentelemetry-api",
         name=_error.name,

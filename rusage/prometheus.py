@@ -13,8 +13,6 @@ from collections.abc import Iterator  # noqa: TC003 (for typing.get_type_hints)
 try:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 except ModuleNotFoundError as _error:
-    if _error.name not in {"prometheus_client", "prometheus_client.core"}:
-        raise
     raise ModuleNotFoundError(
         "rusage.prometheus needs prometheus-client: pip install prometheus-client", name=_error.name, path=_error.path
     ) from _error

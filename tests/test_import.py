@@ -86,52 +86,25 @@ def test_public_names(first: str, python: Callable[..., str]) -> None:
     assert rusage.__version__ == importlib.metadata.version("rusage")
 
 
-EXTRAS = [
-    ("prometheus", "prometheus_client", "prometheus-client"),
-    ("prometheus", "prometheus_client.core", "prometheus-client"),
-    ("opentelemetry", "opentelemetry", "opentelemetry-api"),
-    ("opentelemetry", "opentelemetry.metrics", "opentelemetry-api"),
-]
-
-
-@pytest.mark.parametrize(("extra", "missing", "package"), EXTRAS)
+@pytest.mark.parametrize(
+    ("extra", "missing", "package"),
+    [
+        ("prometheus", "prometheus_client.core", "prometheus-client"),
+        ("opentelemetry", "opentelemetry.metrics", "opentelemetry-api"),
+    ],
+)
 def test_missing_extra_is_named(extra: str, missing: str, package: str, python: Callable[..., str]) -> None:
-    """The error says what to install, and keeps the name of the module that is missing."""
-    parent = missing.partition(".")[0]
-    if missing != parent:
-        pytest.importorskip(parent, reason=f"no {parent}: pip install --group monitoring")
+    """The error says what to install, and keeps the name of the module that is missing and its error."""
     program = f"""
 import sys
-class Missing:
-    def find_spec(name, *_):
-        if name == {missing!r}:
-            raise ModuleNotFoundError(name=name)
-sys.meta_path.insert(0, Missing)
+sys.modules[{missing!r}] = None
 try:
     import rusage.{extra}
 except ModuleNotFoundError as error:
-    assert isinstance(error.__cause__, ModuleNotFoundError)
-    print(error.name, error, sep=": ")
+    print(error.name, error, repr(error.__cause__)[:19], sep=": ")
 """
-    assert python("-c", program) == f"{missing}: rusage.{extra} needs {package}: pip install {package}\n"
-
-
-@pytest.mark.parametrize(("extra", "broken"), [("prometheus", "prometheus_client"), ("opentelemetry", "opentelemetry")])
-def test_broken_extra_says_what_it_lacks(extra: str, broken: str, tmp_path: Path, python: Callable[..., str]) -> None:
-    """An installed package that lacks a module of another one is not called missing."""
-    for module in "core", "metrics":
-        (tmp_path / broken).mkdir(exist_ok=True)
-        (tmp_path / broken / f"{module}.py").write_text("import no_such_module")
-    (tmp_path / broken / "__init__.py").touch()
-    program = f"""
-import sys
-sys.path.insert(0, {str(tmp_path)!r})
-try:
-    import rusage.{extra}
-except ModuleNotFoundError as error:
-    print(error)
-"""
-    assert python("-c", program) == "No module named 'no_such_module'\n"
+    expected = f"{missing}: rusage.{extra} needs {package}: pip install {package}: ModuleNotFoundError\n"
+    assert python("-c", program) == expected
 
 
 @pytest.mark.skipif("rusage._rusage" in sys.builtin_module_names, reason="the extension is a part of this interpreter")
