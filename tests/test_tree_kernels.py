@@ -465,6 +465,18 @@ def test_processes_that_may_not_be_read_on_windows(run: Run) -> None:
 
 
 @on_windows
+def test_memory_that_cannot_be_read_on_windows(run: Run) -> None:
+    """While a process starts or ends: it is no member yet, or keeps its figures; if it has ended, its time is known."""
+    steps = f"{FAMILY} tree 10 set failure 5 {CHILD_OF_CHILD} sample"
+    *_, sample, later = run(f"{steps} set failure 0 sample")
+    assert sample == [0, 3, 0, 137, 0]
+    assert later == [0, 4, 0, 237, pytest.approx(0.750001)]
+    *_, ended = run(f"{steps} {CHILD._replace(zombie=1, time=700_000)} sample")
+    assert ended == [0, 2, 0, 107, pytest.approx(0.2)]
+    assert run(f"{FAMILY} set failure 31 tree 10") == [[31]]
+
+
+@on_windows
 def test_signals_on_windows(run: Run) -> None:
     """Each member is terminated, and no other process that gets the number of one meanwhile."""
     *_, line, sample = run(f"{FAMILY} tree 10 sample signal 15 sample")

@@ -28,7 +28,7 @@ RUSAGE_ASSERT(peak, sizeof(((PROCESS_MEMORY_COUNTERS *)0)->PeakWorkingSetSize) <
 #define RUSAGE_NO_PROCESS (1 << 29)
 #define RUSAGE_NO_PERMISSION ERROR_ACCESS_DENIED
 #define RUSAGE_NO_MEMORY ERROR_OUTOFMEMORY
-#define RUSAGE_TRY_AGAIN (1 << 30)  /* never returned */
+#define RUSAGE_TRY_AGAIN ERROR_ACCESS_DENIED    /* from an open handle: the process starts or ends now */
 #define RUSAGE_WAITED_ERROR 0.0
 /* A child keeps the ID of a parent that has ended. Any handle, of any process, keeps one that has ended. */
 enum { RUSAGE_PARENT_IDS_DANGLE = 1, RUSAGE_HAS_ZOMBIES = 0 };
@@ -120,19 +120,23 @@ static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *ca
         return error;
     if (GetProcessId(handle) != (DWORD)pid)
         error = RUSAGE_NO_PROCESS;
-    else if (!GetProcessTimes(handle, &created, &exited, &kernel, &user)
-             || !K32GetProcessMemoryInfo(handle, &memory, sizeof memory))
+    else if (!GetProcessTimes(handle, &created, &exited, &kernel, &user))
         error = (int)GetLastError();
     else {
         if (figures->start == 0)
             error = rusage_get_parent(handle, &figures->parent);
         figures->start = rusage_number_of(created);
         figures->own = rusage_quotient(rusage_number_of(user) + rusage_number_of(kernel), 10000000);
-        figures->rss = (int64_t)memory.WorkingSetSize;
+        if (!K32GetProcessMemoryInfo(handle, &memory, sizeof memory))
+            error = (int)GetLastError();
+        else
+            figures->rss = (int64_t)memory.WorkingSetSize;
         if (error == 0 && call != NULL)
             error = rusage_get_process((intptr_t)handle, call);
         /* Not GetExitCodeProcess(): a process may have ended with STILL_ACTIVE as its exit code. */
         figures->state = WaitForSingleObject(handle, 0) == WAIT_TIMEOUT ? RUSAGE_LIVES : RUSAGE_ZOMBIE;
+        if (figures->state == RUSAGE_ZOMBIE)
+            error = 0;  /* nothing else matters */
     }
     CloseHandle(handle);
     return error;

@@ -102,6 +102,9 @@ static inline BOOL K32GetProcessMemoryInfo(HANDLE handle, PROCESS_MEMORY_COUNTER
     (void)size;
     if (handle != NULL)
         use_handle(handle);
+    last_error = (DWORD)failure;
+    if (failure != 0)
+        return FALSE;
     memory->PageFaultCount = 31;
     memory->PeakWorkingSetSize = 4242;
     memory->WorkingSetSize = (SIZE_T)rss_units;
