@@ -48,13 +48,6 @@ def test_microseconds_become_the_nearest_double(user: int, system: int) -> None:
     assert usage_of(call)[:2] == (float(f"{user}e-6"), float(f"{system}e-6"))
 
 
-def test_literal_of_a_time() -> None:
-    """In the last bit 0.021621 s differs from second + microsecond * 1e-6."""
-    call = new_call(BACKEND, RUSAGE_SELF, TIMES)
-    lib.rusage_convert(native_of(21_621, 0), call)
-    assert usage_of(call).ru_utime == 0.021621
-
-
 @given(a_decade_of_filetime | st.integers(0, 10**8))
 @example(DOUBLY_ROUNDED_FILETIMES[0])
 @example(DOUBLY_ROUNDED_FILETIMES[1])

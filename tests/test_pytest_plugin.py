@@ -47,28 +47,6 @@ def spin(seconds):
     while rusage.cputime() < end:
         pass
 """
-# As pytest-forked does, which does not work with all versions of pytest.
-FORKS = """
-import json, os
-from _pytest.runner import runtestprotocol
-
-def pytest_runtest_protocol(item, nextitem):
-    hook, config = item.config.hook, item.config
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        reports = runtestprotocol(item, nextitem=nextitem, log=False)
-        data = [hook.pytest_report_to_serializable(config=config, report=report) for report in reports]
-        os.write(write, json.dumps(data).encode())
-        os._exit(0)
-    os.close(write)
-    with open(read) as file:
-        for data in json.load(file):
-            report = hook.pytest_report_from_serializable(config=config, data=data)
-            item.ihook.pytest_runtest_logreport(report=report)
-    os.waitpid(child, 0)
-    return True
-"""
 LOSE_PEAK = "monkeypatch.setattr('rusage._memory.BlockPeak.update', lambda block: setattr(block, 'measured', False))"
 # As on a system that cannot reset the peak, which this one may not be.
 NO_RESET = """
@@ -285,26 +263,6 @@ def test_figures_of_all_workers(pytester: pytest.Pytester) -> None:
     assert len(workers) == 2
     if "rss" not in BACKEND.absent:
         assert tables(result)[RETAINED].keys() & rows.keys()
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_figures_of_forked_tests(pytester: pytest.Pytester) -> None:
-    """With a plugin that runs each test in a forked child, the child measures, and its reports have the figures."""
-    pytester.makeconftest(FORKS)
-    pytester.makepyfile(
-        test_it=SPIN
-        + HOLD
-        + "import pytest\ndef test_spin(): spin(0.1)\n"
-        + "@pytest.mark.limit_rusage(cputime=0.05)\ndef test_limit(): spin(0.1)\n"
-        + "def test_hold(): hold(64)\n"
-    )
-    result = pytester.runpytest_subprocess("--rusage")
-    result.assert_outcomes(passed=2, failed=1)
-    rows = tables(result)
-    assert rows[CPU]["call", "test_it.py::test_spin"]["CPU time"] >= 0.1
-    if PEAK in rows:
-        growth = rows[PEAK]["call", "test_it.py::test_hold"]["peak growth"]
-        assert growth == pytest.approx(64, abs=ERROR / MIB)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
