@@ -189,9 +189,84 @@ for interpreter in shared, own:
     assert [answer.split()[0] for answer in answers] == expected[: 2 if sys.version_info >= (3, 12) else 1]
 
 
-def test_names_need_no_later_import(program: Callable[..., str]) -> None:
+# Starts children in each way, waits for them in each way, and reads a process if that is possible.
+USE_EVERYTHING = """
+import asyncio, contextlib, os, subprocess, sys
+import rusage
+from rusage import Popen, run
+from rusage.asyncio import run as run_async
+
+Process, record = getattr(rusage, "Process", None), getattr(rusage, "record", None)
+python = sys.executable
+# What Python itself imports at first use, whatever starts the child.
+asyncio.run(asyncio.sleep(0))
+subprocess.run([python, "-c", ""], capture_output=True, text=True, input="x", timeout=60, check=True)
+names = []
+sys.meta_path.insert(0, type("Recorder", (), {"find_spec": lambda name, *_: names.append(name)}))
+ways = [{}, {"close_fds": False}, {"capture_output": True, "text": True, "input": "x", "timeout": 60}]
+for keywords in [*ways, {"preexec_fn": os.getpid} if os.name == "posix" else {}]:
+    run([python, "-c", ""], **keywords, check=True)
+if os.name == "nt" or os.path.exists("/bin/sh"):
+    run("exit 0", shell=True)
+for command, error in (
+    (["/no/such/program"], FileNotFoundError),
+    ([python, "-c", "raise SystemExit(5)"], subprocess.CalledProcessError),
+    ([python, "-c", "import time; time.sleep(60)"], subprocess.TimeoutExpired),
+):
+    with contextlib.suppress(error):
+        run(command, check=True, timeout=0.1 if "sleep" in command[-1] else None)
+with Popen([python, "-c", ""]) as child:
+    while child.poll() is None:
+        pass
+asyncio.run(run_async([python, "-c", ""]))
+if Process is not None:
+    with Process(os.getpid()) as this:
+        this.getrusage(), this.cputime()
+    with record(interval=0.001) as recording:
+        while len(recording.samples) < 3:
+            pass
+print(names)
+"""
+
+
+def test_names_need_no_later_import(python: Callable[..., str]) -> None:
     """A daemon may import them, and then change its root directory or its user."""
-    assert program("later_imports.py") == "[]\n"
+    assert python("-c", USE_EVERYTHING) == "[]\n"
+
+
+# Looks the names up where a folder is in the place of the package, in another root directory or mount namespace.
+IN_ANOTHER_ROOT = """
+import ctypes, os, sys
+import rusage
+
+way, folder, *names = sys.argv[1:]
+package = os.path.dirname(rusage.__file__)
+with rusage.measure() as measured:
+    pass
+if way == "chroot":
+    os.chroot(folder.removesuffix(package))
+    os.chdir("/")
+else:
+    libc = ctypes.CDLL(None)
+    new_namespace, private, bind = 0x20000, 1 << 14 | 1 << 18, 1 << 12
+    if (
+        libc.unshare(new_namespace)
+        or libc.mount(b"none", b"/", None, private, None)
+        or libc.mount(folder.encode(), package.encode(), None, bind, None)
+    ):
+        sys.exit("skip")
+print(measured)
+for module in "inspect", "typing":
+    sys.modules.pop(module, None)
+for use in *(lambda name=name: getattr(rusage, name) for name in names), lambda: rusage.measure(reset_peak=True), (
+    lambda: rusage.measure()(print)
+):
+    try:
+        use()
+    except ImportError as error:
+        print(error)
+assert not hasattr(rusage, "nonsense")
+"""
 
 
 @pytest.mark.skipif(
@@ -200,29 +275,18 @@ def test_names_need_no_later_import(program: Callable[..., str]) -> None:
 @pytest.mark.parametrize(
     "way", ["chroot", pytest.param("namespace", marks=pytest.mark.skipif(sys.platform != "linux", reason="Linux only"))]
 )
-def test_first_use_in_another_root(way: str, program: Callable[..., str], tmp_path: Path) -> None:
+def test_first_use_in_another_root(way: str, python: Callable[..., str], tmp_path: Path) -> None:
     """Modules that the new root directory has in place of the package's are not imported; the error says what to do."""
     package = Path(rusage.__file__).parent
     folder = tmp_path / package.relative_to("/")
     shutil.copytree(package, folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in folder.rglob("*.py"):
         file.write_text("raise SystemExit('a module of the new root directory was executed')")
-    first, *lines = program("later_imports.py", way, str(folder)).splitlines()
-    assert "cputime" in first
-    lazy = [
-        "run",
-        "Popen",
-        "CompletedProcess",
-        "asyncio",
-        "Process",
-        "peak",
-        "rss",
-        "Tree",
-        "record",
-        "pss",
-    ]
+    lazy = ["run", "Popen", "CompletedProcess", "asyncio", "Process", "peak", "rss", "Tree", "record", "pss"]
     names = [name for name in lazy if hasattr(rusage, name)]
-    statements = [f"from rusage import {name}" for name in [*names, "rss"]] + ["import inspect, typing"] * 2
+    first, *lines = python("-c", IN_ANOTHER_ROOT, way, str(folder), *names).splitlines()
+    assert "cputime" in first
+    statements = [*(f"from rusage import {name}" for name in [*names, "rss"]), "import inspect, typing"]
     for line, statement in zip(lines, statements, strict=True):
         assert line.endswith(f"use '{statement}'")
 
