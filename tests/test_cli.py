@@ -11,13 +11,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 import forked
 import pytest
-from conftest import change_signals, needs_sh
+from conftest import needs_sh
 from expected import SAMPLED
 from forked import CHECKS, RUSAGE
 from gnu_time import GNU_TIME
@@ -25,13 +24,11 @@ from terminals import Start, hang_up, read_until
 
 import rusage
 from rusage._backends import BACKEND
-from rusage._cli import options as table
 from rusage._cli import run as running
 
 if sys.platform == "win32":
     pytest.skip("the programs that run here need Unix", allow_module_level=True)
 
-UNSHARE = shutil.which("unshare") or ""
 PROGRAMS = Path(__file__).parent / "programs"
 # As on the systems that have no launcher.
 DIRECTLY = [*CHECKS, "launcher", "/no/such/launcher"]
@@ -62,20 +59,6 @@ def test_standard_streams_and_status_pass_through() -> None:
     assert lines[1].startswith("wall time")
     assert lines[-1].split() == ["exit", "status", "7"]
     assert ("peak memory" in done.stderr) == ("ru_maxrss" in rusage.run(["true"]).measured) or "ru_maxrss" in SAMPLED
-
-
-@needs_sh
-def test_json_has_exact_numbers_and_units() -> None:
-    """One object on one line: the measured fields of this child, each with its unit."""
-    done = run("--json", "--", "sh", "-c", "exit 3")
-    assert done.returncode == 3
-    record = json.loads(done.stderr)
-    assert next(iter(record.items())) == ("version", 1)
-    assert record["command"] == ["sh", "-c", "exit 3"]
-    assert (record["exit_status"], record["signal"]) == (3, None)
-    assert 0 < record["elapsed"] < 60
-    assert record["usage"].keys() - SAMPLED == rusage.run(["true"]).measured - SAMPLED
-    assert record["units"] == {"elapsed": "seconds", **{name: rusage.fields[name].unit for name in record["usage"]}}
 
 
 @needs_sh
@@ -113,42 +96,6 @@ def test_script_without_a_shebang(tmp_path: Path) -> None:
     (tmp_path / "script").chmod(0o755)
     done = run("./script", "x y")
     assert (done.returncode, done.stdout) == (0, "x y\n")
-
-
-def test_report_in_a_file(tmp_path: Path) -> None:
-    """``-o`` truncates the file, ``--append`` does not; the command does not inherit it."""
-    for options in ["-o", "file"], ["-o", "file"], ["--output=file", "--append"]:
-        done = run("--json", *options, "true")
-        assert (done.returncode, done.stderr) == (0, "")
-    assert [json.loads(line)["exit_status"] for line in (tmp_path / "file").read_text().splitlines()] == [0, 0]
-    if Path("/proc/self/fd").exists():
-        listed = run("-o", "file", "ls", "-l", "/proc/self/fd").stdout
-        assert "/file" not in listed
-    assert run("-o", "/no/such/file", "touch", "touched").returncode == 125
-    assert not (tmp_path / "touched").exists()
-
-
-@needs_sh
-def test_report_on_standard_output() -> None:
-    """``-o -``, after what the program writes there; ``./-`` is a file."""
-    for options in [], ["-n", "2"]:
-        done = run("-o", "-", "--json", *options, "sh", "-c", "echo hello")
-        *output, report = done.stdout.splitlines()
-        assert (done.returncode, done.stderr, {*output}) == (0, "", {"hello"})
-        assert json.loads(report)["version"] == 1
-    run("-o", "./-", "true")
-    assert Path("-").read_text().startswith("wall time")
-    command = [*RUSAGE, "-o", "-", "sh", "-c", "exit $0"]
-    done = subprocess.run(
-        [*command, "0"], stderr=subprocess.PIPE, text=True, check=False, preexec_fn=lambda: os.close(1)
-    )
-    assert (done.returncode, done.stderr) == (125, "rusage: -: Bad file descriptor\n")
-    if Path("/dev/full").exists():
-        with Path("/dev/full").open("w") as full:
-            for status, expected in ("0", 125), ("3", 3):
-                done = subprocess.run([*command, status], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-                message = "rusage: standard output: No space left on device\n"
-                assert (done.returncode, done.stderr) == (expected, message)
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
@@ -189,10 +136,6 @@ def test_messages_are_red_on_a_terminal(on_terminal: Start) -> None:
         assert re.search(rf"\x1b\[1;31mrusage: .*{text}.*\x1b\[0m", shown)
 
 
-DIGITS = "9" * 5000
-SHOWN = repr("9" * 47 + "...")
-
-
 def test_options_after_the_command() -> None:
     """The first word that is no option is the command; ``--`` ends the options, once."""
     assert run("echo", "--json", "-o", "x").stdout == "--json -o x\n"
@@ -200,186 +143,6 @@ def test_options_after_the_command() -> None:
     assert run("--", "echo", "--").stdout == "--\n"
     assert run("--", "--").returncode == 127
     assert run("--json", "--", "--").returncode == 127
-
-
-@needs_sh
-def test_quiet_without_a_format() -> None:
-    """As in GNU time; this report has no line about a failure to leave out."""
-    done = run("-q", "sh", "-c", "exit 3")
-    assert done.returncode == 3
-    assert done.stderr.startswith("wall time ")
-
-
-@pytest.mark.parametrize(
-    ("options", "text"),
-    [
-        ("--nonsense true", "option --nonsense not recognized"),
-        ("--hlep", "option --hlep not recognized; did you mean --help?"),
-        ("--limit-memory=1 true", "option --limit-memory not recognized; did you mean --limit-maxrss?"),
-        ("-o", "option -o requires argument"),
-        ("-o file", "--output needs a command"),
-        ("-v", "--verbose needs a command"),
-        ("--append true", "--append needs --output"),
-        (
-            "--limit-maxrss 5MB true",
-            "--limit-maxrss: not a size: '5MB' (expected a number of bytes, or one with K, M, G or T, such as 500M)",
-        ),
-        ("--limit-cputime -1 true", "--limit-cputime: not a number of seconds: '-1'"),
-        ("--limit-cputime nan true", "--limit-cputime: not a number of seconds: 'nan'"),
-        ("--limit-cputime inf true", "--limit-cputime: not a number of seconds: 'inf'"),
-        ("-n 0 true", "--runs: must be at least 1: '0'"),
-        ("-n -1 true", "--runs: not a number of runs: '-1'"),
-        ("-n 5 --warmup x true", "--warmup: not a number of runs: 'x'"),
-        ("--warmup 1 true", "--warmup needs --runs or --compare"),
-        ("--ignore-failure true", "--ignore-failure needs --runs or --compare"),
-        ("--compare", "--compare needs a command"),
-        ("--compare true 'true", '--compare: No closing quotation: "\'true"'),
-        ("--compare true --no", "--compare: options precede the commands: '--no'"),
-        ("--compare -n 0 true", "--runs: must be at least 1: '0'"),
-        ("--compare -v true", "--compare excludes --verbose"),
-        ("--csv true", "--csv needs --runs or --compare"),
-        ("-n 2 --json --csv true", "--json excludes --csv"),
-        ("-n 2 --csv --markdown true", "--csv excludes --markdown"),
-        ("-n 2 -v true", "--runs excludes --verbose"),
-        ("--limit-cputime 1s true", "--limit-cputime: not a number of seconds: '1s'"),
-        ("--json -p true", "--json excludes --portability"),
-        (f"-n {2**63} true", f"--runs: not a number of runs: '{2**63}'"),
-        (f"-n {DIGITS} true", f"--runs: not a number of runs: {SHOWN}"),
-        (f"--limit-cputime {DIGITS} true", f"--limit-cputime: not a number of seconds: {SHOWN}"),
-        ("-n \u0661 true", "--runs: not a number of runs: '\u0661'"),
-        ("-n \xb2 true", "--runs: not a number of runs: '\xb2'"),
-        ("--limit-cputime \u0661 true", "--limit-cputime: not a number of seconds: '\u0661'"),
-        ("--limit-cputime 1_0 true", "--limit-cputime: not a number of seconds: '1_0'"),
-        ("--limit-cputime 1e400 true", "--limit-cputime: not a number of seconds: '1e400'"),
-        ("--pid 1 --kill", "--kill needs a command"),
-        ("--export - true", "--export: the name of a file ends with .json, .csv, .md: '-'"),
-    ],
-    ids=lambda text: text[:40],
-)
-def test_wrong_usage_is_status_2(options: str, text: str) -> None:
-    """Nothing is run."""
-    done = run(*options.split())
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"rusage: {text}\nTry 'rusage --help' for the options.\n"
-
-
-def test_help_fits_80_columns() -> None:
-    """All options, with examples at the end."""
-    done = run("-h")
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = done.stdout.splitlines()
-    assert max(map(len, lines)) <= 80
-    assert lines[0].startswith("usage: rusage ")
-    examples = lines[lines.index("Examples:") + 1 :]
-    assert examples == [f"  {example}" for example in table.EXAMPLES]
-    groups = [group for title, group in table.OPTIONS.items() if title != table.GNU_TIME]
-    names = [line.split("--")[1].split()[0] for line in lines if line.startswith(("  -", "      --"))]
-    assert names == [option.name for group in groups for option in group]
-    assert f"{table.GNU_TIME}: -f FORMAT, -p, -v and -q, as rusage(1) describes them" in lines
-    assert run("--help").stdout == done.stdout
-
-
-def test_file_descriptors_pass_through() -> None:
-    """The command inherits what the caller lets it inherit, as with GNU time."""
-    read, write = os.pipe()
-    os.set_inheritable(write, True)  # noqa: FBT003 (takes no keyword)
-    program = f"import os; os.write({write}, b'x')"
-    subprocess.run([*RUSAGE, sys.executable, "-c", program], close_fds=False, capture_output=True, check=True)
-    os.close(write)
-    assert os.read(read, 10) == b"x"
-    os.close(read)
-
-
-@needs_sh
-@pytest.mark.skipif(
-    platform.python_implementation() == "PyPy", reason="PyPy forgets at its start that SIGINT was ignored"
-)
-def test_ignored_signals_stay_ignored() -> None:
-    """The command ignores exactly the signals that the caller ignores."""
-    for ignore in True, False:
-        done = subprocess.run(
-            [*RUSAGE, "sh", "-c", "kill -INT $$; echo survived"],
-            capture_output=True,
-            text=True,
-            check=False,
-            preexec_fn=(lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) if ignore else None,
-        )
-        assert (done.stdout == "survived\n") is ignore
-        assert done.returncode == (0 if ignore else -signal.SIGINT)
-
-
-LAUNCHERS: list[tuple[str | None, int]] = [
-    (None, 7),
-    ("no program", 7),
-    ("#!/bin/sh\nexit 255\n", 7),
-    ("#!/bin/sh\nkill -9 $$\n", 128 + 9),
-]
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the launcher is Linux's")
-@pytest.mark.parametrize(
-    ("launcher", "status"), LAUNCHERS, ids=["no launcher", "no program", "a refusal", "killed at the start"]
-)
-def test_failing_launcher(launcher: str | None, status: int, tmp_path: Path) -> None:
-    """The command runs all the same, without its peak; a signal to the launcher is one to the command."""
-    path = tmp_path / "launcher"
-    if launcher is not None:
-        path.write_text(launcher)
-        path.chmod(0o755)
-    command = [*CHECKS, "launcher", str(path), "sh", "-c", "exit 7"]
-    done = forked.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == status, done.stderr
-    assert "wall time" in done.stderr
-    assert "peak memory" not in done.stderr
-
-
-def test_wall_time_excludes_preparation(python: Callable[..., str]) -> None:
-    """It begins when the launcher, or else the program, is executed."""
-    assert python(*CHECKS[1:], "preparation_takes_time") == "0\n"
-
-
-@pytest.mark.skipif(not UNSHARE, reason="no unshare(1): on Linux, install util-linux")
-def test_command_in_another_pid_namespace() -> None:
-    """It runs and its status is its own; its peak cannot be told from this program's."""
-    if subprocess.run([UNSHARE, "-p", "true"], capture_output=True, check=False).returncode != 0:
-        pytest.skip(reason="no permission to make a namespace: run it as root, not in a sandbox")
-    done = subprocess.run(
-        [UNSHARE, "-p", *RUSAGE, "sh", "-c", "echo $$; exit 5"], capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stdout) == (5, "1\n"), done.stderr
-    assert "user time" in done.stderr
-    assert "peak memory" not in done.stderr
-
-
-def test_reading_ends_at_end_of_file() -> None:
-    """A program that exits early must not make a test run for ever."""
-    read, write = os.pipe()
-    os.write(write, b"something else")
-    os.close(write)
-    with pytest.raises(AssertionError):
-        read_until(read, b"what never comes")
-    os.close(read)
-
-
-LC_CTYPES: list[dict[bytes, bytes]] = [
-    {},
-    {b"LC_CTYPE": b"C"},
-    {b"LC_CTYPE": b"C.UTF-8"},
-    {b"LC_CTYPE": b"", b"LANG": b"C"},
-    {b"LC_CTYPE": b"C.UTF-8", b"LC_ALL": b"C"},
-    {b"LC_ALL": b"", b"A": b"1"},
-    {b"LC_CTYPE": b"POSIX", b"BYTES": b"\xff=\xfe\n"},
-]
-
-
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the original environment is not available here")
-@pytest.mark.parametrize("environment", LC_CTYPES, ids=str)
-@both_ways
-def test_environment_is_the_callers(words: list[str], environment: dict[bytes, bytes]) -> None:
-    """PEP 538 sets LC_CTYPE in Python's own environment. The oracle: env(1) without rusage."""
-    expected = subprocess.run(["/usr/bin/env"], env=environment, stdout=subprocess.PIPE, check=True).stdout
-    done = subprocess.run([*words, "env"], env=environment, capture_output=True, check=True)
-    assert sorted(done.stdout.splitlines()) == sorted(expected.splitlines())
 
 
 UNUSUAL_ENTRIES = [
@@ -419,33 +182,6 @@ def test_untrusted_proc_environ(content: bytes) -> None:
     command = [sys.executable, str(PROGRAMS / "overwritten_environment.py"), content.hex(), "env"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     assert sorted(done.stdout.splitlines()) == sorted(f"{name}={value}" for name, value in environment.items())
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="hides /proc")
-def test_environment_without_proc(without_proc: list[str]) -> None:
-    """It stays as it is."""
-    environment = {"PATH": os.defpath, "LC_CTYPE": "C.UTF-8"}
-    command = [*without_proc, *RUSAGE, "printenv", "LC_CTYPE"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    assert done.stdout == "C.UTF-8\n"
-
-
-@pytest.mark.skipif(
-    platform.python_implementation() == "PyPy", reason="PyPy's getsignal does not know what it inherits"
-)
-@both_ways
-def test_signal_mask_and_dispositions_pass_through(words: list[str]) -> None:
-    """The program has exactly the caller's signal mask and ignored signals; the oracle is a start without rusage."""
-    shown = [
-        subprocess.run(
-            [*before, sys.executable, str(PROGRAMS / "signal_state.py")],
-            capture_output=True,
-            check=True,
-            preexec_fn=change_signals,
-        ).stdout
-        for before in ([], words)
-    ]
-    assert shown[0] == shown[1]
 
 
 @both_ways
@@ -558,6 +294,51 @@ def test_sigint_kills_rusage_after_the_program(words: list[str]) -> None:
         assert "(SIGINT)" in done.stderr.splitlines()[-1]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the launcher is Linux's")
+@pytest.mark.parametrize(
+    ("launcher", "status", "reason"),
+    [
+        (None, 7, "No such file or directory"),
+        ("no program", 7, "Exec format error"),
+        ("#!/bin/sh\nexit 255\n", 7, "it cannot start a program here"),
+        ("#!/bin/sh\nkill -9 $$\n", 128 + 9, "signal 9 kills it"),
+    ],
+)
+def test_failing_launcher(launcher: str | None, status: int, reason: str) -> None:
+    """The command runs all the same, without its peak; a signal to the launcher is one to the command."""
+    if launcher is not None:
+        Path("launcher").write_text(launcher)
+        Path("launcher").chmod(0o755)
+    for words, expected in (["sh", "-c", "exit 7"], status), (["--info"], 0):
+        command = [*CHECKS, "launcher", "./launcher", *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == expected, done.stderr
+        assert "peak memory" not in done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("launcher")]
+    assert "not used: " in line
+    assert reason in line
+
+
+def test_report_in_a_file() -> None:
+    """The command does not inherit it; nothing is run without it."""
+    if Path("/proc/self/fd").exists():
+        assert "/file" not in run("-o", "file", "ls", "-l", "/proc/self/fd").stdout
+    assert run("-o", "/no/such/file", "touch", "touched").returncode == 125
+    assert not Path("touched").exists()
+
+
+@needs_sh
+@pytest.mark.parametrize("runs", [[], ["-n", "2"]], ids=["once", "series"])
+def test_report_on_standard_output(runs: list[str]) -> None:
+    """``-o -``, after what the program writes there; ``./-`` is a file."""
+    done = run("-o", "-", "--json", *runs, "sh", "-c", "echo hello")
+    *output, report = done.stdout.splitlines()
+    assert (done.returncode, done.stderr, {*output}) == (0, "", {"hello"})
+    assert json.loads(report)["version"] == 1
+    run("-o", "./-", *runs, "true")
+    assert "wall time" in Path("-").read_text()
+
+
 needs_dev_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 
 
@@ -566,91 +347,67 @@ def buffered() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
 
+FAILS = ["sh", "-c", "exit 7"]
+
+
 @needs_sh
 @needs_dev_full
-@pytest.mark.parametrize("as_json", [[], ["--json"]], ids=["text", "json"])
-def test_unwritable_report_keeps_the_status(as_json: list[str]) -> None:
-    """A complaint on standard error if that works, and the program's exit status in any case."""
-    fail = ["sh", "-c", "exit 7"]
-    with Path("/dev/full").open("w") as full:
-        for options in [], ["-o", "/dev/full"], ["-o", "/dev/full", "--append"]:
-            words = [*RUSAGE, *as_json, *options, "--", *fail]
-            assert subprocess.run(words, stderr=full, env=buffered(), check=False).returncode == 7
-    done = run(*as_json, "-o", "/dev/full", "--", *fail, env=buffered())
-    assert (done.returncode, done.stderr) == (7, "rusage: /dev/full: No space left on device\n")
-
-
-@needs_sh
-def test_closed_pipe_keeps_the_status() -> None:
-    """As a full device; a closed standard error gets no report."""
+@pytest.mark.parametrize(
+    ("words", "status", "who"),
+    [
+        (FAILS, 7, ""),
+        (["--json", *FAILS], 7, ""),
+        (["-o", "/dev/full", *FAILS], 7, "/dev/full"),
+        (["--json", "-o", "/dev/full", "--append", *FAILS], 7, "/dev/full"),
+        (["-o", "-", *FAILS], 7, "standard output"),
+        (["-o", "-", "true"], 125, "standard output"),
+        *(([*words], 125, "standard output") for words in ([], ["--json"], ["--help"], ["--version"])),
+    ],
+    ids=str,
+)
+def test_report_that_cannot_be_written(words: list[str], status: int, who: str) -> None:
+    """One line of complaint if that is possible, and the program's failure in any case; no traceback."""
     read, write = os.pipe()
     os.close(read)
-    for closes in False, True:
+    with Path("/dev/full").open("w") as full, os.fdopen(write, "w") as broken:
         done = subprocess.run(
-            [*RUSAGE, "sh", "-c", "exit 7"],
-            stderr=write,
-            env=buffered(),
-            check=False,
-            preexec_fn=(lambda: os.close(2)) if closes else None,
+            [*RUSAGE, *words], stdout=full, stderr=subprocess.PIPE, text=True, env=buffered(), check=False
         )
-        assert done.returncode == 7
-    os.close(write)
+        assert done.returncode == status
+        assert not who or done.stderr == f"rusage: {who}: No space left on device\n"
+        for stderr in full, broken:
+            silent = subprocess.run([*RUSAGE, *words], stdout=full, stderr=stderr, env=buffered(), check=False)
+            assert silent.returncode == status
+        if not words or who == "standard output":
+            done = subprocess.run(
+                [*RUSAGE, *words], stderr=subprocess.PIPE, text=True, check=False, preexec_fn=lambda: os.close(1)
+            )
+            who = "-" if "-o" in words else who
+            assert (done.returncode, done.stderr) == (125, f"rusage: {who}: Bad file descriptor\n")
 
 
-ON_STANDARD_OUTPUT = pytest.mark.parametrize("arguments", [[], ["--json"], ["--help"], ["--version"]], ids=str)
+def test_closed_standard_error() -> None:
+    """There is no report; the status is the program's."""
+    assert subprocess.run([*RUSAGE, *FAILS], check=False, preexec_fn=lambda: os.close(2)).returncode == 7
 
 
-@needs_dev_full
-@ON_STANDARD_OUTPUT
-def test_unwritable_standard_output_is_125(arguments: list[str]) -> None:
-    """One line of complaint, and no traceback."""
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [*RUSAGE, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, env=buffered(), check=False
-        )
-    assert (done.returncode, done.stderr) == (125, "rusage: standard output: No space left on device\n")
-
-
-@ON_STANDARD_OUTPUT
+@pytest.mark.parametrize("words", [[], ["--json"], ["--help"]], ids=str)
 @pytest.mark.parametrize("unbuffered", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"])
-def test_closed_pipe_ends_silently(arguments: list[str], unbuffered: dict[str, str]) -> None:
+def test_closed_pipe_ends_silently(words: list[str], unbuffered: dict[str, str]) -> None:
     """As other programs end before head(1): SIGPIPE kills it, also if the caller blocks that."""
     read, write = os.pipe()
     os.close(read)
-    for blocks in False, True:
+    for blocked in False, True:
         done = subprocess.run(
-            [*RUSAGE, *arguments],
+            [*RUSAGE, *words],
             stdout=write,
             stderr=subprocess.PIPE,
             env=buffered() | unbuffered,
             check=False,
-            preexec_fn=(lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGPIPE])) if blocks else None,
+            preexec_fn=(lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGPIPE])) if blocked else None,
         )
         assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
     os.close(write)
-
-
-@ON_STANDARD_OUTPUT
-def test_closed_standard_output_is_125(arguments: list[str]) -> None:
-    """Python discards what is printed then."""
-    done = subprocess.run(
-        [*RUSAGE, *arguments],
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-        preexec_fn=lambda: os.close(1),
-        stdout=subprocess.DEVNULL,
-    )
-    assert (done.returncode, done.stderr) == (125, "rusage: standard output: Bad file descriptor\n")
-
-
-def test_json_of_non_utf8_arguments() -> None:
-    """Such a byte is a backslash, x and two digits: a strict parser rejects a lone surrogate."""
-    done = forked.run([*RUSAGE, "--json", "true", b"\xff \xc3\xa9"], capture_output=True, check=True)
-    assert done.stderr.isascii()
-    command = json.loads(done.stderr)["command"]
-    assert command == ["true", "\\xff \u00e9"]
-    assert all(word.encode() for word in command)  # no surrogate
 
 
 @needs_sh
@@ -662,13 +419,6 @@ def test_append_names_the_command() -> None:
     assert lines == [["command", "sh", "-c", "exit 0", os.fsdecode(b"\xff")], ["command", "true"]]
     run("-o", "file", "true")
     assert "command" not in Path("file").read_text()
-
-
-def test_version_option() -> None:
-    """The version of the installed distribution."""
-    done = run("--version")
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"rusage {version('rusage')}\n", "")
-    assert run("-V").stdout == done.stdout
 
 
 def test_info_for_bug_reports() -> None:
@@ -687,27 +437,6 @@ def test_info_for_bug_reports() -> None:
         known = rusage.measured(getattr(rusage, f"RUSAGE_{name.upper()}"))
         listed = ", ".join(field for field in rusage.fields if field in known)
         assert re.search(f"^measured, {name} +{listed}$", unwrapped, re.MULTILINE)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the launcher is Linux's")
-@pytest.mark.parametrize(
-    ("launcher", "reason"),
-    [
-        (None, "No such file or directory"),
-        ("#!/bin/sh\nkill -9 $$\n", "signal 9 kills it"),
-        ("#!/bin/sh\nexit 255\n", "it cannot start a program here"),
-    ],
-)
-def test_info_about_a_failing_launcher(launcher: str | None, reason: str) -> None:
-    """The reason is given."""
-    if launcher is not None:
-        Path("launcher").write_text(launcher)
-        Path("launcher").chmod(0o755)
-    command = [*CHECKS, "launcher", "./launcher", "--info"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    (line,) = [line for line in done.stdout.splitlines() if line.startswith("launcher")]
-    assert "not used: " in line
-    assert reason in line
 
 
 # Not a shell: FreeBSD's catches SIGQUIT until it executes another program.

@@ -4,25 +4,20 @@ import json
 import math
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
-import unicodedata
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
 import forked
 import pytest
-from conftest import needs_sh
 from forked import RUSAGE, needs_peak
-from terminals import WAITS, Start, read_until
 
 from rusage._cli import report, statistics
 from rusage._cli import series as series_module
 from rusage._cli.figures import Ended
-from rusage._cli.options import Options, split
+from rusage._cli.options import Options
 from rusage._cli.series import rounds_that_fit
 
 if sys.platform == "win32":
@@ -62,35 +57,24 @@ def test_order_of_the_runs() -> None:
     assert ["rounds", "3", "of", "3"] in [line.split() for line in lines()]
 
 
-def test_command_line_in_words() -> None:
-    """Quotes and backslashes as in a shell; operators in quotes, after a backslash and within a word are arguments."""
-    line = r"""printf %s '|' "a; b" \& \; 'x' a|b http://x/?a=1&b=2 print(1>0) 2 ">" it\'s "\"'" '' """
-    words = ["printf", "%s", "|", "a; b", "&", ";", "x", "a|b", "http://x/?a=1&b=2", "print(1>0)", "2", ">"]
-    assert split(line) == [*words, "it's", "\"'", ""]
-
-
 @forked.needs_fork
 def test_rounds_without_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many as fit into the seconds for each command, here fewer; a warm-up is one of each command."""
-    assert series_module.SECONDS == 3
-
-    def noted(done: int, elapsed: float, commands: int) -> int:
-        fit = rounds_that_fit(done, elapsed, commands)
-        Path("fit").write_text(json.dumps([done, elapsed, commands, fit]))
-        return fit
-
+    """As many as fit into the seconds for each command, here fewer, but at least ten; a warm-up is one of each."""
     monkeypatch.setattr(series_module, "SECONDS", 0.3)
-    monkeypatch.setattr(series_module, "rounds_that_fit", noted)
-    began = time.monotonic()
     assert run("--json", "--warmup", "1", "true", "sleep 0.001").returncode == 0
-    took = time.monotonic() - began
     first, second = ([made["elapsed"] for made in each["runs"]] for each in record()["commands"])
-    done, elapsed, commands, fit = json.loads(Path("fit").read_text())
-    assert (done, commands) == (10, 2)
-    assert sum(first[:10] + second[:10]) <= elapsed <= took
-    assert len(first) == len(second) == fit >= 10
+    assert len(first) == len(second) >= 10
     run("--warmup", "1", "sleep 0.04")
     assert ["rounds", "10,", "after", "1", "for", "warm-up"] in [line.split() for line in lines()]
+
+
+@pytest.mark.parametrize(
+    ("done", "elapsed", "commands", "rounds"),
+    [(1, 0.02, 2, 300), (10, 0.2, 1, 150), (10, 1.0, 3, 90), (1, 5.0, 2, 10), (10, 60.0, 2, 10), (1, 0.0, 2, 10)],
+)
+def test_rounds_that_fit(done: int, elapsed: float, commands: int, rounds: int) -> None:
+    """Three seconds for each command, ten rounds at least; a clock may have long ticks."""
+    assert rounds_that_fit(done, elapsed, commands) == rounds
 
 
 def test_rounds_where_the_last_one_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,26 +86,18 @@ def test_rounds_where_the_last_one_is_slow(monkeypatch: pytest.MonkeyPatch) -> N
     assert numbers == [*range(11)]
 
 
-@pytest.mark.parametrize(
-    ("done", "elapsed", "commands", "rounds"),
-    [(1, 0.02, 2, 300), (10, 0.2, 1, 150), (10, 1.0, 3, 90), (1, 5.0, 2, 10), (10, 60.0, 2, 10), (1, 0.0, 2, 10)],
-)
-def test_rounds_that_fit(done: int, elapsed: float, commands: int, rounds: int) -> None:
-    """Three seconds for each command, ten rounds at least."""
-    assert rounds_that_fit(done, elapsed, commands) == rounds
-
-
-@needs_sh
-def test_report_has_a_row_for_each_command() -> None:
-    """Means and ratios agree with the runs in the JSON; the command lines follow as they were given."""
-    commands = ["sleep 0.01", "sleep 0.05", "sh -c 'exit 0'"]
-    assert run("-n", "4", *commands).returncode == 0
-    shown = lines()
-    assert shown[0].split()[:2] in (["wall", "(us)"], ["wall", "(ms)"])  # of the smallest mean
-    assert [line.split()[0] for line in shown[1:4]] == ["1", "2", "3"]
-    assert shown[1].split()[2] == "1"
-    assert shown[5:8] == [f"{number}  {command}" for number, command in enumerate(commands, 1)]
-    assert max(map(len, shown)) <= 80
+@needs_peak
+def test_report_of_a_comparison() -> None:
+    """A row for each command, then the command lines as they were given, and a sentence; a star at the smaller peak."""
+    small, large = (f"{sys.executable} -c 'b\"x\" * ({size} * 2**20)'" for size in (1, 100))
+    for commands, at in ([small, large], 1), ([large, small], 2):
+        assert run("-n", "3", *commands).returncode == 0
+        shown = lines()
+        assert [line.split()[0] for line in shown[1:3]] == ["1", "2"]
+        assert [line.split("  ")[-2].strip().endswith("*") for line in shown[1:3]] == [at == 1, at == 2]
+        assert shown[4:6] == [f"{number}  {command}" for number, command in enumerate(commands, 1)]
+        assert any(line.startswith("*  ") for line in shown)
+        assert re.search(r" needed [\d.]+ times as much memory ", " ".join(shown))
 
 
 def test_ratios_of_the_means() -> None:
@@ -135,16 +111,6 @@ def test_ratios_of_the_means() -> None:
     deviation = math.sqrt(sum(each**2 for each in rest) / 4)  # their mean is 0
     assert found["uncertainty"] == pytest.approx(2.776445 * deviation / math.sqrt(5) / (sum(first) / 5), rel=1e-4)
     assert record()["commands"][0]["ratios"]["elapsed"] == {"ratio": 1, "uncertainty": 0}
-
-
-@needs_peak
-def test_smaller_peak_is_marked() -> None:
-    """Whichever comes first."""
-    small, large = (f"{sys.executable} -c 'b\"x\" * ({size} * 2**20)'" for size in (1, 100))
-    for commands, at in ([small, large], 1), ([large, small], 2):
-        assert run("-n", "3", *commands).returncode == 0
-        assert [line.split("  ")[-2].strip().endswith("*") for line in lines()[1:3]] == [at == 1, at == 2]
-        assert any(line.startswith("*  ") for line in lines())
 
 
 @pytest.mark.parametrize(
@@ -240,28 +206,12 @@ def test_failing_command_ends_the_series() -> None:
     assert (done.returncode, done.stderr) == (1, "rusage: false: the series has ended: warm-up run 1 (exit status 1)\n")
 
 
-def test_ignored_failures_count() -> None:
-    """As in a series."""
-    assert run("--json", "-n", "2", "--ignore-failure", "true", "false").returncode == 0
-    assert [[made["counted"] for made in each["runs"]] for each in record()["commands"]] == [[True, True]] * 2
-
-
 def test_limits_name_the_command() -> None:
     """Each run of each command is compared."""
     done = run("--limit-cputime", "0", "-n", "2", "--ignore-failure", "true", nth(9, "exit=0", "exit=0"))
     assert done.returncode == 123
     assert done.stderr.count("run 2: CPU time ") >= 1
     assert f"rusage: {nth(9, 'exit=0', 'exit=0')}: run 1: CPU time " in done.stderr
-
-
-def test_ctrl_c_ends_the_comparison(on_terminal: Start) -> None:
-    """The report has the complete rounds."""
-    _, terminal = on_terminal(*RUSAGE, "-n", "9", "--compare", "true", WAITS)
-    assert b"run 2 of 18, 17 left, about " in read_until(terminal, b"ready\r\n")
-    os.write(terminal, b"\x03")
-    shown = read_until(terminal, f"return code {-signal.SIGINT}\r\n".encode())
-    assert b"stopped by  signal 2 (SIGINT)" in shown
-    assert b"0 of 9" in shown
 
 
 def compared(*columns: tuple[str, list[float]]) -> list[str]:
@@ -290,59 +240,6 @@ def test_sentence_at_the_end() -> None:
     (text,) = compared(("x" * 40, [1.0, 1.0, 1.0]), ("`", [20.0, 20.1, 20.2]), wide)
     assert text.startswith("Command 2 needed 20 times as much memory and ")
     assert text.endswith(" as command 1.")
-
-
-@needs_peak
-def test_sentence_is_in_the_report() -> None:
-    """After all else, in lines of at most 80 columns. The peaks differ by much more than they vary."""
-    large = f"{sys.executable} -c 'b = bytes(range(256)) * (400 << 10)'"  # 100 MiB
-    assert run("-n", "4", "true", large).returncode == 0
-    assert max(map(len, lines()[-2:])) <= 80
-    assert re.search(r" needed [\d.]+ times as much memory ", " ".join(lines()))
-
-
-@needs_sh
-@pytest.mark.parametrize("option", ["--compare", "--prepare"])
-@pytest.mark.parametrize(
-    ("line", "operator"),
-    [
-        ("echo x | md5sum", "|"),
-        ("sleep 1; true", "1;"),
-        ("true&& true", "true&&"),
-        ("true ||true", "||true"),
-        ("true >/dev/null", ">/dev/null"),
-        ("true 2>&1", "2>&1"),
-        ("cat <<end", "<<end"),
-        ("true &", "&"),
-        ("echo 'a' \"|\" b\n|cat", "|cat"),
-    ],
-)
-def test_operators_of_a_shell(option: str, line: str, operator: str) -> None:
-    """A program would get them as arguments: the figures would be another command's."""
-    words = [option, line, "--", "true"] if option == "--prepare" else [option, "true", line]
-    done = forked.run([*RUSAGE, *words], capture_output=True, text=True, check=False)
-    message = f"rusage: {option}: {operator!r} needs a shell, as in sh -c '...', or quotes: {line!r}"
-    assert (done.returncode, done.stderr.splitlines()[0]) == (2, message)
-
-
-HOSTILE = "\x1b]0;title\x07 \x9b31m \x85"
-
-
-@pytest.mark.parametrize(
-    "options", [["-n2", "--compare"], ["-n2", "--compare", "--markdown"], ["-a"], ["-n2", "-a"]], ids=str
-)
-def test_no_control_character_in_reports(options: list[str]) -> None:
-    """A terminal would obey them: C0 and C1, in tables, Markdown, the appended command and messages."""
-    command = f"true '{HOSTILE}'" if "--compare" in options else "true"
-    words = [command] if "--compare" in options else ["true", HOSTILE]
-    forked.run([*RUSAGE, "-o", "report", *options, "--", *words], check=True)
-    shown = Path("report").read_text()
-    assert "\\x1b]0;title\\x07" in shown
-    assert "\\u009b31m" in shown
-    wrong = [f"/none/{HOSTILE}"], [f"--{HOSTILE}"], [f"--append={HOSTILE}"], ["-\x9b"]
-    messages = [forked.run([*RUSAGE, *words], capture_output=True, text=True, check=False).stderr for words in wrong]
-    for text in shown, *messages:
-        assert not [char for char in text if unicodedata.category(char) == "Cc" and char not in "\t\n"]
 
 
 def test_sign_in_ascii() -> None:

@@ -663,30 +663,6 @@ def test_picture_needs_matplotlib() -> None:
     assert done.stderr.startswith("rusage: --plot needs matplotlib: pip install matplotlib\n")
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["--kill", "true"], "--kill needs --limit-tree-rss"),
-        (["--interval", "1", "true"], "--interval needs --tree or --samples or --plot or --limit-tree-rss or --pid"),
-        (["--tree", "-v", "true"], "--tree excludes --verbose"),
-        (["--tree", "--interval", "0", "true"], "--interval: must be at least 0.0001: '0'"),
-        (["--tree", "--interval", "1e-320", "true"], "--interval: must be at least 0.0001: '1e-320'"),
-        (["--tree"], "--tree needs a command or --pid"),
-        (["--pid", "1", "--limit-maxrss", "1M"], "--limit-maxrss needs a command"),
-        (["--pid", "1", "true"], "--pid excludes a command"),
-        (["--pid", "0"], "--pid: must be at least 1: '0'"),
-        (["--pid", "99999999999"], "--pid: not a process ID: '99999999999'"),
-        (["--samples", "x.csv", "-n", "2", "true"], "--runs excludes --samples"),
-        (["--plot", "x.gif", "true"], "--plot: the name of a file ends with .png, .svg, .pdf: 'x.gif'"),
-    ],
-    ids=repr,
-)
-def test_wrong_options(words: list[str], message: str) -> None:
-    """Status 2."""
-    done = forked.run([*RUSAGE, *words], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr.splitlines()[0]) == (2, f"rusage: {message}")
-
-
 def test_system_without_trees(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The reason is the backend's."""
     from rusage._backends import BACKEND

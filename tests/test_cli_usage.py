@@ -1,68 +1,180 @@
-"""``python -m rusage`` without a command."""
+"""The options of ``rusage`` and their errors, ``--help``, and ``python -m rusage`` without a command."""
 
 import json
+import re
+import sys
 from collections.abc import Callable
+from importlib.metadata import version
+
+import forked
+import pytest
+from forked import RUSAGE
 
 import rusage
+from rusage._cli import options as table
 from rusage._cli.figures import exactly, quantity
 
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the programs that run here need Unix")
+DIGITS = "9" * 5000
+SHOWN = repr("9" * 47 + "...")
+WRONG = [
+    ("--nonsense true", "option --nonsense not recognized"),
+    ("--hlep", "option --hlep not recognized; did you mean --help?"),
+    ("--limit-memory=1 true", "option --limit-memory not recognized; did you mean --limit-maxrss?"),
+    ("-o", "option -o requires argument"),
+    ("-o file", "--output needs a command"),
+    ("-v", "--verbose needs a command"),
+    ("--tree", "--tree needs a command or --pid"),
+    ("--append true", "--append needs --output"),
+    (
+        "--limit-maxrss 5MB true",
+        "--limit-maxrss: not a size: '5MB' (expected a number of bytes, or one with K, M, G or T, such as 500M)",
+    ),
+    *(
+        (f"--limit-cputime {text} true", f"--limit-cputime: not a number of seconds: {text!r}")
+        for text in ("-1", "nan", "inf", "1s", "\u0661", "1_0", "1e400")
+    ),
+    (f"--limit-cputime {DIGITS} true", f"--limit-cputime: not a number of seconds: {SHOWN}"),
+    ("-n 0 true", "--runs: must be at least 1: '0'"),
+    *((f"-n {text} true", f"--runs: not a number of runs: {text!r}") for text in ("-1", f"{2**63}", "\u0661", "\xb2")),
+    (f"-n {DIGITS} true", f"--runs: not a number of runs: {SHOWN}"),
+    ("-n 5 --warmup x true", "--warmup: not a number of runs: 'x'"),
+    ("--warmup 1 true", "--warmup needs --runs or --compare"),
+    ("--csv true", "--csv needs --runs or --compare"),
+    ("--compare", "--compare needs a command"),
+    ("--compare true 'true", '--compare: No closing quotation: "\'true"'),
+    ("--compare true --no", "--compare: options precede the commands: '--no'"),
+    ("-n 2 --json --csv true", "--json excludes --csv"),
+    ("-n 2 -v true", "--runs excludes --verbose"),
+    ("--json -p true", "--json excludes --portability"),
+    ("--tree -v true", "--tree excludes --verbose"),
+    ("--samples x.csv -n 2 true", "--runs excludes --samples"),
+    ("--kill true", "--kill needs --limit-tree-rss"),
+    ("--interval 1 true", "--interval needs --tree or --samples or --plot or --limit-tree-rss or --pid"),
+    ("--tree --interval 1e-320 true", "--interval: must be at least 0.0001: '1e-320'"),
+    ("--pid 1 --kill", "--kill needs a command"),
+    ("--pid 1 --limit-maxrss 1M", "--limit-maxrss needs a command"),
+    ("--pid 1 true", "--pid excludes a command"),
+    ("--pid 0", "--pid: must be at least 1: '0'"),
+    ("--pid 99999999999", "--pid: not a process ID: '99999999999'"),
+    ("--export - true", "--export: the name of a file ends with .json, .csv, .md: '-'"),
+    ("--plot x.gif true", "--plot: the name of a file ends with .png, .svg, .pdf: 'x.gif'"),
+    ("--export x.csv --export ./x.csv true", "two reports cannot go to the same file: 'x.csv' and './x.csv'"),
+]
 
-def test_own_usage_fits_80_columns(python: Callable[..., str]) -> None:
+
+@pytest.mark.parametrize(("options", "text"), WRONG, ids=lambda text: text[:40])
+def test_wrong_usage_is_status_2(options: str, text: str) -> None:
+    """Nothing is run; the message names what was given."""
+    done = forked.run([*RUSAGE, *options.split()], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"rusage: {text}\nTry 'rusage --help' for the options.\n"
+
+
+def test_help_and_version(python: Callable[..., str]) -> None:
+    """All options, with GNU time's in one line and examples at the end; the version of the distribution."""
+    lines = python("-m", "rusage", "-h").splitlines()
+    assert lines[0].startswith("usage: rusage ")
+    assert lines[lines.index("Examples:") + 1 :] == [f"  {example}" for example in table.EXAMPLES]
+    groups = [group for title, group in table.OPTIONS.items() if title != table.GNU_TIME]
+    names = [line.split("--")[1].split()[0] for line in lines if line.startswith(("  -", "      --"))]
+    assert names == [option.name for group in groups for option in group]
+    assert f"{table.GNU_TIME}: -f FORMAT, -p, -v and -q, as rusage(1) describes them" in lines
+    assert python("-m", "rusage", "-V") == f"rusage {version('rusage')}\n"
+
+
+def test_own_usage(python: Callable[..., str]) -> None:
     """The fields in their order: name, value with unit (or "-" if not measured), meaning; then what to do next."""
     text, hint = python("-m", "rusage").rstrip("\n").rsplit("\n\n", 1)
     assert "rusage COMMAND" in hint
-    assert "rusage --help" in hint
     lines = text.splitlines()
-    assert max(map(len, [*lines, *hint.splitlines()])) <= 80
     starts = [at for at, line in enumerate(lines) if not line.startswith(" ")]
     assert [lines[at].split()[0] for at in starts] == list(rusage.fields)
     (column,) = {len(line) - len(line.lstrip()) for line in lines if line.startswith(" ")} or {lines[0].index("user")}
     for at, end, (name, field) in zip(starts, [*starts[1:], None], rusage.fields.items(), strict=True):
-        value = lines[at][len(name) : column].strip()
-        assert (value == "-") == (name not in rusage.measured())
+        assert (lines[at][len(name) : column].strip() == "-") == (name not in rusage.measured())
         shown = " ".join(line[column:] for line in lines[at:end])
-        assert field.meaning == shown or (field.meaning.startswith(f"{shown}; ") and len(lines[at:end]) <= 3)
+        assert len(lines[at:end]) <= 3
+        assert field.meaning == shown or field.meaning.startswith(f"{shown}; ")
+    record = json.loads(python("-m", "rusage", "--json"))
+    for name, field in rusage.fields.items():
+        assert isinstance(record[name].pop("value"), (int, float))
+        about = {"unit": field.unit, "meaning": field.meaning, "error": field.error}
+        assert record[name] == {**about, "measured": name in rusage.measured()}
 
 
-def test_quantities_in_units_that_suit() -> None:
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.0898, "seconds", "89.8 ms"),
+        (0, "seconds", "0 s"),
+        (0, "bytes", "0 bytes"),
+        (0.00099949, "seconds", "999 us"),
+        (0.00099951, "seconds", "1.00 ms"),
+        (0.009996, "seconds", "10.0 ms"),
+        (12345.6, "seconds", "12346 s"),
+        (1845494, "bytes", "1.76 MiB"),
+        (1000, "bytes", "0.977 KiB"),
+        (2**62, "bytes", "4194304 TiB"),
+        (123456, "faults", "123456 faults"),
+        (1.25, "byte-seconds", "1.25 byte-seconds"),
+    ],
+)
+def test_quantities_in_units_that_suit(value: float, unit: str, text: str) -> None:
     """Three significant digits at least, and no more after the decimal point."""
-    assert quantity(0.0898, "seconds") == "89.8 ms"
-    assert quantity(0, "seconds") == "0 s"
-    assert quantity(0, "bytes") == "0 bytes"
-    assert quantity(0.00099949, "seconds") == "999 us"
-    assert quantity(0.00099951, "seconds") == "1.00 ms"
-    assert quantity(0.009996, "seconds") == "10.0 ms"
-    assert quantity(12345.6, "seconds") == "12346 s"
-    assert quantity(1845494, "bytes") == "1.76 MiB"
-    assert quantity(1000, "bytes") == "0.977 KiB"
-    assert quantity(999, "bytes") == "999 bytes"
-    assert quantity(2**62, "bytes") == "4194304 TiB"
-    assert quantity(123456, "faults") == "123456 faults"
-    assert quantity(1.25, "byte-seconds") == "1.25 byte-seconds"
+    assert quantity(value, unit) == text
 
 
-def test_json_of_the_own_usage(python: Callable[..., str]) -> None:
-    """``--json`` prints a line with one object: a version, and value, unit, meaning, and error of each field."""
-    printed = python("-m", "rusage", "--json")
-    assert printed.count("\n") == 1
-    record = json.loads(printed)
-    assert record.pop("version") == 1
-    assert list(record) == list(rusage.fields)
-    for name, member in record.items():
-        assert member["unit"] == rusage.fields[name].unit
-        assert member["meaning"] == rusage.fields[name].meaning
-        assert member["measured"] == (name in rusage.measured())
-        assert isinstance(member["value"], (int, float))
-    assert record["ru_utime"]["value"] + record["ru_stime"]["value"] > 0
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (1023, "bytes", "1023 bytes"),
+        (1024, "bytes", "1024 bytes (1.0 KiB)"),
+        (2**20 - 1, "bytes", "1048575 bytes (1024.0 KiB)"),
+        (3 * 2**19, "bytes", "1572864 bytes (1.5 MiB)"),
+        (2**62, "bytes", f"{2**62} bytes (4194304.0 TiB)"),
+        (7, "faults", "7 faults"),
+        (0.5, "seconds", "0.500000 s"),
+    ],
+)
+def test_exact_quantities(value: float, unit: str, text: str) -> None:
+    """Bytes also in binary units."""
+    assert exactly(value, unit) == text
 
 
-def test_bytes_in_binary_units() -> None:
-    """The exact number is followed by KiB, MiB or GiB."""
-    assert exactly(1023, "bytes") == "1023 bytes"
-    assert exactly(1024, "bytes") == "1024 bytes (1.0 KiB)"
-    assert exactly(2**20 - 1, "bytes") == "1048575 bytes (1024.0 KiB)"
-    assert exactly(3 * 2**19, "bytes") == "1572864 bytes (1.5 MiB)"
-    assert exactly(2**30, "bytes") == "1073741824 bytes (1.0 GiB)"
-    assert exactly(2**62, "bytes").endswith("(4194304.0 TiB)")
-    assert exactly(7, "faults") == "7 faults"
-    assert exactly(0.5, "seconds") == "0.500000 s"
+OPERATORS = {
+    "echo x | md5sum": "|",
+    "sleep 1; true": "1;",
+    "true&& true": "true&&",
+    "true >/dev/null": ">/dev/null",
+    "true 2>&1": "2>&1",
+    "cat <<end": "<<end",
+    "true &": "&",
+    "echo 'a' \"|\" b\n|cat": "|cat",
+}
+
+
+@pytest.mark.parametrize("line", OPERATORS)
+def test_operators_of_a_shell(line: str) -> None:
+    """A program would get them as arguments: the figures would be another command's."""
+    for option, words in ("--compare", ["--compare", "true", line]), ("--prepare", ["--prepare", line, "true"]):
+        done = forked.run([*RUSAGE, *words], capture_output=True, text=True, check=False)
+        message = f"rusage: {option}: {OPERATORS[line]!r} needs a shell, as in sh -c '...', or quotes: {line!r}"
+        assert (done.returncode, done.stderr.splitlines()[0]) == (2, message)
+
+
+def test_command_line_in_words() -> None:
+    """Quotes and backslashes as in a shell; operators in quotes, after a backslash and within a word are arguments."""
+    line = r"""printf %s '|' "a; b" \& \; 'x' a|b http://x/?a=1&b=2 print(1>0) 2 ">" it\'s "\"'" '' """
+    words = ["printf", "%s", "|", "a; b", "&", ";", "x", "a|b", "http://x/?a=1&b=2", "print(1>0)", "2", ">"]
+    assert table.split(line) == [*words, "it's", "\"'", ""]
+
+
+HOSTILE = "\x1b]0;title\x07 \x9b31m \x85"
+
+
+@pytest.mark.parametrize("words", [f"/none/{HOSTILE}", f"--{HOSTILE}", f"--append={HOSTILE}", "-\x9b"])
+def test_no_control_character_in_messages(words: str) -> None:
+    """A terminal would obey them: C0 and C1."""
+    done = forked.run([*RUSAGE, words], capture_output=True, text=True, check=False)
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", done.stderr)

@@ -4,10 +4,7 @@ Functions are replaced where a check needs a moment that nothing else reaches, s
 calls, or a system that is not this one.
 """
 
-import contextlib
 import errno
-import io
-import json
 import os
 import signal
 import sys
@@ -16,7 +13,7 @@ from typing import Any
 
 import rusage
 import rusage._getrusage
-from rusage._children import base, popen, posix
+from rusage._children import popen
 from rusage._cli import run
 from rusage._cli.main import main
 
@@ -135,31 +132,6 @@ def between_runs() -> None:
     sys.exit(main())
 
 
-def preparation_takes_time() -> None:
-    """Print the elapsed time by a clock that only the preparation of a start moves forward."""
-    now = 0
-    replaced: list[Any] = [base, posix]
-    if sys.platform == "linux":
-        from rusage._launcher import start
-
-        replaced.append(start)
-    for module in replaced:
-        module.clock = lambda: now
-    prepare: Any = popen.Popen
-    start_child = prepare._start_child  # noqa: SLF001 (is replaced)
-
-    def slowly(*arguments: Any) -> Any:
-        nonlocal now
-        now += 100
-        return start_child(*arguments)
-
-    prepare._start_child = slowly  # noqa: SLF001 (is replaced)
-    with contextlib.redirect_stderr(io.StringIO()) as report:
-        main(["--json", "true"])
-    assert now == 100
-    print(json.loads(report.getvalue())["elapsed"])
-
-
 checks = [
     lost_status,
     early_signal,
@@ -169,6 +141,5 @@ checks = [
     no_peak,
     sampled,
     between_runs,
-    preparation_takes_time,
 ]
 {check.__name__: check for check in checks}[sys.argv.pop(1)]()

@@ -1,8 +1,7 @@
 """Run random commands by ``rusage`` and by another program, and compare all that the caller and the command see.
 
 ``python random_commands.py COUNT SEED OURS THEIRS``: both are command lines, such as ``"python -m rusage"`` and
-``/usr/bin/time``. If the other program is an ``rusage`` too, also signals, series and an ignored SIGCHLD are drawn.
-Prints each difference, and the number of commands; the exit status is 1 if there is a difference.
+``/usr/bin/time``. Prints each difference, and the number of commands; the exit status is 1 if there is a difference.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -88,27 +86,15 @@ def probe(path: str, todo: str) -> None:
     what, _, number = todo.partition(":")
     if what == "kill":
         os.kill(os.getpid(), int(number))
-    elif what == "wait":
-        signal.signal(int(number), lambda *_: os._exit(40 + int(number)))
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [int(number)])
-        Path(f"{path}.ready").touch()
-        time.sleep(5)
     elif what == "copy":
         with contextlib.suppress(OSError):
             os.write(1, os.read(0, 100))
     os._exit(int(number) if what == "exit" else 0)
 
 
-def draw(choose: random.Random, *, gnu: bool) -> dict[str, Any]:
+def draw(choose: random.Random) -> dict[str, Any]:
     """Return a random command and its circumstances."""
-    ignored = choose.sample(SIGNALS, choose.choice([0, 0, 1, 2]))
-    if not gnu and choose.random() < 0.1:
-        ignored.append(signal.SIGCHLD)
-    todo = choose.choice(["exit:0", "exit:7", "exit:255", "kill:9", "kill:15", "kill:2", "kill:3", "copy", "wait"])
-    number = choose.choice([signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP, signal.SIGALRM])
-    wait = todo == "wait" and not gnu
-    if todo == "wait":
-        todo = f"wait:{int(number)}" if wait else "exit:1"
+    todo = choose.choice(["exit:0", "exit:1", "exit:7", "exit:255", "kill:9", "kill:15", "kill:2", "kill:3", "copy"])
     arguments = choose.choices(["", "a b", "-x", "--", "\udcff", "é", "%e", "\\n"], k=choose.randrange(4))
     others = [
         *([name, *arguments] for name in (f"./{each}" for each in FILES)),
@@ -125,24 +111,20 @@ def draw(choose: random.Random, *, gnu: bool) -> dict[str, Any]:
         *(["sh", "-c", "exit 3"], ["/bin/true"], ["sh", "-c", "cat; echo error >&2"]),
     ]
     probing = [sys.executable, str(Path(__file__)), "probe", "REPORT", todo, *arguments]
-    is_probe = wait or choose.random() < 0.6
+    is_probe = choose.random() < 0.6
     options = choose.choice([["-f", "%x %C"], ["-qf", "%x\\t%Z"], ["-f", "%x", "-a"], ["-pf", "%x %%"]])
-    if gnu:  # the exit status of a program that a signal killed: "?", for GNU time 0
-        options = [option.replace("%x", "%%" if "kill" in todo else "%x") for option in options]
-    series = [] if gnu or wait or choose.random() < 0.8 else ["-n", "2", "--json"]
+    # The exit status of a program that a signal killed: "?", for GNU time 0.
+    options = [option.replace("%x", "%%" if "kill" in todo else "%x") for option in options]
     return {
         "command": probing if is_probe else choose.choice(others),
-        "options": series or options,
+        "options": options,
         "separator": choose.choice([[], ["--"]]),
-        # GNU time's report would become the closed stream, also the command's.
-        "closed": [] if gnu else choose.sample([0, 1, 2], choose.choice([0, 0, 0, 1, 2, 3])),
         "extra": choose.sample([5, 11, 40], choose.choice([0, 0, 1, 2])),
-        "ignored": sorted(ignored),
+        "ignored": sorted(choose.sample(SIGNALS, choose.choice([0, 0, 1, 2]))),
         "blocked": sorted(choose.sample(SIGNALS, choose.choice([0, 0, 1, 3]))),
         "environment": choose.choices(ENTRIES, k=choose.randrange(6)) if choose.random() < 0.6 else None,
         "input": choose.choice([b"", b"text\n"]),
         "umask": choose.choice([0o22, 0o77, 0]),
-        "signal": number if wait and number not in ignored else None,
     }
 
 
@@ -154,8 +136,6 @@ def prepare(drawn: dict[str, Any]) -> None:
         os.dup2(fifo, fd)
     if fifo not in drawn["extra"]:
         os.close(fifo)
-    for fd in drawn["closed"]:
-        os.close(fd)
     for number in drawn["ignored"]:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_BLOCK, drawn["blocked"])
@@ -186,10 +166,6 @@ def observe(words: list[str], drawn: dict[str, Any]) -> dict[str, Any]:
             preexec_fn=lambda: prepare(drawn),  # noqa: PLW1509 (this process has one thread)
             close_fds=False,
         ) as process:
-            if drawn["signal"] is not None:
-                while not Path(f"{state}.ready").exists() and process.poll() is None:
-                    time.sleep(0.005)
-                process.send_signal(drawn["signal"])
             try:
                 stdout, stderr = process.communicate(drawn["input"], timeout=60)
             except subprocess.TimeoutExpired:
@@ -203,27 +179,17 @@ def observe(words: list[str], drawn: dict[str, Any]) -> dict[str, Any]:
             "stderr": re.sub(
                 r"(?m)^(.*/)?(rusage|time): (cannot run )?.*$", "<error>", stderr.decode(errors="backslashreplace")
             ),
-            "report": without_figures(report.read_text(errors="surrogateescape")) if report.exists() else None,
+            "report": report.read_text(errors="surrogateescape") if report.exists() else None,
             "mode": oct(report.stat().st_mode) if report.exists() else None,
             **(json.loads(state.read_text()) if state.exists() else {}),
         }
 
 
-def without_figures(report: str) -> Any:
-    """Return a report without what differs from run to run."""
-    if not report.startswith("{"):
-        return report
-    return [
-        (run["exit_status"], run["signal"], sorted(run["usage"]), run["counted"]) for run in json.loads(report)["runs"]
-    ]
-
-
 def main(count: str, seed: str, ours: str, theirs: str) -> int:
     """Compare random commands."""
     choose, differences = random.Random(int(seed)), 0
-    gnu = "rusage" not in theirs
     for number in range(int(count)):
-        drawn = draw(choose, gnu=gnu)
+        drawn = draw(choose)
         found = [observe(shlex.split(words), drawn) for words in (ours, theirs)]
         if found[0] != found[1]:
             differences += 1
