@@ -173,14 +173,6 @@ def program(python: Callable[..., str]) -> Callable[..., str]:
 
 
 @pytest.fixture
-def entered_by_all() -> Iterator[Path]:
-    """Return a folder that other users may enter; the parent of tmp_path is closed again whenever a pytest starts."""
-    with tempfile.TemporaryDirectory(prefix="rusage-") as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
-
-
-@pytest.fixture
 def without_proc() -> list[str]:
     """Return the first words of a command line that runs a program in a mount namespace without /proc."""
     words = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
