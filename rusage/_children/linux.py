@@ -9,7 +9,7 @@ from .._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
 
 if sys.platform == "linux":
     from .._launcher.start import living, start
-    from .patched import pipes_of
+    from .._subprocess import pipes_of
     from .posix import PosixPopen
 
 assert sys.platform == "linux"  # noqa: S101 (for the type checkers)

@@ -1,15 +1,12 @@
-"""Recognise a ``subprocess.Popen`` that another library has replaced, and run children as that library does."""
+"""Run children as another library does that has replaced ``subprocess.Popen``, with the attributes of ours."""
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
-from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from .._fields import RUsage
-from .exit_event import WAIT_BY_EVENT
 from .limits import check_limits
 
 if sys.platform != "win32":
@@ -17,69 +14,6 @@ if sys.platform != "win32":
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-# The parameters of _execute_child, in order.
-PARAMETERS = [
-    *("args", "executable", "preexec_fn", "close_fds", "pass_fds", "cwd", "env", "startupinfo", "creationflags"),
-    *("shell", "p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite"),
-    *("restore_signals", "gid", "gids", "uid", "umask", "start_new_session", "process_group"),
-]
-if sys.version_info < (3, 11):
-    PARAMETERS.remove("process_group")
-PIPES = PARAMETERS[10:16]
-pipes_of = itemgetter(*PIPES)  # of the arguments by name
-
-# The private methods that are overridden here, each with the parameters of its calls.
-_HOOKS: dict[str, list[str]] = (
-    {"_internal_poll": ["_deadstate"], "_wait": ["timeout"]}
-    if sys.platform == "win32"
-    else {
-        "_execute_child": PARAMETERS,
-        "_close_pipe_fds": PIPES,
-        "_try_wait": ["wait_flags"],
-        "_internal_poll": ["_deadstate"],
-        "_handle_exitstatus": ["sts"],
-        **({"_wait": ["timeout"]} if WAIT_BY_EVENT else {}),
-    }
-)
-
-
-def _is_known(method: Any, parameters: list[str]) -> bool:
-    """Return whether a private method is subprocess's own, with the known parameters."""
-    code = getattr(method, "__code__", None)
-    if code is None or method.__module__ != "subprocess":
-        return False
-    names = [*code.co_varnames[1 : code.co_argcount]]
-    if parameters is PARAMETERS:
-        return names == parameters
-    # Parameters with a default may follow: they keep globals alive for __del__, when the module may be cleared.
-    required = len(names) - len(method.__defaults__ or ())
-    return names[: len(parameters)] == parameters and required <= len(parameters)
-
-
-_hooks = attrgetter(*_HOOKS)
-_checked: object = None
-
-
-def is_patched(ours: type, base: type) -> bool:
-    """Return whether another library or a new version of Python has changed what ``Popen`` overrides.
-
-    ``ours`` is the ``Popen`` of this package, ``base`` the class that it was derived from.
-    """
-    global _checked  # noqa: PLW0603 (the methods that the last check accepted)
-    current: Any = subprocess.Popen
-    if current is not base and (not isinstance(current, type) or issubclass(current, ours)):
-        current = base  # a mock, or our Popen installed in its place
-    try:
-        methods = _hooks(current)
-    except AttributeError:
-        return True
-    if methods != _checked:
-        if not all(map(_is_known, methods, _HOOKS.values())):
-            return True
-        _checked = methods
-    return False
-
 
 _classes: dict[type, Any] = {}
 

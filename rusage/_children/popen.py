@@ -14,10 +14,10 @@ from collections.abc import Iterable, Mapping  # noqa: TC003 (for typing.get_typ
 from typing import TYPE_CHECKING, Any, AnyStr
 
 from .._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
+from .._subprocess import clock, is_patched
 from .._text import usage_text
-from .base import SubprocessPopen, clock
 from .limits import check_limits
-from .patched import is_patched, unmeasured
+from .patched import unmeasured
 
 if sys.platform == "win32":
     from .windows import WindowsPopen as SystemPopen
@@ -52,7 +52,7 @@ class Popen(SystemPopen[AnyStr]):
 
         def __new__(cls, *args: Any, **kwargs: Any) -> Popen[Any]:
             """Record the start time; if subprocess has been patched, return an instance of the patched class."""
-            if is_patched(Popen, SubprocessPopen):
+            if is_patched(Popen):
                 if cls is not Popen:
                     raise RuntimeError(
                         f"subprocess.Popen was replaced after {cls.__name__} was derived from rusage.Popen"
@@ -116,5 +116,5 @@ def add_usage(result: Any, process: Popen[Any]) -> None:
 # Pickles and tracebacks must not expose the private module name.
 Popen.__module__ = CompletedProcess.__module__ = "rusage"
 
-if not TYPE_CHECKING and is_patched(Popen, SubprocessPopen):
+if not TYPE_CHECKING and is_patched(Popen):
     Popen = unmeasured(subprocess.Popen)

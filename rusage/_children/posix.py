@@ -14,10 +14,9 @@ from .._backends import BACKEND
 from .._backends._base import FLOOR_RULES, TOUCHED_RULES
 from .._fields import RUsage
 from .._memory import known_peak
-from .base import NOTHING, BasePopen, clock
+from .._subprocess import PARAMETERS, SubprocessPopen, clock, pipes_of
 from .exit_event import WAIT_BY_EVENT, exit_event
 from .inherited import child_fields, keep_fields, peak_bound, read_inherited, touched_before_exec
-from .patched import PARAMETERS, pipes_of
 
 if sys.platform != "win32":
     from .limits import set_in_child
@@ -28,11 +27,15 @@ _HAS_WAIT4 = "wait4" not in BACKEND.absent
 _DAY = 86400.0  # seconds; poll(2) and kevent(2) do not accept arbitrarily long timeouts
 
 
-class PosixPopen(BasePopen[AnyStr]):
+class PosixPopen(SubprocessPopen[AnyStr]):
     """Read the usage when the exit is seen."""
 
     rusage: RUsage | None = None
-    measured: frozenset[str] = NOTHING
+    measured: frozenset[str] = frozenset()
+    elapsed: float | None = None
+
+    _began: float
+    _limits: tuple[tuple[int, int, int], ...]
 
     # Arguments for child_fields(), recorded at the start.
     _peak_isolated = False
@@ -48,9 +51,9 @@ class PosixPopen(BasePopen[AnyStr]):
 
     def _saw_exit(self, usage: RUsage | None) -> None:
         """Store the usage before the caller sets ``returncode``, so that no thread sees ``returncode`` alone."""
-        self.elapsed: float | None = clock() - self._began
+        self.elapsed = clock() - self._began
         if usage is None:
-            self.measured, self.rusage = NOTHING, RUsage.zero
+            self.measured, self.rusage = frozenset(), RUsage.zero
             return
         self.measured = child_fields(usage, isolated=self._peak_isolated, floor=self._floor, inherited=self._inherited)
         self._kernel_usage = usage

@@ -9,20 +9,23 @@ from .._backends import BACKEND
 from .._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
 from .._getrusage import WAITED, error_of, new_call, usage_of
 from .._rusage import lib
-from .base import NOTHING, BasePopen, clock
+from .._subprocess import SubprocessPopen, clock
 from .inherited import child_fields
 
 assert sys.platform == "win32"  # noqa: S101 (for the type checkers)
 
 
-class WindowsPopen(BasePopen[AnyStr]):
+class WindowsPopen(SubprocessPopen[AnyStr]):
     """Read the usage at the first access to ``rusage``."""
 
+    elapsed: float | None = None
+
+    _began: float
     _usage: RUsage | None = None
 
     def _saw_exit(self) -> None:
         if self.returncode is not None and self.elapsed is None:
-            self.elapsed: float | None = clock() - self._began
+            self.elapsed = clock() - self._began
 
     def _internal_poll(self, _deadstate: int | None = None) -> int | None:
         code = super()._internal_poll(_deadstate)
@@ -51,4 +54,4 @@ class WindowsPopen(BasePopen[AnyStr]):
     def measured(self) -> frozenset[str]:
         """The fields that were measured for this child; empty before its exit was seen."""
         usage = self.rusage
-        return NOTHING if usage is None else child_fields(usage)
+        return frozenset() if usage is None else child_fields(usage)

@@ -22,9 +22,8 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._backends.linux import starttime_lag
-from .._children.base import SubprocessPopen, clock
-from .._children.patched import PARAMETERS, pipes_of
 from .._rusage import ffi, lib
+from .._subprocess import PARAMETERS, SubprocessPopen, clock, pipes_of
 from . import protocol
 
 if TYPE_CHECKING:

@@ -1,0 +1,90 @@
+"""The private parts of ``subprocess.Popen`` that are overridden or called, and whether they are still the same."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from operator import attrgetter, itemgetter
+from typing import TYPE_CHECKING, Any, AnyStr
+
+if TYPE_CHECKING:
+    from threading import Lock
+
+clock = time.perf_counter
+
+if not isinstance(subprocess.Popen, type):  # such as a mock that replaces it during this import
+    raise ImportError("rusage cannot start programs: subprocess.Popen is not a class")  # noqa: TRY004 (raised by an import)
+
+if TYPE_CHECKING:
+
+    class SubprocessPopen(subprocess.Popen[AnyStr]):
+        """``subprocess.Popen`` with its private parts."""
+
+        _child_created: bool
+        _handle: int
+        _waitpid_lock: Lock
+
+        def _close_pipe_fds(self, *fds: int) -> None: ...
+        def _execute_child(self, *args: Any, **kwargs: Any) -> None: ...
+        def _handle_exitstatus(self, sts: int) -> None: ...
+        def _internal_poll(self, _deadstate: int | None = None) -> int | None: ...
+        def _wait(self, timeout: float | None) -> int: ...
+
+else:
+    SubprocessPopen = subprocess.Popen
+
+# The parameters of _execute_child, in order.
+PARAMETERS = [
+    *("args", "executable", "preexec_fn", "close_fds", "pass_fds", "cwd", "env", "startupinfo", "creationflags"),
+    *("shell", "p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite"),
+    *("restore_signals", "gid", "gids", "uid", "umask", "start_new_session", "process_group"),
+]
+if sys.version_info < (3, 11):
+    PARAMETERS.remove("process_group")
+_PIPES = PARAMETERS[10:16]
+pipes_of = itemgetter(*_PIPES)  # of the arguments by name
+
+# The private methods that are overridden, each with the parameters of its calls.
+_HOOKS: dict[str, list[str]] = {"_internal_poll": ["_deadstate"], "_wait": ["timeout"]}
+if sys.platform != "win32":
+    _HOOKS |= {
+        "_execute_child": PARAMETERS,
+        "_close_pipe_fds": _PIPES,
+        "_try_wait": ["wait_flags"],
+        "_handle_exitstatus": ["sts"],
+    }
+
+
+def _is_known(method: Any, parameters: list[str]) -> bool:
+    """Return whether a private method is subprocess's own, with the known parameters."""
+    code = getattr(method, "__code__", None)
+    if code is None or method.__module__ != "subprocess":
+        return False
+    names = [*code.co_varnames[1 : code.co_argcount]]
+    if parameters is PARAMETERS:
+        return names == parameters
+    # Parameters with a default may follow: they keep globals alive for __del__, when the module may be cleared.
+    required = len(names) - len(method.__defaults__ or ())
+    return names[: len(parameters)] == parameters and required <= len(parameters)
+
+
+_hooks = attrgetter(*_HOOKS)
+_checked: object = None
+
+
+def is_patched(ours: type) -> bool:
+    """Return whether another library or a new version of Python has changed what ``ours``, our ``Popen``, overrides."""
+    global _checked  # noqa: PLW0603 (the methods that the last check accepted)
+    current: Any = subprocess.Popen
+    if current is not SubprocessPopen and (not isinstance(current, type) or issubclass(current, ours)):
+        current = SubprocessPopen  # a mock, or our Popen installed in its place
+    try:
+        methods = _hooks(current)
+    except AttributeError:
+        return True
+    if methods != _checked:
+        if not all(map(_is_known, methods, _HOOKS.values())):
+            return True
+        _checked = methods
+    return False
