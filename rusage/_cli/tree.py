@@ -44,7 +44,6 @@ class Sampling:
         self._limit = options.limits.get("tree_rss", float("inf"))
         self._pid, self._delay = 0, 0.0
         self._recording: record | None = None
-        self._last: Sample | None = None
         self._lock = threading.Lock()
         self._killer: threading.Thread | None = None
         self._killed = self._finished = False
@@ -88,10 +87,10 @@ class Sampling:
         # The first sample finds a program that has not done anything yet. If samples are missing at the end, the
         # largest one may only show that a limit was exceeded.
         samples = recording.samples
-        if len(samples) < 2 or (self.unsampled and recording.largest.rss <= self._limit):
+        if sum(sample.processes > 0 for sample in samples) < 2 or (
+            self.unsampled and recording.largest.rss <= self._limit
+        ):
             return None
-        if self._last is not None and self._last.elapsed > samples[-1].elapsed:
-            samples.append(self._last)
         peak = peak_of(recording, samples, self._delay)
         peak.killed = self._killed
         return peak
@@ -104,14 +103,14 @@ class Sampling:
             lib.rusage_tree_own_orphans(tree, os.getpid(), ffi.new("int[]", self._others), len(self._others))
 
     def reap(self) -> None:
-        """Wait for the orphans that have ended, until the program has: take a sample then, with its last time."""
+        """Wait for the orphans that have ended, until the program has: let the tree read its last time then."""
         if sys.platform == "win32" or not CAN_ADOPT or self._recording is None:
             return
         tree = self._recording.tree
         with contextlib.suppress(OSError, ValueError):  # there is no child, or stop() reports it
             while (child := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
                 if child.si_pid == self._pid:
-                    self._last = tree.sample()
+                    tree.sample()
                     return
                 tree._use(lambda handle: self._wait(handle, child.si_pid))  # noqa: SLF001 (as above)
 
