@@ -67,7 +67,7 @@ def test_standard_streams_and_status_pass_through() -> None:
     [
         (["/no/such/program"], 127),
         ([""], 127),
-        (["no such program"], 127),
+        (["no such program \x1b"], 127),
         (["/etc/passwd"], 126),
         (["/"], 126),
         (["sh", "-c", "kill -9 $$"], 128 + 9),
@@ -83,7 +83,8 @@ def test_exit_status_as_gnu_time(command: list[str], status: int) -> None:
     if Path("/usr/bin/time").exists() and sys.platform == "linux":
         assert subprocess.run(["/usr/bin/time", *command], capture_output=True, check=False).returncode == status
     if status in (126, 127):
-        assert done.stderr.startswith(f"rusage: {command[0] or repr('')}: ")
+        assert done.stderr.startswith(f"rusage: {command[0] or repr('')}: ".replace("\x1b", "\\x1b"))
+        assert ("leave out the quotes" in done.stderr) == (command[0] == "no such program \x1b")
     if status > 128 and status < 255:
         assert f"signal {status - 128} (SIG" in done.stderr
         assert json.loads(run("--json", *command).stderr)["signal"] == status - 128

@@ -17,10 +17,9 @@ from forked import CHECKS, RUSAGE
 import rusage
 from rusage._backends import BACKEND
 from rusage._backends._base import PEAK_AT_LEAST_PARENTS_INEXACT, PEAK_SAMPLED, SAMPLED_RULES
-from rusage._cli import formats, limits, report
+from rusage._cli import limits, report
 from rusage._cli.figures import WHOSE, Ended
 from rusage._cli.options import Options
-from rusage._cli.statistics import Run, compare, series
 from rusage._getrusage import WAITED
 
 if TYPE_CHECKING:
@@ -40,11 +39,6 @@ needs_peak = pytest.mark.skipif(
 def run(*words: str, before: list[str] = RUSAGE) -> "subprocess.CompletedProcess[str]":
     """Run the command with a file for the report, so that standard error has only the complaints."""
     return forked.run([*before, "-o", "report", *words], capture_output=True, text=True, check=False)
-
-
-def ended(usage: "dict[str, float]", bound: "int | None" = None) -> Ended:
-    """Return how a program ended."""
-    return Ended(0, usage, 0.1, bound)
 
 
 @pytest.fixture(autouse=True)
@@ -87,13 +81,6 @@ def test_failure_wins_over_limits(script: str, status: int) -> None:
     assert "CPU time" in done.stderr
 
 
-def test_limits_of_no_program() -> None:
-    """A program that cannot be started has no figures."""
-    done = run("--limit-maxrss", "1", "/no/such/program")
-    assert done.returncode == 127
-    assert done.stderr == "rusage: /no/such/program: No such file or directory\n"
-
-
 @needs_sh
 def test_unmeasured_figure_is_125() -> None:
     """Never silent, and never taken for kept."""
@@ -103,14 +90,6 @@ def test_unmeasured_figure_is_125() -> None:
     assert json.loads(Path("report").read_text())["limits"] == {"ru_maxrss": {"limit": 10 * 2**30, "exceeded": None}}
     assert run("--limit-maxrss", "10GiB", "sh", "-c", "exit 4", before=WITHOUT_PEAK).returncode == 4
     assert run("--limit-cputime", "60", "true", before=WITHOUT_PEAK).returncode == 0
-
-
-def test_limits_in_json() -> None:
-    """Each with its limit, in the unit of the figure, and whether it was exceeded."""
-    run("--limit-cputime", "1e3", "--limit-cputime", "60", "--json", "true")
-    assert json.loads(Path("report").read_text())["limits"] == {"cputime": {"limit": 60.0, "exceeded": False}}
-    run("--json", "true")
-    assert "limits" not in json.loads(Path("report").read_text())
 
 
 @pytest.fixture
@@ -132,34 +111,36 @@ INEXACT = (
 
 
 @pytest.mark.parametrize(
-    ("peak", "status", "has_note"),
-    [(901696, 0, False), (901697, 0, True), (1000000, 0, True), (1000001, 123, True), (1098304, 123, False)],
+    ("limited", "usage", "status", "notes"),
+    [
+        ({"ru_maxrss": 1000000}, {"ru_maxrss": 901696}, 0, []),
+        ({"ru_maxrss": 1000000}, {"ru_maxrss": 901697}, 0, [INEXACT]),
+        ({"ru_maxrss": 1000000}, {"ru_maxrss": 1000000}, 0, [INEXACT]),
+        ({"ru_maxrss": 1000000}, {"ru_maxrss": 1000001}, 123, [INEXACT]),
+        ({"ru_maxrss": 1000000}, {"ru_maxrss": 1098304}, 123, []),
+        ({"cputime": 3}, {"ru_utime": 1.0, "ru_stime": 2.0}, 0, []),
+        ({"cputime": 2.9}, {"ru_utime": 1.0, "ru_stime": 2.0}, 123, []),
+        ({"ru_maxrss": 1, "cputime": 9}, {"ru_maxrss": 10**6}, 125, []),
+        ({"cputime": 9, "ru_maxrss": 1}, {"ru_maxrss": 10**6}, 125, []),
+    ],
+    ids=str,
 )
-def test_limit_within_the_error(
+def test_limits_of_known_figures(  # noqa: PLR0913, PLR0917 (a case and two fixtures)
     error: "Callable[[int | None, str], None]",
     capsys: pytest.CaptureFixture[str],
-    peak: int,
+    limited: "dict[str, float]",
+    usage: "dict[str, float]",
     status: int,
-    has_note: bool,  # noqa: FBT001 (a parameter)
+    notes: "list[str]",
 ) -> None:
-    """The error is less than this on either side; the exit status is as before."""
+    """A limit is the largest allowed value; of two, the unknown one decides. A note is printed once for a series."""
     error(98304, PEAK_AT_LEAST_PARENTS_INEXACT)
-    assert limits.check({"ru_maxrss": 1000000}, [ended({"ru_maxrss": peak})], "program") == status
+    assert limits.check(limited, [Ended(0, usage, 0.1, None)] * 2, "program") == status
     lines = capsys.readouterr().err.splitlines()
-    assert lines[1 if status else 0 :] == ([f"rusage: program: {INEXACT}"] if has_note else [])
-
-
-def test_note_about_a_series_once(
-    error: "Callable[[int | None, str], None]", capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Not once for each run; no note about CPU time, nor where the error is unknown."""
-    error(98304, PEAK_AT_LEAST_PARENTS_INEXACT)
-    usage = {"ru_maxrss": 999999, "ru_utime": 1.0, "ru_stime": 1.0}
-    assert limits.check({"ru_maxrss": 1000000, "cputime": 2}, [ended(usage)] * 3, "program") == 0
-    assert capsys.readouterr().err == f"rusage: program: {INEXACT}\n"
+    assert [line for line in lines if ": run " not in line] == [f"rusage: program: {note}" for note in notes]
     error(None, PEAK_AT_LEAST_PARENTS_INEXACT)
-    assert limits.check({"ru_maxrss": 1000000}, [ended(usage)], "program") == 0
-    assert capsys.readouterr().err == ""
+    limits.check(limited, [Ended(0, usage, 0.1, None)] * 2, "program")
+    assert [line for line in capsys.readouterr().err.splitlines() if ": run " not in line] == []
 
 
 @pytest.mark.parametrize(
@@ -185,15 +166,10 @@ def test_limit_of_a_sampled_peak(  # noqa: PLR0913, PLR0917 (a case and two fixt
 ) -> None:
     """A peak that may be the parent's is at least the child's: within the limit it decides, and no report has it."""
     error(None, rule)
-    assert limits.check({"ru_maxrss": 100}, [ended(usage, bound)], "program") == status
+    result = Ended(0, usage, 0.1, bound)
+    assert limits.check({"ru_maxrss": 100}, [result], "program") == status
     assert (f"rusage: program: {SAMPLED_NOTE}\n" in capsys.readouterr().err) == (status == 0)
-    options, result = Options(), Ended(0, usage, 0.5, bound)
-    options.limits = {"ru_maxrss": 100}
-    once = json.loads(formats.of_run("json", ["program"], result, options))
-    runs = compare([series(["program"], 0, [Run(result, counted=True)])], None)
-    again = json.loads(formats.of_runs("json", runs, ["program"], options, None))
-    assert once["usage"] == usage
-    assert once["limits"] == again["runs"][0]["limits"] == {"ru_maxrss": {"limit": 100, "exceeded": exceeded}}
+    assert limits.judge({"ru_maxrss": 100}, result)["ru_maxrss"].over == exceeded
     assert "101" not in report.of_run(["program"], Ended(0, {}, 0.5, 101), Options(), None)
 
 
@@ -205,8 +181,7 @@ def test_figure_of_the_kernel_is_not_reported(
 ) -> None:
     """It may be the parent's: the command compares it with the limit, and does not show it."""
     done = run(*options, "--limit-maxrss", limit, "--json", *ALLOCATE, before=SAMPLED_PEAK)
-    assert done.returncode == status
-    assert (SAMPLED_NOTE in done.stderr) == (status == 0)
+    assert (done.returncode, SAMPLED_NOTE in done.stderr) == (status, status == 0)
     report = json.loads(Path("report").read_text())
     for record in report.get("runs", [report]):
         assert record["limits"]["ru_maxrss"]["exceeded"] == exceeded
@@ -222,17 +197,3 @@ def test_limit_of_real_sampled_programs() -> None:
     statuses = [run("--limit-maxrss", "1GiB", "sh", "-c", program).returncode for _ in range(20)]
     assert {*statuses} <= {0, 125}
     assert statuses.count(0) >= 15
-
-
-def test_limit_itself_is_not_over(
-    error: "Callable[[int | None, str], None]", capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A limit is the largest allowed value; of two limits, the unknown one decides."""
-    error(None, PEAK_AT_LEAST_PARENTS_INEXACT)
-    usage = {"ru_maxrss": 100.0, "ru_utime": 1.0, "ru_stime": 2.0}
-    assert limits.check({"ru_maxrss": 100, "cputime": 3}, [ended(usage)], "program") == 0
-    assert capsys.readouterr().err == ""
-    assert limits.check({"ru_maxrss": 100, "cputime": 2.9}, [ended(usage)], "program") == 123
-    assert capsys.readouterr().err == "rusage: program: CPU time 3.000000 s is over the limit of 2.900000 s\n"
-    assert limits.check({"ru_maxrss": 1, "cputime": 9}, [ended({"ru_maxrss": 2})], "program") == 125
-    assert len(capsys.readouterr().err.splitlines()) == 2

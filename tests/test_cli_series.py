@@ -6,7 +6,6 @@ import platform
 import re
 import shlex
 import signal
-import statistics
 import subprocess
 import sys
 import time
@@ -18,10 +17,8 @@ import pytest
 from conftest import change_signals, needs_sh
 from expected import SAMPLED
 from forked import CHECKS, RUSAGE, needs_peak
-from gnu_time import GNU_TIME, needs_gnu_time
 from terminals import WAITS, Start, read_until, screen
 
-from rusage._children import inherited
 from rusage._cli.series import progress
 from rusage._cli.statistics import outliers
 
@@ -74,54 +71,62 @@ def record() -> Any:
 @needs_peak
 def test_each_run_has_its_own_peak() -> None:
     """Run 3 allocates 300 MiB, the others 10 MiB; the large one is called an outlier."""
-    assert run("--json", "-n", "6", *nth(3, "allocate=10", "allocate=300")).returncode == 0
-    peaks = [made["usage"]["ru_maxrss"] for made in record()["runs"]]
+    assert run("--export", "x.json", "-n", "6", *nth(3, "allocate=10", "allocate=300")).returncode == 0
+    found = json.loads(Path("x.json").read_text())
+    peaks = [made["usage"]["ru_maxrss"] for made in found["runs"]]
     assert peaks[2] >= 300 * MIB
     assert max(peaks[:2] + peaks[3:]) < 100 * MIB
-    assert record()["outliers"]["ru_maxrss"] == [3]
-    assert record()["summary"]["ru_maxrss"]["max"] == peaks[2]
+    assert found["outliers"]["ru_maxrss"] == [3]
+    assert found["summary"]["ru_maxrss"]["max"] == peaks[2]
+    assert "run 3" in " ".join(table()["outliers of peak memory"])
 
 
-@needs_peak
-@needs_gnu_time
-def test_peak_agrees_with_gnu_time() -> None:
-    """Within the error of the kernel's counters."""
-    run("--json", "-n", "20", "--", "true")
-    theirs = []
-    for _ in range(20):
-        done = subprocess.run([GNU_TIME, "-f", "%M", "true"], capture_output=True, check=True)
-        theirs.append(int(done.stderr) * 1024)
-    difference = record()["summary"]["ru_maxrss"]["median"] - statistics.median(theirs)
-    assert abs(difference) <= (inherited.peak_margin() or 64 * MIB)
-
-
-def test_table_shows_the_statistics() -> None:
-    """Its figures equal the figures in the JSON of the same series."""
-    labels = ["wall time", "user time", "system time"]
-    run("-n", "3", "--", "sleep", "0.05")
-    lines = Path("report").read_text().splitlines()
-    assert lines[0].split() == ["mean", "deviation", "min", "median", "max"]
-    assert [line.split(" (")[0] for line in lines[1:4]] == labels
-    size = {"(ms)": 1e-3, "(s)": 1}[lines[1].split()[2]]
-    mean, deviation, least, middle, most = (float(word) * size for word in lines[1].split()[3:])
-    assert 0.05 <= least <= middle <= most
-    assert least <= mean <= most
-    assert deviation <= (most - least) + 0.01 * most  # each has three digits
-    assert ["runs", "3", "of", "3"] in [line.split() for line in lines]
-
-
-def test_json_has_every_run() -> None:
-    """The summary has the statistics of the runs; the test computes them in another way."""
-    run("--json", "-n", "5", "--", "sleep", "0.01")
-    times = sorted(made["elapsed"] for made in record()["runs"])
-    found = record()["summary"]["elapsed"]
+def test_statistics_of_a_series() -> None:
+    """The test computes them in another way; the table has the same figures, with three digits."""
+    run("--export", "x.json", "-n", "5", "--", "sleep", "0.05")
+    found = json.loads(Path("x.json").read_text())
+    times = sorted(made["elapsed"] for made in found["runs"])
     mean = sum(times) / 5
     deviation = (sum((time - mean) ** 2 for time in times) / 4) ** 0.5
     expected = {"mean": mean, "stddev": deviation, "min": times[0], "median": times[2], "max": times[4]}
-    assert found == pytest.approx(expected)
-    in_all = set.intersection(*(set(made["usage"]) for made in record()["runs"]))
-    assert record()["summary"].keys() - {"elapsed", "cputime"} == in_all
-    assert in_all | SAMPLED == record()["runs"][0]["usage"].keys() | SAMPLED
+    assert found["summary"]["elapsed"] == pytest.approx(expected)
+    in_all = set.intersection(*(set(made["usage"]) for made in found["runs"]))
+    assert found["summary"].keys() - {"elapsed", "cputime"} == in_all
+    assert in_all | SAMPLED == found["runs"][0]["usage"].keys() | SAMPLED
+    lines = Path("report").read_text().splitlines()
+    assert lines[0].split() == ["mean", "deviation", "min", "median", "max"]
+    assert [line.split(" (")[0] for line in lines[1:4]] == ["wall time", "user time", "system time"]
+    size = {"(ms)": 1e-3, "(s)": 1}[lines[1].split()[2]]
+    assert [float(word) * size for word in lines[1].split()[3:]] == pytest.approx([*expected.values()], rel=0.01)
+    assert ["runs", "5", "of", "5"] in [line.split() for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("options", "number", "unusual", "status", "counted"),
+    [
+        ([], 3, "exit=7", 7, [True, True, False]),
+        ([], 2, "kill=9", 128 + 9, [True, False]),
+        ([], 2, "kill=2", -signal.SIGINT, [True, False]),
+        (["--ignore-failure"], 2, "exit=7", 0, [True] * 4),
+        (["--warmup", "2", "--ignore-failure"], 1, "exit=7", 0, [True] * 4),
+        (["--warmup", "2"], 2, "exit=7", 7, []),
+    ],
+    ids=str,
+)
+def test_runs_that_fail(options: list[str], number: int, unusual: str, status: int, counted: list[bool]) -> None:
+    """One ends the series with its status, and is reported, but not in the statistics; unless failures are ignored."""
+    done = run("--export", "x.json", *options, "-n", "4", *nth(number, "exit=0", unusual))
+    warmup = len(options) and options[0] == "--warmup"
+    assert (done.returncode, runs_made()) == (status, len(counted) + 2 * warmup)
+    found = json.loads(Path("x.json").read_text())
+    assert [made["counted"] for made in found["runs"]] == counted
+    assert found["warmup"] == 2 * warmup
+    assert table()["runs"][:3] == [f"{sum(counted)}", "of", "4,"[: 1 + warmup]]
+    what = {"exit=7": "exit status 7", "kill=9": "signal 9 (SIGKILL)", "kill=2": "signal 2 (SIGINT)"}[unusual]
+    assert (f"failures 1: run {number} ({what})" in in_words()) == (not warmup)
+    message = ": the series has ended: warm-up run 2 (exit status 7)\n"
+    assert done.stderr.endswith(message if not counted else "")
+    assert done.stderr == "" or not counted or unusual == "kill=2"
 
 
 @pytest.mark.parametrize(
@@ -138,56 +143,6 @@ def test_json_has_every_run() -> None:
 def test_outliers_of_known_values(values: list[float], expected: list[int]) -> None:
     """Beyond Tukey's outer fences, and a tenth of the median away from it."""
     assert outliers(values) == expected
-
-
-@needs_peak
-def test_text_names_outliers() -> None:
-    """With the numbers of the runs."""
-    run("-n", "7", *nth(5, "exit=0", "allocate=300"))
-    (line,) = [line for line in Path("report").read_text().splitlines() if line.startswith("outliers of peak memory")]
-    assert "run 5" in line
-
-
-def test_failing_run_ends_the_series() -> None:
-    """The series has the status of the failing run, which is reported, but not in the statistics."""
-    for options in [], ["--json"]:
-        Path("count").unlink(missing_ok=True)
-        done = run(*options, "-n", "9", *nth(3, "exit=0", "exit=7"))
-        assert (done.returncode, done.stderr) == (7, "")
-        assert runs_made() == 3
-        if not options:
-            assert table()["runs"] == ["2", "of", "9"]
-            assert "failures 1: run 3 (exit status 7)" in in_words()
-    assert [made["counted"] for made in record()["runs"]] == [True, True, False]
-    assert [made["exit_status"] for made in record()["runs"]] == [0, 0, 7]
-
-
-def test_killed_run_ends_the_series() -> None:
-    """The status is as after a single run."""
-    assert run("--json", "-n", "9", *nth(2, "exit=0", "kill=9")).returncode == 128 + 9
-    assert [made["signal"] for made in record()["runs"]] == [None, 9]
-    Path("count").unlink()
-    assert run("-n", "9", *nth(2, "exit=0", "kill=2")).returncode == -signal.SIGINT
-    assert "failures 1: run 2 (signal 2 (SIGINT))" in in_words()
-
-
-def test_ignored_failures_count() -> None:
-    """All runs are made and counted, and the status is 0."""
-    assert run("--json", "-n", "4", "--ignore-failure", *nth(2, "exit=0", "exit=7")).returncode == 0
-    assert [made["exit_status"] for made in record()["runs"]] == [0, 7, 0, 0]
-    assert all(made["counted"] for made in record()["runs"])
-
-
-def test_warm_up_runs_do_not_count() -> None:
-    """They are made first; one that fails ends the series."""
-    assert run("--json", "-n", "3", "--warmup", "2", "--ignore-failure", *nth(1, "exit=0", "exit=7")).returncode == 0
-    assert runs_made() == 5
-    assert [made["exit_status"] for made in record()["runs"]] == [0, 0, 0]
-    assert record()["warmup"] == 2
-    done = run("--json", "-n", "3", "--warmup", "2", *nth(7, "exit=0", "exit=7"))
-    assert done.returncode == 7
-    assert done.stderr.endswith(": the series has ended: warm-up run 2 (exit status 7)\n")
-    assert (record()["warmup"], record()["runs"], record()["summary"]) == (2, [], {})
 
 
 @needs_sh
@@ -229,15 +184,6 @@ def test_signal_state_of_each_run() -> None:
         for before in ([], [*RUSAGE, "-o", "report", "-n", "3"])
     ]
     assert shown[1] == shown[0] * 3
-
-
-@needs_sh
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are not listed here")
-def test_series_leaks_no_descriptors() -> None:
-    """The last run inherits what the first one does."""
-    done = run("-n", "20", "sh", "-c", "ls /proc/self/fd | wc -l")
-    assert len(done.stdout.split()) == 20
-    assert len({*done.stdout.split()}) == 1
 
 
 ENDING = [signal.SIGTERM, signal.SIGHUP]
@@ -334,8 +280,8 @@ def test_estimates_of_the_progress(done: int, seconds: float, text: str) -> None
 
 
 def test_progress_makes_room_for_errors(on_terminal: Start) -> None:
-    """The message begins the line."""
-    _, terminal = on_terminal("env", "NO_COLOR=1", *RUSAGE, "-n", "2", "/no/such/program")
+    """The message takes the line of the progress, which here is longer."""
+    _, terminal = on_terminal("env", "NO_COLOR=1", *RUSAGE, "-n", "1", "--warmup", "9" * 18, "/no/such/program")
     first, *_ = screen(read_until(terminal, b"return code 127"))
     assert first == "rusage: /no/such/program: No such file or directory"
 
@@ -359,28 +305,26 @@ def test_progress_is_gone_after_ctrl_c(on_terminal: Start, options: list[str]) -
 SPEAKS = ["sh", "-c", "echo on output; echo on errors >&2"]
 
 
-def test_output_on_a_terminal_is_hidden(on_terminal: Start) -> None:
-    """Unless the user wants it; then nothing else disturbs it."""
-    _, terminal = on_terminal(*RUSAGE, "-n", "2", *SPEAKS)
+@pytest.mark.parametrize(
+    ("options", "redirected", "output", "errors", "progress"),
+    [([], "", 0, 0, True), (["--show-output"], "", 2, 2, False), ([], "1", 0, 0, True), ([], "2", 0, 0, False)],
+)
+def test_output_on_a_terminal_is_hidden(  # noqa: PLR0913, PLR0917 (a case)
+    on_terminal: Start,
+    options: list[str],
+    redirected: str,
+    output: int,
+    errors: int,
+    progress: bool,  # noqa: FBT001 (a parameter)
+) -> None:
+    """Unless the user wants it; a stream that is redirected is left alone."""
+    redirection = f"{redirected}>>file" if redirected else ""
+    _, terminal = on_terminal("sh", "-c", f'exec "$@" {redirection}', "sh", *RUSAGE, *options, "-n", "2", *SPEAKS)
     shown = read_until(terminal, b"return code 0")
-    assert b"on output" not in shown
-    assert b"on errors" not in shown
-    assert b"run 2 of 2" in shown
-    _, terminal = on_terminal(*RUSAGE, "-n", "2", "--show-output", *SPEAKS)
-    shown = read_until(terminal, b"return code 0")
-    assert shown.count(b"on output\r\non errors\r\n") == 2
-    assert b"run 2 of 2" not in shown
-
-
-def test_redirected_output_is_left_alone(on_terminal: Start) -> None:
-    """Each stream by itself."""
-    for redirection in "output", "errors":
-        number = {"output": 1, "errors": 2}[redirection]
-        _, terminal = on_terminal("sh", "-c", f'exec "$@" {number}>>{redirection}', "sh", *RUSAGE, "-n", "2", *SPEAKS)
-        shown = read_until(terminal, b"return code 0")
-        assert b"on output" not in shown
-        assert b"on errors" not in shown
-        assert Path(redirection).read_text().startswith(f"on {redirection}\n" * 2)
+    assert (shown.count(b"on output"), shown.count(b"on errors")) == (output, errors)
+    assert (b"run 2 of 2" in shown) == progress
+    if redirected:
+        assert Path("file").read_text().startswith({"1": "on output\n", "2": "on errors\n"}[redirected] * 2)
 
 
 def test_kinds_of_hidden_streams(on_terminal: Start) -> None:
@@ -411,28 +355,9 @@ def test_last_lines_of_a_failing_run(on_terminal: Start, compare: bool) -> None:
     assert lines[at + 1 : at + 11] == [*(f"  line {number}" for number in range(3, 12)), r"  \x1b[31mred"]
     assert lines[at + 11].split()[0] in {"runs", "1"}
     assert lines[at - 1].endswith(": its standard output was hidden; --show-output shows it")
-    _, terminal = on_terminal(*RUSAGE, "-n", "2", "--ignore-failure", *words)
-    shown = read_until(terminal, b"return code 0")
-    assert b"line 11" not in shown
-    assert b"hidden" not in shown
-
-
-@pytest.mark.parametrize(
-    ("options", "command", "hint"),
-    [
-        ([], "false", True),
-        (["--prepare", "false"], "true", True),
-        (["--show-output"], "false", False),
-        ([], "/no/such/program", False),
-        (["--prepare", "/no/such/program"], "true", False),
-    ],
-)
-def test_hint_at_the_hidden_output(on_terminal: Start, options: list[str], command: str, hint: bool) -> None:  # noqa: FBT001 (a parameter of the test)
-    """Of a program that has failed, which may have written why; not if nothing was hidden, or nothing was run."""
-    _, terminal = on_terminal("env", "NO_COLOR=1", *RUSAGE, "-n", "2", *options, command)
-    lines = screen(read_until(terminal, b"return code"))
-    found = [line for line in lines if "--show-output" in line]
-    assert found == (["rusage: false: its standard output was hidden; --show-output shows it"] if hint else [])
+    for options in ["--ignore-failure"], ["--show-output"]:
+        _, terminal = on_terminal(*RUSAGE, "-n", "2", *options, *words)
+        assert b"hidden" not in read_until(terminal, b"return code")
 
 
 @needs_sh
@@ -477,28 +402,17 @@ def test_signal_during_the_preparation(on_terminal: Start) -> None:
     assert re.search(rb"stopped by +signal 2 \(SIGINT\)", shown)
 
 
-def test_command_line_in_one_word() -> None:
-    """The message says what to write; no control character reaches the terminal."""
-    for options in ["-n", "10"], []:
-        done = forked.run([*RUSAGE, *options, "no-such-program \x1b"], capture_output=True, text=True, check=False)
-        advice = "no program has this name: leave out the quotes, or use sh -c"
-        assert (done.returncode, done.stderr) == (127, rf"rusage: no-such-program \x1b: {advice}" + "\n")
-        done = forked.run([*RUSAGE, *options, "no-such-program"], capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stderr) == (127, "rusage: no-such-program: No such file or directory\n")
-
-
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
 def test_no_color_on_request(on_terminal: Start, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     """Colours are for terminals; nothing else gets them, nor one that does not want them."""
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delenv("NO_COLOR", raising=False)
     for words in ["false"], ["-n", "2", "false"], ["-n", "2", "--compare", "true", "false"]:
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.delenv("NO_COLOR", raising=False)
         _, terminal = on_terminal(*RUSAGE, *words)
         assert b"\x1b[1;31m" in read_until(terminal, b"return code 1")
         run(*words)
         assert "\x1b" not in Path("report").read_text()
-    monkeypatch.setenv(name, value)
-    for words in ["false"], ["-n", "2", "false"], ["-n", "2", "--compare", "true", "false"]:
+        monkeypatch.setenv(name, value)
         _, terminal = on_terminal(*RUSAGE, *words)
         assert b"\x1b" not in read_until(terminal, b"return code 1")
 
@@ -512,23 +426,3 @@ def test_report_fits_80_columns() -> None:
     at = next(at for at, line in enumerate(lines) if line.startswith("failures"))
     assert all(line.rstrip(",").endswith("(exit status 3)") for line in lines[at : at + 2])
     assert lines[at + 1].startswith(" " * 10)
-
-
-def test_limits_of_each_run() -> None:
-    """Each run is judged; the series goes on, and its status is 123."""
-    done = run("--json", "--limit-cputime", "0", "-n", "2", *nth(9, "exit=0", "exit=0"))
-    assert done.returncode == 123
-    messages = [line.split(": ", 3) for line in done.stderr.splitlines()]
-    assert [message[2] for message in messages] == ["run 1", "run 2"]
-    assert [made["limits"]["cputime"]["exceeded"] for made in record()["runs"]] == [True, True]
-    assert run("--limit-cputime", "60", "-n", "2", "true").returncode == 0
-
-
-def test_append_names_the_series() -> None:
-    """Each report begins with the command, or is one line of JSON."""
-    for _ in range(2):
-        run("--append", "-n", "2", "true")
-    assert in_words().count("command true runs 2 of 2") == 2
-    for _ in range(2):
-        forked.run([*RUSAGE, "-ao", "json", "--json", "-n", "2", "true"], check=True)
-    assert len([json.loads(line) for line in Path("json").read_text().splitlines()]) == 2
