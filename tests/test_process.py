@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import gc
 import json
 import os
 import platform
@@ -13,14 +12,11 @@ import subprocess
 import sys
 import threading
 import time
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from conftest import interrupted_after
 from system_words import documentation
-from test_contract import CPYTHON, Indexable, Intable
 from test_windows import under_wine
 
 import rusage
@@ -447,120 +443,10 @@ def test_process_that_has_ended(way: str) -> None:
             rusage.Process(running.pid)
 
 
-@pytest.mark.skipif(BACKEND.name not in {"Linux", "FreeBSD"}, reason="threads have no process IDs")
-def test_number_of_a_thread() -> None:
-    """It is not a process ID."""
-    stop = threading.Event()
-    thread = threading.Thread(target=stop.wait)
-    thread.start()
-    try:
-        assert thread.native_id is not None
-        with pytest.raises(ProcessLookupError):
-            rusage.Process(thread.native_id)
-    finally:
-        stop.set()
-        thread.join()
-
-
-def test_no_such_process() -> None:
-    """There is none with the largest number."""
-    with pytest.raises(ProcessLookupError) as caught:
-        rusage.Process(2**31 - 1)
-    assert caught.value.args == no_process(2**31 - 1)
-    assert caught.value.errno == errno.ESRCH
-    assert str(caught.value).endswith(": 2147483647")
-
-
 # --- Arguments --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("pid", "kind"),
-    [
-        (None, TypeError),
-        ("1", TypeError),
-        (1.0, TypeError),
-        (Intable(1), TypeError),
-        (Indexable("1"), TypeError),
-        (Indexable(KeyError("mine")), KeyError),
-        (2**31, OverflowError),
-        (-(2**31) - 1, OverflowError),
-        (10**100, OverflowError),
-        (Indexable(2**40), OverflowError),
-        (0, ValueError),
-        (-1, ValueError),
-        (-(2**31), ValueError),
-        (False, ValueError),
-        (Indexable(0), ValueError),
-    ],
-    ids=[str(number) for number in range(15)],
-)
-def test_bad_arguments(pid: Any, kind: type[Exception]) -> None:
-    """The exceptions of os.kill, and ValueError for what that takes for groups of processes."""
-    with pytest.raises(kind):
-        rusage.Process(pid)
-    if CPYTHON and kind is not ValueError:
-        with pytest.raises(kind):
-            os.kill(pid, 0)
-
-
-@pytest.mark.parametrize("pid", [os.getpid(), Indexable(os.getpid())], ids=["int", "index"])
-def test_good_arguments(pid: Any) -> None:
-    with rusage.Process(pid) as process:
-        assert process.pid == os.getpid()
-        assert repr(process) == f"<rusage.Process pid={os.getpid()}>"
-
-
-@pytest.mark.parametrize("arguments", [(), (1, 2)])
-def test_number_of_arguments(arguments: tuple[int, ...]) -> None:
-    with pytest.raises(TypeError):
-        rusage.Process(*arguments)
-
-
 # --- Open and closed --------------------------------------------------------------------------------------------------
-
-
-def test_closed_process() -> None:
-    """Every method raises ValueError, but close() can be called again."""
-    process = rusage.Process(os.getpid())
-    with process as entered:
-        assert entered is process
-    process.close()
-    scalars = [process.cputime, process.rss, *([process.peak] if "ru_maxrss" in process.measured else [])]
-    for method in (process.getrusage, process.__enter__, *scalars):
-        with pytest.raises(ValueError, match="closed"):
-            method()
-    assert repr(process) == f"<rusage.Process pid={os.getpid()} closed>"
-    assert not handle_of(process).is_open
-
-
-def test_process_that_is_never_closed() -> None:
-    """There is a ResourceWarning that names it, and it is closed."""
-    process = rusage.Process(os.getpid())
-    handle = handle_of(process)
-    with pytest.warns(ResourceWarning, match=f"unclosed <rusage.Process pid={os.getpid()}>"):  # noqa: PT031 (PyPy)
-        del process
-        gc.collect()
-    assert not handle.is_open
-
-
-def test_failure_to_open_warns_of_nothing() -> None:
-    """Warnings are errors in these tests."""
-    for pid in (2**31 - 1, 0):
-        with pytest.raises((ProcessLookupError, ValueError)):
-            rusage.Process(pid)
-    gc.collect()
-
-
-def test_process_is_not_copied() -> None:
-    """Two objects would close the same descriptors."""
-    import copy
-    import pickle
-
-    with rusage.Process(os.getpid()) as process:
-        for function in (copy.copy, copy.deepcopy, pickle.dumps):
-            with pytest.raises(TypeError, match="cannot pickle 'Process' object"):
-                function(process)
 
 
 METHODS = ["getrusage", "cputime", "rss", *(["peak"] if "ru_maxrss" in BACKEND.process else [])]
@@ -594,44 +480,6 @@ def test_close_during_a_reading(method: str, monkeypatch: pytest.MonkeyPatch) ->
     assert not handle.is_open
     with pytest.raises(ValueError, match="closed"):
         getattr(process, method)()
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_close_before_a_reading(method: str) -> None:
-    """If close() comes first, though at the last moment, nothing is read."""
-
-    class Users(list[None]):
-        def append(self, user: None) -> None:
-            if not closed:
-                closed.append(None)
-                process.close()
-                assert not handle_of(process).is_open
-            super().append(user)
-
-    closed: list[None] = []
-    process = rusage.Process(os.getpid())
-    process._users = Users()  # noqa: SLF001 (the only place where close() can come between)
-    with pytest.raises(ValueError, match="closed"):
-        getattr(process, method)()
-
-
-def test_closed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second close() could close what has got the same numbers since then.
-
-    The C function is replaced by one that counts: the real one ignores a second call, unless it comes at the same time.
-    """
-    gc.collect()  # what earlier tests have left
-    closed: list[object] = []
-    monkeypatch.setattr(_process, "_close", closed.append)
-    process = rusage.Process(os.getpid())
-    handle = handle_of(process)
-    process.close()
-    process.close()
-    del process
-    gc.collect()
-    assert closed == [handle]
-    monkeypatch.undo()
-    _process._close(handle)  # noqa: SLF001 (in place of what was counted)
 
 
 @pytest.mark.skipif(under_wine(), reason="Wine reports the times of the asking process, which do not stand still")
@@ -696,41 +544,6 @@ def test_close_in_several_threads() -> None:
     assert not failures, failures[0]
 
 
-@pytest.mark.timeout(method="thread")  # the other method uses SIGALRM too
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no setitimer")
-def test_signal_handler_that_reads_and_closes() -> None:
-    """It neither waits for the reading that it interrupts nor takes its descriptors away."""
-    handled = 0
-
-    def handler(*_: object) -> None:
-        nonlocal handled
-        handled += 1
-        if handled < 50:
-            process.getrusage()
-            # Not periodic: a slow machine would do nothing but handle signals.
-            signal.setitimer(signal.ITIMER_REAL, 0.001)
-        else:
-            process.close()
-            for other in others:
-                other.getrusage()
-
-    others = [rusage.Process(os.getpid()) for _ in range(3)]
-    process = rusage.Process(os.getpid())
-    before = signal.signal(signal.SIGALRM, handler)
-    signal.setitimer(signal.ITIMER_REAL, 0.001)
-    try:
-        with pytest.raises(ValueError, match="closed"):  # noqa: PT012 (until the signal comes)
-            while True:
-                process.getrusage()
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-        for other in others:
-            other.close()
-    assert handled == 50
-    assert not handle_of(process).is_open
-
-
 @linux
 def test_descriptors_are_closed() -> None:
     """For a Process that was used, one that failed to open, and one whose process has ended."""
@@ -748,38 +561,6 @@ def test_descriptors_are_closed() -> None:
     held = 1 if handle_of(ended).pidfd < 0 else 2
     ended.close()
     assert len(os.listdir("/proc/self/fd")) == len(before) - held
-
-
-@linux
-@pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy frees the objects later")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # some of them in __del__
-def test_interrupted_use_leaves_no_descriptors() -> None:
-    """An exception at any instruction of Python, as a signal handler might raise it, from the opening to the close."""
-    Process = rusage.Process  # noqa: N806 (its import is not what is interrupted)
-
-    def use() -> None:
-        process = Process(os.getpid())
-        process.close()
-
-    before = sorted(os.listdir("/proc/self/fd"))
-    stop = 0
-    use()  # what is imported or cached has been
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # some of them were interrupted before the close
-        while interrupted_after(stop, use):
-            stop += 1
-            assert sorted(os.listdir("/proc/self/fd")) == before, stop
-            use()  # fills the free list again
-    assert stop > 50
-
-
-@linux
-def test_descriptors_are_not_inherited() -> None:
-    """A program that is executed does not get them."""
-    with rusage.Process(os.getpid()) as process:
-        handle = handle_of(process)
-        for fd in (handle.directory, handle.pidfd):
-            assert fd < 0 or not os.get_inheritable(fd)
 
 
 @linux

@@ -18,7 +18,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from held_trees import MIB, held, wait_until
+from held_trees import MIB, held, in_child, wait_until
 from test_contract import CPYTHON
 
 import rusage
@@ -102,13 +102,6 @@ def test_largest_and_its_members() -> None:
     assert {member.pid for member in r.members} == running.pids
     assert r.largest.processes == 3
     assert r.largest.rss > 55 * MIB
-
-
-def process_sizes(pids: set[int]) -> Iterator[int]:
-    """Yield the resident set sizes of processes."""
-    for pid in pids:
-        with rusage.Process(pid) as process:
-            yield process.rss()
 
 
 def test_beginning() -> None:
@@ -254,6 +247,12 @@ def test_stop_in_on_sample() -> None:
 
 
 @forks
+def test_stop_in_on_sample_after_a_fork() -> None:
+    """The thread is known there too."""
+    in_child(test_stop_in_on_sample)
+
+
+@forks
 def test_limit_of_a_tree() -> None:
     """``on_sample`` ends a tree that uses too much."""
 
@@ -338,7 +337,10 @@ def test_stop_while_its_thread_reads() -> None:
 
 
 HANDLERS = """
-import signal, sys, rusage
+import signal, sys, warnings, rusage
+
+class Stop(Exception):
+    pass
 
 def interrupted(number):
     # Call the handler at one of the instructions of a recording; return whether there were as many.
@@ -358,8 +360,10 @@ def interrupted(number):
             with rusage.record(interval=0.001) as inner:
                 pass
             assert len(inner.samples) >= 2
-        else:
+        elif which == "stop":
             r.stop()
+        else:
+            raise Stop
 
     left = number
     r = rusage.record(interval=0.001)
@@ -370,6 +374,8 @@ def interrupted(number):
         r.stop()
     except ValueError as error:  # the tree was closed before a reading
         assert which == "stop" and "closed" in str(error), error
+    except Stop:
+        pass
     finally:
         sys.settrace(None)
     r.stop()
@@ -377,6 +383,8 @@ def interrupted(number):
         pass
     return left <= 0
 
+warnings.simplefilter("ignore", ResourceWarning)  # interrupted before the close
+sys.unraisablehook = lambda _: None  # in __del__
 which, number = sys.argv[1], 0
 while interrupted(number := number + 5):
     signal.alarm(60)
@@ -385,9 +393,9 @@ print(number > 50, len(rusage.record.__init__.__globals__["_threads"]))
 
 
 @forks
-@pytest.mark.parametrize("which", ["record", "stop"])
+@pytest.mark.parametrize("which", ["record", "stop", "raise"])
 def test_recordings_in_signal_handlers(which: str, python: Callable[..., str]) -> None:
-    """A handler records, or stops the recording, at any instruction of ``start`` and ``stop``."""
+    """A handler records, stops the recording, or raises, at any instruction of ``start`` and ``stop``."""
     assert python("-c", HANDLERS, which) == "True 0\n"
 
 
@@ -452,22 +460,36 @@ def test_fork_in_a_block() -> None:
     """The child has no thread, and keeps the samples; the parent's recording goes on."""
     with rusage.record(interval=FAST) as r:
         wait_for(r, 3)
-        pid = os.fork()
-        if not pid:
-            status = 1
-            try:
-                signal.alarm(60)
-                count = len(r.samples)
-                time.sleep(10 * FAST)
-                r.stop()
-                with rusage.record(interval=FAST) as another:
-                    wait_for(another, 3)
-                status = 0 if count == len(r.samples) >= 3 else 2
-            finally:
-                os._exit(status)
-        count = len(r.samples)
-        wait_for(r, count + 3)
-        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+        def stop() -> None:
+            count = len(r.samples)
+            time.sleep(10 * FAST)
+            r.stop()
+            with rusage.record(interval=FAST) as another:
+                wait_for(another, 3)
+            assert count == len(r.samples) >= 3
+
+        in_child(stop)
+        wait_for(r, len(r.samples) + 3)
+
+
+@forks
+def test_fork_in_on_sample() -> None:
+    """The child, whose only thread is the recording's, takes no samples: it ends with the thread."""
+    children: list[int] = []
+
+    def fork(_: object) -> None:
+        if not children:
+            children.append(os.fork())
+
+    with rusage.record(interval=FAST, on_sample=fork):
+        wait_until(lambda: children, "a child")
+        try:
+            wait_until(lambda: os.waitpid(children[0], os.WNOHANG)[0], "the end of the child")
+        except AssertionError:
+            os.kill(children[0], signal.SIGKILL)
+            os.waitpid(children[0], 0)
+            raise
 
 
 def test_end_of_the_program(python: Callable[..., str]) -> None:
@@ -655,16 +677,6 @@ def test_sample_that_fails() -> None:
         r.stop()
 
 
-def test_measure_has_start_and_stop() -> None:
-    """For frameworks whose hooks are two functions."""
-    m = rusage.measure()
-    m.start()
-    with pytest.raises(RuntimeError, match="open already"):
-        m.start()
-    m.stop()
-    assert m.elapsed > 0
-
-
 def test_thread_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error is raised, and nothing is left."""
 
@@ -677,44 +689,3 @@ def test_thread_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     with rusage.record(interval=FAST) as r:
         wait_for(r, 3)
-
-
-INTERRUPTED = """
-import random, signal, sys, threading, time, warnings, rusage
-
-class Stop(Exception):
-    pass
-
-def stop(*_):
-    raise Stop
-
-def samples():
-    end = time.monotonic() + 60
-    with rusage.record(interval=0.002) as r:
-        while len(r.samples) < 5 and time.monotonic() < end:
-            time.sleep(0.01)
-    return len(r.samples)
-
-warnings.simplefilter("ignore", ResourceWarning)  # interrupted before the close
-sys.unraisablehook = lambda _: None  # in __del__
-signal.signal(signal.SIGALRM, stop)
-choose, interrupted = random.Random(1), 0
-rusage.record  # an import that is interrupted can leave a module half-way
-for _ in range(3000):
-    try:
-        try:
-            signal.setitimer(signal.ITIMER_REAL, choose.uniform(5e-5, 1e-3))
-            with rusage.record(interval=0.001):
-                pass
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-    except Stop:
-        interrupted += 1
-print(interrupted > 10, samples() > 5)
-"""
-
-
-@forks
-def test_handlers_that_raise_in_a_recording(python: Callable[..., str]) -> None:
-    """The recordings that follow take their samples: no lock is left locked."""
-    assert python("-c", INTERRUPTED) == "True True\n"

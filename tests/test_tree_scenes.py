@@ -39,15 +39,14 @@ def test_same_start(program: Callable[..., str], unshare: Unshare, way: list[str
 
 
 @lists
-@pytest.mark.parametrize("whose", ["parent", "stranger"])
-def test_reused_number_of_another(program: Callable[..., str], unshare: Unshare, whose: str, lists: list[str]) -> None:
-    """A parent's: the children of the other process are no members. A stranger's: the new child is one."""
-    program("tree_scenes.py", f"reused_number_of_a_{whose}", *lists, before=unshare("--pid", "--fork", "--mount-proc"))
+def test_reused_number_of_a_parent(program: Callable[..., str], unshare: Unshare, lists: list[str]) -> None:
+    """The children of the other process are no members."""
+    program("tree_scenes.py", "reused_number_of_a_parent", *lists, before=unshare("--pid", "--fork", "--mount-proc"))
 
 
-@pytest.mark.parametrize("scene", ["adopted", "adopted_by_the_root", "many_children"])
+@pytest.mark.parametrize("scene", ["adopted", "many_children"])
 def test_children_of_a_member(program: Callable[..., str], scene: str) -> None:
-    """A member that does nothing adopts a process; the root waits for an adopted one; a long list."""
+    """A member that does nothing adopts a process; a long list."""
     program("tree_scenes.py", scene)
 
 
@@ -80,18 +79,6 @@ def test_proc_of_another_namespace(program: Callable[..., str], unshare: Unshare
 def test_members_in_a_namespace(program: Callable[..., str], unshare: Unshare, lists: list[str]) -> None:
     """They have the numbers of this namespace."""
     program("tree_scenes.py", "members_in_a_namespace", *lists, before=unshare())
-
-
-@lists
-@pytest.mark.parametrize("act", ["burn", "burn_in_a_child"])
-def test_time_before_the_opening(program: Callable[..., str], act: str, lists: list[str]) -> None:
-    """What a child had used before the opening is not in the growth of its parent's time."""
-    program("tree_scenes.py", "older_children", act, *lists)
-
-
-def test_time_of_children_that_are_not_waited_for(program: Callable[..., str]) -> None:
-    """With SIGCHLD ignored, their last readings count."""
-    program("tree_scenes.py", "older_children_ignored")
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the filter is for x86_64")

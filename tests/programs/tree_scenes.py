@@ -16,7 +16,6 @@ import rusage
 from rusage._rusage import lib
 
 NOBODY = 65534
-BURNED = 0.2  # seconds; a reading of waited-for children may be some ticks of 10 ms too small
 LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
 PIDFD_OPEN, KCMP = 434, 312
 PR_SET_CHILD_SUBREAPER = 36
@@ -77,23 +76,9 @@ class Child:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
 
-    def do_burn(self) -> None:
-        """Use CPU time."""
-        end = time.process_time() + BURNED
-        while time.process_time() < end:
-            pass
-
-    def do_burn_in_a_child(self) -> None:
-        """Let a child use CPU time, and wait for it."""
-        pid = os.fork()
-        if not pid:
-            self.do_burn()
-            os._exit(0)
-        os.waitpid(pid, 0)
-
     def do_become_subreaper(self) -> None:
-        """Adopt descendants whose parents have ended."""
-        become_subreaper()
+        """Adopt descendants whose parents have ended, from now on."""
+        assert libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
     def do_fork_waiting(self) -> int:
         """Start a child that waits, then starts another one and ends."""
@@ -102,18 +87,6 @@ class Child:
             os.read(go_on, 1)
             self.do_fork()
             os._exit(0)
-        return pid
-
-    def do_fork_burning(self) -> int:
-        """Start a child that uses CPU time and then does nothing; wait until it has."""
-        read, write = os.pipe()
-        pid = os.fork()
-        if not pid:
-            self.do_burn()
-            os.write(write, b"x")
-            while True:
-                signal.pause()
-        os.read(read, 1)
         return pid
 
     def do_become_nobody(self) -> None:
@@ -134,11 +107,6 @@ def become_nobody() -> None:
     os.setgid(NOBODY)
     os.setuid(NOBODY)
     assert libc.prctl(4, 1, 0, 0, 0) == 0  # PR_SET_DUMPABLE, as after an exec: this user may read it
-
-
-def become_subreaper() -> None:
-    """Adopt descendants whose parents have ended, from now on."""
-    assert libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
 
 def wait_for_zombie(pid: int) -> None:
@@ -236,18 +204,6 @@ def same_start(*way: str) -> None:
     assert "\nState:\tS" in Path(f"/proc/{last}/status").read_text()
 
 
-def reused_number_of_a_stranger() -> None:
-    """Give the number of another process to a new member. In a PID namespace of its own, as root."""
-    family, stranger = Child(), Child()
-    last = stranger("fork")
-    with rusage.Tree(family.pid) as tree:
-        assert pids(tree) == {family.pid}
-        stranger("end")
-        next_pid(last)
-        assert family("fork") == last
-        assert pids(tree) == {family.pid, last}
-
-
 def adopted() -> None:
     """Let a member that does nothing adopt a process: every eighth reading is complete."""
     reaper = Child()
@@ -263,24 +219,6 @@ def adopted() -> None:
         assert this.pid == reaper.pid
         assert orphan.pid not in {this.pid, middle}
         tree.send_signal(signal.SIGKILL)
-
-
-def adopted_by_the_root() -> None:
-    """Wait for a member that the root has adopted: its time counts once."""
-    become_subreaper()
-    middle = Child()
-    before = rusage.cputime(rusage.RUSAGE_SELF)
-    with rusage.Tree() as tree:
-        burning = middle("fork_burning")
-        for _ in range(3):
-            tree.sample()
-        middle.end()
-        tree.sample()
-        os.kill(burning, signal.SIGKILL)
-        os.waitpid(burning, 0)
-        value = tree.cputime()
-        own = rusage.cputime(rusage.RUSAGE_SELF) - before
-    assert 0.6 * BURNED < value < 1.5 * BURNED + own, value
 
 
 def without_first_thread() -> None:
@@ -407,36 +345,6 @@ def members_in_a_namespace() -> None:
             time.sleep(0.01)
 
 
-def older_children(act: str) -> None:
-    """Wait for a child that has used CPU time before the opening, without another reading."""
-    child = Child()
-    child("burn")
-    child("burn_in_a_child")
-    before = rusage.cputime(rusage.RUSAGE_SELF)
-    with rusage.Tree() as tree:
-        child(act)
-        child.end()
-        value = tree.cputime()
-        own = rusage.cputime(rusage.RUSAGE_SELF) - before
-    assert 0.6 * BURNED < value < 1.5 * BURNED + own, value
-
-
-def older_children_ignored() -> None:
-    """Ignore SIGCHLD: what a child has used since its last reading is not known then."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    child = Child()
-    child("burn")
-    with rusage.Tree() as tree:
-        child("burn")
-        first = tree.cputime()
-        assert 0.8 * BURNED < first < 1.7 * BURNED
-        child("burn")
-        os.kill(child.pid, signal.SIGKILL)
-        while tree.sample().processes > 1:
-            time.sleep(0.01)
-        assert first <= tree.cputime() < 2.5 * BURNED
-
-
 def without_pidfd(number: str) -> None:
     """Send signals where pidfd_open(2) or pidfd_send_signal(2) is missing, as on old kernels."""
     refuse(int(number), 38)
@@ -471,17 +379,13 @@ if __name__ == "__main__":
         reused_number,
         same_start,
         reused_number_of_a_parent,
-        reused_number_of_a_stranger,
         adopted,
-        adopted_by_the_root,
         without_first_thread,
         many_children,
         other_user,
         hidden,
         other_namespace,
         members_in_a_namespace,
-        older_children,
-        older_children_ignored,
         without_pidfd,
         without_kcmp,
     )

@@ -1,0 +1,215 @@
+"""``Process`` and ``Tree``: what both do with bad arguments, at their end, in signal handlers, and with descriptors."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import errno
+import gc
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from conftest import called_after, interrupted_after
+from test_contract import CPYTHON, Indexable, Intable
+
+import rusage
+from rusage._backends import BACKEND
+
+if "Process" in BACKEND.absent:
+    pytest.skip(f"no Process: {BACKEND.absent['Process']}", allow_module_level=True)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Opened = rusage.Process | rusage.Tree
+
+LINUX = BACKEND.name == "Linux"
+linux = pytest.mark.skipif(not LINUX, reason="tests the files of /proc")
+both = pytest.mark.parametrize("kind", [rusage.Process, rusage.Tree], ids=["Process", "Tree"])
+
+
+def methods(opened: Opened) -> list[Callable[[], object]]:
+    """Return the methods that read."""
+    if isinstance(opened, rusage.Tree):
+        return [opened.sample, opened.rss, opened.cputime, opened.members, lambda: opened.send_signal(0)]
+    peak = [opened.peak] if "ru_maxrss" in opened.measured else []
+    return [opened.getrusage, opened.cputime, opened.rss, *peak]
+
+
+def open_files() -> list[str]:
+    """Return what is open in this process, where that is known."""
+    return sorted(os.listdir("/proc/self/fd")) if LINUX else []
+
+
+# --- Arguments --------------------------------------------------------------------------------------------------------
+
+WRONG: dict[type[Exception], list[Any]] = {
+    TypeError: [None, "1", b"1", [], 1.0, Intable(1), Indexable("1")],
+    OverflowError: [2**31, -(2**31) - 1, 10**100, Indexable(2**40)],
+    ValueError: [0, -1, -(2**31), False, Indexable(0)],
+    KeyError: [Indexable(KeyError("mine"))],
+}
+BAD = [(number, error) for error, numbers in WRONG.items() for number in numbers]
+
+
+@both
+@pytest.mark.parametrize(("pid", "error"), BAD, ids=map(str, range(len(BAD))))
+def test_bad_arguments(kind: Any, pid: Any, error: type[Exception]) -> None:
+    """The exceptions of os.kill, and ValueError for what that takes for groups of processes."""
+    if kind is rusage.Tree and pid is None:
+        pytest.skip(reason="this process")
+    with pytest.raises(error):
+        kind(pid)
+    if CPYTHON and error is not ValueError:
+        with pytest.raises(error):
+            os.kill(pid, 0)
+
+
+@both
+def test_other_arguments(kind: Any) -> None:
+    """Anything with an index is a number; there is one argument."""
+    with kind(Indexable(os.getpid())) as opened:
+        assert opened.pid == os.getpid()
+    with pytest.raises(TypeError):
+        kind(1, 2)
+    with pytest.raises(TypeError):
+        rusage.Process()  # type: ignore[call-arg]
+
+
+@both
+def test_no_such_process(kind: Any) -> None:
+    """The largest number is none's; that of a child that was waited for is none any more."""
+    child = subprocess.Popen([sys.executable, "-S", "-c", ""])
+    child.wait()
+    for pid in child.pid, 2**31 - 1:
+        with pytest.raises(ProcessLookupError) as caught:
+            kind(pid)
+        assert caught.value.args == (errno.ESRCH, f"{os.strerror(errno.ESRCH)}: {pid}")
+
+
+@both
+@pytest.mark.skipif(BACKEND.name not in {"Linux", "FreeBSD"}, reason="threads have no process IDs")
+def test_number_of_a_thread(kind: Any) -> None:
+    """It is not a process ID."""
+    stop = threading.Event()
+    thread = threading.Thread(target=stop.wait)
+    thread.start()
+    try:
+        with pytest.raises(ProcessLookupError, match="ID of a thread"):
+            kind(thread.native_id)
+    finally:
+        stop.set()
+        thread.join()
+
+
+# --- The end ----------------------------------------------------------------------------------------------------------
+
+
+@both
+def test_closed(kind: Any) -> None:
+    """Every method raises ValueError, but close() can be called again; the object says that it is closed."""
+    opened = kind(os.getpid())
+    name = f"<rusage.{kind.__name__} pid={os.getpid()}"
+    assert repr(opened) == f"{name}>"
+    with opened as same:
+        assert same is opened
+    assert repr(opened) == f"{name} closed>"
+    opened.close()
+    for method in *methods(opened), opened.__enter__:
+        with pytest.raises(ValueError, match="closed"):
+            method()
+
+
+@both
+def test_never_closed(kind: Any) -> None:
+    """There is a ResourceWarning that names it, and it is closed."""
+    before = open_files()
+    opened = kind(os.getpid())
+    with pytest.warns(ResourceWarning, match=f"unclosed <rusage.{kind.__name__} pid={os.getpid()}>"):  # noqa: PT031
+        del opened
+        gc.collect()  # PyPy
+    assert open_files() == before
+
+
+@both
+def test_never_opened(kind: Any) -> None:
+    """Warnings are errors in these tests."""
+    for arguments in (2**31 - 1,), (0,), (1, 2):
+        with pytest.raises((ProcessLookupError, TypeError, ValueError)):
+            kind(*arguments)
+    gc.collect()
+
+
+@both
+def test_copies(kind: Any) -> None:
+    """Two objects would close the same descriptors."""
+    with kind(os.getpid()) as opened:
+        for function in copy.copy, copy.deepcopy, pickle.dumps:
+            with pytest.raises(TypeError, match=f"cannot pickle '{kind.__name__}' object"):
+                function(opened)
+
+
+@both
+@pytest.mark.skipif(not CPYTHON, reason="traces instructions")
+def test_close_at_each_instruction(kind: Any) -> None:
+    """A handler closes it: the reading goes on with what is open, or says that it is closed; then all is closed."""
+    seen: set[object] = set()
+    before, stop, went_on = open_files(), 0, True
+    while went_on:
+        opened = kind(os.getpid())
+
+        def use(opened: Opened = opened) -> None:
+            try:
+                seen.add(opened.rss() > 0)
+            except ValueError as error:
+                seen.add(str(error))
+
+        went_on = called_after(stop, use, opened.close)
+        opened.close()
+        assert open_files() == before
+        stop += 1
+    assert seen == {True, f"this {kind.__name__} is closed"}
+    assert stop > 20
+
+
+# --- Descriptors ------------------------------------------------------------------------------------------------------
+
+
+@both
+@linux
+@pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy frees the objects later")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # some of them in __del__
+def test_interrupted_use(kind: Any) -> None:
+    """An exception at any instruction of Python, as a signal handler might raise it, leaves no descriptor open."""
+
+    def use() -> None:
+        opened = kind(os.getpid())
+        opened.close()
+
+    use()  # what is imported or cached has been
+    before, stop = open_files(), 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # some of them were interrupted before the close
+        while interrupted_after(stop, use):
+            stop += 1
+            assert open_files() == before, stop
+            use()  # fills the free list again
+    assert stop > 50
+
+
+@both
+@linux
+def test_inherited_descriptors(kind: Any) -> None:
+    """A program that is executed gets none."""
+    before = {*open_files()}
+    with kind(os.getpid()) as opened:
+        opened.rss()
+        for name in {*open_files()} - before:
+            with contextlib.suppress(OSError):  # of the list itself
+                assert not os.get_inheritable(int(name))
