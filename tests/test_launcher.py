@@ -182,36 +182,41 @@ def test_peak_with_thousands_of_folders(python: Callable[..., str], tmp_path: Pa
     assert found <= given + (rusage.fields["ru_maxrss"].error or 0)
 
 
+SETGID, SETUID, NOROOT, NO_SETUID_FIXUP = 6, 7, 1, 4  # capabilities, securebits
+ALL = [*range(64)]
+ANOTHER_USER: list[Any] = [("groups", []), ("gids", (5, 5, 5)), ("ids", (5, 5, 5)), ("dumpable", 1)]
+# What the process changes first, and whether the launcher would then have exactly its rights.
+RIGHTS: list[tuple[list[Any], bool]] = [
+    ([], True),
+    ([("dumpable", 0)], False),
+    ([("ids", (0, 65534, 0))], False),
+    ([("gids", (0, 65534, 0))], False),
+    ([("securebits", NO_SETUID_FIXUP), ("fsuid", 65534), ("dumpable", 1)], False),
+    ([("fsgid", 65534), ("dumpable", 1)], False),
+    (ANOTHER_USER, True),
+    ([("keepcaps", 1), *ANOTHER_USER], False),
+    ([("securebits", NOROOT)], False),  # the launcher would have no capability
+    ([("securebits", NOROOT), ("ambient", ALL)], True),
+    ([("securebits", NOROOT), ("without_capabilities", ALL)], True),
+    ([("without_capabilities", ALL)], False),  # the launcher would have all
+    ([("without_capabilities", [SETGID, SETUID])], False),
+    ([("bounding", [SETGID, SETUID]), ("without_capabilities", [SETGID, SETUID])], True),
+    ([("bounding", [SETUID])], False),  # the launcher would not have it
+    ([("not_effective", ALL)], False),
+    ([("personality", 0x0400000)], False),  # READ_IMPLIES_EXEC
+    ([("limit", ("STACK", 255 * 1024))], False),
+]
+
+
 @root_only
-@pytest.mark.parametrize(
-    ("change", "usable"),
-    [
-        ("nothing", True),
-        ("dumpable", False),
-        ("user", False),
-        ("group", False),
-        ("fsuid", False),
-        ("fsgid", False),
-        ("keepcaps", False),
-        ("other", True),
-        ("noroot", False),  # the launcher would have none of the capabilities
-        ("noroot_ambient", True),
-        ("noroot_none", True),
-        ("none", False),  # the launcher would have all
-        ("no_setuid", False),  # the launcher would have it
-        ("no_setuid_ever", True),
-        ("not_bounding", False),  # the launcher would not have it
-        ("not_effective", False),
-        ("personality", False),
-        ("stack", False),
-    ],
-)
-def test_launcher_has_the_rights_of_its_parent(change: str, usable: bool, program: Callable[..., str]) -> None:  # noqa: FBT001 (a column)
-    """It is used only with exactly the rights of this process; the oracle is a program that this process executes."""
-    printed = program("protection.py", change)
-    if printed == "not readable\n":
-        pytest.skip("another user may not read this installation")
-    assert printed == f"{usable}\n"
+@pytest.mark.parametrize(("conditions", "usable"), RIGHTS, ids=str)
+def test_launcher_has_the_rights_of_its_parent(
+    conditions: list[Any],
+    usable: bool,  # noqa: FBT001 (a column)
+    program: Callable[..., str],
+) -> None:
+    """Otherwise it is not used."""
+    assert program("start_conditions.py", json.dumps(conditions)) == f"{usable}\n"
 
 
 @root_only

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum, IntEnum
 from typing import Any, NamedTuple
 
@@ -154,15 +154,35 @@ def prctl(option: int, value: int) -> None:
     linux(lambda: int(libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0)))
 
 
-def without_capabilities(numbers: list[int]) -> None:
-    """Drop capabilities, one 32-bit word of them at a time."""
+def change_capabilities(change: Callable[[Any], None]) -> None:
+    """Change the effective, permitted and inheritable capabilities: three 32-bit words, and three of higher ones."""
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
-    data = (ctypes.c_uint32 * 6)()
-    linux(lambda: int(libc.capget(header, data)))
+    sets = (ctypes.c_uint32 * 6)()
+    linux(lambda: int(libc.capget(header, sets)))
+    change(sets)
+    linux(lambda: int(libc.capset(header, sets)))
+
+
+def without_capabilities(numbers: list[int], places: Iterable[int] = range(3)) -> None:
+    """Drop capabilities from all sets, or from some."""
+
+    def drop(sets: Any) -> None:
+        for number in numbers:
+            for place in places:
+                sets[number // 32 * 3 + place] &= ~(1 << number % 32)
+
+    change_capabilities(drop)
+
+
+def ambient(numbers: list[int]) -> None:
+    """Let programs that are not privileged have capabilities of this process."""
+
+    def inherit(sets: Any) -> None:
+        sets[2], sets[5] = sets[1], sets[4]  # all that are permitted
+
+    change_capabilities(inherit)
     for number in numbers:
-        for part in range(3):
-            data[number // 32 * 3 + part] &= ~(1 << number % 32)
-    linux(lambda: int(libc.capset(header, data)))
+        libc.prctl(47, 2, number, 0, 0)  # PR_CAP_AMBIENT_RAISE
 
 
 def without_bounding(numbers: list[int]) -> None:
@@ -221,11 +241,11 @@ def handle(names: list[str], action: Any) -> None:
         signal.signal(signal.Signals[name], action)
 
 
-def file_system_group(value: int) -> None:
-    """Change the group that decides which files may be executed."""
+def file_system_ids(name: str, value: int) -> None:
+    """Change the user or the group that decides which files may be executed."""
     if not LINUX:
         raise CannotApplyError
-    libc.setfsgid(value)
+    getattr(libc, name)(value)
 
 
 def bind(source: str, target: str) -> None:
@@ -269,7 +289,10 @@ CONDITIONS: dict[str, Callable[[Any], Any]] = {
     "no_new_privs": lambda value: prctl(38, value),
     "subreaper": lambda value: prctl(36, value),
     "securebits": lambda value: prctl(28, value),
+    "keepcaps": lambda value: prctl(8, value),
     "without_capabilities": without_capabilities,
+    "not_effective": lambda numbers: without_capabilities(numbers, [0]),
+    "ambient": ambient,
     "environ": environ,
     "blocked": lambda names: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.Signals[name] for name in names]),
     "ignored": lambda names: handle(names, signal.SIG_IGN),
@@ -278,9 +301,11 @@ CONDITIONS: dict[str, Callable[[Any], Any]] = {
     "low": lambda fd: os.dup2(INHERITABLE, fd),
     "limit": limit,
     "groups": os.setgroups,
-    "fsgid": file_system_group,
+    "fsuid": lambda value: file_system_ids("setfsuid", value),
+    "fsgid": lambda value: file_system_ids("setfsgid", value),
     "bounding": without_bounding,
     "ids": lambda ids: os.setresuid(*ids),
+    "gids": lambda ids: os.setresgid(*ids),
     "personality": lambda value: linux(lambda: int(libc.personality(value) < 0)),
     "pid_namespace": lambda _: linux(lambda: int(libc.unshare(0x20000000))),
     "closed": close,
