@@ -84,8 +84,6 @@ class measure:  # noqa: N801 (used like a function)
         peak = None if self._new_peak is None else self._new_peak()
         start = _clock(), getrusage(self._who), peak, self._thread()
         if self._open.setdefault(None, start) is not start:
-            if peak is not None:
-                peak.stop()
             raise RuntimeError(
                 "this measure() object is open already: use a separate one for a nested block or another thread"
             )

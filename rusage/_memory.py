@@ -116,7 +116,7 @@ class BlockPeak:
 
     def update(self) -> None:
         """Read the peak so far, if the block is open."""
-        if self.measured and self._is_open and self._forks == _forks.count:
+        if self.measured and self._is_open:
             with lock:
                 self.measured = not lib.rusage_update_peak(self._block)
 

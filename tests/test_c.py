@@ -93,6 +93,7 @@ def test_build_in_the_source_tree(build: ModuleType, tmp_path: Path) -> None:
     new = {path.relative_to(tmp_path / "source") for path in set(tmp_path.rglob("*")) - before}
     names = [path.name for path in new if path.parts[0] == "rusage" and "__pycache__" not in path.parts]
     assert len(names) == (2 if build.this_backend() == "linux" else 1)
+    assert ("launcher" in names) == (build.this_backend() == "linux")
     assert {path.parts[0] for path in new} <= {"build", "rusage", "__pycache__"}
     subprocess.run([sys.executable, "-c", "import rusage; rusage.maxrss()"], check=True, cwd=tmp_path / "source")
 

@@ -241,6 +241,7 @@ def test_memory_that_stays(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess("--rusage=0")
     result.assert_outcomes(passed=3)
     rows = tables(result)[RETAINED]
+    assert {when for when, _ in rows} == {"call"}
     assert rows["call", "test_it.py::test_leak"]["retained"] == pytest.approx(64, abs=16 + ERROR / MIB)
     for test in "test_spike", "test_fixture":
         assert rows.get(("call", f"test_it.py::{test}"), {"retained": 0})["retained"] < 16 + ERROR / MIB
