@@ -1,6 +1,8 @@
 """Arguments, good and bad: the same value or the same exception as CPython's ``resource``."""
 
+import errno
 import platform
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 
 import rusage
+from rusage import _getrusage
 
 CPYTHON = platform.python_implementation() == "CPython"
 
@@ -132,3 +135,14 @@ def test_wrong_argument_counts_and_keywords(args: tuple[int, ...], kwargs: dict[
     if CPYTHON:
         resource = pytest.importorskip("resource", reason="Windows has no resource module")
         assert outcome(resource.getrusage, *args, **kwargs)[0] == "TypeError"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other error numbers")
+@pytest.mark.parametrize(("code", "error"), [(errno.EINVAL, ValueError), (errno.EPERM, PermissionError)])
+def test_system_call_that_fails(code: int, error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exceptions are CPython's. The functions of C are replaced: a call with a good ``who`` does not fail."""
+    for name, result in ("_get", code), ("_maxrss", -code), ("_cputime", -float(code)):
+        monkeypatch.setattr(_getrusage, name, lambda _, result=result: result)
+    for call in rusage.getrusage, rusage.maxrss, rusage.cputime:
+        with pytest.raises(error):
+            call(rusage.RUSAGE_SELF)

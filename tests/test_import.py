@@ -291,6 +291,14 @@ def test_first_use_in_another_root(way: str, python: Callable[..., str], tmp_pat
         assert line.endswith(f"use '{statement}'")
 
 
+def test_first_use_without_the_package(python: Callable[..., str]) -> None:
+    """Its folder can no longer be read, as after setuid()."""
+    program = (
+        "import rusage; rusage.__path__[:] = ['/no/such/folder']\ntry: rusage.run\nexcept ImportError as e: print(e)"
+    )
+    assert python("-c", program).endswith("use 'from rusage import run'\n")
+
+
 FORK_DURING_IMPORT = """
 import os, signal, sys, threading, time, warnings
 from importlib.machinery import SourceFileLoader
