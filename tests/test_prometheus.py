@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from conftest import no_files
 from expected import SYSTEMS
-from servers import TIMEOUT, get, reserved_port
 
 import rusage
 from rusage import RUsage, _memory
@@ -407,90 +404,6 @@ def test_children_of_another_process() -> None:
     process: Any = MadeUp("ru_utime")
     with pytest.raises(ValueError, match="another process's children"):
         UsageCollector(process, children=True)
-
-
-def from_page(name: str, pattern: str) -> str:
-    """Return the one text of a page in docs/ that a pattern matches."""
-    (text,) = re.findall(pattern, (DOCS / name).read_text(encoding="utf-8"), re.DOTALL)
-    return str(text)
-
-
-# Each response is the process ID of the worker, and what the system says of its usage.
-APPLICATION = """
-import json, os, resource
-
-def application(_, start_response):
-    start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps([os.getpid(), resource.getrusage(resource.RUSAGE_SELF).ru_minflt]).encode()]
-"""
-
-
-@contextlib.contextmanager
-def gunicorn(folder: Path, config: str, workers: int) -> Iterator[str]:
-    """Run a server of APPLICATION; yield its address."""
-    pytest.importorskip("gunicorn", reason="no gunicorn: pip install --group monitoring")
-    (folder / "wsgi_application.py").write_text(APPLICATION)
-    (folder / "gunicorn.conf.py").write_text(config)
-    log = folder / "log"
-    command = [sys.executable, "-m", "gunicorn", f"--workers={workers}", "--bind=127.0.0.1:0"]
-    command += [f"--pythonpath={folder}", f"--log-file={log}", "wsgi_application:application"]
-    environment = os.environ | {"HOME": str(folder)}  # for its control socket
-    with subprocess.Popen(command, cwd=folder, env=environment) as server:
-        try:
-            deadline = time.monotonic() + TIMEOUT
-            addresses: list[str] = []
-            while not addresses:
-                time.sleep(0.05)
-                assert server.poll() is None
-                assert time.monotonic() < deadline
-                addresses = re.findall(r"Listening at: (http://\S+)", log.read_text() if log.exists() else "")
-            yield addresses[0]
-        finally:
-            server.terminate()
-
-
-def workers_page_faults(address: str, workers: int) -> dict[int, int]:
-    """Return the page faults of so many workers by their process IDs."""
-    found: dict[int, int] = {}
-    deadline = time.monotonic() + TIMEOUT
-    while len(found) < workers:
-        pid, faults = json.loads(get(address))
-        found[pid] = faults
-        assert time.monotonic() < deadline
-    return found
-
-
-needs_gunicorn = pytest.mark.skipif(os.name != "posix", reason="gunicorn runs on Unix only")
-
-
-@needs_gunicorn
-@needs_process
-def test_gunicorn_example(tmp_path: Path) -> None:
-    """The gunicorn.conf.py of docs/monitoring.md exports each worker, with the figures of that worker."""
-    config = from_page("monitoring.md", r"```python\n((?:(?!```).)*def when_ready.*?)```")
-    assert config.count("8001") == 1
-    with (
-        reserved_port() as port,
-        gunicorn(tmp_path, config.replace("8001", str(port)), workers=2) as address,
-    ):
-        lower = workers_page_faults(address, 2)
-        exposition = get(f"http://127.0.0.1:{port}/metrics")
-        upper = workers_page_faults(address, 2)
-    found = re.findall(r'^worker_process_minor_page_faults_total{pid="(\d+)"} (\S+)$', exposition, re.MULTILINE)
-    assert len(found) == 2
-    assert lower.keys() == upper.keys() == {int(pid) for pid, _ in found}
-    for pid, faults in found:
-        assert lower[int(pid)] <= float(faults) <= upper[int(pid)]
-
-
-@needs_gunicorn
-@pytest.mark.skipif(not hasattr(rusage, "rss"), reason="the system has no rss()")
-def test_gunicorn_recipe(tmp_path: Path) -> None:
-    """The gunicorn.conf.py of docs/services.md replaces a worker that is above the limit."""
-    config = from_page("services.md", r":caption: gunicorn.conf.py\n(.*?)```")
-    assert config.count("500 * 2**20") == 1
-    with gunicorn(tmp_path, config.replace("500 * 2**20", "0"), workers=1) as address:
-        workers_page_faults(address, 3)
 
 
 needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="no promtool(1): apt-get install prometheus")

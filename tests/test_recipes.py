@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import runpy
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,12 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from servers import reserved_port
 
 import rusage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parent.parent
 BLOCKS = runpy.run_path(str(ROOT / "tests" / "programs" / "examples.py"))["blocks"]
@@ -40,11 +41,30 @@ def files() -> dict[str, str]:
     return found
 
 
+@contextlib.contextmanager
+def reserved_port() -> Iterator[int]:
+    """Yield the number of a port on which a server can listen. On Linux no program gets it that asks for any port."""
+    with socket.socket() as reserved:
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            reserved.bind(("127.0.0.1", 0))
+        except OSError as error:
+            pytest.skip(reason=f"there is no loopback address: {error}")
+        port: int = reserved.getsockname()[1]
+        if sys.platform != "linux":  # the server could not have it too
+            reserved.close()
+        yield port
+
+
+# A proxy of the environment is not for loopback.
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
 def get(port: int, path: str = "") -> str:
     """Return a page of the server, which may still be starting."""
     for _ in range(600):
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=60) as page:
+            with OPENER.open(f"http://127.0.0.1:{port}/{path}", timeout=60) as page:
                 return str(page.read().decode())
         except ConnectionError:
             pass
@@ -65,6 +85,70 @@ def running(program: list[str], folder: Path) -> Iterator[Path]:
             yield output
         finally:
             process.send_signal(signal.SIGTERM)
+
+
+# --- Workers of gunicorn ----------------------------------------------------------------------------------------------
+
+# Each response is the process ID of the worker, and what the system says of its usage.
+APPLICATION = """
+import json, os, resource
+
+def application(_, start_response):
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps([os.getpid(), resource.getrusage(resource.RUSAGE_SELF).ru_minflt]).encode()]
+"""
+needs_gunicorn = pytest.mark.skipif(
+    os.name != "posix" or not hasattr(rusage, "Process"), reason="gunicorn runs on Unix only; the system has no Process"
+)
+
+
+def config(page: str, pattern: str, old: str, new: str) -> str:
+    """Return the gunicorn.conf.py of a page in docs/, with another number."""
+    (text,) = re.findall(pattern, (ROOT / "docs" / page).read_text(encoding="utf-8"), re.DOTALL)
+    assert text.count(old) == 1
+    return str(text).replace(old, new)
+
+
+@contextlib.contextmanager
+def gunicorn(folder: Path, text: str, workers: int) -> Iterator[Callable[[int], dict[int, int]]]:
+    """Run the application; yield a function that returns the page faults of so many workers by their process IDs."""
+    pytest.importorskip("gunicorn", reason="no gunicorn: pip install --group monitoring")
+    pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
+    (folder / "gunicorn.conf.py").write_text(text)
+    (folder / "application.py").write_text(APPLICATION)
+    with reserved_port() as port:
+        program = [sys.executable, "-m", "gunicorn", f"--workers={workers}", f"--bind=127.0.0.1:{port}"]
+        with running([*program, "--log-level=error", "application:application"], folder):
+
+            def page_faults(number: int) -> dict[int, int]:
+                found: dict[int, int] = {}
+                while len(found) < number:
+                    found.update([json.loads(get(port))])
+                return found
+
+            yield page_faults
+
+
+@needs_gunicorn
+def test_gunicorn_example(tmp_path: Path) -> None:
+    """The one of docs/monitoring.md exports each worker, with the figures of that worker."""
+    with reserved_port() as port:
+        text = config("monitoring.md", r"```python\n((?:(?!```).)*def when_ready.*?)```", "8001", str(port))
+        with gunicorn(tmp_path, text, workers=2) as page_faults:
+            lower, exposition, upper = page_faults(2), get(port, "metrics"), page_faults(2)
+    found = re.findall(r'^worker_process_minor_page_faults_total{pid="(\d+)"} (\S+)$', exposition, re.MULTILINE)
+    assert len(found) == 2
+    assert lower.keys() == upper.keys() == {int(pid) for pid, _ in found}
+    for pid, faults in found:
+        assert lower[int(pid)] <= float(faults) <= upper[int(pid)]
+
+
+@needs_gunicorn
+def test_gunicorn_recipe(tmp_path: Path) -> None:
+    """The one of docs/services.md replaces a worker that is above the limit."""
+    text = config("services.md", r":caption: gunicorn.conf.py\n(.*?)```", "500 * 2**20", "0")
+    with gunicorn(tmp_path, text, workers=1) as page_faults:
+        page_faults(3)
 
 
 # --- Workers of uvicorn -----------------------------------------------------------------------------------------------
