@@ -16,6 +16,7 @@ from pathlib import Path
 
 import forked
 import pytest
+from command import new_folder  # noqa: F401 (a fixture)
 from conftest import needs_sh
 from expected import SAMPLED
 from forked import CHECKS, RUSAGE
@@ -34,12 +35,6 @@ PROGRAMS = Path(__file__).parent / "programs"
 DIRECTLY = [*CHECKS, "launcher", "/no/such/launcher"]
 WAYS = [RUSAGE, DIRECTLY] if sys.platform == "linux" else [RUSAGE]
 both_ways = pytest.mark.parametrize("words", WAYS, ids=["usual", "directly"][: len(WAYS)])
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give each test a folder of its own, in which it can name files shortly."""
-    monkeypatch.chdir(tmp_path)
 
 
 def run(*arguments: str, **keywords: object) -> "subprocess.CompletedProcess[str]":

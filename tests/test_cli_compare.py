@@ -1,17 +1,16 @@
 """``rusage --compare``."""
 
-import json
 import math
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 from unittest.mock import Mock
 
 import forked
 import pytest
+from command import new_folder, nth, record, text  # noqa: F401 (new_folder is a fixture)
 from forked import RUSAGE, needs_peak
 
 from rusage._cli import report, statistics
@@ -26,25 +25,14 @@ if sys.platform == "win32":
 PROGRAMS = Path(__file__).parent / "programs"
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run each test in a folder of its own: programs log their runs there."""
-    monkeypatch.chdir(tmp_path)
-
-
 def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run a comparison with a file for the report, so that standard error has only what is not in it."""
     return forked.run([*RUSAGE, "-o", "report", "--compare", *arguments], capture_output=True, text=True, check=False)
 
 
-def record() -> Any:
-    """Return the report in JSON."""
-    return json.loads(Path("report").read_text())
-
-
 def lines() -> list[str]:
     """Return the lines of the report."""
-    return Path("report").read_text().splitlines()
+    return text().splitlines()
 
 
 def test_order_of_the_runs() -> None:
@@ -183,14 +171,9 @@ def test_wide_figures_fit_80_columns(sizes: list[int]) -> None:
     assert text.count("x") == 100 * len(each)  # two command lines may differ at their ends only
 
 
-def nth(number: int, usual: str, unusual: str) -> str:
-    """Return a command line that does something else in one of its runs."""
-    return f"{sys.executable} {PROGRAMS / 'nth_run.py'} count {number} {usual} {unusual}"
-
-
 def test_failing_command_ends_the_series() -> None:
     """It is named; only complete rounds count."""
-    command = nth(2, "exit=0", "exit=7")
+    command = " ".join(nth(2, "exit=0", "exit=7"))
     done = run("--json", "-n", "9", "true", command, "true")
     assert done.returncode == 7
     assert done.stderr == f"rusage: {command}: the series has ended: run 2 (exit status 7)\n"
@@ -208,10 +191,11 @@ def test_failing_command_ends_the_series() -> None:
 
 def test_limits_name_the_command() -> None:
     """Each run of each command is compared."""
-    done = run("--limit-cputime", "0", "-n", "2", "--ignore-failure", "true", nth(9, "exit=0", "exit=0"))
+    command = " ".join(nth(9, "exit=0", "exit=0"))
+    done = run("--limit-cputime", "0", "-n", "2", "--ignore-failure", "true", command)
     assert done.returncode == 123
     assert done.stderr.count("run 2: CPU time ") >= 1
-    assert f"rusage: {nth(9, 'exit=0', 'exit=0')}: run 1: CPU time " in done.stderr
+    assert f"rusage: {command}: run 1: CPU time " in done.stderr
 
 
 def compared(*columns: tuple[str, list[float]]) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import forked
 import pytest
+from command import new_folder, record, run, text  # noqa: F401 (new_folder is a fixture)
 from conftest import needs_sh
 from forked import RUSAGE
 
@@ -22,16 +23,10 @@ if sys.platform == "win32":
     pytest.skip("the programs that run here need a Unix", allow_module_level=True)
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run each test in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-
-
 def report(*words: str) -> str:
     """Run the command and return its report."""
-    forked.run([*RUSAGE, "-o", "report", *words], check=False)
-    return Path("report").read_text()
+    run(*words)
+    return text()
 
 
 def cells(text: str) -> list[list[str]]:
@@ -142,11 +137,11 @@ def test_report_and_files_at_once(words: list[str]) -> None:
     done = forked.run([*RUSAGE, *options, *words], capture_output=True, text=True, check=True)
     assert "wall" in done.stderr
     assert "{" not in done.stderr
-    record = json.loads(Path("a.json").read_text())
+    made = record("a.json")
     assert Path("a.json").read_text() == Path("d.json").read_text()
     rows = list(csv.DictReader(Path("b.csv").read_text().splitlines()))
     elapsed = [float(row["elapsed (seconds)"]) for row in rows]
-    runs = [run for each in record.get("commands", [record]) for run in each.get("runs", [each])]
+    runs = [run for each in made.get("commands", [made]) for run in each.get("runs", [each])]
     assert [run["elapsed"] for run in runs] == elapsed
     head, _, *rest = cells(Path("c.md").read_text())
     if words == ["true"]:

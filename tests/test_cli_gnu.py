@@ -8,6 +8,7 @@ from pathlib import Path
 
 import forked
 import pytest
+from command import new_folder  # noqa: F401 (a fixture)
 from forked import RUSAGE
 from gnu_time import GNU_TIME, needs_gnu_time
 
@@ -64,12 +65,6 @@ FIGURE = re.compile(r"\?|\d+(:\d\d)*(\.\d+)?")
 # The noise that few runs need not show. Faults: GNU time's own between its fork and the program are included. The share
 # of a short program may be anything.
 SLACK = {"e": 0.1, "U": 0.1, "S": 0.1, "P": 100, "R": 60, "F": 8, "c": 30, "w": 30, "I": 1024, "O": 1024}
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run each test in a folder of its own: programs write there."""
-    monkeypatch.chdir(tmp_path)
 
 
 def outcome(*words: str) -> tuple[int, list[str]]:

@@ -1,18 +1,16 @@
 """``rusage --limit-maxrss`` and ``--limit-cputime``."""
 
-import json
 import re
-import subprocess  # noqa: TC003 (names a type)
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
-import forked
 import pytest
+from command import new_folder, record, run  # noqa: F401 (new_folder is a fixture)
 from conftest import needs_sh
 from expected import SAMPLED
-from forked import CHECKS, RUSAGE
+from forked import CHECKS
 
 import rusage
 from rusage._backends import BACKEND
@@ -34,17 +32,6 @@ ALLOCATE = [sys.executable, "-c", "b'x' * (100 * 2**20)"]
 needs_peak = pytest.mark.skipif(
     "ru_maxrss" not in rusage.run(["true"]).measured | SAMPLED, reason="the peak of a child is not measured here"
 )
-
-
-def run(*words: str, before: list[str] = RUSAGE) -> "subprocess.CompletedProcess[str]":
-    """Run the command with a file for the report, so that standard error has only the complaints."""
-    return forked.run([*before, "-o", "report", *words], capture_output=True, text=True, check=False)
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run each test in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
 
 
 @needs_peak
@@ -87,7 +74,7 @@ def test_unmeasured_figure_is_125() -> None:
     done = run("--limit-maxrss", "10GiB", "--json", "true", before=WITHOUT_PEAK)
     assert done.returncode == 125
     assert done.stderr == f"rusage: true: peak memory {WHOSE} was not measured: its limit cannot be checked\n"
-    assert json.loads(Path("report").read_text())["limits"] == {"ru_maxrss": {"limit": 10 * 2**30, "exceeded": None}}
+    assert record()["limits"] == {"ru_maxrss": {"limit": 10 * 2**30, "exceeded": None}}
     assert run("--limit-maxrss", "10GiB", "sh", "-c", "exit 4", before=WITHOUT_PEAK).returncode == 4
     assert run("--limit-cputime", "60", "true", before=WITHOUT_PEAK).returncode == 0
 
@@ -182,11 +169,11 @@ def test_figure_of_the_kernel_is_not_reported(
     """It may be the parent's: the command compares it with the limit, and does not show it."""
     done = run(*options, "--limit-maxrss", limit, "--json", *ALLOCATE, before=SAMPLED_PEAK)
     assert (done.returncode, SAMPLED_NOTE in done.stderr) == (status, status == 0)
-    report = json.loads(Path("report").read_text())
-    for record in report.get("runs", [report]):
-        assert record["limits"]["ru_maxrss"]["exceeded"] == exceeded
-        assert "ru_maxrss" not in record["usage"]
-    assert "ru_maxrss" not in report.get("summary", {})
+    found = record()
+    for each in found.get("runs", [found]):
+        assert each["limits"]["ru_maxrss"]["exceeded"] == exceeded
+        assert "ru_maxrss" not in each["usage"]
+    assert "ru_maxrss" not in found.get("summary", {})
 
 
 @needs_sh

@@ -1,6 +1,5 @@
 """``rusage -n RUNS``."""
 
-import json
 import os
 import platform
 import re
@@ -10,10 +9,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import forked
 import pytest
+from command import in_words, new_folder, nth, record, run  # noqa: F401 (new_folder is a fixture)
 from conftest import change_signals, needs_sh
 from expected import SAMPLED
 from forked import CHECKS, RUSAGE, needs_peak
@@ -29,27 +28,9 @@ PROGRAMS = Path(__file__).parent / "programs"
 MIB = 2**20
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run each test in a folder of its own: programs count their runs there."""
-    monkeypatch.chdir(tmp_path)
-
-
-def nth(number: int, usual: str, unusual: str) -> list[str]:
-    """Return a program that does something else in one of its runs; the file ``count`` has a byte for each run."""
-    return [sys.executable, str(PROGRAMS / "nth_run.py"), "count", str(number), usual, unusual]
-
-
 def runs_made() -> int:
     """Return how often the program of ``nth`` has run."""
     return len(Path("count").read_bytes())
-
-
-def run(*arguments: str, words: list[str] = RUSAGE, **keywords: Any) -> "subprocess.CompletedProcess[str]":
-    """Run the command with a file for the report, so that standard error has only what is not in it."""
-    done = forked.run([*words, "-o", "report", *arguments], capture_output=True, text=True, check=False, **keywords)
-    assert isinstance(done, subprocess.CompletedProcess)
-    return done
 
 
 def table() -> dict[str, list[str]]:
@@ -58,21 +39,11 @@ def table() -> dict[str, list[str]]:
     return {line[0].split("  ")[0].strip(): " ".join(line).split()[1:] for line in lines}
 
 
-def in_words() -> str:
-    """Return the report without its spacing."""
-    return " ".join(Path("report").read_text().split())
-
-
-def record() -> Any:
-    """Return the report in JSON."""
-    return json.loads(Path("report").read_text())
-
-
 @needs_peak
 def test_each_run_has_its_own_peak() -> None:
     """Run 3 allocates 300 MiB, the others 10 MiB; the large one is called an outlier."""
     assert run("--export", "x.json", "-n", "6", *nth(3, "allocate=10", "allocate=300")).returncode == 0
-    found = json.loads(Path("x.json").read_text())
+    found = record("x.json")
     peaks = [made["usage"]["ru_maxrss"] for made in found["runs"]]
     assert peaks[2] >= 300 * MIB
     assert max(peaks[:2] + peaks[3:]) < 100 * MIB
@@ -84,7 +55,7 @@ def test_each_run_has_its_own_peak() -> None:
 def test_statistics_of_a_series() -> None:
     """The test computes them in another way; the table has the same figures, with three digits."""
     run("--export", "x.json", "-n", "5", "--", "sleep", "0.05")
-    found = json.loads(Path("x.json").read_text())
+    found = record("x.json")
     times = sorted(made["elapsed"] for made in found["runs"])
     mean = sum(times) / 5
     deviation = (sum((time - mean) ** 2 for time in times) / 4) ** 0.5
@@ -118,7 +89,7 @@ def test_runs_that_fail(options: list[str], number: int, unusual: str, status: i
     done = run("--export", "x.json", *options, "-n", "4", *nth(number, "exit=0", unusual))
     warmup = len(options) and options[0] == "--warmup"
     assert (done.returncode, runs_made()) == (status, len(counted) + 2 * warmup)
-    found = json.loads(Path("x.json").read_text())
+    found = record("x.json")
     assert [made["counted"] for made in found["runs"]] == counted
     assert found["warmup"] == 2 * warmup
     assert table()["runs"][:3] == [f"{sum(counted)}", "of", "4,"[: 1 + warmup]]
@@ -234,7 +205,7 @@ def test_ctrl_c_ends_the_series(on_terminal: Start, options: list[str], unusual:
 def test_signal_between_two_runs() -> None:
     """No further run is started."""
     words = [*CHECKS, "between_runs"]
-    assert run("--json", "-n", "9", *nth(9, "exit=0", "exit=0"), words=words).returncode == -signal.SIGINT
+    assert run("--json", "-n", "9", *nth(9, "exit=0", "exit=0"), before=words).returncode == -signal.SIGINT
     assert runs_made() == 1
     assert record()["stopped_by"] == signal.SIGINT
     assert [made["counted"] for made in record()["runs"]] == [True]

@@ -19,6 +19,7 @@ from unittest.mock import Mock
 
 import forked
 import pytest
+from command import in_words, new_folder, record, run  # noqa: F401 (new_folder is a fixture)
 from conftest import needs_sh
 from forked import RUSAGE
 from held_trees import held, wait_until
@@ -55,32 +56,11 @@ def _matplotlib() -> None:
     importlib.import_module("matplotlib.backends.backend_agg")
 
 
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run each test in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-
-
-def run(*words: str) -> "subprocess.CompletedProcess[str]":
-    """Run the command with a file for the report."""
-    return forked.run([*RUSAGE, "-o", "report", *words], capture_output=True, text=True, check=False)
-
-
-def record() -> Any:
-    """Return the report in JSON."""
-    return json.loads(Path("report").read_text())
-
-
-def in_words() -> str:
-    """Return the report without its spacing."""
-    return " ".join(Path("report").read_text().split())
-
-
 def test_memory_of_all_processes() -> None:
     """Eight children of 20 MiB: together, not the peak of the largest one; the samples in the order of time."""
     files = ["--samples", "samples.csv", "--export", "x.json"]
     assert run(*files, *PROGRAM, "8", "20").returncode == 0
-    found = json.loads(Path("x.json").read_text())
+    found = record("x.json")
     largest = found["tree"]
     assert 160 * MIB <= largest["rss"] < 1000 * MIB
     assert 20 * MIB <= largest["largest_member"]["rss"] < 100 * MIB
@@ -152,30 +132,6 @@ while time.process_time() < 0.3: pass
     assert run("--interval", "0.25", "--samples", "samples.csv", sys.executable, "-S", "-c", code).returncode == 0
     last = Path("samples.csv").read_text().splitlines()[-1]
     assert 0.55 < float(last.split(",")[2]) < 1.5
-
-
-@adopts
-def test_orphans_are_waited_for() -> None:
-    """Two hundred that end at once: none is left as a zombie while the program runs."""
-    code = """
-import os, time
-for _ in range(200):
-    if os.fork() == 0:
-        os.fork() or time.sleep(0.2)
-        os._exit(0)
-    os.wait()
-from pathlib import Path
-def children():
-    lists = Path(f"/proc/{os.getppid()}/task").glob("*/children")
-    return sum(len(one.read_text().split()) for one in lists)
-end = time.monotonic() + 60
-while children() > 1 and time.monotonic() < end:
-    time.sleep(0.01)
-raise SystemExit(children() != 1)
-"""
-    if not os.path.exists("/proc/thread-self/children"):
-        pytest.skip("the kernel has no lists of children")
-    assert run("--json", "--tree", sys.executable, "-S", "-c", code).returncode == 0
 
 
 @adopts
@@ -390,7 +346,7 @@ def test_kill_ends_all_members(options: list[str], runs: int, line: str) -> None
     assert time.monotonic() - began < 60
     assert done.returncode == 123
     assert f"signals of --kill {line}" in in_words()
-    found = json.loads(Path("x.json").read_text())
+    found = record("x.json")
     made = found.get("runs", [found])
     assert len(made) == max(runs, 1)
     assert all((each["tree"]["killed"], each["signal"]) == (True, signal.SIGTERM) for each in made)
@@ -402,30 +358,6 @@ def killing(limit: float) -> Options:
     options = Options()
     options.kill, options.limits, options.tree = True, {"tree_rss": limit}, True
     return options
-
-
-def test_kill_of_members_whose_parent_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They stay members once a sample has found them."""
-    counts, exceeded, kill = [0], threading.Event(), tree.Sampling._look  # noqa: SLF001 (is replaced)
-
-    def look(killer: Any, sample: rusage.Sample) -> None:
-        counts.append(sample.processes)
-        if exceeded.is_set():
-            kill(killer, sample)
-
-    monkeypatch.setattr(tree.Sampling, "_look", look)
-    with held(children=[{"children": [{}, {}]}]) as running:
-        begun = sampling(running.root, killing(1))
-        wait_until(lambda: counts[-1] == 4, "four members")
-        (middle,) = (member.pid for member in members(running.root) if len(members(member.pid)) == 3)
-        os.kill(middle, signal.SIGTERM)
-        wait_until(lambda: counts[-1] == 3, "three members")
-        exceeded.set()
-        running.popen.wait(60)
-        found = begun.finish()
-    assert found is not None
-    assert found.killed
-    assert living(running.pids) == []
 
 
 def members(pid: int) -> list[rusage.Member]:

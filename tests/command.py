@@ -1,0 +1,49 @@
+"""What the tests of the command share: its report in a file of a new folder, and a program that counts its runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import forked
+import pytest
+from forked import PROGRAMS, RUSAGE
+
+if TYPE_CHECKING:
+    import subprocess
+
+
+@pytest.fixture(autouse=True)
+def new_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test of a module that imports this a folder of its own, in which it can name files shortly."""
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*words: str, before: list[str] = RUSAGE, **keywords: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command with a file for the report, so that standard error has only what is not in it."""
+    command = [*before, "-o", "report", *words]
+    done: subprocess.CompletedProcess[str]
+    done = forked.run(command, capture_output=True, text=True, check=False, **keywords)
+    return done
+
+
+def text() -> str:
+    """Return the report."""
+    return Path("report").read_text(encoding="utf-8")
+
+
+def in_words() -> str:
+    """Return the report without its spacing."""
+    return " ".join(text().split())
+
+
+def record(path: str = "report") -> Any:
+    """Return a report in JSON."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def nth(number: int, usual: str, unusual: str) -> list[str]:
+    """Return a program that does something else in one of its runs; the file ``count`` has a byte for each run."""
+    return [sys.executable, str(PROGRAMS / "nth_run.py"), "count", str(number), usual, unusual]
