@@ -158,11 +158,34 @@ def test_other_users_are_started_directly(keywords: dict[str, Any]) -> None:
     assert "ru_maxrss" not in done.measured
 
 
-@filters_x86_64
-@pytest.mark.parametrize("error", ["ENOSYS", "EPERM"])
-def test_paths_without_openat2(error: str, program: Callable[..., str], tmp_path: Path) -> None:
-    """Before Linux 5.6, or in a sandbox, links are followed by hand."""
-    program("start_paths.py", error, str(tmp_path))
+LINKS = {"folder/up": "../true", "second": "folder/up", "exe": "/proc/self/exe", "process": "/proc/self"}
+
+
+@pytest.mark.parametrize(
+    ("path", "depends"),  # on the process that follows it
+    [
+        ("./true", False),
+        ("true", False),
+        ("folder/up", False),
+        ("{}/second", False),
+        ("folder/../second", False),
+        ("/proc/self/exe", True),
+        ("./exe", True),
+        ("exe", True),
+        ("process/exe", True),
+        ("folder/../exe", True),
+    ],
+)
+def test_links_in_proc(path: str, *, depends: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that is named by one is started directly: the launcher's child would follow it to another file."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    shutil.copy(shutil.which("true") or "", "true")
+    for name, target in LINKS.items():
+        os.symlink(target, name)
+    program = path.format(tmp_path)
+    done = rusage.run([program, "-c", ""], executable=program, env={"PATH": f"none:{tmp_path}"})
+    assert (done.returncode, "ru_maxrss" in done.measured) == (0, not depends)
 
 
 FOLDERS = """

@@ -2,11 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/capability.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/fsuid.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
@@ -242,48 +239,6 @@ static const char *rusage_why_direct(void)
 }
 
 /* --- Whether a path leads to the same file in another process ----------------------------------------------------- */
-
-/* Not in headers older than Linux 5.6. */
-#ifndef SYS_openat2
-#define SYS_openat2 437
-#endif
-
-/* Return 0 if a file exists, or an errno: ELOOP if its path passes through a link that depends on the process, such as
-   /proc/self/exe and /dev/fd/3, which the launcher's child would follow to its own files (symlink(7), "magic links"). */
-static int rusage_find_file(const char *path)
-{
-    const struct {
-        uint64_t flags, mode, resolve;
-    } how = {O_PATH | O_CLOEXEC, 0, 2 /* RESOLVE_NO_MAGICLINKS */};
-    int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
-
-    if (fd < 0)
-        return errno;
-    close(fd);
-    return 0;
-}
-
-/* Search a program in folders, separated by colons and relative to a directory. Return the number of the first folder
-   that has it, or a negative errno; -ENOSYS or -EPERM also where openat2(2) does not exist or is refused. */
-static int rusage_find_program(const char *directory, const char *folders, const char *name)
-{
-    char path[2 * PATH_MAX];
-    int number = 0, error;
-    size_t length;
-
-    for (;; number++, folders += length + 1) {
-        length = strcspn(folders, ":");
-        error = ENAMETOOLONG;
-        if (snprintf(path, sizeof path, "%s%.*s%s%s", folders[0] == '/' || name[0] == '/' ? "" : directory, (int)length,
-                     folders, length == 0 || folders[length - 1] == '/' ? "" : "/", name)
-            < (int)sizeof path)
-            error = rusage_find_file(path);
-        if (error == 0)
-            return number;
-        if ((error != ENOENT && error != ENOTDIR && error != EACCES) || folders[length] == '\0')
-            return -error;
-    }
-}
 
 /* Return whether a file or directory is in a /proc file system, or cannot be found. */
 static int rusage_is_in_proc(const char *path)

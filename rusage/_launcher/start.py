@@ -27,8 +27,6 @@ from .._subprocess import PARAMETERS, SubprocessPopen, clock, pipes_of
 from . import protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from .._rusage import Channel
 
 assert sys.platform == "linux"  # noqa: S101 (for the type checkers)
@@ -131,37 +129,27 @@ def _find(program: Any, cwd: Any, env: Any) -> bytes:
 
     If that one cannot be executed, the child says so, and subprocess tries all.
     """
-    name = os.fsencode(program)
-    directory = b"" if cwd is None else os.path.join(os.fsencode(cwd), b"")
-    folders = b"" if b"/" in name else _folders(env)
+    name, directory = os.fsencode(program), b"" if cwd is None else os.fsencode(cwd)
     if directory and lib.rusage_is_in_proc(directory):
         raise OSError(errno.ELOOP, "the directory may be another one in the child")
-    if b"\0" in name + folders + directory:
-        raise ValueError
-    number = lib.rusage_find_program(directory, folders, name)
-    if number in {-errno.ENOSYS, -errno.EPERM}:  # Linux before 5.6, a sandbox
-        places = [os.path.join(directory, folder, name) for folder in folders.split(b":")]
-        number = next((number for number, place in enumerate(places) if _exists(place)), -errno.ENOENT)
-    if number < 0:
-        raise OSError(-number, os.strerror(-number))
-    return os.path.join(folders.split(b":")[number], name) if folders else name
+    for folder in [b""] if b"/" in name else _folders(env).split(b":"):
+        path = os.path.join(folder, name)
+        try:
+            os.stat(os.path.join(directory, path))
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            continue
+        _check_links(os.path.join(directory, path))
+        return path
+    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
-def _exists(path: bytes) -> bool:
-    """Return whether a file exists, without openat2(2); raise ``OSError`` if that is not known, or it is in /proc."""
-    try:
-        if any(map(lib.rusage_is_in_proc, _followed(path))):
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return False
-    return True
+def _check_links(path: bytes) -> None:
+    """Raise ``OSError`` if a path leads through a link in /proc, which depends on the process that follows it.
 
-
-def _followed(path: bytes) -> Iterator[bytes]:
-    """Follow the links of a path by hand: yield each directory that it passes through, then the file."""
+    "Magic links" in symlink(7): the launcher's child would follow ``/dev/fd/3`` to its own file.
+    """
     here, left, links = b"/" if path.startswith(b"/") else b".", path.split(b"/")[::-1], 0
     while left:
-        yield here
         following = os.path.join(here, left.pop())
         try:
             target = os.readlink(following)
@@ -171,11 +159,10 @@ def _followed(path: bytes) -> Iterator[bytes]:
             here = following  # not a link
             continue
         links += 1
-        if links > 40:  # path_resolution(7)
+        if links > 40 or lib.rusage_is_in_proc(here):  # path_resolution(7)
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         here = b"/" if target.startswith(b"/") else here
         left += target.split(b"/")[::-1]
-    yield here
 
 
 # --- A start through the launcher -------------------------------------------------------------------------------------
