@@ -1,6 +1,6 @@
 """The memory of this process: ``peak``, ``rss``, ``pss``, and a block's peak, for ``measure`` and the pytest plugin.
 
-Only Linux can reset the high-water mark: see rusage/_backends/linux_memory.c.
+Only Linux can reset the high-water mark: see rusage/_backends/linux/memory.c.
 """
 
 from __future__ import annotations

@@ -197,6 +197,12 @@ def test_clock_that_is_set(system: str, run: Run) -> None:
         assert run(f"open 77 {words} get")[1] == [0, *READ[system]], words
 
 
+@pytest.mark.parametrize("system", BY_BOOT, indirect=True)
+def test_rate_of_the_statistics_clock(run: Run) -> None:
+    """It is stathz; 0 there means that hz drives the clock; 0 is an unknown rate."""
+    assert run("statclock set stathz 0 statclock set failure 1 statclock") == [[127], [1000], [0]]
+
+
 @pytest.mark.parametrize("system", ["openbsd"], indirect=True)
 def test_rounding_of_the_start(run: Run) -> None:
     """The sum of two times in nanoseconds may be a microsecond larger than the sum of the rounded ones."""

@@ -1,7 +1,7 @@
 /* FreeBSD. */
 
 #include "../_c/unix.c"
-#include "../_c/clocks.c"
+#define RUSAGE_HAS_STATCLOCK
 #include "../_c/kinfo.c"
 
 #include <sys/procctl.h>

@@ -1,6 +1,6 @@
 /* illumos and Solaris, where RUSAGE_THREAD is named RUSAGE_LWP. */
 
-#include "../_c/unix.h"
+#include "../_c/rusage.h"
 
 #include <fcntl.h>
 #include <procfs.h>

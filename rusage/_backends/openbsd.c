@@ -1,12 +1,12 @@
 /* OpenBSD. */
 
 #include "../_c/unix.c"
-#include "../_c/clocks.c"
 
 #include <sys/param.h>
 
 RUSAGE_ASSERT(thread, RUSAGE_THREAD == 1);
 
+#define RUSAGE_HAS_STATCLOCK
 #define RUSAGE_KERN_PROC KERN_PROC
 typedef struct kinfo_proc rusage_kinfo;
 

@@ -1,8 +1,6 @@
 /* Included, not compiled: convert struct rusage, or the values of Windows or macOS, to a record in uniform units. */
 
-#ifndef _WIN32 /* has no struct rusage: its file defines one */
-#include "unix.h"
-#endif
+#include "rusage.h"
 
 /* Assumptions of _rusage.cdef. */
 #define RUSAGE_TIMEVAL(field) \

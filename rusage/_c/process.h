@@ -6,7 +6,8 @@
    tree.c            reads the members one after another, and the sums: a parent before its children
    tree_cputime.c    the formulas of the CPU time
    by_pid.c          Process and members on systems without handles, where rusage_read_process() of NAME.c reads a process
-   linux_tree.c      members on Linux, by the files of /proc; linux_process.c: Process
+   ../_backends/linux/tree.c
+                     members on Linux, by the files of /proc; process.c beside it: Process
 
    The kernel's parent ID is true on Unix, also if the clock is set; only a list that is not atomic is not. So a new member
    is a process whose own record names a member as its parent, if that member lives afterwards. */

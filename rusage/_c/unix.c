@@ -1,7 +1,7 @@
 /* Included, not compiled: getrusage(2), wait4(2), the page size and the root directory on Unix. A system's file defines a
    macro before it includes this one where it has a function of its own. */
 
-#include "unix.h"
+#include "rusage.h"
 #include "convert.c"
 
 #ifndef RUSAGE_NATIVE_HERE

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../_c/unix.h"
+#include "../_c/rusage.h"
 #include "protocol.cdef"
 
 /* --- The descriptors of a start ----------------------------------------------------------------------------------- */

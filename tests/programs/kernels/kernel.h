@@ -23,6 +23,7 @@ static int64_t layout;          /* the size of the structure that the kernel say
 static int64_t rounding;        /* nanoseconds */
 static int64_t translated, numer = 125, denom = 3, frequency = 24000000;
 static int64_t ended_between;   /* it ended between two calls */
+static int64_t clock_hz = 1000, clock_stathz = 127;
 static int64_t exiting;         /* it has begun to exit, and is not a zombie yet */
 static int64_t thread_count = 1;
 static int64_t rss_units = 1234; /* pages, or what the system counts instead */
@@ -53,6 +54,8 @@ static const struct {
     {"frequency", &frequency},
     {"ended", &ended_between},
     {"exiting", &exiting},
+    {"hz", &clock_hz},
+    {"stathz", &clock_stathz},
     {"threads", &thread_count},
     {"rss", &rss_units},
     {"busy", &busy},

@@ -1,6 +1,6 @@
 /* Run the C of a system against a made-up kernel. Compiled with -DKERNEL='"NAME.h"' -DBACKEND='"PATH/NAME.c"'.
 
-   The arguments are steps: "set NAME VALUE" sets a variable of the kernel; "own_rss" prints the size of this process;
+   The arguments are steps: "set NAME VALUE" sets a variable of the kernel; "own_rss" prints the size of this process, "statclock" the rate of the clock;
    "open PID", "get", "maxrss", "rss", "cputime" and "close" call the function of that name for another process and print
    its result, the error first. "process PID PARENT START RSS TIME WAITED ZOMBIE DENIED VFORKED" makes a process and
    "gone PID" ends it; there is no other one then. "reaped PID" ends it too, and adds its time to its parent's. "later N
@@ -225,6 +225,11 @@ int main(int argc, char **argv)
         } else if (strcmp(*step, "own_rss") == 0) {
             printf("%lld\n", (long long)rusage_rss());
             step++;
+#ifdef RUSAGE_HAS_STATCLOCK
+        } else if (strcmp(*step, "statclock") == 0) {
+            printf("%lld\n", (long long)rusage_statclock_hz());
+            step++;
+#endif
 #ifdef HAS_WAIT4
         } else if (strcmp(*step, "wait4") == 0) {
             rusage_call call = {.measured = UINT32_MAX};

@@ -48,6 +48,11 @@ static inline int sysctl(const int *name, unsigned count, void *old, size_t *siz
         abort();
     if (count == 2 && name[1] == KERN_BOOTTIME)
         return copy_boottime(old, size);
+    if (count == 2 && name[1] == KERN_CLOCKRATE) {
+        struct clockinfo rate = {(int)clock_hz, (int)clock_stathz};
+
+        return copy_out(old, size, &rate, sizeof rate);
+    }
     if (count != 6 || name[1] != KERN_PROC || name[4] != (int)sizeof process)
         abort();
     if (name[2] == KERN_PROC_ALL && name[5] == (old ? (int)(*size / sizeof process) : 0))

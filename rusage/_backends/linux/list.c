@@ -1,6 +1,6 @@
 /* Linux: the list of children or processes for a tree. */
 
-#include "linux_tree.h"
+#include "tree.h"
 
 /* --- The children of a process: /proc/PID/task/TID/children, if the kernel has these files --- */
 

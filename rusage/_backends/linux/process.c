@@ -1,6 +1,6 @@
 /* Linux: another process, by proc(5) and its pidfd. */
 
-#include "linux_tree.h"
+#include "tree.h"
 
 #include <poll.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 /* Linux: the memory of this process. */
 
-#include "linux_proc.h"
+#include "proc.h"
 
 static int64_t rusage_rss(void)
 {

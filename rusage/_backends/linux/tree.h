@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include "linux_proc.h"
+#include "proc.h"
 
 /* `directory` is /proc/PID. It refers to this process, as do the files that were opened in it: after the end of the
    process, reading fails with ESRCH, even if another process has its number. */
@@ -33,7 +33,7 @@ enum { FILES_OF_A_MEMBER = 4, MAX_OPEN_FILES = 256 };
 #define RUSAGE_WAITED_ERROR (2.0 / (double)sysconf(_SC_CLK_TCK))  /* two times, each cut to a tick */
 enum { RUSAGE_PARENT_IDS_DANGLE = 0, RUSAGE_HAS_ZOMBIES = 1 };
 
-#include "../_c/process.h"
+#include "../../_c/process.h"
 
-/* In linux_process.c. */
+/* In process.c. */
 static int rusage_open_directory(int pid);

@@ -1,8 +1,8 @@
 /* Linux: the members of a tree, by proc(5) and pidfd_open(2). */
 
-#include "linux_process.c"
-#include "linux_list.c"
-#include "../_c/tree.c"
+#include "process.c"
+#include "list.c"
+#include "../../_c/tree.c"
 
 #include <sys/vfs.h>
 

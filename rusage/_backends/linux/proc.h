@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include "../_c/unix.h"
+#include "../../_c/rusage.h"
 
 #include <dirent.h>
 #include <fcntl.h>
