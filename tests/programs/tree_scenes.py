@@ -109,9 +109,9 @@ def become_nobody() -> None:
     assert libc.prctl(4, 1, 0, 0, 0) == 0  # PR_SET_DUMPABLE, as after an exec: this user may read it
 
 
-def wait_for_zombie(pid: int) -> None:
-    """Wait until a process has ended that nobody waits for, or its first thread has."""
-    while ") Z " not in Path(f"/proc/{pid}/stat").read_text():
+def wait_for_state(pid: int, letter: str) -> None:
+    """Wait until a process sleeps (S), or has ended and nobody waits for it, or its first thread has (Z)."""
+    while f") {letter} " not in Path(f"/proc/{pid}/stat").read_text():
         time.sleep(0.001)
 
 
@@ -209,10 +209,12 @@ def adopted() -> None:
     reaper = Child()
     reaper("become_subreaper")
     middle = reaper("fork_waiting")
+    wait_for_state(reaper.pid, "S")
+    time.sleep(0.02)  # it leaves the CPU
     with rusage.Tree(reaper.pid) as tree:
         assert [tree.sample().processes for _ in range(3)] == [2] * 3
         os.write(let_go_on, b"x")
-        wait_for_zombie(middle)
+        wait_for_state(middle, "Z")
         for _ in range(7):
             tree.sample()
         (this, orphan) = tree.members()
@@ -227,7 +229,7 @@ def without_first_thread() -> None:
     if not pid:
         threading.Thread(target=signal.pause).start()
         libc.pthread_exit(None)
-    wait_for_zombie(pid)
+    wait_for_state(pid, "Z")
     with rusage.Tree() as tree:
         assert pids(tree) == {os.getpid(), pid}
         assert tree.members()[1].rss > 2**20
