@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from struct import pack_into
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
 import pytest
@@ -16,25 +16,11 @@ from expected import SYSTEMS
 import rusage
 from rusage import RUsage
 from rusage._backends import BACKEND
-from rusage._backends._base import (
-    FLOOR_RULES,
-    PEAK_AT_LEAST_PARENTS_INEXACT,
-    PEAK_NONE,
-    SAMPLED_RULES,
-    TOUCHED,
-    TOUCHED_RULES,
-)
+from rusage._backends._base import FLOOR_RULES, PEAK_NONE, SAMPLED_RULES, TOUCHED, TOUCHED_RULES
 from rusage._children import inherited as _inherited
-from rusage._children.inherited import (
-    own_fields,
-    peak_bound,
-    peak_margin,
-    read_inherited,
-    touched_before_exec,
-)
-from rusage._getrusage import WAITED, buffer_of, measured_of_a_child
+from rusage._children.inherited import child_fields, peak_bound, peak_margin, read_inherited, touched_before_exec
+from rusage._getrusage import buffer_of, measured_of_a_child
 from rusage._memory import known_peak
-from rusage._rusage import lib
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,30 +37,6 @@ def usage_with(maxrss: int = 0, ixrss: int = 0, idrss: int = 0, isrss: int = 0) 
     return RUsage._make([0.0, 0.0, maxrss, ixrss, idrss, isrss, *[0] * 10])
 
 
-def fields_of(  # noqa: PLR0913 (what a rule may need)
-    system: str,
-    peak: int,
-    *,
-    isolated: bool = False,
-    floor: int | None = None,
-    inherited: RUsage | None = None,
-    margin: int | None = MARGIN,
-) -> tuple[str, ...]:
-    """Return the sampled fields, without ``ru_``, that are a child's own on a system."""
-    backend = SYSTEMS[system].backend
-    own = own_fields(
-        backend.child_peak,
-        measured_of_a_child(backend, hz=127),
-        usage_with(peak, 1, 1, 1),
-        isolated=isolated,
-        floor=floor,
-        inherited=inherited,
-        margin=lambda: margin,
-    )
-    assert measured_of_a_child(backend, hz=127) - own <= INTEGRALS | {"ru_maxrss"}  # the others are never inherited
-    return tuple(name for name in ("maxrss", "ixrss", "idrss", "isrss") if f"ru_{name}" in own)
-
-
 PEAK = ("maxrss",)
 NOTHING: tuple[str, ...] = ()
 SIZES = ("ixrss", "idrss", "isrss")
@@ -82,14 +44,14 @@ SIZES = ("ixrss", "idrss", "isrss")
 NO_RULE = [system for system, row in SYSTEMS.items() if row.child_peak == PEAK_NONE]
 TOUCHING = [system for system, row in SYSTEMS.items() if row.child_peak in TOUCHED_RULES]
 
-OF_TOUCHING: list[tuple[int, dict[str, object], tuple[str, ...]]] = [
+OF_TOUCHING: list[tuple[int, dict[str, Any], tuple[str, ...]]] = [
     (4 * MIB, {"floor": 4 * MIB}, NOTHING),
     (4 * MIB + 1024, {"floor": 4 * MIB}, PEAK),
     (2**40, {"floor": None, "inherited": usage_with()}, NOTHING),
     (0, {"floor": 0}, NOTHING),
 ]
 # System, peak of the child, what else is known, and the fields that are the child's own.
-OWN: list[tuple[str, int, dict[str, object], tuple[str, ...]]] = [
+OWN: list[tuple[str, int, dict[str, Any], tuple[str, ...]]] = [
     ("macOS", MIB, {}, PEAK),
     ("macOS", 1, {"floor": 300 * MIB}, PEAK),
     ("macOS", 0, {}, NOTHING),
@@ -127,9 +89,20 @@ OWN: list[tuple[str, int, dict[str, object], tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("system", "peak", "known", "expected"), OWN)
-def test_own_fields_of_each_system(system: str, peak: int, known: dict[str, object], expected: tuple[str, ...]) -> None:
-    """The kernel sources named in each backend are the oracle."""
-    assert fields_of(system, peak, **known) == expected  # type: ignore[arg-type]  # of fields_of
+def test_own_fields_of_each_system(
+    system: str, peak: int, known: dict[str, Any], expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel sources named in each backend are the oracle; all but the sampled fields are never inherited."""
+    backend = SYSTEMS[system].backend
+    waited = measured_of_a_child(backend, hz=127)
+    known = {"margin": MARGIN, **known}
+    margin = known.pop("margin")
+    monkeypatch.setattr(_inherited, "BACKEND", backend)
+    monkeypatch.setattr(_inherited, "WAITED", waited)
+    monkeypatch.setattr(_inherited, "peak_margin", lambda: margin)
+    own = child_fields(usage_with(peak, 1, 1, 1), **known)
+    assert waited - own <= INTEGRALS | {"ru_maxrss"}
+    assert tuple(name for name in ("maxrss", "ixrss", "idrss", "isrss") if f"ru_{name}" in own) == expected
 
 
 def test_rule_of_each_system() -> None:
@@ -137,12 +110,6 @@ def test_rule_of_each_system() -> None:
     assert {SYSTEMS[system].child_peak for system, *_ in OWN} == {row.child_peak for row in SYSTEMS.values()}
     for row in SYSTEMS.values():
         assert row.backend.child_peak == row.child_peak
-
-
-def test_margin_is_twice_the_error() -> None:
-    """Both readings have it; without it nothing is known."""
-    error = rusage.fields["ru_maxrss"].error
-    assert peak_margin() == (None if error is None else 2 * error)
 
 
 def test_no_margin_without_an_error(python: Callable[..., str]) -> None:
@@ -188,34 +155,6 @@ def test_parent_peak_is_maxrss(python: Callable[..., str]) -> None:
     for line in python("-c", program).splitlines():
         before, peak, after = map(int, line.split())
         assert before <= peak <= after
-
-
-def test_keep_fields() -> None:
-    """Only the fields that are not kept become 0."""
-    usage = RUsage._make([1.0, 2.0, *range(3, 17)])
-    assert _inherited.keep_fields(usage, WAITED) is usage
-    assert _inherited.keep_fields(usage, WAITED - {"ru_maxrss"}) == (
-        usage._replace(ru_maxrss=0) if "ru_maxrss" in WAITED else usage
-    )
-
-
-@pytest.mark.parametrize(("isolated", "own"), [(True, {"ru_maxrss"}), (False, set())])
-def test_no_margin_for_isolated_children(own: set[str], *, isolated: bool) -> None:
-    """The usual way on Linux opens no file; nor does a start where nothing is known of the parent's peak."""
-
-    def margin() -> int:
-        pytest.fail("computed")
-
-    known = own_fields(
-        PEAK_AT_LEAST_PARENTS_INEXACT,
-        frozenset({"ru_maxrss"}),
-        usage_with(MIB),
-        isolated=isolated,
-        floor=None,
-        inherited=None,
-        margin=margin,
-    )
-    assert known == own
 
 
 # --- Real children ----------------------------------------------------------------------------------------------------
@@ -297,12 +236,6 @@ def test_read_inherited_asks_for_the_child(monkeypatch: pytest.MonkeyPatch) -> N
     assert inherited.ru_maxrss == 12345
     assert read_inherited(4) is None
     assert asked == [77, 4]
-
-
-def test_read_inherited_without_the_call() -> None:
-    """Only FreeBSD's C has it."""
-    assert hasattr(lib, "rusage_of_process") == sys.platform.startswith("freebsd")
-    assert (read_inherited(os.getpid()) is None) == (not sys.platform.startswith("freebsd"))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("freebsd"), reason="kern.proc.pid of FreeBSD")

@@ -1,7 +1,7 @@
 """Decide which values of a child's usage are its own, and which it may have inherited from its parent.
 
 Where fork and exec carry the peak over, a child's ``ru_maxrss`` may be its parent's. ``Backend.child_peak`` names the
-rule that a system follows; ``own_fields`` implements the rules. A value that may be the parent's is not measured.
+rule that a system follows; ``child_fields`` implements the rules. A value that may be the parent's is not measured.
 
 Grandchildren are not considered: the usage of a child includes its own children that it has waited for, and their peaks
 start at the child's peak in the same way.
@@ -29,28 +29,23 @@ from .._rusage import lib
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sized
+    from collections.abc import Sized
 
     from .._fields import RUsage
 
 PEAK = frozenset({"ru_maxrss"})
 
 
-def own_fields(  # noqa: PLR0913 (the input of all rules)
-    rule: str,
-    fields: frozenset[str],
-    usage: RUsage,
-    *,
-    isolated: bool,
-    floor: int | None,
-    inherited: RUsage | None,
-    margin: Callable[[], int | None],
+def child_fields(
+    usage: RUsage, *, isolated: bool = False, floor: int | None = None, inherited: RUsage | None = None
 ) -> frozenset[str]:
-    """Return the subset of ``fields`` whose values in a child's usage are its own, by a ``PEAK_*`` rule.
+    """Return the fields of a waited-for child's usage that are its own on this system.
 
-    ``isolated``, ``floor`` and ``inherited``: see ``child_fields``. ``margin``: a function such as ``peak_margin``.
+    ``isolated``: the launcher started the child. ``floor``: a larger peak is not from before exec. It is the larger of
+    two results of ``known_peak()``, before and after the start, or ``touched_before_exec()``; None if not called, or
+    if other code ran between fork and exec. ``inherited``: the result of ``read_inherited`` after the start.
     """
-    peak, own = usage.ru_maxrss, False
+    rule, fields, peak, own = BACKEND.child_peak, WAITED, usage.ru_maxrss, False
     if rule in TOUCHED_RULES:
         own = floor is not None and peak > floor
         fields -= INTEGRALS  # which may include the parent's
@@ -59,7 +54,7 @@ def own_fields(  # noqa: PLR0913 (the input of all rules)
     elif rule == PEAK_AT_LEAST_PARENTS:
         own = floor is not None and peak > floor
     elif rule == PEAK_AT_LEAST_PARENTS_INEXACT and floor is not None:
-        error = margin()
+        error = peak_margin()
         own = error is not None and peak >= floor + error
     elif rule == PEAK_SAMPLED:
         own = inherited is not None and peak > inherited.ru_maxrss
@@ -80,20 +75,6 @@ def peak_bound(rule: str, usage: RUsage) -> int | None:
 def _sampled(usage: RUsage) -> bool:
     """Return whether memory has been sampled, which updates the peak and the integrals."""
     return bool(usage.ru_maxrss or usage.ru_ixrss or usage.ru_idrss or usage.ru_isrss)
-
-
-def child_fields(
-    usage: RUsage, *, isolated: bool = False, floor: int | None = None, inherited: RUsage | None = None
-) -> frozenset[str]:
-    """Return the fields of a waited-for child's usage that are its own on this system.
-
-    ``isolated``: the launcher started the child. ``floor``: a larger peak is not from before exec. It is the larger of
-    two results of ``known_peak()``, before and after the start, or ``touched_before_exec()``; None if not called, or
-    if other code ran between fork and exec. ``inherited``: the result of ``read_inherited`` after the start.
-    """
-    return own_fields(
-        BACKEND.child_peak, WAITED, usage, isolated=isolated, floor=floor, inherited=inherited, margin=peak_margin
-    )
 
 
 def keep_fields(usage: RUsage, fields: frozenset[str]) -> RUsage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -15,17 +16,10 @@ if sys.platform != "win32":
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_classes: dict[type, Any] = {}
 
-
-def unmeasured(base: type) -> Any:
+@functools.cache
+def unmeasured(base: Any) -> Any:
     """Return a subclass of another library's ``Popen`` with the attributes of this one; nothing is measured."""
-    if base not in _classes:
-        _classes[base] = _make_unmeasured(base)
-    return _classes[base]
-
-
-def _make_unmeasured(base: Any) -> Any:
     # A subclass, because the other library's own methods create the child, and its code may test for its class. It is
     # made here, because a library can replace subprocess.Popen after this module has been imported, and again later.
 
