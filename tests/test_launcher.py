@@ -72,13 +72,27 @@ def test_interrupted_starts(starts: str, handler: str, program: Callable[..., st
 # --- Where the launcher cannot be used --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("check", "status"), [("unusable", 253), ("failing", 255)])
-def test_refusing_launcher(check: str, status: int, program: Callable[..., str], tmp_path: Path) -> None:
-    """What is refused for ever is tried once; what lacks memory is tried again at the next start."""
+NOT_UNDERSTOOD, REFUSED, FAILED = 252, 253, 255  # the launcher's exit statuses
+# The file in the launcher's place, and when peaks are measured again after the launcher has come back.
+UNUSABLE: list[tuple[str | None, int, str]] = [
+    (f"#!/bin/sh\nexit {REFUSED}\n", 0o755, "never"),
+    (f"#!/bin/sh\nexit {FAILED}\n", 0o755, "at once"),
+    (f"#!/bin/sh\nexit {NOT_UNDERSTOOD}\n", 0o755, "later"),
+    (None, 0, "later"),
+    ("#!/no/such/interpreter\n", 0o755, "later"),
+    ("\x7fELF", 0o755, "later"),
+    ("\x7fELF", 0o644, "later"),
+]
+
+
+@pytest.mark.parametrize(("text", "mode", "when"), UNUSABLE)
+def test_unusable_launcher(text: str | None, mode: int, when: str, program: Callable[..., str], tmp_path: Path) -> None:
+    """Children run and their peaks are not measured. It is tried again, unless the system refuses it for ever."""
     launcher = tmp_path / "launcher"
-    launcher.write_text(f"#!/bin/sh\nexit {status}\n")
-    launcher.chmod(0o755)
-    program("start_failures.py", check, str(launcher))
+    if text is not None:
+        launcher.write_text(text)
+        launcher.chmod(mode)
+    program("start_failures.py", "unusable", str(launcher), when)
 
 
 def test_pause_does_not_end_a_longer_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,26 +103,6 @@ def test_pause_does_not_end_a_longer_one(monkeypatch: pytest.MonkeyPatch) -> Non
     start.pause(start.NEVER)
     start.pause(-1)
     assert "ru_maxrss" not in rusage.run(["true"]).measured
-
-
-@pytest.mark.parametrize("way", ["missing", "not executable", "another version"])
-def test_unavailable_launcher_is_tried_again(way: str, program: Callable[..., str], tmp_path: Path) -> None:
-    """After a while: the package may be being reinstalled, or have been upgraded under a running process."""
-    launcher = tmp_path / "launcher"
-    if way == "not executable":
-        launcher.write_bytes(b"\x7fELF")
-        launcher.chmod(0o644)
-    program("start_failures.py", "unavailable", "" if way == "another version" else str(launcher))
-
-
-@pytest.mark.parametrize("text", [None, "#!/no/such/interpreter\n"], ids=["removed", "no program"])
-def test_peak_without_a_launcher(text: str | None, program: Callable[..., str], tmp_path: Path) -> None:
-    """The child runs, its other figures are right, and its peak is not measured."""
-    launcher = tmp_path / "launcher"
-    if text:
-        launcher.write_text(text)
-        launcher.chmod(0o755)
-    program("start_failures.py", "missing", str(launcher))
 
 
 def test_launcher_dumps_no_core(program: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,7 +305,6 @@ def test_unwaited_child_at_exit(keep: str) -> None:
 
 # VERSION FLAGS MEMORY DONE PROCESS_GROUP, one limit: a resource and two numbers.
 GOOD = ["2", "4", "9", "1", "0", "1", "4", "0", "0"]
-NOT_UNDERSTOOD, NO_MEMORY = 252, 255
 
 
 def run_launcher(numbers: list[str], launcher: str = "") -> int:
@@ -326,7 +319,7 @@ def run_launcher(numbers: list[str], launcher: str = "") -> int:
 
 def test_launcher_with_good_numbers() -> None:
     """They are understood, but there is no memory at descriptor 9."""
-    assert run_launcher(GOOD) == NO_MEMORY
+    assert run_launcher(GOOD) == FAILED
 
 
 @pytest.mark.parametrize(
@@ -384,7 +377,7 @@ def test_launcher_with_random_words() -> None:
             position = choose.randrange(len(numbers))
             numbers[position:position] = [choose.choice(values) for _ in range(choose.randrange(5))]
         statuses.add(run_launcher(numbers))
-    assert statuses == {NOT_UNDERSTOOD, NO_MEMORY}
+    assert statuses == {NOT_UNDERSTOOD, FAILED}
     from rusage._launcher.start import PATH
 
     for words in [], [" ".join(GOOD)]:

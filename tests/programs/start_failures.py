@@ -7,83 +7,26 @@ import resource
 import subprocess
 import sys
 import time
-from typing import Any
 
 import checks
 from checks import check, nothing_is_left, use_launcher
 
 import rusage
-import rusage._launcher.start as launch
-from rusage._launcher import protocol
 
 # One that no other process has, nor another run of this program: RLIMIT_NPROC counts all processes of a user.
 USER = 20_000 + os.getpid() % 40_000
 
-attempts: list[bool] = []
 
-
-def count_launchers(event: str, arguments: tuple[Any, ...]) -> None:
-    """As an audit hook, note whether the launcher is started."""
-    if event == "subprocess.Popen":
-        attempts.append(arguments[0] == launch.PATH)
-
-
-def launcher_starts() -> int:
-    """Return how many launchers the start of one child starts."""
-    attempts.clear()
-    rusage.run(["true"])
-    return sum(attempts)
-
-
-def unusable(launcher: str) -> None:
-    """Use a launcher that will never work; it must be tried once."""
-    sys.addaudithook(count_launchers)
+def unusable(launcher: str, when: str) -> None:
+    """Use a launcher that does not work and then the real one, which works ``at once``, ``later`` or ``never``."""
     real = use_launcher(launcher)
-    assert launcher_starts() == 1
-    later()
-    assert launcher_starts() == 0
+    for _ in range(2):
+        check(isolated=False)
     use_launcher(real)
-    check(isolated=False)
-
-
-def unavailable(launcher: str) -> None:
-    """Use a launcher that cannot be executed, or is of another version: it must be tried again after a while."""
-    sys.addaudithook(count_launchers)
-    real = use_launcher(launcher or launch.PATH)
-    version = protocol.VERSION
-    if not launcher:
-        protocol.VERSION += 1
-    assert launcher_starts() == 1
-    assert launcher_starts() == 0
-    later()
-    assert launcher_starts() == 1
-    use_launcher(real)
-    protocol.VERSION = version
-    check(isolated=False)
-    later()
-    check()
-
-
-def later() -> None:
-    """Let two minutes pass on the clock that the launcher's use depends on."""
+    check(isolated=when == "at once")
     now = time.monotonic() + 120
-    time.monotonic = lambda: now
-
-
-def failing(launcher: str) -> None:
-    """Use once a launcher that fails for want of memory."""
-    sys.addaudithook(count_launchers)
-    real = use_launcher(launcher)
-    assert launcher_starts() == 1
-    use_launcher(real)
-    assert launcher_starts() == 1
-    check()
-
-
-def missing(launcher: str) -> None:
-    """Use a launcher that cannot be executed."""
-    use_launcher(launcher)
-    check(isolated=False)
+    time.monotonic = lambda: now  # which the launcher's use depends on
+    check(isolated=when != "never")
     nothing_is_left()
 
 
@@ -168,9 +111,6 @@ def no_shared_memory() -> None:
 if sys.platform == "linux":
     checks.main(
         unusable,
-        unavailable,
-        failing,
-        missing,
         unknown_root,
         small_files,
         no_process,
