@@ -173,6 +173,26 @@ def program(python: Callable[..., str]) -> Callable[..., str]:
 
 
 @pytest.fixture
+def nothing_is_left() -> Iterator[None]:
+    """After the test there is no child, and there are no more file descriptors than before."""
+
+    def open_fds() -> set[int]:
+        gc.collect()  # PyPy closes late what has been dropped
+        found = set()
+        for fd in range(256):
+            with contextlib.suppress(OSError):
+                os.fstat(fd)
+                found.add(fd)
+        return found
+
+    before = open_fds()
+    yield
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+    assert open_fds() <= before
+
+
+@pytest.fixture
 def without_proc() -> list[str]:
     """Return the first words of a command line that runs a program in a mount namespace without /proc."""
     words = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]

@@ -31,6 +31,7 @@ if sys.platform == "win32":
 import resource
 from resource import RLIMIT_CORE, RLIMIT_NOFILE, getrlimit
 
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
 RUNS = int(os.environ.get("RUSAGE_TEST_STARTS", "20"))
 
 # preexec_fn, which prevents the use of the launcher, stands for a direct start.
@@ -184,13 +185,17 @@ def test_refused_limits(run: Callable[..., Any]) -> None:
     with pytest.raises(expected[0]) as caught:
         run(["/no/such/program"], rlimits=rlimits)  # the limits are set before
     assert str(caught.value) == expected[1]
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
 
 
-def test_starts_under_limits_leave_nothing(program: Callable[..., str]) -> None:
-    """Of many starts, a third of them refused, no descriptor and no child is left."""
-    assert program("limited_starts.py", str(RUNS * 3)) == "done\n"
+@pytest.mark.parametrize("function", [None, os.getpid])
+def test_starts_under_limits(function: Any) -> None:
+    """Of many starts, two thirds of them refused, nothing is left."""
+    bad_ones = [limits for limits in ({RLIMIT_CORE: (2, 1)}, refused()) if limits]
+    for _ in range(RUNS):
+        assert rusage.run(["true"], rlimits={RLIMIT_CORE: (0, 0)}, preexec_fn=function).returncode == 0
+        for bad in bad_ones:
+            with pytest.raises(ValueError, match="limit"):
+                rusage.run(["true"], rlimits=bad, preexec_fn=function)
 
 
 # The same limit, set in both ways.

@@ -21,6 +21,8 @@ from rusage._children import exit_event
 if sys.platform == "win32":
     pytest.skip(reason="a process is waited for by its handle", allow_module_level=True)
 
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
 
 def event_works() -> bool:
     """Return whether the exit of a process is an event here."""
@@ -130,16 +132,6 @@ def test_wait_beside_another_thread() -> None:
         assert process.wait(timeout=60) < 0
         waiting.join()
         assert process.measured
-
-
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="there is no /proc/self/fd")
-def test_wait_leaves_no_file_descriptor() -> None:
-    """Neither an exit nor an expired timeout does."""
-    before = os.listdir("/proc/self/fd")
-    rusage.run(["sleep", "0.05"], timeout=60)
-    with pytest.raises(subprocess.TimeoutExpired):
-        rusage.run(["sleep", "60"], timeout=0.05)
-    assert os.listdir("/proc/self/fd") == before
 
 
 class Kqueue:
