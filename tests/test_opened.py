@@ -101,7 +101,7 @@ def test_number_of_a_thread(kind: Any) -> None:
     thread = threading.Thread(target=stop.wait)
     thread.start()
     try:
-        with pytest.raises(ProcessLookupError, match="ID of a thread"):
+        with pytest.raises(ProcessLookupError):
             kind(thread.native_id)
     finally:
         stop.set()

@@ -1,12 +1,12 @@
 """Watch a tree of processes that do random things, and compare: ``watched_tree.py SEED COUNT ROOT WAYS``.
 
 Reads ``moving_tree.py`` by ``Tree`` all the time, and fails if a reading contradicts the log of the processes or the
-kernel's account. ROOT is "this" process or the "child". WAYS are as there. On Linux there are two more: "subreaper"
-makes this program wait for orphans; "listed" makes it list all processes, as where /proc has no lists of children.
+kernel's account. ROOT is "this" process or the "child". WAYS are as there, and two more: "subreaper" makes this program
+wait for orphans, so that the account is complete; on Linux, "listed" makes it list all processes, as where /proc has no
+lists of children.
 """
 
 import contextlib
-import ctypes
 import os
 import random
 import subprocess
@@ -20,6 +20,7 @@ from checks import hide_lists_of_children, limit_time
 from moving_tree import OPTIONS
 
 import rusage
+from rusage._rusage import lib
 
 INFINITE = float("inf")
 PROGRAM = Path(__file__).with_name("moving_tree.py")
@@ -97,7 +98,7 @@ def check_members(readings: list[Reading], found: dict[int, Life], *, complete: 
 def watch(seed: int, count: int, root: str, ways: list[str]) -> None:
     """Start a tree, read it until all have ended, and compare."""
     if "subreaper" in ways:
-        assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0  # PR_SET_CHILD_SUBREAPER
+        assert lib.rusage_become_reaper() == 0
     if "listed" in ways:
         hide_lists_of_children()
     chance = random.Random(seed)
@@ -136,9 +137,9 @@ def watch(seed: int, count: int, root: str, ways: list[str]) -> None:
     own = rusage.cputime() - used_before
     if "subreaper" in ways:  # then this process has waited for all of them
         truth = rusage.cputime(rusage.RUSAGE_CHILDREN) + (own if root == "this" else 0)
-    else:  # a process ends a moment after it has written so
-        truth = sum(life.used + 0.01 for life in found.values()) + (own if root == "this" else 0)
-    assert final <= truth + 1e-4, (final, truth)
+        assert final <= truth + 1e-4, (final, truth)
+    else:  # without their ends
+        truth = sum(life.used for life in found.values()) + (own if root == "this" else 0)
     print(len(found), len(readings), required, f"{final / truth:.3f}")
 
 
