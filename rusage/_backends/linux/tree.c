@@ -12,8 +12,7 @@
 
 enum {
     PIDFS = 0x50494446,             /* PID_FS_MAGIC in include/uapi/linux/magic.h, since Linux 6.9 */
-    FORK_NO_EXEC = 0x40,            /* PF_FORKNOEXEC, of FLAGS: the process has executed no program since its fork */
-    KCMP_MEMORY = 1                 /* KCMP_VM of kcmp(2) */
+    FORK_NO_EXEC = 0x40             /* PF_FORKNOEXEC, of FLAGS: the process has executed no program since its fork */
 };
 
 static int rusage_is_own(int pid)
@@ -159,21 +158,6 @@ static int rusage_member_look(const rusage_tree *tree, rusage_member *member, ru
 }
 
 /* --- Figures --- */
-
-/* Return whether a process uses the memory of another one whose first thread may have ended: then that has none. */
-static int rusage_have_same_memory(int pid, int other, int directory_of_other)
-{
-    const struct dirent *entry;
-    int is_same = syscall(SYS_kcmp, pid, other, KCMP_MEMORY, 0, 0) == 0;
-    DIR *threads;
-
-    if (is_same || rusage_open_threads(directory_of_other, &threads) != 0)
-        return is_same;
-    while (!is_same && (entry = readdir(threads)) != NULL)
-        is_same = atoi(entry->d_name) > 0 && syscall(SYS_kcmp, pid, atoi(entry->d_name), KCMP_MEMORY, 0, 0) == 0;
-    closedir(threads);
-    return is_same;
-}
 
 /* Return whether a process has no memory of its own, but uses its parent's, which is in the sum: between vfork(2) and exec, and
    after clone(2) with CLONE_VM. Where kcmp(2) is refused or missing this is unknown, and the memory counts twice. */
