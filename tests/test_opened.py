@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import called_after, interrupted_after
+from held_trees import in_child
 from test_contract import CPYTHON, Indexable, Intable
 
 import rusage
@@ -176,6 +177,24 @@ def test_close_at_each_instruction(kind: Any) -> None:
         stop += 1
     assert seen == {True, f"this {kind.__name__} is closed"}
     assert stop > 20
+
+
+@both
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_copy_of_a_forked_child(kind: Any) -> None:
+    """It reads the same process, which is not the child, and only the copy is closed."""
+
+    def use() -> None:
+        assert opened.cputime() >= before
+        assert opened.rss() > 0
+        opened.close()
+        with pytest.raises(ValueError, match="closed"):
+            opened.rss()
+
+    with kind(os.getpid()) as opened:
+        before = opened.cputime()
+        in_child(use)
+        assert opened.rss() > 0
 
 
 # --- Descriptors ------------------------------------------------------------------------------------------------------

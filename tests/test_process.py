@@ -398,16 +398,6 @@ def test_end_that_is_seen_for_a_moment() -> None:
             os.close(write_end)
 
 
-@linux
-@pytest.mark.parametrize("name", ["a_b", ")", "a)_S_1", ") R 1 1 1 1 1", "((("])
-def test_names_of_processes(name: str) -> None:
-    """A name may contain what separates the fields of /proc/PID/stat."""
-    with reporter() as running, rusage.Process(running.pid) as process:
-        running("name", name)
-        assert Path(f"/proc/{running.pid}/comm").read_text() == f"{name}\n".replace("_", "\n")
-        compare(running, process, "burn", 0.05)
-
-
 # --- Which process ----------------------------------------------------------------------------------------------------
 
 

@@ -102,12 +102,6 @@ def test_processes_that_come_and_go(processes: int, program: Callable[..., str])
     assert ended > 0.75 * processes
 
 
-@forks
-def test_fork_while_reading(program: Callable[..., str]) -> None:
-    """The child's copy reads the same process."""
-    program("other_processes.py", "fork_while_reading")
-
-
 # --- Files made by hand, through the real C ---------------------------------------------------------------------------
 
 STAT = "7 ({name}) {state} 1 7 7 0 -1 4194304 {minflt} 11 {majflt} 12 {utime} {stime} 13 14 20 0 {threads} 0 99 1 2\n"

@@ -310,30 +310,17 @@ def test_recordings_that_stop_each_other() -> None:
     wait_for_the_end(*recordings.values())
 
 
-@pytest.fixture
-def deadline() -> Iterator[None]:
-    """Let a test that waits for ever fail, where the system has alarms."""
-
-    def fail(*_: object) -> None:
-        raise TimeoutError
-
-    if not hasattr(signal, "alarm"):
-        yield
-        return
-    before = signal.signal(signal.SIGALRM, fail)
-    signal.alarm(60)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
-
-
-@pytest.mark.usefixtures("deadline")
+@forks
 def test_stop_while_its_thread_reads() -> None:
     """Of the same tree, as when a signal handler stops a recording whose tree the main thread reads."""
-    with rusage.record(interval=FAST) as r, r.tree._lock:  # noqa: SLF001 (the lock of a reading)
-        time.sleep(10 * FAST)
-        r.stop()
-    assert r.samples[-1].elapsed >= 10 * FAST
+
+    def stop() -> None:
+        with rusage.record(interval=FAST) as r, r.tree._lock:  # noqa: SLF001 (the lock of a reading)
+            time.sleep(10 * FAST)
+            r.stop()
+        assert r.samples[-1].elapsed >= 10 * FAST
+
+    in_child(stop)  # which may not wait for ever
 
 
 HANDLERS = """
@@ -399,25 +386,6 @@ def test_recordings_in_signal_handlers(which: str, python: Callable[..., str]) -
     assert python("-c", HANDLERS, which) == "True 0\n"
 
 
-def test_recordings_in_several_threads() -> None:
-    """They start and stop at any time."""
-
-    def work() -> None:
-        for _ in range(10):
-            with rusage.record(interval=FAST) as r:
-                time.sleep(FAST)
-            counts.append(len(r.samples))
-
-    counts: list[int] = []
-    workers = [threading.Thread(target=work) for _ in range(5)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert len(counts) == 50
-    assert min(counts) >= 2
-
-
 @pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="this system has no signal masks")
 def test_blocked_signals() -> None:
     """The thread blocks all but the signals of errors; the mask of the thread that starts it stays."""
@@ -434,25 +402,6 @@ def test_blocked_signals() -> None:
     open_ones = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGKILL, signal.SIGSTOP}
     assert not masks[0] & open_ones
     assert masks[0] >= {signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGPROF}
-
-
-SIGWAIT = """
-import os, signal, subprocess, sys, time, rusage
-signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-signal.signal(signal.SIGCHLD, lambda *_: None)  # FreeBSD drops a signal that is ignored
-with rusage.record(interval=0.001) as r:
-    time.sleep(0.1)
-    with subprocess.Popen([sys.executable, "-S", "-c", ""]) as child:
-        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-        print(signal.sigtimedwait({signal.SIGCHLD}, 60) is not None)
-"""
-
-
-@forks
-@pytest.mark.skipif(not hasattr(signal, "sigtimedwait"), reason="this system has no sigtimedwait")
-def test_signal_for_sigwait(python: Callable[..., str]) -> None:
-    """The thread does not consume a signal that another one waits for, in a process without other threads."""
-    assert python("-c", SIGWAIT) == "True\n"
 
 
 @forks

@@ -502,20 +502,6 @@ def test_threads_share_a_tree() -> None:
 
 
 @forks
-def test_forked_child_uses_its_copy() -> None:
-    """It reads the same processes, itself included, and closes only its own copy."""
-    with rusage.Tree() as tree:
-        before = tree.sample().processes
-
-        def use() -> None:
-            assert tree.sample().processes == before + 1
-            tree.close()
-
-        in_child(use)
-        assert tree.sample().processes == before
-
-
-@forks
 def test_fork_while_another_thread_reads() -> None:
     """The child's copy is unusable, and can be closed."""
     with rusage.Tree() as tree:

@@ -22,8 +22,6 @@ import rusage
 from rusage._backends import BACKEND
 
 NOBODY = 65534
-# The fields that a process changes while it stops.
-STOPPING = {"ru_utime", "ru_stime", "ru_nvcsw", "ru_nivcsw"}
 LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
 
 
@@ -325,48 +323,6 @@ def coming_and_going(processes: str, readings: str) -> None:
     print(started, read, ended)
 
 
-def is_same(usage: rusage.struct_rusage, before: rusage.struct_rusage) -> bool:
-    """Tell whether both can be of the same stopped process, whose stop is reported before it leaves the CPU."""
-    fields = zip(usage._fields, usage, before, strict=True)
-    return all(new >= old if name in STOPPING else new == old for name, new, old in fields)
-
-
-def fork_while_reading() -> None:
-    """Read in a forked child, while another thread of the parent reads."""
-    stop = threading.Event()
-    others: list[object] = []
-    with child(busy) as pid, rusage.Process(pid) as process:
-        os.kill(pid, signal.SIGSTOP)
-        os.waitpid(pid, os.WUNTRACED)
-        expected, cputime = process.getrusage(), process.cputime()
-
-        def reread() -> None:
-            while not stop.is_set():
-                usage = process.getrusage()
-                if not is_same(usage, expected):
-                    others.append(usage)
-
-        def read_and_close() -> None:
-            for _ in range(50):
-                usage = process.getrusage()
-                assert is_same(usage, expected), (usage, expected)
-                assert process.cputime() >= cputime
-            process.close()
-            with raises(ValueError):
-                process.getrusage()
-
-        thread = threading.Thread(target=reread)
-        thread.start()
-        try:
-            for _ in range(8):
-                in_child(read_and_close)
-        finally:
-            stop.set()
-            thread.join()
-        assert is_same(process.getrusage(), expected)
-    assert not others, others[0]
-
-
 if __name__ == "__main__":
     main(
         reused_number,
@@ -378,5 +334,4 @@ if __name__ == "__main__":
         refused,
         coming_and_going,
         fork_into_a_namespace,
-        fork_while_reading,
     )

@@ -51,11 +51,6 @@ def threads(number: str) -> None:
         threading.Thread(target=stay, daemon=True).start()
 
 
-def name(*words: str) -> None:
-    """Give the process a name, with newlines for underscores."""
-    Path("/proc/self/comm").write_text(" ".join(words).replace("_", "\n"))
-
-
 def high_water_mark() -> int:
     """Return VmHWM of /proc/self/status in bytes, 0 without it. The first thread may have ended."""
     path = Path(f"/proc/self/task/{threading.get_native_id()}/status")
