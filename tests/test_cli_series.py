@@ -106,6 +106,7 @@ def test_runs_that_fail(options: list[str], number: int, unusual: str, status: i
         ([1.0, 1.0, 1.0, 1.0, 5.0], [4]),
         ([1.0, 1.0, 1.0, 1.0, 1.05], []),  # within a tenth of the median
         ([1.0, 2.0, 3.0, 4.0, 5.0], []),
+        ([10.0, 11.0, 12.0, 13.0, 14.0, 20.0], []),  # beyond the inner fences only
         ([10.0, 11.0, 12.0, 0.1, 11.0, 10.0], [3]),
         ([1.0, 1.0, 1.0, 5.0], []),  # too few to tell
         ([0.0, 0.0, 0.0, 0.0, 0.0], []),

@@ -64,11 +64,9 @@ def of_runs(kind: str, found: Comparison, commands: list[str], options: Options,
 
 # --- JSON ------------------------------------------------------------------------------------------------------------
 
-VERSION = 1
-
 
 def _json(record: dict[str, object]) -> str:
-    return json.dumps({"version": VERSION, **record})
+    return json.dumps({"version": 1, **record})
 
 
 def own_usage() -> str:
@@ -102,7 +100,7 @@ def _json_of_runs(found: Comparison, options: Options) -> str:
         for record, ratios in zip(records, found.ratios, strict=True):
             record["ratios"] = {name: ratio._asdict() for name, ratio in ratios.items()}
     made = [run.ended.figures for each in found.series for run in each.runs]
-    about = _about([name for name in (*fields, "cputime", "tree_rss") if any(name in each for each in made)])
+    about = _about([name for name in FIGURES if any(name in each for each in made)])
     content = {"commands": records} if options.compare else records[0]
     return _json({"warmup": found.series[0].warmup, **content, "stopped_by": found.stopped_by, **about})
 
@@ -150,7 +148,7 @@ def _about(names: Collection[str]) -> dict[str, object]:
     """Return the units of the figures, and the largest errors of those fields whose error is known."""
     errors = {name: fields[name].error for name in names if name in fields}
     return {
-        "units": {name: FIGURES[name].unit for name in ("elapsed", *names)},
+        "units": {name: FIGURES[name].unit for name in dict.fromkeys(("elapsed", *names))},
         "errors": {name: error for name, error in errors.items() if error is not None},
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import signal
@@ -89,7 +90,8 @@ def own_usage() -> str:
     width, lines = width_of(sys.stdout), []
     for name, value in values.items():
         first, clauses = f"{name:<{names}}  {value:>{widest}}  ", fields[name].meaning.split("; ")
-        while len(text := report.wrap(first + "; ".join(clauses), width, " " * len(first))) > LONGEST:
+        indent = " " * len(first)
+        while len(text := report.wrap(first + "; ".join(clauses), width, indent)) > LONGEST and len(clauses) > 1:
             clauses.pop()
         lines += text
     return "\n".join([*lines, "", *report.wrap(HINT, width)])
@@ -136,8 +138,8 @@ def _record_process(pid: int, options: Options) -> int:
     from .tree import peak_of  # noqa: PLC0415 (as above)
 
     stopped: list[int] = []
-    exports = [(kind, Export(path)) for kind, path in options.exports]
-    try:
+    with contextlib.ExitStack() as files:
+        exports = [(kind, files.enter_context(Export(path))) for kind, path in options.exports]
         with Process(pid) as process, record(pid, interval=options.interval) as recording:
             for number in signal.SIGINT, signal.SIGTERM:
                 signal.signal(number, lambda number, _: stopped.append(number))
@@ -158,6 +160,3 @@ def _record_process(pid: int, options: Options) -> int:
         _show(options, usage, rows, {"elapsed": last.elapsed}, formats.of_tree(peak))
         written = [formats.export_tree(kind, export, ["process", f"{pid}"], peak) for kind, export in exports]
         return 0 if all(written) else CANCELED
-    finally:
-        for _, export in exports:
-            export.close()

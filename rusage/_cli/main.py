@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
 from typing import TYPE_CHECKING
@@ -60,25 +61,21 @@ def run_command(command: list[str], options: Options) -> int:
 
         run_and_report = series.run_series
         series.empty_standard_input()  # before a file is opened that could become it
-    file, exports = sys.stderr, []
-    path = options.output
-    try:
+    file, exports, path = sys.stderr, [], options.output
+    with contextlib.ExitStack() as files:
         try:
             if path is not None:
                 file = open_output(path, append=options.append)
+            if file not in {sys.stdout, sys.stderr}:
+                files.enter_context(file)
             for kind, path in options.exports:
-                exports.append((kind, Export(path)))
+                exports.append((kind, files.enter_context(Export(path))))
         except OSError as error:
             complain(path, error.strerror)
             return CANCELED
         if options.format is not None and isinstance(file, io.TextIOWrapper):
             file.reconfigure(errors="surrogateescape")  # %C: the bytes of the command, which need not be text
         return run_and_report(command, options, file, exports)
-    finally:
-        if file not in {sys.stdout, sys.stderr}:
-            file.close()
-        for _, export in exports:
-            export.close()
 
 
 def _run_once(command: list[str], options: Options, file: TextIO | None, exports: list[tuple[str, Export]]) -> int:

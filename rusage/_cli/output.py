@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 # The exit status if rusage itself fails, as in env(1), nohup(1) and GNU time.
 CANCELED = 125
 
-# --- Texts that a terminal does not obey -----------------------------------------------------------------------------
-
 # The control characters C0 and C1.
 CONTROLS = {number: f"\\x{number:02x}" for number in (*range(0x20), 0x7F)}
 CONTROLS.update((number, f"\\u{number:04x}") for number in range(0x80, 0xA0))
@@ -131,7 +129,10 @@ class Export:
             return False
         return True
 
-    def close(self) -> None:
+    def __enter__(self) -> Export:  # noqa: PYI034 (Self is not in Python 3.10's typing)
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Close the file; remove it if it was made here and no report was written to it."""
         with contextlib.suppress(OSError):  # such as a folder that cannot be written to
             status = os.fstat(self._descriptor)

@@ -212,9 +212,8 @@ def _wait_and_forward(process: Popen[bytes], signals: Signals, sampling: Samplin
             return code
         sender = None
         if signals.early:
-            _send(process.pid, signals.early.pop(0))
-            continue
-        if take is not None:
+            number = signals.early.pop(0)
+        elif take is not None:
             info = take(expected)
             number, sender = info.si_signo, info.si_code
         else:
@@ -228,12 +227,8 @@ def _wait_and_forward(process: Popen[bytes], signals: Signals, sampling: Samplin
         # The kernel sends a hangup to the whole foreground group, or only to the session leader.
         hangup = number == signal.SIGHUP and sender is not None and sender == SI_KERNEL
         if not (hangup and os.getsid(0) != os.getpid()):
-            _send(process.pid, number)
-
-
-def _send(pid: int, number: int) -> None:
-    with contextlib.suppress(PermissionError):  # the program runs as another user now
-        os.kill(pid, number)
+            with contextlib.suppress(PermissionError):  # the program runs as another user now
+                os.kill(process.pid, number)
 
 
 def exit_status(code: int) -> int:

@@ -82,15 +82,12 @@ def series(command: list[str], warmup: int, runs: list[Run]) -> Series:
     found = counted.values()
     names = [name for name in FIGURES if counted and all(name in each for each in found)]
     columns = {name: [figures[name] for figures in found] for name in names}
-    summary = {name: summarise(column) for name, column in columns.items()}
+    summary = {
+        name: Summary(fmean(each), stdev(each) if len(each) > 1 else None, min(each), median(each), max(each))
+        for name, each in columns.items()
+    }
     far = {name: [[*counted][at] for at in outliers(columns[name])] for name in WITH_OUTLIERS if name in columns}
     return Series(command, warmup, runs, columns, summary, {name: numbers for name, numbers in far.items() if numbers})
-
-
-def summarise(values: list[float]) -> Summary:
-    """Return the statistics of a figure."""
-    deviation = stdev(values) if len(values) > 1 else None
-    return Summary(fmean(values), deviation, min(values), median(values), max(values))
 
 
 def outliers(values: list[float]) -> list[int]:
