@@ -219,13 +219,15 @@ def open_in_the_program(module: Any, last: int, **keywords: Any) -> object:
         return error.errno
 
 
-def test_closed_descriptors_with_limits() -> None:
-    """The pipe that reports a refused limit is not passed in place of one; the oracle is ``subprocess``."""
+@pytest.mark.parametrize("limited", [True, False])
+def test_closed_descriptors(limited: bool) -> None:  # noqa: FBT001 (a parameter)
+    """No descriptor of a start is passed in place of a closed one; the oracle is ``subprocess``."""
+    ours, theirs = (BY_RLIMITS, BY_PREEXEC_FN) if limited else ({}, {})
     fds = next_fds()
     for fd in fds:
         for given in {"pass_fds": [fd]}, {"stdin": fd}, {"stdin": fd, "pass_fds": [0]}:
-            expected = open_in_the_program(subprocess, fds.start + 20, **given, **BY_PREEXEC_FN)
-            assert open_in_the_program(rusage, fds.start + 20, **given, **BY_RLIMITS) == expected, given
+            expected = open_in_the_program(subprocess, fds.start + 20, **given, **theirs)
+            assert open_in_the_program(rusage, fds.start + 20, **given, **ours) == expected, given
 
 
 def error_of(module: Any, path: str, **keywords: Any) -> object:
@@ -271,23 +273,6 @@ def test_limit_of_zero(run: Callable[..., Any], name: str) -> None:
 
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root may change its IDs: run it as root")
-
-
-@needs_sh
-@root_only
-@pytest.mark.skipif(sys.platform != "linux", reason="the order of limits and IDs is the launcher's")
-def test_raised_limit_of_another_user() -> None:
-    """The limits are raised while the privilege for it is still held, RLIMIT_NPROC too."""
-    for number, option in (RLIMIT_NOFILE, "n"), (resource.RLIMIT_NPROC, "u"):
-        soft, hard = getrlimit(number)
-        if hard == resource.RLIM_INFINITY:
-            continue
-        rlimits = {number: (soft, hard + 1)}
-        if outcome_of_setrlimit(rlimits):
-            pytest.skip(reason="this process may not raise limits")
-        command = ["sh", "-c", f"ulimit -H{option} 2>/dev/null || cat /proc/self/limits"]
-        done = rusage.run(command, rlimits=rlimits, user=65534, capture_output=True, text=True)
-        assert str(hard + 1) in done.stdout.split()
 
 
 @needs_sh
