@@ -70,11 +70,6 @@ def test_hidden_members(program: Callable[..., str], unshare: Unshare, hidepid: 
     program("tree_scenes.py", "hidden", hidepid, *lists, before=unshare("--pid", "--fork", "--mount"))
 
 
-def test_proc_of_another_namespace(program: Callable[..., str], unshare: Unshare) -> None:
-    """/proc has other numbers than kill(2)."""
-    program("tree_scenes.py", "other_namespace", before=unshare("--pid", "--fork"))
-
-
 @lists
 def test_members_in_a_namespace(program: Callable[..., str], unshare: Unshare, lists: list[str]) -> None:
     """They have the numbers of this namespace."""

@@ -7,7 +7,6 @@ import os
 import random
 import resource
 import signal
-import struct
 import subprocess
 import sys
 import threading
@@ -16,12 +15,13 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from checks import main, raises
+from checks import main, raises, refuse
 
 import rusage
 from rusage._backends import BACKEND
 
 NOBODY = 65534
+PIDFD_OPEN = 434
 LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
 
 
@@ -94,6 +94,7 @@ def become_nobody() -> None:
     os.setgroups([])
     os.setgid(NOBODY)
     os.setuid(NOBODY)
+    assert ctypes.CDLL(None).prctl(4, 1, 0, 0, 0) == 0  # PR_SET_DUMPABLE, as after an exec: this user may read it
 
 
 def without_pidfd(process: rusage.Process) -> None:
@@ -215,9 +216,10 @@ def other_user() -> None:
 def other_namespace() -> None:
     """Read /proc of another PID namespace. In a PID namespace of its own, as root."""
     assert os.getpid() == 1
-    with raises(FileNotFoundError) as caught:
-        rusage.Process(1)
-    assert caught[0].filename == "/proc/self"
+    for kind in rusage.Process, rusage.Tree:
+        with raises(FileNotFoundError) as caught:
+            kind(1)
+        assert caught[0].filename == "/proc/self"
 
 
 def without_proc() -> None:
@@ -249,15 +251,7 @@ def too_many_files() -> None:
 
 def refused(code: str) -> None:
     """Refuse pidfd_open(2) with an error, as old kernels and sandboxes do; everything works without it."""
-    load, equal, end = 0x20, 0x15, 0x06
-    pidfd_open, refuse, allow = 434, 0x50000 | int(code), 0x7FFF0000
-    lines = [(load, 0, 0, 0), (equal, 0, 1, pidfd_open), (end, 0, 0, refuse), (end, 0, 0, allow)]
-    instructions = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in lines))
-    seccomp_filter = struct.pack("@HP", len(lines), ctypes.addressof(instructions))
-    libc = ctypes.CDLL(None, use_errno=True)
-    assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
-    assert libc.prctl(22, 2, seccomp_filter, 0, 0) == 0  # PR_SET_SECCOMP
-
+    refuse(PIDFD_OPEN, int(code))
     stop = threading.Event()
     thread = threading.Thread(target=stop.wait)
     thread.start()

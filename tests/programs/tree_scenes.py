@@ -7,16 +7,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from checks import hide_lists_of_children, limit_time, main, raises, refuse
+from other_processes import LAST_PID, become_nobody, in_child, mount, skip
 
 import rusage
 from rusage._rusage import lib
 
-NOBODY = 65534
-LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
 PIDFD_OPEN, KCMP = 434, 312
 PR_SET_CHILD_SUBREAPER = 36
 CLONE_VM = 0x100
@@ -27,12 +25,6 @@ go_on, let_go_on = os.pipe()  # for children that wait
 def is_listed() -> bool:
     """Return whether Tree lists all processes."""
     return not os.access("/proc/thread-self/children", os.R_OK)
-
-
-def skip() -> None:
-    """Make the test skip."""
-    sys.stderr.write("skip\n")
-    raise SystemExit
 
 
 class Child:
@@ -101,14 +93,6 @@ class Child:
         os.close(self.write)
 
 
-def become_nobody() -> None:
-    """Give up root for good."""
-    os.setgroups([])
-    os.setgid(NOBODY)
-    os.setuid(NOBODY)
-    assert libc.prctl(4, 1, 0, 0, 0) == 0  # PR_SET_DUMPABLE, as after an exec: this user may read it
-
-
 def wait_for_state(pid: int, letter: str) -> None:
     """Wait until a process sleeps (S), or has ended and nobody waits for it, or its first thread has (Z)."""
     while f") {letter} " not in Path(f"/proc/{pid}/stat").read_text():
@@ -123,20 +107,6 @@ def clone() -> int:
 
 stack = ctypes.create_string_buffer(1 << 16)
 STACK_TOP = (ctypes.addressof(stack) + len(stack)) // 64 * 64
-
-
-def in_child(function: Callable[[], None]) -> None:
-    """Run a function in a forked child, and fail if it fails there."""
-    pid = os.fork()
-    if not pid:
-        try:
-            function()
-        except BaseException as error:
-            line = error.__traceback__.tb_next.tb_lineno if error.__traceback__ and error.__traceback__.tb_next else 0
-            os.write(2, f"{error!r} in line {line}\n".encode())
-            os._exit(1)
-        os._exit(0)
-    assert os.waitpid(pid, 0)[1] == 0
 
 
 def pids(tree: rusage.Tree) -> set[int]:
@@ -294,9 +264,7 @@ def other_user() -> None:
 
 def hidden(hidepid: str) -> None:
     """Read members that /proc hides. In namespaces of its own, as root."""
-    command = ["mount", "-t", "proc", "-o", f"hidepid={hidepid}", "proc", "/proc"]
-    if subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode:
-        skip()
+    mount("proc", f"hidepid={hidepid}")
     rusage.Tree().close()
 
     def look() -> None:
@@ -320,14 +288,6 @@ def hidden(hidepid: str) -> None:
 
     assert os.getpid() == 1
     in_child(look)
-
-
-def other_namespace() -> None:
-    """Read /proc of another PID namespace. In a PID namespace of its own, as root."""
-    assert os.getpid() == 1
-    with raises(FileNotFoundError) as caught:
-        rusage.Tree()
-    assert caught[0].filename == "/proc/self"
 
 
 def members_in_a_namespace() -> None:
@@ -386,7 +346,6 @@ if __name__ == "__main__":
         many_children,
         other_user,
         hidden,
-        other_namespace,
         members_in_a_namespace,
         without_pidfd,
         without_kcmp,
