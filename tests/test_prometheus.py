@@ -416,7 +416,8 @@ needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="no promtool(1): ap
 def answer(log: Path, query: str) -> list[dict[str, Any]]:
     """Wait until a Prometheus server answers a query with a result, and return that."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy is not for loopback
-    deadline, result = time.monotonic() + 120, []
+    deadline = time.monotonic() + 120
+    result: list[dict[str, Any]] = []
     while not result:
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.05)
