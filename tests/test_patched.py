@@ -11,7 +11,7 @@ import pytest
 @pytest.mark.skipif(importlib.util.find_spec("gevent") is None, reason="no gevent: pip install --group gevent")
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_gevent(when: str, program: Callable[..., str]) -> None:
-    """The child runs as gevent runs it: its status is right, and nothing is called measured."""
+    """The child runs as gevent runs it: its status and limits are right, and nothing is called measured."""
     assert program("gevent_patched.py", when) == "done\n"
 
 

@@ -244,13 +244,6 @@ def test_numbers_of_the_descriptors_of_a_start() -> None:
         assert error_of(rusage, path, **BY_RLIMITS) == error_of(subprocess, path, **BY_PREEXEC_FN), path
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_limits_with_gevent(when: str, program: Callable[..., str]) -> None:
-    """The ``Popen`` of gevent has no ``rlimits``: they are set by a ``preexec_fn``."""
-    pytest.importorskip("gevent", reason="no gevent: pip install --group gevent")
-    assert program("gevent_limits.py", when) == "30 40\nValueError\n"
-
-
 @needs_sh
 @every_way
 @pytest.mark.parametrize("name", ["AS", "DATA", "STACK", "NOFILE", "FSIZE", "CORE", "NPROC"])

@@ -239,12 +239,6 @@ def test_wait_without_kqueue(kqueues: list[Kqueue], monkeypatch: pytest.MonkeyPa
     assert kqueues == []
 
 
-@by_event
-def test_pidfd_comes_first() -> None:
-    expected = exit_event.by_pidfd if hasattr(os, "pidfd_open") else exit_event.by_kqueue
-    assert exit_event.exit_event is expected
-
-
 class ReapedMeanwhile:
     """A lock that is free again when another thread has waited for the child."""
 

@@ -15,6 +15,7 @@ if sys.argv[1] == "after":
     assert issubclass(rusage.Popen, subprocess.Popen)
     monkey.patch_all()
 
+import resource
 import subprocess
 
 done = rusage.run(["sh", "-c", "echo out; exit 3"], stdout=subprocess.PIPE)
@@ -39,4 +40,14 @@ while process.poll() is None:
     time.sleep(0.001)
 assert process.elapsed is not None
 assert isinstance(process, subprocess.Popen)  # gevent's
+limited = {"rlimits": {resource.RLIMIT_NOFILE: (30, 40)}, "stdout": subprocess.PIPE}
+for function in None, int:
+    done = rusage.run(["sh", "-c", "ulimit -Sn; ulimit -Hn"], preexec_fn=function, **limited)  # type: ignore[call-overload]
+    assert (done.stdout, done.measured) == (b"30\n40\n", frozenset()), done
+refused = None
+try:
+    rusage.run(["true"], rlimits={resource.RLIMIT_NOFILE: (2**50, 2**50)})
+except ValueError as error:
+    refused = error
+assert refused is not None, "a limit was raised"
 print("done")

@@ -38,10 +38,8 @@ from start_runner import (
     PIPE_END,
     PROGRAM,
     Case,
-    Chameleon,
     Counting,
     Growing,
-    Level,
     Misleading,
     Named,
     Settings,
@@ -141,7 +139,7 @@ def programs(draw: Any, folder: str) -> dict[str, Any]:
 # --- With which arguments ---------------------------------------------------------------------------------------------
 
 BORDERS = [0, 1, 2**31 - 1, 2**31, 3_000_000_000, 2**32 - 2, 2**32 - 1, 2**32, 2**63, 2**64 + 33]
-NUMBERS = [*Named, *Level, True, False, Misleading(33), Chameleon(33)]
+NUMBERS = [*Named, True, False, Misleading(33)]
 NOT_NUMBERS = [-1, -2, -(2**31), -(2**40), 33.0, b"root", object, "no-such-name"]
 REFUSED = {resource.RLIMIT_NOFILE: (2**50, 2**50)}
 TEXT: list[dict[str, Any]] = [{"text": True}, {"universal_newlines": True}, {"text": True, "bufsize": 1}]
@@ -176,7 +174,7 @@ def arguments(folder: str) -> Strategies:
     """Return arguments of ``Popen`` besides the program, right ones and wrong ones."""
     streams: list[Any] = [PIPE, PIPE, PIPE, DEVNULL, DEVNULL, None, INHERITABLE, NOT_INHERITABLE, Named.FD10, 0, 1, 2]
     streams += [STDOUT, CLOSED, -9, "x", 10.0, 2**31]
-    passed: list[Any] = [[], [INHERITABLE], [NOT_INHERITABLE], [LOW, PIPE_END], [0, 1, 2], [Named.FD10, Level.FD11]]
+    passed: list[Any] = [[], [INHERITABLE], [NOT_INHERITABLE], [LOW, PIPE_END], [0, 1, 2], [Named.FD10, Named.FD11]]
     passed += [[12, 10, 11, 10], iter([10, 11]), [CLOSED], [-1], [3, 5], [2**31], [True], ["10"], [10.0], None, [10**6]]
     folders = [folder, os.fsencode(folder), pathlib.Path(folder), ".", "", "/proc/self/cwd", "/proc/self/fd"]
     folders += ["/proc/self", f"{folder}/missing", f"{folder}/bin/probe", f"{folder}/bin/locked", "n\0l", 5]
@@ -199,7 +197,7 @@ def arguments(folder: str) -> Strategies:
         "pass_fds": one_of(passed),
         "cwd": one_of([*folders, "x" * 5000, b"\xff"]),
         "env": environments(folder),
-        "start_new_session": one_of([True, 1, "", "yes", None, Level.WEB]),
+        "start_new_session": one_of([True, 1, "", "yes", None, Named.WEB]),
         "user": identifiers("nobody"),
         "group": identifiers("daemon"),
         "extra_groups": one_of([*groups, iter([3]), {7}, [2**31], [-1]]),

@@ -18,7 +18,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from enum import Enum, IntEnum
+from enum import Enum
 from typing import Any, NamedTuple
 
 from rusage import Popen, run
@@ -59,13 +59,6 @@ class Named(int, Enum):
     DATABASE_ADMINISTRATOR = 1001
     OWNER = 18
     FD10 = 10
-
-
-class Level(IntEnum):
-    """Integers whose text is a name before Python 3.11."""
-
-    NONE = 0
-    WEB = 33
     FD11 = 11
 
 
@@ -74,15 +67,6 @@ class Misleading(int):
 
     def __str__(self) -> str:
         return "0"
-
-
-class Chameleon(int):
-    """An integer that compares equal to anything."""
-
-    def __eq__(self, other: object) -> bool:
-        return True
-
-    __hash__ = int.__hash__
 
 
 class Settings(Mapping[Any, Any]):
