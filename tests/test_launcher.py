@@ -45,7 +45,7 @@ def skip_unless(command: list[str]) -> None:
 )
 def test_file_descriptors(check: str, program: Callable[..., str]) -> None:
     """None is leaked, reaches the child or is taken for another; kernels without some calls will do."""
-    program("start_files.py", check)
+    program("starts.py", check)
 
 
 # --- Signals ----------------------------------------------------------------------------------------------------------
@@ -54,7 +54,7 @@ def test_file_descriptors(check: str, program: Callable[..., str]) -> None:
 @pytest.mark.parametrize("check", ["ignored", "reaped_elsewhere", "interrupted", "handler_raises"])
 def test_signals_during_a_start(check: str, program: Callable[..., str]) -> None:
     """SIGCHLD is ignored, or its handler reaps or raises; a handler ends a start that cannot end."""
-    program("start_signals.py", check)
+    program("starts.py", check)
 
 
 @pytest.mark.parametrize("handler", ["python", "c"])
@@ -92,7 +92,7 @@ def test_unusable_launcher(text: str | None, mode: int, when: str, program: Call
     if text is not None:
         launcher.write_text(text)
         launcher.chmod(mode)
-    program("start_failures.py", "unusable", str(launcher), when)
+    program("starts.py", "unusable", str(launcher), when)
 
 
 def test_pause_does_not_end_a_longer_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +108,7 @@ def test_pause_does_not_end_a_longer_one(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_launcher_dumps_no_core(program: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel deletes a file of that name first, where core_pattern is "core"; the limit is on the memfd too."""
     monkeypatch.chdir(tmp_path)
-    program("start_failures.py", "small_files")
+    program("starts.py", "small_files")
 
 
 @filters_x86_64
@@ -116,19 +116,19 @@ def test_launcher_dumps_no_core(program: Callable[..., str], tmp_path: Path, mon
 @pytest.mark.parametrize("call", ["ftruncate", "clone", "exit_group"])
 def test_sandbox_without_a_system_call(call: str, action: str, program: Callable[..., str]) -> None:
     """The program runs, and runs once, whether a launcher cannot create it or cannot exit after it has."""
-    program("start_failures.py", "sandbox", call, action)
+    program("starts.py", "sandbox", call, action)
 
 
 @filters_x86_64
 def test_child_gets_a_copy_where_shared_memory_is_refused(program: Callable[..., str]) -> None:
     """Emulators of a processor refuse it too."""
-    program("start_failures.py", "no_shared_memory")
+    program("starts.py", "no_shared_memory")
 
 
 @root_only
 def test_no_process_for_the_launcher(program: Callable[..., str]) -> None:
     """Where RLIMIT_NPROC permits no third process the child is started directly."""
-    program("start_failures.py", "no_process")
+    program("starts.py", "no_process")
 
 
 @pytest.mark.parametrize("check", ["processes", "recurring"])
@@ -256,7 +256,7 @@ def test_security_label_for_the_next_exec(label: str, waits: bool, tmp_path: Pat
 @filters_x86_64
 def test_root_that_cannot_be_identified(program: Callable[..., str], without_proc: list[str]) -> None:
     """Without statx(2) and /proc, children are started directly."""
-    program("start_failures.py", "unknown_root", before=without_proc)
+    program("starts.py", "unknown_root", before=without_proc)
 
 
 # --- The child --------------------------------------------------------------------------------------------------------
@@ -265,7 +265,7 @@ def test_root_that_cannot_be_identified(program: Callable[..., str], without_pro
 @pytest.mark.parametrize("check", ["in_thread", "forgotten", "audit"])
 def test_child_is_the_parents_own(check: str, program: Callable[..., str]) -> None:
     """Any thread can wait for it, nothing else is left; an audit hook may refuse the program, and then the launcher."""
-    program("start_children.py", check)
+    program("starts.py", check)
 
 
 @pytest.mark.parametrize("options", [["-pf"], ["-pf", "--mount-proc"], ["-p"]], ids=" ".join)
@@ -273,20 +273,20 @@ def test_pid_namespaces(options: list[str], program: Callable[..., str]) -> None
     """As process 1 of a container, with any /proc, children are measured; in one of their own their peak is not."""
     skip_unless([UNSHARE, *options, "true"])
     # Without -f only the children are in the new one, and it ends with the first of them.
-    program("start_children.py", "plain" if "-pf" in options else "first_of_namespace", before=[UNSHARE, *options])
+    program("starts.py", "plain" if "-pf" in options else "first_of_namespace", before=[UNSHARE, *options])
 
 
 def test_starts_under_a_tracer(program: Callable[..., str]) -> None:
     """strace(1) follows launcher and child."""
     skip_unless([STRACE, "-o", "/dev/null", "true"])
     strace = [STRACE, "-f", "-qq", "-e", "trace=execve", "-o", "/dev/null"]
-    program("start_children.py", "plain", before=strace)
+    program("starts.py", "plain", before=strace)
 
 
 @pytest.mark.skipif(platform.python_implementation() == "PyPy", reason="PyPy counts no references")
 def test_failed_start_makes_no_cycle(program: Callable[..., str]) -> None:
     """The object is freed with its last reference, whether the launcher or a signal handler made the start fail."""
-    program("start_children.py", "collected")
+    program("starts.py", "collected")
 
 
 @pytest.mark.parametrize("keep", ["child", "import os; os.child", "import encodings; encodings.child"])
@@ -357,7 +357,7 @@ def test_both_forms_compile_and_work(options: list[str], program: Callable[..., 
     if options and "no system calls without a C library" in done.stderr:
         pytest.skip(reason="this processor has the form with a C library only")
     assert done.returncode == 0, done.stderr
-    program("start_children.py", "plain", str(launcher))
+    program("starts.py", "plain", str(launcher))
 
 
 def test_launcher_with_random_words() -> None:
