@@ -134,12 +134,9 @@ def _find(program: Any, cwd: Any, env: Any) -> bytes:
         raise OSError(errno.ELOOP, "the directory may be another one in the child")
     for folder in [b""] if b"/" in name else _folders(env).split(b":"):
         path = os.path.join(folder, name)
-        try:
-            os.stat(os.path.join(directory, path))
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
-            continue
-        _check_links(os.path.join(directory, path))
-        return path
+        if os.access(os.path.join(directory, path), os.F_OK):  # raises nothing that a signal handler might
+            _check_links(os.path.join(directory, path))
+            return path
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
