@@ -1,1 +1,1 @@
-"""Starting programs: ``Popen``, ``run`` and, on Linux, the launcher, which gives a child its own peak."""
+"""Starting programs: ``Popen`` and ``run``."""

@@ -58,7 +58,8 @@ def child_fields(
         own = error is not None and peak >= floor + error
     elif rule == PEAK_SAMPLED:
         own = inherited is not None and peak > inherited.ru_maxrss
-        if inherited is None or _sampled(inherited):  # integrals never decrease: they include the inherited part
+        # A sample updates the peak and the integrals, which never decrease: they then include the inherited part.
+        if inherited is None or any(inherited[2:6]):
             fields -= INTEGRALS
     return fields if own and peak else fields - PEAK  # no process has a peak of 0
 
@@ -70,11 +71,6 @@ def peak_bound(rule: str, usage: RUsage) -> int | None:
     larger. It is unknown if there was no sample.
     """
     return (usage.ru_maxrss or None) if rule in SAMPLED_RULES | TOUCHED_RULES else None
-
-
-def _sampled(usage: RUsage) -> bool:
-    """Return whether memory has been sampled, which updates the peak and the integrals."""
-    return bool(usage.ru_maxrss or usage.ru_ixrss or usage.ru_idrss or usage.ru_isrss)
 
 
 def keep_fields(usage: RUsage, fields: frozenset[str]) -> RUsage:
