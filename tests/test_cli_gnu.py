@@ -45,22 +45,7 @@ DEFAULT = (
     "%Iinputs+%Ooutputs (%Fmajor+%Rminor)pagefaults %Wswaps"
 )
 LETTERS = "CDEFIKMOPRSUWXZcekprstwx"
-FIELDS = {
-    "F": "ru_majflt",
-    "I": "ru_inblock",
-    "M": "ru_maxrss",
-    "O": "ru_oublock",
-    "R": "ru_minflt",
-    "S": "ru_stime",
-    "U": "ru_utime",
-    "W": "ru_nswap",
-    "c": "ru_nivcsw",
-    "k": "ru_nsignals",
-    "r": "ru_msgrcv",
-    "s": "ru_msgsnd",
-    "w": "ru_nvcsw",
-    **dict.fromkeys("DKXp", "ru_idrss"),
-}
+FIELDS = {**gnu.COUNTS, "M": "ru_maxrss", "S": "ru_stime", "U": "ru_utime", **dict.fromkeys("DKXp", "ru_idrss")}
 FIGURE = re.compile(r"\?|\d+(:\d\d)*(\.\d+)?")
 # The noise that few runs need not show. Faults: GNU time's own between its fork and the program are included. The share
 # of a short program may be anything.
@@ -204,12 +189,6 @@ def test_command_bytes_on_stderr() -> None:
     assert done.stderr == b"true \xff\xc3 \xc3\xa9\n"
 
 
-def test_time_variable_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The report does not depend on the environment."""
-    monkeypatch.setenv("TIME", "%x")
-    assert outcome(*RUSAGE, "true")[1][0].startswith("wall time")
-
-
 USAGE: dict[str, float] = {
     "ru_utime": 1.009999,
     "ru_stime": 0.990001,
@@ -252,9 +231,6 @@ EXPECTED = {
     "t": "?",
     "w": "109",
     "x": "0",
-    "{ru_maxrss}": "10486783",
-    "{ru_utime}": "1.009999",
-    "{ru_nivcsw}": "110",
     "{elapsed}": "3.999999",
 }
 
@@ -271,16 +247,18 @@ def test_reports_of_known_figures() -> None:
     """Each label has its own figure."""
     assert gnu.report(gnu.POSIX, ["true"], 0, USAGE, 3.9999994) == "real 3.99\nuser 1.00\nsys 0.99"
     lines = gnu.report(gnu.VERBOSE, ["true"], 0, USAGE, 3.9999994).splitlines()
-    found = dict(line.strip().rsplit(": ", 1) for line in lines)
-    assert found["User time (seconds)"] == EXPECTED["U"]
-    assert found["System time (seconds)"] == EXPECTED["S"]
-    assert found["Maximum resident set size (kbytes)"] == EXPECTED["M"]
-    assert found["Major (requiring I/O) page faults"] == EXPECTED["F"]
-    assert found["Minor (reclaiming a frame) page faults"] == EXPECTED["R"]
-    assert found["Voluntary context switches"] == EXPECTED["w"]
-    assert found["Involuntary context switches"] == EXPECTED["c"]
-    assert found["File system inputs"] == EXPECTED["I"]
-    assert found["File system outputs"] == EXPECTED["O"]
+    labels = {
+        "User time (seconds)": "U",
+        "System time (seconds)": "S",
+        "Maximum resident set size (kbytes)": "M",
+        "Major (requiring I/O) page faults": "F",
+        "Minor (reclaiming a frame) page faults": "R",
+        "Voluntary context switches": "w",
+        "Involuntary context switches": "c",
+        "File system inputs": "I",
+        "File system outputs": "O",
+    }
+    assert {*lines} >= {f"\t{label}: {EXPECTED[letter]}" for label, letter in labels.items()}
 
 
 @pytest.mark.parametrize(

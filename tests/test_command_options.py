@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -26,20 +25,6 @@ BASH, FISH, ZSH = (shutil.which(name) or "" for name in ("bash", "fish", "zsh"))
 def test_files_are_up_to_date(path: Path) -> None:
     """``python tests/tools/command_options.py`` writes them."""
     assert path.read_text(encoding="utf-8") == command_options.FILES[path]()
-
-
-@pytest.mark.parametrize(
-    ("text", "pattern"),
-    [
-        ((DOCS / "rusage.1").read_text(encoding="utf-8"), r"^\.It (?:.* , )?Fl -([\w-]+)"),
-        ((DOCS / "completions" / "_rusage").read_text(encoding="utf-8"), r"(?:'|,)--([\w-]+)[\[=}]"),
-        ((DOCS / "command.md").read_text(encoding="utf-8"), r"^\| (?:`-.*`, )?`--([\w-]+)"),
-    ],
-    ids=["manual page", "zsh", "documentation"],
-)
-def test_all_options_everywhere(text: str, pattern: str) -> None:
-    """And no others."""
-    assert sorted(re.findall(pattern, text, re.MULTILINE)) == sorted(NAMES)
 
 
 def complete(*words: str) -> set[str]:
