@@ -9,7 +9,7 @@ import json
 import os
 import re
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._backends._base import RUSAGE_SELF
 from .._getrusage import fields, getrusage, measured
@@ -40,7 +40,7 @@ def of_run(kind: str, command: list[str], ended: Ended, options: Options) -> str
         return _json({"command": _words(command), **_outcome(ended, options), **_about(figures)})
     if kind == "markdown":
         return _markdown_of_run(name, ended, options)
-    return of_runs(kind, compare([series(command, 0, [Run(ended, counted=True)])], None), [name], options, None)
+    return of_runs(kind, compare([series(command, 0, [Run(ended, counted=True)])], None), [name], options)
 
 
 def export_tree(kind: str, export: Export, title: list[str], peak: TreePeak | None, reason: str = "") -> bool:
@@ -52,8 +52,12 @@ def export_tree(kind: str, export: Export, title: list[str], peak: TreePeak | No
     return export.write("\n".join(["elapsed (seconds),rss (bytes),cputime (seconds),processes,unread", *rows]))
 
 
-def of_runs(kind: str, found: Comparison, commands: list[str], options: Options, file: TextIO | None) -> str:
+def of_runs(
+    kind: str | None, found: Comparison, commands: list[str], options: Options, file: TextIO | None = None
+) -> str:
     """Return the report of a series or a comparison; CSV without its header if it is appended to another table."""
+    if kind is None:
+        return report.of_runs(found, commands, options, file)
     if kind == "json":
         return _json_of_runs(found, options)
     if kind == "markdown":
@@ -79,10 +83,10 @@ def own_usage() -> str:
     return _json(record)
 
 
-def running(pid: int, usage: dict[str, float], more: dict[str, float], tree: dict[str, object] | None) -> str:
-    """Return the usage of a running process, *more* figures, and its tree."""
-    units = {name: "bytes" if name == "rss" else FIGURES[name].unit for name in (*usage, *more)}
-    return _json({"pid": pid, "usage": usage, **more, **({} if tree is None else {"tree": tree}), "units": units})
+def running(record: dict[str, Any]) -> str:
+    """Return what is known of a running process, and the units of its figures."""
+    units = {name: FIGURES[name].unit for name in (*record["usage"], *record) if name in FIGURES}
+    return _json({**record, "units": units | ({"rss": "bytes"} if "rss" in record else {})})
 
 
 def _json_of_runs(found: Comparison, options: Options) -> str:

@@ -100,33 +100,18 @@ def own_usage() -> str:
 def _show_process(pid: int, options: Options) -> int:
     from .. import Process, Tree  # noqa: PLC0415 (some systems lack them)
 
-    tree = None
     with Process(pid) as process:
         usage, rss = measured_fields(process.getrusage(), process.measured), process.rss()
+    record: dict[str, object] = {"pid": pid, "usage": usage, "rss": rss}
     rows = {"memory now": quantity(rss, "bytes")}
     if options.tree:
-        with Tree(pid) as found:
-            sample, members = found.sample(), found.members()
-        tree = formats.of_sample(sample)
+        with Tree(pid) as tree:
+            sample, members = tree.sample(), tree.members()
+        record["tree"] = formats.of_sample(sample)
         largest = quantity(max((member.rss for member in members), default=0), "bytes")
         rows["tree now"] = f"{quantity(sample.rss, 'bytes')} in {report.processes(sample)}, the largest {largest}"
-    _show(options, usage, rows, {"rss": rss}, tree)
+    show(formats.running(record) if options.kind == "json" else report.of_process(pid, usage, rows, sys.stdout))
     return 0
-
-
-def _show(
-    options: Options,
-    usage: dict[str, float],
-    rows: dict[str, str],
-    more: dict[str, float],
-    tree: dict[str, object] | None,
-) -> None:
-    """Print the usage of a process: with *rows*, or in JSON with *more* and its *tree*."""
-    pid = options.pid or 0
-    if options.kind == "json":
-        show(formats.running(pid, usage, more, tree))
-    else:
-        show(report.of_process(pid, usage, rows, sys.stdout))
 
 
 STEP = 0.1  # seconds; how soon the end of the process is seen
@@ -157,6 +142,7 @@ def _record_process(pid: int, options: Options) -> int:
             "CPU time": f"{quantity(last.cputime, 'seconds')} of all processes, while recorded",
             "tree memory": f"{report.of_peak(peak)}; {report.how_often(peak)}",
         }
-        _show(options, usage, rows, {"elapsed": last.elapsed}, formats.of_tree(peak))
+        found = {"pid": pid, "usage": usage, "elapsed": last.elapsed, "tree": formats.of_tree(peak)}
+        show(formats.running(found) if options.kind == "json" else report.of_process(pid, usage, rows, sys.stdout))
         written = [formats.export_tree(kind, export, ["process", f"{pid}"], peak) for kind, export in exports]
         return 0 if all(written) else CANCELED

@@ -12,7 +12,7 @@ import time
 from typing import IO, TYPE_CHECKING
 
 from .._threads import start_without_signals
-from . import formats, limits, report
+from . import formats, limits
 from .figures import outcome
 from .options import split
 from .output import CANCELED, complain, readable, width_of, write
@@ -42,12 +42,9 @@ def run_series(command: list[str], options: Options, file: TextIO | None, export
     if any(warmup) or any(runs) or stopped_by is not None:
         words = [[words] if isinstance(words, str) else words for words in commands]
         found = compare([series(*each) for each in zip(words, map(len, warmup), runs, strict=True)], stopped_by)
-        if options.kind is None:
-            is_written = write(report.of_runs(found, shown, options, file), file)
-        else:
-            is_written = write(formats.of_runs(options.kind, found, shown, options, file), file)
+        is_written = write(formats.of_runs(options.kind, found, shown, options, file), file)
         for kind, export in exports:
-            is_written &= export.write(formats.of_runs(kind, found, shown, options, None))
+            is_written &= export.write(formats.of_runs(kind, found, shown, options))
     ended = [[run.ended for run in made] for made in runs]
     status = max(limits.check(options.limits, each, name) for name, each in zip(names, ended, strict=True))
     if any(run.ended.killed for made in runs + warmup for run in made):
