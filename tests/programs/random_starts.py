@@ -247,6 +247,8 @@ def known(folder: str) -> Iterator[Case]:
     calls: list[dict[str, Any]] = [{"args": [], "executable": ""}, {"env": [("A", "1")]}, {"env": {"=x": "1"}}]
     calls += [{"pass_fds": None, "close_fds": False}, {"cwd": "/proc/self"}]
     calls += [{"env": {b"PATH": os.fsencode(f"{folder}/bin")}, "args": ["probe"]}]
+    changes_when_read: Any = collections.defaultdict(bytes, A="1")
+    calls += [{"env": changes_when_read, "args": ["probe"], "cwd": f"{folder}/bin"}]
     for path in f"/dev/fd/{PROGRAM}", f"{folder}/bin/by-fd", f"{folder}/bin/by-proc", "by-proc", "/proc/self/cwd/probe":
         calls.append({"args": [path, "exit:3"], "close_fds": False, "cwd": f"{folder}/bin"})
     conditions: list[list[tuple[str, Any]]] = [
