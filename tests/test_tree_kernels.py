@@ -72,6 +72,12 @@ def test_member_that_has_ended(run: Run) -> None:
     assert waited[4] == pytest.approx(0.750001)
 
 
+def test_zombie_that_has_waited(system: str, run: Run) -> None:
+    """The times of its children count once, where those of a zombie are known."""
+    *_, sample = run(f"{FAMILY} tree 10 {CHILD._replace(waited=900_000, zombie=1)} sample")
+    assert sample[4] == pytest.approx(0.9 if system in {"freebsd", "dragonfly", "macos"} else 0, abs=1e-5)
+
+
 def test_older_child_that_was_waited_for(run: Run) -> None:
     """What it and its children had used before the opening is not in the growth."""
     child = CHILD._replace(time=2_000_000, waited=3_000_000)

@@ -63,6 +63,8 @@ static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *ca
     figures->own = rusage_seconds(rusage_microseconds(&process.ki_rusage.ru_utime)
                                   + rusage_microseconds(&process.ki_rusage.ru_stime));
     figures->waited = rusage_seconds(rusage_microseconds(&process.ki_childtime));
+    if (figures->state == RUSAGE_ZOMBIE) /* exit1() in sys/kern/kern_exit.c has added the children's times */
+        figures->own -= figures->waited;
     if (call != NULL)
         rusage_convert(&process.ki_rusage, call);
     return 0;

@@ -32,7 +32,7 @@ static inline void fill(void *to, int pid)
     process->ki_flag = vforked ? P_PPWAIT : 0;
     process->ki_rssize = rss_units;
     process->ki_start = timeval_of(boot + start_time);
-    process->ki_rusage.ru_utime = timeval_of(user_time);
+    process->ki_rusage.ru_utime = timeval_of(user_time + (zombie ? waited_time : 0));
     process->ki_rusage.ru_stime = timeval_of(500001);
     process->ki_rusage.ru_maxrss = 4242;
     process->ki_rusage.ru_ixrss = 21;
