@@ -132,9 +132,12 @@ def test_no_process_for_the_launcher(program: Callable[..., str]) -> None:
 
 
 @pytest.mark.parametrize("check", ["processes", "recurring"])
-def test_process_id_in_the_memory(check: str, program: Callable[..., str], tmp_path: Path) -> None:
+def test_process_id_in_the_memory(
+    check: str, program: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Another process's is not believed; the child's is, if an older child of ours had it. The program runs once."""
-    program("start_forged.py", check, str(tmp_path / "log"))
+    monkeypatch.chdir(tmp_path)
+    program("starts.py", check)
 
 
 # --- With the rights of the program -----------------------------------------------------------------------------------

@@ -341,25 +341,6 @@ def test_session_and_process_group() -> None:
                 assert other.wait() == process.wait() == -signal.SIGTERM
 
 
-@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="there is no list of a process's file descriptors")
-@pytest.mark.parametrize("close_fds", [True, False])
-def test_file_descriptors_as_in_subprocess(close_fds: bool) -> None:  # noqa: FBT001 (a parameter)
-    """With the same ``close_fds`` and ``pass_fds`` the target has the same descriptors as by subprocess."""
-    program = str(Path(__file__).parent / "programs" / "open_files.py")
-    read, write = os.pipe()
-    os.set_inheritable(write, True)  # noqa: FBT003 (takes no keyword)
-    for pass_fds in [(), (read,), (read, write)]:
-        if pass_fds and not close_fds:
-            continue
-        outputs = [
-            run([sys.executable, program], close_fds=close_fds, pass_fds=pass_fds, stdout=subprocess.PIPE).stdout
-            for run in (subprocess.run, rusage.run)
-        ]
-        assert outputs[0] == outputs[1]
-    os.close(read)
-    os.close(write)
-
-
 @pytest.mark.timeout(method="thread")  # the other method uses SIGALRM too
 def test_interrupted_run_leaves_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
     """The exception of a signal's handler propagates from ``run``, and the child has been reaped.

@@ -220,14 +220,20 @@ def open_in_the_program(module: Any, last: int, **keywords: Any) -> object:
 
 
 @pytest.mark.parametrize("limited", [True, False])
-def test_closed_descriptors(limited: bool) -> None:  # noqa: FBT001 (a parameter)
-    """No descriptor of a start is passed in place of a closed one; the oracle is ``subprocess``."""
+def test_descriptors_as_in_subprocess(limited: bool) -> None:  # noqa: FBT001 (a parameter)
+    """Those that are asked for, and none of a start's own in place of a closed one."""
     ours, theirs = (BY_RLIMITS, BY_PREEXEC_FN) if limited else ({}, {})
+    read, write = os.pipe()
+    os.set_inheritable(write, True)  # noqa: FBT003 (takes no keyword)
     fds = next_fds()
+    calls: list[dict[str, Any]] = [{"close_fds": False}, {}, {"pass_fds": [read]}, {"pass_fds": [read, write]}]
     for fd in fds:
-        for given in {"pass_fds": [fd]}, {"stdin": fd}, {"stdin": fd, "pass_fds": [0]}:
-            expected = open_in_the_program(subprocess, fds.start + 20, **given, **theirs)
-            assert open_in_the_program(rusage, fds.start + 20, **given, **ours) == expected, given
+        calls += [{"pass_fds": [fd]}, {"stdin": fd}, {"stdin": fd, "pass_fds": [0]}]
+    for given in calls:
+        expected = open_in_the_program(subprocess, fds.start + 20, **given, **theirs)
+        assert open_in_the_program(rusage, fds.start + 20, **given, **ours) == expected, given
+    os.close(read)
+    os.close(write)
 
 
 def error_of(module: Any, path: str, **keywords: Any) -> object:
