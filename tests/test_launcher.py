@@ -95,6 +95,19 @@ def test_unusable_launcher(text: str | None, mode: int, when: str, program: Call
     program("starts.py", "unusable", str(launcher), when)
 
 
+@pytest.mark.parametrize(("name", "status"), [("KILL", -9), ("TERM", -15), ("SYS", 0), ("SEGV", 0)])
+def test_launcher_that_a_signal_kills(name: str, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal that the launcher cannot cause itself is for the program, which does not run any more."""
+    from rusage._launcher import start
+
+    launcher = tmp_path / "launcher"
+    launcher.write_text(f"#!/bin/sh\nkill -{name} $$\n")
+    launcher.chmod(0o755)
+    monkeypatch.setattr(start, "PATH", str(launcher))
+    monkeypatch.setattr(start, "_retry_at", 0.0)
+    assert rusage.run(["true"]).returncode == status
+
+
 def test_pause_does_not_end_a_longer_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another thread may have found that the launcher cannot be used at all."""
     from rusage._launcher import start
