@@ -37,7 +37,7 @@ def of_run(kind: str, command: list[str], ended: Ended, options: Options) -> str
     name = readable(shlex.join(command))
     if kind == "json":
         figures = [*ended.usage, *(["tree_rss"] if ended.tree else [])]
-        return _json({"command": _words(command), **_outcome(ended, options), **_about(figures)})
+        return _json({"command": [*map(utf8, command)], **_outcome(ended, options), **_about(figures)})
     if kind == "markdown":
         return _markdown_of_run(name, ended, options)
     return of_runs(kind, compare([series(command, 0, [Run(ended, counted=True)])], None), [name], options)
@@ -93,7 +93,7 @@ def _json_of_runs(found: Comparison, options: Options) -> str:
     """Return the runs of a series or of several commands, their statistics and their ratios."""
     records = [
         {
-            "command": _words(each.command),
+            "command": [*map(utf8, each.command)],
             "runs": [{**_outcome(run.ended, options), "counted": run.counted} for run in each.runs],
             "summary": {name: summary._asdict() for name, summary in each.summary.items()},
             "outliers": each.outliers,
@@ -107,11 +107,6 @@ def _json_of_runs(found: Comparison, options: Options) -> str:
     about = _about([name for name in FIGURES if any(name in each for each in made)])
     content = {"commands": records} if options.compare else records[0]
     return _json({"warmup": found.series[0].warmup, **content, "stopped_by": found.stopped_by, **about})
-
-
-def _words(command: list[str]) -> list[str]:
-    """Return a command for JSON."""
-    return [utf8(word) for word in command]  # strict parsers reject lone surrogates
 
 
 def _outcome(ended: Ended, options: Options) -> dict[str, object]:

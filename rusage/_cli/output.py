@@ -26,7 +26,7 @@ def without_controls(text: str, keep: str = "\t\n") -> str:
 
 
 def utf8(text: str) -> str:
-    r"""Return a text with each byte that is not UTF-8, for Python a lone surrogate, as \xNN."""
+    r"""Return a text with each byte that is not UTF-8, for Python a lone surrogate, as \xNN: JSON has no surrogates."""
     return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
