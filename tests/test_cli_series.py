@@ -253,9 +253,9 @@ def test_estimates_of_the_progress(done: int, seconds: float, text: str) -> None
 
 def test_progress_makes_room_for_errors(on_terminal: Start) -> None:
     """The message takes the line of the progress, which here is longer."""
-    _, terminal = on_terminal("env", "NO_COLOR=1", *RUSAGE, "-n", "1", "--warmup", "9" * 18, "/no/such/program")
+    _, terminal = on_terminal("env", "NO_COLOR=1", *RUSAGE, "-n", "1", "--warmup", "9" * 18, "./x")
     first, *_ = screen(read_until(terminal, b"return code 127"))
-    assert first == "rusage: /no/such/program: No such file or directory"
+    assert first == "rusage: ./x: No such file or directory"
 
 
 @pytest.mark.parametrize("options", [[], ["-o", "report"]], ids=["", "file"])
