@@ -61,7 +61,7 @@ def test_signals_during_a_start(check: str, program: Callable[..., str]) -> None
 @pytest.mark.parametrize("starts", ["150", pytest.param("1000", marks=pytest.mark.thorough)])
 def test_interrupted_starts(starts: str, handler: str, program: Callable[..., str], tmp_path: Path) -> None:
     """At random instants; subprocess leaves the child of almost each such start. No program runs twice."""
-    ours = json.loads(program("start_interruptions.py", "rusage", starts, handler, str(tmp_path / "log")))
+    ours = json.loads(program("starts.py", "random_instants", starts, handler, str(tmp_path / "log")))
     assert ours["most runs"] == 1
     assert ours["memfds"] == 0
     assert handler == "c" or ours["interrupted"] > 5

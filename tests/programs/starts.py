@@ -4,7 +4,9 @@ import contextlib
 import ctypes
 import errno
 import gc
+import json
 import os
+import random
 import resource
 import signal
 import subprocess
@@ -176,6 +178,84 @@ def handler_raises() -> None:
         with raises(Stop):
             rusage.Popen(["sleep", "60"])
         nothing_is_left()
+
+
+interruption: type[Exception] = Stop
+starting = False
+
+
+def stop_start(*_: object) -> None:
+    """Raise, as a signal handler, during a start."""
+    if starting:
+        raise Stop
+
+
+def interrupt(delay: float, log: str) -> bool:
+    """Start a program and wait for it; return whether that was interrupted, after this delay in seconds."""
+    global starting  # noqa: PLW0603 (the signal handler's)
+    process = None
+    try:
+        starting = True
+        signal.setitimer(signal.ITIMER_REAL, delay)
+        process = rusage.Popen(["/bin/sh", "-c", 'echo >>"$0"', log], stdout=subprocess.PIPE)
+        starting = False
+    except interruption:
+        pass
+    starting = False
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except interruption:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    if process is None:
+        return True
+    process.communicate()
+    return False
+
+
+def reap() -> int:
+    """Wait for all children; return their number."""
+    number = 0
+    try:
+        while os.waitpid(-1, 0)[0]:
+            number += 1
+    except ChildProcessError:
+        return number
+    raise AssertionError
+
+
+def descriptors() -> list[str]:
+    """Return what the open descriptors are."""
+    paths = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
+    return [os.readlink(path) for path in paths if os.path.lexists(path)]  # without the list itself
+
+
+def random_instants(count: str, handler: str, log: str) -> None:
+    """Interrupt starts of a program that appends a line to the file LOG, by a handler in ``python`` or in ``c``.
+
+    The exception of the latter has no frame. Print as JSON what the starts leave, and how often one ran its program.
+    """
+    global interruption
+    delays = random.Random(0)
+    raising: Any = stop_start
+    if handler == "c":
+        raising, interruption = time.time, TypeError  # it takes no arguments
+    Path(log).touch()
+    began = time.perf_counter()
+    for _ in range(10):
+        interrupt(0, log)
+    usual = (time.perf_counter() - began) / 10
+    signal.signal(signal.SIGALRM, raising)
+    before = len(descriptors())
+    numbers = dict.fromkeys(("interrupted", "children", "most runs"), 0)
+    for _ in range(int(count)):
+        size = os.stat(log).st_size
+        numbers["interrupted"] += interrupt(max(1e-6, delays.random() * usual), log)
+        numbers["children"] += reap()
+        numbers["most runs"] = max(numbers["most runs"], os.stat(log).st_size - size)
+    gc.collect()
+    left = descriptors()
+    numbers |= {"descriptors": len(left) - before, "memfds": sum("memfd:rusage" in path for path in left)}
+    print(json.dumps(numbers))
 
 
 # --- Where the launcher cannot be used --------------------------------------------------------------------------------
@@ -436,7 +516,7 @@ def recurring() -> None:
 if sys.platform == "linux":
     checks.main(
         *(many_open, fork_meanwhile, no_close_range, no_seal),
-        *(ignored, reaped_elsewhere, interrupted, handler_raises),
+        *(ignored, reaped_elsewhere, interrupted, handler_raises, random_instants),
         *(unusable, unknown_root, small_files, no_process, sandbox, no_shared_memory),
         *(processes, recurring),
         *(plain, first_of_namespace, in_thread, forgotten, audit, collected),
