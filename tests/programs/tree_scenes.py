@@ -57,6 +57,7 @@ class Child:
         """Start a child that does nothing."""
         pid = os.fork()
         if not pid:
+            signal.alarm(60)  # a failed scene may leave it
             while True:
                 signal.pause()
         self.forked.append(pid)
