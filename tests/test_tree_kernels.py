@@ -387,6 +387,14 @@ def test_errors_of_the_kernel(run: Run) -> None:
     assert run(f"{FAMILY} set failure {errno.ENFILE} tree 10") == [[errno.ENFILE]]
 
 
+@pytest.mark.parametrize("system", ["freebsd", "netbsd", "openbsd", "dragonfly", "macos"], indirect=True)
+def test_list_that_grows(run: Run) -> None:
+    """It is read again with more room, but not for ever."""
+    *_, failed, sample = run(f"{FAMILY} tree 10 set grown 10 sample set grown 9 sample")
+    assert failed[0] == errno.ENOMEM
+    assert sample[:2] == [0, 3]
+
+
 def test_room_for_figures(run: Run) -> None:
     """No more are copied than there is room for; the sums are of all."""
     *_, sample, members = run(f"{FAMILY} tree 10 set room 2 sample members")
