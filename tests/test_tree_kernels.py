@@ -390,7 +390,7 @@ def test_errors_of_the_kernel(run: Run) -> None:
 @pytest.mark.parametrize("system", ["freebsd", "netbsd", "openbsd", "dragonfly", "macos"], indirect=True)
 def test_list_that_grows(run: Run) -> None:
     """It is read again with more room, but not for ever."""
-    *_, failed, sample = run(f"{FAMILY} tree 10 set grown 10 sample set grown 9 sample")
+    *_, failed, sample = run(f"{FAMILY} tree 10 set crowded 10 sample set crowded 9 sample")
     assert failed[0] == errno.ENOMEM
     assert sample[:2] == [0, 3]
 

@@ -33,7 +33,7 @@ static int64_t clock_now;       /* microseconds from the boot */
 static int64_t busy;            /* how many records of living processes are not complete */
 static int64_t allocations = 1 << 30;   /* how many calls of realloc() succeed */
 static int64_t figures_room = 256;  /* for the figures of members */
-static int64_t grown;           /* how often there are more processes than there is room for */
+static int64_t crowded;         /* how often there are more processes than there is room for */
 static int64_t churn;           /* in how many lists another process takes the place of the last one */
 
 static const struct {
@@ -63,7 +63,7 @@ static const struct {
     {"allocations", &allocations},
     {"room", &figures_room},
     {"churn", &churn},
-    {"grown", &grown},
+    {"crowded", &crowded},
 };
 
 /* Several processes: each has its own numbers, and there is no other one. */
@@ -100,7 +100,7 @@ static inline int copy_list(void *old, size_t *size, size_t element, void (*fill
     size_t used = 0;
     int i, pid;
 
-    if (failure || (old && (*size < needed || grown-- > 0))) {
+    if (failure || (old && (*size < needed || crowded-- > 0))) {
         errno = failure ? (int)failure : ENOMEM;
         return -1;
     }
