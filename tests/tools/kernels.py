@@ -56,6 +56,7 @@ NOT_QUICK = [
     "test_launcher.py::test_starts_under_a_tracer",
     "test_memory.py::test_peak_of_a_block[threads]",
     "test_memory.py::test_peak_below_an_inherited_one[block]",
+    "test_tree_moving.py::test_random_tree[7",  # all with this seed
 ]
 PEAK_ERRORS = "python3 tests/tools/peak_errors.py"
 PARAMETERS = "quiet loglevel=1 panic=-1"
