@@ -35,7 +35,7 @@ def main() -> None:
         rusage.record(build.pid, interval=0.01) as record,
     ):
         build.wait()
-    peak = TreePeak(record.largest, None, record.interval, record.missed, record.samples, killed=False)
+    peak = TreePeak(record.largest, None, record.interval, record.missed, record.samples)
     mpl.rcParams["axes.prop_cycle"] = cycler(color=[BLUE, ORANGE])
     figure = picture("make -j3", peak)
     figure.set_size_inches(480 / 72, 400 / 72)

@@ -157,7 +157,10 @@ def test_plain_tuple_is_appended(other: tuple[Any, ...]) -> None:
 )
 def test_other_objects(other: Any) -> None:
     """As for any tuple: TypeError, unless the object has an operator of its own."""
-    for operate in [operator.sub] if isinstance(other, tuple) else [operator.add, operator.sub]:
+    operators: list[Any] = [operator.sub]
+    if not isinstance(other, tuple):
+        operators.append(operator.add)
+    for operate in operators:
         for pair in (USAGE, other), (other, USAGE):
             with pytest.raises(TypeError):
                 operate(*pair)

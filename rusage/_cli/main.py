@@ -84,16 +84,18 @@ def _run_once(command: list[str], options: Options, file: TextIO | None, exports
         if options.format is not None and ended != CANCELED:  # GNU time reports a failed start too
             write(_gnu_report(options, command, ended, {}, None), file)
         return ended
-    if options.kind is not None or exports:
-        from . import formats  # noqa: PLC0415 (slow, and only needed here)
     if options.format is not None:
         text = _gnu_report(options, command, ended.code, ended.usage, ended.elapsed)
     elif options.kind is not None:
+        from . import formats  # noqa: PLC0415 (slow, and only needed here)
+
         text = formats.of_run(options.kind, command, ended, options)
     else:
         text = of_run(command, ended, options, file)
     is_written = write(text, file)
     for kind, export in exports:
+        from . import formats  # noqa: PLC0415 (as above)
+
         if kind in {"samples", "plot"}:
             is_written &= formats.export_tree(kind, export, command, ended.tree, ended.unsampled)
         else:

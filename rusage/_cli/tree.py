@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .. import Tree, record
@@ -112,7 +113,7 @@ class Sampling:
                 if child.si_pid == self._pid:
                     tree.sample()
                     return
-                tree._use(lambda handle: self._wait(handle, child.si_pid))  # noqa: SLF001 (as above)
+                tree._use(partial(self._wait, pid=child.si_pid))  # noqa: SLF001 (as above)
 
     if sys.platform != "win32":
 

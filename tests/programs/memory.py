@@ -199,8 +199,8 @@ def in_forked_child(m: rusage.measure, ended: rusage.measure) -> None:
         near(own.peak_growth, 64 * MIB)
         with rusage.measure(reset_peak=True):  # lowers the mark, and not the peak
             near(rusage.peak(), start + 64 * MIB)
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
         os._exit(1)
     os._exit(0)
 
