@@ -477,6 +477,7 @@ def test_child_of_popen() -> None:
 
 
 @pytest.mark.skipif(BACKEND.name not in {"Linux", "FreeBSD", "macOS"}, reason="a zombie has no times here")
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="this system has no waitid")
 def test_last_time_of_a_zombie() -> None:
     """What the tree has used since the sample before is in a last sample, which has no members."""
     with subprocess.Popen([sys.executable, "-S", "-c", BURN], stdin=subprocess.PIPE) as child:
