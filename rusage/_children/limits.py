@@ -1,6 +1,6 @@
 """Resource limits of a child (``rlimits``): checked before the start, set between fork and exec.
 
-The launcher sets them if it starts the child; otherwise a ``preexec_fn`` does.
+The child of the launcher sets them, or a ``preexec_fn``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Start a program through the launcher, if the start is a plain one (Linux only).
 
 On Linux a process starts with the peak resident set size of the process that forked it. The launcher (``launcher.c``)
-is a program of a few kilobytes that this process executes instead of the program. The launcher creates the child with
+is a program of a few kilobytes that is started instead of the program. The launcher creates the child with
 ``clone(CLONE_PARENT)``, which makes it a child of this process, and exits. The peak of such a child is its own.
 
 ``start`` decides once, by the arguments and by the state of the calling thread, and then starts once. It returns None
@@ -50,7 +50,7 @@ living: set[int] = set()
 
 
 class Started(NamedTuple):
-    """A child that has been started."""
+    """A child that has been started, or the launcher, if a signal for the program has killed it before that."""
 
     pid: int
     status: int | None
