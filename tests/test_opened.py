@@ -85,7 +85,7 @@ def test_other_arguments(kind: Any) -> None:
 
 @both
 def test_no_such_process(kind: Any) -> None:
-    """The largest number is none's; that of a child that was waited for is none any more."""
+    """No process has the largest number; a child that was waited for has given its number back."""
     child = subprocess.Popen([sys.executable, "-S", "-c", ""])
     child.wait()
     for pid in child.pid, 2**31 - 1:

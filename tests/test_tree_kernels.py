@@ -73,7 +73,7 @@ def test_member_that_has_ended(run: Run) -> None:
 
 
 def test_zombie_that_has_waited(system: str, run: Run) -> None:
-    """The times of its children count once, where those of a zombie are known."""
+    """The times of its children count once, on systems that tell the times of a zombie."""
     *_, sample = run(f"{FAMILY} tree 10 {CHILD._replace(waited=900_000, zombie=1)} sample")
     assert sample[4] == pytest.approx(0.9 if system in {"freebsd", "dragonfly", "macos"} else 0, abs=1e-5)
 

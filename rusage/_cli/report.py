@@ -116,9 +116,10 @@ def of_runs(found: Comparison, names: list[str], options: Options, file: TextIO 
         numbered = {f"{number}": name.replace("\n", " ") for number, name in enumerate(names, 1)}
         text += [*([""] if text else []), *lines(numbered, width, wraps=not options.append), ""]
     counted = min(sum(run.counted for run in each.runs) for each in found.series)
-    rows["rounds" if options.compare else "runs"] = f"{counted}{f' of {options.runs}' if options.runs else ''}"
-    if warmup := min(each.warmup for each in found.series):
-        rows["rounds" if options.compare else "runs"] += f", after {warmup} for warm-up"
+    warmup = min(each.warmup for each in found.series)
+    of = f" of {options.runs}" if options.runs else ""
+    after = f", after {warmup} for warm-up" if warmup else ""
+    rows["rounds" if options.compare else "runs"] = f"{counted}{of}{after}"
     if all("ru_maxrss" in each.summary for each in found.series):
         rows[FIGURES["ru_maxrss"].label] = FIGURES["ru_maxrss"].part
     if options.tree and found.series[0].summary:
