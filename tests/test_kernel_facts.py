@@ -1,45 +1,138 @@
-"""``tests/tools/kernel_facts.py``: the claims of the backend beside what the running kernel shows."""
+"""What the backend claims of this system's kernel, beside what the kernel shows.
+
+Run it on each system that you can reach, and after a change of a backend.
+"""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+import json
 import sys
 from typing import TYPE_CHECKING
 
-import kernel_facts
 import pytest
 
-from rusage._backends import BACKEND
-from rusage._backends._platforms import backend_name
+import rusage
+
+if sys.platform == "win32":
+    pytest.skip("tests/test_windows.py has the facts of Windows", allow_module_level=True)
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
-    from rusage._backends._base import Backend
+MIB = 2**20
+PAGES = 64 * MIB // rusage.getpagesize()
+# Print by how much the usage grows in each action, the usage at the end, and VmHWM, or 0 without one.
+PROGRAM = """
+import json, mmap, os, re, signal, socket, subprocess, sys, threading, time
+import rusage
 
-NAME = backend_name(sys.platform)
-# On other systems it is not left out, since they are seen less often.
-SELDOM = [pytest.mark.thorough] if NAME == "linux" else []
+blocks = []
+measured = rusage.measured()
+
+def touch(size=64 << 20):
+    block = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):  # a fault for each page
+        block.madvise(mmap.MADV_NOHUGEPAGE)
+    for page in range(0, size, mmap.PAGESIZE):
+        block[page] = 1
+    blocks.append(block)
+
+def burn():
+    end = rusage.cputime() + 0.3  # some ticks, by which some kernels sample sizes
+    while rusage.cputime() < end:
+        pass
+
+def exchange():
+    one, other = socket.socketpair()
+    for _ in range(10):
+        one.send(b"x")
+        other.recv(1)
+
+def handle():
+    signal.signal(signal.SIGUSR1, lambda *_: None)
+    for _ in range(10):
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+def rest():  # in other threads than the first, whose switches alone are in /proc/PID/status
+    threads = [threading.Thread(target=lambda: [time.sleep(0.0002) for _ in range(100)]) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+def compete():
+    others = [subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) for _ in range(os.cpu_count())]
+    before, end = rusage.getrusage(0).ru_nivcsw, time.monotonic() + 10
+    while rusage.getrusage(0).ru_nivcsw == before and time.monotonic() < end:
+        pass
+    for other in others:
+        other.kill()
+        other.wait()
+
+def grown(*actions):
+    before = rusage.getrusage(0)
+    for action in actions:
+        action()
+    return rusage.getrusage(0) - before
+
+# A peak that was inherited from the parent has to be reached before it can grow.
+inherited = rusage.maxrss()
+while "ru_maxrss" in measured and rusage.maxrss() <= inherited and len(blocks) < 1024:
+    touch(1 << 20)
+before = rusage.maxrss()
+growth = {"touch": grown(touch, burn), "exchange": grown(exchange), "handle": grown(handle), "rest": grown(rest)}
+growth["touch"] = growth["touch"]._replace(ru_maxrss=growth["touch"].ru_maxrss - before)
+growth["compete"] = grown(*[compete] * ("ru_nivcsw" in measured))
+try:
+    mark = re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())
+except OSError:
+    mark = None
+print(json.dumps([growth, rusage.getrusage(0), rusage.maxrss(), int(mark[1]) * 1024 if mark else 0]))
+"""
+# What an action makes a field grow by: at least and at most.
+GROWTH: dict[tuple[str, str], tuple[float, float]] = {
+    ("touch", "ru_maxrss"): (56 * MIB, 80 * MIB),
+    ("touch", "ru_minflt"): (PAGES, PAGES * 1.1 + 200),
+    ("exchange", "ru_msgsnd"): (10, 10),
+    ("exchange", "ru_msgrcv"): (10, 10),
+    ("handle", "ru_nsignals"): (10, 10),
+    ("rest", "ru_nvcsw"): (270, 10**4),
+    ("compete", "ru_nivcsw"): (1, 10**6),
+}
 
 
-@pytest.mark.skipif(
-    sys.platform == "win32" or NAME == "unknown" or shutil.which("cc") is None, reason="needs fork and a C compiler"
-)
-@pytest.mark.parametrize("backend", [pytest.param(BACKEND, id=NAME, marks=SELDOM)])
-def test_claims_hold_on_this_kernel(backend: Backend, tmp_path: Path) -> None:
-    """The kernel is the oracle."""
-    program = kernel_facts.build(kernel_facts.source(NAME, backend), tmp_path)
-    done = subprocess.run([program], stdout=subprocess.PIPE, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+def test_growth_of_each_field(python: Callable[..., str]) -> None:
+    """A field grows by what the process does; both ways to ask for the peak, and Linux's VmHWM, agree."""
+    growth, last, peak, mark = json.loads(python("-c", PROGRAM))
+    used = {action: rusage.RUsage._make(values) for action, values in growth.items()}
+    measured = rusage.measured()
+    for (action, name), (least, most) in GROWTH.items():
+        if name in measured:
+            assert least <= getattr(used[action], name) <= most, (action, name)
+    assert used["touch"].cputime >= 0.3
+    if "ru_ixrss" in measured:  # per second of CPU time: the size of the program, its memory and its stack
+        assert 4096 < sum(used["touch"][3:6]) / used["touch"].cputime < 4096 * MIB
+    if "ru_maxrss" in measured:
+        assert peak == pytest.approx(rusage.RUsage._make(last).ru_maxrss, abs=2 * MIB)
+    if mark:
+        assert peak == pytest.approx(mark, abs=2 * MIB)
 
 
-@pytest.mark.parametrize("name", ["openbsd", "dragonfly", "freebsd", "netbsd", "macos", "illumos"])
-def test_file_for_another_system(name: str, tmp_path: Path) -> None:
-    """It has the C and the claims of that system."""
-    file = tmp_path / "facts.c"
-    subprocess.run([sys.executable, kernel_facts.__file__, "--platform", name, "--write", str(file)], check=True)
-    backend = kernel_facts.backend_of(name, None)
-    lines = file.read_text().splitlines()
-    assert f'#include "rusage/_backends/{name}.c"' in lines
-    assert f"#define CLAIM_SELF {kernel_facts.mask(backend.measured['RUSAGE_SELF'])}" in lines
+# How much a child may use after its own last reading.
+SLACK = {"ru_utime": 0.3, "ru_stime": 0.3, "ru_nvcsw": 20, "ru_nivcsw": 1000, "ru_nsignals": 0, "ru_msgrcv": 0}
+
+
+def test_child_beside_its_own_reading() -> None:
+    """What is said of a child that has ended is what it has read of itself, and a little."""
+    before = rusage.getrusage(rusage.RUSAGE_CHILDREN)
+    done = rusage.run([sys.executable, "-c", PROGRAM], capture_output=True, check=True)
+    children = rusage.getrusage(rusage.RUSAGE_CHILDREN) - before
+    own = rusage.RUsage._make(json.loads(done.stdout)[1])
+    for name in done.measured & rusage.measured():
+        least, value = getattr(own, name), getattr(done.rusage, name)
+        if name in {"ru_utime", "ru_stime"}:  # ticks
+            least -= 0.03
+        assert least <= value + (2 * MIB if name == "ru_maxrss" else 0), name
+        assert value <= least + SLACK.get(name, least / 4 + 100), name
+        if name in rusage.measured(rusage.RUSAGE_CHILDREN):
+            assert value - 0.1 <= getattr(children, name), name
