@@ -13,7 +13,7 @@ from typing import Any
 import rusage
 
 subprocess.Popen = rusage.Popen  # type: ignore[misc]  # the point
-subprocess.run = rusage.run
+subprocess.run = rusage.run  # type: ignore[assignment]  # as above
 
 if sys.implementation.name != "cpython":
     sys.modules["_testcapi"] = None  # type: ignore[assignment]  # importing it fails
