@@ -83,7 +83,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
                 header.write_text(f'#include "{KERNELS / system}.h"\n')
             backend = ROOT / "rusage" / "_backends" / f"{system}.c"
             words = [f"-I{folder}", f"-I{KERNELS}", f'-DKERNEL="{system}.h"', f'-DBACKEND="{backend}"']
-            flags = ["-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-Wno-unused-variable"]
+            flags = ["-Wall", "-Wextra", "-Werror", "-Wno-unused"]
             subprocess.run([compiler, *flags, *words, KERNELS / "main.c", "-o", folder / "program"], check=True)
             compiled[system] = folder / "program"
         return compiled[system]

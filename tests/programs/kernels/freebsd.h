@@ -2,15 +2,12 @@
 
 #pragma once
 
-#include "kernel.h"
-
-#include <sys/resource.h>
+#include "usage.h"
 
 #define HAS_OF_PROCESS
 
 enum { CTL_KERN = 1, KERN_CLOCKRATE = 12, KERN_PROC = 14, KERN_PROC_PID = 1, KERN_PROC_PROC = 8, KERN_BOOTTIME = 21, SZOMB = 5, P_PPWAIT = 0x10 };
 
-struct clockinfo { int hz, stathz; };
 struct kinfo_proc {
     int ki_structsize, ki_pid, ki_ppid;
     char ki_stat;
@@ -21,55 +18,38 @@ struct kinfo_proc {
 
 static inline void fill(void *to, int pid)
 {
-    struct kinfo_proc *process = to;
+    struct kinfo_proc *record = to;
 
-    memset(process, 0, sizeof *process);
-    process->ki_structsize = layout ? (int)layout : (int)sizeof *process;
-    process->ki_pid = pid == 5 ? 6 : pid;
-    process->ki_ppid = (int)parent_pid;
-    process->ki_childtime = timeval_of(waited_time);
-    process->ki_stat = zombie ? SZOMB : 3;
-    process->ki_flag = vforked ? P_PPWAIT : 0;
-    process->ki_rssize = rss_units;
-    process->ki_start = timeval_of(boot + start_time);
-    process->ki_rusage.ru_utime = timeval_of(user_time + (zombie ? waited_time : 0));
-    process->ki_rusage.ru_stime = timeval_of(500001);
-    process->ki_rusage.ru_maxrss = 4242;
-    process->ki_rusage.ru_ixrss = 21;
-    process->ki_rusage.ru_idrss = 22;
-    process->ki_rusage.ru_isrss = 23;
-    process->ki_rusage.ru_minflt = 31;
-    process->ki_rusage.ru_majflt = 32;
-    process->ki_rusage.ru_nswap = 33;
-    process->ki_rusage.ru_inblock = 34;
-    process->ki_rusage.ru_oublock = 35;
-    process->ki_rusage.ru_msgsnd = 36;
-    process->ki_rusage.ru_msgrcv = 37;
-    process->ki_rusage.ru_nsignals = 38;
-    process->ki_rusage.ru_nvcsw = 39;
-    process->ki_rusage.ru_nivcsw = 40;
+    memset(record, 0, sizeof *record);
+    record->ki_structsize = kernel.layout ? (int)kernel.layout : (int)sizeof *record;
+    record->ki_pid = pid_of(pid);
+    record->ki_ppid = (int)own.parent;
+    record->ki_childtime = timeval_of(own.waited);
+    record->ki_stat = own.zombie ? SZOMB : 3;
+    record->ki_flag = own.vforked ? P_PPWAIT : 0;
+    record->ki_rssize = own.rss;
+    record->ki_start = timeval_of(kernel.boot + own.start);
+    fill_usage(&record->ki_rusage, own.time + (own.zombie ? own.waited : 0), 500001);
+    count(&record->ki_rusage, 31, 1);
 }
 
 static inline int sysctl(const int *name, unsigned count, void *old, size_t *size, const void *new, size_t new_size)
 {
-    struct kinfo_proc process;
+    struct kinfo_proc record;
 
     if (name[0] != CTL_KERN || new || new_size)
         abort();
     if (count == 2 && name[1] == KERN_BOOTTIME)
         return copy_boottime(old, size);
-    if (count == 2 && name[1] == KERN_CLOCKRATE) {
-        struct clockinfo rate = {(int)clock_hz, (int)clock_stathz};
-
-        return copy_out(old, size, &rate, sizeof rate);
-    }
+    if (count == 2 && name[1] == KERN_CLOCKRATE)
+        return copy_clockrate(old, size);
     if (count == 3 && name[1] == KERN_PROC && name[2] == KERN_PROC_PROC)
-        return copy_list(old, size, sizeof process, fill);
+        return copy_list(old, size, sizeof record, fill);
     if (count != 4 || name[1] != KERN_PROC || name[2] != KERN_PROC_PID)
         abort();
     errno = ESRCH;
     if (!use(name[3]))
         return -1;
-    fill(&process, name[3]);
-    return copy_out(old, size, &process, sizeof process);
+    fill(&record, name[3]);
+    return copy_out(old, size, &record, sizeof record);
 }

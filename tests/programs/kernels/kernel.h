@@ -12,85 +12,66 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The process that the kernel finds by any number but 5, which is the ID of a thread or of no process. */
-static int64_t start_time = 1000;    /* microseconds from the boot, or Mach ticks */
-static int64_t zombie;
-static int64_t failure;         /* an errno for all calls */
-static int64_t reply = 1 << 20;    /* the size of the reply is at most this */
-static int64_t boot = 1000000000000000;     /* microseconds since 1970 */
-static int64_t step;            /* how far the clock is set, once, after the next look at the boot time */
-static int64_t layout;          /* the size of the structure that the kernel says it uses; 0: ours */
-static int64_t rounding;        /* nanoseconds */
-static int64_t translated, numer = 125, denom = 3, frequency = 24000000;
-static int64_t ended_between;   /* it ended between two calls */
-static int64_t clock_hz = 1000, clock_stathz = 127;
-static int64_t exiting;         /* it has begun to exit, and is not a zombie yet */
-static int64_t thread_count = 1;
-static int64_t rss_units = 1234; /* pages, or what the system counts instead */
+typedef struct {
+    int64_t pid, parent;
+    int64_t start;              /* microseconds from the boot, or Mach ticks */
+    int64_t rss;                /* pages, or what the system counts instead */
+    int64_t time, waited;       /* user times of itself and of its children, in microseconds */
+    int64_t zombie, denied, vforked;
+} made_process;
+enum { PROCESS_NUMBERS = sizeof(made_process) / sizeof(int64_t) };
 
-static int64_t parent_pid = 1, user_time = 1250000, waited_time, denied, vforked;
-static int64_t clock_now;       /* microseconds from the boot */
-static int64_t busy;            /* how many records of living processes are not complete */
-static int64_t allocations = 1 << 30;   /* how many calls of realloc() succeed */
-static int64_t figures_room = 256;  /* for the figures of members */
-static int64_t crowded;         /* how often there are more processes than there is room for */
-static int64_t churn;           /* in how many lists another process takes the place of the last one */
-
-static const struct {
-    const char *name;
-    int64_t *value;
-} variables[] = {
-    {"now", &clock_now},
-    {"start", &start_time},
-    {"zombie", &zombie},
-    {"failure", &failure},
-    {"reply", &reply},
-    {"boot", &boot},
-    {"step", &step},
-    {"layout", &layout},
-    {"rounding", &rounding},
-    {"translated", &translated},
-    {"numer", &numer},
-    {"denom", &denom},
-    {"frequency", &frequency},
-    {"ended", &ended_between},
-    {"exiting", &exiting},
-    {"hz", &clock_hz},
-    {"stathz", &clock_stathz},
-    {"threads", &thread_count},
-    {"rss", &rss_units},
-    {"busy", &busy},
-    {"allocations", &allocations},
-    {"room", &figures_room},
-    {"churn", &churn},
-    {"crowded", &crowded},
-};
-
-/* Several processes: each has its own numbers, and there is no other one. */
-static struct {
-    int pid;
-    int64_t values[8];
-} processes_made[256];
+/* The process that is looked at: the kernel finds it by any number but 5, which is the ID of a thread or of no process.
+   If there are others, each has its own numbers, and there is no other one. */
+static made_process own = {0, 1, 1000, 1234, 1250000, 0, 0, 0, 0};
+static made_process processes[256];
 static int processes_count;
-static int64_t *const own_values[8] = {&parent_pid, &start_time, &rss_units, &user_time,
-                                      &waited_time, &zombie, &denied, &vforked};
+
+/* Other variables, and their values at the start. */
+#define VARIABLES(ENTRY) \
+    ENTRY(now, 0)               /* microseconds from the boot */ \
+    ENTRY(failure, 0)           /* an errno for all calls */ \
+    ENTRY(reply, 1 << 20)       /* the size of the reply is at most this */ \
+    ENTRY(boot, 1000000000000000) /* microseconds since 1970 */ \
+    ENTRY(step, 0)              /* how far the clock is set, once, after the next look at the boot time */ \
+    ENTRY(layout, 0)            /* the size of the structure that the kernel says it uses; 0: ours */ \
+    ENTRY(rounding, 0)          /* nanoseconds */ \
+    ENTRY(translated, 0) ENTRY(numer, 125) ENTRY(denom, 3) ENTRY(frequency, 24000000) /* macOS's */ \
+    ENTRY(ended, 0)             /* it ended between two calls */ \
+    ENTRY(exiting, 0)           /* it has begun to exit, and is not a zombie yet */ \
+    ENTRY(hz, 1000) ENTRY(stathz, 127) \
+    ENTRY(threads, 1) \
+    ENTRY(busy, 0)              /* how many records of living processes are not complete */ \
+    ENTRY(allocations, 1 << 30) /* how many calls of realloc() succeed */ \
+    ENTRY(room, 256)            /* for the figures of members */ \
+    ENTRY(crowded, 0)           /* how often there are more processes than there is room for */ \
+    ENTRY(churn, 0)             /* in how many lists another process takes the place of the last one */
+
+#define MEMBER(name, value) int64_t name;
+#define VALUE(name, value) value,
+static struct { VARIABLES(MEMBER) } kernel = {VARIABLES(VALUE)};
 
 /* Called before each look at a process: something may happen. */
 static void happen(void);
 
-/* Use the numbers of a process; return 0 if there is none. */
-static inline int use(int pid)
+/* Look at a process; return 0 if there is none. */
+static inline int use(int64_t pid)
 {
-    int i, k;
+    int i;
 
     happen();
     for (i = 0; i < processes_count; i++)
-        if (processes_made[i].pid == pid) {
-            for (k = 0; k < 8; k++)
-                *own_values[k] = processes_made[i].values[k];
+        if (processes[i].pid == pid) {
+            own = processes[i];
             return 1;
         }
     return processes_count == 0;
+}
+
+/* Return the number that the kernel reports for the one it was asked for. */
+static inline int32_t pid_of(int pid)
+{
+    return pid == 5 ? 6 : pid;
 }
 
 /* Copy the records of all processes as sysctl(3) does. */
@@ -100,16 +81,16 @@ static inline int copy_list(void *old, size_t *size, size_t element, void (*fill
     size_t used = 0;
     int i, pid;
 
-    if (failure || (old && (*size < needed || crowded-- > 0))) {
-        errno = failure ? (int)failure : ENOMEM;
+    if (kernel.failure || (old && (*size < needed || kernel.crowded-- > 0))) {
+        errno = kernel.failure ? (int)kernel.failure : ENOMEM;
         return -1;
     }
-    if (old && churn > 0) {
-        churn--;
-        processes_made[processes_count - 1].pid++;
+    if (old && kernel.churn > 0) {
+        kernel.churn--;
+        processes[processes_count - 1].pid++;
     }
     for (i = 0; old && i < processes_count && used < needed; i++) {
-        pid = processes_made[i].pid;
+        pid = (int)processes[i].pid;
         if (!use(pid))
             continue;
         fill((char *)old + used, pid);
@@ -117,6 +98,32 @@ static inline int copy_list(void *old, size_t *size, size_t element, void (*fill
     }
     *size = old ? used : needed;
     return 0;
+}
+
+/* Copy a structure as sysctl(3) does. */
+static inline int copy_out(void *old, size_t *size, const void *structure, size_t structure_size)
+{
+    if (*size != structure_size)
+        abort();
+    errno = (int)kernel.failure;
+    if (kernel.failure)
+        return -1;
+    if (kernel.reply < (int64_t)*size)
+        *size = (size_t)kernel.reply;
+    memcpy(old, structure, *size);
+    return 0;
+}
+
+/* Copy the record of a process; nothing if there is none. */
+static inline int copy_process(int pid, void *old, size_t *size, void *record, size_t record_size,
+                               void (*fill)(void *to, int pid))
+{
+    if (!use(pid)) {
+        *size = 0;
+        return 0;
+    }
+    fill(record, pid);
+    return copy_out(old, size, record, record_size);
 }
 
 static inline int made_kill(int pid, int number)
@@ -137,14 +144,14 @@ static inline struct timeval timeval_of(int64_t microseconds)
 /* The two clocks that the C of these systems reads. */
 static inline int made_monotonic_clock(struct timespec *time)
 {
-    time->tv_sec = clock_now / 1000000;
-    time->tv_nsec = clock_now % 1000000 * 1000;
+    time->tv_sec = kernel.now / 1000000;
+    time->tv_nsec = kernel.now % 1000000 * 1000;
     return 0;
 }
 
 static inline int made_clock(struct timeval *time)
 {
-    *time = timeval_of(boot + clock_now);
+    *time = timeval_of(kernel.boot + kernel.now);
     return 0;
 }
 #define clock_gettime(clock, time) made_monotonic_clock(time)
@@ -153,28 +160,23 @@ static inline int made_clock(struct timeval *time)
 /* kern.boottime, which is the same in all of them. */
 static inline int copy_boottime(void *old, size_t *size)
 {
-    struct timeval time = timeval_of(boot);
+    struct timeval time = timeval_of(kernel.boot);
 
     if (*size != sizeof time)
         abort();
     memcpy(old, &time, sizeof time);
-    boot += step;
-    step = 0;
+    kernel.boot += kernel.step;
+    kernel.step = 0;
     return 0;
 }
 
-/* Copy a structure as sysctl(3) does. */
-static inline int copy_out(void *old, size_t *size, const void *structure, size_t structure_size)
+/* kern.clockrate. */
+struct clockinfo { int hz, stathz; };
+static inline int copy_clockrate(void *old, size_t *size)
 {
-    if (*size != structure_size)
-        abort();
-    errno = (int)failure;
-    if (failure)
-        return -1;
-    if (reply < (int64_t)*size)
-        *size = (size_t)reply;
-    memcpy(old, structure, *size);
-    return 0;
+    struct clockinfo rate = {(int)kernel.hz, (int)kernel.stathz};
+
+    return copy_out(old, size, &rate, sizeof rate);
 }
 
 /* procctl(2). */
@@ -182,8 +184,5 @@ enum { PROC_REAP_ACQUIRE = 2 };
 
 static inline int procctl(int type, int pid, int command, void *data)
 {
-    (void)type;
-    (void)pid;
-    (void)data;
     return command == PROC_REAP_ACQUIRE ? 0 : -1;
 }

@@ -32,29 +32,29 @@ struct rusage_info_v2 {
 
 static inline int task_info(int task, int flavor, task_info_t buffer, mach_msg_type_number_t *count)
 {
-    mach_task_basic_info_data_t info = {(uint64_t)rss_units};
+    mach_task_basic_info_data_t info = {(uint64_t)own.rss};
 
     if (task != mach_task_self() || flavor != MACH_TASK_BASIC_INFO || *count != MACH_TASK_BASIC_INFO_COUNT)
         abort();
     memcpy(buffer, &info, sizeof info);
-    return failure ? 5 : KERN_SUCCESS;
+    return kernel.failure ? 5 : KERN_SUCCESS;
 }
 
 static inline int mach_timebase_info(mach_timebase_info_data_t *info)
 {
-    info->numer = (uint32_t)numer;
-    info->denom = (uint32_t)denom;
+    info->numer = (uint32_t)kernel.numer;
+    info->denom = (uint32_t)kernel.denom;
     return 0;
 }
 
 static inline int sysctlbyname(const char *name, void *old, size_t *size, void *new, size_t new_size)
 {
-    int flag = (int)translated;
+    int flag = (int)kernel.translated;
 
     if (new || new_size)
         abort();
     if (strcmp(name, "sysctl.proc_translated") == 0) {
-        if (translated < 0) {   /* an Intel processor's kernel does not have it */
+        if (kernel.translated < 0) {   /* an Intel processor's kernel does not have it */
             errno = ENOENT;
             return -1;
         }
@@ -63,9 +63,9 @@ static inline int sysctlbyname(const char *name, void *old, size_t *size, void *
         memcpy(old, &flag, sizeof flag);
         return 0;
     }
-    if (strcmp(name, "hw.tbfrequency") != 0 || *size != sizeof frequency)
+    if (strcmp(name, "hw.tbfrequency") != 0 || *size != sizeof kernel.frequency)
         abort();
-    memcpy(old, &frequency, sizeof frequency);
+    memcpy(old, &kernel.frequency, sizeof kernel.frequency);
     return 0;
 }
 
@@ -76,32 +76,31 @@ static inline int proc_pidinfo(int pid, int flavor, uint64_t argument, void *buf
 
     if (flavor != PROC_PIDTASKINFO || argument || size != (int)sizeof info)
         abort();
-    errno = pid == 5 || zombie ? ESRCH : (int)failure;
+    errno = pid == 5 || own.zombie ? ESRCH : (int)kernel.failure;
     if (errno)
         return 0;
     memcpy(buffer, &info, sizeof info);
-    return reply < size ? (int)reply : size;
+    return kernel.reply < size ? (int)kernel.reply : size;
 }
 
 static inline int proc_pid_rusage(int pid, int flavor, rusage_info_t *buffer)
 {
     struct rusage_info_v2 info;
 
-
     if (flavor != RUSAGE_INFO_V2)
         abort();
-    errno = pid == 5 || !use(pid) ? ESRCH : denied ? EPERM : (int)failure;
+    errno = pid == 5 || !use(pid) ? ESRCH : own.denied ? EPERM : (int)kernel.failure;
     if (errno)
         return -1;
     memset(&info, 0, sizeof info);
-    info.ri_user_time = (uint64_t)user_time * 24;   /* ticks of 125/3 ns */
+    info.ri_user_time = (uint64_t)own.time * 24;   /* ticks of 125/3 ns */
     info.ri_system_time = 12000024;
-    info.ri_child_user_time = (uint64_t)waited_time * 24;
-    info.ri_proc_start_abstime = (uint64_t)start_time;
-    info.ri_proc_exit_abstime = (uint64_t)ended_between;
+    info.ri_child_user_time = (uint64_t)own.waited * 24;
+    info.ri_proc_start_abstime = (uint64_t)own.start;
+    info.ri_proc_exit_abstime = (uint64_t)kernel.ended;
     info.ri_diskio_bytesread = 34 * 512;
     info.ri_diskio_byteswritten = 35 * 512 + 511;
-    info.ri_resident_size = (uint64_t)rss_units;
+    info.ri_resident_size = (uint64_t)own.rss;
     memcpy(buffer, &info, sizeof info);
     return 0;
 }
@@ -113,30 +112,25 @@ struct kinfo_proc {
 
 static inline void fill(void *to, int pid)
 {
-    struct kinfo_proc *process = to;
+    struct kinfo_proc *record = to;
 
-    memset(process, 0, sizeof *process);
-    process->kp_proc.p_pid = pid;
-    process->kp_proc.p_stat = zombie ? SZOMB : SRUN;
-    process->kp_proc.p_starttime = timeval_of(boot + start_time);
-    process->kp_eproc.e_ppid = (int)parent_pid;
+    memset(record, 0, sizeof *record);
+    record->kp_proc.p_pid = pid;
+    record->kp_proc.p_stat = own.zombie ? SZOMB : SRUN;
+    record->kp_proc.p_starttime = timeval_of(kernel.boot + own.start);
+    record->kp_eproc.e_ppid = (int)own.parent;
 }
 
 /* Reports the processes of all users. */
 static inline int sysctl(const int *name, unsigned count, void *old, size_t *size, const void *new, size_t new_size)
 {
-    struct kinfo_proc process;
+    struct kinfo_proc record;
 
     if (name[0] != CTL_KERN || name[1] != KERN_PROC || new || new_size)
         abort();
     if (count == 3 && name[2] == KERN_PROC_ALL)
-        return copy_list(old, size, sizeof process, fill);
+        return copy_list(old, size, sizeof record, fill);
     if (count != 4 || name[2] != KERN_PROC_PID)
         abort();
-    if (!use(name[3])) {
-        *size = 0;
-        return 0;
-    }
-    fill(&process, name[3]);
-    return copy_out(old, size, &process, sizeof process);
+    return copy_process(name[3], old, size, &record, sizeof record, fill);
 }

@@ -20,23 +20,26 @@
 
 static void *limited_realloc(void *old, size_t size)
 {
-    return allocations-- > 0 ? realloc(old, size) : NULL;
+    return kernel.allocations-- > 0 ? realloc(old, size) : NULL;
 }
 
 #define realloc limited_realloc
 #include BACKEND
 
-static void set(const char *name, const char *value)
+static void set(const char *name, int64_t value)
 {
-    size_t i;
-
-    for (i = 0; i < sizeof variables / sizeof *variables; i++)
-        if (strcmp(variables[i].name, name) == 0) {
-            *variables[i].value = strtoll(value, NULL, 10);
-            return;
-        }
-    abort();
+#define SET(variable, place) \
+    if (strcmp(name, variable) == 0) \
+        place = value;
+#define SET_VARIABLE(variable, first) SET(#variable, kernel.variable)
+    VARIABLES(SET_VARIABLE)
+    SET("start", own.start)
+    SET("zombie", own.zombie)
+    SET("rss", own.rss)
 }
+
+/* "STEP(name, count) statement" runs the statement for a step with so many arguments. */
+#define STEP(name, count) else if (strcmp(*step, name) == 0 && (taken = (count) + 1) != 0)
 
 #ifndef HAS_NO_PROCESS
 
@@ -49,29 +52,35 @@ static void print(int error, const rusage_call *call)
     printf("\n");
 }
 
-static void make_process(char **words)
+static int find_process(int64_t pid)
 {
-    int i, k, pid = atoi(words[0]);
+    int i;
 
-    for (i = 0; i < processes_count && processes_made[i].pid != pid; i++) {
+    for (i = 0; i < processes_count && processes[i].pid != pid; i++) {
     }
-    processes_count += i == processes_count;
-    processes_made[i].pid = pid;
-    for (k = 0; k < 8; k++)
-        processes_made[i].values[k] = strtoll(words[k + 1], NULL, 10);
+    return i;
+}
+
+static void make_process(char **numbers)
+{
+    int i, found = find_process(atoi(numbers[0]));
+    int64_t made[PROCESS_NUMBERS];
+
+    for (i = 0; i < PROCESS_NUMBERS; i++)
+        made[i] = strtoll(numbers[i], NULL, 10);
+    memcpy(&processes[found], made, sizeof made);
+    processes_count += found == processes_count;
 }
 
 /* The parent may have waited for it. */
 static void end_process(int pid, int was_waited_for)
 {
-    int i, k;
+    made_process *it = &processes[find_process(pid)];
+    int parent = find_process(it->parent);
 
-    for (i = 0; processes_made[i].pid != pid; i++) {
-    }
-    for (k = 0; was_waited_for && k < processes_count; k++)
-        if (processes_made[k].pid == processes_made[i].values[0])
-            processes_made[k].values[4] += processes_made[i].values[3] + 500001 + processes_made[i].values[4];
-    processes_made[i] = processes_made[--processes_count];
+    if (was_waited_for && parent < processes_count)
+        processes[parent].waited += it->time + 500001 + it->waited;
+    *it = processes[--processes_count];
 }
 
 static void print_members(const rusage_sample *sample, const rusage_member_figures *figures)
@@ -83,18 +92,20 @@ static void print_members(const rusage_sample *sample, const rusage_member_figur
     printf("\n");
 }
 
-/* Make or end a process; return how many arguments this has taken, 0 for another step. */
+/* Make or end a process; return how many words this has taken, 0 for another step. */
 static int change_processes(char **step)
 {
-    if (strcmp(*step, "process") == 0) {
+    int taken = 0;
+
+    if (0) {
+    }
+    STEP("process", PROCESS_NUMBERS)
         make_process(step + 1);
-        return 10;
-    }
-    if (strcmp(*step, "gone") == 0 || strcmp(*step, "reaped") == 0) {
-        end_process(atoi(step[1]), **step == 'r');
-        return 2;
-    }
-    return 0;
+    STEP("gone", 1)
+        end_process(atoi(step[1]), 0);
+    STEP("reaped", 1)
+        end_process(atoi(step[1]), 1);
+    return taken;
 }
 
 static struct {
@@ -111,101 +122,80 @@ static void happen(void)
         change_processes(events[events_done++].step);
 }
 
-/* Call a function for a tree; return how many arguments it has taken, 0 for another step. */
-static int call_tree(char **step)
+/* Call a function; return how many words the step has taken. */
+static int call_function(char **step)
 {
+    static rusage_process opened;
     static rusage_tree *tree;
     static rusage_sample sample;
     static rusage_member_figures figures[256];
+    rusage_call call = {.measured = UINT32_MAX, .maxrss_bytes = 1, .integral_bytes = 1, .integral_hz = 1};
     int error, taken = change_processes(step);
 
     if (taken > 0)
         return taken;
-    if (strcmp(*step, "later") == 0) {
+    STEP("later", strcmp(step[2], "process") == 0 ? 2 + PROCESS_NUMBERS : 3) {
         events[events_count].looks = atoi(step[1]);
         events[events_count++].step = step + 2;
-        return strcmp(step[2], "process") == 0 ? 12 : 4;
     }
-    if (strcmp(*step, "calm") == 0) {
+    STEP("calm", 0)
         events_done = events_count;
-        return 1;
-    }
-    if (strcmp(*step, "tree") == 0) {
+    STEP("tree", 1)
         printf("%d\n", rusage_tree_open(&tree, atoi(step[1])));
-        return 2;
-    }
-    if (strcmp(*step, "sample") == 0) {
-        error = rusage_tree_sample(tree, 0, &sample, figures, (int)figures_room);
+    STEP("sample", 0) {
+        error = rusage_tree_sample(tree, 0, &sample, figures, (int)kernel.room);
         printf("%d %d %d %lld %.17g\n", error, sample.processes, sample.unread, (long long)sample.rss, sample.cputime);
-        return 1;
     }
-    if (strcmp(*step, "members") == 0) {
+    STEP("members", 0)
         print_members(&sample, figures);
-        return 1;
-    }
-    if (strcmp(*step, "signal") == 0) {
-        error = rusage_tree_signal(tree, atoi(step[1]));
-        printf("%d\n", error);
-        return 2;
-    }
-    if (strcmp(*step, "reaper") == 0) {
+    STEP("signal", 1)
+        printf("%d\n", rusage_tree_signal(tree, atoi(step[1])));
+    STEP("reaper", 1)
         rusage_tree_own_orphans(tree, atoi(step[1]), NULL, 0);
-        return 2;
-    }
-    if (strcmp(*step, "waited") == 0) {
+    STEP("waited", 2) {
         end_process(atoi(step[1]), 0);
         rusage_tree_reaped(tree, atoi(step[1]), atoi(step[2]) / 1e6);
-        return 3;
     }
-    if (strcmp(*step, "close_tree") == 0) {
+    STEP("close_tree", 0)
         rusage_tree_close(&tree);
-        return 1;
-    }
-    return 0;
-}
-
-/* Call a function for another process; return how many arguments it has taken. */
-static int call_function(char **step)
-{
-    static rusage_process process;
-    rusage_call call = {.measured = UINT32_MAX, .maxrss_bytes = 1, .integral_bytes = 1, .integral_hz = 1};
-    int taken = call_tree(step);
-
-    if (taken > 0)
-        return taken;
-    if (strcmp(*step, "open") == 0) {
-        print(rusage_process_open(&process, atoi(step[1]), &call), &call);
-        return 2;
-    }
-    if (strcmp(*step, "get") == 0)
-        print(rusage_process_get(&process, &call), &call);
-    else if (strcmp(*step, "maxrss") == 0)
-        printf("%lld\n", (long long)rusage_process_maxrss(&process, &call));
-    else if (strcmp(*step, "rss") == 0)
-        printf("%lld\n", (long long)rusage_process_rss(&process, &call));
-    else if (strcmp(*step, "cputime") == 0)
-        printf("%.9f\n", rusage_process_cputime(&process, &call));
-    else if (strcmp(*step, "close") == 0) {
-        rusage_process_close(&process);
-        printf("%d\n", process.is_open);
+    STEP("open", 1)
+        print(rusage_process_open(&opened, atoi(step[1]), &call), &call);
+    STEP("get", 0)
+        print(rusage_process_get(&opened, &call), &call);
+    STEP("maxrss", 0)
+        printf("%lld\n", (long long)rusage_process_maxrss(&opened, &call));
+    STEP("rss", 0)
+        printf("%lld\n", (long long)rusage_process_rss(&opened, &call));
+    STEP("cputime", 0)
+        printf("%.9f\n", rusage_process_cputime(&opened, &call));
+    STEP("close", 0) {
+        rusage_process_close(&opened);
+        printf("%d\n", opened.is_open);
     }
 #ifdef HAS_OF_PROCESS
-    else if (strcmp(*step, "of_process") == 0) {
+    STEP("of_process", 1)
         print(rusage_of_process(atoi(step[1]), &call), &call);
-        return 2;
-    }
 #endif
     else
         abort();
-    return 1;
+    return taken;
 }
 
 #else
 
 static int call_function(char **step)
 {
-    (void)step;
-    abort();
+    rusage_call call = {.measured = UINT32_MAX};
+    int status, taken = 0;
+
+    if (0) {
+    }
+    STEP("wait4", 1) {
+        if (rusage_wait4(atoi(step[1]), &status, 0, &call) != 77)
+            abort();
+    } else
+        abort();
+    return taken;
 }
 
 static void happen(void)
@@ -217,29 +207,21 @@ static void happen(void)
 int main(int argc, char **argv)
 {
     char **step = argv + 1;
+    int taken = 0;
 
-    while (step < argv + argc)
-        if (strcmp(*step, "set") == 0) {
-            set(step[1], step[2]);
-            step += 3;
-        } else if (strcmp(*step, "own_rss") == 0) {
+    for (; step < argv + argc; step += taken) {
+        if (0) {
+        }
+        STEP("set", 2)
+            set(step[1], strtoll(step[2], NULL, 10));
+        STEP("own_rss", 0)
             printf("%lld\n", (long long)rusage_rss());
-            step++;
 #ifdef RUSAGE_HAS_STATCLOCK
-        } else if (strcmp(*step, "statclock") == 0) {
+        STEP("statclock", 0)
             printf("%lld\n", (long long)rusage_statclock_hz());
-            step++;
 #endif
-#ifdef HAS_WAIT4
-        } else if (strcmp(*step, "wait4") == 0) {
-            rusage_call call = {.measured = UINT32_MAX};
-            int status;
-
-            if (rusage_wait4(atoi(step[1]), &status, 0, &call) != 77)
-                abort();
-            step += 2;
-#endif
-        } else
-            step += call_function(step);
+        else
+            taken = call_function(step);
+    }
     return 0;
 }

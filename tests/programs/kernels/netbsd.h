@@ -18,54 +18,41 @@ struct kinfo_proc2 {
 
 static inline void fill(void *to, int pid)
 {
-    struct kinfo_proc2 *process = to;
+    struct kinfo_proc2 *record = to;
+    uint64_t i;
 
-    memset(process, 0, sizeof *process);
-    process->p_pid = pid == 5 ? 6 : pid;
-    process->p_ppid = (int)parent_pid;
-    process->p_realstat = zombie ? 5 : 2;
-    if (!zombie && busy-- <= 0) {
-        process->p_uvalid = 1;
-        process->p_flag = vforked ? P_PPWAIT : 0;
-        process->p_vm_rssize = (int32_t)rss_units;
-        process->p_ustart_sec = (uint32_t)((boot + start_time) / 1000000);
-        process->p_ustart_usec = (uint32_t)((boot + start_time) % 1000000);
-        process->p_uutime_sec = (uint32_t)(user_time / 1000000);
-        process->p_uutime_usec = (uint32_t)(user_time % 1000000);
-        process->p_uctime_sec = (uint32_t)(waited_time / 1000000);
-        process->p_uctime_usec = (uint32_t)(waited_time % 1000000);
-        process->p_ustime_usec = 500001;
-        process->p_uru_maxrss = 4242;
-        process->p_uru_ixrss = 21;
-        process->p_uru_idrss = 22;
-        process->p_uru_isrss = 23;
-        process->p_uru_minflt = 31;
-        process->p_uru_majflt = 32;
-        process->p_uru_nswap = 33;
-        process->p_uru_inblock = 34;
-        process->p_uru_oublock = 35;
-        process->p_uru_msgsnd = 36;
-        process->p_uru_msgrcv = 37;
-        process->p_uru_nsignals = 38;
-        process->p_uru_nvcsw = 39;
-        process->p_uru_nivcsw = 40;
-    }
+    memset(record, 0, sizeof *record);
+    record->p_pid = pid_of(pid);
+    record->p_ppid = (int)own.parent;
+    record->p_realstat = own.zombie ? 5 : 2;
+    if (own.zombie || kernel.busy-- > 0)
+        return;
+    record->p_uvalid = 1;
+    record->p_flag = own.vforked ? P_PPWAIT : 0;
+    record->p_vm_rssize = (int32_t)own.rss;
+    record->p_ustart_sec = (uint32_t)((kernel.boot + own.start) / 1000000);
+    record->p_ustart_usec = (uint32_t)((kernel.boot + own.start) % 1000000);
+    record->p_uutime_sec = (uint32_t)(own.time / 1000000);
+    record->p_uutime_usec = (uint32_t)(own.time % 1000000);
+    record->p_uctime_sec = (uint32_t)(own.waited / 1000000);
+    record->p_uctime_usec = (uint32_t)(own.waited % 1000000);
+    record->p_ustime_usec = 500001;
+    record->p_uru_maxrss = 4242;
+    for (i = 0; i < 3; i++)
+        (&record->p_uru_ixrss)[i] = 21 + i;
+    for (i = 0; i < 10; i++)
+        (&record->p_uru_minflt)[i] = 31 + i;
 }
 
 static inline int sysctl(const int *name, unsigned count, void *old, size_t *size, const void *new, size_t new_size)
 {
-    struct kinfo_proc2 process;
+    struct kinfo_proc2 record;
 
-    if (count != 6 || name[0] != CTL_KERN || name[1] != KERN_PROC2 || name[4] != (int)sizeof process || new || new_size)
+    if (count != 6 || name[0] != CTL_KERN || name[1] != KERN_PROC2 || name[4] != (int)sizeof record || new || new_size)
         abort();
-    if (name[2] == KERN_PROC_ALL && name[5] == (old ? (int)(*size / sizeof process) : 0))
-        return copy_list(old, size, sizeof process, fill);
+    if (name[2] == KERN_PROC_ALL && name[5] == (old ? (int)(*size / sizeof record) : 0))
+        return copy_list(old, size, sizeof record, fill);
     if (name[2] != KERN_PROC_PID || name[5] != 1)
         abort();
-    if (!use(name[3])) {
-        *size = 0;
-        return 0;
-    }
-    fill(&process, name[3]);
-    return copy_out(old, size, &process, sizeof process);
+    return copy_process(name[3], old, size, &record, sizeof record, fill);
 }

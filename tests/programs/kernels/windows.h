@@ -32,40 +32,29 @@ static inline DWORD GetLastError(void)
     return last_error;
 }
 
-/* A handle keeps what the process was, also when another one has its number. */
-typedef struct {
-    int pid;
-    int64_t values[8];
-} made_handle;
-
+/* A handle is a copy of what the process was, also when another one has its number. */
 static inline HANDLE OpenProcess(DWORD access, BOOL inherit, DWORD pid)
 {
-    made_handle *handle;
-    int k, found = use((int)pid);
+    made_process *handle;
+    int found = use((int)pid);
 
-    (void)access;
-    (void)inherit;
-    last_error = !found ? ERROR_INVALID_PARAMETER : denied ? ERROR_ACCESS_DENIED : 0;
+    last_error = !found ? ERROR_INVALID_PARAMETER : own.denied ? ERROR_ACCESS_DENIED : 0;
     if (last_error != 0)
         return NULL;
     handle = malloc(sizeof *handle);
-    handle->pid = (int)pid;
-    for (k = 0; k < 8; k++)
-        handle->values[k] = *own_values[k];
+    *handle = own;
     return handle;
 }
 
 /* Use the numbers of the process of a handle, which may have ended. */
 static inline void use_handle(HANDLE handle)
 {
-    const made_handle *made = handle;
-    int k;
+    const made_process *opened = handle;
 
-    if (use(made->pid) && start_time == made->values[1])
+    if (use(opened->pid) && own.start == opened->start)
         return;
-    for (k = 0; k < 8; k++)
-        *own_values[k] = made->values[k];
-    zombie = 1;
+    own = *opened;
+    own.zombie = 1;
 }
 
 static inline BOOL CloseHandle(HANDLE handle)
@@ -76,7 +65,7 @@ static inline BOOL CloseHandle(HANDLE handle)
 
 static inline DWORD GetProcessId(HANDLE handle)
 {
-    return (DWORD)((made_handle *)handle)->pid;
+    return (DWORD)((made_process *)handle)->pid;
 }
 
 static inline FILETIME filetime_of(int64_t microseconds)
@@ -87,35 +76,33 @@ static inline FILETIME filetime_of(int64_t microseconds)
     return time;
 }
 
-static inline BOOL GetProcessTimes(HANDLE handle, FILETIME *created, FILETIME *exited, FILETIME *kernel, FILETIME *user)
+static inline BOOL GetProcessTimes(HANDLE handle, FILETIME *created, FILETIME *exited, FILETIME *system, FILETIME *user)
 {
     use_handle(handle);
-    *created = filetime_of(boot + start_time);
+    *created = filetime_of(kernel.boot + own.start);
     *exited = filetime_of(0);
-    *kernel = filetime_of(500001);
-    *user = filetime_of(user_time);
+    *system = filetime_of(500001);
+    *user = filetime_of(own.time);
     return TRUE;
 }
 
 static inline BOOL K32GetProcessMemoryInfo(HANDLE handle, PROCESS_MEMORY_COUNTERS *memory, DWORD size)
 {
-    (void)size;
     if (handle != NULL)
         use_handle(handle);
-    last_error = (DWORD)failure;
-    if (failure != 0)
+    last_error = (DWORD)kernel.failure;
+    if (kernel.failure != 0)
         return FALSE;
     memory->PageFaultCount = 31;
     memory->PeakWorkingSetSize = 4242;
-    memory->WorkingSetSize = (SIZE_T)rss_units;
+    memory->WorkingSetSize = (SIZE_T)own.rss;
     return TRUE;
 }
 
 static inline DWORD WaitForSingleObject(HANDLE handle, DWORD milliseconds)
 {
-    (void)milliseconds;
     use_handle(handle);
-    return zombie ? WAIT_OBJECT_0 : WAIT_TIMEOUT;
+    return own.zombie ? WAIT_OBJECT_0 : WAIT_TIMEOUT;
 }
 
 static void end_process(int pid, int was_waited_for);
@@ -123,7 +110,7 @@ static void end_process(int pid, int was_waited_for);
 static inline BOOL TerminateProcess(HANDLE handle, UINT status)
 {
     use_handle(handle);
-    if (zombie) {
+    if (own.zombie) {
         last_error = ERROR_ACCESS_DENIED;
         return FALSE;
     }
@@ -132,57 +119,29 @@ static inline BOOL TerminateProcess(HANDLE handle, UINT status)
     return TRUE;
 }
 
-static int query_process(HANDLE process, int information, void *record, ULONG size, ULONG *needed)
+static int query_process(HANDLE handle, int information, void *record, ULONG size, ULONG *needed)
 {
-    (void)information;
-    (void)needed;
-    use_handle(process);
+    use_handle(handle);
     memset(record, 0, size);
-    ((ULONG_PTR *)record)[size / sizeof(ULONG_PTR) - 1] = (ULONG_PTR)parent_pid;
+    ((ULONG_PTR *)record)[size / sizeof(ULONG_PTR) - 1] = (ULONG_PTR)own.parent;
     return 0;
 }
 
-static inline void *GetModuleHandleA(const char *name)
-{
-    (void)name;
-    return NULL;
-}
-
-static inline FARPROC GetProcAddress(void *module, const char *name)
-{
-    (void)module;
-    (void)name;
-    return (FARPROC)(void (*)(void))query_process;
-}
-
-static inline HANDLE GetCurrentProcess(void)
-{
-    return NULL;
-}
-
-static inline HANDLE GetCurrentThread(void)
-{
-    return NULL;
-}
-
-static inline DWORD GetCurrentProcessId(void)
-{
-    return 1;
-}
-
-static inline BOOL GetThreadTimes(HANDLE handle, FILETIME *created, FILETIME *exited, FILETIME *kernel, FILETIME *user)
-{
-    return GetProcessTimes(handle, created, exited, kernel, user);
-}
+#define GetModuleHandleA(name) NULL
+#define GetProcAddress(module, name) ((FARPROC)(void (*)(void))query_process)
+#define GetCurrentProcess() NULL
+#define GetCurrentThread() NULL
+#define GetCurrentProcessId() 1
+#define GetThreadTimes GetProcessTimes
 
 static inline void GetSystemInfo(SYSTEM_INFO *info)
 {
     info->dwPageSize = 4096;
 }
 
-static inline void GetSystemTimeAsFileTime(FILETIME *now)
+static inline void GetSystemTimeAsFileTime(FILETIME *time)
 {
-    *now = filetime_of(boot + clock_now);
+    *time = filetime_of(kernel.boot + kernel.now);
 }
 
 /* A list, which does not change. */
@@ -191,18 +150,15 @@ static int made_count, made_next;
 
 static inline HANDLE CreateToolhelp32Snapshot(DWORD flags, DWORD pid)
 {
-    (void)flags;
-    (void)pid;
     for (made_count = made_next = 0; made_count < processes_count; made_count++) {
-        made_list[made_count].th32ProcessID = (DWORD)processes_made[made_count].pid;
-        made_list[made_count].th32ParentProcessID = (DWORD)processes_made[made_count].values[0];
+        made_list[made_count].th32ProcessID = (DWORD)processes[made_count].pid;
+        made_list[made_count].th32ParentProcessID = (DWORD)processes[made_count].parent;
     }
     return malloc(1);
 }
 
 static inline BOOL Process32Next(HANDLE list, PROCESSENTRY32 *entry)
 {
-    (void)list;
     if (made_next == made_count)
         return FALSE;
     *entry = made_list[made_next++];
