@@ -64,6 +64,7 @@ def run(*args, check, timeout, **named):
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 start_runner.LIBRARIES["rusage"] = run, Broken
+random_starts.known = lambda folder: [random_starts.Case([], "run", {{"args": [f"{{folder}}/bin/probe", "exit:3"]}})]
 """
 
 
