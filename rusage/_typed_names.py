@@ -30,16 +30,7 @@ if (
 
     __all__ += ["peak"]
 
-if (
-    sys.platform != "darwin"
-    and sys.platform != "ios"
-    and not sys.platform.startswith("freebsd")
-    and not sys.platform.startswith("openbsd")
-    and not sys.platform.startswith("netbsd")
-    and not sys.platform.startswith("dragonfly")
-    and not sys.platform.startswith("sunos")
-    and sys.platform != "win32"
-):
+if sys.platform == "linux" or sys.platform.startswith("android"):
     from ._memory import pss
 
     __all__ += ["pss"]

@@ -39,23 +39,21 @@ __all__: list[str] = []
 '''
 
 
-def lacks(platform: str, name: str) -> bool:
-    """Return whether a ``sys.platform`` has no such name, with the newest kernel."""
-    return name in backend_on(backend_name(platform), platform, "99.0").absent
-
-
-def is_not(prefix: str) -> str:
-    """Return the condition that a platform is not this one; pyright evaluates only whole names."""
-    if any(row.platform == prefix for row in SYSTEMS.values()):
-        return f'sys.platform != "{prefix}"'
-    return f'not sys.platform.startswith("{prefix}")'
-
-
 def condition(name: str) -> str:
-    """Return when a name exists."""
-    lacking = [is_not(prefix) for prefix in PLATFORMS if lacks(prefix, name)]
-    line = " and ".join(lacking)
-    return line if len(f"if {line}:") <= 120 else "(\n    " + "\n    and ".join(lacking) + "\n)"
+    """Return when a name exists: on which systems, or on which not, whichever are fewer.
+
+    Type checkers evaluate no tuple of platforms, and pyright only whole names or prefixes, each in its own form.
+    """
+    lacking, having = [], []
+    for prefix in PLATFORMS:
+        is_whole = any(row.platform == prefix for row in SYSTEMS.values())
+        if name in backend_on(backend_name(prefix), prefix, "99.0").absent:
+            lacking.append(f'sys.platform != "{prefix}"' if is_whole else f'not sys.platform.startswith("{prefix}")')
+        else:
+            having.append(f'sys.platform == "{prefix}"' if is_whole else f'sys.platform.startswith("{prefix}")')
+    terms, operator = (having, "or") if len(having) < len(lacking) else (lacking, "and")
+    line = f" {operator} ".join(terms)
+    return line if len(f"if {line}:") <= 120 else "(\n    " + f"\n    {operator} ".join(terms) + "\n)"
 
 
 def module() -> str:
