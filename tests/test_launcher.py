@@ -144,13 +144,10 @@ def test_no_process_for_the_launcher(program: Callable[..., str]) -> None:
     program("starts.py", "no_process")
 
 
-@pytest.mark.parametrize("check", ["processes", "recurring"])
-def test_process_id_in_the_memory(
-    check: str, program: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another process's is not believed; the child's is, if an older child of ours had it. The program runs once."""
+def test_process_id_in_the_memory(program: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ID of a process that is no child of this one is not believed. The program runs once."""
     monkeypatch.chdir(tmp_path)
-    program("starts.py", check)
+    program("starts.py", "processes")
 
 
 # --- With the rights of the program -----------------------------------------------------------------------------------

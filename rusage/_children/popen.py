@@ -21,8 +21,6 @@ from .patched import unmeasured
 
 if sys.platform == "win32":
     from .windows import WindowsPopen as SystemPopen
-elif sys.platform == "linux":
-    from .linux import LinuxPopen as SystemPopen
 else:
     from .posix import PosixPopen as SystemPopen
 

@@ -1,4 +1,4 @@
-"""POSIX: start a child as subprocess does, and wait for it with wait4(2)."""
+"""POSIX: start a child as subprocess does, on Linux through the launcher if possible, and wait for it with wait4(2)."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from .inherited import child_fields, keep_fields, peak_bound, read_inherited, to
 
 if sys.platform != "win32":
     from .limits import set_in_child
+if sys.platform == "linux":
+    from .._launcher.start import start
 
 assert sys.platform != "win32"  # noqa: S101 (for the type checkers)
 
@@ -30,6 +32,7 @@ _DAY = 86400.0  # seconds; poll(2) and kevent(2) do not accept arbitrarily long 
 class PosixPopen(SubprocessPopen[AnyStr]):
     """Read the usage when the exit is seen."""
 
+    pid: int
     rusage: RUsage | None = None
     measured: frozenset[str] = frozenset()
     elapsed: float | None = None
@@ -102,9 +105,19 @@ class PosixPopen(SubprocessPopen[AnyStr]):
             call["args"] = list(call["args"])
         if call["pass_fds"] is not None:
             call["pass_fds"] = tuple(call["pass_fds"])
-        self._start_child(call)
+        started = None
+        if sys.platform == "linux":
+            started = start(call, self._limits)
+        if started is None:
+            self._start_directly(call)
+            return
+        self._close_pipe_fds(*pipes_of(call))
+        self.pid, self._began, self._child_created, self._peak_isolated = started.pid, started.began, True, True
+        if started.status is not None:
+            self._saw_exit(None)
+            self._handle_exitstatus(started.status)
 
-    def _start_child(self, call: dict[str, Any]) -> None:
+    def _start_directly(self, call: dict[str, Any]) -> None:
         """Start the child as subprocess does, and record the values that its usage may inherit."""
         # preexec_fn runs in the child before exec and may raise the peak there above every bound.
         is_bounded = call["preexec_fn"] is None and not self._limits

@@ -4,6 +4,11 @@ On Linux a process starts with the peak resident set size of the process that fo
 is a program of a few kilobytes that is started instead of the program. The launcher creates the child with
 ``clone(CLONE_PARENT)``, which makes it a child of this process, and exits. The peak of such a child is its own.
 
+The launcher's first argument contains decimal numbers, the first of which is the version of the protocol
+(``protocol.cdef``). The launcher checks each number, and starts nothing if one is invalid, for example because the
+package has been upgraded since this process imported it. The launcher and its child write to a memfd. What they have
+written is final when the pipe has no write end any more: then the child has executed its program, or has ended.
+
 ``start`` decides once, by the arguments and by the state of the calling thread, and then starts once. It returns None
 if the program must be started directly, by subprocess, which is the case for everything that is not plain: the
 launcher runs only with the rights that the program has. Nothing is started a second time: None means that the program
@@ -15,16 +20,16 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
 import time
+from operator import index
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._backends.linux import starttime_lag
 from .._rusage import ffi, lib
 from .._subprocess import PARAMETERS, SubprocessPopen, clock, pipes_of
-from . import protocol
 
 if TYPE_CHECKING:
     from .._rusage import Channel
@@ -45,8 +50,7 @@ use_close_range = bool(lib.rusage_has_close_range())
 # Signals that the launcher can cause itself: seccomp, RLIMIT_FSIZE, out of memory, a refused exit.
 _SELF_INFLICTED = {lib.SIGSYS, lib.SIGXFSZ, lib.SIGBUS, lib.SIGSEGV, lib.SIGILL, lib.SIGTRAP}
 
-# The process IDs of the children that objects of this package have started, and have not seen exit.
-living: set[int] = set()
+_MEMORY = struct.Struct("=iii")  # child, launcher, failed
 
 
 class Started(NamedTuple):
@@ -165,6 +169,12 @@ def _check_links(path: bytes) -> None:
 # --- A start through the launcher -------------------------------------------------------------------------------------
 
 
+def read_memory(fd: int) -> tuple[int, int, int]:
+    """Return the ``launcher_memory`` of protocol.cdef; zeros if no launcher has written to it."""
+    memory: tuple[int, int, int] = _MEMORY.unpack(os.pread(fd, _MEMORY.size, 0).ljust(_MEMORY.size, b"\0"))
+    return memory
+
+
 class _Launcher(SubprocessPopen[bytes]):
     """The launcher as a child of subprocess: another object, so that a direct start finds the program's unchanged.
 
@@ -206,19 +216,18 @@ class Launch:
         if error:
             raise OSError(error, os.strerror(error))
         closes = bool(call["close_fds"]) and not call["pass_fds"] and use_close_range
+        process_group, greatest = index(call.get("process_group", -1)), lib.LAUNCHER_MAX_INT  # negative: unchanged
+        if not -greatest - 1 <= process_group <= greatest or len(limits) > lib.LAUNCHER_MAX_LIMITS:
+            raise OverflowError
+        flags = lib.LAUNCHER_SET_SESSION if index(call["start_new_session"]) else 0
+        flags |= lib.LAUNCHER_SET_PROCESS_GROUP if process_group >= 0 else 0
+        flags |= lib.LAUNCHER_CLOSE_OTHERS if closes else 0
         inherited = self._channel.memory, self._channel.write_end
-        command = protocol.command_line(
-            self.arguments,
-            path,
-            *inherited,
-            session=call["start_new_session"],
-            process_group=call.get("process_group", -1),
-            limits=limits,
-            close_others=closes,
-        )
+        numbers = [lib.LAUNCHER_VERSION, flags, *inherited, max(process_group, 0), len(limits)]
+        numbers += [number % 2**64 for limit in limits for number in limit]  # -1 is RLIM_INFINITY
         self._call = {
             **call,
-            "args": command,
+            "args": ["rusage", " ".join(map(str, numbers)), path, *self.arguments],
             "executable": PATH,
             "close_fds": call["close_fds"] and not closes,
             "pass_fds": (*call["pass_fds"], *inherited),
@@ -233,52 +242,44 @@ class Launch:
 
     def run(self) -> Started | None:
         """Execute the launcher, and wait until the child has executed the program, or has failed to."""
-        began, since = clock(), time.clock_gettime(time.CLOCK_BOOTTIME)
+        began = clock()
         launcher = self._launcher
         try:
             launcher._execute_child(**self._call)  # noqa: SLF001 (as a derived class)
             os.read(self._channel.read_end, 1)  # the end of the pipe
             status = _wait(launcher.pid)
             launcher.returncode = 0
-            return self._result(status, began, since)
+            return self._result(status, began)
         except BaseException as error:
             origin = _origin(error)
-            if self._abort(since) or origin == "handler":
+            if self._abort() or origin == "handler":
                 raise
             if origin == "hook" or _says_unavailable(error):
                 pause(PAUSE)
             return None
 
-    def _result(self, status: int | None, began: float, since: float) -> Started | None:
+    def _result(self, status: int | None, began: float) -> Started | None:
         """Return what has come of the start, when the launcher has ended with this wait status."""
-        launcher, (child, _, failed) = self._launcher.pid, protocol.read_memory(self._channel.memory)
+        launcher, (child, _, failed) = self._launcher.pid, read_memory(self._channel.memory)
         if child == 0 and status != 0:
             is_program = status is not None and not _is_launchers(status)
             return Started(launcher, status, began) if is_program else None
-        if self._is_refused(child, since):
+        if child < 1:  # C code may have forked a process that can write it
             return Started(launcher, 0, began)
         if failed:
             _end(child, exits=True)
             return None
         return Started(child, None if lib.rusage_is_child(child) else 0, began)
 
-    def _is_refused(self, child: int, since: float) -> bool:
-        """Return whether a process ID cannot be the child's: C code may have forked a process that can write it.
-
-        Another object's child cannot have it either, unless another caller has waited for that child.
-        """
-        return child < 1 or child == self._launcher.pid or (child in living and _is_older(child, since))
-
-    def _abort(self, since: float) -> bool:
+    def _abort(self) -> bool:
         """End the launcher and its child; return whether the launcher has run, so that there may have been a child."""
         launcher = self._launcher
         for _ in range(100):  # handlers may raise again; the exception that is being handled takes precedence
             try:
                 if launcher.returncode is None:
                     _end(launcher.pid or self._find_launcher())
-                child, has_run, _ = protocol.read_memory(self._channel.memory)  # final since the launcher ended
-                if not self._is_refused(child, since):
-                    _end(child)
+                child, has_run, _ = read_memory(self._channel.memory)  # final since the launcher ended
+                _end(child)
             except BaseException:  # noqa: BLE001, S112 (as above)
                 continue
             return has_run != 0
@@ -287,7 +288,7 @@ class Launch:
     def _find_launcher(self) -> int:
         """Return the launcher's process ID, which subprocess has not stored; 0 if no launcher can create a child."""
         for attempt in range(1000):
-            _, pid, _ = protocol.read_memory(self._channel.memory)
+            _, pid, _ = read_memory(self._channel.memory)
             if pid or (attempt > 3 and lib.rusage_channel_seal(self._channel) == 0):
                 return pid
             time.sleep(0.001)
@@ -329,16 +330,6 @@ def _end(pid: int, *, exits: bool = False) -> None:
         except BaseException:  # noqa: BLE001, S112 (the exception that is being handled takes precedence)
             continue
         return
-
-
-def _is_older(pid: int, since: float) -> bool:
-    """Return whether a process is known to be older than a start; start times are whole ticks."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            ticks = int(file.read().rpartition(b")")[2].split()[19])  # the name before it may contain anything
-    except OSError:
-        return False
-    return ticks + 2 < (since - starttime_lag()) * os.sysconf("SC_CLK_TCK")
 
 
 # --- Exceptions during a start ----------------------------------------------------------------------------------------
