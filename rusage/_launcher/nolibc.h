@@ -82,33 +82,6 @@ SYSTEM_CALL system_call(long number, long a, long b, long c, long d, long e, lon
     return a0;
 }
 
-#elif defined(__i386__)
-
-__asm__(".text\n.globl _start\n_start: xor %ebp, %ebp\n mov %esp, %eax\n and $-16, %esp\n sub $12, %esp\n push %eax\n"
-        " call start\n hlt");
-
-/* A sixth argument would need ebp. The only call with six takes them in memory here: see map_shared. */
-SYSTEM_CALL system_call(long number, long a, long b, long c, long d, long e, long f)
-{
-    (void)f;
-    __asm__ volatile("int $0x80" : "+a"(number) : "b"(a), "c"(b), "d"(c), "S"(d), "D"(e) : "memory");
-    return number;
-}
-
-#elif defined(__arm__) && defined(__ARM_EABI__)
-
-__asm__(".text\n.arm\n.globl _start\n.type _start, %function\n_start: mov fp, #0\n mov lr, #0\n mov r0, sp\n"
-        " bic r1, r0, #7\n mov sp, r1\n bl start\n");
-
-SYSTEM_CALL system_call(long number, long a, long b, long c, long d, long e, long f)
-{
-    register long r7 __asm__("r7") = number, r0 __asm__("r0") = a, r1 __asm__("r1") = b, r2 __asm__("r2") = c,
-                     r3 __asm__("r3") = d, r4 __asm__("r4") = e, r5 __asm__("r5") = f;
-
-    __asm__ volatile("svc 0" : "+r"(r0) : "r"(r7), "r"(r1), "r"(r2), "r"(r3), "r"(r4), "r"(r5) : "memory");
-    return r0;
-}
-
 #else
 #error "no system calls without a C library on this processor"
 #endif
@@ -116,15 +89,7 @@ SYSTEM_CALL system_call(long number, long a, long b, long c, long d, long e, lon
 /* Return the address of a shared mapping of a file, or a negative errno. */
 SYSTEM_CALL map_shared(long size, long access, long flags, long fd)
 {
-#if defined(__i386__)
-    long arguments[6] = {0, size, access, flags, fd, 0};
-
-    return system_call(SYS_mmap, (long)arguments, 0, 0, 0, 0, 0);
-#elif defined(SYS_mmap)
     return system_call(SYS_mmap, 0, size, access, flags, fd, 0);
-#else
-    return system_call(SYS_mmap2, 0, size, access, flags, fd, 0);
-#endif
 }
 
 /* Exit, or end by a signal where a sandbox refuses that. */

@@ -57,8 +57,8 @@ LAUNCHERS: list[tuple[str, str | None]] = [
     ("x86_64-linux-gnu", "qemu-x86_64"),
     ("aarch64-linux-gnu", "qemu-aarch64"),
     ("riscv64-linux-gnu", "qemu-riscv64"),
-    ("x86-linux-gnu", "qemu-i386"),
-    ("arm-linux-gnueabihf", "qemu-arm"),
+    ("x86-linux-gnu", None),
+    ("arm-linux-gnueabihf", None),
     ("s390x-linux-gnu", None),
     ("powerpc64le-linux-gnu", None),
 ]
