@@ -1,4 +1,4 @@
-"""``Tree`` on systems that list all processes: their C, compiled here, against made-up kernels with some processes."""
+"""``Process`` and ``Tree`` where processes change: the C of each system against made-up kernels with some processes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from test_process_kernels import RSS_UNITS
+from test_process_kernels import BY_BOOT, READ, RSS_UNITS
 from test_process_kernels import programs as programs  # noqa: PLC0414 (a fixture)
 from test_process_kernels import run as run  # noqa: PLC0414 (as above)
 from test_process_kernels import system as system  # noqa: PLC0414 (as above)
@@ -52,117 +52,104 @@ def test_members_and_sums(system: str, run: Run) -> None:
     assert members == [10, 100 * unit, 0, 20, 30 * unit, 0, 30, 7 * unit, 0]
 
 
-def test_time_since_the_opening(run: Run) -> None:
-    """What older processes had used before does not count; of a younger one, all of it does."""
-    grown = CHILD._replace(time=800_000)
-    _, _, sample = run(f"{FAMILY} tree 10 sample {grown} {Process(50, 10, LATER, time=250_000)} sample")
-    assert sample[:3] == [0, 4, 0]
-    assert sample[4] == pytest.approx(0.3 + 0.75)  # each process has used 0.500001 s of system time too
+# --- Membership and CPU time ---
+
+USED = 1_000_001  # by each process of the family before the opening, in microseconds: half of it is system time
+YOUNG = Process(50, 20, LATER, time=250_000)  # has used 750_001
+ENDED = f"tree 10 {YOUNG._replace(parent=10)} sample gone 50 sample"
+ADOPTED = f"{YOUNG._replace(time=700_000)} {STRANGER._replace(parent=20)}"
+ZOMBIE = CHILD._replace(zombie=1)
 
 
-def test_member_that_has_ended(run: Run) -> None:
-    """Its last reading counts, unless its parent has waited for it: then the growth of that time counts, once."""
-    child = Process(50, 10, LATER, time=250_000)
-    steps = f"{FAMILY} tree 10 {child} sample gone 50 sample "
-    *_, before, after = run(steps)
-    assert before[4] == after[4] == pytest.approx(0.750001)
-    *_, waited = run(f"{steps} {ROOT._replace(waited=900_000)} sample")
-    assert waited[4] == pytest.approx(0.9, abs=1e-5)
-    *_, waited = run(f"{steps} {ROOT._replace(waited=700_000)} sample")  # another child's
-    assert waited[4] == pytest.approx(0.750001)
+def waits(process: Process, microseconds: int) -> Process:
+    """Return a process that has waited for so much CPU time."""
+    return process._replace(waited=microseconds)
+
+
+# Steps, and the members and their CPU time in the last sample: what older processes had used before the opening does
+# not count, of a younger one all does. What has ended keeps its last reading, unless a member has waited for it.
+SCENES = {
+    "older": (f"tree 10 sample {CHILD._replace(time=800_000)} sample", 3, 0.3),
+    "younger": (f"tree 10 sample {YOUNG} sample", 4, 0.750001),
+    "ended": (ENDED, 3, 0.750001),
+    "ended and waited for": (f"{ENDED} {waits(ROOT, 900_000)} sample", 3, 0.9),
+    "ended, and another one waited for": (f"{ENDED} {waits(ROOT, 700_000)} sample", 3, 0.750001),
+    "older and waited for": (
+        f"gone 30 {waits(CHILD, 3_000_000)} tree 10 sample gone 20 {waits(ROOT, USED + 3_400_000)} sample",
+        1,
+        0.4,
+    ),
+    # It is in the time of its parent, and then of the root.
+    "older grandchild": (
+        f"tree 10 sample gone 30 {waits(CHILD, USED)} sample sample gone 20 {waits(ROOT, 2 * USED)} sample",
+        1,
+        0,
+    ),
+    "orphan": (f"tree 10 gone 20 {Process(30, 1, 3000, time=700_000)} sample", 2, 0.2),
+    "orphan and no root": (f"tree 10 gone 20 {Process(30, 1, 3000, time=700_000)} sample gone 10 sample", 1, 0.2),
+    "all have ended": (f"tree 10 gone 20 {Process(30, 1, 3000, time=700_000)} sample gone 10 gone 30 sample", 0, 0.2),
+    # The time of its children, which were never read.
+    "orphan that has waited": (f"tree 10 gone 20 {Process(30, 1, 3000, waited=900_000)} sample gone 30 sample", 1, 0.9),
+    "adopted, younger and older": (f"tree 10 {ADOPTED} sample", 5, 1.200001),
+    "adopted, growing": (f"tree 10 {ADOPTED} sample {STRANGER._replace(parent=20, time=600_000)} sample", 5, 1.300001),
+    # Its parent has ended too, so that any ancestor may have waited for it; it counts once.
+    "subreaper": (f"tree 10 {YOUNG} sample gone 50 gone 20 {waits(ROOT, 750_001)} sample sample", 2, 0.750001),
+    "child of a zombie": (f"tree 10 {YOUNG} sample gone 50 {ZOMBIE} {waits(ROOT, 750_001)} sample sample", 2, 0.750001),
+    "together with its parent": (
+        f"tree 10 {YOUNG} sample gone 50 gone 20 sample {ROOT._replace(time=700_000)} sample",
+        2,
+        0.950001,
+    ),
+    "older, subreaper": (f"tree 10 sample gone 30 gone 20 {waits(ROOT, USED)} sample sample", 1, 0),
+    "older, child of a zombie": (f"tree 10 sample gone 30 {ZOMBIE} {waits(ROOT, USED)} sample sample", 1, 0),
+    # What each had used is taken off once, whichever ancestor has waited for it.
+    "older, one by one": (
+        f"tree 10 sample gone 30 {ZOMBIE} sample gone 20 {waits(ROOT, 2 * USED + 900_000)} sample",
+        1,
+        0.9,
+    ),
+    "older, one by one, four": (
+        (
+            f"{Process(50, 30, 3500)} tree 10 sample gone 50 {GRANDCHILD._replace(zombie=1)} sample "
+            f"gone 30 {waits(CHILD, 2 * USED)} sample gone 20 {waits(ROOT, 3 * USED + 900_000)} sample"
+        ),
+        1,
+        0.9,
+    ),
+    # Process 1 has waited: later growth counts all the same.
+    "accounts that begin again": (
+        f"tree 10 {waits(ROOT, 1_000_000)} sample gone 30 gone 20 sample sample {waits(ROOT, 3_000_000)} sample",
+        1,
+        3,
+    ),
+    "hidden parent": (f"{Process(50, 49, 2000)} tree 10 {waits(ROOT, 5_000_000)} sample", 3, 5),
+    # One reading finds all generations, though their children are listed first.
+    "generations": (f"tree 10 {YOUNG._replace(pid=52, parent=51)} {YOUNG._replace(pid=51)} sample", 5, 1.500002),
+    # It is never seen.
+    "child of an ended parent": (f"tree 10 gone 20 {Process(50, 1, LATER)} sample", 2, 0),
+    # Another process that has got it becomes a member only as a child of one.
+    "reused": (f"tree 10 gone 30 {CHILD._replace(start=LATER, parent=1)} sample sample", 1, 0),
+    "reused by a child": (f"tree 10 gone 30 {CHILD._replace(start=LATER)} sample sample", 2, 1.000001),
+    # The clock may have been set back between the starts: the kernel's parent ID decides.
+    "earlier start": (f"gone 30 {CHILD._replace(start=500)} tree 10 sample {Process(21, 20, 7)} sample", 3, 0),
+}
+
+
+@pytest.mark.parametrize(("steps", "processes", "time"), SCENES.values(), ids=SCENES)
+def test_members_and_their_time(run: Run, steps: str, processes: int, time: float) -> None:
+    """They are as expected, to the microseconds that times lose when they are cut; the time never falls."""
+    opened, *samples = run(FAMILY + steps)
+    assert opened == [0]
+    assert samples[-1][:3] == [0, processes, 0]
+    times = [sample[4] for sample in samples]
+    assert times[-1] == pytest.approx(time, abs=1e-5)
+    assert times == sorted(times)
 
 
 def test_zombie_that_has_waited(system: str, run: Run) -> None:
     """The times of its children count once, on systems that tell the times of a zombie."""
     *_, sample = run(f"{FAMILY} tree 10 {CHILD._replace(waited=900_000, zombie=1)} sample")
     assert sample[4] == pytest.approx(0.9 if system in {"freebsd", "dragonfly", "macos"} else 0, abs=1e-5)
-
-
-def test_older_child_that_was_waited_for(run: Run) -> None:
-    """What it and its children had used before the opening is not in the growth."""
-    child = CHILD._replace(time=2_000_000, waited=3_000_000)
-    total = 2_500_001 + 3_000_000 + 400_000
-    steps = f"set now 5000 {INIT} {ROOT} {child} tree 10 sample gone 20 {ROOT._replace(waited=total)} sample"
-    *_, first, last = run(steps)
-    assert first[4] == 0
-    assert last[4] == pytest.approx(0.4, abs=1e-5)
-
-
-def test_older_grandchild_that_was_waited_for(run: Run) -> None:
-    """What it had used before the opening is in the time of its parent, and then of the root."""
-    parent, root = CHILD._replace(waited=1_000_001), ROOT._replace(waited=2_000_002)
-    *_, last = run(f"{FAMILY} tree 10 sample gone 30 {parent} sample sample gone 20 {root} sample")
-    assert last[4] == pytest.approx(0, abs=1e-5)
-
-
-def test_orphans(run: Run) -> None:
-    """They stay members, with another parent; their last readings count after their end."""
-    orphan = Process(30, 1, 3000, time=700_000)
-    *_, one, two, three = run(f"{FAMILY} tree 10 gone 20 {orphan} sample gone 10 sample gone 30 sample")
-    assert one[1] == 2
-    assert (two[1], three[1]) == (1, 0)
-    assert one[4] == two[4] == three[4] == pytest.approx(0.2)
-
-
-def test_orphan_that_has_waited(run: Run) -> None:
-    """The time of its children, which were never read, counts after its end too."""
-    orphan = Process(30, 1, 3000, waited=900_000)
-    steps = f"{FAMILY} tree 10 gone 20 {orphan} sample gone 30 sample"
-    *_, one, two = run(steps)
-    assert one[4] == two[4] == pytest.approx(0.9, abs=1e-5)
-    assert run(f"{steps} {ROOT._replace(time=700_000)} sample")[-1][4] == pytest.approx(1.1, abs=1e-5)
-
-
-def test_process_that_a_member_adopts(run: Run) -> None:
-    """What it had used before does not count, unless it was started after the opening."""
-    adopted, older = Process(50, 20, LATER, time=700_000), STRANGER._replace(parent=20)
-    steps = f"{FAMILY} tree 10 {adopted} {older} sample"
-    assert run(steps)[-1][1] == 5
-    assert run(steps)[-1][4] == pytest.approx(1.200001)
-    *_, sample = run(f"{steps} {older._replace(time=600_000)} sample")
-    assert sample[4] == pytest.approx(1.300001)
-
-
-CHILD_OF_CHILD = Process(50, 20, LATER, time=250_000)
-TOTAL = 750_001  # of CHILD_OF_CHILD, in microseconds
-
-
-def test_child_that_a_subreaper_has_waited_for(run: Run) -> None:
-    """Its parent has ended too, so that any ancestor may have waited for it; it counts once."""
-    waited = ROOT._replace(waited=TOTAL)
-    for end in str(CHILD._replace(zombie=1)), "gone 20":
-        *_, last = run(f"{FAMILY} tree 10 {CHILD_OF_CHILD} sample gone 50 {end} {waited} sample sample")
-        assert last[4] == pytest.approx(0.750001, abs=1e-5), end
-
-
-def test_child_that_ended_together_with_its_parent(run: Run) -> None:
-    """If no member has waited for it, its last reading counts."""
-    steps = f"{FAMILY} tree 10 {CHILD_OF_CHILD} sample gone 50 gone 20 sample {ROOT._replace(time=700_000)} sample"
-    assert run(steps)[-1][4] == pytest.approx(0.950001, abs=1e-5)
-
-
-def test_older_child_that_a_subreaper_has_waited_for(run: Run) -> None:
-    """What it had used before the opening is not in the growth of any ancestor."""
-    waited = ROOT._replace(waited=1_000_001)
-    for end in str(CHILD._replace(zombie=1)), "gone 20":
-        *_, last = run(f"{FAMILY} tree 10 sample gone 30 {end} {waited} sample sample")
-        assert last[4] == pytest.approx(0, abs=1e-5), end
-
-
-def test_older_descendants_that_end_one_by_one(run: Run) -> None:
-    """What each had used before the opening is taken off once, whichever ancestor has waited for it."""
-    before = 1_000_001  # of each, in microseconds
-    lowest = Process(50, 30, 3500)
-    steps = f"{FAMILY} {lowest} tree 10 sample gone 50 {GRANDCHILD._replace(zombie=1)} sample"
-    steps += f" gone 30 {CHILD._replace(waited=2 * before)} sample gone 20"
-    *_, last = run(f"{steps} {ROOT._replace(waited=3 * before + 900_000)} sample")
-    assert last[4] == pytest.approx(0.9, abs=1e-5)
-    steps = f"{FAMILY} tree 10 sample gone 30 {CHILD._replace(zombie=1)} sample gone 20"
-    *_, last = run(f"{steps} {ROOT._replace(waited=2 * before + 900_000)} sample")
-    assert last[4] == pytest.approx(0.9, abs=1e-5)
-
-
-USED = 1_000_001  # by each process of the family before the opening, in microseconds
 
 
 def test_waited_for_time_that_is_cut(run: Run) -> None:
@@ -185,10 +172,15 @@ def test_orphan_of_a_reaper(run: Run) -> None:
     assert run(f"{orphan} {USED + 500_002} sample")[-1][4] == pytest.approx(0.5)
 
 
-def test_family_whose_children_are_listed_first(run: Run) -> None:
-    """One reading finds all generations."""
-    family = f"{Process(53, 52, LATER)} {Process(52, 51, LATER)} {Process(51, 20, LATER)}"
-    assert run(f"{FAMILY} tree 10 {family} sample")[-1][1] == 6
+def test_parent_behind_its_child(run: Run) -> None:
+    """As after setns(2): the new parent is no ancestor. What it waits for counts once; members come after parents."""
+    parent, orphan = Process(21, 10, LATER, time=0), Process(30, 21, 3000, rss=7)
+    *_, sample, members, _, last = run(
+        f"{FAMILY} tree 10 {parent} sample {orphan} {YOUNG._replace(pid=31, parent=30)} sample members "
+        f"gone 31 {orphan._replace(waited=750_001)} sample gone 30 {parent._replace(waited=USED + 750_001)} sample"
+    )
+    assert members[::3] == [10, 20, 21, 30, 31]
+    assert [sample[4], last[4]] == pytest.approx([1.250002, 1.250002], abs=1e-5)
 
 
 # --- What happens while a tree is opened or read ---
@@ -196,16 +188,26 @@ def test_family_whose_children_are_listed_first(run: Run) -> None:
 LOOKS = range(1, 30)  # more than there are in an opening and a reading
 
 
-def test_child_that_ends_meanwhile(run: Run) -> None:
+@pytest.mark.parametrize(
+    ("first", "happens"),
+    [
+        ("", "gone 20"),
+        ("", "reaped 20"),
+        ("", "gone 30 later 0 gone 20"),
+        ("", "reaped 30 later 0 reaped 20"),
+        # Another process that gets a child's number is no member.
+        ("gone 30", str(CHILD._replace(start=LATER, parent=1, time=9_000_000))),
+    ],
+    ids=["gone", "reaped", "both gone", "both reaped", "reused"],
+)
+def test_child_that_ends_meanwhile(run: Run, first: str, happens: str) -> None:
     """It is in no sum with what it had used before, whether its parent has waited for it or not."""
     for looks in LOOKS:
-        for ends in "gone", "reaped":
-            opened, *samples = run(f"{FAMILY} later {looks} {ends} 20 tree 10 sample sample sample")
-            assert opened == [0]
-            for sample in samples:
-                assert sample[0] == 0
-                assert sample[4] == pytest.approx(0, abs=1e-5), (looks, ends)
-            assert samples[-1][1] <= 2
+        opened, *samples = run(f"{FAMILY} {first} later {looks} {happens} tree 10 sample sample sample")
+        assert opened == [0]
+        assert [sample[0] for sample in samples] == [0] * 3
+        assert [sample[4] for sample in samples] == pytest.approx([0] * 3, abs=1e-5), looks
+        assert samples[-1][1] <= 2
 
 
 @pytest.mark.parametrize("system", ["freebsd", "openbsd"], indirect=True)
@@ -215,14 +217,6 @@ def test_older_child_that_appears_and_ends_meanwhile(run: Run) -> None:
         for more in range(1, 6):
             child = f"{Process(50, 10, 2000)} later {more} reaped 50"
             assert run(f"{INIT} {ROOT} set now 5000 later {looks} {child} tree 10 calm sample")[-1][4] == 0, looks
-
-
-def test_child_and_parent_that_end_meanwhile(run: Run) -> None:
-    """The root has waited for both, or nobody has."""
-    for looks in LOOKS:
-        for ends in "gone", "reaped":
-            steps = f"{FAMILY} later {looks} {ends} 30 later 0 {ends} 20 tree 10 sample sample"
-            assert run(steps)[-1][4] == pytest.approx(0, abs=1e-5), (looks, ends)
 
 
 def test_opening_that_is_never_complete(run: Run) -> None:
@@ -241,23 +235,11 @@ def test_child_that_starts_meanwhile(run: Run) -> None:
     """A later sample has it, and all or nothing of what it has used: nothing if it started during the opening."""
     counted = set()
     for looks in LOOKS:
-        opened, *_, sample = run(f"{FAMILY} later {looks} {CHILD_OF_CHILD} tree 10 sample sample sample")
+        opened, *_, sample = run(f"{FAMILY} later {looks} {YOUNG} tree 10 sample sample sample")
         assert opened == [0]
         assert sample[:2] == [0, 4], looks
         counted.add(round(sample[4], 5))
     assert counted == {0, 0.75}
-
-
-def test_number_that_is_reused_meanwhile(run: Run) -> None:
-    """Another process that gets a child's number is no member, and what it has used does not count."""
-    stranger = CHILD._replace(start=LATER, parent=1, time=9_000_000)
-    for looks in LOOKS:
-        opened, *_, sample, members = run(
-            f"{FAMILY} gone 30 later {looks} {stranger} tree 10 sample sample sample members"
-        )
-        assert opened == [0]
-        assert members[::3] == [10], looks
-        assert sample[4] == pytest.approx(0, abs=1e-5), looks
 
 
 def test_root_that_ends_meanwhile(run: Run) -> None:
@@ -266,54 +248,59 @@ def test_root_that_ends_meanwhile(run: Run) -> None:
     assert errors == {0, errno.ESRCH}
 
 
-def test_child_of_a_parent_that_ended_between_two_readings(run: Run) -> None:
-    """It is never seen."""
-    *_, sample = run(f"{FAMILY} tree 10 gone 20 {Process(50, 1, LATER)} sample")
-    assert sample[1] == 2
+# --- A process and its tree ---
 
 
 @pytest.mark.parametrize("start", [998, 1002, LATER])
-def test_reused_number_of_the_root(run: Run, start: int) -> None:
-    """Another process with this number is no member, nor are its children."""
-    another = ROOT._replace(start=start)
-    *_, sample, again = run(f"{FAMILY} gone 20 gone 30 tree 10 {another} {Process(50, 10, LATER)} sample sample")
+def test_reused_number(run: Run, start: int) -> None:
+    """A process that was started at another time is another process, and it and its children are no members."""
+    another = f"{ROOT._replace(start=start)} {Process(50, 10, LATER)}"
+    _, _, got, *sizes, sample, again = run(
+        f"{FAMILY} gone 20 gone 30 open 10 tree 10 {another} get maxrss cputime rss sample sample"
+    )
+    assert got[0] == errno.ESRCH
+    assert sizes == [[-errno.ESRCH]] * 3
     assert sample[1] == again[1] == 0
 
 
-def test_reused_number_of_a_child(run: Run) -> None:
-    """Another process that has got it becomes a member only as a child of one."""
-    *_, one, two = run(f"{FAMILY} tree 10 gone 30 {CHILD._replace(start=LATER, parent=1)} sample sample")
-    assert one[1] == two[1] == 1
-    *_, one, two = run(f"{FAMILY} tree 10 gone 30 {CHILD._replace(start=LATER)} sample sample")
-    assert two[1] == 2
+def test_zombies(system: str, run: Run) -> None:
+    """They have ended, whether or not the kernel still has their figures; a root that is one opens as an empty tree."""
+    ended = CHILD._replace(zombie=1, rss=999)
+    _, _, got, rss, sample, members = run(f"{FAMILY} open 20 tree 10 {ended} get rss sample members")
+    assert (got[0], rss) == (errno.ESRCH, [-errno.ESRCH])
+    assert sample[1] == 2
+    assert members[::3] == [10, 30]
+    failed, opened, sample = run(f"{INIT} {ROOT._replace(zombie=1)} open 10 tree 10 sample")
+    assert failed[0] == errno.ESRCH
+    assert (opened, sample) == ([0], [0, 0, 0, 0, 0])
+    if system == "macos":
+        assert [line[0] for line in run("open 77 set ended 1 get")] == [0, errno.ESRCH]
 
 
-def test_parent_behind_its_child(run: Run) -> None:
-    """As after setns(2): the new parent is no ancestor. What it waits for counts once; members come after parents."""
-    parent, orphan = Process(21, 10, LATER, time=0), Process(30, 21, 3000, rss=7)
-    *_, sample, members, _, last = run(
-        f"{FAMILY} tree 10 {parent} sample {orphan} {CHILD_OF_CHILD._replace(pid=31, parent=30)} sample members "
-        f"gone 31 {orphan._replace(waited=TOTAL)} sample gone 30 {parent._replace(waited=1_000_001 + TOTAL)} sample"
-    )
-    assert members[::3] == [10, 20, 21, 30, 31]
-    assert sample[4] == pytest.approx(0.500001 + 0.750001)
-    assert last[4] == pytest.approx(0.500001 + 0.750001, abs=1e-5)
+def test_no_such_process(run: Run) -> None:
+    """The kernel has none, or answers with another one."""
+    assert [line[0] for line in run(f"{FAMILY} open 77 tree 77")] == [errno.ESRCH] * 2
+    assert run("open 5")[0][0] == errno.ESRCH
 
 
-def test_accounts_begin_again(run: Run) -> None:
-    """A child and its parent ended between two readings, and process 1 has waited: later growth counts all the same."""
-    used, more = ROOT._replace(waited=1_000_000), ROOT._replace(waited=3_000_000)
-    steps = f"{FAMILY} tree 10 {used} sample gone 30 gone 20 {used} sample sample"
-    before = run(steps)[-1][4]
-    assert run(f"{steps} {more} sample")[-1][4] == pytest.approx(before + 2, abs=1e-5)
+def test_errors_of_the_kernel(system: str, run: Run) -> None:
+    """They are reported, at opening and later; a later reading is right again."""
+    fail, nothing = f"set failure {errno.ENFILE}", [0.0] * 16
+    assert run(f"{FAMILY} {fail} open 10 tree 10") == [[errno.ENFILE, *nothing], [errno.ENFILE]]
+    _, _, *failed, sample = run(f"{FAMILY} open 10 tree 10 {fail} get cputime rss sample set failure 0 sample")
+    errors = [errno.ENFILE, -errno.ENFILE, -errno.ENFILE, errno.ENFILE]
+    assert failed == [[errors[0], *nothing], [errors[1]], [errors[2]], [errors[3], 0, 0, 0, 0]]
+    assert sample[:3] == [0, 3, 0]
+    assert run("set reply 0 open 77") == [[errno.EINVAL if system == "macos" else errno.ESRCH, *nothing]]
+    assert run("open 77 set reply 4 get")[1] == [errno.EINVAL, *nothing]
 
 
-def test_child_with_an_earlier_start(run: Run) -> None:
-    """The clock may have been set back between the starts: the kernel's parent ID decides."""
-    *_, opened, later = run(
-        f"set now 5000 {INIT} {ROOT} {Process(20, 10, 500)} tree 10 sample {Process(21, 20, 7)} sample"
-    )
-    assert (opened[1], later[1]) == (2, 3)
+@pytest.mark.parametrize("system", BY_BOOT, indirect=True)
+def test_clock_that_is_set(system: str, run: Run) -> None:
+    """It moves the start of every process; they are still the same ones."""
+    for words in "set boot 900000000000000", "set step 3600000000", "set step -1":
+        assert run(f"open 77 {words} get")[1] == [0, *READ[system]], words
+        assert run(f"{FAMILY} tree 10 {words} sample")[-1][:3] == [0, 3, 0], words
 
 
 @pytest.mark.parametrize("system", ["netbsd"], indirect=True)
@@ -326,65 +313,33 @@ def test_record_that_is_not_complete(run: Run) -> None:
     assert run(f"{FAMILY} open 10 set busy 5 rss")[1] == [100 * unit]
 
 
-def test_zombies(run: Run) -> None:
-    """They are not counted; a root that is one opens as an empty tree."""
-    *_, sample, members = run(f"{FAMILY} tree 10 {CHILD._replace(zombie=1, rss=999)} sample members")
-    assert sample[1] == 2
-    assert members[::3] == [10, 30]
-    *_, opened, sample = run(f"{INIT} {ROOT._replace(zombie=1)} tree 10 sample")
-    assert opened == [0]
-    assert sample == [0, 0, 0, 0, 0]
-
-
 @pytest.mark.parametrize("system", ["freebsd", "netbsd", "dragonfly"], indirect=True)
 def test_child_before_exec(system: str, run: Run) -> None:
     """After vfork(2) it uses its parent's memory, which counts once if the parent is a member that lives."""
-    child = CHILD._replace(vforked=1, rss=100)
-    *_, sample, members = run(f"{FAMILY} {child} tree 10 sample members")
-    unit = RSS_UNITS[system]
+    child, unit = CHILD._replace(vforked=1, rss=100), RSS_UNITS[system]
+    *_, sample, members, after = run(
+        f"{FAMILY} {child} tree 10 sample members {child._replace(vforked=0, rss=9)} sample"
+    )
     assert sample[:4] == [0, 3, 0, 107 * unit]
     assert members[1::3] == [100 * unit, 0, 7 * unit]
-    *_, sample = run(f"{FAMILY} {child} tree 10 {child._replace(vforked=0, rss=9)} sample")
-    assert sample[:4] == [0, 3, 0, 116 * unit]
-    *_, sample = run(f"{FAMILY} {child} tree 20 sample")
-    assert sample[:4] == [0, 2, 0, 107 * unit]
-
-
-def test_no_such_process(run: Run) -> None:
-    assert run(f"{FAMILY} tree 77") == [[errno.ESRCH]]
+    assert after[:4] == [0, 3, 0, 116 * unit]
+    assert run(f"{FAMILY} {child} tree 20 sample")[-1][:4] == [0, 2, 0, 107 * unit]
 
 
 @pytest.mark.parametrize("system", ["macos"], indirect=True)
 def test_members_that_may_not_be_read(run: Run) -> None:
     """They and their children are members, and in no sum. Only macOS reports them."""
-    denied = CHILD._replace(denied=1)
-    _, sample, members, again = run(f"{FAMILY} {denied} tree 10 sample members gone 20 sample")
+    denied = f"{FAMILY} {CHILD._replace(denied=1)}"
+    _, sample, members, again = run(f"{denied} tree 10 sample members gone 20 sample")
     assert sample == [0, 3, 1, 107, 0]
     assert members[::3] == [10, 30]
     assert again[1:3] == [2, 0]
     assert run(f"{FAMILY} {ROOT._replace(denied=1)} tree 10") == [[errno.EPERM]]
-
-
-@pytest.mark.parametrize("system", ["macos"], indirect=True)
-def test_older_child_that_may_not_be_read(run: Run) -> None:
-    """What it had used before the opening is not known, so that its parent's growth does not count."""
-    steps = f"{FAMILY} {CHILD._replace(denied=1)} tree 10 gone 20 {ROOT._replace(waited=5_000_000)} sample"
-    assert run(steps)[-1][4] == 0
-    assert run(f"{steps} {ROOT._replace(waited=7_000_000)} sample")[-1][4] == pytest.approx(2, abs=1e-5)
-
-
-def test_hidden_parent(run: Run) -> None:
-    """A list may have processes whose parents are hidden; what members have waited for counts all the same."""
-    steps = f"{FAMILY} {Process(50, 49, 2000)} tree 10 {ROOT._replace(waited=5_000_000)} sample"
-    assert run(steps)[-1][4] == pytest.approx(5, abs=1e-5)
-
-
-def test_errors_of_the_kernel(run: Run) -> None:
-    """They are reported; a later reading is right again."""
-    *_, failed, sample = run(f"{FAMILY} tree 10 set failure {errno.ENFILE} sample set failure 0 sample")
-    assert failed == [errno.ENFILE, 0, 0, 0, 0]
-    assert sample[:3] == [0, 3, 0]
-    assert run(f"{FAMILY} set failure {errno.ENFILE} tree 10") == [[errno.ENFILE]]
+    # What it had used before the opening is not known, so that its parent's growth does not count.
+    *_, first, last = run(
+        f"{denied} tree 10 gone 20 {ROOT._replace(waited=5_000_000)} sample {ROOT._replace(waited=7_000_000)} sample"
+    )
+    assert [first[4], last[4]] == pytest.approx([0, 2], abs=1e-5)
 
 
 @pytest.mark.parametrize("system", ["freebsd", "netbsd", "openbsd", "dragonfly", "macos"], indirect=True)
@@ -481,7 +436,7 @@ def test_processes_that_may_not_be_read_on_windows(run: Run) -> None:
 @on_windows
 def test_memory_that_cannot_be_read_on_windows(run: Run) -> None:
     """While a process starts or ends: it is no member yet, or keeps its figures; if it has ended, its time is known."""
-    steps = f"{FAMILY} tree 10 set failure 5 {CHILD_OF_CHILD} sample"
+    steps = f"{FAMILY} tree 10 set failure 5 {YOUNG} sample"
     *_, sample, later = run(f"{steps} set failure 0 sample")
     assert sample == [0, 3, 0, 137, 0]
     assert later == [0, 4, 0, 237, pytest.approx(0.750001)]
@@ -503,10 +458,3 @@ def test_signals_on_windows(run: Run) -> None:
             )
             assert line in ([10, 15, 20, 15, 30, 15, 0], [10, 15, 30, 15, 0]), looks
             assert opened[0] == (NO_SUCH_PROCESS if other.zombie else 0), looks
-
-
-@pytest.mark.parametrize("system", ["freebsd", "openbsd"], indirect=True)
-def test_clock_that_is_set(run: Run) -> None:
-    """It moves the start of every process; they are still the same ones."""
-    for words in "set boot 900000000000000", "set step 3600000000", "set step -1":
-        assert run(f"{FAMILY} tree 10 {words} sample")[-1][:3] == [0, 3, 0], words
