@@ -47,7 +47,7 @@ def test_random_starts_as_in_subprocess(user: str, starts: str) -> None:
     made, skipped, own_peaks = map(int, re.findall(r"\d+", done.stdout))
     assert skipped <= max(6, made / (10 if BACKEND.name == "Linux" else 2))  # conditions that a system does not have
     if BACKEND.name == "Linux" and not user:  # another user may be unable to execute the launcher
-        assert own_peaks >= made / 40  # two known starts are plain; how many random ones are depends on the seed
+        assert own_peaks >= 15  # of the known starts
 
 
 BROKEN = """
@@ -72,9 +72,6 @@ random_starts.known = lambda folder: [random_starts.Case([], "run", {{"args": [f
     ("change", "kind"),
     [
         ("named['umask'] = 0o13", "child.umask"),
-        pytest.param("named['start_new_session'] = True", "child.pids", marks=pytest.mark.thorough),
-        pytest.param("named['close_fds'] = False", "child.fd", marks=pytest.mark.thorough),
-        pytest.param("args = ['/nonexistent']", "exception", marks=pytest.mark.thorough),
         pytest.param("os.umask(0o31); os.dup(10)", "parent.descriptors", marks=pytest.mark.thorough),
         pytest.param("os.fork() or os._exit(0)", "left", marks=pytest.mark.thorough),
     ],

@@ -1,7 +1,7 @@
 """Compare random starts by ``rusage`` with the same starts by ``subprocess``.
 
-``python random_starts.py COUNT SEED [USER]``: COUNT starts besides the known ones, as that user if root starts this. If
-two outcomes differ, hypothesis looks for a simple start that differs, and the exit status is not 0.
+``python random_starts.py COUNT SEED [USER]``: the known starts and COUNT random ones, or COUNT as that user if root does
+it. If two outcomes differ, hypothesis looks for a simple start that differs, and the exit status is not 0.
 """
 
 import codecs
@@ -30,16 +30,16 @@ import start_runner
 from hypothesis import strategies as st
 from start_runner import (
     CLOSED,
+    CONDITIONS,
     GROUP,
     INHERITABLE,
     LOW,
     NOT_INHERITABLE,
+    OF_ROOT,
     OWNER,
     PIPE_END,
     PROGRAM,
     Case,
-    Counting,
-    Growing,
     Misleading,
     Named,
     Settings,
@@ -50,53 +50,6 @@ ROOT = os.geteuid() == 0
 SECONDS = 100  # until a start is taken to hang
 one_of = st.sampled_from
 Strategies = dict[str, st.SearchStrategy[Any]]
-
-# --- Under which conditions -------------------------------------------------------------------------------------------
-
-SIGNALS = ["SIGHUP", "SIGINT", "SIGUSR1", "SIGUSR2", "SIGTERM", "SIGPIPE", "SIGCHLD", "SIGXFSZ", "SIGWINCH", "SIGCONT"]
-LIMITS = [("CORE", 0), ("CPU", 50), ("FSIZE", 0), ("FSIZE", 11), ("FSIZE", 1000), ("NOFILE", 64), ("STACK", 2**20)]
-LIMITS += [("STACK", 2**16), ("STACK", 250 * 1024), ("STACK", 2**18), ("AS", 2**32), ("NPROC", 0), ("NPROC", 10**4)]
-LIMITS += [("NOFILE", number) for number in range(15, 24)]
-
-
-def some(values: list[Any]) -> st.SearchStrategy[list[Any]]:
-    """Draw up to three of the values."""
-    return st.lists(one_of(values), min_size=1, max_size=3, unique=True)
-
-
-def conditions(folder: str) -> Strategies:
-    """Return what may be changed before a start, in this order."""
-    every: Strategies = {
-        "nice": one_of([1, 3]),
-        "umask": one_of([0, 0o77, 0o777]),
-        "cwd": one_of([folder, "/", "deleted"]),
-        "setsid": st.none(),
-        "oom_score_adj": st.just(500),
-        "no_new_privs": st.just(1),
-        "subreaper": st.just(1),
-        "environ": one_of(["dict", "mapping", "no PATH", "empty", "bytes", "empty PATH"]),
-        "blocked": some(SIGNALS),
-        "ignored": some(SIGNALS),
-        "default": some(["SIGPIPE", "SIGINT", "SIGXFSZ"]),
-        "handled": some(["SIGUSR1", "SIGCHLD", "SIGTERM", "SIGXFSZ"]),
-        "low": st.just(LOW),
-        "limit": one_of(LIMITS),
-    }
-    if ROOT:
-        every |= {
-            "groups": st.just([1, 2, 3]),
-            "fsgid": st.just(GROUP),
-            "bounding": st.just([1, 2]),
-            "securebits": one_of([1, 3]),
-            "without_capabilities": one_of([[6, 7], [7], [*range(38)], [0, 1, 2, 5]]),
-            "ids": one_of([(0, 65534, 0), (65534, 0, 0), (65534,) * 3, (0, 0, 65534), (33, 33, 0)]),
-            "pid_namespace": st.none(),
-            "root": one_of(["bind", "empty", "namespace"]),  # of a thread
-        }
-    every |= {"dumpable": one_of([0, 1]), "personality": st.just(0x0400000)}
-    every["closed"] = one_of([[0], [1], [2], [0, 1], [0, 2], [1, 2], [0, 1, 2]])
-    return every
-
 
 # --- What is executed -------------------------------------------------------------------------------------------------
 
@@ -160,7 +113,7 @@ def environments(draw: Any, folder: str) -> Any:
     if draw(st.integers(0, 9)) == 9:
         values[draw(one_of(["a=b", "=x", "", "n\0l", None, 1]))] = draw(one_of(["1", None, "v\0"]))
     forms = [values, values, values, {}, types.MappingProxyType(values), Settings(values), list(values.items())]
-    forms += [Growing(values, folder), Counting(values), collections.defaultdict(str, values)]
+    forms += [collections.defaultdict(str, values)]
     return draw(one_of([*forms, os.environ, os.environb, dict(os.environ)]))
 
 
@@ -174,7 +127,7 @@ def arguments(folder: str) -> Strategies:
     """Return arguments of ``Popen`` besides the program, right ones and wrong ones."""
     streams: list[Any] = [PIPE, PIPE, PIPE, DEVNULL, DEVNULL, None, INHERITABLE, NOT_INHERITABLE, Named.FD10, 0, 1, 2]
     streams += [STDOUT, CLOSED, -9, "x", 10.0, 2**31]
-    passed: list[Any] = [[], [INHERITABLE], [NOT_INHERITABLE], [LOW, PIPE_END], [0, 1, 2], [Named.FD10, Named.FD11]]
+    passed: list[Any] = [[], [INHERITABLE], [NOT_INHERITABLE], [LOW, PIPE_END], [0, 1, 2], [Named.FD10]]
     passed += [[12, 10, 11, 10], iter([10, 11]), [CLOSED], [-1], [3, 5], [2**31], [True], ["10"], [10.0], None, [10**6]]
     folders = [folder, os.fsencode(folder), pathlib.Path(folder), ".", "", "/proc/self/cwd", "/proc/self/fd"]
     folders += ["/proc/self", f"{folder}/missing", f"{folder}/bin/probe", f"{folder}/bin/locked", "n\0l", 5]
@@ -216,41 +169,61 @@ def arguments(folder: str) -> Strategies:
 @st.composite
 def cases(draw: Any, folder: str) -> Case:
     """Draw a start: with all arguments and conditions at once, most would fail for some reason."""
-    before, given = conditions(folder), arguments(folder)
+    given = arguments(folder)
     names = draw(st.lists(one_of([*given]), max_size=4, unique=True))
     call = {**draw(programs(folder)), **{name: draw(given[name]) for name in names}}
     call |= call.pop("text", {})
     if {"user", "group", "extra_groups"} & {*call} and call.get("rlimits") == REFUSED:
         del call["rlimits"]  # one of two errors would come first
-    chosen = draw(st.lists(one_of([*before]), max_size=3, unique=True))
-    done = [(name, draw(strategy)) for name, strategy in before.items() if name in chosen]
-    return alone(Case(done, draw(one_of(["run", "check", "communicate", "wait", "poll"])), call), folder)
+    possible = [name for name, (_, values) in CONDITIONS.items() if values and (ROOT or name not in OF_ROOT)]
+    chosen = sorted(draw(st.lists(one_of(possible), max_size=3, unique=True)), key=possible.index)
+    before = [(name, draw(one_of(CONDITIONS[name][1]))) for name in chosen]
+    return Case(before, draw(one_of(["run", "check", "communicate", "wait", "poll"])), call)
 
 
-def alone(case: Case, folder: str) -> Case:
-    """Give a user whose processes RLIMIT_NPROC counts an ID that no other process has: some of 33 come and go."""
-    if ("limit", ("NPROC", 0)) not in case.conditions or not ROOT:
-        return case
-    user, given = 20_000 + os.stat(folder).st_ino % 40_000, case.call.get("user")
-    ids = [
-        (name, tuple(number and user for number in value) if name == "ids" else value)
-        for name, value in case.conditions
-    ]
-    # Root's processes are not counted, and a start for an invalid user raises an error.
-    is_counted = given == "nobody" or (isinstance(given, int) and 0 < given < 2**32 - 1)
-    return case._replace(conditions=ids, call={**case.call, "user": user} if is_counted else case.call)
+FEW = {resource.RLIMIT_CORE: (0, 0)}
+LARGE = {resource.RLIMIT_CORE: (2**32 + 5, resource.RLIM_INFINITY)}
+ZERO = [f"RLIMIT_{name}" for name in ("AS", "DATA", "STACK", "NOFILE", "FSIZE", "CORE", "NPROC")]
+# Folders of PATH, each with a tool that runs, is no program for the kernel, has no interpreter, or is not executable.
+SEARCHES = ["none denied good", "good none", "none", "denied none", "broken", "plain", "plain broken", "denied plain"]
+SEARCHES += [folders.replace("LONG", "x" * 300) for folders in ("LONG plain", "none LONG plain none", "LONG good")]
+
+
+def known_calls(folder: str) -> Iterator[dict[str, Any]]:
+    """Return arguments with which starts have once differed, or that are rare among the random ones."""
+    probe = f"{folder}/bin/probe"
+    yield from ({"args": [], "executable": ""}, {"env": [("A", "1")]}, {"env": {"=x": "1"}}, {"cwd": "/proc/self"})
+    yield from ({"pass_fds": None, "close_fds": False}, {"start_new_session": True}, {"umask": 0o12})
+    yield {"env": {b"PATH": os.fsencode(f"{folder}/bin")}, "args": ["probe"]}
+    changes_when_read: Any = collections.defaultdict(bytes, A="1")
+    yield {"env": changes_when_read, "args": ["probe"], "cwd": f"{folder}/bin"}
+    for path in f"/dev/fd/{PROGRAM}", f"{folder}/bin/by-fd", f"{folder}/bin/by-proc", "by-proc", "/proc/self/cwd/probe":
+        yield {"args": [path, "exit:3"], "close_fds": False, "cwd": f"{folder}/bin"}
+    yield from ({"args": [probe, "x" * 2**22]}, {"env": {"A": "c" * 2**22}})
+    yield from ({"input": b"x", "args": [probe, "cat"]}, {"input": b"", "stdin": PIPE})
+    yield from ({"capture_output": True}, {"capture_output": True, "stdout": PIPE})
+    for text in "kill -PIPE $$; exit 5", "exec 8>&1; kill -9 $$":
+        yield from ({"args": text, "shell": True}, {"args": text, "shell": True, "restore_signals": False})
+    if sys.version_info >= (3, 11):
+        yield from ({"process_group": 0}, {"process_group": 2**31 - 1})  # no process has that ID
+    for folders in SEARCHES:
+        path = ":".join(f"{folder}/path/{name}" for name in folders.split())
+        yield from ({"args": [program, "x"], "env": {"PATH": path}} for program in ("tool", f"{path}/tool"))
+    for limits in FEW, LARGE, REFUSED:
+        yield from ({"rlimits": limits}, {"rlimits": limits, "preexec_fn": start_runner.set_umask})
+    # PyPy itself needs memory before the child executes its program: seen to wait for ever.
+    for name in ZERO[2:] if sys.implementation.name == "pypy" else ZERO:
+        if hasattr(resource, name):
+            yield {"rlimits": {getattr(resource, name): (0, 0)}}
+    # Closed descriptors, whose numbers those of a start get.
+    for fd in range(3, 9):
+        for given in {"pass_fds": [fd]}, {"stdin": fd, "pass_fds": [0]}, {"args": [f"/dev/fd/{fd}"], "stdin": PIPE}:
+            yield from (given, {**given, "rlimits": FEW})
 
 
 def known(folder: str) -> Iterator[Case]:
-    """Return starts that have once differed, and such as are rare among the random ones."""
+    """Return such starts, under usual and unusual conditions."""
     probe = [f"{folder}/bin/probe", "exit:3"]
-    calls: list[dict[str, Any]] = [{"args": [], "executable": ""}, {"env": [("A", "1")]}, {"env": {"=x": "1"}}]
-    calls += [{"pass_fds": None, "close_fds": False}, {"cwd": "/proc/self"}]
-    calls += [{"env": {b"PATH": os.fsencode(f"{folder}/bin")}, "args": ["probe"]}]
-    changes_when_read: Any = collections.defaultdict(bytes, A="1")
-    calls += [{"env": changes_when_read, "args": ["probe"], "cwd": f"{folder}/bin"}]
-    for path in f"/dev/fd/{PROGRAM}", f"{folder}/bin/by-fd", f"{folder}/bin/by-proc", "by-proc", "/proc/self/cwd/probe":
-        calls.append({"args": [path, "exit:3"], "close_fds": False, "cwd": f"{folder}/bin"})
     conditions: list[list[tuple[str, Any]]] = [
         [("limit", ("FSIZE", 0))],
         [("environ", "dict")],
@@ -258,14 +231,14 @@ def known(folder: str) -> Iterator[Case]:
     ]
     if ROOT:
         conditions += [[("root", way)] for way in ("bind", "empty", "namespace")]
-        lowered = [("pid_namespace", None), ("without_capabilities", [6, 7]), ("securebits", 1)]
-        calls += [{"args": ["missing"]}, {"cwd": ""}, {"user": 33}]
         no_override: list[tuple[str, Any]] = [("bounding", [1, 2]), ("without_capabilities", [1, 2]), ("dumpable", 1)]
         for before in no_override, [("fsgid", GROUP), *no_override], [("fsgid", GROUP), ("ids", (65534,) * 3)]:
             yield Case(before, "run", {"args": [f"{folder}/bin/group-only", "exit:3"]})
-        yield from (Case([each], "run", {"args": probe, **call}) for each in lowered for call in calls[-3:])
+        for each in ("pid_namespace", None), ("without_capabilities", [6, 7]), ("securebits", 1):
+            calls: list[dict[str, Any]] = [{"args": ["missing"]}, {"cwd": ""}, {"user": 33}]
+            yield from (Case([each], "run", {"args": probe, **call}) for call in calls)
     yield Case([("closed", [0, 1])], "run", {"args": probe, "stdin": DEVNULL, "stderr": STDOUT})
-    yield from (Case([], "run", {"args": probe, **call}) for call in calls)
+    yield from (Case([], "run", {"args": probe, **call}) for call in known_calls(folder))
     yield from (Case(before, "run", {"args": ["probe", "exit:3"]}) for before in conditions)
 
 
@@ -285,6 +258,16 @@ def build(folder: Path) -> None:
     for name, text in texts.items():
         (folder / "bin" / name).write_text(text)
         (folder / "bin" / name).chmod(0o644 if name == "not-executable" else 0o755)
+    for name, (text, mode) in {
+        "plain": ("exit 6\n", 0o755),
+        "broken": ("#!/no/such\n", 0o755),
+        "denied": ("", 0o644),
+    }.items():
+        (folder / "path" / name).mkdir(parents=True)
+        (folder / "path" / name / "tool").write_text(text)
+        (folder / "path" / name / "tool").chmod(mode)
+    (folder / "path/good").mkdir()
+    (folder / "path/good/tool").symlink_to(probe)
     for name, mode in ("unreadable", 0o111), ("group-only", 0o610):
         shutil.copy(probe, folder / "bin" / name)
         (folder / "bin" / name).chmod(mode)
@@ -317,10 +300,16 @@ def files() -> Iterator[str]:
 # --- One start --------------------------------------------------------------------------------------------------------
 
 
+# Lines of /proc/self/status that differ from process to process, or that a start does not decide.
+CHANGING = "Pid|Tgid|PPid|NS|Vm|Rss|State|FDSize|SigQ|Hugetlb|voluntary|nonvoluntary|untag"
+STATUS = re.compile(rf"(?m)^(?!{CHANGING})(\w+):(.*)")
+
+
 def normalised(report: bytes, runner: int) -> dict[str, str]:
     """Return the records of a probe, without the numbers that differ from one start to the next."""
     known: dict[str, str] = {}
     records = dict(record.split("=", 1) for record in report.decode("utf-8", "backslashreplace").split("\0") if record)
+    records |= {f"status {name}": value for name, value in STATUS.findall(records.pop("status", ""))}
     own = records.get("pids", "").split(" ", 1)[0]
     names = {"0": "0", own: "own", str(runner): "runner", str(os.getpid()): "main", str(os.getpgrp()): "group"}
     names[str(os.getsid(0))] = "session"
@@ -442,7 +431,7 @@ def main(count: str, seed: str, user: str = "") -> None:
         os.environ.clear()
         os.environ["PATH"] = f"{folder}/bin:/usr/bin:/bin"
         starter = Starter(folder)
-        for case in known(folder):
+        for case in [] if user else known(folder):
             starter.check(case)
 
         @hypothesis.seed(int(seed))

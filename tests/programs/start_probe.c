@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,22 +16,11 @@
 #include <sys/prctl.h>
 #endif
 
+#define RECORD(format, ...) dprintf(report, format "%c", __VA_ARGS__, 0)
+
 extern char **environ;
 
-static char report[1 << 18];
-static size_t used;
-
-static void record(const char *format, ...)
-{
-    va_list values;
-    int length;
-
-    va_start(values, format);
-    length = vsnprintf(report + used, sizeof report - used, format, values);
-    va_end(values);
-    if (length > 0 && used + (size_t)length + 1 < sizeof report)
-        used += (size_t)length + 1;
-}
+static int report;
 
 static void descriptors(void)
 {
@@ -43,12 +31,12 @@ static void descriptors(void)
 
     for (fd = 0; fd < 300; fd++) {
         flags = fcntl(fd, F_GETFD);
-        if (flags == -1 || fstat(fd, &status) == -1)
+        if (fd == report || flags == -1 || fstat(fd, &status) == -1)
             continue;
         snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
         length = readlink(link, target, sizeof target - 1);
         target[length < 0 ? 0 : length] = 0;
-        record("fd %d=%lld:%lld %lo %d %x %s", fd, (long long)status.st_dev, (long long)status.st_ino,
+        RECORD("fd %d=%lld:%lld %lo %d %x %s", fd, (long long)status.st_dev, (long long)status.st_ino,
                (unsigned long)(status.st_mode & S_IFMT), flags, fcntl(fd, F_GETFL), target);
     }
 }
@@ -62,9 +50,9 @@ static void signals(void)
     sigprocmask(SIG_SETMASK, NULL, &mask);
     for (number = 1; number < NSIG; number++) {
         if (sigismember(&mask, number) == 1)
-            record("signal %d blocked=1", number);
+            RECORD("signal %d blocked=1", number);
         if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL)
-            record("signal %d action=%s", number, action.sa_handler == SIG_IGN ? "ignored" : "caught");
+            RECORD("signal %d action=%s", number, action.sa_handler == SIG_IGN ? "ignored" : "caught");
     }
 }
 
@@ -73,16 +61,15 @@ static void identity(void)
     gid_t groups[1024];
     char folder[4096];
     int count = getgroups(1024, groups), i;
-    mode_t mask = umask(0);
 
     for (i = 0; i < count; i++)
-        record("group %d=%lu", i, (unsigned long)groups[i]);
-    record("ids=%lu %lu %lu %lu", (unsigned long)getuid(), (unsigned long)geteuid(), (unsigned long)getgid(),
+        RECORD("group %d=%lu", i, (unsigned long)groups[i]);
+    RECORD("ids=%lu %lu %lu %lu", (unsigned long)getuid(), (unsigned long)geteuid(), (unsigned long)getgid(),
            (unsigned long)getegid());
-    record("pids=%ld %ld %ld %ld", (long)getpid(), (long)getppid(), (long)getpgrp(), (long)getsid(0));
-    record("umask=%lo", (unsigned long)mask);
-    record("nice=%d", getpriority(PRIO_PROCESS, 0));
-    record("cwd=%s", getcwd(folder, sizeof folder) ? folder : strerror(errno));
+    RECORD("pids=%ld %ld %ld %ld", (long)getpid(), (long)getppid(), (long)getpgrp(), (long)getsid(0));
+    RECORD("umask=%lo", (unsigned long)umask(0));
+    RECORD("nice=%d", getpriority(PRIO_PROCESS, 0));
+    RECORD("cwd=%s", getcwd(folder, sizeof folder) ? folder : strerror(errno));
 }
 
 static void limits(void)
@@ -92,89 +79,61 @@ static void limits(void)
 
     for (number = 0; number < 16; number++)
         if (getrlimit(number, &limit) == 0)
-            record("limit %d=%llu %llu", number, (unsigned long long)limit.rlim_cur, (unsigned long long)limit.rlim_max);
+            RECORD("limit %d=%llu %llu", number, (unsigned long long)limit.rlim_cur, (unsigned long long)limit.rlim_max);
 }
 
+static void system_state(void)
+{
 #ifdef __linux__
-/* Values that differ from process to process, or that a start does not decide. */
-static const char *const changing[] = {"Pid", "Tgid", "PPid", "NS", "Vm", "Rss", "State", "FDSize", "SigQ", "Hugetlb",
-                                       "voluntary", "nonvoluntary", "untag", NULL};
-
-static void file_of_proc(const char *name, int by_line)
-{
-    char path[64], line[1024];
-    const char *const *prefix;
-    FILE *file;
-
-    snprintf(path, sizeof path, "/proc/self/%s", name);
-    file = fopen(path, "r");
-    while (file && fgets(line, sizeof line, file)) {
-        line[strcspn(line, "\n")] = 0;
-        for (prefix = changing; *prefix && strncmp(line, *prefix, strlen(*prefix)) != 0; prefix++)
-            ;
-        if (!by_line)
-            record("%s=%s", name, line);
-        else if (!*prefix && strchr(line, ':')) {
-            *strchr(line, ':') = '=';
-            record("%s %s", name, line);
-        }
-    }
-    if (file)
-        fclose(file);
-}
-
-static void system_state(void)
-{
-    static const char *const names[] = {"oom_score_adj", "coredump_filter", "timerslack_ns", "personality", "loginuid",
-                                        "uid_map", "gid_map", "attr/current", NULL};
+    static const char *const files[] = {"status", "oom_score_adj", "coredump_filter", "timerslack_ns", "personality",
+                                        "loginuid", "uid_map", "gid_map", "attr/current", NULL};
     const char *const *name;
+    char path[64], text[8192];
     struct stat status;
-    int value = -1;
+    int fd, value = -1;
+    ssize_t size;
 
-    file_of_proc("status", 1);
-    for (name = names; *name; name++)
-        file_of_proc(*name, 0);
-    record("dumpable=%d", prctl(PR_GET_DUMPABLE));
-    record("securebits=%d", prctl(PR_GET_SECUREBITS));
-    record("keepcaps=%d", prctl(PR_GET_KEEPCAPS));
-    record("subreaper=%d", prctl(PR_GET_CHILD_SUBREAPER, &value) == 0 ? value : -1);
-    record("pdeathsig=%d", prctl(PR_GET_PDEATHSIG, &value) == 0 ? value : -1);
+    for (name = files; *name; name++) {
+        snprintf(path, sizeof path, "/proc/self/%s", *name);
+        fd = open(path, O_RDONLY);
+        size = read(fd, text, sizeof text);
+        RECORD("%s=%.*s", *name, size < 0 ? 0 : (int)size, text);
+        close(fd);
+    }
+    RECORD("dumpable=%d", prctl(PR_GET_DUMPABLE));
+    RECORD("securebits=%d", prctl(PR_GET_SECUREBITS));
+    RECORD("keepcaps=%d", prctl(PR_GET_KEEPCAPS));
+    RECORD("subreaper=%d", prctl(PR_GET_CHILD_SUBREAPER, &value) == 0 ? value : -1);
+    RECORD("pdeathsig=%d", prctl(PR_GET_PDEATHSIG, &value) == 0 ? value : -1);
     if (stat("/proc/self/fd", &status) == 0)
-        record("owner=%lu", (unsigned long)status.st_uid);
-}
-#else
-static void system_state(void)
-{
-}
+        RECORD("owner=%lu", (unsigned long)status.st_uid);
 #endif
+}
 
 int main(int argc, char **argv)
 {
     const char *todo = argc > 1 ? argv[1] : "";
     char data[4096];
     ssize_t size;
-    int i, fd;
+    int i, written;
 
+    report = open(REPORT, O_WRONLY);
     descriptors();
     signals();
     limits();
     for (i = 0; i < argc; i++)
-        record("argument %d=%s", i, argv[i]);
+        RECORD("argument %d=%s", i, argv[i]);
     for (i = 0; environ[i]; i++)
-        record("environment %d=%s", i, environ[i]);
+        RECORD("environment %d=%s", i, environ[i]);
     system_state();
     identity();
-    record("end=1");
-    fd = open(REPORT, O_WRONLY);
-    if (fd >= 0 && write(fd, report, used) < 0)
-        return 99;
-    close(fd);
-    if (write(1, "out\r\n\xc3\xa9\n", 8) < 0 || write(2, "err\n", 4) < 0)
-        i = 98;
+    RECORD("end=%d", 1);
+    close(report);
+    written = write(1, "out\r\n\xc3\xa9\n", 8) >= 0 && write(2, "err\n", 4) >= 0;
     while (strcmp(todo, "cat") == 0 && (size = read(0, data, sizeof data)) > 0)
         if (write(1, data, (size_t)size) < 0)
             return 97;
     if (strncmp(todo, "kill:", 5) == 0)
         kill(getpid(), atoi(todo + 5));
-    return strncmp(todo, "exit:", 5) == 0 ? atoi(todo + 5) : i == 98 ? 98 : 0;
+    return strncmp(todo, "exit:", 5) == 0 ? atoi(todo + 5) : written ? 0 : 98;
 }

@@ -56,10 +56,7 @@ class Named(int, Enum):
     """Integers whose text is a name, also on Python 3.10."""
 
     WEB = 33
-    DATABASE_ADMINISTRATOR = 1001
-    OWNER = 18
     FD10 = 10
-    FD11 = 11
 
 
 class Misleading(int):
@@ -85,31 +82,6 @@ class Settings(Mapping[Any, Any]):
         return len(self._values)
 
 
-class Counting(Settings):
-    """A mapping whose values change with each reading."""
-
-    _readings = 0
-
-    def __getitem__(self, key: Any) -> Any:
-        value = super().__getitem__(key)
-        if key not in {"A", "EMPTY"}:
-            return value
-        self._readings += 1
-        return f"{value} {self._readings}"
-
-
-class Growing(dict[Any, Any]):
-    """A dict that contains each key once it has been read: the folder of the programs."""
-
-    def __init__(self, values: dict[Any, Any], folder: str) -> None:
-        super().__init__(values)
-        self._folder = f"{folder}/bin"
-
-    def __missing__(self, key: Any) -> Any:
-        self[key] = type(key)() if not isinstance(key, str) else self._folder
-        return self[key]
-
-
 def set_umask() -> None:
     """Change what the child is executed with, as a ``preexec_fn``."""
     os.umask(0o31)
@@ -127,24 +99,24 @@ class CannotApplyError(Exception):
     """A condition cannot be made, for example because this process is not privileged."""
 
 
-def linux(code: Callable[[], int]) -> None:
+def system_call(function: str, *arguments: Any) -> None:
     """Call a C function that only Linux has."""
-    if not LINUX or code() != 0:
+    if not LINUX or getattr(libc, function)(*arguments) < 0:
         raise CannotApplyError
 
 
 def prctl(option: int, value: int) -> None:
     """Change an attribute of this process."""
-    linux(lambda: int(libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0)))
+    system_call("prctl", option, ctypes.c_ulong(value), 0, 0, 0)
 
 
 def change_capabilities(change: Callable[[Any], None]) -> None:
     """Change the effective, permitted and inheritable capabilities: three 32-bit words, and three of higher ones."""
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     sets = (ctypes.c_uint32 * 6)()
-    linux(lambda: int(libc.capget(header, sets)))
+    system_call("capget", header, sets)
     change(sets)
-    linux(lambda: int(libc.capset(header, sets)))
+    system_call("capset", header, sets)
 
 
 def without_capabilities(numbers: list[int], places: Iterable[int] = range(3)) -> None:
@@ -177,12 +149,12 @@ def without_bounding(numbers: list[int]) -> None:
 
 def limit(value: tuple[str, int]) -> None:
     """Lower a resource limit."""
-    name = "RLIMIT_" + value[0]
-    if not hasattr(resource, name):
+    number = getattr(resource, f"RLIMIT_{value[0]}", None)
+    if number is None:
         raise CannotApplyError
-    hard = resource.getrlimit(getattr(resource, name))[1]
+    hard = resource.getrlimit(number)[1]
     lowered = value[1] if hard == resource.RLIM_INFINITY else min(value[1], hard)
-    resource.setrlimit(getattr(resource, name), (lowered, lowered))
+    resource.setrlimit(number, (lowered, lowered))
 
 
 def cwd(folder: str) -> None:
@@ -207,8 +179,6 @@ def environ(form: str) -> None:
         del os.environ["PATH"]
     elif form == "bytes":
         os.environb[b"\xff\xfe"] = b"\xfd"
-    else:
-        os.environ["PATH"] = ":" + os.environ["PATH"].partition(":")[2]
 
 
 def oom_score_adj(value: int) -> None:
@@ -219,40 +189,25 @@ def oom_score_adj(value: int) -> None:
         file.write(str(value))
 
 
-def handle(names: list[str], action: Any) -> None:
-    """Set the action of signals."""
-    for name in names:
-        signal.signal(signal.Signals[name], action)
-
-
-def file_system_ids(name: str, value: int) -> None:
-    """Change the user or the group that decides which files may be executed."""
-    if not LINUX:
-        raise CannotApplyError
-    getattr(libc, name)(value)
-
-
 def bind(source: str, target: str) -> None:
     """Mount a file or directory, with all that is mounted in it, at another place."""
-    linux(lambda: int(libc.mount(os.fsencode(source), os.fsencode(target), None, 0x5000, None)))
+    system_call("mount", os.fsencode(source), os.fsencode(target), None, 0x5000, None)
 
 
 def change_root(way: str, folder: str) -> None:
     """Change the root directory or the mount namespace of this thread, and put the probe in the launcher's place."""
     from rusage._launcher.start import PATH  # exists on Linux only
 
-    launcher = PATH
     if way == "empty":
-        linux(lambda: int(libc.unshare(0x200)))
+        system_call("unshare", 0x200)
         os.chroot(folder)
         return
-    linux(lambda: int(libc.unshare(0x20000)))
-    linux(lambda: int(libc.mount(b"none", b"/", None, 0x44000, None)))
-    tree = ""
-    if way == "bind":  # the same device and inode
-        tree = f"{folder}/tree"
+    system_call("unshare", 0x20000)
+    system_call("mount", b"none", b"/", None, 0x44000, None)
+    tree = f"{folder}/tree" if way == "bind" else ""
+    if tree:  # the same device and inode
         bind("/", tree)
-    bind(f"{folder}/bin/probe", tree + launcher)
+    bind(f"{folder}/bin/probe", tree + PATH)
     if tree:
         os.chroot(tree)
 
@@ -263,37 +218,45 @@ def close(fds: list[int]) -> None:
         os.close(fd)
 
 
-CONDITIONS: dict[str, Callable[[Any], Any]] = {
-    "nice": os.nice,
-    "umask": os.umask,
-    "cwd": cwd,
-    "setsid": lambda _: os.setsid(),
-    "oom_score_adj": oom_score_adj,
-    "dumpable": lambda value: prctl(4, value),
-    "no_new_privs": lambda value: prctl(38, value),
-    "subreaper": lambda value: prctl(36, value),
-    "securebits": lambda value: prctl(28, value),
-    "keepcaps": lambda value: prctl(8, value),
-    "without_capabilities": without_capabilities,
-    "not_effective": lambda numbers: without_capabilities(numbers, [0]),
-    "ambient": ambient,
-    "environ": environ,
-    "blocked": lambda names: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.Signals[name] for name in names]),
-    "ignored": lambda names: handle(names, signal.SIG_IGN),
-    "default": lambda names: handle(names, signal.SIG_DFL),
-    "handled": lambda names: handle(names, lambda *_: None),
-    "low": lambda fd: os.dup2(INHERITABLE, fd),
-    "limit": limit,
-    "groups": os.setgroups,
-    "fsuid": lambda value: file_system_ids("setfsuid", value),
-    "fsgid": lambda value: file_system_ids("setfsgid", value),
-    "bounding": without_bounding,
-    "ids": lambda ids: os.setresuid(*ids),
-    "gids": lambda ids: os.setresgid(*ids),
-    "personality": lambda value: linux(lambda: int(libc.personality(value) < 0)),
-    "pid_namespace": lambda _: linux(lambda: int(libc.unshare(0x20000000))),
-    "closed": close,
+SIGNALS = [signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGTERM, signal.SIGPIPE, signal.SIGCHLD, signal.SIGXFSZ]
+LIMITS = [("CORE", 0), ("CPU", 50), ("FSIZE", 0), ("FSIZE", 11), ("FSIZE", 1000), ("NOFILE", 64), ("STACK", 2**20)]
+LIMITS += [("STACK", 2**16), ("STACK", 250 * 1024), ("STACK", 2**18), ("AS", 2**32), ("NPROC", 10**4)]
+LIMITS += [("NOFILE", number) for number in range(15, 24)]
+
+# What may be changed before a start, in this order, by which function and to which values.
+CONDITIONS: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
+    "nice": (os.nice, [1, 3]),
+    "umask": (os.umask, [0, 0o77, 0o777]),
+    "cwd": (cwd, ["..", "/", "deleted"]),
+    "setsid": (lambda _: os.setsid(), [None]),
+    "oom_score_adj": (oom_score_adj, [500]),
+    "no_new_privs": (lambda value: prctl(38, value), [1]),
+    "subreaper": (lambda value: prctl(36, value), [1]),
+    "environ": (environ, ["dict", "mapping", "no PATH", "empty", "bytes"]),
+    "blocked": (lambda number: signal.pthread_sigmask(signal.SIG_BLOCK, [number]), SIGNALS),
+    "ignored": (lambda number: signal.signal(number, signal.SIG_IGN), SIGNALS),
+    "default": (lambda number: signal.signal(number, signal.SIG_DFL), SIGNALS),
+    "handled": (lambda number: signal.signal(number, lambda *_: None), SIGNALS),
+    "low": (lambda fd: os.dup2(INHERITABLE, fd), [LOW]),
+    "limit": (limit, LIMITS),
+    "groups": (os.setgroups, [[1, 2, 3]]),
+    "fsuid": (lambda value: system_call("setfsuid", value), []),
+    "fsgid": (lambda value: system_call("setfsgid", value), [GROUP]),
+    "bounding": (without_bounding, [[1, 2]]),
+    "securebits": (lambda value: prctl(28, value), [1, 3]),
+    "keepcaps": (lambda value: prctl(8, value), []),
+    "without_capabilities": (without_capabilities, [[6, 7], [7], [*range(38)], [0, 1, 2, 5]]),
+    "not_effective": (lambda numbers: without_capabilities(numbers, [0]), []),
+    "ambient": (ambient, []),
+    "gids": (lambda ids: os.setresgid(*ids), []),
+    "ids": (lambda ids: os.setresuid(*ids), [(0, 65534, 0), (65534,) * 3, (0, 0, 65534), (33, 33, 0)]),
+    "pid_namespace": (lambda _: system_call("unshare", 0x20000000), [None]),
+    "root": (lambda _: None, ["bind", "empty", "namespace"]),  # of the thread that starts
+    "dumpable": (lambda value: prctl(4, value), [0, 1]),
+    "personality": (lambda value: system_call("personality", value), [0x0400000]),
+    "closed": (close, [[0], [1], [2], [0, 1], [0, 2], [1, 2], [0, 1, 2]]),
 }
+OF_ROOT = {"groups", "fsgid", "bounding", "securebits", "without_capabilities", "ids", "pid_namespace", "root"}
 
 
 def prepare(case: Case, folder: str) -> None:
@@ -315,8 +278,7 @@ def prepare(case: Case, folder: str) -> None:
         os.close(fd)
     assert not is_open(CLOSED)
     for name, value in case.conditions:
-        if name != "root":
-            CONDITIONS[name](value)
+        CONDITIONS[name][0](value)
 
 
 # --- Observations -----------------------------------------------------------------------------------------------------
