@@ -1,33 +1,52 @@
-"""The launcher under unusual conditions: each test runs a program of its own."""
+"""The launcher under unusual conditions, most of them in a process of their own."""
 
-import json
+import contextlib
+import ctypes
+import errno
+import functools
+import gc
 import os
 import platform
 import random
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
+import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import checks
 import pytest
+from checks import check
 
 import rusage
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the launcher is Linux's")
+if sys.platform != "linux":
+    pytest.skip("the launcher is Linux's", allow_module_level=True)
+
+import resource
+
+from start_runner import CONDITIONS
+
+from rusage._launcher import start
 
 SOURCE = Path(__file__).parent.parent / "rusage" / "_launcher" / "launcher.c"
+REAL = start.PATH
 UNSHARE, STRACE = shutil.which("unshare") or "", shutil.which("strace") or ""
 
-root_only = pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may change its IDs: run it as root"
-)
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root may change its IDs: run it as root")
 filters_x86_64 = pytest.mark.skipif(
     platform.machine() != "x86_64" or sys.maxsize < 2**32, reason="the filter has the numbers of x86_64"
 )
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler: apt-get install gcc libc6-dev")
+SKIPPED = 77
+OWN_LISTED = ["ls", "/proc/self/fd"]
 
 
 def skip_unless(command: list[str]) -> None:
@@ -36,41 +55,218 @@ def skip_unless(command: list[str]) -> None:
         pytest.skip(reason=f"not permitted, or not installed: {shlex.join(command)}")
 
 
+def in_child(test: Callable[..., None]) -> Callable[..., None]:
+    """Run a test in a forked process, with which its handlers, hooks, filters, limits and IDs end."""
+
+    def run(arguments: dict[str, Any]) -> int:
+        try:
+            test(**arguments)
+            checks.nothing_is_left()
+        except pytest.skip.Exception:
+            return SKIPPED
+        except BaseException:
+            traceback.print_exc()
+            return 1
+        return 0
+
+    @functools.wraps(test)
+    def forked(**arguments: Any) -> None:
+        child = os.fork()
+        if child == 0:
+            status = run(arguments)
+            sys.stderr.flush()
+            os._exit(status)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if status == SKIPPED:
+            pytest.skip(reason="another user may not read this installation")
+        assert status == 0
+
+    return forked
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test decide about the launcher for later ones."""
+    monkeypatch.setattr(start, "_retry_at", 0.0)
+
+
 # --- File descriptors -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "check",
-    ["many_open", "fork_meanwhile", "no_close_range", pytest.param("no_seal", marks=filters_x86_64)],
-)
-def test_file_descriptors(check: str, program: Callable[..., str]) -> None:
-    """None is leaked, reaches the child or is taken for another; kernels without some calls will do."""
-    program("starts.py", check)
+@in_child
+def test_fork_during_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread may fork while subprocess reads from its pipe: that process is not taken for the child."""
+    forked: list[int] = []
+    real = os.read
+
+    def read(fd: int, size: int) -> bytes:
+        if not forked:
+            forked.append(os.fork())
+            if not forked[0]:
+                time.sleep(20)
+        return real(fd, size)
+
+    monkeypatch.setattr(os, "read", read)
+    assert "ru_maxrss" in rusage.run(["true"]).measured
+    assert os.waitpid(forked[0], os.WNOHANG) == (0, 0)
+    os.kill(forked[0], signal.SIGKILL)
+    os.waitpid(forked[0], 0)
+
+
+def test_without_close_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Subprocess then closes the descriptors; on this kernel, which has it, the launcher does."""
+    read, write = os.pipe()
+    os.set_inheritable(write, True)  # noqa: FBT003 (takes no keyword)
+    for use in start.use_close_range, False:
+        monkeypatch.setattr(start, "use_close_range", use)
+        check()
+        assert rusage.run(OWN_LISTED, capture_output=True).stdout.split() == [b"0", b"1", b"2", b"3"]
+    os.close(read)
+    os.close(write)
+
+
+@filters_x86_64
+@in_child
+def test_without_noexec_seal() -> None:
+    """Linux before 6.3 refuses MFD_NOEXEC_SEAL."""
+    memfd_create, noexec_seal = 319, 8
+    checks.refuse(memfd_create, errno.EINVAL, second_argument=noexec_seal)
+    with pytest.raises(OSError, match="Invalid"):
+        os.memfd_create("refused", noexec_seal)
+    check()
 
 
 # --- Signals ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("check", ["ignored", "reaped_elsewhere", "interrupted", "handler_raises"])
-def test_signals_during_a_start(check: str, program: Callable[..., str]) -> None:
-    """SIGCHLD is ignored, or its handler reaps or raises; a handler ends a start that cannot end."""
-    program("starts.py", check)
+class Stop(Exception):  # noqa: N818 (not an error)
+    """The exception of a signal handler."""
+
+
+def stop(*_: object) -> None:
+    """Raise, as a signal handler."""
+    raise Stop
+
+
+@in_child
+def test_ignored_sigchld() -> None:
+    """The kernel then keeps no status."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    process = rusage.Popen(["sh", "-c", "exit 5"])
+    while process.poll() is None:
+        pass
+    for done in rusage.run(["sh", "-c", "exit 5"]), process:
+        assert (done.returncode, done.measured, done.rusage) == (0, frozenset(), rusage.RUsage.zero)
+    with pytest.raises(FileNotFoundError):
+        rusage.run(["/no/such/program"])
+
+
+@in_child
+def test_children_reaped_by_a_handler() -> None:
+    """Launchers included."""
+
+    def reap(*_: object) -> None:
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+    signal.signal(signal.SIGCHLD, reap)
+    for _ in range(50):
+        done = rusage.run(["sh", "-c", "exit 5"])
+        assert done.returncode in (0, 5)
+        assert done.measured or not any(done.rusage)
+
+
+@in_child
+def test_handler_of_the_launchers_exit_raises() -> None:
+    """The child is killed and reaped."""
+    signal.signal(signal.SIGCHLD, stop)
+    for _ in range(20):
+        with pytest.raises(Stop):
+            rusage.Popen(["sleep", "60"])
+        checks.nothing_is_left()
+
+
+class Interrupted:
+    """Starts of a program that appends a line to a file, interrupted by SIGALRM."""
+
+    def __init__(self, log: Path, handler: str) -> None:
+        self.log = log
+        self.starting = False
+        self.error: type[Exception] = Stop
+        raising: Any = self.stop
+        if handler == "c":  # the exception has no frame: time() takes no arguments
+            raising, self.error = time.time, TypeError
+        signal.signal(signal.SIGALRM, raising)
+
+    def stop(self, *_: object) -> None:
+        """Raise, as a signal handler, during a start."""
+        if self.starting:
+            raise Stop
+
+    def start(self, delay: float) -> bool:
+        """Start the program and wait for it; return whether that was interrupted, after this delay in seconds."""
+        process = None
+        try:
+            self.starting = True
+            signal.setitimer(signal.ITIMER_REAL, delay)
+            process = rusage.Popen(["/bin/sh", "-c", 'echo >>"$0"', str(self.log)], stdout=subprocess.PIPE)
+            self.starting = False
+        except self.error:
+            pass
+        self.starting = False
+        with contextlib.suppress(self.error):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        if process is None:
+            return True
+        process.communicate()
+        return False
+
+
+def reap() -> int:
+    """Wait for all children; return their number."""
+    number = 0
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, 0)[0]:
+            number += 1
+    return number
+
+
+def descriptors() -> list[str]:
+    """Return what the open descriptors are."""
+    for _ in range(3):  # PyPy frees what an object with a finalizer refers to in the collection after its own
+        gc.collect()
+    paths = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
+    return [os.readlink(path) for path in paths if os.path.lexists(path)]  # without the list itself
 
 
 @pytest.mark.parametrize("handler", ["python", "c"])
-@pytest.mark.parametrize("starts", ["150", pytest.param("1000", marks=pytest.mark.thorough)])
-def test_interrupted_starts(starts: str, handler: str, program: Callable[..., str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("starts", [150, pytest.param(1000, marks=pytest.mark.thorough)])
+@in_child
+def test_interrupted_starts(starts: int, handler: str, tmp_path: Path) -> None:
     """At random instants; subprocess leaves the child of almost each such start. No program runs twice."""
-    ours = json.loads(program("starts.py", "random_instants", starts, handler, str(tmp_path / "log")))
-    assert ours["most runs"] == 1
-    assert ours["memfds"] == 0
-    assert handler == "c" or ours["interrupted"] > 5
-    assert ours["children"] <= ours["interrupted"] / 2
-    assert ours["descriptors"] <= 2 + ours["interrupted"] / 4  # subprocess loses some, between two lines
+    delays, log = random.Random(0), tmp_path / "log"
+    log.touch()
+    interrupted = Interrupted(log, handler)
+    began = time.perf_counter()
+    for _ in range(10):
+        interrupted.start(0)
+    usual = (time.perf_counter() - began) / 10
+    before, times, children = len(descriptors()), 0, 0
+    for _ in range(starts):
+        size = log.stat().st_size
+        times += interrupted.start(max(1e-6, delays.random() * usual))
+        children += reap()
+        assert log.stat().st_size <= size + 1
+    left = descriptors()
+    assert not any("memfd:rusage" in path for path in left)
+    assert handler == "c" or times > 5
+    assert children <= times / 2
+    assert len(left) - before <= 2 + times / 4  # subprocess loses some, between two lines
 
 
 # --- Where the launcher cannot be used --------------------------------------------------------------------------------
-
 
 NOT_UNDERSTOOD, REFUSED, FAILED = 252, 253, 255  # the launcher's exit statuses
 # The file in the launcher's place, and when peaks are measured again after the launcher has come back.
@@ -85,69 +281,142 @@ UNUSABLE: list[tuple[str | None, int, str]] = [
 ]
 
 
+@pytest.fixture
+def launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put a file in the launcher's place: an installation that is broken, being replaced, or not executable."""
+    monkeypatch.setattr(start, "PATH", str(tmp_path / "launcher"))
+    return tmp_path / "launcher"
+
+
 @pytest.mark.parametrize(("text", "mode", "when"), UNUSABLE)
-def test_unusable_launcher(text: str | None, mode: int, when: str, program: Callable[..., str], tmp_path: Path) -> None:
+def test_unusable_launcher(
+    text: str | None, mode: int, when: str, launcher: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Children run and their peaks are not measured. It is tried again, unless the system refuses it for ever."""
-    launcher = tmp_path / "launcher"
     if text is not None:
         launcher.write_text(text)
         launcher.chmod(mode)
-    program("starts.py", "unusable", str(launcher), when)
+    for _ in range(2):
+        check(isolated=False)
+    monkeypatch.setattr(start, "PATH", REAL)
+    check(isolated=when == "at once")
+    now = time.monotonic() + 120
+    monkeypatch.setattr(time, "monotonic", lambda: now)  # which the launcher's use depends on
+    check(isolated=when != "never")
 
 
 @pytest.mark.parametrize(("name", "status"), [("KILL", -9), ("TERM", -15), ("SYS", 0), ("SEGV", 0)])
-def test_launcher_that_a_signal_kills(name: str, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_launcher_that_a_signal_kills(name: str, status: int, launcher: Path) -> None:
     """A signal that the launcher cannot cause itself is for the program, which does not run any more."""
-    from rusage._launcher import start
-
-    launcher = tmp_path / "launcher"
     launcher.write_text(f"#!/bin/sh\nkill -{name} $$\n")
     launcher.chmod(0o755)
-    monkeypatch.setattr(start, "PATH", str(launcher))
-    monkeypatch.setattr(start, "_retry_at", 0.0)
     assert rusage.run(["true"]).returncode == status
 
 
-def test_pause_does_not_end_a_longer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pause_does_not_end_a_longer_one() -> None:
     """Another thread may have found that the launcher cannot be used at all."""
-    from rusage._launcher import start
-
-    monkeypatch.setattr(start, "_retry_at", 0.0)
     start.pause(start.NEVER)
     start.pause(-1)
     assert "ru_maxrss" not in rusage.run(["true"]).measured
 
 
-def test_launcher_dumps_no_core(program: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@in_child
+def test_launcher_dumps_no_core(tmp_path: Path) -> None:
     """The kernel deletes a file of that name first, where core_pattern is "core"; the limit is on the memfd too."""
-    monkeypatch.chdir(tmp_path)
-    program("starts.py", "small_files")
+    os.chdir(tmp_path)
+    core = tmp_path / "core"
+    core.write_text("mine")
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    for size, isolated in (100, True), (12, True), (11, False), (0, False):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        for restore in True, False:
+            check(isolated=isolated, restore_signals=restore)
+        assert core.read_text() == "mine"
+        assert [*tmp_path.iterdir()] == [core]
+
+
+# System calls of the launcher on x86_64.
+CALLS = {"ftruncate": 77, "clone": 56, "exit_group": 231}
+KILL, REFUSE, ALLOW = 0x80000000, 0x00050001, 0x7FFF0000  # what a seccomp filter returns
+LOAD, EQUAL, BITS_SET, END = 0x20, 0x15, 0x45, 0x06  # of a seccomp filter
+CLONE_VM, CLONE_PARENT = 0x100, 0x8000
+
+
+def clone_with(flag: int) -> list[tuple[int, int, int, int]]:
+    """Return the first lines of a filter for clone(2) with a flag."""
+    return [(LOAD, 0, 0, 0), (EQUAL, 0, 3, CALLS["clone"]), (LOAD, 0, 0, 16), (BITS_SET, 0, 1, flag)]
 
 
 @filters_x86_64
-@pytest.mark.parametrize("action", ["kill", "refuse"])
-@pytest.mark.parametrize("call", ["ftruncate", "clone", "exit_group"])
-def test_sandbox_without_a_system_call(call: str, action: str, program: Callable[..., str]) -> None:
+@pytest.mark.parametrize("action", [KILL, REFUSE], ids=["kill", "refuse"])
+@pytest.mark.parametrize("name", CALLS)
+@in_child
+def test_sandbox_without_a_system_call(name: str, action: int) -> None:
     """The program runs, and runs once, whether a launcher cannot create it or cannot exit after it has."""
-    program("starts.py", "sandbox", call, action)
+    lines = clone_with(CLONE_PARENT) if name == "clone" else [(LOAD, 0, 0, 0), (EQUAL, 0, 1, CALLS[name])]
+    rusage.run(["true"])
+    checks.install_filter([*lines, (END, 0, 0, action), (END, 0, 0, ALLOW)])
+    done, expected = (module.run(["echo", "x"], stdout=subprocess.PIPE) for module in (rusage, subprocess))
+    assert (done.returncode, done.stdout) == (expected.returncode, expected.stdout), (done, expected)
+    assert ("ru_maxrss" in done.measured) is (name == "exit_group")
+    checks.nothing_is_left()
+    if name == "exit_group":
+        ctypes.CDLL(None).syscall(60, 0)  # exit(2), which the filter allows
 
 
 @filters_x86_64
-def test_child_gets_a_copy_where_shared_memory_is_refused(program: Callable[..., str]) -> None:
+@in_child
+def test_child_gets_a_copy_where_shared_memory_is_refused() -> None:
     """Emulators of a processor refuse it too."""
-    program("starts.py", "no_shared_memory")
+    checks.install_filter([*clone_with(CLONE_VM), (END, 0, 0, REFUSE), (END, 0, 0, ALLOW)])
+    check()
 
 
 @root_only
-def test_no_process_for_the_launcher(program: Callable[..., str]) -> None:
+@in_child
+def test_no_process_for_the_launcher() -> None:
     """Where RLIMIT_NPROC permits no third process the child is started directly."""
-    program("starts.py", "no_process")
+    rusage.run(["true"])  # imports what it needs
+    user = 20_000 + os.getpid() % 40_000  # which no other process has: the limit is on all processes of a user
+    os.setgroups([])
+    os.setgid(user)
+    os.setuid(user)
+    CONDITIONS["dumpable"][0](1)  # otherwise the launcher is not used
+    resource.setrlimit(resource.RLIMIT_NPROC, (2, 2))
+    done = rusage.run(["/bin/true"])
+    assert done.returncode == 0
+    assert done.rusage.ru_maxrss == 0 or "ru_maxrss" in done.measured
 
 
-def test_process_id_in_the_memory(program: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The ID of a process that is no child of this one is not believed. The program runs once."""
-    monkeypatch.chdir(tmp_path)
-    program("starts.py", "processes")
+# --- A wrong process ID in the launcher's memory ----------------------------------------------------------------------
+
+# C code in another thread might fork a process that writes there. Here this process itself does, when the launcher has
+# ended. Each program that is started appends a line to a file.
+PROGRAM = ["sh", "-c", "echo x >>log; exit 3"]
+
+
+@in_child
+def test_process_id_of_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not believed: none is signalled, no status is taken from it, and the program runs once."""
+    os.chdir(tmp_path)
+    log, real_read = tmp_path / "log", start.read_memory
+    gone = subprocess.Popen(["true"])  # noqa: S607 (found in PATH)
+    gone.wait()
+    for pid in os.getppid(), os.getpid(), gone.pid, 1, -1, -gone.pid:
+        log.write_text("")
+        with monkeypatch.context() as patch:
+            patch.setattr(start, "read_memory", lambda fd, pid=pid: (pid, *real_read(fd)[1:]))
+            process = rusage.Popen(PROGRAM)
+        assert process.pid > 0
+        assert (process.returncode, process.measured) == (0, frozenset())
+        process.kill()
+        lost = status = 0
+        while not lost:  # the child that has no object
+            lost, status = os.waitpid(-1, os.WNOHANG)
+        assert os.waitstatus_to_exitcode(status) == 3
+        assert log.read_text() == "x\n"
 
 
 # --- With the rights of the program -----------------------------------------------------------------------------------
@@ -195,21 +464,16 @@ def test_links_in_proc(path: str, *, depends: bool, tmp_path: Path, monkeypatch:
     assert (done.returncode, "ru_maxrss" in done.measured) == (0, not depends)
 
 
-FOLDERS = """
-import resource, rusage, sys
-resource.setrlimit(resource.RLIMIT_STACK, (2**26, resource.getrlimit(resource.RLIMIT_STACK)[1]))
-path = ":".join([sys.argv[1], *["/none"] * 19_000])
-for program in sys.argv[2], f"{sys.argv[1]}/{sys.argv[2]}":
-    done = rusage.run([program], env={"PATH": path})
-    print(done.rusage.ru_maxrss if "ru_maxrss" in done.measured else "not measured")
-"""
-
-
-def test_peak_with_thousands_of_folders(python: Callable[..., str], tmp_path: Path) -> None:
+@in_child
+def test_peak_with_thousands_of_folders(tmp_path: Path) -> None:
     """PATH costs the launcher nothing: the child has the same variable."""
-    (tmp_path / ("x" * 250)).symlink_to(shutil.which("true") or "")
-    found, given = map(int, python("-c", FOLDERS, str(tmp_path), "x" * 250).split())
-    assert found <= given + (rusage.fields["ru_maxrss"].error or 0)
+    resource.setrlimit(resource.RLIMIT_STACK, (2**26, resource.getrlimit(resource.RLIMIT_STACK)[1]))
+    name = "x" * 250
+    (tmp_path / name).symlink_to(shutil.which("true") or "")
+    env = {"PATH": ":".join([str(tmp_path), *["/none"] * 19_000])}
+    found, given = (rusage.run([program], env=env) for program in (name, f"{tmp_path}/{name}"))
+    assert "ru_maxrss" in found.measured & given.measured
+    assert found.rusage.ru_maxrss <= given.rusage.ru_maxrss + (rusage.fields["ru_maxrss"].error or 0)
 
 
 SETGID, SETUID, NOROOT, NO_SETUID_FIXUP = 6, 7, 1, 4  # capabilities, securebits
@@ -240,13 +504,15 @@ RIGHTS: list[tuple[list[Any], bool]] = [
 
 @root_only
 @pytest.mark.parametrize(("conditions", "usable"), RIGHTS, ids=str)
-def test_launcher_has_the_rights_of_its_parent(
-    conditions: list[Any],
-    usable: bool,  # noqa: FBT001 (a column)
-    program: Callable[..., str],
-) -> None:
+@in_child
+def test_launcher_has_the_rights_of_its_parent(conditions: list[Any], *, usable: bool) -> None:
     """Otherwise it is not used."""
-    assert program("start_conditions.py", json.dumps(conditions)) == f"{usable}\n"
+    assert "ru_maxrss" in rusage.run(["true"]).measured
+    for name, value in conditions:
+        CONDITIONS[name][0](value)
+        if name != "dumpable" and not os.access(rusage.__file__, os.R_OK):
+            pytest.skip("see in_child")
+    assert ("ru_maxrss" in rusage.run(["true"]).measured) is usable
 
 
 @root_only
@@ -275,10 +541,59 @@ def test_root_that_cannot_be_identified(program: Callable[..., str], without_pro
 # --- The child --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("check", ["in_thread", "forgotten", "audit"])
-def test_child_is_the_parents_own(check: str, program: Callable[..., str]) -> None:
-    """Any thread can wait for it, nothing else is left; an audit hook may refuse the program, and then the launcher."""
-    program("starts.py", check)
+def test_child_of_a_thread_that_has_ended() -> None:
+    """Any other thread can wait for it."""
+    started: list[rusage.Popen[bytes]] = []
+    thread = threading.Thread(target=lambda: started.append(rusage.Popen(["sh", "-c", "sleep 0.3; exit 5"])))
+    thread.start()
+    thread.join()
+    assert started[0].wait() == 5
+    assert "ru_maxrss" in started[0].measured
+
+
+@in_child
+def test_forgotten_children() -> None:
+    """Nothing is left of children whose objects are dropped."""
+    for function in None, os.getpid:
+        process: object = rusage.Popen(["sleep", "0.2"], preexec_fn=function)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            del process
+            gc.collect()
+    end = time.monotonic() + 60
+    while vars(subprocess)["_active"] and time.monotonic() < end:
+        rusage.run(["true"])  # subprocess then waits for children without an object
+
+
+@in_child
+def test_audit_hook() -> None:
+    """It may refuse the program, by its name, and then the launcher, which is not tried again."""
+    seen: list[Any] = []
+    refused: list[Any] = ["false"]
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "subprocess.Popen":
+            seen.append(arguments[0])
+            if arguments[0] in refused:
+                raise RuntimeError("not allowed")
+
+    sys.addaudithook(hook)
+    rusage.run(["true", "x"])
+    assert seen == ["true", start.PATH]
+    seen.clear()
+    with pytest.raises(RuntimeError):
+        rusage.run(["false"])
+    assert seen == ["false"]
+    refused.append(start.PATH)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # pytest-timeout's
+    signal.signal(signal.SIGUSR1, lambda *_: None)  # whose exception it could be
+    with pytest.raises(RuntimeError):
+        rusage.run(["true"])
+    signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+    check(isolated=False)
+    seen.clear()
+    check(isolated=False)
+    assert start.PATH not in seen
 
 
 @pytest.mark.parametrize("options", [["-pf"], ["-pf", "--mount-proc"], ["-p"]], ids=" ".join)
@@ -297,9 +612,30 @@ def test_starts_under_a_tracer(program: Callable[..., str]) -> None:
 
 
 @pytest.mark.skipif(platform.python_implementation() == "PyPy", reason="PyPy counts no references")
-def test_failed_start_makes_no_cycle(program: Callable[..., str]) -> None:
+@pytest.mark.usefixtures("launcher")
+@in_child
+def test_failed_start_makes_no_cycle(monkeypatch: pytest.MonkeyPatch) -> None:
     """The object is freed with its last reference, whether the launcher or a signal handler made the start fail."""
-    program("starts.py", "collected")
+    gone = []
+
+    class Popen(rusage.Popen[bytes]):
+        def __del__(self, *rest: Any, **keywords: Any) -> None:
+            gone.append(1)
+            super().__del__(*rest, **keywords)
+
+    def fail(program: str) -> None:
+        monkeypatch.setattr(start, "_retry_at", 0.0)
+        with contextlib.suppress(OSError, Stop):
+            Popen([program]).wait()
+
+    gc.disable()
+    fail("true")
+    fail("/no/such/program")
+    monkeypatch.setattr(start, "PATH", REAL)
+    fail("/no/such/program")
+    signal.signal(signal.SIGCHLD, stop)
+    fail("true")
+    assert len(gone) == 4
 
 
 @pytest.mark.parametrize("keep", ["child", "import os; os.child", "import encodings; encodings.child"])
@@ -320,11 +656,9 @@ def test_unwaited_child_at_exit(keep: str) -> None:
 GOOD = ["2", "4", "9", "1", "0", "1", "4", "0", "0"]
 
 
-def run_launcher(numbers: list[str], launcher: str = "") -> int:
+def run_launcher(numbers: list[str]) -> int:
     """Return the exit status of a launcher that shall start a shell with these numbers; it must print nothing."""
-    from rusage._launcher.start import PATH
-
-    command = [launcher or PATH, " ".join(numbers), "/bin/sh", "sh", "-c", "echo started"]
+    command = [start.PATH, " ".join(numbers), "/bin/sh", "sh", "-c", "echo started"]
     done = subprocess.run(command, capture_output=True, check=False)
     assert (done.stdout, done.stderr) == (b"", b"")
     return done.returncode
@@ -362,15 +696,14 @@ def test_launcher_with_bad_numbers(numbers: list[str]) -> None:
 @pytest.mark.parametrize(
     "options", [["-DRUSAGE_NO_LIBC", "-ffreestanding", "-static", "-nostdlib"], []], ids=["bare", "libc"]
 )
-def test_both_forms_compile_and_work(options: list[str], program: Callable[..., str], tmp_path: Path) -> None:
+def test_both_forms_compile_and_work(options: list[str], launcher: Path) -> None:
     """Without a C library, for the processors of nolibc.h, and with one, for all others; no warnings."""
-    launcher = tmp_path / "launcher"
     command = ["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-fno-stack-protector", *options, "-o", str(launcher)]
     done = subprocess.run([*command, str(SOURCE)], capture_output=True, text=True, check=False)
     if options and "no system calls without a C library" in done.stderr:
         pytest.skip(reason="this processor has the form with a C library only")
     assert done.returncode == 0, done.stderr
-    program("starts.py", "plain", str(launcher))
+    check()
 
 
 def test_launcher_with_random_words() -> None:
@@ -379,39 +712,9 @@ def test_launcher_with_random_words() -> None:
     values = ["0", "1", "2", "4", "7", "8", "64", "65", "2147483647", "4294967295", "-1", "", "x", "9" * 20, "9" * 30]
     statuses = set()
     for _ in range(int(os.environ.get("RUSAGE_TEST_STARTS", "50"))):
-        numbers = [*GOOD]
-        for _ in range(choose.randrange(4)):
-            numbers[choose.randrange(len(numbers))] = choose.choice(values)
-        if choose.random() < 0.3:
-            position = choose.randrange(len(numbers))
-            numbers[position:position] = [choose.choice(values) for _ in range(choose.randrange(5))]
+        numbers = [choose.choice(values) if choose.random() < 0.2 else number for number in GOOD]
+        numbers += choose.choices(values, k=choose.choice([0, 0, 1, 4]))
         statuses.add(run_launcher(numbers))
     assert statuses == {NOT_UNDERSTOOD, FAILED}
-    from rusage._launcher.start import PATH
-
     for words in [], [" ".join(GOOD)]:
-        assert subprocess.run([PATH, *words], capture_output=True, check=False).returncode == NOT_UNDERSTOOD
-
-
-def test_build_fails_without_a_launcher(tmp_path: Path) -> None:
-    """A wheel without it would report no peaks."""
-    pytest.importorskip("setuptools", reason="no setuptools: pip install --group tests")
-    from setuptools import Distribution, Extension
-    from setuptools.errors import LinkError
-    from test_c import build_script
-
-    class Compiler:
-        def compile(self, sources: list[str], **_: object) -> list[str]:
-            assert (Path(__file__).parent.parent / sources[0]).exists()
-            return ["launcher.o"]
-
-        def link_executable(self, *_: object, **__: object) -> None:
-            raise LinkError
-
-    build = build_script()
-    command = build.build_ext(Distribution({"ext_modules": [Extension("rusage._rusage", [])]}))
-    command.ensure_finalized()
-    command.build_temp = command.build_lib = str(tmp_path)
-    command.compiler = Compiler()
-    with pytest.raises(LinkError):
-        command.build_extension(command.extensions[0])
+        assert subprocess.run([start.PATH, *words], capture_output=True, check=False).returncode == NOT_UNDERSTOOD

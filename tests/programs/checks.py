@@ -37,17 +37,6 @@ def check(*, isolated: bool = True, **keywords: Any) -> None:
     assert caught[0].filename == "/no/such/program"
 
 
-def use_launcher(path: str) -> str:
-    """Use the launcher at another path, and return the path before.
-
-    No option names it: another one stands for an installation that is broken, being replaced, or not executable.
-    """
-    from rusage._launcher import start  # exists on Linux only
-
-    before, start.PATH = start.PATH, path
-    return before
-
-
 def nothing_is_left() -> None:
     """Fail if this process has a child."""
     try:

@@ -1,7 +1,7 @@
 """Compare random starts by ``rusage`` with the same starts by ``subprocess``.
 
-``python random_starts.py COUNT SEED [USER]``: the known starts and COUNT random ones, or COUNT as that user if root does
-it. If two outcomes differ, hypothesis looks for a simple start that differs, and the exit status is not 0.
+``python random_starts.py COUNT SEED [USER]``: the known starts and COUNT random ones, or COUNT as that user, if root
+runs it. If two outcomes differ, hypothesis looks for a simple start that differs, and the exit status is not 0.
 """
 
 import codecs

@@ -51,7 +51,6 @@ QUICK += ["test_tree.py", "test_tree_moving.py", "test_tree_scenes.py"]
 # Each of these takes 8 seconds or more in an emulator, or only compiles.
 NOT_QUICK = [
     "test_launcher.py::test_both_forms_compile_and_work",
-    "test_launcher.py::test_build_fails_without_a_launcher",
     "test_launcher.py::test_launcher_with_random_words",
     "test_launcher.py::test_starts_under_a_tracer",
     "test_memory.py::test_peak_of_a_block[threads]",
