@@ -11,7 +11,6 @@ import pytest
 from ._backends import BACKEND
 from ._backends._base import RUSAGE_CHILDREN, RUSAGE_SELF
 from ._getrusage import cputime, getrusage, measured
-from ._measure import measure
 from ._memory import BlockPeak, read_rss
 from ._text import MIB, mebibytes
 from ._units import parse_size
@@ -44,27 +43,35 @@ TABLES = [
     ("most memory retained after the test", (RETAINED,), 0.1 * MIB),
 ]
 
-WORDS = {
+MEANINGS = {
     "peak_growth": (
-        "peak growth",
-        "the maximum resident set size of the process during the call, minus the size at the start of the call",
+        "the maximum resident set size of the process during the call, minus the size at the start of the call"
     ),
-    "cputime": ("CPU time", "user and system time of all threads of the process during the call"),
-    "majflt": ("major faults", "page faults of the process during the call that required I/O"),
+    "cputime": "user and system time of all threads of the process during the call",
+    "majflt": "page faults of the process during the call that required I/O",
 }
 
-# The names in user_properties, such as rusage_call_cputime. RETAINED is not known before the reports are made.
-KEYS = {
-    when: {name: f"rusage_{when}_{name}" for name in COLUMNS if name != RETAINED}
-    for when in ("setup", "call", "teardown")
-}
-NAMES = {when: {key: name for name, key in keys.items()} for when, keys in KEYS.items()}
-ALL_KEYS = {key for names in NAMES.values() for key in names}
-
+# The phase and the figure of each name in user_properties, such as rusage_call_cputime.
+NAMES = {f"rusage_{when}_{name}": (when, name) for when in ("setup", "call", "teardown") for name in COLUMNS}
 NAME_OF_RETAINED = "rusage_retained"
 
 _limits_key = pytest.StashKey["Figures"]()
 _phase_key = pytest.StashKey["Phase"]()
+
+
+def _hook(when: str) -> Any:
+    """Return the wrapper of a phase: the innermost one, so that the figures do not include those of other plugins."""
+
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    def measure_phase(self: Phases, item: pytest.Item) -> Generator[None, object, None]:
+        if when == "setup" and item.user_properties:  # of an earlier run of the same test
+            item.user_properties[:] = [entry for entry in item.user_properties if not _is_ours(entry)]
+        phase = self._start(item, item.stash.get(_limits_key, {}) if when == "call" else {})
+        yield
+        if phase is not None:
+            item.user_properties += [(f"rusage_{when}_{name}", figure) for name, figure in phase.stop().items()]
+
+    return measure_phase
 
 
 class Phases:
@@ -117,30 +124,9 @@ class Phases:
 
     # --- Measuring ----------------------------------------------------------------------------------------------------
 
-    # These wrappers are the innermost ones, so that a phase does not include the wrappers of other plugins.
-
-    @pytest.hookimpl(hookwrapper=True, trylast=True)
-    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, None]:
-        """Measure the phase."""
-        if item.user_properties:  # of an earlier run of the same test
-            item.user_properties[:] = [entry for entry in item.user_properties if not _is_ours(entry)]
-        phase = self._start(item, {})
-        yield
-        _report(item, "setup", phase)
-
-    @pytest.hookimpl(hookwrapper=True, trylast=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, None]:
-        """Measure the phase."""
-        phase = self._start(item, item.stash.get(_limits_key, {}))
-        yield
-        _report(item, "call", phase)
-
-    @pytest.hookimpl(hookwrapper=True, trylast=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, None]:
-        """Measure the phase."""
-        phase = self._start(item, {})
-        yield
-        _report(item, "teardown", phase)
+    pytest_runtest_setup = _hook("setup")
+    pytest_runtest_call = _hook("call")
+    pytest_runtest_teardown = _hook("teardown")
 
     def _start(self, item: pytest.Item, limits: Figures) -> Phase | None:
         """Start to measure a phase if a table or its limits need it."""
@@ -231,13 +217,6 @@ class Phase:
         return figures
 
 
-def _report(item: pytest.Item, when: str, phase: Phase | None) -> None:
-    """Add the figures of a phase to the reports."""
-    if phase is not None:
-        keys = KEYS[when]
-        item.user_properties += [(keys[name], figure) for name, figure in phase.stop().items()]
-
-
 # --- Limits -----------------------------------------------------------------------------------------------------------
 
 
@@ -286,13 +265,12 @@ def _limit(name: str, limit: object) -> float:
 
 def _is_measured(name: str) -> bool:
     if name == "peak_growth":
-        return "peak" in measure(reset_peak=True).measured
+        return BlockPeak.available()
     return name != "majflt" or "ru_majflt" in MEASURED
 
 
 def _message(name: str, figure: float, limit: float) -> str:
-    words, meaning = WORDS[name]
-    return f"{words} {_exact(name, figure)} exceeds the limit of {_exact(name, limit)}: {meaning}"
+    return f"{COLUMNS[name]} {_exact(name, figure)} exceeds the limit of {_exact(name, limit)}: {MEANINGS[name]}"
 
 
 def _exact(name: str, figure: float) -> str:
@@ -303,15 +281,15 @@ def _exact(name: str, figure: float) -> str:
 
 def _figures_of(report: object) -> Figures:
     """Return the figures in a report; none if the report is not about a phase."""
-    names = NAMES.get(getattr(report, "when", ""), {})
-    figures = dict(filter(_is_ours, getattr(report, "user_properties", ())))
-    return {name: figures[key] for key, name in names.items() if key in figures}
+    ours = filter(_is_ours, getattr(report, "user_properties", ()))
+    when = getattr(report, "when", None)
+    return {NAMES[key][1]: figure for key, figure in ours if NAMES[key][0] == when}
 
 
 def _is_ours(entry: object) -> bool:
     """Return whether this plugin added an entry of ``user_properties``; other entries may have any type."""
     pair = entry if isinstance(entry, (tuple, list)) else ()
-    return len(pair) == 2 and isinstance(pair[0], str) and pair[0] in ALL_KEYS
+    return len(pair) == 2 and isinstance(pair[0], str) and pair[0] in NAMES
 
 
 # --- Tables -----------------------------------------------------------------------------------------------------------
