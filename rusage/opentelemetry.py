@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import CallbackOptions
 
     Observe = Callable[[], Iterable[Observation]]
-    Instrument = tuple[str, str, str, Observe]  # name, unit, description and a function that reads it
+    Instrument = tuple[str, str, str, str, Observe]  # kind, name, unit, description and a function that reads it
 
 __all__ = ["instrument", "uninstrument"]
 
@@ -62,14 +62,8 @@ def instrument(meter_provider: MeterProvider | None = None) -> None:
         return [callback]
 
     meter = given.get_meter(__name__, __version__, "https://opentelemetry.io/schemas/1.44.0")
-    for name, unit, description, observe in _counters():
-        meter.create_observable_counter(name, callbacks(observe), unit, description)
-    if "rss" not in BACKEND.absent:
-        description = "The amount of physical memory in use."
-        observers = callbacks(_observed(read_rss))
-        meter.create_observable_up_down_counter("process.memory.usage", observers, "By", description)
-    for name, unit, description, observe in _gauges():
-        meter.create_observable_gauge(name, callbacks(observe), unit, description)
+    for kind, name, unit, description, observe in _instruments():
+        getattr(meter, f"create_observable_{kind}")(name, callbacks(observe), unit, description)
     _active = provider
 
 
@@ -85,36 +79,35 @@ def uninstrument() -> None:
     _active = None
 
 
-def _counters() -> Iterator[Instrument]:
-    """Yield the counters of this system, with the descriptions of the conventions."""
+def _instruments() -> Iterator[Instrument]:
+    """Yield the instruments of this system, with the descriptions of the conventions."""
     names = BACKEND.measured["RUSAGE_SELF"]
     cpu_time = _reader("cpu.mode", ru_utime="user", ru_stime="system")
-    yield "process.cpu.time", "s", "Total CPU seconds broken down by different CPU modes.", cpu_time
+    yield "counter", "process.cpu.time", "s", "Total CPU seconds broken down by different CPU modes.", cpu_time
     if "ru_minflt" in names:
         faults = _reader("system.paging.fault.type", ru_minflt="minor", ru_majflt="major")
-        if "ru_majflt" not in names:
-            faults = _read_all_faults
-        yield "process.paging.faults", "{fault}", "Number of page faults the process has made.", faults
+        if "ru_majflt" not in names:  # ru_minflt counts all faults: the conventions have no attribute for the sum
+            faults = _observed(lambda: getrusage(RUSAGE_SELF).ru_minflt)
+        yield "counter", "process.paging.faults", "{fault}", "Number of page faults the process has made.", faults
     if names >= SWITCHES:
         switches = _reader("process.context_switch.type", ru_nvcsw="voluntary", ru_nivcsw="involuntary")
         description = "Number of times the process has been context switched."
-        yield "process.context_switches", "{context_switch}", description, switches
+        yield "counter", "process.context_switches", "{context_switch}", description, switches
     if names >= BLOCKS and BACKEND.units.get("ru_inblock") == SECTORS:
         transferred = _reader("disk.io.direction", ru_inblock="read", ru_oublock="write", factor=SECTOR)
-        yield "process.disk.io", "By", "Disk bytes transferred.", transferred
+        yield "counter", "process.disk.io", "By", "Disk bytes transferred.", transferred
     elif names >= BLOCKS:
         operations = _reader("disk.io.direction", ru_inblock="read", ru_oublock="write")
         description = "Number of disk operations performed by the process."
-        yield "process.disk.operations", "{operation}", description, operations
-
-
-def _gauges() -> Iterator[Instrument]:
-    """Yield the gauges of this system."""
+        yield "counter", "process.disk.operations", "{operation}", description, operations
+    if "rss" not in BACKEND.absent:
+        memory = _observed(read_rss)
+        yield "up_down_counter", "process.memory.usage", "By", "The amount of physical memory in use.", memory
     if BACKEND.uptime is not None:
-        yield "process.uptime", "s", "The time the process has been running.", _observed(_read_uptime)
-    if "ru_maxrss" in BACKEND.measured["RUSAGE_SELF"]:
+        yield "gauge", "process.uptime", "s", "The time the process has been running.", _observed(_read_uptime)
+    if "ru_maxrss" in names:
         name = "rusage.maxrss" if "peak" in BACKEND.absent else "rusage.peak"
-        yield name, "By", "Maximum resident set size of the process.", _observed(read_peak)
+        yield "gauge", name, "By", "Maximum resident set size of the process.", _observed(read_peak)
 
 
 def _read_uptime() -> float | None:
@@ -133,11 +126,6 @@ def _reader(attribute: str, *, factor: int = 1, **values: str) -> Observe:
         return [Observation(getattr(usage, field) * factor, {attribute: value}) for field, value in values.items()]
 
     return read
-
-
-def _read_all_faults() -> list[Observation]:
-    """Read ``ru_minflt`` where it counts all faults: the conventions have no attribute for the sum."""
-    return [Observation(getrusage(RUSAGE_SELF).ru_minflt)]
 
 
 def _observed(read: Callable[[], float | None]) -> Observe:

@@ -18,7 +18,7 @@ except ModuleNotFoundError as _error:
     ) from _error
 
 from ._backends import BACKEND
-from ._backends._base import BLOCKS, RUSAGE_CHILDREN, RUSAGE_SELF, SECTOR, SECTORS, TIMES
+from ._backends._base import RUSAGE_CHILDREN, RUSAGE_SELF, SECTOR, SECTORS, TIMES
 from ._fields import FIELDS, RUsage
 from ._getrusage import getrusage, measured_for
 from ._memory import read_peak, read_rss
@@ -32,16 +32,17 @@ else:
 
 __all__ = ["UsageCollector"]
 
-# Counters of one field: their names, meanings, fields, and the value of one unit of the field.
-COUNTERS = (
-    ("cpu_user_seconds", FIELDS["ru_utime"].meaning, "ru_utime", 1),
-    ("cpu_system_seconds", FIELDS["ru_stime"].meaning, "ru_stime", 1),
-    ("minor_page_faults", FIELDS["ru_minflt"].meaning, "ru_minflt", 1),
-    ("major_page_faults", FIELDS["ru_majflt"].meaning, "ru_majflt", 1),
-    ("disk_read_bytes", "bytes read from block devices", "ru_inblock", SECTOR),
-    ("disk_written_bytes", "bytes written to block devices", "ru_oublock", SECTOR),
+# The names of counters, their meanings, the fields by the value of the label "type", if they have that label, and the
+# value of one unit of the fields.
+COUNTERS: tuple[tuple[str, str, dict[str, str], int], ...] = (
+    ("cpu_user_seconds", FIELDS["ru_utime"].meaning, {"": "ru_utime"}, 1),
+    ("cpu_system_seconds", FIELDS["ru_stime"].meaning, {"": "ru_stime"}, 1),
+    ("minor_page_faults", FIELDS["ru_minflt"].meaning, {"": "ru_minflt"}, 1),
+    ("major_page_faults", FIELDS["ru_majflt"].meaning, {"": "ru_majflt"}, 1),
+    ("disk_read_bytes", "bytes read from block devices", {"": "ru_inblock"}, SECTOR),
+    ("disk_written_bytes", "bytes written to block devices", {"": "ru_oublock"}, SECTOR),
+    ("context_switches", "context switches", {"voluntary": "ru_nvcsw", "involuntary": "ru_nivcsw"}, 1),
 )
-SWITCH_TYPES = {"voluntary": "ru_nvcsw", "involuntary": "ru_nivcsw"}
 
 
 class UsageCollector:
@@ -54,18 +55,14 @@ class UsageCollector:
     ``namespace`` they are named ``NAMESPACE_process_...``. With ``children=True``, the counters are also exported for
     ``RUSAGE_CHILDREN``, as ``process_children_...``, on systems that have it.
 
-    ``process_cpu_seconds_total`` and ``process_resident_memory_bytes`` are left out where ``ProcessCollector`` exports
-    them: for this process, without a ``namespace``, where there is a ``/proc/stat``.
-
     For another ``process``, a ``rusage.Process``, only the fields in ``process.measured`` are exported; nothing if a
-    reading raises ``OSError``: the process has ended, reading it is no longer permitted, or too many files are open. If
-    the ``Process`` has been closed, a scrape raises ``ValueError``. ``children=True`` raises ``ValueError``, since the
-    children of another process are not available. ``process_cpu_seconds_total`` is ``process.cputime()``: on Linux it
-    counts nanoseconds, and the user and system times are whole ticks of 10 ms. The total is never below their sum.
+    reading raises ``OSError``. If the ``Process`` has been closed, a scrape raises ``ValueError``. ``children=True``
+    raises ``ValueError``, since the children of another process are not available.
 
     For this process, without a ``namespace``, the collector can be registered beside a ``ProcessCollector``, in any
-    order. A second ``UsageCollector``, and one for another process beside a ``ProcessCollector``, needs a ``namespace``
-    of its own: otherwise the default registry refuses the collector, and other registries show some metrics twice.
+    order: what both would export is left out. A second ``UsageCollector``, and one for another process beside a
+    ``ProcessCollector``, needs a ``namespace`` of its own: otherwise the default registry refuses the collector, and
+    other registries show some metrics twice.
     """
 
     def __init__(self, process: Process | None = None, *, namespace: str = "", children: bool = False) -> None:
@@ -133,25 +130,22 @@ class _Counters:
         notes = {field: note for field, note in BACKEND.notes.items() if field in BACKEND.measured["RUSAGE_SELF"]}
         self._total = total and measured >= TIMES
         self._total_name = f"{prefix}cpu_seconds", _text(f"{whose}user and system CPU time used")
-        self._fields = [
-            (f"{prefix}{name}", _text(whose + meaning, notes.get(field)), field, scale)
-            for name, meaning, field, scale in COUNTERS
-            if field in measured and (field not in BLOCKS or BACKEND.units.get(field) == SECTORS)
-        ]
-        self._switches = {kind: field for kind, field in SWITCH_TYPES.items() if field in measured}
-        text = _text(f"{whose}context switches", *map(notes.get, self._switches.values()))
-        self._switches_name = f"{prefix}context_switches", text
+        self._rows = []
+        for name, meaning, types, scale in COUNTERS:
+            fields = {kind: field for kind, field in types.items() if field in measured}
+            if fields and (scale != SECTOR or BACKEND.units.get("ru_inblock") == SECTORS):
+                text = _text(whose + meaning, *map(notes.get, fields.values()))
+                labels = ["type"] if any(fields) else []
+                self._rows.append((f"{prefix}{name}", text, labels, fields, scale))
 
     def families(self, usage: RUsage, cputime: float) -> Iterator[Metric]:
         """Yield the counters with the values of a usage and its total CPU time."""
         if self._total:
             yield CounterMetricFamily(*self._total_name, cputime)
-        for name, text, field, scale in self._fields:
-            yield CounterMetricFamily(name, text, getattr(usage, field) * scale)
-        if self._switches:
-            family = CounterMetricFamily(*self._switches_name, labels=["type"])
-            for kind, field in self._switches.items():
-                family.add_metric([kind], getattr(usage, field))
+        for name, text, labels, fields, scale in self._rows:
+            family = CounterMetricFamily(name, text, labels=labels)
+            for kind, field in fields.items():
+                family.add_metric([kind] if kind else [], getattr(usage, field) * scale)
             yield family
 
 
