@@ -256,15 +256,19 @@ def on_terminal() -> Iterator[Start]:
         os.close(ours)
 
 
-def called_after(instructions: int, function: Callable[[], None], handler: Callable[[], None]) -> bool:
+def called_after(
+    instructions: int, function: Callable[[], None], handler: Callable[[], None], *, within: str = ""
+) -> bool:
     """Call a function, and a handler in it after a number of instructions of Python, as a signal's would be called.
 
-    Return whether it had that many.
+    Return whether it had that many, in files whose names have some text.
     """
     left = instructions
 
     def trace(frame: types.FrameType, event: str, _: object) -> Any:
         nonlocal left
+        if within not in frame.f_code.co_filename:
+            return None
         frame.f_trace_opcodes = True
         if event == "opcode":
             left -= 1

@@ -88,8 +88,12 @@ SCENES = {
     "orphan": (f"tree 10 gone 20 {Process(30, 1, 3000, time=700_000)} sample", 2, 0.2),
     "orphan and no root": (f"tree 10 gone 20 {Process(30, 1, 3000, time=700_000)} sample gone 10 sample", 1, 0.2),
     "all have ended": (f"tree 10 gone 20 {Process(30, 1, 3000, time=700_000)} sample gone 10 gone 30 sample", 0, 0.2),
-    # The time of its children, which were never read.
-    "orphan that has waited": (f"tree 10 gone 20 {Process(30, 1, 3000, waited=900_000)} sample gone 30 sample", 1, 0.9),
+    # The time of its children, which were never read, and then of the root.
+    "orphan that has waited": (
+        f"tree 10 gone 20 {Process(30, 1, 3000, waited=900_000)} sample gone 30 sample {ROOT._replace(time=700_000)} sample",
+        1,
+        1.1,
+    ),
     "adopted, younger and older": (f"tree 10 {ADOPTED} sample", 5, 1.200001),
     "adopted, growing": (f"tree 10 {ADOPTED} sample {STRANGER._replace(parent=20, time=600_000)} sample", 5, 1.300001),
     # Its parent has ended too, so that any ancestor may have waited for it; it counts once.
