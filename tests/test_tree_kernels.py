@@ -90,7 +90,7 @@ SCENES = {
     "all have ended": (f"tree 10 gone 20 {Process(30, 1, 3000, time=700_000)} sample gone 10 gone 30 sample", 0, 0.2),
     # The time of its children, which were never read, and then of the root.
     "orphan that has waited": (
-        f"tree 10 gone 20 {Process(30, 1, 3000, waited=900_000)} sample gone 30 sample {ROOT._replace(time=700_000)} sample",
+        f"tree 10 gone 20 {Process(30, 1, 3000, waited=900_000)} sample gone 30 {ROOT._replace(time=700_000)} sample",
         1,
         1.1,
     ),
