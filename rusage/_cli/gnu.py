@@ -7,9 +7,16 @@ time prints 0; under ``-v`` too, so that each line keeps its place and its label
 from __future__ import annotations
 
 import re
+from operator import itemgetter
+from typing import TYPE_CHECKING
 
 from .._fields import FIELDS
 from .._getrusage import getpagesize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Figures = dict[str, float]
 
 POSIX = "real %e\\nuser %U\\nsys %S"
 VERBOSE = """\
@@ -51,13 +58,6 @@ COUNTS = {
     "s": "ru_msgsnd",
     "w": "ru_nvcsw",
 }
-# GNU time's %D is the data and the stack. Its %t, the average resident set size, is ru_idrss, which is another figure.
-AVERAGES = {
-    "D": ("ru_idrss", "ru_isrss"),
-    "K": ("ru_ixrss", "ru_idrss", "ru_isrss"),
-    "X": ("ru_ixrss",),
-    "p": ("ru_isrss",),
-}
 ESCAPES = {"t": "\t", "n": "\n", "\\": "\\"}
 DIRECTIVE = r"(?s)%\{(\w+)\}|%(.?)|\\(.?)"
 
@@ -75,48 +75,31 @@ def report(layout: str, command: list[str], code: int, usage: dict[str, float], 
     *code* is the exit code as in subprocess, or the exit status for a program that could not be started; *usage* has
     the measured fields, and *elapsed* is the seconds, or None if there was no program.
     """
-    letters = _letters(command, code, usage, elapsed)
-    named = {name: _exact(usage.get(name)) for name in FIELDS}
-    named["elapsed"] = _exact(elapsed)
+    figures = usage if elapsed is None else {**usage, "elapsed": elapsed}
+    known = {"%": "%", "C": " ".join(command), "Z": getpagesize(), "x": code if code >= 0 else UNKNOWN}
 
     def replacement(match: re.Match[str]) -> str:
         name, letter, escape = match.groups()
-        if name is not None:
-            return named.get(name, f"?{match[0][1:]}")
-        if letter is not None:
-            return letters.get(letter, f"?{letter}")
-        return ESCAPES.get(escape, f"?\\{escape}")
+        if escape is not None:
+            return ESCAPES.get(escape, f"?\\{escape}")
+        if letter in known:
+            return str(known[letter])
+        if letter not in LETTERS and name not in {*FIELDS, "elapsed"}:
+            return f"?{match[0][1:]}"
+        try:
+            shown = _exact(figures[name]) if letter is None else LETTERS[letter](figures)
+        except (KeyError, ZeroDivisionError):
+            shown = UNKNOWN
+        return f"{shown}%" if letter == "P" else str(shown)
 
     return re.sub(DIRECTIVE, replacement, layout)
-
-
-def _letters(command: list[str], code: int, usage: dict[str, float], elapsed: float | None) -> dict[str, str]:
-    """Return what replaces each letter."""
-    user, system, peak = map(usage.get, ("ru_utime", "ru_stime", "ru_maxrss"))
-    return {
-        **{letter: str(usage.get(name, UNKNOWN)) for letter, name in COUNTS.items()},
-        **{letter: _average(usage, names) for letter, names in AVERAGES.items()},
-        "%": "%",
-        "C": " ".join(command),
-        "E": _clock(elapsed),
-        "M": UNKNOWN if peak is None else str(int(peak) // 1024),
-        "P": f"{_share(user, system, elapsed)}%",
-        "S": _hundredths(system),
-        "U": _hundredths(user),
-        "Z": str(getpagesize()),
-        "e": _hundredths(elapsed),
-        "t": UNKNOWN,
-        "x": str(code) if code >= 0 else UNKNOWN,
-    }
 
 
 # All figures are rounded down. A time in microseconds is exact, unlike a float.
 
 
-def _exact(value: float | None) -> str:
+def _exact(value: float) -> str:
     """Return a field in its own unit; seconds to the microsecond."""
-    if value is None:
-        return UNKNOWN
     return f"{value:.6f}" if isinstance(value, float) else str(value)
 
 
@@ -124,30 +107,41 @@ def _microseconds(seconds: float) -> int:
     return round(seconds * 10**6)
 
 
-def _hundredths(seconds: float | None) -> str:
-    return UNKNOWN if seconds is None else f"{_microseconds(seconds) // 10**4 / 100:.2f}"
+def _hundredths(seconds: float) -> str:
+    return f"{_microseconds(seconds) // 10**4 / 100:.2f}"
 
 
-def _clock(seconds: float | None) -> str:
+def _clock(seconds: float) -> str:
     """Return seconds as ``m:ss.ss``, or from an hour on as ``h:mm:ss``."""
-    if seconds is None:
-        return UNKNOWN
     minutes, rest = divmod(_microseconds(seconds) // 10**4, 6000)
     if minutes >= 60:
         return f"{minutes // 60}:{minutes % 60:02}:{rest // 100:02}"
     return f"{minutes}:{rest // 100:02}.{rest % 100:02}"
 
 
-def _share(user: float | None, system: float | None, elapsed: float | None) -> str:
+def _share(figures: Figures) -> int:
     """Return the CPU time in percent of the elapsed time."""
-    if user is None or system is None or not elapsed:
-        return UNKNOWN
-    return str((_microseconds(user) + _microseconds(system)) * 100 // max(1, _microseconds(elapsed)))
+    cpu = _microseconds(figures["ru_utime"]) + _microseconds(figures["ru_stime"])
+    return cpu * 100 // _microseconds(figures["elapsed"])
 
 
-def _average(usage: dict[str, float], names: tuple[str, ...]) -> str:
+def _average(figures: Figures, *names: str) -> int:
     """Return the average of integrals over the CPU time in KiB."""
-    cpu = usage.get("ru_utime", 0) + usage.get("ru_stime", 0)
-    if not cpu or not all(name in usage for name in names):
-        return UNKNOWN
-    return str(int(sum(usage[name] for name in names) / cpu) // 1024)
+    return int(sum(figures[name] for name in names) / (figures["ru_utime"] + figures["ru_stime"])) // 1024
+
+
+# GNU time's %D is the data and the stack. Its %t, the average resident set size, is ru_idrss, which is another figure.
+LETTERS: dict[str, Callable[[Figures], object]] = {
+    **{letter: itemgetter(name) for letter, name in COUNTS.items()},
+    "D": lambda figures: _average(figures, "ru_idrss", "ru_isrss"),
+    "E": lambda figures: _clock(figures["elapsed"]),
+    "K": lambda figures: _average(figures, "ru_ixrss", "ru_idrss", "ru_isrss"),
+    "M": lambda figures: int(figures["ru_maxrss"]) // 1024,
+    "P": _share,
+    "S": lambda figures: _hundredths(figures["ru_stime"]),
+    "U": lambda figures: _hundredths(figures["ru_utime"]),
+    "X": lambda figures: _average(figures, "ru_ixrss"),
+    "e": lambda figures: _hundredths(figures["elapsed"]),
+    "p": lambda figures: _average(figures, "ru_isrss"),
+    "t": lambda _: UNKNOWN,
+}
