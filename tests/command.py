@@ -11,8 +11,13 @@ import forked
 import pytest
 from forked import PROGRAMS, RUSAGE
 
+import rusage
+
 if TYPE_CHECKING:
     import subprocess
+
+
+needs_tree = pytest.mark.skipif(not hasattr(rusage, "Tree"), reason="this system has no Tree")
 
 
 @pytest.fixture(autouse=True)

@@ -13,11 +13,10 @@ import pytest
 from command import new_folder, nth, record, text  # noqa: F401 (new_folder is a fixture)
 from forked import RUSAGE, needs_peak
 
-from rusage._cli import report, statistics
+from rusage._cli import comparison
 from rusage._cli import series as series_module
 from rusage._cli.figures import Ended
 from rusage._cli.options import Options
-from rusage._cli.series import rounds_that_fit
 
 if sys.platform == "win32":
     pytest.skip("the programs that run here need a Unix", allow_module_level=True)
@@ -54,15 +53,6 @@ def test_rounds_without_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(first) == len(second) >= 10
     run("--warmup", "1", "sleep 0.04")
     assert ["rounds", "10,", "after", "1", "for", "warm-up"] in [line.split() for line in lines()]
-
-
-@pytest.mark.parametrize(
-    ("done", "elapsed", "commands", "rounds"),
-    [(1, 0.02, 2, 300), (10, 0.2, 1, 150), (10, 1.0, 3, 90), (1, 5.0, 2, 10), (10, 60.0, 2, 10), (1, 0.0, 2, 10)],
-)
-def test_rounds_that_fit(done: int, elapsed: float, commands: int, rounds: int) -> None:
-    """Three seconds for each command, ten rounds at least; a clock may have long ticks."""
-    assert rounds_that_fit(done, elapsed, commands) == rounds
 
 
 def test_rounds_where_the_last_one_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +110,7 @@ def test_ratios_of_the_means() -> None:
 )
 def test_smallest_of_known_values(columns: list[list[float]], expected: int | None) -> None:
     """A star where the intervals of the ratios leave out 1."""
-    assert statistics.smallest(columns) == expected
+    assert comparison.smallest(columns) == expected
 
 
 @pytest.mark.parametrize(
@@ -129,14 +119,14 @@ def test_smallest_of_known_values(columns: list[list[float]], expected: int | No
 )
 def test_quantiles_of_student(freedom: int, quantile: float) -> None:
     """From a printed table."""
-    assert statistics.student(freedom) == pytest.approx(quantile, abs=2e-4)
+    assert comparison.student(freedom) == pytest.approx(quantile, abs=2e-4)
 
 
 def test_ratio_of_known_values() -> None:
     """A slow round adds no uncertainty; a ratio to 0 does not exist, nor does the interval of one round."""
-    assert statistics.ratio([2.0, 4.0, 8.0], [1.0, 2.0, 4.0]) == (2, 0)
-    assert statistics.ratio([1.0, 2.0], [0.0, 0.0]) is None
-    assert statistics.ratio([3.0], [2.0]) == (1.5, None)
+    assert comparison.ratio([2.0, 4.0, 8.0], [1.0, 2.0, 4.0]) == (2, 0)
+    assert comparison.ratio([1.0, 2.0], [0.0, 0.0]) is None
+    assert comparison.ratio([3.0], [2.0]) == (1.5, None)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +142,7 @@ def test_ratio_of_known_values() -> None:
 )
 def test_value_and_deviation(value: float, deviation: float | None, text: str) -> None:
     """As many decimals, or one digit of the deviation."""
-    assert report.plus_minus(value, deviation, "\xb1") == text
+    assert comparison.plus_minus(value, deviation, "\xb1") == text
 
 
 @pytest.mark.parametrize("sizes", [range(1, 13), [300, 1], [1, 10**6]], ids=["twelve", "small ratios", "large ratios"])
@@ -161,11 +151,11 @@ def test_wide_figures_fit_80_columns(sizes: list[int]) -> None:
     each = []
     for size in sizes:
         usages = [{"ru_utime": size * time, "ru_stime": 0.01, "ru_maxrss": size * 1e8 * time} for time in (0.1, 0.16)]
-        runs = [statistics.Run(Ended(0, usage, size / 7 * usage["ru_utime"], None), counted=True) for usage in usages]
-        each.append(statistics.series(["x"], 3, runs))
+        runs = [comparison.Run(Ended(0, usage, size / 7 * usage["ru_utime"], None), counted=True) for usage in usages]
+        each.append(comparison.series(["x"], 3, runs))
     options = Options()
     options.compare = True
-    text = report.of_runs(statistics.compare(each, None), ["x " * 99 + "x"] * len(each), options, None)
+    text = comparison.of_runs(comparison.compare(each, None), ["x " * 99 + "x"] * len(each), options, None)
     assert max(map(len, text.splitlines())) <= 80
     assert all(text.count(label) == 1 for label in ("wall (", "CPU (", "peak ("))
     assert (text.count("ratio  ") + text.count("ratio\n")) == 3
@@ -202,11 +192,11 @@ def test_limits_name_the_command() -> None:
 def compared(*columns: tuple[str, list[float]]) -> list[str]:
     """Return the sentences about commands with these elapsed times, whose peaks in bytes are 1000 times as large."""
     runs = [
-        [statistics.Run(Ended(0, {"ru_maxrss": 1000 * value}, value, None), counted=True) for value in values]
+        [comparison.Run(Ended(0, {"ru_maxrss": 1000 * value}, value, None), counted=True) for value in values]
         for _, values in columns
     ]
-    found = statistics.compare([statistics.series(["x"], 0, each) for each in runs], None)
-    return report.conclusions(found, [name for name, _ in columns])
+    found = comparison.compare([comparison.series(["x"], 0, each) for each in runs], None)
+    return comparison.conclusions(found, [name for name, _ in columns])
 
 
 def test_sentence_at_the_end() -> None:

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import forked
 import pytest
-from command import new_folder, record, run, text  # noqa: F401 (new_folder is a fixture)
+from command import needs_tree, new_folder, record, run, text  # noqa: F401 (fixtures)
 from conftest import needs_sh
 from forked import RUSAGE
 
 import rusage
+from rusage._cli.comparison import Comparison, Run, series
 from rusage._cli.figures import WHOSE, Ended
 from rusage._cli.formats import code, markdown
 from rusage._cli.options import Options
-from rusage._cli.statistics import Comparison, Run, series
 
 if sys.platform == "win32":
     pytest.skip("the programs that run here need a Unix", allow_module_level=True)
@@ -132,13 +132,13 @@ def test_appended_csv_has_one_header() -> None:
 @pytest.mark.parametrize("words", [["true"], ["-n", "2", "true"], ["-n", "2", "--compare", "true", "true"]], ids=str)
 def test_report_and_files_at_once(words: list[str]) -> None:
     """Each file has the report of its kind; the text goes to standard error."""
-    names = ["a.json", "b.csv", "c.md", "d.json"]
+    names = ["a.json", "b.csv", "c.md", ".json"]
     options = [word for name in names for word in ("--export", name)]
     done = forked.run([*RUSAGE, *options, *words], capture_output=True, text=True, check=True)
     assert "wall" in done.stderr
     assert "{" not in done.stderr
     made = record("a.json")
-    assert Path("a.json").read_text() == Path("d.json").read_text()
+    assert Path("a.json").read_text() == Path(".json").read_text()
     rows = list(csv.DictReader(Path("b.csv").read_text().splitlines()))
     elapsed = [float(row["elapsed (seconds)"]) for row in rows]
     runs = [run for each in made.get("commands", [made]) for run in each.get("runs", [each])]
@@ -229,11 +229,20 @@ def test_missing_report_is_125(words: list[str], runs: list[str]) -> None:
 
 @needs_sh
 @pytest.mark.parametrize("change", ["rm x.csv", "mv x.csv y; echo own > x.csv"])
-@pytest.mark.parametrize("words", [["-o", "x.csv"], ["--export", "x.csv"], ["-n", "1", "--export", "x.csv"]], ids=str)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-o", "x.csv"],
+        ["--export", "x.csv"],
+        ["-n", "1", "--export", "x.csv"],
+        pytest.param(["--samples", "x.csv"], marks=needs_tree),
+    ],
+    ids=str,
+)
 def test_file_that_the_program_removes(change: str, words: list[str]) -> None:
     """The report is lost: 125, unless the program has failed."""
     for failure, status in (0, 125), (3, 3):
-        line = [*RUSAGE, *words, "sh", "-c", f"{change}; exit {failure}"]
+        line = [*RUSAGE, *words, "sh", "-c", f"{change}; sleep 0.1; exit {failure}"]
         done = forked.run(line, capture_output=True, text=True, check=False)
         assert done.returncode == status
         assert "rusage: x.csv: the file was removed or replaced before the report was written\n" in done.stderr

@@ -18,8 +18,8 @@ from expected import SAMPLED
 from forked import CHECKS, RUSAGE, needs_peak
 from terminals import WAITS, Start, read_until, screen
 
+from rusage._cli.comparison import outliers
 from rusage._cli.series import progress
-from rusage._cli.statistics import outliers
 
 if sys.platform == "win32":
     pytest.skip("the programs that run here need Unix", allow_module_level=True)

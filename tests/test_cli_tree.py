@@ -36,14 +36,14 @@ if sys.platform == "win32":
 if not hasattr(rusage, "Tree"):
     pytest.skip("this system has no Tree", allow_module_level=True)
 
-from rusage._cli import limits, report, tree
-from rusage._cli.statistics import Comparison, Run, Series, compare, series
+from rusage._cli import comparison, limits, report, tree
+from rusage._cli.comparison import Comparison, Run, Series, compare, series
 
 PROGRAM = [sys.executable, str(Path(__file__).parent / "programs" / "tree_of_processes.py")]
 MIB = 2**20
 
 
-def needs_matplotlib(test: Any) -> Any:
+def draws(test: Any) -> Any:
     """Mark a test that draws: it needs matplotlib, which one process of the suite imports for all of them."""
     missing = importlib.util.find_spec("matplotlib") is None
     marks = pytest.mark.skipif(missing, reason="no matplotlib: pip install matplotlib"), pytest.mark.xdist_group("plot")
@@ -248,14 +248,14 @@ def test_sentence_says_whose_memory() -> None:
         return series(["x"], 0, [Run(ended, counted=True)] * 2)
 
     sentence = "`b` needed 3.0 times as much memory in all processes as `a`."
-    assert report.conclusions(compare([sizes(8192), sizes(24576)], None), ["a", "b"]) == [sentence]
+    assert comparison.conclusions(compare([sizes(8192), sizes(24576)], None), ["a", "b"]) == [sentence]
 
 
 def of_runs(found: Comparison) -> str:
     """Return the report of a series or a comparison with ``--tree``."""
     options = Options()
     options.tree, options.compare = True, len(found.series) > 1
-    return report.of_runs(found, ["x"] * len(found.series), options, None)
+    return comparison.of_runs(found, ["x"] * len(found.series), options, None)
 
 
 def test_runs_without_a_sample() -> None:
@@ -471,7 +471,7 @@ def test_too_many_threads(others: int, monkeypatch: pytest.MonkeyPatch) -> None:
 # --- Samples and pictures --------------------------------------------------------------------------------------------
 
 
-@needs_matplotlib
+@draws
 @pytest.mark.parametrize(("suffix", "start"), [("PNG", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
 def test_picture(suffix: str, start: bytes) -> None:
     """In the format that the name of the file tells; neither a formula nor a tab of the command gives a warning."""
@@ -480,11 +480,13 @@ def test_picture(suffix: str, start: bytes) -> None:
     assert Path(f"tree.{suffix}").read_bytes().startswith(start)
 
 
-@needs_matplotlib
+@draws
 def test_picture_that_fails(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No part of a file is left: of a program that was not found, and if the picture is larger than files may be."""
+    """125, and no part of a file is left: if the program has removed it, and if it is larger than files may be."""
     resource = pytest.importorskip("resource", reason="this system has no limit for files")
     assert run("--plot", "tree.png", "--samples", "x.csv", "--export", "x.json", "/no/such/program").returncode == 127
+    done = run("--plot", "tree.png", sys.executable, "-c", "import os, time; os.remove('tree.png'); time.sleep(0.1)")
+    assert (done.returncode, "rusage: tree.png: the file was removed" in done.stderr) == (125, True)
     # matplotlib's cache of fonts is larger too: this one is written before, and by no other process of this user.
     monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path_factory.mktemp("matplotlib")))
     subprocess.run([sys.executable, "-c", "import matplotlib.font_manager"], check=True)
@@ -514,7 +516,7 @@ def test_matplotlib_that_cannot_draw(error: Exception, monkeypatch: pytest.Monke
     assert not Path("tree.png").exists()
 
 
-@needs_matplotlib
+@draws
 def test_cpu_use_of_known_samples() -> None:
     """The CPU time of each part, divided by its length."""
     from rusage._cli.formats import cpu_use

@@ -58,6 +58,7 @@ WRONG = [
     ("--pid 0", "--pid: must be at least 1: '0'"),
     ("--pid 99999999999", "--pid: not a process ID: '99999999999'"),
     ("--export - true", "--export: the name of a file ends with .json, .csv, .md: '-'"),
+    ("--samples - true", "--samples: needs the name of a file, such as ./-: '-'"),
     ("--plot x.gif true", "--plot: the name of a file ends with .png, .svg, .pdf: 'x.gif'"),
     ("--export x.csv --export ./x.csv true", "two reports cannot go to the same file: 'x.csv' and './x.csv'"),
 ]

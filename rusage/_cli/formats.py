@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import itertools
 import json
-import os
 import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from .._backends._base import RUSAGE_SELF
-from .._getrusage import fields, getrusage, measured
-from . import report
+from .._getrusage import fields
+from . import comparison
+from .comparison import Comparison, Run, compare, series
 from .figures import FIGURES, TOO_SHORT, TreePeak, exactly, outcome, quantity
 from .limits import judge
-from .output import complain, readable, utf8, without_controls
-from .statistics import Comparison, Run, compare, series
+from .output import readable, utf8, without_controls
+from .report import processes
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -26,30 +26,31 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from .. import Sample
+    from .comparison import Series
     from .figures import Ended
     from .options import Options
-    from .output import Export
-    from .statistics import Series
 
 
-def of_run(kind: str, command: list[str], ended: Ended, options: Options) -> str:
-    """Return the report of a single run."""
+def of_run(kind: str, command: list[str], ended: Ended, options: Options) -> Any:
+    """Return the report of a single run: bytes for a picture, and otherwise text."""
     name = readable(shlex.join(command))
     if kind == "json":
         figures = [*ended.usage, *(["tree_rss"] if ended.tree else [])]
-        return _json({"command": [*map(utf8, command)], **_outcome(ended, options), **_about(figures)})
+        return as_json({"command": [*map(utf8, command)], **_outcome(ended, options), **_about(figures)})
     if kind == "markdown":
         return _markdown_of_run(name, ended, options)
-    return of_runs(kind, compare([series(command, 0, [Run(ended, counted=True)])], None), [name], options)
+    if kind == "csv":
+        return of_runs(kind, compare([series(command, 0, [Run(ended, counted=True)])], None), [name], options)
+    return of_tree(kind, name, ended.tree, ended.unsampled or TOO_SHORT)
 
 
-def export_tree(kind: str, export: Export, title: list[str], peak: TreePeak | None, reason: str = "") -> bool:
-    """Write the samples or the picture of a tree to a file; return whether that was possible."""
-    if kind == "plot":
-        return draw(export, readable(shlex.join(title)), peak, reason or TOO_SHORT)
+def of_tree(kind: str, title: str, peak: TreePeak | None, reason: str = "") -> str | bytes:
+    """Return the samples of a tree, or a picture of this format; *reason*: why there are none."""
+    if kind != "samples":
+        return draw(kind, title, peak, reason)
     samples = [] if peak is None else peak.samples
     rows = [f"{each.elapsed},{each.rss},{each.cputime},{each.processes},{each.unread}" for each in samples]
-    return export.write("\n".join(["elapsed (seconds),rss (bytes),cputime (seconds),processes,unread", *rows]))
+    return "\n".join(["elapsed (seconds),rss (bytes),cputime (seconds),processes,unread", *rows])
 
 
 def of_runs(
@@ -57,11 +58,11 @@ def of_runs(
 ) -> str:
     """Return the report of a series or a comparison; CSV without its header if it is appended to another table."""
     if kind is None:
-        return report.of_runs(found, commands, options, file)
+        return comparison.of_runs(found, commands, options, file)
     if kind == "json":
         return _json_of_runs(found, options)
     if kind == "markdown":
-        return markdown(found, commands, options, report.plus_minus_sign(file))
+        return markdown(found, commands, options, comparison.plus_minus_sign(file))
     header = not (options.append and file is not None and file.seekable() and file.tell())
     return _csv(found.series, commands, header=header, with_tree=options.tree)
 
@@ -69,24 +70,9 @@ def of_runs(
 # --- JSON ------------------------------------------------------------------------------------------------------------
 
 
-def _json(record: dict[str, object]) -> str:
+def as_json(record: dict[str, object]) -> str:
+    """Return a record with the version of its schema."""
     return json.dumps({"version": 1, **record})
-
-
-def own_usage() -> str:
-    """Return the usage of this process."""
-    usage, known = getrusage(RUSAGE_SELF)._asdict(), measured(RUSAGE_SELF)
-    record: dict[str, object] = {}
-    for name, field in fields.items():
-        about = {"unit": field.unit, "measured": name in known, "meaning": field.meaning, "error": field.error}
-        record[name] = {"value": usage[name], **about}
-    return _json(record)
-
-
-def running(record: dict[str, Any]) -> str:
-    """Return what is known of a running process, and the units of its figures."""
-    units = {name: FIGURES[name].unit for name in (*record["usage"], *record) if name in FIGURES}
-    return _json({**record, "units": units | ({"rss": "bytes"} if "rss" in record else {})})
 
 
 def _json_of_runs(found: Comparison, options: Options) -> str:
@@ -106,7 +92,7 @@ def _json_of_runs(found: Comparison, options: Options) -> str:
     made = [run.ended.figures for each in found.series for run in each.runs]
     about = _about([name for name in FIGURES if any(name in each for each in made)])
     content = {"commands": records} if options.compare else records[0]
-    return _json({"warmup": found.series[0].warmup, **content, "stopped_by": found.stopped_by, **about})
+    return as_json({"warmup": found.series[0].warmup, **content, "stopped_by": found.stopped_by, **about})
 
 
 def _outcome(ended: Ended, options: Options) -> dict[str, object]:
@@ -118,23 +104,23 @@ def _outcome(ended: Ended, options: Options) -> dict[str, object]:
         "usage": ended.usage,
     }
     if ended.tree is not None:
-        record["tree"] = of_tree(ended.tree)
+        record["tree"] = tree_record(ended.tree)
     if options.limits:
         verdicts = judge(options.limits, ended).items()
         record["limits"] = {name: {"limit": verdict.limit, "exceeded": verdict.over} for name, verdict in verdicts}
     return record
 
 
-def of_sample(sample: Sample) -> dict[str, object]:
+def sample_record(sample: Sample) -> dict[str, object]:
     """Return a record of a tree at one time."""
     return {"rss": sample.rss, "processes": sample.processes, "unread": sample.unread}
 
 
-def of_tree(peak: TreePeak) -> dict[str, object]:
+def tree_record(peak: TreePeak) -> dict[str, object]:
     """Return the member of a record about a tree over time."""
     member = peak.member
     return {
-        **of_sample(peak.largest),
+        **sample_record(peak.largest),
         "elapsed": peak.largest.elapsed,
         "largest_member": None if member is None else {"pid": member.pid, "rss": member.rss},
         "interval": peak.interval,
@@ -160,18 +146,14 @@ def _markdown_of_run(command: str, ended: Ended, options: Options) -> str:
     verdicts = judge(options.limits, ended)
     rows = [[code(command), outcome(ended.code), *(["limit", ""] if verdicts else [])]]
     for name, figure in FIGURES.items():
-        value = ended.figures.get(name)
-        if figure.column and (value is not None or name in verdicts):
-            row = [figure.name, "not measured" if value is None else quantity(value, figure.unit)]
-            if name in verdicts:
-                limit, over, *_ = verdicts[name]
-                row += [
-                    exactly(limit, figure.unit),
-                    "unknown" if over is None else "**exceeded**" if over else "passed",
-                ]
+        value, verdict = ended.figures.get(name), verdicts.get(name)
+        if figure.column and (value is not None or verdict is not None):
+            rows.append([figure.name, "not measured" if value is None else quantity(value, figure.unit)])
+            if verdict is not None:
+                words = {True: "**exceeded**", False: "passed", None: "unknown"}
+                rows[-1] += [exactly(verdict.limit, figure.unit), words[verdict.over]]
             elif verdicts:
-                row += ["", ""]
-            rows.append(row)
+                rows[-1] += ["", ""]
     return _table(rows, options)
 
 
@@ -180,17 +162,17 @@ def markdown(found: Comparison, commands: list[str], options: Options, sign: str
 
     The mean that is significantly the smallest is bold. If runs have failed or exceeded a limit, a column counts them.
     """
-    columns = [["command", *map(code, commands)]]
-    columns.append(["runs", *(str(sum(run.counted for run in each.runs)) for each in found.series)])
-    if any(run.ended.code for each in found.series for run in each.runs):
-        columns.append(["failures", *(str(sum(run.ended.code != 0 for run in each.runs)) for each in found.series)])
+    columns = [["command", *map(code, commands)], ["runs", *(f"{len(each.counted)}" for each in found.series)]]
+    failures = [sum(run.ended.code != 0 for run in each.runs) for each in found.series]
+    if any(failures):
+        columns.append(["failures", *map(str, failures)])
     for name, limit in options.limits.items():
         over = [[judge({name: limit}, run.ended)[name].over for run in each.runs] for each in found.series]
         label = f"{FIGURES[name].label} over {exactly(limit, FIGURES[name].unit)}"
         columns.append([label, *(str(sum(each is not False for each in runs)) for runs in over)])
     for name, figure in FIGURES.items():
         if figure.column and all(name in each.summary for each in found.series):
-            unit, cells, ratios = report.column(found, name, sign)
+            unit, cells, ratios = comparison.column(found, name, sign)
             if name in found.smallest:
                 cells[found.smallest[name]] = f"**{cells[found.smallest[name]]}**"
             columns.append([f"{figure.name} ({unit})", *cells])
@@ -229,14 +211,14 @@ def _csv(found: list[Series], commands: list[str], *, header: bool, with_tree: b
         writer.writerow(["command", "run", "counted", "exit_status", "signal", *columns])
     for name, each in zip(commands, found, strict=True):
         for number, (ended, counted) in enumerate(each.runs, 1):
-            status = [ended.code, ""] if ended.code >= 0 else ["", -ended.code]
-            cells: list[object] = [ended.usage.get(field, "") for field in fields]
+            status = [ended.code, None] if ended.code >= 0 else [None, -ended.code]
+            cells = [ended.elapsed, *map(ended.usage.get, fields)]
             if with_tree and ended.tree is not None:
                 largest, member = ended.tree.largest, ended.tree.member
-                cells += [largest.rss, largest.elapsed, largest.processes, "" if member is None else member.rss]
+                cells += [largest.rss, largest.elapsed, largest.processes, None if member is None else member.rss]
             elif with_tree:  # there was no sample
-                cells += [""] * len(TREE_COLUMNS)
-            writer.writerow([name, number, int(counted), *status, ended.elapsed, *cells])
+                cells += [None] * len(TREE_COLUMNS)
+            writer.writerow([name, number, int(counted), *status, *cells])
     return file.getvalue().removesuffix("\n")
 
 
@@ -246,22 +228,17 @@ def _csv(found: list[Series], commands: list[str], *, header: bool, with_tree: b
 PARTS = 100
 
 
-def draw(export: Export, title: str, peak: TreePeak | None, reason: str) -> bool:
-    """Draw memory and CPU use over time into a file, whose name tells the format.
-
-    If that fails, print why; *reason*: why there are no samples. Return whether there is a picture.
-    """
+def draw(kind: str, title: str, peak: TreePeak | None, reason: str) -> bytes:
+    """Return a picture of memory and CPU use over time in a format; raise ``OSError`` if that fails."""
     if peak is None:
-        complain(export.path, f"there is nothing to draw: {reason}")
-        return False
+        raise OSError(errno.EINVAL, f"there is nothing to draw: {reason}")
     drawn = io.BytesIO()
     try:
-        picture(title, peak).savefig(drawn, format=os.path.splitext(export.path)[1][1:].lower())
+        picture(title, peak).savefig(drawn, format=kind)
     except Exception as error:  # noqa: BLE001 (as many kinds as there are installations and settings of matplotlib)
         text = without_controls(f"{type(error).__name__}: {error}", keep="")
-        complain(export.path, f"matplotlib cannot draw this: {text}")
-        return False
-    return export.write(drawn.getvalue())
+        raise OSError(errno.EINVAL, f"matplotlib cannot draw this: {text}") from None
+    return drawn.getvalue()
 
 
 def picture(title: str, peak: TreePeak) -> Figure:
@@ -279,7 +256,7 @@ def picture(title: str, peak: TreePeak) -> Figure:
     memory.plot([at], [most / 2**20], "o")
     # The text is on the side with more room.
     side = "left" if at < times[-1] / 2 else "right"
-    text = f" {quantity(most, 'bytes')} in {report.processes(peak.largest)} "
+    text = f" {quantity(most, 'bytes')} in {processes(peak.largest)} "
     memory.annotate(text, (at, most / 2**20), ha=side, va="bottom")
     memory.set_ylabel("memory of all processes (MiB)")
     memory.set_ylim(0, most / 2**20 * 1.15)

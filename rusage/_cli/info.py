@@ -1,4 +1,4 @@
-"""What the command prints without running a program: facts for a bug report, and the usage of a process."""
+"""What the command prints without running a program: help, facts for a bug report, and the usage of a process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from .._backends import BACKEND
 from .._backends._base import RUSAGE_SELF, WHO
 from .._getrusage import fields, getpagesize, getrusage, measured
 from . import formats, report
-from .figures import measured_fields, quantity
+from .figures import FIGURES, measured_fields, quantity
+from .options import help_text
 from .output import CANCELED, Export, complain, show, width_of
 
 if TYPE_CHECKING:
@@ -28,8 +29,12 @@ if sys.platform == "linux":
 
 
 def print_report(options: Options) -> int:
-    """Print the facts, the usage of a running process, or this process's; return the exit status."""
-    if options.show == "info":
+    """Print the help, the version, the facts, or the usage of a process, or this one's; return the exit status."""
+    if options.show == "help":
+        show(help_text(width_of(sys.stdout)))
+    elif options.show == "version":
+        show(f"rusage {__version__}")
+    elif options.show == "info":
         show(facts())
     elif options.pid is not None:
         try:
@@ -38,7 +43,7 @@ def print_report(options: Options) -> int:
             complain("--pid", error.strerror if isinstance(error, OSError) else str(error))
             return CANCELED
     else:
-        show(formats.own_usage() if options.kind == "json" else own_usage())
+        show(own_usage(options))
     return 0
 
 
@@ -82,9 +87,15 @@ HINT = "'rusage COMMAND ...' measures a command, 'rusage --help' lists the optio
 LONGEST = 3  # lines for a meaning
 
 
-def own_usage() -> str:
-    """Return the name, the value ("-" if not measured) and the meaning of each field, and a hint."""
+def own_usage(options: Options) -> str:
+    """Return the name, the value ("-" if not measured) and the meaning of each field, and a hint; or JSON."""
     usage, known = getrusage(RUSAGE_SELF)._asdict(), measured(RUSAGE_SELF)
+    if options.kind == "json":
+        record: dict[str, object] = {}
+        for name, field in fields.items():
+            about = {"unit": field.unit, "measured": name in known, "meaning": field.meaning, "error": field.error}
+            record[name] = {"value": usage[name], **about}
+        return formats.as_json(record)
     values = {name: quantity(usage[name], fields[name].unit) if name in known else "-" for name in fields}
     names, widest = max(map(len, values)), max(map(len, values.values()))
     width, lines = width_of(sys.stdout), []
@@ -97,21 +108,38 @@ def own_usage() -> str:
     return "\n".join([*lines, "", *report.wrap(HINT, width)])
 
 
+# --- A running process -----------------------------------------------------------------------------------------------
+
+
 def _show_process(pid: int, options: Options) -> int:
     from .. import Process, Tree  # noqa: PLC0415 (some systems lack them)
 
     with Process(pid) as process:
         usage, rss = measured_fields(process.getrusage(), process.measured), process.rss()
-    record: dict[str, object] = {"pid": pid, "usage": usage, "rss": rss}
+    record: dict[str, object] = {"rss": rss}
     rows = {"memory now": quantity(rss, "bytes")}
     if options.tree:
         with Tree(pid) as tree:
             sample, members = tree.sample(), tree.members()
-        record["tree"] = formats.of_sample(sample)
+        record["tree"] = formats.sample_record(sample)
         largest = quantity(max((member.rss for member in members), default=0), "bytes")
         rows["tree now"] = f"{quantity(sample.rss, 'bytes')} in {report.processes(sample)}, the largest {largest}"
-    show(formats.running(record) if options.kind == "json" else report.of_process(pid, usage, rows, sys.stdout))
+    _show_running(pid, usage, record, rows, options)
     return 0
+
+
+def _show_running(
+    pid: int, usage: dict[str, float], record: dict[str, object], rows: dict[str, str], options: Options
+) -> None:
+    """Print what is known of a running process: a record, with the units of its figures, or rows."""
+    if options.kind == "json":
+        units = {name: FIGURES[name].unit for name in (*usage, *record) if name in FIGURES}
+        units |= {"rss": "bytes"} if "rss" in record else {}
+        show(formats.as_json({"pid": pid, "usage": usage, **record, "units": units}))
+    else:
+        known = {name: FIGURES[name] for name in ("ru_utime", "ru_stime", "ru_maxrss") if name in usage}
+        shown = {figure.label: quantity(usage[name], figure.unit) for name, figure in known.items()}
+        show("\n".join(report.lines({"process": f"{pid}", **shown, **rows}, width_of(sys.stdout))))
 
 
 STEP = 0.1  # seconds; how soon the end of the process is seen
@@ -124,7 +152,7 @@ def _record_process(pid: int, options: Options) -> int:
 
     stopped: list[int] = []
     with contextlib.ExitStack() as files:
-        exports = [(kind, files.enter_context(Export(path))) for kind, path in options.exports]
+        exports = [files.enter_context(contextlib.closing(Export(*each))) for each in options.exports]
         with Process(pid) as process, record(pid, interval=options.interval) as recording:
             for number in signal.SIGINT, signal.SIGTERM:
                 signal.signal(number, lambda number, _: stopped.append(number))
@@ -142,7 +170,6 @@ def _record_process(pid: int, options: Options) -> int:
             "CPU time": f"{quantity(last.cputime, 'seconds')} of all processes, while recorded",
             "tree memory": f"{report.of_peak(peak)}; {report.how_often(peak)}",
         }
-        found = {"pid": pid, "usage": usage, "elapsed": last.elapsed, "tree": formats.of_tree(peak)}
-        show(formats.running(found) if options.kind == "json" else report.of_process(pid, usage, rows, sys.stdout))
-        written = [formats.export_tree(kind, export, ["process", f"{pid}"], peak) for kind, export in exports]
+        _show_running(pid, usage, {"elapsed": last.elapsed, "tree": formats.tree_record(peak)}, rows, options)
+        written = [export.write(lambda kind: formats.of_tree(kind, f"process {pid}", peak)) for export in exports]
         return 0 if all(written) else CANCELED

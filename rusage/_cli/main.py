@@ -5,49 +5,40 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .options import Options, help_text, parse
-from .output import CANCELED, Export, complain, discard, open_output, show, width_of, write
+from . import gnu
+from .options import Options, parse
+from .output import CANCELED, Export, complain, discard, open_output, write
 from .report import of_run
 from .run import Signals, die_of, exit_status, run
 
 if TYPE_CHECKING:
     from typing import TextIO
 
+    from .figures import Ended
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command that follows the options, or print this process's usage; return the exit status."""
     try:
         try:
-            return _main(*parse(sys.argv[1:] if arguments is None else arguments))
+            options, command = parse(sys.argv[1:] if arguments is None else arguments)
+            if command and options.show is None:
+                return run_command(command, options)
+            from . import info  # noqa: PLC0415 (slow, and not needed to run a program)
+
+            return info.print_report(options)
         finally:  # also after a SystemExit of an option
             if sys.stdout is not None:
                 sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as head(1), has closed its end
-        discard(sys.stdout)
-        die_of("SIGPIPE")  # which Python ignores
-        return CANCELED
     except OSError as error:
-        complain("standard output", error.strerror)
         discard(sys.stdout)
+        if isinstance(error, BrokenPipeError):  # the reader, such as head(1), has closed its end
+            die_of("SIGPIPE")  # which Python ignores
+        else:
+            complain("standard output", error.strerror)
         return CANCELED
-
-
-def _main(options: Options, command: list[str]) -> int:
-    if options.show == "help":
-        show(help_text(width_of(sys.stdout)))
-    elif options.show == "version":
-        from .. import __version__  # noqa: PLC0415 (only needed here)
-
-        show(f"rusage {__version__}")
-    elif command:
-        return run_command(command, options)
-    else:
-        from . import info  # noqa: PLC0415 (slow, and not needed to run a program)
-
-        return info.print_report(options)
-    return 0
 
 
 def run_command(command: list[str], options: Options) -> int:
@@ -69,7 +60,7 @@ def run_command(command: list[str], options: Options) -> int:
             if file not in {sys.stdout, sys.stderr}:
                 files.enter_context(file)
             for kind, path in options.exports:
-                exports.append((kind, files.enter_context(Export(path))))
+                exports.append(files.enter_context(contextlib.closing(Export(kind, path))))
         except OSError as error:
             complain(path, error.strerror)
             return CANCELED
@@ -78,39 +69,34 @@ def run_command(command: list[str], options: Options) -> int:
         return run_and_report(command, options, file, exports)
 
 
-def _run_once(command: list[str], options: Options, file: TextIO | None, exports: list[tuple[str, Export]]) -> int:
+def _run_once(command: list[str], options: Options, file: TextIO | None, exports: list[Export]) -> int:
     ended = run(command, Signals(), options=options)
     if isinstance(ended, int):
         if options.format is not None and ended != CANCELED:  # GNU time reports a failed start too
             write(_gnu_report(options, command, ended, {}, None), file)
         return ended
-    if options.format is not None:
-        text = _gnu_report(options, command, ended.code, ended.usage, ended.elapsed)
-    elif options.kind is not None:
-        from . import formats  # noqa: PLC0415 (slow, and only needed here)
-
-        text = formats.of_run(options.kind, command, ended, options)
-    else:
-        text = of_run(command, ended, options, file)
-    is_written = write(text, file)
-    for kind, export in exports:
-        from . import formats  # noqa: PLC0415 (as above)
-
-        if kind in {"samples", "plot"}:
-            is_written &= formats.export_tree(kind, export, command, ended.tree, ended.unsampled)
-        else:
-            is_written &= export.write(formats.of_run(kind, command, ended, options))
+    is_written = [write(_report(options.kind, command, ended, options, file), file)]
+    is_written += [export.write(lambda kind: _report(kind, command, ended, options)) for export in exports]
     code = ended.code
     if options.limits:
         from . import limits  # noqa: PLC0415 (only needed here)
 
         status = limits.check(options.limits, [ended], command[0])
         code = limits.OVER if ended.killed else code or status
-    return exit_status(code or (0 if is_written else CANCELED))
+    return exit_status(code or (0 if all(is_written) else CANCELED))
+
+
+def _report(kind: str | None, command: list[str], ended: Ended, options: Options, file: TextIO | None = None) -> Any:
+    """Return a report of a run: bytes for a picture, and otherwise text."""
+    if kind is not None:
+        from . import formats  # noqa: PLC0415 (slow, and only needed here)
+
+        return formats.of_run(kind, command, ended, options)
+    if options.format is not None:
+        return _gnu_report(options, command, ended.code, ended.usage, ended.elapsed)
+    return of_run(command, ended, options, file)
 
 
 def _gnu_report(options: Options, command: list[str], code: int, usage: dict[str, float], elapsed: float | None) -> str:
-    from . import gnu  # noqa: PLC0415 (only needed here)
-
     first = gnu.first_line(code) if options.first_line else ""
     return first + gnu.report(options.format or "", command, code, usage, elapsed)

@@ -40,7 +40,7 @@ class Options:
     kind: str | None = None
     """``json``, ``markdown`` or ``csv``; None for a text."""
     exports: list[tuple[str, str]]
-    """Kinds, also ``samples`` and ``plot``, and the files for reports of this kind."""
+    """Kinds, also ``samples`` and the formats of pictures, and the files for reports of this kind."""
     format: str | None = None
     """The format of a report of GNU time; None for the report of rusage."""
     first_line = True
@@ -88,18 +88,26 @@ def _seconds(least: float) -> Callable[[str], float]:
     return _number("number of seconds", least, sys.float_info.max, float)
 
 
-def _file(*suffixes: str) -> Callable[[str], str]:
-    """Return the conversion of the name of a file, whose end tells the kind of report."""
+def _file(kinds: dict[str, str]) -> Callable[[str], tuple[str, str]]:
+    """Return the conversion of the name of a file to the kind of report that its end tells, and the name."""
 
-    def check(path: str) -> str:
-        if not path.lower().endswith(suffixes):
-            raise ValueError(f"the name of a file ends with {', '.join(suffixes)}: {shown(path)}")
-        return path
+    def convert(path: str) -> tuple[str, str]:
+        for end, kind in kinds.items():
+            if path.lower().endswith(end):
+                return kind, path
+        raise ValueError(f"the name of a file ends with {', '.join(kinds)}: {shown(path)}")
 
-    return check
+    return convert
 
 
-SUFFIXES = {".json": "json", ".csv": "csv", ".md": "markdown"}
+def _samples(path: str) -> tuple[str, str]:
+    if path == "-":
+        raise ValueError(f"needs the name of a file, such as ./-: {shown(path)}")
+    return "samples", path
+
+
+REPORTS = {".json": "json", ".csv": "csv", ".md": "markdown"}
+PICTURES = {".png": "png", ".svg": "svg", ".pdf": "pdf"}
 # The program would get them as arguments. Within a word, as in a URL, they are what the user wants.
 OPERATOR = r"\d*[|&;<>].*|.*[|&;]"
 
@@ -135,7 +143,7 @@ OPTIONS = {
         Option("", "compare", "", "compare commands without a shell, 3 s for each"),
         Option("o", "output", "FILE", "write the report to FILE, not to standard error"),
         Option("", "json", "", "report in JSON; -o - writes to standard output"),
-        Option("", "export", "FILE", "also report to FILE, .json, .csv or .md", _file(*SUFFIXES)),
+        Option("", "export", "FILE", "also report to FILE, .json, .csv or .md", _file(REPORTS)),
         Option("h", "help", "", "print this help and exit"),
     ],
     "Series of runs (--runs and --compare)": [
@@ -149,8 +157,8 @@ OPTIONS = {
     "The program and its descendants": [
         Option("", "tree", "", "sample the memory of all processes together"),
         Option("", "interval", "SECONDS", "seconds between two samples (0.01)", _seconds(0.0001)),
-        Option("", "samples", "FILE", "write the samples to FILE as CSV; implies --tree"),
-        Option("", "plot", "FILE", "draw them: .png, .svg or .pdf; implies --tree", _file(".png", ".svg", ".pdf")),
+        Option("", "samples", "FILE", "write the samples to FILE as CSV; implies --tree", _samples),
+        Option("", "plot", "FILE", "draw them: .png, .svg or .pdf; implies --tree", _file(PICTURES)),
         Option("", "pid", "PID", "report a running process, instead of a command", _number("process ID", 1, 2**31 - 1)),
     ],
     "Limits (exit status 123 if exceeded)": [
@@ -259,6 +267,7 @@ def _convert(given: list[tuple[Option, str]], command: list[str], options: Optio
         for option, text in given:
             name = option.name
             values[name] = option.convert(text) if option.value else True
+            options.exports += [values[name]] if name == "export" else []
         _check(values, has_command=bool(command))
         name = "compare"
         for line in command if name in values else []:
@@ -274,13 +283,11 @@ def _convert(given: list[tuple[Option, str]], command: list[str], options: Optio
         options.format = VERBOSE if "verbose" in values else layouts[-1]
     options.first_line = options.format is not POSIX and "quiet" not in values
     options.kind = next((name for name in values if name in KINDS), None)
-    paths = [text for option, text in given if option.name == "export"]
-    options.exports = [(SUFFIXES[os.path.splitext(path)[1].lower()], path) for path in paths]
-    options.exports += [(name, values[name]) for name in ("samples", "plot") if name in values]
+    options.exports += [values[name] for name in ("samples", "plot") if name in values]
     options.limits = {figure: values[name] for name, figure in LIMITS.items() if name in values}
     options.records = "pid" in values and not values.keys().isdisjoint(RECORDS)
     options.tree = options.records or not values.keys().isdisjoint(SAMPLES)
-    _check_surroundings(options)
+    _check_surroundings(options, draws="plot" in values)
 
 
 def _check(values: dict[str, Any], *, has_command: bool) -> None:
@@ -298,14 +305,14 @@ def _check(values: dict[str, Any], *, has_command: bool) -> None:
         _fail("--pid excludes a command")
 
 
-def _check_surroundings(options: Options) -> None:
+def _check_surroundings(options: Options, *, draws: bool) -> None:
     """Exit if reports would go to the same file, or if the system or the installation lacks what an option needs."""
     paths = [path for path in (options.output, *(path for _, path in options.exports)) if path is not None]
     files = [os.path.realpath(path) for path in paths]
     twice = [shown(path) for path, file in zip(paths, files, strict=True) if files.count(file) > 1]
     if twice:
         _fail(f"two reports cannot go to the same file: {' and '.join(twice)}")
-    if "plot" in dict(options.exports):
+    if draws:
         from importlib.util import find_spec  # noqa: PLC0415 (only needed here)
 
         if find_spec("matplotlib") is None:

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TextIO
 
 # The exit status if rusage itself fails, as in env(1), nohup(1) and GNU time.
@@ -98,24 +99,22 @@ def open_output(path: str, *, append: bool) -> TextIO:
 class Export:
     """A file for another report. It keeps its content until the report is written."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self._made: str | None = None
-        """The file that this object has made."""
-        flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
-        if not os.path.exists(path):  # devices and descriptors in /dev/fd exist
-            target = os.path.realpath(path)  # a link without a target stays
-            with contextlib.suppress(FileExistsError):
-                self._descriptor = os.open(target, flags | os.O_EXCL, 0o666)
-                self._made = target
-                return
-        self._descriptor = _shared_or_open(path, flags)
+    def __init__(self, kind: str, path: str) -> None:
+        self.kind, self.path = kind, path
+        is_new = not os.path.exists(path)  # devices and descriptors in /dev/fd exist
+        self._descriptor = _shared_or_open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0))
+        self._made = os.path.realpath(path) if is_new else None  # a link without a target stays
 
-    def write(self, report: str | bytes) -> bool:
-        """Replace the content of the file; print a message if that fails. Return whether the file has the report."""
-        content = report if isinstance(report, bytes) else f"{report}\n".encode("utf-8", "surrogateescape")
-        is_ours = stat.S_ISREG(os.fstat(self._descriptor).st_mode) and _stream_of(self._descriptor) is None
+    def write(self, make: Callable[[str], str | bytes]) -> bool:
+        """Replace the content of the file by the report that *make* returns for its kind.
+
+        If that fails, print a message. Return whether the file has the report.
+        """
+        is_ours = False
         try:
+            report = make(self.kind)
+            content = report if isinstance(report, bytes) else f"{report}\n".encode("utf-8", "surrogateescape")
+            is_ours = stat.S_ISREG(os.fstat(self._descriptor).st_mode) and _stream_of(self._descriptor) is None
             if is_ours:
                 os.ftruncate(self._descriptor, 0)
             with open(os.dup(self._descriptor), "wb") as file:  # NFS may report write errors only when it is closed
@@ -129,10 +128,7 @@ class Export:
             return False
         return True
 
-    def __enter__(self) -> Export:  # noqa: PYI034 (Self is not in Python 3.10's typing)
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         """Close the file; remove it if it was made here and no report was written to it."""
         with contextlib.suppress(OSError):  # such as a folder that cannot be written to
             status = os.fstat(self._descriptor)

@@ -86,15 +86,10 @@ class Signals:
                 self.mask = mask
 
 
-if sys.platform == "linux":
-
-    def _is_ignored(number: int) -> bool:
+def _is_ignored(number: int) -> bool:
+    if sys.platform == "linux":
         return bool(lib.rusage_is_ignored(number))
-
-else:
-
-    def _is_ignored(number: int) -> bool:
-        return signal.getsignal(number) == signal.SIG_IGN
+    return signal.getsignal(number) == signal.SIG_IGN
 
 
 def run(  # noqa: PLR0913 (private)
@@ -151,9 +146,8 @@ def _run(command: Command, signals: Signals, streams: Streams, sampling: Samplin
     if type(process) is Popen and code == 0 and not process.measured and "wait4" not in BACKEND.absent:
         raise ChildProcessError(errno.ECHILD, os.strerror(errno.ECHILD))  # subprocess reports 0 then
     bound = getattr(process, "_peak_bound", None)  # not on Windows, nor if another library has replaced Popen
-    ended = Ended(code, measured_fields(usage, process.measured), elapsed, bound, tree)
-    ended.unsampled = "" if sampling is None else sampling.unsampled
-    return ended
+    unsampled = "" if sampling is None else sampling.unsampled
+    return Ended(code, measured_fields(usage, process.measured), elapsed, bound, tree, unsampled)
 
 
 def _restore_environment() -> None:

@@ -13,11 +13,11 @@ from typing import IO, TYPE_CHECKING
 
 from .._threads import start_without_signals
 from . import formats, limits
+from .comparison import Run, compare, series
 from .figures import outcome
 from .options import split
 from .output import CANCELED, complain, readable, width_of, write
 from .run import KEYBOARD, Signals, exit_status, run
-from .statistics import Run, compare, series
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .output import Export
 
 
-def run_series(command: list[str], options: Options, file: TextIO | None, exports: list[tuple[str, Export]]) -> int:
+def run_series(command: list[str], options: Options, file: TextIO | None, exports: list[Export]) -> int:
     """Run the program, or the command lines to compare in turn; report the statistics, and return the exit status.
 
     A run that fails ends the series with its exit status, unless failures are ignored. A signal that ends programs also
@@ -38,18 +38,17 @@ def run_series(command: list[str], options: Options, file: TextIO | None, export
     shown = [readable(line) for line in command] if options.compare else [readable(shlex.join(command))]
     names = shown if options.compare else command[:1]
     warmup, runs, code, stopped_by = make_rounds(commands, names, options)
-    is_written = True
+    is_written = []
     if any(warmup) or any(runs) or stopped_by is not None:
         words = [[words] if isinstance(words, str) else words for words in commands]
         found = compare([series(*each) for each in zip(words, map(len, warmup), runs, strict=True)], stopped_by)
-        is_written = write(formats.of_runs(options.kind, found, shown, options, file), file)
-        for kind, export in exports:
-            is_written &= export.write(formats.of_runs(kind, found, shown, options))
+        is_written = [write(formats.of_runs(options.kind, found, shown, options, file), file)]
+        is_written += [export.write(lambda kind: formats.of_runs(kind, found, shown, options)) for export in exports]
     ended = [[run.ended for run in made] for made in runs]
     status = max(limits.check(options.limits, each, name) for name, each in zip(names, ended, strict=True))
     if any(run.ended.killed for made in runs + warmup for run in made):
         code = limits.OVER
-    return exit_status(code or -(stopped_by or 0) or status or (0 if is_written else CANCELED))
+    return exit_status(code or -(stopped_by or 0) or status or (0 if all(is_written) else CANCELED))
 
 
 # --- The runs --------------------------------------------------------------------------------------------------------
@@ -122,9 +121,8 @@ def _prepare(options: Options, signals: Signals, streams: HiddenStreams) -> int:
 
 def _explain_end(name: str, what: str, code: int, streams: HiddenStreams) -> None:
     """Print which run has ended the series, if it has a name, and what it has written to hidden streams."""
-    if what:
-        _complain(name, f"the series has ended: {what} ({outcome(code)})")
-    for message in streams.after_failure():
+    messages = [f"the series has ended: {what} ({outcome(code)})"] if what else []
+    for message in messages + streams.after_failure():
         _complain(name, message)
 
 
@@ -147,15 +145,9 @@ def _schedule(commands: int, warmup: int, rounds: int | None) -> Iterator[tuple[
         order = range(commands)
         yield from ((number, at, wanted) for at in (order if number % 2 else reversed(order)))
         if rounds is None and 1 <= number <= LEAST_ROUNDS:
-            wanted = rounds_that_fit(number, time.monotonic() - began, commands)
+            elapsed = time.monotonic() - began  # 0 by a clock with long ticks, as on Windows before Python 3.13
+            wanted = max(LEAST_ROUNDS, int(SECONDS * commands * number / elapsed) if elapsed else 0)
         number += 1
-
-
-def rounds_that_fit(done: int, elapsed: float, commands: int) -> int:
-    """Return how many rounds fit into the time for a comparison, if *done* rounds have taken *elapsed* seconds."""
-    if not elapsed:  # by a clock with long ticks, as on Windows before Python 3.13
-        return LEAST_ROUNDS
-    return max(LEAST_ROUNDS, int(SECONDS * commands * done / elapsed))
 
 
 def _ending_signal(signals: Signals) -> int | None:
@@ -169,12 +161,9 @@ LAST_LINES, LAST_BYTES = 10, 4096
 
 def empty_standard_input() -> None:
     """Make the null device the standard input of this process, and so of each run."""
-    null = os.open(os.devnull, os.O_RDONLY)
-    if null == 0:  # the caller closed it
-        os.set_inheritable(null, True)  # noqa: FBT003 (takes no keyword)
-    else:
-        os.dup2(null, 0)
-        os.close(null)
+    with contextlib.suppress(OSError):  # the caller closed it
+        os.close(0)
+    os.set_inheritable(os.open(os.devnull, os.O_RDONLY), True)  # noqa: FBT003 (takes no keyword)
 
 
 class HiddenStreams:

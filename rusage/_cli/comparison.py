@@ -1,0 +1,340 @@
+"""A series of runs and a comparison: their statistics, what is significant, the report as text, and its sentence."""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean, median, quantiles, stdev
+from typing import TYPE_CHECKING, NamedTuple
+
+from .figures import FIGURES, digits, outcome, scale
+from .output import BOLD, is_colored, paint, width_of
+from .report import KILLED, UNBROKEN, how_often, lines, wrap
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+    from .figures import Ended
+    from .options import Options
+
+# Outliers of other figures are mostly the noise of small counts.
+WITH_OUTLIERS = ["elapsed", "ru_maxrss"]
+COMPARED = [name for name, figure in FIGURES.items() if figure.column]
+
+
+class Run(NamedTuple):
+    """A run of the program."""
+
+    ended: Ended
+    counted: bool
+    """Whether it is in the statistics: it has not failed, or failures are ignored, and no signal ended the series."""
+
+
+class Summary(NamedTuple):
+    """The statistics of a figure."""
+
+    mean: float
+    stddev: float | None
+    """Of the sample; None for a single run."""
+    min: float
+    median: float
+    max: float
+
+
+class Ratio(NamedTuple):
+    """The ratio of a mean to the first command's mean."""
+
+    ratio: float
+    uncertainty: float | None
+    """Half the width of the ratio's 95 % interval; None for a single round."""
+
+    @property
+    def side(self) -> int:
+        """-1 or 1 if the interval is below or above 1; 0 if it includes 1, so that the difference may be chance."""
+        if self.uncertainty is None or abs(self.ratio - 1) <= self.uncertainty:
+            return 0
+        return 1 if self.ratio > 1 else -1
+
+
+class Series(NamedTuple):
+    """The runs of a program; of warm-up runs, only the number."""
+
+    command: list[str]
+    warmup: int
+    runs: list[Run]
+    columns: dict[str, list[float]]
+    """The counted runs' values of each figure that was measured in all of them."""
+    summary: dict[str, Summary]
+    outliers: dict[str, list[int]]
+    """For each figure, the numbers of the runs that are outliers, from 1 on."""
+
+    @property
+    def counted(self) -> list[Ended]:
+        """The runs that are in the statistics."""
+        return [run.ended for run in self.runs if run.counted]
+
+
+class Comparison(NamedTuple):
+    """The runs of several commands; of one command in a series."""
+
+    series: list[Series]
+    """The series of each command."""
+    ratios: list[dict[str, Ratio]]
+    """For each command, the ratios of its means to the first command's means."""
+    smallest: dict[str, int]
+    """For each figure, the position of the command whose mean is significantly smaller than the others."""
+    stopped_by: int | None
+    """The signal that ended the series."""
+
+
+def series(command: list[str], warmup: int, runs: list[Run]) -> Series:
+    """Return a series with the statistics of its runs."""
+    counted = {number: run.ended.figures for number, run in enumerate(runs, 1) if run.counted}
+    found = counted.values()
+    names = [name for name in FIGURES if counted and all(name in each for each in found)]
+    columns = {name: [figures[name] for figures in found] for name in names}
+    summary = {
+        name: Summary(fmean(each), stdev(each) if len(each) > 1 else None, min(each), median(each), max(each))
+        for name, each in columns.items()
+    }
+    far = {name: [[*counted][at] for at in outliers(columns[name])] for name in WITH_OUTLIERS if name in columns}
+    return Series(command, warmup, runs, columns, summary, {name: numbers for name, numbers in far.items() if numbers})
+
+
+def outliers(values: list[float]) -> list[int]:
+    """Return the positions of the values that are far from the others.
+
+    They are more than three interquartile ranges outside the quartiles (Tukey's outer fences) and differ from the
+    median by more than a tenth of it. With fewer than five values there are none.
+    """
+    if len(values) < 5:
+        return []
+    first, median, third = quantiles(values, n=4, method="inclusive")
+    fence = 3 * (third - first)
+    return [
+        at
+        for at, value in enumerate(values)
+        if not first - fence <= value <= third + fence and abs(value - median) > median / 10
+    ]
+
+
+def compare(found: list[Series], stopped_by: int | None) -> Comparison:
+    """Compare the counted runs of several commands."""
+    ratios: list[dict[str, Ratio]] = [{} for _ in found]
+    least = {}
+    for name in COMPARED:
+        columns = [each.columns[name] for each in found if name in each.columns]
+        if len(columns) == len(found):
+            for column, each in zip(columns, ratios, strict=True):
+                if (to_first := ratio(column, columns[0])) is not None:
+                    each[name] = to_first
+            if (position := smallest(columns)) is not None:
+                least[name] = position
+    return Comparison(found, ratios, least, stopped_by)
+
+
+def ratio(values: list[float], firsts: list[float]) -> Ratio | None:
+    """Return the ratio of the means of figures from the same rounds; None if the first command's mean is 0.
+
+    The uncertainty is computed as for a ratio estimator: a change that affects all figures of a round alike does not
+    add to it.
+    """
+    first, count = fmean(firsts), len(firsts)
+    if not first:
+        return None
+    found = fmean(values) / first
+    if count == 1:
+        return Ratio(found, None)
+    rest = [value - found * other for value, other in zip(values, firsts, strict=True)]
+    return Ratio(found, student(count - 1) * stdev(rest) / math.sqrt(count) / first)
+
+
+def smallest(columns: list[list[float]]) -> int | None:
+    """Return the position of the smallest mean, if all others differ from it by more than the 95 % intervals.
+
+    That is, its ratio to the first command is below 1, and the others' ratios to it are above 1.
+    """
+    least = min(range(len(columns)), key=lambda at: fmean(columns[at]))
+    others = [(ratio(column, columns[least]), 1) for at, column in enumerate(columns) if at not in {0, least}]
+    if least:
+        others.append((ratio(columns[least], columns[0]), -1))
+    return least if others and all(found is not None and found.side == side for found, side in others) else None
+
+
+def student(freedom: int) -> float:
+    """Return the 97.5 % quantile of Student's distribution for these degrees of freedom."""
+    exact = [12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622]
+    if freedom <= len(exact):
+        return exact[freedom - 1]
+    # The expansion about the normal quantile (Abramowitz and Stegun, 26.7.5).
+    z = 1.959963985
+    terms = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96, (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + sum(term / float(freedom) ** power for power, term in enumerate(terms, 1))
+
+
+# --- The report ------------------------------------------------------------------------------------------------------
+
+
+def of_runs(found: Comparison, names: list[str], options: Options, file: TextIO | None) -> str:
+    """Return the report of a series or of a comparison. *names*: the commands."""
+    colored, width, sign = is_colored(file), width_of(file), plus_minus_sign(file)
+    table = _compared(found, sign) if options.compare else _summaries(found.series[0])
+    text = _laid_out(table, width, is_left=options.compare, colored=colored) if found.series[0].summary else []
+    rows = {"command": names[0]} if options.append and not options.compare else {}
+    if options.compare:
+        numbered = {f"{number}": name.replace("\n", " ") for number, name in enumerate(names, 1)}
+        text += [*([""] if text else []), *lines(numbered, width, wraps=not options.append), ""]
+    counted = min(len(each.counted) for each in found.series)
+    warmup = min(each.warmup for each in found.series)
+    of = f" of {options.runs}" if options.runs else ""
+    after = f", after {warmup} for warm-up" if warmup else ""
+    rows["rounds" if options.compare else "runs"] = f"{counted}{of}{after}"
+    if all("ru_maxrss" in each.summary for each in found.series):
+        rows[FIGURES["ru_maxrss"].label] = FIGURES["ru_maxrss"].part
+    if options.tree and found.series[0].summary:
+        rows[FIGURES["tree_rss"].label] = _about_trees(found.series)
+    rows.update(_notes(found.series))
+    if found.stopped_by is not None:
+        rows["stopped by"] = outcome(-found.stopped_by)
+    if options.compare and found.ratios[0]:
+        rows["means"] = f"{sign} standard deviation"
+        rows["ratios"] = f"to command 1, {sign} half the width of the 95 % interval"
+        if found.smallest:
+            rows["*"] = "smallest mean; the 95 % intervals of the ratios leave out 1"
+    text += lines(rows, width, alarming={"failures", "stopped by"} if colored else ())
+    sentences = [line for sentence in conclusions(found, names) for line in wrap(sentence, width)]
+    return "\n".join([*text, "", *sentences] if sentences else text)
+
+
+def _summaries(found: Series) -> list[list[list[str]]]:
+    """Return the columns of the table of a series."""
+    rows = [["", "mean", "deviation", "min", "median", "max"]]
+    for name, figure in FIGURES.items():
+        if figure.in_series and name in found.summary:
+            values = found.summary[name]
+            size, unit = scale(max(values.mean, values.median), figure.unit)
+            scaled = ["-" if value is None else digits(value / size) for value in values]
+            is_count = unit == figure.unit and unit != "bytes"
+            rows.append([figure.name if is_count else f"{figure.label} ({unit})", *scaled])
+    return [[list(column)] for column in zip(*rows, strict=True)]
+
+
+def _compared(found: Comparison, sign: str) -> list[list[list[str]]]:
+    """Return the columns of the table of a comparison, each figure together with its ratio."""
+    table = [[["", *(f"{number}" for number in range(1, len(found.series) + 1))]]]
+    for name in found.ratios[0]:
+        unit, cells, ratios = column(found, name, sign)
+        if name in found.smallest:
+            cells[found.smallest[name]] += "*"
+        table.append([[f"{FIGURES[name].column} ({unit})", *cells], ["ratio", *ratios]])
+    return table
+
+
+def _laid_out(groups: list[list[list[str]]], width: int, *, is_left: bool, colored: bool) -> list[str]:
+    """Return the lines of a table. Groups of columns that do not fit the width follow below, after the first group."""
+    blocks = [[*groups[0]]]
+    for group in groups[1:]:
+        needed = sum(max(map(len, cells)) + 2 for cells in [*blocks[-1], *group]) - 2
+        if len(blocks[-1]) > len(groups[0]) and needed > width:
+            blocks.append([*groups[0]])
+        blocks[-1] += group
+    text: list[str] = []
+    for block in blocks:
+        aligned = []
+        for at, cells in enumerate(block):
+            widest = max(map(len, cells))
+            padded = [cell.ljust(widest) if is_left or not at else cell.rjust(widest) for cell in cells]
+            stars = [colored and cell.endswith("*") for cell in cells]
+            aligned.append([paint(cell, BOLD) if star else cell for cell, star in zip(padded, stars, strict=True)])
+        head, *rows = ["  ".join(row).rstrip() for row in zip(*aligned, strict=True)]
+        text += [*([""] if text else []), paint(head, BOLD) if colored else head, *rows]
+    return text
+
+
+def _about_trees(found: list[Series]) -> str:
+    """Return what the figures of the trees are and how often samples were taken, or why there are no figures."""
+    runs = [ended for each in found for ended in each.counted]
+    sampled = [run.tree for run in runs if run.tree is not None]
+    if any(run.unsampled for run in runs):
+        return f"left out: {sum(run.unsampled != '' for run in runs)} of {len(runs)} runs could not be sampled"
+    if len(sampled) < len(runs):
+        return f"left out: {len(runs) - len(sampled)} of {len(runs)} runs ended without a sample"
+    text = f"{FIGURES['tree_rss'].part}; {how_often(*sampled)}"
+    partial = sum(peak.is_partial for peak in sampled)
+    return f"{text}; {partial} of {len(runs)} runs had processes that could not be read" if partial else text
+
+
+def _notes(found: list[Series]) -> dict[str, str]:
+    """Return rows that name the failed runs and the outliers."""
+    rows: dict[str, list[str]] = {"failures": [], KILLED: []}
+    for at, each in enumerate(found, 1):
+        of_command = "" if len(found) == 1 else f" of command {at}"
+        for number, run in enumerate(each.runs, 1):
+            if run.ended.code:
+                rows["failures"].append(f"run {number}{of_command} ({outcome(run.ended.code)})")
+            if run.ended.killed:
+                rows[KILLED].append(f"run {number}{of_command}")
+        for name, numbers in each.outliers.items():
+            label = f"outliers of {FIGURES[name].label}"
+            rows.setdefault(label, []).extend(f"run {number}{of_command}" for number in numbers)
+    return {
+        label: f"{len(names)}: {', '.join(names[:8])}".replace(" ", UNBROKEN).replace(f",{UNBROKEN}", ", ")
+        + (", ..." if len(names) > 8 else "")
+        for label, names in rows.items()
+        if names
+    }
+
+
+def plus_minus_sign(file: TextIO | None) -> str:
+    """Return the sign before a deviation, in characters that a file can hold."""
+    try:
+        "\xb1".encode(getattr(file, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return "+-"
+    return "\xb1"
+
+
+def column(found: Comparison, name: str, sign: str) -> tuple[str, list[str], list[str]]:
+    """Return the unit of a figure's column, its cells, and the cells of its ratios."""
+    means = [each.summary[name] for each in found.series]
+    size, unit = scale(min((mean.mean for mean in means if mean.mean), default=0), FIGURES[name].unit)
+    cells = [plus_minus(each.mean / size, None if each.stddev is None else each.stddev / size, sign) for each in means]
+    ratios = [plus_minus(*each[name], sign) if name in each else "-" for each in found.ratios[1:]]
+    return unit, cells, ["1", *ratios]
+
+
+def plus_minus(value: float, deviation: float | None, sign: str) -> str:
+    """Return a value and its deviation with the same number of decimals, or one nonzero digit of a small deviation."""
+    text = digits(value)
+    if deviation is None:
+        return text
+    decimals = len(text.partition(".")[2])
+    if deviation and not float(f"{deviation:.{decimals}f}"):
+        decimals = -int(f"{deviation:.0e}".split("e")[1])
+    return f"{text}{sign}{deviation:.{decimals}f}"
+
+
+def conclusions(found: Comparison, commands: list[str]) -> list[str]:
+    """Return a sentence for each command that differs from the first one by more than the 95 % intervals."""
+    names = [
+        f"`{command}`" if len(command) <= 30 and command.isprintable() and "`" not in command else f"Command {number}"
+        for number, command in enumerate(commands, 1)
+    ]
+    sentences = []
+    for name, ratios in zip(names[1:], found.ratios[1:], strict=True):
+        memory = ("memory in all processes", "tree_rss") if "tree_rss" in ratios else ("memory", "ru_maxrss")
+        figures = [memory, ("time", "elapsed")]
+        shown = [_times(ratios[figure], noun) for noun, figure in figures if figure in ratios and ratios[figure].side]
+        if shown:
+            first = f"{names[0][0].lower()}{names[0][1:]}"
+            sentences.append(f"{name} needed {' and '.join(shown)} as {first}.")
+    return sentences
+
+
+def _times(ratio: Ratio, noun: str) -> str:
+    """Return a ratio whose interval does not include 1, with as many decimals as it takes to see that."""
+    ends = [ratio.ratio - (ratio.uncertainty or 0), ratio.ratio + (ratio.uncertainty or 0)]
+    decimals = 0 if ends[0] >= 10 else 1 if ends[0] > 1 else 2
+    while any(float(f"{value:.{decimals}f}") in {0, 1} for value in (ratio.ratio, ends[ratio.ratio < 1])):
+        decimals += 1
+    value, low, high = (f"{value:.{decimals}f}" for value in (ratio.ratio, *ends))
+    return f"{value} times as much {noun}" + (f" ({low} to {high})" if low != high else "")
