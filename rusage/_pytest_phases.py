@@ -281,9 +281,9 @@ def _exact(name: str, figure: float) -> str:
 
 def _figures_of(report: object) -> Figures:
     """Return the figures in a report; none if the report is not about a phase."""
-    ours = filter(_is_ours, getattr(report, "user_properties", ()))
+    entries: list[Any] = getattr(report, "user_properties", [])
     when = getattr(report, "when", None)
-    return {NAMES[key][1]: figure for key, figure in ours if NAMES[key][0] == when}
+    return {NAMES[key][1]: figure for key, figure in filter(_is_ours, entries) if NAMES[key][0] == when}
 
 
 def _is_ours(entry: object) -> bool:
