@@ -129,10 +129,13 @@ def test_process_limit_of_another_user(keywords: dict[str, Any]) -> None:
         assert rusage.run(["/bin/sh", "-c", "/bin/true; exit 0"], **limited).returncode != 0  # it may not fork
 
 
-def test_error_that_has_no_exception_of_its_own() -> None:
+def test_error_that_has_no_exception_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Any other errno is an ``OSError``, as in ``resource.setrlimit``."""
-    from rusage._children.limits import limit_error
 
-    error = limit_error(errno.EIO)
-    assert isinstance(error, OSError)
-    assert error.errno == errno.EIO
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EIO, "")
+
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    with pytest.raises(OSError, match=re.escape(os.strerror(errno.EIO))) as caught:
+        rusage.run(["true"], preexec_fn=os.getpid, rlimits={RLIMIT_CORE: (0, 0)})
+    assert caught.value.errno == errno.EIO

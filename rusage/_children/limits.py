@@ -5,9 +5,7 @@ The child of the launcher sets them, or a ``preexec_fn``.
 
 from __future__ import annotations
 
-import errno
 import os
-import struct
 import sys
 from contextlib import contextmanager, suppress
 from operator import index
@@ -17,9 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
 
     Limits = tuple[tuple[int, int, int], ...]  # resource, soft limit, hard limit
-
-_NOT_ALLOWED = "not allowed to raise maximum limit"
-_EXCEEDS = "current limit exceeds maximum limit"
 
 if sys.platform == "win32":
 
@@ -32,8 +27,6 @@ if sys.platform == "win32":
 else:
     import fcntl
     import resource
-
-    _ERRNO = struct.Struct("i")
 
     # Since Python 3.14 limits are unsigned, except for -1. Earlier versions read negative numbers as the largest ones.
     _UNSIGNED = sys.version_info >= (3, 14)
@@ -83,7 +76,7 @@ else:
             raise ValueError("expected a tuple of 2 integers")
         soft, hard = _limit(pair[0]), _limit(pair[1])
         if soft % 2**64 > hard % 2**64:
-            raise ValueError(_EXCEEDS)
+            raise ValueError("current limit exceeds maximum limit")
         return soft, hard
 
     def _limit(value: int) -> int:
@@ -94,12 +87,6 @@ else:
             raise OverflowError("Python int too large to convert to C rlim_t")
         return resource.RLIM_INFINITY if limit == -1 else limit
 
-    def limit_error(code: int) -> Exception:
-        """Return the exception of ``resource.setrlimit`` for an errno."""
-        if code == errno.EPERM:
-            return ValueError(_NOT_ALLOWED)
-        return ValueError(_EXCEEDS) if code == errno.EINVAL else OSError(code, os.strerror(code))
-
     @contextmanager
     def set_in_child(
         limits: Limits, preexec_fn: Callable[[], Any] | None, fds: Iterable[Any] = ()
@@ -109,7 +96,7 @@ else:
         ``fds``: the descriptors that the child gets.
 
         An exception of a ``preexec_fn`` reaches the parent as a ``SubprocessError`` without details. Therefore the
-        child writes the errno to a pipe, which unlike shared memory needs no address space that a limit may refuse.
+        child writes them to a pipe, which unlike shared memory needs no address space that a limit may refuse.
         """
         if not limits:
             yield preexec_fn
@@ -123,15 +110,15 @@ else:
                     try:
                         resource.setrlimit(number, (soft, hard))
                     except (OSError, ValueError) as error:  # noqa: PERF203 (the child ends)
-                        os.write(write_end, _ERRNO.pack(_errno_of(error)))
+                        os.write(write_end, f"{getattr(error, 'errno', 0)} {error}".encode())
                         raise
 
             try:
                 yield set_limits
             except Exception:
                 with suppress(BlockingIOError):  # no limit was refused
-                    (code,) = _ERRNO.unpack(os.read(read_end, _ERRNO.size))
-                    raise limit_error(code) from None
+                    code, _, text = os.read(read_end, 1000).decode().partition(" ")
+                    raise (ValueError(text) if code == "0" else OSError(int(code), os.strerror(int(code)))) from None
                 raise
 
     @contextmanager
@@ -144,29 +131,13 @@ else:
         ends = [*os.pipe()]
         try:
             least = 1 + max([2, *ends, *(fd for fd in fds if isinstance(fd, int))])
-            for number, fd in enumerate(ends):
-                ends[number] = _move(fd, least)
+            with suppress(OSError, OverflowError):  # no number is free there
+                for number, fd in enumerate(ends):
+                    ends[number] = fcntl.fcntl(fd, fcntl.F_DUPFD, least)
+                    os.close(fd)
+                    os.set_inheritable(ends[number], False)  # noqa: FBT003 (takes no keyword)
             os.set_blocking(ends[0], False)
             yield ends
         finally:
             for end in ends:
                 os.close(end)
-
-    def _move(fd: int, least: int) -> int:
-        """Return a descriptor, moved to a free number from ``least`` on, or from 3 on if there is none."""
-        if fd >= least:
-            return fd
-        try:
-            moved = fcntl.fcntl(fd, fcntl.F_DUPFD, least)
-        except (OSError, OverflowError):
-            if least <= 3:
-                raise
-            return _move(fd, 3)
-        os.set_inheritable(moved, False)  # noqa: FBT003 (takes no keyword)
-        os.close(fd)
-        return moved
-
-    def _errno_of(error: OSError | ValueError) -> int:
-        if isinstance(error, OSError):
-            return error.errno or errno.EINVAL
-        return errno.EPERM if str(error) == _NOT_ALLOWED else errno.EINVAL
