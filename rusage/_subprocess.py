@@ -45,46 +45,33 @@ if sys.version_info < (3, 11):
 _PIPES = PARAMETERS[10:16]
 pipes_of = itemgetter(*_PIPES)  # of the arguments by name
 
-# The private methods that are overridden, each with the parameters of its calls.
-_HOOKS: dict[str, list[str]] = {"_internal_poll": ["_deadstate"], "_wait": ["timeout"]}
+# The private methods that are overridden.
+_HOOKS = ["_internal_poll", "_wait"]
 if sys.platform != "win32":
-    _HOOKS |= {
-        "_execute_child": PARAMETERS,
-        "_close_pipe_fds": _PIPES,
-        "_try_wait": ["wait_flags"],
-        "_handle_exitstatus": ["sts"],
-    }
-
-
-def _is_known(method: Any, parameters: list[str]) -> bool:
-    """Return whether a private method is subprocess's own, with the known parameters."""
-    code = getattr(method, "__code__", None)
-    if code is None or method.__module__ != "subprocess":
-        return False
-    names = [*code.co_varnames[1 : code.co_argcount]]
-    if parameters is PARAMETERS:
-        return names == parameters
-    # Parameters with a default may follow: they keep globals alive for __del__, when the module may be cleared.
-    required = len(names) - len(method.__defaults__ or ())
-    return names[: len(parameters)] == parameters and required <= len(parameters)
-
-
+    _HOOKS += ["_execute_child", "_close_pipe_fds", "_try_wait", "_handle_exitstatus"]
 _hooks = attrgetter(*_HOOKS)
-_checked: object = None
+
+
+def _known_hooks() -> Any:
+    """Return subprocess's own methods; None if another library or a new version of Python has changed them."""
+    try:
+        methods = _hooks(SubprocessPopen)
+        code: Any = SubprocessPopen._execute_child.__code__  # noqa: SLF001 (as a derived class)
+    except AttributeError:
+        return None
+    is_known = sys.platform == "win32" or [*code.co_varnames[1 : code.co_argcount]] == PARAMETERS
+    return methods if is_known and all(method.__module__ == "subprocess" for method in methods) else None
+
+
+_known = _known_hooks()
 
 
 def is_patched(ours: type) -> bool:
     """Return whether another library or a new version of Python has changed what ``ours``, our ``Popen``, overrides."""
-    global _checked  # noqa: PLW0603 (the methods that the last check accepted)
     current: Any = subprocess.Popen
     if current is not SubprocessPopen and (not isinstance(current, type) or issubclass(current, ours)):
         current = SubprocessPopen  # a mock, or our Popen installed in its place
     try:
-        methods = _hooks(current)
+        return bool(_hooks(current) != _known)
     except AttributeError:
         return True
-    if methods != _checked:
-        if not all(map(_is_known, methods, _HOOKS.values())):
-            return True
-        _checked = methods
-    return False
