@@ -45,6 +45,9 @@ else:
 
 INT_MIN, INT_MAX = -(2**31), 2**31 - 1  # a C int, on every supported system
 
+# The rate of the statistics clock, which the integrals count; 0 if it is unknown or not needed.
+HZ: int = lib.rusage_statclock_hz() if hasattr(lib, "rusage_statclock_hz") else 0
+
 
 def c_int(value: int) -> int:
     """Return an argument that has to fit in a C int, or raise the exception that CPython raises."""
@@ -54,41 +57,28 @@ def c_int(value: int) -> int:
     return value
 
 
-def measured_for(backend: Backend, *, hz: int | None = None) -> dict[int, frozenset[str]]:
-    """Return the measured fields for each ``who`` of a system, including RUSAGE_BOTH.
-
-    The integrals are not measured if the rate of the statistics clock is unknown (``hz`` is 0).
-    """
-    unknown = _unknown(hz)
+def measured_for(backend: Backend, *, hz: int = HZ) -> dict[int, frozenset[str]]:
+    """Return the measured fields for each ``who`` of a system, including RUSAGE_BOTH."""
+    unknown = NONE if hz else INTEGRALS
     measured = {WHO[name]: fields - unknown for name, fields in backend.measured.items()}
     if "RUSAGE_CHILDREN" in backend.measured:
         measured[RUSAGE_BOTH] = measured[RUSAGE_SELF] & measured[RUSAGE_CHILDREN]
     return measured
 
 
-def measured_of_a_child(backend: Backend, *, hz: int | None = None) -> frozenset[str]:
+def measured_of_a_child(backend: Backend, *, hz: int = HZ) -> frozenset[str]:
     """Return the fields that a system reports of one child that has ended."""
-    return backend.waited - _unknown(hz)
+    return backend.waited if hz else backend.waited - INTEGRALS
 
 
-def _unknown(hz: int | None) -> frozenset[str]:
-    return INTEGRALS if _rate(hz) == 0 else NONE
-
-
-def _rate(hz: int | None) -> int:
-    if hz is not None:
-        return hz
-    return lib.rusage_statclock_hz() if hasattr(lib, "rusage_statclock_hz") else 0
-
-
-def new_call(backend: Backend, who: int, measured: Collection[str], *, hz: int | None = None) -> Call:
+def new_call(backend: Backend, who: int, measured: Collection[str], *, hz: int = HZ) -> Call:
     """Allocate a call structure for ``who``, initialised with the backend's units."""
     call = ffi.new("rusage_call *")
     call.who = who
     call.measured = sum(1 << bit for bit, name in enumerate(FIELDS) if name in measured)
     call.maxrss_bytes = backend.maxrss_bytes
     call.integral_bytes = backend.integral_bytes
-    call.integral_hz = _rate(hz)
+    call.integral_hz = hz
     return call
 
 
