@@ -215,9 +215,10 @@ class Interrupted:
         except self.error:
             pass
         self.starting = False
-        with contextlib.suppress(self.error):
+        try:  # no call before: a handler of C raises at any time
             signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        except self.error:
+            signal.setitimer(signal.ITIMER_REAL, 0)
         if process is None:
             return True
         process.communicate()

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -35,13 +35,53 @@ def event_works() -> bool:
     return True
 
 
-by_event = pytest.mark.skipif(not event_works(), reason="this system or interpreter has neither pidfd_open nor kqueue")
-by_pidfd = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="this system or interpreter has no pidfd_open")
-by_kqueue = pytest.mark.skipif(
-    not (exit_event.WAIT_BY_EVENT and hasattr(os, "waitid")),
-    reason="subprocess waits, or there is no waitid",
-)
 not_by_subprocess = pytest.mark.skipif(not exit_event.WAIT_BY_EVENT, reason="subprocess waits")
+
+
+class Kqueue:
+    """A model of ``select.kqueue`` for the exit of one child, as kqueue(2) describes it."""
+
+    is_refused = False
+
+    def control(self, changes: list[tuple[int, ...]] | None, size: int, timeout: float = 0) -> list[Any]:
+        """Add an event, or wait for it."""
+        for pid, *rest in changes or []:
+            assert rest == [-5, 1, 1 << 31]  # the values below
+            if self.is_refused:
+                if size:
+                    return ["EV_ERROR"]
+                raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+            self._exit = os.pidfd_open(pid)
+        if timeout > 100_000_000:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return select.select([self._exit], [], [], timeout)[0] if size else []
+
+    def close(self) -> None:
+        """Close it."""
+        if not self.is_refused:
+            os.close(self._exit)
+
+
+KQUEUE: dict[str, Any] = {"KQ_FILTER_PROC": -5, "KQ_EV_ADD": 1, "KQ_NOTE_EXIT": 1 << 31, "kqueue": Kqueue}
+KQUEUE["kevent"] = lambda *values: values
+
+
+@pytest.fixture(params=["here", "kqueue"])
+def event(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait as this system does, or by the model of kqueue, which needs a pidfd."""
+    if not event_works() or not exit_event.WAIT_BY_EVENT:
+        pytest.skip(reason="subprocess waits, or this system or interpreter has neither pidfd_open nor kqueue")
+    if request.param == "kqueue":
+        if not hasattr(os, "pidfd_open"):
+            pytest.skip(reason="this system or interpreter has no pidfd_open")
+        from rusage._children import posix
+
+        for name, value in KQUEUE.items():
+            monkeypatch.setattr(select, name, value, raising=False)
+        monkeypatch.setattr(posix, "exit_event", exit_event.by_kqueue)
+
+
+by_event = pytest.mark.usefixtures("event")
 
 
 @pytest.fixture
@@ -79,6 +119,7 @@ def test_any_length_of_time(sleeps: list[float], seconds: float) -> None:
     assert sum(sleeps) < 0.1
 
 
+@by_event
 @pytest.mark.parametrize("seconds", [0, -1, -math.inf, 1e-9, 0.05])
 def test_expired_names_the_timeout(seconds: float) -> None:
     """The exception is ``subprocess``'s; the child is still there, and a later wait sees its exit."""
@@ -107,18 +148,27 @@ def test_bad_timeout_is_type_error(seconds: Any) -> None:
         process.kill()
 
 
-@by_pidfd
-def test_wait_without_pidfd(monkeypatch: pytest.MonkeyPatch) -> None:
+@by_event
+def test_wait_without_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the system refuses the file descriptor, the exit is seen as ``subprocess`` sees it."""
 
     def refuse(*_: object) -> int:
-        raise OSError(24, "Too many open files")
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    monkeypatch.setattr(os, "pidfd_open", refuse)
+    monkeypatch.setattr(os, "pidfd_open", refuse, raising=False)
+    monkeypatch.setattr(select, "kqueue", refuse, raising=False)
     done = rusage.run(["sleep", "0.1"], timeout=60)
     assert (done.returncode, bool(done.measured)) == (0, True)
     with pytest.raises(subprocess.TimeoutExpired):
         rusage.run(["sleep", "60"], timeout=0.05)
+
+
+@by_event
+def test_child_that_is_exiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kqueue refuses it with ESRCH on some systems: the status is ready now or soon."""
+    monkeypatch.setattr(Kqueue, "is_refused", True)
+    with rusage.Popen(["sleep", "0.2"]) as process:
+        assert process.wait(timeout=60) == 0
 
 
 def test_wait_beside_another_thread() -> None:
@@ -132,111 +182,6 @@ def test_wait_beside_another_thread() -> None:
         assert process.wait(timeout=60) < 0
         waiting.join()
         assert process.measured
-
-
-class Kqueue:
-    """A model of ``select.kqueue`` for the exit of one child, as kqueue(2) describes it; it leaves the child's status.
-
-    ``refused`` is a child that it does not accept since the child is exiting, as on OpenBSD.
-    """
-
-    opened: ClassVar[list[Kqueue]] = []
-    refused: ClassVar[int | None] = None
-
-    def __init__(self) -> None:
-        self.opened.append(self)
-        self.pid = 0
-        self.waits: list[float] = []
-        self.closed = False
-
-    def control(self, changes: list[tuple[int, ...]] | None, size: int, timeout: float | None = None) -> list[str]:
-        """Add an event, or wait for it."""
-        for change in changes or []:
-            self.pid, *rest = change
-            assert rest == [FakeSelect.KQ_FILTER_PROC, FakeSelect.KQ_EV_ADD, FakeSelect.KQ_NOTE_EXIT]
-            if self.pid == self.refused:
-                if size:
-                    return ["EV_ERROR"]
-                raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
-        if size == 0:
-            return []
-        assert timeout is not None
-        if timeout > 100_000_000:
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        self.waits.append(timeout)
-        end = time.monotonic() + timeout
-        while not os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG):
-            if time.monotonic() >= end:
-                return []
-            threading.Event().wait(0.001)
-        return ["NOTE_EXIT"]
-
-    def close(self) -> None:
-        """Close it."""
-        self.closed = True
-
-
-class FakeSelect:
-    """The names of ``select`` on systems with kqueue."""
-
-    KQ_FILTER_PROC, KQ_EV_ADD, KQ_NOTE_EXIT = -5, 1, 1 << 31
-    kqueue = Kqueue
-
-    @staticmethod
-    def kevent(*values: int) -> tuple[int, ...]:
-        """Return a change."""
-        return values
-
-
-@pytest.fixture
-def kqueues(monkeypatch: pytest.MonkeyPatch) -> list[Kqueue]:
-    """Wait by kqueue also on a system that prefers or only has pidfd_open(2); return the list of those opened."""
-    from rusage._children import posix
-
-    for name in ("KQ_FILTER_PROC", "KQ_EV_ADD", "KQ_NOTE_EXIT", "kevent", "kqueue"):
-        monkeypatch.setattr(select, name, getattr(FakeSelect, name), raising=False)
-    monkeypatch.setattr(posix, "exit_event", exit_event.by_kqueue)
-    monkeypatch.setattr(Kqueue, "opened", [])
-    return Kqueue.opened
-
-
-@by_kqueue
-@pytest.mark.parametrize("seconds", [60, math.inf])
-def test_kqueue_reports_the_exit(kqueues: list[Kqueue], sleeps: list[float], seconds: float) -> None:
-    with rusage.Popen(["sleep", "0.2"]) as process:
-        assert process.wait(timeout=seconds) == 0
-    (queue,) = kqueues
-    assert (queue.pid, len(queue.waits), queue.closed, sleeps) == (process.pid, 1, True, [])
-
-
-@by_kqueue
-def test_kqueue_times_out(kqueues: list[Kqueue]) -> None:
-    with rusage.Popen(["sleep", "60"]) as process:
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(timeout=0.05)
-        process.kill()
-    assert [queue.closed for queue in kqueues] == [True]
-
-
-@by_kqueue
-def test_kqueue_refuses_exiting_child(kqueues: list[Kqueue], monkeypatch: pytest.MonkeyPatch) -> None:
-    """ESRCH says that the child is exiting or has exited: the status is ready now or soon."""
-    with rusage.Popen(["sleep", "0.2"]) as process:
-        monkeypatch.setattr(Kqueue, "refused", process.pid)
-        assert process.wait(timeout=60) == 0
-    assert [(queue.closed, queue.waits) for queue in kqueues] == [(True, [])]
-
-
-@by_kqueue
-def test_wait_without_kqueue(kqueues: list[Kqueue], monkeypatch: pytest.MonkeyPatch) -> None:
-    """As without a pidfd."""
-
-    def refuse() -> Kqueue:
-        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-
-    monkeypatch.setattr(select, "kqueue", refuse)
-    assert rusage.run(["sleep", "0.1"], timeout=60).returncode == 0
-    assert kqueues == []
 
 
 class ReapedMeanwhile:
