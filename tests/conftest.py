@@ -3,6 +3,8 @@
 import atexit
 import compileall
 import contextlib
+import ctypes
+import functools
 import gc
 import importlib.util
 import os
@@ -12,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 import types
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
@@ -213,6 +216,56 @@ def spin(seconds: float) -> None:
     end = time.thread_time() + seconds
     while time.thread_time() < end:
         pass
+
+
+SKIPPED = 77
+NOBODY = 65534
+
+
+def in_child(function: Callable[[], object]) -> None:
+    """Call a function in a forked child; fail if that fails, or waits for more than a minute. It may skip the test."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if not pid:
+        status = 1
+        try:
+            signal.alarm(60)
+            function()
+            status = 0
+        except pytest.skip.Exception as skipped:
+            os.write(write, str(skipped).encode())
+            status = SKIPPED
+        except BaseException:
+            traceback.print_exc()
+            sys.stderr.flush()
+        finally:
+            os._exit(status)
+    os.close(write)
+    try:
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if status == SKIPPED:
+            pytest.skip(reason=os.read(read, 1000).decode())
+    finally:
+        os.close(read)
+    assert status == 0
+
+
+def alone(test: Callable[..., None]) -> Callable[..., None]:
+    """Run a test in a forked child, with which its memory, handlers, filters and IDs end."""
+
+    @functools.wraps(test)
+    def forked(**arguments: Any) -> None:
+        in_child(lambda: test(**arguments))
+
+    return forked
+
+
+def become_nobody() -> None:
+    """Give up root for good."""
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+    assert ctypes.CDLL(None).prctl(4, 1, 0, 0, 0) == 0  # PR_SET_DUMPABLE, as after an exec: this user may read it
 
 
 @contextlib.contextmanager

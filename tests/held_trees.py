@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,22 +28,6 @@ def wait_until(condition: Callable[[], object], what: str, *, pause: float = 0.0
 def size_of(tree: dict[str, Any]) -> int:
     """Return the number of processes in the description of a tree."""
     return 1 + sum(map(size_of, tree.get("children", ())))
-
-
-def in_child(function: Callable[[], object]) -> None:
-    """Call a function in a forked child; fail if that fails, or waits for more than a minute."""
-    pid = os.fork()
-    if not pid:
-        status = 1
-        try:
-            signal.alarm(60)
-            function()
-            status = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 class Held:

@@ -15,8 +15,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import called_after, interrupted_after
-from held_trees import in_child
+from conftest import called_after, in_child, interrupted_after
 from test_contract import CPYTHON, Indexable, Intable
 
 import rusage

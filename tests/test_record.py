@@ -17,8 +17,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import called_after, no_files
-from held_trees import MIB, held, in_child, wait_until
+from conftest import called_after, in_child, no_files
+from held_trees import MIB, held, wait_until
 from test_contract import CPYTHON
 
 import rusage

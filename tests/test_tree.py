@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import called_after
-from held_trees import MIB, held, in_child, wait_until
+from conftest import called_after, in_child
+from held_trees import MIB, held, wait_until
 from test_contract import CPYTHON
 from test_windows import under_wine
 

@@ -53,8 +53,8 @@ NOT_QUICK = [
     "test_launcher.py::test_both_forms_compile_and_work",
     "test_launcher.py::test_launcher_with_random_words",
     "test_launcher.py::test_starts_under_a_tracer",
-    "test_memory.py::test_peak_of_a_block[threads]",
-    "test_memory.py::test_peak_below_an_inherited_one[block]",
+    "test_memory.py::test_blocks_in_threads",
+    "test_memory.py::test_peak_below_an_inherited_one[test_peak_of_a_block]",
     "test_tree_moving.py::test_random_tree[7",  # all with this seed
 ]
 PEAK_ERRORS = "python3 tests/tools/peak_errors.py"
