@@ -30,15 +30,14 @@ def under_wine() -> bool:
     return hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
 
 
-def test_halves_of_a_filetime() -> None:
-    """The two halves are one unsigned number of 100 ns, which is kept in a year; a thread has the times only."""
-    native = ffi.new("rusage_windows *")
-    native.user_high, native.user_low = divmod(365 * 86_400 * 10**7 + 1, 2**32)
-    native.kernel_high, native.kernel_low = 3, 2**31
-    native.peak_working_set = native.page_faults = 77
-    call = new_call(BACKEND, RUSAGE_THREAD, measured_for(BACKEND)[RUSAGE_THREAD])
-    lib.rusage_convert_windows(native, call)
-    assert usage_of(call) == (31_536_000.0000001, 1_503.2385536, *[0] * 14)
+def test_units_of_windows() -> None:
+    """Times are numbers of 100 ns, which are kept in a year, and the peak has bytes; a thread has the times only."""
+    read = {"utime": 365 * 86_400 * 10**7 + 1, "stime": 3 * 2**32 + 2**31, "maxrss": 77, "minflt": 2**32 - 1}
+    times, memory = (31_536_000.0000001, 1_503.2385536), (77, 0, 0, 0, 2**32 - 1)
+    for who, expected in {RUSAGE_SELF: (*memory, *[0] * 9), RUSAGE_THREAD: (0,) * 14}.items():
+        call = new_call(BACKEND, who, measured_for(BACKEND)[who])
+        lib.rusage_convert_values(ffi.new("rusage_values *", read), 10**7, call)
+        assert usage_of(call) == times + expected
 
 
 # --- The real calls ---------------------------------------------------------------------------------------------------

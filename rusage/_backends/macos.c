@@ -32,7 +32,8 @@ static int rusage_native(int who, struct rusage *native)
     return 0;
 }
 
-/* The ledger phys_mem of the task, whose largest balance is ru_maxrss; another process's ri_resident_size is the same. */
+/* The ledger phys_mem of the task, whose largest balance is ru_maxrss; another process's ri_resident_size is the same.
+   */
 static int64_t rusage_rss(void)
 {
     mach_task_basic_info_data_t info;
@@ -48,40 +49,36 @@ static int64_t rusage_rss(void)
 
 #include <libproc.h>
 
-/* Set the length of a Mach tick. To a program that Rosetta translates, mach_timebase_info() reports the ticks of an
-   Intel processor, while the kernel counts its own. */
-static void rusage_set_timebase(rusage_macos *native)
+/* Return how many Mach ticks a second has. To a program that Rosetta translates, mach_timebase_info() reports the ticks
+   of an Intel processor, while the kernel counts its own. */
+static int64_t rusage_tick_hz(void)
 {
     mach_timebase_info_data_t base;
     int translated = 0;
     size_t size = sizeof translated;
-    uint64_t frequency = 0;
+    int64_t frequency = 0;
 
     if (sysctlbyname("sysctl.proc_translated", &translated, &size, NULL, 0) == 0 && translated) {
         size = sizeof frequency;
-        if (sysctlbyname("hw.tbfrequency", &frequency, &size, NULL, 0) == 0 && frequency > 0) {
-            native->numer = 1000000000;
-            native->denom = frequency;
-            return;
-        }
+        if (sysctlbyname("hw.tbfrequency", &frequency, &size, NULL, 0) == 0 && frequency > 0)
+            return frequency;
     }
-    mach_timebase_info(&base);
-    native->numer = base.numer;
-    native->denom = base.denom;
+    mach_timebase_info(&base);      /* a tick has numer / denom nanoseconds */
+    return (int64_t)1000000000 * base.denom / base.numer;
 }
 
 /* proc_pid_rusage() and the sysctl kern.proc also find zombies; proc_pidinfo() does not. The sysctl, which also reports
-   processes of other users, comes last, since it returns the start: if that identifies the process, all is its own. A process
-   that ignores SIGCHLD has the times of its children twice in ri_child_user_time: reap_child_locked() and exit1() in
-   bsd/kern/kern_exit.c add them. */
+   processes of other users, comes last, since it returns the start: if that identifies the process, all is its own. A
+   process that ignores SIGCHLD has the times of its children twice in ri_child_user_time: reap_child_locked() and
+   exit1() in bsd/kern/kern_exit.c add them. */
 static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *call)
 {
     int name[4] = {CTL_KERN, KERN_PROC, KERN_PROC_PID, pid}, error, may_read;
+    int64_t hz, epoch;
     struct kinfo_proc process;
     struct proc_taskinfo task;
     struct rusage_info_v2 info;
-    rusage_macos native;
-    double tick;
+    rusage_values values = {0};
 
     errno = 0;
     if (call != NULL && proc_pidinfo(pid, PROC_PIDTASKINFO, 0, &task, sizeof task) != (int)sizeof task)
@@ -90,13 +87,13 @@ static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *ca
     may_read = proc_pid_rusage(pid, RUSAGE_INFO_V2, (rusage_info_t *)&info) == 0;
     if (!may_read && errno != EPERM)
         return errno;
-    error = rusage_sysctl_one(name, 4, &process, sizeof process);
+    error = rusage_sysctl_one(name, 4, &process, sizeof process, &epoch);
     if (error != 0)
         return error;
     if (process.kp_proc.p_pid != pid)
         return RUSAGE_NO_PROCESS;
     figures->parent = process.kp_eproc.e_ppid;
-    figures->start = rusage_microseconds(&process.kp_proc.p_starttime);
+    figures->start = rusage_microseconds(&process.kp_proc.p_starttime) - epoch;
     figures->state = RUSAGE_UNREAD;
     if (process.kp_proc.p_stat == SZOMB || info.ri_proc_exit_abstime != 0)
         figures->state = RUSAGE_ZOMBIE;
@@ -104,32 +101,27 @@ static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *ca
         figures->state = RUSAGE_LIVES;
     if (!may_read)
         return 0;
-    rusage_set_timebase(&native);
-    tick = (double)native.numer / (double)native.denom / 1e9;
+    hz = rusage_tick_hz();
     figures->rss = (int64_t)info.ri_resident_size;
-    figures->own = (double)(info.ri_user_time + info.ri_system_time) * tick;
-    figures->waited = (double)(info.ri_child_user_time + info.ri_child_system_time) * tick;
-    if (call == NULL)
-        return 0;
-    native.user = info.ri_user_time;
-    native.system = info.ri_system_time;
-    native.faults = task.pti_faults;
-    native.pageins = task.pti_pageins;
-    native.bytes_read = info.ri_diskio_bytesread;
-    native.bytes_written = info.ri_diskio_byteswritten;
-    rusage_convert_macos(&native, call);
+    figures->waited = rusage_quotient((int64_t)(info.ri_child_user_time + info.ri_child_system_time), hz);
+    values.utime = (int64_t)info.ri_user_time;
+    values.stime = (int64_t)info.ri_system_time;
+    if (call != NULL) {
+        values.majflt = task.pti_pageins > 0 ? task.pti_pageins : 0;
+        values.minflt = task.pti_faults > values.majflt ? task.pti_faults - values.majflt : 0;
+        values.inblock = (int64_t)(info.ri_diskio_bytesread >> 9);
+        values.oublock = (int64_t)(info.ri_diskio_byteswritten >> 9);
+    }
+    rusage_set_usage(figures, &values, hz, call);
     return 0;
 }
 
 static int rusage_tree_list(rusage_tree *tree)
 {
-    int name[3] = {CTL_KERN, KERN_PROC, KERN_PROC_ALL}, i, count = 0;
-    int error = rusage_sysctl_list(tree, name, 3, NULL, sizeof(struct kinfo_proc), &count);
-    const struct kinfo_proc *processes = (const struct kinfo_proc *)(const void *)tree->system.buffer;
+    int name[3] = {CTL_KERN, KERN_PROC, KERN_PROC_ALL};
 
-    for (i = 0; error == 0 && i < count; i++)
-        error = rusage_tree_found(tree, processes[i].kp_proc.p_pid, processes[i].kp_eproc.e_ppid);
-    return error;
+    return rusage_list(tree, name, 3, sizeof(struct kinfo_proc), offsetof(struct kinfo_proc, kp_proc.p_pid),
+                       offsetof(struct kinfo_proc, kp_eproc.e_ppid));
 }
 
 #else
@@ -150,11 +142,3 @@ static int rusage_tree_list(rusage_tree *tree)
 }
 
 #endif
-
-static int64_t rusage_tree_now(void)
-{
-    struct timeval now = {0, 0};
-
-    gettimeofday(&now, NULL);
-    return rusage_microseconds(&now);
-}

@@ -17,11 +17,6 @@ struct rusage {
 RUSAGE_ASSERT(tv, RUSAGE_SIZE(struct timeval, tv_sec) == sizeof(long)
                       && RUSAGE_SIZE(struct timeval, tv_usec) == sizeof(long));
 
-RUSAGE_ASSERT(half, sizeof(((FILETIME *)0)->dwLowDateTime) == sizeof(uint32_t)
-                        && sizeof(((FILETIME *)0)->dwHighDateTime) == sizeof(uint32_t));
-RUSAGE_ASSERT(faults, sizeof(((PROCESS_MEMORY_COUNTERS *)0)->PageFaultCount) == sizeof(uint32_t));
-RUSAGE_ASSERT(peak, sizeof(((PROCESS_MEMORY_COUNTERS *)0)->PeakWorkingSetSize) <= sizeof(uint64_t));
-
 #include "../_c/convert.c"
 
 /* GetLastError has no code for this; the bit is reserved for codes of applications. */
@@ -36,43 +31,51 @@ enum { RUSAGE_PARENT_IDS_DANGLE = 1, RUSAGE_HAS_ZOMBIES = 0 };
 
 enum { RUSAGE_SELF = 0, RUSAGE_THREAD = 1 };
 
-static void rusage_set_times(rusage_windows *native, FILETIME kernel, FILETIME user)
-{
-    native->user_low = user.dwLowDateTime;
-    native->user_high = user.dwHighDateTime;
-    native->kernel_low = kernel.dwLowDateTime;
-    native->kernel_high = kernel.dwHighDateTime;
-}
-
-static int rusage_get_process(intptr_t handle, rusage_call *call)
-{
-    HANDLE process = (HANDLE)handle;
-    FILETIME created, exited, kernel, user;
-    PROCESS_MEMORY_COUNTERS memory;
-    rusage_windows native;
-
-    if (!GetProcessTimes(process, &created, &exited, &kernel, &user)
-        || !K32GetProcessMemoryInfo(process, &memory, sizeof memory))
-        return (int)GetLastError();
-    rusage_set_times(&native, kernel, user);
-    native.peak_working_set = memory.PeakWorkingSetSize;
-    native.page_faults = memory.PageFaultCount;
-    rusage_convert_windows(&native, call);
-    return 0;
-}
-
-static int64_t rusage_rss(void)
-{
-    PROCESS_MEMORY_COUNTERS memory;
-
-    if (!K32GetProcessMemoryInfo(GetCurrentProcess(), &memory, sizeof memory))
-        return -(int64_t)GetLastError();
-    return (int64_t)memory.WorkingSetSize;
-}
+/* In units of 100 ns, of which 2^53 are 28 years. */
+enum { RUSAGE_FILETIMES = 10000000 };   /* in a second */
 
 static int64_t rusage_number_of(FILETIME time)
 {
     return (int64_t)((uint64_t)time.dwHighDateTime << 32 | time.dwLowDateTime);
+}
+
+/* Read the usage, the start and the resident set size of a process. If only its memory cannot be read, its times are
+   set. */
+static int rusage_read_usage(HANDLE process, rusage_figures *figures, rusage_call *call)
+{
+    FILETIME created, exited, kernel, user;
+    PROCESS_MEMORY_COUNTERS memory;
+    rusage_values values = {0};
+    int error = 0;
+
+    if (!GetProcessTimes(process, &created, &exited, &kernel, &user))
+        return (int)GetLastError();
+    figures->start = rusage_number_of(created);
+    values.utime = rusage_number_of(user);
+    values.stime = rusage_number_of(kernel);
+    if (K32GetProcessMemoryInfo(process, &memory, sizeof memory)) {
+        values.maxrss = (int64_t)memory.PeakWorkingSetSize;
+        values.minflt = memory.PageFaultCount;
+        figures->rss = (int64_t)memory.WorkingSetSize;
+    } else
+        error = (int)GetLastError();
+    rusage_set_usage(figures, &values, RUSAGE_FILETIMES, call);
+    return error;
+}
+
+static int rusage_get_process(intptr_t handle, rusage_call *call)
+{
+    rusage_figures figures;
+
+    return rusage_read_usage((HANDLE)handle, &figures, call);
+}
+
+static int64_t rusage_rss(void)
+{
+    rusage_figures figures;
+    int error = rusage_read_usage(GetCurrentProcess(), &figures, NULL);
+
+    return error != 0 ? -(int64_t)error : figures.rss;
 }
 
 /* Open a process; NULL if there is none. */
@@ -86,8 +89,8 @@ static HANDLE rusage_open(int pid, DWORD access, int *error)
     return handle;
 }
 
-/* Get the process ID of a process's parent: the last member of PROCESS_BASIC_INFORMATION, each of which has the size of a
-   pointer. Not all versions of <winternl.h> name it. */
+/* Get the process ID of a process's parent: the last member of PROCESS_BASIC_INFORMATION, each of which has the size of
+   a pointer. Not all versions of <winternl.h> name it. */
 static int rusage_get_parent(HANDLE process, int *parent)
 {
     ULONG_PTR record[6];
@@ -103,36 +106,26 @@ static int rusage_get_parent(HANDLE process, int *parent)
     return 0;
 }
 
-/* The kernel keeps a process that has ended while a handle of it is open. OpenProcess() ignores the two lowest bits, which
-   process IDs do not use. A process that was read before can be read later: what may not be read has got its number. */
+/* The kernel keeps a process that has ended while a handle of it is open. OpenProcess() ignores the two lowest bits,
+   which process IDs do not use. A process that was read before can be read later: what may not be read has got its
+   number. */
 static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *call)
 {
-    FILETIME created, exited, kernel, user;
-    PROCESS_MEMORY_COUNTERS memory;
-    int error;
+    int error, is_new = figures->start == 0;
     HANDLE handle = rusage_open(pid, PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, &error);
 
     if (error == ERROR_ACCESS_DENIED) {
         figures->state = RUSAGE_UNREAD;
-        return figures->start == 0 ? 0 : RUSAGE_NO_PROCESS;
+        return is_new ? 0 : RUSAGE_NO_PROCESS;
     }
     if (handle == NULL)
         return error;
     if (GetProcessId(handle) != (DWORD)pid)
         error = RUSAGE_NO_PROCESS;
-    else if (!GetProcessTimes(handle, &created, &exited, &kernel, &user))
-        error = (int)GetLastError();
     else {
-        if (figures->start == 0)
+        error = rusage_read_usage(handle, figures, call);
+        if (error == 0 && is_new)
             error = rusage_get_parent(handle, &figures->parent);
-        figures->start = rusage_number_of(created);
-        figures->own = rusage_quotient(rusage_number_of(user) + rusage_number_of(kernel), 10000000);
-        if (!K32GetProcessMemoryInfo(handle, &memory, sizeof memory))
-            error = (int)GetLastError();
-        else
-            figures->rss = (int64_t)memory.WorkingSetSize;
-        if (error == 0 && call != NULL)
-            error = rusage_get_process((intptr_t)handle, call);
         /* Not GetExitCodeProcess(): a process may have ended with STILL_ACTIVE as its exit code. */
         figures->state = WaitForSingleObject(handle, 0) == WAIT_TIMEOUT ? RUSAGE_LIVES : RUSAGE_ZOMBIE;
         if (figures->state == RUSAGE_ZOMBIE)
@@ -145,13 +138,13 @@ static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *ca
 static int rusage_get_thread(rusage_call *call)
 {
     FILETIME created, exited, kernel, user;
-    rusage_windows native;
+    rusage_values values = {0};
 
     if (!GetThreadTimes(GetCurrentThread(), &created, &exited, &kernel, &user))
         return (int)GetLastError();
-    memset(&native, 0, sizeof native);
-    rusage_set_times(&native, kernel, user);
-    rusage_convert_windows(&native, call);
+    values.utime = rusage_number_of(user);
+    values.stime = rusage_number_of(kernel);
+    rusage_convert_values(&values, RUSAGE_FILETIMES, call);
     return 0;
 }
 

@@ -15,12 +15,20 @@ typedef struct {
 
 /* Defined for each of these systems. */
 
-/* Read a process, and its usage unless `call` is NULL; return RUSAGE_NO_PROCESS if there is none, and RUSAGE_TRY_AGAIN if only
-   the parent of a living process can be read now. `start` is read last, or
-   with the rest. What is not known, such as the times of a zombie, stays as it was. */
+/* Read a process, and its usage unless `call` is NULL; return RUSAGE_NO_PROCESS if there is none, and RUSAGE_TRY_AGAIN
+   if only the parent of a living process can be read now. `start` is read last, or with the rest. What is not known,
+   such as the times of a zombie, stays as it was. */
 static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *call);
 /* Let other threads of Python run for a millisecond; return 1. */
 static int rusage_pause(void);
+
+/* Set the CPU time and, unless `call` is NULL, the record. */
+static void rusage_set_usage(rusage_figures *figures, const rusage_values *values, int64_t hz, rusage_call *call)
+{
+    figures->own = rusage_quotient(values->utime + values->stime, hz);
+    if (call != NULL)
+        rusage_convert_values(values, hz, call);
+}
 
 /* --- Process --- */
 

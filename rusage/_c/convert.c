@@ -1,4 +1,4 @@
-/* Included, not compiled: convert struct rusage, or the values of Windows or macOS, to a record in uniform units. */
+/* Included, not compiled: convert the values of a kernel to a record in uniform units. */
 
 #include "rusage.h"
 
@@ -10,7 +10,10 @@ RUSAGE_FIELDS(RUSAGE_TIMEVAL, RUSAGE_LONG, RUSAGE_LONG, RUSAGE_LONG)
 RUSAGE_ASSERT(long, sizeof(long) == 4 || sizeof(long) == 8);
 RUSAGE_ASSERT(int, sizeof(int) == 4);
 
-enum { RUSAGE_BOTH_HERE = -2 };     /* as in Linux's header; no system call accepts it */
+enum {
+    RUSAGE_BOTH_HERE = -2,          /* as in Linux's header; no system call accepts it */
+    RUSAGE_MICROSECONDS = 1000000   /* in a second */
+};
 
 /* A 32-bit counter that has wrapped is reported modulo 2^32, never as negative. */
 static int64_t rusage_count(long value)
@@ -20,17 +23,15 @@ static int64_t rusage_count(long value)
     return number > INT64_MAX ? INT64_MAX : (int64_t)number;
 }
 
-static int64_t rusage_bytes(long value, int64_t unit)
+static int64_t rusage_bytes(int64_t number, int64_t unit)
 {
-    int64_t number = rusage_count(value);
-
     return unit > 0 && number > INT64_MAX / unit ? INT64_MAX : number * unit;
 }
 
 /* ticks * bytes / hz, rounded down; whole seconds first, since the product may not fit. */
-static int64_t rusage_integral(long ticks, const rusage_call *call)
+static int64_t rusage_integral(int64_t ticks, const rusage_call *call)
 {
-    uint64_t number = (unsigned long)ticks, bytes, hz, sum;
+    uint64_t number = (uint64_t)ticks, bytes, hz, sum;
 
     if (call->integral_bytes <= 0 || call->integral_hz <= 0)    /* no unit, or the clock's rate is unknown */
         return 0;
@@ -70,19 +71,15 @@ static double rusage_quotient(int64_t number, int64_t divisor)
     return (double)number / (double)divisor;
 }
 
-static double rusage_seconds(int64_t microseconds)
-{
-    return rusage_quotient(microseconds, 1000000);
-}
-
-static void rusage_convert(const struct rusage *native, rusage_call *call)
+/* Convert what a kernel reports; times count units of 1 / hz seconds. */
+static void rusage_convert_values(const rusage_values *values, int64_t hz, rusage_call *call)
 {
     rusage_record *record = &call->record;
 
-#define TIME(name) record->name = MEASURED(name, rusage_seconds(rusage_microseconds(&native->ru_##name)));
-#define PEAK(name) record->name = MEASURED(name, rusage_bytes(native->ru_##name, call->maxrss_bytes));
-#define INTEGRAL(name) record->name = MEASURED(name, rusage_integral(native->ru_##name, call));
-#define COUNT(name) record->name = MEASURED(name, rusage_count(native->ru_##name));
+#define TIME(name) record->name = MEASURED(name, rusage_quotient(values->name, hz));
+#define PEAK(name) record->name = MEASURED(name, rusage_bytes(values->name, call->maxrss_bytes));
+#define INTEGRAL(name) record->name = MEASURED(name, rusage_integral(values->name, call));
+#define COUNT(name) record->name = MEASURED(name, values->name);
     RUSAGE_FIELDS(TIME, PEAK, INTEGRAL, COUNT)
 #undef TIME
 #undef PEAK
@@ -90,78 +87,38 @@ static void rusage_convert(const struct rusage *native, rusage_call *call)
 #undef COUNT
 }
 
-static double rusage_seconds_of_both(const struct timeval *self, const struct timeval *children)
+static rusage_values rusage_values_of(const struct rusage *native)
 {
-    return rusage_seconds(rusage_sum(rusage_microseconds(self), rusage_microseconds(children)));
+    rusage_values values;
+
+#define TIME(name) values.name = rusage_microseconds(&native->ru_##name);
+#define COUNT(name) values.name = rusage_count(native->ru_##name);
+    RUSAGE_FIELDS(TIME, COUNT, COUNT, COUNT)
+#undef TIME
+#undef COUNT
+    return values;
+}
+
+static void rusage_convert(const struct rusage *native, rusage_call *call)
+{
+    rusage_values values = rusage_values_of(native);
+
+    rusage_convert_values(&values, RUSAGE_MICROSECONDS, call);
 }
 
 /* Counters and times are added. Peaks are not, since they need not have occurred at the same time. */
 static void rusage_convert_both(const struct rusage *self, const struct rusage *children, rusage_call *call)
 {
-    rusage_call other = *call;
-    rusage_record *record = &call->record;
-    const rusage_record *more = &other.record;
+    rusage_values values = rusage_values_of(self), more = rusage_values_of(children);
 
-    rusage_convert(self, call);
-    rusage_convert(children, &other);
-
-#define TIME(name) record->name = MEASURED(name, rusage_seconds_of_both(&self->ru_##name, &children->ru_##name));
-#define PEAK(name)                 \
-    if (record->name < more->name) \
-        record->name = more->name;
-#define SUM(name) record->name = rusage_sum(record->name, more->name);
-    RUSAGE_FIELDS(TIME, PEAK, SUM, SUM)
-#undef TIME
-#undef PEAK
+#define SUM(name) values.name = rusage_sum(values.name, more.name);
+#define PEAK(name)               \
+    if (values.name < more.name) \
+        values.name = more.name;
+    RUSAGE_FIELDS(SUM, PEAK, SUM, SUM)
 #undef SUM
-}
-
-/* Units of 100 ns; 2^53 of them are 28 years. */
-static double rusage_filetime_seconds(uint32_t low, uint32_t high)
-{
-    uint64_t units = (uint64_t)high << 32 | low;
-
-    return rusage_quotient(units > INT64_MAX ? INT64_MAX : (int64_t)units, 10000000);
-}
-
-static void rusage_convert_windows(const rusage_windows *native, rusage_call *call)
-{
-    rusage_record *record = &call->record;
-    uint64_t peak = native->peak_working_set;
-
-    memset(record, 0, sizeof *record);
-    record->utime = MEASURED(utime, rusage_filetime_seconds(native->user_low, native->user_high));
-    record->stime = MEASURED(stime, rusage_filetime_seconds(native->kernel_low, native->kernel_high));
-    record->maxrss = MEASURED(maxrss, peak > INT64_MAX ? INT64_MAX : (int64_t)peak);
-    record->minflt = MEASURED(minflt, (int64_t)native->page_faults);
-}
-
-/* Whole multiples of denom first, since the product may not fit. */
-static double rusage_tick_seconds(uint64_t ticks, const rusage_macos *native)
-{
-    uint64_t whole, nanoseconds;
-
-    if (native->numer == 0 || native->denom == 0)
-        return 0;
-    whole = ticks / native->denom;
-    if (whole >= (uint64_t)INT64_MAX / native->numer)
-        return rusage_quotient(INT64_MAX, 1000000000);
-    nanoseconds = whole * native->numer + ticks % native->denom * native->numer / native->denom;
-    return rusage_quotient((int64_t)nanoseconds, 1000000000);
-}
-
-static void rusage_convert_macos(const rusage_macos *native, rusage_call *call)
-{
-    rusage_record *record = &call->record;
-    int64_t pageins = native->pageins > 0 ? native->pageins : 0;
-
-    memset(record, 0, sizeof *record);
-    record->utime = MEASURED(utime, rusage_tick_seconds(native->user, native));
-    record->stime = MEASURED(stime, rusage_tick_seconds(native->system, native));
-    record->minflt = MEASURED(minflt, native->faults > pageins ? native->faults - pageins : 0);
-    record->majflt = MEASURED(majflt, pageins);
-    record->inblock = MEASURED(inblock, (int64_t)(native->bytes_read >> 9));
-    record->oublock = MEASURED(oublock, (int64_t)(native->bytes_written >> 9));
+#undef PEAK
+    rusage_convert_values(&values, RUSAGE_MICROSECONDS, call);
 }
 
 /* Single values instead of a record. */

@@ -1,4 +1,5 @@
-/* Included, not compiled: Process, and the members of a tree, on the BSDs and macOS, which list processes by sysctl(3). */
+/* Included, not compiled: Process, and the members of a tree, on the BSDs and macOS, which list processes by sysctl(3).
+   */
 
 #include "rusage.h"
 
@@ -37,49 +38,6 @@ static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int nu
     return kill(member->pid, number) != 0 ? errno : 0;
 }
 
-/* Get the record of one process; return RUSAGE_NO_PROCESS if there is none. */
-static inline int rusage_sysctl_one(int *name, unsigned int names, void *record, size_t size)
-{
-    size_t read = size;
-
-    if (sysctl(name, names, record, &read, NULL, 0) != 0)
-        return errno;
-    if (read == 0)
-        return RUSAGE_NO_PROCESS;
-    return read == size ? 0 : EINVAL; /* the kernel uses another layout */
-}
-
-/* Get the records of processes, which are then in the buffer; *count is their number. Some systems want this in the name too:
-   `limit` is its place there, or NULL. */
-static int rusage_sysctl_list(rusage_tree *tree, int *name, unsigned int names, int *limit, size_t element, int *count)
-{
-    rusage_tree_state *state = &tree->system;
-    size_t size = 0;
-    int attempt, error = ENOMEM;
-
-    for (attempt = 0; error == ENOMEM && attempt < 10; attempt++) {
-        if (limit != NULL)
-            *limit = 0;
-        if (sysctl(name, names, NULL, &size, NULL, 0) != 0)
-            return errno;
-        size += size / 4 + 16 * element; /* some may start meanwhile */
-        if (size > (size_t)state->capacity) {
-            char *buffer = realloc(state->buffer, size);
-
-            if (buffer == NULL)
-                return ENOMEM;
-            state->buffer = buffer;
-            state->capacity = (int)size;
-        }
-        size = (size_t)state->capacity / element * element;
-        if (limit != NULL)
-            *limit = (int)(size / element);
-        error = sysctl(name, names, state->buffer, &size, NULL, 0) != 0 ? errno : 0;
-    }
-    *count = (int)(size / element);
-    return error;
-}
-
 #ifdef RUSAGE_HAS_STATCLOCK /* FreeBSD and OpenBSD */
 
 /* The rate of the statistics clock. sysconf(_SC_CLK_TCK) is a constant that may differ: on FreeBSD it is 128, while the
@@ -97,16 +55,99 @@ static int64_t rusage_statclock_hz(void)
 
 /* When the system was started, in microseconds. The kernel derives the start of a process from it, so setting the clock
    moves both. */
-static int rusage_boottime(int64_t *microseconds)
+static int64_t rusage_epoch(void)
 {
     int name[2] = {CTL_KERN, KERN_BOOTTIME};
-    struct timeval boot;
+    struct timeval boot = {0, 0};
     size_t size = sizeof boot;
 
-    if (sysctl(name, 2, &boot, &size, NULL, 0) != 0)
-        return errno;
-    *microseconds = (int64_t)boot.tv_sec * 1000000 + boot.tv_usec;
+    sysctl(name, 2, &boot, &size, NULL, 0);
+    return rusage_microseconds(&boot);
+}
+
+#else
+
+/* Setting the clock does not move the start of a process. */
+static int64_t rusage_epoch(void)
+{
     return 0;
+}
+
+#endif
+
+static int64_t rusage_tree_now(void)
+{
+    struct timeval now = {0, 0};
+    int64_t epoch;
+
+    do {
+        epoch = rusage_epoch();
+        gettimeofday(&now, NULL);
+    } while (epoch != rusage_epoch());
+    return rusage_microseconds(&now) - epoch;
+}
+
+/* Get the record of one process, and the epoch of its start; return RUSAGE_NO_PROCESS if there is none. */
+static inline int rusage_sysctl_one(int *name, unsigned int names, void *record, size_t size, int64_t *epoch)
+{
+    size_t read;
+
+    do { /* again, if the clock has been set meanwhile */
+        *epoch = rusage_epoch();
+        read = size;
+        if (sysctl(name, names, record, &read, NULL, 0) != 0)
+            return errno;
+    } while (*epoch != rusage_epoch());
+    if (read == 0)
+        return RUSAGE_NO_PROCESS;
+    return read == size ? 0 : EINVAL; /* the kernel uses another layout */
+}
+
+/* Get all records of a sysctl, which are then in the buffer; *count is their number. */
+static int rusage_sysctl_all(rusage_tree_state *state, int *name, unsigned int names, size_t element, int *count)
+{
+    size_t size = 0;
+    int attempt, error = ENOMEM;
+
+    for (attempt = 0; error == ENOMEM && attempt < 10; attempt++) {
+        if (sysctl(name, names, NULL, &size, NULL, 0) != 0)
+            return errno;
+        size += size / 4 + 16 * element; /* some may start meanwhile */
+        if (size > (size_t)state->capacity) {
+            char *buffer = realloc(state->buffer, size);
+
+            if (buffer == NULL)
+                return ENOMEM;
+            state->buffer = buffer;
+            state->capacity = (int)size;
+        }
+        size = (size_t)state->capacity / element * element;
+        error = sysctl(name, names, state->buffer, &size, NULL, 0) != 0 ? errno : 0;
+    }
+    *count = (int)(size / element);
+    return error == 0 && size % element != 0 ? EINVAL : error; /* the kernel uses another layout */
+}
+
+/* List all processes; `pid` and `parent` are the places of these numbers in a record. */
+static int rusage_list(rusage_tree *tree, int *name, unsigned int names, size_t element, size_t pid, size_t parent)
+{
+    int i, count = 0, error = rusage_sysctl_all(&tree->system, name, names, element, &count);
+
+    for (i = 0; error == 0 && i < count; i++) {
+        const char *record = tree->system.buffer + (size_t)i * element;
+
+        error = rusage_tree_found(tree, *(const int *)(const void *)(record + pid),
+                                  *(const int *)(const void *)(record + parent));
+    }
+    return error;
+}
+
+#ifdef PROC_REAP_ACQUIRE /* FreeBSD and DragonFly BSD */
+
+/* procctl(2): a process that is one already returns EBUSY. */
+static int rusage_become_reaper(void)
+{
+    return procctl(P_PID, getpid(), PROC_REAP_ACQUIRE, NULL) != 0 && errno != EBUSY ? errno : 0;
 }
 
 #endif

@@ -38,6 +38,11 @@ typedef struct {
     RUSAGE_FIELDS(RUSAGE_DOUBLE, RUSAGE_INT64, RUSAGE_INT64, RUSAGE_INT64)
 } rusage_record;
 
+/* The same in the units of a kernel. No value is negative. */
+typedef struct {
+    RUSAGE_FIELDS(RUSAGE_INT64, RUSAGE_INT64, RUSAGE_INT64, RUSAGE_INT64)
+} rusage_values;
+
 #define RUSAGE_INDEX(name) RUSAGE_INDEX_##name,
 enum {
     RUSAGE_FIELDS(RUSAGE_INDEX, RUSAGE_INDEX, RUSAGE_INDEX, RUSAGE_INDEX) RUSAGE_FIELD_COUNT,
@@ -69,10 +74,7 @@ struct rusage;
 
 /* convert.c */
 static double rusage_quotient(int64_t number, int64_t divisor);
-static void rusage_convert(const struct rusage *native, rusage_call *call);
-static void rusage_convert_both(const struct rusage *self, const struct rusage *children, rusage_call *call);
-static void rusage_convert_windows(const rusage_windows *native, rusage_call *call);
-static void rusage_convert_macos(const rusage_macos *native, rusage_call *call);
+static void rusage_convert_values(const rusage_values *values, int64_t hz, rusage_call *call);
 
 /* Defined for each system, by its own file or by one that it includes from this folder. */
 static int rusage_get(rusage_call *call);

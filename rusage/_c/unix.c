@@ -1,5 +1,5 @@
-/* Included, not compiled: getrusage(2), wait4(2), the page size and the root directory on Unix. A system's file defines a
-   macro before it includes this one where it has a function of its own. */
+/* Included, not compiled: getrusage(2), wait4(2), the page size and the root directory on Unix. A system's file defines
+   a macro before it includes this one where it has a function of its own. */
 
 #include "rusage.h"
 #include "convert.c"

@@ -32,9 +32,9 @@ static inline struct kinfo_proc thread_of(int pid, int64_t number)
     record.kp_vm_rssize = own.rss;
     record.kp_ppid = (int)own.parent;
     record.kp_cru.ru_utime = timeval_of(own.waited);
-    fill_usage(&record.kp_ru, own.time - 500000, 500000);
+    fill_usage(&record.kp_ru, own.time / 2, 500000);
     count(&record.kp_ru, 4, 0);
-    record.kp_lwp.kl_uticks = number == 0 ? 500000 : 1000000;
+    record.kp_lwp.kl_uticks = (uint64_t)(number == 0 ? own.time - own.time / 2 : 1000000);
     record.kp_lwp.kl_sticks = number == 0 ? 1 : 0;
     count(&record.kp_lwp.kl_ru, number == 0 ? 27 : 1, number == 0);
     return record;
@@ -57,11 +57,15 @@ static inline int sysctl(const int *name, unsigned count, void *old, size_t *siz
     errno = ESRCH;
     if (!use(name[3]))
         return -1;
+    errno = kernel.failure ? (int)kernel.failure : ENOMEM;
+    if (old == NULL) {
+        *size = (size_t)found * sizeof(struct kinfo_proc);
+        return kernel.failure ? -1 : 0;
+    }
     for (i = 0; i < found && i < fitting; i++)
         ((struct kinfo_proc *)old)[i] = thread_of(name[3], i);
     *size = (size_t)i * sizeof(struct kinfo_proc);
     if (kernel.reply < (int64_t)*size)
         *size = (size_t)kernel.reply;
-    errno = kernel.failure ? (int)kernel.failure : ENOMEM;
     return kernel.failure || found > fitting ? -1 : 0;
 }

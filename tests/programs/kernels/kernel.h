@@ -37,6 +37,7 @@ static int processes_count;
     ENTRY(layout, 0)            /* the size of the structure that the kernel says it uses; 0: ours */ \
     ENTRY(rounding, 0)          /* nanoseconds */ \
     ENTRY(translated, 0) ENTRY(numer, 125) ENTRY(denom, 3) ENTRY(frequency, 24000000) /* macOS's */ \
+    ENTRY(faults, 1000031) ENTRY(pageins, 32) /* macOS's */ \
     ENTRY(ended, 0)             /* it ended between two calls */ \
     ENTRY(exiting, 0)           /* it has begun to exit, and is not a zombie yet */ \
     ENTRY(hz, 1000) ENTRY(stathz, 127) \
@@ -180,7 +181,7 @@ static inline int copy_clockrate(void *old, size_t *size)
 }
 
 /* procctl(2). */
-enum { PROC_REAP_ACQUIRE = 2 };
+#define PROC_REAP_ACQUIRE 2
 
 static inline int procctl(int type, int pid, int command, void *data)
 {

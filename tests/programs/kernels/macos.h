@@ -72,7 +72,7 @@ static inline int sysctlbyname(const char *name, void *old, size_t *size, void *
 /* Does not find zombies. */
 static inline int proc_pidinfo(int pid, int flavor, uint64_t argument, void *buffer, int size)
 {
-    struct proc_taskinfo info = {1000031, 32};
+    struct proc_taskinfo info = {(int32_t)kernel.faults, (int32_t)kernel.pageins};
 
     if (flavor != PROC_PIDTASKINFO || argument || size != (int)sizeof info)
         abort();

@@ -50,7 +50,7 @@ static inline int sysctl(const int *name, unsigned count, void *old, size_t *siz
 
     if (count != 6 || name[0] != CTL_KERN || name[1] != KERN_PROC2 || name[4] != (int)sizeof record || new || new_size)
         abort();
-    if (name[2] == KERN_PROC_ALL && name[5] == (old ? (int)(*size / sizeof record) : 0))
+    if (name[2] == KERN_PROC_ALL && name[5] > 256)
         return copy_list(old, size, sizeof record, fill);
     if (name[2] != KERN_PROC_PID || name[5] != 1)
         abort();

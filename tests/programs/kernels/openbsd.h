@@ -9,10 +9,11 @@ enum { CTL_KERN = 1, KERN_CLOCKRATE = 12, KERN_PROC = 66, KERN_PROC_ALL = 0, KER
 struct kinfo_proc {
     int32_t p_pid, p_ppid;
     int64_t p_uvalid;
-    int32_t p_vm_rssize;
+    int32_t p_flag, p_vm_rssize;
     uint64_t p_ustart_sec;
     uint32_t p_ustart_usec, p_uutime_sec, p_uutime_usec, p_ustime_sec, p_ustime_usec, p_uctime_sec, p_uctime_usec;
-    uint64_t p_uru_maxrss, p_uru_minflt, p_uru_nvcsw;
+    uint64_t p_uru_maxrss, p_uru_minflt, p_uru_majflt, p_uru_inblock, p_uru_oublock, p_uru_msgsnd, p_uru_msgrcv,
+        p_uru_nsignals, p_uru_nvcsw;
 };
 
 static inline void fill(void *to, int pid)
@@ -26,6 +27,7 @@ static inline void fill(void *to, int pid)
     if (own.zombie)
         return;
     record->p_uvalid = 1;
+    record->p_flag = own.vforked ? 0x10 : 0;
     record->p_vm_rssize = (int32_t)own.rss;
     record->p_ustart_sec = (uint64_t)started / 1000000;
     record->p_ustart_usec = (uint32_t)(started % 1000000);
@@ -51,7 +53,7 @@ static inline int sysctl(const int *name, unsigned count, void *old, size_t *siz
         return copy_clockrate(old, size);
     if (count != 6 || name[1] != KERN_PROC || name[4] != (int)sizeof record)
         abort();
-    if (name[2] == KERN_PROC_ALL && name[5] == (old ? (int)(*size / sizeof record) : 0))
+    if (name[2] == KERN_PROC_ALL && name[5] > 256)
         return copy_list(old, size, sizeof record, fill);
     if (name[2] != KERN_PROC_PID || name[5] != 1)
         abort();
