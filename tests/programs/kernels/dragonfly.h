@@ -25,16 +25,16 @@ static inline struct kinfo_proc thread_of(int pid, int64_t number)
     struct kinfo_proc record;
 
     memset(&record, 0, sizeof record);
-    record.kp_flags = (kernel.exiting ? 0x02000 : 0) | (own.vforked ? 0x00010 : 0);
-    record.kp_stat = own.zombie ? SZOMB : SACTIVE;
+    record.kp_flags = (kernel.exiting ? 0x02000 : 0) | (made.vforked ? 0x00010 : 0);
+    record.kp_stat = made.zombie ? SZOMB : SACTIVE;
     record.kp_pid = pid_of(pid);
-    record.kp_start = timeval_of(1000000000000000 + own.start);    /* it does not move when the clock is set */
-    record.kp_vm_rssize = own.rss;
-    record.kp_ppid = (int)own.parent;
-    record.kp_cru.ru_utime = timeval_of(own.waited);
-    fill_usage(&record.kp_ru, own.time / 2, 500000);
+    record.kp_start = timeval_of(1000000000000000 + made.start);    /* it does not move when the clock is set */
+    record.kp_vm_rssize = made.rss;
+    record.kp_ppid = (int)made.parent;
+    record.kp_cru.ru_utime = timeval_of(made.waited);
+    fill_usage(&record.kp_ru, made.time / 2, 500000);
     count(&record.kp_ru, 4, 0);
-    record.kp_lwp.kl_uticks = (uint64_t)(number == 0 ? own.time - own.time / 2 : 1000000);
+    record.kp_lwp.kl_uticks = (uint64_t)(number == 0 ? made.time - made.time / 2 : 1000000);
     record.kp_lwp.kl_sticks = number == 0 ? 1 : 0;
     count(&record.kp_lwp.kl_ru, number == 0 ? 27 : 1, number == 0);
     return record;

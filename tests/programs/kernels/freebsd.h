@@ -23,13 +23,13 @@ static inline void fill(void *to, int pid)
     memset(record, 0, sizeof *record);
     record->ki_structsize = kernel.layout ? (int)kernel.layout : (int)sizeof *record;
     record->ki_pid = pid_of(pid);
-    record->ki_ppid = (int)own.parent;
-    record->ki_childtime = timeval_of(own.waited);
-    record->ki_stat = own.zombie ? SZOMB : 3;
-    record->ki_flag = own.vforked ? P_PPWAIT : 0;
-    record->ki_rssize = own.rss;
-    record->ki_start = timeval_of(kernel.boot + own.start);
-    fill_usage(&record->ki_rusage, own.time + (own.zombie ? own.waited : 0), 500001);
+    record->ki_ppid = (int)made.parent;
+    record->ki_childtime = timeval_of(made.waited);
+    record->ki_stat = made.zombie ? SZOMB : 3;
+    record->ki_flag = made.vforked ? P_PPWAIT : 0;
+    record->ki_rssize = made.rss;
+    record->ki_start = timeval_of(kernel.boot + made.start);
+    fill_usage(&record->ki_rusage, made.time + (made.zombie ? made.waited : 0), 500001);
     count(&record->ki_rusage, 31, 1);
 }
 

@@ -23,7 +23,7 @@ static inline int open_psinfo(const char *path, int flags)
 
 static inline ssize_t read_psinfo(int fd, void *buffer, size_t size)
 {
-    psinfo_t record = {99999, (size_t)own.rss};
+    psinfo_t record = {99999, (size_t)made.rss};
 
     if (fd < 0)
         abort();

@@ -23,7 +23,7 @@ enum { PROCESS_NUMBERS = sizeof(made_process) / sizeof(int64_t) };
 
 /* The process that is looked at: the kernel finds it by any number but 5, which is the ID of a thread or of no process.
    If there are others, each has its own numbers, and there is no other one. */
-static made_process own = {0, 1, 1000, 1234, 1250000, 0, 0, 0, 0};
+static made_process made = {0, 1, 1000, 1234, 1250000, 0, 0, 0, 0};
 static made_process processes[256];
 static int processes_count;
 
@@ -63,7 +63,7 @@ static inline int use(int64_t pid)
     happen();
     for (i = 0; i < processes_count; i++)
         if (processes[i].pid == pid) {
-            own = processes[i];
+            made = processes[i];
             return 1;
         }
     return processes_count == 0;

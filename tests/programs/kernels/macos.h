@@ -32,7 +32,7 @@ struct rusage_info_v2 {
 
 static inline int task_info(int task, int flavor, task_info_t buffer, mach_msg_type_number_t *count)
 {
-    mach_task_basic_info_data_t info = {(uint64_t)own.rss};
+    mach_task_basic_info_data_t info = {(uint64_t)made.rss};
 
     if (task != mach_task_self() || flavor != MACH_TASK_BASIC_INFO || *count != MACH_TASK_BASIC_INFO_COUNT)
         abort();
@@ -76,7 +76,7 @@ static inline int proc_pidinfo(int pid, int flavor, uint64_t argument, void *buf
 
     if (flavor != PROC_PIDTASKINFO || argument || size != (int)sizeof info)
         abort();
-    errno = pid == 5 || own.zombie ? ESRCH : (int)kernel.failure;
+    errno = pid == 5 || made.zombie ? ESRCH : (int)kernel.failure;
     if (errno)
         return 0;
     memcpy(buffer, &info, sizeof info);
@@ -89,18 +89,18 @@ static inline int proc_pid_rusage(int pid, int flavor, rusage_info_t *buffer)
 
     if (flavor != RUSAGE_INFO_V2)
         abort();
-    errno = pid == 5 || !use(pid) ? ESRCH : own.denied ? EPERM : (int)kernel.failure;
+    errno = pid == 5 || !use(pid) ? ESRCH : made.denied ? EPERM : (int)kernel.failure;
     if (errno)
         return -1;
     memset(&info, 0, sizeof info);
-    info.ri_user_time = (uint64_t)own.time * 24;   /* ticks of 125/3 ns */
+    info.ri_user_time = (uint64_t)made.time * 24;   /* ticks of 125/3 ns */
     info.ri_system_time = 12000024;
-    info.ri_child_user_time = (uint64_t)own.waited * 24;
-    info.ri_proc_start_abstime = (uint64_t)own.start;
+    info.ri_child_user_time = (uint64_t)made.waited * 24;
+    info.ri_proc_start_abstime = (uint64_t)made.start;
     info.ri_proc_exit_abstime = (uint64_t)kernel.ended;
     info.ri_diskio_bytesread = 34 * 512;
     info.ri_diskio_byteswritten = 35 * 512 + 511;
-    info.ri_resident_size = (uint64_t)own.rss;
+    info.ri_resident_size = (uint64_t)made.rss;
     memcpy(buffer, &info, sizeof info);
     return 0;
 }
@@ -116,9 +116,9 @@ static inline void fill(void *to, int pid)
 
     memset(record, 0, sizeof *record);
     record->kp_proc.p_pid = pid;
-    record->kp_proc.p_stat = own.zombie ? SZOMB : SRUN;
-    record->kp_proc.p_starttime = timeval_of(kernel.boot + own.start);
-    record->kp_eproc.e_ppid = (int)own.parent;
+    record->kp_proc.p_stat = made.zombie ? SZOMB : SRUN;
+    record->kp_proc.p_starttime = timeval_of(kernel.boot + made.start);
+    record->kp_eproc.e_ppid = (int)made.parent;
 }
 
 /* Reports the processes of all users. */

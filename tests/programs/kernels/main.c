@@ -33,9 +33,9 @@ static void set(const char *name, int64_t value)
         place = value;
 #define SET_VARIABLE(variable, first) SET(#variable, kernel.variable)
     VARIABLES(SET_VARIABLE)
-    SET("start", own.start)
-    SET("zombie", own.zombie)
-    SET("rss", own.rss)
+    SET("start", made.start)
+    SET("zombie", made.zombie)
+    SET("rss", made.rss)
 }
 
 /* "STEP(name, count) statement" runs the statement for a step with so many arguments. */

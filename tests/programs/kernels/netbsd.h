@@ -23,19 +23,19 @@ static inline void fill(void *to, int pid)
 
     memset(record, 0, sizeof *record);
     record->p_pid = pid_of(pid);
-    record->p_ppid = (int)own.parent;
-    record->p_realstat = own.zombie ? 5 : 2;
-    if (own.zombie || kernel.busy-- > 0)
+    record->p_ppid = (int)made.parent;
+    record->p_realstat = made.zombie ? 5 : 2;
+    if (made.zombie || kernel.busy-- > 0)
         return;
     record->p_uvalid = 1;
-    record->p_flag = own.vforked ? P_PPWAIT : 0;
-    record->p_vm_rssize = (int32_t)own.rss;
-    record->p_ustart_sec = (uint32_t)((kernel.boot + own.start) / 1000000);
-    record->p_ustart_usec = (uint32_t)((kernel.boot + own.start) % 1000000);
-    record->p_uutime_sec = (uint32_t)(own.time / 1000000);
-    record->p_uutime_usec = (uint32_t)(own.time % 1000000);
-    record->p_uctime_sec = (uint32_t)(own.waited / 1000000);
-    record->p_uctime_usec = (uint32_t)(own.waited % 1000000);
+    record->p_flag = made.vforked ? P_PPWAIT : 0;
+    record->p_vm_rssize = (int32_t)made.rss;
+    record->p_ustart_sec = (uint32_t)((kernel.boot + made.start) / 1000000);
+    record->p_ustart_usec = (uint32_t)((kernel.boot + made.start) % 1000000);
+    record->p_uutime_sec = (uint32_t)(made.time / 1000000);
+    record->p_uutime_usec = (uint32_t)(made.time % 1000000);
+    record->p_uctime_sec = (uint32_t)(made.waited / 1000000);
+    record->p_uctime_usec = (uint32_t)(made.waited % 1000000);
     record->p_ustime_usec = 500001;
     record->p_uru_maxrss = 4242;
     for (i = 0; i < 3; i++)

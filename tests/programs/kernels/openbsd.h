@@ -19,22 +19,22 @@ struct kinfo_proc {
 static inline void fill(void *to, int pid)
 {
     struct kinfo_proc *record = to;
-    int64_t started = kernel.boot + own.start + (kernel.rounding + 500) / 1000;
+    int64_t started = kernel.boot + made.start + (kernel.rounding + 500) / 1000;
 
     memset(record, 0, sizeof *record);
     record->p_pid = pid_of(pid);
-    record->p_ppid = (int)own.parent;
-    if (own.zombie)
+    record->p_ppid = (int)made.parent;
+    if (made.zombie)
         return;
     record->p_uvalid = 1;
-    record->p_flag = own.vforked ? 0x10 : 0;
-    record->p_vm_rssize = (int32_t)own.rss;
+    record->p_flag = made.vforked ? 0x10 : 0;
+    record->p_vm_rssize = (int32_t)made.rss;
     record->p_ustart_sec = (uint64_t)started / 1000000;
     record->p_ustart_usec = (uint32_t)(started % 1000000);
-    record->p_uutime_sec = (uint32_t)(own.time / 1000000);
-    record->p_uutime_usec = (uint32_t)(own.time % 1000000);
-    record->p_uctime_sec = (uint32_t)(own.waited / 1000000);
-    record->p_uctime_usec = (uint32_t)(own.waited % 1000000);
+    record->p_uutime_sec = (uint32_t)(made.time / 1000000);
+    record->p_uutime_usec = (uint32_t)(made.time % 1000000);
+    record->p_uctime_sec = (uint32_t)(made.waited / 1000000);
+    record->p_uctime_usec = (uint32_t)(made.waited % 1000000);
     record->p_ustime_usec = 500001;
     record->p_uru_maxrss = 4242;
     record->p_uru_minflt = 31;

@@ -38,11 +38,11 @@ static inline HANDLE OpenProcess(DWORD access, BOOL inherit, DWORD pid)
     made_process *handle;
     int found = use((int)pid);
 
-    last_error = !found ? ERROR_INVALID_PARAMETER : own.denied ? ERROR_ACCESS_DENIED : 0;
+    last_error = !found ? ERROR_INVALID_PARAMETER : made.denied ? ERROR_ACCESS_DENIED : 0;
     if (last_error != 0)
         return NULL;
     handle = malloc(sizeof *handle);
-    *handle = own;
+    *handle = made;
     return handle;
 }
 
@@ -51,10 +51,10 @@ static inline void use_handle(HANDLE handle)
 {
     const made_process *opened = handle;
 
-    if (use(opened->pid) && own.start == opened->start)
+    if (use(opened->pid) && made.start == opened->start)
         return;
-    own = *opened;
-    own.zombie = 1;
+    made = *opened;
+    made.zombie = 1;
 }
 
 static inline BOOL CloseHandle(HANDLE handle)
@@ -79,10 +79,10 @@ static inline FILETIME filetime_of(int64_t microseconds)
 static inline BOOL GetProcessTimes(HANDLE handle, FILETIME *created, FILETIME *exited, FILETIME *system, FILETIME *user)
 {
     use_handle(handle);
-    *created = filetime_of(kernel.boot + own.start);
+    *created = filetime_of(kernel.boot + made.start);
     *exited = filetime_of(0);
     *system = filetime_of(500001);
-    *user = filetime_of(own.time);
+    *user = filetime_of(made.time);
     return TRUE;
 }
 
@@ -95,14 +95,14 @@ static inline BOOL K32GetProcessMemoryInfo(HANDLE handle, PROCESS_MEMORY_COUNTER
         return FALSE;
     memory->PageFaultCount = 31;
     memory->PeakWorkingSetSize = 4242;
-    memory->WorkingSetSize = (SIZE_T)own.rss;
+    memory->WorkingSetSize = (SIZE_T)made.rss;
     return TRUE;
 }
 
 static inline DWORD WaitForSingleObject(HANDLE handle, DWORD milliseconds)
 {
     use_handle(handle);
-    return own.zombie ? WAIT_OBJECT_0 : WAIT_TIMEOUT;
+    return made.zombie ? WAIT_OBJECT_0 : WAIT_TIMEOUT;
 }
 
 static void end_process(int pid, int was_waited_for);
@@ -110,7 +110,7 @@ static void end_process(int pid, int was_waited_for);
 static inline BOOL TerminateProcess(HANDLE handle, UINT status)
 {
     use_handle(handle);
-    if (own.zombie) {
+    if (made.zombie) {
         last_error = ERROR_ACCESS_DENIED;
         return FALSE;
     }
@@ -123,7 +123,7 @@ static int query_process(HANDLE handle, int information, void *record, ULONG siz
 {
     use_handle(handle);
     memset(record, 0, size);
-    ((ULONG_PTR *)record)[size / sizeof(ULONG_PTR) - 1] = (ULONG_PTR)own.parent;
+    ((ULONG_PTR *)record)[size / sizeof(ULONG_PTR) - 1] = (ULONG_PTR)made.parent;
     return 0;
 }
 
