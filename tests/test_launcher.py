@@ -3,7 +3,6 @@
 import contextlib
 import ctypes
 import errno
-import functools
 import gc
 import os
 import platform
@@ -15,7 +14,6 @@ import subprocess
 import sys
 import threading
 import time
-import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +22,7 @@ from typing import Any
 import checks
 import pytest
 from checks import check
+from conftest import alone
 
 import rusage
 
@@ -45,7 +44,6 @@ filters_x86_64 = pytest.mark.skipif(
     platform.machine() != "x86_64" or sys.maxsize < 2**32, reason="the filter has the numbers of x86_64"
 )
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler: apt-get install gcc libc6-dev")
-SKIPPED = 77
 OWN_LISTED = ["ls", "/proc/self/fd"]
 
 
@@ -53,35 +51,6 @@ def skip_unless(command: list[str]) -> None:
     """Skip a test if a command does not succeed here."""
     if not command[0] or subprocess.run(command, capture_output=True, check=False).returncode != 0:
         pytest.skip(reason=f"not permitted, or not installed: {shlex.join(command)}")
-
-
-def in_child(test: Callable[..., None]) -> Callable[..., None]:
-    """Run a test in a forked process, with which its handlers, hooks, filters, limits and IDs end."""
-
-    def run(arguments: dict[str, Any]) -> int:
-        try:
-            test(**arguments)
-            checks.nothing_is_left()
-        except pytest.skip.Exception:
-            return SKIPPED
-        except BaseException:
-            traceback.print_exc()
-            return 1
-        return 0
-
-    @functools.wraps(test)
-    def forked(**arguments: Any) -> None:
-        child = os.fork()
-        if child == 0:
-            status = run(arguments)
-            sys.stderr.flush()
-            os._exit(status)
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        if status == SKIPPED:
-            pytest.skip(reason="another user may not read this installation")
-        assert status == 0
-
-    return forked
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +62,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- File descriptors -------------------------------------------------------------------------------------------------
 
 
-@in_child
+@alone
 def test_fork_during_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another thread may fork while subprocess reads from its pipe: that process is not taken for the child."""
     forked: list[int] = []
@@ -126,7 +95,7 @@ def test_without_close_range(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @filters_x86_64
-@in_child
+@alone
 def test_without_noexec_seal() -> None:
     """Linux before 6.3 refuses MFD_NOEXEC_SEAL."""
     memfd_create, noexec_seal = 319, 8
@@ -148,7 +117,7 @@ def stop(*_: object) -> None:
     raise Stop
 
 
-@in_child
+@alone
 def test_ignored_sigchld() -> None:
     """The kernel then keeps no status."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -161,7 +130,7 @@ def test_ignored_sigchld() -> None:
         rusage.run(["/no/such/program"])
 
 
-@in_child
+@alone
 def test_children_reaped_by_a_handler() -> None:
     """Launchers included."""
 
@@ -177,7 +146,7 @@ def test_children_reaped_by_a_handler() -> None:
         assert done.measured or not any(done.rusage)
 
 
-@in_child
+@alone
 def test_handler_of_the_launchers_exit_raises() -> None:
     """The child is killed and reaped."""
     signal.signal(signal.SIGCHLD, stop)
@@ -244,7 +213,7 @@ def descriptors() -> list[str]:
 
 @pytest.mark.parametrize("handler", ["python", "c"])
 @pytest.mark.parametrize("starts", [150, pytest.param(1000, marks=pytest.mark.thorough)])
-@in_child
+@alone
 def test_interrupted_starts(starts: int, handler: str, tmp_path: Path) -> None:
     """At random instants; subprocess leaves the child of almost each such start. No program runs twice."""
     delays, log = random.Random(0), tmp_path / "log"
@@ -321,7 +290,7 @@ def test_pause_does_not_end_a_longer_one() -> None:
     assert "ru_maxrss" not in rusage.run(["true"]).measured
 
 
-@in_child
+@alone
 def test_launcher_dumps_no_core(tmp_path: Path) -> None:
     """The kernel deletes a file of that name first, where core_pattern is "core"; the limit is on the memfd too."""
     os.chdir(tmp_path)
@@ -353,7 +322,7 @@ def clone_with(flag: int) -> list[tuple[int, int, int, int]]:
 @filters_x86_64
 @pytest.mark.parametrize("action", [KILL, REFUSE], ids=["kill", "refuse"])
 @pytest.mark.parametrize("name", CALLS)
-@in_child
+@alone
 def test_sandbox_without_a_system_call(name: str, action: int) -> None:
     """The program runs, and runs once, whether a launcher cannot create it or cannot exit after it has."""
     lines = clone_with(CLONE_PARENT) if name == "clone" else [(LOAD, 0, 0, 0), (EQUAL, 0, 1, CALLS[name])]
@@ -368,7 +337,7 @@ def test_sandbox_without_a_system_call(name: str, action: int) -> None:
 
 
 @filters_x86_64
-@in_child
+@alone
 def test_child_gets_a_copy_where_shared_memory_is_refused() -> None:
     """Emulators of a processor refuse it too."""
     checks.install_filter([*clone_with(CLONE_VM), (END, 0, 0, REFUSE), (END, 0, 0, ALLOW)])
@@ -376,7 +345,7 @@ def test_child_gets_a_copy_where_shared_memory_is_refused() -> None:
 
 
 @root_only
-@in_child
+@alone
 def test_no_process_for_the_launcher() -> None:
     """Where RLIMIT_NPROC permits no third process the child is started directly."""
     rusage.run(["true"])  # imports what it needs
@@ -398,7 +367,7 @@ def test_no_process_for_the_launcher() -> None:
 PROGRAM = ["sh", "-c", "echo x >>log; exit 3"]
 
 
-@in_child
+@alone
 def test_process_id_of_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not believed: none is signalled, no status is taken from it, and the program runs once."""
     os.chdir(tmp_path)
@@ -465,7 +434,7 @@ def test_links_in_proc(path: str, *, depends: bool, tmp_path: Path, monkeypatch:
     assert (done.returncode, "ru_maxrss" in done.measured) == (0, not depends)
 
 
-@in_child
+@alone
 def test_peak_with_thousands_of_folders(tmp_path: Path) -> None:
     """PATH costs the launcher nothing: the child has the same variable."""
     resource.setrlimit(resource.RLIMIT_STACK, (2**26, resource.getrlimit(resource.RLIMIT_STACK)[1]))
@@ -505,14 +474,14 @@ RIGHTS: list[tuple[list[Any], bool]] = [
 
 @root_only
 @pytest.mark.parametrize(("conditions", "usable"), RIGHTS, ids=str)
-@in_child
+@alone
 def test_launcher_has_the_rights_of_its_parent(conditions: list[Any], *, usable: bool) -> None:
     """Otherwise it is not used."""
     assert "ru_maxrss" in rusage.run(["true"]).measured
     for name, value in conditions:
         CONDITIONS[name][0](value)
         if name != "dumpable" and not os.access(rusage.__file__, os.R_OK):
-            pytest.skip("see in_child")
+            pytest.skip("another user may not read this installation")
     assert ("ru_maxrss" in rusage.run(["true"]).measured) is usable
 
 
@@ -552,7 +521,7 @@ def test_child_of_a_thread_that_has_ended() -> None:
     assert "ru_maxrss" in started[0].measured
 
 
-@in_child
+@alone
 def test_forgotten_children() -> None:
     """Nothing is left of children whose objects are dropped."""
     for function in None, os.getpid:
@@ -566,7 +535,7 @@ def test_forgotten_children() -> None:
         rusage.run(["true"])  # subprocess then waits for children without an object
 
 
-@in_child
+@alone
 def test_audit_hook() -> None:
     """It may refuse the program, by its name, and then the launcher, which is not tried again."""
     seen: list[Any] = []
@@ -614,7 +583,7 @@ def test_starts_under_a_tracer(program: Callable[..., str]) -> None:
 
 @pytest.mark.skipif(platform.python_implementation() == "PyPy", reason="PyPy counts no references")
 @pytest.mark.usefixtures("launcher")
-@in_child
+@alone
 def test_failed_start_makes_no_cycle(monkeypatch: pytest.MonkeyPatch) -> None:
     """The object is freed with its last reference, whether the launcher or a signal handler made the start fail."""
     gone = []

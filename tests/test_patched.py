@@ -1,13 +1,21 @@
 """``Popen`` and ``run`` where another library has replaced ``subprocess.Popen`` or its private methods."""
 
 import importlib.util
+import inspect
+import os
+import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+import rusage
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the programs that run here need Unix")
+not_on_windows = pytest.mark.skipif(sys.platform == "win32", reason="nothing of the start is replaced on Windows")
+
+
+@not_on_windows
 @pytest.mark.skipif(importlib.util.find_spec("gevent") is None, reason="no gevent: pip install --group gevent")
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_gevent(when: str, program: Callable[..., str]) -> None:
@@ -15,11 +23,50 @@ def test_gevent(when: str, program: Callable[..., str]) -> None:
     assert program("gevent_patched.py", when) == "done\n"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="nothing of the start is replaced on Windows")
-@pytest.mark.parametrize("way", ["a subclass", "in place", "required"])
-def test_another_execute_child(way: str, program: Callable[..., str]) -> None:
-    """One parameter more than is known: the child runs as there, and nothing is called measured."""
-    program("changed_method.py", way)
+@pytest.fixture
+def changed() -> Any:
+    """Return a private method of subprocess with one parameter more."""
+    original: Any = vars(subprocess.Popen)["_execute_child"]
+    names = ", ".join(inspect.signature(original).parameters)
+    scope: dict[str, Any] = {"original": original}
+    exec(f"def _execute_child({names}, one_more=None): return original({names})", scope)  # noqa: S102 (any version's)
+    scope["_execute_child"].__module__ = "subprocess"
+    return scope["_execute_child"]
+
+
+@not_on_windows
+@pytest.mark.parametrize("way", ["a subclass", "in place"])
+def test_another_execute_child(way: str, changed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child runs as there, and nothing is called measured; a subclass made before the change is refused."""
+
+    class Sub(rusage.Popen[bytes]):
+        pass
+
+    assert rusage.run(["true"]).measured
+    if way == "in place":
+        monkeypatch.setattr(subprocess.Popen, "_execute_child", changed)
+    else:
+        monkeypatch.setattr(subprocess, "Popen", type("Changed", (subprocess.Popen,), {"_execute_child": changed}))
+    done = rusage.run([sys.executable, "-c", "raise SystemExit(3)"])
+    assert (done.returncode, done.measured, done.rusage) == (3, frozenset(), rusage.RUsage.zero)
+    assert done.elapsed > 0
+    with pytest.raises(RuntimeError, match="Sub"):
+        Sub(["true"])
+
+
+@not_on_windows
+def test_another_parameter_that_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It cannot be given: the class is not used."""
+
+    def _handle_exitstatus(self: object, sts: int, one_more: object) -> None:
+        raise AssertionError(self, sts, one_more)
+
+    _handle_exitstatus.__module__ = "subprocess"
+    monkeypatch.setattr(subprocess.Popen, "_handle_exitstatus", _handle_exitstatus)
+    started = rusage.Popen(["true"])
+    os.waitpid(started.pid, 0)
+    started.returncode = 0
+    assert type(started) is not rusage.Popen
 
 
 def test_replaced_by_a_mock(program: Callable[..., str]) -> None:

@@ -6,12 +6,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from enum import IntEnum
 from typing import Any
 
 import pytest
-from conftest import needs_sh
+from conftest import alone, needs_sh
 
 import rusage
 import rusage.asyncio
@@ -29,6 +28,7 @@ import resource
 from resource import RLIMIT_CORE, RLIMIT_NOFILE, getrlimit
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
+MIB = 2**20
 RUNS = int(os.environ.get("RUSAGE_TEST_STARTS", "20"))
 
 # preexec_fn, which prevents the use of the launcher, stands for a direct start. What a child with limits has, and what
@@ -56,9 +56,18 @@ def test_limits_of_the_child(keywords: dict[str, Any]) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a child's peak is always its own on Linux only")
-def test_peak_under_a_limit(program: Callable[..., str]) -> None:
+@alone
+def test_peak_under_a_limit() -> None:
     """A child that runs out of memory, of a parent with three times the limit: its own peak is measured."""
-    assert program("limited_memory.py", str(RUNS)) == f"{RUNS} of {RUNS}\n"
+    limit = (400 if sys.implementation.name == "pypy" else 100) * MIB  # more than a Python needs
+    code = f"try: bytearray({2 * limit})\nexcept MemoryError: raise SystemExit(5)"
+    memory = bytearray(3 * limit)
+    memory[::4096] = bytes(len(memory[::4096]))  # resident
+    for _ in range(RUNS):
+        done = rusage.run([sys.executable, "-S", "-E", "-c", code], rlimits={resource.RLIMIT_AS: (limit, limit)})
+        assert done.returncode == 5
+        assert "ru_maxrss" in done.measured
+        assert MIB < done.rusage.ru_maxrss < limit
 
 
 BAD = [
@@ -109,9 +118,23 @@ def test_name_in_the_place_of_a_limit() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the size of the address space is read from /proc")
 @pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy itself needs more")
-def test_limits_where_no_address_space_is_left(program: Callable[..., str]) -> None:
+@alone
+def test_limits_where_no_address_space_is_left() -> None:
     """The parent is at its own RLIMIT_AS: a ``preexec_fn`` of ``subprocess`` starts the program, and so do limits."""
-    assert program("full_address_space.py") == "0\n0\nValueError not allowed to raise maximum limit\n"
+
+    def start_all() -> None:
+        assert subprocess.run("true", preexec_fn=os.getpid, check=False).returncode == 0  # noqa: S607 (found in PATH)
+        assert rusage.run(["true"], preexec_fn=os.getpid, rlimits={RLIMIT_CORE: (0, 0)}).returncode == 0
+        with pytest.raises(ValueError, match="not allowed to raise maximum limit"):
+            rusage.run(["true"], preexec_fn=os.getpid, rlimits={RLIMIT_NOFILE: (0, 2**50)})
+
+    start_all()  # what is imported or cached has been
+    room = bytes(50_000), bytes(50_000)  # stay on the heap when freed: subprocess reads into a buffer of this size
+    with open("/proc/self/statm", "rb") as file:
+        size = int(file.read().split()[0]) * resource.getpagesize()
+    del room
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    start_all()
 
 
 @needs_sh

@@ -1,12 +1,13 @@
 """``wait3`` and ``wait4``; the oracle is ``os.wait4``."""
 
+import contextlib
 import errno
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -18,8 +19,7 @@ if sys.platform == "win32":
     pytest.skip("Windows has no wait for a child by its process ID", allow_module_level=True)
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-
-ZEROS: tuple[Any, ...] = (0.0, 0.0, *[0] * 14)
+has_wait4 = pytest.mark.skipif(not hasattr(os, "wait4"), reason="this system has no wait4")
 
 
 def child(work: Callable[[], object]) -> int:
@@ -88,22 +88,22 @@ def test_nohang_with_no_child_ready() -> None:
     """pid, status and each field are 0."""
     reader, writer = os.pipe()
     pid = child(lambda: wait_for_end(reader, writer))
-    assert rusage.wait4(pid, os.WNOHANG) == (0, 0, ZEROS)
+    assert rusage.wait4(pid, os.WNOHANG) == (0, 0, rusage.RUsage.zero)
     os.close(writer)
     assert rusage.wait4(pid, 0)[0] == pid
     os.close(reader)
 
 
+@has_wait4
 def test_wait_without_a_child() -> None:
     """ChildProcessError, as in ``os``."""
-    if not hasattr(os, "wait4"):
-        pytest.skip(reason="this system has no wait4")
     for call in (rusage.wait4, os.wait4):
         with pytest.raises(ChildProcessError) as caught:
             call(2**30, 0)
         assert caught.value.errno == errno.ECHILD
 
 
+@has_wait4
 @pytest.mark.parametrize(
     ("args", "error"),
     [
@@ -117,38 +117,47 @@ def test_wait_without_a_child() -> None:
 )
 def test_wait_with_bad_arguments(args: tuple[Any, ...], error: type[Exception]) -> None:
     """The oracle is ``os.wait4``."""
-    if not hasattr(os, "wait4"):
-        pytest.skip(reason="this system has no wait4")
     with pytest.raises(error):
         rusage.wait4(*args)
     with pytest.raises(error):
         os.wait4(*args)
 
 
+@contextlib.contextmanager
+def disturbed(handler: Callable[..., None]) -> Iterator[None]:
+    """Send this thread a signal with this handler again and again."""
+    me, ended = threading.get_ident(), threading.Event()
+
+    def disturb() -> None:
+        while not ended.wait(0.05):
+            signal.pthread_kill(me, signal.SIGUSR1)  # a kernel may give a timer's signal to another thread
+
+    previous, helper = signal.signal(signal.SIGUSR1, handler), threading.Thread(target=disturb)
+    helper.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        helper.join()
+        signal.signal(signal.SIGUSR1, previous)
+
+
 @needs_fork
 def test_wait_goes_on_after_signals() -> None:
     """A handled signal interrupts the wait and it goes on, for the same child (PEP 475)."""
-    calls = []
+    calls: list[int] = []
     reader, writer = os.pipe()
     slow = child(lambda: wait_for_end(reader, writer))
     other = child(lambda: None)
-    previous = signal.signal(signal.SIGUSR1, lambda *_: calls.append(1))
-    try:
-        me = threading.get_ident()
 
-        def disturb() -> None:
-            for _ in range(3):
-                time.sleep(0.05)
-                signal.pthread_kill(me, signal.SIGUSR1)
+    def handler(*_: object) -> None:
+        calls.append(1)
+        if len(calls) == 3:
             os.close(writer)
 
-        helper = threading.Thread(target=disturb)
-        helper.start()
+    with disturbed(handler):
         assert rusage.wait4(slow, 0)[0] == slow
-        helper.join()
-    finally:
-        signal.signal(signal.SIGUSR1, previous)
-    assert calls
+    assert len(calls) >= 3
     assert rusage.wait4(other, 0)[0] == other
     os.close(reader)
 
@@ -158,25 +167,15 @@ def test_handler_that_raises_ends_wait() -> None:
     """The child can still be waited for."""
     reader, writer = os.pipe()
     pid = child(lambda: wait_for_end(reader, writer))
-    me, raised = threading.get_ident(), threading.Event()
+    raised: list[int] = []
 
     def handler(*_: object) -> None:
-        if not raised.is_set():
-            raised.set()
+        if not raised:
+            raised.append(1)
             raise InterruptedError("mine")
 
-    def disturb() -> None:
-        while not raised.wait(0.1):
-            signal.pthread_kill(me, signal.SIGUSR1)  # a kernel may give a timer's signal to another thread
-
-    previous, helper = signal.signal(signal.SIGUSR1, handler), threading.Thread(target=disturb)
-    try:
-        with pytest.raises(InterruptedError, match="mine"):  # noqa: PT012 (a slow machine may raise before the wait)
-            helper.start()
-            rusage.wait4(pid, 0)
-        helper.join()
-    finally:
-        signal.signal(signal.SIGUSR1, previous)
+    with disturbed(handler), pytest.raises(InterruptedError, match="mine"):
+        rusage.wait4(pid, 0)
     os.close(writer)
     assert rusage.wait4(pid, 0)[0] == pid
     os.close(reader)
