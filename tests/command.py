@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import forked
 import pytest
 from forked import PROGRAMS, RUSAGE
 
 import rusage
-
-if TYPE_CHECKING:
-    import subprocess
-
 
 needs_tree = pytest.mark.skipif(not hasattr(rusage, "Tree"), reason="this system has no Tree")
 
@@ -26,12 +23,17 @@ def new_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def run(*words: str, before: list[str] = RUSAGE, **keywords: Any) -> subprocess.CompletedProcess[str]:
-    """Run the command with a file for the report, so that standard error has only what is not in it."""
-    command = [*before, "-o", "report", *words]
+def plain(*words: str, before: list[str] = RUSAGE, **keywords: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command; its report goes to standard error. An interpreter is started for an environment of its own."""
+    start: Any = subprocess.run if {"env", "preexec_fn"} & keywords.keys() else forked.run
     done: subprocess.CompletedProcess[str]
-    done = forked.run(command, capture_output=True, text=True, check=False, **keywords)
+    done = start([*before, *words], capture_output=True, text=True, check=False, **keywords)
     return done
+
+
+def run(*words: str, **keywords: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command with a file for the report, so that standard error has only what is not in it."""
+    return plain("-o", "report", *words, **keywords)
 
 
 def text() -> str:

@@ -92,59 +92,6 @@ def test_ratios_of_the_means() -> None:
     assert record()["commands"][0]["ratios"]["elapsed"] == {"ratio": 1, "uncertainty": 0}
 
 
-@pytest.mark.parametrize(
-    ("columns", "expected"),
-    [
-        ([[1.0, 1.1, 0.9], [9.0, 9.1, 8.9]], 0),
-        ([[9.0, 9.1, 8.9], [1.0, 1.1, 0.9], [5.0, 5.1, 4.9]], 1),
-        ([[9.0, 9.1, 8.9], [1.0, 1.1, 0.9], [1.1, 0.9, 1.0]], None),
-        ([[1.0, 1.1, 0.9], [1.1, 1.0, 1.0]], None),
-        ([[1.0, 2.0, 3.0], [1.1, 2.2, 3.3]], 0),  # in each round, by a tenth
-        ([[1.0, 1.0], [1.0, 1.0]], None),
-        ([[1.0, 1.0], [2.0, 2.0]], 0),
-        ([[1.0, 1.1, 0.9], [100.0, 900.0, 1.0]], None),
-        ([[1.0], [2.0]], None),
-        ([[0.0, 0.0], [2.0, 2.0]], None),
-        ([[1.0, 1.0]], None),  # there is nothing that it is smaller than
-    ],
-)
-def test_smallest_of_known_values(columns: list[list[float]], expected: int | None) -> None:
-    """A star where the intervals of the ratios leave out 1."""
-    assert comparison.smallest(columns) == expected
-
-
-@pytest.mark.parametrize(
-    ("freedom", "quantile"),
-    [(1, 12.7062), (2, 4.3027), (4, 2.7764), (5, 2.5706), (6, 2.4469), (9, 2.2622), (19, 2.0930), (99, 1.9842)],
-)
-def test_quantiles_of_student(freedom: int, quantile: float) -> None:
-    """From a printed table."""
-    assert comparison.student(freedom) == pytest.approx(quantile, abs=2e-4)
-
-
-def test_ratio_of_known_values() -> None:
-    """A slow round adds no uncertainty; a ratio to 0 does not exist, nor does the interval of one round."""
-    assert comparison.ratio([2.0, 4.0, 8.0], [1.0, 2.0, 4.0]) == (2, 0)
-    assert comparison.ratio([1.0, 2.0], [0.0, 0.0]) is None
-    assert comparison.ratio([3.0], [2.0]) == (1.5, None)
-
-
-@pytest.mark.parametrize(
-    ("value", "deviation", "text"),
-    [
-        (89.84, 1.23, "89.8\xb11.2"),
-        (101.46, 0.26, "101\xb10.3"),
-        (1.2345, 0.0004, "1.23\xb10.0004"),
-        (0.1234, 0.0123, "0.123\xb10.012"),
-        (2.0, 0.0, "2\xb10"),
-        (5.0, None, "5"),
-    ],
-)
-def test_value_and_deviation(value: float, deviation: float | None, text: str) -> None:
-    """As many decimals, or one digit of the deviation."""
-    assert comparison.plus_minus(value, deviation, "\xb1") == text
-
-
 @pytest.mark.parametrize("sizes", [range(1, 13), [300, 1], [1, 10**6]], ids=["twelve", "small ratios", "large ratios"])
 def test_wide_figures_fit_80_columns(sizes: list[int]) -> None:
     """Three digits and the deviation in each column, and a long command line; a column that has no room is below."""

@@ -16,7 +16,7 @@ from forked import RUSAGE
 import rusage
 from rusage._cli.comparison import Comparison, Run, series
 from rusage._cli.figures import WHOSE, Ended
-from rusage._cli.formats import code, markdown
+from rusage._cli.formats import markdown
 from rusage._cli.options import Options
 
 if sys.platform == "win32":
@@ -68,15 +68,6 @@ def test_markdown_counts_excesses() -> None:
     """Of a series, for each limit."""
     head, _, row = cells(report("-n", "2", "--limit-cputime", "0", "--limit-maxrss", "1T", "--markdown", "true"))
     assert row[head.index("CPU time over 0.000000 s")] == "2"
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("a b", "`a b`"), ("a | b", r"`a \| b`"), ("a `b`", "`` a `b` ``"), ("a\nb", "`a b`")],
-)
-def test_code_in_a_cell(text: str, expected: str) -> None:
-    """Neither ends the cell nor the code."""
-    assert code(text) == expected
 
 
 def test_csv_has_every_run() -> None:

@@ -261,22 +261,6 @@ def test_reports_of_known_figures() -> None:
     assert {*lines} >= {f"\t{label}: {EXPECTED[letter]}" for label, letter in labels.items()}
 
 
-@pytest.mark.parametrize(
-    ("elapsed", "clock", "share"),
-    [
-        (0.0, "0:00.00", "?%"),
-        (59.999, "0:59.99", "3%"),
-        (3599.999, "59:59.99", "0%"),
-        (3600.0, "1:00:00", "0%"),
-        (3659.99, "1:00:59", "0%"),
-        (36061.5, "10:01:01", "0%"),
-    ],
-)
-def test_clock_of_known_times(elapsed: float, clock: str, share: str) -> None:
-    """From an hour on there are no hundredths; a share of no time is unknown."""
-    assert gnu.report("%E %P", ["true"], 0, USAGE, elapsed) == f"{clock} {share}"
-
-
 def test_every_field_has_a_name() -> None:
     """``%{name}`` of each field prints it, in the units of ``rusage.fields``."""
     for name, value in USAGE.items():

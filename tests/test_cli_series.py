@@ -18,9 +18,6 @@ from expected import SAMPLED
 from forked import CHECKS, RUSAGE, needs_peak
 from terminals import WAITS, Start, read_until, screen
 
-from rusage._cli.comparison import outliers
-from rusage._cli.series import progress
-
 if sys.platform == "win32":
     pytest.skip("the programs that run here need Unix", allow_module_level=True)
 
@@ -98,23 +95,6 @@ def test_runs_that_fail(options: list[str], number: int, unusual: str, status: i
     message = ": the series has ended: warm-up run 2 (exit status 7)\n"
     assert done.stderr.endswith(message if not counted else "")
     assert done.stderr == "" or not counted or unusual == "kill=2"
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([1.0, 1.0, 1.0, 1.0, 5.0], [4]),
-        ([1.0, 1.0, 1.0, 1.0, 1.05], []),  # within a tenth of the median
-        ([1.0, 2.0, 3.0, 4.0, 5.0], []),
-        ([10.0, 11.0, 12.0, 13.0, 14.0, 20.0], []),  # beyond the inner fences only
-        ([10.0, 11.0, 12.0, 0.1, 11.0, 10.0], [3]),
-        ([1.0, 1.0, 1.0, 5.0], []),  # too few to tell
-        ([0.0, 0.0, 0.0, 0.0, 0.0], []),
-    ],
-)
-def test_outliers_of_known_values(values: list[float], expected: list[int]) -> None:
-    """Beyond Tukey's outer fences, and a tenth of the median away from it."""
-    assert outliers(values) == expected
 
 
 @needs_sh
@@ -234,21 +214,6 @@ def test_progress_is_for_terminals(on_terminal: Start, columns: int) -> None:
     ]
     assert report.startswith("\x1b[1m  ")  # the head of the table in bold
     assert run("-n", "2", "true").stderr == ""
-
-
-@pytest.mark.parametrize(
-    ("done", "seconds", "text"),
-    [
-        (0, 0.0, "run 1 of 10"),
-        (1, 0.01, "run 2 of 10, 9 left, about 1 s"),
-        (4, 8.0, "run 5 of 10, 6 left, about 12 s"),
-        (5, 59.0, "run 6 of 10, 5 left, about 59 s"),
-        (5, 60.0, "run 6 of 10, 5 left, about 1 min"),
-    ],
-)
-def test_estimates_of_the_progress(done: int, seconds: float, text: str) -> None:
-    """The time of the runs so far, for those that are left."""
-    assert progress(done, 0, 10, seconds) == f"rusage: {text}"
 
 
 def test_progress_makes_room_for_errors(on_terminal: Start) -> None:

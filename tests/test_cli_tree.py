@@ -516,19 +516,6 @@ def test_matplotlib_that_cannot_draw(error: Exception, monkeypatch: pytest.Monke
     assert not Path("tree.png").exists()
 
 
-@draws
-def test_cpu_use_of_known_samples() -> None:
-    """The CPU time of each part, divided by its length."""
-    from rusage._cli.formats import cpu_use
-
-    samples = [rusage.Sample(elapsed, 1, spent, 1, 0, None) for elapsed, spent in [(0, 0), (1, 2), (1, 2), (3, 3)]]
-    assert cpu_use(samples) == ([0, 1, 3], [2, 0.5])
-    many = [rusage.Sample(number / 10, 1, number / 5, 1, 0, None) for number in range(1001)]
-    edges, use = cpu_use(many)
-    assert (len(edges), len(use)) == (101, 100)
-    assert use == pytest.approx([2] * 100)
-
-
 def test_picture_needs_matplotlib() -> None:
     """A sentence says so before anything runs."""
     program = "import sys; sys.modules['matplotlib'] = None; from rusage._cli.main import main; sys.exit(main())"

@@ -12,7 +12,6 @@ from forked import RUSAGE
 
 import rusage
 from rusage._cli import options as table
-from rusage._cli.figures import exactly, quantity
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the programs that run here need Unix")
 DIGITS = "9" * 5000
@@ -104,45 +103,6 @@ def test_own_usage(python: Callable[..., str]) -> None:
         assert record[name] == {**about, "measured": name in rusage.measured()}
 
 
-@pytest.mark.parametrize(
-    ("value", "unit", "text"),
-    [
-        (0.0898, "seconds", "89.8 ms"),
-        (0, "seconds", "0 s"),
-        (0, "bytes", "0 bytes"),
-        (0.00099949, "seconds", "999 us"),
-        (0.00099951, "seconds", "1.00 ms"),
-        (0.009996, "seconds", "10.0 ms"),
-        (12345.6, "seconds", "12346 s"),
-        (1845494, "bytes", "1.76 MiB"),
-        (1000, "bytes", "0.977 KiB"),
-        (2**62, "bytes", "4194304 TiB"),
-        (123456, "faults", "123456 faults"),
-        (1.25, "byte-seconds", "1.25 byte-seconds"),
-    ],
-)
-def test_quantities_in_units_that_suit(value: float, unit: str, text: str) -> None:
-    """Three significant digits at least, and no more after the decimal point."""
-    assert quantity(value, unit) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "unit", "text"),
-    [
-        (1023, "bytes", "1023 bytes"),
-        (1024, "bytes", "1024 bytes (1.0 KiB)"),
-        (2**20 - 1, "bytes", "1048575 bytes (1024.0 KiB)"),
-        (3 * 2**19, "bytes", "1572864 bytes (1.5 MiB)"),
-        (2**62, "bytes", f"{2**62} bytes (4194304.0 TiB)"),
-        (7, "faults", "7 faults"),
-        (0.5, "seconds", "0.500000 s"),
-    ],
-)
-def test_exact_quantities(value: float, unit: str, text: str) -> None:
-    """Bytes also in binary units."""
-    assert exactly(value, unit) == text
-
-
 OPERATORS = {
     "echo x | md5sum": "|",
     "sleep 1; true": "1;",
@@ -162,13 +122,6 @@ def test_operators_of_a_shell(line: str) -> None:
         done = forked.run([*RUSAGE, *words], capture_output=True, text=True, check=False)
         message = f"rusage: {option}: {OPERATORS[line]!r} needs a shell, as in sh -c '...', or quotes: {line!r}"
         assert (done.returncode, done.stderr.splitlines()[0]) == (2, message)
-
-
-def test_command_line_in_words() -> None:
-    """Quotes and backslashes as in a shell; operators in quotes, after a backslash and within a word are arguments."""
-    line = r"""printf %s '|' "a; b" \& \; 'x' a|b http://x/?a=1&b=2 print(1>0) 2 ">" it\'s "\"'" '' """
-    words = ["printf", "%s", "|", "a; b", "&", ";", "x", "a|b", "http://x/?a=1&b=2", "print(1>0)", "2", ">"]
-    assert table.split(line) == [*words, "it's", "\"'", ""]
 
 
 HOSTILE = "\x1b]0;title\x07 \x9b31m \x85"

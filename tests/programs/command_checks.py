@@ -20,11 +20,11 @@ from rusage._cli.main import main
 wait4: Any = rusage._getrusage  # noqa: SLF001 (is replaced)
 
 
-def use_launcher(path: str) -> None:
-    """Use the launcher at another path: no option names it."""
+def launcher(path: str | None = None) -> None:
+    """Use the launcher at another path, which no option names."""
     from rusage._launcher import start  # exists on Linux only
 
-    start.PATH = path
+    start.PATH = path or sys.argv.pop(1)
 
 
 def lost_status() -> None:
@@ -34,7 +34,6 @@ def lost_status() -> None:
         raise ChildProcessError(errno.ECHILD, "")
 
     wait4.reap_child = reap
-    sys.exit(main())
 
 
 def early_signal() -> None:
@@ -47,7 +46,6 @@ def early_signal() -> None:
         return start(*arguments, **keywords)
 
     replaced.__init__ = interrupted
-    sys.exit(main())
 
 
 def late_signal() -> None:
@@ -65,7 +63,6 @@ def late_signal() -> None:
 
     wait4.reap_child = reap_and_signal
     os.kill = show
-    sys.exit(main())
 
 
 def late_hangup() -> None:
@@ -82,13 +79,6 @@ def late_hangup() -> None:
         return info
 
     replaced.sigwaitinfo = take_late
-    sys.exit(main())
-
-
-def launcher() -> None:
-    """Use another launcher."""
-    use_launcher(sys.argv.pop(1))
-    sys.exit(main())
 
 
 def no_peak() -> None:
@@ -101,7 +91,6 @@ def no_peak() -> None:
     replaced: Any = run
     fields = replaced.measured_fields
     replaced.measured_fields = lambda usage, measured: fields(usage, measured - {"ru_maxrss"})
-    sys.exit(main())
 
 
 def sampled() -> None:
@@ -114,8 +103,7 @@ def sampled() -> None:
     module: Any = posix
     module.read_inherited = lambda _: None
     if sys.platform == "linux":
-        use_launcher("/no/such/launcher")
-    sys.exit(main())
+        launcher("/no/such/launcher")
 
 
 def between_runs() -> None:
@@ -129,17 +117,8 @@ def between_runs() -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
     replaced.show_progress = show_progress
-    sys.exit(main())
 
 
-checks = [
-    lost_status,
-    early_signal,
-    late_signal,
-    late_hangup,
-    launcher,
-    no_peak,
-    sampled,
-    between_runs,
-]
+checks = [lost_status, early_signal, late_signal, late_hangup, launcher, no_peak, sampled, between_runs]
 {check.__name__: check for check in checks}[sys.argv.pop(1)]()
+sys.exit(main())

@@ -23,31 +23,11 @@ from typing import Any
 HERE = Path(__file__).parent
 RAW_ENVIRONMENT = HERE / "raw_environment.py"
 ENTRIES = [
-    *(
-        b"=x=1",
-        b"=",
-        b"==",
-        b"A",
-        b"",
-        b"A=1",
-        b"A=2",
-        b"A=",
-        b"B==",
-        b"\xff=\xfe\n",
-        b"LC_CTYPE=C",
-        b"LC_CTYPE=C.UTF-8",
-    ),
-    *(b"LC_ALL=C", b"LANG=C", b"PATH=.:/usr/bin:/bin", b"PATH=/usr/bin:/bin", b"PATH=", b"TMPDIR=/none"),
+    *(b"=x=1", b"=", b"==", b"A", b"", b"A=1", b"A=2", b"A=", b"B==", b"\xff=\xfe\n"),
+    *(b"LC_CTYPE=C", b"LC_CTYPE=C.UTF-8", b"LC_ALL=C", b"LANG=C"),
+    *(b"PATH=.:/usr/bin:/bin", b"PATH=/usr/bin:/bin", b"PATH=", b"TMPDIR=/none"),
 ]
-SIGNALS = [
-    signal.SIGHUP,
-    signal.SIGINT,
-    signal.SIGQUIT,
-    signal.SIGTERM,
-    signal.SIGUSR1,
-    signal.SIGALRM,
-    signal.SIGWINCH,
-]
+SIGNALS = [getattr(signal, f"SIG{name}") for name in ("HUP", "INT", "QUIT", "TERM", "USR1", "ALRM", "WINCH")]
 FILES = {
     "a_script": (0o755, "#!/bin/sh\necho script $#; exit 3\n"),
     "no_shebang": (0o755, "echo no shebang $#; exit 4\n"),
@@ -61,13 +41,11 @@ FILES = {
 
 def probe(path: str, todo: str) -> None:
     """Write the state of this process to a file, as the command; then exit or die, perhaps after a signal."""
-    fds = {}
+    fds, report = {}, Path("report").stat() if Path("report").exists() else None
     for fd in range(64):
         with contextlib.suppress(OSError):
             status = os.fstat(fd)
-            if not Path("report").exists() or not os.path.samestat(
-                status, Path("report").stat()
-            ):  # inherited of GNU time
+            if report is None or not os.path.samestat(status, report):  # which GNU time lets its command inherit
                 fds[fd] = f"{stat.S_IFMT(status.st_mode):o} {os.get_inheritable(fd)}"
     Path(path).touch()
     state: dict[str, Any] = {
@@ -98,16 +76,8 @@ def draw(choose: random.Random) -> dict[str, Any]:
     arguments = choose.choices(["", "a b", "-x", "--", "\udcff", "é", "%e", "\\n"], k=choose.randrange(4))
     others = [
         *([name, *arguments] for name in (f"./{each}" for each in FILES)),
-        *(
-            ["a_script"],
-            ["no_shebang", "x"],
-            ["/no/such/program"],
-            ["no_such_program"],
-            ["./folder"],
-            ["folder/"],
-            [""],
-            ["."],
-        ),
+        *(["a_script"], ["no_shebang", "x"], ["/no/such/program"], ["no_such_program"], ["./folder"], ["folder/"]),
+        *([""], ["."]),
         *(["sh", "-c", "exit 3"], ["/bin/true"], ["sh", "-c", "cat; echo error >&2"]),
     ]
     probing = [sys.executable, str(Path(__file__)), "probe", "REPORT", todo, *arguments]

@@ -1,0 +1,133 @@
+"""What the command makes of known figures: a table of its functions."""
+
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from rusage import Sample
+from rusage._cli import comparison, formats, gnu, series
+from rusage._cli.figures import exactly, outcome, quantity
+from rusage._cli.options import split
+
+
+def samples(*figures: tuple[float, float]) -> list[Sample]:
+    """Return samples with these elapsed and CPU times."""
+    return [Sample(elapsed, 1, spent, 1, 0, None) for elapsed, spent in figures]
+
+
+def sign(value: float, deviation: float | None) -> str:
+    """Return a value and its deviation."""
+    return comparison.plus_minus(value, deviation, "\xb1")
+
+
+def clock(elapsed: float) -> str:
+    """Return the elapsed time and the share of the CPU in a report of GNU time."""
+    return gnu.report("%E %P", ["true"], 0, {"ru_utime": 1.0, "ru_stime": 1.0}, elapsed)
+
+
+def close_to(quantile: float) -> object:
+    """Return what is equal to a figure of a printed table."""
+    return pytest.approx(quantile, abs=2e-4)
+
+
+# Three significant digits at least, and no more after the decimal point.
+QUANTITIES = [
+    (quantity, (0.0898, "seconds"), "89.8 ms"),
+    (quantity, (0, "seconds"), "0 s"),
+    (quantity, (0, "bytes"), "0 bytes"),
+    (quantity, (0.00099949, "seconds"), "999 us"),
+    (quantity, (0.00099951, "seconds"), "1.00 ms"),
+    (quantity, (0.009996, "seconds"), "10.0 ms"),
+    (quantity, (12345.6, "seconds"), "12346 s"),
+    (quantity, (1000, "bytes"), "0.977 KiB"),
+    (quantity, (2**62, "bytes"), "4194304 TiB"),
+    (quantity, (123456, "faults"), "123456 faults"),
+    (quantity, (1.25, "byte-seconds"), "1.25 byte-seconds"),
+    (exactly, (1023, "bytes"), "1023 bytes"),
+    (exactly, (1024, "bytes"), "1024 bytes (1.0 KiB)"),
+    (exactly, (2**20 - 1, "bytes"), "1048575 bytes (1024.0 KiB)"),
+    (exactly, (2**62, "bytes"), f"{2**62} bytes (4194304.0 TiB)"),
+    (exactly, (0.5, "seconds"), "0.500000 s"),
+    (outcome, (-99,), "signal 99"),  # which has no name
+]
+# As many decimals, or one digit of the deviation.
+DEVIATIONS = [
+    (sign, (89.84, 1.23), "89.8\xb11.2"),
+    (sign, (101.46, 0.26), "101\xb10.3"),
+    (sign, (1.2345, 0.0004), "1.23\xb10.0004"),
+    (sign, (2.0, 0.0), "2\xb10"),
+    (sign, (5.0, None), "5"),
+]
+# Beyond Tukey's outer fences, and a tenth of the median away from it.
+OUTLIERS = [
+    (comparison.outliers, ([1.0, 1.0, 1.0, 1.0, 5.0],), [4]),
+    (comparison.outliers, ([1.0, 1.0, 1.0, 1.0, 1.05],), []),  # within a tenth of the median
+    (comparison.outliers, ([10.0, 11.0, 12.0, 13.0, 14.0, 20.0],), []),  # beyond the inner fences only
+    (comparison.outliers, ([10.0, 11.0, 12.0, 0.1, 11.0, 10.0],), [3]),
+    (comparison.outliers, ([1.0, 1.0, 1.0, 5.0],), []),  # too few to tell
+    (comparison.outliers, ([0.0] * 5,), []),
+]
+# A star where the intervals of the ratios leave out 1. A slow round adds no uncertainty.
+RATIOS = [
+    (comparison.smallest, ([[1.0, 1.1, 0.9], [9.0, 9.1, 8.9]],), 0),
+    (comparison.smallest, ([[9.0, 9.1, 8.9], [1.0, 1.1, 0.9], [5.0, 5.1, 4.9]],), 1),
+    (comparison.smallest, ([[9.0, 9.1, 8.9], [1.0, 1.1, 0.9], [1.1, 0.9, 1.0]],), None),
+    (comparison.smallest, ([[1.0, 1.1, 0.9], [1.1, 1.0, 1.0]],), None),
+    (comparison.smallest, ([[1.0, 2.0, 3.0], [1.1, 2.2, 3.3]],), 0),  # in each round, by a tenth
+    (comparison.smallest, ([[1.0, 1.0], [1.0, 1.0]],), None),
+    (comparison.smallest, ([[1.0, 1.1, 0.9], [100.0, 900.0, 1.0]],), None),
+    (comparison.smallest, ([[1.0], [2.0]],), None),
+    (comparison.smallest, ([[0.0, 0.0], [2.0, 2.0]],), None),
+    (comparison.smallest, ([[1.0, 1.0]],), None),  # there is nothing that it is smaller than
+    (comparison.ratio, ([2.0, 4.0, 8.0], [1.0, 2.0, 4.0]), (2, 0)),
+    (comparison.ratio, ([1.0, 2.0], [0.0, 0.0]), None),
+    (comparison.ratio, ([3.0], [2.0]), (1.5, None)),
+    *(
+        (comparison.student, (freedom,), close_to(quantile))  # of a printed table
+        for freedom, quantile in [(1, 12.7062), (2, 4.3027), (5, 2.5706), (9, 2.2622), (19, 2.0930), (99, 1.9842)]
+    ),
+]
+PROGRESS = [
+    (series.progress, (0, 0, 10, 0.0), "rusage: run 1 of 10"),
+    (series.progress, (1, 0, 10, 0.01), "rusage: run 2 of 10, 9 left, about 1 s"),
+    (series.progress, (4, 0, 10, 8.0), "rusage: run 5 of 10, 6 left, about 12 s"),
+    (series.progress, (5, 0, 10, 59.0), "rusage: run 6 of 10, 5 left, about 59 s"),
+    (series.progress, (5, 0, 10, 60.0), "rusage: run 6 of 10, 5 left, about 1 min"),
+]
+# Nothing ends a cell or its code. The CPU time of each part is divided by its length.
+FORMATS = [
+    (formats.code, ("a b",), "`a b`"),
+    (formats.code, ("a | b",), r"`a \| b`"),
+    (formats.code, ("a `b`",), "`` a `b` ``"),
+    (formats.code, ("a\nb",), "`a b`"),
+    (formats.cpu_use, (samples((0, 0), (1, 2), (1, 2), (3, 3)),), ([0, 1, 3], [2, 0.5])),
+    (clock, (0.0,), "0:00.00 ?%"),
+    (clock, (59.999,), "0:59.99 3%"),
+    (clock, (3599.999,), "59:59.99 0%"),
+    (clock, (3600.0,), "1:00:00 0%"),
+    (clock, (36061.5,), "10:01:01 0%"),
+]
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "expected"), [*QUANTITIES, *DEVIATIONS, *OUTLIERS, *RATIOS, *PROGRESS, *FORMATS], ids=str
+)
+def test_known_figures(function: Callable[..., object], arguments: tuple[object, ...], expected: object) -> None:
+    """Few runs of the command show such figures."""
+    assert function(*arguments) == expected
+
+
+def test_parts_of_the_picture() -> None:
+    """A hundred of a long recording."""
+    edges, use = formats.cpu_use(samples(*((number / 10, number / 5) for number in range(1001))))
+    assert len(edges) == 101
+    assert use == pytest.approx([2] * 100)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows programs split their own command lines")
+def test_command_line_in_words() -> None:
+    """Quotes and backslashes as in a shell; operators in quotes, after a backslash and within a word are arguments."""
+    line = r"""printf %s '|' "a; b" \& \; 'x' a|b http://x/?a=1&b=2 print(1>0) 2 ">" it\'s "\"'" '' """
+    words = ["printf", "%s", "|", "a; b", "&", ";", "x", "a|b", "http://x/?a=1&b=2", "print(1>0)", "2", ">"]
+    assert split(line) == [*words, "it's", "\"'", ""]
