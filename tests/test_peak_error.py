@@ -113,7 +113,7 @@ def test_error_of_other_systems_and_fields() -> None:
 
 def test_copies_keep_the_error() -> None:
     """They are equal; a pickle has the error of the machine where it was made, and not the private function."""
-    field = Backend("Made up", {"RUSAGE_SELF": ALL}, {}, peak_error=lambda: 77).fields()["ru_maxrss"]
+    field = Backend(name="Made up", measured={"RUSAGE_SELF": ALL}, peak_error=lambda: 77).fields()["ru_maxrss"]
     assert field == Field(*field) == FIELDS["ru_maxrss"] == tuple(field)
     copies = [copy.copy(field), copy.deepcopy(field)]
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):

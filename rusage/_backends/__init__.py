@@ -3,7 +3,11 @@
 import sys
 
 from ._base import Backend
-from ._platforms import backend_name
+from ._platforms import REFUSED, backend_name
+
+for _platform, _reason in REFUSED.items():
+    if sys.platform.startswith(_platform):
+        raise ImportError(f"rusage does not support {sys.platform}: {_reason}")
 
 # Not importlib.import_module(): importing importlib takes longer than everything here.
 BACKEND: Backend = __import__(backend_name(sys.platform), globals(), fromlist=["BACKEND"], level=1).BACKEND

@@ -11,6 +11,13 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from dataclasses import dataclass
+else:
+
+    def dataclass(**_: object) -> Callable:
+        """Return a decorator that does nothing: importing dataclasses takes longer than importing this package."""
+        return lambda declared: declared
+
 
 # A name has the same number on every system that defines it, which the C asserts. RUSAGE_THREAD on macOS and Windows
 # and RUSAGE_BOTH everywhere are composed, with the number of other systems (RUSAGE_BOTH: linux/resource.h).
@@ -78,78 +85,73 @@ TOUCHED_PEAK = (
 )
 NO_PEAK = "it measures no peak, and maxrss() is 0"
 NO_PSS = "it does not report how many processes share a page"
+NO_THREAD = "its getrusage(2) reports only the process and its children"
 OF_PROCESS = ("Tree", "Sample", "Member", "record")
 """The names that exist where ``Process`` does."""
-NO_THREAD = "its getrusage(2) reports only the process and its children"
 HANDLED = "counts only signals caught by a handler"
-SENT, RECEIVED = "counts calls that send on sockets", "counts calls that receive from sockets"
-LARGEST = "for children, the largest child's or descendant's"
-LARGEST_OR_PARENTS = f"{LARGEST}, which may be the parent's"
-LARGEST_TOUCHED = f"{LARGEST}, with the memory that it touched before exec, which after vfork may be the parent's"
-LARGEST_AT_LEAST_PARENTS = f"{LARGEST}, which is at least the parent's"
+CALLS = {"ru_msgsnd": "counts calls that send on sockets", "ru_msgrcv": "counts calls that receive from sockets"}
 
 
+def why_no_peak(rule: str) -> str:
+    """Return why the peak of the program that a process executes is unknown, by the rule for children."""
+    if rule == PEAK_NONE:
+        return NO_PEAK
+    return TOUCHED_PEAK if rule in TOUCHED_RULES else INHERITED_PEAK
+
+
+def peak_of_children(rule: str) -> str:
+    """Return the note on ``ru_maxrss`` for children."""
+    largest = "for children, the largest child's or descendant's"
+    if rule in TOUCHED_RULES:
+        return f"{largest}, with the memory that it touched before exec, which after vfork may be the parent's"
+    if rule in FLOOR_RULES:
+        return f"{largest}, which is at least the parent's"
+    return f"{largest}, which may be the parent's" if rule == PEAK_SAMPLED else largest
+
+
+@dataclass(kw_only=True)
 class Backend:
     """The meaning of the numbers of one system's kernel.
 
     ``Documentation`` in ``tests/tools/system_words.py`` has what only the pages say, such as the sources.
-
-    ``name``: the system's usual name.
-    ``measured``: for each native ``RUSAGE_*`` name, the fields that the kernel fills.
-    ``absent``: public names that the system cannot provide, each with the reason, which its ``AttributeError`` gives.
-    ``maxrss_bytes``: bytes in one unit of ``ru_maxrss``; 0 where there is no peak.
-    ``integral_bytes``: bytes in one unit of the integrals, which count ticks of the statistics clock; 0 if it has none.
-    ``units``: fields that count another unit on this system.
-    ``notes``: peculiarities of a field on this system that its name and unit do not tell; for a field that is not
-    measured, the value that the kernel has in its place.
-    ``process``: the fields known of another process; empty where ``Process`` is absent.
-    ``waited``: the fields known of one child that has ended, if other than for ``RUSAGE_CHILDREN``.
-    ``child_peak``: whose peak a child's ``ru_maxrss`` is, one of the ``PEAK_*`` rules.
-    ``peak``: where the system reports the peak of the program that this process executes; empty where there is none.
-    ``rss``: where the system reports the resident set size, and in which unit; empty where that is unknown.
-    ``pss``: where the system reports the proportional set size; empty where it does not.
-    ``uptime``: returns the seconds since this process was started; None if they are not known.
-    ``peak_error``: a function that returns the largest error of ``ru_maxrss`` here, in bytes; None where none is known.
     """
 
-    def __init__(  # noqa: PLR0913 (all but three have a default)
-        self,
-        name: str,
-        measured: Mapping[str, frozenset[str]],
-        absent: Mapping[str, str],
-        *,
-        maxrss_bytes: int = 0,
-        integral_bytes: int = 0,
-        units: Mapping[str, str] = {},
-        notes: Mapping[str, str] = {},
-        process: frozenset[str] = NONE,
-        waited: frozenset[str] | None = None,
-        child_peak: str = PEAK_NONE,
-        peak: str = "",
-        rss: str = "",
-        pss: str = "",
-        uptime: Callable[[], float] | None = None,
-        peak_error: Callable[[], int | None] | None = None,
-    ) -> None:
-        self.name = name
-        self.measured = measured
-        self.absent = dict(absent)
-        if not pss:
-            self.absent["pss"] = NO_PSS
-        if "Process" in absent:
-            self.absent.update(dict.fromkeys(OF_PROCESS, absent["Process"]))
-        self.maxrss_bytes = maxrss_bytes
-        self.integral_bytes = integral_bytes
-        self.units = units
-        self.notes = notes
-        self.process = process
-        self.waited = measured.get("RUSAGE_CHILDREN", NONE) if waited is None else waited
-        self.child_peak = child_peak
-        self.peak = peak
-        self.rss = rss
-        self.pss = pss
-        self.uptime = uptime
-        self.peak_error = peak_error
+    name: str  # the system's usual name
+    measured: Mapping[str, frozenset[str]]  # the fields that the kernel fills, for each native RUSAGE_* name
+    # Public names that the system cannot provide, each with the reason, which its AttributeError gives. Those that
+    # follow from the other facts are added.
+    absent: Mapping[str, str] = {}
+    maxrss_bytes: int = 0  # bytes in one unit of ru_maxrss; 0 where there is no peak
+    integral_bytes: int = 0  # bytes in one unit of the integrals, which count ticks of the statistics clock; 0: none
+    units: Mapping[str, str] = {}  # of fields that count another unit on this system
+    # Peculiarities of a field on this system that its name and unit do not tell; for a field that is not measured, the
+    # value that the kernel has in its place. The one on the peak of children is added.
+    notes: Mapping[str, str] = {}
+    process: frozenset[str] = NONE  # the fields known of another process; empty where Process is absent
+    waited: frozenset[str] = NONE  # the fields known of one child that has ended; by default, those of all children
+    child_peak: str = PEAK_NONE  # whose peak a child's ru_maxrss is: a rule
+    peak: str = ""  # where the system reports the peak of the program that this process executes; empty: nowhere
+    rss: str = ""  # where the system reports the resident set size, and in which unit; empty: unknown
+    pss: str = ""  # where the system reports the proportional set size; empty: nowhere
+    uptime: Callable[[], float] | None = None  # the seconds since this process was started, if they are known
+    peak_error: Callable[[], int | None] | None = None  # the largest error of ru_maxrss here, in bytes, if known
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, **facts: object) -> None:
+            children = facts["measured"].get("RUSAGE_CHILDREN", NONE)
+            vars(self).update({"waited": children, **facts})
+            if "ru_maxrss" in children:
+                note = f"{self.notes['ru_maxrss']}; {peak_of_children(self.child_peak)}"
+                self.notes = {**self.notes, "ru_maxrss": note}
+            missing = {} if self.pss else {"pss": NO_PSS}
+            if not self.peak:
+                missing["peak"] = why_no_peak(self.child_peak)
+            if "RUSAGE_THREAD" not in self.measured:
+                missing["RUSAGE_THREAD"] = NO_THREAD
+            if "Process" in self.absent:
+                missing.update(dict.fromkeys(OF_PROCESS, self.absent["Process"]))
+            self.absent = {**missing, **self.absent}
 
     def fields(self) -> dict[str, Field]:
         """Return each field's unit and meaning on this system."""

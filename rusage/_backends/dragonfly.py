@@ -3,20 +3,7 @@
 swapout() in sys/vm/vm_glue.c updates ``ru_nswap``; calcru_proc() in kern_resource.c reports it. Measured on 5.9.
 """
 
-from ._base import (
-    ALL,
-    HANDLED,
-    INTEGRALS,
-    KIB,
-    LARGEST_TOUCHED,
-    NO_THREAD,
-    PEAK_TOUCHED_SAMPLED,
-    RECEIVED,
-    SENT,
-    TIMES,
-    TOUCHED_PEAK,
-    Backend,
-)
+from ._base import ALL, CALLS, HANDLED, INTEGRALS, KIB, PEAK_TOUCHED_SAMPLED, TIMES, Backend
 
 MEASURED = ALL - INTEGRALS - {"ru_nivcsw"}
 # When a process exits, exit1() in sys/kern/kern_exit.c adds the counters of all threads to the process's, and
@@ -33,23 +20,15 @@ RATE = "the kernel counts ticks of a clock whose rate it does not report"
 BACKEND = Backend(
     name="DragonFly BSD",
     measured={"RUSAGE_SELF": MEASURED, "RUSAGE_CHILDREN": CHILDREN},
-    absent={
-        "RUSAGE_THREAD": NO_THREAD,
-        "peak": TOUCHED_PEAK,
-    },
     rss="kp_vm_rssize, in pages: fill_kinfo_proc() in sys/kern/kern_kinfo.c",
     maxrss_bytes=KIB,  # pgtok() in schedclock()
     notes={
-        "ru_utime": CLOCK,
-        "ru_stime": CLOCK,
-        "ru_maxrss": f"{OWN_PEAK}; {LARGEST_TOUCHED}",
-        "ru_ixrss": RATE,  # not the statistics clock, contrary to the man page
-        "ru_idrss": RATE,
-        "ru_isrss": RATE,
+        **dict.fromkeys(TIMES, CLOCK),
+        "ru_maxrss": OWN_PEAK,
+        **dict.fromkeys(INTEGRALS, RATE),  # not the statistics clock, contrary to the man page
         **dict.fromkeys(MEASURED - CHILDREN, DOUBLED),
         "ru_nswap": "counts swap-outs of the whole process",
-        "ru_msgsnd": f"{SENT}; {DOUBLED}",
-        "ru_msgrcv": f"{RECEIVED}; {DOUBLED}",
+        **{name: f"{note}; {DOUBLED}" for name, note in CALLS.items()},
         "ru_nsignals": f"{HANDLED}; {DOUBLED}",
         "ru_nivcsw": "the schedulers that the kernel uses do not count it",
     },

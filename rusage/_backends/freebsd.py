@@ -1,6 +1,6 @@
 """FreeBSD: getrusage(2), sys/kern/kern_resource.c, statclock() in sys/kern/kern_clock.c; measured on 15.1."""
 
-from ._base import ALL, HANDLED, INHERITED_PEAK, INTEGRALS, KIB, LARGEST_OR_PARENTS, PEAK_SAMPLED, Backend
+from ._base import ALL, HANDLED, INTEGRALS, KIB, PEAK_SAMPLED, TIMES, Backend
 
 MEASURED = ALL - {"ru_nswap"}  # the kernel of FreeBSD 15 never updates it
 # Samples between fork and exec are sizes of the process's parent.
@@ -15,16 +15,12 @@ INTEGRAL = (
 BACKEND = Backend(
     name="FreeBSD",
     measured={"RUSAGE_SELF": MEASURED, "RUSAGE_CHILDREN": MEASURED, "RUSAGE_THREAD": MEASURED},
-    absent={"peak": INHERITED_PEAK},
     maxrss_bytes=KIB,  # pgtok() in statclock()
     integral_bytes=KIB,  # KiB x ticks of the statistics clock, usually 127 Hz: see kern.clockrate
     notes={
-        "ru_utime": CLOCK,
-        "ru_stime": CLOCK,
-        "ru_maxrss": f"{OWN_PEAK}; {LARGEST_OR_PARENTS}; for a thread, the process's at the thread's own ticks",
-        "ru_ixrss": INTEGRAL,
-        "ru_idrss": INTEGRAL,
-        "ru_isrss": INTEGRAL,
+        **dict.fromkeys(TIMES, CLOCK),
+        "ru_maxrss": f"{OWN_PEAK}; for a thread, the process's at the thread's own ticks",
+        **dict.fromkeys(INTEGRALS, INTEGRAL),
         "ru_nswap": "the kernel no longer counts it",
         "ru_msgsnd": "counts calls that send on sockets or pipes",
         "ru_msgrcv": "counts calls that receive from sockets or pipes",

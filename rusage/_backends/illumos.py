@@ -3,7 +3,7 @@
 Read, not measured: the C and this description have not run on such a kernel.
 """
 
-from ._base import ALL, INTEGRALS, NO_PEAK, PEAK_NONE, TIMES, Backend
+from ._base import ALL, BLOCKS, INTEGRALS, TIMES, Backend
 
 # The man page lists units for the memory fields, but states below that they are set to 0.
 UNSET = INTEGRALS | {"ru_maxrss"}
@@ -13,26 +13,19 @@ WAIT = (
     "of a waited-for child: the growth of times(2) during the wait, in ticks; "
     "includes children for which other threads wait meanwhile"
 )
-CLOCK = "taken at each transition between the states of a thread (microstate accounting)"
 
 BACKEND = Backend(
     name="illumos",
     # RUSAGE_THREAD is named RUSAGE_LWP here, with the same value.
     measured={"RUSAGE_SELF": MEASURED, "RUSAGE_CHILDREN": MEASURED, "RUSAGE_THREAD": MEASURED},
-    absent={
-        "Process": "rusage has no code that reads its /proc/PID/usage",
-        "peak": NO_PEAK,
-    },
+    absent={"Process": "rusage has no code that reads its /proc/PID/usage"},
     rss="pr_rssize in /proc/self/psinfo, in KiB: prgetpsinfo() in usr/src/uts/common/fs/proc/prsubr.c",
     notes={
-        "ru_utime": WAIT,
-        "ru_stime": WAIT,
+        **dict.fromkeys(TIMES, WAIT),
         "ru_minflt": "the kernel does not count it",
-        "ru_inblock": "approximate",
-        "ru_oublock": "approximate",
+        **dict.fromkeys(BLOCKS, "approximate"),
         "ru_msgsnd": "counts messages on streams and sockets",
         "ru_msgrcv": "counts messages on streams and sockets",
     },
     waited=TIMES,  # wait3(3C): only the two times are available
-    child_peak=PEAK_NONE,
 )

@@ -12,19 +12,7 @@ import os
 import sys
 import time
 
-from ._base import (
-    ALL,
-    BLOCKS,
-    INTEGRALS,
-    KIB,
-    LARGEST_AT_LEAST_PARENTS,
-    NONE,
-    PEAK_AT_LEAST_PARENTS_INEXACT,
-    SECTORS,
-    TIMES,
-    Backend,
-    kernel_release,
-)
+from ._base import ALL, BLOCKS, INTEGRALS, KIB, PEAK_AT_LEAST_PARENTS_INEXACT, SECTORS, TIMES, Backend, kernel_release
 
 TYPE_CHECKING = False
 
@@ -95,10 +83,6 @@ def peak_error() -> int | None:
 # --- The backend ------------------------------------------------------------------------------------------------------
 
 SPLIT = "user and system time add up to the run time; the split between them is sampled"
-CLOCK = (
-    f"{SPLIT}, except on architectures that account for it precisely, such as s390x; without any tick in the "
-    "kernel, all of it is user time"
-)
 NEWEST = "7.2"
 PER_CPU = (
     "inexact by up to CPUs x max(32, 2 x CPUs) pages for each of three counters "
@@ -124,20 +108,17 @@ def backend(*, io_accounting: bool, release: str = NEWEST) -> Backend:
     return Backend(
         name="Linux",
         measured={"RUSAGE_SELF": measured, "RUSAGE_CHILDREN": measured, "RUSAGE_THREAD": measured},
-        absent={},
         maxrss_bytes=KIB,  # the kernel converts pages to KiB: kernel/sys.c
         units=dict.fromkeys(BLOCKS, SECTORS),  # bytes >> 9
         notes={
-            "ru_utime": SPLIT,
-            "ru_stime": SPLIT,
-            "ru_maxrss": "for a thread, the whole process's; "
-            f"{LARGEST_AT_LEAST_PARENTS}; "
-            "at first, the peak of the process that started this one; " + (PER_CPU if per_cpu else PER_THREAD),
+            **dict.fromkeys(TIMES, SPLIT),
+            "ru_maxrss": "for a thread, the whole process's; at first, the peak of the process that started this one; "
+            + (PER_CPU if per_cpu else PER_THREAD),
             **({} if _numbers(release) >= (6, 1) else {"ru_majflt": SHARED}),
             "ru_inblock": "reads served from the page cache are not counted",
             "ru_oublock": "counted when a page is dirtied, not when it is written",
         },
-        process=PROCESS - (NONE if per_cpu else {"ru_maxrss"}),
+        process=PROCESS if per_cpu else PROCESS - {"ru_maxrss"},
         child_peak=PEAK_AT_LEAST_PARENTS_INEXACT,
         peak="VmHWM in /proc/PID/status",
         rss="the second number of /proc/PID/statm, in pages",  # as exact as VmRSS: task_statm() in fs/proc/task_mmu.c

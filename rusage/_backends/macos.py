@@ -6,21 +6,7 @@ device; ``>> 9`` makes them the 512-byte units of Linux. Its peak would need the
 
 import sys
 
-from ._base import (
-    ALL,
-    BLOCKS,
-    HANDLED,
-    INTEGRALS,
-    LARGEST,
-    NONE,
-    PEAK_OWN,
-    RECEIVED,
-    SECTORS,
-    SENT,
-    SWITCHES,
-    TIMES,
-    Backend,
-)
+from ._base import ALL, BLOCKS, CALLS, HANDLED, INTEGRALS, NONE, PEAK_OWN, SECTORS, SWITCHES, TIMES, Backend
 
 UNMAINTAINED = INTEGRALS | {"ru_nswap"}  # the kernel never updates them
 MISNAMED = BLOCKS | SWITCHES  # the values do not match the names: see the notes
@@ -29,10 +15,6 @@ OWN_PEAK = "the largest resident size of the task"
 CLAMPED = "limited to 2**31 - 1"
 PROCESS = TIMES | BLOCKS | {"ru_minflt", "ru_majflt"}
 IOS = sys.platform == "ios"
-CLOCK = (
-    "taken at each transition between user and kernel mode; where the kernel does not split the time, as on "
-    "some arm64 boards, all of it is user time"
-)
 
 BACKEND = Backend(
     name="macOS",
@@ -44,13 +26,12 @@ BACKEND = Backend(
     notes={
         "ru_utime": "includes system time where the kernel does not split the time, as on some arm64 boards",
         "ru_stime": "0 where the kernel does not split the time, as on some arm64 boards",
-        "ru_maxrss": f"{OWN_PEAK}; {LARGEST}",
+        "ru_maxrss": OWN_PEAK,
         "ru_minflt": CLAMPED,
         "ru_majflt": CLAMPED,
         "ru_inblock": "the kernel counts only misses of its buffer cache",  # bio_doread
         "ru_oublock": "the kernel counts only writes of its buffer cache",
-        "ru_msgsnd": SENT,
-        "ru_msgrcv": RECEIVED,
+        **CALLS,
         "ru_nsignals": HANDLED,
         "ru_nvcsw": "the kernel counts calls of its sleep function, whether they block or not",  # _sleep
         "ru_nivcsw": "the kernel counts all other switches, including voluntary ones",

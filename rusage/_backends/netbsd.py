@@ -4,21 +4,7 @@ exit1() in sys/kern/kern_exit.c also calls ruspace(), and ruadd() keeps the larg
 and ``RUSAGE_CHILDREN`` the peak of the largest child.
 """
 
-from ._base import (
-    ALL,
-    INHERITED_PEAK,
-    INTEGRALS,
-    KIB,
-    LARGEST_AT_LEAST_PARENTS,
-    NO_THREAD,
-    NONE,
-    PEAK_AT_LEAST_PARENTS,
-    RECEIVED,
-    SENT,
-    SWITCHES,
-    Backend,
-    kernel_release,
-)
+from ._base import ALL, CALLS, INTEGRALS, KIB, NONE, PEAK_AT_LEAST_PARENTS, SWITCHES, TIMES, Backend, kernel_release
 
 CLOCK = "run time is split by ticks of the statistics clock; before the first tick, into two halves"
 OWN_PEAK = "updated at page faults, since NetBSD 10; on ports without pmap statistics, the current size"
@@ -37,20 +23,13 @@ def backend(release: str) -> Backend:
     return Backend(
         name="NetBSD",
         measured={"RUSAGE_SELF": measured, "RUSAGE_CHILDREN": measured},
-        absent={
-            "RUSAGE_THREAD": NO_THREAD,
-            "peak": INHERITED_PEAK if peak else "it measures no peak before NetBSD 10, and maxrss() is 0",
-        },
+        absent={} if peak else {"peak": "it measures no peak before NetBSD 10, and maxrss() is 0"},
         maxrss_bytes=KIB,  # vm_rssmax << (PAGE_SHIFT - 10) in ruspace()
         notes={
-            "ru_utime": CLOCK,
-            "ru_stime": CLOCK,
-            "ru_maxrss": f"{OWN_PEAK}; {LARGEST_AT_LEAST_PARENTS}",
-            "ru_ixrss": CURRENT,
-            "ru_idrss": CURRENT,
-            "ru_isrss": CURRENT,
-            "ru_msgsnd": SENT,
-            "ru_msgrcv": RECEIVED,
+            **dict.fromkeys(TIMES, CLOCK),
+            "ru_maxrss": OWN_PEAK,
+            **dict.fromkeys(INTEGRALS, CURRENT),
+            **CALLS,
         },
         process=PROCESS,
         rss="p_vm_rssize, in pages: fill_kproc2() in sys/kern/kern_proc.c",

@@ -3,21 +3,7 @@
 Measured on OpenBSD 7.7 and 7.9.
 """
 
-from ._base import (
-    ALL,
-    HANDLED,
-    INTEGRALS,
-    KIB,
-    LARGEST_TOUCHED,
-    NONE,
-    PEAK_TOUCHED,
-    RECEIVED,
-    SENT,
-    TIMES,
-    TOUCHED_PEAK,
-    Backend,
-    kernel_release,
-)
+from ._base import ALL, CALLS, HANDLED, INTEGRALS, KIB, NONE, PEAK_TOUCHED, TIMES, Backend, kernel_release
 
 # Measured on 7.9: 0.84 s beside 0.818 s of precise CPU time, and 3.35 s beside 3.284 s.
 CLOCK = "sampled, and so is their sum: whole ticks of the statistics clock; 0 before the first tick"
@@ -42,18 +28,13 @@ def backend(release: str) -> Backend:
             "RUSAGE_CHILDREN": measured | integrals,
             "RUSAGE_THREAD": measured,
         },
-        absent={"peak": TOUCHED_PEAK},
         maxrss_bytes=KIB,  # uvmfault_update_stats()
         integral_bytes=KIB,  # KiB x ticks of the statistics clock, whose rate is in kern.clockrate
         notes={
-            "ru_utime": CLOCK,
-            "ru_stime": CLOCK,
-            "ru_maxrss": f"{OWN_PEAK}; {LARGEST_TOUCHED}; for a thread, the process's at the thread's own faults",
-            "ru_ixrss": INTEGRAL,
-            "ru_idrss": INTEGRAL,
-            "ru_isrss": INTEGRAL,
-            "ru_msgsnd": SENT,
-            "ru_msgrcv": RECEIVED,
+            **dict.fromkeys(TIMES, CLOCK),
+            "ru_maxrss": f"{OWN_PEAK}; for a thread, the process's at the thread's own faults",
+            **dict.fromkeys(INTEGRALS, INTEGRAL),
+            **CALLS,
             "ru_nsignals": HANDLED,
         },
         rss="p_vm_rssize, in pages: fill_kproc() in sys/kern/kern_sysctl.c",

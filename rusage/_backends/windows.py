@@ -1,6 +1,6 @@
 """Windows: GetProcessTimes, GetThreadTimes, PROCESS_MEMORY_COUNTERS and IO_COUNTERS in Microsoft's documentation."""
 
-from ._base import PEAK_OWN, TIMES, Backend
+from ._base import BLOCKS, PEAK_OWN, TIMES, Backend
 
 CLOCK = "updated at the clock interrupt, usually every 15.625 ms"
 OWN_PEAK = "peak working set, including pages shared with other processes"
@@ -27,11 +27,9 @@ BACKEND = Backend(
     peak="ru_maxrss",
     rss="WorkingSetSize of PROCESS_MEMORY_COUNTERS",
     notes={
-        "ru_utime": CLOCK,
-        "ru_stime": CLOCK,
+        **dict.fromkeys(TIMES, CLOCK),
         "ru_maxrss": OWN_PEAK,
         "ru_minflt": "includes faults that required I/O: Windows keeps one 32-bit total, which wraps",
-        "ru_inblock": IO,
-        "ru_oublock": IO,
+        **dict.fromkeys(BLOCKS, IO),
     },
 )

@@ -71,6 +71,10 @@ DOCUMENTATION = {
             "ru_stime": "cputime_adjust() in kernel/sched/cputime.c",
             "ru_maxrss": "getrusage() in kernel/sys.c, exec_mmap() in fs/exec.c, lib/percpu_counter.c",
         },
+        clock=(
+            f"{linux.SPLIT}, except on architectures that account for it precisely, such as s390x; without any tick "
+            "in the kernel, all of it is user time"
+        ),
         process_clock="10 ms, 1 ns",
         process_owners="everyone's, unless `hidepid` is set",
         # exec_mmap() in fs/exec.c
@@ -91,6 +95,10 @@ DOCUMENTATION = {
             "ru_nsignals": "bsd/kern/kern_sig.c",
             "ru_nvcsw": "_sleep() in bsd/kern/kern_synch.c",
         },
+        clock=(
+            "taken at each transition between user and kernel mode; where the kernel does not split the time, as on "
+            "some arm64 boards, all of it is user time"
+        ),
         process_clock="Mach ticks: 1 ns, or 42 ns on Apple silicon",
         process_owners="one's own; root: everyone's",
         # its ledger: task_create_internal
@@ -192,6 +200,7 @@ DOCUMENTATION = {
             "ru_msgsnd": f"getrusage(3C), {RUSAGESYS}",
             "ru_msgrcv": f"getrusage(3C), {RUSAGESYS}",
         },
+        clock="taken at each transition between the states of a thread (microstate accounting)",
     ),
     "windows": Documentation(
         sources={
