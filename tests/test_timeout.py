@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 
 import rusage
-from rusage._children import exit_event
 
 if sys.platform == "win32":
     pytest.skip(reason="a process is waited for by its handle", allow_module_level=True)
+
+from rusage._children import posix
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
@@ -35,7 +36,7 @@ def event_works() -> bool:
     return True
 
 
-not_by_subprocess = pytest.mark.skipif(not exit_event.WAIT_BY_EVENT, reason="subprocess waits")
+not_by_subprocess = pytest.mark.skipif(not posix.WAIT_BY_EVENT, reason="subprocess waits")
 
 
 class Kqueue:
@@ -69,16 +70,14 @@ KQUEUE["kevent"] = lambda *values: values
 @pytest.fixture(params=["here", "kqueue"])
 def event(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait as this system does, or by the model of kqueue, which needs a pidfd."""
-    if not event_works() or not exit_event.WAIT_BY_EVENT:
+    if not event_works() or not posix.WAIT_BY_EVENT:
         pytest.skip(reason="subprocess waits, or this system or interpreter has neither pidfd_open nor kqueue")
     if request.param == "kqueue":
         if not hasattr(os, "pidfd_open"):
             pytest.skip(reason="this system or interpreter has no pidfd_open")
-        from rusage._children import posix
-
         for name, value in KQUEUE.items():
             monkeypatch.setattr(select, name, value, raising=False)
-        monkeypatch.setattr(posix, "exit_event", exit_event.by_kqueue)
+        monkeypatch.setattr(posix, "exit_event", posix.by_kqueue)
 
 
 by_event = pytest.mark.usefixtures("event")

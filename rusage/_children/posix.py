@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import math
 import os
+import select
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
 from typing import Any, AnyStr
 
 from .. import _getrusage
@@ -15,7 +18,6 @@ from .._backends._base import FLOOR_RULES, TOUCHED_RULES
 from .._fields import RUsage
 from .._memory import known_peak
 from .._subprocess import PARAMETERS, SubprocessPopen, clock, pipes_of
-from .exit_event import WAIT_BY_EVENT, exit_event
 from .inherited import child_fields, keep_fields, peak_bound, read_inherited, touched_before_exec
 
 if sys.platform != "win32":
@@ -27,6 +29,46 @@ assert sys.platform != "win32"  # noqa: S101 (for the type checkers)
 
 _HAS_WAIT4 = "wait4" not in BACKEND.absent
 _DAY = 86400.0  # seconds; poll(2) and kevent(2) do not accept arbitrarily long timeouts
+
+# --- The exit of a child as an event ----------------------------------------------------------------------------------
+
+# Before Python 3.15, subprocess polls a child at intervals of up to 50 ms if there is a timeout.
+HasExited = Callable[[float], Any]
+_os, _select = vars(os), vars(select)  # type checkers define only the names of one system
+
+
+@contextlib.contextmanager
+def by_pidfd(pid: int) -> Iterator[HasExited]:
+    """Yield a function that waits for some seconds, and returns whether the child has exited: by pidfd_open(2).
+
+    Raises ``OSError`` if that is not possible: on an old kernel, in a sandbox, if too many files are open.
+    """
+    fd = _os["pidfd_open"](pid)
+    try:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        yield lambda seconds: poll.poll(math.ceil(seconds * 1000))  # milliseconds
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def by_kqueue(pid: int) -> Iterator[HasExited]:
+    """Do the same by kqueue(2). Some systems also raise ``OSError`` (ESRCH) if the child has already exited."""
+    with contextlib.closing(_select["kqueue"]()) as queue:
+        # If asked for events, control() would return an error as an event instead of raising it.
+        flags = _select["KQ_FILTER_PROC"], _select["KQ_EV_ADD"], _select["KQ_NOTE_EXIT"]
+        queue.control([_select["kevent"](pid, *flags)], 0)
+        yield lambda seconds: queue.control(None, 1, seconds)
+
+
+exit_event = by_pidfd if "pidfd_open" in _os else by_kqueue
+# PyPy lacks some of these names, and gevent removes kqueue.
+WAIT_BY_EVENT = sys.version_info < (3, 15) and (
+    {"kqueue", "KQ_NOTE_EXIT"} <= _select.keys() or ("pidfd_open" in _os and "poll" in _select)
+)
+
+# --- Popen ------------------------------------------------------------------------------------------------------------
 
 
 class PosixPopen(SubprocessPopen[AnyStr]):
@@ -140,7 +182,9 @@ class PosixPopen(SubprocessPopen[AnyStr]):
         Return True at once if the system provides no event: the caller then waits in another way.
         """
         end = clock() + timeout
-        stack = ExitStack()  # before the lock: nothing may come between its acquisition and the try statement
+        stack = (
+            contextlib.ExitStack()
+        )  # before the lock: nothing may come between its acquisition and the try statement
         with stack:
             # While the lock is held no other thread can reap the child, so its process ID is not reused.
             if self._internal_poll() is not None or not self._waitpid_lock.acquire(blocking=False):
