@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
 import pytest
-from conftest import no_files, spin
+from conftest import no_files
 from expected import SYSTEMS
 from test_backends import KERNEL, convert
 
@@ -187,21 +187,6 @@ def test_figures_of_this_process() -> None:
         assert before.ru_maxrss * BACKEND.maxrss_bytes <= found[name] <= after.ru_maxrss * BACKEND.maxrss_bytes
 
 
-def test_peak_that_is_not_sampled_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """FreeBSD, which is not here, has a peak of 0 before the first tick of a clock."""
-    backend = SYSTEMS["FreeBSD"].backend
-    usage = convert(backend, "RUSAGE_SELF", **KERNEL)._replace(ru_maxrss=0)
-    monkeypatch.setattr(rusage.opentelemetry, "BACKEND", backend)
-    monkeypatch.setattr(_memory, "BACKEND", backend)
-    monkeypatch.setattr(_memory, "maxrss", lambda: 0)
-    monkeypatch.setattr(rusage.opentelemetry, "getrusage", {rusage.RUSAGE_SELF: usage}.__getitem__)
-    given, reader = provider()
-    rusage.opentelemetry.instrument(given)
-    found = collect(reader)
-    assert "process.cpu.time cpu.mode=user" in found
-    assert not {"rusage.peak", "rusage.maxrss"} & found.keys()
-
-
 @pytest.mark.skipif(BACKEND.uptime is None, reason="this system reads no files of /proc")
 def test_unreadable_proc(caplog: pytest.LogCaptureFixture) -> None:
     """If too many files are open, as after chroot(2), these metrics are left out, without a traceback in the log."""
@@ -273,21 +258,6 @@ for given in None, provider, get_meter_provider():
 def test_global_provider(when: str, python: Callable[..., str]) -> None:
     """It is used by default, whether it is set before or after ``instrument``."""
     python("-c", GLOBAL_PROVIDER, when)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_after_a_fork() -> None:
-    """The child reports itself, with the instruments of the parent."""
-    given, reader = provider()
-    rusage.opentelemetry.instrument(given)
-    spin(0.1)
-    before = collect(reader)
-    child = os.fork()
-    if child == 0:
-        found = collect(reader)
-        younger = BACKEND.uptime is None or found["process.uptime"] < before["process.uptime"]
-        os._exit(sum(found[series] for series in TIMES) >= 0.1 or not younger)
-    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_needs_the_api_only(python: Callable[..., str]) -> None:

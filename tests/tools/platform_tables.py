@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import type_names
-from guide_tables import children, clocks, inherited, peaks, processes, reasons, summary, tested
-from system_words import PEAKS, SYSTEMS, TESTED, documentation, listed, table, unit
+from system_words import BY_MODULE, KNOWN, PEAKS, SYSTEMS, TESTED, documentation, grouped, listed, table, unit
 
-from rusage._backends._base import BLOCKS, INTEGRALS, SWITCHES
+from rusage._backends._base import BLOCKS, INTEGRALS, NONE, SAMPLED_RULES, SWITCHES
 from rusage._backends._platforms import REFUSED
 from rusage._fields import FIELDS
 from rusage._getrusage import measured_of_a_child
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from rusage._backends._base import Backend
 
@@ -145,6 +144,118 @@ def tables() -> str:
     lines += ["systems `import rusage` raises `ImportError` with the reason:", ""]
     lines += [f"- {platform}: {why}" for platform, why in REFUSED.items()]
     return "\n".join(lines)
+
+
+# --- The README -------------------------------------------------------------------------------------------------------
+
+
+def of_threads(backend: Backend) -> str:
+    """Return what is measured for a thread."""
+    measured = backend.measured.get("RUSAGE_THREAD", NONE)
+    if backend.measured["RUSAGE_SELF"] - measured <= INTEGRALS and measured:
+        return "yes"
+    return grouped(measured)
+
+
+def of_children(backend: Backend) -> str:
+    """Return what is measured for a child."""
+    counters = backend.waited - {"ru_maxrss"}
+    others = "yes" if backend.measured["RUSAGE_SELF"] - backend.waited <= INTEGRALS else grouped(counters)
+    return f"{others}, {PEAKS[backend.child_peak].overview}" if "ru_maxrss" in backend.waited else others
+
+
+def summary() -> str:
+    """Return the table of the README."""
+    rows = []
+    for backend in BY_MODULE.values():
+        peak = unit(backend, "ru_maxrss")
+        if backend.child_peak in SAMPLED_RULES:
+            peak += ", sampled"
+        others = grouped(backend.process)
+        own_peak = "-" if "peak" in backend.absent else "yes"
+        usage = [documentation(backend).resolution, of_threads(backend), of_children(backend), others]
+        rows.append([backend.name, peak, own_peak, *usage, TESTED[backend.name]])
+    head = ["", "`maxrss()`", "`peak()`", "times", "threads", "children", "other processes", "how it was tested"]
+    return "\n".join(table(head, rows))
+
+
+# --- The guides -------------------------------------------------------------------------------------------------------
+
+
+def merged(head: list[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table whose first column is the system; systems of which the same is said share a row."""
+    systems: dict[tuple[str, ...], list[str]] = {}
+    for system, *said in rows:
+        systems.setdefault(tuple(said), []).append(system)
+    return "\n".join(table(["system", *head], ([", ".join(names), *said] for said, names in systems.items())))
+
+
+def peaks() -> str:
+    """Return how each system updates the peak; where its error is known, the page has a section of its own."""
+    rows = []
+    for each in SYSTEMS:
+        if each.peak_error is None:
+            is_measured = "ru_maxrss" in each.measured["RUSAGE_SELF"]
+            rows.append((each.name, documentation(each).own_peak if is_measured else "not measured"))
+    return merged(["`ru_maxrss`"], rows)
+
+
+def reasons() -> str:
+    """Return why a field is not measured that the kernel has."""
+    fields: dict[tuple[str, str], list[str]] = {}
+    for each in SYSTEMS:
+        for name, note in each.notes.items():
+            if name not in each.measured["RUSAGE_SELF"]:
+                fields.setdefault((each.name, note), []).append(name)
+    rows = [(name, listed(fields), note) for (name, note), fields in fields.items()]
+    return merged(["field", "reason"], rows)
+
+
+def children() -> str:
+    """Return when the peak of a child is measured on each system."""
+    rows = []
+    for each in KNOWN:
+        is_measured = "ru_maxrss" in each.waited
+        why_not = f"not measured; only {listed(each.waited)} are"
+        rows.append((each.name, PEAKS[each.child_peak].measured if is_measured else why_not))
+    return merged(["a child's `ru_maxrss`"], rows)
+
+
+def inherited() -> str:
+    """Return whose peak each kernel reports for a child, and why."""
+    rows = []
+    for each in KNOWN:
+        is_measured = "ru_maxrss" in each.waited
+        why = f"{PEAKS[each.child_peak].whose}: {documentation(each).child_peak_reason}" if is_measured else ""
+        rows.append((each.name, why or "not measured"))
+    return merged(["the peak of a child"], rows)
+
+
+def tested() -> str:
+    """Return how the statements about each system were tested, in sentences."""
+    systems: dict[str, list[str]] = {}
+    for name, how in TESTED.items():
+        systems.setdefault(how, []).append(name)
+    parts = [f"{', '.join(names)}: {how}" for how, names in systems.items()]
+    return (
+        f"How these statements were tested: {'; '.join(parts)}. What was only compiled rests on the systems' sources."
+    )
+
+
+def clocks() -> str:
+    """Return how each kernel updates the times."""
+    return merged(["user and system time"], ((each.name, documentation(each).clock) for each in KNOWN))
+
+
+def processes() -> str:
+    """Return what is known of other processes."""
+    head = ["fields of another process", "clock of `getrusage()`, of `cputime()`", "whose processes"]
+    rows = []
+    for each in KNOWN:
+        if each.process:
+            words = documentation(each)
+            rows.append((each.name, grouped(each.process), words.process_clock, words.process_owners))
+    return merged(head, rows)
 
 
 # --- The files --------------------------------------------------------------------------------------------------------
