@@ -6,7 +6,7 @@ Needs Debian's debootstrap, e2fsprogs, git and qemu-system-x86 on x86_64. All ke
 with Python, a clone of the commit that is checked out, and the package built from that. Changes that are not committed
 are not tested. ``peak_errors.py`` runs before the tests. ``--quick`` runs a few files without slow tests.
 
-Without /dev/kvm, QEMU emulates the processor; ``--emulated`` is for a machine that has one which does not work, as where
+Without /dev/kvm, QEMU emulates the processor; ``--emulated`` is for a machine whose /dev/kvm does not work, as where
 virtual machines are nested. Times mean nothing then; the tests marked ``not_emulated`` are left out, and some start
 fewer processes. The second disk is the shell script that is process 1.
 """
