@@ -217,7 +217,11 @@ fields: Mapping[str, Field] = MappingProxyType(BACKEND.fields())
 
 def getpagesize() -> int:
     """Return the size of a memory page in bytes: sysconf(3), ``GetSystemInfo`` on Windows."""
-    return int(lib.rusage_pagesize())
+    if sys.platform == "win32":
+        import mmap  # noqa: PLC0415 (other systems do not need it)
+
+        return mmap.PAGESIZE
+    return os.sysconf("SC_PAGESIZE")
 
 
 # --- Children ---------------------------------------------------------------------------------------------------------
@@ -276,8 +280,6 @@ _LONG_BITS = 8 * ffi.sizeof("long")
 _LONG_MAX = 2 ** (_LONG_BITS - 1) - 1
 _LONG_LEAST = -(2**31) if _LONG_BITS == 32 else 0
 
-_MICROSECONDS_LIMIT = 2**63  # the C code converts times to an int64_t of microseconds
-
 
 def from_native(usage: Sequence[float], /) -> RUsage:
     """Convert a result of ``resource.getrusage``, ``os.wait3`` or ``os.wait4`` from this system's units.
@@ -293,27 +295,25 @@ def from_native(usage: Sequence[float], /) -> RUsage:
     values: tuple[Any, ...] = tuple(usage)
     if len(values) != len(FIELDS):
         raise ValueError(f"expected {len(FIELDS)} numbers, not {len(values)}")
-    native = ffi.new("struct rusage *")
-    _set_time(native.ru_utime, "ru_utime", values[0])
-    _set_time(native.ru_stime, "ru_stime", values[1])
+    numbers = [_microseconds("ru_utime", values[0]), _microseconds("ru_stime", values[1])]
     for name, value in zip(_COUNTERS, values[2:], strict=True):
         number = index(value)
         if not _LONG_LEAST <= number <= _LONG_MAX:
             raise ValueError(f"{name} is out of range: {number}")
-        setattr(native, name, number)
+        numbers.append(number % 2**_LONG_BITS)
     call = new_call(BACKEND, RUSAGE_SELF, measured(RUSAGE_SELF))
-    lib.rusage_convert(native, call)
+    lib.rusage_convert_values(ffi.new("rusage_values *", numbers), 1_000_000, call)
     return usage_of(call)
 
 
-def _set_time(timeval: Any, name: str, seconds: float) -> None:
-    """Set a ``struct timeval`` to the microseconds from which the kernel's float was computed."""
+def _microseconds(name: str, seconds: float) -> int:
+    """Return the microseconds from which the kernel's float was computed."""
     if isinstance(seconds, (str, bytes)) or not hasattr(seconds, "__float__"):
         raise TypeError(f"{name} must be a number, not {type(seconds).__name__}")
     try:
         microseconds = round(float(seconds) * 1_000_000)
-        timeval.tv_sec, timeval.tv_usec = divmod(microseconds, 1_000_000)
-    except (ValueError, OverflowError):  # not finite, or more than a time_t holds
+    except (ValueError, OverflowError):  # not finite
         microseconds = -1
-    if not 0 <= microseconds < _MICROSECONDS_LIMIT:
+    if not 0 <= microseconds < 2**63:  # an int64_t in C
         raise ValueError(f"{name} is out of range: {seconds}")
+    return microseconds

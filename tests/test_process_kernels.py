@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -183,6 +184,22 @@ def test_usage_of_a_zombie_on_freebsd(run: Run) -> None:
     assert run("set reply 64 of_process 77") == [failed(errno.EINVAL)]
     assert run("set reply 0 of_process 77") == [failed(errno.ESRCH)]
     assert run(f"set failure {errno.EPERM} of_process 77") == [failed(errno.EPERM)]
+
+
+@pytest.mark.parametrize("system", ["freebsd"], indirect=True)
+def test_struct_rusage(run: Run) -> None:
+    """Each member has its place; a negative time is 0, and what wraps, or is too large, is the largest number."""
+    own, children, both = run("getrusage 0 getrusage -1 getrusage -2")
+    assert own == [0, *READ["freebsd"]]
+    assert children == [*own[:7], 1031, *own[8:]]
+    assert both == [0, 2.5, 1.000002, 4242, *(a + b for a, b in zip(own[4:], children[4:], strict=True))]
+    for words in ("set seconds -1", "set fraction -1"):
+        assert [line[1] for line in run(f"{words} getrusage 0 getrusage -2")] == [0, 0]
+    largest, bits = 2**63 - 1, 8 * struct.calcsize("l")
+    time, counter = 2 ** (bits - 1) - 1, min(2**bits - 1, largest)
+    lines = run(f"set seconds {time} set counter -1 getrusage 0 getrusage -2")
+    assert [line[1] for line in lines] == [min(times * (time + 0.25), largest / 10**6) for times in (1, 2)]
+    assert [line[15] for line in lines] == [float(min(times * counter, largest)) for times in (1, 2)]
 
 
 @pytest.mark.parametrize("system", ["macos"], indirect=True)

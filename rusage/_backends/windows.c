@@ -2,20 +2,9 @@
 
 #include "../_c/rusage.h"
 
-#include <winsock2.h> /* struct timeval */
 #include <windows.h>
 #include <psapi.h>
 #include <tlhelp32.h>
-
-/* Allows the backends of other systems to be tested here. */
-#define RUSAGE_NATIVE_TIME(name) struct timeval ru_##name;
-#define RUSAGE_NATIVE_LONG(name) long ru_##name;
-struct rusage {
-    RUSAGE_FIELDS(RUSAGE_NATIVE_TIME, RUSAGE_NATIVE_LONG, RUSAGE_NATIVE_LONG, RUSAGE_NATIVE_LONG)
-};
-
-RUSAGE_ASSERT(tv, RUSAGE_SIZE(struct timeval, tv_sec) == sizeof(long)
-                      && RUSAGE_SIZE(struct timeval, tv_usec) == sizeof(long));
 
 #include "../_c/convert.c"
 
@@ -153,14 +142,6 @@ static int rusage_get(rusage_call *call)
     if (call->who == RUSAGE_THREAD)
         return rusage_get_thread(call);
     return rusage_get_process((intptr_t)GetCurrentProcess(), call);
-}
-
-static int64_t rusage_pagesize(void)
-{
-    SYSTEM_INFO info;
-
-    GetSystemInfo(&info);
-    return info.dwPageSize;     /* not dwAllocationGranularity */
 }
 
 /* --- Trees --- */

@@ -67,8 +67,6 @@ RUSAGE_ASSERT(record, sizeof(double) == 8 && sizeof(rusage_record) == RUSAGE_FIE
 #define RUSAGE_RETAKE_GIL (void)0
 #endif
 
-struct rusage;
-
 /* Fields that are not measured are 0, regardless of the kernel's value. */
 #define MEASURED(name, value) (call->measured >> RUSAGE_INDEX_##name & 1 ? (value) : 0)
 
@@ -76,9 +74,8 @@ struct rusage;
 static double rusage_quotient(int64_t number, int64_t divisor);
 static void rusage_convert_values(const rusage_values *values, int64_t hz, rusage_call *call);
 
-/* Defined for each system, by its own file or by one that it includes from this folder. */
+/* Defined for each system. */
 static int rusage_get(rusage_call *call);
-static int64_t rusage_pagesize(void);
 
 #ifndef _WIN32 /* all Unix systems */
 
@@ -93,8 +90,6 @@ static int64_t rusage_pagesize(void);
 RUSAGE_ASSERT(self, RUSAGE_SELF == 0);
 RUSAGE_ASSERT(children, RUSAGE_CHILDREN == -1);
 
-RUSAGE_ASSERT(tv_sec, RUSAGE_SIZE(struct timeval, tv_sec) == sizeof(time_t) && (time_t)-1 < 0);
-RUSAGE_ASSERT(tv_usec, RUSAGE_SIZE(struct timeval, tv_usec) == sizeof(suseconds_t) && sizeof(suseconds_t) >= 4);
 RUSAGE_ASSERT(pid, sizeof(pid_t) == sizeof(int) && (pid_t)-1 < 0);
 
 /* What identifies the root directory of a thread; 0 for what cannot be read or does not exist on a system. */

@@ -4,6 +4,43 @@
 #include "rusage.h"
 #include "convert.c"
 
+enum {
+    RUSAGE_BOTH_HERE = -2, /* as in Linux's header; no system call accepts it */
+    RUSAGE_MICROSECONDS = 1000000 /* in a second */
+};
+
+/* A 32-bit counter that has wrapped is reported modulo 2^32, never as negative. */
+static int64_t rusage_count(long value)
+{
+    uint64_t number = (unsigned long)value;
+
+    return number > INT64_MAX ? INT64_MAX : (int64_t)number;
+}
+
+/* Negative times become 0; times that do not fit (292 000 years) become INT64_MAX. */
+static int64_t rusage_microseconds(const struct timeval *time)
+{
+    int64_t seconds = (int64_t)time->tv_sec, fraction = (int64_t)time->tv_usec;
+
+    if (seconds < 0 || fraction < 0)
+        return 0;
+    if (seconds > INT64_MAX / 1000000)
+        return INT64_MAX;
+    return rusage_sum(seconds * 1000000, fraction);
+}
+
+static rusage_values rusage_values_of(const struct rusage *native)
+{
+    rusage_values values;
+
+#define TIME(name) values.name = rusage_microseconds(&native->ru_##name);
+#define COUNT(name) values.name = rusage_count(native->ru_##name);
+    RUSAGE_FIELDS(TIME, COUNT, COUNT, COUNT)
+#undef TIME
+#undef COUNT
+    return values;
+}
+
 #ifndef RUSAGE_NATIVE_HERE
 static int rusage_native(int who, struct rusage *native)
 {
@@ -12,28 +49,31 @@ static int rusage_native(int who, struct rusage *native)
 }
 #endif
 
-static int rusage_get(rusage_call *call)
+static int rusage_get_values(int who, rusage_values *values)
 {
-    struct rusage native, children;
-    int error;
+    struct rusage native;
+    int error = rusage_native(who, &native);
 
-    if (call->who != RUSAGE_BOTH_HERE) {
-        error = rusage_native(call->who, &native);
-        if (error == 0)
-            rusage_convert(&native, call);
-        return error;
-    }
-    error = rusage_native(RUSAGE_SELF, &native);
     if (error == 0)
-        error = rusage_native(RUSAGE_CHILDREN, &children);
-    if (error == 0)
-        rusage_convert_both(&native, &children, call);
+        *values = rusage_values_of(&native);
     return error;
 }
 
-static int64_t rusage_pagesize(void)
+static int rusage_get(rusage_call *call)
 {
-    return sysconf(_SC_PAGESIZE);
+    int is_both = call->who == RUSAGE_BOTH_HERE, error;
+    rusage_values values, children;
+
+    error = rusage_get_values(is_both ? RUSAGE_SELF : call->who, &values);
+    if (error == 0 && is_both)
+        error = rusage_get_values(RUSAGE_CHILDREN, &children);
+    if (error != 0)
+        return error;
+    if (is_both)
+        rusage_convert_both(&values, &children, RUSAGE_MICROSECONDS, call);
+    else
+        rusage_convert_values(&values, RUSAGE_MICROSECONDS, call);
+    return 0;
 }
 
 #ifndef RUSAGE_NO_WAIT4
@@ -47,6 +87,7 @@ static int64_t rusage_pagesize(void)
 static int64_t rusage_wait4(int64_t pid, int *status, int options, rusage_call *call)
 {
     struct rusage native;
+    rusage_values values;
     pid_t child;
     int error;
     RUSAGE_RELEASE_GIL;
@@ -58,7 +99,8 @@ static int64_t rusage_wait4(int64_t pid, int *status, int options, rusage_call *
     RUSAGE_RETAKE_GIL;
     if (child < 0)
         return -(int64_t)error;
-    rusage_convert(&native, call);
+    values = rusage_values_of(&native);
+    rusage_convert_values(&values, RUSAGE_MICROSECONDS, call);
     return child;
 }
 
@@ -92,6 +134,5 @@ static int rusage_root_changed(void)
     rusage_root now;
 
     rusage_read_root(&now);
-    return now.device != rusage_first_root.device || now.inode != rusage_first_root.inode
-           || now.mount != rusage_first_root.mount || now.namespace != rusage_first_root.namespace;
+    return memcmp(&now, &rusage_first_root, sizeof now) != 0;
 }

@@ -42,6 +42,7 @@ static int processes_count;
     ENTRY(exiting, 0)           /* it has begun to exit, and is not a zombie yet */ \
     ENTRY(hz, 1000) ENTRY(stathz, 127) \
     ENTRY(threads, 1) \
+    ENTRY(seconds, 1) ENTRY(fraction, 250000) ENTRY(counter, 39) /* for getrusage() */ \
     ENTRY(busy, 0)              /* how many records of living processes are not complete */ \
     ENTRY(allocations, 1 << 30) /* how many calls of realloc() succeed */ \
     ENTRY(room, 256)            /* for the figures of members */ \

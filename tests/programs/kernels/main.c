@@ -5,7 +5,7 @@
    its result, the error first. "process PID PARENT START RSS TIME WAITED ZOMBIE DENIED VFORKED" makes a process and
    "gone PID" ends it; there is no other one then. "reaped PID" ends it too, and adds its time to its parent's. "later N
    STEP" does one of these when the kernel has looked N times more at a process; another "later" comes after that; "calm"
-   drops what has not happened. "tree
+   drops what has not happened. "getrusage WHO" prints the usage of the own process. "tree
    PID", "sample", "members", "signal NUMBER", "reaper PID", "waited PID TIME" and "close_tree" call the functions for a
    tree; "wait4 PID" prints what libc's wait4() is called with, where that differs. */
 
@@ -171,6 +171,10 @@ static int call_function(char **step)
     STEP("close", 0) {
         rusage_process_close(&opened);
         printf("%d\n", opened.is_open);
+    }
+    STEP("getrusage", 1) {
+        call.who = atoi(step[1]);
+        print(rusage_get(&call), &call);
     }
 #ifdef HAS_OF_PROCESS
     STEP("of_process", 1)

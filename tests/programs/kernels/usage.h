@@ -27,3 +27,15 @@ static inline void fill_usage(struct rusage *usage, int64_t user, int64_t system
     usage->ru_idrss = 22;
     usage->ru_isrss = 23;
 }
+
+static inline int made_getrusage(int who, struct rusage *usage)
+{
+    fill_usage(usage, 0, 500001);
+    count(usage, 31, 1);
+    usage->ru_utime.tv_sec = kernel.seconds;
+    usage->ru_utime.tv_usec = kernel.fraction;
+    usage->ru_nvcsw = kernel.counter;
+    usage->ru_minflt += who == RUSAGE_CHILDREN ? 1000 : 0;
+    return 0;
+}
+#define getrusage(who, usage) made_getrusage(who, usage)

@@ -18,7 +18,6 @@ typedef void *HANDLE, *PVOID;
 typedef int (*FARPROC)(void);
 typedef struct { DWORD dwLowDateTime, dwHighDateTime; } FILETIME;
 typedef struct { DWORD PageFaultCount; SIZE_T PeakWorkingSetSize, WorkingSetSize; } PROCESS_MEMORY_COUNTERS;
-typedef struct { DWORD dwPageSize; } SYSTEM_INFO;
 typedef struct { DWORD dwSize, th32ProcessID, th32ParentProcessID; } PROCESSENTRY32;
 
 enum { ERROR_ACCESS_DENIED = 5, ERROR_OUTOFMEMORY = 14, ERROR_GEN_FAILURE = 31, ERROR_INVALID_PARAMETER = 87 };
@@ -133,11 +132,6 @@ static int query_process(HANDLE handle, int information, void *record, ULONG siz
 #define GetCurrentThread() NULL
 #define GetCurrentProcessId() 1
 #define GetThreadTimes GetProcessTimes
-
-static inline void GetSystemInfo(SYSTEM_INFO *info)
-{
-    info->dwPageSize = 4096;
-}
 
 static inline void GetSystemTimeAsFileTime(FILETIME *time)
 {
