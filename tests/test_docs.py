@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import multiprocessing
 import re
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import platform_tables
 import pytest
+from examples import SKIPPED, blocks
 
 import rusage
 from rusage._backends import BACKEND
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 RUNNER = Path(__file__).parent / "programs" / "examples.py"
-SKIPPED = 77
 
 
 def run(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -84,7 +83,6 @@ def test_recipes(part: str, tmp_path: Path) -> None:
 def scripts_with_workers() -> list[object]:
     """Return each example that starts worker processes, with the imports of the examples above it on the page."""
     found: list[object] = []
-    blocks = runpy.run_path(str(RUNNER))["blocks"]
     for page in PAGES:
         imports = ""
         for block in blocks(page.read_text(encoding="utf-8")):

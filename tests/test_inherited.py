@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
-from struct import pack_into
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from conftest import alone
 from expected import SYSTEMS
 
 import rusage
@@ -19,13 +18,8 @@ from rusage._backends import BACKEND
 from rusage._backends._base import FLOOR_RULES, PEAK_NONE, SAMPLED_RULES, TOUCHED, TOUCHED_RULES
 from rusage._children import inherited as _inherited
 from rusage._children.inherited import child_fields, peak_bound, peak_margin, read_inherited, touched_before_exec
-from rusage._getrusage import buffer_of, measured_of_a_child
+from rusage._getrusage import measured_of_a_child
 from rusage._memory import known_peak
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rusage._rusage import Call
 
 MIB = 2**20
 MARGIN = 1536 * 1024  # 2 x 3 x 2 CPUs x 32 pages of 4 KiB
@@ -112,18 +106,6 @@ def test_rule_of_each_system() -> None:
         assert row.backend.child_peak == row.child_peak
 
 
-def test_no_margin_without_an_error(python: Callable[..., str]) -> None:
-    """Where no file can be opened, Linux's error is unknown; other systems have none."""
-    pytest.importorskip("resource", reason="this system has no RLIMIT_NOFILE")
-    program = (
-        "import resource\n"
-        "from rusage._children.inherited import peak_margin\n"
-        "resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))\n"
-        "print(peak_margin())"
-    )
-    assert python("-c", program) == "None\n"
-
-
 def test_memory_touched_before_exec(monkeypatch: pytest.MonkeyPatch) -> None:
     """A constant, and ten pages for each string that exec copies; a shell's command is one argument."""
     pages = 10 * rusage.getpagesize()
@@ -143,41 +125,50 @@ def test_peak_bound(peak: int, sampled: int | None) -> None:
 
 
 @pytest.mark.skipif("ru_maxrss" not in rusage.measured(), reason="this system measures no peak")
-def test_parent_peak_is_maxrss(python: Callable[..., str]) -> None:
+@alone
+def test_parent_peak_is_maxrss() -> None:
     """Without a reset it is the process's own peak, also when that rises. After a reset: see test_memory.py."""
-    program = (
-        "import rusage\n"
-        "from rusage._memory import known_peak\n"
-        "print(rusage.maxrss(), known_peak(), rusage.maxrss())\n"
-        "hold = b'x' * (64 << 20)\n"
-        "print(rusage.maxrss(), known_peak(), rusage.maxrss())"
-    )
-    for line in python("-c", program).splitlines():
-        before, peak, after = map(int, line.split())
+    for size in 0, 64 * MIB:
+        hold = b"x" * size
+        before, peak, after = rusage.maxrss(), known_peak(), rusage.maxrss()
         assert before <= peak <= after
+        del hold
 
 
 # --- Real children ----------------------------------------------------------------------------------------------------
 
-# A process that holds 200 MiB starts children by subprocess alone. Each prints its peak, and whether it is its own.
-DIRECT = Path(__file__).parent / "programs" / "direct_children.py"
+
+def start_directly(size: int, count: int) -> list[tuple[int, bool]]:
+    """Start children by subprocess alone, which touch memory; return each one's peak, and if it is its own."""
+    found = []
+    for _ in range(count):
+        floor = known_peak()
+        child = subprocess.Popen([sys.executable, "-S", "-c", f"b'x' * {size}"])
+        inherited = read_inherited(child.pid)
+        floor = max(floor, known_peak())
+        _, status, usage = rusage.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        found.append((usage.ru_maxrss, "ru_maxrss" in child_fields(usage, floor=floor, inherited=inherited)))
+    return found
 
 
 @pytest.mark.skipif("wait4" in BACKEND.absent, reason="this system has no wait4")
-def test_inherited_peak_is_not_measured(python: Callable[..., str]) -> None:
+@alone
+def test_inherited_peak_is_not_measured() -> None:
     """A program of a few MiB, started by a process of 200 MiB: no figure above 100 MiB is called its own."""
-    rows = [line.split() for line in python(str(DIRECT), "small", "40").splitlines()]
-    assert len(rows) == 40
-    assert [int(peak) for peak, own in rows if own == "True" and int(peak) > 100 * MIB] == []
+    hold = b"x" * (200 * MIB)
+    found = start_directly(MIB, 40)
+    assert [peak for peak, is_own in found if is_own and peak > 100 * MIB] == []
+    del hold
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the margin of Linux")
-def test_larger_child_has_its_own_peak(python: Callable[..., str]) -> None:
+def test_larger_child_has_its_own_peak() -> None:
     """Started without the launcher, a child is measured if it exceeds its parent's peak by more than the error."""
-    if peak_margin() is None:
+    margin = peak_margin()
+    if margin is None:
         pytest.skip(reason="the error of this kernel's peak is not known")
-    rows = [line.split() for line in python(str(DIRECT), "large", "2").splitlines()]
-    assert [own for _, own in rows] == ["True", "True"]
+    assert [is_own for _, is_own in start_directly(known_peak() + 100 * MIB + margin, 2)] == [True, True]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
@@ -217,26 +208,6 @@ def test_floor_of_each_rule(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # --- FreeBSD's reading ------------------------------------------------------------------------------------------------
-
-
-def test_read_inherited_asks_for_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The C function gets the pid and fills the record; a failure means that nothing is known.
-
-    It is replaced: only FreeBSD has it, where ``test_read_inherited_of_a_real_process`` reads by the real one.
-    """
-    asked: list[int] = []
-
-    def of_process(pid: int, call: Call) -> int:
-        asked.append(pid)
-        pack_into("q", buffer_of(call), 8 * RUsage._fields.index("ru_maxrss"), 12345)
-        return 3 if pid == 4 else 0
-
-    monkeypatch.setattr(_inherited, "_of_process", of_process)
-    inherited = read_inherited(77)
-    assert inherited is not None
-    assert inherited.ru_maxrss == 12345
-    assert read_inherited(4) is None
-    assert asked == [77, 4]
 
 
 @pytest.mark.skipif(not sys.platform.startswith("freebsd"), reason="kern.proc.pid of FreeBSD")

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import runpy
 import signal
 import socket
 import subprocess
@@ -16,9 +15,10 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from examples import blocks
 
 import rusage
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parent.parent
-BLOCKS = runpy.run_path(str(ROOT / "tests" / "programs" / "examples.py"))["blocks"]
 MEASURES_PEAK = "peak" in rusage.measure(reset_peak=True).measured
 no_sigterm = pytest.mark.skipif(sys.platform == "win32", reason="the server is ended by SIGTERM")
 
@@ -34,7 +33,7 @@ no_sigterm = pytest.mark.skipif(sys.platform == "win32", reason="the server is e
 def files() -> dict[str, str]:
     """Return the files of docs/services.md."""
     found = {}
-    for block in BLOCKS((ROOT / "docs" / "services.md").read_text(encoding="utf-8")):
+    for block in blocks((ROOT / "docs" / "services.md").read_text(encoding="utf-8")):
         if block.kind == "{code-block} python":
             caption, _, text = block.text.partition("\n")
             found[caption.removeprefix(":caption: ")] = text
@@ -60,19 +59,30 @@ def reserved_port() -> Iterator[int]:
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
+def until(found: Callable[[], Any]) -> Any:
+    """Return what a function returns, when that is true."""
+    for _ in range(600):
+        if result := found():
+            return result
+        time.sleep(0.1)
+    raise TimeoutError
+
+
 def get(port: int, path: str = "") -> str:
     """Return a page of the server, which may still be starting."""
-    for _ in range(600):
+
+    def read() -> str | None:
         try:
             with OPENER.open(f"http://127.0.0.1:{port}/{path}", timeout=60) as page:
                 return str(page.read().decode())
-        except ConnectionError:
-            pass
         except urllib.error.URLError as error:
             if not isinstance(error.reason, ConnectionError):
                 raise
-        time.sleep(0.1)
-    raise TimeoutError
+        except ConnectionError:
+            pass
+        return None
+
+    return str(until(read))
 
 
 @contextlib.contextmanager
@@ -169,15 +179,15 @@ app = Recycle(hello)
 """
 
 
-def workers(port: int, number: int) -> set[str]:
-    """Wait until the metrics are those of so many workers; return their process IDs."""
-    found: set[str] = set()
-    for _ in range(600):
-        found = set(re.findall(r'^worker_process_resident_memory_bytes\{pid="(\d+)"\} \d', get(port), re.MULTILINE))
-        if len(found) == number:
-            return found
-        time.sleep(0.1)
-    raise TimeoutError(found)
+def workers(port: int) -> set[str]:
+    """Return the process IDs of the two workers, when there are metrics of two."""
+
+    def found() -> set[str] | None:
+        pids = set(re.findall(r'^worker_process_resident_memory_bytes\{pid="(\d+)"\} \d', get(port), re.MULTILINE))
+        return pids if len(pids) == 2 else None
+
+    pids: set[str] = until(found)
+    return pids
 
 
 @pytest.fixture
@@ -204,14 +214,10 @@ def test_uvicorn_workers(ports: tuple[int, int]) -> None:
     """Each worker has its series; one that has grown is replaced, and no request fails."""
     application, metrics = ports
     assert get(application) == "hello"
-    first = workers(metrics, 2)
+    first = workers(metrics)
     for _ in range(4):
         assert get(application, "grow") == "hello"
-    for _ in range(600):
-        if workers(metrics, 2) != first:
-            return
-        time.sleep(0.1)
-    pytest.fail("no worker was replaced")
+    until(lambda: workers(metrics) != first)
 
 
 # --- Requests ---------------------------------------------------------------------------------------------------------
@@ -295,8 +301,8 @@ def test_notebook() -> None:
     nbclient = pytest.importorskip("nbclient", reason=reason)
     nbformat = pytest.importorskip("nbformat", reason=reason)
     pytest.importorskip("ipykernel", reason=reason)
-    blocks = BLOCKS((ROOT / "docs" / "recipes.md").read_text(encoding="utf-8"))
-    (first,) = [block.text for block in blocks if block.kind == "{code-block} py"]
+    found = blocks((ROOT / "docs" / "recipes.md").read_text(encoding="utf-8"))
+    (first,) = [block.text for block in found if block.kind == "{code-block} py"]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in [first, *CELLS]])
     nbclient.NotebookClient(notebook, allow_errors=True, kernel_name="python3").execute()
     growths: list[float] = []
