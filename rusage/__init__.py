@@ -77,8 +77,7 @@ else:
 
 # The modules of the names that are imported at their first use.
 _LAZY = {
-    **dict.fromkeys(("CompletedProcess", "Popen"), "_children.popen"),
-    "run": "_children.run",
+    **dict.fromkeys(("CompletedProcess", "Popen", "run"), "_children.popen"),
     "Process": "_process",
     **dict.fromkeys(("peak", "pss", "rss"), "_memory"),
     **dict.fromkeys(("Member", "Sample", "Tree"), "_tree"),

@@ -14,8 +14,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
-from ._children.popen import CompletedProcess, Popen, choose_encoding
-from ._children.run import complete, start
+from ._children.popen import CompletedProcess, Popen, choose_encoding, complete, start
 
 __all__ = ["run"]
 

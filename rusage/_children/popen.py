@@ -1,4 +1,4 @@
-"""``Popen``: ``subprocess.Popen`` with the resource usage of its child, on Linux with the child's own peak.
+"""``Popen`` and ``run``: subprocess's own with the resource usage of the child, on Linux with the child's own peak.
 
 It overrides private methods of ``subprocess.Popen``: ``_execute_child`` starts the child and calls ``_close_pipe_fds``;
 only ``_try_wait`` and ``_internal_poll`` wait for it, and ``_wait`` decides when. Each start checks that these methods
@@ -7,22 +7,62 @@ are the known ones. If another library has replaced them, that library's class r
 
 from __future__ import annotations
 
+import functools
 import io
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping  # noqa: TC003 (for typing.get_type_hints)
 from typing import TYPE_CHECKING, Any, AnyStr
 
-from .._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
+from .._fields import RUsage
 from .._subprocess import clock, is_patched
 from .._text import usage_text
 from .limits import check_limits
-from .patched import unmeasured
 
 if sys.platform == "win32":
     from .windows import WindowsPopen as SystemPopen
 else:
+    from .limits import set_in_child
     from .posix import PosixPopen as SystemPopen
+
+
+@functools.cache
+def unmeasured(base: Any) -> Any:
+    """Return a subclass of another library's ``Popen`` with the attributes of this one; nothing is measured."""
+    # A subclass, because the other library's own methods create the child, and its code may test for its class. It is
+    # made here, because a library can replace subprocess.Popen after this module has been imported, and again later.
+
+    class Popen(base):  # type: ignore[misc]  # the class is known only at run time
+        __doc__ = base.__doc__
+        elapsed: float | None = None
+        measured: frozenset[str] = frozenset()
+        _returncode: int | None = None
+
+        def __init__(self, *args: Any, rlimits: Mapping[int, Iterable[int]] | None = None, **kwargs: Any) -> None:
+            self._began = clock()
+            limits = check_limits(rlimits)
+            if sys.platform != "win32" and limits:
+                with set_in_child(limits, kwargs.pop("preexec_fn", None)) as preexec_fn:
+                    super().__init__(*args, preexec_fn=preexec_fn, **kwargs)
+            else:
+                super().__init__(*args, **kwargs)
+
+        @property
+        def returncode(self) -> int | None:  # which the library's methods set when they see the exit
+            return self._returncode
+
+        @returncode.setter
+        def returncode(self, code: int | None) -> None:
+            if code is not None and self.elapsed is None:
+                self.elapsed = clock() - self._began
+            self._returncode = code
+
+        @property
+        def rusage(self) -> RUsage | None:
+            return None if self.returncode is None else RUsage.zero
+
+    Popen.__module__, Popen.__qualname__ = "rusage", "Popen"
+    return Popen
 
 
 class Popen(SystemPopen[AnyStr]):
@@ -109,6 +149,65 @@ def figures_of_child(usage: RUsage, measured: frozenset[str], elapsed: float) ->
 def add_usage(result: Any, process: Popen[Any]) -> None:
     """Copy the usage of a process that has ended to a result or an exception."""
     result.rusage, result.measured, result.elapsed = process.rusage, process.measured, process.elapsed
+
+
+def run(
+    *popenargs: Any,
+    input: Any = None,
+    capture_output: bool = False,
+    timeout: float | None = None,
+    check: bool = False,
+    **kwargs: Any,
+) -> CompletedProcess[Any]:
+    """Run a program as ``subprocess.run`` does; the result also has ``rusage``, ``measured`` and ``elapsed`` (seconds).
+
+    It takes the same arguments and raises the same exceptions as ``subprocess.run``. ``TimeoutExpired`` and
+    ``CalledProcessError`` also have the three attributes. ``measured`` names the fields of ``rusage`` that were
+    measured for this process; the others are 0.
+
+    ``rlimits`` sets resource limits in the process (Unix), such as ``{resource.RLIMIT_CPU: (1, 2)}``: it maps constants
+    of ``resource`` to pairs of a soft and a hard limit. ``Popen`` describes it and ``measured`` in full.
+    """
+    process = start(*popenargs, input=input, capture_output=capture_output, **kwargs)
+    return complete(process, input=input, timeout=timeout, check=check)
+
+
+def start(*popenargs: Any, input: Any, capture_output: bool, **kwargs: Any) -> Popen[Any]:
+    """Start the process for ``run``. An EncodingWarning names the caller of this function's caller."""
+    if input is not None:
+        if kwargs.get("stdin") is not None:
+            raise ValueError("stdin and input arguments may not both be used.")
+        kwargs["stdin"] = subprocess.PIPE
+    if capture_output:
+        if kwargs.get("stdout") is not None or kwargs.get("stderr") is not None:
+            raise ValueError("stdout and stderr arguments may not be used with capture_output.")
+        kwargs["stdout"] = kwargs["stderr"] = subprocess.PIPE
+    choose_encoding(kwargs, 4)
+    return Popen(*popenargs, **kwargs)
+
+
+def complete(process: Popen[Any], *, input: Any, timeout: float | None, check: bool) -> CompletedProcess[Any]:
+    """Send the input to a process, collect its output, wait for it and return the result."""
+    with process:
+        try:
+            stdout, stderr = process.communicate(input, timeout=timeout)
+        except subprocess.TimeoutExpired as expired:
+            process.kill()
+            if sys.platform == "win32":
+                # Threads read the output; only another call returns it.
+                expired.stdout, expired.stderr = process.communicate()
+            else:
+                process.wait()  # do not wait for the pipes: a grandchild may keep them open
+            add_usage(expired, process)
+            raise
+        except BaseException:
+            process.kill()  # the with statement then waits, but only briefly after a KeyboardInterrupt
+            raise
+        if check and process.returncode:
+            failed = subprocess.CalledProcessError(process.returncode, process.args, stdout, stderr)
+            add_usage(failed, process)
+            raise failed
+    return CompletedProcess(process, stdout, stderr)
 
 
 # Pickles and tracebacks must not expose the private module name.
