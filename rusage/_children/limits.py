@@ -28,6 +28,10 @@ else:
     import fcntl
     import resource
 
+    # RLIMIT_OFILE is an old alias.
+    _NAMES = {getattr(resource, name): name for name in dir(resource) if name.startswith("RLIMIT_")}
+    _NAMES[resource.RLIMIT_NOFILE] = "RLIMIT_NOFILE"
+
     # Since Python 3.14 limits are unsigned, except for -1. Earlier versions read negative numbers as the largest ones.
     _UNSIGNED = sys.version_info >= (3, 14)
 
@@ -38,43 +42,26 @@ else:
         """
         if rlimits is None:
             return ()
+        expected = f"expected a mapping of resources to pairs of limits, not {rlimits!r}"
+        checked = []
         try:
-            pairs = dict(rlimits)
-        except (TypeError, ValueError) as error:
-            raise type(error)(
-                f"rlimits: expected a mapping of resources to pairs of limits, not {rlimits!r}"
-            ) from error
-        return tuple(_check_limit(number, limits) for number, limits in pairs.items())
+            for number, limits in dict(rlimits).items():
+                expected = f"expected a constant such as resource.RLIMIT_CPU, not {number!r}"
+                known = _resource(number)
+                expected = f"{_NAMES.get(number, number)}: expected a soft and a hard limit, not {limits!r}"
+                checked.append((known, *_pair(limits)))
+        except (OverflowError, TypeError, ValueError) as error:
+            raise type(error)(f"rlimits: {expected} ({error})") from error
+        return tuple(checked)
 
-    def _resources() -> dict[int, str]:
-        # RLIMIT_OFILE is an old alias.
-        names = [name for name in dir(resource) if name.startswith("RLIMIT_") and name != "RLIMIT_OFILE"]
-        return {getattr(resource, name): name for name in names}
-
-    def _check_resource(number: int) -> int:
+    def _resource(number: int) -> int:
         resource.getrlimit(number)
-        if sys.implementation.name == "pypy" and index(number) not in _resources():  # its getrlimit() accepts any
+        if sys.implementation.name == "pypy" and index(number) not in _NAMES:  # its getrlimit() accepts any
             raise ValueError("invalid resource specified")
         return index(number)
 
-    def _check_limit(number: int, limits: Iterable[int]) -> tuple[int, int, int]:
-        try:
-            number = _check_resource(number)
-        except (OverflowError, TypeError, ValueError) as error:
-            text = f"rlimits: expected a constant such as resource.RLIMIT_CPU, not {number!r}"
-            raise type(error)(text) from error
-        try:
-            return number, *_check_pair(limits)
-        except (OverflowError, TypeError, ValueError) as error:
-            name = _resources().get(number, number)
-            text = f"rlimits: {name}: {error}; expected a soft and a hard limit, not {limits!r}"
-            raise type(error)(text) from error
-
-    def _check_pair(limits: Iterable[int]) -> tuple[int, int]:
-        pair = tuple(limits)
-        if len(pair) != 2:
-            raise ValueError("expected a tuple of 2 integers")
-        soft, hard = _limit(pair[0]), _limit(pair[1])
+    def _pair(limits: Iterable[int]) -> tuple[int, int]:
+        soft, hard = map(_limit, limits)
         if soft % 2**64 > hard % 2**64:
             raise ValueError("current limit exceeds maximum limit")
         return soft, hard
