@@ -7,10 +7,9 @@ import time
 from collections.abc import Callable
 
 from ._backends._base import RUSAGE_SELF, RUSAGE_THREAD
-from ._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
+from ._fields import RUsage, usage_text
 from ._getrusage import getrusage, measured
 from ._lazy import load
-from ._text import usage_text
 
 TYPE_CHECKING = False
 

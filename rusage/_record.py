@@ -11,7 +11,7 @@ from operator import attrgetter, index
 
 from . import _forks
 from ._backends import BACKEND
-from ._text import mebibytes
+from ._fields import mebibytes
 from ._threads import start_without_signals
 from ._tree import NO_PSS, Member, Sample, Tree, members_of
 

@@ -14,7 +14,7 @@ import pytest
 from conftest import spin
 
 import rusage
-from rusage._text import usage_text
+from rusage._fields import usage_text
 
 
 def test_block_is_a_difference() -> None:

@@ -14,9 +14,8 @@ import sys
 from collections.abc import Iterable, Mapping  # noqa: TC003 (for typing.get_type_hints)
 from typing import TYPE_CHECKING, Any, AnyStr
 
-from .._fields import RUsage
+from .._fields import RUsage, usage_text
 from .._subprocess import clock, is_patched
-from .._text import usage_text
 from .limits import check_limits
 
 if sys.platform == "win32":

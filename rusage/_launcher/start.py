@@ -48,7 +48,7 @@ _retry_at = 0.0  # by time.monotonic()
 use_close_range = bool(lib.rusage_has_close_range())
 
 # Signals that the launcher can cause itself: seccomp, RLIMIT_FSIZE, out of memory, a refused exit.
-_SELF_INFLICTED = {lib.SIGSYS, lib.SIGXFSZ, lib.SIGBUS, lib.SIGSEGV, lib.SIGILL, lib.SIGTRAP}
+_SELF_INFLICTED = {signal.SIGSYS, signal.SIGXFSZ, signal.SIGBUS, signal.SIGSEGV, signal.SIGILL, signal.SIGTRAP}
 
 _MEMORY = struct.Struct("=iii")  # child, launcher, failed
 
@@ -298,7 +298,7 @@ class Launch:
 def _is_launchers(status: int) -> bool:
     """Return whether a wait status without a child says that the launcher failed, and is not a signal for the child."""
     if os.WIFSIGNALED(status):
-        if os.WTERMSIG(status) == lib.SIGSYS:
+        if os.WTERMSIG(status) == signal.SIGSYS:
             pause(NEVER)
         return os.WTERMSIG(status) in _SELF_INFLICTED
     if os.WEXITSTATUS(status) == lib.LAUNCHER_REFUSED:
@@ -323,7 +323,7 @@ def _end(pid: int, *, exits: bool = False) -> None:
             # Check first: if the child has been reaped, another process may have its PID.
             if exits or os.waitpid(pid, os.WNOHANG) == (0, 0):
                 if not exits:
-                    os.kill(pid, lib.SIGKILL)
+                    os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
         except ChildProcessError:
             return
