@@ -5,30 +5,31 @@
 #include <mach/mach_time.h>
 #include <pthread.h>
 
-#define RUSAGE_NATIVE_HERE
+#include "../_c/rusage.h"
+
+static int rusage_get_values_here(int who, rusage_values *values);
+#define RUSAGE_GET_VALUES rusage_get_values_here
 #include "../_c/unix.c"
 #define RUSAGE_HAS_RSS
 #include "../_c/kinfo.c"
 
 enum { RUSAGE_THREAD_HERE = 1 };    /* as on other systems; macOS does not define it */
 
-static int rusage_native(int who, struct rusage *native)
+static int rusage_get_values_here(int who, rusage_values *values)
 {
     thread_basic_info_data_t info;
     mach_msg_type_number_t count = THREAD_BASIC_INFO_COUNT;
 
     if (who != RUSAGE_THREAD_HERE)
-        return getrusage(who, native) != 0 ? errno : 0;
+        return rusage_get_values(who, values);
     /* Unlike mach_thread_self(), this adds no reference to the port, so there is none to release. */
     /* cppcheck-suppress uninitvar; thread_info fills it */
     if (thread_info(pthread_mach_thread_np(pthread_self()), THREAD_BASIC_INFO, (thread_info_t)&info, &count)
         != KERN_SUCCESS)
         return ENOTSUP;
-    memset(native, 0, sizeof *native);
-    native->ru_utime.tv_sec = info.user_time.seconds;
-    native->ru_utime.tv_usec = info.user_time.microseconds;
-    native->ru_stime.tv_sec = info.system_time.seconds;
-    native->ru_stime.tv_usec = info.system_time.microseconds;
+    memset(values, 0, sizeof *values);
+    values->utime = (int64_t)info.user_time.seconds * 1000000 + info.user_time.microseconds;
+    values->stime = (int64_t)info.system_time.seconds * 1000000 + info.system_time.microseconds;
     return 0;
 }
 
@@ -116,14 +117,6 @@ static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *ca
     return 0;
 }
 
-static int rusage_tree_list(rusage_tree *tree)
-{
-    int name[3] = {CTL_KERN, KERN_PROC, KERN_PROC_ALL};
-
-    return rusage_list(tree, name, 3, sizeof(struct kinfo_proc), offsetof(struct kinfo_proc, kp_proc.p_pid),
-                       offsetof(struct kinfo_proc, kp_eproc.e_ppid));
-}
-
 #else
 
 /* The SDK of iOS has no libproc.h. */
@@ -135,10 +128,12 @@ static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *ca
     return ENOTSUP;
 }
 
+#endif
+
 static int rusage_tree_list(rusage_tree *tree)
 {
-    (void)tree;
-    return ENOTSUP;
-}
+    int name[3] = {CTL_KERN, KERN_PROC, KERN_PROC_ALL};
 
-#endif
+    return rusage_list(tree, name, 3, sizeof(struct kinfo_proc), offsetof(struct kinfo_proc, kp_proc.p_pid),
+                       offsetof(struct kinfo_proc, kp_eproc.e_ppid));
+}

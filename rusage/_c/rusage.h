@@ -70,10 +70,6 @@ RUSAGE_ASSERT(record, sizeof(double) == 8 && sizeof(rusage_record) == RUSAGE_FIE
 /* Fields that are not measured are 0, regardless of the kernel's value. */
 #define MEASURED(name, value) (call->measured >> RUSAGE_INDEX_##name & 1 ? (value) : 0)
 
-/* convert.c */
-static double rusage_quotient(int64_t number, int64_t divisor);
-static void rusage_convert_values(const rusage_values *values, int64_t hz, rusage_call *call);
-
 /* Defined for each system. */
 static int rusage_get(rusage_call *call);
 
@@ -96,11 +92,5 @@ RUSAGE_ASSERT(pid, sizeof(pid_t) == sizeof(int) && (pid_t)-1 < 0);
 typedef struct {
     uint64_t device, inode, mount, namespace;
 } rusage_root;
-
-/* Defined for each Unix system: call getrusage(2) and return 0 or an errno. */
-static int rusage_native(int who, struct rusage *native);
-static void rusage_read_root(rusage_root *root);
-static rusage_root rusage_first_root;
-static int rusage_root_changed(void);
 
 #endif

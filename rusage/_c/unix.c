@@ -1,4 +1,4 @@
-/* Included, not compiled: getrusage(2), wait4(2), the page size and the root directory on Unix. A system's file defines
+/* Included, not compiled: getrusage(2), wait4(2) and the root directory on Unix. A system's file defines
    a macro before it includes this one where it has a function of its own. */
 
 #include "rusage.h"
@@ -41,32 +41,31 @@ static rusage_values rusage_values_of(const struct rusage *native)
     return values;
 }
 
-#ifndef RUSAGE_NATIVE_HERE
-static int rusage_native(int who, struct rusage *native)
-{
-    memset(native, 0, sizeof *native); /* an unknown system may leave fields unset */
-    return getrusage(who, native) != 0 ? errno : 0;
-}
-#endif
-
+/* Call getrusage(2); return 0 or an errno. */
 static int rusage_get_values(int who, rusage_values *values)
 {
     struct rusage native;
-    int error = rusage_native(who, &native);
 
-    if (error == 0)
-        *values = rusage_values_of(&native);
-    return error;
+    memset(&native, 0, sizeof native); /* an unknown system may leave fields unset */
+    if (getrusage(who, &native) != 0)
+        return errno;
+    *values = rusage_values_of(&native);
+    return 0;
 }
+
+/* Defined otherwise where it is not the only source. */
+#ifndef RUSAGE_GET_VALUES
+#define RUSAGE_GET_VALUES rusage_get_values
+#endif
 
 static int rusage_get(rusage_call *call)
 {
     int is_both = call->who == RUSAGE_BOTH_HERE, error;
     rusage_values values, children;
 
-    error = rusage_get_values(is_both ? RUSAGE_SELF : call->who, &values);
+    error = RUSAGE_GET_VALUES(is_both ? RUSAGE_SELF : call->who, &values);
     if (error == 0 && is_both)
-        error = rusage_get_values(RUSAGE_CHILDREN, &children);
+        error = RUSAGE_GET_VALUES(RUSAGE_CHILDREN, &children);
     if (error != 0)
         return error;
     if (is_both)
@@ -109,6 +108,7 @@ static int64_t rusage_wait4(int64_t pid, int *status, int options, rusage_call *
 /* The root directory in which this package was imported. Its files must not be looked for in another one: the owner of
    that directory could put programs and modules of his own there, which would run with the rights of this process. */
 static rusage_root rusage_first_root;
+static void rusage_read_root(rusage_root *root);
 
 #ifndef RUSAGE_ROOT_HERE /* a system without mount namespaces */
 static void rusage_read_root(rusage_root *root)
