@@ -19,7 +19,7 @@ from unittest.mock import Mock
 
 import forked
 import pytest
-from command import in_words, new_folder, record, run  # noqa: F401 (new_folder is a fixture)
+from command import in_words, new_folder, plain, record, run  # noqa: F401 (new_folder is a fixture)
 from conftest import needs_sh
 from forked import RUSAGE
 from held_trees import held, wait_until
@@ -29,7 +29,7 @@ from rusage._cli.figures import Ended, TreePeak
 from rusage._cli.options import Options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 if sys.platform == "win32":
     pytest.skip("the programs that run here need a Unix", allow_module_level=True)
@@ -37,7 +37,7 @@ if not hasattr(rusage, "Tree"):
     pytest.skip("this system has no Tree", allow_module_level=True)
 
 from rusage._cli import comparison, limits, report, tree
-from rusage._cli.comparison import Comparison, Run, Series, compare, series
+from rusage._cli.comparison import Run, compare, series
 
 PROGRAM = [sys.executable, str(Path(__file__).parent / "programs" / "tree_of_processes.py")]
 MIB = 2**20
@@ -135,12 +135,23 @@ while time.process_time() < 0.3: pass
 
 
 @adopts
-def test_orphans_of_earlier_runs() -> None:
-    """They are not counted in the next run, and the command says that they are left."""
-    done = run("--json", "--tree", "-n", "3", "--show-output", "sh", "-c", "( sleep 5 & ); sleep 0.2")
-    assert done.returncode == 0
-    assert "processes of earlier runs are left" in done.stderr
-    assert all(one["tree"]["processes"] <= 4 for one in record()["runs"])
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="processes have no list of children here")
+@pytest.mark.parametrize(
+    ("options", "script"),
+    [
+        ([], "( true & ); sleep 0.3"),  # its zombie is waited for
+        ([], f"{shlex.join(RUSAGE)} --tree -o inner sh -c '( sleep 0.2 & ); sleep 0.1'; sleep 0.3; grep tree inner"),
+        (["-n", "3", "--show-output"], "( sleep 5 & ); sleep 0.2"),
+    ],
+    ids=["zombie", "nested", "series"],
+)
+def test_orphans_become_children(options: list[str], script: str) -> None:
+    """They are waited for; what is left of an earlier run is named, and not counted in the next one."""
+    done = run("--json", "--tree", *options, "sh", "-c", f"{script}; cat /proc/$PPID/task/*/children; echo $$")
+    *children, own = done.stdout.splitlines()[-1].split()
+    assert (done.returncode, children == [own]) == (0, not options)
+    assert ("processes of earlier runs are left" in done.stderr) == bool(options)
+    assert all(made["tree"]["processes"] <= 5 for made in record().get("runs", [record()]))
 
 
 def test_program_that_ends_before_the_second_sample() -> None:
@@ -239,56 +250,42 @@ def test_tree_is_in_each_report() -> None:
         assert max(map(len, text.splitlines()[:6])) <= 80
 
 
-def test_sentence_says_whose_memory() -> None:
-    """The one of all processes, although the largest one needs as much as the other command's."""
-
-    def sizes(size: int) -> Series:
-        sample = rusage.Sample(0.1, size, 0.0, 2, 0, None)
-        ended = Ended(0, {"ru_maxrss": 4096}, 1.0, None, TreePeak(sample, None, 0.01, 0, [sample]))
-        return series(["x"], 0, [Run(ended, counted=True)] * 2)
-
-    sentence = "`b` needed 3.0 times as much memory in all processes as `a`."
-    assert comparison.conclusions(compare([sizes(8192), sizes(24576)], None), ["a", "b"]) == [sentence]
+def peak_of(rss: int, unread: int = 0) -> TreePeak:
+    """Return the samples of a tree: one of 8192 bytes, and one that may lack processes."""
+    samples = [rusage.Sample(0.1, size, 0.0, 2, lacking, None) for size, lacking in [(8192, 0), (rss, unread)]]
+    return TreePeak(max(samples), None, 0.01, 3, samples)
 
 
-def of_runs(found: Comparison) -> str:
-    """Return the report of a series or a comparison with ``--tree``."""
-    options = Options()
-    options.tree, options.compare = True, len(found.series) > 1
-    return comparison.of_runs(found, ["x"] * len(found.series), options, None)
-
-
-def test_runs_without_a_sample() -> None:
+@pytest.mark.parametrize("commands", [1, 2], ids=["series", "comparison"])
+@pytest.mark.parametrize(
+    ("peaks", "counted", "row"),
+    [
+        ([peak_of(1), None, peak_of(1)], True, "left out: 1 of 3 runs ended without a sample"),
+        ([peak_of(1)] * 2, True, "of the program and its descendants; sampled every 10 ms, 6 samples missed"),
+        ([peak_of(1), peak_of(4096, 1)], True, "6 samples missed; 1 of 2 runs had processes that could not be read"),
+        ([peak_of(1)] * 2, False, None),
+    ],
+    ids=["no sample", "missed", "unread", "no run"],
+)
+def test_trees_of_runs(commands: int, peaks: list[TreePeak | None], counted: bool, row: str | None) -> None:  # noqa: FBT001 (a parameter)
     """Without the figure there is a reason, not a legend of it; runs that do not count do not matter."""
-    member = rusage.Sample(0.1, 4096, 0.0, 1, 0, None)
-    peak = TreePeak(member, None, 0.01, 3, [member])
-
-    def texts(*peaks: "TreePeak | None", counted: bool = True) -> list[str]:
-        runs = [Run(Ended(0, {}, 1.0, None, each), counted=True) for each in peaks]
-        runs += [Run(Ended(1, {}, 1.0, None), counted=False)]
-        found = series(["x"], 0, [run._replace(counted=run.counted and counted) for run in runs])
-        return [of_runs(compare([found], None)), of_runs(compare([found] * 2, None))]
-
-    for text in texts(peak, None, peak):
-        assert re.search(r"(?m)^tree memory +left out: [12] of [36] runs ended without a sample$", text)
-        assert "KiB" not in text
-    for text in texts(peak, peak):
-        assert re.search(r"tree memory [^;]+; sampled every 10 ms, (6|12) samples? missed", " ".join(text.split()))
-        assert "KiB" in text
-    for text in texts(peak, peak, counted=False):
-        assert "tree memory" not in text
+    runs = [Run(Ended(0, {}, 1.0, None, peak), counted=counted) for peak in peaks]
+    found = compare([series(["x"], 0, [*runs, Run(Ended(1, {}, 1.0, None), counted=False)])] * commands, None)
+    options = Options()
+    options.tree, options.compare = True, commands > 1
+    text = " ".join(comparison.of_runs(found, ["x"] * commands, options, None).split())
+    for once, twice in ("1 of 3", "2 of 6"), ("1 of 2", "2 of 4"), ("6 samples", "12 samples"):
+        row = row and (row.replace(once, twice) if commands > 1 else row)
+    assert (row or "tree memory") in text or row is None
+    assert ("tree memory" in text) == counted
+    assert ("8 KiB" in text or "tree (KiB)" in text or "tree memory (KiB)" in text) == (counted and None not in peaks)
 
 
 def test_processes_that_could_not_be_read(capsys: pytest.CaptureFixture[str]) -> None:
-    """The memory lacks them, as the table says, and a note on a limit that it does not exceed."""
-    full, partial = (rusage.Sample(0.1, rss, 0.0, 2, unread, None) for rss, unread in [(8192, 0), (4096, 1)])
-    peaks = [TreePeak(full, None, 0.01, 0, samples) for samples in ([full], [partial, full])]
-    runs = [Run(Ended(0, {}, 1.0, None, peak), counted=True) for peak in peaks]
-    text = " ".join(of_runs(compare([series(["x"], 0, runs)], None)).split())
-    assert text.endswith("sampled every 10 ms; 1 of 2 runs had processes that could not be read")
-    assert "read" not in of_runs(compare([series(["x"], 0, runs[:1])], None))
+    """A limit that their tree does not exceed gets a note."""
+    ended = [Ended(0, {}, 1.0, None, peak) for peak in (peak_of(1), peak_of(4096, 1))]
     for limit, status, messages in (8192, 0, 1), (8191, 123, 2):
-        assert limits.check({"tree_rss": limit}, [run.ended for run in runs], "x") == status
+        assert limits.check({"tree_rss": limit}, ended, "x") == status
         found = capsys.readouterr().err
         assert found.count("\n") == messages
         assert ("may be over the limit: some processes could not be read" in found) == (status == 0)
@@ -353,19 +350,6 @@ def test_kill_ends_all_members(options: list[str], runs: int, line: str) -> None
     assert living(map(int, done.stdout.split())) == []
 
 
-def killing(limit: float) -> Options:
-    """Return the options that kill above a limit of the tree."""
-    options = Options()
-    options.kill, options.limits, options.tree = True, {"tree_rss": limit}, True
-    return options
-
-
-def members(pid: int) -> list[rusage.Member]:
-    """Return a process and its descendants."""
-    with rusage.Tree(pid) as found:
-        return found.members()
-
-
 @kills_all
 def test_kill_of_members_that_ignore_sigterm() -> None:
     """SIGKILL follows after five seconds; rusage waits for it and takes samples, although the program has ended."""
@@ -381,29 +365,38 @@ def test_kill_of_members_that_ignore_sigterm() -> None:
     assert living(map(int, done.stdout.split())) == []
 
 
-def test_members_that_cannot_be_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are named at once, and again in the end."""
-    messages: list[str | None] = []
+@pytest.mark.parametrize("cause", ["no permission", "no descriptor"])
+def test_members_that_are_hard_to_kill(cause: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without permission they are named at once, and in the end; if they cannot be read, those of before are killed."""
+    messages: list[str] = []
     monkeypatch.setattr(tree, "GRACE", 0.1)
     monkeypatch.setattr(tree, "PATIENCE", 0.1)
+    kill, error = tree.Sampling._kill, PermissionError(1, "") if cause == "no permission" else OSError(errno.EMFILE, "")  # noqa: SLF001 (is replaced)
+
+    def hinder(sampling: tree.Sampling) -> None:
+        patched = "send_signal" if cause == "no permission" else "_read_into"
+        monkeypatch.setattr(rusage.Tree, patched, Mock(side_effect=error))
+        kill(sampling)
+
+    monkeypatch.setattr(tree.Sampling, "_kill", hinder)
     monkeypatch.setattr(tree, "_may_signal", lambda _: False)
-
-    def refuse(_tree: object, _number: int) -> None:
-        raise PermissionError(1, "Operation not permitted")
-
-    monkeypatch.setattr(rusage.Tree, "send_signal", refuse)
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    begun = sampling(process.pid, killing(1), lambda _, text: messages.append(text))
-    wait_until(lambda: messages, "a message")
-    found = begun.finish()
-    process.communicate(b"\n")
+    program = "import signal; signal.signal(15, signal.SIG_IGN); print(flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        options = Options()
+        options.kill, options.limits, options.tree = True, {"tree_rss": 1}, True
+        begun = sampling(process.pid, options, lambda _, text: messages.append(text or ""))
+        wait_until(lambda: process.poll() is not None if cause == "no descriptor" else messages, "the kill")
+        found = begun.finish()
+        process.communicate(b"\n")
     assert found is not None
     assert found.killed
-    assert [(text or "").partition(": ")[0] for text in messages] == [
-        "no permission to kill",
-        "still running after the kill",
-    ]
-    assert all(f"process {process.pid}" in (text or "") for text in messages)
+    if cause == "no permission":
+        reasons = "no permission to kill", "still running after the kill"
+        assert [text.partition(" (")[0] for text in messages] == [f"{why}: process {process.pid}" for why in reasons]
+    else:
+        assert (process.returncode, "sampled: " in begun.unsampled) == (-signal.SIGKILL, True)
 
 
 @pytest.mark.skipif(not Path("/proc/self/comm").exists(), reason="processes have no such names here")
@@ -417,37 +410,6 @@ def test_hostile_name_of_a_process(tmp_path: Path) -> None:
         shown = tree._described(rusage.Member(process.pid, 0, 0.0))  # noqa: SLF001 (only few processes are named)
         process.communicate(b"\n")
     assert shown == rf"process {process.pid} (a\x1b[31m\x09b\x0ac)"
-
-
-def test_kill_while_the_tree_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Such as without a free file descriptor: the members that were found before get SIGTERM, and then SIGKILL."""
-    monkeypatch.setattr(tree, "GRACE", 0.1)
-    monkeypatch.setattr(tree, "PATIENCE", 0.1)
-    read, kill, fails = rusage.Tree._read_into, tree.Sampling._kill, threading.Event()  # noqa: SLF001 (what they call)
-
-    def read_or_fail(*arguments: Any) -> Any:
-        if fails.is_set():
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        return read(*arguments)
-
-    def kill_blindly(*arguments: Any) -> None:
-        fails.set()
-        kill(*arguments)
-
-    monkeypatch.setattr(rusage.Tree, "_read_into", read_or_fail)
-    monkeypatch.setattr(tree.Sampling, "_kill", kill_blindly)
-    program = "import signal; signal.signal(15, signal.SIG_IGN); print(flush=True); input()"
-    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        begun = sampling(process.pid, killing(1))
-        wait_until(fails.is_set, "the kill")
-        found, reason = begun.finish(), begun.unsampled
-        process.communicate(b"\n")
-    assert process.returncode == -signal.SIGKILL
-    assert found is not None
-    assert found.killed
-    assert os.strerror(errno.EMFILE) in reason
 
 
 @forked.needs_fork
@@ -528,30 +490,42 @@ def test_picture_needs_matplotlib() -> None:
 # --- A running process -----------------------------------------------------------------------------------------------
 
 
+@contextlib.contextmanager
+def program(code: str) -> "Iterator[subprocess.Popen[str]]":
+    """Run a program with a block of 50 MiB until it reads a line, or ends by itself."""
+    code = f"import rusage, time; block = b'x' * (50 << 20); print(rusage.rss(), flush=True); {code}"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as found:
+        yield found
+        found.communicate("\n")
+
+
+def rows_of(text: str) -> dict[str, str]:
+    """Return the rows of a report."""
+    return dict(line.split("  ", 1) for line in text.splitlines() if not line.startswith(" "))
+
+
 def test_running_process() -> None:
     """The oracle is the process itself."""
-    program = "import rusage; block = b'x' * (50 << 20); print(rusage.rss(), flush=True); input()"
-    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with program("input()") as process:
         assert process.stdout is not None
         own = int(process.stdout.readline())
-        command = [*RUSAGE, "--pid", str(process.pid), "--tree"]
-        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        found = json.loads(subprocess.run([*command, "--json"], capture_output=True, check=True).stdout)
-        process.communicate(b"\n")
+        text = plain("--pid", str(process.pid), "--tree").stdout
+        found = json.loads(plain("--pid", str(process.pid), "--tree", "--json").stdout)
     assert abs(found["rss"] - own) < 10 * MIB
     assert found["tree"] == {"rss": found["rss"], "processes": 1, "unread": 0}
     assert found["usage"]["ru_utime"] >= 0
-    rows = dict(line.split("  ", 1) for line in text.splitlines())
-    assert rows["process"].strip() == str(process.pid)
-    assert rows["tree now"].split()[2:5] == ["in", "1", "process,"]
+    assert rows_of(text)["process"].strip() == str(process.pid)
+    assert rows_of(text)["tree now"].split()[2:5] == ["in", "1", "process,"]
+    done = plain("--pid", str(process.pid))
+    assert (done.returncode, done.stdout, done.stderr) == (125, "", f"rusage: --pid: No such process: {process.pid}\n")
 
 
 def test_recorded_process() -> None:
     """Until it ends; the samples are those of the picture and of the report."""
-    program = "import time; block = b'x' * (50 << 20); time.sleep(1)"
-    with subprocess.Popen([sys.executable, "-c", program]) as process:
-        words = ["--pid", str(process.pid), "--interval", "0.02", "--samples", "samples.csv", "--json"]
-        done = forked.run([*RUSAGE, *words], capture_output=True, text=True, check=False)
+    with program("time.sleep(1)") as process:
+        done = plain("--pid", str(process.pid), "--interval", "0.02", "--samples", "samples.csv", "--json")
     found = json.loads(done.stdout)
     rows = list(csv.DictReader(Path("samples.csv").read_text().splitlines()))
     assert (done.returncode, done.stderr, found["pid"]) == (0, "", process.pid)
@@ -563,27 +537,15 @@ def test_recorded_process() -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_signal_ends_the_recording(number: signal.Signals) -> None:
     """The report follows, and the status is 0; the process runs on."""
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+    with program("input()") as process:
         words = ["--pid", str(process.pid), "--samples", "samples.csv"]
         with forked.popen([*RUSAGE, *words], stdout=subprocess.PIPE, text=True) as recording:
             wait_until(lambda: Path("samples.csv").exists(), "the start")
             time.sleep(0.5)
             recording.send_signal(number)
-            text = recording.communicate(timeout=60)[0]
+            rows = rows_of(recording.communicate(timeout=60)[0])
         assert process.poll() is None
-        process.communicate(b"\n")
-    rows = dict(line.split("  ", 1) for line in text.splitlines() if not line.startswith(" "))
     assert recording.returncode == 0
     assert rows["recorded"].endswith("; still running")
     assert rows["tree memory"].strip().split()[2:5] == ["in", "1", "process"]
     assert len(Path("samples.csv").read_text().splitlines()) > 2
-
-
-def test_process_that_does_not_exist() -> None:
-    """Status 125."""
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    done = forked.run([*RUSAGE, "--pid", str(process.pid)], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (125, "")
-    assert done.stderr.startswith("rusage: --pid: ")
-    assert os.strerror(3) in done.stderr
