@@ -31,6 +31,13 @@ def read_until(fd: int, *texts: bytes) -> bytes:
     return seen
 
 
+def press(terminal: int, key: bytes, *texts: bytes) -> bytes:
+    """Type a key when the program is ready, and read until one of the texts has come."""
+    read_until(terminal, b"ready")
+    os.write(terminal, key)
+    return read_until(terminal, *texts)
+
+
 def screen(written: bytes) -> list[str]:
     """Return the lines on a wide terminal after a text without escape sequences: a carriage return overwrites."""
     lines = []

@@ -21,7 +21,7 @@ from command import plain as run
 from conftest import needs_sh
 from expected import SAMPLED
 from forked import CHECKS, RUSAGE
-from terminals import Start, hang_up, read_until
+from terminals import Start, hang_up, press, read_until
 
 import rusage
 from rusage._backends import BACKEND
@@ -88,6 +88,7 @@ def test_exit_status(command: list[str], status: int, text: str) -> None:
         [],
         ["--info"],
         ["-n", "2", "true"],
+        ["-n", "20", "--ignore-failure", "false"],
         ["--tree", "sleep", "0.1"],
         ["-n", "2", "--tree", "--compare", "sleep 0.1", "sleep 0.2"],
     ],
@@ -398,9 +399,7 @@ def test_keys_are_for_the_program(  # noqa: PLR0913, PLR0917 (a case)
 ) -> None:
     """It gets them once; the report comes after its end, and rusage dies of the same signal only if that is SIGINT."""
     _, terminal = on_terminal(*words, *program)
-    read_until(terminal, b"ready")
-    os.write(terminal, key)
-    shown = read_until(terminal, f"return code {code}\r\n".encode())
+    shown = press(terminal, key, f"return code {code}\r\n".encode())
     assert shown.count(text) == 1
     assert shown.index(text) < shown.index(b"exit status" if code == 4 else b"return code")
 
@@ -411,9 +410,7 @@ def test_ctrl_c_ends_a_shell_loop(on_terminal: Start) -> None:
     """Bash ends only if SIGINT has killed the command."""
     script = f"for i in 1 2 3; do {shlex.join(RUSAGE)} sh -c 'echo ready; exec sleep 60'; done; echo not ended"
     _, terminal = on_terminal("bash", "-c", script)
-    read_until(terminal, b"ready")
-    os.write(terminal, b"\x03")
-    shown = read_until(terminal, b"return code", b"ready")
+    shown = press(terminal, b"\x03", b"return code", b"ready")
     assert b"(SIGINT)" in shown
     assert b"ready" not in shown
     assert b"not ended" not in shown

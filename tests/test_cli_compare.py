@@ -5,12 +5,14 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from unittest.mock import Mock
 
 import forked
 import pytest
-from command import new_folder, nth, record, text  # noqa: F401 (new_folder is a fixture)
+from command import in_words, new_folder, nth, record, text  # noqa: F401 (new_folder is a fixture)
+from command import run as run_command
 from forked import RUSAGE, needs_peak
 
 from rusage._cli import comparison
@@ -21,17 +23,8 @@ from rusage._cli.options import Options
 if sys.platform == "win32":
     pytest.skip("the programs that run here need a Unix", allow_module_level=True)
 
-PROGRAMS = Path(__file__).parent / "programs"
 
-
-def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run a comparison with a file for the report, so that standard error has only what is not in it."""
-    return forked.run([*RUSAGE, "-o", "report", "--compare", *arguments], capture_output=True, text=True, check=False)
-
-
-def lines() -> list[str]:
-    """Return the lines of the report."""
-    return text().splitlines()
+run = partial(run_command, "--compare")
 
 
 def test_order_of_the_runs() -> None:
@@ -41,7 +34,7 @@ def test_order_of_the_runs() -> None:
         *("c *", "b", "a  $HOME"),
         *("a  $HOME", "b", "c *", ""),
     ]
-    assert ["rounds", "3", "of", "3"] in [line.split() for line in lines()]
+    assert "rounds 3 of 3 " in in_words()
 
 
 @forked.needs_fork
@@ -52,7 +45,7 @@ def test_rounds_without_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = ([made["elapsed"] for made in each["runs"]] for each in record()["commands"])
     assert len(first) == len(second) >= 10
     run("--warmup", "1", "sleep 0.04")
-    assert ["rounds", "10,", "after", "1", "for", "warm-up"] in [line.split() for line in lines()]
+    assert "rounds 10, after 1 for warm-up " in in_words()
 
 
 def test_rounds_where_the_last_one_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +63,7 @@ def test_report_of_a_comparison() -> None:
     small, large = (f"{sys.executable} -c 'b\"x\" * ({size} * 2**20)'" for size in (1, 100))
     for commands, at in ([small, large], 1), ([large, small], 2):
         assert run("-n", "3", *commands).returncode == 0
-        shown = lines()
+        shown = text().splitlines()
         assert [line.split()[0] for line in shown[1:3]] == ["1", "2"]
         assert [line.split("  ")[-2].strip().endswith("*") for line in shown[1:3]] == [at == 1, at == 2]
         given = "".join(f"{number}  {command}" for number, command in enumerate(commands, 1))
@@ -119,8 +112,8 @@ def test_failing_command_ends_the_series() -> None:
     assert counted == [[True], [True, False], [True, False]]  # the second round begins with the last command
     Path("count").unlink()
     assert run("-n", "9", "true", command).returncode == 7
-    assert any(line.endswith("  1: run 2 of command 2 (exit status 7)") for line in lines())
-    assert ["rounds", "1", "of", "9"] in [line.split() for line in lines()]
+    assert "failures 1: run 2 of command 2 (exit status 7)" in in_words()
+    assert "rounds 1 of 9 " in in_words()
     done = run("true", "/no/such/program x")
     assert (done.returncode, done.stderr) == (127, "rusage: /no/such/program x: No such file or directory\n")
     done = run("--warmup", "1", "true", "false")

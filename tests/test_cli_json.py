@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import forked
 import pytest
+from command import needs_tree, plain
 from conftest import needs_sh
 from expected import SAMPLED
 from forked import CHECKS, RUSAGE
@@ -38,7 +39,6 @@ def strict(schema: Any) -> Any:
     return result
 
 
-needs_tree = pytest.mark.skipif(not hasattr(rusage, "Tree"), reason="this system has no Tree")
 validate = fastjsonschema.compile(strict(SCHEMA))
 
 
@@ -57,94 +57,61 @@ def output(*words: str | bytes, before: list[str] = RUSAGE) -> dict[str, Any]:
     return record
 
 
-def utf8(word: str | bytes) -> str:
-    """Return a word as in JSON: a strict parser rejects a lone surrogate."""
-    return word if isinstance(word, str) else word.decode("utf-8", "backslashreplace")
+RUNS = [
+    "true",
+    "-n 1 --warmup 2 false",
+    "-n 6 --ignore-failure sh -c 'kill -9 $$'",
+    "-n 6 sh -c 'exit 3'",
+    "-n 6 --limit-maxrss 1 --limit-cputime 60 true",
+    "-n 1 --compare true 'sleep 0.001'",
+    "-n 6 --warmup 1 --compare true true \"sh -c 'exit 3'\"",
+    "-n 6 --warmup 1 --ignore-failure --compare false \"sh -c 'kill -9 $$'\"",
+    "-n 6 --limit-maxrss 1 --limit-cputime 60 --compare true",
+    *(
+        pytest.param(words, marks=needs_tree)
+        for words in (
+            "--limit-tree-rss 1 --kill sleep 60",
+            "-n 1 --tree --ignore-failure sh -c 'sleep 0.1; kill -9 $$'",
+            "-n 2 --limit-tree-rss 1 --compare 'sleep 0.1' 'sleep 0.1'",
+        )
+    ),
+]
+
+
+@needs_sh
+@pytest.mark.parametrize("words", RUNS)
+@pytest.mark.parametrize("before", [RUSAGE, [*CHECKS, "no_peak"]], ids=["", "no peak"])
+def test_runs_match_the_schema(words: str, before: list[str]) -> None:
+    """Also where no peak is measured, a series that has ended early, and one without a run that counts."""
+    assert output(*shlex.split(words), before=before)["units"]["elapsed"] == "seconds"
 
 
 @needs_sh
 @pytest.mark.parametrize(
     "words",
-    [
-        ["true"],
-        ["sh", "-c", "exit 3"],
-        ["sh", "-c", "kill -9 $$"],
-        ["true", b"\xff \xc3\xa9", "\u00e9", ""],
-        ["--limit-maxrss", "1", "--limit-cputime", "60", "true"],
-        pytest.param(["--limit-tree-rss", "1", "--kill", "sleep", "60"], marks=needs_tree),
-    ],
+    [["sh", "-c", "exit 3"], ["sh", "-c", "kill -9 $$"], ["true", b"\xff \xc3\xa9", "\u00e9", ""]],
     ids=repr,
 )
-@pytest.mark.parametrize("before", [RUSAGE, [*CHECKS, "no_peak"]], ids=["", "no peak"])
-def test_programs_match_the_schema(words: list[str | bytes], before: list[str]) -> None:
-    """Also where no peak is measured."""
-    record = output(*words, before=before)
-    assert record["command"] == [utf8(word) for word in words[-len(record["command"]) :]]
+def test_record_of_a_program(words: list[str | bytes]) -> None:
+    """Its words in UTF-8, the status or the signal, the measured fields and their units."""
+    record = output(*words)
+    assert record["command"] == [
+        word if isinstance(word, str) else word.decode("utf-8", "backslashreplace") for word in words
+    ]
     assert (record["exit_status"] is None) is (record["signal"] is not None)
-    assert before != RUSAGE or record["usage"].keys() - SAMPLED == rusage.run(["true"]).measured - SAMPLED
-    assert record["units"].keys() == {"elapsed", *record["usage"], *(["tree_rss"] if "tree" in record else [])}
-
-
-@needs_sh
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["true"],
-        ["--warmup", "2", "false"],
-        ["--ignore-failure", "sh", "-c", "kill -9 $$"],
-        ["sh", "-c", "exit 3"],
-        ["--limit-maxrss", "1", "--limit-cputime", "60", "true"],
-        pytest.param(["--tree", "--ignore-failure", "sh", "-c", "sleep 0.1; kill -9 $$"], marks=needs_tree),
-    ],
-    ids=repr,
-)
-@pytest.mark.parametrize("runs", ["1", "6"])
-@pytest.mark.parametrize("before", [RUSAGE, [*CHECKS, "no_peak"]], ids=["", "no peak"])
-def test_series_match_the_schema(words: list[str], runs: str, before: list[str]) -> None:
-    """Also one that has ended early, or has no run that counts."""
-    record = output("-n", runs, *words, before=before)
-    assert len(record["runs"]) == (
-        int(runs) if words[-1] in {"true", "kill -9 $$", "sleep 0.1; kill -9 $$"} else words[-1] == "exit 3"
-    )
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["true", "sleep 0.001"],
-        ["--warmup", "1", "true", "true", "sh -c 'exit 3'"],
-        ["--warmup", "1", "--ignore-failure", "false", "sh -c 'kill -9 $$'"],
-        ["--limit-maxrss", "1", "--limit-cputime", "60", "true"],
-        pytest.param(["--limit-tree-rss", "1", "sleep 0.1", "sleep 0.1"], marks=needs_tree),
-    ],
-    ids=repr,
-)
-@pytest.mark.parametrize("runs", ["1", "6"])
-@pytest.mark.parametrize("before", [RUSAGE, [*CHECKS, "no_peak"]], ids=["", "no peak"])
-def test_comparisons_match_the_schema(words: list[str], runs: str, before: list[str]) -> None:
-    """Also one that has ended early."""
-    record = output("--compare", "-n", runs, *words, before=before)
-    made = {len(each["runs"]) for each in record["commands"]}
-    assert made == {int(runs) if "exit 3" not in words[-1] else 0}
+    assert record["usage"].keys() - SAMPLED == rusage.run(["true"]).measured - SAMPLED
+    assert record["units"].keys() == {"elapsed", *record["usage"]}
 
 
 @needs_tree
-def test_recorded_process_matches_the_schema() -> None:
-    """With its tree."""
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.5)"]) as process:
-        command = [*RUSAGE, "--json", "--pid", str(process.pid), "--interval", "0.01"]
-        done = forked.run(command, capture_output=True, check=True)
-    validate(json.loads(done.stdout, parse_constant=refuse_constant))
-
-
-@needs_tree
-@pytest.mark.parametrize("options", [[], ["--tree"]], ids=["", "tree"])
+@pytest.mark.parametrize("options", [[], ["--tree"], ["--interval", "0.01"]], ids=["now", "tree", "recorded"])
 def test_running_process_matches_the_schema(options: list[str]) -> None:
-    """Here this one."""
-    done = forked.run([*RUSAGE, "--json", "--pid", str(os.getpid()), *options], capture_output=True, check=True)
+    """With its tree, if that was asked for."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.5)"]) as process:
+        done = plain("--json", "--pid", str(process.pid), *options)
     record = json.loads(done.stdout, parse_constant=refuse_constant)
     validate(record)
-    assert record["units"].keys() == {"rss", *record["usage"]}
+    assert record["units"].keys() == {"elapsed" if "--interval" in options else "rss", *record["usage"]}
     assert ("tree" in record) is bool(options)
 
 
@@ -165,10 +132,7 @@ def test_schema_names_the_fields() -> None:
     ("path", "value"),
     [
         ("version", 2),
-        ("command", "true"),
         ("exit_status", -9),
-        ("signal", 0),
-        ("elapsed", "0.1"),
         ("usage ru_utime", -1),
         ("usage ru_other", 1),
         ("units ru_other", "bytes"),

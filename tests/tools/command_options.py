@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 ALL = [option for group in OPTIONS.values() for option in group]
+WITH_VALUE = [word for option in ALL if option.value for word in spelling(option)]
 
 BASH = """\
 # Completion of rusage(1) for bash. Written by tests/tools/command_options.py.
@@ -76,9 +77,8 @@ complete -F _rusage rusage
 def bash() -> str:
     """Return the completion for bash."""
     words = [word for option in ALL for word in spelling(option)]
-    with_value = [word for option in ALL if option.value for word in spelling(option)]
     with_file = [word for option in ALL if option.value == "FILE" for word in spelling(option)]
-    return BASH.format(options=" ".join(words), with_value=" | ".join(with_value), with_file=" | ".join(with_file))
+    return BASH.format(options=" ".join(words), with_value=" | ".join(WITH_VALUE), with_file=" | ".join(with_file))
 
 
 def zsh() -> str:
@@ -124,8 +124,7 @@ complete -c rusage -x -a "(__fish_complete_subcommand {with_value})"
 def fish() -> str:
     """Return the completion for fish."""
     # __fish_complete_subcommand takes a long option for one of its own, if no letter precedes it.
-    with_value = sorted((word for option in ALL if option.value for word in spelling(option)), key=len)
-    lines = [FISH.format(with_value=" ".join(with_value))]
+    lines = [FISH.format(with_value=" ".join(sorted(WITH_VALUE, key=len)))]
     for option in ALL:
         text = option.text.replace("\\", "\\\\").replace("'", "\\'")
         letter = f" -s {option.letter}" if option.letter else ""
