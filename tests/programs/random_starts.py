@@ -42,7 +42,6 @@ from start_runner import (
     Case,
     Misleading,
     Named,
-    Settings,
 )
 
 HERE = Path(__file__).parent
@@ -112,7 +111,7 @@ def environments(draw: Any, folder: str) -> Any:
         values[draw(one_of([b"PATH", b"BYTES", b"\xff"]))] = draw(one_of([b"\xfe", os.fsencode(f"{folder}/bin")]))
     if draw(st.integers(0, 9)) == 9:
         values[draw(one_of(["a=b", "=x", "", "n\0l", None, 1]))] = draw(one_of(["1", None, "v\0"]))
-    forms = [values, values, values, {}, types.MappingProxyType(values), Settings(values), list(values.items())]
+    forms = [values, values, values, {}, types.MappingProxyType(values), list(values.items())]
     forms += [collections.defaultdict(str, values)]
     return draw(one_of([*forms, os.environ, os.environb, dict(os.environ)]))
 
@@ -132,15 +131,7 @@ def arguments(folder: str) -> Strategies:
     folders = [folder, os.fsencode(folder), pathlib.Path(folder), ".", "", "/proc/self/cwd", "/proc/self/fd"]
     folders += ["/proc/self", f"{folder}/missing", f"{folder}/bin/probe", f"{folder}/bin/locked", "n\0l", 5]
     groups: list[Any] = [[], [1], (5, 3, 5), [*Named], ["daemon", 3], range(40), range(1024), range(65537), 3, "daemon"]
-    limited = [
-        ("CORE", 0),
-        ("CPU", 50),
-        ("NOFILE", 64),
-        ("STACK", 2**18),
-        ("STACK", 2**16),
-        ("AS", 2**32),
-        ("FSIZE", 0),
-    ]
+    limited = [("CORE", 0), ("CPU", 50), ("NOFILE", 64), ("STACK", 2**18), ("AS", 2**32)]
     limits = [{}, REFUSED, *({getattr(resource, f"RLIMIT_{name}"): (size, size)} for name, size in limited)]
     every: Strategies = {
         "stdin": one_of(streams),

@@ -14,11 +14,13 @@ import resource
 import signal
 import subprocess
 import sys
-import threading
 import time
+import types
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from rusage import Popen, run
@@ -26,11 +28,7 @@ from rusage import Popen, run
 RESULT = 200
 """The descriptor that the result is written to. All others above 2 and below it are the case's."""
 LINUX = sys.platform == "linux"
-LIBRARIES: dict[str, tuple[Any, Any]] = {
-    "subprocess": (subprocess.run, subprocess.Popen),
-    "rusage": (run, Popen),
-}
-
+LIBRARIES: dict[str, tuple[Any, Any]] = {"subprocess": (subprocess.run, subprocess.Popen), "rusage": (run, Popen)}
 libc = ctypes.CDLL(None, use_errno=True)
 
 # Descriptors that every starting process has, and the owners of a program that only its group may execute.
@@ -64,22 +62,6 @@ class Misleading(int):
 
     def __str__(self) -> str:
         return "0"
-
-
-class Settings(Mapping[Any, Any]):
-    """A mapping that is not a dict."""
-
-    def __init__(self, values: dict[Any, Any]) -> None:
-        self._values = values
-
-    def __getitem__(self, key: Any) -> Any:
-        return self._values[key]
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
 
 
 def set_umask() -> None:
@@ -171,22 +153,14 @@ def cwd(folder: str) -> None:
 def environ(form: str) -> None:
     """Change the environment or replace the mapping that stands for it."""
     if form in {"dict", "mapping"}:
-        values = {**os.environ, "PATH": "/nonexistent", "REPLACED": "1"}
-        os.environ = values if form == "dict" else Settings(values)  # type: ignore[assignment]  # noqa: B003 (the point)
+        values: Any = {**os.environ, "PATH": "/nonexistent", "REPLACED": "1"}
+        os.environ = values if form == "dict" else types.MappingProxyType(values)  # type: ignore[assignment]  # noqa: B003
     elif form == "empty":
         os.environ.clear()
     elif form == "no PATH":
         del os.environ["PATH"]
     elif form == "bytes":
         os.environb[b"\xff\xfe"] = b"\xfd"
-
-
-def oom_score_adj(value: int) -> None:
-    """Make this process the first to be killed if memory is short."""
-    if not LINUX:
-        raise CannotApplyError
-    with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-        file.write(str(value))
 
 
 def bind(source: str, target: str) -> None:
@@ -229,7 +203,7 @@ CONDITIONS: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
     "umask": (os.umask, [0, 0o77, 0o777]),
     "cwd": (cwd, ["..", "/", "deleted"]),
     "setsid": (lambda _: os.setsid(), [None]),
-    "oom_score_adj": (oom_score_adj, [500]),
+    "oom_score_adj": (Path("/proc/self/oom_score_adj").write_text, ["500"]),
     "no_new_privs": (lambda value: prctl(38, value), [1]),
     "subreaper": (lambda value: prctl(36, value), [1]),
     "environ": (environ, ["dict", "mapping", "no PATH", "empty", "bytes"]),
@@ -381,40 +355,29 @@ def start(library: str, case: Case) -> dict[str, str]:
     }
 
 
-def start_in_thread(library: str, case: Case, folder: str, way: str) -> dict[str, str]:
-    """Change the root directory of another thread, and start the program there."""
-    outcome: dict[str, str] = {}
-
-    def change_and_start() -> None:
-        try:
-            change_root(way, folder)
-        except (CannotApplyError, OSError) as error:
-            outcome.update(skipped=repr(error))
-        else:
-            outcome.update(start(library, case))
-
-    thread = threading.Thread(target=change_and_start)
-    try:
-        thread.start()
-    except RuntimeError as error:  # after unshare(CLONE_NEWPID)
-        return {"skipped": repr(error)}
-    thread.join()
-    return outcome
+def start_in_root(way: str, library: str, case: Case, folder: str) -> dict[str, str]:
+    """Change the root directory of this thread and start the program there."""
+    change_root(way, folder)
+    return start(library, case)
 
 
 def observe(library: str, case: Case, folder: str) -> dict[str, str]:
     """Make the conditions, start the program, and return all that can be observed."""
     try:
         prepare(case, folder)
-    except (CannotApplyError, OSError) as error:
-        return {"skipped": repr(error)}
-    before = own_state()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+        before = own_state()
         way = dict(case.conditions).get("root")
-        outcome = start_in_thread(library, case, folder, way) if way else start(library, case)
-        outcome["left"] = child_left()
-        gc.collect()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            if way:  # after unshare(CLONE_NEWPID) there are no threads
+                with ThreadPoolExecutor(1) as pool:
+                    outcome = pool.submit(start_in_root, way, library, case, folder).result()
+            else:
+                outcome = start(library, case)
+            outcome["left"] = child_left()
+            gc.collect()
+    except (CannotApplyError, OSError, RuntimeError) as error:
+        return {"skipped": repr(error)}
     outcome["warnings"] = re.sub("[0-9]+", "N", repr([(each.category.__name__, str(each.message)) for each in caught]))
     after = own_state()
     return outcome | {f"parent.{name}": after[name] for name in after if after[name] != before[name]}
