@@ -82,7 +82,6 @@ class Phases:
         self._mark, self._limits = mark, limits
         self._rows: int | None = config.option.rusage
         self._defaults = _defaults(config, limits)
-        self._unmeasured = {name for name in limits if not _is_measured(name)}
         self._warned: set[str] = set()
         self._retained: dict[str, int] = {}
 
@@ -97,17 +96,6 @@ class Phases:
                 _refuse(item, f"{item.nodeid}: {self._mark}: {error}")
                 continue
             item.stash[_limits_key] = {name: limit for name, limit in limits.items() if limit is not None}
-            try:
-                for name in item.stash[_limits_key].keys() & self._unmeasured:
-                    self._warn(item, name)
-            except pytest.PytestWarning as warning:  # a filter of the user has made it an error
-                _refuse(item, f"{item.nodeid}: {warning}")
-
-    def _warn(self, item: pytest.Item, name: str) -> None:
-        if name not in self._warned:
-            self._warned.add(name)
-            text = f"{self._mark}: {name} is not checked, since {BACKEND.name} does not measure it here"
-            item.warn(pytest.PytestWarning(text))
 
     @pytest.hookimpl(specname="pytest_runtest_call", trylast=True)  # after the call, unless it raised
     def pytest_runtest_call_check(self, item: pytest.Item) -> None:  # pytest requires the prefix
@@ -116,8 +104,10 @@ class Phases:
         if not limits:
             return
         figures = item.stash[_phase_key].stop()
-        for name in limits.keys() - figures.keys():
-            self._warn(item, name)
+        for name in limits.keys() - figures.keys() - self._warned:
+            self._warned.add(name)
+            text = f"{self._mark}: {name} is not checked, since {BACKEND.name} does not measure it here"
+            item.warn(pytest.PytestWarning(text))
         exceeded = [name for name in limits if figures.get(name, 0) > limits[name]]
         if exceeded:
             pytest.fail("\n".join(_message(name, figures[name], limits[name]) for name in exceeded), pytrace=False)
@@ -261,12 +251,6 @@ def _limit(name: str, limit: object) -> float:
     if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not 0 <= limit < math.inf:
         raise ValueError(f"{name}: not a {'size' if name == 'peak_growth' else 'number'}: {limit!r}")
     return limit
-
-
-def _is_measured(name: str) -> bool:
-    if name == "peak_growth":
-        return BlockPeak.available()
-    return name != "majflt" or "ru_majflt" in MEASURED
 
 
 def _message(name: str, figure: float, limit: float) -> str:
