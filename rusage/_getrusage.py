@@ -234,11 +234,8 @@ def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:
     is the largest peak. If ``options`` contains ``WNOHANG`` and no child is ready, all values are 0. Raises the same
     exceptions as ``os.wait4``: ``ChildProcessError`` if there is no child.
 
-    This peak is the kernel's value, which may be inherited from the process that forked the child: on Linux, NetBSD
-    and FreeBSD it may be that process's peak, and on OpenBSD and DragonFly BSD it
-    includes the memory that the child touched before it executed its program. On FreeBSD and OpenBSD the integrals may
-    include that process's. Grandchildren inherit from the child in the same way. ``run`` and ``Popen`` report only
-    values that are the child's own.
+    The peak is the kernel's value. On Linux and the BSDs it may be inherited from the process that forked the child, as
+    may the integrals; ``run`` and ``Popen`` report only values that are the child's own.
     """
     return reap_child(c_int(pid), c_int(options))
 

@@ -36,23 +36,17 @@ class measure:  # noqa: N801 (used like a function)
     Both can also be read inside the block, for the usage so far. ``who`` is as in ``getrusage``: the whole process with
     all its threads (the default), ``RUSAGE_THREAD``, or ``RUSAGE_CHILDREN`` for the children waited for in the block.
 
-    Blocks can be nested if each has its own object. Entering an object whose block has not ended, in the same or in
-    another thread, raises ``RuntimeError``. So does leaving a block of ``RUSAGE_THREAD`` in another thread than the one
-    that entered it, and reading its figures there before its end.
-
     The decorator ``@measure()`` measures each call separately: of a function, of a coroutine function, or of an object
-    whose ``__call__`` is such a function. The decorating object holds the usage of the call that ended last. Other
-    threads and tasks that run during a call are included, unless ``who`` excludes them.
+    whose ``__call__`` is such a function. The decorating object holds the usage of the call that ended last.
 
     With ``reset_peak`` the block has a peak of its own, ``m.peak``, where the system can reset the process's high-water
-    mark (Linux). The reset lowers ``ru_maxrss`` for every reader in the process, this object's ``usage`` included, but
-    not ``rusage.peak()``. Blocks with ``reset_peak`` keep their peaks when others are nested in them or run in other
-    threads. A spike during a reset, which waits while another thread changes the address space, is lost, and so is the
-    peak before a reset by other code. In a forked child, reading a block that was open at the fork raises
-    ``RuntimeError``.
+    mark (Linux): ``ru_maxrss`` then falls for every reader in the process, but not ``rusage.peak()``. Blocks can be
+    nested and run in several threads if each has its own object.
 
-    An invalid ``who`` raises the same exception as ``getrusage``, immediately; ``reset_peak`` with another ``who`` than
-    ``RUSAGE_SELF`` raises ``ValueError``.
+    Raises ``RuntimeError`` if the block of this object has not ended, with ``RUSAGE_THREAD`` if another thread has
+    entered it, and with ``reset_peak`` for the figures of a block that was open when this process was forked. Raises
+    the same exceptions as ``getrusage`` for an invalid ``who``, and ``ValueError`` for ``reset_peak`` with another one
+    than ``RUSAGE_SELF``.
     """
 
     __slots__ = ("_fields", "_last", "_new_peak", "_open", "_who")

@@ -2,9 +2,7 @@
 
 asyncio's own subprocesses do not report their usage: the event loop waits for each child and discards the usage.
 Therefore this ``run`` calls ``rusage.run`` in a thread for each child; the thread starts the child and waits only for
-this child. It accepts the same arguments, and works with every event loop of asyncio, also if the loop cannot wait for
-children. A child watcher that waits for all children, such as ``asyncio.FastChildWatcher`` (Python 3.13 and earlier),
-may take the exit status: nothing is measured then, and ``returncode`` is 0, as in ``subprocess``.
+this child. ``docs/asyncio.md`` describes it.
 """
 
 from __future__ import annotations

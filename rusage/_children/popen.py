@@ -73,10 +73,8 @@ class Popen(SystemPopen[AnyStr]):
     the exit has been seen, then the elapsed seconds since the start.
 
     ``ru_maxrss`` is the peak of the child or of its largest descendant that was waited for (on Windows: of the child),
-    never a sum, for which there is ``record``. On Linux it is not the parent's if the launcher has started the child.
-    Otherwise, as with another ``user`` or where the launcher cannot be executed, the peak is measured only if it is too
-    large to be inherited, and never with a ``preexec_fn``. Descendants inherit from the child. On other systems the
-    peak is measured only if it is known not to be the parent's.
+    never a sum, for which there is ``record``. It is measured only if it is known not to be the parent's: on Linux if
+    the launcher has started the child, or if it is too large to be inherited, and never with a ``preexec_fn``.
 
     ``rlimits`` maps constants of ``resource`` to pairs of a soft and a hard limit, which are set in the child. An
     invalid or refused limit raises the same exception as ``resource.setrlimit``. Windows: ``ValueError``.
