@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -242,13 +243,15 @@ def test_memory_that_comes_back(handle: Handle, tmp_path: Path, function: Callab
 
 
 def test_first_thread_that_is_replaced(handle: Handle, tmp_path: Path) -> None:
-    """Its own figures are 0, and so is the number of threads."""
+    """Its own figures are 0, and so is the number of threads. An end is confirmed after a millisecond."""
     expected = read(handle)
     replaced = stat(state="Z", threads=0, minflt=0, majflt=0, utime=0, stime=0)
     with first_reading(tmp_path / "stat", replaced):
         assert read(handle) == expected
     (tmp_path / "stat").write_text(replaced)
+    began = time.perf_counter()
     assert read(handle) == errno.ESRCH
+    assert time.perf_counter() - began >= 0.001
 
 
 def test_process_without_a_peak(handle: Handle, tmp_path: Path) -> None:
