@@ -1,7 +1,8 @@
 """Time and check ``Tree`` and ``record``, compared with psutil in one run: ``tox -e bench``.
 
 The candidates of a row are timed in turn, and the least time of each counts, since a reading is short and other
-programs may run meanwhile. There are 200 other processes. If a value is above its bound, the exit status is 2.
+programs may run meanwhile. There are 200 other processes. Few of the processes that are busy have run between two
+readings, but all that are woken. If a value is above its bound, the exit status is 2.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ import rusage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-TURNS = 15
+TURNS = 45
 OTHERS = 200
 MIB = 2**20
-# A tree of processes, a tenth of which are the root's children. Each has as many threads as asked for.
+# A tree of processes, a tenth of which are the root's children. Each has as many threads as asked for. A "busy" process
+# loops whenever nothing else wants the CPU; a "woken" one runs for a moment after each pause.
 TREE = """
 import os, sys, threading, time
-count, threads, busy = map(int, sys.argv[1:])
+count, threads, what = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+pause = count / 5000
 for _ in range(threads - 1):
     threading.Thread(target=threading.Event().wait, daemon=True).start()
 def start(count):
@@ -35,8 +38,12 @@ def start(count):
         count -= 1 + given
         if os.fork() == 0:
             start(given)
-            while busy:  # runs between any two readings
-                time.sleep(0.002)
+            if what == "busy":
+                os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+            while what == "busy":
+                pass
+            while what == "woken":
+                time.sleep(pause)
             os.read(0, 1)
             os._exit(0)
 start(count - 1)
@@ -74,9 +81,9 @@ failures: list[str] = []  # what is above its bound
 
 
 @contextlib.contextmanager
-def tree(count: int, threads: int = 1, *, busy: bool = False) -> Iterator[int]:
+def tree(count: int, threads: int = 1, what: str = "idle") -> Iterator[int]:
     """Yield the root of a tree of processes."""
-    command = [sys.executable, "-S", "-E", "-W", "ignore", "-c", TREE, str(count), str(threads), str(int(busy))]
+    command = [sys.executable, "-S", "-E", "-W", "ignore", "-c", TREE, str(count), str(threads), what]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         next(child.stdout or iter(()))
         time.sleep(0.2)
@@ -87,15 +94,15 @@ def tree(count: int, threads: int = 1, *, busy: bool = False) -> Iterator[int]:
                 running.send_signal(9)
 
 
-def least(*candidates: Callable[[], object]) -> list[float]:
-    """Return the least time of each candidate, in seconds."""
+def least(pause: float, *candidates: Callable[[], object]) -> list[float]:
+    """Return the least time of each candidate, in seconds, of calls after a pause."""
     times: list[list[float]] = [[] for _ in candidates]
     for _ in range(TURNS):
         for candidate, row in zip(candidates, times, strict=True):
-            for _ in range(3):
-                start = time.perf_counter()
-                candidate()
-                row.append(time.perf_counter() - start)
+            time.sleep(pause)
+            start = time.perf_counter()
+            candidate()
+            row.append(time.perf_counter() - start)
     return [min(row) for row in times]
 
 
@@ -106,9 +113,9 @@ def line(what: str, value: float, bound: float | None, unit: str = "") -> None:
         failures.append(what)
 
 
-def samples(count: int, threads: int, bound: float | None, *, busy: bool = False) -> None:
+def samples(count: int, threads: int, bound: float | None, what: str = "idle") -> None:
     """Print the rows for a tree."""
-    with tree(count, threads, busy=busy) as root, rusage.Tree(root) as ours:
+    with tree(count, threads, what) as root, rusage.Tree(root) as ours:
         theirs = psutil.Process(root)
 
         def same() -> int:
@@ -119,14 +126,12 @@ def samples(count: int, threads: int, bound: float | None, *, busy: bool = False
             time.sleep(0.01)
         if abs(ours.rss() - same()) > count * 16 * rusage.getpagesize():
             raise SystemExit(f"the members of {count} processes differ from psutil's")
-        seconds, others = least(ours.sample, same)
-    what = f"{count} processes" if count > 1 else "one process"
-    if busy:
-        what += " that run now and then"
+        seconds, others = least(count / 2500 if what == "woken" else 0, ours.sample, same)
+    name = f"{count} {what} processes" if count > 1 else f"one {what} process"
     if threads > 1:
-        what += f" with {threads} threads"
-    line(f"`sample()` to psutil, {what}", seconds / others, bound)
-    line(f"`sample()`, {what}", seconds * 1e6, None, " us")
+        name += f" with {threads} threads"
+    line(f"`sample()` to psutil, {name}", seconds / others, bound)
+    line(f"`sample()`, {name}", seconds * 1e6, None, " us")
 
 
 def recording() -> None:
@@ -160,7 +165,9 @@ def main() -> None:
         for count in 1, 10, 100, 1000:
             samples(count, 1, 0.1)
         for count in 10, 100, 1000:
-            samples(count, 1, 0.1, busy=True)
+            samples(count, 1, 0.1, "busy")
+        for count in 10, 100, 1000:
+            samples(count, 1, None, "woken")
         samples(1, 200, None)
         recording()
         line("error of the largest sample, eight children of 60 MiB for 1 s", error(1, 0.05), 2, " %")
