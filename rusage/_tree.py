@@ -164,9 +164,6 @@ class Tree(Opened):
         if not self._users:
             lib.rusage_tree_close(self._tree)
 
-    def _read(self, handle: Handle, pss: bool) -> Sample:  # noqa: FBT001 (private)
-        return self._read_into(handle, pss, 0)[0]
-
     def _read_into(self, handle: Handle, pss: bool, room: int) -> tuple[Sample, bytes, bool]:  # noqa: FBT001 (private)
         """Return a sample, the figures of as many members as there is room for, and whether these are all.
 
@@ -196,7 +193,7 @@ class Tree(Opened):
         """
         if pss and NO_PSS is not None:
             raise NotImplementedError(f"{BACKEND.name} has no pss: {NO_PSS}")
-        return self._use(lambda handle: self._read(handle, pss))
+        return self._use(lambda handle: self._read_into(handle, pss, 0)[0])
 
     def rss(self) -> int:
         """Return the sum of the resident set sizes now, in bytes: ``sample().rss``."""
@@ -236,7 +233,7 @@ class Tree(Opened):
 
         def send(handle: Handle) -> None:
             try:
-                self._read(handle, False)  # noqa: FBT003 (private)
+                self._read_into(handle, False, 0)  # noqa: FBT003 (private)
             finally:  # also without a free file descriptor
                 error = lib.rusage_tree_signal(handle, number)
             if error:

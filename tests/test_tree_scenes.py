@@ -26,7 +26,7 @@ lists = pytest.mark.parametrize("lists", [[], *([["listed"]] if platform.machine
 
 
 @lists
-@pytest.mark.parametrize("members", ["0", "70"])
+@pytest.mark.parametrize("members", ["0", "20"])
 def test_reused_number(program: Callable[..., str], unshare: Unshare, members: str, lists: list[str]) -> None:
     """Another process that has got a member's number is no member and gets no signal."""
     program("tree_scenes.py", "reused_number", members, *lists, before=unshare("--pid", "--fork", "--mount-proc"))

@@ -79,11 +79,12 @@ static int rusage_member_read(rusage_tree *tree, rusage_member *member, int want
 static int rusage_member_lives(rusage_tree *tree, rusage_member *member);
 static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int number);
 static void rusage_member_close(rusage_member *member);
-/* Begin and end the tree of a process: `pid` is its root. */
+/* Begin and end the tree of a process: `pid` is its root. The end closes its members too. */
 static int rusage_tree_begin(rusage_tree *tree, int pid);
 static void rusage_tree_end(rusage_tree *tree);
 /* The time now, in the unit of `start`. */
 static int64_t rusage_tree_now(void);
+
 static int rusage_is_own(int pid);
 
 static int rusage_state_of(const rusage_tree *tree, int pid);

@@ -143,7 +143,7 @@ static int rusage_member_belongs(rusage_tree *tree, rusage_member *member)
 
     if (rusage_is_orphan(tree, member->pid, member->now.parent))
         return 1;
-    if (parent == NULL || parent == member || parent->now.state == RUSAGE_GONE
+    if (parent == NULL || parent->now.state == RUSAGE_GONE
         || (RUSAGE_PARENT_IDS_DANGLE && member->now.start < parent->now.start))
         return 0;
     return RUSAGE_PARENT_IDS_DANGLE || parent->now.state == RUSAGE_UNREAD || rusage_member_lives(tree, parent);
@@ -256,13 +256,10 @@ static int rusage_tree_open_root(rusage_tree *tree, int pid)
 static void rusage_tree_close(rusage_tree **opened)
 {
     rusage_tree *tree = *opened;
-    int i;
 
     *opened = NULL;
     if (tree == NULL)
         return;
-    for (i = 0; i < tree->count; i++)
-        rusage_member_close(&tree->members[i]);
     rusage_tree_end(tree);
     free(tree->members);
     free(tree->slots);

@@ -24,23 +24,19 @@ static int rusage_tree_text(rusage_tree *tree, int fd)
     return 0;
 }
 
-/* List the children of a thread; `fd` is open, or the file is opened. */
-static int rusage_list_of_thread(rusage_tree *tree, const rusage_member *member, int fd, const char *thread)
+static int rusage_list_of_thread(rusage_tree *tree, const rusage_member *member, const char *thread)
 {
     char path[sizeof "task//children" + sizeof((struct dirent *)0)->d_name], *end;
     const char *next;
-    int opened = -1, error;
+    int fd, error;
     long pid;
 
-    if (fd < 0) {
-        snprintf(path, sizeof path, "task/%s/children", thread);
-        fd = opened = openat(member->handle.directory, path, O_RDONLY | O_CLOEXEC);
-    }
+    snprintf(path, sizeof path, "task/%s/children", thread);
+    fd = openat(member->handle.directory, path, O_RDONLY | O_CLOEXEC);
     error = fd < 0 ? errno : rusage_tree_text(tree, fd);
-    if (opened >= 0)
-        close(opened);
-    /* The thread may have ended: its children have another one as a parent then. Or hidepid hides the lists of a member
-       whose other files were opened before. */
+    if (fd >= 0)
+        close(fd);
+    /* The thread may have ended: its children have another one as a parent then. Or hidepid hides the list. */
     if (error != 0)
         return error == ENOENT || error == ESRCH || error == EPERM || error == EACCES ? 0 : error;
     for (next = tree->system.text; (pid = strtol(next, &end, 10)) > 0; next = end) {
@@ -60,21 +56,21 @@ static int rusage_list_children(rusage_tree *tree, const rusage_member *member, 
 
     if (!has_threads) {
         snprintf(number, sizeof number, "%d", member->pid);
-        return rusage_list_of_thread(tree, member, member->handle.children, number);
+        return rusage_list_of_thread(tree, member, number);
     }
     error = rusage_open_threads(member->handle.directory, &threads);
     if (error != 0)
         return error == EPERM || error == EACCES ? 0 : error;
     while (error == 0 && (entry = readdir(threads)) != NULL)
         if (entry->d_name[0] != '.')
-            error = rusage_list_of_thread(tree, member, -1, entry->d_name);
+            error = rusage_list_of_thread(tree, member, entry->d_name);
     closedir(threads);
     return error;
 }
 
 static int rusage_list_own_children(rusage_tree *tree)
 {
-    rusage_member this_process = {.pid = getpid(), .handle = {.children = -1}};
+    rusage_member this_process = {.pid = getpid()};
     int error;
 
     this_process.handle.directory = rusage_open_directory(this_process.pid);
@@ -141,8 +137,10 @@ static int rusage_tree_begin(rusage_tree *tree, int pid)
 {
     char path[64];
     int64_t number = 0;
-    int error = rusage_check_proc();
+    int i, error = rusage_check_proc();
 
+    for (i = 0; i < 2; i++)
+        tree->system.spare[i] = rusage_keep_open(AT_FDCWD, "/proc", O_PATH);
     if (error != 0)
         return error;
     snprintf(path, sizeof path, "/proc/%d/status", pid);
@@ -157,5 +155,6 @@ static int rusage_tree_begin(rusage_tree *tree, int pid)
 
 static void rusage_tree_end(rusage_tree *tree)
 {
+    rusage_tree_close_files(tree);
     free(tree->system.text);
 }

@@ -27,17 +27,24 @@ static void rusage_close_fd(int *fd)
     *fd = -1;
 }
 
-/* Count files that stay open, or do not any more; return whether there may be as many. Trees may be read at the same time. */
-static int rusage_keep_files(int count)
+/* Open a file that stays open, if there may be one more; return its descriptor or -1. Trees may be read at the same time. */
+static int rusage_keep_open(int directory, const char *path, int flags)
 {
-    int now = __atomic_add_fetch(&rusage_open_files, count, __ATOMIC_RELAXED);
+    int fd = -1, count = __atomic_add_fetch(&rusage_open_files, 1, __ATOMIC_RELAXED);
     struct rlimit limit = {0, 0};
 
-    if (count < 0
-        || (getrlimit(RLIMIT_NOFILE, &limit) == 0 && now <= MAX_OPEN_FILES && (rlim_t)now <= limit.rlim_cur / 4))
-        return 1;
-    __atomic_sub_fetch(&rusage_open_files, count, __ATOMIC_RELAXED);
-    return 0;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && count <= MAX_OPEN_FILES && (rlim_t)count <= limit.rlim_cur / 4)
+        fd = openat(directory, path, flags | O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        __atomic_sub_fetch(&rusage_open_files, 1, __ATOMIC_RELAXED);
+    return fd;
+}
+
+static void rusage_close_kept(int *fd)
+{
+    if (*fd >= 0)
+        __atomic_sub_fetch(&rusage_open_files, 1, __ATOMIC_RELAXED);
+    rusage_close_fd(fd);
 }
 
 static void rusage_member_close(rusage_member *member)
@@ -46,39 +53,36 @@ static void rusage_member_close(rusage_member *member)
 
     if (!handle->is_open)
         return;
-    if (handle->statm >= 0)
-        rusage_keep_files(-FILES_OF_A_MEMBER);
     rusage_close_fd(&handle->directory);
-    rusage_close_fd(&handle->stat);
-    rusage_close_fd(&handle->statm);
-    rusage_close_fd(&handle->children);
+    rusage_close_kept(&handle->statm);
     rusage_close_fd(&handle->pidfd);
     handle->is_open = 0;
-}
-
-/* Read a short file from its beginning; `fd` is open, or the file is opened in the directory. */
-static int rusage_member_text(const rusage_member *member, int fd, const char *name, char *text, size_t capacity)
-{
-    ssize_t size;
-
-    if (fd < 0)
-        return rusage_read_text(member->handle.directory, name, text, capacity);
-    size = pread(fd, text, capacity - 1, 0);
-    if (size < 0)
-        return errno;
-    text[size] = '\0';
-    return 0;
 }
 
 /* Read the stat file. While a thread other than the first one executes a program, this may fail once with ESRCH. */
 static int rusage_member_stat(const rusage_member *member, rusage_stat *stat)
 {
     char text[2048];
-    int error = rusage_member_text(member, member->handle.stat, "stat", text, sizeof text);
+    int error = rusage_read_text(member->handle.directory, "stat", text, sizeof text);
 
     if (error == ESRCH)
-        error = rusage_member_text(member, member->handle.stat, "stat", text, sizeof text);
+        error = rusage_read_text(member->handle.directory, "stat", text, sizeof text);
     return error != 0 ? error : rusage_parse_stat(text, stat);
+}
+
+/* Get the resident set size in pages, by the open file or another one. */
+static int rusage_member_pages(const rusage_member *member, int directory, const char *path, int64_t *pages)
+{
+    char text[256];
+    ssize_t size;
+
+    if (member->handle.statm < 0)
+        return rusage_read_statm(directory, path, pages);
+    size = pread(member->handle.statm, text, sizeof text - 1, 0);
+    if (size < 0)
+        return errno;
+    text[size] = '\0';
+    return rusage_parse_statm(text, pages);
 }
 
 static void rusage_member_begin(rusage_member *member)
@@ -86,7 +90,7 @@ static void rusage_member_begin(rusage_member *member)
     rusage_member_handle *handle = &member->handle;
 
     if (!handle->is_open)
-        handle->directory = handle->stat = handle->statm = handle->children = handle->pidfd = -1;
+        handle->directory = handle->statm = handle->pidfd = -1;
     handle->is_open = 1;
 }
 
@@ -111,49 +115,31 @@ static uint64_t rusage_member_inode(const rusage_member *member)
     return inode;
 }
 
-/* Open the directory, and the files of the first members; a file that cannot be opened now is opened for each reading. */
+/* Open the directory for a reading, and the file that stays open. */
 static int rusage_member_open(const rusage_tree *tree, rusage_member *member)
 {
     rusage_member_handle *handle = &member->handle;
-    char children[32];
 
     rusage_member_begin(member);
-    if (handle->directory >= 0)
-        return 0;
     handle->directory = rusage_open_directory(member->pid);
     if (handle->directory < 0)
         return -handle->directory;
-    if (tree->system.reads_one_by_one || member->now.state == RUSAGE_ZOMBIE || !rusage_keep_files(FILES_OF_A_MEMBER))
-        return 0;
-    snprintf(children, sizeof children, "task/%d/children", member->pid);
-    handle->stat = rusage_proc_open(handle->directory, "stat", 0);
-    handle->statm = rusage_proc_open(handle->directory, "statm", 0);
-    if (tree->system.by_parent)
-        handle->children = openat(handle->directory, children, O_RDONLY | O_CLOEXEC);   /* not opened: see its use */
-    if (handle->stat < 0 || handle->statm < 0) {
-        rusage_keep_files(-FILES_OF_A_MEMBER);
-        rusage_close_fd(&handle->stat);
-        rusage_close_fd(&handle->statm);
-        rusage_close_fd(&handle->children);
-    }
+    if (handle->statm < 0 && !tree->system.reads_one_by_one && member->now.state != RUSAGE_ZOMBIE)
+        handle->statm = rusage_keep_open(handle->directory, "statm", 0);
     return 0;
 }
 
-/* The end of a reading. */
-static void rusage_member_leave(rusage_member *member)
-{
-    if (member->handle.statm < 0)
-        rusage_close_fd(&member->handle.directory);
-}
-
-/* Read the stat file only. */
+/* Read the stat file, and check that the process is not another one by the open file. */
 static int rusage_member_look(const rusage_tree *tree, rusage_member *member, rusage_stat *stat)
 {
+    int64_t pages;
     int error = rusage_member_open(tree, member);
 
     if (error == 0)
         error = rusage_member_stat(member, stat);
-    rusage_member_leave(member);
+    if (error == 0)
+        error = rusage_member_pages(member, member->handle.directory, "statm", &pages);
+    rusage_close_fd(&member->handle.directory);
     return error;
 }
 
@@ -191,12 +177,9 @@ static int rusage_is_anothers_child(rusage_tree *tree, const rusage_member *memb
 /* Get the resident set size in bytes. A process without memory is about to end, or only its first thread has ended. */
 static int rusage_member_rss(const rusage_member *member, const rusage_stat *stat, int64_t *rss)
 {
-    char text[256];
     int64_t sizes[2] = {0, 0}, pages = 0;
-    int error = rusage_member_text(member, member->handle.statm, "statm", text, sizeof text);
+    int error = rusage_member_pages(member, member->handle.directory, "statm", &pages);
 
-    if (error == 0)
-        error = rusage_parse_statm(text, &pages);
     if (error == 0 && pages == 0 && stat->field[THREADS] > 1)
         rusage_read_threads(member->handle.directory, "status", rusage_sizes, 2, sizes);
     *rss = pages * sysconf(_SC_PAGESIZE) + sizes[1] * 1024;
@@ -208,12 +191,11 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
 {
     rusage_figures now = member->now;
     rusage_stat stat;
-    double before = 0;
     int is_kept = member->handle.statm >= 0, uses_parents, error;
 
-    if (!is_kept && member->is_new)
+    if (member->is_new)
         member->handle.inode = rusage_member_inode(member);
-    error = rusage_read_clock(member->pid, &before);
+    error = rusage_read_clock(member->pid, &now.own);
     if (error == 0)
         error = rusage_member_stat(member, &stat);
     if (error != 0)
@@ -226,8 +208,6 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
     now.state = rusage_has_ended(&stat) ? RUSAGE_ZOMBIE : RUSAGE_LIVES;
     if (tree->system.by_parent)
         error = rusage_list_children(tree, member, stat.field[THREADS] > 1);
-    if (error == 0)
-        error = rusage_read_clock(member->pid, &now.own);
     uses_parents = error == 0 && rusage_uses_parents_memory(tree, member, &stat);
     now.pss = 0;
     if (error == 0 && wants_pss && now.state == RUSAGE_LIVES && !uses_parents) {
@@ -246,7 +226,6 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
     if (uses_parents)
         now.rss = 0;
     member->now = now;
-    member->handle.own_before = before;
     member->handle.quick_readings = 0;
     return 0;
 }
@@ -264,35 +243,35 @@ static int rusage_member_is_there(rusage_member *member)
 
 /* Read only statm of a member that has not run since its last complete reading; return whether that was possible. Its CPU
    time, in nanoseconds, identifies the process, and shows that it has neither ended, nor started a child, nor waited for
-   one. It may have adopted one; therefore every eighth reading is complete. 100 idle processes take 150 us so, and 610 without. */
+   one. It may have adopted one; therefore every eighth reading is complete. 100 idle processes take 130 us so, and 1900 without. */
 static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *member)
 {
     int parent = rusage_tree_find(tree, member->now.parent);
-    char path[32] = "", text[256];
+    char path[32];
     int64_t pages = 0;
     double own = 0;
 
     if (!tree->is_anchored || member->now.state != RUSAGE_LIVES || !member->handle.has_memory || member->now.own <= 0
-        || member->now.own != member->handle.own_before || member->handle.quick_readings >= 7
+        || member->handle.quick_readings >= 7
         || (parent >= 0 && tree->members[parent].now.state != RUSAGE_LIVES))    /* then it has another parent */
         return 0;
-    if (member->handle.statm < 0)
-        snprintf(path, sizeof path, "/proc/%d/statm", member->pid);     /* the directory is not open */
-    if (rusage_member_text(member, member->handle.statm, path, text, sizeof text) != 0
-        || rusage_parse_statm(text, &pages) != 0 || pages == 0 || rusage_read_clock(member->pid, &own) != 0
-        || own != member->now.own)
+    snprintf(path, sizeof path, "/proc/%d/statm", member->pid);
+    if (rusage_member_pages(member, AT_FDCWD, path, &pages) != 0 || pages == 0
+        || rusage_read_clock(member->pid, &own) != 0 || own != member->now.own)
         return 0;
     member->now.rss = pages * sysconf(_SC_PAGESIZE);
     member->handle.quick_readings++;
     return 1;
 }
 
-/* Close what is open of all members. */
+/* Close what is open of all members, and what kept descriptors free for the readings. */
 static void rusage_tree_close_files(rusage_tree *tree)
 {
     int i;
 
     tree->system.reads_one_by_one = 1;
+    for (i = 0; i < 2; i++)
+        rusage_close_kept(&tree->system.spare[i]);
     for (i = 0; i < tree->count; i++)
         rusage_member_close(&tree->members[i]);
 }
@@ -303,7 +282,7 @@ static int rusage_member_read_completely(rusage_tree *tree, rusage_member *membe
 
     if (error == 0)
         error = rusage_member_figures_of(tree, member, wants_pss);
-    rusage_member_leave(member);
+    rusage_close_fd(&member->handle.directory);
     if (error != 0)
         tree->listed_count = listed;
     return error;
@@ -321,18 +300,16 @@ static int rusage_member_read(rusage_tree *tree, rusage_member *member, int want
         error = rusage_member_read_completely(tree, member, wants_pss);
     }
     if (error == 0) {
-        rusage_close_fd(&member->handle.pidfd);
         if (member->now.state == RUSAGE_ZOMBIE)     /* it may stay for long */
             rusage_member_close(member);
         return 0;
     }
-    if (error == EACCES || error == EPERM) {
-        member->now.state = rusage_member_is_there(member) ? RUSAGE_UNREAD : RUSAGE_GONE;
-        return 0;
-    }
-    if (error != ESRCH && error != ENOENT)
+    if ((error == EACCES || error == EPERM) && rusage_member_is_there(member))
+        member->now.state = RUSAGE_UNREAD;
+    else if (error == EACCES || error == EPERM || error == ESRCH || error == ENOENT)
+        member->now.state = RUSAGE_GONE;
+    else
         return error;
-    member->now.state = RUSAGE_GONE;
     return 0;
 }
 
