@@ -235,7 +235,7 @@ class Tree(Opened):
             try:
                 self._read_into(handle, False, 0)  # noqa: FBT003 (private)
             finally:  # also without a free file descriptor
-                error = lib.rusage_tree_signal(handle, number)
+                error = lib.rusage_tree_signal(handle, number, os.getpid())
             if error:
                 raise error_of_process(error, self.pid)
 

@@ -146,11 +146,6 @@ static int rusage_get(rusage_call *call)
 
 /* --- Trees --- */
 
-static int rusage_is_own(int pid)
-{
-    return (DWORD)pid == GetCurrentProcessId();
-}
-
 static int rusage_pause(void)
 {
     return 0;

@@ -15,11 +15,6 @@ enum { RUSAGE_PARENT_IDS_DANGLE = 0, RUSAGE_HAS_ZOMBIES = 1 };
 
 #include "by_pid.c"
 
-static int rusage_is_own(int pid)
-{
-    return pid == getpid();
-}
-
 static int rusage_pause(void)
 {
     const struct timespec pause = {0, 1000000};

@@ -85,8 +85,6 @@ static void rusage_tree_end(rusage_tree *tree);
 /* The time now, in the unit of `start`. */
 static int64_t rusage_tree_now(void);
 
-static int rusage_is_own(int pid);
-
 static int rusage_state_of(const rusage_tree *tree, int pid);
 static int rusage_tree_found(rusage_tree *tree, int pid, int parent);
 

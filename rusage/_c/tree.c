@@ -323,15 +323,15 @@ static int rusage_tree_sample(rusage_tree *tree, int wants_pss, rusage_sample *s
     return 0;
 }
 
-/* Send a signal to each member, to this process last. Return the last error of a member that has not ended. */
-static int rusage_tree_signal(rusage_tree *tree, int number)
+/* Send a signal to each member, to this process, `self`, last. Return the last error of a member that has not ended. */
+static int rusage_tree_signal(rusage_tree *tree, int number, int self)
 {
     int i, own = -1, error = 0, failed;
 
     for (i = 0; i < tree->count; i++) {
         rusage_member *member = &tree->members[i];
 
-        if (rusage_is_own(member->pid))
+        if (member->pid == self)
             own = i;
         else if (member->now.state == RUSAGE_LIVES || member->now.state == RUSAGE_UNREAD) {
             failed = rusage_member_signal(tree, member, number);

@@ -141,7 +141,7 @@ def reused_number(members: str) -> None:
         assert last not in pids(tree)
         assert tree.sample().processes == count - 1
         # Without the reading that precedes a signal: a number may be used again in between.
-        assert unread._use(lambda handle: lib.rusage_tree_signal(handle, signal.SIGKILL)) == 0  # noqa: SLF001 (as above)
+        assert unread._use(lambda handle: lib.rusage_tree_signal(handle, signal.SIGKILL, 0)) == 0  # noqa: SLF001 (as above)
         os.waitpid(family.pid, 0)
         assert Path(f"/proc/{last}").exists()  # the stranger's child got no signal
         assert "\nState:\tZ" not in Path(f"/proc/{last}/status").read_text()

@@ -15,11 +15,6 @@ enum {
     FORK_NO_EXEC = 0x40             /* PF_FORKNOEXEC, of FLAGS: the process has executed no program since its fork */
 };
 
-static int rusage_is_own(int pid)
-{
-    return pid == getpid();
-}
-
 static void rusage_close_fd(int *fd)
 {
     if (*fd >= 0)

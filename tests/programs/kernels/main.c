@@ -149,7 +149,7 @@ static int call_function(char **step)
     STEP("members", 0)
         print_members(&sample, figures);
     STEP("signal", 1)
-        printf("%d\n", rusage_tree_signal(tree, atoi(step[1])));
+        printf("%d\n", rusage_tree_signal(tree, atoi(step[1]), 1));
     STEP("reaper", 1)
         rusage_tree_own_orphans(tree, atoi(step[1]), NULL, 0);
     STEP("waited", 2) {
