@@ -154,10 +154,11 @@ class PosixPopen(SubprocessPopen[AnyStr]):
             self._start_directly(call)
             return
         self._close_pipe_fds(*pipes_of(call))
-        self.pid, self._began, self._child_created, self._peak_isolated = started.pid, started.began, True, True
-        if started.status is not None:
+        self.pid, status, self._began = started
+        self._child_created = self._peak_isolated = True
+        if status is not None:
             self._saw_exit(None)
-            self._handle_exitstatus(started.status)
+            self._handle_exitstatus(status)
 
     def _start_directly(self, call: dict[str, Any]) -> None:
         """Start the child as subprocess does, and record the values that its usage may inherit."""

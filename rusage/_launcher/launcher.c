@@ -174,7 +174,7 @@ static int run(int argc, char **argv, char **envp)
     uint64_t i;
 
     if (take(&numbers, UINT64_MAX) != LAUNCHER_VERSION)
-        return LAUNCHER_NOT_UNDERSTOOD;
+        return LAUNCHER_REFUSED;
     program.flags = take(&numbers, LAUNCHER_ALL_FLAGS);
     memory_fd = (long)take(&numbers, LAUNCHER_MAX_INT);
     done = (long)take(&numbers, LAUNCHER_MAX_INT);
@@ -183,7 +183,7 @@ static int run(int argc, char **argv, char **envp)
     for (i = 0; i < program.limit_numbers && numbers.valid; i++)
         program.limits[i] = take(&numbers, UINT64_MAX);
     if (!numbers.valid || *numbers.next != '\0' || argc < 3)
-        return LAUNCHER_NOT_UNDERSTOOD;
+        return LAUNCHER_REFUSED;
     program.path = argv[2];
     program.arguments = argv + 3;
     program.environment = envp;

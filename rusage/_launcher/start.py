@@ -26,7 +26,7 @@ import sys
 import threading
 import time
 from operator import index
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from .._rusage import ffi, lib
 from .._subprocess import PARAMETERS, SubprocessPopen, clock, pipes_of
@@ -41,7 +41,6 @@ PATH = os.path.join(os.path.dirname(__file__), "launcher")
 # After these errors the launcher is not tried for a while: the package may be being reinstalled.
 _UNAVAILABLE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOSYS}
 PAUSE = 60.0  # seconds
-NEVER = float("inf")
 _retry_at = 0.0  # by time.monotonic()
 
 # The launcher closes descriptors faster than subprocess does, where the kernel has close_range(2) (Linux 5.9).
@@ -53,14 +52,10 @@ _SELF_INFLICTED = {signal.SIGSYS, signal.SIGXFSZ, signal.SIGBUS, signal.SIGSEGV,
 _MEMORY = struct.Struct("=iii")  # child, launcher, failed
 
 
-class Started(NamedTuple):
-    """A child that has been started, or the launcher, if a signal for the program has killed it before that."""
-
-    pid: int
-    status: int | None
-    """Its wait status if it cannot be waited for any more; 0 if another caller has waited for it, as in subprocess."""
-    began: float
-    """The time when the launcher was executed, by ``clock()``."""
+# The process ID of a child that has been started, or of the launcher, if a signal for the program has killed it before
+# that; its wait status if it cannot be waited for any more, which is 0 if another caller has waited for it, as in
+# subprocess; and when the launcher was executed, by clock().
+Started = tuple[int, int | None, float]
 
 
 def start(call: dict[str, Any], limits: tuple[tuple[int, int, int], ...]) -> Started | None:
@@ -82,10 +77,10 @@ def start(call: dict[str, Any], limits: tuple[tuple[int, int, int], ...]) -> Sta
         return launch.run()
 
 
-def pause(seconds: float) -> None:
-    """Do not use the launcher for some seconds."""
-    global _retry_at  # noqa: PLW0603 (cached: what the system allows does not change)
-    _retry_at = max(_retry_at, time.monotonic() + seconds)
+def pause() -> None:
+    """Do not use the launcher for a while."""
+    global _retry_at  # noqa: PLW0603 (cached: what the system allows hardly changes)
+    _retry_at = time.monotonic() + PAUSE
 
 
 # --- Whether a start is a plain one -----------------------------------------------------------------------------------
@@ -255,7 +250,7 @@ class Launch:
             if self._abort() or origin == "handler":
                 raise
             if origin == "hook" or _says_unavailable(error):
-                pause(PAUSE)
+                pause()
             return None
 
     def _result(self, status: int | None, began: float) -> Started | None:
@@ -263,13 +258,13 @@ class Launch:
         launcher, (child, _, failed) = self._launcher.pid, read_memory(self._channel.memory)
         if child == 0 and status != 0:
             is_program = status is not None and not _is_launchers(status)
-            return Started(launcher, status, began) if is_program else None
+            return (launcher, status, began) if is_program else None
         if child < 1:  # C code may have forked a process that can write it
-            return Started(launcher, 0, began)
+            return launcher, 0, began
         if failed:
             _end(child, exits=True)
             return None
-        return Started(child, None if lib.rusage_is_child(child) else 0, began)
+        return child, None if lib.rusage_is_child(child) else 0, began
 
     def _abort(self) -> bool:
         """End the launcher and its child; return whether the launcher has run, so that there may have been a child."""
@@ -297,15 +292,10 @@ class Launch:
 
 def _is_launchers(status: int) -> bool:
     """Return whether a wait status without a child says that the launcher failed, and is not a signal for the child."""
-    if os.WIFSIGNALED(status):
-        if os.WTERMSIG(status) == signal.SIGSYS:
-            pause(NEVER)
-        return os.WTERMSIG(status) in _SELF_INFLICTED
-    if os.WEXITSTATUS(status) == lib.LAUNCHER_REFUSED:
-        pause(NEVER)
-    elif os.WEXITSTATUS(status) == lib.LAUNCHER_NOT_UNDERSTOOD:
-        pause(PAUSE)
-    return True
+    code = os.waitstatus_to_exitcode(status)
+    if code in (lib.LAUNCHER_REFUSED, -signal.SIGSYS):
+        pause()
+    return code >= 0 or -code in _SELF_INFLICTED
 
 
 def _wait(pid: int) -> int | None:
