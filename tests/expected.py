@@ -12,15 +12,6 @@ from unittest import mock
 
 import rusage
 from rusage._backends import BACKEND, _base, linux
-from rusage._backends._base import (
-    PEAK_AT_LEAST_PARENTS,
-    PEAK_AT_LEAST_PARENTS_INEXACT,
-    PEAK_NONE,
-    PEAK_OWN,
-    PEAK_SAMPLED,
-    PEAK_TOUCHED,
-    PEAK_TOUCHED_SAMPLED,
-)
 from rusage._backends._platforms import PLATFORMS, backend_name
 
 if TYPE_CHECKING:
@@ -30,7 +21,7 @@ if TYPE_CHECKING:
     from rusage._backends._base import Backend
 
 # The fields that a child lacks by chance where the kernel samples them: no tick of its clock may have hit the child.
-SAMPLED = _base.INTEGRALS | {"ru_maxrss"} if BACKEND.child_peak == PEAK_SAMPLED else _base.NONE
+SAMPLED = _base.INTEGRALS | {"ru_maxrss"} if BACKEND.child_peak == _base.PEAK_SAMPLED else _base.NONE
 
 FOLDER = Path(rusage.__file__).parent / "_backends"
 BACKENDS = list(dict.fromkeys(PLATFORMS.values()))  # in the list of platforms, without "unknown"
@@ -76,7 +67,7 @@ class System(NamedTuple):
     """The fields of another process, without their prefixes."""
     units: Mapping[str, str] = {}
     """The units that are not the uniform ones."""
-    child_peak: str = PEAK_NONE
+    child_peak: str = _base.PEAK_NONE
     """The rule for a child's peak."""
     exports: str = "times"
     """The groups of metrics, named in their tests, that ``rusage.prometheus`` and ``rusage.opentelemetry`` export."""
@@ -129,7 +120,7 @@ SYSTEMS = {
         {"SELF": OF_LINUX, "THREAD": OF_LINUX},
         process=OF_PROC,
         units=BLOCKS_512,
-        child_peak=PEAK_AT_LEAST_PARENTS_INEXACT,
+        child_peak=_base.PEAK_AT_LEAST_PARENTS_INEXACT,
         known_backend=linux.backend(io_accounting=True),
         exports="times faults switches bytes rss peak",
     ),
@@ -140,7 +131,7 @@ SYSTEMS = {
         {"SELF": (1033216, 0, 0, 0, 1019, 1021, 0, 0, 0, 0, 0, 0, 1063, 1069)},
         process=OF_PROC,
         units=BLOCKS_512,
-        child_peak=PEAK_AT_LEAST_PARENTS_INEXACT,
+        child_peak=_base.PEAK_AT_LEAST_PARENTS_INEXACT,
         name="Linux",
         known_backend=linux.backend(io_accounting=False),
         exports="times faults switches rss peak",
@@ -152,7 +143,7 @@ SYSTEMS = {
         {"SELF": OF_LINUX, "THREAD": OF_LINUX},
         process="utime stime minflt majflt",
         units=BLOCKS_512,
-        child_peak=PEAK_AT_LEAST_PARENTS_INEXACT,
+        child_peak=_base.PEAK_AT_LEAST_PARENTS_INEXACT,
         name="Linux",
         known_backend=linux.backend(io_accounting=True, release="6.1.0-40-amd64"),
         exports="times faults switches bytes rss peak",
@@ -164,7 +155,7 @@ SYSTEMS = {
         {"SELF": OF_MACOS, "CHILDREN": OF_MACOS, "THREAD": ONLY_TIMES},
         process="utime stime minflt majflt inblock oublock",
         units=BLOCKS_512,
-        child_peak=PEAK_OWN,
+        child_peak=_base.PEAK_OWN,
         exports="times faults rss peak",
     ),
     "iOS": System(
@@ -174,7 +165,7 @@ SYSTEMS = {
         {"SELF": OF_MACOS},
         absent="Process",
         units=BLOCKS_512,
-        child_peak=PEAK_OWN,
+        child_peak=_base.PEAK_OWN,
         name="macOS",
         exports="times faults rss peak",
     ),
@@ -185,7 +176,7 @@ SYSTEMS = {
         {"SELF": OF_BSD_WITH_INTEGRALS, "THREAD": OF_BSD_WITH_INTEGRALS},
         absent="peak",
         process=BSD,
-        child_peak=PEAK_SAMPLED,
+        child_peak=_base.PEAK_SAMPLED,
         exports="times faults switches operations rss maxrss",
     ),
     "OpenBSD 7.7": System(
@@ -195,7 +186,7 @@ SYSTEMS = {
         {"SELF": OF_BSD},
         absent="peak",
         process="utime stime",
-        child_peak=PEAK_TOUCHED,
+        child_peak=_base.PEAK_TOUCHED,
         name="OpenBSD",
         exports="times faults switches operations rss maxrss",
     ),
@@ -206,7 +197,7 @@ SYSTEMS = {
         {"SELF": OF_BSD_WITH_INTEGRALS, "THREAD": OF_BSD},
         absent="peak",
         process="utime stime",
-        child_peak=PEAK_TOUCHED,
+        child_peak=_base.PEAK_TOUCHED,
         name="OpenBSD",
         exports="times faults switches operations rss maxrss",
     ),
@@ -217,7 +208,7 @@ SYSTEMS = {
         {"SELF": NO_PEAK},
         absent="RUSAGE_THREAD peak",
         process=NO_SWITCHES,
-        child_peak=PEAK_AT_LEAST_PARENTS,
+        child_peak=_base.PEAK_AT_LEAST_PARENTS,
         name="NetBSD",
         exports="times faults switches operations rss",
     ),
@@ -229,7 +220,7 @@ SYSTEMS = {
         {"SELF": OF_BSD, "CHILDREN": OF_BSD},
         absent="RUSAGE_THREAD peak",
         process=NO_SWITCHES,
-        child_peak=PEAK_AT_LEAST_PARENTS,
+        child_peak=_base.PEAK_AT_LEAST_PARENTS,
         name="NetBSD",
         exports="times faults switches operations rss maxrss",
     ),
@@ -244,7 +235,7 @@ SYSTEMS = {
         },
         absent="RUSAGE_THREAD peak",
         process=f"{BSD_NO_NIVCSW} nswap",
-        child_peak=PEAK_TOUCHED_SAMPLED,
+        child_peak=_base.PEAK_TOUCHED_SAMPLED,
         exports="times faults voluntary operations rss maxrss",
         exports_of_children="times",
     ),
@@ -263,7 +254,7 @@ SYSTEMS = {
         {"SELF": (1009, 0, 0, 0, 1019, 0, 0, 0, 0, 0, 0, 0, 0, 0), "THREAD": ONLY_TIMES},
         process="utime stime maxrss minflt",
         absent="RUSAGE_CHILDREN RUSAGE_BOTH from_native wait3 wait4",
-        child_peak=PEAK_OWN,
+        child_peak=_base.PEAK_OWN,
         exports="times all_faults rss peak",
     ),
     "another Unix": System(

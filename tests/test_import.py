@@ -3,7 +3,6 @@
 import importlib.metadata
 import importlib.util
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -128,17 +127,15 @@ for name in {row.lacks!r}:
     assert python("-c", program).splitlines() == expected
 
 
-@pytest.mark.skipif(platform.python_implementation() == "PyPy", reason="PyPy has no subinterpreters")
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="earlier ones have the module of subinterpreters by other names")
 def test_import_in_subinterpreters(python: Callable[..., str]) -> None:
     """In a subinterpreter that shares the GIL the calls work; one of its own refuses the import with an ImportError."""
-    if importlib.util.find_spec("_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters") is None:
+    if importlib.util.find_spec("_interpreters") is None:
         pytest.skip(reason="this interpreter was built without subinterpreters")
     program = """
-import sys
-try:
-    import _interpreters as interpreters
-except ImportError:
-    import _xxsubinterpreters as interpreters
+import _interpreters as interpreters
+import rusage
+
 code = '''
 try:
     import rusage
@@ -149,22 +146,14 @@ else:
         assert rusage.getrusage(rusage.RUSAGE_SELF).ru_utime >= 0
     print("works", flush=True)
 '''
-import rusage
-if sys.version_info >= (3, 13):
-    shared, own = interpreters.create("legacy"), interpreters.create("isolated")
-elif sys.version_info >= (3, 12):
-    shared, own = interpreters.create(isolated=False), interpreters.create(isolated=True)
-else:
-    shared, own = interpreters.create(), None
-for interpreter in shared, own:
-    if interpreter is not None:
-        failed = interpreters.run_string(interpreter, code)
-        assert not failed, failed
-        interpreters.destroy(interpreter)
+for interpreter in interpreters.create("legacy"), interpreters.create("isolated"):
+    failed = interpreters.run_string(interpreter, code)
+    assert not failed, failed
+    interpreters.destroy(interpreter)
 """
-    answers = python("-c", program).splitlines()
-    expected = ["ImportError" if sysconfig.get_config_var("Py_GIL_DISABLED") else "works", "ImportError"]
-    assert [answer.split()[0] for answer in answers] == expected[: 2 if sys.version_info >= (3, 12) else 1]
+    shared, own = [answer.split()[0] for answer in python("-c", program).splitlines()]
+    assert shared == ("ImportError" if sysconfig.get_config_var("Py_GIL_DISABLED") else "works")
+    assert own == "ImportError"
 
 
 # Starts children in each way, waits for them in each way, and reads a process if that is possible.

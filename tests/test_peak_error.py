@@ -147,9 +147,6 @@ def test_import_does_not_read_the_cpus(python: Callable[..., str]) -> None:
 def test_errors_in_json(options: list[str]) -> None:
     """The same number as in Python."""
     error = rusage.fields["ru_maxrss"].error
-    command = [sys.executable, "-m", "rusage", "--json"]
-    own = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    assert (own["ru_maxrss"]["error"], own["ru_utime"]["error"]) == (error, None)
-    command += [*options, "--", sys.executable, "-c", ""]
+    command = [sys.executable, "-m", "rusage", "--json", *options, "--", sys.executable, "-c", ""]
     report = json.loads(subprocess.run(command, capture_output=True, check=True).stderr)
     assert report["errors"] == ({"ru_maxrss": error} if error is not None and "ru_maxrss" in report["units"] else {})

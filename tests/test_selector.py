@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
-from expected import FOLDER, SYSTEMS, load
+from expected import FOLDER, SYSTEMS, backend_on, load
 
 from rusage._backends._platforms import PLATFORMS as LIST
 from rusage._backends._platforms import backend_name
@@ -84,14 +84,15 @@ def test_backends_need_nothing_of_the_system(monkeypatch: pytest.MonkeyPatch, mo
     assert not {"ffi", "lib", "_rusage"} & set(names)
 
 
-def test_facts_of_a_release(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "release", "field", "kept"),
+    [
+        *(("openbsd", release, "ru_ixrss", release != "7.7") for release in ("7.7", "7.8", "7.10", "8.0")),
+        *(("netbsd", release, "ru_maxrss", release != "9.4") for release in ("9.4", "10.1", "11.0_BETA")),
+    ],
+)
+def test_facts_of_a_release(name: str, release: str, field: str, *, kept: bool) -> None:
     """OpenBSD's integrals came with 7.8, NetBSD's peak with 10; the running kernel counts, not the one of the build."""
-    for release, kept in [("7.7", False), ("7.8", True), ("7.10", True), ("8.0", True)]:
-        pretend(monkeypatch, "openbsd8", release)
-        measured = load("rusage._backends.openbsd", FOLDER / "openbsd.py").BACKEND.measured
-        assert ("ru_ixrss" in measured["RUSAGE_SELF"]) == ("ru_isrss" in measured["RUSAGE_CHILDREN"]) == kept
-        assert "ru_ixrss" not in measured["RUSAGE_THREAD"]
-    for release, kept in [("9.4", False), ("10.1", True), ("11.0_BETA", True)]:
-        pretend(monkeypatch, "netbsd10", release)
-        measured = load("rusage._backends.netbsd", FOLDER / "netbsd.py").BACKEND.measured
-        assert ("ru_maxrss" in measured["RUSAGE_SELF"]) == kept
+    measured = backend_on(name, f"{name}8", release).measured
+    assert (field in measured["RUSAGE_SELF"]) == (field in measured["RUSAGE_CHILDREN"]) == kept
+    assert "ru_ixrss" not in measured.get("RUSAGE_THREAD", ())

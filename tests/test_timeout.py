@@ -138,15 +138,6 @@ def test_exit_before_the_wait() -> None:
         assert process.wait(timeout=0) == 0
 
 
-@pytest.mark.parametrize("seconds", ["1", b"1", [1]], ids=repr)
-def test_bad_timeout_is_type_error(seconds: Any) -> None:
-    """As in ``subprocess``."""
-    with rusage.Popen(["sleep", "60"]) as process:
-        with pytest.raises(TypeError):
-            process.wait(timeout=seconds)
-        process.kill()
-
-
 @by_event
 def test_wait_without_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the system refuses the file descriptor, the exit is seen as ``subprocess`` sees it."""

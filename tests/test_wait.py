@@ -1,7 +1,6 @@
 """``wait3`` and ``wait4``; the oracle is ``os.wait4``."""
 
 import contextlib
-import errno
 import os
 import signal
 import sys
@@ -95,27 +94,19 @@ def test_nohang_with_no_child_ready() -> None:
 
 
 @has_wait4
-def test_wait_without_a_child() -> None:
-    """ChildProcessError, as in ``os``."""
-    for call in (rusage.wait4, os.wait4):
-        with pytest.raises(ChildProcessError) as caught:
-            call(2**30, 0)
-        assert caught.value.errno == errno.ECHILD
-
-
-@has_wait4
 @pytest.mark.parametrize(
     ("args", "error"),
     [
         (("1", 0), TypeError),
         ((1.0, 0), TypeError),
         ((1, None), TypeError),
+        ((2**30, 0), ChildProcessError),
         ((2**40, 0), OverflowError),
         ((1, 2**40), OverflowError),
         ((), TypeError),
     ],
 )
-def test_wait_with_bad_arguments(args: tuple[Any, ...], error: type[Exception]) -> None:
+def test_wait_that_fails(args: tuple[Any, ...], error: type[Exception]) -> None:
     """The oracle is ``os.wait4``."""
     with pytest.raises(error):
         rusage.wait4(*args)

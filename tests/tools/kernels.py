@@ -52,7 +52,7 @@ QUICK += ["test_tree.py", "test_tree_moving.py", "test_tree_scenes.py"]
 # Each of these takes 8 seconds or more in an emulator, or only compiles.
 NOT_QUICK = [
     "test_launcher.py::test_both_forms_compile_and_work",
-    "test_launcher.py::test_launcher_with_random_words",
+    "test_launcher.py::test_launcher_with_a_bad_number",
     "test_launcher.py::test_starts_under_a_tracer",
     "test_memory.py::test_blocks_in_threads",
     "test_memory.py::test_peak_below_an_inherited_one[test_peak_of_a_block]",

@@ -7,22 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from rusage._backends import illumos, linux, macos, unknown
-from rusage._backends._base import (
-    ALL,
-    BLOCKS,
-    INTEGRALS,
-    PEAK_AT_LEAST_PARENTS,
-    PEAK_AT_LEAST_PARENTS_INEXACT,
-    PEAK_OWN,
-    PEAK_SAMPLED,
-    PEAK_TOUCHED,
-    PEAK_TOUCHED_SAMPLED,
-    SWITCHES,
-    TIMES,
-    TOUCHED,
-    TOUCHED_PAGES,
-)
+from rusage._backends import _base, illumos, linux, macos, unknown
+from rusage._backends._base import ALL, BLOCKS, INTEGRALS, SWITCHES, TIMES
 from rusage._fields import FIELDS
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -60,6 +46,8 @@ class Documentation(NamedTuple):
     """Why ``child_peak`` is so, in terms of fork and exec."""
 
 
+FAULTS = {"ru_minflt", "ru_majflt"}
+MESSAGES = {"ru_msgsnd", "ru_msgrcv"}
 RUSAGESYS = "usr/src/uts/common/syscall/rusagesys.c"  # of illumos
 DOCUMENTATION = {
     "linux": Documentation(
@@ -67,8 +55,7 @@ DOCUMENTATION = {
             **dict.fromkeys(ALL, "getrusage() in kernel/sys.c"),
             **dict.fromkeys(linux.UNMAINTAINED, "getrusage(2): unmaintained"),
             **dict.fromkeys(BLOCKS, "include/linux/task_io_accounting_ops.h, proc_pid_io(5)"),
-            "ru_utime": "cputime_adjust() in kernel/sched/cputime.c",
-            "ru_stime": "cputime_adjust() in kernel/sched/cputime.c",
+            **dict.fromkeys(TIMES, "cputime_adjust() in kernel/sched/cputime.c"),
             "ru_maxrss": "getrusage() in kernel/sys.c, exec_mmap() in fs/exec.c, lib/percpu_counter.c",
         },
         clock=(
@@ -108,13 +95,10 @@ DOCUMENTATION = {
         sources={
             **dict.fromkeys(ALL, "rufetch() in sys/kern/kern_resource.c"),
             **dict.fromkeys(INTEGRALS | {"ru_maxrss"}, "statclock() in sys/kern/kern_clock.c"),
-            "ru_utime": "calcru1() in sys/kern/kern_resource.c",
-            "ru_stime": "calcru1() in sys/kern/kern_resource.c",
+            **dict.fromkeys(TIMES, "calcru1() in sys/kern/kern_resource.c"),
             "ru_nswap": "measured on FreeBSD 15.1",
-            "ru_inblock": "sys/kern/vfs_bio.c, sys/kern/vfs_cluster.c",
-            "ru_oublock": "sys/kern/vfs_bio.c, sys/kern/vfs_cluster.c",
-            "ru_msgsnd": "sys/kern/uipc_socket.c; pipes: measured on FreeBSD 15.1",
-            "ru_msgrcv": "sys/kern/uipc_socket.c; pipes: measured on FreeBSD 15.1",
+            **dict.fromkeys(BLOCKS, "sys/kern/vfs_bio.c, sys/kern/vfs_cluster.c"),
+            **dict.fromkeys(MESSAGES, "sys/kern/uipc_socket.c; pipes: measured on FreeBSD 15.1"),
             "ru_nsignals": "postsig_done() in sys/kern/kern_sig.c",
             "ru_nvcsw": "measured on FreeBSD 15.1",
         },
@@ -129,17 +113,13 @@ DOCUMENTATION = {
         sources={
             **dict.fromkeys(ALL, "sys/kern/kern_resource.c"),
             **dict.fromkeys(INTEGRALS, "statclock() in sys/kern/kern_clock.c"),
-            "ru_utime": "calctsru() in sys/kern/kern_resource.c",
-            "ru_stime": "calctsru() in sys/kern/kern_resource.c",
+            **dict.fromkeys(TIMES, "calctsru() in sys/kern/kern_resource.c"),
             "ru_maxrss": "uvmfault_update_stats() in sys/uvm/uvm_fault.c",
             "ru_nswap": "never updated",
-            "ru_inblock": "sys/kern/vfs_bio.c",
-            "ru_oublock": "sys/kern/vfs_bio.c",
-            "ru_msgsnd": "sys/kern/uipc_socket.c",
-            "ru_msgrcv": "sys/kern/uipc_socket.c",
+            **dict.fromkeys(BLOCKS, "sys/kern/vfs_bio.c"),
+            **dict.fromkeys(MESSAGES, "sys/kern/uipc_socket.c"),
             "ru_nsignals": "postsig_done() in sys/kern/kern_sig.c",
-            "ru_nvcsw": "sys/kern/kern_synch.c, sys/kern/sched_bsd.c",
-            "ru_nivcsw": "sys/kern/kern_synch.c, sys/kern/sched_bsd.c",
+            **dict.fromkeys(SWITCHES, "sys/kern/kern_synch.c, sys/kern/sched_bsd.c"),
         },
         resolution="ticks",
         process_clock="ticks of the statistics clock",
@@ -153,17 +133,13 @@ DOCUMENTATION = {
         sources={
             **dict.fromkeys(ALL, "getrusage1() in sys/kern/kern_resource.c"),
             **dict.fromkeys(INTEGRALS, "ruspace() in sys/kern/kern_resource.c"),
-            "ru_utime": "calcru() in sys/kern/kern_resource.c",
-            "ru_stime": "calcru() in sys/kern/kern_resource.c",
+            **dict.fromkeys(TIMES, "calcru() in sys/kern/kern_resource.c"),
             "ru_maxrss": "ruspace() in sys/kern/kern_resource.c, uvmfault_update_stats() in sys/uvm/uvm_fault_i.h, "
             "exit1() in sys/kern/kern_exit.c",
-            "ru_minflt": "sys/uvm/uvm_fault.c",
-            "ru_majflt": "sys/uvm/uvm_fault.c",
+            **dict.fromkeys(FAULTS, "sys/uvm/uvm_fault.c"),
             "ru_nswap": "never updated",
-            "ru_inblock": "sys/kern/vfs_bio.c",
-            "ru_oublock": "sys/kern/vfs_bio.c",
-            "ru_msgsnd": "sys/kern/uipc_socket.c",
-            "ru_msgrcv": "sys/kern/uipc_socket.c",
+            **dict.fromkeys(BLOCKS, "sys/kern/vfs_bio.c"),
+            **dict.fromkeys(MESSAGES, "sys/kern/uipc_socket.c"),
             "ru_nsignals": "sys/kern/kern_sig.c",
         },
         process_clock="1 microsecond",
@@ -176,8 +152,7 @@ DOCUMENTATION = {
             **dict.fromkeys(ALL, "sys/kern/kern_resource.c"),
             **dict.fromkeys(INTEGRALS | {"ru_maxrss"}, "schedclock() in sys/kern/kern_clock.c"),
             "ru_nswap": "swapout() in sys/vm/vm_glue.c",
-            "ru_msgsnd": "sys/kern/uipc_socket.c",
-            "ru_msgrcv": "sys/kern/uipc_socket.c",
+            **dict.fromkeys(MESSAGES, "sys/kern/uipc_socket.c"),
             "ru_nivcsw": "updated in sys/kern/usched_dummy.c only; measured on DragonFly 5.9",
         },
         resolution="ticks",
@@ -195,22 +170,18 @@ DOCUMENTATION = {
             **dict.fromkeys(ALL, RUSAGESYS),
             **dict.fromkeys(illumos.UNSET, "getrusage(3C): set to 0 in this implementation"),
             "ru_minflt": "usr/src/uts: added up, but incremented nowhere",
-            "ru_inblock": f"getrusage(3C), {RUSAGESYS}",
-            "ru_oublock": f"getrusage(3C), {RUSAGESYS}",
-            "ru_msgsnd": f"getrusage(3C), {RUSAGESYS}",
-            "ru_msgrcv": f"getrusage(3C), {RUSAGESYS}",
+            **dict.fromkeys(BLOCKS, f"getrusage(3C), {RUSAGESYS}"),
+            **dict.fromkeys(MESSAGES, f"getrusage(3C), {RUSAGESYS}"),
         },
         clock="taken at each transition between the states of a thread (microstate accounting)",
     ),
     "windows": Documentation(
         sources={
             **dict.fromkeys(ALL, "no documented call reports it"),
-            "ru_utime": "GetProcessTimes, GetThreadTimes",
-            "ru_stime": "GetProcessTimes, GetThreadTimes",
+            **dict.fromkeys(TIMES, "GetProcessTimes, GetThreadTimes"),
             "ru_maxrss": "PeakWorkingSetSize of PROCESS_MEMORY_COUNTERS",
             "ru_minflt": "PageFaultCount of PROCESS_MEMORY_COUNTERS",
-            "ru_inblock": "IO_COUNTERS",
-            "ru_oublock": "IO_COUNTERS",
+            **dict.fromkeys(BLOCKS, "IO_COUNTERS"),
         },
         resolution="15.6 ms",
         process_clock="15.625 ms",
@@ -261,38 +232,38 @@ class Peak(NamedTuple):
 
 
 ABOVE_TOUCHED = (
-    f"measured if it exceeds what a child may touch before it executes its program: {TOUCHED // 2**20} MiB, "
-    f"and {TOUCHED_PAGES} pages for each argument and environment variable; the integrals are not measured"
+    f"measured if it exceeds what a child may touch before it executes its program: {_base.TOUCHED // 2**20} MiB, "
+    f"and {_base.TOUCHED_PAGES} pages for each argument and environment variable; the integrals are not measured"
 )
 
 PEAKS = {
-    PEAK_OWN: Peak("its own", "always measured; it is the child's own", "own peak"),
-    PEAK_AT_LEAST_PARENTS: Peak(
+    _base.PEAK_OWN: Peak("its own", "always measured; it is the child's own", "own peak"),
+    _base.PEAK_AT_LEAST_PARENTS: Peak(
         "at least the parent's", "measured if it exceeds the largest peak of this process", "own peak if known"
     ),
-    PEAK_AT_LEAST_PARENTS_INEXACT: Peak(
+    _base.PEAK_AT_LEAST_PARENTS_INEXACT: Peak(
         "at least the parent's",
         "measured if the child was started through the launcher; "
         "otherwise only if it exceeds the largest peak of this process by more than the error of both",
         "own peak",
     ),
-    PEAK_SAMPLED: Peak(
+    _base.PEAK_SAMPLED: Peak(
         "may be the parent's",
         "measured if it exceeds the value at the time when the child executed its program; "
         "the integrals: if they had not been sampled until then",
         "own peak if known",
     ),
-    PEAK_TOUCHED: Peak("its own, also from before `exec`", ABOVE_TOUCHED, "own peak if known"),
-    PEAK_TOUCHED_SAMPLED: Peak("its own, also from before `exec`", ABOVE_TOUCHED, "own peak if known"),
+    _base.PEAK_TOUCHED: Peak("its own, also from before `exec`", ABOVE_TOUCHED, "own peak if known"),
+    _base.PEAK_TOUCHED_SAMPLED: Peak("its own, also from before `exec`", ABOVE_TOUCHED, "own peak if known"),
 }
 
 GROUPS = {
     "times": TIMES,
     "peak": {"ru_maxrss"},
-    "faults": {"ru_minflt", "ru_majflt"},
+    "faults": FAULTS,
     "block I/O": BLOCKS,
     "switches": SWITCHES,
-    "messages": {"ru_msgsnd", "ru_msgrcv"},
+    "messages": MESSAGES,
     "signals": {"ru_nsignals"},
 }
 
