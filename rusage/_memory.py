@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import sys
 from _thread import RLock
+from itertools import count
 
 from . import _forks
 from ._backends import BACKEND
 from ._getrusage import error_of, maxrss
-from ._rusage import ffi, lib
+from ._rusage import lib
 
 # Only Linux can reset the high-water mark, and its getrusage() reports another peak.
 HAS_MARK = hasattr(lib, "rusage_own_peak")
@@ -90,24 +91,40 @@ def known_peak() -> int:
 
 # --- The peak of a block ----------------------------------------------------------------------------------------------
 
-# Before each reset, the C code saves the mark for the open blocks. The lock is re-entrant because a signal handler or a
-# finalizer may start a block while its thread holds the lock.
+# The lock is re-entrant because a signal handler or a finalizer may start a block while its thread holds the lock.
 lock = RLock()
+
+# The high-water marks before our resets, and the sizes after them, which count for the blocks that began earlier: each
+# with the number of its reset, from the largest to the smallest. One that is not larger than a later one cannot be the
+# peak of a block.
+_marks: list[tuple[int, int]] = []
+_numbers = count(1)
+
+
+def _keep_mark(number: int, size: int) -> None:
+    while _marks and _marks[-1][1] <= size:
+        _marks.pop()
+    _marks.append((number, size))
 
 
 class BlockPeak:
     """The peak of a block that begins when the object is created. It is 0 if it is not ``measured``."""
 
-    __slots__ = ("_block", "_forks", "_is_open", "measured")
+    __slots__ = ("_forks", "_is_open", "_number", "_peak", "_resident", "measured")
 
     def __init__(self) -> None:
         self._forks, self._is_open = _forks.count, True
         self.measured = False
         if HAS_MARK:
-            self._block = ffi.new("rusage_block *")
             with lock:
                 known_peak()
-                self.measured = not lib.rusage_reset_peak(self._block)
+                self._number = next(_numbers)
+                mark = lib.rusage_mark()
+                _keep_mark(self._number, mark)
+                # A peak between the reading of the mark and the reset is lost.
+                self._resident = self._peak = lib.rusage_reset_mark()
+                _keep_mark(self._number, self._resident)
+                self.measured = mark >= 0 and self._resident >= 0
 
     @staticmethod
     def available() -> bool:
@@ -118,7 +135,10 @@ class BlockPeak:
         """Read the peak so far, if the block is open."""
         if self.measured and self._is_open:
             with lock:
-                self.measured = not lib.rusage_update_peak(self._block)
+                mark = lib.rusage_mark()
+                later = (size for number, size in _marks if number > self._number)
+                self._peak = max(self._peak, mark, *later)
+                self.measured = mark >= 0
 
     def stop(self) -> None:
         """End the block."""
@@ -129,12 +149,12 @@ class BlockPeak:
     @property
     def peak(self) -> int:
         """The maximum resident set size that was read last, in bytes."""
-        return self._block.peak if self.measured else 0
+        return self._peak if self.measured else 0
 
     @property
     def growth(self) -> int:
         """The peak minus the resident set size at the start of the block, in bytes."""
-        return self._block.peak - self._block.resident if self.measured else 0
+        return self._peak - self._resident if self.measured else 0
 
     def check(self) -> None:
         """Raise ``RuntimeError`` in a forked child if the block was open at the fork."""
@@ -144,8 +164,8 @@ class BlockPeak:
 
 def _after_fork() -> None:
     """In a child: replace the lock, which another thread of the parent may hold, and forget the parent's peaks."""
-    global lock  # noqa: PLW0603 (of the process)
-    lock = RLock()
+    global lock, _marks  # noqa: PLW0603 (of the process)
+    lock, _marks = RLock(), []
     if HAS_MARK:
         lib.rusage_forget_peaks()
 
