@@ -54,12 +54,6 @@ def this_backend() -> str:
     return str(_backends["backend_name"](sys.platform))
 
 
-def main_files(backend: str) -> list[Path]:
-    """Return the C files that a platform's extension includes: the backend's and, for Linux, the launcher's parent."""
-    files = [PACKAGE / "_backends" / f"{backend}.c"]
-    return [*files, PACKAGE / "_launcher" / "parent.c"] if backend == "linux" else files
-
-
 def declarations(backend: str) -> str:
     """Return the parts of ``_rusage.cdef`` for a platform, with the files that they include."""
     _, *parts = re.split(r"^/\* --- (.+) --- \*/$", DECLARATIONS.read_text(encoding="utf-8"), flags=re.MULTILINE)
@@ -75,9 +69,8 @@ def builder(backend: str) -> FFI:
     """Return the cffi builder of the extension for a platform."""
     ffi = FFI()
     ffi.cdef(declarations(backend))
-    # Absolute paths: compiler messages name the file, and the generated C compiles in any directory.
-    includes = "".join(f'#include "{path.as_posix()}"\n' for path in main_files(backend))
-    ffi.set_source("rusage._rusage", includes)
+    # An absolute path: compiler messages name the file, and the generated C compiles in any directory.
+    ffi.set_source("rusage._rusage", f'#include "{(PACKAGE / "_backends" / backend).as_posix()}.c"\n')
     return ffi
 
 

@@ -41,7 +41,7 @@ def sources(build: ModuleType, backend: str) -> list[Path]:
             add((path.parent / name).resolve())
         found.setdefault(path)
 
-    for path in build.DECLARATIONS, *build.main_files(backend):
+    for path in build.DECLARATIONS, build.PACKAGE / "_backends" / f"{backend}.c":
         add(path)
     return list(found)
 

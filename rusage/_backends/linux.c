@@ -4,6 +4,7 @@
 #include "../_c/unix.c"
 #include "linux/tree.c"
 #include "linux/memory.c"
+#include "../_launcher/parent.c"
 
 #include <fcntl.h>
 #include <signal.h>
