@@ -5,13 +5,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
+import random
+import signal
 import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from checks import refuse
+from conftest import alone, become_nobody, in_child
+from scenes import PIDFD_OPEN, Child, filters_x86_64, in_namespaces, linux, mount, next_pid, root, wait_for_state
 
 import rusage
 from rusage import RUsage
@@ -31,75 +37,234 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.system
 
-LINUX = BACKEND.name == "Linux"
-linux = pytest.mark.skipif(not LINUX, reason="tests the files of /proc")
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+NO_PROCESS = 2**22 - 1
 
 
-@pytest.fixture
-def unshare() -> Callable[..., list[str]]:
-    """Return a function that returns the command to run a program as root in namespaces of its own."""
-    if not LINUX or os.geteuid() != 0:
-        pytest.skip("run it as root on Linux")
-    command = shutil.which("unshare")
-    if command is None or subprocess.run([command, "--pid", "--fork", "--mount", "true"], check=False).returncode:
-        pytest.skip("no permission to make a namespace: run it as root, not in a sandbox")
-    return lambda *options: ["unshare", *options]
+def readers(process: rusage.Process) -> list[Callable[[], object]]:
+    """Return the methods that read it; those but the first need permission to read its files."""
+    peak = [process.peak] if "ru_maxrss" in process.measured else []
+    return [process.cputime, process.getrusage, process.rss, *peak]
 
 
-@pytest.mark.parametrize("way", ["as it is", "without pidfd"])
-def test_reused_number(program: Callable[..., str], unshare: Callable[..., list[str]], way: str) -> None:
+def fails(error: type[Exception], *methods: Callable[[], object]) -> None:
+    """Fail unless each method raises this exception."""
+    for method in methods:
+        with pytest.raises(error):
+            method()
+
+
+def without_pidfd(process: rusage.Process) -> rusage.Process:
+    """Return it as on a kernel, or in a sandbox, that has no pidfd_open(2)."""
+    handle = process._handle  # noqa: SLF001 (the kernel has it)
+    if handle.pidfd >= 0:
+        os.close(handle.pidfd)
+        handle.pidfd = -1
+    return process
+
+
+def open_files() -> list[int]:
+    """Return the open file descriptors."""
+    return [fd for fd in range(1024) if is_open(fd)]
+
+
+def is_open(fd: int) -> bool:
+    """Return whether a file descriptor is open."""
+    with contextlib.suppress(OSError):
+        os.fstat(fd)
+        return True
+    return False
+
+
+@root
+def test_reused_number() -> None:
     """Another process that has got the number is never read."""
-    program("other_processes.py", "reused_number", way, before=unshare("--pid", "--fork", "--mount-proc"))
+
+    def scene() -> None:
+        with Child() as child:
+            child("burn")
+            processes = [rusage.Process(child.pid), without_pidfd(rusage.Process(child.pid))]
+            assert [process.cputime() >= 0.15 for process in processes] == [True, True]
+        next_pid(child.pid)
+        with Child() as other, rusage.Process(other.pid) as another:
+            assert other.pid == child.pid
+            assert another.cputime() < 0.15
+            for process in processes:
+                fails(ProcessLookupError, *readers(process))
+                process.close()
+
+    in_namespaces(scene, proc="")
 
 
-def test_fork_into_a_namespace(program: Callable[..., str], unshare: Callable[..., list[str]]) -> None:
+@root
+def test_fork_into_a_namespace() -> None:
     """The child never reads the process that has the number there."""
-    program("other_processes.py", "fork_into_a_namespace", before=unshare())
+
+    def look() -> None:
+        next_pid(child.pid)
+        with Child() as other:
+            assert other.pid == child.pid
+            usage = process.getrusage()
+            assert abs(process.cputime() - usage.ru_utime - usage.ru_stime) < 1e-6
+            assert process.cputime() >= 0.15
+
+    with Child() as child, rusage.Process(child.pid) as process:
+        child("burn")
+        in_namespaces(look)
 
 
+@root
 @pytest.mark.parametrize("hidepid", ["1", "2", "4"])
-def test_hidden_processes(program: Callable[..., str], unshare: Callable[..., list[str]], hidepid: str) -> None:
+def test_hidden_processes(hidepid: str) -> None:
     """They raise PermissionError, although /proc says that they do not exist."""
-    program("other_processes.py", "hidden", hidepid, before=unshare("--pid", "--fork", "--mount"))
+
+    def look(other: int) -> None:
+        process = rusage.Process(1)
+        process.getrusage()
+        become_nobody()
+        fails(PermissionError, *readers(process)[1:])
+        fails(PermissionError, *readers(without_pidfd(process)))
+        process.close()
+        for pid in 1, other:  # the kernel has cached the first one
+            with pytest.raises(PermissionError):
+                rusage.Process(pid)
+        fails(ProcessLookupError, lambda: rusage.Process(NO_PROCESS))
+        # A process that this user has started is visible, though not before its exec is complete.
+        with subprocess.Popen("cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as own:  # noqa: S607 (any)
+            assert own.stdin is not None
+            assert own.stdout is not None
+            own.stdin.write(b"ready\n")
+            own.stdin.flush()
+            own.stdout.readline()
+            with rusage.Process(own.pid) as another:
+                assert another.getrusage().ru_minflt > 0
+
+    def scene() -> None:
+        with Child() as other:
+            in_child(lambda: look(other.pid))
+
+    in_namespaces(scene, proc=f"hidepid={hidepid}")
 
 
-def test_other_users_process(program: Callable[..., str], unshare: Callable[..., list[str]]) -> None:
+@root
+@alone
+def test_other_users_process() -> None:
     """It is measured like any other, also if it is in 65536 groups."""
-    program("other_processes.py", "other_user", before=unshare())
+    os.setgroups(range(1, 65537))  # the list precedes VmHWM in the status file
+
+    def look() -> None:
+        become_nobody()
+        with rusage.Process(os.getppid()) as process:
+            assert process.measured == BACKEND.process
+            status = Path(f"/proc/{os.getppid()}/status").read_text()
+            assert len(status) > 300_000
+            peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+            if "ru_maxrss" in process.measured:
+                assert process.peak() == process.getrusage().ru_maxrss == int(peak.split()[1]) * 1024
+            assert process.cputime() > 0
+
+    in_child(look)
 
 
-def test_proc_of_another_namespace(program: Callable[..., str], unshare: Callable[..., list[str]]) -> None:
-    """/proc has other numbers than kill(2)."""
-    program("other_processes.py", "other_namespace", before=unshare("--pid", "--fork"))
+@root
+def test_proc_of_another_namespace_and_none() -> None:
+    """/proc has other numbers than kill(2), or is missing: the error is not that there is no such process."""
 
+    def scene() -> None:
+        for kind in rusage.Process, rusage.Tree:
+            with pytest.raises(FileNotFoundError) as caught:
+                kind(1)
+            assert caught.value.filename == "/proc/self"
+        mount("tmpfs")
+        fails(FileNotFoundError, lambda: rusage.Process(1))
 
-def test_system_without_proc(program: Callable[..., str], unshare: Callable[..., list[str]]) -> None:
-    """The error is not that there is no such process."""
-    program("other_processes.py", "without_proc", before=unshare("--mount"))
+    in_namespaces(scene)
 
 
 @linux
-def test_too_many_open_files(program: Callable[..., str]) -> None:
-    program("other_processes.py", "too_many_files")
+@alone
+def test_too_many_open_files() -> None:
+    """Two descriptors stay open, and one file at a time is read. Without pidfd_open(2) one less is needed."""
+    import resource
+
+    highest = max(open_files())
+    while (lowest := os.dup(0)) < highest:  # leave no gaps
+        pass
+    os.close(lowest)
+    before, hard = open_files(), resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    for room in range(4):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + room, hard))
+        opens = None
+        try:
+            rusage.Process(os.getpid()).close()
+        except OSError as error:
+            opens = error.errno
+        assert opens in ({errno.EMFILE} if room < 2 else {None} if room == 3 else {errno.EMFILE, None}), (room, opens)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    assert open_files() == before
 
 
-@linux
+@filters_x86_64
 @pytest.mark.parametrize("code", [errno.ENOSYS, errno.EPERM])
-def test_system_without_pidfd(program: Callable[..., str], code: int) -> None:
-    """Old kernels do not know the call, and sandboxes may refuse it."""
-    program("other_processes.py", "refused", str(code))
+@alone
+def test_system_without_pidfd(code: int) -> None:
+    """Old kernels do not know the call, and sandboxes may refuse it; everything works without it."""
+    refuse(PIDFD_OPEN, code)
+    before = open_files()
+    fails(ProcessLookupError, lambda: rusage.Process(NO_PROCESS))
+    stop = threading.Event()
+    thread = threading.Thread(target=stop.wait)
+    thread.start()
+    fails(ProcessLookupError, lambda: rusage.Process(thread.native_id or 0))
+    stop.set()
+    thread.join()
+    with Child() as child:
+        child("burn")
+        process = rusage.Process(child.pid)
+        assert process.measured == BACKEND.process
+        assert process.getrusage().ru_minflt > 0
+        assert process.cputime() >= 0.15
+        os.kill(child.pid, signal.SIGKILL)
+        wait_for_state(child.pid, "Z")
+        fails(ProcessLookupError, *readers(process), lambda: rusage.Process(child.pid))
+    fails(ProcessLookupError, *readers(process))
+    process.close()
+    assert open_files() == before
 
 
 @pytest.mark.not_emulated
 @forks
 @pytest.mark.parametrize("processes", [100, pytest.param(1000, marks=pytest.mark.thorough)])
-def test_processes_that_come_and_go(processes: int, program: Callable[..., str]) -> None:
+@alone
+def test_processes_that_come_and_go(processes: int) -> None:
     """Ten readings of each while they start and end: each is complete, or says that the process has ended."""
-    numbers = program("other_processes.py", "coming_and_going", str(processes), str(10 * processes))
-    started, read, ended = map(int, numbers.split())
-    assert started >= processes
-    assert read >= 10 * processes
+    before = open_files()
+    alive: list[Child] = []
+    started = read = ended = 0
+    while started < processes or read < 10 * processes:
+        while len(alive) < 20:
+            alive.append(Child())
+            started += 1
+        child, last = random.choice(alive), random.randrange(20)
+        try:
+            with rusage.Process(child.pid) as process:
+                for number in range(10):
+                    if number == last:
+                        os.kill(child.pid, signal.SIGKILL)  # it ends during the next readings
+                    usage = process.getrusage()
+                    assert all(getattr(usage, name) == 0 for name in {*RUsage._fields} - process.measured)
+                    # A process that was about to end when it was opened had no memory.
+                    assert "ru_maxrss" not in process.measured or min(usage.ru_maxrss, process.peak()) > 0
+                    assert "ru_maxrss" not in process.measured or process.rss() > 0
+                    assert usage.cputime - 0.1 <= process.cputime() < 60
+                    read += 1
+        except ProcessLookupError:
+            ended += 1
+            alive.remove(child)
+            child.__exit__()
+    for child in alive:
+        child.__exit__()
+    assert open_files() == before
     assert ended > 0.75 * processes
 
 
@@ -125,7 +290,7 @@ def status(peak: int = 4242, groups: str = "") -> str:
 @pytest.fixture
 def handle(tmp_path: Path) -> Iterator[Handle]:
     """Return what C would know of a process whose directory in /proc is this one."""
-    if not LINUX:
+    if sys.platform != "linux":
         pytest.skip("tests the files of /proc")
     fake = ffi.new("rusage_process *")
     fake.pid, fake.pidfd, fake.measured = 7, -1, 2**32 - 1
@@ -163,23 +328,29 @@ def test_place_of_each_number(handle: Handle) -> None:
     assert rss(handle) == 1234 * os.sysconf("SC_PAGESIZE")
 
 
-@pytest.mark.parametrize("name", ["", ")", "(", "a b", ") R 1 2 3 4", "\n", "a\n7 (x) Z 1", "((((((((((((((("])
-def test_any_name(handle: Handle, tmp_path: Path, name: str) -> None:
-    """The name ends at the last parenthesis."""
+@pytest.mark.parametrize(
+    "value",
+    # The name ends at the last parenthesis.
+    [{"name": name} for name in ["", ")", "(", "a b", ") R 1 2 3 4", "\n", "a\n7 (x) Z 1", "((((((((((((((("]]
+    + [{"state": state} for state in "RSDTtIKWP"]
+    + [{"state": state, "threads": 2} for state in "ZXx"],
+    ids=str,
+)
+def test_living_processes(handle: Handle, tmp_path: Path, value: dict[str, object]) -> None:
+    """Whatever their names and the states of their first threads are."""
     expected = read(handle)
-    (tmp_path / "stat").write_text(stat(name=name))
+    (tmp_path / "stat").write_text(stat(**value))
     assert read(handle) == expected
 
 
-@pytest.mark.parametrize("value", [2**31 - 1, 2**31, 2**32, 2**53])
-def test_large_counters(handle: Handle, tmp_path: Path, value: int) -> None:
-    """Times are exact, counters are not cut."""
+@pytest.mark.parametrize("value", [2**31 - 1, 2**31, 2**32, 2**50])
+def test_large_numbers(handle: Handle, tmp_path: Path, value: int) -> None:
+    """Times are exact, counters and sizes are not cut."""
     (tmp_path / "stat").write_text(stat(minflt=value, majflt=value - 1, utime=value, stime=value - 1))
-    usage = read(handle)
-    assert isinstance(usage, RUsage)
+    (tmp_path / "statm").write_text(f"{2 * value} {value} 11 12 0 13 0\n")
     tick = os.sysconf("SC_CLK_TCK")
-    assert usage[:2] == (value / tick, (value - 1) / tick)
-    assert (usage.ru_minflt, usage.ru_majflt) == (value, value - 1)
+    assert read(handle) == (value / tick, (value - 1) / tick, 4242 * 1024, 0, 0, 0, value, value - 1, *[0] * 8)
+    assert rss(handle) == value * os.sysconf("SC_PAGESIZE")
 
 
 @pytest.mark.parametrize("state", "ZXx")
@@ -188,14 +359,6 @@ def test_states_of_ended_processes(handle: Handle, tmp_path: Path, state: str) -
     (tmp_path / "stat").write_text(stat(state=state))
     assert read(handle) == errno.ESRCH
     assert maxrss(handle) == rss(handle) == -errno.ESRCH
-    (tmp_path / "stat").write_text(stat(state=state, threads=2))
-    assert isinstance(read(handle), RUsage)
-
-
-@pytest.mark.parametrize("state", "RSDTtIKWP")
-def test_states_of_living_processes(handle: Handle, tmp_path: Path, state: str) -> None:
-    (tmp_path / "stat").write_text(stat(state=state))
-    assert isinstance(read(handle), RUsage)
 
 
 def test_peak_of_another_thread(handle: Handle, tmp_path: Path) -> None:
@@ -271,29 +434,21 @@ def test_file_that_is_cut(handle: Handle, tmp_path: Path, contents: str) -> None
     """Nothing is made up."""
     (tmp_path / "stat").write_text(contents)
     assert read(handle) == errno.EIO
-
-
-def test_large_rss(handle: Handle, tmp_path: Path) -> None:
-    """More than 32 bits of pages, and a file that is cut."""
-    (tmp_path / "statm").write_text(f"{2**40} {2**34} 11 12 0 13 0\n")
-    assert rss(handle) == 2**34 * os.sysconf("SC_PAGESIZE")
     (tmp_path / "statm").write_text("9999")
     assert rss(handle) == -errno.EIO
 
 
-def test_statm_that_cannot_be_read(handle: Handle, tmp_path: Path) -> None:
-    """As with the other files."""
-    (tmp_path / "statm").unlink()
-    assert rss(handle) == -errno.EPERM
-
-
-@pytest.mark.parametrize("name", ["stat", "status"])
+@pytest.mark.parametrize("name", ["stat", "status", "statm"])
 def test_file_that_cannot_be_read(handle: Handle, tmp_path: Path, name: str) -> None:
     """The error is passed on; a file that is missing is hidden."""
+
+    def error() -> object:
+        return -rss(handle) if name == "statm" else read(handle)
+
     (tmp_path / name).unlink()
-    assert read(handle) == errno.EPERM
+    assert error() == errno.EPERM
     (tmp_path / name).mkdir()
-    assert read(handle) == errno.EISDIR
+    assert error() == errno.EISDIR
 
 
 def test_length_of_what_precedes_the_peak(handle: Handle, tmp_path: Path) -> None:

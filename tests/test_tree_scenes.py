@@ -1,89 +1,320 @@
-"""``Tree``: numbers that are used again, other users, namespaces, and times before the opening."""
+"""``Tree``: numbers that are used again, other users, namespaces, and processes that share memory."""
 
 from __future__ import annotations
 
+import ctypes
+import os
 import platform
+import resource
+import signal
+import subprocess
 import sys
+import threading
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from test_process_scenes import unshare as unshare  # noqa: PLC0414 (a fixture)
+from checks import refuse
+from conftest import alone, become_nobody, in_child
+from held_trees import wait_until
+from scenes import (
+    KCMP,
+    PIDFD_OPEN,
+    PIDFD_SEND_SIGNAL,
+    Child,
+    filters_x86_64,
+    in_namespaces,
+    lists,
+    next_pid,
+    root,
+    wait_for_state,
+)
 
+import rusage
 from rusage._backends import BACKEND
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Unshare = Callable[..., list[str]]
-
-pytestmark = pytest.mark.system
 
 if "Tree" in BACKEND.absent or sys.platform != "linux":
     pytest.skip("tests Linux", allow_module_level=True)
 
-# As it is, and as where /proc has no lists of children; a filter on x86_64 hides them.
-lists = pytest.mark.parametrize("lists", [[], *([["listed"]] if platform.machine() == "x86_64" else [])], ids=str)
+from rusage._rusage import lib
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.system
+
+CLONE_VM = 0x100
 
 
+def clone() -> int:
+    """Start a child that uses this process's memory, and does nothing."""
+    libc = ctypes.CDLL(None)
+    pid: int = libc.clone(libc.pause, ctypes.c_void_p(STACK_TOP), CLONE_VM | signal.SIGCHLD, None)
+    return pid
+
+
+stack = ctypes.create_string_buffer(1 << 16)
+STACK_TOP = (ctypes.addressof(stack) + len(stack)) // 64 * 64
+
+
+def end(*pids: int) -> None:
+    """Kill children, and wait for them."""
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def pids(tree: rusage.Tree) -> set[int]:
+    """Return the process IDs of the members."""
+    return {member.pid for member in tree.members()}
+
+
+def keep_few_open() -> None:
+    """Let trees keep few files open: a quarter of the limit."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+
+def state(pid: int) -> str:
+    """Return the letter of a process's state."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+
+
+@root
 @lists
-@pytest.mark.parametrize("members", ["0", "20"])
-def test_reused_number(program: Callable[..., str], unshare: Unshare, members: str, lists: list[str]) -> None:
+@pytest.mark.parametrize("members", [0, 20])
+def test_reused_number(members: int, hide_lists: Callable[[], None]) -> None:
     """Another process that has got a member's number is no member and gets no signal."""
-    program("tree_scenes.py", "reused_number", members, *lists, before=unshare("--pid", "--fork", "--mount-proc"))
+
+    def scene() -> None:
+        hide_lists()
+        keep_few_open()
+        with Child() as stranger:
+            family = Child()
+            for _ in range(members):
+                family("fork")
+            last = family("fork")
+            with rusage.Tree(family.pid) as tree, rusage.Tree(family.pid) as unread:
+                count = tree.sample().processes
+                assert last in pids(tree)
+                time.sleep(0.05)  # start times are in ticks of 10 ms
+                family("end")
+                next_pid(last)
+                assert stranger("fork") == last
+                assert last not in pids(tree)
+                assert tree.sample().processes == count - 1
+                # Without the reading that precedes a signal: a number may be used again in between.
+                assert unread._use(lambda handle: lib.rusage_tree_signal(handle, signal.SIGKILL, 0)) == 0  # noqa: SLF001
+                os.waitpid(family.pid, 0)
+                assert state(last) != "Z"
+
+    in_namespaces(scene, proc="")
 
 
-@pytest.mark.parametrize("way", [[], *([["without pidfd"]] if platform.machine() == "x86_64" else [])], ids=str)
-def test_same_start(program: Callable[..., str], unshare: Unshare, way: list[str]) -> None:
+def start_of(pid: int) -> str:
+    """Return the time at which a process was started, in ticks."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+
+
+@root
+@pytest.mark.parametrize("way", ["pidfd", pytest.param("no pidfd", marks=filters_x86_64)])
+def test_same_start(way: str) -> None:
     """The start is in ticks: another process that has it too, and the member's number, gets no signal."""
-    program("tree_scenes.py", "same_start", *way, before=unshare("--pid", "--fork", "--mount-proc"))
+
+    def scene() -> None:
+        keep_few_open()
+        with Child() as stranger:
+            family = Child()
+            for _ in range(20):
+                family("fork")
+            if way == "no pidfd":
+                refuse(PIDFD_OPEN, 38)
+            for _ in range(100):
+                last = family("fork")
+                start = start_of(last)
+                with rusage.Tree(family.pid) as tree:
+                    family("end")
+                    next_pid(last)
+                    assert stranger("fork") == last
+                    if start_of(last) == start:
+                        tree.send_signal(signal.SIGTERM)
+                        break
+                stranger("end")
+            else:
+                pytest.skip(reason="this machine is too slow")
+            os.waitpid(family.pid, 0)
+            time.sleep(0.05)
+            assert state(last) == "S"
+
+    in_namespaces(scene, proc="")
 
 
+@root
 @lists
-def test_reused_number_of_a_parent(program: Callable[..., str], unshare: Unshare, lists: list[str]) -> None:
+def test_reused_number_of_a_parent(hide_lists: Callable[[], None]) -> None:
     """The children of the other process are no members."""
-    program("tree_scenes.py", "reused_number_of_a_parent", *lists, before=unshare("--pid", "--fork", "--mount-proc"))
+
+    def scene() -> None:
+        hide_lists()
+        with Child() as parent:
+            middle = parent("fork")
+            with rusage.Tree(parent.pid) as tree:
+                assert pids(tree) == {parent.pid, middle}
+                parent("end")
+                next_pid(middle)
+                with Child() as stranger:
+                    assert stranger.pid == middle
+                    assert stranger("fork") > middle
+                    for _ in range(3):
+                        assert pids(tree) == {parent.pid}
+
+    in_namespaces(scene, proc="")
 
 
-@pytest.mark.parametrize("scene", ["adopted", "many_children"])
-def test_children_of_a_member(program: Callable[..., str], scene: str) -> None:
-    """A member that does nothing adopts a process; a long list."""
-    program("tree_scenes.py", scene)
+@alone
+def test_adopted_process() -> None:
+    """A member that does nothing adopts a process: every eighth reading is complete."""
+    reaper = Child()
+    middle = reaper("adopt")
+    wait_for_state(reaper.pid, "S")
+    time.sleep(0.02)  # it leaves the CPU
+    with rusage.Tree(reaper.pid) as tree:
+        assert [tree.sample().processes for _ in range(3)] == [2] * 3
+        os.write(reaper.let_go_on, b"x")
+        wait_for_state(middle, "Z")
+        for _ in range(7):
+            tree.sample()
+        (this, orphan) = tree.members()
+        assert this.pid == reaper.pid
+        assert orphan.pid not in {this.pid, middle}
+        tree.send_signal(signal.SIGKILL)
+
+
+@alone
+def test_long_list_of_children() -> None:
+    """It is longer than a page."""
+    children = [clone() for _ in range(1000)]
+    with rusage.Tree() as tree:
+        assert tree.sample().processes == 1001
+    end(*children)
 
 
 @lists
 @pytest.mark.skipif(platform.machine() not in {"x86_64", "aarch64"}, reason="pthread_exit by ctypes")
-def test_member_without_its_first_thread(program: Callable[..., str], lists: list[str]) -> None:
+@alone
+def test_member_without_its_first_thread(hide_lists: Callable[[], None]) -> None:
     """/proc shows a zombie, but the process lives."""
-    program("tree_scenes.py", "without_first_thread", *lists)
+    hide_lists()
+    pid = os.fork()
+    if not pid:
+        threading.Thread(target=signal.pause).start()
+        ctypes.CDLL(None).pthread_exit(None)
+    wait_for_state(pid, "Z")
+    with rusage.Tree() as tree:
+        assert pids(tree) == {os.getpid(), pid}
+        assert tree.members()[1].rss > 2**20
+    end(pid)
 
 
+@root
 @lists
-def test_other_user(program: Callable[..., str], unshare: Unshare, lists: list[str]) -> None:
+@alone
+def test_other_user(hide_lists: Callable[[], None]) -> None:
     """Members of other users are read, except for ``pss``; a signal to them is refused."""
-    program("tree_scenes.py", "other_user", *lists, before=unshare("--pid", "--fork", "--mount-proc"))
+
+    def look() -> None:
+        become_nobody()
+        with rusage.Tree(os.getppid()) as tree:
+            assert pids(tree) == {os.getppid(), child.pid, os.getpid()}
+            assert tree.sample()[3:5] == (3, 0)
+            assert tree.sample(pss=True)[3:5] == (3, 1)
+            assert pids(tree) == {os.getppid(), child.pid, os.getpid()}
+            with pytest.raises(PermissionError):
+                tree.send_signal(0)
+            with rusage.Process(os.getppid()) as process, pytest.raises(PermissionError):
+                process.pss()
+
+    hide_lists()
+    with Child() as child, rusage.Tree() as tree:
+        child("become_nobody")
+        assert pids(tree) == {os.getpid(), child.pid}
+        assert tree.sample(pss=True).unread == 0
+        in_child(look)
 
 
+@root
 @lists
 @pytest.mark.parametrize("hidepid", ["1", "2"])
-def test_hidden_members(program: Callable[..., str], unshare: Unshare, hidepid: str, lists: list[str]) -> None:
+def test_hidden_members(hidepid: str, hide_lists: Callable[[], None]) -> None:
     """They count as unread."""
-    program("tree_scenes.py", "hidden", hidepid, *lists, before=unshare("--pid", "--fork", "--mount"))
+
+    def look() -> None:
+        with Child() as nobody:
+            hidden = Child()  # whose pipe the other one does not have
+            nobody("become_nobody")
+            become_nobody()
+            with rusage.Tree() as tree:
+                assert pids(tree) == {os.getpid(), nobody.pid}
+                # A list of all processes does not have such a member.
+                listed = not os.access("/proc/thread-self/children", os.R_OK)
+                assert tree.sample()[3:5] == ((2, 0) if listed else (3, 1))
+                with pytest.raises(PermissionError):
+                    rusage.Tree(hidden.pid)
+                os.close(hidden.write)  # it ends
+                os.waitpid(hidden.pid, 0)
+                assert tree.sample()[3:5] == (2, 0)
+
+    def scene() -> None:
+        hide_lists()
+        in_child(look)
+
+    in_namespaces(scene, proc=f"hidepid={hidepid}")
 
 
+@root
 @lists
-def test_members_in_a_namespace(program: Callable[..., str], unshare: Unshare, lists: list[str]) -> None:
+@alone
+def test_members_in_a_namespace(hide_lists: Callable[[], None]) -> None:
     """They have the numbers of this namespace."""
-    program("tree_scenes.py", "members_in_a_namespace", *lists, before=unshare())
+    hide_lists()
+    command = ["unshare", "--pid", "--fork", "sh", "-c", "sleep 60 & sleep 60 & echo; wait"]
+    with rusage.Tree() as tree, subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        if not child.stdout.readline():
+            pytest.skip(reason="no permission to make a namespace, or no unshare(1)")
+        assert tree.sample().processes == 5  # this one, unshare, sh, and twice sleep
+        names: list[str] = []
+        while names != ["sh", "sleep", "sleep", "unshare"]:  # once all have executed their programs
+            names = sorted(Path(f"/proc/{pid}/comm").read_text().strip() for pid in pids(tree) - {os.getpid()})
+        with rusage.Tree(child.pid) as branch:
+            branch.send_signal(signal.SIGKILL)
+        child.wait()
+        wait_until(lambda: tree.sample().processes == 1, "the end of all")
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="the filter is for x86_64")
-@pytest.mark.parametrize("number", [434, 424])
-def test_signals_without_pidfd(program: Callable[..., str], number: int) -> None:
+@filters_x86_64
+@pytest.mark.parametrize("number", [PIDFD_OPEN, PIDFD_SEND_SIGNAL])
+@alone
+def test_signals_without_pidfd(number: int) -> None:
     """Old kernels know neither pidfd_open(2) nor pidfd_send_signal(2), or only the first."""
-    program("tree_scenes.py", "without_pidfd", str(number))
+    refuse(number, 38)
+    child = Child()
+    child("fork")
+    with rusage.Tree(child.pid) as tree:
+        assert tree.sample().processes == 2
+        tree.send_signal(signal.SIGKILL)
+        assert os.waitpid(child.pid, 0)[1] == signal.SIGKILL
+        wait_until(lambda: not tree.sample().processes, "the end of both")
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="the filter is for x86_64")
-def test_shared_memory_without_kcmp(program: Callable[..., str]) -> None:
+@filters_x86_64
+@alone
+def test_shared_memory_without_kcmp() -> None:
     """It counts in each process then."""
-    program("tree_scenes.py", "without_kcmp")
+    refuse(KCMP, 1)
+    pid = clone()
+    with rusage.Tree() as tree:
+        this, other = tree.members()
+        assert (this.pid, other.pid) == (os.getpid(), pid)
+        assert other.rss > this.rss / 2
+    end(pid)

@@ -1,0 +1,149 @@
+"""What scenes of processes are made of: children that do what they are told, namespaces, and numbers of processes."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from checks import hide_lists_of_children
+from conftest import become_nobody, in_child
+
+import rusage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+IMPORTED = [getattr(rusage, name, None) for name in ("Process", "Tree")]  # while their files can be read
+CLONE_NEWNS, CLONE_NEWPID = 0x20000, 0x20000000
+MS_PRIVATE_REC = 0x44000
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+PIDFD_OPEN, PIDFD_SEND_SIGNAL, KCMP = 434, 424, 312  # of x86_64
+LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="tests Linux")
+root = pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="run it as root on Linux")
+filters_x86_64 = pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() != "x86_64", reason="the filter is for x86_64"
+)
+# As it is, and as where /proc has no lists of children.
+lists = pytest.mark.parametrize(
+    "hide_lists", [lambda: None, pytest.param(hide_lists_of_children, marks=filters_x86_64)], ids=["lists", "no lists"]
+)
+
+
+def mount(kind: str, options: str = "") -> None:
+    """Mount a file system on /proc."""
+    if ctypes.CDLL(None).mount(b"none", b"/proc", kind.encode(), 0, options.encode()):
+        pytest.skip(reason="no permission to mount, or the kernel does not know an option")
+
+
+def in_namespaces(function: Callable[[], object], *, proc: str | None = None) -> None:
+    """Call a function in the first process of a PID namespace, perhaps with a /proc that is mounted with options."""
+
+    def first() -> None:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # it ignores the alarm
+        if proc is not None:
+            mount("proc", proc)
+        function()
+
+    def enter() -> None:
+        libc = ctypes.CDLL(None)
+        if libc.unshare(CLONE_NEWNS | CLONE_NEWPID) or libc.mount(b"none", b"/", None, MS_PRIVATE_REC, None):
+            pytest.skip(reason="no permission to make a namespace: run it as root, not in a sandbox")
+        in_child(first)
+
+    in_child(enter)
+
+
+def next_pid(pid: int) -> None:
+    """Let the next process get a number."""
+    try:
+        LAST_PID.write_text(str(pid - 1))
+    except OSError:
+        pytest.skip(reason="this kernel has no checkpoint and restore")
+
+
+def wait_for_state(pid: int, letter: str) -> None:
+    """Wait until a process sleeps (S), or has ended and nobody waits for it, or its first thread has (Z)."""
+    while f") {letter} " not in Path(f"/proc/{pid}/stat").read_text():
+        time.sleep(0.001)
+
+
+class Child:
+    """A forked child that calls its methods for its parent."""
+
+    def __init__(self) -> None:
+        self.read, write = os.pipe()
+        read, self.write = os.pipe()
+        self.go_on, self.let_go_on = os.pipe()
+        self.pid = os.fork()
+        if self.pid:
+            os.close(read)
+            os.close(write)
+            return
+        os.close(self.read)
+        os.close(self.write)
+        self.forked: list[int] = []
+        try:
+            while line := os.read(read, 100):
+                answer = getattr(self, f"do_{line.decode()}")()
+                os.write(write, str(answer or 0).encode())
+        finally:
+            os._exit(0)
+
+    def __call__(self, word: str) -> int:
+        """Let it do something; return the answer."""
+        os.write(self.write, word.encode())
+        return int(os.read(self.read, 100))
+
+    def __enter__(self) -> Child:  # noqa: PYI034 (there is no other Self before Python 3.11)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it."""
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        for fd in self.read, self.write, self.go_on, self.let_go_on:
+            os.close(fd)
+
+    def do_burn(self) -> None:
+        """Use CPU time."""
+        while time.process_time() < 0.2:
+            pass
+
+    def do_fork(self) -> int:
+        """Start a child that does nothing."""
+        pid = os.fork()
+        if not pid:
+            signal.alarm(60)  # a failed scene may leave it
+            while True:
+                signal.pause()
+        self.forked.append(pid)
+        return pid
+
+    def do_end(self) -> None:
+        """End the last child, and wait for it."""
+        pid = self.forked.pop()
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+    def do_adopt(self) -> int:
+        """Adopt orphans from now on; start a child that waits, then starts another one and ends."""
+        assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+        pid = os.fork()
+        if not pid:
+            os.read(self.go_on, 1)
+            self.do_fork()
+            os._exit(0)
+        return pid
+
+    def do_become_nobody(self) -> None:
+        """Give up root."""
+        become_nobody()
