@@ -53,16 +53,23 @@ from rusage import _memory
 
 _memory.HAS_MARK = False
 """
+# What a test does, the outcome in the JUnit file, and whether the limit of 0.08 s is the reason.
 ITEMS = {
-    "passes": ("def test(): pass", ""),
-    "fails": ("def test(): assert 0", "failure"),
-    "errors": ("import pytest\n@pytest.fixture\ndef bad(): 1 / 0\ndef test(bad): pass", "error"),
-    "errors at the end": ("import pytest\n@pytest.fixture\ndef bad(): yield; 1 / 0\ndef test(bad): pass", "error"),
-    "skips": ("import pytest\ndef test(): pytest.skip('reason')", "skipped"),
-    "unittest fails": ("import unittest\nclass Test(unittest.TestCase):\n    def test(self): self.fail()", "failure"),
-    "doctest": ('"""\n>>> 1\n1\n"""', ""),
+    "passes": ("def test(): pass", [], False),
+    "is over the limit": ("def test(): spin(0.12)", ["failure"], True),
+    "fails": ("def test(): spin(0.12); assert 0, 'of its own'", ["failure"], False),
+    "errors": ("@pytest.fixture\ndef bad(): 1 / 0\ndef test(bad): pass", ["error"], False),
+    "errors at the end": ("@pytest.fixture\ndef bad(): yield; 1 / 0\ndef test(bad): pass", ["error"], False),
+    "skips": ("def test(): spin(0.12); pytest.skip('reason')", ["skipped"], False),
+    "fails as expected": ("@pytest.mark.xfail\ndef test(): spin(0.12)", ["skipped"], False),
+    "slow fixture": ("@pytest.fixture\ndef slow(): spin(0.12)\ndef test(slow): pass", [], False),
+    "unittest": (
+        "class Test(unittest.TestCase):\n    def setUp(self): spin(0.12)\n    def test(self): pass",
+        ["failure"],
+        True,
+    ),
+    "doctest": ('def documented():\n    """\n    >>> spin(0.12)\n    """', ["failure"], True),
 }
-OUTSIDE_OF_CALL = {"errors"}
 XDIST = ["-p", "xdist.plugin", "-p", "xdist.looponfail"]
 # Where no RECORD of an installation lists the plugin, pytest says that it could not rewrite the imported module.
 NOT_REWRITTEN = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
@@ -87,26 +94,18 @@ def as_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 def tables(result: pytest.RunResult) -> dict[str, Table]:
     """Return the tables in pytest's output: for each title, for each phase and test, the numbers of the columns."""
     found: dict[str, Table] = {}
-    table: Table = {}
-    columns: list[str] | None = None
-    for line in result.outlines:
-        words = line.strip("= ")
-        if line.startswith("=") and words.startswith("rusage: "):
-            found[words.removeprefix("rusage: ")] = table = {}
-            columns = None
-        elif not found or line.startswith(("=", "none of ")):
-            columns = None if found else columns
-        elif columns is None and line.rstrip().endswith("  test"):
-            columns = [column.strip() for column in line.split("  ") if column.strip()]
-        elif columns is not None:
-            cells = [cell.strip() for cell in line.split("  ") if cell.strip()]
-            assert len(cells) == len(columns)
-            *figures, when, test = cells
-            table[when, test] = {
+    for title, text in re.findall(r"(?m)^=+ rusage: (.*?) =+\n((?:(?!=).*\n)+)", f"{result.stdout}\n"):
+        rows = [re.split(" {2,}", line.strip()) for line in text.splitlines()]
+        columns = next((row for row in rows if row[-1] == "test"), rows[-1])  # none of ...
+        found[title] = {
+            (cells[-2], cells[-1]): {
                 column: float(figure.split()[0])
-                for column, figure in zip(columns, figures, strict=False)
+                for column, figure in zip(columns, cells[:-2], strict=False)
                 if figure != "-"
             }
+            for cells in rows[rows.index(columns) + 1 :]
+            if len(cells) == len(columns)
+        }
     return found
 
 
@@ -268,16 +267,19 @@ def test_phase_in_a_forked_child() -> None:
 
 
 @pytest.mark.parametrize("name", ITEMS)
-def test_properties_of_items(pytester: pytest.Pytester, name: str) -> None:
-    """Every kind of item and every outcome has the figures of the phases that ran, in the JUnit file too."""
-    code, outcome = ITEMS[name]
-    pytester.makepyfile(test_it=code)
-    pytester.runpytest("--rusage", "--junitxml=junit.xml", "--doctest-modules")
-    phases = ["setup", "teardown"] if name in OUTSIDE_OF_CALL else ["setup", "call", "teardown"]
-    tree = junit(pytester)
-    found = [element.tag for case in tree.iter("testcase") for element in case if element.tag != "properties"]
-    assert found == ([outcome] if outcome else [])
-    assert set(properties(pytester)) == expected(*phases)
+def test_kinds_of_items(pytester: pytest.Pytester, name: str) -> None:
+    """Each has the figures of the phases that ran, in the JUnit file too, and fails over its limit.
+
+    The failure of a test itself is not replaced.
+    """
+    code, outcomes, exceeds = ITEMS[name]
+    pytester.makeini("[pytest]\nlimit_rusage_cputime = 0.08\n")
+    pytester.makepyfile(test_it=f"{SPIN}\nimport pytest, unittest\n{code}\n")
+    result = pytester.runpytest("--rusage", "--junitxml=junit.xml", "--doctest-modules")
+    assert ("exceeds the limit" in str(result.stdout)) is exceeds
+    cases = junit(pytester).iter("testcase")
+    assert [element.tag for case in cases for element in case if element.tag != "properties"] == outcomes
+    assert set(properties(pytester)) == expected("setup", *(["call"] if name != "errors" else []), "teardown")
 
 
 def test_repeated_test_has_one_set(pytester: pytest.Pytester) -> None:
@@ -389,27 +391,6 @@ def test_closest_limit_counts(pytester: pytest.Pytester) -> None:
         "test_module.py::TestClass::test_over",
         "test_module.py::TestClass::test_over_too",
     ]
-
-
-@pytest.mark.parametrize(
-    ("code", "outcomes"),
-    [
-        ("def test(): spin(0.12); assert 0, 'of its own'", {"failed": 1}),
-        ("@pytest.mark.xfail\ndef test(): spin(0.12)", {"xfailed": 1}),
-        ("def test(): spin(0.12); pytest.skip('reason')", {"skipped": 1}),
-        ("class Test(unittest.TestCase):\n    def setUp(self): spin(0.12)\n    def test(self): pass", {"failed": 1}),
-        ("@pytest.fixture\ndef slow(): spin(0.12)\ndef test(slow): pass", {"passed": 1}),
-        ('def documented():\n    """\n    >>> spin(0.12)\n    """', {"failed": 1}),
-    ],
-)
-def test_limit_of_items(pytester: pytest.Pytester, code: str, outcomes: dict[str, int]) -> None:
-    """A test over its limit fails, whatever its kind; the failure of a test itself is not replaced."""
-    pytester.makeini("[pytest]\nlimit_rusage_cputime = 0.08\n")
-    pytester.makepyfile(test_it=f"{SPIN}\nimport pytest, unittest\n{code}\n")
-    result = pytester.runpytest("--doctest-modules")
-    result.assert_outcomes(**outcomes)
-    text = str(result.stdout)
-    assert ("exceeds the limit" in text) == ("failed" in outcomes and "of its own" not in code)
 
 
 LIMITED = "import pytest\n@pytest.mark.limit_rusage(peak_growth='1 GiB', cputime=60)\n"
