@@ -335,12 +335,13 @@ def populating() -> Iterator[Callable[[], bool]]:
 @alone
 def test_start_that_waits() -> None:
     """The block starts after the reset: the oracle is VmRSS in the block."""
-    with rusage.measure(reset_peak=True) as outer, populating(), rusage.measure(reset_peak=True) as m:
-        inside = status("VmRSS")
-    near(m.peak - m.peak_growth, inside)
-    assert m.peak >= inside - ERROR
-    assert outer.peak >= m.peak - m.peak_growth
-    assert rusage.peak() >= outer.peak
+    for _ in range(3):  # the kernel's counters may hide that a size is lost once
+        with rusage.measure(reset_peak=True) as outer, populating(), rusage.measure(reset_peak=True) as m:
+            inside = status("VmRSS")
+        near(m.peak - m.peak_growth, inside)
+        assert m.peak >= inside - ERROR
+        assert outer.peak >= m.peak - m.peak_growth
+        assert rusage.peak() >= outer.peak
 
 
 def is_clear_refs(descriptor: int) -> bool:
