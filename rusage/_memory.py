@@ -164,7 +164,7 @@ class BlockPeak:
 
 def _after_fork() -> None:
     """In a child: replace the lock, which another thread of the parent may hold, and forget the parent's peaks."""
-    global lock, _marks, _peak  # noqa: PLW0603 (of the process)
+    global lock, _marks, _peak
     lock, _marks, _peak = RLock(), [], 0
     if HAS_MARK:
         lib.rusage_forget_peaks()

@@ -21,16 +21,8 @@ else:
 
 # A name has the same number on every system that defines it, which the C asserts. RUSAGE_THREAD on macOS and Windows
 # and RUSAGE_BOTH everywhere are composed, with the number of other systems (RUSAGE_BOTH: linux/resource.h).
-RUSAGE_SELF = 0
-RUSAGE_CHILDREN = -1
-RUSAGE_THREAD = 1
-RUSAGE_BOTH = -2
-WHO = {
-    "RUSAGE_SELF": RUSAGE_SELF,
-    "RUSAGE_CHILDREN": RUSAGE_CHILDREN,
-    "RUSAGE_THREAD": RUSAGE_THREAD,
-    "RUSAGE_BOTH": RUSAGE_BOTH,
-}
+WHO = {"RUSAGE_SELF": 0, "RUSAGE_CHILDREN": -1, "RUSAGE_THREAD": 1, "RUSAGE_BOTH": -2}
+RUSAGE_SELF, RUSAGE_CHILDREN, RUSAGE_THREAD, RUSAGE_BOTH = WHO.values()
 
 KIB = 1024  # bytes
 
@@ -155,15 +147,13 @@ class Backend:
 
     def fields(self) -> dict[str, Field]:
         """Return each field's unit and meaning on this system."""
-        fields = {name: self._field(name, field) for name, field in FIELDS.items()}
+        fields = {}
+        for name, (unit, meaning) in FIELDS.items():
+            known = meaning if name in self.measured["RUSAGE_SELF"] else f"not measured by {self.name}"
+            words = [known, self.notes[name]] if name in self.notes else [known]
+            fields[name] = Field(self.units.get(name, unit), "; ".join(words))
         fields["ru_maxrss"]._error = self.peak_error  # noqa: SLF001 (the constructor's arguments are the tuple's)
         return fields
-
-    def _field(self, name: str, field: Field) -> Field:
-        unit = self.units.get(name, field.unit)
-        meaning = field.meaning if name in self.measured["RUSAGE_SELF"] else f"not measured by {self.name}"
-        note = self.notes.get(name)
-        return Field(unit, f"{meaning}; {note}" if note else meaning)
 
 
 def kernel_release(system: str | tuple[str, ...], *, newest: str) -> str:

@@ -122,9 +122,6 @@ static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *ca
 /* The SDK of iOS has no libproc.h. */
 static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *call)
 {
-    (void)pid;
-    (void)figures;
-    (void)call;
     return ENOTSUP;
 }
 

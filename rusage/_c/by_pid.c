@@ -38,25 +38,32 @@ static int rusage_is_same(const rusage_figures *figures, int64_t start)
     return figures->start >= start - 1 && figures->start <= start + 1;
 }
 
-static int rusage_process_read(int pid, rusage_figures *figures, rusage_call *call)
+/* Read a living process: the one that was opened, or the one that has its number now. */
+static int rusage_process_read(const rusage_process *process, rusage_figures *figures, rusage_call *call)
 {
     int error, attempts = 0;
 
     memset(figures, 0, sizeof *figures);
     do
-        error = rusage_read_process(pid, figures, call);
+        error = rusage_read_process(process->pid, figures, call);
     while (error == RUSAGE_TRY_AGAIN && ++attempts < 1000 && rusage_pause());
-    if (error != 0 || figures->state == RUSAGE_LIVES)
+    if (error != 0)
         return error;
-    return figures->state == RUSAGE_UNREAD ? RUSAGE_NO_PERMISSION : RUSAGE_NO_PROCESS;
+    if (figures->state == RUSAGE_UNREAD)
+        return RUSAGE_NO_PERMISSION;
+    if (figures->state == RUSAGE_ZOMBIE || (process->is_open && !rusage_is_same(figures, process->start)))
+        return RUSAGE_NO_PROCESS;
+    return 0;
 }
 
 static int rusage_process_open(rusage_process *process, int pid, rusage_call *call)
 {
     rusage_figures figures;
-    int error = rusage_process_read(pid, &figures, call);
+    int error;
 
     process->pid = pid;
+    process->is_open = 0;
+    error = rusage_process_read(process, &figures, call);
     process->start = figures.start;
     process->measured = UINT32_MAX;
     process->is_open = error == 0;
@@ -66,19 +73,15 @@ static int rusage_process_open(rusage_process *process, int pid, rusage_call *ca
 static int rusage_process_get(const rusage_process *process, rusage_call *call)
 {
     rusage_figures figures;
-    int error = rusage_process_read(process->pid, &figures, call);
 
-    return error == 0 && !rusage_is_same(&figures, process->start) ? RUSAGE_NO_PROCESS : error;
+    return rusage_process_read(process, &figures, call);
 }
 
 static int64_t rusage_process_rss(const rusage_process *process, const rusage_call *call)
 {
     rusage_figures figures;
-    int error = rusage_process_read(process->pid, &figures, NULL);
+    int error = rusage_process_read(process, &figures, NULL);
 
-    (void)call;
-    if (error == 0 && !rusage_is_same(&figures, process->start))
-        error = RUSAGE_NO_PROCESS;
     return error != 0 ? -(int64_t)error : figures.rss;
 }
 
@@ -124,7 +127,6 @@ static int rusage_member_read(rusage_tree *tree, rusage_member *member, int want
     rusage_figures figures;
     int error = rusage_read_member(member, &figures);
 
-    (void)wants_pss;
     if (error == RUSAGE_NO_PROCESS) {
         member->now.state = RUSAGE_GONE;
         return 0;
@@ -146,19 +148,15 @@ static int rusage_member_lives(rusage_tree *tree, rusage_member *member)
     rusage_figures figures;
     int error = rusage_read_member(member, &figures);
 
-    (void)tree;
     return error == RUSAGE_TRY_AGAIN || (error == 0 && figures.state != RUSAGE_ZOMBIE);
 }
 
 static void rusage_member_close(rusage_member *member)
 {
-    (void)member;
 }
 
 static int rusage_tree_begin(rusage_tree *tree, int pid)
 {
-    (void)tree;
-    (void)pid;
     return 0;
 }
 

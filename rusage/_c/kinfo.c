@@ -152,10 +152,9 @@ static int rusage_become_reaper(void)
 /* The resident set size of this process. */
 static int64_t rusage_rss(void)
 {
-    rusage_figures figures;
-    int error = rusage_process_read(getpid(), &figures, NULL);
+    const rusage_process self = {.pid = getpid()};
 
-    return error != 0 ? -(int64_t)error : figures.rss;
+    return rusage_process_rss(&self, NULL);
 }
 
 #endif
