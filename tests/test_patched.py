@@ -69,6 +69,25 @@ def test_another_parameter_that_is_required(monkeypatch: pytest.MonkeyPatch) -> 
     assert type(started) is not rusage.Popen
 
 
-def test_replaced_by_a_mock(program: Callable[..., str]) -> None:
-    """A mock in the place of ``subprocess.Popen`` does not change what ``rusage.run`` does, if it was there before."""
-    program("mocked.py")
+MOCKED = """
+import subprocess, sys
+from unittest import mock
+import rusage
+
+command = [sys.executable, "-c", "raise SystemExit(3)"]
+with mock.patch("subprocess.Popen"):
+    try:
+        rusage.run
+    except ImportError as error:
+        print(error)
+print(rusage.run(command).returncode)
+with mock.patch("subprocess.Popen"):
+    print(rusage.run(command).returncode)
+"""
+
+
+def test_replaced_by_a_mock(python: Callable[..., str]) -> None:
+    """Nothing is derived from a mock in the place of ``subprocess.Popen``, and a later one changes nothing."""
+    refused, first, second = python("-c", MOCKED).splitlines()
+    assert "not a class" in refused
+    assert (first, second) == ("3", "3")
