@@ -160,12 +160,10 @@ class bdist_wheel(_bdist_wheel.bdist_wheel):  # noqa: N801 (the name is setuptoo
 
 def description(readme: str, source: str | None) -> str:
     """Return the README with links into a repository on GitHub or, without one, with its relative links' words only."""
-
-    def link(found: re.Match[str]) -> str:
-        picture, words, path = found.groups()
-        return f"{picture}[{words}]({source}/{'raw' if picture else 'blob'}/main/{path})" if source else str(words)
-
-    return re.sub(r"(!?)\[([^]]*)\]\((?!\w+:)(.+?)\)", link, readme)
+    link = r"\[([^]]*)\]\((?!\w+:)(.+?)\)"
+    if source is None:
+        return re.sub(f"!?{link}", r"\1", readme)
+    return re.sub(link, rf"[\1]({source}/blob/main/\2)", re.sub(f"!{link}", rf"![\1]({source}/raw/main/\2)", readme))
 
 
 class egg_info(_egg_info.egg_info):  # noqa: N801 (the name is setuptools')

@@ -185,12 +185,12 @@ def test_floor_of_each_rule(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
         @property
         def floor(self) -> int | None:
-            return self._floor
+            floor: int | None = self._known["floor"]
+            return floor
 
     def floor_of(**keywords: object) -> int | None:
         with Child([sys.executable, "-c", ""], env={**os.environ, "ONE_MORE": "1"}, **keywords) as child:  # type: ignore[call-overload]
-            floor: int | None = child.floor
-            return floor
+            return child.floor
 
     monkeypatch.setattr(posix, "BACKEND", Mock(child_peak=rule))
     monkeypatch.setattr(posix, "start", lambda *_: None, raising=False)  # of the launcher

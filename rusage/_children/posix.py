@@ -82,11 +82,7 @@ class PosixPopen(SubprocessPopen[AnyStr]):
     _began: float
     _limits: tuple[tuple[int, int, int], ...]
 
-    # Arguments for child_fields(), recorded at the start.
-    _peak_isolated = False
-    _floor: int | None = None
-    _inherited: RUsage | None = None
-
+    _known: dict[str, Any]  # the arguments for child_fields() that the start has recorded
     _kernel_usage: RUsage | None = None
 
     @property
@@ -100,7 +96,7 @@ class PosixPopen(SubprocessPopen[AnyStr]):
         if usage is None:
             self.measured, self.rusage = frozenset(), RUsage.zero
             return
-        self.measured = child_fields(usage, isolated=self._peak_isolated, floor=self._floor, inherited=self._inherited)
+        self.measured = child_fields(usage, **self._known)
         self._kernel_usage = usage
         self.rusage = keep_fields(usage, self.measured)
 
@@ -155,7 +151,7 @@ class PosixPopen(SubprocessPopen[AnyStr]):
             return
         self._close_pipe_fds(*pipes_of(call))
         self.pid, status, self._began = started
-        self._child_created = self._peak_isolated = True
+        self._child_created, self._known = True, {"isolated": True}
         if status is not None:
             self._saw_exit(None)
             self._handle_exitstatus(status)
@@ -165,17 +161,16 @@ class PosixPopen(SubprocessPopen[AnyStr]):
         # preexec_fn runs in the child before exec and may raise the peak there above every bound.
         is_bounded = call["preexec_fn"] is None and not self._limits
         has_floor = BACKEND.child_peak in FLOOR_RULES and is_bounded
-        if has_floor:
-            known_peak()
+        floor = known_peak() if has_floor else None
         fds = (*(call["pass_fds"] or ()), *pipes_of(call))
         with set_in_child(self._limits, call["preexec_fn"], fds) as call["preexec_fn"]:
             self._began = clock()
             super()._execute_child(**call)
         if has_floor:
-            self._floor = known_peak()
+            floor = known_peak()
         elif BACKEND.child_peak in TOUCHED_RULES and is_bounded:
-            self._floor = touched_before_exec(call["args"], call["env"])
-        self._inherited = read_inherited(self.pid)
+            floor = touched_before_exec(call["args"], call["env"])
+        self._known = {"floor": floor, "inherited": read_inherited(self.pid)}
 
     def _exits_within(self, timeout: float) -> bool:
         """Wait until the child has exited; return False if the timeout expires first.

@@ -75,11 +75,11 @@ static uint64_t take(struct numbers *numbers, uint64_t max)
     for (; *text >= '0' && *text <= '9'; text++) {
         uint64_t digit = (uint64_t)(*text - '0');
 
-        if (value > UINT64_MAX / 10 || (value == UINT64_MAX / 10 && digit > UINT64_MAX % 10))
+        if (digit > max || value > (max - digit) / 10)
             break;
         value = value * 10 + digit;
     }
-    if (text == numbers->next || (*text != ' ' && *text != '\0') || value > max)
+    if (text == numbers->next || (*text != ' ' && *text != '\0'))
         numbers->valid = 0;
     numbers->next = *text == ' ' && text[1] != '\0' ? text + 1 : text;
     return value;

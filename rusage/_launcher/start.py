@@ -71,10 +71,9 @@ def start(call: dict[str, Any], limits: tuple[tuple[int, int, int], ...]) -> Sta
         if _origin(error) != "here":
             raise
         return None  # subprocess raises the documented exception
-    with launch:
-        # subprocess raises this event for the launcher only.
-        sys.audit("subprocess.Popen", launch.program, launch.arguments, call["cwd"], call["env"])
-        return launch.run()
+    # subprocess raises this event for the launcher only.
+    sys.audit("subprocess.Popen", launch.program, launch.arguments, call["cwd"], call["env"])
+    return launch.run()
 
 
 def pause() -> None:
@@ -212,7 +211,7 @@ class Launch:
             raise OSError(error, os.strerror(error))
         closes = bool(call["close_fds"]) and not call["pass_fds"] and use_close_range
         process_group, greatest = index(call.get("process_group", -1)), lib.LAUNCHER_MAX_INT  # negative: unchanged
-        if not -greatest - 1 <= process_group <= greatest or len(limits) > lib.LAUNCHER_MAX_LIMITS:
+        if not -greatest - 1 <= process_group <= greatest:
             raise OverflowError
         flags = lib.LAUNCHER_SET_SESSION if index(call["start_new_session"]) else 0
         flags |= lib.LAUNCHER_SET_PROCESS_GROUP if process_group >= 0 else 0
@@ -229,11 +228,6 @@ class Launch:
             **_LEFT_TO_CHILD,
         }
         self._launcher = _Launcher(self._channel)
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None:
-        lib.rusage_channel_close(self._channel)
 
     def run(self) -> Started | None:
         """Execute the launcher, and wait until the child has executed the program, or has failed to."""
@@ -252,6 +246,8 @@ class Launch:
             if origin == "hook" or _says_unavailable(error):
                 pause()
             return None
+        finally:
+            lib.rusage_channel_close(self._channel)
 
     def _result(self, status: int | None, began: float) -> Started | None:
         """Return what has come of the start, when the launcher has ended with this wait status."""
