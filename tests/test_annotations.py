@@ -33,12 +33,6 @@ def public(module: Any) -> Iterator[tuple[str, Any]]:
 NAMES = [pytest.param(found, id=f"{module.__name__}.{name}") for module in MODULES for name, found in public(module)]
 
 
-def test_all_public_names_are_checked() -> None:
-    """The list below is not empty by accident."""
-    ids = {parameter.id for parameter in NAMES}
-    assert {"rusage.getrusage", "rusage.measure.usage", "rusage.Popen", "rusage.asyncio.run"} <= ids
-
-
 @pytest.mark.parametrize("found", NAMES)
 def test_hints_signature_and_source(found: Any) -> None:
     """``typing.get_type_hints`` finds every name, ``inspect`` the parameters that the hints are of, and the source.

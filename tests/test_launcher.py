@@ -19,9 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import checks
 import pytest
-from checks import check
+from checks import check, install_filter, refuse
 from conftest import alone
 
 import rusage
@@ -57,6 +56,12 @@ def skip_unless(command: list[str]) -> None:
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no test decide about the launcher for later ones."""
     monkeypatch.setattr(start, "_retry_at", 0.0)
+
+
+def no_child_is_left() -> None:
+    """Fail if this process has a child."""
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
 
 
 # --- File descriptors -------------------------------------------------------------------------------------------------
@@ -99,7 +104,7 @@ def test_without_close_range(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_noexec_seal() -> None:
     """Linux before 6.3 refuses MFD_NOEXEC_SEAL."""
     memfd_create, noexec_seal = 319, 8
-    checks.refuse(memfd_create, errno.EINVAL, second_argument=noexec_seal)
+    refuse(memfd_create, errno.EINVAL, second_argument=noexec_seal)
     with pytest.raises(OSError, match="Invalid"):
         os.memfd_create("refused", noexec_seal)
     check()
@@ -153,7 +158,7 @@ def test_handler_of_the_launchers_exit_raises() -> None:
     for _ in range(20):
         with pytest.raises(Stop):
             rusage.Popen(["sleep", "60"])
-        checks.nothing_is_left()
+        no_child_is_left()
 
 
 class Interrupted:
@@ -319,11 +324,11 @@ def test_sandbox_without_a_system_call(name: str, action: int) -> None:
     """The program runs, and runs once, whether a launcher cannot create it or cannot exit after it has."""
     lines = clone_with(CLONE_PARENT) if name == "clone" else [(LOAD, 0, 0, 0), (EQUAL, 0, 1, CALLS[name])]
     rusage.run(["true"])
-    checks.install_filter([*lines, (END, 0, 0, action), (END, 0, 0, ALLOW)])
+    install_filter([*lines, (END, 0, 0, action), (END, 0, 0, ALLOW)])
     done, expected = (module.run(["echo", "x"], stdout=subprocess.PIPE) for module in (rusage, subprocess))
     assert (done.returncode, done.stdout) == (expected.returncode, expected.stdout), (done, expected)
     assert ("ru_maxrss" in done.measured) is (name == "exit_group")
-    checks.nothing_is_left()
+    no_child_is_left()
     if name == "exit_group":
         ctypes.CDLL(None).syscall(60, 0)  # exit(2), which the filter allows
 
@@ -332,7 +337,7 @@ def test_sandbox_without_a_system_call(name: str, action: int) -> None:
 @alone
 def test_child_gets_a_copy_where_shared_memory_is_refused() -> None:
     """Emulators of a processor refuse it too."""
-    checks.install_filter([*clone_with(CLONE_VM), (END, 0, 0, REFUSE), (END, 0, 0, ALLOW)])
+    install_filter([*clone_with(CLONE_VM), (END, 0, 0, REFUSE), (END, 0, 0, ALLOW)])
     check()
 
 

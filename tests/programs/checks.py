@@ -1,29 +1,14 @@
-"""The checks that several of these programs share, and how they choose a check."""
+"""What several tests and programs do: start a child, and refuse system calls to themselves."""
 
-import contextlib
 import ctypes
 import errno
-import os
 import signal
 import struct
-import sys
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any
+
+import pytest
 
 import rusage
-
-Error = TypeVar("Error", bound=Exception)
-
-
-@contextlib.contextmanager
-def raises(kind: type[Error]) -> Iterator[list[Error]]:
-    """Fail if a block does not raise an exception of this kind; yield a list that receives it."""
-    caught: list[Error] = []
-    try:
-        yield caught
-    except kind as error:
-        caught.append(error)
-    assert caught, f"no {kind.__name__}"
 
 
 def check(*, isolated: bool = True, **keywords: Any) -> None:
@@ -32,18 +17,9 @@ def check(*, isolated: bool = True, **keywords: Any) -> None:
     assert done.returncode == 5, done
     assert ("ru_maxrss" in done.measured) is isolated, done.measured
     assert (done.rusage.ru_maxrss > 0) is isolated, done.rusage
-    with raises(FileNotFoundError) as caught:
+    with pytest.raises(FileNotFoundError) as caught:
         rusage.run(["/no/such/program"], **keywords)
-    assert caught[0].filename == "/no/such/program"
-
-
-def nothing_is_left() -> None:
-    """Fail if this process has a child."""
-    try:
-        left = os.waitpid(-1, os.WNOHANG)
-    except ChildProcessError:
-        return
-    raise AssertionError(left)
+    assert caught.value.filename == "/no/such/program"
 
 
 def refuse(system_call: int, error: int, *, second_argument: int | None = None) -> None:
@@ -80,8 +56,3 @@ def limit_time() -> None:
     """Fail after five minutes, where a loop waits for what never happens."""
     signal.signal(signal.SIGALRM, expire)
     signal.alarm(300)
-
-
-def main(*functions: Callable[..., None]) -> None:
-    """Call the function that the first argument names, with the other arguments."""
-    {function.__name__: function for function in functions}[sys.argv[1]](*sys.argv[2:])
