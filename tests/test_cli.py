@@ -434,30 +434,31 @@ HUPS = "trap 'echo >>hups' HUP; echo ready; while [ ! -s hups ]; do sleep 0.1; d
 
 
 @needs_sh
-@pytest.mark.skipif(
-    running.SI_KERNEL is None or not hasattr(signal, "sigwaitinfo"), reason="the sender of a signal is not known here"
+@pytest.mark.parametrize(
+    ("how", "status"),
+    [
+        pytest.param(
+            "run",
+            -signal.SIGHUP,
+            marks=pytest.mark.skipif(
+                running.SI_KERNEL is None or not hasattr(signal, "sigwaitinfo"),
+                reason="the sender of a signal is not known here",
+            ),
+        ),
+        ("exec", 3),
+    ],
+    ids=["group", "leader"],
 )
-def test_hangup_is_not_forwarded_again(on_terminal: Start) -> None:
-    """When the session's leader exits, the kernel signals its whole foreground group."""
+def test_hangup_reaches_the_program_once(on_terminal: Start, how: str, status: int) -> None:
+    """When the session's leader exits, the kernel signals the whole foreground group; the leader alone if it lives."""
     # A signal that arrives before rusage waits for signals is forwarded, whatever its sender.
     program = f"while [ ! -e waits ]; do sleep 0.05; done; {HUPS}"
-    leader, terminal = on_terminal(*CHECKS, "late_hangup", "-o", "report", "sh", "-c", program)
+    leader, terminal = on_terminal(*CHECKS, "late_hangup", "-o", "report", "sh", "-c", program, how=how)
     read_until(terminal, b"ready")
     hang_up(terminal)
-    assert leader.wait(60) == -signal.SIGHUP
+    assert leader.wait(60) == status
     until = time.monotonic() + 60
     while not Path("report").read_text() and time.monotonic() < until:
         time.sleep(0.05)
     assert "exit status" in Path("report").read_text()
     assert Path("hups").read_text() == "\n"
-
-
-@needs_sh
-def test_hangup_of_the_leader_is_forwarded(on_terminal: Start) -> None:
-    """The kernel signals only the leader of the session, which here is rusage."""
-    leader, terminal = on_terminal(*RUSAGE, "-o", "report", "sh", "-c", HUPS, how="exec")
-    read_until(terminal, b"ready")
-    hang_up(terminal)
-    assert leader.wait(60) == 3
-    assert Path("hups").read_text() == "\n"
-    assert "exit status" in Path("report").read_text()

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import rusage
@@ -66,19 +67,21 @@ def late_signal() -> None:
 
 
 def late_hangup() -> None:
-    """Get SIGHUP only after the program has: two that are pending at once are one. Write a file before that."""
+    """Get SIGHUP only after the program has, if it gets it too: two at once are one. Write a file before that."""
     replaced: Any = signal
-    take = replaced.sigwaitinfo
+    take: Any = getattr(signal, "sigwaitinfo", None)
 
     def take_late(numbers: Any) -> Any:
-        with open("waits", "w", encoding="utf-8"):
-            pass
+        Path("waits").touch()
         info = take(numbers)
-        while info.si_signo == signal.SIGHUP and not os.path.exists("hups"):
+        while info.si_signo == signal.SIGHUP and os.getsid(0) != os.getpid() and not os.path.exists("hups"):
             time.sleep(0.05)
         return info
 
-    replaced.sigwaitinfo = take_late
+    if take is None:
+        Path("waits").touch()
+    else:
+        replaced.sigwaitinfo = take_late
 
 
 def no_peak() -> None:
