@@ -9,7 +9,7 @@ from pathlib import Path
 
 import forked
 import pytest
-from command import needs_tree, new_folder, record, run, text  # noqa: F401 (fixtures)
+from command import needs_tree, new_folder, plain, record, run, text  # noqa: F401 (fixtures)
 from conftest import needs_sh
 from forked import RUSAGE
 
@@ -62,16 +62,13 @@ def test_markdown_of_a_single_run() -> None:
     assert verdicts["wall time"] == ["", ""]
     assert verdicts[f"peak memory {WHOSE}"][1] in {"passed", "unknown"}
     assert cells(second)[0] == ["`true`", "exit status 0"]
-
-
-def test_markdown_counts_excesses() -> None:
-    """Of a series, for each limit."""
     head, _, row = cells(report("-n", "2", "--limit-cputime", "0", "--limit-maxrss", "1T", "--markdown", "true"))
     assert row[head.index("CPU time over 0.000000 s")] == "2"
 
 
+@needs_sh
 def test_csv_has_every_run() -> None:
-    """The measured fields of this system, and empty cells for the others."""
+    """The measured fields of this system, and empty cells for the others; the status or the signal."""
     rows = list(csv.DictReader(report("-n", "3", "--csv", "--compare", "true", "echo 'a, \"b\"'").splitlines()))
     assert [(row["command"], row["run"]) for row in rows] == [
         (command, number) for command in ("true", "echo 'a, \"b\"'") for number in "123"
@@ -83,6 +80,8 @@ def test_csv_has_every_run() -> None:
             value = row[f"{name} ({field.unit})"]
             assert name not in rusage.run(["true"]).measured or name == "ru_maxrss" or float(value) >= 0
             assert value == "" or float(value) >= 0
+    (row,) = csv.DictReader(report("-n", "3", "--csv", "sh", "-c", "kill -9 $$").splitlines())
+    assert (row["counted"], row["exit_status"], row["signal"]) == ("0", "", "9")
 
 
 @pytest.mark.parametrize("option", [[], ["-a"], ["--csv"], ["--markdown"]], ids=str)
@@ -100,16 +99,8 @@ def test_file_by_a_link() -> None:
     """Two reports would overwrite each other. Nothing is run, and the file is left alone."""
     Path("x.csv").write_text("before")
     Path("l").symlink_to("x.csv")
-    words = [*RUSAGE, "-ao", "l", "--export", "x.csv", "touch", "started"]
-    assert forked.run(words, capture_output=True, check=False).returncode == 2
+    assert plain("-ao", "l", "--export", "x.csv", "touch", "started").returncode == 2
     assert (Path("x.csv").read_text(), Path("started").exists()) == ("before", False)
-
-
-@needs_sh
-def test_csv_of_failing_runs() -> None:
-    """The status or the signal."""
-    rows = list(csv.DictReader(report("-n", "3", "--csv", "sh", "-c", "kill -9 $$").splitlines()))
-    assert [(row["counted"], row["exit_status"], row["signal"]) for row in rows] == [("0", "", "9")]
 
 
 def test_appended_csv_has_one_header() -> None:
@@ -144,25 +135,24 @@ def test_report_and_files_at_once(words: list[str]) -> None:
         assert [name for name in head if "ratio" in name][:1] == (["wall time, ratio"] if len(rest) > 1 else [])
 
 
-def test_files_without_a_report() -> None:
-    """Of a program that cannot be started: an empty file would be no JSON. A file of ``-o`` stays, as GNU time's."""
-    words = ["-o", "report", "--export", "x.json", "--export", "x.csv", "/no/such/program"]
-    for options in [], ["-n", "2"]:
-        assert forked.run([*RUSAGE, *options, *words], capture_output=True, check=False).returncode == 127
-        assert [path.name for path in Path().iterdir()] == ["report"]
-
-
 def test_content_stays_without_a_report() -> None:
-    """Of a program that cannot be started, and of a second file that cannot be opened; also through a link."""
+    """Of a program that cannot be started, and of a second file that cannot be opened; also through a link.
+
+    A new file would be empty, and no JSON; that of ``-o`` stays, as GNU time's.
+    """
     Path("x.json").write_text("before")
     Path("l.csv").symlink_to("target")
     Path("target").write_text("before too")
     Path("new.md").symlink_to("nowhere")
     files = ["--export", "x.json", "--export", "l.csv", "--export", "new.md"]
-    for words, status in (["/no/such/program"], 127), (["--export", "/no/such/place.csv", "true"], 125):
-        assert forked.run([*RUSAGE, *files, *words], capture_output=True, check=False).returncode == status
+    for words, status in (
+        (["/no/such/program"], 127),
+        (["-n", "2", "/no/such/program"], 127),
+        (["--export", "/no/such/place.csv", "true"], 125),
+    ):
+        assert run(*files, *words).returncode == status
         assert (Path("x.json").read_text(), Path("l.csv").read_text()) == ("before", "before too")
-        assert sorted(path.name for path in Path().iterdir()) == ["l.csv", "new.md", "target", "x.json"]
+        assert sorted(path.name for path in Path().iterdir()) == ["l.csv", "new.md", "report", "target", "x.json"]
 
 
 def test_export_replaces_the_content_only() -> None:
@@ -181,8 +171,7 @@ def test_export_replaces_the_content_only() -> None:
 @pytest.mark.parametrize("script", ["rm x.csv; : > x.csv", "echo own > x.csv"])
 def test_file_of_another_process_stays(script: str) -> None:
     """Without a report, a new file is removed only if it is still the same one, and empty."""
-    words = ["--export", "x.csv", "-n", "2", "--prepare", f"sh -c '{script}; exit 3'", "true"]
-    assert forked.run([*RUSAGE, *words], capture_output=True, check=False).returncode == 3
+    assert plain("--export", "x.csv", "-n", "2", "--prepare", f"sh -c '{script}; exit 3'", "true").returncode == 3
     assert Path("x.csv").read_text() == ("own\n" if "own" in script else "")
 
 
@@ -210,8 +199,7 @@ def test_missing_report_is_125(words: list[str], runs: list[str]) -> None:
     Path("full.json").symlink_to("/dev/full")
     over = ["--limit-cputime", "0"]
     for options, program, status in ([], "true", 125), ([], "sh -c 'exit 3'", 3), (over, "true", 123):
-        line = [*RUSAGE, *runs, *words, *options, *shlex.split(program)]
-        done = forked.run(line, capture_output=True, text=True, check=False)
+        done = plain(*runs, *words, *options, *shlex.split(program))
         assert done.returncode == status
         assert f"rusage: {words[1]}: No space left on device\n" in done.stderr
     with Path("/dev/full").open("w", encoding="utf-8") as full:
@@ -233,8 +221,7 @@ def test_missing_report_is_125(words: list[str], runs: list[str]) -> None:
 def test_file_that_the_program_removes(change: str, words: list[str]) -> None:
     """The report is lost: 125, unless the program has failed."""
     for failure, status in (0, 125), (3, 3):
-        line = [*RUSAGE, *words, "sh", "-c", f"{change}; sleep 0.1; exit {failure}"]
-        done = forked.run(line, capture_output=True, text=True, check=False)
+        done = plain(*words, "sh", "-c", f"{change}; sleep 0.1; exit {failure}")
         assert done.returncode == status
         assert "rusage: x.csv: the file was removed or replaced before the report was written\n" in done.stderr
         assert not Path("x.csv").exists() or Path("x.csv").read_text() == "own\n"

@@ -6,9 +6,8 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 
-import forked
 import pytest
-from forked import RUSAGE
+from command import plain
 
 import rusage
 from rusage._cli import options as table
@@ -16,10 +15,21 @@ from rusage._cli import options as table
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the programs that run here need Unix")
 DIGITS = "9" * 5000
 SHOWN = repr("9" * 47 + "...")
-WRONG = [
+# A program would get them as arguments: the figures would be another command's.
+OPERATORS = {
+    "echo x | md5sum": "|",
+    "sleep 1; true": "1;",
+    "true&& true": "true&&",
+    "true >/dev/null": ">/dev/null",
+    "true 2>&1": "2>&1",
+    "cat <<end": "<<end",
+    "true &": "&",
+    "echo 'a' \"|\" b\n|cat": "|cat",
+}
+WRONG: list[tuple[str | list[str], str]] = [
     ("--nonsense true", "option --nonsense not recognized"),
     ("--hlep", "option --hlep not recognized; did you mean --help?"),
-    ("--limit-memory=1 true", "option --limit-memory not recognized; did you mean --limit-maxrss?"),
+    ("--limit-memory=1 true", "option --limit-memory not recognized; did you mean --limit-maxrss or --limit-cputime?"),
     ("-o", "option -o requires argument"),
     ("-o file", "--output needs a command"),
     ("-v", "--verbose needs a command"),
@@ -59,14 +69,19 @@ WRONG = [
     ("--export - true", "--export: the name of a file ends with .json, .csv, .md: '-'"),
     ("--samples - true", "--samples: needs the name of a file, such as ./-: '-'"),
     ("--plot x.gif true", "--plot: the name of a file ends with .png, .svg, .pdf: 'x.gif'"),
+    *(
+        (words, f"{words[0]}: {word!r} needs a shell, as in sh -c '...', or quotes: {line!r}")
+        for line, word in OPERATORS.items()
+        for words in (["--compare", "true", line], ["--prepare", line, "true"])
+    ),
     ("--export x.csv --export ./x.csv true", "two reports cannot go to the same file: 'x.csv' and './x.csv'"),
 ]
 
 
-@pytest.mark.parametrize(("options", "text"), WRONG, ids=lambda text: text[:40])
-def test_wrong_usage_is_status_2(options: str, text: str) -> None:
+@pytest.mark.parametrize(("options", "text"), WRONG, ids=lambda text: str(text)[:40])
+def test_wrong_usage_is_status_2(options: str | list[str], text: str) -> None:
     """Nothing is run; the message names what was given."""
-    done = forked.run([*RUSAGE, *options.split()], capture_output=True, text=True, check=False)
+    done = plain(*(options.split() if isinstance(options, str) else options))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"rusage: {text}\nTry 'rusage --help' for the options.\n"
 
@@ -103,32 +118,11 @@ def test_own_usage(python: Callable[..., str]) -> None:
         assert record[name] == {**about, "measured": name in rusage.measured()}
 
 
-OPERATORS = {
-    "echo x | md5sum": "|",
-    "sleep 1; true": "1;",
-    "true&& true": "true&&",
-    "true >/dev/null": ">/dev/null",
-    "true 2>&1": "2>&1",
-    "cat <<end": "<<end",
-    "true &": "&",
-    "echo 'a' \"|\" b\n|cat": "|cat",
-}
-
-
-@pytest.mark.parametrize("line", OPERATORS)
-def test_operators_of_a_shell(line: str) -> None:
-    """A program would get them as arguments: the figures would be another command's."""
-    for option, words in ("--compare", ["--compare", "true", line]), ("--prepare", ["--prepare", line, "true"]):
-        done = forked.run([*RUSAGE, *words], capture_output=True, text=True, check=False)
-        message = f"rusage: {option}: {OPERATORS[line]!r} needs a shell, as in sh -c '...', or quotes: {line!r}"
-        assert (done.returncode, done.stderr.splitlines()[0]) == (2, message)
-
-
 HOSTILE = "\x1b]0;title\x07 \x9b31m \x85"
 
 
 @pytest.mark.parametrize("words", [f"/none/{HOSTILE}", f"--{HOSTILE}", f"--append={HOSTILE}", "-\x9b"])
 def test_no_control_character_in_messages(words: str) -> None:
     """A terminal would obey them: C0 and C1."""
-    done = forked.run([*RUSAGE, words], capture_output=True, text=True, check=False)
+    done = plain(words)
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", done.stderr)

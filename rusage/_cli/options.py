@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -117,8 +118,7 @@ def split(text: str) -> Command:
 
     Raises ``ValueError`` for an empty command, an open quote, and an operator of the shell between words.
     """
-    import re  # noqa: PLC0415 (only needed here)
-    import shlex  # noqa: PLC0415 (as above)
+    import shlex  # noqa: PLC0415 (only needed here)
 
     if not text.strip():
         raise ValueError(f"an empty command: {shown(text)}")
@@ -250,8 +250,8 @@ def parse(arguments: list[str]) -> tuple[Options, list[str]]:
     except getopt.GetoptError as error:
         import difflib  # noqa: PLC0415 (slow, and rarely needed)
 
-        meant = difflib.get_close_matches(error.opt, [name.rstrip("=") for name in names], 1)
-        _fail(f"{error.msg}; did you mean --{meant[0]}?" if meant not in ([], [error.opt]) else error.msg)
+        meant = " or --".join(difflib.get_close_matches(error.opt, [name.rstrip("=") for name in names]))
+        _fail(f"{error.msg}; did you mean --{meant}?" if meant not in {"", error.opt} else error.msg)
     given = [(known[word], text) for word, text in pairs]
     options.show = next((option.name for option, _ in given if option.name in {"help", "info", "version"}), None)
     if options.show is None:

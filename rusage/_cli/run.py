@@ -36,8 +36,7 @@ KEYBOARD: tuple[int, ...] = (signal.SIGINT,)
 FORWARDED: tuple[int, ...] = ()
 if sys.platform != "win32":
     KEYBOARD = signal.SIGINT, signal.SIGQUIT
-    if hasattr(signal, "pthread_sigmask") and hasattr(signal, "sigwait"):
-        FORWARDED = signal.SIGALRM, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2
+    FORWARDED = signal.SIGALRM, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2
 
 # si_code of a signal that the kernel has sent; the signal module has no name for it.
 SI_KERNEL = {"linux": 0x80, "freebsd": 0x10006}.get(sys.platform.rstrip("0123456789"))
@@ -194,7 +193,7 @@ def _wait_and_forward(process: Popen[bytes], signals: Signals, sampling: Samplin
 
     Only ``poll`` waits for the child, so no signal can reach another process that reuses its PID.
     """
-    if sys.platform == "win32" or not FORWARDED:
+    if sys.platform == "win32":
         return process.wait()
     signals.block()
     take = getattr(signal, "sigwaitinfo", None)  # not on macOS, OpenBSD and PyPy
@@ -237,6 +236,5 @@ def die_of(name: str) -> None:
     if sys.platform != "win32":
         number = signal.Signals[name]
         signal.signal(number, signal.SIG_DFL)
-        if hasattr(signal, "pthread_sigmask"):
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
         os.kill(os.getpid(), number)

@@ -174,8 +174,14 @@ class HiddenStreams:
     """
 
     def __init__(self, *, hide: bool) -> None:
-        self._output = _pipe() if hide and os.isatty(1) else None
-        self._errors = _file() if hide and os.isatty(2) else None
+        self._output: int | None = None
+        self._errors: IO[bytes] | None = None
+        if hide and os.isatty(1):
+            ours, self._output = os.pipe()
+            start_without_signals(_discard, ours)
+        if hide and os.isatty(2):
+            with contextlib.suppress(OSError):  # there is no directory for it
+                self._errors = _file()
         self.descriptors = self._output, None if self._errors is None else self._errors.fileno()
         """Of standard output and standard error for a run; None for a stream that is inherited."""
 
@@ -195,24 +201,15 @@ class HiddenStreams:
         return messages
 
 
-def _pipe() -> int:
-    """Return the writing end of a pipe, from whose other end a thread reads."""
-    ours, theirs = os.pipe()
-
-    def discard() -> None:
-        while os.read(ours, 2**16):
-            pass
-
-    start_without_signals(discard)
-    return theirs
+def _discard(descriptor: int) -> None:
+    """Read a pipe until its end."""
+    while os.read(descriptor, 2**16):
+        pass
 
 
-def _file() -> IO[bytes] | None:
-    """Return a file without a name to which all write at its end; None if there is no directory for it."""
-    try:
-        file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (is used until the end)
-    except OSError:
-        return None
+def _file() -> IO[bytes]:
+    """Return a file without a name to which all write at its end."""
+    file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (is used until the end)
     if sys.platform != "win32":
         import fcntl  # noqa: PLC0415 (not on Windows)
 

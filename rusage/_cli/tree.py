@@ -148,7 +148,10 @@ class Sampling:
         assert self._recording is not None  # noqa: S101 (for the type checker: it calls)
         tree, began = self._recording.tree, time.monotonic()
         self._send(tree, signal.SIGTERM)
-        while _may_live(tree):
+        while True:
+            with contextlib.suppress(OSError):  # as without a free file descriptor
+                if not tree.sample().processes:
+                    return
             waited = time.monotonic() - began
             if waited >= GRACE + PATIENCE:
                 with contextlib.suppress(OSError):  # the recording tells it
@@ -189,14 +192,6 @@ def become_reaper() -> list[int]:
             return [member.pid for member in tree.members() if member.pid != os.getpid()]
     except OSError:  # there is no child, or too many files are open
         return []
-
-
-def _may_live(tree: Tree) -> bool:
-    """Return whether a member lives; also if that cannot be read now, as without a free file descriptor."""
-    try:
-        return tree.sample().processes > 0
-    except OSError:
-        return True
 
 
 def _may_signal(pid: int) -> bool:
