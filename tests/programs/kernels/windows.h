@@ -130,7 +130,6 @@ static int query_process(HANDLE handle, int information, void *record, ULONG siz
 #define GetProcAddress(module, name) ((FARPROC)(void (*)(void))query_process)
 #define GetCurrentProcess() NULL
 #define GetCurrentThread() NULL
-#define GetCurrentProcessId() 1
 #define GetThreadTimes GetProcessTimes
 
 static inline void GetSystemTimeAsFileTime(FILETIME *time)
