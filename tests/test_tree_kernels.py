@@ -406,8 +406,8 @@ def test_root_that_has_ended_on_windows(run: Run) -> None:
 
 @on_windows
 def test_parent_id_that_dangles(run: Run) -> None:
-    """The parent of an older process has ended, and the member has its number."""
-    assert run(f"{FAMILY} {Process(50, 20, 1500)} tree 10 sample")[-1][1] == 3
+    """The parent of an older process has ended, and the member has its number; no reading is repeated for it."""
+    assert run(f"{FAMILY} {Process(50, 20, 1500)} tree 10 later 30 gone 30 sample")[-1][1] == 3
 
 
 @on_windows
@@ -435,6 +435,7 @@ def test_processes_that_may_not_be_read_on_windows(run: Run) -> None:
     assert run(f"{FAMILY} {denied} tree 10 sample")[-1][:3] == [0, 1, 0]
     assert run(f"{FAMILY} tree 10 {denied} sample")[-1][:3] == [0, 2, 0]
     assert run(f"{FAMILY} {ROOT._replace(denied=1)} tree 10") == [[5]]
+    assert run(f"{FAMILY} open 20 {denied} rss")[-1] == [-NO_SUCH_PROCESS]
 
 
 @on_windows

@@ -44,6 +44,7 @@ static int rusage_process_read(const rusage_process *process, rusage_figures *fi
     int error, attempts = 0;
 
     memset(figures, 0, sizeof *figures);
+    figures->start = process->is_open ? process->start : 0;
     do
         error = rusage_read_process(process->pid, figures, call);
     while (error == RUSAGE_TRY_AGAIN && ++attempts < 1000 && rusage_pause());

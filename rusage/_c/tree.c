@@ -190,9 +190,9 @@ static int rusage_tree_settle(rusage_tree *tree)
         rusage_member *member = &tree->members[i];
 
         if (member->now.state == RUSAGE_GONE || member->is_new) {
-            if (member->is_new)             /* how old it was is unknown */
-                tree->changed = 1;
-            else if (member->pid != 0) {    /* not moved */
+            if (member->is_new) /* how old it was is unknown, or it stays in the list: a parent's ID dangles */
+                tree->changed |= !RUSAGE_PARENT_IDS_DANGLE;
+            else if (member->pid != 0) { /* not moved */
                 rusage_tree_bury(tree, member);
                 tree->quiet = 0;
             }
@@ -376,7 +376,7 @@ static void rusage_tree_reaped(rusage_tree *tree, int pid, double seconds)
         tree->readings += rusage_member_own(member);
         rusage_member_close(member);
         member->now.state = RUSAGE_GONE;
-        rusage_tree_compact(tree);  /* the table does not grow */
+        rusage_tree_compact(tree); /* the table does not grow */
     }
     tree->lost += seconds;
 }
