@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 IMPORTED = [getattr(rusage, name, None) for name in ("Process", "Tree")]  # while their files can be read
-CLONE_NEWNS, CLONE_NEWPID = 0x20000, 0x20000000
+CLONE_VM, CLONE_NEWNS, CLONE_NEWPID = 0x100, 0x20000, 0x20000000
 MS_PRIVATE_REC = 0x44000
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 PIDFD_OPEN, PIDFD_SEND_SIGNAL, KCMP = 434, 424, 312  # of x86_64
@@ -74,6 +74,17 @@ def wait_for_state(pid: int, letter: str) -> None:
     """Wait until a process sleeps (S), or has ended and nobody waits for it, or its first thread has (Z)."""
     while f") {letter} " not in Path(f"/proc/{pid}/stat").read_text():
         time.sleep(0.001)
+
+
+def clone() -> int:
+    """Start a child that uses this process's memory, and does nothing."""
+    libc = ctypes.CDLL(None)
+    pid: int = libc.clone(libc.pause, ctypes.c_void_p(STACK_TOP), CLONE_VM | signal.SIGCHLD, None)
+    return pid
+
+
+stack = ctypes.create_string_buffer(1 << 16)
+STACK_TOP = (ctypes.addressof(stack) + len(stack)) // 64 * 64
 
 
 class Child:
@@ -143,6 +154,11 @@ class Child:
             self.do_fork()
             os._exit(0)
         return pid
+
+    def do_clone(self) -> int:
+        """Hold 60 MiB, and start a child that uses them, and does nothing."""
+        self.block = bytearray(b"x") * (60 << 20)
+        return clone()
 
     def do_become_nobody(self) -> None:
         """Give up root."""

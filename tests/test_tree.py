@@ -29,7 +29,7 @@ if "Tree" in BACKEND.absent:
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 LINUX = BACKEND.name == "Linux"
 linux = pytest.mark.skipif(not LINUX, reason="tests the files of /proc")
@@ -86,18 +86,12 @@ FAMILY = {
 
 
 def test_sizes_of_a_held_tree() -> None:
-    """Every member's size and their sum are exact; the first member is the root."""
+    """Every member's size and their sum are exact, and psutil's; the first member is the root."""
     with held(**FAMILY) as running, rusage.Tree(running.root) as tree:
         sample = check_sizes(tree, running.pids)
         assert sample.rss > 79 * MIB
-        assert tree.members()[0].pid == running.root
-        assert tree.pid == running.root
-
-
-def test_same_as_psutil() -> None:
-    """The members and their sizes are psutil's."""
-    psutil = pytest.importorskip("psutil")
-    with held(**FAMILY) as running, rusage.Tree(running.root) as tree:
+        assert tree.members()[0].pid == tree.pid == running.root
+        psutil = pytest.importorskip("psutil")
         root = psutil.Process(running.root)
         theirs = {one.pid: one.memory_info().rss for one in [root, *root.children(recursive=True)]}
         assert {member.pid: member.rss for member in tree.members()} == theirs
@@ -105,12 +99,13 @@ def test_same_as_psutil() -> None:
 
 
 def test_this_process_and_its_children() -> None:
-    """Without a process ID, the root is this process."""
+    """Without a process ID, the root is this process; children become members later, with their own children."""
     with rusage.Tree() as tree:
         assert tree.pid == os.getpid()
         before = {member.pid for member in tree.members()}
         assert os.getpid() in before
-        with held(children=[{}, {}]) as running:
+        with held(**FAMILY) as running:
+            assert tree.sample().processes == len(before) + len(running.pids)
             assert {member.pid for member in tree.members()} - before == running.pids
         wait_until(lambda: not {member.pid for member in tree.members()} & running.pids, "the end of all")
 
@@ -216,31 +211,21 @@ in_a_thread = pytest.mark.skipif(
 )
 
 
-@contextlib.contextmanager
-def running(program: str, *words: str) -> Iterator[tuple[rusage.Tree, int, str]]:
-    """Run a program until it prints a line; yield its tree, its process ID and the line. Kill all in the end."""
-    command = [sys.executable, "-S", "-c", program, *words]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        line = child.stdout.readline()
-        with rusage.Tree(child.pid) as tree:
-            try:
-                yield tree, child.pid, line
-            finally:
-                tree.send_signal(signal.SIGKILL)
-
-
 @vforks
 @pytest.mark.not_emulated
 @pytest.mark.parametrize("words", [[], pytest.param(["thread"], marks=in_a_thread)], ids=str)
 def test_child_before_exec_has_no_memory(tmp_path: Path, words: list[str]) -> None:
     """It uses its parent's, which counts once, in complete and in quick readings; as a root, it has this memory."""
     os.mkfifo(tmp_path / "fifo")
-    with running(SPAWN, str(tmp_path / "fifo"), *words) as (tree, parent, _):
+    command = [sys.executable, "-S", "-c", SPAWN, str(tmp_path / "fifo"), *words]
+    with contextlib.ExitStack() as stack:
+        parent = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE))
+        tree = stack.enter_context(rusage.Tree(parent.pid))
+        stack.callback(tree.send_signal, signal.SIGKILL)
         wait_until(lambda: tree.sample().processes == 2, "two processes")
         first, child = tree.members()
         size = pytest.approx(first.rss, abs=MIB)  # it changes until the child is blocked
-        assert first.pid == parent
+        assert first.pid == parent.pid
         assert first.rss > 60 * MIB
         assert sizes({child.pid}) == {child.pid: size}  # what the kernel reports for it
         with rusage.Tree(child.pid) as tree_of_child:
@@ -253,31 +238,6 @@ def test_child_before_exec_has_no_memory(tmp_path: Path, words: list[str]) -> No
         with open(tmp_path / "fifo", "wb"):
             wait_until(lambda: tree.members()[-1].rss, "memory of its own after exec")
             assert tree.members()[-1].rss < 60 * MIB
-
-
-# Hold 60 MiB, and create a process that shares them and runs pause(); end at the end of the input.
-CLONE = """
-import ctypes, signal, sys
-block = bytearray(b"x") * (60 << 20)
-libc, stack = ctypes.CDLL(None), ctypes.create_string_buffer(1 << 16)
-top = (ctypes.addressof(stack) + len(stack)) // 64 * 64
-CLONE_VM = 0x100
-print(libc.clone(libc.pause, ctypes.c_void_p(top), CLONE_VM | signal.SIGCHLD, None), flush=True)
-sys.stdin.read()
-"""
-
-
-@linux
-@pytest.mark.not_emulated
-def test_process_that_shares_memory() -> None:
-    """It has no memory of its own until its parent has ended."""
-    with running(CLONE) as (tree, parent, line):
-        assert {pid: bool(rss) for pid, rss, _ in tree.members()} == {parent: True, int(line): False}
-        before = tree.rss()
-        os.kill(parent, signal.SIGKILL)
-        os.waitpid(parent, 0)
-        assert [member.pid for member in tree.members()] == [int(line)]
-        assert tree.rss() == pytest.approx(before, abs=MIB)
 
 
 def test_more_members_than_open_files() -> None:
@@ -345,32 +305,15 @@ def test_orphans_stay_members() -> None:
             assert tree.cputime() == sample.cputime
 
 
-def test_children_that_appear_later() -> None:
-    """They become members at the next reading, with their own children."""
-    with rusage.Tree() as tree:
-        first = tree.sample().processes
-        with held(**FAMILY) as running:
-            assert tree.sample().processes == first + len(running.pids)
-
-
 @pytest.mark.skipif(not hasattr(os, "waitid"), reason="this system has no waitid")
 def test_zombies_are_not_counted() -> None:
-    """A child that has ended and was not waited for is no living member; the size of its memory is in no sum."""
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    with rusage.Tree() as tree:
-        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-        assert child.pid not in {member.pid for member in tree.members()}
-        child.wait()
-
-
-@pytest.mark.skipif(not hasattr(os, "waitid"), reason="this system has no waitid")
-def test_root_that_is_a_zombie() -> None:
-    """Its tree is empty; after it was waited for, there is none."""
+    """Nothing of a child that has ended is in a sum; as a root, its tree is empty until it was waited for."""
     child = subprocess.Popen([sys.executable, "-c", ""])
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    with rusage.Tree() as tree:
+        assert child.pid not in {member.pid for member in tree.members()}
     with rusage.Tree(child.pid) as tree:
-        sample = tree.sample()
-        assert sample[1:] == (0, 0.0, 0, 0, None)
+        assert tree.sample()[1:] == (0, 0.0, 0, 0, None)
         assert tree.members() == []
         child.wait()
         assert tree.sample()[1:] == (0, 0.0, 0, 0, None)
@@ -523,15 +466,6 @@ def test_fork_while_another_thread_reads() -> None:
             go_on.set()
             reading.join()
         assert tree.sample().processes >= 1
-
-
-@linux
-def test_close_during_a_reading() -> None:
-    """The files are closed when the reading has ended."""
-    before = open_files()
-    tree = rusage.Tree()
-    tree._use(lambda _: tree.close())  # noqa: SLF001 (as above)
-    assert open_files() == before
 
 
 @linux

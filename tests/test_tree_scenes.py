@@ -23,6 +23,7 @@ from scenes import (
     PIDFD_OPEN,
     PIDFD_SEND_SIGNAL,
     Child,
+    clone,
     filters_x86_64,
     in_namespaces,
     lists,
@@ -43,19 +44,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytestmark = pytest.mark.system
-
-CLONE_VM = 0x100
-
-
-def clone() -> int:
-    """Start a child that uses this process's memory, and does nothing."""
-    libc = ctypes.CDLL(None)
-    pid: int = libc.clone(libc.pause, ctypes.c_void_p(STACK_TOP), CLONE_VM | signal.SIGCHLD, None)
-    return pid
-
-
-stack = ctypes.create_string_buffer(1 << 16)
-STACK_TOP = (ctypes.addressof(stack) + len(stack)) // 64 * 64
 
 
 def end(*pids: int) -> None:
@@ -305,6 +293,21 @@ def test_signals_without_pidfd(number: int) -> None:
         tree.send_signal(signal.SIGKILL)
         assert os.waitpid(child.pid, 0)[1] == signal.SIGKILL
         wait_until(lambda: not tree.sample().processes, "the end of both")
+
+
+@pytest.mark.not_emulated
+@alone
+def test_process_that_shares_memory() -> None:
+    """It has no memory of its own until its parent has ended."""
+    parent = Child()
+    pid = parent("clone")
+    with rusage.Tree(parent.pid) as tree:
+        assert {member.pid: bool(member.rss) for member in tree.members()} == {parent.pid: True, pid: False}
+        before = tree.rss()
+        end(parent.pid)
+        assert pids(tree) == {pid}
+        assert tree.rss() == pytest.approx(before, abs=2**20)
+        tree.send_signal(signal.SIGKILL)
 
 
 @filters_x86_64
