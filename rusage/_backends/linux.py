@@ -16,6 +16,8 @@ from ._base import ALL, BLOCKS, INTEGRALS, KIB, PEAK_AT_LEAST_PARENTS_INEXACT, S
 
 TYPE_CHECKING = False
 
+NAMES, NEWEST = ("linux", "android"), "7.2"
+
 # The fields in /proc/PID/stat, and VmHWM in /proc/PID/status. Blocks are omitted, since /proc/PID/io includes the
 # children that the process has waited for (wait_task_zombie in kernel/exit.c). Switches are omitted, since /proc does
 # not count the switches of ended threads.
@@ -35,10 +37,8 @@ def boottime_offset() -> float:
 
 def starttime_lag() -> float:
     """Return CLOCK_BOOTTIME at the start of a process minus its ``starttime`` in proc_pid_stat(5), in seconds."""
-    if TYPE_CHECKING and sys.platform == "win32":
-        raise NotImplementedError
     # It lacks the offset in these kernels; seen on 5.10.
-    return boottime_offset() if _numbers(os.uname().release) < (5, 11) else 0.0
+    return boottime_offset() if _numbers(kernel_release(NAMES, newest=NEWEST)) < (5, 11) else 0.0
 
 
 def uptime() -> float:
@@ -83,7 +83,6 @@ def peak_error() -> int | None:
 # --- The backend ------------------------------------------------------------------------------------------------------
 
 SPLIT = "user and system time add up to the run time; the split between them is sampled"
-NEWEST = "7.2"
 PER_CPU = (
     "inexact by up to CPUs x max(32, 2 x CPUs) pages for each of three counters "
     "(96 MiB with 64 CPUs and 4 KiB pages), so a peak below that may be 0"
@@ -130,8 +129,8 @@ def backend(*, io_accounting: bool, release: str = NEWEST) -> Backend:
 
 # /proc/self/io exists if and only if the kernel keeps these counters (fs/proc/base.c). Without /proc they count as not
 # measured.
-_elsewhere = sys.platform not in ("linux", "android")
+_elsewhere = sys.platform not in NAMES
 BACKEND = backend(
     io_accounting=_elsewhere or os.path.exists("/proc/self/io"),
-    release=kernel_release(("linux", "android"), newest=NEWEST),
+    release=kernel_release(NAMES, newest=NEWEST),
 )

@@ -1,5 +1,4 @@
-/* Included, not compiled: Process, and the members of a tree, on the BSDs and macOS, which list processes by sysctl(3).
-   */
+/* Included, not compiled: Process and the members of a tree on the BSDs and macOS, which list processes by sysctl(3). */
 
 #include "rusage.h"
 
