@@ -190,7 +190,8 @@ def test_floor_of_each_rule(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def floor_of(**keywords: object) -> int | None:
         with Child([sys.executable, "-c", ""], env={**os.environ, "ONE_MORE": "1"}, **keywords) as child:  # type: ignore[call-overload]
-            return child.floor
+            floor: int | None = child.floor
+        return floor
 
     monkeypatch.setattr(posix, "BACKEND", Mock(child_peak=rule))
     monkeypatch.setattr(posix, "start", lambda *_: None, raising=False)  # of the launcher

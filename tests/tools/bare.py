@@ -9,31 +9,17 @@ The configuration of this machine for the network, apt, pip and npm is copied in
 sources and preferences: they belong to the distribution that is installed here. PYTEST_ADDOPTS is passed on.
 """
 
-import fnmatch
-import os
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from commands import ROOT, new_folder, run
-from debian import SOURCE, debootstrap, inside
+from commands import new_folder, run
+from debian import SOURCE, VARIABLES, inside, make_root, variables
 
 RELEASE = "trixie"  # Debian 13
 ELSEWHERE = "tmp"  # a folder of a root folder without the source tree
-CONFIGURATION = [
-    "/etc/hosts",
-    "/etc/resolv.conf",
-    "/etc/ssl/certs",
-    "/usr/local/share/ca-certificates",  # local ones; from these the package ca-certificates writes the former
-    "/etc/pip.conf",
-    "/etc/xdg/pip",
-    "~/.config/pip",
-    "~/.npmrc",
-]
-NETWORK = ["PIP_*", "*_proxy", "*_PROXY", "SSL_CERT_*", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"]
-VARIABLES = [*NETWORK, "PYTEST_ADDOPTS"]
 
 
 def blocks(text: str, heading: str, language: str) -> list[str]:
@@ -43,37 +29,6 @@ def blocks(text: str, heading: str, language: str) -> list[str]:
     if not found:
         raise ValueError(f"no {language} under {heading}")
     return found
-
-
-def variables(patterns: list[str]) -> dict[str, str]:
-    """Return the environment variables whose names match one of the patterns."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-    }
-
-
-def configure(root: Path) -> None:
-    """Copy the configuration that this machine has."""
-    for name in CONFIGURATION:
-        source, target = Path(name).expanduser(), root / name.replace("~", "root").lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            # The package ca-certificates has put links there, which from here point to files of this machine.
-            shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(source, target)
-        elif source.exists():
-            shutil.copy(source, target)
-    apt_config = shutil.which("apt-config")
-    if apt_config:  # how apt fetches; debootstrap has written from where
-        fetching = subprocess.run([apt_config, "dump", "Acquire"], check=True, capture_output=True).stdout
-        (root / "etc/apt/apt.conf.d/99this-machine").write_bytes(fetching)
-
-
-def clone(folder: Path) -> None:
-    """Clone the commit that is checked out."""
-    run("git", "clone", "--quiet", "--depth=1", ROOT.as_uri(), folder)
 
 
 def size(root: Path) -> int:
@@ -101,15 +56,9 @@ def copy(base: Path, name: str) -> Path:
 def main() -> int:
     """Run both commands; return the worst exit status."""
     folder = new_folder(__doc__)
-    if os.geteuid() != 0:
-        sys.exit("only root can make a root folder")
-    if not shutil.which("debootstrap") or not shutil.which("git"):
-        sys.exit("apt-get install debootstrap git")
     folder.mkdir(parents=True)
     base = folder / "base"
-    debootstrap(base, RELEASE, "python3")
-    configure(base)
-    clone(base / SOURCE)
+    make_root(base, RELEASE, "python3")
     roots = {name: copy(base, name) for name in ("clone", "sdist", "tests")}
     run(sys.executable, "-m", "build", "--sdist", "--outdir", folder, base / SOURCE)
     shutil.rmtree(roots["sdist"] / SOURCE)

@@ -1,11 +1,28 @@
 """Make root folders of a Debian and run commands in them."""
 
+import fnmatch
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
-from commands import run
+from commands import ROOT, run
 
 SOURCE = "src"  # the source tree's name in a root folder
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+CONFIGURATION = [
+    "/etc/hosts",
+    "/etc/resolv.conf",
+    "/etc/ssl/certs",
+    "/usr/local/share/ca-certificates",  # local ones; from these the package ca-certificates writes the former
+    "/etc/pip.conf",
+    "/etc/xdg/pip",
+    "~/.config/pip",
+    "~/.npmrc",
+]
+NETWORK = ["PIP_*", "*_proxy", "*_PROXY", "SSL_CERT_*", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"]
+VARIABLES = [*NETWORK, "PYTEST_ADDOPTS"]
 # The mounts are in a namespace of the command's own, so none of them is left. The first makes the root folder a mount
 # point: without it no command in it could make a mount namespace as unshare(1) does.
 ENTER = """
@@ -19,10 +36,42 @@ exec chroot "$0" "$@"
 """
 
 
-def debootstrap(root: Path, release: str, packages: str, *options: str) -> None:
-    """Make a root folder of a Debian release, with the essential packages, apt and those named."""
+def variables(patterns: list[str]) -> dict[str, str]:
+    """Return the environment variables whose names match one of the patterns."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    }
+
+
+def configure(root: Path) -> None:
+    """Copy the configuration that this machine has."""
+    for name in CONFIGURATION:
+        source, target = Path(name).expanduser(), root / name.replace("~", "root").lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            # The package ca-certificates has put links there, which from here point to files of this machine.
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(source, target)
+        elif source.exists():
+            shutil.copy(source, target)
+    apt_config = shutil.which("apt-config")
+    if apt_config:  # how apt fetches; debootstrap has written from where
+        fetching = subprocess.run([apt_config, "dump", "Acquire"], check=True, capture_output=True).stdout
+        (root / "etc/apt/apt.conf.d/99this-machine").write_bytes(fetching)
+
+
+def make_root(root: Path, release: str, packages: str) -> None:
+    """Make a root folder of a Debian release: essential packages, apt and those named, and a clone of the commit."""
+    if os.geteuid() != 0:
+        sys.exit("only root can make a root folder")
+    if not shutil.which("debootstrap") or not shutil.which("git"):
+        sys.exit("apt-get install debootstrap git")
     # Killed, debootstrap leaves its /proc and /sys mounted: here in a namespace that ends with it.
-    run("unshare", "--mount", "debootstrap", "--variant=minbase", f"--include={packages}", *options, release, root)
+    run("unshare", "--mount", "debootstrap", "--variant=minbase", f"--include={packages}", release, root)
+    configure(root)
+    run("git", "clone", "--quiet", "--depth=1", ROOT.as_uri(), root / SOURCE)
 
 
 def inside(root: Path, *command: str, **environment: str) -> list[str]:

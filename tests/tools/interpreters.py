@@ -6,15 +6,12 @@ a clone of the commit that is checked out: changes that are not committed are no
 it.
 """
 
-import os
-import shutil
 import subprocess
 import sys
 import time
 
-from bare import VARIABLES, configure, variables
-from commands import ROOT, new_folder, run
-from debian import SOURCE, debootstrap, inside
+from commands import new_folder, run
+from debian import SOURCE, VARIABLES, inside, make_root, variables
 
 INTERPRETERS = {"3.14": "python3.14", "3.15": "python3.15", "pypy3.11": "pypy3"}  # by tox's names
 PACKAGES = [
@@ -32,15 +29,9 @@ TOX = "/tox/bin/tox"
 def main() -> int:
     """Make the root folder and run the suites; return the worst exit status."""
     folder, names = new_folder(__doc__), sys.argv[2:] or [*INTERPRETERS]
-    if os.geteuid() != 0:
-        sys.exit("only root can make a root folder")
-    if not shutil.which("debootstrap") or not shutil.which("git"):
-        sys.exit("apt-get install debootstrap git")
     start = time.monotonic()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    debootstrap(folder, "sid", ",".join(PACKAGES))
-    configure(folder)
-    run("git", "clone", "--quiet", "--depth=1", ROOT.as_uri(), folder / SOURCE)
+    make_root(folder, "sid", ",".join(PACKAGES))
     # A missing interpreter is an error.
     environment = {**variables(PASSED), "TOX_SKIP_MISSING_INTERPRETERS": "false"}
     run(*inside(folder, "python3.14", "-m", "venv", "/tox", **environment))

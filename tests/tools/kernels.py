@@ -22,9 +22,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from bare import VARIABLES, clone, configure, variables
 from commands import new_folder, run
-from debian import PATH, SOURCE, debootstrap, inside
+from debian import PATH, SOURCE, VARIABLES, inside, make_root, variables
 
 RELEASE = "trixie"
 PACKAGES = "python3-dev,python3-pip,gcc,libc6-dev,initramfs-tools,iproute2,hyperfine,mandoc,strace,time"
@@ -84,18 +83,16 @@ EMULATED = ["env", "RUSAGE_TEST_STARTS=20", *PYTEST, "-m", "not not_emulated"]
 EMULATED_PARAMETERS, EMULATED_MANY = "no_timer_check", "tsc=reliable lpj=8000000"
 
 
-def make_root(root: Path, releases: Iterable[str]) -> None:
+def make_image(root: Path, releases: Iterable[str]) -> None:
     """Make a root folder with the kernels of some releases of Debian, Python and the package."""
     step(f"the image: a Debian {RELEASE} with {PACKAGES}")
-    debootstrap(root, RELEASE, PACKAGES)
-    configure(root)
+    make_root(root, RELEASE, PACKAGES)
     sources = root / "etc/apt/sources.list"
     line = sources.read_text(encoding="utf-8")
     sources.write_text("".join(line.replace(RELEASE, release) for release in releases), encoding="utf-8")
     settings = root / "etc/initramfs-tools"
     (settings / "conf.d/modules").write_text("MODULES=list\n", encoding="utf-8")
     (settings / "modules").write_text("\n".join([*DRIVERS, ""]), encoding="utf-8")
-    clone(root / SOURCE)
     environment = {**variables(VARIABLES), "DEBIAN_FRONTEND": "noninteractive"}
     run(*inside(root, "apt-get", "update", **environment))
     install = ["apt-get", "install", "--yes", "--no-install-recommends"]
@@ -160,13 +157,11 @@ def main() -> int:
     if "--quick" in options:
         arguments += [f"tests/{name}" for name in QUICK]
         arguments += [f"--deselect=tests/{name}" for name in NOT_QUICK]
-    if os.geteuid() != 0:
-        sys.exit("only root can make a root folder")
-    if not all(map(shutil.which, ("debootstrap", "git", "mke2fs", "qemu-system-x86_64"))):
-        sys.exit("apt-get install debootstrap e2fsprogs git qemu-system-x86")
+    if not all(map(shutil.which, ("mke2fs", "qemu-system-x86_64"))):
+        sys.exit("apt-get install e2fsprogs qemu-system-x86")
     start = time.monotonic()
     folder.mkdir(parents=True)
-    make_root(folder / "root", dict.fromkeys(machine.release for machine in machines))
+    make_image(folder / "root", dict.fromkeys(machine.release for machine in machines))
     is_emulated = "--emulated" in options or not os.access("/dev/kvm", os.R_OK | os.W_OK)
     accelerator = "tcg" if is_emulated else "kvm"
     print(f"image: {time.monotonic() - start:.0f} s; accelerator: {accelerator}", flush=True)
