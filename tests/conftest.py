@@ -223,13 +223,13 @@ NOBODY = 65534
 
 
 def in_child(function: Callable[[], object]) -> None:
-    """Call a function in a forked child; fail if that fails, or waits for more than a minute. It may skip the test."""
+    """Call a function in a forked child; fail if that fails, or takes five minutes. It may skip the test."""
     read, write = os.pipe()
     pid = os.fork()
     if not pid:
         status = 1
         try:
-            signal.alarm(60)
+            signal.alarm(300)
             function()
             status = 0
         except pytest.skip.Exception as skipped:

@@ -1,25 +1,39 @@
-"""``Tree`` of processes that fork, execute programs, grow, end, are orphaned, stop and become zombies: against logs."""
+"""``Tree`` of processes that fork, execute programs, grow, end, are orphaned, stop and become zombies: against logs.
+
+A program is read by ``Tree`` all the time: no reading may contradict its log, or the kernel's account.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
+import random
+import subprocess
 import sys
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from checks import hide_lists_of_children
+from conftest import PROGRAMS, alone
+from moving_tree import OPTIONS
 
+import rusage
 from rusage._backends import BACKEND
 from rusage._rusage import lib
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
 
 pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif("Tree" in BACKEND.absent, reason="this system has no Tree"),
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
 ]
+INFINITE = float("inf")
+# Ways of the program, and two more: "subreaper" makes this process wait for orphans, so that the account is complete;
+# "listed" makes it list all processes, as where /proc has no lists of children.
 WAYS = ["", "ignore"]
 if hasattr(lib, "rusage_become_reaper"):
     WAYS += ["subreaper kill"]
@@ -28,21 +42,142 @@ if sys.platform == "linux" and platform.machine() == "x86_64" and sys.implementa
     WAYS += ["subreaper listed"]
 
 
+class Reading(NamedTuple):
+    """One reading, and the times before and after it."""
+
+    before: float
+    after: float
+    sizes: dict[int, int]
+
+
+class Life:
+    """What a process wrote of itself."""
+
+    def __init__(self) -> None:
+        self.born = self.start = self.end = INFINITE
+        self.parent, self.used = 0, 0.0
+        self.holds: list[tuple[float, int]] = []
+
+    def covers(self, reading: Reading) -> bool:
+        """Return whether the process lived during the whole reading."""
+        return self.start <= reading.before and reading.after <= self.end
+
+    def held(self, reading: Reading) -> int:
+        """Return the least size of the memory that the process held during a reading."""
+        earlier = [size for when, size in self.holds if when <= reading.before]
+        return min(
+            [*earlier[-1:], *(size for when, size in self.holds if reading.before < when <= reading.after)], default=0
+        )
+
+
+def lives(path: Path) -> dict[int, Life]:
+    """Read the log."""
+    found: dict[int, Life] = {}
+    for line in path.read_text().splitlines():
+        pid, event, when, number = line.split()
+        life = found.setdefault(int(pid), Life())
+        if event == "start":
+            life.start, life.parent = float(when), int(float(number))
+            life.born = min(life.born, life.start)
+        elif event == "end":
+            life.end, life.used = min(life.end, float(when)), float(number)
+        elif event == "born":
+            life.born = float(number)
+        else:
+            life.holds.append((float(when), int(float(number))))
+    return found
+
+
+def check_members(readings: list[Reading], found: dict[int, Life], *, complete: bool) -> None:
+    """Fail if a member is missing, or none of the tree."""
+    known: set[int] = set()
+    for reading in readings:
+        for pid in reading.sizes:
+            assert pid in found, f"{pid} is no process of the tree"
+            assert found[pid].born <= reading.after or found[pid].start == INFINITE
+        living = {pid for pid, life in found.items() if life.covers(reading)}
+        while complete:  # with parents that a reading must have seen, or may not have seen for the list of children
+            more = {pid for pid in living - known if found[pid].parent in known & living}
+            if not more:
+                break
+            known |= more
+        known = (known | reading.sizes.keys()) & (living | reading.sizes.keys())
+        missing = (known & living) - reading.sizes.keys()
+        assert not missing, (missing, reading)
+        for pid in living & reading.sizes.keys():
+            assert reading.sizes[pid] >= found[pid].held(reading), pid
+
+
+def watch(seed: int, count: int, root: str, ways: list[str], path: Path) -> int:
+    """Start a tree, read it until all have ended, and compare; return how many processes it had."""
+    if "subreaper" in ways:
+        assert lib.rusage_become_reaper() == 0
+    if "listed" in ways:
+        hide_lists_of_children()
+    chance = random.Random(seed)
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    used_before = rusage.cputime() + rusage.cputime(rusage.RUSAGE_CHILDREN)
+    with contextlib.ExitStack() as stack:
+        tree = stack.enter_context(rusage.Tree()) if root == "this" else None
+        words = [seed / 1e9, count, log, *ways]
+        started = time.monotonic()
+        command = [sys.executable, *OPTIONS, str(PROGRAMS / "moving_tree.py"), *map(str, words)]
+        child = subprocess.Popen(command, pass_fds=[log])
+        if tree is None:
+            tree = stack.enter_context(rusage.Tree(child.pid))
+        readings, last = [], 0.0
+        while True:
+            before = time.monotonic()
+            sizes = {member.pid: member.rss for member in tree.members() if member.pid != os.getpid()}
+            readings.append(Reading(before, time.monotonic(), sizes))
+            sample = tree.sample()
+            assert sample.cputime >= last, "the CPU time has fallen"
+            last = sample.cputime
+            if chance.random() < 0.3:
+                time.sleep(chance.choice([0, 0.001, 0.02]))
+            if not sizes and reap(chance):
+                break
+        final = tree.cputime()
+    child.returncode = 0
+    found = lives(path)
+    found[child.pid].born = started
+    complete = "listed" in ways or sys.platform != "linux"  # one list of children may miss some that live
+    check_members(readings, found, complete=complete)
+    assert final > 0
+    if "subreaper" in ways:  # then this process has waited for all of them
+        own = rusage.cputime() - used_before
+        truth = rusage.cputime(rusage.RUSAGE_CHILDREN) + (own if root == "this" else 0)
+        assert final <= truth + 1e-4, (final, truth)
+    assert len(readings) > 2
+    return len(found)
+
+
+def reap(chance: random.Random) -> bool:
+    """Wait for children, at times; return whether there is none left."""
+    while chance.random() < 0.8:
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return True
+        if not pid:
+            return False
+    return False
+
+
 @pytest.mark.parametrize("root", ["this", "child"])
 @pytest.mark.parametrize("ways", WAYS)
 @pytest.mark.parametrize("seed", [2, pytest.param(7, marks=pytest.mark.thorough)])
-def test_random_tree(program: Callable[..., str], seed: int, ways: str, root: str) -> None:
+@alone
+def test_random_tree(seed: int, ways: str, root: str, tmp_path: Path) -> None:
     """No member is missing or foreign; the CPU time never falls, and is never above what a reaper has waited for."""
-    processes, readings, _, share = program("watched_tree.py", str(seed), "60", root, *ways.split()).split()
-    assert int(processes) > 2
-    assert int(readings) > 2
-    assert float(share) > 0
+    assert watch(seed, 60, root, ways.split(), tmp_path / "log") > 2
 
 
 @pytest.mark.not_emulated
 @pytest.mark.thorough
 @pytest.mark.parametrize("ways", [WAYS[-1], WAYS[1]])
-def test_large_random_tree(program: Callable[..., str], ways: str) -> None:
+@pytest.mark.parametrize("seed", range(11, 31))
+@alone
+def test_large_random_tree(seed: int, ways: str, tmp_path: Path) -> None:
     """Up to 200 processes; the number depends on the order in which threads run."""
-    runs = (program("watched_tree.py", str(seed), "200", "this", *ways.split()) for seed in range(11, 31))
-    assert any(int(run.split()[0]) > 50 for run in runs)
+    watch(seed, 200, "this", ways.split(), tmp_path / "log")
