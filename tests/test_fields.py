@@ -17,24 +17,6 @@ from rusage import RUsage
 from rusage._fields import FIELDS
 
 FIELDS_MODULE = "rusage._fields"
-NAMES = [
-    "ru_utime",
-    "ru_stime",
-    "ru_maxrss",
-    "ru_ixrss",
-    "ru_idrss",
-    "ru_isrss",
-    "ru_minflt",
-    "ru_majflt",
-    "ru_nswap",
-    "ru_inblock",
-    "ru_oublock",
-    "ru_msgsnd",
-    "ru_msgrcv",
-    "ru_nsignals",
-    "ru_nvcsw",
-    "ru_nivcsw",
-]
 VALUES: tuple[Any, ...] = (1.5, 0.25, *range(2, 16))
 USAGE = RUsage(*VALUES)
 
@@ -47,12 +29,10 @@ PICKLES = [
 
 def test_names_and_order_of_fields() -> None:
     """The oracle is CPython's ``resource``."""
-    assert list(RUsage._fields) == NAMES
     resource = pytest.importorskip("resource", reason="Windows has no resource module")
-    theirs = resource.getrusage(resource.RUSAGE_SELF)
+    assert len(resource.getrusage(resource.RUSAGE_SELF)) == len(RUsage._fields)
     numbered = resource.struct_rusage(range(16))
-    assert len(theirs) == len(USAGE)
-    assert [getattr(numbered, name) for name in NAMES] == list(range(16))
+    assert [getattr(numbered, name) for name in RUsage._fields] == list(range(16))
 
 
 def test_usage_is_a_named_tuple() -> None:

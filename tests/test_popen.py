@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -250,6 +251,7 @@ def test_interrupted_run_leaves_no_child(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @linux_only
 @pytest.mark.parametrize("call", ["access", "readlink", "read", "pread", "waitpid"])
+@alone
 def test_interrupted_start_leaves_no_child(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """If a handler raises during a start, even as a system call might, the child is killed and reaped."""
 
@@ -261,36 +263,30 @@ def test_interrupted_start_leaves_no_child(call: str, monkeypatch: pytest.Monkey
         raise Stop
 
     monkeypatch.setattr(os, call, interrupted)
-    before = signal.signal(signal.SIGUSR1, interrupted)  # a start believes in a handler only if there is one
-    try:
-        with pytest.raises(Stop):
-            rusage.Popen(["sleep", "60"])
-    finally:
-        signal.signal(signal.SIGUSR1, before)
+    signal.signal(signal.SIGUSR1, interrupted)  # a start believes in a handler only if there is one
+    with pytest.raises(Stop):
+        rusage.Popen(["sleep", "60"])
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 
 
+def status_and_usage(process: Any, *, waits: bool) -> tuple[int, Any]:
+    """Wait for a process or poll it; return what is then known of it."""
+    if waits:
+        process.wait()
+    while process.poll() is None:
+        time.sleep(0.0005)
+    return process.returncode, process.rusage
+
+
 def test_threads_wait_and_poll() -> None:
     """Each of many threads on one child sees the same status, and with it the usage."""
-    for _ in range(20):
-        with rusage.Popen(["sleep", "0.02"], stdin=subprocess.DEVNULL) as process:
-            seen: list[tuple[int | None, object]] = []
-
-            def look(wait: bool, process: "rusage.Popen[bytes]", seen: "list[tuple[int | None, object]]") -> None:  # noqa: FBT001
-                if wait:
-                    process.wait()
-                while process.poll() is None:
-                    time.sleep(0.0005)
-                seen.append((process.returncode, process.rusage))
-
-            threads = [threading.Thread(target=look, args=(n % 2 == 0, process, seen)) for n in range(8)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            assert seen == [(0, process.rusage)] * 8
-            assert process.rusage is not None
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(20):
+            with rusage.Popen(["sleep", "0.02"], stdin=subprocess.DEVNULL) as process:
+                seen = [pool.submit(status_and_usage, process, waits=number % 2 == 0) for number in range(8)]
+                assert [each.result() for each in seen] == [(0, process.rusage)] * 8
+                assert process.rusage is not None
 
 
 @linux_only
@@ -319,11 +315,8 @@ def test_children_of_8_threads(children: int) -> None:
             if abs(usage.ru_maxrss - base - size) > tolerance:
                 wrong.append((size, usage.ru_maxrss))
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert not wrong, (base, wrong[:10], len(wrong))
     summed = sum(usages, rusage.RUsage.zero)
@@ -338,18 +331,13 @@ def test_children_of_8_threads(children: int) -> None:
 def test_children_killed_while_starting() -> None:
     """SIGKILL at any moment of a start is an exit by SIGKILL, or reaches the child; no process is left."""
     stop = threading.Event()
-    me = os.getpid()
+    children = Path(f"/proc/{os.getpid()}/task/{threading.get_native_id()}/children")
 
     def kill_all() -> None:
         while not stop.is_set():
-            for task in os.listdir(f"/proc/{me}/task"):
-                try:
-                    children = Path(f"/proc/{me}/task/{task}/children").read_text()
-                except OSError:
-                    continue
-                for child in children.split():
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(int(child), signal.SIGKILL)
+            for child in children.read_text().split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(child), signal.SIGKILL)
 
     killer = threading.Thread(target=kill_all)
     killer.start()

@@ -35,20 +35,8 @@ def test_parse_size(text: str, expected: int) -> None:
     "text",
     [
         *("", " ", "MiB", "1.5", "1.", ".5 MiB", "1. MiB", "1.2.3 MiB", "-1", "+1", "-1 MiB", "1e3", "0x10", "1_000"),
-        *(
-            "nan",
-            "inf",
-            "100 MB",
-            "100 mib",
-            "100 m",
-            "100 k",
-            "100 B",
-            "1 MiB/s",
-            "1 MiB MiB",
-            "1 0 MiB",
-            "\u0661 MiB",
-            "1,5 MiB",
-        ),
+        *("nan", "inf", "100 MB", "100 mib", "100 m", "100 k", "100 B", "1 MiB/s", "1 MiB MiB", "1 0 MiB", "1,5 MiB"),
+        "\u0661 MiB",
     ],
 )
 def test_parse_size_rejects(text: str) -> None:
