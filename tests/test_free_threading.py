@@ -87,6 +87,8 @@ def test_calls_share_no_buffer(gil: bool, monkeypatch: pytest.MonkeyPatch) -> No
     first = used[-1]
     assert numbers(1, calls=1, size=1) == {1}
     assert (used[-1] is first) is gil
+    module.getrusage(0)
+    assert used[-1] is first
 
 
 @pytest.mark.skipif(not FREE_THREADED, reason="this interpreter has a GIL")

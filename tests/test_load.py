@@ -87,6 +87,7 @@ def test_threads_signals_and_children(calls: int) -> None:  # noqa: C901 (one sc
     def handler(*_: object) -> None:
         check(rusage.getrusage(rusage.RUSAGE_SELF), rusage.RUSAGE_SELF)
         handled[0] += 1
+        signal.setitimer(signal.ITIMER_REAL, 0.005)  # not sooner: a reading may take longer on a slow machine
 
     files, interval = open_files(), sys.getswitchinterval()
     sys.setswitchinterval(1e-5)  # more switches in fewer calls
@@ -96,7 +97,7 @@ def test_threads_signals_and_children(calls: int) -> None:  # noqa: C901 (one sc
         warnings.simplefilter("ignore", DeprecationWarning)  # CPython warns of a fork beside threads
         if hasattr(signal, "setitimer"):
             stack.callback(signal.signal, signal.SIGALRM, signal.signal(signal.SIGALRM, handler))
-            signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
+            signal.setitimer(signal.ITIMER_REAL, 0.005)
             stack.callback(signal.setitimer, signal.ITIMER_REAL, 0)
         pool = stack.enter_context(ThreadPoolExecutor(9))
         stack.callback(stop.set)
