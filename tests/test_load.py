@@ -69,10 +69,6 @@ def test_threads_signals_and_children(calls: int) -> None:  # noqa: C901 (one sc
                 if who == getattr(rusage, "RUSAGE_THREAD", None):
                     assert last[who].cputime <= usage.cputime <= rusage.cputime(who) + 1e-5, (last[who], usage)
                 last[who] = usage
-            if number % 1000 == 0:
-                with rusage.measure(who) as block:
-                    pass
-                assert block.usage.cputime >= 0
 
     def fork() -> None:
         while not stop.is_set() and hasattr(os, "fork"):
@@ -125,13 +121,13 @@ def test_repeated_calls_leak_nothing() -> None:
                 with pytest.raises((ValueError, OverflowError, TypeError)):
                     rusage.getrusage(bad)  # type: ignore[arg-type]  # the point
 
-    def grew() -> int:
-        size = resident()
-        many()
-        return resident() - size
-
     many()
     allowed = 2**20 if platform.python_implementation() == "CPython" else 2**25  # PyPy's collector lets garbage pile up
-    # A leak shows each time. Linux may replace a few pages by a huge page of 2 MiB at any time (khugepaged).
-    assert any(grew() < allowed for _ in range(3))
+    for _ in range(3):  # a leak shows each time; Linux may replace a few pages by a huge page of 2 MiB at any time
+        size = resident()
+        many()
+        if resident() - size < allowed:
+            break
+    else:
+        pytest.fail("the memory grows")
     assert open_files() == files
