@@ -111,7 +111,7 @@ FORMATS = [
 
 
 @pytest.mark.parametrize(
-    ("function", "arguments", "expected"), [*QUANTITIES, *DEVIATIONS, *OUTLIERS, *RATIOS, *PROGRESS, *FORMATS], ids=str
+    ("function", "arguments", "expected"), [*QUANTITIES, *DEVIATIONS, *OUTLIERS, *RATIOS, *PROGRESS, *FORMATS]
 )
 def test_known_figures(function: Callable[..., object], arguments: tuple[object, ...], expected: object) -> None:
     """Few runs of the command show such figures."""

@@ -179,7 +179,7 @@ def test_elapsed() -> None:
     assert process.elapsed == kept == rusage.CompletedProcess(process, None, None).elapsed
 
 
-@pytest.mark.parametrize("keywords", [{}, {"capture_output": True}, {"preexec_fn": lambda: None}], ids=str)
+@pytest.mark.parametrize("keywords", [{}, {"capture_output": True}, {"preexec_fn": lambda: None}])
 def test_repr_shows_figures(keywords: dict[str, Any]) -> None:
     """It begins as in subprocess; while the child runs it is the same."""
     command = [sys.executable, "-c", "print(1)"]
