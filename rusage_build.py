@@ -135,7 +135,7 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
 
     def _build_launcher(self, output: str) -> None:
         """Build the launcher. Failure is fatal: without it, a child's ``ru_maxrss`` is unavailable."""
-        try:  # without a C library, on the processors that rusage/_launcher/nolibc.h lists
+        try:  # without a C library, on the processors that launcher.c lists
             objects = self.compiler.compile(
                 [LAUNCHER_SOURCE],
                 output_dir=self.build_temp,

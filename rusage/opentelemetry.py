@@ -104,18 +104,10 @@ def _instruments() -> Iterator[Instrument]:
         memory = _observed(read_rss)
         yield "up_down_counter", "process.memory.usage", "By", "The amount of physical memory in use.", memory
     if BACKEND.uptime is not None:
-        yield "gauge", "process.uptime", "s", "The time the process has been running.", _observed(_read_uptime)
+        yield "gauge", "process.uptime", "s", "The time the process has been running.", _observed(BACKEND.uptime)
     if "ru_maxrss" in names:
         name = "rusage.maxrss" if "peak" in BACKEND.absent else "rusage.peak"
         yield "gauge", name, "By", "Maximum resident set size of the process.", _observed(read_peak)
-
-
-def _read_uptime() -> float | None:
-    """Return the seconds since the process was started; None if they cannot be read."""
-    try:
-        return BACKEND.uptime() if BACKEND.uptime else None
-    except OSError:
-        return None
 
 
 def _reader(attribute: str, *, factor: int = 1, **values: str) -> Observe:
@@ -129,10 +121,13 @@ def _reader(attribute: str, *, factor: int = 1, **values: str) -> Observe:
 
 
 def _observed(read: Callable[[], float | None]) -> Observe:
-    """Return a function that reads one value, and observes nothing where there is none."""
+    """Return a function that reads one value, and observes nothing where it cannot be read."""
 
     def observe() -> list[Observation]:
-        value = read()
+        try:
+            value = read()
+        except OSError:
+            value = None
         return [] if value is None else [Observation(value)]
 
     return observe

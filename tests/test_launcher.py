@@ -664,7 +664,7 @@ def test_launcher_with_bad_numbers(numbers: list[str]) -> None:
     "options", [["-DRUSAGE_NO_LIBC", "-ffreestanding", "-static", "-nostdlib"], []], ids=["bare", "libc"]
 )
 def test_both_forms_compile_and_work(options: list[str], launcher: Path) -> None:
-    """Without a C library, for the processors of nolibc.h, and with one, for all others; no warnings."""
+    """Without a C library, for some processors, and with one, for all others; no warnings."""
     command = ["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-fno-stack-protector", *options, "-o", str(launcher)]
     done = subprocess.run([*command, str(SOURCE)], capture_output=True, text=True, check=False)
     if options and "no system calls without a C library" in done.stderr:

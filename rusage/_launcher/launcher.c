@@ -12,14 +12,93 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-
-#ifdef RUSAGE_NO_LIBC
-#include "nolibc.h"
-#else
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* As in nolibc.h: return the result or a negative errno. */
+#include "protocol.cdef"
+
+/* --- System calls ------------------------------------------------------------------------------------------------- */
+
+#ifdef RUSAGE_NO_LIBC
+/* Starting a C library takes longer than everything that the launcher does, and a program without a dynamic loader ignores
+   LD_PRELOAD. For each processor:
+   - The entry point calls start() with the address of argc.
+   - system_call returns the result or a negative errno.
+   - clone_and_exit creates a child by clone(2), with the process ID in *pid, and exits with the status 0, or ends by a
+     signal where a sandbox refuses that; it returns 0 in the child, or a negative errno. With CLONE_VM both processes use
+     one stack, so this one must not use it after the call, and compiled code might. */
+#define SYSTEM_CALL static inline __attribute__((always_inline)) long
+
+#if defined(__x86_64__) && defined(__LP64__)
+
+__asm__(".text\n.globl _start\n_start: xor %ebp, %ebp\n mov %rsp, %rdi\n and $-16, %rsp\n call start\n hlt");
+
+SYSTEM_CALL system_call(long number, long a, long b, long c, long d, long e, long f)
+{
+    register long r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
+
+    __asm__ volatile("syscall"
+                     : "+a"(number)
+                     : "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return number;
+}
+
+SYSTEM_CALL clone_and_exit(unsigned long flags, volatile int32_t *pid)
+{
+    long result = SYS_clone;
+
+    __asm__ volatile("syscall\n test %%rax, %%rax\n jle 1f\n xor %%edi, %%edi\n mov %[exit], %%eax\n syscall\n ud2\n 1:"
+                     : "+a"(result)
+                     : "D"(flags), "S"(0L), "d"(pid), [exit] "i"(SYS_exit_group)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+
+#elif defined(__aarch64__) && defined(__LP64__)
+
+__asm__(".text\n.globl _start\n_start: mov x29, 0\n mov x30, 0\n mov x0, sp\n and sp, x0, -16\n b start");
+
+SYSTEM_CALL system_call(long number, long a, long b, long c, long d, long e, long f)
+{
+    register long x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c,
+                     x3 __asm__("x3") = d, x4 __asm__("x4") = e, x5 __asm__("x5") = f;
+
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
+    return x0;
+}
+
+SYSTEM_CALL clone_and_exit(unsigned long flags, volatile int32_t *pid)
+{
+    register long x8 __asm__("x8") = SYS_clone, x0 __asm__("x0") = (long)flags, x1 __asm__("x1") = 0,
+                     x2 __asm__("x2") = (long)pid;
+
+    __asm__ volatile("svc 0\n cmp x0, 0\n b.le 1f\n mov x0, 0\n mov x8, %[exit]\n svc 0\n brk 1\n 1:"
+                     : "+r"(x0)
+                     : "r"(x8), "r"(x1), "r"(x2), [exit] "i"(SYS_exit_group)
+                     : "cc", "memory");
+    return x0;
+}
+
+#else
+#error "no system calls without a C library on this processor"
+#endif
+
+/* Return the address of a shared mapping of a file, or a negative errno. */
+SYSTEM_CALL map_shared(long size, long access, long flags, long fd)
+{
+    return system_call(SYS_mmap, 0, size, access, flags, fd, 0);
+}
+
+/* Exit, or end by a signal where a sandbox refuses that. */
+static inline __attribute__((always_inline, noreturn)) void end(int status)
+{
+    system_call(SYS_exit_group, status, 0, 0, 0, 0, 0);
+    __builtin_trap();
+}
+
+#else
+
 static long system_call(long number, long a, long b, long c, long d, long e, long f)
 {
     long result = syscall(number, a, b, c, d, e, f);
@@ -38,6 +117,7 @@ static __attribute__((noreturn)) void end(int status)
 {
     _exit(status);
 }
+
 #endif
 
 /* Not "result < 0": an address of a 32-bit process can be that high. */
@@ -55,8 +135,6 @@ static inline int failed(long result)
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif
-
-#include "protocol.cdef"
 
 /* --- The arguments: decimal numbers ------------------------------------------------------------------------------- */
 
@@ -146,7 +224,7 @@ static int create_child(const struct program *program, volatile launcher_memory 
     const unsigned long flags = CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD;
     long result;
 
-#ifdef HAS_CLONE_AND_EXIT
+#ifdef RUSAGE_NO_LIBC
     /* A copy of the memory takes longer. Some emulators and sandboxes require it. */
     if (clone_and_exit(flags | CLONE_VM, &memory->child) == 0)
         execute(program, memory);
@@ -201,7 +279,14 @@ static int run(int argc, char **argv, char **envp)
     return create_child(&program, memory);
 }
 
-#ifndef RUSAGE_NO_LIBC
+#ifdef RUSAGE_NO_LIBC
+__attribute__((used, noreturn)) void start(char **stack)
+{
+    int argc = (int)*(long *)stack;
+
+    end(run(argc, stack + 1, stack + argc + 2));
+}
+#else
 int main(int argc, char **argv)
 {
     return run(argc, argv, environ);

@@ -105,15 +105,6 @@ static int rusage_has_one_user(void)
            && (uid_t)setfsuid((uid_t)-1) == user && (gid_t)setfsgid((gid_t)-1) == group;
 }
 
-/* Return 1 if a capability is in the ambient or in the bounding set, 0 if it is not, -1 if there is no such capability.
-   Headers older than Linux 4.3 lack the constants for ambient capabilities (linux/prctl.h). */
-static int rusage_has_capability(int capability, int ambient)
-{
-    if (ambient)
-        return prctl(47 /* PR_CAP_AMBIENT */, 1 /* PR_CAP_AMBIENT_IS_SET */, (unsigned long)capability, 0, 0);
-    return prctl(PR_CAPBSET_READ, (unsigned long)capability, 0, 0, 0);
-}
-
 /* Return whether a program without capabilities of its own has, after exec, exactly the capabilities of this process:
    "Transformation of capabilities during execve()" and "Capabilities and execution of programs by root" in
    capabilities(7). */
@@ -133,8 +124,10 @@ static int rusage_keeps_capabilities(int is_root)
     if (!all && permitted == 0)     /* ambient capabilities are also permitted */
         return 1;
     for (capability = 0; capability < 64; capability++) {
-        has = rusage_has_capability(capability, !all);
-        if (has < 0)
+        /* Headers older than Linux 4.3 lack the constants for ambient capabilities (linux/prctl.h). */
+        has = all ? prctl(PR_CAPBSET_READ, (unsigned long)capability, 0, 0, 0)
+                  : prctl(47 /* PR_CAP_AMBIENT */, 1 /* PR_CAP_AMBIENT_IS_SET */, (unsigned long)capability, 0, 0);
+        if (has < 0)                /* there is no such capability */
             break;
         after |= (uint64_t)has << capability;
     }

@@ -38,8 +38,6 @@ assert sys.platform == "linux"  # noqa: S101 (for the type checkers)
 
 PATH = os.path.join(os.path.dirname(__file__), "launcher")
 
-# After these errors the launcher is not tried for a while: the package may be being reinstalled.
-_UNAVAILABLE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOSYS}
 PAUSE = 60.0  # seconds
 _retry_at = 0.0  # by time.monotonic()
 
@@ -243,7 +241,9 @@ class Launch:
             origin = _origin(error)
             if self._abort() or origin == "handler":
                 raise
-            if origin == "hook" or _says_unavailable(error):
+            # If it cannot be executed, for another reason than long arguments, the package may be being reinstalled.
+            is_missing = isinstance(error, OSError) and error.filename is PATH and error.errno != errno.E2BIG
+            if origin == "hook" or is_missing:
                 pause()
             return None
         finally:
@@ -351,8 +351,3 @@ def _has_handlers() -> bool:
         return False
     handlers = map(signal.getsignal, signal.valid_signals())
     return any(callable(handler) and handler is not signal.default_int_handler for handler in handlers)
-
-
-def _says_unavailable(error: BaseException) -> bool:
-    """Return whether an error of executing the launcher would recur."""
-    return isinstance(error, OSError) and error.errno in _UNAVAILABLE and error.filename is PATH

@@ -53,7 +53,7 @@ STAND_INS = {"dragonfly": ["sys/kinfo.h", "sys/procctl.h", "sys/sysctl.h"], "ill
 LAUNCHERS: list[tuple[str, str | None]] = [
     ("x86_64-linux-gnu", "qemu-x86_64"),
     ("aarch64-linux-gnu", "qemu-aarch64"),
-    ("riscv64-linux-gnu", "qemu-riscv64"),
+    ("riscv64-linux-gnu", None),
     ("x86-linux-gnu", None),
     ("arm-linux-gnueabihf", None),
     ("s390x-linux-gnu", None),
