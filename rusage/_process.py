@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     AnyOpened = TypeVar("AnyOpened", bound="Opened")
 
 _open, _get, _close = lib.rusage_process_open, lib.rusage_process_get, lib.rusage_process_close
-_maxrss: Callable[[Handle, Call], int] = lib.rusage_process_maxrss
+_maxrss: Callable[[Handle, Call], int] | None = getattr(lib, "rusage_process_maxrss", None)
 _rss: Callable[[Handle, Call], int] = lib.rusage_process_rss
-_cputime: Callable[[Handle, Call], float] = lib.rusage_process_cputime
+_cputime: Callable[[Handle, Call], float] | None = getattr(lib, "rusage_process_cputime", None)
 
 # maxrss() and cputime() only read this template. A call that needs a writable buffer takes one from the free list.
 _units = new_call(BACKEND, 0, BACKEND.process)
@@ -206,7 +206,7 @@ class Process(Opened):
         """
         if "ru_maxrss" not in self.measured:
             raise NotImplementedError(f"{BACKEND.name} does not report the maximum resident set size of this process")
-        return self._read(_maxrss, _units)
+        return self._read(_maxrss, _units) if _maxrss else self.getrusage().ru_maxrss
 
     def rss(self) -> int:
         """Return the resident set size of the process now, in bytes.
@@ -230,7 +230,10 @@ class Process(Opened):
 
         On Linux the clock counts nanoseconds, except in a forked child that is in another PID namespace.
         """
-        return self._read(_cputime, _units)
+        if _cputime:
+            return self._read(_cputime, _units)
+        usage = self.getrusage()
+        return usage.ru_utime + usage.ru_stime
 
     def close(self) -> None:
         """Make all methods raise ``ValueError`` from now on. A reading in another thread is not interrupted."""

@@ -1,7 +1,7 @@
 /* Run the C of a system against a made-up kernel. Compiled with -DKERNEL='"NAME.h"' -DBACKEND='"PATH/NAME.c"'.
 
    The arguments are steps: "set NAME VALUE" sets a variable of the kernel; "own_rss" prints the size of this process, "statclock" the rate of the clock;
-   "open PID", "get", "maxrss", "rss", "cputime" and "close" call the function of that name for another process and print
+   "open PID", "get", "rss" and "close" call the function of that name for another process and print
    its result, the error first. "process PID PARENT START RSS TIME WAITED ZOMBIE DENIED VFORKED" makes a process and
    "gone PID" ends it; there is no other one then. "reaped PID" ends it too, and adds its time to its parent's. "later N
    STEP" does one of these when the kernel has looked N times more at a process; another "later" comes after that; "calm"
@@ -162,12 +162,8 @@ static int call_function(char **step)
         print(rusage_process_open(&opened, atoi(step[1]), &call), &call);
     STEP("get", 0)
         print(rusage_process_get(&opened, &call), &call);
-    STEP("maxrss", 0)
-        printf("%lld\n", (long long)rusage_process_maxrss(&opened, &call));
     STEP("rss", 0)
         printf("%lld\n", (long long)rusage_process_rss(&opened, &call));
-    STEP("cputime", 0)
-        printf("%.9f\n", rusage_process_cputime(&opened, &call));
     STEP("close", 0) {
         rusage_process_close(&opened);
         printf("%d\n", opened.is_open);
