@@ -161,44 +161,6 @@ def test_handler_of_the_launchers_exit_raises() -> None:
         no_child_is_left()
 
 
-class Interrupted:
-    """Starts of a program that appends a line to a file, interrupted by SIGALRM."""
-
-    def __init__(self, log: Path, handler: str) -> None:
-        self.log = log
-        self.starting = False
-        self.error: type[Exception] = Stop
-        raising: Any = self.stop
-        if handler == "c":  # the exception has no frame: time() takes no arguments
-            raising, self.error = time.time, TypeError
-        signal.signal(signal.SIGALRM, raising)
-
-    def stop(self, *_: object) -> None:
-        """Raise, as a signal handler, during a start."""
-        if self.starting:
-            raise Stop
-
-    def start(self, delay: float) -> bool:
-        """Start the program and wait for it; return whether that was interrupted, after this delay in seconds."""
-        process = None
-        try:
-            self.starting = True
-            signal.setitimer(signal.ITIMER_REAL, delay)
-            process = rusage.Popen(["/bin/sh", "-c", 'echo >>"$0"', str(self.log)], stdout=subprocess.PIPE)
-            self.starting = False
-        except self.error:
-            pass
-        self.starting = False
-        try:  # no call before: a handler of C raises at any time
-            signal.setitimer(signal.ITIMER_REAL, 0)
-        except self.error:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-        if process is None:
-            return True
-        process.communicate()
-        return False
-
-
 def reap() -> int:
     """Wait for all children; return their number."""
     number = 0
@@ -220,18 +182,46 @@ def descriptors() -> list[str]:
 @pytest.mark.parametrize("starts", [150, pytest.param(1000, marks=pytest.mark.thorough)])
 @alone
 def test_interrupted_starts(starts: int, handler: str, tmp_path: Path) -> None:
-    """At random instants; subprocess leaves the child of almost each such start. No program runs twice."""
-    delays, log = random.Random(0), tmp_path / "log"
+    """At random instants; subprocess leaves the child of almost each such start. No program runs twice.
+
+    The exception of a handler in C has no frame: time() takes no arguments.
+    """
+    delays, log, starting = random.Random(0), tmp_path / "log", False
+    error: Any = TypeError if handler == "c" else Stop
+
+    def stop_start(*_: object) -> None:
+        if starting:
+            raise Stop
+
+    def is_interrupted(delay: float) -> bool:
+        nonlocal starting
+        process = None
+        try:
+            starting = True
+            signal.setitimer(signal.ITIMER_REAL, delay)
+            process = rusage.Popen(["/bin/sh", "-c", 'echo >>"$0"', str(log)], stdout=subprocess.PIPE)
+            starting = False
+        except error:
+            pass
+        starting = False
+        try:  # no call before: a handler of C raises at any time
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        except error:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        if process is not None:
+            process.communicate()
+        return process is None
+
+    signal.signal(signal.SIGALRM, time.time if handler == "c" else stop_start)  # type: ignore[arg-type]  # the point
     log.touch()
-    interrupted = Interrupted(log, handler)
     began = time.perf_counter()
     for _ in range(10):
-        interrupted.start(0)
+        is_interrupted(0)
     usual = (time.perf_counter() - began) / 10
     before, times, children = len(descriptors()), 0, 0
     for _ in range(starts):
         size = log.stat().st_size
-        times += interrupted.start(max(1e-6, delays.random() * usual))
+        times += is_interrupted(max(1e-6, delays.random() * usual))
         children += reap()
         assert log.stat().st_size <= size + 1
     left = descriptors()
