@@ -27,6 +27,9 @@ pytest_plugins = "pytester"  # for tests/test_pytest_plugin.py
 
 PROGRAMS = Path(__file__).parent / "programs"
 
+linux = pytest.mark.skipif(sys.platform != "linux", reason="tests Linux, such as its /proc")
+root = pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="run it as root on Linux")
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 needs_sh = pytest.mark.skipif(shutil.which("sh") is None, reason="this system has no shell")
 
 
@@ -173,6 +176,11 @@ def program(python: Callable[..., str]) -> Callable[..., str]:
         return python(str(PROGRAMS / name), *arguments, before=before, PYTHONPATH=path)
 
     return run
+
+
+def open_files() -> list[int]:
+    """Return the open file descriptors, where /proc shows them."""
+    return sorted(map(int, os.listdir("/proc/self/fd"))) if sys.platform == "linux" else []
 
 
 @pytest.fixture

@@ -27,8 +27,6 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 PIDFD_OPEN, PIDFD_SEND_SIGNAL, KCMP = 434, 424, 312  # of x86_64
 LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="tests Linux")
-root = pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="run it as root on Linux")
 filters_x86_64 = pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() != "x86_64", reason="the filter is for x86_64"
 )

@@ -12,13 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from conftest import open_files
 
 import rusage
 
 pytestmark = pytest.mark.xdist_group("alone")  # their threads use all CPUs
 
 WHO = [getattr(rusage, name) for name in rusage.__all__ if name.startswith("RUSAGE_")]
-FDS = Path("/proc/self/fd")
 STATM = Path("/proc/self/statm")
 SLACK = 4 << 20  # bytes; the kernel's counters are approximate
 
@@ -26,11 +26,6 @@ SLACK = 4 << 20  # bytes; the kernel's counters are approximate
 def resident() -> int:
     """Return the current resident set in bytes, 0 where /proc does not have it."""
     return int(STATM.read_text().split()[1]) * rusage.getpagesize() if STATM.exists() else 0
-
-
-def open_files() -> int:
-    """Return the number of open descriptors, 0 where /proc does not have it."""
-    return len(os.listdir(FDS)) if FDS.exists() else 0
 
 
 def check(usage: rusage.RUsage, who: int) -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from checks import install_filter
-from conftest import alone, become_nobody, in_child, no_files
+from conftest import alone, become_nobody, in_child, linux, no_files
 
 import rusage
 from rusage import _memory
@@ -42,7 +42,6 @@ MADV_POPULATE_WRITE = 23  # include/uapi/asm-generic/mman-common.h
 LINUX = BACKEND.name == "Linux" and os.path.exists("/proc/self/status")
 RESETS = LINUX and os.path.exists("/proc/self/clear_refs")
 resets = pytest.mark.skipif(not RESETS, reason="this system cannot reset the peak of a process")
-linux = pytest.mark.skipif(not LINUX, reason="tests the files of /proc")
 
 
 def near(size: int, expected: int) -> None:

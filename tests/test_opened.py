@@ -15,7 +15,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import called_after, in_child, interrupted_after
+from conftest import called_after, forks, in_child, interrupted_after, linux, open_files
 from test_contract import CPYTHON, Indexable, Intable
 
 import rusage
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     Opened = rusage.Process | rusage.Tree
 
-LINUX = BACKEND.name == "Linux"
-linux = pytest.mark.skipif(not LINUX, reason="tests the files of /proc")
 both = pytest.mark.parametrize("kind", [rusage.Process, rusage.Tree], ids=["Process", "Tree"])
 
 
@@ -40,11 +38,6 @@ def methods(opened: Opened) -> list[Callable[[], object]]:
         return [opened.sample, opened.rss, opened.cputime, opened.members, lambda: opened.send_signal(0)]
     peak = [opened.peak] if "ru_maxrss" in opened.measured else []
     return [opened.getrusage, opened.cputime, opened.rss, *peak]
-
-
-def open_files() -> list[str]:
-    """Return what is open in this process, where that is known."""
-    return sorted(os.listdir("/proc/self/fd")) if LINUX else []
 
 
 # --- Arguments --------------------------------------------------------------------------------------------------------
@@ -179,7 +172,7 @@ def test_close_at_each_instruction(kind: Any) -> None:
 
 
 @both
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@forks
 def test_copy_of_a_forked_child(kind: Any) -> None:
     """It reads the same process, which is not the child, and only the copy is closed."""
 
@@ -230,4 +223,4 @@ def test_inherited_descriptors(kind: Any) -> None:
         opened.rss()
         for name in {*open_files()} - before:
             with contextlib.suppress(OSError):  # of the list itself
-                assert not os.get_inheritable(int(name))
+                assert not os.get_inheritable(name)

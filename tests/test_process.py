@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from conftest import linux, open_files
 from system_words import documentation
 from test_windows import under_wine
 
@@ -46,10 +47,7 @@ TICK = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 1 / 64
 ERROR = counters_error(os.cpu_count() or 1, rusage.getpagesize())
 
 wine_times = pytest.mark.xfail(under_wine(), reason="Wine reports the times of the asking process", strict=True)
-linux = pytest.mark.skipif(not LINUX, reason="tests the files of /proc")
-forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 needs_peak = pytest.mark.skipif("ru_maxrss" not in BACKEND.process, reason="the peak of a process is not measured here")
-root = pytest.mark.skipif(not LINUX or os.geteuid() != 0, reason="run it as root on Linux")
 
 
 class Report(NamedTuple):
@@ -419,7 +417,7 @@ def test_descriptors_are_closed() -> None:
     """For a Process that was used, one that failed to open, and one whose process has ended."""
     with reporter() as running:
         ended = rusage.Process(running.pid)
-    before = sorted(os.listdir("/proc/self/fd"))
+    before = open_files()
     for _ in range(50):
         with rusage.Process(os.getpid()) as process:
             read(process)
@@ -427,10 +425,10 @@ def test_descriptors_are_closed() -> None:
             with contextlib.suppress(ProcessLookupError):
                 rusage.Process(pid).close()
         assert_ended(ended)
-    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
     held = 1 if handle_of(ended).pidfd < 0 else 2
     ended.close()
-    assert len(os.listdir("/proc/self/fd")) == len(before) - held
+    assert len(open_files()) == len(before) - held
 
 
 @linux

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from checks import refuse
-from conftest import alone, become_nobody, in_child
-from scenes import PIDFD_OPEN, Child, filters_x86_64, in_namespaces, linux, mount, next_pid, root, wait_for_state
+from conftest import alone, become_nobody, forks, in_child, linux, open_files, root
+from scenes import PIDFD_OPEN, Child, filters_x86_64, in_namespaces, mount, next_pid, wait_for_state
 
 import rusage
 from rusage import RUsage
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.system
 
-forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 NO_PROCESS = 2**22 - 1
 
 
@@ -61,19 +60,6 @@ def without_pidfd(process: rusage.Process) -> rusage.Process:
         os.close(handle.pidfd)
         handle.pidfd = -1
     return process
-
-
-def open_files() -> list[int]:
-    """Return the open file descriptors."""
-    return [fd for fd in range(1024) if is_open(fd)]
-
-
-def is_open(fd: int) -> bool:
-    """Return whether a file descriptor is open."""
-    with contextlib.suppress(OSError):
-        os.fstat(fd)
-        return True
-    return False
 
 
 @root

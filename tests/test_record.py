@@ -17,7 +17,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import called_after, in_child, no_files
+from conftest import called_after, forks, in_child, linux, no_files, open_files
 from held_trees import MIB, held, wait_until
 from test_contract import CPYTHON
 
@@ -30,8 +30,6 @@ if "record" in BACKEND.absent:
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-LINUX = BACKEND.name == "Linux"
-forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 FAST = 0.002
 
 
@@ -49,11 +47,6 @@ def threads() -> int:
     from rusage import _record
 
     return len(_record._threads)  # noqa: SLF001 (threading.enumerate() does not know them)
-
-
-def open_files() -> int:
-    """Return how many files are open in this process; 0 if it is unknown."""
-    return len(os.listdir("/proc/self/fd")) if LINUX else 0
 
 
 def wait_for(recording: rusage.record, count: int) -> None:
@@ -526,7 +519,7 @@ def test_start_and_stop() -> None:
             r.start()
 
 
-@pytest.mark.skipif(not LINUX, reason="limits the open files of Linux")
+@linux
 def test_sample_that_fails() -> None:
     """``stop`` raises the error of the reading, such as too many open files."""
     r = rusage.record(interval=FAST)

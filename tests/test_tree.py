@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import called_after, in_child
+from conftest import called_after, forks, in_child, linux, open_files
 from held_trees import MIB, held, wait_until
 from test_contract import CPYTHON
 from test_windows import under_wine
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LINUX = BACKEND.name == "Linux"
-linux = pytest.mark.skipif(not LINUX, reason="tests the files of /proc")
-forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 needs_pss = pytest.mark.skipif("pss" in BACKEND.absent, reason="this system has no pss")
 
 # A time of another process may be cut to a tick; the clocks of the two sides may differ.
@@ -242,17 +240,12 @@ def test_child_before_exec_has_no_memory(tmp_path: Path, words: list[str]) -> No
 
 def test_more_members_than_open_files() -> None:
     """A file of 256 members stays open, of all trees together; for the others, it is opened for each reading."""
-    before = open_files() if LINUX else 0
+    before = len(open_files())
     with held(children=[{"fork": hasattr(os, "fork")}] * 80) as running, contextlib.ExitStack() as stack:
         for _ in range(4):
             check_sizes(stack.enter_context(rusage.Tree(running.root)), running.pids)
         if LINUX:
-            assert before + 200 < open_files() <= before + 256 + 2  # and two pipes
-
-
-def open_files() -> int:
-    """Return how many files are open in this process."""
-    return len(os.listdir("/proc/self/fd" if LINUX else "/dev/fd"))
+            assert before + 200 < len(open_files()) <= before + 256 + 2  # and two pipes
 
 
 @linux

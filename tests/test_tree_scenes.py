@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from checks import refuse
-from conftest import alone, become_nobody, in_child
+from conftest import alone, become_nobody, in_child, root
 from held_trees import wait_until
 from scenes import (
     KCMP,
@@ -28,7 +28,6 @@ from scenes import (
     in_namespaces,
     lists,
     next_pid,
-    root,
     wait_for_state,
 )
 
