@@ -20,7 +20,7 @@ not exist, and the ``AttributeError`` says why.
 import sys
 
 from ._backends import BACKEND as _BACKEND
-from ._backends._base import RUSAGE_SELF
+from ._backends._base import RUSAGE_SELF, RUSAGE_THREAD
 from ._fields import Field, RUsage
 from ._getrusage import cputime, fields, getpagesize, getrusage, maxrss, measured
 from ._lazy import load as _load
@@ -34,14 +34,22 @@ if TYPE_CHECKING:
     from . import asyncio as asyncio
     from ._children.popen import CompletedProcess
     from ._children.typed import Popen, run
-    from ._memory import rss
+    from ._memory import peak, rss
+    from ._process import Process
+    from ._record import record
+    from ._tree import Member, Sample, Tree
 
 __all__: list[str] = [
     "RUSAGE_SELF",
+    "RUSAGE_THREAD",
     "CompletedProcess",
     "Field",
+    "Member",
     "Popen",
+    "Process",
     "RUsage",
+    "Sample",
+    "Tree",
     "cputime",
     "error",
     "fields",
@@ -50,6 +58,8 @@ __all__: list[str] = [
     "maxrss",
     "measure",
     "measured",
+    "peak",
+    "record",
     "rss",
     "run",
     "struct_rusage",
@@ -58,18 +68,20 @@ __all__: list[str] = [
 error = OSError
 struct_rusage = RUsage
 
-if TYPE_CHECKING:
-    from . import _typed_names
-    from ._typed_names import *  # noqa: F403 (the names that the system has)
-
-    __all__ += _typed_names.__all__
-else:
-    from ._backends._base import RUSAGE_BOTH, RUSAGE_CHILDREN, RUSAGE_THREAD
+# Type checkers cannot evaluate the backend. They see the names that most systems have, or that this one has.
+if not TYPE_CHECKING or sys.platform != "win32":
+    from ._backends._base import RUSAGE_BOTH, RUSAGE_CHILDREN
     from ._getrusage import from_native, wait3, wait4
 
-    __all__ += ["RUSAGE_BOTH", "RUSAGE_CHILDREN", "RUSAGE_THREAD", "wait3", "wait4"]
-    __all__ += ["Member", "Process", "Sample", "Tree", "from_native", "peak", "pss", "record"]  # noqa: F405 (see below)
+    __all__ += ["RUSAGE_BOTH", "RUSAGE_CHILDREN", "from_native", "wait3", "wait4"]
 
+if not TYPE_CHECKING or sys.platform == "linux":
+    if TYPE_CHECKING:
+        from ._memory import pss
+
+    __all__ += ["pss"]
+
+if not TYPE_CHECKING:
     # Remove the names that the backend declares unavailable.
     for _name in _BACKEND.absent:
         globals().pop(_name, None)

@@ -120,7 +120,7 @@ def test_start_methods(script: str, method: str, tmp_path: Path, python: Callabl
     python("-c", STARTED_BY, method, str(path))
 
 
-@pytest.mark.parametrize("path", platform_tables.FILES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", platform_tables.TABLES, ids=lambda path: path.name)
 def test_tables_are_up_to_date(path: Path) -> None:
     """``python tests/tools/platform_tables.py`` writes them."""
     assert path.read_text(encoding="utf-8") == platform_tables.written(path)

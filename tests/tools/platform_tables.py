@@ -1,7 +1,7 @@
 """The tables of systems in the README and in docs/, written from the backends.
 
-``python tests/tools/platform_tables.py`` writes each between its two marks, and ``rusage/_typed_names.py`` for type
-checkers; ``tests/test_docs.py`` checks that all are up to date.
+``python tests/tools/platform_tables.py`` writes each between its two marks; ``tests/test_docs.py`` checks that all are
+up to date.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import type_names
 from system_words import BY_MODULE, KNOWN, PEAKS, SYSTEMS, TESTED, documentation, grouped, listed, table, unit
 
 from rusage._backends._base import BLOCKS, INTEGRALS, NONE, SAMPLED_RULES, SWITCHES
@@ -270,8 +269,6 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     DOCS / "sampled-clocks.md": {"clocks": clocks},
     DOCS / "monitoring.md": {"processes": processes},
 }
-NAMES_FOR_TYPES = ROOT / "rusage" / "_typed_names.py"
-FILES = [*TABLES, NAMES_FOR_TYPES]
 
 
 def with_table(text: str, name: str, generated: str) -> str:
@@ -286,8 +283,6 @@ def with_table(text: str, name: str, generated: str) -> str:
 
 def written(path: Path) -> str:
     """Return the text of a file as it must be."""
-    if path == NAMES_FOR_TYPES:
-        return type_names.module()
     text = path.read_text(encoding="utf-8")
     for name, generate in TABLES[path].items():
         text = with_table(text, name, generate())
@@ -296,7 +291,7 @@ def written(path: Path) -> str:
 
 def main() -> None:
     """Write all files."""
-    for path in FILES:
+    for path in TABLES:
         path.write_text(written(path), encoding="utf-8")
 
 
