@@ -81,6 +81,7 @@ counts = st.integers(0, INT64_MAX)
 
 @given(ticks=counts, hz=st.integers(1, 10_000))
 @example(ticks=INT64_MAX, hz=1)
+@example(ticks=2**54 + 1, hz=1)  # the product wraps to a small number
 @example(ticks=INT64_MAX, hz=1024)
 def test_integrals_do_not_overflow(ticks: int, hz: int) -> None:
     """An integral is ticks * 1024 / hz rounded down, or the largest number there is; never a wrapped product."""

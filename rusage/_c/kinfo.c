@@ -6,11 +6,8 @@
 #include <time.h>
 #include <sys/sysctl.h>
 
-#define RUSAGE_NO_PERMISSION EPERM
-#define RUSAGE_NO_MEMORY ENOMEM
 #define RUSAGE_TRY_AGAIN EAGAIN
 #define RUSAGE_WAITED_ERROR 2e-6 /* two times, each cut to a microsecond */
-enum { RUSAGE_PARENT_IDS_DANGLE = 0, RUSAGE_HAS_ZOMBIES = 1 };
 
 #include "by_pid.c"
 

@@ -18,9 +18,12 @@
 
 #include "rusage.h"
 
-/* There is no such process, it has ended, or the number is the ID of a thread. Windows has no code of its own for it. */
-#ifndef RUSAGE_NO_PROCESS
+#ifndef _WIN32
+/* There is no such process, it has ended, or the number is the ID of a thread. */
 #define RUSAGE_NO_PROCESS ESRCH
+#define RUSAGE_NO_PERMISSION EPERM
+#define RUSAGE_NO_MEMORY ENOMEM
+enum { RUSAGE_PARENT_IDS_DANGLE = 0, RUSAGE_HAS_ZOMBIES = 1 };
 #endif
 
 /* A zombie has ended, but has not been waited for. */

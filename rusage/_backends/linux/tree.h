@@ -28,10 +28,7 @@ typedef struct {
 static int rusage_open_files;
 enum { MAX_OPEN_FILES = 256 };
 
-#define RUSAGE_NO_PERMISSION EPERM
-#define RUSAGE_NO_MEMORY ENOMEM
 #define RUSAGE_WAITED_ERROR (2.0 / (double)sysconf(_SC_CLK_TCK))  /* two times, each cut to a tick */
-enum { RUSAGE_PARENT_IDS_DANGLE = 0, RUSAGE_HAS_ZOMBIES = 1 };
 
 #include "../../_c/process.h"
 
