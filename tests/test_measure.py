@@ -68,29 +68,26 @@ def test_open_object_refuses_second_block() -> None:
 
 
 def test_reading_before_a_block() -> None:
-    """``usage`` and ``elapsed`` raise RuntimeError instead of being 0."""
-    measured = rusage.measure()
-    with pytest.raises(RuntimeError, match="nothing has been measured"):
-        _ = measured.usage
-    with pytest.raises(RuntimeError, match="nothing has been measured"):
-        _ = measured.elapsed
+    """``usage`` and ``elapsed`` raise RuntimeError instead of being 0; ``stop`` says what to do."""
+    m = rusage.measure()
+    for name in "usage", "elapsed":
+        with pytest.raises(RuntimeError, match="nothing has been measured"):
+            getattr(m, name)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="call start"):
+            m.stop()
+        m.start()
+        m.stop()
 
 
 def test_bad_who() -> None:
-    """``measure(who)`` itself raises what getrusage raises."""
+    """``measure(who)`` itself raises what getrusage raises; of a function, the TypeError names what was meant."""
     with pytest.raises(ValueError, match="invalid who parameter"):
         rusage.measure(12345)
     with pytest.raises(TypeError):
         rusage.measure("self")  # type: ignore[arg-type]
-
-
-def test_decorator_without_parentheses() -> None:
-    """The function is taken for a ``who``, and the TypeError names what was meant."""
-
-    def function() -> None: ...
-
     with pytest.raises(TypeError, match=r"@measure\(\)"):
-        rusage.measure(function)  # type: ignore[arg-type]  # the point
+        rusage.measure(spin)  # type: ignore[arg-type]  # the point
 
 
 @pytest.mark.skipif(not hasattr(rusage, "RUSAGE_THREAD"), reason="this system has no RUSAGE_THREAD")
@@ -217,13 +214,3 @@ def test_figures_that_are_not_measured() -> None:
     for measured in frozenset[str](), frozenset({"ru_utime"}), frozenset({"ru_stime", "ru_maxrss"}):
         text = usage_text(rusage.RUsage.zero, measured, {"peak": None}, 1.5)
         assert text == "cputime=not measured, peak=not measured, elapsed=1.500000 s"
-
-
-def test_stop_without_start() -> None:
-    """As a second start: the error says what to do."""
-    m = rusage.measure()
-    for _ in range(2):
-        with pytest.raises(RuntimeError, match="call start"):
-            m.stop()
-        m.start()
-        m.stop()

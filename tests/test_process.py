@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from conftest import linux, open_files
+from conftest import linux
 from system_words import documentation
 from test_windows import under_wine
 
@@ -410,25 +410,6 @@ def test_close_beside_readings() -> None:
             tasks += [pool.submit(close, process, at_once) for _ in range(3)]
             for task in tasks:
                 task.result()
-
-
-@linux
-def test_descriptors_are_closed() -> None:
-    """For a Process that was used, one that failed to open, and one whose process has ended."""
-    with reporter() as running:
-        ended = rusage.Process(running.pid)
-    before = open_files()
-    for _ in range(50):
-        with rusage.Process(os.getpid()) as process:
-            read(process)
-        for pid in (running.pid, 2**22 - 1, threading.get_native_id() + 1):
-            with contextlib.suppress(ProcessLookupError):
-                rusage.Process(pid).close()
-        assert_ended(ended)
-    assert open_files() == before
-    held = 1 if handle_of(ended).pidfd < 0 else 2
-    ended.close()
-    assert len(open_files()) == len(before) - held
 
 
 @linux

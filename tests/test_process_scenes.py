@@ -347,20 +347,6 @@ def test_states_of_ended_processes(handle: Handle, tmp_path: Path, state: str) -
     assert maxrss(handle) == rss(handle) == -errno.ESRCH
 
 
-def test_peak_of_another_thread(handle: Handle, tmp_path: Path) -> None:
-    """The first thread has ended, and with it its view of the memory."""
-    (tmp_path / "stat").write_text(stat(state="Z", threads=3))
-    (tmp_path / "status").write_text(NO_MEMORY)
-    (tmp_path / "statm").write_text(NO_PAGES)
-    for number in ("8", "9"):
-        (tmp_path / "task" / number).mkdir()
-    (tmp_path / "task" / "9" / "status").write_text(status(77))
-    usage = read(handle)
-    assert isinstance(usage, RUsage)
-    assert usage.ru_maxrss == 77 * 1024 == maxrss(handle)
-    assert rss(handle) == 5 * 1024
-
-
 def test_peak_that_has_gone(handle: Handle, tmp_path: Path) -> None:
     """A process that stays without memory is about to end: its peak never becomes 0."""
     (tmp_path / "status").write_text(NO_MEMORY)
@@ -401,18 +387,6 @@ def test_first_thread_that_is_replaced(handle: Handle, tmp_path: Path) -> None:
     began = time.perf_counter()
     assert read(handle) == errno.ESRCH
     assert time.perf_counter() - began >= 0.001
-
-
-def test_process_without_a_peak(handle: Handle, tmp_path: Path) -> None:
-    """A thread of the kernel had none from the beginning; nothing looks for it then."""
-    (tmp_path / "status").write_text(NO_MEMORY)
-    handle.measured = ~(1 << RUsage._fields.index("ru_maxrss")) & (2**32 - 1)
-    usage = read(handle)
-    assert isinstance(usage, RUsage)
-    assert usage.ru_maxrss == 0
-    assert usage.ru_minflt == 101
-    (tmp_path / "statm").write_text(NO_PAGES)
-    assert rss(handle) == 0
 
 
 @pytest.mark.parametrize("contents", ["", "7", "7 (x)", "7 (x) S 1 7 7 0 -1 4194304 1 2 3", "7 (x) S a b c d e f g\n"])
