@@ -119,13 +119,16 @@ WAYS = ["as it is", *(["without pidfd"] if LINUX else [])]
 ways = pytest.mark.parametrize("way", WAYS)
 
 
-def check(  # noqa: PLR0913, PLR0917 (all that was read)
-    before: Report, usage: RUsage, measured: frozenset[str], after: Report, peak: int | None, cputime: float
-) -> RUsage:
-    """Fail if a reading does not lie between two reports of the process itself; return the reading."""
+def compare(running: Reporter, process: rusage.Process, *words: object) -> RUsage:
+    """Tell a process to do something; fail if a reading does not lie between two reports of itself; return it."""
+    before = running(*words)
+    usage = process.getrusage()
+    peak = process.peak() if "ru_maxrss" in process.measured else None
+    cputime = process.cputime()
+    after = running("report")
     for name in RUsage._fields:
         low, value, high = (getattr(one, name) for one in (before.usage, usage, after.usage))
-        if name not in measured:
+        if name not in process.measured:
             assert value == 0, name
         elif name in {"ru_utime", "ru_stime"}:
             assert low - TICK <= value <= high + (0 if LINUX else TICK), name
@@ -138,24 +141,16 @@ def check(  # noqa: PLR0913, PLR0917 (all that was read)
         assert not LINUX or peak <= after.high_water_mark + ERROR
     tolerance = 1e-9 if LINUX else TICK
     # Where the kernel's own times are samples, the exact ones of time.process_time() may be less or more.
-    low, high = (
-        sum(one.usage[:2]) if documentation(BACKEND).resolution == "ticks" else one.cputime for one in (before, after)
-    )
+    samples = documentation(BACKEND).resolution == "ticks"
+    low, high = (one.usage.cputime if samples else one.cputime for one in (before, after))
     assert low - tolerance <= cputime <= high + tolerance
     return usage
 
 
-def read(process: rusage.Process) -> tuple[RUsage, int | None, float]:
-    """Read all that there is."""
-    usage = process.getrusage()
-    return usage, process.peak() if "ru_maxrss" in process.measured else None, process.cputime()
-
-
-def compare(running: Reporter, process: rusage.Process, *words: object) -> RUsage:
-    """Tell a process to do something, and compare what is read of it with its own reports before and after."""
-    before = running(*words)
-    usage, peak, cputime = read(process)
-    return check(before, usage, process.measured, running("report"), peak, cputime)
+def readers(process: rusage.Process) -> list[Callable[[], object]]:
+    """Return the methods that read it."""
+    peak = [process.peak] if "ru_maxrss" in process.measured else []
+    return [process.getrusage, process.rss, *peak, process.cputime]
 
 
 def faults(usage: RUsage) -> int:
@@ -292,19 +287,13 @@ def test_programs_of_other_threads(way: str, tmp_path: Path) -> None:
             with opened(child.pid, way) as process:
                 while (time.monotonic() < stop and dots.stat().st_size < 20) or dots.stat().st_size < 2:
                     for _ in range(100):
-                        assert read(process)[0].ru_minflt > 0
+                        assert all([reader() for reader in readers(process)])
                         with rusage.Process(child.pid) as another:
                             assert another.measured == BACKEND.process
             assert child.poll() is None
         finally:
             child.kill()
     assert dots.stat().st_size > 1
-
-
-def readers(process: rusage.Process) -> list[Callable[[], object]]:
-    """Return the methods that read it."""
-    peak = [process.peak] if "ru_maxrss" in process.measured else []
-    return [process.getrusage, process.rss, *peak, process.cputime]
 
 
 @linux
@@ -370,7 +359,6 @@ def assert_ended(process: rusage.Process) -> None:
 def test_process_that_has_ended(way: str) -> None:
     """Whether or not it has been waited for."""
     with reporter() as running, opened(running.pid, way) as process:
-        read(process)
         running.end(process)
         assert_ended(process)
         with pytest.raises(ProcessLookupError, match="has ended" if hasattr(os, "waitid") else "rocess"):

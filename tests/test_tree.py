@@ -13,11 +13,11 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-from conftest import called_after, forks, in_child, linux, open_files
+from conftest import alone, called_after, forks, in_child, linux, open_files
 from held_trees import MIB, held, wait_until
+from scenes import Child
 from test_contract import CPYTHON
 from test_windows import under_wine
 
@@ -27,9 +27,6 @@ from rusage._backends import BACKEND
 if "Tree" in BACKEND.absent:
     pytest.skip(f"no Tree: {BACKEND.absent['Tree']}", allow_module_level=True)
 
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 LINUX = BACKEND.name == "Linux"
 needs_pss = pytest.mark.skipif("pss" in BACKEND.absent, reason="this system has no pss")
@@ -462,61 +459,49 @@ def test_fork_while_another_thread_reads() -> None:
 
 
 @linux
-def test_too_many_open_files(python: Callable[..., str]) -> None:
+@alone
+def test_too_many_open_files() -> None:
     """A tree closes its own files; then the OSError is EMFILE, and later readings are right again."""
-    program = """
-import contextlib, errno, os, rusage, signal, time
-tree = rusage.Tree()
-pid = os.fork()
-if not pid:
-    time.sleep(60)
-def fill():
-    with contextlib.suppress(OSError):
-        while True:
-            filling.append(os.open("/dev/null", os.O_RDONLY))
-filling = []
-fill()
-print(tree.sample().processes)
-tree.send_signal(0)
-fill()
-for call in tree.sample, lambda: rusage.Tree(), lambda: tree.send_signal(0):
-    try:
-        call()
-    except OSError as error:
-        print(error.errno == errno.EMFILE)
-for one in filling:
-    os.close(one)
-print(tree.sample().processes)
-os.kill(pid, 9)
-os.waitpid(pid, 0)
-tree.close()
-"""
-    assert python("-c", program).split() == ["2", "True", "True", "True", "2"]
+    filling: list[int] = []
+
+    def fill() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                filling.append(os.open("/dev/null", os.O_RDONLY))
+
+    with rusage.Tree() as tree, Child():
+        fill()
+        assert tree.sample().processes == 2
+        tree.send_signal(0)
+        fill()
+        for call in tree.sample, rusage.Tree, lambda: tree.send_signal(0):
+            with pytest.raises(OSError, match=os.strerror(errno.EMFILE)):
+                call()
+        for fd in filling:
+            os.close(fd)
+        assert tree.sample().processes == 2
 
 
 @linux
-def test_no_more_than_a_quarter_of_the_descriptors(python: Callable[..., str]) -> None:
+@alone
+def test_no_more_than_a_quarter_of_the_descriptors() -> None:
     """All trees together keep no more files open, and read the other members one by one."""
-    program = """
-import os, resource, signal, rusage
-resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-children = []
-for _ in range(31):
-    children.append(os.fork())
-    if not children[-1]:
-        signal.pause()
-before = len(os.listdir("/proc/self/fd"))
-trees = [rusage.Tree() for _ in range(5)]
-for _ in range(2):
-    print([tree.sample().processes for tree in trees] == [32] * 5)
-print(before < len(os.listdir("/proc/self/fd")) <= before + 16)
-for tree in trees:
-    tree.close()
-print(len(os.listdir("/proc/self/fd")) == before)
-for child in children:
-    os.kill(child, 9)
-"""
-    assert python("-c", program).split() == ["True"] * 4
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    with Child() as child:
+        for _ in range(30):
+            child("fork")
+        before = len(open_files())
+        with contextlib.ExitStack() as stack:
+            trees = [stack.enter_context(rusage.Tree()) for _ in range(5)]
+            for _ in range(2):
+                assert [tree.sample().processes for tree in trees] == [32] * 5
+            assert before < len(open_files()) <= before + 16
+            trees[0].send_signal(0)
+        assert len(open_files()) == before
+        for _ in range(30):
+            child("end")
 
 
 @forks
