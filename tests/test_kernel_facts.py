@@ -6,12 +6,17 @@ Run it on each system that you can reach, and after a change of a backend.
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 import rusage
+from rusage._backends import BACKEND
+from rusage._rusage import lib
 
 if sys.platform == "win32":
     pytest.skip("tests/test_windows.py has the facts of Windows", allow_module_level=True)
@@ -137,3 +142,17 @@ def test_child_beside_its_own_reading() -> None:
         assert value <= least + SLACK.get(name, least / 4 + 100), name
         if name in rusage.measured(rusage.RUSAGE_CHILDREN):
             assert value - 0.1 <= getattr(children, name), name
+
+
+def test_rate_is_that_of_sysctl() -> None:
+    """Where there are integrals the rate is the kernel's stathz, as sysctl(8) prints it."""
+    if not BACKEND.integral_bytes:
+        assert not hasattr(lib, "rusage_statclock_hz")
+        return
+    sysctl = shutil.which("sysctl", path="/sbin:/usr/sbin:/bin:/usr/bin")
+    if sysctl is None:
+        pytest.skip("there is no sysctl(8)")
+    printed = subprocess.run([sysctl, "kern.clockrate"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    found = re.search(r"stathz\s*=\s*(\d+)", printed)
+    assert found is not None
+    assert lib.rusage_statclock_hz() == int(found[1])

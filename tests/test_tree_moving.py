@@ -47,7 +47,7 @@ class Reading(NamedTuple):
 
     before: float
     after: float
-    sizes: dict[int, int]
+    pids: set[int]
 
 
 class Life:
@@ -55,19 +55,11 @@ class Life:
 
     def __init__(self) -> None:
         self.born = self.start = self.end = INFINITE
-        self.parent, self.used = 0, 0.0
-        self.holds: list[tuple[float, int]] = []
+        self.parent = 0
 
     def covers(self, reading: Reading) -> bool:
         """Return whether the process lived during the whole reading."""
         return self.start <= reading.before and reading.after <= self.end
-
-    def held(self, reading: Reading) -> int:
-        """Return the least size of the memory that the process held during a reading."""
-        earlier = [size for when, size in self.holds if when <= reading.before]
-        return min(
-            [*earlier[-1:], *(size for when, size in self.holds if reading.before < when <= reading.after)], default=0
-        )
 
 
 def lives(path: Path) -> dict[int, Life]:
@@ -80,11 +72,9 @@ def lives(path: Path) -> dict[int, Life]:
             life.start, life.parent = float(when), int(float(number))
             life.born = min(life.born, life.start)
         elif event == "end":
-            life.end, life.used = min(life.end, float(when)), float(number)
-        elif event == "born":
-            life.born = float(number)
+            life.end = min(life.end, float(when))
         else:
-            life.holds.append((float(when), int(float(number))))
+            life.born = float(number)
     return found
 
 
@@ -92,7 +82,7 @@ def check_members(readings: list[Reading], found: dict[int, Life], *, complete: 
     """Fail if a member is missing, or none of the tree."""
     known: set[int] = set()
     for reading in readings:
-        for pid in reading.sizes:
+        for pid in reading.pids:
             assert pid in found, f"{pid} is no process of the tree"
             assert found[pid].born <= reading.after or found[pid].start == INFINITE
         living = {pid for pid, life in found.items() if life.covers(reading)}
@@ -101,11 +91,9 @@ def check_members(readings: list[Reading], found: dict[int, Life], *, complete: 
             if not more:
                 break
             known |= more
-        known = (known | reading.sizes.keys()) & (living | reading.sizes.keys())
-        missing = (known & living) - reading.sizes.keys()
+        known = (known | reading.pids) & (living | reading.pids)
+        missing = (known & living) - reading.pids
         assert not missing, (missing, reading)
-        for pid in living & reading.sizes.keys():
-            assert reading.sizes[pid] >= found[pid].held(reading), pid
 
 
 def watch(seed: int, count: int, root: str, ways: list[str], path: Path) -> int:
@@ -128,14 +116,14 @@ def watch(seed: int, count: int, root: str, ways: list[str], path: Path) -> int:
         readings, last = [], 0.0
         while True:
             before = time.monotonic()
-            sizes = {member.pid: member.rss for member in tree.members() if member.pid != os.getpid()}
-            readings.append(Reading(before, time.monotonic(), sizes))
+            pids = {member.pid for member in tree.members()} - {os.getpid()}
+            readings.append(Reading(before, time.monotonic(), pids))
             sample = tree.sample()
             assert sample.cputime >= last, "the CPU time has fallen"
             last = sample.cputime
             if chance.random() < 0.3:
                 time.sleep(chance.choice([0, 0.001, 0.02]))
-            if not sizes and reap(chance):
+            if not pids and reap(chance):
                 break
         final = tree.cputime()
     child.returncode = 0

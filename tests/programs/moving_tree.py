@@ -12,8 +12,6 @@ import sys
 import threading
 import time
 
-MIB = 2**20
-PAGE = 4096
 OPTIONS = ["-S", "-W", "ignore"]  # forks while another thread runs
 
 
@@ -23,7 +21,6 @@ class Moving:
     def __init__(self, seed: int, budget: int, log: int, ways: set[str]) -> None:
         self.random, self.budget, self.log, self.ways = random.Random(seed), budget, log, ways
         self.children: list[int] = []
-        self.block = bytearray()
 
     def write(self, event: str, number: float = 0, pid: int = 0) -> None:
         """Write a line of the log, in one piece."""
@@ -31,7 +28,7 @@ class Moving:
 
     def live(self) -> None:
         """Do random things, and end."""
-        acts = [self.burn, self.burn, self.grow, self.shrink, self.rest, self.fork, self.fork, self.orphan]
+        acts = [self.burn, self.burn, self.rest, self.rest, self.fork, self.fork, self.orphan]
         # A process that is killed never continues the child that it has stopped.
         acts += [self.fork_in_thread, self.wait, self.kill if "kill" in self.ways else self.stop]
         for _ in range(self.random.randint(3, 12)):
@@ -47,18 +44,6 @@ class Moving:
         end = time.process_time() + self.random.choice([0.001, 0.005, 0.015])
         while time.process_time() < end:
             sum(range(500))
-
-    def grow(self) -> None:
-        """Use memory."""
-        size = len(self.block) + self.random.randint(1, 4) * MIB
-        self.block.extend(bytes(size - len(self.block)))
-        self.block[::PAGE] = b"x" * len(range(0, size, PAGE))
-        self.write("holds", size)
-
-    def shrink(self) -> None:
-        """Give it back."""
-        self.write("holds", 0)
-        self.block = bytearray()
 
     def rest(self) -> None:
         """Do nothing for a moment."""
@@ -81,10 +66,7 @@ class Moving:
         if executes:
             words = [seed, given, self.log, *self.ways, "again"]
             os.execv(sys.executable, [sys.executable, *OPTIONS, __file__, *map(str, words)])  # noqa: S606 (no shell)
-        child = Moving(int(seed * 1e9), given, self.log, self.ways)
-        child.block = self.block
-        child.write("holds", len(child.block))
-        child.live()
+        Moving(int(seed * 1e9), given, self.log, self.ways).live()
 
     def fork_and_rest(self) -> None:
         """Start a child, and go on for a while."""
@@ -145,9 +127,7 @@ def move(seed: float, count: int, log: int, ways: list[str]) -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     os.set_inheritable(log, True)  # noqa: FBT003 (takes no keyword)
     process = Moving(int(seed * 1e9), count, log, {*ways} - {"again"})
-    if "again" in ways:
-        process.write("holds", 0)
-    else:
+    if "again" not in ways:
         process.write("start", os.getppid())
     process.live()
 
