@@ -382,38 +382,46 @@ on_windows = pytest.mark.parametrize("system", ["windows"], indirect=True)
 NO_SUCH_PROCESS = 1 << 29
 
 
-@on_windows
-def test_members_and_time_on_windows(run: Run) -> None:
-    """Orphans, which keep the IDs of their parents, stay members; what a member has used until its end counts."""
-    ended = CHILD._replace(zombie=1, time=700_000)
-    *_, sample, after, members, last = run(f"{FAMILY} tree 10 sample {ended} sample members gone 20 sample")
-    assert sample == [0, 3, 0, 137, 0]
-    assert after == [0, 2, 0, 107, pytest.approx(0.2)]
-    assert members[::3] == [10, 30]
-    assert last == after
+ANOTHER = f"{CHILD._replace(start=LATER, parent=1)} {Process(50, 20, LATER + 1)}"
+DENIED = CHILD._replace(denied=1)
+ENDED_CHILD, ENDED_ROOT = CHILD._replace(zombie=1, time=700_000), ROOT._replace(zombie=1, time=900_000)
+# Steps; the members, the sum of their sizes and their CPU time in the last sample.
+WINDOWS_SCENES = {
+    "all": ("tree 10 sample", [10, 20, 30], 137, 0),
+    # Orphans, which keep the IDs of their parents, stay members; what a member has used until its end counts.
+    "ended child": (f"tree 10 sample {ENDED_CHILD} sample", [10, 30], 107, 0.2),
+    "ended child without a handle": (f"tree 10 sample {ENDED_CHILD} sample gone 20 sample", [10, 30], 107, 0.2),
+    "ended root": (f"gone 20 gone 30 tree 10 {ENDED_ROOT} sample", [], 0, 0.4),
+    # The parent of an older process has ended, and the member has its number.
+    "parent ID that dangles": (f"{Process(50, 20, 1500)} tree 10 sample", [10, 20, 30], 137, 0),
+    # The child of another process that has got a member's number is no member.
+    "reused number of a parent": (f"tree 10 {ANOTHER} sample sample", [10, 30], 107, 0),
+    # How old they are is unknown, so that they are no members, nor are those that get a member's number later.
+    "denied": (f"{DENIED} tree 10 sample", [10], 100, 0),
+    "denied later": (f"tree 10 {DENIED} sample", [10, 30], 107, 0),
+    # While a process starts or ends: it is no member yet, or keeps its figures; if it has ended, its time is known.
+    "no memory": (f"tree 10 set failure 5 {YOUNG} sample", [10, 20, 30], 137, 0),
+    "memory again": (f"tree 10 set failure 5 {YOUNG} sample set failure 0 sample", [10, 20, 30, 50], 237, 0.750001),
+    "no memory, ended": (f"tree 10 set failure 5 {YOUNG} sample {ENDED_CHILD} sample", [10, 30], 107, 0.2),
+}
 
 
 @on_windows
-def test_root_that_has_ended_on_windows(run: Run) -> None:
-    """There is no such process, though a handle keeps it; a member of a tree that is open tells its last time."""
-    ended = ROOT._replace(zombie=1, time=900_000)
-    assert run(f"{INIT} {ended} tree 10 tree 77") == [[NO_SUCH_PROCESS], [NO_SUCH_PROCESS]]
-    assert run(f"{INIT} {ROOT} tree 10 {ended} sample")[-1] == [0, 0, 0, 0, pytest.approx(0.4)]
+@pytest.mark.parametrize(("steps", "members", "size", "time"), WINDOWS_SCENES.values(), ids=WINDOWS_SCENES)
+def test_members_and_their_time_on_windows(run: Run, steps: str, members: list[int], size: int, time: float) -> None:
+    """They are as expected."""
+    opened, *_, sample, last = run(f"{FAMILY} {steps} members")
+    assert opened == [0]
+    assert sample == [0, len(members), 0, size, pytest.approx(time)]
+    assert last[::3] == members
 
 
 @on_windows
-def test_parent_id_that_dangles(run: Run) -> None:
-    """The parent of an older process has ended, and the member has its number; no reading is repeated for it."""
-    assert run(f"{FAMILY} {Process(50, 20, 1500)} tree 10 later 30 gone 30 sample")[-1][1] == 3
-
-
-@on_windows
-def test_reused_number_of_a_parent_on_windows(run: Run) -> None:
-    """The child of another process that has got a member's number is no member."""
-    another = f"{CHILD._replace(start=LATER, parent=1)} {Process(50, 20, LATER + 1)}"
-    *_, one, two, members = run(f"{FAMILY} tree 10 {another} sample sample members")
-    assert one[1] == two[1] == 2
-    assert members[::3] == [10, 30]
+def test_trees_that_cannot_be_opened_on_windows(run: Run) -> None:
+    """There is no such process, though a handle keeps it; or it may not be read."""
+    assert run(f"{INIT} {ENDED_ROOT} tree 10 tree 77") == [[NO_SUCH_PROCESS], [NO_SUCH_PROCESS]]
+    assert run(f"{FAMILY} {ROOT._replace(denied=1)} tree 10") == [[5]]
+    assert run(f"{FAMILY} set failure 31 tree 10") == [[31]]
 
 
 @on_windows
@@ -423,28 +431,6 @@ def test_number_that_is_reused_meanwhile_on_windows(run: Run) -> None:
     for looks in LOOKS:
         *_, sample = run(f"{FAMILY} tree 10 {child} later {looks} {stranger} sample sample sample sample")
         assert sample[1] == 3, looks
-
-
-@on_windows
-def test_processes_that_may_not_be_read_on_windows(run: Run) -> None:
-    """How old they are is unknown, so that they are no members, nor are those that get a member's number later."""
-    denied = CHILD._replace(denied=1)
-    assert run(f"{FAMILY} {denied} tree 10 sample")[-1][:3] == [0, 1, 0]
-    assert run(f"{FAMILY} tree 10 {denied} sample")[-1][:3] == [0, 2, 0]
-    assert run(f"{FAMILY} {ROOT._replace(denied=1)} tree 10") == [[5]]
-    assert run(f"{FAMILY} open 20 {denied} rss")[-1] == [-NO_SUCH_PROCESS]
-
-
-@on_windows
-def test_memory_that_cannot_be_read_on_windows(run: Run) -> None:
-    """While a process starts or ends: it is no member yet, or keeps its figures; if it has ended, its time is known."""
-    steps = f"{FAMILY} tree 10 set failure 5 {YOUNG} sample"
-    *_, sample, later = run(f"{steps} set failure 0 sample")
-    assert sample == [0, 3, 0, 137, 0]
-    assert later == [0, 4, 0, 237, pytest.approx(0.750001)]
-    *_, ended = run(f"{steps} {CHILD._replace(zombie=1, time=700_000)} sample")
-    assert ended == [0, 2, 0, 107, pytest.approx(0.2)]
-    assert run(f"{FAMILY} set failure 31 tree 10") == [[31]]
 
 
 @on_windows
