@@ -129,3 +129,14 @@ def test_other_objects(other: Any) -> None:
             return left
 
     assert USAGE + Asked() is USAGE
+
+
+def test_fields_table() -> None:
+    """``fields`` names the sixteen fields in order; exactly the unmeasured ones say that they are not measured."""
+    assert tuple(rusage.fields) == rusage.RUsage._fields
+    for name, field in rusage.fields.items():
+        assert field.unit
+        assert field.meaning.startswith("not measured") == (name not in rusage.measured())
+    assert [rusage.fields[name].unit for name in ("ru_utime", "ru_maxrss")] == ["seconds", "bytes"]
+    with pytest.raises(TypeError):  # it is one for the whole process
+        rusage.fields["ru_utime"] = None  # type: ignore[index]  # the point

@@ -6,13 +6,16 @@ Run it on each system that you can reach, and after a change of a backend.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import linux
 
 import rusage
 from rusage._backends import BACKEND
@@ -156,3 +159,25 @@ def test_rate_is_that_of_sysctl() -> None:
     found = re.search(r"stathz\s*=\s*(\d+)", printed)
     assert found is not None
     assert lib.rusage_statclock_hz() == int(found[1])
+
+
+@linux
+def test_block_io_counts_512_byte_units(tmp_path: Path) -> None:
+    """On Linux writing 8 MiB that must reach the device counts 16 384 units of 512 bytes; /proc/self/io agrees."""
+    io = Path("/proc/self/io")
+    if "ru_oublock" not in rusage.measured():
+        pytest.skip(reason="this kernel does no task I/O accounting")
+
+    def written() -> int:
+        return int(next(line for line in io.read_text().splitlines() if line.startswith("write_bytes")).split()[1])
+
+    before, bytes_before = rusage.getrusage(rusage.RUSAGE_SELF), written()
+    with (tmp_path / "file").open("wb") as file:
+        file.write(bytes(2**23))
+        file.flush()
+        os.fsync(file.fileno())
+    blocks = (rusage.getrusage(rusage.RUSAGE_SELF) - before).ru_oublock
+    if written() == bytes_before:
+        pytest.skip(reason="this file system writes to no device")
+    assert blocks * 512 == pytest.approx(written() - bytes_before, abs=64 * 1024)
+    assert blocks >= 2**23 // 512
