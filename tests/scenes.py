@@ -74,6 +74,28 @@ def wait_for_state(pid: int, letter: str) -> None:
         time.sleep(0.001)
 
 
+def readers(process: rusage.Process) -> list[Callable[[], object]]:
+    """Return the methods that read it; those but the first need permission to read its files."""
+    peak = [process.peak] if "ru_maxrss" in process.measured else []
+    return [process.cputime, process.getrusage, process.rss, *peak]
+
+
+def fails(error: type[Exception], *methods: Callable[[], object]) -> None:
+    """Fail unless each method raises this exception."""
+    for method in methods:
+        with pytest.raises(error):
+            method()
+
+
+def without_pidfd(process: rusage.Process) -> rusage.Process:
+    """Return it as on a kernel, or in a sandbox, that has no pidfd_open(2)."""
+    handle = process._handle  # noqa: SLF001 (the kernel has it)
+    if handle.pidfd >= 0:
+        os.close(handle.pidfd)
+        handle.pidfd = -1
+    return process
+
+
 def clone() -> int:
     """Start a child that uses this process's memory, and does nothing."""
     libc = ctypes.CDLL(None)

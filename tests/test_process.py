@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from conftest import linux
+from scenes import readers, without_pidfd
 from system_words import documentation
 from test_windows import under_wine
 
@@ -31,8 +32,6 @@ if "Process" in BACKEND.absent:
 from rusage._backends.linux import counters_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from rusage._rusage import Process as Handle
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -104,15 +103,10 @@ def handle_of(process: rusage.Process) -> Handle:
     return process._handle  # noqa: SLF001 (there is no other way to see what is open)
 
 
-@contextlib.contextmanager
-def opened(pid: int, way: str) -> Iterator[rusage.Process]:
-    """Yield an open Process; in the way of kernels and sandboxes without pidfd_open(2) if asked to."""
-    with rusage.Process(pid) as process:
-        handle = handle_of(process)
-        if way == "without pidfd" and handle.pidfd >= 0:
-            os.close(handle.pidfd)
-            handle.pidfd = -1
-        yield process
+def opened(pid: int, way: str) -> rusage.Process:
+    """Return an open Process; in the way of kernels and sandboxes without pidfd_open(2) if asked to."""
+    process = rusage.Process(pid)
+    return without_pidfd(process) if way == "without pidfd" else process
 
 
 WAYS = ["as it is", *(["without pidfd"] if LINUX else [])]
@@ -145,12 +139,6 @@ def compare(running: Reporter, process: rusage.Process, *words: object) -> RUsag
     low, high = (one.usage.cputime if samples else one.cputime for one in (before, after))
     assert low - tolerance <= cputime <= high + tolerance
     return usage
-
-
-def readers(process: rusage.Process) -> list[Callable[[], object]]:
-    """Return the methods that read it."""
-    peak = [process.peak] if "ru_maxrss" in process.measured else []
-    return [process.getrusage, process.rss, *peak, process.cputime]
 
 
 def faults(usage: RUsage) -> int:
@@ -306,7 +294,7 @@ def test_directory_unreadable_for_a_moment() -> None:
         with reporter() as other:
             ended = os.open(f"/proc/{other.pid}", os.O_RDONLY)
         good = os.dup(handle.directory)
-        for method in readers(process)[:-1]:
+        for method in readers(process)[1:]:
             os.dup2(ended, handle.directory, inheritable=False)
             mended = threading.Timer(0.005, os.dup2, (good, handle.directory, False))
             mended.start()

@@ -16,8 +16,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 from checks import refuse
-from conftest import alone, become_nobody, forks, in_child, linux, open_files, root
-from scenes import PIDFD_OPEN, Child, filters_x86_64, in_namespaces, mount, next_pid, wait_for_state
+from conftest import alone, forks, linux, open_files, root
+from scenes import (
+    PIDFD_OPEN,
+    Child,
+    fails,
+    filters_x86_64,
+    in_namespaces,
+    mount,
+    next_pid,
+    readers,
+    wait_for_state,
+    without_pidfd,
+)
 
 import rusage
 from rusage import RUsage
@@ -38,28 +49,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.system
 
 NO_PROCESS = 2**22 - 1
-
-
-def readers(process: rusage.Process) -> list[Callable[[], object]]:
-    """Return the methods that read it; those but the first need permission to read its files."""
-    peak = [process.peak] if "ru_maxrss" in process.measured else []
-    return [process.cputime, process.getrusage, process.rss, *peak]
-
-
-def fails(error: type[Exception], *methods: Callable[[], object]) -> None:
-    """Fail unless each method raises this exception."""
-    for method in methods:
-        with pytest.raises(error):
-            method()
-
-
-def without_pidfd(process: rusage.Process) -> rusage.Process:
-    """Return it as on a kernel, or in a sandbox, that has no pidfd_open(2)."""
-    handle = process._handle  # noqa: SLF001 (the kernel has it)
-    if handle.pidfd >= 0:
-        os.close(handle.pidfd)
-        handle.pidfd = -1
-    return process
 
 
 @root
@@ -97,59 +86,6 @@ def test_fork_into_a_namespace() -> None:
     with Child() as child, rusage.Process(child.pid) as process:
         child("burn")
         in_namespaces(look)
-
-
-@root
-@pytest.mark.parametrize("hidepid", ["1", "2", "4"])
-def test_hidden_processes(hidepid: str) -> None:
-    """They raise PermissionError, although /proc says that they do not exist."""
-
-    def look(other: int) -> None:
-        process = rusage.Process(1)
-        process.getrusage()
-        become_nobody()
-        fails(PermissionError, *readers(process)[1:])
-        fails(PermissionError, *readers(without_pidfd(process)))
-        process.close()
-        for pid in 1, other:  # the kernel has cached the first one
-            with pytest.raises(PermissionError):
-                rusage.Process(pid)
-        fails(ProcessLookupError, lambda: rusage.Process(NO_PROCESS))
-        # A process that this user has started is visible, though not before its exec is complete.
-        with subprocess.Popen("cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as own:  # noqa: S607 (any)
-            assert own.stdin is not None
-            assert own.stdout is not None
-            own.stdin.write(b"ready\n")
-            own.stdin.flush()
-            own.stdout.readline()
-            with rusage.Process(own.pid) as another:
-                assert another.getrusage().ru_minflt > 0
-
-    def scene() -> None:
-        with Child() as other:
-            in_child(lambda: look(other.pid))
-
-    in_namespaces(scene, proc=f"hidepid={hidepid}")
-
-
-@root
-@alone
-def test_other_users_process() -> None:
-    """It is measured like any other, also if it is in 65536 groups."""
-    os.setgroups(range(1, 65537))  # the list precedes VmHWM in the status file
-
-    def look() -> None:
-        become_nobody()
-        with rusage.Process(os.getppid()) as process:
-            assert process.measured == BACKEND.process
-            status = Path(f"/proc/{os.getppid()}/status").read_text()
-            assert len(status) > 300_000
-            peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-            if "ru_maxrss" in process.measured:
-                assert process.peak() == process.getrusage().ru_maxrss == int(peak.split()[1]) * 1024
-            assert process.cputime() > 0
-
-    in_child(look)
 
 
 @root

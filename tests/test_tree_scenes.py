@@ -24,11 +24,14 @@ from scenes import (
     PIDFD_SEND_SIGNAL,
     Child,
     clone,
+    fails,
     filters_x86_64,
     in_namespaces,
     lists,
     next_pid,
+    readers,
     wait_for_state,
+    without_pidfd,
 )
 
 import rusage
@@ -207,10 +210,20 @@ def test_member_without_its_first_thread(hide_lists: Callable[[], None]) -> None
 @lists
 @alone
 def test_other_user(hide_lists: Callable[[], None]) -> None:
-    """Members of other users are read, except for ``pss``; a signal to them is refused."""
+    """Other users' processes are read, also in 65536 groups, but for ``pss``; a signal to them is refused."""
 
     def look() -> None:
         become_nobody()
+        with rusage.Process(os.getppid()) as process:
+            assert process.measured == BACKEND.process
+            status = Path(f"/proc/{os.getppid()}/status").read_text()
+            assert len(status) > 300_000
+            if "ru_maxrss" in process.measured:
+                mark = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+                assert process.peak() == process.getrusage().ru_maxrss == mark * 1024
+            assert process.cputime() > 0
+            with pytest.raises(PermissionError):
+                process.pss()
         with rusage.Tree(os.getppid()) as tree:
             assert pids(tree) == {os.getppid(), child.pid, os.getpid()}
             assert tree.sample()[3:5] == (3, 0)
@@ -218,10 +231,9 @@ def test_other_user(hide_lists: Callable[[], None]) -> None:
             assert pids(tree) == {os.getppid(), child.pid, os.getpid()}
             with pytest.raises(PermissionError):
                 tree.send_signal(0)
-            with rusage.Process(os.getppid()) as process, pytest.raises(PermissionError):
-                process.pss()
 
     hide_lists()
+    os.setgroups(range(1, 65537))  # the list precedes VmHWM in the status file
     with Child() as child, rusage.Tree() as tree:
         child("become_nobody")
         assert pids(tree) == {os.getpid(), child.pid}
@@ -231,29 +243,45 @@ def test_other_user(hide_lists: Callable[[], None]) -> None:
 
 @root
 @lists
-@pytest.mark.parametrize("hidepid", ["1", "2"])
-def test_hidden_members(hidepid: str, hide_lists: Callable[[], None]) -> None:
-    """They count as unread."""
+@pytest.mark.parametrize("hidepid", ["1", "2", "4"])
+def test_hidden_processes(hidepid: str, hide_lists: Callable[[], None]) -> None:
+    """They raise PermissionError, although /proc says that they do not exist; as members, they count as unread."""
 
-    def look() -> None:
-        with Child() as nobody:
+    def look(other: int) -> None:
+        with Child() as nobody, rusage.Process(1) as opened, without_pidfd(rusage.Process(1)) as by_name:
             hidden = Child()  # whose pipe the other one does not have
+            opened.getrusage()
             nobody("become_nobody")
             become_nobody()
+            fails(PermissionError, *readers(opened)[1:], *readers(by_name))
+            for kind in rusage.Process, rusage.Tree:
+                for pid in 1, other, hidden.pid:  # the kernel has cached the first one
+                    with pytest.raises(PermissionError):
+                        kind(pid)
+                with pytest.raises(ProcessLookupError):
+                    kind(2**22 - 1)
             with rusage.Tree() as tree:
                 assert pids(tree) == {os.getpid(), nobody.pid}
                 # A list of all processes does not have such a member.
                 listed = not os.access("/proc/thread-self/children", os.R_OK)
                 assert tree.sample()[3:5] == ((2, 0) if listed else (3, 1))
-                with pytest.raises(PermissionError):
-                    rusage.Tree(hidden.pid)
                 os.close(hidden.write)  # it ends
                 os.waitpid(hidden.pid, 0)
                 assert tree.sample()[3:5] == (2, 0)
+            # A process that this user has started is visible, though not before its exec is complete.
+            with subprocess.Popen("cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as own:  # noqa: S607 (any)
+                assert own.stdin is not None
+                assert own.stdout is not None
+                own.stdin.write(b"ready\n")
+                own.stdin.flush()
+                own.stdout.readline()
+                with rusage.Process(own.pid) as process:
+                    assert process.getrusage().ru_minflt > 0
 
     def scene() -> None:
         hide_lists()
-        in_child(look)
+        with Child() as other:
+            in_child(lambda: look(other.pid))
 
     in_namespaces(scene, proc=f"hidepid={hidepid}")
 
