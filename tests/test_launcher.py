@@ -105,7 +105,7 @@ def test_without_noexec_seal() -> None:
     """Linux before 6.3 refuses MFD_NOEXEC_SEAL."""
     memfd_create, noexec_seal = 319, 8
     refuse(memfd_create, errno.EINVAL, second_argument=noexec_seal)
-    with pytest.raises(OSError, match="Invalid"):
+    with pytest.raises(OSError):  # noqa: PT011 (PyPy gives another errno)
         os.memfd_create("refused", noexec_seal)
     check()
 
