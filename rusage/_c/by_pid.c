@@ -1,10 +1,7 @@
 /* Included, not compiled: Process, and the members of a tree, on systems without handles for processes: a process is
    identified by its process ID and its start time. */
 
-typedef struct {
-    /* cppcheck-suppress unusedStructMember; C has no empty structures */
-    char unused;
-} rusage_member_handle;
+typedef char rusage_member_handle; /* there is none */
 
 typedef struct {
     char *buffer;                   /* for a list of processes */

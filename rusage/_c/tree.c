@@ -231,7 +231,6 @@ static int rusage_tree_open_root(rusage_tree *tree, int pid)
 {
     int attempt, error = rusage_tree_begin(tree, pid);
 
-    /* cppcheck-suppress knownConditionTrueFalse; on systems where nothing is to be begun */
     if (error == 0)
         error = rusage_tree_add(tree, pid, 0);
     if (error == 0)

@@ -340,7 +340,6 @@ static int rusage_open_once(rusage_process *process, int pid, const rusage_call 
     return error;
 }
 
-/* cppcheck-suppress constParameterPointer; other systems write to it */
 static int rusage_process_open(rusage_process *process, int pid, rusage_call *call)
 {
     int64_t end = 0;

@@ -356,7 +356,6 @@ static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int nu
             rusage_tree_close_files(tree);
             pidfd = rusage_pidfd_open(member->pid);
         }
-        /* cppcheck-suppress knownConditionTrueFalse; on an old Android only */
         if (pidfd < 0 && errno != ENOSYS && errno != EPERM)
             return errno;
         error = rusage_member_check(tree, member, pidfd);
