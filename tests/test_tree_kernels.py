@@ -327,6 +327,13 @@ def test_child_before_exec(system: str, run: Run) -> None:
     assert run(f"{FAMILY} {child} tree 20 sample")[-1][:4] == [0, 2, 0, 107 * unit]
 
 
+@pytest.mark.parametrize("system", ["openbsd"], indirect=True)
+def test_child_before_exec_on_openbsd(run: Run) -> None:
+    """vfork(2) copies the memory there, as fork(2) does."""
+    sample = run(f"{FAMILY} {CHILD._replace(vforked=1, rss=100)} tree 10 sample")[-1]
+    assert sample[:4] == [0, 3, 0, 207 * RSS_UNITS["openbsd"]]
+
+
 @pytest.mark.parametrize("system", ["macos"], indirect=True)
 def test_members_that_may_not_be_read(run: Run) -> None:
     """They and their children are members, and in no sum. Only macOS reports them."""
@@ -417,9 +424,11 @@ def test_members_and_their_time_on_windows(run: Run, steps: str, members: list[i
 
 
 @on_windows
-def test_trees_that_cannot_be_opened_on_windows(run: Run) -> None:
-    """There is no such process, though a handle keeps it; or it may not be read."""
+def test_what_cannot_be_opened_on_windows(run: Run) -> None:
+    """There is no such process, though a handle keeps it, or 22 is another number of 20; or it may not be read."""
     assert run(f"{INIT} {ENDED_ROOT} tree 10 tree 77") == [[NO_SUCH_PROCESS], [NO_SUCH_PROCESS]]
+    assert run(f"{FAMILY} open 22")[0][0] == NO_SUCH_PROCESS
+    assert run(f"{FAMILY} {DENIED} open 20")[0][0] == 5
     assert run(f"{FAMILY} {ROOT._replace(denied=1)} tree 10") == [[5]]
     assert run(f"{FAMILY} set failure 31 tree 10") == [[31]]
 

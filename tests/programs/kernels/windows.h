@@ -35,7 +35,7 @@ static inline DWORD GetLastError(void)
 static inline HANDLE OpenProcess(DWORD access, BOOL inherit, DWORD pid)
 {
     made_process *handle;
-    int found = use((int)pid);
+    int found = use((int)pid) || use((int)pid & ~3); /* the two lowest bits are ignored */
 
     last_error = !found ? ERROR_INVALID_PARAMETER : made.denied ? ERROR_ACCESS_DENIED : 0;
     if (last_error != 0)
