@@ -13,6 +13,15 @@ static int64_t rusage_rss(void)
     return error != 0 ? -error : pages * sysconf(_SC_PAGESIZE);
 }
 
+/* Return the proportional set size in bytes, or a negative errno. */
+static int64_t rusage_pss(void)
+{
+    int64_t size = 0;               /* KiB */
+    int error = rusage_read_status(AT_FDCWD, "/proc/thread-self/smaps_rollup", rusage_pss_line, 1, &size);
+
+    return error != 0 ? -error : size * 1024;
+}
+
 /* The largest VmHWM that has been read, in KiB. Every reading raises it before it is returned, and every reset before the
    mark falls, so no result of rusage_own_peak() is less than an earlier one. The variable needs no lock, which a forked
    child might inherit locked. A long: some 32-bit processors have no atomic operations on 64 bits. */

@@ -215,20 +215,7 @@ static double rusage_process_cputime(const rusage_process *process, const rusage
     return error != 0 ? -error : cputime;
 }
 
-/* Return the proportional set size of this process in bytes, or a negative errno. */
-static int64_t rusage_pss(void)
-{
-    int64_t size = 0;
-    int directory = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC), error;
-
-    if (directory < 0)
-        return -errno;
-    error = rusage_read_pss(directory, &size);
-    close(directory);
-    return error != 0 ? -error : size;
-}
-
-/* The same for another process. A thread of the kernel has no memory. */
+/* Return the proportional set size in bytes, or a negative errno. A thread of the kernel has no memory. */
 static int64_t rusage_process_pss(const rusage_process *process)
 {
     int64_t size = 0, end = 0;
