@@ -76,40 +76,16 @@ def outcome(call: Callable[..., Any], *args: object, **kwargs: object) -> tuple[
     return ("usage", "") if len(result) == 16 else ("?", repr(result))
 
 
-TABLE: list[tuple[object, str]] = [
-    (0, "usage"),
-    (-1, "usage" if hasattr(rusage, "RUSAGE_CHILDREN") else "ValueError"),
-    (False, "usage"),
-    (2, "ValueError"),
-    (-3, "ValueError"),
-    (99, "ValueError"),
-    (2**31 - 1, "ValueError"),
-    (-(2**31), "ValueError"),
-    (2**31, "OverflowError"),
-    (-(2**31) - 1, "OverflowError"),
-    (10**100, "OverflowError"),
-    (0.0, "TypeError"),
-    (-1.0, "TypeError"),
-    (float("nan"), "TypeError"),
-    (0j, "TypeError"),
-    (None, "TypeError"),
-    ("0", "TypeError"),
-    (b"\0", "TypeError"),
-    ([], "TypeError"),
-    (Decimal(0), "TypeError"),
-    (Fraction(0), "TypeError"),
-    (Intable(0), "TypeError"),
-    (Indexable(0), "usage"),
-    (Indexable(99), "ValueError"),
-    (Indexable(2**40), "OverflowError"),
-    (Indexable("0"), "TypeError"),
-    (Indexable(KeyError("mine")), "KeyError"),
-    (Indexable(IndexError("mine")), "IndexError"),
-    (NumpyLike(0), "usage"),
-    (NumpyLike(7), "ValueError"),
-    (Int(0), "usage"),
-    (Int(99), "ValueError"),
-]
+KINDS: dict[str, list[object]] = {
+    "usage": [0, False, Indexable(0), NumpyLike(0), Int(0)],
+    "ValueError": [2, -3, 99, 2**31 - 1, -(2**31), Indexable(99), NumpyLike(7), Int(99)],
+    "OverflowError": [2**31, -(2**31) - 1, 10**100, Indexable(2**40)],
+    "TypeError": [0.0, float("nan"), 0j, None, "0", b"\0", [], Decimal(0), Fraction(0), Intable(0), Indexable("0")],
+    "KeyError": [Indexable(KeyError("mine"))],
+    "IndexError": [Indexable(IndexError("mine"))],
+}
+KINDS["usage" if hasattr(rusage, "RUSAGE_CHILDREN") else "ValueError"].append(-1)
+TABLE = [(who, expected) for expected, values in KINDS.items() for who in values]
 
 
 @pytest.mark.parametrize(("who", "expected"), TABLE, ids=lambda value: repr(value)[:30])

@@ -462,28 +462,26 @@ def test_recording_that_is_never_stopped() -> None:
 # --- The object -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error"),
-    [
-        ({"interval": 0}, ValueError),
-        ({"interval": -1}, ValueError),
-        ({"interval": float("nan")}, ValueError),
-        ({"interval": float("inf")}, ValueError),
-        ({"interval": 1e-320}, ValueError),
-        ({"interval": 0.00009}, ValueError),
-        ({"interval": "1"}, TypeError),
-        ({"interval": Decimal("0.05")}, TypeError),
-        ({"max_samples": 1}, ValueError),
-        ({"max_samples": "2"}, TypeError),
-        ({"max_samples": 2.5}, TypeError),
-        ({"on_sample": 1}, TypeError),
-    ],
-)
-def test_bad_arguments(arguments: dict[str, Any], error: type[Exception]) -> None:
-    with pytest.raises(error, match="interval" if "interval" in arguments else None):
-        rusage.record(**arguments)
+INTERVALS: dict[type[Exception], list[Any]] = {
+    ValueError: [0, -1, float("nan"), float("inf"), 1e-320, 0.00009],
+    TypeError: ["1", Decimal("0.05")],
+}
+
+
+def test_bad_arguments() -> None:
+    """They are of another type, no interval, or too few samples; all are given by keyword."""
+    for error, intervals in INTERVALS.items():
+        for interval in intervals:
+            with pytest.raises(error, match="interval"):
+                rusage.record(interval=interval)
+    with pytest.raises(ValueError, match="max_samples"):
+        rusage.record(max_samples=1)
+    others: list[dict[str, Any]] = [{"max_samples": "2"}, {"max_samples": 2.5}, {"on_sample": 1}]
+    for arguments in others:
+        with pytest.raises(TypeError):
+            rusage.record(**arguments)
     with pytest.raises(TypeError):
-        rusage.record(os.getpid(), 0.1)  # type: ignore[call-arg]  # by keyword only
+        rusage.record(os.getpid(), 0.1)  # type: ignore[call-arg]
 
 
 def test_before_the_start() -> None:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -412,23 +413,18 @@ def test_threads_share_a_tree() -> None:
     """Readings of several threads do not disturb each other, nor does a close()."""
     with held(children=[{}, {}]) as running:
         tree = rusage.Tree(running.root)
-        seen: list[object] = []
+        seen: list[int] = []
 
         def read() -> None:
-            try:
-                while True:
-                    seen.append(tree.sample().processes)
-            except ValueError as error:
-                seen.append(str(error))
+            while True:
+                seen.append(tree.sample().processes)
 
-        threads = [threading.Thread(target=read) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        wait_until(lambda: seen.count(3) >= 100, "100 readings")
-        tree.close()
-        for thread in threads:
-            thread.join()
-    assert set(seen) == {3, "this Tree is closed"}
+        with ThreadPoolExecutor(4) as pool:
+            readings = [pool.submit(read) for _ in range(4)]
+            wait_until(lambda: len(seen) >= 100, "100 readings")
+            tree.close()
+            errors = {str(reading.exception()) for reading in readings}
+    assert (set(seen), errors) == ({3}, {"this Tree is closed"})
 
 
 @forks
