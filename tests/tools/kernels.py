@@ -152,7 +152,8 @@ def main() -> int:
     """Make the image and run the suite on each kernel; return 1 if a run has failed."""
     folder, arguments = new_folder(__doc__), sys.argv[2:]
     options = {each for each in arguments if each in {"--emulated", "--quick"}}
-    machines = [MACHINES[each] for each in arguments if each in MACHINES] or [*MACHINES.values()]
+    # From the oldest: apt refuses to install an older kernel's package after a newer one's.
+    machines = [machine for name, machine in MACHINES.items() if name in arguments] or [*MACHINES.values()]
     arguments = [each for each in arguments if each not in {*options, *MACHINES}]
     if "--quick" in options:
         arguments += [f"tests/{name}" for name in QUICK]
