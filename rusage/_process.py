@@ -72,12 +72,6 @@ def error_of_process(code: int, pid: int) -> Exception:
     return OSError(code, os.strerror(code))
 
 
-def missing(instance: object, name: str) -> str:
-    """Return the text of the AttributeError, with the reason if the system cannot provide the attribute."""
-    message = f"{type(instance).__name__!r} object has no attribute {name!r}"
-    return f"{message}: {BACKEND.name} has no {name}: {BACKEND.absent[name]}" if name == "pss" else message
-
-
 class Opened:
     """What ``Process`` and ``Tree`` have in common: they refer to processes until they are closed."""
 
@@ -93,7 +87,10 @@ class Opened:
 
         def __getattr__(self, name: str) -> object:
             """Say why there is no pss()."""
-            raise AttributeError(missing(self, name))
+            message = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if name == "pss":
+                message += f": {BACKEND.name} has no pss: {BACKEND.absent[name]}"
+            raise AttributeError(message)
 
     def __enter__(self: AnyOpened) -> AnyOpened:  # noqa: PYI019 (Self is not in Python 3.10's typing)
         if self._closed:

@@ -22,6 +22,13 @@ static int rusage_check_proc(void)
     return atoi(self) == getpid() ? 0 : ENOENT;
 }
 
+static void rusage_close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
 /* Open a file below /proc/PID; return its descriptor or a negative errno. The descriptor of the directory never
    refers to another process, even if another process has got the process ID. */
 static int rusage_proc_open(int directory, const char *path, int flags)

@@ -277,11 +277,8 @@ static void rusage_process_close(rusage_process *process)
 {
     if (process->is_open) {
         process->is_open = 0;
-        if (process->directory >= 0)
-            close(process->directory);
-        if (process->pidfd >= 0)
-            close(process->pidfd);
-        process->directory = process->pidfd = -1;
+        rusage_close_fd(&process->directory);
+        rusage_close_fd(&process->pidfd);
     }
 }
 
@@ -299,11 +296,9 @@ static int rusage_open_once(rusage_process *process, int pid, const rusage_call 
     process->measured = UINT32_MAX;
     process->namespace = rusage_pid_namespace();
     process->pidfd = rusage_pidfd_open(pid);
-    if (process->pidfd < 0) {
-        if (errno == ESRCH || errno == EMFILE || errno == ENFILE || errno == ENOMEM)
-            return errno;
-        process->pidfd = -1; /* an old kernel, a sandbox, or the number of a thread */
-    }
+    /* Other errors: an old kernel, a sandbox, or the number of a thread. */
+    if (process->pidfd < 0 && (errno == ESRCH || errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+        return errno;
     process->is_open = 1;
     process->directory = rusage_open_directory(pid);
     if (process->directory < 0)

@@ -15,13 +15,6 @@ enum {
     FORK_NO_EXEC = 0x40             /* PF_FORKNOEXEC, of FLAGS: the process has executed no program since its fork */
 };
 
-static void rusage_close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
 /* Open a file that stays open, if there may be one more; return its descriptor or -1. Trees may be read at the same time. */
 static int rusage_keep_open(int directory, const char *path, int flags)
 {
@@ -135,7 +128,7 @@ static int rusage_member_look(const rusage_tree *tree, rusage_member *member, ru
     if (error == 0)
         error = rusage_member_pages(member, member->handle.directory, "statm", &pages);
     rusage_close_fd(&member->handle.directory);
-    return error;
+    return error == ENOENT || (error == 0 && stat->field[STARTED] != member->now.start) ? ESRCH : error;
 }
 
 /* --- Figures --- */
@@ -294,12 +287,9 @@ static int rusage_member_read(rusage_tree *tree, rusage_member *member, int want
         rusage_tree_close_files(tree);
         error = rusage_member_read_completely(tree, member, wants_pss);
     }
-    if (error == 0) {
-        if (member->now.state == RUSAGE_ZOMBIE)     /* it may stay for long */
-            rusage_member_close(member);
-        return 0;
-    }
-    if ((error == EACCES || error == EPERM) && rusage_member_is_there(member))
+    if (error == 0 && member->now.state == RUSAGE_ZOMBIE)
+        rusage_member_close(member); /* it may stay for long */
+    else if ((error == EACCES || error == EPERM) && rusage_member_is_there(member))
         member->now.state = RUSAGE_UNREAD;
     else if (error == EACCES || error == EPERM || error == ESRCH || error == ENOENT)
         member->now.state = RUSAGE_GONE;
@@ -313,9 +303,8 @@ static int rusage_member_read(rusage_tree *tree, rusage_member *member, int want
 static int rusage_member_lives(rusage_tree *tree, rusage_member *member)
 {
     rusage_stat stat;
-    int error = rusage_member_look(tree, member, &stat);
 
-    return error == 0 && stat.field[STARTED] == member->now.start && !rusage_has_ended(&stat);
+    return rusage_member_look(tree, member, &stat) == 0 && !rusage_has_ended(&stat);
 }
 
 /* Return 0 if the process that has the member's number now is the member; `pidfd` is of that process, or -1. Where the
@@ -329,10 +318,7 @@ static int rusage_member_check(rusage_tree *tree, rusage_member *member, int pid
     if (member->handle.inode != 0 && pidfd >= 0)
         return rusage_inode_of(pidfd) == member->handle.inode ? 0 : ESRCH;
     error = rusage_member_look(tree, member, &stat);
-    if (error == ENOENT
-        || (error == 0 && (stat.field[STARTED] != member->now.start || rusage_is_anothers_child(tree, member, &stat))))
-        return ESRCH;
-    return error;
+    return error == 0 && rusage_is_anothers_child(tree, member, &stat) ? ESRCH : error;
 }
 
 /* Send a signal by a pidfd, or by the number where there is none or the kernel lacks the call. */
