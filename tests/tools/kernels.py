@@ -4,7 +4,7 @@
 kernels`` does it. A NAME is a machine: 5.10, 6.1, 6.12, sid, or many for the one of 64 CPUs; without a name, all run.
 Needs Debian's debootstrap, e2fsprogs, git and qemu-system-x86 on x86_64. All kernels boot from one image: a Debian 13
 with Python, a clone of the commit that is checked out, and the package built from that. Changes that are not committed
-are not tested. ``peak_errors.py`` runs before the tests. ``--quick`` runs a few files without slow tests.
+are not tested. ``--quick`` runs a few files without slow tests.
 
 Without /dev/kvm, QEMU emulates the processor; ``--emulated`` is for a machine whose /dev/kvm does not work, as where
 virtual machines are nested. Times mean nothing then; the tests marked ``not_emulated`` are left out, and some start
@@ -57,7 +57,6 @@ NOT_QUICK = [
     "test_memory.py::test_peak_below_an_inherited_one[test_peak_of_a_block]",
     "test_tree_moving.py::test_random_tree[7",  # all with this seed
 ]
-PEAK_ERRORS = "python3 tests/tools/peak_errors.py"
 PARAMETERS = "quiet loglevel=1 panic=-1"
 TIMEOUT = {"kvm": 3600, "tcg": 4 * 3600}  # seconds, for one kernel
 # The initramfs has mounted the root, /dev, /proc and /sys.
@@ -168,7 +167,7 @@ def main() -> int:
     print(f"image: {time.monotonic() - start:.0f} s; accelerator: {accelerator}", flush=True)
 
     command = [*(EMULATED if accelerator == "tcg" else NATIVE), *arguments]
-    script = f"{PEAK_ERRORS} && {shlex.join(command)}"
+    script = shlex.join(command)
     ended = {}
     for _, version, cpus in machines:
         start = time.monotonic()

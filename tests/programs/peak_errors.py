@@ -1,18 +1,10 @@
-"""Print the error of ``ru_maxrss`` on this Linux kernel, as the table in ``docs/accuracy.md`` has it.
-
-``python tests/tools/peak_errors.py``; ``kernels.py`` runs it on each of Debian's kernels. Each case is a child that
-reads the sum of its pages from /proc/self/smaps_rollup, which is exact, when it has the most of them. The differences
-from this sum are printed: of the child's own ``ru_maxrss`` at that time ("running"), and of what the parent reads after
-the child's end ("ended").
-"""
+"""Print the exact size of this process at its largest, and ``maxrss()``: ``peak_errors.py CASE``."""
 
 from __future__ import annotations
 
 import mmap
 import os
-import platform
 import re
-import subprocess
 import sys
 import tempfile
 import threading
@@ -21,7 +13,6 @@ from pathlib import Path
 import rusage
 from rusage._backends.linux import present_cpus
 
-RUNS = 3
 KIB, MIB = 2**10, 2**20
 PAGE = mmap.PAGESIZE
 CPUS = present_cpus() or 1
@@ -112,28 +103,6 @@ CASES = {
 }
 
 
-def differences(case: str) -> tuple[int, int]:
-    """Run a child; return by how much its own peak, and its peak after its end, differ from its exact size."""
-    done = rusage.run([sys.executable, __file__, case], stdout=subprocess.PIPE, text=True, check=True)
-    exact, running = map(int, done.stdout.split())
-    return running - exact, done.rusage.ru_maxrss - exact
-
-
-def main() -> None:
-    """Print a table, in KiB."""
-    error = rusage.fields["ru_maxrss"].error
-    bound = "unknown" if error is None else f"{error // KIB} KiB"
-    print(f"Linux {platform.release()}, {CPUS} CPUs, pages of {PAGE} bytes; error: {bound}")
-    print(f"{'KiB':28}{'running':>20}{'ended':>20}")
-    for case in CASES:
-        columns = zip(*(differences(case) for _ in range(RUNS)), strict=True)
-        cells = [f"{min(column) // KIB} to {max(column) // KIB}" for column in columns]
-        print(f"{case:28}{cells[0]:>20}{cells[1]:>20}", flush=True)
-
-
 if __name__ == "__main__":
-    if len(sys.argv) == 1:
-        main()
-    else:
-        print(CASES[sys.argv[1]](), rusage.maxrss(), flush=True)
-        os._exit(0)
+    print(CASES[sys.argv[1]](), rusage.maxrss(), flush=True)
+    os._exit(0)
