@@ -104,14 +104,9 @@ static int rusage_sysctl_all(rusage_tree_state *state, int *name, unsigned int n
         if (sysctl(name, names, NULL, &size, NULL, 0) != 0)
             return errno;
         size += size / 4 + 16 * element; /* some may start meanwhile */
-        if (size > (size_t)state->capacity) {
-            char *buffer = realloc(state->buffer, size);
-
-            if (buffer == NULL)
-                return ENOMEM;
-            state->buffer = buffer;
-            state->capacity = (int)size;
-        }
+        error = rusage_tree_grow((void **)&state->buffer, (int)size, &state->capacity, 1);
+        if (error != 0)
+            return error;
         size = (size_t)state->capacity / element * element;
         error = sysctl(name, names, state->buffer, &size, NULL, 0) != 0 ? errno : 0;
     }
