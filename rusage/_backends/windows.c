@@ -18,7 +18,7 @@
 enum { RUSAGE_PARENT_IDS_DANGLE = 1, RUSAGE_HAS_ZOMBIES = 0 };
 #include "../_c/by_pid.c"
 
-enum { RUSAGE_SELF = 0, RUSAGE_THREAD = 1 };
+enum { RUSAGE_THREAD = 1 };
 
 /* In units of 100 ns, of which 2^53 are 28 years. */
 enum { RUSAGE_FILETIMES = 10000000 };   /* in a second */
@@ -124,24 +124,19 @@ static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *ca
     return error;
 }
 
-static int rusage_get_thread(rusage_call *call)
+static int rusage_get(rusage_call *call)
 {
     FILETIME created, exited, kernel, user;
     rusage_values values = {0};
 
+    if (call->who != RUSAGE_THREAD)
+        return rusage_get_process((intptr_t)GetCurrentProcess(), call);
     if (!GetThreadTimes(GetCurrentThread(), &created, &exited, &kernel, &user))
         return (int)GetLastError();
     values.utime = rusage_number_of(user);
     values.stime = rusage_number_of(kernel);
     rusage_convert_values(&values, RUSAGE_FILETIMES, call);
     return 0;
-}
-
-static int rusage_get(rusage_call *call)
-{
-    if (call->who == RUSAGE_THREAD)
-        return rusage_get_thread(call);
-    return rusage_get_process((intptr_t)GetCurrentProcess(), call);
 }
 
 /* --- Trees --- */

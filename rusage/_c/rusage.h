@@ -10,7 +10,6 @@
 
 /* Not _Static_assert: MSVC supports that only in C11 mode, which is not its default. */
 #define RUSAGE_ASSERT(name, condition) typedef char rusage_assert_##name[(condition) ? 1 : -1]
-#define RUSAGE_SIZE(type, field) sizeof(((type *)0)->field)
 
 /* The fields, in the order of FIELDS in Python. TIME is in seconds, PEAK in bytes, INTEGRAL in byte-seconds. */
 #define RUSAGE_FIELDS(TIME, PEAK, INTEGRAL, COUNT) \
