@@ -43,7 +43,6 @@ FIGURE = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?\*?")
 # The command's reports show a time in the unit that suits it.
 TIME = re.compile(r"\b(wall|user|system|CPU) (time\b|\()|\bafter \d")
 UNIT = re.compile(r"\b(us|ms|s)\b")
-REPORT = re.compile(r"(?m)^\$ (?:.*& )?rusage (?!-f|-p)")
 
 
 class Block(NamedTuple):
@@ -100,19 +99,18 @@ def captured(function: Callable[[], object]) -> str:
         return file.read()
 
 
-def lines_of(text: str, *, report: bool, folded: bool) -> list[str]:
+def lines_of(text: str, *, folded: bool) -> list[str]:
     """Return the lines of an output without its figures. fold(1) breaks lines by the length of figures."""
     found: list[str] = []
     for each in text.rstrip().splitlines():
-        line = FIGURE.sub("0", UNIT.sub("s", each) if TIME.search(each) else each).strip()
-        found.append(re.sub(" +", " ", line) if report else re.sub(" {2,}", "  ", line))
+        line = FIGURE.sub("0", UNIT.sub("s", each) if TIME.search(each) else each)
+        found.append(re.sub(" +", " ", line.strip()))
     return " ".join(found).split() if folded else found
 
 
 def compare(printed: str, shown: str, line: int, commands: str = "") -> None:
     """Raise if an example cannot print what the page shows."""
-    report, folded = bool(REPORT.search(commands)), "fold " in commands
-    lines, expected = (lines_of(text, report=report, folded=folded) for text in (printed, shown))
+    lines, expected = (lines_of(text, folded="fold " in commands) for text in (printed, shown))
     if lines != expected:
         raise AssertionError(f"line {line}: the page shows\n\n{shown}\nbut this was printed:\n\n{printed}")
 
