@@ -162,6 +162,7 @@ def test_program_that_ends_before_the_second_sample() -> None:
     run("--json", "--samples", "samples.csv", *words)
     assert "tree" not in record()
     assert len(Path("samples.csv").read_text().splitlines()) == 1
+    assert plain("-o", "-", "--samples", "./-", "true").returncode == 0  # not the same file
     status = run("--json", "--limit-tree-rss", "1", *words).returncode
     assert status == (123 if "ru_maxrss" in record()["usage"] else 125)  # of this run: samples may miss a short peak
 

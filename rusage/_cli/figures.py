@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .._fields import FIELDS
 from .._getrusage import fields
@@ -15,76 +15,69 @@ if TYPE_CHECKING:
 TOO_SHORT = "the program ended before the second sample"
 
 
-class TreePeak(NamedTuple):
+# Plain classes: to make a named tuple takes as long as to import ten modules of the command.
+
+
+class TreePeak:
     """What was sampled of a program and its descendants; the times count from the start of the program."""
 
-    largest: Sample
-    """The sample with the largest sum of resident set sizes."""
-    member: Member | None
-    """The largest member in this sample."""
-    interval: float
-    """Seconds."""
-    missed: int
-    """The number of intervals without a sample."""
-    samples: list[Sample]
-    killed: bool = False
+    killed = False
     """Whether members got a signal since a sample exceeded the limit."""
 
-    @property
-    def is_partial(self) -> bool:
+    def __init__(
+        self, largest: Sample, member: Member | None, interval: float, missed: int, samples: list[Sample]
+    ) -> None:
+        self.largest = largest
+        """The sample with the largest sum of resident set sizes."""
+        self.member = member
+        """The largest member in this sample."""
+        self.interval = interval
+        """Seconds."""
+        self.missed = missed
+        """The number of intervals without a sample."""
+        self.samples = samples
+        self.is_partial = any(sample.unread for sample in [largest, *samples])
         """Whether a sample lacks members that could not be read."""
-        return any(sample.unread for sample in [self.largest, *self.samples])
 
 
-class Ended(NamedTuple):
+class Ended:
     """How a program ended."""
 
-    code: int
-    """The exit code, as in subprocess."""
-    usage: dict[str, float]
-    """The measured fields."""
-    elapsed: float
-    """Seconds."""
-    peak_bound: int | None
-    """An upper bound of an unmeasured peak, in bytes; None if unknown."""
-    tree: TreePeak | None = None
-    """The largest sample of the program and its descendants, if it was asked for and there was one."""
-    unsampled: str = ""
+    unsampled = ""
     """Why the tree could not be sampled until its end; empty if it could."""
 
-    @property
-    def killed(self) -> bool:
-        """Whether ``--kill`` sent signals."""
-        return self.tree is not None and self.tree.killed
-
-    @property
-    def figures(self) -> dict[str, float]:
+    def __init__(
+        self, code: int, usage: dict[str, float], elapsed: float, peak_bound: int | None, tree: TreePeak | None = None
+    ) -> None:
+        self.code = code
+        """The exit code, as in subprocess."""
+        self.usage = usage
+        """The measured fields."""
+        self.elapsed = elapsed
+        """Seconds."""
+        self.peak_bound = peak_bound
+        """An upper bound of an unmeasured peak, in bytes; None if unknown."""
+        self.tree = tree
+        """The largest sample of the program and its descendants, if it was asked for and there was one."""
+        self.killed = tree is not None and tree.killed
+        self.figures = {"elapsed": elapsed, **usage}
         """All figures: the CPU time if both parts are measured, and the tree's memory if it was sampled."""
-        found = {"elapsed": self.elapsed, **self.usage}
-        if self.usage.keys() >= {"ru_utime", "ru_stime"}:
-            found["cputime"] = self.usage["ru_utime"] + self.usage["ru_stime"]
-        if self.tree is not None:
-            found["tree_rss"] = self.tree.largest.rss
-        return found
+        if usage.keys() >= {"ru_utime", "ru_stime"}:
+            self.figures["cputime"] = usage["ru_utime"] + usage["ru_stime"]
+        if tree is not None:
+            self.figures["tree_rss"] = tree.largest.rss
 
 
-class Figure(NamedTuple):
+class Figure:
     """How a figure is shown.
 
     *part* is what the value is, behind the label or the value: figures with the same label share a row. *column* is the
     head of a column in a comparison; empty: there is none. *in_series*: whether the table of a series has a row.
     """
 
-    label: str
-    part: str
-    unit: str
-    column: str = ""
-    in_series: bool = False
-
-    @property
-    def name(self) -> str:
-        """The label and the part."""
-        return f"{self.label} {self.part}".rstrip()
+    def __init__(self, label: str, part: str, unit: str, column: str = "", *, in_series: bool = False) -> None:
+        self.label, self.part, self.unit, self.column, self.in_series = label, part, unit, column, in_series
+        self.name = f"{label} {part}".rstrip()
 
 
 # A peak in the usage of a program is not a sum: it is the largest one of the program and the children that it has

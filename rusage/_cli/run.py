@@ -145,8 +145,9 @@ def _run(command: Command, signals: Signals, streams: Streams, sampling: Samplin
     if type(process) is Popen and code == 0 and not process.measured and "wait4" not in BACKEND.absent:
         raise ChildProcessError(errno.ECHILD, os.strerror(errno.ECHILD))  # subprocess reports 0 then
     bound = getattr(process, "_peak_bound", None)  # not on Windows, nor if another library has replaced Popen
-    unsampled = "" if sampling is None else sampling.unsampled
-    return Ended(code, measured_fields(usage, process.measured), elapsed, bound, tree, unsampled)
+    ended = Ended(code, measured_fields(usage, process.measured), elapsed, bound, tree)
+    ended.unsampled = "" if sampling is None else sampling.unsampled
+    return ended
 
 
 def _restore_environment() -> None:

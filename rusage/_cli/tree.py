@@ -92,7 +92,9 @@ class Sampling:
             self.unsampled and recording.largest.rss <= self._limit
         ):
             return None
-        return peak_of(recording, samples, self._delay, killed=self._killed)
+        peak = peak_of(recording, samples, self._delay)
+        peak.killed = self._killed
+        return peak
 
     # --- Orphans ---
 
@@ -174,11 +176,11 @@ class Sampling:
             pass  # those that are left are named in the end
 
 
-def peak_of(recording: record, samples: list[Sample], delay: float = 0, *, killed: bool = False) -> TreePeak:
+def peak_of(recording: record, samples: list[Sample], delay: float = 0) -> TreePeak:
     """Return the largest sample of a tree and all samples; *delay*: from the start of the program to the recording."""
     largest, *moved = (sample._replace(elapsed=sample.elapsed + delay) for sample in (recording.largest, *samples))
     member = max(recording.members, key=lambda member: member.rss, default=None)
-    return TreePeak(largest, member, recording.interval, recording.missed, moved, killed)
+    return TreePeak(largest, member, recording.interval, recording.missed, moved)
 
 
 def become_reaper() -> list[int]:
