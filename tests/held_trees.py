@@ -1,20 +1,25 @@
-"""Trees of processes that are held at a barrier, for several files of tests."""
+"""Trees of processes that are held at a barrier, for several files of tests; as a program, be such a tree.
+
+A tree is {"mib": 20, "burn": 0.1, "threads": 3, "fork": true, "children": [...]}; all keys may be missing. Each process
+prints its ID when it has done its part, and waits for the end of its input. A child is forked, or executes the program;
+"threads": the children are started by that many other threads.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
+import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-PROGRAM = Path(__file__).parent / "programs" / "held_tree.py"
-MIB = 2**20
+MIB, PAGE = 2**20, 4096
 
 
 def wait_until(condition: Callable[[], object], what: str, *, pause: float = 0.002) -> None:
@@ -34,7 +39,7 @@ class Held:
     """A tree whose processes wait until it is released."""
 
     def __init__(self, tree: dict[str, Any]) -> None:
-        command = [sys.executable, "-S", str(PROGRAM), json.dumps(tree)]
+        command = [sys.executable, "-S", __file__, json.dumps(tree)]
         self.popen = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.root = self.popen.pid
         assert self.popen.stdout is not None
@@ -54,9 +59,63 @@ class Held:
 
 @contextlib.contextmanager
 def held(**tree: Any) -> Iterator[Held]:
-    """Yield a held tree; see the program for the keys."""
+    """Yield a held tree; see above for the keys."""
     running = Held(tree)
     try:
         yield running
     finally:
         running.release()
+
+
+# --- The program ---
+
+
+def work(part: dict[str, Any]) -> bytearray:
+    """Use memory and CPU time."""
+    block = bytearray(part.get("mib", 0) << 20)
+    block[::PAGE] = b"x" * len(range(0, len(block), PAGE))
+    start = time.process_time()
+    while time.process_time() - start < part.get("burn", 0):
+        sum(range(1000))
+    return block
+
+
+def start(child: dict[str, Any]) -> None:
+    """Start a child."""
+    if not child.get("fork"):
+        subprocess.Popen([sys.executable, "-S", __file__, json.dumps(child)])
+    elif os.fork() == 0:
+        hold(child)
+        os._exit(0)
+
+
+def start_and_wait(child: dict[str, Any], started: threading.Event) -> None:
+    """Start a child in a thread that goes on."""
+    start(child)
+    started.set()
+    wait()
+
+
+def hold(part: dict[str, Any]) -> None:
+    """Do the part, start the children, and wait."""
+    block = work(part)
+    for child in part.get("children", ()):
+        if part.get("threads"):
+            started = threading.Event()
+            threading.Thread(target=start_and_wait, args=(child, started), daemon=True).start()
+            started.wait()
+        else:
+            start(child)
+    os.write(1, b"%d\n" % os.getpid())
+    wait()
+    del block
+
+
+def wait() -> None:
+    """Wait for the end of the input, which all processes share."""
+    os.read(0, 1)
+
+
+if __name__ == "__main__":
+    hold(json.loads(sys.argv[1]))
+    os._exit(0)
