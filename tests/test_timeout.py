@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from typing import Any
+from unittest.mock import MagicMock, Mock
 
 import pytest
 
@@ -174,36 +175,25 @@ def test_wait_beside_another_thread() -> None:
         assert process.measured
 
 
-class ReapedMeanwhile:
-    """A lock that is free again when another thread has waited for the child."""
-
-    def __init__(self, process: Any, acquisitions: int) -> None:
-        self._process, self._left = process, acquisitions
-
-    def acquire(self, *_: object, **__: object) -> bool:
-        """Let the process ID belong to this process, whose exit is not seen."""
-        self._left -= 1
-        if self._left == 0:
-            os.kill(self._process.pid, signal.SIGKILL)
-            os.waitpid(self._process.pid, 0)
-            self._process.returncode, self._process.pid = 5, os.getpid()
-        return True
-
-    def release(self) -> None:
-        """Do nothing."""
-
-    __enter__ = acquire
-
-    def __exit__(self, *_: object) -> None:
-        """Do nothing."""
-
-
 @not_by_subprocess
 @pytest.mark.parametrize("acquisitions", [1, 2])
 def test_child_that_another_thread_has_reaped(acquisitions: int) -> None:
     """A look at the status before the lock is not enough: the process ID may be another process's now."""
     process: Any = rusage.Popen(["sleep", "60"])
-    process._waitpid_lock = ReapedMeanwhile(process, acquisitions)  # noqa: SLF001 (where a thread can come between)
+    left = acquisitions
+
+    def acquire(*_: object, **__: object) -> bool:
+        """Let another thread wait first, and the process ID belong to this process, whose exit is not seen."""
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(process.pid, signal.SIGKILL)
+            os.waitpid(process.pid, 0)
+            process.returncode, process.pid = 5, os.getpid()
+        return True
+
+    process._waitpid_lock = lock = MagicMock()  # noqa: SLF001 (where a thread can come between)
+    lock.acquire = lock.__enter__ = Mock(side_effect=acquire)
     assert process.wait(timeout=60) == 5
 
 
