@@ -14,6 +14,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 from conftest import no_files
@@ -188,12 +189,10 @@ def test_memory_that_cannot_be_read() -> None:
 @pytest.mark.parametrize("system", ["FreeBSD"], indirect=True)
 def test_peak_that_is_not_sampled_yet(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A peak of 0 is left out, of this process and of another: no process has that."""
-    process: Any = MadeUp("ru_maxrss")
-    for collector in UsageCollector(), UsageCollector(process):
+    for collector in UsageCollector(), UsageCollector(made_up("ru_maxrss")):
         assert PEAK in {metric.name for metric in collector.collect()}, system
     monkeypatch.setattr(_memory, "maxrss", lambda: 0)
-    process.usage = OWN._replace(ru_maxrss=0)
-    for collector in UsageCollector(), UsageCollector(process):
+    for collector in UsageCollector(), UsageCollector(made_up("ru_maxrss", ru_maxrss=0)):
         assert PEAK not in {metric.name for metric in collector.collect()}
         assert PEAK in {metric.name for metric in collector.describe()}
 
@@ -282,28 +281,15 @@ def test_process_that_has_ended() -> None:
         list(collector.collect())
 
 
-class MadeUp:
-    """Another process, of which a system measures some fields."""
-
-    def __init__(self, *measured: str, error: Exception | None = None) -> None:
-        self.measured = frozenset(measured)
-        self.usage = OWN
-        self.clock = 0.0
-        self._error = error
-
-    def getrusage(self) -> RUsage:
-        """Return 0 for what is not measured."""
-        if self._error is not None:
-            raise self._error
-        return RUsage._make(value if name in self.measured else 0 for name, value in self.usage._asdict().items())
-
-    def cputime(self) -> float:
-        """Return the time of a clock of its own."""
-        return self.clock
-
-    def rss(self) -> int:
-        """Return another size than this process has."""
-        return SIZE + 1024
+def made_up(*measured: str, clock: float = 0.0, **reported: Any) -> Any:
+    """Return another process, of which a system measures some fields: the others are 0."""
+    usage = RUsage._make(value if name in measured else 0 for name, value in (OWN._asdict() | reported).items())
+    return Mock(
+        measured=frozenset(measured),
+        getrusage=Mock(return_value=usage),
+        cputime=Mock(return_value=clock),
+        rss=Mock(return_value=SIZE + 1024),  # another size than this process has
+    )
 
 
 @pytest.mark.parametrize(
@@ -322,7 +308,7 @@ def test_measured_fields_of_a_process(
 ) -> None:
     """Only what the Process measures is exported, whatever the system measures of this one."""
     without_file(monkeypatch, "/proc/stat", present=True)  # which ProcessCollector reads for its process
-    process: Any = MadeUp(*measured)
+    process = made_up(*measured)
     figures = {RSS: SIZE + 1024} | {
         f"process_{name}": own for group in expected.split() for name, (own, _) in GROUPS[group].items()
     }
@@ -336,9 +322,7 @@ def test_measured_fields_of_a_process(
 @pytest.mark.parametrize(("clock", "total"), [(2022.769, 2022.769), (2022.749, 2022.75)], ids=["above", "below"])
 def test_total_of_a_process(clock: float, total: float) -> None:
     """The finer clock, but not less than the sum of the two times that the same scrape exports."""
-    process: Any = MadeUp("ru_utime", "ru_stime")
-    process.clock = clock
-    found = samples(UsageCollector(process).collect())
+    found = samples(UsageCollector(made_up("ru_utime", "ru_stime", clock=clock)).collect())
     assert found["process_cpu_seconds_total"] == total
     assert found["process_cpu_user_seconds_total"] + found["process_cpu_system_seconds_total"] == 2022.75
 
@@ -346,7 +330,7 @@ def test_total_of_a_process(clock: float, total: float) -> None:
 @pytest.mark.parametrize("system", ["macOS"], indirect=True)
 def test_disk_of_a_process_on_macos(system: str) -> None:
     """It is exported for another process only; the help text does not give the reason."""
-    process: Any = MadeUp("ru_inblock", "ru_oublock", "ru_minflt")
+    process = made_up("ru_inblock", "ru_oublock", "ru_minflt")
     found = {metric.name: metric.documentation for metric in UsageCollector(process).collect()}
     assert found["process_disk_read_bytes"] == "Bytes read from block devices.", system
     assert found["process_disk_written_bytes"] == "Bytes written to block devices."
@@ -356,7 +340,8 @@ def test_disk_of_a_process_on_macos(system: str) -> None:
 @pytest.mark.parametrize("error", [ProcessLookupError(), PermissionError(), OSError(errno.EMFILE, "too many")])
 def test_errors_of_a_process(error: OSError) -> None:
     """A process that cannot be read exports nothing, and the rest of the page remains."""
-    process: Any = MadeUp("ru_utime", error=error)
+    process = made_up("ru_utime")
+    process.getrusage.side_effect = error
     registry = CollectorRegistry()
     registry.register(UsageCollector(process))
     Gauge("other", "Of the application.", registry=registry)
@@ -367,7 +352,7 @@ def test_errors_of_a_process(error: OSError) -> None:
 
 def test_children_of_another_process() -> None:
     """They are not available: ``ValueError``."""
-    process: Any = MadeUp("ru_utime")
+    process = made_up("ru_utime")
     with pytest.raises(ValueError, match="another process's children"):
         UsageCollector(process, children=True)
 

@@ -69,13 +69,6 @@ def missing(backend: Backend, name: str) -> str:
     return f"only {listed(measured)}" if len(measured) < len(lacking) else f"not {listed(lacking)}"
 
 
-def provided(backend: Backend, name: str) -> str:
-    """Say in one word whether the system has a name."""
-    if name in backend.absent:
-        return "-"
-    return "partly" if missing(backend, name) else "yes"
-
-
 def measured_fields() -> list[str]:
     """Return the overview of the fields of a process."""
 
@@ -96,7 +89,7 @@ def provided_names() -> list[str]:
     heads = [f"`{name.removeprefix('RUSAGE_')}`".replace("`wait4`", "`wait3`, `wait4`") for name in names]
     rows = []
     for backend in SYSTEMS:
-        whole = [provided(backend, name) for name in names]
+        whole = ["-" if name in backend.absent else "partly" if missing(backend, name) else "yes" for name in names]
         rows.append([backend.name, *whole, *("-" if name in backend.absent else "yes" for name in MEMORY)])
     return table(["system", *heads, *(f"`{name}()`" for name in MEMORY)], rows)
 
