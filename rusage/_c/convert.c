@@ -38,6 +38,9 @@ static double rusage_quotient(int64_t number, int64_t divisor)
     return (double)number / (double)divisor;
 }
 
+/* Fields that are not measured are 0, regardless of the kernel's value. */
+#define MEASURED(name, value) (call->measured >> RUSAGE_INDEX_##name & 1 ? (value) : 0)
+
 /* Convert what a kernel reports; times count units of 1 / hz seconds. */
 static void rusage_convert_values(const rusage_values *values, int64_t hz, rusage_call *call)
 {

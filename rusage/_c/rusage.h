@@ -66,9 +66,6 @@ RUSAGE_ASSERT(record, sizeof(double) == 8 && sizeof(rusage_record) == RUSAGE_FIE
 #define RUSAGE_RETAKE_GIL (void)0
 #endif
 
-/* Fields that are not measured are 0, regardless of the kernel's value. */
-#define MEASURED(name, value) (call->measured >> RUSAGE_INDEX_##name & 1 ? (value) : 0)
-
 /* Defined for each system. */
 static int rusage_get(rusage_call *call);
 

@@ -113,25 +113,24 @@ static int rusage_reported(int error)
 
 static int rusage_process_get(const rusage_process *process, rusage_call *call)
 {
-    rusage_record *record = &call->record;
+    rusage_values values = {0};
     rusage_stat stat;
-    int64_t ticks = sysconf(_SC_CLK_TCK), peak = 0, end = 0;
+    int64_t end = 0;
     int error;
 
     do {
-        error = rusage_has_peak(process, call) ? rusage_read_peak(process, &peak) : 0;
+        error = rusage_has_peak(process, call) ? rusage_read_peak(process, &values.maxrss) : 0;
         /* After the reading: if the process has not ended now, the peak was its own. */
         if (error == 0)
             error = rusage_read_stat(process, &stat);
     } while (rusage_try_again(process, error, &end));
     if (error != 0)
         return rusage_reported(error);
-    memset(record, 0, sizeof *record);
-    record->utime = MEASURED(utime, rusage_quotient(stat.field[UTIME], ticks));
-    record->stime = MEASURED(stime, rusage_quotient(stat.field[STIME], ticks));
-    record->maxrss = MEASURED(maxrss, peak * call->maxrss_bytes);
-    record->minflt = MEASURED(minflt, stat.field[MINFLT]);
-    record->majflt = MEASURED(majflt, stat.field[MAJFLT]);
+    values.utime = stat.field[UTIME];
+    values.stime = stat.field[STIME];
+    values.minflt = stat.field[MINFLT];
+    values.majflt = stat.field[MAJFLT];
+    rusage_convert_values(&values, sysconf(_SC_CLK_TCK), call);
     return 0;
 }
 
