@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 import random
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.system
 
 NO_PROCESS = 2**22 - 1
+PR_SET_NAME = 15
 
 
 @root
@@ -154,6 +156,20 @@ def test_system_without_pidfd(code: int) -> None:
     assert open_files() == before
 
 
+@linux
+@pytest.mark.parametrize("name", ["", ")", "(", "a b", ") R 1 2 3 4", "\n", "a\n7 (x) Z 1", "((((((((((((((("])
+@alone
+def test_any_name(name: str) -> None:
+    """The name in /proc/PID/stat ends at the last parenthesis."""
+    with rusage.Process(os.getpid()) as process, rusage.Tree() as tree:
+        before = process.getrusage()
+        assert ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode(), 0, 0, 0) == 0
+        after = process.getrusage()
+        assert 0 < before.ru_minflt <= after.ru_minflt < before.ru_minflt + 1000
+        assert after.cputime < before.cputime + 60
+        assert tree.sample().processes == 1
+
+
 @pytest.mark.not_emulated
 @forks
 @pytest.mark.parametrize("processes", [100, pytest.param(1000, marks=pytest.mark.thorough)])
@@ -250,21 +266,6 @@ def test_place_of_each_number(handle: Handle) -> None:
     assert rss(handle) == 1234 * os.sysconf("SC_PAGESIZE")
 
 
-@pytest.mark.parametrize(
-    "value",
-    # The name ends at the last parenthesis.
-    [{"name": name} for name in ["", ")", "(", "a b", ") R 1 2 3 4", "\n", "a\n7 (x) Z 1", "((((((((((((((("]]
-    + [{"state": state} for state in "RSDTtIKWP"]
-    + [{"state": state, "threads": 2} for state in "ZXx"],
-    ids=str,
-)
-def test_living_processes(handle: Handle, tmp_path: Path, value: dict[str, object]) -> None:
-    """Whatever their names and the states of their first threads are."""
-    expected = read(handle)
-    (tmp_path / "stat").write_text(stat(**value))
-    assert read(handle) == expected
-
-
 @pytest.mark.parametrize("value", [2**31 - 1, 2**31, 2**32, 2**50])
 def test_large_numbers(handle: Handle, tmp_path: Path, value: int) -> None:
     """Times are exact, counters and sizes are not cut."""
@@ -273,14 +274,6 @@ def test_large_numbers(handle: Handle, tmp_path: Path, value: int) -> None:
     tick = os.sysconf("SC_CLK_TCK")
     assert read(handle) == (value / tick, (value - 1) / tick, 4242 * 1024, 0, 0, 0, value, value - 1, *[0] * 8)
     assert rss(handle) == value * os.sysconf("SC_PAGESIZE")
-
-
-@pytest.mark.parametrize("state", "ZXx")
-def test_states_of_ended_processes(handle: Handle, tmp_path: Path, state: str) -> None:
-    """The process has ended unless other threads live."""
-    (tmp_path / "stat").write_text(stat(state=state))
-    assert read(handle) == errno.ESRCH
-    assert maxrss(handle) == rss(handle) == -errno.ESRCH
 
 
 def test_peak_that_has_gone(handle: Handle, tmp_path: Path) -> None:
@@ -332,19 +325,6 @@ def test_file_that_is_cut(handle: Handle, tmp_path: Path, contents: str) -> None
     assert read(handle) == errno.EIO
     (tmp_path / "statm").write_text("9999")
     assert rss(handle) == -errno.EIO
-
-
-@pytest.mark.parametrize("name", ["stat", "status", "statm"])
-def test_file_that_cannot_be_read(handle: Handle, tmp_path: Path, name: str) -> None:
-    """The error is passed on; a file that is missing is hidden."""
-
-    def error() -> object:
-        return -rss(handle) if name == "statm" else read(handle)
-
-    (tmp_path / name).unlink()
-    assert error() == errno.EPERM
-    (tmp_path / name).mkdir()
-    assert error() == errno.EISDIR
 
 
 def test_length_of_what_precedes_the_peak(handle: Handle, tmp_path: Path) -> None:
