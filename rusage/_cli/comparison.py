@@ -243,8 +243,7 @@ def _laid_out(groups: list[list[list[str]]], width: int, *, is_left: bool, color
         for at, cells in enumerate(block):
             widest = max(map(len, cells))
             padded = [cell.ljust(widest) if is_left or not at else cell.rjust(widest) for cell in cells]
-            stars = [colored and cell.endswith("*") for cell in cells]
-            aligned.append([paint(cell, BOLD) if star else cell for cell, star in zip(padded, stars, strict=True)])
+            aligned.append([paint(cell, BOLD) if colored and "*" in cell else cell for cell in padded])
         head, *rows = ["  ".join(row).rstrip() for row in zip(*aligned, strict=True)]
         text += [*([""] if text else []), paint(head, BOLD) if colored else head, *rows]
     return text

@@ -86,21 +86,18 @@ def report(layout: str, command: list[str], code: int, usage: dict[str, float], 
             return str(known[letter])
         if letter not in LETTERS and name not in {*FIELDS, "elapsed"}:
             return f"?{match[0][1:]}"
-        try:
-            shown = _exact(figures[name]) if letter is None else LETTERS[letter](figures)
+        try:  # a field in its own unit, seconds to the microsecond
+            shown = LETTERS[letter](figures) if letter else figures[name]
         except (KeyError, ZeroDivisionError):
             shown = UNKNOWN
-        return f"{shown}%" if letter == "P" else str(shown)
+        if letter == "P":
+            return f"{shown}%"
+        return f"{shown:.6f}" if isinstance(shown, float) else str(shown)
 
     return re.sub(DIRECTIVE, replacement, layout)
 
 
 # All figures are rounded down. A time in microseconds is exact, unlike a float.
-
-
-def _exact(value: float) -> str:
-    """Return a field in its own unit; seconds to the microsecond."""
-    return f"{value:.6f}" if isinstance(value, float) else str(value)
 
 
 def _microseconds(seconds: float) -> int:
