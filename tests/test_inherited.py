@@ -125,7 +125,9 @@ def test_peak_bound(peak: int, sampled: int | None) -> None:
 
 
 @pytest.mark.skipif("ru_maxrss" not in rusage.measured(), reason="this system measures no peak")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @patch("rusage._memory._peak", 2**60)  # of the process that forks
+@alone
 def test_parent_peak_is_maxrss() -> None:
     """Without a reset it is the process's own peak, also when that rises. After a reset: see test_memory.py."""
     for size in 0, 64 * MIB:
