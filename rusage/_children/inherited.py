@@ -14,7 +14,6 @@ import os
 from .._backends import BACKEND
 from .._backends._base import (
     INTEGRALS,
-    PEAK_AT_LEAST_PARENTS,
     PEAK_AT_LEAST_PARENTS_INEXACT,
     PEAK_OWN,
     PEAK_SAMPLED,
@@ -45,23 +44,18 @@ def child_fields(
     two results of ``known_peak()``, before and after the start, or ``touched_before_exec()``; None if not called, or
     if other code ran between fork and exec. ``inherited``: the result of ``read_inherited`` after the start.
     """
-    rule, fields, peak, own = BACKEND.child_peak, WAITED, usage.ru_maxrss, False
-    if rule in TOUCHED_RULES:
-        own = floor is not None and peak > floor
-        fields -= INTEGRALS  # which may include the parent's
-    elif rule == PEAK_OWN or (rule == PEAK_AT_LEAST_PARENTS_INEXACT and isolated):
-        own = True
-    elif rule == PEAK_AT_LEAST_PARENTS:
-        own = floor is not None and peak > floor
+    rule, fields, peak = BACKEND.child_peak, WAITED, usage.ru_maxrss
+    # A sample updates the peak and the integrals, which never decrease: they then include the inherited part.
+    if rule in TOUCHED_RULES or (rule == PEAK_SAMPLED and (inherited is None or any(inherited[2:6]))):
+        fields -= INTEGRALS
+    if rule == PEAK_OWN or (rule == PEAK_AT_LEAST_PARENTS_INEXACT and isolated):
+        floor = 0
     elif rule == PEAK_AT_LEAST_PARENTS_INEXACT and floor is not None:
         error = peak_margin()
-        own = error is not None and peak >= floor + error
+        floor = None if error is None else floor + error - 1
     elif rule == PEAK_SAMPLED:
-        own = inherited is not None and peak > inherited.ru_maxrss
-        # A sample updates the peak and the integrals, which never decrease: they then include the inherited part.
-        if inherited is None or any(inherited[2:6]):
-            fields -= INTEGRALS
-    return fields if own and peak else fields - PEAK  # no process has a peak of 0
+        floor = None if inherited is None else inherited.ru_maxrss
+    return fields if floor is not None and peak > max(floor, 0) else fields - PEAK  # no process has a peak of 0
 
 
 def peak_bound(rule: str, usage: RUsage) -> int | None:
