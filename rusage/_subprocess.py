@@ -19,8 +19,10 @@ if not isinstance(subprocess.Popen, type):  # such as a mock that replaces it du
 if TYPE_CHECKING:
 
     class SubprocessPopen(subprocess.Popen[AnyStr]):
-        """``subprocess.Popen`` with its private parts."""
+        """``subprocess.Popen`` with its private parts, and with what ours adds to it on each system."""
 
+        elapsed: float | None
+        _began: float
         _child_created: bool
         _handle: int
         _waitpid_lock: Lock

@@ -83,6 +83,8 @@ class Popen(SystemPopen[AnyStr]):
     (gevent) has replaced ``subprocess.Popen``.
     """
 
+    elapsed: float | None = None
+
     if not TYPE_CHECKING:  # type checkers use the __init__ of subprocess
 
         def __new__(cls, *args: Any, **kwargs: Any) -> Popen[Any]:

@@ -77,11 +77,8 @@ class PosixPopen(SubprocessPopen[AnyStr]):
     pid: int
     rusage: RUsage | None = None
     measured: frozenset[str] = frozenset()
-    elapsed: float | None = None
 
-    _began: float
     _limits: tuple[tuple[int, int, int], ...]
-
     _known: dict[str, Any]  # the arguments for child_fields() that the start has recorded
     _kernel_usage: RUsage | None = None
 

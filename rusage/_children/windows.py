@@ -18,9 +18,6 @@ assert sys.platform == "win32"  # noqa: S101 (for the type checkers)
 class WindowsPopen(SubprocessPopen[AnyStr]):
     """Read the usage at the first access to ``rusage``."""
 
-    elapsed: float | None = None
-
-    _began: float
     _usage: RUsage | None = None
 
     def _saw_exit(self) -> None:
