@@ -478,8 +478,9 @@ def test_matplotlib_that_cannot_draw(error: Exception, monkeypatch: pytest.Monke
         assert done.returncode == status
         assert re.fullmatch(r"rusage: tree.png: matplotlib cannot draw this: .*\n", done.stderr)
         assert "\x1b" not in done.stderr
-    assert run("--limit-tree-rss", "1", "--plot", "tree.png", *PROGRAM, "1", "1").returncode == 123
-    assert not Path("tree.png").exists()
+    Path("old.png").write_text("before")
+    assert run("--limit-tree-rss", "1", "--plot", "old.png", *PROGRAM, "1", "1").returncode == 123
+    assert (Path("tree.png").exists(), Path("old.png").read_text()) == (False, "before")
 
 
 def test_picture_needs_matplotlib() -> None:
