@@ -8,10 +8,10 @@ command.
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import man_page
 from platform_tables import with_table
 
 from rusage._cli.options import OPTIONS, Option, spelling
@@ -154,8 +154,54 @@ def page() -> str:
     return with_table((DOCS / "command.md").read_text(encoding="utf-8"), "options", table())
 
 
+# The manual page is written by hand, except for the lines between two comments. Sentences that follow an option's own,
+# after a comment of their own, are written by hand too.
+MORE = '.\\" More than --help says:'
+
+
+def roff(words: str) -> list[str]:
+    """Return lines in which roff interprets no character, as short as mandoc's checks require."""
+    escaped = words.replace("\\", "\\e")
+    lines = textwrap.wrap(escaped, 80, break_on_hyphens=False)
+    return [f"\\&{line}" if line[:1] in {".", "'"} else line for line in lines]
+
+
+def item(option: Option) -> list[str]:
+    """Return an option's spellings and its sentence in the help, with a capital letter and a full stop."""
+    value = f" Ar {option.value}" if option.value else ""
+    long = f"Fl -{option.name}{value}"
+    spelled = f"Fl {option.letter}{value} , {long}" if option.letter else long
+    return [f".It {spelled}", *roff(f"{option.text[0].upper()}{option.text[1:]}.")]
+
+
+def man_options(written: str) -> list[str]:
+    """Return the lists of options, with what has been written by hand about each option."""
+    more = {}
+    for written_item in re.split(r"^\.(?:It|El)\b", written, flags=re.MULTILINE):
+        generated, mark, sentences = written_item.partition(MORE)
+        if mark:
+            more[re.findall(r"Fl -([\w-]+)", generated)[0]] = [MORE, *sentences.split("\n")[1:-1]]
+    lines = []
+    for title, group in OPTIONS.items():
+        lines += [f".Ss {title}", ".Bl -tag -width Ds"]
+        for option in group:
+            lines += [*item(option), *more.get(option.name, [])]
+        lines += [".El"]
+    return lines
+
+
+def man_page() -> str:
+    """Return the manual page with its list of options as it must be."""
+    begin, end = '.\\" options, written by tests/tools/command_options.py:\n', '.\\" end of the options\n'
+    before, found, rest = (DOCS / "rusage.1").read_text(encoding="utf-8").partition(begin)
+    old, also_found, after = rest.partition(end)
+    if not found or not also_found:
+        raise ValueError("no options in the manual page")
+    return before + begin + "".join(f"{line}\n" for line in man_options(old)) + end + after
+
+
 FILES: dict[Path, Callable[[], str]] = {
-    man_page.PATH: man_page.page,
+    DOCS / "rusage.1": man_page,
     DOCS / "completions" / "rusage": bash,
     DOCS / "completions" / "_rusage": zsh,
     DOCS / "completions" / "rusage.fish": fish,
