@@ -16,7 +16,21 @@ from ._getrusage import error_of, maxrss
 from ._rusage import lib
 
 # Only Linux can reset the high-water mark, and its getrusage() reports another peak.
-HAS_MARK = hasattr(lib, "rusage_own_peak")
+HAS_MARK = hasattr(lib, "rusage_mark")
+
+# The largest mark so far. Every reading raises it, also the one before a reset, so that no result of peak() is less
+# than an earlier one. The lock is never held for long, unlike the one below.
+_highest = 0
+_raising = RLock()
+
+
+def _read_mark() -> int:
+    """Return the high-water mark, or a negative error number."""
+    global _highest  # noqa: PLW0603 (of the process)
+    mark: int = lib.rusage_mark()
+    with _raising:
+        _highest = max(_highest, mark)
+    return mark
 
 
 def peak() -> int:
@@ -30,7 +44,8 @@ def peak() -> int:
     """
     if not HAS_MARK:  # a system on which processes do not inherit a peak
         return maxrss()
-    return _checked(lib.rusage_own_peak(), BACKEND.peak)
+    _checked(_read_mark(), BACKEND.peak)
+    return _highest
 
 
 def rss() -> int:
@@ -119,7 +134,7 @@ class BlockPeak:
             with lock:
                 known_peak()
                 self._number = next(_numbers)
-                mark = lib.rusage_mark()
+                mark = _read_mark()
                 _keep_mark(self._number, mark)
                 # A peak between the reading of the mark and the reset is lost.
                 self._resident = self._peak = lib.rusage_reset_mark()
@@ -135,7 +150,7 @@ class BlockPeak:
         """Read the peak so far, if the block is open."""
         if self.measured and self._is_open:
             with lock:
-                mark = lib.rusage_mark()
+                mark = _read_mark()
                 later = (size for number, size in _marks if number > self._number)
                 self._peak = max(self._peak, mark, *later)
                 self.measured = mark >= 0
@@ -163,11 +178,11 @@ class BlockPeak:
 
 
 def _after_fork() -> None:
-    """In a child: replace the lock, which another thread of the parent may hold, and forget the parent's peaks."""
-    global lock, _marks, _peak
-    lock, _marks, _peak = RLock(), [], 0
+    """In a child: replace the locks, which other threads of the parent may hold, and forget the parent's peaks."""
+    global lock, _raising, _highest, _marks, _peak
+    lock, _raising, _highest, _marks, _peak = RLock(), RLock(), 0, [], 0
     if HAS_MARK:
-        lib.rusage_forget_peaks()
+        lib.rusage_close_clear_refs()  # of a reset in another thread, which the child does not have
 
 
 if hasattr(os, "register_at_fork"):

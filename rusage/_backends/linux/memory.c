@@ -22,21 +22,6 @@ static int64_t rusage_pss(void)
     return error != 0 ? -error : size * 1024;
 }
 
-/* The largest VmHWM that has been read, in KiB. Every reading raises it before it is returned, and every reset before the
-   mark falls, so no result of rusage_own_peak() is less than an earlier one. The variable needs no lock, which a forked
-   child might inherit locked. A long: some 32-bit processors have no atomic operations on 64 bits. */
-static unsigned long rusage_highest;
-
-static void rusage_raise_highest(unsigned long size)
-{
-    unsigned long highest = __atomic_load_n(&rusage_highest, __ATOMIC_SEQ_CST);
-
-    /* Again with a new `highest`, if another thread has raised it meanwhile. */
-    while (size > highest
-           && !__atomic_compare_exchange_n(&rusage_highest, &highest, size, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-    }
-}
-
 /* Return VmHWM, the high-water mark, in bytes, or a negative errno. It is not less than the resident set size. */
 static int64_t rusage_mark(void)
 {
@@ -45,29 +30,19 @@ static int64_t rusage_mark(void)
 
     if (error == ENODATA)           /* as above */
         error = rusage_read_status(AT_FDCWD, "/proc/thread-self/status", rusage_sizes, 1, &size);
-    if (error != 0)
-        return -error;
-    rusage_raise_highest((unsigned long)size);
-    return size * 1024;
-}
-
-/* Return the peak of the program that this process executes, in bytes, or a negative errno. */
-static int64_t rusage_own_peak(void)
-{
-    int64_t mark = rusage_mark();
-
-    return mark < 0 ? mark : (int64_t)__atomic_load_n(&rusage_highest, __ATOMIC_SEQ_CST) * 1024;
+    return error != 0 ? -error : size * 1024;
 }
 
 static int rusage_clear_refs = -1;  /* the descriptor, during a reset: a child that is forked then closes its copy */
 
-/* With the GIL, so that no thread forks between the two steps. */
+/* In a forked child, and with the GIL, so that no thread forks between the two steps. */
 static void rusage_close_clear_refs(void)
 {
     int fd = rusage_clear_refs;
 
     rusage_clear_refs = -1;
-    close(fd);
+    if (fd >= 0)
+        close(fd);
 }
 
 /* Set the mark to the resident set size (man page: proc_pid_clear_refs, section 5; in kernels with
@@ -92,12 +67,4 @@ static int64_t rusage_reset_mark(void)
     }
     rusage_close_clear_refs();
     return error != 0 ? -error : resident;
-}
-
-/* Called in a forked child, whose mark began at the resident set size of the child. */
-static void rusage_forget_peaks(void)
-{
-    __atomic_store_n(&rusage_highest, 0, __ATOMIC_SEQ_CST);
-    if (rusage_clear_refs >= 0)     /* a reset in another thread, which the child does not have */
-        rusage_close_clear_refs();
 }

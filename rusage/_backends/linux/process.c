@@ -155,7 +155,6 @@ static int64_t rusage_process_rss(const rusage_process *process, const rusage_ca
     int64_t pages, sizes[2], end = 0;
     int error;
 
-    (void)call;
     do {
         pages = sizes[1] = 0;
         error = rusage_read_statm(process->directory, "statm", &pages);
@@ -207,7 +206,6 @@ static double rusage_process_cputime(const rusage_process *process, const rusage
     int64_t end = 0;
     int error;
 
-    (void)call;
     do
         error = rusage_read_cputime(process, &cputime);
     while (rusage_try_again(process, error, &end));
