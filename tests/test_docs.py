@@ -25,13 +25,6 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 RUNNER = Path(__file__).parent / "programs" / "examples.py"
 
 
-def run(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the examples of a page in a new interpreter."""
-    return subprocess.run(
-        [sys.executable, str(RUNNER), str(page)], cwd=folder, capture_output=True, text=True, check=False
-    )
-
-
 # Run by tox -e docs, as all others. CPU times decide about the order of the rows in the tables of pytest.md, and in an
 # emulator page faults take longer.
 SLOW = {
@@ -52,8 +45,9 @@ TITLED = [(part.partition("\n")[0].removeprefix("## "), part) for part in PARTS]
 
 
 def check(page: Path, folder: Path) -> None:
-    """Run the examples of a page; skip if something is missing."""
-    done = run(page, folder)
+    """Run the examples of a page in a new interpreter; skip if something is missing."""
+    command = [sys.executable, str(RUNNER), str(page)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode == SKIPPED:
         pytest.skip(reason=done.stdout.strip())
     assert done.returncode == 0, done.stderr

@@ -26,17 +26,6 @@ from rusage._children import posix
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 
-def event_works() -> bool:
-    """Return whether the exit of a process is an event here."""
-    try:
-        os.close(os.pidfd_open(os.getpid()))
-    except AttributeError:
-        return hasattr(select, "kqueue") and hasattr(select, "KQ_NOTE_EXIT")
-    except OSError:
-        return False
-    return True
-
-
 not_by_subprocess = pytest.mark.skipif(not posix.WAIT_BY_EVENT, reason="subprocess waits")
 
 
@@ -71,8 +60,13 @@ KQUEUE["kevent"] = lambda *values: values
 @pytest.fixture(params=["here", "kqueue"])
 def event(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait as this system does, or by the model of kqueue, which needs a pidfd."""
-    if not event_works() or not posix.WAIT_BY_EVENT:
+    if not posix.WAIT_BY_EVENT:
         pytest.skip(reason="subprocess waits, or this system or interpreter has neither pidfd_open nor kqueue")
+    try:
+        with posix.exit_event(os.getpid()):
+            pass
+    except OSError as error:
+        pytest.skip(reason=f"this system refuses it: {error}")
     if request.param == "kqueue":
         if not hasattr(os, "pidfd_open"):
             pytest.skip(reason="this system or interpreter has no pidfd_open")
