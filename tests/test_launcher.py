@@ -269,6 +269,13 @@ def test_unusable_launcher(
     check()
 
 
+def test_arguments_that_are_too_long() -> None:
+    """The launcher cannot be executed with them either, and is tried again with others at once."""
+    with pytest.raises(OSError, match=os.strerror(errno.E2BIG)):
+        rusage.run(["true", "x" * 2**18])
+    check()
+
+
 @pytest.mark.parametrize(("name", "status"), [("KILL", -9), ("TERM", -15), ("SYS", 0), ("SEGV", 0)])
 def test_launcher_that_a_signal_kills(name: str, status: int, launcher: Path) -> None:
     """A signal that the launcher cannot cause itself is for the program, which does not run any more."""
