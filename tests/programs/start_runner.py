@@ -170,7 +170,9 @@ def bind(source: str, target: str) -> None:
 
 def change_root(way: str, folder: str) -> None:
     """Change the root directory or the mount namespace of this thread, and put the probe in the launcher's place."""
-    from rusage._launcher.start import PATH  # exists on Linux only
+    if not LINUX:
+        raise CannotApplyError
+    from rusage._launcher.start import PATH
 
     if way == "empty":
         system_call("unshare", 0x200)
