@@ -2,7 +2,6 @@
 
 import ctypes
 import errno
-import signal
 import struct
 from typing import Any
 
@@ -45,14 +44,3 @@ def install_filter(lines: list[tuple[int, int, int, int]]) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
     assert libc.prctl(22, 2, seccomp_filter, 0, 0) == 0  # PR_SET_SECCOMP
-
-
-def expire(*_: object) -> None:
-    """Handle SIGALRM."""
-    raise TimeoutError("this program has run for five minutes")
-
-
-def limit_time() -> None:
-    """Fail after five minutes, where a loop waits for what never happens."""
-    signal.signal(signal.SIGALRM, expire)
-    signal.alarm(300)
