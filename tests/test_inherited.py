@@ -179,35 +179,25 @@ def test_floor_of_each_rule(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A start records what the child may have from before exec, unless Python runs in the child before it."""
     resource = pytest.importorskip("resource")
     from rusage._children import posix
-    from rusage._children.limits import check_limits
 
-    class Child(posix.PosixPopen[bytes]):
-        _began, _limits = 0.0, ()
+    env = {**os.environ, "ONE_MORE": "1"}
 
-        @property
-        def floor(self) -> int | None:
-            floor: int | None = self._known["floor"]
-            return floor
-
-    def floor_of(**keywords: object) -> int | None:
-        with Child([sys.executable, "-c", ""], env={**os.environ, "ONE_MORE": "1"}, **keywords) as child:  # type: ignore[call-overload]
-            floor: int | None = child.floor
-        return floor
+    def floor_of(**keywords: Any) -> Any:
+        with rusage.Popen([sys.executable, "-c", ""], env=env, **keywords) as child:
+            return vars(child)["_known"]["floor"]
 
     monkeypatch.setattr(posix, "BACKEND", Mock(child_peak=rule))
     monkeypatch.setattr(posix, "start", lambda *_: None, raising=False)  # of the launcher
     before = known_peak()
     floor = floor_of()
     if rule in TOUCHED_RULES:
-        assert floor == TOUCHED + (3 + len({**os.environ, "ONE_MORE": "1"})) * 10 * rusage.getpagesize()
+        assert floor == TOUCHED + (3 + len(env)) * 10 * rusage.getpagesize()
     elif rule in FLOOR_RULES:
-        assert floor is not None
         assert before <= floor <= known_peak()
     else:
         assert floor is None
     assert floor_of(preexec_fn=lambda: None) is None
-    monkeypatch.setattr(Child, "_limits", check_limits({resource.RLIMIT_CORE: (0, 0)}))
-    assert floor_of() is None
+    assert floor_of(rlimits={resource.RLIMIT_CORE: (0, 0)}) is None
 
 
 # --- FreeBSD's reading ------------------------------------------------------------------------------------------------
