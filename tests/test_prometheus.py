@@ -154,17 +154,10 @@ def test_description_of_every_system(system: str) -> None:
 
 HELP = [
     ("Linux", "process_cpu_user_seconds", "User CPU time used; user and system time add up to the run time;"),
-    ("Linux", "process_disk_read_bytes", "Bytes read from block devices; reads served from the page cache are not"),
     ("Linux", "process_resident_memory_peak_bytes", "Maximum resident set size; VmHWM in /proc/PID/status."),
-    ("Linux", "process_context_switches", "Context switches."),
-    (
-        "Linux",
-        "process_children_minor_page_faults",
-        "Children that have ended and been waited for: page reclaims (soft",
-    ),
+    ("Linux", "process_children_context_switches", "Children that have ended and been waited for: context switches."),
     ("FreeBSD", "process_context_switches", "Context switches; a yield counts as voluntary."),
     ("FreeBSD", "process_resident_memory_peak_bytes", "Maximum resident set size; sampled at ticks of the statistics"),
-    ("macOS", "process_cpu_system_seconds", "System CPU time used; 0 where the kernel does not split the time"),
     ("Windows", "process_minor_page_faults", "Page reclaims (soft page faults); includes faults that required I/O"),
 ]
 
