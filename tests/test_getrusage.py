@@ -1,10 +1,8 @@
 """The real call on this system; CPython's ``resource`` and /proc are the oracles."""
 
-import threading
 from collections.abc import Callable
 
 import pytest
-from conftest import spin
 
 import rusage
 
@@ -48,20 +46,6 @@ def test_both_is_self_and_children() -> None:
         rounded = field in INTEGRALS  # once, after the addition
         assert least <= value <= most + rounded or field in TIMES, field
     assert low.cputime - 2e-6 <= both.cputime <= cputime + 2e-6 <= high.cputime + 4e-6
-
-
-def test_usage_of_this_thread() -> None:
-    """RUSAGE_THREAD grows with the work of this thread, also where ``resource`` has none (PyPy)."""
-    if not hasattr(rusage, "RUSAGE_THREAD"):
-        pytest.skip(reason="this system has no RUSAGE_THREAD")
-    before, own = rusage.getrusage(rusage.RUSAGE_THREAD), rusage.cputime()
-    worker = threading.Thread(target=spin, args=[0.15])
-    worker.start()
-    worker.join()
-    assert rusage.cputime() - own > 0.1
-    assert (rusage.getrusage(rusage.RUSAGE_THREAD) - before).cputime < 0.1
-    spin(0.15)
-    assert (rusage.getrusage(rusage.RUSAGE_THREAD) - before).cputime > 0.1
 
 
 @pytest.mark.parametrize("call", [rusage.getrusage, rusage.maxrss, rusage.cputime, rusage.measured])

@@ -348,16 +348,6 @@ def test_cpu_time_of_children_that_were_never_read() -> None:
     assert 0.03 < value <= after - before + 0.002
 
 
-def test_cpu_time_stays_after_the_end() -> None:
-    """A member that has ended, but has not been waited for, keeps its last reading; the sum never falls."""
-    with rusage.Tree() as tree, held(children=[{"burn": 0.2}, {"burn": 0.1}]) as running:
-        first = tree.cputime()
-        assert first > 0.3
-        running.release()
-        values = [tree.cputime() for _ in range(5)]
-        assert [first, *values] == sorted([first, *values])
-
-
 # --- Signals ----------------------------------------------------------------------------------------------------------
 
 
