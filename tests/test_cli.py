@@ -34,7 +34,8 @@ PROGRAMS = Path(__file__).parent / "programs"
 # As on the systems that have no launcher.
 DIRECTLY = [*CHECKS, "launcher", "/no/such/launcher"]
 WAYS = [RUSAGE, DIRECTLY] if sys.platform == "linux" else [RUSAGE]
-both_ways = pytest.mark.parametrize("words", WAYS, ids=["usual", "directly"][: len(WAYS)])
+WAY_NAMES = ["usual", "directly"][: len(WAYS)]
+both_ways = pytest.mark.parametrize("words", WAYS, ids=WAY_NAMES)
 
 
 @needs_sh
@@ -202,7 +203,7 @@ FORWARDED = [signal.Signals(number) for number in running.FORWARDED]
 
 @needs_sh
 @pytest.mark.parametrize("number", FORWARDED, ids=lambda number: number.name)
-@both_ways
+@pytest.mark.parametrize("words", [*WAYS, [*CHECKS, "sigwait"]], ids=[*WAY_NAMES, "sigwait"])
 def test_signals_are_forwarded(words: list[str], number: signal.Signals) -> None:
     """The program decides what they do; the report and the exit status follow."""
     handlers = ["trap 'echo caught; exit 9' ALRM HUP TERM USR1 USR2;", ""]

@@ -84,6 +84,12 @@ def late_hangup() -> None:
         replaced.sigwaitinfo = take_late
 
 
+def sigwait() -> None:
+    """Wait for signals as on systems that do not tell who has sent them."""
+    if hasattr(signal, "sigwaitinfo"):
+        del signal.sigwaitinfo
+
+
 def no_peak() -> None:
     """Measure no peak, and know nothing of it."""
     if sys.platform != "win32":
@@ -122,6 +128,6 @@ def between_runs() -> None:
     replaced.show_progress = show_progress
 
 
-checks = [lost_status, early_signal, late_signal, late_hangup, launcher, no_peak, sampled, between_runs]
+checks = [lost_status, early_signal, late_signal, late_hangup, launcher, sigwait, no_peak, sampled, between_runs]
 {check.__name__: check for check in checks}[sys.argv.pop(1)]()
 sys.exit(main())
