@@ -144,7 +144,7 @@ static int rusage_tree_begin(rusage_tree *tree, int pid)
     if (error != 0)
         return error;
     snprintf(path, sizeof path, "/proc/%d/status", pid);
-    error = rusage_read_status(AT_FDCWD, path, rusage_tgid, 1, &number);
+    error = rusage_read_status(AT_FDCWD, path, "\nTgid:", &number);
     if (error == ENOENT)
         error = kill(pid, 0) != 0 && errno != EPERM ? errno : EPERM;
     if (error == 0 && number != pid)

@@ -17,7 +17,7 @@ static int64_t rusage_rss(void)
 static int64_t rusage_pss(void)
 {
     int64_t size = 0;               /* KiB */
-    int error = rusage_read_status(AT_FDCWD, "/proc/thread-self/smaps_rollup", rusage_pss_line, 1, &size);
+    int error = rusage_read_status(AT_FDCWD, "/proc/thread-self/smaps_rollup", "\nPss:", &size);
 
     return error != 0 ? -error : size * 1024;
 }
@@ -26,10 +26,10 @@ static int64_t rusage_pss(void)
 static int64_t rusage_mark(void)
 {
     int64_t size = 0;               /* KiB */
-    int error = rusage_read_status(AT_FDCWD, "/proc/self/status", rusage_sizes, 1, &size);
+    int error = rusage_read_status(AT_FDCWD, "/proc/self/status", "\nVmHWM:", &size);
 
     if (error == ENODATA)           /* as above */
-        error = rusage_read_status(AT_FDCWD, "/proc/thread-self/status", rusage_sizes, 1, &size);
+        error = rusage_read_status(AT_FDCWD, "/proc/thread-self/status", "\nVmHWM:", &size);
     return error != 0 ? -error : size * 1024;
 }
 

@@ -60,40 +60,33 @@ static int rusage_read_text(int directory, const char *path, char *text, size_t 
     return error;
 }
 
-/* The starts of lines in a status file, in the order of the lines. */
-static const char *const rusage_tgid[] = {"\nTgid:"};
-static const char *const rusage_sizes[] = {"\nVmHWM:", "\nVmRSS:"};
-static const char *const rusage_pss_line[] = {"\nPss:"};
-
-/* Get the numbers in the lines of a status file that start with the first `count` of `starts`; return 0, an errno, or
-   ENODATA if there is no such line. */
-static int rusage_read_status(int directory, const char *path, const char *const *starts, int count, int64_t *numbers)
+/* Get the number in the line of a status file that starts with `start`; return 0, an errno, or ENODATA if there is no
+   such line. */
+static int rusage_read_status(int directory, const char *path, const char *start, int64_t *number)
 {
     char text[4096];
     const size_t longest = 64;      /* longer than any of these lines */
     size_t used = 0;
-    int found = 0;
+    int fd = rusage_proc_open(directory, path, 0), found = 0, error;
     const char *line;
-    int fd = rusage_proc_open(directory, path, 0), error = 0;
     ssize_t size = 0;
 
     if (fd < 0)
         return -fd;
     /* The list of groups, which precedes VmHWM, may have 65536 numbers. */
-    while (found < count && (size = read(fd, text + used, sizeof text - 1 - used)) > 0) {
+    while (!found && (size = read(fd, text + used, sizeof text - 1 - used)) > 0) {
         used += (size_t)size;
         text[used] = '\0';
-        while (found < count && (line = strstr(text, starts[found])) != NULL && strchr(line + 1, '\n') != NULL) {
-            numbers[found] = strtoll(line + strlen(starts[found]), NULL, 10);
-            found++;
-        }
-        if (used > longest) {
+        line = strstr(text, start);
+        found = line != NULL && strchr(line + 1, '\n') != NULL;
+        if (found)
+            *number = strtoll(line + strlen(start), NULL, 10);
+        else if (used > longest) {
             memmove(text, text + used - longest, longest);
             used = longest;
         }
     }
-    if (found < count)
-        error = size < 0 ? errno : ENODATA;
+    error = found ? 0 : size < 0 ? errno : ENODATA;
     close(fd);
     return error;
 }
@@ -113,8 +106,8 @@ static int rusage_open_threads(int directory, DIR **threads)
     return error;
 }
 
-/* The same for another thread's file: the first thread has no memory after its end. */
-static int rusage_read_threads(int directory, const char *name, const char *const *starts, int count, int64_t *numbers)
+/* Get such a number from another thread's file: the first thread has no memory after its end. */
+static int rusage_read_threads(int directory, const char *name, const char *start, int64_t *number)
 {
     char path[sizeof((struct dirent *)0)->d_name + sizeof "/smaps_rollup"];
     const struct dirent *entry;
@@ -128,23 +121,18 @@ static int rusage_read_threads(int directory, const char *name, const char *cons
         if (entry->d_name[0] == '.')
             continue;
         snprintf(path, sizeof path, "%s/%s", entry->d_name, name);
-        error = rusage_read_status(dirfd(threads), path, starts, count, numbers) == 0 ? 0 : ENODATA;
+        error = rusage_read_status(dirfd(threads), path, start, number) == 0 ? 0 : ENODATA;
     }
     closedir(threads);
     return error;
 }
 
-/* Get the sum of the proportional set sizes of all mappings, in bytes; return 0, an errno, or ENODATA or ESRCH for a
-   process without memory. */
-static int rusage_read_pss(int directory, int64_t *size)
+/* Get a size of a process, in KiB; return 0, an errno, or ENODATA or ESRCH for a process without memory. */
+static int rusage_read_memory(int directory, const char *name, const char *start, int64_t *size)
 {
-    int64_t number = 0;
-    int error = rusage_read_status(directory, "smaps_rollup", rusage_pss_line, 1, &number);
+    int error = rusage_read_status(directory, name, start, size);
 
-    if (error == ESRCH || error == ENODATA)
-        error = rusage_read_threads(directory, "smaps_rollup", rusage_pss_line, 1, &number);
-    *size = number * 1024;          /* KiB */
-    return error;
+    return error == ESRCH || error == ENODATA ? rusage_read_threads(directory, name, start, size) : error;
 }
 
 /* The numbers of the fields in proc_pid_stat(5); STARTED is in ticks since the boot. */

@@ -93,10 +93,8 @@ static int rusage_try_again(const rusage_process *process, int error, int64_t *e
    process that has no memory now. */
 static int rusage_read_peak(const rusage_process *process, int64_t *peak)
 {
-    int error = rusage_read_status(process->directory, "status", rusage_sizes, 1, peak);
+    int error = rusage_read_memory(process->directory, "status", "\nVmHWM:", peak);
 
-    if (error == ENODATA)
-        error = rusage_read_threads(process->directory, "status", rusage_sizes, 1, peak);
     return error == 0 ? 0 : rusage_error_of_memory(process, error);
 }
 
@@ -152,17 +150,17 @@ static int64_t rusage_process_maxrss(const rusage_process *process, const rusage
 static int64_t rusage_process_rss(const rusage_process *process, const rusage_call *call)
 {
     int is_kernel_thread = !(process->measured >> RUSAGE_INDEX_maxrss & 1);
-    int64_t pages, sizes[2], end = 0;
+    int64_t pages, size, end = 0;   /* KiB */
     int error;
 
     do {
-        pages = sizes[1] = 0;
+        pages = size = 0;
         error = rusage_read_statm(process->directory, "statm", &pages);
         if (error == 0 && pages == 0 && !is_kernel_thread)
-            error = rusage_read_threads(process->directory, "status", rusage_sizes, 2, sizes);
+            error = rusage_read_threads(process->directory, "status", "\nVmRSS:", &size);
         error = rusage_error_of_memory(process, error);
     } while (rusage_try_again(process, error, &end));
-    return error != 0 ? -rusage_reported(error) : pages * sysconf(_SC_PAGESIZE) + sizes[1] * 1024;
+    return error != 0 ? -rusage_reported(error) : pages * sysconf(_SC_PAGESIZE) + size * 1024;
 }
 
 /* Return what identifies the PID namespace of this process; 0 if that is unknown. */
@@ -219,11 +217,12 @@ static int64_t rusage_process_pss(const rusage_process *process)
     int is_kernel_thread = !(process->measured >> RUSAGE_INDEX_maxrss & 1), error;
 
     do
-        error = rusage_error_of_memory(process, rusage_read_pss(process->directory, &size));
+        error =
+            rusage_error_of_memory(process, rusage_read_memory(process->directory, "smaps_rollup", "\nPss:", &size));
     while (!is_kernel_thread && rusage_try_again(process, error, &end));
     if (error == ENODATA && is_kernel_thread)
         return 0;
-    return error != 0 ? -rusage_reported(error) : size;
+    return error != 0 ? -rusage_reported(error) : size * 1024;
 }
 
 #define RUSAGE_KCMP_MEMORY 1 /* KCMP_VM of kcmp(2) */
@@ -301,7 +300,7 @@ static int rusage_open_once(rusage_process *process, int pid, const rusage_call 
     if (process->directory < 0)
         error = -process->directory;
     else if (process->pidfd < 0) {
-        error = rusage_read_status(process->directory, "status", rusage_tgid, 1, &number);
+        error = rusage_read_status(process->directory, "status", "\nTgid:", &number);
         if (error == 0 && number != pid) /* a thread */
             error = RUSAGE_NO_PROCESS;
     }

@@ -165,12 +165,12 @@ static int rusage_is_anothers_child(rusage_tree *tree, const rusage_member *memb
 /* Get the resident set size in bytes. A process without memory is about to end, or only its first thread has ended. */
 static int rusage_member_rss(const rusage_member *member, const rusage_stat *stat, int64_t *rss)
 {
-    int64_t sizes[2] = {0, 0}, pages = 0;
+    int64_t size = 0, pages = 0;    /* KiB */
     int error = rusage_member_pages(member, member->handle.directory, "statm", &pages);
 
     if (error == 0 && pages == 0 && stat->field[THREADS] > 1)
-        rusage_read_threads(member->handle.directory, "status", rusage_sizes, 2, sizes);
-    *rss = pages * sysconf(_SC_PAGESIZE) + sizes[1] * 1024;
+        rusage_read_threads(member->handle.directory, "status", "\nVmRSS:", &size);
+    *rss = pages * sysconf(_SC_PAGESIZE) + size * 1024;
     return error;
 }
 
@@ -199,8 +199,9 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
     uses_parents = error == 0 && rusage_uses_parents_memory(tree, member, &stat);
     now.pss = 0;
     if (error == 0 && wants_pss && now.state == RUSAGE_LIVES && !uses_parents) {
-        int refused = rusage_read_pss(member->handle.directory, &now.pss);
+        int refused = rusage_read_memory(member->handle.directory, "smaps_rollup", "\nPss:", &now.pss);
 
+        now.pss *= 1024;            /* KiB */
         if (refused == EACCES || refused == EPERM)
             now.state = RUSAGE_UNREAD;
     }
