@@ -3,23 +3,12 @@
 #include "rusage.h"
 
 #include <signal.h>
-#include <time.h>
 #include <sys/sysctl.h>
 
 #define RUSAGE_TRY_AGAIN EAGAIN
 #define RUSAGE_WAITED_ERROR 2e-6 /* two times, each cut to a microsecond */
 
 #include "by_pid.c"
-
-static int rusage_pause(void)
-{
-    const struct timespec pause = {0, 1000000};
-
-    RUSAGE_RELEASE_GIL;
-    nanosleep(&pause, NULL);
-    RUSAGE_RETAKE_GIL;
-    return 1;
-}
 
 /* The number may be given to another process between the check and the signal. */
 static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int number)

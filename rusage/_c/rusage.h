@@ -76,6 +76,7 @@ static int rusage_get(rusage_call *call);
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* As in rusage/_backends/_base.py. */

@@ -105,6 +105,17 @@ static int64_t rusage_wait4(int64_t pid, int *status, int options, rusage_call *
 
 #endif
 
+/* Let other threads of Python run for a millisecond; return 1. */
+static inline int rusage_pause(void)
+{
+    const struct timespec pause = {0, 1000000};
+
+    RUSAGE_RELEASE_GIL;
+    nanosleep(&pause, NULL);
+    RUSAGE_RETAKE_GIL;
+    return 1;
+}
+
 /* The root directory in which this package was imported. Its files must not be looked for in another one: the owner of
    that directory could put programs and modules of his own there, which would run with the rights of this process. */
 static rusage_root rusage_first_root;

@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 /* Return 0 if /proc shows the processes by the numbers that they have here, in this PID namespace. */
 static int rusage_check_proc(void)

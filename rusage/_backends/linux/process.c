@@ -65,7 +65,6 @@ static int rusage_error_of_memory(const rusage_process *process, int error)
    belongs to another process, stat never shows the end. */
 static int rusage_try_again(const rusage_process *process, int error, int64_t *end)
 {
-    const struct timespec pause = {0, 1000000};
     struct timespec time = {0, 0};
     rusage_stat stat;
     int64_t now;                    /* ms */
@@ -79,14 +78,7 @@ static int rusage_try_again(const rusage_process *process, int error, int64_t *e
     now = (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
     if (*end == 0)
         *end = now + 1000;
-    if (now >= *end)
-        return 0;
-    {
-        RUSAGE_RELEASE_GIL;
-        nanosleep(&pause, NULL);
-        RUSAGE_RETAKE_GIL;
-    }
-    return 1;
+    return now < *end && rusage_pause();
 }
 
 /* Get the peak of the program that the process executes, in KiB; return 0, an errno, RUSAGE_NO_PROCESS, or ENODATA for a
