@@ -127,7 +127,7 @@ def test_growth_of_each_field(python: Callable[..., str]) -> None:
 
 
 # How much a child may use after its own last reading.
-SLACK = {"ru_utime": 0.3, "ru_stime": 0.3, "ru_nvcsw": 20, "ru_nivcsw": 1000, "ru_nsignals": 0, "ru_msgrcv": 0}
+SLACK = {"ru_utime": 1, "ru_stime": 1, "ru_nvcsw": 20, "ru_nivcsw": 1000, "ru_nsignals": 0, "ru_msgrcv": 0}
 SLACK["ru_inblock"] = 5000  # the interpreter's end may be read from the disk again
 
 
@@ -142,7 +142,7 @@ def test_child_beside_its_own_reading() -> None:
         if name in {"ru_utime", "ru_stime"}:  # ticks
             least -= 0.03
         assert least <= value + (2 * MIB if name == "ru_maxrss" else 0), name
-        assert value <= least + SLACK.get(name, least / 4 + 100), name
+        assert value <= least * 1.25 + SLACK.get(name, 100), name  # the exit gives memory back
         if name in rusage.measured(rusage.RUSAGE_CHILDREN):
             assert value - 0.1 <= getattr(children, name), name
 

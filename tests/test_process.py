@@ -262,6 +262,15 @@ def test_first_thread_has_ended(way: str) -> None:
         assert_ended(process)
 
 
+# Execute itself, each time from another thread, and print a dot each time.
+EXEC_IN_THREADS = """
+import _thread, os, sys, time
+os.write(1, b".")
+_thread.start_new_thread(os.execv, (sys.executable, sys.orig_argv))
+time.sleep(600)
+"""
+
+
 @linux
 @ways
 def test_programs_of_other_threads(way: str, tmp_path: Path) -> None:
@@ -269,7 +278,7 @@ def test_programs_of_other_threads(way: str, tmp_path: Path) -> None:
     dots, stop = tmp_path / "dots", time.monotonic() + 10
     with (
         dots.open("wb") as file,
-        subprocess.Popen([sys.executable, "-I", "-S", PROGRAMS / "exec_in_threads.py"], stdout=file) as child,
+        subprocess.Popen([sys.executable, "-I", "-S", "-c", EXEC_IN_THREADS], stdout=file) as child,
     ):
         try:
             with opened(child.pid, way) as process:

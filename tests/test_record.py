@@ -435,11 +435,12 @@ def test_zombie() -> None:
             assert child.stdin is not None
             child.stdin.close()
             os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-        first, last = r.samples
         with rusage.record(child.pid, interval=FAST) as of_a_zombie:
             time.sleep(5 * FAST)
-    assert (first.processes, last.processes, last.rss) == (1, 0, 0)
+    assert r.samples[0].processes == 1
     if BACKEND.name in {"Linux", "FreeBSD", "macOS"}:  # elsewhere a zombie has no times
+        _, last = r.samples
+        assert (last.processes, last.rss) == (0, 0)
         assert last.cputime > 0.1
     assert [sample[1:4] for sample in of_a_zombie.samples] == [(0, 0.0, 0)]
     assert of_a_zombie.members == []
