@@ -214,27 +214,6 @@ def test_stop_in_on_sample() -> None:
         in_child(stop_in_on_sample)
 
 
-@forks
-def test_limit_of_a_tree() -> None:
-    """``on_sample`` ends a tree that uses too much."""
-
-    def limit(sample: rusage.Sample) -> None:
-        if sample.rss > most:
-            r.tree.send_signal(signal.SIGKILL)
-
-    with held() as running:
-        with rusage.Process(running.root) as process:
-            most = process.rss() + 40 * MIB
-        r = rusage.record(running.root, interval=FAST, on_sample=limit)
-        with r:
-            wait_for(r, 3)
-            assert running.popen.poll() is None
-    with held(mib=20, children=[{"mib": 60}]) as running:
-        r = rusage.record(running.root, interval=FAST, on_sample=limit)
-        with r:
-            assert running.popen.wait(60) == -signal.SIGKILL
-
-
 # --- The thread -------------------------------------------------------------------------------------------------------
 
 
