@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 import pytest
 from checks import refuse
 from conftest import alone, forks, linux, open_files, root
+from held_trees import wait_until
 from scenes import (
     PIDFD_OPEN,
+    PIDFD_SEND_SIGNAL,
     Child,
     fails,
     filters_x86_64,
@@ -27,7 +29,6 @@ from scenes import (
     mount,
     next_pid,
     readers,
-    wait_for_state,
     without_pidfd,
 )
 
@@ -129,11 +130,14 @@ def test_too_many_open_files() -> None:
 
 
 @filters_x86_64
-@pytest.mark.parametrize("code", [errno.ENOSYS, errno.EPERM])
+@pytest.mark.parametrize(
+    ("call", "code"),
+    [(PIDFD_OPEN, errno.ENOSYS), (PIDFD_OPEN, errno.EPERM), (PIDFD_SEND_SIGNAL, errno.ENOSYS)],
+)
 @alone
-def test_system_without_pidfd(code: int) -> None:
-    """Old kernels do not know the call, and sandboxes may refuse it; everything works without it."""
-    refuse(PIDFD_OPEN, code)
+def test_system_without_pidfd(call: int, code: int) -> None:
+    """Old kernels do not know the calls, and sandboxes may refuse them; everything works without them."""
+    refuse(call, code)
     before = open_files()
     fails(ProcessLookupError, lambda: rusage.Process(NO_PROCESS))
     stop = threading.Event()
@@ -148,8 +152,11 @@ def test_system_without_pidfd(code: int) -> None:
         assert process.measured == BACKEND.process
         assert process.getrusage().ru_minflt > 0
         assert process.cputime() >= 0.15
-        os.kill(child.pid, signal.SIGKILL)
-        wait_for_state(child.pid, "Z")
+        child("fork")
+        with rusage.Tree(child.pid) as tree:
+            assert tree.sample().processes == 2
+            tree.send_signal(signal.SIGKILL)
+            wait_until(lambda: not tree.sample().processes, "the end of both")
         fails(ProcessLookupError, *readers(process), lambda: rusage.Process(child.pid))
     fails(ProcessLookupError, *readers(process))
     process.close()

@@ -384,20 +384,6 @@ def test_gevent(program: Callable[..., str]) -> None:
 # --- The end of the tree ----------------------------------------------------------------------------------------------
 
 
-def test_child_of_popen() -> None:
-    """The recording ends by itself when the child and its descendants have ended."""
-    command = [sys.executable, "-S", "-c", "input()"]
-    with rusage.Popen(command, stdin=subprocess.PIPE) as p, rusage.record(p.pid, interval=FAST) as r:
-        wait_for(r, 4)
-        assert p.stdin is not None
-        p.stdin.close()
-        p.wait()
-        wait_for_the_end(r)
-        count = len(r.samples)
-    assert len(r.samples) == count
-    assert all(sample.processes == 1 for sample in r.samples[:-1])
-
-
 BURN = """
 import sys, time
 sys.stdin.read()

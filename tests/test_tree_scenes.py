@@ -21,7 +21,6 @@ from held_trees import wait_until
 from scenes import (
     KCMP,
     PIDFD_OPEN,
-    PIDFD_SEND_SIGNAL,
     Child,
     clone,
     fails,
@@ -305,21 +304,6 @@ def test_members_in_a_namespace(hide_lists: Callable[[], None]) -> None:
             branch.send_signal(signal.SIGKILL)
         child.wait()
         wait_until(lambda: tree.sample().processes == 1, "the end of all")
-
-
-@filters_x86_64
-@pytest.mark.parametrize("number", [PIDFD_OPEN, PIDFD_SEND_SIGNAL])
-@alone
-def test_signals_without_pidfd(number: int) -> None:
-    """Old kernels know neither pidfd_open(2) nor pidfd_send_signal(2), or only the first."""
-    refuse(number, 38)
-    child = Child()
-    child("fork")
-    with rusage.Tree(child.pid) as tree:
-        assert tree.sample().processes == 2
-        tree.send_signal(signal.SIGKILL)
-        assert os.waitpid(child.pid, 0)[1] == signal.SIGKILL
-        wait_until(lambda: not tree.sample().processes, "the end of both")
 
 
 @pytest.mark.not_emulated
