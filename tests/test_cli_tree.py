@@ -389,7 +389,7 @@ def test_members_that_are_hard_to_kill(cause: str, monkeypatch: pytest.MonkeyPat
         assert process.stdout is not None
         process.stdout.readline()
         options = Options()
-        options.kill, options.limits, options.tree = True, {"tree_rss": 1}, True
+        options.kill, options.limits, options.tree = True, {"tree_rss": 1.0}, True
         begun = sampling(process.pid, options, lambda _, text: messages.append(text or ""))
         wait_until(lambda: process.poll() is not None if cause == "no descriptor" else messages, "the kill")
         found = begun.finish()

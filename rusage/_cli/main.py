@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import gnu
@@ -76,7 +77,8 @@ def _run_once(command: list[str], options: Options, file: TextIO | None, exports
             write(_gnu_report(options, command, ended, {}, None), file)
         return ended
     is_written = [write(_report(options.kind, command, ended, options, file), file)]
-    is_written += [export.write(lambda kind: _report(kind, command, ended, options)) for export in exports]
+    make = partial(_report, command=command, ended=ended, options=options)
+    is_written += [export.write(make) for export in exports]
     code = ended.code
     if options.limits:
         from . import limits  # noqa: PLC0415 (only needed here)

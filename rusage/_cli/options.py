@@ -307,7 +307,7 @@ def _check(values: dict[str, Any], *, has_command: bool) -> None:
 
 def _check_surroundings(options: Options, *, draws: bool) -> None:
     """Exit if reports would go to the same file, or if the system or the installation lacks what an option needs."""
-    paths = [path for path in (options.output, *(path for _, path in options.exports)) if path not in {None, "-"}]
+    paths = [path for path in (options.output or "-", *(path for _, path in options.exports)) if path != "-"]
     files = [os.path.realpath(path) for path in paths]
     twice = [shown(path) for path, file in zip(paths, files, strict=True) if files.count(file) > 1]
     if twice:
