@@ -226,6 +226,8 @@ def getpagesize() -> int:
 
 # --- Children ---------------------------------------------------------------------------------------------------------
 
+_wait_pool: list[tuple[Call, memoryview, Int]] = FreeList()
+
 
 def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:
     """Wait for a child as ``os.wait4`` does; return its process ID, its exit status indication and its usage.
@@ -237,14 +239,7 @@ def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:
     The peak is the kernel's value. On Linux and the BSDs it may be inherited from the process that forked the child, as
     may the integrals; ``run`` and ``Popen`` report only values that are the child's own.
     """
-    return reap_child(c_int(pid), c_int(options))
-
-
-_wait_pool: list[tuple[Call, memoryview, Int]] = FreeList()
-
-
-def reap_child(pid: int, options: int) -> tuple[int, int, RUsage]:
-    """Do the same as ``wait4``, for arguments that fit in a C int."""
+    pid, options = c_int(pid), c_int(options)
     try:
         slot = _wait_pool.pop()
     except IndexError:

@@ -100,7 +100,7 @@ class PosixPopen(SubprocessPopen[AnyStr]):
     def _try_reap(self, flags: int) -> tuple[int, int]:
         """Wait for the child, and read its usage where the system provides it. The caller holds ``_waitpid_lock``."""
         if _HAS_WAIT4:
-            pid, status, usage = _getrusage.reap_child(self.pid, flags)
+            pid, status, usage = _getrusage.wait4(self.pid, flags)
         else:
             (pid, status), usage = os.waitpid(self.pid, flags), None
         if pid == self.pid:

@@ -34,7 +34,7 @@ def lost_status() -> None:
     def reap(_pid: int, _options: int) -> Any:
         raise ChildProcessError(errno.ECHILD, "")
 
-    wait4.reap_child = reap
+    wait4.wait4 = reap
 
 
 def early_signal() -> None:
@@ -51,7 +51,7 @@ def early_signal() -> None:
 
 def late_signal() -> None:
     """Get a signal when the program has been waited for."""
-    reap, kill = wait4.reap_child, os.kill
+    reap, kill = wait4.wait4, os.kill
 
     def reap_and_signal(pid: int, options: int) -> Any:
         result = reap(pid, options)
@@ -62,7 +62,7 @@ def late_signal() -> None:
     def show(*arguments: object) -> None:
         print("kill", *arguments)
 
-    wait4.reap_child = reap_and_signal
+    wait4.wait4 = reap_and_signal
     os.kill = show
 
 
