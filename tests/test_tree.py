@@ -140,14 +140,17 @@ def test_pss_counts_shared_pages_once() -> None:
     """Forked members share their parent's pages: the sum of ``smaps_rollup`` is about one of them, ``rss`` is all."""
     children = [{"fork": True}] * 5
     with held(mib=50, children=children) as running, rusage.Tree(running.root) as tree:
-        files = [Path(f"/proc/{pid}/smaps_rollup") for pid in running.pids]
-        before = sum(pss_of(file) for file in files)
-        size = tree.pss()
+        kernel = {pid: pss_of(Path(f"/proc/{pid}/smaps_rollup")) for pid in running.pids}
         sample = tree.sample(pss=True)
-        assert size == pytest.approx(before, abs=SHARED)
-        assert sample.pss == pytest.approx(size, abs=SHARED)
+        assert [tree.pss(), sample.pss] == pytest.approx([sum(kernel.values())] * 2, abs=SHARED)
         assert sample.rss > 6 * 50 * MIB
-        assert size < sample.rss / 2
+        assert tree.pss() < sample.rss / 2
+        with rusage.Process(running.root) as process:
+            assert process.pss() == pytest.approx(kernel[running.root], abs=SHARED)
+            running.release()
+            with pytest.raises(ProcessLookupError):
+                process.pss()
+    assert rusage.pss() == pytest.approx(pss_of(Path("/proc/self/smaps_rollup")), abs=SHARED)
 
 
 def pss_of(file: Path) -> int:
@@ -165,20 +168,6 @@ def test_missing_pss_says_why() -> None:
                 one.pss()
         with pytest.raises(NotImplementedError, match=BACKEND.absent["pss"]):
             tree.sample(pss=True)
-
-
-@needs_pss
-def test_pss_of_a_process() -> None:
-    """``rusage.pss()`` and ``Process.pss()`` are the kernel's figure."""
-    own = Path("/proc/self/smaps_rollup")
-    assert rusage.pss() == pytest.approx(pss_of(own), abs=SHARED)
-    with held(mib=30) as running, rusage.Process(running.root) as process:
-        size = pss_of(Path(f"/proc/{running.root}/smaps_rollup"))
-        assert process.pss() == pytest.approx(size, abs=SHARED)
-        assert process.pss() > 30 * MIB
-        running.release()
-        with pytest.raises(ProcessLookupError):
-            process.pss()
 
 
 # Hold 60 MiB, and start cat by vfork(2) with a FIFO as its input, which blocks the child before it executes cat; with
