@@ -399,8 +399,8 @@ WINDOWS_SCENES = {
     "ended child": (f"tree 10 sample {ENDED_CHILD} sample", [10, 30], 107, 0.2),
     "ended child without a handle": (f"tree 10 sample {ENDED_CHILD} sample gone 20 sample", [10, 30], 107, 0.2),
     "ended root": (f"gone 20 gone 30 tree 10 {ENDED_ROOT} sample", [], 0, 0.4),
-    # The parent of an older process has ended, and the member has its number.
-    "parent ID that dangles": (f"{Process(50, 20, 1500)} tree 10 sample", [10, 20, 30], 137, 0),
+    # The parent of an older process has ended, and the member has its number; no reading is repeated for it.
+    "parent ID that dangles": (f"{Process(50, 20, 1500)} tree 10 later 30 gone 30 sample", [10, 20, 30], 137, 0),
     # The child of another process that has got a member's number is no member.
     "reused number of a parent": (f"tree 10 {ANOTHER} sample sample", [10, 30], 107, 0),
     # How old they are is unknown, so that they are no members, nor are those that get a member's number later.
@@ -429,6 +429,7 @@ def test_what_cannot_be_opened_on_windows(run: Run) -> None:
     assert run(f"{INIT} {ENDED_ROOT} tree 10 tree 77") == [[NO_SUCH_PROCESS], [NO_SUCH_PROCESS]]
     assert run(f"{FAMILY} open 22")[0][0] == NO_SUCH_PROCESS
     assert run(f"{FAMILY} {DENIED} open 20")[0][0] == 5
+    assert run(f"{FAMILY} open 20 {DENIED} get")[1][0] == NO_SUCH_PROCESS
     assert run(f"{FAMILY} {ROOT._replace(denied=1)} tree 10") == [[5]]
     assert run(f"{FAMILY} set failure 31 tree 10") == [[31]]
 
