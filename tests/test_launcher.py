@@ -110,6 +110,17 @@ def test_without_noexec_seal() -> None:
     check()
 
 
+@alone
+def test_closed_standard_streams(tmp_path: Path) -> None:
+    """The program is started directly: a descriptor of the launcher would be in the place of its output."""
+    with (tmp_path / "output").open("wb") as file:
+        os.close(0)
+        os.close(1)
+        done = rusage.run(["echo", "x"], stdout=file)
+    assert (tmp_path / "output").read_bytes() == b"x\n"
+    assert "ru_maxrss" not in done.measured
+
+
 # --- Signals ----------------------------------------------------------------------------------------------------------
 
 

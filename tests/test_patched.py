@@ -69,6 +69,34 @@ def test_another_parameter_that_is_required(monkeypatch: pytest.MonkeyPatch) -> 
     assert type(started) is not rusage.Popen
 
 
+BEFORE = """
+import subprocess, sys
+
+class Other(subprocess.Popen):
+    def _wait(self, timeout):
+        return super()._wait(timeout)
+
+original = subprocess.Popen._execute_child
+other = lambda self, args, *rest: original(self, args, *rest)
+other.__module__ = "subprocess"
+if sys.argv[1] == "class":
+    subprocess.Popen = Other
+else:
+    subprocess.Popen._execute_child = other
+import rusage
+
+done = rusage.run([sys.executable, "-c", "raise SystemExit(3)"])
+print(done.returncode, *done.measured)
+"""
+
+
+@not_on_windows
+@pytest.mark.parametrize("way", ["class", "parameters"])
+def test_changed_before_the_import(way: str, python: Callable[..., str]) -> None:
+    """A class of another library, or a version of Python with other parameters, runs the child as it does by itself."""
+    assert python("-c", BEFORE, way) == "3\n"
+
+
 MOCKED = """
 import subprocess, sys
 from unittest import mock

@@ -162,3 +162,12 @@ def test_error_that_has_no_exception_of_its_own(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(OSError, match=re.escape(os.strerror(errno.EIO))) as caught:
         rusage.run(["true"], preexec_fn=os.getpid, rlimits={RLIMIT_CORE: (0, 0)})
     assert caught.value.errno == errno.EIO
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the descriptors of a process are listed in /proc")
+def test_descriptors_of_a_child_with_limits() -> None:
+    """It does not get the pipe that says which limit was refused."""
+    command, options = ["ls", "/proc/self/fd"], {"preexec_fn": os.getpid, "close_fds": False}
+    expected = subprocess.run(command, stdout=subprocess.PIPE, check=True, **options)  # type: ignore[call-overload]
+    done = rusage.run(command, stdout=subprocess.PIPE, rlimits={RLIMIT_CORE: (0, 0)}, **options)  # type: ignore[call-overload]
+    assert done.stdout == expected.stdout
