@@ -49,20 +49,27 @@ class Moving:
         """Do nothing for a moment."""
         time.sleep(self.random.choice([0, 0.001, 0.01]))
 
+    def is_child(self) -> bool:
+        """Start a child; return whether this is it."""
+        before = time.monotonic()
+        pid = os.fork()
+        self.write("born", before, pid)
+        if pid:
+            self.children.append(pid)
+            return False
+        self.children = []
+        self.write("start", os.getppid())
+        return True
+
     def fork(self) -> None:
         """Start a child, which may execute the program anew."""
         if self.budget < 1:
             return
         given = self.random.randint(0, self.budget - 1)
         self.budget -= 1 + given
-        seed, executes, before = self.random.random(), self.random.random() < 0.2, time.monotonic()
-        pid = os.fork()
-        if pid:
-            self.write("born", before, pid)
-            self.children.append(pid)
+        seed, executes = self.random.random(), self.random.random() < 0.2
+        if not self.is_child():
             return
-        self.write("born", before)
-        self.write("start", os.getppid())
         if executes:
             words = [seed, given, self.log, *self.ways, "again"]
             os.execv(sys.executable, [sys.executable, *OPTIONS, __file__, *map(str, words)])  # noqa: S606 (no shell)
@@ -82,18 +89,10 @@ class Moving:
 
     def orphan(self) -> None:
         """Start a child whose parent ends at once."""
-        before = time.monotonic()
-        pid = os.fork()
-        if pid:
-            self.write("born", before, pid)
-            self.children.append(pid)
-            return
-        self.children = []
-        self.write("born", before)
-        self.write("start", os.getppid())
-        self.fork()
-        self.write("end", time.process_time())
-        os._exit(0)
+        if self.is_child():
+            self.fork()
+            self.write("end", time.process_time())
+            os._exit(0)
 
     def wait(self) -> None:
         """Wait for a child."""
