@@ -342,8 +342,15 @@ def test_cpu_time_of_children_that_were_never_read() -> None:
 
 @forks
 def test_signal_to_each_member() -> None:
-    """All members of a tree get it, and no other process."""
+    """All members of a tree get it, and no other process; an invalid one is refused."""
     with held(**FAMILY) as running, held() as other, rusage.Tree(running.root) as tree:
+        for number in -1, 10_000:
+            with pytest.raises(OSError, match="nvalid") as caught:
+                tree.send_signal(number)
+            assert caught.value.errno == errno.EINVAL
+        with pytest.raises(TypeError):
+            tree.send_signal("TERM")  # type: ignore[arg-type]
+        tree.send_signal(0)
         tree.send_signal(signal.SIGKILL)
         assert running.popen.wait() == -signal.SIGKILL
         wait_until(lambda: not tree.sample().processes, "the end of all")
@@ -371,18 +378,6 @@ def test_signal_on_windows() -> None:
     with held(children=[{}]) as running, rusage.Tree(running.root) as tree:
         tree.send_signal(7)
         assert running.popen.wait() == 7
-
-
-@forks
-@pytest.mark.parametrize("number", [-1, 10_000])
-def test_invalid_signal(number: int) -> None:
-    with held() as running, rusage.Tree(running.root) as tree:
-        with pytest.raises(OSError, match="nvalid") as caught:
-            tree.send_signal(number)
-        assert caught.value.errno == errno.EINVAL
-        tree.send_signal(0)
-        with pytest.raises(TypeError):
-            tree.send_signal("TERM")  # type: ignore[arg-type]
 
 
 # --- The object -------------------------------------------------------------------------------------------------------
