@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from checks import install_filter
-from conftest import alone, become_nobody, in_child, linux, no_files
+from conftest import alone, become_nobody, in_child, linux, no_files, root
+from scenes import in_namespaces, mount
 
 import rusage
 from rusage import _memory
@@ -450,27 +451,23 @@ def test_memory_after_the_first_thread(user: str) -> None:
     ctypes.CDLL(None).pthread_exit(None)
 
 
-WITHOUT_PROC = """
-import rusage
-for function in rusage.peak, rusage.rss:
-    try:
-        function()
-    except FileNotFoundError as error:
-        print(error)
-with rusage.measure(reset_peak=True) as m:
-    pass
-print(m.peak, m.peak_growth, m.measured == rusage.measured(), bool(str(m)))
-"""
-
-
-@linux
-def test_system_without_proc(python: Callable[..., str], without_proc: list[str]) -> None:
+@root
+def test_system_without_proc() -> None:
     """The exceptions name what cannot be read; a block is not measured."""
-    assert python("-c", WITHOUT_PROC, before=without_proc).splitlines() == [
-        "[Errno 2] No such file or directory (VmHWM in /proc/PID/status)",
-        "[Errno 2] No such file or directory (the second number of /proc/PID/statm, in pages)",
-        "0 0 True True",
-    ]
+
+    def scene() -> None:
+        mount("tmpfs")
+        with pytest.raises(FileNotFoundError, match=r"VmHWM in /proc/PID/status\)$"):
+            rusage.peak()
+        with pytest.raises(FileNotFoundError, match=r"the second number of /proc/PID/statm, in pages\)$"):
+            rusage.rss()
+        with m:
+            pass
+        assert (m.peak, m.peak_growth, m.measured) == (0, 0, rusage.measured())
+        assert str(m)
+
+    m = rusage.measure(reset_peak=True)  # the first one imports modules
+    in_namespaces(scene)
 
 
 @pytest.mark.skipif("peak" in BACKEND.absent or LINUX, reason="on this system ru_maxrss may be inherited")
