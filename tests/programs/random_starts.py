@@ -7,6 +7,7 @@ runs it. If two outcomes differ, hypothesis looks for a simple start that differ
 import codecs
 import collections
 import contextlib
+import gc
 import json
 import os
 import pathlib
@@ -422,6 +423,8 @@ def main(count: str, seed: str, user: str = "") -> None:
         os.environ.clear()
         os.environ["PATH"] = f"{folder}/bin:/usr/bin:/bin"
         starter = Starter(folder)
+        if hasattr(gc, "freeze"):  # not on PyPy: the collection after each start would look at all of hypothesis
+            gc.freeze()
         for case in [] if user else known(folder):
             starter.check(case)
 
