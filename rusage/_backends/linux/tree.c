@@ -117,16 +117,13 @@ static int rusage_member_open(const rusage_tree *tree, rusage_member *member)
     return 0;
 }
 
-/* Read the stat file, and check that the process is not another one by the open file. */
+/* Read the stat file only; return ESRCH for another process. */
 static int rusage_member_look(const rusage_tree *tree, rusage_member *member, rusage_stat *stat)
 {
-    int64_t pages;
     int error = rusage_member_open(tree, member);
 
     if (error == 0)
         error = rusage_member_stat(member, stat);
-    if (error == 0)
-        error = rusage_member_pages(member, member->handle.directory, "statm", &pages);
     rusage_close_fd(&member->handle.directory);
     return error == ENOENT || (error == 0 && stat->field[STARTED] != member->now.start) ? ESRCH : error;
 }
