@@ -116,27 +116,6 @@ def test_name_in_the_place_of_a_limit() -> None:
         rusage.run(["/no/such/program"], rlimits={"RLIMIT_CPU": (1, 1)})  # type: ignore[dict-item]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the size of the address space is read from /proc")
-@pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy itself needs more")
-@alone
-def test_limits_where_no_address_space_is_left() -> None:
-    """The parent is at its own RLIMIT_AS: a ``preexec_fn`` of ``subprocess`` starts the program, and so do limits."""
-
-    def start_all() -> None:
-        assert subprocess.run("true", preexec_fn=os.getpid, check=False).returncode == 0  # noqa: S607 (found in PATH)
-        assert rusage.run(["true"], preexec_fn=os.getpid, rlimits={RLIMIT_CORE: (0, 0)}).returncode == 0
-        with pytest.raises(ValueError, match="not allowed to raise maximum limit"):
-            rusage.run(["true"], preexec_fn=os.getpid, rlimits={RLIMIT_NOFILE: (0, 2**50)})
-
-    start_all()  # what is imported or cached has been
-    room = bytes(50_000), bytes(50_000)  # stay on the heap when freed: subprocess reads into a buffer of this size
-    with open("/proc/self/statm", "rb") as file:
-        size = int(file.read().split()[0]) * resource.getpagesize()
-    del room
-    resource.setrlimit(resource.RLIMIT_AS, (size, size))
-    start_all()
-
-
 @needs_sh
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may change its IDs: run it as root")
 @pytest.mark.skipif(not hasattr(resource, "RLIMIT_NPROC"), reason="this system does not have the limit")
@@ -162,12 +141,3 @@ def test_error_that_has_no_exception_of_its_own(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(OSError, match=re.escape(os.strerror(errno.EIO))) as caught:
         rusage.run(["true"], preexec_fn=os.getpid, rlimits={RLIMIT_CORE: (0, 0)})
     assert caught.value.errno == errno.EIO
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the descriptors of a process are listed in /proc")
-def test_descriptors_of_a_child_with_limits() -> None:
-    """It does not get the pipe that says which limit was refused."""
-    command, options = ["ls", "/proc/self/fd"], {"preexec_fn": os.getpid, "close_fds": False}
-    expected = subprocess.run(command, stdout=subprocess.PIPE, check=True, **options)  # type: ignore[call-overload]
-    done = rusage.run(command, stdout=subprocess.PIPE, rlimits={RLIMIT_CORE: (0, 0)}, **options)  # type: ignore[call-overload]
-    assert done.stdout == expected.stdout

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from operator import index
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ if sys.platform == "win32":
         return ()
 
 else:
-    import fcntl
+    import mmap
     import resource
 
     # RLIMIT_OFILE is an old alias.
@@ -75,20 +75,16 @@ else:
         return resource.RLIM_INFINITY if limit == -1 else limit
 
     @contextmanager
-    def set_in_child(
-        limits: Limits, preexec_fn: Callable[[], Any] | None, fds: Iterable[Any] = ()
-    ) -> Generator[Callable[[], Any] | None]:
+    def set_in_child(limits: Limits, preexec_fn: Callable[[], Any] | None) -> Generator[Callable[[], Any] | None]:
         """Yield a ``preexec_fn`` that calls the given one and then sets the limits; raise if one was refused.
 
-        ``fds``: the descriptors that the child gets.
-
         An exception of a ``preexec_fn`` reaches the parent as a ``SubprocessError`` without details. Therefore the
-        child writes them to a pipe, which unlike shared memory needs no address space that a limit may refuse.
+        child writes them to memory that it shares with the parent.
         """
         if not limits:
             yield preexec_fn
             return
-        with _pipe(fds) as (read_end, write_end):
+        with mmap.mmap(-1, mmap.PAGESIZE) as refusal:
 
             def set_limits() -> None:
                 if preexec_fn is not None:
@@ -97,34 +93,13 @@ else:
                     try:
                         resource.setrlimit(number, (soft, hard))
                     except (OSError, ValueError) as error:  # noqa: PERF203 (the child ends)
-                        os.write(write_end, f"{getattr(error, 'errno', 0)} {error}".encode())
+                        refusal.write(f"{getattr(error, 'errno', 0)} {error}".encode())
                         raise
 
             try:
                 yield set_limits
             except Exception:
-                with suppress(BlockingIOError):  # no limit was refused
-                    code, _, text = os.read(read_end, 1000).decode().partition(" ")
-                    raise (ValueError(text) if code == "0" else OSError(int(code), os.strerror(int(code)))) from None
-                raise
-
-    @contextmanager
-    def _pipe(fds: Iterable[Any]) -> Generator[list[int]]:
-        """Yield the ends of a pipe, which the child does not get as a standard stream or in place of one of ``fds``.
-
-        A closed descriptor could have the number of an end otherwise. The lowest free numbers are left to the pipe of
-        ``subprocess``, so that a name such as ``/dev/fd/5`` means the same as there.
-        """
-        ends = [*os.pipe()]
-        try:
-            least = 1 + max([2, *ends, *(fd for fd in fds if isinstance(fd, int))])
-            with suppress(OSError, OverflowError):  # no number is free there
-                for number, fd in enumerate(ends):
-                    ends[number] = fcntl.fcntl(fd, fcntl.F_DUPFD, least)
-                    os.close(fd)
-                    os.set_inheritable(ends[number], False)  # noqa: FBT003 (takes no keyword)
-            os.set_blocking(ends[0], False)
-            yield ends
-        finally:
-            for end in ends:
-                os.close(end)
+                code, _, text = refusal[:].rstrip(b"\0").decode().partition(" ")
+                if not code:  # no limit was refused
+                    raise
+                raise (ValueError(text) if code == "0" else OSError(int(code), os.strerror(int(code)))) from None

@@ -159,8 +159,7 @@ class PosixPopen(SubprocessPopen[AnyStr]):
         is_bounded = call["preexec_fn"] is None and not self._limits
         has_floor = BACKEND.child_peak in FLOOR_RULES and is_bounded
         floor = known_peak() if has_floor else None
-        fds = (*(call["pass_fds"] or ()), *pipes_of(call))
-        with set_in_child(self._limits, call["preexec_fn"], fds) as call["preexec_fn"]:
+        with set_in_child(self._limits, call["preexec_fn"]) as call["preexec_fn"]:
             self._began = clock()
             super()._execute_child(**call)
         if has_floor:
