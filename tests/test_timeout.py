@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from typing import Any
-from unittest.mock import MagicMock, Mock
 
 import pytest
 
@@ -169,26 +168,21 @@ def test_wait_beside_another_thread() -> None:
         assert process.measured
 
 
-@not_by_subprocess
-@pytest.mark.parametrize("acquisitions", [1, 2])
-def test_child_that_another_thread_has_reaped(acquisitions: int) -> None:
-    """A look at the status before the lock is not enough: the process ID may be another process's now."""
-    process: Any = rusage.Popen(["sleep", "60"])
-    left = acquisitions
+@by_event
+def test_child_that_another_thread_has_reaped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at the status before the event is not enough: the process ID may be another process's now."""
+    process = rusage.Popen(["sleep", "60"])
+    exit_event = posix.exit_event
 
-    def acquire(*_: object, **__: object) -> bool:
+    def reap(pid: int) -> Any:
         """Let another thread wait first, and the process ID belong to this process, whose exit is not seen."""
-        nonlocal left
-        left -= 1
-        if left == 0:
-            os.kill(process.pid, signal.SIGKILL)
-            os.waitpid(process.pid, 0)
-            process.returncode, process.pid = 5, os.getpid()
-        return True
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        process.returncode = 5
+        return exit_event(os.getpid())
 
-    process._waitpid_lock = lock = MagicMock()  # noqa: SLF001 (where a thread can come between)
-    lock.acquire = lock.__enter__ = Mock(side_effect=acquire)
-    assert process.wait(timeout=60) == 5
+    monkeypatch.setattr(posix, "exit_event", reap)
+    assert process.wait(timeout=5) == 5
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs /bin/sh")

@@ -174,21 +174,13 @@ class PosixPopen(SubprocessPopen[AnyStr]):
         Return True at once if the system provides no event: the caller then waits in another way.
         """
         end = clock() + timeout
-        stack = (
-            contextlib.ExitStack()
-        )  # before the lock: nothing may come between its acquisition and the try statement
-        with stack:
-            # While the lock is held no other thread can reap the child, so its process ID is not reused.
-            if self._internal_poll() is not None or not self._waitpid_lock.acquire(blocking=False):
-                return True
+        with contextlib.ExitStack() as stack:
             try:
-                if self.returncode is not None:
-                    return True
                 has_exited = stack.enter_context(exit_event(self.pid))
             except OSError:
                 return True
-            finally:
-                self._waitpid_lock.release()
+            if self._internal_poll() is not None:  # the process ID may have been another process's when it was opened
+                return True
             while not (left := end - clock()) <= 0:  # NaN never expires, as in subprocess
                 if has_exited(min(_DAY, left)):
                     return True
@@ -197,6 +189,6 @@ class PosixPopen(SubprocessPopen[AnyStr]):
     if WAIT_BY_EVENT:
 
         def _wait(self, timeout: float | None) -> int:
-            if timeout is not None and not self._exits_within(timeout):
+            if timeout is not None and self.returncode is None and not self._exits_within(timeout):
                 raise subprocess.TimeoutExpired(self.args, timeout)
             return super()._wait(timeout)
