@@ -14,7 +14,7 @@ from conftest import needs_sh
 from forked import RUSAGE
 
 import rusage
-from rusage._cli.comparison import Comparison, Run, series
+from rusage._cli.comparison import Series, compare
 from rusage._cli.figures import WHOSE, Ended
 from rusage._cli.formats import markdown
 from rusage._cli.options import Options
@@ -37,10 +37,10 @@ def cells(text: str) -> list[list[str]]:
 def test_markdown_marks_the_smallest_mean_and_counts_failures() -> None:
     """As the text report does."""
     figures = (2.0, [0, 0]), (1.0, [3, 0])
-    runs = [[Run(Ended(code, {}, elapsed, None), counted=True) for code in codes] for elapsed, codes in figures]
-    found = [series(["x"], 0, each) for each in runs]
-    text = markdown(Comparison(found, [{}, {}], {"elapsed": 1}, None), ["a", "b"], Options(), "+-")
-    head, _, *rows = cells(text)
+    runs = [[Ended(code, {}, elapsed, None) for code in codes] for elapsed, codes in figures]
+    found = [Series(name, ["x"], 0, each) for name, each in zip("ab", runs, strict=True)]
+    compare(found)
+    head, _, *rows = cells(markdown(found, Options()))
     assert head[:3] == ["command", "runs", "failures"]
     assert [row[:3] for row in rows] == [["`a`", "2", "0"], ["`b`", "2", "1"]]
     assert [row[3].startswith("**") for row in rows] == [False, True]

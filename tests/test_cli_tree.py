@@ -37,7 +37,7 @@ if not hasattr(rusage, "Tree"):
     pytest.skip("this system has no Tree", allow_module_level=True)
 
 from rusage._cli import comparison, limits, report, tree
-from rusage._cli.comparison import Run, compare, series
+from rusage._cli.comparison import Series
 
 PROGRAM = [sys.executable, str(Path(__file__).parent / "programs" / "tree_of_processes.py")]
 MIB = 2**20
@@ -280,11 +280,14 @@ def peak_of(rss: int, unread: int = 0) -> TreePeak:
 )
 def test_trees_of_runs(commands: int, peaks: list[TreePeak | None], counted: bool, row: str | None) -> None:  # noqa: FBT001 (a parameter)
     """Without the figure there is a reason, not a legend of it; runs that do not count do not matter."""
-    runs = [Run(Ended(0, {}, 1.0, None, peak), counted=counted) for peak in peaks]
-    found = compare([series(["x"], 0, [*runs, Run(Ended(1, {}, 1.0, None), counted=False)])] * commands, None)
+    runs = [Ended(0, {}, 1.0, None, peak) for peak in (*peaks, None)]
+    for number, ended in enumerate(runs):
+        ended.counted = counted and number < len(peaks)
+    found = [Series("x", ["x"], 0, runs)] * commands
+    comparison.compare(found)
     options = Options()
     options.tree, options.compare = True, commands > 1
-    text = " ".join(comparison.of_runs(found, ["x"] * commands, options, None).split())
+    text = " ".join(comparison.of_runs(found, options, None).split())
     for once, twice in ("1 of 3", "2 of 6"), ("1 of 2", "2 of 4"), ("6 samples", "12 samples"):
         row = row and (row.replace(once, twice) if commands > 1 else row)
     assert (row or "tree memory") in text or row is None

@@ -16,11 +16,6 @@ def samples(*figures: tuple[float, float]) -> list[Sample]:
     return [Sample(elapsed, 1, spent, 1, 0, None) for elapsed, spent in figures]
 
 
-def sign(value: float, deviation: float | None) -> str:
-    """Return a value and its deviation."""
-    return comparison.plus_minus(value, deviation, "\xb1")
-
-
 def clock(elapsed: float) -> str:
     """Return the elapsed time and the share of the CPU in a report of GNU time."""
     return gnu.report("%E %P", ["true"], 0, {"ru_utime": 1.0, "ru_stime": 1.0}, elapsed)
@@ -53,11 +48,11 @@ QUANTITIES = [
 ]
 # As many decimals, or one digit of the deviation.
 DEVIATIONS = [
-    (sign, (89.84, 1.23), "89.8\xb11.2"),
-    (sign, (101.46, 0.26), "101\xb10.3"),
-    (sign, (1.2345, 0.0004), "1.23\xb10.0004"),
-    (sign, (2.0, 0.0), "2\xb10"),
-    (sign, (5.0, None), "5"),
+    (comparison.plus_minus, (89.84, 1.23), "89.8\xb11.2"),
+    (comparison.plus_minus, (101.46, 0.26), "101\xb10.3"),
+    (comparison.plus_minus, (1.2345, 0.0004), "1.23\xb10.0004"),
+    (comparison.plus_minus, (2.0, 0.0), "2\xb10"),
+    (comparison.plus_minus, (5.0, None), "5"),
 ]
 # Beyond Tukey's outer fences, and a tenth of the median away from it.
 OUTLIERS = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .figures import FIGURES, digits, outcome, scale
 from .output import BOLD, is_colored, paint, width_of
-from .report import KILLED, UNBROKEN, how_often, lines, wrap
+from .report import KILLED, how_often, lines, wrap
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -19,14 +19,6 @@ if TYPE_CHECKING:
 # Outliers of other figures are mostly the noise of small counts.
 WITH_OUTLIERS = ["elapsed", "ru_maxrss"]
 COMPARED = [name for name, figure in FIGURES.items() if figure.column]
-
-
-class Run(NamedTuple):
-    """A run of the program."""
-
-    ended: Ended
-    counted: bool
-    """Whether it is in the statistics: it has not failed, or failures are ignored, and no signal ended the series."""
 
 
 class Summary(NamedTuple):
@@ -55,49 +47,30 @@ class Ratio(NamedTuple):
         return 1 if self.ratio > 1 else -1
 
 
-class Series(NamedTuple):
-    """The runs of a program; of warm-up runs, only the number."""
+class Series:
+    """The runs of a command and their statistics, also compared with another command's; of warm-up runs, the number."""
 
-    command: list[str]
-    warmup: int
-    runs: list[Run]
-    columns: dict[str, list[float]]
-    """The counted runs' values of each figure that was measured in all of them."""
-    summary: dict[str, Summary]
-    outliers: dict[str, list[int]]
-    """For each figure, the numbers of the runs that are outliers, from 1 on."""
-
-    @property
-    def counted(self) -> list[Ended]:
-        """The runs that are in the statistics."""
-        return [run.ended for run in self.runs if run.counted]
-
-
-class Comparison(NamedTuple):
-    """The runs of several commands; of one command in a series."""
-
-    series: list[Series]
-    """The series of each command."""
-    ratios: list[dict[str, Ratio]]
-    """For each command, the ratios of its means to the first command's means."""
-    smallest: dict[str, int]
-    """For each figure, the position of the command whose mean is significantly smaller than the others."""
-    stopped_by: int | None
-    """The signal that ended the series."""
-
-
-def series(command: list[str], warmup: int, runs: list[Run]) -> Series:
-    """Return a series with the statistics of its runs."""
-    counted = {number: run.ended.figures for number, run in enumerate(runs, 1) if run.counted}
-    found = counted.values()
-    names = [name for name in FIGURES if counted and all(name in each for each in found)]
-    columns = {name: [figures[name] for figures in found] for name in names}
-    summary = {
-        name: Summary(fmean(each), stdev(each) if len(each) > 1 else None, min(each), median(each), max(each))
-        for name, each in columns.items()
-    }
-    far = {name: [[*counted][at] for at in outliers(columns[name])] for name in WITH_OUTLIERS if name in columns}
-    return Series(command, warmup, runs, columns, summary, {name: numbers for name, numbers in far.items() if numbers})
+    def __init__(
+        self, name: str, command: list[str], warmup: int, runs: list[Ended], stopped_by: int | None = None
+    ) -> None:
+        """*name*: the command in reports. *stopped_by*: the signal that ended the series."""
+        self.name, self.command, self.warmup, self.runs, self.stopped_by = name, command, warmup, runs, stopped_by
+        self.counted = [run for run in runs if run.counted]
+        names = [name for name in FIGURES if self.counted and all(name in run.figures for run in self.counted)]
+        self.columns = {name: [run.figures[name] for run in self.counted] for name in names}
+        """The counted runs' values of each figure that was measured in all of them."""
+        self.summary = {
+            name: Summary(fmean(each), stdev(each) if len(each) > 1 else None, min(each), median(each), max(each))
+            for name, each in self.columns.items()
+        }
+        numbers = [number for number, run in enumerate(runs, 1) if run.counted]
+        far = {name: outliers(self.columns[name]) for name in WITH_OUTLIERS if name in self.columns}
+        self.outliers = {name: [numbers[at] for at in positions] for name, positions in far.items() if positions}
+        """For each figure, the numbers of the runs that are outliers, from 1 on."""
+        self.ratios: dict[str, Ratio] = {}
+        """The ratios of the means to the first command's means."""
+        self.smallest: set[str] = set()
+        """The figures whose mean is significantly smaller than the other commands'."""
 
 
 def outliers(values: list[float]) -> list[int]:
@@ -117,19 +90,16 @@ def outliers(values: list[float]) -> list[int]:
     ]
 
 
-def compare(found: list[Series], stopped_by: int | None) -> Comparison:
-    """Compare the counted runs of several commands."""
-    ratios: list[dict[str, Ratio]] = [{} for _ in found]
-    least = {}
+def compare(found: list[Series]) -> None:
+    """Set the ratios, and where the smallest means are."""
     for name in COMPARED:
         columns = [each.columns[name] for each in found if name in each.columns]
         if len(columns) == len(found):
-            for column, each in zip(columns, ratios, strict=True):
+            for each, column in zip(found, columns, strict=True):
                 if (to_first := ratio(column, columns[0])) is not None:
-                    each[name] = to_first
+                    each.ratios[name] = to_first
             if (position := smallest(columns)) is not None:
-                least[name] = position
-    return Comparison(found, ratios, least, stopped_by)
+                found[position].smallest.add(name)
 
 
 def ratio(values: list[float], firsts: list[float]) -> Ratio | None:
@@ -174,34 +144,34 @@ def student(freedom: int) -> float:
 # --- The report ------------------------------------------------------------------------------------------------------
 
 
-def of_runs(found: Comparison, names: list[str], options: Options, file: TextIO | None) -> str:
-    """Return the report of a series or of a comparison. *names*: the commands."""
-    colored, width, sign = is_colored(file), width_of(file), plus_minus_sign(file)
-    table = _compared(found, sign) if options.compare else _summaries(found.series[0])
-    text = _laid_out(table, width, is_left=options.compare, colored=colored) if found.series[0].summary else []
-    rows = {"command": names[0]} if options.append and not options.compare else {}
+def of_runs(found: list[Series], options: Options, file: TextIO | None) -> str:
+    """Return the report of a series or of a comparison."""
+    colored, width, first = is_colored(file), width_of(file), found[0]
+    table = _compared(found) if options.compare else _summaries(first)
+    text = _laid_out(table, width, is_left=options.compare, colored=colored) if first.summary else []
+    rows = {"command": first.name} if options.append and not options.compare else {}
     if options.compare:
-        numbered = {f"{number}": name.replace("\n", " ") for number, name in enumerate(names, 1)}
-        text += [*([""] if text else []), *lines(numbered, width, wraps=not options.append), ""]
-    counted = min(len(each.counted) for each in found.series)
-    warmup = min(each.warmup for each in found.series)
+        numbered = {f"{number}": each.name.replace("\n", " ") for number, each in enumerate(found, 1)}
+        text += [*([""] if text else []), *lines(numbered, width), ""]
+    counted = min(len(each.counted) for each in found)
+    warmup = min(each.warmup for each in found)
     of = f" of {options.runs}" if options.runs else ""
     after = f", after {warmup} for warm-up" if warmup else ""
     rows["rounds" if options.compare else "runs"] = f"{counted}{of}{after}"
-    if all("ru_maxrss" in each.summary for each in found.series):
+    if all("ru_maxrss" in each.summary for each in found):
         rows[FIGURES["ru_maxrss"].label] = FIGURES["ru_maxrss"].part
-    if options.tree and found.series[0].summary:
-        rows[FIGURES["tree_rss"].label] = _about_trees(found.series)
-    rows.update(_notes(found.series))
-    if found.stopped_by is not None:
-        rows["stopped by"] = outcome(-found.stopped_by)
-    if options.compare and found.ratios[0]:
-        rows["means"] = f"{sign} standard deviation"
-        rows["ratios"] = f"to command 1, {sign} half the width of the 95 % interval"
-        if found.smallest:
+    if options.tree and first.summary:
+        rows[FIGURES["tree_rss"].label] = _about_trees(found)
+    rows.update(_notes(found))
+    if first.stopped_by is not None:
+        rows["stopped by"] = outcome(-first.stopped_by)
+    if options.compare and first.ratios:
+        rows["means"] = "\xb1 standard deviation"
+        rows["ratios"] = "to command 1, \xb1 half the width of the 95 % interval"
+        if any(each.smallest for each in found):
             rows["*"] = "smallest mean; the 95 % intervals of the ratios leave out 1"
     text += lines(rows, width, alarming={"failures", "stopped by"} if colored else ())
-    sentences = [line for sentence in conclusions(found, names) for line in wrap(sentence, width)]
+    sentences = [line for sentence in conclusions(found) for line in wrap(sentence, width)]
     return "\n".join([*text, "", *sentences] if sentences else text)
 
 
@@ -218,13 +188,11 @@ def _summaries(found: Series) -> list[list[list[str]]]:
     return [[list(column)] for column in zip(*rows, strict=True)]
 
 
-def _compared(found: Comparison, sign: str) -> list[list[list[str]]]:
+def _compared(found: list[Series]) -> list[list[list[str]]]:
     """Return the columns of the table of a comparison, each figure together with its ratio."""
-    table = [[["", *(f"{number}" for number in range(1, len(found.series) + 1))]]]
-    for name in found.ratios[0]:
-        unit, cells, ratios = column(found, name, sign)
-        if name in found.smallest:
-            cells[found.smallest[name]] += "*"
+    table = [[["", *(f"{number}" for number in range(1, len(found) + 1))]]]
+    for name in found[0].ratios:
+        unit, cells, ratios = column(found, name, "{}*")
         table.append([[f"{FIGURES[name].column} ({unit})", *cells], ["ratio", *ratios]])
     return table
 
@@ -268,40 +236,31 @@ def _notes(found: list[Series]) -> dict[str, str]:
     for at, each in enumerate(found, 1):
         of_command = "" if len(found) == 1 else f" of command {at}"
         for number, run in enumerate(each.runs, 1):
-            if run.ended.code:
-                rows["failures"].append(f"run {number}{of_command} ({outcome(run.ended.code)})")
-            if run.ended.killed:
+            if run.code:
+                rows["failures"].append(f"run {number}{of_command} ({outcome(run.code)})")
+            if run.killed:
                 rows[KILLED].append(f"run {number}{of_command}")
         for name, numbers in each.outliers.items():
             label = f"outliers of {FIGURES[name].label}"
             rows.setdefault(label, []).extend(f"run {number}{of_command}" for number in numbers)
     return {
-        label: f"{len(names)}: {', '.join(names[:8])}".replace(" ", UNBROKEN).replace(f",{UNBROKEN}", ", ")
-        + (", ..." if len(names) > 8 else "")
+        label: f"{len(names)}: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
         for label, names in rows.items()
         if names
     }
 
 
-def plus_minus_sign(file: TextIO | None) -> str:
-    """Return the sign before a deviation, in characters that a file can hold."""
-    try:
-        "\xb1".encode(getattr(file, "encoding", None) or "utf-8")
-    except UnicodeEncodeError:
-        return "+-"
-    return "\xb1"
-
-
-def column(found: Comparison, name: str, sign: str) -> tuple[str, list[str], list[str]]:
-    """Return the unit of a figure's column, its cells, and the cells of its ratios."""
-    means = [each.summary[name] for each in found.series]
+def column(found: list[Series], name: str, mark: str) -> tuple[str, list[str], list[str]]:
+    """Return the unit of a figure's column, its cells, of which the smallest has a mark, and those of its ratios."""
+    means = [each.summary[name] for each in found]
     size, unit = scale(min((mean.mean for mean in means if mean.mean), default=0), FIGURES[name].unit)
-    cells = [plus_minus(each.mean / size, None if each.stddev is None else each.stddev / size, sign) for each in means]
-    ratios = [plus_minus(*each[name], sign) if name in each else "-" for each in found.ratios[1:]]
+    cells = [plus_minus(each.mean / size, None if each.stddev is None else each.stddev / size) for each in means]
+    cells = [mark.format(cell) if name in each.smallest else cell for cell, each in zip(cells, found, strict=True)]
+    ratios = [plus_minus(*each.ratios[name]) if name in each.ratios else "-" for each in found[1:]]
     return unit, cells, ["1", *ratios]
 
 
-def plus_minus(value: float, deviation: float | None, sign: str) -> str:
+def plus_minus(value: float, deviation: float | None) -> str:
     """Return a value and its deviation with the same number of decimals, or one nonzero digit of a small deviation."""
     text = digits(value)
     if deviation is None:
@@ -309,23 +268,17 @@ def plus_minus(value: float, deviation: float | None, sign: str) -> str:
     decimals = len(text.partition(".")[2])
     if deviation and not float(f"{deviation:.{decimals}f}"):
         decimals = -int(f"{deviation:.0e}".split("e")[1])
-    return f"{text}{sign}{deviation:.{decimals}f}"
+    return f"{text}\xb1{deviation:.{decimals}f}"
 
 
-def conclusions(found: Comparison, commands: list[str]) -> list[str]:
+def conclusions(found: list[Series]) -> list[str]:
     """Return a sentence for each command that differs from the first one by more than the 95 % intervals."""
-    names = [
-        f"`{command}`" if len(command) <= 30 and command.isprintable() and "`" not in command else f"Command {number}"
-        for number, command in enumerate(commands, 1)
-    ]
     sentences = []
-    for name, ratios in zip(names[1:], found.ratios[1:], strict=True):
-        memory = ("memory in all processes", "tree_rss") if "tree_rss" in ratios else ("memory", "ru_maxrss")
-        figures = [memory, ("time", "elapsed")]
-        shown = [_times(ratios[figure], noun) for noun, figure in figures if figure in ratios and ratios[figure].side]
-        if shown:
-            first = f"{names[0][0].lower()}{names[0][1:]}"
-            sentences.append(f"{name} needed {' and '.join(shown)} as {first}.")
+    for number, each in enumerate(found[1:], 2):
+        memory = ("memory in all processes", "tree_rss") if "tree_rss" in each.ratios else ("memory", "ru_maxrss")
+        differing = [(noun, each.ratios[name]) for noun, name in (memory, ("time", "elapsed")) if name in each.ratios]
+        if shown := [_times(ratio, noun) for noun, ratio in differing if ratio.side]:
+            sentences.append(f"Command {number} needed {' and '.join(shown)} as command 1.")
     return sentences
 
 

@@ -45,6 +45,8 @@ class Ended:
 
     unsampled = ""
     """Why the tree could not be sampled until its end; empty if it could."""
+    counted = True
+    """Whether it is in a series' statistics: not if it has failed, nor if a signal has ended the series."""
 
     def __init__(
         self, code: int, usage: dict[str, float], elapsed: float, peak_bound: int | None, tree: TreePeak | None = None

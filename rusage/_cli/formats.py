@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._getrusage import fields
 from . import comparison
-from .comparison import Comparison, Run, compare, series
+from .comparison import Series, column
 from .figures import FIGURES, TOO_SHORT, TreePeak, exactly, outcome, quantity
 from .limits import judge
 from .output import readable, utf8, without_controls
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from .. import Sample
-    from .comparison import Series
     from .figures import Ended
     from .options import Options
 
@@ -40,7 +39,7 @@ def of_run(kind: str, command: list[str], ended: Ended, options: Options) -> Any
     if kind == "markdown":
         return _markdown_of_run(name, ended, options)
     if kind == "csv":
-        return of_runs(kind, compare([series(command, 0, [Run(ended, counted=True)])], None), [name], options)
+        return of_runs(kind, [Series(name, command, 0, [ended])], options)
     return of_tree(kind, name, ended.tree, ended.unsampled or TOO_SHORT)
 
 
@@ -53,18 +52,16 @@ def of_tree(kind: str, title: str, peak: TreePeak | None, reason: str = "") -> s
     return "\n".join(["elapsed (seconds),rss (bytes),cputime (seconds),processes,unread", *rows])
 
 
-def of_runs(
-    kind: str | None, found: Comparison, commands: list[str], options: Options, file: TextIO | None = None
-) -> str:
+def of_runs(kind: str | None, found: list[Series], options: Options, file: TextIO | None = None) -> str:
     """Return the report of a series or a comparison; CSV without its header if it is appended to another table."""
     if kind is None:
-        return comparison.of_runs(found, commands, options, file)
+        return comparison.of_runs(found, options, file)
     if kind == "json":
         return _json_of_runs(found, options)
     if kind == "markdown":
-        return markdown(found, commands, options, comparison.plus_minus_sign(file))
+        return markdown(found, options)
     header = not (options.append and file is not None and file.seekable() and file.tell())
-    return _csv(found.series, commands, header=header, with_tree=options.tree)
+    return _csv(found, header=header, with_tree=options.tree)
 
 
 # --- JSON ------------------------------------------------------------------------------------------------------------
@@ -75,24 +72,22 @@ def as_json(record: dict[str, object]) -> str:
     return json.dumps({"version": 1, **record})
 
 
-def _json_of_runs(found: Comparison, options: Options) -> str:
+def _json_of_runs(found: list[Series], options: Options) -> str:
     """Return the runs of a series or of several commands, their statistics and their ratios."""
-    records = [
-        {
+    records = []
+    for each in found:
+        record = {
             "command": [*map(utf8, each.command)],
-            "runs": [{**_outcome(run.ended, options), "counted": run.counted} for run in each.runs],
+            "runs": [{**_outcome(run, options), "counted": run.counted} for run in each.runs],
             "summary": {name: summary._asdict() for name, summary in each.summary.items()},
             "outliers": each.outliers,
         }
-        for each in found.series
-    ]
-    if options.compare:
-        for record, ratios in zip(records, found.ratios, strict=True):
-            record["ratios"] = {name: ratio._asdict() for name, ratio in ratios.items()}
-    made = [run.ended.figures for each in found.series for run in each.runs]
-    about = _about([name for name in FIGURES if any(name in each for each in made)])
+        if options.compare:
+            record["ratios"] = {name: ratio._asdict() for name, ratio in each.ratios.items()}
+        records.append(record)
+    about = _about([name for name in FIGURES if any(name in run.figures for each in found for run in each.runs)])
     content = {"commands": records} if options.compare else records[0]
-    return as_json({"warmup": found.series[0].warmup, **content, "stopped_by": found.stopped_by, **about})
+    return as_json({"warmup": found[0].warmup, **content, "stopped_by": found[0].stopped_by, **about})
 
 
 def _outcome(ended: Ended, options: Options) -> dict[str, object]:
@@ -157,26 +152,24 @@ def _markdown_of_run(command: str, ended: Ended, options: Options) -> str:
     return _table(rows, options)
 
 
-def markdown(found: Comparison, commands: list[str], options: Options, sign: str) -> str:
+def markdown(found: list[Series], options: Options) -> str:
     """Return a row for each command: the means with their deviations and, of several commands, the ratios.
 
     The mean that is significantly the smallest is bold. If runs have failed or exceeded a limit, a column counts them.
     """
-    columns = [["command", *map(code, commands)], ["runs", *(f"{len(each.counted)}" for each in found.series)]]
-    failures = [sum(run.ended.code != 0 for run in each.runs) for each in found.series]
+    columns = [["command", *(code(each.name) for each in found)], ["runs", *(f"{len(each.counted)}" for each in found)]]
+    failures = [sum(run.code != 0 for run in each.runs) for each in found]
     if any(failures):
         columns.append(["failures", *map(str, failures)])
     for name, limit in options.limits.items():
-        over = [[judge({name: limit}, run.ended)[name].over for run in each.runs] for each in found.series]
+        over = [[judge({name: limit}, run)[name].over for run in each.runs] for each in found]
         label = f"{FIGURES[name].label} over {exactly(limit, FIGURES[name].unit)}"
         columns.append([label, *(str(sum(each is not False for each in runs)) for runs in over)])
     for name, figure in FIGURES.items():
-        if figure.column and all(name in each.summary for each in found.series):
-            unit, cells, ratios = comparison.column(found, name, sign)
-            if name in found.smallest:
-                cells[found.smallest[name]] = f"**{cells[found.smallest[name]]}**"
+        if figure.column and all(name in each.summary for each in found):
+            unit, cells, ratios = column(found, name, "**{}**")
             columns.append([f"{figure.name} ({unit})", *cells])
-            if len(commands) > 1:
+            if len(found) > 1:
                 columns.append([f"{figure.label}, ratio", *ratios])
     return _table([[*row] for row in zip(*columns, strict=True)], options)
 
@@ -201,7 +194,7 @@ def code(text: str) -> str:
 TREE_COLUMNS = ["tree_rss (bytes)", "tree_elapsed (seconds)", "tree_processes", "tree_largest_rss (bytes)"]
 
 
-def _csv(found: list[Series], commands: list[str], *, header: bool, with_tree: bool) -> str:
+def _csv(found: list[Series], *, header: bool, with_tree: bool) -> str:
     """Return a row for each run. There is a column for each field on every system; it is empty if not measured."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
@@ -209,8 +202,8 @@ def _csv(found: list[Series], commands: list[str], *, header: bool, with_tree: b
         figures = [f"{name} ({FIGURES[name].unit})" for name in ("elapsed", *fields)]
         columns = [*figures, *(TREE_COLUMNS if with_tree else [])]
         writer.writerow(["command", "run", "counted", "exit_status", "signal", *columns])
-    for name, each in zip(commands, found, strict=True):
-        for number, (ended, counted) in enumerate(each.runs, 1):
+    for each in found:
+        for number, ended in enumerate(each.runs, 1):
             status = [ended.code, None] if ended.code >= 0 else [None, -ended.code]
             cells = [ended.elapsed, *map(ended.usage.get, fields)]
             if with_tree and ended.tree is not None:
@@ -218,7 +211,7 @@ def _csv(found: list[Series], commands: list[str], *, header: bool, with_tree: b
                 cells += [largest.rss, largest.elapsed, largest.processes, None if member is None else member.rss]
             elif with_tree:  # there was no sample
                 cells += [None] * len(TREE_COLUMNS)
-            writer.writerow([name, number, int(counted), *status, *cells])
+            writer.writerow([each.name, number, int(ended.counted), *status, *cells])
     return file.getvalue().removesuffix("\n")
 
 

@@ -65,8 +65,9 @@ def run_command(command: list[str], options: Options) -> int:
         except OSError as error:
             complain(path, error.strerror)
             return CANCELED
-        if options.format is not None and isinstance(file, io.TextIOWrapper):
-            file.reconfigure(errors="surrogateescape")  # %C: the bytes of the command, which need not be text
+        if isinstance(file, io.TextIOWrapper):
+            # %C: the bytes of the command, which need not be text. Of other reports, the encoding may lack characters.
+            file.reconfigure(errors="backslashreplace" if options.format is None else "surrogateescape")
         return run_and_report(command, options, file, exports)
 
 

@@ -92,8 +92,7 @@ def open_output(path: str, *, append: bool) -> TextIO:
         if sys.stdout is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return sys.stdout
-    # Text may hold the command's bytes, which need not be UTF-8.
-    return open(path, "a" if append else "w", encoding="utf-8", errors="surrogateescape", opener=_shared_or_open)
+    return open(path, "a" if append else "w", encoding="utf-8", opener=_shared_or_open)
 
 
 class Export:

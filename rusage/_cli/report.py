@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .._getrusage import fields
 from .figures import FIGURES, TOO_SHORT, TreePeak, outcome, quantity
-from .output import RED, is_colored, paint, width_of, without_controls
+from .output import RED, is_colored, paint, readable, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     from .options import Options
 
 KILLED = "signals of --kill"
-UNBROKEN = "\xa0"  # a space at which lines are not wrapped
 
 
-def lines(rows: dict[str, str], width: int, *, alarming: Collection[str] = (), wraps: bool = True) -> list[str]:
+def lines(rows: dict[str, str], width: int, *, alarming: Collection[str] = ()) -> list[str]:
     """Return lines with each label and its text, wrapped to *width*; those with an *alarming* label are red.
 
     The text of ``command`` is not wrapped.
@@ -29,9 +28,8 @@ def lines(rows: dict[str, str], width: int, *, alarming: Collection[str] = (), w
     found = []
     for label, text in rows.items():
         line = f"{label:<{len(indent)}}{text}".replace("\n", f"\n{indent}")
-        for part in wrap(line, width, indent) if wraps and label != "command" else [line]:
-            shown = part.replace(UNBROKEN, " ")
-            found.append(paint(shown, RED) if label in alarming else shown)
+        parts = [line] if label == "command" else wrap(line, width, indent)
+        found += [paint(part, RED) if label in alarming else part for part in parts]
     return found
 
 
@@ -53,7 +51,7 @@ def of_run(command: list[str], ended: Ended, options: Options, file: TextIO | No
     if options.append:
         import shlex  # noqa: PLC0415 (slow, and only needed here)
 
-        rows["command"] = without_controls(shlex.join(command))
+        rows["command"] = readable(shlex.join(command))
     for name, figure in FIGURES.items():
         label, value = figure.label, ended.figures.get(name)
         if name == "tree_rss" and options.tree:

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 from .._threads import start_without_signals
 from . import formats, limits
-from .comparison import Run, compare, series
+from .comparison import Series, compare
 from .figures import outcome
 from .options import split
 from .output import CANCELED, complain, readable, width_of, write
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TextIO
 
+    from .figures import Ended
     from .options import Command, Options
     from .output import Export
 
@@ -36,17 +37,17 @@ def run_series(command: list[str], options: Options, file: TextIO | None, export
     """
     commands: list[Command] = [split(line) for line in command] if options.compare else [command]
     shown = [readable(line) for line in command] if options.compare else [readable(shlex.join(command))]
-    names = shown if options.compare else command[:1]
+    names = command if options.compare else command[:1]
     warmup, runs, code, stopped_by = make_rounds(commands, names, options)
     is_written = []
     if any(warmup) or any(runs) or stopped_by is not None:
         words = [[words] if isinstance(words, str) else words for words in commands]
-        found = compare([series(*each) for each in zip(words, map(len, warmup), runs, strict=True)], stopped_by)
-        is_written = [write(formats.of_runs(options.kind, found, shown, options, file), file)]
-        is_written += [export.write(lambda kind: formats.of_runs(kind, found, shown, options)) for export in exports]
-    ended = [[run.ended for run in made] for made in runs]
-    status = max(limits.check(options.limits, each, name) for name, each in zip(names, ended, strict=True))
-    if any(run.ended.killed for made in runs + warmup for run in made):
+        found = [Series(*each, stopped_by) for each in zip(shown, words, map(len, warmup), runs, strict=True)]
+        compare(found)
+        is_written = [write(formats.of_runs(options.kind, found, options, file), file)]
+        is_written += [export.write(lambda kind: formats.of_runs(kind, found, options)) for export in exports]
+    status = max(limits.check(options.limits, each, name) for name, each in zip(names, runs, strict=True))
+    if any(run.killed for made in runs + warmup for run in made):
         code = limits.OVER
     return exit_status(code or -(stopped_by or 0) or status or (0 if all(is_written) else CANCELED))
 
@@ -62,7 +63,7 @@ SECONDS, LEAST_ROUNDS = 3.0, 10
 
 def make_rounds(
     commands: list[Command], names: list[str], options: Options
-) -> tuple[list[list[Run]], list[list[Run]], int, int | None]:
+) -> tuple[list[list[Ended]], list[list[Ended]], int, int | None]:
     """Run each command once in each round, in reverse order in every second one. *names*: of the commands in messages.
 
     A run that fails ends the series, unless failures are ignored, and so does a signal that ends programs. The runs of
@@ -73,8 +74,8 @@ def make_rounds(
     """
     signals = Signals()
     streams = HiddenStreams(hide=not options.show_output)
-    warmup: list[list[Run]] = [[] for _ in commands]
-    runs: list[list[Run]] = [[] for _ in commands]
+    warmup: list[list[Ended]] = [[] for _ in commands]
+    runs: list[list[Ended]] = [[] for _ in commands]
     code = 0
     began = time.monotonic()
     for done, (number, at, rounds) in enumerate(_schedule(len(commands), options.warmup, options.runs)):
@@ -92,16 +93,19 @@ def make_rounds(
         stopped_by = _ending_signal(signals)
         code = 0 if options.ignore_failure else ended.code
         made = (runs if number > 0 else warmup)[at]
-        made.append(Run(ended, counted=not code and stopped_by is None))
+        ended.counted = not code and stopped_by is None
+        made.append(ended)
         if code and stopped_by is None:
             what = f"run {len(made)}" if number > 0 else f"warm-up run {len(made)}"
             # The report of a series names the run.
             _explain_end(names[at], what if options.compare or number <= 0 else "", code, streams)
-        if not made[-1].counted:
+        if not ended.counted:
             break
     show_progress()
     complete = min(sum(run.counted for run in made) for made in runs)
-    runs = [[run._replace(counted=run.counted and at < complete) for at, run in enumerate(made)] for made in runs]
+    for made in runs:
+        for ended in made[complete:]:
+            ended.counted = False
     return warmup, runs, code, _ending_signal(signals)
 
 
