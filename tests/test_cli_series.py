@@ -12,7 +12,7 @@ from pathlib import Path
 
 import forked
 import pytest
-from command import in_words, new_folder, nth, record, run  # noqa: F401 (new_folder is a fixture)
+from command import in_words, new_folder, nth, plain, record, run  # noqa: F401 (new_folder is a fixture)
 from conftest import change_signals, needs_sh
 from expected import SAMPLED
 from forked import CHECKS, RUSAGE, needs_peak
@@ -309,16 +309,22 @@ def test_signal_during_the_preparation(on_terminal: Start) -> None:
     assert re.search(rb"stopped by +signal 2 \(SIGINT\)", shown)
 
 
-@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
-def test_no_color_on_request(on_terminal: Start, monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    """Colours are for terminals; nothing else gets them, nor one that does not want them."""
-    for words in ["false"], ["-n", "2", "false"], ["-n", "2", "--compare", "true", "false"]:
-        monkeypatch.setenv("TERM", "xterm")
-        monkeypatch.delenv("NO_COLOR", raising=False)
-        _, terminal = on_terminal(*RUSAGE, *words)
-        assert b"\x1b[1;31m" in read_until(terminal, b"return code 1")
-        run(*words)
-        assert "\x1b" not in Path("report").read_text()
-        monkeypatch.setenv(name, value)
-        _, terminal = on_terminal(*RUSAGE, *words)
-        assert b"\x1b" not in read_until(terminal, b"return code 1")
+@pytest.mark.parametrize(
+    ("words", "red"),
+    [
+        ("false", "exit status +1"),
+        ("-n 2 false", "failures +1: run 1 .*"),
+        ("-n 2 --compare true false", "failures +1: run 1 of command 2 .*"),
+        ("--limit-cputime 0 true", "rusage: true: CPU time .*"),
+        ("/no/such/program", "rusage: .*: No such file or directory"),
+        ("--nonsense", "rusage: option --nonsense not recognized"),
+    ],
+)
+def test_failures_are_red_on_a_terminal(on_terminal: Start, words: str, red: str) -> None:
+    """What failed, and messages; nothing else gets colours, nor a terminal that does not want them."""
+    for wish in "TERM=xterm", "TERM=dumb", "NO_COLOR=1":
+        _, terminal = on_terminal("env", "TERM=xterm", wish, *RUSAGE, *words.split())
+        shown = read_until(terminal, b"return code").decode()
+        is_red = re.search(rf"\x1b\[1;31m{red}\x1b\[0m", shown) is not None
+        assert (is_red, "\x1b" in shown) == (wish == "TERM=xterm",) * 2
+    assert "\x1b" not in plain(*words.split()).stderr

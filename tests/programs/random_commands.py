@@ -94,6 +94,7 @@ def draw(choose: random.Random) -> dict[str, Any]:
         "blocked": sorted(choose.sample(SIGNALS, choose.choice([0, 0, 1, 3]))),
         "environment": choose.choices(ENTRIES, k=choose.randrange(6)) if choose.random() < 0.6 else None,
         "input": choose.choice([b"", b"text\n"]),
+        "earlier": choose.choice([None, "of an earlier command\n"]),
         "umask": choose.choice([0o22, 0o77, 0]),
     }
 
@@ -119,6 +120,8 @@ def observe(words: list[str], drawn: dict[str, Any]) -> dict[str, Any]:
             (folder / name).write_text(text)
             (folder / name).chmod(mode)
         (folder / "folder").mkdir()
+        if drawn["earlier"] is not None:
+            (folder / "report").write_text(drawn["earlier"])
         os.mkfifo(folder / "fifo")
 
         state, report = folder / "state", folder / "report"
