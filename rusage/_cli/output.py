@@ -50,12 +50,31 @@ def complain(*parts: str | None, alarming: bool = True) -> None:
     """Print a message on standard error, if that is possible; on a terminal in red, if it is about a failure."""
     if sys.stderr is None:
         return
+    show_progress()
     text = f"rusage: {': '.join(readable(part or '') for part in parts)}"
     try:
         sys.stderr.write(f"{paint(text, RED) if alarming and is_colored(sys.stderr) else text}\n")
         sys.stderr.flush()
     except OSError:
         discard(sys.stderr)
+
+
+_shown = 0  # the length of the progress line on the terminal
+
+
+def show_progress(text: str = "") -> None:
+    """Replace the progress line on a terminal by a text, cut to its width; without a text, remove it.
+
+    The cursor stays at the start of the line: what the terminal echoes, such as ^C, is removed with it.
+    """
+    global _shown  # noqa: PLW0603 (of this process)
+    if sys.stderr is None or not sys.stderr.isatty() or not (text or _shown):
+        return
+    line = text[: width_of(sys.stderr) - 1]
+    with contextlib.suppress(OSError):  # the terminal has hung up
+        sys.stderr.write(f"\r{line:<{_shown}}\r")
+        sys.stderr.flush()
+    _shown = len(line)
 
 
 def discard(stream: TextIO | None) -> None:

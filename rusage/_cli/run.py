@@ -17,8 +17,6 @@ from .figures import Ended, measured_fields
 from .output import CANCELED, complain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .options import Command, Options
     from .tree import Sampling
 
@@ -91,19 +89,18 @@ def _is_ignored(number: int) -> bool:
     return signal.getsignal(number) == signal.SIG_IGN
 
 
-def run(  # noqa: PLR0913 (private)
+def run(
     command: Command,
     signals: Signals,
     streams: Streams = (None, None),
     *,
     name: str | None = None,
     options: Options | None = None,
-    tell: Callable[[str, str | None], None] = complain,
 ) -> Ended | int:
     """Run a program; if it cannot be started, print an error message and return the exit status for that.
 
-    *name*: the name of the program in the message; its first word by default. *tell* prints the message. The options
-    say whether the tree is sampled.
+    *name*: the name of the program in the message; its first word by default. The options say whether the tree is
+    sampled.
 
     Except for given streams, the program inherits all file descriptors, and the signals that the caller ignores or
     blocks. SIGPIPE and SIGXFSZ get their defaults: Python ignores both at its start, so the caller's disposition is
@@ -114,18 +111,18 @@ def run(  # noqa: PLR0913 (private)
     if options is not None and options.tree:
         from .tree import Sampling, become_reaper  # noqa: PLC0415 (slow, and only needed here)
 
-        sampling = Sampling(options, name, tell, become_reaper())
+        sampling = Sampling(options, name, become_reaper())
     try:
         return _run(command, signals, streams, sampling)
     except ChildProcessError:
-        tell(name, "the exit status is not available: another caller has already waited for the program")
+        complain(name, "the exit status is not available: another caller has already waited for the program")
         return CANCELED
     except FileNotFoundError as error:
         is_line = len(command) == 1 and len(command[0].split()) > 1
-        tell(name, "no program has this name: leave out the quotes, or use sh -c" if is_line else error.strerror)
+        complain(name, "no program has this name: leave out the quotes, or use sh -c" if is_line else error.strerror)
         return NOT_FOUND
     except OSError as error:
-        tell(name, error.strerror)
+        complain(name, error.strerror)
         return CANNOT_EXECUTE
 
 

@@ -6,7 +6,6 @@ import contextlib
 import os
 import shlex
 import signal
-import sys
 import tempfile
 import time
 from typing import IO, TYPE_CHECKING
@@ -16,7 +15,7 @@ from . import formats, limits
 from .comparison import Series, compare
 from .figures import outcome
 from .options import split
-from .output import CANCELED, complain, readable, width_of, write
+from .output import CANCELED, complain, readable, show_progress, write
 from .run import KEYBOARD, Signals, exit_status, run
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def make_rounds(
         if code or _ending_signal(signals) is not None:  # the terminal's may arrive between two runs
             break
         streams.clear()
-        ended = run(commands[at], signals, streams.descriptors, name=names[at], options=options, tell=_complain)
+        ended = run(commands[at], signals, streams.descriptors, name=names[at], options=options)
         if isinstance(ended, int):
             code = ended
             break
@@ -115,7 +114,7 @@ def _prepare(options: Options, signals: Signals, streams: HiddenStreams) -> int:
         return 0
     streams.clear()
     name = options.prepare if isinstance(options.prepare, str) else shlex.join(options.prepare)
-    ended = run(options.prepare, signals, streams.descriptors, name=name, tell=_complain)
+    ended = run(options.prepare, signals, streams.descriptors, name=name)
     if isinstance(ended, int):
         return ended
     if ended.code and _ending_signal(signals) is None:
@@ -127,13 +126,7 @@ def _explain_end(name: str, what: str, code: int, streams: HiddenStreams) -> Non
     """Print which run has ended the series, if it has a name, and what it has written to hidden streams."""
     messages = [f"the series has ended: {what} ({outcome(code)})"] if what else []
     for message in messages + streams.after_failure():
-        _complain(name, message)
-
-
-def _complain(name: str, text: str | None) -> None:
-    """Print an error message in the place of the progress line."""
-    show_progress()
-    complain(name, text)
+        complain(name, message)
 
 
 def _schedule(commands: int, warmup: int, rounds: int | None) -> Iterator[tuple[int, int, int]]:
@@ -185,14 +178,15 @@ class HiddenStreams:
             start_without_signals(_discard, ours)
         if hide and os.isatty(2):
             with contextlib.suppress(OSError):  # there is no directory for it
-                self._errors = _file()
+                self._errors = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (is used until the end)
         self.descriptors = self._output, None if self._errors is None else self._errors.fileno()
         """Of standard output and standard error for a run; None for a stream that is inherited."""
 
     def clear(self) -> None:
         """Forget what earlier runs have written to standard error."""
         if self._errors is not None:
-            self._errors.truncate(0)
+            self._errors.seek(0)  # also of the runs, which share the position
+            self._errors.truncate()
 
     def after_failure(self) -> list[str]:
         """Return messages about what a run has written to hidden streams: the last lines of its standard error."""
@@ -211,34 +205,7 @@ def _discard(descriptor: int) -> None:
         pass
 
 
-def _file() -> IO[bytes]:
-    """Return a file without a name to which all write at its end."""
-    file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (is used until the end)
-    if sys.platform != "win32":
-        import fcntl  # noqa: PLC0415 (not on Windows)
-
-        fcntl.fcntl(file, fcntl.F_SETFL, fcntl.fcntl(file, fcntl.F_GETFL) | os.O_APPEND)
-    return file
-
-
 # --- The progress line -----------------------------------------------------------------------------------------------
-
-_shown = 0
-
-
-def show_progress(text: str = "") -> None:
-    """Replace the progress line on a terminal by a text, cut to its width; without a text, remove it.
-
-    The cursor stays at the start of the line: what the terminal echoes, such as ^C, is removed with it.
-    """
-    global _shown  # noqa: PLW0603 (the length of the line on the terminal)
-    if sys.stderr is None or not sys.stderr.isatty() or not (text or _shown):
-        return
-    line = text[: width_of(sys.stderr) - 1]
-    with contextlib.suppress(OSError):  # the terminal has hung up
-        sys.stderr.write(f"\r{line:<{_shown}}\r")
-        sys.stderr.flush()
-    _shown = len(line)
 
 
 def progress(done: int, warmup: int, runs: int, elapsed: float) -> str:
@@ -246,6 +213,5 @@ def progress(done: int, warmup: int, runs: int, elapsed: float) -> str:
     text = f"warm-up run {done + 1} of {warmup}" if done < warmup else f"run {done - warmup + 1} of {runs}"
     if not done:
         return f"rusage: {text}"
-    seconds = elapsed / done * (left := warmup + runs - done)
-    time_left = f"{max(1, round(seconds))} s" if seconds < 60 else f"{round(seconds / 60)} min"
-    return f"rusage: {text}, {left} left, about {time_left}"
+    left = warmup + runs - done
+    return f"rusage: {text}, {left} left, about {max(1, round(elapsed / done * left))} s"

@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING
 from .. import Tree, record
 from .._rusage import ffi, lib
 from .figures import TreePeak
-from .output import without_controls
+from .output import complain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from .. import Member, Sample
+    from .. import Sample
     from .._rusage import Tree as Handle
     from .options import Options
 
@@ -39,9 +37,9 @@ class Sampling:
     Nothing that fails here ends the command: the program runs, and is waited for.
     """
 
-    def __init__(self, options: Options, name: str, tell: Callable[[str, str | None], None], others: list[int]) -> None:
-        """*name*: of the program in an error message, which *tell* prints. *others*: what is left from earlier runs."""
-        self._options, self._name, self._tell, self._others = options, name, tell, others
+    def __init__(self, options: Options, name: str, others: list[int]) -> None:
+        """*name*: of the program in an error message. *others*: what is left from earlier runs."""
+        self._options, self._name, self._others = options, name, others
         self._limit = options.limits.get("tree_rss", float("inf"))
         self._pid, self._delay = 0, 0.0
         self._recording: record | None = None
@@ -64,13 +62,13 @@ class Sampling:
             self._fail("the tree cannot be sampled", error)
             return
         if self._others:
-            self._tell(self._name, "processes of earlier runs are left: what they start may be counted")
+            complain(self._name, "processes of earlier runs are left: what they start may be counted")
         self._delay = self._recording.tree._opened - began  # noqa: SLF001 (as above)
 
     def _fail(self, what: str, error: Exception) -> None:
         reason = error.strerror if isinstance(error, OSError) else None
         self.unsampled = f"{what}: {reason or error or type(error).__name__}"
-        self._tell(self._name, self.unsampled)
+        complain(self._name, self.unsampled)
 
     def finish(self) -> TreePeak | None:
         """End the samples; return the largest one, if one is known."""
@@ -146,34 +144,21 @@ class Sampling:
                 self._killer = killer
 
     def _kill(self) -> None:
-        """Send signals until the members have ended or are given up."""
+        """Send signals until the members have ended; name those that are given up."""
         assert self._recording is not None  # noqa: S101 (for the type checker: it calls)
-        tree, began = self._recording.tree, time.monotonic()
-        self._send(tree, signal.SIGTERM)
-        while True:
-            with contextlib.suppress(OSError):  # as without a free file descriptor
+        tree, began, waited = self._recording.tree, time.monotonic(), 0.0
+        while waited < GRACE + PATIENCE:
+            with contextlib.suppress(OSError):  # as without permission, or without a free file descriptor
+                if not waited or waited >= GRACE:
+                    tree.send_signal(KILL if waited else signal.SIGTERM)
+            with contextlib.suppress(OSError):  # as above
                 if not tree.sample().processes:
                     return
-            waited = time.monotonic() - began
-            if waited >= GRACE + PATIENCE:
-                with contextlib.suppress(OSError):  # the recording tells it
-                    for member in tree.members():
-                        self._tell(self._name, f"still running after the kill: {_described(member)}")
-                return
-            if waited >= GRACE:
-                self._send(tree, KILL)
             time.sleep(STEP)
-
-    def _send(self, tree: Tree, number: int) -> None:
-        try:
-            tree.send_signal(number)
-        except PermissionError:
-            if number == signal.SIGTERM and sys.platform != "win32":
-                for member in tree.members():
-                    if not _may_signal(member.pid):
-                        self._tell(self._name, f"no permission to kill: {_described(member)}")
-        except OSError:
-            pass  # those that are left are named in the end
+            waited = time.monotonic() - began
+        with contextlib.suppress(OSError):  # the recording tells it
+            for member in tree.members():
+                complain(self._name, f"still running after the kill: process {member.pid}")
 
 
 def peak_of(recording: record, samples: list[Sample], delay: float = 0) -> TreePeak:
@@ -194,22 +179,3 @@ def become_reaper() -> list[int]:
             return [member.pid for member in tree.members() if member.pid != os.getpid()]
     except OSError:  # there is no child, or too many files are open
         return []
-
-
-def _may_signal(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return False
-    except OSError:
-        pass
-    return True
-
-
-def _described(member: Member) -> str:
-    """Return the process ID and, on Linux, the name of a member."""
-    try:
-        with open(f"/proc/{member.pid}/comm", encoding="utf-8", errors="backslashreplace") as file:
-            return f"process {member.pid} ({without_controls(file.read().strip(), keep='')})"
-    except OSError:
-        return f"process {member.pid}"
