@@ -94,9 +94,7 @@ def test_wide_figures_fit_80_columns(sizes: list[int]) -> None:
         runs = [Ended(0, usage, size / 7 * usage["ru_utime"], None) for usage in usages]
         each.append(comparison.Series("x " * 99 + "x", ["x"], 3, runs))
     comparison.compare(each)
-    options = Options()
-    options.compare = True
-    text = comparison.of_runs(each, options, None)
+    text = comparison.of_runs(each, Options({"compare": True}), None)
     assert max(map(len, text.splitlines())) <= 80
     assert all(text.count(label) == 1 for label in ("wall (", "CPU (", "peak ("))
     assert (text.count("ratio  ") + text.count("ratio\n")) == 3

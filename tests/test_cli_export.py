@@ -39,7 +39,7 @@ def test_markdown_marks_the_smallest_mean_and_counts_failures() -> None:
     runs = [[Ended(code, {}, elapsed, None) for code in codes] for elapsed, codes in figures]
     found = [Series(name, ["x"], 0, each) for name, each in zip("ab", runs, strict=True)]
     compare(found)
-    head, _, *rows = cells(markdown(found, Options()))
+    head, _, *rows = cells(markdown(found, Options({})))
     assert head[:3] == ["command", "runs", "failures"]
     assert [row[:3] for row in rows] == [["`a`", "2", "0"], ["`b`", "2", "1"]]
     assert [row[3].startswith("**") for row in rows] == [False, True]

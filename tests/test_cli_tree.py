@@ -89,9 +89,7 @@ def test_sample_above_the_peak(error: int | None, size: int, explained: bool, mo
     monkeypatch.setattr(report, "fields", {"ru_maxrss": Mock(error=error)})
     sample = rusage.Sample(0.1, size, 0.0, 1, 0, None)
     peak = TreePeak(sample, rusage.Member(1, size, 0.0), 0.01, 0, [sample])
-    options = Options()
-    options.tree = True
-    text = report.of_run(["x"], Ended(0, {"ru_maxrss": 8192}, 1.0, None, peak), options, None)
+    text = report.of_run(["x"], Ended(0, {"ru_maxrss": 8192}, 1.0, None, peak), Options({"tree": True}), None)
     assert ("the peak may be up to 4 KiB too small" in " ".join(text.split())) == explained
 
 
@@ -232,7 +230,7 @@ def test_times_count_from_the_start_of_the_program() -> None:
     """The program was started a thousand seconds before the sampling."""
     with held() as running:
         started = time.perf_counter() - 1000
-        found = sampling(running.root, Options(), began=started).finish()
+        found = sampling(running.root, Options({}), began=started).finish()
         now = time.perf_counter()
     assert found is not None
     assert all(1000 <= sample.elapsed <= now - started for sample in [found.largest, *found.samples])
@@ -283,8 +281,7 @@ def test_trees_of_runs(commands: int, peaks: list[TreePeak | None], counted: boo
         ended.counted = counted and number < len(peaks)
     found = [Series("x", ["x"], 0, runs)] * commands
     comparison.compare(found)
-    options = Options()
-    options.tree, options.compare = True, commands > 1
+    options = Options({"tree": True} if commands == 1 else {"tree": True, "compare": True})
     text = " ".join(comparison.of_runs(found, options, None).split())
     for once, twice in ("1 of 3", "2 of 6"), ("1 of 2", "2 of 4"), ("6 samples", "12 samples"):
         row = row and (row.replace(once, twice) if commands > 1 else row)
@@ -396,9 +393,7 @@ def test_members_that_are_hard_to_kill(
     with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        options = Options()
-        options.kill, options.limits, options.tree = True, {"tree_rss": 1.0}, True
-        begun = sampling(process.pid, options)
+        begun = sampling(process.pid, Options({"kill": True, "limit-tree-rss": 1.0}))
         wait_until(lambda: begun._killed and (cause == "no permission" or process.poll() is not None), "the kill")  # noqa: SLF001 (no figure says so)
         found = begun.finish()
         process.communicate(b"\n")

@@ -67,7 +67,6 @@ WRONG: list[tuple[str | list[str], str]] = [
     ("--pid 0", "--pid: must be at least 1: '0'"),
     ("--pid 99999999999", "--pid: not a process ID: '99999999999'"),
     ("--export - true", "--export: the name of a file ends with .json, .csv, .md: '-'"),
-    ("--samples - true", "--samples: needs the name of a file, such as ./-: '-'"),
     ("--plot x.gif true", "--plot: the name of a file ends with .png, .svg, .pdf: 'x.gif'"),
     *(
         (words, f"{words[0]}: {word!r} needs a shell, as in sh -c '...', or quotes: {line!r}")

@@ -32,38 +32,39 @@ class Option:
 
 
 class Options:
-    """The values of the options; these are the defaults. The table below says what each option means."""
+    """The values of the options, which the table below describes."""
 
-    show: str | None = None
-    """``help``, ``info`` or ``version``, if one of them is all that is asked for."""
-    output: str | None = None
-    append = False
-    kind: str | None = None
-    """``json``, ``markdown`` or ``csv``; None for a text."""
-    exports: list[tuple[str, str]]
-    """Kinds, also ``samples`` and the formats of pictures, and the files for reports of this kind."""
-    format: str | None = None
-    """The format of a report of GNU time; None for the report of rusage."""
-    first_line = True
-    """Whether a report in GNU time's format begins with a line about a program that fails."""
-    limits: dict[str, float]
-    """Of ``ru_maxrss`` and ``tree_rss`` in bytes, of ``cputime`` in seconds."""
-    kill = False
-    tree = False
-    interval = 0.01
-    pid: int | None = None
-    records = False
-    """Whether the running process is recorded over time."""
-    runs: int | None = None
-    """None for a single run, and for a comparison that determines it."""
-    warmup = 0
-    ignore_failure = False
-    compare = False
-    prepare: Command | None = None
-    show_output = False
-
-    def __init__(self) -> None:
-        self.exports, self.limits = [], {}
+    def __init__(self, values: dict[str, Any]) -> None:
+        """*values*: by the names of the options, the last given ones at the end."""
+        self.show = next((name for name in SHOWN if name in values), None)
+        self.output: str | None = values.get("output")
+        self.append = "append" in values
+        self.kind = next((name for name in KINDS if name in values), None)
+        """None for a text."""
+        self.exports: list[tuple[str, str]] = [*values.get("export", [])]
+        self.exports += [values[name] for name in ("samples", "plot") if name in values]
+        """Kinds, also ``samples`` and the formats of pictures, and the files for reports of this kind."""
+        formats: dict[str, str | None] = {"format": values.get("format"), "portability": POSIX}
+        last = next((name for name in reversed(values) if name in formats), "format")
+        self.format = VERBOSE if "verbose" in values else formats[last]
+        """The format of a report of GNU time; None for the report of rusage."""
+        self.first_line = self.format is not POSIX and "quiet" not in values
+        """Whether a report in GNU time's format begins with a line about a program that fails."""
+        self.limits: dict[str, float] = {figure: values[name] for name, figure in LIMITS.items() if name in values}
+        """Of ``ru_maxrss`` and ``tree_rss`` in bytes, of ``cputime`` in seconds."""
+        self.kill = "kill" in values
+        self.interval: float = values.get("interval", 0.01)
+        self.pid: int | None = values.get("pid")
+        self.records = self.pid is not None and not values.keys().isdisjoint(RECORDS)
+        """Whether the running process is recorded over time."""
+        self.tree = self.records or not values.keys().isdisjoint(SAMPLES)
+        self.runs: int | None = values.get("runs")
+        """None for a single run, and for a comparison that determines it."""
+        self.warmup: int = values.get("warmup", 0)
+        self.ignore_failure = "ignore-failure" in values
+        self.compare = "compare" in values
+        self.prepare: Command | None = values.get("prepare")
+        self.show_output = "show-output" in values
 
 
 # --- Conversions of values -------------------------------------------------------------------------------------------
@@ -99,12 +100,6 @@ def _file(kinds: dict[str, str]) -> Callable[[str], tuple[str, str]]:
         raise ValueError(f"the name of a file ends with {', '.join(kinds)}: {shown(path)}")
 
     return convert
-
-
-def _samples(path: str) -> tuple[str, str]:
-    if path == "-":
-        raise ValueError(f"needs the name of a file, such as ./-: {shown(path)}")
-    return "samples", path
 
 
 REPORTS = {".json": "json", ".csv": "csv", ".md": "markdown"}
@@ -157,7 +152,9 @@ OPTIONS = {
     "The program and its descendants": [
         Option("", "tree", "", "sample the memory of all processes together"),
         Option("", "interval", "SECONDS", "seconds between two samples (0.01)", _seconds(0.0001)),
-        Option("", "samples", "FILE", "write the samples to FILE as CSV; implies --tree", _samples),
+        Option(
+            "", "samples", "FILE", "write the samples to FILE as CSV; implies --tree", lambda path: ("samples", path)
+        ),
         Option("", "plot", "FILE", "draw them: .png, .svg or .pdf; implies --tree", _file(PICTURES)),
         Option("", "pid", "PID", "report a running process, instead of a command", _number("process ID", 1, 2**31 - 1)),
     ],
@@ -190,6 +187,8 @@ EXAMPLES = [
 ]
 LIMITS = {"limit-maxrss": "ru_maxrss", "limit-tree-rss": "tree_rss", "limit-cputime": "cputime"}
 
+# Options that print something else than a report.
+SHOWN = ["help", "info", "version"]
 # Options that sample all processes, and those that record a running one.
 SAMPLES, RECORDS = ["tree", "samples", "plot", "limit-tree-rss"], ["interval", "samples", "plot"]
 # What each option needs one of.
@@ -235,11 +234,10 @@ def help_text(width: int) -> str:
 
 def parse(arguments: list[str]) -> tuple[Options, list[str]]:
     """Return the values of the options, and the command that follows them. Exits with status 2 if they are wrong."""
-    options = Options()
     if arguments[:1] == ["--"]:
-        return options, arguments[1:]
+        return Options({}), arguments[1:]
     if not arguments or not arguments[0].startswith("-"):
-        return options, arguments
+        return Options({}), arguments
     import getopt  # noqa: PLC0415 (slow, and only needed if there are options)
 
     known = {spelled: option for group in OPTIONS.values() for option in group for spelled in spelling(option)}
@@ -253,21 +251,19 @@ def parse(arguments: list[str]) -> tuple[Options, list[str]]:
         meant = " or --".join(difflib.get_close_matches(error.opt, [name.rstrip("=") for name in names]))
         _fail(f"{error.msg}; did you mean --{meant}?" if meant not in {"", error.opt} else error.msg)
     given = [(known[word], text) for word, text in pairs]
-    options.show = next((option.name for option, _ in given if option.name in {"help", "info", "version"}), None)
-    if options.show is None:
-        _convert(given, command, options)
-    return options, command
+    shown = next((option.name for option, _ in given if option.name in SHOWN), None)
+    return Options({shown: True}) if shown is not None else _convert(given, command), command
 
 
-def _convert(given: list[tuple[Option, str]], command: list[str], options: Options) -> None:
-    """Set the values of options; exit if they are wrong."""
+def _convert(given: list[tuple[Option, str]], command: list[str]) -> Options:
+    """Return the values of options; exit if they are wrong."""
     values: dict[str, Any] = {}
     name = ""
     try:
         for option, text in given:
             name = option.name
-            values[name] = option.convert(text) if option.value else True
-            options.exports += [values[name]] if name == "export" else []
+            value, before = option.convert(text) if option.value else True, values.pop(name, [])
+            values[name] = [*before, value] if name == "export" else value
         _check(values, has_command=bool(command))
         name = "compare"
         for line in command if name in values else []:
@@ -276,18 +272,9 @@ def _convert(given: list[tuple[Option, str]], command: list[str], options: Optio
             split(line)
     except ValueError as error:
         _fail(f"--{name}: {error}")
-    for name, value in values.items():
-        setattr(options, name.replace("-", "_"), value)
-    layouts = [POSIX if option.name == "portability" else text for option, text in given if option.name in FORMATS]
-    if layouts:
-        options.format = VERBOSE if "verbose" in values else layouts[-1]
-    options.first_line = options.format is not POSIX and "quiet" not in values
-    options.kind = next((name for name in values if name in KINDS), None)
-    options.exports += [values[name] for name in ("samples", "plot") if name in values]
-    options.limits = {figure: values[name] for name, figure in LIMITS.items() if name in values}
-    options.records = "pid" in values and not values.keys().isdisjoint(RECORDS)
-    options.tree = options.records or not values.keys().isdisjoint(SAMPLES)
+    options = Options(values)
     _check_surroundings(options, draws="plot" in values)
+    return options
 
 
 def _check(values: dict[str, Any], *, has_command: bool) -> None:
