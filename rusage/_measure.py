@@ -52,12 +52,7 @@ class measure:  # noqa: N801 (used like a function)
     __slots__ = ("_fields", "_last", "_new_peak", "_open", "_who")
 
     def __init__(self, who: int = RUSAGE_SELF, *, reset_peak: bool = False) -> None:
-        try:
-            self._fields = measured(who)
-        except TypeError:
-            if callable(who):
-                raise TypeError("measure as a decorator needs parentheses: @measure()") from None
-            raise
+        self._fields = measured(who)
         self._who = who
         self._new_peak: type[BlockPeak] | None = None
         if reset_peak:
