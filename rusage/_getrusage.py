@@ -282,12 +282,6 @@ def from_native(usage: Sequence[float], /) -> RUsage:
 
 def _microseconds(name: str, seconds: float) -> int:
     """Return the microseconds from which the kernel's float was computed."""
-    if isinstance(seconds, (str, bytes)) or not hasattr(seconds, "__float__"):
-        raise TypeError(f"{name} must be a number, not {type(seconds).__name__}")
-    try:
-        microseconds = round(float(seconds) * 1_000_000)
-    except (ValueError, OverflowError):  # not finite
-        microseconds = -1
-    if not 0 <= microseconds < 2**63:  # an int64_t in C
+    if not 0 <= seconds < 2**63 / 1e6:  # an int64_t in C
         raise ValueError(f"{name} is out of range: {seconds}")
-    return microseconds
+    return round(seconds * 1e6)
