@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--rusage",
         metavar="N",
         nargs="?",
-        type=_number,
+        type=int,
         const=ROWS,
         help="show the N phases of tests (default 10; 0: all) with the most CPU time, the largest growth of the peak "
         "memory, and the most memory retained after the test; resets the peak of the process before each phase if "
@@ -36,15 +36,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     for name, meaning in LIMITS.items():
         parser.addini(f"limit_rusage_{name}", f"default of @pytest.mark.{MARK}({name}=...): {meaning}")
-
-
-def _number(text: str) -> int:
-    """Return the argument of ``--rusage``."""
-    import argparse  # noqa: PLC0415 (only needed for an error)
-
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"not a number: {text!r} (write --rusage={ROWS}, or put --rusage last)")
-    return int(text)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import sys
@@ -13,7 +12,7 @@ import pytest
 from test_memory import ERROR, MIB, resets
 
 import rusage
-from rusage import _memory, _pytest_phases, pytest_plugin
+from rusage import _memory, _pytest_phases
 from rusage._backends import BACKEND
 from rusage._pytest_phases import Phase
 
@@ -474,16 +473,6 @@ def test_bad_limit_in_worker(pytester: pytest.Pytester) -> None:
 
 
 # --- The plugin itself ------------------------------------------------------------------------------------------------
-
-
-def test_bad_number(pytester: pytest.Pytester) -> None:
-    """The error says how to write it."""
-    result = pytester.runpytest_subprocess("--rusage=x")  # pytest 7.0 shows no such error in process
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*argument --rusage: not a number: 'x' (write --rusage=10,*"])
-    for text in "-1", "1.5":
-        with pytest.raises(argparse.ArgumentTypeError, match=re.escape(f"not a number: {text!r} (write --rusage=10,")):
-            pytest_plugin._number(text)  # noqa: SLF001 (starting pytest takes longer)
 
 
 IMPORTED = (
