@@ -20,8 +20,6 @@ if sys.platform == "win32":
 
 pytestmark = pytest.mark.system
 
-RUNS = 3
-
 PROGRAMS = {
     "succeeds": ["true"],
     "fails": ["sh", "-c", "exit 3"],
@@ -46,9 +44,10 @@ DEFAULT = (
 LETTERS = "CDEFIKMOPRSUWXZcekprstwx"
 FIELDS = {**gnu.COUNTS, "M": "ru_maxrss", "S": "ru_stime", "U": "ru_utime", **dict.fromkeys("DKXp", "ru_idrss")}
 FIGURE = re.compile(r"\?|\d+(:\d\d)*(\.\d+)?")
-# The noise that few runs need not show. Faults: GNU time's own between its fork and the program are included. The share
-# of a short program may be anything.
-SLACK = {"e": 0.1, "U": 0.1, "S": 0.1, "P": 100, "R": 60, "F": 8, "c": 30, "w": 30, "I": 1024, "O": 1024}
+# The noise. Faults: GNU time's own between its fork and the program are included. The share of a short program may be
+# anything. The peak: the error of the kernel's counters, in KiB.
+SLACK = {"e": 0.1, "E": 0.1, "U": 0.1, "S": 0.1, "P": 100, "R": 60, "F": 8, "c": 30, "w": 30, "I": 1024, "O": 1024}
+SLACK["M"] = (inherited.peak_margin() or 2**26) / 1024
 
 
 def outcome(*words: str) -> tuple[int, list[str]]:
@@ -88,53 +87,32 @@ def number(text: str) -> float:
     return value
 
 
-def are_apart(letter: str, theirs: list[str], ours: list[str]) -> bool:
-    """Return whether the ranges of a figure differ by more than the noise of GNU time's runs."""
-    low, high = min(map(number, theirs)), max(map(number, theirs))
-    slack = high - low + allowance(letter)
-    return max(map(number, ours)) < low - slack or min(map(number, ours)) > high + slack
-
-
 @needs_gnu_time
 @pytest.mark.parametrize("command", PROGRAMS.values(), ids=PROGRAMS)
 def test_figures_as_gnu_time(command: list[str]) -> None:
-    """Each letter: equal, or within the noise of two runs of GNU time; ``?`` exactly where nothing is measured."""
+    """Each letter: equal, or nearly so; ``?`` exactly where nothing is measured."""
     layout = "\\n".join(f"{letter}=%{letter}" for letter in LETTERS)
-    theirs: dict[str, list[str]] = {letter: [] for letter in LETTERS}
-    ours: dict[str, list[str]] = {letter: [] for letter in LETTERS}
     unknown = {letter for letter, name in FIELDS.items() if name not in rusage.run(["true"]).measured} | {"t"}
     status, _ = outcome(GNU_TIME, *command)
     if status in (126, 127):  # no program has run
         unknown = {*LETTERS} - {*"CZx"}
     elif status > 128:  # a killed program has no exit status, where GNU time prints 0
         unknown |= {"x"}
-    measured = {*LETTERS} - unknown - {*"CZx"}
-    apart: dict[str, tuple[list[str], list[str]]] = {}
-    # Other programs on the machine may change a few runs; with more runs the ranges only grow.
-    for _ in range(5):
-        for _ in range(RUNS):
-            for values, (_, lines) in zip((theirs, ours), both(["-q", "-f", layout], command), strict=True):
-                for line in filter(None, lines):
-                    values[line[0]].append(line[2:])
+    apart: dict[str, tuple[str, str]] = {}
+    for _ in range(15):  # other programs on the machine may change a few runs
+        theirs, ours = (
+            dict(line.split("=", 1) for line in lines if line) for _, lines in both(["-q", "-f", layout], command)
+        )
+        assert {letter for letter in LETTERS if ours[letter].rstrip("%") == "?"} == unknown
+        assert all(ours[letter] == theirs[letter] for letter in {*"CZx"} - unknown)
         apart = {
             letter: (ours[letter], theirs[letter])
-            for letter in measured
-            if are_apart(letter, theirs[letter], ours[letter])
+            for letter in {*LETTERS} - unknown - {*"CZx"}
+            if abs(number(ours[letter]) - number(theirs[letter])) > SLACK.get(letter, 0) + 0.1 * number(theirs[letter])
         }
         if not apart:
             break
     assert apart == {}
-    for letter in unknown:
-        assert {value.rstrip("%") for value in ours[letter]} == {"?"}, letter
-    for letter in {*"CZx"} - unknown:
-        assert ours[letter] == theirs[letter], letter
-
-
-def allowance(letter: str) -> float:
-    """Return the noise of a letter that few runs need not show."""
-    if letter == "M":  # the error of the kernel's counters, in KiB
-        return (inherited.peak_margin() or 2**26) / 1024
-    return SLACK.get("e" if letter == "E" else letter, 0)
 
 
 @needs_gnu_time
