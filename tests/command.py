@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
@@ -46,9 +47,39 @@ def in_words() -> str:
     return " ".join(text().split())
 
 
+SCHEMA = json.loads((Path(__file__).parent.parent / "docs" / "rusage.schema.json").read_text(encoding="utf-8"))
+
+
+def strict(schema: Any) -> Any:
+    """Return a schema that also rejects members that it does not describe."""
+    if isinstance(schema, list):
+        return [strict(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    result = {key: strict(value) for key, value in schema.items()}
+    if "properties" in schema and schema.get("type") == "object":
+        result.setdefault("additionalProperties", False)
+    return result
+
+
+@functools.cache
+def validator() -> Any:
+    """Return a function that raises ``ValueError`` if a record does not match the schema, where fastjsonschema is."""
+    try:
+        import fastjsonschema
+    except ModuleNotFoundError:
+        return lambda record: record
+    return fastjsonschema.compile(strict(SCHEMA))
+
+
+def validated(text: str) -> Any:
+    """Return a report in JSON, which has neither NaN nor Infinity and matches the schema."""
+    return validator()(json.loads(text, parse_constant=pytest.fail))
+
+
 def record(path: str = "report") -> Any:
     """Return a report in JSON."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    return validated(Path(path).read_text(encoding="utf-8"))
 
 
 def nth(number: int, usual: str, unusual: str) -> list[str]:

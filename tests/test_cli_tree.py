@@ -4,7 +4,6 @@ import contextlib
 import csv
 import errno
 import importlib.util
-import json
 import os
 import re
 import shlex
@@ -19,7 +18,7 @@ from unittest.mock import Mock
 
 import forked
 import pytest
-from command import in_words, new_folder, plain, record, run  # noqa: F401 (new_folder is a fixture)
+from command import in_words, new_folder, plain, record, run, validated  # noqa: F401 (new_folder is a fixture)
 from conftest import needs_sh
 from forked import RUSAGE
 from held_trees import held, wait_until
@@ -243,7 +242,7 @@ def test_tree_is_in_each_report() -> None:
     exports = ["--export", "a.json", "--export", "a.csv", "--export", "a.md"]
     for words in [*PROGRAM, "2", "20"], ["--compare", line, line]:
         assert run("--tree", "-n", "2", *exports, *words).returncode == 0
-        text, found = Path("report").read_text(), json.loads(Path("a.json").read_text())
+        text, found = Path("report").read_text(), record("a.json")
         for each in found.get("commands", [found]):
             sizes = [made["tree"]["rss"] for made in each["runs"]]
             assert each["summary"]["tree_rss"]["mean"] == sum(sizes) / 2
@@ -507,10 +506,11 @@ def test_running_process() -> None:
         assert process.stdout is not None
         own = int(process.stdout.readline())
         text = plain("--pid", str(process.pid), "--tree").stdout
-        found = json.loads(plain("--pid", str(process.pid), "--tree", "--json").stdout)
+        found = validated(plain("--pid", str(process.pid), "--tree", "--json").stdout)
     assert abs(found["rss"] - own) < 10 * MIB
     assert found["tree"] == {"rss": found["rss"], "processes": 1, "unread": 0}
     assert found["usage"]["ru_utime"] >= 0
+    assert found["units"].keys() == {"rss", *found["usage"]}
     assert rows_of(text)["process"].strip() == str(process.pid)
     assert rows_of(text)["tree now"].split()[2:5] == ["in", "1", "process,"]
     done = plain("--pid", str(process.pid))
@@ -521,7 +521,7 @@ def test_recorded_process() -> None:
     """Until it ends; the samples are those of the picture and of the report."""
     with program("time.sleep(1)") as process:
         done = plain("--pid", str(process.pid), "--interval", "0.02", "--samples", "samples.csv", "--json")
-    found = json.loads(done.stdout)
+    found = validated(done.stdout)
     rows = list(csv.DictReader(Path("samples.csv").read_text().splitlines()))
     assert (done.returncode, done.stderr, found["pid"]) == (0, "", process.pid)
     assert max(int(row["rss (bytes)"]) for row in rows) == found["tree"]["rss"] >= 50 * MIB
