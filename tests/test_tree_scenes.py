@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
-import resource
 import signal
 import subprocess
 import sys
@@ -38,6 +37,8 @@ from rusage._backends import BACKEND
 
 if "Tree" in BACKEND.absent or sys.platform != "linux":
     pytest.skip("tests Linux", allow_module_level=True)
+
+import resource
 
 from rusage._rusage import lib
 
