@@ -7,6 +7,7 @@ import gc
 import os
 import platform
 import random
+import re
 import shlex
 import shutil
 import signal
@@ -330,6 +331,8 @@ def clone_with(flag: int) -> list[tuple[int, int, int, int]]:
 @alone
 def test_sandbox_without_a_system_call(name: str, action: int) -> None:
     """The program runs, and runs once, whether a launcher cannot create it or cannot exit after it has."""
+    if name == "exit_group" and action == KILL and [*map(int, re.findall(r"\d+", os.uname().release)[:2])] < [5, 16]:
+        pytest.skip("a signal that dumps core kills all processes with the same memory, before Linux 5.16")
     lines = clone_with(CLONE_PARENT) if name == "clone" else [(LOAD, 0, 0, 0), (EQUAL, 0, 1, CALLS[name])]
     rusage.run(["true"])
     install_filter([*lines, (END, 0, 0, action), (END, 0, 0, ALLOW)])
