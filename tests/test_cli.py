@@ -248,15 +248,10 @@ def test_sigint_kills_rusage_after_the_program(words: list[str]) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the launcher is Linux's")
 @pytest.mark.parametrize(
-    ("launcher", "status", "reason"),
-    [
-        (None, 7, "No such file or directory"),
-        ("no program", 7, "Exec format error"),
-        ("#!/bin/sh\nexit 255\n", 7, "it cannot start a program here"),
-        ("#!/bin/sh\nkill -9 $$\n", 128 + 9, "signal 9 kills it"),
-    ],
+    ("launcher", "status"),
+    [(None, 7), ("no program", 7), ("#!/bin/sh\nexit 255\n", 7), ("#!/bin/sh\nkill -9 $$\n", 128 + 9)],
 )
-def test_failing_launcher(launcher: str | None, status: int, reason: str) -> None:
+def test_failing_launcher(launcher: str | None, status: int) -> None:
     """The command runs all the same, without its peak; a signal to the launcher is one to the command."""
     if launcher is not None:
         Path("launcher").write_text(launcher)
@@ -266,8 +261,7 @@ def test_failing_launcher(launcher: str | None, status: int, reason: str) -> Non
         assert done.returncode == expected, done.stderr
         assert "peak memory" not in done.stderr
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("launcher")]
-    assert "not used: " in line
-    assert reason in line
+    assert "not used: it cannot run here" in line
 
 
 def test_report_in_a_file() -> None:

@@ -89,7 +89,7 @@ def test_bytes_of_the_command(option: list[str]) -> None:
     words = ["-o", "report", *option, "-n", "2", "--compare"]
     forked.run([*RUSAGE, *words, b"true '\x1b]0;title\x07 \xc2\x9b31m' \xff \xc3\xa9"], check=True)
     shown = Path("report").read_text(encoding="utf-8")
-    assert r"\x1b]0;title\x07 \u009b31m' \xff " + "\u00e9" in shown.replace("\n", " ")
+    assert r"\x1b]0;title\x07 \x9b31m' \xff " + "\u00e9" in shown.replace("\n", " ")
     done = forked.run([*RUSAGE, *words, b"/no/such/\xff"], stderr=subprocess.PIPE, check=False)
     assert done.stderr == b"rusage: /no/such/\\xff: No such file or directory\n"
 

@@ -16,7 +16,7 @@ from . import comparison
 from .comparison import Series, column
 from .figures import FIGURES, TOO_SHORT, TreePeak, exactly, outcome, quantity
 from .limits import judge
-from .output import readable, utf8, without_controls
+from .output import readable, utf8
 from .report import processes
 
 if TYPE_CHECKING:
@@ -229,8 +229,8 @@ def draw(kind: str, title: str, peak: TreePeak | None, reason: str) -> bytes:
     try:
         picture(title, peak).savefig(drawn, format=kind)
     except Exception as error:  # noqa: BLE001 (as many kinds as there are installations and settings of matplotlib)
-        text = without_controls(f"{type(error).__name__}: {error}", keep="")
-        raise OSError(errno.EINVAL, f"matplotlib cannot draw this: {text}") from None
+        text = " ".join(str(error).split())
+        raise OSError(errno.EINVAL, f"matplotlib cannot draw this: {type(error).__name__}: {text}") from None
     return drawn.getvalue()
 
 
@@ -243,23 +243,16 @@ def picture(title: str, peak: TreePeak) -> Figure:
     title = " ".join(title.split()).replace("$", r"\$")
     figure.suptitle(title if len(title) <= 80 else f"{title[:77]}...")
 
-    times = [sample.elapsed for sample in peak.samples]
-    memory.plot(times, [sample.rss / 2**20 for sample in peak.samples])
-    at, most = peak.largest.elapsed, peak.largest.rss
-    memory.plot([at], [most / 2**20], "o")
-    # The text is on the side with more room.
-    side = "left" if at < times[-1] / 2 else "right"
-    text = f" {quantity(most, 'bytes')} in {processes(peak.largest)} "
-    memory.annotate(text, (at, most / 2**20), ha=side, va="bottom")
-    memory.set_ylabel("memory of all processes (MiB)")
-    memory.set_ylim(0, most / 2**20 * 1.15)
+    memory.plot([sample.elapsed for sample in peak.samples], [sample.rss / 2**20 for sample in peak.samples])
+    label = f"{quantity(peak.largest.rss, 'bytes')} in {processes(peak.largest)}"
+    memory.plot([peak.largest.elapsed], [peak.largest.rss / 2**20], "o", label=label)
+    memory.legend()
+    memory.set(ylabel="memory of all processes (MiB)", ylim=(0, None))
 
     edges, use = cpu_use(peak.samples)
     if use:
         cpu.stairs(use, edges, fill=True)
-    cpu.set_ylabel("CPUs in use")
-    cpu.set_ylim(0)
-    cpu.set_xlabel("seconds")
+    cpu.set(xlabel="seconds", ylabel="CPUs in use", ylim=(0, None))
     for axes in memory, cpu:
         axes.grid(alpha=0.3)
     return figure

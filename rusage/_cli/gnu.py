@@ -46,18 +46,6 @@ VERBOSE = """\
 
 UNKNOWN = "?"
 
-COUNTS = {
-    "F": "ru_majflt",
-    "I": "ru_inblock",
-    "O": "ru_oublock",
-    "R": "ru_minflt",
-    "W": "ru_nswap",
-    "c": "ru_nivcsw",
-    "k": "ru_nsignals",
-    "r": "ru_msgrcv",
-    "s": "ru_msgsnd",
-    "w": "ru_nvcsw",
-}
 ESCAPES = {"t": "\t", "n": "\n", "\\": "\\"}
 DIRECTIVE = r"(?s)%\{(\w+)\}|%(.?)|\\(.?)"
 
@@ -129,16 +117,25 @@ def _average(figures: Figures, *names: str) -> int:
 
 # GNU time's %D is the data and the stack. Its %t, the average resident set size, is ru_idrss, which is another figure.
 LETTERS: dict[str, Callable[[Figures], object]] = {
-    **{letter: itemgetter(name) for letter, name in COUNTS.items()},
     "D": lambda figures: _average(figures, "ru_idrss", "ru_isrss"),
     "E": lambda figures: _clock(figures["elapsed"]),
+    "F": itemgetter("ru_majflt"),
+    "I": itemgetter("ru_inblock"),
     "K": lambda figures: _average(figures, "ru_ixrss", "ru_idrss", "ru_isrss"),
     "M": lambda figures: int(figures["ru_maxrss"]) // 1024,
+    "O": itemgetter("ru_oublock"),
     "P": _share,
+    "R": itemgetter("ru_minflt"),
     "S": lambda figures: _hundredths(figures["ru_stime"]),
     "U": lambda figures: _hundredths(figures["ru_utime"]),
+    "W": itemgetter("ru_nswap"),
     "X": lambda figures: _average(figures, "ru_ixrss"),
+    "c": itemgetter("ru_nivcsw"),
     "e": lambda figures: _hundredths(figures["elapsed"]),
+    "k": itemgetter("ru_nsignals"),
     "p": lambda figures: _average(figures, "ru_isrss"),
+    "r": itemgetter("ru_msgrcv"),
+    "s": itemgetter("ru_msgsnd"),
     "t": lambda _: UNKNOWN,
+    "w": itemgetter("ru_nvcsw"),
 }

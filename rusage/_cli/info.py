@@ -6,7 +6,6 @@ import contextlib
 import os
 import platform
 import signal
-import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from .options import Options
 
 if sys.platform == "linux":
-    from .._launcher.start import PATH
     from .._rusage import ffi, lib
 
 
@@ -73,18 +71,12 @@ def _launcher(*, is_used: bool) -> str:
         if is_used:
             return "used for plain starts: not with preexec_fn, user, group or extra_groups, nor for programs in /proc"
         why = lib.rusage_why_direct()
-        if why != ffi.NULL:
-            return f"not used: {ffi.string(why).decode()}"
-        try:
-            code = subprocess.run([PATH], check=False, capture_output=True).returncode
-        except OSError as error:
-            return f"not used: {PATH}: {error.strerror}"
-        return f"not used: signal {-code} kills it" if code < 0 else "not used: it cannot start a program here"
+        return "not used: " + ("it cannot run here" if why == ffi.NULL else ffi.string(why).decode())
     return "none: it exists on Linux only"
 
 
 HINT = "'rusage COMMAND ...' measures a command, 'rusage --help' lists the options, 'rusage --json' says more."
-LONGEST = 3  # lines for a meaning
+CLAUSES = 2  # of a meaning, which may have more
 
 
 def own_usage(options: Options) -> str:
@@ -101,10 +93,7 @@ def own_usage(options: Options) -> str:
     width, lines = width_of(sys.stdout), []
     for name, value in values.items():
         first, clauses = f"{name:<{names}}  {value:>{widest}}  ", fields[name].meaning.split("; ")
-        indent = " " * len(first)
-        while len(text := report.wrap(first + "; ".join(clauses), width, indent)) > LONGEST and len(clauses) > 1:
-            clauses.pop()
-        lines += text
+        lines += report.wrap(first + "; ".join(clauses[:CLAUSES]), width, " " * len(first))
     return "\n".join([*lines, "", *report.wrap(HINT, width)])
 
 

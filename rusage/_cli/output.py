@@ -16,14 +16,8 @@ if TYPE_CHECKING:
 # The exit status if rusage itself fails, as in env(1), nohup(1) and GNU time.
 CANCELED = 125
 
-# The control characters C0 and C1.
-CONTROLS = {number: f"\\x{number:02x}" for number in (*range(0x20), 0x7F)}
-CONTROLS.update((number, f"\\u{number:04x}") for number in range(0x80, 0xA0))
-
-
-def without_controls(text: str, keep: str = "\t\n") -> str:
-    r"""Return a text with its control characters, except for those to *keep*, as \xNN or \uNNNN."""
-    return text.translate({number: shown for number, shown in CONTROLS.items() if chr(number) not in keep})
+# The control characters C0 and C1, except for tabs and newlines.
+CONTROLS = {number: f"\\x{number:02x}" for number in {*range(0x20), *range(0x7F, 0xA0)} - {*b"\t\n"}}
 
 
 def utf8(text: str) -> str:
@@ -32,8 +26,8 @@ def utf8(text: str) -> str:
 
 
 def readable(text: str) -> str:
-    """Return a command's text for a report, without control characters and bytes that are not UTF-8."""
-    return without_controls(utf8(text))
+    r"""Return a command's text for a report, with control characters and bytes that are not UTF-8 as \xNN."""
+    return utf8(text).translate(CONTROLS)
 
 
 # --- Streams ---------------------------------------------------------------------------------------------------------
