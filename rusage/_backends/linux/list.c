@@ -137,10 +137,8 @@ static int rusage_tree_begin(rusage_tree *tree, int pid)
 {
     char path[64];
     int64_t number = 0;
-    int i, error = rusage_check_proc();
+    int error = rusage_check_proc();
 
-    for (i = 0; i < 2; i++)
-        tree->system.spare[i] = rusage_keep_open(AT_FDCWD, "/proc", O_PATH);
     if (error != 0)
         return error;
     snprintf(path, sizeof path, "/proc/%d/status", pid);
@@ -155,6 +153,9 @@ static int rusage_tree_begin(rusage_tree *tree, int pid)
 
 static void rusage_tree_end(rusage_tree *tree)
 {
-    rusage_tree_close_files(tree);
+    int i;
+
+    for (i = 0; i < tree->count; i++)
+        rusage_member_close(&tree->members[i]);
     free(tree->system.text);
 }
