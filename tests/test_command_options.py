@@ -5,18 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import command_options
 import pytest
 from terminals import Start, read_until
 
-from rusage._cli import options as table
-
 pytestmark = pytest.mark.system
 
-NAMES = {option.name for group in table.OPTIONS.values() for option in group}
 DOCS = Path(__file__).parent.parent / "docs"
 BASH, FISH, ZSH = (shutil.which(name) or "" for name in ("bash", "fish", "zsh"))
 
@@ -25,41 +21,6 @@ BASH, FISH, ZSH = (shutil.which(name) or "" for name in ("bash", "fish", "zsh"))
 def test_files_are_up_to_date(path: Path) -> None:
     """``python tests/tools/command_options.py`` writes them."""
     assert path.read_text(encoding="utf-8") == command_options.FILES[path]()
-
-
-def complete(*words: str) -> set[str]:
-    """Return what bash completes for the last of the words."""
-    script = """
-        source "$0"
-        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
-        _rusage
-        printf '%s\\n' "${COMPREPLY[@]}"
-    """
-    path = DOCS / "completions" / "rusage"
-    command = [BASH, "--norc", "-c", script, str(path), "rusage", *words]
-    return set(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
-
-
-def has_mapfile() -> bool:
-    """Return whether there is a bash of version 4 or later."""
-    return bool(BASH) and not subprocess.run([BASH, "-c", "type mapfile"], capture_output=True, check=False).returncode
-
-
-@pytest.mark.skipif(sys.platform == "win32" or not has_mapfile(), reason="no bash of version 4 or later: install bash")
-def test_completion_in_bash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Options before the command, files for their values, and commands."""
-    monkeypatch.chdir(tmp_path)
-    Path("a_file").touch()
-    assert complete("--") == {f"--{name}" for name in NAMES}
-    assert complete("-n", "5", "--limit-m") == {"--limit-maxrss"}
-    assert complete("-o", "a_f") == {"a_file"}
-    assert complete("--output", "=", "a_f") == {"a_file"}
-    assert complete("-n", "a_f") == set()
-    assert "cat" in complete("--json", "ca")
-    assert "cat" in complete("--output", "=", "a_file", "ca")
-    assert complete("cat", "a_f") == {"a_file"}
-    assert complete("cat", "--") == set()
-    assert complete("--", "--js") == set()
 
 
 # What a shell makes of a line and TAB; "mine" is a command that completes its own arguments.
@@ -102,17 +63,40 @@ def test_completion_in_zsh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_t
     assert Path("shown").read_text().splitlines() == [f"<{line}>" for line in TYPED.values()]
 
 
-@pytest.mark.skipif(not FISH, reason="no fish: apt-get install fish")
-def test_completion_in_fish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The shell says how the last word can be completed."""
+# Print what each shell says of the last word of each line.
+SCRIPTS = {
+    FISH: """
+        source $argv[1]
+        complete -c mine -f -l colour; complete -c mine -f -a "alpha beta"
+        for line in $argv[2..]; string join -- " " "<" (complete -C $line | string split -f 1 \\t); end; true
+    """,
+    BASH: """
+        source "$0"
+        mine() { COMPREPLY=($(compgen -W "alpha beta --colour" -- "$cur")); }
+        for line; do
+            [[ $line != *mine* ]] || _command_offset() { mine; }  # as with the package bash-completion
+            read -ra COMP_WORDS <<< "$line"
+            COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+            _rusage
+            echo "<" "${COMPREPLY[@]}"
+        done
+    """,
+}
+
+
+@pytest.mark.parametrize(("shell", "name"), [(FISH, "rusage.fish"), (BASH, "rusage")], ids=["fish", "bash"])
+def test_completion(shell: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the shell is asked by its own functions; bash splits a line at each =, too."""
+    if not shell or (shell == BASH and subprocess.run([BASH, "-c", "type -t mapfile"], check=False).returncode):
+        pytest.skip(reason="no fish, or no bash of version 4 or later: apt-get install bash fish")
     monkeypatch.chdir(tmp_path)
     Path("a_file").touch()
-    script = f"""
-        source {DOCS / "completions" / "rusage.fish"}
-        complete -c mine -f -l colour; complete -c mine -f -a "alpha beta"
-        for line in $argv; string join -- " " "<" (complete -C $line | string split -f 1 \\t); end; true
-    """
-    done = subprocess.run([FISH, "--no-config", "-c", script, *TYPED], capture_output=True, text=True, check=True)
+    typed = {
+        f"rusage {words} a_f": f"rusage {words} a_file " for words in ("cat", "--output =") if shell == BASH
+    } | TYPED
+    no_configuration = "--no-config" if shell == FISH else "--norc"
+    command = [shell, no_configuration, "-c", SCRIPTS[shell], str(DOCS / "completions" / name), *typed]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     shown = [{*line.split()[1:]} for line in done.stdout.splitlines()]
-    for words, (line, completed) in zip(shown, TYPED.items(), strict=True):
+    for words, (line, completed) in zip(shown, typed.items(), strict=True):
         assert completed.split()[-1] in words if completed != line else not words, line
