@@ -52,16 +52,8 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)  # after other plugins have added marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Read the limits of the tests."""
-    if config.pluginmanager.hasplugin(NAME) or _have_limits(items):
+    if config.pluginmanager.hasplugin(NAME) or any(item.get_closest_marker(MARK) for item in items):
         _phases(config).read_limits(items)
-
-
-def _have_limits(items: list[pytest.Item]) -> bool:
-    """Return whether a test has the mark. item.get_closest_marker() would be slow for so many tests."""
-    parents = {item.parent for item in items if item.parent is not None}
-    return any(mark.name == MARK for item in items for mark in item.own_markers) or any(
-        parent.get_closest_marker(MARK) for parent in parents
-    )
 
 
 def _phases(config: pytest.Config) -> Phases:
