@@ -62,7 +62,7 @@ def test_runs_match_the_schema(words: str, before: list[str]) -> None:
     ids=repr,
 )
 def test_record_of_a_program(words: list[str | bytes]) -> None:
-    """Its words in UTF-8, the status or the signal, the measured fields and their units."""
+    """Its words in UTF-8, the status or the signal, the measured fields their units and errors."""
     record = output(*words)
     assert record["command"] == [
         word if isinstance(word, str) else word.decode("utf-8", "backslashreplace") for word in words
@@ -70,6 +70,8 @@ def test_record_of_a_program(words: list[str | bytes]) -> None:
     assert (record["exit_status"] is None) is (record["signal"] is not None)
     assert record["usage"].keys() - SAMPLED == rusage.run(["true"]).measured - SAMPLED
     assert record["units"].keys() == {"elapsed", *record["usage"]}
+    error = rusage.fields["ru_maxrss"].error
+    assert record["errors"] == ({"ru_maxrss": error} if error is not None and "ru_maxrss" in record["units"] else {})
 
 
 def test_schema_names_the_fields() -> None:

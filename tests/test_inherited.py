@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from typing import Any
-from unittest.mock import Mock, patch
+from unittest.mock import Mock
 
 import pytest
 from conftest import alone
@@ -124,19 +124,6 @@ def test_peak_bound(peak: int, sampled: int | None) -> None:
         assert peak_bound(row.child_peak, usage_with(peak)) == expected
 
 
-@pytest.mark.skipif("ru_maxrss" not in rusage.measured(), reason="this system measures no peak")
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@patch("rusage._memory._peak", 2**60)  # of the process that forks
-@alone
-def test_parent_peak_is_maxrss() -> None:
-    """Without a reset it is the process's own peak, also when that rises. After a reset: see test_memory.py."""
-    for size in 0, 64 * MIB:
-        hold = b"x" * size
-        before, peak, after = rusage.maxrss(), known_peak(), rusage.maxrss()
-        assert before <= peak <= after
-        del hold
-
-
 # --- Real children ----------------------------------------------------------------------------------------------------
 
 
@@ -198,32 +185,3 @@ def test_floor_of_each_rule(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
         assert floor is None
     assert floor_of(preexec_fn=lambda: None) is None
     assert floor_of(rlimits={resource.RLIMIT_CORE: (0, 0)}) is None
-
-
-# --- FreeBSD's reading ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.skipif(not sys.platform.startswith("freebsd"), reason="kern.proc.pid of FreeBSD")
-def test_read_inherited_of_a_real_process() -> None:
-    """The usage lies between two getrusage calls; a zombie's peak equals the one that wait4 then returns.
-
-    The zombie's last thread is counted twice; the rules use only the peak, and whether there was a sample.
-    """
-    before = rusage.getrusage(rusage.RUSAGE_SELF)
-    reading = read_inherited(os.getpid())
-    after = rusage.getrusage(rusage.RUSAGE_SELF)
-    assert reading is not None
-    for name in ("ru_maxrss", "ru_ixrss", "ru_minflt", "ru_nvcsw", "ru_nsignals", "ru_msgsnd"):
-        assert getattr(before, name) <= getattr(reading, name) <= getattr(after, name), name
-    child = subprocess.Popen([sys.executable, "-c", "sum(range(10**6))"])
-    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    zombie = read_inherited(child.pid)
-    _, status, usage = rusage.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    assert zombie is not None
-    assert zombie.ru_maxrss == usage.ru_maxrss
-    for name in ("ru_ixrss", "ru_idrss", "ru_isrss", "ru_minflt"):
-        once, counted = getattr(usage, name), getattr(zombie, name)
-        assert bool(counted) == bool(once), name
-        assert once <= counted <= 2 * once + 1, name  # the integrals are rounded
-    assert read_inherited(child.pid) is None

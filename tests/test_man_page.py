@@ -33,13 +33,6 @@ def test_man_page_has_all_examples() -> None:
     assert re.findall(r"^\.Dl (.*)$", PAGE, re.MULTILINE) == [each.replace("--", r"\-\-") for each in EXAMPLES]
 
 
-def test_man_page_names_what_is_coloured() -> None:
-    """As the documentation does; ``test_no_color_on_request`` looks at reports, of which most lines have no colour."""
-    pages = PAGE, PATH.with_name("command.md").read_text(encoding="utf-8")
-    words = "failures and messages about them are red, and headings and the smallest means of a comparison bold"
-    assert [words in " ".join(page.split()) for page in pages] == [True, True]
-
-
 @pytest.mark.parametrize("option", ["limit-tree-rss", "samples", "plot"])
 def test_man_page_names_implied_option(option: str) -> None:
     """``test_cli_tree.py`` uses these options without ``--tree``."""

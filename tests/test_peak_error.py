@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 import pickle
 import subprocess
@@ -122,12 +121,3 @@ def test_copies_keep_the_error() -> None:
         assert type(one) is Field
         assert one == field
         assert one.error == 77
-
-
-@pytest.mark.parametrize("options", [[], ["-n", "2"]], ids=str)
-def test_errors_in_json(options: list[str]) -> None:
-    """The same number as in Python."""
-    error = rusage.fields["ru_maxrss"].error
-    command = [sys.executable, "-m", "rusage", "--json", *options, "--", sys.executable, "-c", ""]
-    report = json.loads(subprocess.run(command, capture_output=True, check=True).stderr)
-    assert report["errors"] == ({"ru_maxrss": error} if error is not None and "ru_maxrss" in report["units"] else {})
