@@ -54,18 +54,6 @@ def test_runs_beside_the_event_loop() -> None:
     asyncio.run(main())
 
 
-def test_errors_carry_the_usage() -> None:
-    """TimeoutExpired and CalledProcessError as from ``rusage.run``, FileNotFoundError when it cannot be started."""
-    with pytest.raises(subprocess.TimeoutExpired) as expired:
-        asyncio.run(rusage.asyncio.run(["sleep", "60"], timeout=0.1))
-    assert isinstance(expired.value.rusage, rusage.RUsage)  # type: ignore[attr-defined]
-    with pytest.raises(subprocess.CalledProcessError) as failed:
-        asyncio.run(rusage.asyncio.run(["false"], check=True))
-    assert isinstance(failed.value.rusage, rusage.RUsage)  # type: ignore[attr-defined]
-    with pytest.raises(FileNotFoundError):
-        asyncio.run(rusage.asyncio.run(["/no/such/program"]))
-
-
 def test_error_of_a_start_that_no_future_can_hold() -> None:
     """An argument raises StopIteration: RuntimeError as from any coroutine, where Future.set_exception() refuses it."""
 

@@ -69,10 +69,15 @@ def by_command(command: list[str]) -> int:
     return peak
 
 
+def by_asyncio(*arguments: Any, **keywords: Any) -> Any:
+    """Run a command in an event loop of its own."""
+    return asyncio.run(rusage.asyncio.run(*arguments, **keywords))
+
+
 PEAKS: dict[str, Callable[[list[str]], int]] = {
     "run": lambda command: rusage.run(command, check=True).rusage.ru_maxrss,
     "Popen": by_popen,
-    "asyncio": lambda command: asyncio.run(rusage.asyncio.run(command, check=True)).rusage.ru_maxrss,
+    "asyncio": lambda command: int(by_asyncio(command, check=True).rusage.ru_maxrss),
     "command": by_command,
 }
 
@@ -220,16 +225,17 @@ def expected_figures(child: Any) -> str:
 def test_errors_carry_the_usage(command: list[str], keywords: dict[str, Any]) -> None:
     """The type and text are those of ``subprocess.run``, as are all other outcomes: see test_differential.py."""
     raised: list[Any] = []
-    for module in subprocess, rusage:
+    runs: list[Any] = [subprocess.run, rusage.run, by_asyncio]
+    for run in runs:
         with pytest.raises(subprocess.SubprocessError) as info:
-            module.run(command, **keywords)
+            run(command, **keywords)
         raised.append(info.value)
-    expected, seen = raised
-    assert type(seen) is type(expected)
-    assert "timeout" in keywords or str(seen) == str(expected)  # how much time was left differs
-    assert isinstance(seen.rusage, rusage.RUsage)
-    assert seen.elapsed > 0
-    assert seen.measured >= {"ru_utime"}
+    for seen in raised[1:]:
+        assert type(seen) is type(raised[0])
+        assert "timeout" in keywords or str(seen) == str(raised[0])  # how much time was left differs
+        assert isinstance(seen.rusage, rusage.RUsage)
+        assert seen.elapsed > 0
+        assert seen.measured >= {"ru_utime"}
 
 
 def test_interrupted_run_leaves_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
