@@ -221,9 +221,10 @@ class Tree(Opened):
         """Send a signal to each living member; to this process, if it is one, last.
 
         Processes that members start meanwhile are not reached. On Windows and on Linux no other process can receive the
-        signal; before Linux 6.9 another process can that has got the process ID within 10 ms of the member's start.
-        Elsewhere a process ID is checked just before the signal is sent to it; for a moment another process may get it.
-        On Windows the member is terminated with this exit status, as by ``os.kill``.
+        signal; before Linux 6.9, and without a free file descriptor, another process can that has got the process ID
+        within 10 ms of the member's start. Elsewhere a process ID is checked just before the signal is sent to it; for
+        a moment another process may get it. On Windows the member is terminated with this exit status, as by
+        ``os.kill``.
 
         Raises the last error, such as a ``PermissionError``, after all members have been tried. If the tree cannot be
         read now, these are the members that were found before.
@@ -233,7 +234,7 @@ class Tree(Opened):
         def send(handle: Handle) -> None:
             try:
                 self._read_into(handle, False, 0)  # noqa: FBT003 (private)
-            finally:  # also without /proc
+            finally:  # also without a free file descriptor
                 error = lib.rusage_tree_signal(handle, number, os.getpid())
             if error:
                 raise error_of_process(error, self.pid)

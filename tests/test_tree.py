@@ -170,7 +170,7 @@ def test_missing_pss() -> None:
 
 # Hold 60 MiB, and start cat by vfork(2) with a FIFO as its input, which blocks the child before it executes cat.
 SPAWN = """
-import os, sys
+import ctypes, os, sys, threading, time
 block = bytearray(b"x") * (60 << 20)
 print(flush=True)
 action = os.POSIX_SPAWN_OPEN, 0, sys.argv[1], os.O_RDONLY, 0
@@ -417,7 +417,7 @@ def test_fork_while_another_thread_reads() -> None:
 @linux
 @alone
 def test_too_many_open_files() -> None:
-    """The OSError is EMFILE, and later readings are right again."""
+    """A tree closes its own files; then the OSError is EMFILE, and later readings are right again."""
     filling: list[int] = []
 
     def fill() -> None:
@@ -426,6 +426,9 @@ def test_too_many_open_files() -> None:
                 filling.append(os.open("/dev/null", os.O_RDONLY))
 
     with rusage.Tree() as tree, Child():
+        fill()
+        assert tree.sample().processes == 2
+        tree.send_signal(0)
         fill()
         for call in tree.sample, rusage.Tree, lambda: tree.send_signal(0):
             with pytest.raises(OSError, match=os.strerror(errno.EMFILE)):

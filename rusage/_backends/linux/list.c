@@ -137,8 +137,10 @@ static int rusage_tree_begin(rusage_tree *tree, int pid)
 {
     char path[64];
     int64_t number = 0;
-    int error = rusage_check_proc();
+    int i, error = rusage_check_proc();
 
+    for (i = 0; i < 2; i++)
+        tree->system.spare[i] = rusage_keep_open(AT_FDCWD, "/proc", O_PATH);
     if (error != 0)
         return error;
     snprintf(path, sizeof path, "/proc/%d/status", pid);
@@ -153,9 +155,6 @@ static int rusage_tree_begin(rusage_tree *tree, int pid)
 
 static void rusage_tree_end(rusage_tree *tree)
 {
-    int i;
-
-    for (i = 0; i < tree->count; i++)
-        rusage_member_close(&tree->members[i]);
+    rusage_tree_close_files(tree);
     free(tree->system.text);
 }

@@ -17,13 +17,13 @@ enum {
 };
 
 /* Open a file that stays open, if there may be one more; return its descriptor or -1. Trees may be read at the same time. */
-static int rusage_keep_open(int directory, const char *path)
+static int rusage_keep_open(int directory, const char *path, int flags)
 {
     int fd = -1, count = __atomic_add_fetch(&rusage_open_files, 1, __ATOMIC_RELAXED);
     struct rlimit limit = {0, 0};
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && count <= MAX_OPEN_FILES && (rlim_t)count <= limit.rlim_cur / 4)
-        fd = openat(directory, path, O_RDONLY | O_CLOEXEC);
+        fd = openat(directory, path, flags | O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         __atomic_sub_fetch(&rusage_open_files, 1, __ATOMIC_RELAXED);
     return fd;
@@ -105,7 +105,7 @@ static uint64_t rusage_member_inode(const rusage_member *member)
 }
 
 /* Open the directory for a reading, and the file that stays open. */
-static int rusage_member_open(rusage_member *member)
+static int rusage_member_open(const rusage_tree *tree, rusage_member *member)
 {
     rusage_member_handle *handle = &member->handle;
 
@@ -113,15 +113,15 @@ static int rusage_member_open(rusage_member *member)
     handle->directory = rusage_open_directory(member->pid);
     if (handle->directory < 0)
         return -handle->directory;
-    if (handle->statm < 0 && member->now.state != RUSAGE_ZOMBIE)
-        handle->statm = rusage_keep_open(handle->directory, "statm");
+    if (handle->statm < 0 && !tree->system.reads_one_by_one && member->now.state != RUSAGE_ZOMBIE)
+        handle->statm = rusage_keep_open(handle->directory, "statm", 0);
     return 0;
 }
 
 /* Read the stat file only; return ESRCH for another process. */
-static int rusage_member_look(rusage_member *member, rusage_stat *stat)
+static int rusage_member_look(const rusage_tree *tree, rusage_member *member, rusage_stat *stat)
 {
-    int error = rusage_member_open(member);
+    int error = rusage_member_open(tree, member);
 
     if (error == 0)
         error = rusage_member_stat(member, stat);
@@ -248,9 +248,21 @@ static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *me
     return 1;
 }
 
+/* Close what is open of all members, and what kept descriptors free for the readings. */
+static void rusage_tree_close_files(rusage_tree *tree)
+{
+    int i;
+
+    tree->system.reads_one_by_one = 1;
+    for (i = 0; i < 2; i++)
+        rusage_close_kept(&tree->system.spare[i]);
+    for (i = 0; i < tree->count; i++)
+        rusage_member_close(&tree->members[i]);
+}
+
 static int rusage_member_read_completely(rusage_tree *tree, rusage_member *member, int wants_pss)
 {
-    int listed = tree->listed_count, error = rusage_member_open(member);
+    int listed = tree->listed_count, error = rusage_member_open(tree, member);
 
     if (error == 0)
         error = rusage_member_figures_of(tree, member, wants_pss);
@@ -267,6 +279,10 @@ static int rusage_member_read(rusage_tree *tree, rusage_member *member, int want
     if (!wants_pss && rusage_member_read_quickly(tree, member))
         return 0;
     error = rusage_member_read_completely(tree, member, wants_pss);
+    if ((error == EMFILE || error == ENFILE) && !tree->system.reads_one_by_one) {
+        rusage_tree_close_files(tree);
+        error = rusage_member_read_completely(tree, member, wants_pss);
+    }
     if (error == 0 && member->now.state == RUSAGE_ZOMBIE)
         rusage_member_close(member); /* it may stay for long */
     else if ((error == EACCES || error == EPERM) && rusage_member_is_there(member))
@@ -284,7 +300,7 @@ static int rusage_member_lives(rusage_tree *tree, rusage_member *member)
 {
     rusage_stat stat;
 
-    return rusage_member_look(member, &stat) == 0 && !rusage_has_ended(&stat);
+    return rusage_member_look(tree, member, &stat) == 0 && !rusage_has_ended(&stat);
 }
 
 /* Return 0 if the process that has the member's number now is the member; `pidfd` is of that process, or -1. Where the
@@ -297,7 +313,7 @@ static int rusage_member_check(rusage_tree *tree, rusage_member *member, int pid
 
     if (member->handle.inode != 0 && pidfd >= 0)
         return rusage_inode_of(pidfd) == member->handle.inode ? 0 : ESRCH;
-    error = rusage_member_look(member, &stat);
+    error = rusage_member_look(tree, member, &stat);
     return error == 0 && rusage_is_anothers_child(tree, member, &stat) ? ESRCH : error;
 }
 
@@ -318,6 +334,10 @@ static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int nu
 
     if (pidfd < 0) {
         pidfd = rusage_pidfd_open(member->pid);
+        if (pidfd < 0 && (errno == EMFILE || errno == ENFILE) && !tree->system.reads_one_by_one) {
+            rusage_tree_close_files(tree);
+            pidfd = rusage_pidfd_open(member->pid);
+        }
         if (pidfd < 0 && errno != ENOSYS && errno != EPERM)
             return errno;
         error = rusage_member_check(tree, member, pidfd);

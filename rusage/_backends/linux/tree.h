@@ -17,6 +17,8 @@ typedef struct {
 
 typedef struct {
     int by_parent;                  /* the kernel lists the children of each thread; otherwise /proc is listed */
+    int reads_one_by_one;           /* without open files: there were no free descriptors */
+    int spare[2];                   /* -1: closed, for a reading, which needs three at a time */
     char *text;
     int text_capacity;
 } rusage_tree_state;
@@ -32,3 +34,6 @@ enum { MAX_OPEN_FILES = 256 };
 
 /* In process.c. */
 static int rusage_open_directory(int pid);
+/* In tree.c. */
+static int rusage_keep_open(int directory, const char *path, int flags);
+static void rusage_tree_close_files(rusage_tree *tree);
