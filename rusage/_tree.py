@@ -103,7 +103,7 @@ class Tree(Opened):
     that memory that moves between them during a reading may count twice or not at all.
 
     A child between vfork(2) or posix_spawn(3) and exec uses its parent's memory, and has none of its own. Where Linux
-    refuses kcmp(2), as in many containers, and if the parent's first thread has ended, this memory counts twice.
+    refuses kcmp(2), as in many containers, this memory counts twice.
 
     CPU time counts from the opening. It is a lower bound that never falls: what a member uses between its last reading
     and its end is only known if a member waits for it.

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import pickle
+import platform
 import signal
 import subprocess
 import sys
@@ -159,36 +160,49 @@ def pss_of(file: Path) -> int:
 
 
 @pytest.mark.skipif("pss" not in BACKEND.absent, reason="this system has pss")
-def test_missing_pss() -> None:
+def test_missing_pss_says_why() -> None:
     """The method is absent, and the parameter is refused."""
     with rusage.Tree() as tree, rusage.Process(os.getpid()) as process:
         for one in tree, process:
-            assert not hasattr(one, "pss")
+            with pytest.raises(AttributeError, match=BACKEND.absent["pss"]):
+                one.pss()
         with pytest.raises(NotImplementedError, match=BACKEND.absent["pss"]):
             tree.sample(pss=True)
 
 
-# Hold 60 MiB, and start cat by vfork(2) with a FIFO as its input, which blocks the child before it executes cat.
+# Hold 60 MiB, and start cat by vfork(2) with a FIFO as its input, which blocks the child before it executes cat; with
+# another word, by a thread after the end of the first one.
 SPAWN = """
 import ctypes, os, sys, threading, time
 block = bytearray(b"x") * (60 << 20)
-print(flush=True)
-action = os.POSIX_SPAWN_OPEN, 0, sys.argv[1], os.O_RDONLY, 0
-os.waitpid(os.posix_spawn("/bin/cat", ["cat"], {}, file_actions=[action]), 0)
+def spawn():
+    while sys.argv[2:] and ") Z " not in open(f"/proc/{os.getpid()}/stat").read():
+        time.sleep(0.01)
+    print(flush=True)
+    action = os.POSIX_SPAWN_OPEN, 0, sys.argv[1], os.O_RDONLY, 0
+    os.waitpid(os.posix_spawn("/bin/cat", ["cat"], {}, file_actions=[action]), 0)
+if sys.argv[2:]:
+    threading.Thread(target=spawn).start()
+    ctypes.CDLL(None).pthread_exit(None)
+spawn()
 """
 # posix_spawn(3) shares memory until exec. OpenBSD's vfork(2) copies it, and macOS's posix_spawn(2) does not fork.
 vforks = pytest.mark.skipif(
     BACKEND.name not in {"Linux", "FreeBSD", "NetBSD", "DragonFly BSD"} or not hasattr(os, "posix_spawn"),
     reason="posix_spawn shares no memory here, or is missing",
 )
+in_a_thread = pytest.mark.skipif(
+    not LINUX or not CPYTHON or platform.machine() not in {"x86_64", "aarch64"}, reason="pthread_exit by ctypes"
+)
 
 
 @vforks
 @pytest.mark.not_emulated
-def test_child_before_exec_has_no_memory(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [[], pytest.param(["thread"], marks=in_a_thread)], ids=str)
+def test_child_before_exec_has_no_memory(tmp_path: Path, words: list[str]) -> None:
     """It uses its parent's, which counts once, in complete and in quick readings; as a root, it has this memory."""
     os.mkfifo(tmp_path / "fifo")
-    command = [sys.executable, "-S", "-c", SPAWN, str(tmp_path / "fifo")]
+    command = [sys.executable, "-S", "-c", SPAWN, str(tmp_path / "fifo"), *words]
     with contextlib.ExitStack() as stack:
         parent = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE))
         tree = stack.enter_context(rusage.Tree(parent.pid))

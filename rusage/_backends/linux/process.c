@@ -217,6 +217,23 @@ static int64_t rusage_process_pss(const rusage_process *process)
     return error != 0 ? -rusage_reported(error) : size * 1024;
 }
 
+#define RUSAGE_KCMP_MEMORY 1 /* KCMP_VM of kcmp(2) */
+
+/* Return whether a process uses the memory of another one whose first thread may have ended: then that has none. */
+static int rusage_have_same_memory(int pid, int other, int directory_of_other)
+{
+    const struct dirent *entry;
+    int is_same = syscall(SYS_kcmp, pid, other, RUSAGE_KCMP_MEMORY, 0, 0) == 0;
+    DIR *threads;
+
+    if (is_same || rusage_open_threads(directory_of_other, &threads) != 0)
+        return is_same;
+    while (!is_same && (entry = readdir(threads)) != NULL)
+        is_same = atoi(entry->d_name) > 0 && syscall(SYS_kcmp, pid, atoi(entry->d_name), RUSAGE_KCMP_MEMORY, 0, 0) == 0;
+    closedir(threads);
+    return is_same;
+}
+
 /* --- Opening --- */
 
 static int rusage_pidfd_open(int pid)

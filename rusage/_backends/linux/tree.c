@@ -11,7 +11,6 @@
 #endif
 
 enum {
-    KCMP_MEMORY = 1,                /* KCMP_VM of kcmp(2) */
     PIDFS = 0x50494446,             /* PID_FS_MAGIC in include/uapi/linux/magic.h, since Linux 6.9 */
     FORK_NO_EXEC = 0x40             /* PF_FORKNOEXEC, of FLAGS: the process has executed no program since its fork */
 };
@@ -132,17 +131,20 @@ static int rusage_member_look(const rusage_tree *tree, rusage_member *member, ru
 /* --- Figures --- */
 
 /* Return whether a process has no memory of its own, but uses its parent's, which is in the sum: between vfork(2) and exec, and
-   after clone(2) with CLONE_VM. Where kcmp(2) is refused or missing, and if the parent's first thread has ended, this is
-   unknown, and the memory counts twice. */
+   after clone(2) with CLONE_VM. Where kcmp(2) is refused or missing this is unknown, and the memory counts twice. */
 static int rusage_uses_parents_memory(const rusage_tree *tree, rusage_member *member, const rusage_stat *stat)
 {
-    int parent = (int)stat->field[PARENT], state = rusage_state_of(tree, parent);
+    int parent = (int)stat->field[PARENT], state = rusage_state_of(tree, parent), directory;
 
     if (state == RUSAGE_UNREAD)     /* its memory is in no sum */
         return 0;
-    if (!member->handle.has_memory && (stat->field[FLAGS] & FORK_NO_EXEC) != 0 && state == RUSAGE_LIVES)
-        member->handle.has_memory = syscall(SYS_kcmp, member->pid, parent, KCMP_MEMORY, 0, 0) != 0;
-    else
+    if (!member->handle.has_memory && (stat->field[FLAGS] & FORK_NO_EXEC) != 0 && state == RUSAGE_LIVES) {
+        directory = rusage_open_directory(parent);
+        if (directory < 0)
+            return 0;
+        member->handle.has_memory = !rusage_have_same_memory(member->pid, parent, directory);
+        close(directory);
+    } else
         member->handle.has_memory = 1;
     return !member->handle.has_memory;
 }
