@@ -20,6 +20,7 @@ _clock = time.perf_counter
 _SHORTEST = 0.0001  # seconds; a reading of one process takes a tenth of it
 _LONGEST_WAIT = 100.0  # seconds; a wait of 900 s ended at once on OpenBSD 7.9
 _PATIENCE = 0.02  # seconds for which the thread waits for another reader of the tree before it looks for a stop()
+_threads: set[tuple[int, int]] = set()  # those that take samples: the number of forks until then, and the identifier
 
 
 class record:  # noqa: N801 (used like a function)
@@ -137,7 +138,7 @@ class record:  # noqa: N801 (used like a function)
             self._unreported: list[Sample] = []
             self._read()
             self._forks = _forks.count
-            self._thread: int | None = None
+            self._thread: tuple[int, int] | None = None
             start_without_signals(self._run, running, *running[0])
             self._running = running  # last: a handler that called stop() before would wait for a thread to come
         except BaseException:
@@ -156,8 +157,7 @@ class record:  # noqa: N801 (used like a function)
             return
         try:
             has_thread = self._forks == _forks.count  # a forked child has none
-            patience = 0 if self._thread == _thread.get_ident() else -1  # on_sample may end its own recording
-            if has_thread and done.acquire(timeout=patience) and self._lives and self._error is None:
+            if has_thread and done.acquire(timeout=self._patience()) and self._lives and self._error is None:
                 self._read()
                 self._report()
         finally:
@@ -165,6 +165,13 @@ class record:  # noqa: N801 (used like a function)
         if self._error is not None:
             error, self._error = self._error, None
             raise error
+
+    def _patience(self) -> float:
+        """Return for how many seconds stop() waits for the thread; -1 for as long as it takes."""
+        caller = _forks.count, _thread.get_ident()
+        if caller == self._thread:
+            return 0
+        return 1 if caller in _threads else -1  # each on_sample of two recordings may stop the other one
 
     def __enter__(self) -> record:  # noqa: PYI034 (Self is not in Python 3.10's typing)
         try:
@@ -195,11 +202,12 @@ class record:  # noqa: N801 (used like a function)
 
         It waits for no lock for ever: the thread that has it may be waiting in stop(), called by a signal handler.
         """
-        tree = self.tree
+        tree, thread = self.tree, (_forks.count, _thread.get_ident())
         lock = tree._lock  # noqa: SLF001 (of the same package)
-        self._thread = _thread.get_ident()
+        self._thread = thread
         if running:  # on_sample may call stop() before start() has set it
             self._running = running
+        _threads.add(thread)
         try:
             while running and self._lives and self._forks == _forks.count:
                 delay = tree._opened + self._next * self.interval - _clock()  # noqa: SLF001 (as above)
@@ -214,6 +222,7 @@ class record:  # noqa: N801 (used like a function)
         except BaseException as error:  # noqa: BLE001 (stop() raises it)
             self._error = error
         finally:
+            _threads.discard(thread)
             done.release()
 
     def _report(self) -> None:

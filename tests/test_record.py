@@ -38,19 +38,15 @@ def nothing_is_left() -> Iterator[None]:
     """Fail if a test leaves a thread or an open file behind."""
     before = open_files()
     yield
-    wait_until(lambda: not threads(), "the end of the threads")
+    assert not threads()
     assert open_files() == before
 
 
 def threads() -> int:
     """Return the number of threads that take samples."""
-    frames: list[Any] = [*sys._current_frames().values()]  # noqa: SLF001 (threading.enumerate() does not know them)
-    found = 0
-    while frames:
-        found += frames[-1].f_code is rusage.record._run.__code__  # noqa: SLF001 (what the threads call)
-        frames[-1] = frames[-1].f_back
-        frames = [frame for frame in frames if frame is not None]
-    return found
+    from rusage import _record
+
+    return len(_record._threads)  # noqa: SLF001 (threading.enumerate() does not know them)
 
 
 def wait_for(recording: rusage.record, count: int) -> None:
@@ -231,10 +227,28 @@ def test_slow_on_sample_delays_itself_only() -> None:
             assert threads() == 2
             assert len(other.samples) == 2
             go_on.set()
-        wait_until(lambda: threads() == 1, "the end of the other thread")
+        assert threads() == 1
         ended = len(other.samples)
         wait_for(one, len(one.samples) + 10)
         assert len(other.samples) == ended
+
+
+def test_recordings_that_stop_each_other() -> None:
+    """No ``on_sample`` waits for the other one for ever."""
+    both = threading.Barrier(2)
+
+    def stop(name: str) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            both.wait(60)
+            recordings[name].stop()
+
+    recordings = {
+        "one": rusage.record(interval=FAST, on_sample=lambda _: stop("other")),
+        "other": rusage.record(interval=FAST, on_sample=lambda _: stop("one")),
+    }
+    for recording in recordings.values():
+        recording.start()
+    wait_for_the_end(*recordings.values())
 
 
 @forks
@@ -293,7 +307,7 @@ def test_recordings_in_signal_handlers(which: str) -> None:
             r.stop()
             r = rusage.record(interval=FAST)
         assert number > 50
-        wait_until(lambda: not threads(), "the end of the threads")
+        assert not threads()
 
     in_child(interrupt)  # which may not hang
 
