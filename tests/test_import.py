@@ -235,35 +235,76 @@ def test_first_use_without_the_package(python: Callable[..., str]) -> None:
     assert python("-c", program).endswith("use 'from rusage import run'\n")
 
 
-USE_DURING_IMPORT = """
-import os, sys
+FORK_DURING_IMPORT = """
+import os, signal, sys, threading, time, warnings
 from importlib.machinery import SourceFileLoader
 from importlib.util import spec_from_loader
 import rusage
 
-class Interrupted(SourceFileLoader):
+class Slow(SourceFileLoader):
     def exec_module(self, module):
-        use()
+        began.set()
+        how()
         super().exec_module(module)
 
 class Finder:
     def find_spec(self, name, path, target=None):
         if name == "rusage._threads":  # rusage._record needs it
-            return spec_from_loader(name, Interrupted(name, os.path.join(path[0], "_threads.py")))
+            return spec_from_loader(name, Slow(name, os.path.join(path[0], "_threads.py")))
+
+def say(word):
+    os.write(1, f"{word}\\n".encode())  # a whole line, with PYTHONUNBUFFERED too: both processes print
 
 def use():
     try:
-        print(rusage.record.__name__)
+        say(rusage.record.__name__)
     except ImportError as error:
-        print(error)
+        say(error)
 
+def fork():
+    warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with several threads
+    child = os.fork()
+    if not child:
+        signal.alarm(20)
+        use() if sys.argv[1] != "for ever" else rusage.Process
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+began, ended = threading.Event(), threading.Event()
+how = {
+    "for a moment": lambda: time.sleep(0.3),
+    "for ever": lambda: ended.wait(),
+    "handler": lambda: use(),
+    "handler that forks": lambda: say(fork()),
+}[sys.argv[1]]
+if sys.argv[1] == "for a moment":
+    rusage._lazy._PATIENCE = 20  # seconds: an import takes long on a loaded machine
 sys.meta_path.insert(0, Finder())
-use()
+if sys.argv[1].startswith("handler"):
+    use()
+else:
+    signal.alarm(30)
+    thread = threading.Thread(target=use)
+    thread.start()
+    began.wait()
+    say(fork())
+    ended.set()
+    thread.join()
 """
 PARTIAL = "rusage.record is being imported: before a signal handler needs it, use 'from rusage import record'"
 
 
+@pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="this system has no fork")
 @pytest.mark.skipif(not hasattr(rusage, "record"), reason="this system has no record")
-def test_use_during_an_import(python: Callable[..., str]) -> None:
-    """A signal handler that interrupts the import of what it needs does not get a part of the module."""
-    assert python("-c", USE_DURING_IMPORT).splitlines() == [PARTIAL, "record"]
+@pytest.mark.parametrize(
+    ("how", "lines"),
+    [
+        ("for a moment", ["record", "record", "0"]),
+        ("for ever", ["0", "record"]),
+        ("handler", [PARTIAL, "record"]),
+        ("handler that forks", [PARTIAL, "0", "record"]),
+    ],
+)
+def test_fork_during_an_import(how: str, lines: list[str], python: Callable[..., str]) -> None:
+    """The child waits for no import of a thread that it does not have, nor the parent for an import that never ends."""
+    assert sorted(python("-c", FORK_DURING_IMPORT, how).splitlines()) == sorted(lines)
