@@ -181,6 +181,8 @@ def _after_fork() -> None:
     """In a child: replace the locks, which other threads of the parent may hold, and forget the parent's peaks."""
     global lock, _raising, _highest, _marks, _peak
     lock, _raising, _highest, _marks, _peak = RLock(), RLock(), 0, [], 0
+    if HAS_MARK:
+        lib.rusage_close_clear_refs()  # of a reset in another thread, which the child does not have
 
 
 if hasattr(os, "register_at_fork"):

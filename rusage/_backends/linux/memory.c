@@ -33,6 +33,18 @@ static int64_t rusage_mark(void)
     return error != 0 ? -error : size * 1024;
 }
 
+static int rusage_clear_refs = -1;  /* the descriptor, during a reset: a child that is forked then closes its copy */
+
+/* In a forked child, and with the GIL, so that no thread forks between the two steps. */
+static void rusage_close_clear_refs(void)
+{
+    int fd = rusage_clear_refs;
+
+    rusage_clear_refs = -1;
+    if (fd >= 0)
+        close(fd);
+}
+
 /* Set the mark to the resident set size (man page: proc_pid_clear_refs, section 5; in kernels with
    CONFIG_PROC_PAGE_MONITOR, since 4.0), and return this size, or a negative errno. The write waits for the lock of the
    address space, which another thread may hold for long, for example in MADV_POPULATE_WRITE; the process may grow
@@ -40,15 +52,19 @@ static int64_t rusage_mark(void)
 static int64_t rusage_reset_mark(void)
 {
     int64_t resident;
-    int fd, error;
-    RUSAGE_RELEASE_GIL;
+    int error = 0;
 
     /* Of this thread: the first one may have ended, and its file belongs to root and resets nothing. */
-    fd = open("/proc/thread-self/clear_refs", O_WRONLY | O_CLOEXEC);
-    error = fd < 0 || write(fd, "5", 1) != 1 ? errno : 0;
-    resident = rusage_rss();
-    RUSAGE_RETAKE_GIL;
-    if (fd >= 0)
-        close(fd);
+    rusage_clear_refs = open("/proc/thread-self/clear_refs", O_WRONLY | O_CLOEXEC);
+    if (rusage_clear_refs < 0)
+        return -errno;
+    {
+        RUSAGE_RELEASE_GIL;
+        if (write(rusage_clear_refs, "5", 1) != 1)
+            error = errno;
+        resident = rusage_rss();
+        RUSAGE_RETAKE_GIL;
+    }
+    rusage_close_clear_refs();
     return error != 0 ? -error : resident;
 }
