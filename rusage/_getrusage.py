@@ -121,7 +121,25 @@ _calls = {who: new_call(BACKEND, who, fields) for who, fields in _measured.items
 
 # A free list of buffers. list.pop() and list.append() are atomic, so that threads and signal handlers never share a
 # buffer. A list grows to the largest number of simultaneous calls.
-_pools: dict[int, list[tuple[Call, memoryview]]] = {who: [] for who in _measured}
+if TYPE_CHECKING or getattr(sys, "_is_gil_enabled", lambda: True)():
+    FreeList = list
+else:
+    from _thread import _local
+
+    class FreeList(_local):
+        """A list for each thread: without a GIL, threads would wait for the lock of a shared one."""
+
+        # For a signal handler that runs during __init__: the list is empty, and a returned buffer is dropped.
+        pop: Callable[[], Any] = [].pop
+        append: Callable[[Any], object] = id
+
+        def __init__(self) -> None:
+            """Create the list of this thread; called once for each thread that uses the object."""
+            buffers: list[Any] = []
+            self.pop, self.append = buffers.pop, buffers.append
+
+
+_pools: dict[int, list[tuple[Call, memoryview]]] = {who: FreeList() for who in _measured}
 _self_pool = _pools[RUSAGE_SELF]
 _self_call = _calls[RUSAGE_SELF]
 
@@ -208,7 +226,7 @@ def getpagesize() -> int:
 
 # --- Children ---------------------------------------------------------------------------------------------------------
 
-_wait_pool: list[tuple[Call, memoryview, Int]] = []
+_wait_pool: list[tuple[Call, memoryview, Int]] = FreeList()
 
 
 def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:

@@ -10,7 +10,7 @@ import warnings
 from . import _forks
 from ._backends import BACKEND
 from ._fields import FIELDS, RUsage
-from ._getrusage import buffer_of, c_int, error_of, new_call, usage_in
+from ._getrusage import FreeList, buffer_of, c_int, error_of, new_call, usage_in
 from ._rusage import ffi, lib
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ _cputime: Callable[[Handle, Call], float] | None = getattr(lib, "rusage_process_
 
 # maxrss() and cputime() only read this template. A call that needs a writable buffer takes one from the free list.
 _units = new_call(BACKEND, 0, BACKEND.process)
-_pool: list[tuple[Call, memoryview]] = []
+_pool: list[tuple[Call, memoryview]] = FreeList()
 ALL_BITS = 2**32 - 1
 
 

@@ -52,11 +52,14 @@ def test_first_use_in_several_threads(python: Callable[..., str]) -> None:
     assert python("-c", FIRST_USE, str(2000 if FREE_THREADED else 300)) == "[]\n"
 
 
-def test_calls_share_no_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("gil", [True, False], ids=["with a GIL", "without"])
+def test_calls_share_no_buffer(gil: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 (a parameter)
     """Neither do calls in several threads, nor a call and a signal handler that interrupts it.
 
-    The system call is replaced: a real one is over before another thread can make its own.
+    The system call is replaced: a real one is over before another thread can make its own. Without a GIL the threads do
+    not share the free list either, so that they do not wait for its lock.
     """
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: gil, raising=False)
     module = load("rusage._getrusage", Path(rusage.__file__).with_name("_getrusage.py"))
     used: list[Any] = []
     during_call: Callable[[], object]
@@ -83,6 +86,8 @@ def test_calls_share_no_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
     module.getrusage(0)
     first = used[-1]
     assert numbers(1, calls=1, size=1) == {1}
+    assert (used[-1] is first) is gil
+    module.getrusage(0)
     assert used[-1] is first
 
 
