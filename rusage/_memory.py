@@ -18,19 +18,22 @@ from ._rusage import lib
 # Only Linux can reset the high-water mark, and its getrusage() reports another peak.
 HAS_MARK = hasattr(lib, "rusage_mark")
 
-# The largest mark so far. Every reading raises it, also the one before a reset, so that no result of peak() is less
-# than an earlier one. The lock is never held for long, unlike the one below.
+# The largest mark or size so far. Every reading raises it, also those before and after a reset, so that no result of
+# peak() is less than an earlier one, or than the peak of a block. The lock is not held for long, unlike the one below.
 _highest = 0
 _raising = RLock()
 
 
+def _raise_highest(size: int) -> int:
+    global _highest  # noqa: PLW0603 (of the process)
+    with _raising:
+        _highest = max(_highest, size)
+    return size
+
+
 def _read_mark() -> int:
     """Return the high-water mark, or a negative error number."""
-    global _highest  # noqa: PLW0603 (of the process)
-    mark: int = lib.rusage_mark()
-    with _raising:
-        _highest = max(_highest, mark)
-    return mark
+    return _raise_highest(lib.rusage_mark())
 
 
 def peak() -> int:
@@ -137,7 +140,7 @@ class BlockPeak:
                 mark = _read_mark()
                 _keep_mark(self._number, mark)
                 # A peak between the reading of the mark and the reset is lost.
-                self._resident = self._peak = lib.rusage_reset_mark()
+                self._resident = self._peak = _raise_highest(lib.rusage_reset_mark())
                 _keep_mark(self._number, self._resident)
                 self.measured = mark >= 0 and self._resident >= 0
 
