@@ -95,6 +95,7 @@ BAD = [
 
 
 @pytest.mark.parametrize("rlimits", BAD, ids=repr)
+@pytest.mark.filterwarnings("ignore:Use RLIM_INFINITY:DeprecationWarning")  # of resource, since Python 3.15
 def test_bad_limits(rlimits: Any) -> None:
     """The exception of ``resource.setrlimit``; nothing is started."""
     expected: Any = (TypeError, ValueError, OverflowError)
