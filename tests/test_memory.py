@@ -420,6 +420,7 @@ def test_rss_of_known_allocation() -> None:
 
 
 @linux
+@pytest.mark.not_sanitized
 @pytest.mark.skipif(platform.machine() not in {"x86_64", "aarch64"}, reason="pthread_exit by ctypes")
 @pytest.mark.parametrize("user", ["this user", "nobody"])
 @alone
