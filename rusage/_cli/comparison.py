@@ -221,10 +221,9 @@ def _about_trees(found: list[Series]) -> str:
     """Return what the figures of the trees are and how often samples were taken, or why there are no figures."""
     runs = [ended for each in found for ended in each.counted]
     sampled = [run.tree for run in runs if run.tree is not None]
-    if any(run.unsampled for run in runs):
-        return f"left out: {sum(run.unsampled != '' for run in runs)} of {len(runs)} runs could not be sampled"
     if len(sampled) < len(runs):
-        return f"left out: {len(runs) - len(sampled)} of {len(runs)} runs ended without a sample"
+        missing = len(runs) - len(sampled)
+        return f"left out: {missing} of {len(runs)} runs ended without a sample or could not be sampled"
     text = f"{FIGURES['tree_rss'].part}; {how_often(*sampled)}"
     partial = sum(peak.is_partial for peak in sampled)
     return f"{text}; {partial} of {len(runs)} runs had processes that could not be read" if partial else text

@@ -43,15 +43,6 @@ def of_run(kind: str, command: list[str], ended: Ended, options: Options) -> Any
     return of_tree(kind, name, ended.tree, ended.unsampled or TOO_SHORT)
 
 
-def of_tree(kind: str, title: str, peak: TreePeak | None, reason: str = "") -> str | bytes:
-    """Return the samples of a tree, or a picture of this format; *reason*: why there are none."""
-    if kind != "samples":
-        return draw(kind, title, peak, reason)
-    samples = [] if peak is None else peak.samples
-    rows = [f"{each.elapsed},{each.rss},{each.cputime},{each.processes},{each.unread}" for each in samples]
-    return "\n".join(["elapsed (seconds),rss (bytes),cputime (seconds),processes,unread", *rows])
-
-
 def of_runs(kind: str | None, found: list[Series], options: Options, file: TextIO | None = None) -> str:
     """Return the report of a series or a comparison; CSV without its header if it is appended to another table."""
     if kind is None:
@@ -215,14 +206,21 @@ def _csv(found: list[Series], *, header: bool, with_tree: bool) -> str:
     return file.getvalue().removesuffix("\n")
 
 
-# --- The picture -----------------------------------------------------------------------------------------------------
+# --- The samples and their picture -----------------------------------------------------------------------------------
 
 # The CPU use is drawn for at most this number of parts of the time: a single interval has few ticks of the clock.
 PARTS = 100
 
 
-def draw(kind: str, title: str, peak: TreePeak | None, reason: str) -> bytes:
-    """Return a picture of memory and CPU use over time in a format; raise ``OSError`` if that fails."""
+def of_tree(kind: str, title: str, peak: TreePeak | None, reason: str = "") -> str | bytes:
+    """Return the samples of a tree, or a picture of this format; *reason*: why there are none.
+
+    Raises ``OSError`` if a picture cannot be drawn.
+    """
+    if kind == "samples":
+        samples = [] if peak is None else peak.samples
+        rows = [f"{each.elapsed},{each.rss},{each.cputime},{each.processes},{each.unread}" for each in samples]
+        return "\n".join(["elapsed (seconds),rss (bytes),cputime (seconds),processes,unread", *rows])
     if peak is None:
         raise OSError(errno.EINVAL, f"there is nothing to draw: {reason}")
     drawn = io.BytesIO()
