@@ -52,16 +52,6 @@ def build() -> ModuleType:
     return build_script()
 
 
-def test_c_of_every_platform_is_written(build: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``python rusage_build.py --platform NAME OUT.c`` works in any folder, and what it writes names the C file."""
-    monkeypatch.chdir(tmp_path)
-    for backend in BACKENDS:
-        monkeypatch.setattr(sys, "argv", ["rusage_build.py", "--platform", backend, f"{backend}.out"])
-        build.main()
-        source = ROOT / "rusage" / "_backends" / f"{backend}.c"
-        assert f'#include "{source.as_posix()}"' in (tmp_path / f"{backend}.out").read_text()
-
-
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_c_has_what_the_backend_needs(build: ModuleType, backend: str) -> None:
     """The two sides of a system agree on ``wait4``, on ``Process`` and on the clock of the integrals."""
