@@ -3,9 +3,16 @@
 import subprocess
 import sys
 import sysconfig
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import pytest
+from expected import load
+
+import rusage
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 FIRST_USE = """
@@ -43,6 +50,45 @@ def test_first_use_in_several_threads(python: Callable[..., str]) -> None:
     missed the name in the module finds no hook any more.
     """
     assert python("-c", FIRST_USE, str(2000 if FREE_THREADED else 300)) == "[]\n"
+
+
+@pytest.mark.parametrize("gil", [True, False], ids=["with a GIL", "without"])
+def test_calls_share_no_buffer(gil: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 (a parameter)
+    """Neither do calls in several threads, nor a call and a signal handler that interrupts it.
+
+    The system call is replaced: a real one is over before another thread can make its own. Without a GIL the threads do
+    not share the free list either, so that they do not wait for its lock.
+    """
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: gil, raising=False)
+    module = load("rusage._getrusage", Path(rusage.__file__).with_name("_getrusage.py"))
+    used: list[Any] = []
+    during_call: Callable[[], object]
+
+    def system_call(buffer: Any) -> int:
+        used.append(buffer)
+        during_call()
+        return 0
+
+    def numbers(threads: int, calls: int, size: int) -> set[int]:
+        """Return how many different buffers each group of calls used."""
+        used.clear()
+        with ThreadPoolExecutor(threads) as pool:
+            for task in [pool.submit(lambda: [module.getrusage(0) for _ in range(calls)]) for _ in range(threads)]:
+                task.result()
+        return {len(set(used[at : at + size])) for at in range(0, len(used), size)}
+
+    monkeypatch.setattr(module, "_get", system_call)
+    during_call = threading.Barrier(4, timeout=60).wait  # each call lasts until all have begun
+    assert numbers(4, calls=3, size=4) == {4}
+    during_call = lambda: module.getrusage(0) if len(used) % 2 else None  # noqa: E731 (one expression)
+    assert numbers(1, calls=3, size=2) == {2}
+    during_call = bool
+    module.getrusage(0)
+    first = used[-1]
+    assert numbers(1, calls=1, size=1) == {1}
+    assert (used[-1] is first) is gil
+    module.getrusage(0)
+    assert used[-1] is first
 
 
 @pytest.mark.skipif(not FREE_THREADED, reason="this interpreter has a GIL")
