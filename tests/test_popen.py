@@ -296,6 +296,7 @@ def test_threads_wait_and_poll() -> None:
 
 
 @linux_only
+@pytest.mark.not_sanitized
 @pytest.mark.xdist_group("alone")
 @pytest.mark.parametrize("children", [80, MANY_CHILDREN])
 def test_children_of_8_threads(children: int) -> None:
