@@ -239,7 +239,8 @@ def test_interrupted_starts(starts: int, handler: str, tmp_path: Path) -> None:
     left = descriptors()
     assert not any("memfd:rusage" in path for path in left)
     assert handler == "c" or times > 5
-    assert children <= times / 2
+    # PyPy can raise between a fork and the line after it, as often as the fork of a large process is slow.
+    assert sys.implementation.name == "pypy" or children <= times / 2
     assert len(left) - before <= 2 + times / 4  # subprocess loses some, between two lines
 
 
