@@ -90,8 +90,10 @@ def test_bytes_of_the_command(option: list[str]) -> None:
     forked.run([*RUSAGE, *words, b"true '\x1b]0;title\x07 \xc2\x9b31m' \xff \xc3\xa9"], check=True)
     shown = Path("report").read_text(encoding="utf-8")
     assert r"\x1b]0;title\x07 \x9b31m' \xff " + "\u00e9" in shown.replace("\n", " ")
-    done = forked.run([*RUSAGE, *words, b"/no/such/\xff"], stderr=subprocess.PIPE, check=False)
-    assert done.stderr == b"rusage: /no/such/\\xff: No such file or directory\n"
+    done = forked.run([*RUSAGE, *words, b"/no/such/\x1b\xc2\x9b\xff"], stderr=subprocess.PIPE, check=False)
+    assert done.stderr == b"rusage: /no/such/\\x1b\\x9b\\xff: No such file or directory\n"
+    done = forked.run([*RUSAGE, b"--\x1b"], stderr=subprocess.PIPE, check=False)
+    assert done.stderr.startswith(b"rusage: option --\\x1b not recognized\n")
 
 
 def test_file_by_a_link() -> None:

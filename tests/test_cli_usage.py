@@ -1,7 +1,6 @@
 """The options of ``rusage`` and their errors, ``--help``, and ``python -m rusage`` without a command."""
 
 import json
-import re
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -115,13 +114,3 @@ def test_own_usage(python: Callable[..., str]) -> None:
         assert isinstance(record[name].pop("value"), (int, float))
         about = {"unit": field.unit, "meaning": field.meaning, "error": field.error}
         assert record[name] == {**about, "measured": name in rusage.measured()}
-
-
-HOSTILE = "\x1b]0;title\x07 \x9b31m \x85"
-
-
-@pytest.mark.parametrize("words", [f"/none/{HOSTILE}", f"--{HOSTILE}", f"--append={HOSTILE}", "-\x9b"])
-def test_no_control_character_in_messages(words: str) -> None:
-    """A terminal would obey them: C0 and C1."""
-    done = plain(words)
-    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", done.stderr)
