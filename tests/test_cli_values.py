@@ -39,9 +39,9 @@ QUANTITIES = [
     (quantity, (2**62, "bytes"), "4194304 TiB"),
     (quantity, (123456, "faults"), "123456 faults"),
     (quantity, (1.25, "byte-seconds"), "1.25 byte-seconds"),
-    (exactly, (1023, "bytes"), "1023 bytes"),
-    (exactly, (1024, "bytes"), "1024 bytes (1.0 KiB)"),
-    (exactly, (2**20 - 1, "bytes"), "1048575 bytes (1024.0 KiB)"),
+    (exactly, (999, "bytes"), "999 bytes"),
+    (exactly, (1000, "bytes"), "1000 bytes (1.0 KiB)"),
+    (exactly, (2**20 - 1, "bytes"), "1048575 bytes (1.0 MiB)"),
     (exactly, (2**62, "bytes"), f"{2**62} bytes (4194304.0 TiB)"),
     (exactly, (0.5, "seconds"), "0.500000 s"),
     (outcome, (-99,), "signal 99"),  # which has no name

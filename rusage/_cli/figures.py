@@ -155,10 +155,8 @@ def quantity(value: float, unit: str) -> str:
 
 
 def exactly(value: float, unit: str) -> str:
-    """Return a value with all its digits, since a limit may be close; bytes also in KiB, MiB, GiB or TiB."""
+    """Return seconds or bytes with all their digits, since a limit may be close; bytes also in a larger unit."""
     if unit == "seconds":
         return f"{value:.6f} s"
-    if unit != "bytes" or value < 1024:
-        return f"{value} {unit}"
-    power = min((int(value).bit_length() - 1) // 10, 4)
-    return f"{value} bytes ({value / 1024**power:.1f} {'KMGT'[power - 1]}iB)"
+    size, name = scale(value, unit)
+    return f"{value} bytes ({value / size:.1f} {name})" if size > 1 else f"{value} bytes"
