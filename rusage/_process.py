@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
@@ -51,10 +52,19 @@ def _fields(bits: int) -> frozenset[str]:
     return BACKEND.process & {name for bit, name in enumerate(FIELDS) if bits >> bit & 1}
 
 
+def _why_not_found(pid: int) -> str:
+    """Return the text for a process ID: it may belong to a zombie, or to a thread."""
+    if sys.platform != "win32":  # there os.kill() would end the process
+        with contextlib.suppress(OSError):
+            os.kill(pid, 0)
+            return "the process has ended, or this is the ID of a thread"
+    return os.strerror(errno.ESRCH)
+
+
 def error_of_process(code: int, pid: int) -> Exception:
     """Return the exception for an error of a C function that reads another process."""
     if code == lib.RUSAGE_NO_PROCESS:
-        return ProcessLookupError(errno.ESRCH, f"{os.strerror(errno.ESRCH)}: {pid}")
+        return ProcessLookupError(errno.ESRCH, f"{_why_not_found(pid)}: {pid}")
     if sys.platform == "win32":
         return error_of(code)
     if code == errno.ENOENT:  # on Linux: /proc is not mounted, or it belongs to another PID namespace

@@ -163,9 +163,8 @@ def pss_of(file: Path) -> int:
 def test_missing_pss_says_why() -> None:
     """The method is absent, and the parameter is refused."""
     with rusage.Tree() as tree, rusage.Process(os.getpid()) as process:
-        for one in tree, process:
-            with pytest.raises(AttributeError, match=BACKEND.absent["pss"]):
-                one.pss()
+        assert not hasattr(tree, "pss")
+        assert not hasattr(process, "pss")
         with pytest.raises(NotImplementedError, match=BACKEND.absent["pss"]):
             tree.sample(pss=True)
 
