@@ -437,7 +437,7 @@ def test_picture(suffix: str, start: bytes) -> None:
 
 @draws
 def test_picture_that_fails(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """125, if the program has removed the file, and if it is larger than files may be."""
+    """125, and no part of a file is left: if the program has removed it, and if it is larger than files may be."""
     resource = pytest.importorskip("resource", reason="this system has no limit for files")
     assert run("--plot", "tree.png", "--samples", "x.csv", "--export", "x.json", "/no/such/program").returncode == 127
     done = run("--plot", "tree.png", sys.executable, "-c", "import os, time; os.remove('tree.png'); time.sleep(0.1)")
@@ -451,6 +451,7 @@ def test_picture_that_fails(tmp_path_factory: pytest.TempPathFactory, monkeypatc
         words, capture_output=True, text=True, check=False, preexec_fn=lambda: resource.setrlimit(*limit)
     )
     assert (done.returncode, done.stderr) == (125, f"rusage: tree.png: {os.strerror(errno.EFBIG)}\n")
+    assert os.listdir() == ["report"]
 
 
 @forked.needs_fork

@@ -122,15 +122,20 @@ class Export:
 
         If that fails, print a message. Return whether the file has the report.
         """
+        is_ours = False
         try:
             report = make(self.kind)
             content = report if isinstance(report, bytes) else f"{report}\n".encode("utf-8", "surrogateescape")
-            if stat.S_ISREG(os.fstat(self._descriptor).st_mode) and _stream_of(self._descriptor) is None:
+            is_ours = stat.S_ISREG(os.fstat(self._descriptor).st_mode) and _stream_of(self._descriptor) is None
+            if is_ours:
                 os.ftruncate(self._descriptor, 0)
             with open(os.dup(self._descriptor), "wb") as file:  # NFS may report write errors only when it is closed
                 file.write(content)
             _check_name(self.path, self._descriptor)
         except OSError as error:
+            if is_ours:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._descriptor, 0)  # leave no part of a report
             complain(self.path, error.strerror)
             return False
         return True
