@@ -1,4 +1,5 @@
-/* Linux. Its memory is in linux/memory.c, other processes in linux/process.c and linux/tree.c. */
+/* Linux. The memory of this process is in linux/memory.c, other processes in linux/process.c, linux/list.c and
+   linux/tree.c. */
 
 #define RUSAGE_ROOT_HERE
 #include "../_c/unix.c"

@@ -5,7 +5,7 @@
 
    tree.c            reads the members one after another, and the sums: a parent before its children
    tree_cputime.c    the formulas of the CPU time
-   by_pid.c          Process and members on systems without handles, where rusage_read_process() of NAME.c reads a process
+   by_pid.c          Process and members on all other systems, where rusage_read_process() reads a process
    ../_backends/linux/tree.c
                      members on Linux, by the files of /proc; process.c beside it: Process
 

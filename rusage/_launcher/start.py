@@ -12,7 +12,7 @@ written is final when the pipe has no write end any more: then the child has exe
 ``start`` decides once, by the arguments and by the state of the calling thread, and then starts once. It returns None
 if the program must be started directly, by subprocess, which is the case for everything that is not plain: the
 launcher runs only with the rights that the program has. Nothing is started a second time: None means that the program
-has not been executed, and cannot be executed any more.
+has not been executed, and that the launcher cannot execute it any more.
 """
 
 from __future__ import annotations
