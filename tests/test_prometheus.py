@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
+import urllib.parse
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
@@ -22,7 +26,7 @@ from rusage._backends import BACKEND
 
 pytest.importorskip("prometheus_client", reason="no prometheus_client: pip install --group monitoring")
 
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, generate_latest, start_http_server
 from prometheus_client.process_collector import ProcessCollector
 
 from rusage import prometheus
@@ -37,7 +41,7 @@ if TYPE_CHECKING:
 # Whether peak() is not ru_maxrss, which is inherited.
 INHERITS = BACKEND.peak not in ("", "ru_maxrss")
 DOCS = Path(__file__).parent.parent / "docs"
-PROMTOOL = shutil.which("promtool")
+PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
 
 # The usage of a process, and of its children, where all fields are measured.
 OWN = RUsage(1009.5, 1013.25, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069, 1087, 1091, 1093, 1097)
@@ -337,6 +341,52 @@ def test_children_of_another_process() -> None:
 
 
 needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="no promtool(1): apt-get install prometheus")
+
+
+def answer(log: Path, query: str) -> list[dict[str, Any]]:
+    """Wait until a Prometheus server answers a query with a result, and return that."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy is not for loopback
+    deadline = time.monotonic() + 120
+    result: list[dict[str, Any]] = []
+    while not result:
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.05)
+        address = re.search(r'(?s)(?=.*Server is ready).*msg="Listening on"[^\n]* address=(\S+)\n', log.read_text())
+        if address:
+            url = f"http://{address[1]}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
+            with opener.open(url, timeout=120) as response:
+                result = json.load(response)["data"]["result"]
+    return result
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(PROMETHEUS is None, reason="no prometheus(1): apt-get install prometheus")
+def test_real_server_stores_the_usage(tmp_path: Path) -> None:
+    """What Prometheus returns of this process lies between two of its readings, before and after the scrape."""
+    registry = CollectorRegistry()
+    registry.register(UsageCollector())
+    exporter, _ = start_http_server(0, addr="127.0.0.1", registry=registry)
+    target = {"targets": [f"127.0.0.1:{exporter.server_port}"]}
+    scrape = {"job_name": "test", "scrape_interval": "200ms", "static_configs": [target]}
+    (tmp_path / "prometheus.yml").write_text(json.dumps({"scrape_configs": [scrape]}))  # JSON is YAML
+    options = ["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.listen-address=127.0.0.1:0"]
+    log = tmp_path / "log"
+    lower = samples(iter(registry.collect()))
+    with log.open("wb") as file, subprocess.Popen([str(PROMETHEUS), *options], cwd=tmp_path, stderr=file) as server:
+        try:
+            found = answer(log, '{job="test", __name__=~"process_.*"}')
+        finally:
+            server.kill()
+    upper = samples(iter(registry.collect()))
+    exporter.shutdown()
+    exporter.server_close()
+    stored = {
+        " ".join(filter(None, [series["metric"]["__name__"], series["metric"].get("type")])): float(series["value"][1])
+        for series in found
+    }
+    assert stored.keys() == lower.keys()
+    for name in stored.keys() - {RSS}:
+        assert lower[name] <= stored[name] <= upper[name], name
 
 
 @needs_promtool
