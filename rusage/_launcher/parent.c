@@ -39,6 +39,18 @@ static void rusage_channel_close(rusage_channel *channel)
     rusage_close(&channel->write_end);
 }
 
+/* Move a descriptor above 2, so that it cannot become a standard stream of the child. Return 0 or an errno. */
+static int rusage_move_above_2(int *fd)
+{
+    int low = *fd;
+
+    if (low > 2)
+        return 0;
+    *fd = fcntl(low, F_DUPFD_CLOEXEC, 3);
+    close(low);
+    return *fd < 0 ? errno : 0;
+}
+
 static int rusage_open_memory(void)
 {
     const unsigned int flags = 1 /* MFD_CLOEXEC */ | 2 /* MFD_ALLOW_SEALING */;
@@ -48,8 +60,7 @@ static int rusage_open_memory(void)
     return fd < 0 && errno == EINVAL ? (int)syscall(SYS_memfd_create, "rusage", flags) : fd;
 }
 
-/* Open all descriptors, close-on-exec. Return 0, or an errno with none of them open: EBADF if a standard stream is closed,
-   since one of them would have its number. */
+/* Open all descriptors, close-on-exec and above 2. Return 0, or an errno with none of them open. */
 static int rusage_channel_open(rusage_channel *channel)
 {
     int ends[2], error;
@@ -57,10 +68,14 @@ static int rusage_channel_open(rusage_channel *channel)
     channel->memory = channel->read_end = channel->write_end = -1;
     if (pipe2(ends, O_CLOEXEC) != 0)
         return errno;
-    channel->read_end = ends[0];    /* the lowest free number */
+    channel->read_end = ends[0];
     channel->write_end = ends[1];
     channel->memory = rusage_open_memory();
-    error = channel->memory < 0 ? errno : ends[0] <= 2 ? EBADF : 0;
+    error = channel->memory < 0 ? errno : rusage_move_above_2(&channel->memory);
+    if (error == 0)
+        error = rusage_move_above_2(&channel->read_end);
+    if (error == 0)
+        error = rusage_move_above_2(&channel->write_end);
     if (error != 0)
         rusage_channel_close(channel);
     return error;
