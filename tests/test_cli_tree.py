@@ -229,11 +229,20 @@ def test_times_count_from_the_start_of_the_program() -> None:
     """The program was started a thousand seconds before the sampling."""
     with held() as running:
         started = time.perf_counter() - 1000
-        found = sampling(running.root, Options({}), began=started).finish()
+        begun = sampling(running.root, Options({}), began=started)
+        wait_until(lambda: begun._recording is not None and len(begun._recording.samples) > 1, "a sample")  # noqa: SLF001 (not the last one)
+        found = begun.finish()
         now = time.perf_counter()
     assert found is not None
     assert all(1000 <= sample.elapsed <= now - started for sample in [found.largest, *found.samples])
     assert found.largest in found.samples
+
+
+@pytest.mark.skipif(not hasattr(os, "waitid") or sys.platform != "linux", reason="orphans do not stay in the tree")
+def test_sample_after_the_end_is_not_the_second() -> None:
+    """It has only the orphans that run on."""
+    assert run("--tree", "--interval", "10", "sh", "-c", "sleep 1 & exit 0").returncode == 0
+    assert "not measured: the program ended before the second sample" in in_words()
 
 
 def test_tree_is_in_each_report() -> None:

@@ -83,12 +83,11 @@ class Sampling:
             recording.stop()
         except Exception as error:  # noqa: BLE001 (as above)
             self._fail("the tree could no longer be sampled", error)
-        # The first sample finds a program that has not done anything yet. If samples are missing at the end, the
-        # largest one may only show that a limit was exceeded.
+        # The first sample finds a program that has not done anything yet; the last one, only orphans that run on. If
+        # samples are missing at the end, the largest one may only show that a limit was exceeded.
         samples = recording.samples
-        if sum(sample.processes > 0 for sample in samples) < 2 or (
-            self.unsampled and recording.largest.rss <= self._limit
-        ):
+        found = sum(sample.processes > 0 for sample in (samples if self.unsampled else samples[:-1]))
+        if found < 2 or (self.unsampled and recording.largest.rss <= self._limit):
             return None
         peak = peak_of(recording, samples, self._delay)
         peak.killed = self._killed
