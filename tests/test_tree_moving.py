@@ -122,7 +122,7 @@ def watch(seed: int, count: int, root: str, ways: list[str], path: Path) -> int:
             assert sample.cputime >= last, "the CPU time has fallen"
             last = sample.cputime
             # Where it takes long to list all processes, they get their part of the time too.
-            time.sleep(chance.choice([0, 1, 20]) * (time.monotonic() - before))
+            time.sleep(chance.choice([0, 1, 3]) * (time.monotonic() - before))
             if not pids and reap(chance):
                 break
         final = tree.cputime()
