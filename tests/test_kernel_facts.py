@@ -142,7 +142,7 @@ def test_child_beside_its_own_reading() -> None:
         if name in {"ru_utime", "ru_stime"}:  # ticks
             least -= 0.03
         assert least <= value + (2 * MIB if name == "ru_maxrss" else 0), name
-        assert value <= least * 1.25 + SLACK.get(name, 100), name  # the exit gives memory back
+        assert value <= least * 1.5 + SLACK.get(name, 100), name  # the exit gives memory back
         if name in rusage.measured(rusage.RUSAGE_CHILDREN):
             assert value - 0.1 <= getattr(children, name), name
 
