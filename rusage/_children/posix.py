@@ -89,7 +89,7 @@ class PosixPopen(SubprocessPopen[AnyStr]):
 
     def _saw_exit(self, usage: RUsage | None) -> None:
         """Store the usage before the caller sets ``returncode``, so that no thread sees ``returncode`` alone."""
-        self.elapsed = clock() - self._began
+        self.elapsed: float | None = clock() - self._began
         if usage is None:
             self.measured, self.rusage = frozenset(), RUsage.zero
             return
