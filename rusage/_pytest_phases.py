@@ -60,7 +60,7 @@ _phase_key = pytest.StashKey["Phase"]()
 
 
 def _hook(when: str) -> Any:
-    """Return the wrapper of a phase: the innermost one, so that the figures do not include those of other plugins."""
+    """Return the wrapper of a phase: the innermost one, so that the figures do not include the use of other plugins."""
 
     @pytest.hookimpl(hookwrapper=True, trylast=True)
     def measure_phase(self: Phases, item: pytest.Item) -> Generator[None, object, None]:

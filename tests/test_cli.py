@@ -148,7 +148,7 @@ NAMESPACES = {
 @pytest.mark.skipif(not shutil.which("unshare"), reason="no unshare(1): on Linux, install util-linux")
 @pytest.mark.parametrize("words", NAMESPACES.values(), ids=NAMESPACES)
 def test_command_in_a_namespace(words: list[str]) -> None:
-    """It runs, and its status and environment are its own; its peak cannot be told from that of rusage."""
+    """It runs, and its status and environment are its own; its peak cannot be told from the peak of rusage."""
     if subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
         pytest.skip(reason="no permission to make a namespace: run it as root, not in a sandbox")
     environment = {"PATH": os.defpath, "LC_CTYPE": "C.UTF-8"}

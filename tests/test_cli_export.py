@@ -139,7 +139,7 @@ def test_report_and_files_at_once(words: list[str]) -> None:
 def test_content_stays_without_a_report() -> None:
     """Of a program that cannot be started, and of a second file that cannot be opened; also through a link.
 
-    A new file would be empty, and no JSON; that of ``-o`` stays, as GNU time's.
+    A new file would be empty, and no JSON; the file of ``-o`` stays, as with GNU time.
     """
     Path("x.json").write_text("before")
     Path("l.csv").symlink_to("target")

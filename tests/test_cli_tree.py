@@ -145,7 +145,7 @@ ORPHANS = {
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="processes have no list of children here")
 @pytest.mark.parametrize("script", ORPHANS.values(), ids=ORPHANS)
 def test_orphans_are_waited_for(script: str) -> None:
-    """While the program runs; those of a command within the command become the outer one's at its end."""
+    """While the program runs; the orphans of a command within the command become the outer one's at its end."""
     others = '[ "$(cat /proc/$PPID/task/*/children)" != "$$ " ]'
     wait = f"n=0; while {others}; do n=$((n + 1)); [ $n -lt 600 ] || exit 1; sleep 0.05; done"
     assert run("--tree", "sh", "-c", f"{script}; {wait}").returncode == 0
@@ -386,7 +386,7 @@ def test_kill_of_members_that_ignore_sigterm() -> None:
 def test_members_that_are_hard_to_kill(
     cause: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without permission they are named in the end; if they cannot be read, those of before are killed."""
+    """Without permission they are named in the end; if they cannot be read, the members known already are killed."""
     monkeypatch.setattr(tree, "GRACE", 0.1)
     monkeypatch.setattr(tree, "PATIENCE", 0.1)
     kill, error = tree.Sampling._kill, PermissionError(1, "") if cause == "no permission" else OSError(errno.EMFILE, "")  # noqa: SLF001 (is replaced)

@@ -120,7 +120,7 @@ class Backend:
     # value that the kernel has in its place. The one on the peak of children is added.
     notes: Mapping[str, str] = {}
     process: frozenset[str] = NONE  # the fields known of another process; empty where Process is absent
-    waited: frozenset[str] = NONE  # the fields known of one child that has ended; by default, those of all children
+    waited: frozenset[str] = NONE  # known of one child that has ended; by default, the fields of all children
     child_peak: str = PEAK_NONE  # whose peak a child's ru_maxrss is: a rule
     peak: str = ""  # where the system reports the peak of the program that this process executes; empty: nowhere
     rss: str = ""  # where the system reports the resident set size, and in which unit; empty: unknown

@@ -250,7 +250,7 @@ def _notes(found: list[Series]) -> dict[str, str]:
 
 
 def column(found: list[Series], name: str, mark: str) -> tuple[str, list[str], list[str]]:
-    """Return the unit of a figure's column, its cells, of which the smallest has a mark, and those of its ratios."""
+    """Return the unit of a figure's column, its cells, the smallest one with a mark, and the cells of its ratios."""
     means = [each.summary[name] for each in found]
     size, unit = scale(min((mean.mean for mean in means if mean.mean), default=0), FIGURES[name].unit)
     cells = [plus_minus(each.mean / size, None if each.stddev is None else each.stddev / size) for each in means]

@@ -207,7 +207,7 @@ def known_calls(folder: str) -> Iterator[dict[str, Any]]:
     for name in ZERO[2:] if sys.implementation.name == "pypy" else ZERO:
         if hasattr(resource, name):
             yield {"rlimits": {getattr(resource, name): (0, 0)}}
-    # Closed descriptors, whose numbers those of a start get.
+    # Closed numbers, which the descriptors of a start get.
     for fd in range(3, 9):
         for given in {"pass_fds": [fd]}, {"stdin": fd, "pass_fds": [0]}, {"args": [f"/dev/fd/{fd}"], "stdin": PIPE}:
             yield from (given, {**given, "rlimits": FEW})
