@@ -38,15 +38,13 @@ def table() -> dict[str, list[str]]:
 
 @needs_peak
 def test_each_run_has_its_own_peak() -> None:
-    """Run 3 allocates 300 MiB, the others 10 MiB; the large one is called an outlier."""
-    assert run("--export", "x.json", "-n", "6", *nth(3, "allocate=10", "allocate=300")).returncode == 0
+    """Run 3 allocates 300 MiB, the others 10 MiB."""
+    assert run("--export", "x.json", "-n", "4", *nth(3, "allocate=10", "allocate=300")).returncode == 0
     found = record("x.json")
     peaks = [made["usage"]["ru_maxrss"] for made in found["runs"]]
     assert peaks[2] >= 300 * MIB
     assert max(peaks[:2] + peaks[3:]) < 100 * MIB
-    assert found["outliers"]["ru_maxrss"] == [3]
     assert found["summary"]["ru_maxrss"]["max"] == peaks[2]
-    assert "run 3" in " ".join(table()["outliers of peak memory"])
 
 
 def test_statistics_of_a_series() -> None:

@@ -54,15 +54,6 @@ DEVIATIONS = [
     (comparison.plus_minus, (2.0, 0.0), "2\xb10"),
     (comparison.plus_minus, (5.0, None), "5"),
 ]
-# Beyond Tukey's outer fences, and a tenth of the median away from it.
-OUTLIERS = [
-    (comparison.outliers, ([1.0, 1.0, 1.0, 1.0, 5.0],), [4]),
-    (comparison.outliers, ([1.0, 1.0, 1.0, 1.0, 1.05],), []),  # within a tenth of the median
-    (comparison.outliers, ([10.0, 11.0, 12.0, 13.0, 14.0, 20.0],), []),  # beyond the inner fences only
-    (comparison.outliers, ([10.0, 11.0, 12.0, 0.1, 11.0, 10.0],), [3]),
-    (comparison.outliers, ([1.0, 1.0, 1.0, 5.0],), []),  # too few to tell
-    (comparison.outliers, ([0.0] * 5,), []),
-]
 # A star where the intervals of the ratios leave out 1. A slow round adds no uncertainty.
 RATIOS = [
     (comparison.smallest, ([[1.0, 1.1, 0.9], [9.0, 9.1, 8.9]],), 0),
@@ -104,7 +95,7 @@ FORMATS = [
 
 
 @pytest.mark.parametrize(
-    ("function", "arguments", "expected"), [*QUANTITIES, *DEVIATIONS, *OUTLIERS, *RATIOS, *PROGRESS, *FORMATS]
+    ("function", "arguments", "expected"), [*QUANTITIES, *DEVIATIONS, *RATIOS, *PROGRESS, *FORMATS]
 )
 def test_known_figures(function: Callable[..., object], arguments: tuple[object, ...], expected: object) -> None:
     """Few runs of the command show such figures."""

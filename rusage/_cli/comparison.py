@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from statistics import fmean, median, quantiles, stdev
+from statistics import fmean, median, stdev
 from typing import TYPE_CHECKING, NamedTuple
 
 from .figures import FIGURES, digits, outcome, scale
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from .figures import Ended
     from .options import Options
 
-# Outliers of other figures are mostly the noise of small counts.
-WITH_OUTLIERS = ["elapsed", "ru_maxrss"]
 COMPARED = [name for name, figure in FIGURES.items() if figure.column]
 
 
@@ -63,31 +61,10 @@ class Series:
             name: Summary(fmean(each), stdev(each) if len(each) > 1 else None, min(each), median(each), max(each))
             for name, each in self.columns.items()
         }
-        numbers = [number for number, run in enumerate(runs, 1) if run.counted]
-        far = {name: outliers(self.columns[name]) for name in WITH_OUTLIERS if name in self.columns}
-        self.outliers = {name: [numbers[at] for at in positions] for name, positions in far.items() if positions}
-        """For each figure, the numbers of the runs that are outliers, from 1 on."""
         self.ratios: dict[str, Ratio] = {}
         """The ratios of the means to the first command's means."""
         self.smallest: set[str] = set()
         """The figures whose mean is significantly smaller than the other commands'."""
-
-
-def outliers(values: list[float]) -> list[int]:
-    """Return the positions of the values that are far from the others.
-
-    They are more than three interquartile ranges outside the quartiles (Tukey's outer fences) and differ from the
-    median by more than a tenth of it. With fewer than five values there are none.
-    """
-    if len(values) < 5:
-        return []
-    first, median, third = quantiles(values, n=4, method="inclusive")
-    fence = 3 * (third - first)
-    return [
-        at
-        for at, value in enumerate(values)
-        if not first - fence <= value <= third + fence and abs(value - median) > median / 10
-    ]
 
 
 def compare(found: list[Series]) -> None:
@@ -230,7 +207,7 @@ def _about_trees(found: list[Series]) -> str:
 
 
 def _notes(found: list[Series]) -> dict[str, str]:
-    """Return rows that name the failed runs and the outliers."""
+    """Return rows that name the runs that failed, and those that ``--kill`` ended."""
     rows: dict[str, list[str]] = {"failures": [], KILLED: []}
     for at, each in enumerate(found, 1):
         of_command = "" if len(found) == 1 else f" of command {at}"
@@ -239,9 +216,6 @@ def _notes(found: list[Series]) -> dict[str, str]:
                 rows["failures"].append(f"run {number}{of_command} ({outcome(run.code)})")
             if run.killed:
                 rows[KILLED].append(f"run {number}{of_command}")
-        for name, numbers in each.outliers.items():
-            label = f"outliers of {FIGURES[name].label}"
-            rows.setdefault(label, []).extend(f"run {number}{of_command}" for number in numbers)
     return {
         label: f"{len(names)}: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
         for label, names in rows.items()

@@ -71,7 +71,6 @@ def _json_of_runs(found: list[Series], options: Options) -> str:
             "command": [*map(utf8, each.command)],
             "runs": [{**_outcome(run, options), "counted": run.counted} for run in each.runs],
             "summary": {name: summary._asdict() for name, summary in each.summary.items()},
-            "outliers": each.outliers,
         }
         if options.compare:
             record["ratios"] = {name: ratio._asdict() for name, ratio in each.ratios.items()}
