@@ -10,7 +10,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +23,7 @@ from forked import RUSAGE
 from held_trees import held, wait_until
 
 import rusage
-from rusage._cli.figures import Ended, TreePeak
+from rusage._cli.figures import Ended
 from rusage._cli.options import Options
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ if not hasattr(rusage, "Tree"):
 
 from rusage._cli import comparison, limits, report, tree
 from rusage._cli.comparison import Series
+from rusage._cli.tree import TreePeak
 
 PROGRAM = [sys.executable, str(Path(__file__).parent / "programs" / "tree_of_processes.py")]
 MIB = 2**20
@@ -346,7 +346,7 @@ kills_all = pytest.mark.skipif(
 @pytest.mark.parametrize(
     ("options", "runs", "line"),
     [
-        ([], 0, "sent to all processes: a sample exceeded the limit"),
+        ([], 0, "sent: a sample exceeded the limit"),
         (["-n", "2"], 1, "1: run 1"),
         (["-n", "2", "--ignore-failure"], 2, "2: run 1, run 2"),
     ],
@@ -382,54 +382,42 @@ def test_kill_of_members_that_ignore_sigterm() -> None:
     assert living(map(int, done.stdout.split())) == []
 
 
-@pytest.mark.parametrize("cause", ["no permission", "no descriptor"])
-def test_members_that_are_hard_to_kill(
-    cause: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Without permission they are named in the end; if they cannot be read, the members known already are killed."""
+def test_members_that_cannot_be_killed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """They are named in the end."""
     monkeypatch.setattr(tree, "GRACE", 0.1)
     monkeypatch.setattr(tree, "PATIENCE", 0.1)
-    kill, error = tree.Sampling._kill, PermissionError(1, "") if cause == "no permission" else OSError(errno.EMFILE, "")  # noqa: SLF001 (is replaced)
-
-    def hinder(sampling: tree.Sampling) -> None:
-        patched = "send_signal" if cause == "no permission" else "_read_into"
-        monkeypatch.setattr(rusage.Tree, patched, Mock(side_effect=error))
-        kill(sampling)
-
-    monkeypatch.setattr(tree.Sampling, "_kill", hinder)
-    program = "import signal; signal.signal(15, signal.SIG_IGN); print(flush=True); input()"
-    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
+    send = Mock(side_effect=PermissionError(1, ""))
+    monkeypatch.setattr(rusage.Tree, "send_signal", send)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         begun = sampling(process.pid, Options({"kill": True, "limit-tree-rss": 1.0}))
-        wait_until(lambda: begun._killed and (cause == "no permission" or process.poll() is not None), "the kill")  # noqa: SLF001 (no figure says so)
+        wait_until(lambda: len(send.mock_calls) > 2, "the kill")
         found = begun.finish()
-        process.communicate(b"\n")
+        process.kill()
     assert found is not None
     assert found.killed
-    if cause == "no permission":
-        expected = f"rusage: program: still running after the kill: process {process.pid}\n"
-        assert capsys.readouterr().err == expected
-    else:
-        assert (process.returncode, "sampled: " in begun.unsampled) == (-signal.SIGKILL, True)
+    assert [*dict.fromkeys(each.args for each in send.mock_calls)] == [(signal.SIGTERM,), (signal.SIGKILL,)]
+    expected = f"rusage: program: still running after the kill: process {process.pid}\n"
+    assert capsys.readouterr().err == expected
+
+
+@adopts
+def test_orphans_over_the_limit_at_the_end() -> None:
+    """What only the sample after the program's end finds gets SIGTERM, and the report says so."""
+    words = ["--json", "--interval", "60", "--limit-tree-rss", "40MiB", "--kill", "sh", "-c"]
+    began = time.monotonic()
+    assert run(*words, f"{in_background(HOLD)}; sleep 2").returncode == 123
+    assert time.monotonic() - began < 15
+    assert (record()["exit_status"], record()["tree"]["killed"], record()["tree"]["rss"] > 40 * MIB) == (0, True, True)
 
 
 @forked.needs_fork
-@pytest.mark.parametrize("others", [0, 1], ids=["no thread", "one thread"])
-def test_too_many_threads(others: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without one for the samples the program runs to its end; without another one, the thread of the samples kills."""
-    refuse = Mock(side_effect=RuntimeError("can't start new thread"))
-    monkeypatch.setattr(threading.Thread, "start", refuse)
-    if not others:
-        monkeypatch.setattr("_thread.start_new_thread", refuse)
-    program = "import time; time.sleep(60)" if others else "print('end')"
-    done = run("--json", "--limit-tree-rss", "1KiB", "--kill", sys.executable, "-S", "-c", program)
-    if others:
-        assert (done.returncode, record()["signal"], record()["tree"]["killed"]) == (123, signal.SIGTERM, True)
-    else:
-        assert done.stdout == "end\n"
-        assert "the tree cannot be sampled: can't start new thread" in done.stderr
-        assert done.returncode == (123 if "ru_maxrss" in record()["usage"] else 125)
+def test_no_thread_for_the_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program runs to its end."""
+    monkeypatch.setattr("_thread.start_new_thread", Mock(side_effect=RuntimeError("can't start new thread")))
+    done = run("--json", "--limit-tree-rss", "1KiB", "--kill", sys.executable, "-S", "-c", "print('end')")
+    assert done.stdout == "end\n"
+    assert "the tree cannot be sampled: can't start new thread" in done.stderr
+    assert done.returncode == (123 if "ru_maxrss" in record()["usage"] else 125)
 
 
 # --- Samples and pictures --------------------------------------------------------------------------------------------

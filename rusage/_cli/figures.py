@@ -10,34 +10,13 @@ from .._fields import FIELDS
 from .._getrusage import fields
 
 if TYPE_CHECKING:
-    from .. import Member, RUsage, Sample
+    from .. import RUsage
+    from .tree import TreePeak
 
 TOO_SHORT = "the program ended before the second sample"
 
 
-# Plain classes: to make a named tuple takes as long as to import ten modules of the command.
-
-
-class TreePeak:
-    """What was sampled of a program and its descendants; the times count from the start of the program."""
-
-    killed = False
-    """Whether members got a signal since a sample exceeded the limit."""
-
-    def __init__(
-        self, largest: Sample, member: Member | None, interval: float, missed: int, samples: list[Sample]
-    ) -> None:
-        self.largest = largest
-        """The sample with the largest sum of resident set sizes."""
-        self.member = member
-        """The largest member in this sample."""
-        self.interval = interval
-        """Seconds."""
-        self.missed = missed
-        """The number of intervals without a sample."""
-        self.samples = samples
-        self.is_partial = any(sample.unread for sample in [largest, *samples])
-        """Whether a sample lacks members that could not be read."""
+# A plain class: to make a named tuple takes as long as to import ten modules of the command.
 
 
 class Ended:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .._getrusage import fields
 from . import comparison
 from .comparison import Series, column
-from .figures import FIGURES, TOO_SHORT, TreePeak, exactly, outcome, quantity
+from .figures import FIGURES, TOO_SHORT, exactly, outcome, quantity
 from .limits import judge
 from .output import readable, utf8
 from .report import processes
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .. import Sample
     from .figures import Ended
     from .options import Options
+    from .tree import TreePeak
 
 
 def of_run(kind: str, command: list[str], ended: Ended, options: Options) -> Any:

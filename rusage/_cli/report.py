@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._getrusage import fields
-from .figures import FIGURES, TOO_SHORT, TreePeak, outcome, quantity
+from .figures import FIGURES, TOO_SHORT, outcome, quantity
 from .output import RED, is_colored, paint, readable, width_of
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .. import Sample
     from .figures import Ended
     from .options import Options
+    from .tree import TreePeak
 
 KILLED = "signals of --kill"
 
@@ -63,7 +64,7 @@ def of_run(command: list[str], ended: Ended, options: Options, file: TextIO | No
             before = f"{rows[label]}, " if label in rows else ""
             rows[label] = f"{before}{shown} {figure.part}".rstrip()
     if ended.killed:
-        rows[KILLED] = "sent to all processes: a sample exceeded the limit"
+        rows[KILLED] = "sent: a sample exceeded the limit"
     last = "exit status" if ended.code >= 0 else "killed by"
     rows[last] = outcome(ended.code).removeprefix("exit status ")
     return "\n".join(lines(rows, width_of(file), alarming=[last] if ended.code and is_colored(file) else []))

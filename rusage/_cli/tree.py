@@ -6,18 +6,15 @@ import contextlib
 import os
 import signal
 import sys
-import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from .. import Tree, record
+from .. import Member, Sample, Tree, record
 from .._rusage import ffi, lib
-from .figures import TreePeak
 from .output import complain
 
 if TYPE_CHECKING:
-    from .. import Sample
     from .._rusage import Tree as Handle
     from .options import Options
 
@@ -26,9 +23,31 @@ KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
 # Seconds from SIGTERM until SIGKILL, and from then on until the rest is given up.
 GRACE, PATIENCE = 5.0, 5.0
 STEP = 0.05
+NEVER = float("inf")
 
 # Whether this process can become the parent of orphans, so that they stay in the tree. PyPy has no waitid.
 CAN_ADOPT = sys.platform.startswith(("linux", "freebsd", "dragonfly")) and hasattr(os, "waitid")
+
+
+class TreePeak(NamedTuple):
+    """What was sampled of a program and its descendants; the times count from the start of the program."""
+
+    largest: Sample
+    """The sample with the largest sum of resident set sizes."""
+    member: Member | None
+    """The largest member in this sample."""
+    interval: float
+    """Seconds."""
+    missed: int
+    """The number of intervals without a sample."""
+    samples: list[Sample]
+    killed: bool = False
+    """Whether members got a signal since a sample exceeded the limit."""
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether a sample lacks members that could not be read."""
+        return any(sample.unread for sample in [self.largest, *self.samples])
 
 
 class Sampling:
@@ -40,12 +59,10 @@ class Sampling:
     def __init__(self, options: Options, name: str, others: list[int]) -> None:
         """*name*: of the program in an error message. *others*: what is left from earlier runs."""
         self._options, self._name, self._others = options, name, others
-        self._limit = options.limits.get("tree_rss", float("inf"))
+        self._limit = options.limits.get("tree_rss", NEVER)
         self._pid, self._delay = 0, 0.0
         self._recording: record | None = None
-        self._lock = threading.Lock()
-        self._killer: threading.Thread | None = None
-        self._killed = self._finished = False
+        self._kill_began = NEVER
         self.unsampled = ""
         """Why the tree could not be sampled until its end."""
 
@@ -72,13 +89,11 @@ class Sampling:
 
     def finish(self) -> TreePeak | None:
         """End the samples; return the largest one, if one is known."""
-        with self._lock:
-            self._finished = True
-        if self._killer is not None:
-            self._killer.join()
         recording = self._recording
         if recording is None:
             return None
+        with contextlib.suppress(OSError):  # stop() raises it too
+            self._wait_for_killed(recording.tree)
         try:
             recording.stop()
         except Exception as error:  # noqa: BLE001 (as above)
@@ -86,12 +101,11 @@ class Sampling:
         # The first sample finds a program that has not done anything yet; the last one, only orphans that run on. If
         # samples are missing at the end, the largest one may only show that a limit was exceeded.
         samples = recording.samples
+        killed = self._kill_began < NEVER
         found = sum(sample.processes > 0 for sample in (samples if self.unsampled else samples[:-1]))
-        if found < 2 or (self.unsampled and recording.largest.rss <= self._limit):
+        if not killed and (found < 2 or (self.unsampled and recording.largest.rss <= self._limit)):
             return None
-        peak = peak_of(recording, samples, self._delay)
-        peak.killed = self._killed
-        return peak
+        return peak_of(recording, samples, self._delay)._replace(killed=killed)
 
     # --- Orphans ---
 
@@ -126,38 +140,27 @@ class Sampling:
     # --- The signals of --kill ---
 
     def _look(self, sample: Sample) -> None:
-        """Kill the members if a sample exceeds the limit.
-
-        All signals are blocked in the calling thread, and so in the new one.
-        """
-        with self._lock:
-            if self._killed or self._finished or sample.rss <= self._limit:
-                return
-            self._killed = True
-            killer = threading.Thread(target=self._kill, daemon=True)
-            try:
-                killer.start()
-            except RuntimeError:  # there are too many threads; no samples are taken meanwhile
-                self._kill()
-            else:
-                self._killer = killer
-
-    def _kill(self) -> None:
-        """Send signals until the members have ended; name those that are given up."""
+        """Send SIGTERM to the members if a sample exceeds the limit, and SIGKILL with samples after some seconds."""
         assert self._recording is not None  # noqa: S101 (for the type checker: it calls)
-        tree, began, waited = self._recording.tree, time.monotonic(), 0.0
-        while waited < GRACE + PATIENCE:
-            with contextlib.suppress(OSError):  # as without permission, or without a free file descriptor
-                if not waited or waited >= GRACE:
-                    tree.send_signal(KILL if waited else signal.SIGTERM)
-            with contextlib.suppress(OSError):  # as above
-                if not tree.sample().processes:
-                    return
+        now = time.monotonic()
+        if sample.rss > self._limit and self._kill_began == NEVER:
+            self._kill_began, number = now, signal.SIGTERM
+        elif now >= self._kill_began + GRACE:
+            number = KILL
+        else:
+            return
+        with contextlib.suppress(OSError):  # as without permission
+            self._recording.tree.send_signal(number)
+
+    def _wait_for_killed(self, tree: Tree) -> None:
+        """Wait until the members that got signals have ended; name those that are given up."""
+        while self._kill_began < NEVER and (sample := tree.sample()).processes:
+            if time.monotonic() >= self._kill_began + GRACE + PATIENCE:
+                for member in tree.members():
+                    complain(self._name, f"still running after the kill: process {member.pid}")
+                break
+            self._look(sample)
             time.sleep(STEP)
-            waited = time.monotonic() - began
-        with contextlib.suppress(OSError):  # the recording tells it
-            for member in tree.members():
-                complain(self._name, f"still running after the kill: process {member.pid}")
 
 
 def peak_of(recording: record, samples: list[Sample], delay: float = 0) -> TreePeak:
