@@ -36,9 +36,6 @@ if sys.platform != "win32":
     KEYBOARD = signal.SIGINT, signal.SIGQUIT
     FORWARDED = signal.SIGALRM, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2
 
-# si_code of a signal that the kernel has sent; the signal module has no name for it.
-SI_KERNEL = {"linux": 0x80, "freebsd": 0x10006}.get(sys.platform.rstrip("0123456789"))
-
 
 class Signals:
     """The signals of this process while programs run, for one run or a series of them."""
@@ -194,30 +191,20 @@ def _wait_and_forward(process: Popen[bytes], signals: Signals, sampling: Samplin
     if sys.platform == "win32":
         return process.wait()
     signals.block()
-    take = getattr(signal, "sigwaitinfo", None)  # not on macOS, OpenBSD and PyPy
     expected = [*signals.forwarded, signal.SIGCHLD]
     while True:
         if sampling is not None:
             sampling.reap()
         if (code := process.poll()) is not None:
             return code
-        sender = None
+        number: int = signal.SIGCHLD
         if signals.early:
             number = signals.early.pop(0)
-        elif take is not None:
-            info = take(expected)
-            number, sender = info.si_signo, info.si_code
         else:
-            try:
+            with contextlib.suppress(InterruptedError):
                 number = signal.sigwait(expected)
-            except InterruptedError:
-                continue
-        if number == signal.SIGCHLD:
-            continue
-        signals.received.append(number)
-        # The kernel sends a hangup to the whole foreground group, or only to the session leader.
-        hangup = number == signal.SIGHUP and sender is not None and sender == SI_KERNEL
-        if not (hangup and os.getsid(0) != os.getpid()):
+        if number != signal.SIGCHLD:
+            signals.received.append(number)
             with contextlib.suppress(PermissionError):  # the program runs as another user now
                 os.kill(process.pid, number)
 

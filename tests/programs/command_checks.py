@@ -8,8 +8,6 @@ import errno
 import os
 import signal
 import sys
-import time
-from pathlib import Path
 from typing import Any
 
 import rusage
@@ -66,30 +64,6 @@ def late_signal() -> None:
     os.kill = show
 
 
-def late_hangup() -> None:
-    """Get SIGHUP only after the program has, if it gets it too: two at once are one. Write a file before that."""
-    replaced: Any = signal
-    take: Any = getattr(signal, "sigwaitinfo", None)
-
-    def take_late(numbers: Any) -> Any:
-        Path("waits").touch()
-        info = take(numbers)
-        while info.si_signo == signal.SIGHUP and os.getsid(0) != os.getpid() and not os.path.exists("hups"):
-            time.sleep(0.05)
-        return info
-
-    if take is None:
-        Path("waits").touch()
-    else:
-        replaced.sigwaitinfo = take_late
-
-
-def sigwait() -> None:
-    """Wait for signals as on systems that do not tell who has sent them."""
-    if hasattr(signal, "sigwaitinfo"):
-        del signal.sigwaitinfo
-
-
 def no_peak() -> None:
     """Measure no peak, and know nothing of it."""
     if sys.platform != "win32":
@@ -128,6 +102,6 @@ def between_runs() -> None:
     replaced.show_progress = show_progress
 
 
-checks = [lost_status, early_signal, late_signal, late_hangup, launcher, sigwait, no_peak, sampled, between_runs]
+checks = [lost_status, early_signal, late_signal, launcher, no_peak, sampled, between_runs]
 {check.__name__: check for check in checks}[sys.argv.pop(1)]()
 sys.exit(main())
