@@ -76,8 +76,8 @@ RATIOS = [
 ]
 PROGRESS = [
     (series.progress, (0, 0, 10, 0.0), "rusage: run 1 of 10"),
-    (series.progress, (1, 0, 10, 0.01), "rusage: run 2 of 10, 9 left, about 1 s"),
-    (series.progress, (4, 0, 10, 8.0), "rusage: run 5 of 10, 6 left, about 12 s"),
+    (series.progress, (1, 0, 10, 0.01), "rusage: run 2 of 10, about 1 s left"),
+    (series.progress, (4, 0, 10, 8.0), "rusage: run 5 of 10, about 12 s left"),
 ]
 # Nothing ends a cell or its code. The CPU time of each part is divided by its length.
 FORMATS = [

@@ -6,9 +6,8 @@ import contextlib
 import os
 import shlex
 import signal
-import tempfile
 import time
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from .._threads import start_without_signals
 from . import formats, limits
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from .figures import Ended
     from .options import Command, Options
     from .output import Export
+    from .run import Streams
 
 
 def run_series(command: list[str], options: Options, file: TextIO | None, exports: list[Export]) -> int:
@@ -72,7 +72,7 @@ def make_rounds(
     the status if it could not be started; and the signal that ended it.
     """
     signals = Signals()
-    streams = HiddenStreams(hide=not options.show_output)
+    streams = (None, None) if options.show_output else hidden_streams()
     warmup: list[list[Ended]] = [[] for _ in commands]
     runs: list[list[Ended]] = [[] for _ in commands]
     code = 0
@@ -84,8 +84,7 @@ def make_rounds(
         code = _prepare(options, signals, streams)
         if code or _ending_signal(signals) is not None:  # the terminal's may arrive between two runs
             break
-        streams.clear()
-        ended = run(commands[at], signals, streams.descriptors, name=names[at], options=options)
+        ended = run(commands[at], signals, streams, name=names[at], options=options)
         if isinstance(ended, int):
             code = ended
             break
@@ -95,9 +94,7 @@ def make_rounds(
         ended.counted = not code and stopped_by is None
         made.append(ended)
         if code and stopped_by is None:
-            what = f"run {len(made)}" if number > 0 else f"warm-up run {len(made)}"
-            # The report of a series names the run.
-            _explain_end(names[at], what if options.compare or number <= 0 else "", code, streams)
+            _explain_end(names[at], f"{'' if number > 0 else 'warm-up '}run {len(made)}", code, streams)
         if not ended.counted:
             break
     show_progress()
@@ -108,13 +105,12 @@ def make_rounds(
     return warmup, runs, code, _ending_signal(signals)
 
 
-def _prepare(options: Options, signals: Signals, streams: HiddenStreams) -> int:
+def _prepare(options: Options, signals: Signals, streams: Streams) -> int:
     """Run the command that prepares a run; if it fails, print an error message. Return its exit code."""
     if options.prepare is None:
         return 0
-    streams.clear()
     name = options.prepare if isinstance(options.prepare, str) else shlex.join(options.prepare)
-    ended = run(options.prepare, signals, streams.descriptors, name=name)
+    ended = run(options.prepare, signals, streams, name=name)
     if isinstance(ended, int):
         return ended
     if ended.code and _ending_signal(signals) is None:
@@ -122,11 +118,9 @@ def _prepare(options: Options, signals: Signals, streams: HiddenStreams) -> int:
     return ended.code
 
 
-def _explain_end(name: str, what: str, code: int, streams: HiddenStreams) -> None:
-    """Print which run has ended the series, if it has a name, and what it has written to hidden streams."""
-    messages = [f"the series has ended: {what} ({outcome(code)})"] if what else []
-    for message in messages + streams.after_failure():
-        complain(name, message)
+def _explain_end(name: str, what: str, code: int, streams: Streams) -> None:
+    hint = "" if streams == (None, None) else "; --show-output shows its output"
+    complain(name, f"the series has ended: {what} ({outcome(code)}){hint}")
 
 
 def _schedule(commands: int, warmup: int, rounds: int | None) -> Iterator[tuple[int, int, int]]:
@@ -153,8 +147,6 @@ def _ending_signal(signals: Signals) -> int | None:
 
 # --- The streams of the runs -----------------------------------------------------------------------------------------
 
-LAST_LINES, LAST_BYTES = 10, 4096
-
 
 def empty_standard_input() -> None:
     """Make the null device the standard input of this process, and so of each run."""
@@ -163,40 +155,18 @@ def empty_standard_input() -> None:
     os.set_inheritable(os.open(os.devnull, os.O_RDONLY), True)  # noqa: FBT003 (takes no keyword)
 
 
-class HiddenStreams:
-    """Hides what the runs would write to a terminal, on which it would mix with the report.
+def hidden_streams() -> Streams:
+    """Return a pipe for each stream of the runs that is a terminal: there it would mix with the report.
 
-    Standard output goes into a pipe. It does not go to the null device: grep(1) and tar(1), for example, recognise that
-    and do less. Standard error goes to a file, for the case that a run fails.
+    It is not the null device: grep(1) and tar(1), for example, recognise that and do less.
     """
-
-    def __init__(self, *, hide: bool) -> None:
-        self._output: int | None = None
-        self._errors: IO[bytes] | None = None
-        if hide and os.isatty(1):
-            ours, self._output = os.pipe()
-            start_without_signals(_discard, ours)
-        if hide and os.isatty(2):
-            with contextlib.suppress(OSError):  # there is no directory for it
-                self._errors = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (is used until the end)
-        self.descriptors = self._output, None if self._errors is None else self._errors.fileno()
-        """Of standard output and standard error for a run; None for a stream that is inherited."""
-
-    def clear(self) -> None:
-        """Forget what earlier runs have written to standard error."""
-        if self._errors is not None:
-            self._errors.seek(0)  # also of the runs, which share the position
-            self._errors.truncate()
-
-    def after_failure(self) -> list[str]:
-        """Return messages about what a run has written to hidden streams: the last lines of its standard error."""
-        messages = [] if self._output is None else ["its standard output was hidden; --show-output shows it"]
-        if self._errors is not None:
-            end = self._errors.seek(0, os.SEEK_END)
-            self._errors.seek(max(0, end - LAST_BYTES))
-            if lines := os.fsdecode(self._errors.read()).splitlines():
-                messages.append("\n  ".join(["its standard error ends with:", *lines[-LAST_LINES:]]))
-        return messages
+    shown = [os.isatty(stream) for stream in (1, 2)]
+    if not any(shown):
+        return None, None
+    ours, theirs = os.pipe()
+    start_without_signals(_discard, ours)
+    output, errors = (theirs if is_shown else None for is_shown in shown)
+    return output, errors
 
 
 def _discard(descriptor: int) -> None:
@@ -211,7 +181,5 @@ def _discard(descriptor: int) -> None:
 def progress(done: int, warmup: int, runs: int, elapsed: float) -> str:
     """Return a line about the next run; *done* of *warmup* and *runs* have been made in *elapsed* seconds."""
     text = f"warm-up run {done + 1} of {warmup}" if done < warmup else f"run {done - warmup + 1} of {runs}"
-    if not done:
-        return f"rusage: {text}"
-    left = warmup + runs - done
-    return f"rusage: {text}, {left} left, about {max(1, round(elapsed / done * left))} s"
+    seconds = round(elapsed / done * (warmup + runs - done)) if done else 0
+    return f"rusage: {text}" + (f", about {max(1, seconds)} s left" if done else "")
