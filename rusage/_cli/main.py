@@ -53,17 +53,16 @@ def run_command(command: list[str], options: Options) -> int:
 
         run_and_report = series.run_series
         series.empty_standard_input()  # before a file is opened that could become it
-    file, exports, path = sys.stderr, [], options.output
+    file = sys.stderr
     with contextlib.ExitStack() as files:
         try:
-            if path is not None:
-                file = open_output(path, append=options.append)
+            if options.output is not None:
+                file = open_output(options.output, append=options.append)
             if file not in {sys.stdout, sys.stderr}:
                 files.enter_context(file)
-            for kind, path in options.exports:
-                exports.append(files.enter_context(contextlib.closing(Export(kind, path))))
+            exports = [files.enter_context(contextlib.closing(Export(*each))) for each in options.exports]
         except OSError as error:
-            complain(path, error.strerror)
+            complain(error.filename or "standard output", error.strerror)
             return CANCELED
         if isinstance(file, io.TextIOWrapper):
             # %C: the bytes of the command, which need not be text. Of other reports, the encoding may lack characters.

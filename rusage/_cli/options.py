@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import sys
 from typing import TYPE_CHECKING, Any
@@ -294,11 +293,9 @@ def _check(values: dict[str, Any], *, has_command: bool) -> None:
 
 def _check_surroundings(options: Options, *, draws: bool) -> None:
     """Exit if reports would go to the same file, or if the system or the installation lacks what an option needs."""
-    paths = [path for path in (options.output or "-", *(path for _, path in options.exports)) if path != "-"]
-    files = [os.path.realpath(path) for path in paths]
-    twice = [shown(path) for path, file in zip(paths, files, strict=True) if files.count(file) > 1]
-    if twice:
-        _fail(f"two reports cannot go to the same file: {' and '.join(twice)}")
+    paths = [options.output, *(path for _, path in options.exports)]
+    if len({*paths}) < len(paths):
+        _fail("two reports cannot go to the same file")
     if draws:
         from importlib.util import find_spec  # noqa: PLC0415 (only needed here)
 

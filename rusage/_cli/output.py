@@ -45,7 +45,7 @@ def complain(*parts: str | None, alarming: bool = True) -> None:
     if sys.stderr is None:
         return
     show_progress()
-    text = f"rusage: {': '.join(readable(part or '') for part in parts)}"
+    text = f"rusage: {': '.join(readable(part or '') for part in parts)}".replace("\n", "\\n")
     try:
         sys.stderr.write(f"{paint(text, RED) if alarming and is_colored(sys.stderr) else text}\n")
         sys.stderr.flush()
@@ -113,9 +113,7 @@ class Export:
 
     def __init__(self, kind: str, path: str) -> None:
         self.kind, self.path = kind, path
-        is_new = not os.path.exists(path)  # devices and descriptors in /dev/fd exist
         self._descriptor = _shared_or_open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0))
-        self._made = os.path.realpath(path) if is_new else None  # a link without a target stays
 
     def write(self, make: Callable[[str], str | bytes]) -> bool:
         """Replace the content of the file by the report that *make* returns for its kind.
@@ -141,11 +139,7 @@ class Export:
         return True
 
     def close(self) -> None:
-        """Close the file; remove it if it was made here and no report was written to it."""
-        with contextlib.suppress(OSError):  # such as a folder that cannot be written to
-            status = os.fstat(self._descriptor)
-            if self._made is not None and not status.st_size and os.path.samestat(status, os.lstat(self._made)):
-                os.unlink(self._made)
+        """Close the file."""
         os.close(self._descriptor)
 
 
@@ -160,6 +154,8 @@ def _check_name(path: str, descriptor: int) -> None:
 
 def _shared_or_open(path: str, flags: int) -> int:
     """Open a file; if it is also the program's output, share the position in the file: neither overwrites the other."""
+    if path == "-":
+        return os.dup(1)
     with contextlib.suppress(OSError):
         stream = _stream_of(path)
         if stream is not None:
