@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import signal
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -18,9 +17,11 @@ from . import formats, report
 from .figures import FIGURES, measured_fields, quantity
 from .options import help_text
 from .output import CANCELED, Export, complain, show, width_of
+from .run import Signals
 
 if TYPE_CHECKING:
     from .options import Options
+    from .tree import TreePeak
 
 if sys.platform == "linux":
     from .._rusage import ffi, lib
@@ -35,11 +36,7 @@ def print_report(options: Options) -> int:
     elif options.show == "info":
         show(facts())
     elif options.pid is not None:
-        try:
-            return _record_process(options.pid, options) if options.records else _show_process(options.pid, options)
-        except (OSError, ValueError) as error:
-            complain("--pid", error.strerror if isinstance(error, OSError) else str(error))
-            return CANCELED
+        return _print_process(options.pid, options)
     else:
         show(own_usage(options))
     return 0
@@ -99,8 +96,35 @@ def own_usage(options: Options) -> str:
 
 # --- A running process -----------------------------------------------------------------------------------------------
 
+STEP = 0.1  # seconds; how soon the end of the process is seen
 
-def _show_process(pid: int, options: Options) -> int:
+# The measured fields, what is reported beside them, as members of JSON and as rows, and what was recorded.
+Found = tuple[dict[str, float], dict[str, object], dict[str, str], "TreePeak | None"]
+
+
+def _print_process(pid: int, options: Options) -> int:
+    """Print what is known of a running process, and write what was recorded to files; return the exit status."""
+    with contextlib.ExitStack() as files:
+        try:
+            exports = [files.enter_context(contextlib.closing(Export(*each))) for each in options.exports]
+            usage, record, rows, peak = (_record if options.records else _read)(pid, options)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            complain(getattr(error, "filename", None) or "--pid", reason)
+            return CANCELED
+        if options.kind == "json":
+            units = {name: FIGURES[name].unit for name in (*usage, *record) if name in FIGURES}
+            units |= {"rss": "bytes"} if "rss" in record else {}
+            show(formats.as_json({"pid": pid, "usage": usage, **record, "units": units}))
+        else:
+            known = {name: FIGURES[name] for name in ("ru_utime", "ru_stime", "ru_maxrss") if name in usage}
+            shown = {figure.label: quantity(usage[name], figure.unit) for name, figure in known.items()}
+            show("\n".join(report.lines({"process": f"{pid}", **shown, **rows}, width_of(sys.stdout))))
+        written = [export.write(lambda kind: formats.of_tree(kind, f"process {pid}", peak)) for export in exports]
+    return 0 if all(written) else CANCELED
+
+
+def _read(pid: int, options: Options) -> Found:
     from .. import Process, Tree  # noqa: PLC0415 (some systems lack them)
 
     with Process(pid) as process:
@@ -113,52 +137,30 @@ def _show_process(pid: int, options: Options) -> int:
         record["tree"] = formats.sample_record(sample)
         largest = quantity(max((member.rss for member in members), default=0), "bytes")
         rows["tree now"] = f"{quantity(sample.rss, 'bytes')} in {report.processes(sample)}, the largest {largest}"
-    _show_running(pid, usage, record, rows, options)
-    return 0
+    return usage, record, rows, None
 
 
-def _show_running(
-    pid: int, usage: dict[str, float], record: dict[str, object], rows: dict[str, str], options: Options
-) -> None:
-    """Print what is known of a running process: a record, with the units of its figures, or rows."""
-    if options.kind == "json":
-        units = {name: FIGURES[name].unit for name in (*usage, *record) if name in FIGURES}
-        units |= {"rss": "bytes"} if "rss" in record else {}
-        show(formats.as_json({"pid": pid, "usage": usage, **record, "units": units}))
-    else:
-        known = {name: FIGURES[name] for name in ("ru_utime", "ru_stime", "ru_maxrss") if name in usage}
-        shown = {figure.label: quantity(usage[name], figure.unit) for name, figure in known.items()}
-        show("\n".join(report.lines({"process": f"{pid}", **shown, **rows}, width_of(sys.stdout))))
-
-
-STEP = 0.1  # seconds; how soon the end of the process is seen
-
-
-def _record_process(pid: int, options: Options) -> int:
-    """Record a process and its descendants until it has ended, or SIGINT or SIGTERM comes; then report."""
+def _record(pid: int, options: Options) -> Found:
+    """Record a process and its descendants until it has ended, or a signal comes that ends programs."""
     from .. import Process, record  # noqa: PLC0415 (some systems lack them)
-    from .tree import peak_of  # noqa: PLC0415 (as above)
+    from .series import ending_signal  # noqa: PLC0415 (slow, and only needed here)
+    from .tree import peak_of  # noqa: PLC0415 (some systems lack what it imports)
 
-    stopped: list[int] = []
-    with contextlib.ExitStack() as files:
-        exports = [files.enter_context(contextlib.closing(Export(*each))) for each in options.exports]
-        with Process(pid) as process, record(pid, interval=options.interval) as recording:
-            for number in signal.SIGINT, signal.SIGTERM:
-                signal.signal(number, lambda number, _: stopped.append(number))
-            usage, is_running = measured_fields(process.getrusage(), process.measured), True
-            while is_running and not stopped:
-                time.sleep(min(STEP, options.interval))
-                try:
-                    usage = measured_fields(process.getrusage(), process.measured)
-                except ProcessLookupError:
-                    is_running = False
-        peak = peak_of(recording, recording.samples)
-        last = peak.samples[-1]
-        rows = {
-            "recorded": f"{quantity(last.elapsed, 'seconds')}; {'still running' if is_running else 'ended'}",
-            "CPU time": f"{quantity(last.cputime, 'seconds')} of all processes, while recorded",
-            "tree memory": f"{report.of_peak(peak)}; {report.how_often(peak)}",
-        }
-        _show_running(pid, usage, {"elapsed": last.elapsed, "tree": formats.tree_record(peak)}, rows, options)
-        written = [export.write(lambda kind: formats.of_tree(kind, f"process {pid}", peak)) for export in exports]
-        return 0 if all(written) else CANCELED
+    signals = Signals()
+    with Process(pid) as process, record(pid, interval=options.interval) as recording:
+        signals.catch()
+        usage, is_running = measured_fields(process.getrusage(), process.measured), True
+        while is_running and ending_signal(signals) is None:
+            time.sleep(min(STEP, options.interval))
+            try:
+                usage = measured_fields(process.getrusage(), process.measured)
+            except ProcessLookupError:
+                is_running = False
+    peak = peak_of(recording, recording.samples)
+    last = peak.samples[-1]
+    rows = {
+        "recorded": f"{quantity(last.elapsed, 'seconds')}; {'still running' if is_running else 'ended'}",
+        "CPU time": f"{quantity(last.cputime, 'seconds')} of all processes, while recorded",
+        "tree memory": f"{report.of_peak(peak)}; {report.how_often(peak)}",
+    }
+    return usage, {"elapsed": last.elapsed, "tree": formats.tree_record(peak)}, rows, peak

@@ -69,7 +69,7 @@ class Options:
 # --- Conversions of values -------------------------------------------------------------------------------------------
 
 
-def _number(what: str, least: float, most: float = sys.maxsize, kind: type[float] = int) -> Callable[[str], float]:
+def _number(what: str, least: float, kind: type[float] = int, most: float = sys.maxsize) -> Callable[[str], float]:
     """Return the conversion of a number."""
 
     def convert(text: str) -> float:
@@ -83,10 +83,6 @@ def _number(what: str, least: float, most: float = sys.maxsize, kind: type[float
         return value
 
     return convert
-
-
-def _seconds(least: float) -> Callable[[str], float]:
-    return _number("number of seconds", least, sys.float_info.max, float)
 
 
 def _file(kinds: dict[str, str]) -> Callable[[str], tuple[str, str]]:
@@ -128,6 +124,8 @@ def split(text: str) -> Command:
     return words
 
 
+SECONDS = "number of seconds"
+
 # --- The table -------------------------------------------------------------------------------------------------------
 
 GNU_TIME = "Reports of GNU time 1.9"
@@ -150,18 +148,18 @@ OPTIONS = {
     ],
     "The program and its descendants": [
         Option("", "tree", "", "sample the memory of all processes together"),
-        Option("", "interval", "SECONDS", "seconds between two samples (0.01)", _seconds(0.0001)),
+        Option("", "interval", "SECONDS", "seconds between two samples (0.01)", _number(SECONDS, 0.0001, float)),
         Option(
             "", "samples", "FILE", "write the samples to FILE as CSV; implies --tree", lambda path: ("samples", path)
         ),
         Option("", "plot", "FILE", "draw them: .png, .svg or .pdf; implies --tree", _file(PICTURES)),
-        Option("", "pid", "PID", "report a running process, instead of a command", _number("process ID", 1, 2**31 - 1)),
+        Option("", "pid", "PID", "report a running process, not a command", _number("process ID", 1, most=2**31 - 1)),
     ],
     "Limits (exit status 123 if exceeded)": [
         Option("", "limit-maxrss", "SIZE", "limit on the peak memory of the largest process", parse_size),
         Option("", "limit-tree-rss", "SIZE", "limit on all processes together, like 500M", parse_size),
         Option("", "kill", "", "kill all when a sample exceeds --limit-tree-rss"),
-        Option("", "limit-cputime", "SECONDS", "limit on user and system time together", _seconds(0)),
+        Option("", "limit-cputime", "SECONDS", "limit on user and system time together", _number(SECONDS, 0, float)),
     ],
     GNU_TIME: [
         Option("f", "format", "FORMAT", "report in FORMAT: letters, or %{ru_maxrss}"),

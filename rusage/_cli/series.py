@@ -82,13 +82,13 @@ def make_rounds(
             numbers = options.warmup * len(commands), rounds * len(commands)
             show_progress(progress(done, *numbers, time.monotonic() - began))
         code = _prepare(options, signals, streams)
-        if code or _ending_signal(signals) is not None:  # the terminal's may arrive between two runs
+        if code or ending_signal(signals) is not None:  # the terminal's may arrive between two runs
             break
         ended = run(commands[at], signals, streams, name=names[at], options=options)
         if isinstance(ended, int):
             code = ended
             break
-        stopped_by = _ending_signal(signals)
+        stopped_by = ending_signal(signals)
         code = 0 if options.ignore_failure else ended.code
         made = (runs if number > 0 else warmup)[at]
         ended.counted = not code and stopped_by is None
@@ -102,7 +102,7 @@ def make_rounds(
     for made in runs:
         for ended in made[complete:]:
             ended.counted = False
-    return warmup, runs, code, _ending_signal(signals)
+    return warmup, runs, code, ending_signal(signals)
 
 
 def _prepare(options: Options, signals: Signals, streams: Streams) -> int:
@@ -113,7 +113,7 @@ def _prepare(options: Options, signals: Signals, streams: Streams) -> int:
     ended = run(options.prepare, signals, streams, name=name)
     if isinstance(ended, int):
         return ended
-    if ended.code and _ending_signal(signals) is None:
+    if ended.code and ending_signal(signals) is None:
         _explain_end(name, "the preparation failed", ended.code, streams)
     return ended.code
 
@@ -141,7 +141,8 @@ def _schedule(commands: int, warmup: int, rounds: int | None) -> Iterator[tuple[
         number += 1
 
 
-def _ending_signal(signals: Signals) -> int | None:
+def ending_signal(signals: Signals) -> int | None:
+    """Return the first signal that has arrived of those that end programs."""
     return next((number for number in signals.received if number in ENDING), None)
 
 
