@@ -34,7 +34,7 @@ if sys.platform == "win32":
 if not hasattr(rusage, "Tree"):
     pytest.skip("this system has no Tree", allow_module_level=True)
 
-from rusage._cli import comparison, limits, report, tree
+from rusage._cli import comparison, formats, limits, report, tree
 from rusage._cli.comparison import Series
 from rusage._cli.tree import TreePeak
 
@@ -430,6 +430,17 @@ def test_picture(suffix: str, start: bytes) -> None:
     done = run("--plot", f"tree.{suffix}", *PROGRAM, "2", "20", "$x_{$\t\n")
     assert (done.returncode, done.stderr) == (0, "")
     assert Path(f"tree.{suffix}").read_bytes().startswith(start)
+
+
+@draws
+def test_parts_of_the_picture() -> None:
+    """The CPU time of each part is divided by its length; a long recording has a hundred."""
+    many = [(number / 10, number / 5) for number in range(1001)]
+    for times, expected in ([(0, 0), (1, 2), (1, 2), (3, 3)], [2, 0.5]), (many, [2] * 100):
+        samples = [rusage.Sample(elapsed, 1, spent, 1, 0, None) for elapsed, spent in times]
+        _, axes = formats.picture("x", TreePeak(samples[0], None, 0.1, 0, samples)).axes
+        (steps,) = axes.patches
+        assert [*steps.get_data().values] == pytest.approx(expected)  # type: ignore[attr-defined]
 
 
 @draws

@@ -5,15 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from rusage import Sample
 from rusage._cli import comparison, formats, gnu, series
 from rusage._cli.figures import exactly, outcome, quantity
 from rusage._cli.options import split
-
-
-def samples(*figures: tuple[float, float]) -> list[Sample]:
-    """Return samples with these elapsed and CPU times."""
-    return [Sample(elapsed, 1, spent, 1, 0, None) for elapsed, spent in figures]
 
 
 def clock(elapsed: float) -> str:
@@ -79,13 +73,12 @@ PROGRESS = [
     (series.progress, (1, 0, 10, 0.01), "rusage: run 2 of 10, about 1 s left"),
     (series.progress, (4, 0, 10, 8.0), "rusage: run 5 of 10, about 12 s left"),
 ]
-# Nothing ends a cell or its code. The CPU time of each part is divided by its length.
+# Nothing ends a cell or its code.
 FORMATS = [
     (formats.code, ("a b",), "`a b`"),
     (formats.code, ("a | b",), r"`a \| b`"),
     (formats.code, ("a `b`",), "`` a `b` ``"),
     (formats.code, ("a\nb",), "`a b`"),
-    (formats.cpu_use, (samples((0, 0), (1, 2), (1, 2), (3, 3)),), ([0, 1, 3], [2, 0.5])),
     (clock, (0.0,), "0:00.00 ?%"),
     (clock, (59.999,), "0:59.99 3%"),
     (clock, (3599.999,), "59:59.99 0%"),
@@ -100,13 +93,6 @@ FORMATS = [
 def test_known_figures(function: Callable[..., object], arguments: tuple[object, ...], expected: object) -> None:
     """Few runs of the command show such figures."""
     assert function(*arguments) == expected
-
-
-def test_parts_of_the_picture() -> None:
-    """A hundred of a long recording."""
-    edges, use = formats.cpu_use(samples(*((number / 10, number / 5) for number in range(1001))))
-    assert len(edges) == 101
-    assert use == pytest.approx([2] * 100)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows programs split their own command lines")

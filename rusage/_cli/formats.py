@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .._getrusage import fields
 from . import comparison
 from .comparison import Series, column
-from .figures import FIGURES, TOO_SHORT, exactly, outcome, quantity
+from .figures import FIGURES, TOO_SHORT, exactly, quantity
 from .limits import judge
 from .output import readable, utf8
 from .report import processes
@@ -37,9 +37,7 @@ def of_run(kind: str, command: list[str], ended: Ended, options: Options) -> Any
     if kind == "json":
         figures = [*ended.usage, *(["tree_rss"] if ended.tree else [])]
         return as_json({"command": [*map(utf8, command)], **_outcome(ended, options), **_about(figures)})
-    if kind == "markdown":
-        return _markdown_of_run(name, ended, options)
-    if kind == "csv":
+    if kind in {"csv", "markdown"}:
         return of_runs(kind, [Series(name, command, 0, [ended])], options)
     return of_tree(kind, name, ended.tree, ended.unsampled or TOO_SHORT)
 
@@ -51,7 +49,7 @@ def of_runs(kind: str | None, found: list[Series], options: Options, file: TextI
     if kind == "json":
         return _json_of_runs(found, options)
     if kind == "markdown":
-        return markdown(found, options)
+        return _markdown(found, options)
     header = not (options.append and file is not None and file.seekable() and file.tell())
     return _csv(found, header=header, with_tree=options.tree)
 
@@ -127,49 +125,29 @@ def _about(names: Collection[str]) -> dict[str, object]:
 # --- Markdown --------------------------------------------------------------------------------------------------------
 
 
-def _markdown_of_run(command: str, ended: Ended, options: Options) -> str:
-    """Return a row for each figure of a comparison, with its limit."""
-    verdicts = judge(options.limits, ended)
-    rows = [[code(command), outcome(ended.code), *(["limit", ""] if verdicts else [])]]
-    for name, figure in FIGURES.items():
-        value, verdict = ended.figures.get(name), verdicts.get(name)
-        if figure.column and (value is not None or verdict is not None):
-            rows.append([figure.name, "not measured" if value is None else quantity(value, figure.unit)])
-            if verdict is not None:
-                words = {True: "**exceeded**", False: "passed", None: "unknown"}
-                rows[-1] += [exactly(verdict.limit, figure.unit), words[verdict.over]]
-            elif verdicts:
-                rows[-1] += ["", ""]
-    return _table(rows, options)
-
-
-def markdown(found: list[Series], options: Options) -> str:
+def _markdown(found: list[Series], options: Options) -> str:
     """Return a row for each command: the means with their deviations and, of several commands, the ratios.
 
-    The mean that is significantly the smallest is bold. If runs have failed or exceeded a limit, a column counts them.
+    The mean that is significantly the smallest is bold. If runs have failed, a column counts them, and for each limit
+    one says how many runs have kept it. It begins with an empty line if it is appended: two tables would be one.
     """
     columns = [["command", *(code(each.name) for each in found)], ["runs", *(f"{len(each.counted)}" for each in found)]]
     failures = [sum(run.code != 0 for run in each.runs) for each in found]
     if any(failures):
         columns.append(["failures", *map(str, failures)])
+    words = {False: "passed", True: "exceeded", None: "unknown"}
     for name, limit in options.limits.items():
-        over = [[judge({name: limit}, run)[name].over for run in each.runs] for each in found]
-        label = f"{FIGURES[name].label} over {exactly(limit, FIGURES[name].unit)}"
-        columns.append([label, *(str(sum(each is not False for each in runs)) for runs in over)])
+        made = [[words[judge({name: limit}, run)[name].over] for run in each.runs] for each in found]
+        counts = [", ".join(f"{each.count(word)} {word}" for word in words.values() if word in each) for each in made]
+        columns.append([f"{FIGURES[name].label}, limit {exactly(limit, FIGURES[name].unit)}", *counts])
     for name, figure in FIGURES.items():
         if figure.column and all(name in each.summary for each in found):
             unit, cells, ratios = column(found, name, "**{}**")
             columns.append([f"{figure.name} ({unit})", *cells])
             if len(found) > 1:
                 columns.append([f"{figure.label}, ratio", *ratios])
-    return _table([[*row] for row in zip(*columns, strict=True)], options)
-
-
-def _table(rows: list[list[str]], options: Options) -> str:
-    """Return a table with its head; after an empty line if it is appended: two tables would be one."""
-    head, *others = [f"| {' | '.join(row)} |" for row in rows]
-    text = "\n".join([head, f"|{' --- |' * len(rows[0])}", *others])
-    return f"\n{text}" if options.append else text
+    head, *rows = [f"| {' | '.join(row)} |" for row in zip(*columns, strict=True)]
+    return "\n".join([*([""] if options.append else []), head, f"|{' --- |' * len(columns)}", *rows])
 
 
 def code(text: str) -> str:
@@ -247,18 +225,12 @@ def picture(title: str, peak: TreePeak) -> Figure:
     memory.legend()
     memory.set(ylabel="memory of all processes (MiB)", ylim=(0, None))
 
-    edges, use = cpu_use(peak.samples)
+    step = max(1, -(-(len(peak.samples) - 1) // PARTS))
+    spent = {sample.elapsed: sample.cputime for sample in peak.samples[:-1:step] + peak.samples[-1:]}
+    use = [(spent[later] - spent[earlier]) / (later - earlier) for earlier, later in itertools.pairwise(spent)]
     if use:
-        cpu.stairs(use, edges, fill=True)
+        cpu.stairs(use, list(spent), fill=True)
     cpu.set(xlabel="seconds", ylabel="CPUs in use", ylim=(0, None))
     for axes in memory, cpu:
         axes.grid(alpha=0.3)
     return figure
-
-
-def cpu_use(samples: list[Sample]) -> tuple[list[float], list[float]]:
-    """Return the ends of parts of the time, and the CPU time in each part divided by its length."""
-    step = max(1, -(-(len(samples) - 1) // PARTS))
-    spent = {sample.elapsed: sample.cputime for sample in samples[:-1:step] + samples[-1:]}
-    use = [(spent[later] - spent[earlier]) / (later - earlier) for earlier, later in itertools.pairwise(spent)]
-    return list(spent), use
