@@ -6,7 +6,6 @@ refused. Two things differ on purpose: rusage does not check the types of positi
 accepts process_group on Python 3.10 too.
 """
 
-import json
 import re
 import subprocess
 import sys
@@ -90,45 +89,36 @@ FIRST = HEAD.count("\n") + 1  # the line of the first call
 CHECKERS = [
     ["mypy"],
     ["mypy", "--platform", "win32"],
-    ["pyright", "--outputjson"],
-    ["pyright", "--outputjson", "--pythonplatform", "Windows"],
+    ["pyright"],
+    ["pyright", "--pythonplatform", "Windows"],
 ]
 
 
 def answers(checker: list[str], file: Path) -> dict[int, str]:
     """Return the type that a checker reveals in each line of a file, without its module, or "refused"."""
     done = subprocess.run([*checker, str(file)], stdout=subprocess.PIPE, encoding="utf-8", check=False, cwd=ROOT)
-    if checker[0] == "pyright":
-        said = [
-            (entry["range"]["start"]["line"] + 1, entry["severity"], entry["message"])
-            for entry in json.loads(done.stdout)["generalDiagnostics"]
-        ]
-    else:
-        said = [(int(line), kind, text) for line, kind, text in re.findall(r":(\d+): (\w+): (.*)", done.stdout)]
     types: dict[int, str] = {}
-    for line, kind, text in said:
+    for line, kind, text in re.findall(r":(\d+)(?::\d+ -|:) (\w+): (.*)", done.stdout):
         if kind == "error":
-            types[line] = "refused"
+            types[int(line)] = "refused"
         elif found := re.fullmatch(r'(?:Revealed type|Type of ".*") is "(.*)"', text):
             # Of what it refuses a checker may reveal a type nevertheless.
-            types.setdefault(line, re.sub(r"\b(rusage\._children\.)?(subprocess|typed|popen)\.", "", found[1]))
+            types.setdefault(int(line), re.sub(r"\b(rusage\._children\.)?(subprocess|typed|popen)\.", "", found[1]))
     return types
 
 
 def differences(checker: list[str], file: Path) -> list[str]:
     """Return in words where a checker's two answers about a call differ, or are none."""
     types = answers(checker, file)
-    found: list[str] = []
-    expected_types: set[str] = set()
-    for number, (_, ours, call) in enumerate(CALLS):
-        expected, actual = (types.get(FIRST + 2 * number + side, "nothing") for side in (0, 1))
-        expected_types.add(expected)
-        if expected != actual or expected == "nothing":
-            found.append(f"{ours}{call} is {actual}, and subprocess's {expected}")
+    revealed = [types.get(line, "nothing") for line in range(FIRST, FIRST + 2 * len(CALLS))]
+    found = [
+        f"{ours}{call} is {actual}, and subprocess's {expected}"
+        for (_, ours, call), expected, actual in zip(CALLS, revealed[::2], revealed[1::2], strict=True)
+        if expected != actual or expected == "nothing"
+    ]
     # A checker that cannot see one of the modules gives equal answers that mean nothing.
     missing = {"Popen[bytes]", "Popen[str]", "CompletedProcess[bytes]", "CompletedProcess[str]", "refused"}
-    missing -= expected_types
-    return found + [f"no call is {answer}" for answer in missing]
+    return found + [f"no call is {answer}" for answer in missing - {*revealed[::2]}]
 
 
 def main() -> int:
