@@ -1,10 +1,10 @@
 """Run the suite on Debian's Linux kernels, from 5.10 to sid's, in virtual machines of 2 CPUs and one of 64.
 
-``python tests/tools/kernels.py NEW_FOLDER [--quick] [--emulated] [NAME ...] [pytest's arguments]``, as root; ``tox -e
-kernels`` does it. A NAME is a machine: 5.10, 6.1, 6.12, sid, or many for the one of 64 CPUs; without a name, all run.
+``python tests/tools/kernels.py NEW_FOLDER [--emulated] [NAME ...] [pytest's arguments]``, as root; ``tox -e kernels``
+does it. A NAME is a machine: 5.10, 6.1, 6.12, sid, or many for the one of 64 CPUs; without a name, all run.
 Needs Debian's debootstrap, e2fsprogs, git and qemu-system-x86 on x86_64. All kernels boot from one image: a Debian 13
 with Python, a clone of the commit that is checked out, and the package built from that. Changes that are not committed
-are not tested. ``--quick`` runs a few files without slow tests.
+are not tested.
 
 Without /dev/kvm, QEMU emulates the processor; ``--emulated`` is for a machine whose /dev/kvm does not work, as where
 virtual machines are nested. Times mean nothing then; the tests marked ``not_emulated`` are left out, and some start
@@ -46,17 +46,6 @@ MACHINES = {
     "sid": Machine("sid", ""),  # the newest
     "many": Machine(RELEASE, "6.12.", 64),
 }
-QUICK = ["test_inherited.py", "test_launcher.py", "test_memory.py", "test_process.py", "test_process_scenes.py"]
-QUICK += ["test_tree.py", "test_tree_moving.py", "test_tree_scenes.py"]
-# Each of these takes 8 seconds or more in an emulator, or only compiles.
-NOT_QUICK = [
-    "test_launcher.py::test_both_forms_compile_and_work",
-    "test_launcher.py::test_launcher_with_a_bad_number",
-    "test_launcher.py::test_starts_under_a_tracer",
-    "test_memory.py::test_blocks_in_threads",
-    "test_memory.py::test_peak_below_an_inherited_one[test_peak_of_a_block]",
-    "test_tree_moving.py::test_random_tree[8",  # all with this seed
-]
 PARAMETERS = "quiet loglevel=1 panic=-1"
 TIMEOUT = {"kvm": 3600, "tcg": 4 * 3600}  # seconds, for one kernel
 # The initramfs has mounted the root, /dev, /proc and /sys.
@@ -150,19 +139,15 @@ def machine(folder: Path, name: str, cpus: int, command: str, accelerator: str) 
 def main() -> int:
     """Make the image and run the suite on each kernel; return 1 if a run has failed."""
     folder, arguments = new_folder(__doc__), sys.argv[2:]
-    options = {each for each in arguments if each in {"--emulated", "--quick"}}
     # From the oldest: apt refuses to install an older kernel's package after a newer one's.
     machines = [machine for name, machine in MACHINES.items() if name in arguments] or [*MACHINES.values()]
-    arguments = [each for each in arguments if each not in {*options, *MACHINES}]
-    if "--quick" in options:
-        arguments += [f"tests/{name}" for name in QUICK]
-        arguments += [f"--deselect=tests/{name}" for name in NOT_QUICK]
+    is_emulated = "--emulated" in arguments or not os.access("/dev/kvm", os.R_OK | os.W_OK)
+    arguments = [each for each in arguments if each not in {"--emulated", *MACHINES}]
     if not all(map(shutil.which, ("mke2fs", "qemu-system-x86_64"))):
         sys.exit("apt-get install e2fsprogs qemu-system-x86")
     start = time.monotonic()
     folder.mkdir(parents=True)
     make_image(folder / "root", dict.fromkeys(machine.release for machine in machines))
-    is_emulated = "--emulated" in options or not os.access("/dev/kvm", os.R_OK | os.W_OK)
     accelerator = "tcg" if is_emulated else "kvm"
     print(f"image: {time.monotonic() - start:.0f} s; accelerator: {accelerator}", flush=True)
 
