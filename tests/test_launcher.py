@@ -509,12 +509,25 @@ def test_security_label_for_the_next_exec(label: str, waits: bool, tmp_path: Pat
 
 # --- Another root directory -------------------------------------------------------------------------------------------
 
+# Programs of interpreters that are started under unusual conditions.
+IMPORTS = f"import os, sys; sys.path[:0] = {sys.path}; import rusage; from checks import check, refuse"
+UNKNOWN_ROOT = f"""{IMPORTS}
+if not sys.argv[1:]:
+    refuse(332, 38)  # statx(2): ENOSYS
+    os.execv(sys.executable, [*sys.orig_argv, "later"])  # the filter stays
+check(isolated=False)
+"""
+FIRST_OF_NAMESPACE = f"""{IMPORTS}
+done = rusage.run(["sh", "-c", "exit 5"])
+assert (done.returncode, bool(done.measured), "ru_maxrss" in done.measured) == (5, True, False), done
+"""
+
 
 @root_only
 @filters_x86_64
-def test_root_that_cannot_be_identified(program: Callable[..., str], without_proc: list[str]) -> None:
+def test_root_that_cannot_be_identified(python: Callable[..., str], without_proc: list[str]) -> None:
     """Without statx(2) and /proc, children are started directly."""
-    program("starts.py", "unknown_root", before=without_proc)
+    python("-c", UNKNOWN_ROOT, before=without_proc)
 
 
 # --- The child --------------------------------------------------------------------------------------------------------
@@ -576,18 +589,19 @@ def test_audit_hook() -> None:
 
 
 @pytest.mark.parametrize("options", [["-pf"], ["-pf", "--mount-proc"], ["-p"]], ids=" ".join)
-def test_pid_namespaces(options: list[str], program: Callable[..., str]) -> None:
+def test_pid_namespaces(options: list[str], python: Callable[..., str]) -> None:
     """As process 1 of a container, with any /proc, children are measured; in one of their own their peak is not."""
     skip_unless([UNSHARE, *options, "true"])
     # Without -f only the children are in the new one, and it ends with the first of them.
-    program("starts.py", "plain" if "-pf" in options else "first_of_namespace", before=[UNSHARE, *options])
+    code = f"{IMPORTS}; check()" if "-pf" in options else FIRST_OF_NAMESPACE
+    python("-c", code, before=[UNSHARE, *options])
 
 
-def test_starts_under_a_tracer(program: Callable[..., str]) -> None:
+def test_starts_under_a_tracer(python: Callable[..., str]) -> None:
     """strace(1) follows launcher and child."""
     skip_unless([STRACE, "-o", "/dev/null", "true"])
     strace = [STRACE, "-f", "-qq", "-e", "trace=execve", "-o", "/dev/null"]
-    program("starts.py", "plain", before=strace)
+    python("-c", f"{IMPORTS}; check()", before=strace)
 
 
 @pytest.mark.skipif(platform.python_implementation() == "PyPy", reason="PyPy counts no references")
@@ -635,40 +649,28 @@ def test_unwaited_child_at_exit(keep: str) -> None:
 GOOD = ["2", "4", "9", "1", "0", "1", "4", "0", "0"]
 
 
-def run_launcher(numbers: list[str]) -> int:
-    """Return the exit status of a launcher that shall start a shell with these numbers; it must print nothing."""
-    command = [start.PATH, " ".join(numbers), "/bin/sh", "sh", "-c", "echo started"]
-    done = subprocess.run(command, capture_output=True, check=False)
-    assert (done.stdout, done.stderr) == (b"", b"")
-    return done.returncode
+NOT_NUMBERS = ["", "-1", "+1", " 1", "1 ", "0x1", "x", "1.0", "\u0661", "True", "2" * 20, "9" * 40]
+BAD = [
+    *([*GOOD[:place], number, *GOOD[place + 1 :]] for number in NOT_NUMBERS for place in range(len(GOOD))),
+    *(GOOD[:length] for length in range(len(GOOD))),
+    [*GOOD, "1"],
+    ["1", *GOOD[1:]],  # another version
+    ["2", "8", *GOOD[2:]],  # an unknown flag
+    *([*GOOD[:place], "2147483648", *GOOD[place + 1 :]] for place in (2, 3, 4)),  # no int
+    [*GOOD[:5], "65", *GOOD[6:]],  # too many limits
+    [*GOOD[:5], "2", *GOOD[6:]],  # a limit too few
+]
+SHELL = ["/bin/sh", "sh", "-c", "echo started"]
 
 
-@pytest.mark.parametrize(
-    "number", ["", "-1", "+1", " 1", "1 ", "0x1", "x", "1.0", "\u0661", "True", "2" * 20, "9" * 40]
-)
-def test_launcher_with_a_bad_number(number: str) -> None:
-    """The launcher refuses, at any position, what is no decimal number or not in the range of the type."""
-    assert run_launcher(GOOD) == FAILED  # there is no memory at descriptor 9
-    for position in range(len(GOOD)):
-        assert run_launcher([*GOOD[:position], number, *GOOD[position + 1 :]]) == REFUSED
-
-
-@pytest.mark.parametrize(
-    "numbers",
-    [
-        *(GOOD[:length] for length in range(len(GOOD))),
-        [*GOOD, "1"],
-        ["1", *GOOD[1:]],  # another version
-        ["2", "8", *GOOD[2:]],  # an unknown flag
-        *([*GOOD[:place], "2147483648", *GOOD[place + 1 :]] for place in (2, 3, 4)),  # no int
-        [*GOOD[:5], "65", *GOOD[6:]],  # too many limits
-        [*GOOD[:5], "2", *GOOD[6:]],  # a limit too few
-    ],
-    ids=" ".join,
-)
-def test_launcher_with_bad_numbers(numbers: list[str]) -> None:
-    """Nothing is started, and nothing is printed."""
-    assert run_launcher(numbers) == REFUSED
+def test_launcher_with_bad_numbers() -> None:
+    """It starts nothing and prints nothing, whichever number is bad or missing, nor without a program."""
+    good = " ".join(GOOD)
+    refused = [[], [good], *([" ".join(numbers), *SHELL] for numbers in BAD)]
+    for words in [good, *SHELL], *refused:  # the first has no memory at descriptor 9
+        done = subprocess.run([start.PATH, *words], capture_output=True, check=False)
+        expected = REFUSED if words in refused else FAILED
+        assert (done.returncode, done.stdout, done.stderr) == (expected, b"", b""), words
 
 
 @needs_compiler
@@ -683,9 +685,3 @@ def test_both_forms_compile_and_work(options: list[str], launcher: Path) -> None
         pytest.skip(reason="this processor has the form with a C library only")
     assert done.returncode == 0, done.stderr
     check()
-
-
-def test_launcher_without_numbers() -> None:
-    """It starts nothing either."""
-    for words in [], [" ".join(GOOD)]:
-        assert subprocess.run([start.PATH, *words], capture_output=True, check=False).returncode == REFUSED
