@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from expected import BACKENDS, SYSTEMS
 
-from rusage._backends import freebsd, illumos, macos, openbsd
+from rusage._backends import freebsd, illumos, macos
 from rusage._backends._base import PEAK_OWN, Backend
 from rusage._backends._platforms import backend_name
 from rusage._fields import FIELDS
@@ -84,14 +84,6 @@ def test_waited_child_on_illumos() -> None:
     assert waited == frozenset({"ru_utime", "ru_stime"})
 
 
-def test_rate_of_the_statistics_clock() -> None:
-    """One second of the statistics clock at one KiB is 1024 byte-seconds, whatever its rate."""
-    assert convert(freebsd.BACKEND, hz=127, ixrss=127 * 50).ru_ixrss == 51200
-    assert convert(freebsd.BACKEND, hz=128, ixrss=127 * 50).ru_ixrss == 50800
-    assert convert(freebsd.BACKEND, hz=100, ixrss=127 * 50).ru_ixrss == 65024
-    assert convert(openbsd.backend("7.8"), hz=100, isrss=100 * 50).ru_isrss == 51200
-
-
 def test_integrals_with_an_unknown_clock() -> None:
     """Ticks of a clock of unknown rate cannot become byte-seconds, and are not measured."""
     assert convert(freebsd.BACKEND, hz=0, ixrss=1000, idrss=1000, isrss=1000)[3:6] == (0, 0, 0)
@@ -101,14 +93,6 @@ def test_integrals_with_an_unknown_clock() -> None:
         assert integrals < measured_for(freebsd.BACKEND, hz=127)[who]
     assert measured_of_a_child(freebsd.BACKEND, hz=127) >= integrals
     assert not measured_of_a_child(freebsd.BACKEND, hz=0) & integrals
-
-
-def test_mach_ticks() -> None:
-    """Times of another process on macOS: a tick is 125/3 ns on Apple silicon, and 1 ns on Intel."""
-    read = {"utime": 24_000_001, "stime": 12_000_000, "minflt": 70, "majflt": 7, "inblock": 2, "oublock": 8}
-    for hz, times in {24 * 10**6: (1.0000000416666666, 0.5), 10**9: (0.024000001, 0.012)}.items():
-        call = new_call(macos.BACKEND, 0, macos.BACKEND.process)
-        assert converted(call, rate=hz, **read) == (*times, 0, 0, 0, 0, 70, 7, 0, 2, 8, *[0] * 5)
 
 
 # --- BOTH -------------------------------------------------------------------------------------------------------------

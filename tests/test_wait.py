@@ -1,4 +1,4 @@
-"""``wait3`` and ``wait4``; the oracle is ``os.wait4``."""
+"""``wait3`` and ``wait4``."""
 
 import contextlib
 import os
@@ -47,35 +47,24 @@ def burn() -> None:
 
 
 @forks
-def test_wait4_as_os_wait4() -> None:
-    """For two equal children, the pid and status are right, and the usage has the units of from_native."""
-    own, theirs = child(burn), child(burn)
-    pid, status, usage = rusage.wait4(own, 0)
-    assert (pid, os.waitstatus_to_exitcode(status)) == (own, 3)
-    _, _, native = os.wait4(theirs, 0)
-    expected = rusage.from_native(native)
-    # Two children differ by a factor of 2 on a loaded machine, two units by 1000.
-    assert sum(expected[:2]) / 10 < usage.ru_utime + usage.ru_stime < sum(expected[:2]) * 10
-    assert usage.ru_maxrss == pytest.approx(expected.ru_maxrss, rel=0.2)
-    assert type(usage) is rusage.RUsage
-
-
-@forks
-def test_waited_child_is_in_children() -> None:
-    """RUSAGE_CHILDREN grows by the usage of wait3, for any child: counters exactly, rounded fields by less than one.
+@pytest.mark.parametrize("name", ["wait3", "wait4"])
+def test_waited_child_is_in_children(name: str) -> None:
+    """RUSAGE_CHILDREN grows by its usage: counters exactly, rounded fields by less than one.
 
     Not by the CPU times on FreeBSD: they were seen to differ by milliseconds and more, with os.wait4 too.
     """
     before = rusage.getrusage(rusage.RUSAGE_CHILDREN)
     pid = child(burn)
-    waited, status, usage = rusage.wait3(0)
+    waited, status, usage = rusage.wait3(0) if name == "wait3" else rusage.wait4(pid, 0)
     assert (waited, status) == (pid, 3 << 8)
+    assert type(usage) is rusage.RUsage
     grown = rusage.getrusage(rusage.RUSAGE_CHILDREN) - before
     if BACKEND.name != "FreeBSD":
         assert sum(grown[:2]) == pytest.approx(sum(usage[:2]), abs=1e-3)
     assert grown[3:6] == pytest.approx(usage[3:6], abs=1)  # byte-seconds, each rounded down
     assert grown[6:] == usage[6:]
-    assert grown.ru_maxrss >= usage.ru_maxrss
+    least = 2**24 if "ru_maxrss" in rusage.measured(rusage.RUSAGE_CHILDREN) else 0  # of burn()
+    assert grown.ru_maxrss >= usage.ru_maxrss >= least
 
 
 @forks

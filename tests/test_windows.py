@@ -1,4 +1,4 @@
-"""Windows: its rules on every system, from records made by hand, and its real calls where it runs."""
+"""The calls of Windows, where it runs."""
 
 import errno
 import mmap
@@ -9,12 +9,11 @@ import time
 from collections.abc import Callable
 
 import pytest
-from test_backends import converted
 
 import rusage
 from rusage._backends._base import RUSAGE_SELF, RUSAGE_THREAD
 from rusage._backends.windows import BACKEND
-from rusage._getrusage import error_of, measured_for, new_call, usage_of
+from rusage._getrusage import error_of, new_call, usage_of
 from rusage._rusage import lib
 
 MIB = 1024 * 1024
@@ -29,18 +28,6 @@ def under_wine() -> bool:
     import ctypes
 
     return hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
-
-
-def test_units_of_windows() -> None:
-    """Times are numbers of 100 ns, which are kept in a year, and the peak has bytes; a thread has the times only."""
-    read = {"utime": 365 * 86_400 * 10**7 + 1, "stime": 3 * 2**32 + 2**31, "maxrss": 77, "minflt": 2**32 - 1}
-    times, memory = (31_536_000.0000001, 1_503.2385536), (77, 0, 0, 0, 2**32 - 1)
-    for who, expected in {RUSAGE_SELF: (*memory, *[0] * 9), RUSAGE_THREAD: (0,) * 14}.items():
-        call = new_call(BACKEND, who, measured_for(BACKEND)[who])
-        assert converted(call, rate=10**7, **read) == times + expected
-
-
-# --- The real calls ---------------------------------------------------------------------------------------------------
 
 
 @on_windows
