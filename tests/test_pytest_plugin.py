@@ -201,11 +201,15 @@ def test_cpu_time_and_children(pytester: pytest.Pytester) -> None:
 
 
 def test_number_of_rows(pytester: pytest.Pytester) -> None:
-    """Ten, N, or all with 0."""
+    """Ten, N, or all with 0; whatever other plugins and tests append to the properties, in which the figures are."""
     pytester.makepyfile(
-        test_it=SPIN + "import pytest\n@pytest.mark.parametrize('number', range(11))\ndef test(number): spin(0.002)\n"
+        test_it=SPIN
+        + "import pytest\nOTHERS = [('three', 1, 2), ([], 1), (), 'text', 3, None, {'rusage_call_cputime': 1}]\n"
+        + "@pytest.mark.parametrize('number', range(11))\ndef test(number, request):\n    spin(0.002)\n"
+        + "    request.node.user_properties.extend(OTHERS)\n"
     )
-    ten, three, every = (tables(pytester.runpytest(option))[CPU] for option in ("--rusage", "--rusage=3", "--rusage=0"))
+    options = ["--rusage"], ["--rusage=3"], ["--rusage", "0"]
+    ten, three, every = (tables(pytester.runpytest(*words))[CPU] for words in options)
     assert (len(ten), len(three)) == (10, 3)
     assert sum(when == "call" for when, _ in every) == 11
 
@@ -299,18 +303,6 @@ def test_repeated_test_has_one_set(pytester: pytest.Pytester) -> None:
     assert sorted(map(str, names)) == sorted({"other", *expected("setup", "call", "teardown")})
 
 
-def test_other_entries_of_user_properties(pytester: pytest.Pytester) -> None:
-    """Other plugins and tests may append anything; pytest does not look at it."""
-    pytester.makepyfile(
-        test_it="OTHERS = [('three', 1, 2), ([], 1), (), 'text', 3, None, {'rusage_call_cputime': 1}]\n"
-        "def test(request): request.node.user_properties.extend(OTHERS)\n"
-    )
-    result = pytester.runpytest("--rusage", "0")
-    result.assert_outcomes(passed=1)
-    assert result.ret == 0
-    result.stdout.fnmatch_lines(["*most CPU time*"])
-
-
 # --- Limits -----------------------------------------------------------------------------------------------------------
 
 
@@ -396,17 +388,20 @@ LIMITED = "import pytest\n@pytest.mark.limit_rusage(peak_growth='1 GiB', cputime
 
 
 def test_warning_where_not_measured(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is one for all tests, they do not fail, and what is measured is checked."""
+    """There is one for all tests, they do not fail unless it is an error, and what is measured is checked."""
     monkeypatch.setattr(_memory, "HAS_MARK", False)
     pytester.makepyfile(
         test_it=f"{LIMITED}def test_one(): pass\n{LIMITED}def test_two(): pass\n"
         f"{SPIN}@pytest.mark.limit_rusage(peak_growth=0, cputime=0.1)\ndef test_over(): spin(0.15)\n"
     )
-    result = pytester.runpytest(*WARNINGS)
-    result.assert_outcomes(passed=2, failed=1, warnings=1)
-    result.stdout.fnmatch_lines(
-        [f"*PytestWarning: limit_rusage: peak_growth is not checked, since {BACKEND.name} does not measure it here*"]
-    )
+    text = f"*PytestWarning: limit_rusage: peak_growth is not checked, since {BACKEND.name} does not measure it here*"
+    for options, outcomes in (
+        (WARNINGS, {"passed": 2, "failed": 1, "warnings": 1}),
+        (["-W", "error", *NOT_REWRITTEN], {"passed": 1, "failed": 2}),
+    ):
+        result = pytester.runpytest(*options)
+        result.assert_outcomes(**outcomes)
+        result.stdout.fnmatch_lines([text])
 
 
 @resets
@@ -424,15 +419,6 @@ def test_figure_that_is_lost_during_a_test(pytester: pytest.Pytester) -> None:
     rows = tables(result)[CPU]
     assert "peak growth" not in rows["call", "test_it.py::test_one"]
     assert "peak growth" in rows["call", "test_it.py::test_two"]
-
-
-def test_warning_that_is_an_error(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the user has asked for that, the test fails."""
-    monkeypatch.setattr(_memory, "HAS_MARK", False)
-    pytester.makepyfile(test_it=f"{LIMITED}def test(): pass\n")
-    result = pytester.runpytest("-W", "error", *NOT_REWRITTEN)
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*limit_rusage: peak_growth is not checked*"])
 
 
 BAD = [
