@@ -152,20 +152,14 @@ def reap(chance: random.Random) -> bool:
     return False
 
 
+# The number of processes is not above the count; it depends on the order in which threads run.
+LARGE = [pytest.param(seed, 200, marks=[pytest.mark.thorough, pytest.mark.not_emulated]) for seed in range(11, 17)]
+
+
 @pytest.mark.parametrize("root", ["this", "child"])
 @pytest.mark.parametrize("ways", WAYS)
-@pytest.mark.parametrize("seed", [2, pytest.param(8, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize(("seed", "count"), [(2, 60), pytest.param(8, 60, marks=pytest.mark.thorough), *LARGE])
 @alone
-def test_random_tree(seed: int, ways: str, root: str, tmp_path: Path) -> None:
+def test_random_tree(seed: int, count: int, ways: str, root: str, tmp_path: Path) -> None:
     """No member is missing or foreign; the CPU time never falls, and is never above what a reaper has waited for."""
-    assert watch(seed, 60, root, ways.split(), tmp_path / "log") > 2
-
-
-@pytest.mark.not_emulated
-@pytest.mark.thorough
-@pytest.mark.parametrize("ways", [WAYS[-1], WAYS[1]])
-@pytest.mark.parametrize("seed", range(11, 31))
-@alone
-def test_large_random_tree(seed: int, ways: str, tmp_path: Path) -> None:
-    """Up to 200 processes; the number depends on the order in which threads run."""
-    watch(seed, 200, "this", ways.split(), tmp_path / "log")
+    assert watch(seed, count, root, ways.split(), tmp_path / "log") > 2
