@@ -95,6 +95,9 @@ def test_repeated_calls_leak_nothing() -> None:
         for _ in range(10_000):
             rusage.getrusage(rusage.RUSAGE_SELF)
             rusage.maxrss()
+            rusage.rss()
+            if "peak" not in BACKEND.absent:
+                rusage.peak()
             for bad in (99, 2**40, "0"):
                 with pytest.raises((ValueError, OverflowError, TypeError)):
                     rusage.getrusage(bad)  # type: ignore[arg-type]  # the point

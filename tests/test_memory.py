@@ -477,16 +477,6 @@ def test_peak_is_maxrss() -> None:
     assert rusage.maxrss() <= rusage.peak() <= rusage.maxrss()
 
 
-@linux
-def test_descriptors_are_closed() -> None:
-    """A thousand readings use the same file descriptor."""
-    before = next_descriptor()
-    for _ in range(1000):
-        assert rusage.peak() > 0
-        assert rusage.rss() > 0
-    assert next_descriptor() == before
-
-
 def test_peak_not_measured() -> None:
     """On other systems, and where the file that resets the mark cannot be opened; the other figures are measured."""
     m = rusage.measure(reset_peak=True)  # the first one imports modules
