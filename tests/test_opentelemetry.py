@@ -56,32 +56,28 @@ TIMES = {
     "process.cpu.time cpu.mode=user": 12.250001,
     "process.cpu.time cpu.mode=system": 7.500003,
 }
-FAULTS = {
-    "process.paging.faults system.paging.fault.type=minor": 1019,
-    "process.paging.faults system.paging.fault.type=major": 1021,
-}
-SWITCHES = {
-    "process.context_switches process.context_switch.type=voluntary": 1063,
-    "process.context_switches process.context_switch.type=involuntary": 1069,
-}
-BYTES = {
-    "process.disk.io disk.io.direction=read": 1033 * 512,
-    "process.disk.io disk.io.direction=write": 1039 * 512,
-}
-OPERATIONS = {
-    "process.disk.operations disk.io.direction=read": 1033,
-    "process.disk.operations disk.io.direction=write": 1039,
-}
 GROUPS: Mapping[str, Mapping[str, float]] = {
     "times": TIMES,
-    "faults": FAULTS,
+    "faults": {
+        "process.paging.faults system.paging.fault.type=minor": 1019,
+        "process.paging.faults system.paging.fault.type=major": 1021,
+    },
     "all_faults": {"process.paging.faults": 1019},
     # One of two types alone would be taken for all.
     "major_faults": {},
     "voluntary": {},
-    "switches": SWITCHES,
-    "bytes": BYTES,
-    "operations": OPERATIONS,
+    "switches": {
+        "process.context_switches process.context_switch.type=voluntary": 1063,
+        "process.context_switches process.context_switch.type=involuntary": 1069,
+    },
+    "bytes": {
+        "process.disk.io disk.io.direction=read": 1033 * 512,
+        "process.disk.io disk.io.direction=write": 1039 * 512,
+    },
+    "operations": {
+        "process.disk.operations disk.io.direction=read": 1033,
+        "process.disk.operations disk.io.direction=write": 1039,
+    },
     "rss": {"process.memory.usage": 1201 * 1024},
     "peak": {"rusage.peak": 1103 * 1024},
     "maxrss": {"rusage.maxrss": 1009 * 1024},

@@ -256,23 +256,11 @@ def test_children_of_threads() -> None:
 # --- Membership -------------------------------------------------------------------------------------------------------
 
 
-def pid_of_child(root: int, pids: set[int]) -> int:
-    """Return a process of a held tree that has children, but is not its root."""
-    with rusage.Tree(root) as tree:
-        order = [member.pid for member in tree.members()]
-    assert set(order) == pids
-    for pid in order[1:]:
-        with rusage.Tree(pid) as branch:
-            if branch.sample().processes > 1:
-                return pid
-    raise AssertionError
-
-
 def test_orphans_stay_members() -> None:
     """A member whose parent has ended stays until it ends itself."""
-    with held(**FAMILY) as running, rusage.Tree(running.root) as tree:
-        middle = pid_of_child(running.root, running.pids)
+    with held(children=[{"children": [{"mib": 3}]}]) as running, rusage.Tree(running.root) as tree:
         check_sizes(tree, running.pids)
+        middle = tree.members()[1].pid
         os.kill(middle, signal.SIGTERM)
         wait_until(lambda: tree.sample().processes < len(running.pids), "the end of one process")
         check_sizes(tree, running.pids - {middle})

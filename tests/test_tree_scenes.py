@@ -65,9 +65,12 @@ def keep_few_open() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 
 
-def state(pid: int) -> str:
-    """Return the letter of a process's state."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0]
+STATE, START = 0, 19
+
+
+def stat_of(pid: int) -> list[str]:
+    """Return the fields of /proc/PID/stat from the state on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 @root
@@ -96,14 +99,9 @@ def test_reused_number(members: int, hide_lists: Callable[[], None]) -> None:
                 # Without the reading that precedes a signal: a number may be used again in between.
                 assert unread._use(lambda handle: lib.rusage_tree_signal(handle, signal.SIGKILL, 0)) == 0  # noqa: SLF001
                 os.waitpid(family.pid, 0)
-                assert state(last) != "Z"
+                assert stat_of(last)[STATE] != "Z"
 
     in_namespaces(scene, proc="")
-
-
-def start_of(pid: int) -> str:
-    """Return the time at which a process was started, in ticks."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
 
 
 @root
@@ -121,12 +119,12 @@ def test_same_start(way: str) -> None:
                 refuse(PIDFD_OPEN, 38)
             for _ in range(100):
                 last = family("fork")
-                start = start_of(last)
+                start = stat_of(last)[START]
                 with rusage.Tree(family.pid) as tree:
                     family("end")
                     next_pid(last)
                     assert stranger("fork") == last
-                    if start_of(last) == start:
+                    if stat_of(last)[START] == start:
                         tree.send_signal(signal.SIGTERM)
                         break
                 stranger("end")
@@ -134,7 +132,7 @@ def test_same_start(way: str) -> None:
                 pytest.skip(reason="this machine is too slow")
             os.waitpid(family.pid, 0)
             time.sleep(0.05)
-            assert state(last) == "S"
+            assert stat_of(last)[STATE] == "S"
 
     in_namespaces(scene, proc="")
 
