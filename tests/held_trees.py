@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 MIB, PAGE = 2**20, 4096
 
 
-def wait_until(condition: Callable[[], object], what: str, *, pause: float = 0.002) -> None:
-    """Wait until a condition is true; fail after two minutes."""
+def wait_until(condition: Callable[[], Any], what: str, *, pause: float = 0.002) -> Any:
+    """Wait until a condition is true, and return it; fail after two minutes."""
     end = time.monotonic() + 120
-    while not condition():
+    while not (result := condition()):
         assert time.monotonic() < end, f"after two minutes: not {what}"
         time.sleep(pause)
+    return result
 
 
 def size_of(tree: dict[str, Any]) -> int:

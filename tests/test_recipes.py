@@ -15,10 +15,11 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from examples import blocks
+from held_trees import wait_until
 
 import rusage
 
@@ -59,15 +60,6 @@ def reserved_port() -> Iterator[int]:
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def until(found: Callable[[], Any]) -> Any:
-    """Return what a function returns, when that is true."""
-    for _ in range(600):
-        if result := found():
-            return result
-        time.sleep(0.1)
-    raise TimeoutError
-
-
 def get(port: int, path: str = "") -> str:
     """Return a page of the server, which may still be starting."""
 
@@ -82,7 +74,7 @@ def get(port: int, path: str = "") -> str:
             pass
         return None
 
-    return str(until(read))
+    return str(wait_until(read, f"a page at port {port}", pause=0.1))
 
 
 @contextlib.contextmanager
@@ -186,13 +178,17 @@ def workers(port: int) -> set[str]:
         pids = set(re.findall(r'^worker_process_resident_memory_bytes\{pid="(\d+)"\} \d', get(port), re.MULTILINE))
         return pids if len(pids) == 2 else None
 
-    pids: set[str] = until(found)
+    pids: set[str] = wait_until(found, "two workers", pause=0.1)
     return pids
 
 
-@pytest.fixture
-def ports(tmp_path: Path) -> Iterator[tuple[int, int]]:
-    """Run the recipes' server, with other ports and a smaller limit; return the ports of application and metrics."""
+@no_sigterm
+@pytest.mark.skipif(
+    sys.implementation.name == "pypy",
+    reason="PyPy makes the listening socket blocking when a worker starts (PyPy's issue 3051): a worker can hang",
+)
+def test_uvicorn_workers(tmp_path: Path) -> None:
+    """Each worker has its series; one that has grown is replaced, and no request fails."""
     pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
     pytest.importorskip("uvicorn", reason="uvicorn is not installed")
     small = files()["app.py"].replace("LIMIT = 500 *", "LIMIT = 100 *")
@@ -201,23 +197,12 @@ def ports(tmp_path: Path) -> Iterator[tuple[int, int]]:
         numbers = {"8000": str(application), "8001": str(metrics)}
         served = re.sub("8000|8001", lambda match: numbers[match[0]], files()["serve.py"])  # 38001 is a port too
         (tmp_path / "serve.py").write_text(served)
-        with running([sys.executable, "serve.py"], tmp_path):
-            yield application, metrics
-
-
-@no_sigterm
-@pytest.mark.skipif(
-    sys.implementation.name == "pypy",
-    reason="PyPy makes the listening socket blocking when a worker starts (PyPy's issue 3051): a worker can hang",
-)
-def test_uvicorn_workers(ports: tuple[int, int]) -> None:
-    """Each worker has its series; one that has grown is replaced, and no request fails."""
-    application, metrics = ports
-    assert get(application) == "hello"
-    first = workers(metrics)
-    for _ in range(4):
-        assert get(application, "grow") == "hello"
-    until(lambda: workers(metrics) != first)
+        with running([sys.executable, "serve.py"], tmp_path):  # with other ports and a smaller limit
+            assert get(application) == "hello"
+            first = workers(metrics)
+            for _ in range(4):
+                assert get(application, "grow") == "hello"
+            wait_until(lambda: workers(metrics) != first, "another worker", pause=0.1)
 
 
 # --- Requests ---------------------------------------------------------------------------------------------------------

@@ -268,14 +268,9 @@ GROUPS = {
 }
 
 
-def row(cells: Iterable[str]) -> str:
-    """Return a line of a Markdown table."""
-    return f"| {' | '.join(cells)} |"
-
-
 def table(head: list[str], rows: Iterable[Iterable[str]]) -> list[str]:
     """Return the lines of a Markdown table."""
-    return [row(head), row(["---"] * len(head)), *map(row, rows)]
+    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
 
 
 def listed(fields: Iterable[str]) -> str:
