@@ -67,30 +67,6 @@ def test_error_of_a_start_that_no_future_can_hold() -> None:
         asyncio.run(asyncio.wait_for(rusage.asyncio.run(["true"], env=Environment()), 60))
 
 
-async def cancel(task: asyncio.Task[object], *, after: float) -> None:
-    """Cancel a task after some seconds, again and again, and check that no child is left."""
-    await asyncio.sleep(after)
-    task.cancel()
-    while not task.done():
-        await asyncio.sleep(0)
-        task.cancel()
-    assert task.cancelled()
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)  # noqa: ASYNC222 (does not wait)
-
-
-def test_cancelled_before_the_start() -> None:
-    """The thread may not have started the child yet: it is killed all the same, and waited for."""
-
-    async def main() -> None:
-        for pause in range(20):
-            task = asyncio.create_task(rusage.asyncio.run(["sleep", "60"]))
-            await cancel(task, after=pause / 1e4)
-
-    asyncio.run(main())
-    join_threads()
-
-
 def test_no_thread_or_loop_leaves_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
     """If the thread cannot be started, or something else than asyncio runs the coroutine: an error, and no child."""
 
@@ -106,12 +82,20 @@ def test_no_thread_or_loop_leaves_no_child(monkeypatch: pytest.MonkeyPatch) -> N
 
 @needs_sh
 def test_cancelled_run_kills_its_process() -> None:
-    """After CancelledError there is no child, even if a grandchild holds the pipe."""
+    """After CancelledError there is no child: before and after its start, even if a grandchild holds the pipe."""
+    early = [("exec sleep 60", pause / 1e4) for pause in range(20)]
 
     async def main() -> None:
-        for command in ["exec sleep 60", "sleep 1 & exec sleep 60"]:
+        for command, after in [*early, ("sleep 1 & exec sleep 60", 0.2)]:
             task = asyncio.create_task(rusage.asyncio.run(["sh", "-c", command], capture_output=True))
-            await cancel(task, after=0.2)
+            await asyncio.sleep(after)
+            task.cancel()
+            while not task.done():
+                await asyncio.sleep(0)
+                task.cancel()
+            assert task.cancelled()
+            with pytest.raises(ChildProcessError):
+                os.waitpid(-1, os.WNOHANG)  # noqa: ASYNC222 (does not wait)
 
     asyncio.run(main())
     join_threads()

@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from conftest import linux
@@ -23,9 +22,6 @@ from rusage._rusage import lib
 
 if sys.platform == "win32":
     pytest.skip("tests/test_windows.py has the facts of Windows", allow_module_level=True)
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MIB = 2**20
 PAGES = 64 * MIB // rusage.getpagesize()
@@ -109,11 +105,22 @@ GROWTH: dict[tuple[str, str], tuple[float, float]] = {
 }
 
 
-def test_growth_of_each_field(python: Callable[..., str]) -> None:
-    """A field grows by what the process does; both ways to ask for the peak, and Linux's VmHWM, agree."""
-    growth, last, peak, mark = json.loads(python("-c", PROGRAM))
+# How much a child may use after its own last reading.
+SLACK = {"ru_utime": 1, "ru_stime": 1, "ru_nvcsw": 20, "ru_nivcsw": 1000, "ru_nsignals": 0, "ru_msgrcv": 0}
+SLACK["ru_inblock"] = 5000  # the interpreter's end may be read from the disk again
+
+
+def test_growth_of_each_field() -> None:
+    """A field grows by what the process does; both ways to ask for the peak, and Linux's VmHWM, agree.
+
+    What is said of the child when it has ended is what it has read of itself, and a little.
+    """
+    before = rusage.getrusage(rusage.RUSAGE_CHILDREN)
+    done = rusage.run([sys.executable, "-c", PROGRAM], capture_output=True, check=True)
+    children = rusage.getrusage(rusage.RUSAGE_CHILDREN) - before
+    growth, last, peak, mark = json.loads(done.stdout)
     used = {action: rusage.RUsage._make(values) for action, values in growth.items()}
-    measured = rusage.measured()
+    own, measured = rusage.RUsage._make(last), rusage.measured()
     for (action, name), (least, most) in GROWTH.items():
         if name in measured:
             assert least <= getattr(used[action], name) <= most, (action, name)
@@ -121,23 +128,10 @@ def test_growth_of_each_field(python: Callable[..., str]) -> None:
     if "ru_ixrss" in measured:  # per second of CPU time: the size of the program, its memory and its stack
         assert 4096 < sum(used["touch"][3:6]) / used["touch"].cputime < 4096 * MIB
     if "ru_maxrss" in measured:
-        assert peak == pytest.approx(rusage.RUsage._make(last).ru_maxrss, abs=2 * MIB)
+        assert peak == pytest.approx(own.ru_maxrss, abs=2 * MIB)
     if mark:
         assert peak == pytest.approx(mark, abs=2 * MIB)
-
-
-# How much a child may use after its own last reading.
-SLACK = {"ru_utime": 1, "ru_stime": 1, "ru_nvcsw": 20, "ru_nivcsw": 1000, "ru_nsignals": 0, "ru_msgrcv": 0}
-SLACK["ru_inblock"] = 5000  # the interpreter's end may be read from the disk again
-
-
-def test_child_beside_its_own_reading() -> None:
-    """What is said of a child that has ended is what it has read of itself, and a little."""
-    before = rusage.getrusage(rusage.RUSAGE_CHILDREN)
-    done = rusage.run([sys.executable, "-c", PROGRAM], capture_output=True, check=True)
-    children = rusage.getrusage(rusage.RUSAGE_CHILDREN) - before
-    own = rusage.RUsage._make(json.loads(done.stdout)[1])
-    for name in done.measured & rusage.measured():
+    for name in done.measured & measured:
         least, value = getattr(own, name), getattr(done.rusage, name)
         if name in {"ru_utime", "ru_stime"}:  # ticks
             least -= 0.03
