@@ -14,6 +14,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import alone, called_after, forks, in_child, linux, open_files
@@ -36,30 +37,26 @@ needs_pss = pytest.mark.skipif("pss" in BACKEND.absent, reason="this system has 
 TICK = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 1 / 64
 
 
-def sizes(pids: set[int]) -> dict[int, int]:
-    """Return the resident set size of each process, by ``Process``."""
+def by_process(name: str, pids: set[int]) -> dict[int, Any]:
+    """Return what a method of ``Process`` says of each of some processes."""
     found = {}
     for pid in pids:
         with rusage.Process(pid) as process:
-            found[pid] = process.rss()
+            found[pid] = getattr(process, name)()
     return found
 
 
 def times(pids: set[int]) -> float:
-    """Return the CPU time of processes, by ``Process``."""
-    total = 0.0
-    for pid in pids:
-        with rusage.Process(pid) as process:
-            total += process.cputime()
-    return total
+    """Return the CPU time of processes."""
+    return float(sum(by_process("cputime", pids).values()))
 
 
 def check_sizes(tree: rusage.Tree, pids: set[int]) -> rusage.Sample:
     """Fail unless a reading has these members with their sizes, which do not change meanwhile; return a sample."""
     for _ in range(1000):
-        before = sizes(pids)
+        before = by_process("rss", pids)
         members, sample = tree.members(), tree.sample()
-        if sizes(pids) == before:
+        if by_process("rss", pids) == before:
             break
     else:
         raise AssertionError("the sizes change")
@@ -211,7 +208,7 @@ def test_child_before_exec_has_no_memory(tmp_path: Path, words: list[str]) -> No
         size = pytest.approx(first.rss, abs=MIB)  # it changes until the child is blocked
         assert first.pid == parent.pid
         assert first.rss > 60 * MIB
-        assert sizes({child.pid}) == {child.pid: size}  # what the kernel reports for it
+        assert by_process("rss", {child.pid}) == {child.pid: size}  # what the kernel reports for it
         with rusage.Tree(child.pid) as tree_of_child:
             assert tree_of_child.rss() == size
         for _ in range(20):
