@@ -31,6 +31,7 @@ if sys.platform != "linux":
 
 import resource
 
+from scenes import filters_x86_64
 from start_runner import CONDITIONS
 
 from rusage._launcher import start
@@ -40,9 +41,6 @@ REAL = start.PATH
 UNSHARE, STRACE = shutil.which("unshare") or "", shutil.which("strace") or ""
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root may change its IDs: run it as root")
-filters_x86_64 = pytest.mark.skipif(
-    platform.machine() != "x86_64" or sys.maxsize < 2**32, reason="the filter has the numbers of x86_64"
-)
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler: apt-get install gcc libc6-dev")
 OWN_LISTED = ["ls", "/proc/self/fd"]
 

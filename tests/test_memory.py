@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING
 import pytest
 from checks import install_filter
 from conftest import alone, become_nobody, in_child, linux, no_files, root
-from scenes import in_namespaces, mount
+from scenes import filters_x86_64, in_namespaces, mount, wait_for_state
 
 import rusage
 from rusage import _memory
@@ -272,7 +271,7 @@ def test_blocks_without_descriptors() -> None:
 
 
 @resets
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="the filter is for x86_64")
+@filters_x86_64
 @alone
 def test_refused_reset() -> None:
     """Where the write that resets the mark is refused, the block is not measured, and nothing stays open."""
@@ -433,8 +432,7 @@ def test_memory_after_the_first_thread(user: str) -> None:
         become_nobody()
 
     def work() -> None:
-        while ") Z " not in Path("/proc/self/stat").read_text():
-            time.sleep(0.01)
+        wait_for_state(os.getpid(), "Z")
         failed = 1
         try:
             for size in 64, 16:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import called_after, forks, in_child, interrupted_after, linux, open_files
+from scenes import readers
 from test_contract import CPYTHON, Indexable, Intable
 
 import rusage
@@ -36,8 +37,7 @@ def methods(opened: Opened) -> list[Callable[[], object]]:
     """Return the methods that read."""
     if isinstance(opened, rusage.Tree):
         return [opened.sample, opened.rss, opened.cputime, opened.members, lambda: opened.send_signal(0)]
-    peak = [opened.peak] if "ru_maxrss" in opened.measured else []
-    return [opened.getrusage, opened.cputime, opened.rss, *peak]
+    return readers(opened)
 
 
 # --- Arguments --------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from conftest import linux
-from scenes import readers, without_pidfd
+from scenes import readers, wait_for_state, without_pidfd
 from system_words import documentation
 from test_windows import under_wine
 
@@ -248,8 +248,7 @@ def test_peak_is_the_programs_own(way: str) -> None:
 def test_first_thread_has_ended(way: str) -> None:
     """/proc shows a zombie without memory, but the process lives and is measured."""
     with reporter("without_first_thread") as running, opened(running.pid, way) as process:
-        while ") Z " not in Path(f"/proc/{running.pid}/stat").read_text():
-            time.sleep(0.01)
+        wait_for_state(running.pid, "Z")
         assert process.measured == BACKEND.process
         compare(running, process, "touch", 20)
         assert process.rss() > 20 * MIB

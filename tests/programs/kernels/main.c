@@ -186,16 +186,11 @@ static int call_function(char **step)
 static int call_function(char **step)
 {
     rusage_call call = {.measured = UINT32_MAX};
-    int status, taken = 0;
+    int status;
 
-    if (0) {
-    }
-    STEP("wait4", 1) {
-        if (rusage_wait4(atoi(step[1]), &status, 0, &call) != 77)
-            abort();
-    } else
+    if (strcmp(*step, "wait4") != 0 || rusage_wait4(atoi(step[1]), &status, 0, &call) != 77)
         abort();
-    return taken;
+    return 2;
 }
 
 static void happen(void)
