@@ -146,6 +146,8 @@ def test_sentence_at_the_end() -> None:
     assert compared(first, wide, [0.5, 0.4, 0.6]) == [f"Command 3 needed {half} as command 1."]
     (text,) = compared(first, [1.003, 1.103, 0.903])
     assert text.startswith("Command 2 needed 1.003 times as much memory (1.002 to 1.004) and ")
+    (text,) = compared([1.0, 1.0, 1.0], [0.1, 0.3, 0.05])
+    assert "0.15 times as much memory (0.00 to 0.48)" in text  # not below 0
     for columns in (first, wide), (first, [1.0, 1.1, 0.9]), ([1.0], [9.0]):
         assert compared(*columns) == []
     (text,) = compared([1.0, 1.0, 1.0], [20.0, 20.1, 20.2], wide)

@@ -251,7 +251,7 @@ def test_hidden_output_goes_into_a_pipe(on_terminal: Start) -> None:
     for words in ["--ignore-failure"], ["--show-output"], []:
         _, terminal = on_terminal("env", "NO_COLOR=1", *RUSAGE, "-n", "2", *words, sys.executable, "-c", program)
         shown = read_until(terminal, b"return code ")
-        hint = b": the series has ended: run 1 (exit status 3); --show-output shows its output"
+        hint = b": the series has ended: run 1 (exit status 3); see --show-output"
         assert (hint in shown) == (words == [])
     assert Path("kinds").read_text().splitlines() == ["[True, True]"] * 2 + ["[False, False]"] + ["[True, True]"]
 

@@ -257,7 +257,7 @@ def conclusions(found: list[Series]) -> list[str]:
 
 def _times(ratio: Ratio, noun: str) -> str:
     """Return a ratio whose interval does not include 1, with as many decimals as it takes to see that."""
-    ends = [ratio.ratio - (ratio.uncertainty or 0), ratio.ratio + (ratio.uncertainty or 0)]
+    ends = [max(0.0, ratio.ratio - (ratio.uncertainty or 0)), ratio.ratio + (ratio.uncertainty or 0)]
     decimals = 0 if ends[0] >= 10 else 1 if ends[0] > 1 else 2
     while any(float(f"{value:.{decimals}f}") in {0, 1} for value in (ratio.ratio, ends[ratio.ratio < 1])):
         decimals += 1

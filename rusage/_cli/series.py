@@ -119,7 +119,7 @@ def _prepare(options: Options, signals: Signals, streams: Streams) -> int:
 
 
 def _explain_end(name: str, what: str, code: int, streams: Streams) -> None:
-    hint = "" if streams == (None, None) else "; --show-output shows its output"
+    hint = "" if streams == (None, None) else "; see --show-output"
     complain(name, f"the series has ended: {what} ({outcome(code)}){hint}")
 
 
