@@ -72,7 +72,7 @@ WRONG: list[tuple[str | list[str], str]] = [
         for line, word in OPERATORS.items()
         for words in (["--compare", "true", line], ["--prepare", line, "true"])
     ),
-    ("--export x.csv --samples x.csv true", "two reports cannot go to the same file"),
+    ("--export x.csv --samples ./x.csv true", "two reports cannot go to the same file"),
 ]
 
 

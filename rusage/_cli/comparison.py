@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .figures import FIGURES, digits, outcome, scale
 from .output import BOLD, is_colored, paint, width_of
-from .report import KILLED, how_often, lines, wrap
+from .report import KILL_ROW, how_often, lines, wrap
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -208,14 +208,14 @@ def _about_trees(found: list[Series]) -> str:
 
 def _notes(found: list[Series]) -> dict[str, str]:
     """Return rows that name the runs that failed, and those that ``--kill`` ended."""
-    rows: dict[str, list[str]] = {"failures": [], KILLED: []}
+    rows: dict[str, list[str]] = {"failures": [], KILL_ROW: []}
     for at, each in enumerate(found, 1):
         of_command = "" if len(found) == 1 else f" of command {at}"
         for number, run in enumerate(each.runs, 1):
             if run.code:
                 rows["failures"].append(f"run {number}{of_command} ({outcome(run.code)})")
             if run.killed:
-                rows[KILLED].append(f"run {number}{of_command}")
+                rows[KILL_ROW].append(f"run {number}{of_command}")
     return {
         label: f"{len(names)}: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
         for label, names in rows.items()

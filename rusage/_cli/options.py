@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sys
 from typing import TYPE_CHECKING, Any
@@ -291,8 +292,8 @@ def _check(values: dict[str, Any], *, has_command: bool) -> None:
 
 def _check_surroundings(options: Options, *, draws: bool) -> None:
     """Exit if reports would go to the same file, or if the system or the installation lacks what an option needs."""
-    paths = [options.output, *(path for _, path in options.exports)]
-    if len({*paths}) < len(paths):
+    paths = [path for path in (options.output, *(path for _, path in options.exports)) if path is not None]
+    if len({*map(os.path.normpath, paths)}) < len(paths):
         _fail("two reports cannot go to the same file")
     if draws:
         from importlib.util import find_spec  # noqa: PLC0415 (only needed here)
