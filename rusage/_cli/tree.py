@@ -57,7 +57,7 @@ class Sampling:
     """
 
     def __init__(self, options: Options, name: str, others: list[int]) -> None:
-        """*name*: of the program in an error message. *others*: what is left from earlier runs."""
+        """*name*: of the program in an error message. *others*: descendants that run already."""
         self._options, self._name, self._others = options, name, others
         self._limit = options.limits.get("tree_rss", NEVER)
         self._pid, self._delay = 0, 0.0
@@ -79,7 +79,8 @@ class Sampling:
             self._fail("the tree cannot be sampled", error)
             return
         if self._others:
-            complain(self._name, "processes of earlier runs are left: what they start may be counted")
+            what = "counted and killed" if self._options.kill else "counted"
+            complain(self._name, f"other processes are left from before: what they start may be {what}")
         self._delay = self._recording.tree._opened - began  # noqa: SLF001 (as above)
 
     def _fail(self, what: str, error: Exception) -> None:
@@ -171,7 +172,7 @@ def peak_of(recording: record, samples: list[Sample], delay: float = 0) -> TreeP
 
 
 def become_reaper() -> list[int]:
-    """Become the parent of orphans; return the descendants that are left from earlier runs."""
+    """Become the parent of orphans; return the descendants of earlier runs and of the caller that are left."""
     if sys.platform == "win32" or not CAN_ADOPT or lib.rusage_become_reaper():
         return []
     try:
