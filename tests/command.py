@@ -15,6 +15,9 @@ from forked import PROGRAMS, RUSAGE
 
 import rusage
 
+if sys.platform == "win32":
+    pytest.skip("the programs that run here need Unix", allow_module_level=True)
+
 needs_tree = pytest.mark.skipif(not hasattr(rusage, "Tree"), reason="this system has no Tree")
 
 

@@ -26,9 +26,6 @@ import rusage
 from rusage._backends import BACKEND
 from rusage._cli import run as running
 
-if sys.platform == "win32":
-    pytest.skip("the programs that run here need Unix", allow_module_level=True)
-
 PROGRAMS = Path(__file__).parent / "programs"
 # As on the systems that have no launcher.
 DIRECTLY = [*CHECKS, "launcher", "/no/such/launcher"]

@@ -20,10 +20,6 @@ from rusage._cli import series as series_module
 from rusage._cli.figures import Ended
 from rusage._cli.options import Options
 
-if sys.platform == "win32":
-    pytest.skip("the programs that run here need a Unix", allow_module_level=True)
-
-
 run = partial(run_command, "--compare")
 
 

@@ -3,7 +3,6 @@
 import csv
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import forked
@@ -17,9 +16,6 @@ from rusage._cli.comparison import Series, compare
 from rusage._cli.figures import Ended
 from rusage._cli.formats import of_runs
 from rusage._cli.options import Options
-
-if sys.platform == "win32":
-    pytest.skip("the programs that run here need a Unix", allow_module_level=True)
 
 
 def report(*words: str) -> str:

@@ -15,9 +15,6 @@ import rusage
 from rusage._children import inherited
 from rusage._cli import gnu
 
-if sys.platform == "win32":
-    pytest.skip("the programs that run here need Unix", allow_module_level=True)
-
 pytestmark = pytest.mark.system
 
 PROGRAMS = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from typing import Any
 
 import forked
@@ -15,9 +14,6 @@ from expected import SAMPLED
 from forked import CHECKS, RUSAGE
 
 import rusage
-
-if sys.platform == "win32":
-    pytest.skip("the programs that run here need Unix", allow_module_level=True)
 
 pytestmark = pytest.mark.system
 

@@ -18,9 +18,6 @@ from rusage._cli import limits
 from rusage._cli.figures import WHOSE, Ended
 from rusage._getrusage import WAITED
 
-if sys.platform == "win32":
-    pytest.skip("the programs that run here need Unix", allow_module_level=True)
-
 WITHOUT_PEAK = [*CHECKS, "no_peak"]
 SAMPLED_PEAK = [*WITHOUT_PEAK[:-1], "sampled"]
 ALLOCATE = [sys.executable, "-c", "b'x' * (100 * 2**20)"]

@@ -18,9 +18,6 @@ from expected import SAMPLED
 from forked import CHECKS, RUSAGE, needs_peak
 from terminals import WAITS, Start, press, read_until, screen
 
-if sys.platform == "win32":
-    pytest.skip("the programs that run here need Unix", allow_module_level=True)
-
 PROGRAMS = Path(__file__).parent / "programs"
 MIB = 2**20
 

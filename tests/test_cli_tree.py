@@ -29,8 +29,6 @@ from rusage._cli.options import Options
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-if sys.platform == "win32":
-    pytest.skip("the programs that run here need a Unix", allow_module_level=True)
 if not hasattr(rusage, "Tree"):
     pytest.skip("this system has no Tree", allow_module_level=True)
 

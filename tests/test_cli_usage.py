@@ -1,7 +1,6 @@
 """The options of ``rusage`` and their errors, ``--help``, and ``python -m rusage`` without a command."""
 
 import json
-import sys
 from collections.abc import Callable
 from importlib.metadata import version
 
@@ -11,7 +10,6 @@ from command import plain
 import rusage
 from rusage._cli import options as table
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the programs that run here need Unix")
 DIGITS = "9" * 5000
 SHOWN = repr("9" * 47 + "...")
 # A program would get them as arguments: the figures would be another command's.
