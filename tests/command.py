@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 import forked
 import pytest
-from forked import PROGRAMS, RUSAGE
+from forked import RUSAGE
 
 import rusage
 
@@ -85,6 +87,18 @@ def record(path: str = "report") -> Any:
     return validated(Path(path).read_text(encoding="utf-8"))
 
 
-def nth(number: int, usual: str, unusual: str) -> list[str]:
-    """Return a program that does something else in one of its runs; the file ``count`` has a byte for each run."""
-    return [sys.executable, str(PROGRAMS / "nth_run.py"), "count", str(number), usual, unusual]
+def execute(words: list[str], entries: list[bytes]) -> None:
+    """Execute a program with an environment that no mapping holds: names may repeat, and an entry may lack one."""
+    arrays = ((ctypes.c_char_p * (len(texts) + 1))(*texts, None) for texts in ([*map(os.fsencode, words)], entries))
+    ctypes.CDLL(None).execve(os.fsencode(words[0]), *arrays)
+
+
+# What a run of ``nth`` may do. Python's own handler would not run before the end of a sleep that begins just then.
+SLEEPS = "signal.signal(signal.SIGINT, signal.SIG_DFL); print('ready', flush=True); time.sleep(60)"
+CATCHES = "signal.pthread_sigmask(signal.SIG_BLOCK, [{0}]); print('ready', flush=True); signal.sigwait([{0}])"
+
+
+def nth(number: int, unusual: str) -> list[str]:
+    """Return a program that does nothing but in one of its runs; the file ``count`` has a byte for each run."""
+    count = "import os, signal, sys, time; os.write(os.open('count', os.O_CREAT | os.O_WRONLY | os.O_APPEND), b'.')"
+    return [sys.executable, "-S", "-c", f"{count}; os.stat('count').st_size == {number} and exec(sys.argv[1])", unusual]

@@ -287,16 +287,12 @@ def on_terminal() -> Iterator[Start]:
 
     started = []
 
-    def start(*command: str, how: str = "run") -> tuple["subprocess.Popen[bytes]", int]:
+    def start(*command: str) -> tuple["subprocess.Popen[bytes]", int]:
         try:
             ours, theirs = pty.openpty()
         except OSError:
             pytest.skip(reason="this system has no pseudo-terminals")
-        if how == "run":
-            leader = forked.popen([forked.LEADER, *command], stdin=theirs, stdout=theirs, stderr=theirs)
-        else:
-            program = [sys.executable, str(PROGRAMS / "terminal.py")]
-            leader = subprocess.Popen([*program, *command], stdin=theirs, stdout=theirs, stderr=theirs)
+        leader = forked.popen([forked.LEADER, *command], stdin=theirs, stdout=theirs, stderr=theirs)
         os.close(theirs)
         started.append((leader, ours))
         return leader, ours

@@ -47,10 +47,3 @@ def screen(written: bytes) -> list[str]:
             shown = part + shown[len(part) :]
         lines.append(shown.rstrip())
     return lines
-
-
-def hang_up(terminal: int) -> None:
-    """Close our end of a pseudo-terminal; the file descriptor stays in use."""
-    null = os.open(os.devnull, os.O_RDWR)
-    os.dup2(null, terminal)
-    os.close(null)

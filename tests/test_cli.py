@@ -8,25 +8,24 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import forked
 import pytest
-from command import new_folder  # noqa: F401 (a fixture)
+from command import execute, new_folder  # noqa: F401 (a fixture)
 from command import plain as run
 from conftest import needs_sh
 from expected import SAMPLED
 from forked import CHECKS, RUSAGE
-from terminals import Start, hang_up, press, read_until
+from held_trees import wait_until
+from terminals import Start, press, read_until
 
 import rusage
 from rusage._backends import BACKEND
 from rusage._cli import run as running
 
-PROGRAMS = Path(__file__).parent / "programs"
 # As on the systems that have no launcher.
 DIRECTLY = [*CHECKS, "launcher", "/no/such/launcher"]
 WAYS = [RUSAGE, DIRECTLY] if sys.platform == "linux" else [RUSAGE]
@@ -61,6 +60,7 @@ def test_standard_streams_and_status_pass_through(monkeypatch: pytest.MonkeyPatc
         (["/etc/passwd"], 126, "rusage: /etc/passwd: Permission denied\n"),
         (["/"], 126, "rusage: /: "),
         (["sh", "-c", "kill -9 $$"], 128 + 9, "signal 9 (SIGKILL)"),
+        (["sh", "-c", "kill -2 $$; exit 1"], -signal.SIGINT, "signal 2 (SIGINT)"),  # a shell ends a loop then
         (["sh", "-c", "exit 255"], 255, "exit status       255\n"),
         (["./script", "x y"], 0, "exit status       0\n"),
         (["--", "--"], 127, "rusage: --: No such file or directory\n"),
@@ -119,10 +119,11 @@ def test_environment_is_unchanged(words: list[str]) -> None:
     """Names that are empty, missing or repeated, and the order: random commands have more. The oracle is cat(1)."""
     program = ["/bin/cat", "/proc/self/environ"]
     for entries in ENVIRONMENTS:
-        start = [sys.executable, str(PROGRAMS / "raw_environment.py"), "".join(f"x{entry.hex()}," for entry in entries)]
         expected = b"".join(entry + b"\0" for entry in entries)
         for command in program, [*words, *program]:
-            done = subprocess.run([*start, *command], capture_output=True, check=False)
+            done = subprocess.run(
+                command, capture_output=True, check=False, preexec_fn=partial(execute, command, entries)
+            )
             assert (done.returncode, done.stdout) == (0, expected), (entries, done.stderr.decode())
 
 
@@ -131,8 +132,7 @@ def test_environment_is_unchanged(words: list[str]) -> None:
 def test_untrusted_proc_environ(content: bytes) -> None:
     """If the file is not the environment at exec, the environment stays as it is."""
     environment = {"PATH": os.defpath, "LC_CTYPE": "C.UTF-8", "A": "B"}
-    command = [sys.executable, str(PROGRAMS / "overwritten_environment.py"), content.hex(), "env"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    done = run("env", before=[*CHECKS, "overwritten", content.hex()], env=environment)
     assert sorted(done.stdout.splitlines()) == sorted(f"{name}={value}" for name, value in environment.items())
 
 
@@ -230,17 +230,6 @@ def test_ignored_signals_are_not_forwarded(words: list[str]) -> None:
         process.send_signal(signal.SIGTERM)
         assert "exit status" in process.communicate("\n", timeout=60)[1]
         assert process.returncode == 0
-
-
-@needs_sh
-@both_ways
-def test_sigint_kills_rusage_after_the_program(words: list[str]) -> None:
-    """The report comes first. A shell sees the signal and ends a loop."""
-    for blocked in [], [signal.SIGUSR1]:
-        block = partial(signal.pthread_sigmask, signal.SIG_BLOCK, blocked)
-        done = run("sh", "-c", "kill -INT $$; exit 1", before=words, preexec_fn=block)
-        assert done.returncode == -signal.SIGINT
-        assert "(SIGINT)" in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the launcher is Linux's")
@@ -407,8 +396,8 @@ def test_hangup_of_the_terminal(on_terminal: Start) -> None:
     script = "trap ': >hups' HUP; echo ready; while [ ! -e hups ]; do sleep 0.1; done; exit 3"
     _, terminal = on_terminal(*RUSAGE, "-o", "report", "sh", "-c", script)
     read_until(terminal, b"ready")
-    hang_up(terminal)
-    until = time.monotonic() + 60
-    while not Path("report").read_text() and time.monotonic() < until:
-        time.sleep(0.05)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, terminal)  # hangs up; the file descriptor stays in use
+    os.close(null)
+    wait_until(Path("report").read_text, "the report")
     assert "exit status       3" in Path("report").read_text()

@@ -3,6 +3,7 @@
 import math
 import os
 import re
+import shlex
 import subprocess
 import sys
 from functools import partial
@@ -99,7 +100,7 @@ def test_wide_figures_fit_80_columns(sizes: list[int]) -> None:
 
 def test_failing_command_ends_the_series() -> None:
     """It is named; only complete rounds count."""
-    command = " ".join(nth(2, "exit=0", "exit=7"))
+    command = shlex.join(nth(2, "sys.exit(7)"))
     done = run("--json", "-n", "9", "true", command, "true")
     assert done.returncode == 7
     assert done.stderr == f"rusage: {command}: the series has ended: run 2 (exit status 7)\n"
@@ -117,8 +118,8 @@ def test_failing_command_ends_the_series() -> None:
 
 def test_limits_name_the_command() -> None:
     """Each run of each command is compared."""
-    command = " ".join(nth(9, "exit=0", "exit=0"))
-    done = run("--limit-cputime", "0", "-n", "2", "--ignore-failure", "true", command)
+    command = f"{sys.executable} -S -c pass"
+    done = run("--limit-cputime", "0", "-n", "2", "true", command)
     assert done.returncode == 123
     assert done.stderr.count("run 2: CPU time ") >= 1
     assert f"rusage: {command}: run 1: CPU time " in done.stderr

@@ -12,13 +12,12 @@ from pathlib import Path
 
 import forked
 import pytest
-from command import in_words, new_folder, nth, plain, record, run  # noqa: F401 (new_folder is a fixture)
+from command import CATCHES, SLEEPS, in_words, new_folder, nth, plain, record, run  # noqa: F401 (new_folder is a fixture)
 from conftest import change_signals, needs_sh
 from expected import SAMPLED
-from forked import CHECKS, RUSAGE, needs_peak
+from forked import RUSAGE, needs_peak
 from terminals import WAITS, Start, press, read_until, screen
 
-PROGRAMS = Path(__file__).parent / "programs"
 MIB = 2**20
 
 
@@ -27,16 +26,10 @@ def runs_made() -> int:
     return len(Path("count").read_bytes())
 
 
-def table() -> dict[str, list[str]]:
-    """Return the words of each line of the report by its label."""
-    lines = [line.rsplit("  ", 5) for line in Path("report").read_text().splitlines()]
-    return {line[0].split("  ")[0].strip(): " ".join(line).split()[1:] for line in lines}
-
-
 @needs_peak
 def test_each_run_has_its_own_peak() -> None:
     """Run 3 allocates 300 MiB, the others 10 MiB."""
-    assert run("--export", "x.json", "-n", "4", *nth(3, "allocate=10", "allocate=300")).returncode == 0
+    assert run("--export", "x.json", "-n", "4", *nth(3, "b'x' * (300 << 20)")).returncode == 0
     found = record("x.json")
     peaks = [made["usage"]["ru_maxrss"] for made in found["runs"]]
     assert peaks[2] >= 300 * MIB
@@ -65,29 +58,28 @@ def test_statistics_of_a_series() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "number", "unusual", "status", "counted"),
+    ("options", "unusual", "what", "status", "counted"),
     [
-        ([], 3, "exit=7", 7, [True, True, False]),
-        ([], 2, "kill=9", 128 + 9, [True, False]),
-        ([], 2, "kill=2", -signal.SIGINT, [True, False]),
-        (["--ignore-failure"], 2, "exit=7", 0, [True] * 4),
-        (["--warmup", "2", "--ignore-failure"], 1, "exit=7", 0, [True] * 4),
-        (["--warmup", "2"], 2, "exit=7", 7, []),
+        ([], "sys.exit(7)", "exit status 7", 7, [True, True, False]),
+        ([], "os.kill(os.getpid(), 9)", "signal 9 (SIGKILL)", 128 + 9, [True, True, False]),
+        ([], "os.kill(os.getpid(), 2)", "signal 2 (SIGINT)", -signal.SIGINT, [True, True, False]),
+        (["--ignore-failure"], "sys.exit(7)", "exit status 7", 0, [True] * 4),
+        (["--warmup", "4", "--ignore-failure"], "sys.exit(7)", "exit status 7", 0, [True] * 4),
+        (["--warmup", "4"], "sys.exit(7)", "exit status 7", 7, []),
     ],
     ids=str,
 )
-def test_runs_that_fail(options: list[str], number: int, unusual: str, status: int, counted: list[bool]) -> None:
+def test_runs_that_fail(options: list[str], unusual: str, what: str, status: int, counted: list[bool]) -> None:
     """One ends the series with its status, and is reported, but not in the statistics; unless failures are ignored."""
-    done = run("--export", "x.json", *options, "-n", "4", *nth(number, "exit=0", unusual))
-    warmup = len(options) and options[0] == "--warmup"
-    assert (done.returncode, runs_made()) == (status, len(counted) + 2 * warmup)
+    done = run("--export", "x.json", *options, "-n", "4", *nth(3, unusual))
+    warmup = 4 if "--warmup" in options else 0
+    assert (done.returncode, runs_made()) == (status, warmup + len(counted) if counted else 3)
     found = record("x.json")
     assert [made["counted"] for made in found["runs"]] == counted
-    assert found["warmup"] == 2 * warmup
-    assert table()["runs"][:3] == [f"{sum(counted)}", "of", "4,"[: 1 + warmup]]
-    what = {"exit=7": "exit status 7", "kill=9": "signal 9 (SIGKILL)", "kill=2": "signal 2 (SIGINT)"}[unusual]
-    assert (f"failures 1: run {number} ({what})" in in_words()) == (not warmup)
-    message = f": the series has ended: {'' if counted else 'warm-up '}run {number} ({what})\n"
+    assert found["warmup"] == (warmup if counted else 3)
+    assert f"runs {sum(counted)} of 4" in in_words()
+    assert (f"failures 1: run 3 ({what})" in in_words()) == (not warmup)
+    message = f": the series has ended: {'' if counted else 'warm-up '}run 3 ({what})\n"
     assert (message in done.stderr) == ("--ignore-failure" not in options)
 
 
@@ -102,7 +94,7 @@ def test_program_that_cannot_be_started() -> None:
         Path("program").chmod(0o755)
         done = run(*options, "-n", "3", "./program")
         assert (done.returncode, done.stderr) == (127, "rusage: ./program: No such file or directory\n")
-        assert table()["runs"][:3] == [runs, "of", "3," if options else "3"]
+        assert f"runs {runs} of 3" in in_words()
 
 
 @needs_sh
@@ -115,7 +107,11 @@ def test_streams_of_a_series() -> None:
     assert (done.stdout, done.stderr) == ("out\nout\n", "")
 
 
-STATE = (PROGRAMS / "signal_state.py").as_posix()
+STATE = """
+import signal
+print(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])))
+print([number for number in sorted(signal.valid_signals()) if signal.getsignal(number) == signal.SIG_IGN])
+"""
 
 
 @pytest.mark.skipif(
@@ -125,7 +121,7 @@ def test_signal_state_of_each_run() -> None:
     """Each run has the caller's signal mask and ignored signals; the oracle is a start without rusage."""
     shown = [
         subprocess.run(
-            [*before, sys.executable, STATE], stdout=subprocess.PIPE, check=True, preexec_fn=change_signals
+            [*before, sys.executable, "-c", STATE], stdout=subprocess.PIPE, check=True, preexec_fn=change_signals
         ).stdout
         for before in ([], [*RUSAGE, "-o", "report", "-n", "3"])
     ]
@@ -139,8 +135,8 @@ def test_signal_state_of_each_run() -> None:
 @pytest.mark.parametrize("options", [[], ["--ignore-failure"]], ids=["", "ignore failure"])
 def test_signal_ends_the_series(number: signal.Signals, options: list[str], caught: bool) -> None:  # noqa: FBT001 (a parameter of the test)
     """After the run that gets it, whatever that does; the report shows the runs before. SIGUSR1 is for the run only."""
-    unusual = f"catch={int(number)}" if caught else "sleep=60"
-    command = [*RUSAGE, "-o", "report", "--json", "-n", "4", *options, *nth(3, "exit=0", unusual)]
+    unusual = CATCHES.format(int(number)) if caught else SLEEPS
+    command = [*RUSAGE, "-o", "report", "--json", "-n", "4", *options, *nth(3, unusual)]
     with forked.popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
@@ -154,11 +150,11 @@ def test_signal_ends_the_series(number: signal.Signals, options: list[str], caug
     assert runs_made() == len(counted)
 
 
-@pytest.mark.parametrize("unusual", ["sleep=60", "catch=2"], ids=["", "caught"])
+@pytest.mark.parametrize("unusual", [SLEEPS, CATCHES.format(2)], ids=["", "caught"])
 @pytest.mark.parametrize("options", [[], ["--ignore-failure"]], ids=["", "ignore failure"])
 def test_ctrl_c_ends_the_series(on_terminal: Start, options: list[str], unusual: str) -> None:
     """The report shows the runs before, and SIGINT then kills rusage, so that a loop in a shell ends too."""
-    _, terminal = on_terminal(*RUSAGE, "-n", "9", "--show-output", *options, *nth(3, "exit=0", unusual))
+    _, terminal = on_terminal(*RUSAGE, "-n", "9", "--show-output", *options, *nth(3, unusual))
     shown = press(terminal, b"\x03", f"return code {-signal.SIGINT}\r\n".encode())
     assert b"wall time" in shown
     assert b"2 of 9" in shown  # those in the statistics
@@ -166,18 +162,14 @@ def test_ctrl_c_ends_the_series(on_terminal: Start, options: list[str], unusual:
     assert runs_made() == 3
 
 
+@needs_sh
 def test_signal_between_two_runs() -> None:
-    """No further run is started."""
-    words = [*CHECKS, "between_runs"]
-    assert run("--json", "-n", "9", *nth(9, "exit=0", "exit=0"), before=words).returncode == -signal.SIGINT
+    """No further run is started, even if the preparation of one has succeeded."""
+    prepare = "sh -c 'echo >>prepared; [ $(wc -l <prepared) -lt 2 ] || kill -INT $PPID'"
+    assert run("--json", "--prepare", prepare, "-n", "9", *nth(9, "")).returncode == -signal.SIGINT
     assert runs_made() == 1
     assert record()["stopped_by"] == signal.SIGINT
     assert [made["counted"] for made in record()["runs"]] == [True]
-
-
-def progress_lines(shown: bytes) -> list[str]:
-    """Return the texts that have replaced each other, with the same estimate in each."""
-    return [re.sub(r"about \d+ s", "about 1 s", text.strip()) for text in shown.decode().split("\r") if text.strip()]
 
 
 @needs_sh
@@ -186,7 +178,8 @@ def test_progress_is_for_terminals(on_terminal: Start, columns: int) -> None:
     """One line that is replaced, and cut where there is less room; nothing where standard error is no terminal."""
     resize = ["sh", "-c", f'stty columns {columns} && exec "$@"', "sh", "env", "TERM=xterm"]
     _, terminal = on_terminal(*resize, *RUSAGE, "-n", "2", "--warmup", "1", "true")
-    *texts, report = progress_lines(read_until(terminal, b"return code 0").replace(b"\r\n", b"\n"))
+    shown = read_until(terminal, b"return code 0").decode().replace("\r\n", "\n")
+    *texts, report = [re.sub(r"about \d+ s", "about 1 s", text.strip()) for text in shown.split("\r") if text.strip()]
     runs = "warm-up run 1 of 1", "run 1 of 2, about 1 s left", "run 2 of 2, about 1 s left"
     assert texts == [f"rusage: {text}"[: columns - 1].strip() for text in runs]
     assert report.startswith("\x1b[1m  ")  # the head of the table in bold
