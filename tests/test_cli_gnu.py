@@ -1,23 +1,40 @@
-"""``rusage -f``, ``-p`` and ``-v``. The oracle: GNU time, side by side."""
+"""``rusage -f``, ``-p`` and ``-v``. The oracle: GNU time, side by side.
 
+``RUSAGE_TEST_COMMANDS`` and ``RUSAGE_TEST_SEED`` change how many random commands there are and which.
+"""
+
+from __future__ import annotations
+
+import json
 import os
+import random
 import re
+import shutil
+import signal
 import subprocess
 import sys
+from typing import TYPE_CHECKING, Any
 
 import forked
 import pytest
-from command import new_folder  # noqa: F401 (a fixture)
+from command import execute, new_folder  # noqa: F401 (a fixture)
+from conftest import PROGRAMS
 from forked import RUSAGE
-from gnu_time import GNU_TIME, needs_gnu_time
 
 import rusage
 from rusage._children import inherited
 from rusage._cli import gnu
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 pytestmark = pytest.mark.system
 
-PROGRAMS = {
+GNU_TIME = shutil.which("gtime") or shutil.which("time") or sys.executable  # other systems than Linux call it gtime
+VERSION = subprocess.run([GNU_TIME, "--version"], capture_output=True, check=False).stdout
+needs_gnu_time = pytest.mark.skipif(b"GNU" not in VERSION, reason="no GNU time: apt-get install time")
+
+COMMANDS = {
     "succeeds": ["true"],
     "fails": ["sh", "-c", "exit 3"],
     "is killed": ["sh", "-c", "kill -9 $$"],
@@ -62,19 +79,12 @@ def both(options: list[str], command: list[str]) -> tuple[tuple[int, list[str]],
     return outcome(GNU_TIME, *options, *command), outcome(*RUSAGE, *options, *command)
 
 
-def skeleton(lines: list[str]) -> list[str]:
-    """Return lines without their figures, except those about a failure."""
-    return [line if line.startswith("Command ") else FIGURE.sub("#", line) for line in lines]
-
-
-@needs_gnu_time
-@pytest.mark.parametrize("option", ["-p", "-v"])
-@pytest.mark.parametrize("command", PROGRAMS.values(), ids=PROGRAMS)
-def test_lines_and_labels_as_gnu_time(command: list[str], option: str) -> None:
-    """Only figures differ, and the exit status is the same."""
-    theirs, ours = both([option], command)
-    assert ours[0] == theirs[0]
-    assert skeleton(ours[1]) == skeleton(theirs[1])
+def check_lines(options: list[str], command: list[str]) -> None:
+    """Compare the status and the lines without their figures, except those about a failure."""
+    (their_status, theirs), (our_status, ours) = both(options, command)
+    assert our_status == their_status
+    for one, other in zip(ours, theirs, strict=True):
+        assert one == other or (not one.startswith("Command ") and FIGURE.sub("#", one) == FIGURE.sub("#", other))
 
 
 def number(text: str) -> float:
@@ -86,9 +96,11 @@ def number(text: str) -> float:
 
 
 @needs_gnu_time
-@pytest.mark.parametrize("command", PROGRAMS.values(), ids=PROGRAMS)
-def test_figures_as_gnu_time(command: list[str]) -> None:
-    """Each letter: equal, or nearly so; ``?`` exactly where nothing is measured."""
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_reports_as_gnu_time(command: list[str]) -> None:
+    """Lines, labels and the exit status are equal, and each letter is nearly so; ``?`` where nothing is measured."""
+    check_lines(["-p"], command)
+    check_lines(["-v"], command)
     layout = "\\n".join(f"{letter}=%{letter}" for letter in LETTERS)
     unknown = {letter for letter, name in FIELDS.items() if name not in rusage.run(["true"]).measured} | {"t"}
     status, _ = outcome(GNU_TIME, *command)
@@ -128,10 +140,116 @@ def test_figures_as_gnu_time(command: list[str]) -> None:
 )
 def test_options_and_escapes_as_gnu_time(options: list[str]) -> None:
     """The last of ``-f`` and ``-p`` counts, ``-v`` wins over both, unknown letters are kept after a ``?``."""
-    theirs, ours = both(options, ["sh", "-c", "exit 3", "\udcff\udcc3"])
-    assert ours[0] == theirs[0]
-    assert skeleton(ours[1]) == skeleton(theirs[1])
+    check_lines(options, ["sh", "-c", "exit 3", "\udcff\udcc3"])
 
+
+# --- Random commands --------------------------------------------------------------------------------------------------
+
+COUNTS = [os.environ.get("RUSAGE_TEST_COMMANDS", "15"), pytest.param("100", marks=pytest.mark.thorough)]
+SEED = os.environ.get("RUSAGE_TEST_SEED", "1")
+ENTRIES = [
+    *(b"=x=1", b"=", b"==", b"A", b"", b"A=1", b"A=2", b"A=", b"B==", b"\xff=\xfe\n"),
+    *(b"LC_CTYPE=C", b"LC_CTYPE=C.UTF-8", b"LC_ALL=C", b"LANG=C"),
+    *(b"PATH=.:/usr/bin:/bin", b"PATH=/usr/bin:/bin", b"PATH=", b"TMPDIR=/none"),
+]
+SIGNALS = [getattr(signal, f"SIG{name}") for name in ("HUP", "INT", "QUIT", "TERM", "USR1", "ALRM", "WINCH")]
+FILES = {
+    "a_script": (0o755, "#!/bin/sh\necho script $#; exit 3\n"),
+    "no_shebang": (0o755, "echo no shebang $#; exit 4\n"),
+    "empty": (0o755, ""),
+    "no_interpreter": (0o755, "#!/no/such/interpreter\n"),
+    "not_executable": (0o644, "#!/bin/sh\n"),
+    "-dash": (0o755, "#!/bin/sh\necho dash\n"),
+    "a=b": (0o755, "#!/bin/sh\necho equal sign\n"),
+}
+ENDS = ["exit:0", "exit:1", "exit:7", "exit:255", "kill:9", "kill:15", "kill:2", "kill:3", "copy"]
+
+
+def draw(choose: random.Random) -> dict[str, Any]:
+    """Return a random command and its circumstances."""
+    arguments = choose.choices(["", "a b", "-x", "--", "\udcff", "é", "%e", "\\n"], k=choose.randrange(4))
+    others = [
+        *([name, *arguments] for name in (f"./{each}" for each in FILES)),
+        *(["a_script"], ["no_shebang", "x"], ["/no/such/program"], ["no_such_program"], ["./folder"], ["folder/"]),
+        *([""], ["."]),
+        *(["sh", "-c", "exit 3"], ["/bin/true"], ["sh", "-c", "cat; echo error >&2"]),
+    ]
+    probe = [sys.executable, "-S", str(PROGRAMS / "command_probe.py"), choose.choice(ENDS), *arguments]
+    return {
+        "command": probe if choose.random() < 0.6 else choose.choice(others),
+        # Not %x: of a program that a signal has killed, it is 0 for GNU time.
+        "options": choose.choice(
+            [["-f", "%C"], ["-qf", "%C\\t%Z"], ["-f", "%C", "-a"], ["-pf", "%%"], ["-f", "%C", "--"]]
+        ),
+        "extra": choose.sample([5, 11, 40], choose.choice([0, 0, 1, 2])),
+        "ignored": choose.sample(SIGNALS, choose.choice([0, 0, 1, 2])),
+        "blocked": choose.sample(SIGNALS, choose.choice([0, 0, 1, 3])),
+        "environment": choose.choices(ENTRIES, k=choose.randrange(6)) if choose.random() < 0.6 else None,
+        "input": choose.choice([b"", b"text\n"]),
+        "earlier": choose.choice([None, "of an earlier command\n"]),
+        "umask": choose.choice([0o22, 0o77, 0]),
+    }
+
+
+def observe(program: list[str], drawn: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Run a command by a program in a new folder, and return all that can be observed."""
+    (folder / "folder").mkdir(parents=True)
+    for name, (mode, text) in FILES.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(mode)
+    state, report = folder / "state", folder / "report"
+    if drawn["earlier"] is not None:
+        report.write_text(drawn["earlier"])
+    os.mkfifo(folder / "fifo")
+    words = [*program, "-o", "report", *drawn["options"], *drawn["command"]]
+
+    def prepare() -> None:
+        os.umask(drawn["umask"])
+        fifo = os.open("fifo", os.O_RDWR)
+        for fd in drawn["extra"]:
+            os.dup2(fifo, fd)
+        if fifo not in drawn["extra"]:
+            os.close(fifo)
+        for number in drawn["ignored"]:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, drawn["blocked"])
+        if drawn["environment"] is not None:
+            execute(words, drawn["environment"])
+
+    done = subprocess.run(
+        words,
+        input=drawn["input"],
+        capture_output=True,
+        cwd=folder,
+        preexec_fn=prepare,
+        close_fds=False,
+        timeout=60,
+        check=False,
+    )
+    errors = done.stderr.decode(errors="backslashreplace")
+    return {
+        # rusage dies of SIGINT if the command did; GNU time exits with 130.
+        "status": 128 - done.returncode if done.returncode < 0 else done.returncode,
+        "stdout": done.stdout,
+        "stderr": re.sub(r"(?m)^(.*/)?(rusage|time): (cannot run )?.*$", "<error>", errors),
+        "report": report.read_text(errors="surrogateescape") if report.exists() else None,
+        "mode": oct(report.stat().st_mode) if report.exists() else None,
+        **(json.loads(state.read_text()) if state.exists() else {}),
+    }
+
+
+@needs_gnu_time
+@pytest.mark.parametrize("count", COUNTS)
+def test_random_commands_as_by_gnu_time(count: str, tmp_path: Path) -> None:
+    """Status, streams, report, and the command's arguments, environment, descriptors and signals are equal."""
+    choose = random.Random(int(SEED))
+    for number in range(int(count)):
+        drawn = draw(choose)
+        ours, theirs = (observe(by, drawn, tmp_path / f"{number} {by[0][-4:]}") for by in (RUSAGE, [GNU_TIME]))
+        assert ours == theirs, drawn
+
+
+# --- Known figures ----------------------------------------------------------------------------------------------------
 
 # Counts from 101 on, in the order of the fields.
 COUNTS = ["minflt", "majflt", "nswap", "inblock", "oublock", "msgsnd", "msgrcv", "nsignals", "nvcsw", "nivcsw"]
@@ -153,17 +271,13 @@ EXPECTED = [
 ]
 
 
-@pytest.mark.parametrize("row", EXPECTED)
-def test_each_letter_of_known_figures(row: str) -> None:
-    """Times are rounded down to hundredths, memory to KiB; without the field each is ``?``."""
-    letter, expected = row.split()
-    assert gnu.report(f"%{letter}", ["true"], 0, USAGE, 3.9999994) == expected
-    nothing = gnu.report(f"%{letter}", ["true"], -9, {}, None)
-    assert nothing == ("?%" if letter == "P" else "?")
-
-
-def test_reports_of_known_figures() -> None:
-    """Each label has its own figure."""
+def test_known_figures() -> None:
+    """Times are rounded down to hundredths, memory to KiB; without the field each is ``?``. Labels have their own."""
+    for row in EXPECTED:
+        letter, expected = row.split()
+        assert gnu.report(f"%{letter}", ["true"], 0, USAGE, 3.9999994) == expected
+        nothing = gnu.report(f"%{letter}", ["true"], -9, {}, None)
+        assert nothing == ("?%" if letter == "P" else "?")
     assert gnu.report(gnu.POSIX, ["true"], 0, USAGE, 3.9999994) == "real 3.99\nuser 1.00\nsys 0.99"
     lines = gnu.report(gnu.VERBOSE, ["true"], 0, USAGE, 3.9999994).splitlines()
     assert {*lines} >= {
