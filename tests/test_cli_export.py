@@ -1,7 +1,9 @@
 """``rusage --markdown``, ``--csv`` and ``--export``."""
 
 import csv
+import errno
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -128,6 +130,17 @@ def test_content_stays_without_a_report() -> None:
     ):
         assert run("--export", "x.json", *words).returncode == status
         assert Path("x.json").read_text() == "before"
+
+
+def test_no_part_of_a_report_is_left() -> None:
+    """If it is larger than files may be."""
+    resource = pytest.importorskip("resource", reason="this system has no limit for files")
+    Path("x.json").write_text("before")
+    limit = resource.RLIMIT_FSIZE, (20, resource.RLIM_INFINITY)
+    done = plain("--export", "x.json", "true", preexec_fn=lambda: resource.setrlimit(*limit))
+    assert done.returncode == 125
+    assert done.stderr.endswith(f"rusage: x.json: {os.strerror(errno.EFBIG)}\n")
+    assert Path("x.json").read_text() == ""
 
 
 def test_export_replaces_the_content_only() -> None:

@@ -88,6 +88,9 @@ INEXACT = (
         (INEXACT_RULE, {"ru_maxrss": 1000000}, {"ru_maxrss": 1098304}, None, 123, ""),
         (INEXACT_RULE, {"cputime": 3}, {"ru_utime": 1.0, "ru_stime": 2.0}, None, 0, ""),
         (INEXACT_RULE, {"cputime": 2.9}, {"ru_utime": 1.0, "ru_stime": 2.0}, None, 123, ""),
+        (INEXACT_RULE, {"tree_rss": 100}, {"ru_maxrss": 100}, None, 0, ""),  # of one process at a time without a sample
+        (INEXACT_RULE, {"tree_rss": 100}, {"ru_maxrss": 101}, None, 123, ""),
+        (INEXACT_RULE, {"tree_rss": 100}, {}, None, 125, ""),
         (INEXACT_RULE, {"ru_maxrss": 1, "cputime": 9}, {"ru_maxrss": 10**6}, None, 125, ""),
         (INEXACT_RULE, {"cputime": 9, "ru_maxrss": 1}, {"ru_maxrss": 10**6}, None, 125, ""),
         *(
