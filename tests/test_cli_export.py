@@ -1,17 +1,20 @@
-"""``rusage --markdown``, ``--csv`` and ``--export``."""
+"""``rusage --json``, ``--markdown``, ``--csv`` and ``--export``; ``docs/rusage.schema.json`` describes the JSON."""
 
 import csv
 import errno
 import json
 import os
+import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import forked
 import pytest
-from command import needs_tree, new_folder, plain, record, run, text  # noqa: F401 (fixtures)
+from command import SCHEMA, needs_tree, new_folder, plain, record, run, text, validated  # noqa: F401 (fixtures)
 from conftest import needs_sh
-from forked import RUSAGE
+from expected import SAMPLED
+from forked import CHECKS, RUSAGE
 
 import rusage
 from rusage._cli.comparison import Series, compare
@@ -192,3 +195,71 @@ def test_file_that_the_program_removes(change: str, words: list[str]) -> None:
         assert done.returncode == status
         assert "rusage: x.csv: the file was removed or replaced before the report was written\n" in done.stderr
         assert not Path("x.csv").exists() or Path("x.csv").read_text() == "own\n"
+
+
+# --- JSON -------------------------------------------------------------------------------------------------------------
+
+
+def output(*words: str | bytes, before: list[str] = RUSAGE) -> Any:
+    """Run the command with ``--json``, validate what it reports and return it."""
+    done = forked.run([*before, "--json", *words], capture_output=True, check=False)
+    lines = (done.stderr if words else done.stdout).decode("ascii").splitlines()
+    return validated("".join(line for line in lines if not line.startswith("rusage: ")))
+
+
+@needs_sh
+@pytest.mark.parametrize(
+    "words",
+    [
+        "-n 1 --warmup 2 false",
+        "-n 6 --limit-maxrss 1 --limit-cputime 60 true",
+        "-n 6 --warmup 1 --ignore-failure --compare false \"sh -c 'kill -9 $$'\"",
+        "-n 6 --limit-maxrss 1 --limit-cputime 60 --compare true",
+        "--limit-tree-rss 1 --kill sleep 60",
+        "-n 1 --tree --ignore-failure sh -c 'sleep 0.1; kill -9 $$'",
+        "-n 2 --limit-tree-rss 1 --compare 'sleep 0.1' 'sleep 0.1'",
+    ],
+)
+@pytest.mark.parametrize("before", [RUSAGE, [*CHECKS, "no_peak"]], ids=["", "no peak"])
+def test_runs_match_the_schema(words: str, before: list[str]) -> None:
+    """Also where no peak is measured, a series that has ended early, and one without a run that counts."""
+    if "tree" in words and not hasattr(rusage, "Tree"):
+        pytest.skip("this system has no Tree")
+    assert output(*shlex.split(words), before=before)["units"]["elapsed"] == "seconds"
+
+
+@needs_sh
+@pytest.mark.parametrize(
+    "words",
+    [["sh", "-c", "exit 3"], ["sh", "-c", "kill -9 $$"], ["true", b"\xff \xc3\xa9", "\u00e9", ""]],
+    ids=repr,
+)
+def test_record_of_a_program(words: list[str | bytes]) -> None:
+    """Its words in UTF-8, the status or the signal, the measured fields, their units and errors."""
+    record = output(*words)
+    assert record["command"] == [
+        word if isinstance(word, str) else word.decode("utf-8", "backslashreplace") for word in words
+    ]
+    assert (record["exit_status"] is None) is (record["signal"] is not None)
+    assert record["usage"].keys() - SAMPLED == rusage.run(["true"]).measured - SAMPLED
+    assert record["units"].keys() == {"elapsed", *record["usage"]}
+    error = rusage.fields["ru_maxrss"].error
+    assert record["errors"] == ({"ru_maxrss": error} if error is not None and "ru_maxrss" in record["units"] else {})
+
+
+def test_schema_names_the_fields() -> None:
+    """In their order, as the own usage has them, whether they are measured or not."""
+    definitions = SCHEMA["definitions"]
+    assert definitions["name"]["enum"] == list(rusage.fields)
+    process = definitions["process"]
+    assert process["required"] == list(process["properties"]) == list(output()) == ["version", *rusage.fields]
+
+
+def test_schema_rejects_other_records() -> None:
+    """The validation can fail."""
+    pytest.importorskip("fastjsonschema", reason="no fastjsonschema: pip install --group command")
+    record = output("true")
+    changes: list[dict[str, Any]] = [{"version": 2}, {"exit_status": -9}, {"other": 1}, {"limits": {"ru_maxrss": 5}}]
+    for change in *changes, {"usage": {"ru_utime": -1}}, {"usage": {"ru_other": 1}}, {"units": {"ru_other": "bytes"}}:
+        with pytest.raises(ValueError, match="valid exactly by one"):
+            validated(json.dumps(record | change))

@@ -1,8 +1,9 @@
-"""The table of the command's options, and what ``tests/tools/command_options.py`` writes from it."""
+"""What ``tests/tools/command_options.py`` writes from the command's options: the manual page and the completions."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,16 +12,43 @@ import command_options
 import pytest
 from terminals import Start, read_until
 
+import rusage
+from rusage._cli import gnu
+from rusage._cli.options import EXAMPLES
+
 pytestmark = pytest.mark.system
 
 DOCS = Path(__file__).parent.parent / "docs"
-BASH, FISH, ZSH = (shutil.which(name) or "" for name in ("bash", "fish", "zsh"))
+BASH, FISH, ZSH, MANDOC = (shutil.which(name) or "" for name in ("bash", "fish", "zsh", "mandoc"))
 
 
 @pytest.mark.parametrize("path", command_options.FILES, ids=lambda path: path.name)
 def test_files_are_up_to_date(path: Path) -> None:
     """``python tests/tools/command_options.py`` writes them."""
     assert path.read_text(encoding="utf-8") == command_options.FILES[path]()
+
+
+def test_content_of_the_manual_page() -> None:
+    """All letters and names that the report replaces and no others, the help's examples, and what implies --tree."""
+    page = (DOCS / "rusage.1").read_text(encoding="utf-8")
+    letters = map(chr, range(33, 127))
+    replaced = [letter for letter in letters if gnu.report(f"%{letter}", ["x"], 0, {}, 1) != f"?{letter}"]
+    assert re.findall(r"(?m)^\.It Ql \\&%(.)$", page) == replaced
+    names = re.findall(r"(?m)^\.Ql %\{(\w+)\}", page)
+    assert names == ["elapsed", *rusage.fields]
+    assert [name for name in names if gnu.report(f"%{{{name}}}", ["x"], 0, {}, 1) == f"?{{{name}}}"] == []
+    assert re.findall(r"(?m)^\.Dl (.*)$", page) == [each.replace("--", r"\-\-") for each in EXAMPLES]
+    for option in "limit-tree-rss", "samples", "plot":  # test_cli_tree.py uses them without it
+        _, _, text = page.partition(f".It Fl -{option} Ar ")
+        assert re.search(r"implies\s(?:\.Fl -|--)tree", re.split(r"(?m)^\.(?:It|El)\b", text)[0])
+
+
+@pytest.mark.skipif(not MANDOC, reason="no mandoc(1): apt-get install mandoc")
+def test_manual_page_has_no_lint() -> None:
+    """Not even matters of style; a page that is referred to need not be installed."""
+    command = [MANDOC, "-T", "lint", str(DOCS / "rusage.1")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert [line for line in done.stdout.splitlines() if "referenced manual not found" not in line] == []
 
 
 # What a shell makes of a line and TAB; "mine" is a command that completes its own arguments.
