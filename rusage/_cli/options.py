@@ -292,7 +292,7 @@ def _check(values: dict[str, Any], *, has_command: bool) -> None:
 
 def _check_surroundings(options: Options, *, draws: bool) -> None:
     """Exit if reports would go to the same file, or if the system or the installation lacks what an option needs."""
-    paths = [path for path in (options.output, *(path for _, path in options.exports)) if path is not None]
+    paths = [path for path in (options.output or "-", *(path for _, path in options.exports)) if path != "-"]
     if len({*map(os.path.normpath, paths)}) < len(paths):
         _fail("two reports cannot go to the same file")
     if draws:

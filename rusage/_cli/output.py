@@ -147,7 +147,8 @@ def _check_name(path: str, descriptor: int) -> None:
     """Raise ``OSError`` if the program has removed or replaced the file of a report: nobody would find the report."""
     status = os.fstat(descriptor)
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        if not stat.S_ISREG(status.st_mode) or os.path.samestat(status, os.stat(path)):
+        named = os.stat(path)  # /dev/stdout is a device on FreeBSD
+        if not stat.S_ISREG(status.st_mode) or stat.S_ISCHR(named.st_mode) or os.path.samestat(status, named):
             return
     raise FileNotFoundError(errno.ENOENT, "the file was removed or replaced before the report was written")
 
