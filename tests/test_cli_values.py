@@ -15,13 +15,8 @@ def clock(elapsed: float) -> str:
     return gnu.report("%E %P", ["true"], 0, {"ru_utime": 1.0, "ru_stime": 1.0}, elapsed)
 
 
-def close_to(quantile: float) -> object:
-    """Return what is equal to a figure of a printed table."""
-    return pytest.approx(quantile, abs=2e-4)
-
-
-# Three significant digits at least, and no more after the decimal point.
-QUANTITIES = [
+KNOWN = [
+    # Three significant digits at least, and no more after the decimal point.
     (quantity, (0.0898, "seconds"), "89.8 ms"),
     (quantity, (0, "seconds"), "0 s"),
     (quantity, (0, "bytes"), "0 bytes"),
@@ -39,17 +34,13 @@ QUANTITIES = [
     (exactly, (2**62, "bytes"), f"{2**62} bytes (4194304.0 TiB)"),
     (exactly, (0.5, "seconds"), "0.500000 s"),
     (outcome, (-99,), "signal 99"),  # which has no name
-]
-# As many decimals, or one digit of the deviation.
-DEVIATIONS = [
+    # As many decimals, or one digit of the deviation.
     (comparison.plus_minus, (89.84, 1.23), "89.8\xb11.2"),
     (comparison.plus_minus, (101.46, 0.26), "101\xb10.3"),
     (comparison.plus_minus, (1.2345, 0.0004), "1.23\xb10.0004"),
     (comparison.plus_minus, (2.0, 0.0), "2\xb10"),
     (comparison.plus_minus, (5.0, None), "5"),
-]
-# A star where the intervals of the ratios leave out 1. A slow round adds no uncertainty.
-RATIOS = [
+    # A star where the intervals of the ratios leave out 1. A slow round adds no uncertainty.
     (comparison.smallest, ([[1.0, 1.1, 0.9], [9.0, 9.1, 8.9]],), 0),
     (comparison.smallest, ([[9.0, 9.1, 8.9], [1.0, 1.1, 0.9], [5.0, 5.1, 4.9]],), 1),
     (comparison.smallest, ([[9.0, 9.1, 8.9], [1.0, 1.1, 0.9], [1.1, 0.9, 1.0]],), None),
@@ -64,17 +55,13 @@ RATIOS = [
     (comparison.ratio, ([1.0, 2.0], [0.0, 0.0]), None),
     (comparison.ratio, ([3.0], [2.0]), (1.5, None)),
     *(
-        (comparison.student, (freedom,), close_to(quantile))  # of a printed table
+        (comparison.student, (freedom,), pytest.approx(quantile, abs=2e-4))  # of a printed table
         for freedom, quantile in [(1, 12.7062), (2, 4.3027), (5, 2.5706), (9, 2.2622), (19, 2.0930), (99, 1.9842)]
     ),
-]
-PROGRESS = [
     (series.progress, (0, 0, 10, 0.0), "rusage: run 1 of 10"),
     (series.progress, (1, 0, 10, 0.01), "rusage: run 2 of 10, about 1 s left"),
     (series.progress, (4, 0, 10, 8.0), "rusage: run 5 of 10, about 12 s left"),
-]
-# Nothing ends a cell or its code.
-FORMATS = [
+    # Nothing ends a cell or its code.
     (formats.code, ("a b",), "`a b`"),
     (formats.code, ("a | b",), r"`a \| b`"),
     (formats.code, ("a `b`",), "`` a `b` ``"),
@@ -87,9 +74,7 @@ FORMATS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("function", "arguments", "expected"), [*QUANTITIES, *DEVIATIONS, *RATIOS, *PROGRESS, *FORMATS]
-)
+@pytest.mark.parametrize(("function", "arguments", "expected"), KNOWN)
 def test_known_figures(function: Callable[..., object], arguments: tuple[object, ...], expected: object) -> None:
     """Few runs of the command show such figures."""
     assert function(*arguments) == expected

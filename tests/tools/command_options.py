@@ -192,11 +192,9 @@ def man_options(written: str) -> list[str]:
 
 def man_page() -> str:
     """Return the manual page with its list of options as it must be."""
-    begin, end = '.\\" options, written by tests/tools/command_options.py:\n', '.\\" end of the options\n'
-    before, found, rest = (DOCS / "rusage.1").read_text(encoding="utf-8").partition(begin)
-    old, also_found, after = rest.partition(end)
-    if not found or not also_found:
-        raise ValueError("no options in the manual page")
+    text = (DOCS / "rusage.1").read_text(encoding="utf-8")
+    parts = re.split(r'(\.\\" (?:options, written by tests/tools/command_options.py:|end of the options)\n)', text)
+    before, begin, old, end, after = parts
     return before + begin + "".join(f"{line}\n" for line in man_options(old)) + end + after
 
 
