@@ -19,7 +19,6 @@ from rusage._cli.figures import WHOSE, Ended
 from rusage._getrusage import WAITED
 
 WITHOUT_PEAK = [*CHECKS, "no_peak"]
-SAMPLED_PEAK = [*WITHOUT_PEAK[:-1], "sampled"]
 ALLOCATE = [sys.executable, "-c", "b'x' * (100 * 2**20)"]
 needs_peak = pytest.mark.skipif(
     "ru_maxrss" not in rusage.run(["true"]).measured | SAMPLED, reason="the peak of a child is not measured here"
@@ -133,7 +132,7 @@ def test_figure_of_the_kernel_is_not_reported(
     options: "list[str]", limit: str, status: int, *, exceeded: "bool | None"
 ) -> None:
     """It may be the parent's: the command compares it with the limit, and does not show it."""
-    done = run(*options, "--limit-maxrss", limit, "--json", *ALLOCATE, before=SAMPLED_PEAK)
+    done = run(*options, "--limit-maxrss", limit, "--json", *ALLOCATE, before=[*CHECKS, "sampled"])
     assert (done.returncode, SAMPLED_NOTE in done.stderr) == (status, status == 0)
     found = record()
     for each in found.get("runs", [found]):

@@ -157,11 +157,12 @@ def test_ctrl_c_ends_the_series(on_terminal: Start, options: list[str], unusual:
 
 
 @needs_sh
-def test_signal_between_two_runs() -> None:
-    """No further run is started, even if the preparation of one has succeeded."""
-    prepare = "sh -c 'echo >>prepared; [ $(wc -l <prepared) -lt 2 ] || kill -INT $PPID'"
-    assert run("--json", "--prepare", prepare, "-n", "9", *nth(9, "")).returncode == -signal.SIGINT
-    assert runs_made() == 1
+@pytest.mark.parametrize("end", ["true", "kill -INT $$"], ids=["", "killed too"])
+def test_signal_during_a_preparation(end: str) -> None:
+    """No further run is started, also if the preparation has succeeded."""
+    prepare = f"sh -c 'echo >>prepared; [ $(wc -l <prepared) -lt 2 ] || {{ kill -INT $PPID; {end}; }}'"
+    done = run("--json", "--prepare", prepare, "-n", "9", *nth(9, ""))
+    assert (done.returncode, done.stderr, runs_made()) == (-signal.SIGINT, "", 1)
     assert record()["stopped_by"] == signal.SIGINT
     assert [made["counted"] for made in record()["runs"]] == [True]
 
@@ -265,14 +266,6 @@ def test_failing_preparation(prepare: str, status: int, reason: str) -> None:
     for words in ["-n", "3", "--warmup", "1", "true"], ["--compare", "--ignore-failure", "true", "false"]:
         done = run("--prepare", prepare, *words)
         assert (done.returncode, done.stderr) == (status, f"rusage: {prepare}: {reason}\n")
-
-
-def test_signal_during_the_preparation(on_terminal: Start) -> None:
-    """It ends the series too."""
-    _, terminal = on_terminal(*RUSAGE, "--prepare", WAITS, "-n", "3", "true")
-    shown = press(terminal, b"\x03", f"return code {-signal.SIGINT}\r\n".encode())
-    assert b"the preparation failed" not in shown
-    assert re.search(rb"stopped by +signal 2 \(SIGINT\)", shown)
 
 
 @pytest.mark.parametrize(
