@@ -65,18 +65,20 @@ def test_markdown_of_a_single_run() -> None:
 
 @needs_sh
 def test_csv_has_every_run() -> None:
-    """The measured fields of this system, and empty cells for the others; the status or the signal."""
-    rows = list(csv.DictReader(report("-n", "3", "--csv", "--compare", "true", "echo 'a, \"b\"'").splitlines()))
-    assert [(row["command"], row["run"]) for row in rows] == [
-        (command, number) for command in ("true", "echo 'a, \"b\"'") for number in "123"
+    """The measured fields as in JSON, and empty cells for the others; the status or the signal."""
+    words = ["-n", "3", "--export", "x.json", "--csv", "--compare", "true", "echo 'a, \"b\"'"]
+    rows = list(csv.DictReader(report(*words).splitlines()))
+    made = [
+        (command, each)
+        for command, found in zip(words[-2:], record("x.json")["commands"], strict=True)
+        for each in found["runs"]
     ]
-    for row in rows:
-        assert (row["counted"], row["exit_status"], row["signal"]) == ("1", "0", "")
-        assert float(row["elapsed (seconds)"]) > 0
+    assert [row["run"] for row in rows] == [*"123"] * 2
+    for row, (command, each) in zip(rows, made, strict=True):
+        assert [row[name] for name in ("command", "counted", "exit_status", "signal")] == [command, "1", "0", ""]
+        assert float(row["elapsed (seconds)"]) == each["elapsed"]
         for name, field in rusage.fields.items():
-            value = row[f"{name} ({field.unit})"]
-            assert name not in rusage.run(["true"]).measured or name == "ru_maxrss" or float(value) >= 0
-            assert value == "" or float(value) >= 0
+            assert row[f"{name} ({field.unit})"] == str(each["usage"].get(name, ""))
     appended = report("--append", "-n", "3", "--csv", "sh", "-c", "kill -9 $$")
     *others, row = csv.DictReader(appended.splitlines())
     assert (len(others), appended.count("exit_status")) == (6, 1)  # one header
