@@ -126,36 +126,23 @@ def test_fields_measured_for_both() -> None:
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_measured_fields_of_each_system(system: str) -> None:
-    """The row in expected.py is the oracle."""
-    row = SYSTEMS[system]
+def test_facts_of_each_system(system: str) -> None:
+    """The row in expected.py is the oracle of what is measured, and in which units; each absent name has a reason."""
+    row, backend = SYSTEMS[system], SYSTEMS[system].backend
     expected = {f"RUSAGE_{who}": {f"ru_{name}" for name in names.split()} for who, names in row.measured.items()}
-    assert row.backend.measured == expected
-    assert row.backend.process == {f"ru_{name}" for name in row.process.split()}
-    assert {*BACKENDS, "unknown"} == {backend_name(each.platform) for each in SYSTEMS.values()}  # each has a row
-
-
-@pytest.mark.parametrize("system", SYSTEMS)
-def test_units(system: str) -> None:
-    """The unit of a field is the same on every system, but for what Linux counts as a block."""
-    row = SYSTEMS[system]
-    units = {name: field.unit for name, field in row.backend.fields().items()}
+    assert backend.measured == expected
+    assert backend.process == {f"ru_{name}" for name in row.process.split()}
+    assert backend.child_peak == row.child_peak
+    units = {name: field.unit for name, field in backend.fields().items()}
     assert units == {**{name: field.unit for name, field in FIELDS.items()}, **row.units}
-    assert set(row.backend.notes) | set(row.backend.units) <= set(FIELDS)  # a misspelt name would have no effect
-
-
-@pytest.mark.parametrize("system", SYSTEMS)
-def test_note_on_an_inherited_peak(system: str) -> None:
-    """Where the peak of children may be this process's own, the field's meaning says so."""
-    backend = SYSTEMS[system].backend
+    assert set(backend.notes) | set(backend.units) <= set(FIELDS)  # a misspelt name would have no effect
+    # Where the peak of children may be this process's own, the field's meaning says so.
     if backend.child_peak != PEAK_OWN and "ru_maxrss" in backend.measured["RUSAGE_CHILDREN"]:
         assert "the parent's" in backend.fields()["ru_maxrss"].meaning
-
-
-@pytest.mark.parametrize("system", SYSTEMS)
-def test_absent_names(system: str) -> None:
-    """The row in expected.py is the oracle; each absent name has a reason."""
-    backend = SYSTEMS[system].backend
-    assert set(backend.absent) == set(SYSTEMS[system].lacks)
+    assert set(backend.absent) == set(row.lacks)
     assert all(backend.absent.values())
     assert [reason for reason in backend.absent.values() if "not supported" in reason] == []  # says nothing new
+
+
+def test_each_system_has_a_row() -> None:
+    assert {*BACKENDS, "unknown"} == {backend_name(row.platform) for row in SYSTEMS.values()}

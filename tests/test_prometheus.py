@@ -104,13 +104,13 @@ def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     return name
 
 
-each_system = pytest.mark.parametrize("system", SYSTEMS, indirect=True)
-
-
-@each_system
+@pytest.mark.parametrize("system", SYSTEMS, indirect=True)
 @pytest.mark.parametrize("proc_stat", [True, False], ids=["with /proc/stat", "without /proc/stat"])
 def test_metrics_of_every_system(system: str, *, proc_stat: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exactly the measured ones are exported, with the values and units that their names say."""
+    """Exactly the measured ones are exported, with the values and units that their names say.
+
+    The description has the same names, types and help texts, and no value.
+    """
     without_file(monkeypatch, "/proc/stat", present=proc_stat)
     row = SYSTEMS[system]
     exports = row.exports.split()
@@ -128,7 +128,13 @@ def test_metrics_of_every_system(system: str, *, proc_stat: bool, monkeypatch: p
     if proc_stat:  # ProcessCollector exports them
         del expected["process_cpu_seconds_total"]
         expected.pop(RSS, None)
-    assert samples(UsageCollector(children=True).collect()) == expected
+    collector = UsageCollector(children=True)
+    assert samples(collector.collect()) == expected
+    described, collected = ([*metrics] for metrics in (collector.describe(), collector.collect()))
+    for metric in collected:
+        assert metric.samples
+        metric.samples.clear()
+    assert described == collected
     own = {name: value for name, value in expected.items() if "children" not in name}
     assert samples(UsageCollector().collect()) == own
 
@@ -139,17 +145,6 @@ def test_page_lists_the_metrics() -> None:
     listed = re.findall(r'^\| `process_(\w+)(?:{type="(\w+)"})?` ', page, re.MULTILINE)
     exported = {"cpu_seconds_total", *(name.removeprefix("process_") for name, _ in GAUGES.values())}
     assert sorted(" ".join(filter(None, metric)) for metric in listed) == sorted(exported.union(*GROUPS.values()))
-
-
-@each_system
-def test_description_of_every_system(system: str) -> None:
-    """It has the names, types and help texts of what is collected, and no value."""
-    collector = UsageCollector(children=True)
-    described, collected = ([*metrics] for metrics in (collector.describe(), collector.collect()))
-    for metric in collected:
-        assert metric.samples
-        metric.samples.clear()
-    assert described == collected, system
 
 
 HELP = [

@@ -111,12 +111,8 @@ def test_bad_limits(rlimits: Any) -> None:
     if isinstance(rlimits, dict) and rlimits.keys() <= {RLIMIT_CORE}:
         assert "RLIMIT_CORE" in str(caught.value)
         assert "a soft and a hard limit" in str(caught.value)
-
-
-def test_name_in_the_place_of_a_limit() -> None:
-    """The error says what is expected."""
-    with pytest.raises(TypeError, match=re.escape("a constant such as resource.RLIMIT_CPU, not 'RLIMIT_CPU'")):
-        rusage.run(["/no/such/program"], rlimits={"RLIMIT_CPU": (1, 1)})  # type: ignore[dict-item]
+    if rlimits == {"x": (1, 1)}:
+        assert "a constant such as resource.RLIMIT_CPU, not 'x'" in str(caught.value)
 
 
 @needs_sh

@@ -120,16 +120,12 @@ class Moving:
                 os.waitpid(pid, 0)
 
 
-def move(seed: float, count: int, log: int, ways: list[str]) -> None:
-    """Be the tree, or a process of it that has executed the program."""
+if __name__ == "__main__":
+    seed, count, log, *ways = sys.argv[1:]
     if "ignore" in ways:
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    os.set_inheritable(log, True)  # noqa: FBT003 (takes no keyword)
-    process = Moving(int(seed * 1e9), count, log, {*ways} - {"again"})
+    os.set_inheritable(int(log), True)  # noqa: FBT003 (takes no keyword)
+    process = Moving(int(float(seed) * 1e9), int(count), int(log), {*ways} - {"again"})
     if "again" not in ways:
         process.write("start", os.getppid())
     process.live()
-
-
-if __name__ == "__main__":
-    move(float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])

@@ -357,12 +357,6 @@ def start(library: str, case: Case) -> dict[str, str]:
     }
 
 
-def start_in_root(way: str, library: str, case: Case, folder: str) -> dict[str, str]:
-    """Change the root directory of this thread and start the program there."""
-    change_root(way, folder)
-    return start(library, case)
-
-
 def observe(library: str, case: Case, folder: str) -> dict[str, str]:
     """Make the conditions, start the program, and return all that can be observed."""
     try:
@@ -373,7 +367,8 @@ def observe(library: str, case: Case, folder: str) -> dict[str, str]:
             warnings.simplefilter("always")
             if way:  # after unshare(CLONE_NEWPID) there are no threads
                 with ThreadPoolExecutor(1) as pool:
-                    outcome = pool.submit(start_in_root, way, library, case, folder).result()
+                    pool.submit(change_root, way, folder).result()
+                    outcome = pool.submit(start, library, case).result()
             else:
                 outcome = start(library, case)
             outcome["left"] = child_left()
