@@ -1,10 +1,9 @@
 """Compare random starts by ``rusage`` with the same starts by ``subprocess``.
 
-``python random_starts.py COUNT SEED [USER]``: the known starts and COUNT random ones, or COUNT as that user, if root
-runs it. If two outcomes differ, hypothesis looks for a simple start that differs, and the exit status is not 0.
+``python random_starts.py COUNT SEED``: the known starts and COUNT random ones. If two outcomes differ, hypothesis looks
+for a simple start that differs, and the exit status is not 0.
 """
 
-import codecs
 import collections
 import contextlib
 import gc
@@ -398,34 +397,16 @@ class Starter:
 # --- The command ------------------------------------------------------------------------------------------------------
 
 
-def become(user: int, folder: str) -> None:
-    """Become a user for good."""
-    for path in [folder, *map(str, Path(folder).rglob("*"))]:
-        os.chown(path, user, user, follow_symlinks=False)
-    for name in "ascii", "latin-1", "raw_unicode_escape":  # this user may be unable to read what Python would import
-        codecs.lookup(name)
-    os.setgroups([])
-    os.setgid(user)
-    os.setuid(user)
-    if start_runner.LINUX:  # as a process that has been started by this user
-        start_runner.prctl(4, 1)
-
-
-def main(count: str, seed: str, user: str = "") -> None:
+def main(count: str, seed: str) -> None:
     """Run the starts."""
-    global ROOT  # noqa: PLW0603 (no longer, as another user)
     with files() as folder:
-        if user:
-            one_of([1]).example()  # imports what it needs
-            become(int(user), folder)
-            ROOT = False
         os.chdir(f"{folder}/work")
         os.environ.clear()
         os.environ["PATH"] = f"{folder}/bin:/usr/bin:/bin"
         starter = Starter(folder)
         if hasattr(gc, "freeze"):  # not on PyPy: the collection after each start would look at all of hypothesis
             gc.freeze()
-        for case in [] if user else known(folder):
+        for case in known(folder):
             starter.check(case)
 
         @hypothesis.seed(int(seed))
@@ -433,8 +414,7 @@ def main(count: str, seed: str, user: str = "") -> None:
             max_examples=int(count),
             deadline=None,
             database=None,
-            # Another user may not read the modules that the other phases import.
-            phases=[hypothesis.Phase.generate, hypothesis.Phase.shrink],
+            phases=[hypothesis.Phase.generate, hypothesis.Phase.shrink],  # none that traces the starts
             suppress_health_check=[hypothesis.HealthCheck.too_slow],
         )
         @hypothesis.given(cases(folder))
