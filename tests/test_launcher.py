@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 from checks import check, install_filter, refuse
-from conftest import alone
+from conftest import alone, root
 
 import rusage
 
@@ -40,7 +40,6 @@ SOURCE = Path(__file__).parent.parent / "rusage" / "_launcher" / "launcher.c"
 REAL = start.PATH
 UNSHARE, STRACE = shutil.which("unshare") or "", shutil.which("strace") or ""
 
-root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root may change its IDs: run it as root")
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler: apt-get install gcc libc6-dev")
 OWN_LISTED = ["ls", "/proc/self/fd"]
 
@@ -351,7 +350,7 @@ def test_child_gets_a_copy_where_shared_memory_is_refused() -> None:
     check()
 
 
-@root_only
+@root
 @alone
 def test_no_process_for_the_launcher() -> None:
     """Where RLIMIT_NPROC permits no third process the child is started directly."""
@@ -402,7 +401,7 @@ THIS_USER = os.geteuid() if hasattr(os, "geteuid") else 0
 DIRECT: list[dict[str, Any]] = [{"user": 33}, {"group": 33}, {"extra_groups": []}, {"user": THIS_USER}]
 
 
-@root_only
+@root
 @pytest.mark.parametrize("keywords", DIRECT, ids=str)
 def test_other_users_are_started_directly(keywords: dict[str, Any]) -> None:
     """Also those that are the same."""
@@ -479,7 +478,7 @@ RIGHTS: list[tuple[list[Any], bool]] = [
 ]
 
 
-@root_only
+@root
 @pytest.mark.parametrize(("conditions", "usable"), RIGHTS, ids=str)
 @alone
 def test_launcher_has_the_rights_of_its_parent(conditions: list[Any], *, usable: bool) -> None:
@@ -492,7 +491,7 @@ def test_launcher_has_the_rights_of_its_parent(conditions: list[Any], *, usable:
     assert ("ru_maxrss" in rusage.run(["true"]).measured) is usable
 
 
-@root_only
+@root
 @pytest.mark.parametrize(("label", "waits"), [("label\n", True), ("", False)])
 def test_security_label_for_the_next_exec(label: str, waits: bool, tmp_path: Path) -> None:  # noqa: FBT001 (a column)
     """It is for the program: the launcher would use it up. Files stand for /proc/thread-self/attr."""
@@ -521,7 +520,7 @@ assert (done.returncode, bool(done.measured), "ru_maxrss" in done.measured) == (
 """
 
 
-@root_only
+@root
 @filters_x86_64
 def test_root_that_cannot_be_identified(python: Callable[..., str], without_proc: list[str]) -> None:
     """Without statx(2) and /proc, children are started directly."""
