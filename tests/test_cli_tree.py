@@ -402,8 +402,8 @@ def test_parts_of_the_picture() -> None:
     for times, expected in ([(0, 0), (1, 2), (1, 2), (3, 3)], [2, 0.5]), (many, [2] * 100):
         samples = [rusage.Sample(elapsed, 1, spent, 1, 0, None) for elapsed, spent in times]
         _, axes = formats.picture("x", TreePeak(samples[0], None, 0.1, 0, samples)).axes
-        (steps,) = axes.patches
-        assert [*steps.get_data().values] == pytest.approx(expected)  # type: ignore[attr-defined]
+        steps: Any = axes.patches[0]
+        assert [*steps.get_data().values] == pytest.approx(expected)
 
 
 @forked.needs_fork
