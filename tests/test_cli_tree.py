@@ -155,6 +155,9 @@ def test_program_that_ends_before_the_second_sample() -> None:
     assert "tree" not in record()
     assert len(Path("samples.csv").read_text().splitlines()) == 1
     assert plain("-o", "-", "--samples", "./-", "true").returncode == 0  # not the same file
+    with Path("out").open("w") as file:
+        assert forked.run([*RUSAGE, "--samples", "-", *words], stdout=file, check=False).returncode == 0
+    assert Path("out").read_text() == Path("samples.csv").read_text()
     status = run("--json", "--limit-tree-rss", "1", *words).returncode
     assert status == (123 if "ru_maxrss" in record()["usage"] else 125)  # of this run: samples may miss a short peak
 
@@ -363,12 +366,16 @@ def test_members_that_cannot_be_killed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @adopts
-def test_orphans_over_the_limit_at_the_end() -> None:
-    """What only the sample after the program's end finds gets SIGTERM, and the report says so."""
+@forked.needs_fork
+def test_orphans_over_the_limit_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What only the sample after the program's end finds is killed too, also if it ignores SIGTERM."""
+    monkeypatch.setattr(tree, "GRACE", 0.1)
     words = ["--json", "--interval", "60", "--limit-tree-rss", "40MiB", "--kill", "sh", "-c"]
     began = time.monotonic()
-    assert run(*words, f"{in_background(HOLD)}; sleep 2").returncode == 123
+    stubborn = f"import signal; signal.signal(15, signal.SIG_IGN); {HOLD}"
+    done = run(*words, f"{in_background(stubborn)}; sleep 2")
     assert time.monotonic() - began < 15
+    assert (done.returncode, "a sample exceeds --limit-tree-rss" in done.stderr) == (123, True)
     assert (record()["exit_status"], record()["tree"]["killed"], record()["tree"]["rss"] > 40 * MIB) == (0, True, True)
 
 
@@ -473,7 +480,15 @@ def test_recorded_process() -> None:
     assert found["units"].keys() == {"elapsed", *found["usage"]}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_samples_stay_without_standard_output() -> None:
+    """Only the report is lost."""
+    with program("time.sleep(0.5)") as process:
+        words = ["--pid", str(process.pid), "--samples", "samples.csv"]
+        assert plain(*words, preexec_fn=lambda: os.close(1)).returncode == 125
+    assert len(Path("samples.csv").read_text().splitlines()) > 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_signal_ends_the_recording(number: signal.Signals) -> None:
     """The report follows, and the status is 0; the process runs on."""
     with program("input()") as process:

@@ -96,8 +96,6 @@ def own_usage(options: Options) -> str:
 
 # --- A running process -----------------------------------------------------------------------------------------------
 
-STEP = 0.1  # seconds; how soon the end of the process is seen
-
 # The measured fields, what is reported beside them, as members of JSON and as rows, and what was recorded.
 Found = tuple[dict[str, float], dict[str, object], dict[str, str], "TreePeak | None"]
 
@@ -112,6 +110,7 @@ def _print_process(pid: int, options: Options) -> int:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             complain(getattr(error, "filename", None) or "--pid", reason)
             return CANCELED
+        written = [export.write(lambda kind: formats.of_tree(kind, f"process {pid}", peak)) for export in exports]
         if options.kind == "json":
             units = {name: FIGURES[name].unit for name in (*usage, *record) if name in FIGURES}
             units |= {"rss": "bytes"} if "rss" in record else {}
@@ -120,7 +119,6 @@ def _print_process(pid: int, options: Options) -> int:
             known = {name: FIGURES[name] for name in ("ru_utime", "ru_stime", "ru_maxrss") if name in usage}
             shown = {figure.label: quantity(usage[name], figure.unit) for name, figure in known.items()}
             show("\n".join(report.lines({"process": f"{pid}", **shown, **rows}, width_of(sys.stdout))))
-        written = [export.write(lambda kind: formats.of_tree(kind, f"process {pid}", peak)) for export in exports]
     return 0 if all(written) else CANCELED
 
 
@@ -142,13 +140,13 @@ def _read(pid: int, options: Options) -> Found:
 
 def _record(pid: int, options: Options) -> Found:
     """Record a process and its descendants until it has ended, or a signal comes that ends programs."""
+    signals = Signals()
+    signals.catch()  # also while the following is imported
     from .. import Process, record  # noqa: PLC0415 (some systems lack them)
     from .series import ending_signal  # noqa: PLC0415 (slow, and only needed here)
-    from .tree import peak_of  # noqa: PLC0415 (some systems lack what it imports)
+    from .tree import STEP, peak_of  # noqa: PLC0415 (some systems lack what it imports)
 
-    signals = Signals()
     with Process(pid) as process, record(pid, interval=options.interval) as recording:
-        signals.catch()
         usage, is_running = measured_fields(process.getrusage(), process.measured), True
         while is_running and ending_signal(signals) is None:
             time.sleep(min(STEP, options.interval))

@@ -62,7 +62,7 @@ def run_command(command: list[str], options: Options) -> int:
                 files.enter_context(file)
             exports = [files.enter_context(contextlib.closing(Export(*each))) for each in options.exports]
         except OSError as error:
-            complain(error.filename or "standard output", error.strerror)
+            complain("standard output" if error.filename is None else error.filename or "''", error.strerror)
             return CANCELED
         if isinstance(file, io.TextIOWrapper):
             # %C: the bytes of the command, which need not be text. Of other reports, the encoding may lack characters.

@@ -129,7 +129,8 @@ class Export:
                 os.ftruncate(self._descriptor, 0)
             with open(os.dup(self._descriptor), "wb") as file:  # NFS may report write errors only when it is closed
                 file.write(content)
-            _check_name(self.path, self._descriptor)
+            if is_ours:
+                _check_name(self.path, self._descriptor)
         except OSError as error:
             if is_ours:
                 with contextlib.suppress(OSError):

@@ -62,7 +62,8 @@ class Sampling:
         self._limit = options.limits.get("tree_rss", NEVER)
         self._pid, self._delay = 0, 0.0
         self._recording: record | None = None
-        self._kill_began = NEVER
+        self._terminated = self._killed = NEVER
+        self._gave_up = self._finishing = False
         self.unsampled = ""
         """Why the tree could not be sampled until its end."""
 
@@ -95,6 +96,7 @@ class Sampling:
             return None
         with contextlib.suppress(OSError):  # stop() raises it too
             self._wait_for_killed(recording.tree)
+        self._finishing = True
         try:
             recording.stop()
         except Exception as error:  # noqa: BLE001 (as above)
@@ -102,7 +104,7 @@ class Sampling:
         # The first sample finds a program that has not done anything yet; the last one, only orphans that run on. If
         # samples are missing at the end, the largest one may only show that a limit was exceeded.
         samples = recording.samples
-        killed = self._kill_began < NEVER
+        killed = self._terminated < NEVER
         found = sum(sample.processes > 0 for sample in (samples if self.unsampled else samples[:-1]))
         if not killed and (found < 2 or (self.unsampled and recording.largest.rss <= self._limit)):
             return None
@@ -141,25 +143,27 @@ class Sampling:
     # --- The signals of --kill ---
 
     def _look(self, sample: Sample) -> None:
-        """Send SIGTERM to the members if a sample exceeds the limit, and SIGKILL with samples after some seconds."""
+        """Send SIGTERM to the members if a sample exceeds the limit, and SIGKILL some seconds later; name the rest."""
         assert self._recording is not None  # noqa: S101 (for the type checker: it calls)
-        now = time.monotonic()
-        if sample.rss > self._limit and self._kill_began == NEVER:
-            self._kill_began, number = now, signal.SIGTERM
-        elif now >= self._kill_began + GRACE:
-            number = KILL
-        else:
-            return
+        tree, now = self._recording.tree, time.monotonic()
         with contextlib.suppress(OSError):  # as without permission
-            self._recording.tree.send_signal(number)
-
-    def _wait_for_killed(self, tree: Tree) -> None:
-        """Wait until the members that got signals have ended; name those that are given up."""
-        while self._kill_began < NEVER and (sample := tree.sample()).processes:
-            if time.monotonic() >= self._kill_began + GRACE + PATIENCE:
+            if sample.rss > self._limit and self._terminated == NEVER:
+                self._terminated = now
+                complain(self._name, "a sample exceeds --limit-tree-rss: its processes get SIGTERM")
+                tree.send_signal(signal.SIGTERM)
+                if self._finishing:
+                    self._wait_for_killed(tree)
+            elif self._terminated + GRACE <= now < self._killed + PATIENCE:
+                self._killed = min(self._killed, now)
+                tree.send_signal(KILL)
+            elif now >= self._killed + PATIENCE and not self._gave_up:
+                self._gave_up = True
                 for member in tree.members():
                     complain(self._name, f"still running after the kill: process {member.pid}")
-                break
+
+    def _wait_for_killed(self, tree: Tree) -> None:
+        """Wait until the members that got signals have ended, or are given up."""
+        while self._terminated < NEVER and not self._gave_up and (sample := tree.sample()).processes:
             self._look(sample)
             time.sleep(STEP)
 
