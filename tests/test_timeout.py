@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -170,6 +171,19 @@ def test_child_that_another_thread_has_reaped(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(posix, "exit_event", reap)
     assert process.wait(timeout=5) == 5
+
+
+def test_lock_that_another_thread_has_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other thread may have waited for the child between a look at the status and the lock."""
+    process = rusage.Popen(["true"])
+
+    def acquire(*, blocking: bool) -> bool:
+        os.waitpid(process.pid, 0)
+        process.returncode = 5
+        return not blocking
+
+    monkeypatch.setattr(process, "_waitpid_lock", Mock(acquire=acquire))
+    assert process.poll() == 5
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs /bin/sh")
