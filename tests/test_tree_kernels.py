@@ -302,6 +302,7 @@ def test_clock_that_is_set(system: str, run: Run) -> None:
     for words in "set boot 900000000000000", "set step 3600000000", "set step -1":
         assert run(f"open 77 {words} get")[1] == [0, *READ[system]], words
         assert run(f"{FAMILY} tree 10 {words} sample")[-1][:3] == [0, 3, 0], words
+    assert run(f"{FAMILY} set jump 3600000000 tree 10 {YOUNG} sample")[-1][4] == pytest.approx(0.750001)
 
 
 @pytest.mark.parametrize("system", ["netbsd"], indirect=True)

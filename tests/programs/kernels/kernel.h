@@ -34,6 +34,7 @@ static int processes_count;
     ENTRY(reply, 1 << 20)       /* the size of the reply is at most this */ \
     ENTRY(boot, 1000000000000000) /* microseconds since 1970 */ \
     ENTRY(step, 0)              /* how far the clock is set, once, after the next look at the boot time */ \
+    ENTRY(jump, 0)              /* the same, before the next look at the clock */ \
     ENTRY(layout, 0)            /* the size of the structure that the kernel says it uses; 0: ours */ \
     ENTRY(rounding, 0)          /* nanoseconds */ \
     ENTRY(translated, 0) ENTRY(numer, 125) ENTRY(denom, 3) ENTRY(frequency, 24000000) /* macOS's */ \
@@ -153,6 +154,8 @@ static inline int made_monotonic_clock(struct timespec *time)
 
 static inline int made_clock(struct timeval *time)
 {
+    kernel.boot += kernel.jump;
+    kernel.jump = 0;
     *time = timeval_of(kernel.boot + kernel.now);
     return 0;
 }
