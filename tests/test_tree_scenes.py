@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from checks import refuse
-from conftest import alone, become_nobody, in_child, root
+from conftest import alone, become_nobody, in_child, open_files, root
 from held_trees import wait_until
 from scenes import (
     KCMP,
@@ -258,6 +258,7 @@ def test_hidden_processes(hidepid: str, hide_lists: Callable[[], None]) -> None:
                         kind(pid)
                 with pytest.raises(ProcessLookupError):
                     kind(2**22 - 1)
+            files = {*open_files()}
             with rusage.Tree() as tree:
                 assert pids(tree) == {os.getpid(), nobody.pid}
                 # A list of all processes does not have such a member.
@@ -266,6 +267,7 @@ def test_hidden_processes(hidepid: str, hide_lists: Callable[[], None]) -> None:
                 os.close(hidden.write)  # it ends
                 os.waitpid(hidden.pid, 0)
                 assert tree.sample()[3:5] == (2, 0)
+            assert {*open_files()} < files
             # A process that this user has started is visible, though not before its exec is complete.
             with subprocess.Popen("cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as own:  # noqa: S607 (any)
                 assert own.stdin is not None
