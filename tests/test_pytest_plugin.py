@@ -382,6 +382,7 @@ def test_closest_limit_counts(pytester: pytest.Pytester) -> None:
         "test_module.py::TestClass::test_over",
         "test_module.py::TestClass::test_over_too",
     ]
+    pytester.runpytest("-W", "ignore", "test_ini.py").assert_outcomes(failed=1)  # where no test has the mark
 
 
 LIMITED = "import pytest\n@pytest.mark.limit_rusage(peak_growth='1 GiB', cputime=60)\n"
