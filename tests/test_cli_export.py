@@ -256,6 +256,7 @@ def test_schema_rejects_other_records() -> None:
     pytest.importorskip("fastjsonschema", reason="no fastjsonschema: pip install --group command")
     record = output("true")
     changes: list[dict[str, Any]] = [{"version": 2}, {"exit_status": -9}, {"other": 1}, {"limits": {"ru_maxrss": 5}}]
-    for change in *changes, {"usage": {"ru_utime": -1}}, {"usage": {"ru_other": 1}}, {"units": {"ru_other": "bytes"}}:
+    changes += [{"units": record["units"] | {"ru_other": "bytes"}}, {"usage": {"ru_utime": -1}}]
+    for change in *changes, {"usage": {"ru_other": 1}}:
         with pytest.raises(ValueError, match="valid exactly by one"):
             validated(json.dumps(record | change))

@@ -50,14 +50,10 @@ COMMANDS = {
     "is not executable": ["/etc/passwd"],
 }
 LETTERS = "DEFIKMOPRSUWXZcekprstwx"
-COUNTED = ["majflt", "inblock", "oublock", "minflt", "nswap", "nivcsw", "nsignals", "msgrcv", "msgsnd", "nvcsw"]
-FIELDS = {
-    **{letter: f"ru_{name}" for letter, name in zip("FIORWckrsw", COUNTED, strict=True)},
-    "M": "ru_maxrss",
-    "S": "ru_stime",
-    "U": "ru_utime",
-    **dict.fromkeys("DKXp", "ru_idrss"),
-}
+NAMES = ["majflt", "inblock", "oublock", "minflt", "nswap", "nivcsw", "nsignals", "msgrcv", "msgsnd", "nvcsw"]
+NAMES += ["maxrss", "stime", "utime"]
+FIELDS = {letter: f"ru_{name}" for letter, name in zip("FIORWckrswMSU", NAMES, strict=True)}
+FIELDS |= dict.fromkeys("DKXp", "ru_idrss")
 FIGURE = re.compile(r"\?|\d+(:\d\d)*(\.\d+)?")
 # The noise. Faults: GNU time's own between its fork and the program are included. The share of a short program may be
 # anything. The peak: the error of the kernel's counters, in KiB.
