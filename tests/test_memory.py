@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 from checks import install_filter
@@ -27,6 +28,7 @@ import rusage
 from rusage import _memory
 from rusage._backends import BACKEND
 from rusage._children.inherited import peak_margin
+from rusage._rusage import lib
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -404,6 +406,16 @@ def test_resets_lower_no_peak() -> None:
     assert min(peaks) >= 300 * MIB
     assert peaks[::2] == sorted(peaks[::2])
     assert {*peaks[1::2]} == {before}
+
+
+@resets
+@alone
+def test_size_above_the_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel's counters are not exact; still no block has a larger peak than the process."""
+    monkeypatch.setattr(_memory, "lib", Mock(wraps=lib, rusage_reset_mark=lambda: 2**50))
+    with rusage.measure(reset_peak=True) as m:
+        pass
+    assert rusage.peak() >= m.peak == 2**50
 
 
 @pytest.mark.skipif("rss" in BACKEND.absent, reason="this system has no rss()")
