@@ -409,7 +409,10 @@ def test_zombie() -> None:
         assert last.cputime > 0.1
     assert [sample[1:4] for sample in of_a_zombie.samples] == [(0, 0.0, 0)]
     assert of_a_zombie.members == []
-    with subprocess.Popen([sys.executable], stdin=subprocess.PIPE) as child, rusage.record(child.pid, interval=1000) as r:
+    with (
+        subprocess.Popen([sys.executable], stdin=subprocess.PIPE) as child,
+        rusage.record(child.pid, interval=1000) as r,
+    ):
         child.kill()
         child.wait()
     assert [sample.processes for sample in r.samples] == [1]
