@@ -1,6 +1,6 @@
 """The C, and the script that builds it."""
 
-import importlib.util
+import importlib
 import os
 import re
 import shutil
@@ -24,12 +24,7 @@ ROOT = Path(__file__).parent.parent
 def build_script() -> ModuleType:
     """Return the build script as a module, made anew."""
     pytest.importorskip("setuptools", reason="no setuptools: pip install --group tests")
-    spec = importlib.util.spec_from_file_location("rusage_build", ROOT / "rusage_build.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return expected.load("rusage_build", ROOT / "rusage_build.py")
 
 
 def sources(build: ModuleType, backend: str) -> list[Path]:

@@ -103,8 +103,6 @@ GROWTH: dict[tuple[str, str], tuple[float, float]] = {
     ("rest", "ru_nvcsw"): (270, 10**4),
     ("compete", "ru_nivcsw"): (1, 10**6),
 }
-
-
 # How much a child may use after its own last reading.
 SLACK = {"ru_utime": 1, "ru_stime": 1, "ru_nvcsw": 20, "ru_nivcsw": 1000, "ru_nsignals": 0, "ru_msgrcv": 0}
 SLACK["ru_inblock"] = 5000  # the interpreter's end may be read from the disk again

@@ -23,21 +23,16 @@ def test_gevent(when: str, program: Callable[..., str]) -> None:
     assert program("gevent_patched.py", when) == "done\n"
 
 
-@pytest.fixture
-def changed() -> Any:
-    """Return a private method of subprocess with one parameter more."""
+@not_on_windows
+@pytest.mark.parametrize("way", ["a subclass", "in place"])
+def test_another_execute_child(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child runs as there, and nothing is called measured; a subclass made before the change is refused."""
     original: Any = vars(subprocess.Popen)["_execute_child"]
     names = ", ".join(inspect.signature(original).parameters)
     scope: dict[str, Any] = {"original": original}
     exec(f"def _execute_child({names}, one_more=None): return original({names})", scope)  # noqa: S102 (any version's)
-    scope["_execute_child"].__module__ = "subprocess"
-    return scope["_execute_child"]
-
-
-@not_on_windows
-@pytest.mark.parametrize("way", ["a subclass", "in place"])
-def test_another_execute_child(way: str, changed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The child runs as there, and nothing is called measured; a subclass made before the change is refused."""
+    changed = scope["_execute_child"]
+    changed.__module__ = "subprocess"
 
     class Sub(rusage.Popen[bytes]):
         pass

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import alone, needs_sh
+from conftest import alone, linux, needs_sh
 
 import rusage
 import rusage.asyncio
@@ -25,20 +25,18 @@ from rusage._backends.linux import counters_error, present_cpus
 resource = pytest.importorskip("resource", reason="the programs that run here need Unix")
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
-LINUX = sys.platform == "linux"
 MIB = 2**20
 TIME = Path("/usr/bin/time")
 # Shared memory. Linux 5.10 counts its first use as major faults, later kernels as minor ones.
 TOUCH = "import mmap; m = mmap.mmap(-1, {mib} << 20); [m.__setitem__(at, 1) for at in range(0, len(m), 4096)]"
 
-linux_only = pytest.mark.skipif(not LINUX, reason="the launcher is Linux's: elsewhere a child's peak is its own anyway")
 # PyPy has no vfork(2): a start copies its page tables, and takes 20 ms of CPU time.
 MANY_CHILDREN = pytest.param(
     2000 if sys.implementation.name == "pypy" else 10_000,
     marks=[pytest.mark.thorough, pytest.mark.pypy, pytest.mark.not_emulated],
 )
 
-gnu_time = pytest.mark.skipif(not (LINUX and TIME.exists()), reason="no GNU time: apt-get install time")
+gnu_time = pytest.mark.skipif(sys.platform != "linux" or not TIME.exists(), reason="no GNU time: apt-get install time")
 
 
 def time_says(command: list[str]) -> int:
@@ -114,7 +112,7 @@ def test_peak_of_the_largest_descendant() -> None:
         assert 120 * MIB - error <= done.rusage.ru_maxrss < 240 * MIB
 
 
-@linux_only
+@linux
 def test_child_that_is_not_isolated() -> None:
     """With ``preexec_fn`` the child is started by subprocess alone, and its peak is not measured."""
     done = rusage.run(["true"], preexec_fn=lambda: None)
@@ -239,7 +237,7 @@ def test_interrupted_run_leaves_no_child(monkeypatch: pytest.MonkeyPatch) -> Non
     assert started[0].returncode == -signal.SIGKILL
 
 
-@linux_only
+@linux
 @pytest.mark.parametrize("call", ["access", "readlink", "read", "pread", "waitpid"])
 @alone
 def test_interrupted_start_leaves_no_child(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,7 +277,7 @@ def test_threads_wait_and_poll() -> None:
                 assert process.rusage is not None
 
 
-@linux_only
+@linux
 @pytest.mark.not_sanitized
 @pytest.mark.xdist_group("alone")
 @pytest.mark.parametrize("children", [80, MANY_CHILDREN])
@@ -318,7 +316,7 @@ def test_children_of_8_threads(children: int) -> None:
     assert 0 <= grown.ru_minflt - summed.ru_minflt < 5000 * children
 
 
-@linux_only
+@linux
 def test_children_killed_while_starting() -> None:
     """SIGKILL at any moment of a start is an exit by SIGKILL, or reaches the child; no process is left."""
     stop = threading.Event()

@@ -146,21 +146,18 @@ def faults(usage: RUsage) -> int:
     return usage.ru_minflt + usage.ru_majflt
 
 
-def own_doing(process: rusage.Process) -> tuple[RUsage, float]:
-    """Return the usage that only the process itself can change.
-
-    The peak is not: when the kernel reclaims memory of a sleeping process, VmHWM changes by the error of its counters.
-    """
-    return process.getrusage()._replace(ru_maxrss=0), process.cputime()
+def times(process: rusage.Process) -> tuple[float, ...]:
+    """Return the times, which only the process itself can change."""
+    return *process.getrusage()[:2], process.cputime()
 
 
-def unchanging(pid: int) -> tuple[RUsage, float]:
-    """Wait until a process does nothing any more, and return its usage less the peak."""
+def unchanging(pid: int) -> tuple[float, ...]:
+    """Wait until a process does nothing any more, and return its times."""
     with rusage.Process(pid) as process:
-        readings = [own_doing(process)]
+        readings = [times(process)]
         while readings[-3:] != [readings[-1]] * 3:  # two may be equal since it has not had a CPU between them
             time.sleep(0.1)
-            readings.append(own_doing(process))
+            readings.append(times(process))
     return readings[-1]
 
 
@@ -380,13 +377,13 @@ def test_close_beside_readings() -> None:
     def reread(process: rusage.Process) -> None:
         with pytest.raises(ValueError, match="closed"):  # noqa: PT012 (at some time)
             while True:
-                assert own_doing(process) == expected
+                assert times(process) == expected
 
     def close(process: rusage.Process, at_once: threading.Barrier) -> None:
         at_once.wait()
         process.close()
         with rusage.Process(os.getpid()) as own:
-            own_doing(own)
+            times(own)
 
     with reporter() as running, ThreadPoolExecutor(6) as pool:
         expected = unchanging(running.pid)
