@@ -101,6 +101,7 @@ def test_sdist_is_complete_and_reproducible(build: ModuleType, tmp_path: Path) -
     (tmp_path / "another").mkdir()
     archive, other = build_sdist(tmp_path, mode=0o600), build_sdist(tmp_path / "another", mode=0o664)
     assert archive.read_bytes() == other.read_bytes()
+    assert int.from_bytes(archive.read_bytes()[4:8], "little") == 1_700_000_000  # also if made in the same second
     with tarfile.open(archive) as opened:
         packed = {name.partition("/")[2] for name in opened.getnames()}
         metadata = opened.extractfile(f"rusage-{rusage.__version__}/PKG-INFO")
