@@ -57,22 +57,24 @@ def test_standard_streams_and_status_pass_through(monkeypatch: pytest.MonkeyPatc
         (["sh", "-c", "kill -9 $$"], 128 + 9, "signal 9 (SIGKILL)"),
         (["sh", "-c", "kill -2 $$; exit 1"], -signal.SIGINT, "signal 2 (SIGINT)"),  # a shell ends a loop then
         (["sh", "-c", "exit 255"], 255, "exit status +255\n"),
-        (["./script", "x y"], 0, "exit status +0\n"),
+        (["a_script", "x y"], 0, "exit status +0\n"),
         (["--", "--"], 127, "rusage: --: No such file or directory\n"),
         *(([*words, ""], 127, "rusage: '': the name of the program is empty\n") for words in ([], ["--"], ["-n", "2"])),
         (["--compare", "''"], 127, "rusage: '': the name of the program is empty\n"),
-        (["-o", "/no/such/file", "rm", "script"], 125, "rusage: /no/such/file: No such file or directory\n"),
+        (["-o", "/no/such/file", "rm", "bin/a_script"], 125, "rusage: /no/such/file: No such file or directory\n"),
     ],
     ids=str,
 )
-def test_exit_status(command: list[str], status: int, text: str) -> None:
+def test_exit_status(command: list[str], status: int, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """127 not found, 126 not executable, 128 + n killed by signal n, else the command's; sh(1) runs what has no #!."""
-    Path("script").write_text('test "$1" = "x y"\n')
-    Path("script").chmod(0o755)
+    Path("bin").mkdir()
+    Path("bin/a_script").write_text('test "$1" = "x y"\n')
+    Path("bin/a_script").chmod(0o755)
+    monkeypatch.setenv("PATH", f"bin:{os.environ['PATH']}")
     done = run(*command)
     assert done.returncode == status
     assert text in done.stderr or re.search(text, done.stderr)
-    assert Path("script").exists()  # nothing is run without the file for the report
+    assert Path("bin/a_script").exists()  # nothing is run without the file for the report
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])

@@ -23,12 +23,6 @@ from rusage._cli.formats import of_runs
 from rusage._cli.options import Options
 
 
-def report(*words: str) -> str:
-    """Run the command and return its report."""
-    run(*words)
-    return text()
-
-
 def cells(text: str) -> list[list[str]]:
     """Return the cells of a Markdown table."""
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
@@ -67,7 +61,8 @@ def test_markdown_of_a_single_run() -> None:
 def test_csv_has_every_run() -> None:
     """The measured fields as in JSON, and empty cells for the others; the status or the signal."""
     words = ["-n", "3", "--export", "x.json", "--csv", "--compare", "true", "echo 'a, \"b\"'"]
-    rows = list(csv.DictReader(report(*words).splitlines()))
+    run(*words)
+    rows = list(csv.DictReader(text().splitlines()))
     made = [
         (command, each)
         for command, found in zip(words[-2:], record("x.json")["commands"], strict=True)
@@ -79,9 +74,9 @@ def test_csv_has_every_run() -> None:
         assert float(row["elapsed (seconds)"]) == each["elapsed"]
         for name, field in rusage.fields.items():
             assert row[f"{name} ({field.unit})"] == str(each["usage"].get(name, ""))
-    appended = report("--append", "-n", "3", "--csv", "sh", "-c", "kill -9 $$")
-    *others, row = csv.DictReader(appended.splitlines())
-    assert (len(others), appended.count("exit_status")) == (6, 1)  # one header
+    run("--append", "-n", "3", "--csv", "sh", "-c", "kill -9 $$")
+    *others, row = csv.DictReader(text().splitlines())
+    assert (len(others), text().count("exit_status")) == (6, 1)  # one header
     assert (row["counted"], row["exit_status"], row["signal"]) == ("0", "", "9")
 
 

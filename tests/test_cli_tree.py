@@ -79,8 +79,8 @@ def test_sample_above_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
 
 adopts = pytest.mark.skipif(not tree.CAN_ADOPT, reason="this system gives no orphans to another process than init")
 
-# Hold 60 MiB for 20 s.
-HOLD = "import time; block = bytearray(b'x') * (60 << 20); time.sleep(20)"
+# Hold 60 MiB for 20 s, whatever SIGTERM says.
+HOLD = "import signal, time; signal.signal(15, signal.SIG_IGN); block = bytearray(b'x') * (60 << 20); time.sleep(20)"
 # Use CPU time, and then close the pipe that the program reads to the end.
 BURN = "import time\nwhile time.process_time() < 0.3: pass"
 
@@ -91,13 +91,20 @@ def in_background(code: str) -> str:
 
 
 @adopts
-def test_orphans_are_limited_and_killed() -> None:
-    """What ``( command & )`` starts is in the tree, although its parent ends at once."""
+@forked.needs_fork
+@pytest.mark.parametrize(("interval", "seconds", "status"), [("0.01", 20, None), ("60", 2, 0)], ids=["", "at the end"])
+def test_orphans_are_limited_and_killed(
+    interval: str, seconds: int, status: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ``( command & )`` starts is in the tree, although its parent ends at once and it ignores SIGTERM."""
+    monkeypatch.setattr(tree, "GRACE", 0.1)
+    words = ["--json", "--interval", interval, "--limit-tree-rss", "40MiB", "--kill", "sh", "-c"]
     began = time.monotonic()
-    words = ["--json", "--limit-tree-rss", "40MiB", "--kill", "sh", "-c", f"{in_background(HOLD)}; sleep 20"]
-    assert run(*words).returncode == 123
+    done = run(*words, f"{in_background(HOLD)}; sleep {seconds}")
     assert time.monotonic() - began < 15
-    assert record()["tree"]["rss"] > 40 * MIB
+    assert (done.returncode, "a sample exceeds --limit-tree-rss" in done.stderr) == (123, True)
+    found = record()
+    assert (found["exit_status"], found["tree"]["killed"], found["tree"]["rss"] > 40 * MIB) == (status, True, True)
 
 
 @adopts
@@ -363,20 +370,6 @@ def test_members_that_cannot_be_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     os.kill(int(done.stdout), signal.SIGKILL)
     assert done.returncode == 123
     assert f"rusage: sh: still running after the kill: process {done.stdout}" in done.stderr
-
-
-@adopts
-@forked.needs_fork
-def test_orphans_over_the_limit_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What only the sample after the program's end finds is killed too, also if it ignores SIGTERM."""
-    monkeypatch.setattr(tree, "GRACE", 0.1)
-    words = ["--json", "--interval", "60", "--limit-tree-rss", "40MiB", "--kill", "sh", "-c"]
-    began = time.monotonic()
-    stubborn = f"import signal; signal.signal(15, signal.SIG_IGN); {HOLD}"
-    done = run(*words, f"{in_background(stubborn)}; sleep 2")
-    assert time.monotonic() - began < 15
-    assert (done.returncode, "a sample exceeds --limit-tree-rss" in done.stderr) == (123, True)
-    assert (record()["exit_status"], record()["tree"]["killed"], record()["tree"]["rss"] > 40 * MIB) == (0, True, True)
 
 
 @forked.needs_fork

@@ -133,25 +133,20 @@ def fish() -> str:
     return "".join(lines)
 
 
-def table() -> str:
-    """Return the table for the page about the command."""
+def page() -> str:
+    """Return the page about the command with its table of options."""
     lines = ["| option | meaning |", "| --- | --- |"]
     for title, group in OPTIONS.items():
         lines.append(f"| **{in_code(title)}** | |")
         for option in group:
             words = [f"{word} {option.value}".strip() for word in spelling(option)]
             lines.append(f"| {', '.join(f'`{word}`' for word in words)} | {in_code(option.text)} |")
-    return "\n".join(lines)
+    return with_table((DOCS / "command.md").read_text(encoding="utf-8"), "options", "\n".join(lines))
 
 
 def in_code(text: str) -> str:
     """Return a text with options in code: Sphinx would join their two hyphens."""
     return re.sub("--[a-z-]+", r"`\g<0>`", text)
-
-
-def page() -> str:
-    """Return the page about the command."""
-    return with_table((DOCS / "command.md").read_text(encoding="utf-8"), "options", table())
 
 
 # The manual page is written by hand, except for the lines between two comments. Sentences that follow an option's own,
