@@ -197,8 +197,9 @@ def test_tree_that_cannot_be_sampled(samples: int, monkeypatch: pytest.MonkeyPat
     assert record()["limits"]["tree_rss"]["exceeded"] is None
     assert sampled("--tree").returncode == 0
     assert f"tree memory not measured: {message}" in in_words()
-    status = sampled("--json", "--limit-tree-rss", "1").returncode
-    assert status == (123 if samples or "ru_maxrss" in record()["usage"] else 125)
+    for kill in [], ["--kill"]:
+        status = sampled("--json", "--limit-tree-rss", "1", *kill).returncode
+        assert status == (123 if samples or "ru_maxrss" in record()["usage"] else 125)
 
 
 @forked.needs_fork
