@@ -102,7 +102,7 @@ def test_orphans_are_limited_and_killed(
     began = time.monotonic()
     done = run(*words, f"{in_background(HOLD)}; sleep {seconds}")
     assert time.monotonic() - began < 15
-    assert (done.returncode, "a sample exceeds --limit-tree-rss" in done.stderr) == (123, True)
+    assert (done.returncode, "a sample exceeded --limit-tree-rss" in done.stderr) == (123, True)
     found = record()
     assert (found["exit_status"], found["tree"]["killed"], found["tree"]["rss"] > 40 * MIB) == (status, True, True)
 
@@ -182,12 +182,16 @@ def test_tree_that_cannot_be_sampled(samples: int, monkeypatch: pytest.MonkeyPat
         return read(*arguments)
 
     monkeypatch.setattr(rusage.Tree, "_read_into", read_first)
-    program = "import os, time\nwhile not os.path.exists('failed'): time.sleep(0.01)"
+    waits = "import os, time\nwhile not os.path.exists('failed'): time.sleep(0.01)"
 
     def sampled(*options: str) -> "subprocess.CompletedProcess[str]":
         Path("failed").unlink(missing_ok=True)
-        return run(*options, sys.executable, "-c", program)
+        return run(*options, sys.executable, "-c", waits)
 
+    with program("time.sleep(0.5)") as process:
+        done = plain("--pid", str(process.pid), "--samples", "samples.csv")
+    assert (done.returncode, done.stderr) == (0 if samples else 125, f"rusage: --pid: {os.strerror(errno.EMFILE)}\n")
+    assert len(Path("samples.csv").read_text().splitlines()) == (samples and samples + 1)
     message = f"the tree {'could no longer' if samples else 'cannot'} be sampled: {os.strerror(errno.EMFILE)}"
     done = sampled("--json", "--limit-tree-rss", "1TiB")
     assert done.returncode == 125
@@ -302,7 +306,8 @@ def test_limit_of_the_tree() -> None:
     assert (record()["exit_status"], record()["tree"]["killed"]) == (0, False)
     assert "--kill" not in Path("report").read_text()
     assert run("--limit-tree-rss", "10GiB", *PROGRAM, "2", "20").returncode == 0
-    assert run("--limit-tree-rss", "1", "sh", "-c", "sleep 0.2; exit 7").returncode == 7
+    for kill in [], ["--interval", "10", "--kill"]:  # the first sample is not judged after the end
+        assert run("--limit-tree-rss", "1", *kill, "sh", "-c", "sleep 0.2; exit 7").returncode == 7
 
 
 def living(pids: "Iterable[int]") -> list[int]:

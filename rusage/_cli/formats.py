@@ -129,7 +129,7 @@ def _markdown(found: list[Series], options: Options) -> str:
     """Return a row for each command: the means with their deviations and, of several commands, the ratios.
 
     The mean that is significantly the smallest is bold. If runs have failed, a column counts them, and for each limit
-    one says how many runs have kept it. It begins with an empty line if it is appended: two tables would be one.
+    one says how many runs passed. It begins with an empty line if it is appended: two tables would be one.
     """
     columns = [["command", *(code(each.name) for each in found)], ["runs", *(f"{len(each.counted)}" for each in found)]]
     failures = [sum(run.code != 0 for run in each.runs) for each in found]
@@ -186,9 +186,6 @@ def _csv(found: list[Series], *, header: bool, with_tree: bool) -> str:
 
 # --- The samples and their picture -----------------------------------------------------------------------------------
 
-# The CPU use is drawn for at most this number of parts of the time: a single interval has few ticks of the clock.
-PARTS = 100
-
 
 def of_tree(kind: str, title: str, peak: TreePeak | None, reason: str = "") -> str | bytes:
     """Return the samples of a tree, or a picture of this format; *reason*: why there are none.
@@ -225,7 +222,7 @@ def picture(title: str, peak: TreePeak) -> Figure:
     memory.legend()
     memory.set(ylabel="memory of all processes (MiB)", ylim=(0, None))
 
-    step = max(1, -(-(len(peak.samples) - 1) // PARTS))
+    step = max(1, -(-(len(peak.samples) - 1) // 100))  # for a hundred parts: one interval has few ticks of the clock
     spent = {sample.elapsed: sample.cputime for sample in peak.samples[:-1:step] + peak.samples[-1:]}
     use = [(spent[later] - spent[earlier]) / (later - earlier) for earlier, later in itertools.pairwise(spent)]
     if use:

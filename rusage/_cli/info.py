@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .options import Options
     from .tree import TreePeak
 
+    # The measured fields, what is reported beside them, as members of JSON and as rows, and what was recorded.
+    Found = tuple[dict[str, float], dict[str, object], dict[str, str], TreePeak | None]
+
 if sys.platform == "linux":
     from .._rusage import ffi, lib
 
@@ -96,9 +99,6 @@ def own_usage(options: Options) -> str:
 
 # --- A running process -----------------------------------------------------------------------------------------------
 
-# The measured fields, what is reported beside them, as members of JSON and as rows, and what was recorded.
-Found = tuple[dict[str, float], dict[str, object], dict[str, str], "TreePeak | None"]
-
 
 def _print_process(pid: int, options: Options) -> int:
     """Print what is known of a running process, and write what was recorded to files; return the exit status."""
@@ -146,14 +146,19 @@ def _record(pid: int, options: Options) -> Found:
     from .series import ending_signal  # noqa: PLC0415 (slow, and only needed here)
     from .tree import STEP, peak_of  # noqa: PLC0415 (some systems lack what it imports)
 
-    with Process(pid) as process, record(pid, interval=options.interval) as recording:
-        usage, is_running = measured_fields(process.getrusage(), process.measured), True
-        while is_running and ending_signal(signals) is None:
-            time.sleep(min(STEP, options.interval))
-            try:
-                usage = measured_fields(process.getrusage(), process.measured)
-            except ProcessLookupError:
-                is_running = False
+    recording, usage, is_running = record(pid, interval=options.interval), dict[str, float](), True
+    try:
+        with Process(pid) as process, recording:
+            while is_running and ending_signal(signals) is None:
+                try:
+                    usage = measured_fields(process.getrusage(), process.measured)
+                except ProcessLookupError:
+                    is_running = False
+                time.sleep(min(STEP, options.interval))
+    except OSError as error:  # such as EMFILE: what was recorded until then is reported
+        if not recording.samples:
+            raise
+        complain("--pid", error.strerror)
     peak = peak_of(recording, recording.samples)
     last = peak.samples[-1]
     rows = {

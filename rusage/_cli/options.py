@@ -178,10 +178,8 @@ EXAMPLES = [
     "rusage --tree make -j4",
     "rusage -n 20 -- ./test",
     "rusage -n 20 --compare 'sort a.txt' 'sort -S 10M a.txt'",
-    "rusage --tree --json -o usage.json make -j4",
     "rusage -f '%e %M' ./test",
     "rusage --limit-tree-rss 500M --kill make -j4",
-    "rusage -n 20 --limit-maxrss 500M -- ./test",
 ]
 LIMITS = {"limit-maxrss": "ru_maxrss", "limit-tree-rss": "tree_rss", "limit-cputime": "cputime"}
 

@@ -178,18 +178,16 @@ def _stream_of(file: str | int) -> int | None:
 
 # --- Terminals -------------------------------------------------------------------------------------------------------
 
-WIDTH = 80  # columns where there is no terminal
-
 # Readable on light and dark backgrounds, unlike most colours.
 RED, BOLD = "1;31", "1"
 
 
 def width_of(file: TextIO | None) -> int:
-    """Return the columns of a terminal."""
-    try:
-        return os.get_terminal_size(file.fileno()).columns or WIDTH  # type: ignore[union-attr]
-    except (AttributeError, OSError, ValueError):  # it is closed, or no terminal, or no file
-        return WIDTH
+    """Return the columns of a terminal, and 80 where there is none."""
+    columns = 0
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # it is closed, or no terminal, or no file
+        columns = os.get_terminal_size(file.fileno()).columns  # type: ignore[union-attr]
+    return columns or 80
 
 
 def is_colored(file: TextIO | None) -> bool:

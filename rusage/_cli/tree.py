@@ -104,7 +104,8 @@ class Sampling:
         # The first sample finds a program that has not done anything yet; the last one, only orphans that run on. If
         # samples are missing at the end, the largest one may only show that a limit was exceeded.
         samples = recording.samples
-        killed = self._terminated < NEVER
+        if killed := self._terminated < NEVER:
+            complain(self._name, "a sample exceeded --limit-tree-rss: its processes got signals")
         found = sum(sample.processes > 0 for sample in (samples if self.unsampled else samples[:-1]))
         if not killed and (found < 2 or (self.unsampled and recording.largest.rss <= self._limit)):
             return None
@@ -147,9 +148,10 @@ class Sampling:
         assert self._recording is not None  # noqa: S101 (for the type checker: it calls)
         tree, now = self._recording.tree, time.monotonic()
         with contextlib.suppress(OSError):  # as without permission
+            if self._finishing:  # the program has ended: what remains of it now
+                sample = tree.sample()
             if sample.rss > self._limit and self._terminated == NEVER:
                 self._terminated = now
-                complain(self._name, "a sample exceeds --limit-tree-rss: its processes get SIGTERM")
                 tree.send_signal(signal.SIGTERM)
                 if self._finishing:
                     self._wait_for_killed(tree)
