@@ -391,12 +391,13 @@ def test_no_thread_for_the_samples(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- Samples and pictures --------------------------------------------------------------------------------------------
 
 
+@needs_sh
 def test_pictures() -> None:
     """In the format that the name of the file tells; neither a formula nor a tab of the command gives a warning."""
     # Imported once for the forked children.
     pytest.importorskip("matplotlib.backends.backend_agg", reason="no matplotlib: pip install matplotlib")
     for suffix, start in ("PNG", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF"):
-        done = run("--plot", f"tree.{suffix}", *PROGRAM, "2", "20", "$x_{$\t\n")
+        done = run("--plot", f"tree.{suffix}", "sh", "-c", "sleep 0.2 # $x_{$\t\n")
         assert (done.returncode, done.stderr) == (0, "")
         assert Path(f"tree.{suffix}").read_bytes().startswith(start)
 
