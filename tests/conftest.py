@@ -191,7 +191,8 @@ def nothing_is_left() -> Iterator[None]:
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
     gc.collect()  # PyPy closes late what has been dropped
-    assert {*open_files()} <= {*before}
+    left = {*open_files()} - {*before}
+    assert not left, [os.path.realpath(f"/proc/self/fd/{fd}") for fd in left]
 
 
 @pytest.fixture
