@@ -179,8 +179,13 @@ def program(python: Callable[..., str]) -> Callable[..., str]:
 
 
 def open_files() -> list[int]:
-    """Return the open file descriptors, where /proc shows them."""
-    return sorted(map(int, os.listdir("/proc/self/fd"))) if sys.platform == "linux" else []
+    """Return the open file descriptors, where /proc shows them; not the one that lists them, whose number varies.
+
+    A thread in accept(2), as one of pytest-rerunfailures, has reserved a number that /proc does not show.
+    """
+    folder = Path("/proc/self/fd")
+    listed = os.listdir(folder) if sys.platform == "linux" else []
+    return sorted(int(fd) for fd in listed if os.path.lexists(folder / fd))
 
 
 @pytest.fixture
