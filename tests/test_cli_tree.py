@@ -482,7 +482,7 @@ def test_recorded_process() -> None:
 
 def test_samples_stay_without_standard_output() -> None:
     """Only the report is lost."""
-    with program("time.sleep(0.5)") as process:
+    with program("time.sleep(2)") as process:
         words = ["--pid", str(process.pid), "--samples", "samples.csv"]
         assert plain(*words, preexec_fn=lambda: os.close(1)).returncode == 125
     assert len(Path("samples.csv").read_text().splitlines()) > 2
