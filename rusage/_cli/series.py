@@ -182,5 +182,5 @@ def _discard(descriptor: int) -> None:
 def progress(done: int, warmup: int, runs: int, elapsed: float) -> str:
     """Return a line about the next run; *done* of *warmup* and *runs* have been made in *elapsed* seconds."""
     text = f"warm-up run {done + 1} of {warmup}" if done < warmup else f"run {done - warmup + 1} of {runs}"
-    seconds = round(elapsed / done * (warmup + runs - done)) if done else 0
-    return f"rusage: {text}" + (f", about {max(1, seconds)} s left" if done else "")
+    about = f", about {max(1, round(elapsed / done * (warmup + runs - done)))} s left" if done else ""
+    return f"rusage: {text}{about}"
