@@ -11,6 +11,9 @@ import re
 import shlex
 import shutil
 import signal
+import socket
+import stat
+import struct
 import subprocess
 import sys
 import threading
@@ -249,6 +252,7 @@ UNUSABLE: list[tuple[str | None, int, str]] = [
     (f"#!/bin/sh\nexit {FAILED}\n", 0o755, "at once"),
     (f"#!/bin/sh\nexit {REFUSED}\n", 0o755, "later"),
     (None, 0, "later"),
+    ("#!/bin/sh\n", 0o755, "later"),  # succeeds
     ("#!/no/such/interpreter\n", 0o755, "later"),
     ("\x7fELF", 0o755, "later"),
     ("\x7fELF", 0o644, "later"),
@@ -303,7 +307,7 @@ def test_launcher_dumps_no_core(tmp_path: Path) -> None:
     hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
     resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
-    for size, isolated in (100, True), (12, True), (11, False), (0, False):
+    for size, isolated in (100, True), (4, True), (3, False), (0, False):
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
         for restore in True, False:
             check(isolated=isolated, restore_signals=restore)
@@ -366,33 +370,126 @@ def test_no_process_for_the_launcher() -> None:
     assert done.rusage.ru_maxrss == 0 or "ru_maxrss" in done.measured
 
 
-# --- A wrong process ID in the launcher's memory ----------------------------------------------------------------------
+# --- Whose process ID is believed -------------------------------------------------------------------------------------
 
-# C code in another thread might fork a process that writes there. Here this process itself does, when the launcher has
-# ended. Each program that is started appends a line to a file.
-PROGRAM = ["sh", "-c", "echo x >>log; exit 3"]
+ANOTHER = 54001  # the ID of a user and of a group
+KINDS = b"\1\2\3"  # the messages of protocol.cdef
 
 
+def forge(victims: list[int], older: set[int], *, drop: bool) -> None:
+    """Name other processes in all descriptors of a start, the ``older`` ones apart; exit with their number."""
+    found = 0
+    try:
+        if drop:
+            os.setgroups([])
+            os.setresgid(ANOTHER, ANOTHER, ANOTHER)
+            os.setresuid(ANOTHER, ANOTHER, ANOTHER)
+        kinds = {fd: stat.S_IFMT(os.fstat(fd).st_mode) for fd in open_descriptors() - older}
+        sockets, memories = ([fd for fd in kinds if kinds[fd] == kind] for kind in (stat.S_IFSOCK, stat.S_IFREG))
+        found = len(memories) + len(sockets)
+        end = time.monotonic() + 0.3
+        while found and time.monotonic() < end:
+            for pid in [*victims, os.getpid()]:
+                for fd in memories:
+                    os.pwrite(fd, struct.pack("=i", pid), 0)
+                for fd in sockets:
+                    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(fd)) as sender:
+                        credentials = struct.pack("=3i", pid, os.getuid(), os.getgid())
+                        control = [(socket.SOL_SOCKET, socket.SCM_CREDENTIALS, credentials)]
+                        sender.sendmsg([KINDS], control, socket.MSG_DONTWAIT)
+    finally:
+        os._exit(found)
+
+
+def open_descriptors() -> set[int]:
+    """Return the open descriptors, without those that list them."""
+    return {int(name) for name in os.listdir("/proc/self/fd") if os.path.lexists(f"/proc/self/fd/{name}")}
+
+
+@root
+@pytest.mark.skipif(sys.implementation.name == "pypy", reason="its ctypes gives up the lock that a fork needs")
+@pytest.mark.parametrize(("by", "drop"), [("python", True), ("c", True), ("c", False)])
 @alone
-def test_process_id_of_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not believed: none is signalled, no status is taken from it, and the program runs once."""
+def test_worker_that_names_other_children(
+    by: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, drop: bool
+) -> None:
+    """A process that another thread forks during a start has no say in whose process ID it is; the program runs once.
+
+    A fork in Python closes the descriptors. A fork in C keeps them; a worker of this user names itself.
+    """
     os.chdir(tmp_path)
-    log, real_read = tmp_path / "log", start.read_memory
-    gone = subprocess.Popen(["true"])  # noqa: S607 (found in PATH)
-    gone.wait()
-    for pid in os.getppid(), os.getpid(), gone.pid, 1, -1, -gone.pid:
-        log.write_text("")
-        with monkeypatch.context() as patch:
-            patch.setattr(start, "read_memory", lambda fd, pid=pid: (pid, *real_read(fd)[1:]))
-            process = rusage.Popen(PROGRAM)
-        assert process.pid > 0
-        assert (process.returncode, process.measured) == (0, frozenset())
-        process.kill()
-        lost = status = 0
-        while not lost:  # the child that has no object
-            lost, status = os.waitpid(-1, os.WNOHANG)
-        assert os.waitstatus_to_exitcode(status) == 3
-        assert log.read_text() == "x\n"
+    sys.setswitchinterval(1000)  # a child of C's fork would wait for ever for the thread that wants Python's lock
+    fork = os.fork if by == "python" else ctypes.PyDLL(None).fork
+    older, victims = open_descriptors(), [subprocess.Popen(["sleep", "60"])]  # noqa: S607 (found in PATH)
+    time.sleep(1.1)  # process IDs cannot be told apart by the age of their processes
+    workers: list[int] = []
+    started = threading.Event()
+
+    def fork_worker() -> None:
+        workers.append(fork())
+        if not workers[-1]:
+            # With all rights of this process, it could do anything to the others.
+            forge([victim.pid for victim in victims if drop], older, drop=drop)
+        if not drop:
+            started.wait()  # the children of a thread that ends become another thread's
+
+    def execute_child(launcher: Any, **call: Any) -> None:
+        victims.append(subprocess.Popen(["sleep", "60"]))  # noqa: S607 (as above)
+        threading.Thread(target=fork_worker).start()
+        time.sleep(0.1)  # the first messages are the worker's, and many more follow
+        real(launcher, **call)
+
+    real = start._Launcher._execute_child  # noqa: SLF001 (patched)
+    monkeypatch.setattr(start._Launcher, "_execute_child", execute_child)  # noqa: SLF001 (as above)
+    victims.append(subprocess.Popen(["sleep", "60"]))  # noqa: S607 (as above)
+    process = rusage.Popen(["sh", "-c", "echo x >>log; exit 3"])
+    started.set()
+    assert process.pid not in [*workers, *(victim.pid for victim in victims)]
+    assert process.wait() == 3
+    assert "ru_maxrss" in process.measured
+    assert (tmp_path / "log").read_text() == "x\n"
+    for victim in victims:
+        assert victim.poll() is None
+        victim.kill()
+        victim.wait()
+    # The socket's two ends, of which the parent has closed none yet, and the memory
+    assert os.waitstatus_to_exitcode(os.waitpid(workers[0], 0)[1]) == (0 if by == "python" else 3)
+    no_child_is_left()
+
+
+def test_another_program_in_the_launchers_place(
+    launcher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that writes the process ID of another child is not believed; the program runs."""
+    monkeypatch.chdir(tmp_path)
+    with subprocess.Popen(["sleep", "60"]) as victim:  # noqa: S607 (found in PATH)
+        octal = "".join(f"\\{byte:03o}" for byte in struct.pack("=i", victim.pid))
+        launcher.write_text(f"#!/bin/sh\nset -- $1\nprintf '{octal}' >/proc/self/fd/$3\n")
+        launcher.chmod(0o755)
+        process = rusage.Popen(["sh", "-c", "echo x >>log; exit 3"])
+        assert process.pid != victim.pid
+        assert process.wait() == 3
+        assert victim.poll() is None
+        victim.kill()
+    assert (tmp_path / "log").read_text() == "x\n"
+
+
+# Before which code of the launcher SIGKILL comes, and what the program's status is then.
+DEATHS = [("failed(result) ? status_of(result) : 0", 0), ("report(program, LAUNCHER_CREATED)", -signal.SIGKILL)]
+
+
+@needs_compiler
+@pytest.mark.parametrize(("code", "status"), DEATHS, ids=["launcher", "child"])
+@alone
+def test_death_before_a_message(code: str, status: int, launcher: Path) -> None:
+    """It leaves no process, and no status is lost: the kernel has stored the child's ID before the child ran."""
+    before, after = SOURCE.read_text().replace('"protocol.cdef"', f'"{SOURCE.parent}/protocol.cdef"').split(code)
+    source = launcher.with_suffix(".c")
+    source.write_text(f"{before}(call2(kill, call0(getpid), SIGKILL), {code}){after}")
+    subprocess.run(["cc", "-O2", "-o", launcher, source], check=True)  # noqa: S607 (found in PATH)
+    for _ in range(3):
+        assert rusage.run(["true"]).returncode == status
+    no_child_is_left()
 
 
 # --- With the rights of the program -----------------------------------------------------------------------------------
@@ -643,7 +740,7 @@ def test_unwaited_child_at_exit(keep: str) -> None:
 
 
 # VERSION FLAGS MEMORY DONE PROCESS_GROUP, one limit: a resource and two numbers.
-GOOD = ["2", "4", "9", "1", "0", "1", "4", "0", "0"]
+GOOD = ["3", "4", "9", "1", "0", "1", "4", "0", "0"]
 
 
 NOT_NUMBERS = ["", "-1", "+1", " 1", "1 ", "0x1", "x", "1.0", "\u0661", "True", "2" * 20, "9" * 40]
@@ -651,8 +748,8 @@ BAD = [
     *([*GOOD[:place], number, *GOOD[place + 1 :]] for number in NOT_NUMBERS for place in range(len(GOOD))),
     *(GOOD[:length] for length in range(len(GOOD))),
     [*GOOD, "1"],
-    ["1", *GOOD[1:]],  # another version
-    ["2", "8", *GOOD[2:]],  # an unknown flag
+    ["2", *GOOD[1:]],  # another version
+    ["3", "8", *GOOD[2:]],  # an unknown flag
     *([*GOOD[:place], "2147483648", *GOOD[place + 1 :]] for place in (2, 3, 4)),  # no int
     [*GOOD[:5], "65", *GOOD[6:]],  # too many limits
     [*GOOD[:5], "2", *GOOD[6:]],  # a limit too few

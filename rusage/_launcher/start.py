@@ -6,8 +6,10 @@ is a program of a few kilobytes that is started instead of the program. The laun
 
 The launcher's first argument contains decimal numbers, the first of which is the version of the protocol
 (``protocol.cdef``). The launcher checks each number, and starts nothing if one is invalid, for example because the
-package has been upgraded since this process imported it. The launcher and its child write to a memfd. What they have
-written is final when the pipe has no write end any more: then the child has executed its program, or has ended.
+package has been upgraded since this process imported it. The launcher and its child send messages
+through a socket, and the kernel adds their process IDs. When no process can send any more, the child
+has executed its program, or has ended. The ID of a child that was killed before it sent anything is
+in a memfd, where the kernel stores it.
 
 ``start`` decides once, by the arguments and by the state of the calling thread, and then starts once. It returns None
 if the program must be started directly, by subprocess, which is the case for everything that is not plain: the
@@ -20,11 +22,11 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import struct
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from operator import index
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +48,6 @@ use_close_range = bool(lib.rusage_has_close_range())
 
 # Signals that the launcher can cause itself: seccomp, RLIMIT_FSIZE, out of memory, a refused exit.
 _SELF_INFLICTED = {signal.SIGSYS, signal.SIGXFSZ, signal.SIGBUS, signal.SIGSEGV, signal.SIGILL, signal.SIGTRAP}
-
-_MEMORY = struct.Struct("=iii")  # child, launcher, failed
 
 
 # The process ID of a child that has been started, or of the launcher, if a signal for the program has killed it before
@@ -161,10 +161,18 @@ def _check_links(path: bytes) -> None:
 # --- A start through the launcher -------------------------------------------------------------------------------------
 
 
-def read_memory(fd: int) -> tuple[int, int, int]:
-    """Return the ``launcher_memory`` of protocol.cdef; zeros if no launcher has written to it."""
-    memory: tuple[int, int, int] = _MEMORY.unpack(os.pread(fd, _MEMORY.size, 0).ljust(_MEMORY.size, b"\0"))
-    return memory
+# The starts of all threads. A process that is forked meanwhile has no use for their descriptors, and as long as it had
+# the launcher's end of the socket, the start would last.
+_launches: weakref.WeakSet[Launch] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for launch in list(_launches):
+        launch.close()
+    _launches.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class _Launcher(SubprocessPopen[bytes]):
@@ -193,7 +201,7 @@ if "process_group" in PARAMETERS:
 
 
 class Launch:
-    """One start: the command line of the launcher, and the memory in which the child's process ID comes back."""
+    """One start: the command line of the launcher, and the channel by which the child's process ID comes back."""
 
     def __init__(self, call: dict[str, Any], limits: tuple[tuple[int, int, int], ...]) -> None:
         """May raise an exception on invalid arguments."""
@@ -201,9 +209,10 @@ class Launch:
         path = _find(self.program, call["cwd"], call["env"])
         for fd in call["pass_fds"] + pipes_of(call):
             if fd != -1:
-                os.fstat(fd)  # the memory could get the number of a closed one
+                os.fstat(fd)  # the channel could get the number of a closed one
         # ffi.gc closes the descriptors even if an exception is raised at any point.
-        self._channel = ffi.gc(ffi.new("rusage_channel *", (-1, -1, -1)), lib.rusage_channel_close)
+        self._channel = ffi.gc(ffi.new("rusage_channel *", ((-1, -1), -1)), lib.rusage_channel_close)
+        _launches.add(self)
         error = lib.rusage_channel_open(self._channel)
         if error:
             raise OSError(error, os.strerror(error))
@@ -214,7 +223,7 @@ class Launch:
         flags = lib.LAUNCHER_SET_SESSION if index(call["start_new_session"]) else 0
         flags |= lib.LAUNCHER_SET_PROCESS_GROUP if process_group >= 0 else 0
         flags |= lib.LAUNCHER_CLOSE_OTHERS if closes else 0
-        inherited = self._channel.memory, self._channel.write_end
+        inherited = self._channel.memory, self._channel.ends[1]
         numbers = [lib.LAUNCHER_VERSION, flags, *inherited, max(process_group, 0), len(limits)]
         numbers += [number % 2**64 for limit in limits for number in limit]  # -1 is RLIM_INFINITY
         self._call = {
@@ -227,13 +236,17 @@ class Launch:
         }
         self._launcher = _Launcher(self._channel)
 
+    def close(self) -> None:
+        """Close the descriptors."""
+        lib.rusage_channel_close(self._channel)
+
     def run(self) -> Started | None:
         """Execute the launcher, and wait until the child has executed the program, or has failed to."""
         began = clock()
         launcher = self._launcher
         try:
             launcher._execute_child(**self._call)  # noqa: SLF001 (as a derived class)
-            os.read(self._channel.read_end, 1)  # the end of the pipe
+            self._receive_all()
             status = _wait(launcher.pid)
             launcher.returncode = 0
             return self._result(status, began)
@@ -247,49 +260,83 @@ class Launch:
                 pause()
             return None
         finally:
-            lib.rusage_channel_close(self._channel)
+            self.close()
 
     def _result(self, status: int | None, began: float) -> Started | None:
         """Return what has come of the start, when the launcher has ended with this wait status."""
-        launcher, (child, _, failed) = self._launcher.pid, read_memory(self._channel.memory)
-        if child == 0 and status != 0:
+        launcher, child, has_run = self._launcher.pid, self._channel.child, self._channel.launcher != 0
+        failed = child == self._channel.not_exec
+        if child == 0 and has_run:
+            child, state = self._silent_child()
+            failed = state == lib.CLD_EXITED
+        if child == 0 and has_run and status == 0:
+            return launcher, 0, began  # another caller has waited for the child
+        if child == 0:
             is_program = status is not None and not _is_launchers(status)
             return (launcher, status, began) if is_program else None
-        if child < 1:  # C code may have forked a process that can write it
-            return launcher, 0, began
         if failed:
             _end(child, exits=True)
             return None
-        return child, None if lib.rusage_is_child(child) else 0, began
+        return child, None if lib.rusage_child_state(child) >= 0 else 0, began
+
+    def _silent_child(self) -> tuple[int, int]:
+        """Return the child if it has ended before it sent anything, and how; zeros if there is none.
+
+        Any process that was forked during the start could have written its process ID.
+        """
+        for _ in range(1000):
+            child = int.from_bytes(os.pread(self._channel.memory, 4, 0), sys.byteorder, signed=True)
+            state = lib.rusage_child_state(child) if child > 0 else -1
+            if state != 0:
+                return (child, state) if state > 0 else (0, 0)
+            time.sleep(0.001)  # its descriptors are closed before it has ended
+        return 0, 0
 
     def _abort(self) -> bool:
         """End the launcher and its child; return whether the launcher has run, so that there may have been a child."""
         launcher = self._launcher
         for _ in range(100):  # handlers may raise again; the exception that is being handled takes precedence
             try:
+                lib.rusage_channel_close_write_end(self._channel)
                 if launcher.returncode is None:
                     _end(launcher.pid or self._find_launcher())
-                child, has_run, _ = read_memory(self._channel.memory)  # final since the launcher ended
-                _end(child)
+                self._receive_until("child")
+                _end(self._channel.child or self._silent_child()[0])
             except BaseException:  # noqa: BLE001, S112 (as above)
                 continue
-            return has_run != 0
+            return bool(self._channel.launcher)
         return True
 
     def _find_launcher(self) -> int:
-        """Return the launcher's process ID, which subprocess has not stored; 0 if no launcher can create a child."""
-        for attempt in range(1000):
-            _, pid, _ = read_memory(self._channel.memory)
-            if pid or (attempt > 3 and lib.rusage_channel_seal(self._channel) == 0):
-                return pid
+        """Return the launcher's process ID, which subprocess has not stored; 0 if there is none.
+
+        No launcher that comes later can create a child.
+        """
+        self._receive_until("launcher")
+        if not self._channel.launcher and lib.rusage_channel_seal(self._channel) != 0:
+            self._receive_until("launcher")  # it has mapped the memory
+        return int(self._channel.launcher)
+
+    def _receive_all(self) -> None:
+        """Receive messages until no process can send any more."""
+        error = errno.EINTR
+        while error == errno.EINTR:  # Python calls its signal handlers
+            error = lib.rusage_channel_receive(self._channel, 1)
+        if error:
+            raise OSError(error, os.strerror(error))
+
+    def _receive_until(self, name: str) -> None:
+        """Receive messages for at most a second, until this member of the channel is known."""
+        for _ in range(1000):
+            if lib.rusage_channel_receive(self._channel, 0) != errno.EAGAIN or getattr(self._channel, name):
+                return  # the first: no process can send any more
             time.sleep(0.001)
-        return 0
 
 
 def _is_launchers(status: int) -> bool:
     """Return whether a wait status without a child says that the launcher failed, and is not a signal for the child."""
     code = os.waitstatus_to_exitcode(status)
-    if code in (lib.LAUNCHER_REFUSED, -signal.SIGSYS):
+    if code in (0, lib.LAUNCHER_REFUSED, -signal.SIGSYS):  # 0: another program in its place
         pause()
     return code >= 0 or -code in _SELF_INFLICTED
 
