@@ -55,6 +55,27 @@ def test_limits_of_the_child(keywords: dict[str, Any]) -> None:
     assert getrlimit(RLIMIT_NOFILE) == before
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the size of the address space is read from /proc")
+@pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy itself needs more")
+@alone
+def test_limits_where_no_address_space_is_left() -> None:
+    """The parent is at its own RLIMIT_AS: a ``preexec_fn`` of ``subprocess`` starts the program, and so do limits."""
+
+    def start_all(error: type[Exception]) -> None:
+        assert subprocess.run("true", preexec_fn=os.getpid, check=False).returncode == 0  # noqa: S607 (found in PATH)
+        assert rusage.run(["true"], preexec_fn=os.getpid, rlimits={RLIMIT_CORE: (0, 0)}).returncode == 0
+        with pytest.raises(error):
+            rusage.run(["true"], preexec_fn=os.getpid, rlimits={RLIMIT_NOFILE: (0, 2**50)})
+
+    start_all(ValueError)  # what is imported or cached has been
+    room = bytes(50_000), bytes(50_000)  # stay on the heap when freed: subprocess reads into a buffer of this size
+    with open("/proc/self/statm", "rb") as file:
+        size = int(file.read().split()[0]) * resource.getpagesize()
+    del room
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+    start_all(subprocess.SubprocessError)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="a child's peak is always its own on Linux only")
 @alone
 def test_peak_under_a_limit() -> None:

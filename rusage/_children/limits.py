@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from operator import index
 from typing import TYPE_CHECKING, Any
 
@@ -78,13 +78,18 @@ else:
     def set_in_child(limits: Limits, preexec_fn: Callable[[], Any] | None) -> Generator[Callable[[], Any] | None]:
         """Yield a ``preexec_fn`` that calls the given one and then sets the limits; raise if one was refused.
 
-        An exception of a ``preexec_fn`` reaches the parent as a ``SubprocessError`` without details. Therefore the
-        child writes them to memory that it shares with the parent.
+        An exception of a ``preexec_fn`` reaches the parent as a ``SubprocessError`` without details.
+        Therefore the child writes them to memory that it shares with the parent. A parent that has
+        reached its own RLIMIT_AS has none: a refused limit then raises the ``SubprocessError``.
         """
         if not limits:
             yield preexec_fn
             return
-        with mmap.mmap(-1, mmap.PAGESIZE) as refusal:
+        try:
+            refusal = mmap.mmap(-1, mmap.PAGESIZE)
+        except OSError:
+            refusal = None
+        with refusal or nullcontext():
 
             def set_limits() -> None:
                 if preexec_fn is not None:
@@ -93,13 +98,14 @@ else:
                     try:
                         resource.setrlimit(number, (soft, hard))
                     except (OSError, ValueError) as error:  # noqa: PERF203 (the child ends)
-                        refusal.write(f"{getattr(error, 'errno', 0)} {error}".encode())
+                        if refusal is not None:
+                            refusal.write(f"{getattr(error, 'errno', 0)} {error}".encode())
                         raise
 
             try:
                 yield set_limits
             except Exception:
-                code, _, text = refusal[:].rstrip(b"\0").decode().partition(" ")
+                code, _, text = (refusal or b"")[:].rstrip(b"\0").decode().partition(" ")
                 if not code:  # no limit was refused
                     raise
                 raise (ValueError(text) if code == "0" else OSError(int(code), os.strerror(int(code)))) from None
