@@ -158,17 +158,6 @@ SYSTEMS = {
         child_peak=_base.PEAK_OWN,
         exports="times faults rss peak",
     ),
-    "iOS": System(
-        "ios",
-        "24.5.0",
-        {"SELF": MACOS, "CHILDREN": MACOS, "THREAD": "utime stime"},
-        {"SELF": OF_MACOS},
-        absent="Process",
-        units=BLOCKS_512,
-        child_peak=_base.PEAK_OWN,
-        name="macOS",
-        exports="times faults rss peak",
-    ),
     "FreeBSD": System(
         "freebsd15",
         "15.1-RELEASE-p1",

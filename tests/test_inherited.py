@@ -49,7 +49,6 @@ OWN: list[tuple[str, int, dict[str, Any], tuple[str, ...]]] = [
     ("macOS", MIB, {}, PEAK),
     ("macOS", 1, {"floor": 300 * MIB}, PEAK),
     ("macOS", 0, {}, NOTHING),
-    ("iOS", MIB, {}, PEAK),
     ("Windows", MIB, {}, PEAK),
     ("Windows", 0, {}, NOTHING),
     ("NetBSD 10", 300 * MIB, {"floor": 300 * MIB}, NOTHING),

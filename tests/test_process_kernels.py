@@ -30,14 +30,7 @@ HEADERS = {
     "openbsd": ["sys/sysctl.h"],
     "dragonfly": ["sys/kinfo.h", "sys/procctl.h", "sys/sysctl.h"],
     "illumos": ["procfs.h"],
-    "macos": [
-        "TargetConditionals.h",
-        "libproc.h",
-        "mach/mach.h",
-        "mach/mach_time.h",
-        "pthread.h",
-        "sys/sysctl.h",
-    ],
+    "macos": ["libproc.h", "mach/mach.h", "mach/mach_time.h", "pthread.h", "sys/sysctl.h"],
 }
 WINDOWS_HEADERS = ["winsock2.h", "windows.h", "psapi.h", "tlhelp32.h"]  # for test_tree_kernels.py
 WITHOUT_PROCESS = ["illumos"]

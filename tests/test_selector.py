@@ -23,7 +23,6 @@ MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.star
 PLATFORMS = [
     *((row.platform, row.release, row.name or system) for system, row in SYSTEMS.items()),
     ("android", "6.6.30", "Linux"),
-    ("ios", "24.5.0", "macOS"),
     ("freebsd14", "14.3-RELEASE", "FreeBSD"),
     ("netbsd10", "10.99.14", "NetBSD"),
     ("netbsd11", "11.0_BETA", "NetBSD"),

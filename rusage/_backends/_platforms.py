@@ -8,7 +8,6 @@ PLATFORMS = {
     "linux": "linux",
     "android": "linux",
     "darwin": "macos",
-    "ios": "macos",
     "freebsd": "freebsd",
     "openbsd": "openbsd",
     "netbsd": "netbsd",

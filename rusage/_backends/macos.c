@@ -1,6 +1,6 @@
-/* macOS and iOS. */
+/* macOS. */
 
-#include <TargetConditionals.h>
+#include <libproc.h>
 #include <mach/mach.h>
 #include <mach/mach_time.h>
 #include <pthread.h>
@@ -45,10 +45,6 @@ static int64_t rusage_rss(void)
         return -ENOTSUP;
     return (int64_t)info.resident_size;
 }
-
-#if TARGET_OS_OSX
-
-#include <libproc.h>
 
 /* Return how many Mach ticks a second has. To a program that Rosetta translates, mach_timebase_info() reports the ticks
    of an Intel processor, while the kernel counts its own. */
@@ -116,16 +112,6 @@ static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *ca
     rusage_set_usage(figures, &values, hz, call);
     return 0;
 }
-
-#else
-
-/* The SDK of iOS has no libproc.h. */
-static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *call)
-{
-    return ENOTSUP;
-}
-
-#endif
 
 static int rusage_tree_list(rusage_tree *tree)
 {

@@ -1,12 +1,10 @@
-"""macOS and iOS: getrusage(2), bsd/kern/kern_resource.c and osfmk/kern/task.c of xnu-11417.
+"""macOS: getrusage(2), bsd/kern/kern_resource.c and osfmk/kern/task.c of xnu-11417.
 
 Another process: proc_pid_rusage() and PROC_PIDTASKINFO, bsd/kern/proc_info.c. Its disk I/O is in bytes that reached a
 device; ``>> 9`` makes them the 512-byte units of Linux. Its peak would need the task port.
 """
 
-import sys
-
-from ._base import ALL, BLOCKS, CALLS, HANDLED, INTEGRALS, NONE, PEAK_OWN, SECTORS, SWITCHES, TIMES, Backend
+from ._base import ALL, BLOCKS, CALLS, HANDLED, INTEGRALS, PEAK_OWN, SECTORS, SWITCHES, TIMES, Backend
 
 UNMAINTAINED = INTEGRALS | {"ru_nswap"}  # the kernel never updates them
 MISNAMED = BLOCKS | SWITCHES  # the values do not match the names: see the notes
@@ -14,13 +12,11 @@ MEASURED = ALL - UNMAINTAINED - MISNAMED
 OWN_PEAK = "the largest resident size of the task"
 CLAMPED = "limited to 2**31 - 1"
 PROCESS = TIMES | BLOCKS | {"ru_minflt", "ru_majflt"}
-IOS = sys.platform == "ios"
 
 BACKEND = Backend(
     name="macOS",
     # getrusage does not support threads; THREAD_BASIC_INFO has the two times.
     measured={"RUSAGE_SELF": MEASURED, "RUSAGE_CHILDREN": MEASURED, "RUSAGE_THREAD": TIMES},
-    absent={"Process": "iOS has no public call for the usage of another process"} if IOS else {},
     maxrss_bytes=1,  # resident_size_max of MACH_TASK_BASIC_INFO
     units=dict.fromkeys(BLOCKS, SECTORS),  # of another process
     notes={
@@ -36,9 +32,9 @@ BACKEND = Backend(
         "ru_nvcsw": "the kernel counts calls of its sleep function, whether they block or not",  # _sleep
         "ru_nivcsw": "the kernel counts all other switches, including voluntary ones",
     },
-    process=NONE if IOS else PROCESS,
+    process=PROCESS,
     peak="ru_maxrss",
     # The balance of the ledger phys_mem (osfmk/kern/task.c, osfmk/kern/bsd_kern.c).
-    rss="resident_size of MACH_TASK_BASIC_INFO" + ("" if IOS else "; of another process, ri_resident_size"),
+    rss="resident_size of MACH_TASK_BASIC_INFO; of another process, ri_resident_size",
     child_peak=PEAK_OWN,
 )

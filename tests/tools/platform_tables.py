@@ -132,8 +132,8 @@ def tables() -> str:
     for backend in SYSTEMS:
         lines += section(backend)
     lines += ["## Other systems", ""]
-    lines += ["Android has the values of Linux, and iOS has the values of macOS without `Process` and `Tree`. On these"]
-    lines += ["systems `import rusage` raises `ImportError` with the reason:", ""]
+    lines += ["Android has the values of Linux."]
+    lines += ["On these systems `import rusage` raises `ImportError` with the reason:", ""]
     lines += [f"- {platform}: {why}" for platform, why in REFUSED.items()]
     return "\n".join(lines)
 

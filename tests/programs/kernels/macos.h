@@ -4,7 +4,6 @@
 
 #include "kernel.h"
 
-#define TARGET_OS_OSX 1
 
 /* For getrusage(), which is not tested here. */
 typedef struct { struct { int seconds, microseconds; } user_time, system_time; } thread_basic_info_data_t;
