@@ -25,29 +25,16 @@ PROCESS = TIMES | {"ru_maxrss", "ru_minflt", "ru_majflt"}
 UNMAINTAINED = INTEGRALS | {"ru_nswap", "ru_msgsnd", "ru_msgrcv", "ru_nsignals"}  # getrusage(2)
 
 
-def boottime_offset() -> float:
-    """Return by how many seconds CLOCK_BOOTTIME differs in this time namespace: time_namespaces(7)."""
-    try:
-        with open("/proc/self/timens_offsets", "rb") as file:
-            lines = [line.split() for line in file]
-    except FileNotFoundError:  # a kernel without time namespaces
-        return 0.0
-    return sum(int(seconds) + int(nanoseconds) / 1e9 for name, seconds, nanoseconds in lines if name == b"boottime")
-
-
-def starttime_lag() -> float:
-    """Return CLOCK_BOOTTIME at the start of a process minus its ``starttime`` in proc_pid_stat(5), in seconds."""
-    # It lacks the offset in these kernels; seen on 5.10.
-    return boottime_offset() if _numbers(kernel_release(NAMES, newest=NEWEST)) < (5, 11) else 0.0
-
-
 def uptime() -> float:
-    """Return the seconds since this process was started: ``starttime`` in proc_pid_stat(5), rounded down to a tick."""
+    """Return the seconds since this process was started: ``starttime`` in proc_pid_stat(5), rounded down to a tick.
+
+    Before Linux 5.11 this is wrong in a time namespace, whose offset ``starttime`` lacks.
+    """
     if TYPE_CHECKING and sys.platform != "linux":
         raise NotImplementedError
     with open("/proc/self/stat", "rb") as file:
         ticks = int(file.read().rpartition(b")")[2].split()[19])  # the name before it may contain anything
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - starttime_lag() - ticks / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
 
 
 # --- The error of the peak --------------------------------------------------------------------------------------------
