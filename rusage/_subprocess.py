@@ -47,21 +47,26 @@ if sys.version_info < (3, 11):
 _PIPES = PARAMETERS[10:16]
 pipes_of = itemgetter(*_PIPES)  # of the arguments by name
 
-# The private methods that are overridden.
-_HOOKS = ["_internal_poll", "_wait"]
+# The private methods that are overridden or called, and their parameters without a default.
+_HOOKS: dict[str, list[str]] = {"_internal_poll": [], "_wait": ["timeout"]}
 if sys.platform != "win32":
-    _HOOKS += ["_execute_child", "_close_pipe_fds", "_try_wait", "_handle_exitstatus"]
+    _HOOKS |= {"_execute_child": PARAMETERS, "_close_pipe_fds": _PIPES}
+    _HOOKS |= {"_try_wait": ["wait_flags"], "_handle_exitstatus": ["sts"]}
 _hooks = attrgetter(*_HOOKS)
+
+
+def _required(method: Any) -> list[str]:
+    code = method.__code__
+    return [*code.co_varnames[1 : code.co_argcount - len(method.__defaults__ or ())]]
 
 
 def _known_hooks() -> Any:
     """Return subprocess's own methods; None if another library or a new version of Python has changed them."""
     try:
         methods = _hooks(SubprocessPopen)
-        code: Any = SubprocessPopen._execute_child.__code__  # noqa: SLF001 (as a derived class)
+        is_known = [*map(_required, methods)] == [*_HOOKS.values()]
     except AttributeError:
         return None
-    is_known = sys.platform == "win32" or [*code.co_varnames[1 : code.co_argcount]] == PARAMETERS
     return methods if is_known and all(method.__module__ == "subprocess" for method in methods) else None
 
 

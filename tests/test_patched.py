@@ -71,13 +71,13 @@ class Other(subprocess.Popen):
     def _wait(self, timeout):
         return super()._wait(timeout)
 
-original = subprocess.Popen._execute_child
-other = lambda self, args, *rest: original(self, args, *rest)
-other.__module__ = "subprocess"
 if sys.argv[1] == "class":
     subprocess.Popen = Other
 else:
-    subprocess.Popen._execute_child = other
+    original = getattr(subprocess.Popen, sys.argv[1])
+    other = lambda self, first, *rest: original(self, first, *rest)
+    other.__module__ = "subprocess"
+    setattr(subprocess.Popen, sys.argv[1], other)
 import rusage
 
 done = rusage.run([sys.executable, "-c", "raise SystemExit(3)"])
@@ -86,7 +86,7 @@ print(done.returncode, *done.measured)
 
 
 @not_on_windows
-@pytest.mark.parametrize("way", ["class", "parameters"])
+@pytest.mark.parametrize("way", ["class", "_execute_child", "_try_wait"])
 def test_changed_before_the_import(way: str, python: Callable[..., str]) -> None:
     """A class of another library, or a version of Python with other parameters, runs the child as it does by itself."""
     assert python("-c", BEFORE, way) == "3\n"
