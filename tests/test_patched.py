@@ -64,6 +64,17 @@ def test_another_parameter_that_is_required(monkeypatch: pytest.MonkeyPatch) -> 
     assert type(started) is not rusage.Popen
 
 
+@not_on_windows
+def test_positional_preexec_fn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes with ``rlimits`` where another library's class runs the child too."""
+    resource: Any = pytest.importorskip("resource")
+    seen = {"_handle_exitstatus": lambda process, _: setattr(process, "returncode", 0)}
+    monkeypatch.setattr(subprocess, "Popen", type("Other", (subprocess.Popen,), seen))
+    words: Any = ["sh", "-c", "pwd; ulimit -c"], -1, None, None, subprocess.PIPE, None
+    done = rusage.run(*words, lambda: os.chdir("/"), rlimits={resource.RLIMIT_CORE: (0, 0)})
+    assert done.stdout == b"/\n0\n"
+
+
 BEFORE = """
 import subprocess, sys
 

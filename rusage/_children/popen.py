@@ -41,8 +41,13 @@ def unmeasured(base: Any) -> Any:
             self._began = clock()
             limits = check_limits(rlimits)
             if sys.platform != "win32" and limits:
-                with set_in_child(limits, kwargs.pop("preexec_fn", None)) as preexec_fn:
-                    super().__init__(*args, preexec_fn=preexec_fn, **kwargs)
+                given = args[6] if len(args) > 6 else kwargs.pop("preexec_fn", None)
+                with set_in_child(limits, given) as preexec_fn:
+                    if len(args) > 6:
+                        args = (*args[:6], preexec_fn, *args[7:])
+                    else:
+                        kwargs["preexec_fn"] = preexec_fn
+                    super().__init__(*args, **kwargs)
             else:
                 super().__init__(*args, **kwargs)
 
