@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from conftest import alone, linux, needs_sh
@@ -256,6 +257,22 @@ def test_interrupted_start_leaves_no_child(call: str, monkeypatch: pytest.Monkey
         rusage.Popen(["sleep", "60"])
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="starts are interrupted by signal handlers")
+def test_wait_after_an_interrupted_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A derived class may end the child that a direct start has left, as in subprocess."""
+
+    class Caught(rusage.Popen[bytes]):
+        def __init__(self, *args: Any, **keywords: Any) -> None:
+            with contextlib.suppress(KeyboardInterrupt):
+                super().__init__(*args, **keywords)
+
+    interrupted = Mock(side_effect=KeyboardInterrupt)
+    monkeypatch.setattr("rusage._children.posix.read_inherited", interrupted)
+    process = Caught(["sleep", "60"], preexec_fn=os.getpid)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
 
 
 def status_and_usage(process: Any, *, waits: bool) -> tuple[int, Any]:

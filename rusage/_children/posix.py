@@ -79,7 +79,8 @@ class PosixPopen(SubprocessPopen[AnyStr]):
     measured: frozenset[str] = frozenset()
 
     _limits: tuple[tuple[int, int, int], ...]
-    _known: dict[str, Any]  # the arguments for child_fields() that the start has recorded
+    # The arguments for child_fields() that the start has recorded; none if it was interrupted.
+    _known: dict[str, Any] = {}  # noqa: RUF012 (another one is bound)
     _kernel_usage: RUsage | None = None
 
     @property
