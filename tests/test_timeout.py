@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import math
 import os
@@ -171,6 +172,21 @@ def test_child_that_another_thread_has_reaped(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(posix, "exit_event", reap)
     assert process.wait(timeout=5) == 5
+
+
+@by_event
+def test_child_that_another_thread_is_reaping(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the lock until it sets the status; the process ID is another process's meanwhile."""
+    process = rusage.Popen(["true"])
+    os.waitpid(process.pid, 0)
+
+    def has_exited(seconds: float) -> None:
+        time.sleep(seconds)
+        process.returncode = 5
+
+    monkeypatch.setattr(posix, "exit_event", lambda _: contextlib.nullcontext(has_exited))
+    with process._waitpid_lock:  # noqa: SLF001 (as the thread)
+        assert process.wait(timeout=0.5) == 5
 
 
 def test_lock_that_another_thread_has_had(monkeypatch: pytest.MonkeyPatch) -> None:

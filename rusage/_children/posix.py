@@ -185,7 +185,8 @@ class PosixPopen(SubprocessPopen[AnyStr]):
             while not (left := end - clock()) <= 0:  # NaN never expires, as in subprocess
                 if has_exited(min(_DAY, left)):
                     return True
-            return False
+            # Another thread may have reaped the child before the event was opened.
+            return self.returncode is not None
 
     if WAIT_BY_EVENT:
 
