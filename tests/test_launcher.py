@@ -173,6 +173,23 @@ def test_handler_of_the_launchers_exit_raises() -> None:
         no_child_is_left()
 
 
+@alone
+def test_handler_raises_before_a_slow_launcher_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The launcher, whose process ID nothing has stored yet, is found when it runs, and reaped."""
+
+    def stop_before(_: Any, pid: int) -> None:
+        if pid:
+            os.kill(pid, signal.SIGSTOP)
+            threading.Timer(0.1, os.kill, (pid, signal.SIGCONT)).start()
+            raise Stop
+
+    monkeypatch.setattr(start._Launcher, "pid", property(lambda _: 0, stop_before))  # noqa: SLF001 (patched)
+    signal.signal(signal.SIGUSR1, stop)  # a start believes in a handler only if there is one
+    with pytest.raises(Stop):
+        rusage.Popen(["true"])
+    no_child_is_left()
+
+
 def reap() -> int:
     """Wait for all children; return their number."""
     number = 0
@@ -280,6 +297,14 @@ def test_unusable_launcher(
     check(isolated=when == "at once")
     now = time.monotonic() + 120
     monkeypatch.setattr(time, "monotonic", lambda: now)  # which the launcher's use depends on
+    check()
+
+
+def test_launcher_that_is_open_for_writing(launcher: Path) -> None:
+    """ETXTBSY passes soon, so the launcher is tried again at once."""
+    shutil.copy(REAL, launcher)
+    with launcher.open("ab"):
+        check(isolated=False)
     check()
 
 

@@ -46,6 +46,9 @@ _retry_at = 0.0  # by time.monotonic()
 # The launcher closes descriptors faster than subprocess does, where the kernel has close_range(2) (Linux 5.9).
 use_close_range = bool(lib.rusage_has_close_range())
 
+# Why the launcher cannot be executed while the package is being reinstalled, or is not allowed to be.
+_UNUSABLE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOSYS}
+
 # Signals that the launcher can cause itself: seccomp, RLIMIT_FSIZE, out of memory, a refused exit.
 _SELF_INFLICTED = {signal.SIGSYS, signal.SIGXFSZ, signal.SIGBUS, signal.SIGSEGV, signal.SIGILL, signal.SIGTRAP}
 
@@ -254,8 +257,7 @@ class Launch:
             origin = _origin(error)
             if self._abort() or origin == "handler":
                 raise
-            # If it cannot be executed, for another reason than long arguments, the package may be being reinstalled.
-            is_missing = isinstance(error, OSError) and error.filename is PATH and error.errno != errno.E2BIG
+            is_missing = isinstance(error, OSError) and error.filename is PATH and error.errno in _UNUSABLE
             if origin == "hook" or is_missing:
                 pause()
             return None
