@@ -1,6 +1,7 @@
 """The memory of this process: ``peak``, ``rss``, ``pss``, and a block's peak, for ``measure`` and the pytest plugin.
 
-Only Linux can reset the high-water mark: see rusage/_backends/linux/memory.c.
+Only Linux can reset the high-water mark, and its getrusage() reports another peak:
+see rusage/_backends/linux/memory.c.
 """
 
 from __future__ import annotations
@@ -8,32 +9,13 @@ from __future__ import annotations
 import os
 import sys
 from _thread import RLock
-from itertools import count
 
 from . import _forks
 from ._backends import BACKEND
 from ._getrusage import error_of, maxrss
-from ._rusage import lib
+from ._rusage import ffi, lib
 
-# Only Linux can reset the high-water mark, and its getrusage() reports another peak.
-HAS_MARK = hasattr(lib, "rusage_mark")
-
-# The largest mark or size so far. Every reading raises it, also those before and after a reset, so that no result of
-# peak() is less than an earlier one, or than the peak of a block. The lock is not held for long, unlike the one below.
-_highest = 0
-_raising = RLock()
-
-
-def _raise_highest(size: int) -> int:
-    global _highest  # noqa: PLW0603 (of the process)
-    with _raising:
-        _highest = max(_highest, size)
-    return size
-
-
-def _read_mark() -> int:
-    """Return the high-water mark, or a negative error number."""
-    return _raise_highest(lib.rusage_mark())
+HAS_MARK = hasattr(lib, "rusage_peak")
 
 
 def peak() -> int:
@@ -47,8 +29,7 @@ def peak() -> int:
     """
     if not HAS_MARK:  # a system on which processes do not inherit a peak
         return maxrss()
-    _checked(_read_mark(), BACKEND.peak)
-    return _highest
+    return _checked(lib.rusage_peak(), BACKEND.peak)
 
 
 def rss() -> int:
@@ -92,57 +73,30 @@ def read_peak() -> int | None:
         return None
 
 
-# The result of the last call of known_peak().
-_peak = 0
-
-
 def known_peak() -> int:
-    """Return the largest known peak of this process, in bytes.
-
-    Code that lowers the peak, such as a write to /proc/PID/clear_refs, must call this first.
-    """
-    global _peak  # noqa: PLW0603 (must outlive a reset of the kernel's value)
-    peak = max(_peak, maxrss())
-    _peak = peak
-    return peak
+    """Return the largest known peak of this process, in bytes. A block does not lower it."""
+    return _checked(lib.rusage_known_peak(), "getrusage") if HAS_MARK else maxrss()
 
 
 # --- The peak of a block ----------------------------------------------------------------------------------------------
 
-# The lock is re-entrant because a signal handler or a finalizer may start a block while its thread holds the lock.
+# For threads: C releases the GIL during a reset. The lock is re-entrant because a signal handler or
+# a finalizer may start a block while its thread holds it.
 lock = RLock()
-
-# The high-water marks before our resets, and the sizes after them, which count for the blocks that began earlier: each
-# with the number of its reset, from the largest to the smallest. One that is not larger than a later one cannot be the
-# peak of a block.
-_marks: list[tuple[int, int]] = []
-_numbers = count(1)
-
-
-def _keep_mark(number: int, size: int) -> None:
-    while _marks and _marks[-1][1] <= size:
-        _marks.pop()
-    _marks.append((number, size))
 
 
 class BlockPeak:
     """The peak of a block that begins when the object is created. It is 0 if it is not ``measured``."""
 
-    __slots__ = ("_forks", "_is_open", "_number", "_peak", "_resident", "measured")
+    __slots__ = ("_block", "_forks", "_is_open", "measured")
 
     def __init__(self) -> None:
         self._forks, self._is_open = _forks.count, True
         self.measured = False
         if HAS_MARK:
+            self._block = ffi.new("rusage_block *")
             with lock:
-                known_peak()
-                self._number = next(_numbers)
-                mark = _read_mark()
-                _keep_mark(self._number, mark)
-                # A peak between the reading of the mark and the reset is lost.
-                self._resident = self._peak = _raise_highest(lib.rusage_reset_mark())
-                _keep_mark(self._number, self._resident)
-                self.measured = mark >= 0 and self._resident >= 0
+                self.measured = not lib.rusage_block_begin(self._block)
 
     @staticmethod
     def available() -> bool:
@@ -153,10 +107,7 @@ class BlockPeak:
         """Read the peak so far, if the block is open."""
         if self.measured and self._is_open:
             with lock:
-                mark = _read_mark()
-                later = (size for number, size in _marks if number > self._number)
-                self._peak = max(self._peak, mark, *later)
-                self.measured = mark >= 0
+                self.measured = not lib.rusage_block_update(self._block)
 
     def stop(self) -> None:
         """End the block."""
@@ -167,12 +118,12 @@ class BlockPeak:
     @property
     def peak(self) -> int:
         """The maximum resident set size that was read last, in bytes."""
-        return self._peak if self.measured else 0
+        return self._block.peak if self.measured else 0
 
     @property
     def growth(self) -> int:
         """The peak minus the resident set size at the start of the block, in bytes."""
-        return self._peak - self._resident if self.measured else 0
+        return self._block.peak - self._block.resident if self.measured else 0
 
     def check(self) -> None:
         """Raise ``RuntimeError`` in a forked child if the block was open at the fork."""
@@ -181,11 +132,11 @@ class BlockPeak:
 
 
 def _after_fork() -> None:
-    """In a child: replace the locks, which other threads of the parent may hold, and forget the parent's peaks."""
-    global lock, _raising, _highest, _marks, _peak
-    lock, _raising, _highest, _marks, _peak = RLock(), RLock(), 0, [], 0
+    """In a child: replace the lock, which another thread may have held, and forget the peaks."""
+    global lock  # noqa: PLW0603 (of the process)
+    lock = RLock()
     if HAS_MARK:
-        lib.rusage_close_clear_refs()  # of a reset in another thread, which the child does not have
+        lib.rusage_forget_peaks()
 
 
 if hasattr(os, "register_at_fork"):

@@ -311,7 +311,7 @@ def on_terminal() -> Iterator[Start]:
 
 
 def called_after(
-    instructions: int, function: Callable[[], None], handler: Callable[[], None], *, within: str = ""
+    instructions: int, function: Callable[[], object], handler: Callable[[], None], *, within: str = ""
 ) -> bool:
     """Call a function, and a handler in it after a number of instructions of Python, as a signal's would be called.
 
@@ -340,6 +340,15 @@ def called_after(
     finally:
         sys.settrace(before)
     return left < 0
+
+
+def at_each_instruction(function: Any, handler: Any, *, within: str) -> Iterator[None]:
+    """Do so for each number of instructions; yield after each call."""
+    number = 0
+    while called_after(number, function, handler, within=within):
+        yield
+        number += 1
+    assert number > 5
 
 
 def interrupted_after(instructions: int, function: Callable[[], None]) -> bool:

@@ -8,7 +8,9 @@ import ctypes
 import mmap
 import os
 import platform
+import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,19 +18,18 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
-from unittest.mock import Mock
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from checks import install_filter
-from conftest import alone, become_nobody, in_child, linux, no_files, root
+from conftest import alone, at_each_instruction, become_nobody, in_child, linux, no_files, root
 from scenes import filters_x86_64, in_namespaces, mount, wait_for_state
+from test_c import ROOT
 
 import rusage
 from rusage import _memory
 from rusage._backends import BACKEND
 from rusage._children.inherited import peak_margin
-from rusage._rusage import lib
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,6 +45,7 @@ MADV_POPULATE_WRITE = 23  # include/uapi/asm-generic/mman-common.h
 # Wine shows Linux's /proc.
 LINUX = BACKEND.name == "Linux" and os.path.exists("/proc/self/status")
 RESETS = LINUX and os.path.exists("/proc/self/clear_refs")
+traced = pytest.mark.skipif(PYPY, reason="traces instructions of CPython")
 resets = pytest.mark.skipif(not RESETS, reason="this system cannot reset the peak of a process")
 
 
@@ -408,14 +410,93 @@ def test_resets_lower_no_peak() -> None:
     assert {*peaks[1::2]} == {before}
 
 
-@resets
-@alone
-def test_size_above_the_mark(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernel's counters are not exact; still no block has a larger peak than the process."""
-    monkeypatch.setattr(_memory, "lib", Mock(wraps=lib, rusage_reset_mark=lambda: 2**50))
-    with rusage.measure(reset_peak=True) as m:
+def block() -> None:
+    """Begin and end one."""
+    with rusage.measure(reset_peak=True):
         pass
-    assert rusage.peak() >= m.peak == 2**50
+
+
+@resets
+@traced
+@pytest.mark.parametrize("use", [rusage.peak, _memory.known_peak, block])
+@alone
+def test_block_in_a_handler(use: Callable[[], object]) -> None:
+    """At each instruction: its block has the highest peak, the next lowers the mark, none falls."""
+    highest = rusage.peak()
+
+    def handle() -> None:
+        nonlocal highest
+        with rusage.measure(reset_peak=True) as m:
+            spike(highest + MIB - status("VmRSS"))
+        highest = m.peak
+        block()
+
+    with rusage.measure(reset_peak=True) as outer:
+        for _ in at_each_instruction(use, handle, within="_memory"):
+            assert min(rusage.peak(), outer.peak) >= highest
+            near(_memory.known_peak(), highest)
+
+
+@resets
+@traced
+@pytest.mark.parametrize("use", [rusage.peak, block])
+@alone
+def test_fork_in_a_handler(use: Callable[[], object]) -> None:
+    """At each instruction: the child, which goes on with the call, begins with its own size."""
+    child = -1
+
+    def fork() -> None:
+        nonlocal child
+        child = os.fork()
+
+    spike(300 * MIB)
+    for _ in at_each_instruction(use, fork, within="_memory"):
+        if not child:
+            assert max(rusage.peak(), _memory.known_peak()) < 300 * MIB
+            break
+        assert os.waitpid(child, 0)[1] == 0
+
+
+@linux
+@pytest.mark.system
+def test_marks(tmp_path: Path) -> None:
+    """A block's peak is the largest size since its reset, and peak() the largest of all.
+
+    After a reset the size may be above the mark, since the kernel's counters are not exact.
+    """
+    compiler, source = shutil.which("cc"), Path(__file__).parent / "programs" / "marks.c"
+    if compiler is None:
+        pytest.skip(reason="no C compiler: apt-get install gcc libc6-dev")
+    library = tmp_path / "marks.so"
+    subprocess.run([compiler, "-shared", "-fPIC", f"-I{ROOT}", source, "-o", library], check=True)
+    marks = ctypes.CDLL(str(library))
+    mark, resident = (ctypes.c_int64.in_dll(marks, name) for name in ("made_mark", "made_resident"))
+    choose, page, highest = random.Random(1), rusage.getpagesize(), 0
+    blocks: list[list[Any]] = []  # the structure of each, and its peak
+    for _ in range(1000):
+        mark.value, resident.value = choose.randint(1, 99) * page // 1024, choose.randint(1, 99)
+        sizes = [mark.value * 1024]
+        if choose.random() < 0.5 or not blocks:
+            sizes.append(resident.value * page)
+            for block in blocks:
+                block[1] = max(block[1], *sizes)
+            blocks.append([(ctypes.c_int64 * 3)(), sizes[1]])
+            assert marks.rusage_block_begin(blocks[-1][0]) == 0
+        else:
+            block = choose.choice(blocks)
+            block[1] = max(block[1], *sizes)
+            assert marks.rusage_block_update(block[0]) == 0
+            assert block[0][2] == block[1]
+        mark.value, highest = 0, max(highest, *sizes)
+        assert marks.rusage_peak() == highest
+    # What no block can need is not kept.
+    mark.value, resident.value = 99 * page // 1024, 99
+    marks.rusage_block_begin(block[0])
+    assert ctypes.c_int.in_dll(marks, "rusage_marks_count").value == 1
+    # Another thread raises the largest size between the look at it and the raise.
+    mark.value += 1
+    ctypes.c_ulong.in_dll(marks, "made_meanwhile").value = mark.value + 1
+    assert [marks.rusage_peak(), marks.rusage_peak()] == [(mark.value + 1) * 1024] * 2
 
 
 @pytest.mark.skipif("rss" in BACKEND.absent, reason="this system has no rss()")

@@ -1,6 +1,6 @@
 /* Linux: the memory of this process. */
 
-#include "proc.h"
+#include "tree.h"
 
 static int64_t rusage_rss(void)
 {
@@ -22,6 +22,8 @@ static int64_t rusage_pss(void)
     return error != 0 ? -error : size * 1024;
 }
 
+/* --- The peak of this program and of blocks: no signal handler runs within a C function --- */
+
 /* Return VmHWM, the high-water mark, in bytes, or a negative errno. It is not less than the resident set size. */
 static int64_t rusage_mark(void)
 {
@@ -33,9 +35,72 @@ static int64_t rusage_mark(void)
     return error != 0 ? -error : size * 1024;
 }
 
+/* The largest mark or size, and the largest ru_maxrss, in KiB; read before each reset too. They
+   never decrease. Longs: some 32-bit processors have no atomic operations on 64 bits. */
+static unsigned long rusage_highest, rusage_known;
+
+/* Raise one of them; return it in bytes. */
+static int64_t rusage_raise(unsigned long *highest, int64_t bytes)
+{
+    unsigned long size = (unsigned long)(bytes / 1024);
+    unsigned long now = __atomic_load_n(highest, __ATOMIC_SEQ_CST);
+
+    while (size > now) {            /* a failed exchange sets `now` */
+        if (__atomic_compare_exchange_n(highest, &now, size, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+            now = size;
+    }
+    return (int64_t)now * 1024;
+}
+
+/* Return the peak of the program that this process executes, in bytes, or a negative errno. */
+static int64_t rusage_peak(void)
+{
+    int64_t mark = rusage_mark();
+
+    return mark < 0 ? mark : rusage_raise(&rusage_highest, mark);
+}
+
+/* Return the largest known ru_maxrss of this process, in bytes, or a negative errno. */
+static int64_t rusage_known_peak(void)
+{
+    struct rusage usage;
+
+    if (getrusage(RUSAGE_SELF, &usage) != 0)
+        return -errno;
+    return rusage_raise(&rusage_known, (int64_t)usage.ru_maxrss * 1024);
+}
+
+/* The marks before our resets, and the sizes after them, which count for the blocks that began
+   earlier: each with the number of its reset, from the largest to the smallest. One that is not
+   larger than a later one cannot be the peak of a block. Python's lock excludes other threads. */
+static struct {
+    int64_t number, size;
+} *rusage_marks;
+static int rusage_marks_count, rusage_marks_capacity;
+static int64_t rusage_resets;       /* the number of the last one */
+
+static int rusage_keep_mark(int64_t size)
+{
+    void **array = (void **)&rusage_marks;
+    int count = rusage_marks_count, error;
+
+    if (size < 0)
+        return (int)-size;
+    rusage_raise(&rusage_highest, size);
+    while (count > 0 && rusage_marks[count - 1].size <= size)
+        count--;
+    error = rusage_tree_grow(array, count, &rusage_marks_capacity, sizeof *rusage_marks);
+    if (error == 0) {
+        rusage_marks[count].number = rusage_resets;
+        rusage_marks[count].size = size;
+        rusage_marks_count = count + 1;
+    }
+    return error;
+}
+
 static int rusage_clear_refs = -1;  /* the descriptor, during a reset: a child that is forked then closes its copy */
 
-/* In a forked child, and with the GIL, so that no thread forks between the two steps. */
+/* With the GIL, so that no thread forks between the two steps. */
 static void rusage_close_clear_refs(void)
 {
     int fd = rusage_clear_refs;
@@ -45,26 +110,54 @@ static void rusage_close_clear_refs(void)
         close(fd);
 }
 
-/* Set the mark to the resident set size (man page: proc_pid_clear_refs, section 5; in kernels with
-   CONFIG_PROC_PAGE_MONITOR, since 4.0), and return this size, or a negative errno. The write waits for the lock of the
-   address space, which another thread may hold for long, for example in MADV_POPULATE_WRITE; the process may grow
-   meanwhile. Python holds a lock when it calls this. */
-static int64_t rusage_reset_mark(void)
+/* Begin a block: set the mark to the resident set size (man page: proc_pid_clear_refs, section 5;
+   in kernels with CONFIG_PROC_PAGE_MONITOR, since 4.0). The write waits for the lock of the address
+   space, which another thread may hold for long, for example in MADV_POPULATE_WRITE; the process
+   may grow meanwhile. A peak between the reading of the mark and the reset is lost. */
+static int rusage_block_begin(rusage_block *block)
 {
-    int64_t resident;
-    int error = 0;
+    int error;
 
     /* Of this thread: the first one may have ended, and its file belongs to root and resets nothing. */
     rusage_clear_refs = open("/proc/thread-self/clear_refs", O_WRONLY | O_CLOEXEC);
     if (rusage_clear_refs < 0)
-        return -errno;
-    {
+        return errno;
+    rusage_known_peak();
+    block->number = ++rusage_resets;
+    error = rusage_keep_mark(rusage_mark());
+    if (error == 0) {
         RUSAGE_RELEASE_GIL;
         if (write(rusage_clear_refs, "5", 1) != 1)
             error = errno;
-        resident = rusage_rss();
+        block->resident = block->peak = rusage_rss();
         RUSAGE_RETAKE_GIL;
     }
     rusage_close_clear_refs();
-    return error != 0 ? -error : resident;
+    return error != 0 ? error : rusage_keep_mark(block->resident);
+}
+
+/* Raise the peak of a block to the highest mark since its reset. */
+static int rusage_block_update(rusage_block *block)
+{
+    int64_t size = rusage_mark();
+    int i;
+
+    if (size < 0)
+        return (int)-size;
+    rusage_raise(&rusage_highest, size);
+    for (i = rusage_marks_count - 1; i >= 0 && rusage_marks[i].number > block->number; i--)
+        if (size < rusage_marks[i].size)
+            size = rusage_marks[i].size;
+    if (block->peak < size)
+        block->peak = size;
+    return 0;
+}
+
+/* In a forked child. Another thread of the parent may have been replacing the array. */
+static void rusage_forget_peaks(void)
+{
+    rusage_highest = rusage_known = 0;
+    rusage_marks = NULL;
+    rusage_marks_count = rusage_marks_capacity = 0;
+    rusage_close_clear_refs(); /* of another thread, which the child does not have */
 }

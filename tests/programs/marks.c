@@ -1,0 +1,38 @@
+/* The C of blocks with a made-up /proc, as a library for test_memory.py. */
+
+#define _GNU_SOURCE
+
+#include "rusage/_c/unix.c"
+#include "rusage/_backends/linux/tree.h"
+
+int64_t made_mark, made_resident; /* KiB, pages */
+unsigned long made_meanwhile; /* another thread raises a value to it, after the next look at it */
+
+static int made_status(int directory, const char *path, const char *start, int64_t *number)
+{
+    *number = made_mark;
+    return 0;
+}
+
+static int made_statm(int directory, const char *path, int64_t *pages)
+{
+    *pages = made_resident;
+    return 0;
+}
+
+static unsigned long made_load(unsigned long *place)
+{
+    unsigned long value = *place;
+
+    if (made_meanwhile > value)
+        *place = made_meanwhile;
+    made_meanwhile = 0;
+    return value;
+}
+
+#define rusage_read_status made_status
+#define rusage_read_statm made_statm
+#define open(path, flags) (open)("/dev/null", flags)
+#define __atomic_load_n(place, order) made_load(place)
+#define static
+#include "rusage/_backends/linux/memory.c"
