@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     F = TypeVar("F", bound=Callable[..., Any])
     # The clock, the usage, what measures the peak, and the thread if it matters.
     Start = tuple[float, RUsage, BlockPeak | None, int | None]
-    End = tuple[float, RUsage]
+    End = tuple[float, RUsage, bool]  # and whether the peak is this process's
 else:
     F = Callable  # for typing.get_type_hints
 
@@ -78,22 +78,24 @@ class measure:  # noqa: N801 (used like a function)
         return self
 
     def __exit__(self, *error: object) -> None:
-        usage = getrusage(self._who)
         start = self._open[None]
-        self._check_thread(start)
-        self._last = start, (_clock(), usage)
-        del self._open[None]
+        end = self._read(start)
         if start[2] is not None:
-            start[2].stop()
+            start[2].update()
+        self._last = start, end
+        del self._open[None]  # the end, in one step
 
     def _thread(self) -> int | None:
         """Return the calling thread if the usage is the thread's."""
         return _thread_id() if self._who == RUSAGE_THREAD else None
 
-    def _check_thread(self, start: Start) -> None:
-        """Raise if the difference would be between the usage of two threads."""
+    def _read(self, start: Start) -> End:
+        """Return the figures now. Raises ``RuntimeError`` for the difference between two threads."""
+        usage = getrusage(self._who)
+        end = _clock(), usage, start[2] is None or start[2].is_ours()
         if start[3] != self._thread():
             raise RuntimeError("RUSAGE_THREAD: the block was entered in another thread")
+        return end
 
     def start(self) -> None:
         """Enter a block, for frameworks whose hooks are two functions."""
@@ -108,15 +110,13 @@ class measure:  # noqa: N801 (used like a function)
     def _span(self) -> tuple[Start, End]:
         start = self._open.get(None)
         if start is not None:
-            self._check_thread(start)
-            usage = getrusage(self._who)
-            span = start, (_clock(), usage)
+            span = start, self._read(start)
         elif self._last is not None:
             span = self._last
         else:
             raise RuntimeError("nothing has been measured yet")
-        if span[0][2] is not None:
-            span[0][2].check()
+        if not span[1][2]:
+            raise RuntimeError("this block was open across a fork: it is measured in the parent only")
         return span
 
     @property
@@ -136,13 +136,13 @@ class measure:  # noqa: N801 (used like a function)
     @property
     def usage(self) -> RUsage:
         """The usage of the block so far, or in total after its end: the difference of two ``RUsage``."""
-        (_, earlier, *_), (_, later) = self._span()
+        (_, earlier, *_), (_, later, _) = self._span()
         return later - earlier
 
     @property
     def elapsed(self) -> float:
         """The elapsed time of the block so far, or in total after its end, in seconds."""
-        (start, *_), (end, _) = self._span()
+        (start, *_), (end, *_) = self._span()
         return end - start
 
     @property
@@ -162,15 +162,16 @@ class measure:  # noqa: N801 (used like a function)
         return self._updated_peak().growth
 
     def _updated_peak(self) -> BlockPeak:
-        peak = None if self._new_peak is None else self._span()[0][2]
-        if peak is None:
+        start = None if self._new_peak is None else self._span()[0]
+        if start is None or start[2] is None:
             raise RuntimeError("a block has a peak of its own with measure(reset_peak=True) only")
-        peak.update()
-        return peak
+        if self._open.get(None) is start:
+            start[2].update()
+        return start[2]
 
     def __repr__(self) -> str:
         try:
-            (start, earlier, *_), (end, later) = self._span()
+            (start, earlier, *_), (end, later, _) = self._span()
             sizes: dict[str, int | None] = {}
             if self._new_peak is not None:
                 sizes["peak"] = self.peak or None

@@ -88,11 +88,10 @@ lock = RLock()
 class BlockPeak:
     """The peak of a block that begins when the object is created. It is 0 if it is not ``measured``."""
 
-    __slots__ = ("_block", "_forks", "_is_open", "measured")
+    __slots__ = ("_block", "_forks", "measured")
 
     def __init__(self) -> None:
-        self._forks, self._is_open = _forks.count, True
-        self.measured = False
+        self._forks, self.measured = _forks.count, False
         if HAS_MARK:
             self._block = ffi.new("rusage_block *")
             with lock:
@@ -104,16 +103,10 @@ class BlockPeak:
         return HAS_MARK and os.access("/proc/thread-self/clear_refs", os.W_OK)
 
     def update(self) -> None:
-        """Read the peak so far, if the block is open."""
-        if self.measured and self._is_open:
+        """Read the peak so far."""
+        if self.measured:
             with lock:
                 self.measured = not lib.rusage_block_update(self._block)
-
-    def stop(self) -> None:
-        """End the block."""
-        self.update()
-        if self._forks == _forks.count:
-            self._is_open = False
 
     @property
     def peak(self) -> int:
@@ -125,10 +118,9 @@ class BlockPeak:
         """The peak minus the resident set size at the start of the block, in bytes."""
         return self._block.peak - self._block.resident if self.measured else 0
 
-    def check(self) -> None:
-        """Raise ``RuntimeError`` in a forked child if the block was open at the fork."""
-        if self._is_open and self._forks != _forks.count:
-            raise RuntimeError("this block was open across a fork: it is measured in the parent only")
+    def is_ours(self) -> bool:
+        """Return whether this process, and not one that has forked it, has begun the block."""
+        return self._forks == _forks.count
 
 
 def _after_fork() -> None:

@@ -199,7 +199,7 @@ class Phase:
         if "ru_majflt" in MEASURED:
             figures["majflt"] = end.ru_majflt - start.ru_majflt
         if self._peak is not None:
-            self._peak.stop()
+            self._peak.update()
         if self._peak is not None and self._peak.measured:
             figures["peak_growth"] = self._peak.growth
         elif "ru_maxrss" in MEASURED:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from checks import install_filter
-from conftest import alone, at_each_instruction, become_nobody, in_child, linux, no_files, root
+from conftest import alone, at_each_instruction, become_nobody, in_child, interrupted_after, linux, no_files, root
 from scenes import filters_x86_64, in_namespaces, mount, wait_for_state
 from test_c import ROOT
 
@@ -272,6 +272,23 @@ def test_blocks_without_descriptors() -> None:
     with no_files():
         near(m.peak_growth, 16 * MIB)
         assert "peak" in m.measured
+
+
+@resets
+@traced
+@alone
+def test_interrupted_end() -> None:
+    """An exception at any instruction leaves the block open, or ended, for all figures alike."""
+    instruction, went_on = 0, True
+    while went_on:
+        m = rusage.measure(reset_peak=True)
+        m.start()
+        went_on = interrupted_after(instruction, m.stop)
+        elapsed = m.elapsed
+        spike(32 * MIB)
+        assert (m.elapsed > elapsed) == (m.peak_growth > 16 * MIB), instruction
+        instruction += 1
+    assert m.elapsed == elapsed
 
 
 @resets
