@@ -156,6 +156,37 @@ def pss_of(file: Path) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
+@needs_pss
+def test_other_threads_run_while_pss_is_read() -> None:
+    """Only a call that releases the GIL lets one run: none may ask for it during the test."""
+    count, done, interval = 0, threading.Event(), sys.getswitchinterval()
+
+    def work() -> None:
+        nonlocal count
+        while not done.is_set():
+            count += 1
+            time.sleep(0)
+
+    def runs_meanwhile(read: Any) -> bool:
+        before = count
+        read()
+        return count > before
+
+    thread = threading.Thread(target=work)
+    with contextlib.ExitStack() as stack:
+        tree = stack.enter_context(rusage.Tree())
+        process = stack.enter_context(rusage.Process(os.getpid()))
+        readers = [rusage.pss, process.pss, tree.pss]
+        stack.callback(thread.join)
+        stack.callback(done.set)
+        stack.callback(sys.setswitchinterval, interval)
+        thread.start()
+        sys.setswitchinterval(1000)
+        time.sleep(0.1)  # it may have asked before
+        for read in readers:
+            assert any(runs_meanwhile(read) for _ in range(10_000)), read
+
+
 @pytest.mark.skipif("pss" not in BACKEND.absent, reason="this system has pss")
 def test_missing_pss_says_why() -> None:
     """The method is absent, and the parameter is refused."""

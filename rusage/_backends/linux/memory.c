@@ -17,8 +17,11 @@ static int64_t rusage_rss(void)
 static int64_t rusage_pss(void)
 {
     int64_t size = 0;               /* KiB */
-    int error = rusage_read_status(AT_FDCWD, "/proc/thread-self/smaps_rollup", "\nPss:", &size);
+    int error;
+    RUSAGE_RELEASE_GIL;
 
+    error = rusage_read_status(AT_FDCWD, "/proc/thread-self/smaps_rollup", "\nPss:", &size);
+    RUSAGE_RETAKE_GIL;
     return error != 0 ? -error : size * 1024;
 }
 

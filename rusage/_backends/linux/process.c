@@ -208,10 +208,14 @@ static int64_t rusage_process_pss(const rusage_process *process)
     int64_t size = 0, end = 0;
     int is_kernel_thread = !(process->measured >> RUSAGE_INDEX_maxrss & 1), error;
 
-    do
-        error =
-            rusage_error_of_memory(process, rusage_read_memory(process->directory, "smaps_rollup", "\nPss:", &size));
-    while (!is_kernel_thread && rusage_try_again(process, error, &end));
+    do {
+        {
+            RUSAGE_RELEASE_GIL;
+            error = rusage_read_memory(process->directory, "smaps_rollup", "\nPss:", &size);
+            RUSAGE_RETAKE_GIL;
+        }
+        error = rusage_error_of_memory(process, error);
+    } while (!is_kernel_thread && rusage_try_again(process, error, &end));
     if (error == ENODATA && is_kernel_thread)
         return 0;
     return error != 0 ? -rusage_reported(error) : size * 1024;
