@@ -384,6 +384,14 @@ def test_signals(run: Run) -> None:
     assert line == [10, 15, 0]
 
 
+@pytest.mark.parametrize("system", ["freebsd", "dragonfly"], indirect=True)
+def test_second_reaper(system: str, run: Run) -> None:
+    """A process that has become one can do so again."""
+    again = {"freebsd": errno.EBUSY, "dragonfly": errno.EALREADY}[system]
+    steps = f"become_reaper set reaper {again} become_reaper set reaper 1 become_reaper"
+    assert run(steps) == [[0], [0], [1]]
+
+
 # --- Windows, where parents do not wait, IDs of parents dangle, and open handles keep processes that have ended ---
 
 on_windows = pytest.mark.parametrize("system", ["windows"], indirect=True)

@@ -119,10 +119,12 @@ static int rusage_list(rusage_tree *tree, int *name, unsigned int names, size_t 
 
 #ifdef PROC_REAP_ACQUIRE /* FreeBSD and DragonFly BSD */
 
-/* procctl(2): a process that is one already returns EBUSY. */
+/* procctl(2). For a reaper, errno is EBUSY on FreeBSD and EALREADY on DragonFly BSD. */
 static int rusage_become_reaper(void)
 {
-    return procctl(P_PID, getpid(), PROC_REAP_ACQUIRE, NULL) != 0 && errno != EBUSY ? errno : 0;
+    int failed = procctl(P_PID, getpid(), PROC_REAP_ACQUIRE, NULL) != 0;
+
+    return failed && errno != EBUSY && errno != EALREADY ? errno : 0;
 }
 
 #endif

@@ -26,7 +26,7 @@ STEP = 0.05
 NEVER = float("inf")
 
 # Whether this process can become the parent of orphans, so that they stay in the tree. PyPy has no waitid.
-CAN_ADOPT = sys.platform.startswith(("linux", "freebsd", "dragonfly")) and hasattr(os, "waitid")
+CAN_ADOPT = hasattr(lib, "rusage_become_reaper") and hasattr(os, "waitid")
 
 
 class TreePeak(NamedTuple):

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#define PROC_REAP_ACQUIRE 2
 #include "usage.h"
 
 enum { CTL_KERN = 1, KERN_PROC = 14, KERN_PROC_ALL = 0, KERN_PROC_PID = 1, KERN_PROC_FLAG_LWP = 0x10, SACTIVE = 2, SZOMB = 4 };

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#define PROC_REAP_ACQUIRE 2
 #include "usage.h"
 
 #define HAS_OF_PROCESS

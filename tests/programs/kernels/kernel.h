@@ -48,6 +48,7 @@ static int processes_count;
     ENTRY(allocations, 1 << 30) /* how many calls of realloc() succeed */ \
     ENTRY(room, 256)            /* for the figures of members */ \
     ENTRY(crowded, 0)           /* how often there are more processes than there is room for */ \
+    ENTRY(reaper, 0)            /* the errno for a process that is a reaper already */ \
     ENTRY(churn, 0)             /* in how many lists another process takes the place of the last one */
 
 #define MEMBER(name, value) int64_t name;
@@ -184,10 +185,13 @@ static inline int copy_clockrate(void *old, size_t *size)
     return copy_out(old, size, &rate, sizeof rate);
 }
 
-/* procctl(2). */
-#define PROC_REAP_ACQUIRE 2
+#ifdef PROC_REAP_ACQUIRE
 
+/* procctl(2). */
 static inline int procctl(int type, int pid, int command, void *data)
 {
-    return command == PROC_REAP_ACQUIRE ? 0 : -1;
+    errno = command == PROC_REAP_ACQUIRE ? (int)kernel.reaper : EINVAL;
+    return errno == 0 ? 0 : -1;
 }
+
+#endif

@@ -172,6 +172,10 @@ static int call_function(char **step)
         call.who = atoi(step[1]);
         print(rusage_get(&call), &call);
     }
+#ifdef PROC_REAP_ACQUIRE
+    STEP("become_reaper", 0)
+        printf("%d\n", rusage_become_reaper());
+#endif
 #ifdef HAS_OF_PROCESS
     STEP("of_process", 1)
         print(rusage_of_process(atoi(step[1]), &call), &call);
