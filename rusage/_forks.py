@@ -1,14 +1,18 @@
 """Counts forks, so that an object can notice that it is a copy in a forked child."""
 
 import os
+from _thread import get_ident
 
 count = 0
 """How often this process and its ancestors have been forked since this module was imported."""
+threads: list[int] = []
+"""The threads that have forked, each of which goes on in the child."""
 
 
 def _after_fork() -> None:
     global count  # noqa: PLW0603 (of the process)
-    count += 1
+    threads.append(get_ident())
+    count = len(threads)
 
 
 if hasattr(os, "register_at_fork"):

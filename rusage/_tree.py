@@ -6,7 +6,7 @@ import os
 import struct
 import time
 import warnings
-from _thread import RLock
+from _thread import RLock, get_ident
 from collections import namedtuple
 
 from . import _forks
@@ -121,7 +121,7 @@ class Tree(Opened):
 
     def __init__(self, pid: int | None = None) -> None:
         # The lock is re-entrant because a signal handler may read the tree while its thread does.
-        self._lock, self._users = RLock(), 0
+        self._lock, self._users, self._reader = RLock(), 0, 0
         self.pid = os.getpid() if pid is None else c_int(pid)
         if self.pid < 1:
             raise ValueError(f"not a process ID: {self.pid}")
@@ -139,6 +139,7 @@ class Tree(Opened):
         """Call a function that no other thread disturbs; close the tree afterwards if close() was called meanwhile."""
         self._check_fork()
         with self._lock:
+            self._reader = get_ident()
             self._users += 1  # first: a signal handler may close the tree at any point
             try:
                 handle = self._tree[0]
@@ -152,9 +153,11 @@ class Tree(Opened):
 
     def _check_fork(self) -> None:
         """In a forked child: replace the lock. If another thread was reading, what C knows of the tree is unusable."""
-        if self._forks != _forks.count:
-            self._forks, self._lock = _forks.count, RLock()
-            if self._users:
+        forked = _forks.threads[self._forks :]
+        if forked:
+            goes_on = self._users and {*forked} == {self._reader}  # a signal handler has forked
+            self._forks, self._lock = _forks.count, self._lock if goes_on else RLock()
+            if self._users and not goes_on:
                 ffi.gc(self._tree, None)
                 self._tree, self._users, self._interrupted = ffi.new("rusage_tree **"), 0, True
         if self._interrupted and not self._closed:

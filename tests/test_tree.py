@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import alone, called_after, forks, in_child, linux, open_files
+from conftest import alone, at_each_instruction, called_after, forks, in_child, linux, open_files
 from held_trees import MIB, held, wait_until
 from scenes import Child
 from test_contract import CPYTHON
@@ -441,6 +441,26 @@ def test_fork_while_another_thread_reads() -> None:
             go_on.set()
             reading.join()
         assert tree.sample().processes >= 1
+
+
+@forks
+@pytest.mark.skipif(not CPYTHON, reason="traces instructions")
+@alone
+def test_fork_in_a_handler() -> None:
+    """At each instruction: the child reads there, ends the interrupted reading, closes its copy."""
+    child, before, tree = -1, open_files(), rusage.Tree()
+
+    def fork() -> None:
+        nonlocal child
+        child = os.fork()
+        tree.sample()
+
+    for _ in at_each_instruction(tree.rss, fork, within="_tree"):
+        if not child:
+            break
+        assert os.waitpid(child, 0)[1] == 0
+    tree.close()
+    assert open_files() == before
 
 
 @linux
