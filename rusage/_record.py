@@ -81,6 +81,7 @@ class record:  # noqa: N801 (used like a function)
         self._pid, self._pss, self._on_sample, self._max_samples = pid, pss, on_sample, max_samples
         self.interval, self.missed = interval, 0
         self._tree: Tree | None = None
+        self._starting: dict[int, object] = {}  # set by the one start() that is under way
         self._samples: list[Sample] = []
         self._largest: tuple[Sample, bytes] | None = None
 
@@ -123,8 +124,16 @@ class record:  # noqa: N801 (used like a function)
 
     def start(self) -> None:
         """Begin a recording, with a first sample. Raises ``RuntimeError`` if one is in progress."""
-        if self._running:
-            raise RuntimeError("this recording is in progress: use another object for a nested block")
+        mine = object()
+        try:
+            if self._starting.setdefault(_forks.count, mine) is not mine or self._running:
+                raise RuntimeError("this recording is in progress: use another object for a nested block")
+            self._start()
+        finally:
+            if self._starting.get(_forks.count) is mine:
+                del self._starting[_forks.count]
+
+    def _start(self) -> None:
         self._tree = Tree(self._pid)
         self._began = time.time() - (_clock() - self._tree._opened)  # noqa: SLF001 (of the same package)
         running = [(_held_lock(), _held_lock())]

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -249,6 +250,24 @@ def test_recordings_that_stop_each_other() -> None:
     for recording in recordings.values():
         recording.start()
     wait_for_the_end(*recordings.values())
+
+
+def test_start_in_four_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of them records; to the others the object is in use."""
+
+    def open_slowly(pid: int | None) -> rusage.Tree:
+        time.sleep(0.1)
+        return rusage.Tree(pid)
+
+    monkeypatch.setattr("rusage._record.Tree", open_slowly)
+    r = rusage.record(interval=FAST)
+    with ThreadPoolExecutor(4) as pool:
+        errors = [task.exception() for task in [pool.submit(r.start) for _ in range(4)]]
+    assert [str(error)[:27] for error in errors if error] == ["this recording is in progre"] * 3
+    wait_for(r, 3)
+    r.stop()
+    r.start()
+    r.stop()
 
 
 @forks
