@@ -61,15 +61,16 @@ def _why_not_found(pid: int) -> str:
     return os.strerror(errno.ESRCH)
 
 
-def error_of_process(code: int, pid: int) -> Exception:
-    """Return the exception for an error of a C function that reads another process."""
+def error_of_process(code: int, pid: int, others: str = "") -> Exception:
+    """Return the exception for an error of a C function for a process, or for *others* too."""
     if code == lib.RUSAGE_NO_PROCESS:
         return ProcessLookupError(errno.ESRCH, f"{_why_not_found(pid)}: {pid}")
-    if sys.platform == "win32":
-        return error_of(code)
-    if code == errno.ENOENT:  # on Linux: /proc is not mounted, or it belongs to another PID namespace
-        return FileNotFoundError(code, os.strerror(code), "/proc/self")
-    return OSError(code, os.strerror(code))
+    # On Linux: /proc is not mounted, or it belongs to another PID namespace.
+    file = "/proc/self" if code == errno.ENOENT else None
+    error = error_of(code) if sys.platform == "win32" else OSError(code, os.strerror(code), file)
+    if isinstance(error, PermissionError):
+        return PermissionError(error.errno, f"{error.strerror}: {pid}{others}", None, code)
+    return error
 
 
 class Opened:
@@ -108,7 +109,7 @@ class Process(Opened):
     ``ProcessLookupError`` if there is no such process, if it has ended but has not been waited for, and if the number
     is the ID of a thread; ``PermissionError`` if the system does not allow reading the process; ``OSError`` if too many
     files are open. The methods raise the same exceptions, and ``ProcessLookupError`` once the process has ended. The
-    message of a ``ProcessLookupError`` contains the process ID.
+    message of a ``ProcessLookupError`` and of a ``PermissionError`` contains the process ID.
 
     On Linux, during exec or exit, readings retry for up to a second. An exit is confirmed a millisecond later.
     """

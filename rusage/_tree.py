@@ -240,7 +240,7 @@ class Tree(Opened):
             finally:  # also without a free file descriptor
                 error = lib.rusage_tree_signal(handle, number, os.getpid())
             if error:
-                raise error_of_process(error, self.pid)
+                raise error_of_process(error, self.pid, " or a descendant")
 
         self._use(send)
 

@@ -220,14 +220,14 @@ def test_other_user(hide_lists: Callable[[], None]) -> None:
                 mark = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
                 assert process.peak() == process.getrusage().ru_maxrss == mark * 1024
             assert process.cputime() > 0
-            with pytest.raises(PermissionError):
+            with pytest.raises(PermissionError, match=f"denied: {os.getppid()}$"):
                 process.pss()
         with rusage.Tree(os.getppid()) as tree:
             assert pids(tree) == {os.getppid(), child.pid, os.getpid()}
             assert tree.sample()[3:5] == (3, 0)
             assert tree.sample(pss=True)[3:5] == (3, 1)
             assert pids(tree) == {os.getppid(), child.pid, os.getpid()}
-            with pytest.raises(PermissionError):
+            with pytest.raises(PermissionError, match=f": {os.getppid()} or a descendant$"):
                 tree.send_signal(0)
 
     hide_lists()
@@ -254,7 +254,7 @@ def test_hidden_processes(hidepid: str, hide_lists: Callable[[], None]) -> None:
             fails(PermissionError, *readers(opened)[1:], *readers(by_name))
             for kind in rusage.Process, rusage.Tree:
                 for pid in 1, other, hidden.pid:  # the kernel has cached the first one
-                    with pytest.raises(PermissionError):
+                    with pytest.raises(PermissionError, match=f": {pid}$"):
                         kind(pid)
                 with pytest.raises(ProcessLookupError):
                     kind(2**22 - 1)
