@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,26 +116,31 @@ def test_report_and_files_at_once(words: list[str]) -> None:
 
 
 def test_content_stays_without_a_report() -> None:
-    """Of a program that cannot be started, and of a second file that cannot be opened."""
-    Path("x.json").write_text("before")
+    """Of a program that cannot be started, and of another file that cannot be opened."""
     for words, status in (
-        (["/no/such/program"], 127),
-        (["-n", "2", "/no/such/program"], 127),
-        (["--export", "/no/such/place.csv", "true"], 125),
+        (["--export", "x.json", "/no/such/program"], 127),
+        (["--export", "x.json", "-n", "2", "/no/such/program"], 127),
+        (["--export", "x.json", "--export", "/no/such/place.csv", "true"], 125),
     ):
-        assert run("--export", "x.json", *words).returncode == status
+        Path("x.json").write_text("before")
+        assert plain(*words).returncode == status
         assert Path("x.json").read_text() == "before"
 
 
+@needs_sh
 def test_no_part_of_a_report_is_left() -> None:
-    """If it is larger than files may be."""
+    """If it is larger than files may be; what the program has written to the same file stays."""
     resource = pytest.importorskip("resource", reason="this system has no limit for files")
     Path("x.json").write_text("before")
-    limit = resource.RLIMIT_FSIZE, (20, resource.RLIM_INFINITY)
-    done = plain("--export", "x.json", "true", preexec_fn=lambda: resource.setrlimit(*limit))
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (20, resource.RLIM_INFINITY))
+    done = plain("--export", "x.json", "true", preexec_fn=limit)
     assert done.returncode == 125
     assert done.stderr.endswith(f"rusage: x.json: {os.strerror(errno.EFBIG)}\n")
     assert Path("x.json").read_text() == ""
+    with Path("x.json").open("w") as file:
+        words = [*RUSAGE, "--export", "x.json", "sh", "-c", "printf %020d 0 >&2"]
+        subprocess.run(words, stderr=file, preexec_fn=limit, check=False)
+    assert Path("x.json").read_text() == "0" * 20
 
 
 def test_export_replaces_the_content_only() -> None:
@@ -167,25 +173,41 @@ def test_report_in_the_output_of_the_program(option: str, path: str, runs: list[
     assert json.loads(report)["version"] == 1
 
 
+MOVES = ["mv x.csv y", "mv x.csv y; echo own > x.csv", "mv x.csv y; ln -s /dev/null x.csv"]
+
+
 @needs_sh
-@pytest.mark.parametrize("change", ["rm x.csv", "mv x.csv y; echo own > x.csv"])
+@pytest.mark.parametrize("change", [*MOVES, "ln x.csv y; rm x.csv"])
 @pytest.mark.parametrize(
     "words",
     [
         ["-o", "x.csv"],
+        ["-ao", "x.csv"],
         ["--export", "x.csv"],
         ["-n", "1", "--export", "x.csv"],
         pytest.param(["--samples", "x.csv"], marks=needs_tree),
     ],
     ids=str,
 )
-def test_file_that_the_program_removes(change: str, words: list[str]) -> None:
-    """The report is lost: 125, unless the program has failed."""
+def test_file_that_the_program_moves(change: str, words: list[str]) -> None:
+    """It keeps its content, except that ``-o`` empties it first. No report is written: 125."""
     for failure, status in (0, 125), (3, 3):
-        done = plain(*words, "sh", "-c", f"{change}; sleep 0.1; exit {failure}")
+        Path("x.csv").unlink(missing_ok=True)
+        Path("x.csv").write_text("before\n")
+        done = plain(*words, "sh", "-c", f"rm -f y; {change}; sleep 0.1; exit {failure}")
         assert done.returncode == status
         assert "rusage: x.csv: the file was removed or replaced before the report was written\n" in done.stderr
-        assert not Path("x.csv").exists() or Path("x.csv").read_text() == "own\n"
+        assert Path("y").read_text() == ("" if words[0] == "-o" else "before\n")
+        assert "own" not in change or Path("x.csv").read_text() == "own\n"
+
+
+def test_fifo_that_the_program_removes() -> None:
+    """Its reader gets the report."""
+    os.mkfifo("x.csv")
+    reader = os.open("x.csv", os.O_RDONLY | os.O_NONBLOCK)
+    assert plain("--export", "x.csv", "rm", "x.csv").returncode == 0
+    assert os.read(reader, 100).startswith(b"command,run,")
+    os.close(reader)
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------------

@@ -82,11 +82,13 @@ def write(report: str, file: TextIO | None) -> bool:
     """Write a report; print a message if that fails. Return whether a file has the report."""
     if file is None:  # the caller closed standard error
         return True
+    is_stream = file in {sys.stdout, sys.stderr}
     try:
+        if not is_stream and _is_ours(file.fileno()):
+            _check_name(file.name, file.fileno())
         file.write(report + "\n")
         file.flush()
-        if file not in {sys.stdout, sys.stderr}:
-            _check_name(file.name, file.fileno())
+        if not is_stream:
             file.close()  # NFS may report write errors only here
     except OSError as error:
         discard(file)
@@ -114,25 +116,26 @@ class Export:
     def __init__(self, kind: str, path: str) -> None:
         self.kind, self.path = kind, path
         self._descriptor = _shared_or_open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0))
+        self._is_ours = _is_ours(self._descriptor)  # later a stream may be redirected
 
     def write(self, make: Callable[[str], str | bytes]) -> bool:
         """Replace the content of the file by the report that *make* returns for its kind.
 
         If that fails, print a message. Return whether the file has the report.
         """
-        is_ours = False
+        is_empty = False
         try:
             report = make(self.kind)
             content = report if isinstance(report, bytes) else f"{report}\n".encode("utf-8", "surrogateescape")
-            is_ours = stat.S_ISREG(os.fstat(self._descriptor).st_mode) and _stream_of(self._descriptor) is None
-            if is_ours:
+            if self._is_ours:
+                _check_name(self.path, self._descriptor)
+                # A file that is moved from now on has the whole report.
                 os.ftruncate(self._descriptor, 0)
+                is_empty = True
             with open(os.dup(self._descriptor), "wb") as file:  # NFS may report write errors only when it is closed
                 file.write(content)
-            if is_ours:
-                _check_name(self.path, self._descriptor)
         except OSError as error:
-            if is_ours:
+            if is_empty:
                 with contextlib.suppress(OSError):
                     os.ftruncate(self._descriptor, 0)  # leave no part of a report
             complain(self.path, error.strerror)
@@ -144,32 +147,30 @@ class Export:
         os.close(self._descriptor)
 
 
+def _is_ours(descriptor: int) -> bool:
+    """Return whether a file is a regular one, and not also the program's output."""
+    return stat.S_ISREG(os.fstat(descriptor).st_mode) and _stream_of(descriptor) is None
+
+
 def _check_name(path: str, descriptor: int) -> None:
     """Raise ``OSError`` if the program has removed or replaced the file of a report: nobody would find the report."""
-    status = os.fstat(descriptor)
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        named = os.stat(path)  # /dev/stdout is a device on FreeBSD
-        if not stat.S_ISREG(status.st_mode) or stat.S_ISCHR(named.st_mode) or os.path.samestat(status, named):
+        if os.path.samestat(os.stat(path), os.fstat(descriptor)):
             return
     raise FileNotFoundError(errno.ENOENT, "the file was removed or replaced before the report was written")
 
 
 def _shared_or_open(path: str, flags: int) -> int:
     """Open a file; if it is also the program's output, share the position in the file: neither overwrites the other."""
-    if path == "-":
-        return os.dup(1)
-    with contextlib.suppress(OSError):
-        stream = _stream_of(path)
-        if stream is not None:
-            return os.dup(stream)
-    return os.open(path, flags, 0o666)
+    stream = 1 if path == "-" else _stream_of(path)
+    return os.open(path, flags, 0o666) if stream is None else os.dup(stream)
 
 
 def _stream_of(file: str | int) -> int | None:
     """Return the descriptor of standard output or standard error, if that is the same file."""
-    status = os.stat(file)
     for stream in 1, 2:
-        with contextlib.suppress(OSError):  # closed
+        with contextlib.suppress(OSError):  # it is closed, or there is no such file
+            status = os.stat(file)
             # The console of Windows has no inode.
             if status.st_ino and os.path.samestat(status, os.fstat(stream)):
                 return stream
