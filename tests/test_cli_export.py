@@ -143,6 +143,16 @@ def test_no_part_of_a_report_is_left() -> None:
     assert Path("x.json").read_text() == "0" * 20
 
 
+@needs_sh
+@pytest.mark.parametrize("closed", [(1, 2), (2, 3), (1, 3), (0, 3)], ids=str)
+def test_closed_standard_streams(closed: tuple[int, int]) -> None:
+    """The file does not take their place: it is emptied, and the program does not write to it."""
+    Path("x.json").write_text("x" * 10_000)
+    words = ["sh", "-c", "echo output; echo errors >&2; exit 0"]
+    plain("--export", "x.json", *words, preexec_fn=lambda: os.closerange(*closed))
+    assert record("x.json")["command"] == words
+
+
 def test_export_replaces_the_content_only() -> None:
     """A link, the mode and another name of the file stay."""
     Path("target").write_text("x" * 10_000)

@@ -163,7 +163,12 @@ def _check_name(path: str, descriptor: int) -> None:
 def _shared_or_open(path: str, flags: int) -> int:
     """Open a file; if it is also the program's output, share the position in the file: neither overwrites the other."""
     stream = 1 if path == "-" else _stream_of(path)
-    return os.open(path, flags, 0o666) if stream is None else os.dup(stream)
+    descriptor = os.open(path, flags, 0o666) if stream is None else os.dup(stream)
+    with contextlib.ExitStack() as lower:
+        while descriptor <= 2:  # the number of a closed stream: it would be taken for that
+            lower.callback(os.close, descriptor)
+            descriptor = os.dup(descriptor)
+    return descriptor
 
 
 def _stream_of(file: str | int) -> int | None:
