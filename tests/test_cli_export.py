@@ -120,7 +120,7 @@ def test_content_stays_without_a_report() -> None:
     for words, status in (
         (["--export", "x.json", "/no/such/program"], 127),
         (["--export", "x.json", "-n", "2", "/no/such/program"], 127),
-        (["--export", "x.json", "--export", "/no/such/place.csv", "true"], 125),
+        (["-o", "x.json", "--export", "/no/such/place.csv", "true"], 125),
     ):
         Path("x.json").write_text("before")
         assert plain(*words).returncode == status

@@ -56,11 +56,11 @@ def run_command(command: list[str], options: Options) -> int:
     file = sys.stderr
     with contextlib.ExitStack() as files:
         try:
-            if options.output is not None:
+            exports = [files.enter_context(contextlib.closing(Export(*each))) for each in options.exports]
+            if options.output is not None:  # the last one, since it is emptied
                 file = open_output(options.output, append=options.append)
             if file not in {sys.stdout, sys.stderr}:
                 files.enter_context(file)
-            exports = [files.enter_context(contextlib.closing(Export(*each))) for each in options.exports]
         except OSError as error:
             complain("standard output" if error.filename is None else error.filename or "''", error.strerror)
             return CANCELED
