@@ -211,6 +211,14 @@ def test_file_that_the_program_moves(change: str, words: list[str]) -> None:
         assert "own" not in change or Path("x.csv").read_text() == "own\n"
 
 
+@needs_sh
+def test_file_that_the_program_writes_to() -> None:
+    """The report of ``-o`` follows."""
+    run("--json", "sh", "-c", "echo own > report")
+    own, report = text().splitlines()
+    assert (own, report[:1]) == ("own", "{")
+
+
 def test_fifo_that_the_program_removes() -> None:
     """Its reader gets the report."""
     os.mkfifo("x.csv")

@@ -161,9 +161,9 @@ def _check_name(path: str, descriptor: int) -> None:
 
 
 def _shared_or_open(path: str, flags: int) -> int:
-    """Open a file; if it is also the program's output, share the position in the file: neither overwrites the other."""
+    """Open a file to append to it; if it is also the program's output, share the position in it."""
     stream = 1 if path == "-" else _stream_of(path)
-    descriptor = os.open(path, flags, 0o666) if stream is None else os.dup(stream)
+    descriptor = os.open(path, flags | os.O_APPEND, 0o666) if stream is None else os.dup(stream)
     with contextlib.ExitStack() as lower:
         while descriptor <= 2:  # the number of a closed stream: it would be taken for that
             lower.callback(os.close, descriptor)
