@@ -47,8 +47,11 @@ def test_markdown_of_a_single_run() -> None:
     options = ["--limit-maxrss", "1T", "--limit-cputime", "0", "-ao", "summary", "--markdown"]
     done = forked.run([*RUSAGE, *options, "sh", "-c", "sleep 0.01; exit 3"], stderr=subprocess.PIPE, check=False)
     assert done.returncode == 3
-    forked.run([*RUSAGE, "-ao", "summary", "--markdown", "true"], check=True)
-    first, second = Path("summary").read_text().strip().split("\n\n")
+    for runs in [], ["-n", "1"]:
+        words = [*runs, "-ao", "summary", "--markdown", "--export", "x.md", "true"]
+        forked.run([*RUSAGE, *words], check=True)
+        assert Path("x.md").read_text().startswith("| command")  # to this file nothing is appended
+    first, second, _ = Path("summary").read_text().strip().split("\n\n")
     head, _, row = cells(first)
     found = dict(zip(head, row, strict=True))
     assert (found["command"], found["runs"], found["failures"]) == ("`sh -c 'sleep 0.01; exit 3'`", "1", "1")

@@ -31,25 +31,32 @@ if TYPE_CHECKING:
     from .tree import TreePeak
 
 
-def of_run(kind: str, command: list[str], ended: Ended, options: Options) -> Any:
+def of_run(
+    kind: str,
+    command: list[str],
+    ended: Ended,
+    options: Options,
+    file: TextIO | None,
+) -> Any:
     """Return the report of a single run: bytes for a picture, and otherwise text."""
     name = readable(shlex.join(command))
     if kind == "json":
         figures = [*ended.usage, *(["tree_rss"] if ended.tree else [])]
         return as_json({"command": [*map(utf8, command)], **_outcome(ended, options), **_about(figures)})
     if kind in {"csv", "markdown"}:
-        return of_runs(kind, [Series(name, command, 0, [ended])], options)
+        return of_runs(kind, [Series(name, command, 0, [ended])], options, file)
     return of_tree(kind, name, ended.tree, ended.unsampled or TOO_SHORT)
 
 
 def of_runs(kind: str | None, found: list[Series], options: Options, file: TextIO | None = None) -> str:
-    """Return the report of a series or a comparison; CSV without its header if it is appended to another table."""
+    """Return the report of a series or a comparison. *file*: of ``--output``, which may have others."""
     if kind is None:
         return comparison.of_runs(found, options, file)
     if kind == "json":
         return _json_of_runs(found, options)
     if kind == "markdown":
-        return _markdown(found, options)
+        before = "\n" if options.append and file is not None else ""  # two tables would be one
+        return before + _markdown(found, options)
     header = not (options.append and file is not None and file.seekable() and file.tell())
     return _csv(found, header=header, with_tree=options.tree)
 
@@ -129,7 +136,7 @@ def _markdown(found: list[Series], options: Options) -> str:
     """Return a row for each command: the means with their deviations and, of several commands, the ratios.
 
     The mean that is significantly the smallest is bold. If runs have failed, a column counts them, and for each limit
-    one says how many runs passed. It begins with an empty line if it is appended: two tables would be one.
+    one says how many runs passed.
     """
     columns = [["command", *(code(each.name) for each in found)], ["runs", *(f"{len(each.counted)}" for each in found)]]
     failures = [sum(run.code != 0 for run in each.runs) for each in found]
@@ -147,7 +154,7 @@ def _markdown(found: list[Series], options: Options) -> str:
             if len(found) > 1:
                 columns.append([f"{figure.label}, ratio", *ratios])
     head, *rows = [f"| {' | '.join(row)} |" for row in zip(*columns, strict=True)]
-    return "\n".join([*([""] if options.append else []), head, f"|{' --- |' * len(columns)}", *rows])
+    return "\n".join([head, f"|{' --- |' * len(columns)}", *rows])
 
 
 def code(text: str) -> str:

@@ -93,7 +93,7 @@ def _report(kind: str | None, command: list[str], ended: Ended, options: Options
     if kind is not None:
         from . import formats  # noqa: PLC0415 (slow, and only needed here)
 
-        return formats.of_run(kind, command, ended, options)
+        return formats.of_run(kind, command, ended, options, file)
     if options.format is not None:
         return _gnu_report(options, command, ended.code, ended.usage, ended.elapsed)
     return of_run(command, ended, options, file)
