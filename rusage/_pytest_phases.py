@@ -260,7 +260,7 @@ def _message(name: str, figure: float, limit: float) -> str:
 def _exact(name: str, figure: float) -> str:
     if name == "peak_growth":
         return f"{mebibytes(figure)} ({figure:.0f} bytes)"
-    return f"{figure:.6f} s" if name == "cputime" else f"{figure:g}"
+    return f"{figure:.6f} s" if name == "cputime" else f"{figure:.15g}"
 
 
 def _figures_of(report: object) -> Figures:

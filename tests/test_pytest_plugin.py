@@ -347,17 +347,17 @@ def test_major_faults_over_limit(pytester: pytest.Pytester, monkeypatch: pytest.
 
     class MajorFaults(Phase):
         def stop(self) -> dict[str, float]:
-            return super().stop() | {"majflt": 3}
+            return super().stop() | {"majflt": 1234567}
 
     monkeypatch.setattr(_pytest_phases, "Phase", MajorFaults)
     pytester.makepyfile(
         test_it="import pytest\n"
-        "@pytest.mark.limit_rusage(majflt=3)\ndef test_equal(): pass\n"
+        "@pytest.mark.limit_rusage(majflt=1234567)\ndef test_equal(): pass\n"
         "@pytest.mark.limit_rusage(majflt=0)\ndef test_over(): pass\n"
     )
     result = pytester.runpytest("--rusage=0")
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["major faults 3 exceeds the limit of 0: page faults of the process *"])
+    result.stdout.fnmatch_lines(["major faults 1234567 exceeds the limit of 0: page faults of the process *"])
 
 
 def test_closest_limit_counts(pytester: pytest.Pytester) -> None:
