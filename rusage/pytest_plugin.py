@@ -45,6 +45,8 @@ def pytest_configure(config: pytest.Config) -> None:
         f"{MARK}({', '.join(f'{name}=None' for name in LIMITS)}): fail the test if its call exceeds a limit: "
         f"{'; '.join(f'{name}: {meaning}' for name, meaning in LIMITS.items())} (rusage).",
     )
+    if (config.option.rusage or 0) < 0:
+        raise pytest.UsageError("--rusage: must be at least 0")
     if config.option.rusage is not None or any(config.getini(f"limit_rusage_{name}") for name in LIMITS):
         _phases(config)
 

@@ -212,6 +212,7 @@ def test_number_of_rows(pytester: pytest.Pytester) -> None:
     ten, three, every = (tables(pytester.runpytest(*words))[CPU] for words in options)
     assert (len(ten), len(three)) == (10, 3)
     assert sum(when == "call" for when, _ in every) == 11
+    assert pytester.runpytest("--rusage=-1").ret == pytest.ExitCode.USAGE_ERROR
 
 
 LEAK = (
