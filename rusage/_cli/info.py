@@ -104,7 +104,7 @@ def _print_process(pid: int, options: Options) -> int:
     """Print what is known of a running process, and write what was recorded to files; return the exit status."""
     with contextlib.ExitStack() as files:
         try:
-            exports = [files.enter_context(contextlib.closing(Export(*each))) for each in options.exports]
+            exports = [Export(*each, files) for each in options.exports]
             usage, record, rows, peak = (_record if options.records else _read)(pid, options)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)

@@ -56,7 +56,7 @@ def run_command(command: list[str], options: Options) -> int:
     file = sys.stderr
     with contextlib.ExitStack() as files:
         try:
-            exports = [files.enter_context(contextlib.closing(Export(*each))) for each in options.exports]
+            exports = [Export(*each, files) for each in options.exports]
             if options.output is not None:  # the last one, since it is emptied
                 file = open_output(options.output, append=options.append)
             if file not in {sys.stdout, sys.stderr}:

@@ -111,11 +111,12 @@ def open_output(path: str, *, append: bool) -> TextIO:
 
 
 class Export:
-    """A file for another report. It keeps its content until the report is written."""
+    """A file for another report, closed by *files*. It keeps its content until the report is written."""
 
-    def __init__(self, kind: str, path: str) -> None:
+    def __init__(self, kind: str, path: str, files: contextlib.ExitStack) -> None:
         self.kind, self.path = kind, path
         self._descriptor = _shared_or_open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0))
+        files.callback(os.close, self._descriptor)
         self._is_ours = _is_ours(self._descriptor)  # later a stream may be redirected
 
     def write(self, make: Callable[[str], str | bytes]) -> bool:
@@ -141,10 +142,6 @@ class Export:
             complain(self.path, error.strerror)
             return False
         return True
-
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self._descriptor)
 
 
 def _is_ours(descriptor: int) -> bool:
