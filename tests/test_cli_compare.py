@@ -95,10 +95,11 @@ def test_wide_figures_fit_80_columns(sizes: list[int]) -> None:
 
 def test_failing_command_ends_the_series() -> None:
     """It is named; only complete rounds count."""
+    hint = "; see --ignore-failure\n"
     command = shlex.join(nth(2, "sys.exit(7)"))
     done = run("--json", "-n", "9", "true", command, "true")
     assert done.returncode == 7
-    assert done.stderr == f"rusage: {command}: the series has ended: run 2 (exit status 7)\n"
+    assert done.stderr == f"rusage: {command}: the series has ended: run 2 (exit status 7){hint}"
     counted = [[made["counted"] for made in each["runs"]] for each in record()["commands"]]
     assert counted == [[True], [True, False], [True, False]]  # the second round begins with the last command
     Path("count").unlink()
@@ -108,7 +109,8 @@ def test_failing_command_ends_the_series() -> None:
     done = run("true", "/no/such/program x")
     assert (done.returncode, done.stderr) == (127, "rusage: /no/such/program x: No such file or directory\n")
     done = run("--warmup", "1", "true", "false")
-    assert (done.returncode, done.stderr) == (1, "rusage: false: the series has ended: warm-up run 1 (exit status 1)\n")
+    message = f"rusage: false: the series has ended: warm-up run 1 (exit status 1){hint}"
+    assert (done.returncode, done.stderr) == (1, message)
 
 
 def test_limits_name_the_command() -> None:

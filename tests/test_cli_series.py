@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from conftest import change_signals, needs_sh
 from expected import SAMPLED
 from forked import RUSAGE
 from terminals import WAITS, Start, press, read_until, screen
+
+from rusage._cli.options import Options
+from rusage._cli.series import HiddenOutput
 
 MIB = 2**20
 
@@ -73,7 +77,8 @@ def test_runs_that_fail(options: list[str], unusual: str, what: str, status: int
     assert found["warmup"] == (warmup if counted else 3)
     assert f"runs {sum(counted)} of 4" in in_words()
     assert (f"failures 1: run 3 ({what})" in in_words()) == (not warmup)
-    message = f": the series has ended: {'' if counted else 'warm-up '}run 3 ({what})\n"
+    message = f": the series has ended: {'' if counted else 'warm-up '}run 3 ({what})"
+    message += "; see --ignore-failure\n"
     assert (message in done.stderr) == ("--ignore-failure" not in options)
 
 
@@ -224,21 +229,40 @@ def test_output_on_a_terminal_is_hidden(  # noqa: PLR0913, PLR0917 (a case)
 
 
 def test_hidden_output_goes_into_a_pipe(on_terminal: Start) -> None:
-    """It does not fill up. If a run fails, the message says how to see it."""
+    """It does not fill up. If a run fails, its last lines follow the message."""
     program = """if True:
         import os, stat
         with open("kinds", "a") as file:
             print([stat.S_ISFIFO(os.fstat(stream).st_mode) for stream in (1, 2)], file=file)
         for stream in [1, 2] * 100:
             os.write(stream, bytes(2**16))
+        os.write(1, b"".join(b"\\n%d\\xff\\x1b" % number for number in range(12)))
         raise SystemExit(3)
     """
     for words in ["--ignore-failure"], ["--show-output"], []:
         _, terminal = on_terminal("env", "NO_COLOR=1", *RUSAGE, "-n", "2", *words, sys.executable, "-c", program)
         shown = read_until(terminal, b"return code ")
-        hint = b": the series has ended: run 1 (exit status 3); see --show-output"
-        assert (hint in shown) == (words == [])
+        lines = [rf"rusage: | {number}\xff\x1b" for number in range(2, 12)]
+        expected = "\r\n".join(["; see --ignore-failure", *lines, ""])
+        assert (expected.encode() in shown) == (words == [])
     assert Path("kinds").read_text().splitlines() == ["[True, True]"] * 2 + ["[False, False]"] + ["[True, True]"]
+
+
+def test_last_lines_of_hidden_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of the last program's, and none of another one's, although the reading thread is slow."""
+    read = os.read
+    monkeypatch.setattr("os.read", lambda *each: threading.Event().wait(0.1) or read(*each))
+    monkeypatch.setattr("os.isatty", bool)
+    for number in 0, 1:  # of processes that run on
+        hidden = HiddenOutput(Options({}))
+        for stream in 0, 1:
+            pipe = hidden.for_next()[stream] or 0
+            os.write(pipe, b"line %d\n" % stream)
+        others = [os.dup(pipe) for _ in range(number)]
+        assert hidden.last_lines() == ["line 1"]
+        assert hidden.is_read.is_set() == (not others)
+        for other in others:
+            os.close(other)
 
 
 @needs_sh

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shlex
 import signal
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,7 @@ def make_rounds(
     the status if it could not be started; and the signal that ended it.
     """
     signals = Signals()
-    streams = (None, None) if options.show_output else hidden_streams()
+    hidden = HiddenOutput(options)
     warmup: list[list[Ended]] = [[] for _ in commands]
     runs: list[list[Ended]] = [[] for _ in commands]
     code = 0
@@ -81,10 +82,10 @@ def make_rounds(
         if not options.show_output:
             numbers = options.warmup * len(commands), rounds * len(commands)
             show_progress(progress(done, *numbers, time.monotonic() - began))
-        code = _prepare(options, signals, streams)
+        code = _prepare(options, signals, hidden)
         if code or ending_signal(signals) is not None:  # the terminal's may arrive between two runs
             break
-        ended = run(commands[at], signals, streams, name=names[at], options=options)
+        ended = run(commands[at], signals, hidden.for_next(), name=names[at], options=options)
         if isinstance(ended, int):
             code = ended
             break
@@ -94,7 +95,8 @@ def make_rounds(
         ended.counted = not code and stopped_by is None
         made.append(ended)
         if code and stopped_by is None:
-            _explain_end(names[at], f"{'' if number > 0 else 'warm-up '}run {len(made)}", code, streams)
+            what = f"{'' if number > 0 else 'warm-up '}run {len(made)}"
+            _explain_end(names[at], f"{what} ({outcome(code)}); see --ignore-failure", hidden)
         if not ended.counted:
             break
     show_progress()
@@ -105,22 +107,23 @@ def make_rounds(
     return warmup, runs, code, ending_signal(signals)
 
 
-def _prepare(options: Options, signals: Signals, streams: Streams) -> int:
+def _prepare(options: Options, signals: Signals, hidden: HiddenOutput) -> int:
     """Run the command that prepares a run; if it fails, print an error message. Return its exit code."""
     if options.prepare is None:
         return 0
     name = options.prepare if isinstance(options.prepare, str) else shlex.join(options.prepare)
-    ended = run(options.prepare, signals, streams, name=name)
+    ended = run(options.prepare, signals, hidden.for_next(), name=name)
     if isinstance(ended, int):
         return ended
     if ended.code and ending_signal(signals) is None:
-        _explain_end(name, "the preparation failed", ended.code, streams)
+        _explain_end(name, f"the preparation failed ({outcome(ended.code)})", hidden)
     return ended.code
 
 
-def _explain_end(name: str, what: str, code: int, streams: Streams) -> None:
-    hint = "" if streams == (None, None) else "; see --show-output"
-    complain(name, f"the series has ended: {what} ({outcome(code)}){hint}")
+def _explain_end(name: str, what: str, hidden: HiddenOutput) -> None:
+    complain(name, f"the series has ended: {what}")
+    for line in hidden.last_lines():
+        complain(f"| {line}", alarming=False)
 
 
 def _schedule(commands: int, warmup: int, rounds: int | None) -> Iterator[tuple[int, int, int]]:
@@ -156,24 +159,39 @@ def empty_standard_input() -> None:
     os.set_inheritable(os.open(os.devnull, os.O_RDONLY), True)  # noqa: FBT003 (takes no keyword)
 
 
-def hidden_streams() -> Streams:
-    """Return a pipe for each stream of the runs that is a terminal: there it would mix with the report.
+class HiddenOutput:
+    """A pipe for what the runs would write to a terminal: there it would mix with the report.
 
     It is not the null device: grep(1) and tar(1), for example, recognise that and do less.
     """
-    shown = [os.isatty(stream) for stream in (1, 2)]
-    if not any(shown):
-        return None, None
-    ours, theirs = os.pipe()
-    start_without_signals(_discard, ours)
-    output, errors = (theirs if is_shown else None for is_shown in shown)
-    return output, errors
 
+    def __init__(self, options: Options) -> None:
+        streams = () if options.show_output else (1, 2)
+        self._hidden = {stream for stream in streams if os.isatty(stream)}
+        self._mark, self._end, self.is_read = os.urandom(16), b"", threading.Event()
+        if self._hidden:
+            ours, self._theirs = os.pipe()
+            start_without_signals(self._read, ours)
 
-def _discard(descriptor: int) -> None:
-    """Read a pipe until its end."""
-    while os.read(descriptor, 2**16):
-        pass
+    def _read(self, descriptor: int) -> None:
+        while more := os.read(descriptor, 2**16):
+            self._end = (self._end + more)[-(2**13) :]  # twice what is shown: no part of a mark is
+        self.is_read.set()
+
+    def for_next(self) -> Streams:
+        """Return the streams for the next program, whose output follows a mark."""
+        if self._hidden:
+            os.write(self._theirs, self._mark)
+        output, errors = (self._theirs if stream in self._hidden else None for stream in (1, 2))
+        return output, errors
+
+    def last_lines(self) -> list[str]:
+        """Return the last lines of the last program's output."""
+        if self._hidden:
+            os.close(self._theirs)
+            self.is_read.wait(2)  # a process that runs on keeps the pipe open
+        written = self._end.rpartition(self._mark)[2][-(2**12) :]
+        return written.decode("utf-8", "backslashreplace").splitlines()[-10:]
 
 
 # --- The progress line -----------------------------------------------------------------------------------------------
