@@ -21,6 +21,7 @@ from command import in_words, new_folder, plain, record, run, validated  # noqa:
 from conftest import needs_sh
 from forked import RUSAGE
 from held_trees import wait_until
+from terminals import Start, read_until
 
 import rusage
 from rusage._cli.figures import Ended
@@ -379,13 +380,18 @@ def test_members_that_cannot_be_killed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @forked.needs_fork
-def test_no_thread_for_the_samples(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The program runs to its end."""
+def test_no_thread_can_be_started(on_terminal: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program runs to its end; the output of a series is not hidden."""
     monkeypatch.setattr("_thread.start_new_thread", Mock(side_effect=RuntimeError("can't start new thread")))
     done = run("--json", "--limit-tree-rss", "1KiB", "--kill", sys.executable, "-S", "-c", "print('end')")
     assert done.stdout == "end\n"
     assert "the tree cannot be sampled: can't start new thread" in done.stderr
     assert done.returncode == (123 if "ru_maxrss" in record()["usage"] else 125)
+    _, terminal = on_terminal(*RUSAGE, "-n", "1", "echo", "out")
+    shown = read_until(terminal, b"return code 0")
+    assert re.search(rb"(?s)the output is not hidden: can't start new thread.*out\r\n", shown)
+    done = plain("--pid", str(os.getpid()), "--interval", "1")
+    assert (done.returncode, done.stderr) == (125, "rusage: --pid: can't start new thread\n")
 
 
 # --- Samples and pictures --------------------------------------------------------------------------------------------

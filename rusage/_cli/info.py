@@ -106,7 +106,7 @@ def _print_process(pid: int, options: Options) -> int:
         try:
             exports = [Export(*each, files) for each in options.exports]
             usage, record, rows, peak = (_record if options.records else _read)(pid, options)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError) as error:  # no thread can be started
             reason = error.strerror if isinstance(error, OSError) else str(error)
             complain(getattr(error, "filename", None) or "--pid", reason)
             return CANCELED

@@ -171,7 +171,11 @@ class HiddenOutput:
         self._mark, self._end, self.is_read = os.urandom(16), b"", threading.Event()
         if self._hidden:
             ours, self._theirs = os.pipe()
-            start_without_signals(self._read, ours)
+            try:
+                start_without_signals(self._read, ours)
+            except RuntimeError as error:
+                complain("the output is not hidden", str(error))
+                self._hidden.clear()
 
     def _read(self, descriptor: int) -> None:
         while more := os.read(descriptor, 2**16):
