@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-from commands import new_folder, run
+from commands import first_failure, new_folder, run
 from debian import SOURCE, VARIABLES, inside, make_root, variables
 
 RELEASE = "trixie"  # Debian 13
@@ -48,7 +48,7 @@ def copy(base: Path, name: str) -> Path:
 
 
 def main() -> int:
-    """Run both commands; return the worst exit status."""
+    """Make the root folders and run all in them; return its exit status."""
     folder = new_folder(__doc__)
     folder.mkdir(parents=True)
     base = folder / "base"
@@ -60,7 +60,11 @@ def main() -> int:
     shutil.unpack_archive(sdist, roots["sdist"], filter="data")
     (roots["sdist"] / sdist.name.removesuffix(".tar.gz")).rename(roots["sdist"] / SOURCE)
 
-    readme = (base / SOURCE / "README.md").read_text(encoding="utf-8")
+    return paste_all(roots, (base / SOURCE / "README.md").read_text(encoding="utf-8"))
+
+
+def paste_all(roots: dict[str, Path], readme: str) -> int:
+    """Run both commands, and the examples; return the first exit status that is not 0."""
     install, tests = (["sh", "-eux", "-c", blocks(readme, heading, "sh")[0]] for heading in ("Install", "Tests"))
     opening = readme.split("\n```python\n", 1)[1].split("\n```\n", 1)[0]
     examples = [f"/{SOURCE}/.venv/bin/python", "-c", "\n".join([opening, *blocks(readme, "Use", "python")])]
@@ -75,7 +79,7 @@ def main() -> int:
     for name, command in ("clone", install), ("tests", tests):
         wrong = paste("in a folder without the source tree", roots[name], *command, folder=ELSEWHERE)
         statuses.append(int(wrong == 0))
-    return max(statuses)
+    return first_failure(statuses)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -26,3 +26,8 @@ def run(*command: str | Path, env: Mapping[str, str] | None = None) -> None:
         sys.exit(
             f"{done.stdout.decode(errors='replace')}exit status {done.returncode} of {' '.join(map(str, command))}"
         )
+
+
+def first_failure(statuses: Iterable[int]) -> int:
+    """Return the first exit status that is not 0; it is negative if a signal has killed the program."""
+    return next(filter(None, statuses), 0)

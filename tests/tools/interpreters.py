@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from commands import new_folder, run
+from commands import first_failure, new_folder, run
 from debian import SOURCE, VARIABLES, inside, make_root, variables
 
 INTERPRETERS = {"3.14": "python3.14", "3.15": "python3.15", "pypy3.11": "pypy3"}  # by tox's names
@@ -27,7 +27,7 @@ TOX = "/tox/bin/tox"
 
 
 def main() -> int:
-    """Make the root folder and run the suites; return the worst exit status."""
+    """Make the root folder and run the suites; return the first exit status that is not 0."""
     folder, names = new_folder(__doc__), sys.argv[2:] or [*INTERPRETERS]
     start = time.monotonic()
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -39,16 +39,16 @@ def main() -> int:
     run(*inside(folder, "useradd", "--create-home", USER))
     run(*inside(folder, "chown", "--recursive", USER, f"/{SOURCE}"))
     print(f"root folder: {time.monotonic() - start:.0f} s", flush=True)
-    worst = 0
+    statuses = []
     for name in names:
         start = time.monotonic()
         command = [TOX, "-e", name]
         if name == USERS_SUITE:
             command = ["su", USER, "-c", " ".join(command)]  # with this user's HOME
         done = subprocess.run(inside(folder, *command, **environment), stdin=subprocess.DEVNULL, check=False)
-        worst = max(worst, done.returncode)
+        statuses.append(done.returncode)
         print(f"{name}: exit status {done.returncode} after {time.monotonic() - start:.0f} s", flush=True)
-    return worst
+    return first_failure(statuses)
 
 
 if __name__ == "__main__":
