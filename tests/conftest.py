@@ -107,6 +107,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(reason="takes long; run by: pytest -m thorough")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """End the run if a process of pytest-xdist has crashed, which would otherwise be replaced."""
+    if error:
+        node.config.pluginmanager.getplugin("dsession").shouldstop = f"worker {node.gateway.id!r} crashed"
+
+
+@pytest.hookimpl(optionalhook=True, trylast=True)
+def pytest_handlecrashitem(report: pytest.TestReport) -> None:
+    """Let its test fail, which pytest-rerunfailures would run once more."""
+    report.outcome = "failed"
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
     """Show what a failed command has printed: the error of subprocess has only its exit status."""

@@ -1,5 +1,9 @@
-"""The checks themselves: the programs in tests/tools that run the suite elsewhere."""
+"""The checks themselves: ``.ci/run``, its parts, and the programs in tests/tools that run the suite elsewhere."""
 
+import re
+import shlex
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +16,7 @@ import pytest
 pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).parent.parent
+needs_ci = pytest.mark.skipif(not (ROOT / ".ci").exists(), reason="the sdist has no .ci")
 
 
 def test_crash_of_an_example(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,3 +37,58 @@ def test_crash_of_an_interpreter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setattr(sys, "argv", ["interpreters.py", str(tmp_path / "new")])
     assert interpreters.main() == -6
     assert [*statuses] == []
+
+
+ATTEMPTS = """
+import os, subprocess, sys
+from pathlib import Path
+
+def first(name):
+    try:
+        return Path(name).mkdir() is None
+    except FileExistsError:
+        return False
+
+def test_chance():
+    assert not first("chance")
+
+def test_child(python):
+    python("-c", "import os; os.abort()" if first("child") else "")
+
+def test_checked_child():
+    if first("checked child"):
+        subprocess.run([sys.executable, "-c", "import os; os.abort()"], check=True)
+"""
+CRASH = """
+def test_worker():
+    if first("worker"):
+        os.abort()
+
+def test_after():
+    pass
+"""
+
+
+@needs_ci
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the statuses are POSIX's")
+def test_second_attempts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the options of .ci/run a test may fail by chance, but no process may crash.
+
+    A crash of pytest's own worker ends the run, and is named.
+    """
+    for plugin in "xdist", "pytest_rerunfailures":
+        pytest.importorskip(plugin, reason=f"{plugin} is not installed")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # for its conftest.py
+    text = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    options = shlex.split(" ".join(re.findall(r'(?m)^PYTEST_ADDOPTS\+?="(.*)"$', text)))
+    command = [sys.executable, "-m", "pytest", "-rA", "-p", "conftest", "-p", "no:rusage", "-n", "1"]
+    for program, status in (ATTEMPTS, 1), (ATTEMPTS + CRASH, 2):
+        folder = tmp_path / str(status)
+        folder.mkdir()
+        (folder / "test_it.py").write_text(program)
+        done = subprocess.run([*command, *options], cwd=folder, stdout=subprocess.PIPE, text=True, check=False)
+        seen = {name: outcome for outcome, name in re.findall(r"(?m)^(PASSED|FAILED) test_it.py::(\w+)", done.stdout)}
+        expected = {"test_chance": "PASSED", "test_child": "FAILED", "test_checked_child": "FAILED"}
+        assert seen == expected | ({"test_worker": "FAILED"} if status == 2 else {}), done.stdout
+        assert ("worker 'gw0' crashed" in done.stdout) == (status == 2)
+        assert done.returncode == status
