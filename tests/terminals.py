@@ -19,8 +19,10 @@ Start = Callable[..., tuple["subprocess.Popen[bytes]", int]]
 
 def read_until(fd: int, *texts: bytes) -> bytes:
     """Read until one of the texts has come, and fail at end of file or after a minute."""
-    seen = b""
-    while not any(text in seen for text in texts):
+    seen, begin = bytearray(), 0
+    while not any(text in seen[begin:] for text in texts):
+        # What comes next may complete a text that has begun.
+        begin = max(len(seen) - max(map(len, texts)) + 1, 0)
         assert select.select([fd], [], [], 60)[0], seen
         try:
             more = os.read(fd, 4096)
@@ -28,7 +30,7 @@ def read_until(fd: int, *texts: bytes) -> bytes:
             more = b""
         assert more, seen
         seen += more
-    return seen
+    return bytes(seen)
 
 
 def press(terminal: int, key: bytes, *texts: bytes) -> bytes:
