@@ -26,6 +26,7 @@ from typing import Any
 import pytest
 from checks import check, install_filter, refuse
 from conftest import alone, root
+from held_trees import wait_until
 
 import rusage
 
@@ -665,16 +666,19 @@ def test_child_of_a_thread_that_has_ended() -> None:
 
 @alone
 def test_forgotten_children() -> None:
-    """Nothing is left of children whose objects are dropped."""
+    """Nothing is left of children whose objects are dropped: subprocess waits for them at later starts."""
+    forgotten = vars(subprocess)["_active"]
+    read, write = os.pipe()
     for function in None, os.getpid:
-        process: object = rusage.Popen(["sleep", "0.2"], preexec_fn=function)
+        process: object = rusage.Popen(["cat"], stdin=read, preexec_fn=function)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
             del process
             gc.collect()
-    end = time.monotonic() + 60
-    while vars(subprocess)["_active"] and time.monotonic() < end:
-        rusage.run(["true"])  # subprocess then waits for children without an object
+    assert len(forgotten) == 2
+    os.close(write)
+    wait_until(lambda: rusage.run(["true"]) and not forgotten, "the end of both")
+    no_child_is_left()
 
 
 @alone
