@@ -200,7 +200,7 @@ def expected_figures(child: Any) -> str:
     ("command", "keywords"),
     [
         (["false"], {"check": True}),
-        (["sh", "-c", "kill -9 $$"], {"check": True}),
+        pytest.param(["sh", "-c", "kill -9 $$"], {"check": True}, marks=needs_sh),
         (["sleep", "60"], {"timeout": 0.05, "stdin": subprocess.PIPE, "stdout": subprocess.PIPE}),
     ],
     ids=str,
