@@ -65,7 +65,7 @@ def test_markdown_of_a_single_run() -> None:
 def test_csv_has_every_run() -> None:
     """The measured fields as in JSON, and empty cells for the others; the status or the signal."""
     words = ["-n", "3", "--export", "x.json", "--csv", "--compare", "true", "echo 'a, \"b\"'"]
-    run(*words)
+    run("--append", *words)  # to a new file
     rows = list(csv.DictReader(text().splitlines()))
     made = [
         (command, each)

@@ -8,11 +8,13 @@ import re
 import time
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from conftest import spin
 
 import rusage
+from rusage import _measure
 from rusage._fields import usage_text
 
 
@@ -36,6 +38,18 @@ def test_block_is_a_difference() -> None:
     assert low_peak <= measured.usage.ru_maxrss <= high_peak
     assert measured.measured == rusage.measured()
     assert len(touched) == 8 << 20
+
+
+def test_clock_is_read_outside_the_usage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So the CPU time of one thread cannot exceed the elapsed time."""
+    read = Mock()
+    for name in "_clock", "getrusage":
+        read.attach_mock(Mock(wraps=getattr(_measure, name)), name)
+        monkeypatch.setattr(_measure, name, getattr(read, name))
+    with rusage.measure() as measured:
+        assert measured.elapsed >= 0
+    names = [call[0] for call in read.mock_calls]
+    assert names == ["_clock", "getrusage", *["getrusage", "_clock"] * 2]
 
 
 def test_figures_during_and_after_a_block() -> None:

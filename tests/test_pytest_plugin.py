@@ -423,6 +423,18 @@ def test_figure_that_is_lost_during_a_test(pytester: pytest.Pytester) -> None:
     assert "peak growth" in rows["call", "test_it.py::test_two"]
 
 
+def test_mark_of_another_plugin(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It sets a limit too, although pytest calls plugins that were loaded later first."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p marks -p rusage.pytest_plugin")
+    pytester.syspathinsert()
+    pytester.makepyfile(
+        marks="import pytest\ndef pytest_collection_modifyitems(items):\n"
+        "    items[0].add_marker(pytest.mark.limit_rusage(cputime=0.08))",
+        test_it=f"{SPIN}def test(): spin(0.12)",
+    )
+    pytester.runpytest().assert_outcomes(failed=1)
+
+
 BAD = [
     ("peak_growth='100 MB'", "", "test_it.py::test_bad: limit_rusage: not a size: '100 MB' *"),
     ("peak_growth=True", "", "test_it.py::test_bad: limit_rusage: peak_growth: not a size: True"),
