@@ -44,7 +44,12 @@ STAND_INS = {
 
 
 def provide_programs() -> None:
-    """Write the missing ones into a folder of the search path, for this process and its children."""
+    """Write the missing ones into a folder of the search path, for this process and its children.
+
+    Leave out folders that this user cannot enter: they change the error for a program that is nowhere.
+    """
+    folders = [folder for folder in os.get_exec_path() if os.access(folder or ".", os.X_OK)]
+    os.environ["PATH"] = os.pathsep.join(folders)
     missing = [name for name in STAND_INS if sys.platform != "win32" and shutil.which(name) is None]
     if missing:
         folder = Path(tempfile.mkdtemp(prefix="rusage-programs-"))
@@ -52,7 +57,7 @@ def provide_programs() -> None:
         for name in missing:
             (folder / name).write_text(f"#!{sys.executable}\nimport sys\n{STAND_INS[name]}\n")
             (folder / name).chmod(0o755)
-        os.environ["PATH"] = os.pathsep.join(filter(None, [os.environ.get("PATH"), str(folder)]))
+        os.environ["PATH"] = os.pathsep.join([*folders, str(folder)])
 
 
 def keep_bytecode() -> None:

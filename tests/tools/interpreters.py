@@ -44,7 +44,8 @@ def main() -> int:
         start = time.monotonic()
         command = [TOX, "-e", name]
         if name == USERS_SUITE:
-            command = ["su", USER, "-c", " ".join(command)]  # with this user's HOME
+            # With this user's HOME, and a folder in PATH that this user cannot enter.
+            command = ["su", USER, "-c", f"PATH=/root:$PATH {' '.join(command)}"]
         done = subprocess.run(inside(folder, *command, **environment), stdin=subprocess.DEVNULL, check=False)
         statuses.append(done.returncode)
         print(f"{name}: exit status {done.returncode} after {time.monotonic() - start:.0f} s", flush=True)
