@@ -1,8 +1,8 @@
-"""The checks themselves: ``.ci/run``, its parts, and the programs in tests/tools that run the suite elsewhere."""
+"""The checks themselves: ``.ci/run``, and the programs in tests/tools that run the suite elsewhere."""
 
 import re
 import shlex
-import signal
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +16,10 @@ import pytest
 pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).parent.parent
-needs_ci = pytest.mark.skipif(not (ROOT / ".ci").exists(), reason="the sdist has no .ci")
+needs_ci = pytest.mark.skipif(
+    not (ROOT / ".ci").exists() or not shutil.which("bash") or not shutil.which("flock"),
+    reason="the sdist has no .ci, or this system lacks bash(1) or flock(1)",
+)
 
 
 def test_crash_of_an_example(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +73,6 @@ def test_after():
 
 
 @needs_ci
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the statuses are POSIX's")
 def test_second_attempts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the options of .ci/run a test may fail by chance, but no process may crash.
 
@@ -92,3 +94,16 @@ def test_second_attempts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         assert seen == expected | ({"test_worker": "FAILED"} if status == 2 else {}), done.stdout
         assert ("worker 'gw0' crashed" in done.stdout) == (status == 2)
         assert done.returncode == status
+
+
+@pytest.mark.skipif(not (ROOT / ".pre-commit-config.yaml").exists(), reason="the sdist has no hooks")
+def test_hooks_of_a_commit() -> None:
+    """``tox -e lint`` runs each, with the same version and options, except that it changes no file."""
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    lint = (ROOT / "tox.ini").read_text(encoding="utf-8").split("[testenv:lint]")[1].split("\n[")[0]
+    found = re.findall(r"entry: (\S+(?: check| format)?)(.*)\n(?:.*\n)*?.*_dependencies: \[(.*)\]", hooks)
+    assert len(found) == hooks.count("- id: ") == 4
+    for command, options, package in found:
+        assert f"\n    {package}\n" in lint
+        assert command in lint
+        assert command != "codespell" or f"    {command}{options} ." in lint
