@@ -8,6 +8,7 @@ import functools
 import gc
 import importlib.util
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -26,11 +27,21 @@ from terminals import Start
 pytest_plugins = "pytester"  # for tests/test_pytest_plugin.py
 
 PROGRAMS = Path(__file__).parent / "programs"
+CPYTHON = platform.python_implementation() == "CPython"
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="tests Linux, such as its /proc")
 root = pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="run it as root on Linux")
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 needs_sh = pytest.mark.skipif(shutil.which("sh") is None, reason="this system has no shell")
+
+
+def under_wine() -> bool:
+    """Tell whether this Windows is Wine."""
+    if sys.platform != "win32":
+        return False
+    import ctypes
+
+    return hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
 
 
 # Programs that a system without a userland lacks: a kernel that was started only for the tests.

@@ -60,7 +60,7 @@ class System(NamedTuple):
     measured: dict[str, str]
     """The measured fields for each ``RUSAGE_*`` of the kernel, without their prefixes."""
     becomes: dict[str, tuple[int, ...]]
-    """The converted values of ``test_backends.KERNEL``, from ``ru_maxrss`` on."""
+    """The converted values of ``conversion.KERNEL``, from ``ru_maxrss`` on."""
     absent: str = ""
     """The names that the system lacks, without those that all but one system lack or that ``Process`` implies."""
     process: str = ""

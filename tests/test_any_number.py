@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from test_backends import INT64_MAX, convert, convert_both, converted
+from conversion import INT64_MAX, convert, convert_both, converted
 
 import rusage
 from rusage._backends import freebsd, linux, macos

@@ -1,7 +1,6 @@
 """Arguments, good and bad: the same value or the same exception as CPython's ``resource``."""
 
 import errno
-import platform
 import sys
 from collections.abc import Callable
 from decimal import Decimal
@@ -9,36 +8,11 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+from conftest import CPYTHON
+from integers import Indexable, Intable
 
 import rusage
 from rusage import _getrusage
-
-CPYTHON = platform.python_implementation() == "CPython"
-
-
-class Indexable:
-    """Has ``__index__`` and nothing else, as NumPy's integers have."""
-
-    def __init__(self, value: object) -> None:
-        self.value = value
-
-    def __index__(self) -> int:
-        if isinstance(self.value, Exception):
-            raise self.value
-        return self.value  # type: ignore[return-value]  # a wrong type is one of the cases
-
-    def __repr__(self) -> str:
-        return f"Indexable({self.value!r})"
-
-
-class Intable:
-    """Has ``__int__`` only: no integer."""
-
-    def __init__(self, value: int) -> None:
-        self.value = value
-
-    def __int__(self) -> int:
-        return self.value
 
 
 class NumpyLike(Indexable):

@@ -23,30 +23,21 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from checks import install_filter
 from conftest import alone, at_each_instruction, become_nobody, in_child, interrupted_after, linux, no_files, root
+from peaks import ERROR, LINUX, MIB, PYPY, RESETS, resets
 from scenes import filters_x86_64, in_namespaces, mount, wait_for_state
-from test_c import ROOT
 
 import rusage
 from rusage import _memory
 from rusage._backends import BACKEND
-from rusage._children.inherited import peak_margin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-MIB = 2**20
-PYPY = platform.python_implementation() == "PyPy"
 HAS_GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
-# Of the kernel's counters, twice, and of the interpreter: PyPy's collector may grow at any time.
-ERROR = (peak_margin() or MIB) + (24 if PYPY else 1) * MIB
 THREADS = ROUNDS = 8
 MADV_POPULATE_WRITE = 23  # include/uapi/asm-generic/mman-common.h
 
-# Wine shows Linux's /proc.
-LINUX = BACKEND.name == "Linux" and os.path.exists("/proc/self/status")
-RESETS = LINUX and os.path.exists("/proc/self/clear_refs")
 traced = pytest.mark.skipif(PYPY, reason="traces instructions of CPython")
-resets = pytest.mark.skipif(not RESETS, reason="this system cannot reset the peak of a process")
 
 
 def near(size: int, expected: int) -> None:
@@ -485,7 +476,9 @@ def test_marks(tmp_path: Path) -> None:
     if compiler is None:
         pytest.skip(reason="no C compiler: apt-get install gcc libc6-dev")
     library = tmp_path / "marks.so"
-    subprocess.run([compiler, "-shared", "-fPIC", f"-I{ROOT}", source, "-o", library], check=True)
+    subprocess.run(
+        [compiler, "-shared", "-fPIC", f"-I{Path(__file__).parent.parent}", source, "-o", library], check=True
+    )
     marks = ctypes.CDLL(str(library))
     mark, resident = (ctypes.c_int64.in_dll(marks, name) for name in ("made_mark", "made_resident"))
     choose, page, highest = random.Random(1), rusage.getpagesize(), 0

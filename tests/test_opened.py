@@ -15,9 +15,9 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import called_after, forks, in_child, interrupted_after, linux, open_files
+from conftest import CPYTHON, called_after, forks, in_child, interrupted_after, linux, open_files
+from integers import Indexable, Intable
 from scenes import readers
-from test_contract import CPYTHON, Indexable, Intable
 
 import rusage
 from rusage._backends import BACKEND

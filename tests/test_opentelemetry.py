@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import no_files
+from conversion import KERNEL, convert
 from expected import SYSTEMS
-from test_backends import KERNEL, convert
 
 import rusage
 from rusage import _memory
@@ -48,7 +48,7 @@ KINDS = {
     "rusage.peak": ("By", "gauge"),
 }
 
-# What becomes of test_backends.KERNEL.
+# What becomes of conversion.KERNEL.
 TIMES = {
     "process.cpu.time cpu.mode=user": 12.250001,
     "process.cpu.time cpu.mode=system": 7.500003,

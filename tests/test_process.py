@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from conftest import linux
+from conftest import linux, under_wine
 from scenes import readers, wait_for_state, without_pidfd
 from system_words import documentation
-from test_windows import under_wine
 
 import rusage
 from rusage import RUsage

@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 import pytest
-from test_memory import ERROR, MIB, resets
+from peaks import ERROR, MIB, resets
 
 import rusage
 from rusage import _memory, _pytest_phases

@@ -18,9 +18,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import called_after, forks, in_child, linux, no_files, open_files
+from conftest import CPYTHON, called_after, forks, in_child, linux, no_files, open_files
 from held_trees import MIB, held, wait_until
-from test_contract import CPYTHON
 
 import rusage
 from rusage._backends import BACKEND

@@ -17,11 +17,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import alone, at_each_instruction, called_after, forks, in_child, linux, open_files
+from conftest import (
+    CPYTHON,
+    alone,
+    at_each_instruction,
+    called_after,
+    forks,
+    in_child,
+    linux,
+    open_files,
+    under_wine,
+)
 from held_trees import MIB, held, wait_until
 from scenes import Child
-from test_contract import CPYTHON
-from test_windows import under_wine
 
 import rusage
 from rusage._backends import BACKEND

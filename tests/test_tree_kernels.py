@@ -6,10 +6,10 @@ import errno
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from test_process_kernels import BY_BOOT, READ, RSS_UNITS
-from test_process_kernels import programs as programs  # noqa: PLC0414 (a fixture)
-from test_process_kernels import run as run  # noqa: PLC0414 (as above)
-from test_process_kernels import system as system  # noqa: PLC0414 (as above)
+from made_up import BY_BOOT, READ, RSS_UNITS
+from made_up import programs as programs  # noqa: PLC0414 (a fixture)
+from made_up import run as run  # noqa: PLC0414 (as above)
+from made_up import system as system  # noqa: PLC0414 (as above)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from conftest import under_wine
 
 import rusage
 from rusage._backends._base import RUSAGE_SELF, RUSAGE_THREAD
@@ -19,15 +20,6 @@ from rusage._rusage import lib
 MIB = 1024 * 1024
 
 on_windows = pytest.mark.skipif(sys.platform != "win32", reason="asks Windows itself")
-
-
-def under_wine() -> bool:
-    """Tell whether this Windows is Wine."""
-    if sys.platform != "win32":
-        return False
-    import ctypes
-
-    return hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
 
 
 @on_windows
