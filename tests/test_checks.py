@@ -3,15 +3,14 @@
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
-import bare
-import interpreters
+import commands
 import pytest
+from conftest import needs_sh
 
 pytestmark = pytest.mark.system
 
@@ -22,33 +21,20 @@ needs_ci = pytest.mark.skipif(
 )
 
 
-def test_crash_of_an_example(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The status of a program that a signal has killed is negative."""
-    statuses = iter([0, -11, 0, 0, 0, 0, 0, 1, 1])
-    monkeypatch.setattr(bare, "paste", lambda *_, **__: next(statuses))
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert bare.paste_all(dict.fromkeys(["clone", "sdist", "tests"], Path()), readme) == -11
-    assert [*statuses] == []
-
-
-def test_crash_of_an_interpreter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    statuses = iter([-6, 0, 0])
-    done: Any = lambda *_, **__: SimpleNamespace(returncode=next(statuses))  # noqa: E731
-    monkeypatch.setattr(interpreters, "subprocess", SimpleNamespace(run=done, DEVNULL=None))
-    for name in "make_root", "run":
-        monkeypatch.setattr(interpreters, name, lambda *_: None)
-    monkeypatch.setattr(sys, "argv", ["interpreters.py", str(tmp_path / "new")])
-    assert interpreters.main() == -6
-    assert [*statuses] == []
+@needs_sh
+def test_crash_of_one_of_several_commands() -> None:
+    """Its status is negative, and counts as any other."""
+    shell = [("0", "exit 0"), ("-11", "kill -SEGV $$"), ("1", "exit 1")]
+    assert commands.run_all((name, ["sh", "-c", script]) for name, script in shell) == -signal.SIGSEGV
+    assert commands.run_all([("0", ["sh", "-c", "exit 0"])]) == 0
 
 
 ATTEMPTS = """
 import os, subprocess, sys
-from pathlib import Path
 
 def first(name):
     try:
-        return Path(name).mkdir() is None
+        return os.mkdir(name) is None
     except FileExistsError:
         return False
 
@@ -61,8 +47,7 @@ def test_child(python):
 def test_checked_child():
     if first("checked child"):
         subprocess.run([sys.executable, "-c", "import os; os.abort()"], check=True)
-"""
-CRASH = """
+
 def test_worker():
     if first("worker"):
         os.abort()
@@ -73,37 +58,31 @@ def test_after():
 
 
 @needs_ci
+@pytest.mark.thorough
 def test_second_attempts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the options of .ci/run a test may fail by chance, but no process may crash.
-
-    A crash of pytest's own worker ends the run, and is named.
-    """
+    """With the options of .ci/run a test may fail by chance, but no process may crash: a worker's ends the run."""
     for plugin in "xdist", "pytest_rerunfailures":
         pytest.importorskip(plugin, reason=f"{plugin} is not installed")
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # for its conftest.py
-    text = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    options = shlex.split(" ".join(re.findall(r'(?m)^PYTEST_ADDOPTS\+?="(.*)"$', text)))
-    command = [sys.executable, "-m", "pytest", "-rA", "-p", "conftest", "-p", "no:rusage", "-n", "1"]
-    for program, status in (ATTEMPTS, 1), (ATTEMPTS + CRASH, 2):
-        folder = tmp_path / str(status)
-        folder.mkdir()
-        (folder / "test_it.py").write_text(program)
-        done = subprocess.run([*command, *options], cwd=folder, stdout=subprocess.PIPE, text=True, check=False)
-        seen = {name: outcome for outcome, name in re.findall(r"(?m)^(PASSED|FAILED) test_it.py::(\w+)", done.stdout)}
-        expected = {"test_chance": "PASSED", "test_child": "FAILED", "test_checked_child": "FAILED"}
-        assert seen == expected | ({"test_worker": "FAILED"} if status == 2 else {}), done.stdout
-        assert ("worker 'gw0' crashed" in done.stdout) == (status == 2)
-        assert done.returncode == status
+    Path("test_it.py").write_text(ATTEMPTS)
+    options = re.findall(r'(?m)^PYTEST_ADDOPTS\+?="(.*)"$', (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
+    words = ["-rA", "-p", "conftest", "-p", "no:rusage", "-n", "1", *shlex.split(" ".join(options))]
+    done = subprocess.run([sys.executable, "-m", "pytest", *words], stdout=subprocess.PIPE, text=True, check=False)
+    seen = re.findall(r"(?m)^(PASSED|FAILED) test_it.py::test_(\w+)", done.stdout)
+    expected = {("PASSED", "chance"), *(("FAILED", name) for name in ("child", "checked_child", "worker"))}
+    assert {*seen} == expected, done.stdout
+    assert "worker 'gw0' crashed" in done.stdout
+    assert done.returncode == pytest.ExitCode.INTERRUPTED
 
 
 @pytest.mark.skipif(not (ROOT / ".pre-commit-config.yaml").exists(), reason="the sdist has no hooks")
 def test_hooks_of_a_commit() -> None:
-    """``tox -e lint`` runs each, with the same version and options, except that it changes no file."""
-    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
-    lint = (ROOT / "tox.ini").read_text(encoding="utf-8").split("[testenv:lint]")[1].split("\n[")[0]
-    found = re.findall(r"entry: (\S+(?: check| format)?)(.*)\n(?:.*\n)*?.*_dependencies: \[(.*)\]", hooks)
-    assert len(found) == hooks.count("- id: ") == 4
-    for command, options, package in found:
-        assert f"\n    {package}\n" in lint
-        assert command in lint
-        assert command != "codespell" or f"    {command}{options} ." in lint
+    """``tox -e lint`` runs them, with the same versions."""
+    hooks, tox = ((ROOT / name).read_text(encoding="utf-8") for name in (".pre-commit-config.yaml", "tox.ini"))
+    packages = re.findall(r"_dependencies: \[(.*)\]", hooks)
+    assert len(packages) == hooks.count("- id: ") == 4
+    assert all(f"\n    {package}\n" in tox for package in packages)
+    (spelling,) = re.findall("entry: (codespell .*)", hooks)
+    for command in "ruff check", "ruff format", "'clang-format', '--dry-run'", f"    {spelling} .":
+        assert command in tox

@@ -10,12 +10,10 @@ sources and preferences: they belong to the distribution that is installed here.
 """
 
 import shutil
-import subprocess
 import sys
-import time
 from pathlib import Path
 
-from commands import first_failure, new_folder, run
+from commands import new_folder, run, run_all
 from debian import SOURCE, VARIABLES, inside, make_root, variables
 
 RELEASE = "trixie"  # Debian 13
@@ -31,13 +29,9 @@ def blocks(text: str, heading: str, language: str) -> list[str]:
     return found
 
 
-def paste(name: str, root: Path, *command: str, folder: str = SOURCE) -> int:
-    """Run a command in a folder of a root folder; return its exit status, and print how long it took."""
-    start = time.monotonic()
-    arguments = inside(root, "env", f"--chdir=/{folder}", *command, **variables(VARIABLES))
-    status = subprocess.run(arguments, stdin=subprocess.DEVNULL, check=False).returncode
-    print(f"{name}: exit status {status} after {time.monotonic() - start:.0f} s", flush=True)
-    return status
+def paste(root: Path, *command: str, folder: str = SOURCE) -> list[str]:
+    """Return the command that runs another one in a folder of a root folder."""
+    return inside(root, "env", f"--chdir=/{folder}", *command, **variables(VARIABLES))
 
 
 def copy(base: Path, name: str) -> Path:
@@ -48,7 +42,7 @@ def copy(base: Path, name: str) -> Path:
 
 
 def main() -> int:
-    """Make the root folders and run all in them; return its exit status."""
+    """Run both commands and the examples; return the first exit status that is not 0."""
     folder = new_folder(__doc__)
     folder.mkdir(parents=True)
     base = folder / "base"
@@ -60,26 +54,23 @@ def main() -> int:
     shutil.unpack_archive(sdist, roots["sdist"], filter="data")
     (roots["sdist"] / sdist.name.removesuffix(".tar.gz")).rename(roots["sdist"] / SOURCE)
 
-    return paste_all(roots, (base / SOURCE / "README.md").read_text(encoding="utf-8"))
-
-
-def paste_all(roots: dict[str, Path], readme: str) -> int:
-    """Run both commands, and the examples; return the first exit status that is not 0."""
+    readme = (base / SOURCE / "README.md").read_text(encoding="utf-8")
     install, tests = (["sh", "-eux", "-c", blocks(readme, heading, "sh")[0]] for heading in ("Install", "Tests"))
     opening = readme.split("\n```python\n", 1)[1].split("\n```\n", 1)[0]
     examples = [f"/{SOURCE}/.venv/bin/python", "-c", "\n".join([opening, *blocks(readme, "Use", "python")])]
-    statuses = []
+    commands = []
     for name in "clone", "sdist":
-        statuses += [
-            paste(f"Install in the {name}", roots[name], *install),
-            paste(f"examples in the {name}", roots[name], *examples),
-            paste("examples in another folder", roots[name], *examples, folder=ELSEWHERE),
+        commands += [
+            (f"Install in the {name}", paste(roots[name], *install)),
+            (f"examples in the {name}", paste(roots[name], *examples)),
+            ("examples in another folder", paste(roots[name], *examples, folder=ELSEWHERE)),
         ]
-    statuses.append(paste("Tests in the clone", roots["tests"], *tests))
+    commands.append(("Tests in the clone", paste(roots["tests"], *tests)))
+    fails = ["sh", "-c", '! "$@"', "sh"]
     for name, command in ("clone", install), ("tests", tests):
-        wrong = paste("in a folder without the source tree", roots[name], *command, folder=ELSEWHERE)
-        statuses.append(int(wrong == 0))
-    return first_failure(statuses)
+        wrong = paste(roots[name], *fails, *command, folder=ELSEWHERE)
+        commands.append(("failure in a folder without the source tree", wrong))
+    return run_all(commands)
 
 
 if __name__ == "__main__":

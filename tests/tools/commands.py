@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -28,6 +29,15 @@ def run(*command: str | Path, env: Mapping[str, str] | None = None) -> None:
         )
 
 
-def first_failure(statuses: Iterable[int]) -> int:
-    """Return the first exit status that is not 0; it is negative if a signal has killed the program."""
-    return next(filter(None, statuses), 0)
+def run_all(commands: Iterable[tuple[str, list[str]]]) -> int:
+    """Run commands and print how each ended; return the first exit status that is not 0.
+
+    It is negative if a signal has killed the program.
+    """
+    first = 0
+    for name, command in commands:
+        start = time.monotonic()
+        status = subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode
+        print(f"{name}: exit status {status} after {time.monotonic() - start:.0f} s", flush=True)
+        first = first or status
+    return first

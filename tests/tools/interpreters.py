@@ -6,11 +6,10 @@ a clone of the commit that is checked out: changes that are not committed are no
 it.
 """
 
-import subprocess
 import sys
 import time
 
-from commands import first_failure, new_folder, run
+from commands import new_folder, run, run_all
 from debian import SOURCE, VARIABLES, inside, make_root, variables
 
 INTERPRETERS = {"3.14": "python3.14", "3.15": "python3.15", "pypy3.11": "pypy3"}  # by tox's names
@@ -39,17 +38,12 @@ def main() -> int:
     run(*inside(folder, "useradd", "--create-home", USER))
     run(*inside(folder, "chown", "--recursive", USER, f"/{SOURCE}"))
     print(f"root folder: {time.monotonic() - start:.0f} s", flush=True)
-    statuses = []
-    for name in names:
-        start = time.monotonic()
-        command = [TOX, "-e", name]
-        if name == USERS_SUITE:
-            # With this user's HOME, and a folder in PATH that this user cannot enter.
-            command = ["su", USER, "-c", f"PATH=/root:$PATH {' '.join(command)}"]
-        done = subprocess.run(inside(folder, *command, **environment), stdin=subprocess.DEVNULL, check=False)
-        statuses.append(done.returncode)
-        print(f"{name}: exit status {done.returncode} after {time.monotonic() - start:.0f} s", flush=True)
-    return first_failure(statuses)
+    commands = {name: [TOX, "-e", name] for name in names}
+    if USERS_SUITE in names:
+        # With this user's HOME, and a folder in PATH that this user cannot enter.
+        words = f"PATH=/root:$PATH {' '.join(commands[USERS_SUITE])}"
+        commands[USERS_SUITE] = ["su", USER, "-c", words]
+    return run_all((name, inside(folder, *command, **environment)) for name, command in commands.items())
 
 
 if __name__ == "__main__":
