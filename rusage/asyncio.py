@@ -12,7 +12,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
-from ._children.popen import CompletedProcess, Popen, choose_encoding, complete, start
+from ._children.popen import CompletedProcess, Popen, complete, start
 
 __all__ = ["run"]
 
@@ -35,7 +35,6 @@ async def _run(
     # Not Future.set_exception(): it refuses some exceptions.
     ended: asyncio.Future[CompletedProcess[Any] | BaseException] = loop.create_future()
     processes: list[Popen[Any]] = []
-    choose_encoding(kwargs, 3)
 
     def deliver(outcome: CompletedProcess[Any] | BaseException) -> None:
         if not ended.done():

@@ -8,7 +8,6 @@ are the known ones. If another library has replaced them, that library's class r
 from __future__ import annotations
 
 import functools
-import io
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping  # noqa: TC003 (for typing.get_type_hints)
@@ -106,7 +105,6 @@ class Popen(SystemPopen[AnyStr]):
 
         def __init__(self, *args: Any, rlimits: Mapping[int, Iterable[int]] | None = None, **kwargs: Any) -> None:
             self._limits = check_limits(rlimits)
-            choose_encoding(kwargs, 3)
             super().__init__(*args, **kwargs)
 
     def __repr__(self) -> str:
@@ -133,16 +131,6 @@ class CompletedProcess(subprocess.CompletedProcess[AnyStr]):
 
     def __repr__(self) -> str:
         return f"{super().__repr__()[:-1]}, {figures_of_child(self.rusage, self.measured, self.elapsed)})"
-
-
-def choose_encoding(keywords: dict[str, Any], level: int) -> None:
-    """With ``-X warn_default_encoding``, give the warning that subprocess gives, for a caller further up the stack.
-
-    subprocess would name the first line outside its own module. In Python 3.10, subprocess does not warn.
-    """
-    if sys.flags.warn_default_encoding and sys.version_info >= (3, 11) and keywords.get("encoding") is None:
-        if any(keywords.get(name) for name in ("errors", "text", "universal_newlines")):
-            keywords["encoding"] = io.text_encoding(None, level)
 
 
 def figures_of_child(usage: RUsage, measured: frozenset[str], elapsed: float) -> str:
@@ -177,7 +165,7 @@ def run(
 
 
 def start(*popenargs: Any, input: Any, capture_output: bool, **kwargs: Any) -> Popen[Any]:
-    """Start the process for ``run``. An EncodingWarning names the caller of this function's caller."""
+    """Start the process for ``run``."""
     if input is not None:
         if kwargs.get("stdin") is not None:
             raise ValueError("stdin and input arguments may not both be used.")
@@ -186,7 +174,6 @@ def start(*popenargs: Any, input: Any, capture_output: bool, **kwargs: Any) -> P
         if kwargs.get("stdout") is not None or kwargs.get("stderr") is not None:
             raise ValueError("stdout and stderr arguments may not be used with capture_output.")
         kwargs["stdout"] = kwargs["stderr"] = subprocess.PIPE
-    choose_encoding(kwargs, 4)
     return Popen(*popenargs, **kwargs)
 
 
