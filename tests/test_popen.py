@@ -239,7 +239,7 @@ def test_interrupted_run_leaves_no_child(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @linux
-@pytest.mark.parametrize("call", ["access", "readlink", "read", "waitpid"])
+@pytest.mark.parametrize("call", ["access", "readlink", "read", "pread", "waitpid"])
 @alone
 def test_interrupted_start_leaves_no_child(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """If a handler raises during a start, even as a system call might, the child is killed and reaped."""

@@ -166,7 +166,7 @@ static uint64_t take(struct numbers *numbers, uint64_t max)
 /* --- The child ---------------------------------------------------------------------------------------------------- */
 
 struct program {
-    uint64_t flags, process_group, done;
+    uint64_t flags, process_group;
     uint64_t limit_numbers, limits[3 * LAUNCHER_MAX_LIMITS]; /* each: a resource, its soft and its hard limit */
     char *path, **arguments, **environment;
 };
@@ -185,18 +185,12 @@ static long set_limits(const struct program *program)
     return result;
 }
 
-/* Send a message to the parent of the launcher. Return 1 or a negative errno. */
-static long report(const struct program *program, char kind)
-{
-    return call3(write, program->done, &kind, 1);
-}
-
 /* Change the attributes that the program inherits, in subprocess's order, and execute it. */
-static __attribute__((noreturn)) void execute(const struct program *program)
+static __attribute__((noreturn)) void execute(const struct program *program, volatile launcher_memory *memory)
 {
-    long result = report(program, LAUNCHER_CREATED);
+    long result = 0;
 
-    if (!failed(result) && program->flags & LAUNCHER_SET_SESSION)
+    if (program->flags & LAUNCHER_SET_SESSION)
         result = call0(setsid);
     if (!failed(result) && program->flags & LAUNCHER_SET_PROCESS_GROUP)
         result = call2(setpgid, 0, program->process_group);
@@ -204,7 +198,7 @@ static __attribute__((noreturn)) void execute(const struct program *program)
         result = set_limits(program);
     if (!failed(result))
         call3(execve, program->path, program->arguments, program->environment);
-    report(program, LAUNCHER_NOT_EXEC);
+    memory->failed = 1;
     end(LAUNCHER_FAILED);
 }
 
@@ -225,43 +219,43 @@ static long close_others(long kept)
 
 /* Create the child, which gets the launcher's parent as its parent. The kernel stores its process ID before it runs, so
    that the ID is not lost if a signal kills either. Return an exit status. */
-static int create_child(const struct program *program, volatile int32_t *child)
+static int create_child(const struct program *program, volatile launcher_memory *memory)
 {
     const unsigned long flags = CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD;
     long result;
 
 #ifdef RUSAGE_NO_LIBC
     /* A copy of the memory takes longer. Some emulators and sandboxes require it. */
-    if (clone_and_exit(flags | CLONE_VM, child) == 0)
-        execute(program);
+    if (clone_and_exit(flags | CLONE_VM, &memory->child) == 0)
+        execute(program, memory);
 #endif
 #ifdef __s390x__
-    result = call3(clone, 0, flags, child);
+    result = call3(clone, 0, flags, &memory->child);
 #else
-    result = call3(clone, flags, 0, child);
+    result = call3(clone, flags, 0, &memory->child);
 #endif
     if (result == 0)
-        execute(program);
+        execute(program, memory);
     return failed(result) ? status_of(result) : 0;
 }
 
 /* launcher "VERSION FLAGS MEMORY DONE PROCESS_GROUP L LIMIT_1 ... LIMIT_L" PATH ARGUMENT_0 ...
-   MEMORY is the descriptor of the memory for the child's process ID; DONE is a socket that takes messages, and that the
-   child closes by executing the program or by its end. FLAGS says whether the session and the process group are to be set, and whether only
+   MEMORY is the descriptor of the launcher_memory; DONE is the write end of the pipe that the child closes by executing
+   the program or by its end. FLAGS says whether the session and the process group are to be set, and whether only
    descriptors 0 to 2 stay open. */
 static int run(int argc, char **argv, char **envp)
 {
     struct numbers numbers = {argc > 1 ? argv[1] : "", 1};
     struct program program;
-    volatile int32_t *child;
-    long memory, mapped;
+    volatile launcher_memory *memory;
+    long memory_fd, done, mapped;
     uint64_t i;
 
     if (take(&numbers, UINT64_MAX) != LAUNCHER_VERSION)
         return LAUNCHER_REFUSED;
     program.flags = take(&numbers, LAUNCHER_ALL_FLAGS);
-    memory = (long)take(&numbers, LAUNCHER_MAX_INT);
-    program.done = take(&numbers, LAUNCHER_MAX_INT);
+    memory_fd = (long)take(&numbers, LAUNCHER_MAX_INT);
+    done = (long)take(&numbers, LAUNCHER_MAX_INT);
     program.process_group = take(&numbers, LAUNCHER_MAX_INT);
     program.limit_numbers = 3 * take(&numbers, LAUNCHER_MAX_LIMITS);
     for (i = 0; i < program.limit_numbers && numbers.valid; i++)
@@ -272,19 +266,17 @@ static int run(int argc, char **argv, char **envp)
     program.arguments = argv + 3;
     program.environment = envp;
 
-    if (failed(call2(ftruncate, memory, sizeof *child)) || failed(call3(fcntl, program.done, F_SETFD, FD_CLOEXEC)))
+    if (failed(call2(ftruncate, memory_fd, sizeof *memory)) || failed(call3(fcntl, done, F_SETFD, FD_CLOEXEC)))
         return LAUNCHER_FAILED;
-    mapped = map_shared(sizeof *child, PROT_READ | PROT_WRITE, MAP_SHARED, memory);
+    mapped = map_shared(sizeof *memory, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd);
     if (failed(mapped))
         return status_of(mapped);
-    child = (void *)mapped;
-    *child = 0;                     /* maps the page: the kernel's store cannot fault */
-    call1(close, memory);
-    if (failed(report(&program, LAUNCHER_RUNS)))
+    memory = (void *)mapped;
+    memory->launcher = (int32_t)call0(getpid); /* also maps the page: the kernel's store cannot fault */
+    call1(close, memory_fd);
+    if (program.flags & LAUNCHER_CLOSE_OTHERS && failed(close_others(done)))
         return LAUNCHER_FAILED;
-    if (program.flags & LAUNCHER_CLOSE_OTHERS && failed(close_others((long)program.done)))
-        return LAUNCHER_FAILED;
-    return create_child(&program, child);
+    return create_child(&program, memory);
 }
 
 #ifdef RUSAGE_NO_LIBC

@@ -4,12 +4,10 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <stdint.h>
-#include <string.h>
 #include <sys/fsuid.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -28,17 +26,17 @@ static void rusage_close(int *fd)
     *fd = -1;
 }
 
-/* Called as soon as the launcher has it: a process that another thread forks would keep a copy. */
+/* Called as soon as the launcher has the write end: a process that another thread forks would keep a copy. */
 static void rusage_channel_close_write_end(rusage_channel *channel)
 {
-    rusage_close(&channel->ends[1]);
+    rusage_close(&channel->write_end);
 }
 
 static void rusage_channel_close(rusage_channel *channel)
 {
     rusage_close(&channel->memory);
-    rusage_close(&channel->ends[0]);
-    rusage_close(&channel->ends[1]);
+    rusage_close(&channel->read_end);
+    rusage_close(&channel->write_end);
 }
 
 /* Move a descriptor above 2, so that it cannot become a standard stream of the child. Return 0 or an errno. */
@@ -65,19 +63,19 @@ static int rusage_open_memory(void)
 /* Open all descriptors, close-on-exec and above 2. Return 0, or an errno with none of them open. */
 static int rusage_channel_open(rusage_channel *channel)
 {
-    int on = 1, error = 0;
+    int ends[2], error;
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel->ends) != 0
-        || shutdown(channel->ends[0], SHUT_WR) != 0
-        || setsockopt(channel->ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0
-        || (channel->memory = rusage_open_memory()) < 0)
-        error = errno;
+    channel->memory = channel->read_end = channel->write_end = -1;
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return errno;
+    channel->read_end = ends[0];
+    channel->write_end = ends[1];
+    channel->memory = rusage_open_memory();
+    error = channel->memory < 0 ? errno : rusage_move_above_2(&channel->memory);
     if (error == 0)
-        error = rusage_move_above_2(&channel->memory);
+        error = rusage_move_above_2(&channel->read_end);
     if (error == 0)
-        error = rusage_move_above_2(&channel->ends[0]);
-    if (error == 0)
-        error = rusage_move_above_2(&channel->ends[1]);
+        error = rusage_move_above_2(&channel->write_end);
     if (error != 0)
         rusage_channel_close(channel);
     return error;
@@ -89,58 +87,12 @@ static int rusage_channel_seal(const rusage_channel *channel)
     return fcntl(channel->memory, 1033 /* F_ADD_SEALS */, 8 /* F_SEAL_WRITE */) == 0 ? 0 : errno;
 }
 
-/* Return what has become of a child of this thread that nobody has waited for: 0 if it runs, else how it ended (CLD_EXITED,
-   CLD_KILLED or CLD_DUMPED); -1 if there is no such child. The launcher's child is the calling thread's. */
-static int rusage_child_state(int pid)
+/* Return 0 if this thread has no child with this ID that nobody has waited for; else, and if that is unknown, 1. */
+static int rusage_is_child(int pid)
 {
-    siginfo_t info = {0};
+    siginfo_t info;
 
-    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT | __WNOTHREAD) == 0 ? info.si_code : -1;
-}
-
-/* Note who has sent a message. Another child of this process may send one too, with its own process ID. */
-static void rusage_note_sender(int *noted, int sender)
-{
-    if (*noted == 0 || (rusage_child_state(*noted) < 0 && rusage_child_state(sender) >= 0))
-        *noted = sender;
-}
-
-/* Receive what the launcher and its child have sent, and wait for more if asked to. Return 0 when no process can send any
-   more, or an errno: EAGAIN, or EINTR, which lets Python call its signal handlers.
-
-   A process that was forked during the start, and has other rights by now, may have the socket too. So a message counts only
-   with the sender that the kernel names, and only from this user: only privileged processes can send other credentials. */
-static int rusage_channel_receive(rusage_channel *channel, int waits)
-{
-    union {
-        char bytes[CMSG_SPACE(sizeof(struct ucred))];
-        struct cmsghdr aligned;
-    } control;
-    char kind;
-    struct iovec byte = {&kind, 1};
-    struct msghdr message = {.msg_iov = &byte, .msg_iovlen = 1, .msg_control = &control};
-    const struct cmsghdr *header;
-    struct ucred sender;
-    ssize_t size;
-
-    for (;;) {
-        message.msg_controllen = sizeof control;
-        size = recvmsg(channel->ends[0], &message, MSG_CMSG_CLOEXEC | (waits ? 0 : MSG_DONTWAIT));
-        if (size <= 0)
-            return size == 0 ? 0 : errno;
-        header = CMSG_FIRSTHDR(&message);
-        if (header == NULL || header->cmsg_type != SCM_CREDENTIALS)
-            continue;
-        memcpy(&sender, CMSG_DATA(header), sizeof sender);
-        if (sender.uid != getuid())
-            continue;
-        if (kind == LAUNCHER_RUNS)
-            rusage_note_sender(&channel->launcher, sender.pid);
-        else if (kind == LAUNCHER_CREATED)
-            rusage_note_sender(&channel->child, sender.pid);
-        else if (sender.pid == channel->child)
-            channel->not_exec = sender.pid;
-    }
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT | __WNOTHREAD) == 0 || errno != ECHILD;
 }
 
 /* --- Whether the launcher would be what the program is ------------------------------------------------------------ */
@@ -271,8 +223,8 @@ static const char *rusage_why_direct(void)
         return "a security label waits for the next exec";
     if (rusage_soft_limit(RLIMIT_STACK) < RUSAGE_LEAST_STACK)
         return "RLIMIT_STACK is less than 256 KiB";
-    if (rusage_soft_limit(RLIMIT_FSIZE) < sizeof(int32_t)) /* the signal would dump the launcher's core */
-        return "RLIMIT_FSIZE is less than the 4 bytes that the launcher writes";
+    if (rusage_soft_limit(RLIMIT_FSIZE) < sizeof(launcher_memory)) /* the signal would dump the launcher's core */
+        return "RLIMIT_FSIZE is less than the 12 bytes that the launcher writes";
     persona = personality(0xffffffff);
     if (persona != -1 && persona & READ_IMPLIES_EXEC) /* exec of a 64-bit program, as the launcher, clears it */
         return "the personality has READ_IMPLIES_EXEC";

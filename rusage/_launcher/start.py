@@ -6,10 +6,8 @@ is a program of a few kilobytes that is started instead of the program. The laun
 
 The launcher's first argument contains decimal numbers, the first of which is the version of the protocol
 (``protocol.cdef``). The launcher checks each number, and starts nothing if one is invalid, for example because the
-package has been upgraded since this process imported it. The launcher and its child send messages
-through a socket, and the kernel adds their process IDs. When no process can send any more, the child
-has executed its program, or has ended. The ID of a child that was killed before it sent anything is
-in a memfd, where the kernel stores it.
+package has been upgraded since this process imported it. The launcher and its child write to a memfd. What they have
+written is final when the pipe has no write end any more: then the child has executed its program, or has ended.
 
 ``start`` decides once, by the arguments and by the state of the calling thread, and then starts once. It returns None
 if the program must be started directly, by subprocess, which is the case for everything that is not plain: the
@@ -19,9 +17,11 @@ has not been executed, and that the launcher cannot execute it any more.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -51,6 +51,8 @@ _UNUSABLE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ENOEX
 
 # Signals that the launcher can cause itself: seccomp, RLIMIT_FSIZE, out of memory, a refused exit.
 _SELF_INFLICTED = {signal.SIGSYS, signal.SIGXFSZ, signal.SIGBUS, signal.SIGSEGV, signal.SIGILL, signal.SIGTRAP}
+
+_MEMORY = struct.Struct("=iii")  # child, launcher, failed
 
 
 # The process ID of a child that has been started, or of the launcher, if a signal for the program has killed it before
@@ -164,8 +166,14 @@ def _check_links(path: bytes) -> None:
 # --- A start through the launcher -------------------------------------------------------------------------------------
 
 
-# The starts of all threads. A process that is forked meanwhile has no use for their descriptors, and as long as it had
-# the launcher's end of the socket, the start would last.
+def read_memory(fd: int) -> tuple[int, int, int]:
+    """Return the ``launcher_memory`` of protocol.cdef; zeros if no launcher has written to it."""
+    memory: tuple[int, int, int] = _MEMORY.unpack(os.pread(fd, _MEMORY.size, 0).ljust(_MEMORY.size, b"\0"))
+    return memory
+
+
+# The starts of all threads. A process that another thread forks meanwhile may change its rights, and
+# must not be able to write there; as long as it had the pipe, the start would last.
 _launches: weakref.WeakSet[Launch] = weakref.WeakSet()
 
 
@@ -204,7 +212,7 @@ if "process_group" in PARAMETERS:
 
 
 class Launch:
-    """One start: the command line of the launcher, and the channel by which the child's process ID comes back."""
+    """One start: the command line of the launcher, and the memory in which the child's process ID comes back."""
 
     def __init__(self, call: dict[str, Any], limits: tuple[tuple[int, int, int], ...]) -> None:
         """May raise an exception on invalid arguments."""
@@ -212,9 +220,9 @@ class Launch:
         path = _find(self.program, call["cwd"], call["env"])
         for fd in call["pass_fds"] + pipes_of(call):
             if fd != -1:
-                os.fstat(fd)  # the channel could get the number of a closed one
+                os.fstat(fd)  # the memory could get the number of a closed one
         # ffi.gc closes the descriptors even if an exception is raised at any point.
-        self._channel = ffi.gc(ffi.new("rusage_channel *", ((-1, -1), -1)), lib.rusage_channel_close)
+        self._channel = ffi.gc(ffi.new("rusage_channel *", (-1, -1, -1)), lib.rusage_channel_close)
         _launches.add(self)
         error = lib.rusage_channel_open(self._channel)
         if error:
@@ -226,7 +234,7 @@ class Launch:
         flags = lib.LAUNCHER_SET_SESSION if index(call["start_new_session"]) else 0
         flags |= lib.LAUNCHER_SET_PROCESS_GROUP if process_group >= 0 else 0
         flags |= lib.LAUNCHER_CLOSE_OTHERS if closes else 0
-        inherited = self._channel.memory, self._channel.ends[1]
+        inherited = self._channel.memory, self._channel.write_end
         numbers = [lib.LAUNCHER_VERSION, flags, *inherited, max(process_group, 0), len(limits)]
         numbers += [number % 2**64 for limit in limits for number in limit]  # -1 is RLIM_INFINITY
         self._call = {
@@ -249,7 +257,7 @@ class Launch:
         launcher = self._launcher
         try:
             launcher._execute_child(**self._call)  # noqa: SLF001 (as a derived class)
-            self._receive_all()
+            os.read(self._channel.read_end, 1)  # the end of the pipe
             status = _wait(launcher.pid)
             launcher.returncode = 0
             return self._result(status, began)
@@ -266,73 +274,51 @@ class Launch:
 
     def _result(self, status: int | None, began: float) -> Started | None:
         """Return what has come of the start, when the launcher has ended with this wait status."""
-        launcher, child, has_run = self._launcher.pid, self._channel.child, self._channel.launcher != 0
-        failed = child == self._channel.not_exec
-        if child == 0 and has_run:
-            child, state = self._silent_child()
-            failed = state == lib.CLD_EXITED
-        if child == 0 and has_run and status == 0:
-            return launcher, 0, began  # another caller has waited for the child
-        if child == 0:
+        launcher, (child, has_run, failed) = self._launcher.pid, read_memory(self._channel.memory)
+        if child == 0 and (status != 0 or not has_run):
             is_program = status is not None and not _is_launchers(status)
             return (launcher, status, began) if is_program else None
+        if child < 1:  # C code may have forked a process that can write it
+            return launcher, 0, began
         if failed:
             _end(child, exits=True)
             return None
-        return child, None if lib.rusage_child_state(child) >= 0 else 0, began
-
-    def _silent_child(self) -> tuple[int, int]:
-        """Return the child if it has ended before it sent anything, and how; zeros if there is none.
-
-        Any process that was forked during the start could have written its process ID.
-        """
-        for _ in range(1000):
-            child = int.from_bytes(os.pread(self._channel.memory, 4, 0), sys.byteorder, signed=True)
-            state = lib.rusage_child_state(child) if child > 0 else -1
-            if state != 0:
-                return (child, state) if state > 0 else (0, 0)
-            time.sleep(0.001)  # its descriptors are closed before it has ended
-        return 0, 0
+        return child, None if lib.rusage_is_child(child) else 0, began
 
     def _abort(self) -> bool:
         """End the launcher and its child; return whether the launcher has run, so that there may have been a child."""
         launcher = self._launcher
+        if self._channel.memory < 0:  # a signal handler has forked this process
+            return False
         for _ in range(100):  # handlers may raise again; the exception that is being handled takes precedence
             try:
-                lib.rusage_channel_close_write_end(self._channel)
                 if launcher.returncode is None:
                     _end(launcher.pid or self._find_launcher())
-                self._receive_until("child")
-                _end(self._channel.child or self._silent_child()[0])
+                child, has_run, _ = read_memory(self._channel.memory)  # final since the launcher ended
+                _end(child)
             except BaseException:  # noqa: BLE001, S112 (as above)
                 continue
-            return bool(self._channel.launcher)
+            return has_run != 0
         return True
 
     def _find_launcher(self) -> int:
         """Return the launcher's process ID, which subprocess has not stored; 0 if there is none.
 
-        No launcher that comes later can create a child.
+        While the pipe has a write end, a process may be about to execute the launcher. One that does
+        so after more than a second creates no child.
         """
-        self._receive_until("launcher")
-        if not self._channel.launcher and lib.rusage_channel_seal(self._channel) != 0:
-            self._receive_until("launcher")  # it has mapped the memory
-        return int(self._channel.launcher)
-
-    def _receive_all(self) -> None:
-        """Receive messages until no process can send any more."""
-        error = errno.EINTR
-        while error == errno.EINTR:  # Python calls its signal handlers
-            error = lib.rusage_channel_receive(self._channel, 1)
-        if error:
-            raise OSError(error, os.strerror(error))
-
-    def _receive_until(self, name: str) -> None:
-        """Receive messages for at most a second, until this member of the channel is known."""
+        lib.rusage_channel_close_write_end(self._channel)
+        os.set_blocking(self._channel.read_end, False)
         for _ in range(1000):
-            if lib.rusage_channel_receive(self._channel, 0) != errno.EAGAIN or getattr(self._channel, name):
-                return  # the first: no process can send any more
+            with contextlib.suppress(BlockingIOError):
+                if not os.read(self._channel.read_end, 1):
+                    break
+            if read_memory(self._channel.memory)[1]:
+                break
             time.sleep(0.001)
+        else:
+            lib.rusage_channel_seal(self._channel)
+        return read_memory(self._channel.memory)[1]
 
 
 def _is_launchers(status: int) -> bool:

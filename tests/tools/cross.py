@@ -110,7 +110,7 @@ def run_launcher(emulator: str, program: Path) -> str:
     for fd in memory, write:
         os.set_inheritable(fd, True)  # noqa: FBT003 (takes no keyword)
     # "VERSION FLAGS MEMORY DONE PROCESS_GROUP L LIMIT_1 ..." PATH ARGUMENT_0; one limit, RLIMIT_CORE. 4: close others.
-    command = [emulator, str(program), f"3 4 {memory} {write} 0 1 4 0 0", ID, "id"]
+    command = [emulator, str(program), f"2 4 {memory} {write} 0 1 4 0 0", ID, "id"]
     done = subprocess.run(command, close_fds=False, stdout=subprocess.PIPE, text=True, check=False)
     for fd in memory, read, write:
         os.close(fd)
