@@ -426,7 +426,7 @@ def block() -> None:
 
 @resets
 @traced
-@pytest.mark.parametrize("use", [rusage.peak, _memory.known_peak, block])
+@pytest.mark.parametrize("use", [_memory.peak, _memory.known_peak, block])
 @alone
 def test_block_in_a_handler(use: Callable[[], object]) -> None:
     """At each instruction: its block has the highest peak, the next lowers the mark, none falls."""
@@ -447,7 +447,7 @@ def test_block_in_a_handler(use: Callable[[], object]) -> None:
 
 @resets
 @traced
-@pytest.mark.parametrize("use", [rusage.peak, block])
+@pytest.mark.parametrize("use", [_memory.peak, block])
 @alone
 def test_fork_in_a_handler(use: Callable[[], object]) -> None:
     """At each instruction: the child, which goes on with the call, begins with its own size."""
