@@ -76,6 +76,26 @@ def test_second_attempts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert done.returncode == pytest.ExitCode.INTERRUPTED
 
 
+PARTS = [
+    ("7 8", "echo 7 passed, 90 skipped; echo 8 passed", "0"),
+    ("", ":", "0"),
+    ("7", "echo 7 passed; kill -SEGV $$", "139"),
+    ("7 8", "echo 8 passed; echo 7 passed", "0 and 7 passed instead of at least 8"),
+    ("7 8", "echo 9 passed", "0 and 1 runs of the suite instead of 2 and 0 passed instead of at least 8"),
+]
+
+
+@needs_ci
+@pytest.mark.parametrize(("least", "command", "status"), PARTS)
+def test_least_number_of_tests(least: str, command: str, status: str, tmp_path: Path) -> None:
+    """A part of .ci/run fails if fewer tests pass in one of its runs of the suite."""
+    script = 'set -euo pipefail; logs=$1; . "$0"; part "$2" name sh -c "$3"'
+    words = ["bash", "-c", script, str(ROOT / ".ci" / "part"), str(tmp_path), least, command]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert f"\n== name: exit status {status} after " in done.stdout, done.stderr
+    assert (tmp_path / "succeeded").exists() == (status == "0")
+
+
 @pytest.mark.skipif(not (ROOT / ".pre-commit-config.yaml").exists(), reason="the sdist has no hooks")
 def test_hooks_of_a_commit() -> None:
     """``tox -e lint`` runs them, with the same versions."""
