@@ -137,10 +137,13 @@ def stop(*_: object) -> None:
 def test_ignored_sigchld() -> None:
     """The kernel then keeps no status."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    process = rusage.Popen(["sh", "-c", "exit 5"])
+    # The first one may end before its start does.
+    commands = [["sh", "-c", script] for script in ("exit 5", "sleep 0.1; exit 5")]
+    process = rusage.Popen(commands[1])
     while process.poll() is None:
         pass
-    for done in rusage.run(["sh", "-c", "exit 5"]), process:
+    ended: list[Any] = [*map(rusage.run, commands), process]
+    for done in ended:
         assert (done.returncode, done.measured, done.rusage) == (0, frozenset(), rusage.RUsage.zero)
     with pytest.raises(FileNotFoundError):
         rusage.run(["/no/such/program"])
@@ -638,11 +641,16 @@ def test_security_label_for_the_next_exec(label: str, waits: bool, tmp_path: Pat
 
 # Programs of interpreters that are started under unusual conditions.
 IMPORTS = f"import os, sys; sys.path[:0] = {sys.path}; import rusage; from checks import check, refuse"
-UNKNOWN_ROOT = f"""{IMPORTS}
+WITHOUT_STATX = f"""{IMPORTS}
 if not sys.argv[1:]:
     refuse(332, 38)  # statx(2): ENOSYS
     os.execv(sys.executable, [*sys.orig_argv, "later"])  # the filter stays
-check(isolated=False)
+"""
+IN_ANOTHER_ROOT = f"""{IMPORTS}
+run, started = rusage.run, []
+sys.addaudithook(lambda event, given: started.append(given[0]) if event == "subprocess.Popen" else 0)
+os.chroot(sys.argv[1])
+print(run(["/program"]).returncode, *started)
 """
 FIRST_OF_NAMESPACE = f"""{IMPORTS}
 done = rusage.run(["sh", "-c", "exit 5"])
@@ -654,7 +662,28 @@ assert (done.returncode, bool(done.measured), "ru_maxrss" in done.measured) == (
 @filters_x86_64
 def test_root_that_cannot_be_identified(python: Callable[..., str], without_proc: list[str]) -> None:
     """Without statx(2) and /proc, children are started directly."""
-    python("-c", UNKNOWN_ROOT, before=without_proc)
+    python("-c", f"{WITHOUT_STATX}check(isolated=False)", before=without_proc)
+
+
+@root
+@filters_x86_64
+def test_namespace_in_place_of_the_mount(python: Callable[..., str]) -> None:
+    """Without statx(2), as before Linux 5.8, the namespace tells another root directory."""
+    skip_unless([UNSHARE, "-m", "true"])
+    enter = "import ctypes; assert ctypes.CDLL(None).unshare(0x20000) == 0"  # CLONE_NEWNS
+    python("-c", f"{WITHOUT_STATX}check(); {enter}; check(isolated=False)")
+
+
+@root
+@filters_x86_64
+def test_launcher_of_another_root(python: Callable[..., str], tmp_path: Path) -> None:
+    """It is not executed; on the same mount, only the inode of the directory tells."""
+    mount = [UNSHARE, "-m", "sh", "-c", 'mount -t proc none "$0/proc" && exec "$@"', str(tmp_path)]
+    (tmp_path / "proc").mkdir()
+    skip_unless([*mount, "true"])
+    shutil.copy(REAL, tmp_path / "program")  # which needs no library
+    printed = python("-c", IN_ANOTHER_ROOT, str(tmp_path), before=mount)
+    assert printed == f"{REFUSED} /program\n"
 
 
 # --- The child --------------------------------------------------------------------------------------------------------

@@ -31,9 +31,16 @@ pytestmark = pytest.mark.usefixtures("nothing_is_left")
 MIB = 2**20
 RUNS = int(os.environ.get("RUSAGE_TEST_STARTS", "20"))
 
+
+def lower() -> None:
+    """Set other limits, as a ``preexec_fn``, which is called first."""
+    resource.setrlimit(RLIMIT_NOFILE, (50, 60))
+
+
 # preexec_fn, which prevents the use of the launcher, stands for a direct start. What a child with limits has, and what
 # a refused limit raises and leaves, is compared with a preexec_fn of subprocess in test_differential.py.
-every_way = pytest.mark.parametrize("keywords", [{}, {"preexec_fn": os.getpid}], ids=["run", "directly"])
+WAYS: list[dict[str, Any]] = [{}, {"preexec_fn": lower}]
+every_way = pytest.mark.parametrize("keywords", WAYS, ids=["run", "directly"])
 
 
 class Limit(IntEnum):
