@@ -78,9 +78,11 @@ def locked_by_thread() -> Iterator[None]:
     holder = threading.Thread(target=hold)
     holder.start()
     locked.wait()
-    yield
-    done.set()
-    holder.join()
+    try:
+        yield
+    finally:
+        done.set()
+        holder.join()
 
 
 def is_lost(m: rusage.measure) -> bool:
