@@ -174,15 +174,16 @@ def test_export_replaces_the_content_only() -> None:
 )
 @pytest.mark.parametrize("runs", [[], ["-n", "2"]], ids=["once", "series"])
 def test_report_in_the_output_of_the_program(option: str, path: str, runs: list[str]) -> None:
-    """Neither overwrites the other."""
+    """Neither overwrites the other, nor what was there before."""
     if path.startswith("/dev/") and not Path(path).exists():
         pytest.skip("this system has no /dev/stdout")
     with Path("x.json").open("w", encoding="utf-8") as file:
+        print("before", file=file, flush=True)
         words = [*RUSAGE, option, path, *runs, "--json", "sh", "-c", "echo hello"]
         stderr = forked.run(words, stdout=file, stderr=subprocess.PIPE, text=True, check=True).stderr
     assert stderr == "" or option == "--export"
     *output, report = Path("x.json").read_text().splitlines()
-    assert output == ["hello"] * (2 if runs else 1)
+    assert output == ["before", *["hello"] * (2 if runs else 1)]
     assert json.loads(report)["version"] == 1
 
 
