@@ -140,7 +140,7 @@ def test_neighbours_are_joined(size: str, limit: int) -> None:
         blocks.append(mmap.mmap(-1, 2**19))
         for page in range(0, 2**19, 4096):
             blocks[-1][page] = 1
-        if len(blocks) == 5:
+        if len(blocks) == 6:
             blocks.clear()
 
     with rusage.record(interval=FAST, max_samples=limit, pss=size == "pss", on_sample=note) as r:
@@ -150,6 +150,7 @@ def test_neighbours_are_joined(size: str, limit: int) -> None:
         span *= 2
     assert r.samples == [max(seen[n : n + span], key=attrgetter(size)) for n in range(0, len(seen), span)]
     assert r.largest == max(seen, key=attrgetter("rss"))
+    assert r.interval == FAST
     assert [sample.elapsed for sample in seen] == sorted({sample.elapsed for sample in seen})
     assert all(0 < getattr(sample, size) <= sample.rss for sample in seen)
 
