@@ -1,0 +1,680 @@
+"""What the pages and the docstrings promise, and the tests that fail when a promise is broken.
+
+Each row was tried: with the guard of the promise taken out of the package, the tests of the row
+failed. A change that takes a check, a lock, a hook or an order away has to keep the sentence, or to
+withdraw it.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parent.parent
+
+
+class Promise(NamedTuple):
+    """A sentence, where it stands, and the tests that keep it."""
+
+    place: str
+    """A file, or what has the sentence in its docstring, as ``rusage/_memory.py::peak``."""
+    sentence: str
+    tests: str
+    """Separated by spaces: ``test_memory.py::test_fork_in_a_block``."""
+
+
+SECURITY = ".github/SECURITY.md"
+CHILDREN = "docs/children.md"
+INHERITED = "docs/inherited-peaks.md"
+MEASURE = "docs/measure.md"
+TREES = "docs/trees.md"
+COMMAND = "docs/command.md"
+
+# Of SECURITY.md, each sentence that claims something of the package. What is not prevented, and not
+# recognised, is no promise.
+PROMISES = [
+    Promise(
+        SECURITY,
+        "It opens no network connection and needs no privileges.",
+        """test_import.py::test_names_need_no_later_import
+        test_launcher.py::test_launcher_has_the_rights_of_its_parent""",
+    ),
+    Promise(
+        SECURITY,
+        """On Linux, `run`, `Popen` and the command start a plain program by the package's launcher,
+        `rusage/_launcher/launcher` (source: `rusage/_launcher/launcher.c`), which creates the child
+        and exits.""",
+        "test_popen.py::test_peaks_from_a_large_process",
+    ),
+    Promise(
+        SECURITY,
+        "`subprocess` itself starts everything else.",
+        "test_launcher.py::test_other_users_are_started_directly",
+    ),
+    Promise(
+        SECURITY,
+        "The launcher runs with exactly the rights that the program has, and changes none.",
+        """test_launcher.py::test_launcher_has_the_rights_of_its_parent
+        test_differential.py::test_random_starts_as_in_subprocess""",
+    ),
+    Promise(
+        SECURITY,
+        """It is not used for a child with another user or other groups, nor if the parent is not
+        dumpable, if its real, effective, saved and file-system IDs differ, if executing a program
+        would change its capabilities (capabilities(7)), or if a security label waits for the next
+        exec.""",
+        """test_launcher.py::test_other_users_are_started_directly
+        test_launcher.py::test_launcher_has_the_rights_of_its_parent
+        test_launcher.py::test_security_label_for_the_next_exec""",
+    ),
+    Promise(
+        SECURITY,
+        """It is executed only by a thread with the root directory and the mount namespace in which
+        the parent has imported `rusage`: in another one, an attacker may own the file at its
+        path.""",
+        "test_differential.py::test_random_starts_as_in_subprocess",
+    ),
+    Promise(
+        SECURITY,
+        """They are compared before each start, by the device, the inode and the mount of the root
+        directory; before Linux 5.8, by the inode of the mount namespace in place of the mount.""",
+        """test_differential.py::test_random_starts_as_in_subprocess
+        test_launcher.py::test_namespace_in_place_of_the_mount
+        test_launcher.py::test_launcher_of_another_root""",
+    ),
+    Promise(
+        SECURITY,
+        """The program is the one that the parent's own path leads to: a path through a link such as
+        `/proc/self/exe` is not left to the launcher.""",
+        "test_launcher.py::test_links_in_proc",
+    ),
+    Promise(
+        SECURITY,
+        "The child has only the descriptors that `subprocess` would give it.",
+        """test_launcher.py::test_without_close_range
+        test_differential.py::test_random_starts_as_in_subprocess""",
+    ),
+    Promise(
+        SECURITY,
+        """Its process ID comes back through memory that the launcher inherits; it must be the ID of
+        a child of the starting thread.""",
+        """test_launcher.py::test_child_of_another_thread_is_not_believed
+        test_launcher.py::test_process_id_of_another_process""",
+    ),
+    Promise(
+        SECURITY,
+        """A process that Python code forks during a start closes this memory before it can become
+        another user.""",
+        "test_launcher.py::test_worker_that_names_other_children",
+    ),
+    Promise(
+        SECURITY,
+        """The launcher checks each number that it is given against its type, and starts nothing if
+        it does not understand one.""",
+        "test_launcher.py::test_launcher_with_bad_numbers",
+    ),
+    Promise(
+        CHILDREN,
+        "They take the same arguments and raise the same exceptions.",
+        """test_differential.py::test_random_starts_as_in_subprocess
+        test_popen.py::test_errors_carry_the_usage""",
+    ),
+    Promise(
+        CHILDREN,
+        """If `run` raises {py:exc}`subprocess.TimeoutExpired` or
+        {py:exc}`subprocess.CalledProcessError`, it has the same three attributes:""",
+        "test_popen.py::test_errors_carry_the_usage",
+    ),
+    Promise(
+        CHILDREN,
+        """A `Popen` object has them once `wait`, `poll` or `communicate` has seen the child's exit,
+        or the `with` block has ended:""",
+        "test_popen.py::test_usage_comes_with_the_exit test_popen.py::test_threads_wait_and_poll",
+    ),
+    Promise(
+        CHILDREN,
+        """It is reported only if it is not [the parent's](inherited-peaks.md), for which Linux
+        needs [the launcher](inherited-peaks.md#the-launcher).""",
+        """test_inherited.py::test_inherited_peak_is_not_measured
+        test_inherited.py::test_own_fields_of_each_system
+        test_popen.py::test_child_that_is_not_isolated""",
+    ),
+    Promise(
+        CHILDREN,
+        """`rlimits` sets resource limits in the child only: a mapping of the constants of
+        {py:mod}`resource` to pairs of a soft and a hard limit.""",
+        "test_rlimits.py::test_limits_of_the_child",
+    ),
+    Promise(
+        CHILDREN,
+        "The child's own peak is still measured, unlike with a `preexec_fn`.",
+        "test_rlimits.py::test_peak_under_a_limit",
+    ),
+    Promise(
+        CHILDREN,
+        """An invalid or refused limit raises the same exception as {py:func}`resource.setrlimit`,
+        and the program is not started.""",
+        """test_rlimits.py::test_bad_limits
+        test_differential.py::test_random_starts_as_in_subprocess""",
+    ),
+    Promise(
+        CHILDREN,
+        """Where the program is [started directly](inherited-peaks.md#without-the-launcher), and
+        where another library has replaced {py:class}`subprocess.Popen`, a `preexec_fn` sets the
+        limits, after the change of `user` and `group`, so that a hard limit cannot be raised for
+        another user, and after your own `preexec_fn`, if any.""",
+        """test_rlimits.py::test_process_limit_of_another_user
+        test_rlimits.py::test_limits_of_the_child test_patched.py::test_positional_preexec_fn""",
+    ),
+    Promise(
+        CHILDREN,
+        """- Another caller has waited for the child, or SIGCHLD is ignored: the kernel then
+        discards the usage.""",
+        "test_popen.py::test_repr_without_figures test_launcher.py::test_ignored_sigchld",
+    ),
+    Promise(
+        CHILDREN,
+        """- Another library has replaced {py:class}`subprocess.Popen`, as gevent does. That library
+        then runs the child.""",
+        "test_patched.py::test_another_execute_child",
+    ),
+    Promise(
+        CHILDREN,
+        """- Private methods of {py:class}`subprocess.Popen` have changed in a new version of
+        Python. `subprocess.Popen` then runs the child.""",
+        """test_patched.py::test_changed_before_the_import
+        test_patched.py::test_another_parameter_that_is_required""",
+    ),
+    Promise(
+        CHILDREN,
+        """With a `timeout`, the exit is seen at once where the system has `pidfd_open` (Linux 5.3)
+        or `kqueue` (macOS and the BSDs), and on CPython 3.15 and later.""",
+        "test_timeout.py::test_exit_is_seen_without_polling",
+    ),
+    Promise(
+        CHILDREN,
+        """A handler that calls `waitpid(-1)` in a loop also reaps the launcher, and sees a process
+        ID that it does not know. This loses nothing;""",
+        "test_launcher.py::test_children_reaped_by_a_handler",
+    ),
+    Promise(
+        CHILDREN,
+        "A launcher that a sandbox kills harms nothing: the program is then started directly.",
+        """test_launcher.py::test_sandbox_without_a_system_call
+        test_launcher.py::test_launcher_that_a_signal_kills""",
+    ),
+    Promise(
+        CHILDREN,
+        """If a signal handler raises an exception while a child is being started, the exception
+        propagates, and the program is not started a second time.""",
+        """test_popen.py::test_interrupted_start_leaves_no_child
+        test_launcher.py::test_interrupted_starts""",
+    ),
+    Promise(
+        CHILDREN,
+        """On Linux the child and the launcher are killed and reaped first, except in short moments:
+        while a direct start is under way, and after the child has executed its program until
+        `Popen` returns.""",
+        """test_popen.py::test_interrupted_start_leaves_no_child
+        test_launcher.py::test_handler_of_the_launchers_exit_raises
+        test_launcher.py::test_handler_raises_before_a_slow_launcher_runs""",
+    ),
+    Promise(
+        CHILDREN,
+        """- In another root directory or mount namespace, the first use of such a name raises
+        {py:exc}`ImportError`, which names the import to do before: other files may be there in
+        place of the package, and they would run with the rights of this process.""",
+        "test_import.py::test_first_use_in_another_root",
+    ),
+    Promise(
+        INHERITED,
+        "Do not use `preexec_fn`: then it is never known.",
+        "test_inherited.py::test_floor_of_each_rule",
+    ),
+    Promise(
+        INHERITED,
+        """- `peak()` does not fall when
+        [`measure(reset_peak=True)`](measure.md#peak-memory-of-a-block) or the pytest plugin resets
+        the mark of the process, since both read the mark first.""",
+        "test_memory.py::test_resets_lower_no_peak",
+    ),
+    Promise(
+        INHERITED,
+        """Everything else is as in {py:mod}`subprocess`: the child's parent, process ID, signals,
+        descriptors and exit status, and the exceptions if it cannot be executed.""",
+        "test_differential.py::test_random_starts_as_in_subprocess",
+    ),
+    Promise(
+        INHERITED,
+        """- if the path of the program, or `cwd`, depends on the process, as `/proc/self/exe` and
+        `/dev/fd/3` do, or if the file that is found first in PATH cannot be executed, or the
+        arguments are as long as the kernel allows;""",
+        """test_launcher.py::test_links_in_proc test_launcher.py::test_arguments_that_are_too_long
+        test_differential.py::test_random_starts_as_in_subprocess""",
+    ),
+    Promise(
+        INHERITED,
+        """- if the launcher would not be what the program is: if this process is not dumpable, has
+        different real and effective IDs, reduced capabilities, a security label for the next exec
+        or READ_IMPLIES_EXEC, if children get a PID namespace of their own, or in [another root
+        directory](children.md#after-chroot-or-a-change-of-user);""",
+        """test_launcher.py::test_launcher_has_the_rights_of_its_parent
+        test_launcher.py::test_security_label_for_the_next_exec
+        test_launcher.py::test_pid_namespaces
+        test_differential.py::test_random_starts_as_in_subprocess""",
+    ),
+    Promise(
+        INHERITED,
+        """- if the launcher cannot run: on a file system mounted noexec, where an audit hook or a
+        sandbox refuses it, without `/proc`, with RLIMIT_FSIZE below 12 bytes or RLIMIT_STACK below
+        256 KiB, or after the package was upgraded under this process (for a minute).""",
+        """test_launcher.py::test_unusable_launcher test_launcher.py::test_audit_hook
+        test_launcher.py::test_launcher_dumps_no_core
+        test_launcher.py::test_launcher_has_the_rights_of_its_parent
+        test_launcher.py::test_launcher_with_bad_numbers""",
+    ),
+    Promise(
+        INHERITED,
+        """The peak of a child that was started directly is measured only if it exceeds any peak
+        that the child can have inherited: the largest peak of this process, by more than twice the
+        [error of the peak](accuracy.md#the-peak-on-linux).""",
+        """test_inherited.py::test_own_fields_of_each_system
+        test_inherited.py::test_floor_of_each_rule""",
+    ),
+    Promise(
+        INHERITED,
+        """Otherwise, and always before Linux 6.2, with a `preexec_fn`, and with `rlimits`,
+        `ru_maxrss` is 0 and not in `measured`.""",
+        """test_popen.py::test_child_that_is_not_isolated test_inherited.py::test_floor_of_each_rule
+        test_peak_error.py::test_error_by_release""",
+    ),
+    Promise(
+        "rusage/_children/popen.py::Popen",
+        """``elapsed`` is None until the exit has been seen, then the elapsed seconds since the
+        start.""",
+        "test_popen.py::test_elapsed",
+    ),
+    Promise(
+        "rusage/_getrusage.py::getrusage",
+        "Fields that ``measured(who)`` does not name are 0.",
+        "test_backends.py::test_place_and_unit_of_each_field",
+    ),
+    Promise(
+        "rusage/_getrusage.py::getrusage",
+        """Raises ``ValueError`` if this system does not have ``who``, ``TypeError`` and
+        ``OverflowError`` where CPython's ``resource.getrusage`` does, and ``OSError`` if the system
+        call fails for another reason.""",
+        "test_contract.py::test_argument_kinds test_contract.py::test_system_call_that_fails",
+    ),
+    Promise(
+        "rusage/_getrusage.py::wait4",
+        """Wait for a child as ``os.wait4`` does; return its process ID, its exit status indication
+        and its usage.""",
+        "test_wait.py::test_wait_goes_on_after_signals",
+    ),
+    Promise(
+        "rusage/_getrusage.py::wait4",
+        "Raises the same exceptions as ``os.wait4``: ``ChildProcessError`` if there is no child.",
+        "test_wait.py::test_wait_that_fails",
+    ),
+    Promise(
+        "rusage/_memory.py::peak",
+        """Unlike ``maxrss()`` it never includes the peak of the process from which this one was
+        started.""",
+        "test_memory.py::test_peak_below_an_inherited_one",
+    ),
+    Promise(
+        "rusage/_memory.py::peak",
+        "In a forked child the peak begins with the resident set size at the fork.",
+        "test_memory.py::test_fork_in_a_block",
+    ),
+    Promise(
+        "rusage/_memory.py::known_peak",
+        "A block does not lower it.",
+        "test_memory.py::test_resets_lower_no_peak",
+    ),
+    Promise(
+        "rusage/_memory.py::BlockPeak",
+        "It is 0 if it is not ``measured``.",
+        "test_memory.py::test_blocks_without_descriptors test_memory.py::test_refused_reset",
+    ),
+    Promise(
+        "rusage/_memory.py::_after_fork",
+        "In a child: replace the lock, which another thread may have held, and forget the peaks.",
+        "test_memory.py::test_fork_in_a_block",
+    ),
+    Promise(
+        MEASURE,
+        """Entering an object whose block has not ended, in the same or in another thread, raises
+        {py:exc}`RuntimeError`.""",
+        "test_measure.py::test_open_object_refuses_second_block",
+    ),
+    Promise(
+        MEASURE,
+        """| `RUSAGE_THREAD` | the calling thread, which must also leave the block; on macOS and
+        Windows only its times |""",
+        "test_measure.py::test_block_of_a_thread_left_in_another",
+    ),
+    Promise(
+        MEASURE,
+        "As a decorator, `measure()` measures each call separately.",
+        "test_measure.py::test_decorates_functions",
+    ),
+    Promise(
+        MEASURE,
+        """- Where the peak is not measured, both are 0 and `m.measured` does not contain `"peak"`:
+        on other systems than Linux, without `/proc`, on kernels older than 4.0 or built without
+        `CONFIG_PROC_PAGE_MONITOR`, and in sandboxes that deny access to `/proc/PID/clear_refs`.""",
+        "test_memory.py::test_refused_reset test_memory.py::test_peak_not_measured",
+    ),
+    Promise(
+        MEASURE,
+        """- Blocks with `reset_peak` can be nested and can run in several threads at once: a reset
+        by one block does not change the peak of another.""",
+        "test_memory.py::test_nested_blocks test_memory.py::test_blocks_in_threads",
+    ),
+    Promise(
+        MEASURE,
+        """- `m.peak` is the maximum resident set size of the process in the block, in bytes, and
+        `m.peak_growth` is the peak minus the resident set size at the start of the block, just
+        after the reset.""",
+        "test_memory.py::test_start_that_waits",
+    ),
+    Promise(
+        MEASURE,
+        """If the process forks in a block, reading the block's figures in the child raises
+        {py:exc}`RuntimeError`.""",
+        "test_memory.py::test_fork_in_a_block",
+    ),
+    Promise(
+        MEASURE,
+        "A sum of usages has the sums of the counters and times, and the largest peak.",
+        "test_fields.py::test_sum",
+    ),
+    Promise(
+        "rusage/_process.py::Process",
+        """The object refers to the process that had this process ID when it was opened, even if
+        another process gets the ID later.""",
+        "test_process_scenes.py::test_reused_number",
+    ),
+    Promise(
+        "rusage/_process.py::Process",
+        "A forked child can use its copy.",
+        """test_opened.py::test_copy_of_a_forked_child
+        test_process_scenes.py::test_fork_into_a_namespace""",
+    ),
+    Promise(
+        "rusage/_process.py::Process",
+        """Raises the same exceptions as ``os.kill`` for a bad argument, and ``ValueError`` for a
+        number below 1.""",
+        "test_opened.py::test_bad_arguments",
+    ),
+    Promise(
+        "rusage/_process.py::Process",
+        """Raises ``ProcessLookupError`` if there is no such process, if it has ended but has not
+        been waited for, and if the number is the ID of a thread; ``PermissionError`` if the system
+        does not allow reading the process; ``OSError`` if too many files are open.""",
+        """test_process.py::test_process_that_has_ended test_opened.py::test_number_of_a_thread
+        test_process_scenes.py::test_too_many_open_files
+        test_tree_scenes.py::test_hidden_processes""",
+    ),
+    Promise(
+        "rusage/_process.py::Process",
+        "On Linux, during exec or exit, readings retry for up to a second.",
+        "test_process.py::test_directory_unreadable_for_a_moment",
+    ),
+    Promise(
+        "rusage/_process.py::Process",
+        "An exit is confirmed a millisecond later.",
+        "test_process.py::test_end_that_is_seen_for_a_moment",
+    ),
+    Promise(
+        "rusage/_process.py::Process.close",
+        """Make all methods raise ``ValueError`` from now on. A reading in another thread is not
+        interrupted.""",
+        "test_opened.py::test_closed test_opened.py::test_close_at_each_instruction",
+    ),
+    Promise(
+        TREES,
+        "`largest` and `on_sample` see every sample.",
+        "test_record.py::test_neighbours_are_joined",
+    ),
+    Promise(
+        TREES,
+        "- **The interval never changes.** When there are `max_samples`, neighbours are joined.",
+        "test_record.py::test_neighbours_are_joined",
+    ),
+    Promise(
+        TREES,
+        "- **`missed`** counts the intervals without a sample.",
+        "test_record.py::test_missed_intervals",
+    ),
+    Promise(
+        TREES,
+        "The thread blocks all signals, except for errors such as SIGSEGV.",
+        "test_record.py::test_blocked_signals",
+    ),
+    Promise(
+        "rusage/_record.py::record",
+        "An exception of ``on_sample`` ends the recording, and ``stop()`` raises it.",
+        "test_record.py::test_error_in_on_sample",
+    ),
+    Promise(
+        "rusage/_record.py::record",
+        """A recording also ends when no member of the tree lives any more; if a zombie shows more
+        CPU time than the sample before, the last sample is one without members.""",
+        "test_record.py::test_recording_that_is_never_stopped test_record.py::test_zombie",
+    ),
+    Promise(
+        "rusage/_record.py::record",
+        "After a fork the child has no thread: it keeps what was recorded until then.",
+        "test_record.py::test_fork_in_a_block",
+    ),
+    Promise(
+        "rusage/_record.py::record",
+        """The thread keeps a recording that is in progress; one that has ended by itself and was
+        never stopped gives a ``ResourceWarning``.""",
+        "test_record.py::test_recording_that_is_never_stopped",
+    ),
+    Promise(
+        COMMAND,
+        """The program inherits everything from the caller of `rusage`: streams, file descriptors,
+        environment, signal mask, ignored signals; [Signals](#signals), [Environment](#environment)
+        and, for series, [the output](#the-output-of-the-runs) name the exceptions.""",
+        """test_cli.py::test_environment_is_unchanged
+        test_cli_series.py::test_signal_state_of_each_run""",
+    ),
+    Promise(
+        COMMAND,
+        "- A run that fails ends the series with its exit status, and is not in the statistics.",
+        "test_cli_series.py::test_runs_that_fail",
+    ),
+    Promise(
+        COMMAND,
+        "- Only complete rounds are in the statistics.",
+        "test_cli_compare.py::test_failing_command_ends_the_series",
+    ),
+    Promise(
+        COMMAND,
+        """Unless `--kill` is given, the limits are checked after the program has ended, and never
+        stop it: they are meant for continuous integration.""",
+        "test_cli_tree.py::test_limit_of_the_tree",
+    ),
+    Promise(
+        COMMAND,
+        """A failure of the program takes precedence over 123. If the figure was not measured, the
+        exit status is 125.""",
+        """test_cli_limits.py::test_limit_of_the_cpu_time
+        test_cli_limits.py::test_unmeasured_figure_is_125""",
+    ),
+    Promise(
+        COMMAND,
+        """It exits with 123 from the first signal on, whatever the program's status is; the report
+        says that the signals were sent.""",
+        "test_cli_tree.py::test_kill_ends_all_members",
+    ),
+    Promise(
+        COMMAND,
+        "The program runs on, and its status is passed on.",
+        "test_cli_tree.py::test_status_after_a_failing_recording",
+    ),
+    Promise(
+        COMMAND,
+        """On Linux, FreeBSD and DragonFly BSD, with CPython, `rusage --tree` becomes the parent of
+        processes whose parents have ended, by PR_SET_CHILD_SUBREAPER or PROC_REAP_ACQUIRE: what `(
+        program & )` starts stays in the tree, is killed by `--kill`, and is waited for while the
+        program runs, so that its CPU time counts in `--samples`.""",
+        """test_cli_tree.py::test_orphans_are_limited_and_killed
+        test_cli_tree.py::test_cpu_time_of_orphans""",
+    ),
+    Promise(
+        COMMAND,
+        """- `rusage` forwards SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and SIGALRM to the program, unless
+        the caller ignores them.""",
+        """test_cli.py::test_signals_are_forwarded
+        test_cli.py::test_ignored_signals_are_not_forwarded""",
+    ),
+    Promise(
+        COMMAND,
+        """The file keeps its content until the report is written, and a file that the program has
+        moved away keeps it.""",
+        """test_cli_export.py::test_content_stays_without_a_report
+        test_cli_export.py::test_file_that_the_program_moves""",
+    ),
+    Promise(
+        COMMAND,
+        "A file that is also the program's standard output or error is not emptied.",
+        "test_cli_export.py::test_report_in_the_output_of_the_program",
+    ),
+    Promise(
+        COMMAND,
+        "A report that cannot be written to standard error does not change the status.",
+        "test_cli.py::test_report_that_cannot_be_written",
+    ),
+    Promise(
+        COMMAND,
+        """If the reader of standard output has closed it, as in `rusage --help | head -3`, `rusage`
+        dies of SIGPIPE without a message, as other programs do.""",
+        "test_cli.py::test_closed_pipe_ends_silently",
+    ),
+    Promise(
+        COMMAND,
+        "With `--append` the header is written only once.",
+        "test_cli_export.py::test_csv_has_every_run",
+    ),
+    Promise(
+        TREES,
+        "It stays one until it has ended, even if its parent ends before.",
+        "test_tree.py::test_orphans_stay_members",
+    ),
+    Promise(
+        TREES,
+        "Zombies are not counted.",
+        "test_tree.py::test_zombies_are_not_counted test_tree_kernels.py::test_zombies",
+    ),
+    Promise(
+        TREES,
+        "`members()` lists each member after its parent; the root comes first while it lives.",
+        "test_tree_kernels.py::test_parent_behind_its_child",
+    ),
+    Promise(
+        TREES,
+        "Its `rss` and `pss` are 0, so that this memory counts once.",
+        "test_tree.py::test_child_before_exec_has_no_memory",
+    ),
+    Promise(
+        TREES,
+        """It is a lower bound that never falls: what a member uses between its last reading and its
+        end is known only if its parent waits for it.""",
+        "test_tree_kernels.py::test_members_and_their_time",
+    ),
+    Promise(
+        TREES,
+        """It counts no second twice, with two exceptions: macOS counts the children of a process
+        that ignores SIGCHLD twice, and where processes are hidden, what a hidden child had used
+        before the opening counts once a member has waited for it.""",
+        "test_tree_kernels.py::test_members_and_their_time",
+    ),
+    Promise(
+        TREES,
+        "`unread` is the number of living members that may not be read. They are in no sum.",
+        """test_tree_kernels.py::test_members_that_may_not_be_read
+        test_tree_scenes.py::test_other_user""",
+    ),
+    Promise(
+        TREES,
+        """On Linux, all trees together keep at most 256 file descriptors open, and at most a
+        quarter of those that are permitted.""",
+        """test_tree.py::test_more_members_than_open_files
+        test_tree.py::test_no_more_than_a_quarter_of_the_descriptors""",
+    ),
+    Promise(
+        "rusage/_tree.py::Tree",
+        "Members are known by their process IDs and start times.",
+        "test_tree_kernels.py::test_reused_number",
+    ),
+    Promise(
+        "rusage/_tree.py::Tree",
+        """A forked child can use its copy, which refers to the same processes; it raises
+        ``RuntimeError`` if another thread was reading the tree at the fork.""",
+        """test_opened.py::test_copy_of_a_forked_child
+        test_tree.py::test_fork_while_another_thread_reads""",
+    ),
+    Promise(
+        "rusage/_tree.py::Tree.send_signal",
+        "Send a signal to each living member; to this process, if it is one, last.",
+        "test_tree.py::test_signal_to_this_process_last",
+    ),
+    Promise(
+        "rusage/_tree.py::Tree.send_signal",
+        """On Windows and on Linux no other process can receive the signal; before Linux 6.9, and
+        without a free file descriptor, another process can that has got the process ID within 10 ms
+        of the member's start.""",
+        "test_tree_scenes.py::test_reused_number",
+    ),
+    Promise(
+        "rusage/_tree.py::Tree.close",
+        """Make all methods raise ``ValueError`` from now on. A reading in another thread is
+        finished first.""",
+        "test_opened.py::test_closed test_opened.py::test_close_at_each_instruction",
+    ),
+]
+
+
+def folded(text: str) -> str:
+    """Return a text with each white space as one space."""
+    return " ".join(text.split())
+
+
+@functools.cache
+def parsed(file: str) -> ast.Module:
+    """Return the syntax tree of a file."""
+    return ast.parse((ROOT / file).read_text(encoding="utf-8"))
+
+
+@functools.cache
+def functions_of(file: str) -> set[str]:
+    """Return the functions of a file, which is not imported: systems may lack what it needs."""
+    return {node.name for node in ast.walk(parsed(file)) if isinstance(node, ast.FunctionDef)}
+
+
+@functools.cache
+def text_of(place: str) -> str:
+    """Return the text of a file, or the docstring of what is defined in it."""
+    file, _, name = place.partition("::")
+    if not name:
+        return folded((ROOT / file).read_text(encoding="utf-8"))
+    node: Any = parsed(file)
+    for part in name.split("."):
+        node = next(inner for inner in ast.walk(node) if getattr(inner, "name", None) == part)
+    return folded(ast.get_docstring(node) or "")
+
+
+def test_promises_and_their_tests() -> None:
+    """Each sentence stands where its row says, and the tests of the row exist."""
+    promises = [each for each in PROMISES if folded(each.sentence) not in text_of(each.place)]
+    assert promises == []
+    tests = [test.split("::") for each in PROMISES for test in each.tests.split() or ["::"]]
+    assert [(file, name) for file, name in tests if name not in functions_of(f"tests/{file}")] == []
