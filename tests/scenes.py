@@ -7,6 +7,7 @@ import os
 import platform
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -148,6 +149,11 @@ class Child:
         """Use CPU time."""
         while time.process_time() < 0.2:
             pass
+
+    def do_start_threads(self) -> None:
+        """Start many threads that do nothing."""
+        for _ in range(800):
+            threading.Thread(target=signal.pause).start()
 
     def do_fork(self) -> int:
         """Start a child that does nothing."""

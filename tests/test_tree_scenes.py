@@ -190,18 +190,39 @@ def test_long_list_of_children() -> None:
 @lists
 @pytest.mark.skipif(platform.machine() not in {"x86_64", "aarch64"}, reason="pthread_exit by ctypes")
 @alone
-def test_member_without_its_first_thread(hide_lists: Callable[[], None]) -> None:
-    """/proc shows a zombie, but the process lives."""
+def test_members_without_their_first_threads(hide_lists: Callable[[], None]) -> None:
+    """/proc shows zombies without memory, but the processes live: each has its own."""
     hide_lists()
     pid = os.fork()
     if not pid:
+        os.fork()
+        signal.alarm(60)  # a failed test may leave both
         threading.Thread(target=signal.pause).start()
         ctypes.CDLL(None).pthread_exit(None)
+    with rusage.Tree(pid) as tree:
+        child = wait_until(lambda: tree.members()[1:], "a child")[0].pid
     wait_for_state(pid, "Z")
-    with rusage.Tree() as tree:
-        assert pids(tree) == {os.getpid(), pid}
-        assert tree.members()[1].rss > 2**20
-    end(pid)
+    wait_for_state(child, "Z")
+    with rusage.Tree(pid) as tree:
+        assert pids(tree) == {pid, child}
+        assert min(member.rss for member in tree.members()) > 2**20
+        tree.send_signal(signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+@alone
+def test_children_of_a_process_with_threads() -> None:
+    """However many they are: whether a child shares the parent's memory is one question."""
+    used = []
+    for words in [], ["start_threads"]:
+        with Child() as parent, rusage.Tree(parent.pid) as tree:
+            for word in words + ["fork"] * 100:
+                parent(word)
+            before = rusage.cputime()
+            assert tree.sample().processes == 101
+            used.append(rusage.cputime() - before)
+            tree.send_signal(signal.SIGKILL)
+    assert used[1] < 5 * used[0]
 
 
 @root

@@ -221,21 +221,36 @@ static int64_t rusage_process_pss(const rusage_process *process)
     return error != 0 ? -rusage_reported(error) : size * 1024;
 }
 
-#define RUSAGE_KCMP_MEMORY 1 /* KCMP_VM of kcmp(2) */
-
-/* Return whether a process uses the memory of another one whose first thread may have ended: then that has none. */
-static int rusage_have_same_memory(int pid, int other, int directory_of_other)
+/* Return the ID of a thread that has memory, which the first one has until its end; 0 if the process has none. */
+static int rusage_thread_with_memory(int pid, int directory)
 {
+    char path[sizeof((struct dirent *)0)->d_name + sizeof "/statm"];
     const struct dirent *entry;
-    int is_same = syscall(SYS_kcmp, pid, other, RUSAGE_KCMP_MEMORY, 0, 0) == 0;
+    int64_t pages = 0;
+    int thread = 0;
     DIR *threads;
 
-    if (is_same || rusage_open_threads(directory_of_other, &threads) != 0)
-        return is_same;
-    while (!is_same && (entry = readdir(threads)) != NULL)
-        is_same = atoi(entry->d_name) > 0 && syscall(SYS_kcmp, pid, atoi(entry->d_name), RUSAGE_KCMP_MEMORY, 0, 0) == 0;
+    if (rusage_read_statm(directory, "statm", &pages) == 0 && pages > 0)
+        return pid;
+    if (rusage_open_threads(directory, &threads) != 0)
+        return 0;
+    while (thread == 0 && (entry = readdir(threads)) != NULL) {
+        snprintf(path, sizeof path, "%s/statm", entry->d_name);
+        if (rusage_read_statm(dirfd(threads), path, &pages) == 0 && pages > 0)
+            thread = atoi(entry->d_name); /* 0 for ".." */
+    }
     closedir(threads);
-    return is_same;
+    return thread;
+}
+
+#define RUSAGE_KCMP_MEMORY 1 /* KCMP_VM of kcmp(2) */
+
+/* Return whether two processes use the same memory. To kcmp(2), all threads that have ended do: they have none. */
+static int rusage_have_same_memory(int pid, int directory, int other, int directory_of_other)
+{
+    pid = rusage_thread_with_memory(pid, directory);
+    other = rusage_thread_with_memory(other, directory_of_other);
+    return pid > 0 && other > 0 && syscall(SYS_kcmp, pid, other, RUSAGE_KCMP_MEMORY, 0, 0) == 0;
 }
 
 /* --- Opening --- */

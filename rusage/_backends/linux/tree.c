@@ -142,7 +142,7 @@ static int rusage_uses_parents_memory(const rusage_tree *tree, rusage_member *me
         directory = rusage_open_directory(parent);
         if (directory < 0)
             return 0;
-        member->handle.has_memory = !rusage_have_same_memory(member->pid, parent, directory);
+        member->handle.has_memory = !rusage_have_same_memory(member->pid, member->handle.directory, parent, directory);
         close(directory);
     } else
         member->handle.has_memory = 1;
