@@ -126,6 +126,16 @@ SCENES = {
         1,
         3,
     ),
+    # Nobody has waited for 30. Of the others, two are in the time of the root one reading later.
+    "end before accounts begin again": (
+        (
+            f"tree 10 {YOUNG._replace(pid=51, parent=50)} {YOUNG._replace(parent=10)} sample "
+            f"gone 30 gone 20 {waits(ROOT, USED)} sample "
+            f"gone 51 gone 50 sample {waits(ROOT, USED + 1_500_002)} sample"
+        ),
+        1,
+        1.500002,
+    ),
     "hidden parent": (f"{Process(50, 49, 2000)} tree 10 {waits(ROOT, 5_000_000)} sample", 3, 5),
     # One reading finds all generations, though their children are listed first.
     "generations": (f"tree 10 {YOUNG._replace(pid=52, parent=51)} {YOUNG._replace(pid=51)} sample", 5, 1.500002),
@@ -165,6 +175,17 @@ def test_waited_for_time_that_is_cut(run: Run) -> None:
     assert [first[4], last[4], later[4]] == pytest.approx([0, 0, 1e-6], abs=1e-9)
     root = ROOT._replace(waited=USED + 4)
     assert run(f"{FAMILY} tree 10 sample gone 30 {CHILD._replace(zombie=1)} {root} sample sample")[-1][4] < 1e-9
+
+
+def test_waited_for_time_that_was_not_read(run: Run) -> None:
+    """It stays in the time of the root, though nobody knows who waits for a child whose parent has ended too."""
+    waited = 2 * USED
+    steps = f"{FAMILY} tree 10 gone 30 {waits(CHILD, USED)} sample gone 20 {waits(ROOT, waited)} sample "
+    for _ in range(30):
+        waited += 2 * USED + 1
+        family = f"{Process(50, 10, LATER)} {Process(51, 50, LATER)}"
+        steps += f"{family} sample gone 51 gone 50 {waits(ROOT, waited)} sample "
+    assert run(steps)[-1][4] == pytest.approx((waited - 2 * USED) / 1e6, abs=1e-5)
 
 
 def test_orphan_of_a_reaper(run: Run) -> None:

@@ -43,7 +43,6 @@ typedef struct {
     int is_new; /* listed, and not read yet */
     rusage_figures now; /* of the last reading */
     int is_counted; /* its figures were read once */
-    int is_older; /* than the opening, or than an anchor: see tree_cputime.c */
     double own_before, waited_before, ended;
     double waited_error; /* what its total at the opening or anchor lacks at most, and theirs that it has waited for */
     rusage_member_handle handle; /* the system's */
@@ -56,15 +55,14 @@ typedef struct {
 
 struct rusage_tree {
     int64_t opened; /* in the unit of `start` */
-    int changed; /* the reading has found that an older process has ended or was not known */
-    int quiet; /* the reading has found no end */
+    int changed; /* the reading has found an end, or an older process that was not known */
     rusage_member *members;
     int count, capacity;
     int *slots; /* a hash table: the index of a member, or -1 */
     int slot_count; /* a power of two */
     rusage_listed *listed;
     int listed_count, listed_capacity;
-    int is_anchored, has_unknown; /* see tree_cputime.c */
+    int is_anchored; /* see tree_cputime.c */
     double readings, lost, before, cputime;
     int reaper; /* this process, whose children are orphans of the tree except for the others; 0: they are not members */
     int *others, other_count;

@@ -192,10 +192,8 @@ static int rusage_tree_settle(rusage_tree *tree)
         if (member->now.state == RUSAGE_GONE || member->is_new) {
             if (member->is_new) /* how old it was is unknown, or it stays in the list: a parent's ID dangles */
                 tree->changed |= !RUSAGE_PARENT_IDS_DANGLE;
-            else if (member->pid != 0) { /* not moved */
+            else if (member->pid != 0) /* not moved */
                 rusage_tree_bury(tree, member);
-                tree->quiet = 0;
-            }
             rusage_member_close(member);
             member->now.state = RUSAGE_GONE;
         }
@@ -208,7 +206,6 @@ static int rusage_tree_read(rusage_tree *tree, int wants_pss)
     int i, error, later;
 
     tree->changed = tree->listed_count = 0;
-    tree->quiet = 1;
     error = rusage_tree_list(tree);
     if (error == 0)
         error = rusage_tree_adopt(tree);
@@ -226,7 +223,7 @@ static int rusage_tree_read(rusage_tree *tree, int wants_pss)
 
 /* --- The opening --- */
 
-/* Read twice, and again until a reading finds nothing older that was not known, and no end of it. */
+/* Read twice, and again until a reading finds no end, and nothing older that was not known. */
 static int rusage_tree_open_root(rusage_tree *tree, int pid)
 {
     int attempt, error = rusage_tree_begin(tree, pid);

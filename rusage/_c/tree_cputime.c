@@ -15,13 +15,19 @@
 
    A parent is read before its children, so that no reading sees the time of a child both in the child and in its parent.
 
-   The anchor is the reading at which the accounts begin: one that knows all processes that are older than the opening, so
-   that none of them enters a parent's time unnoticed. The opening repeats its reading for it; if older processes end all
-   the time, the readings are the CPU time until a later reading is one.
+   The anchor is the reading at which the accounts begin: one that finds no end, and no process that
+   is older than the opening and was not known, so that none of them enters a parent's time unnoticed.
+   The opening repeats its reading for it; if processes end all the time, the readings are the CPU time
+   until a later reading is one.
 
-   The one correction: who has waited for a child whose parent has ended too is unknown, so that its total enters no sum. If
-   the accounts are behind then, they begin again: at the next reading that finds no end, since what a member has waited for
-   is in its time by then. */
+   The one correction: who has waited for a child whose parent has ended too is unknown, so that its
+   total enters no sum. It is in the time of who has waited for it. If nobody has, some day
+
+   accounts + unsure < CPU time, where unsure = by how much the children's times may be too small,
+                                 since waited-for times are cut and errors are subtracted
+
+   and the accounts begin again, at the next reading that can be an anchor. Not sooner: each
+   beginning loses what no reading has seen, and gives the members new errors. */
 
 #include "process.h"
 
@@ -39,12 +45,19 @@ static double rusage_member_children(const rusage_member *member)
     return waited > ended ? waited : ended;
 }
 
+/* By how much the children's time may be too small if the member has waited for all of them. */
+static double rusage_member_unsure(const rusage_member *member)
+{
+    double missing = member->now.waited + RUSAGE_WAITED_ERROR - rusage_member_children(member);
+
+    return missing > 0 ? missing : 0;
+}
+
 /* Begin to count a member that was used before. */
 static void rusage_member_begin_at(rusage_member *member)
 {
     double children = rusage_member_children(member);
 
-    member->is_older = 1;
     member->waited_before = member->now.waited;
     member->waited_error = RUSAGE_WAITED_ERROR;
     member->ended = children > member->now.waited ? children - member->now.waited : 0;  /* not in its time yet */
@@ -78,21 +91,17 @@ static void rusage_tree_bury(rusage_tree *tree, const rusage_member *member)
     int index = rusage_tree_find(tree, member->now.parent);
     double total = rusage_member_total(member);
 
+    tree->changed = 1;
     tree->readings += rusage_member_own(member);
-    tree->changed |= member->is_older;
-    if (!member->is_counted && rusage_is_older(tree, member)) { /* what it had used before the opening is unknown */
-        tree->changed = 1;
+    if (!member->is_counted && rusage_is_older(tree, member)) /* what it had used before is unknown */
         tree->is_anchored = 0;
-    }
     if (index < 0)
         tree->lost += total;
     else if (tree->members[index].now.state == RUSAGE_LIVES && rusage_member_lives(tree, &tree->members[index])) {
         tree->members[index].ended += total;
         tree->members[index].waited_error += member->waited_error;
-    } else {
-        tree->has_unknown = 1;
+    } else
         tree->lost -= member->waited_error;
-    }
 }
 
 /* Begin the accounts at the CPU time so far. */
@@ -111,21 +120,21 @@ static void rusage_tree_anchor(rusage_tree *tree)
 /* Return the CPU time since the opening. */
 static double rusage_tree_cputime(rusage_tree *tree)
 {
-    double readings = tree->readings, accounts = tree->lost - tree->before;
-    int i;
+    double readings = tree->readings, accounts = tree->lost - tree->before, unsure = 0;
+    int i, needs_anchor;
 
     for (i = 0; i < tree->count; i++) {
         readings += rusage_member_own(&tree->members[i]);
         accounts += rusage_member_total(&tree->members[i]);
+        unsure += rusage_member_unsure(&tree->members[i]);
     }
     if (readings > tree->cputime)
         tree->cputime = readings;
     if (tree->is_anchored && accounts > tree->cputime + 1e-9)   /* less is what sums leave: no clock is finer */
         tree->cputime = accounts;
-    if (tree->is_anchored ? tree->quiet && tree->has_unknown : !tree->changed && !tree->has_unknown)
+    needs_anchor = !tree->is_anchored || accounts + unsure < tree->cputime;
+    if (needs_anchor && !tree->changed)
         rusage_tree_anchor(tree);
-    if (tree->quiet)
-        tree->has_unknown = 0;
     return tree->cputime;
 }
 
@@ -139,5 +148,4 @@ static void rusage_tree_begin_cputime(rusage_tree *tree, int is_complete)
     tree->readings = tree->cputime = 0;
     if (is_complete)
         rusage_tree_anchor(tree);
-    tree->has_unknown = 0;
 }
