@@ -67,13 +67,26 @@ def test_memory_of_all_processes() -> None:
 
 
 def test_sample_above_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernel's peak may be too small; the report says so where the error is known."""
-    for error, size, explained in (4096, 12288, True), (4096, 8192, False), (None, 12288, False):
-        monkeypatch.setattr(report, "fields", {"ru_maxrss": Mock(error=error)})
+    """The kernel's peak may be too small by its error, where that is known; above it, it is of another process."""
+    error, waited = "the peak may be up to 4 KiB too small", "which nobody has waited for"
+    for known, size, expected in (4096, 12288, [error]), (4096, 12289, [waited]), (4096, 8192, []), (None, 12288, []):
+        monkeypatch.setattr(report, "fields", {"ru_maxrss": Mock(error=known)})
         sample = rusage.Sample(0.1, size, 0.0, 1, 0, None)
         peak = TreePeak(sample, rusage.Member(1, size, 0.0), 0.01, 0, [sample])
         text = report.of_run(["x"], Ended(0, {"ru_maxrss": 8192}, 1.0, None, peak), Options({"tree": True}), None)
-        assert ("the peak may be up to 4 KiB too small" in " ".join(text.split())) == explained
+        assert [words for words in (error, waited) if words in " ".join(text.split())] == expected
+
+
+@needs_sh
+def test_child_that_was_not_waited_for() -> None:
+    """It exceeds the limit of a process, though the peak of the program does not include it."""
+    child = f"{sys.executable} -S -c 'import time; b = b\"x\" * (60 << 20); print(flush=True); time.sleep(5)'"
+    script = f"mkfifo fifo; {child} >fifo & until read line <fifo; do :; done; sleep 0.1"
+    done = run("--json", "--tree", "--limit-maxrss", "40MiB", "sh", "-c", script)
+    found = record()
+    assert (done.returncode, found["limits"]["ru_maxrss"]["exceeded"]) == (123, True)
+    assert re.fullmatch(r"rusage: sh: a process of .* is over the limit of 41943040 .*\n", done.stderr)
+    assert found["usage"].get("ru_maxrss", 0) < 40 * MIB < found["tree"]["largest_member"]["rss"]
 
 
 # --- Orphans ----------------------------------------------------------------------------------------------------------

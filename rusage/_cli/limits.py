@@ -33,6 +33,15 @@ def judge(limits: dict[str, float], ended: Ended) -> dict[str, Verdict]:
     return {name: _verdict(name, limit, ended) for name, limit in limits.items()}
 
 
+def _of_a_sample(limit: float, ended: Ended) -> Verdict | None:
+    """Return the verdict on a process that was seen above the limit of one: its peak may not be in the usage."""
+    member = None if ended.tree is None else ended.tree.member
+    if member is None or member.rss <= limit:
+        return None
+    complaint = f"a process of {exactly(member.rss, 'bytes')} is over the limit of {exactly(limit, 'bytes')}"
+    return Verdict(limit, over=True, complaint=complaint)
+
+
 def _verdict(name: str, limit: float, ended: Ended) -> Verdict:
     value, bound, note = ended.figures.get(name), None, ""
     figure, shown = FIGURES[name].name, exactly(limit, FIGURES[name].unit)
@@ -54,6 +63,8 @@ def _verdict(name: str, limit: float, ended: Ended) -> Verdict:
         is_certain = name == "tree_rss" or BACKEND.child_peak in SAMPLED_RULES
         complaint = f"{figure} {exactly(value, FIGURES[name].unit)} is over the limit of {shown}"
         return Verdict(limit, over=True, complaint=complaint, note="" if is_certain else note)
+    if name == "ru_maxrss" and (seen := _of_a_sample(limit, ended)) is not None:
+        return seen
     if value is None and (bound is None or bound > limit):
         return Verdict(limit, over=None, complaint=f"{figure} was not measured: its limit cannot be checked")
     return Verdict(limit, over=False, note=note)

@@ -77,7 +77,10 @@ def _tree(ended: Ended) -> str:
     member, peak, error = ended.tree.member, ended.usage.get("ru_maxrss"), fields["ru_maxrss"].error
     more = ""
     if member is not None and peak is not None and member.rss > peak and error is not None:
-        more = f"; the peak may be up to {quantity(error, 'bytes')} too small"
+        if member.rss - peak > error:
+            more = "; the peak does not include the largest, which nobody has waited for"
+        else:
+            more = f"; the peak may be up to {quantity(error, 'bytes')} too small"
     return f"{of_peak(ended.tree)}{more}; {how_often(ended.tree)}"
 
 
