@@ -8,7 +8,7 @@ import shlex
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .._threads import start_without_signals
 from . import formats, limits
@@ -38,18 +38,26 @@ def run_series(command: list[str], options: Options, file: TextIO | None, export
     commands: list[Command] = [split(line) for line in command] if options.compare else [command]
     shown = [readable(line) for line in command] if options.compare else [readable(shlex.join(command))]
     names = command if options.compare else command[:1]
-    warmup, runs, code, stopped_by = make_rounds(commands, names, options)
-    is_written = []
-    if any(warmup) or any(runs) or stopped_by is not None:
-        words = [[words] if isinstance(words, str) else words for words in commands]
-        found = [Series(*each, stopped_by) for each in zip(shown, words, map(len, warmup), runs, strict=True)]
+    made = make_rounds(commands, names, options)
+    found = []
+    for name, words, warmup, runs in zip(shown, commands, made.warmup, made.runs, strict=True):
+        found.append(Series(name, [words] if isinstance(words, str) else words, len(warmup), runs, made.stopped_by))
+    is_written = True
+    if made.has_any or made.stopped_by is not None:
         compare(found)
-        is_written = [write(formats.of_runs(options.kind, found, options, file), file)]
-        is_written += [export.write(lambda kind: formats.of_runs(kind, found, options)) for export in exports]
-    status = max(limits.check(options.limits, each, name) for name, each in zip(names, runs, strict=True))
-    if any(run.killed for made in runs + warmup for run in made):
-        code = limits.OVER
-    return exit_status(code or -(stopped_by or 0) or status or (0 if all(is_written) else CANCELED))
+        is_written = write(formats.of_runs(options.kind, found, options, file), file)
+        for export in exports:
+            is_written &= export.write(lambda kind: formats.of_runs(kind, found, options))
+    status = max(limits.check(options.limits, runs, name) for name, runs in zip(names, made.runs, strict=True))
+    if made.has_killed:
+        return limits.OVER
+    if made.code:
+        return exit_status(made.code)
+    if made.stopped_by is not None:
+        return exit_status(-made.stopped_by)
+    if status:
+        return status
+    return 0 if is_written else CANCELED
 
 
 # --- The runs --------------------------------------------------------------------------------------------------------
@@ -61,16 +69,32 @@ ENDING = {*KEYBOARD, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
 SECONDS, LEAST_ROUNDS = 3.0, 10
 
 
-def make_rounds(
-    commands: list[Command], names: list[str], options: Options
-) -> tuple[list[list[Ended]], list[list[Ended]], int, int | None]:
+class Rounds(NamedTuple):
+    """The runs that were made, in a list for each command, and what ended them."""
+
+    warmup: list[list[Ended]]
+    runs: list[list[Ended]]
+    code: int
+    """The exit code of the run that ended the series, or the status if it could not be started."""
+    stopped_by: int | None
+    """The signal that ended the series."""
+
+    @property
+    def has_any(self) -> bool:
+        """Whether a run was made."""
+        return any(self.warmup + self.runs)
+
+    @property
+    def has_killed(self) -> bool:
+        """Whether ``--kill`` has ended a run."""
+        return any(run.killed for made in self.warmup + self.runs for run in made)
+
+
+def make_rounds(commands: list[Command], names: list[str], options: Options) -> Rounds:
     """Run each command once in each round, in reverse order in every second one. *names*: of the commands in messages.
 
     A run that fails ends the series, unless failures are ignored, and so does a signal that ends programs. The runs of
     a round that is not complete do not count.
-
-    Return, for each command, its runs for warm-up and the others; the exit code of the run that ended the series, or
-    the status if it could not be started; and the signal that ended it.
     """
     signals = Signals()
     hidden = HiddenOutput(options)
@@ -104,7 +128,7 @@ def make_rounds(
     for made in runs:
         for ended in made[complete:]:
             ended.counted = False
-    return warmup, runs, code, ending_signal(signals)
+    return Rounds(warmup, runs, code, ending_signal(signals))
 
 
 def _prepare(options: Options, signals: Signals, hidden: HiddenOutput) -> int:
