@@ -216,7 +216,7 @@ def of_tree(kind: str, title: str, peak: TreePeak | None, reason: str = "") -> s
 
 def picture(title: str, peak: TreePeak) -> Figure:
     """Return the picture."""
-    from matplotlib.figure import Figure  # noqa: PLC0415 (slow; its import fails with some settings)
+    from matplotlib.figure import Figure  # its import fails with some settings
 
     figure = Figure(figsize=(8, 5), layout="constrained")
     memory, cpu = figure.subplots(2, sharex=True, height_ratios=[2, 1])

@@ -123,7 +123,7 @@ def _print_process(pid: int, options: Options) -> int:
 
 
 def _read(pid: int, options: Options) -> Found:
-    from .. import Process, Tree  # noqa: PLC0415 (some systems lack them)
+    from .. import Process, Tree  # some systems lack them
 
     with Process(pid) as process:
         usage, rss = measured_fields(process.getrusage(), process.measured), process.rss()
@@ -142,9 +142,9 @@ def _record(pid: int, options: Options) -> Found:
     """Record a process and its descendants until it has ended, or a signal comes that ends programs."""
     signals = Signals()
     signals.catch()  # also while the following is imported
-    from .. import Process, record  # noqa: PLC0415 (some systems lack them)
-    from .series import ending_signal  # noqa: PLC0415 (slow, and only needed here)
-    from .tree import STEP, peak_of  # noqa: PLC0415 (some systems lack what it imports)
+    from .. import Process, record  # some systems lack them
+    from .series import ending_signal
+    from .tree import STEP, peak_of  # some systems lack what it imports
 
     recording, usage, is_running = record(pid, interval=options.interval), dict[str, float](), True
     try:

@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
             options, command = parse(sys.argv[1:] if arguments is None else arguments)
             if command and options.show is None:
                 return run_command(command, options)
-            from . import info  # noqa: PLC0415 (slow, and not needed to run a program)
+            from . import info
 
             return info.print_report(options)
         finally:  # also after a SystemExit of an option
@@ -49,7 +49,7 @@ def run_command(command: list[str], options: Options) -> int:
     """
     run_and_report = _run_once
     if options.runs is not None or options.compare:
-        from . import series  # noqa: PLC0415 (slow, and not needed to run a program once)
+        from . import series
 
         run_and_report = series.run_series
         series.empty_standard_input()  # before a file is opened that could become it
@@ -81,7 +81,7 @@ def _run_once(command: list[str], options: Options, file: TextIO | None, exports
     is_written += [export.write(make) for export in exports]
     code = ended.code
     if options.limits:
-        from . import limits  # noqa: PLC0415 (only needed here)
+        from . import limits
 
         status = limits.check(options.limits, [ended], command[0])
         code = limits.OVER if ended.killed else code or status
@@ -91,7 +91,7 @@ def _run_once(command: list[str], options: Options, file: TextIO | None, exports
 def _report(kind: str | None, command: list[str], ended: Ended, options: Options, file: TextIO | None = None) -> Any:
     """Return a report of a run: bytes for a picture, and otherwise text."""
     if kind is not None:
-        from . import formats  # noqa: PLC0415 (slow, and only needed here)
+        from . import formats
 
         return formats.of_run(kind, command, ended, options, file)
     if options.format is not None:

@@ -109,7 +109,7 @@ def split(text: str) -> Command:
 
     Raises ``ValueError`` for an empty command, an open quote, and an operator of the shell between words.
     """
-    import shlex  # noqa: PLC0415 (only needed here)
+    import shlex
 
     if not text.strip():
         raise ValueError(f"an empty command: {shown(text)}")
@@ -208,7 +208,7 @@ def spelling(option: Option) -> list[str]:
 
 def help_text(width: int) -> str:
     """Return the help for a terminal of this width; the options of GNU time in one line."""
-    import textwrap  # noqa: PLC0415 (only needed here)
+    import textwrap
 
     usage = "Report the resource usage of a command; without one, of rusage itself."
     text = ["usage: rusage [option ...] [--] [command [argument ...]]", *textwrap.wrap(usage, width), ""]
@@ -234,7 +234,7 @@ def parse(arguments: list[str]) -> tuple[Options, list[str]]:
         return Options({}), arguments[1:]
     if not arguments or not arguments[0].startswith("-"):
         return Options({}), arguments
-    import getopt  # noqa: PLC0415 (slow, and only needed if there are options)
+    import getopt
 
     known = {spelled: option for group in OPTIONS.values() for option in group for spelled in spelling(option)}
     letters = "".join(word[1:] + (":" if known[word].value else "") for word in known if word[1] != "-")
@@ -242,7 +242,7 @@ def parse(arguments: list[str]) -> tuple[Options, list[str]]:
     try:
         pairs, command = getopt.getopt(arguments, letters, names)
     except getopt.GetoptError as error:
-        import difflib  # noqa: PLC0415 (slow, and rarely needed)
+        import difflib
 
         meant = " or --".join(difflib.get_close_matches(error.opt, [name.rstrip("=") for name in names]))
         _fail(f"{error.msg}; did you mean --{meant}?" if meant not in {"", error.opt} else error.msg)
@@ -294,13 +294,13 @@ def _check_surroundings(options: Options, *, draws: bool) -> None:
     if len({*map(os.path.normpath, paths)}) < len(paths):
         _fail("two reports cannot go to the same file")
     if draws:
-        from importlib.util import find_spec  # noqa: PLC0415 (only needed here)
+        from importlib.util import find_spec
 
         if find_spec("matplotlib") is None:
             _fail("--plot needs matplotlib: pip install matplotlib")
     name = "Tree" if options.tree else "Process"
     if options.tree or options.pid is not None:
-        from .._backends import BACKEND  # noqa: PLC0415 (only needed here)
+        from .._backends import BACKEND
 
         if name in BACKEND.absent:
             _fail(f"{BACKEND.name} has no {name}: {BACKEND.absent[name]}")

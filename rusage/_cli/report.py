@@ -38,7 +38,7 @@ def wrap(text: str, width: int, indent: str = "") -> list[str]:
     """Return the lines of a text, all but the first one after an indent; no word is broken."""
     if len(text) <= width:
         return [text]
-    import textwrap  # noqa: PLC0415 (slow, and rarely needed)
+    import textwrap
 
     return textwrap.wrap(text, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
 
@@ -50,7 +50,7 @@ def of_run(command: list[str], ended: Ended, options: Options, file: TextIO | No
     """Return the report of a run; it begins with the command if it is appended to other reports."""
     rows = {}
     if options.append:
-        import shlex  # noqa: PLC0415 (slow, and only needed here)
+        import shlex
 
         rows["command"] = readable(shlex.join(command))
     for name, figure in FIGURES.items():

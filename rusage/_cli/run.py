@@ -106,7 +106,7 @@ def run(
     name = name or command[0] or "''"
     sampling = None
     if options is not None and options.tree:
-        from .tree import Sampling, become_reaper  # noqa: PLC0415 (slow, and only needed here)
+        from .tree import Sampling, become_reaper
 
         sampling = Sampling(options, name, become_reaper())
     try:
@@ -175,7 +175,7 @@ def _start(command: Command, streams: Streams) -> Popen[bytes]:
     try:
         return Popen(command, close_fds=False, stdout=streams[0], stderr=streams[1])
     except OSError as error:
-        from shutil import which  # noqa: PLC0415 (slow, and rarely needed)
+        from shutil import which
 
         path = which(command[0])
         if error.errno != errno.ENOEXEC or path is None or sys.platform == "win32":
