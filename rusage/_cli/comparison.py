@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .figures import FIGURES, digits, outcome, scale
 from .output import BOLD, is_colored, paint, width_of
-from .report import KILL_ROW, how_often, lines, wrap
+from .report import how_often, lines, wrap
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -139,7 +139,8 @@ def of_runs(found: list[Series], options: Options, file: TextIO | None) -> str:
         rows[FIGURES["ru_maxrss"].label] = FIGURES["ru_maxrss"].part
     if options.tree and first.summary:
         rows[FIGURES["tree_rss"].label] = _about_trees(found)
-    rows.update(_notes(found))
+    if failures := _failures(found):
+        rows["failures"] = failures
     if first.stopped_by is not None:
         rows["stopped by"] = outcome(-first.stopped_by)
     if options.compare and first.ratios:
@@ -206,21 +207,16 @@ def _about_trees(found: list[Series]) -> str:
     return f"{text}; {partial} of {len(runs)} runs had processes that could not be read" if partial else text
 
 
-def _notes(found: list[Series]) -> dict[str, str]:
-    """Return rows that name the runs that failed, and those that ``--kill`` ended."""
-    rows: dict[str, list[str]] = {"failures": [], KILL_ROW: []}
+def _failures(found: list[Series]) -> str:
+    """Return how many runs failed or got signals of ``--kill``, and which; nothing if there are none."""
+    failed = []
     for at, each in enumerate(found, 1):
         of_command = "" if len(found) == 1 else f" of command {at}"
         for number, run in enumerate(each.runs, 1):
-            if run.code:
-                rows["failures"].append(f"run {number}{of_command} ({outcome(run.code)})")
-            if run.killed:
-                rows[KILL_ROW].append(f"run {number}{of_command}")
-    return {
-        label: f"{len(names)}: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}"
-        for label, names in rows.items()
-        if names
-    }
+            if run.code or run.killed:
+                how = "--kill" if run.killed else outcome(run.code)
+                failed.append(f"run {number}{of_command} ({how})")
+    return f"{len(failed)}: {', '.join(failed[:8])}{', ...' if len(failed) > 8 else ''}" if failed else ""
 
 
 def column(found: list[Series], name: str, mark: str) -> tuple[str, list[str], list[str]]:

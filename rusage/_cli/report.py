@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from .options import Options
     from .tree import TreePeak
 
-KILL_ROW = "signals of --kill"
-
 
 def lines(rows: dict[str, str], width: int, *, alarming: Collection[str] = ()) -> list[str]:
     """Return lines with each label and its text, wrapped to *width*; those with an *alarming* label are red.
@@ -64,7 +62,7 @@ def of_run(command: list[str], ended: Ended, options: Options, file: TextIO | No
             before = f"{rows[label]}, " if label in rows else ""
             rows[label] = f"{before}{shown} {figure.part}".rstrip()
     if ended.killed:
-        rows[KILL_ROW] = "sent: a sample exceeded the limit"
+        rows["signals of --kill"] = "sent: a sample exceeded the limit"
     last = "exit status" if ended.code >= 0 else "killed by"
     rows[last] = outcome(ended.code).removeprefix("exit status ")
     return "\n".join(lines(rows, width_of(file), alarming=[last] if ended.code and is_colored(file) else []))
