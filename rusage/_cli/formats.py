@@ -58,7 +58,7 @@ def of_runs(kind: str | None, found: list[Series], options: Options, file: TextI
         before = "\n" if options.append and file is not None else ""  # two tables would be one
         return before + _markdown(found, options)
     header = not (options.append and file is not None and file.seekable() and file.tell())
-    return _csv(found, header=header, with_tree=options.tree)
+    return _csv(found, header=header)
 
 
 # --- JSON ------------------------------------------------------------------------------------------------------------
@@ -167,26 +167,19 @@ def code(text: str) -> str:
 
 # --- CSV -------------------------------------------------------------------------------------------------------------
 
-TREE_COLUMNS = ["tree_rss (bytes)", "tree_elapsed (seconds)", "tree_processes", "tree_largest_rss (bytes)"]
 
-
-def _csv(found: list[Series], *, header: bool, with_tree: bool) -> str:
-    """Return a row for each run. There is a column for each field on every system; it is empty if not measured."""
+def _csv(found: list[Series], *, header: bool) -> str:
+    """Return a row for each run. The columns are the same on every system; what was not measured is empty."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
+    names = ["elapsed", *fields, "tree_rss"]
     if header:
-        figures = [f"{name} ({FIGURES[name].unit})" for name in ("elapsed", *fields)]
-        columns = [*figures, *(TREE_COLUMNS if with_tree else [])]
-        writer.writerow(["command", "run", "counted", "exit_status", "signal", *columns])
+        figures = [f"{name} ({FIGURES[name].unit})" for name in names]
+        writer.writerow(["command", "run", "counted", "exit_status", "signal", *figures])
     for each in found:
         for number, ended in enumerate(each.runs, 1):
             status = [ended.code, None] if ended.code >= 0 else [None, -ended.code]
-            cells = [ended.elapsed, *map(ended.usage.get, fields)]
-            if with_tree and ended.tree is not None:
-                largest, member = ended.tree.largest, ended.tree.member
-                cells += [largest.rss, largest.elapsed, largest.processes, None if member is None else member.rss]
-            elif with_tree:  # there was no sample
-                cells += [None] * len(TREE_COLUMNS)
+            cells = map(ended.figures.get, names)
             writer.writerow([each.name, number, int(ended.counted), *status, *cells])
     return file.getvalue().removesuffix("\n")
 
