@@ -142,11 +142,12 @@ def _markdown(found: list[Series], options: Options) -> str:
     failures = [sum(run.code != 0 for run in each.runs) for each in found]
     if any(failures):
         columns.append(["failures", *map(str, failures)])
-    words = {False: "passed", True: "exceeded", None: "unknown"}
     for name, limit in options.limits.items():
-        made = [[words[judge({name: limit}, run)[name].over] for run in each.runs] for each in found]
-        counts = [", ".join(f"{each.count(word)} {word}" for word in words.values() if word in each) for each in made]
-        columns.append([f"{FIGURES[name].label}, limit {exactly(limit, FIGURES[name].unit)}", *counts])
+        verdicts = [f"{FIGURES[name].label}, limit {exactly(limit, FIGURES[name].unit)}"]
+        for each in found:
+            passed = [run for run in each.runs if judge({name: limit}, run)[name].over is False]
+            verdicts.append(f"{len(passed)} of {len(each.runs)} passed")
+        columns.append(verdicts)
     for name, figure in FIGURES.items():
         if figure.column and all(name in each.summary for each in found):
             unit, cells, ratios = column(found, name, "**{}**")
