@@ -1,9 +1,10 @@
 """``rusage --compare``."""
 
+import itertools
 import math
 import os
-import re
 import shlex
+import statistics
 import subprocess
 import sys
 from functools import partial
@@ -18,7 +19,6 @@ from forked import RUSAGE, needs_peak
 from rusage._cli import comparison
 from rusage._cli import series as series_module
 from rusage._cli.figures import Ended
-from rusage._cli.options import Options
 
 run = partial(run_command, "--compare")
 
@@ -51,46 +51,31 @@ def test_rounds_without_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @needs_peak
 def test_report_of_a_comparison() -> None:
-    """A row for each command, then the command lines as they were given, and a sentence; a star at the smaller peak."""
+    """A row for each figure and command, the command lines as given, and a sentence; a star at the smaller peak."""
     small, large = (f"{sys.executable} -c 'b\"x\" * ({size} * 2**20)'" for size in (1, 100))
     for commands, at in ([small, large], 1), ([large, small], 2):
-        assert run("-n", "3", *commands).returncode == 0
+        assert run("-n", "6", *commands).returncode == 0
         shown = text().splitlines()
-        assert [line.split()[0] for line in shown[1:3]] == ["1", "2"]
-        assert [line.split("  ")[-2].strip().endswith("*") for line in shown[1:3]] == [at == 1, at == 2]
+        assert [line.split("  ")[0] for line in shown[1:7]] == ["1", "2"] * 3
+        peaks = [line for line in shown if "  peak memory " in line and "of its" not in line]
+        assert ["*" in line for line in peaks] == [at == 1, at == 2]
         given = "".join(f"{number}  {command}" for number, command in enumerate(commands, 1))
         assert "".join(given.split()) in "".join(text().split())  # a long one is wrapped
         assert any(line.startswith("*  ") for line in shown)
-        assert re.search(r" needed [\d.]+ times as much memory ", " ".join(shown))
+        assert f"needed {peaks[1].split()[-3]} times as much memory " in " ".join(shown)  # rounded alike
 
 
-def test_ratios_of_the_means() -> None:
-    """The oracle computes them in another way."""
-    assert run("--json", "-n", "5", "sleep 0.01", "sleep 0.03").returncode == 0
+def test_ratios_of_the_rounds() -> None:
+    """The oracle makes a list of all pairwise means. With six rounds the ends are the extreme ratios."""
+    assert run("--json", "-n", "6", "sleep 0.01", "sleep 0.03").returncode == 0
     first, second = ([made["elapsed"] for made in each["runs"]] for each in record()["commands"])
-    found = record()["commands"][1]["ratios"]["elapsed"]
-    ratio = sum(second) / sum(first)
-    assert found["ratio"] == pytest.approx(ratio)
-    rest = [b - ratio * a for a, b in zip(first, second, strict=True)]
-    deviation = math.sqrt(sum(each**2 for each in rest) / 4)  # their mean is 0
-    assert found["uncertainty"] == pytest.approx(2.776445 * deviation / math.sqrt(5) / (sum(first) / 5), rel=1e-4)
-    assert record()["commands"][0]["ratios"]["elapsed"] == {"ratio": 1, "uncertainty": 0}
-
-
-@pytest.mark.parametrize("sizes", [range(1, 13), [300, 1], [1, 10**6]], ids=["twelve", "small ratios", "large ratios"])
-def test_wide_figures_fit_80_columns(sizes: list[int]) -> None:
-    """Three digits and the deviation in each column, and a long command line; a column that has no room is below."""
-    each = []
-    for size in sizes:
-        usages = [{"ru_utime": size * time, "ru_stime": 0.01, "ru_maxrss": size * 1e8 * time} for time in (0.1, 0.16)]
-        runs = [Ended(0, usage, size / 7 * usage["ru_utime"], None) for usage in usages]
-        each.append(comparison.Series("x " * 99 + "x", ["x"], 3, runs))
-    comparison.compare(each)
-    text = comparison.of_runs(each, Options({"compare": True}), None)
-    assert max(map(len, text.splitlines())) <= 80
-    assert all(text.count(label) == 1 for label in ("wall (", "CPU (", "peak ("))
-    assert (text.count("ratio  ") + text.count("ratio\n")) == 3
-    assert text.count("x") == 100 * len(each)  # two command lines may differ at their ends only
+    ratios = [b / a for a, b in zip(first, second, strict=True)]
+    means = [math.sqrt(a * b) for a, b in itertools.combinations_with_replacement(ratios, 2)]
+    expected = {"ratio": statistics.median(means), "low": min(ratios), "high": max(ratios)}
+    assert record()["commands"][1]["ratios"]["elapsed"] == pytest.approx(expected)
+    assert record()["commands"][0]["ratios"]["elapsed"] == {"ratio": 1, "low": 1, "high": 1}
+    run("-n", "5", "true", "true")
+    assert "ratio to command 1; low and high, from 6 rounds on, are " in in_words()
 
 
 def test_failing_command_ends_the_series() -> None:
@@ -122,36 +107,47 @@ def test_limits_name_the_command() -> None:
     assert f"rusage: {command}: run 1: CPU time " in done.stderr
 
 
-def compared(*columns: list[float]) -> list[str]:
-    """Return the sentences about commands with these elapsed times, whose peaks in bytes are 1000 times as large."""
+def series(*columns: list[float]) -> list[comparison.Series]:
+    """Return commands with these elapsed times, whose peaks in bytes are 1000 times as large."""
     runs = [[Ended(0, {"ru_maxrss": 1000 * value}, value, None) for value in values] for values in columns]
     found = [comparison.Series("x", ["x"], 0, each) for each in runs]
     comparison.compare(found)
-    return comparison.conclusions(found)
+    return found
+
+
+def compared(*columns: list[float]) -> list[str]:
+    """Return the sentences about these commands."""
+    return comparison.conclusions(series(*columns))
+
+
+FIRST, WIDE = [1.0, 1.1, 0.9, 1.0, 1.2, 0.8], [0.1, 9.0, 1.0, 1.0, 8.0, 0.1]
+
+
+def test_star_of_the_smallest() -> None:
+    """It differs from each of the others, by the same rule as the sentence."""
+    double, triple = ([times * value for value in FIRST] for times in (2, 3))
+    for columns, at in (
+        ([double, FIRST, triple], 1),
+        ([triple, FIRST, WIDE], None),
+        ([FIRST], None),
+    ):
+        assert [each.smallest != set() for each in series(*columns)] == [at == number for number in range(len(columns))]
 
 
 def test_sentence_at_the_end() -> None:
     """Only about differences that are larger than the intervals; the wide one is not."""
-    first, wide = [1.0, 1.1, 0.9], [0.1, 9.0, 1.0]
-    assert compared(first, [3.0, 3.3, 2.7]) == [
-        "Command 2 needed 3.0 times as much memory and 3.0 times as much time as command 1."
-    ]
-    half = "0.50 times as much memory (0.13 to 0.87) and 0.50 times as much time (0.13 to 0.87)"
-    assert compared(first, wide, [0.5, 0.4, 0.6]) == [f"Command 3 needed {half} as command 1."]
-    (text,) = compared(first, [1.003, 1.103, 0.903])
-    assert text.startswith("Command 2 needed 1.003 times as much memory (1.002 to 1.004) and ")
-    (text,) = compared([1.0, 1.0, 1.0], [0.1, 0.3, 0.05])
-    assert "0.15 times as much memory (0.00 to 0.48)" in text  # not below 0
-    for columns in (first, wide), (first, [1.0, 1.1, 0.9]), ([1.0], [9.0]):
+    (text,) = compared(FIRST, [3 * value for value in FIRST])
+    assert text == "Command 2 needed 3.00 times as much memory and 3.00 times as much time as command 1."
+    (text,) = compared(FIRST, WIDE, [0.5, 0.66, 0.45, 0.5, 0.6, 0.3432])
+    assert text.startswith("Command 3 needed 0.50 times as much memory (0.43 to 0.60) and 0.50 times ")
+    for columns in (FIRST, WIDE), (FIRST, FIRST), (FIRST[:5], [9.0] * 5), (FIRST, [0.0] * 6):
         assert compared(*columns) == []
-    (text,) = compared([1.0, 1.0, 1.0], [20.0, 20.1, 20.2], wide)
-    assert text.startswith("Command 2 needed 20 times as much memory and ")
 
 
 def test_report_in_ascii() -> None:
     """What a stream cannot hold is escaped."""
     environment = os.environ | {"PYTHONIOENCODING": "ascii:strict"}
     for options in [], ["--markdown"]:
-        words = [*RUSAGE, "-o", "-", *options, "--compare", "-n", "2", "true"]
+        words = [*RUSAGE, "-o", "-", *options, "--compare", "-n", "2", "true \u00e9"]
         done = subprocess.run(words, capture_output=True, check=True, env=environment)
-        assert re.search(rb"\d\\xb1\d", done.stdout)
+        assert rb"true \xe9" in done.stdout

@@ -29,16 +29,16 @@ def cells(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
 
 
-def test_markdown_marks_the_smallest_mean_and_counts_failures() -> None:
+def test_markdown_marks_the_smallest_and_counts_failures() -> None:
     """As the text report does."""
-    figures = (2.0, [0, 0]), (1.0, [3, 0])
+    figures = (2.0, [0] * 6), (1.0, [3, *[0] * 5])
     runs = [[Ended(code, {}, elapsed, None) for code in codes] for elapsed, codes in figures]
     found = [Series(name, ["x"], 0, each) for name, each in zip("ab", runs, strict=True)]
     compare(found)
-    head, _, *rows = cells(of_runs("markdown", found, Options({})))
+    head, _, *rows = cells(of_runs("markdown", found, Options({"compare": True})))
     assert head[:3] == ["command", "runs", "failures"]
-    assert [row[:3] for row in rows] == [["`a`", "2", "0"], ["`b`", "2", "1"]]
-    assert [row[3].startswith("**") for row in rows] == [False, True]
+    assert [row[:3] for row in rows] == [["`a`", "6", "0"], ["`b`", "6", "1"]]
+    assert [row[3:] for row in rows] == [["2 s", "1.00"], ["**1 s**", "0.500"]]
 
 
 @needs_sh
@@ -57,7 +57,7 @@ def test_markdown_of_a_single_run() -> None:
     assert (found["command"], found["runs"], found["failures"]) == ("`sh -c 'sleep 0.01; exit 3'`", "1", "1")
     assert found["CPU time, limit 0.000000 s"] == "0 of 1 passed"
     assert found["peak memory, limit 1099511627776 bytes (1.0 TiB)"] in {"1 of 1 passed", "0 of 1 passed"}
-    assert any(name.startswith("CPU time (") for name in head)
+    assert "CPU time" in head
     assert cells(second)[-1][:2] == ["`true`", "1"]
 
 
@@ -113,7 +113,7 @@ def test_report_and_files_at_once(words: list[str]) -> None:
     assert [run["elapsed"] for run in runs] == elapsed
     head, _, *rest = cells(Path("c.md").read_text())
     assert head[:2] == ["command", "runs"]
-    assert head[2].startswith("wall time (")
+    assert head[2] == "wall time"
     assert [row[:2] for row in rest] == [["`true`", "2" if "-n" in words else "1"]] * words.count("true")
     assert [name for name in head if "ratio" in name][:1] == (["wall time, ratio"] if len(rest) > 1 else [])
 
@@ -184,7 +184,7 @@ def test_report_in_the_output_of_the_program(option: str, path: str, runs: list[
     assert stderr == "" or option == "--export"
     *output, report = Path("x.json").read_text().splitlines()
     assert output == ["before", *["hello"] * (2 if runs else 1)]
-    assert json.loads(report)["version"] == 1
+    assert json.loads(report)["version"] == 2
 
 
 MOVES = ["mv x.csv y", "mv x.csv y; echo own > x.csv", "mv x.csv y; ln -s /dev/null x.csv"]
@@ -294,7 +294,7 @@ def test_schema_rejects_other_records() -> None:
     """The validation can fail."""
     pytest.importorskip("fastjsonschema", reason="no fastjsonschema: pip install --group command")
     record = output("true")
-    changes: list[dict[str, Any]] = [{"version": 2}, {"exit_status": -9}, {"other": 1}, {"limits": {"ru_maxrss": 5}}]
+    changes: list[dict[str, Any]] = [{"version": 1}, {"exit_status": -9}, {"other": 1}, {"limits": {"ru_maxrss": 5}}]
     changes += [{"units": record["units"] | {"ru_other": "bytes"}}, {"usage": {"ru_utime": -1}}]
     for change in *changes, {"usage": {"ru_other": 1}}:
         with pytest.raises(ValueError, match="valid exactly by one"):

@@ -44,9 +44,10 @@ def test_statistics_of_a_series() -> None:
     assert in_all | SAMPLED == found["runs"][0]["usage"].keys() | SAMPLED
     lines = Path("report").read_text().splitlines()
     assert lines[0].split() == ["mean", "deviation", "min", "median", "max"]
-    assert [line.split(" (")[0] for line in lines[1:4]] == ["wall time", "user time", "system time"]
-    size = {"(ms)": 1e-3, "(s)": 1}[lines[1].split()[2]]
-    assert [float(word) * size for word in lines[1].split()[3:]] == pytest.approx([*expected.values()], rel=0.01)
+    assert [" ".join(line.split()[:2]) for line in lines[1:4]] == ["wall time", "user time", "system time"]
+    units = {"us": 1e-6, "ms": 1e-3, "s": 1}
+    shown = [float(value) * units[unit] for value, unit in re.findall(r"([\d.]+) (\w+)", lines[1])]
+    assert shown == pytest.approx([*expected.values()], rel=0.01)
     assert "runs 5 of 5" in in_words()
     if "ru_maxrss" in in_all - SAMPLED:
         peaks = [made["usage"]["ru_maxrss"] for made in found["runs"]]

@@ -34,30 +34,33 @@ KNOWN = [
     (exactly, (2**62, "bytes"), f"{2**62} bytes (4194304.0 TiB)"),
     (exactly, (0.5, "seconds"), "0.500000 s"),
     (outcome, (-99,), "signal 99"),  # which has no name
-    # As many decimals, or one digit of the deviation.
-    (comparison.plus_minus, (89.84, 1.23), "89.8\xb11.2"),
-    (comparison.plus_minus, (101.46, 0.26), "101\xb10.3"),
-    (comparison.plus_minus, (1.2345, 0.0004), "1.23\xb10.0004"),
-    (comparison.plus_minus, (2.0, 0.0), "2\xb10"),
-    (comparison.plus_minus, (5.0, None), "5"),
-    # A star where the intervals of the ratios leave out 1. A slow round adds no uncertainty.
-    (comparison.smallest, ([[1.0, 1.1, 0.9], [9.0, 9.1, 8.9]],), 0),
-    (comparison.smallest, ([[9.0, 9.1, 8.9], [1.0, 1.1, 0.9], [5.0, 5.1, 4.9]],), 1),
-    (comparison.smallest, ([[9.0, 9.1, 8.9], [1.0, 1.1, 0.9], [1.1, 0.9, 1.0]],), None),
-    (comparison.smallest, ([[1.0, 1.1, 0.9], [1.1, 1.0, 1.0]],), None),
-    (comparison.smallest, ([[1.0, 2.0, 3.0], [1.1, 2.2, 3.3]],), 0),  # in each round, by a tenth
-    (comparison.smallest, ([[1.0, 1.0], [1.0, 1.0]],), None),
-    (comparison.smallest, ([[1.0, 1.1, 0.9], [100.0, 900.0, 1.0]],), None),
-    (comparison.smallest, ([[1.0], [2.0]],), None),
-    (comparison.smallest, ([[0.0, 0.0], [2.0, 2.0]],), None),
-    (comparison.smallest, ([[1.0, 1.0]],), None),  # there is nothing that it is smaller than
-    (comparison.ratio, ([2.0, 4.0, 8.0], [1.0, 2.0, 4.0]), (2, 0)),
-    (comparison.ratio, ([1.0, 2.0], [0.0, 0.0]), None),
-    (comparison.ratio, ([3.0], [2.0]), (1.5, None)),
+    # The digits that the interval justifies; a difference is never shown as 1.
+    (comparison.Ratio(1.0805, 1.0003, 1.1607).in_words, (), "1.08 (1.00 to 1.16)"),
+    (comparison.Ratio(1.6, 1.1, 2.1).in_words, (" times",), "1.6 times (1.1 to 2.1)"),
+    (comparison.Ratio(8.2, 1.34, 17.1).in_words, (), "8.2 (1.3 to 17.1)"),
+    (comparison.Ratio(97.2, 12.3, 177).in_words, (), "97 (12 to 177)"),
+    (comparison.Ratio(1.00031, 1.00031, 1.5).in_words, (), "1.0003 (1.0003 to 1.5000)"),
+    (comparison.Ratio(1.0001, 0.95, 1.05).in_words, (), "1.00 (0.95 to 1.05)"),
+    (comparison.Ratio(0.00123, 0.00123, 0.00123).in_words, (), "0.00123"),
+    # Of a printed table of the signed-rank test, one-sided 2.5 %: the largest sum that is significant, and 1.
     *(
-        (comparison.student, (freedom,), pytest.approx(quantile, abs=2e-4))  # of a printed table
-        for freedom, quantile in [(1, 12.7062), (2, 4.3027), (5, 2.5706), (9, 2.2622), (19, 2.0930), (99, 1.9842)]
+        (comparison.rank_of_ends, (rounds,), k)
+        for rounds, k in [
+            (5, 0),
+            (6, 1),
+            (7, 3),
+            (8, 4),
+            (9, 6),
+            (10, 9),
+            (11, 11),
+            (12, 14),
+            (20, 53),
+            (25, 90),
+            (50, 435),
+        ]
     ),
+    (comparison.rank_of_ends, (100,), pytest.approx(1956, abs=1)),
+    (comparison.ratio, ([3.0], [2.0]), (pytest.approx(1.5), None, None)),
     (series.progress, (0, 0, 10, 0.0), "rusage: run 1 of 10"),
     (series.progress, (1, 0, 10, 0.01), "rusage: run 2 of 10, about 1 s left"),
     (series.progress, (4, 0, 10, 8.0), "rusage: run 5 of 10, about 12 s left"),

@@ -1,12 +1,15 @@
-"""A series of runs and a comparison: their statistics, what is significant, the report as text, and its sentence."""
+"""A series of runs and a comparison: their statistics, what is significant, the report as text, and its sentences."""
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
+from bisect import bisect_right
 from statistics import fmean, median, stdev
 from typing import TYPE_CHECKING, NamedTuple
 
-from .figures import FIGURES, digits, outcome, scale
+from .figures import FIGURES, outcome
 from .output import BOLD, is_colored, paint, width_of
 from .report import how_often, lines, wrap
 
@@ -15,8 +18,6 @@ if TYPE_CHECKING:
 
     from .figures import Ended
     from .options import Options
-
-COMPARED = [name for name, figure in FIGURES.items() if figure.column]
 
 
 class Summary(NamedTuple):
@@ -31,18 +32,34 @@ class Summary(NamedTuple):
 
 
 class Ratio(NamedTuple):
-    """The ratio of a mean to the first command's mean."""
+    """The ratio of a command's figure to the first command's, and its 95 % interval, which is None below six rounds."""
 
     ratio: float
-    uncertainty: float | None
-    """Half the width of the ratio's 95 % interval; None for a single round."""
+    low: float | None
+    high: float | None
 
     @property
-    def side(self) -> int:
-        """-1 or 1 if the interval is below or above 1; 0 if it includes 1, so that the difference may be chance."""
-        if self.uncertainty is None or abs(self.ratio - 1) <= self.uncertainty:
-            return 0
-        return 1 if self.ratio > 1 else -1
+    def differs(self) -> bool:
+        """Whether the interval leaves out 1: otherwise the difference may be chance."""
+        return self.low is not None and self.high is not None and not self.low <= 1 <= self.high
+
+    def shown(self) -> list[str]:
+        """Return the ratio and the ends of the interval, with the decimals that the interval justifies.
+
+        That is, down to the first digit of the distance from the ratio to the nearer end, or to 1 if 1 is outside, and
+        one below 10.
+        """
+        values = [value for value in self if value is not None]
+        nearest = min((abs(end - self.ratio) for end in values if end != self.ratio), default=self.ratio / 100)
+        if self.differs:
+            nearest = min(nearest, abs(self.ratio - 1))
+        decimals = max(int(min(values) < 10), -int(f"{nearest:.0e}".partition("e")[2]))
+        return [f"{value:.{decimals}f}" for value in values]
+
+    def in_words(self, what: str = "") -> str:
+        """Return the ratio, what it is, and its interval, unless that is a point."""
+        value, *ends = self.shown()
+        return f"{value}{what}" + (f" ({' to '.join(ends)})" if len({*ends}) > 1 else "")
 
 
 class Series:
@@ -62,60 +79,85 @@ class Series:
             for name, each in self.columns.items()
         }
         self.ratios: dict[str, Ratio] = {}
-        """The ratios of the means to the first command's means."""
+        """The ratios to the first command's figures."""
         self.smallest: set[str] = set()
-        """The figures whose mean is significantly smaller than the other commands'."""
+        """The figures that are significantly smaller than the other commands'."""
+
+    def shown_median(self, name: str, mark: str) -> str:
+        """Return the median of a figure, with a mark if it is the smallest."""
+        if name not in self.summary:
+            return "-"
+        text = FIGURES[name].shown(self.summary[name].median)
+        return mark.format(text) if name in self.smallest else text
+
+
+# --- The verdict -----------------------------------------------------------------------------------------------------
+
+STEP = 2.0**-32  # of a logarithm: among integers, ties are exact
+MOST_EXACT = 50  # rounds; with more, the normal distribution has the same rank, or one less
 
 
 def compare(found: list[Series]) -> None:
-    """Set the ratios, and where the smallest means are."""
-    for name in COMPARED:
-        columns = [each.columns[name] for each in found if name in each.columns]
-        if len(columns) == len(found):
-            for each, column in zip(found, columns, strict=True):
-                if (to_first := ratio(column, columns[0])) is not None:
-                    each.ratios[name] = to_first
-            if (position := smallest(columns)) is not None:
-                found[position].smallest.add(name)
+    """Set the ratios to the first command's figures, and where the smallest figures are."""
+    for name in in_all(found):
+        for each in found:
+            if 0 not in each.columns[name] and 0 not in found[0].columns[name]:
+                each.ratios[name] = ratio(each.columns[name], found[0].columns[name])
+        if len(found) > 1 and all(name in each.ratios for each in found):
+            least = min((each.ratios[name].ratio, at) for at, each in enumerate(found))[1]
+            to_least = [ratio(each.columns[name], found[least].columns[name]) for each in found]
+            if all((each.low or 0) > 1 for at, each in enumerate(to_least) if at != least):
+                found[least].smallest.add(name)
 
 
-def ratio(values: list[float], firsts: list[float]) -> Ratio | None:
-    """Return the ratio of the means of figures from the same rounds; None if the first command's mean is 0.
+def in_all(found: list[Series]) -> list[str]:
+    """Return the figures that are compared, if all commands have them."""
+    return [name for name, figure in FIGURES.items() if figure.compared and all(name in each.columns for each in found)]
 
-    The uncertainty is computed as for a ratio estimator: a change that affects all figures of a round alike does not
-    add to it.
+
+def ratio(values: list[float], firsts: list[float]) -> Ratio:
+    """Return the ratio of figures from the same rounds, none of them 0, by the signed-rank test.
+
+    Each round has a ratio of its own. The logarithms of any two of them, and of one with itself, have a mean. The
+    median of these means is the ratio (Hodges and Lehmann); the k-th smallest and largest are the ends of the interval.
     """
-    first, count = fmean(firsts), len(firsts)
-    if not first:
-        return None
-    found = fmean(values) / first
-    if count == 1:
-        return Ratio(found, None)
-    rest = [value - found * other for value, other in zip(values, firsts, strict=True)]
-    return Ratio(found, student(count - 1) * stdev(rest) / math.sqrt(count) / first)
+    logs = sorted(
+        round((math.log(value) - math.log(first)) / STEP) for value, first in zip(values, firsts, strict=True)
+    )
+    pairs = len(logs) * (len(logs) + 1) // 2
+    middle = (nth_sum(logs, (pairs + 1) // 2) + nth_sum(logs, pairs // 2 + 1)) / 2
+    k = rank_of_ends(len(logs))
+    sums = [middle, nth_sum(logs, k), nth_sum(logs, pairs + 1 - k)] if k else [middle]
+    return Ratio(*(math.exp(each / 2 * STEP) for each in sums), *([] if k else [None, None]))
 
 
-def smallest(columns: list[list[float]]) -> int | None:
-    """Return the position of the smallest mean, if all others differ from it by more than the 95 % intervals.
+def nth_sum(values: list[int], rank: int) -> int:
+    """Return the sum of this rank among those of all pairs, also of a value and itself; *values* are sorted."""
+    low, high = 2 * values[0], 2 * values[-1]
+    while low < high:
+        middle = (low + high) // 2
+        if sum(bisect_right(values, middle - value, at) - at for at, value in enumerate(values)) < rank:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
-    That is, its ratio to the first command is below 1, and the others' ratios to it are above 1.
+
+@functools.cache
+def rank_of_ends(rounds: int) -> int:
+    """Return the k of the 95 % interval; 0 if there are too few rounds for one.
+
+    Of equal commands, each round is as likely to be above 1 as below. The interval is above 1 if the ranks of those
+    below have a sum of less than k. So at most 1 of 40 subsets of the ranks 1, 2, ... may have such a sum.
     """
-    least = min(range(len(columns)), key=lambda at: fmean(columns[at]))
-    others = [(ratio(column, columns[least]), 1) for at, column in enumerate(columns) if at not in {0, least}]
-    if least:
-        others.append((ratio(columns[least], columns[0]), -1))
-    return least if others and all(found is not None and found.side == side for found, side in others) else None
-
-
-def student(freedom: int) -> float:
-    """Return the 97.5 % quantile of Student's distribution for these degrees of freedom."""
-    exact = [12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622]
-    if freedom <= len(exact):
-        return exact[freedom - 1]
-    # The expansion about the normal quantile (Abramowitz and Stegun, 26.7.5).
-    z = 1.959963985
-    terms = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96, (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + sum(term / float(freedom) ** power for power, term in enumerate(terms, 1))
+    if rounds > MOST_EXACT:
+        mean = rounds * (rounds + 1) / 4
+        return int(mean + 0.5 - 1.959964 * math.sqrt(mean * (2 * rounds + 1) / 6))
+    subsets = [1]  # the number of subsets with each sum
+    for rank in range(1, rounds + 1):
+        without = [0] * rank
+        subsets = [old + new for old, new in zip(subsets + without, without + subsets, strict=True)]
+    return sum(40 * below <= 2**rounds for below in itertools.accumulate(subsets))
 
 
 # --- The report ------------------------------------------------------------------------------------------------------
@@ -125,16 +167,15 @@ def of_runs(found: list[Series], options: Options, file: TextIO | None) -> str:
     """Return the report of a series or of a comparison."""
     colored, width, first = is_colored(file), width_of(file), found[0]
     table = _compared(found) if options.compare else _summaries(first)
-    text = _laid_out(table, width, is_left=options.compare, colored=colored) if first.summary else []
+    text = _laid_out(table, width, colored=colored) if first.summary else []
     rows = {"command": first.name} if options.append and not options.compare else {}
     if options.compare:
         numbered = {f"{number}": each.name.replace("\n", " ") for number, each in enumerate(found, 1)}
         text += [*([""] if text else []), *lines(numbered, width), ""]
-    counted = min(len(each.counted) for each in found)
-    warmup = min(each.warmup for each in found)
     of = f" of {options.runs}" if options.runs else ""
+    warmup = min(each.warmup for each in found)
     after = f", after {warmup} for warm-up" if warmup else ""
-    rows["rounds" if options.compare else "runs"] = f"{counted}{of}{after}"
+    rows["rounds" if options.compare else "runs"] = f"{len(first.counted)}{of}{after}"
     if all("ru_maxrss" in each.summary for each in found):
         rows[FIGURES["ru_maxrss"].label] = FIGURES["ru_maxrss"].part
     if options.tree and first.summary:
@@ -144,54 +185,52 @@ def of_runs(found: list[Series], options: Options, file: TextIO | None) -> str:
     if first.stopped_by is not None:
         rows["stopped by"] = outcome(-first.stopped_by)
     if options.compare and first.ratios:
-        rows["means"] = "\xb1 standard deviation"
-        rows["ratios"] = "to command 1, \xb1 half the width of the 95 % interval"
+        rows["ratio"] = "to command 1; low and high, from 6 rounds on, are the ends of its 95 % interval"
         if any(each.smallest for each in found):
-            rows["*"] = "smallest mean; the 95 % intervals of the ratios leave out 1"
+            rows["*"] = "the smallest: the 95 % intervals of the ratios leave out 1"
     text += lines(rows, width, alarming={"failures", "stopped by"} if colored else ())
     sentences = [line for sentence in conclusions(found) for line in wrap(sentence, width)]
     return "\n".join([*text, "", *sentences] if sentences else text)
 
 
-def _summaries(found: Series) -> list[list[list[str]]]:
-    """Return the columns of the table of a series."""
+def _summaries(found: Series) -> list[list[str]]:
+    """Return the rows of the table of a series."""
     rows = [["", "mean", "deviation", "min", "median", "max"]]
     for name, figure in FIGURES.items():
         if figure.in_series and name in found.summary:
-            values = found.summary[name]
-            size, unit = scale(max(values.mean, values.median), figure.unit)
-            scaled = ["-" if value is None else digits(value / size) for value in values]
-            is_count = unit == figure.unit and unit != "bytes"
-            rows.append([figure.name if is_count else f"{figure.label} ({unit})", *scaled])
-    return [[list(column)] for column in zip(*rows, strict=True)]
+            cells = ["-" if value is None else figure.shown(value) for value in found.summary[name]]
+            rows.append([figure.label if figure.unit == "bytes" else figure.name, *cells])
+    return rows
 
 
-def _compared(found: list[Series]) -> list[list[list[str]]]:
-    """Return the columns of the table of a comparison, each figure together with its ratio."""
-    table = [[["", *(f"{number}" for number in range(1, len(found) + 1))]]]
-    for name in found[0].ratios:
-        unit, cells, ratios = column(found, name, "{}*")
-        table.append([[f"{FIGURES[name].column} ({unit})", *cells], ["ratio", *ratios]])
-    return table
+def _compared(found: list[Series]) -> list[list[str]]:
+    """Return the rows of the table of a comparison: for each figure, one for each command."""
+    rows = [["", "median", "ratio", "low", "high"]]
+    for name in in_all(found):
+        for number, each in enumerate(found, 1):
+            to_first = each.ratios[name].shown() if name in each.ratios else ["-"]
+            cells = [f"{number}  {FIGURES[name].label}", each.shown_median(name, "*{}")]
+            cells += ["1"] if number == 1 else to_first
+            rows.append([*cells, "", ""][:5])
+    return rows
 
 
-def _laid_out(groups: list[list[list[str]]], width: int, *, is_left: bool, colored: bool) -> list[str]:
-    """Return the lines of a table. Groups of columns that do not fit the width follow below, after the first group."""
-    blocks = [[*groups[0]]]
-    for group in groups[1:]:
-        needed = sum(max(map(len, cells)) + 2 for cells in [*blocks[-1], *group]) - 2
-        if len(blocks[-1]) > len(groups[0]) and needed > width:
-            blocks.append([*groups[0]])
-        blocks[-1] += group
+def _laid_out(rows: list[list[str]], width: int, *, colored: bool) -> list[str]:
+    """Return the lines of a table. Columns that do not fit the width follow below, after the first column again."""
+    labels, *columns = zip(*rows, strict=True)
+    widest = max(map(len, labels))
+    blocks: list[list[str]] = []
+    for column in columns:
+        size = max(map(len, column))
+        if not blocks or len(blocks[-1][0]) + 2 + size > width:
+            blocks.append([label.ljust(widest) for label in labels])
+        for at, cell in enumerate(column):
+            padded = cell.rjust(size)
+            blocks[-1][at] += "  " + (paint(padded, BOLD) if colored and "*" in cell else padded)
     text: list[str] = []
     for block in blocks:
-        aligned = []
-        for at, cells in enumerate(block):
-            widest = max(map(len, cells))
-            padded = [cell.ljust(widest) if is_left or not at else cell.rjust(widest) for cell in cells]
-            aligned.append([paint(cell, BOLD) if colored and "*" in cell else cell for cell in padded])
-        head, *rows = ["  ".join(row).rstrip() for row in zip(*aligned, strict=True)]
-        text += [*([""] if text else []), paint(head, BOLD) if colored else head, *rows]
+        head, *rest = [line.rstrip() for line in block]
+        text += [*([""] if text else []), paint(head, BOLD) if colored else head, *rest]
     return text
 
 
@@ -219,43 +258,15 @@ def _failures(found: list[Series]) -> str:
     return f"{len(failed)}: {', '.join(failed[:8])}{', ...' if len(failed) > 8 else ''}" if failed else ""
 
 
-def column(found: list[Series], name: str, mark: str) -> tuple[str, list[str], list[str]]:
-    """Return the unit of a figure's column, its cells, the smallest one with a mark, and the cells of its ratios."""
-    means = [each.summary[name] for each in found]
-    size, unit = scale(min((mean.mean for mean in means if mean.mean), default=0), FIGURES[name].unit)
-    cells = [plus_minus(each.mean / size, None if each.stddev is None else each.stddev / size) for each in means]
-    cells = [mark.format(cell) if name in each.smallest else cell for cell, each in zip(cells, found, strict=True)]
-    ratios = [plus_minus(*each.ratios[name]) if name in each.ratios else "-" for each in found[1:]]
-    return unit, cells, ["1", *ratios]
-
-
-def plus_minus(value: float, deviation: float | None) -> str:
-    """Return a value and its deviation with the same number of decimals, or one nonzero digit of a small deviation."""
-    text = digits(value)
-    if deviation is None:
-        return text
-    decimals = len(text.partition(".")[2])
-    if deviation and not float(f"{deviation:.{decimals}f}"):
-        decimals = -int(f"{deviation:.0e}".split("e")[1])
-    return f"{text}\xb1{deviation:.{decimals}f}"
-
-
 def conclusions(found: list[Series]) -> list[str]:
-    """Return a sentence for each command that differs from the first one by more than the 95 % intervals."""
+    """Return a sentence for each command that differs from the first one by more than chance."""
     sentences = []
     for number, each in enumerate(found[1:], 2):
-        memory = ("memory in all processes", "tree_rss") if "tree_rss" in each.ratios else ("memory", "ru_maxrss")
-        differing = [(noun, each.ratios[name]) for noun, name in (memory, ("time", "elapsed")) if name in each.ratios]
-        if shown := [_times(ratio, noun) for noun, ratio in differing if ratio.side]:
-            sentences.append(f"Command {number} needed {' and '.join(shown)} as command 1.")
+        memory = ("tree_rss", "memory in all processes") if "tree_rss" in each.ratios else ("ru_maxrss", "memory")
+        differing = []
+        for name, noun in memory, ("elapsed", "time"):
+            if name in each.ratios and each.ratios[name].differs:
+                differing.append(each.ratios[name].in_words(f" times as much {noun}"))
+        if differing:
+            sentences.append(f"Command {number} needed {' and '.join(differing)} as command 1.")
     return sentences
-
-
-def _times(ratio: Ratio, noun: str) -> str:
-    """Return a ratio whose interval does not include 1, with as many decimals as it takes to see that."""
-    ends = [max(0.0, ratio.ratio - (ratio.uncertainty or 0)), ratio.ratio + (ratio.uncertainty or 0)]
-    decimals = 0 if ends[0] >= 10 else 1 if ends[0] > 1 else 2
-    while any(float(f"{value:.{decimals}f}") in {0, 1} for value in (ratio.ratio, ends[ratio.ratio < 1])):
-        decimals += 1
-    value, low, high = (f"{value:.{decimals}f}" for value in (ratio.ratio, *ends))
-    return f"{value} times as much {noun}" + (f" ({low} to {high})" if low != high else "")

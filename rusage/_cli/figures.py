@@ -52,13 +52,17 @@ class Ended:
 class Figure:
     """How a figure is shown.
 
-    *part* is what the value is, behind the label or the value: figures with the same label share a row. *column* is the
-    head of a column in a comparison; empty: there is none. *in_series*: whether the table of a series has a row.
+    *part* is what the value is, behind the label or the value: figures with the same label share a row. *compared*:
+    whether a comparison has the figure. *in_series*: whether the table of a series has a row.
     """
 
-    def __init__(self, label: str, part: str, unit: str, column: str = "", *, in_series: bool = False) -> None:
-        self.label, self.part, self.unit, self.column, self.in_series = label, part, unit, column, in_series
+    def __init__(self, label: str, part: str, unit: str, *, compared: bool = False, in_series: bool = False) -> None:
+        self.label, self.part, self.unit, self.compared, self.in_series = label, part, unit, compared, in_series
         self.name = f"{label} {part}".rstrip()
+
+    def shown(self, value: float) -> str:
+        """Return a value; without its unit, if that is in the name."""
+        return digits(value) if self.part and self.unit != "bytes" else quantity(value, self.unit)
 
 
 # A peak in the usage of a program is not a sum: it is the largest one of the program and the children that it has
@@ -67,12 +71,12 @@ WHOSE = "of the program" if sys.platform == "win32" else "of its largest process
 
 # Every figure, in the order of the reports.
 FIGURES = {
-    "elapsed": Figure("wall time", "", "seconds", "wall", in_series=True),
+    "elapsed": Figure("wall time", "", "seconds", compared=True, in_series=True),
     "ru_utime": Figure("user time", "", "seconds", in_series=True),
     "ru_stime": Figure("system time", "", "seconds", in_series=True),
-    "cputime": Figure("CPU time", "", "seconds", "CPU"),
-    "ru_maxrss": Figure("peak memory", WHOSE, "bytes", "peak", in_series=True),
-    "tree_rss": Figure("tree memory", "of the program and its descendants", "bytes", "tree", in_series=True),
+    "cputime": Figure("CPU time", "", "seconds", compared=True),
+    "ru_maxrss": Figure("peak memory", WHOSE, "bytes", compared=True, in_series=True),
+    "tree_rss": Figure("tree memory", "of the program and its descendants", "bytes", compared=True, in_series=True),
     "ru_minflt": Figure("page faults", "without I/O", "faults", in_series=True),
     "ru_majflt": Figure("page faults", "with I/O", "faults", in_series=True),
     "ru_nvcsw": Figure("context switches", "voluntary", "switches", in_series=True),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._getrusage import fields
 from . import comparison
-from .comparison import Series, column
+from .comparison import Series
 from .figures import FIGURES, TOO_SHORT, exactly, quantity
 from .limits import judge
 from .output import readable, utf8
@@ -66,7 +66,7 @@ def of_runs(kind: str | None, found: list[Series], options: Options, file: TextI
 
 def as_json(record: dict[str, object]) -> str:
     """Return a record with the version of its schema."""
-    return json.dumps({"version": 1, **record})
+    return json.dumps({"version": 2, **record})
 
 
 def _json_of_runs(found: list[Series], options: Options) -> str:
@@ -133,9 +133,9 @@ def _about(names: Collection[str]) -> dict[str, object]:
 
 
 def _markdown(found: list[Series], options: Options) -> str:
-    """Return a row for each command: the means with their deviations and, of several commands, the ratios.
+    """Return a row for each command: the medians and, of several commands, the ratios with their intervals.
 
-    The mean that is significantly the smallest is bold. If runs have failed, a column counts them, and for each limit
+    The median that is significantly the smallest is bold. If runs have failed, a column counts them, and for each limit
     one says how many runs passed.
     """
     columns = [["command", *(code(each.name) for each in found)], ["runs", *(f"{len(each.counted)}" for each in found)]]
@@ -148,12 +148,11 @@ def _markdown(found: list[Series], options: Options) -> str:
             passed = [run for run in each.runs if judge({name: limit}, run)[name].over is False]
             verdicts.append(f"{len(passed)} of {len(each.runs)} passed")
         columns.append(verdicts)
-    for name, figure in FIGURES.items():
-        if figure.column and all(name in each.summary for each in found):
-            unit, cells, ratios = column(found, name, "**{}**")
-            columns.append([f"{figure.name} ({unit})", *cells])
-            if len(found) > 1:
-                columns.append([f"{figure.label}, ratio", *ratios])
+    for name in comparison.in_all(found):
+        columns.append([FIGURES[name].name, *(each.shown_median(name, "**{}**") for each in found)])
+        if options.compare:
+            ratios = [each.ratios[name].in_words() if name in each.ratios else "-" for each in found]
+            columns.append([f"{FIGURES[name].label}, ratio", *ratios])
     head, *rows = [f"| {' | '.join(row)} |" for row in zip(*columns, strict=True)]
     return "\n".join([head, f"|{' --- |' * len(columns)}", *rows])
 

@@ -58,9 +58,8 @@ def of_run(command: list[str], ended: Ended, options: Options, file: TextIO | No
         elif name == "cputime" and value is not None and ended.elapsed > 0:
             rows["CPU share"] = f"{value / ended.elapsed:.0%}"
         elif name not in {"tree_rss", "cputime"} and value is not None:
-            shown = str(value) if figure.part and figure.unit != "bytes" else quantity(value, figure.unit)
             before = f"{rows[label]}, " if label in rows else ""
-            rows[label] = f"{before}{shown} {figure.part}".rstrip()
+            rows[label] = f"{before}{figure.shown(value)} {figure.part}".rstrip()
     if ended.killed:
         rows["signals of --kill"] = "sent: a sample exceeded the limit"
     last = "exit status" if ended.code >= 0 else "killed by"

@@ -43,13 +43,14 @@ def run_series(command: list[str], options: Options, file: TextIO | None, export
     for name, words, warmup, runs in zip(shown, commands, made.warmup, made.runs, strict=True):
         found.append(Series(name, [words] if isinstance(words, str) else words, len(warmup), runs, made.stopped_by))
     is_written = True
-    if made.has_any or made.stopped_by is not None:
-        compare(found)
+    if any(made.warmup + made.runs) or made.stopped_by is not None:
+        if options.compare:
+            compare(found)
         is_written = write(formats.of_runs(options.kind, found, options, file), file)
         for export in exports:
             is_written &= export.write(lambda kind: formats.of_runs(kind, found, options))
     status = max(limits.check(options.limits, runs, name) for name, runs in zip(names, made.runs, strict=True))
-    if made.has_killed:
+    if any(run.killed for each in made.warmup + made.runs for run in each):
         return limits.OVER
     if made.code:
         return exit_status(made.code)
@@ -78,16 +79,6 @@ class Rounds(NamedTuple):
     """The exit code of the run that ended the series, or the status if it could not be started."""
     stopped_by: int | None
     """The signal that ended the series."""
-
-    @property
-    def has_any(self) -> bool:
-        """Whether a run was made."""
-        return any(self.warmup + self.runs)
-
-    @property
-    def has_killed(self) -> bool:
-        """Whether ``--kill`` has ended a run."""
-        return any(run.killed for made in self.warmup + self.runs for run in made)
 
 
 def make_rounds(commands: list[Command], names: list[str], options: Options) -> Rounds:

@@ -39,7 +39,7 @@ NOT_RUN = {"sh", "powershell", "text", "ini", "toml", "yaml", "json", "promql", 
 OPTIONAL = {"_ssl", "matplotlib", "opentelemetry", "prometheus_client", "psutil", "resource"}
 FENCE = re.compile(r"( *)(`{3,}|~{3,})(.*)")
 # Another figure of a comparison may be the smallest: *.
-FIGURE = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?\*?")
+FIGURE = re.compile(r"\*?\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?")
 # The command's reports show a time in the unit that suits it.
 TIME = re.compile(r"\b(wall|user|system|CPU) (time\b|\()|\bafter \d")
 UNIT = re.compile(r"\b(us|ms|s)\b")

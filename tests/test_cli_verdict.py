@@ -1,0 +1,110 @@
+"""Simulated comparisons: how often ``rusage --compare`` says that two commands differ."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+import statistics
+from typing import TYPE_CHECKING
+
+import pytest
+
+from rusage._cli.comparison import ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Columns = tuple[list[float], list[float]]
+    """A figure of both commands, in each round."""
+
+
+def noise(rng: random.Random, rounds: int) -> Columns:
+    """Return figures with a deviation of 2 %."""
+    first, second = ([math.exp(rng.gauss(0, 0.02)) for _ in range(rounds)] for _ in range(2))
+    return first, second
+
+
+def pages(rng: random.Random, rounds: int) -> Columns:
+    """Return sizes in bytes, which are often equal."""
+    first, second = ([4096.0 * round(500 + rng.gauss(0, 0.7)) for _ in range(rounds)] for _ in range(2))
+    return first, second
+
+
+def outliers(rng: random.Random, rounds: int) -> Columns:
+    """Make a tenth of the runs of both commands 2 to 20 times as slow."""
+    first, second = (
+        [value * (rng.uniform(2, 20) if rng.random() < 0.1 else 1) for value in column] for column in noise(rng, rounds)
+    )
+    return first, second
+
+
+def cold_first(rng: random.Random, rounds: int) -> Columns:
+    """Make the first run of the first command 20 times as slow."""
+    first, second = noise(rng, rounds)
+    return [20 * first[0], *first[1:]], second
+
+
+def cold_second(rng: random.Random, rounds: int) -> Columns:
+    """Make the first run of the second command 20 times as slow."""
+    first, second = cold_first(rng, rounds)
+    return second, first
+
+
+def drift(rng: random.Random, rounds: int) -> Columns:
+    """Make the machine slower, up to three times: the order of the commands changes in each round."""
+    columns = noise(rng, rounds)
+    for run in range(2 * rounds):
+        number = run // 2
+        columns[(run + number) % 2][number] *= 1 + 2 * run / (2 * rounds - 1)
+    return columns
+
+
+def faster(rng: random.Random, rounds: int) -> Columns:
+    """Make the second command 5 % slower."""
+    first, second = noise(rng, rounds)
+    return first, [1.05 * value for value in second]
+
+
+def share_of_verdicts(make: Callable[[random.Random, int], Columns], rounds: int, comparisons: int) -> float:
+    """Return the share of comparisons that find a difference."""
+    rng = random.Random(f"{make.__name__} {rounds}")
+    found = 0
+    for _ in range(comparisons):
+        first, second = make(rng, rounds)
+        found += ratio(second, first).differs
+    return found / comparisons
+
+
+# The number of comparisons, and by how much chance may move a share: five standard deviations of 5 % of 200.
+COMPARISONS = [pytest.param(200, 0.08, id="few"), pytest.param(10_000, 0.01, id="many", marks=pytest.mark.thorough)]
+
+
+@pytest.mark.parametrize(("comparisons", "chance"), COMPARISONS)
+@pytest.mark.parametrize("rounds", [6, 10, 20, 50])
+@pytest.mark.parametrize("make", [noise, pages, outliers, cold_first, cold_second, drift])
+def test_equal_commands(
+    make: Callable[[random.Random, int], Columns], rounds: int, comparisons: int, chance: float
+) -> None:
+    """At most 6 of 100 comparisons call them different."""
+    assert share_of_verdicts(make, rounds, comparisons) <= 0.05 + chance
+
+
+@pytest.mark.parametrize(("comparisons", "chance"), COMPARISONS)
+def test_true_difference(comparisons: int, chance: float) -> None:
+    """Ten rounds find it nearly always."""
+    assert share_of_verdicts(faster, 10, comparisons) >= 0.99 - chance
+
+
+def test_verdict_is_the_signed_rank_test() -> None:
+    """As scipy computes it, where there are no ties; the ratio is the median of all pairwise means."""
+    wilcoxon = pytest.importorskip("scipy.stats", reason="no scipy").wilcoxon
+    rng = random.Random(1)
+    for _ in range(500):
+        first, second = noise(rng, rng.randint(1, 30))
+        second = [value * rng.choice([1, 1.02]) for value in second]
+        logs = [math.log(b / a) for a, b in zip(first, second, strict=True)]
+        found = ratio(second, first)
+        assert found.differs == (wilcoxon(logs, method="exact").pvalue <= 0.05)
+        means = [(a + b) / 2 for a, b in itertools.combinations_with_replacement(logs, 2)]
+        assert math.log(found.ratio) == pytest.approx(statistics.median(means), abs=1e-9)
