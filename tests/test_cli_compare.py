@@ -144,6 +144,23 @@ def test_sentence_at_the_end() -> None:
         assert compared(*columns) == []
 
 
+def test_sentence_about_slow_runs() -> None:
+    """The first one, or a tenth of all; not about fewer, nor about noise. Such a run stays in the figures."""
+    first, most = (
+        "The first run was the slowest by far: --warmup 3 avoids it.",
+        " runs took far longer or shorter than most",
+    )
+    for times, sentence in (
+        ([0.3, 0.01, 0.011], first),
+        ([0.01] * 18 + [0.3] * 2, f"2 of 20{most}: --warmup or an idle machine may help."),
+        ([0.01] * 19 + [0.3], None),
+        ([0.03, 0.01, 0.02, 0.015], None),
+    ):
+        series = comparison.Series("x", ["x"], 2, [Ended(0, {}, time, None) for time in times])
+        assert comparison.hints([series]) == ([sentence] if sentence else [])
+        assert series.summary["elapsed"].max == max(times)
+
+
 def test_report_in_ascii() -> None:
     """What a stream cannot hold is escaped."""
     environment = os.environ | {"PYTHONIOENCODING": "ascii:strict"}

@@ -189,7 +189,7 @@ def of_runs(found: list[Series], options: Options, file: TextIO | None) -> str:
         if any(each.smallest for each in found):
             rows["*"] = "the smallest: the 95 % intervals of the ratios leave out 1"
     text += lines(rows, width, alarming={"failures", "stopped by"} if colored else ())
-    sentences = [line for sentence in conclusions(found) for line in wrap(sentence, width)]
+    sentences = [line for sentence in conclusions(found) + hints(found) for line in wrap(sentence, width)]
     return "\n".join([*text, "", *sentences] if sentences else text)
 
 
@@ -269,4 +269,25 @@ def conclusions(found: list[Series]) -> list[str]:
                 differing.append(each.ratios[name].in_words(f" times as much {noun}"))
         if differing:
             sentences.append(f"Command {number} needed {' and '.join(differing)} as command 1.")
+    return sentences
+
+
+FAR = 15  # times the median distance from the median: ten standard deviations of normal data
+
+
+def hints(found: list[Series]) -> list[str]:
+    """Return a sentence for each command whose first run was the slowest by far, or with a tenth of such runs."""
+    sentences = []
+    for number, each in enumerate(found, 1):
+        times = each.columns.get("elapsed", [0.0])
+        middle = median(times)
+        distances = [abs(time - middle) for time in times]
+        least = max(FAR * median(distances), middle / 10)
+        far = [time for time, distance in zip(times, distances, strict=True) if distance > least]
+        of_command = "" if len(found) == 1 else f" of command {number}"
+        if far and times[0] == far[0] == max(times):
+            sentences.append(f"The first run{of_command} was the slowest by far: --warmup {each.warmup + 1} avoids it.")
+        elif 10 * len(far) >= len(times):
+            runs = f"{len(far)} of {len(times)} runs{of_command}"
+            sentences.append(f"{runs} took far longer or shorter than most: --warmup or an idle machine may help.")
     return sentences
