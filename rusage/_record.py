@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import _thread
 import math
+import sys
 import time
 import warnings
 from collections.abc import Callable  # noqa: TC003 (for typing.get_type_hints)
 from operator import attrgetter, index
+from types import FrameType  # noqa: TC003 (as above)
 
 from . import _forks
 from ._backends import BACKEND
@@ -82,6 +84,7 @@ class record:  # noqa: N801 (used like a function)
         self.interval, self.missed = interval, 0
         self._tree: Tree | None = None
         self._starting: dict[int, object] = {}  # set by the one start() that is under way
+        self._caller: FrameType | None = None  # until its with statement has bound the name
         self._samples: list[Sample] = []
         self._largest: tuple[Sample, bytes] | None = None
 
@@ -142,8 +145,6 @@ class record:  # noqa: N801 (used like a function)
             self._error: BaseException | None = None  # of the thread
             self._next = 0  # the number of the interval whose sample is due
             self._count, self._span = 0, 1  # of samples; samples per entry
-            # on_sample gets the first sample together with the second one: it may use the name that the with statement
-            # binds after this method.
             self._unreported: list[Sample] = []
             self._read()
             self._forks = _forks.count
@@ -161,6 +162,7 @@ class record:  # noqa: N801 (used like a function)
         Raises what ``on_sample`` has raised, and the ``OSError`` of a sample that could not be taken. Called by
         ``on_sample``, it takes no last sample of its own recording.
         """
+        self._caller = None
         done = _end(self._running)
         if done is None:
             return
@@ -183,6 +185,8 @@ class record:  # noqa: N801 (used like a function)
         return 1 if caller in _threads else -1  # each on_sample of two recordings may stop the other one
 
     def __enter__(self) -> record:  # noqa: PYI034 (Self is not in Python 3.10's typing)
+        self._caller = sys._getframe(1)  # noqa: SLF001 (of CPython and PyPy)
+        self._entering = self._caller.f_lasti
         try:
             self.start()
         except BaseException:  # a signal handler may have raised it after the start
@@ -227,7 +231,10 @@ class record:  # noqa: N801 (used like a function)
                         self._read()
                     finally:
                         lock.release()
-                    self._report()
+                    caller = self._caller
+                    if caller is None or caller.f_lasti != self._entering:
+                        self._caller = None
+                        self._report()
         except BaseException as error:  # noqa: BLE001 (stop() raises it)
             self._error = error
         finally:

@@ -158,12 +158,19 @@ def test_neighbours_are_joined(size: str, limit: int) -> None:
 # --- on_sample --------------------------------------------------------------------------------------------------------
 
 
-def test_name_of_the_with_statement_in_on_sample() -> None:
-    """It is bound before the first call."""
-    with rusage.record(interval=FAST, on_sample=lambda _: names.append(len(r.samples))) as r:
-        names: list[int] = []
-        wait_for(r, 5)
-    assert len(names) >= 5
+def test_name_of_the_with_statement_in_on_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is bound before the first call, which has the first sample, however slow the start is."""
+    seen: list[tuple[rusage.Sample, rusage.Sample]] = []
+    start = rusage.record.start
+
+    def start_slowly(r: rusage.record) -> None:
+        start(r)
+        time.sleep(20 * FAST)
+
+    monkeypatch.setattr(rusage.record, "start", start_slowly)
+    with rusage.record(interval=FAST, on_sample=lambda one: seen.append((one, r.largest))) as r:
+        wait_until(lambda: len(seen) >= 5, "calls")
+    assert [sample for sample, _ in seen] == r.samples
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), SystemExit(3), KeyboardInterrupt()], ids=repr)
