@@ -7,6 +7,7 @@ import importlib.util
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from unittest.mock import Mock
 import forked
 import pytest
 from command import in_words, new_folder, plain, record, run, validated  # noqa: F401 (new_folder is a fixture)
-from conftest import needs_sh
+from conftest import become_nobody, in_child, needs_sh, root
 from forked import RUSAGE
 from held_trees import wait_until
 from terminals import Start, read_until
@@ -116,9 +117,47 @@ def test_orphans_are_limited_and_killed(
     began = time.monotonic()
     done = run(*words, f"{in_background(HOLD)}; sleep {seconds}")
     assert time.monotonic() - began < 15
-    assert (done.returncode, "a sample exceeded --limit-tree-rss" in done.stderr) == (123, True)
+    assert done.returncode == 123
+    message = r"rusage: sh: .* bytes .* is over the limit of .*: its processes got signals\n"
+    assert re.fullmatch(message, done.stderr)
     found = record()
     assert (found["exit_status"], found["tree"]["killed"], found["tree"]["rss"] > 40 * MIB) == (status, True, True)
+
+
+# Hold 60 MiB; then fork and end, again and again, whatever SIGTERM says.
+CHAIN = """
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+int main(void)
+{
+    size_t size = 60 << 20;
+    char *block = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+    time_t end = time(NULL) + 20;
+    signal(SIGTERM, SIG_IGN);
+    memset(block, 1, size);
+    usleep(500000);
+    munmap(block, size);
+    while (time(NULL) < end && fork() == 0) {
+    }
+    return 0;
+}
+"""
+
+
+@adopts
+@pytest.mark.not_emulated
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler: gcc, libc6-dev")
+def test_kill_of_a_chain() -> None:
+    """Most readings find nobody, although there always is a process: each ends at once."""
+    Path("chain.c").write_text(CHAIN)
+    subprocess.run(["cc", "-o", "chain", "chain.c"], check=True)  # noqa: S607 (any)
+    began = time.monotonic()
+    done = run("--limit-tree-rss", "40MiB", "--kill", "./chain")  # all hold its standard output
+    assert done.returncode == 123
+    assert time.monotonic() - began < 18
 
 
 @adopts
@@ -344,7 +383,7 @@ kills_all = pytest.mark.skipif(
 @pytest.mark.parametrize(
     ("options", "runs", "line"),
     [
-        ([], 0, "signals of --kill sent: a sample exceeded the limit"),
+        ([], 0, f"killed by signal {signal.SIGTERM} (SIGTERM); signals of --kill were sent"),
         (["-n", "2"], 1, "failures 1: run 1 (--kill)"),
         (["-n", "2", "--ignore-failure"], 2, "failures 2: run 1 (--kill), run 2 (--kill)"),
     ],
@@ -358,6 +397,8 @@ def test_kill_ends_all_members(options: list[str], runs: int, line: str) -> None
     assert time.monotonic() - began < 60
     assert done.returncode == 123
     assert line in in_words()
+    for words in "is over the limit", "its processes got signals":
+        assert done.stderr.count(words) == max(runs, 1)
     found = record("x.json")
     made = found.get("runs", [found])
     assert len(made) == max(runs, 1)
@@ -382,15 +423,51 @@ def test_kill_of_members_that_ignore_sigterm() -> None:
 
 @needs_sh
 @forked.needs_fork
-def test_members_that_cannot_be_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are named in the end."""
+@pytest.mark.parametrize("permitted", [True, False])
+def test_members_that_cannot_be_killed(permitted: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are named in the end; without permission, no signals were sent."""
     monkeypatch.setattr(tree, "GRACE", 0.1)
     monkeypatch.setattr(tree, "PATIENCE", 0.1)
+    monkeypatch.setattr(tree, "may_signal", lambda _: permitted)
     monkeypatch.setattr(rusage.Tree, "send_signal", Mock(side_effect=PermissionError(1, "")))
     done = run("--limit-tree-rss", "1", "--kill", "sh", "-c", "sleep 60 >&- 2>&- & echo $!; sleep 0.5")
     os.kill(int(done.stdout), signal.SIGKILL)
     assert done.returncode == 123
-    assert f"rusage: sh: still running after the kill: process {done.stdout}" in done.stderr
+    why = "still running after the kill" if permitted else "no permission to kill"
+    assert f"rusage: sh: {why}: process {done.stdout}" in done.stderr
+    assert ("got signals" in done.stderr) == ("signals of --kill" in in_words()) == permitted
+    assert done.stderr.count("is over the limit") == 1
+
+
+@root
+def test_permission_to_signal() -> None:
+    """The kernel says so; a process that has ended is not one that may not be signalled."""
+
+    def look() -> None:
+        become_nobody()
+        members = [rusage.Member(pid, 0, 0.0) for pid in (os.getpid(), os.getppid(), 2**22 - 1)]
+        assert [*map(tree.may_signal, members)] == [True, False, True]
+
+    in_child(look)
+
+
+@adopts
+@forked.needs_fork
+def test_signal_while_killed_orphans_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends the series: no further run is started."""
+    monkeypatch.setattr(tree, "GRACE", 2)
+    hold = HOLD.replace("signal.SIG_IGN", "lambda *_: print('term', flush=True)")
+    # A handler runs between two calls.
+    hold = hold.replace("time.sleep(20)", "[time.sleep(0.01) for _ in range(2000)]")
+    options = ["-n3", "--ignore-failure", "--show-output", "--limit-tree-rss", "40M", "--kill"]
+    words = [*RUSAGE, *options, "sh", "-c", f"echo run; {in_background(hold)}; sleep 20"]
+    with forked.popen(words, stdout=subprocess.PIPE, text=True) as series:
+        assert series.stdout is not None
+        assert [series.stdout.readline() for _ in range(2)] == ["run\n", "term\n"]
+        time.sleep(0.5)  # the shell has ended
+        series.send_signal(signal.SIGTERM)
+        assert series.communicate()[0] == ""
+    assert series.returncode == 123
 
 
 @forked.needs_fork

@@ -33,15 +33,6 @@ def judge(limits: dict[str, float], ended: Ended) -> dict[str, Verdict]:
     return {name: _verdict(name, limit, ended) for name, limit in limits.items()}
 
 
-def _of_a_sample(limit: float, ended: Ended) -> Verdict | None:
-    """Return the verdict on a process that was seen above the limit of one: its peak may not be in the usage."""
-    member = None if ended.tree is None else ended.tree.member
-    if member is None or member.rss <= limit:
-        return None
-    complaint = f"a process of {exactly(member.rss, 'bytes')} is over the limit of {exactly(limit, 'bytes')}"
-    return Verdict(limit, over=True, complaint=complaint)
-
-
 def _verdict(name: str, limit: float, ended: Ended) -> Verdict:
     value, bound, note = ended.figures.get(name), None, ""
     figure, shown = FIGURES[name].name, exactly(limit, FIGURES[name].unit)
@@ -63,8 +54,10 @@ def _verdict(name: str, limit: float, ended: Ended) -> Verdict:
         is_certain = name == "tree_rss" or BACKEND.child_peak in SAMPLED_RULES
         complaint = f"{figure} {exactly(value, FIGURES[name].unit)} is over the limit of {shown}"
         return Verdict(limit, over=True, complaint=complaint, note="" if is_certain else note)
-    if name == "ru_maxrss" and (seen := _of_a_sample(limit, ended)) is not None:
-        return seen
+    member = None if ended.tree is None else ended.tree.member
+    if name == "ru_maxrss" and member is not None and member.rss > limit:  # not waited for
+        complaint = f"a process of {exactly(member.rss, 'bytes')} is over the limit of {shown}"
+        return Verdict(limit, over=True, complaint=complaint)
     if value is None and (bound is None or bound > limit):
         return Verdict(limit, over=None, complaint=f"{figure} was not measured: its limit cannot be checked")
     return Verdict(limit, over=False, note=note)
@@ -78,10 +71,12 @@ def check(limits: dict[str, float], runs: list[Ended], command: str) -> int:
     status = 0
     notes: dict[str, None] = {}
     for number, ended in enumerate(runs, 1):
-        for verdict in judge(limits, ended).values():
+        for limited, verdict in judge(limits, ended).items():
             if verdict.over is not False:
-                complain(command if len(runs) == 1 else f"{command}: run {number}", verdict.complaint)
                 status = max(status, CANCELED if verdict.over is None else OVER)
+                if limited != "tree_rss" or not ended.killed:  # then Sampling has said so
+                    name = command if len(runs) == 1 else f"{command}: run {number}"
+                    complain(name, verdict.complaint)
             if verdict.note:
                 notes[verdict.note] = None
     for note in notes:

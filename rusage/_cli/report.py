@@ -60,10 +60,9 @@ def of_run(command: list[str], ended: Ended, options: Options, file: TextIO | No
         elif name not in {"tree_rss", "cputime"} and value is not None:
             before = f"{rows[label]}, " if label in rows else ""
             rows[label] = f"{before}{figure.shown(value)} {figure.part}".rstrip()
-    if ended.killed:
-        rows["signals of --kill"] = "sent: a sample exceeded the limit"
     last = "exit status" if ended.code >= 0 else "killed by"
-    rows[last] = outcome(ended.code).removeprefix("exit status ")
+    sent = "; signals of --kill were sent" if ended.killed else ""
+    rows[last] = outcome(ended.code).removeprefix("exit status ") + sent
     return "\n".join(lines(rows, width_of(file), alarming=[last] if ended.code and is_colored(file) else []))
 
 

@@ -79,6 +79,12 @@ class Signals:
             if self.mask is None:
                 self.mask = mask
 
+    def arrived(self) -> list[int]:
+        """Return the signals that have arrived, also those that are blocked until the next run."""
+        if sys.platform == "win32" or self.mask is None:
+            return self.received
+        return [*self.received, *signal.sigpending() - self.mask]
+
 
 def _is_ignored(number: int) -> bool:
     if sys.platform == "linux":

@@ -161,7 +161,7 @@ def _schedule(commands: int, warmup: int, rounds: int | None) -> Iterator[tuple[
 
 def ending_signal(signals: Signals) -> int | None:
     """Return the first signal that has arrived of those that end programs."""
-    return next((number for number in signals.received if number in ENDING), None)
+    return next((number for number in signals.arrived() if number in ENDING), None)
 
 
 # --- The streams of the runs -----------------------------------------------------------------------------------------

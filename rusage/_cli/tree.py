@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import Member, Sample, Tree, record
 from .._rusage import ffi, lib
+from .figures import FIGURES, exactly
 from .output import complain
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
 
-# Seconds from SIGTERM until SIGKILL, and from then on until the rest is given up.
+# Seconds from SIGTERM until SIGKILL, and for how many SIGKILL is sent.
 GRACE, PATIENCE = 5.0, 5.0
 STEP = 0.05
 NEVER = float("inf")
@@ -42,7 +43,7 @@ class TreePeak(NamedTuple):
     """The number of intervals without a sample."""
     samples: list[Sample]
     killed: bool = False
-    """Whether members got a signal since a sample exceeded the limit."""
+    """Whether a sample exceeded the limit, and members might get signals, which were sent."""
 
     @property
     def is_partial(self) -> bool:
@@ -62,8 +63,8 @@ class Sampling:
         self._limit = options.limits.get("tree_rss", NEVER)
         self._pid, self._delay = 0, 0.0
         self._recording: record | None = None
-        self._terminated = self._killed = NEVER
-        self._gave_up = self._finishing = False
+        self._terminated = NEVER
+        self._signaled = self._killed = self._finishing = False
         self.unsampled = ""
         """Why the tree could not be sampled until its end."""
 
@@ -94,8 +95,9 @@ class Sampling:
         recording = self._recording
         if recording is None:
             return None
-        with contextlib.suppress(OSError):  # stop() raises it too
-            self._wait_for_killed(recording.tree)
+        if self._terminated < NEVER:
+            with contextlib.suppress(OSError):  # stop() raises it too
+                self._kill(recording.tree)
         self._finishing = True
         try:
             recording.stop()
@@ -104,12 +106,15 @@ class Sampling:
         # The first sample finds a program that has not done anything yet; the last one, only orphans that run on. If
         # samples are missing at the end, the largest one may only show that a limit was exceeded.
         samples = recording.samples
-        if killed := self._terminated < NEVER:
-            complain(self._name, "a sample exceeded --limit-tree-rss: its processes got signals")
+        if self._signaled:
+            figure, size = FIGURES["tree_rss"].name, exactly(recording.largest.rss, "bytes")
+            over = f"{figure} {size} is over the limit of {exactly(self._limit, 'bytes')}"
+            complain(self._name, f"{over}: its processes got signals")
         found = sum(sample.processes > 0 for sample in (samples if self.unsampled else samples[:-1]))
-        if not killed and (found < 2 or (self.unsampled and recording.largest.rss <= self._limit)):
+        is_known = found >= 2 and (not self.unsampled or recording.largest.rss > self._limit)
+        if not is_known and not self._signaled:
             return None
-        return peak_of(recording, samples, self._delay)._replace(killed=killed)
+        return peak_of(recording, samples, self._delay)._replace(killed=self._signaled)
 
     # --- Orphans ---
 
@@ -118,17 +123,23 @@ class Sampling:
         if CAN_ADOPT:
             lib.rusage_tree_own_orphans(tree, os.getpid(), ffi.new("int[]", self._others), len(self._others))
 
-    def reap(self) -> None:
-        """Wait for the orphans that have ended, until the program has: let the tree read its last time then."""
+    def reap(self) -> bool:
+        """Wait for the orphans that have ended; return whether there was one.
+
+        If the program has ended, let the tree read its last time instead.
+        """
+        found = False
         if sys.platform == "win32" or not CAN_ADOPT or self._recording is None:
-            return
+            return found
         tree = self._recording.tree
         with contextlib.suppress(OSError, ValueError):  # there is no child, or stop() reports it
             while (child := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
                 if child.si_pid == self._pid:
                     tree.sample()
-                    return
+                    break
                 tree._use(partial(self._wait, pid=child.si_pid))  # noqa: SLF001 (as above)
+                found = True
+        return found
 
     if sys.platform != "win32":
 
@@ -144,30 +155,52 @@ class Sampling:
     # --- The signals of --kill ---
 
     def _look(self, sample: Sample) -> None:
-        """Send SIGTERM to the members if a sample exceeds the limit, and SIGKILL some seconds later; name the rest."""
+        """Send SIGTERM if a sample exceeds the limit, and some seconds later SIGKILL."""
         assert self._recording is not None  # noqa: S101 (for the type checker: it calls)
         tree, now = self._recording.tree, time.monotonic()
-        with contextlib.suppress(OSError):  # as without permission
+        with contextlib.suppress(OSError):  # the tree can no longer be read
             if self._finishing:  # the program has ended: what remains of it now
                 sample = tree.sample()
             if sample.rss > self._limit and self._terminated == NEVER:
                 self._terminated = now
-                tree.send_signal(signal.SIGTERM)
+                self._signaled = any(map(may_signal, tree.members()))
+                with contextlib.suppress(PermissionError):
+                    tree.send_signal(signal.SIGTERM)
                 if self._finishing:
-                    self._wait_for_killed(tree)
-            elif self._terminated + GRACE <= now < self._killed + PATIENCE:
-                self._killed = min(self._killed, now)
-                tree.send_signal(KILL)
-            elif now >= self._killed + PATIENCE and not self._gave_up:
-                self._gave_up = True
-                for member in tree.members():
-                    complain(self._name, f"still running after the kill: process {member.pid}")
+                    self._kill(tree)
+            elif now >= self._terminated + GRACE:
+                self._kill(tree)
 
-    def _wait_for_killed(self, tree: Tree) -> None:
-        """Wait until the members that got signals have ended, or are given up."""
-        while self._terminated < NEVER and not self._gave_up and (sample := tree.sample()).processes:
-            self._look(sample)
+    def _kill(self, tree: Tree) -> None:
+        """Give the members some seconds after SIGTERM; send SIGKILL until two readings find none.
+
+        Without a pause: those that fork and end are mostly not seen, but as ended orphans.
+        """
+        while time.monotonic() < self._terminated + GRACE and tree.sample().processes:
             time.sleep(STEP)
+        if self._killed:  # by the other thread
+            return
+        self._killed = True
+        empty, end = 0, time.monotonic() + PATIENCE
+        while empty < 2 and time.monotonic() < end:
+            with contextlib.suppress(PermissionError):
+                tree.send_signal(KILL)
+            empty = 0 if any(map(may_signal, tree.members())) or self.reap() else empty + 1
+        for member in tree.members():
+            why = "still running after the kill" if may_signal(member) else "no permission to kill"
+            complain(self._name, f"{why}: process {member.pid}")
+
+
+def may_signal(member: Member) -> bool:
+    """Return whether this process may send signals to a member; on Windows, that is unknown."""
+    try:
+        if sys.platform != "win32":
+            os.kill(member.pid, 0)
+    except PermissionError:
+        return False
+    except ProcessLookupError:  # it has ended
+        pass
+    return True
 
 
 def peak_of(recording: record, samples: list[Sample], delay: float = 0) -> TreePeak:
