@@ -648,7 +648,7 @@ if not sys.argv[1:]:
 """
 IN_ANOTHER_ROOT = f"""{IMPORTS}
 run, started = rusage.run, []
-sys.addaudithook(lambda event, given: started.append(given[0]) if event == "subprocess.Popen" else 0)
+sys.addaudithook(lambda event, given: event == "subprocess.Popen" and started.append(given[0]))
 os.chroot(sys.argv[1])
 print(run(["/program"]).returncode, *started)
 """
