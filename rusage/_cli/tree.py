@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -107,8 +108,8 @@ class Sampling:
         # samples are missing at the end, the largest one may only show that a limit was exceeded.
         samples = recording.samples
         if self._signaled:
-            figure, size = FIGURES["tree_rss"].name, exactly(recording.largest.rss, "bytes")
-            over = f"{figure} {size} is over the limit of {exactly(self._limit, 'bytes')}"
+            size, limit = (exactly(one, "bytes") for one in (recording.largest.rss, self._limit))
+            over = f"{FIGURES['tree_rss'].name} {size} is over the limit of {limit}"
             complain(self._name, f"{over}: its processes got signals")
         found = sum(sample.processes > 0 for sample in (samples if self.unsampled else samples[:-1]))
         is_known = found >= 2 and (not self.unsampled or recording.largest.rss > self._limit)
@@ -193,13 +194,11 @@ class Sampling:
 
 def may_signal(member: Member) -> bool:
     """Return whether this process may send signals to a member; on Windows, that is unknown."""
-    try:
-        if sys.platform != "win32":
+    if sys.platform != "win32":
+        try:
             os.kill(member.pid, 0)
-    except PermissionError:
-        return False
-    except ProcessLookupError:  # it has ended
-        pass
+        except OSError as error:
+            return error.errno == errno.ESRCH  # it has ended
     return True
 
 
