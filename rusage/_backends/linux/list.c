@@ -36,9 +36,9 @@ static int rusage_list_of_thread(rusage_tree *tree, const rusage_member *member,
     error = fd < 0 ? errno : rusage_tree_text(tree, fd);
     if (fd >= 0)
         close(fd);
-    /* The thread may have ended: its children have another one as a parent then. Or hidepid hides the list. */
+    /* The thread may have ended: its children have another one as a parent then. */
     if (error != 0)
-        return error == ENOENT || error == ESRCH || error == EPERM || error == EACCES ? 0 : error;
+        return error == ENOENT || error == ESRCH ? 0 : error;
     for (next = tree->system.text; (pid = strtol(next, &end, 10)) > 0; next = end) {
         error = rusage_tree_found(tree, (int)pid, member->pid);
         if (error != 0)
@@ -60,7 +60,7 @@ static int rusage_list_children(rusage_tree *tree, const rusage_member *member, 
     }
     error = rusage_open_threads(member->handle.directory, &threads);
     if (error != 0)
-        return error == EPERM || error == EACCES ? 0 : error;
+        return error;
     while (error == 0 && (entry = readdir(threads)) != NULL)
         if (entry->d_name[0] != '.')
             error = rusage_list_of_thread(tree, member, entry->d_name);
