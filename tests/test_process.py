@@ -167,6 +167,7 @@ def test_figures_are_the_processs_own(way: str) -> None:
     """They lie between two reports of the process itself, and follow what it does; only the size falls."""
     with reporter() as running, opened(running.pid, way) as process:
         assert process.pid == running.pid
+        assert process.measured == BACKEND.process
         first = compare(running, process, "report")
         second = compare(running, process, "burn", 0.15)
         assert sum(second[:2]) - sum(first[:2]) > 0.1
@@ -181,21 +182,6 @@ def test_figures_are_the_processs_own(way: str) -> None:
         if "ru_maxrss" in process.measured:
             assert third.ru_maxrss - second.ru_maxrss > 96 * MIB - ERROR
             assert fourth.ru_maxrss >= third.ru_maxrss - ERROR
-
-
-def test_own_process() -> None:
-    """A process can read itself in this way too, as by the functions for it; the fields are those of the backend."""
-    with rusage.Process(os.getpid()) as process:
-        assert process.measured == BACKEND.process
-        before = rusage.getrusage(rusage.RUSAGE_SELF)
-        usage = process.getrusage()
-        after = rusage.getrusage(rusage.RUSAGE_SELF)
-        assert before.ru_minflt <= usage.ru_minflt <= after.ru_minflt or "ru_minflt" not in process.measured
-        assert before.ru_utime - TICK <= usage.ru_utime <= after.ru_utime + TICK
-        assert sum(os.times()[:2]) - TICK < process.cputime() + 2 * TICK  # process_time() may be of another clock
-        if "rss" not in BACKEND.absent:
-            low, size, high = rusage.rss(), process.rss(), rusage.rss()
-            assert min(low, high) - MIB <= size <= max(low, high) + MIB
 
 
 @wine_times
