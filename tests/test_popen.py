@@ -103,16 +103,6 @@ def test_peaks_from_a_large_process() -> None:
             assert abs(peak - other) <= max(MIB, error), (way, peaks, expected)
 
 
-@needs_sh
-def test_peak_of_the_largest_descendant() -> None:
-    """Two grandchildren have 120 MiB each at the same time."""
-    job = f"{sys.executable} -S -c '{TOUCH.format(mib=120)}; import time; time.sleep(0.5)'"
-    done = rusage.run(["sh", "-c", f"{job} & {job} & wait"], check=True)
-    if "ru_maxrss" in done.measured:
-        error = counters_error(present_cpus() or 1, rusage.getpagesize())
-        assert 120 * MIB - error <= done.rusage.ru_maxrss < 240 * MIB
-
-
 @linux
 def test_child_that_is_not_isolated() -> None:
     """With ``preexec_fn`` the child is started by subprocess alone, and its peak is not measured."""
