@@ -208,15 +208,6 @@ def test_beside_process_collector(
     assert "process_cpu_user_seconds_total" in names
 
 
-def test_second_collector_in_a_registry() -> None:
-    """The registry refuses it, unless its namespace is another one."""
-    registry = CollectorRegistry()
-    registry.register(UsageCollector())
-    with pytest.raises(ValueError, match="Duplicated timeseries"):
-        registry.register(UsageCollector())
-    registry.register(UsageCollector(namespace="other"))
-
-
 needs_process = pytest.mark.skipif("Process" in BACKEND.absent, reason="this system has no Process")
 
 
