@@ -53,7 +53,7 @@ def test_both_is_self_and_children() -> None:
     assert low.cputime - 2e-6 <= both.cputime <= cputime + 2e-6 <= high.cputime + 4e-6
 
 
-@pytest.mark.parametrize("call", [rusage.getrusage, rusage.maxrss, rusage.cputime, rusage.measured])
+@pytest.mark.parametrize("call", [rusage.getrusage, rusage.maxrss, rusage.cputime, rusage.measured, rusage.measure])
 def test_every_call_takes_every_who(call: Callable[[int], object]) -> None:
     """All calls that take a ``who`` take all of them, and refuse the same ones."""
     for name in rusage.__all__:

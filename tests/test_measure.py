@@ -95,14 +95,6 @@ def test_reading_before_a_block() -> None:
         m.stop()
 
 
-def test_bad_who() -> None:
-    """``measure(who)`` itself raises what getrusage raises."""
-    with pytest.raises(ValueError, match="invalid who parameter"):
-        rusage.measure(12345)
-    with pytest.raises(TypeError):
-        rusage.measure("self")  # type: ignore[arg-type]
-
-
 @pytest.mark.skipif(not hasattr(rusage, "RUSAGE_THREAD"), reason="this system has no RUSAGE_THREAD")
 def test_block_of_a_thread_left_in_another() -> None:
     """An error, not the difference between two threads, which can be negative; the block stays open."""
