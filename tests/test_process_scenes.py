@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import errno
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from checks import refuse
-from conftest import alone, forks, linux, open_files, root
+from conftest import alone, linux, open_files, root
 from held_trees import wait_until
 from scenes import (
     PIDFD_OPEN,
@@ -175,42 +174,6 @@ def test_any_name(name: str) -> None:
         assert 0 < before.ru_minflt <= after.ru_minflt < before.ru_minflt + 1000
         assert after.cputime < before.cputime + 60
         assert tree.sample().processes == 1
-
-
-@pytest.mark.not_emulated
-@forks
-@pytest.mark.parametrize("processes", [100, pytest.param(1000, marks=pytest.mark.thorough)])
-@alone
-def test_processes_that_come_and_go(processes: int) -> None:
-    """Ten readings of each while they start and end: each is complete, or says that the process has ended."""
-    before = open_files()
-    alive: list[Child] = []
-    started = read = ended = 0
-    while started < processes or read < 10 * processes:
-        while len(alive) < 20:
-            alive.append(Child())
-            started += 1
-        child, last = random.choice(alive), random.randrange(20)
-        try:
-            with rusage.Process(child.pid) as process:
-                for number in range(10):
-                    if number == last:
-                        os.kill(child.pid, signal.SIGKILL)  # it ends during the next readings
-                    usage = process.getrusage()
-                    assert all(getattr(usage, name) == 0 for name in {*RUsage._fields} - process.measured)
-                    # A process that was about to end when it was opened had no memory.
-                    assert "ru_maxrss" not in process.measured or min(usage.ru_maxrss, process.peak()) > 0
-                    assert "ru_maxrss" not in process.measured or process.rss() > 0
-                    assert usage.cputime - 0.1 <= process.cputime() < 60
-                    read += 1
-        except ProcessLookupError:
-            ended += 1
-            alive.remove(child)
-            child.__exit__()
-    for child in alive:
-        child.__exit__()
-    assert open_files() == before
-    assert ended > 0.75 * processes
 
 
 # --- Files made by hand, through the real C ---------------------------------------------------------------------------
