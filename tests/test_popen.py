@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -321,27 +320,3 @@ def test_children_of_8_threads(children: int) -> None:
     # about the time of a small program.
     assert -0.0001 * children < grown.cputime - summed.cputime < max(0.015 * children, 4 * summed.cputime)
     assert 0 <= grown.ru_minflt - summed.ru_minflt < 5000 * children
-
-
-@linux
-def test_children_killed_while_starting() -> None:
-    """SIGKILL at any moment of a start is an exit by SIGKILL, or reaches the child; no process is left."""
-    stop = threading.Event()
-    children = Path(f"/proc/{os.getpid()}/task/{threading.get_native_id()}/children")
-
-    def kill_all() -> None:
-        while not stop.is_set():
-            for child in children.read_text().split():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(child), signal.SIGKILL)
-
-    killer = threading.Thread(target=kill_all)
-    killer.start()
-    try:
-        for _ in range(100):
-            process = rusage.Popen(["sleep", "60"])
-            assert process.wait() == -signal.SIGKILL
-            assert isinstance(process.rusage, rusage.RUsage)
-    finally:
-        stop.set()
-        killer.join()
