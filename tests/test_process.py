@@ -184,17 +184,6 @@ def test_figures_are_the_processs_own(way: str) -> None:
             assert fourth.ru_maxrss >= third.ru_maxrss - ERROR
 
 
-@wine_times
-@ways
-def test_many_threads(way: str) -> None:
-    """60 threads live and 60 have ended: the counters of all are in it."""
-    with reporter() as running, opened(running.pid, way) as process:
-        before = faults(running("report").usage)
-        usage = compare(running, process, "threads", 60)
-        if "ru_minflt" in process.measured and LINUX:
-            assert faults(usage) - before > 120 * MIB // rusage.getpagesize() // 2
-
-
 @linux
 def test_cputime_counts_nanoseconds() -> None:
     """It is not made of ticks, nor of microseconds."""

@@ -12,7 +12,6 @@ import rusage
 
 MIB = 2**20
 blocks: list[mmap.mmap] = []
-stop = threading.Event()
 
 
 def burn(seconds: str) -> None:
@@ -34,21 +33,6 @@ def untouch() -> None:
     """Give the memory back."""
     while blocks:
         blocks.pop().close()
-
-
-def stay() -> None:
-    """Do not end."""
-    touch("1")
-    stop.wait()
-
-
-def threads(number: str) -> None:
-    """Start threads that stay, and as many that end; each takes page faults and CPU time."""
-    for _ in range(int(number)):
-        touching = threading.Thread(target=touch, args=("1",))
-        touching.start()
-        touching.join()
-        threading.Thread(target=stay, daemon=True).start()
 
 
 def high_water_mark() -> int:
