@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from prometheus_client.core import Metric
-    from prometheus_client.registry import Collector
 
 # Whether peak() is not ru_maxrss, which is inherited.
 INHERITS = BACKEND.peak not in ("", "ru_maxrss")
@@ -183,20 +182,16 @@ def test_peak_that_is_not_sampled_yet(system: str, monkeypatch: pytest.MonkeyPat
         assert PEAK in {metric.name for metric in collector.describe()}
 
 
-@pytest.mark.parametrize("ours_first", [True, False], ids=["before", "after"])
 @pytest.mark.parametrize("proc_stat", [True, False], ids=["with /proc/stat", "without /proc/stat"])
-def test_beside_process_collector(
-    *, ours_first: bool, proc_stat: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Whether it is registered before or after ProcessCollector, every metric appears once, the CPU time too."""
+def test_beside_process_collector(*, proc_stat: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Beside ProcessCollector every metric appears once, the CPU time too."""
     if proc_stat and not os.path.exists("/proc/stat"):
         pytest.skip(reason="this system has no /proc/stat")
     without_file(monkeypatch, "/proc/stat", present=proc_stat)
     theirs = ProcessCollector(registry=None, proc="/proc" if proc_stat else str(tmp_path))
     registry = CollectorRegistry()
-    collectors: list[Collector] = [UsageCollector(), theirs] if ours_first else [theirs, UsageCollector()]
-    for collector in collectors:
-        registry.register(collector)
+    registry.register(theirs)
+    registry.register(UsageCollector())
     lines = generate_latest(registry).decode().splitlines()
     names = [line.split()[2] for line in lines if line.startswith("# TYPE")]
     assert len(names) == len(set(names))
