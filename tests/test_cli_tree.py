@@ -397,8 +397,8 @@ def test_kill_ends_all_members(options: list[str], runs: int, line: str) -> None
     assert time.monotonic() - began < 60
     assert done.returncode == 123
     assert line in in_words()
-    for words in "is over the limit", "its processes got signals":
-        assert done.stderr.count(words) == max(runs, 1)
+    for text in "is over the limit", "its processes got signals":
+        assert done.stderr.count(text) == max(runs, 1)
     found = record("x.json")
     made = found.get("runs", [found])
     assert len(made) == max(runs, 1)
