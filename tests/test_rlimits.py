@@ -101,15 +101,10 @@ def test_peak_under_a_limit() -> None:
 BAD = [
     {"x": (1, 1)},
     {None: (1, 1)},
-    {1.5: (1, 1)},
     {2**40: (1, 1)},
     {RLIMIT_CORE: 5},
-    {RLIMIT_CORE: None},
     {RLIMIT_CORE: (1,)},
-    {RLIMIT_CORE: (1, 2, 3)},
     {RLIMIT_CORE: ("1", 2)},
-    {RLIMIT_CORE: (1.0, 2)},
-    {RLIMIT_CORE: (1, 2**70)},
     {RLIMIT_CORE: (-(2**70), 2)},
     {RLIMIT_CORE: (2, 1)},
     {RLIMIT_CORE: (-1, 1)},
@@ -118,7 +113,6 @@ BAD = [
     {1000: (1, 1)},
     5,
     "limits",
-    [1, 2],
 ]
 
 
