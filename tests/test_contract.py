@@ -4,7 +4,6 @@ import errno
 import sys
 from collections.abc import Callable
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -52,9 +51,9 @@ def outcome(call: Callable[..., Any], *args: object, **kwargs: object) -> tuple[
 
 KINDS: dict[str, list[object]] = {
     "usage": [0, False, Indexable(0), NumpyLike(0), Int(0)],
-    "ValueError": [2, -3, 99, 2**31 - 1, -(2**31), Indexable(99), NumpyLike(7), Int(99)],
+    "ValueError": [2, -3, 2**31 - 1, -(2**31), Indexable(99), NumpyLike(7), Int(99)],
     "OverflowError": [2**31, -(2**31) - 1, 10**100, Indexable(2**40)],
-    "TypeError": [0.0, float("nan"), 0j, None, "0", b"\0", [], Decimal(0), Fraction(0), Intable(0), Indexable("0")],
+    "TypeError": [0.0, None, "0", Decimal(0), Intable(0), Indexable("0")],
     "KeyError": [Indexable(KeyError("mine"))],
     "IndexError": [Indexable(IndexError("mine"))],
 }
@@ -77,7 +76,7 @@ def test_argument_kinds(who: object, expected: str) -> None:
 
 @pytest.mark.parametrize(
     ("args", "kwargs"),
-    [((), {}), ((0, 0), {}), ((), {"who": 0}), ((0,), {"who": 0}), ((0,), {"x": 1}), ((), {"x": 1})],
+    [((), {}), ((0, 0), {}), ((), {"who": 0}), ((0,), {"x": 1})],
 )
 def test_wrong_argument_counts_and_keywords(args: tuple[int, ...], kwargs: dict[str, int]) -> None:
     """``who`` is the one argument and is positional only, as in CPython."""
