@@ -511,6 +511,15 @@ PROMISES = [
     ),
     Promise(
         COMMAND,
+        """With `--kill`, a sample over the limit of the tree ends the program and all its
+        descendants: they get SIGTERM (on Windows, `TerminateProcess`), and those that are left
+        after five seconds get SIGKILL, again and again until none is left, for five more seconds at
+        most.""",
+        """test_cli_tree.py::test_kill_of_members_that_ignore_sigterm
+        test_cli_tree.py::test_kill_of_a_chain""",
+    ),
+    Promise(
+        COMMAND,
         """It exits with 123 if it has sent signals, whatever the program's status is; a line says
         so.""",
         "test_cli_tree.py::test_kill_ends_all_members",
