@@ -439,6 +439,14 @@ def test_members_that_cannot_be_killed(permitted: object, monkeypatch: pytest.Mo
     assert done.stderr.count("is over the limit") == 1
 
 
+@forked.needs_fork
+def test_kill_of_a_tree_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The members that are known get the signal."""
+    monkeypatch.setattr(rusage.Tree, "members", Mock(side_effect=OSError(errno.EMFILE, "")))
+    done = run("--limit-tree-rss", "1", "--kill", "--json", "sleep", "60")
+    assert (done.returncode, record()["signal"]) == (123, signal.SIGTERM)
+
+
 @root
 def test_permission_to_signal() -> None:
     """The kernel says so; a process that has ended is not one that may not be signalled."""

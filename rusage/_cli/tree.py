@@ -163,8 +163,9 @@ class Sampling:
             if self._finishing:  # the program has ended: what remains of it now
                 sample = tree.sample()
             if sample.rss > self._limit and self._terminated == NEVER:
-                self._terminated = now
-                self._signaled = any(map(may_signal, tree.members()))
+                self._terminated, self._signaled = now, True
+                with contextlib.suppress(OSError):  # the members that are known get the signal
+                    self._signaled = any(map(may_signal, tree.members()))
                 with contextlib.suppress(PermissionError):
                     tree.send_signal(signal.SIGTERM)
                 if self._finishing:
