@@ -1,5 +1,6 @@
 """``rusage -n RUNS``."""
 
+import io
 import os
 import platform
 import re
@@ -19,6 +20,7 @@ from expected import SAMPLED
 from forked import RUSAGE
 from terminals import WAITS, Start, press, read_until, screen
 
+from rusage._cli import output
 from rusage._cli.options import Options
 from rusage._cli.series import HiddenOutput
 
@@ -312,3 +314,14 @@ def test_failures_are_red_on_a_terminal(on_terminal: Start, words: str, red: str
         is_red = re.search(rf"\x1b\[1;31m{red}\x1b\[0m", shown) is not None
         assert (is_red, "\x1b" in shown) == (wish == "TERM=xterm",) * 2
     assert "\x1b" not in plain(*words.split()).stderr
+
+
+def test_progress_on_a_terminal_that_becomes_narrower(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line that replaces a longer one does not wrap."""
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    for width, text in (100, "x" * 120), (40, "y"), (40, ""):
+        monkeypatch.setattr(output, "width_of", lambda _, width=width: width)
+        output.show_progress(text)
+    assert [len(line) for line in terminal.getvalue().split("\r") if line] == [99, 39, 1]

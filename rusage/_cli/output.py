@@ -64,9 +64,10 @@ def show_progress(text: str = "") -> None:
     global _shown  # noqa: PLW0603 (of this process)
     if sys.stderr is None or not sys.stderr.isatty() or not (text or _shown):
         return
-    line = text[: width_of(sys.stderr) - 1]
+    width = width_of(sys.stderr) - 1
+    line = text[:width]
     with contextlib.suppress(OSError):  # the terminal has hung up
-        sys.stderr.write(f"\r{line:<{_shown}}\r")
+        sys.stderr.write(f"\r{line:<{min(_shown, width)}}\r")
         sys.stderr.flush()
     _shown = len(line)
 
