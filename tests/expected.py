@@ -190,9 +190,9 @@ SYSTEMS = {
         name="OpenBSD",
         exports="times faults switches operations rss maxrss",
     ),
-    "NetBSD 9": System(
-        "netbsd9",
-        "9.4",
+    "NetBSD 8": System(
+        "netbsd8",
+        "8.3",
         {"SELF": BSD, "CHILDREN": BSD},
         {"SELF": NO_PEAK},
         absent="RUSAGE_THREAD peak",
@@ -201,9 +201,9 @@ SYSTEMS = {
         name="NetBSD",
         exports="times faults switches operations rss",
     ),
-    "NetBSD 10": System(
-        "netbsd10",
-        "10.1",
+    "NetBSD 9": System(
+        "netbsd9",
+        "9.0",
         # exit1() in sys/kern/kern_exit.c calls ruspace() for a child that exits.
         {"SELF": f"{BSD} maxrss", "CHILDREN": f"{BSD} maxrss"},
         {"SELF": OF_BSD, "CHILDREN": OF_BSD},

@@ -84,7 +84,8 @@ def test_backends_need_nothing_of_the_system(monkeypatch: pytest.MonkeyPatch, mo
 
 
 @pytest.mark.parametrize(
-    ("system", "release"), [("OpenBSD 7.8", "7.10"), ("OpenBSD 7.8", "8.0"), ("NetBSD 10", "11.0_BETA")]
+    ("system", "release"),
+    [("OpenBSD 7.8", "7.10"), ("OpenBSD 7.8", "8.0"), ("NetBSD 9", "9.99.10"), ("NetBSD 9", "11.0_BETA")],
 )
 def test_later_releases(system: str, release: str) -> None:
     """They have the fields that came with a release; the running kernel counts, not the one of the build."""

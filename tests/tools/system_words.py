@@ -144,8 +144,11 @@ DOCUMENTATION = {
         },
         process_clock="1 microsecond",
         process_owners="everyone's",
-        # uvmspace_fork(): vm_rssmax follows vm_startcopy (uvm_extern.h)
-        child_peak_reason="`fork` copies it",
+        # uvmspace_fork(): vm_rssmax follows vm_startcopy (uvm_extern.h). Measured, as is vfork.
+        child_peak_reason=(
+            "`fork` copies it, and `exec` does not reset it. "
+            "After `vfork`, which this package does not use, it is the child's own"
+        ),
     ),
     "dragonfly": Documentation(
         sources={
@@ -213,7 +216,7 @@ TESTED = {
     "macOS": "compiled",
     "FreeBSD": SUITE,
     "OpenBSD": SUITE,
-    "NetBSD": "compiled",
+    "NetBSD": ITS_C,
     "DragonFly BSD": ITS_C,
     "illumos": "compiled, with other headers",
     "Windows": "the suite, under Wine",
