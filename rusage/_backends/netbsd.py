@@ -28,7 +28,7 @@ def backend(release: str) -> Backend:
         notes={
             **dict.fromkeys(TIMES, CLOCK),
             "ru_maxrss": OWN_PEAK,
-            **dict.fromkeys(INTEGRALS, CURRENT),
+            **(dict.fromkeys(INTEGRALS, CURRENT) if peak else {}),  # ruspace() too
             **CALLS,
         },
         process=PROCESS,
