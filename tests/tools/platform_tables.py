@@ -11,6 +11,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from claims import literals
 from system_words import BY_MODULE, KNOWN, PEAKS, SYSTEMS, TESTED, documentation, grouped, listed, table, unit
 
 from rusage._backends._base import BLOCKS, INTEGRALS, NONE, SAMPLED_RULES, SWITCHES
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE, README = ROOT / "docs" / "platforms.md", ROOT / "README.md"
+FACTS = ROOT / "tests" / "facts.py"
 
 NAMES = ["RUSAGE_SELF", "RUSAGE_CHILDREN", "RUSAGE_BOTH", "RUSAGE_THREAD", "wait3", "wait4", "from_native", "Process"]
 
@@ -261,12 +263,13 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     DOCS / "inherited-peaks.md": {"children": inherited},
     DOCS / "sampled-clocks.md": {"clocks": clocks},
     DOCS / "monitoring.md": {"processes": processes},
+    FACTS: {"claims": literals},
 }
 
 
 def with_table(text: str, name: str, generated: str) -> str:
     """Return a text with a generated table between its two marks."""
-    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    begin, end = (f"# <{name}>", f"# </{name}>") if "# fmt" in text else (f"<!-- {name} -->", f"<!-- /{name} -->")
     before, found, rest = text.partition(begin)
     _, also_found, after = rest.partition(end)
     if not found or not also_found:
