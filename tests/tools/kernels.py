@@ -2,13 +2,14 @@
 
 ``python tests/tools/kernels.py NEW_FOLDER [--emulated] [NAME ...] [pytest's arguments]``, as root; ``tox -e kernels``
 does it. A NAME is a machine: 5.10, 6.1, 6.12, sid, or many for the one of 64 CPUs; without a name, all run.
+``--facts`` runs ``tests/facts.py`` instead of the suite, and prints the evidence.
 Needs Debian's debootstrap, e2fsprogs, git and qemu-system-x86 on x86_64. All kernels boot from one image: a Debian 13
 with Python, a clone of the commit that is checked out, and the package built from that. Changes that are not committed
 are not tested.
 
-Without /dev/kvm, QEMU emulates the processor; ``--emulated`` is for a machine whose /dev/kvm does not work, as where
-virtual machines are nested. Times mean nothing then; the tests marked ``not_emulated`` are left out, and some start
-fewer processes. The second disk is the shell script that is process 1.
+Without /dev/kvm, or where it fails, as where virtual machines are nested, QEMU emulates the
+processor, as with ``--emulated``. Times mean nothing then; the tests marked ``not_emulated`` are
+left out, and some start fewer processes. The second disk is the shell script that is process 1.
 """
 
 import os
@@ -65,6 +66,7 @@ sleep 60
 PYTEST = ["pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "--color=no", "-o", "faulthandler_timeout=900"]
 PYTEST.append("--timeout=1800")
 NATIVE = [*PYTEST, "-m", "thorough or not thorough"]
+FACTS = "python3 tests/facts.py --json /tmp/facts && cat /tmp/facts"
 EMULATED = ["env", "RUSAGE_TEST_STARTS=20", *PYTEST, "-m", "not not_emulated"]
 # On a busy machine the emulated timer comes too late for the kernel's check at its start, which would panic. One thread
 # emulates 64 processors; what the kernel would measure then is too far off.
@@ -136,6 +138,19 @@ def machine(folder: Path, name: str, cpus: int, command: str, accelerator: str) 
     ]
 
 
+def works(qemu: list[str]) -> bool:
+    """Run QEMU to its end; return whether KVM did not fail, after which QEMU would wait."""
+    null, pipe = subprocess.DEVNULL, subprocess.PIPE
+    with subprocess.Popen(qemu, stdin=null, stderr=pipe, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            print(line, end="", file=sys.stderr, flush=True)
+            if "KVM internal error" in line or "failed to initialize kvm" in line:
+                process.terminate()
+                return False
+    return True
+
+
 def main() -> int:
     """Make the image and run the suite on each kernel; return 1 if a run has failed."""
     folder, arguments = new_folder(__doc__), sys.argv[2:]
@@ -151,14 +166,17 @@ def main() -> int:
     accelerator = "tcg" if is_emulated else "kvm"
     print(f"image: {time.monotonic() - start:.0f} s; accelerator: {accelerator}", flush=True)
 
-    command = [*(EMULATED if accelerator == "tcg" else NATIVE), *arguments]
-    script = shlex.join(command)
     ended = {}
     for _, version, cpus in machines:
         start = time.monotonic()
         name = kernel(folder / "root", version)
-        qemu = ["timeout", str(TIMEOUT[accelerator]), *machine(folder, name, cpus, script, accelerator)]
-        subprocess.run(qemu, stdin=subprocess.DEVNULL, check=False)
+        while True:
+            script = shlex.join([*(EMULATED if accelerator == "tcg" else NATIVE), *arguments])
+            script = FACTS if "--facts" in arguments else script
+            qemu = machine(folder, name, cpus, script, accelerator)
+            if works(["timeout", str(TIMEOUT[accelerator]), *qemu]):
+                break
+            accelerator = "tcg"
         print(f"{name}, {cpus} CPUs: {time.monotonic() - start:.0f} s", flush=True)
         lines = (folder / "console").read_text(errors="replace").splitlines()
         statuses = [line for line in lines if line.startswith("exit status ")]
