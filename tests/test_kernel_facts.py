@@ -6,13 +6,18 @@ Run it on each system that you can reach, and after a change of a backend.
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import facts
 import pytest
-from claims import claims
+from claims import EVIDENCE, backend_of, claims, outcomes
 
-from rusage._backends import BACKEND
+from rusage._backends import BACKEND, _base
+from rusage._backends._base import Backend
 from rusage._rusage import lib
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # What no file system, busy machine or inherited peak hides.
 ALWAYS = {"times: resolution", "ru_minflt: touched pages"}
@@ -44,3 +49,33 @@ def test_rate_is_that_of_sysctl() -> None:
     if rate.value is None:
         pytest.skip(reason=rate.seen)
     assert lib.rusage_statclock_hz() == int(rate.value)
+
+
+def refuted(path: Path, **falsified: object) -> list[str]:
+    """Return the facts in a file of evidence that refute the backend, or one that differs."""
+    backend = backend_of(*path.stem.split("-")[:2])
+    compared = outcomes(path, Backend(**{**vars(backend), **falsified}))
+    return [name for name, outcome in compared.items() if outcome == "refuted"]
+
+
+@pytest.mark.parametrize("path", sorted(EVIDENCE.glob("*.json")), ids=lambda path: path.stem)
+def test_evidence(path: Path) -> None:
+    """What the kernel of any system has shown refutes nothing that its backend says."""
+    if path.stem.startswith("Wine"):
+        pytest.skip(reason="Wine is not Windows")
+    assert refuted(path) == []
+
+
+@pytest.mark.parametrize(
+    ("start", "falsified", "fact"),
+    [
+        ("FreeBSD", {"maxrss_bytes": 1}, "ru_maxrss: unit"),
+        ("FreeBSD", {"child_peak": _base.PEAK_TOUCHED}, "ru_maxrss: update"),
+        ("OpenBSD-7.9", {"child_peak": _base.PEAK_AT_LEAST_PARENTS}, "ru_maxrss: forked child"),
+        ("NetBSD-9", {"child_peak": _base.PEAK_TOUCHED}, "ru_maxrss: child after exec"),
+        ("DragonFly", {"measured": {"RUSAGE_SELF": _base.ALL}}, "ru_nivcsw: competition"),
+    ],
+)
+def test_false_statement_is_refuted(start: str, falsified: dict[str, object], fact: str) -> None:
+    (path,) = EVIDENCE.glob(f"{start}*")
+    assert fact in refuted(path, **falsified)
