@@ -11,10 +11,10 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claims import literals
-from system_words import BY_MODULE, KNOWN, PEAKS, SYSTEMS, TESTED, documentation, grouped, listed, table, unit
+from claims import EVIDENCE, backend_of, literals, outcomes
+from system_words import BY_MODULE, KNOWN, PEAKS, SYSTEMS, TESTED, TIERS, documentation, grouped, listed, table, unit
 
-from rusage._backends._base import BLOCKS, INTEGRALS, NONE, SAMPLED_RULES, SWITCHES
+from rusage._backends._base import BLOCKS, INTEGRALS, NONE, SAMPLED_RULES, SWITCHES, TIMES
 from rusage._backends._platforms import REFUSED
 from rusage._fields import FIELDS
 from rusage._getrusage import measured_of_a_child
@@ -31,6 +31,8 @@ FACTS = ROOT / "tests" / "facts.py"
 NAMES = ["RUSAGE_SELF", "RUSAGE_CHILDREN", "RUSAGE_BOTH", "RUSAGE_THREAD", "wait3", "wait4", "from_native", "Process"]
 
 MEMORY = ["peak", "rss", "pss"]
+
+USUAL = ["x86_64", "amd64", "AMD64"]
 
 # The columns of the overview of fields.
 GROUPS: dict[str, Collection[str]] = {
@@ -100,18 +102,40 @@ def section(backend: Backend) -> list[str]:
     """Return what is known about one system."""
     sources = documentation(backend).sources
     described = [
-        (unit(backend, name), backend.notes.get(name, "").replace("*", r"\*"), sources[name]) for name in FIELDS
+        (unit(backend, name), backend.notes.get(name, "").replace("*", r"\*"), shown(backend, name), sources[name])
+        for name in FIELDS
     ]
     # Neighbours of which the same is known share a row.
     groups = groupby(zip(described, FIELDS, strict=True), itemgetter(0))
-    fields = [[", ".join(f"`{name}`" for _, name in group), *known] for known, group in groups]
+    anchor = '<a id="{}-{{0}}"></a>`{{0}}`'.format(backend.name.lower().replace(" ", "-"))
+    fields = [[", ".join(anchor.format(name) for _, name in group), *known] for known, group in groups]
     whole = [f"`{name}`" for name in NAMES if not missing(backend, name)]
-    lines = [f"## {backend.name}", "", *table(["field", "unit", "note", "source"], fields), ""]
+    lines = [f"## {backend.name}", "", *table(["field", "unit", "note", "evidence", "source"], fields), ""]
     lines += [f"- {', '.join(whole)}: all fields that have a unit above"]
     lines += [f"- `{name}`: {why}" for name in NAMES if (why := missing(backend, name))]
     lines += [f"- `{name}()`: {missing(backend, name) or getattr(backend, name)}" for name in MEMORY]
     lines += [f"- {child(backend)}"]
-    return [*lines, *([f"- tested: {TESTED[backend.name]}"] if backend.name in TESTED else []), ""]
+    return [*lines, *([f"- tier {tier(backend.name)}"] if backend.name in TESTED else []), ""]
+
+
+def shown(backend: Backend, field: str) -> str:
+    """Return the releases whose kernel has shown what the page says of a field, with links."""
+    start = "times" if field in TIMES else field
+    links = []
+    for path in sorted(EVIDENCE.glob("*.json")):
+        system, release, machine = path.stem.split("-")
+        if backend_of(system, "") is backend:
+            found = outcomes(path, backend).items()
+            wine, other = ["Wine"] * (system == "Wine"), [machine] * (machine not in USUAL)
+            if any(name.startswith(f"{start}:") and how == "confirmed" for name, how in found):
+                links.append(f"[{' '.join([*wine, release, *other])}](evidence/{path.name})")
+    return f"run: {', '.join(links)}" if links else "source only"
+
+
+def tier(system: str) -> str:
+    """Return the tier of a system, and what belongs to another one."""
+    number, others = TESTED[system]
+    return f"{number} ({others})" if others else str(number)
 
 
 def child(backend: Backend) -> str:
@@ -131,6 +155,7 @@ def tables() -> str:
     ]
     lines += [*measured_fields(), "", "The other names, the first three without `RUSAGE_`:", "", *provided_names(), ""]
     lines += ["`partly`: with fewer fields than `RUSAGE_SELF`; see the section of the system.", ""]
+    lines += ["## Tiers", "", *tiers(), ""]
     for backend in SYSTEMS:
         lines += section(backend)
     lines += ["## Other systems", ""]
@@ -168,8 +193,8 @@ def summary() -> str:
         others = grouped(backend.process)
         own_peak = "-" if "peak" in backend.absent else "yes"
         usage = [documentation(backend).resolution, of_threads(backend), of_children(backend), others]
-        rows.append([backend.name, peak, own_peak, *usage, TESTED[backend.name]])
-    head = ["", "`maxrss()`", "`peak()`", "times", "threads", "children", "other processes", "how it was tested"]
+        rows.append([backend.name, peak, own_peak, *usage, tier(backend.name)])
+    head = ["", "`maxrss()`", "`peak()`", "times", "threads", "children", "other processes", "tier"]
     return "\n".join(table(head, rows))
 
 
@@ -225,15 +250,13 @@ def inherited() -> str:
     return merged(["the peak of a child"], rows)
 
 
-def tested() -> str:
-    """Return how the statements about each system were tested, in sentences."""
-    systems: dict[str, list[str]] = {}
-    for name, how in TESTED.items():
-        systems.setdefault(how, []).append(name)
-    parts = [f"{', '.join(names)}: {how}" for how, names in systems.items()]
-    return (
-        f"How these statements were tested: {'; '.join(parts)}. What was only compiled rests on the systems' sources."
-    )
+def tiers() -> list[str]:
+    """Return the tiers, and the systems of each."""
+    rows = []
+    for number, meaning in TIERS.items():
+        names = [tier(name).replace(str(number), name, 1) for name in TESTED if TESTED[name][0] == number]
+        rows.append([str(number), meaning, ", ".join(names)])
+    return table(["tier", "meaning", "systems"], rows)
 
 
 def clocks() -> str:
@@ -259,7 +282,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     PAGE: {"systems": tables},
     README: {"systems": summary},
     DOCS / "accuracy.md": {"peaks": peaks},
-    DOCS / "measured.md": {"reasons": reasons, "children": children, "tested": tested},
+    DOCS / "measured.md": {"reasons": reasons, "children": children},
     DOCS / "inherited-peaks.md": {"children": inherited},
     DOCS / "sampled-clocks.md": {"clocks": clocks},
     DOCS / "monitoring.md": {"processes": processes},
@@ -269,7 +292,9 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
 
 def with_table(text: str, name: str, generated: str) -> str:
     """Return a text with a generated table between its two marks."""
-    begin, end = (f"# <{name}>", f"# </{name}>") if "# fmt" in text else (f"<!-- {name} -->", f"<!-- /{name} -->")
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    if begin not in text:  # not Markdown
+        begin, end = f"# <{name}>", f"# </{name}>"
     before, found, rest = text.partition(begin)
     _, also_found, after = rest.partition(end)
     if not found or not also_found:

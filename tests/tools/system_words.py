@@ -96,11 +96,10 @@ DOCUMENTATION = {
             **dict.fromkeys(ALL, "rufetch() in sys/kern/kern_resource.c"),
             **dict.fromkeys(INTEGRALS | {"ru_maxrss"}, "statclock() in sys/kern/kern_clock.c"),
             **dict.fromkeys(TIMES, "calcru1() in sys/kern/kern_resource.c"),
-            "ru_nswap": "measured on FreeBSD 15.1",
+            "ru_nswap": "nothing in the kernel of 15.1 increments it",
             **dict.fromkeys(BLOCKS, "sys/kern/vfs_bio.c, sys/kern/vfs_cluster.c"),
             **dict.fromkeys(MESSAGES, "sys/kern/uipc_socket.c; pipes: measured on FreeBSD 15.1"),
             "ru_nsignals": "postsig_done() in sys/kern/kern_sig.c",
-            "ru_nvcsw": "measured on FreeBSD 15.1",
         },
         process_clock="1 microsecond",
         process_owners="everyone's, unless `security.bsd` forbids it",
@@ -156,7 +155,7 @@ DOCUMENTATION = {
             **dict.fromkeys(INTEGRALS | {"ru_maxrss"}, "schedclock() in sys/kern/kern_clock.c"),
             "ru_nswap": "swapout() in sys/vm/vm_glue.c",
             **dict.fromkeys(MESSAGES, "sys/kern/uipc_socket.c"),
-            "ru_nivcsw": "updated in sys/kern/usched_dummy.c only; measured on DragonFly 5.9",
+            "ru_nivcsw": "updated in sys/kern/usched_dummy.c only",
         },
         resolution="ticks",
         process_clock="ticks of the statistics clock",
@@ -209,17 +208,22 @@ def documentation(backend: Backend) -> Documentation:
     return DOCUMENTATION[module]._replace(**notes)
 
 
-SUITE, ITS_C = "the suite, on its kernel", "its C, on its kernel"
-# How the description and the C of each system were tested.
+TIERS = {
+    1: "the suite runs on it at each change",
+    2: "the suite has run on its kernel for this release",
+    3: "its C has run on its kernel",
+    4: "compiled; its statements are from sources",
+}
+# The tier of each system, and what belongs to another one.
 TESTED = {
-    "Linux": SUITE,
-    "macOS": "compiled",
-    "FreeBSD": SUITE,
-    "OpenBSD": SUITE,
-    "NetBSD": ITS_C,
-    "DragonFly BSD": ITS_C,
-    "illumos": "compiled, with other headers",
-    "Windows": "the suite, under Wine",
+    "Linux": (1, "with musl, and on older kernels: 2"),
+    "macOS": (4, ""),
+    "FreeBSD": (2, ""),
+    "OpenBSD": (2, ""),
+    "NetBSD": (3, ""),
+    "DragonFly BSD": (3, ""),
+    "illumos": (4, ""),
+    "Windows": (4, "under Wine: 1"),
 }
 
 
