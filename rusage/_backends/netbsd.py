@@ -1,7 +1,7 @@
 """NetBSD: getrusage(2), sys/kern/kern_resource.c (getrusage1, calcru, ruspace).
 
 exit1() in sys/kern/kern_exit.c also calls ruspace(), and ruadd() keeps the larger peak: wait4 reports the child's peak,
-and ``RUSAGE_CHILDREN`` the peak of the largest child. Measured on 9.99.10 and 7.99.4.
+and ``RUSAGE_CHILDREN`` the peak of the largest child.
 """
 
 from ._base import ALL, CALLS, INTEGRALS, KIB, NONE, PEAK_AT_LEAST_PARENTS, SWITCHES, TIMES, Backend, kernel_release
@@ -17,7 +17,7 @@ PROCESS = ALL - INTEGRALS - SWITCHES - {"ru_maxrss", "ru_nswap"}
 def backend(release: str) -> Backend:
     """Return the facts about the kernel of a release, such as ``10.1``."""
     # The kernel never updates ru_nswap. ruspace() was added between kern_resource.c 1.177 (8 April 2018) and 1.181
-    # (13 May 2018), before NetBSD 9. On 9.99.10 a process that touches 64 MiB has a peak of 65664 KiB, on 7.99.4 none.
+    # (13 May 2018), before NetBSD 9: see docs/evidence.
     peak = frozenset({"ru_maxrss"}) if int(release.partition(".")[0]) >= 9 else NONE
     measured = ALL - INTEGRALS - {"ru_maxrss", "ru_nswap"} | peak
     return Backend(
