@@ -46,7 +46,7 @@ _retry_at = 0.0  # by time.monotonic()
 # The launcher closes descriptors faster than subprocess does, where the kernel has close_range(2) (Linux 5.9).
 use_close_range = bool(lib.rusage_has_close_range())
 
-# Why the launcher cannot be executed: it is being reinstalled, or not allowed.
+# Why the launcher cannot be executed: it is being reinstalled, or refused.
 _UNUSABLE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOSYS}
 
 # Signals that the launcher can cause itself: seccomp, RLIMIT_FSIZE, out of memory, a refused exit.
