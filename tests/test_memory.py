@@ -273,6 +273,7 @@ def test_blocks_without_descriptors() -> None:
 def test_interrupted_end() -> None:
     """An exception at any instruction leaves the block open, or ended, for all figures alike."""
     instruction, went_on = 0, True
+    m, elapsed = rusage.measure(), 0.0
     while went_on:
         m = rusage.measure(reset_peak=True)
         m.start()
@@ -504,7 +505,7 @@ def test_marks(tmp_path: Path) -> None:
         assert marks.rusage_peak() == highest
     # What no block can need is not kept.
     mark.value, resident.value = 99 * page // 1024, 99
-    marks.rusage_block_begin(block[0])
+    marks.rusage_block_begin(blocks[0][0])
     assert ctypes.c_int.in_dll(marks, "rusage_marks_count").value == 1
     # Another thread raises the largest size between the look at it and the raise.
     mark.value += 1
