@@ -74,7 +74,7 @@ def check(limits: dict[str, float], runs: list[Ended], command: str) -> int:
         for limited, verdict in judge(limits, ended).items():
             if verdict.over is not False:
                 status = max(status, CANCELED if verdict.over is None else OVER)
-                if limited != "tree_rss" or not ended.killed:  # then Sampling has said so
+                if limited != "tree_rss" or not ended.killed:  # then run() has said so
                     name = command if len(runs) == 1 else f"{command}: run {number}"
                     complain(name, verdict.complaint)
             if verdict.note:

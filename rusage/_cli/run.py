@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from .._backends import BACKEND
 from .._children.popen import Popen
 from .._rusage import lib
-from .figures import Ended, measured_fields
+from .figures import FIGURES, Ended, exactly, measured_fields
 from .output import CANCELED, complain
 
 if TYPE_CHECKING:
@@ -139,6 +139,10 @@ def _run(command: Command, signals: Signals, streams: Streams, sampling: Samplin
         sampling.start(process.pid, process._began)  # noqa: SLF001 (of the same package)
     code = _wait_and_forward(process, signals, sampling)
     tree = None if sampling is None else sampling.finish()
+    if sampling is not None and tree is not None and tree.killed:
+        size, limit = (exactly(one, "bytes") for one in (tree.largest.rss, sampling.limit))
+        over = f"{FIGURES['tree_rss'].name} {size} is over the limit of {limit}"
+        complain(sampling.name, f"{over}: its processes got signals")
     usage, elapsed = process.rusage, process.elapsed
     assert usage is not None  # noqa: S101 (for the type checker: the exit has been seen)
     assert elapsed is not None  # noqa: S101 (as above)

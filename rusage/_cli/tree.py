@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .. import Member, Sample, Tree, record
 from .._rusage import ffi, lib
-from .figures import FIGURES, exactly
 from .output import complain
 
 if TYPE_CHECKING:
@@ -60,8 +59,8 @@ class Sampling:
 
     def __init__(self, options: Options, name: str, others: list[int]) -> None:
         """*name*: of the program in an error message. *others*: descendants that run already."""
-        self._options, self._name, self._others = options, name, others
-        self._limit = options.limits.get("tree_rss", NEVER)
+        self._options, self.name, self._others = options, name, others
+        self.limit = options.limits.get("tree_rss", NEVER)
         self._pid, self._delay = 0, 0.0
         self._recording: record | None = None
         self._terminated = NEVER
@@ -83,13 +82,13 @@ class Sampling:
             return
         if self._others:
             what = "counted and killed" if self._options.kill else "counted"
-            complain(self._name, f"other processes are left from before: what they start may be {what}")
+            complain(self.name, f"other processes are left from before: what they start may be {what}")
         self._delay = self._recording.tree._opened - began  # noqa: SLF001 (as above)
 
     def _fail(self, what: str, error: Exception) -> None:
         reason = error.strerror if isinstance(error, OSError) else None
         self.unsampled = f"{what}: {reason or error or type(error).__name__}"
-        complain(self._name, self.unsampled)
+        complain(self.name, self.unsampled)
 
     def finish(self) -> TreePeak | None:
         """End the samples; return the largest one, if one is known."""
@@ -107,12 +106,8 @@ class Sampling:
         # The first sample finds a program that has not done anything yet; the last one, only orphans that run on. If
         # samples are missing at the end, the largest one may only show that a limit was exceeded.
         samples = recording.samples
-        if self._signaled:
-            size, limit = (exactly(one, "bytes") for one in (recording.largest.rss, self._limit))
-            over = f"{FIGURES['tree_rss'].name} {size} is over the limit of {limit}"
-            complain(self._name, f"{over}: its processes got signals")
         found = sum(sample.processes > 0 for sample in (samples if self.unsampled else samples[:-1]))
-        is_known = found >= 2 and (not self.unsampled or recording.largest.rss > self._limit)
+        is_known = found >= 2 and (not self.unsampled or recording.largest.rss > self.limit)
         if not is_known and not self._signaled:
             return None
         return peak_of(recording, samples, self._delay)._replace(killed=self._signaled)
@@ -162,7 +157,7 @@ class Sampling:
         with contextlib.suppress(OSError):  # the tree can no longer be read
             if self._finishing:  # the program has ended: what remains of it now
                 sample = tree.sample()
-            if sample.rss > self._limit and self._terminated == NEVER:
+            if sample.rss > self.limit and self._terminated == NEVER:
                 self._terminated, self._signaled = now, True
                 with contextlib.suppress(OSError):  # the members that are known get the signal
                     self._signaled = any(map(may_signal, tree.members()))
@@ -190,7 +185,7 @@ class Sampling:
             empty = 0 if any(map(may_signal, tree.members())) or self.reap() else empty + 1
         for member in tree.members():
             why = "still running after the kill" if may_signal(member) else "no permission to kill"
-            complain(self._name, f"{why}: process {member.pid}")
+            complain(self.name, f"{why}: process {member.pid}")
 
 
 def may_signal(member: Member) -> bool:

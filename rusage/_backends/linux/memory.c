@@ -84,7 +84,6 @@ static int64_t rusage_resets;       /* the number of the last one */
 
 static int rusage_keep_mark(int64_t size)
 {
-    void **array = (void **)&rusage_marks;
     int count = rusage_marks_count, error;
 
     if (size < 0)
@@ -92,7 +91,7 @@ static int rusage_keep_mark(int64_t size)
     rusage_raise(&rusage_highest, size);
     while (count > 0 && rusage_marks[count - 1].size <= size)
         count--;
-    error = rusage_tree_grow(array, count, &rusage_marks_capacity, sizeof *rusage_marks);
+    error = rusage_tree_grow((void **)&rusage_marks, count, &rusage_marks_capacity, sizeof *rusage_marks);
     if (error == 0) {
         rusage_marks[count].number = rusage_resets;
         rusage_marks[count].size = size;
