@@ -762,7 +762,7 @@ def block_unit(number: int, size: int, recorded: int) -> str | None:
     is_size = abs(number * 512 - recorded) <= 64 * 1024 < recorded
     if is_size or 0.9 * size / 512 <= number <= 2 * size / 512:
         return "512-byte units"
-    # An operation may have any size from a page on. On Linux, few units may be those of a folder.
+    # An operation may have any size from a page on. On Linux, a few units may come from the folder.
     is_some = 0 < number <= size / 4096 and sys.platform != "linux"
     return "operations" if is_some else None
 

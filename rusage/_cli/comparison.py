@@ -132,7 +132,10 @@ def ratio(values: list[float], firsts: list[float]) -> Ratio:
 
 
 def nth_sum(values: list[int], rank: int) -> int:
-    """Return the sum of this rank among those of all pairs, also of a value and itself; *values* are sorted."""
+    """Return the sum of this rank among the sums of all pairs, also of a value and itself.
+
+    *values* are sorted.
+    """
     low, high = 2 * values[0], 2 * values[-1]
     while low < high:
         middle = (low + high) // 2

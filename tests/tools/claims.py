@@ -35,7 +35,7 @@ FORKED = {
     _base.PEAK_TOUCHED: OWN,
     _base.PEAK_TOUCHED_SAMPLED: OWN,
 }
-"""Whose peak that of a forked child is, by the rule."""
+"""Whose peak a forked child reports, by the rule."""
 POINTS = {
     **{f"{name}: with CPU time": "grows" for name in sorted(INTEGRALS)},
     **{f"{name}: unit": "" for name in sorted(BLOCKS)},
@@ -68,7 +68,7 @@ def matching(values: dict[str, str], text: str) -> str:
 
 
 def claims(backend: Backend, module: str = "resource") -> dict[str, str]:
-    """Return what a backend says of the values of ``resource``, or of those of ``rusage``."""
+    """Return what a backend says of the values of ``resource``, or of the values of ``rusage``."""
     is_raw, notes = module == "resource", backend.notes
     own, thread = backend.measured["RUSAGE_SELF"], backend.measured.get("RUSAGE_THREAD", _base.NONE)
     words = documentation(backend)
