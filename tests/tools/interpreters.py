@@ -1,9 +1,9 @@
 """Run the suite on the newest interpreters, from Debian sid: CPython 3.14, CPython 3.15 and PyPy 8.
 
-``python tests/tools/interpreters.py NEW_FOLDER [ENVIRONMENT ...]``, as root; ``tox -e interpreters`` does
-it. Needs Debian's debootstrap and git. The root folder gets the interpreters, what the tests need from the system, and
-a clone of the commit that is checked out: changes that are not committed are not tested. tox runs its environments in
-it.
+``python tests/tools/interpreters.py NEW_FOLDER [ENVIRONMENT[=TESTS] ...]``, as root; ``tox -e interpreters`` does it.
+TESTS are names of files; without them, the whole suite runs. Needs Debian's debootstrap and git. The root folder gets
+the interpreters, what the tests need from the system, and a clone of the commit that is checked out: changes that are
+not committed are not tested. tox runs its environments in it.
 """
 
 import sys
@@ -27,7 +27,8 @@ TOX = "/tox/bin/tox"
 
 def main() -> int:
     """Make the root folder and run the suites; return the first exit status that is not 0."""
-    folder, names = new_folder(__doc__), sys.argv[2:] or [*INTERPRETERS]
+    folder = new_folder(__doc__)
+    tests = dict(word.partition("=")[::2] for word in sys.argv[2:] or INTERPRETERS)
     start = time.monotonic()
     folder.parent.mkdir(parents=True, exist_ok=True)
     make_root(folder, "sid", ",".join(PACKAGES))
@@ -38,8 +39,8 @@ def main() -> int:
     run(*inside(folder, "useradd", "--create-home", USER))
     run(*inside(folder, "chown", "--recursive", USER, f"/{SOURCE}"))
     print(f"root folder: {time.monotonic() - start:.0f} s", flush=True)
-    commands = {name: [TOX, "-e", name] for name in names}
-    if USERS_SUITE in names:
+    commands = {name: [TOX, "-e", name, "--", *files.split()] for name, files in tests.items()}
+    if USERS_SUITE in tests:
         # With this user's HOME, and a folder in PATH that this user cannot enter.
         words = f"PATH=/root:$PATH {' '.join(commands[USERS_SUITE])}"
         commands[USERS_SUITE] = ["su", USER, "-c", words]
