@@ -67,26 +67,6 @@ def no_child_is_left() -> None:
 # --- File descriptors -------------------------------------------------------------------------------------------------
 
 
-@alone
-def test_fork_during_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another thread may fork while subprocess reads from its pipe: that process is not taken for the child."""
-    forked: list[int] = []
-    real = os.read
-
-    def read(fd: int, size: int) -> bytes:
-        if not forked:
-            forked.append(os.fork())
-            if not forked[0]:
-                time.sleep(20)
-        return real(fd, size)
-
-    monkeypatch.setattr(os, "read", read)
-    assert "ru_maxrss" in rusage.run(["true"]).measured
-    assert os.waitpid(forked[0], os.WNOHANG) == (0, 0)
-    os.kill(forked[0], signal.SIGKILL)
-    os.waitpid(forked[0], 0)
-
-
 def test_without_close_range(monkeypatch: pytest.MonkeyPatch) -> None:
     """Subprocess then closes the descriptors; on this kernel, which has it, the launcher does."""
     read, write = os.pipe()
