@@ -669,16 +669,6 @@ def test_launcher_of_another_root(python: Callable[..., str], tmp_path: Path) ->
 # --- The child --------------------------------------------------------------------------------------------------------
 
 
-def test_child_of_a_thread_that_has_ended() -> None:
-    """Any other thread can wait for it."""
-    started: list[rusage.Popen[bytes]] = []
-    thread = threading.Thread(target=lambda: started.append(rusage.Popen(["sh", "-c", "sleep 0.3; exit 5"])))
-    thread.start()
-    thread.join()
-    assert started[0].wait() == 5
-    assert "ru_maxrss" in started[0].measured
-
-
 @alone
 def test_forgotten_children() -> None:
     """Nothing is left of children whose objects are dropped: subprocess waits for them at later starts."""
