@@ -361,22 +361,6 @@ def test_child_gets_a_copy_where_shared_memory_is_refused() -> None:
     check()
 
 
-@root
-@alone
-def test_no_process_for_the_launcher() -> None:
-    """Where RLIMIT_NPROC permits no third process the child is started directly."""
-    rusage.run(["true"])  # imports what it needs
-    user = 20_000 + os.getpid() % 40_000  # which no other process has: the limit is on all processes of a user
-    os.setgroups([])
-    os.setgid(user)
-    os.setuid(user)
-    CONDITIONS["dumpable"][0](1)  # otherwise the launcher is not used
-    resource.setrlimit(resource.RLIMIT_NPROC, (2, 2))
-    done = rusage.run(["/bin/true"])
-    assert done.returncode == 0
-    assert done.rusage.ru_maxrss == 0 or "ru_maxrss" in done.measured
-
-
 # --- Whose process ID is believed -------------------------------------------------------------------------------------
 
 PROGRAM = ["sh", "-c", "echo x >>log; exit 3"]  # appends a line for each start
