@@ -99,18 +99,6 @@ def test_sizes_of_a_held_tree() -> None:
         assert tree.rss() == sum(theirs.values())
 
 
-def test_this_process_and_its_children() -> None:
-    """Without a process ID, the root is this process; children become members later, with their own children."""
-    with rusage.Tree() as tree:
-        assert tree.pid == os.getpid()
-        before = {member.pid for member in tree.members()}
-        assert os.getpid() in before
-        with held(**FAMILY) as running:
-            assert tree.sample().processes == len(before) + len(running.pids)
-            assert {member.pid for member in tree.members()} - before == running.pids
-        wait_until(lambda: not {member.pid for member in tree.members()} & running.pids, "the end of all")
-
-
 def test_names_and_order_of_a_sample() -> None:
     """Both are named tuples; ``pss`` comes last."""
     assert rusage.Sample._fields == ("elapsed", "rss", "cputime", "processes", "unread", "pss")
