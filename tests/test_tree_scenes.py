@@ -307,27 +307,6 @@ def test_hidden_processes(hidepid: str, hide_lists: Callable[[], None]) -> None:
     in_namespaces(scene, proc=f"hidepid={hidepid}")
 
 
-@root
-@lists
-@alone
-def test_members_in_a_namespace(hide_lists: Callable[[], None]) -> None:
-    """They have the numbers of this namespace."""
-    hide_lists()
-    command = ["unshare", "--pid", "--fork", "sh", "-c", "sleep 60 & sleep 60 & echo; wait"]
-    with rusage.Tree() as tree, subprocess.Popen(command, stdout=subprocess.PIPE) as child:
-        assert child.stdout is not None
-        if not child.stdout.readline():
-            pytest.skip(reason="no permission to make a namespace, or no unshare(1)")
-        assert tree.sample().processes == 5  # this one, unshare, sh, and twice sleep
-        names: list[str] = []
-        while names != ["sh", "sleep", "sleep", "unshare"]:  # once all have executed their programs
-            names = sorted(Path(f"/proc/{pid}/comm").read_text().strip() for pid in pids(tree) - {os.getpid()})
-        with rusage.Tree(child.pid) as branch:
-            branch.send_signal(signal.SIGKILL)
-        child.wait()
-        wait_until(lambda: tree.sample().processes == 1, "the end of all")
-
-
 @pytest.mark.not_emulated
 @alone
 def test_process_that_shares_memory() -> None:
