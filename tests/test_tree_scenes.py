@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import platform
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 from checks import refuse
 from conftest import alone, become_nobody, in_child, open_files, root
-from held_trees import wait_until
 from scenes import (
     KCMP,
     PIDFD_OPEN,
@@ -185,29 +181,6 @@ def test_long_list_of_children() -> None:
     with rusage.Tree() as tree:
         assert tree.sample().processes == 1001
     end(*children)
-
-
-@lists
-@pytest.mark.skipif(platform.machine() not in {"x86_64", "aarch64"}, reason="pthread_exit by ctypes")
-@alone
-def test_members_without_their_first_threads(hide_lists: Callable[[], None]) -> None:
-    """/proc shows zombies without memory, but the processes live: each has its own."""
-    hide_lists()
-    pid = os.fork()
-    if not pid:
-        os.fork()
-        signal.alarm(60)  # a failed test may leave both
-        threading.Thread(target=signal.pause).start()
-        ctypes.CDLL(None).pthread_exit(None)
-    with rusage.Tree(pid) as tree:
-        child = wait_until(lambda: tree.members()[1:], "a child")[0].pid
-    wait_for_state(pid, "Z")
-    wait_for_state(child, "Z")
-    with rusage.Tree(pid) as tree:
-        assert pids(tree) == {pid, child}
-        assert min(member.rss for member in tree.members()) > 2**20
-        tree.send_signal(signal.SIGKILL)
-    os.waitpid(pid, 0)
 
 
 @alone
