@@ -181,11 +181,6 @@ class Child:
             os._exit(0)
         return pid
 
-    def do_clone(self) -> int:
-        """Hold 60 MiB, and start a child that uses them, and does nothing."""
-        self.block = bytearray(b"x") * (60 << 20)
-        return clone()
-
     def do_become_nobody(self) -> None:
         """Give up root."""
         become_nobody()

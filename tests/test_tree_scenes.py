@@ -280,21 +280,6 @@ def test_hidden_processes(hidepid: str, hide_lists: Callable[[], None]) -> None:
     in_namespaces(scene, proc=f"hidepid={hidepid}")
 
 
-@pytest.mark.not_emulated
-@alone
-def test_process_that_shares_memory() -> None:
-    """It has no memory of its own until its parent has ended."""
-    parent = Child()
-    pid = parent("clone")
-    with rusage.Tree(parent.pid) as tree:
-        assert {member.pid: bool(member.rss) for member in tree.members()} == {parent.pid: True, pid: False}
-        before = tree.rss()
-        end(parent.pid)
-        assert pids(tree) == {pid}
-        assert tree.rss() == pytest.approx(before, abs=2**20)
-        tree.send_signal(signal.SIGKILL)
-
-
 @filters_x86_64
 @alone
 def test_shared_memory_without_kcmp() -> None:
