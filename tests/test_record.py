@@ -285,19 +285,6 @@ def test_start_in_four_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     r.stop()
 
 
-@forks
-def test_stop_while_its_thread_reads() -> None:
-    """Of the same tree, as when a signal handler stops a recording whose tree the main thread reads."""
-
-    def stop() -> None:
-        with rusage.record(interval=FAST) as r, r.tree._lock:  # noqa: SLF001 (the lock of a reading)
-            time.sleep(10 * FAST)
-            r.stop()
-        assert r.samples[-1].elapsed >= 10 * FAST
-
-    in_child(stop)  # which may not wait for ever
-
-
 class Stop(Exception):  # noqa: N818 (not an error)
     """Raised by a handler."""
 
