@@ -54,19 +54,6 @@ def test_clock_is_read_outside_the_usage(monkeypatch: pytest.MonkeyPatch) -> Non
     assert names == ["_clock", "getrusage", *["getrusage", "_clock"] * 2]
 
 
-def test_figures_during_and_after_a_block() -> None:
-    """Inside the block they are those so far; after it they do not change."""
-    with rusage.measure() as measured:
-        spin(0.1)
-        first, usage = measured.elapsed, measured.usage
-        spin(0.1)
-        assert measured.elapsed - first >= 0.05
-        assert sum(measured.usage[:2]) - sum(usage[:2]) >= 0.05
-    end = measured.elapsed, measured.usage
-    spin(0.02)
-    assert (measured.elapsed, measured.usage) == end
-
-
 def test_open_object_refuses_second_block() -> None:
     """One object has one block at a time, in one thread; afterwards it can be entered again."""
     meter = rusage.measure()
