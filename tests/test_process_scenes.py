@@ -43,7 +43,7 @@ from rusage._getrusage import new_call, usage_of
 from rusage._rusage import ffi, lib
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from rusage._rusage import Process as Handle
 
@@ -261,14 +261,6 @@ def first_reading(path: Path, text: str) -> Iterator[None]:
     script = 'exec 3> "$1" && mv "$2" "$1" && printf %s "$3" >&3'
     with subprocess.Popen(["/bin/sh", "-c", script, "sh", path, usual, text]):
         yield
-
-
-@pytest.mark.parametrize("function", [read, maxrss])
-def test_memory_that_comes_back(handle: Handle, tmp_path: Path, function: Callable[[Handle], object]) -> None:
-    """A living process is asked again."""
-    expected = function(handle)
-    with first_reading(tmp_path / "status", NO_MEMORY):
-        assert function(handle) == expected
 
 
 def test_first_thread_that_is_replaced(handle: Handle, tmp_path: Path) -> None:
