@@ -22,7 +22,7 @@ import rusage
 import rusage.asyncio
 from rusage._backends.linux import counters_error, present_cpus
 
-resource = pytest.importorskip("resource", reason="the programs that run here need Unix")
+pytest.importorskip("resource", reason="the programs that run here need Unix")
 
 pytestmark = pytest.mark.usefixtures("nothing_is_left")
 MIB = 2**20
@@ -288,35 +288,25 @@ def test_threads_wait_and_poll() -> None:
 @pytest.mark.xdist_group("alone")
 @pytest.mark.parametrize("children", [80, MANY_CHILDREN])
 def test_children_of_8_threads(children: int) -> None:
-    """Each child touches an amount of its own, and that is its peak; the sum is what RUSAGE_CHILDREN grew by."""
+    """Each child touches an amount of its own, and that is its peak."""
     # dd allocates a buffer of the given size. ru_maxrss lacks the pages that are still in the counters of the CPUs:
     # with at most 16, up to 32 in each.
     tolerance = max(MIB, 64 * rusage.getpagesize())
 
-    def dd(size: int) -> rusage.RUsage:
+    def dd(size: int) -> int:
         command = ["dd", "if=/dev/zero", "of=/dev/null", f"bs={size}", "count=1"]
-        return rusage.run(command, stderr=subprocess.DEVNULL, check=True).rusage
+        return rusage.run(command, stderr=subprocess.DEVNULL, check=True).rusage.ru_maxrss
 
-    base = dd(1).ru_maxrss
-    usages: list[rusage.RUsage] = []
+    base = dd(1)
     wrong: list[tuple[int, int]] = []
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
 
     def work(first: int) -> None:
         for number in range(children // 8):
             size = (1 + (first * 5 + number) % 8) * 2 * tolerance
-            usage = dd(size)
-            usages.append(usage)
-            if abs(usage.ru_maxrss - base - size) > tolerance:
-                wrong.append((size, usage.ru_maxrss))
+            peak = dd(size)
+            if abs(peak - base - size) > tolerance:
+                wrong.append((size, peak))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert not wrong, (base, wrong[:10], len(wrong))
-    summed = sum(usages, rusage.RUsage.zero)
-    grown = rusage.from_native(after) - rusage.from_native(before)
-    # The launchers are in it too, from the fork on. One takes 3 ms on PyPy, which has no vfork, and in an emulator
-    # about the time of a small program.
-    assert -0.0001 * children < grown.cputime - summed.cputime < max(0.015 * children, 4 * summed.cputime)
-    assert 0 <= grown.ru_minflt - summed.ru_minflt < 5000 * children
