@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 from checks import check, install_filter, refuse
-from conftest import alone, root
+from conftest import alone, open_files, root
 from held_trees import wait_until
 
 import rusage
@@ -185,8 +185,7 @@ def descriptors() -> list[str]:
     """Return what the open descriptors are."""
     for _ in range(3):  # PyPy frees what an object with a finalizer refers to in the collection after its own
         gc.collect()
-    paths = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
-    return [os.readlink(path) for path in paths if os.path.lexists(path)]  # without the list itself
+    return [os.readlink(f"/proc/self/fd/{fd}") for fd in open_files()]
 
 
 @pytest.mark.parametrize("handler", ["python", "c"])
@@ -369,7 +368,7 @@ ANOTHER = 54001  # the ID of a user and of a group
 
 def forge(victims: list[int], older: set[int]) -> None:
     """Name other processes in all files but the ``older`` ones, as another user; exit with their number."""
-    files = open_descriptors() - older
+    files = {*open_files()} - older
     try:
         os.setgroups([])
         os.setresgid(ANOTHER, ANOTHER, ANOTHER)
@@ -384,11 +383,6 @@ def forge(victims: list[int], older: set[int]) -> None:
         os._exit(len(files))
 
 
-def open_descriptors() -> set[int]:
-    """Return the open descriptors, without the one that lists them."""
-    return {int(name) for name in os.listdir("/proc/self/fd") if os.path.lexists(f"/proc/self/fd/{name}")}
-
-
 @root
 @alone
 def test_worker_that_names_other_children(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -397,7 +391,8 @@ def test_worker_that_names_other_children(monkeypatch: pytest.MonkeyPatch, tmp_p
     The victims: one that is a second old, one of the same tick, and one that is born during the start.
     """
     os.chdir(tmp_path)
-    older, victims = open_descriptors(), [subprocess.Popen(["sleep", "60"])]  # noqa: S607 (found in PATH)
+    older = {*open_files()}
+    victims = [subprocess.Popen(["sleep", "60"])]  # noqa: S607 (found in PATH)
     time.sleep(1.1)
     workers: list[int] = []
 
