@@ -90,17 +90,6 @@ def test_without_noexec_seal() -> None:
     check()
 
 
-@alone
-def test_closed_standard_streams(tmp_path: Path) -> None:
-    """No descriptor of the launcher is in the place of the program's output."""
-    with (tmp_path / "output").open("wb") as file:
-        os.close(0)
-        os.close(1)
-        done = rusage.run(["echo", "x"], stdout=file)
-    assert (tmp_path / "output").read_bytes() == b"x\n"
-    assert "ru_maxrss" in done.measured
-
-
 # --- Signals ----------------------------------------------------------------------------------------------------------
 
 

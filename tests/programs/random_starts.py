@@ -228,7 +228,8 @@ def known(folder: str) -> Iterator[Case]:
         for each in ("pid_namespace", None), ("without_capabilities", [6, 7]), ("securebits", 1):
             calls: list[dict[str, Any]] = [{"args": ["missing"]}, {"cwd": ""}, {"user": 33}]
             yield from (Case([each], "run", {"args": probe, **call}) for call in calls)
-    yield Case([("closed", [0, 1])], "run", {"args": probe, "stdin": DEVNULL, "stderr": STDOUT})
+    for streams in {"stdin": DEVNULL, "stderr": STDOUT}, {"stdout": INHERITABLE}:
+        yield Case([("closed", [0, 1])], "run", {"args": probe, **streams})
     yield from (Case([], "run", {"args": probe, **call}) for call in known_calls(folder))
     yield from (Case(before, "run", {"args": ["probe", "exit:3"]}) for before in conditions)
 
