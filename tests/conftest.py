@@ -1,6 +1,5 @@
 """Fixtures of several test files."""
 
-import atexit
 import compileall
 import contextlib
 import ctypes
@@ -13,7 +12,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import traceback
 import types
@@ -44,31 +42,10 @@ def under_wine() -> bool:
     return hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
 
 
-# Programs that a system without a userland lacks: a kernel that was started only for the tests.
-STAND_INS = {
-    "true": "",
-    "false": "raise SystemExit(1)",
-    "sleep": "import time; time.sleep(float(sys.argv[1]))",
-    "cat": "sys.stdout.buffer.write(sys.stdin.buffer.read())",
-    "echo": "print(*sys.argv[1:])",
-}
-
-
-def provide_programs() -> None:
-    """Write the missing ones into a folder of the search path, for this process and its children.
-
-    Leave out folders that this user cannot enter: they change the error for a program that is nowhere.
-    """
+def search_own_folders() -> None:
+    """Leave out of PATH what this user cannot enter: it changes the error for a missing program."""
     folders = [folder for folder in os.get_exec_path() if os.access(folder or ".", os.X_OK)]
     os.environ["PATH"] = os.pathsep.join(folders)
-    missing = [name for name in STAND_INS if sys.platform != "win32" and shutil.which(name) is None]
-    if missing:
-        folder = Path(tempfile.mkdtemp(prefix="rusage-programs-"))
-        atexit.register(shutil.rmtree, folder)
-        for name in missing:
-            (folder / name).write_text(f"#!{sys.executable}\nimport sys\n{STAND_INS[name]}\n")
-            (folder / name).chmod(0o755)
-        os.environ["PATH"] = os.pathsep.join([*folders, str(folder)])
 
 
 def keep_bytecode() -> None:
@@ -86,7 +63,7 @@ def keep_bytecode() -> None:
 def pytest_configure() -> None:
     """Let random examples take any time; say what to do in a source tree in which nothing was built."""
     keep_bytecode()
-    provide_programs()
+    search_own_folders()
     with contextlib.suppress(ModuleNotFoundError):  # the plugin's tests do not need it
         import hypothesis
 
