@@ -133,28 +133,6 @@ def test_same_start(way: str) -> None:
     in_namespaces(scene, proc="")
 
 
-@root
-@lists
-def test_reused_number_of_a_parent(hide_lists: Callable[[], None]) -> None:
-    """The children of the other process are no members."""
-
-    def scene() -> None:
-        hide_lists()
-        with Child() as parent:
-            middle = parent("fork")
-            with rusage.Tree(parent.pid) as tree:
-                assert pids(tree) == {parent.pid, middle}
-                parent("end")
-                next_pid(middle)
-                with Child() as stranger:
-                    assert stranger.pid == middle
-                    assert stranger("fork") > middle
-                    for _ in range(3):
-                        assert pids(tree) == {parent.pid}
-
-    in_namespaces(scene, proc="")
-
-
 @alone
 def test_adopted_process() -> None:
     """A member that does nothing adopts a process: every eighth reading is complete."""
