@@ -194,13 +194,18 @@ def open_files() -> list[int]:
     return sorted(int(fd) for fd in listed if os.path.lexists(folder / fd))
 
 
+def no_child_is_left() -> None:
+    """Fail if this process has a child."""
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
 @pytest.fixture
 def nothing_is_left() -> Iterator[None]:
     """After the test there is no child, and, where /proc shows them, no more file descriptors than before."""
     before = open_files()
     yield
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    no_child_is_left()
     gc.collect()  # PyPy closes late what has been dropped
     left = {*open_files()} - {*before}
     assert not left, [os.path.realpath(f"/proc/self/fd/{fd}") for fd in left]

@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 from checks import check, install_filter, refuse
-from conftest import alone, open_files, root
+from conftest import alone, no_child_is_left, open_files, root
 from held_trees import wait_until
 
 import rusage
@@ -56,12 +56,6 @@ def skip_unless(command: list[str]) -> None:
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no test decide about the launcher for later ones."""
     monkeypatch.setattr(start, "_retry_at", 0.0)
-
-
-def no_child_is_left() -> None:
-    """Fail if this process has a child."""
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
 
 
 # --- File descriptors -------------------------------------------------------------------------------------------------
