@@ -245,18 +245,6 @@ def test_more_members_than_open_files() -> None:
             assert before + 200 < len(open_files()) <= before + 256 + 2  # and two pipes
 
 
-@linux
-def test_files_of_members_that_have_ended_are_closed() -> None:
-    with rusage.Tree() as tree:
-        tree.sample()
-        before = open_files()
-        for _ in range(3):
-            with held(children=[{}]):
-                count = tree.sample().processes
-            wait_until(lambda: tree.sample().processes <= count - 2, "the end of two processes")  # noqa: B023 (used here)
-        assert open_files() == before
-
-
 @forks
 def test_children_of_threads() -> None:
     """The children of every thread are members, also after the thread has ended."""
