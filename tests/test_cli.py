@@ -19,12 +19,10 @@ from command import plain as run
 from conftest import needs_sh
 from expected import SAMPLED
 from forked import CHECKS, RUSAGE
-from held_trees import wait_until
 from terminals import Start, press, read_until
 
 import rusage
 from rusage._backends import BACKEND
-from rusage._cli import run as running
 
 # As on the systems that have no launcher.
 DIRECTLY = [*CHECKS, "launcher", "/no/such/launcher"]
@@ -170,7 +168,7 @@ def test_unavailable_status_is_125() -> None:
     assert (done.returncode, done.stderr) == (125, message)
 
 
-FORWARDED = [signal.Signals(number) for number in running.FORWARDED]
+FORWARDED = [signal.SIGALRM, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2]
 
 
 @needs_sh
@@ -383,16 +381,3 @@ def test_ctrl_z_and_fg(on_terminal: Start, tmp_path: Path) -> None:
     os.write(terminal, b"fg; echo sta''tus $?; exit\n")
     (tmp_path / "go").touch()
     assert b"wall time" in read_until(terminal, b"status 6")
-
-
-@needs_sh
-def test_hangup_of_the_terminal(on_terminal: Start) -> None:
-    """The program gets SIGHUP, and the report follows its end."""
-    script = "trap ': >hups' HUP; echo ready; while [ ! -e hups ]; do sleep 0.1; done; exit 3"
-    _, terminal = on_terminal(*RUSAGE, "-o", "report", "sh", "-c", script)
-    read_until(terminal, b"ready")
-    null = os.open(os.devnull, os.O_RDWR)
-    os.dup2(null, terminal)  # hangs up; the file descriptor stays in use
-    os.close(null)
-    wait_until(Path("report").read_text, "the report")
-    assert re.search("exit status +3", Path("report").read_text())
