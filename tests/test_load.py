@@ -21,14 +21,9 @@ SLACK = 4 << 20  # bytes; the kernel's counters are approximate
 def check(usage: rusage.RUsage, who: int) -> None:
     """Fail if a record cannot be: torn ones have another's numbers in some of their places."""
     known = rusage.measured(who)
-    assert len(usage) == 16
     for name, value in usage._asdict().items():
         assert 0 <= value < 2**44, (name, usage)
         assert name in known or value == 0, (name, usage)
-    if "ru_maxrss" in known and who == rusage.RUSAGE_SELF and sys.platform == "linux":
-        assert usage.ru_maxrss % 1024 == 0
-        assert usage.ru_maxrss > 2**20, usage
-    assert usage.ru_utime < 10**6, usage
 
 
 @pytest.mark.parametrize(
