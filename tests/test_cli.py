@@ -228,17 +228,10 @@ def test_ignored_signals_are_not_forwarded(words: list[str]) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the launcher is Linux's")
-@pytest.mark.parametrize(
-    ("launcher", "status"),
-    [(None, 7), ("no program", 7), ("#!/bin/sh\nexit 255\n", 7), ("#!/bin/sh\nkill -9 $$\n", 128 + 9)],
-)
-def test_failing_launcher(launcher: str | None, status: int) -> None:
-    """The command runs all the same, without its peak; a signal to the launcher is one to the command."""
-    if launcher is not None:
-        Path("launcher").write_text(launcher)
-        Path("launcher").chmod(0o755)
-    for words, expected in (["sh", "-c", "exit 7"], status), (["--info"], 0):
-        done = run(*words, before=[*CHECKS, "launcher", "./launcher"], env=os.environ)  # this process knows its own
+def test_missing_launcher() -> None:
+    """The command runs all the same, without its peak."""
+    for words, expected in (["sh", "-c", "exit 7"], 7), (["--info"], 0):
+        done = run(*words, before=DIRECTLY, env=os.environ)  # this process knows its own
         assert done.returncode == expected, done.stderr
         assert "peak memory" not in done.stderr
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("launcher")]
