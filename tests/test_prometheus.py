@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
-# Whether peak() is not ru_maxrss, which is inherited.
-INHERITS = BACKEND.peak not in ("", "ru_maxrss")
 DOCS = Path(__file__).parent.parent / "docs"
 PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
 
@@ -79,10 +77,10 @@ def samples(metrics: Iterator[Metric]) -> dict[str, float]:
     return found
 
 
-def without_file(monkeypatch: pytest.MonkeyPatch, missing: str, *, present: bool = False) -> None:
-    """Make a file seem to be missing, or to be there."""
+def pretend_proc_stat(monkeypatch: pytest.MonkeyPatch, *, present: bool = True) -> None:
+    """Make /proc/stat seem to be there, or to be missing."""
     exists = os.path.exists
-    monkeypatch.setattr(os.path, "exists", lambda path: present if path == missing else exists(path))
+    monkeypatch.setattr(os.path, "exists", lambda path: present if path == "/proc/stat" else exists(path))
 
 
 @pytest.fixture
@@ -109,7 +107,7 @@ def test_metrics_of_every_system(system: str, monkeypatch: pytest.MonkeyPatch) -
 
     The description has the same names, types and help texts, and no value.
     """
-    without_file(monkeypatch, "/proc/stat", present=True)
+    pretend_proc_stat(monkeypatch)
     row = SYSTEMS[system]
     exports = row.exports.split()
     expected: dict[str, float] = {name: value for group, (name, value) in GAUGES.items() if group in exports}
@@ -160,7 +158,7 @@ def test_help_texts(system: str, name: str, text: str) -> None:
     assert found[name].startswith(text), system
 
 
-@pytest.mark.skipif(not INHERITS, reason="this system reads no files of /proc")
+@pytest.mark.skipif(BACKEND.uptime is None, reason="this system reads no files of /proc")
 def test_memory_that_cannot_be_read() -> None:
     """If too many files are open, the metrics are left out, and ru_maxrss is not exported instead."""
     collector = UsageCollector(namespace="my")
@@ -186,7 +184,7 @@ def test_beside_process_collector(*, proc_stat: bool, monkeypatch: pytest.Monkey
     """Beside ProcessCollector every metric appears once, the CPU time too."""
     if proc_stat and not os.path.exists("/proc/stat"):
         pytest.skip(reason="this system has no /proc/stat")
-    without_file(monkeypatch, "/proc/stat", present=proc_stat)
+    pretend_proc_stat(monkeypatch, present=proc_stat)
     theirs = ProcessCollector(registry=None, proc="/proc" if proc_stat else str(tmp_path))
     registry = CollectorRegistry()
     registry.register(theirs)
@@ -262,7 +260,7 @@ def test_measured_fields_of_a_process(
     system: str, measured: list[str], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only what the Process measures is exported, whatever the system measures of this one."""
-    without_file(monkeypatch, "/proc/stat", present=True)  # which ProcessCollector reads for its process
+    pretend_proc_stat(monkeypatch)  # which ProcessCollector reads for its process
     process = made_up(*measured)
     figures = {RSS: SIZE + 1024} | {
         f"process_{name}": own for group in expected.split() for name, (own, _) in GROUPS[group].items()
