@@ -6,12 +6,9 @@ division in Python is rounded twice on an x87.
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 from conversion import INT64_MAX, convert, convert_both, converted
 
-import rusage
 from rusage._backends import freebsd, linux, macos
 from rusage._backends._base import RUSAGE_SELF, TIMES
 from rusage._backends.unknown import BACKEND
@@ -53,15 +50,6 @@ def test_sum_of_both_is_rounded_once(own: int, children: int) -> None:
     """Microseconds are added before they become a double."""
     usage = convert_both(BACKEND, {"utime": own, "stime": children}, {"utime": children, "stime": 7})
     assert usage[:2] == (float(f"{own + children}e-6"), float(f"{children + 7}e-6"))
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no struct rusage")
-@given(st.integers(0, 10**15), st.integers(0, 10**15))
-def test_from_native_restores_microseconds(user: int, system: int) -> None:
-    """The floats of ``resource``, wrong in the last bit as they are, come out correctly rounded."""
-    native = [seconds + micros * 0.000001 for seconds, micros in (divmod(user, 10**6), divmod(system, 10**6))]
-    usage = rusage.from_native((*native, *[0] * 14))
-    assert usage[:2] == (float(f"{user}e-6"), float(f"{system}e-6"))  # a division is rounded twice on an x87
 
 
 # --- Memory and counters ----------------------------------------------------------------------------------------------
