@@ -11,7 +11,6 @@ from unittest import mock
 import pytest
 from expected import FOLDER, SYSTEMS, backend_on, load
 
-from rusage._backends._platforms import PLATFORMS as LIST
 from rusage._backends._platforms import backend_name
 
 if TYPE_CHECKING:
@@ -55,12 +54,6 @@ def test_backend_of_each_platform(monkeypatch: pytest.MonkeyPatch, platform: str
     selected = load("rusage._backends", FOLDER / "__init__.py").BACKEND
     assert selected.name == name
     assert selected is sys.modules[module].BACKEND
-
-
-def test_prefixes_are_unique() -> None:
-    """The order of the list does not matter: no platform begins with another one's prefix."""
-    for prefix in LIST:
-        assert [other for other in LIST if prefix.startswith(other)] == [prefix]
 
 
 @pytest.mark.parametrize(
