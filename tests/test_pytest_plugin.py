@@ -55,7 +55,6 @@ _memory.HAS_MARK = False
 ITEMS = {
     "fails": ("def test(): spin(0.12); assert 0, 'of its own'", ["failure"], False),
     "errors": ("@pytest.fixture\ndef bad(): 1 / 0\ndef test(bad): pass", ["error"], False),
-    "errors at the end": ("@pytest.fixture\ndef bad(): yield; 1 / 0\ndef test(bad): pass", ["error"], False),
     "fails as expected": ("@pytest.mark.xfail\ndef test(): spin(0.12)", ["skipped"], False),
     "slow fixture": ("@pytest.fixture\ndef slow(): spin(0.12)\ndef test(slow): pass", [], False),
     "unittest": (
