@@ -122,7 +122,7 @@ def test_environment_is_unchanged(words: list[str]) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="overwrites memory by /proc/self/mem")
-@pytest.mark.parametrize("content", [b"", b"a title\0\0\0", b"LC_CTYPE=C\0PAT"])
+@pytest.mark.parametrize("content", [b"", b"LC_CTYPE=C\0PAT"])
 def test_untrusted_proc_environ(content: bytes) -> None:
     """If the file is not the environment at exec, the environment stays as it is."""
     environment = {"PATH": os.defpath, "LC_CTYPE": "C.UTF-8", "A": "B"}
