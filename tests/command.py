@@ -87,6 +87,16 @@ def record(path: str = "report") -> Any:
     return validated(Path(path).read_text(encoding="utf-8"))
 
 
+# Of programs, with names that are empty, missing or repeated.
+ENVIRONMENTS = [
+    [b"=x=1", b"=", b"==", b"=C:=C:\\", b"A", b"", b"A=1", b"A=2", b"A=", b"B==", b"\xff=\xfe\n", b"A=1"],
+    [b"LC_CTYPE", b"LC_CTYPE=C", b"LC_CTYPE=", b"LC_CTYPE=C.UTF-8", b"LC_ALL=", b"LC_ALL=C", b"LC_ALL", b"LANG=C"],
+    [b"LC_CTYPE=C.UTF-8", b"A=1"],
+    [b"A=1", b"LC_CTYPE=C"],
+    [],
+]
+
+
 def execute(words: list[str], entries: list[bytes]) -> None:
     """Execute a program with an environment that no mapping holds: names may repeat, and an entry may lack one."""
     arrays = ((ctypes.c_char_p * (len(texts) + 1))(*texts, None) for texts in ([*map(os.fsencode, words)], entries))

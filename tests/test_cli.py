@@ -14,7 +14,7 @@ from pathlib import Path
 
 import forked
 import pytest
-from command import execute, new_folder  # noqa: F401 (a fixture)
+from command import ENVIRONMENTS, execute, new_folder  # noqa: F401 (a fixture)
 from command import plain as run
 from conftest import needs_sh
 from expected import SAMPLED
@@ -96,15 +96,6 @@ def test_reports_fit_the_terminal(on_terminal: Start, columns: int, words: list[
     assert max(map(len, lines)) <= columns
     if "--compare" in words:
         assert sum("high" in line.split() for line in lines) == 1  # the table has one part
-
-
-ENVIRONMENTS = [
-    [b"=x=1", b"=", b"==", b"=C:=C:\\", b"A", b"", b"A=1", b"A=2", b"A=", b"B==", b"\xff=\xfe\n", b"A=1"],
-    [b"LC_CTYPE", b"LC_CTYPE=C", b"LC_CTYPE=", b"LC_CTYPE=C.UTF-8", b"LC_ALL=", b"LC_ALL=C", b"LC_ALL", b"LANG=C"],
-    [b"LC_CTYPE=C.UTF-8", b"A=1"],
-    [b"A=1", b"LC_CTYPE=C"],
-    [],
-]
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the original environment is not available here")

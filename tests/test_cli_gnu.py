@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import forked
 import pytest
-from command import execute, new_folder  # noqa: F401 (a fixture)
+from command import ENVIRONMENTS, execute, new_folder  # noqa: F401 (a fixture)
 from conftest import PROGRAMS
 from forked import RUSAGE
 
@@ -140,8 +141,7 @@ def test_options_and_escapes_as_gnu_time(options: list[str]) -> None:
 COUNTS = [os.environ.get("RUSAGE_TEST_COMMANDS", "15"), pytest.param("100", marks=pytest.mark.thorough)]
 SEED = os.environ.get("RUSAGE_TEST_SEED", "1")
 ENTRIES = [
-    *(b"=x=1", b"=", b"==", b"A", b"", b"A=1", b"A=2", b"A=", b"B==", b"\xff=\xfe\n"),
-    *(b"LC_CTYPE=C", b"LC_CTYPE=C.UTF-8", b"LC_ALL=C", b"LANG=C"),
+    *itertools.chain(*ENVIRONMENTS),
     *(b"PATH=.:/usr/bin:/bin", b"PATH=/usr/bin:/bin", b"PATH=", b"TMPDIR=/none"),
 ]
 SIGNALS = [getattr(signal, f"SIG{name}") for name in ("HUP", "INT", "QUIT", "TERM", "USR1", "ALRM", "WINCH")]
