@@ -235,13 +235,19 @@ def test_stop_in_on_sample() -> None:
 
 def test_slow_on_sample_delays_itself_only() -> None:
     """The other recording goes on meanwhile; each one's thread ends with it."""
-    go_on = threading.Event()
+    called, go_on = threading.Event(), threading.Event()
+
+    def wait(_: rusage.Sample) -> None:
+        called.set()
+        go_on.wait(60)
+
     with rusage.record(interval=FAST) as one:
-        with rusage.record(interval=FAST, on_sample=lambda _: go_on.wait(60)) as other:
-            wait_for(other, 2)
+        with rusage.record(interval=FAST, on_sample=wait) as other:
+            assert called.wait(60)
+            taken = len(other.samples)
             wait_for(one, len(one.samples) + 10)
             assert threads() == 2
-            assert len(other.samples) == 2
+            assert len(other.samples) == taken
             go_on.set()
         assert threads() == 1
         ended = len(other.samples)
