@@ -18,7 +18,7 @@ from forked import RUSAGE, needs_peak
 
 from rusage._cli import comparison
 from rusage._cli import series as series_module
-from rusage._cli.figures import Ended
+from rusage._cli.figures import Ended, Series
 
 run = partial(run_command, "--compare")
 
@@ -107,10 +107,10 @@ def test_limits_name_the_command() -> None:
     assert f"rusage: {command}: run 1: CPU time " in done.stderr
 
 
-def series(*columns: list[float]) -> list[comparison.Series]:
+def series(*columns: list[float]) -> list[Series]:
     """Return commands with these elapsed times, whose peaks in bytes are 1000 times as large."""
     runs = [[Ended(0, {"ru_maxrss": 1000 * value}, value, None) for value in values] for values in columns]
-    found = [comparison.Series("x", ["x"], 0, each) for each in runs]
+    found = [Series(["x"], each) for each in runs]
     comparison.compare(found)
     return found
 
@@ -157,7 +157,8 @@ def test_sentence_about_slow_runs() -> None:
         ([0.01] * 19 + [0.3], None),
         ([0.03, 0.01, 0.02, 0.015], None),
     ):
-        series = comparison.Series("x", ["x"], 2, [Ended(0, {}, time, None) for time in times])
+        series = Series(["x"], [Ended(0, {}, time, None) for time in times])
+        series.warmup = series.runs[:2]
         assert comparison.hints([series]) == ([sentence] if sentence else [])
         assert series.summary["elapsed"].max == max(times)
 

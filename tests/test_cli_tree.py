@@ -25,7 +25,7 @@ from held_trees import wait_until
 from terminals import Start, read_until
 
 import rusage
-from rusage._cli.figures import Ended
+from rusage._cli.figures import Ended, Series
 from rusage._cli.options import Options
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if not hasattr(rusage, "Tree"):
     pytest.skip("this system has no Tree", allow_module_level=True)
 
 from rusage._cli import comparison, formats, limits, report, tree
-from rusage._cli.comparison import Series
 from rusage._cli.tree import TreePeak
 
 PROGRAM = [sys.executable, str(Path(__file__).parent / "programs" / "tree_of_processes.py")]
@@ -74,7 +73,8 @@ def test_sample_above_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(report, "fields", {"ru_maxrss": Mock(error=known)})
         sample = rusage.Sample(0.1, size, 0.0, 1, 0, None)
         peak = TreePeak(sample, rusage.Member(1, size, 0.0), 0.01, 0, [sample])
-        text = report.of_run(["x"], Ended(0, {"ru_maxrss": 8192}, 1.0, None, peak), Options({"tree": True}), None)
+        run = Ended(0, {"ru_maxrss": 8192}, 1.0, None, peak)
+        text = report.of_run(Series(["x"], [run]), Options({"tree": True}), None)
         assert [words for words in (error, waited) if words in " ".join(text.split())] == expected
 
 
@@ -327,7 +327,7 @@ def test_trees_of_runs(commands: int, peaks: list[TreePeak | None], row: str) ->
     """Without the figure there is a reason, not a legend of it; runs that do not count do not matter."""
     runs = [Ended(0, {}, 1.0, None, peak) for peak in (*peaks, None)]
     runs[-1].counted = False
-    found = [Series("x", ["x"], 0, runs)] * commands
+    found = [Series(["x"], runs)] * commands
     comparison.compare(found)
     options = Options({"tree": True} if commands == 1 else {"tree": True, "compare": True})
     text = " ".join(comparison.of_runs(found, options, None).split())

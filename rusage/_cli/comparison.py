@@ -1,4 +1,4 @@
-"""A series of runs and a comparison: their statistics, what is significant, the report as text, and its sentences."""
+"""A series of runs and a comparison: statistics, what is significant, the report as text, and its sentences."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .report import how_often, lines, wrap
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from .figures import Ended
+    from .figures import Series
     from .options import Options
 
 
@@ -29,6 +29,12 @@ class Summary(NamedTuple):
     min: float
     median: float
     max: float
+
+
+def summary_of(values: list[float]) -> Summary:
+    """Return the statistics of a figure's values."""
+    deviation = stdev(values) if len(values) > 1 else None
+    return Summary(fmean(values), deviation, min(values), median(values), max(values))
 
 
 class Ratio(NamedTuple):
@@ -60,35 +66,6 @@ class Ratio(NamedTuple):
         """Return the ratio, what it is, and its interval, unless that is a point."""
         value, *ends = self.shown()
         return f"{value}{what}" + (f" ({' to '.join(ends)})" if len({*ends}) > 1 else "")
-
-
-class Series:
-    """The runs of a command and their statistics, also compared with another command's; of warm-up runs, the number."""
-
-    def __init__(
-        self, name: str, command: list[str], warmup: int, runs: list[Ended], stopped_by: int | None = None
-    ) -> None:
-        """*name*: the command in reports. *stopped_by*: the signal that ended the series."""
-        self.name, self.command, self.warmup, self.runs, self.stopped_by = name, command, warmup, runs, stopped_by
-        self.counted = [run for run in runs if run.counted]
-        names = [name for name in FIGURES if self.counted and all(name in run.figures for run in self.counted)]
-        self.columns = {name: [run.figures[name] for run in self.counted] for name in names}
-        """The counted runs' values of each figure that was measured in all of them."""
-        self.summary = {
-            name: Summary(fmean(each), stdev(each) if len(each) > 1 else None, min(each), median(each), max(each))
-            for name, each in self.columns.items()
-        }
-        self.ratios: dict[str, Ratio] = {}
-        """The ratios to the first command's figures."""
-        self.smallest: set[str] = set()
-        """The figures that are significantly smaller than the other commands'."""
-
-    def shown_median(self, name: str, mark: str) -> str:
-        """Return the median of a figure, with a mark if it is the smallest."""
-        if name not in self.summary:
-            return "-"
-        text = FIGURES[name].shown(self.summary[name].median)
-        return mark.format(text) if name in self.smallest else text
 
 
 # --- The verdict -----------------------------------------------------------------------------------------------------
@@ -171,12 +148,12 @@ def of_runs(found: list[Series], options: Options, file: TextIO | None) -> str:
     colored, width, first = is_colored(file), width_of(file), found[0]
     table = _compared(found) if options.compare else _summaries(first)
     text = _laid_out(table, width, colored=colored) if first.summary else []
-    rows = {"command": first.name} if options.append and not options.compare else {}
+    rows = {"command": first.text} if options.append and not options.compare else {}
     if options.compare:
-        numbered = {f"{number}": each.name.replace("\n", " ") for number, each in enumerate(found, 1)}
+        numbered = {f"{number}": each.text.replace("\n", " ") for number, each in enumerate(found, 1)}
         text += [*([""] if text else []), *lines(numbered, width), ""]
     of = f" of {options.runs}" if options.runs else ""
-    warmup = min(each.warmup for each in found)
+    warmup = min(len(each.warmup) for each in found)
     after = f", after {warmup} for warm-up" if warmup else ""
     rows["rounds" if options.compare else "runs"] = f"{len(first.counted)}{of}{after}"
     if all("ru_maxrss" in each.summary for each in found):
@@ -289,7 +266,8 @@ def hints(found: list[Series]) -> list[str]:
         far = [time for time, distance in zip(times, distances, strict=True) if distance > least]
         of_command = "" if len(found) == 1 else f" of command {number}"
         if far and times[0] == far[0] == max(times):
-            sentences.append(f"The first run{of_command} was the slowest by far: --warmup {each.warmup + 1} avoids it.")
+            hint = f"--warmup {len(each.warmup) + 1} avoids it."
+            sentences.append(f"The first run{of_command} was the slowest by far: {hint}")
         elif 10 * len(far) >= len(times):
             runs = f"{len(far)} of {len(times)} runs{of_command}"
             sentences.append(f"{runs} took far longer or shorter than most: --warmup or an idle machine may help.")

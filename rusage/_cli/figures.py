@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import signal
 import sys
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .._fields import FIELDS
 from .._getrusage import fields
+from .output import readable
 
 if TYPE_CHECKING:
     from .. import RUsage
+    from .comparison import Ratio, Summary
+    from .options import Command
     from .tree import TreePeak
 
 TOO_SHORT = "the program ended before the second sample"
@@ -85,6 +89,60 @@ FIGURES = {
     "ru_oublock": Figure("block I/O", f"out ({fields['ru_oublock'].unit})", fields["ru_oublock"].unit),
 }
 FIGURES.update((name, Figure(FIELDS[name].meaning, "", fields[name].unit)) for name in fields if name not in FIGURES)
+
+
+class Series:
+    """The runs of a command, which may be a single one, and their statistics once all of them have been made."""
+
+    stopped_by: int | None = None
+    """The signal that ended the series."""
+
+    def __init__(self, command: Command, runs: list[Ended], line: str = "") -> None:
+        """*line*: the command line, if the command has been given as one."""
+        self.command, self.runs, self._line = command, runs, line
+        self.words = [command] if isinstance(command, str) else command
+        self.warmup: list[Ended] = []
+        self.ratios: dict[str, Ratio] = {}
+        """The ratios to the first command's figures."""
+        self.smallest: set[str] = set()
+        """The figures that are significantly smaller than the other commands'."""
+
+    @property
+    def name(self) -> str:
+        """The command in messages: the line, or the name of the program."""
+        return self._line or self.words[0] or "''"
+
+    @property
+    def text(self) -> str:
+        """The command in reports."""
+        import shlex
+
+        return readable(self._line or shlex.join(self.words))
+
+    @property
+    def counted(self) -> list[Ended]:
+        """The runs in the statistics."""
+        return [run for run in self.runs if run.counted]
+
+    @cached_property
+    def columns(self) -> dict[str, list[float]]:
+        """The counted runs' values of each figure that was measured in all of them."""
+        runs = [run.figures for run in self.counted]
+        return {name: [run[name] for run in runs] for name in FIGURES if runs and all(name in run for run in runs)}
+
+    @cached_property
+    def summary(self) -> dict[str, Summary]:
+        """The statistics of these figures."""
+        from .comparison import summary_of
+
+        return {name: summary_of(values) for name, values in self.columns.items()}
+
+    def shown_median(self, name: str, mark: str) -> str:
+        """Return the median of a figure, with a mark if it is the smallest."""
+        if name not in self.summary:
+            return "-"
+        text = FIGURES[name].shown(self.summary[name].median)
+        return mark.format(text) if name in self.smallest else text
 
 
 def measured_fields(usage: RUsage, measured: frozenset[str]) -> dict[str, float]:

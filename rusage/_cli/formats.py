@@ -8,57 +8,40 @@ import io
 import itertools
 import json
 import re
-import shlex
 from typing import TYPE_CHECKING, Any
 
 from .._getrusage import fields
 from . import comparison
-from .comparison import Series
 from .figures import FIGURES, TOO_SHORT, exactly, quantity
 from .limits import judge
-from .output import readable, utf8
+from .output import utf8
 from .report import processes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from typing import TextIO
 
     from matplotlib.figure import Figure
 
     from .. import Sample
-    from .figures import Ended
+    from .figures import Ended, Series
     from .options import Options
     from .tree import TreePeak
 
 
-def of_run(
-    kind: str,
-    command: list[str],
-    ended: Ended,
-    options: Options,
-    file: TextIO | None,
-) -> Any:
-    """Return the report of a single run: bytes for a picture, and otherwise text."""
-    name = readable(shlex.join(command))
-    if kind == "json":
-        figures = [*ended.usage, *(["tree_rss"] if ended.tree else [])]
-        return as_json({"command": [*map(utf8, command)], **_outcome(ended, options), **_about(figures)})
-    if kind in {"csv", "markdown"}:
-        return of_runs(kind, [Series(name, command, 0, [ended])], options, file)
-    return of_tree(kind, name, ended.tree, ended.unsampled or TOO_SHORT)
+def of_runs(kind: str, found: list[Series], options: Options, file: TextIO | None = None) -> Any:
+    """Return a report of this kind: bytes for a picture, and otherwise text.
 
-
-def of_runs(kind: str | None, found: list[Series], options: Options, file: TextIO | None = None) -> str:
-    """Return the report of a series or a comparison. *file*: of ``--output``, which may have others."""
-    if kind is None:
-        return comparison.of_runs(found, options, file)
+    *file*: of ``--output``, which may have others.
+    """
     if kind == "json":
-        return _json_of_runs(found, options)
+        return _json(found, options)
     if kind == "markdown":
         before = "\n" if options.append and file is not None else ""  # two tables would be one
         return before + _markdown(found, options)
-    header = not (options.append and file is not None and file.seekable() and file.tell())
-    return _csv(found, header=header)
+    if kind == "csv":
+        return _csv(found, header=not (options.append and file is not None and file.seekable() and file.tell()))
+    (ended,) = found[0].runs
+    return of_tree(kind, found[0].text, ended.tree, ended.unsampled or TOO_SHORT)
 
 
 # --- JSON ------------------------------------------------------------------------------------------------------------
@@ -69,21 +52,29 @@ def as_json(record: dict[str, object]) -> str:
     return json.dumps({"version": 2, **record})
 
 
-def _json_of_runs(found: list[Series], options: Options) -> str:
-    """Return the runs of a series or of several commands, their statistics and their ratios."""
+def _json(found: list[Series], options: Options) -> str:
+    """Return the runs of each command and, unless it is a single run, their statistics and their ratios."""
     records = []
     for each in found:
-        record = {
-            "command": [*map(utf8, each.command)],
-            "runs": [{**_outcome(run, options), "counted": run.counted} for run in each.runs],
-            "summary": {name: summary._asdict() for name, summary in each.summary.items()},
-        }
+        record: dict[str, object] = {"command": [*map(utf8, each.words)]}
+        if options.is_series:
+            record["runs"] = [{**_outcome(run, options), "counted": run.counted} for run in each.runs]
+            record["summary"] = {name: summary._asdict() for name, summary in each.summary.items()}
+        else:
+            record |= _outcome(each.runs[0], options)
         if options.compare:
             record["ratios"] = {name: ratio._asdict() for name, ratio in each.ratios.items()}
         records.append(record)
-    about = _about([name for name in FIGURES if any(name in run.figures for each in found for run in each.runs)])
-    content = {"commands": records} if options.compare else records[0]
-    return as_json({"warmup": found[0].warmup, **content, "stopped_by": found[0].stopped_by, **about})
+    content: dict[str, object] = {"warmup": len(found[0].warmup)} if options.is_series else {}
+    content |= {"commands": records} if options.compare else records[0]
+    if options.is_series:
+        content["stopped_by"] = found[0].stopped_by
+    measured = {name for each in found for run in each.runs for name in run.figures}
+    names = [name for name in FIGURES if name == "elapsed" or name in measured]
+    content["units"] = {name: FIGURES[name].unit for name in names}
+    errors = {name: fields[name].error for name in names if name in fields}
+    content["errors"] = {name: error for name, error in errors.items() if error is not None}
+    return as_json(content)
 
 
 def _outcome(ended: Ended, options: Options) -> dict[str, object]:
@@ -120,15 +111,6 @@ def tree_record(peak: TreePeak) -> dict[str, object]:
     }
 
 
-def _about(names: Collection[str]) -> dict[str, object]:
-    """Return the units of the figures, and the largest errors of those fields whose error is known."""
-    errors = {name: fields[name].error for name in names if name in fields}
-    return {
-        "units": {name: FIGURES[name].unit for name in dict.fromkeys(("elapsed", *names))},
-        "errors": {name: error for name, error in errors.items() if error is not None},
-    }
-
-
 # --- Markdown --------------------------------------------------------------------------------------------------------
 
 
@@ -138,7 +120,7 @@ def _markdown(found: list[Series], options: Options) -> str:
     The median that is significantly the smallest is bold. If runs have failed, a column counts them, and for each limit
     one says how many runs passed.
     """
-    columns = [["command", *(code(each.name) for each in found)], ["runs", *(f"{len(each.counted)}" for each in found)]]
+    columns = [["command", *(code(each.text) for each in found)], ["runs", *(f"{len(each.counted)}" for each in found)]]
     failures = [sum(run.code != 0 for run in each.runs) for each in found]
     if any(failures):
         columns.append(["failures", *map(str, failures)])
@@ -180,7 +162,7 @@ def _csv(found: list[Series], *, header: bool) -> str:
         for number, ended in enumerate(each.runs, 1):
             status = [ended.code, None] if ended.code >= 0 else [None, -ended.code]
             cells = map(ended.figures.get, names)
-            writer.writerow([each.name, number, int(ended.counted), *status, *cells])
+            writer.writerow([each.text, number, int(ended.counted), *status, *cells])
     return file.getvalue().removesuffix("\n")
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import gnu
+from .figures import Series
 from .options import Options, parse
 from .output import CANCELED, Export, complain, discard, open_output, write
 from .report import of_run
@@ -16,8 +17,6 @@ from .run import Signals, die_of, exit_status, run
 
 if TYPE_CHECKING:
     from typing import TextIO
-
-    from .figures import Ended
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,11 +46,11 @@ def run_command(command: list[str], options: Options) -> int:
 
     Must run in the main thread; leaves the environment, the signal mask and the signal handlers changed.
     """
-    run_and_report = _run_once
-    if options.runs is not None or options.compare:
+    make_runs = _run_once
+    if options.is_series:
         from . import series
 
-        run_and_report = series.run_series
+        make_runs = series.run_series
         series.empty_standard_input()  # before a file is opened that could become it
     file = sys.stderr
     with contextlib.ExitStack() as files:
@@ -67,36 +66,56 @@ def run_command(command: list[str], options: Options) -> int:
         if isinstance(file, io.TextIOWrapper):
             # %C: the bytes of the command, which need not be text. Of other reports, the encoding may lack characters.
             file.reconfigure(errors="backslashreplace" if options.format is None else "surrogateescape")
-        return run_and_report(command, options, file, exports)
+        found, code = make_runs(command, options)
+        return _report_and_judge(found, code, options, file, exports)
 
 
-def _run_once(command: list[str], options: Options, file: TextIO | None, exports: list[Export]) -> int:
+def _run_once(command: list[str], options: Options) -> tuple[list[Series], int]:
     ended = run(command, Signals(), options=options)
     if isinstance(ended, int):
-        if options.format is not None and ended != CANCELED:  # GNU time reports a failed start too
-            write(_gnu_report(options, command, ended, {}, None), file)
-        return ended
-    is_written = [write(_report(options.kind, command, ended, options, file), file)]
-    make = partial(_report, command=command, ended=ended, options=options)
-    is_written += [export.write(make) for export in exports]
-    code = ended.code
+        return [Series(command, [])], ended
+    return [Series(command, [ended])], ended.code
+
+
+def _report_and_judge(
+    found: list[Series], code: int, options: Options, file: TextIO | None, exports: list[Export]
+) -> int:
+    """Write the reports, and compare the runs with the limits; return the exit status.
+
+    It is the first that applies of: 123 after signals of ``--kill``, the *code* of a run that has failed or could not
+    be started, the signal that ended a series, a limit, and a report that could not be written.
+    """
+    stopped_by, is_written = found[0].stopped_by, True
+    if any(each.warmup or each.runs for each in found) or stopped_by is not None:
+        is_written = write(_report(options.kind, found, options, file), file)
+        for export in exports:
+            is_written &= export.write(partial(_report, found=found, options=options))
+    elif options.format is not None and code != CANCELED:  # GNU time reports a failed start too
+        write(_gnu_report(options, found[0].words, code, {}, None), file)
+    status = 0
     if options.limits:
         from . import limits
 
-        status = limits.check(options.limits, [ended], command[0])
-        code = limits.OVER if ended.killed else code or status
-    return exit_status(code or (0 if all(is_written) else CANCELED))
+        status = max(limits.check(options.limits, each.runs, each.name) for each in found)
+        if any(run.killed for each in found for run in each.warmup + each.runs):
+            return limits.OVER
+    return exit_status(code or -(stopped_by or 0) or status or (0 if is_written else CANCELED))
 
 
-def _report(kind: str | None, command: list[str], ended: Ended, options: Options, file: TextIO | None = None) -> Any:
-    """Return a report of a run: bytes for a picture, and otherwise text."""
+def _report(kind: str | None, found: list[Series], options: Options, file: TextIO | None = None) -> Any:
+    """Return a report: bytes for a picture, and otherwise text."""
     if kind is not None:
         from . import formats
 
-        return formats.of_run(kind, command, ended, options, file)
+        return formats.of_runs(kind, found, options, file)
+    if options.is_series:
+        from . import comparison
+
+        return comparison.of_runs(found, options, file)
+    (ended,) = found[0].runs
     if options.format is not None:
-        return _gnu_report(options, command, ended.code, ended.usage, ended.elapsed)
-    return of_run(command, ended, options, file)
+        return _gnu_report(options, found[0].words, ended.code, ended.usage, ended.elapsed)
+    return of_run(found[0], options, file)
 
 
 def _gnu_report(options: Options, command: list[str], code: int, usage: dict[str, float], elapsed: float | None) -> str:

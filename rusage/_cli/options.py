@@ -63,6 +63,7 @@ class Options:
         self.warmup: int = values.get("warmup", 0)
         self.ignore_failure = "ignore-failure" in values
         self.compare = "compare" in values
+        self.is_series = self.compare or self.runs is not None
         self.prepare: Command | None = values.get("prepare")
         self.show_output = "show-output" in values
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from .._getrusage import fields
 from .figures import FIGURES, TOO_SHORT, outcome, quantity
-from .output import RED, is_colored, paint, readable, width_of
+from .output import RED, is_colored, paint, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from typing import TextIO
 
     from .. import Sample
-    from .figures import Ended
+    from .figures import Ended, Series
     from .options import Options
     from .tree import TreePeak
 
@@ -44,13 +44,10 @@ def wrap(text: str, width: int, indent: str = "") -> list[str]:
 # --- One run ---------------------------------------------------------------------------------------------------------
 
 
-def of_run(command: list[str], ended: Ended, options: Options, file: TextIO | None) -> str:
+def of_run(found: Series, options: Options, file: TextIO | None) -> str:
     """Return the report of a run; it begins with the command if it is appended to other reports."""
-    rows = {}
-    if options.append:
-        import shlex
-
-        rows["command"] = readable(shlex.join(command))
+    rows = {"command": found.text} if options.append else {}
+    (ended,) = found.runs
     for name, figure in FIGURES.items():
         label, value = figure.label, ended.figures.get(name)
         if name == "tree_rss" and options.tree:

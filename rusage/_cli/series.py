@@ -8,57 +8,32 @@ import shlex
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .._threads import start_without_signals
-from . import formats, limits
-from .comparison import Series, compare
-from .figures import outcome
+from .comparison import compare
+from .figures import Series, outcome
 from .options import split
-from .output import CANCELED, complain, readable, show_progress, write
-from .run import KEYBOARD, Signals, exit_status, run
+from .output import complain, show_progress
+from .run import KEYBOARD, Signals, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import TextIO
 
-    from .figures import Ended
-    from .options import Command, Options
-    from .output import Export
+    from .options import Options
     from .run import Streams
 
 
-def run_series(command: list[str], options: Options, file: TextIO | None, exports: list[Export]) -> int:
-    """Run the program, or the command lines to compare in turn; report the statistics, and return the exit status.
+def run_series(command: list[str], options: Options) -> tuple[list[Series], int]:
+    """Run the program, or the command lines to compare in turn.
 
-    A run that fails ends the series with its exit status, unless failures are ignored. A signal that ends programs also
-    ends the series; the exit status is then the current run's if it failed, and otherwise the signal's. The next in
-    rank are the limits, and a report that could not be written.
+    Return the series, and the exit code of the run that has ended them, or the status if it could not be started.
     """
-    commands: list[Command] = [split(line) for line in command] if options.compare else [command]
-    shown = [readable(line) for line in command] if options.compare else [readable(shlex.join(command))]
-    names = command if options.compare else command[:1]
-    made = make_rounds(commands, names, options)
-    found = []
-    for name, words, warmup, runs in zip(shown, commands, made.warmup, made.runs, strict=True):
-        found.append(Series(name, [words] if isinstance(words, str) else words, len(warmup), runs, made.stopped_by))
-    is_written = True
-    if any(made.warmup + made.runs) or made.stopped_by is not None:
-        if options.compare:
-            compare(found)
-        is_written = write(formats.of_runs(options.kind, found, options, file), file)
-        for export in exports:
-            is_written &= export.write(lambda kind: formats.of_runs(kind, found, options))
-    status = max(limits.check(options.limits, runs, name) for name, runs in zip(names, made.runs, strict=True))
-    if any(run.killed for each in made.warmup + made.runs for run in each):
-        return limits.OVER
-    if made.code:
-        return exit_status(made.code)
-    if made.stopped_by is not None:
-        return exit_status(-made.stopped_by)
-    if status:
-        return status
-    return 0 if is_written else CANCELED
+    found = [Series(split(line), [], line) for line in command] if options.compare else [Series(command, [])]
+    code = make_rounds(found, options)
+    if options.compare:
+        compare(found)
+    return found, code
 
 
 # --- The runs --------------------------------------------------------------------------------------------------------
@@ -70,56 +45,44 @@ ENDING = {*KEYBOARD, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
 SECONDS, LEAST_ROUNDS = 3.0, 10
 
 
-class Rounds(NamedTuple):
-    """The runs that were made, in a list for each command, and what ended them."""
-
-    warmup: list[list[Ended]]
-    runs: list[list[Ended]]
-    code: int
-    """The exit code of the run that ended the series, or the status if it could not be started."""
-    stopped_by: int | None
-    """The signal that ended the series."""
-
-
-def make_rounds(commands: list[Command], names: list[str], options: Options) -> Rounds:
-    """Run each command once in each round, in reverse order in every second one. *names*: of the commands in messages.
+def make_rounds(found: list[Series], options: Options) -> int:
+    """Run each command once in each round, in reverse order in every second one; return the code of a failed run.
 
     A run that fails ends the series, unless failures are ignored, and so does a signal that ends programs. The runs of
     a round that is not complete do not count.
     """
     signals = Signals()
     hidden = HiddenOutput(options)
-    warmup: list[list[Ended]] = [[] for _ in commands]
-    runs: list[list[Ended]] = [[] for _ in commands]
     code = 0
     began = time.monotonic()
-    for done, (number, at, rounds) in enumerate(_schedule(len(commands), options.warmup, options.runs)):
+    for done, (number, at, rounds) in enumerate(_schedule(len(found), options.warmup, options.runs)):
         if not options.show_output:
-            numbers = options.warmup * len(commands), rounds * len(commands)
+            numbers = options.warmup * len(found), rounds * len(found)
             show_progress(progress(done, *numbers, time.monotonic() - began))
         code = _prepare(options, signals, hidden)
         if code or ending_signal(signals) is not None:  # the terminal's may arrive between two runs
             break
-        ended = run(commands[at], signals, hidden.for_next(), name=names[at], options=options)
+        name, made = found[at].name, found[at].runs if number > 0 else found[at].warmup
+        ended = run(found[at].command, signals, hidden.for_next(), name=name, options=options)
         if isinstance(ended, int):
             code = ended
             break
         stopped_by = ending_signal(signals)
         code = 0 if options.ignore_failure else ended.code
-        made = (runs if number > 0 else warmup)[at]
         ended.counted = not code and stopped_by is None
         made.append(ended)
         if code and stopped_by is None:
             what = f"{'' if number > 0 else 'warm-up '}run {len(made)}"
-            _explain_end(names[at], f"{what} ({outcome(code)}); see --ignore-failure", hidden)
+            _explain_end(name, f"{what} ({outcome(code)}); see --ignore-failure", hidden)
         if not ended.counted:
             break
     show_progress()
-    complete = min(sum(run.counted for run in made) for made in runs)
-    for made in runs:
-        for ended in made[complete:]:
+    complete = min(len(each.counted) for each in found)
+    for each in found:
+        each.stopped_by = ending_signal(signals)
+        for ended in each.runs[complete:]:
             ended.counted = False
-    return Rounds(warmup, runs, code, ending_signal(signals))
+    return code
 
 
 def _prepare(options: Options, signals: Signals, hidden: HiddenOutput) -> int:
