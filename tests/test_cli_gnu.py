@@ -95,8 +95,9 @@ def test_reports_as_gnu_time(command: list[str]) -> None:
     check_lines(["-p"], command)
     check_lines(["-v"], command)
     layout = "\\n".join(f"{letter}=%{letter}" for letter in LETTERS)
-    measured = dict.fromkeys(rusage.run(["true"]).measured, 1.0)  # test_known_figures has the field of each letter
-    unknown = {each for each in LETTERS if gnu.report(f"%{each}", ["true"], 0, measured, 1).startswith("?")}
+    # test_known_figures has the field of each letter
+    figures = dict.fromkeys([*rusage.run(["true"]).measured, "elapsed"], 1.0)
+    unknown = {each for each in LETTERS if gnu.report(f"%{each}", ["x"], 0, figures).startswith("?")}
     status, _ = outcome(GNU_TIME, *command)
     if status in (126, 127):  # no program has run
         unknown = {*LETTERS} - {*"Zx"}
@@ -254,6 +255,7 @@ USAGE: dict[str, float] = {
     "ru_isrss": 14 * 2**20,
     **{f"ru_{name}": number for number, name in enumerate(COUNTS, 101)},
 }
+FIGURES = USAGE | {"elapsed": 3.9999994}
 # The meanings of the manual of GNU time; the integrals are divided by 2 s of CPU time.
 EXPECTED = [
     *("D 12288", "E 0:03.99", "F 102", "I 104", "K 15360", "M 10240", "O 105", "P 50%", "R 101", "S 0.99", "U 1.00"),
@@ -267,11 +269,11 @@ def test_known_figures() -> None:
     """Times are rounded down to hundredths, memory to KiB; without the field each is ``?``. Labels have their own."""
     for row in EXPECTED:
         letter, expected = row.split()
-        assert gnu.report(f"%{letter}", ["true"], 0, USAGE, 3.9999994) == expected
-        nothing = gnu.report(f"%{letter}", ["true"], -9, {}, None)
+        assert gnu.report(f"%{letter}", ["true"], 0, FIGURES) == expected
+        nothing = gnu.report(f"%{letter}", ["true"], -9, {})
         assert nothing == ("?%" if letter == "P" else "?")
-    assert gnu.report(gnu.POSIX, ["true"], 0, USAGE, 3.9999994) == "real 3.99\nuser 1.00\nsys 0.99"
-    lines = gnu.report(gnu.VERBOSE, ["true"], 0, USAGE, 3.9999994).splitlines()
+    assert gnu.report(gnu.POSIX, ["true"], 0, FIGURES) == "real 3.99\nuser 1.00\nsys 0.99"
+    lines = gnu.report(gnu.VERBOSE, ["true"], 0, FIGURES).splitlines()
     assert {*lines} >= {
         "\tUser time (seconds): 1.00",
         "\tSystem time (seconds): 0.99",

@@ -12,7 +12,7 @@ from rusage._cli.options import split
 
 def clock(elapsed: float) -> str:
     """Return the elapsed time and the share of the CPU in a report of GNU time."""
-    return gnu.report("%E %P", ["true"], 0, {"ru_utime": 1.0, "ru_stime": 1.0}, elapsed)
+    return gnu.report("%E %P", ["true"], 0, {"ru_utime": 1.0, "ru_stime": 1.0, "elapsed": elapsed})
 
 
 KNOWN = [

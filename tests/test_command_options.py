@@ -32,11 +32,11 @@ def test_content_of_the_manual_page() -> None:
     """All letters and names that the report replaces and no others, the help's examples, and what implies --tree."""
     page = (DOCS / "rusage.1").read_text(encoding="utf-8")
     letters = map(chr, range(33, 127))
-    replaced = [letter for letter in letters if gnu.report(f"%{letter}", ["x"], 0, {}, 1) != f"?{letter}"]
+    replaced = [letter for letter in letters if gnu.report(f"%{letter}", ["x"], 0, {}) != f"?{letter}"]
     assert re.findall(r"(?m)^\.It Ql \\&%(.)$", page) == replaced
     names = re.findall(r"(?m)^\.Ql %\{(\w+)\}", page)
     assert names == ["elapsed", *rusage.fields]
-    assert [name for name in names if gnu.report(f"%{{{name}}}", ["x"], 0, {}, 1) == f"?{{{name}}}"] == []
+    assert [name for name in names if gnu.report(f"%{{{name}}}", ["x"], 0, {}) == f"?{{{name}}}"] == []
     assert re.findall(r"(?m)^\.Dl (.*)$", page) == [each.replace("--", r"\-\-") for each in EXAMPLES]
     for option in "limit-tree-rss", "samples", "plot":  # test_cli_tree.py uses them without it
         _, _, text = page.partition(f".It Fl -{option} Ar ")

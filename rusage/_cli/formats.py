@@ -89,7 +89,7 @@ def _outcome(ended: Ended, options: Options) -> dict[str, object]:
         record["tree"] = tree_record(ended.tree)
     if options.limits:
         verdicts = judge(options.limits, ended).items()
-        record["limits"] = {name: {"limit": verdict.limit, "exceeded": verdict.over} for name, verdict in verdicts}
+        record["limits"] = {name: {"limit": options.limits[name], "exceeded": over} for name, (over, *_) in verdicts}
     return record
 
 

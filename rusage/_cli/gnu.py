@@ -57,13 +57,12 @@ def first_line(code: int) -> str:
     return f"Command exited with non-zero status {code}\n" if code else ""
 
 
-def report(layout: str, command: list[str], code: int, usage: dict[str, float], elapsed: float | None) -> str:
+def report(layout: str, command: list[str], code: int, figures: Figures) -> str:
     """Return a report in GNU time's format *layout*.
 
-    *code* is the exit code as in subprocess, or the exit status for a program that could not be started; *usage* has
-    the measured fields, and *elapsed* is the seconds, or None if there was no program.
+    *code* is the exit code as in subprocess, or the exit status for a program that could not be started, which has no
+    figures.
     """
-    figures = usage if elapsed is None else {**usage, "elapsed": elapsed}
     known = {"%": "%", "C": " ".join(command), "Z": getpagesize(), "x": code if code >= 0 else UNKNOWN}
 
     def replacement(match: re.Match[str]) -> str:

@@ -17,11 +17,10 @@ OVER = 123  # unused by env(1), nohup(1), timeout(1) and the shells
 
 
 class Verdict(NamedTuple):
-    """A limit, in bytes or in seconds, and what is known of the figure."""
+    """Whether a limit was exceeded."""
 
-    limit: float
     over: bool | None
-    """Whether the limit was exceeded; None if that is unknown."""
+    """None if that is unknown."""
     complaint: str = ""
     """The error message if the limit was exceeded, or if that is unknown."""
     note: str = ""
@@ -53,14 +52,14 @@ def _verdict(name: str, limit: float, ended: Ended) -> Verdict:
     if value is not None and value > limit:
         is_certain = name == "tree_rss" or BACKEND.child_peak in SAMPLED_RULES
         complaint = f"{figure} {exactly(value, FIGURES[name].unit)} is over the limit of {shown}"
-        return Verdict(limit, over=True, complaint=complaint, note="" if is_certain else note)
+        return Verdict(over=True, complaint=complaint, note="" if is_certain else note)
     member = None if ended.tree is None else ended.tree.member
     if name == "ru_maxrss" and member is not None and member.rss > limit:  # not waited for
         complaint = f"a process of {exactly(member.rss, 'bytes')} is over the limit of {shown}"
-        return Verdict(limit, over=True, complaint=complaint)
+        return Verdict(over=True, complaint=complaint)
     if value is None and (bound is None or bound > limit):
-        return Verdict(limit, over=None, complaint=f"{figure} was not measured: its limit cannot be checked")
-    return Verdict(limit, over=False, note=note)
+        return Verdict(over=None, complaint=f"{figure} was not measured: its limit cannot be checked")
+    return Verdict(over=False, note=note)
 
 
 def check(limits: dict[str, float], runs: list[Ended], command: str) -> int:
