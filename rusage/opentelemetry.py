@@ -103,8 +103,6 @@ def _instruments() -> Iterator[Instrument]:
     if "rss" not in BACKEND.absent:
         memory = _observed(read_rss)
         yield "up_down_counter", "process.memory.usage", "By", "The amount of physical memory in use.", memory
-    if BACKEND.uptime is not None:
-        yield "gauge", "process.uptime", "s", "The time the process has been running.", _observed(BACKEND.uptime)
     if "ru_maxrss" in names:
         name = "rusage.maxrss" if "peak" in BACKEND.absent else "rusage.peak"
         yield "gauge", name, "By", "Maximum resident set size of the process.", _observed(read_peak)
@@ -121,13 +119,10 @@ def _reader(attribute: str, *, factor: int = 1, **values: str) -> Observe:
 
 
 def _observed(read: Callable[[], float | None]) -> Observe:
-    """Return a function that reads one value, and observes nothing where it cannot be read."""
+    """Return a function that reads one value, and observes nothing where it is None."""
 
     def observe() -> list[Observation]:
-        try:
-            value = read()
-        except OSError:
-            value = None
+        value = read()
         return [] if value is None else [Observation(value)]
 
     return observe

@@ -125,7 +125,6 @@ class Backend:
     peak: str = ""  # where the system reports the peak of the program that this process executes; empty: nowhere
     rss: str = ""  # where the system reports the resident set size, and in which unit; empty: unknown
     pss: str = ""  # where the system reports the proportional set size; empty: nowhere
-    uptime: Callable[[], float] | None = None  # the seconds since this process was started, if they are known
     peak_error: Callable[[], int | None] | None = None  # the largest error of ru_maxrss here, in bytes, if known
 
     if not TYPE_CHECKING:

@@ -10,7 +10,6 @@ pages, until it ended: a running program of 1388 KiB was seen with a peak of 409
 
 import os
 import sys
-import time
 
 from ._base import ALL, BLOCKS, INTEGRALS, KIB, PEAK_AT_LEAST_PARENTS_INEXACT, SECTORS, TIMES, Backend, kernel_release
 
@@ -23,18 +22,6 @@ NAMES, NEWEST = ("linux", "android"), "7.2"
 # not count the switches of ended threads.
 PROCESS = TIMES | {"ru_maxrss", "ru_minflt", "ru_majflt"}
 UNMAINTAINED = INTEGRALS | {"ru_nswap", "ru_msgsnd", "ru_msgrcv", "ru_nsignals"}  # getrusage(2)
-
-
-def uptime() -> float:
-    """Return the seconds since this process was started: ``starttime`` in proc_pid_stat(5), rounded down to a tick.
-
-    Before Linux 5.11 this is wrong in a time namespace, whose offset ``starttime`` lacks.
-    """
-    if TYPE_CHECKING and sys.platform != "linux":
-        raise NotImplementedError
-    with open("/proc/self/stat", "rb") as file:
-        ticks = int(file.read().rpartition(b")")[2].split()[19])  # the name before it may contain anything
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
 
 
 # --- The error of the peak --------------------------------------------------------------------------------------------
@@ -109,7 +96,6 @@ def backend(*, io_accounting: bool, release: str = NEWEST) -> Backend:
         peak="VmHWM in /proc/PID/status",
         rss="the second number of /proc/PID/statm, in pages",  # as exact as VmRSS: task_statm() in fs/proc/task_mmu.c
         pss="Pss in /proc/PID/smaps_rollup",
-        uptime=uptime if os.path.exists("/proc/self/stat") else None,
         peak_error=peak_error if per_cpu else None,
     )
 
