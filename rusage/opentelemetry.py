@@ -9,14 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-try:
-    from opentelemetry.metrics import MeterProvider, Observation, get_meter_provider
-except ModuleNotFoundError as _error:
-    raise ModuleNotFoundError(
-        "rusage.opentelemetry needs opentelemetry-api: pip install opentelemetry-api",
-        name=_error.name,
-        path=_error.path,
-    ) from _error
+from opentelemetry.metrics import MeterProvider, Observation, get_meter_provider
 
 from . import __version__
 from ._backends import BACKEND

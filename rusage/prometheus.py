@@ -10,12 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator  # noqa: TC003 (for typing.get_type_hints)
 
-try:
-    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-except ModuleNotFoundError as _error:
-    raise ModuleNotFoundError(
-        "rusage.prometheus needs prometheus-client: pip install prometheus-client", name=_error.name, path=_error.path
-    ) from _error
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from ._backends import BACKEND
 from ._backends._base import RUSAGE_CHILDREN, RUSAGE_SELF, SECTOR, SECTORS, TIMES

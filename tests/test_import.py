@@ -58,27 +58,6 @@ def test_public_names(first: str, python: Callable[..., str]) -> None:
     assert rusage.__version__ == importlib.metadata.version("rusage")
 
 
-@pytest.mark.parametrize(
-    ("extra", "missing", "package"),
-    [
-        ("prometheus", "prometheus_client.core", "prometheus-client"),
-        ("opentelemetry", "opentelemetry.metrics", "opentelemetry-api"),
-    ],
-)
-def test_missing_extra_is_named(extra: str, missing: str, package: str, python: Callable[..., str]) -> None:
-    """The error says what to install, and keeps the name of the module that is missing and its error."""
-    program = f"""
-import sys
-sys.modules[{missing!r}] = None
-try:
-    import rusage.{extra}
-except ModuleNotFoundError as error:
-    print(error.name, error, repr(error.__cause__)[:19], sep=": ")
-"""
-    expected = f"{missing}: rusage.{extra} needs {package}: pip install {package}: ModuleNotFoundError\n"
-    assert python("-c", program) == expected
-
-
 @pytest.mark.skipif("rusage._rusage" in sys.builtin_module_names, reason="the extension is a part of this interpreter")
 def test_missing_extension_says_how_to_build(tmp_path: Path) -> None:
     """In a source tree that nothing was built in, although cffi is missing too."""
