@@ -78,12 +78,22 @@ class Phases:
     """The registered plugin."""
 
     def __init__(self, config: pytest.Config, mark: str, limits: Collection[str]) -> None:
-        """Read the defaults from the ini file. *mark*: the name of the mark; *limits*: the names of the limits."""
+        """Read the defaults from the ini file. *mark*: the name of the mark; *limits*: the names of the limits.
+
+        Raises ``pytest.UsageError`` for a bad limit.
+        """
         self._mark, self._limits = mark, limits
         self._rows: int | None = config.option.rusage
-        self._defaults = _defaults(config, limits)
+        self._defaults: dict[str, float | None] = {}
         self._warned: set[str] = set()
         self._retained: dict[str, int] = {}
+        for name in limits:
+            text = config.getini(f"limit_rusage_{name}")
+            if text:
+                try:
+                    self._defaults[name] = _limit(name, text if name == "peak_growth" else float(text))
+                except ValueError as error:
+                    raise pytest.UsageError(f"limit_rusage_{name}: {error}") from None
 
     # --- Limits -------------------------------------------------------------------------------------------------------
 
@@ -208,19 +218,6 @@ class Phase:
 
 
 # --- Limits -----------------------------------------------------------------------------------------------------------
-
-
-def _defaults(config: pytest.Config, names: Collection[str]) -> dict[str, float | None]:
-    """Return the limits of the ini file. Raises ``pytest.UsageError`` for a bad limit."""
-    limits: dict[str, float | None] = {}
-    for name in names:
-        text = config.getini(f"limit_rusage_{name}")
-        if text:
-            try:
-                limits[name] = _limit(name, text if name == "peak_growth" else float(text))
-            except ValueError as error:
-                raise pytest.UsageError(f"limit_rusage_{name}: {error}") from None
-    return limits
 
 
 def _limits_of(item: pytest.Item, mark_name: str, names: Collection[str]) -> dict[str, float | None]:

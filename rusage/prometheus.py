@@ -82,7 +82,7 @@ class UsageCollector:
     def describe(self) -> Iterator[Metric]:
         """Yield the metrics without values: a registry refuses a second collector of the same metrics."""
         size, highest = 0 if self._has_rss else None, 0 if self._has_peak else None
-        for metric in self._metrics(RUsage.zero, 0, size, highest, RUsage.zero):
+        for metric in self._metrics(RUsage.zero, 0, size, highest):
             metric.samples.clear()
             yield metric
 
@@ -102,18 +102,16 @@ class UsageCollector:
                 highest = usage.ru_maxrss or None if self._has_peak else None
         except OSError:  # an exception would fail the whole page
             return
-        children = getrusage(RUSAGE_CHILDREN) if self._children else RUsage.zero
-        yield from self._metrics(usage, cputime, size, highest, children)
+        yield from self._metrics(usage, cputime, size, highest)
 
-    def _metrics(
-        self, usage: RUsage, cputime: float, size: int | None, highest: int | None, children: RUsage
-    ) -> Iterator[Metric]:
+    def _metrics(self, usage: RUsage, cputime: float, size: int | None, highest: int | None) -> Iterator[Metric]:
         yield from self._counters.families(usage, cputime)
         if size is not None:
             yield GaugeMetricFamily(*self._rss, size)
         if highest is not None:
             yield GaugeMetricFamily(*self._peak, highest)
         if self._children:
+            children = getrusage(RUSAGE_CHILDREN)
             yield from self._children.families(children, children.cputime)
 
 
