@@ -101,11 +101,26 @@ class Phases:
         """Store the limits of each test. Raises ``pytest.UsageError`` for a bad limit."""
         for item in items:
             try:
-                limits = self._defaults | _limits_of(item, self._mark, self._limits)
+                limits = self._defaults | self._limits_of(item)
             except ValueError as error:
                 _refuse(item, f"{item.nodeid}: {self._mark}: {error}")
                 continue
             item.stash[_limits_key] = {name: limit for name, limit in limits.items() if limit is not None}
+
+    def _limits_of(self, item: pytest.Item) -> dict[str, float | None]:
+        """Return the limits in a test's marks. For each argument the closest mark decides; None means no limit.
+
+        Raises ``ValueError`` for a bad mark.
+        """
+        limits: dict[str, float | None] = {}
+        for mark in item.iter_markers(self._mark):
+            if mark.args or not mark.kwargs or mark.kwargs.keys() - self._limits:
+                raise ValueError(
+                    f"expected {', '.join(f'{name}=...' for name in self._limits)}, and no other arguments"
+                )
+            closest = {name: None if limit is None else _limit(name, limit) for name, limit in mark.kwargs.items()}
+            limits = closest | limits
+        return limits
 
     @pytest.hookimpl(specname="pytest_runtest_call", trylast=True)  # after the call, unless it raised
     def pytest_runtest_call_check(self, item: pytest.Item) -> None:  # pytest requires the prefix
@@ -218,20 +233,6 @@ class Phase:
 
 
 # --- Limits -----------------------------------------------------------------------------------------------------------
-
-
-def _limits_of(item: pytest.Item, mark_name: str, names: Collection[str]) -> dict[str, float | None]:
-    """Return the limits in a test's marks. For each argument the closest mark decides; None means no limit.
-
-    Raises ``ValueError`` for a bad mark.
-    """
-    limits: dict[str, float | None] = {}
-    for mark in item.iter_markers(mark_name):
-        if mark.args or not mark.kwargs or mark.kwargs.keys() - names:
-            raise ValueError(f"expected {', '.join(f'{name}=...' for name in names)}, and no other arguments")
-        closest = {name: None if limit is None else _limit(name, limit) for name, limit in mark.kwargs.items()}
-        limits = closest | limits
-    return limits
 
 
 def _refuse(item: pytest.Item, message: str) -> None:

@@ -86,13 +86,13 @@ def _instruments() -> Iterator[Instrument]:
         switches = _reader("process.context_switch.type", ru_nvcsw="voluntary", ru_nivcsw="involuntary")
         description = "Number of times the process has been context switched."
         yield "counter", "process.context_switches", "{context_switch}", description, switches
-    if names >= BLOCKS and BACKEND.units.get("ru_inblock") == SECTORS:
-        transferred = _reader("disk.io.direction", ru_inblock="read", ru_oublock="write", factor=SECTOR)
-        yield "counter", "process.disk.io", "By", "Disk bytes transferred.", transferred
-    elif names >= BLOCKS:
-        operations = _reader("disk.io.direction", ru_inblock="read", ru_oublock="write")
+    if names >= BLOCKS:
+        factor, name, unit = 1, "process.disk.operations", "{operation}"
         description = "Number of disk operations performed by the process."
-        yield "counter", "process.disk.operations", "{operation}", description, operations
+        if BACKEND.units.get("ru_inblock") == SECTORS:
+            factor, name, unit, description = SECTOR, "process.disk.io", "By", "Disk bytes transferred."
+        blocks = _reader("disk.io.direction", ru_inblock="read", ru_oublock="write", factor=factor)
+        yield "counter", name, unit, description, blocks
     if "rss" not in BACKEND.absent:
         memory = _observed(read_rss)
         yield "up_down_counter", "process.memory.usage", "By", "The amount of physical memory in use.", memory
