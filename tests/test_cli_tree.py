@@ -87,7 +87,7 @@ def test_child_that_was_not_waited_for() -> None:
     done = run("--json", "--tree", "--limit-maxrss", "40MiB", "sh", "-c", script)
     found = record()
     assert (done.returncode, found["limits"]["ru_maxrss"]["exceeded"]) == (123, True)
-    assert re.fullmatch(r"rusage: sh: a process of .* is over the limit of 41943040 .*\n", done.stderr)
+    assert re.fullmatch(r"rusage: sh: peak memory .* is over the limit of 41943040 .*\n", done.stderr)
     assert found["usage"].get("ru_maxrss", 0) < 40 * MIB < found["tree"]["largest_member"]["rss"]
 
 
@@ -203,7 +203,7 @@ def test_orphans_of_earlier_runs() -> None:
     """They are not counted in the next run, and the command says that they are left."""
     done = run("--json", "--tree", "-n", "3", "--show-output", "sh", "-c", "( sleep 5 & ); sleep 0.2")
     assert done.returncode == 0
-    assert "other processes are left from before: what they start may be counted\n" in done.stderr
+    assert "other processes are left from before: what they start may be counted, or killed by --kill\n" in done.stderr
     assert all(one["tree"]["processes"] <= 4 for one in record()["runs"])
 
 

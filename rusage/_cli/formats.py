@@ -88,8 +88,9 @@ def _outcome(ended: Ended, options: Options) -> dict[str, object]:
     if ended.tree is not None:
         record["tree"] = tree_record(ended.tree)
     if options.limits:
-        verdicts = judge(options.limits, ended).items()
-        record["limits"] = {name: {"limit": options.limits[name], "exceeded": over} for name, (over, *_) in verdicts}
+        record["limits"] = {
+            name: {"limit": limit, "exceeded": judge(name, limit, ended).over} for name, limit in options.limits.items()
+        }
     return record
 
 
@@ -127,7 +128,7 @@ def _markdown(found: list[Series], options: Options) -> str:
     for name, limit in options.limits.items():
         verdicts = [f"{FIGURES[name].label}, limit {exactly(limit, FIGURES[name].unit)}"]
         for each in found:
-            passed = [run for run in each.runs if judge({name: limit}, run)[name].over is False]
+            passed = [run for run in each.runs if judge(name, limit, run).over is False]
             verdicts.append(f"{len(passed)} of {len(each.runs)} passed")
         columns.append(verdicts)
     for name in comparison.in_all(found):

@@ -27,16 +27,15 @@ class Verdict(NamedTuple):
     """Why the verdict is uncertain; empty if it is not known to be."""
 
 
-def judge(limits: dict[str, float], ended: Ended) -> dict[str, Verdict]:
-    """Compare the figures of a program with limits."""
-    return {name: _verdict(name, limit, ended) for name, limit in limits.items()}
-
-
-def _verdict(name: str, limit: float, ended: Ended) -> Verdict:
+def judge(name: str, limit: float, ended: Ended) -> Verdict:
+    """Compare a figure of a program with a limit."""
     value, bound, note = ended.figures.get(name), None, ""
     figure, shown = FIGURES[name].name, exactly(limit, FIGURES[name].unit)
     if name == "ru_maxrss":
         bound, error = ended.peak_bound, fields[name].error
+        member = None if ended.tree is None else ended.tree.member
+        if member is not None and member.rss > limit:  # it may not have been waited for
+            value = max(value or 0, member.rss)
         if BACKEND.child_peak in SAMPLED_RULES:
             note = "peak memory is sampled: a short peak over the limit may be missed"
         elif value is not None and error is not None and abs(value - limit) < error:
@@ -53,10 +52,6 @@ def _verdict(name: str, limit: float, ended: Ended) -> Verdict:
         is_certain = name == "tree_rss" or BACKEND.child_peak in SAMPLED_RULES
         complaint = f"{figure} {exactly(value, FIGURES[name].unit)} is over the limit of {shown}"
         return Verdict(over=True, complaint=complaint, note="" if is_certain else note)
-    member = None if ended.tree is None else ended.tree.member
-    if name == "ru_maxrss" and member is not None and member.rss > limit:  # not waited for
-        complaint = f"a process of {exactly(member.rss, 'bytes')} is over the limit of {shown}"
-        return Verdict(over=True, complaint=complaint)
     if value is None and (bound is None or bound > limit):
         return Verdict(over=None, complaint=f"{figure} was not measured: its limit cannot be checked")
     return Verdict(over=False, note=note)
@@ -70,7 +65,8 @@ def check(limits: dict[str, float], runs: list[Ended], command: str) -> int:
     status = 0
     notes: dict[str, None] = {}
     for number, ended in enumerate(runs, 1):
-        for limited, verdict in judge(limits, ended).items():
+        for limited, limit in limits.items():
+            verdict = judge(limited, limit, ended)
             if verdict.over is not False:
                 status = max(status, CANCELED if verdict.over is None else OVER)
                 if limited != "tree_rss" or not ended.killed:  # then run() has said so

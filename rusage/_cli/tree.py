@@ -81,8 +81,9 @@ class Sampling:
             self._fail("the tree cannot be sampled", error)
             return
         if self._others:
-            what = "counted and killed" if self._options.kill else "counted"
-            complain(self.name, f"other processes are left from before: what they start may be {what}")
+            complain(
+                self.name, "other processes are left from before: what they start may be counted, or killed by --kill"
+            )
         self._delay = self._recording.tree._opened - began  # noqa: SLF001 (as above)
 
     def _fail(self, what: str, error: Exception) -> None:
