@@ -89,12 +89,13 @@ def own_usage(options: Options) -> str:
             record[name] = {"value": usage[name], **about}
         return formats.as_json(record)
     values = {name: quantity(usage[name], fields[name].unit) if name in known else "-" for name in fields}
-    names, widest = max(map(len, values)), max(map(len, values.values()))
-    width, lines = width_of(sys.stdout), []
+    widest = max(map(len, values.values()))
+    rows = {}
     for name, value in values.items():
-        first, clauses = f"{name:<{names}}  {value:>{widest}}  ", fields[name].meaning.split("; ")
-        lines += report.wrap(first + "; ".join(clauses[:CLAUSES]), width, " " * len(first))
-    return "\n".join([*lines, "", *report.wrap(HINT, width)])
+        clauses = fields[name].meaning.split("; ")
+        rows[f"{name:<11}  {value:>{widest}}"] = "; ".join(clauses[:CLAUSES])
+    width = width_of(sys.stdout)
+    return "\n".join([*report.lines(rows, width), "", *report.wrap(HINT, width)])
 
 
 # --- A running process -----------------------------------------------------------------------------------------------
@@ -116,8 +117,8 @@ def _print_process(pid: int, options: Options) -> int:
             units |= {"rss": "bytes"} if "rss" in record else {}
             show(formats.as_json({"pid": pid, "usage": usage, **record, "units": units}))
         else:
-            known = {name: FIGURES[name] for name in ("ru_utime", "ru_stime", "ru_maxrss") if name in usage}
-            shown = {figure.label: quantity(usage[name], figure.unit) for name, figure in known.items()}
+            known = [name for name in ("ru_utime", "ru_stime", "ru_maxrss") if name in usage]
+            shown = {FIGURES[name].label: quantity(usage[name], FIGURES[name].unit) for name in known}
             show("\n".join(report.lines({"process": f"{pid}", **shown, **rows}, width_of(sys.stdout))))
     return 0 if all(written) else CANCELED
 
