@@ -4,6 +4,7 @@ import csv
 import errno
 import json
 import os
+import platform
 import shlex
 import subprocess
 from functools import partial
@@ -277,6 +278,7 @@ def test_record_of_a_program(words: list[str | bytes]) -> None:
     ]
     assert (record["exit_status"] is None) is (record["signal"] is not None)
     assert record["usage"].keys() - SAMPLED == rusage.run(["true"]).measured - SAMPLED
+    assert record["system"].split()[:2] == [platform.system(), platform.release()]
     assert record["units"].keys() - {"cputime"} == {"elapsed", *record["usage"]}
     error = rusage.fields["ru_maxrss"].error
     assert record["errors"] == ({"ru_maxrss": error} if error is not None and "ru_maxrss" in record["units"] else {})

@@ -69,6 +69,7 @@ def _json(found: list[Series], options: Options) -> str:
     content |= {"commands": records} if options.compare else records[0]
     if options.is_series:
         content["stopped_by"] = found[0].stopped_by
+    content["system"] = system()
     measured = {name for each in found for run in each.runs for name in run.figures}
     names = [name for name in FIGURES if name == "elapsed" or name in measured]
     content["units"] = {name: FIGURES[name].unit for name in names}
@@ -110,6 +111,13 @@ def tree_record(peak: TreePeak) -> dict[str, object]:
         "missed": peak.missed,
         "killed": peak.killed,
     }
+
+
+def system() -> str:
+    """Return the system with its kernel, as reports name it."""
+    import platform
+
+    return f"{platform.system()} {platform.release()} {platform.machine()}"
 
 
 # --- Markdown --------------------------------------------------------------------------------------------------------
