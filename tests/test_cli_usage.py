@@ -23,6 +23,7 @@ OPERATORS = {
     "true &": "&",
     "echo 'a' \"|\" b\n|cat": "|cat",
 }
+NO_SIZE = "--limit-maxrss: not a size: {!r} (expected a number of bytes, or one with K, M, G or T, such as 500M)"
 WRONG: list[tuple[str | list[str], str]] = [
     ("--nonsense true", "option --nonsense not recognized"),
     ("--hlep", "option --hlep not recognized; did you mean --help?"),
@@ -32,10 +33,7 @@ WRONG: list[tuple[str | list[str], str]] = [
     ("-v", "--verbose needs a command"),
     ("--tree", "--tree needs a command or --pid"),
     ("--append true", "--append needs --output"),
-    (
-        "--limit-maxrss 5MB true",
-        "--limit-maxrss: not a size: '5MB' (expected a number of bytes, or one with K, M, G or T, such as 500M)",
-    ),
+    ("--limit-maxrss 5MB true", NO_SIZE.format("5MB")),
     *(
         (f"--limit-cputime {text} true", f"--limit-cputime: not a number of seconds: {text!r}")
         for text in ("-1", "nan", "inf", "1s", "\u0661", "1_0", "1e400")
@@ -70,7 +68,13 @@ WRONG: list[tuple[str | list[str], str]] = [
         for line, word in OPERATORS.items()
         for words in (["--compare", "true", line], ["--prepare", line, "true"])
     ),
-    ("--export x.csv --samples ./x.csv true", "two reports cannot go to the same file"),
+    ("--export x.csv --samples ./x.csv true", "two reports cannot be in the same file"),
+    ("--against x.json --export ./x.json true", "two reports cannot be in the same file"),
+    ("--limit-maxrss +10% true", "--limit-maxrss: a percentage needs --against"),
+    ("--against x --limit-maxrss -10% true", NO_SIZE.format("-10%")),
+    ("--against x --limit-cputime +1e400% true", "--limit-cputime: not a percentage: '1e400'"),
+    ("--against x --compare true true", "--against excludes --compare"),
+    ("--against x -p true", "--against excludes --portability"),
 ]
 
 

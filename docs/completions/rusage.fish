@@ -3,7 +3,7 @@
 function __rusage_before_command
     set -l words (commandline -opc)[2..-1]
     while set -q words[1]
-        if contains -- $words[1] -n -o -f --pid --runs --plot --output --export --warmup --format --prepare --samples --interval --limit-maxrss --limit-cputime --limit-tree-rss
+        if contains -- $words[1] -n -o -f --pid --runs --plot --output --export --warmup --format --prepare --samples --against --interval --limit-maxrss --limit-cputime --limit-tree-rss
             set -e words[1] # and its value
         else if test "$words[1]" = -- || not string match -q -- '-*' "$words[1]"
             return 1
@@ -12,7 +12,7 @@ function __rusage_before_command
     end
 end
 
-complete -c rusage -x -a "(__fish_complete_subcommand -n -o -f --pid --runs --plot --output --export --warmup --format --prepare --samples --interval --limit-maxrss --limit-cputime --limit-tree-rss)"
+complete -c rusage -x -a "(__fish_complete_subcommand -n -o -f --pid --runs --plot --output --export --warmup --format --prepare --samples --against --interval --limit-maxrss --limit-cputime --limit-tree-rss)"
 complete -c rusage -n __rusage_before_command -s n -l runs -x -d 'run the command RUNS times, report statistics'
 complete -c rusage -n __rusage_before_command -l compare -d 'compare commands without a shell, 3 s for each'
 complete -c rusage -n __rusage_before_command -s o -l output -r -F -d 'write the report to FILE, not to standard error'
@@ -34,6 +34,7 @@ complete -c rusage -n __rusage_before_command -l limit-maxrss -x -d 'limit on th
 complete -c rusage -n __rusage_before_command -l limit-tree-rss -x -d 'limit on all processes together, like 500M'
 complete -c rusage -n __rusage_before_command -l kill -d 'kill all when a sample exceeds --limit-tree-rss'
 complete -c rusage -n __rusage_before_command -l limit-cputime -x -d 'limit on user and system time together'
+complete -c rusage -n __rusage_before_command -l against -r -F -d 'compare with a report in JSON; limits like +10%'
 complete -c rusage -n __rusage_before_command -s f -l format -x -d 'report in FORMAT: letters, or %{ru_maxrss}'
 complete -c rusage -n __rusage_before_command -s p -l portability -d 'report real, user and system time as in POSIX'
 complete -c rusage -n __rusage_before_command -s v -l verbose -d 'report all figures, regardless of -f and -p'

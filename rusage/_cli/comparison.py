@@ -146,7 +146,10 @@ def rank_of_ends(rounds: int) -> int:
 def of_runs(found: list[Series], options: Options, file: TextIO | None) -> str:
     """Return the report of a series or of a comparison."""
     colored, width, first = is_colored(file), width_of(file), found[0]
-    table = _compared(found) if options.compare else _summaries(first)
+    if options.stored is not None:
+        table = _beside(options.stored, first)
+    else:
+        table = _compared(found) if options.compare else _summaries(first)
     text = _laid_out(table, width, colored=colored) if first.summary else []
     rows = {"command": first.text} if options.append and not options.compare else {}
     if options.compare:
@@ -179,7 +182,17 @@ def _summaries(found: Series) -> list[list[str]]:
     for name, figure in FIGURES.items():
         if figure.in_series and name in found.summary:
             cells = ["-" if value is None else figure.shown(value) for value in found.summary[name]]
-            rows.append([figure.label if figure.unit == "bytes" else figure.name, *cells])
+            rows.append([figure.row, *cells])
+    return rows
+
+
+def _beside(stored: dict[str, float], found: Series) -> list[list[str]]:
+    """Return the rows of the table of a run or a series beside a stored report."""
+    rows = [["", "median", "stored", "change"]]
+    for name, each in found.summary.items():
+        figure, before = FIGURES[name], stored.get(name)
+        change = f"{each.median / before - 1:+.1%}" if before else "-"
+        rows.append([figure.row, figure.shown(each.median), "-" if before is None else figure.shown(before), change])
     return rows
 
 

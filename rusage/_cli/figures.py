@@ -63,6 +63,8 @@ class Figure:
     def __init__(self, label: str, part: str, unit: str, *, compared: bool = False, in_series: bool = False) -> None:
         self.label, self.part, self.unit, self.compared, self.in_series = label, part, unit, compared, in_series
         self.name = f"{label} {part}".rstrip()
+        self.row = label if unit == "bytes" else self.name
+        """In a table, below which another row has the part."""
 
     def shown(self, value: float) -> str:
         """Return a value; without its unit, if that is in the name."""

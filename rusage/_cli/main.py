@@ -52,6 +52,11 @@ def run_command(command: list[str], options: Options) -> int:
 
         make_runs = series.run_series
         series.empty_standard_input()  # before a file is opened that could become it
+    if options.against is not None:
+        from . import stored
+
+        if not stored.load(options.against, options, command):
+            return CANCELED
     file = sys.stderr
     with contextlib.ExitStack() as files:
         try:
@@ -108,7 +113,7 @@ def _report(kind: str | None, found: list[Series], options: Options, file: TextI
         from . import formats
 
         return formats.of_runs(kind, found, options, file)
-    if options.is_series:
+    if options.is_series or options.stored is not None:
         from . import comparison
 
         return comparison.of_runs(found, options, file)

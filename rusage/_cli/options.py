@@ -51,7 +51,10 @@ class Options:
         self.first_line = self.format is not POSIX and "quiet" not in values
         """Whether a report in GNU time's format begins with a line about a program that fails."""
         self.limits: dict[str, float] = {figure: values[name] for name, figure in LIMITS.items() if name in values}
-        """Of ``ru_maxrss`` and ``tree_rss`` in bytes, of ``cputime`` in seconds."""
+        """Of ``ru_maxrss`` and ``tree_rss`` in bytes, of ``cputime`` in seconds; a ``Percent`` until it is absolute."""
+        self.against: str | None = values.get("against")
+        self.stored: dict[str, float] | None = None
+        """The figures of the report of ``--against``, when it has been read; of a series the medians."""
         self.kill = "kill" in values
         self.interval: float = values.get("interval", 0.01)
         self.pid: int | None = values.get("pid")
@@ -85,6 +88,16 @@ def _number(what: str, least: float, kind: type[float] = int, most: float = sys.
         return value
 
     return convert
+
+
+class Percent(float):
+    """A limit that is by so much above a stored figure."""
+
+
+def _limit(absolute: Callable[[str], float]) -> Callable[[str], float]:
+    """Return the conversion of a limit that is absolute, or relative like ``+10%``."""
+    percent = _number("percentage", 0, Percent)
+    return lambda text: percent(text[1:-1]) if text[:1] + text[-1:] == "+%" else absolute(text)
 
 
 def _file(kinds: dict[str, str]) -> Callable[[str], tuple[str, str]]:
@@ -151,17 +164,18 @@ OPTIONS = {
     "The program and its descendants": [
         Option("", "tree", "", "sample the memory of all processes together"),
         Option("", "interval", "SECONDS", "seconds between two samples (0.01)", _number(SECONDS, 0.0001, float)),
-        Option(
-            "", "samples", "FILE", "write the samples to FILE as CSV; implies --tree", lambda path: ("samples", path)
-        ),
+        Option("", "samples", "FILE", "write the samples to FILE as CSV; implies --tree", _file({"": "samples"})),
         Option("", "plot", "FILE", "draw them: .png, .svg or .pdf; implies --tree", _file(PICTURES)),
         Option("", "pid", "PID", "report a running process, not a command", _number("process ID", 1, most=2**31 - 1)),
     ],
     "Limits (exit status 123 if exceeded)": [
-        Option("", "limit-maxrss", "SIZE", "limit on the peak memory of the largest process", parse_size),
-        Option("", "limit-tree-rss", "SIZE", "limit on all processes together, like 500M", parse_size),
+        Option("", "limit-maxrss", "SIZE", "limit on the peak memory of the largest process", _limit(parse_size)),
+        Option("", "limit-tree-rss", "SIZE", "limit on all processes together, like 500M", _limit(parse_size)),
         Option("", "kill", "", "kill all when a sample exceeds --limit-tree-rss"),
-        Option("", "limit-cputime", "SECONDS", "limit on user and system time together", _number(SECONDS, 0, float)),
+        Option(
+            "", "limit-cputime", "SECONDS", "limit on user and system time together", _limit(_number(SECONDS, 0, float))
+        ),
+        Option("", "against", "FILE", "compare with a report in JSON; limits like +10%"),
     ],
     GNU_TIME: [
         Option("f", "format", "FORMAT", "report in FORMAT: letters, or %{ru_maxrss}"),
@@ -198,7 +212,8 @@ NEEDS = {
 }
 # Of each pair of lists, no option of the first goes together with another one of the second.
 KINDS, FORMATS = ["json", "markdown", "csv"], ["format", "portability", "verbose"]
-EXCLUDES = [(KINDS, [*KINDS, *FORMATS]), ([*SERIES, "tree"], FORMATS), (SERIES, ["samples", "plot"])]
+EXCLUDES = [(KINDS, [*KINDS, *FORMATS]), ([*SERIES, "tree", "against"], FORMATS)]
+EXCLUDES += [(SERIES, ["samples", "plot"]), (["against"], ["compare"])]
 WITH_PID = {"pid", "json", "tree", *RECORDS}
 
 
@@ -276,11 +291,13 @@ def _convert(given: list[tuple[Option, str]], command: list[str]) -> Options:
 
 def _check(values: dict[str, Any], *, has_command: bool) -> None:
     """Exit if options contradict each other."""
-    for name in values:
+    for name, value in values.items():
         if not has_command and name not in (WITH_PID if "pid" in values else {"json"}):
             _fail(f"--{name} needs a command{' or --pid' if name in WITH_PID else ''}")
         if values.keys().isdisjoint(NEEDS.get(name, [name])):
             _fail(f"--{name} needs {' or '.join(f'--{needed}' for needed in NEEDS[name])}")
+        if isinstance(value, Percent) and "against" not in values:
+            _fail(f"--{name}: a percentage needs --against")
         for first, second in EXCLUDES:
             for other in values:
                 if name in first and other in second and other != name:
@@ -291,9 +308,10 @@ def _check(values: dict[str, Any], *, has_command: bool) -> None:
 
 def _check_surroundings(options: Options, *, draws: bool) -> None:
     """Exit if reports would go to the same file, or if the system or the installation lacks what an option needs."""
-    paths = [path for path in (options.output or "-", *(path for _, path in options.exports)) if path != "-"]
+    files = options.output, options.against, *(path for _, path in options.exports)
+    paths = [path for path in files if path not in {None, "-"}]
     if len({*map(os.path.normpath, paths)}) < len(paths):
-        _fail("two reports cannot go to the same file")
+        _fail("two reports cannot be in the same file")
     if draws:
         from importlib.util import find_spec
 

@@ -1,0 +1,100 @@
+"""``rusage --against FILE``."""
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import needs_tree, new_folder, record, run, text  # noqa: F401 (new_folder is a fixture)
+from forked import CHECKS, needs_peak
+
+from rusage._cli import formats
+
+USAGE = {"ru_utime": 30.0, "ru_stime": 10.0, "ru_maxrss": 1000}
+RUN = {"exit_status": 0, "elapsed": 4.0, "usage": USAGE}
+STORED: dict[str, Any] = {"version": 2, "command": ["true"], "system": formats.system(), **RUN}
+MEDIANS = {name: {"median": value} for name, value in (USAGE | {"elapsed": 4.0, "cputime": 40.0}).items()}
+SERIES: dict[str, Any] = {"version": 1, "command": ["true"], "runs": [RUN], "summary": MEDIANS, "stopped_by": None}
+
+
+def against(stored: Any, *words: str, **keywords: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command with a stored report."""
+    Path("base.json").write_bytes(stored if isinstance(stored, bytes) else json.dumps(stored).encode())
+    return run("--against", "base.json", *words, **keywords)
+
+
+@needs_peak
+@pytest.mark.parametrize("words", [[], ["-n", "2"]], ids=["once", "series"])
+@pytest.mark.parametrize("stored", [STORED, SERIES], ids=["run", "series"])
+def test_stored_figures_and_relative_limits(stored: Any, words: list[str]) -> None:
+    """Of a series, the median counts. The figures are chosen: a program stays far below or above them."""
+    done = against(stored, *words, "--export", "x.json", "--limit-cputime", "+1%", "true")
+    assert (done.returncode, done.stderr) == (0, "")
+    peak = record("x.json")["summary"]["ru_maxrss"]["median"] if words else record("x.json")["usage"]["ru_maxrss"]
+    change = re.escape(f"{peak / 1000 - 1:+.1%}")
+    for row in r"wall time .* 4 s +-\d+\.\d%", r"CPU time .* 40 s +-\d+\.\d%", rf"peak memory .* 0\.977 KiB +{change}":
+        assert re.search(f"median +stored +change\n(.*\n)*{row}\n", text())
+    done = against(stored, *words, "--limit-maxrss", "+10.1%", "true")
+    assert done.returncode == 123
+    assert " is over the limit of 1101 bytes (1.1 KiB)\n" in done.stderr
+
+
+@needs_tree
+def test_relative_limit_of_the_tree() -> None:
+    """A sample above it ends the program."""
+    done = against(STORED | {"tree": {"rss": 999, "killed": False}}, "--limit-tree-rss", "+1%", "--kill", "sleep", "60")
+    assert (done.returncode, "  999 bytes  +" in text()) == (123, True)
+
+
+def test_unknown_figures() -> None:
+    """They never pass: 125 without a run if the stored one is missing, and after it if the other is."""
+    done = against(STORED | {"usage": {}}, "--limit-cputime", "+10%", "touch", "made")
+    assert (done.returncode, Path("made").exists()) == (125, False)
+    assert done.stderr == "rusage: base.json: CPU time was not measured: its limit cannot be checked\n"
+    assert against(STORED, "--limit-maxrss", "+10%", "true", before=[*CHECKS, "no_peak"]).returncode == 125
+
+
+def test_other_command_or_system() -> None:
+    """One line names both."""
+    for change in {"command": ["make", "-j4"]}, {"system": "x" * 60}:
+        stored = STORED | change
+        done = against(stored, "true")
+        assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+        assert f": {' '.join(stored['command'])!r} on '{stored['system'][:47]}" in done.stderr
+
+
+FAILED = "a run failed, was killed or was stopped, or there is none"
+NO_REPORT = "not a report of a run or a series in JSON of version 1 or 2, of at most 16 MiB"
+REFUSED = {
+    "failed": (SERIES | {"runs": [RUN, RUN | {"exit_status": None}]}, FAILED),
+    "killed by --kill": (STORED | {"tree": {"rss": 1, "killed": True}}, FAILED),
+    "stopped": (SERIES | {"stopped_by": 2}, FAILED),
+    "no run": (SERIES | {"runs": []}, FAILED),
+    "comparison": ({"version": 2, "commands": []}, NO_REPORT),
+    "newer": (STORED | {"version": 3}, NO_REPORT),
+    "NaN": (STORED | {"elapsed": float("nan")}, NO_REPORT),
+    "huge": (STORED | {"usage": {"ru_utime": 10**400, "ru_stime": 0.0}}, NO_REPORT),
+    "empty": (b"", NO_REPORT),
+    "nested": (b"[" * 10**6, NO_REPORT),
+    "large": (b" " * 2**24 + json.dumps(STORED).encode(), NO_REPORT),
+}
+
+
+@pytest.mark.parametrize(("stored", "reason"), REFUSED.values(), ids=REFUSED)
+def test_refused_report(stored: Any, reason: str) -> None:
+    """One line and 125; nothing is run, and no file is touched."""
+    Path("report").write_text("before")
+    done = against(stored, "--export", "x.json", "touch", "made")
+    assert (done.returncode, done.stderr) == (125, f"rusage: base.json: {reason}\n")
+    assert (sorted(os.listdir()), text()) == (["base.json", "report"], "before")
+
+
+def test_refused_file() -> None:
+    """Also in a series. Of an endless file, no more than 16 MiB are read."""
+    files = {".": "Is a directory", "none": "No such file or directory", "/dev/zero": NO_REPORT}
+    for name, reason in files.items():
+        done = run("--against", name, "-n", "2", "touch", "made")
+        assert (done.returncode, done.stderr, Path("made").exists()) == (125, f"rusage: {name}: {reason}\n", False)
