@@ -32,6 +32,7 @@ SLOW = {
     "command.md": [pytest.mark.thorough],
     "trees.md": [pytest.mark.thorough],
     "Fail a CI job over 300 MiB": [pytest.mark.thorough],
+    "Fail a CI job that needs more memory than before": [pytest.mark.thorough],
     "Find the test that leaks": [pytest.mark.thorough],
     "Limit the memory of a test": [pytest.mark.thorough],
     "Limit the CPU time of a child": [pytest.mark.thorough],
