@@ -50,15 +50,8 @@ ESCAPES = {"t": "\t", "n": "\n", "\\": "\\"}
 DIRECTIVE = r"(?s)%\{(\w+)\}|%(.?)|\\(.?)"
 
 
-def first_line(code: int) -> str:
-    """Return the line about a program's failure, which precedes the report; empty if the program succeeded."""
-    if code < 0:
-        return f"Command terminated by signal {-code}\n"
-    return f"Command exited with non-zero status {code}\n" if code else ""
-
-
-def report(layout: str, command: list[str], code: int, figures: Figures) -> str:
-    """Return a report in GNU time's format *layout*.
+def report(layout: str, command: list[str], code: int, figures: Figures, *, first_line: bool = False) -> str:
+    """Return a report in GNU time's format *layout*; *first_line*: after a line about a program that has failed.
 
     *code* is the exit code as in subprocess, or the exit status for a program that could not be started, which has no
     figures.
@@ -81,7 +74,12 @@ def report(layout: str, command: list[str], code: int, figures: Figures) -> str:
             return f"{shown}%"
         return f"{shown:.6f}" if isinstance(shown, float) else str(shown)
 
-    return re.sub(DIRECTIVE, replacement, layout)
+    first = ""
+    if first_line and code:
+        first = (
+            f"Command exited with non-zero status {code}\n" if code > 0 else f"Command terminated by signal {-code}\n"
+        )
+    return first + re.sub(DIRECTIVE, replacement, layout)
 
 
 # All figures are rounded down. A time in microseconds is exact, unlike a float.

@@ -96,7 +96,7 @@ def _report_and_judge(
         for export in exports:
             is_written &= export.write(partial(_report, found=found, options=options))
     elif options.format is not None and code != CANCELED:  # GNU time reports a failed start too
-        write(_gnu_report(options, found[0].words, code, {}), file)
+        write(gnu.report(options.format, found[0].words, code, {}, first_line=options.first_line), file)
     status = 0
     if options.limits:
         from . import limits
@@ -119,10 +119,5 @@ def _report(kind: str | None, found: list[Series], options: Options, file: TextI
         return comparison.of_runs(found, options, file)
     (ended,) = found[0].runs
     if options.format is not None:
-        return _gnu_report(options, found[0].words, ended.code, ended.figures)
+        return gnu.report(options.format, found[0].words, ended.code, ended.figures, first_line=options.first_line)
     return of_run(found[0], options, file)
-
-
-def _gnu_report(options: Options, command: list[str], code: int, figures: dict[str, float]) -> str:
-    first = gnu.first_line(code) if options.first_line else ""
-    return first + gnu.report(options.format or "", command, code, figures)

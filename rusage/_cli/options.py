@@ -34,11 +34,26 @@ class Option:
 class Options:
     """The values of the options, which the table below describes."""
 
+    output: str | None = None
+    append = False
+    against: str | None = None
+    stored: dict[str, float] | None = None
+    """The figures of the report of ``--against``, when it has been read; of a series the medians."""
+    kill = False
+    interval = 0.01
+    pid: int | None = None
+    runs: int | None = None
+    """None for a single run, and for a comparison that determines it."""
+    warmup = 0
+    ignore_failure = False
+    compare = False
+    prepare: Command | None = None
+    show_output = False
+
     def __init__(self, values: dict[str, Any]) -> None:
         """*values*: by the names of the options, the last given ones at the end."""
+        vars(self).update({name.replace("-", "_"): value for name, value in values.items()})
         self.show = next((name for name in SHOWN if name in values), None)
-        self.output: str | None = values.get("output")
-        self.append = "append" in values
         self.kind = next((name for name in KINDS if name in values), None)
         """None for a text."""
         self.exports: list[tuple[str, str]] = [*values.get("export", [])]
@@ -52,23 +67,10 @@ class Options:
         """Whether a report in GNU time's format begins with a line about a program that fails."""
         self.limits: dict[str, float] = {figure: values[name] for name, figure in LIMITS.items() if name in values}
         """Of ``ru_maxrss`` and ``tree_rss`` in bytes, of ``cputime`` in seconds; a ``Percent`` until it is absolute."""
-        self.against: str | None = values.get("against")
-        self.stored: dict[str, float] | None = None
-        """The figures of the report of ``--against``, when it has been read; of a series the medians."""
-        self.kill = "kill" in values
-        self.interval: float = values.get("interval", 0.01)
-        self.pid: int | None = values.get("pid")
         self.records = self.pid is not None and not values.keys().isdisjoint(RECORDS)
         """Whether the running process is recorded over time."""
         self.tree = self.records or not values.keys().isdisjoint(SAMPLES)
-        self.runs: int | None = values.get("runs")
-        """None for a single run, and for a comparison that determines it."""
-        self.warmup: int = values.get("warmup", 0)
-        self.ignore_failure = "ignore-failure" in values
-        self.compare = "compare" in values
         self.is_series = self.compare or self.runs is not None
-        self.prepare: Command | None = values.get("prepare")
-        self.show_output = "show-output" in values
 
 
 # --- Conversions of values -------------------------------------------------------------------------------------------
