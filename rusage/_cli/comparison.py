@@ -145,16 +145,16 @@ def rank_of_ends(rounds: int) -> int:
 
 def of_runs(found: list[Series], options: Options, file: TextIO | None) -> str:
     """Return the report of a series or of a comparison."""
-    colored, width, first = is_colored(file), width_of(file), found[0]
+    width, first = width_of(file), found[0]
     if options.stored is not None:
         table = _beside(options.stored, first)
     else:
         table = _compared(found) if options.compare else _summaries(first)
-    text = _laid_out(table, width, colored=colored) if first.summary else []
+    text = _laid_out(table, width, colored=is_colored(file)) if first.summary else []
     rows = {"command": first.text} if options.append and not options.compare else {}
     if options.compare:
         numbered = {f"{number}": each.text.replace("\n", " ") for number, each in enumerate(found, 1)}
-        text += [*([""] if text else []), *lines(numbered, width), ""]
+        text += [*([""] if text else []), *lines(numbered, file), ""]
     of = f" of {options.runs}" if options.runs else ""
     warmup = min(len(each.warmup) for each in found)
     after = f", after {warmup} for warm-up" if warmup else ""
@@ -171,7 +171,7 @@ def of_runs(found: list[Series], options: Options, file: TextIO | None) -> str:
         rows["ratio"] = "to command 1; low and high, from 6 rounds on, are the ends of its 95 % interval"
         if any(each.smallest for each in found):
             rows["*"] = "the smallest: the 95 % intervals of the ratios leave out 1"
-    text += lines(rows, width, alarming={"failures", "stopped by"} if colored else ())
+    text += lines(rows, file, alarming={"failures", "stopped by"})
     sentences = [line for sentence in conclusions(found) + hints(found) for line in wrap(sentence, width)]
     return "\n".join([*text, "", *sentences] if sentences else text)
 

@@ -62,7 +62,7 @@ def facts() -> str:
     found |= {"measured, a child": child, "measured, a process": BACKEND.process}
     for label, known in found.items():
         rows[label] = ", ".join(name for name in fields if name in known) or "not available"
-    return "\n".join(report.lines(rows, width_of(sys.stdout)))
+    return "\n".join(report.lines(rows, sys.stdout))
 
 
 def _launcher(*, is_used: bool) -> str:
@@ -94,8 +94,7 @@ def own_usage(options: Options) -> str:
     for name, value in values.items():
         clauses = fields[name].meaning.split("; ")
         rows[f"{name:<11}  {value:>{widest}}"] = "; ".join(clauses[:CLAUSES])
-    width = width_of(sys.stdout)
-    return "\n".join([*report.lines(rows, width), "", *report.wrap(HINT, width)])
+    return "\n".join([*report.lines(rows, sys.stdout), "", *report.wrap(HINT, width_of(sys.stdout))])
 
 
 # --- A running process -----------------------------------------------------------------------------------------------
@@ -119,7 +118,7 @@ def _print_process(pid: int, options: Options) -> int:
         else:
             known = [name for name in ("ru_utime", "ru_stime", "ru_maxrss") if name in usage]
             shown = {FIGURES[name].label: quantity(usage[name], FIGURES[name].unit) for name in known}
-            show("\n".join(report.lines({"process": f"{pid}", **shown, **rows}, width_of(sys.stdout))))
+            show("\n".join(report.lines({"process": f"{pid}", **shown, **rows}, sys.stdout)))
     return 0 if all(written) else CANCELED
 
 

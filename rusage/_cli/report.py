@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from .tree import TreePeak
 
 
-def lines(rows: dict[str, str], width: int, *, alarming: Collection[str] = ()) -> list[str]:
-    """Return lines with each label and its text, wrapped to *width*; those with an *alarming* label are red.
+def lines(rows: dict[str, str], file: TextIO | None, *, alarming: Collection[str] = ()) -> list[str]:
+    """Return lines with each label and its text, wrapped for a file; those with an *alarming* label may be red.
 
     The text of ``command`` is not wrapped.
     """
-    indent = " " * (max(map(len, rows)) + 2)
+    indent, width, colored = " " * (max(map(len, rows)) + 2), width_of(file), is_colored(file)
     found = []
     for label, text in rows.items():
         line = f"{label:<{len(indent)}}{text}".replace("\n", f"\n{indent}")
         parts = [line] if label == "command" else wrap(line, width, indent)
-        found += [paint(part, RED) if label in alarming else part for part in parts]
+        found += [paint(part, RED) if colored and label in alarming else part for part in parts]
     return found
 
 
@@ -60,7 +60,7 @@ def of_run(found: Series, options: Options, file: TextIO | None) -> str:
     last = "exit status" if ended.code >= 0 else "killed by"
     sent = "; signals of --kill were sent" if ended.killed else ""
     rows[last] = outcome(ended.code).removeprefix("exit status ") + sent
-    return "\n".join(lines(rows, width_of(file), alarming=[last] if ended.code and is_colored(file) else []))
+    return "\n".join(lines(rows, file, alarming=[last] if ended.code else []))
 
 
 def _tree(ended: Ended) -> str:
