@@ -200,8 +200,6 @@ class Phases:
 class Phase:
     """The figures of one phase, which begins when the object is created."""
 
-    __slots__ = ("_children", "_figures", "_peak", "_pid", "_usage")
-
     def __init__(self, *, reset_peak: bool) -> None:
         self._figures: Figures | None = None
         self._pid = os.getpid()

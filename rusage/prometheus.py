@@ -29,7 +29,7 @@ __all__ = ["UsageCollector"]
 
 # The names of counters, their meanings, the fields by the value of the label "type", if they have that label, and the
 # value of one unit of the fields.
-COUNTERS: tuple[tuple[str, str, dict[str, str], int], ...] = (
+COUNTERS = [
     ("cpu_user_seconds", FIELDS["ru_utime"].meaning, {"": "ru_utime"}, 1),
     ("cpu_system_seconds", FIELDS["ru_stime"].meaning, {"": "ru_stime"}, 1),
     ("minor_page_faults", FIELDS["ru_minflt"].meaning, {"": "ru_minflt"}, 1),
@@ -37,7 +37,7 @@ COUNTERS: tuple[tuple[str, str, dict[str, str], int], ...] = (
     ("disk_read_bytes", "bytes read from block devices", {"": "ru_inblock"}, SECTOR),
     ("disk_written_bytes", "bytes written to block devices", {"": "ru_oublock"}, SECTOR),
     ("context_switches", "context switches", {"voluntary": "ru_nvcsw", "involuntary": "ru_nivcsw"}, 1),
-)
+]
 
 
 class UsageCollector:

@@ -52,8 +52,8 @@ def facts() -> str:
     rows = {
         "version": __version__,
         "interpreter": f"{platform.python_implementation()} {' '.join(sys.version.split())}",
-        "system": f"{platform.system()} {platform.release()}, {platform.version()}",
-        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, pages of {getpagesize()} bytes",
+        "system": f"{formats.system()}, {platform.version()}",
+        "machine": f"{os.cpu_count()} CPUs, pages of {getpagesize()} bytes",
         "backend": BACKEND.name,
         "launcher": _launcher(is_used="ru_maxrss" in child),
         "error of the peak": "unknown" if error is None else f"up to {quantity(error, 'bytes')}",
@@ -90,10 +90,10 @@ def own_usage(options: Options) -> str:
         return formats.as_json(record)
     values = {name: quantity(usage[name], fields[name].unit) if name in known else "-" for name in fields}
     widest = max(map(len, values.values()))
-    rows = {}
-    for name, value in values.items():
-        clauses = fields[name].meaning.split("; ")
-        rows[f"{name:<11}  {value:>{widest}}"] = "; ".join(clauses[:CLAUSES])
+    rows = {  # with the longest name
+        f"{name:<11}  {value:>{widest}}": "; ".join(fields[name].meaning.split("; ")[:CLAUSES])
+        for name, value in values.items()
+    }
     return "\n".join([*report.lines(rows, sys.stdout), "", *report.wrap(HINT, width_of(sys.stdout))])
 
 

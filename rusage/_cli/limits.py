@@ -29,7 +29,7 @@ class Verdict(NamedTuple):
 
 def judge(name: str, limit: float, ended: Ended) -> Verdict:
     """Compare a figure of a program with a limit."""
-    value, bound, note = ended.figures.get(name), None, ""
+    value, bound, close, note = ended.figures.get(name), None, "", ""
     figure, shown = FIGURES[name].name, exactly(limit, FIGURES[name].unit)
     if name == "ru_maxrss":
         bound, error = ended.peak_bound, fields[name].error
@@ -39,8 +39,8 @@ def judge(name: str, limit: float, ended: Ended) -> Verdict:
         if BACKEND.child_peak in SAMPLED_RULES:
             note = "peak memory is sampled: a short peak over the limit may be missed"
         elif value is not None and error is not None and abs(value - limit) < error:
-            note = f"peak memory is accurate to within {exactly(error, 'bytes')}: "
-            note += f"the true peak may be above or below the limit of {shown}"
+            close = f"peak memory is accurate to within {exactly(error, 'bytes')}: "
+            close += f"the true peak may be above or below the limit of {shown}"
     elif name == "tree_rss":
         # Of one process at a time without a sample. If sampling has failed, only an excess is known.
         value = max((ended.figures[each] for each in ("ru_maxrss", name) if each in ended.figures), default=None)
@@ -49,12 +49,11 @@ def judge(name: str, limit: float, ended: Ended) -> Verdict:
         if ended.tree is not None and ended.tree.is_partial:
             note = f"{figure} may be over the limit: some processes could not be read"
     if value is not None and value > limit:
-        is_certain = name == "tree_rss" or BACKEND.child_peak in SAMPLED_RULES
         complaint = f"{figure} {exactly(value, FIGURES[name].unit)} is over the limit of {shown}"
-        return Verdict(over=True, complaint=complaint, note="" if is_certain else note)
+        return Verdict(over=True, complaint=complaint, note=close)
     if value is None and (bound is None or bound > limit):
         return Verdict(over=None, complaint=f"{figure} was not measured: its limit cannot be checked")
-    return Verdict(over=False, note=note)
+    return Verdict(over=False, note=close or note)
 
 
 def check(limits: dict[str, float], runs: list[Ended], command: str) -> int:

@@ -214,8 +214,12 @@ NEEDS = {
 }
 # Of each pair of lists, no option of the first goes together with another one of the second.
 KINDS, FORMATS = ["json", "markdown", "csv"], ["format", "portability", "verbose"]
-EXCLUDES = [(KINDS, [*KINDS, *FORMATS]), ([*SERIES, "tree", "against"], FORMATS)]
-EXCLUDES += [(SERIES, ["samples", "plot"]), (["against"], ["compare"])]
+EXCLUDES = [
+    (KINDS, [*KINDS, *FORMATS]),
+    ([*SERIES, "tree", "against"], FORMATS),
+    (SERIES, ["samples", "plot"]),
+    (["against"], ["compare"]),
+]
 WITH_PID = {"pid", "json", "tree", *RECORDS}
 
 
