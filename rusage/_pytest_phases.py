@@ -78,9 +78,9 @@ class Phases:
     """The registered plugin."""
 
     def __init__(self, config: pytest.Config, mark: str, limits: Collection[str]) -> None:
-        """Read the defaults from the ini file. *mark*: the name of the mark; *limits*: the names of the limits.
+        """Read the defaults from the ini file. Raises ``pytest.UsageError`` for a bad limit.
 
-        Raises ``pytest.UsageError`` for a bad limit.
+        *mark*: the name of the mark; *limits*: the names of the limits.
         """
         self._mark, self._limits = mark, limits
         self._rows: int | None = config.option.rusage
@@ -108,7 +108,9 @@ class Phases:
             item.stash[_limits_key] = {name: limit for name, limit in limits.items() if limit is not None}
 
     def _limits_of(self, item: pytest.Item) -> dict[str, float | None]:
-        """Return the limits in a test's marks. For each argument the closest mark decides; None means no limit.
+        """Return the limits in a test's marks.
+
+        For each argument the closest mark decides; None means no limit.
 
         Raises ``ValueError`` for a bad mark.
         """

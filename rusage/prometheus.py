@@ -104,7 +104,13 @@ class UsageCollector:
             return
         yield from self._metrics(usage, cputime, size, highest)
 
-    def _metrics(self, usage: RUsage, cputime: float, size: int | None, highest: int | None) -> Iterator[Metric]:
+    def _metrics(
+        self,
+        usage: RUsage,
+        cputime: float,
+        size: int | None,
+        highest: int | None,
+    ) -> Iterator[Metric]:
         yield from self._counters.families(usage, cputime)
         if size is not None:
             yield GaugeMetricFamily(*self._rss, size)

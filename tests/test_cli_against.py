@@ -17,7 +17,13 @@ USAGE = {"ru_utime": 30.0, "ru_stime": 10.0, "ru_maxrss": 1000}
 RUN = {"exit_status": 0, "elapsed": 4.0, "usage": USAGE}
 STORED: dict[str, Any] = {"version": 2, "command": ["true"], "system": formats.system(), **RUN}
 MEDIANS = {name: {"median": value} for name, value in (USAGE | {"elapsed": 4.0, "cputime": 40.0}).items()}
-SERIES: dict[str, Any] = {"version": 1, "command": ["true"], "runs": [RUN], "summary": MEDIANS, "stopped_by": None}
+SERIES: dict[str, Any] = {
+    "version": 1,
+    "command": ["true"],
+    "runs": [RUN],
+    "summary": MEDIANS,
+    "stopped_by": None,
+}
 
 
 def against(stored: Any, *words: str, **keywords: Any) -> subprocess.CompletedProcess[str]:
@@ -30,12 +36,17 @@ def against(stored: Any, *words: str, **keywords: Any) -> subprocess.CompletedPr
 @pytest.mark.parametrize("words", [[], ["-n", "2"]], ids=["once", "series"])
 @pytest.mark.parametrize("stored", [STORED, SERIES], ids=["run", "series"])
 def test_stored_figures_and_relative_limits(stored: Any, words: list[str]) -> None:
-    """Of a series, the median counts. The figures are chosen: a program stays far below or above them."""
+    """Of a series, the median counts. A program stays far below or above the chosen figures."""
     done = against(stored, *words, "--export", "x.json", "--limit-cputime", "+1%", "true")
     assert (done.returncode, done.stderr) == (0, "")
-    peak = record("x.json")["summary"]["ru_maxrss"]["median"] if words else record("x.json")["usage"]["ru_maxrss"]
+    made = record("x.json")
+    peak = made["summary"]["ru_maxrss"]["median"] if words else made["usage"]["ru_maxrss"]
     change = re.escape(f"{peak / 1000 - 1:+.1%}")
-    for row in r"wall time .* 4 s +-\d+\.\d%", r"CPU time .* 40 s +-\d+\.\d%", rf"peak memory .* 0\.977 KiB +{change}":
+    for row in (
+        r"wall time .* 4 s +-\d+\.\d%",
+        r"CPU time .* 40 s +-\d+\.\d%",
+        rf"peak memory .* 0\.977 KiB +{change}",
+    ):
         assert re.search(f"median +stored +change\n(.*\n)*{row}\n", text())
     done = against(stored, *words, "--limit-maxrss", "+10.1%", "true")
     assert done.returncode == 123
@@ -45,12 +56,13 @@ def test_stored_figures_and_relative_limits(stored: Any, words: list[str]) -> No
 @needs_tree
 def test_relative_limit_of_the_tree() -> None:
     """A sample above it ends the program."""
-    done = against(STORED | {"tree": {"rss": 999, "killed": False}}, "--limit-tree-rss", "+1%", "--kill", "sleep", "60")
+    stored = STORED | {"tree": {"rss": 999, "killed": False}}
+    done = against(stored, "--limit-tree-rss", "+1%", "--kill", "sleep", "60")
     assert (done.returncode, "  999 bytes  +" in text()) == (123, True)
 
 
 def test_unknown_figures() -> None:
-    """They never pass: 125 without a run if the stored one is missing, and after it if the other is."""
+    """They never pass: 125 without a run if the stored one is missing, else after it."""
     done = against(STORED | {"usage": {}}, "--limit-cputime", "+10%", "touch", "made")
     assert (done.returncode, Path("made").exists()) == (125, False)
     assert done.stderr == "rusage: base.json: CPU time was not measured: its limit cannot be checked\n"

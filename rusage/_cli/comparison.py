@@ -1,4 +1,4 @@
-"""A series of runs and a comparison: statistics, what is significant, the report as text, and its sentences."""
+"""A series of runs and a comparison: statistics, what is significant, the report as text."""
 
 from __future__ import annotations
 
@@ -192,7 +192,8 @@ def _beside(stored: dict[str, float], found: Series) -> list[list[str]]:
     for name, each in found.summary.items():
         figure, before = FIGURES[name], stored.get(name)
         change = f"{each.median / before - 1:+.1%}" if before else "-"
-        rows.append([figure.row, figure.shown(each.median), "-" if before is None else figure.shown(before), change])
+        shown = "-" if before is None else figure.shown(before)
+        rows.append([figure.row, figure.shown(each.median), shown, change])
     return rows
 
 

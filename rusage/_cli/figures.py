@@ -94,7 +94,7 @@ FIGURES.update((name, Figure(FIELDS[name].meaning, "", fields[name].unit)) for n
 
 
 class Series:
-    """The runs of a command, which may be a single one, and their statistics once all of them have been made."""
+    """The runs of a command, or its only one, and their statistics once all have been made."""
 
     stopped_by: int | None = None
     """The signal that ended the series."""
@@ -130,7 +130,8 @@ class Series:
     def columns(self) -> dict[str, list[float]]:
         """The counted runs' values of each figure that was measured in all of them."""
         runs = [run.figures for run in self.counted]
-        return {name: [run[name] for run in runs] for name in FIGURES if runs and all(name in run for run in runs)}
+        names = [name for name in FIGURES if runs and all(name in run for run in runs)]
+        return {name: [run[name] for run in runs] for name in names}
 
     @cached_property
     def summary(self) -> dict[str, Summary]:

@@ -39,7 +39,8 @@ def of_runs(kind: str, found: list[Series], options: Options, file: TextIO | Non
         before = "\n" if options.append and file is not None else ""  # two tables would be one
         return before + _markdown(found, options)
     if kind == "csv":
-        return _csv(found, header=not (options.append and file is not None and file.seekable() and file.tell()))
+        header = not (options.append and file is not None and file.seekable() and file.tell())
+        return _csv(found, header=header)
     (ended,) = found[0].runs
     return of_tree(kind, found[0].text, ended.tree, ended.unsampled or TOO_SHORT)
 
@@ -53,7 +54,7 @@ def as_json(record: dict[str, object]) -> str:
 
 
 def _json(found: list[Series], options: Options) -> str:
-    """Return the runs of each command and, unless it is a single run, their statistics and their ratios."""
+    """Return the runs of each command and, unless it is a single run, their statistics and ratios."""
     records = []
     for each in found:
         record: dict[str, object] = {"command": [*map(utf8, each.words)]}

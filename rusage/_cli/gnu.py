@@ -50,11 +50,18 @@ ESCAPES = {"t": "\t", "n": "\n", "\\": "\\"}
 DIRECTIVE = r"(?s)%\{(\w+)\}|%(.?)|\\(.?)"
 
 
-def report(layout: str, command: list[str], code: int, figures: Figures, *, first_line: bool = False) -> str:
-    """Return a report in GNU time's format *layout*; *first_line*: after a line about a program that has failed.
+def report(
+    layout: str,
+    command: list[str],
+    code: int,
+    figures: Figures,
+    *,
+    first_line: bool = False,
+) -> str:
+    """Return a report in GNU time's format *layout*; *first_line*: after a line about a failure.
 
-    *code* is the exit code as in subprocess, or the exit status for a program that could not be started, which has no
-    figures.
+    *code* is the exit code as in subprocess, or the exit status for a program that could not be
+    started, which has no figures.
     """
     known = {"%": "%", "C": " ".join(command), "Z": getpagesize(), "x": code if code >= 0 else UNKNOWN}
 
@@ -75,10 +82,10 @@ def report(layout: str, command: list[str], code: int, figures: Figures, *, firs
         return f"{shown:.6f}" if isinstance(shown, float) else str(shown)
 
     first = ""
-    if first_line and code:
-        first = (
-            f"Command exited with non-zero status {code}\n" if code > 0 else f"Command terminated by signal {-code}\n"
-        )
+    if first_line and code > 0:
+        first = f"Command exited with non-zero status {code}\n"
+    elif first_line and code:
+        first = f"Command terminated by signal {-code}\n"
     return first + re.sub(DIRECTIVE, replacement, layout)
 
 

@@ -94,7 +94,8 @@ def own_usage(options: Options) -> str:
         f"{name:<11}  {value:>{widest}}": "; ".join(fields[name].meaning.split("; ")[:CLAUSES])
         for name, value in values.items()
     }
-    return "\n".join([*report.lines(rows, sys.stdout), "", *report.wrap(HINT, width_of(sys.stdout))])
+    hint = report.wrap(HINT, width_of(sys.stdout))
+    return "\n".join([*report.lines(rows, sys.stdout), "", *hint])
 
 
 # --- A running process -----------------------------------------------------------------------------------------------

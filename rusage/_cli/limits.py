@@ -52,7 +52,10 @@ def judge(name: str, limit: float, ended: Ended) -> Verdict:
         complaint = f"{figure} {exactly(value, FIGURES[name].unit)} is over the limit of {shown}"
         return Verdict(over=True, complaint=complaint, note=close)
     if value is None and (bound is None or bound > limit):
-        return Verdict(over=None, complaint=f"{figure} was not measured: its limit cannot be checked")
+        return Verdict(
+            over=None,
+            complaint=f"{figure} was not measured: its limit cannot be checked",
+        )
     return Verdict(over=False, note=close or note)
 
 

@@ -87,8 +87,9 @@ def _report_and_judge(
 ) -> int:
     """Write the reports, and compare the runs with the limits; return the exit status.
 
-    It is the first that applies of: 123 after signals of ``--kill``, the *code* of a run that has failed or could not
-    be started, the signal that ended a series, a limit, and a report that could not be written.
+    It is the first that applies of: 123 after signals of ``--kill``, the *code* of a run that has
+    failed or could not be started, the signal that ended a series, a limit, and a report that could
+    not be written.
     """
     stopped_by, is_written = found[0].stopped_by, True
     if any(each.warmup or each.runs for each in found) or stopped_by is not None:
@@ -96,7 +97,10 @@ def _report_and_judge(
         for export in exports:
             is_written &= export.write(partial(_report, found=found, options=options))
     elif options.format is not None and code != CANCELED:  # GNU time reports a failed start too
-        write(gnu.report(options.format, found[0].words, code, {}, first_line=options.first_line), file)
+        write(
+            gnu.report(options.format, found[0].words, code, {}, first_line=options.first_line),
+            file,
+        )
     status = 0
     if options.limits:
         from . import limits
@@ -119,5 +123,11 @@ def _report(kind: str | None, found: list[Series], options: Options, file: TextI
         return comparison.of_runs(found, options, file)
     (ended,) = found[0].runs
     if options.format is not None:
-        return gnu.report(options.format, found[0].words, ended.code, ended.figures, first_line=options.first_line)
+        return gnu.report(
+            options.format,
+            found[0].words,
+            ended.code,
+            ended.figures,
+            first_line=options.first_line,
+        )
     return of_run(found[0], options, file)

@@ -38,7 +38,7 @@ class Options:
     append = False
     against: str | None = None
     stored: dict[str, float] | None = None
-    """The figures of the report of ``--against``, when it has been read; of a series the medians."""
+    """The figures of the report of ``--against``, once it has been read; of a series the medians."""
     kill = False
     interval = 0.01
     pid: int | None = None

@@ -18,8 +18,13 @@ if TYPE_CHECKING:
     from .tree import TreePeak
 
 
-def lines(rows: dict[str, str], file: TextIO | None, *, alarming: Collection[str] = ()) -> list[str]:
-    """Return lines with each label and its text, wrapped for a file; those with an *alarming* label may be red.
+def lines(
+    rows: dict[str, str],
+    file: TextIO | None,
+    *,
+    alarming: Collection[str] = (),
+) -> list[str]:
+    """Return lines with each label and its text, wrapped for a file; *alarming* ones may be red.
 
     The text of ``command`` is not wrapped.
     """

@@ -25,10 +25,7 @@ if TYPE_CHECKING:
 
 
 def run_series(command: list[str], options: Options) -> tuple[list[Series], int]:
-    """Run the program, or the command lines to compare in turn.
-
-    Return the series, and the exit code of the run that has ended them, or the status if it could not be started.
-    """
+    """Run the program, or the command lines to compare in turn; return the series and a code."""
     found = [Series(split(line), [], line) for line in command] if options.compare else [Series(command, [])]
     code = make_rounds(found, options)
     if options.compare:
@@ -46,10 +43,11 @@ SECONDS, LEAST_ROUNDS = 3.0, 10
 
 
 def make_rounds(found: list[Series], options: Options) -> int:
-    """Run each command once in each round, in reverse order in every second one; return the code of a failed run.
+    """Run each command once in each round, in reverse order in every second one.
 
-    A run that fails ends the series, unless failures are ignored, and so does a signal that ends programs. The runs of
-    a round that is not complete do not count.
+    A run that fails ends the series, unless failures are ignored, and so does a signal that ends
+    programs. The runs of a round that is not complete do not count. Return the exit code of the run
+    that has ended the series, or the status if it could not be started.
     """
     signals = Signals()
     hidden = HiddenOutput(options)

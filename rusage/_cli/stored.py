@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 
 def load(path: str, options: Options, command: list[str]) -> bool:
-    """Read the stored figures, and make limits absolute that are relative to them; return whether that is possible.
+    """Read the stored figures, and make limits absolute that are relative to them.
 
-    A message says why not, or that the report is of another command or system.
+    Return whether that is possible. A message says why not, or that the report is of another
+    command or system.
     """
     try:
         with open(path, "rb") as file:
@@ -31,11 +32,18 @@ def load(path: str, options: Options, command: list[str]) -> bool:
                 options.limits[name] = _absolute(name, limit, stored)
         before, kernel = shlex.join(record["command"]), record.get("system", system())
         if before != shlex.join(map(utf8, command)) or kernel != system():
-            complain(path, f"of another command or system: {shown(before)} on {shown(kernel)}", alarming=False)
+            complain(
+                path,
+                f"of another command or system: {shown(before)} on {shown(kernel)}",
+                alarming=False,
+            )
     except OSError as error:
         complain(path, error.strerror)
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
-        complain(path, "not a report of a run or a series in JSON of version 1 or 2, of at most 16 MiB")
+        complain(
+            path,
+            "not a report of a run or a series in JSON of version 1 or 2, of at most 16 MiB",
+        )
     else:
         return True
     return False
@@ -62,6 +70,9 @@ def _figures(record: Any) -> dict[str, float]:
 
 def _absolute(name: str, limit: Percent, stored: dict[str, float]) -> float:
     if name not in stored:
-        raise OSError(errno.EINVAL, f"{FIGURES[name].name} was not measured: its limit cannot be checked")
+        raise OSError(
+            errno.EINVAL,
+            f"{FIGURES[name].name} was not measured: its limit cannot be checked",
+        )
     value = stored[name] * (1 + limit / 100)
     return int(value) if FIGURES[name].unit == "bytes" else value
