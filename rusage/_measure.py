@@ -37,7 +37,8 @@ class measure:  # noqa: N801 (used like a function)
     all its threads (the default), ``RUSAGE_THREAD``, or ``RUSAGE_CHILDREN`` for the children waited for in the block.
 
     The decorator ``@measure()`` measures each call separately: of a function, of a coroutine function, or of an object
-    whose ``__call__`` is such a function. The decorating object holds the usage of the call that ended last.
+    whose ``__call__`` is such a function. The decorating object, which is also the function's attribute ``measure``,
+    holds the usage of the call that ended last.
 
     With ``reset_peak`` the block has a peak of its own, ``m.peak``, where the system can reset the process's high-water
     mark (Linux): ``ru_maxrss`` then falls for every reader in the process, but not ``rusage.peak()``. Blocks can be
@@ -52,6 +53,8 @@ class measure:  # noqa: N801 (used like a function)
     __slots__ = ("_fields", "_last", "_new_peak", "_open", "_who")
 
     def __init__(self, who: int = RUSAGE_SELF, *, reset_peak: bool = False) -> None:
+        if callable(who):  # @measure
+            raise TypeError("measure() needs parentheses: m = rusage.measure(), then @m")
         self._fields = measured(who)
         self._who = who
         self._new_peak: type[BlockPeak] | None = None
@@ -176,7 +179,7 @@ class measure:  # noqa: N801 (used like a function)
             if self._new_peak is not None:
                 sizes["peak"] = self.peak or None
                 if "peak" in self.measured:  # the peak alone could be taken for the block's own memory
-                    sizes["growth"] = self.peak_growth
+                    sizes["peak_growth"] = self.peak_growth
         except RuntimeError as error:  # there are no figures
             return f"<rusage.measure: {error}>"
         return f"<rusage.measure: {usage_text(later - earlier, self._fields, sizes, end - start)}>"
@@ -201,6 +204,7 @@ class measure:  # noqa: N801 (used like a function)
         if any(inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code) for code in codes):
             raise TypeError("cannot measure a generator function: its body runs after the call has returned")
 
+        wrapper: Any
         if any(inspect.iscoroutinefunction(code) for code in codes):
 
             @functools.wraps(function)
@@ -212,18 +216,21 @@ class measure:  # noqa: N801 (used like a function)
                 finally:
                     self._last = call._last
 
-            return cast("F", measured_coroutine)
+            wrapper = measured_coroutine
+        else:
 
-        @functools.wraps(function)
-        def measured_function(*args: Any, **kwargs: Any) -> Any:
-            call = measure(self._who, reset_peak=self._new_peak is not None)
-            try:
-                with call:
-                    return function(*args, **kwargs)
-            finally:
-                self._last = call._last
+            @functools.wraps(function)
+            def measured_function(*args: Any, **kwargs: Any) -> Any:
+                call = measure(self._who, reset_peak=self._new_peak is not None)
+                try:
+                    with call:
+                        return function(*args, **kwargs)
+                finally:
+                    self._last = call._last
 
-        return cast("F", measured_function)
+            wrapper = measured_function
+        wrapper.measure = self
+        return cast("F", wrapper)
 
 
 measure.__module__ = "rusage"

@@ -162,9 +162,19 @@ def test_decorates_coroutine_functions(work: Any) -> None:
     meter = rusage.measure()
     decorated = meter(work)
     assert inspect.iscoroutinefunction(decorated)
+    assert decorated.measure is meter
     assert asyncio.run(decorated(0.05)) == 0.05
     assert meter.elapsed >= 0.06
     assert sum(meter.usage[:2]) >= 0.05
+
+
+def test_decorator_without_parentheses() -> None:
+    """The message says what to write; without a name of its own, the object is the function's attribute."""
+    with pytest.raises(TypeError, match="m = rusage.measure\\(\\), then @m"):
+        rusage.measure(spin)  # type: ignore[arg-type]
+    decorated: Any = rusage.measure()(spin)
+    decorated(0.01)
+    assert decorated.measure.usage.cputime >= 0.01
 
 
 def generator() -> Iterator[int]:
@@ -198,7 +208,7 @@ def test_repr_shows_growth() -> None:
     text = ", peak=not measured, elapsed="
     if "peak" in block.measured:
         assert block.peak_growth < len(held) < block.peak
-        text = f", peak={block.peak / 2**20:.1f} MiB, growth={block.peak_growth / 2**20:.1f} MiB, elapsed="
+        text = f", peak={block.peak / 2**20:.1f} MiB, peak_growth={block.peak_growth / 2**20:.1f} MiB, elapsed="
     assert text in repr(block)
 
 
