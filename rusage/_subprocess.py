@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 clock = time.perf_counter
 
 if not isinstance(subprocess.Popen, type):  # such as a mock that replaces it during this import
-    raise ImportError("rusage cannot start programs: subprocess.Popen is not a class")  # noqa: TRY004 (raised by an import)
+    message = "subprocess.Popen is not a class: before it is replaced, use 'from rusage import Popen'"
+    raise ImportError(message)  # noqa: TRY004 (raised by an import)
 
 if TYPE_CHECKING:
 

@@ -123,5 +123,5 @@ with mock.patch("subprocess.Popen"):
 def test_replaced_by_a_mock(python: Callable[..., str]) -> None:
     """Nothing is derived from a mock in the place of ``subprocess.Popen``, and a later one changes nothing."""
     refused, first, second = python("-c", MOCKED).splitlines()
-    assert "not a class" in refused
+    assert "use 'from rusage import Popen'" in refused
     assert (first, second) == ("3", "3")
