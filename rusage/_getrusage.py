@@ -159,7 +159,8 @@ def getrusage(who: int, /) -> RUsage:
     """Return the resource usage of ``who`` so far, in the same units on every system (man page: getrusage, section 2).
 
     Times are in seconds, ``ru_maxrss`` in bytes, the integrals in byte-seconds, the rest are counts; ``fields`` has the
-    details. Fields that ``measured(who)`` does not name are 0.
+    details. Fields that ``measured(who)`` does not name are 0. ``who`` has no default, as in ``resource``, so that the
+    same call works with both modules.
 
     Raises ``ValueError`` if this system does not have ``who``, ``TypeError`` and ``OverflowError`` where CPython's
     ``resource.getrusage`` does, and ``OSError`` if the system call fails for another reason.
