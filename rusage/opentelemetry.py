@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.metrics import CallbackOptions
 
-    Observe = Callable[[], Iterable[Observation]]
-    Instrument = tuple[str, str, str, str, Observe]  # kind, name, unit, description and a function that reads it
+    _Observe = Callable[[], Iterable[Observation]]
+    _Instrument = tuple[str, str, str, str, _Observe]  # kind, name, unit, description and a function that reads it
 
 __all__ = ["instrument", "uninstrument"]
 
@@ -46,7 +46,7 @@ def instrument(meter_provider: MeterProvider | None = None) -> None:
     # global provider.
     provider = get_meter_provider if given is get_meter_provider() else lambda: given
 
-    def callbacks(observe: Observe) -> list[Callable[[CallbackOptions], Iterable[Observation]]]:
+    def callbacks(observe: _Observe) -> list[Callable[[CallbackOptions], Iterable[Observation]]]:
         # A provider keeps an asynchronous instrument and its callback forever, and ignores a second one of that name.
         def callback(_: CallbackOptions) -> Iterable[Observation]:
             active = _active
@@ -72,7 +72,7 @@ def uninstrument() -> None:
     _active = None
 
 
-def _instruments() -> Iterator[Instrument]:
+def _instruments() -> Iterator[_Instrument]:
     """Yield the instruments of this system, with the descriptions of the conventions."""
     names = BACKEND.measured["RUSAGE_SELF"]
     cpu_time = _reader("cpu.mode", ru_utime="user", ru_stime="system")
@@ -101,7 +101,7 @@ def _instruments() -> Iterator[Instrument]:
         yield "gauge", name, "By", "Maximum resident set size of the process.", _observed(read_peak)
 
 
-def _reader(attribute: str, *, factor: int = 1, **values: str) -> Observe:
+def _reader(attribute: str, *, factor: int = 1, **values: str) -> _Observe:
     """Return a function that reads the named fields, each of which has its value of an attribute."""
 
     def read() -> list[Observation]:
@@ -111,7 +111,7 @@ def _reader(attribute: str, *, factor: int = 1, **values: str) -> Observe:
     return read
 
 
-def _observed(read: Callable[[], float | None]) -> Observe:
+def _observed(read: Callable[[], float | None]) -> _Observe:
     """Return a function that reads one value, and observes nothing where it is None."""
 
     def observe() -> list[Observation]:
