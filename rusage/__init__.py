@@ -14,7 +14,9 @@ not exist, and the ``AttributeError`` says why.
 >>> with rusage.measure(reset_peak=True) as m:
 ...     squares = [n * n for n in range(10**6)]
 >>> print(m)
-<rusage.measure: cputime=0.051522 s, peak=49.2 MiB, growth=38.4 MiB, elapsed=0.067163 s>
+<rusage.measure: cputime=0.051522 s, peak=49.2 MiB, peak_growth=38.4 MiB, elapsed=0.067163 s>
+
+PYTEST_DONT_REWRITE: there are no assertions for pytest to rewrite, so that it needs no import before this one.
 """
 
 import sys

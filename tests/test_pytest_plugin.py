@@ -480,6 +480,14 @@ def test_plugin_can_be_blocked(pytester: pytest.Pytester) -> None:
 
 
 @pytest.mark.usefixtures("as_installed")
+def test_package_imported_before_pytest(pytester: pytest.Pytester) -> None:
+    """pytest does not warn that it cannot rewrite the package's assertions: there are none."""
+    main = "import sys, rusage, pytest; sys.exit(pytest.main(['-W', 'error::pytest.PytestAssertRewriteWarning']))"
+    pytester.makepyfile("def test(): pass")
+    assert pytester.run(sys.executable, "-c", main).ret == 0
+
+
+@pytest.mark.usefixtures("as_installed")
 def test_help_and_markers(pytester: pytest.Pytester) -> None:
     """They describe the option, the ini options and the mark."""
     texts = ["resource usage (rusage):", "*--rusage=*N*", "*limit_rusage_peak_growth*", "*_cputime*", "*_majflt*"]
