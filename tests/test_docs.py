@@ -121,6 +121,14 @@ def test_tables_are_up_to_date(path: Path) -> None:
     assert path.read_text(encoding="utf-8") == platform_tables.written(path)
 
 
+@pytest.mark.skipif(BACKEND.name == "Windows", reason="Windows has no module resource")
+def test_optional_dependency(python: Callable[..., str]) -> None:
+    """Without this package, what ``from-resource.md`` shows returns bytes, and no peak of a child."""
+    page = blocks((ROOT / "docs" / "from-resource.md").read_text(encoding="utf-8"))
+    [pattern] = [block.text for block in page if "except ImportError" in block.text]
+    assert python("-c", f"import sys; sys.modules['rusage'] = None\n{pattern}") == "True None\n"
+
+
 TEXTS = [*PAGES, ROOT / "CHANGELOG.md", *sorted((ROOT / ".github").glob("*.md"))]
 
 
