@@ -118,16 +118,12 @@ class Popen(SystemPopen[AnyStr]):
 class CompletedProcess(subprocess.CompletedProcess[AnyStr]):
     """``subprocess.CompletedProcess`` with the resource usage of the process."""
 
-    rusage: RUsage
+    rusage: RUsage = RUsage.zero
     """The usage of the process, including its own children that it has waited for."""
-    measured: frozenset[str]
+    measured: frozenset[str] = frozenset()
     """The fields of ``rusage`` that were measured for this process; the others are 0 (see ``Popen``)."""
-    elapsed: float
+    elapsed: float = 0
     """Elapsed seconds from the start of the process until its exit was seen."""
-
-    def __init__(self, process: Popen[AnyStr], stdout: Any, stderr: Any) -> None:
-        super().__init__(process.args, process.returncode, stdout, stderr)
-        add_usage(self, process)
 
     def __repr__(self) -> str:
         return f"{super().__repr__()[:-1]}, {figures_of_child(self.rusage, self.measured, self.elapsed)})"
@@ -198,7 +194,9 @@ def complete(process: Popen[Any], *, input: Any, timeout: float | None, check: b
             failed = subprocess.CalledProcessError(process.returncode, process.args, stdout, stderr)
             add_usage(failed, process)
             raise failed
-    return CompletedProcess(process, stdout, stderr)
+    done: CompletedProcess[Any] = CompletedProcess(process.args, process.returncode, stdout, stderr)
+    add_usage(done, process)
+    return done
 
 
 # Pickles and tracebacks must not expose the private module name.
