@@ -81,6 +81,7 @@ class record:  # noqa: N801 (used like a function)
         if pss and NO_PSS is not None:
             raise NotImplementedError(f"{BACKEND.name} has no pss: {NO_PSS}")
         self._pid, self._pss, self._on_sample, self._max_samples = pid, pss, on_sample, max_samples
+        self._size = attrgetter("pss" if pss else "rss")
         self.interval, self.missed = interval, 0
         self._tree: Tree | None = None
         self._starting: dict[int, object] = {}  # set by the one start() that is under way
@@ -97,7 +98,7 @@ class record:  # noqa: N801 (used like a function)
 
     @property
     def largest(self) -> Sample:
-        """The sample with the largest ``rss``. Raises ``RuntimeError`` before the start."""
+        """The largest sample, by ``rss`` or ``pss`` as in ``samples``. Raises ``RuntimeError`` before the start."""
         return self._found()[0]
 
     @property
@@ -257,20 +258,19 @@ class record:  # noqa: N801 (used like a function)
         self._next = interval + 1
         if not self._lives and self._samples and sample.cputime <= self._samples[-1].cputime:
             return  # no zombie that shows more
-        if self._largest is None or sample.rss > self._largest[0].rss:
+        if self._largest is None or self._size(sample) > self._size(self._largest[0]):
             self._largest = sample, figures
         self._unreported.append(sample)
         self._keep(sample)
 
     def _keep(self, sample: Sample) -> None:
         """Enter a sample into the list. When the list is full, join each entry with its neighbour."""
-        key = attrgetter("pss" if self._pss else "rss")
         if len(self._samples) == self._max_samples and self._count % self._span == 0:
             entries = self._samples
-            self._samples = [max(entries[at : at + 2], key=key) for at in range(0, len(entries), 2)]
+            self._samples = [max(entries[at : at + 2], key=self._size) for at in range(0, len(entries), 2)]
             self._span *= 2
         if self._count % self._span:
-            self._samples[-1] = max(self._samples[-1], sample, key=key)
+            self._samples[-1] = max(self._samples[-1], sample, key=self._size)
         else:
             self._samples.append(sample)
         self._count += 1

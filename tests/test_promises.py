@@ -438,7 +438,7 @@ PROMISES = [
     ),
     Promise(
         TREES,
-        "`largest` and `on_sample` see every sample.",
+        "`largest` is chosen in the same way; it and `on_sample` see every sample.",
         "test_record.py::test_neighbours_are_joined",
     ),
     Promise(

@@ -158,7 +158,7 @@ def test_neighbours_are_joined(size: str, limit: int, monkeypatch: pytest.Monkey
     while -(-len(seen) // span) > limit:
         span *= 2
     assert r.samples == [max(seen[n : n + span], key=attrgetter(size)) for n in range(0, len(seen), span)]
-    assert r.largest == max(seen, key=attrgetter("rss"))
+    assert r.largest == max(seen, key=attrgetter(size))
     assert r.interval == FAST
     assert [sample.elapsed for sample in seen] == sorted({sample.elapsed for sample in seen})
 
