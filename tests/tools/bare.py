@@ -55,9 +55,11 @@ def main() -> int:
     (roots["sdist"] / sdist.name.removesuffix(".tar.gz")).rename(roots["sdist"] / SOURCE)
 
     readme = (base / SOURCE / "README.md").read_text(encoding="utf-8")
-    install, tests = (["sh", "-eux", "-c", blocks(readme, heading, "sh")[0]] for heading in ("Install", "Tests"))
+    install, tests = (
+        ["sh", "-eux", "-c", "\n".join(blocks(readme, heading, "sh"))] for heading in ("Install", "Tests")
+    )
     opening = readme.split("\n```python\n", 1)[1].split("\n```\n", 1)[0]
-    examples = [f"/{SOURCE}/.venv/bin/python", "-c", "\n".join([opening, *blocks(readme, "Use", "python")])]
+    examples = [f"/{SOURCE}/.venv/bin/python", "-c", opening]
     commands = []
     for name in "clone", "sdist":
         commands += [

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claims import EVIDENCE, backend_of, literals, outcomes
-from system_words import BY_MODULE, KNOWN, PEAKS, SYSTEMS, TESTED, TIERS, documentation, grouped, listed, table, unit
+from system_words import KNOWN, PEAKS, SYSTEMS, TESTED, TIERS, documentation, grouped, listed, table, unit
 
-from rusage._backends._base import BLOCKS, INTEGRALS, NONE, SAMPLED_RULES, SWITCHES, TIMES
+from rusage._backends._base import BLOCKS, INTEGRALS, SWITCHES, TIMES
 from rusage._backends._platforms import REFUSED
 from rusage._fields import FIELDS
 from rusage._getrusage import measured_of_a_child
@@ -155,7 +155,7 @@ def tables() -> str:
     ]
     lines += [*measured_fields(), "", "The other names, the first three without `RUSAGE_`:", "", *provided_names(), ""]
     lines += ["`partly`: with fewer fields than `RUSAGE_SELF`; see the section of the system.", ""]
-    lines += ["## Tiers", "", *tiers(), ""]
+    lines += ["## Tiers", "", tiers(), ""]
     for backend in SYSTEMS:
         lines += section(backend)
     lines += ["## Other systems", ""]
@@ -163,39 +163,6 @@ def tables() -> str:
     lines += ["On these systems `import rusage` raises `ImportError` with the reason:", ""]
     lines += [f"- {platform}: {why}" for platform, why in REFUSED.items()]
     return "\n".join(lines)
-
-
-# --- The README -------------------------------------------------------------------------------------------------------
-
-
-def of_threads(backend: Backend) -> str:
-    """Return what is measured for a thread."""
-    measured = backend.measured.get("RUSAGE_THREAD", NONE)
-    if backend.measured["RUSAGE_SELF"] - measured <= INTEGRALS and measured:
-        return "yes"
-    return grouped(measured)
-
-
-def of_children(backend: Backend) -> str:
-    """Return what is measured for a child."""
-    counters = backend.waited - {"ru_maxrss"}
-    others = "yes" if backend.measured["RUSAGE_SELF"] - backend.waited <= INTEGRALS else grouped(counters)
-    return f"{others}, {PEAKS[backend.child_peak].overview}" if "ru_maxrss" in backend.waited else others
-
-
-def summary() -> str:
-    """Return the table of the README."""
-    rows = []
-    for backend in BY_MODULE.values():
-        peak = unit(backend, "ru_maxrss")
-        if backend.child_peak in SAMPLED_RULES:
-            peak += ", sampled"
-        others = grouped(backend.process)
-        own_peak = "-" if "peak" in backend.absent else "yes"
-        usage = [documentation(backend).resolution, of_threads(backend), of_children(backend), others]
-        rows.append([backend.name, peak, own_peak, *usage, tier(backend.name)])
-    head = ["", "`maxrss()`", "`peak()`", "times", "threads", "children", "other processes", "tier"]
-    return "\n".join(table(head, rows))
 
 
 # --- The guides -------------------------------------------------------------------------------------------------------
@@ -250,13 +217,13 @@ def inherited() -> str:
     return merged(["the peak of a child"], rows)
 
 
-def tiers() -> list[str]:
+def tiers() -> str:
     """Return the tiers, and the systems of each."""
     rows = []
     for number, meaning in TIERS.items():
         names = [tier(name).replace(str(number), name, 1) for name in TESTED if TESTED[name][0] == number]
         rows.append([str(number), meaning, ", ".join(names)])
-    return table(["tier", "meaning", "systems"], rows)
+    return "\n".join(table(["tier", "meaning", "systems"], rows))
 
 
 def clocks() -> str:
@@ -280,7 +247,7 @@ def processes() -> str:
 DOCS = ROOT / "docs"
 TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     PAGE: {"systems": tables},
-    README: {"systems": summary},
+    README: {"systems": tiers},
     DOCS / "accuracy.md": {"peaks": peaks},
     DOCS / "measured.md": {"reasons": reasons, "children": children},
     DOCS / "inherited-peaks.md": {"children": inherited},

@@ -234,8 +234,6 @@ class Peak(NamedTuple):
     """Whose peak the kernel's figure is."""
     measured: str
     """When the child's own peak is known."""
-    overview: str
-    """The same in the README."""
 
 
 ABOVE_TOUCHED = (
@@ -244,24 +242,22 @@ ABOVE_TOUCHED = (
 )
 
 PEAKS = {
-    _base.PEAK_OWN: Peak("its own", "always measured; it is the child's own", "own peak"),
+    _base.PEAK_OWN: Peak("its own", "always measured; it is the child's own"),
     _base.PEAK_AT_LEAST_PARENTS: Peak(
-        "at least the parent's", "measured if it exceeds the largest peak of this process", "own peak if known"
+        "at least the parent's", "measured if it exceeds the largest peak of this process"
     ),
     _base.PEAK_AT_LEAST_PARENTS_INEXACT: Peak(
         "at least the parent's",
         "measured if the child was started through the launcher; "
         "otherwise only if it exceeds the largest peak of this process by more than the error of both",
-        "own peak",
     ),
     _base.PEAK_SAMPLED: Peak(
         "may be the parent's",
         "measured if it exceeds the value at the time when the child executed its program; "
         "the integrals: if they had not been sampled until then",
-        "own peak if known",
     ),
-    _base.PEAK_TOUCHED: Peak("its own, also from before `exec`", ABOVE_TOUCHED, "own peak if known"),
-    _base.PEAK_TOUCHED_SAMPLED: Peak("its own, also from before `exec`", ABOVE_TOUCHED, "own peak if known"),
+    _base.PEAK_TOUCHED: Peak("its own, also from before `exec`", ABOVE_TOUCHED),
+    _base.PEAK_TOUCHED_SAMPLED: Peak("its own, also from before `exec`", ABOVE_TOUCHED),
 }
 
 GROUPS = {
