@@ -170,7 +170,7 @@ def test_decorates_coroutine_functions(work: Any) -> None:
 
 def test_decorator_without_parentheses() -> None:
     """The message says what to write; without a name of its own, the object is the function's attribute."""
-    with pytest.raises(TypeError, match="m = rusage.measure\\(\\), then @m"):
+    with pytest.raises(TypeError, match=r"m = rusage.measure\(\), then @m"):
         rusage.measure(spin)  # type: ignore[arg-type]
     decorated: Any = rusage.measure()(spin)
     decorated(0.01)
