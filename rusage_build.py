@@ -5,7 +5,6 @@ passes it to C in a ``rusage_call``. ``python rusage_build.py`` builds in the so
 does; with ``--platform NAME OUT.c`` it writes the C code of any platform, for cross compilers.
 """
 
-import argparse
 import gzip
 import os
 import platform
@@ -46,7 +45,6 @@ HAS_STABLE_ABI = not hasattr(sys, "gettotalrefcount") and (not FREE_THREADED or 
 # --- The extension ---------------------------------------------------------------------------------------------------
 
 _backends = runpy.run_path(str(PACKAGE / "_backends" / "_platforms.py"))
-BACKENDS = [*dict.fromkeys(_backends["PLATFORMS"].values()), "unknown"]
 
 
 def this_backend() -> str:
@@ -195,17 +193,9 @@ class sdist(_sdist.sdist):  # noqa: N801 (the name is setuptools')
         return name
 
 
-def main() -> None:
-    """Build the extension and the launcher in the source tree, or write the C source for a platform."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--platform", nargs=2, metavar=("NAME", "OUT.c"), help=f"NAME: {', '.join(BACKENDS)}")
-    arguments = parser.parse_args()
-    if arguments.platform:
-        builder(arguments.platform[0]).emit_c_code(arguments.platform[1])
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--platform"]:
+        builder(sys.argv[2]).emit_c_code(sys.argv[3])
     else:
         os.chdir(ROOT)
         setup(script_args=["build_ext", "--inplace", "--force"])
-
-
-if __name__ == "__main__":
-    main()
