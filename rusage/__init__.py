@@ -16,7 +16,7 @@ not exist, and the ``AttributeError`` says why.
 >>> print(m)
 <rusage.measure: cputime=0.051522 s, peak=49.2 MiB, peak_growth=38.4 MiB, elapsed=0.067163 s>
 
-PYTEST_DONT_REWRITE: there are no assertions for pytest to rewrite, so that it needs no import before this one.
+PYTEST_DONT_REWRITE: there are no assertions in this package.
 """
 
 import sys
@@ -102,11 +102,7 @@ _LAZY = {
 if not TYPE_CHECKING:  # a type checker would accept every name
 
     def __getattr__(name: str) -> object:
-        """Import run() and Popen lazily, since subprocess dominates import time, and say why a name is missing.
-
-        Process, Tree, record(), peak(), rss(), pss() and the module asyncio are lazy too: many programs
-        need none of them.
-        """
+        """Import a name at its first use, since many programs need none of these, and say why a name is missing."""
         if name in _LAZY and name not in _BACKEND.absent:
             module = _load(f"rusage.{_LAZY[name]}", f"rusage.{name}", f"from rusage import {name}")
             return globals().setdefault(name, module if name == "asyncio" else getattr(module, name))
