@@ -102,7 +102,7 @@ static int rusage_list_all(rusage_tree *tree)
         snprintf(path, sizeof path, "%s/stat", entry->d_name);
         error = rusage_read_text(dirfd(processes), path, text, sizeof text);
         if (error == 0 && rusage_parse_stat(text, &stat) == 0)
-            error = rusage_tree_found(tree, pid, (int)stat.field[PARENT]);
+            error = rusage_tree_found(tree, pid, (int)stat.field[STAT_PARENT]);
         else if (error == ESRCH || error == EPERM || error == EACCES)
             error = 0;
     }

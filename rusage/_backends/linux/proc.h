@@ -134,24 +134,24 @@ static int rusage_read_memory(int directory, const char *name, const char *start
     return error == ESRCH || error == ENODATA ? rusage_read_threads(directory, name, start, size) : error;
 }
 
-/* The numbers of the fields in proc_pid_stat(5); STARTED is in ticks since the boot. */
+/* The numbers of the fields in proc_pid_stat(5); STAT_STARTED is in ticks since the boot. */
 enum {
-    PARENT = 4,
-    FLAGS = 9,
-    MINFLT = 10,
-    MAJFLT = 12,
-    UTIME = 14,
-    STIME = 15,
-    WAITED_UTIME = 16,
-    WAITED_STIME = 17,
-    THREADS = 20,                   /* those that have not been reaped */
-    STARTED = 22,
-    FIELDS
+    STAT_PARENT = 4,
+    STAT_FLAGS = 9,
+    STAT_MINFLT = 10,
+    STAT_MAJFLT = 12,
+    STAT_UTIME = 14,
+    STAT_STIME = 15,
+    STAT_WAITED_UTIME = 16,
+    STAT_WAITED_STIME = 17,
+    STAT_THREADS = 20,              /* those that have not been reaped */
+    STAT_STARTED = 22,
+    STAT_FIELDS
 };
 
 typedef struct {
     char state;
-    int64_t field[FIELDS];
+    int64_t field[STAT_FIELDS];
 } rusage_stat;
 
 /* Parse the text of /proc/PID/stat. The second field is the name in parentheses, which may contain anything. */
@@ -165,7 +165,7 @@ static int rusage_parse_stat(const char *text, rusage_stat *stat)
         return EIO;
     stat->state = next[2];
     next += 3;
-    for (i = PARENT; i < FIELDS; i++) {
+    for (i = STAT_PARENT; i < STAT_FIELDS; i++) {
         stat->field[i] = strtoll(next, &end, 10);
         if (end == next)
             return EIO;
@@ -179,7 +179,13 @@ static int rusage_parse_stat(const char *text, rusage_stat *stat)
    zombie, but the process continues. */
 static int rusage_has_ended(const rusage_stat *stat)
 {
-    return stat->field[THREADS] == 0 || (strchr("ZXx", stat->state) != NULL && stat->field[THREADS] == 1);
+    return stat->field[STAT_THREADS] == 0 || (strchr("ZXx", stat->state) != NULL && stat->field[STAT_THREADS] == 1);
+}
+
+/* Return two times, which are in ticks, in seconds. */
+static double rusage_stat_seconds(const rusage_stat *stat, int user, int system)
+{
+    return rusage_quotient(stat->field[user] + stat->field[system], sysconf(_SC_CLK_TCK));
 }
 
 /* Get the resident set size from the text of a statm file, in pages: the second number, which is as exact as VmRSS. */

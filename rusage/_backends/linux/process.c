@@ -116,10 +116,10 @@ static int rusage_process_get(const rusage_process *process, rusage_call *call)
     } while (rusage_try_again(process, error, &end));
     if (error != 0)
         return rusage_reported(error);
-    values.utime = stat.field[UTIME];
-    values.stime = stat.field[STIME];
-    values.minflt = stat.field[MINFLT];
-    values.majflt = stat.field[MAJFLT];
+    values.utime = stat.field[STAT_UTIME];
+    values.stime = stat.field[STAT_STIME];
+    values.minflt = stat.field[STAT_MINFLT];
+    values.majflt = stat.field[STAT_MAJFLT];
     rusage_convert_values(&values, sysconf(_SC_CLK_TCK), call);
     return 0;
 }
@@ -179,7 +179,7 @@ static int rusage_read_cputime(const rusage_process *process, double *cputime)
     if (!rusage_has_its_number(process)) {
         error = rusage_read_stat(process, &stat);
         if (error == 0)
-            *cputime = rusage_quotient(stat.field[UTIME] + stat.field[STIME], sysconf(_SC_CLK_TCK));
+            *cputime = rusage_stat_seconds(&stat, STAT_UTIME, STAT_STIME);
         return error;
     }
     error = rusage_read_clock(process->pid, &seconds);
@@ -317,7 +317,7 @@ static int rusage_open_once(rusage_process *process, int pid, const rusage_call 
     }
     if (error == 0)
         error = rusage_read_stat(process, &stat);
-    if (error == 0 && stat.field[FLAGS] & RUSAGE_KERNEL_THREAD) /* it never has memory */
+    if (error == 0 && stat.field[STAT_FLAGS] & RUSAGE_KERNEL_THREAD) /* it never has memory */
         process->measured &= ~((uint32_t)1 << RUSAGE_INDEX_maxrss);
     if (error == 0 && rusage_has_peak(process, call))
         error = rusage_read_peak(process, &number);

@@ -12,7 +12,7 @@
 
 enum {
     PIDFS = 0x50494446,             /* PID_FS_MAGIC in include/uapi/linux/magic.h, since Linux 6.9 */
-    FORK_NO_EXEC = 0x40             /* PF_FORKNOEXEC, of FLAGS: the process has executed no program since its fork */
+    FORK_NO_EXEC = 0x40             /* PF_FORKNOEXEC, of STAT_FLAGS: no program executed since the fork */
 };
 
 /* Open a file that stays open, if there may be one more; return its descriptor or -1. Trees may be read at the same time. */
@@ -125,7 +125,7 @@ static int rusage_member_look(const rusage_tree *tree, rusage_member *member, ru
     if (error == 0)
         error = rusage_member_stat(member, stat);
     rusage_close_fd(&member->handle.directory);
-    return error == ENOENT || (error == 0 && stat->field[STARTED] != member->now.start) ? ESRCH : error;
+    return error == ENOENT || (error == 0 && stat->field[STAT_STARTED] != member->now.start) ? ESRCH : error;
 }
 
 /* --- Figures --- */
@@ -134,11 +134,11 @@ static int rusage_member_look(const rusage_tree *tree, rusage_member *member, ru
    after clone(2) with CLONE_VM. Where kcmp(2) is refused or missing this is unknown, and the memory counts twice. */
 static int rusage_uses_parents_memory(const rusage_tree *tree, rusage_member *member, const rusage_stat *stat)
 {
-    int parent = (int)stat->field[PARENT], state = rusage_state_of(tree, parent), directory;
+    int parent = (int)stat->field[STAT_PARENT], state = rusage_state_of(tree, parent), directory;
 
     if (state == RUSAGE_UNREAD)     /* its memory is in no sum */
         return 0;
-    if (!member->handle.has_memory && (stat->field[FLAGS] & FORK_NO_EXEC) != 0 && state == RUSAGE_LIVES) {
+    if (!member->handle.has_memory && (stat->field[STAT_FLAGS] & FORK_NO_EXEC) != 0 && state == RUSAGE_LIVES) {
         directory = rusage_open_directory(parent);
         if (directory < 0)
             return 0;
@@ -153,7 +153,7 @@ static int rusage_uses_parents_memory(const rusage_tree *tree, rusage_member *me
    processes may have the same start, which is in ticks. */
 static int rusage_is_anothers_child(rusage_tree *tree, const rusage_member *member, const rusage_stat *stat)
 {
-    int index = (int)stat->field[PARENT] == member->now.parent ? -1 : rusage_tree_find(tree, member->now.parent);
+    int index = (int)stat->field[STAT_PARENT] == member->now.parent ? -1 : rusage_tree_find(tree, member->now.parent);
 
     return index >= 0 && tree->members[index].now.state == RUSAGE_LIVES
            && rusage_member_lives(tree, &tree->members[index]);
@@ -165,7 +165,7 @@ static int rusage_member_rss(const rusage_member *member, const rusage_stat *sta
     int64_t size = 0, pages = 0;    /* KiB */
     int error = rusage_member_pages(member, member->handle.directory, "statm", &pages);
 
-    if (error == 0 && pages == 0 && stat->field[THREADS] > 1)
+    if (error == 0 && pages == 0 && stat->field[STAT_THREADS] > 1)
         rusage_read_threads(member->handle.directory, "status", "\nVmRSS:", &size);
     *rss = pages * sysconf(_SC_PAGESIZE) + size * 1024;
     return error;
@@ -185,14 +185,14 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
         error = rusage_member_stat(member, &stat);
     if (error != 0)
         return error;
-    if (!member->is_new && (now.start != stat.field[STARTED] || rusage_is_anothers_child(tree, member, &stat)))
+    if (!member->is_new && (now.start != stat.field[STAT_STARTED] || rusage_is_anothers_child(tree, member, &stat)))
         return ESRCH;               /* another process with this number */
-    now.start = stat.field[STARTED];
-    now.parent = (int)stat.field[PARENT];
-    now.waited = rusage_quotient(stat.field[WAITED_UTIME] + stat.field[WAITED_STIME], sysconf(_SC_CLK_TCK));
+    now.start = stat.field[STAT_STARTED];
+    now.parent = (int)stat.field[STAT_PARENT];
+    now.waited = rusage_stat_seconds(&stat, STAT_WAITED_UTIME, STAT_WAITED_STIME);
     now.state = rusage_has_ended(&stat) ? RUSAGE_ZOMBIE : RUSAGE_LIVES;
     if (tree->system.by_parent)
-        error = rusage_list_children(tree, member, stat.field[THREADS] > 1);
+        error = rusage_list_children(tree, member, stat.field[STAT_THREADS] > 1);
     uses_parents = error == 0 && rusage_uses_parents_memory(tree, member, &stat);
     now.pss = 0;
     if (error == 0 && wants_pss && now.state == RUSAGE_LIVES && !uses_parents) {
