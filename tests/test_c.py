@@ -54,7 +54,7 @@ def test_c_has_what_the_backend_needs(build: ModuleType, backend: str) -> None:
     facts = importlib.import_module(f"rusage._backends.{backend}").BACKEND
     names = {path.name for path in sources(build, backend)}
     assert ("rusage_wait4(" in declared) == ("wait4" not in facts.absent)
-    assert ("process.h" in names) == ("Process" not in facts.absent)
+    assert ("tree.h" in names) == ("Process" not in facts.absent)
     assert ("tree.c" in names) == ("Tree" not in facts.absent)
     assert ("rusage_statclock_hz(" in declared) == (facts.integral_bytes > 0)
 

@@ -1,9 +1,9 @@
 /* Linux. The memory of this process is in linux/memory.c, other processes in linux/process.c, linux/list.c and
-   linux/tree.c. */
+   linux/members.c. */
 
 #define RUSAGE_ROOT_HERE
 #include "../_c/unix.c"
-#include "linux/tree.c"
+#include "linux/members.c"
 #include "linux/memory.c"
 #include "../_launcher/parent.c"
 

@@ -8,7 +8,7 @@ typedef struct {
     int capacity;
 } rusage_tree_state;
 
-#include "process.h"
+#include "tree.h"
 
 /* Defined for each of these systems. */
 

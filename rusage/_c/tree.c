@@ -1,6 +1,6 @@
 /* Included, not compiled: the walk over a process and its descendants, and the sums. */
 
-#include "process.h"
+#include "tree.h"
 
 /* --- The members, which are found by their process IDs --- */
 

@@ -29,7 +29,7 @@
    and the accounts begin again, at the next reading that can be an anchor. Not sooner: each
    beginning loses what no reading has seen, and gives the members new errors. */
 
-#include "process.h"
+#include "tree.h"
 
 static double rusage_member_own(const rusage_member *member)
 {

@@ -3,7 +3,7 @@
 #define _GNU_SOURCE
 
 #include "rusage/_c/unix.c"
-#include "rusage/_backends/linux/tree.h"
+#include "rusage/_backends/linux/members.h"
 
 int64_t made_mark, made_resident; /* KiB, pages */
 unsigned long made_meanwhile; /* another thread raises a value to it, after the next look at it */

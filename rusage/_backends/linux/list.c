@@ -1,6 +1,6 @@
 /* Linux: the list of children or processes for a tree. */
 
-#include "tree.h"
+#include "members.h"
 
 /* --- The children of a process: /proc/PID/task/TID/children, if the kernel has these files --- */
 

@@ -1,6 +1,6 @@
 /* Linux: the memory of this process. */
 
-#include "tree.h"
+#include "members.h"
 
 static int64_t rusage_rss(void)
 {

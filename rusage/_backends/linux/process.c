@@ -1,6 +1,6 @@
 /* Linux: another process, by proc(5) and its pidfd. */
 
-#include "tree.h"
+#include "members.h"
 
 #include <poll.h>
 #include <signal.h>

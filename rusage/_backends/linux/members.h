@@ -30,10 +30,10 @@ enum { MAX_OPEN_FILES = 256 };
 
 #define RUSAGE_WAITED_ERROR (2.0 / (double)sysconf(_SC_CLK_TCK))  /* two times, each cut to a tick */
 
-#include "../../_c/process.h"
+#include "../../_c/tree.h"
 
 /* In process.c. */
 static int rusage_open_directory(int pid);
-/* In tree.c. */
+/* In members.c. */
 static int rusage_keep_open(int directory, const char *path, int flags);
 static void rusage_tree_close_files(rusage_tree *tree);

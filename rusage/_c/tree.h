@@ -6,7 +6,7 @@
    tree.c            reads the members one after another, and the sums: a parent before its children
    tree_cputime.c    the formulas of the CPU time
    by_pid.c          Process and members on all other systems, where rusage_read_process() reads a process
-   ../_backends/linux/tree.c
+   ../_backends/linux/members.c
                      members on Linux, by the files of /proc; process.c beside it: Process
 
    The kernel's parent ID is true on Unix, also if the clock is set; only a list that is not atomic is not. So a new member
