@@ -68,7 +68,9 @@ def builder(backend: str) -> FFI:
     ffi = FFI()
     ffi.cdef(declarations(backend))
     # An absolute path: compiler messages name the file, and the generated C compiles in any directory.
-    ffi.set_source("rusage._rusage", f'#include "{(PACKAGE / "_backends" / backend).as_posix()}.c"\n')
+    files = [f"_backends/{backend}.c", *(["_launcher/parent.c"] if backend == "linux" else [])]
+    includes = [f'#include "{(PACKAGE / name).as_posix()}"\n' for name in files]
+    ffi.set_source("rusage._rusage", "".join(includes))
     return ffi
 
 

@@ -5,7 +5,6 @@
 #include "../_c/unix.c"
 #include "linux/members.c"
 #include "linux/memory.c"
-#include "../_launcher/parent.c"
 
 #include <fcntl.h>
 #include <signal.h>

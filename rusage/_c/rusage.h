@@ -90,4 +90,10 @@ typedef struct {
     uint64_t device, inode, mount, namespace;
 } rusage_root;
 
+/* The root directory in which this package was imported. Its files must not be looked for in another one: the owner of
+   that directory could put programs and modules of his own there, which would run with the rights of this process. */
+static rusage_root rusage_first_root;
+
+static int rusage_root_changed(void);
+
 #endif

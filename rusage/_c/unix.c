@@ -116,9 +116,6 @@ static inline int rusage_pause(void)
     return 1;
 }
 
-/* The root directory in which this package was imported. Its files must not be looked for in another one: the owner of
-   that directory could put programs and modules of his own there, which would run with the rights of this process. */
-static rusage_root rusage_first_root;
 static void rusage_read_root(rusage_root *root);
 
 #ifndef RUSAGE_ROOT_HERE /* a system without mount namespaces */

@@ -1,42 +1,28 @@
 /* What the parent of the launcher needs (rusage/_launcher/start.py). */
 
-#include <errno.h>
-#include <fcntl.h>
+#include "../_backends/linux/proc.h"
+#include "protocol.cdef"
+
 #include <linux/capability.h>
-#include <stdint.h>
 #include <sys/fsuid.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "../_c/rusage.h"
-#include "protocol.cdef"
 
 /* --- The descriptors of a start ----------------------------------------------------------------------------------- */
-
-static void rusage_close(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
 
 /* Called as soon as the launcher has the write end: a process that another thread forks would keep a copy. */
 static void rusage_channel_close_write_end(rusage_channel *channel)
 {
-    rusage_close(&channel->write_end);
+    rusage_close_fd(&channel->write_end);
 }
 
 static void rusage_channel_close(rusage_channel *channel)
 {
-    rusage_close(&channel->memory);
-    rusage_close(&channel->read_end);
-    rusage_close(&channel->write_end);
+    rusage_close_fd(&channel->memory);
+    rusage_close_fd(&channel->read_end);
+    rusage_close_fd(&channel->write_end);
 }
 
 /* Move a descriptor above 2, so that it cannot become a standard stream of the child. Return 0 or an errno. */
