@@ -184,9 +184,6 @@ static rlim_t rusage_soft_limit(int resource)
     return getrlimit(resource, &limit) == 0 ? limit.rlim_cur : 0;
 }
 
-/* The launcher's stack, which its arguments may fill to a quarter (execve(2)). */
-#define RUSAGE_LEAST_STACK (256 * 1024)
-
 /* Return why the calling thread must start programs directly, or NULL if it may execute the launcher: the launcher must
    be the file that was installed, have exactly the rights of this process, and pass on to its child what a program
    inherits. With fewer rights than this process it could be traced by a process that may not trace this one (ptrace(2),
@@ -207,7 +204,8 @@ static const char *rusage_why_direct(void)
         return "children get another PID namespace, or /proc does not show it";
     if (rusage_has_exec_label())
         return "a security label waits for the next exec";
-    if (rusage_soft_limit(RLIMIT_STACK) < RUSAGE_LEAST_STACK)
+    /* The launcher's arguments may fill a quarter of its stack (execve(2)). */
+    if (rusage_soft_limit(RLIMIT_STACK) < 256 * 1024)
         return "RLIMIT_STACK is less than 256 KiB";
     if (rusage_soft_limit(RLIMIT_FSIZE) < sizeof(launcher_memory)) /* the signal would dump the launcher's core */
         return "RLIMIT_FSIZE is less than the 12 bytes that the launcher writes";

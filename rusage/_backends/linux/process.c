@@ -4,7 +4,6 @@
 
 #include <poll.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
 /* Not in headers older than Linux 5.3. */
@@ -243,14 +242,12 @@ static int rusage_thread_with_memory(int pid, int directory)
     return thread;
 }
 
-#define RUSAGE_KCMP_MEMORY 1 /* KCMP_VM of kcmp(2) */
-
 /* Return whether two processes use the same memory. To kcmp(2), all threads that have ended do: they have none. */
 static int rusage_have_same_memory(int pid, int directory, int other, int directory_of_other)
 {
     pid = rusage_thread_with_memory(pid, directory);
     other = rusage_thread_with_memory(other, directory_of_other);
-    return pid > 0 && other > 0 && syscall(SYS_kcmp, pid, other, RUSAGE_KCMP_MEMORY, 0, 0) == 0;
+    return pid > 0 && other > 0 && syscall(SYS_kcmp, pid, other, 1 /* KCMP_VM */, 0, 0) == 0;
 }
 
 /* --- Opening --- */
@@ -259,8 +256,6 @@ static int rusage_pidfd_open(int pid)
 {
     return (int)syscall(SYS_pidfd_open, pid, 0);
 }
-
-#define RUSAGE_KERNEL_THREAD 0x00200000 /* PF_KTHREAD */
 
 /* With hidepid, opening the directory of another user's process fails with ENOENT, while kill(2) fails with EPERM. While
    a thread replaces the first one, opening may fail with ENOENT once (proc_pid_make_inode() in fs/proc/base.c). */
@@ -317,7 +312,7 @@ static int rusage_open_once(rusage_process *process, int pid, const rusage_call 
     }
     if (error == 0)
         error = rusage_read_stat(process, &stat);
-    if (error == 0 && stat.field[STAT_FLAGS] & RUSAGE_KERNEL_THREAD) /* it never has memory */
+    if (error == 0 && stat.field[STAT_FLAGS] & 0x00200000) /* PF_KTHREAD: it never has memory */
         process->measured &= ~((uint32_t)1 << RUSAGE_INDEX_maxrss);
     if (error == 0 && rusage_has_peak(process, call))
         error = rusage_read_peak(process, &number);
