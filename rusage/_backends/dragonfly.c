@@ -1,7 +1,6 @@
 /* DragonFly BSD. */
 
-#include <sys/procctl.h>
-
+#define RUSAGE_HAS_REAPER
 #include "../_c/unix.c"
 #include "../_c/kinfo.c"
 

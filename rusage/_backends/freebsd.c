@@ -1,12 +1,10 @@
 /* FreeBSD. */
 
-#include <sys/procctl.h>
-
-#include "../_c/unix.c"
+#define RUSAGE_HAS_REAPER
 #define RUSAGE_HAS_STATCLOCK
+#include "../_c/unix.c"
 #include "../_c/kinfo.c"
 
-#include <sys/param.h>
 #include <sys/proc.h>
 #include <sys/user.h>
 

@@ -1,24 +1,14 @@
 /* illumos and Solaris, where RUSAGE_THREAD is named RUSAGE_LWP. */
 
-#include "../_c/rusage.h"
+/* libc's wait4() takes a negative number for a process group, also -1, and 0 for any child, unlike
+   waitpid() beside it in usr/src/lib/libc/port/gen/waitpid.c. */
+#define RUSAGE_WAIT4_PID(pid) ((pid) == -1 ? 0 : (pid) == 0 ? -getpgrp() : (pid))
+#include "../_c/unix.c"
 
 #include <fcntl.h>
 #include <procfs.h>
 
 RUSAGE_ASSERT(thread, RUSAGE_LWP == 1);
-
-/* libc's wait4() takes a negative number for a process group, also -1, and 0 for any child, unlike waitpid() beside it in
-   usr/src/lib/libc/port/gen/waitpid.c. */
-static pid_t rusage_wait4_of_libc(pid_t pid, int *status, int options, struct rusage *native)
-{
-    if (pid == -1)
-        pid = 0;
-    else if (pid == 0)
-        pid = -getpgrp();
-    return wait4(pid, status, options, native);
-}
-#define RUSAGE_WAIT4 rusage_wait4_of_libc
-#include "../_c/unix.c"
 
 /* proc(5): pr_rssize counts units of 1024 bytes. */
 static int64_t rusage_rss(void)

@@ -1,15 +1,12 @@
-/* Linux. The memory of this process is in linux/memory.c, other processes in linux/process.c, linux/list.c and
-   linux/members.c. */
+/* Linux. */
 
-#define RUSAGE_ROOT_HERE
+#define RUSAGE_HAS_ROOT
 #include "../_c/unix.c"
 #include "linux/members.c"
 #include "linux/memory.c"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
 RUSAGE_ASSERT(thread, RUSAGE_THREAD == 1);

@@ -1,17 +1,14 @@
 /* macOS. */
 
+#define RUSAGE_GET_VALUES rusage_get_values_here
+#define RUSAGE_HAS_RSS
+#include "../_c/unix.c"
+#include "../_c/kinfo.c"
+
 #include <libproc.h>
 #include <mach/mach.h>
 #include <mach/mach_time.h>
 #include <pthread.h>
-
-#include "../_c/rusage.h"
-
-static int rusage_get_values_here(int who, rusage_values *values);
-#define RUSAGE_GET_VALUES rusage_get_values_here
-#include "../_c/unix.c"
-#define RUSAGE_HAS_RSS
-#include "../_c/kinfo.c"
 
 enum { RUSAGE_THREAD_HERE = 1 };    /* as on other systems; macOS does not define it */
 

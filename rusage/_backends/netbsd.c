@@ -2,15 +2,6 @@
 
 #include "../_c/unix.c"
 
-#include <sys/param.h>
-#include <sys/sysctl.h>
-
-#define RUSAGE_KERN_PROC KERN_PROC2
-typedef struct kinfo_proc2 rusage_kinfo;
-
-/* The parent waits: between vfork(2) and exec. */
-#define RUSAGE_SHARES_MEMORY P_PPWAIT
-
 /* In sys/kern/kern_proc.c, fill_kproc2() adds up the faults and messages of all threads, including those that have
    ended. */
 #include "../_c/kinfo2.c"

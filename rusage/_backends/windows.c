@@ -1,12 +1,8 @@
 /* Windows. */
 
-#include "../_c/rusage.h"
-
 #include <windows.h>
 #include <psapi.h>
 #include <tlhelp32.h>
-
-#include "../_c/convert.c"
 
 /* GetLastError has no code for this; the bit is reserved for codes of applications. */
 #define RUSAGE_NO_PROCESS (1 << 29)
@@ -17,6 +13,7 @@
 /* A child keeps the ID of a parent that has ended. Any handle, of any process, keeps one that has ended. */
 enum { RUSAGE_PARENT_IDS_DANGLE = 1, RUSAGE_HAS_ZOMBIES = 0 };
 #include "../_c/by_pid.c"
+#include "../_c/convert.c"
 
 enum { RUSAGE_THREAD = 1 };
 

@@ -1,12 +1,5 @@
-/* Included, not compiled: Process, and the members of a tree, on systems without handles for processes: a process is
+/* Process, and the members of a tree, on systems without handles for processes: a process is
    identified by its process ID and its start time. */
-
-typedef char rusage_member_handle; /* there is none */
-
-typedef struct {
-    char *buffer;                   /* for a list of processes */
-    int capacity;
-} rusage_tree_state;
 
 #include "tree.h"
 
@@ -16,8 +9,6 @@ typedef struct {
    if only the parent of a living process can be read now. `start` is read last, or with the rest. What is not known,
    such as the times of a zombie, stays as it was. */
 static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *call);
-/* Let other threads of Python run for a millisecond; return 1. */
-static int rusage_pause(void);
 
 /* Set the CPU time and, unless `call` is NULL, the record. */
 static void rusage_set_usage(rusage_figures *figures, const rusage_values *values, int64_t hz, rusage_call *call)

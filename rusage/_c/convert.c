@@ -1,4 +1,4 @@
-/* Included, not compiled: convert the values of a kernel to a record in uniform units. */
+/* Convert the values of a kernel to a record in uniform units. */
 
 #include "rusage.h"
 
@@ -72,7 +72,6 @@ static void rusage_convert_both(const rusage_values *self, const rusage_values *
     rusage_convert_values(&sum, hz, call);
 }
 
-/* Single values instead of a record. */
 static int64_t rusage_maxrss(const rusage_call *call)
 {
     rusage_call copy = *call;

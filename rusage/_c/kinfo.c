@@ -1,14 +1,13 @@
-/* Included, not compiled: Process and the members of a tree on the BSDs and macOS, which list processes by sysctl(3). */
-
-#include "rusage.h"
-
-#include <signal.h>
-#include <sys/sysctl.h>
-
-#define RUSAGE_TRY_AGAIN EAGAIN
-#define RUSAGE_WAITED_ERROR 2e-6 /* two times, each cut to a microsecond */
+/* Process and the members of a tree on the BSDs and macOS, which list processes by sysctl(3). */
 
 #include "by_pid.c"
+
+#include <signal.h>
+#include <sys/param.h>
+#include <sys/sysctl.h>
+#ifdef RUSAGE_HAS_REAPER
+#include <sys/procctl.h>
+#endif
 
 /* The number may be given to another process between the check and the signal. */
 static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int number)
@@ -18,7 +17,7 @@ static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int nu
     return kill(member->pid, number) != 0 ? errno : 0;
 }
 
-#ifdef RUSAGE_HAS_STATCLOCK /* FreeBSD and OpenBSD */
+#ifdef RUSAGE_HAS_STATCLOCK
 
 /* The rate of the statistics clock. sysconf(_SC_CLK_TCK) is a constant that may differ: on FreeBSD it is 128, while the
    statistics clock ticks at 127 Hz. */
@@ -117,7 +116,7 @@ static int rusage_list(rusage_tree *tree, int *name, unsigned int names, size_t 
     return error;
 }
 
-#ifdef PROC_REAP_ACQUIRE /* FreeBSD and DragonFly BSD */
+#ifdef RUSAGE_HAS_REAPER
 
 /* procctl(2). For a reaper, errno is EBUSY on FreeBSD and EALREADY on DragonFly BSD. */
 static int rusage_become_reaper(void)
@@ -131,7 +130,6 @@ static int rusage_become_reaper(void)
 
 #ifndef RUSAGE_HAS_RSS
 
-/* The resident set size of this process. */
 static int64_t rusage_rss(void)
 {
     const rusage_process self = {.pid = getpid()};

@@ -1,13 +1,20 @@
-/* Included, not compiled: a process on NetBSD and OpenBSD, whose records of processes have the same members. */
+/* A process on NetBSD and OpenBSD, whose records of processes have the same members. */
 
 #include "kinfo.c"
 
 #include <limits.h>
 
-/* Each system defines rusage_kinfo, its record, RUSAGE_KERN_PROC, its sysctl, and RUSAGE_SHARES_MEMORY, the flag of a
-   process between vfork(2) and exec, before it includes this file, and this function after it. */
+#ifdef KERN_PROC2 /* NetBSD */
+typedef struct kinfo_proc2 rusage_kinfo;
+/* The parent waits: between vfork(2) and exec. */
+enum { RUSAGE_KERN_PROC = KERN_PROC2, RUSAGE_SHARES_MEMORY = P_PPWAIT };
+#else
+typedef struct kinfo_proc rusage_kinfo;
+/* vfork(2) copies the memory. */
+enum { RUSAGE_KERN_PROC = KERN_PROC, RUSAGE_SHARES_MEMORY = 0 };
+#endif
 
-/* Return the state; EAGAIN if the record of a living process is not complete now. */
+/* Defined for both systems. EAGAIN: the record of a living process is not complete now. */
 static int rusage_state_in(const rusage_kinfo *process, int *state);
 
 /* The sysctl kern.proc or kern.proc2. The kernels set p_uvalid, the times and p_uctime_sec, the user and system time of

@@ -1,6 +1,22 @@
-/* Shared by all C files: the fields, the structures, and the functions that one file defines for another. */
+/* Shared by all C files: the fields, the structures, and the functions that one file defines for
+   another. The C file of a system includes the others; before them, it defines what its system has:
+
+   RUSAGE_HAS_ROOT       its own rusage_read_root(), for mount namespaces
+   RUSAGE_HAS_RSS        its own rusage_rss()
+   RUSAGE_HAS_REAPER     procctl(2)
+   RUSAGE_HAS_STATCLOCK  the sysctl kern.clockrate; setting the clock moves the starts of processes
+   RUSAGE_HAS_HANDLES    its own rusage_member_handle and rusage_tree_state (in linux/members.h)
+   RUSAGE_NO_WAIT4       no wait4(2)
+   RUSAGE_WAIT4_PID()    what libc's wait4() takes for a process ID
+   RUSAGE_GET_VALUES     its own function, beside rusage_get_values()
+   RUSAGE_WAITED_ERROR   how many seconds the CPU time of waited-for children may lack
+   RUSAGE_NO_PROCESS     its own codes and constants, all of those in tree.h */
 
 #pragma once
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* as Python.h does */
+#endif
 
 #include <errno.h>
 #include <float.h>
@@ -69,7 +85,11 @@ RUSAGE_ASSERT(record, sizeof(double) == 8 && sizeof(rusage_record) == RUSAGE_FIE
 /* Defined for each system. */
 static int rusage_get(rusage_call *call);
 
-#ifndef _WIN32 /* all Unix systems */
+/* In convert.c. */
+static double rusage_quotient(int64_t number, int64_t divisor);
+static void rusage_convert_values(const rusage_values *values, int64_t hz, rusage_call *call);
+
+#ifndef _WIN32
 
 #include <sys/types.h>
 #include <sys/time.h>
@@ -90,10 +110,14 @@ typedef struct {
     uint64_t device, inode, mount, namespace;
 } rusage_root;
 
-/* The root directory in which this package was imported. Its files must not be looked for in another one: the owner of
-   that directory could put programs and modules of his own there, which would run with the rights of this process. */
+/* The root directory in which this package was imported. Its files must not be looked for in another one:
+   the owner of that directory could put programs and modules of his own there, which would run with
+   the rights of this process. */
 static rusage_root rusage_first_root;
 
+/* In unix.c. */
+enum { RUSAGE_MICROSECONDS = 1000000 }; /* in a second */
+static int64_t rusage_microseconds(const struct timeval *time);
 static int rusage_root_changed(void);
 
 #endif

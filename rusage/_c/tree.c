@@ -1,4 +1,4 @@
-/* Included, not compiled: the walk over a process and its descendants, and the sums. */
+/* The walk over a process and its descendants, and the sums. */
 
 #include "tree.h"
 

@@ -18,12 +18,26 @@
 
 #include "rusage.h"
 
-#ifndef _WIN32
+#ifndef RUSAGE_NO_PROCESS
 /* There is no such process, it has ended, or the number is the ID of a thread. */
 #define RUSAGE_NO_PROCESS ESRCH
 #define RUSAGE_NO_PERMISSION EPERM
 #define RUSAGE_NO_MEMORY ENOMEM
+#define RUSAGE_TRY_AGAIN EAGAIN
 enum { RUSAGE_PARENT_IDS_DANGLE = 0, RUSAGE_HAS_ZOMBIES = 1 };
+#endif
+
+#ifndef RUSAGE_HAS_HANDLES
+typedef char rusage_member_handle; /* there is none */
+
+typedef struct {
+    char *buffer; /* for a list of processes */
+    int capacity;
+} rusage_tree_state;
+
+#ifndef RUSAGE_WAITED_ERROR
+#define RUSAGE_WAITED_ERROR 2e-6 /* two times, each cut to a microsecond */
+#endif
 #endif
 
 /* A zombie has ended, but has not been waited for. */
@@ -45,7 +59,7 @@ typedef struct {
     int is_counted; /* its figures were read once */
     double own_before, waited_before, ended;
     double waited_error; /* what its total at the opening or anchor lacks at most, and theirs that it has waited for */
-    rusage_member_handle handle; /* the system's */
+    rusage_member_handle handle;
 } rusage_member;
 
 /* A process in a list. */
@@ -66,7 +80,7 @@ struct rusage_tree {
     double readings, lost, before, cputime;
     int reaper; /* this process, whose children are orphans of the tree except for the others; 0: they are not members */
     int *others, other_count;
-    rusage_tree_state system; /* the system's */
+    rusage_tree_state system;
 };
 
 /* Defined for each system. Functions that return int return 0 or an errno. */
@@ -85,7 +99,11 @@ static int rusage_tree_begin(rusage_tree *tree, int pid);
 static void rusage_tree_end(rusage_tree *tree);
 /* The time now, in the unit of `start`. */
 static int64_t rusage_tree_now(void);
+/* Let other threads of Python run for a millisecond; return 1. */
+static int rusage_pause(void);
 
+/* In tree.c. */
+static int rusage_tree_find(const rusage_tree *tree, int pid);
 static int rusage_state_of(const rusage_tree *tree, int pid);
 static int rusage_tree_found(rusage_tree *tree, int pid, int parent);
 

@@ -1,4 +1,4 @@
-/* Included, not compiled: the CPU time of a tree, a lower bound. In seconds:
+/* The CPU time of a tree, a lower bound. In seconds:
 
    total of a member = its own time + its children's, where its children's time is the larger of what it has waited for, and
                        of what it had waited for when it was first read, plus the last totals of the children that have
@@ -36,7 +36,6 @@ static double rusage_member_own(const rusage_member *member)
     return member->now.own > member->own_before ? member->now.own - member->own_before : 0;
 }
 
-/* The time of the children. */
 static double rusage_member_children(const rusage_member *member)
 {
     double waited = member->now.waited - member->waited_error;

@@ -1,13 +1,9 @@
-/* Included, not compiled: getrusage(2), wait4(2) and the root directory on Unix. A system's file defines
-   a macro before it includes this one where it has a function of its own. */
+/* getrusage(2), wait4(2) and the root directory on Unix. */
 
 #include "rusage.h"
 #include "convert.c"
 
-enum {
-    RUSAGE_BOTH_HERE = -2, /* as in Linux's header; no system call accepts it */
-    RUSAGE_MICROSECONDS = 1000000 /* in a second */
-};
+enum { RUSAGE_BOTH_HERE = -2 }; /* as in Linux's header; no system call accepts it */
 
 /* A 32-bit counter that has wrapped is reported modulo 2^32, never as negative. */
 static int64_t rusage_count(long value)
@@ -41,7 +37,6 @@ static rusage_values rusage_values_of(const struct rusage *native)
     return values;
 }
 
-/* Call getrusage(2); return 0 or an errno. */
 static int rusage_get_values(int who, rusage_values *values)
 {
     struct rusage native;
@@ -53,10 +48,10 @@ static int rusage_get_values(int who, rusage_values *values)
     return 0;
 }
 
-/* Defined otherwise where it is not the only source. */
 #ifndef RUSAGE_GET_VALUES
 #define RUSAGE_GET_VALUES rusage_get_values
 #endif
+static int RUSAGE_GET_VALUES(int who, rusage_values *values);
 
 static int rusage_get(rusage_call *call)
 {
@@ -77,9 +72,8 @@ static int rusage_get(rusage_call *call)
 
 #ifndef RUSAGE_NO_WAIT4
 
-/* Defined otherwise where libc's wait4() interprets process IDs in another way. */
-#ifndef RUSAGE_WAIT4
-#define RUSAGE_WAIT4 wait4
+#ifndef RUSAGE_WAIT4_PID
+#define RUSAGE_WAIT4_PID(pid) (pid)
 #endif
 
 /* Return the process ID, 0 if no child is ready (all values are 0 then), or a negative errno. */
@@ -93,7 +87,7 @@ static int64_t rusage_wait4(int64_t pid, int *status, int options, rusage_call *
 
     memset(&native, 0, sizeof native);
     *status = 0;
-    child = RUSAGE_WAIT4((pid_t)pid, status, options, &native);
+    child = wait4(RUSAGE_WAIT4_PID((pid_t)pid), status, options, &native);
     error = errno;
     RUSAGE_RETAKE_GIL;
     if (child < 0)
@@ -105,7 +99,6 @@ static int64_t rusage_wait4(int64_t pid, int *status, int options, rusage_call *
 
 #endif
 
-/* Let other threads of Python run for a millisecond; return 1. */
 static inline int rusage_pause(void)
 {
     const struct timespec pause = {0, 1000000};
@@ -118,7 +111,7 @@ static inline int rusage_pause(void)
 
 static void rusage_read_root(rusage_root *root);
 
-#ifndef RUSAGE_ROOT_HERE /* a system without mount namespaces */
+#ifndef RUSAGE_HAS_ROOT
 static void rusage_read_root(rusage_root *root)
 {
     struct stat status;

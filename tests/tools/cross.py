@@ -2,12 +2,15 @@
 
 The compiler and the systems' headers come from the ziglang package.
 
+Each file of this C is compiled alone too, without the file that includes it, as an editor reads it.
+
 The launcher is compiled for several processors, with a C library and, where it can be, without one. The form without a
 C library is also linked, and run if Debian's qemu-user is installed.
 """
 
 import argparse
 import os
+import re
 import runpy
 import shutil
 import subprocess
@@ -80,6 +83,13 @@ def zig(*arguments: str | Path) -> str:
     return done.stdout or (f"exit status {done.returncode}\n" if done.returncode else "")
 
 
+def included_by(source: Path) -> set[Path]:
+    """Return the C files that a file includes, those that they include too."""
+    names = re.findall(r'^#include "(.+\.[ch])"$', source.read_text(encoding="utf-8"), re.MULTILINE)
+    found = {(source.parent / name).resolve() for name in names}
+    return found.union(*map(included_by, found))
+
+
 def compile_for(platform: str, target: str, folder: Path) -> str:
     """Compile the C of a platform for a target; return the complaints."""
     source = folder / f"{platform}.c"
@@ -91,7 +101,12 @@ def compile_for(platform: str, target: str, folder: Path) -> str:
         header.write_text(f'#include "{KERNELS / platform}.h"\n')
     folders: list[str | Path] = ["-isystem", folder, "-isystem", folder / platform]
     output = folder / f"{platform}-{target}.o"
-    return zig("-target", target, *WARNINGS, *NO_WARNINGS, *folders, "-c", source, "-o", output)
+    trouble = zig("-target", target, *WARNINGS, *NO_WARNINGS, *folders, "-c", source, "-o", output)
+    for path in sorted(included_by(source)) if not trouble else []:
+        # The rest is only declared. Not -fsyntax-only: ziglang then looks for an object file.
+        alone = ["-Werror", "-Wno-undefined-internal", "-x", "c", "-c", os.devnull]
+        trouble += zig("-target", target, *folders, *alone, "-include", path, "-o", output)
+    return trouble
 
 
 def build(target: str, program: Path, *options: str | Path, libc: bool) -> str:

@@ -2,6 +2,8 @@
 
 #include "members.h"
 
+#include <signal.h>
+
 /* --- The children of a process: /proc/PID/task/TID/children, if the kernel has these files --- */
 
 /* Read a file of any size from its beginning; return 0 or an errno. */

@@ -11,8 +11,8 @@
 #endif
 
 enum {
-    PIDFS = 0x50494446,             /* PID_FS_MAGIC in include/uapi/linux/magic.h, since Linux 6.9 */
-    FORK_NO_EXEC = 0x40             /* PF_FORKNOEXEC, of STAT_FLAGS: no program executed since the fork */
+    PIDFS = 0x50494446, /* PID_FS_MAGIC in include/uapi/linux/magic.h, since Linux 6.9 */
+    FORK_NO_EXEC = 0x40 /* PF_FORKNOEXEC, of STAT_FLAGS: no program executed since the fork */
 };
 
 /* Open a file that stays open, if there may be one more; return its descriptor or -1. Trees may be read at the same time. */

@@ -4,6 +4,8 @@
 
 #include "proc.h"
 
+#define RUSAGE_HAS_HANDLES
+
 /* `directory` is /proc/PID, during a reading. It refers to this process, as does the file that stays open: after the end of
    the process, reading fails with ESRCH, even if another process has its number. */
 typedef struct {

@@ -4,7 +4,9 @@
 
 #include "kernel.h"
 
-enum { CTL_KERN = 1, KERN_PROC2 = 47, KERN_PROC_ALL = 0, KERN_PROC_PID = 1, P_PPWAIT = 0x10 };
+#define KERN_PROC2 47
+
+enum { CTL_KERN = 1, KERN_PROC_ALL = 0, KERN_PROC_PID = 1, P_PPWAIT = 0x10 };
 
 struct kinfo_proc2 {
     int32_t p_pid, p_ppid;
