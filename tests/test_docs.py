@@ -127,10 +127,10 @@ def test_optional_dependency(missing: str, python: Callable[..., str]) -> None:
     page = blocks((ROOT / "docs" / "from-resource.md").read_text(encoding="utf-8"))
     [pattern] = [block.text for block in page if "except ImportError" in block.text]
     hidden = f"import sys; sys.modules.update(dict.fromkeys({missing.split()}))\n"
-    peak, childs = python("-c", hidden + pattern).split()
+    peak, of_child = python("-c", hidden + pattern).split()
     has_peak = missing == "rusage" and BACKEND.name != "Windows" and "ru_maxrss" in rusage.measured()
     assert int(peak) > 2**20 if has_peak else peak in ("None", "0")
-    assert childs == "None"
+    assert of_child == "None"
 
 
 TEXTS = [*PAGES, ROOT / "CHANGELOG.md", *sorted((ROOT / ".github").glob("*.md"))]

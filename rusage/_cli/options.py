@@ -315,7 +315,7 @@ def _check(values: dict[str, Any], *, has_command: bool) -> None:
 def _check_surroundings(options: Options, *, draws: bool) -> None:
     """Exit if reports would go to the same file, or if the system or the installation lacks what an option needs."""
     files = options.output, options.against, *(path for _, path in options.exports)
-    paths = [path for path in files if path not in {None, "-"}]
+    paths = [path for path in files if path is not None and path != "-"]
     if len({*map(os.path.normpath, paths)}) < len(paths):
         _fail("two reports cannot be in the same file")
     if draws:
