@@ -359,7 +359,7 @@ PROMISES = [
     ),
     Promise(
         MEASURE,
-        "As a decorator, `measure()` measures each call separately.",
+        "As a decorator, `measure()` measures each call separately;",
         "test_measure.py::test_decorates_functions",
     ),
     Promise(
@@ -590,8 +590,8 @@ PROMISES = [
     ),
     Promise(
         COMMAND,
-        """One slow run never makes a verdict; with fewer than twelve rounds it may hide a
-        difference, and below six rounds there is no interval and no verdict.""",
+        """One slow run cannot make a verdict unless the other rounds nearly make it: with six
+        rounds, all of them must agree.""",
         "test_cli_compare.py::test_sentence_at_the_end",
     ),
     Promise(
