@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from ._backends._base import Backend
     from ._fields import Field
-    from ._rusage import Call, Int
+    from ._rusage import Buffer, Call, Pointer
 
     T = TypeVar("T")
 else:
@@ -82,13 +82,12 @@ def new_call(backend: Backend, who: int, measured: Collection[str], *, hz: int =
     return call
 
 
-def buffer_of(call: Call) -> memoryview:
+def buffer_of(call: Call) -> Buffer:
     """Return the bytes of a call's result."""
-    buffer: memoryview = ffi.buffer(ffi.addressof(call, "record"))
-    return buffer
+    return ffi.buffer(ffi.addressof(call, "record"))
 
 
-def usage_in(buffer: memoryview) -> RUsage:
+def usage_in(buffer: Buffer) -> RUsage:
     """Return the result in the bytes of a call."""
     return _new(RUsage, _unpack(buffer))
 
@@ -139,7 +138,7 @@ else:
             self.pop, self.append = buffers.pop, buffers.append
 
 
-_pools: dict[int, list[tuple[Call, memoryview]]] = {who: FreeList() for who in _measured}
+_pools: dict[int, list[tuple[Call, Buffer]]] = {who: FreeList() for who in _measured}
 _self_pool = _pools[RUSAGE_SELF]
 _self_call = _calls[RUSAGE_SELF]
 
@@ -227,7 +226,7 @@ def getpagesize() -> int:
 
 # --- Children ---------------------------------------------------------------------------------------------------------
 
-_wait_pool: list[tuple[Call, memoryview, Int]] = FreeList()
+_wait_pool: list[tuple[Call, Buffer, Pointer[int]]] = FreeList()
 
 
 def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from ._rusage import Call
+    from ._rusage import Buffer, Call
     from ._rusage import Process as Handle
 
     T = TypeVar("T", int, float)
@@ -33,11 +33,11 @@ _cputime: Callable[[Handle, Call], float] | None = getattr(lib, "rusage_process_
 
 # maxrss() and cputime() only read this template. A call that needs a writable buffer takes one from the free list.
 _units = new_call(BACKEND, 0, BACKEND.process)
-_pool: list[tuple[Call, memoryview]] = FreeList()
+_pool: list[tuple[Call, Buffer]] = FreeList()
 ALL_BITS = 2**32 - 1
 
 
-def _take() -> tuple[Call, memoryview]:
+def _take() -> tuple[Call, Buffer]:
     try:
         return _pool.pop()
     except IndexError:
@@ -212,7 +212,7 @@ class Process(Opened):
             A page that n processes share counts as an nth of its size. The result is 0 for a process without memory of
             its own. Raises ``PermissionError`` for a process that this one may not trace, such as another user's.
             """
-            return self._read(lambda handle, _: int(lib.rusage_process_pss(handle)), _units)
+            return self._read(lambda handle, _: lib.rusage_process_pss(handle), _units)
 
     def cputime(self) -> float:
         """Return user plus system CPU time in seconds, by the finest clock of the system.

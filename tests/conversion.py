@@ -30,8 +30,8 @@ def convert(backend: Backend, who: str = "RUSAGE_SELF", *, hz: int = 127, **valu
 def convert_both(backend: Backend, own: dict[str, int], children: dict[str, int], *, hz: int = 127) -> RUsage:
     """Return what RUSAGE_BOTH makes of the numbers for a process and its children."""
     call = new_call(backend, 0, measured_for(backend, hz=hz)[-2], hz=hz)
-    both = [ffi.new("rusage_values *", values) for values in (own, children)]
-    lib.rusage_convert_both(*both, MICROSECONDS, call)
+    native, of_children = (ffi.new("rusage_values *", values) for values in (own, children))
+    lib.rusage_convert_both(native, of_children, MICROSECONDS, call)
     return usage_of(call)
 
 

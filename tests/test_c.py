@@ -59,6 +59,14 @@ def test_c_has_what_the_backend_needs(build: ModuleType, backend: str) -> None:
     assert ("rusage_statclock_hz(" in declared) == (facts.integral_bytes > 0)
 
 
+@pytest.mark.usefixtures("build")
+def test_types_of_the_compiled_module() -> None:
+    """``python tests/tools/compiled_types.py`` writes them."""
+    import compiled_types
+
+    assert compiled_types.STUB.read_text(encoding="utf-8") == compiled_types.stub()
+
+
 def copy_source(folder: Path) -> None:
     """Copy the source tree into a folder, without what was built in it."""
     built = [".git", ".tox", ".venv", ".*_cache", "build", "*.egg-info", "_build", "*.so", "launcher", "__pycache__"]

@@ -6,6 +6,7 @@ from typing import assert_type  # checked with the newest Python's rules
 
 import rusage
 from rusage import RUsage, getrusage
+from rusage._rusage import ffi, lib
 
 usage = getrusage(rusage.RUSAGE_SELF)
 assert_type(usage, RUsage)
@@ -38,6 +39,11 @@ async def wait_for_child() -> None:
 
 table: Mapping[str, rusage.Field] = rusage.fields
 other: rusage.struct_rusage = usage
+
+# Of the package itself: its calls of C.
+handle = ffi.new("rusage_process *")
+lib.rusage_get(handle)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+lib.rusage_rss(1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 if sys.platform == "linux":
     with rusage.Process(1) as process:

@@ -1,0 +1,100 @@
+"""The types of the compiled module, written from the C declarations that cffi reads.
+
+``python tests/tools/compiled_types.py`` writes ``rusage/_rusage.pyi``, which
+``tests/test_c.py`` compares.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from cffi import model
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT))
+
+import rusage_build  # noqa: E402 (from the source tree)
+
+STUB = ROOT / "rusage" / "_rusage.pyi"
+HEAD = '''"""The compiled module, from ``_rusage.cdef`` by ``tests/tools/compiled_types.py``.
+
+A class with the name of a structure stands for a pointer to it. A function is missing at run time
+on the systems for which it is not declared.
+"""
+
+from collections.abc import Callable
+from typing import Any, Generic, Literal, TypeVar, overload
+
+_T = TypeVar("_T")
+
+class Pointer(Generic[_T]):
+    def __getitem__(self, index: int, /) -> _T: ...
+
+class Buffer:
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+'''
+FFI = """class FFI:
+    NULL: Any
+    def addressof(self, cdata: object, /, *fields: str) -> object: ...
+    def buffer(self, cdata: object) -> Buffer: ...
+    def gc(self, cdata: _T, destructor: Callable[[_T], None] | None) -> _T: ...
+    def getwinerror(self, code: int) -> tuple[int, str]: ...
+    def sizeof(self, cdecl: str) -> int: ...
+    def string(self, cdata: Pointer[bytes]) -> bytes: ...
+"""
+TAIL = """
+ffi: FFI
+lib: Lib
+"""
+
+
+def python_type(declared: Any) -> str:
+    """Return the type in Python of a C type."""
+    if isinstance(declared, model.PointerType):
+        inner = python_type(declared.totype)
+        return inner if isinstance(declared.totype, model.StructType) else f"Pointer[{inner}]"
+    name: str = declared.get_c_name()
+    if isinstance(declared, model.StructType):
+        return name.removeprefix("rusage_").title().replace("_", "")
+    return {"void": "None", "char": "bytes", "double": "float"}.get(name, "int")
+
+
+def stub() -> str:
+    """Return the text of the file, for all systems together."""
+    declared: dict[str, Any] = {}
+    for backend in rusage_build.BACKENDS:
+        builder: Any = rusage_build.builder(backend)
+        declared.update(builder._parser._declarations)  # noqa: SLF001 (nothing else has the types)
+    classes, members = "", "class Lib:\n"
+    allocated: dict[str, str] = {}
+    for key, (kind, _) in declared.items():
+        space, name = key.split()
+        if space == "macro":
+            members += f"    {name}: int\n"
+        elif space == "function":
+            # cffi makes a char * of bytes.
+            arguments = [python_type(each).replace("Pointer[bytes]", "bytes") for each in kind.args]
+            called = f"Callable[[{', '.join(arguments)}], {python_type(kind.result)}]"
+            members += f"    {name}: {called}\n"
+            for each, argument in zip(kind.args, arguments, strict=True):
+                if isinstance(each, model.PointerType):
+                    allocated[each.totype.get_c_name()] = argument
+        elif space == "typedef":
+            fields = zip(kind.fldnames or (), kind.fldtypes or (), strict=True)
+            lines = [f"\n    {field}: {python_type(of)}" for field, of in fields]
+            classes += f"class {python_type(kind)}:{''.join(lines) or ' ...'}\n\n"
+    del allocated["char"], allocated["rusage_tree"]  # bytes, and what only C allocates
+    new = ""
+    for name, result in allocated.items():
+        for kind, init in (f"{name} *", "Any = ..."), (f"{name}[]", "Any"):
+            cdecl = f'Literal["{kind.replace("* *", "**")}"]'
+            signature = f"(self, cdecl: {cdecl}, init: {init}) -> {result}"
+            new += f"    @overload\n    def new{signature}: ...\n"
+    return HEAD + classes + FFI + new + "\n" + members + TAIL
+
+
+if __name__ == "__main__":
+    STUB.write_text(stub(), encoding="utf-8")
