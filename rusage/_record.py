@@ -139,7 +139,7 @@ class record:  # noqa: N801 (used like a function)
 
     def _start(self) -> None:
         self._tree = Tree(self._pid)
-        self._began = time.time() - (_clock() - self._tree._opened)  # noqa: SLF001 (of the same package)
+        self._began = time.time() - (_clock() - self._tree._opened)
         running = [(_held_lock(), _held_lock())]
         try:
             self.missed, self._samples, self._largest = 0, [], None
@@ -217,14 +217,14 @@ class record:  # noqa: N801 (used like a function)
         It waits for no lock for ever: the thread that has it may be waiting in stop(), called by a signal handler.
         """
         tree, thread = self.tree, (_forks.count, _thread.get_ident())
-        lock = tree._lock  # noqa: SLF001 (of the same package)
+        lock = tree._lock
         self._thread = thread
         if running:  # on_sample may call stop() before start() has set it
             self._running = running
         _threads.add(thread)
         try:
             while running and self._lives and self._forks == _forks.count:
-                delay = tree._opened + self._next * self.interval - _clock()  # noqa: SLF001 (as above)
+                delay = tree._opened + self._next * self.interval - _clock()
                 if delay > 0:
                     wake.acquire(timeout=min(delay, _LONGEST_WAIT))
                 elif lock.acquire(timeout=_PATIENCE):
@@ -250,8 +250,7 @@ class record:  # noqa: N801 (used like a function)
 
     def _read(self) -> None:
         """Take a sample."""
-        tree = self.tree
-        sample, figures = tree._use(lambda handle: tree._read_members(handle, self._pss))  # noqa: SLF001
+        sample, figures = self.tree._sample_members(pss=self._pss)
         self._lives = sample.processes > 0
         interval = max(int(sample.elapsed / self.interval), self._next)
         self.missed += interval - self._next

@@ -132,7 +132,7 @@ class Tree(Opened):
         error = lib.rusage_tree_open(self._tree, self.pid)
         if error:
             raise error_of_process(error, self.pid)
-        self._opened = time.perf_counter()
+        self._opened = time.perf_counter()  # when elapsed is 0
         self._closed = False
 
     def _use(self, function: Callable[[Handle], T]) -> T:
@@ -181,14 +181,6 @@ class Tree(Opened):
         copied = bytes(ffi.buffer(figures))[: read.figures * _FIGURES.size]
         return sample, copied, read.figures == read.processes - read.unread
 
-    def _read_members(self, handle: Handle, pss: bool) -> tuple[Sample, bytes]:  # noqa: FBT001 (private)
-        """Return a sample, and the figures of its members for members_of(); another one when there are more."""
-        while True:
-            sample, figures, are_all = self._read_into(handle, pss, self._room)
-            if are_all:
-                return sample, figures
-            self._room = sample.processes + sample.processes // 4
-
     def sample(self, *, pss: bool = False) -> Sample:
         """Read all members once. With ``pss``, members whose proportional set size may not be read are ``unread``.
 
@@ -218,7 +210,7 @@ class Tree(Opened):
 
     def members(self) -> list[Member]:
         """Return the living members that may be read, each one after its parent: first the root, while it lives."""
-        return members_of(self._use(lambda handle: self._read_members(handle, False))[1])  # noqa: FBT003 (private)
+        return members_of(self._sample_members(pss=False)[1])
 
     def send_signal(self, number: int, /) -> None:
         """Send a signal to each living member; to this process, if it is one, last.
@@ -255,6 +247,33 @@ class Tree(Opened):
         if not self._closed:
             warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
             self.close()
+
+    # --- For record and the command, with _lock, which a reading holds, and _opened ---
+
+    def _sample_members(self, *, pss: bool) -> tuple[Sample, bytes]:
+        """Return a sample, and the figures of its members for members_of()."""
+
+        def read(handle: Handle) -> tuple[Sample, bytes, bool]:
+            return self._read_into(handle, pss, self._room)
+
+        while True:
+            sample, figures, are_all = self._use(read)
+            if are_all:
+                return sample, figures
+            self._room = sample.processes + sample.processes // 4
+
+    def _adopt(self, others: list[int]) -> None:
+        """Make members of the orphans that become this process's children, but not of *others*."""
+
+        def own_orphans(handle: Handle) -> None:
+            known = ffi.new("int[]", others)
+            lib.rusage_tree_own_orphans(handle, os.getpid(), known, len(others))
+
+        self._use(own_orphans)
+
+    def _reaped(self, pid: int, seconds: float) -> None:
+        """Count the CPU time of an orphan for which this process has waited."""
+        self._use(lambda handle: lib.rusage_tree_reaped(handle, pid, seconds))
 
 
 def members_of(figures: bytes) -> list[Member]:

@@ -132,14 +132,14 @@ def test_neighbours_are_joined(size: str, limit: int, monkeypatch: pytest.Monkey
     """Each entry is the largest of as many successive samples, which ``on_sample`` sees, but for the last entry."""
     if size in BACKEND.absent:
         pytest.skip(reason="this system has no pss")
-    read = rusage.Tree._read_members  # noqa: SLF001 (what a recording calls)
+    sample_members = rusage.Tree._sample_members
 
-    def read_members(*arguments: Any) -> Any:
+    def falling_pss(tree: rusage.Tree, *, pss: bool) -> Any:
         """Let pss fall when rss grows."""
-        sample, figures = read(*arguments)
+        sample, figures = sample_members(tree, pss=pss)
         return sample._replace(pss=sample.pss and 2**40 - sample.rss), figures
 
-    monkeypatch.setattr(rusage.Tree, "_read_members", read_members)
+    monkeypatch.setattr(rusage.Tree, "_sample_members", falling_pss)
     seen: list[rusage.Sample] = []
     blocks: list[mmap.mmap] = []
 

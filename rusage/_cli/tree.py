@@ -8,15 +8,13 @@ import os
 import signal
 import sys
 import time
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import Member, Sample, Tree, record
-from .._rusage import ffi, lib
+from .._rusage import lib
 from .output import complain
 
 if TYPE_CHECKING:
-    from .._rusage import Tree as Handle
     from .options import Options
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
@@ -75,7 +73,8 @@ class Sampling:
             on_sample = self._look if self._options.kill else None
             self._recording = record(pid, interval=self._options.interval, on_sample=on_sample)
             self._recording.start()
-            self._recording.tree._use(self._adopt)  # noqa: SLF001 (of the same package)
+            if CAN_ADOPT:
+                self._recording.tree._adopt(self._others)
         except Exception as error:  # noqa: BLE001 (such as EMFILE, or no thread can be started)
             self._recording = None
             self._fail("the tree cannot be sampled", error)
@@ -84,7 +83,7 @@ class Sampling:
             complain(
                 self.name, "other processes are left from before: what they start may be counted, or killed by --kill"
             )
-        self._delay = self._recording.tree._opened - began  # noqa: SLF001 (as above)
+        self._delay = self._recording.tree._opened - began
 
     def _fail(self, what: str, error: Exception) -> None:
         reason = error.strerror if isinstance(error, OSError) else None
@@ -115,11 +114,6 @@ class Sampling:
 
     # --- Orphans ---
 
-    def _adopt(self, tree: Handle) -> None:
-        """Make members of the orphans that become children of this process, but not of the others."""
-        if CAN_ADOPT:
-            lib.rusage_tree_own_orphans(tree, os.getpid(), ffi.new("int[]", self._others), len(self._others))
-
     def reap(self) -> bool:
         """Wait for the orphans that have ended; return whether there was one.
 
@@ -134,20 +128,15 @@ class Sampling:
                 if child.si_pid == self._pid:
                     tree.sample()
                     break
-                tree._use(partial(self._wait, pid=child.si_pid))  # noqa: SLF001 (as above)
+                with tree._lock:  # no reading between the wait and what the tree is told of it
+                    pid, _, usage = os.wait4(child.si_pid, 0)
+                    if pid in self._others:
+                        self._others.remove(pid)  # an orphan may get its number
+                        tree._adopt(self._others)
+                    else:
+                        tree._reaped(pid, usage.ru_utime + usage.ru_stime)
                 found = True
         return found
-
-    if sys.platform != "win32":
-
-        def _wait(self, tree: Handle, pid: int) -> None:
-            """Wait for a child: an orphan, or one of the others."""
-            _, _, usage = os.wait4(pid, 0)
-            if pid in self._others:
-                self._others.remove(pid)  # an orphan may get its number
-                self._adopt(tree)
-            else:
-                lib.rusage_tree_reaped(tree, pid, usage.ru_utime + usage.ru_stime)
 
     # --- The signals of --kill ---
 
