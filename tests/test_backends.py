@@ -6,6 +6,8 @@ Values made by hand go through the real C with each backend's units. ``test_proc
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from conversion import KERNEL, convert, convert_both, converted
 from expected import BACKENDS, SYSTEMS
@@ -74,6 +76,12 @@ def test_fields_measured_for_both() -> None:
 
 
 # --- What is measured, and in which words -----------------------------------------------------------------------------
+
+
+def test_fact_with_a_wrong_name() -> None:
+    facts: dict[str, Any] = {"name": "Made up", "measured": {}, "max_rss_bytes": 7}
+    with pytest.raises(TypeError, match="max_rss_bytes"):
+        Backend(**facts)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

@@ -11,13 +11,6 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from dataclasses import dataclass
-else:
-
-    def dataclass(**_: object) -> Callable:
-        """Return a decorator that does nothing: importing dataclasses takes longer than importing this package."""
-        return lambda declared: declared
-
 
 # A name has the same number on every system that defines it, which the C asserts. RUSAGE_THREAD on macOS and Windows
 # and RUSAGE_BOTH everywhere are composed, with the number of other systems (RUSAGE_BOTH: linux/resource.h).
@@ -101,48 +94,64 @@ def peak_of_children(rule: str) -> str:
     return f"{largest}, which may be the parent's" if rule == PEAK_SAMPLED else largest
 
 
-@dataclass(kw_only=True)
 class Backend:
     """The meaning of the numbers of one system's kernel.
 
     ``Documentation`` in ``tests/tools/system_words.py`` has what only the pages say, such as the sources.
     """
 
-    name: str  # the system's usual name
-    measured: Mapping[str, frozenset[str]]  # the fields that the kernel fills, for each native RUSAGE_* name
-    # Public names that the system cannot provide, each with the reason, which its AttributeError gives. Those that
-    # follow from the other facts are added.
-    absent: Mapping[str, str] = {}
-    maxrss_bytes: int = 0  # bytes in one unit of ru_maxrss; 0 where there is no peak
-    integral_bytes: int = 0  # bytes in one unit of the integrals, which count ticks of the statistics clock; 0: none
-    units: Mapping[str, str] = {}  # of fields that count another unit on this system
-    # Peculiarities of a field on this system that its name and unit do not tell; for a field that is not measured, the
-    # value that the kernel has in its place. The one on the peak of children is added.
-    notes: Mapping[str, str] = {}
-    process: frozenset[str] = NONE  # the fields known of another process; empty where Process is absent
-    waited: frozenset[str] = NONE  # known of one child that has ended; by default, the fields of all children
-    child_peak: str = PEAK_NONE  # whose peak a child's ru_maxrss is: a rule
-    peak: str = ""  # where the system reports the peak of the program that this process executes; empty: nowhere
-    rss: str = ""  # where the system reports the resident set size, and in which unit; empty: unknown
-    pss: str = ""  # where the system reports the proportional set size; empty: nowhere
-    peak_error: Callable[[], int | None] | None = None  # the largest error of ru_maxrss here, in bytes, if known
-
-    if not TYPE_CHECKING:
-
-        def __init__(self, **facts: object) -> None:
-            children = facts["measured"].get("RUSAGE_CHILDREN", NONE)
-            vars(self).update({"waited": children, **facts})
-            if "ru_maxrss" in children:
-                note = f"{self.notes['ru_maxrss']}; {peak_of_children(self.child_peak)}"
-                self.notes = {**self.notes, "ru_maxrss": note}
-            missing = {} if self.pss else {"pss": NO_PSS}
-            if not self.peak:
-                missing["peak"] = why_no_peak(self.child_peak)
-            if "RUSAGE_THREAD" not in self.measured:
-                missing["RUSAGE_THREAD"] = NO_THREAD
-            if "Process" in self.absent:
-                missing.update(dict.fromkeys(OF_PROCESS, self.absent["Process"]))
-            self.absent = {**missing, **self.absent}
+    def __init__(  # noqa: PLR0913 (a fact each)
+        self,
+        *,
+        name: str,  # the system's usual name
+        measured: Mapping[str, frozenset[str]],  # what the kernel fills, by native RUSAGE_* names
+        # Public names that the system cannot provide, each with the reason, which its
+        # AttributeError gives. Those that follow from the other facts are added.
+        absent: Mapping[str, str] = {},
+        maxrss_bytes: int = 0,  # bytes in one unit of ru_maxrss; 0 where there is no peak
+        # Bytes in one unit of the integrals, which count ticks of the statistics clock; 0: none.
+        integral_bytes: int = 0,
+        units: Mapping[str, str] = {},  # of fields that count another unit on this system
+        # Peculiarities of a field on this system that its name and unit do not tell; for a field
+        # that is not measured, the value that the kernel has in its place. The one on the peak of
+        # children is added.
+        notes: Mapping[str, str] = {},
+        process: frozenset[str] = NONE,  # known of another process; empty where Process is absent
+        # Known of one child that has ended; by default, the fields of all children.
+        waited: frozenset[str] | None = None,
+        child_peak: str = PEAK_NONE,  # whose peak a child's ru_maxrss is: a rule
+        # Where the system reports the peak of the program that this process executes.
+        peak: str = "",  # empty: nowhere
+        rss: str = "",  # where it reports the resident set size, and in which unit; empty: unknown
+        pss: str = "",  # where it reports the proportional set size; empty: nowhere
+        # The largest error of ru_maxrss here, in bytes, if it is known.
+        peak_error: Callable[[], int | None] | None = None,
+    ) -> None:
+        children = measured.get("RUSAGE_CHILDREN", NONE)
+        self.name = name
+        self.measured = measured
+        self.maxrss_bytes = maxrss_bytes
+        self.integral_bytes = integral_bytes
+        self.units = units
+        self.notes = notes
+        if "ru_maxrss" in children:
+            note = f"{notes['ru_maxrss']}; {peak_of_children(child_peak)}"
+            self.notes = {**notes, "ru_maxrss": note}
+        self.process = process
+        self.waited = children if waited is None else waited
+        self.child_peak = child_peak
+        self.peak = peak
+        self.rss = rss
+        self.pss = pss
+        self.peak_error = peak_error
+        missing = {} if pss else {"pss": NO_PSS}
+        if not peak:
+            missing["peak"] = why_no_peak(child_peak)
+        if "RUSAGE_THREAD" not in measured:
+            missing["RUSAGE_THREAD"] = NO_THREAD
+        if "Process" in absent:
+            missing.update(dict.fromkeys(OF_PROCESS, absent["Process"]))
+        self.absent = {**missing, **absent}
 
     def fields(self) -> dict[str, Field]:
         """Return each field's unit and meaning on this system."""
