@@ -19,15 +19,23 @@ if TYPE_CHECKING:
     from ._memory import BlockPeak
 
     F = TypeVar("F", bound=Callable[..., Any])
-    # The clock, the usage, what measures the peak, and the thread if it matters.
-    Start = tuple[float, RUsage, BlockPeak | None, int | None]
-    End = tuple[float, RUsage, bool]  # and whether the peak is this process's
+    End = tuple[float, RUsage]  # the clock and the usage
 else:
     F = Callable  # for typing.get_type_hints
 
 _clock = time.perf_counter
 # The identifiers of get_ident() are used again sooner, but every system has them.
 _thread_id = getattr(_thread, "get_native_id", _thread.get_ident)
+
+
+class Start:
+    """The start of a block. Not a named tuple, which takes longer to define and to create."""
+
+    __slots__ = ("clock", "peak", "thread", "usage")
+    clock: float
+    usage: RUsage
+    peak: BlockPeak | None  # of the block, if it has one of its own
+    thread: int | None  # that has entered the block, if the usage is a thread's
 
 
 class measure:  # noqa: N801 (used like a function)
@@ -66,14 +74,17 @@ class measure:  # noqa: N801 (used like a function)
         # two threads enters. A lock and an attribute would be two steps: if a signal handler raised an exception
         # between them, the object would stay locked.
         self._open: dict[None, Start] = {}
-        self._last: tuple[Start, End] | None = None
+        self._last: tuple[Start, End | None] | None = None
 
     # Sample the clock outside getrusage(), so that the CPU time of one thread cannot exceed the elapsed time. The peak
     # is read and reset outside both, so that reading it does not count as usage.
 
     def __enter__(self) -> measure:  # noqa: PYI034 (Self is not in Python 3.10's typing)
-        peak = None if self._new_peak is None else self._new_peak()
-        start = _clock(), getrusage(self._who), peak, self._thread()
+        start = Start()
+        start.peak = None if self._new_peak is None else self._new_peak()
+        start.thread = self._thread()
+        start.clock = _clock()
+        start.usage = getrusage(self._who)
         if self._open.setdefault(None, start) is not start:
             raise RuntimeError(
                 "this measure() object is open already: use a separate one for a nested block or another thread"
@@ -83,8 +94,8 @@ class measure:  # noqa: N801 (used like a function)
     def __exit__(self, *error: object) -> None:
         start = self._open[None]
         end = self._read(start)
-        if start[2] is not None:
-            start[2].update()
+        if start.peak is not None:
+            start.peak.update()
         self._last = start, end
         del self._open[None]  # the end, in one step
 
@@ -92,13 +103,16 @@ class measure:  # noqa: N801 (used like a function)
         """Return the calling thread if the usage is the thread's."""
         return _thread_id() if self._who == RUSAGE_THREAD else None
 
-    def _read(self, start: Start) -> End:
-        """Return the figures now. Raises ``RuntimeError`` for the difference between two threads."""
+    def _read(self, start: Start) -> End | None:
+        """Return the figures now, or None if the peak is another process's.
+
+        Raises ``RuntimeError`` for the difference between two threads.
+        """
         usage = getrusage(self._who)
-        end = _clock(), usage, start[2] is None or start[2].is_ours()
-        if start[3] != self._thread():
+        end = _clock(), usage
+        if start.thread != self._thread():
             raise RuntimeError("RUSAGE_THREAD: the block was entered in another thread")
-        return end
+        return end if start.peak is None or start.peak.is_ours() else None
 
     def start(self) -> None:
         """Enter a block, for frameworks whose hooks are two functions."""
@@ -113,14 +127,14 @@ class measure:  # noqa: N801 (used like a function)
     def _span(self) -> tuple[Start, End]:
         start = self._open.get(None)
         if start is not None:
-            span = start, self._read(start)
+            end = self._read(start)
         elif self._last is not None:
-            span = self._last
+            start, end = self._last
         else:
             raise RuntimeError("nothing has been measured yet")
-        if not span[1][2]:
+        if end is None:
             raise RuntimeError("this block was open across a fork: it is measured in the parent only")
-        return span
+        return start, end
 
     @property
     def measured(self) -> frozenset[str]:
@@ -132,21 +146,21 @@ class measure:  # noqa: N801 (used like a function)
         if self._new_peak is None:
             return self._fields
         start = self._open.get(None) or (self._last and self._last[0])
-        peak = start[2] if start else None
+        peak = start.peak if start else None
         known = self._new_peak.available() if peak is None else peak.measured
         return self._fields | {"peak"} if known else self._fields
 
     @property
     def usage(self) -> RUsage:
         """The usage of the block so far, or in total after its end: the difference of two ``RUsage``."""
-        (_, earlier, *_), (_, later, _) = self._span()
-        return later - earlier
+        start, (_, usage) = self._span()
+        return usage - start.usage
 
     @property
     def elapsed(self) -> float:
         """The elapsed time of the block so far, or in total after its end, in seconds."""
-        (start, *_), (end, *_) = self._span()
-        return end - start
+        start, (clock, _) = self._span()
+        return clock - start.clock
 
     @property
     def peak(self) -> int:
@@ -166,15 +180,15 @@ class measure:  # noqa: N801 (used like a function)
 
     def _updated_peak(self) -> BlockPeak:
         start = None if self._new_peak is None else self._span()[0]
-        if start is None or start[2] is None:
+        if start is None or start.peak is None:
             raise RuntimeError("a block has a peak of its own with measure(reset_peak=True) only")
         if self._open.get(None) is start:
-            start[2].update()
-        return start[2]
+            start.peak.update()
+        return start.peak
 
     def __repr__(self) -> str:
         try:
-            (start, earlier, *_), (end, later, _) = self._span()
+            start, (clock, usage) = self._span()
             sizes: dict[str, int | None] = {}
             if self._new_peak is not None:
                 sizes["peak"] = self.peak or None
@@ -182,7 +196,8 @@ class measure:  # noqa: N801 (used like a function)
                     sizes["peak_growth"] = self.peak_growth
         except RuntimeError as error:  # there are no figures
             return f"<rusage.measure: {error}>"
-        return f"<rusage.measure: {usage_text(later - earlier, self._fields, sizes, end - start)}>"
+        used, elapsed = usage - start.usage, clock - start.clock
+        return f"<rusage.measure: {usage_text(used, self._fields, sizes, elapsed)}>"
 
     def __call__(self, function: F) -> F:
         """Return a wrapper of *function* whose calls are measured.
