@@ -10,8 +10,8 @@ import os
 import sys
 from _thread import RLock
 
-from . import _forks
 from ._backends import BACKEND
+from ._forks import forks
 from ._getrusage import error_of, maxrss
 from ._rusage import ffi, lib
 
@@ -91,7 +91,7 @@ class BlockPeak:
     __slots__ = ("_block", "_forks", "measured")
 
     def __init__(self) -> None:
-        self._forks, self.measured = _forks.count, False
+        self._forks, self.measured = len(forks), False
         if HAS_MARK:
             self._block = ffi.new("rusage_block *")
             with lock:
@@ -120,7 +120,7 @@ class BlockPeak:
 
     def is_ours(self) -> bool:
         """Return whether this process, and not one that has forked it, has begun the block."""
-        return self._forks == _forks.count
+        return self._forks == len(forks)
 
 
 def _after_fork() -> None:

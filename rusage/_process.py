@@ -8,9 +8,9 @@ import os
 import sys
 import warnings
 
-from . import _forks
 from ._backends import BACKEND
 from ._fields import FIELDS, RUsage
+from ._forks import forks
 from ._getrusage import FreeList, buffer_of, c_int, error_of, new_call, usage_in
 from ._rusage import ffi, lib
 
@@ -130,7 +130,7 @@ class Process(Opened):
             raise ValueError(f"not a process ID: {self.pid}")
         # ffi.gc closes the descriptors when the handle is freed, even if an exception is raised at any point.
         self._handle = ffi.gc(ffi.new("rusage_process *"), _close)
-        self._forks = _forks.count
+        self._forks = len(forks)
         self._unreleased.append(self._handle)  # first: a signal handler may raise once it is open
         slot = _take()
         error = _open(self._handle, self.pid, slot[0])
@@ -146,7 +146,7 @@ class Process(Opened):
         try:
             if self._closed:
                 raise ValueError("this Process is closed")
-            if self._forks != _forks.count:
+            if self._forks != len(forks):
                 self._handle.forked = 1
             value = function(self._handle, call)
         finally:

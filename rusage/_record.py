@@ -11,9 +11,9 @@ from collections.abc import Callable  # noqa: TC003 (for typing.get_type_hints)
 from operator import attrgetter, index
 from types import FrameType  # noqa: TC003 (as above)
 
-from . import _forks
 from ._backends import BACKEND
 from ._fields import mebibytes
+from ._forks import forks
 from ._threads import start_without_signals
 from ._tree import NO_PSS, Member, Sample, Tree, members_of
 
@@ -130,12 +130,12 @@ class record:  # noqa: N801 (used like a function)
         """Begin a recording, with a first sample. Raises ``RuntimeError`` if one is in progress."""
         mine = object()
         try:
-            if self._starting.setdefault(_forks.count, mine) is not mine or self._running:
+            if self._starting.setdefault(len(forks), mine) is not mine or self._running:
                 raise RuntimeError("this recording is in progress: use another object for a nested block")
             self._start()
         finally:
-            if self._starting.get(_forks.count) is mine:
-                del self._starting[_forks.count]
+            if self._starting.get(len(forks)) is mine:
+                del self._starting[len(forks)]
 
     def _start(self) -> None:
         self._tree = Tree(self._pid)
@@ -148,7 +148,7 @@ class record:  # noqa: N801 (used like a function)
             self._count, self._span = 0, 1  # of samples; samples per entry
             self._unreported: list[Sample] = []
             self._read()
-            self._forks = _forks.count
+            self._forks = len(forks)
             self._thread: tuple[int, int] | None = None
             start_without_signals(self._run, running, *running[0])
             self._running = running  # last: a handler that called stop() before would wait for a thread to come
@@ -168,7 +168,7 @@ class record:  # noqa: N801 (used like a function)
         if done is None:
             return
         try:
-            has_thread = self._forks == _forks.count  # a forked child has none
+            has_thread = self._forks == len(forks)  # a forked child has none
             if has_thread and done.acquire(timeout=self._patience()) and self._lives and self._error is None:
                 self._read()
                 self._report()
@@ -180,7 +180,7 @@ class record:  # noqa: N801 (used like a function)
 
     def _patience(self) -> float:
         """Return for how many seconds stop() waits for the thread; -1 for as long as it takes."""
-        caller = _forks.count, _thread.get_ident()
+        caller = len(forks), _thread.get_ident()
         if caller == self._thread:
             return 0
         return 1 if caller in _threads else -1  # each on_sample of two recordings may stop the other one
@@ -216,14 +216,14 @@ class record:  # noqa: N801 (used like a function)
 
         It waits for no lock for ever: the thread that has it may be waiting in stop(), called by a signal handler.
         """
-        tree, thread = self.tree, (_forks.count, _thread.get_ident())
+        tree, thread = self.tree, (len(forks), _thread.get_ident())
         lock = tree._lock
         self._thread = thread
         if running:  # on_sample may call stop() before start() has set it
             self._running = running
         _threads.add(thread)
         try:
-            while running and self._lives and self._forks == _forks.count:
+            while running and self._lives and self._forks == len(forks):
                 delay = tree._opened + self._next * self.interval - _clock()
                 if delay > 0:
                     wake.acquire(timeout=min(delay, _LONGEST_WAIT))

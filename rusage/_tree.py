@@ -9,8 +9,8 @@ import warnings
 from _thread import RLock, get_ident
 from collections import namedtuple
 
-from . import _forks
 from ._backends import BACKEND
+from ._forks import forks
 from ._getrusage import c_int
 from ._process import Opened, error_of_process
 from ._rusage import ffi, lib
@@ -125,7 +125,7 @@ class Tree(Opened):
         self.pid = os.getpid() if pid is None else c_int(pid)
         if self.pid < 1:
             raise ValueError(f"not a process ID: {self.pid}")
-        self._forks = _forks.count
+        self._forks = len(forks)
         self._room = 64  # for the figures of members
         # ffi.gc closes the descriptors when the pointer is freed, even if a signal handler raises at any point.
         self._tree = ffi.gc(ffi.new("rusage_tree **"), lib.rusage_tree_close)
@@ -153,10 +153,10 @@ class Tree(Opened):
 
     def _check_fork(self) -> None:
         """In a forked child: replace the lock. If another thread was reading, what C knows of the tree is unusable."""
-        forked = _forks.threads[self._forks :]
+        forked = forks[self._forks :]
         if forked:
             goes_on = self._users and {*forked} == {self._reader}  # a signal handler has forked
-            self._forks, self._lock = _forks.count, self._lock if goes_on else RLock()
+            self._forks, self._lock = len(forks), self._lock if goes_on else RLock()
             if self._users and not goes_on:
                 ffi.gc(self._tree, None)
                 self._tree, self._users, self._interrupted = ffi.new("rusage_tree **"), 0, True
