@@ -92,6 +92,11 @@ class Opened:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def __del__(self) -> None:
+        if not self._closed:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
+            self.close()
+
     def __repr__(self) -> str:
         return f"<rusage.{type(self).__name__} pid={self.pid}{' closed' if self._closed else ''}>"
 
@@ -128,7 +133,8 @@ class Process(Opened):
         self.pid = c_int(pid)
         if self.pid < 1:
             raise ValueError(f"not a process ID: {self.pid}")
-        # ffi.gc closes the descriptors when the handle is freed, even if an exception is raised at any point.
+        # ffi.gc closes the descriptors when the handle is freed, even if an exception is raised at
+        # any point, also when a forked child lacks the thread of a user.
         self._handle = ffi.gc(ffi.new("rusage_process *"), _close)
         self._forks = len(forks)
         self._unreleased.append(self._handle)  # first: a signal handler may raise once it is open
@@ -229,13 +235,6 @@ class Process(Opened):
         self._closed = True
         self._users.append(None)
         self._leave()
-
-    def __del__(self) -> None:
-        if not self._closed:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
-        # Remaining users were interrupted by an exception, or are threads that a forked child does not have.
-        if "_unreleased" in vars(self):  # not after a TypeError for the number of arguments
-            self._release()
 
 
 Process.__module__ = "rusage"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import struct
 import time
-import warnings
 from _thread import RLock, get_ident
 from collections import namedtuple
 
@@ -242,11 +241,6 @@ class Tree(Opened):
         self._check_fork()
         with self._lock:
             self._release()
-
-    def __del__(self) -> None:
-        if not self._closed:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
-            self.close()
 
     # --- For record and the command, with _lock, which a reading holds, and _opened ---
 
