@@ -11,11 +11,10 @@ from collections.abc import Callable  # noqa: TC003 (for typing.get_type_hints)
 from operator import attrgetter, index
 from types import FrameType  # noqa: TC003 (as above)
 
-from ._backends import BACKEND
 from ._fields import mebibytes
 from ._forks import forks
 from ._threads import start_without_signals
-from ._tree import NO_PSS, Member, Sample, Tree, members_of
+from ._tree import Member, Sample, Tree, members_of, require_pss
 
 _Locks = tuple[_thread.LockType, _thread.LockType]
 _clock = time.perf_counter
@@ -78,8 +77,8 @@ class record:  # noqa: N801 (used like a function)
             raise ValueError(f"max_samples must be at least 2: {max_samples!r}")
         if on_sample is not None and not callable(on_sample):
             raise TypeError(f"on_sample must be callable: {on_sample!r}")
-        if pss and NO_PSS is not None:
-            raise NotImplementedError(f"{BACKEND.name} has no pss: {NO_PSS}")
+        if pss:
+            require_pss()
         self._pid, self._pss, self._on_sample, self._max_samples = pid, pss, on_sample, max_samples
         self._size = attrgetter("pss" if pss else "rss")
         self.interval, self.missed = interval, 0

@@ -65,6 +65,12 @@ else:
 NO_PSS = BACKEND.absent.get("pss")
 
 
+def require_pss() -> None:
+    """Raise ``NotImplementedError`` where the system has no ``rusage.pss()``."""
+    if NO_PSS is not None:
+        raise NotImplementedError(f"{BACKEND.name} has no pss: {NO_PSS}")
+
+
 class Sample(_Sample):
     """One reading of a ``Tree``."""
 
@@ -185,8 +191,8 @@ class Tree(Opened):
 
         Raises ``NotImplementedError`` for ``pss`` where the system has no ``rusage.pss()``.
         """
-        if pss and NO_PSS is not None:
-            raise NotImplementedError(f"{BACKEND.name} has no pss: {NO_PSS}")
+        if pss:
+            require_pss()
         return self._use(lambda handle: self._read_into(handle, pss, 0)[0])
 
     def rss(self) -> int:
