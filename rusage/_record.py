@@ -168,7 +168,8 @@ class record:  # noqa: N801 (used like a function)
             return
         try:
             has_thread = self._forks == len(forks)  # a forked child has none
-            if has_thread and done.acquire(timeout=self._patience()) and self._lives and self._error is None:
+            has_ended = has_thread and done.acquire(timeout=self._patience())
+            if has_ended and self._lives and self._error is None:
                 self._read()
                 self._report()
         finally:
@@ -254,8 +255,10 @@ class record:  # noqa: N801 (used like a function)
         interval = max(int(sample.elapsed / self.interval), self._next)
         self.missed += interval - self._next
         self._next = interval + 1
-        if not self._lives and self._samples and sample.cputime <= self._samples[-1].cputime:
-            return  # no zombie that shows more
+        # A zombie may show more than the sample before.
+        shows_more = not self._samples or sample.cputime > self._samples[-1].cputime
+        if not self._lives and not shows_more:
+            return
         if self._largest is None or self._size(sample) > self._size(self._largest[0]):
             self._largest = sample, figures
         self._unreported.append(sample)

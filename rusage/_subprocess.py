@@ -77,8 +77,9 @@ _known = _known_hooks()
 def is_patched(ours: type) -> bool:
     """Return whether another library or a new version of Python has changed what ``ours``, our ``Popen``, overrides."""
     current: Any = subprocess.Popen
-    if current is not SubprocessPopen and (not isinstance(current, type) or issubclass(current, ours)):
-        current = SubprocessPopen  # a mock, or our Popen installed in its place
+    is_mock = not isinstance(current, type)
+    if is_mock or issubclass(current, ours):  # or our Popen is installed in its place
+        current = SubprocessPopen
     try:
         return bool(_hooks(current) != _known)
     except AttributeError:

@@ -46,7 +46,8 @@ def child_fields(
     """
     rule, fields, peak = BACKEND.child_peak, WAITED, usage.ru_maxrss
     # A sample updates the peak and the integrals, which never decrease: they then include the inherited part.
-    if rule in TOUCHED_RULES or (rule == PEAK_SAMPLED and (inherited is None or any(inherited[2:6]))):
+    may_inherit = inherited is None or any(inherited[2:6])
+    if rule in TOUCHED_RULES or (rule == PEAK_SAMPLED and may_inherit):
         fields -= INTEGRALS
     if rule == PEAK_OWN or (rule == PEAK_AT_LEAST_PARENTS_INEXACT and isolated):
         floor = 0

@@ -275,7 +275,8 @@ class Launch:
     def _result(self, status: int | None, began: float) -> Started | None:
         """Return what has come of the start, when the launcher has ended with this wait status."""
         launcher, (child, has_run, failed) = self._launcher.pid, read_memory(self._channel.memory)
-        if child == 0 and (status != 0 or not has_run):
+        has_succeeded = status == 0 and has_run
+        if child == 0 and not has_succeeded:
             is_program = status is not None and not _is_launchers(status)
             return (launcher, status, began) if is_program else None
         if child < 1:  # C code may have forked a process that can write it
