@@ -139,7 +139,6 @@ class RUsage(_RUsage):
     def __add__(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, other: tuple[object, ...], /
     ) -> tuple[object, ...]:
-        """Return the usage of both together, with the larger peak. With a plain tuple, concatenate."""
         if not isinstance(other, RUsage):
             return tuple.__add__(self, other) if isinstance(other, tuple) else NotImplemented
         total = list(map(add, self, other))
@@ -147,7 +146,6 @@ class RUsage(_RUsage):
         return RUsage._make(total)
 
     def __sub__(self, earlier: RUsage, /) -> RUsage:
-        """Return the usage since an earlier one, with the later peak."""
         if not isinstance(earlier, RUsage):
             return NotImplemented
         between = list(map(sub, self, earlier))

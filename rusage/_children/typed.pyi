@@ -46,8 +46,6 @@ class _Options(TypedDict, total=False):
     rlimits: Mapping[int, tuple[int, int]] | None
 
 class _RunOptions(_Options, total=False):
-    """Also those of ``run``."""
-
     capture_output: bool
     check: bool
     timeout: float | None
@@ -56,8 +54,6 @@ class _RunOptions(_Options, total=False):
 # arguments after the command are not checked.
 # fmt: off
 class Popen(popen.Popen[AnyStr]):
-    """``subprocess.Popen`` with the resource usage of its child."""
-
     @overload
     def __init__(
         self: Popen[str], args: _CMD, *positional: Any, text: bool | None = ..., encoding: str,

@@ -41,7 +41,6 @@ class Signals:
     """The signals of this process while programs run, for one run or a series of them."""
 
     def __init__(self) -> None:
-        """Record the signals that the caller ignores."""
         self.keyboard = [number for number in KEYBOARD if not _is_ignored(number)]
         self.forwarded = [number for number in FORWARDED if not _is_ignored(number)]
         self.received: list[int] = []
