@@ -63,14 +63,16 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_close_range(monkeypatch: pytest.MonkeyPatch) -> None:
     """Subprocess then closes the descriptors; on this kernel, which has it, the launcher does."""
-    read, write = os.pipe()
-    os.set_inheritable(write, True)  # noqa: FBT003 (takes no keyword)
+    read, write, behind = *os.pipe(), os.dup(0)
+    os.set_inheritable(behind, True)  # noqa: FBT003 (takes no keyword)
+    os.close(read)
+    os.close(write)  # the launcher gets this number
     for use in start.use_close_range, False:
         monkeypatch.setattr(start, "use_close_range", use)
         check()
         assert rusage.run(OWN_LISTED, capture_output=True).stdout.split() == [b"0", b"1", b"2", b"3"]
-    os.close(read)
-    os.close(write)
+        assert rusage.run(["test", "!", "-e", f"/proc/self/fd/{behind}"]).returncode == 0
+    os.close(behind)
 
 
 @filters_x86_64
@@ -131,11 +133,14 @@ def test_children_reaped_by_a_handler() -> None:
 @alone
 def test_handler_of_the_launchers_exit_raises() -> None:
     """The child is killed and reaped."""
+    unraisable: list[Any] = []
+    sys.unraisablehook = unraisable.append
     signal.signal(signal.SIGCHLD, stop)
     for _ in range(20):
         with pytest.raises(Stop):
             rusage.Popen(["sleep", "60"])
         no_child_is_left()
+    assert not unraisable  # such as a ResourceWarning of the launcher
 
 
 @alone
