@@ -180,7 +180,7 @@ static long set_limits(const struct program *program)
     for (i = 0; i < program->limit_numbers && !failed(result); i += 3) {
         const uint64_t *limit = program->limits + i;
 
-        result = limit[0] > LAUNCHER_MAX_INT ? -EINVAL : call4(prlimit64, 0, limit[0], limit + 1, 0);
+        result = call4(prlimit64, 0, limit[0], limit + 1, 0);
     }
     return result;
 }
@@ -259,7 +259,7 @@ static int run(int argc, char **argv, char **envp)
     program.process_group = take(&numbers, LAUNCHER_MAX_INT);
     program.limit_numbers = 3 * take(&numbers, LAUNCHER_MAX_LIMITS);
     for (i = 0; i < program.limit_numbers && numbers.valid; i++)
-        program.limits[i] = take(&numbers, UINT64_MAX);
+        program.limits[i] = take(&numbers, i % 3 == 0 ? LAUNCHER_MAX_INT : UINT64_MAX);
     if (!numbers.valid || *numbers.next != '\0' || argc < 3)
         return LAUNCHER_REFUSED;
     program.path = argv[2];
