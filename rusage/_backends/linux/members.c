@@ -264,13 +264,11 @@ static void rusage_tree_close_files(rusage_tree *tree)
 
 static int rusage_member_read_completely(rusage_tree *tree, rusage_member *member, int wants_pss)
 {
-    int listed = tree->listed_count, error = rusage_member_open(tree, member);
+    int error = rusage_member_open(tree, member);
 
     if (error == 0)
         error = rusage_member_figures_of(tree, member, wants_pss);
     rusage_close_fd(&member->handle.directory);
-    if (error != 0)
-        tree->listed_count = listed;
     return error;
 }
 
