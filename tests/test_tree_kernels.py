@@ -235,6 +235,13 @@ def test_child_that_ends_meanwhile(run: Run, first: str, happens: str) -> None:
         assert samples[-1][1] <= 2
 
 
+def test_parent_and_child_that_are_replaced_meanwhile(run: Run) -> None:
+    """The others, which have got both numbers, are no members."""
+    others = f"{CHILD._replace(start=LATER, parent=1)} later 0 {GRANDCHILD._replace(start=LATER)}"
+    for looks in LOOKS:
+        assert run(f"{FAMILY} later {looks} {others} tree 10 {'sample ' * 4}")[-1][1] == 1, looks
+
+
 @pytest.mark.parametrize("system", ["freebsd", "openbsd"], indirect=True)
 def test_older_child_that_appears_and_ends_meanwhile(run: Run) -> None:
     """It may never be read: what the root has waited for during the opening does not count."""
