@@ -108,6 +108,19 @@ def join_threads() -> None:
             thread.join()
 
 
+def test_cancel_after_a_failed_start() -> None:
+    """It waits for no process."""
+
+    async def main() -> None:
+        run = rusage.asyncio.run(["\0"])
+        run.send(None)
+        join_threads()
+        run.throw(asyncio.CancelledError)
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(main())
+
+
 def test_result_after_a_cancel() -> None:
     """The thread has a result when no task awaits it any more: it is dropped, without an error of the loop."""
     errors: list[dict[str, Any]] = []
