@@ -83,6 +83,10 @@ def test_calls_share_no_buffer(gil: bool, monkeypatch: pytest.MonkeyPatch) -> No
     during_call = lambda: module.getrusage(0) if len(used) % 2 else None  # noqa: E731 (one expression)
     assert numbers(1, calls=3, size=2) == {2}
     during_call = bool
+    unpack = lambda _: [len(used) % 2 and module.getrusage(0)] * 16  # noqa: E731 (as above)
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_unpack", unpack)
+        assert numbers(1, calls=3, size=2) == {2}
     module.getrusage(0)
     first = used[-1]
     assert numbers(1, calls=1, size=1) == {1}

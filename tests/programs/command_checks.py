@@ -54,6 +54,7 @@ def early_signal() -> None:
     start = replaced.__init__
 
     def interrupted(*arguments: Any, **keywords: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)  # a terminal sends it to the program itself
         os.kill(os.getpid(), signal.SIGTERM)
         return start(*arguments, **keywords)
 
