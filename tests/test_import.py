@@ -273,6 +273,7 @@ else:
     say(fork())
     ended.set()
     thread.join()
+    threading.Thread(target=rusage._lazy.load, args=["os", "", ""]).start()
 """
 PARTIAL = "rusage.record is being imported: before a signal handler needs it, use 'from rusage import record'"
 

@@ -145,7 +145,7 @@ def test_handler_of_the_launchers_exit_raises() -> None:
 
 @alone
 def test_handler_raises_before_a_slow_launcher_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The launcher, whose process ID nothing has stored yet, is found when it runs, and reaped."""
+    """The launcher, whose process ID nothing has stored yet, is found and reaped; a late one starts nothing."""
 
     def stop_before(_: Any, pid: int) -> None:
         if pid:
@@ -158,6 +158,10 @@ def test_handler_raises_before_a_slow_launcher_runs(monkeypatch: pytest.MonkeyPa
     with pytest.raises(Stop):
         rusage.Popen(["true"])
     no_child_is_left()
+    monkeypatch.setattr(time, "sleep", bool)
+    with pytest.raises(Stop):
+        rusage.Popen(["true"])
+    assert reap() <= 1
 
 
 def reap() -> int:

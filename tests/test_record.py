@@ -215,7 +215,7 @@ def test_error_in_the_last_call_of_on_sample() -> None:
 
 def stop_in_on_sample() -> None:
     """No more samples are taken."""
-    r = rusage.record(interval=FAST, on_sample=lambda _: r.stop() if len(r.samples) >= 3 else None)
+    r = rusage.record(interval=FAST, on_sample=lambda _: r.stop() if len(r.samples) == 3 else None)
     r.start()
     wait_for_the_end(r)
     count = len(r.samples)
@@ -223,8 +223,13 @@ def stop_in_on_sample() -> None:
     assert len(r.samples) == count >= 3
 
 
-def test_stop_in_on_sample() -> None:
-    """The thread that calls it is known, also after a fork."""
+def test_stop_in_on_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that calls it is known, also after a fork, and before its start has returned."""
+    stop_in_on_sample()
+    from rusage import _record
+
+    start = _record.start_without_signals
+    monkeypatch.setattr(_record, "start_without_signals", lambda *a: (start(*a), time.sleep(0.2)))
     stop_in_on_sample()
     if hasattr(os, "fork"):
         in_child(stop_in_on_sample)
