@@ -13,9 +13,10 @@ from typing import Any
 from cffi import model
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import rusage_build  # noqa: E402 (from the source tree)
+from expected import BACKENDS  # noqa: E402 (of the tests)
 
 STUB = ROOT / "rusage" / "_rusage.pyi"
 HEAD = '''"""The compiled module, from ``_rusage.cdef`` by ``tests/tools/compiled_types.py``.
@@ -65,7 +66,7 @@ def python_type(declared: Any) -> str:
 def stub() -> str:
     """Return the text of the file, for all systems together."""
     declared: dict[str, Any] = {}
-    for backend in rusage_build.BACKENDS:
+    for backend in [*BACKENDS, "unknown"]:
         builder: Any = rusage_build.builder(backend)
         declared.update(builder._parser._declarations)  # noqa: SLF001 (nothing else has the types)
     classes, members = "", "class Lib:\n"
