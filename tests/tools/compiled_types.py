@@ -15,8 +15,9 @@ from cffi import model
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-import rusage_build  # noqa: E402 (from the source tree)
 from expected import BACKENDS  # noqa: E402 (of the tests)
+
+import rusage_build  # noqa: E402 (from the source tree)
 
 STUB = ROOT / "rusage" / "_rusage.pyi"
 HEAD = '''"""The compiled module, from ``_rusage.cdef`` by ``tests/tools/compiled_types.py``.
