@@ -226,10 +226,13 @@ def stop_in_on_sample() -> None:
 def test_stop_in_on_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     """The thread that calls it is known, also after a fork, and before its start has returned."""
     stop_in_on_sample()
-    from rusage import _record
+    from rusage import _record, _threads
 
-    start = _record.start_without_signals
-    monkeypatch.setattr(_record, "start_without_signals", lambda *a: (start(*a), time.sleep(0.2)))
+    def start_slowly(*arguments: Any) -> None:
+        _threads.start_without_signals(*arguments)
+        time.sleep(0.2)
+
+    monkeypatch.setattr(_record, "start_without_signals", start_slowly)
     stop_in_on_sample()
     if hasattr(os, "fork"):
         in_child(stop_in_on_sample)

@@ -13,12 +13,11 @@ from typing import Any
 from cffi import model
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path.insert(0, str(ROOT / "tests"))
 
-from expected import BACKENDS  # noqa: E402 (of the tests)
+from expected import BACKENDS, load  # noqa: E402 (of the tests)
 
-import rusage_build  # noqa: E402 (from the source tree)
-
+rusage_build = load("rusage_build", ROOT / "rusage_build.py")
 STUB = ROOT / "rusage" / "_rusage.pyi"
 HEAD = '''"""The compiled module, from ``_rusage.cdef`` by ``tests/tools/compiled_types.py``.
 

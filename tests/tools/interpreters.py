@@ -28,8 +28,8 @@ TOX = "/tox/bin/tox"
 def main() -> int:
     """Make the root folder and run the suites; return the first exit status that is not 0."""
     folder = new_folder(__doc__)
-    words = [word.partition("=") for word in sys.argv[2:] or INTERPRETERS]
-    tests = {name: files for name, _, files in words}
+    asked = [word.partition("=") for word in sys.argv[2:] or INTERPRETERS]
+    tests = {name: files for name, _, files in asked}
     start = time.monotonic()
     folder.parent.mkdir(parents=True, exist_ok=True)
     make_root(folder, "sid", ",".join(PACKAGES))
