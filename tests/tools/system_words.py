@@ -59,7 +59,8 @@ DOCUMENTATION = {
             "ru_maxrss": "getrusage() in kernel/sys.c, exec_mmap() in fs/exec.c, lib/percpu_counter.c",
         },
         clock=(
-            f"{linux.SPLIT}, except on architectures that account for it precisely, such as s390x; without any tick "
+            f"{linux.SPLIT}, except on architectures that account for it precisely, such as s390x, where both "
+            "advance at ticks; without any tick "
             "in the kernel, all of it is user time"
         ),
         process_clock="10 ms, 1 ns",
