@@ -524,7 +524,7 @@ def test_matplotlib_that_cannot_draw(monkeypatch: pytest.MonkeyPatch) -> None:
     """As with a backend that does not exist, or without LaTeX: one line, and the status of a report that is missing."""
     monkeypatch.setattr("rusage._cli.formats.picture", Mock(side_effect=ImportError("no freetype\x1b[31m")))
     monkeypatch.setattr(importlib.util, "find_spec", Mock())
-    for words, status in (PROGRAM, 125), ([sys.executable, "-c", "import time; time.sleep(0.1); exit(3)"], 3):
+    for words, status in (PROGRAM, 125), ([sys.executable, "-c", "import time; time.sleep(1); exit(3)"], 3):
         done = run("--plot", "tree.png", *words, *(["1", "1"] if words is PROGRAM else []))
         assert done.returncode == status
         assert re.fullmatch(r"rusage: tree.png: matplotlib cannot draw this: .*\n", done.stderr)
