@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from rusage._cli import comparison, formats, gnu, series
+from rusage._cli import comparison, formats, gnu, series, summary
 from rusage._cli.figures import exactly, outcome, quantity
 from rusage._cli.options import split
 
@@ -33,13 +33,13 @@ KNOWN = [
     (exactly, (0.5, "seconds"), "0.500000 s"),
     (outcome, (-99,), "signal 99"),  # which has no name
     # The digits that the interval justifies; a difference is never shown as 1.
-    (comparison.Ratio(1.0805, 1.0003, 1.1607).in_words, (), "1.08 (1.00 to 1.16)"),
-    (comparison.Ratio(1.6, 1.1, 2.1).in_words, (" times",), "1.6 times (1.1 to 2.1)"),
-    (comparison.Ratio(8.2, 1.34, 17.1).in_words, (), "8.2 (1.3 to 17.1)"),
-    (comparison.Ratio(97.2, 12.3, 177).in_words, (), "97 (12 to 177)"),
-    (comparison.Ratio(1.00031, 1.00031, 1.5).in_words, (), "1.0003 (1.0003 to 1.5000)"),
-    (comparison.Ratio(1.0001, 0.95, 1.05).in_words, (), "1.00 (0.95 to 1.05)"),
-    (comparison.Ratio(0.00123, 0.00123, 0.00123).in_words, (), "0.00123"),
+    (summary.Ratio(1.0805, 1.0003, 1.1607).in_words, (), "1.08 (1.00 to 1.16)"),
+    (summary.Ratio(1.6, 1.1, 2.1).in_words, (" times",), "1.6 times (1.1 to 2.1)"),
+    (summary.Ratio(8.2, 1.34, 17.1).in_words, (), "8.2 (1.3 to 17.1)"),
+    (summary.Ratio(97.2, 12.3, 177).in_words, (), "97 (12 to 177)"),
+    (summary.Ratio(1.00031, 1.00031, 1.5).in_words, (), "1.0003 (1.0003 to 1.5000)"),
+    (summary.Ratio(1.0001, 0.95, 1.05).in_words, (), "1.00 (0.95 to 1.05)"),
+    (summary.Ratio(0.00123, 0.00123, 0.00123).in_words, (), "0.00123"),
     # Of a printed table of the signed-rank test, one-sided 2.5 %: the largest sum that is significant, and 1.
     *((comparison.rank_of_ends, (rounds,), k) for rounds, k in [(5, 0), (6, 1), (12, 14), (50, 435)]),
     (comparison.rank_of_ends, (100,), pytest.approx(1956, abs=1)),

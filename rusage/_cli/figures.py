@@ -13,8 +13,8 @@ from .output import readable
 
 if TYPE_CHECKING:
     from .. import RUsage
-    from .comparison import Ratio, Summary
     from .options import Command
+    from .summary import Ratio, Summary
     from .tree import TreePeak
 
 TOO_SHORT = "the program ended before the second sample"
@@ -136,7 +136,7 @@ class Series:
     @cached_property
     def summary(self) -> dict[str, Summary]:
         """The statistics of these figures."""
-        from .comparison import summary_of
+        from .summary import summary_of
 
         return {name: summary_of(values) for name, values in self.columns.items()}
 
