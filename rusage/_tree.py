@@ -161,13 +161,11 @@ class Tree(Opened):
         forked = forks[self._forks :]
         if forked:
             # If the reader's own signal handler has forked, the reading goes on in the child.
-            goes_on = self._users > 0 and {*forked} == {self._reader}
-            is_interrupted = self._users > 0 and not goes_on
-            if not goes_on:
+            if not (self._users and {*forked} == {self._reader}):
                 self._lock = RLock()
-            if is_interrupted:
-                ffi.gc(self._tree, None)
-                self._tree, self._users, self._interrupted = ffi.new("rusage_tree **"), 0, True
+                if self._users:
+                    ffi.gc(self._tree, None)
+                    self._tree, self._users, self._interrupted = ffi.new("rusage_tree **"), 0, True
             self._forks = len(forks)  # last: until then, a signal handler does the same
         if self._interrupted and not self._closed:
             raise RuntimeError("another thread was reading this Tree when the process was forked")
