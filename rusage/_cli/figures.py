@@ -114,7 +114,7 @@ class Series:
         """The command in messages: the line, or the name of the program."""
         return self._line or self.words[0] or "''"
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The command in reports."""
         import shlex

@@ -82,10 +82,9 @@ def report(
         return f"{shown:.6f}" if isinstance(shown, float) else str(shown)
 
     first = ""
-    if first_line and code > 0:
-        first = f"Command exited with non-zero status {code}\n"
-    elif first_line and code:
-        first = f"Command terminated by signal {-code}\n"
+    if first_line and code:
+        how = f"exited with non-zero status {code}" if code > 0 else f"terminated by signal {-code}"
+        first = f"Command {how}\n"
     return first + re.sub(DIRECTIVE, replacement, layout)
 
 

@@ -89,9 +89,9 @@ def own_usage(options: Options) -> str:
             record[name] = {"value": usage[name], **about}
         return formats.as_json(record)
     values = {name: quantity(usage[name], fields[name].unit) if name in known else "-" for name in fields}
-    widest = max(map(len, values.values()))
-    rows = {  # with the longest name
-        f"{name:<11}  {value:>{widest}}": "; ".join(fields[name].meaning.split("; ")[:CLAUSES])
+    longest, widest = max(map(len, values)), max(map(len, values.values()))
+    rows = {
+        f"{name:<{longest}}  {value:>{widest}}": "; ".join(fields[name].meaning.split("; ")[:CLAUSES])
         for name, value in values.items()
     }
     hint = report.wrap(HINT, width_of(sys.stdout))

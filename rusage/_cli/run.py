@@ -143,7 +143,8 @@ def _run(command: Command, signals: Signals, streams: Streams, sampling: Samplin
         over = f"{FIGURES['tree_rss'].name} {size} is over the limit of {limit}"
         complain(sampling.name, f"{over}: its processes got signals")
     usage, elapsed = process.rusage, process.elapsed
-    assert usage is not None and elapsed is not None  # noqa: PT018, S101 (the exit has been seen)
+    assert usage is not None  # noqa: S101 (the exit has been seen)
+    assert elapsed is not None  # noqa: S101 (as above)
     if type(process) is Popen and code == 0 and not process.measured and "wait4" not in BACKEND.absent:
         raise ChildProcessError(errno.ECHILD, os.strerror(errno.ECHILD))  # subprocess reports 0 then
     bound = getattr(process, "_peak_bound", None)  # not on Windows, nor if another library has replaced Popen

@@ -30,8 +30,9 @@ def load(path: str, options: Options, command: list[str]) -> bool:
         for name, limit in options.limits.items():
             if isinstance(limit, Percent):
                 options.limits[name] = _absolute(name, limit, stored)
-        before, kernel = shlex.join(record["command"]), record.get("system", system())
-        if before != shlex.join(map(utf8, command)) or kernel != system():
+        here = system()
+        before, kernel = shlex.join(record["command"]), record.get("system", here)
+        if before != shlex.join(map(utf8, command)) or kernel != here:
             complain(
                 path,
                 f"of another command or system: {shown(before)} on {shown(kernel)}",

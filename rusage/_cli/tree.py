@@ -128,7 +128,7 @@ class Sampling:
                 if child.si_pid == self._pid:
                     tree.sample()
                     break
-                with tree._lock:  # no reading between the wait and what the tree is told of it
+                with tree._lock:  # no reading until the tree has been told
                     pid, _, usage = os.wait4(child.si_pid, 0)
                     if pid in self._others:
                         self._others.remove(pid)  # an orphan may get its number
