@@ -481,7 +481,7 @@ def test_plugin_can_be_blocked(pytester: pytest.Pytester) -> None:
 
 @pytest.mark.usefixtures("as_installed")
 def test_package_imported_before_pytest(pytester: pytest.Pytester) -> None:
-    """No warning that pytest cannot rewrite the package's assertions: there are none."""
+    """No warning that pytest cannot rewrite the package's assertions, which are no tests."""
     main = "import sys, rusage, pytest; sys.exit(pytest.main(['-W', 'error::pytest.PytestAssertRewriteWarning']))"
     pytester.makepyfile("def test(): pass")
     assert pytester.run(sys.executable, "-c", main).ret == 0

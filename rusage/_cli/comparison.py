@@ -1,4 +1,4 @@
-"""A series of runs and a comparison: statistics, what is significant, the report as text."""
+"""A series of runs and a comparison: what is significant, the report as text."""
 
 from __future__ import annotations
 
