@@ -1,4 +1,4 @@
-"""The checks themselves: ``.ci/run``, and the programs in tests/tools that run the suite elsewhere."""
+"""The checks: ``.ci/run``, and the programs in tests/tools that run the suite elsewhere."""
 
 import re
 import shlex
@@ -25,7 +25,8 @@ needs_ci = pytest.mark.skipif(
 def test_crash_of_one_of_several_commands() -> None:
     """Its status is negative, and counts as any other."""
     shell = [("0", "exit 0"), ("-11", "kill -SEGV $$"), ("1", "exit 1")]
-    assert commands.run_all((name, ["sh", "-c", script]) for name, script in shell) == -signal.SIGSEGV
+    status = commands.run_all((name, ["sh", "-c", script]) for name, script in shell)
+    assert status == -signal.SIGSEGV
     assert commands.run_all([("0", ["sh", "-c", "exit 0"])]) == 0
 
 
@@ -60,17 +61,27 @@ def test_after():
 @needs_ci
 @pytest.mark.thorough
 def test_second_attempts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the options of .ci/run a test may fail by chance, but no process may crash: a worker's ends the run."""
+    """With .ci/run's options a test may fail by chance, but no process may crash.
+
+    A worker's crash ends the run.
+    """
     for plugin in "xdist", "pytest_rerunfailures":
         pytest.importorskip(plugin, reason=f"{plugin} is not installed")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))  # for its conftest.py
     Path("test_it.py").write_text(ATTEMPTS)
-    options = re.findall(r'(?m)^PYTEST_ADDOPTS\+?="(.*)"$', (ROOT / ".ci" / "run").read_text(encoding="utf-8"))
+    options = re.findall(
+        r'(?m)^PYTEST_ADDOPTS\+?="(.*)"$', (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    )
     words = ["-rA", "-p", "conftest", "-p", "no:rusage", "-n", "1", *shlex.split(" ".join(options))]
-    done = subprocess.run([sys.executable, "-m", "pytest", *words], stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *words], stdout=subprocess.PIPE, text=True, check=False
+    )
     seen = re.findall(r"(?m)^(PASSED|FAILED) test_it.py::test_(\w+)", done.stdout)
-    expected = {("PASSED", "chance"), *(("FAILED", name) for name in ("child", "checked_child", "worker"))}
+    expected = {
+        ("PASSED", "chance"),
+        *(("FAILED", name) for name in ("child", "checked_child", "worker")),
+    }
     assert {*seen} == expected, done.stdout
     assert "worker 'gw0' crashed" in done.stdout
     assert done.returncode == pytest.ExitCode.INTERRUPTED
@@ -81,7 +92,11 @@ PARTS = [
     ("", ":", "0"),
     ("7", "echo 7 passed; kill -SEGV $$", "139"),
     ("7 8", "echo 8 passed; echo 7 passed", "0 and 7 passed instead of at least 8"),
-    ("7 8", "echo 9 passed", "0 and 1 runs of the suite instead of 2 and 0 passed instead of at least 8"),
+    (
+        "7 8",
+        "echo 9 passed",
+        "0 and 1 runs of the suite instead of 2 and 0 passed instead of at least 8",
+    ),
 ]
 
 
@@ -96,13 +111,22 @@ def test_least_number_of_tests(least: str, command: str, status: str, tmp_path: 
     assert (tmp_path / "succeeded").exists() == (status == "0")
 
 
-@pytest.mark.skipif(not (ROOT / ".pre-commit-config.yaml").exists(), reason="the sdist has no hooks")
+@pytest.mark.skipif(
+    not (ROOT / ".pre-commit-config.yaml").exists(), reason="the sdist has no hooks"
+)
 def test_hooks_of_a_commit() -> None:
     """``tox -e lint`` runs them, with the same versions."""
-    hooks, tox = ((ROOT / name).read_text(encoding="utf-8") for name in (".pre-commit-config.yaml", "tox.ini"))
+    hooks, tox = (
+        (ROOT / name).read_text(encoding="utf-8") for name in (".pre-commit-config.yaml", "tox.ini")
+    )
     packages = re.findall(r"_dependencies: \[(.*)\]", hooks)
     assert len(packages) == hooks.count("- id: ") == 4
     assert all(f"\n    {package}\n" in tox for package in packages)
     (spelling,) = re.findall("entry: (codespell .*)", hooks)
-    for command in "ruff check", "ruff format", "'clang-format', '--dry-run'", f"    {spelling} .":
+    for command in (
+        "ruff check",
+        "ruff format",
+        "python tests/tools/c_format.py",
+        f"    {spelling} .",
+    ):
         assert command in tox

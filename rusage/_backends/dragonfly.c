@@ -9,8 +9,9 @@
 /* P_WEXIT and P_PPWAIT in sys/proc.h, which programs cannot include. */
 enum { RUSAGE_EXITING = 0x02000, RUSAGE_PARENT_WAITS = 0x00010 };
 
-/* Add up the usage as getrusage(2) does, by calcru_proc() in sys/kern/kern_resource.c: kp_ru has what belongs to the
-   process and to threads that have ended, kl_ru the counters of a thread, kl_uticks and kl_sticks its microseconds. */
+/* Add up the usage as getrusage(2) does, by calcru_proc() in sys/kern/kern_resource.c: kp_ru has
+   what belongs to the process and to threads that have ended, kl_ru the counters of a thread,
+   kl_uticks and kl_sticks its microseconds. */
 static rusage_values rusage_sum_of_threads(const struct kinfo_proc *threads, int count)
 {
     rusage_values values = rusage_values_of(&threads->kp_ru);
@@ -30,10 +31,11 @@ static rusage_values rusage_sum_of_threads(const struct kinfo_proc *threads, int
     return values;
 }
 
-/* The sysctl kern.proc.pid_lwp has a record for each thread. In sys/kern/kern_kinfo.c, fill_kinfo_proc() sets
-   kp_vm_rssize, in pages, kp_start, the time of the start, which does not move when the clock is set, and kp_cru, the
-   usage of the children that the process has waited for. Of a process that exits, the times are not read, since exit1()
-   in sys/kern/kern_exit.c adds the threads to kp_ru while they are still in the list. */
+/* The sysctl kern.proc.pid_lwp has a record for each thread. In sys/kern/kern_kinfo.c,
+   fill_kinfo_proc() sets kp_vm_rssize, in pages, kp_start, the time of the start, which does not
+   move when the clock is set, and kp_cru, the usage of the children that the process has waited
+   for. Of a process that exits, the times are not read, since exit1() in sys/kern/kern_exit.c adds
+   the threads to kp_ru while they are still in the list. */
 static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *call)
 {
     int name[4] = {CTL_KERN, KERN_PROC, KERN_PROC_PID | KERN_PROC_FLAG_LWP, pid}, count, exits;
@@ -67,6 +69,6 @@ static int rusage_tree_list(rusage_tree *tree)
 {
     int name[3] = {CTL_KERN, KERN_PROC, KERN_PROC_ALL};
 
-    return rusage_list(tree, name, 3, sizeof(struct kinfo_proc), offsetof(struct kinfo_proc, kp_pid),
-                       offsetof(struct kinfo_proc, kp_ppid));
+    return rusage_list(tree, name, 3, sizeof(struct kinfo_proc),
+                       offsetof(struct kinfo_proc, kp_pid), offsetof(struct kinfo_proc, kp_ppid));
 }

@@ -10,13 +10,15 @@
 
 RUSAGE_ASSERT(thread, RUSAGE_THREAD == 1);
 
-/* The sysctl kern.proc.pid. In sys/kern/kern_proc.c, fill_kinfo_proc_only() sets ki_rusage with rufetch() and calcru()
-   to the sum over all threads, including those that have ended, in the units of getrusage, ki_start to the time of the
-   start as counted from the boot, plus the time of the boot, and ki_childtime to the user and system time of the
-   children that the process has waited for. sysctl_kern_proc() also finds zombies, with pget(); their ki_rusage counts
-   the last thread twice, since thread_exit() has added it to the process before rufetch() adds all threads. So counters
-   and integrals are too large, while the times and the peak are what wait4 will return. pget() also finds a process by
-   the number of one of its threads. ki_rssize counts pages, including the kernel's stacks for the threads. */
+/* The sysctl kern.proc.pid. In sys/kern/kern_proc.c, fill_kinfo_proc_only() sets ki_rusage with
+   rufetch() and calcru() to the sum over all threads, including those that have ended, in the units
+   of getrusage, ki_start to the time of the start as counted from the boot, plus the time of the
+   boot, and ki_childtime to the user and system time of the children that the process has waited
+   for. sysctl_kern_proc() also finds zombies, with pget(); their ki_rusage counts the last thread
+   twice, since thread_exit() has added it to the process before rufetch() adds all threads. So
+   counters and integrals are too large, while the times and the peak are what wait4 will return.
+   pget() also finds a process by the number of one of its threads. ki_rssize counts pages,
+   including the kernel's stacks for the threads. */
 static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *call)
 {
     int name[4] = {CTL_KERN, KERN_PROC, KERN_PROC_PID, pid}, error;
@@ -38,8 +40,10 @@ static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *ca
     figures->state = process.ki_stat == SZOMB ? RUSAGE_ZOMBIE : RUSAGE_LIVES;
     figures->start = rusage_microseconds(&process.ki_start) - boot;
     figures->rss = (int64_t)process.ki_rssize * getpagesize();
-    figures->waited = rusage_quotient(rusage_microseconds(&process.ki_childtime), RUSAGE_MICROSECONDS);
-    if (figures->state == RUSAGE_ZOMBIE) /* exit1() in sys/kern/kern_exit.c has added the children's times */
+    figures->waited =
+        rusage_quotient(rusage_microseconds(&process.ki_childtime), RUSAGE_MICROSECONDS);
+    /* exit1() in sys/kern/kern_exit.c has added the children's times */
+    if (figures->state == RUSAGE_ZOMBIE)
         figures->own -= figures->waited;
     return 0;
 }
@@ -52,12 +56,12 @@ static int rusage_of_process(int pid, rusage_call *call)
     return rusage_read_process(pid, &figures, call);
 }
 
-/* The sysctl kern.proc.proc. It leaves out processes that are hidden: with security.bsd.see_other_uids=0, other users'.
-   */
+/* The sysctl kern.proc.proc. It leaves out processes that are hidden: with
+   security.bsd.see_other_uids=0, other users'. */
 static int rusage_tree_list(rusage_tree *tree)
 {
     int name[3] = {CTL_KERN, KERN_PROC, KERN_PROC_PROC};
 
-    return rusage_list(tree, name, 3, sizeof(struct kinfo_proc), offsetof(struct kinfo_proc, ki_pid),
-                       offsetof(struct kinfo_proc, ki_ppid));
+    return rusage_list(tree, name, 3, sizeof(struct kinfo_proc),
+                       offsetof(struct kinfo_proc, ki_pid), offsetof(struct kinfo_proc, ki_ppid));
 }

@@ -11,7 +11,8 @@
 
 RUSAGE_ASSERT(thread, RUSAGE_THREAD == 1);
 
-/* Return whether a signal is ignored. PyPy's signal.getsignal() does not report inherited dispositions. */
+/* Return whether a signal is ignored. PyPy's signal.getsignal() does not report inherited
+   dispositions. */
 static int rusage_is_ignored(int number)
 {
     struct sigaction action;
@@ -26,8 +27,9 @@ static int rusage_become_reaper(void)
 
 /* --- The root directory --- */
 
-/* The root directory and the mount namespace belong to a thread; /proc/self shows the first thread's. A bind mount of the
-   root directory has the same device and inode, so the mount is compared too. */
+/* The root directory and the mount namespace belong to a thread; /proc/self shows the first
+   thread's. A bind mount of the root directory has the same device and inode, so the mount is
+   compared too. */
 
 /* The struct statx of linux/stat.h, which old headers lack: "mount" is stx_mnt_id. */
 /* cppcheck-suppress-begin unusedStructMember; the kernel fills it */
@@ -47,7 +49,8 @@ enum {
     RUSAGE_STATX_MOUNT_UNIQUE = 0x4000, /* since Linux 6.8: never used again */
 };
 
-/* Identify the mount by its ID or, before Linux 5.8, by the namespace of the calling thread. What cannot be read is 0. */
+/* Identify the mount by its ID or, before Linux 5.8, by the namespace of the calling thread. What
+   cannot be read is 0. */
 static void rusage_read_root(rusage_root *root)
 {
     rusage_statx extended;
@@ -56,10 +59,11 @@ static void rusage_read_root(rusage_root *root)
     memset(root, 0, sizeof *root);
     memset(&extended, 0, sizeof extended);
 #ifdef SYS_statx
-    if (syscall(SYS_statx, AT_FDCWD, "/", 0, RUSAGE_STATX_INODE | RUSAGE_STATX_MOUNT | RUSAGE_STATX_MOUNT_UNIQUE,
-                &extended)
+    if (syscall(SYS_statx, AT_FDCWD, "/", 0,
+                RUSAGE_STATX_INODE | RUSAGE_STATX_MOUNT | RUSAGE_STATX_MOUNT_UNIQUE, &extended)
             == 0
-        && extended.mask & (RUSAGE_STATX_MOUNT | RUSAGE_STATX_MOUNT_UNIQUE) && extended.mount != 0) {
+        && extended.mask & (RUSAGE_STATX_MOUNT | RUSAGE_STATX_MOUNT_UNIQUE)
+        && extended.mount != 0) {
         root->device = (uint64_t)extended.device_major << 32 | extended.device_minor;
         root->inode = extended.inode;
         root->mount = extended.mount;

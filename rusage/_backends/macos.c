@@ -19,9 +19,11 @@ static int rusage_get_values_here(int who, rusage_values *values)
 
     if (who != RUSAGE_THREAD_HERE)
         return rusage_get_values(who, values);
-    /* Unlike mach_thread_self(), this adds no reference to the port, so there is none to release. */
+    /* Unlike mach_thread_self(), this adds no reference to the port, so there is none to
+       release. */
     /* cppcheck-suppress uninitvar; thread_info fills it */
-    if (thread_info(pthread_mach_thread_np(pthread_self()), THREAD_BASIC_INFO, (thread_info_t)&info, &count)
+    if (thread_info(pthread_mach_thread_np(pthread_self()), THREAD_BASIC_INFO, (thread_info_t)&info,
+                    &count)
         != KERN_SUCCESS)
         return ENOTSUP;
     memset(values, 0, sizeof *values);
@@ -30,21 +32,22 @@ static int rusage_get_values_here(int who, rusage_values *values)
     return 0;
 }
 
-/* The ledger phys_mem of the task, whose largest balance is ru_maxrss; another process's ri_resident_size is the same.
-   */
+/* The ledger phys_mem of the task, whose largest balance is ru_maxrss; another process's
+   ri_resident_size is the same. */
 static int64_t rusage_rss(void)
 {
     mach_task_basic_info_data_t info;
     mach_msg_type_number_t count = MACH_TASK_BASIC_INFO_COUNT;
 
     /* cppcheck-suppress uninitvar; task_info fills it */
-    if (task_info(mach_task_self(), MACH_TASK_BASIC_INFO, (task_info_t)&info, &count) != KERN_SUCCESS)
+    if (task_info(mach_task_self(), MACH_TASK_BASIC_INFO, (task_info_t)&info, &count)
+        != KERN_SUCCESS)
         return -ENOTSUP;
     return (int64_t)info.resident_size;
 }
 
-/* Return how many Mach ticks a second has. To a program that Rosetta translates, mach_timebase_info() reports the ticks
-   of an Intel processor, while the kernel counts its own. */
+/* Return how many Mach ticks a second has. To a program that Rosetta translates,
+   mach_timebase_info() reports the ticks of an Intel processor, while the kernel counts its own. */
 static int64_t rusage_tick_hz(void)
 {
     mach_timebase_info_data_t base;
@@ -61,10 +64,11 @@ static int64_t rusage_tick_hz(void)
     return (int64_t)1000000000 * base.denom / base.numer;
 }
 
-/* proc_pid_rusage() and the sysctl kern.proc also find zombies; proc_pidinfo() does not. The sysctl, which also reports
-   processes of other users, comes last, since it returns the start: if that identifies the process, all is its own. A
-   process that ignores SIGCHLD has the times of its children twice in ri_child_user_time: reap_child_locked() and
-   exit1() in bsd/kern/kern_exit.c add them. */
+/* proc_pid_rusage() and the sysctl kern.proc also find zombies; proc_pidinfo() does not. The
+   sysctl, which also reports processes of other users, comes last, since it returns the start: if
+   that identifies the process, all is its own. A process that ignores SIGCHLD has the times of its
+   children twice in ri_child_user_time: reap_child_locked() and exit1() in bsd/kern/kern_exit.c add
+   them. */
 static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *call)
 {
     int name[4] = {CTL_KERN, KERN_PROC, KERN_PROC_PID, pid}, error, may_read;
@@ -75,7 +79,8 @@ static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *ca
     rusage_values values = {0};
 
     errno = 0;
-    if (call != NULL && proc_pidinfo(pid, PROC_PIDTASKINFO, 0, &task, sizeof task) != (int)sizeof task)
+    if (call != NULL
+        && proc_pidinfo(pid, PROC_PIDTASKINFO, 0, &task, sizeof task) != (int)sizeof task)
         return errno != 0 ? errno : EINVAL;
     memset(&info, 0, sizeof info);
     may_read = proc_pid_rusage(pid, RUSAGE_INFO_V2, (rusage_info_t *)&info) == 0;
@@ -97,7 +102,8 @@ static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *ca
         return 0;
     hz = rusage_tick_hz();
     figures->rss = (int64_t)info.ri_resident_size;
-    figures->waited = rusage_quotient((int64_t)(info.ri_child_user_time + info.ri_child_system_time), hz);
+    figures->waited =
+        rusage_quotient((int64_t)(info.ri_child_user_time + info.ri_child_system_time), hz);
     values.utime = (int64_t)info.ri_user_time;
     values.stime = (int64_t)info.ri_system_time;
     if (call != NULL) {
@@ -114,6 +120,7 @@ static int rusage_tree_list(rusage_tree *tree)
 {
     int name[3] = {CTL_KERN, KERN_PROC, KERN_PROC_ALL};
 
-    return rusage_list(tree, name, 3, sizeof(struct kinfo_proc), offsetof(struct kinfo_proc, kp_proc.p_pid),
+    return rusage_list(tree, name, 3, sizeof(struct kinfo_proc),
+                       offsetof(struct kinfo_proc, kp_proc.p_pid),
                        offsetof(struct kinfo_proc, kp_eproc.e_ppid));
 }

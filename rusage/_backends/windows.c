@@ -8,9 +8,11 @@
 #define RUSAGE_NO_PROCESS (1 << 29)
 #define RUSAGE_NO_PERMISSION ERROR_ACCESS_DENIED
 #define RUSAGE_NO_MEMORY ERROR_OUTOFMEMORY
-#define RUSAGE_TRY_AGAIN ERROR_ACCESS_DENIED    /* from an open handle: the process starts or ends now */
+/* From an open handle: the process starts or ends now. */
+#define RUSAGE_TRY_AGAIN ERROR_ACCESS_DENIED
 #define RUSAGE_WAITED_ERROR 0.0
-/* A child keeps the ID of a parent that has ended. Any handle, of any process, keeps one that has ended. */
+/* A child keeps the ID of a parent that has ended. Any handle, of any process, keeps one that has
+   ended. */
 enum { RUSAGE_PARENT_IDS_DANGLE = 1, RUSAGE_HAS_ZOMBIES = 0 };
 #include "../_c/by_pid.c"
 #include "../_c/convert.c"
@@ -25,8 +27,8 @@ static int64_t rusage_number_of(FILETIME time)
     return (int64_t)((uint64_t)time.dwHighDateTime << 32 | time.dwLowDateTime);
 }
 
-/* Read the usage, the start and the resident set size of a process. If only its memory cannot be read, its times are
-   set. */
+/* Read the usage, the start and the resident set size of a process. If only its memory cannot be
+   read, its times are set. */
 static int rusage_read_usage(HANDLE process, rusage_figures *figures, rusage_call *call)
 {
     FILETIME created, exited, kernel, user;
@@ -75,8 +77,8 @@ static HANDLE rusage_open(int pid, DWORD access, int *error)
     return handle;
 }
 
-/* Get the process ID of a process's parent: the last member of PROCESS_BASIC_INFORMATION, each of which has the size of
-   a pointer. Not all versions of <winternl.h> name it. */
+/* Get the process ID of a process's parent: the last member of PROCESS_BASIC_INFORMATION, each of
+   which has the size of a pointer. Not all versions of <winternl.h> name it. */
 static int rusage_get_parent(HANDLE process, int *parent)
 {
     ULONG_PTR record[6];
@@ -92,9 +94,9 @@ static int rusage_get_parent(HANDLE process, int *parent)
     return 0;
 }
 
-/* The kernel keeps a process that has ended while a handle of it is open. OpenProcess() ignores the two lowest bits,
-   which process IDs do not use. A process that was read before can be read later: what may not be read has got its
-   number. */
+/* The kernel keeps a process that has ended while a handle of it is open. OpenProcess() ignores the
+   two lowest bits, which process IDs do not use. A process that was read before can be read later:
+   what may not be read has got its number. */
 static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *call)
 {
     int error, is_new = figures->start == 0;
@@ -113,7 +115,8 @@ static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *ca
         if (error == 0 && is_new)
             error = rusage_get_parent(handle, &figures->parent);
         /* Not GetExitCodeProcess(): a process may have ended with STILL_ACTIVE as its exit code. */
-        figures->state = WaitForSingleObject(handle, 0) == WAIT_TIMEOUT ? RUSAGE_LIVES : RUSAGE_ZOMBIE;
+        figures->state =
+            WaitForSingleObject(handle, 0) == WAIT_TIMEOUT ? RUSAGE_LIVES : RUSAGE_ZOMBIE;
         if (figures->state == RUSAGE_ZOMBIE)
             error = 0;  /* nothing else matters */
     }
@@ -179,7 +182,8 @@ static int rusage_tree_list(rusage_tree *tree)
 
     if (list == INVALID_HANDLE_VALUE)
         return (int)GetLastError();
-    for (more = Process32First(list, &entry); more && error == 0; more = Process32Next(list, &entry))
+    for (more = Process32First(list, &entry); more && error == 0;
+         more = Process32Next(list, &entry))
         error = rusage_tree_found(tree, (int)entry.th32ProcessID, (int)entry.th32ParentProcessID);
     CloseHandle(list);
     return error;

@@ -5,13 +5,14 @@
 
 /* Defined for each of these systems. */
 
-/* Read a process, and its usage unless `call` is NULL; return RUSAGE_NO_PROCESS if there is none, and RUSAGE_TRY_AGAIN
-   if only the parent of a living process can be read now. `start` is read last, or with the rest. What is not known,
-   such as the times of a zombie, stays as it was. */
+/* Read a process, and its usage unless `call` is NULL; return RUSAGE_NO_PROCESS if there is none,
+   and RUSAGE_TRY_AGAIN if only the parent of a living process can be read now. `start` is read
+   last, or with the rest. What is not known, such as the times of a zombie, stays as it was. */
 static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *call);
 
 /* Set the CPU time and, unless `call` is NULL, the record. */
-static void rusage_set_usage(rusage_figures *figures, const rusage_values *values, int64_t hz, rusage_call *call)
+static void rusage_set_usage(rusage_figures *figures, const rusage_values *values, int64_t hz,
+                             rusage_call *call)
 {
     figures->own = rusage_quotient(values->utime + values->stime, hz);
     if (call != NULL)
@@ -27,7 +28,8 @@ static int rusage_is_same(const rusage_figures *figures, int64_t start)
 }
 
 /* Read a living process: the one that was opened, or the one that has its number now. */
-static int rusage_process_read(const rusage_process *process, rusage_figures *figures, rusage_call *call)
+static int rusage_process_read(const rusage_process *process, rusage_figures *figures,
+                               rusage_call *call)
 {
     int error, attempts = 0;
 
@@ -40,7 +42,8 @@ static int rusage_process_read(const rusage_process *process, rusage_figures *fi
         return error;
     if (figures->state == RUSAGE_UNREAD)
         return RUSAGE_NO_PERMISSION;
-    if (figures->state == RUSAGE_ZOMBIE || (process->is_open && !rusage_is_same(figures, process->start)))
+    if (figures->state == RUSAGE_ZOMBIE
+        || (process->is_open && !rusage_is_same(figures, process->start)))
         return RUSAGE_NO_PROCESS;
     return 0;
 }
@@ -81,8 +84,8 @@ static void rusage_process_close(rusage_process *process)
 
 /* --- A member --- */
 
-/* Read the process that has the member's number, if it is the member. NetBSD and OpenBSD do not report the start of a
-   zombie. */
+/* Read the process that has the member's number, if it is the member. NetBSD and OpenBSD do not
+   report the start of a zombie. */
 static int rusage_read_member(const rusage_member *member, rusage_figures *figures)
 {
     int error;
@@ -90,7 +93,8 @@ static int rusage_read_member(const rusage_member *member, rusage_figures *figur
     *figures = member->now;
     figures->shares_memory = 0;
     error = rusage_read_process(member->pid, figures, NULL);
-    if (error == 0 && figures->start != 0 && member->now.start != 0 && !rusage_is_same(figures, member->now.start))
+    if (error == 0 && figures->start != 0 && member->now.start != 0
+        && !rusage_is_same(figures, member->now.start))
         error = RUSAGE_NO_PROCESS;
     return error;
 }

@@ -12,7 +12,8 @@ static int64_t rusage_integral(int64_t ticks, const rusage_call *call)
 {
     uint64_t number = (uint64_t)ticks, bytes, hz, sum;
 
-    if (call->integral_bytes <= 0 || call->integral_hz <= 0)    /* no unit, or the clock's rate is unknown */
+    /* no unit, or the clock's rate is unknown */
+    if (call->integral_bytes <= 0 || call->integral_hz <= 0)
         return 0;
     bytes = (uint64_t)call->integral_bytes;
     hz = (uint64_t)call->integral_hz;
@@ -32,7 +33,8 @@ static int64_t rusage_sum(int64_t a, int64_t b)
 #error "the x87 rounds each quotient twice: compile with -msse2 -mfpmath=sse"
 #endif
 
-/* Dividing two exact doubles (2^53 us are 285 years) rounds correctly; sec + usec * 1e-6 does not. */
+/* Dividing two exact doubles (2^53 us are 285 years) rounds correctly; sec + usec * 1e-6 does
+   not. */
 static double rusage_quotient(int64_t number, int64_t divisor)
 {
     return (double)number / (double)divisor;
@@ -57,8 +59,10 @@ static void rusage_convert_values(const rusage_values *values, int64_t hz, rusag
 #undef COUNT
 }
 
-/* Counters and times are added. Peaks are not, since they need not have occurred at the same time. */
-static void rusage_convert_both(const rusage_values *self, const rusage_values *children, int64_t hz, rusage_call *call)
+/* Counters and times are added. Peaks are not, since they need not have occurred at the same
+   time. */
+static void rusage_convert_both(const rusage_values *self, const rusage_values *children,
+                                int64_t hz, rusage_call *call)
 {
     rusage_values sum = *self;
 

@@ -19,8 +19,8 @@ static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int nu
 
 #ifdef RUSAGE_HAS_STATCLOCK
 
-/* The rate of the statistics clock. sysconf(_SC_CLK_TCK) is a constant that may differ: on FreeBSD it is 128, while the
-   statistics clock ticks at 127 Hz. */
+/* The rate of the statistics clock. sysconf(_SC_CLK_TCK) is a constant that may differ: on FreeBSD
+   it is 128, while the statistics clock ticks at 127 Hz. */
 static int64_t rusage_statclock_hz(void)
 {
     int name[2] = {CTL_KERN, KERN_CLOCKRATE};
@@ -32,8 +32,8 @@ static int64_t rusage_statclock_hz(void)
     return rate.stathz != 0 ? rate.stathz : rate.hz;
 }
 
-/* When the system was started, in microseconds. The kernel derives the start of a process from it, so setting the clock
-   moves both. */
+/* When the system was started, in microseconds. The kernel derives the start of a process from it,
+   so setting the clock moves both. */
 static int64_t rusage_epoch(void)
 {
     int name[2] = {CTL_KERN, KERN_BOOTTIME};
@@ -66,8 +66,10 @@ static int64_t rusage_tree_now(void)
     return rusage_microseconds(&now) - epoch;
 }
 
-/* Get the record of one process, and the epoch of its start; return RUSAGE_NO_PROCESS if there is none. */
-static inline int rusage_sysctl_one(int *name, unsigned int names, void *record, size_t size, int64_t *epoch)
+/* Get the record of one process, and the epoch of its start; return RUSAGE_NO_PROCESS if there is
+   none. */
+static inline int rusage_sysctl_one(int *name, unsigned int names, void *record, size_t size,
+                                    int64_t *epoch)
 {
     size_t read;
 
@@ -83,7 +85,8 @@ static inline int rusage_sysctl_one(int *name, unsigned int names, void *record,
 }
 
 /* Get all records of a sysctl, which are then in the buffer; *count is their number. */
-static int rusage_sysctl_all(rusage_tree_state *state, int *name, unsigned int names, size_t element, int *count)
+static int rusage_sysctl_all(rusage_tree_state *state, int *name, unsigned int names,
+                             size_t element, int *count)
 {
     size_t size = 0;
     int attempt, error = ENOMEM;
@@ -103,7 +106,8 @@ static int rusage_sysctl_all(rusage_tree_state *state, int *name, unsigned int n
 }
 
 /* List all processes; `pid` and `parent` are the places of these numbers in a record. */
-static int rusage_list(rusage_tree *tree, int *name, unsigned int names, size_t element, size_t pid, size_t parent)
+static int rusage_list(rusage_tree *tree, int *name, unsigned int names, size_t element, size_t pid,
+                       size_t parent)
 {
     int i, count = 0, error = rusage_sysctl_all(&tree->system, name, names, element, &count);
 

@@ -17,8 +17,9 @@ enum { RUSAGE_KERN_PROC = KERN_PROC, RUSAGE_SHARES_MEMORY = 0 };
 /* Defined for both systems. EAGAIN: the record of a living process is not complete now. */
 static int rusage_state_in(const rusage_kinfo *process, int *state);
 
-/* The sysctl kern.proc or kern.proc2. The kernels set p_uvalid, the times and p_uctime_sec, the user and system time of
-   the children that the process has waited for, unless it is a zombie. p_vm_rssize counts pages. */
+/* The sysctl kern.proc or kern.proc2. The kernels set p_uvalid, the times and p_uctime_sec, the
+   user and system time of the children that the process has waited for, unless it is a zombie.
+   p_vm_rssize counts pages. */
 static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *call)
 {
     int name[6] = {CTL_KERN, RUSAGE_KERN_PROC, KERN_PROC_PID, pid, sizeof(rusage_kinfo), 1};

@@ -27,7 +27,8 @@
 /* Not _Static_assert: MSVC supports that only in C11 mode, which is not its default. */
 #define RUSAGE_ASSERT(name, condition) typedef char rusage_assert_##name[(condition) ? 1 : -1]
 
-/* The fields, in the order of FIELDS in Python. TIME is in seconds, PEAK in bytes, INTEGRAL in byte-seconds. */
+/* The fields, in the order of FIELDS in Python. TIME is in seconds, PEAK in bytes, INTEGRAL in
+   byte-seconds. */
 #define RUSAGE_FIELDS(TIME, PEAK, INTEGRAL, COUNT) \
     TIME(utime)                                    \
     TIME(stime)                                    \
@@ -67,9 +68,10 @@ RUSAGE_ASSERT(record, sizeof(double) == 8 && sizeof(rusage_record) == RUSAGE_FIE
 
 #include "structs.cdef"
 
-/* On CPython, cffi's wrappers (generated below this file) always release the GIL around a call. While other threads run
-   Python code, reacquiring it takes up to a switch interval: 5 ms for a call of 1 us that cannot block. Therefore the
-   wrappers keep the GIL, as CPython's resource module does; functions that can block release it themselves. */
+/* On CPython, cffi's wrappers (generated below this file) always release the GIL around a call.
+   While other threads run Python code, reacquiring it takes up to a switch interval: 5 ms for a
+   call of 1 us that cannot block. Therefore the wrappers keep the GIL, as CPython's resource module
+   does; functions that can block release it themselves. */
 #if defined(Py_PYTHON_H) && !defined(PYPY_VERSION)
 #undef Py_BEGIN_ALLOW_THREADS
 #undef Py_END_ALLOW_THREADS
@@ -105,14 +107,15 @@ RUSAGE_ASSERT(children, RUSAGE_CHILDREN == -1);
 
 RUSAGE_ASSERT(pid, sizeof(pid_t) == sizeof(int) && (pid_t)-1 < 0);
 
-/* What identifies the root directory of a thread; 0 for what cannot be read or does not exist on a system. */
+/* What identifies the root directory of a thread; 0 for what cannot be read or does not exist on a
+   system. */
 typedef struct {
     uint64_t device, inode, mount, namespace;
 } rusage_root;
 
-/* The root directory in which this package was imported. Its files must not be looked for in another one:
-   the owner of that directory could put programs and modules of his own there, which would run with
-   the rights of this process. */
+/* The root directory in which this package was imported. Its files must not be looked for in
+   another one: the owner of that directory could put programs and modules of his own there, which
+   would run with the rights of this process. */
 static rusage_root rusage_first_root;
 
 /* In unix.c. */

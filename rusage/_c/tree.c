@@ -20,7 +20,8 @@ static int rusage_tree_find(const rusage_tree *tree, int pid)
     return tree->slot_count == 0 ? -1 : tree->slots[rusage_tree_slot(tree, pid)];
 }
 
-/* Return the state of a process: RUSAGE_GONE if it is no member. A parent has been read before its children. */
+/* Return the state of a process: RUSAGE_GONE if it is no member. A parent has been read before its
+   children. */
 static int rusage_state_of(const rusage_tree *tree, int pid)
 {
     int index = rusage_tree_find(tree, pid);
@@ -52,7 +53,8 @@ static int rusage_tree_index(rusage_tree *tree)
 /* Make room for one more member, also in the hash table if that has failed before. */
 static int rusage_tree_make_room(rusage_tree *tree)
 {
-    int error = rusage_tree_grow((void **)&tree->members, tree->count, &tree->capacity, sizeof *tree->members);
+    int error = rusage_tree_grow((void **)&tree->members, tree->count, &tree->capacity,
+                                 sizeof *tree->members);
 
     return error == 0 && tree->slot_count < tree->capacity * 2 ? rusage_tree_index(tree) : error;
 }
@@ -74,7 +76,8 @@ static int rusage_tree_add(rusage_tree *tree, int pid, int parent)
     return 0;
 }
 
-/* Move a member to the end, behind its new parent; its place stays, as that of a member that is no process. */
+/* Move a member to the end, behind its new parent; its place stays, as that of a member that is no
+   process. */
 static int rusage_tree_move(rusage_tree *tree, int index)
 {
     int slot, error = rusage_tree_make_room(tree);
@@ -91,8 +94,8 @@ static int rusage_tree_move(rusage_tree *tree, int index)
 
 static int rusage_tree_found(rusage_tree *tree, int pid, int parent)
 {
-    int error =
-        rusage_tree_grow((void **)&tree->listed, tree->listed_count, &tree->listed_capacity, sizeof *tree->listed);
+    int error = rusage_tree_grow((void **)&tree->listed, tree->listed_count, &tree->listed_capacity,
+                                 sizeof *tree->listed);
 
     if (error == 0) {
         tree->listed[tree->listed_count].pid = pid;
@@ -121,7 +124,8 @@ static int rusage_tree_adopt(rusage_tree *tree)
             const rusage_listed *one = &tree->listed[i];
 
             if (rusage_tree_find(tree, one->pid) >= 0
-                || (rusage_tree_find(tree, one->parent) < 0 && !rusage_is_orphan(tree, one->pid, one->parent)))
+                || (rusage_tree_find(tree, one->parent) < 0
+                    && !rusage_is_orphan(tree, one->pid, one->parent)))
                 continue;
             error = rusage_tree_add(tree, one->pid, one->parent);
             added++;
@@ -134,8 +138,8 @@ static int rusage_tree_adopt(rusage_tree *tree)
 
 /* --- One reading --- */
 
-/* Return whether a process that was read for the first time is a child of a member. Where a parent ID can belong to a later
-   process than the parent, a child is younger than its parent. */
+/* Return whether a process that was read for the first time is a child of a member. Where a parent
+   ID can belong to a later process than the parent, a child is younger than its parent. */
 static int rusage_member_belongs(rusage_tree *tree, rusage_member *member)
 {
     int index = rusage_tree_find(tree, member->now.parent);
@@ -146,10 +150,12 @@ static int rusage_member_belongs(rusage_tree *tree, rusage_member *member)
     if (parent == NULL || parent->now.state == RUSAGE_GONE
         || (RUSAGE_PARENT_IDS_DANGLE && member->now.start < parent->now.start))
         return 0;
-    return RUSAGE_PARENT_IDS_DANGLE || parent->now.state == RUSAGE_UNREAD || rusage_member_lives(tree, parent);
+    return RUSAGE_PARENT_IDS_DANGLE || parent->now.state == RUSAGE_UNREAD
+           || rusage_member_lives(tree, parent);
 }
 
-/* Read a member. What has a parent behind it in the list, as after setns(2), is read behind that. */
+/* Read a member. What has a parent behind it in the list, as after setns(2), is read behind
+   that. */
 static int rusage_tree_read_member(rusage_tree *tree, int index, int wants_pss)
 {
     int error = rusage_member_read(tree, &tree->members[index], wants_pss);
@@ -190,7 +196,8 @@ static int rusage_tree_settle(rusage_tree *tree)
         rusage_member *member = &tree->members[i];
 
         if (member->now.state == RUSAGE_GONE || member->is_new) {
-            if (member->is_new) /* how old it was is unknown, or it stays in the list: a parent's ID dangles */
+            /* how old a new one was is unknown, or it stays in the list: a parent's ID dangles */
+            if (member->is_new)
                 tree->changed |= !RUSAGE_PARENT_IDS_DANGLE;
             else if (member->pid != 0) /* not moved */
                 rusage_tree_bury(tree, member);
@@ -283,9 +290,10 @@ static int rusage_tree_open(rusage_tree **opened, int pid)
     return error;
 }
 
-/* Read all members, and copy the figures of those that live and were read: as many as there is room for. */
-static int rusage_tree_sample(rusage_tree *tree, int wants_pss, rusage_sample *sample, rusage_member_figures *figures,
-                              int room)
+/* Read all members, and copy the figures of those that live and were read: as many as there is room
+   for. */
+static int rusage_tree_sample(rusage_tree *tree, int wants_pss, rusage_sample *sample,
+                              rusage_member_figures *figures, int room)
 {
     int i, error, attempt = 0;
 
@@ -303,7 +311,8 @@ static int rusage_tree_sample(rusage_tree *tree, int wants_pss, rusage_sample *s
     for (i = 0; i < tree->count; i++) {
         const rusage_member *member = &tree->members[i];
 
-        sample->processes += member->now.state == RUSAGE_LIVES || member->now.state == RUSAGE_UNREAD;
+        sample->processes +=
+            member->now.state == RUSAGE_LIVES || member->now.state == RUSAGE_UNREAD;
         sample->unread += member->now.state == RUSAGE_UNREAD;
         if (member->now.state == RUSAGE_LIVES) {
             sample->rss += member->now.rss;
@@ -319,7 +328,8 @@ static int rusage_tree_sample(rusage_tree *tree, int wants_pss, rusage_sample *s
     return 0;
 }
 
-/* Send a signal to each member, to this process, `self`, last. Return the last error of a member that has not ended. */
+/* Send a signal to each member, to this process, `self`, last. Return the last error of a member
+   that has not ended. */
 static int rusage_tree_signal(rusage_tree *tree, int number, int self)
 {
     int i, own = -1, error = 0, failed;
@@ -343,7 +353,8 @@ static int rusage_tree_signal(rusage_tree *tree, int number, int self)
     return error;
 }
 
-/* From now on, children of this process are members too, except for those given: it is the reaper of the tree. */
+/* From now on, children of this process are members too, except for those given: it is the reaper
+   of the tree. */
 static int rusage_tree_own_orphans(rusage_tree *tree, int reaper, const int *others, int count)
 {
     int *copy = malloc(((size_t)count + 1) * sizeof *copy);

@@ -1,16 +1,17 @@
 /* A process and its descendants, and each of them.
 
-   A system reads one process, and lists processes; the rest is common. Process reads a process by its number or handle; a
-   tree is a list of such processes, its members, each one after its parent:
+   A system reads one process, and lists processes; the rest is common. Process reads a process by
+   its number or handle; a tree is a list of such processes, its members, each one after its parent:
 
    tree.c            reads the members one after another, and the sums: a parent before its children
    tree_cputime.c    the formulas of the CPU time
-   by_pid.c          Process and members on all other systems, where rusage_read_process() reads a process
+   by_pid.c          Process and members on all other systems, by rusage_read_process()
    ../_backends/linux/members.c
                      members on Linux, by the files of /proc; process.c beside it: Process
 
-   The kernel's parent ID is true on Unix, also if the clock is set; only a list that is not atomic is not. So a new member
-   is a process whose own record names a member as its parent, if that member lives afterwards. */
+   The kernel's parent ID is true on Unix, also if the clock is set; only a list that is not atomic
+   is not. So a new member is a process whose own record names a member as its parent, if that
+   member lives afterwards. */
 
 #pragma once
 
@@ -46,8 +47,8 @@ enum { RUSAGE_LIVES, RUSAGE_ZOMBIE, RUSAGE_UNREAD, RUSAGE_GONE };
 /* What a system reads of one process. Unread: only `parent` and `start`, or nothing. */
 typedef struct {
     int state, parent;
-    int shares_memory;              /* it uses its parent's memory, as between vfork(2) and exec */
-    int64_t start; /* in a unit of the system; it does not move when the clock is set, or never again */
+    int shares_memory; /* it uses its parent's memory, as between vfork(2) and exec */
+    int64_t start; /* in a unit of the system; if the clock is set, it moves never, or once */
     int64_t rss, pss; /* bytes */
     double own, waited; /* CPU time, and that of the children that it has waited for, in seconds */
 } rusage_figures;
@@ -58,7 +59,8 @@ typedef struct {
     rusage_figures now; /* of the last reading */
     int is_counted; /* its figures were read once */
     double own_before, waited_before, ended;
-    double waited_error; /* what its total at the opening or anchor lacks at most, and theirs that it has waited for */
+    /* what its total at the opening or anchor lacks at most, and theirs that it has waited for */
+    double waited_error;
     rusage_member_handle handle;
 } rusage_member;
 
@@ -78,17 +80,19 @@ struct rusage_tree {
     int listed_count, listed_capacity;
     int is_anchored; /* see tree_cputime.c */
     double readings, lost, before, cputime;
-    int reaper; /* this process, whose children are orphans of the tree except for the others; 0: they are not members */
+    /* this process, whose children are orphans of the tree but for the others; 0: they are not */
+    int reaper;
     int *others, other_count;
     rusage_tree_state system;
 };
 
 /* Defined for each system. Functions that return int return 0 or an errno. */
 
-/* Add processes by rusage_tree_found(): all that may be new members, or none if rusage_member_read() does it. */
+/* Add processes by rusage_tree_found(): all that may be new members, or none if
+   rusage_member_read() does it. */
 static int rusage_tree_list(rusage_tree *tree);
-/* Read a member, and set `now`; a figure that cannot be read stays as it was. The times are read before an identification
-   that shows that the process has not been reaped. */
+/* Read a member, and set `now`; a figure that cannot be read stays as it was. The times are read
+   before an identification that shows that the process has not been reaped. */
 static int rusage_member_read(rusage_tree *tree, rusage_member *member, int wants_pss);
 /* Return whether a member lives now. */
 static int rusage_member_lives(rusage_tree *tree, rusage_member *member);

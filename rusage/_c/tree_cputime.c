@@ -1,24 +1,26 @@
 /* The CPU time of a tree, a lower bound. In seconds:
 
-   total of a member = its own time + its children's, where its children's time is the larger of what it has waited for, and
-                       of what it had waited for when it was first read, plus the last totals of the children that have
-                       ended meanwhile (the kernel may have reaped them itself)
+   total of a member = its own time + its children's, which is the larger of what it has waited for,
+                       and of what it had waited for when it was first read, plus the last totals of
+                       the children that have ended meanwhile (the kernel may have reaped them)
    accounts          = totals of all members + lost - before
-   lost              = totals of those that have ended and whose parents were no members; of orphans that this process has
-                       waited for, what wait4(2) has said
+   lost              = totals of those that have ended and whose parents were no members; of orphans
+                       that this process has waited for, what wait4(2) has said
    before            = what members older than the opening had used by then: totals, at the anchor
    readings          = own times of all members, living or ended, since the opening
    CPU time          = the largest of accounts and readings so far
 
-   What a member has waited for is cut, so that its total at an anchor may be too small. What it grows by in the time of who
-   waits for it is then too large: its error, and theirs that it has waited for, is subtracted there.
+   What a member has waited for is cut, so that its total at an anchor may be too small. What it
+   grows by in the time of who waits for it is then too large: its error, and theirs that it has
+   waited for, is subtracted there.
 
-   A parent is read before its children, so that no reading sees the time of a child both in the child and in its parent.
+   A parent is read before its children, so that no reading sees the time of a child both in the
+   child and in its parent.
 
    The anchor is the reading at which the accounts begin: one that finds no end, and no process that
-   is older than the opening and was not known, so that none of them enters a parent's time unnoticed.
-   The opening repeats its reading for it; if processes end all the time, the readings are the CPU time
-   until a later reading is one.
+   is older than the opening and was not known, so that none of them enters a parent's time
+   unnoticed. The opening repeats its reading for it; if processes end all the time, the readings
+   are the CPU time until a later reading is one.
 
    The one correction: who has waited for a child whose parent has ended too is unknown, so that its
    total enters no sum. It is in the time of who has waited for it. If nobody has, some day
@@ -59,7 +61,8 @@ static void rusage_member_begin_at(rusage_member *member)
 
     member->waited_before = member->now.waited;
     member->waited_error = RUSAGE_WAITED_ERROR;
-    member->ended = children > member->now.waited ? children - member->now.waited : 0;  /* not in its time yet */
+    /* what is not in its time yet */
+    member->ended = children > member->now.waited ? children - member->now.waited : 0;
 }
 
 static double rusage_member_total(const rusage_member *member)
@@ -69,7 +72,8 @@ static double rusage_member_total(const rusage_member *member)
 
 static int rusage_is_older(const rusage_tree *tree, const rusage_member *member)
 {
-    return member->now.start < tree->opened || (member->now.start == tree->opened && !tree->is_anchored);
+    return member->now.start < tree->opened
+           || (member->now.start == tree->opened && !tree->is_anchored);
 }
 
 /* A member was read for the first time. */
@@ -92,11 +96,13 @@ static void rusage_tree_bury(rusage_tree *tree, const rusage_member *member)
 
     tree->changed = 1;
     tree->readings += rusage_member_own(member);
-    if (!member->is_counted && rusage_is_older(tree, member)) /* what it had used before is unknown */
+    /* what an older one had used before is unknown */
+    if (!member->is_counted && rusage_is_older(tree, member))
         tree->is_anchored = 0;
     if (index < 0)
         tree->lost += total;
-    else if (tree->members[index].now.state == RUSAGE_LIVES && rusage_member_lives(tree, &tree->members[index])) {
+    else if (tree->members[index].now.state == RUSAGE_LIVES
+             && rusage_member_lives(tree, &tree->members[index])) {
         tree->members[index].ended += total;
         tree->members[index].waited_error += member->waited_error;
     } else
@@ -129,7 +135,8 @@ static double rusage_tree_cputime(rusage_tree *tree)
     }
     if (readings > tree->cputime)
         tree->cputime = readings;
-    if (tree->is_anchored && accounts > tree->cputime + 1e-9)   /* less is what sums leave: no clock is finer */
+    /* less is what sums leave: no clock is finer */
+    if (tree->is_anchored && accounts > tree->cputime + 1e-9)
         tree->cputime = accounts;
     needs_anchor = !tree->is_anchored || accounts + unsure < tree->cputime;
     if (needs_anchor && !tree->changed)

@@ -129,7 +129,8 @@ __attribute__((constructor)) static void rusage_record_root(void)
     rusage_read_root(&rusage_first_root);
 }
 
-/* Return whether the calling thread has another root directory, or one that cannot be identified any more. */
+/* Return whether the calling thread has another root directory, or one that cannot be identified
+   any more. */
 static int rusage_root_changed(void)
 {
     rusage_root now;

@@ -1,8 +1,8 @@
 /* The launcher: start a program as a child of the launcher's parent, without the parent's memory.
 
-   On Linux the peak resident set size of a process starts at the peak of the process that forked it. Therefore the parent
-   (start.py) executes this small program, which creates the child and exits. It runs with the rights of its parent, as the
-   program does, and changes none. */
+   On Linux the peak resident set size of a process starts at the peak of the process that forked
+   it. Therefore the parent (start.py) executes this small program, which creates the child and
+   exits. It runs with the rights of its parent, as the program does, and changes none. */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,21 +17,23 @@
 
 #include "protocol.cdef"
 
-/* --- System calls ------------------------------------------------------------------------------------------------- */
+/* --- System calls --- */
 
 #ifdef RUSAGE_NO_LIBC
-/* Starting a C library takes longer than everything that the launcher does, and a program without a dynamic loader ignores
-   LD_PRELOAD. For each processor:
+/* Starting a C library takes longer than everything that the launcher does, and a program without a
+   dynamic loader ignores LD_PRELOAD. For each processor:
    - The entry point calls start() with the address of argc.
    - system_call returns the result or a negative errno.
-   - clone_and_exit creates a child by clone(2), with the process ID in *pid, and exits with the status 0, or ends by a
-     signal where a sandbox refuses that; it returns 0 in the child, or a negative errno. With CLONE_VM both processes use
-     one stack, so this one must not use it after the call, and compiled code might. */
+   - clone_and_exit creates a child by clone(2), with the process ID in *pid, and exits with the
+     status 0, or ends by a signal where a sandbox refuses that; it returns 0 in the child, or a
+     negative errno. With CLONE_VM both processes use one stack, so this one must not use it after
+     the call, and compiled code might. */
 #define SYSTEM_CALL static inline __attribute__((always_inline)) long
 
 #if defined(__x86_64__) && defined(__LP64__)
 
-__asm__(".text\n.globl _start\n_start: xor %ebp, %ebp\n mov %rsp, %rdi\n and $-16, %rsp\n call start\n hlt");
+__asm__(".text\n.globl _start\n_start: xor %ebp, %ebp\n mov %rsp, %rdi\n and $-16, %rsp\n"
+        " call start\n hlt");
 
 SYSTEM_CALL system_call(long number, long a, long b, long c, long d, long e, long f)
 {
@@ -48,7 +50,8 @@ SYSTEM_CALL clone_and_exit(unsigned long flags, volatile int32_t *pid)
 {
     long result = SYS_clone;
 
-    __asm__ volatile("syscall\n test %%rax, %%rax\n jle 1f\n xor %%edi, %%edi\n mov %[exit], %%eax\n syscall\n ud2\n 1:"
+    __asm__ volatile("syscall\n test %%rax, %%rax\n jle 1f\n xor %%edi, %%edi\n"
+                     " mov %[exit], %%eax\n syscall\n ud2\n 1:"
                      : "+a"(result)
                      : "D"(flags), "S"(0L), "d"(pid), [exit] "i"(SYS_exit_group)
                      : "rcx", "r11", "memory");
@@ -57,26 +60,32 @@ SYSTEM_CALL clone_and_exit(unsigned long flags, volatile int32_t *pid)
 
 #elif defined(__aarch64__) && defined(__LP64__)
 
-__asm__(".text\n.globl _start\n_start: mov x29, 0\n mov x30, 0\n mov x0, sp\n and sp, x0, -16\n b start");
+__asm__(".text\n.globl _start\n_start: mov x29, 0\n mov x30, 0\n mov x0, sp\n and sp, x0, -16\n"
+        " b start");
 
 SYSTEM_CALL system_call(long number, long a, long b, long c, long d, long e, long f)
 {
-    register long x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c,
-                     x3 __asm__("x3") = d, x4 __asm__("x4") = e, x5 __asm__("x5") = f;
+    register long x8 __asm__("x8") = number, x0 __asm__("x0") = a, x1 __asm__("x1") = b,
+                     x2 __asm__("x2") = c, x3 __asm__("x3") = d, x4 __asm__("x4") = e,
+                     x5 __asm__("x5") = f;
 
-    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
+    __asm__ volatile("svc 0"
+                     : "+r"(x0)
+                     : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+                     : "memory");
     return x0;
 }
 
 SYSTEM_CALL clone_and_exit(unsigned long flags, volatile int32_t *pid)
 {
-    register long x8 __asm__("x8") = SYS_clone, x0 __asm__("x0") = (long)flags, x1 __asm__("x1") = 0,
-                     x2 __asm__("x2") = (long)pid;
+    register long x8 __asm__("x8") = SYS_clone, x0 __asm__("x0") = (long)flags,
+                     x1 __asm__("x1") = 0, x2 __asm__("x2") = (long)pid;
 
-    __asm__ volatile("svc 0\n cmp x0, 0\n b.le 1f\n mov x0, 0\n mov x8, %[exit]\n svc 0\n brk 1\n 1:"
-                     : "+r"(x0)
-                     : "r"(x8), "r"(x1), "r"(x2), [exit] "i"(SYS_exit_group)
-                     : "cc", "memory");
+    __asm__ volatile(
+        "svc 0\n cmp x0, 0\n b.le 1f\n mov x0, 0\n mov x8, %[exit]\n svc 0\n brk 1\n 1:"
+        : "+r"(x0)
+        : "r"(x8), "r"(x1), "r"(x2), [exit] "i"(SYS_exit_group)
+        : "cc", "memory");
     return x0;
 }
 
@@ -130,13 +139,14 @@ static inline int failed(long result)
 #define call1(name, a) system_call(SYS_##name, (long)(a), 0, 0, 0, 0, 0)
 #define call2(name, a, b) system_call(SYS_##name, (long)(a), (long)(b), 0, 0, 0, 0)
 #define call3(name, a, b, c) system_call(SYS_##name, (long)(a), (long)(b), (long)(c), 0, 0, 0)
-#define call4(name, a, b, c, d) system_call(SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
+#define call4(name, a, b, c, d) \
+    system_call(SYS_##name, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif
 
-/* --- The arguments: decimal numbers ------------------------------------------------------------------------------- */
+/* --- The arguments: decimal numbers --- */
 
 /* Numbers with a space between each two, and whether all that were taken are valid. */
 struct numbers {
@@ -163,11 +173,12 @@ static uint64_t take(struct numbers *numbers, uint64_t max)
     return value;
 }
 
-/* --- The child ---------------------------------------------------------------------------------------------------- */
+/* --- The child --- */
 
 struct program {
     uint64_t flags, process_group;
-    uint64_t limit_numbers, limits[3 * LAUNCHER_MAX_LIMITS]; /* each: a resource, its soft and its hard limit */
+    uint64_t limit_numbers;
+    uint64_t limits[3 * LAUNCHER_MAX_LIMITS]; /* each: a resource, its soft and its hard limit */
     char *path, **arguments, **environment;
 };
 
@@ -186,7 +197,8 @@ static long set_limits(const struct program *program)
 }
 
 /* Change the attributes that the program inherits, in subprocess's order, and execute it. */
-static __attribute__((noreturn)) void execute(const struct program *program, volatile launcher_memory *memory)
+static __attribute__((noreturn)) void execute(const struct program *program,
+                                              volatile launcher_memory *memory)
 {
     long result = 0;
 
@@ -202,7 +214,7 @@ static __attribute__((noreturn)) void execute(const struct program *program, vol
     end(LAUNCHER_FAILED);
 }
 
-/* --- The launcher ------------------------------------------------------------------------------------------------- */
+/* --- The launcher --- */
 
 static int status_of(long error)
 {
@@ -217,8 +229,8 @@ static long close_others(long kept)
     return failed(result) ? result : call3(close_range, kept + 1, ~0U, 0);
 }
 
-/* Create the child, which gets the launcher's parent as its parent. The kernel stores its process ID before it runs, so
-   that the ID is not lost if a signal kills either. Return an exit status. */
+/* Create the child, which gets the launcher's parent as its parent. The kernel stores its process
+   ID before it runs, so that the ID is not lost if a signal kills either. Return an exit status. */
 static int create_child(const struct program *program, volatile launcher_memory *memory)
 {
     const unsigned long flags = CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD;
@@ -240,9 +252,9 @@ static int create_child(const struct program *program, volatile launcher_memory 
 }
 
 /* launcher "VERSION FLAGS MEMORY DONE PROCESS_GROUP L LIMIT_1 ... LIMIT_L" PATH ARGUMENT_0 ...
-   MEMORY is the descriptor of the launcher_memory; DONE is the write end of the pipe that the child closes by executing
-   the program or by its end. FLAGS says whether the session and the process group are to be set, and whether only
-   descriptors 0 to 2 stay open. */
+   MEMORY is the descriptor of the launcher_memory; DONE is the write end of the pipe that the child
+   closes by executing the program or by its end. FLAGS says whether the session and the process
+   group are to be set, and whether only descriptors 0 to 2 stay open. */
 static int run(int argc, char **argv, char **envp)
 {
     struct numbers numbers = {argc > 1 ? argv[1] : "", 1};
@@ -266,13 +278,15 @@ static int run(int argc, char **argv, char **envp)
     program.arguments = argv + 3;
     program.environment = envp;
 
-    if (failed(call2(ftruncate, memory_fd, sizeof *memory)) || failed(call3(fcntl, done, F_SETFD, FD_CLOEXEC)))
+    if (failed(call2(ftruncate, memory_fd, sizeof *memory))
+        || failed(call3(fcntl, done, F_SETFD, FD_CLOEXEC)))
         return LAUNCHER_FAILED;
     mapped = map_shared(sizeof *memory, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd);
     if (failed(mapped))
         return status_of(mapped);
     memory = (void *)mapped;
-    memory->launcher = (int32_t)call0(getpid); /* also maps the page: the kernel's store cannot fault */
+    /* This also maps the page: the kernel's store cannot fault. */
+    memory->launcher = (int32_t)call0(getpid);
     call1(close, memory_fd);
     if (program.flags & LAUNCHER_CLOSE_OTHERS && failed(close_others(done)))
         return LAUNCHER_FAILED;

@@ -10,9 +10,10 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 
-/* --- The descriptors of a start ----------------------------------------------------------------------------------- */
+/* --- The descriptors of a start --- */
 
-/* Called as soon as the launcher has the write end: a process that another thread forks would keep a copy. */
+/* Called as soon as the launcher has the write end: a process that another thread forks would keep
+   a copy. */
 static void rusage_channel_close_write_end(rusage_channel *channel)
 {
     rusage_close_fd(&channel->write_end);
@@ -25,7 +26,8 @@ static void rusage_channel_close(rusage_channel *channel)
     rusage_close_fd(&channel->write_end);
 }
 
-/* Move a descriptor above 2, so that it cannot become a standard stream of the child. Return 0 or an errno. */
+/* Move a descriptor above 2, so that it cannot become a standard stream of the child. Return 0 or
+   an errno. */
 static int rusage_move_above_2(int *fd)
 {
     int low = *fd;
@@ -42,7 +44,8 @@ static int rusage_open_memory(void)
     const unsigned int flags = 1 /* MFD_CLOEXEC */ | 2 /* MFD_ALLOW_SEALING */;
     int fd = (int)syscall(SYS_memfd_create, "rusage", flags | 8 /* MFD_NOEXEC_SEAL */);
 
-    /* Some versions since Linux 6.3 log a warning if the last flag is missing; earlier ones reject it. */
+    /* Some versions since Linux 6.3 log a warning if the last flag is missing; earlier ones reject
+       it. */
     return fd < 0 && errno == EINVAL ? (int)syscall(SYS_memfd_create, "rusage", flags) : fd;
 }
 
@@ -67,21 +70,24 @@ static int rusage_channel_open(rusage_channel *channel)
     return error;
 }
 
-/* Refuse the memory to a launcher that has not mapped it yet, which then creates no child. Return 0 or an errno. */
+/* Refuse the memory to a launcher that has not mapped it yet, which then creates no child. Return 0
+   or an errno. */
 static int rusage_channel_seal(const rusage_channel *channel)
 {
     return fcntl(channel->memory, 1033 /* F_ADD_SEALS */, 8 /* F_SEAL_WRITE */) == 0 ? 0 : errno;
 }
 
-/* Return 0 if this thread has no child with this ID that nobody has waited for; else, and if that is unknown, 1. */
+/* Return 0 if this thread has no child with this ID that nobody has waited for; else, and if that
+   is unknown, 1. */
 static int rusage_is_child(int pid)
 {
     siginfo_t info;
 
-    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT | __WNOTHREAD) == 0 || errno != ECHILD;
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT | __WNOTHREAD) == 0
+           || errno != ECHILD;
 }
 
-/* --- Whether the launcher would be what the program is ------------------------------------------------------------ */
+/* --- Whether the launcher would be what the program is --- */
 
 /* Not in headers older than Linux 5.9. */
 #ifndef SYS_close_range
@@ -94,21 +100,23 @@ static int rusage_has_close_range(void)
     return syscall(SYS_close_range, UINT32_MAX, UINT32_MAX, 0) == 0;
 }
 
-/* Return whether the four user IDs and the four group IDs are the same. Executing the launcher would change the saved
-   and the file-system IDs. setfsuid(2): an invalid argument changes nothing. */
+/* Return whether the four user IDs and the four group IDs are the same. Executing the launcher
+   would change the saved and the file-system IDs. setfsuid(2): an invalid argument changes
+   nothing. */
 static int rusage_has_one_user(void)
 {
     uid_t user, effective_user, saved_user;
     gid_t group, effective_group, saved_group;
 
-    return getresuid(&user, &effective_user, &saved_user) == 0 && user == effective_user && user == saved_user
-           && getresgid(&group, &effective_group, &saved_group) == 0 && group == effective_group && group == saved_group
-           && (uid_t)setfsuid((uid_t)-1) == user && (gid_t)setfsgid((gid_t)-1) == group;
+    return getresuid(&user, &effective_user, &saved_user) == 0 && user == effective_user
+           && user == saved_user && getresgid(&group, &effective_group, &saved_group) == 0
+           && group == effective_group && group == saved_group && (uid_t)setfsuid((uid_t)-1) == user
+           && (gid_t)setfsgid((gid_t)-1) == group;
 }
 
-/* Return whether a program without capabilities of its own has, after exec, exactly the capabilities of this process:
-   "Transformation of capabilities during execve()" and "Capabilities and execution of programs by root" in
-   capabilities(7). */
+/* Return whether a program without capabilities of its own has, after exec, exactly the
+   capabilities of this process: "Transformation of capabilities during execve()" and "Capabilities
+   and execution of programs by root" in capabilities(7). */
 static int rusage_keeps_capabilities(int is_root)
 {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -125,9 +133,11 @@ static int rusage_keeps_capabilities(int is_root)
     if (!all && permitted == 0)     /* ambient capabilities are also permitted */
         return 1;
     for (capability = 0; capability < 64; capability++) {
-        /* Headers older than Linux 4.3 lack the constants for ambient capabilities (linux/prctl.h). */
+        /* Headers older than Linux 4.3 lack the constants for ambient capabilities
+           (linux/prctl.h). */
         has = all ? prctl(PR_CAPBSET_READ, (unsigned long)capability, 0, 0, 0)
-                  : prctl(47 /* PR_CAP_AMBIENT */, 1 /* PR_CAP_AMBIENT_IS_SET */, (unsigned long)capability, 0, 0);
+                  : prctl(47 /* PR_CAP_AMBIENT */, 1 /* PR_CAP_AMBIENT_IS_SET */,
+                          (unsigned long)capability, 0, 0);
         if (has < 0)                /* there is no such capability */
             break;
         after |= (uint64_t)has << capability;
@@ -137,8 +147,8 @@ static int rusage_keeps_capabilities(int is_root)
     return after == permitted && after == effective;
 }
 
-/* Return whether the children of the calling thread are in its own PID namespace. In a new one, the launcher would be
-   the first process, which must not exit. A process never changes its own. */
+/* Return whether the children of the calling thread are in its own PID namespace. In a new one, the
+   launcher would be the first process, which must not exit. A process never changes its own. */
 static int rusage_has_one_namespace(void)
 {
     static ino_t own;
@@ -165,8 +175,9 @@ static int rusage_has_text(const char *path)
     return has;
 }
 
-/* Return whether a security label waits for the next exec, which would be the launcher's: setexeccon(3),
-   aa_change_onexec(3). Where no security module has labels, no process has a current one. */
+/* Return whether a security label waits for the next exec, which would be the launcher's:
+   setexeccon(3), aa_change_onexec(3). Where no security module has labels, no process has a current
+   one. */
 static int rusage_has_exec_label(void)
 {
     static int has_labels = -1;
@@ -184,10 +195,11 @@ static rlim_t rusage_soft_limit(int resource)
     return getrlimit(resource, &limit) == 0 ? limit.rlim_cur : 0;
 }
 
-/* Return why the calling thread must start programs directly, or NULL if it may execute the launcher: the launcher must
-   be the file that was installed, have exactly the rights of this process, and pass on to its child what a program
-   inherits. With fewer rights than this process it could be traced by a process that may not trace this one (ptrace(2),
-   "Ptrace access mode checking"). A root directory whose mount is unknown may be another one. */
+/* Return why the calling thread must start programs directly, or NULL if it may execute the
+   launcher: the launcher must be the file that was installed, have exactly the rights of this
+   process, and pass on to its child what a program inherits. With fewer rights than this process it
+   could be traced by a process that may not trace this one (ptrace(2), "Ptrace access mode
+   checking"). A root directory whose mount is unknown may be another one. */
 static const char *rusage_why_direct(void)
 {
     int persona;
@@ -207,20 +219,23 @@ static const char *rusage_why_direct(void)
     /* The launcher's arguments may fill a quarter of its stack (execve(2)). */
     if (rusage_soft_limit(RLIMIT_STACK) < 256 * 1024)
         return "RLIMIT_STACK is less than 256 KiB";
-    if (rusage_soft_limit(RLIMIT_FSIZE) < sizeof(launcher_memory)) /* the signal would dump the launcher's core */
+    /* the signal would dump the launcher's core */
+    if (rusage_soft_limit(RLIMIT_FSIZE) < sizeof(launcher_memory))
         return "RLIMIT_FSIZE is less than the 12 bytes that the launcher writes";
     persona = personality(0xffffffff);
-    if (persona != -1 && persona & READ_IMPLIES_EXEC) /* exec of a 64-bit program, as the launcher, clears it */
+    /* exec of a 64-bit program, as the launcher, clears it */
+    if (persona != -1 && persona & READ_IMPLIES_EXEC)
         return "the personality has READ_IMPLIES_EXEC";
     return NULL;
 }
 
-/* --- Whether a path leads to the same file in another process ----------------------------------------------------- */
+/* --- Whether a path leads to the same file in another process --- */
 
 /* Return whether a file or directory is in a /proc file system, or cannot be found. */
 static int rusage_is_in_proc(const char *path)
 {
     struct statfs system;
 
-    return statfs(path, &system) != 0 || system.f_type == 0x9fa0 /* PROC_SUPER_MAGIC of linux/magic.h */;
+    return statfs(path, &system) != 0
+           || system.f_type == 0x9fa0 /* PROC_SUPER_MAGIC of linux/magic.h */;
 }

@@ -1,4 +1,5 @@
-/* For a launcher in an emulator of a processor, which refuses these flags of clone(2): its child is its own. */
+/* For a launcher in an emulator of a processor, which refuses these flags of clone(2): its child is
+   its own. */
 
 #define _GNU_SOURCE
 #include <sched.h>

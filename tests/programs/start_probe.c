@@ -1,5 +1,6 @@
-/* Report the state that this process was started with, as "name=value" records that end with NUL, to the FIFO REPORT.
-   Then do what the first argument says: "exit:N", "kill:N", or "cat" (copy the standard input to the standard output). */
+/* Report the state that this process was started with, as "name=value" records that end with NUL,
+   to the FIFO REPORT. Then do what the first argument says: "exit:N", "kill:N", or "cat" (copy the
+   standard input to the standard output). */
 
 #define _GNU_SOURCE
 #include <errno.h>
@@ -36,8 +37,9 @@ static void descriptors(void)
         snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
         length = readlink(link, target, sizeof target - 1);
         target[length < 0 ? 0 : length] = 0;
-        RECORD("fd %d=%lld:%lld %lo %d %x %s", fd, (long long)status.st_dev, (long long)status.st_ino,
-               (unsigned long)(status.st_mode & S_IFMT), flags, fcntl(fd, F_GETFL), target);
+        RECORD("fd %d=%lld:%lld %lo %d %x %s", fd, (long long)status.st_dev,
+               (long long)status.st_ino, (unsigned long)(status.st_mode & S_IFMT), flags,
+               fcntl(fd, F_GETFL), target);
     }
 }
 
@@ -52,7 +54,8 @@ static void signals(void)
         if (sigismember(&mask, number) == 1)
             RECORD("signal %d blocked=1", number);
         if (sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL)
-            RECORD("signal %d action=%s", number, action.sa_handler == SIG_IGN ? "ignored" : "caught");
+            RECORD("signal %d action=%s", number,
+                   action.sa_handler == SIG_IGN ? "ignored" : "caught");
     }
 }
 
@@ -64,9 +67,10 @@ static void identity(void)
 
     for (i = 0; i < count; i++)
         RECORD("group %d=%lu", i, (unsigned long)groups[i]);
-    RECORD("ids=%lu %lu %lu %lu", (unsigned long)getuid(), (unsigned long)geteuid(), (unsigned long)getgid(),
-           (unsigned long)getegid());
-    RECORD("pids=%ld %ld %ld %ld", (long)getpid(), (long)getppid(), (long)getpgrp(), (long)getsid(0));
+    RECORD("ids=%lu %lu %lu %lu", (unsigned long)getuid(), (unsigned long)geteuid(),
+           (unsigned long)getgid(), (unsigned long)getegid());
+    RECORD("pids=%ld %ld %ld %ld", (long)getpid(), (long)getppid(), (long)getpgrp(),
+           (long)getsid(0));
     RECORD("umask=%lo", (unsigned long)umask(0));
     RECORD("nice=%d", getpriority(PRIO_PROCESS, 0));
     RECORD("cwd=%s", getcwd(folder, sizeof folder) ? folder : strerror(errno));
@@ -79,14 +83,16 @@ static void limits(void)
 
     for (number = 0; number < 16; number++)
         if (getrlimit(number, &limit) == 0)
-            RECORD("limit %d=%llu %llu", number, (unsigned long long)limit.rlim_cur, (unsigned long long)limit.rlim_max);
+            RECORD("limit %d=%llu %llu", number, (unsigned long long)limit.rlim_cur,
+                   (unsigned long long)limit.rlim_max);
 }
 
 static void system_state(void)
 {
 #ifdef __linux__
-    static const char *const files[] = {"status", "oom_score_adj", "coredump_filter", "timerslack_ns", "personality",
-                                        "loginuid", "uid_map", "gid_map", "attr/current", NULL};
+    static const char *const files[] = {
+        "status",   "oom_score_adj", "coredump_filter", "timerslack_ns", "personality",
+        "loginuid", "uid_map",       "gid_map",         "attr/current",  NULL};
     const char *const *name;
     char path[64], text[8192];
     struct stat status;

@@ -14,14 +14,15 @@ static int rusage_tree_text(rusage_tree *tree, int fd)
     ssize_t size;
 
     do {
-        error = rusage_tree_grow((void **)&tree->system.text, used + ROOM, &tree->system.text_capacity, 1);
+        error = rusage_tree_grow((void **)&tree->system.text, used + ROOM,
+                                 &tree->system.text_capacity, 1);
         if (error != 0)
             return error;
         size = pread(fd, tree->system.text + used, ROOM, used);
         if (size < 0)
             return errno;
         used += (int)size;
-    } while (size >= LAST);             /* the kernel fills a page, which is larger, if there is more */
+    } while (size >= LAST); /* the kernel fills a page, which is larger, if there is more */
     tree->system.text[used] = '\0';
     return 0;
 }

@@ -15,13 +15,15 @@ enum {
     FORK_NO_EXEC = 0x40 /* PF_FORKNOEXEC, of STAT_FLAGS: no program executed since the fork */
 };
 
-/* Open a file that stays open, if there may be one more; return its descriptor or -1. Trees may be read at the same time. */
+/* Open a file that stays open, if there may be one more; return its descriptor or -1. Trees may be
+   read at the same time. */
 static int rusage_keep_open(int directory, const char *path, int flags)
 {
     int fd = -1, count = __atomic_add_fetch(&rusage_open_files, 1, __ATOMIC_RELAXED);
     struct rlimit limit = {0, 0};
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && count <= MAX_OPEN_FILES && (rlim_t)count <= limit.rlim_cur / 4)
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && count <= MAX_OPEN_FILES
+        && (rlim_t)count <= limit.rlim_cur / 4)
         fd = openat(directory, path, flags | O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         __atomic_sub_fetch(&rusage_open_files, 1, __ATOMIC_RELAXED);
@@ -47,7 +49,8 @@ static void rusage_member_close(rusage_member *member)
     handle->is_open = 0;
 }
 
-/* Read the stat file. While a thread other than the first one executes a program, this may fail once with ESRCH. */
+/* Read the stat file. While a thread other than the first one executes a program, this may fail
+   once with ESRCH. */
 static int rusage_member_stat(const rusage_member *member, rusage_stat *stat)
 {
     char text[2048];
@@ -59,7 +62,8 @@ static int rusage_member_stat(const rusage_member *member, rusage_stat *stat)
 }
 
 /* Get the resident set size in pages, by the open file or another one. */
-static int rusage_member_pages(const rusage_member *member, int directory, const char *path, int64_t *pages)
+static int rusage_member_pages(const rusage_member *member, int directory, const char *path,
+                               int64_t *pages)
 {
     char text[256];
     ssize_t size;
@@ -88,7 +92,8 @@ static uint64_t rusage_inode_of(int pidfd)
     struct statfs system;
     struct stat file;
 
-    return pidfd >= 0 && fstatfs(pidfd, &system) == 0 && system.f_type == PIDFS && fstat(pidfd, &file) == 0
+    return pidfd >= 0 && fstatfs(pidfd, &system) == 0 && system.f_type == PIDFS
+                   && fstat(pidfd, &file) == 0
                ? file.st_ino
                : 0;
 }
@@ -125,41 +130,51 @@ static int rusage_member_look(const rusage_tree *tree, rusage_member *member, ru
     if (error == 0)
         error = rusage_member_stat(member, stat);
     rusage_close_fd(&member->handle.directory);
-    return error == ENOENT || (error == 0 && stat->field[STAT_STARTED] != member->now.start) ? ESRCH : error;
+    return error == ENOENT || (error == 0 && stat->field[STAT_STARTED] != member->now.start)
+               ? ESRCH
+               : error;
 }
 
 /* --- Figures --- */
 
-/* Return whether a process has no memory of its own, but uses its parent's, which is in the sum: between vfork(2) and exec, and
-   after clone(2) with CLONE_VM. Where kcmp(2) is refused or missing this is unknown, and the memory counts twice. */
-static int rusage_uses_parents_memory(const rusage_tree *tree, rusage_member *member, const rusage_stat *stat)
+/* Return whether a process has no memory of its own, but uses its parent's, which is in the sum:
+   between vfork(2) and exec, and after clone(2) with CLONE_VM. Where kcmp(2) is refused or missing
+   this is unknown, and the memory counts twice. */
+static int rusage_uses_parents_memory(const rusage_tree *tree, rusage_member *member,
+                                      const rusage_stat *stat)
 {
     int parent = (int)stat->field[STAT_PARENT], state = rusage_state_of(tree, parent), directory;
 
     if (state == RUSAGE_UNREAD)     /* its memory is in no sum */
         return 0;
-    if (!member->handle.has_memory && (stat->field[STAT_FLAGS] & FORK_NO_EXEC) != 0 && state == RUSAGE_LIVES) {
+    if (!member->handle.has_memory && (stat->field[STAT_FLAGS] & FORK_NO_EXEC) != 0
+        && state == RUSAGE_LIVES) {
         directory = rusage_open_directory(parent);
         if (directory < 0)
             return 0;
-        member->handle.has_memory = !rusage_have_same_memory(member->pid, member->handle.directory, parent, directory);
+        member->handle.has_memory =
+            !rusage_have_same_memory(member->pid, member->handle.directory, parent, directory);
         close(directory);
     } else
         member->handle.has_memory = 1;
     return !member->handle.has_memory;
 }
 
-/* Return whether a process with a member's number and start has another parent than the member, whose parent lives. Two
-   processes may have the same start, which is in ticks. */
-static int rusage_is_anothers_child(rusage_tree *tree, const rusage_member *member, const rusage_stat *stat)
+/* Return whether a process with a member's number and start has another parent than the member,
+   whose parent lives. Two processes may have the same start, which is in ticks. */
+static int rusage_is_anothers_child(rusage_tree *tree, const rusage_member *member,
+                                    const rusage_stat *stat)
 {
-    int index = (int)stat->field[STAT_PARENT] == member->now.parent ? -1 : rusage_tree_find(tree, member->now.parent);
+    int index = (int)stat->field[STAT_PARENT] == member->now.parent
+                    ? -1
+                    : rusage_tree_find(tree, member->now.parent);
 
     return index >= 0 && tree->members[index].now.state == RUSAGE_LIVES
            && rusage_member_lives(tree, &tree->members[index]);
 }
 
-/* Get the resident set size in bytes. A process without memory is about to end, or only its first thread has ended. */
+/* Get the resident set size in bytes. A process without memory is about to end, or only its first
+   thread has ended. */
 static int rusage_member_rss(const rusage_member *member, const rusage_stat *stat, int64_t *rss)
 {
     int64_t size = 0, pages = 0;    /* KiB */
@@ -185,7 +200,8 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
         error = rusage_member_stat(member, &stat);
     if (error != 0)
         return error;
-    if (!member->is_new && (now.start != stat.field[STAT_STARTED] || rusage_is_anothers_child(tree, member, &stat)))
+    if (!member->is_new
+        && (now.start != stat.field[STAT_STARTED] || rusage_is_anothers_child(tree, member, &stat)))
         return ESRCH;               /* another process with this number */
     now.start = stat.field[STAT_STARTED];
     now.parent = (int)stat.field[STAT_PARENT];
@@ -196,7 +212,8 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
     uses_parents = error == 0 && rusage_uses_parents_memory(tree, member, &stat);
     now.pss = 0;
     if (error == 0 && wants_pss && now.state == RUSAGE_LIVES && !uses_parents) {
-        int refused = rusage_read_memory(member->handle.directory, "smaps_rollup", "\nPss:", &now.pss);
+        int refused =
+            rusage_read_memory(member->handle.directory, "smaps_rollup", "\nPss:", &now.pss);
 
         now.pss *= 1024;            /* KiB */
         if (refused == EACCES || refused == EPERM)
@@ -205,7 +222,8 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
     /* Last: if the process has not been reaped now, its number was its own before. */
     if (error == 0)
         error = rusage_member_rss(member, &stat, &now.rss);
-    if (error == 0 && !is_kept && member->handle.inode != 0 && rusage_member_inode(member) != member->handle.inode)
+    if (error == 0 && !is_kept && member->handle.inode != 0
+        && rusage_member_inode(member) != member->handle.inode)
         error = ESRCH;
     if (error != 0)
         return error;
@@ -227,9 +245,10 @@ static int rusage_member_is_there(rusage_member *member)
     return rusage_check_pidfd(member->handle.pidfd) != RUSAGE_NO_PROCESS;
 }
 
-/* Read only statm of a member that has not run since its last complete reading; return whether that was possible. Its CPU
-   time, in nanoseconds, identifies the process, and shows that it has neither ended, nor started a child, nor waited for
-   one. It may have adopted one; therefore every eighth reading is complete. 100 idle processes take 130 us so, and 1900 without. */
+/* Read only statm of a member that has not run since its last complete reading; return whether that
+   was possible. Its CPU time, in nanoseconds, identifies the process, and shows that it has neither
+   ended, nor started a child, nor waited for one. It may have adopted one; therefore every eighth
+   reading is complete. 100 idle processes take 130 us so, and 1900 without. */
 static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *member)
 {
     int parent = rusage_tree_find(tree, member->now.parent);
@@ -237,9 +256,11 @@ static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *me
     int64_t pages = 0;
     double own = 0;
 
-    if (!tree->is_anchored || member->now.state != RUSAGE_LIVES || !member->handle.has_memory || member->now.own <= 0
-        || member->handle.quick_readings >= 7
-        || (parent >= 0 && tree->members[parent].now.state != RUSAGE_LIVES))    /* then it has another parent */
+    if (!tree->is_anchored || member->now.state != RUSAGE_LIVES || !member->handle.has_memory
+        || member->now.own <= 0 || member->handle.quick_readings >= 7)
+        return 0;
+    /* after the end of its parent it has another one */
+    if (parent >= 0 && tree->members[parent].now.state != RUSAGE_LIVES)
         return 0;
     snprintf(path, sizeof path, "/proc/%d/statm", member->pid);
     if (rusage_member_pages(member, AT_FDCWD, path, &pages) != 0 || pages == 0
@@ -303,9 +324,9 @@ static int rusage_member_lives(rusage_tree *tree, rusage_member *member)
     return rusage_member_look(tree, member, &stat) == 0 && !rusage_has_ended(&stat);
 }
 
-/* Return 0 if the process that has the member's number now is the member; `pidfd` is of that process, or -1. Where the
-   files of the member are not open and no pidfd has an inode of its own, this is not certain: see
-   rusage_is_anothers_child(). */
+/* Return 0 if the process that has the member's number now is the member; `pidfd` is of that
+   process, or -1. Where the files of the member are not open and no pidfd has an inode of its own,
+   this is not certain: see rusage_is_anothers_child(). */
 static int rusage_member_check(rusage_tree *tree, rusage_member *member, int pidfd)
 {
     rusage_stat stat;

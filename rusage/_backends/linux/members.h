@@ -6,31 +6,32 @@
 
 #define RUSAGE_HAS_HANDLES
 
-/* `directory` is /proc/PID, during a reading. It refers to this process, as does the file that stays open: after the end of
-   the process, reading fails with ESRCH, even if another process has its number. */
+/* `directory` is /proc/PID, during a reading. It refers to this process, as does the file that
+   stays open: after the end of the process, reading fails with ESRCH, even if another process has
+   its number. */
 typedef struct {
     int is_open;
     int directory, statm;           /* -1: not open */
     int pidfd;                      /* only of a member that may not be read */
-    uint64_t inode;                 /* of a pidfd of the process: no other process has it; 0: unknown */
-    int has_memory;                 /* of its own, which stays its own */
-    int quick_readings;             /* since the last complete one */
+    uint64_t inode; /* of a pidfd of the process: no other process has it; 0: unknown */
+    int has_memory; /* of its own, which stays its own */
+    int quick_readings; /* since the last complete one */
 } rusage_member_handle;
 
 typedef struct {
-    int by_parent;                  /* the kernel lists the children of each thread; otherwise /proc is listed */
-    int reads_one_by_one;           /* without open files: there were no free descriptors */
-    int spare[2];                   /* -1: closed, for a reading, which needs three at a time */
+    int by_parent; /* the kernel lists the children of each thread; otherwise /proc is listed */
+    int reads_one_by_one; /* without open files: there were no free descriptors */
+    int spare[2]; /* -1: closed, for a reading, which needs three at a time */
     char *text;
     int text_capacity;
 } rusage_tree_state;
 
-/* Of all trees. A tree of 100 idle processes takes 130 us with open files and 450 without, but descriptors are for the
-   program: no more than a quarter of the limit, and 256, stay open. */
+/* Of all trees. A tree of 100 idle processes takes 130 us with open files and 450 without, but
+   descriptors are for the program: no more than a quarter of the limit, and 256, stay open. */
 static int rusage_open_files;
 enum { MAX_OPEN_FILES = 256 };
 
-#define RUSAGE_WAITED_ERROR (2.0 / (double)sysconf(_SC_CLK_TCK))  /* two times, each cut to a tick */
+#define RUSAGE_WAITED_ERROR (2.0 / (double)sysconf(_SC_CLK_TCK)) /* two times, each cut to a tick */
 
 #include "../../_c/tree.h"
 

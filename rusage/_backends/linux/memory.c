@@ -27,7 +27,8 @@ static int64_t rusage_pss(void)
 
 /* --- The peak of this program and of blocks: no signal handler runs within a C function --- */
 
-/* Return VmHWM, the high-water mark, in bytes, or a negative errno. It is not less than the resident set size. */
+/* Return VmHWM, the high-water mark, in bytes, or a negative errno. It is not less than the
+   resident set size. */
 static int64_t rusage_mark(void)
 {
     int64_t size = 0;               /* KiB */
@@ -91,7 +92,8 @@ static int rusage_keep_mark(int64_t size)
     rusage_raise(&rusage_highest, size);
     while (count > 0 && rusage_marks[count - 1].size <= size)
         count--;
-    error = rusage_tree_grow((void **)&rusage_marks, count, &rusage_marks_capacity, sizeof *rusage_marks);
+    error = rusage_tree_grow((void **)&rusage_marks, count, &rusage_marks_capacity,
+                             sizeof *rusage_marks);
     if (error == 0) {
         rusage_marks[count].number = rusage_resets;
         rusage_marks[count].size = size;
@@ -100,7 +102,8 @@ static int rusage_keep_mark(int64_t size)
     return error;
 }
 
-static int rusage_clear_refs = -1;  /* the descriptor, during a reset: a child that is forked then closes its copy */
+/* The descriptor, during a reset: a child that is forked then closes its copy. */
+static int rusage_clear_refs = -1;
 
 /* With the GIL, so that no thread forks between the two steps. */
 static void rusage_close_clear_refs(void)
@@ -120,7 +123,8 @@ static int rusage_block_begin(rusage_block *block)
 {
     int error;
 
-    /* Of this thread: the first one may have ended, and its file belongs to root and resets nothing. */
+    /* Of this thread: the first one may have ended, and its file belongs to root and resets
+       nothing. */
     rusage_clear_refs = open("/proc/thread-self/clear_refs", O_WRONLY | O_CLOEXEC);
     if (rusage_clear_refs < 0)
         return errno;

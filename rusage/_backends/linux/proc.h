@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Return 0 if /proc shows the processes by the numbers that they have here, in this PID namespace. */
+/* Return 0 if /proc shows the processes by the numbers that they have here, in this PID
+   namespace. */
 static int rusage_check_proc(void)
 {
     char self[32];
@@ -28,13 +29,14 @@ static void rusage_close_fd(int *fd)
     *fd = -1;
 }
 
-/* Open a file below /proc/PID; return its descriptor or a negative errno. The descriptor of the directory never
-   refers to another process, even if another process has got the process ID. */
+/* Open a file below /proc/PID; return its descriptor or a negative errno. The descriptor of the
+   directory never refers to another process, even if another process has got the process ID. */
 static int rusage_proc_open(int directory, const char *path, int flags)
 {
     int fd = openat(directory, path, flags | O_RDONLY | O_CLOEXEC);
 
-    /* The process has just ended, in which case this fails with ESRCH, or hidepid=2 hides its files. */
+    /* The process has just ended, in which case this fails with ESRCH, or hidepid=2 hides its
+       files. */
     if (fd < 0 && errno == ENOENT)
         fd = openat(directory, path, flags | O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -59,8 +61,8 @@ static int rusage_read_text(int directory, const char *path, char *text, size_t 
     return error;
 }
 
-/* Get the number in the line of a status file that starts with `start`; return 0, an errno, or ENODATA if there is no
-   such line. */
+/* Get the number in the line of a status file that starts with `start`; return 0, an errno, or
+   ENODATA if there is no such line. */
 static int rusage_read_status(int directory, const char *path, const char *start, int64_t *number)
 {
     char text[4096];
@@ -126,12 +128,14 @@ static int rusage_read_threads(int directory, const char *name, const char *star
     return error;
 }
 
-/* Get a size of a process, in KiB; return 0, an errno, or ENODATA or ESRCH for a process without memory. */
+/* Get a size of a process, in KiB; return 0, an errno, or ENODATA or ESRCH for a process without
+   memory. */
 static int rusage_read_memory(int directory, const char *name, const char *start, int64_t *size)
 {
     int error = rusage_read_status(directory, name, start, size);
 
-    return error == ESRCH || error == ENODATA ? rusage_read_threads(directory, name, start, size) : error;
+    return error == ESRCH || error == ENODATA ? rusage_read_threads(directory, name, start, size)
+                                              : error;
 }
 
 /* The numbers of the fields in proc_pid_stat(5); STAT_STARTED is in ticks since the boot. */
@@ -154,7 +158,8 @@ typedef struct {
     int64_t field[STAT_FIELDS];
 } rusage_stat;
 
-/* Parse the text of /proc/PID/stat. The second field is the name in parentheses, which may contain anything. */
+/* Parse the text of /proc/PID/stat. The second field is the name in parentheses, which may contain
+   anything. */
 static int rusage_parse_stat(const char *text, rusage_stat *stat)
 {
     const char *next = strrchr(text, ')');
@@ -174,12 +179,13 @@ static int rusage_parse_stat(const char *text, rusage_stat *stat)
     return 0;
 }
 
-/* Return whether a process has ended. No threads, and no figures: a first thread that has just been reaped, or replaced by
-   one that executes a program (do_task_stat() in fs/proc/array.c). If the first thread ends before the others, it is a
-   zombie, but the process continues. */
+/* Return whether a process has ended. No threads, and no figures: a first thread that has just been
+   reaped, or replaced by one that executes a program (do_task_stat() in fs/proc/array.c). If the
+   first thread ends before the others, it is a zombie, but the process continues. */
 static int rusage_has_ended(const rusage_stat *stat)
 {
-    return stat->field[STAT_THREADS] == 0 || (strchr("ZXx", stat->state) != NULL && stat->field[STAT_THREADS] == 1);
+    return stat->field[STAT_THREADS] == 0
+           || (strchr("ZXx", stat->state) != NULL && stat->field[STAT_THREADS] == 1);
 }
 
 /* Return two times, which are in ticks, in seconds. */
@@ -188,7 +194,8 @@ static double rusage_stat_seconds(const rusage_stat *stat, int user, int system)
     return rusage_quotient(stat->field[user] + stat->field[system], sysconf(_SC_CLK_TCK));
 }
 
-/* Get the resident set size from the text of a statm file, in pages: the second number, which is as exact as VmRSS. */
+/* Get the resident set size from the text of a statm file, in pages: the second number, which is as
+   exact as VmRSS. */
 static int rusage_parse_statm(const char *text, int64_t *pages)
 {
     const char *second = strchr(text, ' ');

@@ -24,7 +24,8 @@ static int rusage_read_stat(const rusage_process *process, rusage_stat *stat)
     return error == 0 && rusage_has_ended(stat) ? RUSAGE_NO_PROCESS : error;
 }
 
-/* Return 0 while the process of a pidfd lives, RUSAGE_NO_PROCESS when all its threads have ended, or an errno. */
+/* Return 0 while the process of a pidfd lives, RUSAGE_NO_PROCESS when all its threads have ended,
+   or an errno. */
 static int rusage_check_pidfd(int pidfd)
 {
     struct pollfd ended = {pidfd, POLLIN, 0};
@@ -45,10 +46,12 @@ static int rusage_check_alive(const rusage_process *process)
 {
     rusage_stat stat;
 
-    return process->pidfd < 0 ? rusage_read_stat(process, &stat) : rusage_check_pidfd(process->pidfd);
+    return process->pidfd < 0 ? rusage_read_stat(process, &stat)
+                              : rusage_check_pidfd(process->pidfd);
 }
 
-/* Return the error of a reading of a process's memory: ENODATA, which is to be repeated, if it has none but lives. */
+/* Return the error of a reading of a process's memory: ENODATA, which is to be repeated, if it has
+   none but lives. */
 static int rusage_error_of_memory(const rusage_process *process, int error)
 {
     int ended = error == 0 || error == ESRCH || error == ENODATA ? rusage_check_alive(process) : 0;
@@ -56,11 +59,12 @@ static int rusage_error_of_memory(const rusage_process *process, int error)
     return ended != 0 ? ended : error == ESRCH ? ENODATA : error;
 }
 
-/* Wait a millisecond and return 1 if a reading that has failed is to be repeated; *end is 0 at the first call.
-   While a thread other than the first one executes a program and replaces it, there is a moment in which the process has
-   no memory (ENODATA), in which a file in /proc cannot be read (ESRCH), and in which pidfd_poll() finds the first thread
-   ended and alone; the last two were seen once in 10 million calls on Linux 6.18. Therefore the end of the process is
-   reported if the pidfd and stat show it after the first repetition too, and in any case after a second: if the directory
+/* Wait a millisecond and return 1 if a reading that has failed is to be repeated; *end is 0 at the
+   first call. While a thread other than the first one executes a program and replaces it, there is
+   a moment in which the process has no memory (ENODATA), in which a file in /proc cannot be read
+   (ESRCH), and in which pidfd_poll() finds the first thread ended and alone; the last two were seen
+   once in 10 million calls on Linux 6.18. Therefore the end of the process is reported if the pidfd
+   and stat show it after the first repetition too, and in any case after a second: if the directory
    belongs to another process, stat never shows the end. */
 static int rusage_try_again(const rusage_process *process, int error, int64_t *end)
 {
@@ -80,8 +84,8 @@ static int rusage_try_again(const rusage_process *process, int error, int64_t *e
     return now < *end && rusage_pause();
 }
 
-/* Get the peak of the program that the process executes, in KiB; return 0, an errno, RUSAGE_NO_PROCESS, or ENODATA for a
-   process that has no memory now. */
+/* Get the peak of the program that the process executes, in KiB; return 0, an errno,
+   RUSAGE_NO_PROCESS, or ENODATA for a process that has no memory now. */
 static int rusage_read_peak(const rusage_process *process, int64_t *peak)
 {
     int error = rusage_read_memory(process->directory, "status", "\nVmHWM:", peak);
@@ -136,8 +140,8 @@ static int64_t rusage_process_maxrss(const rusage_process *process, const rusage
     return error != 0 ? -rusage_reported(error) : peak * call->maxrss_bytes;
 }
 
-/* A thread of the kernel has no memory. Any other process without memory is about to end or to execute a program, unless
-   only its first thread has ended. */
+/* A thread of the kernel has no memory. Any other process without memory is about to end or to
+   execute a program, unless only its first thread has ended. */
 static int64_t rusage_process_rss(const rusage_process *process, const rusage_call *call)
 {
     int is_kernel_thread = !(process->measured >> RUSAGE_INDEX_maxrss & 1);
@@ -162,10 +166,12 @@ static uint64_t rusage_pid_namespace(void)
     return stat("/proc/self/ns/pid", &file) == 0 ? file.st_ino : 0;
 }
 
-/* Return whether the process has the same number here as where it was opened: a forked child may be in another namespace. */
+/* Return whether the process has the same number here as where it was opened: a forked child may be
+   in another namespace. */
 static int rusage_has_its_number(const rusage_process *process)
 {
-    return !process->forked || (process->namespace != 0 && process->namespace == rusage_pid_namespace());
+    return !process->forked
+           || (process->namespace != 0 && process->namespace == rusage_pid_namespace());
 }
 
 /* Get the CPU time, in seconds; return 0, an errno, or RUSAGE_NO_PROCESS. */
@@ -182,7 +188,8 @@ static int rusage_read_cputime(const rusage_process *process, double *cputime)
         return error;
     }
     error = rusage_read_clock(process->pid, &seconds);
-    /* The clock belongs to the process that has the process ID now, which must still be this process. */
+    /* The clock belongs to the process that has the process ID now, which must still be this
+       process. */
     ended = rusage_check_alive(process);
     if (ended == 0 && error == 0)
         *cputime = seconds;
@@ -201,7 +208,8 @@ static double rusage_process_cputime(const rusage_process *process, const rusage
     return error != 0 ? -error : cputime;
 }
 
-/* Return the proportional set size in bytes, or a negative errno. A thread of the kernel has no memory. */
+/* Return the proportional set size in bytes, or a negative errno. A thread of the kernel has no
+   memory. */
 static int64_t rusage_process_pss(const rusage_process *process)
 {
     int64_t size = 0, end = 0;
@@ -220,7 +228,8 @@ static int64_t rusage_process_pss(const rusage_process *process)
     return error != 0 ? -rusage_reported(error) : size * 1024;
 }
 
-/* Return the ID of a thread that has memory, which the first one has until its end; 0 if the process has none. */
+/* Return the ID of a thread that has memory, which the first one has until its end; 0 if the
+   process has none. */
 static int rusage_thread_with_memory(int pid, int directory)
 {
     char path[sizeof((struct dirent *)0)->d_name + sizeof "/statm"];
@@ -242,7 +251,8 @@ static int rusage_thread_with_memory(int pid, int directory)
     return thread;
 }
 
-/* Return whether two processes use the same memory. To kcmp(2), all threads that have ended do: they have none. */
+/* Return whether two processes use the same memory. To kcmp(2), all threads that have ended do:
+   they have none. */
 static int rusage_have_same_memory(int pid, int directory, int other, int directory_of_other)
 {
     pid = rusage_thread_with_memory(pid, directory);
@@ -257,8 +267,9 @@ static int rusage_pidfd_open(int pid)
     return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
-/* With hidepid, opening the directory of another user's process fails with ENOENT, while kill(2) fails with EPERM. While
-   a thread replaces the first one, opening may fail with ENOENT once (proc_pid_make_inode() in fs/proc/base.c). */
+/* With hidepid, opening the directory of another user's process fails with ENOENT, while kill(2)
+   fails with EPERM. While a thread replaces the first one, opening may fail with ENOENT once
+   (proc_pid_make_inode() in fs/proc/base.c). */
 static int rusage_open_directory(int pid)
 {
     char path[32];
@@ -299,7 +310,8 @@ static int rusage_open_once(rusage_process *process, int pid, const rusage_call 
     process->namespace = rusage_pid_namespace();
     process->pidfd = rusage_pidfd_open(pid);
     /* Other errors: an old kernel, a sandbox, or the number of a thread. */
-    if (process->pidfd < 0 && (errno == ESRCH || errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+    if (process->pidfd < 0
+        && (errno == ESRCH || errno == EMFILE || errno == ENFILE || errno == ENOMEM))
         return errno;
     process->is_open = 1;
     process->directory = rusage_open_directory(pid);

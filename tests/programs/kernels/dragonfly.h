@@ -5,7 +5,15 @@
 #define PROC_REAP_ACQUIRE 2
 #include "usage.h"
 
-enum { CTL_KERN = 1, KERN_PROC = 14, KERN_PROC_ALL = 0, KERN_PROC_PID = 1, KERN_PROC_FLAG_LWP = 0x10, SACTIVE = 2, SZOMB = 4 };
+enum {
+    CTL_KERN = 1,
+    KERN_PROC = 14,
+    KERN_PROC_ALL = 0,
+    KERN_PROC_PID = 1,
+    KERN_PROC_FLAG_LWP = 0x10,
+    SACTIVE = 2,
+    SZOMB = 4
+};
 
 struct kinfo_lwp {
     uint64_t kl_uticks, kl_sticks;
@@ -19,8 +27,8 @@ struct kinfo_proc {
     struct kinfo_lwp kp_lwp;
 };
 
-/* The record of a thread. Each counter is 4 for threads that have ended, 27 and more for the first thread, and 1 for any
-   other; each of these has used a second. */
+/* The record of a thread. Each counter is 4 for threads that have ended, 27 and more for the first
+   thread, and 1 for any other; each of these has used a second. */
 static inline struct kinfo_proc thread_of(int pid, int64_t number)
 {
     struct kinfo_proc record;
@@ -29,7 +37,8 @@ static inline struct kinfo_proc thread_of(int pid, int64_t number)
     record.kp_flags = (kernel.exiting ? 0x02000 : 0) | (made.vforked ? 0x00010 : 0);
     record.kp_stat = made.zombie ? SZOMB : SACTIVE;
     record.kp_pid = pid_of(pid);
-    record.kp_start = timeval_of(1000000000000000 + made.start);    /* it does not move when the clock is set */
+    /* it does not move when the clock is set */
+    record.kp_start = timeval_of(1000000000000000 + made.start);
     record.kp_vm_rssize = made.rss;
     record.kp_ppid = (int)made.parent;
     record.kp_cru.ru_utime = timeval_of(made.waited);
@@ -46,14 +55,16 @@ static inline void fill(void *to, int pid)
     *(struct kinfo_proc *)to = thread_of(pid, 0);
 }
 
-static inline int sysctl(const int *name, unsigned count, void *old, size_t *size, const void *new, size_t new_size)
+static inline int sysctl(const int *name, unsigned count, void *old, size_t *size, const void *new,
+                         size_t new_size)
 {
-    int64_t i, fitting = (int64_t)(*size / sizeof(struct kinfo_proc)), found = name[2] == KERN_PROC_PID ? 1 : kernel.threads;
+    int64_t i, fitting = (int64_t)(*size / sizeof(struct kinfo_proc)),
+               found = name[2] == KERN_PROC_PID ? 1 : kernel.threads;
 
     if (count == 3 && name[2] == KERN_PROC_ALL)
         return copy_list(old, size, sizeof(struct kinfo_proc), fill);
-    if (count != 4 || name[0] != CTL_KERN || name[1] != KERN_PROC || (name[2] & ~KERN_PROC_FLAG_LWP) != KERN_PROC_PID || new
-        || new_size)
+    if (count != 4 || name[0] != CTL_KERN || name[1] != KERN_PROC
+        || (name[2] & ~KERN_PROC_FLAG_LWP) != KERN_PROC_PID || new || new_size)
         abort();
     errno = ESRCH;
     if (!use(name[3]))

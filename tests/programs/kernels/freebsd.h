@@ -7,7 +7,16 @@
 
 #define HAS_OF_PROCESS
 
-enum { CTL_KERN = 1, KERN_CLOCKRATE = 12, KERN_PROC = 14, KERN_PROC_PID = 1, KERN_PROC_PROC = 8, KERN_BOOTTIME = 21, SZOMB = 5, P_PPWAIT = 0x10 };
+enum {
+    CTL_KERN = 1,
+    KERN_CLOCKRATE = 12,
+    KERN_PROC = 14,
+    KERN_PROC_PID = 1,
+    KERN_PROC_PROC = 8,
+    KERN_BOOTTIME = 21,
+    SZOMB = 5,
+    P_PPWAIT = 0x10
+};
 
 struct kinfo_proc {
     int ki_structsize, ki_pid, ki_ppid;
@@ -34,7 +43,8 @@ static inline void fill(void *to, int pid)
     count(&record->ki_rusage, 31, 1);
 }
 
-static inline int sysctl(const int *name, unsigned count, void *old, size_t *size, const void *new, size_t new_size)
+static inline int sysctl(const int *name, unsigned count, void *old, size_t *size, const void *new,
+                         size_t new_size)
 {
     struct kinfo_proc record;
 

@@ -11,7 +11,9 @@
 
 #define HAS_NO_PROCESS
 
-typedef struct { size_t pr_size, pr_rssize; } psinfo_t;
+typedef struct {
+    size_t pr_size, pr_rssize;
+} psinfo_t;
 
 static inline int open_psinfo(const char *path, int flags)
 {

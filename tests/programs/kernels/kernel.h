@@ -21,23 +21,26 @@ typedef struct {
 } made_process;
 enum { PROCESS_NUMBERS = sizeof(made_process) / sizeof(int64_t) };
 
-/* The process that is looked at: the kernel finds it by any number but 5, which is the ID of a thread or of no process.
-   If there are others, each has its own numbers, and there is no other one. */
+/* The process that is looked at: the kernel finds it by any number but 5, which is the ID of a
+   thread or of no process. If there are others, each has its own numbers, and there is no other
+   one. */
 static made_process made = {0, 1, 1000, 1234, 1250000, 0, 0, 0, 0};
 static made_process processes[256];
 static int processes_count;
 
 /* Other variables, and their values at the start. */
+/* clang-format off */
 #define VARIABLES(ENTRY) \
     ENTRY(now, 0)               /* microseconds from the boot */ \
     ENTRY(failure, 0)           /* an errno for all calls */ \
     ENTRY(reply, 1 << 20)       /* the size of the reply is at most this */ \
     ENTRY(boot, 1000000000000000) /* microseconds since 1970 */ \
-    ENTRY(step, 0)              /* how far the clock is set, once, after the next look at the boot time */ \
-    ENTRY(jump, 0)              /* the same, before the next look at the clock */ \
-    ENTRY(layout, 0)            /* the size of the structure that the kernel says it uses; 0: ours */ \
+    ENTRY(step, 0)              /* how far the clock is set once, after a look at the boot time */ \
+    ENTRY(jump, 0)              /* the same, before a look at the clock */ \
+    ENTRY(layout, 0)            /* the size of the kernel's structure; 0: ours */ \
     ENTRY(rounding, 0)          /* nanoseconds */ \
-    ENTRY(translated, 0) ENTRY(numer, 125) ENTRY(denom, 3) ENTRY(frequency, 24000000) /* macOS's */ \
+    ENTRY(translated, 0) ENTRY(numer, 125) ENTRY(denom, 3) /* macOS's */ \
+    ENTRY(frequency, 24000000) \
     ENTRY(faults, 1000031) ENTRY(pageins, 32) /* macOS's */ \
     ENTRY(ended, 0)             /* it ended between two calls */ \
     ENTRY(exiting, 0)           /* it has begun to exit, and is not a zombie yet */ \
@@ -49,11 +52,14 @@ static int processes_count;
     ENTRY(room, 256)            /* for the figures of members */ \
     ENTRY(crowded, 0)           /* how often there are more processes than there is room for */ \
     ENTRY(reaper, 0)            /* the errno for a process that is a reaper already */ \
-    ENTRY(churn, 0)             /* in how many lists another process takes the place of the last one */
+    ENTRY(churn, 0)             /* in how many lists another process replaces the last one */
+/* clang-format on */
 
 #define MEMBER(name, value) int64_t name;
 #define VALUE(name, value) value,
-static struct { VARIABLES(MEMBER) } kernel = {VARIABLES(VALUE)};
+static struct {
+    VARIABLES(MEMBER)
+} kernel = {VARIABLES(VALUE)};
 
 /* Called before each look at a process: something may happen. */
 static void happen(void);
@@ -79,7 +85,8 @@ static inline int32_t pid_of(int pid)
 }
 
 /* Copy the records of all processes as sysctl(3) does. */
-static inline int copy_list(void *old, size_t *size, size_t element, void (*fill)(void *to, int pid))
+static inline int copy_list(void *old, size_t *size, size_t element,
+                            void (*fill)(void *to, int pid))
 {
     const size_t needed = (size_t)processes_count * element;
     size_t used = 0;
@@ -177,7 +184,9 @@ static inline int copy_boottime(void *old, size_t *size)
 }
 
 /* kern.clockrate. */
-struct clockinfo { int hz, stathz; };
+struct clockinfo {
+    int hz, stathz;
+};
 static inline int copy_clockrate(void *old, size_t *size)
 {
     struct clockinfo rate = {(int)kernel.hz, (int)kernel.stathz};

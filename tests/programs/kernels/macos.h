@@ -4,15 +4,20 @@
 
 #include "kernel.h"
 
-
 /* For getrusage(), which is not tested here. */
-typedef struct { struct { int seconds, microseconds; } user_time, system_time; } thread_basic_info_data_t;
+typedef struct {
+    struct {
+        int seconds, microseconds;
+    } user_time, system_time;
+} thread_basic_info_data_t;
 typedef void *thread_info_t;
 typedef int mach_msg_type_number_t;
 enum { THREAD_BASIC_INFO_COUNT = 4, THREAD_BASIC_INFO = 3, KERN_SUCCESS = 0 };
 #define pthread_mach_thread_np(thread) 0
 #define pthread_self() 0
-typedef struct { uint64_t resident_size; } mach_task_basic_info_data_t;
+typedef struct {
+    uint64_t resident_size;
+} mach_task_basic_info_data_t;
 typedef void *task_info_t;
 enum { MACH_TASK_BASIC_INFO = 20, MACH_TASK_BASIC_INFO_COUNT = 2 };
 #define mach_task_self() 0
@@ -21,19 +26,25 @@ enum { MACH_TASK_BASIC_INFO = 20, MACH_TASK_BASIC_INFO_COUNT = 2 };
 enum { PROC_PIDTASKINFO = 4, RUSAGE_INFO_V2 = 2 };
 enum { CTL_KERN = 1, KERN_PROC = 14, KERN_PROC_ALL = 0, KERN_PROC_PID = 1, SRUN = 2, SZOMB = 5 };
 
-typedef struct { uint32_t numer, denom; } mach_timebase_info_data_t;
+typedef struct {
+    uint32_t numer, denom;
+} mach_timebase_info_data_t;
 typedef void *rusage_info_t;
-struct proc_taskinfo { int32_t pti_faults, pti_pageins; };
+struct proc_taskinfo {
+    int32_t pti_faults, pti_pageins;
+};
 struct rusage_info_v2 {
-    uint64_t ri_user_time, ri_system_time, ri_proc_start_abstime, ri_proc_exit_abstime, ri_diskio_bytesread,
-        ri_diskio_byteswritten, ri_resident_size, ri_child_user_time, ri_child_system_time;
+    uint64_t ri_user_time, ri_system_time, ri_proc_start_abstime, ri_proc_exit_abstime,
+        ri_diskio_bytesread, ri_diskio_byteswritten, ri_resident_size, ri_child_user_time,
+        ri_child_system_time;
 };
 
 static inline int task_info(int task, int flavor, task_info_t buffer, mach_msg_type_number_t *count)
 {
     mach_task_basic_info_data_t info = {(uint64_t)made.rss};
 
-    if (task != mach_task_self() || flavor != MACH_TASK_BASIC_INFO || *count != MACH_TASK_BASIC_INFO_COUNT)
+    if (task != mach_task_self() || flavor != MACH_TASK_BASIC_INFO
+        || *count != MACH_TASK_BASIC_INFO_COUNT)
         abort();
     memcpy(buffer, &info, sizeof info);
     return kernel.failure ? 5 : KERN_SUCCESS;
@@ -46,7 +57,8 @@ static inline int mach_timebase_info(mach_timebase_info_data_t *info)
     return 0;
 }
 
-static inline int sysctlbyname(const char *name, void *old, size_t *size, void *new, size_t new_size)
+static inline int sysctlbyname(const char *name, void *old, size_t *size, void *new,
+                               size_t new_size)
 {
     int flag = (int)kernel.translated;
 
@@ -105,8 +117,14 @@ static inline int proc_pid_rusage(int pid, int flavor, rusage_info_t *buffer)
 }
 
 struct kinfo_proc {
-    struct { int p_pid; char p_stat; struct timeval p_starttime; } kp_proc;
-    struct { int e_ppid; } kp_eproc;
+    struct {
+        int p_pid;
+        char p_stat;
+        struct timeval p_starttime;
+    } kp_proc;
+    struct {
+        int e_ppid;
+    } kp_eproc;
 };
 
 static inline void fill(void *to, int pid)
@@ -121,7 +139,8 @@ static inline void fill(void *to, int pid)
 }
 
 /* Reports the processes of all users. */
-static inline int sysctl(const int *name, unsigned count, void *old, size_t *size, const void *new, size_t new_size)
+static inline int sysctl(const int *name, unsigned count, void *old, size_t *size, const void *new,
+                         size_t new_size)
 {
     struct kinfo_proc record;
 

@@ -1,13 +1,16 @@
-/* Run the C of a system against a made-up kernel. Compiled with -DKERNEL='"NAME.h"' -DBACKEND='"PATH/NAME.c"'.
+/* Run the C of a system against a made-up kernel. Compiled with -DKERNEL='"NAME.h"'
+   -DBACKEND='"PATH/NAME.c"'.
 
-   The arguments are steps: "set NAME VALUE" sets a variable of the kernel; "own_rss" prints the size of this process, "statclock" the rate of the clock;
-   "open PID", "get", "rss" and "close" call the function of that name for another process and print
-   its result, the error first. "process PID PARENT START RSS TIME WAITED ZOMBIE DENIED VFORKED" makes a process and
-   "gone PID" ends it; there is no other one then. "reaped PID" ends it too, and adds its time to its parent's. "later N
-   STEP" does one of these when the kernel has looked N times more at a process; another "later" comes after that; "calm"
-   drops what has not happened. "getrusage WHO" prints the usage of the own process. "tree
-   PID", "sample", "members", "signal NUMBER", "reaper PID", "waited PID TIME" and "close_tree" call the functions for a
-   tree; "wait4 PID" prints what libc's wait4() is called with, where that differs. */
+   The arguments are steps: "set NAME VALUE" sets a variable of the kernel; "own_rss" prints the
+   size of this process, "statclock" the rate of the clock; "open PID", "get", "rss" and "close"
+   call the function of that name for another process and print its result, the error first.
+   "process PID PARENT START RSS TIME WAITED ZOMBIE DENIED VFORKED" makes a process and "gone PID"
+   ends it; there is no other one then. "reaped PID" ends it too, and adds its time to its parent's.
+   "later N STEP" does one of these when the kernel has looked N times more at a process; another
+   "later" comes after that; "calm" drops what has not happened. "getrusage WHO" prints the usage of
+   the own process. "tree PID", "sample", "members", "signal NUMBER", "reaper PID", "waited PID
+   TIME" and "close_tree" call the functions for a tree; "wait4 PID" prints what libc's wait4() is
+   called with, where that differs. */
 
 #define _GNU_SOURCE
 
@@ -28,7 +31,7 @@ static void *limited_realloc(void *old, size_t size)
 
 static void set(const char *name, int64_t value)
 {
-#define SET(variable, place) \
+#define SET(variable, place)         \
     if (strcmp(name, variable) == 0) \
         place = value;
 #define SET_VARIABLE(variable, first) SET(#variable, kernel.variable)
@@ -88,7 +91,8 @@ static void print_members(const rusage_sample *sample, const rusage_member_figur
     int i;
 
     for (i = 0; i < sample->figures; i++)
-        printf("%lld %lld %.6f ", (long long)figures[i].pid, (long long)figures[i].rss, figures[i].cputime);
+        printf("%lld %lld %.6f ", (long long)figures[i].pid, (long long)figures[i].rss,
+               figures[i].cputime);
     printf("\n");
 }
 
@@ -99,11 +103,11 @@ static int change_processes(char **step)
 
     if (0) {
     }
-    STEP("process", PROCESS_NUMBERS)
+    STEP ("process", PROCESS_NUMBERS)
         make_process(step + 1);
-    STEP("gone", 1)
+    STEP ("gone", 1)
         end_process(atoi(step[1]), 0);
-    STEP("reaped", 1)
+    STEP ("reaped", 1)
         end_process(atoi(step[1]), 1);
     return taken;
 }
@@ -129,55 +133,57 @@ static int call_function(char **step)
     static rusage_tree *tree;
     static rusage_sample sample;
     static rusage_member_figures figures[256];
-    rusage_call call = {.measured = UINT32_MAX, .maxrss_bytes = 1, .integral_bytes = 1, .integral_hz = 1};
+    rusage_call call = {
+        .measured = UINT32_MAX, .maxrss_bytes = 1, .integral_bytes = 1, .integral_hz = 1};
     int error, taken = change_processes(step);
 
     if (taken > 0)
         return taken;
-    STEP("later", strcmp(step[2], "process") == 0 ? 2 + PROCESS_NUMBERS : 3) {
+    STEP ("later", strcmp(step[2], "process") == 0 ? 2 + PROCESS_NUMBERS : 3) {
         events[events_count].looks = atoi(step[1]);
         events[events_count++].step = step + 2;
     }
-    STEP("calm", 0)
+    STEP ("calm", 0)
         events_done = events_count;
-    STEP("tree", 1)
+    STEP ("tree", 1)
         printf("%d\n", rusage_tree_open(&tree, atoi(step[1])));
-    STEP("sample", 0) {
+    STEP ("sample", 0) {
         error = rusage_tree_sample(tree, 0, &sample, figures, (int)kernel.room);
-        printf("%d %d %d %lld %.17g\n", error, sample.processes, sample.unread, (long long)sample.rss, sample.cputime);
+        printf("%d %d %d %lld %.17g\n", error, sample.processes, sample.unread,
+               (long long)sample.rss, sample.cputime);
     }
-    STEP("members", 0)
+    STEP ("members", 0)
         print_members(&sample, figures);
-    STEP("signal", 1)
+    STEP ("signal", 1)
         printf("%d\n", rusage_tree_signal(tree, atoi(step[1]), 1));
-    STEP("reaper", 1)
+    STEP ("reaper", 1)
         rusage_tree_own_orphans(tree, atoi(step[1]), NULL, 0);
-    STEP("waited", 2) {
+    STEP ("waited", 2) {
         end_process(atoi(step[1]), 0);
         rusage_tree_reaped(tree, atoi(step[1]), atoi(step[2]) / 1e6);
     }
-    STEP("close_tree", 0)
+    STEP ("close_tree", 0)
         rusage_tree_close(&tree);
-    STEP("open", 1)
+    STEP ("open", 1)
         print(rusage_process_open(&opened, atoi(step[1]), &call), &call);
-    STEP("get", 0)
+    STEP ("get", 0)
         print(rusage_process_get(&opened, &call), &call);
-    STEP("rss", 0)
+    STEP ("rss", 0)
         printf("%lld\n", (long long)rusage_process_rss(&opened, &call));
-    STEP("close", 0) {
+    STEP ("close", 0) {
         rusage_process_close(&opened);
         printf("%d\n", opened.is_open);
     }
-    STEP("getrusage", 1) {
+    STEP ("getrusage", 1) {
         call.who = atoi(step[1]);
         print(rusage_get(&call), &call);
     }
 #ifdef PROC_REAP_ACQUIRE
-    STEP("become_reaper", 0)
+    STEP ("become_reaper", 0)
         printf("%d\n", rusage_become_reaper());
 #endif
 #ifdef HAS_OF_PROCESS
-    STEP("of_process", 1)
+    STEP ("of_process", 1)
         print(rusage_of_process(atoi(step[1]), &call), &call);
 #endif
     else
@@ -211,12 +217,12 @@ int main(int argc, char **argv)
     for (; step < argv + argc; step += taken) {
         if (0) {
         }
-        STEP("set", 2)
+        STEP ("set", 2)
             set(step[1], strtoll(step[2], NULL, 10));
-        STEP("own_rss", 0)
+        STEP ("own_rss", 0)
             printf("%lld\n", (long long)rusage_rss());
 #ifdef RUSAGE_HAS_STATCLOCK
-        STEP("statclock", 0)
+        STEP ("statclock", 0)
             printf("%lld\n", (long long)rusage_statclock_hz());
 #endif
         else

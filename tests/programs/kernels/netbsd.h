@@ -13,9 +13,11 @@ struct kinfo_proc2 {
     int64_t p_uvalid;
     int8_t p_realstat;
     int32_t p_flag, p_vm_rssize;
-    uint32_t p_ustart_sec, p_ustart_usec, p_uutime_sec, p_uutime_usec, p_ustime_sec, p_ustime_usec, p_uctime_sec, p_uctime_usec;
-    uint64_t p_uru_maxrss, p_uru_ixrss, p_uru_idrss, p_uru_isrss, p_uru_minflt, p_uru_majflt, p_uru_nswap, p_uru_inblock,
-        p_uru_oublock, p_uru_msgsnd, p_uru_msgrcv, p_uru_nsignals, p_uru_nvcsw, p_uru_nivcsw;
+    uint32_t p_ustart_sec, p_ustart_usec, p_uutime_sec, p_uutime_usec, p_ustime_sec, p_ustime_usec,
+        p_uctime_sec, p_uctime_usec;
+    uint64_t p_uru_maxrss, p_uru_ixrss, p_uru_idrss, p_uru_isrss, p_uru_minflt, p_uru_majflt,
+        p_uru_nswap, p_uru_inblock, p_uru_oublock, p_uru_msgsnd, p_uru_msgrcv, p_uru_nsignals,
+        p_uru_nvcsw, p_uru_nivcsw;
 };
 
 static inline void fill(void *to, int pid)
@@ -46,11 +48,13 @@ static inline void fill(void *to, int pid)
         (&record->p_uru_minflt)[i] = 31 + i;
 }
 
-static inline int sysctl(const int *name, unsigned count, void *old, size_t *size, const void *new, size_t new_size)
+static inline int sysctl(const int *name, unsigned count, void *old, size_t *size, const void *new,
+                         size_t new_size)
 {
     struct kinfo_proc2 record;
 
-    if (count != 6 || name[0] != CTL_KERN || name[1] != KERN_PROC2 || name[4] != (int)sizeof record || new || new_size)
+    if (count != 6 || name[0] != CTL_KERN || name[1] != KERN_PROC2 || name[4] != (int)sizeof record
+        || new || new_size)
         abort();
     if (name[2] == KERN_PROC_ALL && name[5] > 256)
         return copy_list(old, size, sizeof record, fill);

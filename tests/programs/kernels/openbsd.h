@@ -4,16 +4,24 @@
 
 #include "kernel.h"
 
-enum { CTL_KERN = 1, KERN_CLOCKRATE = 12, KERN_PROC = 66, KERN_PROC_ALL = 0, KERN_PROC_PID = 1, KERN_BOOTTIME = 21 };
+enum {
+    CTL_KERN = 1,
+    KERN_CLOCKRATE = 12,
+    KERN_PROC = 66,
+    KERN_PROC_ALL = 0,
+    KERN_PROC_PID = 1,
+    KERN_BOOTTIME = 21
+};
 
 struct kinfo_proc {
     int32_t p_pid, p_ppid;
     int64_t p_uvalid;
     int32_t p_flag, p_vm_rssize;
     uint64_t p_ustart_sec;
-    uint32_t p_ustart_usec, p_uutime_sec, p_uutime_usec, p_ustime_sec, p_ustime_usec, p_uctime_sec, p_uctime_usec;
-    uint64_t p_uru_maxrss, p_uru_minflt, p_uru_majflt, p_uru_inblock, p_uru_oublock, p_uru_msgsnd, p_uru_msgrcv,
-        p_uru_nsignals, p_uru_nvcsw;
+    uint32_t p_ustart_usec, p_uutime_sec, p_uutime_usec, p_ustime_sec, p_ustime_usec, p_uctime_sec,
+        p_uctime_usec;
+    uint64_t p_uru_maxrss, p_uru_minflt, p_uru_majflt, p_uru_inblock, p_uru_oublock, p_uru_msgsnd,
+        p_uru_msgrcv, p_uru_nsignals, p_uru_nvcsw;
 };
 
 static inline void fill(void *to, int pid)
@@ -41,7 +49,8 @@ static inline void fill(void *to, int pid)
     record->p_uru_nvcsw = 39;
 }
 
-static inline int sysctl(const int *name, unsigned count, void *old, size_t *size, const void *new, size_t new_size)
+static inline int sysctl(const int *name, unsigned count, void *old, size_t *size, const void *new,
+                         size_t new_size)
 {
     struct kinfo_proc record;
 

@@ -9,8 +9,9 @@
 static inline void count(struct rusage *usage, long first, long difference)
 {
     long *const counters[] = {
-        &usage->ru_minflt, &usage->ru_majflt, &usage->ru_nswap, &usage->ru_inblock, &usage->ru_oublock,
-        &usage->ru_msgsnd, &usage->ru_msgrcv, &usage->ru_nsignals, &usage->ru_nvcsw, &usage->ru_nivcsw,
+        &usage->ru_minflt,  &usage->ru_majflt, &usage->ru_nswap,  &usage->ru_inblock,
+        &usage->ru_oublock, &usage->ru_msgsnd, &usage->ru_msgrcv, &usage->ru_nsignals,
+        &usage->ru_nvcsw,   &usage->ru_nivcsw,
     };
     int i;
 

@@ -1,4 +1,5 @@
-/* In place of the headers and the kernel of Windows. Times since 1601 are the made-up kernel's, in units of 100 ns. */
+/* In place of the headers and the kernel of Windows. Times since 1601 are the made-up kernel's, in
+   units of 100 ns. */
 
 #pragma once
 
@@ -8,7 +9,7 @@
 #define WINAPI
 #define TRUE 1
 #define FALSE 0
-#define INVALID_HANDLE_VALUE ((HANDLE)-1)
+#define INVALID_HANDLE_VALUE ((HANDLE) - 1)
 
 typedef int BOOL, LONG;
 typedef unsigned int DWORD, UINT, ULONG;
@@ -16,11 +17,23 @@ typedef uintptr_t ULONG_PTR;
 typedef size_t SIZE_T;
 typedef void *HANDLE, *PVOID;
 typedef int (*FARPROC)(void);
-typedef struct { DWORD dwLowDateTime, dwHighDateTime; } FILETIME;
-typedef struct { DWORD PageFaultCount; SIZE_T PeakWorkingSetSize, WorkingSetSize; } PROCESS_MEMORY_COUNTERS;
-typedef struct { DWORD dwSize, th32ProcessID, th32ParentProcessID; } PROCESSENTRY32;
+typedef struct {
+    DWORD dwLowDateTime, dwHighDateTime;
+} FILETIME;
+typedef struct {
+    DWORD PageFaultCount;
+    SIZE_T PeakWorkingSetSize, WorkingSetSize;
+} PROCESS_MEMORY_COUNTERS;
+typedef struct {
+    DWORD dwSize, th32ProcessID, th32ParentProcessID;
+} PROCESSENTRY32;
 
-enum { ERROR_ACCESS_DENIED = 5, ERROR_OUTOFMEMORY = 14, ERROR_GEN_FAILURE = 31, ERROR_INVALID_PARAMETER = 87 };
+enum {
+    ERROR_ACCESS_DENIED = 5,
+    ERROR_OUTOFMEMORY = 14,
+    ERROR_GEN_FAILURE = 31,
+    ERROR_INVALID_PARAMETER = 87
+};
 enum { PROCESS_TERMINATE = 1, PROCESS_QUERY_LIMITED_INFORMATION = 0x1000, SYNCHRONIZE = 0x100000 };
 enum { WAIT_OBJECT_0 = 0, WAIT_TIMEOUT = 258, TH32CS_SNAPPROCESS = 2 };
 
@@ -75,7 +88,8 @@ static inline FILETIME filetime_of(int64_t microseconds)
     return time;
 }
 
-static inline BOOL GetProcessTimes(HANDLE handle, FILETIME *created, FILETIME *exited, FILETIME *system, FILETIME *user)
+static inline BOOL GetProcessTimes(HANDLE handle, FILETIME *created, FILETIME *exited,
+                                   FILETIME *system, FILETIME *user)
 {
     use_handle(handle);
     *created = filetime_of(kernel.boot + made.start);
@@ -85,7 +99,8 @@ static inline BOOL GetProcessTimes(HANDLE handle, FILETIME *created, FILETIME *e
     return TRUE;
 }
 
-static inline BOOL K32GetProcessMemoryInfo(HANDLE handle, PROCESS_MEMORY_COUNTERS *memory, DWORD size)
+static inline BOOL K32GetProcessMemoryInfo(HANDLE handle, PROCESS_MEMORY_COUNTERS *memory,
+                                           DWORD size)
 {
     if (handle != NULL)
         use_handle(handle);
