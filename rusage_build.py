@@ -1,8 +1,9 @@
 """Build ``rusage._rusage``, the cffi out-of-line (API mode) extension, and the launcher.
 
-The C code knows layouts and calls; the meaning of each value is defined by the backend (``rusage/_backends``), which
-passes it to C in a ``rusage_call``. ``python rusage_build.py`` builds in the source tree, as an editable installation
-does; with ``--platform NAME OUT.c`` it writes the C code of any platform, for cross compilers.
+The C code knows layouts and calls; the meaning of each value is defined by the backend
+(``rusage/_backends``), which passes it to C in a ``rusage_call``. ``python rusage_build.py`` builds
+in the source tree, as an editable installation does; with ``--platform NAME OUT.c`` it writes the C
+code of any platform, for cross compilers.
 """
 
 import gzip
@@ -37,12 +38,15 @@ PACKAGE = ROOT / "rusage"
 DECLARATIONS = PACKAGE / "_rusage.cdef"
 INCLUDE = re.compile('^#include "(.+)"$', re.MULTILINE)
 
-# The oldest CPython whose stable ABI is used. Free-threaded builds have one from 3.15 on (PEP 803), debug builds none.
+# The oldest CPython whose stable ABI is used. Free-threaded builds have one from 3.15 on (PEP 803),
+# debug builds none.
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 STABLE_ABI = "cp315" if FREE_THREADED else "cp310"
-HAS_STABLE_ABI = not hasattr(sys, "gettotalrefcount") and (not FREE_THREADED or sys.version_info >= (3, 15))
+HAS_STABLE_ABI = not hasattr(sys, "gettotalrefcount") and (
+    not FREE_THREADED or sys.version_info >= (3, 15)
+)
 
-# --- The extension ---------------------------------------------------------------------------------------------------
+# --- The extension ---
 
 _backends = runpy.run_path(str(PACKAGE / "_backends" / "_platforms.py"))
 
@@ -54,10 +58,13 @@ def this_backend() -> str:
 
 def declarations(backend: str) -> str:
     """Return the parts of ``_rusage.cdef`` for a platform, with the files that they include."""
-    _, *parts = re.split(r"^/\* --- (.+) --- \*/$", DECLARATIONS.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    _, *parts = re.split(
+        r"^/\* --- (.+) --- \*/$", DECLARATIONS.read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
     text = ""
     for heading, part in zip(parts[::2], parts[1::2], strict=True):
-        words = set(re.findall(r"\w+", heading))  # such as "linux, freebsd" or "every system but windows"
+        # Such as "linux, freebsd" or "every system but windows".
+        words = set(re.findall(r"\w+", heading))
         if ("every" in words) != (backend in words):
             text += part
     return re.sub(INCLUDE, lambda found: (PACKAGE / found[1]).read_text(encoding="utf-8"), text)
@@ -67,7 +74,8 @@ def builder(backend: str) -> FFI:
     """Return the cffi builder of the extension for a platform."""
     ffi = FFI()
     ffi.cdef(declarations(backend))
-    # An absolute path: compiler messages name the file, and the generated C compiles in any directory.
+    # An absolute path: compiler messages name the file, and the generated C compiles in any
+    # directory.
     files = [f"_backends/{backend}.c", *(["_launcher/parent.c"] if backend == "linux" else [])]
     includes = [f'#include "{(PACKAGE / name).as_posix()}"\n' for name in files]
     ffi.set_source("rusage._rusage", "".join(includes))
@@ -76,7 +84,7 @@ def builder(backend: str) -> FFI:
 
 ffibuilder = builder(this_backend())
 
-# --- The launcher ----------------------------------------------------------------------------------------------------
+# --- The launcher ---
 
 # A separate program, on Linux only. rusage/_launcher/start.py starts it and explains its purpose.
 LAUNCHER, LAUNCHER_SOURCE = "rusage._launcher.launcher", "rusage/_launcher/launcher.c"
@@ -89,20 +97,30 @@ LAUNCHER_FLAGS = [
     "-Os",
 ]
 # One segment: loading each takes time.
-LAUNCHER_LINK_FLAGS = ["-static", "-no-pie", "-nostdlib", "-s", "-Wl,-z,noseparate-code", "-Wl,--build-id=none"]
+LAUNCHER_LINK_FLAGS = [
+    "-static",
+    "-no-pie",
+    "-nostdlib",
+    "-s",
+    "-Wl,-z,noseparate-code",
+    "-Wl,--build-id=none",
+]
 
 # On i386 only SSE2 rounds the times correctly. Microsoft's compiler uses it by itself.
-IS_I386 = struct.calcsize("P") == 4 and re.fullmatch(r"(?i)i.86|x86_64|amd64", platform.machine()) is not None
+IS_I386 = (
+    struct.calcsize("P") == 4
+    and re.fullmatch(r"(?i)i.86|x86_64|amd64", platform.machine()) is not None
+)
 SSE2_FLAGS = ["-msse2", "-mfpmath=sse"]
 
-# --- The build commands ----------------------------------------------------------------------------------------------
+# --- The build commands ---
 
 
 class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
     """Build the extension and, on Linux, the launcher."""
 
     def finalize_options(self) -> None:
-        """Let setuptools take the launcher for a first extension, so that it knows the places of the program."""
+        """Let setuptools take the launcher for a first extension, so that it knows its places."""
         modules = self.distribution.ext_modules or []
         if this_backend() == "linux" and LAUNCHER not in [module.name for module in modules]:
             modules.insert(0, Extension(LAUNCHER, [LAUNCHER_SOURCE]))
@@ -126,7 +144,10 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
             ext.define_macros.append(("Py_TARGET_ABI3T", "0x030f0000"))  # of Python 3.15
         if self.compiler.compiler_type != "msvc":
             # Without debug information, which contains the folder's path; CFLAGS may request it.
-            ext.extra_compile_args += [*(SSE2_FLAGS if IS_I386 else []), *([] if "CFLAGS" in os.environ else ["-g0"])]
+            ext.extra_compile_args += [
+                *(SSE2_FLAGS if IS_I386 else []),
+                *([] if "CFLAGS" in os.environ else ["-g0"]),
+            ]
         source = os.path.join(self.build_temp, "_rusage.c")
         os.makedirs(self.build_temp, exist_ok=True)
         ffibuilder.emit_c_code(source)
@@ -134,7 +155,10 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
         super().build_extension(ext)
 
     def _build_launcher(self, output: str) -> None:
-        """Build the launcher. Failure is fatal: without it, a child's ``ru_maxrss`` is unavailable."""
+        """Build the launcher.
+
+        Failure is fatal: without it, a child's ``ru_maxrss`` is unavailable.
+        """
         try:  # without a C library, on the processors that launcher.c lists
             objects = self.compiler.compile(
                 [LAUNCHER_SOURCE],
@@ -159,15 +183,19 @@ class bdist_wheel(_bdist_wheel.bdist_wheel):  # noqa: N801 (the name is setuptoo
 
 
 def description(readme: str, source: str | None) -> str:
-    """Return the README with links into a repository on GitHub or, without one, with its relative links' words only."""
+    """Return the README with links into a repository on GitHub.
+
+    Without one, only the words of its relative links are left.
+    """
     link = r"\[([^]]*)\]\((?!\w+:)(.+?)\)"
     if source is None:
         return re.sub(f"!?{link}", r"\1", readme)
-    return re.sub(link, rf"[\1]({source}/blob/main/\2)", re.sub(f"!{link}", rf"![\1]({source}/raw/main/\2)", readme))
+    readme = re.sub(f"!{link}", rf"![\1]({source}/raw/main/\2)", readme)
+    return re.sub(link, rf"[\1]({source}/blob/main/\2)", readme)
 
 
 class egg_info(_egg_info.egg_info):  # noqa: N801 (the name is setuptools')
-    """Write the metadata, with a description whose links lead somewhere without the source tree too."""
+    """Write the metadata, with a description whose links do not need the source tree."""
 
     def run(self) -> None:
         """Change the description that setuptools has read."""
@@ -178,7 +206,7 @@ class egg_info(_egg_info.egg_info):  # noqa: N801 (the name is setuptools')
 
 
 class sdist(_sdist.sdist):  # noqa: N801 (the name is setuptools')
-    """Make an archive that, with SOURCE_DATE_EPOCH, has the same bytes in every folder and at any time."""
+    """Make an archive that, with SOURCE_DATE_EPOCH, has the same bytes everywhere and always."""
 
     def make_archive(self, base_name: str, *_: object, base_dir: str, **__: object) -> str:  # type: ignore[override]
         """Give all files the same time and owner."""
@@ -190,7 +218,10 @@ class sdist(_sdist.sdist):  # noqa: N801 (the name is setuptools')
             return member
 
         name = f"{base_name}.tar.gz"
-        with gzip.GzipFile(name, "wb", mtime=now) as file, tarfile.open(fileobj=file, mode="w") as archive:
+        with (
+            gzip.GzipFile(name, "wb", mtime=now) as file,
+            tarfile.open(fileobj=file, mode="w") as archive,
+        ):
             archive.add(base_dir, filter=alike)
         return name
 

@@ -1,7 +1,7 @@
-"""Time the calls, as ratios to ``resource``, psutil and the bare system call in one run: ``tox -e bench``.
+"""Time the calls, as ratios to ``resource``, psutil and the bare system call: ``tox -e bench``.
 
-The candidates of a row are timed in turn, so that changes of the machine's speed affect all of them. A ratio is the
-median over all turns.
+The candidates of a row are timed in turn, in one run, so that changes of the machine's speed affect
+all of them. A ratio is the median over all turns.
 """
 
 from __future__ import annotations
@@ -63,14 +63,22 @@ def psutil_same() -> tuple[object, ...]:
 
 
 def turns(statements: list[str]) -> list[list[float]]:
-    """Time statements in turn; return one row for each turn, with the seconds per run of each statement."""
-    namespace = {"resource": resource, "rusage": rusage, "psutil_same": psutil_same, "PROCESS": PROCESS}
+    """Time statements in turn; return one row for each turn: the seconds per run of each one."""
+    namespace = {
+        "resource": resource,
+        "rusage": rusage,
+        "psutil_same": psutil_same,
+        "PROCESS": PROCESS,
+    }
     timers = [timeit.Timer(statement, globals=namespace) for statement in statements]
     numbers = []
     for timer in timers:
         timer.timeit(200)
         numbers.append(max(5, int(SECONDS_A_TURN / (timer.timeit(20) / 20))))
-    return [[timer.timeit(n) / n for timer, n in zip(timers, numbers, strict=True)] for _ in range(TURNS)]
+    return [
+        [timer.timeit(n) / n for timer, n in zip(timers, numbers, strict=True)]
+        for _ in range(TURNS)
+    ]
 
 
 def ratio(rows: list[list[float]], over: int, under: int) -> float:
@@ -80,14 +88,18 @@ def ratio(rows: list[list[float]], over: int, under: int) -> float:
 
 def line(what: str, *cells: object) -> None:
     """Print a row of a Markdown table."""
-    print("|", " | ".join((what, *(f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in cells))), "|")
+    texts = [f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in cells]
+    print("|", " | ".join([what, *texts]), "|")
 
 
 def bare(who: int, program: Path | None) -> float:
     """Return the seconds per system call in a C loop; nan without a compiler."""
     if program is None:
         return float("nan")
-    times = [float(subprocess.run([program, str(who)], capture_output=True, check=True).stdout) for _ in range(5)]
+    times = [
+        float(subprocess.run([program, str(who)], capture_output=True, check=True).stdout)
+        for _ in range(5)
+    ]
     return statistics.median(times) / 1e9
 
 
@@ -121,8 +133,13 @@ def calls(program: Path | None) -> None:
     in_c = bare(rusage.RUSAGE_SELF, program)
     for ours, theirs in (("rusage.maxrss()", peak), ("rusage.cputime()", both)):
         rows = turns([ours, theirs])
-        line(f"`{ours[7:]}`", ratio(rows, 0, 1), "", statistics.median(row[0] for row in rows) / in_c)
-    for name, theirs in (("rss", "memory_info()"), ("peak", "memory_info()"), ("pss", "memory_full_info()")):
+        seconds = statistics.median(row[0] for row in rows)
+        line(f"`{ours[7:]}`", ratio(rows, 0, 1), "", seconds / in_c)
+    for name, theirs in (
+        ("rss", "memory_info()"),
+        ("peak", "memory_info()"),
+        ("pss", "memory_full_info()"),
+    ):
         if name in rusage.__all__:
             rows = turns([f"rusage.{name}()", f"PROCESS.{theirs}"])
             line(f"`{name}()`", "", f"{ratio(rows, 0, 1):.2f}, to `{theirs}`", "")
@@ -150,12 +167,18 @@ def switches() -> None:
 def imports() -> None:
     """Print the table of the import times, each in a fresh interpreter."""
     modules = ["rusage", "resource", "_cffi_backend", "cffi", "psutil"]
-    program = "import sys, time; s = time.perf_counter(); __import__(sys.argv[1]); print(time.perf_counter() - s)"
+    program = (
+        "import sys, time; s = time.perf_counter(); "
+        "__import__(sys.argv[1]); print(time.perf_counter() - s)"
+    )
     rows = []
     for _ in range(21):
         outputs = [  # another directory: with -c, Python imports from the current directory first
             subprocess.run(
-                [sys.executable, "-c", program, module], cwd=sys.prefix, capture_output=True, check=True
+                [sys.executable, "-c", program, module],
+                cwd=sys.prefix,
+                capture_output=True,
+                check=True,
             ).stdout
             for module in modules
         ]
@@ -167,16 +190,26 @@ def imports() -> None:
 
 def threads() -> None:
     """Print the cost of other threads, which the kernel adds up."""
-    statements = ["rusage.getrusage(rusage.RUSAGE_SELF)", "resource.getrusage(resource.RUSAGE_SELF)"]
+    statements = [
+        "rusage.getrusage(rusage.RUSAGE_SELF)",
+        "resource.getrusage(resource.RUSAGE_SELF)",
+    ]
     alone = [statistics.median(column) for column in zip(*turns(statements), strict=True)]
-    line("other threads", "rusage, to itself alone", "`resource`, to itself alone", "rusage to `resource`")
+    line(
+        "other threads",
+        "rusage, to itself alone",
+        "`resource`, to itself alone",
+        "rusage to `resource`",
+    )
     line(*["---"] * 4)
     for number in (1, 10, 100, 1000):
         stop = threading.Event()
         others = [threading.Thread(target=stop.wait) for _ in range(number)]
         for thread in others:
             thread.start()
-        ours, theirs = (statistics.median(column) for column in zip(*turns(statements), strict=True))
+        ours, theirs = (
+            statistics.median(column) for column in zip(*turns(statements), strict=True)
+        )
         line(f"{number} idle", ours / alone[0], theirs / alone[1], ours / theirs)
         stop.set()
         for thread in others:
@@ -209,16 +242,25 @@ def parallel() -> None:
     line("calls of several threads, to those of one", "rusage", "`resource`")
     line(*["---"] * 3)
     for name in ("RUSAGE_SELF", "RUSAGE_THREAD"):
-        cases = [(f, getattr(resource, name), n) for f in (rusage.getrusage, resource.getrusage) for n in (1, 2, 4)]
+        cases = [
+            (f, getattr(resource, name), n)
+            for f in (rusage.getrusage, resource.getrusage)
+            for n in (1, 2, 4)
+        ]
         rows = [[rate(*case) for case in cases] for _ in range(TURNS)]
         for at, number in enumerate((2, 4), 1):
-            line(f"`getrusage({name})`, {number} threads", ratio(rows, at, 0), ratio(rows, 3 + at, 3))
+            line(
+                f"`getrusage({name})`, {number} threads", ratio(rows, at, 0), ratio(rows, 3 + at, 3)
+            )
     print()
 
 
 def main() -> None:
     """Print all tables."""
-    print(f"{platform.python_implementation()} {platform.python_version()}, {platform.system()} {platform.machine()}\n")
+    print(
+        f"{platform.python_implementation()} {platform.python_version()}, "
+        f"{platform.system()} {platform.machine()}\n"
+    )
     with tempfile.TemporaryDirectory() as folder:
         calls(compiled(folder))
     print()

@@ -21,7 +21,7 @@ TRUE = ["true"]
 
 
 def take_turns(*candidates: Callable[[], object], number: int) -> list[float]:
-    """Time candidates in turn, so that the machine's speed affects all; return the median seconds of each."""
+    """Time candidates in turn, as the machine's speed changes; return their median seconds."""
     rows = []
     for _ in range(TURNS):
         row = []
@@ -41,7 +41,9 @@ def line(what: str, ratio: float) -> None:
 
 def runs(parent: str) -> None:
     """Compare run with subprocess.run."""
-    ours, theirs = take_turns(lambda: rusage.run(TRUE), lambda: subprocess.run(TRUE, check=False), number=10)
+    ours, theirs = take_turns(
+        lambda: rusage.run(TRUE), lambda: subprocess.run(TRUE, check=False), number=10
+    )
     line(f'`rusage.run(["true"])` to `subprocess.run(["true"])`, {parent}', ours / theirs)
 
 
@@ -51,7 +53,10 @@ def elapsed_with_timeout() -> None:
         statistics.median(rusage.run(["sleep", "0.2"], timeout=timeout).elapsed for _ in range(5))
         for timeout in (60, None)
     ]
-    line('`elapsed` of `rusage.run(["sleep", "0.2"])`: with a timeout, to without', with_timeout / without)
+    line(
+        '`elapsed` of `rusage.run(["sleep", "0.2"])`: with a timeout, to without',
+        with_timeout / without,
+    )
 
 
 def blocks() -> None:
@@ -97,13 +102,17 @@ def limits() -> None:
 
     rows = [(by_preexec_fn(), by_rlimits()) for _ in range(TURNS)]
     print("\n| CPU time charged to `true`, parent of 1 GiB | ms |\n| --- | --- |")
-    for what, column in zip(("`preexec_fn=`, which sets a limit", "`rlimits=`"), zip(*rows, strict=True), strict=True):
+    ways = "`preexec_fn=`, which sets a limit", "`rlimits=`"
+    for what, column in zip(ways, zip(*rows, strict=True), strict=True):
         print(f"| {what} | {statistics.median(column) * 1e3:.2f} |")
 
 
 def main() -> None:
     """Print the table."""
-    print(f"{platform.python_implementation()} {platform.python_version()}, {platform.system()} {platform.machine()}\n")
+    print(
+        f"{platform.python_implementation()} {platform.python_version()}, "
+        f"{platform.system()} {platform.machine()}\n"
+    )
     print("| what | ratio |\n| --- | --- |")
     runs("small parent")
     elapsed_with_timeout()

@@ -1,4 +1,7 @@
-"""Compare the times and peaks of ``rusage -n`` with hyperfine's and GNU time's, run in turn: ``tox -e bench``."""
+"""Compare the times and peaks of ``rusage -n`` with hyperfine's and GNU time's: ``tox -e bench``.
+
+The programs are run in turn.
+"""
 
 from __future__ import annotations
 
@@ -35,15 +38,19 @@ def output(*words: str) -> str:
 def by_hyperfine(command: list[str], runs: int) -> list[float]:
     """Return the wall times of runs by hyperfine without a shell, in seconds."""
     words = shlex.join(command)
-    text = output("hyperfine", "-N", "--warmup", "0", "--runs", str(runs), "--export-json", "REPORT", words)
+    text = output(
+        "hyperfine", "-N", "--warmup", "0", "--runs", str(runs), "--export-json", "REPORT", words
+    )
     times: list[float] = json.loads(text)["results"][0]["times"]
     return times
 
 
 def by_rusage(command: list[str], runs: int) -> tuple[list[float], list[int]]:
     """Return the wall times of a series, in seconds, and its peaks, in KiB."""
-    made = json.loads(output(*RUSAGE, "--json", "-o", "REPORT", "-n", str(runs), "--", *command))["runs"]
-    return [run["elapsed"] for run in made], [run["usage"].get("ru_maxrss", 0) // 1024 for run in made]
+    text = output(*RUSAGE, "--json", "-o", "REPORT", "-n", str(runs), "--", *command)
+    made = json.loads(text)["runs"]
+    sizes = [run["usage"].get("ru_maxrss", 0) // 1024 for run in made]
+    return [run["elapsed"] for run in made], sizes
 
 
 def by_gnu_time(command: list[str]) -> int:
@@ -54,12 +61,18 @@ def by_gnu_time(command: list[str]) -> int:
 def has_gnu_time() -> bool:
     """Return whether the program ``time`` is GNU time."""
     path = shutil.which("time")
-    return path is not None and b"GNU" in subprocess.run([path, "--version"], capture_output=True, check=False).stdout
+    if path is None:
+        return False
+    done = subprocess.run([path, "--version"], capture_output=True, check=False)
+    return b"GNU" in done.stdout
 
 
 def wall_times() -> None:
     """Print the wall times by both, and how much more rusage measures."""
-    print("| wall time, ms | least | median | quartiles | least, to hyperfine's | median, to hyperfine's |")
+    print(
+        "| wall time, ms | least | median | quartiles "
+        "| least, to hyperfine's | median, to hyperfine's |"
+    )
     print("| --- | --- | --- | --- | --- | --- |")
     for what, (command, runs, turns) in PROGRAMS.items():
         theirs: list[float] = []
@@ -71,7 +84,12 @@ def wall_times() -> None:
             first, middle, third = (value * 1000 for value in statistics.quantiles(values, n=4))
             least = min(values) * 1000
             more = least - min(theirs) * 1000, middle - statistics.median(theirs) * 1000
-            row = [f"{least:.2f}", f"{middle:.2f}", f"{first:.2f} to {third:.2f}", *(f"{value:+.2f}" for value in more)]
+            row = [
+                f"{least:.2f}",
+                f"{middle:.2f}",
+                f"{first:.2f} to {third:.2f}",
+                *(f"{value:+.2f}" for value in more),
+            ]
             print(f"| `{name}`, {what} | {' | '.join(row)} |")
 
 

@@ -1,7 +1,7 @@
 """Draw the peak that is reported for a small program while its parent grows.
 
-The same child is measured in three ways: by ``subprocess`` and ``os.wait4``, by ``RUSAGE_CHILDREN``, and by
-``rusage.run``. Linux only.
+The same child is measured in three ways: by ``subprocess`` and ``os.wait4``, by
+``RUSAGE_CHILDREN``, and by ``rusage.run``. Linux only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import rusage
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "_static" / "inherited-peaks.svg"
 TRUE = "/bin/true"
 MIB = 2**20
-SIZES = [0, 50, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1024]  # MiB that the parent uses at least
+SIZES = [0, 50, *range(100, 1000, 100), 1024]  # MiB that the parent uses at least
 GRID = [0, 256, 512, 768, 1024]  # MiB
 
 
@@ -48,12 +48,16 @@ WAYS = {"subprocess and os.wait4": by_wait4, "RUSAGE_CHILDREN": by_children, "ru
 
 
 def measured() -> list[tuple[float, ...]]:
-    """Return the size of the parent and the peak reported for the child by each way, in MiB, for growing parents."""
+    """Return the size of a growing parent and the child's peak reported by each way, in MiB."""
     points = []
     held = []
     for size in SIZES:
         while (own := rusage.maxrss()) < size * MIB:
-            memory = mmap.mmap(-1, max(mmap.PAGESIZE, size * MIB - own), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            memory = mmap.mmap(
+                -1,
+                max(mmap.PAGESIZE, size * MIB - own),
+                flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS,
+            )
             for at in range(0, len(memory), mmap.PAGESIZE):
                 memory[at] = 1
             held.append(memory)
@@ -72,7 +76,16 @@ def draw(points: list[tuple[float, ...]]) -> None:
     axes = figure.subplots()
     styles = [(ORANGE, "-"), (PURPLE, (0, (3, 3))), (BLUE, "-")]
     for label, values, (colour, style) in zip(WAYS, peaks, styles, strict=True):
-        axes.plot(sizes, values, label=label, color=colour, linestyle=style, linewidth=2.5, marker="o", markersize=5)
+        axes.plot(
+            sizes,
+            values,
+            label=label,
+            color=colour,
+            linestyle=style,
+            linewidth=2.5,
+            marker="o",
+            markersize=5,
+        )
     axes.set_title(f"Peak memory reported for {TRUE}, in MiB", pad=14)
     machine = f"Linux {platform.release().partition('-')[0]}, {platform.machine()}"
     axes.set_xlabel(f"peak memory of the parent, in MiB ({machine})")
@@ -82,7 +95,14 @@ def draw(points: list[tuple[float, ...]]) -> None:
     axes.legend(frameon=False, labelcolor="linecolor", loc="upper left", bbox_to_anchor=(0, 0.96))
     least, most = f"{min(peaks[-1]):.1f}", f"{max(peaks[-1]):.1f}"
     own = least if least == most else f"{least} to {most}"
-    axes.annotate(f"{own} MiB", (sizes[-1], peaks[-1][-1]), (0, 10), textcoords="offset points", ha="right", color=BLUE)
+    axes.annotate(
+        f"{own} MiB",
+        (sizes[-1], peaks[-1][-1]),
+        (0, 10),
+        textcoords="offset points",
+        ha="right",
+        color=BLUE,
+    )
     save(figure, PICTURE, f"The peak reported for {TRUE}, started by a growing parent")
 
 

@@ -1,6 +1,7 @@
-"""Time ``rusage.opentelemetry`` as ratios to contrib's ``SystemMetricsInstrumentor`` in one run: ``tox -e bench``.
+"""Time ``rusage.opentelemetry``: ``tox -e bench``.
 
-Both are timed in turn. A ratio is the median over all turns.
+The times are ratios to contrib's ``SystemMetricsInstrumentor``. Both are timed in turn, in one run.
+A ratio is the median over all turns.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 TURNS = 41
 CALLS = 100
 MODULES = "rusage.opentelemetry", "opentelemetry.instrumentation.system_metrics"
-IMPORT = "import sys, time; s = time.perf_counter(); __import__(sys.argv[1]); print(time.perf_counter() - s)"
+IMPORT = (
+    "import sys, time; s = time.perf_counter(); "
+    "__import__(sys.argv[1]); print(time.perf_counter() - s)"
+)
 
 # Metrics that both have, and then all of contrib's that describe one process.
 BOTH: dict[str, list[str] | None] = {
@@ -49,12 +53,13 @@ def import_seconds(module: str) -> float:
 
 
 def collected(instrument: Callable[[MeterProvider], object]) -> tuple[Callable[[], object], int]:
-    """Return the function that collects the metrics of a new provider, and the number of its values."""
+    """Return a function that collects the metrics of a new provider, and how many values it has."""
     reader = InMemoryMetricReader()
     instrument(MeterProvider([reader]))
     data = reader.get_metrics_data()
     scopes = data.resource_metrics[0].scope_metrics if data is not None else []
-    return reader.get_metrics_data, sum(len(metric.data.data_points) for scope in scopes for metric in scope.metrics)
+    values = sum(len(metric.data.data_points) for scope in scopes for metric in scope.metrics)
+    return reader.get_metrics_data, values
 
 
 def contrib(config: dict[str, list[str] | None]) -> Callable[[MeterProvider], object]:
@@ -77,10 +82,20 @@ def row(what: str, rows: list[tuple[float, ...]], column: int) -> None:
 
 def main() -> None:
     """Print the table."""
-    print(f"{platform.python_implementation()} {platform.python_version()}, {platform.system()} {platform.machine()}\n")
-    print("| OpenTelemetry | to `SystemMetricsInstrumentor` | ms | its ms |\n| --- | --- | --- | --- |")
+    print(
+        f"{platform.python_implementation()} {platform.python_version()}, "
+        f"{platform.system()} {platform.machine()}\n"
+    )
+    print(
+        "| OpenTelemetry | to `SystemMetricsInstrumentor` | ms | its ms |\n"
+        "| --- | --- | --- | --- |"
+    )
     row("import", [tuple(map(import_seconds, MODULES)) for _ in range(11)], 1)
-    cases = [collected(rusage.opentelemetry.instrument), collected(contrib(BOTH)), collected(contrib(PROCESS))]
+    cases = [
+        collected(rusage.opentelemetry.instrument),
+        collected(contrib(BOTH)),
+        collected(contrib(PROCESS)),
+    ]
     functions, values = zip(*cases, strict=True)
     rows = [tuple(timeit.timeit(f, number=CALLS) / CALLS for f in functions) for _ in range(TURNS)]
     for column in (1, 2):

@@ -1,7 +1,7 @@
-"""Run all benchmarks and write the performance page: ``python benchmarks/performance.py [NAME ...]``.
+"""Run all benchmarks and write their page: ``python benchmarks/performance.py [NAME ...]``.
 
-Each program in this folder prints tables in Markdown, which replace its section in docs/performance.md. With names,
-only these are run.
+Each program in this folder prints tables in Markdown, which replace its section in
+docs/performance.md. With names, only these are run.
 """
 
 from __future__ import annotations
@@ -52,11 +52,12 @@ def machine() -> str:
 
 
 def section(name: str, path: Path) -> str:
-    """Run a benchmark; return its section of the page, also if a value is above its bound, which the table shows."""
+    """Run a benchmark; return its section of the page, which shows if a value exceeds its bound."""
     done = subprocess.run([sys.executable, path], stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != ABOVE_BOUND:
         done.check_returncode()
-    output = re.sub(rf"\A{platform.python_implementation()}.*\n+", "", done.stdout).strip()  # machine() has it
+    # The first line is in machine() too.
+    output = re.sub(rf"\A{platform.python_implementation()}.*\n+", "", done.stdout).strip()
     lines = [
         f"<!-- {name} -->",
         f"## {HEADINGS[name]}",
@@ -81,7 +82,8 @@ def main() -> None:
         print(name, flush=True)
         sections[name] = section(name, known[name])
     before = text[: text.index("<!-- ")] if "<!-- " in text else f"{text}\n"
-    PAGE.write_text(before + "\n".join(sections[name] for name in known if name in sections), encoding="utf-8")
+    after = "\n".join(sections[name] for name in known if name in sections)
+    PAGE.write_text(before + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

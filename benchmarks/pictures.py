@@ -1,4 +1,7 @@
-"""Save figures of matplotlib as SVG that follows the colour scheme of its reader. Equal figures give equal files."""
+"""Save figures of matplotlib as SVG that follows the colour scheme of its reader.
+
+Equal figures give equal files.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,14 @@ if TYPE_CHECKING:
 TEXT, MINOR, GRID = "#1f2328", "#59636e", "#d1d9e0"
 BLUE, ORANGE, PURPLE = "#0969da", "#bc4c00", "#8250df"
 # The same colours in a dark scheme.
-DARK = {TEXT: "#f0f6fc", MINOR: "#9198a1", GRID: "#3d444d", BLUE: "#58a6ff", ORANGE: "#f0883e", PURPLE: "#bc8cff"}
+DARK = {
+    TEXT: "#f0f6fc",
+    MINOR: "#9198a1",
+    GRID: "#3d444d",
+    BLUE: "#58a6ff",
+    ORANGE: "#f0883e",
+    PURPLE: "#bc8cff",
+}
 
 mpl.rcParams.update(
     {
@@ -52,6 +62,7 @@ def save(figure: Figure, path: Path, title: str) -> None:
         for kind in ("fill", "stroke")
     ]
     style = "\n".join(["", "@media (prefers-color-scheme: dark) {", *rules, "}", "</style>"])
-    text = written.getvalue().replace("</style>", style, 1).replace('pt"', '"', 2)  # its width and height in pixels
+    # Its width and height are in pixels.
+    text = written.getvalue().replace("</style>", style, 1).replace('pt"', '"', 2)
     lines = text.splitlines()
     path.write_text("\n".join(line.rstrip() for line in lines) + "\n", encoding="utf-8")

@@ -1,7 +1,7 @@
-"""Time reading another process, as ratios to psutil and to reading /proc in one run: ``tox -e bench``.
+"""Time reading another process, as ratios to psutil and to reading /proc: ``tox -e bench``.
 
-The candidates of a row are timed in turn, so that changes of the machine's speed affect all of them. A ratio is the
-median over all turns.
+The candidates of a row are timed in turn, in one run, so that changes of the machine's speed affect
+all of them. A ratio is the median over all turns.
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ def rows(what: str, process: rusage.Process, other: psutil.Process) -> None:
     files = [f"/proc/{process.pid}/{name}" for name in ("stat", "status")]
 
     def same() -> tuple[object, ...]:
-        """Return the same information from psutil, as far as available: the size instead of the peak, no faults."""
+        """Return the same information from psutil, as far as available.
+
+        It has the size instead of the peak, and no faults.
+        """
         with other.oneshot():
             return other.cpu_times(), other.memory_info()
 
@@ -75,20 +78,31 @@ def rows(what: str, process: rusage.Process, other: psutil.Process) -> None:
         f"`getrusage()` to the two files of `/proc` in Python, {what}",
         ratio(process.getrusage, lambda: (read_stat(), read_status()), 200),
     )
-    line(f"`cputime()` to `/proc/PID/stat` in Python, {what}", ratio(process.cputime, read_stat, 500))
+    line(
+        f"`cputime()` to `/proc/PID/stat` in Python, {what}", ratio(process.cputime, read_stat, 500)
+    )
     line(f"`peak()` to `/proc/PID/status` in Python, {what}", ratio(process.peak, read_status, 500))
 
 
 def main() -> None:
     """Print the table."""
-    print(f"{platform.python_implementation()} {platform.python_version()}, {platform.system()} {platform.machine()}\n")
+    print(
+        f"{platform.python_implementation()} {platform.python_version()}, "
+        f"{platform.system()} {platform.machine()}\n"
+    )
     print("| another process | ratio |\n| --- | --- |")
     for threads in (1, 100):
-        child = subprocess.Popen([sys.executable, "-c", CHILD, str(threads - 1)], stdin=subprocess.PIPE)
+        child = subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(threads - 1)], stdin=subprocess.PIPE
+        )
         while psutil.Process(child.pid).num_threads() < threads:
             time.sleep(0.01)
         with rusage.Process(child.pid) as process:
-            rows(f"{threads} threads" if threads > 1 else "one thread", process, psutil.Process(child.pid))
+            rows(
+                f"{threads} threads" if threads > 1 else "one thread",
+                process,
+                psutil.Process(child.pid),
+            )
         child.kill()
         child.communicate()
     own = os.getpid()

@@ -1,6 +1,7 @@
-"""Time ``rusage.prometheus`` as ratios to prometheus_client's ``ProcessCollector`` in one run: ``tox -e bench``.
+"""Time ``rusage.prometheus``: ``tox -e bench``.
 
-Both are timed in turn. A ratio is the median over all turns.
+The times are ratios to prometheus_client's ``ProcessCollector``. Both are timed in turn, in one
+run. A ratio is the median over all turns.
 """
 
 from __future__ import annotations
@@ -29,8 +30,12 @@ CALLS = 200
 
 def ratio(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[float, float]:
     """Return the median ratio of two functions, and the median seconds of a call of the second."""
-    rows = [(timeit.timeit(ours, number=CALLS), timeit.timeit(theirs, number=CALLS)) for _ in range(TURNS)]
-    return statistics.median(mine / other for mine, other in rows), statistics.median(row[1] for row in rows) / CALLS
+    rows = [
+        (timeit.timeit(ours, number=CALLS), timeit.timeit(theirs, number=CALLS))
+        for _ in range(TURNS)
+    ]
+    median = statistics.median(mine / other for mine, other in rows)
+    return median, statistics.median(row[1] for row in rows) / CALLS
 
 
 def scrape(collector: Collector) -> Callable[[], object]:
@@ -51,14 +56,21 @@ def rows(what: str, ours: Collector, theirs: Collector) -> None:
 
 def main() -> None:
     """Print the table."""
-    print(f"{platform.python_implementation()} {platform.python_version()}, {platform.system()} {platform.machine()}\n")
+    print(
+        f"{platform.python_implementation()} {platform.python_version()}, "
+        f"{platform.system()} {platform.machine()}\n"
+    )
     print("| Prometheus | to `ProcessCollector` | its microseconds |\n| --- | --- | --- |")
     theirs = ProcessCollector(registry=None)
     rows("", UsageCollector(), theirs)
     rows(", with the children", UsageCollector(children=True), theirs)
     with rusage.Process(os.getppid()) as parent:
         pid = parent.pid
-        rows(", another process", UsageCollector(parent), ProcessCollector(registry=None, pid=lambda: pid))
+        rows(
+            ", another process",
+            UsageCollector(parent),
+            ProcessCollector(registry=None, pid=lambda: pid),
+        )
     with contextlib.ExitStack() as files:
         for _ in range(100):
             files.enter_context(open(os.devnull, "rb"))

@@ -1,8 +1,9 @@
 """Print what the plugin for pytest costs a run of 2000 empty tests: ``tox -e bench``.
 
-The figures are CPU times, the lowest of several turns: other programs on the machine can only add to them. The tests
-run in this interpreter, with and without the plugin in turn. An unused plugin is only imported, and reads the marks.
-This is too little for a difference of two runs, so each step is timed by itself.
+The figures are CPU times, the lowest of several turns: other programs on the machine can only add
+to them. The tests run in this interpreter, with and without the plugin in turn. An unused plugin is
+only imported, and reads the marks. This is too little for a difference of two runs, so each step is
+timed by itself.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ class Collection:
 
     seconds = 0.0
 
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
         """Call it once more."""
         start = time.process_time()
         pytest_plugin.pytest_collection_modifyitems(config, items)
@@ -58,7 +61,10 @@ def main() -> None:
     command = [sys.executable, "-c", IMPORT]
     with tempfile.TemporaryDirectory() as folder:
         # Not in the source tree, where rusage may be without its extension module.
-        imports = [subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE) for _ in range(TURNS)]
+        imports = [
+            subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE)
+            for _ in range(TURNS)
+        ]
         (Path(folder) / "pytest.ini").write_text("[pytest]\n")
         file = Path(folder) / "test_empty.py"
         file.write_text("".join(f"def test_{n}(): pass\n" for n in range(TESTS)))
@@ -67,11 +73,19 @@ def main() -> None:
     unused = min(seconds for (seconds, _), _ in turns)
     collected = min(seconds for (_, seconds), _ in turns)
     used = min(seconds for _, (seconds, _) in turns)
-    print(f"| pytest with {TESTS} empty tests, {unused:.2f} s of CPU time | share of the run | more CPU time |")
+    print(
+        f"| pytest with {TESTS} empty tests, {unused:.2f} s of CPU time "
+        "| share of the run | more CPU time |"
+    )
     print("| --- | --- | --- |")
     print(f"| plugin unused: its import | {imported / unused:.2%} | {imported * 1000:.1f} ms |")
-    print(f"| plugin unused: reading the marks | {collected / unused:.2%} | {collected * 1000:.1f} ms |")
-    print(f"| `--rusage` | {used / unused - 1:.0%} | {(used - unused) / TESTS * 1e6:.0f} µs a test |")
+    print(
+        f"| plugin unused: reading the marks | {collected / unused:.2%} "
+        f"| {collected * 1000:.1f} ms |"
+    )
+    print(
+        f"| `--rusage` | {used / unused - 1:.0%} | {(used - unused) / TESTS * 1e6:.0f} µs a test |"
+    )
 
 
 if __name__ == "__main__":

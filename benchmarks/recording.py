@@ -1,4 +1,4 @@
-"""Draw the picture of docs/trees.md, as ``rusage --plot`` draws it: ``python benchmarks/recording.py``."""
+"""Draw the picture of docs/trees.md, as ``--plot`` draws it: ``python benchmarks/recording.py``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from rusage._cli.formats import picture
 from rusage._cli.tree import TreePeak
 
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "_static" / "recording.svg"
-# Three steps of a build, with three programs each; the sizes are in MiB, and a program runs for 10 ms for each MiB.
+# Three steps of a build, with three programs each; the sizes are in MiB, and a program runs for
+# 10 ms for each MiB.
 BUILD = """
 import subprocess, sys
 step = "b = bytearray(b'x') * ({} << 20); import time; time.sleep({} / 100)"

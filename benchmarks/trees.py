@@ -1,8 +1,9 @@
 """Time and check ``Tree`` and ``record``, compared with psutil in one run: ``tox -e bench``.
 
-The candidates of a row are timed in turn, and the least time of each counts, since a reading is short and other
-programs may run meanwhile. There are 200 other processes. Few of the processes that are busy have run between two
-readings, but all that are woken. If a value is above its bound, the exit status is 2.
+The candidates of a row are timed in turn, and the least time of each counts, since a reading is
+short and other programs may run meanwhile. There are 200 other processes. Few of the processes that
+are busy have run between two readings, but all that are woken. If a value is above its bound, the
+exit status is 2.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 TURNS = 45
 OTHERS = 200
 MIB = 2**20
-# A tree of processes, a tenth of which are the root's children. Each has as many threads as asked for. A "busy" process
-# loops whenever nothing else wants the CPU; a "woken" one runs for a moment after each pause.
+# A tree of processes, a tenth of which are the root's children. Each has as many threads as asked
+# for. A "busy" process loops whenever nothing else wants the CPU; a "woken" one runs for a moment
+# after each pause.
 TREE = """
 import os, sys, threading, time
 count, threads, what = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
@@ -60,7 +62,8 @@ sys.stdin.readline()
 time.sleep(float(sys.argv[1]))
 print(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0], flush=True)
 """
-# Record this process and eleven children at 100 Hz; print the least share of one CPU that it uses in one of ten times.
+# Record this process and eleven children at 100 Hz; print the least share of one CPU that it uses
+# in one of ten times.
 RECORDING = """
 import subprocess, sys, time, rusage
 command = [sys.executable, "-S", "-c", "import sys; sys.stdin.read()"]
@@ -83,7 +86,8 @@ failures: list[str] = []  # what is above its bound
 @contextlib.contextmanager
 def tree(count: int, threads: int = 1, what: str = "idle") -> Iterator[int]:
     """Yield the root of a tree of processes."""
-    command = [sys.executable, "-S", "-E", "-W", "ignore", "-c", TREE, str(count), str(threads), what]
+    options = ["-S", "-E", "-W", "ignore"]
+    command = [sys.executable, *options, "-c", TREE, str(count), str(threads), what]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         next(child.stdout or iter(()))
         time.sleep(0.2)
@@ -108,7 +112,10 @@ def least(pause: float, *candidates: Callable[[], object]) -> list[float]:
 
 def line(what: str, value: float, bound: float | None, unit: str = "") -> None:
     """Print a row of a Markdown table, and note a value above its bound."""
-    print(f"| {what} | {value:.3g}{unit} | {'-' if bound is None else f'{bound:g}{unit}'} |", flush=True)
+    print(
+        f"| {what} | {value:.3g}{unit} | {'-' if bound is None else f'{bound:g}{unit}'} |",
+        flush=True,
+    )
     if bound is not None and value > bound:
         failures.append(what)
 
@@ -142,24 +149,29 @@ def recording() -> None:
 
 
 def error(seconds: float, interval: float) -> float:
-    """Return by how much the largest sample of eight children differs from the sum of their exact peaks, in percent."""
+    """Return how far the largest sample of eight children is from their exact sum, in percent."""
     with rusage.record(interval=interval) as r:
         command = [sys.executable, "-S", "-E", "-c", CHILD, str(seconds)]
         children = [
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(8)
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            for _ in range(8)
         ]
         for child in children:
             next(child.stdout or iter(()))
         for child in children:
             print(file=child.stdin, flush=True)
         exact = sum(int(child.communicate()[0]) * 1024 for child in children)
-    seen = sum(member.rss for member in r.members if member.pid in {child.pid for child in children})
+    pids = {child.pid for child in children}
+    seen = sum(member.rss for member in r.members if member.pid in pids)
     return abs(seen - exact) / exact * 100
 
 
 def main() -> None:
     """Print the table."""
-    print(f"{platform.python_implementation()} {platform.python_version()}, {platform.system()} {platform.machine()}\n")
+    print(
+        f"{platform.python_implementation()} {platform.python_version()}, "
+        f"{platform.system()} {platform.machine()}\n"
+    )
     print("| a process and its descendants | value | bound |\n| --- | --- | --- |")
     with tree(OTHERS):
         for count in 1, 10, 100, 1000:
@@ -170,7 +182,9 @@ def main() -> None:
             samples(count, 1, None, "woken")
         samples(1, 200, None)
         recording()
-        line("error of the largest sample, eight children of 60 MiB for 1 s", error(1, 0.05), 2, " %")
+        line(
+            "error of the largest sample, eight children of 60 MiB for 1 s", error(1, 0.05), 2, " %"
+        )
         worst = max(error(0.05, 0.01) for _ in range(20))
         line("the same for 50 ms at 100 Hz, the worst of 20 runs", worst, 10, " %")
     if failures:

@@ -59,7 +59,8 @@ autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 maximum_signature_line_length = 88
 
-# Links to Python's documentation. python.txt has the lines of its inventory that are used: a build needs no network.
+# Links to Python's documentation. python.txt has the lines of its inventory that are used: a build
+# needs no network.
 _inventory = BUILT / "python.inv"
 _inventory.parent.mkdir(exist_ok=True)
 _inventory.write_bytes(

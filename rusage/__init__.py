@@ -1,8 +1,8 @@
-"""getrusage(2) for Python: CPU time and memory in the same units on every system; values not measured are marked.
+"""Peak memory and CPU time of your code, its children and any command, the same on every system.
 
-Names are as in CPython's ``resource`` and ``subprocess`` modules. Times are in seconds and memory is in bytes.
-``measured()`` names the fields that the system measures; the others are 0. A name that the system cannot provide does
-not exist, and the ``AttributeError`` says why.
+Names are as in CPython's ``resource`` and ``subprocess`` modules. Times are in seconds and memory
+is in bytes. ``measured()`` names the fields that the system measures; the others are 0. A name that
+the system cannot provide does not exist, and the ``AttributeError`` says why.
 
     getrusage(), maxrss(), cputime()    the usage of this process, a thread or the children
     peak(), rss(), pss()                the peak memory of this program, and its memory now
@@ -70,7 +70,8 @@ __all__: list[str] = [
 error = OSError
 struct_rusage = RUsage
 
-# Type checkers cannot evaluate the backend. They see the names that most systems have, or that this one has.
+# Type checkers cannot evaluate the backend. They see the names that most systems have, or that this
+# one has.
 if not TYPE_CHECKING or sys.platform != "win32":
     from ._backends._base import RUSAGE_BOTH, RUSAGE_CHILDREN
     from ._getrusage import from_native, wait3, wait4
@@ -102,10 +103,11 @@ _LAZY = {
 if not TYPE_CHECKING:  # a type checker would accept every name
 
     def __getattr__(name: str) -> object:
-        """Import a name at its first use, since many programs need none of these, and say why a name is missing."""
+        """Import a name at its first use, as many programs need none, or say why it is missing."""
         if name in _LAZY and name not in _BACKEND.absent:
             module = _load(f"rusage.{_LAZY[name]}", f"rusage.{name}", f"from rusage import {name}")
-            return globals().setdefault(name, module if name == "asyncio" else getattr(module, name))
+            value = module if name == "asyncio" else getattr(module, name)
+            return globals().setdefault(name, value)
         message = f"module {__name__!r} has no attribute {name!r}"
         if name in _BACKEND.absent:
             message = f"{_BACKEND.name} has no {name}: {_BACKEND.absent[name]}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import namedtuple
 from operator import add, sub
 
-# True to type checkers. Not imported from typing: that takes longer than importing all of this package.
+# True to type checkers. Not imported from typing: that takes longer than importing all of this
+# package.
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ else:
 class Field(_Field):
     """The unit and the meaning of a field of ``RUsage`` on this system.
 
-    Two fields are equal if their ``unit`` and ``meaning`` are equal. Copies and pickles keep the ``error``.
+    Two fields are equal if their ``unit`` and ``meaning`` are equal. Copies and pickles keep the
+    ``error``.
     """
 
     # Set by the backend: the error, or a function that computes the error.
@@ -37,10 +39,10 @@ class Field(_Field):
 
     @property
     def error(self) -> int | None:
-        """The largest difference from the true value on this machine, in ``unit``; None if the error is unknown.
+        """The largest difference from the true value on this machine, in ``unit``; None if unknown.
 
-        Known for ``ru_maxrss`` on Linux since 6.2, where it depends on the number of CPUs. Computed when first
-        read.
+        Known for ``ru_maxrss`` on Linux since 6.2, where it depends on the number of CPUs. Computed
+        when first read.
         """
         error = self._error
         if callable(error):
@@ -51,7 +53,9 @@ class Field(_Field):
         return {"_error": self.error}
 
 
-_Field.unit.__doc__ = "What the number counts: ``seconds``, ``bytes``, ``byte-seconds``, or the thing counted."
+_Field.unit.__doc__ = (
+    "What the number counts: ``seconds``, ``bytes``, ``byte-seconds``, or the thing counted."
+)
 _Field.meaning.__doc__ = "What the number stands for on this system, or that it is not measured."
 
 # In the order and mostly in the words of getrusage(2).
@@ -98,25 +102,30 @@ if TYPE_CHECKING:
 
 else:
     _RUsage = namedtuple("RUsage", FIELDS)  # noqa: PYI024 (as above)
-    _RUsage.__annotations__ = {name: float if field.unit == "seconds" else int for name, field in FIELDS.items()}
+    _RUsage.__annotations__ = {
+        name: float if field.unit == "seconds" else int for name, field in FIELDS.items()
+    }
     for _name, _field in FIELDS.items():
-        getattr(_RUsage, _name).__doc__ = f"{_field.meaning[0].upper()}{_field.meaning[1:]}, in {_field.unit}."
+        _doc = f"{_field.meaning[0].upper()}{_field.meaning[1:]}, in {_field.unit}."
+        getattr(_RUsage, _name).__doc__ = _doc
     for _name in ("ru_inblock", "ru_oublock"):
-        getattr(_RUsage, _name).__doc__ += " Where the system counts another unit, ``rusage.fields`` names that unit."
+        _doc = " Where the system counts another unit, ``rusage.fields`` names that unit."
+        getattr(_RUsage, _name).__doc__ += _doc
 
 
 class RUsage(_RUsage):
     """The resource usage of a process, of its children or of a thread.
 
-    The fields have the names and the order of CPython's ``resource.struct_rusage``. A field that the system does not
-    measure is 0: ``rusage.measured(who)`` names the measured fields, and ``rusage.fields`` describes each field on this
-    system, with its unit.
+    The fields have the names and the order of CPython's ``resource.struct_rusage``. A field that
+    the system does not measure is 0: ``rusage.measured(who)`` names the measured fields, and
+    ``rusage.fields`` describes each field on this system, with its unit.
 
-    ``later - earlier`` is the usage between the two: counters and times are subtracted, ``ru_maxrss`` is the later peak
-    (a peak is not a counter).
+    ``later - earlier`` is the usage between the two: counters and times are subtracted,
+    ``ru_maxrss`` is the later peak (a peak is not a counter).
 
-    ``usage + usage`` is the usage of two processes together, and ``sum(usages, RUsage.zero)`` is the usage of several:
-    counters and times are added, ``ru_maxrss`` is the larger peak. ``+`` with a plain tuple concatenates.
+    ``usage + usage`` is the usage of two processes together, and ``sum(usages, RUsage.zero)`` is
+    the usage of several: counters and times are added, ``ru_maxrss`` is the larger peak. ``+`` with
+    a plain tuple concatenates.
     """
 
     __slots__ = ()
@@ -126,11 +135,12 @@ class RUsage(_RUsage):
 
     @property
     def cputime(self) -> float:
-        """User plus system CPU time, in seconds: the sum of the floats ``ru_utime`` and ``ru_stime``, not a field."""
+        """User plus system CPU time, in seconds: ``ru_utime + ru_stime``, not a field."""
         return self.ru_utime + self.ru_stime
 
     if TYPE_CHECKING:
-        # An RUsage is a tuple of floats, but type checkers compare each overload with each of tuple's own.
+        # An RUsage is a tuple of floats, but type checkers compare each overload with each of
+        # tuple's own.
         @overload  # type: ignore[override]
         def __add__(self, other: RUsage, /) -> RUsage: ...
         @overload
@@ -162,7 +172,7 @@ RUsage.zero = RUsage._make([0.0, 0.0, *[0] * (len(FIELDS) - 2)])
 RUsage.__module__ = Field.__module__ = "rusage"
 
 
-# --- Figures as text, for representations and for the plugin for pytest -----------------------------------------------
+# --- Figures as text, for representations and for the plugin for pytest ---
 
 MIB = 2**20  # bytes
 
@@ -172,9 +182,15 @@ def mebibytes(size: float) -> str:
     return f"{size / MIB:.1f} MiB"
 
 
-def usage_text(usage: RUsage, measured: frozenset[str], sizes: dict[str, int | None], elapsed: float) -> str:
-    """Return the CPU time, the sizes (in bytes; None: not measured) and the elapsed time (in seconds) for a repr."""
-    texts = {"cputime": f"{usage.cputime:.6f} s" if measured >= {"ru_utime", "ru_stime"} else "not measured"}
+def usage_text(
+    usage: RUsage, measured: frozenset[str], sizes: dict[str, int | None], elapsed: float
+) -> str:
+    """Return the CPU time, the sizes and the elapsed time for a repr.
+
+    ``sizes`` are in bytes (None: not measured), ``elapsed`` is in seconds.
+    """
+    has_times = measured >= {"ru_utime", "ru_stime"}
+    texts = {"cputime": f"{usage.cputime:.6f} s" if has_times else "not measured"}
     for name, size in sizes.items():
         texts[name] = "not measured" if size is None else mebibytes(size)
     texts["elapsed"] = f"{elapsed:.6f} s"

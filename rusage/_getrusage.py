@@ -1,4 +1,4 @@
-"""``getrusage``, ``wait4`` and the functions beside them: call the kernel through C, with the units of the backend."""
+"""``getrusage``, ``wait4`` and so on: call the kernel through C, with the backend's units."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ except ModuleNotFoundError as error:
     if error.name != f"{__package__}._rusage":
         raise
     raise ImportError(
-        f"the extension module {error.name} is not built for this interpreter in {os.path.dirname(__file__)!r}: "
-        "run 'python -m pip install -e .' in the source tree, or import an installed rusage from another directory",
+        f"the extension module {error.name} is not built for this interpreter "
+        f"in {os.path.dirname(__file__)!r}: run 'python -m pip install -e .' in the source tree, "
+        "or import an installed rusage from another directory",
         name=error.name,
     ) from None
 
 if sys.implementation.name == "cpython":
-    # The extension has imported this module, but PyInstaller and similar tools see only imports in Python code.
+    # The extension has imported this module, but PyInstaller and similar tools see only imports in
+    # Python code.
     import _cffi_backend  # noqa: F401 (for these tools)
 
 TYPE_CHECKING = False
@@ -41,7 +43,8 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 else:
-    MappingProxyType = type(vars(type))  # importing types takes longer than importing most modules here
+    # Importing types takes longer than importing most modules here.
+    MappingProxyType = type(vars(type))
 
 INT_MIN, INT_MAX = -(2**31), 2**31 - 1  # a C int, on every supported system
 
@@ -98,7 +101,10 @@ def usage_of(call: Call) -> RUsage:
 
 
 def error_of(code: int) -> Exception:
-    """Return the exception that CPython's ``resource`` raises for an errno; on Windows, for ``GetLastError``'s code."""
+    """Return the exception that CPython's ``resource`` raises for an errno.
+
+    On Windows, the code is ``GetLastError``'s.
+    """
     if sys.platform == "win32":
         return OSError(0, ffi.getwinerror(code)[1], None, code)
     if code == errno.EINVAL:
@@ -110,25 +116,26 @@ def error_of(code: int) -> Exception:
 _get, _maxrss, _cputime = lib.rusage_get, lib.rusage_maxrss, lib.rusage_cputime
 # RUsage.__new__ takes sixteen arguments, which is slower.
 _new: Callable[[type[RUsage], tuple[Any, ...]], RUsage] = tuple.__new__
-# A rusage_record: the times, which are the first fields, are doubles, and each other field is an int64_t. The
-# format has counts, since a letter for each field would take longer to unpack.
+# A rusage_record: the times, which are the first fields, are doubles, and each other field is an
+# int64_t. The format has counts, since a letter for each field would take longer to unpack.
 _unpack = struct.Struct(f"{len(TIMES)}d{len(FIELDS) - len(TIMES)}q").unpack
 
 _measured = measured_for(BACKEND)
 WAITED = measured_of_a_child(BACKEND)
 _calls = {who: new_call(BACKEND, who, fields) for who, fields in _measured.items()}
 
-# A free list of buffers. list.pop() and list.append() are atomic, so that threads and signal handlers never share a
-# buffer. A list grows to the largest number of simultaneous calls.
+# A free list of buffers. list.pop() and list.append() are atomic, so that threads and signal
+# handlers never share a buffer. A list grows to the largest number of simultaneous calls.
 if TYPE_CHECKING or getattr(sys, "_is_gil_enabled", lambda: True)():
     FreeList = list
 else:
     from _thread import _local
 
     class FreeList(_local):
-        """A list for each thread: without a GIL, threads would wait for the lock of a shared one."""
+        """A list for each thread: without a GIL, threads would wait for a shared one's lock."""
 
-        # For a signal handler that runs during __init__: the list is empty, and a returned buffer is dropped.
+        # For a signal handler that runs during __init__: the list is empty, and a returned buffer
+        # is dropped.
         pop: Callable[[], Any] = [].pop
         append: Callable[[Any], object] = id
 
@@ -155,16 +162,19 @@ def _find(table: Mapping[int, T], who: int) -> T:
 
 
 def getrusage(who: int, /) -> RUsage:
-    """Return the resource usage of ``who`` so far, in the same units on every system (man page: getrusage, section 2).
+    """Return the resource usage of ``who`` so far, in the same units on every system.
 
-    Times are in seconds, ``ru_maxrss`` in bytes, the integrals in byte-seconds, the rest are counts; ``fields`` has the
-    details. Fields that ``measured(who)`` does not name are 0. ``who`` has no default, as in ``resource``, so that the
+    See the man page getrusage(2). Times are in seconds, ``ru_maxrss`` in bytes, the
+    integrals in byte-seconds, the rest are counts; ``fields`` has the details. Fields that
+    ``measured(who)`` does not name are 0. ``who`` has no default, as in ``resource``, so that the
     same call works with both modules.
 
-    Raises ``ValueError`` if this system does not have ``who``, ``TypeError`` and ``OverflowError`` where CPython's
-    ``resource.getrusage`` does, and ``OSError`` if the system call fails for another reason.
+    Raises ``ValueError`` if this system does not have ``who``, ``TypeError`` and ``OverflowError``
+    where CPython's ``resource.getrusage`` does, and ``OSError`` if the system call fails for
+    another reason.
     """
-    # "is" is the fast test for the common case; an equal int that is another object takes the slower path.
+    # "is" is the fast test for the common case; an equal int that is another object takes the
+    # slower path.
     pool = _self_pool if who is RUSAGE_SELF else _find(_pools, who)
     try:
         slot = pool.pop()
@@ -183,9 +193,10 @@ def getrusage(who: int, /) -> RUsage:
 
 
 def maxrss(who: int = RUSAGE_SELF, /) -> int:
-    """Return ``getrusage(who).ru_maxrss``, the maximum resident set size in bytes, without building an ``RUsage``.
+    """Return ``getrusage(who).ru_maxrss``, the maximum resident set size in bytes.
 
-    The result is 0 if ``measured(who)`` does not name ``ru_maxrss``. Raises the same exceptions as ``getrusage``.
+    It does not build an ``RUsage``. The result is 0 if ``measured(who)`` does not name
+    ``ru_maxrss``. Raises the same exceptions as ``getrusage``.
     """
     value: int = _maxrss(_self_call if who is RUSAGE_SELF else _find(_calls, who))
     if value < 0:
@@ -224,20 +235,23 @@ def getpagesize() -> int:
     return os.sysconf("SC_PAGESIZE")
 
 
-# --- Children ---------------------------------------------------------------------------------------------------------
+# --- Children ---
 
 _wait_pool: list[tuple[Call, Buffer, Pointer[int]]] = FreeList()
 
 
 def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:
-    """Wait for a child as ``os.wait4`` does; return its process ID, its exit status indication and its usage.
+    """Do the same as ``os.wait4``, with an ``RUsage``.
 
-    The usage includes the child's own children that it has waited for: counters and times are added, and ``ru_maxrss``
-    is the largest peak. If ``options`` contains ``WNOHANG`` and no child is ready, all values are 0. Raises the same
-    exceptions as ``os.wait4``: ``ChildProcessError`` if there is no child.
+    Wait for a child as ``os.wait4`` does; return its process ID, its exit status indication and its
+    usage. The usage includes the child's own children that it has waited for: counters and times
+    are added, and ``ru_maxrss`` is the largest peak. If ``options`` contains ``WNOHANG`` and no
+    child is ready, all values are 0. Raises the same exceptions as ``os.wait4``:
+    ``ChildProcessError`` if there is no child.
 
-    The peak is the kernel's value. On Linux and the BSDs it may be inherited from the process that forked the child, as
-    may the integrals; ``run`` and ``Popen`` report only values that are the child's own.
+    The peak is the kernel's value. On Linux and the BSDs it may be inherited from the process that
+    forked the child, as may the integrals; ``run`` and ``Popen`` report only values that are the
+    child's own.
     """
     pid, options = c_int(pid), c_int(options)
     try:
@@ -252,38 +266,43 @@ def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:
             result = child, status[0], usage_in(buffer)
             _wait_pool.append(slot)
             return result
-        # Python runs signal handlers here, between two bytecode instructions; unless a handler raises, retry (PEP 475).
+        # Python runs signal handlers here, between two bytecode instructions; unless a handler
+        # raises, retry (PEP 475).
         if child != -errno.EINTR:
             _wait_pool.append(slot)
             raise OSError(-child, os.strerror(-child))
 
 
 def wait3(options: int) -> tuple[int, int, RUsage]:
-    """Wait for any child as ``os.wait3`` does; the result and the exceptions are the same as for ``wait4``."""
+    """Wait for any child as ``os.wait3`` does; result and exceptions are as for ``wait4``."""
     return wait4(-1, options)
 
 
-# --- Conversion of the results of others ------------------------------------------------------------------------------
+# --- Conversion of the results of others ---
 
 _COUNTERS = tuple(FIELDS)[2:]
 
-# A counter is a C long. A 32-bit counter wraps, and appears negative when it is read as a signed number.
+# A counter is a C long. A 32-bit counter wraps, and appears negative when it is read as a signed
+# number.
 _LONG_BITS = 8 * ffi.sizeof("long")
 _LONG_MAX = 2 ** (_LONG_BITS - 1) - 1
 _LONG_LEAST = -(2**31) if _LONG_BITS == 32 else 0
 
 
 def from_native(usage: Sequence[float], /) -> RUsage:
-    """Convert a result of ``resource.getrusage``, ``os.wait3`` or ``os.wait4`` from this system's units.
+    """Convert a result of ``resource.getrusage``, ``os.wait3`` or ``os.wait4``.
 
-    Accepts any sequence of the sixteen numbers; the two times are in seconds. Raises ``TypeError`` for any other
-    object, and for an ``RUsage``, which already has uniform units. Raises ``ValueError`` for another length and for a
-    number out of the kernel's range.
+    It is in this system's units. Accepts any sequence of the sixteen numbers; the two times
+    are in seconds. Raises ``TypeError`` for any other object, and for an ``RUsage``, which already
+    has uniform units. Raises ``ValueError`` for another length and for a number out of the kernel's
+    range.
     """
     if isinstance(usage, RUsage):
         raise TypeError("an RUsage already has uniform units")
     if not isinstance(usage, Sequence) or isinstance(usage, (str, bytes, bytearray, memoryview)):
-        raise TypeError(f"a sequence of {len(FIELDS)} numbers is required, not {type(usage).__name__}")
+        raise TypeError(
+            f"a sequence of {len(FIELDS)} numbers is required, not {type(usage).__name__}"
+        )
     values: tuple[Any, ...] = tuple(usage)
     if len(values) != len(FIELDS):
         raise ValueError(f"expected {len(FIELDS)} numbers, not {len(values)}")

@@ -39,23 +39,25 @@ class Start:
 
 
 class measure:  # noqa: N801 (used like a function)
-    """Measure the usage of a block of code: ``with measure() as m: ...``, then ``m.usage`` and ``m.elapsed``.
+    """Measure the usage of a block of code: ``with measure() as m: ...``, then ``m.usage``.
 
-    Both can also be read inside the block, for the usage so far. ``who`` is as in ``getrusage``: the whole process with
-    all its threads (the default), ``RUSAGE_THREAD``, or ``RUSAGE_CHILDREN`` for the children waited for in the block.
+    ``m.elapsed`` is the elapsed time. Both can also be read inside the block, for the usage so far.
+    ``who`` is as in ``getrusage``: the whole process with all its threads (the default),
+    ``RUSAGE_THREAD``, or ``RUSAGE_CHILDREN`` for the children waited for in the block.
 
-    The decorator ``@measure()`` measures each call separately: of a function, of a coroutine function, or of an object
-    whose ``__call__`` is such a function. The decorating object, which is also the function's attribute ``measure``,
-    holds the usage of the call that ended last.
+    The decorator ``@measure()`` measures each call separately: of a function, of a coroutine
+    function, or of an object whose ``__call__`` is such a function. The decorating object, which is
+    also the function's attribute ``measure``, holds the usage of the call that ended last.
 
-    With ``reset_peak`` the block has a peak of its own, ``m.peak``, where the system can reset the process's high-water
-    mark (Linux): ``ru_maxrss`` then falls for every reader in the process, but not ``rusage.peak()``. Blocks can be
-    nested and run in several threads if each has its own object.
+    With ``reset_peak`` the block has a peak of its own, ``m.peak``, where the system can reset the
+    process's high-water mark (Linux): ``ru_maxrss`` then falls for every reader in the process, but
+    not ``rusage.peak()``. Blocks can be nested and run in several threads if each has its own
+    object.
 
-    Raises ``RuntimeError`` if the block of this object has not ended, with ``RUSAGE_THREAD`` if another thread has
-    entered it, and with ``reset_peak`` for the figures of a block that was open when this process was forked. Raises
-    the same exceptions as ``getrusage`` for an invalid ``who``, and ``ValueError`` for ``reset_peak`` with another one
-    than ``RUSAGE_SELF``.
+    Raises ``RuntimeError`` if the block of this object has not ended, with ``RUSAGE_THREAD`` if
+    another thread has entered it, and with ``reset_peak`` for the figures of a block that was open
+    when this process was forked. Raises the same exceptions as ``getrusage`` for an invalid
+    ``who``, and ``ValueError`` for ``reset_peak`` with another one than ``RUSAGE_SELF``.
     """
 
     __slots__ = ("_fields", "_last", "_new_peak", "_open", "_who")
@@ -68,16 +70,21 @@ class measure:  # noqa: N801 (used like a function)
         self._new_peak: type[BlockPeak] | None = None
         if reset_peak:
             if who != RUSAGE_SELF:
-                raise ValueError("reset_peak needs RUSAGE_SELF: the high-water mark belongs to the process")
-            self._new_peak = load("rusage._memory", "reset_peak", "from rusage import rss").BlockPeak
-        # The start of the open block, under the key None. dict.setdefault() tests and sets in one step, so only one of
-        # two threads enters. A lock and an attribute would be two steps: if a signal handler raised an exception
-        # between them, the object would stay locked.
+                raise ValueError(
+                    "reset_peak needs RUSAGE_SELF: the high-water mark belongs to the process"
+                )
+            self._new_peak = load(
+                "rusage._memory", "reset_peak", "from rusage import rss"
+            ).BlockPeak
+        # The start of the open block, under the key None. dict.setdefault() tests and sets in one
+        # step, so only one of two threads enters. A lock and an attribute would be two steps: if a
+        # signal handler raised an exception between them, the object would stay locked.
         self._open: dict[None, Start] = {}
         self._last: tuple[Start, End | None] | None = None
 
-    # Sample the clock outside getrusage(), so that the CPU time of one thread cannot exceed the elapsed time. The peak
-    # is read and reset outside both, so that reading it does not count as usage.
+    # Sample the clock outside getrusage(), so that the CPU time of one thread cannot exceed the
+    # elapsed time. The peak is read and reset outside both, so that reading it does not count as
+    # usage.
 
     def __enter__(self) -> measure:  # noqa: PYI034 (Self is not in Python 3.10's typing)
         start = Start()
@@ -87,7 +94,8 @@ class measure:  # noqa: N801 (used like a function)
         start.usage = getrusage(self._who)
         if self._open.setdefault(None, start) is not start:
             raise RuntimeError(
-                "this measure() object is open already: use a separate one for a nested block or another thread"
+                "this measure() object is open already: use a separate one for a nested block or "
+                "another thread"
             )
         return self
 
@@ -133,15 +141,17 @@ class measure:  # noqa: N801 (used like a function)
         else:
             raise RuntimeError("nothing has been measured yet")
         if end is None:
-            raise RuntimeError("this block was open across a fork: it is measured in the parent only")
+            raise RuntimeError(
+                "this block was open across a fork: it is measured in the parent only"
+            )
         return start, end
 
     @property
     def measured(self) -> frozenset[str]:
         """The names of the fields that the system measures for ``who``; the others are 0.
 
-        With ``reset_peak``, they include ``"peak"`` if the peak of the block is measured; before the first block, if a
-        peak can be expected.
+        With ``reset_peak``, they include ``"peak"`` if the peak of the block is measured; before
+        the first block, if a peak can be expected.
         """
         if self._new_peak is None:
             return self._fields
@@ -152,7 +162,7 @@ class measure:  # noqa: N801 (used like a function)
 
     @property
     def usage(self) -> RUsage:
-        """The usage of the block so far, or in total after its end: the difference of two ``RUsage``."""
+        """The usage so far, or in total after the block: the difference of two ``RUsage``."""
         start, (_, usage) = self._span()
         return usage - start.usage
 
@@ -164,17 +174,17 @@ class measure:  # noqa: N801 (used like a function)
 
     @property
     def peak(self) -> int:
-        """The maximum resident set size of the process in the block, in bytes; 0 if it is not ``measured``.
+        """The maximum resident set size of the process in the block, in bytes.
 
-        Raises ``RuntimeError`` without ``reset_peak=True``.
+        It is 0 if it is not ``measured``. Raises ``RuntimeError`` without ``reset_peak=True``.
         """
         return self._updated_peak().peak
 
     @property
     def peak_growth(self) -> int:
-        """``peak`` minus the resident set size at the start of the block, in bytes; 0 if it is not ``measured``.
+        """``peak`` minus the resident set size at the start of the block, in bytes.
 
-        Raises ``RuntimeError`` without ``reset_peak=True``.
+        It is 0 if it is not ``measured``. Raises ``RuntimeError`` without ``reset_peak=True``.
         """
         return self._updated_peak().growth
 
@@ -192,7 +202,9 @@ class measure:  # noqa: N801 (used like a function)
             sizes: dict[str, int | None] = {}
             if self._new_peak is not None:
                 sizes["peak"] = self.peak or None
-                if "peak" in self.measured:  # the peak alone could be taken for the block's own memory
+                if (
+                    "peak" in self.measured
+                ):  # the peak alone could be taken for the block's own memory
                     sizes["peak_growth"] = self.peak_growth
         except RuntimeError as error:  # there are no figures
             return f"<rusage.measure: {error}>"
@@ -202,7 +214,8 @@ class measure:  # noqa: N801 (used like a function)
     def __call__(self, function: F) -> F:
         """Return a wrapper of *function* whose calls are measured.
 
-        Raises ``TypeError`` for a generator function: its body runs only after the call has returned.
+        Raises ``TypeError`` for a generator function: its body runs only after the call has
+        returned.
         """
         for module in "inspect", "typing":
             load(module, "measure() as a decorator", "import inspect, typing")
@@ -216,8 +229,12 @@ class measure:  # noqa: N801 (used like a function)
         # The third is for objects with __call__.
         codes = function, inner, getattr(type(inner), "__call__", None)  # noqa: B004 (the method itself is needed)
 
-        if any(inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code) for code in codes):
-            raise TypeError("cannot measure a generator function: its body runs after the call has returned")
+        if any(
+            inspect.isgeneratorfunction(code) or inspect.isasyncgenfunction(code) for code in codes
+        ):
+            raise TypeError(
+                "cannot measure a generator function: its body runs after the call has returned"
+            )
 
         wrapper: Any
         if any(inspect.iscoroutinefunction(code) for code in codes):

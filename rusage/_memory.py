@@ -1,7 +1,7 @@
-"""The memory of this process: ``peak``, ``rss``, ``pss``, and a block's peak, for ``measure`` and the pytest plugin.
+"""The memory of this process: ``peak``, ``rss``, ``pss``, and the peak of a block.
 
-Only Linux can reset the high-water mark, and its getrusage() reports another peak:
-see rusage/_backends/linux/memory.c.
+The last is for ``measure`` and the pytest plugin. Only Linux can reset the high-water mark, and its
+getrusage() reports another peak: see rusage/_backends/linux/memory.c.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ HAS_MARK = hasattr(lib, "rusage_peak")
 def peak() -> int:
     """Return the maximum resident set size of the program that this process executes, in bytes.
 
-    Unlike ``maxrss()`` it never includes the peak of the process from which this one was started. It does not fall when
-    ``measure(reset_peak=True)`` or the pytest plugin resets the high-water mark of the process; a reset by other code
-    may lower the result. In a forked child the peak begins with the resident set size at the fork.
+    Unlike ``maxrss()`` it never includes the peak of the process from which this one was started.
+    It does not fall when ``measure(reset_peak=True)`` or the pytest plugin resets the high-water
+    mark of the process; a reset by other code may lower the result. In a forked child the peak
+    begins with the resident set size at the fork.
 
     Raises ``OSError`` if the peak cannot be read: on Linux without ``/proc``.
     """
@@ -43,9 +44,9 @@ def rss() -> int:
 def pss() -> int:
     """Return the proportional set size of this process now, in bytes; only on Linux.
 
-    A page that n processes share counts as an nth of its size. Reading it takes longer than ``rss()``: the kernel
-    visits each page of the process. Raises ``OSError`` if it cannot be read: without ``/proc``, and in a kernel without
-    ``/proc/PID/smaps_rollup``.
+    A page that n processes share counts as an nth of its size. Reading it takes longer than
+    ``rss()``: the kernel visits each page of the process. Raises ``OSError`` if it cannot be read:
+    without ``/proc``, and in a kernel without ``/proc/PID/smaps_rollup``.
     """
     return _checked(lib.rusage_pss(), BACKEND.pss)
 
@@ -53,12 +54,14 @@ def pss() -> int:
 def _checked(size: int, source: str) -> int:
     """Return a size; raise an exception that names its source if it is a negative error number."""
     if size < 0:
-        raise error_of(-size) if sys.platform == "win32" else OSError(-size, f"{os.strerror(-size)} ({source})")
+        if sys.platform == "win32":
+            raise error_of(-size)
+        raise OSError(-size, f"{os.strerror(-size)} ({source})")
     return size
 
 
 def read_rss() -> int | None:
-    """Return ``rss()``; None where there is none, and if it cannot be read, as without ``/proc``."""
+    """Return ``rss()``; None where there is none, or if it cannot be read, as without ``/proc``."""
     try:
         return rss() if "rss" not in BACKEND.absent else None
     except OSError:
@@ -66,7 +69,10 @@ def read_rss() -> int | None:
 
 
 def read_peak() -> int | None:
-    """Return ``peak()``, or ``maxrss()`` on systems without it; None if it cannot be read, or is not sampled yet."""
+    """Return ``peak()``, or ``maxrss()`` on systems without it.
+
+    The result is None if it cannot be read, or is not sampled yet.
+    """
     try:
         return (maxrss() if "peak" in BACKEND.absent else peak()) or None
     except OSError:
@@ -78,7 +84,7 @@ def known_peak() -> int:
     return _checked(lib.rusage_known_peak(), "getrusage") if HAS_MARK else maxrss()
 
 
-# --- The peak of a block ----------------------------------------------------------------------------------------------
+# --- The peak of a block ---
 
 # For threads: C releases the GIL during a reset. The lock is re-entrant because a signal handler or
 # a finalizer may start a block while its thread holds it.
@@ -86,7 +92,10 @@ lock = RLock()
 
 
 class BlockPeak:
-    """The peak of a block that begins when the object is created. It is 0 if it is not ``measured``."""
+    """The peak of a block that begins when the object is created.
+
+    It is 0 if it is not ``measured``.
+    """
 
     __slots__ = ("_block", "_forks", "measured")
 
@@ -99,7 +108,7 @@ class BlockPeak:
 
     @staticmethod
     def available() -> bool:
-        """Return whether a peak can probably be measured; only an attempt to reset the mark is certain."""
+        """Return whether a peak can probably be measured; only resetting the mark is certain."""
         return HAS_MARK and os.access("/proc/thread-self/clear_refs", os.W_OK)
 
     def update(self) -> None:

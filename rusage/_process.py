@@ -31,7 +31,8 @@ _maxrss: Callable[[Handle, Call], int] | None = getattr(lib, "rusage_process_max
 _rss: Callable[[Handle, Call], int] = lib.rusage_process_rss
 _cputime: Callable[[Handle, Call], float] | None = getattr(lib, "rusage_process_cputime", None)
 
-# maxrss() and cputime() only read this template. A call that needs a writable buffer takes one from the free list.
+# maxrss() and cputime() only read this template. A call that needs a writable buffer takes one from
+# the free list.
 _units = new_call(BACKEND, 0, BACKEND.process)
 _pool: list[tuple[Call, Buffer]] = FreeList()
 ALL_BITS = 2**32 - 1
@@ -74,7 +75,7 @@ def error_of_process(code: int, pid: int, others: str = "") -> Exception:
 
 
 class Opened:
-    """What ``Process`` and ``Tree`` have in common: they refer to processes until they are closed."""
+    """What ``Process`` and ``Tree`` have in common: they refer to processes until closed."""
 
     pid: int
     _closed = True  # until it is open
@@ -105,29 +106,35 @@ class Opened:
 
 
 class Process(Opened):
-    """Another process, whose resource usage can be read again and again: ``with Process(pid) as process: ...``.
+    """Another process, whose resource usage can be read: ``with Process(pid) as process: ...``.
 
-    The object refers to the process that had this process ID when it was opened, even if another process gets the ID
-    later. A forked child can use its copy. Close it by ``close()`` or ``with`` to avoid a ``ResourceWarning``.
+    It can be read again and again. The object refers to the process that had this process ID
+    when it was opened, even if another process gets the ID later. A forked child can use its copy.
+    Close it by ``close()`` or ``with`` to avoid a ``ResourceWarning``.
 
-    Raises the same exceptions as ``os.kill`` for a bad argument, and ``ValueError`` for a number below 1. Raises
-    ``ProcessLookupError`` if there is no such process, if it has ended but has not been waited for, and if the number
-    is the ID of a thread; ``PermissionError`` if the system does not allow reading the process; ``OSError`` if too many
-    files are open. The methods raise the same exceptions, and ``ProcessLookupError`` once the process has ended. The
-    message of a ``ProcessLookupError`` and of a ``PermissionError`` contains the process ID.
+    Raises the same exceptions as ``os.kill`` for a bad argument, and ``ValueError`` for a number
+    below 1. Raises ``ProcessLookupError`` if there is no such process, if it has ended but has not
+    been waited for, and if the number is the ID of a thread; ``PermissionError`` if the system does
+    not allow reading the process; ``OSError`` if too many files are open. The methods raise the
+    same exceptions, and ``ProcessLookupError`` once the process has ended. The message of a
+    ``ProcessLookupError`` and of a ``PermissionError`` contains the process ID.
 
-    On Linux, during exec or exit, readings retry for up to a second. An exit is confirmed a millisecond later.
+    On Linux, during exec or exit, readings retry for up to a second. An exit is confirmed a
+    millisecond later.
     """
 
     pid: int
     """The process ID."""
 
     measured: frozenset[str]
-    """The names of the fields that can be read of this process; the others are 0. It does not change."""
+    """The names of the fields that can be read of this process; the others are 0.
+
+    It does not change.
+    """
 
     def __init__(self, pid: int) -> None:
-        # Readings that are in progress, and the handle that the last one closes if close() has been called.
-        # list.append() and list.pop() are atomic: see _leave().
+        # Readings that are in progress, and the handle that the last one closes if close() has been
+        # called. list.append() and list.pop() are atomic: see _leave().
         self._users: list[None] = []
         self._unreleased: list[Handle] = []
         self.pid = c_int(pid)
@@ -147,7 +154,7 @@ class Process(Opened):
         self._closed = False
 
     def _read(self, function: Callable[[Handle, Call], T], call: Call) -> T:
-        """Call a function that reads, protected from a close() in another thread or in a signal handler."""
+        """Call a function that reads, protected from a close() in a thread or a signal handler."""
         self._users.append(None)
         try:
             if self._closed:
@@ -164,8 +171,9 @@ class Process(Opened):
     def _leave(self) -> None:
         """Close the handle if close() has been called and no user is left; close() is a user too.
 
-        No lock: a forked child would inherit it locked, and a signal handler would wait for its own thread. close()
-        sets the flag, then registers. A reading registers, then checks the flag. So at least one sees the other.
+        No lock: a forked child would inherit it locked, and a signal handler would wait for its own
+        thread. close() sets the flag, then registers. A reading registers, then checks the flag. So
+        at least one sees the other.
         """
         self._users.pop()
         if self._closed and not self._users:
@@ -179,10 +187,10 @@ class Process(Opened):
         _close(handle)
 
     def getrusage(self) -> RUsage:
-        """Return the resource usage of the process so far, without its children, in the usual units.
+        """Return the resource usage of the process so far, in the usual units.
 
-        Fields that ``measured`` does not name are 0. Times may be coarser than for the calling process: on Linux they
-        are whole ticks of 10 ms.
+        It does not include the children. Fields that ``measured`` does not name are 0. Times
+        may be coarser than for the calling process: on Linux they are whole ticks of 10 ms.
         """
         slot = call, buffer = _take()
         try:
@@ -196,11 +204,14 @@ class Process(Opened):
     def peak(self) -> int:
         """Return the maximum resident set size of the program that the process executes, in bytes.
 
-        It is ``getrusage().ru_maxrss``, without building an ``RUsage``. Raises ``NotImplementedError`` where
-        ``measured`` does not name ``ru_maxrss``, as on Linux before 6.2.
+        It is ``getrusage().ru_maxrss``, without building an ``RUsage``. Raises
+        ``NotImplementedError`` where ``measured`` does not name ``ru_maxrss``, as on Linux before
+        6.2.
         """
         if "ru_maxrss" not in self.measured:
-            raise NotImplementedError(f"{BACKEND.name} does not report the maximum resident set size of this process")
+            raise NotImplementedError(
+                f"{BACKEND.name} does not report the maximum resident set size of this process"
+            )
         return self._read(_maxrss, _units) if _maxrss else self.getrusage().ru_maxrss
 
     def rss(self) -> int:
@@ -215,15 +226,17 @@ class Process(Opened):
         def pss(self) -> int:
             """Return the proportional set size of the process now, in bytes; only on Linux.
 
-            A page that n processes share counts as an nth of its size. The result is 0 for a process without memory of
-            its own. Raises ``PermissionError`` for a process that this one may not trace, such as another user's.
+            A page that n processes share counts as an nth of its size. The result is 0 for a
+            process without memory of its own. Raises ``PermissionError`` for a process that this
+            one may not trace, such as another user's.
             """
             return self._read(lambda handle, _: lib.rusage_process_pss(handle), _units)
 
     def cputime(self) -> float:
         """Return user plus system CPU time in seconds, by the finest clock of the system.
 
-        On Linux the clock counts nanoseconds, except in a forked child that is in another PID namespace.
+        On Linux the clock counts nanoseconds, except in a forked child that is in another PID
+        namespace.
         """
         if _cputime:
             return self._read(_cputime, _units)
@@ -231,7 +244,10 @@ class Process(Opened):
         return usage.ru_utime + usage.ru_stime
 
     def close(self) -> None:
-        """Make all methods raise ``ValueError`` from now on. A reading in another thread is not interrupted."""
+        """Make all methods raise ``ValueError`` from now on.
+
+        A reading in another thread is not interrupted.
+        """
         self._closed = True
         self._users.append(None)
         self._leave()

@@ -1,4 +1,7 @@
-"""Measure the phases of tests, check limits and report, if ``--rusage`` or a limit is given: see ``pytest_plugin``."""
+"""Measure the phases of tests, check limits and report: see ``pytest_plugin``.
+
+It is imported if ``--rusage`` or a limit is given.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,8 @@ MEASURED = measured()
 
 CHILDREN_CPUTIME, MAXRSS_RISE, RETAINED = "children_cputime", "maxrss_rise", "retained"
 
-# The columns of the tables, and for each table its title, the figures whose sum orders it, and the smallest sum shown.
+# The columns of the tables, and for each table its title, the figures whose sum orders it, and the
+# smallest sum shown.
 COLUMNS = {
     "cputime": "CPU time",
     CHILDREN_CPUTIME: "children's",
@@ -45,14 +49,19 @@ TABLES = [
 
 MEANINGS = {
     "peak_growth": (
-        "the maximum resident set size of the process during the call, minus the size at the start of the call"
+        "the maximum resident set size of the process during the call, "
+        "minus the size at the start of the call"
     ),
     "cputime": "user and system time of all threads of the process during the call",
     "majflt": "page faults of the process during the call that required I/O",
 }
 
 # The phase and the figure of each name in user_properties, such as rusage_call_cputime.
-NAMES = {f"rusage_{when}_{name}": (when, name) for when in ("setup", "call", "teardown") for name in COLUMNS}
+NAMES = {
+    f"rusage_{when}_{name}": (when, name)
+    for when in ("setup", "call", "teardown")
+    for name in COLUMNS
+}
 NAME_OF_RETAINED = "rusage_retained"
 
 _limits_key = pytest.StashKey["Figures"]()
@@ -60,16 +69,23 @@ _phase_key = pytest.StashKey["Phase"]()
 
 
 def _hook(when: str) -> Any:
-    """Return the wrapper of a phase: the innermost one, so that the figures do not include the use of other plugins."""
+    """Return the wrapper of a phase.
+
+    It is the innermost one, so that the figures do not include the use of other plugins.
+    """
 
     @pytest.hookimpl(hookwrapper=True, trylast=True)
     def measure_phase(self: Phases, item: pytest.Item) -> Generator[None, object, None]:
         if when == "setup" and item.user_properties:  # of an earlier run of the same test
-            item.user_properties[:] = [entry for entry in item.user_properties if not _is_ours(entry)]
+            item.user_properties[:] = [
+                entry for entry in item.user_properties if not _is_ours(entry)
+            ]
         phase = self._start(item, item.stash.get(_limits_key, {}) if when == "call" else {})
         yield
         if phase is not None:
-            item.user_properties += [(f"rusage_{when}_{name}", figure) for name, figure in phase.stop().items()]
+            item.user_properties += [
+                (f"rusage_{when}_{name}", figure) for name, figure in phase.stop().items()
+            ]
 
     return measure_phase
 
@@ -91,11 +107,13 @@ class Phases:
             text = config.getini(f"limit_rusage_{name}")
             if text:
                 try:
-                    self._defaults[name] = _limit(name, text if name == "peak_growth" else float(text))
+                    self._defaults[name] = _limit(
+                        name, text if name == "peak_growth" else float(text)
+                    )
                 except ValueError as error:
                     raise pytest.UsageError(f"limit_rusage_{name}: {error}") from None
 
-    # --- Limits -------------------------------------------------------------------------------------------------------
+    # --- Limits ---
 
     def read_limits(self, items: Sequence[pytest.Item]) -> None:
         """Store the limits of each test. Raises ``pytest.UsageError`` for a bad limit."""
@@ -105,7 +123,9 @@ class Phases:
             except ValueError as error:
                 _refuse(item, f"{item.nodeid}: {self._mark}: {error}")
                 continue
-            item.stash[_limits_key] = {name: limit for name, limit in limits.items() if limit is not None}
+            item.stash[_limits_key] = {
+                name: limit for name, limit in limits.items() if limit is not None
+            }
 
     def _limits_of(self, item: pytest.Item) -> dict[str, float | None]:
         """Return the limits in a test's marks.
@@ -118,13 +138,18 @@ class Phases:
         for mark in item.iter_markers(self._mark):
             if mark.args or not mark.kwargs or mark.kwargs.keys() - self._limits:
                 raise ValueError(
-                    f"expected {', '.join(f'{name}=...' for name in self._limits)}, and no other arguments"
+                    f"expected {', '.join(f'{name}=...' for name in self._limits)}, "
+                    "and no other arguments"
                 )
-            closest = {name: None if limit is None else _limit(name, limit) for name, limit in mark.kwargs.items()}
+            closest = {
+                name: None if limit is None else _limit(name, limit)
+                for name, limit in mark.kwargs.items()
+            }
             limits = closest | limits
         return limits
 
-    @pytest.hookimpl(specname="pytest_runtest_call", trylast=True)  # after the call, unless it raised
+    # After the call, unless it raised.
+    @pytest.hookimpl(specname="pytest_runtest_call", trylast=True)
     def pytest_runtest_call_check(self, item: pytest.Item) -> None:  # pytest requires the prefix
         """Fail a test that has exceeded a limit."""
         limits = item.stash.get(_limits_key, {})
@@ -133,13 +158,19 @@ class Phases:
         figures = item.stash[_phase_key].stop()
         for name in limits.keys() - figures.keys() - self._warned:
             self._warned.add(name)
-            text = f"{self._mark}: {name} is not checked, since {BACKEND.name} does not measure it here"
+            text = (
+                f"{self._mark}: {name} is not checked, "
+                f"since {BACKEND.name} does not measure it here"
+            )
             item.warn(pytest.PytestWarning(text))
         exceeded = [name for name in limits if figures.get(name, 0) > limits[name]]
         if exceeded:
-            pytest.fail("\n".join(_message(name, figures[name], limits[name]) for name in exceeded), pytrace=False)
+            pytest.fail(
+                "\n".join(_message(name, figures[name], limits[name]) for name in exceeded),
+                pytrace=False,
+            )
 
-    # --- Measuring ----------------------------------------------------------------------------------------------------
+    # --- Measuring ---
 
     pytest_runtest_setup = _hook("setup")
     pytest_runtest_call = _hook("call")
@@ -154,9 +185,10 @@ class Phases:
             item.stash[_phase_key] = phase
         return phase
 
-    # --- Memory that stays --------------------------------------------------------------------------------------------
+    # --- Memory that stays ---
 
-    # pytest drops the values of a test's fixtures after the last phase, so this hook wraps all phases.
+    # pytest drops the values of a test's fixtures after the last phase, so this hook wraps all
+    # phases.
     @pytest.hookimpl(hookwrapper=True, trylast=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, None]:
         """Measure what the test adds to the resident set size of the process."""
@@ -177,7 +209,7 @@ class Phases:
         """Collect the figures of a worker of pytest-xdist; a crashed worker has sent none."""
         self._retained.update(getattr(node, "workeroutput", {}).get(NAME_OF_RETAINED, {}))
 
-    # --- Reporting ----------------------------------------------------------------------------------------------------
+    # --- Reporting ---
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the phases that used the most; with pytest-xdist, of all workers."""
@@ -210,17 +242,20 @@ class Phase:
         self._usage = getrusage(RUSAGE_SELF)
 
     def stop(self) -> Figures:
-        """End the phase; return the figures that are measured: none in a process that the test has forked."""
+        """End the phase; return the measured figures: none in a process that the test forked."""
         if self._figures is None:
             self._figures = self._read() if os.getpid() == self._pid else {}
         return self._figures
 
     def _read(self) -> Figures:
         start, end = self._usage, getrusage(RUSAGE_SELF)
-        # Round to nanoseconds, since no clock is finer. round() with a number of digits takes longer.
+        # Round to nanoseconds, since no clock is finer. round() with a number of digits takes
+        # longer.
         figures: Figures = {"cputime": round((end.cputime - start.cputime) * 1e9) / 1e9}
         if HAS_CHILDREN:
-            figures[CHILDREN_CPUTIME] = round((cputime(RUSAGE_CHILDREN) - self._children) * 1e9) / 1e9
+            figures[CHILDREN_CPUTIME] = (
+                round((cputime(RUSAGE_CHILDREN) - self._children) * 1e9) / 1e9
+            )
         if "ru_majflt" in MEASURED:
             figures["majflt"] = end.ru_majflt - start.ru_majflt
         if self._peak is not None:
@@ -232,11 +267,14 @@ class Phase:
         return figures
 
 
-# --- Limits -----------------------------------------------------------------------------------------------------------
+# --- Limits ---
 
 
 def _refuse(item: pytest.Item, message: str) -> None:
-    """Raise ``pytest.UsageError``. A worker of pytest-xdist would crash: it reports an error of the collection."""
+    """Raise ``pytest.UsageError``.
+
+    A worker of pytest-xdist would crash: it reports an error of the collection.
+    """
     if not hasattr(item.config, "workerinput"):
         raise pytest.UsageError(message)
     item.ihook.pytest_collectreport(report=pytest.CollectReport(item.nodeid, "failed", message, []))
@@ -247,12 +285,17 @@ def _limit(name: str, limit: object) -> float:
     if name == "peak_growth" and isinstance(limit, str):
         return parse_size(limit)
     if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not 0 <= limit < math.inf:
-        raise ValueError(f"{name}: not a {'size' if name == 'peak_growth' else 'number'}: {limit!r}")
+        raise ValueError(
+            f"{name}: not a {'size' if name == 'peak_growth' else 'number'}: {limit!r}"
+        )
     return limit
 
 
 def _message(name: str, figure: float, limit: float) -> str:
-    return f"{COLUMNS[name]} {_exact(name, figure)} exceeds the limit of {_exact(name, limit)}: {MEANINGS[name]}"
+    return (
+        f"{COLUMNS[name]} {_exact(name, figure)} exceeds the limit of {_exact(name, limit)}: "
+        f"{MEANINGS[name]}"
+    )
 
 
 def _exact(name: str, figure: float) -> str:
@@ -265,20 +308,22 @@ def _figures_of(report: object) -> Figures:
     """Return the figures in a report; none if the report is not about a phase."""
     entries: list[Any] = getattr(report, "user_properties", [])
     when = getattr(report, "when", None)
-    return {NAMES[key][1]: figure for key, figure in filter(_is_ours, entries) if NAMES[key][0] == when}
+    return {
+        NAMES[key][1]: figure for key, figure in filter(_is_ours, entries) if NAMES[key][0] == when
+    }
 
 
 def _is_ours(entry: object) -> bool:
-    """Return whether this plugin added an entry of ``user_properties``; other entries may have any type."""
+    """Return whether an entry of ``user_properties`` is this plugin's; others may have any type."""
     pair = entry if isinstance(entry, (tuple, list)) else ()
     return len(pair) == 2 and isinstance(pair[0], str) and pair[0] in NAMES
 
 
-# --- Tables -----------------------------------------------------------------------------------------------------------
+# --- Tables ---
 
 
 def _table(phases: list[Row], names: tuple[str, ...], least: float, number: int) -> list[str]:
-    """Return a table of the ``number`` phases (0: all) with the largest sum of the figures in ``names``."""
+    """Return a table of the ``number`` phases (0: all) with the largest sum of these figures."""
 
     def total(phase: Row) -> float:
         figures = phase[2]
@@ -289,12 +334,19 @@ def _table(phases: list[Row], names: tuple[str, ...], least: float, number: int)
         return [f"none of {_cell(names[0], least)} or more"]
     columns = [name for name in COLUMNS if any(name in phase[2] for phase in largest)]
     rows = [
-        [*(_cell(name, figures[name]) if name in figures else "-" for name in columns), when, nodeid]
+        [
+            *(_cell(name, figures[name]) if name in figures else "-" for name in columns),
+            when,
+            nodeid,
+        ]
         for when, nodeid, figures in largest[: number or None]
     ]
     rows.insert(0, [*(COLUMNS[name] for name in columns), "phase", "test"])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join([*map(str.rjust, row[:-2], widths), row[-2].ljust(widths[-2]), row[-1]]) for row in rows]
+    return [
+        "  ".join([*map(str.rjust, row[:-2], widths), row[-2].ljust(widths[-2]), row[-1]])
+        for row in rows
+    ]
 
 
 def _cell(name: str, figure: float) -> str:

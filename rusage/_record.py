@@ -20,34 +20,39 @@ _Locks = tuple[_thread.LockType, _thread.LockType]
 _clock = time.perf_counter
 _SHORTEST = 0.0001  # seconds; a reading of one process takes a tenth of it
 _LONGEST_WAIT = 100.0  # seconds; a wait of 900 s ended at once on OpenBSD 7.9
-_PATIENCE = 0.02  # seconds for which the thread waits for another reader of the tree before it looks for a stop()
-_threads: set[tuple[int, int]] = set()  # those that take samples: the number of forks until then, and the identifier
+# For so long the thread waits for another reader of the tree before it looks for a stop().
+_PATIENCE = 0.02  # seconds
+# Those that take samples: the number of forks until then, and the identifier.
+_threads: set[tuple[int, int]] = set()
 
 
 class record:  # noqa: N801 (used like a function)
-    """Record a process and its descendants: ``with record() as r: ...``, then ``r.largest`` and ``r.samples``.
+    """Record a process and its descendants: ``with record() as r: ...``.
 
-    Without ``pid``, this process. A sample is taken at the start, every ``interval`` seconds, and at the end of the
-    block. ``on_sample`` is called with each sample: in the recording's thread from the first interval on, and
-    with the last sample in the thread that calls ``stop()``. An exception of ``on_sample`` ends the recording, and
-    ``stop()`` raises it. A recording also ends when no member of the tree lives any more; if a zombie shows more CPU
-    time than the sample before, the last sample is one without members.
+    Then read ``r.largest`` and ``r.samples``. Without ``pid``, this process. A sample is taken at
+    the start, every ``interval`` seconds, and at the end of the block. ``on_sample`` is called with
+    each sample: in the recording's thread from the first interval on, and with the last sample in
+    the thread that calls ``stop()``. An exception of ``on_sample`` ends the recording, and
+    ``stop()`` raises it. A recording also ends when no member of the tree lives any more; if a
+    zombie shows more CPU time than the sample before, the last sample is one without members.
 
-    ``largest`` may be below the true peak, which may fall between two samples, or above it, if memory moved between
-    members during one reading. ``missed`` is the number of intervals without a sample: a Python thread cannot run while
-    C code holds the GIL, which is often when memory grows. Record from another process where this matters.
+    ``largest`` may be below the true peak, which may fall between two samples, or above it, if
+    memory moved between members during one reading. ``missed`` is the number of intervals without a
+    sample: a Python thread cannot run while C code holds the GIL, which is often when memory grows.
+    Record from another process where this matters.
 
-    The interval never changes. When there are ``max_samples``, neighbours are joined: each entry of ``samples`` is then
-    the one with the largest ``rss``, or ``pss`` if it was asked for, of 2, 4, 8, ... successive samples. ``largest``
-    and ``on_sample`` see every sample.
+    The interval never changes. When there are ``max_samples``, neighbours are joined: each entry of
+    ``samples`` is then the one with the largest ``rss``, or ``pss`` if it was asked for, of 2, 4,
+    8, ... successive samples. ``largest`` and ``on_sample`` see every sample.
 
-    A daemon thread takes the samples. All signals are blocked in it, except for errors such as SIGSEGV; a child that
-    ``on_sample`` starts inherits this. After a fork the child has no thread: it keeps what was recorded until then.
-    Under gevent's monkey patch the thread is a greenlet, which takes samples only while other greenlets wait.
+    A daemon thread takes the samples. All signals are blocked in it, except for errors such as
+    SIGSEGV; a child that ``on_sample`` starts inherits this. After a fork the child has no thread:
+    it keeps what was recorded until then. Under gevent's monkey patch the thread is a greenlet,
+    which takes samples only while other greenlets wait.
 
-    ``start()`` and ``stop()`` do the same as entering and leaving the block, also in signal handlers. The start raises
-    the same exceptions as ``Tree``. The thread keeps a recording that is in progress; one that has ended by itself and
-    was never stopped gives a ``ResourceWarning``.
+    ``start()`` and ``stop()`` do the same as entering and leaving the block, also in signal
+    handlers. The start raises the same exceptions as ``Tree``. The thread keeps a recording that is
+    in progress; one that has ended by itself and was never stopped gives a ``ResourceWarning``.
     """
 
     interval: float
@@ -56,8 +61,9 @@ class record:  # noqa: N801 (used like a function)
     missed: int
     """The number of intervals without a sample so far."""
 
-    # While a recording is in progress: the locks that wake its thread, and that the thread releases at its end. stop()
-    # removes them in one step, since a signal handler or another thread may call it too.
+    # While a recording is in progress: the locks that wake its thread, and that the thread releases
+    # at its end. stop() removes them in one step, since a signal handler or another thread may call
+    # it too.
     _running = list[_Locks]()  # noqa: RUF012 (stays empty: start() binds another list)
 
     def __init__(
@@ -72,7 +78,9 @@ class record:  # noqa: N801 (used like a function)
         if not isinstance(interval, (int, float)):
             raise TypeError(f"interval must be a number of seconds, int or float: {interval!r}")
         if not _SHORTEST <= interval < math.inf:
-            raise ValueError(f"interval must be a number of seconds, and at least {_SHORTEST}: {interval!r}")
+            raise ValueError(
+                f"interval must be a number of seconds, and at least {_SHORTEST}: {interval!r}"
+            )
         if index(max_samples) < 2:  # neighbours are joined
             raise ValueError(f"max_samples must be at least 2: {max_samples!r}")
         if on_sample is not None and not callable(on_sample):
@@ -97,12 +105,18 @@ class record:  # noqa: N801 (used like a function)
 
     @property
     def largest(self) -> Sample:
-        """The largest sample, by ``rss`` or ``pss`` as in ``samples``. Raises ``RuntimeError`` before the start."""
+        """The largest sample, by ``rss`` or ``pss`` as in ``samples``.
+
+        Raises ``RuntimeError`` before the start.
+        """
         return self._found()[0]
 
     @property
     def members(self) -> list[Member]:
-        """The members in the largest sample, by the same reading. Raises ``RuntimeError`` before the start."""
+        """The members in the largest sample, by the same reading.
+
+        Raises ``RuntimeError`` before the start.
+        """
         return members_of(self._found()[1])
 
     def _found(self) -> tuple[Sample, bytes]:
@@ -112,14 +126,20 @@ class record:  # noqa: N801 (used like a function)
 
     @property
     def tree(self) -> Tree:
-        """The tree that is recorded, until the recording is stopped. Raises ``RuntimeError`` before the start."""
+        """The tree that is recorded, until the recording is stopped.
+
+        Raises ``RuntimeError`` before the start.
+        """
         if self._tree is None:
             raise RuntimeError("nothing has been recorded yet")
         return self._tree
 
     @property
     def began(self) -> float:
-        """When ``elapsed`` was 0, as by ``time.time()``. Raises ``RuntimeError`` before the start."""
+        """When ``elapsed`` was 0, as by ``time.time()``.
+
+        Raises ``RuntimeError`` before the start.
+        """
         self._found()
         return self._began
 
@@ -130,7 +150,9 @@ class record:  # noqa: N801 (used like a function)
         mine = object()
         try:
             if self._starting.setdefault(len(forks), mine) is not mine or self._running:
-                raise RuntimeError("this recording is in progress: use another object for a nested block")
+                raise RuntimeError(
+                    "this recording is in progress: use another object for a nested block"
+                )
             self._start()
         finally:
             if self._starting.get(len(forks)) is mine:
@@ -150,7 +172,8 @@ class record:  # noqa: N801 (used like a function)
             self._forks = len(forks)
             self._thread: tuple[int, int] | None = None
             start_without_signals(self._run, running, *running[0])
-            self._running = running  # last: a handler that called stop() before would wait for a thread to come
+            # Last: a handler that called stop() before would wait for a thread to come.
+            self._running = running
         except BaseException:
             _end(running)
             self._tree.close()
@@ -159,8 +182,8 @@ class record:  # noqa: N801 (used like a function)
     def stop(self) -> None:
         """End the recording with a last sample. Does nothing if there is none in progress.
 
-        Raises what ``on_sample`` has raised, and the ``OSError`` of a sample that could not be taken. Called by
-        ``on_sample``, it takes no last sample of its own recording.
+        Raises what ``on_sample`` has raised, and the ``OSError`` of a sample that could not be
+        taken. Called by ``on_sample``, it takes no last sample of its own recording.
         """
         self._caller = None
         done = _end(self._running)
@@ -183,7 +206,8 @@ class record:  # noqa: N801 (used like a function)
         caller = len(forks), _thread.get_ident()
         if caller == self._thread:
             return 0
-        return 1 if caller in _threads else -1  # each on_sample of two recordings may stop the other one
+        # Each on_sample of two recordings may stop the other one.
+        return 1 if caller in _threads else -1
 
     def __enter__(self) -> record:  # noqa: PYI034 (Self is not in Python 3.10's typing)
         self._caller = sys._getframe(1)  # noqa: SLF001 (of CPython and PyPy)
@@ -214,7 +238,8 @@ class record:  # noqa: N801 (used like a function)
     def _run(self, running: list[_Locks], wake: _thread.LockType, done: _thread.LockType) -> None:
         """Take samples until the recording ends; in the thread.
 
-        It waits for no lock for ever: the thread that has it may be waiting in stop(), called by a signal handler.
+        It waits for no lock for ever: the thread that has it may be waiting in stop(), called by a
+        signal handler.
         """
         tree, thread = self.tree, (len(forks), _thread.get_ident())
         lock = tree._lock
@@ -265,10 +290,12 @@ class record:  # noqa: N801 (used like a function)
         self._keep(sample)
 
     def _keep(self, sample: Sample) -> None:
-        """Enter a sample into the list. When the list is full, join each entry with its neighbour."""
+        """Enter a sample into the list. When that is full, join each entry with its neighbour."""
         if len(self._samples) == self._max_samples and self._count % self._span == 0:
             entries = self._samples
-            self._samples = [max(entries[at : at + 2], key=self._size) for at in range(0, len(entries), 2)]
+            self._samples = [
+                max(entries[at : at + 2], key=self._size) for at in range(0, len(entries), 2)
+            ]
             self._span *= 2
         if self._count % self._span:
             self._samples[-1] = max(self._samples[-1], sample, key=self._size)
@@ -287,7 +314,7 @@ def _held_lock() -> _thread.LockType:
 
 
 def _end(running: list[_Locks]) -> _thread.LockType | None:
-    """Let the thread end; return the lock that it releases then, or None if this was done before."""
+    """Let the thread end; return the lock that it then releases, or None if done before."""
     try:
         wake, done = running.pop()
     except IndexError:

@@ -1,4 +1,7 @@
-"""The private parts of ``subprocess.Popen`` that are overridden or called, and whether they are still the same."""
+"""The private parts of ``subprocess.Popen`` that are overridden or called.
+
+Also whether they are still the same.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,15 @@ if TYPE_CHECKING:
 clock = time.perf_counter
 
 if not isinstance(subprocess.Popen, type):  # such as a mock that replaces it during this import
-    message = "subprocess.Popen is not a class: before it is replaced, use 'from rusage import Popen'"
+    message = (
+        "subprocess.Popen is not a class: before it is replaced, use 'from rusage import Popen'"
+    )
     raise ImportError(message)  # noqa: TRY004 (raised by an import)
 
 if TYPE_CHECKING:
 
     class SubprocessPopen(subprocess.Popen[AnyStr]):
-        """``subprocess.Popen`` with its private parts, and with what ours adds to it on each system."""
+        """``subprocess.Popen`` with its private parts, and with what ours adds on each system."""
 
         elapsed: float | None
         _began: float
@@ -39,8 +44,9 @@ else:
 
 # The parameters of _execute_child, in order.
 PARAMETERS = [
-    *("args", "executable", "preexec_fn", "close_fds", "pass_fds", "cwd", "env", "startupinfo", "creationflags"),
-    *("shell", "p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite"),
+    *("args", "executable", "preexec_fn", "close_fds", "pass_fds", "cwd", "env"),
+    *("startupinfo", "creationflags", "shell"),
+    *("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite"),
     *("restore_signals", "gid", "gids", "uid", "umask", "start_new_session", "process_group"),
 ]
 if sys.version_info < (3, 11):
@@ -62,20 +68,24 @@ def _required(method: Any) -> list[str]:
 
 
 def _known_hooks() -> Any:
-    """Return subprocess's own methods; None if another library or a new version of Python has changed them."""
+    """Return subprocess's own methods; None if a library or a new Python has changed them."""
     try:
         methods = _hooks(SubprocessPopen)
         is_known = [*map(_required, methods)] == [*_HOOKS.values()]
     except AttributeError:
         return None
-    return methods if is_known and all(method.__module__ == "subprocess" for method in methods) else None
+    is_known = is_known and all(method.__module__ == "subprocess" for method in methods)
+    return methods if is_known else None
 
 
 _known = _known_hooks()
 
 
 def is_patched(ours: type) -> bool:
-    """Return whether another library or a new version of Python has changed what ``ours``, our ``Popen``, overrides."""
+    """Return whether another library or a new version of Python has changed what we override.
+
+    ``ours`` is our ``Popen``.
+    """
     current: Any = subprocess.Popen
     is_mock = not isinstance(current, type)
     if is_mock or issubclass(current, ours):  # or our Popen is installed in its place

@@ -47,15 +47,24 @@ else:
     for _class, _docs in {
         _Sample: [
             "Seconds since the opening.",
-            "The sum of the members' ``rss``, in bytes: a page that they share counts in each of them.",
-            "User plus system CPU time since the opening, in seconds: a lower bound that never falls.",
+            (
+                "The sum of the members' ``rss``, in bytes: "
+                "a page that they share counts in each of them."
+            ),
+            (
+                "User plus system CPU time since the opening, in seconds: "
+                "a lower bound that never falls."
+            ),
             "The number of living members.",
             "How many of them may not be read; they are in no sum.",
             "The sum of the proportional set sizes, in bytes; None unless it was asked for.",
         ],
         _Member: [
             "The process ID.",
-            "The resident set size, in bytes; 0 for a process that still uses its parent's memory, before exec.",
+            (
+                "The resident set size, in bytes; "
+                "0 for a process that still uses its parent's memory, before exec."
+            ),
             "Its own user plus system CPU time since the opening, in seconds.",
         ],
     }.items():
@@ -77,9 +86,9 @@ class Sample(_Sample):
     __slots__ = ()
 
     def cpu_share(self, earlier: Sample, /) -> float:
-        """Return the CPU time since an earlier sample of the same tree per elapsed time: 1.0 is one CPU in full use.
+        """Return the CPU time per elapsed time since an earlier sample of the same tree.
 
-        Raises ``ValueError`` if the other sample is not an earlier one.
+        1.0 is one CPU in full use. Raises ``ValueError`` if the other sample is not an earlier one.
         """
         elapsed = self.elapsed - earlier.elapsed
         if elapsed <= 0:
@@ -97,26 +106,28 @@ _FIGURES = struct.Struct("=qqd")  # a rusage_member_figures
 
 
 class Tree(Opened):
-    """A process and its descendants: ``with Tree(pid) as tree: ...``. Without ``pid``, this process.
+    """A process and its descendants: ``with Tree(pid) as tree: ...``.
 
-    A descendant becomes a member when a reading finds it, and stays one until it has ended, even if its parent ends
-    before. A descendant whose parent ended between two readings is never seen: what a shell starts by ``( program & )``
-    is usually lost. Members are known by their process IDs and start times. Zombies are not counted.
+    Without ``pid``, this process. A descendant becomes a member when a reading finds it, and stays
+    one until it has ended, even if its parent ends before. A descendant whose parent ended between
+    two readings is never seen: what a shell starts by ``( program & )`` is usually lost. Members
+    are known by their process IDs and start times. Zombies are not counted.
 
-    The resident set size of each member includes the pages that it shares with others: eight forked children of a
-    process with 100 MiB have up to 900 MiB together, whose ``pss()`` is 100 MiB. Members are read one after another, so
-    that memory that moves between them during a reading may count twice or not at all.
+    The resident set size of each member includes the pages that it shares with others: eight forked
+    children of a process with 100 MiB have up to 900 MiB together, whose ``pss()`` is 100 MiB.
+    Members are read one after another, so that memory that moves between them during a reading may
+    count twice or not at all.
 
-    A child between vfork(2) or posix_spawn(3) and exec uses its parent's memory, and has none of its own. Where Linux
-    refuses kcmp(2), as in many containers, this memory counts twice.
+    A child between vfork(2) or posix_spawn(3) and exec uses its parent's memory, and has none of
+    its own. Where Linux refuses kcmp(2), as in many containers, this memory counts twice.
 
-    CPU time counts from the opening. It is a lower bound that never falls: what a member uses between its last reading
-    and its end is only known if a member waits for it.
+    CPU time counts from the opening. It is a lower bound that never falls: what a member uses
+    between its last reading and its end is only known if a member waits for it.
 
-    Close it by ``close()`` or ``with`` to avoid a ``ResourceWarning``. Threads can share a tree. A forked child can use
-    its copy, which refers to the same processes; it raises ``RuntimeError`` if another thread was reading the tree at
-    the fork. Raises the same exceptions as ``Process``, except that the tree of a process that has ended, and has not
-    been waited for, is empty.
+    Close it by ``close()`` or ``with`` to avoid a ``ResourceWarning``. Threads can share a tree. A
+    forked child can use its copy, which refers to the same processes; it raises ``RuntimeError`` if
+    another thread was reading the tree at the fork. Raises the same exceptions as ``Process``,
+    except that the tree of a process that has ended, and has not been waited for, is empty.
     """
 
     pid: int
@@ -132,7 +143,8 @@ class Tree(Opened):
             raise ValueError(f"not a process ID: {self.pid}")
         self._forks = len(forks)
         self._room = 64  # for the figures of members
-        # ffi.gc closes the descriptors when the pointer is freed, even if a signal handler raises at any point.
+        # ffi.gc closes the descriptors when the pointer is freed, even if a signal handler raises
+        # at any point.
         self._tree = ffi.gc(ffi.new("rusage_tree **"), lib.rusage_tree_close)
         error = lib.rusage_tree_open(self._tree, self.pid)
         if error:
@@ -141,7 +153,10 @@ class Tree(Opened):
         self._closed = False
 
     def _use(self, function: Callable[[Handle], T]) -> T:
-        """Call a function that no other thread disturbs; close the tree afterwards if close() was called meanwhile."""
+        """Call a function that no other thread disturbs.
+
+        Afterwards, close the tree if close() was called meanwhile.
+        """
         self._check_fork()
         with self._lock:
             self._reader = get_ident()
@@ -157,7 +172,10 @@ class Tree(Opened):
                     self._release()
 
     def _check_fork(self) -> None:
-        """In a forked child: replace the lock. If another thread was reading, what C knows of the tree is unusable."""
+        """In a forked child: replace the lock.
+
+        If another thread was reading, what C knows of the tree is unusable.
+        """
         forked = forks[self._forks :]
         if forked:
             # If the reader's own signal handler has forked, the reading goes on in the child.
@@ -175,7 +193,7 @@ class Tree(Opened):
             lib.rusage_tree_close(self._tree)
 
     def _read_into(self, handle: Handle, pss: bool, room: int) -> tuple[Sample, bytes, bool]:  # noqa: FBT001 (private)
-        """Return a sample, the figures of as many members as there is room for, and whether these are all.
+        """Return a sample, the figures of the members that there is room for, and if these are all.
 
         One call of C: a signal handler may read the tree before it and after it.
         """
@@ -184,14 +202,17 @@ class Tree(Opened):
         error = lib.rusage_tree_sample(handle, pss, read, figures, room)
         if error:
             raise error_of_process(error, self.pid)
-        sample = Sample(elapsed, read.rss, read.cputime, read.processes, read.unread, read.pss if pss else None)
+        sample = Sample(
+            elapsed, read.rss, read.cputime, read.processes, read.unread, read.pss if pss else None
+        )
         copied = bytes(ffi.buffer(figures))[: read.figures * _FIGURES.size]
         return sample, copied, read.figures == read.processes - read.unread
 
     def sample(self, *, pss: bool = False) -> Sample:
-        """Read all members once. With ``pss``, members whose proportional set size may not be read are ``unread``.
+        """Read all members once.
 
-        Raises ``NotImplementedError`` for ``pss`` where the system has no ``rusage.pss()``.
+        With ``pss``, members whose proportional set size may not be read are ``unread``. Raises
+        ``NotImplementedError`` for ``pss`` where the system has no ``rusage.pss()``.
         """
         if pss:
             require_pss()
@@ -208,28 +229,32 @@ class Tree(Opened):
     if TYPE_CHECKING or NO_PSS is None:
 
         def pss(self) -> int:
-            """Return the sum of the proportional set sizes now, in bytes: a page that members share counts once.
+            """Return the sum of the proportional set sizes now, in bytes.
 
-            Members that this process may not trace, such as other users', are not in the sum; ``sample(pss=True)``
-            counts them as ``unread``.
+            A page that members share counts once. Members that this process may not trace, such as
+            other users', are not in the sum; ``sample(pss=True)`` counts them as ``unread``.
             """
             return self.sample(pss=True).pss or 0
 
     def members(self) -> list[Member]:
-        """Return the living members that may be read, each one after its parent: first the root, while it lives."""
+        """Return the living members that may be read, each one after its parent.
+
+        The first is the root, while it lives.
+        """
         return members_of(self._sample_members(pss=False)[1])
 
     def send_signal(self, number: int, /) -> None:
         """Send a signal to each living member; to this process, if it is one, last.
 
-        Processes that members start meanwhile are not reached. On Windows and on Linux no other process can receive the
-        signal; before Linux 6.9, and without a free file descriptor, another process can that has got the process ID
-        within 10 ms of the member's start. Elsewhere a process ID is checked just before the signal is sent to it; for
-        a moment another process may get it. On Windows the member is terminated with this exit status, as by
+        Processes that members start meanwhile are not reached. On Windows and on Linux no other
+        process can receive the signal; before Linux 6.9, and without a free file descriptor,
+        another process can that has got the process ID within 10 ms of the member's start.
+        Elsewhere a process ID is checked just before the signal is sent to it; for a moment another
+        process may get it. On Windows the member is terminated with this exit status, as by
         ``os.kill``.
 
-        Raises the last error, such as a ``PermissionError``, after all members have been tried. If the tree cannot be
-        read now, these are the members that were found before.
+        Raises the last error, such as a ``PermissionError``, after all members have been tried. If
+        the tree cannot be read now, these are the members that were found before.
         """
         number = c_int(number)
 
@@ -244,7 +269,10 @@ class Tree(Opened):
         self._use(send)
 
     def close(self) -> None:
-        """Make all methods raise ``ValueError`` from now on. A reading in another thread is finished first."""
+        """Make all methods raise ``ValueError`` from now on.
+
+        A reading in another thread is finished first.
+        """
         self._closed = True
         self._check_fork()
         with self._lock:

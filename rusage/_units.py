@@ -9,22 +9,26 @@ MAX_SIZE = 2**64 - 1
 
 
 def parse_size(text: str) -> int:
-    """Return a size such as ``"100 MiB"``, ``"500M"``, ``"1.5G"`` or ``"4096"`` in bytes, rounded down.
+    """Return a size such as ``"100 MiB"``, ``"500M"``, ``"1.5G"`` or ``"4096"`` in bytes.
 
-    The units are KiB, MiB, GiB and TiB, in short K, M, G and T, and bytes without a unit. Anything else raises
-    ``ValueError``: ``MB`` too, because not all programs agree on its meaning, and sizes of 2**64 bytes or more.
+    It is rounded down. The units are KiB, MiB, GiB and TiB, in short K, M, G and T, and bytes
+    without a unit. Anything else raises ``ValueError``: ``MB`` too, because not all programs agree
+    on its meaning, and sizes of 2**64 bytes or more.
     """
     match = re.fullmatch(SIZE, text)
     if match is None:
         raise ValueError(
-            f"not a size: {shown(text)} (expected a number of bytes, or one with K, M, G or T, such as 500M)"
+            f"not a size: {shown(text)} "
+            "(expected a number of bytes, or one with K, M, G or T, such as 500M)"
         )
     whole, fraction, prefix = match.groups(default="")
-    # int() refuses thousands of digits. No multiple of 2**-40, a byte in TiB, has more than 40 decimals.
+    # int() refuses thousands of digits. No multiple of 2**-40, a byte in TiB, has more than 40
+    # decimals.
     whole, fraction = whole.lstrip("0"), fraction[:40]
     power = ["", *"KMGT"].index(prefix)
     if len(whole) <= len(str(MAX_SIZE)):
-        size = (int(f"0{whole}{fraction}") << 10 * power) // int("1" + "0" * len(fraction))  # exact, unlike a float
+        # Exact, unlike a float.
+        size = (int(f"0{whole}{fraction}") << 10 * power) // int("1" + "0" * len(fraction))
         if size <= MAX_SIZE:
             return size
     raise ValueError(f"too large a size: {shown(text)} (it must be less than 2**64 bytes)")

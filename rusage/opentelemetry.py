@@ -1,7 +1,7 @@
 """Metrics of this process for OpenTelemetry: ``rusage.opentelemetry.instrument()``.
 
-Names, attributes and units follow the semantic conventions for processes, version 1.44. A metric exists only if this
-system measures its field. ``docs/monitoring.md`` lists the metrics.
+Names, attributes and units follow the semantic conventions for processes, version 1.44. A metric
+exists only if this system measures its field. ``docs/monitoring.md`` lists the metrics.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import CallbackOptions
 
     _Observe = Callable[[], Iterable[Observation]]
-    _Instrument = tuple[str, str, str, str, _Observe]  # kind, name, unit, description and a function that reads it
+    # Kind, name, unit, description and a function that reads it.
+    _Instrument = tuple[str, str, str, str, _Observe]
 
 __all__ = ["instrument", "uninstrument"]
 
@@ -35,19 +36,21 @@ _active: Callable[[], MeterProvider] | None = None
 def instrument(meter_provider: MeterProvider | None = None) -> None:
     """Create the instruments in this provider, or in the global one, which may be set later.
 
-    If the process is instrumented already, with this provider or another one, this logs a warning and does nothing.
+    If the process is instrumented already, with this provider or another one, this logs a warning
+    and does nothing.
     """
     global _active  # noqa: PLW0603 (of the process)
     if _active is not None:
         _log.warning("rusage is already instrumented")
         return
     given = get_meter_provider() if meter_provider is None else meter_provider
-    # Until the global provider is set, get_meter_provider() returns a substitute. Its instruments later move to the
-    # global provider.
+    # Until the global provider is set, get_meter_provider() returns a substitute. Its instruments
+    # later move to the global provider.
     provider = get_meter_provider if given is get_meter_provider() else lambda: given
 
     def callbacks(observe: _Observe) -> list[Callable[[CallbackOptions], Iterable[Observation]]]:
-        # A provider keeps an asynchronous instrument and its callback forever, and ignores a second one of that name.
+        # A provider keeps an asynchronous instrument and its callback forever, and ignores a second
+        # one of that name.
         def callback(_: CallbackOptions) -> Iterable[Observation]:
             active = _active
             return observe() if active is not None and active() is provider() else ()
@@ -63,8 +66,8 @@ def instrument(meter_provider: MeterProvider | None = None) -> None:
 def uninstrument() -> None:
     """Make the instruments report nothing; OpenTelemetry cannot remove them.
 
-    ``instrument()`` may be called again, with the same or another provider. If the process is not instrumented, this
-    logs a warning.
+    ``instrument()`` may be called again, with the same or another provider. If the process is not
+    instrumented, this logs a warning.
     """
     global _active  # noqa: PLW0603 (as above)
     if _active is None:
@@ -76,37 +79,47 @@ def _instruments() -> Iterator[_Instrument]:
     """Yield the instruments of this system, with the descriptions of the conventions."""
     names = BACKEND.measured["RUSAGE_SELF"]
     cpu_time = _reader("cpu.mode", ru_utime="user", ru_stime="system")
-    yield "counter", "process.cpu.time", "s", "Total CPU seconds broken down by different CPU modes.", cpu_time
+    description = "Total CPU seconds broken down by different CPU modes."
+    yield "counter", "process.cpu.time", "s", description, cpu_time
     if "ru_minflt" in names:
         faults = _reader("system.paging.fault.type", ru_minflt="minor", ru_majflt="major")
-        if "ru_majflt" not in names:  # ru_minflt counts all faults: the conventions have no attribute for the sum
+        if "ru_majflt" not in names:
+            # ru_minflt counts all faults: the conventions have no attribute for the sum.
             faults = _observed(lambda: getrusage(RUSAGE_SELF).ru_minflt)
-        yield "counter", "process.paging.faults", "{fault}", "Number of page faults the process has made.", faults
+        description = "Number of page faults the process has made."
+        yield "counter", "process.paging.faults", "{fault}", description, faults
     if names >= SWITCHES:
-        switches = _reader("process.context_switch.type", ru_nvcsw="voluntary", ru_nivcsw="involuntary")
+        switches = _reader(
+            "process.context_switch.type", ru_nvcsw="voluntary", ru_nivcsw="involuntary"
+        )
         description = "Number of times the process has been context switched."
         yield "counter", "process.context_switches", "{context_switch}", description, switches
     if names >= BLOCKS:
         factor, name, unit = 1, "process.disk.operations", "{operation}"
         description = "Number of disk operations performed by the process."
         if BACKEND.units.get("ru_inblock") == SECTORS:
-            factor, name, unit, description = SECTOR, "process.disk.io", "By", "Disk bytes transferred."
+            factor, name, unit = SECTOR, "process.disk.io", "By"
+            description = "Disk bytes transferred."
         blocks = _reader("disk.io.direction", ru_inblock="read", ru_oublock="write", factor=factor)
         yield "counter", name, unit, description, blocks
     if "rss" not in BACKEND.absent:
         memory = _observed(read_rss)
-        yield "up_down_counter", "process.memory.usage", "By", "The amount of physical memory in use.", memory
+        description = "The amount of physical memory in use."
+        yield "up_down_counter", "process.memory.usage", "By", description, memory
     if "ru_maxrss" in names:
         name = "rusage.maxrss" if "peak" in BACKEND.absent else "rusage.peak"
         yield "gauge", name, "By", "Maximum resident set size of the process.", _observed(read_peak)
 
 
 def _reader(attribute: str, *, factor: int = 1, **values: str) -> _Observe:
-    """Return a function that reads the named fields, each of which has its value of an attribute."""
+    """Return a function that reads the named fields, each of which has its attribute's value."""
 
     def read() -> list[Observation]:
         usage = getrusage(RUSAGE_SELF)
-        return [Observation(getattr(usage, field) * factor, {attribute: value}) for field, value in values.items()]
+        return [
+            Observation(getattr(usage, field) * factor, {attribute: value})
+            for field, value in values.items()
+        ]
 
     return read
 

@@ -1,8 +1,8 @@
 """A collector for prometheus_client: ``REGISTRY.register(UsageCollector())``.
 
-It complements prometheus_client's ``ProcessCollector`` on every system: by user and system CPU time, page faults,
-context switches of all threads, disk I/O and the peak of the resident set size, and, where ``ProcessCollector`` does
-not export them, by the CPU time and the resident set size.
+It complements prometheus_client's ``ProcessCollector`` on every system: by user and system CPU
+time, page faults, context switches of all threads, disk I/O and the peak of the resident set size,
+and, where ``ProcessCollector`` does not export them, by the CPU time and the resident set size.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ else:
 
 __all__ = ["UsageCollector"]
 
-# The names of counters, their meanings, the fields by the value of the label "type", if they have that label, and the
-# value of one unit of the fields.
+# The names of counters, their meanings, the fields by the value of the label "type", if they have
+# that label, and the value of one unit of the fields.
 COUNTERS = [
     ("cpu_user_seconds", FIELDS["ru_utime"].meaning, {"": "ru_utime"}, 1),
     ("cpu_system_seconds", FIELDS["ru_stime"].meaning, {"": "ru_stime"}, 1),
@@ -36,38 +36,49 @@ COUNTERS = [
     ("major_page_faults", FIELDS["ru_majflt"].meaning, {"": "ru_majflt"}, 1),
     ("disk_read_bytes", "bytes read from block devices", {"": "ru_inblock"}, SECTOR),
     ("disk_written_bytes", "bytes written to block devices", {"": "ru_oublock"}, SECTOR),
-    ("context_switches", "context switches", {"voluntary": "ru_nvcsw", "involuntary": "ru_nivcsw"}, 1),
+    (
+        "context_switches",
+        "context switches",
+        {"voluntary": "ru_nvcsw", "involuntary": "ru_nivcsw"},
+        1,
+    ),
 ]
 
 
 class UsageCollector:
     """Collect the resource usage of a process for a registry of prometheus_client.
 
-    Without a ``process``, it collects the usage of the process that answers the scrape: after a fork, the child's.
-    ``docs/monitoring.md`` lists the metrics.
+    Without a ``process``, it collects the usage of the process that answers the scrape: after a
+    fork, the child's. ``docs/monitoring.md`` lists the metrics.
 
-    Only metrics that the system measures are exported; their help texts describe them on this system. With a
-    ``namespace`` they are named ``NAMESPACE_process_...``. With ``children=True``, the counters are also exported for
-    ``RUSAGE_CHILDREN``, as ``process_children_...``, on systems that have it.
+    Only metrics that the system measures are exported; their help texts describe them on this
+    system. With a ``namespace`` they are named ``NAMESPACE_process_...``. With ``children=True``,
+    the counters are also exported for ``RUSAGE_CHILDREN``, as ``process_children_...``, on systems
+    that have it.
 
-    For another ``process``, a ``rusage.Process``, only the fields in ``process.measured`` are exported; nothing if a
-    reading raises ``OSError``. If the ``Process`` has been closed, a scrape raises ``ValueError``. ``children=True``
-    raises ``ValueError``, since the children of another process are not available.
+    For another ``process``, a ``rusage.Process``, only the fields in ``process.measured`` are
+    exported; nothing if a reading raises ``OSError``. If the ``Process`` has been closed, a scrape
+    raises ``ValueError``. ``children=True`` raises ``ValueError``, since the children of another
+    process are not available.
 
-    For this process, without a ``namespace``, the collector can be registered beside a ``ProcessCollector``, in any
-    order: what both would export is left out. A second ``UsageCollector``, and one for another process beside a
-    ``ProcessCollector``, needs a ``namespace`` of its own: otherwise the default registry refuses the collector, and
-    other registries show some metrics twice.
+    For this process, without a ``namespace``, the collector can be registered beside a
+    ``ProcessCollector``, in any order: what both would export is left out. A second
+    ``UsageCollector``, and one for another process beside a ``ProcessCollector``, needs a
+    ``namespace`` of its own: otherwise the default registry refuses the collector, and other
+    registries show some metrics twice.
     """
 
-    def __init__(self, process: Process | None = None, *, namespace: str = "", children: bool = False) -> None:
+    def __init__(
+        self, process: Process | None = None, *, namespace: str = "", children: bool = False
+    ) -> None:
         if process is not None and children:
             raise ValueError("the usage of another process's children is not available")
         prefix = f"{namespace}_process_" if namespace else "process_"
         measured = measured_for(BACKEND)
         own = measured[RUSAGE_SELF] if process is None else process.measured
         self._process = process
-        theirs = process is None and not namespace and os.path.exists("/proc/stat")  # what ProcessCollector exports
+        # What ProcessCollector exports.
+        theirs = process is None and not namespace and os.path.exists("/proc/stat")
         self._counters = _Counters(prefix, own, total=not theirs)
         self._children = None
         if children and RUSAGE_CHILDREN in measured:
@@ -80,7 +91,7 @@ class UsageCollector:
         self._peak = f"{prefix}resident_memory_peak_bytes", _text(FIELDS["ru_maxrss"].meaning, note)
 
     def describe(self) -> Iterator[Metric]:
-        """Yield the metrics without values: a registry refuses a second collector of the same metrics."""
+        """Yield the metrics without values: a registry refuses another collector of the same."""
         size, highest = 0 if self._has_rss else None, 0 if self._has_peak else None
         for metric in self._metrics(RUsage.zero, 0, size, highest):
             metric.samples.clear()
@@ -96,7 +107,8 @@ class UsageCollector:
                 highest = read_peak() if self._has_peak else None
             else:
                 usage = self._process.getrusage()
-                # The clock of cputime() may be finer than the two times, but must not fall behind them.
+                # The clock of cputime() may be finer than the two times, but must not fall behind
+                # them.
                 cputime = max(usage.cputime, self._process.cputime())
                 size = self._process.rss() if self._has_rss else None
                 highest = usage.ru_maxrss or None if self._has_peak else None
@@ -122,11 +134,17 @@ class UsageCollector:
 
 
 class _Counters:
-    """The counters of one usage. Names and help texts are made only once, which makes a scrape faster."""
+    """The counters of one usage. Names and help texts are made only once: a scrape is faster."""
 
-    def __init__(self, prefix: str, measured: frozenset[str], whose: str = "", *, total: bool = True) -> None:
+    def __init__(
+        self, prefix: str, measured: frozenset[str], whose: str = "", *, total: bool = True
+    ) -> None:
         # Skip notes on unmeasured fields: another process may have them.
-        notes = {field: note for field, note in BACKEND.notes.items() if field in BACKEND.measured["RUSAGE_SELF"]}
+        notes = {
+            field: note
+            for field, note in BACKEND.notes.items()
+            if field in BACKEND.measured["RUSAGE_SELF"]
+        }
         self._total = total and measured >= TIMES
         self._total_name = f"{prefix}cpu_seconds", _text(f"{whose}user and system CPU time used")
         self._rows = []

@@ -1,6 +1,7 @@
-"""The plugin for pytest: the options, the mark and the ini defaults. ``rusage._pytest_phases`` does the rest.
+"""The plugin for pytest: the options, the mark and the ini defaults.
 
-pytest imports this module in every run. The module imports ``_pytest_phases`` only if ``--rusage`` or a limit is given.
+``rusage._pytest_phases`` does the rest. pytest imports this module in every run. The module imports
+``_pytest_phases`` only if ``--rusage`` or a limit is given.
 """
 
 from __future__ import annotations
@@ -30,24 +31,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         nargs="?",
         type=int,
         const=ROWS,
-        help="show the N phases of tests (default 10; 0: all) with the most CPU time, the largest growth of the peak "
-        "memory, and the most memory retained after the test; resets the peak of the process before each phase if "
-        "possible",
+        help="show the N phases of tests (default 10; 0: all) with the most CPU time, "
+        "the largest growth of the peak memory, and the most memory retained after the test; "
+        "resets the peak of the process before each phase if possible",
     )
     for name, meaning in LIMITS.items():
-        parser.addini(f"limit_rusage_{name}", f"default of @pytest.mark.{MARK}({name}=...): {meaning}")
+        parser.addini(
+            f"limit_rusage_{name}", f"default of @pytest.mark.{MARK}({name}=...): {meaning}"
+        )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Describe the mark; register the measuring plugin if ``--rusage`` or an ini option is given."""
+    """Describe the mark; register the measuring plugin if ``--rusage`` or an ini option is set."""
     config.addinivalue_line(
         "markers",
-        f"{MARK}({', '.join(f'{name}=None' for name in LIMITS)}): fail the test if its call exceeds a limit: "
+        f"{MARK}({', '.join(f'{name}=None' for name in LIMITS)}): "
+        "fail the test if its call exceeds a limit: "
         f"{'; '.join(f'{name}: {meaning}' for name, meaning in LIMITS.items())} (rusage).",
     )
     if (config.option.rusage or 0) < 0:
         raise pytest.UsageError("--rusage: must be at least 0")
-    if config.option.rusage is not None or any(config.getini(f"limit_rusage_{name}") for name in LIMITS):
+    defaults = (config.getini(f"limit_rusage_{name}") for name in LIMITS)
+    if config.option.rusage is not None or any(defaults):
         _phases(config)
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the command share: its report in a file of a new folder, and a program that counts its runs."""
+"""What the command's tests share: a report in a new folder, and a program that counts its runs."""
 
 from __future__ import annotations
 
@@ -25,12 +25,17 @@ needs_tree = pytest.mark.skipif(not hasattr(rusage, "Tree"), reason="this system
 
 @pytest.fixture(autouse=True)
 def new_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give each test of a module that imports this a folder of its own, in which it can name files shortly."""
+    """Give each test of a module that imports this its own folder, so file names are short."""
     monkeypatch.chdir(tmp_path)
 
 
-def plain(*words: str, before: list[str] = RUSAGE, **keywords: Any) -> subprocess.CompletedProcess[str]:
-    """Run the command; its report goes to standard error. An interpreter is started for an environment of its own."""
+def plain(
+    *words: str, before: list[str] = RUSAGE, **keywords: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run the command; its report goes to standard error.
+
+    For an environment of its own, an interpreter is started.
+    """
     start: Any = subprocess.run if {"env", "preexec_fn"} & keywords.keys() else forked.run
     done: subprocess.CompletedProcess[str]
     done = start([*before, *words], capture_output=True, text=True, check=False, **keywords)
@@ -38,7 +43,7 @@ def plain(*words: str, before: list[str] = RUSAGE, **keywords: Any) -> subproces
 
 
 def run(*words: str, **keywords: Any) -> subprocess.CompletedProcess[str]:
-    """Run the command with a file for the report, so that standard error has only what is not in it."""
+    """Run the command with a file for the report; standard error has only what is not in it."""
     return plain("-o", "report", *words, **keywords)
 
 
@@ -52,7 +57,9 @@ def in_words() -> str:
     return " ".join(text().split())
 
 
-SCHEMA = json.loads((Path(__file__).parent.parent / "docs" / "rusage.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads(
+    (Path(__file__).parent.parent / "docs" / "rusage.schema.json").read_text(encoding="utf-8")
+)
 
 
 def strict(schema: Any) -> Any:
@@ -69,7 +76,10 @@ def strict(schema: Any) -> Any:
 
 @functools.cache
 def validator() -> Any:
-    """Return a function that raises ``ValueError`` if a record does not match the schema, where fastjsonschema is."""
+    """Return a function that raises ``ValueError`` if a record does not match the schema.
+
+    Without fastjsonschema, it checks nothing.
+    """
     try:
         import fastjsonschema
     except ModuleNotFoundError:
@@ -89,8 +99,14 @@ def record(path: str = "report") -> Any:
 
 # Of programs, with names that are empty, missing or repeated.
 ENVIRONMENTS = [
-    [b"=x=1", b"=", b"==", b"=C:=C:\\", b"A", b"", b"A=1", b"A=2", b"A=", b"B==", b"\xff=\xfe\n", b"A=1"],
-    [b"LC_CTYPE", b"LC_CTYPE=C", b"LC_CTYPE=", b"LC_CTYPE=C.UTF-8", b"LC_ALL=", b"LC_ALL=C", b"LC_ALL", b"LANG=C"],
+    [
+        *(b"=x=1", b"=", b"==", b"=C:=C:\\", b"A", b"", b"A=1"),
+        *(b"A=2", b"A=", b"B==", b"\xff=\xfe\n", b"A=1"),
+    ],
+    [
+        *(b"LC_CTYPE", b"LC_CTYPE=C", b"LC_CTYPE=", b"LC_CTYPE=C.UTF-8"),
+        *(b"LC_ALL=", b"LC_ALL=C", b"LC_ALL", b"LANG=C"),
+    ],
     [b"LC_CTYPE=C.UTF-8", b"A=1"],
     [b"A=1", b"LC_CTYPE=C"],
     [],
@@ -98,17 +114,31 @@ ENVIRONMENTS = [
 
 
 def execute(words: list[str], entries: list[bytes]) -> None:
-    """Execute a program with an environment that no mapping holds: names may repeat, and an entry may lack one."""
-    arrays = ((ctypes.c_char_p * (len(texts) + 1))(*texts, None) for texts in ([*map(os.fsencode, words)], entries))
+    """Execute a program in an environment that no mapping holds: names may repeat or be missing."""
+    arrays = (
+        (ctypes.c_char_p * (len(texts) + 1))(*texts, None)
+        for texts in ([*map(os.fsencode, words)], entries)
+    )
     ctypes.CDLL(None).execve(os.fsencode(words[0]), *arrays)
 
 
-# What a run of ``nth`` may do. Python's own handler would not run before the end of a sleep that begins just then.
+# What a run of ``nth`` may do. Python's own handler would not run before the end of a sleep that
+# begins just then.
 SLEEPS = "signal.signal(signal.SIGINT, signal.SIG_DFL); print('ready', flush=True); time.sleep(60)"
-CATCHES = "signal.pthread_sigmask(signal.SIG_BLOCK, [{0}]); print('ready', flush=True); signal.sigwait([{0}])"
+CATCHES = (
+    "signal.pthread_sigmask(signal.SIG_BLOCK, [{0}]); print('ready', flush=True); "
+    "signal.sigwait([{0}])"
+)
 
 
 def nth(number: int, unusual: str) -> list[str]:
-    """Return a program that does nothing but in one of its runs; the file ``count`` has a byte for each run."""
-    count = "import os, signal, sys, time; os.write(os.open('count', os.O_CREAT | os.O_WRONLY | os.O_APPEND), b'.')"
-    return [sys.executable, "-S", "-c", f"{count}; os.stat('count').st_size == {number} and exec(sys.argv[1])", unusual]
+    """Return a program that does nothing but in one of its runs.
+
+    The file ``count`` has a byte for each run.
+    """
+    count = (
+        "import os, signal, sys, time; "
+        "os.write(os.open('count', os.O_CREAT | os.O_WRONLY | os.O_APPEND), b'.')"
+    )
+    script = f"{count}; os.stat('count').st_size == {number} and exec(sys.argv[1])"
+    return [sys.executable, "-S", "-c", script, unusual]

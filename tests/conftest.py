@@ -28,7 +28,9 @@ PROGRAMS = Path(__file__).parent / "programs"
 CPYTHON = platform.python_implementation() == "CPython"
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="tests Linux, such as its /proc")
-root = pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="run it as root on Linux")
+root = pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0, reason="run it as root on Linux"
+)
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 needs_sh = pytest.mark.skipif(shutil.which("sh") is None, reason="this system has no shell")
 
@@ -49,9 +51,11 @@ def search_own_folders() -> None:
 
 
 def keep_bytecode() -> None:
-    """Let Python write bytecode: hundreds of interpreters would compile the package, and each worker all tests.
+    """Let Python write bytecode.
 
-    The package is compiled now: an interpreter with a limit on the size of files may write half a file of bytecode.
+    Otherwise hundreds of interpreters would compile the package, and each worker all tests. The
+    package is compiled now: an interpreter with a limit on the size of files may write half a file
+    of bytecode.
     """
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -61,7 +65,7 @@ def keep_bytecode() -> None:
 
 
 def pytest_configure() -> None:
-    """Let random examples take any time; say what to do in a source tree in which nothing was built."""
+    """Let random examples take any time; say what to do in a source tree without a build."""
     keep_bytecode()
     search_own_folders()
     with contextlib.suppress(ModuleNotFoundError):  # the plugin's tests do not need it
@@ -80,7 +84,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Run the whole suite in several processes and limit the time of a test, if the plugins for it are installed."""
+    """Run the whole suite in parallel and limit each test's time, if the plugins are installed."""
     options = config.option
     if getattr(options, "timeout", 0) is None:
         options.timeout = 600.0  # many times what the slowest test takes, in seconds
@@ -90,12 +94,15 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     if whole and not is_worker and not asked:
         # Many tests wait: two processes for each CPU. The variable is pytest-xdist's own.
         number = os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS")
-        options.numprocesses, options.dist = int(number or min(2 * (os.cpu_count() or 1), 8)), "loadgroup"
+        options.numprocesses = int(number or min(2 * (os.cpu_count() or 1), 8))
+        options.dist = "loadgroup"
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave out a thorough test, unless an option or the test's own name asks for it."""
-    asked = item.config.option.markexpr or any("::" in argument for argument in item.config.option.file_or_dir)
+    asked = item.config.option.markexpr or any(
+        "::" in argument for argument in item.config.option.file_or_dir
+    )
     if not asked and item.get_closest_marker("thorough"):
         pytest.skip(reason="takes long; run by: pytest -m thorough")
 
@@ -104,7 +111,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_testnodedown(node: Any, error: object) -> None:
     """End the run if a process of pytest-xdist has crashed, which would otherwise be replaced."""
     if error:
-        node.config.pluginmanager.getplugin("dsession").shouldstop = f"worker {node.gateway.id!r} crashed"
+        session = node.config.pluginmanager.getplugin("dsession")
+        session.shouldstop = f"worker {node.gateway.id!r} crashed"
 
 
 @pytest.hookimpl(optionalhook=True, trylast=True)
@@ -126,13 +134,16 @@ def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, An
 
 @pytest.fixture(scope="session", autouse=True)
 def options_of_this_pytest() -> None:
-    """Keep PYTEST_ADDOPTS from the pytests that tests start; workers of pytest-xdist have read it by now."""
+    """Keep PYTEST_ADDOPTS from pytests that tests start; pytest-xdist's workers have read it."""
     os.environ.pop("PYTEST_ADDOPTS", None)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def terminal_signals() -> None:
-    """Give the terminal's signals their defaults: a background job or nohup ignores them, and children inherit that."""
+    """Give the terminal's signals their defaults, which children inherit.
+
+    A background job or nohup ignores them.
+    """
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in {"SIGHUP", "SIGQUIT"} & set(dir(signal)):
@@ -141,7 +152,7 @@ def terminal_signals() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def collected_once() -> None:
-    """Let gc.collect() in a test look only at what tests have made: all imported modules take it 0.1 s each time."""
+    """Exempt all imported modules from gc.collect() in tests: they take it 0.1 s each time."""
     if hasattr(gc, "freeze"):  # not on PyPy
         gc.collect()
         gc.freeze()
@@ -149,7 +160,10 @@ def collected_once() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Run elsewhere: an interpreter's first path is the current directory, and the source tree has no extension."""
+    """Run elsewhere: an interpreter's first path is the current directory.
+
+    The source tree has no extension.
+    """
     before = Path.cwd()
     os.chdir(tmp_path_factory.mktemp("elsewhere"))
     yield
@@ -162,10 +176,13 @@ def python() -> Callable[..., str]:
 
     def run(*arguments: str, before: Sequence[str] = (), **environment: str) -> str:
         command = [*before, sys.executable, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=os.environ | environment
+        )
         if done.stderr.startswith("skip"):
             reason = done.stderr.removeprefix("skip").strip(": \n")
-            pytest.skip(reason=reason or "no permission for what the program does: run it as root, not in a sandbox")
+            denied = "no permission for what the program does: run it as root, not in a sandbox"
+            pytest.skip(reason=reason or denied)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -174,7 +191,10 @@ def python() -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def program(python: Callable[..., str]) -> Callable[..., str]:
-    """Return a function that runs a file of tests/programs in a new interpreter and returns what it prints."""
+    """Return a function that runs a file of tests/programs in a new interpreter.
+
+    It returns what the program prints.
+    """
 
     def run(name: str, *arguments: str, before: Sequence[str] = ()) -> str:
         # With PYTHONSAFEPATH in the environment a program's folder is not in its path.
@@ -185,9 +205,10 @@ def program(python: Callable[..., str]) -> Callable[..., str]:
 
 
 def open_files() -> list[int]:
-    """Return the open file descriptors, where /proc shows them; not the one that lists them, whose number varies.
+    """Return the open file descriptors, where /proc shows them.
 
-    A thread in accept(2), as one of pytest-rerunfailures, has reserved a number that /proc does not show.
+    Not the one that lists them, whose number varies. A thread in accept(2), as one of
+    pytest-rerunfailures, has reserved a number that /proc does not show.
     """
     folder = Path("/proc/self/fd")
     listed = os.listdir(folder) if sys.platform == "linux" else []
@@ -202,7 +223,7 @@ def no_child_is_left() -> None:
 
 @pytest.fixture
 def nothing_is_left() -> Iterator[None]:
-    """After the test there is no child, and, where /proc shows them, no more file descriptors than before."""
+    """After the test, no child and, where /proc shows them, no new file descriptor is left."""
     before = open_files()
     yield
     no_child_is_left()
@@ -213,10 +234,13 @@ def nothing_is_left() -> Iterator[None]:
 
 @pytest.fixture
 def without_proc() -> list[str]:
-    """Return the first words of a command line that runs a program in a mount namespace without /proc."""
+    """Return the words before a command that run it in a mount namespace without /proc."""
     words = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
-    if shutil.which("unshare") is None or subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
-        pytest.skip(reason="no permission to mount (run it as root), or no unshare(1) (install util-linux)")
+    missing = shutil.which("unshare") is None
+    if missing or subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
+        pytest.skip(
+            reason="no permission to mount (run it as root), or no unshare(1) (install util-linux)"
+        )
     return words
 
 
@@ -239,7 +263,10 @@ NOBODY = 65534
 
 
 def in_child(function: Callable[[], object]) -> None:
-    """Call a function in a forked child; fail if that fails, or takes five minutes. It may skip the test."""
+    """Call a function in a forked child; fail if it fails or takes five minutes.
+
+    It may skip the test.
+    """
     read, write = os.pipe()
     pid = os.fork()
     if not pid:
@@ -281,7 +308,8 @@ def become_nobody() -> None:
     os.setgroups([])
     os.setgid(NOBODY)
     os.setuid(NOBODY)
-    assert ctypes.CDLL(None).prctl(4, 1, 0, 0, 0) == 0  # PR_SET_DUMPABLE, as after an exec: this user may read it
+    # PR_SET_DUMPABLE, as after an exec: this user may read it
+    assert ctypes.CDLL(None).prctl(4, 1, 0, 0, 0) == 0
 
 
 @contextlib.contextmanager
@@ -298,7 +326,10 @@ def no_files() -> Iterator[None]:
 
 @pytest.fixture
 def on_terminal() -> Iterator[Start]:
-    """Return a function that runs a command on a pseudo-terminal of its own, and returns the leader and our end."""
+    """Return a function that runs a command on a pseudo-terminal of its own.
+
+    It returns the leader and our end.
+    """
     pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
     import forked
 
@@ -322,11 +353,15 @@ def on_terminal() -> Iterator[Start]:
 
 
 def called_after(
-    instructions: int, function: Callable[[], object], handler: Callable[[], None], *, within: str = ""
+    instructions: int,
+    function: Callable[[], object],
+    handler: Callable[[], None],
+    *,
+    within: str = "",
 ) -> bool:
-    """Call a function, and a handler in it after a number of instructions of Python, as a signal's would be called.
+    """Call a function, and a handler in it after a number of instructions, as a signal's.
 
-    Return whether it had that many, in files whose names have some text.
+    Return whether it had that many instructions of Python, in files whose names have some text.
     """
     left = instructions
 
@@ -363,7 +398,7 @@ def at_each_instruction(function: Any, handler: Any, *, within: str) -> Iterator
 
 
 def interrupted_after(instructions: int, function: Callable[[], None]) -> bool:
-    """Call a function, and raise in it after a number of instructions of Python; return whether it had that many."""
+    """Raise in a function after a number of Python instructions; return whether it had so many."""
 
     class Stop(Exception):  # noqa: N818 (not an error)
         pass

@@ -23,11 +23,16 @@ def converted(call: Call, *, rate: int = MICROSECONDS, **values: int) -> RUsage:
 
 
 def convert(backend: Backend, who: str = "RUSAGE_SELF", *, hz: int = 127, **values: int) -> RUsage:
-    """Return the same for a backend's units; 127 is the statistics clock of FreeBSD on x86, and 128 its CLK_TCK."""
+    """Return the same for a backend's units.
+
+    127 is the statistics clock of FreeBSD on x86, and 128 its CLK_TCK.
+    """
     return converted(new_call(backend, 0, backend.measured[who], hz=hz), **values)
 
 
-def convert_both(backend: Backend, own: dict[str, int], children: dict[str, int], *, hz: int = 127) -> RUsage:
+def convert_both(
+    backend: Backend, own: dict[str, int], children: dict[str, int], *, hz: int = 127
+) -> RUsage:
     """Return what RUSAGE_BOTH makes of the numbers for a process and its children."""
     call = new_call(backend, 0, measured_for(backend, hz=hz)[-2], hz=hz)
     native, of_children = (ffi.new("rusage_values *", values) for values in (own, children))
@@ -35,7 +40,8 @@ def convert_both(backend: Backend, own: dict[str, int], children: dict[str, int]
     return usage_of(call)
 
 
-# No two alike, none a multiple of another's unit: a field in another's place shows, and so does a wrong unit.
+# No two alike, none a multiple of another's unit: a field in another's place shows, and so does a
+# wrong unit.
 KERNEL = {
     "utime": 12_250_001,
     "stime": 7_500_003,

@@ -1,4 +1,4 @@
-"""The expected values of each system: one row for each, which all tests of several systems compare with."""
+"""The expected values of each system, a row each; tests of several systems compare with them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
     from rusage._backends._base import Backend
 
-# The fields that a child lacks by chance where the kernel samples them: no tick of its clock may have hit the child.
-SAMPLED = _base.INTEGRALS | {"ru_maxrss"} if BACKEND.child_peak == _base.PEAK_SAMPLED else _base.NONE
+# The fields that a child lacks by chance where the kernel samples them: no tick of its clock may
+# have hit the child.
+SAMPLED = (
+    _base.INTEGRALS | {"ru_maxrss"} if BACKEND.child_peak == _base.PEAK_SAMPLED else _base.NONE
+)
 
 FOLDER = Path(rusage.__file__).parent / "_backends"
 BACKENDS = list(dict.fromkeys(PLATFORMS.values()))  # in the list of platforms, without "unknown"
@@ -39,14 +42,16 @@ def load(name: str, path: Path) -> ModuleType:
 
 def backend_on(name: str, platform: str, release: str) -> Backend:
     """Return a backend as it is where ``sys.platform`` and ``os.uname().release`` are these."""
-    uname = mock.patch.object(os, "uname", create=True, return_value=SimpleNamespace(release=release))
+    uname = mock.patch.object(
+        os, "uname", create=True, return_value=SimpleNamespace(release=release)
+    )
     with mock.patch.object(sys, "platform", platform), uname:
         backend: Backend = load(f"rusage._backends.{name}", FOLDER / f"{name}.py").BACKEND
     return backend
 
 
 def newest(name: str) -> Backend:
-    """Return the backend of a system's newest kernel, which is what any other system's interpreter sees of it."""
+    """Return the backend of a system's newest kernel, as other systems' interpreters see it."""
     return backend_on(name, "unknown", "")
 
 
@@ -62,7 +67,7 @@ class System(NamedTuple):
     becomes: dict[str, tuple[int, ...]]
     """The converted values of ``conversion.KERNEL``, from ``ru_maxrss`` on."""
     absent: str = ""
-    """The names that the system lacks, without those that all but one system lack or that ``Process`` implies."""
+    """The names that the system lacks, except those that ``Process`` implies or only one has."""
     process: str = ""
     """The fields of another process, without their prefixes."""
     units: Mapping[str, str] = {}
@@ -70,7 +75,10 @@ class System(NamedTuple):
     child_peak: str = _base.PEAK_NONE
     """The rule for a child's peak."""
     exports: str = "times"
-    """The groups of metrics, named in their tests, that ``rusage.prometheus`` and ``rusage.opentelemetry`` export."""
+    """The groups of metrics that ``rusage.prometheus`` and ``rusage.opentelemetry`` export.
+
+    Their tests name the groups.
+    """
     exports_of_children: str | None = None
     """The same for children, where it differs."""
     name: str = ""
@@ -88,7 +96,9 @@ class System(NamedTuple):
     @property
     def backend(self) -> Backend:
         """The system's backend."""
-        return self.known_backend or backend_on(backend_name(self.platform), self.platform, self.release)
+        return self.known_backend or backend_on(
+            backend_name(self.platform), self.platform, self.release
+        )
 
 
 OF_PROC = "utime stime maxrss minflt majflt"
@@ -106,7 +116,7 @@ BLOCKS_512 = {"ru_inblock": "512-byte units", "ru_oublock": "512-byte units"}
 OF_LINUX = (1033216, 0, 0, 0, 1019, 1021, 0, 1033, 1039, 0, 0, 0, 1063, 1069)
 OF_MACOS = (1009, 0, 0, 0, 1019, 1021, 0, 0, 0, 1049, 1051, 1061, 0, 0)
 OF_BSD = (1033216, 0, 0, 0, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)
-OF_BSD_WITH_INTEGRALS = (1033216, 161348, 241978, 322592, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)
+OF_BSD_WITH_INTEGRALS = (1033216, 161348, 241978, 322592, *OF_BSD[4:])
 NO_PEAK = (0, 0, 0, 0, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)
 COUNTERS_AND_SWAPS = (0, 0, 0, 0, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069)
 OF_ILLUMOS = (0, 0, 0, 0, 0, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069)
@@ -182,7 +192,11 @@ SYSTEMS = {
     "OpenBSD 7.8": System(
         "openbsd7",
         "7.8",
-        {"SELF": f"{BSD} maxrss {INTEGRALS}", "CHILDREN": f"{BSD} maxrss {INTEGRALS}", "THREAD": f"{BSD} maxrss"},
+        {
+            "SELF": f"{BSD} maxrss {INTEGRALS}",
+            "CHILDREN": f"{BSD} maxrss {INTEGRALS}",
+            "THREAD": f"{BSD} maxrss",
+        },
         {"SELF": OF_BSD_WITH_INTEGRALS, "THREAD": OF_BSD},
         absent="peak",
         process="utime stime",

@@ -293,7 +293,7 @@ class Fact(NamedTuple):
     """What was done and seen."""
 
 
-# --- The usage --------------------------------------------------------------------------------------------------------
+# --- The usage ---
 
 
 class WindowsUsage:
@@ -387,7 +387,7 @@ def grown(action: Callable[[], object]) -> dict[str, int]:
     return {name: int(getattr(after, name) - getattr(before, name)) for name in names}
 
 
-# --- What a process can do --------------------------------------------------------------------------------------------
+# --- What a process can do ---
 
 BLOCKS: list[mmap.mmap] = []
 
@@ -453,7 +453,7 @@ def fork(action: Callable[[], object]) -> int:
     return pid
 
 
-# --- The measurements: each one runs in a process of its own ----------------------------------------------------------
+# --- The measurements: each one runs in a process of its own ---
 
 
 def accepted_who() -> Iterator[Fact]:
@@ -867,7 +867,7 @@ def competition() -> Fact:
     return Fact(name, kind(("counted", switched > 0), ("0", lost > 2)), seen)
 
 
-# --- Children ---------------------------------------------------------------------------------------------------------
+# --- Children ---
 
 
 def children() -> Iterator[Fact]:
@@ -994,7 +994,7 @@ def last_reading() -> Iterator[Fact]:
     )
 
 
-# --- Threads ----------------------------------------------------------------------------------------------------------
+# --- Threads ---
 
 
 def threads() -> Iterator[Fact]:
@@ -1065,7 +1065,7 @@ MEASUREMENTS: dict[str, Callable[..., Iterator[Fact]]] = {
 UNIX_ONLY = {"accepted_who", "integrals", "messages", "signals", "switches"}
 
 
-# --- The whole --------------------------------------------------------------------------------------------------------
+# --- The whole ---
 
 
 def measure(module: str = "resource") -> Iterator[Fact]:

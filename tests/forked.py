@@ -1,6 +1,7 @@
-"""The command, and other programs, in a forked child: starting an interpreter takes most of the time of a short test.
+"""The command, and other programs, in a forked child.
 
-``run`` and ``popen`` take what ``subprocess`` takes. On PyPy they start an interpreter all the same, as do tests of an
+Starting an interpreter takes most of the time of a short test. ``run`` and ``popen`` take what
+``subprocess`` takes. On PyPy they start an interpreter all the same, as do tests of an
 interpreter's start and end, of the environment and of file descriptors.
 """
 
@@ -33,7 +34,8 @@ CHECKS = [sys.executable, str(PROGRAMS / "command_checks.py")]
 EXAMPLES = [sys.executable, str(PROGRAMS / "examples.py")]
 needs_peak = pytest.mark.skipif(
     sys.platform == "win32" or bool(SAMPLED) or "ru_maxrss" not in rusage.run(["true"]).measured,
-    reason="the peak of a child is not measured here, or differs from run to run, since it is sampled",
+    reason="the peak of a child is not measured here, or differs from run to run, "
+    "since it is sampled",
 )
 
 
@@ -42,8 +44,10 @@ def become(function: Callable[[list[str]], object], words: list[str]) -> None:
     status: object = 1
     try:
         for number in signal.valid_signals():  # exec would reset them
-            if callable(signal.getsignal(number)) and not isinstance(signal.getsignal(number), signal.Handlers):
-                signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+            handler = signal.getsignal(number)
+            if callable(handler) and not isinstance(handler, signal.Handlers):
+                is_sigint = number == signal.SIGINT
+                signal.signal(number, signal.default_int_handler if is_sigint else signal.SIG_DFL)
         for name in {"SIGPIPE", "SIGXFSZ"} & {*dir(signal)}:  # as an interpreter at its start
             signal.signal(getattr(signal, name), signal.SIG_IGN)
         os.closerange(3, 4096)  # among them a pipe that subprocess waits for
@@ -61,9 +65,10 @@ def become(function: Callable[[list[str]], object], words: list[str]) -> None:
 
 
 def _lead(words: list[str]) -> None:
-    """Lead a new session with standard input as its terminal, run a command, print its return code, and stay.
+    """Lead a session on standard input's terminal; run a command, print its return code, and stay.
 
-    When the leader of a session exits, FreeBSD revokes the terminal and drops the output that was not read.
+    When the leader of a session exits, FreeBSD revokes the terminal and drops the output that was
+    not read.
     """
     import fcntl
     import termios
@@ -97,7 +102,8 @@ def _arguments(command: Sequence[str | bytes], keywords: dict[str, Any]) -> dict
     """Return the arguments of ``subprocess.Popen`` for a command."""
     words = [os.fsdecode(word) for word in command]
     (prefix,) = [prefix for prefix in FUNCTIONS if (*words[: len(prefix)],) == prefix]
-    if sys.implementation.name == "pypy" and prefix != (LEADER,):  # its threads may not run in a forked child
+    # PyPy's threads may not run in a forked child.
+    if sys.implementation.name == "pypy" and prefix != (LEADER,):
         return {**keywords, "args": command}
     before = keywords.get("preexec_fn") or (lambda: None)
 

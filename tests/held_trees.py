@@ -1,8 +1,9 @@
-"""Trees of processes that are held at a barrier, for several files of tests; as a program, be such a tree.
+"""Trees of processes held at a barrier, for several files of tests; as a program, be such a tree.
 
-A tree is {"mib": 20, "burn": 0.1, "threads": 3, "fork": true, "children": [...]}; all keys may be missing. Each process
-prints its ID when it has done its part, and waits for the end of its input. A child is forked, or executes the program;
-"threads": the children are started by that many other threads.
+A tree is {"mib": 20, "burn": 0.1, "threads": 3, "fork": true, "children": [...]}; all keys may be
+missing. Each process prints its ID when it has done its part, and waits for the end of its input. A
+child is forked, or executes the program; "threads": the children are started by that many other
+threads.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Made-up kernels: the C of other systems than Linux, compiled here, with records that tests set.
 
-The kernels are in ``tests/programs/kernels``. Each has one process, whose start time and other numbers can be set.
+The kernels are in ``tests/programs/kernels``. Each has one process, whose start time and other
+numbers can be set.
 """
 
 from __future__ import annotations
@@ -46,7 +47,14 @@ READ: dict[str, tuple[float, ...]] = {
 }
 PAGE = os.sysconf("SC_PAGESIZE") if hasattr(os, "sysconf") else 0
 # What one of the kernel's unit is in bytes.
-RSS_UNITS = {"freebsd": PAGE, "netbsd": PAGE, "openbsd": PAGE, "dragonfly": PAGE, "illumos": 1024, "macos": 1}
+RSS_UNITS = {
+    "freebsd": PAGE,
+    "netbsd": PAGE,
+    "openbsd": PAGE,
+    "dragonfly": PAGE,
+    "illumos": 1024,
+    "macos": 1,
+}
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +75,16 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
                 header.parent.mkdir(exist_ok=True)
                 header.write_text(f'#include "{KERNELS / system}.h"\n')
             backend = BACKENDS / f"{system}.c"
-            words = [f"-I{folder}", f"-I{KERNELS}", f'-DKERNEL="{system}.h"', f'-DBACKEND="{backend}"']
+            words = [
+                f"-I{folder}",
+                f"-I{KERNELS}",
+                f'-DKERNEL="{system}.h"',
+                f'-DBACKEND="{backend}"',
+            ]
             flags = ["-Wall", "-Wextra", "-Werror", "-Wno-unused"]
-            subprocess.run([compiler, *flags, *words, KERNELS / "main.c", "-o", folder / "program"], check=True)
+            subprocess.run(
+                [compiler, *flags, *words, KERNELS / "main.c", "-o", folder / "program"], check=True
+            )
             compiled[system] = folder / "program"
         return compiled[system]
 
@@ -89,7 +104,9 @@ def run(system: str, programs: Callable[[str], Path]) -> Run:
     program = programs(system)
 
     def steps(words: str) -> list[list[float]]:
-        done = subprocess.run([program, *words.split()], stdout=subprocess.PIPE, text=True, check=True, timeout=100)
+        done = subprocess.run(
+            [program, *words.split()], stdout=subprocess.PIPE, text=True, check=True, timeout=100
+        )
         return [[float(word) for word in line.split()] for line in done.stdout.splitlines()]
 
     return steps

@@ -1,4 +1,4 @@
-"""What scenes of processes are made of: children that do what they are told, namespaces, and numbers of processes."""
+"""Parts of scenes of processes: children that do what they are told, namespaces, process IDs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ import rusage
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-IMPORTED = [getattr(rusage, name, None) for name in ("Process", "Tree")]  # while their files can be read
+# While their files can be read.
+IMPORTED = [getattr(rusage, name, None) for name in ("Process", "Tree")]
 CLONE_VM, CLONE_NEWNS, CLONE_NEWPID = 0x100, 0x20000, 0x20000000
 MS_PRIVATE_REC = 0x44000
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
@@ -29,11 +30,14 @@ PIDFD_OPEN, PIDFD_SEND_SIGNAL, KCMP = 434, 424, 312  # of x86_64
 LAST_PID = Path("/proc/sys/kernel/ns_last_pid")
 
 filters_x86_64 = pytest.mark.skipif(
-    sys.platform != "linux" or platform.machine() != "x86_64" or sys.maxsize < 2**32, reason="the filter is for x86_64"
+    sys.platform != "linux" or platform.machine() != "x86_64" or sys.maxsize < 2**32,
+    reason="the filter is for x86_64",
 )
 # As it is, and as where /proc has no lists of children.
 lists = pytest.mark.parametrize(
-    "hide_lists", [lambda: None, pytest.param(hide_lists_of_children, marks=filters_x86_64)], ids=["lists", "no lists"]
+    "hide_lists",
+    [lambda: None, pytest.param(hide_lists_of_children, marks=filters_x86_64)],
+    ids=["lists", "no lists"],
 )
 
 
@@ -44,7 +48,10 @@ def mount(kind: str, options: str = "") -> None:
 
 
 def in_namespaces(function: Callable[[], object], *, proc: str | None = None) -> None:
-    """Call a function in the first process of a PID namespace, perhaps with a /proc that is mounted with options."""
+    """Call a function in the first process of a PID namespace.
+
+    With ``proc``, it has a /proc that is mounted with these options.
+    """
 
     def first() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # it ignores the alarm
@@ -54,8 +61,11 @@ def in_namespaces(function: Callable[[], object], *, proc: str | None = None) ->
 
     def enter() -> None:
         libc = ctypes.CDLL(None)
-        if libc.unshare(CLONE_NEWNS | CLONE_NEWPID) or libc.mount(b"none", b"/", None, MS_PRIVATE_REC, None):
-            pytest.skip(reason="no permission to make a namespace: run it as root, not in a sandbox")
+        failed = libc.unshare(CLONE_NEWNS | CLONE_NEWPID)
+        if failed or libc.mount(b"none", b"/", None, MS_PRIVATE_REC, None):
+            pytest.skip(
+                reason="no permission to make a namespace: run it as root, not in a sandbox"
+            )
         in_child(first)
 
     in_child(enter)
@@ -70,7 +80,7 @@ def next_pid(pid: int) -> None:
 
 
 def wait_for_state(pid: int, letter: str) -> None:
-    """Wait until a process sleeps (S), or has ended and nobody waits for it, or its first thread has (Z)."""
+    """Wait until a process sleeps (S), or is a zombie or its first thread has ended (Z)."""
     while f") {letter} " not in Path(f"/proc/{pid}/stat").read_text():
         time.sleep(0.001)
 

@@ -7,7 +7,8 @@ import subprocess  # noqa: TC003 (Start is evaluated)
 import sys
 from collections.abc import Callable
 
-# A command line of a program that says that it waits for SIGINT. A shell could get it just before it starts sleep(1).
+# A command line of a program that says that it waits for SIGINT. A shell could get it just before
+# it starts sleep(1).
 WAITING = """import signal, time
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 print("ready", file=open("/dev/tty", "w"), flush=True)
@@ -41,7 +42,10 @@ def press(terminal: int, key: bytes, *texts: bytes) -> bytes:
 
 
 def screen(written: bytes) -> list[str]:
-    """Return the lines on a wide terminal after a text without escape sequences: a carriage return overwrites."""
+    """Return the lines on a wide terminal after a text: a carriage return overwrites.
+
+    The text has no escape sequences.
+    """
     lines = []
     for line in written.decode().split("\n"):
         shown = ""

@@ -1,4 +1,4 @@
-"""The annotations, signatures and source of the public functions and classes can be read at run time."""
+"""Annotations, signatures and source of the public functions and classes, read at run time."""
 
 import importlib.util
 import inspect
@@ -13,7 +13,10 @@ import rusage.asyncio
 MODULES = [rusage, rusage.asyncio]
 if importlib.util.find_spec("opentelemetry") is not None:
     MODULES.append(importlib.import_module("rusage.opentelemetry"))
-if importlib.util.find_spec("prometheus_client") is not None and importlib.util.find_spec("_ssl") is not None:
+if (
+    importlib.util.find_spec("prometheus_client") is not None
+    and importlib.util.find_spec("_ssl") is not None
+):
     MODULES.append(importlib.import_module("rusage.prometheus"))  # prometheus_client imports ssl
 
 
@@ -26,18 +29,24 @@ def public(module: Any) -> Iterator[tuple[str, Any]]:
         yield name, found
         for key, value in vars(found).items() if inspect.isclass(found) else ():
             function = value.fget if isinstance(value, property) else value
-            if inspect.isfunction(function) and (key in {"__init__", "__call__"} or not key.startswith("_")):
+            is_public = key in {"__init__", "__call__"} or not key.startswith("_")
+            if is_public and inspect.isfunction(function):
                 yield f"{name}.{key}", function
 
 
-NAMES = [pytest.param(found, id=f"{module.__name__}.{name}") for module in MODULES for name, found in public(module)]
+NAMES = [
+    pytest.param(found, id=f"{module.__name__}.{name}")
+    for module in MODULES
+    for name, found in public(module)
+]
 
 
 @pytest.mark.parametrize("found", NAMES)
 def test_hints_signature_and_source(found: Any) -> None:
-    """``typing.get_type_hints`` finds every name, ``inspect`` the parameters that the hints are of, and the source.
+    """``typing.get_type_hints`` finds every name, ``inspect`` the parameters and the source.
 
-    A class names the package as its module, where its source is not.
+    The hints are of these parameters. A class names the package as its module, where its source is
+    not.
     """
     hints, parameters = get_type_hints(found), inspect.signature(found).parameters
     if inspect.isfunction(found):

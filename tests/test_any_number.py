@@ -1,7 +1,7 @@
 """Whatever number a kernel gives: times are the doubles nearest to it, and no field overflows.
 
-The oracle of the times is the interpreter's conversion of decimal digits, which is correctly rounded everywhere; a
-division in Python is rounded twice on an x87.
+The oracle of the times is the interpreter's conversion of decimal digits, which is correctly
+rounded everywhere; a division in Python is rounded twice on an x87.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ try:
 except ModuleNotFoundError:
     pytest.skip(reason="no hypothesis: pip install --group tests", allow_module_level=True)
 
-# --- Times ------------------------------------------------------------------------------------------------------------
+# --- Times ---
 
 # What a time_t of 32 bits can hold.
 microseconds_of_32_bits = st.integers(0, 2**31 * 10**6 - 1)
@@ -34,7 +34,8 @@ a_decade_of_filetime = st.integers(0, 10 * 366 * 86_400 * 10**7)
 def test_microseconds_become_the_nearest_double(user: int, system: int) -> None:
     """The double that the digits read as, for both times."""
     call = new_call(BACKEND, RUSAGE_SELF, TIMES)
-    assert converted(call, utime=user, stime=system)[:2] == (float(f"{user}e-6"), float(f"{system}e-6"))
+    expected = float(f"{user}e-6"), float(f"{system}e-6")
+    assert converted(call, utime=user, stime=system)[:2] == expected
 
 
 @given(a_decade_of_filetime | st.integers(0, 10**8))
@@ -48,11 +49,13 @@ def test_filetimes_become_the_nearest_double(units: int) -> None:
 @given(own=microseconds_of_32_bits, children=microseconds_of_32_bits)
 def test_sum_of_both_is_rounded_once(own: int, children: int) -> None:
     """Microseconds are added before they become a double."""
-    usage = convert_both(BACKEND, {"utime": own, "stime": children}, {"utime": children, "stime": 7})
+    usage = convert_both(
+        BACKEND, {"utime": own, "stime": children}, {"utime": children, "stime": 7}
+    )
     assert usage[:2] == (float(f"{own + children}e-6"), float(f"{children + 7}e-6"))
 
 
-# --- Memory and counters ----------------------------------------------------------------------------------------------
+# --- Memory and counters ---
 
 counts = st.integers(0, INT64_MAX)
 
@@ -62,15 +65,18 @@ counts = st.integers(0, INT64_MAX)
 @example(ticks=2**54 + 1, hz=1)  # the product wraps to a small number
 @example(ticks=INT64_MAX, hz=1024)
 def test_integrals_do_not_overflow(ticks: int, hz: int) -> None:
-    """An integral is ticks * 1024 / hz rounded down, or the largest number there is; never a wrapped product."""
-    assert convert(freebsd.BACKEND, hz=hz, idrss=ticks).ru_idrss == min(ticks * 1024 // hz, INT64_MAX)
+    """An integral is ticks * 1024 / hz rounded down, or the largest number; no product wraps."""
+    expected = min(ticks * 1024 // hz, INT64_MAX)
+    assert convert(freebsd.BACKEND, hz=hz, idrss=ticks).ru_idrss == expected
 
 
 @given(own=counts, children=counts)
 @example(own=INT64_MAX, children=INT64_MAX)
 @example(own=INT64_MAX, children=1)
 def test_both_does_not_overflow(own: int, children: int) -> None:
-    """A sum of two counters is exact or the largest number there is, and so is the peak in bytes."""
-    usage = convert_both(freebsd.BACKEND, {"minflt": own, "maxrss": own}, {"minflt": children, "maxrss": children})
+    """A sum of two counters is exact or the largest number there is, as is the peak in bytes."""
+    usage = convert_both(
+        freebsd.BACKEND, {"minflt": own, "maxrss": own}, {"minflt": children, "maxrss": children}
+    )
     assert usage.ru_minflt == min(own + children, INT64_MAX)
     assert usage.ru_maxrss == min(max(own, children) * 1024, INT64_MAX)

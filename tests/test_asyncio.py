@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 @needs_sh
 def test_runs_beside_the_event_loop() -> None:
-    """Status, output and usage are as from ``rusage.run``; several run at once, and the loop is not blocked."""
+    """Status, output and usage are as ``rusage.run``'s; several at once do not block the loop."""
 
     async def main() -> None:
         ticks = 0
@@ -55,7 +55,10 @@ def test_runs_beside_the_event_loop() -> None:
 
 
 def test_error_of_a_start_that_no_future_can_hold() -> None:
-    """An argument raises StopIteration: RuntimeError as from any coroutine, where Future.set_exception() refuses it."""
+    """An argument raises StopIteration: RuntimeError as from any coroutine.
+
+    Future.set_exception() refuses StopIteration.
+    """
 
     class Environment(dict[str, str]):
         def keys(self) -> Any:
@@ -68,7 +71,7 @@ def test_error_of_a_start_that_no_future_can_hold() -> None:
 
 
 def test_no_thread_or_loop_leaves_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the thread cannot be started, or something else than asyncio runs the coroutine: an error, and no child."""
+    """If the thread cannot start, or no asyncio loop runs the coroutine: an error, and no child."""
 
     def start(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -82,12 +85,17 @@ def test_no_thread_or_loop_leaves_no_child(monkeypatch: pytest.MonkeyPatch) -> N
 
 @needs_sh
 def test_cancelled_run_kills_its_process() -> None:
-    """After CancelledError there is no child: before and after its start, even if a grandchild holds the pipe."""
+    """CancelledError leaves no child, before or after the start.
+
+    The same if a grandchild holds the pipe.
+    """
     early = [("exec sleep 60", pause / 1e4) for pause in range(20)]
 
     async def main() -> None:
         for command, after in [*early, ("sleep 1 & exec sleep 60", 0.2)]:
-            task = asyncio.create_task(rusage.asyncio.run(["sh", "-c", command], capture_output=True))
+            task = asyncio.create_task(
+                rusage.asyncio.run(["sh", "-c", command], capture_output=True)
+            )
             await asyncio.sleep(after)
             task.cancel()
             while not task.done():
@@ -102,7 +110,7 @@ def test_cancelled_run_kills_its_process() -> None:
 
 
 def join_threads() -> None:
-    """Wait for the threads of ``rusage.asyncio.run``: they have the pipes until a grandchild ends."""
+    """Wait for the threads of ``rusage.asyncio.run``: they have pipes until a grandchild ends."""
     for thread in threading.enumerate():
         if thread.name.startswith("rusage-"):
             thread.join()
@@ -122,7 +130,7 @@ def test_cancel_after_a_failed_start() -> None:
 
 
 def test_result_after_a_cancel() -> None:
-    """The thread has a result when no task awaits it any more: it is dropped, without an error of the loop."""
+    """A thread's result that no task awaits any more is dropped, without an error of the loop."""
     errors: list[dict[str, Any]] = []
 
     async def main() -> None:

@@ -1,7 +1,7 @@
-"""The rules of every system, on every system: what a kernel's numbers become, and which of them are measured.
+"""The rules of every system, on every system: what a kernel's numbers become, what is measured.
 
-Values made by hand go through the real C with each backend's units. ``test_process_kernels.py`` tests what becomes of a
-``struct rusage``.
+Values made by hand go through the real C with each backend's units. ``test_process_kernels.py``
+tests what becomes of a ``struct rusage``.
 """
 
 from __future__ import annotations
@@ -18,15 +18,21 @@ from rusage._backends._platforms import backend_name
 from rusage._fields import FIELDS
 from rusage._getrusage import measured_for, measured_of_a_child, new_call
 
-# --- What becomes of a number -----------------------------------------------------------------------------------------
+# --- What becomes of a number ---
 
 TIMES = (12.250001, 7.500003)
-BECOMES = [(system, who, expected) for system, row in SYSTEMS.items() for who, expected in row.becomes.items()]
+BECOMES = [
+    (system, who, expected)
+    for system, row in SYSTEMS.items()
+    for who, expected in row.becomes.items()
+]
 
 
-@pytest.mark.parametrize(("system", "who", "expected"), BECOMES, ids=[f"{system}-{who}" for system, who, _ in BECOMES])
+@pytest.mark.parametrize(
+    ("system", "who", "expected"), BECOMES, ids=[f"{system}-{who}" for system, who, _ in BECOMES]
+)
 def test_place_and_unit_of_each_field(system: str, who: str, expected: tuple[int, ...]) -> None:
-    """Each number of the kernel becomes the field of its name, in the uniform unit; unmeasured fields are 0."""
+    """Each number becomes the field of its name, in the uniform unit; unmeasured fields are 0."""
     assert convert(SYSTEMS[system].backend, f"RUSAGE_{who}", **KERNEL) == TIMES + expected
 
 
@@ -48,7 +54,7 @@ def test_integrals_with_an_unknown_clock() -> None:
     assert not measured_of_a_child(freebsd.BACKEND, hz=0) & integrals
 
 
-# --- BOTH -------------------------------------------------------------------------------------------------------------
+# --- BOTH ---
 
 OTHER = {name: 2 * value + 1 for name, value in KERNEL.items()}
 
@@ -56,7 +62,8 @@ OTHER = {name: 2 * value + 1 for name, value in KERNEL.items()}
 def test_sum_for_both() -> None:
     """RUSAGE_BOTH adds all fields but the peak, of which it is the larger one."""
     expected = (
-        36.750004, 22.50001, 2067456, 484053, 725943, 967784, 3058, 3064, 0, 3100, 3118, 3148, 3154, 3184, 3190, 3208,
+        36.750004, 22.50001, 2067456, 484053, 725943, 967784, 3058, 3064,
+        0, 3100, 3118, 3148, 3154, 3184, 3190, 3208,
     )  # fmt: skip
     assert convert_both(freebsd.BACKEND, KERNEL, OTHER) == expected
     assert convert_both(freebsd.BACKEND, OTHER, KERNEL) == expected
@@ -75,7 +82,7 @@ def test_fields_measured_for_both() -> None:
         assert getattr(convert_both(backend, KERNEL, OTHER), unmeasured) == 0
 
 
-# --- What is measured, and in which words -----------------------------------------------------------------------------
+# --- What is measured, and in which words ---
 
 
 def test_fact_with_a_wrong_name() -> None:
@@ -86,23 +93,35 @@ def test_fact_with_a_wrong_name() -> None:
 
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_facts_of_each_system(system: str) -> None:
-    """The row in expected.py is the oracle of what is measured, and in which units; each absent name has a reason."""
+    """The row in expected.py is the oracle of what is measured, and in which units.
+
+    Each absent name has a reason.
+    """
     row, backend = SYSTEMS[system], SYSTEMS[system].backend
-    expected = {f"RUSAGE_{who}": {f"ru_{name}" for name in names.split()} for who, names in row.measured.items()}
+    expected = {
+        f"RUSAGE_{who}": {f"ru_{name}" for name in names.split()}
+        for who, names in row.measured.items()
+    }
     assert backend.measured == expected
     assert backend.process == {f"ru_{name}" for name in row.process.split()}
     assert backend.child_peak == row.child_peak
     units = {name: field.unit for name, field in backend.fields().items()}
     assert units == {**{name: field.unit for name, field in FIELDS.items()}, **row.units}
-    exact = [field for name, field in backend.fields().items() if (backend.name, name) != ("Linux", "ru_maxrss")]
+    exact = [
+        field
+        for name, field in backend.fields().items()
+        if (backend.name, name) != ("Linux", "ru_maxrss")
+    ]
     assert all(field.error is None for field in exact)
-    assert set(backend.notes) | set(backend.units) <= set(FIELDS)  # a misspelt name would have no effect
+    # A misspelt name would have no effect.
+    assert set(backend.notes) | set(backend.units) <= set(FIELDS)
     # Where the peak of children may be this process's own, the field's meaning says so.
     if backend.child_peak != PEAK_OWN and "ru_maxrss" in backend.measured["RUSAGE_CHILDREN"]:
         assert "the parent's" in backend.fields()["ru_maxrss"].meaning
     assert set(backend.absent) == set(row.lacks)
     assert all(backend.absent.values())
-    assert [reason for reason in backend.absent.values() if "not supported" in reason] == []  # says nothing new
+    says_nothing = [reason for reason in backend.absent.values() if "not supported" in reason]
+    assert says_nothing == []
 
 
 def test_each_system_has_a_row() -> None:

@@ -28,7 +28,7 @@ def build_script() -> ModuleType:
 
 
 def sources(build: ModuleType, backend: str) -> list[Path]:
-    """Return the files that a platform's extension is made of, each one after the files that it includes itself."""
+    """Return the files of a platform's extension, each one after the files that it includes."""
     found: dict[Path, None] = {}
 
     def add(path: Path) -> None:
@@ -49,7 +49,7 @@ def build() -> ModuleType:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_c_has_what_the_backend_needs(build: ModuleType, backend: str) -> None:
-    """The two sides of a system agree on ``wait4``, on ``Process`` and on the clock of the integrals."""
+    """C and backend agree on ``wait4``, on ``Process`` and on the clock of the integrals."""
     declared = build.declarations(backend)
     facts = importlib.import_module(f"rusage._backends.{backend}").BACKEND
     names = {path.name for path in sources(build, backend)}
@@ -69,47 +69,67 @@ def test_types_of_the_compiled_module() -> None:
 
 def copy_source(folder: Path) -> None:
     """Copy the source tree into a folder, without what was built in it."""
-    built = [".git", ".tox", ".venv", ".*_cache", "build", "*.egg-info", "_build", "*.so", "launcher", "__pycache__"]
+    built = [".git", ".tox", ".venv", ".*_cache", "build", "*.egg-info", "_build", "*.so"]
+    built += ["launcher", "__pycache__"]
     shutil.copytree(ROOT, folder / "source", ignore=shutil.ignore_patterns(*built))
 
 
 def test_build_in_the_source_tree(build: ModuleType, tmp_path: Path) -> None:
-    """``python rusage_build.py`` puts the package's programs in their places, and nothing that an sdist would take."""
+    """``python rusage_build.py`` puts programs in place, and nothing that an sdist would take."""
     copy_source(tmp_path)
     before = set(tmp_path.rglob("*"))
     try:
-        subprocess.run([sys.executable, tmp_path / "source" / "rusage_build.py"], check=True, capture_output=True)
+        subprocess.run(
+            [sys.executable, tmp_path / "source" / "rusage_build.py"],
+            check=True,
+            capture_output=True,
+        )
     except subprocess.CalledProcessError:
         if shutil.which("cc") or shutil.which("gcc"):
             raise
         pytest.skip(reason="no C compiler: apt-get install gcc libc6-dev python3-dev")
     new = {path.relative_to(tmp_path / "source") for path in set(tmp_path.rglob("*")) - before}
-    names = [path.name for path in new if path.parts[0] == "rusage" and "__pycache__" not in path.parts]
+    names = [
+        path.name for path in new if path.parts[0] == "rusage" and "__pycache__" not in path.parts
+    ]
     assert len(names) == (2 if build.this_backend() == "linux" else 1)
     assert ("launcher" in names) == (build.this_backend() == "linux")
     assert {path.parts[0] for path in new} <= {"build", "rusage", "__pycache__"}
-    subprocess.run([sys.executable, "-c", "import rusage; rusage.maxrss()"], check=True, cwd=tmp_path / "source")
+    subprocess.run(
+        [sys.executable, "-c", "import rusage; rusage.maxrss()"],
+        check=True,
+        cwd=tmp_path / "source",
+    )
 
 
 def build_sdist(folder: Path, *, mode: int) -> Path:
     """Build the sdist in a copy of the source tree."""
     copy_source(folder)
     (folder / "source" / "README.md").chmod(mode)
-    build = f"import sys; sys.path.insert(0, ''); import rusage_build; print(rusage_build.build_sdist({str(folder)!r}))"
+    build = (
+        "import sys; sys.path.insert(0, ''); import rusage_build; "
+        f"print(rusage_build.build_sdist({str(folder)!r}))"
+    )
     environment = os.environ | {"SOURCE_DATE_EPOCH": "1700000000"}
     subprocess.run(
-        [sys.executable, "-c", build], cwd=folder / "source", check=True, env=environment, capture_output=True
+        [sys.executable, "-c", build],
+        cwd=folder / "source",
+        check=True,
+        env=environment,
+        capture_output=True,
     )
     (archive,) = folder.glob("*.tar.gz")
     return archive
 
 
 def test_sdist_is_complete_and_reproducible(build: ModuleType, tmp_path: Path) -> None:
-    """Everything that builds, tests, documents and checks the package, in the same bytes from two folders."""
+    """All that builds, tests, documents and checks the package; the same bytes from two folders."""
     (tmp_path / "another").mkdir()
-    archive, other = build_sdist(tmp_path, mode=0o600), build_sdist(tmp_path / "another", mode=0o664)
+    archive = build_sdist(tmp_path, mode=0o600)
+    other = build_sdist(tmp_path / "another", mode=0o664)
     assert archive.read_bytes() == other.read_bytes()
-    assert int.from_bytes(archive.read_bytes()[4:8], "little") == 1_700_000_000  # also if made in the same second
+    # Also if made in the same second.
+    assert int.from_bytes(archive.read_bytes()[4:8], "little") == 1_700_000_000
     with tarfile.open(archive) as opened:
         packed = {name.partition("/")[2] for name in opened.getnames()}
         metadata = opened.extractfile(f"rusage-{rusage.__version__}/PKG-INFO")
@@ -122,24 +142,45 @@ def test_sdist_is_complete_and_reproducible(build: ModuleType, tmp_path: Path) -
         "docs": {".1", ".css", ".json", ".md", ".py", ".svg", ".txt"},
         ".github": {".md"},
     }.items():
-        files = {path for path in (ROOT / folder).rglob("*") if path.suffix in suffixes and "_build" not in path.parts}
-        assert {path.relative_to(ROOT).as_posix() for path in files if path.parent.name != "ISSUE_TEMPLATE"} <= packed
-    assert {"rusage_build.py", "tox.ini", "CHANGELOG.md", "LICENSE", "docs/completions/_rusage"} <= packed
+        files = {
+            path
+            for path in (ROOT / folder).rglob("*")
+            if path.suffix in suffixes and "_build" not in path.parts
+        }
+        files = {path for path in files if path.parent.name != "ISSUE_TEMPLATE"}
+        assert {path.relative_to(ROOT).as_posix() for path in files} <= packed
+    others = {"rusage_build.py", "tox.ini", "CHANGELOG.md", "LICENSE", "docs/completions/_rusage"}
+    assert others <= packed
     assert not [name for name in packed if name.endswith((".so", ".pyc", "_rusage.c", "/launcher"))]
     # The description has no relative links: nothing that shows it has the files.
     assert written == build.description((ROOT / "README.md").read_text(encoding="utf-8"), None)
     assert "](docs/" not in written
-    pages, picture = "https://a.test/b/blob/main/docs/a.md#b", "https://a.test/b/raw/main/docs/c.svg"
-    text = build.description("[`a`](docs/a.md#b) ![c](docs/c.svg) [d](https://d.test/)", "https://a.test/b")
+    pages = "https://a.test/b/blob/main/docs/a.md#b"
+    picture = "https://a.test/b/raw/main/docs/c.svg"
+    text = build.description(
+        "[`a`](docs/a.md#b) ![c](docs/c.svg) [d](https://d.test/)", "https://a.test/b"
+    )
     assert text == f"[`a`]({pages}) ![c]({picture}) [d](https://d.test/)"
 
 
 @pytest.mark.parametrize(
     ("interpreter", "tag"),
-    [("3.10", "cp310"), ("3.15", "cp310"), ("3.15d", ""), ("3.14t", ""), ("3.15t", "cp315"), ("3.15td", "")],
+    [
+        ("3.10", "cp310"),
+        ("3.15", "cp310"),
+        ("3.15d", ""),
+        ("3.14t", ""),
+        ("3.15t", "cp315"),
+        ("3.15td", ""),
+    ],
 )
-def test_stable_abi_of_each_build(interpreter: str, tag: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither wheel nor extension may claim one that the interpreter lacks: t is free-threaded, d is a debug build."""
+def test_stable_abi_of_each_build(
+    interpreter: str, tag: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No wheel or extension claims an ABI that the interpreter lacks.
+
+    t is free-threaded, d is a debug build.
+    """
     pytest.importorskip("setuptools", reason="no setuptools: pip install --group tests")
     from setuptools.command import bdist_wheel, build_ext  # noqa: F401 (they read the version too, so not later)
 

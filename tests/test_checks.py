@@ -123,10 +123,6 @@ def test_hooks_of_a_commit() -> None:
     assert len(packages) == hooks.count("- id: ") == 4
     assert all(f"\n    {package}\n" in tox for package in packages)
     (spelling,) = re.findall("entry: (codespell .*)", hooks)
-    for command in (
-        "ruff check",
-        "ruff format",
-        "python tests/tools/c_format.py",
-        f"    {spelling} .",
-    ):
+    formats = "ruff check", "ruff format", "python tests/tools/c_format.py"
+    for command in *formats, f"    {spelling} .":
         assert command in tox

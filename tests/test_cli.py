@@ -32,7 +32,7 @@ both_ways = pytest.mark.parametrize("words", WAYS, ids=["usual", "directly"][: l
 
 @needs_sh
 def test_standard_streams_and_status_pass_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The report follows the program's output on standard error; GNU time's variable does not change it."""
+    """The report follows the program's output on standard error; TIME does not change it."""
     monkeypatch.setenv("TIME", "%x")
     done = run("sh", "-c", "cat; echo error >&2; exit 7", input="text")
     assert done.stdout == "text"
@@ -41,7 +41,8 @@ def test_standard_streams_and_status_pass_through(monkeypatch: pytest.MonkeyPatc
     assert lines[0] == "error"
     assert lines[1].startswith("wall time")
     assert lines[-1].split() == ["exit", "status", "7"]
-    assert ("peak memory" in done.stderr) == ("ru_maxrss" in rusage.run(["true"]).measured) or "ru_maxrss" in SAMPLED
+    is_measured = "ru_maxrss" in rusage.run(["true"]).measured
+    assert ("peak memory" in done.stderr) == is_measured or "ru_maxrss" in SAMPLED
 
 
 @needs_sh
@@ -49,19 +50,33 @@ def test_standard_streams_and_status_pass_through(monkeypatch: pytest.MonkeyPatc
     ("command", "status", "text"),
     [
         (["/no/such/program"], 127, "rusage: /no/such/program: No such file or directory\n"),
-        (["no such program \x1b"], 127, r"no such program \x1b: no program has this name: leave out the quotes"),
+        (
+            ["no such program \x1b"],
+            127,
+            r"no such program \x1b: no program has this name: leave out the quotes",
+        ),
         (["/etc/passwd"], 126, "rusage: /etc/passwd: Permission denied\n"),
         (["sh", "-c", "kill -9 $$"], 128 + 9, "signal 9 (SIGKILL)"),
-        (["sh", "-c", "kill -2 $$; exit 1"], -signal.SIGINT, "signal 2 (SIGINT)"),  # a shell ends a loop then
+        # A shell ends a loop then.
+        (["sh", "-c", "kill -2 $$; exit 1"], -signal.SIGINT, "signal 2 (SIGINT)"),
         (["a_script", "x y"], 0, "exit status +0\n"),
         (["--", "--"], 127, "rusage: --: No such file or directory\n"),
         (["--", ""], 127, "rusage: '': the name of the program is empty\n"),
-        (["-o", "/no/such/file", "rm", "bin/a_script"], 125, "rusage: /no/such/file: No such file or directory\n"),
+        (
+            ["-o", "/no/such/file", "rm", "bin/a_script"],
+            125,
+            "rusage: /no/such/file: No such file or directory\n",
+        ),
     ],
     ids=str,
 )
-def test_exit_status(command: list[str], status: int, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """127 not found, 126 not executable, 128 + n killed by signal n, else the command's; sh(1) runs what has no #!."""
+def test_exit_status(
+    command: list[str], status: int, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """127 not found, 126 not executable, 128 + n killed by signal n, else the command's.
+
+    sh(1) runs what has no #!.
+    """
     Path("bin").mkdir()
     Path("bin/a_script").write_text('test "$1" = "x y"\n')
     Path("bin/a_script").chmod(0o755)
@@ -92,22 +107,31 @@ def test_reports_fit_the_terminal(on_terminal: Start, columns: int, words: list[
         pytest.skip("this system has no Tree")
     resize = ["sh", "-c", f'stty columns {columns} && exec "$@"', "sh", "env", "NO_COLOR=1"]
     _, terminal = on_terminal(*resize, *RUSAGE, *words)
-    lines = [line.rpartition("\r")[2] for line in read_until(terminal, b"return code 0").decode().split("\r\n")]
+    shown = read_until(terminal, b"return code 0").decode()
+    lines = [line.rpartition("\r")[2] for line in shown.split("\r\n")]
     assert max(map(len, lines)) <= columns
     if "--compare" in words:
         assert sum("high" in line.split() for line in lines) == 1  # the table has one part
 
 
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="the original environment is not available here")
+@pytest.mark.skipif(
+    not Path("/proc/self/environ").exists(), reason="the original environment is not available here"
+)
 @both_ways
 def test_environment_is_unchanged(words: list[str]) -> None:
-    """Names that are empty, missing or repeated, and the order: random commands have more. The oracle is cat(1)."""
+    """Names that are empty, missing or repeated, and the order. The oracle is cat(1).
+
+    Random commands have more.
+    """
     program = ["/bin/cat", "/proc/self/environ"]
     for entries in ENVIRONMENTS:
         expected = b"".join(entry + b"\0" for entry in entries)
         for command in program, [*words, *program]:
             done = subprocess.run(
-                command, capture_output=True, check=False, preexec_fn=partial(execute, command, entries)
+                command,
+                capture_output=True,
+                check=False,
+                preexec_fn=partial(execute, command, entries),
             )
             assert (done.returncode, done.stdout) == (0, expected), (entries, done.stderr.decode())
 
@@ -118,19 +142,24 @@ def test_untrusted_proc_environ(content: bytes) -> None:
     """If the file is not the environment at exec, the environment stays as it is."""
     environment = {"PATH": os.defpath, "LC_CTYPE": "C.UTF-8", "A": "B"}
     done = run("env", before=[*CHECKS, "overwritten", content.hex()], env=environment)
-    assert sorted(done.stdout.splitlines()) == sorted(f"{name}={value}" for name, value in environment.items())
+    expected = sorted(f"{name}={value}" for name, value in environment.items())
+    assert sorted(done.stdout.splitlines()) == expected
 
 
 WITHOUT_PROC = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
 
 
-@pytest.mark.skipif(not shutil.which("unshare"), reason="no unshare(1): on Linux, install util-linux")
+@pytest.mark.skipif(
+    not shutil.which("unshare"), reason="no unshare(1): on Linux, install util-linux"
+)
 def test_command_without_proc() -> None:
-    """It runs, and its status and environment are its own; its peak cannot be told from the peak of rusage."""
+    """It has its own status and environment; its peak cannot be told from the peak of rusage."""
     if subprocess.run([*WITHOUT_PROC, "true"], capture_output=True, check=False).returncode:
         pytest.skip(reason="no permission to make a namespace: run it as root, not in a sandbox")
     environment = {"PATH": os.defpath, "LC_CTYPE": "C.UTF-8"}
-    done = run("sh", "-c", "printenv LC_CTYPE; exit 5", before=[*WITHOUT_PROC, *RUSAGE], env=environment)
+    done = run(
+        "sh", "-c", "printenv LC_CTYPE; exit 5", before=[*WITHOUT_PROC, *RUSAGE], env=environment
+    )
     assert (done.returncode, done.stdout) == (5, "C.UTF-8\n"), done.stderr
     assert "user time" in done.stderr
     assert "peak memory" not in done.stderr
@@ -138,19 +167,27 @@ def test_command_without_proc() -> None:
 
 @both_ways
 def test_ignored_sigchld_becomes_default(words: list[str]) -> None:
-    """An ignored SIGCHLD would discard the status, as in the program too: ``timeout`` does the same."""
-    program = "import signal, sys; sys.exit(7 if signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL else 8)"
+    """An ignored SIGCHLD would discard the status, as in the program; ``timeout`` does the same."""
+    program = (
+        "import signal, sys; "
+        "sys.exit(7 if signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL else 8)"
+    )
     ignore = partial(signal.signal, signal.SIGCHLD, signal.SIG_IGN)
     done = run(sys.executable, "-c", program, before=words, preexec_fn=ignore)
     assert done.returncode == 7
     assert "user time" in done.stderr
 
 
-@pytest.mark.skipif("wait4" not in rusage.__all__, reason="a lost status is not noticed without wait4")
+@pytest.mark.skipif(
+    "wait4" not in rusage.__all__, reason="a lost status is not noticed without wait4"
+)
 def test_unavailable_status_is_125() -> None:
     """``subprocess`` takes a status that was waited for elsewhere for 0."""
     done = run("true", before=[*CHECKS, "lost_status"])
-    message = "rusage: true: the exit status is not available: another caller has already waited for the program\n"
+    message = (
+        "rusage: true: the exit status is not available: "
+        "another caller has already waited for the program\n"
+    )
     assert (done.returncode, done.stderr) == (125, message)
 
 
@@ -163,7 +200,9 @@ FORWARDED = [signal.SIGALRM, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, sign
 def test_signals_are_forwarded(words: list[str], number: signal.Signals) -> None:
     """The program decides what they do; the report and the exit status follow."""
     handlers = ["trap 'echo caught; exit 9' ALRM HUP TERM USR1 USR2;", ""]
-    for handler, status, text in zip(handlers, [9, 128 + number], ["exit status", number.name], strict=True):
+    for handler, status, text in zip(
+        handlers, [9, 128 + number], ["exit status", number.name], strict=True
+    ):
         script = f"{handler} echo ready; while :; do sleep 0.1; done"
         with forked.popen(
             [*words, "sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -195,8 +234,11 @@ def test_no_signals_after_the_exit() -> None:
 
 @both_ways
 def test_ignored_signals_are_not_forwarded(words: list[str]) -> None:
-    """A signal that the caller ignores does not reach the program, even if the program does not ignore it."""
-    program = "import signal; signal.signal(signal.SIGTERM, signal.SIG_DFL); print('ready', flush=True); input()"
+    """A signal that the caller ignores does not reach even a program that does not ignore it."""
+    program = (
+        "import signal; signal.signal(signal.SIGTERM, signal.SIG_DFL); "
+        "print('ready', flush=True); input()"
+    )
     with subprocess.Popen(
         [*words, sys.executable, "-c", program],
         stdin=subprocess.PIPE,
@@ -224,7 +266,9 @@ def test_missing_launcher() -> None:
     assert "not used: it cannot run here" in line
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system does not list file descriptors")
+@pytest.mark.skipif(
+    not Path("/proc/self/fd").exists(), reason="this system does not list file descriptors"
+)
 def test_file_of_the_report_is_not_inherited() -> None:
     """GNU time lets its program inherit it."""
     assert "/file" not in run("-o", "file", "ls", "-l", "/proc/self/fd").stdout
@@ -245,32 +289,49 @@ BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHON
             ([*runs, *file, *words], status, file[1] if file[1] != "-" else "standard output")
             for runs in ([], ["-n", "2"])
             for file in (["-ao", "/dev/full"], ["-o", "-"], ["--export", "full.json"])
-            for words, status in ((FAILS, 7), (["true"], 125), (["--limit-cputime", "0", "true"], 123))
+            for words, status in (
+                (FAILS, 7),
+                (["true"], 125),
+                (["--limit-cputime", "0", "true"], 123),
+            )
         ),
-        *(([*words], 125, "standard output") for words in ([], ["--json"], ["--help"], ["--version"])),
+        *(
+            ([*words], 125, "standard output")
+            for words in ([], ["--json"], ["--help"], ["--version"])
+        ),
     ],
     ids=str,
 )
 def test_report_that_cannot_be_written(words: list[str], status: int, who: str) -> None:
-    """One line of complaint if that is possible; a failure of the program and a limit come first. No traceback."""
+    """One line of complaint if possible; the program's failure and a limit come first.
+
+    No traceback.
+    """
     Path("full.json").symlink_to("/dev/full")
     read, write = os.pipe()
     os.close(read)
     with Path("/dev/full").open("w") as full, os.fdopen(write, "w") as broken:
         for stderr in subprocess.PIPE, full, broken:
             command = [*RUSAGE, *words]
-            done = subprocess.run(command, stdout=full, stderr=stderr, text=True, env=BUFFERED, check=False)
+            done = subprocess.run(
+                command, stdout=full, stderr=stderr, text=True, env=BUFFERED, check=False
+            )
             assert done.returncode == status
             complaints = re.findall("rusage: .*: No space left.*", done.stderr or "")
-            assert not who or not done.stderr or complaints == [f"rusage: {who}: No space left on device"]
+            expected = [f"rusage: {who}: No space left on device"]
+            assert not who or not done.stderr or complaints == expected
     if not words or (status == 125 and who == "standard output"):
         done = run(*words, preexec_fn=lambda: os.close(1))
         assert (done.returncode, done.stderr) == (125, f"rusage: {who}: Bad file descriptor\n")
-    assert status != 7 or subprocess.run(command, check=False, preexec_fn=lambda: os.close(2)).returncode == 7
+    if status == 7:
+        ended = subprocess.run(command, check=False, preexec_fn=lambda: os.close(2))
+        assert ended.returncode == 7
 
 
 @pytest.mark.parametrize("words", [[], ["--json"], ["--help"]], ids=str)
-@pytest.mark.parametrize("unbuffered", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize(
+    "unbuffered", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"]
+)
 def test_closed_pipe_ends_silently(words: list[str], unbuffered: dict[str, str]) -> None:
     """As other programs end before head(1): SIGPIPE kills it, also if the caller blocks that."""
     read, write = os.pipe()
@@ -293,7 +354,9 @@ def test_append_names_the_command() -> None:
     """In shell quoting; a byte that is not UTF-8 is shown as in JSON."""
     for words in ["sh", "-c", "exit 0", b"\xff"], ["true"]:
         forked.run([*RUSAGE, "-o", "file", "--append", *words], check=True)
-    lines = [shlex.split(line) for line in Path("file").read_text().splitlines() if "command" in line]
+    lines = [
+        shlex.split(line) for line in Path("file").read_text().splitlines() if "command" in line
+    ]
     assert lines == [["command", "sh", "-c", "exit 0", r"\xff"], ["command", "true"]]
     run("-o", "file", "true")
     assert "command" not in Path("file").read_text()
@@ -309,7 +372,9 @@ def test_info_for_bug_reports() -> None:
     assert rows["version"] == version("rusage")
     assert platform.python_implementation() in rows["interpreter"]
     assert rows["backend"] == BACKEND.name
-    assert rows["launcher"].startswith(("used", "not used: ") if sys.platform == "linux" else "none")
+    assert rows["launcher"].startswith(
+        ("used", "not used: ") if sys.platform == "linux" else "none"
+    )
     unwrapped = re.sub(r"\n +", " ", done.stdout)
     for name in ("self", "children"):
         known = rusage.measured(getattr(rusage, f"RUSAGE_{name.upper()}"))
@@ -341,7 +406,10 @@ HANDLES = "trap 'echo caught; exit 4' INT; echo ready; while :; do sleep 0.1; do
 def test_keys_are_for_the_program(  # noqa: PLR0913, PLR0917 (a case)
     on_terminal: Start, words: list[str], program: list[str], key: bytes, text: bytes, code: int
 ) -> None:
-    """It gets them once; the report comes after its end, and rusage dies of the same signal only if that is SIGINT."""
+    """It gets them once; the report comes after its end.
+
+    rusage dies of the same signal only if that is SIGINT.
+    """
     _, terminal = on_terminal(*words, *program)
     shown = press(terminal, key, f"return code {code}\r\n".encode())
     assert shown.count(text) == 1

@@ -16,7 +16,9 @@ from rusage._cli import formats
 USAGE = {"ru_utime": 30.0, "ru_stime": 10.0, "ru_maxrss": 1000}
 RUN = {"exit_status": 0, "elapsed": 4.0, "usage": USAGE}
 STORED: dict[str, Any] = {"version": 2, "command": ["true"], "system": formats.system(), **RUN}
-MEDIANS = {name: {"median": value} for name, value in (USAGE | {"elapsed": 4.0, "cputime": 40.0}).items()}
+MEDIANS = {
+    name: {"median": value} for name, value in (USAGE | {"elapsed": 4.0, "cputime": 40.0}).items()
+}
 SERIES: dict[str, Any] = {
     "version": 1,
     "command": ["true"],
@@ -28,7 +30,9 @@ SERIES: dict[str, Any] = {
 
 def against(stored: Any, *words: str, **keywords: Any) -> subprocess.CompletedProcess[str]:
     """Run the command with a stored report."""
-    Path("base.json").write_bytes(stored if isinstance(stored, bytes) else json.dumps(stored).encode())
+    Path("base.json").write_bytes(
+        stored if isinstance(stored, bytes) else json.dumps(stored).encode()
+    )
     return run("--against", "base.json", *words, **keywords)
 
 
@@ -65,8 +69,10 @@ def test_unknown_figures() -> None:
     """They never pass: 125 without a run if the stored one is missing, else after it."""
     done = against(STORED | {"usage": {}}, "--limit-cputime", "+10%", "touch", "made")
     assert (done.returncode, Path("made").exists()) == (125, False)
-    assert done.stderr == "rusage: base.json: CPU time was not measured: its limit cannot be checked\n"
-    assert against(STORED, "--limit-maxrss", "+10%", "true", before=[*CHECKS, "no_peak"]).returncode == 125
+    message = "rusage: base.json: CPU time was not measured: its limit cannot be checked\n"
+    assert done.stderr == message
+    done = against(STORED, "--limit-maxrss", "+10%", "true", before=[*CHECKS, "no_peak"])
+    assert done.returncode == 125
 
 
 def test_other_command_or_system() -> None:
@@ -109,4 +115,5 @@ def test_refused_file() -> None:
     files = {".": "Is a directory", "none": "No such file or directory", "/dev/zero": NO_REPORT}
     for name, reason in files.items():
         done = run("--against", name, "-n", "2", "touch", "made")
-        assert (done.returncode, done.stderr, Path("made").exists()) == (125, f"rusage: {name}: {reason}\n", False)
+        expected = (125, f"rusage: {name}: {reason}\n", False)
+        assert (done.returncode, done.stderr, Path("made").exists()) == expected

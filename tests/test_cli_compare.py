@@ -24,7 +24,7 @@ run = partial(run_command, "--compare")
 
 
 def test_order_of_the_runs() -> None:
-    """In turn, every second round in reverse; a command line is split as by a shell, and no shell runs it."""
+    """In turn, every second round in reverse; lines are split as by a shell, but no shell runs."""
     assert run("-n", "3", "echo 'a  $HOME'", "echo b", 'echo c "*"').stdout.split("\n") == [
         *("a  $HOME", "b", "c *"),
         *("c *", "b", "a  $HOME"),
@@ -35,14 +35,15 @@ def test_order_of_the_runs() -> None:
 
 @forked.needs_fork
 def test_rounds_without_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many as fit into the seconds for each command, here fewer, but at least ten; a warm-up is one of each."""
+    """As many as fit into the seconds for a command, at least ten; a warm-up is one of each."""
     monkeypatch.setattr(series_module, "SECONDS", 0.3)
     assert run("--json", "--warmup", "1", "true", "sleep 0.001").returncode == 0
     first, second = ([made["elapsed"] for made in each["runs"]] for each in record()["commands"])
     assert len(first) == len(second) >= 10
     run("--warmup", "1", "sleep 0.04")
     assert "rounds 10, after 1 for warm-up " in in_words()
-    run(shlex.join(nth(10, "time.sleep(1)")))  # by the ninth round more than ten fit, by the tenth no more
+    # By the ninth round more than ten fit, by the tenth no more.
+    run(shlex.join(nth(10, "time.sleep(1)")))
     assert "rounds 10 " in in_words()
     monkeypatch.setattr("time.monotonic", lambda: 0.0)  # its ticks may be long, as on Windows
     run("true")
@@ -51,7 +52,10 @@ def test_rounds_without_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @needs_peak
 def test_report_of_a_comparison() -> None:
-    """A row for each figure and command, the command lines as given, and a sentence; a star at the smaller peak."""
+    """A row for each figure and command, command lines as given, and a sentence.
+
+    A star is at the smaller peak.
+    """
     small, large = (f"{sys.executable} -c 'b\"x\" * ({size} * 2**20)'" for size in (1, 100))
     for commands, at in ([small, large], 1), ([large, small], 2):
         assert run("-n", "6", *commands).returncode == 0
@@ -62,11 +66,12 @@ def test_report_of_a_comparison() -> None:
         given = "".join(f"{number}  {command}" for number, command in enumerate(commands, 1))
         assert "".join(given.split()) in "".join(text().split())  # a long one is wrapped
         assert any(line.startswith("*  ") for line in shown)
-        assert f"needed {peaks[1].split()[-3]} times as much memory " in " ".join(shown)  # rounded alike
+        # Rounded alike.
+        assert f"needed {peaks[1].split()[-3]} times as much memory " in " ".join(shown)
 
 
 def test_ratios_of_the_rounds() -> None:
-    """The oracle makes a list of all pairwise means; a table of the test has 14 for twelve rounds."""
+    """The oracle lists all pairwise means; the test's table has 14 for twelve rounds."""
     assert run("--json", "-n", "12", "sleep 0.01", "sleep 0.03").returncode == 0
     first, second = ([made["elapsed"] for made in each["runs"]] for each in record()["commands"])
     logs = [math.log(b / a) for a, b in zip(first, second, strict=True)]
@@ -88,13 +93,15 @@ def test_failing_command_ends_the_series() -> None:
     assert done.returncode == 7
     assert done.stderr == f"rusage: {command}: the series has ended: run 2 (exit status 7){hint}"
     counted = [[made["counted"] for made in each["runs"]] for each in record()["commands"]]
-    assert counted == [[True], [True, False], [True, False]]  # the second round begins with the last command
+    # The second round begins with the last command.
+    assert counted == [[True], [True, False], [True, False]]
     Path("count").unlink()
     assert run("-n", "9", "true", command).returncode == 7
     assert "failures 1: run 2 of command 2 (exit status 7)" in in_words()
     assert "rounds 1 of 9 " in in_words()
     done = run("true", "/no/such/program x")
-    assert (done.returncode, done.stderr) == (127, "rusage: /no/such/program x: No such file or directory\n")
+    message = "rusage: /no/such/program x: No such file or directory\n"
+    assert (done.returncode, done.stderr) == (127, message)
     done = run("--warmup", "1", "true", "false")
     message = f"rusage: false: the series has ended: warm-up run 1 (exit status 1){hint}"
     assert (done.returncode, done.stderr) == (1, message)
@@ -111,7 +118,10 @@ def test_limits_name_the_command() -> None:
 
 def series(*columns: list[float]) -> list[Series]:
     """Return commands with these elapsed times, whose peaks in bytes are 1000 times as large."""
-    runs = [[Ended(0, {"ru_maxrss": 1000 * value}, value, None) for value in values] for values in columns]
+    runs = [
+        [Ended(0, {"ru_maxrss": 1000 * value}, value, None) for value in values]
+        for values in columns
+    ]
     found = [Series(["x"], each) for each in runs]
     comparison.compare(found)
     return found
@@ -133,15 +143,18 @@ def test_star_of_the_smallest() -> None:
         ([triple, FIRST, WIDE], None),
         ([FIRST], None),
     ):
-        assert [each.smallest != set() for each in series(*columns)] == [at == number for number in range(len(columns))]
+        starred = [each.smallest != set() for each in series(*columns)]
+        assert starred == [at == number for number in range(len(columns))]
 
 
 def test_sentence_at_the_end() -> None:
     """Only about differences that are larger than the intervals; the wide one is not."""
     (text,) = compared(FIRST, [3 * value for value in FIRST])
-    assert text == "Command 2 needed 3.00 times as much memory and 3.00 times as much time as command 1."
+    message = "Command 2 needed 3.00 times as much memory and 3.00 times as much time as command 1."
+    assert text == message
     (text,) = compared(FIRST, WIDE, [0.5, 0.66, 0.45, 0.5, 0.6, 0.3432])
-    assert text.startswith("Command 3 needed 0.50 times as much memory (0.43 to 0.60) and 0.50 times ")
+    beginning = "Command 3 needed 0.50 times as much memory (0.43 to 0.60) and 0.50 times "
+    assert text.startswith(beginning)
     slow = [*FIRST[:5], 80.0]
     for others in FIRST, WIDE, slow, [0.0] * 6:
         assert compared(FIRST, others) == []
@@ -149,7 +162,7 @@ def test_sentence_at_the_end() -> None:
 
 
 def test_sentence_about_slow_runs() -> None:
-    """The first one, or a tenth of all; not about fewer, nor about noise. Such a run stays in the figures."""
+    """The first one, or a tenth of all; not fewer, nor noise. Such a run stays in the figures."""
     first, most = (
         "The first run was the slowest by far: --warmup 3 avoids it.",
         " runs took far longer or shorter than most",

@@ -1,4 +1,7 @@
-"""``rusage --json``, ``--markdown``, ``--csv`` and ``--export``; ``docs/rusage.schema.json`` describes the JSON."""
+"""``rusage --json``, ``--markdown``, ``--csv`` and ``--export``.
+
+``docs/rusage.schema.json`` describes the JSON.
+"""
 
 import csv
 import errno
@@ -44,9 +47,11 @@ def test_markdown_marks_the_smallest_and_counts_failures() -> None:
 
 @needs_sh
 def test_markdown_of_a_single_run() -> None:
-    """What was used and, for a limit, whether it was kept; appended for a job's summary, after an empty line."""
+    """What was used, and if a limit was kept; appended after an empty line, for a job's summary."""
     options = ["--limit-maxrss", "1T", "--limit-cputime", "0", "-ao", "summary", "--markdown"]
-    done = forked.run([*RUSAGE, *options, "sh", "-c", "sleep 0.01; exit 3"], stderr=subprocess.PIPE, check=False)
+    done = forked.run(
+        [*RUSAGE, *options, "sh", "-c", "sleep 0.01; exit 3"], stderr=subprocess.PIPE, check=False
+    )
     assert done.returncode == 3
     for runs in [], ["-n", "1"]:
         words = [*runs, "-ao", "summary", "--markdown", "--export", "x.md", "true"]
@@ -55,9 +60,11 @@ def test_markdown_of_a_single_run() -> None:
     first, second, _ = Path("summary").read_text().strip().split("\n\n")
     head, _, row = cells(first)
     found = dict(zip(head, row, strict=True))
-    assert (found["command"], found["runs"], found["failures"]) == ("`sh -c 'sleep 0.01; exit 3'`", "1", "1")
+    counts = (found["command"], found["runs"], found["failures"])
+    assert counts == ("`sh -c 'sleep 0.01; exit 3'`", "1", "1")
     assert found["CPU time, limit 0.000000 s"] == "0 of 1 passed"
-    assert found["peak memory, limit 1099511627776 bytes (1.0 TiB)"] in {"1 of 1 passed", "0 of 1 passed"}
+    kept = found["peak memory, limit 1099511627776 bytes (1.0 TiB)"]
+    assert kept in {"1 of 1 passed", "0 of 1 passed"}
     assert "CPU time" in head
     assert cells(second)[-1][:2] == ["`true`", "1"]
 
@@ -75,7 +82,8 @@ def test_csv_has_every_run() -> None:
     ]
     assert [row["run"] for row in rows] == [*"123"] * 2
     for row, (command, each) in zip(rows, made, strict=True):
-        assert [row[name] for name in ("command", "counted", "exit_status", "signal")] == [command, "1", "0", ""]
+        shown = [row[name] for name in ("command", "counted", "exit_status", "signal")]
+        assert shown == [command, "1", "0", ""]
         assert float(row["elapsed (seconds)"]) == each["elapsed"]
         for name, field in rusage.fields.items():
             assert row[f"{name} ({field.unit})"] == str(each["usage"].get(name, ""))
@@ -87,18 +95,22 @@ def test_csv_has_every_run() -> None:
 
 @pytest.mark.parametrize("option", [[], ["-a"], ["--csv"], ["--markdown"]], ids=str)
 def test_bytes_of_the_command(option: list[str]) -> None:
-    """A terminal would obey control characters, C0 and C1; bytes that are not UTF-8 are shown as in JSON."""
+    """A terminal would obey control characters, C0 and C1; bytes not in UTF-8 are as in JSON."""
     words = ["-o", "report", *option, "-n", "2", "--compare"]
     forked.run([*RUSAGE, *words, b"true '\x1b]0;title\x07 \xc2\x9b31m' \xff \xc3\xa9"], check=True)
     shown = Path("report").read_text(encoding="utf-8")
     assert r"\x1b]0;title\x07 \x9b31m' \xff " + "\u00e9" in shown.replace("\n", " ")
-    done = forked.run([*RUSAGE, *words, b"/no/such/\x1b\xc2\x9b\xff"], stderr=subprocess.PIPE, check=False)
+    done = forked.run(
+        [*RUSAGE, *words, b"/no/such/\x1b\xc2\x9b\xff"], stderr=subprocess.PIPE, check=False
+    )
     assert done.stderr == b"rusage: /no/such/\\x1b\\x9b\\xff: No such file or directory\n"
     done = forked.run([*RUSAGE, b"--\x1b"], stderr=subprocess.PIPE, check=False)
     assert done.stderr.startswith(b"rusage: option --\\x1b not recognized\n")
 
 
-@pytest.mark.parametrize("words", [["true"], ["-n", "2", "true"], ["-n", "2", "--compare", "true", "true"]], ids=str)
+@pytest.mark.parametrize(
+    "words", [["true"], ["-n", "2", "true"], ["-n", "2", "--compare", "true", "true"]], ids=str
+)
 def test_report_and_files_at_once(words: list[str]) -> None:
     """Each file has the report of its kind; the text goes to standard error."""
     names = ["a.json", "b.csv", "c.md", ".json"]
@@ -115,8 +127,10 @@ def test_report_and_files_at_once(words: list[str]) -> None:
     head, _, *rest = cells(Path("c.md").read_text())
     assert head[:2] == ["command", "runs"]
     assert head[2] == "wall time"
-    assert [row[:2] for row in rest] == [["`true`", "2" if "-n" in words else "1"]] * words.count("true")
-    assert [name for name in head if "ratio" in name][:1] == (["wall time, ratio"] if len(rest) > 1 else [])
+    count = "2" if "-n" in words else "1"
+    assert [row[:2] for row in rest] == [["`true`", count]] * words.count("true")
+    ratios = [name for name in head if "ratio" in name]
+    assert ratios[:1] == (["wall time, ratio"] if len(rest) > 1 else [])
 
 
 def test_content_stays_without_a_report() -> None:
@@ -171,7 +185,9 @@ def test_export_replaces_the_content_only() -> None:
 
 @needs_sh
 @pytest.mark.parametrize(
-    ("option", "path"), [("-o", "-"), ("-o", "/dev/stdout"), ("-o", "x.json"), ("--export", "x.json")], ids=str
+    ("option", "path"),
+    [("-o", "-"), ("-o", "/dev/stdout"), ("-o", "x.json"), ("--export", "x.json")],
+    ids=str,
 )
 @pytest.mark.parametrize("runs", [[], ["-n", "2"]], ids=["once", "series"])
 def test_report_in_the_output_of_the_program(option: str, path: str, runs: list[str]) -> None:
@@ -181,7 +197,9 @@ def test_report_in_the_output_of_the_program(option: str, path: str, runs: list[
     with Path("x.json").open("w", encoding="utf-8") as file:
         print("before", file=file, flush=True)
         words = [*RUSAGE, option, path, *runs, "--json", "sh", "-c", "echo hello"]
-        stderr = forked.run(words, stdout=file, stderr=subprocess.PIPE, text=True, check=True).stderr
+        stderr = forked.run(
+            words, stdout=file, stderr=subprocess.PIPE, text=True, check=True
+        ).stderr
     assert stderr == "" or option == "--export"
     *output, report = Path("x.json").read_text().splitlines()
     assert output == ["before", *["hello"] * (2 if runs else 1)]
@@ -211,7 +229,10 @@ def test_file_that_the_program_moves(change: str, words: list[str]) -> None:
         Path("x.csv").write_text("before\n")
         done = plain(*words, "sh", "-c", f"rm -f y; {change}; sleep 0.1; exit {failure}")
         assert done.returncode == status
-        assert "rusage: x.csv: the file was removed or replaced before the report was written\n" in done.stderr
+        assert (
+            "rusage: x.csv: the file was removed or replaced before the report was written\n"
+            in done.stderr
+        )
         assert Path("y").read_text() == ("" if words[0] == "-o" else "before\n")
         assert "own" not in change or Path("x.csv").read_text() == "own\n"
 
@@ -233,7 +254,7 @@ def test_fifo_that_the_program_removes() -> None:
     os.close(reader)
 
 
-# --- JSON -------------------------------------------------------------------------------------------------------------
+# --- JSON ---
 
 
 def output(*words: str | bytes, before: list[str] = RUSAGE) -> Any:
@@ -258,7 +279,7 @@ def output(*words: str | bytes, before: list[str] = RUSAGE) -> Any:
 )
 @pytest.mark.parametrize("before", [RUSAGE, [*CHECKS, "no_peak"]], ids=["", "no peak"])
 def test_runs_match_the_schema(words: str, before: list[str]) -> None:
-    """Also where no peak is measured, a series that has ended early, and one without a run that counts."""
+    """Also without a peak, for a series that ended early, and for one without a counted run."""
     if "tree" in words and not hasattr(rusage, "Tree"):
         pytest.skip("this system has no Tree")
     assert output(*shlex.split(words), before=before)["units"]["elapsed"] == "seconds"
@@ -274,14 +295,17 @@ def test_record_of_a_program(words: list[str | bytes]) -> None:
     """Its words in UTF-8, the status or the signal, the measured fields, their units and errors."""
     record = output(*words)
     assert record["command"] == [
-        word if isinstance(word, str) else word.decode("utf-8", "backslashreplace") for word in words
+        word if isinstance(word, str) else word.decode("utf-8", "backslashreplace")
+        for word in words
     ]
     assert (record["exit_status"] is None) is (record["signal"] is not None)
     assert record["usage"].keys() - SAMPLED == rusage.run(["true"]).measured - SAMPLED
     assert record["system"].split()[:2] == [platform.system(), platform.release()]
     assert record["units"].keys() - {"cputime"} == {"elapsed", *record["usage"]}
     error = rusage.fields["ru_maxrss"].error
-    assert record["errors"] == ({"ru_maxrss": error} if error is not None and "ru_maxrss" in record["units"] else {})
+    assert record["errors"] == (
+        {"ru_maxrss": error} if error is not None and "ru_maxrss" in record["units"] else {}
+    )
 
 
 def test_schema_names_the_fields() -> None:
@@ -289,14 +313,20 @@ def test_schema_names_the_fields() -> None:
     definitions = SCHEMA["definitions"]
     assert definitions["name"]["enum"] == list(rusage.fields)
     process = definitions["process"]
-    assert process["required"] == list(process["properties"]) == list(output()) == ["version", *rusage.fields]
+    names = ["version", *rusage.fields]
+    assert process["required"] == list(process["properties"]) == list(output()) == names
 
 
 def test_schema_rejects_other_records() -> None:
     """The validation can fail."""
     pytest.importorskip("fastjsonschema", reason="no fastjsonschema: pip install --group command")
     record = output("true")
-    changes: list[dict[str, Any]] = [{"version": 1}, {"exit_status": -9}, {"other": 1}, {"limits": {"ru_maxrss": 5}}]
+    changes: list[dict[str, Any]] = [
+        {"version": 1},
+        {"exit_status": -9},
+        {"other": 1},
+        {"limits": {"ru_maxrss": 5}},
+    ]
     changes += [{"units": record["units"] | {"ru_other": "bytes"}}, {"usage": {"ru_utime": -1}}]
     for change in *changes, {"usage": {"ru_other": 1}}:
         with pytest.raises(ValueError, match="valid exactly by one"):

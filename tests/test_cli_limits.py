@@ -21,7 +21,8 @@ from rusage._getrusage import WAITED
 WITHOUT_PEAK = [*CHECKS, "no_peak"]
 ALLOCATE = [sys.executable, "-c", "b'x' * (100 * 2**20)"]
 needs_peak = pytest.mark.skipif(
-    "ru_maxrss" not in rusage.run(["true"]).measured | SAMPLED, reason="the peak of a child is not measured here"
+    "ru_maxrss" not in rusage.run(["true"]).measured | SAMPLED,
+    reason="the peak of a child is not measured here",
 )
 
 
@@ -35,7 +36,9 @@ def test_peak_over_its_limit() -> None:
     assert complaint.endswith(" MiB) is over the limit of 52428800 bytes (50.0 MiB)")
     assert text().split()[-3:] == ["exit", "status", "0"]
     done = run("--limit-maxrss", "10 GiB", *ALLOCATE)
-    sampled = f"rusage: {sys.executable}: {SAMPLED_NOTE}\n" if BACKEND.child_peak in SAMPLED_RULES else ""
+    sampled = (
+        f"rusage: {sys.executable}: {SAMPLED_NOTE}\n" if BACKEND.child_peak in SAMPLED_RULES else ""
+    )
     assert (done.returncode, done.stderr) == (0, sampled)
 
 
@@ -64,7 +67,8 @@ def test_unmeasured_figure_is_125() -> None:
     """Never silent, and never taken for kept."""
     done = run("--limit-maxrss", "10GiB", "--json", "true", before=WITHOUT_PEAK)
     assert done.returncode == 125
-    assert done.stderr == f"rusage: true: peak memory {WHOSE} was not measured: its limit cannot be checked\n"
+    unknown = "was not measured: its limit cannot be checked"
+    assert done.stderr == f"rusage: true: peak memory {WHOSE} {unknown}\n"
     assert record()["limits"] == {"ru_maxrss": {"limit": 10 * 2**30, "exceeded": None}}
     assert run("--limit-maxrss", "10GiB", "sh", "-c", "exit 4", before=WITHOUT_PEAK).returncode == 4
     assert run("--limit-cputime", "60", "true", before=WITHOUT_PEAK).returncode == 0
@@ -87,7 +91,8 @@ INEXACT = (
         (INEXACT_RULE, {"ru_maxrss": 1000000}, {"ru_maxrss": 1098304}, None, 123, ""),
         (INEXACT_RULE, {"cputime": 3}, {"ru_utime": 1.0, "ru_stime": 2.0}, None, 0, ""),
         (INEXACT_RULE, {"cputime": 2.9}, {"ru_utime": 1.0, "ru_stime": 2.0}, None, 123, ""),
-        (INEXACT_RULE, {"tree_rss": 100}, {"ru_maxrss": 100}, None, 0, ""),  # of one process at a time without a sample
+        # Of one process at a time without a sample.
+        (INEXACT_RULE, {"tree_rss": 100}, {"ru_maxrss": 100}, None, 0, ""),
         (INEXACT_RULE, {"tree_rss": 100}, {"ru_maxrss": 101}, None, 123, ""),
         (INEXACT_RULE, {"tree_rss": 100}, {}, None, 125, ""),
         (INEXACT_RULE, {"ru_maxrss": 1, "cputime": 9}, {"ru_maxrss": 10**6}, None, 125, ""),
@@ -116,13 +121,17 @@ def test_limits_of_known_figures(  # noqa: PLR0913, PLR0917 (a case and two fixt
     status: int,
     note: str,
 ) -> None:
-    """A limit is the largest allowed value; of two, the unknown one decides. A note is printed once for a series."""
+    """A limit is the largest allowed value; of two, the unknown one decides.
+
+    A note is printed once for a series.
+    """
     monkeypatch.setattr(limits, "BACKEND", Mock(child_peak=rule))
     for error in 98304, None:
         monkeypatch.setattr(limits, "fields", {"ru_maxrss": Mock(error=error)})
         assert limits.check(limited, [Ended(0, usage, 0.1, bound)] * 2, "program") == status
         notes = [line for line in capsys.readouterr().err.splitlines() if ": run " not in line]
-        assert notes == ([f"rusage: program: {note}"] if note and (error or note != INEXACT) else [])
+        expected = [f"rusage: program: {note}"] if note and (error or note != INEXACT) else []
+        assert notes == expected
 
 
 @pytest.mark.skipif("ru_maxrss" not in WAITED, reason="this system reports no peak of a child")
@@ -142,9 +151,11 @@ def test_figure_of_the_kernel_is_not_reported(
 
 
 @needs_sh
-@pytest.mark.skipif(BACKEND.child_peak != PEAK_SAMPLED, reason="the peak of a child is not sampled here")
+@pytest.mark.skipif(
+    BACKEND.child_peak != PEAK_SAMPLED, reason="the peak of a child is not sampled here"
+)
 def test_limit_of_real_sampled_programs() -> None:
-    """A program that runs for many ticks of the clock has a sample, but for one that no tick has hit."""
+    """A program that runs for many ticks of the clock has a sample, unless no tick has hit it."""
     program = "i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done"
     statuses = [run("--limit-maxrss", "1GiB", "sh", "-c", program).returncode for _ in range(20)]
     assert {*statuses} <= {0, 125}

@@ -33,20 +33,30 @@ def runs_made() -> int:
 
 
 def test_statistics_of_a_series() -> None:
-    """The test computes them in another way; the table has three digits. The large peak is the third run's only."""
+    """The test computes them in another way; the table has three digits.
+
+    The large peak is the third run's only.
+    """
     run("--export", "x.json", "-n", "5", "--", *nth(3, "b'x' * (300 << 20)"))
     found = record("x.json")
     times = sorted(made["elapsed"] for made in found["runs"])
     mean = sum(times) / 5
     deviation = (sum((time - mean) ** 2 for time in times) / 4) ** 0.5
-    expected = {"mean": mean, "stddev": deviation, "min": times[0], "median": times[2], "max": times[4]}
+    expected = {
+        "mean": mean,
+        "stddev": deviation,
+        "min": times[0],
+        "median": times[2],
+        "max": times[4],
+    }
     assert found["summary"]["elapsed"] == pytest.approx(expected)
     in_all = set.intersection(*(set(made["usage"]) for made in found["runs"]))
     assert found["summary"].keys() - {"elapsed", "cputime"} == in_all
     assert in_all | SAMPLED == found["runs"][0]["usage"].keys() | SAMPLED
     lines = Path("report").read_text().splitlines()
     assert lines[0].split() == ["mean", "deviation", "min", "median", "max"]
-    assert [" ".join(line.split()[:2]) for line in lines[1:4]] == ["wall time", "user time", "system time"]
+    names = [" ".join(line.split()[:2]) for line in lines[1:4]]
+    assert names == ["wall time", "user time", "system time"]
     units = {"us": 1e-6, "ms": 1e-3, "s": 1}
     shown = [float(value) * units[unit] for value, unit in re.findall(r"([\d.]+) (\w+)", lines[1])]
     assert shown == pytest.approx([*expected.values()], rel=0.01)
@@ -70,8 +80,13 @@ def test_statistics_of_a_series() -> None:
     ],
     ids=str,
 )
-def test_runs_that_fail(options: list[str], unusual: str, what: str, status: int, counted: list[bool]) -> None:
-    """One ends the series with its status, and is reported, but not in the statistics; unless failures are ignored."""
+def test_runs_that_fail(
+    options: list[str], unusual: str, what: str, status: int, counted: list[bool]
+) -> None:
+    """Unless failures are ignored, one ends the series with its status.
+
+    It is reported then, but not in the statistics.
+    """
     done = run("--export", "x.json", *options, "-n", "4", *nth(3, unusual))
     warmup = 4 if "--warmup" in options else 0
     assert (done.returncode, runs_made()) == (status, warmup + len(counted) if counted else 3)
@@ -95,7 +110,8 @@ def test_program_that_cannot_be_started() -> None:
         Path("program").write_text("#!/bin/sh\nrm program\n")
         Path("program").chmod(0o755)
         done = run(*options, "-n", "3", "./program")
-        assert (done.returncode, done.stderr) == (127, "rusage: ./program: No such file or directory\n")
+        assert done.returncode == 127
+        assert done.stderr == "rusage: ./program: No such file or directory\n"
         assert f"runs {runs} of 3" in in_words()
 
 
@@ -105,25 +121,35 @@ def test_streams_of_a_series() -> None:
     done = run("-n", "2", "--", "sh", "-c", "cat; echo out; echo err >&2", input="text")
     assert (done.stdout, done.stderr) == ("out\nout\n", "err\nerr\n")
     words = [*RUSAGE, "-o", "report", "-n", "2", "sh", "-c", "cat; echo out"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, preexec_fn=lambda: os.close(0))
+    done = subprocess.run(
+        words, capture_output=True, text=True, check=False, preexec_fn=lambda: os.close(0)
+    )
     assert (done.stdout, done.stderr) == ("out\nout\n", "")
 
 
 STATE = """
 import signal
 print(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])))
-print([number for number in sorted(signal.valid_signals()) if signal.getsignal(number) == signal.SIG_IGN])
+numbers = sorted(signal.valid_signals())
+print([number for number in numbers if signal.getsignal(number) == signal.SIG_IGN])
 """
 
 
 @pytest.mark.skipif(
-    platform.python_implementation() == "PyPy", reason="PyPy's getsignal does not know what it inherits"
+    platform.python_implementation() == "PyPy",
+    reason="PyPy's getsignal does not know what it inherits",
 )
 def test_signal_state_of_each_run() -> None:
-    """Each run has the caller's signal mask and ignored signals; the oracle is a start without rusage."""
+    """Each run has the caller's signal mask and ignored signals.
+
+    The oracle is a start without rusage.
+    """
     shown = [
         subprocess.run(
-            [*before, sys.executable, "-c", STATE], stdout=subprocess.PIPE, check=True, preexec_fn=change_signals
+            [*before, sys.executable, "-c", STATE],
+            stdout=subprocess.PIPE,
+            check=True,
+            preexec_fn=change_signals,
         ).stdout
         for before in ([], [*RUSAGE, "-o", "report", "-n", "3"])
     ]
@@ -132,11 +158,19 @@ def test_signal_state_of_each_run() -> None:
 
 @pytest.mark.parametrize(
     ("number", "caught"),
-    [(signal.SIGTERM, False), (signal.SIGTERM, True), (signal.SIGHUP, False), (signal.SIGUSR1, True)],
+    [
+        (signal.SIGTERM, False),
+        (signal.SIGTERM, True),
+        (signal.SIGHUP, False),
+        (signal.SIGUSR1, True),
+    ],
 )
 @pytest.mark.parametrize("options", [[], ["--ignore-failure"]], ids=["", "ignore failure"])
 def test_signal_ends_the_series(number: signal.Signals, options: list[str], caught: bool) -> None:  # noqa: FBT001 (a parameter of the test)
-    """After the run that gets it, whatever that does; the report shows the runs before. SIGUSR1 is for the run only."""
+    """After the run that gets it, whatever that does; the report shows the runs before.
+
+    SIGUSR1 is for the run only.
+    """
     unusual = CATCHES.format(int(number)) if caught else SLEEPS
     command = [*RUSAGE, "-o", "report", "--json", "-n", "4", *options, *nth(3, unusual)]
     with forked.popen(command, stdout=subprocess.PIPE) as process:
@@ -155,7 +189,7 @@ def test_signal_ends_the_series(number: signal.Signals, options: list[str], caug
 @pytest.mark.parametrize("unusual", [SLEEPS, CATCHES.format(2)], ids=["", "caught"])
 @pytest.mark.parametrize("options", [[], ["--ignore-failure"]], ids=["", "ignore failure"])
 def test_ctrl_c_ends_the_series(on_terminal: Start, options: list[str], unusual: str) -> None:
-    """The report shows the runs before, and SIGINT then kills rusage, so that a loop in a shell ends too."""
+    """The report shows the runs before; SIGINT then kills rusage, so that a shell loop ends too."""
     _, terminal = on_terminal(*RUSAGE, "-n", "9", "--show-output", *options, *nth(3, unusual))
     shown = press(terminal, b"\x03", f"return code {-signal.SIGINT}\r\n".encode())
     assert b"wall time" in shown
@@ -178,11 +212,18 @@ def test_signal_during_a_preparation(end: str) -> None:
 @needs_sh
 @pytest.mark.parametrize("columns", [80, 27])
 def test_progress_is_for_terminals(on_terminal: Start, columns: int) -> None:
-    """One line that is replaced, and cut where there is less room; nothing where standard error is no terminal."""
+    """One line that is replaced, and cut where there is less room.
+
+    Nothing where standard error is no terminal.
+    """
     resize = ["sh", "-c", f'stty columns {columns} && exec "$@"', "sh", "env", "TERM=xterm"]
     _, terminal = on_terminal(*resize, *RUSAGE, "-n", "2", "--warmup", "1", "true")
     shown = read_until(terminal, b"return code 0").decode().replace("\r\n", "\n")
-    *texts, report = [re.sub(r"about \d+ s", "about 1 s", text.strip()) for text in shown.split("\r") if text.strip()]
+    *texts, report = [
+        re.sub(r"about \d+ s", "about 1 s", text.strip())
+        for text in shown.split("\r")
+        if text.strip()
+    ]
     runs = "warm-up run 1 of 1", "run 1 of 2, about 1 s left", "run 2 of 2, about 1 s left"
     assert texts == [f"rusage: {text}"[: columns - 1].strip() for text in runs]
     assert report.startswith("\x1b[1m  ")  # the head of the table in bold
@@ -199,7 +240,9 @@ def test_progress_makes_room_for_errors(on_terminal: Start) -> None:
 @pytest.mark.parametrize("options", [[], ["-o", "report"]], ids=["", "file"])
 def test_progress_is_gone_after_ctrl_c(on_terminal: Start, options: list[str]) -> None:
     """With the ^C that the terminal echoes; the program writes to the terminal itself."""
-    _, terminal = on_terminal("env", "NO_COLOR=1", *RUSAGE, *options, "-n", "9", *shlex.split(WAITS))
+    _, terminal = on_terminal(
+        "env", "NO_COLOR=1", *RUSAGE, *options, "-n", "9", *shlex.split(WAITS)
+    )
     shown = read_until(terminal, b"ready\r\n")
     os.write(terminal, b"\x03")
     lines = screen(shown + read_until(terminal, f"return code {-signal.SIGINT}\r\n".encode()))
@@ -210,7 +253,7 @@ def test_progress_is_gone_after_ctrl_c(on_terminal: Start, options: list[str]) -
     assert not options or lines[1] == f"return code {-signal.SIGINT}"
 
 
-# --- The output of the runs ------------------------------------------------------------------------------------------
+# --- The output of the runs ---
 
 SPEAKS = ["sh", "-c", "echo on output; echo on errors >&2"]
 
@@ -224,11 +267,15 @@ def test_output_on_a_terminal_is_hidden(  # noqa: PLR0913, PLR0917 (a case)
 ) -> None:
     """Unless the user wants it; a stream that is redirected is left alone."""
     redirection = f"{redirected}>>file" if redirected else ""
-    _, terminal = on_terminal("sh", "-c", f'exec "$@" {redirection}', "sh", *RUSAGE, *options, "-n", "2", *SPEAKS)
+    _, terminal = on_terminal(
+        "sh", "-c", f'exec "$@" {redirection}', "sh", *RUSAGE, *options, "-n", "2", *SPEAKS
+    )
     shown = read_until(terminal, b"return code 0")
-    assert [shown.count(text) for text in (b"on output", b"on errors", b"run 2 of 2")] == [output, errors, progress]
+    counts = [shown.count(text) for text in (b"on output", b"on errors", b"run 2 of 2")]
+    assert counts == [output, errors, progress]
     if redirected:
-        assert Path("file").read_text().startswith({"1": "on output\n", "2": "on errors\n"}[redirected] * 2)
+        line = {"1": "on output\n", "2": "on errors\n"}[redirected]
+        assert Path("file").read_text().startswith(line * 2)
 
 
 def test_hidden_output_goes_into_a_pipe(on_terminal: Start) -> None:
@@ -243,12 +290,15 @@ def test_hidden_output_goes_into_a_pipe(on_terminal: Start) -> None:
         raise SystemExit(3)
     """
     for words in ["--ignore-failure"], ["--show-output"], []:
-        _, terminal = on_terminal("env", "NO_COLOR=1", *RUSAGE, "-n", "2", *words, sys.executable, "-c", program)
+        _, terminal = on_terminal(
+            "env", "NO_COLOR=1", *RUSAGE, "-n", "2", *words, sys.executable, "-c", program
+        )
         shown = read_until(terminal, b"return code ")
         lines = [rf"rusage: | {number}\xff\x1b" for number in range(2, 12)]
         expected = "\r\n".join(["; see --ignore-failure", *lines, ""])
         assert (expected.encode() in shown) == (words == [])
-    assert Path("kinds").read_text().splitlines() == ["[True, True]"] * 2 + ["[False, False]"] + ["[True, True]"]
+    kinds = Path("kinds").read_text().splitlines()
+    assert kinds == ["[True, True]"] * 2 + ["[False, False]"] + ["[True, True]"]
 
 
 def test_last_lines_of_hidden_output(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +323,9 @@ def test_command_before_each_run() -> None:
     """Also before those for warm-up; it is in no figure."""
     prepare = "sh -c 'echo prepared >> log; sleep 0.1'"
     began = time.monotonic()
-    done = run("--json", "--prepare", prepare, "-n", "3", "--warmup", "1", "sh", "-c", "echo run >> log")
+    done = run(
+        "--json", "--prepare", prepare, "-n", "3", "--warmup", "1", "sh", "-c", "echo run >> log"
+    )
     took = time.monotonic() - began
     assert done.returncode == 0
     assert Path("log").read_text() == "prepared\nrun\n" * 4
@@ -290,7 +342,10 @@ def test_command_before_each_run() -> None:
 )
 def test_failing_preparation(prepare: str, status: int, reason: str) -> None:
     """It ends the series, even if failures of the program are ignored."""
-    for words in ["-n", "3", "--warmup", "1", "true"], ["--compare", "--ignore-failure", "true", "false"]:
+    for words in (
+        ["-n", "3", "--warmup", "1", "true"],
+        ["--compare", "--ignore-failure", "true", "false"],
+    ):
         done = run("--prepare", prepare, *words)
         assert (done.returncode, done.stderr) == (status, f"rusage: {prepare}: {reason}\n")
 
@@ -307,7 +362,7 @@ def test_failing_preparation(prepare: str, status: int, reason: str) -> None:
     ],
 )
 def test_failures_are_red_on_a_terminal(on_terminal: Start, words: str, red: str) -> None:
-    """What failed, and messages; nothing else gets colours, nor a terminal that does not want them."""
+    """What failed, and messages; nothing else gets colours, nor a terminal that refuses them."""
     for wish in "TERM=xterm", "TERM=dumb", "NO_COLOR=1":
         _, terminal = on_terminal("env", "TERM=xterm", wish, *RUSAGE, *words.split())
         shown = read_until(terminal, b"return code").decode()

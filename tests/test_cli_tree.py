@@ -42,7 +42,7 @@ MIB = 2**20
 
 
 def test_memory_of_all_processes() -> None:
-    """Eight children of 20 MiB: together, not the peak of the largest one; the samples in the order of time."""
+    """Eight children of 20 MiB: together, not the largest one's peak; samples in time order."""
     files = ["--samples", "samples.csv", "--export", "x.json"]
     assert run(*files, *PROGRAM, "8", "20").returncode == 0
     found = record("x.json")
@@ -51,7 +51,13 @@ def test_memory_of_all_processes() -> None:
     assert 20 * MIB <= largest["largest_member"]["rss"] < 100 * MIB
     assert found["usage"].get("ru_maxrss", 0) < 100 * MIB
     assert 0 < largest["elapsed"] < found["elapsed"]
-    shown = largest["processes"], largest["interval"], largest["unread"], largest["killed"], found["units"]["tree_rss"]
+    shown = (
+        largest["processes"],
+        largest["interval"],
+        largest["unread"],
+        largest["killed"],
+        found["units"]["tree_rss"],
+    )
     assert shown == (9, 0.01, 0, False, "bytes")
     text = in_words()
     assert " MiB in 9 processes after " in text
@@ -67,9 +73,17 @@ def test_memory_of_all_processes() -> None:
 
 
 def test_sample_above_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kernel's peak may be too small by its error, where that is known; above it, it is of another process."""
+    """The kernel's peak may be too small by its error, where that is known.
+
+    A sample above that is of another process.
+    """
     error, waited = "the peak may be up to 4 KiB too small", "which nobody has waited for"
-    for known, size, expected in (4096, 12288, [error]), (4096, 12289, [waited]), (4096, 8192, []), (None, 12288, []):
+    for known, size, expected in (
+        (4096, 12288, [error]),
+        (4096, 12289, [waited]),
+        (4096, 8192, []),
+        (None, 12288, []),
+    ):
         monkeypatch.setattr(report, "fields", {"ru_maxrss": Mock(error=known)})
         sample = rusage.Sample(0.1, size, 0.0, 1, 0, None)
         peak = TreePeak(sample, rusage.Member(1, size, 0.0), 0.01, 0, [sample])
@@ -81,22 +95,30 @@ def test_sample_above_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
 @needs_sh
 def test_child_that_was_not_waited_for() -> None:
     """It exceeds the limit of a process, though the peak of the program does not include it."""
-    child = f"{sys.executable} -S -c 'import time; b = b\"x\" * (60 << 20); print(flush=True); time.sleep(5)'"
+    code = 'import time; b = b"x" * (60 << 20); print(flush=True); time.sleep(5)'
+    child = f"{sys.executable} -S -c '{code}'"
     script = f"{child} >fifo & until read line <fifo; do :; done; sleep 0.1"
     os.mkfifo("fifo")
     done = run("--json", "--tree", "--limit-maxrss", "40MiB", "sh", "-c", script)
     found = record()
     assert (done.returncode, found["limits"]["ru_maxrss"]["exceeded"]) == (123, True)
-    assert re.fullmatch(r"rusage: sh: peak memory .* is over the limit of 41943040 .*\n", done.stderr)
+    assert re.fullmatch(
+        r"rusage: sh: peak memory .* is over the limit of 41943040 .*\n", done.stderr
+    )
     assert found["usage"].get("ru_maxrss", 0) < 40 * MIB < found["tree"]["largest_member"]["rss"]
 
 
-# --- Orphans ----------------------------------------------------------------------------------------------------------
+# --- Orphans ---
 
-adopts = pytest.mark.skipif(not tree.CAN_ADOPT, reason="this system gives no orphans to another process than init")
+adopts = pytest.mark.skipif(
+    not tree.CAN_ADOPT, reason="this system gives no orphans to another process than init"
+)
 
 # Hold 60 MiB for 20 s, whatever SIGTERM says.
-HOLD = "import signal, time; signal.signal(15, signal.SIG_IGN); block = bytearray(b'x') * (60 << 20); time.sleep(20)"
+HOLD = (
+    "import signal, time; signal.signal(15, signal.SIG_IGN); "
+    "block = bytearray(b'x') * (60 << 20); time.sleep(20)"
+)
 # Use CPU time, and then close the pipe that the program reads to the end.
 BURN = "import time\nwhile time.process_time() < 0.3: pass"
 
@@ -108,11 +130,16 @@ def in_background(code: str) -> str:
 
 @adopts
 @forked.needs_fork
-@pytest.mark.parametrize(("interval", "seconds", "status"), [("0.01", 20, None), ("60", 2, 0)], ids=["", "at the end"])
+@pytest.mark.parametrize(
+    ("interval", "seconds", "status"), [("0.01", 20, None), ("60", 2, 0)], ids=["", "at the end"]
+)
 def test_orphans_are_limited_and_killed(
     interval: str, seconds: int, status: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What ``( command & )`` starts is in the tree, although its parent ends at once and it ignores SIGTERM."""
+    """What ``( command & )`` starts is in the tree, although its parent ends at once.
+
+    It is killed, although it ignores SIGTERM.
+    """
     monkeypatch.setattr(tree, "GRACE", 0.1)
     words = ["--json", "--interval", interval, "--limit-tree-rss", "40MiB", "--kill", "sh", "-c"]
     began = time.monotonic()
@@ -122,7 +149,9 @@ def test_orphans_are_limited_and_killed(
     message = r"rusage: sh: .* bytes .* is over the limit of .*: its processes got signals\n"
     assert re.fullmatch(message, done.stderr)
     found = record()
-    assert (found["exit_status"], found["tree"]["killed"], found["tree"]["rss"] > 40 * MIB) == (status, True, True)
+    assert found["exit_status"] == status
+    assert found["tree"]["killed"]
+    assert found["tree"]["rss"] > 40 * MIB
 
 
 # Hold 60 MiB; then fork and end, again and again, whatever SIGTERM says.
@@ -171,27 +200,37 @@ time.sleep(0.1)
 while time.process_time() < 0.3: pass
 """
     before = rusage.cputime(rusage.RUSAGE_CHILDREN)
-    assert run("--interval", "0.25", "--samples", "samples.csv", sys.executable, "-S", "-c", code).returncode == 0
+    words = ["--interval", "0.25", "--samples", "samples.csv", sys.executable, "-S", "-c", code]
+    assert run(*words).returncode == 0
     with_the_command = rusage.cputime(rusage.RUSAGE_CHILDREN) - before
     last = Path("samples.csv").read_text().splitlines()[-1]
     assert 0.595 < float(last.split(",")[2]) < with_the_command
 
 
 # A thousand children end at once when the last one has the last end of the pipe.
-MANY = "import os; r, w = os.pipe(); [os.fork() or (os.close(w), os.read(r, 1), os._exit(0)) for _ in range(1000)]"
+MANY = (
+    "import os; r, w = os.pipe(); "
+    "[os.fork() or (os.close(w), os.read(r, 1), os._exit(0)) for _ in range(1000)]"
+)
 ORPHANS = {
     "zombie": "( true & )",
     "nested": f"{shlex.join(RUSAGE)} --tree -o inner sh -c '( sleep 0.2 & ); sleep 0.1'",
-    "signal to a group": "( setsid sleep 60 & echo $! >pid ); until kill -- -$(cat pid); do sleep 0.05; done",
+    "signal to a group": "( setsid sleep 60 & echo $! >pid ); "
+    "until kill -- -$(cat pid); do sleep 0.05; done",
     "many": f"{sys.executable} -S -c {shlex.quote(MANY)}",
 }
 
 
 @adopts
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="processes have no list of children here")
+@pytest.mark.skipif(
+    not Path("/proc/self/task").exists(), reason="processes have no list of children here"
+)
 @pytest.mark.parametrize("script", ORPHANS.values(), ids=ORPHANS)
 def test_orphans_are_waited_for(script: str) -> None:
-    """While the program runs; the orphans of a command within the command become the outer one's at its end."""
+    """While the program runs.
+
+    The orphans of a command within the command become the outer one's at its end.
+    """
     others = '[ "$(cat /proc/$PPID/task/*/children)" != "$$ " ]'
     wait = f"n=0; while {others}; do n=$((n + 1)); [ $n -lt 600 ] || exit 1; sleep 0.05; done"
     assert run("--tree", "sh", "-c", f"{script}; {wait}").returncode == 0
@@ -201,15 +240,24 @@ def test_orphans_are_waited_for(script: str) -> None:
 @adopts
 def test_orphans_of_earlier_runs() -> None:
     """They are not counted in the next run, and the command says that they are left."""
-    done = run("--json", "--tree", "-n", "3", "--show-output", "sh", "-c", "( sleep 5 & ); sleep 0.2")
+    done = run(
+        "--json", "--tree", "-n", "3", "--show-output", "sh", "-c", "( sleep 5 & ); sleep 0.2"
+    )
     assert done.returncode == 0
-    assert "other processes are left from before: what they start may be counted, or killed by --kill\n" in done.stderr
+    message = (
+        "other processes are left from before: "
+        "what they start may be counted, or killed by --kill\n"
+    )
+    assert message in done.stderr
     assert all(one["tree"]["processes"] <= 4 for one in record()["runs"])
 
 
 @needs_sh
 def test_program_that_ends_before_the_second_sample() -> None:
-    """The report says so: the first sample finds a program that has not done anything yet, the last one its orphans."""
+    """The report says so.
+
+    The first sample finds a program that has not done anything yet, the last one its orphans.
+    """
     words = ["--interval", "100", "true"]
     for command in words, [*words[:2], "sh", "-c", "sleep 1 & exit 0"]:
         assert run("--tree", *command).returncode == 0
@@ -219,16 +267,21 @@ def test_program_that_ends_before_the_second_sample() -> None:
     assert len(Path("samples.csv").read_text().splitlines()) == 1
     assert plain("-o", "-", "--samples", "./-", "true").returncode == 0  # not the same file
     with Path("out").open("w") as file:
-        assert forked.run([*RUSAGE, "--samples", "-", *words], stdout=file, check=False).returncode == 0
+        done = forked.run([*RUSAGE, "--samples", "-", *words], stdout=file, check=False)
+    assert done.returncode == 0
     assert Path("out").read_text() == Path("samples.csv").read_text()
     status = run("--json", "--limit-tree-rss", "1", *words).returncode
-    assert status == (123 if "ru_maxrss" in record()["usage"] else 125)  # of this run: samples may miss a short peak
+    # Of this run: samples may miss a short peak.
+    assert status == (123 if "ru_maxrss" in record()["usage"] else 125)
 
 
 @forked.needs_fork
 @pytest.mark.parametrize("samples", [0, 3])
 def test_tree_that_cannot_be_sampled(samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It was not measured, from the start or later: the limit cannot be checked, unless one process exceeds it."""
+    """It was not measured, from the start or later.
+
+    The limit cannot be checked, unless one process exceeds it.
+    """
     read, taken = rusage.Tree._read_into, iter(range(samples))  # noqa: SLF001 (what a sample calls)
 
     def read_first(*arguments: Any) -> Any:
@@ -246,9 +299,13 @@ def test_tree_that_cannot_be_sampled(samples: int, monkeypatch: pytest.MonkeyPat
 
     with program("time.sleep(0.5)") as process:
         done = plain("--pid", str(process.pid), "--samples", "samples.csv")
-    assert (done.returncode, done.stderr) == (0 if samples else 125, f"rusage: --pid: {os.strerror(errno.EMFILE)}\n")
+    assert (done.returncode, done.stderr) == (
+        0 if samples else 125,
+        f"rusage: --pid: {os.strerror(errno.EMFILE)}\n",
+    )
     assert len(Path("samples.csv").read_text().splitlines()) == (samples and samples + 1)
-    message = f"the tree {'could no longer' if samples else 'cannot'} be sampled: {os.strerror(errno.EMFILE)}"
+    could = "could no longer" if samples else "cannot"
+    message = f"the tree {could} be sampled: {os.strerror(errno.EMFILE)}"
     done = sampled("--json", "--limit-tree-rss", "1TiB")
     assert done.returncode == 125
     assert message in done.stderr
@@ -267,7 +324,9 @@ def test_tree_that_cannot_be_sampled(samples: int, monkeypatch: pytest.MonkeyPat
 def test_status_after_a_failing_recording(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever fails when the program runs: it is waited for, and its status is passed on."""
     monkeypatch.setattr(rusage.record, method, Mock(side_effect=OverflowError("too large")))
-    done = run("--tree", sys.executable, "-c", "import time; time.sleep(0.2); print('end'); exit(3)")
+    done = run(
+        "--tree", sys.executable, "-c", "import time; time.sleep(0.2); print('end'); exit(3)"
+    )
     assert (done.returncode, done.stdout) == (3, "end\n")
     assert "sampled: too large\n" in done.stderr
 
@@ -308,7 +367,10 @@ def test_tree_is_in_each_report() -> None:
 
 def peak_of(rss: int, unread: int = 0) -> TreePeak:
     """Return the samples of a tree: one of 8192 bytes, and one that may lack processes."""
-    samples = [rusage.Sample(0.1, size, 0.0, 2, lacking, None) for size, lacking in [(8192, 0), (rss, unread)]]
+    samples = [
+        rusage.Sample(0.1, size, 0.0, 2, lacking, None)
+        for size, lacking in [(8192, 0), (rss, unread)]
+    ]
     return TreePeak(max(samples), None, 0.01, 3, samples)
 
 
@@ -317,14 +379,20 @@ def peak_of(rss: int, unread: int = 0) -> TreePeak:
     ("peaks", "row"),
     [
         ([peak_of(1), None, peak_of(1)], "left out: {1} of {3} runs ended without a sample"),
-        ([peak_of(1)] * 2, "of the program and its descendants; sampled every 10 ms, {6} samples missed"),
-        ([peak_of(1), peak_of(4096, 1)], "{6} samples missed; {1} of {2} runs had processes that could not be read"),
+        (
+            [peak_of(1)] * 2,
+            "of the program and its descendants; sampled every 10 ms, {6} samples missed",
+        ),
+        (
+            [peak_of(1), peak_of(4096, 1)],
+            "{6} samples missed; {1} of {2} runs had processes that could not be read",
+        ),
         ([], ""),
     ],
     ids=["no sample", "missed", "unread", "no run"],
 )
 def test_trees_of_runs(commands: int, peaks: list[TreePeak | None], row: str) -> None:
-    """Without the figure there is a reason, not a legend of it; runs that do not count do not matter."""
+    """Without the figure a reason is shown, not its legend; runs that do not count are ignored."""
     runs = [Ended(0, {}, 1.0, None, peak) for peak in (*peaks, None)]
     runs[-1].counted = False
     found = [Series(["x"], runs)] * commands
@@ -348,15 +416,17 @@ def test_processes_that_could_not_be_read(capsys: pytest.CaptureFixture[str]) ->
         assert ("may be over the limit: some processes could not be read" in found) == (status == 0)
 
 
-# --- Limits ----------------------------------------------------------------------------------------------------------
+# --- Limits ---
 
 
 @needs_sh
 def test_limit_of_the_tree() -> None:
-    """A sum over the limit, where each process is below it; nothing is killed. A failure comes first."""
+    """A sum over the limit, each process below it; nothing is killed. A failure comes first."""
     done = run("--limit-tree-rss", "100MiB", "--json", *PROGRAM, "8", "20")
     assert done.returncode == 123
-    assert done.stderr.startswith(f"rusage: {sys.executable}: tree memory of the program and its descendants ")
+    assert done.stderr.startswith(
+        f"rusage: {sys.executable}: tree memory of the program and its descendants "
+    )
     assert record()["limits"]["tree_rss"] == {"limit": 100 * MIB, "exceeded": True}
     assert (record()["exit_status"], record()["tree"]["killed"]) == (0, False)
     assert "--kill" not in Path("report").read_text()
@@ -376,7 +446,8 @@ def living(pids: "Iterable[int]") -> list[int]:
 
 # --kill does not find a process that the program starts after a sample and just before the signal.
 kills_all = pytest.mark.skipif(
-    sys.implementation.name == "pypy", reason="processes of PyPy exceed the limit before all of them have been started"
+    sys.implementation.name == "pypy",
+    reason="processes of PyPy exceed the limit before all of them have been started",
 )
 
 
@@ -391,10 +462,13 @@ kills_all = pytest.mark.skipif(
     ids=str,
 )
 def test_kill_ends_all_members(options: list[str], runs: int, line: str) -> None:
-    """The status is 123, whatever the program's; the report says so, and of a series, for which runs."""
-    words = ["--limit-tree-rss", "100MiB", "--kill", "--export", "x.json", *PROGRAM, "8", "20", "stay"]
+    """The status is 123, whatever the program's.
+
+    The report says so, and of a series, for which runs.
+    """
+    limit = ["--limit-tree-rss", "100MiB", "--kill", "--export", "x.json"]
     began = time.monotonic()
-    done = run(*options, *words)
+    done = run(*options, *limit, *PROGRAM, "8", "20", "stay")
     assert time.monotonic() - began < 60
     assert done.returncode == 123
     assert line in in_words()
@@ -409,7 +483,10 @@ def test_kill_ends_all_members(options: list[str], runs: int, line: str) -> None
 
 @kills_all
 def test_kill_of_members_that_ignore_sigterm() -> None:
-    """SIGKILL follows after five seconds; rusage waits for it and takes samples, although the program has ended."""
+    """SIGKILL follows after five seconds.
+
+    rusage waits for it and takes samples, although the program has ended.
+    """
     began = time.monotonic()
     options = ["--limit-tree-rss", "100MiB", "--kill", "--json", "--samples", "samples.csv"]
     done = run(*options, *PROGRAM, "8", "20", "stay", "stubborn")
@@ -431,7 +508,9 @@ def test_members_that_cannot_be_killed(permitted: object, monkeypatch: pytest.Mo
     monkeypatch.setattr(tree, "PATIENCE", 0.1)
     monkeypatch.setattr(tree, "may_signal", lambda _: permitted)
     monkeypatch.setattr(rusage.Tree, "send_signal", Mock(side_effect=PermissionError(1, "")))
-    done = run("--limit-tree-rss", "1", "--kill", "sh", "-c", "sleep 60 >&- 2>&- & echo $!; sleep 0.5")
+    done = run(
+        "--limit-tree-rss", "1", "--kill", "sh", "-c", "sleep 60 >&- 2>&- & echo $!; sleep 0.5"
+    )
     os.kill(int(done.stdout), signal.SIGKILL)
     assert done.returncode == 123
     why = "still running after the kill" if permitted else "no permission to kill"
@@ -482,8 +561,12 @@ def test_signal_while_killed_orphans_end(monkeypatch: pytest.MonkeyPatch) -> Non
 @forked.needs_fork
 def test_no_thread_can_be_started(on_terminal: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """The program runs to its end; the output of a series is not hidden."""
-    monkeypatch.setattr("_thread.start_new_thread", Mock(side_effect=RuntimeError("can't start new thread")))
-    done = run("--json", "--limit-tree-rss", "1KiB", "--kill", sys.executable, "-S", "-c", "print('end')")
+    monkeypatch.setattr(
+        "_thread.start_new_thread", Mock(side_effect=RuntimeError("can't start new thread"))
+    )
+    done = run(
+        "--json", "--limit-tree-rss", "1KiB", "--kill", sys.executable, "-S", "-c", "print('end')"
+    )
     assert done.stdout == "end\n"
     assert "the tree cannot be sampled: can't start new thread" in done.stderr
     assert done.returncode == (123 if "ru_maxrss" in record()["usage"] else 125)
@@ -494,14 +577,19 @@ def test_no_thread_can_be_started(on_terminal: Start, monkeypatch: pytest.Monkey
     assert (done.returncode, done.stderr) == (125, "rusage: --pid: can't start new thread\n")
 
 
-# --- Samples and pictures --------------------------------------------------------------------------------------------
+# --- Samples and pictures ---
 
 
 @needs_sh
 def test_pictures() -> None:
-    """In the format that the name of the file tells; neither a formula nor a tab of the command gives a warning."""
+    """In the format that the name of the file tells.
+
+    Neither a formula nor a tab of the command gives a warning.
+    """
     # Imported once for the forked children.
-    pytest.importorskip("matplotlib.backends.backend_agg", reason="no matplotlib: pip install matplotlib")
+    pytest.importorskip(
+        "matplotlib.backends.backend_agg", reason="no matplotlib: pip install matplotlib"
+    )
     for suffix, start in ("PNG", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF"):
         done = run("--plot", f"tree.{suffix}", "sh", "-c", "sleep 0.2 # $x_{$\t\n")
         assert (done.returncode, done.stderr) == (0, "")
@@ -521,10 +609,18 @@ def test_parts_of_the_picture() -> None:
 
 @forked.needs_fork
 def test_matplotlib_that_cannot_draw(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As with a backend that does not exist, or without LaTeX: one line, and the status of a report that is missing."""
-    monkeypatch.setattr("rusage._cli.formats.picture", Mock(side_effect=ImportError("no freetype\x1b[31m")))
+    """One line, and the status of a report that is missing.
+
+    As with a backend that does not exist, or without LaTeX.
+    """
+    monkeypatch.setattr(
+        "rusage._cli.formats.picture", Mock(side_effect=ImportError("no freetype\x1b[31m"))
+    )
     monkeypatch.setattr(importlib.util, "find_spec", Mock())
-    for words, status in (PROGRAM, 125), ([sys.executable, "-c", "import time; time.sleep(1); exit(3)"], 3):
+    for words, status in (
+        (PROGRAM, 125),
+        ([sys.executable, "-c", "import time; time.sleep(1); exit(3)"], 3),
+    ):
         done = run("--plot", "tree.png", *words, *(["1", "1"] if words is PROGRAM else []))
         assert done.returncode == status
         assert re.fullmatch(r"rusage: tree.png: matplotlib cannot draw this: .*\n", done.stderr)
@@ -543,13 +639,15 @@ def test_picture_needs_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.stderr.startswith("rusage: --plot needs matplotlib: pip install matplotlib\n")
 
 
-# --- A running process -----------------------------------------------------------------------------------------------
+# --- A running process ---
 
 
 @contextlib.contextmanager
 def program(code: str) -> "Iterator[subprocess.Popen[str]]":
     """Run a program with a block of 50 MiB until it reads a line, or ends by itself."""
-    code = f"import rusage, time; block = b'x' * (50 << 20); print(rusage.rss(), flush=True); {code}"
+    code = (
+        f"import rusage, time; block = b'x' * (50 << 20); print(rusage.rss(), flush=True); {code}"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as found:
@@ -571,13 +669,16 @@ def test_running_process() -> None:
     assert re.search(rf"(?m)^process +{process.pid}$", text)
     assert re.search(r"(?m)^tree now .* in 1 process, ", text)
     done = plain("--pid", str(process.pid))
-    assert (done.returncode, done.stdout, done.stderr) == (125, "", f"rusage: --pid: No such process: {process.pid}\n")
+    assert (done.returncode, done.stdout) == (125, "")
+    assert done.stderr == f"rusage: --pid: No such process: {process.pid}\n"
 
 
 def test_recorded_process() -> None:
     """Until it ends; the samples are those of the picture and of the report."""
     with program("time.sleep(1)") as process:
-        done = plain("--pid", str(process.pid), "--interval", "0.02", "--samples", "samples.csv", "--json")
+        done = plain(
+            "--pid", str(process.pid), "--interval", "0.02", "--samples", "samples.csv", "--json"
+        )
     found = validated(done.stdout)
     rows = list(csv.DictReader(Path("samples.csv").read_text().splitlines()))
     assert (done.returncode, done.stderr, found["pid"]) == (0, "", process.pid)
@@ -597,7 +698,9 @@ def test_samples_stay_without_standard_output() -> None:
     assert len(Path("samples.csv").read_text().splitlines()) > 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name
+)
 def test_signal_ends_the_recording(number: signal.Signals) -> None:
     """The report follows, and the status is 0; the process runs on."""
     with program("input()") as process:

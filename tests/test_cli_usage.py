@@ -1,4 +1,4 @@
-"""The options of ``rusage`` and their errors, ``--help``, and ``python -m rusage`` without a command."""
+"""The options of ``rusage`` and their errors, ``--help``, and ``python -m rusage`` alone."""
 
 import json
 from collections.abc import Callable
@@ -23,11 +23,17 @@ OPERATORS = {
     "true &": "&",
     "echo 'a' \"|\" b\n|cat": "|cat",
 }
-NO_SIZE = "--limit-maxrss: not a size: {!r} (expected a number of bytes, or one with K, M, G or T, such as 500M)"
+NO_SIZE = (
+    "--limit-maxrss: not a size: {!r} "
+    "(expected a number of bytes, or one with K, M, G or T, such as 500M)"
+)
 WRONG: list[tuple[str | list[str], str]] = [
     ("--nonsense true", "option --nonsense not recognized"),
     ("--hlep", "option --hlep not recognized; did you mean --help?"),
-    ("--limit-memory=1 true", "option --limit-memory not recognized; did you mean --limit-maxrss or --limit-cputime?"),
+    (
+        "--limit-memory=1 true",
+        "option --limit-memory not recognized; did you mean --limit-maxrss or --limit-cputime?",
+    ),
     ("-o", "option -o requires argument"),
     ("-o file", "--output needs a command"),
     ("--tree", "--tree needs a command or --pid"),
@@ -38,7 +44,10 @@ WRONG: list[tuple[str | list[str], str]] = [
         for text in ("-1", "nan", "inf", "1s", "\u0661", "1_0", "1e400")
     ),
     ("-n 0 true", "--runs: must be at least 1: '0'"),
-    *((f"-n {text} true", f"--runs: not a number of runs: {text!r}") for text in ("-1", f"{2**63}", "\u0661", "\xb2")),
+    *(
+        (f"-n {text} true", f"--runs: not a number of runs: {text!r}")
+        for text in ("-1", f"{2**63}", "\u0661", "\xb2")
+    ),
     (f"-n {DIGITS} true", f"--runs: not a number of runs: {SHOWN}"),
     ("-n 5 --warmup x true", "--warmup: not a number of runs: 'x'"),
     ("--warmup 1 true", "--warmup needs --runs or --compare"),
@@ -49,7 +58,10 @@ WRONG: list[tuple[str | list[str], str]] = [
     ("--json -p true", "--json excludes --portability"),
     ("--tree -v true", "--tree excludes --verbose"),
     ("--samples x.csv -n 2 true", "--runs excludes --samples"),
-    ("--interval 1 true", "--interval needs --tree or --samples or --plot or --limit-tree-rss or --pid"),
+    (
+        "--interval 1 true",
+        "--interval needs --tree or --samples or --plot or --limit-tree-rss or --pid",
+    ),
     ("--tree --interval 1e-320 true", "--interval: must be at least 0.0001: '1e-320'"),
     ("--pid 1 --kill", "--kill needs a command"),
     ("--pid 1 true", "--pid excludes a command"),
@@ -81,26 +93,33 @@ def test_wrong_usage_is_status_2(options: str | list[str], text: str) -> None:
 
 
 def test_help_and_version(python: Callable[..., str]) -> None:
-    """All options, with GNU time's in one line and examples at the end; the version of the distribution."""
+    """All options, GNU time's in one line, and examples at the end; the distribution's version."""
     lines = python("-m", "rusage", "-h").splitlines()
     assert lines[0].startswith("usage: rusage ")
     assert lines[lines.index("Examples:") + 1 :] == [f"  {example}" for example in table.EXAMPLES]
     groups = [group for title, group in table.OPTIONS.items() if title != table.GNU_TIME]
-    names = [line.split("--")[1].split()[0] for line in lines if line.startswith(("  -", "      --"))]
+    names = [
+        line.split("--")[1].split()[0] for line in lines if line.startswith(("  -", "      --"))
+    ]
     assert names == [option.name for group in groups for option in group]
     assert f"{table.GNU_TIME}: -f FORMAT, -p, -v and -q, as rusage(1) describes them" in lines
     assert python("-m", "rusage", "-V") == f"rusage {version('rusage')}\n"
 
 
 def test_own_usage(python: Callable[..., str]) -> None:
-    """The fields in their order: name, value with unit (or "-" if not measured), meaning; then what to do next."""
+    """The fields in their order, then what to do next.
+
+    Each has its name, value with unit (or "-" if not measured) and meaning.
+    """
     text, hint = python("-m", "rusage").rstrip("\n").rsplit("\n\n", 1)
     assert "rusage COMMAND" in hint
     lines = text.splitlines()
     starts = [at for at, line in enumerate(lines) if not line.startswith(" ")]
     assert [lines[at].split()[0] for at in starts] == list(rusage.fields)
-    (column,) = {len(line) - len(line.lstrip()) for line in lines if line.startswith(" ")} or {lines[0].index("user")}
-    for at, end, (name, field) in zip(starts, [*starts[1:], None], rusage.fields.items(), strict=True):
+    indents = {len(line) - len(line.lstrip()) for line in lines if line.startswith(" ")}
+    (column,) = indents or {lines[0].index("user")}
+    ends = [*starts[1:], None]
+    for at, end, (name, field) in zip(starts, ends, rusage.fields.items(), strict=True):
         assert (lines[at][len(name) : column].strip() == "-") == (name not in rusage.measured())
         shown = " ".join(line[column:] for line in lines[at:end])
         assert len(lines[at:end]) <= 3

@@ -40,8 +40,12 @@ KNOWN = [
     (summary.Ratio(1.00031, 1.00031, 1.5).in_words, (), "1.0003 (1.0003 to 1.5000)"),
     (summary.Ratio(1.0001, 0.95, 1.05).in_words, (), "1.00 (0.95 to 1.05)"),
     (summary.Ratio(0.00123, 0.00123, 0.00123).in_words, (), "0.00123"),
-    # Of a printed table of the signed-rank test, one-sided 2.5 %: the largest sum that is significant, and 1.
-    *((comparison.rank_of_ends, (rounds,), k) for rounds, k in [(5, 0), (6, 1), (12, 14), (50, 435)]),
+    # Of a printed table of the signed-rank test, one-sided 2.5 %: the largest sum that is
+    # significant, and 1.
+    *(
+        (comparison.rank_of_ends, (rounds,), k)
+        for rounds, k in [(5, 0), (6, 1), (12, 14), (50, 435)]
+    ),
     (comparison.rank_of_ends, (100,), pytest.approx(1956, abs=1)),
     (comparison.ratio, ([3.0], [2.0]), (pytest.approx(1.5), None, None)),
     (series.progress, (0, 0, 10, 0.0), "rusage: run 1 of 10"),
@@ -61,14 +65,23 @@ KNOWN = [
 
 
 @pytest.mark.parametrize(("function", "arguments", "expected"), KNOWN)
-def test_known_figures(function: Callable[..., object], arguments: tuple[object, ...], expected: object) -> None:
+def test_known_figures(
+    function: Callable[..., object], arguments: tuple[object, ...], expected: object
+) -> None:
     """Few runs of the command show such figures."""
     assert function(*arguments) == expected
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows programs split their own command lines")
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows programs split their own command lines"
+)
 def test_command_line_in_words() -> None:
-    """Quotes and backslashes as in a shell; operators in quotes, after a backslash and within a word are arguments."""
-    line = r"""printf %s '|' "a; b" \& \; 'x' a|b http://x/?a=1&b=2 print(1>0) 2 ">" it\'s "\"'" '' """
-    words = ["printf", "%s", "|", "a; b", "&", ";", "x", "a|b", "http://x/?a=1&b=2", "print(1>0)", "2", ">"]
-    assert split(line) == [*words, "it's", "\"'", ""]
+    """Quotes and backslashes as in a shell.
+
+    Operators in quotes, after a backslash and within a word are arguments.
+    """
+    line = (
+        r"""printf %s '|' "a; b" \& \; 'x' a|b http://x/?a=1&b=2 print(1>0) 2 ">" it\'s "\"'" '' """
+    )
+    words = ["printf", "%s", "|", "a; b", "&", ";", "x", "a|b", "http://x/?a=1&b=2"]
+    assert split(line) == [*words, "print(1>0)", "2", ">", "it's", "\"'", ""]

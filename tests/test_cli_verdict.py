@@ -27,14 +27,17 @@ def noise(rng: random.Random, rounds: int) -> Columns:
 
 def pages(rng: random.Random, rounds: int) -> Columns:
     """Return sizes in bytes, which are often equal."""
-    first, second = ([4096.0 * round(500 + rng.gauss(0, 0.7)) for _ in range(rounds)] for _ in range(2))
+    first, second = (
+        [4096.0 * round(500 + rng.gauss(0, 0.7)) for _ in range(rounds)] for _ in range(2)
+    )
     return first, second
 
 
 def outliers(rng: random.Random, rounds: int) -> Columns:
     """Make a tenth of the runs of both commands 2 to 20 times as slow."""
     first, second = (
-        [value * (rng.uniform(2, 20) if rng.random() < 0.1 else 1) for value in column] for column in noise(rng, rounds)
+        [value * (rng.uniform(2, 20) if rng.random() < 0.1 else 1) for value in column]
+        for column in noise(rng, rounds)
     )
     return first, second
 
@@ -52,7 +55,7 @@ def cold_second(rng: random.Random, rounds: int) -> Columns:
 
 
 def drift(rng: random.Random, rounds: int) -> Columns:
-    """Make the machine slower, up to three times: the order of the commands changes in each round."""
+    """Make the machine slower, up to three times: the commands' order changes in each round."""
     columns = noise(rng, rounds)
     for run in range(2 * rounds):
         number = run // 2
@@ -66,7 +69,9 @@ def faster(rng: random.Random, rounds: int) -> Columns:
     return first, [1.05 * value for value in second]
 
 
-def share_of_verdicts(make: Callable[[random.Random, int], Columns], rounds: int, comparisons: int) -> float:
+def share_of_verdicts(
+    make: Callable[[random.Random, int], Columns], rounds: int, comparisons: int
+) -> float:
     """Return the share of comparisons that find a difference."""
     rng = random.Random(f"{make.__name__} {rounds}")
     found = 0
@@ -76,8 +81,12 @@ def share_of_verdicts(make: Callable[[random.Random, int], Columns], rounds: int
     return found / comparisons
 
 
-# The number of comparisons, and by how much chance may move a share: five standard deviations of 5 % of 200.
-COMPARISONS = [pytest.param(200, 0.08, id="few"), pytest.param(10_000, 0.01, id="many", marks=pytest.mark.thorough)]
+# The number of comparisons, and by how much chance may move a share: five standard deviations of
+# 5 % of 200.
+COMPARISONS = [
+    pytest.param(200, 0.08, id="few"),
+    pytest.param(10_000, 0.01, id="many", marks=pytest.mark.thorough),
+]
 
 
 @pytest.mark.parametrize(("comparisons", "chance"), COMPARISONS)
@@ -97,7 +106,7 @@ def test_true_difference(comparisons: int, chance: float) -> None:
 
 
 def test_verdict_is_the_signed_rank_test() -> None:
-    """As scipy computes it, where there are no ties; the ratio is the median of all pairwise means."""
+    """As scipy computes it, if there are no ties; the ratio is the median of all pairwise means."""
     wilcoxon = pytest.importorskip("scipy.stats", reason="no scipy").wilcoxon
     rng = random.Random(1)
     for _ in range(500):

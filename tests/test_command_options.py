@@ -1,4 +1,4 @@
-"""What ``tests/tools/command_options.py`` writes from the command's options: the manual page and the completions."""
+"""The manual page and the completions, which ``tests/tools/command_options.py`` writes."""
 
 from __future__ import annotations
 
@@ -29,15 +29,22 @@ def test_files_are_up_to_date(path: Path) -> None:
 
 
 def test_content_of_the_manual_page() -> None:
-    """All letters and names that the report replaces and no others, the help's examples, and what implies --tree."""
+    """Exactly the letters and names that the report replaces.
+
+    The help's examples, and what implies --tree.
+    """
     page = (DOCS / "rusage.1").read_text(encoding="utf-8")
     letters = map(chr, range(33, 127))
-    replaced = [letter for letter in letters if gnu.report(f"%{letter}", ["x"], 0, {}) != f"?{letter}"]
+    replaced = [
+        letter for letter in letters if gnu.report(f"%{letter}", ["x"], 0, {}) != f"?{letter}"
+    ]
     assert re.findall(r"(?m)^\.It Ql \\&%(.)$", page) == replaced
     names = re.findall(r"(?m)^\.Ql %\{(\w+)\}", page)
     assert names == ["elapsed", *rusage.fields]
-    assert [name for name in names if gnu.report(f"%{{{name}}}", ["x"], 0, {}) == f"?{{{name}}}"] == []
-    assert re.findall(r"(?m)^\.Dl (.*)$", page) == [each.replace("--", r"\-\-") for each in EXAMPLES]
+    for name in names:
+        assert gnu.report(f"%{{{name}}}", ["x"], 0, {}) != f"?{{{name}}}"
+    examples = [each.replace("--", r"\-\-") for each in EXAMPLES]
+    assert re.findall(r"(?m)^\.Dl (.*)$", page) == examples
     for option in "limit-tree-rss", "samples", "plot":  # test_cli_tree.py uses them without it
         _, _, text = page.partition(f".It Fl -{option} Ar ")
         assert re.search(r"implies\s(?:\.Fl -|--)tree", re.split(r"(?m)^\.(?:It|El)\b", text)[0])
@@ -48,7 +55,8 @@ def test_manual_page_has_no_lint() -> None:
     """Not even matters of style; a page that is referred to need not be installed."""
     command = [MANDOC, "-T", "lint", str(DOCS / "rusage.1")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert [line for line in done.stdout.splitlines() if "referenced manual not found" not in line] == []
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if "referenced manual not found" not in line] == []
 
 
 # What a shell makes of a line and TAB; "mine" is a command that completes its own arguments.
@@ -69,8 +77,10 @@ TYPED = {
 
 
 @pytest.mark.skipif(not ZSH, reason="no zsh: apt-get install zsh")
-def test_completion_in_zsh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_terminal: Start) -> None:
-    """The keys are typed in an interactive shell, in which Control-T shows the line and removes it."""
+def test_completion_in_zsh(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_terminal: Start
+) -> None:
+    """Keys are typed in an interactive shell, in which Control-T shows the line and removes it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ZDOTDIR", str(tmp_path))
     Path("a_file").touch()
@@ -96,13 +106,17 @@ SCRIPTS = {
     FISH: """
         source $argv[1]
         complete -c mine -f -l colour; complete -c mine -f -a "alpha beta"
-        for line in $argv[2..]; string join -- " " "<" (complete -C $line | string split -f 1 \\t); end; true
+        for line in $argv[2..]
+            string join -- " " "<" (complete -C $line | string split -f 1 \\t)
+        end
+        true
     """,
     BASH: """
         source "$0"
         mine() { COMPREPLY=($(compgen -W "alpha beta --colour" -- "$cur")); }
         for line; do
-            [[ $line != *mine* ]] || _command_offset() { mine; }  # as with the package bash-completion
+            # As with the package bash-completion.
+            [[ $line != *mine* ]] || _command_offset() { mine; }
             read -ra COMP_WORDS <<< "$line"
             COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
             _rusage
@@ -112,18 +126,21 @@ SCRIPTS = {
 }
 
 
-@pytest.mark.parametrize(("shell", "name"), [(FISH, "rusage.fish"), (BASH, "rusage")], ids=["fish", "bash"])
+@pytest.mark.parametrize(
+    ("shell", "name"), [(FISH, "rusage.fish"), (BASH, "rusage")], ids=["fish", "bash"]
+)
 def test_completion(shell: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the shell is asked by its own functions; bash splits a line at each =, too."""
-    if not shell or (shell == BASH and subprocess.run([BASH, "-c", "type -t mapfile"], check=False).returncode):
+    has_mapfile = [BASH, "-c", "type -t mapfile"]
+    if not shell or (shell == BASH and subprocess.run(has_mapfile, check=False).returncode):
         pytest.skip(reason="no fish, or no bash of version 4 or later: apt-get install bash fish")
     monkeypatch.chdir(tmp_path)
     Path("a_file").touch()
-    typed = {
-        f"rusage {words} a_f": f"rusage {words} a_file " for words in ("cat", "--output =") if shell == BASH
-    } | TYPED
+    before = ("cat", "--output =") if shell == BASH else ()
+    typed = {f"rusage {words} a_f": f"rusage {words} a_file " for words in before} | TYPED
     no_configuration = "--no-config" if shell == FISH else "--norc"
-    command = [shell, no_configuration, "-c", SCRIPTS[shell], str(DOCS / "completions" / name), *typed]
+    completions = str(DOCS / "completions" / name)
+    command = [shell, no_configuration, "-c", SCRIPTS[shell], completions, *typed]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     shown = [{*line.split()[1:]} for line in done.stdout.splitlines()]
     for words, (line, completed) in zip(shown, typed.items(), strict=True):

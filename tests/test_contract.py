@@ -27,11 +27,12 @@ class Int(int):
 
 
 def outcome(call: Callable[..., Any], *args: object, **kwargs: object) -> tuple[str, str]:
-    """Return the type of what a call returns or raises, and the message if that is part of the contract."""
+    """Return the type of what a call returns or raises, and a message that the contract states."""
     try:
         result = call(*args, **kwargs)
     except Exception as error:
-        return type(error).__name__, str(error) if type(error) in (ValueError, KeyError, IndexError) else ""
+        has_message = type(error) in (ValueError, KeyError, IndexError)
+        return type(error).__name__, str(error) if has_message else ""
     return ("usage", "") if len(result) == 16 else ("?", repr(result))
 
 
@@ -49,9 +50,9 @@ TABLE = [(who, expected) for expected, values in KINDS.items() for who in values
 
 @pytest.mark.parametrize(("who", "expected"), TABLE, ids=lambda value: repr(value)[:30])
 def test_argument_kinds(who: object, expected: str) -> None:
-    """Each kind of argument returns a usage or raises the exception of the table, as CPython's ``resource`` does.
+    """Each kind of argument returns a usage or raises the exception of the table.
 
-    PyPy's returns sixteen zeros for a bad who.
+    So does CPython's ``resource``; PyPy's returns sixteen zeros for a bad who.
     """
     ours = outcome(rusage.getrusage, who)
     assert ours == (expected, "invalid who parameter" if expected == "ValueError" else ours[1])
@@ -73,9 +74,16 @@ def test_wrong_argument_counts_and_keywords(args: tuple[int, ...], kwargs: dict[
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other error numbers")
-@pytest.mark.parametrize(("code", "error"), [(errno.EINVAL, ValueError), (errno.EPERM, PermissionError)])
-def test_system_call_that_fails(code: int, error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The exceptions are CPython's. The functions of C are replaced: a call with a good ``who`` does not fail."""
+@pytest.mark.parametrize(
+    ("code", "error"), [(errno.EINVAL, ValueError), (errno.EPERM, PermissionError)]
+)
+def test_system_call_that_fails(
+    code: int, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exceptions are CPython's.
+
+    The functions of C are replaced: a call with a good ``who`` does not fail.
+    """
     for name, result in ("_get", code), ("_maxrss", -code), ("_cputime", -float(code)):
         monkeypatch.setattr(_getrusage, name, lambda _, result=result: result)
     for call in rusage.getrusage, rusage.maxrss, rusage.cputime:

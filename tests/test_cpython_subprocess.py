@@ -1,4 +1,4 @@
-"""CPython's own tests of ``subprocess``, with ``Popen`` and ``run`` of this package in the place of its own."""
+"""CPython's own tests of ``subprocess``, with this package's ``Popen`` and ``run`` in place."""
 
 import importlib.util
 import subprocess
@@ -14,11 +14,19 @@ PROGRAM = str(Path(__file__).parent / "programs" / "cpython_subprocess.py")
 @pytest.mark.interpreter
 @pytest.mark.skipif(sys.platform == "win32", reason="on Windows nothing of subprocess is replaced")
 def test_cpythons_own_tests_pass(tmp_path: Path) -> None:
-    """All of ``test.test_subprocess`` passes, but for the few that look at subprocess's private parts."""
-    if importlib.util.find_spec("test") is None or importlib.util.find_spec("test.test_subprocess") is None:
-        pytest.skip(reason="no test.test_subprocess: install the tests of this interpreter (libpython3-testsuite)")
+    """All of ``test.test_subprocess`` passes, except the few tests of private parts."""
+    if (
+        importlib.util.find_spec("test") is None
+        or importlib.util.find_spec("test.test_subprocess") is None
+    ):
+        pytest.skip(
+            reason="no test.test_subprocess: install the tests of this interpreter "
+            "(libpython3-testsuite)"
+        )
     command = [sys.executable, PROGRAM]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, start_new_session=True)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=tmp_path, start_new_session=True
+    )
     assert done.returncode == 0, done.stderr[-6000:]
     run, left_out = map(int, done.stdout.split()[-2:])
     assert run - left_out > 200

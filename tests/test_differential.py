@@ -1,7 +1,7 @@
 """Random starts of programs by ``rusage``; the oracle is ``subprocess``, in the same conditions.
 
-``RUSAGE_TEST_STARTS`` and ``RUSAGE_TEST_SEED`` change how many there are and which. ``tox -e interpreters`` has them
-run by a user without root's rights.
+``RUSAGE_TEST_STARTS`` and ``RUSAGE_TEST_SEED`` change how many there are and which.
+``tox -e interpreters`` has them run by a user without root's rights.
 """
 
 from __future__ import annotations
@@ -27,15 +27,19 @@ if shutil.which("cc") is None:
 
 STARTS = [
     os.environ.get("RUSAGE_TEST_STARTS", "30"),
-    pytest.param("300", marks=[pytest.mark.thorough, pytest.mark.interpreter, pytest.mark.not_emulated]),
+    pytest.param(
+        "300", marks=[pytest.mark.thorough, pytest.mark.interpreter, pytest.mark.not_emulated]
+    ),
 ]
 SEED = os.environ.get("RUSAGE_TEST_SEED", "1")
 
 
 @pytest.mark.parametrize("starts", STARTS)
 def test_random_starts_as_in_subprocess(starts: str, program: Callable[..., str]) -> None:
-    """Exceptions, results, what is left and the state of the child are equal, of root and of other users."""
-    made, skipped, own_peaks = map(int, re.findall(r"\d+", program("random_starts.py", starts, SEED)))
-    assert skipped <= max(6, made / (10 if BACKEND.name == "Linux" else 2))  # conditions that a system does not have
+    """Exceptions, results, what is left and the child's state are equal, as root and as others."""
+    numbers = re.findall(r"\d+", program("random_starts.py", starts, SEED))
+    made, skipped, own_peaks = map(int, numbers)
+    # Conditions that a system does not have.
+    assert skipped <= max(6, made / (10 if BACKEND.name == "Linux" else 2))
     if BACKEND.name == "Linux":
         assert own_peaks >= 15  # of the known starts

@@ -1,4 +1,4 @@
-"""The examples of the README and of the pages in docs/, which ``tests/programs/examples.py`` runs, and the API page."""
+"""The examples of the README and of docs/, run by ``tests/programs/examples.py``; the API page."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 RUNNER = Path(__file__).parent / "programs" / "examples.py"
 
 
-# Run by tox -e docs, as all others. CPU times decide about the order of the rows in the tables of pytest.md, and in an
-# emulator page faults take longer.
+# Run by tox -e docs, as all others. CPU times decide about the order of the rows in the tables of
+# pytest.md, and in an emulator page faults take longer.
 SLOW = {
     "pytest.md": [pytest.mark.not_emulated, pytest.mark.thorough],
     "command.md": [pytest.mark.thorough],
@@ -41,7 +41,11 @@ SLOW = {
 
 
 RECIPES = [ROOT / "docs" / name for name in ("recipes.md", "services.md")]
-PARTS = [part for page in RECIPES for part in re.split(r"(?m)^(?=## )", page.read_text(encoding="utf-8"))[1:]]
+PARTS = [
+    part
+    for page in RECIPES
+    for part in re.split(r"(?m)^(?=## )", page.read_text(encoding="utf-8"))[1:]
+]
 TITLED = [(part.partition("\n")[0].removeprefix("## "), part) for part in PARTS]
 
 
@@ -56,14 +60,20 @@ def check(page: Path, folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "page",
-    [pytest.param(page, id=page.name, marks=SLOW.get(page.name, ())) for page in PAGES if page not in RECIPES],
+    [
+        pytest.param(page, id=page.name, marks=SLOW.get(page.name, ()))
+        for page in PAGES
+        if page not in RECIPES
+    ],
 )
 def test_examples(page: Path, tmp_path: Path) -> None:
     """Each runs, and prints what the page shows, figures aside."""
     check(page, tmp_path)
 
 
-@pytest.mark.parametrize("part", [pytest.param(part, id=title, marks=SLOW.get(title, ())) for title, part in TITLED])
+@pytest.mark.parametrize(
+    "part", [pytest.param(part, id=title, marks=SLOW.get(title, ())) for title, part in TITLED]
+)
 def test_recipes(part: str, tmp_path: Path) -> None:
     """Each is complete, as the page promises: it runs alone."""
     if sys.implementation.name == "pypy" and part.startswith("## Find the test that leaks"):
@@ -76,7 +86,7 @@ def test_recipes(part: str, tmp_path: Path) -> None:
 
 
 def scripts_with_workers() -> list[object]:
-    """Return each example that starts worker processes, with the imports of the examples above it on the page."""
+    """Return each example that starts worker processes, with the imports above it on the page."""
     found: list[object] = []
     for page in PAGES:
         imports = ""
@@ -88,22 +98,26 @@ def scripts_with_workers() -> list[object]:
     return found
 
 
-# A lock of this process would start multiprocessing's resource tracker, on CPython 3.14 and later: a child that stays.
+# A lock of this process would start multiprocessing's resource tracker, on CPython 3.14 and later:
+# a child that stays.
 STARTED_BY = """
 import multiprocessing, runpy, sys
 multiprocessing.set_start_method(sys.argv[1])
 try:
     multiprocessing.Lock()
 except OSError as error:
-    sys.exit(f"skip: no semaphore for multiprocessing ({error}): on Linux, mount a tmpfs on /dev/shm")
+    hint = "on Linux, mount a tmpfs on /dev/shm"
+    sys.exit(f"skip: no semaphore for multiprocessing ({error}): {hint}")
 runpy.run_path(sys.argv[2], run_name="__main__")
 """
 
 
 @pytest.mark.parametrize("script", scripts_with_workers())
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
-def test_start_methods(script: str, method: str, tmp_path: Path, python: Callable[..., str]) -> None:
-    """An example with worker processes is a script whose workers can import it, as these methods do."""
+def test_start_methods(
+    script: str, method: str, tmp_path: Path, python: Callable[..., str]
+) -> None:
+    """An example with worker processes is a script, which the workers of these methods import."""
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(reason=f"there is no start method {method!r}")
     if "prometheus_client" in script:
@@ -123,12 +137,14 @@ def test_tables_are_up_to_date(path: Path) -> None:
 
 @pytest.mark.parametrize("missing", ["rusage", "rusage resource"])
 def test_optional_dependency(missing: str, python: Callable[..., str]) -> None:
-    """Without this package, what ``from-resource.md`` shows returns bytes, and no peak of a child."""
+    """Without it, what ``from-resource.md`` shows returns bytes, and no peak of a child."""
     page = blocks((ROOT / "docs" / "from-resource.md").read_text(encoding="utf-8"))
     [pattern] = [block.text for block in page if "except ImportError" in block.text]
     hidden = f"import sys; sys.modules.update(dict.fromkeys({missing.split()}))\n"
     peak, of_child = python("-c", hidden + pattern).split()
-    has_peak = missing == "rusage" and BACKEND.name != "Windows" and "ru_maxrss" in rusage.measured()
+    has_peak = (
+        missing == "rusage" and BACKEND.name != "Windows" and "ru_maxrss" in rusage.measured()
+    )
     assert int(peak) > 2**20 if has_peak else peak in ("None", "0")
     assert of_child == "None"
 
@@ -142,7 +158,10 @@ def prose(page: Path) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the anchors of a page's headings, as GitHub and MyST make them: letters, digits, ``_`` and ``-``."""
+    """Return the anchors of a page's headings, as GitHub and MyST make them.
+
+    They have letters, digits, ``_`` and ``-``.
+    """
     headings = re.findall(r"(?m)^#+ (.+)$", prose(page))
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -169,7 +188,7 @@ def test_description_is_the_same() -> None:
 
 
 def public_names() -> set[str]:
-    """Return the names of the package and of its public modules, those that this system lacks included."""
+    """Return the names of the package and its public modules, also those this system lacks."""
     names = {f"rusage.{name}" for name in [*rusage.__all__, *BACKEND.absent]}
     for file in Path(rusage.__file__).parent.glob("[a-z]*.py"):
         # Not imported: some need other packages.

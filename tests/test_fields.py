@@ -16,7 +16,8 @@ from rusage._fields import FIELDS
 VALUES: tuple[Any, ...] = (1.5, 0.25, *range(2, 16))
 USAGE = RUsage(*VALUES)
 
-# pickle.dumps(RUsage(1.5, 0.25, 2, 3, … 15), protocol) by CPython 3.10, whose module is the oldest there is.
+# pickle.dumps(RUsage(1.5, 0.25, 2, 3, … 15), protocol) by CPython 3.10, whose module is the oldest
+# there is.
 PICKLES = [
     "gAJjcnVzYWdlClJVc2FnZQpxAChHP/gAAAAAAABHP9AAAAAAAABLAksDSwRLBUsGSwdLCEsJSwpLC0sMSw1LDksPdHEBgXECLg==",
     "gAWVSAAAAAAAAACMBnJ1c2FnZZSMBlJVc2FnZZSTlChHP/gAAAAAAABHP9AAAAAAAABLAksDSwRLBUsGSwdLCEsJSwpLC0sMSw1LDksPdJSBlC4=",
@@ -32,7 +33,10 @@ def test_names_and_order_of_fields() -> None:
 
 
 def test_usage_is_a_named_tuple() -> None:
-    """Equality, hash, repr and replacing are a named tuple's; the class is the public one, without a ``__dict__``."""
+    """Equality, hash, repr and replacing are a named tuple's.
+
+    The class is the public one, without a ``__dict__``.
+    """
     assert USAGE == VALUES
     assert hash(USAGE) == hash(VALUES)
     assert repr(USAGE).startswith("RUsage(ru_utime=1.5, ru_stime=0.25, ru_maxrss=2, ")
@@ -60,7 +64,10 @@ def test_types_of_fields() -> None:
 
 
 def test_cputime_is_a_property() -> None:
-    """The sum of the first two fields, which is no field itself; the pickles below are from before it existed."""
+    """The sum of the first two fields, which is no field itself.
+
+    The pickles below are from before it existed.
+    """
     assert USAGE.cputime == 1.75
     assert (USAGE - RUsage.zero._replace(ru_utime=0.5)).cputime == 1.25
     assert "cputime" not in {*USAGE._fields, *USAGE._asdict()}
@@ -89,7 +96,10 @@ def test_difference() -> None:
 
 
 def test_sum() -> None:
-    """Counters and times add; of the peaks it has the larger one, on whichever side. ``RUsage.zero`` is the start."""
+    """Counters and times add; of the peaks it has the larger one, on whichever side.
+
+    ``RUsage.zero`` is the start.
+    """
     other = RUsage(0.25, 1.0, 100, *[value * 2 for value in range(3, 16)])
     expected = RUsage(1.75, 1.25, 100, *[value * 3 for value in range(3, 16)])
     assert USAGE + other == other + USAGE == sum([USAGE, other], RUsage.zero) == expected
@@ -132,7 +142,7 @@ def test_other_objects(other: Any) -> None:
 
 
 def test_fields_table() -> None:
-    """``fields`` names the sixteen fields in order; exactly the unmeasured ones say that they are not measured."""
+    """``fields`` names the sixteen fields in order; exactly the unmeasured ones say so."""
     assert tuple(rusage.fields) == rusage.RUsage._fields
     for name, field in rusage.fields.items():
         assert field.unit

@@ -46,8 +46,8 @@ print(errors[:1])
 def test_first_use_in_several_threads(python: Callable[..., str]) -> None:
     """Each thread finds a name that is imported when it is first asked for.
 
-    A hook that removes itself after the first look-up fails on a free-threaded interpreter: a thread that has already
-    missed the name in the module finds no hook any more.
+    A hook that removes itself after the first look-up fails on a free-threaded interpreter: a
+    thread that has already missed the name in the module finds no hook any more.
     """
     assert python("-c", FIRST_USE, str(2000 if FREE_THREADED else 300)) == "[]\n"
 
@@ -56,8 +56,8 @@ def test_first_use_in_several_threads(python: Callable[..., str]) -> None:
 def test_calls_share_no_buffer(gil: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 (a parameter)
     """Neither do calls in several threads, nor a call and a signal handler that interrupts it.
 
-    The system call is replaced: a real one is over before another thread can make its own. Without a GIL the threads do
-    not share the free list either, so that they do not wait for its lock.
+    The system call is replaced: a real one is over before another thread can make its own. Without
+    a GIL the threads do not share the free list either, so that they do not wait for its lock.
     """
     monkeypatch.setattr(sys, "_is_gil_enabled", lambda: gil, raising=False)
     module = load("rusage._getrusage", Path(rusage.__file__).with_name("_getrusage.py"))
@@ -73,7 +73,10 @@ def test_calls_share_no_buffer(gil: bool, monkeypatch: pytest.MonkeyPatch) -> No
         """Return how many different buffers each group of calls used."""
         used.clear()
         with ThreadPoolExecutor(threads) as pool:
-            for task in [pool.submit(lambda: [module.getrusage(0) for _ in range(calls)]) for _ in range(threads)]:
+            for task in [
+                pool.submit(lambda: [module.getrusage(0) for _ in range(calls)])
+                for _ in range(threads)
+            ]:
                 task.result()
         return {len(set(used[at : at + size])) for at in range(0, len(used), size)}
 
@@ -97,7 +100,15 @@ def test_calls_share_no_buffer(gil: bool, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.skipif(not FREE_THREADED, reason="this interpreter has a GIL")
 def test_gil_stays_disabled() -> None:
-    """The extension declares that it needs no GIL: neither its import nor a child enables it, without a warning."""
-    code = "import rusage, sys; rusage.maxrss(); rusage.run([sys.executable, '-c', '']); print(sys._is_gil_enabled())"
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], text=True, capture_output=True, check=False)
+    """The extension declares that it needs no GIL.
+
+    Neither its import nor a child enables it, and there is no warning.
+    """
+    code = (
+        "import rusage, sys; rusage.maxrss(); rusage.run([sys.executable, '-c', '']); "
+        "print(sys._is_gil_enabled())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], text=True, capture_output=True, check=False
+    )
     assert (done.stdout, done.stderr) == ("False\n", "")

@@ -14,7 +14,9 @@ import rusage
 resource = pytest.importorskip("resource", reason="Windows has no resource module")
 
 TIMES, INTEGRALS = ("ru_utime", "ru_stime"), ("ru_ixrss", "ru_idrss", "ru_isrss")
-WHO = [name for name in ("RUSAGE_SELF", "RUSAGE_CHILDREN", "RUSAGE_THREAD") if hasattr(resource, name)]
+WHO = [
+    name for name in ("RUSAGE_SELF", "RUSAGE_CHILDREN", "RUSAGE_THREAD") if hasattr(resource, name)
+]
 
 
 @pytest.mark.parametrize("name", WHO)
@@ -25,7 +27,8 @@ def test_fields_between_calls_of_resource(name: str) -> None:
     usage = rusage.getrusage(getattr(rusage, name))
     after = rusage.from_native(resource.getrusage(who))
     for field, low, value, high in zip(rusage.RUsage._fields, before, usage, after, strict=True):
-        if field in TIMES:  # user and system time are split by samples; only their sum is sure to grow
+        # User and system time are split by samples; only their sum is sure to grow.
+        if field in TIMES:
             continue
         assert low <= value <= high, field
     assert sum(before[:2]) <= sum(usage[:2]) + 2e-6
@@ -53,7 +56,9 @@ def test_both_is_self_and_children() -> None:
     assert low.cputime - 2e-6 <= both.cputime <= cputime + 2e-6 <= high.cputime + 4e-6
 
 
-@pytest.mark.parametrize("call", [rusage.getrusage, rusage.maxrss, rusage.cputime, rusage.measured, rusage.measure])
+@pytest.mark.parametrize(
+    "call", [rusage.getrusage, rusage.maxrss, rusage.cputime, rusage.measured, rusage.measure]
+)
 def test_every_call_takes_every_who(call: Callable[[int], object]) -> None:
     """All calls that take a ``who`` take all of them, and refuse the same ones."""
     for name in rusage.__all__:
@@ -84,18 +89,23 @@ def test_from_native_largest_time() -> None:
     """The largest float below the limit of 2**63 microseconds is still a time."""
     limit = 2.0**63 / 10**6
     largest = math.nextafter(limit, 0) - 1
-    assert rusage.from_native([largest, largest, *[0] * 14])[:2] == pytest.approx((largest, largest))
+    times = rusage.from_native([largest, largest, *[0] * 14])[:2]
+    assert times == pytest.approx((largest, largest))
     with pytest.raises(ValueError, match="ru_stime is out of range"):
         rusage.from_native([0.0, limit, *[0] * 14])
 
 
 TEXT = "0123456789abcdef"
-# No time, since it is of another type, or no kernel gives it: 9.2e18 seconds fit in 64 bits, and not in microseconds.
+# No time, since it is of another type, or no kernel gives it: 9.2e18 seconds fit in 64 bits, and
+# not in microseconds.
 OTHER_TIMES: dict[type[Exception], list[Any]] = {
     TypeError: ["0.0", None],
     ValueError: [-1.0, -1e-6, float("nan"), float("inf"), 10**400, 9.2e18],
 }
-OTHER_COUNTERS: dict[type[Exception], list[Any]] = {TypeError: [1.0, Decimal(1), "1"], ValueError: [2**64, -(2**64)]}
+OTHER_COUNTERS: dict[type[Exception], list[Any]] = {
+    TypeError: [1.0, Decimal(1), "1"],
+    ValueError: [2**64, -(2**64)],
+}
 OTHER: dict[type[Exception], list[Any]] = {
     TypeError: [
         rusage.RUsage(*ZEROS),
@@ -121,6 +131,9 @@ OTHER[TypeError].append(value for value in ZEROS)
     ids=lambda value: getattr(value, "__name__", None) or repr(value)[:40],
 )
 def test_from_native_of_other_values(usage: Any, error: type[Exception]) -> None:
-    """Another type, another length, a number that no kernel gives, and an ``RUsage`` (it would be scaled twice)."""
+    """Another type, another length, a number that no kernel gives, and an ``RUsage``.
+
+    An ``RUsage`` would be scaled twice.
+    """
     with pytest.raises(error):
         rusage.from_native(usage)

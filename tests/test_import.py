@@ -16,8 +16,9 @@ from expected import SYSTEMS
 import rusage
 
 HEAVY = [
-    *("argparse", "asyncio", "cffi", "ctypes", "dataclasses", "enum", "importlib.metadata", "inspect", "json"),
-    *("logging", "opentelemetry", "prometheus_client", "re", "subprocess", "threading", "typing", "warnings"),
+    *("argparse", "asyncio", "cffi", "ctypes", "dataclasses", "enum", "importlib.metadata"),
+    *("inspect", "json", "logging", "opentelemetry", "prometheus_client", "re", "subprocess"),
+    *("threading", "typing", "warnings"),
     *("rusage._children.popen", "rusage._memory", "rusage._process"),
 ]
 
@@ -44,7 +45,8 @@ try:
 except AttributeError as error:
     print(error)
 async def main():
-    return (await rusage.asyncio.run([sys.executable, "-c", "print(5)"], capture_output=True)).stdout
+    done = await rusage.asyncio.run([sys.executable, "-c", "print(5)"], capture_output=True)
+    return done.stdout
 import asyncio
 assert rusage.asyncio is not asyncio
 assert asyncio.run(main()).split() == [b"5"]
@@ -53,26 +55,35 @@ assert asyncio.run(main()).split() == [b"5"]
 
 @pytest.mark.parametrize("first", ["", "import subprocess"])
 def test_public_names(first: str, python: Callable[..., str]) -> None:
-    """Also those that are imported at their first use; the error for any other name is Python's own."""
+    """Also those that are imported at first use; the error for any other name is Python's own."""
     assert python("-c", first + NAMES) == "module 'rusage' has no attribute 'nonsense'\n"
     assert rusage.__version__ == importlib.metadata.version("rusage")
 
 
-@pytest.mark.skipif("rusage._rusage" in sys.builtin_module_names, reason="the extension is a part of this interpreter")
+@pytest.mark.skipif(
+    "rusage._rusage" in sys.builtin_module_names,
+    reason="the extension is a part of this interpreter",
+)
 def test_missing_extension_says_how_to_build(tmp_path: Path) -> None:
     """In a source tree that nothing was built in, although cffi is missing too."""
     built = shutil.ignore_patterns("*.so", "*.pyd", "launcher", "__pycache__")
     shutil.copytree(Path(rusage.__file__).parent, tmp_path / "rusage", ignore=built)
-    command = [sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import rusage"]
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import rusage"
+    command = [sys.executable, "-S", "-c", code]
     done = subprocess.run(command, cwd=tmp_path, check=False, text=True, capture_output=True)
     error = done.stderr.splitlines()[-1]
-    assert error.startswith("ImportError: the extension module rusage._rusage is not built for this interpreter in ")
+    assert error.startswith(
+        "ImportError: the extension module rusage._rusage is not built for this interpreter in "
+    )
     assert "run 'python -m pip install -e .' in the source tree" in error
 
 
 @pytest.mark.parametrize("system", ["Windows", "DragonFly BSD"])
 def test_missing_name_says_why(python: Callable[..., str], system: str) -> None:
-    """A name that a system lacks is in neither ``dir`` nor ``__all__``; the AttributeError has the backend's reason."""
+    """A name that a system lacks is in neither ``dir`` nor ``__all__``.
+
+    The AttributeError has the backend's reason.
+    """
     row = SYSTEMS[system]
     program = f"""
 import collections, errno, operator, os, struct, sys, types
@@ -89,9 +100,15 @@ for name in {row.lacks!r}:
     assert python("-c", program).splitlines() == expected
 
 
-@pytest.mark.skipif(sys.version_info < (3, 13), reason="earlier ones have the module of subinterpreters by other names")
+@pytest.mark.skipif(
+    sys.version_info < (3, 13),
+    reason="earlier ones have the module of subinterpreters by other names",
+)
 def test_import_in_subinterpreters(python: Callable[..., str]) -> None:
-    """In a subinterpreter that shares the GIL the calls work; one of its own refuses the import with an ImportError."""
+    """In a subinterpreter that shares the GIL the calls work.
+
+    One with its own GIL refuses the import with an ImportError.
+    """
     if importlib.util.find_spec("_interpreters") is None:
         pytest.skip(reason="this interpreter was built without subinterpreters")
     program = """
@@ -129,12 +146,13 @@ Process, record = getattr(rusage, "Process", None), getattr(rusage, "record", No
 python = sys.executable
 # What Python itself imports at first use, whatever starts the child.
 asyncio.run(asyncio.sleep(0))
-subprocess.run([python, "-c", ""], capture_output=True, text=True, input="x", timeout=60, check=True)
+streams = {"capture_output": True, "text": True, "input": "x", "timeout": 60}
+subprocess.run([python, "-c", ""], **streams, check=True)
 names = []
 sys.meta_path.insert(0, type("Recorder", (), {"find_spec": lambda name, *_: names.append(name)}))
 if os.name == "posix":  # the event loop of Windows connects two sockets of its own
     sys.addaudithook(lambda event, _: names.append(event) if event == "socket.connect" else None)
-ways = [{}, {"close_fds": False}, {"capture_output": True, "text": True, "input": "x", "timeout": 60}]
+ways = [{}, {"close_fds": False}, streams]
 for keywords in [*ways, {"preexec_fn": os.getpid} if os.name == "posix" else {}]:
     run([python, "-c", ""], **keywords, check=True)
 if os.name == "nt" or os.path.exists("/bin/sh"):
@@ -181,8 +199,10 @@ os.chdir("/")
 print(measured)
 for module in "inspect", "typing":
     sys.modules.pop(module, None)
-for use in *(lambda name=name: getattr(rusage, name) for name in names), lambda: rusage.measure(reset_peak=True), (
-    lambda: rusage.measure()(print)
+for use in (
+    *(lambda name=name: getattr(rusage, name) for name in names),
+    lambda: rusage.measure(reset_peak=True),
+    lambda: rusage.measure()(print),
 ):
     try:
         use()
@@ -193,20 +213,28 @@ assert not hasattr(rusage, "nonsense")
 
 
 @pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may change its root directory: run it as root"
+    not hasattr(os, "geteuid") or os.geteuid() != 0,
+    reason="only root may change its root directory: run it as root",
 )
 def test_first_use_in_another_root(python: Callable[..., str], tmp_path: Path) -> None:
-    """Modules that the new root directory has in place of the package's are not imported; the error says what to do."""
+    """Modules that the new root directory has in place of the package's are not imported.
+
+    The error says what to do.
+    """
     package = Path(rusage.__file__).parent
     folder = tmp_path / package.relative_to("/")
     shutil.copytree(package, folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in folder.rglob("*.py"):
         file.write_text("raise SystemExit('a module of the new root directory was executed')")
-    lazy = ["run", "Popen", "CompletedProcess", "asyncio", "Process", "peak", "rss", "Tree", "record", "pss"]
+    lazy = ["run", "Popen", "CompletedProcess", "asyncio", "Process"]
+    lazy += ["peak", "rss", "Tree", "record", "pss"]
     names = [name for name in lazy if hasattr(rusage, name)]
     first, *lines = python("-c", IN_ANOTHER_ROOT, str(tmp_path), *names).splitlines()
     assert "cputime" in first
-    statements = [*(f"from rusage import {name}" for name in [*names, "rss"]), "import inspect, typing"]
+    statements = [
+        *(f"from rusage import {name}" for name in [*names, "rss"]),
+        "import inspect, typing",
+    ]
     for line, statement in zip(lines, statements, strict=True):
         assert line.endswith(f"use '{statement}'")
 
@@ -214,7 +242,8 @@ def test_first_use_in_another_root(python: Callable[..., str], tmp_path: Path) -
 def test_first_use_without_the_package(python: Callable[..., str]) -> None:
     """Its folder can no longer be read, as after setuid()."""
     program = (
-        "import rusage; rusage.__path__[:] = ['/no/such/folder']\ntry: rusage.run\nexcept ImportError as e: print(e)"
+        "import rusage; rusage.__path__[:] = ['/no/such/folder']\n"
+        "try: rusage.run\nexcept ImportError as e: print(e)"
     )
     assert python("-c", program).endswith("use 'from rusage import run'\n")
 
@@ -237,7 +266,8 @@ class Finder:
             return spec_from_loader(name, Slow(name, os.path.join(path[0], "_threads.py")))
 
 def say(word):
-    os.write(1, f"{word}\\n".encode())  # a whole line, with PYTHONUNBUFFERED too: both processes print
+    # A whole line, with PYTHONUNBUFFERED too: both processes print.
+    os.write(1, f"{word}\\n".encode())
 
 def use():
     try:
@@ -275,7 +305,10 @@ else:
     thread.join()
     threading.Thread(target=rusage._lazy.load, args=["os", "", ""]).start()
 """
-PARTIAL = "rusage.record is being imported: before a signal handler needs it, use 'from rusage import record'"
+PARTIAL = (
+    "rusage.record is being imported: "
+    "before a signal handler needs it, use 'from rusage import record'"
+)
 
 
 @pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="this system has no fork")
@@ -289,5 +322,8 @@ PARTIAL = "rusage.record is being imported: before a signal handler needs it, us
     ],
 )
 def test_fork_during_an_import(how: str, lines: list[str], python: Callable[..., str]) -> None:
-    """The child waits for no import of a thread that it does not have, nor the parent for an import that never ends."""
+    """The child waits for no import of a thread that it does not have.
+
+    Nor does the parent wait for an import that never ends.
+    """
     assert sorted(python("-c", FORK_DURING_IMPORT, how).splitlines()) == sorted(lines)

@@ -1,4 +1,4 @@
-"""Which figures of a child are its own, by the rule of each system, with made-up figures and with real children."""
+"""Which figures of a child are its own, by each system's rule: made-up ones and real children."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ from rusage import RUsage
 from rusage._backends import BACKEND
 from rusage._backends._base import FLOOR_RULES, PEAK_NONE, SAMPLED_RULES, TOUCHED, TOUCHED_RULES
 from rusage._children import inherited as _inherited
-from rusage._children.inherited import child_fields, peak_bound, peak_margin, read_inherited, touched_before_exec
+from rusage._children.inherited import (
+    child_fields,
+    peak_bound,
+    peak_margin,
+    read_inherited,
+    touched_before_exec,
+)
 from rusage._getrusage import measured_of_a_child
 from rusage._memory import known_peak
 
@@ -78,9 +84,16 @@ OWN: list[tuple[str, int, dict[str, Any], tuple[str, ...]]] = [
 
 @pytest.mark.parametrize(("system", "peak", "known", "expected"), OWN)
 def test_own_fields_of_each_system(
-    system: str, peak: int, known: dict[str, Any], expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    system: str,
+    peak: int,
+    known: dict[str, Any],
+    expected: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The kernel sources named in each backend are the oracle; all but the sampled fields are never inherited."""
+    """The kernel sources named in each backend are the oracle.
+
+    All but the sampled fields are never inherited.
+    """
     backend = SYSTEMS[system].backend
     waited = measured_of_a_child(backend, hz=127)
     known = {"margin": MARGIN, **known}
@@ -90,12 +103,14 @@ def test_own_fields_of_each_system(
     monkeypatch.setattr(_inherited, "peak_margin", lambda: margin)
     own = child_fields(usage_with(peak, 1, 1, 1), **known)
     assert waited - own <= INTEGRALS | {"ru_maxrss"}
-    assert tuple(name for name in ("maxrss", "ixrss", "idrss", "isrss") if f"ru_{name}" in own) == expected
+    names = "maxrss", "ixrss", "idrss", "isrss"
+    assert tuple(name for name in names if f"ru_{name}" in own) == expected
 
 
 def test_rule_of_each_system() -> None:
     """It is tested above."""
-    assert {SYSTEMS[system].child_peak for system, *_ in OWN} == {row.child_peak for row in SYSTEMS.values()}
+    tested = {SYSTEMS[system].child_peak for system, *_ in OWN}
+    assert tested == {row.child_peak for row in SYSTEMS.values()}
 
 
 def test_memory_touched_before_exec(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,17 +123,23 @@ def test_memory_touched_before_exec(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("peak", "sampled"), [(5 * MIB, 5 * MIB), (0, None)])
 def test_peak_bound(peak: int, sampled: int | None) -> None:
-    """The kernel's value includes the child's own; without a sample, and by the other rules, nothing is known."""
+    """The kernel's value includes the child's own.
+
+    Without a sample, and by the other rules, nothing is known.
+    """
     for row in SYSTEMS.values():
         expected = sampled if row.child_peak in SAMPLED_RULES | TOUCHED_RULES else None
         assert peak_bound(row.child_peak, usage_with(peak)) == expected
 
 
-# --- Real children ----------------------------------------------------------------------------------------------------
+# --- Real children ---
 
 
 def start_directly(size: int, count: int) -> list[tuple[int, bool]]:
-    """Start children by subprocess alone, which touch memory; return each one's peak, and if it is its own."""
+    """Start children by subprocess alone, which touch memory.
+
+    Return each one's peak, and if it is its own.
+    """
     found = []
     for _ in range(count):
         floor = known_peak()
@@ -127,14 +148,15 @@ def start_directly(size: int, count: int) -> list[tuple[int, bool]]:
         floor = max(floor, known_peak())
         _, status, usage = rusage.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
-        found.append((usage.ru_maxrss, "ru_maxrss" in child_fields(usage, floor=floor, inherited=inherited)))
+        own = child_fields(usage, floor=floor, inherited=inherited)
+        found.append((usage.ru_maxrss, "ru_maxrss" in own))
     return found
 
 
 @pytest.mark.skipif("wait4" in BACKEND.absent, reason="this system has no wait4")
 @alone
 def test_inherited_peak_is_not_measured() -> None:
-    """A program of a few MiB, started by a process of 200 MiB: no figure above 100 MiB is called its own."""
+    """A program of a few MiB, started by one of 200 MiB: no figure above 100 MiB is its own."""
     hold = b"x" * (200 * MIB)
     found = start_directly(MIB, 40)
     assert [peak for peak, is_own in found if is_own and peak > 100 * MIB] == []
@@ -143,17 +165,21 @@ def test_inherited_peak_is_not_measured() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the margin of Linux")
 def test_larger_child_has_its_own_peak() -> None:
-    """Started without the launcher, a child is measured if it exceeds its parent's peak by more than the error."""
+    """A child is measured if it exceeds its parent's peak by more than the error.
+
+    It is started without the launcher.
+    """
     margin = peak_margin()
     if margin is None:
         pytest.skip(reason="the error of this kernel's peak is not known")
-    assert [is_own for _, is_own in start_directly(known_peak() + 100 * MIB + margin, 2)] == [True, True]
+    found = start_directly(known_peak() + 100 * MIB + margin, 2)
+    assert [is_own for _, is_own in found] == [True, True]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
 @pytest.mark.parametrize("rule", sorted({row.child_peak for row in SYSTEMS.values()}))
 def test_floor_of_each_rule(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A start records what the child may have from before exec, unless Python runs in the child before it."""
+    """A start records what the child may have from before exec, unless Python runs before it."""
     resource = pytest.importorskip("resource")
     from rusage._children import posix
 

@@ -42,7 +42,9 @@ SOURCE = Path(__file__).parent.parent / "rusage" / "_launcher" / "launcher.c"
 REAL = start.PATH
 UNSHARE, STRACE = shutil.which("unshare") or "", shutil.which("strace") or ""
 
-needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler: apt-get install gcc libc6-dev")
+needs_compiler = pytest.mark.skipif(
+    shutil.which("cc") is None, reason="no C compiler: apt-get install gcc libc6-dev"
+)
 OWN_LISTED = ["ls", "/proc/self/fd"]
 
 
@@ -58,7 +60,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(start, "_retry_at", 0.0)
 
 
-# --- File descriptors -------------------------------------------------------------------------------------------------
+# --- File descriptors ---
 
 
 def test_without_close_range(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +72,8 @@ def test_without_close_range(monkeypatch: pytest.MonkeyPatch) -> None:
     for use in start.use_close_range, False:
         monkeypatch.setattr(start, "use_close_range", use)
         check()
-        assert rusage.run(OWN_LISTED, capture_output=True).stdout.split() == [b"0", b"1", b"2", b"3"]
+        listed = rusage.run(OWN_LISTED, capture_output=True).stdout.split()
+        assert listed == [b"0", b"1", b"2", b"3"]
         assert rusage.run(["test", "!", "-e", f"/proc/self/fd/{behind}"]).returncode == 0
     os.close(behind)
 
@@ -86,7 +89,7 @@ def test_without_noexec_seal() -> None:
     check()
 
 
-# --- Signals ----------------------------------------------------------------------------------------------------------
+# --- Signals ---
 
 
 class Stop(Exception):  # noqa: N818 (not an error)
@@ -145,7 +148,10 @@ def test_handler_of_the_launchers_exit_raises() -> None:
 
 @alone
 def test_handler_raises_before_a_slow_launcher_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The launcher, whose process ID nothing has stored yet, is found and reaped; a late one starts nothing."""
+    """A launcher whose process ID nothing has stored yet is found and reaped.
+
+    A late one starts nothing.
+    """
 
     def stop_before(_: Any, pid: int) -> None:
         if pid:
@@ -175,7 +181,8 @@ def reap() -> int:
 
 def descriptors() -> list[str]:
     """Return what the open descriptors are."""
-    for _ in range(3):  # PyPy frees what an object with a finalizer refers to in the collection after its own
+    # PyPy frees what an object with a finalizer refers to in the collection after its own.
+    for _ in range(3):
         gc.collect()
     return [os.readlink(f"/proc/self/fd/{fd}") for fd in open_files()]
 
@@ -184,9 +191,9 @@ def descriptors() -> list[str]:
 @pytest.mark.parametrize("starts", [150, pytest.param(1000, marks=pytest.mark.thorough)])
 @alone
 def test_interrupted_starts(starts: int, handler: str, tmp_path: Path) -> None:
-    """At random instants; subprocess leaves the child of almost each such start. No program runs twice.
+    """At random instants; subprocess leaves the child of almost each such start.
 
-    The exception of a handler in C has no frame: time() takes no arguments.
+    No program runs twice. The exception of a handler in C has no frame: time() takes no arguments.
     """
     delays, log, starting = random.Random(0), tmp_path / "log", False
     error: Any = TypeError if handler == "c" else Stop
@@ -201,7 +208,9 @@ def test_interrupted_starts(starts: int, handler: str, tmp_path: Path) -> None:
         try:
             starting = True
             signal.setitimer(signal.ITIMER_REAL, delay)
-            process = rusage.Popen(["/bin/sh", "-c", 'echo >>"$0"', str(log)], stdout=subprocess.PIPE)
+            process = rusage.Popen(
+                ["/bin/sh", "-c", 'echo >>"$0"', str(log)], stdout=subprocess.PIPE
+            )
             starting = False
         except error:
             pass
@@ -229,15 +238,17 @@ def test_interrupted_starts(starts: int, handler: str, tmp_path: Path) -> None:
     left = descriptors()
     assert not any("memfd:rusage" in path for path in left)
     assert handler == "c" or times > 5
-    # PyPy can raise between a fork and the line after it, as often as the fork of a large process is slow.
+    # PyPy can raise between a fork and the line after it, as often as the fork of a large process
+    # is slow.
     assert sys.implementation.name == "pypy" or children <= times / 2
     assert len(left) - before <= 2 + times / 4  # subprocess loses some, between two lines
 
 
-# --- Where the launcher cannot be used --------------------------------------------------------------------------------
+# --- Where the launcher cannot be used ---
 
 REFUSED, FAILED = 252, 255  # the launcher's exit statuses
-# The file in the launcher's place, and when peaks are measured again after the launcher has come back.
+# The file in the launcher's place, and when peaks are measured again after the launcher has come
+# back.
 UNUSABLE: list[tuple[str | None, int, str]] = [
     (f"#!/bin/sh\nexit {FAILED}\n", 0o755, "at once"),
     (f"#!/bin/sh\nexit {REFUSED}\n", 0o755, "later"),
@@ -250,7 +261,7 @@ UNUSABLE: list[tuple[str | None, int, str]] = [
 
 @pytest.fixture
 def launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Put a file in the launcher's place: an installation that is broken, being replaced, or not executable."""
+    """Put a file in the launcher's place: one that is broken, being replaced, or not executable."""
     monkeypatch.setattr(start, "PATH", str(tmp_path / "launcher"))
     return tmp_path / "launcher"
 
@@ -289,7 +300,7 @@ def test_arguments_that_are_too_long() -> None:
 
 @pytest.mark.parametrize(("name", "status"), [("KILL", -9), ("TERM", -15), ("SYS", 0), ("SEGV", 0)])
 def test_launcher_that_a_signal_kills(name: str, status: int, launcher: Path) -> None:
-    """A signal that the launcher cannot cause itself is for the program, which does not run any more."""
+    """A signal that the launcher cannot cause itself is for the program, which no longer runs."""
     launcher.write_text(f"#!/bin/sh\nkill -{name} $$\n")
     launcher.chmod(0o755)
     assert rusage.run(["true"]).returncode == status
@@ -297,7 +308,10 @@ def test_launcher_that_a_signal_kills(name: str, status: int, launcher: Path) ->
 
 @alone
 def test_launcher_dumps_no_core(tmp_path: Path) -> None:
-    """The kernel deletes a file of that name first, where core_pattern is "core"; the limit is on the memfd too."""
+    """The kernel deletes a file of that name first, where core_pattern is "core".
+
+    The limit is on the memfd too.
+    """
     os.chdir(tmp_path)
     core = tmp_path / "core"
     core.write_text("mine")
@@ -321,7 +335,12 @@ CLONE_VM, CLONE_PARENT = 0x100, 0x8000
 
 def clone_with(flag: int) -> list[tuple[int, int, int, int]]:
     """Return the first lines of a filter for clone(2) with a flag."""
-    return [(LOAD, 0, 0, 0), (EQUAL, 0, 3, CALLS["clone"]), (LOAD, 0, 0, 16), (BITS_SET, 0, 1, flag)]
+    return [
+        (LOAD, 0, 0, 0),
+        (EQUAL, 0, 3, CALLS["clone"]),
+        (LOAD, 0, 0, 16),
+        (BITS_SET, 0, 1, flag),
+    ]
 
 
 @filters_x86_64
@@ -329,14 +348,24 @@ def clone_with(flag: int) -> list[tuple[int, int, int, int]]:
 @pytest.mark.parametrize("name", CALLS)
 @alone
 def test_sandbox_without_a_system_call(name: str, action: int) -> None:
-    """The program runs, and runs once, whether a launcher cannot create it or cannot exit after it has."""
-    if name == "exit_group" and action == KILL and [*map(int, re.findall(r"\d+", os.uname().release)[:2])] < [5, 16]:
-        pytest.skip("a signal that dumps core kills all processes with the same memory, before Linux 5.16")
-    lines = clone_with(CLONE_PARENT) if name == "clone" else [(LOAD, 0, 0, 0), (EQUAL, 0, 1, CALLS[name])]
+    """The program runs once, whether a launcher cannot create it or cannot exit after it has."""
+    release = [*map(int, re.findall(r"\d+", os.uname().release)[:2])]
+    if name == "exit_group" and action == KILL and release < [5, 16]:
+        pytest.skip(
+            "a signal that dumps core kills all processes with the same memory, before Linux 5.16"
+        )
+    lines = (
+        clone_with(CLONE_PARENT)
+        if name == "clone"
+        else [(LOAD, 0, 0, 0), (EQUAL, 0, 1, CALLS[name])]
+    )
     rusage.run(["true"])
     install_filter([*lines, (END, 0, 0, action), (END, 0, 0, ALLOW)])
-    done, expected = (module.run(["echo", "x"], stdout=subprocess.PIPE) for module in (rusage, subprocess))
-    assert (done.returncode, done.stdout) == (expected.returncode, expected.stdout), (done, expected)
+    done, expected = (
+        module.run(["echo", "x"], stdout=subprocess.PIPE) for module in (rusage, subprocess)
+    )
+    assert done.returncode == expected.returncode, (done, expected)
+    assert done.stdout == expected.stdout, (done, expected)
     assert ("ru_maxrss" in done.measured) is (name == "exit_group")
     no_child_is_left()
     if name == "exit_group":
@@ -351,14 +380,17 @@ def test_child_gets_a_copy_where_shared_memory_is_refused() -> None:
     check()
 
 
-# --- Whose process ID is believed -------------------------------------------------------------------------------------
+# --- Whose process ID is believed ---
 
 PROGRAM = ["sh", "-c", "echo x >>log; exit 3"]  # appends a line for each start
 ANOTHER = 54001  # the ID of a user and of a group
 
 
 def forge(victims: list[int], older: set[int]) -> None:
-    """Name other processes in all files but the ``older`` ones, as another user; exit with their number."""
+    """Name other processes in all files but the ``older`` ones, as another user.
+
+    Exit with their number.
+    """
     files = {*open_files()} - older
     try:
         os.setgroups([])
@@ -377,9 +409,10 @@ def forge(victims: list[int], older: set[int]) -> None:
 @root
 @alone
 def test_worker_that_names_other_children(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A process that another thread forks during a start, and that becomes another user, has no say in it.
+    """A process that another thread forks during a start has no say in it.
 
-    The victims: one that is a second old, one of the same tick, and one that is born during the start.
+    It becomes another user. The victims: one that is a second old, one of the same tick, and one
+    that is born during the start.
     """
     os.chdir(tmp_path)
     older = {*open_files()}
@@ -440,7 +473,7 @@ def test_child_of_another_thread_is_not_believed(monkeypatch: pytest.MonkeyPatch
 
 @alone
 def test_process_id_of_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not believed: none is signalled, no status is taken from it, and the program runs once."""
+    """It is not believed: none is signalled, no status is taken from it; the program runs once."""
     os.chdir(tmp_path)
     log, real_read = tmp_path / "log", start.read_memory
     gone = subprocess.Popen(["true"])  # noqa: S607 (found in PATH)
@@ -461,15 +494,22 @@ def test_process_id_of_another_process(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 # Before which code of the launcher SIGKILL comes, and what the program's status is then.
-DEATHS = [("failed(result) ? status_of(result) : 0", 0), ("program->flags & LAUNCHER_SET_SESSION", -signal.SIGKILL)]
+DEATHS = [
+    ("failed(result) ? status_of(result) : 0", 0),
+    ("program->flags & LAUNCHER_SET_SESSION", -signal.SIGKILL),
+]
 
 
 @needs_compiler
 @pytest.mark.parametrize(("code", "status"), DEATHS, ids=["launcher", "child"])
 @alone
 def test_death_after_the_creation(code: str, status: int, launcher: Path) -> None:
-    """It leaves no process, and no status is lost: the kernel has stored the child's ID before the child ran."""
-    before, after = SOURCE.read_text().replace('"protocol.cdef"', f'"{SOURCE.parent}/protocol.cdef"').split(code)
+    """It leaves no process, and no status is lost.
+
+    The kernel has stored the child's ID before the child ran.
+    """
+    protocol = f'"{SOURCE.parent}/protocol.cdef"'
+    before, after = SOURCE.read_text().replace('"protocol.cdef"', protocol).split(code)
     source = launcher.with_suffix(".c")
     source.write_text(f"{before}(call2(kill, call0(getpid), SIGKILL), {code}){after}")
     subprocess.run(["cc", "-O2", "-o", launcher, source], check=True)  # noqa: S607 (found in PATH)
@@ -478,10 +518,15 @@ def test_death_after_the_creation(code: str, status: int, launcher: Path) -> Non
     no_child_is_left()
 
 
-# --- With the rights of the program -----------------------------------------------------------------------------------
+# --- With the rights of the program ---
 
 THIS_USER = os.geteuid() if hasattr(os, "geteuid") else 0
-DIRECT: list[dict[str, Any]] = [{"user": 33}, {"group": 33}, {"extra_groups": []}, {"user": THIS_USER}]
+DIRECT: list[dict[str, Any]] = [
+    {"user": 33},
+    {"group": 33},
+    {"extra_groups": []},
+    {"user": THIS_USER},
+]
 
 
 @root
@@ -493,7 +538,12 @@ def test_other_users_are_started_directly(keywords: dict[str, Any]) -> None:
     assert "ru_maxrss" not in done.measured
 
 
-LINKS = {"folder/up": "../true", "second": "folder/up", "exe": "/proc/self/exe", "process": "/proc/self"}
+LINKS = {
+    "folder/up": "../true",
+    "second": "folder/up",
+    "exe": "/proc/self/exe",
+    "process": "/proc/self",
+}
 
 
 @pytest.mark.parametrize(
@@ -511,8 +561,13 @@ LINKS = {"folder/up": "../true", "second": "folder/up", "exe": "/proc/self/exe",
         ("folder/../exe", True),
     ],
 )
-def test_links_in_proc(path: str, *, depends: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program that is named by one is started directly: the launcher's child would follow it to another file."""
+def test_links_in_proc(
+    path: str, *, depends: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that is named by one is started directly.
+
+    The launcher's child would follow it to another file.
+    """
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     shutil.copy(shutil.which("true") or "", "true")
@@ -532,7 +587,8 @@ def test_peak_with_thousands_of_folders(tmp_path: Path) -> None:
     env = {"PATH": ":".join([str(tmp_path), *["/none"] * 19_000])}
     found, given = (rusage.run([program], env=env) for program in (name, f"{tmp_path}/{name}"))
     assert "ru_maxrss" in found.measured & given.measured
-    assert found.rusage.ru_maxrss <= given.rusage.ru_maxrss + (rusage.fields["ru_maxrss"].error or 0)
+    error = rusage.fields["ru_maxrss"].error or 0
+    assert found.rusage.ru_maxrss <= given.rusage.ru_maxrss + error
 
 
 SETGID, SETUID, NOROOT, NO_SETUID_FIXUP = 6, 7, 1, 4  # capabilities, securebits
@@ -577,20 +633,28 @@ def test_launcher_has_the_rights_of_its_parent(conditions: list[Any], *, usable:
 @root
 @pytest.mark.parametrize(("label", "waits"), [("label\n", True), ("", False)])
 def test_security_label_for_the_next_exec(label: str, waits: bool, tmp_path: Path) -> None:  # noqa: FBT001 (a column)
-    """It is for the program: the launcher would use it up. Files stand for /proc/thread-self/attr."""
+    """It is for the program: the launcher would use it up.
+
+    Files stand for /proc/thread-self/attr.
+    """
     skip_unless([UNSHARE, "-m", "mount", "--bind", "/proc", "/proc"])
     (tmp_path / "current").write_text("label\n")
     (tmp_path / "exec").write_text(label)
     code = "import rusage; print('ru_maxrss' in rusage.run(['true']).measured)"
-    mount = 'mount --bind "$0" /proc/$$/attr && mount --bind "$0" /proc/$$/task/$$/attr && exec "$@"'
+    mount = (
+        'mount --bind "$0" /proc/$$/attr && mount --bind "$0" /proc/$$/task/$$/attr && exec "$@"'
+    )
     command = [UNSHARE, "-m", "sh", "-c", mount, str(tmp_path), sys.executable, "-c", code]
-    assert subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout == f"{not waits}\n"
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout == f"{not waits}\n"
 
 
-# --- Another root directory -------------------------------------------------------------------------------------------
+# --- Another root directory ---
 
 # Programs of interpreters that are started under unusual conditions.
-IMPORTS = f"import os, sys; sys.path[:0] = {sys.path}; import rusage; from checks import check, refuse"
+IMPORTS = (
+    f"import os, sys; sys.path[:0] = {sys.path}; import rusage; from checks import check, refuse"
+)
 WITHOUT_STATX = f"""{IMPORTS}
 if not sys.argv[1:]:
     refuse(332, 38)  # statx(2): ENOSYS
@@ -604,13 +668,16 @@ print(run(["/program"]).returncode, *started)
 """
 FIRST_OF_NAMESPACE = f"""{IMPORTS}
 done = rusage.run(["sh", "-c", "exit 5"])
-assert (done.returncode, bool(done.measured), "ru_maxrss" in done.measured) == (5, True, False), done
+found = done.returncode, bool(done.measured), "ru_maxrss" in done.measured
+assert found == (5, True, False), done
 """
 
 
 @root
 @filters_x86_64
-def test_root_that_cannot_be_identified(python: Callable[..., str], without_proc: list[str]) -> None:
+def test_root_that_cannot_be_identified(
+    python: Callable[..., str], without_proc: list[str]
+) -> None:
     """Without statx(2) and /proc, children are started directly."""
     python("-c", f"{WITHOUT_STATX}check(isolated=False)", before=without_proc)
 
@@ -636,12 +703,15 @@ def test_launcher_of_another_root(python: Callable[..., str], tmp_path: Path) ->
     assert printed == f"{REFUSED} /program\n"
 
 
-# --- The child --------------------------------------------------------------------------------------------------------
+# --- The child ---
 
 
 @alone
 def test_forgotten_children() -> None:
-    """Nothing is left of children whose objects are dropped: subprocess waits for them at later starts."""
+    """Nothing is left of children whose objects are dropped.
+
+    subprocess waits for them at later starts.
+    """
     forgotten = vars(subprocess)["_active"]
     read, write = os.pipe()
     for function in None, os.getpid:
@@ -689,7 +759,10 @@ def test_audit_hook() -> None:
 
 @pytest.mark.parametrize("options", [["-pf"], ["-pf", "--mount-proc"], ["-p"]], ids=" ".join)
 def test_pid_namespaces(options: list[str], python: Callable[..., str]) -> None:
-    """As process 1 of a container, with any /proc, children are measured; in one of their own their peak is not."""
+    """As process 1 of a container, with any /proc, children are measured.
+
+    In a container of their own their peak is not.
+    """
     skip_unless([UNSHARE, *options, "true"])
     # Without -f only the children are in the new one, and it ends with the first of them.
     code = f"{IMPORTS}; check()" if "-pf" in options else FIRST_OF_NAMESPACE
@@ -707,7 +780,10 @@ def test_starts_under_a_tracer(python: Callable[..., str]) -> None:
 @pytest.mark.usefixtures("launcher")
 @alone
 def test_failed_start_makes_no_cycle(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The object is freed with its last reference, whether the launcher or a signal handler made the start fail."""
+    """The object is freed with its last reference.
+
+    The launcher or a signal handler made the start fail.
+    """
     gone = []
 
     class Popen(rusage.Popen[bytes]):
@@ -730,9 +806,11 @@ def test_failed_start_makes_no_cycle(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(gone) == 4
 
 
-@pytest.mark.parametrize("keep", ["child", "import os; os.child", "import encodings; encodings.child"])
+@pytest.mark.parametrize(
+    "keep", ["child", "import os; os.child", "import encodings; encodings.child"]
+)
 def test_unwaited_child_at_exit(keep: str) -> None:
-    """An interpreter that ends with a child running prints what it prints for subprocess: nothing."""
+    """An interpreter that ends with a child running prints nothing, as it does for subprocess."""
     for module in "subprocess", "rusage":
         code = f"import {module}; {keep} = {module}.Popen(['sleep', '0.1'])"
         # A debug build shows the ResourceWarning that a child is still running.
@@ -741,7 +819,7 @@ def test_unwaited_child_at_exit(keep: str) -> None:
         assert done.stderr == ""
 
 
-# --- The program itself -----------------------------------------------------------------------------------------------
+# --- The program itself ---
 
 
 # VERSION FLAGS MEMORY DONE PROCESS_GROUP, one limit: a resource and two numbers.
@@ -750,7 +828,11 @@ GOOD = ["2", "4", "9", "1", "0", "1", "4", "0", "0"]
 
 NOT_NUMBERS = ["", "-1", "+1", " 1", "1 ", "0x1", "x", "1.0", "\u0661", "True", "2" * 20, "9" * 40]
 BAD = [
-    *([*GOOD[:place], number, *GOOD[place + 1 :]] for number in NOT_NUMBERS for place in range(len(GOOD))),
+    *(
+        [*GOOD[:place], number, *GOOD[place + 1 :]]
+        for number in NOT_NUMBERS
+        for place in range(len(GOOD))
+    ),
     *(GOOD[:length] for length in range(len(GOOD))),
     [*GOOD, "1"],
     ["1", *GOOD[1:]],  # another version
@@ -763,7 +845,7 @@ SHELL = ["/bin/sh", "sh", "-c", "echo started"]
 
 
 def test_launcher_with_bad_numbers() -> None:
-    """It starts nothing and prints nothing, whichever number is bad or missing, nor without a program."""
+    """It starts and prints nothing, whichever number is bad or missing, nor without a program."""
     good = " ".join(GOOD)
     refused = [[], [good], *([" ".join(numbers), *SHELL] for numbers in BAD)]
     for words in [good, *SHELL], *refused:  # the first has no memory at descriptor 9
@@ -774,12 +856,15 @@ def test_launcher_with_bad_numbers() -> None:
 
 @needs_compiler
 @pytest.mark.parametrize(
-    "options", [["-DRUSAGE_NO_LIBC", "-ffreestanding", "-static", "-nostdlib"], []], ids=["bare", "libc"]
+    "options",
+    [["-DRUSAGE_NO_LIBC", "-ffreestanding", "-static", "-nostdlib"], []],
+    ids=["bare", "libc"],
 )
 def test_both_forms_compile_and_work(options: list[str], launcher: Path) -> None:
     """Without a C library, for some processors, and with one, for all others; no warnings."""
-    command = ["cc", "-O2", "-Wall", "-Wextra", "-Werror", "-fno-stack-protector", *options, "-o", str(launcher)]
-    done = subprocess.run([*command, str(SOURCE)], capture_output=True, text=True, check=False)
+    flags = ["-O2", "-Wall", "-Wextra", "-Werror", "-fno-stack-protector", *options]
+    command = ["cc", *flags, "-o", str(launcher), str(SOURCE)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if options and "no system calls without a C library" in done.stderr:
         pytest.skip(reason="this processor has the form with a C library only")
     assert done.returncode == 0, done.stderr

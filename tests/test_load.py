@@ -45,7 +45,8 @@ def test_threads_and_children(calls: int) -> None:
                 assert usage.ru_minflt >= last[who].ru_minflt, (last[who], usage)
                 assert usage.ru_maxrss >= last[who].ru_maxrss - SLACK, (last[who], usage)
                 if who == getattr(rusage, "RUSAGE_THREAD", None):
-                    assert last[who].cputime <= usage.cputime <= rusage.cputime(who) + 1e-5, (last[who], usage)
+                    latest = rusage.cputime(who) + 1e-5
+                    assert last[who].cputime <= usage.cputime <= latest, (last[who], usage)
                 last[who] = usage
 
     files, interval = open_files(), sys.getswitchinterval()
@@ -53,7 +54,8 @@ def test_threads_and_children(calls: int) -> None:
     with contextlib.ExitStack() as stack:
         stack.callback(sys.setswitchinterval, interval)
         stack.enter_context(warnings.catch_warnings())
-        warnings.simplefilter("ignore", DeprecationWarning)  # CPython warns of a fork beside threads
+        # CPython warns of a fork beside threads.
+        warnings.simplefilter("ignore", DeprecationWarning)
         pool = stack.enter_context(ThreadPoolExecutor(8))
         callers = [pool.submit(call) for _ in range(8)]
         while not all(task.done() for task in callers):
@@ -81,8 +83,10 @@ def test_repeated_calls_leak_nothing() -> None:
                     rusage.getrusage(bad)  # type: ignore[arg-type]  # the point
 
     many()
-    allowed = 2**20 if platform.python_implementation() == "CPython" else 2**25  # PyPy's collector lets garbage pile up
-    for _ in range(3):  # a leak shows each time; Linux may replace a few pages by a huge page of 2 MiB at any time
+    # PyPy's collector lets garbage pile up.
+    allowed = 2**20 if platform.python_implementation() == "CPython" else 2**25
+    # A leak shows each time; Linux may replace a few pages by a huge page of 2 MiB at any time.
+    for _ in range(3):
         size = rusage.rss()
         many()
         if rusage.rss() - size < allowed:

@@ -19,8 +19,10 @@ from rusage._fields import usage_text
 
 
 def test_block_is_a_difference() -> None:
-    """``usage`` lies between two differences that CPython's ``resource`` gives, ``elapsed`` between two times."""
-    resource = pytest.importorskip("resource", reason="without that module there is nothing to compare with")
+    """``usage`` lies between two differences of ``resource``, ``elapsed`` between two times."""
+    resource = pytest.importorskip(
+        "resource", reason="without that module there is nothing to compare with"
+    )
 
     def read() -> tuple[float, rusage.RUsage]:
         return time.perf_counter(), rusage.from_native(resource.getrusage(resource.RUSAGE_SELF))
@@ -53,7 +55,8 @@ def test_clock_is_read_outside_the_usage(monkeypatch: pytest.MonkeyPatch) -> Non
     with measured:
         assert measured.elapsed >= 0
     names = [call[0] for call in read.mock_calls]
-    assert names == ["peak", "_clock", "getrusage", *["getrusage", "_clock", "peak().is_ours"] * 2, "peak().update"]
+    ends = ["getrusage", "_clock", "peak().is_ours"] * 2
+    assert names == ["peak", "_clock", "getrusage", *ends, "peak().update"]
 
 
 def test_open_object_refuses_second_block() -> None:
@@ -62,7 +65,10 @@ def test_open_object_refuses_second_block() -> None:
     with meter:
         with pytest.raises(RuntimeError, match="open already"), meter:
             pytest.fail("entered twice")
-        with concurrent.futures.ThreadPoolExecutor() as pool, pytest.raises(RuntimeError, match="open already"):
+        with (
+            concurrent.futures.ThreadPoolExecutor() as pool,
+            pytest.raises(RuntimeError, match="open already"),
+        ):
             pool.submit(meter.__enter__).result()
         spin(0.1)
     assert sum(meter.usage[:2]) >= 0.05
@@ -86,14 +92,15 @@ def test_reading_before_a_block() -> None:
 
 @pytest.mark.skipif(not hasattr(rusage, "RUSAGE_THREAD"), reason="this system has no RUSAGE_THREAD")
 def test_block_of_a_thread_left_in_another() -> None:
-    """An error, not the difference between two threads, which can be negative; the block stays open."""
+    """An error, not the difference between threads, which can be negative; the block stays open."""
     spin(0.05)  # more than the other thread has used
 
     measured = rusage.measure(rusage.RUSAGE_THREAD)
     measured.start()
+    message = "RUSAGE_THREAD: the block was entered in another thread"
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         for function in measured.stop, lambda: measured.usage:
-            with pytest.raises(RuntimeError, match="RUSAGE_THREAD: the block was entered in another thread"):
+            with pytest.raises(RuntimeError, match=message):
                 pool.submit(function).result()
         measured.stop()
         assert pool.submit(lambda: measured.usage).result() == measured.usage
@@ -102,18 +109,22 @@ def test_block_of_a_thread_left_in_another() -> None:
 
 @pytest.mark.skipif(not hasattr(rusage, "RUSAGE_THREAD"), reason="this system has no RUSAGE_THREAD")
 def test_who_selects_the_thread() -> None:
-    """With RUSAGE_THREAD the work of another thread is not in it, without it it is; its own work is."""
+    """With RUSAGE_THREAD another thread's work is not in it, without it it is; its own work is."""
     with rusage.measure(rusage.RUSAGE_THREAD) as thread, rusage.measure() as process:
         with concurrent.futures.ThreadPoolExecutor() as pool:
             pool.submit(spin, 0.2).result()
         spin(0.2)
-    assert process.usage.cputime - thread.usage.cputime >= 0.1  # PyPy's own work takes time in each thread
+    # PyPy's own work takes time in each thread.
+    assert process.usage.cputime - thread.usage.cputime >= 0.1
     assert thread.usage.cputime > 0.1
     assert thread.measured == rusage.measured(rusage.RUSAGE_THREAD)
 
 
 def test_decorates_functions() -> None:
-    """Each call is measured by itself, recursive ones too; the figures describe the call that ended last."""
+    """Each call is measured by itself, recursive ones too.
+
+    The figures describe the call that ended last.
+    """
     meter = rusage.measure()
 
     @meter
@@ -158,9 +169,14 @@ class Numbers:
 SLOW = Slow(), Slow().__call__, functools.partial(Slow()), functools.partial(Slow().__call__)
 
 
-@pytest.mark.parametrize("work", SLOW, ids=["object", "function", "partial object", "partial function"])
+@pytest.mark.parametrize(
+    "work", SLOW, ids=["object", "function", "partial object", "partial function"]
+)
 def test_decorates_coroutine_functions(work: Any) -> None:
-    """From the first step to the last all counts, waiting too; what is decorated stays a coroutine function."""
+    """From the first step to the last all counts, waiting too.
+
+    What is decorated stays a coroutine function.
+    """
     meter = rusage.measure()
     decorated = meter(work)
     assert inspect.iscoroutinefunction(decorated)
@@ -171,7 +187,10 @@ def test_decorates_coroutine_functions(work: Any) -> None:
 
 
 def test_decorator_without_parentheses() -> None:
-    """The message says what to write; without a name of its own, the object is the function's attribute."""
+    """The message says what to write.
+
+    Without a name of its own, the object is the function's attribute.
+    """
     with pytest.raises(TypeError, match=r"m = rusage.measure\(\), then @m"):
         rusage.measure(spin)  # type: ignore[arg-type]
     decorated: Any = rusage.measure()(spin)
@@ -192,25 +211,31 @@ def test_refuses_generator_functions(work: Any) -> None:
 
 
 def test_repr_shows_figures() -> None:
-    """The CPU time and the elapsed time of one reading, and the peak only if that was asked for; it never raises."""
+    """CPU time and elapsed time of one reading, and the peak only if that was asked for.
+
+    It never raises.
+    """
     block = rusage.measure()
     assert repr(block) == "<rusage.measure: nothing has been measured yet>"
     with block:
         spin(0.01)
-        assert re.fullmatch(r"<rusage.measure: cputime=\d+\.\d{6} s, elapsed=\d+\.\d{6} s>", str(block))
+        assert re.fullmatch(
+            r"<rusage.measure: cputime=\d+\.\d{6} s, elapsed=\d+\.\d{6} s>", str(block)
+        )
     cputime = f"{block.usage.ru_utime + block.usage.ru_stime:.6f} s"
     assert repr(block) == f"<rusage.measure: cputime={cputime}, elapsed={block.elapsed:.6f} s>"
 
 
 def test_repr_shows_growth() -> None:
-    """The peak of a small block includes what the process holds: only the growth tells its own memory."""
+    """A small block's peak includes what the process holds; only the growth is its own memory."""
     held = b"x" * 100 * 2**20
     with rusage.measure(reset_peak=True) as block:
         assert b"x" * 2**20
     text = ", peak=not measured, elapsed="
     if "peak" in block.measured:
         assert block.peak_growth < len(held) < block.peak
-        text = f", peak={block.peak / 2**20:.1f} MiB, peak_growth={block.peak_growth / 2**20:.1f} MiB, elapsed="
+        peak, growth = block.peak / 2**20, block.peak_growth / 2**20
+        text = f", peak={peak:.1f} MiB, peak_growth={growth:.1f} MiB, elapsed="
     assert text in repr(block)
 
 

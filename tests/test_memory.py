@@ -21,7 +21,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from checks import install_filter
-from conftest import alone, at_each_instruction, become_nobody, in_child, interrupted_after, linux, no_files, root
+from conftest import (
+    alone,
+    at_each_instruction,
+    become_nobody,
+    in_child,
+    interrupted_after,
+    linux,
+    no_files,
+    root,
+)
 from peaks import ERROR, LINUX, MIB, PYPY, RESETS, resets
 from scenes import filters_x86_64, in_namespaces, mount, wait_for_state
 
@@ -89,7 +98,7 @@ def is_lost(m: rusage.measure) -> bool:
     return (m.peak, m.peak_growth, "peak" in m.measured) == (0, 0, False)
 
 
-# --- Blocks -----------------------------------------------------------------------------------------------------------
+# --- Blocks ---
 
 
 @resets
@@ -123,9 +132,12 @@ def test_peak_is_the_programs_own() -> None:
 @pytest.mark.parametrize("test", ["test_peak_of_a_block", "test_peak_is_the_programs_own"])
 @alone
 def test_peak_below_an_inherited_one(test: str) -> None:
-    """The same, if the kernel's ``ru_maxrss`` is the peak of the process of 400 MiB that has started this one."""
+    """The same, if the kernel's ``ru_maxrss`` is the peak of a parent process of 400 MiB."""
     held = touch(400 * MIB)
-    program = f"import sys; sys.path[:0] = {sys.path}; import test_memory; test_memory.{test}.__wrapped__()"
+    program = (
+        f"import sys; sys.path[:0] = {sys.path}; "
+        f"import test_memory; test_memory.{test}.__wrapped__()"
+    )
     subprocess.run([sys.executable, "-c", program], check=True)
     held.close()
 
@@ -133,7 +145,7 @@ def test_peak_below_an_inherited_one(test: str) -> None:
 @resets
 @alone
 def test_nested_blocks() -> None:
-    """An outer block's peak is the highest of the inner ones', of which later blocks have nothing."""
+    """An outer block's peak is the highest of the inner ones'; later blocks have nothing of it."""
     with rusage.measure(reset_peak=True) as outer:
         with rusage.measure(reset_peak=True) as first:
             spike(64 * MIB)
@@ -152,7 +164,7 @@ def test_nested_blocks() -> None:
 @resets
 @alone
 def test_blocks_in_threads() -> None:
-    """In eight threads, each of many blocks that hold 8 MiB has these, whatever other threads' blocks reset."""
+    """In eight threads, each block that holds 8 MiB has these, whatever others' blocks reset."""
     resident = status("VmRSS")
     barrier = threading.Barrier(THREADS)
 
@@ -171,7 +183,10 @@ def test_blocks_in_threads() -> None:
 @resets
 @alone
 def test_functions() -> None:
-    """Each call has its own peak, and so have calls of a coroutine function that overlap: the first ends last."""
+    """Each call has its own peak.
+
+    So have calls of a coroutine function that overlap: the first ends last.
+    """
     meter = rusage.measure(reset_peak=True)
     function = meter(spike)
     for size in 64 * MIB, 16 * MIB:
@@ -195,7 +210,10 @@ def test_functions() -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork with several threads
 @alone
 def test_fork_in_a_block() -> None:
-    """In a child, open blocks raise, and peak() begins anew, while a thread of the parent holds the lock."""
+    """In a child, open blocks raise, and peak() begins anew.
+
+    A thread of the parent holds the lock meanwhile.
+    """
     small = status("VmRSS")
 
     def look() -> None:
@@ -206,7 +224,8 @@ def test_fork_in_a_block() -> None:
             if name == "__exit__":
                 m.__exit__()
                 continue
-            with pytest.raises(RuntimeError, match="this block was open across a fork: it is measured in the parent"):
+            message = "this block was open across a fork: it is measured in the parent"
+            with pytest.raises(RuntimeError, match=message):
                 getattr(m, name)
         near(ended.peak_growth, 32 * MIB)
         with rusage.measure(reset_peak=True) as own:
@@ -229,7 +248,10 @@ def test_fork_in_a_block() -> None:
 @resets
 @alone
 def test_blocks_without_descriptors() -> None:
-    """Blocks whose start or end cannot be read are lost; those before and after, of the same object, are measured."""
+    """Blocks whose start or end cannot be read are lost.
+
+    Those before and after, of the same object, are measured.
+    """
     m, ending = rusage.measure(reset_peak=True), rusage.measure(reset_peak=True)
     ending.start()
     with no_files():
@@ -269,7 +291,7 @@ def test_interrupted_end() -> None:
 @filters_x86_64
 @alone
 def test_refused_reset() -> None:
-    """Where the write that resets the mark is refused, the block is not measured, and nothing stays open."""
+    """Where the mark's reset is refused, the block is not measured, and nothing stays open."""
     rusage.measure(reset_peak=True)  # the first one imports modules
     before = next_descriptor()
     # The last argument of write(2) is 1: EPERM.
@@ -289,24 +311,28 @@ def next_descriptor() -> int:
     return descriptor
 
 
-# --- While a reset waits ----------------------------------------------------------------------------------------------
+# --- While a reset waits ---
 
 
 @contextlib.contextmanager
 def populating() -> Iterator[Callable[[], bool]]:
-    """Have a thread fill 256 MiB up in one system call, which keeps the lock of the address space meanwhile.
+    """Have a thread fill 256 MiB up in one system call.
 
-    Yield a function that tells whether the call goes on.
+    It keeps the lock of the address space meanwhile. Yield a function that tells whether the call
+    goes on.
     """
     size = 256 * MIB
     memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with contextlib.suppress(OSError):  # a kernel without huge pages, which would be filled up sooner
+    # A kernel without huge pages, which would be filled up sooner.
+    with contextlib.suppress(OSError):
         memory.madvise(mmap.MADV_NOHUGEPAGE)
     address = ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(memory)))
     failed: list[int] = []
     madvise = ctypes.CDLL(None).madvise  # which releases the GIL
     thread = threading.Thread(
-        target=lambda: failed.extend(filter(None, [madvise(address, ctypes.c_size_t(size), MADV_POPULATE_WRITE)]))
+        target=lambda: failed.extend(
+            filter(None, [madvise(address, ctypes.c_size_t(size), MADV_POPULATE_WRITE)])
+        )
     )
     before = rusage.rss()
     thread.start()
@@ -324,7 +350,11 @@ def populating() -> Iterator[Callable[[], bool]]:
 def test_start_that_waits() -> None:
     """The block starts after the reset: the oracle is VmRSS in the block."""
     for _ in range(3):  # the kernel's counters may hide that a size is lost once
-        with rusage.measure(reset_peak=True) as outer, populating(), rusage.measure(reset_peak=True) as m:
+        with (
+            rusage.measure(reset_peak=True) as outer,
+            populating(),
+            rusage.measure(reset_peak=True) as m,
+        ):
             inside = status("VmRSS")
         near(m.peak - m.peak_growth, inside)
         assert m.peak >= inside - ERROR
@@ -345,10 +375,14 @@ def is_clear_refs(descriptor: int) -> bool:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork with several threads
 @alone
 def test_fork_during_a_reset() -> None:
-    """While a reset in another thread waits, this one runs and forks; the child has no descriptor of the reset."""
+    """While a reset in another thread waits, this one runs and forks.
+
+    The child has no descriptor of the reset.
+    """
 
     def look() -> None:
-        # Without a GIL the other thread may close its descriptor while the child has already been given a copy.
+        # Without a GIL the other thread may close its descriptor while the child has already been
+        # given a copy.
         assert not HAS_GIL or not any(map(is_clear_refs, range(100)))
         with rusage.measure(reset_peak=True) as m:
             spike(16 * MIB)
@@ -363,7 +397,8 @@ def test_fork_during_a_reset() -> None:
             with rusage.measure(reset_peak=True):
                 pass
 
-        thread = threading.Thread(target=start)  # its stack cannot be mapped while memory is filled up
+        # Its stack cannot be mapped while memory is filled up.
+        thread = threading.Thread(target=start)
         thread.start()
         with rusage.measure(reset_peak=True) as outer, populating() as goes_on:
             descriptor = next_descriptor()
@@ -379,7 +414,7 @@ def test_fork_during_a_reset() -> None:
     assert waits
 
 
-# --- peak() and rss() -------------------------------------------------------------------------------------------------
+# --- peak() and rss() ---
 
 
 @resets
@@ -461,7 +496,8 @@ def test_marks(tmp_path: Path) -> None:
         pytest.skip(reason="no C compiler: apt-get install gcc libc6-dev")
     library = tmp_path / "marks.so"
     subprocess.run(
-        [compiler, "-shared", "-fPIC", f"-I{Path(__file__).parent.parent}", source, "-o", library], check=True
+        [compiler, "-shared", "-fPIC", f"-I{Path(__file__).parent.parent}", source, "-o", library],
+        check=True,
     )
     marks = ctypes.CDLL(str(library))
     mark, resident = (ctypes.c_int64.in_dll(marks, name) for name in ("made_mark", "made_resident"))
@@ -507,7 +543,9 @@ def test_rss_of_known_allocation() -> None:
 
 @linux
 @pytest.mark.not_sanitized
-@pytest.mark.skipif(platform.machine() not in {"x86_64", "aarch64"}, reason="pthread_exit by ctypes")
+@pytest.mark.skipif(
+    platform.machine() not in {"x86_64", "aarch64"}, reason="pthread_exit by ctypes"
+)
 @alone
 def test_memory_after_the_first_thread() -> None:
     """/proc shows a zombie without memory, but the process lives and can reset its mark.
@@ -545,7 +583,9 @@ def test_system_without_proc() -> None:
         mount("tmpfs")
         with pytest.raises(FileNotFoundError, match=r"VmHWM in /proc/PID/status\)$"):
             rusage.peak()
-        with pytest.raises(FileNotFoundError, match=r"the second number of /proc/PID/statm, in pages\)$"):
+        with pytest.raises(
+            FileNotFoundError, match=r"the second number of /proc/PID/statm, in pages\)$"
+        ):
             rusage.rss()
         with m:
             pass
@@ -556,14 +596,19 @@ def test_system_without_proc() -> None:
     in_namespaces(scene)
 
 
-@pytest.mark.skipif("peak" in BACKEND.absent or LINUX, reason="on this system ru_maxrss may be inherited")
+@pytest.mark.skipif(
+    "peak" in BACKEND.absent or LINUX, reason="on this system ru_maxrss may be inherited"
+)
 def test_peak_is_maxrss() -> None:
     """On systems where a process does not inherit a peak."""
     assert rusage.maxrss() <= rusage.peak() <= rusage.maxrss()
 
 
 def test_peak_not_measured() -> None:
-    """On other systems, and where the file that resets the mark cannot be opened; the other figures are measured."""
+    """On other systems, and where the file that resets the mark cannot be opened.
+
+    The other figures are measured.
+    """
     m = rusage.measure(reset_peak=True)  # the first one imports modules
     with no_files() if RESETS else nullcontext(), m:
         assert (m.peak, m.peak_growth, m.measured) == (0, 0, rusage.measured())

@@ -1,4 +1,4 @@
-"""``Process`` and ``Tree``: what both do with bad arguments, at their end, in signal handlers, and with descriptors."""
+"""``Process`` and ``Tree``: bad arguments, their end, signal handlers, and descriptors."""
 
 from __future__ import annotations
 
@@ -36,11 +36,17 @@ both = pytest.mark.parametrize("kind", [rusage.Process, rusage.Tree], ids=["Proc
 def methods(opened: Opened) -> list[Callable[[], object]]:
     """Return the methods that read."""
     if isinstance(opened, rusage.Tree):
-        return [opened.sample, opened.rss, opened.cputime, opened.members, lambda: opened.send_signal(0)]
+        return [
+            opened.sample,
+            opened.rss,
+            opened.cputime,
+            opened.members,
+            lambda: opened.send_signal(0),
+        ]
     return readers(opened)
 
 
-# --- Arguments --------------------------------------------------------------------------------------------------------
+# --- Arguments ---
 
 WRONG: dict[type[Exception], list[Any]] = {
     TypeError: [None, "1", b"1", [], 1.0, Intable(1), Indexable("1")],
@@ -77,7 +83,7 @@ def test_other_arguments(kind: Any) -> None:
 
 @both
 def test_no_such_process(kind: Any) -> None:
-    """No process has the largest number; a child that was waited for has given its number back. Nothing is open."""
+    """No process has the largest number, or the number of a reaped child. Nothing is left open."""
     child = subprocess.Popen([sys.executable, "-S", "-c", ""])
     child.wait()
     before = open_files()
@@ -107,12 +113,12 @@ def test_number_of_a_thread(kind: Any) -> None:
     assert open_files() == before
 
 
-# --- The end ----------------------------------------------------------------------------------------------------------
+# --- The end ---
 
 
 @both
 def test_closed(kind: Any) -> None:
-    """Every method raises ValueError, but close() can be called again; the object says that it is closed."""
+    """Every method but close() raises ValueError; the object says that it is closed."""
     opened = kind(os.getpid())
     name = f"<rusage.{kind.__name__} pid={os.getpid()}"
     assert repr(opened) == f"{name}>"
@@ -130,7 +136,8 @@ def test_never_closed(kind: Any) -> None:
     """There is a ResourceWarning that names it, and it is closed."""
     before = open_files()
     opened = kind(os.getpid())
-    with pytest.warns(ResourceWarning, match=f"unclosed <rusage.{kind.__name__} pid={os.getpid()}>"):  # noqa: PT031
+    unclosed = f"unclosed <rusage.{kind.__name__} pid={os.getpid()}>"
+    with pytest.warns(ResourceWarning, match=unclosed):  # noqa: PT031
         del opened
         gc.collect()  # PyPy
     assert open_files() == before
@@ -148,7 +155,10 @@ def test_copies(kind: Any) -> None:
 @both
 @pytest.mark.skipif(not CPYTHON, reason="traces instructions")
 def test_close_at_each_instruction(kind: Any) -> None:
-    """A handler closes it: the reading goes on with what is open, or says that it is closed; then all is closed."""
+    """A handler closes it: the reading goes on with what is open, or says that it is closed.
+
+    Then all is closed.
+    """
     seen: set[object] = set()
     before, stop, went_on = open_files(), 0, True
     while went_on:
@@ -186,15 +196,16 @@ def test_copy_of_a_forked_child(kind: Any) -> None:
         assert opened.rss() > 0
 
 
-# --- Descriptors ------------------------------------------------------------------------------------------------------
+# --- Descriptors ---
 
 
 @both
 @linux
 @pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy frees the objects later")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # some of them in __del__
+# Some of the exceptions are raised in __del__.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_interrupted_use(kind: Any) -> None:
-    """An exception at any instruction of Python, as a signal handler might raise it, leaves no descriptor open."""
+    """A signal handler's exception, at any instruction of Python, leaves no descriptor open."""
 
     def use() -> None:
         opened = kind(os.getpid())
@@ -203,7 +214,8 @@ def test_interrupted_use(kind: Any) -> None:
     use()  # what is imported or cached has been
     before, stop = open_files(), 0
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # some of them were interrupted before the close
+        # Some of them were interrupted before the close.
+        warnings.simplefilter("ignore", ResourceWarning)
         while interrupted_after(stop, use):
             stop += 1
             assert open_files() == before, stop

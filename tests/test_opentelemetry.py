@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 MIB, SELF = 2**20, rusage.RUSAGE_SELF
 
-# Unit and kind of each metric: docs/system/process-metrics.md in version 1.44 of the semantic conventions.
+# Unit and kind of each metric: docs/system/process-metrics.md in version 1.44 of the semantic
+# conventions.
 KINDS = {
     "process.cpu.time": ("s", "counter"),
     "process.paging.faults": ("{fault}", "counter"),
@@ -77,7 +78,7 @@ GROUPS: Mapping[str, Mapping[str, float]] = {
 
 @pytest.fixture(autouse=True)
 def not_instrumented() -> Iterator[None]:
-    """Leave the process as it was: a provider that is left starts a thread in each child that later tests fork."""
+    """Leave no provider, which would start a thread in each child that later tests fork."""
     yield
     rusage.opentelemetry.uninstrument()
     gc.collect()  # it is a part of cycles
@@ -95,7 +96,8 @@ def collect(reader: InMemoryMetricReader) -> dict[str, float]:
     data = reader.get_metrics_data()
     resources = [] if data is None else data.resource_metrics
     for scope in (scope for resource in resources for scope in resource.scope_metrics):
-        assert (scope.scope.name, scope.scope.version) == ("rusage.opentelemetry", rusage.__version__)
+        assert scope.scope.name == "rusage.opentelemetry"
+        assert scope.scope.version == rusage.__version__
         assert scope.scope.schema_url == "https://opentelemetry.io/schemas/1.44.0"
         for metric in scope.metrics:
             assert isinstance(metric.data, Gauge | Sum)
@@ -105,7 +107,9 @@ def collect(reader: InMemoryMetricReader) -> dict[str, float]:
             assert KINDS[metric.name] == (metric.unit, kind)
             for point in metric.data.data_points:
                 assert isinstance(point, NumberDataPoint)
-                attributes = [f"{name}={value!s}" for name, value in (point.attributes or {}).items()]
+                attributes = [
+                    f"{name}={value!s}" for name, value in (point.attributes or {}).items()
+                ]
                 series = " ".join([metric.name, *attributes])
                 assert series not in found
                 found[series] = point.value
@@ -116,7 +120,8 @@ def collect(reader: InMemoryMetricReader) -> dict[str, float]:
 def test_metrics_of_each_system(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Names, units, attributes and values.
 
-    The module sees the system's backend and the record of its kernel, which is not here, in place of this one's.
+    The module sees the system's backend and the record of its kernel, which is not here, in place
+    of this one's.
     """
     backend = SYSTEMS[system].backend
     usage = convert(backend, "RUSAGE_SELF", **KERNEL)
@@ -139,28 +144,35 @@ def test_metrics_of_each_system(system: str, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_page_lists_the_metrics() -> None:
-    """The table in docs/monitoring.md has the metrics of all systems with their units, and no others."""
+    """The table in docs/monitoring.md has all systems' metrics with their units, and no others."""
     page = (Path(__file__).parent.parent / "docs" / "monitoring.md").read_text(encoding="utf-8")
     listed = dict(re.findall(r"^\| `([a-z_]+\.[a-z_.]+)` \| `(.+?)` ", page, re.MULTILINE))
     assert listed == {name: unit for name, (unit, _) in KINDS.items()}
 
 
 def test_figures_of_this_process() -> None:
-    """They are read when they are collected; the split of the CPU time is sampled, and only its sum rises."""
+    """They are read when they are collected.
+
+    The split of the CPU time is sampled, and only its sum rises.
+    """
     given, reader = provider()
     rusage.opentelemetry.instrument(given)
     before, found, after = rusage.getrusage(SELF), collect(reader), rusage.getrusage(SELF)
     assert before.cputime - 2e-6 <= sum(found[series] for series in TIMES) <= after.cputime + 2e-6
     if "rss" not in BACKEND.absent:
         assert found["process.memory.usage"] == pytest.approx(rusage.rss(), abs=MIB)
-    if "ru_maxrss" in rusage.measured() and BACKEND.name != "Linux":  # whose peak() is another figure
+    # Linux's peak() is another figure.
+    if "ru_maxrss" in rusage.measured() and BACKEND.name != "Linux":
         name = "rusage.maxrss" if "peak" in BACKEND.absent else "rusage.peak"
         assert before.ru_maxrss <= found[name] <= after.ru_maxrss
 
 
 @pytest.mark.skipif(BACKEND.name != "Linux", reason="this system reads no files of /proc")
 def test_unreadable_proc(caplog: pytest.LogCaptureFixture) -> None:
-    """If too many files are open, as after chroot(2), these metrics are left out, without a traceback in the log."""
+    """If too many files are open, as after chroot(2), these metrics are left out.
+
+    There is no traceback in the log.
+    """
     given, reader = provider()
     rusage.opentelemetry.instrument(given)
     series = collect(reader).keys()
@@ -171,7 +183,7 @@ def test_unreadable_proc(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_instrumented_twice(caplog: pytest.LogCaptureFixture) -> None:
-    """The second call logs a warning and changes nothing, whether with the same provider or another."""
+    """The second call logs a warning and changes nothing, with the same provider or another."""
     given, reader = provider()
     rusage.opentelemetry.instrument(given)
     series = collect(reader).keys()
@@ -181,12 +193,17 @@ def test_instrumented_twice(caplog: pytest.LogCaptureFixture) -> None:
         rusage.opentelemetry.instrument(second)
         assert collect(reader).keys() == series
         assert not collect(other_reader)
-    assert [record.getMessage() for record in caplog.records] == ["rusage is already instrumented"] * 3
-    assert {(record.name, record.levelname) for record in caplog.records} == {("rusage.opentelemetry", "WARNING")}
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages == ["rusage is already instrumented"] * 3
+    kinds = {(record.name, record.levelname) for record in caplog.records}
+    assert kinds == {("rusage.opentelemetry", "WARNING")}
 
 
 def test_uninstrument(caplog: pytest.LogCaptureFixture) -> None:
-    """After it nothing reports but the provider of the next ``instrument``, each series once, as it may have before."""
+    """After it, only the provider of the next ``instrument`` reports, each series once.
+
+    It may have reported before.
+    """
     providers = [provider(), provider()]
     for number in 0, 1, 0:
         given, reader = providers[number]
@@ -232,7 +249,11 @@ def test_global_provider(when: str, python: Callable[..., str]) -> None:
 
 def test_needs_the_api_only(python: Callable[..., str]) -> None:
     """Neither the extra nor the module brings OpenTelemetry's SDK."""
-    (needed,) = [line for line in importlib.metadata.requires("rusage") or [] if "opentelemetry" in line]
+    requirements = importlib.metadata.requires("rusage") or []
+    (needed,) = [line for line in requirements if "opentelemetry" in line]
     assert needed.startswith("opentelemetry-api>=")
-    program = "import rusage.opentelemetry as o, sys; o.instrument(); print('opentelemetry.sdk' in sys.modules)"
+    program = (
+        "import rusage.opentelemetry as o, sys; o.instrument(); "
+        "print('opentelemetry.sdk' in sys.modules)"
+    )
     assert python("-c", program) == "False\n"

@@ -1,4 +1,4 @@
-"""``Popen`` and ``run`` where another library has replaced ``subprocess.Popen`` or its private methods."""
+"""``Popen`` and ``run`` where a library replaces ``subprocess.Popen`` or its private methods."""
 
 import importlib.util
 import inspect
@@ -12,21 +12,28 @@ import pytest
 
 import rusage
 
-not_on_windows = pytest.mark.skipif(sys.platform == "win32", reason="nothing of the start is replaced on Windows")
+not_on_windows = pytest.mark.skipif(
+    sys.platform == "win32", reason="nothing of the start is replaced on Windows"
+)
 
 
 @not_on_windows
-@pytest.mark.skipif(importlib.util.find_spec("gevent") is None, reason="no gevent: pip install --group gevent")
+@pytest.mark.skipif(
+    importlib.util.find_spec("gevent") is None, reason="no gevent: pip install --group gevent"
+)
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_gevent(when: str, program: Callable[..., str]) -> None:
-    """The child runs as gevent runs it: its status and limits are right, and nothing is called measured."""
+    """The child runs as in gevent: its status and limits are right; nothing is called measured."""
     assert program("gevent_patched.py", when) == "done\n"
 
 
 @not_on_windows
 @pytest.mark.parametrize("way", ["a subclass", "in place"])
 def test_another_execute_child(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The child runs as there, and nothing is called measured; a subclass made before the change is refused."""
+    """The child runs as there, and nothing is called measured.
+
+    A subclass made before the change is refused.
+    """
     original: Any = vars(subprocess.Popen)["_execute_child"]
     names = ", ".join(inspect.signature(original).parameters)
     scope: dict[str, Any] = {"original": original}
@@ -41,7 +48,8 @@ def test_another_execute_child(way: str, monkeypatch: pytest.MonkeyPatch) -> Non
     if way == "in place":
         monkeypatch.setattr(subprocess.Popen, "_execute_child", changed)
     else:
-        monkeypatch.setattr(subprocess, "Popen", type("Changed", (subprocess.Popen,), {"_execute_child": changed}))
+        subclass = type("Changed", (subprocess.Popen,), {"_execute_child": changed})
+        monkeypatch.setattr(subprocess, "Popen", subclass)
     done = rusage.run([sys.executable, "-c", "raise SystemExit(3)"])
     assert (done.returncode, done.measured, done.rusage) == (3, frozenset(), rusage.RUsage.zero)
     assert done.elapsed > 0
@@ -99,7 +107,7 @@ print(done.returncode, *done.measured)
 @not_on_windows
 @pytest.mark.parametrize("way", ["class", "_execute_child", "_try_wait"])
 def test_changed_before_the_import(way: str, python: Callable[..., str]) -> None:
-    """A class of another library, or a version of Python with other parameters, runs the child as it does by itself."""
+    """A library's class, or a Python with other parameters, runs the child as it does by itself."""
     assert python("-c", BEFORE, way) == "3\n"
 
 
@@ -121,7 +129,7 @@ with mock.patch("subprocess.Popen"):
 
 
 def test_replaced_by_a_mock(python: Callable[..., str]) -> None:
-    """Nothing is derived from a mock in the place of ``subprocess.Popen``, and a later one changes nothing."""
+    """Nothing derives from a mock in place of ``subprocess.Popen``; a later one changes nothing."""
     refused, first, second = python("-c", MOCKED).splitlines()
     assert "use 'from rusage import Popen'" in refused
     assert (first, second) == ("3", "3")

@@ -68,7 +68,8 @@ def test_error_by_release(release: str, known: bool, monkeypatch: pytest.MonkeyP
     assert (backend.peak_error is not None) == known
     assert field.error == (linux.counters_error(cpus, 4096) if known and cpus else None)
     assert ("CPUs x max(32, 2 x CPUs) pages" in field.meaning) == known
-    assert ("each running thread may hold back the pages of 64 page faults" in field.meaning) != known
+    by_threads = "each running thread may hold back the pages of 64 page faults"
+    assert (by_threads in field.meaning) != known
     assert backend.process == linux.PROCESS - (set() if known else {"ru_maxrss"})
     assert "ru_maxrss" in backend.measured["RUSAGE_SELF"]
 
@@ -80,14 +81,21 @@ def test_note_about_shared_memory(release: str, shared: bool) -> None:  # noqa: 
     assert ("shared memory" in fields["ru_majflt"].meaning) == shared
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity") or sys.platform != "linux", reason="Linux's, not on PyPy")
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity") or sys.platform != "linux", reason="Linux's, not on PyPy"
+)
 @pytest.mark.parametrize("case", peak_errors.CASES)
 def test_measured_error_is_within_the_bound(case: str) -> None:
-    """Of a running process and after its end; each CPU keeps nearly as many pages to itself as it may. Prints both."""
+    """Of a running process, and after its end. Prints both.
+
+    Each CPU keeps nearly as many pages to itself as it may.
+    """
     error = rusage.fields["ru_maxrss"].error
     if error is None or error > 200 * MIB:
         pytest.skip(reason="the error of this kernel is unknown, or too large to make it")
-    done = rusage.run([sys.executable, peak_errors.__file__, case], stdout=subprocess.PIPE, text=True, check=True)
+    done = rusage.run(
+        [sys.executable, peak_errors.__file__, case], stdout=subprocess.PIPE, text=True, check=True
+    )
     if "ru_maxrss" not in done.measured:
         pytest.skip(reason="the peak of a child is not measured here")
     exact, running = map(int, done.stdout.split())
@@ -98,8 +106,12 @@ def test_measured_error_is_within_the_bound(case: str) -> None:
 
 
 def test_copies_keep_the_error() -> None:
-    """They are equal; a pickle has the error of the machine where it was made, and not the private function."""
-    field = Backend(name="Made up", measured={"RUSAGE_SELF": ALL}, peak_error=lambda: 77).fields()["ru_maxrss"]
+    """They are equal; a pickle has the error of the machine where it was made.
+
+    It does not have the private function.
+    """
+    backend = Backend(name="Made up", measured={"RUSAGE_SELF": ALL}, peak_error=lambda: 77)
+    field = backend.fields()["ru_maxrss"]
     assert field == Field(*field) == FIELDS["ru_maxrss"] == tuple(field)
     copies = [copy.copy(field), copy.deepcopy(field)]
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):

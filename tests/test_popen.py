@@ -1,4 +1,4 @@
-"""``run``, ``Popen`` and ``CompletedProcess``: subprocess's own behaviour, and each child's own usage."""
+"""``run``, ``Popen`` and ``CompletedProcess``: subprocess's behaviour, and each child's usage."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,10 @@ pytestmark = pytest.mark.usefixtures("nothing_is_left")
 MIB = 2**20
 TIME = Path("/usr/bin/time")
 # Shared memory. Linux 5.10 counts its first use as major faults, later kernels as minor ones.
-TOUCH = "import mmap; m = mmap.mmap(-1, {mib} << 20); [m.__setitem__(at, 1) for at in range(0, len(m), 4096)]"
+TOUCH = (
+    "import mmap; m = mmap.mmap(-1, {mib} << 20); "
+    "[m.__setitem__(at, 1) for at in range(0, len(m), 4096)]"
+)
 
 # PyPy has no vfork(2): a start copies its page tables, and takes 20 ms of CPU time.
 MANY_CHILDREN = pytest.param(
@@ -36,18 +39,23 @@ MANY_CHILDREN = pytest.param(
     marks=[pytest.mark.thorough, pytest.mark.pypy, pytest.mark.not_emulated],
 )
 
-gnu_time = pytest.mark.skipif(sys.platform != "linux" or not TIME.exists(), reason="no GNU time: apt-get install time")
+gnu_time = pytest.mark.skipif(
+    sys.platform != "linux" or not TIME.exists(), reason="no GNU time: apt-get install time"
+)
 
 
 def time_says(command: list[str]) -> int:
-    """Return the peak in bytes that GNU time reports; a shell, which has little memory to inherit, starts it."""
+    """Return GNU time's peak in bytes; a shell, which has little memory to inherit, starts it."""
     report = subprocess.run(
-        ["/bin/sh", "-c", f'"{TIME}" -f %M "$@"', "sh", *command], capture_output=True, text=True, check=True
+        ["/bin/sh", "-c", f'"{TIME}" -f %M "$@"', "sh", *command],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return int(report.stderr.splitlines()[-1]) * 1024
 
 
-# --- The figures -----------------------------------------------------------------------------------------------------
+# --- The figures ---
 
 
 def by_popen(command: list[str]) -> int:
@@ -61,7 +69,8 @@ def by_popen(command: list[str]) -> int:
 def by_command(command: list[str]) -> int:
     """Return it by the command."""
     words = [sys.executable, "-m", "rusage", "--json", "--", *command]
-    peak: int = json.loads(rusage.run(words, stderr=subprocess.PIPE, check=True).stderr)["usage"]["ru_maxrss"]
+    done = rusage.run(words, stderr=subprocess.PIPE, check=True)
+    peak: int = json.loads(done.stderr)["usage"]["ru_maxrss"]
     return peak
 
 
@@ -82,12 +91,16 @@ PEAKS: dict[str, Callable[[list[str]], int]] = {
 @pytest.mark.xdist_group("alone")
 @alone
 def test_peaks_from_a_large_process() -> None:
-    """``run``, ``Popen``, asyncio and the command report GNU time's peak; subprocess and wait4 over 300 MiB."""
+    """``run``, ``Popen``, asyncio and the command report GNU time's peak.
+
+    subprocess and wait4 report over 300 MiB.
+    """
     touch = [sys.executable, "-c", TOUCH.format(mib=100)]
     nested = ["/bin/sh", "-c", '"$0" -c "$1"; true', sys.executable, TOUCH.format(mib=100)]
     commands = [["true"], touch, nested]
     expected = [time_says(command) for command in commands]
-    hold = mmap.mmap(-1, 300 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)  # shared memory would not be forked
+    # Shared memory would not be forked.
+    hold = mmap.mmap(-1, 300 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     for at in range(0, len(hold), mmap.PAGESIZE):
         hold[at] = 1
     with subprocess.Popen(["true"]) as process:  # noqa: S607 (found in PATH)
@@ -97,21 +110,22 @@ def test_peaks_from_a_large_process() -> None:
     for way, peak_of in PEAKS.items():
         peaks = [peak_of(command) for command in commands]
         assert abs(peaks[0] - expected[0]) <= max(512 * 1024, error), (way, peaks, expected)
-        # The loader and a collector's timing make a megabyte of difference from run to run on some interpreters.
+        # The loader and a collector's timing make a megabyte of difference from run to run on some
+        # interpreters.
         for peak, other in zip(peaks[1:], expected[1:], strict=True):
             assert abs(peak - other) <= max(MIB, error), (way, peaks, expected)
 
 
 @linux
 def test_child_that_is_not_isolated() -> None:
-    """With ``preexec_fn`` the child is started by subprocess alone, and its peak is not measured."""
+    """With ``preexec_fn`` subprocess alone starts the child, and its peak is not measured."""
     done = rusage.run(["true"], preexec_fn=lambda: None)
     assert done.rusage.ru_maxrss == 0
     assert done.measured == rusage.measured(rusage.RUSAGE_CHILDREN) - {"ru_maxrss"}
     assert rusage.run(["true"]).measured == rusage.measured(rusage.RUSAGE_CHILDREN)
 
 
-# --- subprocess's behaviour ------------------------------------------------------------------------------------------
+# --- subprocess's behaviour ---
 
 
 WAYS: list[Callable[[Any], object]] = [
@@ -125,7 +139,7 @@ WAYS: list[Callable[[Any], object]] = [
 
 @pytest.mark.parametrize("way", WAYS, ids=["wait", "timeout", "communicate", "with", "poll"])
 def test_usage_comes_with_the_exit(way: Callable[[Any], object]) -> None:
-    """``.rusage`` is None until wait, poll, communicate or the end of the with statement has seen the exit."""
+    """``.rusage`` is None until wait, poll, communicate or the with statement has seen the exit."""
     assert issubclass(rusage.Popen, subprocess.Popen)
     process = rusage.Popen(["cat"], stdin=subprocess.PIPE)
     assert process.poll() is None
@@ -141,7 +155,10 @@ def test_usage_comes_with_the_exit(way: Callable[[Any], object]) -> None:
 
 
 def test_elapsed() -> None:
-    """It lies within the clock's readings around the start and the wait, and does not change; sleep is no CPU time."""
+    """It lies within the clock's readings around the start and the wait, and does not change.
+
+    Sleep is no CPU time.
+    """
     before = time.perf_counter()
     process = rusage.Popen(["sleep", "0.1"])
     assert process.elapsed is None
@@ -180,7 +197,9 @@ def test_repr_without_figures() -> None:
 
 def expected_figures(child: Any) -> str:
     """Return what a repr says of a child whose times are measured."""
-    peak = f"{child.rusage.ru_maxrss / 2**20:.1f} MiB" if "ru_maxrss" in child.measured else "not measured"
+    peak = "not measured"
+    if "ru_maxrss" in child.measured:
+        peak = f"{child.rusage.ru_maxrss / 2**20:.1f} MiB"
     cputime = child.rusage.ru_utime + child.rusage.ru_stime
     return f"cputime={cputime:.6f} s, peak={peak}, elapsed={child.elapsed:.6f} s"
 
@@ -195,7 +214,10 @@ def expected_figures(child: Any) -> str:
     ids=str,
 )
 def test_errors_carry_the_usage(command: list[str], keywords: dict[str, Any]) -> None:
-    """The type and text are those of ``subprocess.run``, as are all other outcomes: see test_differential.py."""
+    """The type and text are those of ``subprocess.run``.
+
+    So are all other outcomes: see test_differential.py.
+    """
     raised: list[Any] = []
     runs: list[Any] = [subprocess.run, rusage.run, by_asyncio]
     for run in runs:
@@ -204,14 +226,15 @@ def test_errors_carry_the_usage(command: list[str], keywords: dict[str, Any]) ->
         raised.append(info.value)
     for seen in raised[1:]:
         assert type(seen) is type(raised[0])
-        assert "timeout" in keywords or str(seen) == str(raised[0])  # how much time was left differs
+        # How much time was left differs.
+        assert "timeout" in keywords or str(seen) == str(raised[0])
         assert isinstance(seen.rusage, rusage.RUsage)
         assert seen.elapsed > 0
         assert seen.measured >= {"ru_utime"}
 
 
 def test_interrupted_run_leaves_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If a handler raises while ``run`` waits, the child is killed and reaped, and the exception propagates."""
+    """What a handler raises while ``run`` waits is propagated; the child is killed and reaped."""
     started: list[Any] = []
 
     class Stop(BaseException):
@@ -231,7 +254,10 @@ def test_interrupted_run_leaves_no_child(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("call", ["access", "readlink", "read", "pread", "waitpid"])
 @alone
 def test_interrupted_start_leaves_no_child(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If a handler raises during a start, even as a system call might, the child is killed and reaped."""
+    """If a handler raises during a start, the child is killed and reaped.
+
+    The exception may be one that a system call raises.
+    """
 
     class Stop(FileNotFoundError):  # noqa: N818 (not an error)
         pass
@@ -277,7 +303,10 @@ def test_threads_wait_and_poll() -> None:
     with ThreadPoolExecutor(8) as pool:
         for _ in range(20):
             with rusage.Popen(["sleep", "0.02"], stdin=subprocess.DEVNULL) as process:
-                seen = [pool.submit(status_and_usage, process, waits=number % 2 == 0) for number in range(8)]
+                seen = [
+                    pool.submit(status_and_usage, process, waits=number % 2 == 0)
+                    for number in range(8)
+                ]
                 assert [each.result() for each in seen] == [(0, process.rusage)] * 8
                 assert process.rusage is not None
 
@@ -288,8 +317,8 @@ def test_threads_wait_and_poll() -> None:
 @pytest.mark.parametrize("children", [80, MANY_CHILDREN])
 def test_children_of_8_threads(children: int) -> None:
     """Each child touches an amount of its own, and that is its peak."""
-    # dd allocates a buffer of the given size. ru_maxrss lacks the pages that are still in the counters of the CPUs:
-    # with at most 16, up to 32 in each.
+    # dd allocates a buffer of the given size. ru_maxrss lacks the pages that are still in the
+    # counters of the CPUs: with at most 16, up to 32 in each.
     tolerance = max(MIB, 64 * rusage.getpagesize())
 
     def dd(size: int) -> int:

@@ -37,13 +37,16 @@ REPORTER = PROGRAMS / "reporter.py"
 LINUX = BACKEND.name == "Linux"
 MIB = 2**20
 
-# On Linux a time is cut to a whole tick, of sysconf(_SC_CLK_TCK). Elsewhere the clocks of the two sides may differ.
+# On Linux a time is cut to a whole tick, of sysconf(_SC_CLK_TCK). Elsewhere the clocks of the two
+# sides may differ.
 TICK = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 1 / 64
 
 # The kernel adds up the counters of all CPUs only when VmHWM is the current size.
 ERROR = counters_error(os.cpu_count() or 1, rusage.getpagesize())
 
-wine_times = pytest.mark.xfail(under_wine(), reason="Wine reports the times of the asking process", strict=True)
+wine_times = pytest.mark.xfail(
+    under_wine(), reason="Wine reports the times of the asking process", strict=True
+)
 
 
 class Report(NamedTuple):
@@ -59,7 +62,10 @@ class Reporter:
 
     def __init__(self, *arguments: str) -> None:
         self.popen = subprocess.Popen(
-            [sys.executable, str(REPORTER), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, str(REPORTER), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self.pid = self.popen.pid
 
@@ -101,7 +107,7 @@ def handle_of(process: rusage.Process) -> Handle:
 
 
 def opened(pid: int, way: str) -> rusage.Process:
-    """Return an open Process; in the way of kernels and sandboxes without pidfd_open(2) if asked to."""
+    """Return an open Process, as on kernels and sandboxes without pidfd_open(2) if asked to."""
     process = rusage.Process(pid)
     return without_pidfd(process) if way == "without pidfd" else process
 
@@ -111,7 +117,10 @@ ways = pytest.mark.parametrize("way", WAYS)
 
 
 def compare(running: Reporter, process: rusage.Process, *words: object) -> RUsage:
-    """Tell a process to do something; fail if a reading does not lie between two reports of itself; return it."""
+    """Tell a process to do something, and return a reading.
+
+    Fail if it does not lie between two reports of the process itself.
+    """
     before = running(*words)
     usage = process.getrusage()
     peak = process.peak() if "ru_maxrss" in process.measured else None
@@ -131,7 +140,8 @@ def compare(running: Reporter, process: rusage.Process, *words: object) -> RUsag
         assert usage.ru_maxrss - ERROR <= peak
         assert not LINUX or peak <= after.high_water_mark + ERROR
     tolerance = 1e-9 if LINUX else TICK
-    # Where the kernel's own times are samples, the exact ones of time.process_time() may be less or more.
+    # Where the kernel's own times are samples, the exact ones of time.process_time() may be less or
+    # more.
     samples = documentation(BACKEND).resolution == "ticks"
     low, high = (one.usage.cputime if samples else one.cputime for one in (before, after))
     assert low - tolerance <= cputime <= high + tolerance
@@ -139,7 +149,7 @@ def compare(running: Reporter, process: rusage.Process, *words: object) -> RUsag
 
 
 def faults(usage: RUsage) -> int:
-    """Return the page faults of both kinds: Linux 5.10 counts the first use of shared memory as major ones."""
+    """Return all page faults: Linux 5.10 counts the first use of shared memory as major ones."""
     return usage.ru_minflt + usage.ru_majflt
 
 
@@ -152,19 +162,20 @@ def unchanging(pid: int) -> tuple[float, ...]:
     """Wait until a process does nothing any more, and return its times."""
     with rusage.Process(pid) as process:
         readings = [times(process)]
-        while readings[-3:] != [readings[-1]] * 3:  # two may be equal since it has not had a CPU between them
+        # Two may be equal since it has not had a CPU between them.
+        while readings[-3:] != [readings[-1]] * 3:
             time.sleep(0.1)
             readings.append(times(process))
     return readings[-1]
 
 
-# --- Figures ----------------------------------------------------------------------------------------------------------
+# --- Figures ---
 
 
 @wine_times
 @ways
 def test_figures_are_the_processs_own(way: str) -> None:
-    """They lie between two reports of the process itself, and follow what it does; only the size falls."""
+    """They lie between two reports of the process and follow what it does; only the size falls."""
     with reporter() as running, opened(running.pid, way) as process:
         assert process.pid == running.pid
         assert process.measured == BACKEND.process
@@ -197,7 +208,9 @@ def test_cputime_counts_nanoseconds() -> None:
 
 @linux
 @ways
-@pytest.mark.skipif(platform.machine() not in {"x86_64", "aarch64"}, reason="pthread_exit by ctypes")
+@pytest.mark.skipif(
+    platform.machine() not in {"x86_64", "aarch64"}, reason="pthread_exit by ctypes"
+)
 def test_first_thread_has_ended(way: str) -> None:
     """/proc shows a zombie without memory, but the process lives and is measured."""
     with reporter("without_first_thread") as running, opened(running.pid, way) as process:
@@ -226,7 +239,7 @@ time.sleep(600)
 @linux
 @ways
 def test_programs_of_other_threads(way: str, tmp_path: Path) -> None:
-    """While a thread other than the first one executes a program, the process has no memory for a moment."""
+    """When a thread other than the first executes a program, there is no memory for a moment."""
     dots, stop = tmp_path / "dots", time.monotonic() + 10
     with (
         dots.open("wb") as file,
@@ -234,7 +247,7 @@ def test_programs_of_other_threads(way: str, tmp_path: Path) -> None:
     ):
         try:
             with opened(child.pid, way) as process:
-                while (time.monotonic() < stop and dots.stat().st_size < 20) or dots.stat().st_size < 2:
+                while dots.stat().st_size < (20 if time.monotonic() < stop else 2):
                     for _ in range(100):
                         assert process.cputime() >= 0  # of a program that has just begun: none
                         assert process.getrusage().ru_minflt > 0
@@ -249,7 +262,10 @@ def test_programs_of_other_threads(way: str, tmp_path: Path) -> None:
 
 @linux
 def test_directory_unreadable_for_a_moment() -> None:
-    """While a thread replaces the first one, a file may fail with ESRCH; that is here another process's directory."""
+    """While a thread replaces the first one, a file may fail with ESRCH.
+
+    That is here another process's directory.
+    """
     with reporter() as running, rusage.Process(running.pid) as process:
         handle = handle_of(process)
         if handle.pidfd < 0:
@@ -272,7 +288,10 @@ def test_directory_unreadable_for_a_moment() -> None:
 
 @linux
 def test_end_that_is_seen_for_a_moment() -> None:
-    """A pidfd may show an end while a thread replaces the first one; that moment is here a pipe with data."""
+    """A pidfd may show an end while a thread replaces the first one.
+
+    That moment is here a pipe with data.
+    """
     with reporter() as running, rusage.Process(running.pid) as process:
         handle = handle_of(process)
         pidfd, (read_end, write_end) = handle.pidfd, os.pipe()
@@ -292,7 +311,7 @@ def test_end_that_is_seen_for_a_moment() -> None:
             os.close(write_end)
 
 
-# --- Which process ----------------------------------------------------------------------------------------------------
+# --- Which process ---
 
 
 def assert_ended(process: rusage.Process) -> None:
@@ -312,7 +331,8 @@ def test_process_that_has_ended(way: str) -> None:
     with reporter() as running, opened(running.pid, way) as process:
         running.end(process)
         assert_ended(process)
-        with pytest.raises(ProcessLookupError, match="has ended" if hasattr(os, "waitid") else "(?i)process"):
+        text = "has ended" if hasattr(os, "waitid") else "(?i)process"
+        with pytest.raises(ProcessLookupError, match=text):
             rusage.Process(running.pid)
         running.close()
         assert_ended(process)
@@ -320,14 +340,17 @@ def test_process_that_has_ended(way: str) -> None:
             rusage.Process(running.pid)
 
 
-# --- Open and closed --------------------------------------------------------------------------------------------------
+# --- Open and closed ---
 
 
-@pytest.mark.skipif(under_wine(), reason="Wine reports the times of the asking process, which do not stand still")
+@pytest.mark.skipif(
+    under_wine(), reason="Wine reports the times of the asking process, which do not stand still"
+)
 def test_close_beside_readings() -> None:
     """No reading in another thread is of a process whose descriptors have got the same numbers.
 
-    Three threads close at once: each descriptor is closed once, so that later ones with its number stay open.
+    Three threads close at once: each descriptor is closed once, so that later ones with its number
+    stay open.
     """
 
     def reread(process: rusage.Process) -> None:

@@ -1,4 +1,4 @@
-"""``Process``: numbers that are used again, permissions, namespaces, and files of /proc made by hand."""
+"""``Process``: reused numbers, permissions, namespaces, and files of /proc made by hand."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_fork_into_a_namespace() -> None:
 
 @root
 def test_proc_of_another_namespace_and_none() -> None:
-    """/proc has other numbers than kill(2), or is missing: the error is not that there is no such process."""
+    """If /proc has other numbers than kill(2), or is missing, no ProcessLookupError is raised."""
 
     def scene() -> None:
         for kind in rusage.Process, rusage.Tree:
@@ -108,7 +108,10 @@ def test_proc_of_another_namespace_and_none() -> None:
 @linux
 @alone
 def test_too_many_open_files() -> None:
-    """Two descriptors stay open, and one file at a time is read. Without pidfd_open(2) one less is needed."""
+    """Two descriptors stay open, and one file at a time is read.
+
+    Without pidfd_open(2) one less is needed.
+    """
     import resource
 
     highest = max(open_files())
@@ -123,7 +126,8 @@ def test_too_many_open_files() -> None:
             rusage.Process(os.getpid()).close()
         except OSError as error:
             opens = error.errno
-        assert opens in ({errno.EMFILE} if room < 2 else {None} if room == 3 else {errno.EMFILE, None}), (room, opens)
+        expected = {errno.EMFILE} if room < 2 else {None} if room == 3 else {errno.EMFILE, None}
+        assert opens in expected, (room, opens)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     assert open_files() == before
 
@@ -135,7 +139,7 @@ def test_too_many_open_files() -> None:
 )
 @alone
 def test_system_without_pidfd(call: int, code: int) -> None:
-    """Old kernels do not know the calls, and sandboxes may refuse them; everything works without them."""
+    """Old kernels lack the calls, and sandboxes may refuse them; everything works without them."""
     refuse(call, code)
     before = open_files()
     fails(ProcessLookupError, lambda: rusage.Process(NO_PROCESS))
@@ -163,7 +167,9 @@ def test_system_without_pidfd(call: int, code: int) -> None:
 
 
 @linux
-@pytest.mark.parametrize("name", ["", ")", "(", "a b", ") R 1 2 3 4", "\n", "a\n7 (x) Z 1", "((((((((((((((("])
+@pytest.mark.parametrize(
+    "name", ["", ")", "(", "a b", ") R 1 2 3 4", "\n", "a\n7 (x) Z 1", "((((((((((((((("]
+)
 @alone
 def test_any_name(name: str) -> None:
     """The name in /proc/PID/stat ends at the last parenthesis."""
@@ -176,17 +182,31 @@ def test_any_name(name: str) -> None:
         assert tree.sample().processes == 1
 
 
-# --- Files made by hand, through the real C ---------------------------------------------------------------------------
+# --- Files made by hand, through the real C ---
 
-STAT = "7 ({name}) {state} 1 7 7 0 -1 4194304 {minflt} 11 {majflt} 12 {utime} {stime} 13 14 20 0 {threads} 0 99 1 2\n"
-STATUS = "Name:\tx\nUmask:\t0022\nTgid:\t7\n{groups}VmPeak:\t 999 kB\nVmHWM:\t    {peak} kB\nVmRSS:\t 5 kB\n"
+STAT = (
+    "7 ({name}) {state} 1 7 7 0 -1 4194304 {minflt} 11 {majflt} 12 {utime} {stime} "
+    "13 14 20 0 {threads} 0 99 1 2\n"
+)
+STATUS = (
+    "Name:\tx\nUmask:\t0022\nTgid:\t7\n{groups}"
+    "VmPeak:\t 999 kB\nVmHWM:\t    {peak} kB\nVmRSS:\t 5 kB\n"
+)
 NO_PAGES = "0 0 0 0 0 0 0\n"
 NO_MEMORY = "Name:\tx\nTgid:\t7\nThreads:\t1\n"
 
 
 def stat(**values: object) -> str:
     """Return the contents of /proc/PID/stat."""
-    usual = {"name": "x", "state": "S", "minflt": 101, "majflt": 102, "utime": 103, "stime": 104, "threads": 1}
+    usual = {
+        "name": "x",
+        "state": "S",
+        "minflt": 101,
+        "majflt": 102,
+        "utime": 103,
+        "stime": 104,
+        "threads": 1,
+    }
     return STAT.format(**usual | values)
 
 
@@ -231,10 +251,13 @@ def rss(handle: Handle) -> int:
 @pytest.mark.parametrize("value", [103, 2**31 - 1, 2**31, 2**32, 2**50])
 def test_place_of_each_number(handle: Handle, tmp_path: Path, value: int) -> None:
     """Four numbers, the children's beside them, and no others; large ones are exact."""
-    (tmp_path / "stat").write_text(stat(minflt=value, majflt=value - 1, utime=value, stime=value - 1))
+    (tmp_path / "stat").write_text(
+        stat(minflt=value, majflt=value - 1, utime=value, stime=value - 1)
+    )
     (tmp_path / "statm").write_text(f"{2 * value} {value} 11 12 0 13 0\n")
     tick = os.sysconf("SC_CLK_TCK")
-    assert read(handle) == (value / tick, (value - 1) / tick, 4242 * 1024, 0, 0, 0, value, value - 1, *[0] * 8)
+    times = value / tick, (value - 1) / tick
+    assert read(handle) == (*times, 4242 * 1024, 0, 0, 0, value, value - 1, *[0] * 8)
     assert maxrss(handle) == 4242 * 1024
     assert rss(handle) == value * os.sysconf("SC_PAGESIZE")
 
@@ -251,9 +274,10 @@ def test_peak_that_has_gone(handle: Handle, tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def first_reading(path: Path, text: str) -> Iterator[None]:
-    """Let the first one that opens a file find another text there; the next ones find the file as it was.
+    """Let the first one that opens a file find another text; the next ones find it as it was.
 
-    Opening a pipe waits for its other end, which is in another process since the reader keeps the GIL.
+    Opening a pipe waits for its other end, which is in another process since the reader keeps the
+    GIL.
     """
     usual = path.with_name("usual")
     path.rename(usual)
@@ -264,7 +288,7 @@ def first_reading(path: Path, text: str) -> Iterator[None]:
 
 
 def test_first_thread_that_is_replaced(handle: Handle, tmp_path: Path) -> None:
-    """Its own figures are 0, and so is the number of threads. An end is confirmed after a millisecond."""
+    """Its figures and the number of threads are 0. An end is confirmed after a millisecond."""
     expected = read(handle)
     replaced = stat(state="Z", threads=0, minflt=0, majflt=0, utime=0, stime=0)
     with first_reading(tmp_path / "stat", replaced):
@@ -275,7 +299,9 @@ def test_first_thread_that_is_replaced(handle: Handle, tmp_path: Path) -> None:
     assert time.perf_counter() - began >= 0.001
 
 
-@pytest.mark.parametrize("contents", ["", "7", "7 (x)", "7 (x) S 1 7 7 0 -1 4194304 1 2 3", "7 (x) S a b c d e f g\n"])
+@pytest.mark.parametrize(
+    "contents", ["", "7", "7 (x)", "7 (x) S 1 7 7 0 -1 4194304 1 2 3", "7 (x) S a b c d e f g\n"]
+)
 def test_file_that_is_cut(handle: Handle, tmp_path: Path, contents: str) -> None:
     """Nothing is made up."""
     (tmp_path / "stat").write_text(contents)
@@ -300,7 +326,8 @@ def test_threads_of_the_kernel() -> None:
     with rusage.Process(2) as process:
         assert process.measured == BACKEND.process - {"ru_maxrss"}
         assert process.getrusage().ru_maxrss == 0
-        with pytest.raises(NotImplementedError, match="Linux does not report the maximum resident set size of this"):
+        text = "Linux does not report the maximum resident set size of this"
+        with pytest.raises(NotImplementedError, match=text):
             process.peak()
         assert process.cputime() >= 0
         assert process.rss() == 0

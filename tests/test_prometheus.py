@@ -24,7 +24,9 @@ import rusage
 from rusage import RUsage, _memory
 from rusage._backends import BACKEND
 
-pytest.importorskip("prometheus_client", reason="no prometheus_client: pip install --group monitoring")
+pytest.importorskip(
+    "prometheus_client", reason="no prometheus_client: pip install --group monitoring"
+)
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest, start_http_server
 from prometheus_client.process_collector import ProcessCollector
@@ -41,13 +43,18 @@ DOCS = Path(__file__).parent.parent / "docs"
 PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
 
 # The usage of a process, and of its children, where all fields are measured.
-OWN = RUsage(1009.5, 1013.25, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069, 1087, 1091, 1093, 1097)
-CHILDREN = RUsage(2003.5, 2011.25, 2017, 2027, 2029, 2039, 2053, 2063, 2069, 2081, 2083, 2087, 2089, 2099, 2111, 2113)
+OWN_REST = 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069, 1087, 1091, 1093, 1097
+OWN = RUsage(1009.5, 1013.25, *OWN_REST)
+CHILDREN_REST = 2017, 2027, 2029, 2039, 2053, 2063, 2069, 2081, 2083, 2087, 2089, 2099, 2111, 2113
+CHILDREN = RUsage(2003.5, 2011.25, *CHILDREN_REST)
 HIGH_WATER_MARK, SIZE = 1103 * 1024, 1201 * 1024  # of peak() and rss()
 
 # Metrics by groups, and what they are for OWN and CHILDREN.
 GROUPS: dict[str, dict[str, tuple[float, float]]] = {
-    "times": {"cpu_user_seconds_total": (1009.5, 2003.5), "cpu_system_seconds_total": (1013.25, 2011.25)},
+    "times": {
+        "cpu_user_seconds_total": (1009.5, 2003.5),
+        "cpu_system_seconds_total": (1013.25, 2011.25),
+    },
     "faults": {"minor_page_faults_total": (1039, 2053), "major_page_faults_total": (1049, 2063)},
     "all_faults": {"minor_page_faults_total": (1039, 2053)},
     "major_faults": {"major_page_faults_total": (1049, 2063)},
@@ -66,7 +73,7 @@ GAUGES = {"peak": (PEAK, HIGH_WATER_MARK), "maxrss": (PEAK, 1019), "rss": (RSS, 
 
 
 def samples(metrics: Iterator[Metric]) -> dict[str, float]:
-    """Return the samples of metrics by their name, and their label's value if there is one; each is there once."""
+    """Return samples by the metric's name, and the label's value, if any; each is there once."""
     found: dict[str, float] = {}
     for metric in metrics:
         for sample in metric.samples:
@@ -80,12 +87,14 @@ def samples(metrics: Iterator[Metric]) -> dict[str, float]:
 def pretend_proc_stat(monkeypatch: pytest.MonkeyPatch, *, present: bool = True) -> None:
     """Make /proc/stat seem to be there, or to be missing."""
     exists = os.path.exists
-    monkeypatch.setattr(os.path, "exists", lambda path: present if path == "/proc/stat" else exists(path))
+    monkeypatch.setattr(
+        os.path, "exists", lambda path: present if path == "/proc/stat" else exists(path)
+    )
 
 
 @pytest.fixture
 def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Make the module see a system of the list, which is not here, whose kernel reports OWN and CHILDREN."""
+    """Make the module see a listed system, not this one, whose kernel reports OWN and CHILDREN."""
     name: str = request.param
     backend = SYSTEMS[name].backend
 
@@ -110,7 +119,9 @@ def test_metrics_of_every_system(system: str, monkeypatch: pytest.MonkeyPatch) -
     pretend_proc_stat(monkeypatch)
     row = SYSTEMS[system]
     exports = row.exports.split()
-    expected: dict[str, float] = {name: value for group, (name, value) in GAUGES.items() if group in exports}
+    expected: dict[str, float] = {
+        name: value for group, (name, value) in GAUGES.items() if group in exports
+    }
     for at, prefix in enumerate(["process_", "process_children_"]):
         if at and "CHILDREN" not in row.measured:
             continue
@@ -139,28 +150,47 @@ def test_page_lists_the_metrics() -> None:
     """The table in docs/monitoring.md has the metrics of all systems, and no others."""
     page = (DOCS / "monitoring.md").read_text(encoding="utf-8")
     listed = re.findall(r'^\| `process_(\w+)(?:{type="(\w+)"})?` ', page, re.MULTILINE)
-    exported = {"cpu_seconds_total", *(name.removeprefix("process_") for name, _ in GAUGES.values())}
-    assert sorted(" ".join(filter(None, metric)) for metric in listed) == sorted(exported.union(*GROUPS.values()))
+    gauges = {name.removeprefix("process_") for name, _ in GAUGES.values()}
+    exported = gauges.union(["cpu_seconds_total"], *GROUPS.values())
+    assert sorted(" ".join(filter(None, metric)) for metric in listed) == sorted(exported)
 
 
 HELP = [
-    ("Linux", "process_resident_memory_peak_bytes", "Maximum resident set size; VmHWM in /proc/PID/status."),
-    ("Linux", "process_children_context_switches", "Children that have ended and been waited for: context switches."),
-    ("FreeBSD", "process_resident_memory_peak_bytes", "Maximum resident set size; sampled at ticks of the statistics"),
-    ("Windows", "process_minor_page_faults", "Page reclaims (soft page faults); includes faults that required I/O"),
+    (
+        "Linux",
+        "process_resident_memory_peak_bytes",
+        "Maximum resident set size; VmHWM in /proc/PID/status.",
+    ),
+    (
+        "Linux",
+        "process_children_context_switches",
+        "Children that have ended and been waited for: context switches.",
+    ),
+    (
+        "FreeBSD",
+        "process_resident_memory_peak_bytes",
+        "Maximum resident set size; sampled at ticks of the statistics",
+    ),
+    (
+        "Windows",
+        "process_minor_page_faults",
+        "Page reclaims (soft page faults); includes faults that required I/O",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("system", "name", "text"), HELP, indirect=["system"])
 def test_help_texts(system: str, name: str, text: str) -> None:
     """Each describes the metric on the system."""
-    found = {metric.name: metric.documentation for metric in UsageCollector(children=True).collect()}
+    found = {
+        metric.name: metric.documentation for metric in UsageCollector(children=True).collect()
+    }
     assert found[name].startswith(text), system
 
 
 @pytest.mark.skipif(BACKEND.name != "Linux", reason="this system reads no files of /proc")
 def test_memory_that_cannot_be_read() -> None:
-    """If too many files are open, the metrics are left out, and ru_maxrss is not exported instead."""
+    """If too many files are open, the metrics are left out; ru_maxrss is not exported instead."""
     collector = UsageCollector(namespace="my")
     names = samples(collector.collect()).keys()
     with no_files():
@@ -180,7 +210,9 @@ def test_peak_that_is_not_sampled_yet(system: str, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("proc_stat", [True, False], ids=["with /proc/stat", "without /proc/stat"])
-def test_beside_process_collector(*, proc_stat: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_beside_process_collector(
+    *, proc_stat: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Beside ProcessCollector every metric appears once, the CPU time too."""
     if proc_stat and not os.path.exists("/proc/stat"):
         pytest.skip(reason="this system has no /proc/stat")
@@ -215,7 +247,7 @@ def test_usage_is_between_two_readings() -> None:
 
 @needs_process
 def test_process_that_has_ended() -> None:
-    """Nothing is exported of it, whether or not it has been waited for; the names stay the collector's."""
+    """Nothing is exported, whether or not it was waited for; the names stay the collector's."""
     with (
         subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child,
         rusage.Process(child.pid) as process,
@@ -237,7 +269,9 @@ def test_process_that_has_ended() -> None:
 
 def made_up(*measured: str, clock: float = 0.0, **reported: Any) -> Any:
     """Return another process, of which a system measures some fields: the others are 0."""
-    usage = RUsage._make(value if name in measured else 0 for name, value in (OWN._asdict() | reported).items())
+    usage = RUsage._make(
+        value if name in measured else 0 for name, value in (OWN._asdict() | reported).items()
+    )
     return Mock(
         measured=frozenset(measured),
         getrusage=Mock(return_value=usage),
@@ -262,7 +296,9 @@ def test_measured_fields_of_a_process(
     pretend_proc_stat(monkeypatch)  # which ProcessCollector reads for its process
     process = made_up(*measured)
     figures = {RSS: SIZE + 1024} | {
-        f"process_{name}": own for group in expected.split() for name, (own, _) in GROUPS[group].items()
+        f"process_{name}": own
+        for group in expected.split()
+        for name, (own, _) in GROUPS[group].items()
     }
     if "ru_maxrss" in measured:
         figures[PEAK] = 1019
@@ -271,12 +307,15 @@ def test_measured_fields_of_a_process(
     assert samples(UsageCollector(process).collect()) == figures, system
 
 
-@pytest.mark.parametrize(("clock", "total"), [(2022.769, 2022.769), (2022.749, 2022.75)], ids=["above", "below"])
+@pytest.mark.parametrize(
+    ("clock", "total"), [(2022.769, 2022.769), (2022.749, 2022.75)], ids=["above", "below"]
+)
 def test_total_of_a_process(clock: float, total: float) -> None:
     """The finer clock, but not less than the sum of the two times that the same scrape exports."""
     found = samples(UsageCollector(made_up("ru_utime", "ru_stime", clock=clock)).collect())
     assert found["process_cpu_seconds_total"] == total
-    assert found["process_cpu_user_seconds_total"] + found["process_cpu_system_seconds_total"] == 2022.75
+    times = found["process_cpu_user_seconds_total"] + found["process_cpu_system_seconds_total"]
+    assert times == 2022.75
 
 
 @pytest.mark.parametrize("system", ["macOS"], indirect=True)
@@ -308,18 +347,22 @@ def test_children_of_another_process() -> None:
         UsageCollector(process, children=True)
 
 
-needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="no promtool(1): apt-get install prometheus")
+needs_promtool = pytest.mark.skipif(
+    PROMTOOL is None, reason="no promtool(1): apt-get install prometheus"
+)
 
 
 def answer(log: Path, query: str) -> list[dict[str, Any]]:
     """Wait until a Prometheus server answers a query with a result, and return that."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy is not for loopback
+    # A proxy is not for loopback.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     deadline = time.monotonic() + 120
     result: list[dict[str, Any]] = []
     while not result:
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.05)
-        address = re.search(r'(?s)(?=.*Server is ready).*msg="Listening on"[^\n]* address=(\S+)\n', log.read_text())
+        ready = r'(?s)(?=.*Server is ready).*msg="Listening on"[^\n]* address=(\S+)\n'
+        address = re.search(ready, log.read_text())
         if address:
             url = f"http://{address[1]}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
             with opener.open(url, timeout=120) as response:
@@ -330,17 +373,25 @@ def answer(log: Path, query: str) -> list[dict[str, Any]]:
 @pytest.mark.thorough
 @pytest.mark.skipif(PROMETHEUS is None, reason="no prometheus(1): apt-get install prometheus")
 def test_real_server_stores_the_usage(tmp_path: Path) -> None:
-    """What Prometheus returns of this process lies between two of its readings, before and after the scrape."""
+    """What Prometheus returns lies between readings of this process before and after the scrape."""
     registry = CollectorRegistry()
     registry.register(UsageCollector())
     exporter, _ = start_http_server(0, addr="127.0.0.1", registry=registry)
     target = {"targets": [f"127.0.0.1:{exporter.server_port}"]}
     scrape = {"job_name": "test", "scrape_interval": "200ms", "static_configs": [target]}
-    (tmp_path / "prometheus.yml").write_text(json.dumps({"scrape_configs": [scrape]}))  # JSON is YAML
-    options = ["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.listen-address=127.0.0.1:0"]
+    # JSON is YAML.
+    (tmp_path / "prometheus.yml").write_text(json.dumps({"scrape_configs": [scrape]}))
+    options = [
+        "--config.file=prometheus.yml",
+        "--storage.tsdb.path=data",
+        "--web.listen-address=127.0.0.1:0",
+    ]
     log = tmp_path / "log"
     lower = samples(iter(registry.collect()))
-    with log.open("wb") as file, subprocess.Popen([str(PROMETHEUS), *options], cwd=tmp_path, stderr=file) as server:
+    with (
+        log.open("wb") as file,
+        subprocess.Popen([str(PROMETHEUS), *options], cwd=tmp_path, stderr=file) as server,
+    ):
         try:
             found = answer(log, '{job="test", __name__=~"process_.*"}')
         finally:
@@ -348,10 +399,11 @@ def test_real_server_stores_the_usage(tmp_path: Path) -> None:
     upper = samples(iter(registry.collect()))
     exporter.shutdown()
     exporter.server_close()
-    stored = {
-        " ".join(filter(None, [series["metric"]["__name__"], series["metric"].get("type")])): float(series["value"][1])
-        for series in found
-    }
+    stored: dict[str, float] = {}
+    for series in found:
+        metric = series["metric"]
+        name = " ".join(filter(None, [metric["__name__"], metric.get("type")]))
+        stored[name] = float(series["value"][1])
     assert stored.keys() == lower.keys()
     for name in stored.keys() - {RSS}:
         assert lower[name] <= stored[name] <= upper[name], name
@@ -361,7 +413,8 @@ def test_real_server_stores_the_usage(tmp_path: Path) -> None:
 def test_promtool_accepts_the_rules(tmp_path: Path) -> None:
     """The rules in docs/services.md."""
     files: list[Path] = []
-    for rules in re.findall(r"```yaml\n(groups:.*?)```", (DOCS / "services.md").read_text(encoding="utf-8"), re.DOTALL):
+    page = (DOCS / "services.md").read_text(encoding="utf-8")
+    for rules in re.findall(r"```yaml\n(groups:.*?)```", page, re.DOTALL):
         files.append(tmp_path / f"rules{len(files)}.yml")
         files[-1].write_text(rules)
     assert files
@@ -374,5 +427,7 @@ def test_promtool_accepts_the_metrics() -> None:
     registry = CollectorRegistry()
     registry.register(UsageCollector(children=True))
     command = [str(PROMTOOL), "check", "metrics"]
-    done = subprocess.run(command, input=generate_latest(registry), capture_output=True, check=False)
+    done = subprocess.run(
+        command, input=generate_latest(registry), capture_output=True, check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

@@ -1,4 +1,4 @@
-"""The plugin for pytest: what ``--rusage`` shows, what the limits refuse, and who else sees the figures."""
+"""The pytest plugin: what ``--rusage`` shows, what limits refuse, and who else sees the figures."""
 
 from __future__ import annotations
 
@@ -65,13 +65,14 @@ ITEMS = {
     "doctest": ('def documented():\n    """\n    >>> spin(0.12)\n    """', ["failure"], True),
 }
 XDIST = ["-p", "xdist.plugin", "-p", "xdist.looponfail"]
-# Where no RECORD of an installation lists the plugin, pytest says that it could not rewrite the imported module.
+# Where no RECORD of an installation lists the plugin, pytest says that it could not rewrite the
+# imported module.
 NOT_REWRITTEN = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
 
 
 @pytest.fixture(autouse=True)
 def no_other_plugins(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start pytest with this plugin only: finding and importing the others takes most of the time of a start."""
+    """Start pytest with this plugin only: finding and importing others takes most of a start."""
     assert pytester
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p rusage.pytest_plugin")
@@ -85,9 +86,10 @@ def as_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tables(result: pytest.RunResult) -> dict[str, Table]:
-    """Return the tables in pytest's output: for each title, for each phase and test, the numbers of the columns."""
+    """Return pytest's tables: for each title, for each phase and test, the columns' numbers."""
     found: dict[str, Table] = {}
-    for title, text in re.findall(r"(?m)^=+ rusage: (.*?) =+\n((?:(?!=).*\n)+)", f"{result.stdout}\n"):
+    table = r"(?m)^=+ rusage: (.*?) =+\n((?:(?!=).*\n)+)"
+    for title, text in re.findall(table, f"{result.stdout}\n"):
         rows = [re.split(" {2,}", line.strip()) for line in text.splitlines()]
         columns = next((row for row in rows if row[-1] == "test"), rows[-1])  # none of ...
         found[title] = {
@@ -109,11 +111,12 @@ def junit(folder: pytest.Pytester) -> ET.ElementTree[ET.Element]:
 
 
 def properties(folder: pytest.Pytester, *, test: str | None = None) -> dict[str, float]:
-    """Return the properties of the only test, or of a named one, in a file that ``--junitxml`` has written."""
+    """Return the properties of the only test, or of a named one, from the ``--junitxml`` file."""
     cases = junit(folder).iter("testcase")
     (case,) = [case for case in cases if test is None or case.get("name") == test]
     texts = {str(p.get("name")): str(p.get("value")) for p in case.iter("property")}
-    assert all(text.isdecimal() or name.endswith("cputime") for name, text in texts.items())  # bytes and counts
+    # The others are bytes and counts.
+    assert all(text.isdecimal() or name.endswith("cputime") for name, text in texts.items())
     return {name: float(text) for name, text in texts.items()}
 
 
@@ -130,23 +133,30 @@ def expected(*phases: str) -> set[str]:
     return {f"rusage_{phase}_{name}" for phase in phases for name in names}
 
 
-# --- The summary ------------------------------------------------------------------------------------------------------
+# --- The summary ---
 
 
 @resets
 def test_peak_of_each_phase(pytester: pytest.Pytester) -> None:
-    """Setup, call and teardown have figures of their own, before and after a test that holds 300 MiB.
+    """Each phase has figures of its own, before and after a test that holds 300 MiB.
 
     The memory of a fixture is in use when the call begins, so it is not part of the call's growth.
     """
     pytester.makepyfile(
         test_it=HOLD
-        + "import pytest\n@pytest.fixture\ndef fixture():\n    held = touch(96)\n    yield\n    hold(48)\n"
-        + "def test_before(): hold(100)\ndef test_300(): hold(300)\ndef test_after(fixture): hold(32)\n"
+        + "import pytest\n@pytest.fixture\n"
+        + "def fixture():\n    held = touch(96)\n    yield\n    hold(48)\n"
+        + "def test_before(): hold(100)\ndef test_300(): hold(300)\n"
+        + "def test_after(fixture): hold(32)\n"
     )
     rows = tables(pytester.runpytest_subprocess("--rusage=0"))[PEAK]
     assert next(iter(rows)) == ("call", "test_it.py::test_300")
-    sizes = [("call", "before", 100), ("call", "300", 300), ("setup", "after", 96), ("call", "after", 32)]
+    sizes = [
+        ("call", "before", 100),
+        ("call", "300", 300),
+        ("setup", "after", 96),
+        ("call", "after", 32),
+    ]
     for when, name, size in [*sizes, ("teardown", "after", 48)]:
         growth = rows[when, f"test_it.py::test_{name}"]["peak growth"]
         assert growth == pytest.approx(size, rel=0.03, abs=ERROR / MIB)
@@ -155,7 +165,10 @@ def test_peak_of_each_phase(pytester: pytest.Pytester) -> None:
 
 @pytest.mark.skipif("ru_maxrss" not in rusage.measured(), reason="this system has no peak")
 def test_rise_where_peak_cannot_be_reset(pytester: pytest.Pytester) -> None:
-    """The summary then shows the rise of the process's peak and says so; smaller tests and children have none."""
+    """The summary then shows the rise of the process's peak and says so.
+
+    Smaller tests and children have none.
+    """
     pytester.makeconftest(NO_RESET)
     pytester.makepyfile(
         test_hold=HOLD,
@@ -169,13 +182,14 @@ def test_rise_where_peak_cannot_be_reset(pytester: pytest.Pytester) -> None:
     rows = tables(result)[RISE]
     assert list(rows) == [("call", "test_it.py::test_large")]
     # Below it is the peak that the process started with, which may be inherited.
-    assert 0 < rows["call", "test_it.py::test_large"]["rise of the process's peak"] <= 601 + ERROR / MIB
+    rise = rows["call", "test_it.py::test_large"]["rise of the process's peak"]
+    assert 0 < rise <= 601 + ERROR / MIB
     assert "rusage_call_maxrss_rise" in properties(pytester, test="test_large")
     assert "rusage_call_peak_growth" not in properties(pytester, test="test_large")
 
 
 def test_cpu_time_and_children(pytester: pytest.Pytester) -> None:
-    """The rows are ordered by the sum; the columns show both. The oracle is the clock of the thread."""
+    """The rows are ordered by the sum; the columns show both. The oracle is the thread's clock."""
     pytester.makepyfile(
         test_it=SPIN
         + "import subprocess, sys\n"
@@ -196,11 +210,16 @@ def test_cpu_time_and_children(pytester: pytest.Pytester) -> None:
 
 
 def test_number_of_rows(pytester: pytest.Pytester) -> None:
-    """Ten, N, or all with 0; whatever other plugins and tests append to the properties, in which the figures are."""
+    """Ten, N, or all with 0.
+
+    Other plugins and tests may append anything to the properties, in which the figures are.
+    """
     pytester.makepyfile(
         test_it=SPIN
-        + "import pytest\nOTHERS = [('three', 1, 2), ([], 1), (), 'text', 3, None, {'rusage_call_cputime': 1}]\n"
-        + "@pytest.mark.parametrize('number', range(11))\ndef test(number, request):\n    spin(0.002)\n"
+        + "import pytest\n"
+        + "OTHERS = [('three', 1, 2), ([], 1), (), 'text', 3, None, {'rusage_call_cputime': 1}]\n"
+        + "@pytest.mark.parametrize('number', range(11))\n"
+        + "def test(number, request):\n    spin(0.002)\n"
         + "    request.node.user_properties.extend(OTHERS)\n"
     )
     options = ["--rusage"], ["--rusage=3"], ["--rusage", "0"]
@@ -213,7 +232,8 @@ def test_number_of_rows(pytester: pytest.Pytester) -> None:
 LEAK = (
     HOLD
     + "import pytest\nkept = []\n@pytest.fixture\ndef held(): return touch(64)\n"
-    + "def test_leak(): kept.append(touch(64))\ndef test_spike(): hold(64)\ndef test_fixture(held): pass\n"
+    + "def test_leak(): kept.append(touch(64))\ndef test_spike(): hold(64)\n"
+    + "def test_fixture(held): pass\n"
 )
 needs_rss = pytest.mark.skipif("rss" in BACKEND.absent, reason="this system has no rusage.rss()")
 
@@ -227,9 +247,11 @@ def test_memory_that_stays(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=3)
     rows = tables(result)[RETAINED]
     assert {when for when, _ in rows} == {"call"}
-    assert rows["call", "test_it.py::test_leak"]["retained"] == pytest.approx(64, abs=16 + ERROR / MIB)
+    leak = rows["call", "test_it.py::test_leak"]
+    assert leak["retained"] == pytest.approx(64, abs=16 + ERROR / MIB)
     for test in "test_spike", "test_fixture":
-        assert rows.get(("call", f"test_it.py::{test}"), {"retained": 0})["retained"] < 16 + ERROR / MIB
+        row = rows.get(("call", f"test_it.py::{test}"), {"retained": 0})
+        assert row["retained"] < 16 + ERROR / MIB
 
 
 def test_figures_of_all_workers(pytester: pytest.Pytester) -> None:
@@ -238,13 +260,14 @@ def test_figures_of_all_workers(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         test_it=SPIN
         + "import os, pytest\nkept = []\n@pytest.mark.parametrize('number', range(4))\n"
-        + "def test(number, record_property):\n    spin(0.02)\n    record_property('worker', os.getpid())\n"
-        + "    kept.append(b'x' * (32 << 20))\n"
+        + "def test(number, record_property):\n    spin(0.02)\n"
+        + "    record_property('worker', os.getpid())\n    kept.append(b'x' * (32 << 20))\n"
     )
     result = pytester.runpytest_subprocess("--rusage=0", *XDIST, "-n", "2", "--junitxml=junit.xml")
     result.assert_outcomes(passed=4)
     rows = tables(result)[CPU]
-    assert {test for when, test in rows if when == "call"} == {f"test_it.py::test[{number}]" for number in range(4)}
+    called = {test for when, test in rows if when == "call"}
+    assert called == {f"test_it.py::test[{number}]" for number in range(4)}
     workers = {properties(pytester, test=f"test[{number}]")["worker"] for number in range(4)}
     assert len(workers) == 2
     if "rss" not in BACKEND.absent:
@@ -265,11 +288,13 @@ def test_phase_in_a_forked_child() -> None:
 def test_peak_that_is_lost_in_a_phase(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not a 0. No limit of open files does this: the end of a phase may need no file."""
     phase = Phase(reset_peak=True)
-    monkeypatch.setattr(_memory.BlockPeak, "update", lambda block: setattr(block, "measured", False))
+    monkeypatch.setattr(
+        _memory.BlockPeak, "update", lambda block: setattr(block, "measured", False)
+    )
     assert "peak_growth" not in phase.stop()
 
 
-# --- The figures elsewhere --------------------------------------------------------------------------------------------
+# --- The figures elsewhere ---
 
 
 @pytest.mark.parametrize("name", ITEMS)
@@ -284,12 +309,14 @@ def test_kinds_of_items(pytester: pytest.Pytester, name: str) -> None:
     result = pytester.runpytest("--rusage", "--junitxml=junit.xml", "--doctest-modules")
     assert ("exceeds the limit" in str(result.stdout)) is exceeds
     cases = junit(pytester).iter("testcase")
-    assert [element.tag for case in cases for element in case if element.tag != "properties"] == outcomes
-    assert set(properties(pytester)) == expected("setup", *(["call"] if name != "errors" else []), "teardown")
+    tags = [element.tag for case in cases for element in case if element.tag != "properties"]
+    assert tags == outcomes
+    phases = ["setup", "call", "teardown"] if name != "errors" else ["setup", "teardown"]
+    assert set(properties(pytester)) == expected(*phases)
 
 
 def test_repeated_test_has_one_set(pytester: pytest.Pytester) -> None:
-    """A plugin that runs a test again, as pytest-rerunfailures does, gets the figures of the last run only."""
+    """If a plugin repeats a test, as pytest-rerunfailures does, only the last run has figures."""
     pytester.makeconftest(
         "from _pytest.runner import runtestprotocol\n"
         "def pytest_runtest_protocol(item, nextitem):\n"
@@ -306,13 +333,17 @@ def test_repeated_test_has_one_set(pytester: pytest.Pytester) -> None:
     assert sorted(map(str, names)) == sorted({"other", *expected("setup", "call", "teardown")})
 
 
-# --- Limits -----------------------------------------------------------------------------------------------------------
+# --- Limits ---
 
 
 def test_cpu_time_over_limit(pytester: pytest.Pytester) -> None:
-    """The message has the figure, the limit and what was measured; without ``--rusage`` there is no table."""
+    """The message has the figure, the limit and what was measured.
+
+    Without ``--rusage`` there is no table.
+    """
     pytester.makepyfile(
-        test_it=SPIN + "import pytest\n@pytest.mark.limit_rusage(cputime=0.05)\ndef test(): spin(0.1)\n"
+        test_it=SPIN
+        + "import pytest\n@pytest.mark.limit_rusage(cputime=0.05)\ndef test(): spin(0.1)\n"
     )
     result = pytester.runpytest("--junitxml=junit.xml")
     result.assert_outcomes(failed=1)
@@ -336,15 +367,28 @@ def test_peak_over_limit(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest_subprocess()
     result.assert_outcomes(passed=2, failed=1)
     limit = "100.0 MiB (104857600 bytes)"
-    meaning = "the maximum resident set size of the process during the call, minus the size at the start of the call"
+    meaning = (
+        "the maximum resident set size of the process during the call, "
+        "minus the size at the start of the call"
+    )
     result.stdout.fnmatch_lines(
-        [f"peak growth 1[23]?.? MiB (* bytes) exceeds the limit of {limit}: {meaning}", "FAILED test_it.py::test_over*"]
+        [
+            f"peak growth 1[23]?.? MiB (* bytes) exceeds the limit of {limit}: {meaning}",
+            "FAILED test_it.py::test_over*",
+        ]
     )
 
 
-@pytest.mark.skipif("ru_majflt" not in rusage.measured(), reason="this system does not count major faults")
-def test_major_faults_over_limit(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """0 is a limit like any other. The faults are simulated: no program can cause them on every system."""
+@pytest.mark.skipif(
+    "ru_majflt" not in rusage.measured(), reason="this system does not count major faults"
+)
+def test_major_faults_over_limit(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """0 is a limit like any other.
+
+    The faults are simulated: no program can cause them on every system.
+    """
 
     class MajorFaults(Phase):
         def stop(self) -> dict[str, float]:
@@ -358,11 +402,16 @@ def test_major_faults_over_limit(pytester: pytest.Pytester, monkeypatch: pytest.
     )
     result = pytester.runpytest("--rusage=0")
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["major faults 1234567 exceeds the limit of 0: page faults of the process *"])
+    result.stdout.fnmatch_lines(
+        ["major faults 1234567 exceeds the limit of 0: page faults of the process *"]
+    )
 
 
 def test_closest_limit_counts(pytester: pytest.Pytester) -> None:
-    """The order is test, class, module, ini file, for each figure by itself; None removes a limit."""
+    """The order is test, class, module, ini file, for each figure by itself.
+
+    None removes a limit.
+    """
     pytester.makeini("[pytest]\nlimit_rusage_cputime = 0.03\nlimit_rusage_peak_growth = 2 GiB\n")
     pytester.makepyfile(
         test_ini=SPIN + "def test_over(): spin(0.06)\n",
@@ -383,20 +432,29 @@ def test_closest_limit_counts(pytester: pytest.Pytester) -> None:
         "test_module.py::TestClass::test_over",
         "test_module.py::TestClass::test_over_too",
     ]
-    pytester.runpytest("-W", "ignore", "test_ini.py").assert_outcomes(failed=1)  # where no test has the mark
+    # No test of this file has the mark.
+    pytester.runpytest("-W", "ignore", "test_ini.py").assert_outcomes(failed=1)
 
 
 LIMITED = "import pytest\n@pytest.mark.limit_rusage(peak_growth='1 GiB', cputime=60)\n"
 
 
-def test_warning_where_not_measured(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is one for all tests, they do not fail unless it is an error, and what is measured is checked."""
+def test_warning_where_not_measured(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is one for all tests, which do not fail unless it is an error.
+
+    What is measured is checked.
+    """
     monkeypatch.setattr(_memory, "HAS_MARK", False)
     pytester.makepyfile(
-        test_it=f"{LIMITED}def test_one(): pass\n{LIMITED}def test_two(): pass\n"
-        f"{SPIN}@pytest.mark.limit_rusage(peak_growth=0, cputime=0.1)\ndef test_over(): spin(0.15)\n"
+        test_it=f"{LIMITED}def test_one(): pass\n{LIMITED}def test_two(): pass\n{SPIN}"
+        "@pytest.mark.limit_rusage(peak_growth=0, cputime=0.1)\ndef test_over(): spin(0.15)\n"
     )
-    text = f"*PytestWarning: limit_rusage: peak_growth is not checked, since {BACKEND.name} does not measure it here*"
+    text = (
+        "*PytestWarning: limit_rusage: peak_growth is not checked, "
+        f"since {BACKEND.name} does not measure it here*"
+    )
     for options, outcomes in (
         (["-W", "default", *NOT_REWRITTEN], {"passed": 2, "failed": 1, "warnings": 1}),
         (["-W", "error", *NOT_REWRITTEN], {"passed": 1, "failed": 2}),
@@ -423,7 +481,14 @@ BAD = [
     ("peak_growth=True", "", "test_it.py::test_bad: limit_rusage: peak_growth: not a size: True"),
     ("majflt=float('inf')", "", "test_it.py::test_bad: limit_rusage: majflt: not a number: inf"),
     ("majflt=[]", "", "test_it.py::test_bad: limit_rusage: majflt: not a number: [[]]"),
-    ("maxrss=1", "", "test_it.py::test_bad: limit_rusage: expected peak_growth=..., cputime=..., majflt=..., and no *"),
+    (
+        "maxrss=1",
+        "",
+        (
+            "test_it.py::test_bad: limit_rusage: "
+            "expected peak_growth=..., cputime=..., majflt=..., and no *"
+        ),
+    ),
     ("", "", "test_it.py::test_bad: limit_rusage: expected *"),
     ("cputime=1", "cputime = much", "limit_rusage_cputime: *'much'"),
 ]
@@ -434,7 +499,8 @@ def test_bad_limit(pytester: pytest.Pytester, mark: str, ini: str, message: str)
     """It is a usage error that names the test or the option; no test runs."""
     pytester.makeini(f"[pytest]\n{ini and 'limit_rusage_'}{ini}\n")
     pytester.makepyfile(
-        test_it=f"import pytest\ndef test_good(): pass\n@pytest.mark.limit_rusage({mark})\ndef test_bad(): pass\n"
+        test_it="import pytest\ndef test_good(): pass\n"
+        f"@pytest.mark.limit_rusage({mark})\ndef test_bad(): pass\n"
     )
     result = pytester.runpytest()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -446,24 +512,30 @@ def test_bad_limit(pytester: pytest.Pytester, mark: str, ini: str, message: str)
 def test_bad_limit_in_worker(pytester: pytest.Pytester) -> None:
     """In a worker of pytest-xdist it is an error of the collection, with the same text."""
     pytest.importorskip("xdist", reason="no pytest-xdist: pip install --group tests")
-    pytester.makepyfile(test_it="import pytest\n@pytest.mark.limit_rusage(cputime='1')\ndef test(): pass\n")
+    pytester.makepyfile(
+        test_it="import pytest\n@pytest.mark.limit_rusage(cputime='1')\ndef test(): pass\n"
+    )
     result = pytester.runpytest_subprocess(*XDIST, "-n", "1")
     assert result.ret != 0
     result.stdout.fnmatch_lines(["test_it.py::test: limit_rusage: cputime: not a number: '1'"])
     assert "INTERNALERROR" not in str(result.stdout)
 
 
-# --- The plugin itself ------------------------------------------------------------------------------------------------
+# --- The plugin itself ---
 
 
 IMPORTED = (
     "import sys\ndef test():\n"
-    "    assert [name for name in sys.modules if name.startswith('rusage.') and ('pytest' in name or 'peak' in name)]"
+    "    assert [name for name in sys.modules "
+    "if name.startswith('rusage.') and ('pytest' in name or 'peak' in name)]"
 )
 
 
 def test_unused_plugin_imports_little(pytester: pytest.Pytester) -> None:
-    """Without an option or a limit one module of the plugin is imported; a limit on CPU time resets no peak."""
+    """Without an option or a limit one module of the plugin is imported.
+
+    A limit on CPU time resets no peak.
+    """
     limited = "import pytest\npytestmark = pytest.mark.limit_rusage(cputime=60)\n"
     for mark, others in ("", []), (limited, ["rusage._pytest_phases"]):
         pytester.makepyfile(test_it=f"{mark}{IMPORTED} == {['rusage.pytest_plugin', *others]}")
@@ -475,14 +547,18 @@ def test_plugin_can_be_blocked(pytester: pytest.Pytester) -> None:
     """With ``-p no:rusage`` nothing is imported, and the option is unknown."""
     pytester.makepyfile(test_it=f"{IMPORTED} == []")
     pytester.runpytest_subprocess("-p", "no:rusage").assert_outcomes(passed=1)
-    result = pytester.runpytest_subprocess("-p", "no:rusage", "--rusage")  # pytest 7.0 fails otherwise in process
+    # In this process, pytest 7.0 fails otherwise.
+    result = pytester.runpytest_subprocess("-p", "no:rusage", "--rusage")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 
 @pytest.mark.usefixtures("as_installed")
 def test_package_imported_before_pytest(pytester: pytest.Pytester) -> None:
     """No warning that pytest cannot rewrite the package's assertions, which are no tests."""
-    main = "import sys, rusage, pytest; sys.exit(pytest.main(['-W', 'error::pytest.PytestAssertRewriteWarning']))"
+    main = (
+        "import sys, rusage, pytest; "
+        "sys.exit(pytest.main(['-W', 'error::pytest.PytestAssertRewriteWarning']))"
+    )
     pytester.makepyfile("def test(): pass")
     assert pytester.run(sys.executable, "-c", main).ret == 0
 
@@ -490,7 +566,13 @@ def test_package_imported_before_pytest(pytester: pytest.Pytester) -> None:
 @pytest.mark.usefixtures("as_installed")
 def test_help_and_markers(pytester: pytest.Pytester) -> None:
     """They describe the option, the ini options and the mark."""
-    texts = ["resource usage (rusage):", "*--rusage=*N*", "*limit_rusage_peak_growth*", "*_cputime*", "*_majflt*"]
+    texts = [
+        "resource usage (rusage):",
+        "*--rusage=*N*",
+        "*limit_rusage_peak_growth*",
+        "*_cputime*",
+        "*_majflt*",
+    ]
     pytester.runpytest("--help").stdout.fnmatch_lines(texts)
     result = pytester.runpytest("--markers")
     result.stdout.fnmatch_lines(

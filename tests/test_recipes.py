@@ -1,4 +1,4 @@
-"""The recipes of docs/ that need a server, a kernel, a cluster or a control group, with real ones."""
+"""Recipes of docs/ that need a server, a kernel, a cluster or a control group, with real ones."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ def files() -> dict[str, str]:
 
 @contextlib.contextmanager
 def reserved_port() -> Iterator[int]:
-    """Yield the number of a port on which a server can listen. On Linux no program gets it that asks for any port."""
+    """Yield the number of a port on which a server can listen.
+
+    On Linux no program gets it that asks for any port.
+    """
     with socket.socket() as reserved:
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -82,14 +85,17 @@ def running(program: list[str], folder: Path) -> Iterator[Path]:
     """Run a server, and end it by SIGTERM; yield the file to which it prints."""
     output = folder / "output"
     environment = {**os.environ, "PYTHONUNBUFFERED": "1", "HOME": str(folder)}
-    with output.open("wb") as file, subprocess.Popen(program, cwd=folder, env=environment, stdout=file) as process:
+    with (
+        output.open("wb") as file,
+        subprocess.Popen(program, cwd=folder, env=environment, stdout=file) as process,
+    ):
         try:
             yield output
         finally:
             process.send_signal(signal.SIGTERM)
 
 
-# --- Workers of gunicorn ----------------------------------------------------------------------------------------------
+# --- Workers of gunicorn ---
 
 # Each response is the process ID of the worker, and what the system says of its usage.
 APPLICATION = """
@@ -100,7 +106,8 @@ def application(_, start_response):
     return [json.dumps([os.getpid(), resource.getrusage(resource.RUSAGE_SELF).ru_minflt]).encode()]
 """
 needs_gunicorn = pytest.mark.skipif(
-    os.name != "posix" or not hasattr(rusage, "Process"), reason="gunicorn runs on Unix only; the system has no Process"
+    os.name != "posix" or not hasattr(rusage, "Process"),
+    reason="gunicorn runs on Unix only; the system has no Process",
 )
 
 
@@ -113,14 +120,18 @@ def config(page: str, pattern: str, old: str, new: str) -> str:
 
 @contextlib.contextmanager
 def gunicorn(folder: Path, text: str, workers: int) -> Iterator[Callable[[int], dict[int, int]]]:
-    """Run the application; yield a function that returns the page faults of so many workers by their process IDs."""
+    """Run the application; yield a function that returns the page faults of its workers.
+
+    It takes the number of workers, and returns the faults by process ID.
+    """
     pytest.importorskip("gunicorn", reason="no gunicorn: pip install --group monitoring")
     pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
     (folder / "gunicorn.conf.py").write_text(text)
     (folder / "application.py").write_text(APPLICATION)
     with reserved_port() as port:
-        program = [sys.executable, "-m", "gunicorn", f"--workers={workers}", f"--bind=127.0.0.1:{port}"]
-        with running([*program, "--log-level=error", "application:application"], folder):
+        options = [f"--workers={workers}", f"--bind=127.0.0.1:{port}", "--log-level=error"]
+        program = [sys.executable, "-m", "gunicorn", *options, "application:application"]
+        with running(program, folder):
 
             def page_faults(number: int) -> dict[int, int]:
                 found: dict[int, int] = {}
@@ -135,10 +146,14 @@ def gunicorn(folder: Path, text: str, workers: int) -> Iterator[Callable[[int], 
 def test_gunicorn_example(tmp_path: Path) -> None:
     """The one of docs/monitoring.md exports each worker, with the figures of that worker."""
     with reserved_port() as port:
-        text = config("monitoring.md", r"```python\n((?:(?!```).)*def when_ready.*?)```", "8001", str(port))
+        text = config(
+            "monitoring.md", r"```python\n((?:(?!```).)*def when_ready.*?)```", "8001", str(port)
+        )
         with gunicorn(tmp_path, text, workers=2) as page_faults:
             lower, exposition, upper = page_faults(2), get(port, "metrics"), page_faults(2)
-    found = re.findall(r'^worker_process_minor_page_faults_total{pid="(\d+)"} (\S+)$', exposition, re.MULTILINE)
+    found = re.findall(
+        r'^worker_process_minor_page_faults_total{pid="(\d+)"} (\S+)$', exposition, re.MULTILINE
+    )
     assert len(found) == 2
     assert lower.keys() == upper.keys() == {int(pid) for pid, _ in found}
     for pid, faults in found:
@@ -153,7 +168,7 @@ def test_gunicorn_recipe(tmp_path: Path) -> None:
         page_faults(3)
 
 
-# --- Workers of uvicorn -----------------------------------------------------------------------------------------------
+# --- Workers of uvicorn ---
 
 # Makes the application of the recipe hold memory.
 GROW = """
@@ -175,7 +190,8 @@ def workers(port: int) -> set[str]:
     """Return the process IDs of the two workers, when there are metrics of two."""
 
     def found() -> set[str] | None:
-        pids = set(re.findall(r'^worker_process_resident_memory_bytes\{pid="(\d+)"\} \d', get(port), re.MULTILINE))
+        line = r'^worker_process_resident_memory_bytes\{pid="(\d+)"\} \d'
+        pids = set(re.findall(line, get(port), re.MULTILINE))
         return pids if len(pids) == 2 else None
 
     pids: set[str] = wait_until(found, "two workers", pause=0.1)
@@ -185,7 +201,8 @@ def workers(port: int) -> set[str]:
 @no_sigterm
 @pytest.mark.skipif(
     sys.implementation.name == "pypy",
-    reason="PyPy makes the listening socket blocking when a worker starts (PyPy's issue 3051): a worker can hang",
+    reason="PyPy makes the listening socket blocking when a worker starts (PyPy's issue 3051): "
+    "a worker can hang",
 )
 def test_uvicorn_workers(tmp_path: Path) -> None:
     """Each worker has its series; one that has grown is replaced, and no request fails."""
@@ -195,9 +212,11 @@ def test_uvicorn_workers(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(small + GROW)
     with reserved_port() as application, reserved_port() as metrics:
         numbers = {"8000": str(application), "8001": str(metrics)}
-        served = re.sub("8000|8001", lambda match: numbers[match[0]], files()["serve.py"])  # 38001 is a port too
+        # 38001 is a port too.
+        served = re.sub("8000|8001", lambda match: numbers[match[0]], files()["serve.py"])
         (tmp_path / "serve.py").write_text(served)
-        with running([sys.executable, "serve.py"], tmp_path):  # with other ports and a smaller limit
+        # With other ports and a smaller limit.
+        with running([sys.executable, "serve.py"], tmp_path):
             assert get(application) == "hello"
             first = workers(metrics)
             for _ in range(4):
@@ -205,7 +224,7 @@ def test_uvicorn_workers(tmp_path: Path) -> None:
             wait_until(lambda: workers(metrics) != first, "another worker", pause=0.1)
 
 
-# --- Requests ---------------------------------------------------------------------------------------------------------
+# --- Requests ---
 
 # More pages for the applications of the recipe.
 PAGES = """
@@ -241,15 +260,16 @@ def go():
 @pytest.mark.skipif(not MEASURES_PEAK, reason="the system measures no peak of a block")
 @pytest.mark.parametrize("framework", ["flask", "fastapi"])
 def test_requests(framework: str, tmp_path: Path) -> None:
-    """A request alone has its own figures; of two at once, Flask's CPU times are still their own."""
+    """A lone request has its own figures; of two at once, Flask's CPU times are still their own."""
     for module in (framework, "gunicorn" if framework == "flask" else "uvicorn"):
         pytest.importorskip(module, reason=f"{module} is not installed")
     for name, text in files().items():
         (tmp_path / name).write_text(text + PAGES if name == f"{framework}_app.py" else text)
     with reserved_port() as port:
-        program = [sys.executable, "-m", "uvicorn", f"--port={port}", "--log-level=error", "fastapi_app:app"]
+        server = ["uvicorn", f"--port={port}"]
         if framework == "flask":
-            program[2:] = ["gunicorn", f"--bind=127.0.0.1:{port}", "--threads=4", "--log-level=error", "flask_app:app"]
+            server = ["gunicorn", f"--bind=127.0.0.1:{port}", "--threads=4"]
+        program = [sys.executable, "-m", *server, "--log-level=error", f"{framework}_app:app"]
         with running(program, tmp_path) as output:
             assert "hello" in get(port)
             get(port, "work")
@@ -261,7 +281,9 @@ def test_requests(framework: str, tmp_path: Path) -> None:
             get(port, "go")
             waiting.join()
     found = re.findall(r"^/(\w*): (\S+) s, (\S+) MiB (\w+)$", output.read_text(), re.MULTILINE)
-    usages = {(path, kind): (float(cputime), float(growth)) for path, cputime, growth, kind in found}
+    usages = {
+        (path, kind): (float(cputime), float(growth)) for path, cputime, growth, kind in found
+    }
     assert set(usages) >= {("", "alone"), ("work", "alone"), ("work", "shared"), ("wait", "shared")}
     assert usages["work", "alone"][0] >= 0.19
     assert usages["work", "alone"][1] >= 60 > usages["", "alone"][1]
@@ -269,7 +291,7 @@ def test_requests(framework: str, tmp_path: Path) -> None:
     assert (usages["wait", "shared"][0] >= 0.19) is (framework == "fastapi")
 
 
-# --- A notebook, a container and a cluster ----------------------------------------------------------------------------
+# --- A notebook, a container and a cluster ---
 
 CELLS = [
     "block = bytearray(b'x') * (100 << 20); del block",
@@ -288,22 +310,34 @@ def test_notebook() -> None:
     pytest.importorskip("ipykernel", reason=reason)
     found = blocks((ROOT / "docs" / "recipes.md").read_text(encoding="utf-8"))
     (first,) = [block.text for block in found if block.kind == "{code-block} py"]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in [first, *CELLS]])
+    cells = [nbformat.v4.new_code_cell(text) for text in [first, *CELLS]]
+    notebook = nbformat.v4.new_notebook(cells=cells)
     nbclient.NotebookClient(notebook, allow_errors=True, kernel_name="python3").execute()
     growths: list[float] = []
     others: list[str] = []
     for cell in notebook.cells[1:]:
         printed = "".join(output.text for output in cell.outputs if output.output_type == "stream")
         growths += map(float, re.findall(r"growth=(\S+) MiB", printed))
-        others += [output.get("ename") or output.data["text/plain"] for output in cell.outputs if "text" not in output]
+        others += [
+            output.get("ename") or output.data["text/plain"]
+            for output in cell.outputs
+            if "text" not in output
+        ]
     assert len(growths) == len(CELLS)
     assert growths[0] >= 95 > max(growths[1:])
     assert others == ["42", "ZeroDivisionError"]
 
 
 FILES_OF_GROUPS = {
-    ".": {"memory.current": "3145728", "memory.max": "max", "memory.stat": "anon 1048576\nfile 2097152\npgfault 7"},
-    "memory": {"memory.usage_in_bytes": "3145728", "memory.stat": "rss 1048576\ncache 2097152\npgfault 7"},
+    ".": {
+        "memory.current": "3145728",
+        "memory.max": "max",
+        "memory.stat": "anon 1048576\nfile 2097152\npgfault 7",
+    },
+    "memory": {
+        "memory.usage_in_bytes": "3145728",
+        "memory.stat": "rss 1048576\ncache 2097152\npgfault 7",
+    },
 }
 
 
@@ -315,8 +349,12 @@ def test_container(version: str, tmp_path: Path) -> None:
     for name, text in FILES_OF_GROUPS[version].items():
         (tmp_path / version / name).write_text(text)
     program = files()["container.py"].replace('"/sys/fs/cgroup"', repr(str(tmp_path)))
-    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True)
-    rss, pss, *sizes = [int(size) for size in re.findall(r"^.* +(\d+) MiB$", done.stdout, re.MULTILINE)]
+    done = subprocess.run(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True
+    )
+    rss, pss, *sizes = [
+        int(size) for size in re.findall(r"^.* +(\d+) MiB$", done.stdout, re.MULTILINE)
+    ]
     assert rss >= pss > 0
     assert sizes == [3, 1, 2]
 
@@ -326,7 +364,9 @@ def test_dask_cluster(tmp_path: Path) -> None:
     """Usages travel from tasks and workers; the largest peak is one worker's."""
     pytest.importorskip("distributed", reason="dask[distributed] is not installed")
     (tmp_path / "cluster.py").write_text(files()["cluster.py"])
-    done = subprocess.run([sys.executable, "cluster.py"], cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "cluster.py"], cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=True
+    )
     (growth,) = re.findall(r"(?m)^(\d+) MiB$", done.stdout)
     assert 27 <= int(growth) <= 60
     peaks = [int(peak) for peak in re.findall(r"(?m)^tcp:.* peak (\d+) MiB$", done.stdout)]

@@ -63,11 +63,14 @@ def wait_for_the_end(*recordings: rusage.record) -> None:
     wait_until(lambda: not threads(), "the end of the threads")
 
 
-# --- Samples ----------------------------------------------------------------------------------------------------------
+# --- Samples ---
 
 
 def test_samples_of_a_block() -> None:
-    """The first is taken at the start, ``elapsed`` 0 at ``began``, then one in each interval, and one at the end."""
+    """The first is taken at the start, then one in each interval, and one at the end.
+
+    ``elapsed`` is 0 at ``began``.
+    """
     before = time.time()
     with rusage.record(interval=FAST) as r:
         started = time.time()
@@ -78,17 +81,23 @@ def test_samples_of_a_block() -> None:
     times = [sample.elapsed for sample in samples]
     assert times == sorted(times)
     assert times[0] < times[1]
-    assert all(sample.processes >= 1 and sample.rss > 0 and sample.pss is None for sample in samples)
+    assert all(
+        sample.processes >= 1 and sample.rss > 0 and sample.pss is None for sample in samples
+    )
     assert [sample.cputime for sample in samples] == sorted(sample.cputime for sample in samples)
     # Without drift: the n-th interval's sample is not taken before the interval.
     intervals = [int(when / FAST + 1e-6) for when in times[:-1]]
     assert len(set(intervals)) == len(intervals)
-    assert intervals[-1] + 1 - len(intervals) <= r.missed <= int(times[-1] / FAST) + 1 - len(intervals)
+    due = r.missed + len(intervals)
+    assert intervals[-1] + 1 <= due <= int(times[-1] / FAST) + 1
     assert r.interval == FAST
 
 
 def test_largest_and_its_members() -> None:
-    """The members are of the same reading as the sample with the largest ``rss``, which smaller ones follow."""
+    """The members are of the same reading as the sample with the largest ``rss``.
+
+    Smaller ones follow it.
+    """
     tree = held(mib=5, children=[{"mib": 20}, {"mib": 30}])
     with tree as running, rusage.record(running.root, interval=FAST) as r:
         wait_for(r, 3)
@@ -112,7 +121,8 @@ def test_cpu_share() -> None:
 
 
 @pytest.mark.skipif(
-    not CPYTHON or not hasattr(ctypes, "PyDLL") or os.name == "nt", reason="needs usleep() with the GIL"
+    not CPYTHON or not hasattr(ctypes, "PyDLL") or os.name == "nt",
+    reason="needs usleep() with the GIL",
 )
 @pytest.mark.skipif(not getattr(sys, "_is_gil_enabled", lambda: True)(), reason="there is no GIL")
 def test_missed_intervals() -> None:
@@ -129,7 +139,10 @@ def test_missed_intervals() -> None:
 @pytest.mark.parametrize("limit", [2, 3, 7])
 @pytest.mark.parametrize("size", ["rss", "pss"])
 def test_neighbours_are_joined(size: str, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each entry is the largest of as many successive samples, which ``on_sample`` sees, but for the last entry."""
+    """Each entry but the last is the largest of as many successive samples.
+
+    ``on_sample`` sees all of them.
+    """
     if size in BACKEND.absent:
         pytest.skip(reason="this system has no pss")
     sample_members = rusage.Tree._sample_members
@@ -157,13 +170,15 @@ def test_neighbours_are_joined(size: str, limit: int, monkeypatch: pytest.Monkey
     span = 1
     while -(-len(seen) // span) > limit:
         span *= 2
-    assert r.samples == [max(seen[n : n + span], key=attrgetter(size)) for n in range(0, len(seen), span)]
+    assert r.samples == [
+        max(seen[n : n + span], key=attrgetter(size)) for n in range(0, len(seen), span)
+    ]
     assert r.largest == max(seen, key=attrgetter(size))
     assert r.interval == FAST
     assert [sample.elapsed for sample in seen] == sorted({sample.elapsed for sample in seen})
 
 
-# --- on_sample --------------------------------------------------------------------------------------------------------
+# --- on_sample ---
 
 
 def test_name_of_the_with_statement_in_on_sample(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +223,10 @@ def test_error_in_the_last_call_of_on_sample() -> None:
     def fail(sample: rusage.Sample) -> None:
         raise ValueError(sample)
 
-    with pytest.raises(ValueError, match="Sample") as caught, rusage.record(interval=1000, on_sample=fail):
+    with (
+        pytest.raises(ValueError, match="Sample") as caught,
+        rusage.record(interval=1000, on_sample=fail),
+    ):
         raise KeyError("theirs")
     assert isinstance(caught.value.__context__, KeyError)
 
@@ -238,7 +256,7 @@ def test_stop_in_on_sample(monkeypatch: pytest.MonkeyPatch) -> None:
         in_child(stop_in_on_sample)
 
 
-# --- The thread -------------------------------------------------------------------------------------------------------
+# --- The thread ---
 
 
 def test_slow_on_sample_delays_itself_only() -> None:
@@ -307,7 +325,7 @@ class Stop(Exception):  # noqa: N818 (not an error)
 @pytest.mark.parametrize("which", ["record", "stop", "raise"])
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # interrupted before the close
 def test_recordings_in_signal_handlers(which: str) -> None:
-    """A handler records, stops the recording, or raises, at any instruction of ``start`` and ``stop``."""
+    """A handler records, stops or raises, at any instruction of ``start`` and ``stop``."""
     r = rusage.record(interval=FAST)
 
     def record() -> None:
@@ -333,7 +351,9 @@ def test_recordings_in_signal_handlers(which: str) -> None:
             number += 5
             try:
                 # Not in signal.py, which has thousands of instructions.
-                went_on = called_after(number, record, handle, within=os.path.dirname(rusage.__file__))
+                went_on = called_after(
+                    number, record, handle, within=os.path.dirname(rusage.__file__)
+                )
             except Stop:
                 pass
             except ValueError as error:
@@ -347,9 +367,11 @@ def test_recordings_in_signal_handlers(which: str) -> None:
     in_child(interrupt)  # which may not hang
 
 
-@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="this system has no signal masks")
+@pytest.mark.skipif(
+    not hasattr(signal, "pthread_sigmask"), reason="this system has no signal masks"
+)
 def test_blocked_signals() -> None:
-    """The thread blocks all but the signals of errors; the mask of the thread that starts it stays."""
+    """The thread blocks all but the signals of errors; the starting thread's mask stays."""
     masks: list[set[Any]] = []
 
     def note(_: object) -> None:
@@ -360,9 +382,10 @@ def test_blocked_signals() -> None:
     with rusage.record(interval=FAST, on_sample=note):
         wait_until(lambda: masks, "a sample of the thread")
         assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
-    open_ones = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGKILL, signal.SIGSTOP}
-    assert not masks[0] & open_ones
-    assert masks[0] >= {signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGPROF}
+    errors = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL}
+    assert not masks[0] & (errors | {signal.SIGKILL, signal.SIGSTOP})
+    others = {signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGPROF}
+    assert masks[0] >= others
 
 
 @forks
@@ -385,7 +408,7 @@ def test_fork_in_a_block() -> None:
 
 @forks
 def test_fork_in_on_sample() -> None:
-    """The child, whose only thread is the recording's, takes no samples: it ends with the thread."""
+    """It takes no samples: the child ends with the recording's thread, which is its only one."""
     children: list[int] = []
 
     def fork(_: object) -> None:
@@ -405,7 +428,8 @@ def test_fork_in_on_sample() -> None:
 def test_end_of_the_program(python: Callable[..., str]) -> None:
     """A recording that goes on does not keep the interpreter from ending."""
     program = (
-        "import time, rusage; r = rusage.record(interval=0.001); r.start(); time.sleep(0.1); print(len(r.samples) > 2)"
+        "import time, rusage; r = rusage.record(interval=0.001); r.start(); "
+        "time.sleep(0.1); print(len(r.samples) > 2)"
     )
     assert python("-W", "ignore", "-c", program) == "True\n"
 
@@ -416,7 +440,7 @@ def test_gevent(program: Callable[..., str]) -> None:
     assert program("gevent_record.py") == "done\n"
 
 
-# --- The end of the tree ----------------------------------------------------------------------------------------------
+# --- The end of the tree ---
 
 
 BURN = """
@@ -429,7 +453,10 @@ while time.process_time() < 0.2:
 
 @pytest.mark.skipif(not hasattr(os, "waitid"), reason="this system has no waitid")
 def test_zombie() -> None:
-    """What the tree has used since the sample before is in a last sample, which has no members; then there is none."""
+    """A last sample has what the tree has used since the sample before, and no members.
+
+    Then there is none.
+    """
     with subprocess.Popen([sys.executable, "-S", "-c", BURN], stdin=subprocess.PIPE) as child:
         with rusage.record(child.pid, interval=1e300) as r:
             assert child.stdin is not None
@@ -467,7 +494,7 @@ def test_recording_that_is_never_stopped() -> None:
             gc.collect()
 
 
-# --- The object -------------------------------------------------------------------------------------------------------
+# --- The object ---
 
 
 INTERVALS: dict[type[Exception], list[Any]] = {

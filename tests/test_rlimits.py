@@ -37,8 +37,9 @@ def lower() -> None:
     resource.setrlimit(RLIMIT_NOFILE, (50, 60))
 
 
-# preexec_fn, which prevents the use of the launcher, stands for a direct start. What a child with limits has, and what
-# a refused limit raises and leaves, is compared with a preexec_fn of subprocess in test_differential.py.
+# preexec_fn, which prevents the use of the launcher, stands for a direct start. What a child with
+# limits has, and what a refused limit raises and leaves, is compared with a preexec_fn of
+# subprocess in test_differential.py.
 WAYS: list[dict[str, Any]] = [{}, {"preexec_fn": lower}]
 every_way = pytest.mark.parametrize("keywords", WAYS, ids=["run", "directly"])
 
@@ -54,28 +55,39 @@ class Limit(IntEnum):
 @every_way
 @needs_sh
 def test_limits_of_the_child(keywords: dict[str, Any]) -> None:
-    """They are set in the child only, also by members of an enumeration; the oracle is ulimit of the shell."""
+    """They are set in the child only, also by members of an enumeration.
+
+    The oracle is ulimit of the shell.
+    """
     before = getrlimit(RLIMIT_NOFILE)
     command = ["sh", "-c", "ulimit -Sn; ulimit -Hn"]
     limits: Any = {Limit.FILES: [Limit.SOFT, Limit.HARD]}
-    assert rusage.run(command, rlimits=limits, stdout=subprocess.PIPE, **keywords).stdout.split() == [b"30", b"40"]
+    done = rusage.run(command, rlimits=limits, stdout=subprocess.PIPE, **keywords)
+    assert done.stdout.split() == [b"30", b"40"]
     assert getrlimit(RLIMIT_NOFILE) == before
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the size of the address space is read from /proc")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="the size of the address space is read from /proc"
+)
 @pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy itself needs more")
 @alone
 def test_limits_where_no_address_space_is_left() -> None:
-    """The parent is at its own RLIMIT_AS: a ``preexec_fn`` of ``subprocess`` starts the program, and so do limits."""
+    """The parent is at its own RLIMIT_AS.
+
+    A ``preexec_fn`` of ``subprocess`` starts the program, and so do limits.
+    """
 
     def start_all(error: type[Exception]) -> None:
         assert subprocess.run("true", preexec_fn=os.getpid, check=False).returncode == 0  # noqa: S607 (found in PATH)
-        assert rusage.run(["true"], preexec_fn=os.getpid, rlimits={RLIMIT_CORE: (0, 0)}).returncode == 0
+        done = rusage.run(["true"], preexec_fn=os.getpid, rlimits={RLIMIT_CORE: (0, 0)})
+        assert done.returncode == 0
         with pytest.raises(error):
             rusage.run(["true"], preexec_fn=os.getpid, rlimits={RLIMIT_NOFILE: (0, 2**50)})
 
     start_all(ValueError)  # what is imported or cached has been
-    room = bytes(50_000), bytes(50_000)  # stay on the heap when freed: subprocess reads into a buffer of this size
+    # They stay on the heap when freed: subprocess reads into a buffer of this size.
+    room = bytes(50_000), bytes(50_000)
     with open("/proc/self/statm", "rb") as file:
         size = int(file.read().split()[0]) * resource.getpagesize()
     del room
@@ -83,16 +95,23 @@ def test_limits_where_no_address_space_is_left() -> None:
     start_all(subprocess.SubprocessError)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a child's peak is always its own on Linux only")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="a child's peak is always its own on Linux only"
+)
 @alone
 def test_peak_under_a_limit() -> None:
-    """A child that runs out of memory, of a parent with three times the limit: its own peak is measured."""
+    """The own peak of a child that runs out of memory is measured.
+
+    Its parent has three times the limit.
+    """
     limit = (400 if sys.implementation.name == "pypy" else 100) * MIB  # more than a Python needs
     code = f"try: bytearray({2 * limit})\nexcept MemoryError: raise SystemExit(5)"
     memory = bytearray(3 * limit)
     memory[::4096] = bytes(len(memory[::4096]))  # resident
     for _ in range(RUNS):
-        done = rusage.run([sys.executable, "-S", "-E", "-c", code], rlimits={resource.RLIMIT_AS: (limit, limit)})
+        done = rusage.run(
+            [sys.executable, "-S", "-E", "-c", code], rlimits={resource.RLIMIT_AS: (limit, limit)}
+        )
         assert done.returncode == 5
         assert "ru_maxrss" in done.measured
         assert MIB < done.rusage.ru_maxrss < limit
@@ -117,7 +136,8 @@ BAD = [
 
 
 @pytest.mark.parametrize("rlimits", BAD, ids=repr)
-@pytest.mark.filterwarnings("ignore:Use RLIM_INFINITY:DeprecationWarning")  # of resource, since Python 3.15
+# The warning is resource's, since Python 3.15.
+@pytest.mark.filterwarnings("ignore:Use RLIM_INFINITY:DeprecationWarning")
 def test_bad_limits(rlimits: Any) -> None:
     """The exception of ``resource.setrlimit``; nothing is started."""
     expected: Any = (TypeError, ValueError, OverflowError)
@@ -125,7 +145,8 @@ def test_bad_limits(rlimits: Any) -> None:
         try:
             for number, limits in dict(rlimits).items():
                 resource.setrlimit(number, limits)
-            assert sys.platform.startswith("freebsd")  # whose kernel lowers a soft limit above the hard one
+            # FreeBSD's kernel lowers a soft limit above the hard one.
+            assert sys.platform.startswith("freebsd")
         except expected as error:
             expected = type(error)
     with pytest.raises(expected, match="rlimits: ") as caught:
@@ -139,17 +160,25 @@ def test_bad_limits(rlimits: Any) -> None:
 
 @needs_sh
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may change its IDs: run it as root")
-@pytest.mark.skipif(not hasattr(resource, "RLIMIT_NPROC"), reason="this system does not have the limit")
+@pytest.mark.skipif(
+    not hasattr(resource, "RLIMIT_NPROC"), reason="this system does not have the limit"
+)
 @every_way
 def test_process_limit_of_another_user(keywords: dict[str, Any]) -> None:
     """The new user has more processes already; the limit is set after the change of the user."""
-    limited: Any = {"user": 54321, "rlimits": {resource.RLIMIT_NPROC: (1, 1)}, "stderr": subprocess.DEVNULL, **keywords}
+    limited: Any = {
+        "user": 54321,
+        "rlimits": {resource.RLIMIT_NPROC: (1, 1)},
+        "stderr": subprocess.DEVNULL,
+        **keywords,
+    }
     with contextlib.ExitStack() as stack:
         for _ in range(2):
             process = stack.enter_context(subprocess.Popen(["/bin/sleep", "60"], user=54321))
             stack.callback(process.kill)
         assert rusage.run(["/bin/sh", "-c", "exit 5"], **limited).returncode == 5
-        assert rusage.run(["/bin/sh", "-c", "/bin/true; exit 0"], **limited).returncode != 0  # it may not fork
+        # It may not fork.
+        assert rusage.run(["/bin/sh", "-c", "/bin/true; exit 0"], **limited).returncode != 0
 
 
 def test_error_that_has_no_exception_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

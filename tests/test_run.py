@@ -1,4 +1,7 @@
-"""``run``, where it differs from ``subprocess.run``; test_popen.py and test_differential.py test most of it."""
+"""``run``, where it differs from ``subprocess.run``.
+
+test_popen.py and test_differential.py test most of it.
+"""
 
 import subprocess
 import sys
@@ -18,6 +21,7 @@ HEAD = "import asyncio, sys, rusage, rusage.asyncio; command = [sys.executable, 
 )
 def test_encoding_warning(call: str) -> None:
     """With ``-X warn_default_encoding`` subprocess warns, from Python 3.11 on."""
-    command = [sys.executable, "-X", "warn_default_encoding", "-W", "always::EncodingWarning", "-c", HEAD + call]
+    options = ["-X", "warn_default_encoding", "-W", "always::EncodingWarning"]
+    command = [sys.executable, *options, "-c", HEAD + call]
     done = subprocess.run(command, stderr=subprocess.PIPE, encoding="utf-8", check=True)
     assert done.stderr.count("EncodingWarning: ") == (sys.version_info >= (3, 11))

@@ -1,4 +1,4 @@
-"""Which facts belong to which system, and that the facts about all systems can be read on every one."""
+"""Which facts belong to which system, and that the facts about all can be read on every one."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ PLATFORMS = [
 
 @pytest.fixture(autouse=True)
 def no_module_is_left() -> Iterator[None]:
-    """Forget what was imported: later tests would find the backend of a release that is only pretended."""
+    """Forget what was imported: later tests would find the backend of a pretended release."""
     with mock.patch.dict(sys.modules):
         yield
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, platform: str, release: str) -> None:
-    """Replace ``sys.platform`` and the release in ``os.uname``; an empty one removes ``os.uname``."""
+    """Replace ``sys.platform`` and ``os.uname``'s release; an empty one removes ``os.uname``."""
     monkeypatch.setattr(sys, "platform", platform)
     if release:
         monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(release=release), raising=False)
@@ -43,7 +43,9 @@ def pretend(monkeypatch: pytest.MonkeyPatch, platform: str, release: str) -> Non
 
 
 @pytest.mark.parametrize(("platform", "release", "name"), PLATFORMS)
-def test_backend_of_each_platform(monkeypatch: pytest.MonkeyPatch, platform: str, release: str, name: str) -> None:
+def test_backend_of_each_platform(
+    monkeypatch: pytest.MonkeyPatch, platform: str, release: str, name: str
+) -> None:
     """``sys.platform`` selects it, whatever version number it ends in."""
     pretend(monkeypatch, platform, release)
     module = f"rusage._backends.{backend_name(platform)}"
@@ -55,7 +57,12 @@ def test_backend_of_each_platform(monkeypatch: pytest.MonkeyPatch, platform: str
 
 @pytest.mark.parametrize(
     ("platform", "why"),
-    [("wasi", "wall-clock time"), ("emscripten", "constants"), ("cygwin", "two times"), ("haiku1", "two times")],
+    [
+        ("wasi", "wall-clock time"),
+        ("emscripten", "constants"),
+        ("cygwin", "two times"),
+        ("haiku1", "two times"),
+    ],
 )
 def test_platforms_without_usage(monkeypatch: pytest.MonkeyPatch, platform: str, why: str) -> None:
     """The ImportError says why."""
@@ -67,7 +74,7 @@ def test_platforms_without_usage(monkeypatch: pytest.MonkeyPatch, platform: str,
 
 @pytest.mark.parametrize("module", MODULES)
 def test_backends_need_nothing_of_the_system(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
-    """A backend uses nothing of the extension, and its import works without ``os.uname``, as on Windows."""
+    """A backend uses nothing of the extension; its import needs no ``os.uname``, as on Windows."""
     pretend(monkeypatch, "win32", "")
     names = vars(load(f"rusage._backends.{module}", FOLDER / f"{module}.py"))
     assert not {"ffi", "lib", "_rusage"} & set(names)
@@ -78,6 +85,7 @@ def test_backends_need_nothing_of_the_system(monkeypatch: pytest.MonkeyPatch, mo
     [("OpenBSD 7.8", "7.10"), ("OpenBSD 7.8", "8.0"), ("NetBSD 9", "11.0_BETA")],
 )
 def test_later_releases(system: str, release: str) -> None:
-    """They have the fields that came with a release; the running kernel counts, not the one of the build."""
+    """They have the fields that came with a release: the running kernel's, not the build's."""
     backend = SYSTEMS[system].backend
-    assert backend_on(backend.name.lower(), f"{backend.name.lower()}8", release).measured == backend.measured
+    name = backend.name.lower()
+    assert backend_on(name, f"{name}8", release).measured == backend.measured

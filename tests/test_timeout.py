@@ -35,7 +35,9 @@ class Kqueue:
 
     _exit: int | None = None
 
-    def control(self, changes: list[tuple[int, ...]] | None, size: int, timeout: float = 0) -> list[Any]:
+    def control(
+        self, changes: list[tuple[int, ...]] | None, size: int, timeout: float = 0
+    ) -> list[Any]:
         """Add an event, or wait for it."""
         for pid, *rest in changes or []:
             assert rest == [-5, 1, 1 << 31]  # the values below
@@ -51,7 +53,12 @@ class Kqueue:
             os.close(self._exit)
 
 
-KQUEUE: dict[str, Any] = {"KQ_FILTER_PROC": -5, "KQ_EV_ADD": 1, "KQ_NOTE_EXIT": 1 << 31, "kqueue": Kqueue}
+KQUEUE: dict[str, Any] = {
+    "KQ_FILTER_PROC": -5,
+    "KQ_EV_ADD": 1,
+    "KQ_NOTE_EXIT": 1 << 31,
+    "kqueue": Kqueue,
+}
 KQUEUE["kevent"] = lambda *values: values
 
 
@@ -59,7 +66,10 @@ KQUEUE["kevent"] = lambda *values: values
 def event(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait as this system does, or by the model of kqueue, which needs a pidfd."""
     if not posix.WAIT_BY_EVENT:
-        pytest.skip(reason="subprocess waits, or this system or interpreter has neither pidfd_open nor kqueue")
+        pytest.skip(
+            reason="subprocess waits, or this system or interpreter "
+            "has neither pidfd_open nor kqueue"
+        )
     try:
         with posix.exit_event(os.getpid()):
             pass
@@ -102,7 +112,10 @@ def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     ids=str,
 )
 def test_exit_is_seen_without_polling(sleeps: list[float], options: dict[str, Any]) -> None:
-    """``elapsed`` ends with the exit, not with a look at the child; poll(2) and kevent(2) cannot wait for any time."""
+    """``elapsed`` ends with the exit, not with a look at the child.
+
+    poll(2) and kevent(2) do not accept all of these times.
+    """
     assert rusage.run(["sleep", "0.2"], **options).elapsed >= 0.2
     assert sum(sleeps) < 0.1  # the event may precede the status by a moment
 
@@ -110,7 +123,7 @@ def test_exit_is_seen_without_polling(sleeps: list[float], options: dict[str, An
 @by_event
 @pytest.mark.parametrize("seconds", [0, -1, -math.inf, 1e-9, 0.05])
 def test_expired_names_the_timeout(seconds: float) -> None:
-    """The exception is ``subprocess``'s; the child is still there, and a later wait sees its exit."""
+    """The exception is ``subprocess``'s; the child still runs, and a later wait sees its exit."""
     with rusage.Popen(["sleep", "60"]) as process:
         with pytest.raises(subprocess.TimeoutExpired) as caught:
             process.wait(timeout=seconds)
@@ -129,7 +142,7 @@ def test_exit_before_the_wait() -> None:
 
 @by_event
 def test_wait_without_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the system refuses it, as kqueue(2) may for a child that is exiting, ``subprocess`` sees the exit."""
+    """If it is refused, as kqueue(2) may for an exiting child, ``subprocess`` sees the exit."""
 
     def refuse(*_: object) -> int:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
@@ -159,12 +172,15 @@ def test_wait_beside_another_thread() -> None:
 
 @by_event
 def test_child_that_another_thread_has_reaped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A look at the status before the event is not enough: the process ID may be another process's now."""
+    """A look at the status before the event is not enough: the process ID may be reused by now."""
     process = rusage.Popen(["sleep", "60"])
     exit_event = posix.exit_event
 
     def reap(pid: int) -> Any:
-        """Let another thread wait first, and the process ID belong to this process, whose exit is not seen."""
+        """Let another thread wait first.
+
+        The process ID then belongs to this process, whose exit is not seen.
+        """
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         process.returncode = 5
@@ -207,6 +223,11 @@ def test_timeout_while_a_grandchild_has_the_pipe() -> None:
     """It does not wait for the pipe's end."""
     read, write = os.pipe()
     with pytest.raises(subprocess.TimeoutExpired):
-        rusage.run(["sh", "-c", "exec 3<&0; cat <&3 & exec sleep 60"], stdin=read, capture_output=True, timeout=0.2)
+        rusage.run(
+            ["sh", "-c", "exec 3<&0; cat <&3 & exec sleep 60"],
+            stdin=read,
+            capture_output=True,
+            timeout=0.2,
+        )
     os.close(read)
     os.close(write)

@@ -60,7 +60,10 @@ def times(pids: set[int]) -> float:
 
 
 def check_sizes(tree: rusage.Tree, pids: set[int]) -> rusage.Sample:
-    """Fail unless a reading has these members with their sizes, which do not change meanwhile; return a sample."""
+    """Return a sample; fail unless a reading has these members with their sizes.
+
+    The sizes do not change meanwhile.
+    """
     for _ in range(1000):
         before = by_process("rss", pids)
         members, sample = tree.members(), tree.sample()
@@ -83,7 +86,7 @@ FAMILY = {
 }
 
 
-# --- Figures ----------------------------------------------------------------------------------------------------------
+# --- Figures ---
 
 
 def test_sizes_of_a_held_tree() -> None:
@@ -108,7 +111,8 @@ def test_names_and_order_of_a_sample() -> None:
     assert pickle.loads(pickle.dumps(sample)) == sample == tuple(sample)
     assert repr(sample).startswith("Sample(elapsed=")
     assert type(member) is rusage.Member
-    assert all(getattr(kind, name).__doc__ for kind in (rusage.Sample, rusage.Member) for name in kind._fields)
+    kinds = rusage.Sample, rusage.Member
+    assert all(getattr(kind, name).__doc__ for kind in kinds for name in kind._fields)
 
 
 # Other processes that execute Python share pages with these ones; some may start or end meanwhile.
@@ -117,7 +121,10 @@ SHARED = 10 * MIB
 
 @needs_pss
 def test_pss_counts_shared_pages_once() -> None:
-    """Forked members share their parent's pages: the sum of ``smaps_rollup`` is about one of them, ``rss`` is all."""
+    """Forked members share their parent's pages.
+
+    The sum of ``smaps_rollup`` is about one of them, ``rss`` is all.
+    """
     children = [{"fork": True}] * 5
     with held(mib=50, children=children) as running, rusage.Tree(running.root) as tree:
         kernel = {pid: pss_of(Path(f"/proc/{pid}/smaps_rollup")) for pid in running.pids}
@@ -180,8 +187,8 @@ def test_missing_pss_says_why() -> None:
             tree.sample(pss=True)
 
 
-# Hold 60 MiB, and start cat by vfork(2) with a FIFO as its input, which blocks the child before it executes cat; with
-# another word, by a thread after the end of the first one.
+# Hold 60 MiB, and start cat by vfork(2) with a FIFO as its input, which blocks the child before it
+# executes cat; with another word, by a thread after the end of the first one.
 SPAWN = """
 import ctypes, os, sys, threading, time
 block = bytearray(b"x") * (60 << 20)
@@ -196,13 +203,16 @@ if sys.argv[2:]:
     ctypes.CDLL(None).pthread_exit(None)
 spawn()
 """
-# posix_spawn(3) shares memory until exec. OpenBSD's vfork(2) copies it, and macOS's posix_spawn(2) does not fork.
+# posix_spawn(3) shares memory until exec. OpenBSD's vfork(2) copies it, and macOS's posix_spawn(2)
+# does not fork.
 vforks = pytest.mark.skipif(
-    BACKEND.name not in {"Linux", "FreeBSD", "NetBSD", "DragonFly BSD"} or not hasattr(os, "posix_spawn"),
+    BACKEND.name not in {"Linux", "FreeBSD", "NetBSD", "DragonFly BSD"}
+    or not hasattr(os, "posix_spawn"),
     reason="posix_spawn shares no memory here, or is missing",
 )
 in_a_thread = pytest.mark.skipif(
-    not LINUX or not CPYTHON or platform.machine() not in {"x86_64", "aarch64"}, reason="pthread_exit by ctypes"
+    not LINUX or not CPYTHON or platform.machine() not in {"x86_64", "aarch64"},
+    reason="pthread_exit by ctypes",
 )
 
 
@@ -210,7 +220,10 @@ in_a_thread = pytest.mark.skipif(
 @pytest.mark.not_emulated
 @pytest.mark.parametrize("words", [[], pytest.param(["thread"], marks=in_a_thread)], ids=str)
 def test_child_before_exec_has_no_memory(tmp_path: Path, words: list[str]) -> None:
-    """It uses its parent's, which counts once, in complete and in quick readings; as a root, it has this memory."""
+    """It uses its parent's, which counts once, in complete and in quick readings.
+
+    As a root, it has this memory.
+    """
     os.mkfifo(tmp_path / "fifo")
     command = [sys.executable, "-S", "-c", SPAWN, str(tmp_path / "fifo"), *words]
     with contextlib.ExitStack() as stack:
@@ -236,9 +249,12 @@ def test_child_before_exec_has_no_memory(tmp_path: Path, words: list[str]) -> No
 
 
 def test_more_members_than_open_files() -> None:
-    """A file of 256 members stays open, of all trees together; for the others, it is opened for each reading."""
+    """All trees together keep the files of 256 members open; others are opened for each reading."""
     before = len(open_files())
-    with held(children=[{"fork": hasattr(os, "fork")}] * 80) as running, contextlib.ExitStack() as stack:
+    with (
+        held(children=[{"fork": hasattr(os, "fork")}] * 80) as running,
+        contextlib.ExitStack() as stack,
+    ):
         for _ in range(4):
             check_sizes(stack.enter_context(rusage.Tree(running.root)), running.pids)
         if LINUX:
@@ -252,7 +268,7 @@ def test_children_of_threads() -> None:
         check_sizes(tree, running.pids)
 
 
-# --- Membership -------------------------------------------------------------------------------------------------------
+# --- Membership ---
 
 
 def test_orphans_stay_members() -> None:
@@ -273,7 +289,7 @@ def test_orphans_stay_members() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "waitid"), reason="this system has no waitid")
 def test_zombies_are_not_counted() -> None:
-    """Nothing of a child that has ended is in a sum; as a root, its tree is empty until it was waited for."""
+    """Nothing of an ended child is in a sum; as a root, its tree is empty until it is reaped."""
     child = subprocess.Popen([sys.executable, "-c", ""])
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     with rusage.Tree() as tree:
@@ -287,7 +303,7 @@ def test_zombies_are_not_counted() -> None:
         rusage.Tree(child.pid)
 
 
-# --- CPU time ---------------------------------------------------------------------------------------------------------
+# --- CPU time ---
 
 
 def total_time() -> float:
@@ -310,20 +326,24 @@ def test_cpu_time_of_held_members() -> None:
                 assert later.sample().cputime < 0.3
 
 
-@pytest.mark.skipif("RUSAGE_CHILDREN" in BACKEND.absent, reason="this system keeps no usage of children")
+@pytest.mark.skipif(
+    "RUSAGE_CHILDREN" in BACKEND.absent, reason="this system keeps no usage of children"
+)
 def test_cpu_time_of_children_that_were_never_read() -> None:
     """A parent that waits for its children knows their time."""
     with rusage.Tree() as tree:
         before = total_time()
         for _ in range(3):
-            subprocess.run([sys.executable, "-c", "for _ in range(60): sum(range(10 ** 5))"], check=True)
+            subprocess.run(
+                [sys.executable, "-c", "for _ in range(60): sum(range(10 ** 5))"], check=True
+            )
         used = rusage.cputime(rusage.RUSAGE_CHILDREN)
         value, after = tree.cputime(), total_time()
     assert used > 0.05
     assert 0.03 < value <= after - before + 0.002
 
 
-# --- Signals ----------------------------------------------------------------------------------------------------------
+# --- Signals ---
 
 
 @forks
@@ -354,7 +374,9 @@ for _ in range(3):
         time.sleep(100)
 rusage.Tree().send_signal(signal.SIGKILL)
 """
-    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=False, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, check=False, timeout=60
+    )
     assert done.returncode == -signal.SIGKILL
 
 
@@ -366,7 +388,7 @@ def test_signal_on_windows() -> None:
         assert running.popen.wait() == 7
 
 
-# --- The object -------------------------------------------------------------------------------------------------------
+# --- The object ---
 
 
 def test_threads_share_a_tree() -> None:
@@ -439,7 +461,7 @@ def test_fork_in_a_handler() -> None:
 @linux
 @alone
 def test_too_many_open_files() -> None:
-    """A tree closes its own files; then the OSError is EMFILE, and later readings are right again."""
+    """A tree closes its own files; then the error is EMFILE, and later readings are right again."""
     filling: list[int] = []
 
     def fill() -> None:
@@ -485,7 +507,10 @@ def test_no_more_than_a_quarter_of_the_descriptors() -> None:
 @forks
 @pytest.mark.skipif(not CPYTHON, reason="traces instructions")
 def test_smaller_tree_at_each_instruction() -> None:
-    """A handler that ends a child and reads the tree, at any instruction of a reading, changes no figures of it."""
+    """A handler that ends a child and reads the tree changes no figures of a reading.
+
+    It runs at any instruction of the reading.
+    """
     stop, went_on = 0, True
     while went_on:
         pid = os.fork()

@@ -1,4 +1,4 @@
-"""``Process`` and ``Tree`` where processes change: the C of each system against made-up kernels with some processes."""
+"""``Process`` and ``Tree`` where processes change: each system's C against made-up kernels."""
 
 from __future__ import annotations
 
@@ -54,11 +54,13 @@ def test_members_and_sums(system: str, run: Run) -> None:
 
 # --- Membership and CPU time ---
 
-USED = 1_000_001  # by each process of the family before the opening, in microseconds: half of it is system time
+# By each process of the family before the opening, in microseconds: half of it is system time.
+USED = 1_000_001
 YOUNG = Process(50, 20, LATER, time=250_000)  # has used 750_001
 ENDED = f"tree 10 {YOUNG._replace(parent=10)} sample gone 50 sample"
 ADOPTED = f"{YOUNG._replace(time=700_000)} {STRANGER._replace(parent=20)}"
 ZOMBIE = CHILD._replace(zombie=1)
+ORPHAN = Process(30, 1, 3000, time=700_000)
 
 
 def waits(process: Process, microseconds: int) -> Process:
@@ -66,8 +68,9 @@ def waits(process: Process, microseconds: int) -> Process:
     return process._replace(waited=microseconds)
 
 
-# Steps, and the members and their CPU time in the last sample: what older processes had used before the opening does
-# not count, of a younger one all does. What has ended keeps its last reading, unless a member has waited for it.
+# Steps, and the members and their CPU time in the last sample: what older processes had used before
+# the opening does not count, of a younger one all does. What has ended keeps its last reading,
+# unless a member has waited for it.
 SCENES = {
     "older": (f"tree 10 sample {CHILD._replace(time=800_000)} sample", 3, 0.3),
     "younger": (f"tree 10 sample {YOUNG} sample", 4, 0.750001),
@@ -75,37 +78,62 @@ SCENES = {
     "ended and waited for": (f"{ENDED} {waits(ROOT, 900_000)} sample", 3, 0.9),
     "ended, and another one waited for": (f"{ENDED} {waits(ROOT, 700_000)} sample", 3, 0.750001),
     "older and waited for": (
-        f"gone 30 {waits(CHILD, 3_000_000)} tree 10 sample gone 20 {waits(ROOT, USED + 3_400_000)} sample",
+        (
+            f"gone 30 {waits(CHILD, 3_000_000)} tree 10 sample "
+            f"gone 20 {waits(ROOT, USED + 3_400_000)} sample"
+        ),
         1,
         0.4,
     ),
     # It is in the time of its parent, and then of the root.
     "older grandchild": (
-        f"tree 10 sample gone 30 {waits(CHILD, USED)} sample sample gone 20 {waits(ROOT, 2 * USED)} sample",
+        (
+            f"tree 10 sample gone 30 {waits(CHILD, USED)} sample sample "
+            f"gone 20 {waits(ROOT, 2 * USED)} sample"
+        ),
         1,
         0,
     ),
-    "orphan": (f"tree 10 gone 20 {Process(30, 1, 3000, time=700_000)} sample", 2, 0.2),
-    "orphan and no root": (f"tree 10 gone 20 {Process(30, 1, 3000, time=700_000)} sample gone 10 sample", 1, 0.2),
-    "all have ended": (f"tree 10 gone 20 {Process(30, 1, 3000, time=700_000)} sample gone 10 gone 30 sample", 0, 0.2),
+    "orphan": (f"tree 10 gone 20 {ORPHAN} sample", 2, 0.2),
+    "orphan and no root": (f"tree 10 gone 20 {ORPHAN} sample gone 10 sample", 1, 0.2),
+    "all have ended": (f"tree 10 gone 20 {ORPHAN} sample gone 10 gone 30 sample", 0, 0.2),
     # The time of its children, which were never read, and then of the root.
     "orphan that has waited": (
-        f"tree 10 gone 20 {Process(30, 1, 3000, waited=900_000)} sample gone 30 {ROOT._replace(time=700_000)} sample",
+        (
+            f"tree 10 gone 20 {Process(30, 1, 3000, waited=900_000)} sample "
+            f"gone 30 {ROOT._replace(time=700_000)} sample"
+        ),
         1,
         1.1,
     ),
     "adopted, younger and older": (f"tree 10 {ADOPTED} sample", 5, 1.200001),
-    "adopted, growing": (f"tree 10 {ADOPTED} sample {STRANGER._replace(parent=20, time=600_000)} sample", 5, 1.300001),
+    "adopted, growing": (
+        f"tree 10 {ADOPTED} sample {STRANGER._replace(parent=20, time=600_000)} sample",
+        5,
+        1.300001,
+    ),
     # Its parent has ended too, so that any ancestor may have waited for it; it counts once.
-    "subreaper": (f"tree 10 {YOUNG} sample gone 50 gone 20 {waits(ROOT, 750_001)} sample sample", 2, 0.750001),
-    "child of a zombie": (f"tree 10 {YOUNG} sample gone 50 {ZOMBIE} {waits(ROOT, 750_001)} sample sample", 2, 0.750001),
+    "subreaper": (
+        f"tree 10 {YOUNG} sample gone 50 gone 20 {waits(ROOT, 750_001)} sample sample",
+        2,
+        0.750001,
+    ),
+    "child of a zombie": (
+        f"tree 10 {YOUNG} sample gone 50 {ZOMBIE} {waits(ROOT, 750_001)} sample sample",
+        2,
+        0.750001,
+    ),
     "together with its parent": (
         f"tree 10 {YOUNG} sample gone 50 gone 20 sample {ROOT._replace(time=700_000)} sample",
         2,
         0.950001,
     ),
     "older, subreaper": (f"tree 10 sample gone 30 gone 20 {waits(ROOT, USED)} sample sample", 1, 0),
-    "older, child of a zombie": (f"tree 10 sample gone 30 {ZOMBIE} {waits(ROOT, USED)} sample sample", 1, 0),
+    "older, child of a zombie": (
+        f"tree 10 sample gone 30 {ZOMBIE} {waits(ROOT, USED)} sample sample",
+        1,
+        0,
+    ),
     # What each had used is taken off once, whichever ancestor has waited for it.
     "older, one by one": (
         f"tree 10 sample gone 30 {ZOMBIE} sample gone 20 {waits(ROOT, 2 * USED + 900_000)} sample",
@@ -114,15 +142,19 @@ SCENES = {
     ),
     "older, one by one, four": (
         (
-            f"{Process(50, 30, 3500)} tree 10 sample gone 50 {GRANDCHILD._replace(zombie=1)} sample "
-            f"gone 30 {waits(CHILD, 2 * USED)} sample gone 20 {waits(ROOT, 3 * USED + 900_000)} sample"
+            f"{Process(50, 30, 3500)} tree 10 sample gone 50 {GRANDCHILD._replace(zombie=1)} "
+            f"sample gone 30 {waits(CHILD, 2 * USED)} sample "
+            f"gone 20 {waits(ROOT, 3 * USED + 900_000)} sample"
         ),
         1,
         0.9,
     ),
     # Process 1 has waited: later growth counts all the same.
     "accounts that begin again": (
-        f"tree 10 {waits(ROOT, 1_000_000)} sample gone 30 gone 20 sample sample {waits(ROOT, 3_000_000)} sample",
+        (
+            f"tree 10 {waits(ROOT, 1_000_000)} sample gone 30 gone 20 sample sample "
+            f"{waits(ROOT, 3_000_000)} sample"
+        ),
         1,
         3,
     ),
@@ -138,20 +170,35 @@ SCENES = {
     ),
     "hidden parent": (f"{Process(50, 49, 2000)} tree 10 {waits(ROOT, 5_000_000)} sample", 3, 5),
     # One reading finds all generations, though their children are listed first.
-    "generations": (f"tree 10 {YOUNG._replace(pid=52, parent=51)} {YOUNG._replace(pid=51)} sample", 5, 1.500002),
+    "generations": (
+        f"tree 10 {YOUNG._replace(pid=52, parent=51)} {YOUNG._replace(pid=51)} sample",
+        5,
+        1.500002,
+    ),
     # It is never seen.
     "child of an ended parent": (f"tree 10 gone 20 {Process(50, 1, LATER)} sample", 2, 0),
     # Another process that has got it becomes a member only as a child of one.
     "reused": (f"tree 10 gone 30 {CHILD._replace(start=LATER, parent=1)} sample sample", 1, 0),
-    "reused by a child": (f"tree 10 gone 30 {CHILD._replace(start=LATER)} sample sample", 2, 1.000001),
+    "reused by a child": (
+        f"tree 10 gone 30 {CHILD._replace(start=LATER)} sample sample",
+        2,
+        1.000001,
+    ),
     # The clock may have been set back between the starts: the kernel's parent ID decides.
-    "earlier start": (f"gone 30 {CHILD._replace(start=500)} tree 10 sample {Process(21, 20, 7)} sample", 3, 0),
+    "earlier start": (
+        f"gone 30 {CHILD._replace(start=500)} tree 10 sample {Process(21, 20, 7)} sample",
+        3,
+        0,
+    ),
 }
 
 
 @pytest.mark.parametrize(("steps", "processes", "time"), SCENES.values(), ids=SCENES)
 def test_members_and_their_time(run: Run, steps: str, processes: int, time: float) -> None:
-    """They are as expected, to the microseconds that times lose when they are cut; the time never falls."""
+    """They are as expected, to the microseconds that times lose when they are cut.
+
+    The time never falls.
+    """
     opened, *samples = run(FAMILY + steps)
     assert opened == [0]
     assert samples[-1][:3] == [0, processes, 0]
@@ -163,24 +210,33 @@ def test_members_and_their_time(run: Run, steps: str, processes: int, time: floa
 def test_zombie_that_has_waited(system: str, run: Run) -> None:
     """The times of its children count once, on systems that tell the times of a zombie."""
     *_, sample = run(f"{FAMILY} tree 10 {CHILD._replace(waited=900_000, zombie=1)} sample")
-    assert sample[4] == pytest.approx(0.9 if system in {"freebsd", "dragonfly", "macos"} else 0, abs=1e-5)
+    expected = 0.9 if system in {"freebsd", "dragonfly", "macos"} else 0
+    assert sample[4] == pytest.approx(expected, abs=1e-5)
 
 
 def test_waited_for_time_that_is_cut(run: Run) -> None:
-    """Whoever waits for a process gets what its times had lost at the opening: 2 microseconds each."""
+    """Waiting for a process adds what its times had lost at the opening: 2 microseconds each."""
     child, root = CHILD._replace(waited=USED + 4), ROOT._replace(waited=2 * USED + 6)
     *_, first, last, later = run(
-        f"{FAMILY} tree 10 gone 30 {child} sample gone 20 {root} sample {root._replace(waited=root.waited + 1)} sample"
+        f"{FAMILY} tree 10 gone 30 {child} sample gone 20 {root} sample "
+        f"{root._replace(waited=root.waited + 1)} sample"
     )
     assert [first[4], last[4], later[4]] == pytest.approx([0, 0, 1e-6], abs=1e-9)
     root = ROOT._replace(waited=USED + 4)
-    assert run(f"{FAMILY} tree 10 sample gone 30 {CHILD._replace(zombie=1)} {root} sample sample")[-1][4] < 1e-9
+    *_, last = run(f"{FAMILY} tree 10 sample gone 30 {ZOMBIE} {root} sample sample")
+    assert last[4] < 1e-9
 
 
 def test_waited_for_time_that_was_not_read(run: Run) -> None:
-    """It stays in the time of the root, though nobody knows who waits for a child whose parent has ended too."""
+    """It stays in the time of the root.
+
+    Nobody knows who waits for a child whose parent has ended too.
+    """
     waited = 2 * USED
-    steps = f"{FAMILY} tree 10 gone 30 {waits(CHILD, USED)} sample gone 20 {waits(ROOT, waited)} sample "
+    steps = (
+        f"{FAMILY} tree 10 gone 30 {waits(CHILD, USED)} sample "
+        f"gone 20 {waits(ROOT, waited)} sample "
+    )
     for _ in range(30):
         waited += 2 * USED + 1
         family = f"{Process(50, 10, LATER)} {Process(51, 50, LATER)}"
@@ -189,7 +245,10 @@ def test_waited_for_time_that_was_not_read(run: Run) -> None:
 
 
 def test_orphan_of_a_reaper(run: Run) -> None:
-    """A child of this process is a member; what wait4(2) says of it counts, less what it had used at the opening."""
+    """A child of this process is a member.
+
+    What wait4(2) says of it counts, less what it had used at the opening.
+    """
     steps = f"{FAMILY} {GRANDCHILD._replace(pid=31, parent=77)} tree 10 reaper 77"
     assert run(f"{steps} sample")[-1][1] == 4
     orphan = f"{steps} gone 20 {GRANDCHILD._replace(parent=77)} sample waited 30"
@@ -198,11 +257,15 @@ def test_orphan_of_a_reaper(run: Run) -> None:
 
 
 def test_parent_behind_its_child(run: Run) -> None:
-    """As after setns(2): the new parent is no ancestor. What it waits for counts once; members come after parents."""
+    """As after setns(2): the new parent is no ancestor.
+
+    What it waits for counts once; members come after parents.
+    """
     parent, orphan = Process(21, 10, LATER, time=0), Process(30, 21, 3000, rss=7)
     *_, sample, members, _, last = run(
-        f"{FAMILY} tree 10 {parent} sample {orphan} {YOUNG._replace(pid=31, parent=30)} sample members "
-        f"gone 31 {orphan._replace(waited=750_001)} sample gone 30 {parent._replace(waited=USED + 750_001)} sample"
+        f"{FAMILY} tree 10 {parent} sample {orphan} {YOUNG._replace(pid=31, parent=30)} sample "
+        f"members gone 31 {orphan._replace(waited=750_001)} sample "
+        f"gone 30 {parent._replace(waited=USED + 750_001)} sample"
     )
     assert members[::3] == [10, 20, 21, 30, 31]
     assert [sample[4], last[4]] == pytest.approx([1.250002, 1.250002], abs=1e-5)
@@ -228,7 +291,9 @@ LOOKS = range(1, 30)  # more than there are in an opening and a reading
 def test_child_that_ends_meanwhile(run: Run, first: str, happens: str) -> None:
     """It is in no sum with what it had used before, whether its parent has waited for it or not."""
     for looks in LOOKS:
-        opened, *samples = run(f"{FAMILY} {first} later {looks} {happens} tree 10 sample sample sample")
+        opened, *samples = run(
+            f"{FAMILY} {first} later {looks} {happens} tree 10 sample sample sample"
+        )
         assert opened == [0]
         assert [sample[0] for sample in samples] == [0] * 3
         assert [sample[4] for sample in samples] == pytest.approx([0] * 3, abs=1e-5), looks
@@ -248,11 +313,16 @@ def test_older_child_that_appears_and_ends_meanwhile(run: Run) -> None:
     for looks in LOOKS:
         for more in range(1, 6):
             child = f"{Process(50, 10, 2000)} later {more} reaped 50"
-            assert run(f"{INIT} {ROOT} set now 5000 later {looks} {child} tree 10 calm sample")[-1][4] == 0, looks
+            steps = f"set now 5000 later {looks} {child} tree 10 calm sample"
+            *_, sample = run(f"{INIT} {ROOT} {steps}")
+            assert sample[4] == 0, looks
 
 
 def test_opening_that_is_never_complete(run: Run) -> None:
-    """Older processes end all the time: what members wait for counts from the first complete reading."""
+    """Older processes end all the time.
+
+    What members wait for counts from the first complete reading.
+    """
     waited, more = ROOT._replace(waited=100_000_000), ROOT._replace(waited=102_000_000)
     steps = f"{FAMILY} {Process(100, 10, 2000)} set churn 99 tree 10 set churn 0"
     *_, first, last = run(f"{steps} {waited} sample {more} sample")
@@ -264,7 +334,10 @@ def test_opening_that_is_never_complete(run: Run) -> None:
 
 
 def test_child_that_starts_meanwhile(run: Run) -> None:
-    """A later sample has it, and all or nothing of what it has used: nothing if it started during the opening."""
+    """A later sample has it, and all or nothing of what it has used.
+
+    It is nothing if it started during the opening.
+    """
     counted = set()
     for looks in LOOKS:
         opened, *_, sample = run(f"{FAMILY} later {looks} {YOUNG} tree 10 sample sample sample")
@@ -285,18 +358,25 @@ def test_root_that_ends_meanwhile(run: Run) -> None:
 
 @pytest.mark.parametrize("start", [998, 1002, LATER])
 def test_reused_number(run: Run, start: int) -> None:
-    """A process that was started at another time is another process, and it and its children are no members."""
+    """A process with another start is another process; it and its children are no members."""
     another = f"{ROOT._replace(start=start)} {Process(50, 10, LATER)}"
-    _, _, got, rss, sample, again = run(f"{FAMILY} gone 20 gone 30 open 10 tree 10 {another} get rss sample sample")
+    _, _, got, rss, sample, again = run(
+        f"{FAMILY} gone 20 gone 30 open 10 tree 10 {another} get rss sample sample"
+    )
     assert got[0] == errno.ESRCH
     assert rss == [-errno.ESRCH]
     assert sample[1] == again[1] == 0
 
 
 def test_zombies(system: str, run: Run) -> None:
-    """They have ended, whether or not the kernel still has their figures; a root that is one opens as an empty tree."""
+    """They have ended, whether or not the kernel still has their figures.
+
+    A root that is one opens as an empty tree.
+    """
     ended = CHILD._replace(zombie=1, rss=999)
-    _, _, got, rss, sample, members = run(f"{FAMILY} open 20 tree 10 {ended} get rss sample members")
+    _, _, got, rss, sample, members = run(
+        f"{FAMILY} open 20 tree 10 {ended} get rss sample members"
+    )
     assert (got[0], rss) == (errno.ESRCH, [-errno.ESRCH])
     assert sample[1] == 2
     assert members[::3] == [10, 30]
@@ -317,10 +397,13 @@ def test_errors_of_the_kernel(system: str, run: Run) -> None:
     """They are reported, at opening and later; a later reading is right again."""
     fail, nothing = f"set failure {errno.ENFILE}", [0.0] * 16
     assert run(f"{FAMILY} {fail} open 10 tree 10") == [[errno.ENFILE, *nothing], [errno.ENFILE]]
-    _, _, *failed, sample = run(f"{FAMILY} open 10 tree 10 {fail} get rss sample set failure 0 sample")
+    _, _, *failed, sample = run(
+        f"{FAMILY} open 10 tree 10 {fail} get rss sample set failure 0 sample"
+    )
     assert failed == [[errno.ENFILE, *nothing], [-errno.ENFILE], [errno.ENFILE, 0, 0, 0, 0]]
     assert sample[:3] == [0, 3, 0]
-    assert run("set reply 0 open 77") == [[errno.EINVAL if system == "macos" else errno.ESRCH, *nothing]]
+    missing = errno.EINVAL if system == "macos" else errno.ESRCH
+    assert run("set reply 0 open 77") == [[missing, *nothing]]
     assert run("open 77 set reply 4 get")[1] == [errno.EINVAL, *nothing]
 
 
@@ -330,12 +413,16 @@ def test_clock_that_is_set(system: str, run: Run) -> None:
     for words in "set boot 900000000000000", "set step 3600000000", "set step -1":
         assert run(f"open 77 {words} get")[1] == [0, *READ[system]], words
         assert run(f"{FAMILY} tree 10 {words} sample")[-1][:3] == [0, 3, 0], words
-    assert run(f"{FAMILY} set jump 3600000000 tree 10 {YOUNG} sample")[-1][4] == pytest.approx(0.750001)
+    *_, sample = run(f"{FAMILY} set jump 3600000000 tree 10 {YOUNG} sample")
+    assert sample[4] == pytest.approx(0.750001)
 
 
 @pytest.mark.parametrize("system", ["netbsd"], indirect=True)
 def test_record_that_is_not_complete(run: Run) -> None:
-    """NetBSD leaves out the times of a process in exec, or during its posix_spawn: it lives, and keeps its figures."""
+    """NetBSD leaves out the times of a process in exec, or during its posix_spawn.
+
+    It lives, and keeps its figures.
+    """
     unit = RSS_UNITS["netbsd"]
     *_, sample = run(f"{FAMILY} tree 10 sample set busy 2 sample")
     assert sample == [0, 3, 0, 137 * unit, 0]
@@ -345,7 +432,7 @@ def test_record_that_is_not_complete(run: Run) -> None:
 
 @pytest.mark.parametrize("system", ["freebsd", "netbsd", "dragonfly"], indirect=True)
 def test_child_before_exec(system: str, run: Run) -> None:
-    """After vfork(2) it uses its parent's memory, which counts once if the parent is a member that lives."""
+    """After vfork(2) it uses its parent's memory, which counts once if that is a living member."""
     child, unit = CHILD._replace(vforked=1, rss=100), RSS_UNITS[system]
     *_, sample, members, after = run(
         f"{FAMILY} {child} tree 10 sample members {child._replace(vforked=0, rss=9)} sample"
@@ -374,12 +461,15 @@ def test_members_that_may_not_be_read(run: Run) -> None:
     assert run(f"{FAMILY} {ROOT._replace(denied=1)} tree 10") == [[errno.EPERM]]
     # What it had used before the opening is not known, so that its parent's growth does not count.
     *_, first, last = run(
-        f"{denied} tree 10 gone 20 {ROOT._replace(waited=5_000_000)} sample {ROOT._replace(waited=7_000_000)} sample"
+        f"{denied} tree 10 gone 20 {ROOT._replace(waited=5_000_000)} sample "
+        f"{ROOT._replace(waited=7_000_000)} sample"
     )
     assert [first[4], last[4]] == pytest.approx([0, 2], abs=1e-5)
 
 
-@pytest.mark.parametrize("system", ["freebsd", "netbsd", "openbsd", "dragonfly", "macos"], indirect=True)
+@pytest.mark.parametrize(
+    "system", ["freebsd", "netbsd", "openbsd", "dragonfly", "macos"], indirect=True
+)
 def test_list_that_grows(run: Run) -> None:
     """It is read again with more room, but not for ever."""
     *_, failed, sample = run(f"{FAMILY} tree 10 set crowded 10 sample set crowded 9 sample")
@@ -420,7 +510,7 @@ def test_second_reaper(system: str, run: Run) -> None:
     assert run(steps) == [[0], [0], [1]]
 
 
-# --- Windows, where parents do not wait, IDs of parents dangle, and open handles keep processes that have ended ---
+# --- Windows: parents do not wait, parent IDs dangle, and open handles keep ended processes ---
 
 on_windows = pytest.mark.parametrize("system", ["windows"], indirect=True)
 NO_SUCH_PROCESS = 1 << 29
@@ -428,31 +518,60 @@ NO_SUCH_PROCESS = 1 << 29
 
 ANOTHER = f"{CHILD._replace(start=LATER, parent=1)} {Process(50, 20, LATER + 1)}"
 DENIED = CHILD._replace(denied=1)
-ENDED_CHILD, ENDED_ROOT = CHILD._replace(zombie=1, time=700_000), ROOT._replace(zombie=1, time=900_000)
+ENDED_CHILD = CHILD._replace(zombie=1, time=700_000)
+ENDED_ROOT = ROOT._replace(zombie=1, time=900_000)
 # Steps; the members, the sum of their sizes and their CPU time in the last sample.
 WINDOWS_SCENES = {
     "all": ("tree 10 sample", [10, 20, 30], 137, 0),
-    # Orphans, which keep the IDs of their parents, stay members; what a member has used until its end counts.
+    # Orphans, which keep the IDs of their parents, stay members; what a member has used until its
+    # end counts.
     "ended child": (f"tree 10 sample {ENDED_CHILD} sample", [10, 30], 107, 0.2),
-    "ended child without a handle": (f"tree 10 sample {ENDED_CHILD} sample gone 20 sample", [10, 30], 107, 0.2),
+    "ended child without a handle": (
+        f"tree 10 sample {ENDED_CHILD} sample gone 20 sample",
+        [10, 30],
+        107,
+        0.2,
+    ),
     "ended root": (f"gone 20 gone 30 tree 10 {ENDED_ROOT} sample", [], 0, 0.4),
-    # The parent of an older process has ended, and the member has its number; no reading is repeated for it.
-    "parent ID that dangles": (f"{Process(50, 20, 1500)} tree 10 later 30 gone 30 sample", [10, 20, 30], 137, 0),
+    # The parent of an older process has ended, and the member has its number; no reading is
+    # repeated for it.
+    "parent ID that dangles": (
+        f"{Process(50, 20, 1500)} tree 10 later 30 gone 30 sample",
+        [10, 20, 30],
+        137,
+        0,
+    ),
     # The child of another process that has got a member's number is no member.
     "reused number of a parent": (f"tree 10 {ANOTHER} sample sample", [10, 30], 107, 0),
-    # How old they are is unknown, so that they are no members, nor are those that get a member's number later.
+    # How old they are is unknown, so that they are no members, nor are those that get a member's
+    # number later.
     "denied": (f"{DENIED} tree 10 sample", [10], 100, 0),
     "denied later": (f"tree 10 {DENIED} sample", [10, 30], 107, 0),
-    # While a process starts or ends: it is no member yet, or keeps its figures; if it has ended, its time is known.
+    # While a process starts or ends: it is no member yet, or keeps its figures; if it has ended,
+    # its time is known.
     "no memory": (f"tree 10 set failure 5 {YOUNG} sample", [10, 20, 30], 137, 0),
-    "memory again": (f"tree 10 set failure 5 {YOUNG} sample set failure 0 sample", [10, 20, 30, 50], 237, 0.750001),
-    "no memory, ended": (f"tree 10 set failure 5 {YOUNG} sample {ENDED_CHILD} sample", [10, 30], 107, 0.2),
+    "memory again": (
+        f"tree 10 set failure 5 {YOUNG} sample set failure 0 sample",
+        [10, 20, 30, 50],
+        237,
+        0.750001,
+    ),
+    "no memory, ended": (
+        f"tree 10 set failure 5 {YOUNG} sample {ENDED_CHILD} sample",
+        [10, 30],
+        107,
+        0.2,
+    ),
 }
 
 
 @on_windows
-@pytest.mark.parametrize(("steps", "members", "size", "time"), WINDOWS_SCENES.values(), ids=WINDOWS_SCENES)
-def test_members_and_their_time_on_windows(run: Run, steps: str, members: list[int], size: int, time: float) -> None:
+@pytest.mark.parametrize(
+    ("steps", "members", "size", "time"), WINDOWS_SCENES.values(), ids=WINDOWS_SCENES
+)
+def test_members_and_their_time_on_windows(
+    run: Run, steps: str, members: list[int], size: int, time: float
+) -> None:
     """They are as expected."""
     opened, *_, sample, last = run(f"{FAMILY} {steps} members")
     assert opened == [0]
@@ -462,7 +581,10 @@ def test_members_and_their_time_on_windows(run: Run, steps: str, members: list[i
 
 @on_windows
 def test_what_cannot_be_opened_on_windows(run: Run) -> None:
-    """There is no such process, though a handle keeps it, or 22 is another number of 20; or it may not be read."""
+    """There is no such process, though a handle keeps it, or 22 is another number of 20.
+
+    Or it may not be read.
+    """
     assert run(f"{INIT} {ENDED_ROOT} tree 10 tree 77") == [[NO_SUCH_PROCESS], [NO_SUCH_PROCESS]]
     assert run(f"{FAMILY} open 22")[0][0] == NO_SUCH_PROCESS
     assert run(f"{FAMILY} {DENIED} open 20")[0][0] == 5
@@ -476,7 +598,9 @@ def test_number_that_is_reused_meanwhile_on_windows(run: Run) -> None:
     """A list has a child whose number another process has by the time it is read."""
     child, stranger = Process(50, 20, LATER), Process(50, 1, LATER + 1)
     for looks in LOOKS:
-        *_, sample = run(f"{FAMILY} tree 10 {child} later {looks} {stranger} sample sample sample sample")
+        *_, sample = run(
+            f"{FAMILY} tree 10 {child} later {looks} {stranger} sample sample sample sample"
+        )
         assert sample[1] == 3, looks
 
 

@@ -1,6 +1,7 @@
-"""``Tree`` of processes that fork, execute programs, grow, end, are orphaned, stop and become zombies: against logs.
+"""``Tree`` of processes that fork, exec, grow, end, are orphaned, stop and become zombies.
 
-A program is read by ``Tree`` all the time: no reading may contradict its log, or the kernel's account.
+A program is read by ``Tree`` all the time: no reading may contradict its log, or the kernel's
+account.
 """
 
 from __future__ import annotations
@@ -32,13 +33,15 @@ pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
 ]
 INFINITE = float("inf")
-# Ways of the program, and two more: "subreaper" makes this process wait for orphans, so that the account is complete;
-# "listed" makes it list all processes, as where /proc has no lists of children.
+# Ways of the program, and two more: "subreaper" makes this process wait for orphans, so that the
+# account is complete; "listed" makes it list all processes, as where /proc has no lists of
+# children.
 WAYS = ["", "ignore"]
 if hasattr(lib, "rusage_become_reaper"):
     WAYS += ["subreaper kill"]
 # PyPy does not find itself under the filter.
-if sys.platform == "linux" and platform.machine() == "x86_64" and sys.implementation.name == "cpython":
+system = sys.platform, platform.machine(), sys.implementation.name
+if system == ("linux", "x86_64", "cpython"):
     WAYS += ["subreaper listed"]
 
 
@@ -86,7 +89,8 @@ def check_members(readings: list[Reading], found: dict[int, Life], *, complete: 
             assert pid in found, f"{pid} is no process of the tree"
             assert found[pid].born <= reading.after or found[pid].start == INFINITE
         living = {pid for pid, life in found.items() if life.covers(reading)}
-        while complete:  # with parents that a reading must have seen, or may not have seen for the list of children
+        # With parents that a reading must have seen, or may not have seen for the list of children.
+        while complete:
             more = {pid for pid in living - known if found[pid].parent in known & living}
             if not more:
                 break
@@ -129,7 +133,8 @@ def watch(seed: int, count: int, root: str, ways: list[str], path: Path) -> int:
     child.returncode = 0
     found = lives(path)
     found[child.pid].born = started
-    complete = "listed" in ways or sys.platform != "linux"  # one list of children may miss some that live
+    # One list of children may miss some that live.
+    complete = "listed" in ways or sys.platform != "linux"
     check_members(readings, found, complete=complete)
     assert final > 0
     if "subreaper" in ways:  # then this process has waited for all of them
@@ -153,13 +158,21 @@ def reap(chance: random.Random) -> bool:
 
 
 # The number of processes is not above the count; it depends on the order in which threads run.
-LARGE = [pytest.param(seed, 200, marks=[pytest.mark.thorough, pytest.mark.not_emulated]) for seed in range(11, 17)]
+LARGE = [
+    pytest.param(seed, 200, marks=[pytest.mark.thorough, pytest.mark.not_emulated])
+    for seed in range(11, 17)
+]
 
 
 @pytest.mark.parametrize("root", ["this", "child"])
 @pytest.mark.parametrize("ways", WAYS)
-@pytest.mark.parametrize(("seed", "count"), [(2, 60), pytest.param(8, 60, marks=pytest.mark.thorough), *LARGE])
+@pytest.mark.parametrize(
+    ("seed", "count"), [(2, 60), pytest.param(8, 60, marks=pytest.mark.thorough), *LARGE]
+)
 @alone
 def test_random_tree(seed: int, count: int, ways: str, root: str, tmp_path: Path) -> None:
-    """No member is missing or foreign; the CPU time never falls, and is never above what a reaper has waited for."""
+    """No member is missing or foreign; the CPU time never falls.
+
+    It is never above what a reaper has waited for.
+    """
     assert watch(seed, count, root, ways.split(), tmp_path / "log") > 2

@@ -1,4 +1,4 @@
-"""``Tree``: numbers that are used again, other users, namespaces, and processes that share memory."""
+"""``Tree``: reused numbers, other users, namespaces, and processes that share memory."""
 
 from __future__ import annotations
 
@@ -96,7 +96,8 @@ def test_reused_number(members: int, hide_lists: Callable[[], None]) -> None:
                 assert last not in pids(tree)
                 assert tree.sample().processes == count - 1
                 # Without the reading that precedes a signal: a number may be used again in between.
-                assert unread._use(lambda handle: lib.rusage_tree_signal(handle, signal.SIGKILL, 0)) == 0  # noqa: SLF001
+                code = unread._use(lambda handle: lib.rusage_tree_signal(handle, signal.SIGKILL, 0))  # noqa: SLF001
+                assert code == 0
                 os.waitpid(family.pid, 0)
                 assert stat_of(last)[STATE] != "Z"
 
@@ -106,7 +107,7 @@ def test_reused_number(members: int, hide_lists: Callable[[], None]) -> None:
 @root
 @pytest.mark.parametrize("way", ["pidfd", pytest.param("no pidfd", marks=filters_x86_64)])
 def test_same_start(way: str) -> None:
-    """The start is in ticks: another process that has it too, and the member's number, gets no signal."""
+    """Starts are in ticks: another process with the member's start and number gets no signal."""
 
     def scene() -> None:
         keep_few_open()
@@ -203,7 +204,10 @@ def test_children_of_a_process_with_threads() -> None:
 @lists
 @alone
 def test_other_user(hide_lists: Callable[[], None]) -> None:
-    """Other users' processes are read, also in 65536 groups, but for ``pss``; a signal to them is refused."""
+    """Other users' processes are read, also in 65536 groups, but for ``pss``.
+
+    A signal to them is refused.
+    """
 
     def look() -> None:
         become_nobody()
@@ -212,7 +216,8 @@ def test_other_user(hide_lists: Callable[[], None]) -> None:
             status = Path(f"/proc/{os.getppid()}/status").read_text()
             assert len(status) > 300_000
             if "ru_maxrss" in process.measured:
-                mark = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+                lines = status.splitlines()
+                mark = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
                 assert process.peak() == process.getrusage().ru_maxrss == mark * 1024
             assert process.cputime() > 0
             with pytest.raises(PermissionError, match=f"denied: {os.getppid()}$"):
@@ -238,10 +243,17 @@ def test_other_user(hide_lists: Callable[[], None]) -> None:
 @lists
 @pytest.mark.parametrize("hidepid", ["1", "2", "4"])
 def test_hidden_processes(hidepid: str, hide_lists: Callable[[], None]) -> None:
-    """They raise PermissionError, although /proc says that they do not exist; as members, they count as unread."""
+    """They raise PermissionError, although /proc says that they do not exist.
+
+    As members, they count as unread.
+    """
 
     def look(other: int) -> None:
-        with Child() as nobody, rusage.Process(1) as opened, without_pidfd(rusage.Process(1)) as by_name:
+        with (
+            Child() as nobody,
+            rusage.Process(1) as opened,
+            without_pidfd(rusage.Process(1)) as by_name,
+        ):
             hidden = Child()  # whose pipe the other one does not have
             opened.getrusage()
             nobody("become_nobody")
@@ -263,7 +275,8 @@ def test_hidden_processes(hidepid: str, hide_lists: Callable[[], None]) -> None:
                 os.waitpid(hidden.pid, 0)
                 assert tree.sample()[3:5] == (2, 0)
             assert {*open_files()} < files
-            # A process that this user has started is visible, though not before its exec is complete.
+            # A process that this user has started is visible, though not before its exec is
+            # complete.
             with subprocess.Popen("cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as own:  # noqa: S607 (any)
                 assert own.stdin is not None
                 assert own.stdout is not None

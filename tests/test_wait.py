@@ -51,7 +51,8 @@ def burn() -> None:
 def test_waited_child_is_in_children(name: str) -> None:
     """RUSAGE_CHILDREN grows by its usage: counters exactly, rounded fields by less than one.
 
-    Not by the CPU times on FreeBSD: they were seen to differ by milliseconds and more, with os.wait4 too.
+    Not by the CPU times on FreeBSD: they were seen to differ by milliseconds and more, with
+    os.wait4 too.
     """
     before = rusage.getrusage(rusage.RUSAGE_CHILDREN)
     pid = child(burn)
@@ -105,7 +106,8 @@ def disturbed(handler: Callable[..., None]) -> Iterator[None]:
 
     def disturb() -> None:
         while not ended.wait(0.05):
-            signal.pthread_kill(me, signal.SIGUSR1)  # a kernel may give a timer's signal to another thread
+            # A kernel may give a timer's signal to another thread.
+            signal.pthread_kill(me, signal.SIGUSR1)
 
     previous, helper = signal.signal(signal.SIGUSR1, handler), threading.Thread(target=disturb)
     try:
@@ -149,7 +151,8 @@ def test_handler_that_raises_ends_wait() -> None:
             raised.append(1)
             raise InterruptedError("mine")
 
-    with pytest.raises(InterruptedError, match="mine"), disturbed(handler):  # on a loaded machine it may begin late
+    # On a loaded machine it may begin late.
+    with pytest.raises(InterruptedError, match="mine"), disturbed(handler):
         rusage.wait4(pid, 0)
     os.close(writer)
     assert rusage.wait4(pid, 0)[0] == pid

@@ -24,7 +24,10 @@ on_windows = pytest.mark.skipif(sys.platform != "win32", reason="asks Windows it
 
 @on_windows
 def test_times_as_in_standard_library() -> None:
-    """User and kernel time lie between two of os.times, and add up to one between two of time.process_time."""
+    """User and kernel time lie between two of os.times.
+
+    They add up to one between two of time.process_time.
+    """
     while os.times().user < 0.05:
         pass
     before, before_split = time.process_time_ns(), os.times()
@@ -52,24 +55,26 @@ def test_thread_time_as_in_standard_library() -> None:
 
 @on_windows
 def test_touched_memory(python: Callable[..., str]) -> None:
-    """64 MiB are 16384 pages, each of them a fault; freeing them does not take the growth of the peak back."""
+    """64 MiB are 16384 pages, each of them a fault; the peak does not fall when they are freed."""
     program = (
         "import rusage\n"
         "usages = [rusage.getrusage(0)]\n"
         "block = bytearray(b'x') * (64 * 2**20)\n"
         "usages.append(rusage.getrusage(0))\n"
         "del block\n"
-        "print(*(usage.ru_maxrss for usage in usages), rusage.maxrss(), (usages[1] - usages[0]).ru_minflt)"
+        "print(*(usage.ru_maxrss for usage in usages), rusage.maxrss(), "
+        "(usages[1] - usages[0]).ru_minflt)"
     )
     before, after, later, faults = map(int, python("-c", program).split())
     assert 62 * MIB <= after - before <= 68 * MIB
-    # Windows' own peak never falls; Wine's is Linux' VmHWM, whose counter is exact to some hundred KiB only.
+    # Windows' own peak never falls; Wine's is Linux' VmHWM, whose counter is exact to some hundred
+    # KiB only.
     assert later >= after - 2 * MIB
     assert 16_384 <= faults < 2 * 16_384 or under_wine()  # which leaves PageFaultCount 0
 
 
 def ask_about_an_ended_child() -> tuple[float, float, int]:
-    """Return the CPU time that a child prints, and the time and peak that its handle has after its end."""
+    """Return the CPU time that a child prints, and its handle's time and peak after its end."""
     code = "import time\nwhile time.process_time() < 0.5: pass\nprint(time.process_time())"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
@@ -96,7 +101,9 @@ def test_times_of_an_ended_child() -> None:
 
 
 @on_windows
-@pytest.mark.xfail(under_wine(), reason="Wine forgets the peak of a process that has ended", strict=True)
+@pytest.mark.xfail(
+    under_wine(), reason="Wine forgets the peak of a process that has ended", strict=True
+)
 def test_peak_of_an_ended_child() -> None:
     """An interpreter's peak is some MiB, after its end as well."""
     assert 4 * MIB <= ask_about_an_ended_child()[2] <= 128 * MIB
@@ -104,7 +111,7 @@ def test_peak_of_an_ended_child() -> None:
 
 @on_windows
 def test_windows_error_is_an_oserror() -> None:
-    """An invalid handle gives ERROR_INVALID_HANDLE, the system's text, and the errno that fits it."""
+    """An invalid handle gives ERROR_INVALID_HANDLE, the system's text, and the fitting errno."""
     code = lib.rusage_get_process(0x7FFFFFF0, new_call(BACKEND, 0, BACKEND.measured["RUSAGE_SELF"]))
     assert code == 6
     error = error_of(code)

@@ -10,6 +10,7 @@ for _platform, _reason in REFUSED.items():
         raise ImportError(f"rusage does not support {sys.platform}: {_reason}")
 
 # Not importlib.import_module(): importing importlib takes longer than everything here.
-BACKEND: Backend = __import__(backend_name(sys.platform), globals(), fromlist=["BACKEND"], level=1).BACKEND
+_module = __import__(backend_name(sys.platform), globals(), fromlist=["BACKEND"], level=1)
+BACKEND: Backend = _module.BACKEND
 
 __all__ = ["BACKEND"]

@@ -12,8 +12,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-# A name has the same number on every system that defines it, which the C asserts. RUSAGE_THREAD on macOS and Windows
-# and RUSAGE_BOTH everywhere are composed, with the number of other systems (RUSAGE_BOTH: linux/resource.h).
+# A name has the same number on every system that defines it, which the C asserts. RUSAGE_THREAD on
+# macOS and Windows and RUSAGE_BOTH everywhere are composed, with the number of other systems
+# (RUSAGE_BOTH: linux/resource.h).
 WHO = {"RUSAGE_SELF": 0, "RUSAGE_CHILDREN": -1, "RUSAGE_THREAD": 1, "RUSAGE_BOTH": -2}
 RUSAGE_SELF, RUSAGE_CHILDREN, RUSAGE_THREAD, RUSAGE_BOTH = WHO.values()
 
@@ -28,7 +29,7 @@ SWITCHES = frozenset({"ru_nvcsw", "ru_nivcsw"})
 
 SECTOR = 512  # bytes
 SECTORS = f"{SECTOR}-byte units"
-"""The unit of ``ru_inblock`` and ``ru_oublock`` where they count amounts of data instead of operations."""
+"""The unit of ``ru_inblock`` and ``ru_oublock`` where they count data instead of operations."""
 
 
 # How to tell if the ru_maxrss of a waited-for child is the child's (``Backend.child_peak``), for
@@ -40,9 +41,15 @@ PEAK_AT_LEAST_PARENTS = "at least the parent's"
 PEAK_AT_LEAST_PARENTS_INEXACT = "at least the parent's, inexact"
 """As above, but both figures have an error; a child started by the launcher has its own peak."""
 PEAK_SAMPLED = "sampled"
-"""A sample taken before exec may be the parent's; the kernel reports the child's usage just after exec."""
+"""A sample taken before exec may be the parent's.
+
+The kernel reports the child's usage just after exec.
+"""
 PEAK_TOUCHED = "touched"
-"""A forked child starts without a peak; until exec its peak counts the memory that the child itself touches."""
+"""A forked child starts without a peak.
+
+Until exec its peak counts the memory that the child itself touches.
+"""
 PEAK_TOUCHED_SAMPLED = "touched, sampled"
 """As above, but only samples are counted."""
 PEAK_NONE = "none"
@@ -50,23 +57,26 @@ PEAK_NONE = "none"
 FLOOR_RULES = frozenset({PEAK_AT_LEAST_PARENTS, PEAK_AT_LEAST_PARENTS_INEXACT})
 """The rules that compare a child's peak with the parent's."""
 TOUCHED_RULES = frozenset({PEAK_TOUCHED, PEAK_TOUCHED_SAMPLED})
-"""The rules that compare a child's peak with the memory that a child can touch between fork and exec."""
+"""The rules that compare a child's peak with the memory that it can touch between fork and exec."""
 SAMPLED_RULES = frozenset({PEAK_SAMPLED, PEAK_TOUCHED_SAMPLED})
 """The rules of systems that may miss a short peak."""
 
-# The memory that a child of subprocess touches between fork and exec, at most. Code and stack: 0.5 to 0.7 MiB, measured
-# with CPython 3.13 on OpenBSD 7.9. The arguments and variables have at most 0.5 MiB (ARG_MAX). In a fragmented heap
-# each string occupies a page of its own, and a page fault maps neighbouring pages too: up to 7 on OpenBSD (uvmadvice[]
-# in sys/uvm/uvm_fault.c), and 8 on DragonFly BSD (vm_prefault_pages in sys/vm/vm_fault.c).
+# The memory that a child of subprocess touches between fork and exec, at most. Code and stack: 0.5
+# to 0.7 MiB, measured with CPython 3.13 on OpenBSD 7.9. The arguments and variables have at most
+# 0.5 MiB (ARG_MAX). In a fragmented heap each string occupies a page of its own, and a page fault
+# maps neighbouring pages too: up to 7 on OpenBSD (uvmadvice[] in sys/uvm/uvm_fault.c), and 8 on
+# DragonFly BSD (vm_prefault_pages in sys/vm/vm_fault.c).
 TOUCHED = 4 * 1024 * KIB
 TOUCHED_PAGES = 10
 """For each argument and each environment variable."""
 
 # Reasons and notes that several systems share.
-INHERITED_PEAK = "ru_maxrss, which maxrss() returns, may be the peak of the process that started this one"
+INHERITED_PEAK = (
+    "ru_maxrss, which maxrss() returns, may be the peak of the process that started this one"
+)
 TOUCHED_PEAK = (
-    "ru_maxrss, which maxrss() returns, includes the memory that this process touched before it executed its program, "
-    "after vfork(2) even the parent's"
+    "ru_maxrss, which maxrss() returns, includes the memory that this process touched before it "
+    "executed its program, after vfork(2) even the parent's"
 )
 NO_PEAK = "it measures no peak, and maxrss() is 0"
 NO_PSS = "it does not report how many processes share a page"
@@ -74,11 +84,14 @@ NO_THREAD = "its getrusage(2) reports only the process and its children"
 OF_PROCESS = ("Tree", "Sample", "Member", "record")
 """The names that exist where ``Process`` does."""
 HANDLED = "counts only signals caught by a handler"
-CALLS = {"ru_msgsnd": "counts calls that send on sockets", "ru_msgrcv": "counts calls that receive from sockets"}
+CALLS = {
+    "ru_msgsnd": "counts calls that send on sockets",
+    "ru_msgrcv": "counts calls that receive from sockets",
+}
 
 
 def why_no_peak(rule: str) -> str:
-    """Return why the peak of the program that a process executes is unknown, by the rule for children."""
+    """Return why the peak of a process's program is unknown, by the rule for children."""
     if rule == PEAK_NONE:
         return NO_PEAK
     return TOUCHED_PEAK if rule in TOUCHED_RULES else INHERITED_PEAK
@@ -88,7 +101,10 @@ def peak_of_children(rule: str) -> str:
     """Return the note on ``ru_maxrss`` for children."""
     largest = "for children, the largest child's or descendant's"
     if rule in TOUCHED_RULES:
-        return f"{largest}, with the memory that it touched before exec, which after vfork may be the parent's"
+        return (
+            f"{largest}, with the memory that it touched before exec, "
+            "which after vfork may be the parent's"
+        )
     if rule in FLOOR_RULES:
         return f"{largest}, which is at least the parent's"
     return f"{largest}, which may be the parent's" if rule == PEAK_SAMPLED else largest
@@ -97,7 +113,8 @@ def peak_of_children(rule: str) -> str:
 class Backend:
     """The meaning of the numbers of one system's kernel.
 
-    ``Documentation`` in ``tests/tools/system_words.py`` has what only the pages say, such as the sources.
+    ``Documentation`` in ``tests/tools/system_words.py`` has what only the pages say, such as the
+    sources.
     """
 
     def __init__(  # noqa: PLR0913 (a fact each)
@@ -156,8 +173,9 @@ class Backend:
     def fields(self) -> dict[str, Field]:
         """Return each field's unit and meaning on this system."""
         fields = {}
+        own = self.measured["RUSAGE_SELF"]
         for name, (unit, meaning) in FIELDS.items():
-            known = meaning if name in self.measured["RUSAGE_SELF"] else f"not measured by {self.name}"
+            known = meaning if name in own else f"not measured by {self.name}"
             words = [known, self.notes[name]] if name in self.notes else [known]
             fields[name] = Field(self.units.get(name, unit), "; ".join(words))
         fields["ru_maxrss"]._error = self.peak_error  # noqa: SLF001 (the constructor's arguments are the tuple's)
@@ -165,7 +183,7 @@ class Backend:
 
 
 def kernel_release(system: str | tuple[str, ...], *, newest: str) -> str:
-    """Return the release of the running kernel if it is a kernel of ``system``, and otherwise ``newest``."""
+    """Return the release of the running kernel if it is one of ``system``, otherwise ``newest``."""
     if sys.platform != "win32" and sys.platform.startswith(system):
         return os.uname().release
     return newest

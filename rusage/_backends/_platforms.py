@@ -1,7 +1,10 @@
-"""The list of platforms. It must not import anything: the build script reads it before the package is built.
+"""The list of platforms.
 
-Keys are prefixes of ``sys.platform``. A system has the backend that ``PLATFORMS`` names, cannot import this package if
-``REFUSED`` has it, and otherwise has the backend ``unknown``, if it is a Unix: the package does not compile elsewhere.
+It must not import anything: the build script reads it before the package is built.
+
+Keys are prefixes of ``sys.platform``. A system has the backend that ``PLATFORMS`` names, cannot
+import this package if ``REFUSED`` has it, and otherwise has the backend ``unknown``, if it is a
+Unix: the package does not compile elsewhere.
 """
 
 PLATFORMS = {
@@ -16,8 +19,9 @@ PLATFORMS = {
     "win32": "windows",
 }
 
-# The reasons are in the ImportError. Sources: winsup/cygwin/resource.cc, src/system/libroot/posix/sys/getrusage.c in
-# Haiku, sysdeps/mach/hurd/getrusage.c in glibc, wasi-libc, and emscripten_syscall_stubs.c.
+# The reasons are in the ImportError. Sources: winsup/cygwin/resource.cc,
+# src/system/libroot/posix/sys/getrusage.c in Haiku, sysdeps/mach/hurd/getrusage.c in glibc,
+# wasi-libc, and emscripten_syscall_stubs.c.
 MISNAMED = "only the two times in its getrusage match their names"
 REFUSED = {
     "cygwin": MISNAMED,
@@ -30,7 +34,7 @@ REFUSED = {
 
 
 def backend_name(platform: str) -> str:
-    """Return the name of the backend for a ``sys.platform``, such as ``freebsd`` for ``freebsd15``."""
+    """Return the backend's name for a ``sys.platform``, such as ``freebsd`` for ``freebsd15``."""
     for prefix, name in PLATFORMS.items():
         if platform.startswith(prefix):
             return name

@@ -1,21 +1,26 @@
-"""DragonFly BSD: getrusage(2), sys/kern/kern_resource.c, schedclock() in sys/kern/kern_clock.c, uipc_socket.c.
+"""DragonFly BSD: getrusage(2), sys/kern/kern_resource.c, uipc_socket.c.
 
-swapout() in sys/vm/vm_glue.c updates ``ru_nswap``; calcru_proc() in kern_resource.c reports it. Measured on 5.9.
+Also schedclock() in sys/kern/kern_clock.c. swapout() in sys/vm/vm_glue.c updates
+``ru_nswap``; calcru_proc() in kern_resource.c reports it. Measured on 5.9.
 """
 
 from ._base import ALL, CALLS, HANDLED, INTEGRALS, KIB, PEAK_TOUCHED_SAMPLED, TIMES, Backend
 
 MEASURED = ALL - INTEGRALS - {"ru_nivcsw"}
-# When a process exits, exit1() in sys/kern/kern_exit.c adds the counters of all threads to the process's, and
-# lwp_exit() adds the last thread's again. The parent does not know how many threads the child had.
+# When a process exits, exit1() in sys/kern/kern_exit.c adds the counters of all threads to the
+# process's, and lwp_exit() adds the last thread's again. The parent does not know how many threads
+# the child had.
 CHILDREN = TIMES | {"ru_maxrss", "ru_nswap"}  # which belong to the process
 # Samples between vfork and exec are sizes of the process's parent.
 PROCESS = MEASURED - {"ru_maxrss"}
 CLOCK = "counted at ticks of the statistics clock; too coarse for short intervals"
-OWN_PEAK = "sampled at ticks of the scheduler clock: a short peak may be missed; 0 before the first tick"
+OWN_PEAK = (
+    "sampled at ticks of the scheduler clock: a short peak may be missed; 0 before the first tick"
+)
 DOUBLED = "not measured for children, since the kernel counts their last thread twice"
 RATE = "the kernel counts ticks of a clock whose rate it does not report"
-# fork1() in sys/kern/kern_fork.c zeroes p_ru; pmap_copy() in sys/platform/pc64/x86_64/pmap.c is empty. Measured.
+# fork1() in sys/kern/kern_fork.c zeroes p_ru; pmap_copy() in sys/platform/pc64/x86_64/pmap.c is
+# empty. Measured.
 
 BACKEND = Backend(
     name="DragonFly BSD",

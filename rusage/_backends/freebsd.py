@@ -1,15 +1,23 @@
-"""FreeBSD: getrusage(2), sys/kern/kern_resource.c, statclock() in sys/kern/kern_clock.c; measured on 15.1."""
+"""FreeBSD: getrusage(2), sys/kern/kern_resource.c, statclock() in sys/kern/kern_clock.c.
+
+Measured on 15.1.
+"""
 
 from ._base import ALL, HANDLED, INTEGRALS, KIB, PEAK_SAMPLED, TIMES, Backend
 
 MEASURED = ALL - {"ru_nswap"}  # the kernel of FreeBSD 15 never updates it
 # Samples between fork and exec are sizes of the process's parent.
 PROCESS = MEASURED - INTEGRALS - {"ru_maxrss"}
-CLOCK = "run time is split by ticks of the statistics clock; before the first tick, all of it is system time"
-OWN_PEAK = "sampled at ticks of the statistics clock: a short peak may be missed; 0 before the first tick"
+CLOCK = (
+    "run time is split by ticks of the statistics clock; "
+    "before the first tick, all of it is system time"
+)
+OWN_PEAK = (
+    "sampled at ticks of the statistics clock: a short peak may be missed; 0 before the first tick"
+)
 INTEGRAL = (
-    "integral of the virtual size, sampled at ticks of the statistics clock; 0 before the first tick; "
-    "for children, may include the parent's"
+    "integral of the virtual size, sampled at ticks of the statistics clock; "
+    "0 before the first tick; for children, may include the parent's"
 )
 
 BACKEND = Backend(

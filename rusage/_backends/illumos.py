@@ -19,7 +19,8 @@ BACKEND = Backend(
     # RUSAGE_THREAD is named RUSAGE_LWP here, with the same value.
     measured={"RUSAGE_SELF": MEASURED, "RUSAGE_CHILDREN": MEASURED, "RUSAGE_THREAD": MEASURED},
     absent={"Process": "rusage has no code that reads its /proc/PID/usage"},
-    rss="pr_rssize in /proc/self/psinfo, in KiB: prgetpsinfo() in usr/src/uts/common/fs/proc/prsubr.c",
+    rss="pr_rssize in /proc/self/psinfo, in KiB: "
+    "prgetpsinfo() in usr/src/uts/common/fs/proc/prsubr.c",
     notes={
         **dict.fromkeys(TIMES, WAIT),
         "ru_minflt": "the kernel does not count it",

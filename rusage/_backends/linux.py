@@ -1,42 +1,54 @@
 """Linux: getrusage(2), kernel/sys.c, include/linux/task_io_accounting_ops.h.
 
-The error of the peak: the resident set size is the sum of three per-CPU counters (file, anonymous and shared pages),
-which get_mm_rss() only approximates. Each CPU may hold back fewer than ``percpu_counter_batch`` pages of each counter;
-that is ``max(32, 2 * num_online_cpus())`` (compute_batch_value in lib/percpu_counter.c). A negative counter reads as 0.
-Since commit 82241a83cd15 (6.16, and 6.12.117 of Debian) /proc/PID/status adds the counters up exactly; getrusage does
-not. Before commit f1a7941243c1 (6.2) each thread held back the pages of up to 64 page faults, any of which may map 16
-pages, until it ended: a running program of 1388 KiB was seen with a peak of 4096 bytes on 5.10 and 6.1.
+The error of the peak: the resident set size is the sum of three per-CPU counters (file, anonymous
+and shared pages), which get_mm_rss() only approximates. Each CPU may hold back fewer than
+``percpu_counter_batch`` pages of each counter; that is ``max(32, 2 * num_online_cpus())``
+(compute_batch_value in lib/percpu_counter.c). A negative counter reads as 0. Since commit
+82241a83cd15 (6.16, and 6.12.117 of Debian) /proc/PID/status adds the counters up exactly; getrusage
+does not. Before commit f1a7941243c1 (6.2) each thread held back the pages of up to 64 page faults,
+any of which may map 16 pages, until it ended: a running program of 1388 KiB was seen with a peak of
+4096 bytes on 5.10 and 6.1.
 """
 
 import os
 import sys
 
-from ._base import ALL, BLOCKS, INTEGRALS, KIB, PEAK_AT_LEAST_PARENTS_INEXACT, SECTORS, TIMES, Backend, kernel_release
+from ._base import (
+    ALL,
+    BLOCKS,
+    INTEGRALS,
+    KIB,
+    PEAK_AT_LEAST_PARENTS_INEXACT,
+    SECTORS,
+    TIMES,
+    Backend,
+    kernel_release,
+)
 
 TYPE_CHECKING = False
 
 NAMES, NEWEST = ("linux", "android"), "7.2"
 
-# The fields in /proc/PID/stat, and VmHWM in /proc/PID/status. Blocks are omitted, since /proc/PID/io includes the
-# children that the process has waited for (wait_task_zombie in kernel/exit.c). Switches are omitted, since /proc does
-# not count the switches of ended threads.
+# The fields in /proc/PID/stat, and VmHWM in /proc/PID/status. Blocks are omitted, since
+# /proc/PID/io includes the children that the process has waited for (wait_task_zombie in
+# kernel/exit.c). Switches are omitted, since /proc does not count the switches of ended threads.
 PROCESS = TIMES | {"ru_maxrss", "ru_minflt", "ru_majflt"}
 UNMAINTAINED = INTEGRALS | {"ru_nswap", "ru_msgsnd", "ru_msgrcv", "ru_nsignals"}  # getrusage(2)
 
 
-# --- The error of the peak --------------------------------------------------------------------------------------------
+# --- The error of the peak ---
 
 
 def counters_error(cpus: int, page: int) -> int:
-    """Return the largest error of the resident set size since 6.2, in bytes: see the top of this file."""
+    """Return the largest error of the resident set size since 6.2, in bytes: see above."""
     return 3 * cpus * max(32, 2 * cpus) * page
 
 
 def present_cpus(path: str = "/sys/devices/system/cpu/present") -> int | None:
     """Return the number of CPUs that can be online, or None if unknown.
 
-    os.cpu_count() is unsuitable: -X cpu_count overrides it, musl counts only CPUs that this thread may use, and
-    containers may hide CPUs that are online.
+    os.cpu_count() is unsuitable: -X cpu_count overrides it, musl counts only CPUs that this thread
+    may use, and containers may hide CPUs that are online.
     """
     try:
         with open(path, "rb") as file:
@@ -47,14 +59,17 @@ def present_cpus(path: str = "/sys/devices/system/cpu/present") -> int | None:
 
 
 def peak_error() -> int | None:
-    """Return the largest error of a peak on this machine, in bytes; None if the kernel does not name its CPUs."""
+    """Return the largest error of a peak on this machine, in bytes.
+
+    The result is None if the kernel does not name its CPUs.
+    """
     if TYPE_CHECKING and sys.platform != "linux":
         raise NotImplementedError
     cpus = present_cpus()
     return None if cpus is None else counters_error(cpus, os.sysconf("SC_PAGESIZE"))
 
 
-# --- The backend ------------------------------------------------------------------------------------------------------
+# --- The backend ---
 
 SPLIT = "user and system time add up to the run time; the split between them is sampled"
 PER_CPU = (
@@ -62,11 +77,12 @@ PER_CPU = (
     "(96 MiB with 64 CPUs and 4 KiB pages), so a peak below that may be 0"
 )
 PER_THREAD = "inexact: each running thread may hold back the pages of 64 page faults; may be 0"
-SHARED = "the first write to a page of shared memory may count"  # measured on 5.10; no longer on 6.1
+# Measured on 5.10; no longer on 6.1.
+SHARED = "the first write to a page of shared memory may count"
 
 
 def _numbers(release: str) -> tuple[int, int]:
-    """Return the first two numbers of a kernel release, such as ``6.18.44-generic``; zeros if it has none."""
+    """Return the first two numbers of a release, such as ``6.18.44-generic``; or else zeros."""
     try:
         major, minor = release.split("-", maxsplit=1)[0].split(".")[:2]
         return int(major), int(minor)
@@ -75,7 +91,7 @@ def _numbers(release: str) -> tuple[int, int]:
 
 
 def backend(*, io_accounting: bool, release: str = NEWEST) -> Backend:
-    """Return the facts about a kernel's release, built with or without ``CONFIG_TASK_IO_ACCOUNTING``."""
+    """Return the facts about a kernel's release, with or without ``CONFIG_TASK_IO_ACCOUNTING``."""
     measured = ALL - UNMAINTAINED - (frozenset() if io_accounting else BLOCKS)
     per_cpu = _numbers(release) >= (6, 2)
     return Backend(
@@ -85,7 +101,8 @@ def backend(*, io_accounting: bool, release: str = NEWEST) -> Backend:
         units=dict.fromkeys(BLOCKS, SECTORS),  # bytes >> 9
         notes={
             **dict.fromkeys(TIMES, SPLIT),
-            "ru_maxrss": "for a thread, the whole process's; at first, the peak of the process that started this one; "
+            "ru_maxrss": "for a thread, the whole process's; "
+            "at first, the peak of the process that started this one; "
             + (PER_CPU if per_cpu else PER_THREAD),
             **({} if _numbers(release) >= (6, 1) else {"ru_majflt": SHARED}),
             "ru_inblock": "reads served from the page cache are not counted",
@@ -94,14 +111,15 @@ def backend(*, io_accounting: bool, release: str = NEWEST) -> Backend:
         process=PROCESS if per_cpu else PROCESS - {"ru_maxrss"},
         child_peak=PEAK_AT_LEAST_PARENTS_INEXACT,
         peak="VmHWM in /proc/PID/status",
-        rss="the second number of /proc/PID/statm, in pages",  # as exact as VmRSS: task_statm() in fs/proc/task_mmu.c
+        # as exact as VmRSS: task_statm() in fs/proc/task_mmu.c
+        rss="the second number of /proc/PID/statm, in pages",
         pss="Pss in /proc/PID/smaps_rollup",
         peak_error=peak_error if per_cpu else None,
     )
 
 
-# /proc/self/io exists if and only if the kernel keeps these counters (fs/proc/base.c). Without /proc they count as not
-# measured.
+# /proc/self/io exists if and only if the kernel keeps these counters (fs/proc/base.c). Without
+# /proc they count as not measured.
 _elsewhere = sys.platform not in NAMES
 BACKEND = backend(
     io_accounting=_elsewhere or os.path.exists("/proc/self/io"),

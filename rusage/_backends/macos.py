@@ -1,10 +1,22 @@
 """macOS: getrusage(2), bsd/kern/kern_resource.c and osfmk/kern/task.c of xnu-11417.
 
-Another process: proc_pid_rusage() and PROC_PIDTASKINFO, bsd/kern/proc_info.c. Its disk I/O is in bytes that reached a
-device; ``>> 9`` makes them the 512-byte units of Linux. Its peak would need the task port.
+Another process: proc_pid_rusage() and PROC_PIDTASKINFO, bsd/kern/proc_info.c. Its disk I/O is in
+bytes that reached a device; ``>> 9`` makes them the 512-byte units of Linux. Its peak would need
+the task port.
 """
 
-from ._base import ALL, BLOCKS, CALLS, HANDLED, INTEGRALS, PEAK_OWN, SECTORS, SWITCHES, TIMES, Backend
+from ._base import (
+    ALL,
+    BLOCKS,
+    CALLS,
+    HANDLED,
+    INTEGRALS,
+    PEAK_OWN,
+    SECTORS,
+    SWITCHES,
+    TIMES,
+    Backend,
+)
 
 UNMAINTAINED = INTEGRALS | {"ru_nswap"}  # the kernel never updates them
 MISNAMED = BLOCKS | SWITCHES  # the values do not match the names: see the notes
@@ -20,7 +32,8 @@ BACKEND = Backend(
     maxrss_bytes=1,  # resident_size_max of MACH_TASK_BASIC_INFO
     units=dict.fromkeys(BLOCKS, SECTORS),  # of another process
     notes={
-        "ru_utime": "includes system time where the kernel does not split the time, as on some arm64 boards",
+        "ru_utime": "includes system time where the kernel does not split the time, "
+        "as on some arm64 boards",
         "ru_stime": "0 where the kernel does not split the time, as on some arm64 boards",
         "ru_maxrss": OWN_PEAK,
         "ru_minflt": CLAMPED,
@@ -29,7 +42,8 @@ BACKEND = Backend(
         "ru_oublock": "the kernel counts only writes of its buffer cache",
         **CALLS,
         "ru_nsignals": HANDLED,
-        "ru_nvcsw": "the kernel counts calls of its sleep function, whether they block or not",  # _sleep
+        # _sleep
+        "ru_nvcsw": "the kernel counts calls of its sleep function, whether they block or not",
         "ru_nivcsw": "the kernel counts all other switches, including voluntary ones",
     },
     process=PROCESS,

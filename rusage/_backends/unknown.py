@@ -1,6 +1,7 @@
 """Unix systems without a module of their own.
 
-POSIX specifies the two times, and 4.3BSD defined the counters; the units of the memory fields are unknown.
+POSIX specifies the two times, and 4.3BSD defined the counters; the units of the memory fields are
+unknown.
 """
 
 import sys

@@ -1,18 +1,25 @@
-"""Windows: GetProcessTimes, GetThreadTimes, PROCESS_MEMORY_COUNTERS and IO_COUNTERS in Microsoft's documentation."""
+"""Windows: GetProcessTimes, GetThreadTimes, PROCESS_MEMORY_COUNTERS and IO_COUNTERS.
+
+Microsoft's documentation describes them.
+"""
 
 from ._base import BLOCKS, PEAK_OWN, TIMES, Backend
 
 CLOCK = "updated at the clock interrupt, usually every 15.625 ms"
 OWN_PEAK = "peak working set, including pages shared with other processes"
 # No documented call reports how many operations reached a block device.
-IO = "the kernel counts operations on files, pipes, sockets and devices, including those served from the cache"
+IO = (
+    "the kernel counts operations on files, pipes, sockets and devices, "
+    "including those served from the cache"
+)
 NO_ACCOUNT = "it keeps no usage of children that have ended"
 
 MEASURED = TIMES | {"ru_maxrss", "ru_minflt"}
 
 BACKEND = Backend(
     name="Windows",
-    measured={"RUSAGE_SELF": MEASURED, "RUSAGE_THREAD": TIMES},  # GetThreadTimes; a thread has no memory counters
+    # GetThreadTimes; a thread has no memory counters
+    measured={"RUSAGE_SELF": MEASURED, "RUSAGE_THREAD": TIMES},
     absent={
         "RUSAGE_CHILDREN": NO_ACCOUNT,
         "RUSAGE_BOTH": NO_ACCOUNT,
@@ -29,7 +36,8 @@ BACKEND = Backend(
     notes={
         **dict.fromkeys(TIMES, CLOCK),
         "ru_maxrss": OWN_PEAK,
-        "ru_minflt": "includes faults that required I/O: Windows keeps one 32-bit total, which wraps",
+        "ru_minflt": "includes faults that required I/O: "
+        "Windows keeps one 32-bit total, which wraps",
         **dict.fromkeys(BLOCKS, IO),
     },
 )

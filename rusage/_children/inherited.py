@@ -1,10 +1,11 @@
-"""Decide which values of a child's usage are its own, and which it may have inherited from its parent.
+"""Decide which values of a child's usage are its own, and which may be inherited from its parent.
 
-Where fork and exec carry the peak over, a child's ``ru_maxrss`` may be its parent's. ``Backend.child_peak`` names the
-rule that a system follows; ``child_fields`` implements the rules. A value that may be the parent's is not measured.
+Where fork and exec carry the peak over, a child's ``ru_maxrss`` may be its parent's.
+``Backend.child_peak`` names the rule that a system follows; ``child_fields`` implements the rules.
+A value that may be the parent's is not measured.
 
-Grandchildren are not considered: the usage of a child includes its own children that it has waited for, and their peaks
-start at the child's peak in the same way.
+Grandchildren are not considered: the usage of a child includes its own children that it has waited
+for, and their peaks start at the child's peak in the same way.
 """
 
 from __future__ import annotations
@@ -36,16 +37,22 @@ PEAK = frozenset({"ru_maxrss"})
 
 
 def child_fields(
-    usage: RUsage, *, isolated: bool = False, floor: int | None = None, inherited: RUsage | None = None
+    usage: RUsage,
+    *,
+    isolated: bool = False,
+    floor: int | None = None,
+    inherited: RUsage | None = None,
 ) -> frozenset[str]:
     """Return the fields of a waited-for child's usage that are its own on this system.
 
-    ``isolated``: the launcher started the child. ``floor``: a larger peak is not from before exec. It is the larger of
-    two results of ``known_peak()``, before and after the start, or ``touched_before_exec()``; None if not called, or
-    if other code ran between fork and exec. ``inherited``: the result of ``read_inherited`` after the start.
+    ``isolated``: the launcher started the child. ``floor``: a larger peak is not from before exec.
+    It is the larger of two results of ``known_peak()``, before and after the start, or
+    ``touched_before_exec()``; None if not called, or if other code ran between fork and exec.
+    ``inherited``: the result of ``read_inherited`` after the start.
     """
     rule, fields, peak = BACKEND.child_peak, WAITED, usage.ru_maxrss
-    # A sample updates the peak and the integrals, which never decrease: they then include the inherited part.
+    # A sample updates the peak and the integrals, which never decrease: they then include the
+    # inherited part.
     may_inherit = inherited is None or any(inherited[2:6])
     if rule in TOUCHED_RULES or (rule == PEAK_SAMPLED and may_inherit):
         fields -= INTEGRALS
@@ -56,14 +63,16 @@ def child_fields(
         floor = None if error is None else floor + error - 1
     elif rule == PEAK_SAMPLED:
         floor = None if inherited is None else inherited.ru_maxrss
-    return fields if floor is not None and peak > max(floor, 0) else fields - PEAK  # no process has a peak of 0
+    # No process has a peak of 0.
+    return fields if floor is not None and peak > max(floor, 0) else fields - PEAK
 
 
 def peak_bound(rule: str, usage: RUsage) -> int | None:
-    """Return an upper bound of a child's peak in bytes, by a ``PEAK_*`` rule and the kernel's usage; None if unknown.
+    """Return an upper bound of a child's peak, in bytes; None if unknown.
 
-    The kernel's value is the largest of all samples or faults, before and after exec, so the child's own peak is not
-    larger. It is unknown if there was no sample.
+    It follows from a ``PEAK_*`` rule and the kernel's value. The value is the largest of all
+    samples or faults, before and after exec, so the child's own peak is not larger. It is unknown
+    if there was no sample.
     """
     return (usage.ru_maxrss or None) if rule in SAMPLED_RULES | TOUCHED_RULES else None
 
@@ -75,18 +84,21 @@ def keep_fields(usage: RUsage, fields: frozenset[str]) -> RUsage:
 
 
 def touched_before_exec(args: object, env: Sized | None) -> int:
-    """Return the most memory, in bytes, that subprocess touches in a child before it executes its program."""
+    """Return the most memory that subprocess touches in a child before exec, in bytes."""
     strings = (len(args) if isinstance(args, list) else 1) + len(os.environ if env is None else env)
     return TOUCHED + strings * TOUCHED_PAGES * getpagesize()
 
 
 def peak_margin() -> int | None:
-    """Return the error of two peaks, by which a child's peak must exceed its parent's; None if unknown."""
+    """Return by how much a child's peak must exceed its parent's; None if unknown.
+
+    It is the error of two peaks.
+    """
     error = fields["ru_maxrss"].error
     return None if error is None else 2 * error
 
 
-# --- FreeBSD: a child's usage after exec ------------------------------------------------------------------------------
+# --- FreeBSD: a child's usage after exec ---
 
 _of_process = lib.rusage_of_process if hasattr(lib, "rusage_of_process") else None
 
@@ -94,10 +106,11 @@ _of_process = lib.rusage_of_process if hasattr(lib, "rusage_of_process") else No
 def read_inherited(pid: int) -> RUsage | None:
     """Return a child's usage just after exec, including inherited samples; None if unknown.
 
-    exec replaces the memory before it closes the close-on-exec pipe, which the parent sees (do_execve in
-    sys/kern/kern_exec.c): earlier ticks of the statistics clock are in this reading, later ones sample the new program.
-    For a child that has already ended the peak is the final one, which is then not larger; counters and integrals are
-    too large, but 0 only if the final ones are. The rules need no more.
+    exec replaces the memory before it closes the close-on-exec pipe, which the parent sees
+    (do_execve in sys/kern/kern_exec.c): earlier ticks of the statistics clock are in this reading,
+    later ones sample the new program. For a child that has already ended the peak is the final one,
+    which is then not larger; counters and integrals are too large, but 0 only if the final ones
+    are. The rules need no more.
     """
     if _of_process is None:
         return None

@@ -32,13 +32,15 @@ else:
     _NAMES = {getattr(resource, name): name for name in dir(resource) if name.startswith("RLIMIT_")}
     _NAMES[resource.RLIMIT_NOFILE] = "RLIMIT_NOFILE"
 
-    # Since Python 3.14 limits are unsigned, except for -1. Earlier versions read negative numbers as the largest ones.
+    # Since Python 3.14 limits are unsigned, except for -1. Earlier versions read negative numbers
+    # as the largest ones.
     _UNSIGNED = sys.version_info >= (3, 14)
 
     def check_limits(rlimits: Mapping[int, Iterable[int]] | None) -> Limits:
         """Return limits as plain integers.
 
-        An invalid one raises the same exception as ``resource.setrlimit``, with a text that names it.
+        An invalid one raises the same exception as ``resource.setrlimit``, with a text that names
+        it.
         """
         if rlimits is None:
             return ()
@@ -48,7 +50,10 @@ else:
             for number, limits in dict(rlimits).items():
                 expected = f"expected a constant such as resource.RLIMIT_CPU, not {number!r}"
                 known = _resource(number)
-                expected = f"{_NAMES.get(number, number)}: expected a soft and a hard limit, not {limits!r}"
+                expected = (
+                    f"{_NAMES.get(number, number)}: "
+                    f"expected a soft and a hard limit, not {limits!r}"
+                )
                 checked.append((known, *_pair(limits)))
         except (OverflowError, TypeError, ValueError) as error:
             raise type(error)(f"rlimits: {expected} ({error})") from error
@@ -56,7 +61,8 @@ else:
 
     def _resource(number: int) -> int:
         resource.getrlimit(number)
-        if sys.implementation.name == "pypy" and index(number) not in _NAMES:  # its getrlimit() accepts any
+        # PyPy's getrlimit() accepts any number.
+        if sys.implementation.name == "pypy" and index(number) not in _NAMES:
             raise ValueError("invalid resource specified")
         return index(number)
 
@@ -75,12 +81,15 @@ else:
         return resource.RLIM_INFINITY if limit == -1 else limit
 
     @contextmanager
-    def set_in_child(limits: Limits, preexec_fn: Callable[[], Any] | None) -> Generator[Callable[[], Any] | None]:
-        """Yield a ``preexec_fn`` that calls the given one and then sets the limits; raise if one was refused.
+    def set_in_child(
+        limits: Limits, preexec_fn: Callable[[], Any] | None
+    ) -> Generator[Callable[[], Any] | None]:
+        """Yield a ``preexec_fn`` that calls the given one and then sets the limits.
 
-        An exception of a ``preexec_fn`` reaches the parent as a ``SubprocessError`` without details.
-        Therefore the child writes them to memory that it shares with the parent. A parent that has
-        reached its own RLIMIT_AS has none: a refused limit then raises the ``SubprocessError``.
+        Raises an exception if one was refused. An exception of a ``preexec_fn`` reaches the
+        parent as a ``SubprocessError`` without details. Therefore the child writes them to memory
+        that it shares with the parent. A parent that has reached its own RLIMIT_AS has none: a
+        refused limit then raises the ``SubprocessError``.
         """
         if not limits:
             yield preexec_fn
@@ -108,4 +117,6 @@ else:
                 code, _, text = (refusal or b"")[:].rstrip(b"\0").decode().partition(" ")
                 if not code:  # no limit was refused
                     raise
-                raise (ValueError(text) if code == "0" else OSError(int(code), os.strerror(int(code)))) from None
+                raise (
+                    ValueError(text) if code == "0" else OSError(int(code), os.strerror(int(code)))
+                ) from None

@@ -1,8 +1,11 @@
-"""``Popen`` and ``run``: subprocess's own with the resource usage of the child, on Linux with the child's own peak.
+"""``Popen`` and ``run``: subprocess's own with the resource usage of the child.
 
-It overrides private methods of ``subprocess.Popen``: ``_execute_child`` starts the child and calls ``_close_pipe_fds``;
-only ``_try_wait`` and ``_internal_poll`` wait for it, and ``_wait`` decides when. Each start checks that these methods
-are the known ones. If another library has replaced them, that library's class runs the child, and nothing is measured.
+On Linux the peak is the child's own.
+
+``Popen`` overrides private methods of subprocess's: ``_execute_child`` starts the child and calls
+``_close_pipe_fds``; only ``_try_wait`` and ``_internal_poll`` wait for it, and ``_wait`` decides
+when. Each start checks that these methods are the known ones. If another library has replaced them,
+that library's class runs the child, and nothing is measured.
 """
 
 from __future__ import annotations
@@ -26,9 +29,10 @@ else:
 
 @functools.cache
 def unmeasured(base: Any) -> Any:
-    """Return a subclass of another library's ``Popen`` with the attributes of this one; nothing is measured."""
-    # A subclass, because the other library's own methods create the child, and its code may test for its class. It is
-    # made here, because a library can replace subprocess.Popen after this module has been imported, and again later.
+    """Return a subclass of another library's ``Popen`` with our attributes; nothing is measured."""
+    # A subclass, because the other library's own methods create the child, and its code may test
+    # for its class. It is made here, because a library can replace subprocess.Popen after this
+    # module has been imported, and again later.
 
     class Popen(base):  # type: ignore[misc]  # the class is known only at run time
         __doc__ = base.__doc__
@@ -36,7 +40,9 @@ def unmeasured(base: Any) -> Any:
         measured: frozenset[str] = frozenset()
         _returncode: int | None = None
 
-        def __init__(self, *args: Any, rlimits: Mapping[int, Iterable[int]] | None = None, **kwargs: Any) -> None:
+        def __init__(
+            self, *args: Any, rlimits: Mapping[int, Iterable[int]] | None = None, **kwargs: Any
+        ) -> None:
             self._began = clock()
             limits = check_limits(rlimits)
             if sys.platform != "win32" and limits:
@@ -51,7 +57,8 @@ def unmeasured(base: Any) -> Any:
                 super().__init__(*args, **kwargs)
 
         @property
-        def returncode(self) -> int | None:  # which the library's methods set when they see the exit
+        def returncode(self) -> int | None:
+            # The library's methods set it when they see the exit.
             return self._returncode
 
         @returncode.setter
@@ -71,20 +78,23 @@ def unmeasured(base: Any) -> Any:
 class Popen(SystemPopen[AnyStr]):
     """``subprocess.Popen`` with the resource usage of its child.
 
-    ``rusage`` is None until the child's exit has been seen (by ``wait``, ``poll``, ``communicate`` or at the end of a
-    ``with`` block), then an ``RUsage``: the usage of the child, including its own children that it has waited for.
-    ``measured`` names the fields that were measured for this child; the others are 0. ``elapsed`` is None until
-    the exit has been seen, then the elapsed seconds since the start.
+    ``rusage`` is None until the child's exit has been seen (by ``wait``, ``poll``, ``communicate``
+    or at the end of a ``with`` block), then an ``RUsage``: the usage of the child, including its
+    own children that it has waited for. ``measured`` names the fields that were measured for this
+    child; the others are 0. ``elapsed`` is None until the exit has been seen, then the elapsed
+    seconds since the start.
 
-    ``ru_maxrss`` is the peak of the child or of its largest descendant that was waited for (on Windows: of the child),
-    never a sum, for which there is ``record``. It is measured only if it is known not to be the parent's: on Linux if
-    the launcher has started the child, or if it is too large to be inherited, and never with a ``preexec_fn``.
+    ``ru_maxrss`` is the peak of the child or of its largest descendant that was waited for (on
+    Windows: of the child), never a sum, for which there is ``record``. It is measured only if it is
+    known not to be the parent's: on Linux if the launcher has started the child, or if it is too
+    large to be inherited, and never with a ``preexec_fn``.
 
-    ``rlimits`` maps constants of ``resource`` to pairs of a soft and a hard limit, which are set in the child. An
-    invalid or refused limit raises the same exception as ``resource.setrlimit``. Windows: ``ValueError``.
+    ``rlimits`` maps constants of ``resource`` to pairs of a soft and a hard limit, which are set in
+    the child. An invalid or refused limit raises the same exception as ``resource.setrlimit``.
+    Windows: ``ValueError``.
 
-    Nothing is measured if another caller has waited for the child, if SIGCHLD is ignored, or if another library
-    (gevent) has replaced ``subprocess.Popen``.
+    Nothing is measured if another caller has waited for the child, if SIGCHLD is ignored, or if
+    another library (gevent) has replaced ``subprocess.Popen``.
     """
 
     elapsed: float | None = None
@@ -92,18 +102,21 @@ class Popen(SystemPopen[AnyStr]):
     if not TYPE_CHECKING:  # type checkers use the __init__ of subprocess
 
         def __new__(cls, *args: Any, **kwargs: Any) -> Popen[Any]:
-            """Record the start time; if subprocess has been patched, return an instance of the patched class."""
+            """Record the start time; if subprocess is patched, return an object of its class."""
             if is_patched(Popen):
                 if cls is not Popen:
                     raise RuntimeError(
-                        f"subprocess.Popen was replaced after {cls.__name__} was derived from rusage.Popen"
+                        "subprocess.Popen was replaced after "
+                        f"{cls.__name__} was derived from rusage.Popen"
                     )
                 return unmeasured(subprocess.Popen)(*args, **kwargs)
             self = super().__new__(cls)
             self._began = clock()
             return self
 
-        def __init__(self, *args: Any, rlimits: Mapping[int, Iterable[int]] | None = None, **kwargs: Any) -> None:
+        def __init__(
+            self, *args: Any, rlimits: Mapping[int, Iterable[int]] | None = None, **kwargs: Any
+        ) -> None:
             self._limits = check_limits(rlimits)
             super().__init__(*args, **kwargs)
 
@@ -121,22 +134,25 @@ class CompletedProcess(subprocess.CompletedProcess[AnyStr]):
     rusage: RUsage = RUsage.zero
     """The usage of the process, including its own children that it has waited for."""
     measured: frozenset[str] = frozenset()
-    """The fields of ``rusage`` that were measured for this process; the others are 0 (see ``Popen``)."""
+    """The fields of ``rusage`` measured for this process; the others are 0 (see ``Popen``)."""
     elapsed: float = 0
     """Elapsed seconds from the start of the process until its exit was seen."""
 
     def __repr__(self) -> str:
-        return f"{super().__repr__()[:-1]}, {figures_of_child(self.rusage, self.measured, self.elapsed)})"
+        figures = figures_of_child(self.rusage, self.measured, self.elapsed)
+        return f"{super().__repr__()[:-1]}, {figures})"
 
 
 def figures_of_child(usage: RUsage, measured: frozenset[str], elapsed: float) -> str:
     """Return the figures of a child for a repr."""
-    return usage_text(usage, measured, {"peak": usage.ru_maxrss if "ru_maxrss" in measured else None}, elapsed)
+    peak = usage.ru_maxrss if "ru_maxrss" in measured else None
+    return usage_text(usage, measured, {"peak": peak}, elapsed)
 
 
 def add_usage(result: Any, process: Popen[Any]) -> None:
     """Copy the usage of a process that has ended to a result or an exception."""
-    result.rusage, result.measured, result.elapsed = process.rusage, process.measured, process.elapsed
+    result.rusage, result.measured = process.rusage, process.measured
+    result.elapsed = process.elapsed
 
 
 def run(
@@ -147,14 +163,16 @@ def run(
     check: bool = False,
     **kwargs: Any,
 ) -> CompletedProcess[Any]:
-    """Run a program as ``subprocess.run`` does; the result also has ``rusage``, ``measured`` and ``elapsed`` (seconds).
+    """Run a program as ``subprocess.run`` does, and also return its resource usage.
 
-    It takes the same arguments and raises the same exceptions as ``subprocess.run``. ``TimeoutExpired`` and
-    ``CalledProcessError`` also have the three attributes. ``measured`` names the fields of ``rusage`` that were
-    measured for this process; the others are 0.
+    It takes the same arguments and raises the same exceptions as ``subprocess.run``. The result,
+    ``TimeoutExpired`` and ``CalledProcessError`` also have ``rusage``, ``measured`` and ``elapsed``
+    (seconds). ``measured`` names the fields of ``rusage`` that were measured for this process; the
+    others are 0.
 
-    ``rlimits`` sets resource limits in the process (Unix), such as ``{resource.RLIMIT_CPU: (1, 2)}``: it maps constants
-    of ``resource`` to pairs of a soft and a hard limit. ``Popen`` describes it and ``measured`` in full.
+    ``rlimits`` sets resource limits in the process (Unix), such as
+    ``{resource.RLIMIT_CPU: (1, 2)}``: it maps constants of ``resource`` to pairs of a soft and a
+    hard limit. ``Popen`` describes it and ``measured`` in full.
     """
     process = start(*popenargs, input=input, capture_output=capture_output, **kwargs)
     return complete(process, input=input, timeout=timeout, check=check)
@@ -173,7 +191,9 @@ def start(*popenargs: Any, input: Any, capture_output: bool, **kwargs: Any) -> P
     return Popen(*popenargs, **kwargs)
 
 
-def complete(process: Popen[Any], *, input: Any, timeout: float | None, check: bool) -> CompletedProcess[Any]:
+def complete(
+    process: Popen[Any], *, input: Any, timeout: float | None, check: bool
+) -> CompletedProcess[Any]:
     """Send the input to a process, collect its output, wait for it and return the result."""
     with process:
         try:
@@ -188,7 +208,8 @@ def complete(process: Popen[Any], *, input: Any, timeout: float | None, check: b
             add_usage(expired, process)
             raise
         except BaseException:
-            process.kill()  # the with statement then waits, but only briefly after a KeyboardInterrupt
+            # the with statement then waits, but only briefly after a KeyboardInterrupt
+            process.kill()
             raise
         if check and process.returncode:
             failed = subprocess.CalledProcessError(process.returncode, process.args, stdout, stderr)

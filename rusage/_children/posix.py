@@ -1,4 +1,7 @@
-"""POSIX: start a child as subprocess does, on Linux through the launcher if possible, and wait for it with wait4(2)."""
+"""POSIX: start a child as subprocess does, and wait for it with wait4(2).
+
+On Linux it is started through the launcher, if possible.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ assert sys.platform != "win32"  # noqa: S101 (for the type checkers)
 _HAS_WAIT4 = "wait4" not in BACKEND.absent
 _DAY = 86400.0  # seconds; poll(2) and kevent(2) do not accept arbitrarily long timeouts
 
-# --- The exit of a child as an event ----------------------------------------------------------------------------------
+# --- The exit of a child as an event ---
 
 # Before Python 3.15, subprocess polls a child at intervals of up to 50 ms if there is a timeout.
 HasExited = Callable[[float], Any]
@@ -39,9 +42,10 @@ _os, _select = vars(os), vars(select)  # type checkers define only the names of 
 
 @contextlib.contextmanager
 def by_pidfd(pid: int) -> Iterator[HasExited]:
-    """Yield a function that waits for some seconds, and returns whether the child has exited: by pidfd_open(2).
+    """Yield a function that waits for some seconds, and returns whether the child has exited.
 
-    Raises ``OSError`` if that is not possible: on an old kernel, in a sandbox, if too many files are open.
+    It uses pidfd_open(2). Raises ``OSError`` if that is not possible: on an old kernel, in a
+    sandbox, if too many files are open.
     """
     fd = _os["pidfd_open"](pid)
     try:
@@ -54,7 +58,10 @@ def by_pidfd(pid: int) -> Iterator[HasExited]:
 
 @contextlib.contextmanager
 def by_kqueue(pid: int) -> Iterator[HasExited]:
-    """Do the same by kqueue(2). Some systems also raise ``OSError`` (ESRCH) if the child has already exited."""
+    """Do the same by kqueue(2).
+
+    Some systems also raise ``OSError`` (ESRCH) if the child has already exited.
+    """
     with contextlib.closing(_select["kqueue"]()) as queue:
         # If asked for events, control() would return an error as an event instead of raising it.
         flags = _select["KQ_FILTER_PROC"], _select["KQ_EV_ADD"], _select["KQ_NOTE_EXIT"]
@@ -68,7 +75,7 @@ WAIT_BY_EVENT = sys.version_info < (3, 15) and (
     {"kqueue", "KQ_NOTE_EXIT"} <= _select.keys() or ("pidfd_open" in _os and "poll" in _select)
 )
 
-# --- Popen ------------------------------------------------------------------------------------------------------------
+# --- Popen ---
 
 
 class PosixPopen(SubprocessPopen[AnyStr]):
@@ -86,10 +93,11 @@ class PosixPopen(SubprocessPopen[AnyStr]):
     @property
     def _peak_bound(self) -> int | None:
         """An upper bound of the child's peak, for the limit of the command; None if unknown."""
-        return None if self._kernel_usage is None else peak_bound(BACKEND.child_peak, self._kernel_usage)
+        usage = self._kernel_usage
+        return None if usage is None else peak_bound(BACKEND.child_peak, usage)
 
     def _saw_exit(self, usage: RUsage | None) -> None:
-        """Store the usage before the caller sets ``returncode``, so that no thread sees ``returncode`` alone."""
+        """Store the usage before the caller sets ``returncode``: no thread sees that alone."""
         self.elapsed: float | None = clock() - self._began
         if usage is None:
             self.measured, self.rusage = frozenset(), RUsage.zero
@@ -99,7 +107,10 @@ class PosixPopen(SubprocessPopen[AnyStr]):
         self.rusage = keep_fields(usage, self.measured)
 
     def _try_reap(self, flags: int) -> tuple[int, int]:
-        """Wait for the child, and read its usage where the system provides it. The caller holds ``_waitpid_lock``."""
+        """Wait for the child, and read its usage where the system provides it.
+
+        The caller holds ``_waitpid_lock``.
+        """
         if _HAS_WAIT4:
             pid, status, usage = _getrusage.wait4(self.pid, flags)
         else:
@@ -117,7 +128,8 @@ class PosixPopen(SubprocessPopen[AnyStr]):
 
     def _internal_poll(self, _deadstate: int | None = None) -> int | None:
         if _deadstate is not None:
-            # Called by __del__, when globals may have been cleared; the usage can no longer be read.
+            # Called by __del__, when globals may have been cleared; the usage can no longer be
+            # read.
             return super()._internal_poll(_deadstate)
         # If another thread holds the lock, it is about to set returncode.
         if self.returncode is None and self._waitpid_lock.acquire(blocking=False):
@@ -180,7 +192,8 @@ class PosixPopen(SubprocessPopen[AnyStr]):
                 has_exited = stack.enter_context(exit_event(self.pid))
             except OSError:
                 return True
-            if self._internal_poll() is not None:  # the process ID may have been another process's when it was opened
+            # The process ID may have been another process's when it was opened.
+            if self._internal_poll() is not None:
                 return True
             while not (left := end - clock()) <= 0:  # NaN never expires, as in subprocess
                 if has_exited(min(_DAY, left)):

@@ -1,6 +1,7 @@
-"""For type checkers: ``Popen``, ``run`` and ``asyncio.run`` with the types of typeshed's ``subprocess``.
+"""For type checkers: ``Popen``, ``run`` and ``asyncio.run`` with typeshed's types.
 
-This module does not exist at run time. ``tests/tools/typing_compare.py`` compares it with ``subprocess``, call by call.
+This module does not exist at run time. ``tests/tools/typing_compare.py`` compares it with
+``subprocess``, call by call.
 """
 
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
@@ -50,72 +51,82 @@ class _RunOptions(_Options, total=False):
     check: bool
     timeout: float | None
 
-# Checkers do not infer the type variable of a subclass from the overloads of its base class. The types of positional
-# arguments after the command are not checked.
+# Checkers do not infer the type variable of a subclass from the overloads of its base class. The
+# types of positional arguments after the command are not checked.
 # fmt: off
 class Popen(popen.Popen[AnyStr]):
     @overload
     def __init__(
-        self: Popen[str], args: _CMD, *positional: Any, text: bool | None = ..., encoding: str,
-        errors: str | None = ..., universal_newlines: bool | None = ..., **options: Unpack[_Options],
+        self: Popen[str], args: _CMD, *positional: Any,
+        text: bool | None = ..., encoding: str, errors: str | None = ...,
+        universal_newlines: bool | None = ..., **options: Unpack[_Options],
     ) -> None: ...
     @overload
     def __init__(
-        self: Popen[str], args: _CMD, *positional: Any, text: bool | None = ..., encoding: str | None = ...,
-        errors: str, universal_newlines: bool | None = ..., **options: Unpack[_Options],
+        self: Popen[str], args: _CMD, *positional: Any,
+        text: bool | None = ..., encoding: str | None = ..., errors: str,
+        universal_newlines: bool | None = ..., **options: Unpack[_Options],
     ) -> None: ...
     @overload
     def __init__(
-        self: Popen[str], args: _CMD, *positional: Any, text: bool | None = ..., encoding: str | None = ...,
-        errors: str | None = ..., universal_newlines: Literal[True], **options: Unpack[_Options],
+        self: Popen[str], args: _CMD, *positional: Any,
+        text: bool | None = ..., encoding: str | None = ..., errors: str | None = ...,
+        universal_newlines: Literal[True], **options: Unpack[_Options],
     ) -> None: ...
     @overload
     def __init__(
-        self: Popen[str], args: _CMD, *positional: Any, text: Literal[True], encoding: str | None = ...,
-        errors: str | None = ..., universal_newlines: bool | None = ..., **options: Unpack[_Options],
+        self: Popen[str], args: _CMD, *positional: Any,
+        text: Literal[True], encoding: str | None = ..., errors: str | None = ...,
+        universal_newlines: bool | None = ..., **options: Unpack[_Options],
     ) -> None: ...
     @overload
     def __init__(
-        self: Popen[bytes], args: _CMD, *positional: Any, text: Literal[False] | None = ..., encoding: None = ...,
-        errors: None = ..., universal_newlines: Literal[False] | None = ..., **options: Unpack[_Options],
+        self: Popen[bytes], args: _CMD, *positional: Any,
+        text: Literal[False] | None = ..., encoding: None = ..., errors: None = ...,
+        universal_newlines: Literal[False] | None = ..., **options: Unpack[_Options],
     ) -> None: ...
     @overload
     def __init__(
-        self: Popen[Any], args: _CMD, *positional: Any, text: bool | None = ..., encoding: str | None = ...,
-        errors: str | None = ..., universal_newlines: bool | None = ..., **options: Unpack[_Options],
+        self: Popen[Any], args: _CMD, *positional: Any,
+        text: bool | None = ..., encoding: str | None = ..., errors: str | None = ...,
+        universal_newlines: bool | None = ..., **options: Unpack[_Options],
     ) -> None: ...
 
 @overload
 def run(
-    args: _CMD, *positional: Any, input: str | None = ..., text: bool | None = ..., encoding: str,
-    errors: str | None = ..., universal_newlines: bool | None = ..., **options: Unpack[_RunOptions],
+    args: _CMD, *positional: Any, input: str | None = ...,
+    text: bool | None = ..., encoding: str, errors: str | None = ...,
+    universal_newlines: bool | None = ..., **options: Unpack[_RunOptions],
 ) -> popen.CompletedProcess[str]: ...
 @overload
 def run(
-    args: _CMD, *positional: Any, input: str | None = ..., text: bool | None = ..., encoding: str | None = ...,
-    errors: str, universal_newlines: bool | None = ..., **options: Unpack[_RunOptions],
+    args: _CMD, *positional: Any, input: str | None = ...,
+    text: bool | None = ..., encoding: str | None = ..., errors: str,
+    universal_newlines: bool | None = ..., **options: Unpack[_RunOptions],
 ) -> popen.CompletedProcess[str]: ...
 @overload
 def run(
-    args: _CMD, *positional: Any, input: str | None = ..., text: bool | None = ..., encoding: str | None = ...,
-    errors: str | None = ..., universal_newlines: Literal[True], **options: Unpack[_RunOptions],
+    args: _CMD, *positional: Any, input: str | None = ...,
+    text: bool | None = ..., encoding: str | None = ..., errors: str | None = ...,
+    universal_newlines: Literal[True], **options: Unpack[_RunOptions],
 ) -> popen.CompletedProcess[str]: ...
 @overload
 def run(
-    args: _CMD, *positional: Any, input: str | None = ..., text: Literal[True], encoding: str | None = ...,
-    errors: str | None = ..., universal_newlines: bool | None = ..., **options: Unpack[_RunOptions],
+    args: _CMD, *positional: Any, input: str | None = ...,
+    text: Literal[True], encoding: str | None = ..., errors: str | None = ...,
+    universal_newlines: bool | None = ..., **options: Unpack[_RunOptions],
 ) -> popen.CompletedProcess[str]: ...
 @overload
 def run(
-    args: _CMD, *positional: Any, input: ReadableBuffer | None = ..., text: Literal[False] | None = ...,
-    encoding: None = ..., errors: None = ..., universal_newlines: Literal[False] | None = ...,
-    **options: Unpack[_RunOptions],
+    args: _CMD, *positional: Any, input: ReadableBuffer | None = ...,
+    text: Literal[False] | None = ..., encoding: None = ..., errors: None = ...,
+    universal_newlines: Literal[False] | None = ..., **options: Unpack[_RunOptions],
 ) -> popen.CompletedProcess[bytes]: ...
 @overload
 def run(
-    args: _CMD, *positional: Any, input: ReadableBuffer | str | None = ..., text: bool | None = ...,
-    encoding: str | None = ..., errors: str | None = ..., universal_newlines: bool | None = ...,
-    **options: Unpack[_RunOptions],
+    args: _CMD, *positional: Any, input: ReadableBuffer | str | None = ...,
+    text: bool | None = ..., encoding: str | None = ..., errors: str | None = ...,
+    universal_newlines: bool | None = ..., **options: Unpack[_RunOptions],
 ) -> popen.CompletedProcess[Any]: ...
 # fmt: on
 

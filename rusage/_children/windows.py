@@ -41,7 +41,8 @@ class WindowsPopen(SubprocessPopen[AnyStr]):
         if self.returncode is None or self._usage is not None:
             return self._usage
         call = new_call(BACKEND, 0, WAITED)
-        error = lib.rusage_get_process(int(self._handle), call)  # open as long as this object exists
+        # The handle is open as long as this object exists.
+        error = lib.rusage_get_process(int(self._handle), call)
         if error:
             raise error_of(error)
         self._usage = usage_of(call)

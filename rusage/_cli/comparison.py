@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .options import Options
 
 
-# --- The verdict -----------------------------------------------------------------------------------------------------
+# --- The verdict ---
 
 STEP = 2.0**-32  # of a logarithm: among integers, ties are exact
 MOST_EXACT = 50  # rounds; with more, the normal distribution has the same rank, or one less
@@ -42,17 +42,23 @@ def compare(found: list[Series]) -> None:
 
 def in_all(found: list[Series]) -> list[str]:
     """Return the figures that are compared, if all commands have them."""
-    return [name for name, figure in FIGURES.items() if figure.compared and all(name in each.columns for each in found)]
+    return [
+        name
+        for name, figure in FIGURES.items()
+        if figure.compared and all(name in each.columns for each in found)
+    ]
 
 
 def ratio(values: list[float], firsts: list[float]) -> Ratio:
     """Return the ratio of figures from the same rounds, none of them 0, by the signed-rank test.
 
-    Each round has a ratio of its own. The logarithms of any two of them, and of one with itself, have a mean. The
-    median of these means is the ratio (Hodges and Lehmann); the k-th smallest and largest are the ends of the interval.
+    Each round has a ratio of its own. The logarithms of any two of them, and of one with itself,
+    have a mean. The median of these means is the ratio (Hodges and Lehmann); the k-th smallest and
+    largest are the ends of the interval.
     """
     logs = sorted(
-        round((math.log(value) - math.log(first)) / STEP) for value, first in zip(values, firsts, strict=True)
+        round((math.log(value) - math.log(first)) / STEP)
+        for value, first in zip(values, firsts, strict=True)
     )
     pairs = len(logs) * (len(logs) + 1) // 2
     middle = (nth_sum(logs, (pairs + 1) // 2) + nth_sum(logs, pairs // 2 + 1)) / 2
@@ -69,7 +75,8 @@ def nth_sum(values: list[int], rank: int) -> int:
     low, high = 2 * values[0], 2 * values[-1]
     while low < high:
         middle = (low + high) // 2
-        if sum(bisect_right(values, middle - value, at) - at for at, value in enumerate(values)) < rank:
+        counts = (bisect_right(values, middle - value, at) - at for at, value in enumerate(values))
+        if sum(counts) < rank:
             low = middle + 1
         else:
             high = middle
@@ -80,8 +87,9 @@ def nth_sum(values: list[int], rank: int) -> int:
 def rank_of_ends(rounds: int) -> int:
     """Return the k of the 95 % interval; 0 if there are too few rounds for one.
 
-    Of equal commands, each round is as likely to be above 1 as below. The interval is above 1 if the ranks of those
-    below have a sum of less than k. So at most 1 of 40 subsets of the ranks 1, 2, ... may have such a sum.
+    Of equal commands, each round is as likely to be above 1 as below. The interval is above 1 if
+    the ranks of those below have a sum of less than k. So at most 1 of 40 subsets of the ranks 1,
+    2, ... may have such a sum.
     """
     if rounds > MOST_EXACT:
         mean = rounds * (rounds + 1) / 4
@@ -93,7 +101,7 @@ def rank_of_ends(rounds: int) -> int:
     return sum(40 * below <= 2**rounds for below in itertools.accumulate(subsets))
 
 
-# --- The report ------------------------------------------------------------------------------------------------------
+# --- The report ---
 
 
 def of_runs(found: list[Series], options: Options, file: TextIO | None) -> str:
@@ -106,7 +114,9 @@ def of_runs(found: list[Series], options: Options, file: TextIO | None) -> str:
     text = _laid_out(table, width, colored=is_colored(file)) if first.summary else []
     rows = {"command": first.text} if options.append and not options.compare else {}
     if options.compare:
-        numbered = {f"{number}": each.text.replace("\n", " ") for number, each in enumerate(found, 1)}
+        numbered = {
+            f"{number}": each.text.replace("\n", " ") for number, each in enumerate(found, 1)
+        }
         text += [*([""] if text else []), *lines(numbered, file), ""]
     of = f" of {options.runs}" if options.runs else ""
     warmup = min(len(each.warmup) for each in found)
@@ -121,11 +131,15 @@ def of_runs(found: list[Series], options: Options, file: TextIO | None) -> str:
     if first.stopped_by is not None:
         rows["stopped by"] = outcome(-first.stopped_by)
     if options.compare and first.ratios:
-        rows["ratio"] = "to command 1; low and high, from 6 rounds on, are the ends of its 95 % interval"
+        rows["ratio"] = (
+            "to command 1; low and high, from 6 rounds on, are the ends of its 95 % interval"
+        )
         if any(each.smallest for each in found):
             rows["*"] = "the smallest: the 95 % intervals of the ratios leave out 1"
     text += lines(rows, file, alarming={"failures", "stopped by"})
-    sentences = [line for sentence in conclusions(found) + hints(found) for line in wrap(sentence, width)]
+    sentences = [
+        line for sentence in conclusions(found) + hints(found) for line in wrap(sentence, width)
+    ]
     return "\n".join([*text, "", *sentences] if sentences else text)
 
 
@@ -163,7 +177,10 @@ def _compared(found: list[Series]) -> list[list[str]]:
 
 
 def _laid_out(rows: list[list[str]], width: int, *, colored: bool) -> list[str]:
-    """Return the lines of a table. Columns that do not fit the width follow below, after the first column again."""
+    """Return the lines of a table.
+
+    Columns that do not fit the width follow below, after the first column again.
+    """
     labels, *columns = zip(*rows, strict=True)
     widest = max(map(len, labels))
     blocks: list[list[str]] = []
@@ -182,19 +199,24 @@ def _laid_out(rows: list[list[str]], width: int, *, colored: bool) -> list[str]:
 
 
 def _about_trees(found: list[Series]) -> str:
-    """Return what the figures of the trees are and how often samples were taken, or why there are no figures."""
+    """Return what the trees' figures are and how often they were sampled, or why there are none."""
     runs = [ended for each in found for ended in each.counted]
     sampled = [run.tree for run in runs if run.tree is not None]
     if len(sampled) < len(runs):
         missing = len(runs) - len(sampled)
-        return f"left out: {missing} of {len(runs)} runs ended without a sample or could not be sampled"
+        return (
+            f"left out: {missing} of {len(runs)} runs "
+            "ended without a sample or could not be sampled"
+        )
     text = f"{FIGURES['tree_rss'].part}; {how_often(*sampled)}"
     partial = sum(peak.is_partial for peak in sampled)
-    return f"{text}; {partial} of {len(runs)} runs had processes that could not be read" if partial else text
+    if partial:
+        text += f"; {partial} of {len(runs)} runs had processes that could not be read"
+    return text
 
 
 def _failures(found: list[Series]) -> str:
-    """Return how many runs failed or got signals of ``--kill``, and which; nothing if there are none."""
+    """Return how many runs failed or got signals of ``--kill``, and which; empty if none did."""
     failed = []
     for at, each in enumerate(found, 1):
         of_command = "" if len(found) == 1 else f" of command {at}"
@@ -202,14 +224,17 @@ def _failures(found: list[Series]) -> str:
             if run.code or run.killed:
                 how = "--kill" if run.killed else outcome(run.code)
                 failed.append(f"run {number}{of_command} ({how})")
-    return f"{len(failed)}: {', '.join(failed[:8])}{', ...' if len(failed) > 8 else ''}" if failed else ""
+    more = ", ..." if len(failed) > 8 else ""
+    return f"{len(failed)}: {', '.join(failed[:8])}{more}" if failed else ""
 
 
 def conclusions(found: list[Series]) -> list[str]:
     """Return a sentence for each command that differs from the first one by more than chance."""
     sentences = []
     for number, each in enumerate(found[1:], 2):
-        memory = ("tree_rss", "memory in all processes") if "tree_rss" in each.ratios else ("ru_maxrss", "memory")
+        memory = "ru_maxrss", "memory"
+        if "tree_rss" in each.ratios:
+            memory = "tree_rss", "memory in all processes"
         differing = []
         for name, noun in memory, ("elapsed", "time"):
             if name in each.ratios and each.ratios[name].differs:
@@ -223,7 +248,10 @@ FAR = 15  # times the median distance from the median: ten standard deviations o
 
 
 def hints(found: list[Series]) -> list[str]:
-    """Return a sentence for each command whose first run was the slowest by far, or with a tenth of such runs."""
+    """Return a sentence for each command whose first run was the slowest by far, or with outliers.
+
+    A command has outliers if a tenth of its runs took far longer or shorter than most.
+    """
     sentences = []
     for number, each in enumerate(found, 1):
         times = each.columns.get("elapsed", [0.0])
@@ -237,5 +265,8 @@ def hints(found: list[Series]) -> list[str]:
             sentences.append(f"The first run{of_command} was the slowest by far: {hint}")
         elif 10 * len(far) >= len(times):
             runs = f"{len(far)} of {len(times)} runs{of_command}"
-            sentences.append(f"{runs} took far longer or shorter than most: --warmup or an idle machine may help.")
+            sentences.append(
+                f"{runs} took far longer or shorter than most: "
+                "--warmup or an idle machine may help."
+            )
     return sentences

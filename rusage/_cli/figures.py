@@ -1,4 +1,4 @@
-"""What is known of a program that has ended, and the table of all figures: their labels and units."""
+"""A program that has ended, and the table of all figures: their labels and units."""
 
 from __future__ import annotations
 
@@ -29,10 +29,15 @@ class Ended:
     unsampled = ""
     """Why the tree could not be sampled until its end; empty if it could."""
     counted = True
-    """Whether it is in a series' statistics: not if it has failed, nor if a signal has ended the series."""
+    """Whether a series' statistics include it: not if it failed or a signal ended the series."""
 
     def __init__(
-        self, code: int, usage: dict[str, float], elapsed: float, peak_bound: int | None, tree: TreePeak | None = None
+        self,
+        code: int,
+        usage: dict[str, float],
+        elapsed: float,
+        peak_bound: int | None,
+        tree: TreePeak | None = None,
     ) -> None:
         self.code = code
         """The exit code, as in subprocess."""
@@ -43,10 +48,10 @@ class Ended:
         self.peak_bound = peak_bound
         """An upper bound of an unmeasured peak, in bytes; None if unknown."""
         self.tree = tree
-        """The largest sample of the program and its descendants, if it was asked for and there was one."""
+        """The largest sample of the program and its descendants, if one was requested and taken."""
         self.killed = tree is not None and tree.killed
         self.figures = {"elapsed": elapsed, **usage}
-        """All figures: the CPU time if both parts are measured, and the tree's memory if it was sampled."""
+        """All figures: CPU time if both parts are measured, the tree's memory if it was sampled."""
         if usage.keys() >= {"ru_utime", "ru_stime"}:
             self.figures["cputime"] = usage["ru_utime"] + usage["ru_stime"]
         if tree is not None:
@@ -56,12 +61,16 @@ class Ended:
 class Figure:
     """How a figure is shown.
 
-    *part* is what the value is, behind the label or the value: figures with the same label share a row. *compared*:
-    whether a comparison has the figure. *in_series*: whether the table of a series has a row.
+    *part* is what the value is, behind the label or the value: figures with the same label share a
+    row. *compared*: whether a comparison has the figure. *in_series*: whether the table of a series
+    has a row.
     """
 
-    def __init__(self, label: str, part: str, unit: str, *, compared: bool = False, in_series: bool = False) -> None:
-        self.label, self.part, self.unit, self.compared, self.in_series = label, part, unit, compared, in_series
+    def __init__(
+        self, label: str, part: str, unit: str, *, compared: bool = False, in_series: bool = False
+    ) -> None:
+        self.label, self.part, self.unit = label, part, unit
+        self.compared, self.in_series = compared, in_series
         self.name = f"{label} {part}".rstrip()
         self.row = label if unit == "bytes" else self.name
         """In a table, below which another row has the part."""
@@ -71,8 +80,8 @@ class Figure:
         return digits(value) if self.part and self.unit != "bytes" else quantity(value, self.unit)
 
 
-# A peak in the usage of a program is not a sum: it is the largest one of the program and the children that it has
-# waited for. On Windows it is the program's.
+# A peak in the usage of a program is not a sum: it is the largest one of the program and the
+# children that it has waited for. On Windows it is the program's.
 WHOSE = "of the program" if sys.platform == "win32" else "of its largest process"
 
 # Every figure, in the order of the reports.
@@ -82,15 +91,23 @@ FIGURES = {
     "ru_stime": Figure("system time", "", "seconds", in_series=True),
     "cputime": Figure("CPU time", "", "seconds", compared=True),
     "ru_maxrss": Figure("peak memory", WHOSE, "bytes", compared=True, in_series=True),
-    "tree_rss": Figure("tree memory", "of the program and its descendants", "bytes", compared=True, in_series=True),
+    "tree_rss": Figure(
+        "tree memory", "of the program and its descendants", "bytes", compared=True, in_series=True
+    ),
     "ru_minflt": Figure("page faults", "without I/O", "faults", in_series=True),
     "ru_majflt": Figure("page faults", "with I/O", "faults", in_series=True),
     "ru_nvcsw": Figure("context switches", "voluntary", "switches", in_series=True),
     "ru_nivcsw": Figure("context switches", "involuntary", "switches", in_series=True),
     "ru_inblock": Figure("block I/O", "in", fields["ru_inblock"].unit),
-    "ru_oublock": Figure("block I/O", f"out ({fields['ru_oublock'].unit})", fields["ru_oublock"].unit),
+    "ru_oublock": Figure(
+        "block I/O", f"out ({fields['ru_oublock'].unit})", fields["ru_oublock"].unit
+    ),
 }
-FIGURES.update((name, Figure(FIELDS[name].meaning, "", fields[name].unit)) for name in fields if name not in FIGURES)
+FIGURES.update(
+    (name, Figure(FIELDS[name].meaning, "", fields[name].unit))
+    for name in fields
+    if name not in FIGURES
+)
 
 
 class Series:
@@ -154,7 +171,10 @@ def measured_fields(usage: RUsage, measured: frozenset[str]) -> dict[str, float]
 
 
 def outcome(code: int) -> str:
-    """Return how a program has ended, with the name of a signal if it has one; *code* is as in subprocess."""
+    """Return how a program has ended, with the name of a signal if it has one.
+
+    *code* is as in subprocess.
+    """
     if code >= 0:
         return f"exit status {code}"
     try:
@@ -173,7 +193,8 @@ UNITS: dict[str, list[tuple[float, str]]] = {
 def scale(value: float, unit: str) -> tuple[float, str]:
     """Return the size and the name of the unit that suits a value in seconds or bytes.
 
-    The value then has three digits before the decimal point at most, from microseconds on and up to seconds or TiB.
+    The value then has three digits before the decimal point at most, from microseconds on and up to
+    seconds or TiB.
     """
     units = UNITS.get(unit)
     if units is None:
@@ -185,7 +206,7 @@ def scale(value: float, unit: str) -> tuple[float, str]:
 
 
 def digits(value: float) -> str:
-    """Return a number with three significant digits, or with all digits before the decimal point."""
+    """Return a number with three significant digits, or all digits before the decimal point."""
     if value == int(value):
         return str(int(value))
     _, exponent = f"{value:.2e}".split("e")
@@ -199,7 +220,10 @@ def quantity(value: float, unit: str) -> str:
 
 
 def exactly(value: float, unit: str) -> str:
-    """Return seconds or bytes with all their digits, since a limit may be close; bytes also in a larger unit."""
+    """Return seconds or bytes with all their digits, since a limit may be close.
+
+    Bytes are also shown in a larger unit.
+    """
     if unit == "seconds":
         return f"{value:.6f} s"
     size, name = scale(value, unit)

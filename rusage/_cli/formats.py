@@ -1,4 +1,7 @@
-"""The reports for other programs: JSON, described by ``docs/rusage.schema.json``, Markdown, CSV, and the picture."""
+"""The reports for other programs: JSON, Markdown, CSV, and the picture.
+
+``docs/rusage.schema.json`` describes the JSON.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,7 @@ def of_runs(kind: str, found: list[Series], options: Options, file: TextIO | Non
     return of_tree(kind, found[0].text, ended.tree, ended.unsampled or TOO_SHORT)
 
 
-# --- JSON ------------------------------------------------------------------------------------------------------------
+# --- JSON ---
 
 
 def as_json(record: dict[str, object]) -> str:
@@ -54,12 +57,14 @@ def as_json(record: dict[str, object]) -> str:
 
 
 def _json(found: list[Series], options: Options) -> str:
-    """Return the runs of each command and, unless it is a single run, their statistics and ratios."""
+    """Return the runs of each command and, unless it is a single run, the statistics and ratios."""
     records = []
     for each in found:
         record: dict[str, object] = {"command": [*map(utf8, each.words)]}
         if options.is_series:
-            record["runs"] = [{**_outcome(run, options), "counted": run.counted} for run in each.runs]
+            record["runs"] = [
+                {**_outcome(run, options), "counted": run.counted} for run in each.runs
+            ]
             record["summary"] = {name: summary._asdict() for name, summary in each.summary.items()}
         else:
             record |= _outcome(each.runs[0], options)
@@ -91,7 +96,8 @@ def _outcome(ended: Ended, options: Options) -> dict[str, object]:
         record["tree"] = tree_record(ended.tree)
     if options.limits:
         record["limits"] = {
-            name: {"limit": limit, "exceeded": judge(name, limit, ended).over} for name, limit in options.limits.items()
+            name: {"limit": limit, "exceeded": judge(name, limit, ended).over}
+            for name, limit in options.limits.items()
         }
     return record
 
@@ -121,16 +127,19 @@ def system() -> str:
     return f"{platform.system()} {platform.release()} {platform.machine()}"
 
 
-# --- Markdown --------------------------------------------------------------------------------------------------------
+# --- Markdown ---
 
 
 def _markdown(found: list[Series], options: Options) -> str:
-    """Return a row for each command: the medians and, of several commands, the ratios with their intervals.
+    """Return a row for each command: the medians and, of several commands, ratios with intervals.
 
-    The median that is significantly the smallest is bold. If runs have failed, a column counts them, and for each limit
-    one says how many runs passed.
+    The median that is significantly the smallest is bold. If runs have failed, a column counts
+    them, and for each limit one says how many runs passed.
     """
-    columns = [["command", *(code(each.text) for each in found)], ["runs", *(f"{len(each.counted)}" for each in found)]]
+    columns = [
+        ["command", *(code(each.text) for each in found)],
+        ["runs", *(f"{len(each.counted)}" for each in found)],
+    ]
     failures = [sum(run.code != 0 for run in each.runs) for each in found]
     if any(failures):
         columns.append(["failures", *map(str, failures)])
@@ -143,7 +152,9 @@ def _markdown(found: list[Series], options: Options) -> str:
     for name in comparison.in_all(found):
         columns.append([FIGURES[name].name, *(each.shown_median(name, "**{}**") for each in found)])
         if options.compare:
-            ratios = [each.ratios[name].in_words() if name in each.ratios else "-" for each in found]
+            ratios = [
+                each.ratios[name].in_words() if name in each.ratios else "-" for each in found
+            ]
             columns.append([f"{FIGURES[name].label}, ratio", *ratios])
     head, *rows = [f"| {' | '.join(row)} |" for row in zip(*columns, strict=True)]
     return "\n".join([head, f"|{' --- |' * len(columns)}", *rows])
@@ -157,11 +168,14 @@ def code(text: str) -> str:
     return f"{fence}{space}{escaped}{space}{fence}"
 
 
-# --- CSV -------------------------------------------------------------------------------------------------------------
+# --- CSV ---
 
 
 def _csv(found: list[Series], *, header: bool) -> str:
-    """Return a row for each run. The columns are the same on every system; what was not measured is empty."""
+    """Return a row for each run.
+
+    The columns are the same on every system; what was not measured is empty.
+    """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     names = ["elapsed", *fields, "tree_rss"]
@@ -176,7 +190,7 @@ def _csv(found: list[Series], *, header: bool) -> str:
     return file.getvalue().removesuffix("\n")
 
 
-# --- The samples and their picture -----------------------------------------------------------------------------------
+# --- The samples and their picture ---
 
 
 def of_tree(kind: str, title: str, peak: TreePeak | None, reason: str = "") -> str | bytes:
@@ -186,16 +200,20 @@ def of_tree(kind: str, title: str, peak: TreePeak | None, reason: str = "") -> s
     """
     if kind == "samples":
         samples = [] if peak is None else peak.samples
-        rows = [f"{each.elapsed},{each.rss},{each.cputime},{each.processes},{each.unread}" for each in samples]
-        return "\n".join(["elapsed (seconds),rss (bytes),cputime (seconds),processes,unread", *rows])
+        rows = [
+            f"{each.elapsed},{each.rss},{each.cputime},{each.processes},{each.unread}"
+            for each in samples
+        ]
+        header = "elapsed (seconds),rss (bytes),cputime (seconds),processes,unread"
+        return "\n".join([header, *rows])
     if peak is None:
         raise OSError(errno.EINVAL, f"there is nothing to draw: {reason}")
     drawn = io.BytesIO()
     try:
         picture(title, peak).savefig(drawn, format=kind)
     except Exception as error:  # noqa: BLE001 (as many kinds as there are installations and settings of matplotlib)
-        text = " ".join(str(error).split())
-        raise OSError(errno.EINVAL, f"matplotlib cannot draw this: {type(error).__name__}: {text}") from None
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise OSError(errno.EINVAL, f"matplotlib cannot draw this: {reason}") from None
     return drawn.getvalue()
 
 
@@ -208,15 +226,21 @@ def picture(title: str, peak: TreePeak) -> Figure:
     title = " ".join(title.split()).replace("$", r"\$")
     figure.suptitle(title if len(title) <= 80 else f"{title[:77]}...")
 
-    memory.plot([sample.elapsed for sample in peak.samples], [sample.rss / 2**20 for sample in peak.samples])
+    times = [sample.elapsed for sample in peak.samples]
+    memory.plot(times, [sample.rss / 2**20 for sample in peak.samples])
     label = f"{quantity(peak.largest.rss, 'bytes')} in {processes(peak.largest)}"
     memory.plot([peak.largest.elapsed], [peak.largest.rss / 2**20], "o", label=label)
     memory.legend()
     memory.set(ylabel="memory of all processes (MiB)", ylim=(0, None))
 
-    step = max(1, -(-(len(peak.samples) - 1) // 100))  # for a hundred parts: one interval has few ticks of the clock
-    spent = {sample.elapsed: sample.cputime for sample in peak.samples[:-1:step] + peak.samples[-1:]}
-    use = [(spent[later] - spent[earlier]) / (later - earlier) for earlier, later in itertools.pairwise(spent)]
+    # For a hundred parts: one interval has few ticks of the clock.
+    step = max(1, -(-(len(peak.samples) - 1) // 100))
+    ends = peak.samples[:-1:step] + peak.samples[-1:]
+    spent = {sample.elapsed: sample.cputime for sample in ends}
+    use = [
+        (spent[later] - spent[earlier]) / (later - earlier)
+        for earlier, later in itertools.pairwise(spent)
+    ]
     if use:
         cpu.stairs(use, list(spent), fill=True)
     cpu.set(xlabel="seconds", ylabel="CPUs in use", ylim=(0, None))

@@ -1,7 +1,8 @@
 """The reports of GNU time 1.9: ``-f``, ``-p`` and ``-v``.
 
-Letters, escapes, labels and first lines are the same as in GNU time. A figure that was not measured is ``?``, where GNU
-time prints 0; under ``-v`` too, so that each line keeps its place and its label.
+Letters, escapes, labels and first lines are the same as in GNU time. A figure that was not measured
+is ``?``, where GNU time prints 0; under ``-v`` too, so that each line keeps its place and its
+label.
 """
 
 from __future__ import annotations
@@ -63,7 +64,12 @@ def report(
     *code* is the exit code as in subprocess, or the exit status for a program that could not be
     started, which has no figures.
     """
-    known = {"%": "%", "C": " ".join(command), "Z": getpagesize(), "x": code if code >= 0 else UNKNOWN}
+    known = {
+        "%": "%",
+        "C": " ".join(command),
+        "Z": getpagesize(),
+        "x": code if code >= 0 else UNKNOWN,
+    }
 
     def replacement(match: re.Match[str]) -> str:
         name, letter, escape = match.groups()
@@ -115,10 +121,12 @@ def _share(figures: Figures) -> int:
 
 def _average(figures: Figures, *names: str) -> int:
     """Return the average of integrals over the CPU time in KiB."""
-    return int(sum(figures[name] for name in names) / (figures["ru_utime"] + figures["ru_stime"])) // 1024
+    cpu = figures["ru_utime"] + figures["ru_stime"]
+    return int(sum(figures[name] for name in names) / cpu) // 1024
 
 
-# GNU time's %D is the data and the stack. Its %t, the average resident set size, is ru_idrss, which is another figure.
+# GNU time's %D is the data and the stack. Its %t, the average resident set size, is ru_idrss, which
+# is another figure.
 LETTERS: dict[str, Callable[[Figures], object]] = {
     "D": lambda figures: _average(figures, "ru_idrss", "ru_isrss"),
     "E": lambda figures: _clock(figures["elapsed"]),

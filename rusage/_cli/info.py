@@ -1,4 +1,4 @@
-"""What the command prints without running a program: help, facts for a bug report, and the usage of a process."""
+"""What is printed without running a program: help, facts for a bug report, usage of a process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from .options import Options
     from .tree import TreePeak
 
-    # The measured fields, what is reported beside them, as members of JSON and as rows, and what was recorded.
+    # The measured fields, what is reported beside them, as members of JSON and as rows, and what
+    # was recorded.
     Found = tuple[dict[str, float], dict[str, object], dict[str, str], TreePeak | None]
 
 if sys.platform == "linux":
@@ -31,7 +32,7 @@ if sys.platform == "linux":
 
 
 def print_report(options: Options) -> int:
-    """Print the help, the version, the facts, or the usage of a process, or this one's; return the exit status."""
+    """Print the help, version, facts, a process's usage or this one's; return the exit status."""
     if options.show == "help":
         show(help_text(width_of(sys.stdout)))
     elif options.show == "version":
@@ -58,7 +59,11 @@ def facts() -> str:
         "launcher": _launcher(is_used="ru_maxrss" in child),
         "error of the peak": "unknown" if error is None else f"up to {quantity(error, 'bytes')}",
     }
-    found = {f"measured, {name[7:].lower()}": measured(who) for name, who in WHO.items() if name not in BACKEND.absent}
+    found = {
+        f"measured, {name[7:].lower()}": measured(who)
+        for name, who in WHO.items()
+        if name not in BACKEND.absent
+    }
     found |= {"measured, a child": child, "measured, a process": BACKEND.process}
     for label, known in found.items():
         rows[label] = ", ".join(name for name in fields if name in known) or "not available"
@@ -69,40 +74,57 @@ def _launcher(*, is_used: bool) -> str:
     """Return whether programs are started through the launcher, and if not, why."""
     if sys.platform == "linux":
         if is_used:
-            return "used for plain starts: not with preexec_fn, user, group or extra_groups, nor for programs in /proc"
+            return (
+                "used for plain starts: "
+                "not with preexec_fn, user, group or extra_groups, nor for programs in /proc"
+            )
         why = lib.rusage_why_direct()
-        return "not used: " + ("it cannot run here" if why == ffi.NULL else ffi.string(why).decode())
+        reason = "it cannot run here" if why == ffi.NULL else ffi.string(why).decode()
+        return f"not used: {reason}"
     return "none: it exists on Linux only"
 
 
-HINT = "'rusage COMMAND ...' measures a command, 'rusage --help' lists the options, 'rusage --json' says more."
+HINT = (
+    "'rusage COMMAND ...' measures a command, 'rusage --help' lists the options, "
+    "'rusage --json' says more."
+)
 CLAUSES = 2  # of a meaning, which may have more
 
 
 def own_usage(options: Options) -> str:
-    """Return the name, the value ("-" if not measured) and the meaning of each field, and a hint; or JSON."""
+    """Return name, value ("-" if not measured) and meaning of each field, and a hint; or JSON."""
     usage, known = getrusage(RUSAGE_SELF)._asdict(), measured(RUSAGE_SELF)
     if options.kind == "json":
         record: dict[str, object] = {}
         for name, field in fields.items():
-            about = {"unit": field.unit, "measured": name in known, "meaning": field.meaning, "error": field.error}
+            about = {
+                "unit": field.unit,
+                "measured": name in known,
+                "meaning": field.meaning,
+                "error": field.error,
+            }
             record[name] = {"value": usage[name], **about}
         return formats.as_json(record)
-    values = {name: quantity(usage[name], fields[name].unit) if name in known else "-" for name in fields}
-    longest, widest = max(map(len, values)), max(map(len, values.values()))
-    rows = {
-        f"{name:<{longest}}  {value:>{widest}}": "; ".join(fields[name].meaning.split("; ")[:CLAUSES])
-        for name, value in values.items()
+    values = {
+        name: quantity(usage[name], fields[name].unit) if name in known else "-" for name in fields
     }
+    longest, widest = max(map(len, values)), max(map(len, values.values()))
+    rows = {}
+    for name, value in values.items():
+        meaning = "; ".join(fields[name].meaning.split("; ")[:CLAUSES])
+        rows[f"{name:<{longest}}  {value:>{widest}}"] = meaning
     hint = report.wrap(HINT, width_of(sys.stdout))
     return "\n".join([*report.lines(rows, sys.stdout), "", *hint])
 
 
-# --- A running process -----------------------------------------------------------------------------------------------
+# --- A running process ---
 
 
 def _print_process(pid: int, options: Options) -> int:
-    """Print what is known of a running process, and write what was recorded to files; return the exit status."""
+    """Print what is known of a running process; return the exit status.
+
+    What was recorded is written to files.
+    """
     with contextlib.ExitStack() as files:
         try:
             exports = [Export(*each, files) for each in options.exports]
@@ -111,14 +133,19 @@ def _print_process(pid: int, options: Options) -> int:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             complain(getattr(error, "filename", None) or "--pid", reason)
             return CANCELED
-        written = [export.write(lambda kind: formats.of_tree(kind, f"process {pid}", peak)) for export in exports]
+        written = [
+            export.write(lambda kind: formats.of_tree(kind, f"process {pid}", peak))
+            for export in exports
+        ]
         if options.kind == "json":
             units = {name: FIGURES[name].unit for name in (*usage, *record) if name in FIGURES}
             units |= {"rss": "bytes"} if "rss" in record else {}
             show(formats.as_json({"pid": pid, "usage": usage, **record, "units": units}))
         else:
             known = [name for name in ("ru_utime", "ru_stime", "ru_maxrss") if name in usage]
-            shown = {FIGURES[name].label: quantity(usage[name], FIGURES[name].unit) for name in known}
+            shown = {
+                FIGURES[name].label: quantity(usage[name], FIGURES[name].unit) for name in known
+            }
             show("\n".join(report.lines({"process": f"{pid}", **shown, **rows}, sys.stdout)))
     return 0 if all(written) else CANCELED
 
@@ -135,12 +162,14 @@ def _read(pid: int, options: Options) -> Found:
             sample, members = tree.sample(), tree.members()
         record["tree"] = formats.sample_record(sample)
         largest = quantity(max((member.rss for member in members), default=0), "bytes")
-        rows["tree now"] = f"{quantity(sample.rss, 'bytes')} in {report.processes(sample)}, the largest {largest}"
+        rows["tree now"] = (
+            f"{quantity(sample.rss, 'bytes')} in {report.processes(sample)}, the largest {largest}"
+        )
     return usage, record, rows, None
 
 
 def _record(pid: int, options: Options) -> Found:
-    """Record a process and its descendants until it has ended, or a signal comes that ends programs."""
+    """Record a process and its descendants until it ends, or a signal comes that ends programs."""
     signals = Signals()
     signals.catch()  # also while the following is imported
     from .. import Process, record  # some systems lack them
@@ -162,8 +191,9 @@ def _record(pid: int, options: Options) -> Found:
         complain("--pid", error.strerror)
     peak = peak_of(recording, recording.samples)
     last = peak.samples[-1]
+    state = "still running" if is_running else "ended"
     rows = {
-        "recorded": f"{quantity(last.elapsed, 'seconds')}; {'still running' if is_running else 'ended'}",
+        "recorded": f"{quantity(last.elapsed, 'seconds')}; {state}",
         "CPU time": f"{quantity(last.cputime, 'seconds')} of all processes, while recorded",
         "tree memory": f"{report.of_peak(peak)}; {report.how_often(peak)}",
     }

@@ -42,8 +42,10 @@ def judge(name: str, limit: float, ended: Ended) -> Verdict:
             close = f"peak memory is accurate to within {exactly(error, 'bytes')}: "
             close += f"the true peak may be above or below the limit of {shown}"
     elif name == "tree_rss":
-        # Of one process at a time without a sample. If sampling has failed, only an excess is known.
-        value = max((ended.figures[each] for each in ("ru_maxrss", name) if each in ended.figures), default=None)
+        # Of one process at a time without a sample. If sampling has failed, only an excess is
+        # known.
+        peaks = [ended.figures[each] for each in ("ru_maxrss", name) if each in ended.figures]
+        value = max(peaks, default=None)
         if ended.unsampled and value is not None and value <= limit:
             value = None
         if ended.tree is not None and ended.tree.is_partial:
@@ -60,9 +62,9 @@ def judge(name: str, limit: float, ended: Ended) -> Verdict:
 
 
 def check(limits: dict[str, float], runs: list[Ended], command: str) -> int:
-    """Print an error message for each limit that was exceeded or cannot be checked; return the exit status.
+    """Print an error message for each limit that was exceeded or cannot be checked.
 
-    Each note about an uncertain verdict is printed once.
+    Each note about an uncertain verdict is printed once. Return the exit status.
     """
     status = 0
     notes: dict[str, None] = {}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command that follows the options, or print this process's usage; return the exit status."""
+    """Run the command after the options, or print this process's usage; return the exit status."""
     try:
         try:
             options, command = parse(sys.argv[1:] if arguments is None else arguments)
@@ -42,9 +42,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def run_command(command: list[str], options: Options) -> int:
-    """Run a program, report its usage on standard error or to a file, and return the exit status, as rusage(1) has it.
+    """Run a program, report its usage, and return the exit status that rusage(1) describes.
 
-    Must run in the main thread; leaves the environment, the signal mask and the signal handlers changed.
+    The report goes to standard error or to a file.
+
+    Must run in the main thread; leaves the environment, the signal mask and the signal handlers
+    changed.
     """
     make_runs = _run_once
     if options.is_series:
@@ -66,11 +69,14 @@ def run_command(command: list[str], options: Options) -> int:
             if file not in {sys.stdout, sys.stderr}:
                 files.enter_context(file)
         except OSError as error:
-            complain("standard output" if error.filename is None else error.filename or "''", error.strerror)
+            name = "standard output" if error.filename is None else error.filename or "''"
+            complain(name, error.strerror)
             return CANCELED
         if isinstance(file, io.TextIOWrapper):
-            # %C: the bytes of the command, which need not be text. Of other reports, the encoding may lack characters.
-            file.reconfigure(errors="backslashreplace" if options.format is None else "surrogateescape")
+            # %C: the bytes of the command, which need not be text. Of other reports, the encoding
+            # may lack characters.
+            errors = "backslashreplace" if options.format is None else "surrogateescape"
+            file.reconfigure(errors=errors)
         found, code = make_runs(command, options)
         return _report_and_judge(found, code, options, file, exports)
 
@@ -111,7 +117,9 @@ def _report_and_judge(
     return exit_status(code or -(stopped_by or 0) or status or (0 if is_written else CANCELED))
 
 
-def _report(kind: str | None, found: list[Series], options: Options, file: TextIO | None = None) -> Any:
+def _report(
+    kind: str | None, found: list[Series], options: Options, file: TextIO | None = None
+) -> Any:
     """Return a report: bytes for a picture, and otherwise text."""
     if kind is not None:
         from . import formats

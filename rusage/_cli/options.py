@@ -1,4 +1,7 @@
-"""The options of the command: the table from which the help, its pages and the completions are made, and the parser."""
+"""The options of the command: their table and the parser.
+
+The help, its pages and the completions are made from the table.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,15 @@ if TYPE_CHECKING:
 class Option:
     """An option, and its line in the help.
 
-    The letter is without its dash; it is empty if there is none, as is the name of the value. *convert* returns the
-    value for a text, or raises ``ValueError``.
+    The letter is without its dash; it is empty if there is none, as is the name of the value.
+    *convert* returns the value for a text, or raises ``ValueError``.
     """
 
-    def __init__(self, letter: str, name: str, value: str, text: str, convert: Callable[[str], Any] = str) -> None:
-        self.letter, self.name, self.value, self.text, self.convert = letter, name, value, text, convert
+    def __init__(
+        self, letter: str, name: str, value: str, text: str, convert: Callable[[str], Any] = str
+    ) -> None:
+        self.letter, self.name, self.value = letter, name, value
+        self.text, self.convert = text, convert
 
 
 class Options:
@@ -38,7 +44,7 @@ class Options:
     append = False
     against: str | None = None
     stored: dict[str, float] | None = None
-    """The figures of the report of ``--against``, once it has been read; of a series the medians."""
+    """The figures of the report of ``--against``, once it has been read; of a series, medians."""
     kill = False
     interval = 0.01
     pid: int | None = None
@@ -58,25 +64,32 @@ class Options:
         """None for a text."""
         self.exports: list[tuple[str, str]] = [*values.get("export", [])]
         self.exports += [values[name] for name in ("samples", "plot") if name in values]
-        """Kinds, also ``samples`` and the formats of pictures, and the files for reports of this kind."""
+        """Kinds, also ``samples`` and the formats of pictures, and the files for these reports."""
         formats: dict[str, str | None] = {"format": values.get("format"), "portability": POSIX}
         last = next((name for name in reversed(values) if name in formats), "format")
         self.format = VERBOSE if "verbose" in values else formats[last]
         """The format of a report of GNU time; None for the report of rusage."""
         self.first_line = self.format is not POSIX and "quiet" not in values
         """Whether a report in GNU time's format begins with a line about a program that fails."""
-        self.limits: dict[str, float] = {figure: values[name] for name, figure in LIMITS.items() if name in values}
-        """Of ``ru_maxrss`` and ``tree_rss`` in bytes, of ``cputime`` in seconds; a ``Percent`` until it is absolute."""
+        self.limits: dict[str, float] = {
+            figure: values[name] for name, figure in LIMITS.items() if name in values
+        }
+        """Of ``ru_maxrss`` and ``tree_rss`` in bytes, of ``cputime`` in seconds.
+
+        A ``Percent`` until it is absolute.
+        """
         self.records = self.pid is not None and not values.keys().isdisjoint(RECORDS)
         """Whether the running process is recorded over time."""
         self.tree = self.records or not values.keys().isdisjoint(SAMPLES)
         self.is_series = self.compare or self.runs is not None
 
 
-# --- Conversions of values -------------------------------------------------------------------------------------------
+# --- Conversions of values ---
 
 
-def _number(what: str, least: float, kind: type[float] = int, most: float = sys.maxsize) -> Callable[[str], float]:
+def _number(
+    what: str, least: float, kind: type[float] = int, most: float = sys.maxsize
+) -> Callable[[str], float]:
     """Return the conversion of a number."""
 
     def convert(text: str) -> float:
@@ -103,7 +116,7 @@ def _limit(absolute: Callable[[str], float]) -> Callable[[str], float]:
 
 
 def _file(kinds: dict[str, str]) -> Callable[[str], tuple[str, str]]:
-    """Return the conversion of the name of a file to the kind of report that its end tells, and the name."""
+    """Return the conversion of a file's name to the kind of report for its end, and the name."""
 
     def convert(path: str) -> tuple[str, str]:
         for end, kind in kinds.items():
@@ -123,7 +136,8 @@ OPERATOR = r"\d*[|&;<>].*|.*[|&;]"
 def split(text: str) -> Command:
     """Return the words of a command line. Windows programs split their own.
 
-    Raises ``ValueError`` for an empty command, an open quote, and an operator of the shell between words.
+    Raises ``ValueError`` for an empty command, an open quote, and an operator of the shell between
+    words.
     """
     import shlex
 
@@ -143,12 +157,19 @@ def split(text: str) -> Command:
 
 SECONDS = "number of seconds"
 
-# --- The table -------------------------------------------------------------------------------------------------------
+_runs = _number("number of runs", 1)
+_interval = _number(SECONDS, 0.0001, float)
+_samples, _picture = _file({"": "samples"}), _file(PICTURES)
+_pid = _number("process ID", 1, most=2**31 - 1)
+_max_size = _limit(parse_size)
+_max_seconds = _limit(_number(SECONDS, 0, float))
+
+# --- The table ---
 
 GNU_TIME = "Reports of GNU time 1.9"
 OPTIONS = {
     "Used most": [
-        Option("n", "runs", "RUNS", "run the command RUNS times, report statistics", _number("number of runs", 1)),
+        Option("n", "runs", "RUNS", "run the command RUNS times, report statistics", _runs),
         Option("", "compare", "", "compare commands without a shell, 3 s for each"),
         Option("o", "output", "FILE", "write the report to FILE, not to standard error"),
         Option("", "json", "", "report in JSON; -o - writes to standard output"),
@@ -165,17 +186,21 @@ OPTIONS = {
     ],
     "The program and its descendants": [
         Option("", "tree", "", "sample the memory of all processes together"),
-        Option("", "interval", "SECONDS", "seconds between two samples (0.01)", _number(SECONDS, 0.0001, float)),
-        Option("", "samples", "FILE", "write the samples to FILE as CSV; implies --tree", _file({"": "samples"})),
-        Option("", "plot", "FILE", "draw them: .png, .svg or .pdf; implies --tree", _file(PICTURES)),
-        Option("", "pid", "PID", "report a running process, not a command", _number("process ID", 1, most=2**31 - 1)),
+        Option("", "interval", "SECONDS", "seconds between two samples (0.01)", _interval),
+        Option("", "samples", "FILE", "write the samples to FILE as CSV; implies --tree", _samples),
+        Option("", "plot", "FILE", "draw them: .png, .svg or .pdf; implies --tree", _picture),
+        Option("", "pid", "PID", "report a running process, not a command", _pid),
     ],
     "Limits (exit status 123 if exceeded)": [
-        Option("", "limit-maxrss", "SIZE", "limit on the peak memory of the largest process", _limit(parse_size)),
-        Option("", "limit-tree-rss", "SIZE", "limit on all processes together, like 500M", _limit(parse_size)),
+        Option(
+            "", "limit-maxrss", "SIZE", "limit on the peak memory of the largest process", _max_size
+        ),
+        Option(
+            "", "limit-tree-rss", "SIZE", "limit on all processes together, like 500M", _max_size
+        ),
         Option("", "kill", "", "kill all when a sample exceeds --limit-tree-rss"),
         Option(
-            "", "limit-cputime", "SECONDS", "limit on user and system time together", _limit(_number(SECONDS, 0, float))
+            "", "limit-cputime", "SECONDS", "limit on user and system time together", _max_seconds
         ),
         Option("", "against", "FILE", "compare with a report in JSON; limits like +10%"),
     ],
@@ -233,41 +258,61 @@ def help_text(width: int) -> str:
     import textwrap
 
     usage = "Report the resource usage of a command; without one, of rusage itself."
-    text = ["usage: rusage [option ...] [--] [command [argument ...]]", *textwrap.wrap(usage, width), ""]
+    text = [
+        "usage: rusage [option ...] [--] [command [argument ...]]",
+        *textwrap.wrap(usage, width),
+        "",
+    ]
     for title, group in OPTIONS.items():
         if title == GNU_TIME:
-            text += textwrap.wrap(f"{title}: -f FORMAT, -p, -v and -q, as rusage(1) describes them", width)
+            text += textwrap.wrap(
+                f"{title}: -f FORMAT, -p, -v and -q, as rusage(1) describes them", width
+            )
         else:
             text.append(f"{title}:")
             for option in group:
                 letter = f"-{option.letter}," if option.letter else ""
                 first = f"  {letter:3} --{option.name} {option.value}"
-                text += textwrap.wrap(option.text, width, initial_indent=f"{first:31}", subsequent_indent=" " * 31)
+                text += textwrap.wrap(
+                    option.text, width, initial_indent=f"{first:31}", subsequent_indent=" " * 31
+                )
         text.append("")
     return "\n".join([*text, "Examples:", *(f"  {example}" for example in EXAMPLES)])
 
 
-# --- The parser ------------------------------------------------------------------------------------------------------
+# --- The parser ---
 
 
 def parse(arguments: list[str]) -> tuple[Options, list[str]]:
-    """Return the values of the options, and the command that follows them. Exits with status 2 if they are wrong."""
+    """Return the values of the options, and the command that follows them.
+
+    Exits with status 2 if they are wrong.
+    """
     if arguments[:1] == ["--"]:
         return Options({}), arguments[1:]
     if not arguments or not arguments[0].startswith("-"):
         return Options({}), arguments
     import getopt
 
-    known = {spelled: option for group in OPTIONS.values() for option in group for spelled in spelling(option)}
-    letters = "".join(word[1:] + (":" if known[word].value else "") for word in known if word[1] != "-")
+    known = {
+        spelled: option
+        for group in OPTIONS.values()
+        for option in group
+        for spelled in spelling(option)
+    }
+    letters = "".join(
+        word[1:] + (":" if known[word].value else "") for word in known if word[1] != "-"
+    )
     names = [word[2:] + ("=" if known[word].value else "") for word in known if word[1] == "-"]
     try:
         pairs, command = getopt.getopt(arguments, letters, names)
     except getopt.GetoptError as error:
         import difflib
 
-        meant = " or --".join(difflib.get_close_matches(error.opt, [name.rstrip("=") for name in names]))
-        _fail(f"{error.msg}; did you mean --{meant}?" if meant not in {"", error.opt} else error.msg)
+        close = difflib.get_close_matches(error.opt, [name.rstrip("=") for name in names])
+        meant = " or --".join(close)
+        hint = f"; did you mean --{meant}?" if meant not in {"", error.opt} else ""
+        _fail(error.msg + hint)
     given = [(known[word], text) for word, text in pairs]
     shown = next((option.name for option, _ in given if option.name in SHOWN), None)
     return Options({shown: True}) if shown is not None else _convert(given, command), command
@@ -313,7 +358,7 @@ def _check(values: dict[str, Any], *, has_command: bool) -> None:
 
 
 def _check_surroundings(options: Options, *, draws: bool) -> None:
-    """Exit if reports would go to the same file, or if the system or the installation lacks what an option needs."""
+    """Exit if two reports share a file, or the system or installation lacks what is needed."""
     files = options.output, options.against, *(path for _, path in options.exports)
     paths = [path for path in files if path is not None and path != "-"]
     if len({*map(os.path.normpath, paths)}) < len(paths):

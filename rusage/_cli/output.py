@@ -1,4 +1,4 @@
-"""Where the command writes: standard streams, files, and messages; the width and the colours of terminals."""
+"""Where the command writes: standard streams, files, messages; width and colours of terminals."""
 
 from __future__ import annotations
 
@@ -17,20 +17,25 @@ if TYPE_CHECKING:
 CANCELED = 125
 
 # The control characters C0 and C1, except for tabs and newlines.
-CONTROLS = {number: f"\\x{number:02x}" for number in {*range(0x20), *range(0x7F, 0xA0)} - {*b"\t\n"}}
+CONTROLS = {
+    number: f"\\x{number:02x}" for number in {*range(0x20), *range(0x7F, 0xA0)} - {*b"\t\n"}
+}
 
 
 def utf8(text: str) -> str:
-    r"""Return a text with each byte that is not UTF-8, for Python a lone surrogate, as \xNN: JSON has no surrogates."""
+    r"""Return a text with each byte that is not UTF-8 as \xNN: JSON has no surrogates.
+
+    For Python, such a byte is a lone surrogate.
+    """
     return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
 def readable(text: str) -> str:
-    r"""Return a command's text for a report, with control characters and bytes that are not UTF-8 as \xNN."""
+    r"""Return a text for a report, with control characters and bytes that are not UTF-8 as \xNN."""
     return utf8(text).translate(CONTROLS)
 
 
-# --- Streams ---------------------------------------------------------------------------------------------------------
+# --- Streams ---
 
 
 def show(text: str) -> None:
@@ -41,7 +46,7 @@ def show(text: str) -> None:
 
 
 def complain(*parts: str | None, alarming: bool = True) -> None:
-    """Print a message on standard error, if that is possible; on a terminal in red, if it is about a failure."""
+    """Print a message on standard error, if possible; on a terminal in red, if about a failure."""
     if sys.stderr is None:
         return
     show_progress()
@@ -57,9 +62,10 @@ _shown = 0  # the length of the progress line on the terminal
 
 
 def show_progress(text: str = "") -> None:
-    """Replace the progress line on a terminal by a text, cut to its width; without a text, remove it.
+    """Replace the progress line on a terminal by a text, cut to its width; without one, remove it.
 
-    The cursor stays at the start of the line: what the terminal echoes, such as ^C, is removed with it.
+    The cursor stays at the start of the line: what the terminal echoes, such as ^C, is removed with
+    it.
     """
     global _shown  # noqa: PLW0603 (of this process)
     if sys.stderr is None or not sys.stderr.isatty() or not (text or _shown):
@@ -73,7 +79,7 @@ def show_progress(text: str = "") -> None:
 
 
 def discard(stream: TextIO | None) -> None:
-    """Redirect a stream that cannot be written to, so that the interpreter can flush it at exit without an error."""
+    """Redirect a stream that cannot be written to, so that flushing it at exit does not fail."""
     with contextlib.suppress(OSError, ValueError, AttributeError):  # it is closed
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())  # type: ignore[union-attr]
@@ -99,11 +105,14 @@ def write(report: str, file: TextIO | None) -> bool:
     return True
 
 
-# --- Files -----------------------------------------------------------------------------------------------------------
+# --- Files ---
 
 
 def open_output(path: str, *, append: bool) -> TextIO:
-    """Open the file of ``--output``. It is emptied now, as by GNU time, unless it is also the program's."""
+    """Open the file of ``--output``.
+
+    It is emptied now, as by GNU time, unless it is also the program's.
+    """
     if path == "-":
         if sys.stdout is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
@@ -112,11 +121,15 @@ def open_output(path: str, *, append: bool) -> TextIO:
 
 
 class Export:
-    """A file for another report, closed by *files*. It keeps its content until the report is written."""
+    """A file for another report, closed by *files*.
+
+    It keeps its content until the report is written.
+    """
 
     def __init__(self, kind: str, path: str, files: contextlib.ExitStack) -> None:
         self.kind, self.path = kind, path
-        self._descriptor = _shared_or_open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0))
+        flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        self._descriptor = _shared_or_open(path, flags)
         files.callback(os.close, self._descriptor)
         self._is_ours = _is_ours(self._descriptor)  # later a stream may be redirected
 
@@ -127,14 +140,16 @@ class Export:
         """
         is_empty = False
         try:
-            report = make(self.kind)
-            content = report if isinstance(report, bytes) else f"{report}\n".encode("utf-8", "surrogateescape")
+            content = make(self.kind)
+            if isinstance(content, str):
+                content = f"{content}\n".encode("utf-8", "surrogateescape")
             if self._is_ours:
                 _check_name(self.path, self._descriptor)
                 # A file that is moved from now on has the whole report.
                 os.ftruncate(self._descriptor, 0)
                 is_empty = True
-            with open(os.dup(self._descriptor), "wb") as file:  # NFS may report write errors only when it is closed
+            # NFS may report write errors only when the file is closed.
+            with open(os.dup(self._descriptor), "wb") as file:
                 file.write(content)
         except OSError as error:
             if is_empty:
@@ -151,11 +166,16 @@ def _is_ours(descriptor: int) -> bool:
 
 
 def _check_name(path: str, descriptor: int) -> None:
-    """Raise ``OSError`` if the program has removed or replaced the file of a report: nobody would find the report."""
+    """Raise ``OSError`` if the program has removed or replaced the file of a report.
+
+    Nobody would find the report.
+    """
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         if os.path.samestat(os.stat(path), os.fstat(descriptor)):
             return
-    raise FileNotFoundError(errno.ENOENT, "the file was removed or replaced before the report was written")
+    raise FileNotFoundError(
+        errno.ENOENT, "the file was removed or replaced before the report was written"
+    )
 
 
 def _shared_or_open(path: str, flags: int) -> int:
@@ -180,7 +200,7 @@ def _stream_of(file: str | int) -> int | None:
     return None
 
 
-# --- Terminals -------------------------------------------------------------------------------------------------------
+# --- Terminals ---
 
 # Readable on light and dark backgrounds, unlike most colours.
 RED, BOLD = "1;31", "1"
@@ -189,13 +209,17 @@ RED, BOLD = "1;31", "1"
 def width_of(file: TextIO | None) -> int:
     """Return the columns of a terminal, and 80 where there is none."""
     columns = 0
-    with contextlib.suppress(AttributeError, OSError, ValueError):  # it is closed, or no terminal, or no file
+    # It may be closed, or no terminal, or no file.
+    with contextlib.suppress(AttributeError, OSError, ValueError):
         columns = os.get_terminal_size(file.fileno()).columns  # type: ignore[union-attr]
     return columns or 80
 
 
 def is_colored(file: TextIO | None) -> bool:
-    """Return whether a report is in colour: on terminals, except for Windows', which may not interpret the codes."""
+    """Return whether a report is in colour: on terminals, except for Windows'.
+
+    Those may not interpret the codes.
+    """
     if file is None or not file.isatty() or sys.platform == "win32":
         return False
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

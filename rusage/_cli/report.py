@@ -43,10 +43,12 @@ def wrap(text: str, width: int, indent: str = "") -> list[str]:
         return [text]
     import textwrap
 
-    return textwrap.wrap(text, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
+    return textwrap.wrap(
+        text, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )
 
 
-# --- One run ---------------------------------------------------------------------------------------------------------
+# --- One run ---
 
 
 def of_run(found: Series, options: Options, file: TextIO | None) -> str:
@@ -84,9 +86,10 @@ def _tree(ended: Ended) -> str:
 
 def of_peak(peak: TreePeak) -> str:
     """Return the largest sample of a tree."""
-    sample = peak.largest
-    text = f"{quantity(sample.rss, 'bytes')} in {processes(sample)} after {quantity(sample.elapsed, 'seconds')}"
-    return text if peak.member is None else f"{text}, the largest {quantity(peak.member.rss, 'bytes')}"
+    sample, member = peak.largest, peak.member
+    size, elapsed = quantity(sample.rss, "bytes"), quantity(sample.elapsed, "seconds")
+    largest = "" if member is None else f", the largest {quantity(member.rss, 'bytes')}"
+    return f"{size} in {processes(sample)} after {elapsed}{largest}"
 
 
 def how_often(*peaks: TreePeak) -> str:

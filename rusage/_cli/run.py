@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .tree import Sampling
 
     Streams = tuple[int | None, int | None]
-    """The file descriptors of a program's standard output and standard error; None if it inherits the stream."""
+    """File descriptors of a program's standard output and error; None for an inherited stream."""
 
 # Exit statuses, as in env(1), nohup(1) and GNU time.
 CANNOT_EXECUTE = 126
@@ -46,7 +46,7 @@ class Signals:
         self.received: list[int] = []
         """The signals that have arrived while programs ran."""
         self.early: list[int] = []
-        """Signals that have arrived while the present program was being started, and are yet to be forwarded."""
+        """Signals that arrived while the program was being started, and are yet to be forwarded."""
         self.mask: set[int] | None = None
         """The caller's signal mask, once this process has blocked signals."""
 
@@ -59,8 +59,8 @@ class Signals:
         for number in self.keyboard + self.forwarded:
             signal.signal(number, self._note)
         if sys.platform != "win32":
-            # While SIGCHLD is ignored, there is no exit status. The BSDs discard a blocked signal whose default action
-            # is to ignore it.
+            # While SIGCHLD is ignored, there is no exit status. The BSDs discard a blocked signal
+            # whose default action is to ignore it.
             signal.signal(signal.SIGCHLD, lambda *_: None)
             if self.mask is not None:
                 signal.pthread_sigmask(signal.SIG_SETMASK, self.mask)
@@ -99,14 +99,14 @@ def run(
     name: str | None = None,
     options: Options | None = None,
 ) -> Ended | int:
-    """Run a program; if it cannot be started, print an error message and return the exit status for that.
+    """Run a program; if it cannot be started, print an error message and return the exit status.
 
-    *name*: the name of the program in the message; its first word by default. The options say whether the tree is
-    sampled.
+    *name*: the name of the program in the message; its first word by default. The options say
+    whether the tree is sampled.
 
-    Except for given streams, the program inherits all file descriptors, and the signals that the caller ignores or
-    blocks. SIGPIPE and SIGXFSZ get their defaults: Python ignores both at its start, so the caller's disposition is
-    unknown.
+    Except for given streams, the program inherits all file descriptors, and the signals that the
+    caller ignores or blocks. SIGPIPE and SIGXFSZ get their defaults: Python ignores both at its
+    start, so the caller's disposition is unknown.
     """
     name = name or command[0] or "''"
     sampling = None
@@ -117,11 +117,15 @@ def run(
     try:
         return _run(command, signals, streams, sampling)
     except ChildProcessError:
-        complain(name, "the exit status is not available: another caller has already waited for the program")
+        complain(
+            name,
+            "the exit status is not available: another caller has already waited for the program",
+        )
         return CANCELED
     except FileNotFoundError as error:
         is_line = len(command) == 1 and len(command[0].split()) > 1
-        complain(name, "no program has this name: leave out the quotes, or use sh -c" if is_line else error.strerror)
+        hint = "no program has this name: leave out the quotes, or use sh -c"
+        complain(name, hint if is_line else error.strerror)
         return NOT_FOUND
     except OSError as error:
         complain(name, error.strerror)
@@ -145,9 +149,12 @@ def _run(command: Command, signals: Signals, streams: Streams, sampling: Samplin
     usage, elapsed = process.rusage, process.elapsed
     assert usage is not None  # noqa: S101 (the exit has been seen)
     assert elapsed is not None  # noqa: S101 (as above)
-    if type(process) is Popen and code == 0 and not process.measured and "wait4" not in BACKEND.absent:
-        raise ChildProcessError(errno.ECHILD, os.strerror(errno.ECHILD))  # subprocess reports 0 then
-    bound = getattr(process, "_peak_bound", None)  # not on Windows, nor if another library has replaced Popen
+    is_unmeasured = not process.measured and "wait4" not in BACKEND.absent
+    if type(process) is Popen and code == 0 and is_unmeasured:
+        # subprocess reports 0 then.
+        raise ChildProcessError(errno.ECHILD, os.strerror(errno.ECHILD))
+    # Not on Windows, nor if another library has replaced Popen.
+    bound = getattr(process, "_peak_bound", None)
     ended = Ended(code, measured_fields(usage, process.measured), elapsed, bound, tree)
     ended.unsampled = "" if sampling is None else sampling.unsampled
     return ended
@@ -156,8 +163,8 @@ def _run(command: Command, signals: Signals, streams: Streams, sampling: Samplin
 def _restore_environment() -> None:
     """Undo Python's locale coercion (PEP 538), which sets LC_CTYPE in the environment.
 
-    /proc/self/environ is the environment at exec. It is not trusted if it lacks another variable that is set: it may
-    be overwritten, as some programs do to set their title.
+    /proc/self/environ is the environment at exec. It is not trusted if it lacks another variable
+    that is set: it may be overwritten, as some programs do to set their title.
     """
     if sys.platform == "win32":
         return
@@ -169,7 +176,8 @@ def _restore_environment() -> None:
             entries = [entry for entry in file.read().split(b"\0") if b"=" in entry]
     except OSError:
         return
-    original = {key: value for key, _, value in (entry.partition(b"=") for entry in reversed(entries))}
+    parts = (entry.partition(b"=") for entry in reversed(entries))
+    original = {key: value for key, _, value in parts}
     if environment.keys() - original.keys() <= {name}:
         if name in original:
             environment[name] = original[name]
@@ -179,7 +187,8 @@ def _restore_environment() -> None:
 
 def _start(command: Command, streams: Streams) -> Popen[bytes]:
     """Start a program; a script without a shebang by the shell, as execvp(3) does."""
-    # posix_spawn takes a mapping, which cannot hold all environments; the other way passes on the environment as it is.
+    # posix_spawn takes a mapping, which cannot hold all environments; the other way passes on the
+    # environment as it is.
     subprocess._USE_POSIX_SPAWN = False  # type: ignore[misc]  # noqa: SLF001 (subprocess documents this)
     try:
         return Popen(command, close_fds=False, stdout=streams[0], stderr=streams[1])
@@ -219,7 +228,10 @@ def _wait_and_forward(process: Popen[bytes], signals: Signals, sampling: Samplin
 
 
 def exit_status(code: int) -> int:
-    """Return the exit status for an exit code as in subprocess; if it is SIGINT, kill this process with SIGINT."""
+    """Return the exit status for an exit code as in subprocess.
+
+    If the code is SIGINT, kill this process with SIGINT.
+    """
     if code == -signal.SIGINT:
         die_of("SIGINT")  # a shell ends a loop only if SIGINT killed the command
     return code if code >= 0 else KILLED - code

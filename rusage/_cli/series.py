@@ -26,19 +26,23 @@ if TYPE_CHECKING:
 
 def run_series(command: list[str], options: Options) -> tuple[list[Series], int]:
     """Run the program, or the command lines to compare in turn; return the series and a code."""
-    found = [Series(split(line), [], line) for line in command] if options.compare else [Series(command, [])]
+    if options.compare:
+        found = [Series(split(line), [], line) for line in command]
+    else:
+        found = [Series(command, [])]
     code = make_rounds(found, options)
     if options.compare:
         compare(found)
     return found, code
 
 
-# --- The runs --------------------------------------------------------------------------------------------------------
+# --- The runs ---
 
 # The signals that end the series after the current run.
 ENDING = {*KEYBOARD, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
 
-# A comparison without -n makes as many rounds as fit into these seconds for each command, and at least this number.
+# A comparison without -n makes as many rounds as fit into these seconds for each command, and at
+# least this number.
 SECONDS, LEAST_ROUNDS = 3.0, 10
 
 
@@ -53,7 +57,8 @@ def make_rounds(found: list[Series], options: Options) -> int:
     hidden = HiddenOutput(options)
     code = 0
     began = time.monotonic()
-    for done, (number, at, rounds) in enumerate(_schedule(len(found), options.warmup, options.runs)):
+    schedule = _schedule(len(found), options.warmup, options.runs)
+    for done, (number, at, rounds) in enumerate(schedule):
         if not options.show_output:
             numbers = options.warmup * len(found), rounds * len(found)
             show_progress(progress(done, *numbers, time.monotonic() - began))
@@ -84,7 +89,10 @@ def make_rounds(found: list[Series], options: Options) -> int:
 
 
 def _prepare(options: Options, signals: Signals, hidden: HiddenOutput) -> int:
-    """Run the command that prepares a run; if it fails, print an error message. Return its exit code."""
+    """Run the command that prepares a run, and return its exit code.
+
+    If it fails, print an error message.
+    """
     if options.prepare is None:
         return 0
     name = options.prepare if isinstance(options.prepare, str) else shlex.join(options.prepare)
@@ -103,10 +111,10 @@ def _explain_end(name: str, what: str, hidden: HiddenOutput) -> None:
 
 
 def _schedule(commands: int, warmup: int, rounds: int | None) -> Iterator[tuple[int, int, int]]:
-    """Return the number of the round, the position of the command, and the number of all rounds, for each run.
+    """Return, for each run, the round, the position of the command, and the number of all rounds.
 
-    The numbers of the rounds are 1 and more after the warm-up. Without a number of *rounds*, it is estimated from the
-    first rounds, and does not change after them.
+    The numbers of the rounds are 1 and more after the warm-up. Without a number of *rounds*, it is
+    estimated from the first rounds, and does not change after them.
     """
     began, number, wanted = 0.0, 1 - warmup, rounds or LEAST_ROUNDS
     while number <= wanted:
@@ -115,7 +123,8 @@ def _schedule(commands: int, warmup: int, rounds: int | None) -> Iterator[tuple[
         order = range(commands)
         yield from ((number, at, wanted) for at in (order if number % 2 else reversed(order)))
         if rounds is None and 1 <= number <= LEAST_ROUNDS:
-            elapsed = time.monotonic() - began  # 0 by a clock with long ticks, as on Windows before Python 3.13
+            # 0 by a clock with long ticks, as on Windows before Python 3.13.
+            elapsed = time.monotonic() - began
             wanted = max(LEAST_ROUNDS, int(SECONDS * commands * number / elapsed) if elapsed else 0)
         number += 1
 
@@ -125,7 +134,7 @@ def ending_signal(signals: Signals) -> int | None:
     return next((number for number in signals.arrived() if number in ENDING), None)
 
 
-# --- The streams of the runs -----------------------------------------------------------------------------------------
+# --- The streams of the runs ---
 
 
 def empty_standard_input() -> None:
@@ -174,11 +183,19 @@ class HiddenOutput:
         return written.decode("utf-8", "backslashreplace").splitlines()[-10:]
 
 
-# --- The progress line -----------------------------------------------------------------------------------------------
+# --- The progress line ---
 
 
 def progress(done: int, warmup: int, runs: int, elapsed: float) -> str:
-    """Return a line about the next run; *done* of *warmup* and *runs* have been made in *elapsed* seconds."""
-    text = f"warm-up run {done + 1} of {warmup}" if done < warmup else f"run {done - warmup + 1} of {runs}"
-    about = f", about {max(1, round(elapsed / done * (warmup + runs - done)))} s left" if done else ""
+    """Return a line about the next run.
+
+    *done* of *warmup* and *runs* have been made in *elapsed* seconds.
+    """
+    if done < warmup:
+        text = f"warm-up run {done + 1} of {warmup}"
+    else:
+        text = f"run {done - warmup + 1} of {runs}"
+    about = (
+        f", about {max(1, round(elapsed / done * (warmup + runs - done)))} s left" if done else ""
+    )
     return f"rusage: {text}{about}"

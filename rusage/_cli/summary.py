@@ -24,7 +24,10 @@ def summary_of(values: list[float]) -> Summary:
 
 
 class Ratio(NamedTuple):
-    """The ratio of a command's figure to the first command's, and its 95 % interval, which is None below six rounds."""
+    """The ratio of a command's figure to the first command's, and its 95 % interval.
+
+    The interval is None below six rounds.
+    """
 
     ratio: float
     low: float | None
@@ -36,13 +39,14 @@ class Ratio(NamedTuple):
         return self.low is not None and self.high is not None and not self.low <= 1 <= self.high
 
     def shown(self) -> list[str]:
-        """Return the ratio and the ends of the interval, with the decimals that the interval justifies.
+        """Return the ratio and the interval's ends, with the decimals that the interval justifies.
 
-        That is, down to the first digit of the distance from the ratio to the nearer end, or to 1 if 1 is outside, and
-        one below 10.
+        That is, down to the first digit of the distance from the ratio to the nearer end, or to 1
+        if 1 is outside, and one below 10.
         """
         values = [value for value in self if value is not None]
-        nearest = min((abs(end - self.ratio) for end in values if end != self.ratio), default=self.ratio / 100)
+        distances = [abs(end - self.ratio) for end in values if end != self.ratio]
+        nearest = min(distances, default=self.ratio / 100)
         if self.differs:
             nearest = min(nearest, abs(self.ratio - 1))
         decimals = max(int(min(values) < 10), -int(f"{nearest:.0e}".partition("e")[2]))

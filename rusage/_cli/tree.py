@@ -24,12 +24,13 @@ GRACE, PATIENCE = 5.0, 5.0
 STEP = 0.05
 NEVER = float("inf")
 
-# Whether this process can become the parent of orphans, so that they stay in the tree. PyPy has no waitid.
+# Whether this process can become the parent of orphans, so that they stay in the tree. PyPy has no
+# waitid.
 CAN_ADOPT = hasattr(lib, "rusage_become_reaper") and hasattr(os, "waitid")
 
 
 class TreePeak(NamedTuple):
-    """What was sampled of a program and its descendants; the times count from the start of the program."""
+    """What was sampled of a program and its descendants; times count from the program's start."""
 
     largest: Sample
     """The sample with the largest sum of resident set sizes."""
@@ -81,7 +82,9 @@ class Sampling:
             return
         if self._others:
             complain(
-                self.name, "other processes are left from before: what they start may be counted, or killed by --kill"
+                self.name,
+                "other processes are left from before: what they start may be counted, or killed "
+                "by --kill",
             )
         self._delay = self._recording.tree._opened - began
 
@@ -103,10 +106,12 @@ class Sampling:
             recording.stop()
         except Exception as error:  # noqa: BLE001 (as above)
             self._fail("the tree could no longer be sampled", error)
-        # The first sample finds a program that has not done anything yet; the last one, only orphans that run on. If
-        # samples are missing at the end, the largest one may only show that a limit was exceeded.
+        # The first sample finds a program that has not done anything yet; the last one, only
+        # orphans that run on. If samples are missing at the end, the largest one may only show that
+        # a limit was exceeded.
         samples = recording.samples
-        found = sum(sample.processes > 0 for sample in (samples if self.unsampled else samples[:-1]))
+        counted = samples if self.unsampled else samples[:-1]
+        found = sum(sample.processes > 0 for sample in counted)
         is_known = found >= 2 and (not self.unsampled or recording.largest.rss > self.limit)
         if not is_known and not self._signaled:
             return None
@@ -122,9 +127,9 @@ class Sampling:
         found = False
         if sys.platform == "win32" or not CAN_ADOPT or self._recording is None:
             return found
-        tree = self._recording.tree
+        tree, flags = self._recording.tree, os.WEXITED | os.WNOHANG | os.WNOWAIT
         with contextlib.suppress(OSError, ValueError):  # there is no child, or stop() reports it
-            while (child := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
+            while (child := os.waitid(os.P_ALL, 0, flags)) is not None:
                 if child.si_pid == self._pid:
                     tree.sample()
                     break
@@ -189,14 +194,19 @@ def may_signal(member: Member) -> bool:
 
 
 def peak_of(recording: record, samples: list[Sample], delay: float = 0) -> TreePeak:
-    """Return the largest sample of a tree and all samples; *delay*: from the start of the program to the recording."""
-    largest, *moved = (sample._replace(elapsed=sample.elapsed + delay) for sample in (recording.largest, *samples))
+    """Return the largest sample of a tree and all samples.
+
+    *delay*: from the start of the program to the recording.
+    """
+    largest, *moved = (
+        sample._replace(elapsed=sample.elapsed + delay) for sample in (recording.largest, *samples)
+    )
     member = max(recording.members, key=lambda member: member.rss, default=None)
     return TreePeak(largest, member, recording.interval, recording.missed, moved)
 
 
 def become_reaper() -> list[int]:
-    """Become the parent of orphans; return the descendants of earlier runs and of the caller that are left."""
+    """Become the parent of orphans; return descendants left by earlier runs and by the caller."""
     if sys.platform == "win32" or not CAN_ADOPT or lib.rusage_become_reaper():
         return []
     try:

@@ -1,18 +1,21 @@
 """Start a program through the launcher, if the start is a plain one (Linux only).
 
-On Linux a process starts with the peak resident set size of the process that forked it. The launcher (``launcher.c``)
-is a program of a few kilobytes that is started instead of the program. The launcher creates the child with
-``clone(CLONE_PARENT)``, which makes it a child of this process, and exits. The peak of such a child is its own.
+On Linux a process starts with the peak resident set size of the process that forked it. The
+launcher (``launcher.c``) is a program of a few kilobytes that is started instead of the program.
+The launcher creates the child with ``clone(CLONE_PARENT)``, which makes it a child of this process,
+and exits. The peak of such a child is its own.
 
-The launcher's first argument contains decimal numbers, the first of which is the version of the protocol
-(``protocol.cdef``). The launcher checks each number, and starts nothing if one is invalid, for example because the
-package has been upgraded since this process imported it. The launcher and its child write to a memfd. What they have
-written is final when the pipe has no write end any more: then the child has executed its program, or has ended.
+The launcher's first argument contains decimal numbers, the first of which is the version of the
+protocol (``protocol.cdef``). The launcher checks each number, and starts nothing if one is invalid,
+for example because the package has been upgraded since this process imported it. The launcher and
+its child write to a memfd. What they have written is final when the pipe has no write end any more:
+then the child has executed its program, or has ended.
 
-``start`` decides once, by the arguments and by the state of the calling thread, and then starts once. It returns None
-if the program must be started directly, by subprocess, which is the case for everything that is not plain: the
-launcher runs only with the rights that the program has. Nothing is started a second time: None means that the program
-has not been executed, and that the launcher cannot execute it any more.
+``start`` decides once, by the arguments and by the state of the calling thread, and then starts
+once. It returns None if the program must be started directly, by subprocess, which is the case for
+everything that is not plain: the launcher runs only with the rights that the program has. Nothing
+is started a second time: None means that the program has not been executed, and that the launcher
+cannot execute it any more.
 """
 
 from __future__ import annotations
@@ -43,28 +46,38 @@ PATH = os.path.join(os.path.dirname(__file__), "launcher")
 PAUSE = 60.0  # seconds
 _retry_at = 0.0  # by time.monotonic()
 
-# The launcher closes descriptors faster than subprocess does, where the kernel has close_range(2) (Linux 5.9).
+# The launcher closes descriptors faster than subprocess does, where the kernel has close_range(2)
+# (Linux 5.9).
 use_close_range = bool(lib.rusage_has_close_range())
 
 # Why the launcher cannot be executed: it is being reinstalled, or refused.
 _UNUSABLE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOSYS}
 
 # Signals that the launcher can cause itself: seccomp, RLIMIT_FSIZE, out of memory, a refused exit.
-_SELF_INFLICTED = {signal.SIGSYS, signal.SIGXFSZ, signal.SIGBUS, signal.SIGSEGV, signal.SIGILL, signal.SIGTRAP}
+_SELF_INFLICTED = {
+    signal.SIGSYS,
+    signal.SIGXFSZ,
+    signal.SIGBUS,
+    signal.SIGSEGV,
+    signal.SIGILL,
+    signal.SIGTRAP,
+}
 
 _MEMORY = struct.Struct("=iii")  # child, launcher, failed
 
 
-# The process ID of a child that has been started, or of the launcher, if a signal for the program has killed it before
-# that; its wait status if it cannot be waited for any more, which is 0 if another caller has waited for it, as in
-# subprocess; and when the launcher was executed, by clock().
+# The process ID of a child that has been started, or of the launcher, if a signal for the program
+# has killed it before that; its wait status if it cannot be waited for any more, which is 0 if
+# another caller has waited for it, as in subprocess; and when the launcher was executed, by
+# clock().
 Started = tuple[int, int | None, float]
 
 
 def start(call: dict[str, Any], limits: tuple[tuple[int, int, int], ...]) -> Started | None:
-    """Start the program of a call of ``_execute_child``; return None, with nothing started, if it is not a plain one.
+    """Start the program of a call of ``_execute_child``.
 
-    An exception that is raised has ended the child, unless subprocess itself would leave it running.
+    Returns None, with nothing started, if it is not a plain one. An exception that is raised has
+    ended the child, unless subprocess itself would leave it running.
     """
     if time.monotonic() < _retry_at or not _is_plain(call) or lib.rusage_why_direct() != ffi.NULL:
         return None
@@ -85,18 +98,19 @@ def pause() -> None:
     _retry_at = time.monotonic() + PAUSE
 
 
-# --- Whether a start is a plain one -----------------------------------------------------------------------------------
+# --- Whether a start is a plain one ---
 
-# os.environ and os.environb share their variables, unless another mapping replaced os.environ before this import.
+# os.environ and os.environb share their variables, unless another mapping replaced os.environ
+# before this import.
 _environ = os.environ if isinstance(os.environ, type(os.environb)) else None
 
 
 def _is_plain(call: dict[str, Any]) -> bool:
-    """Return whether the launcher can do what these arguments ask for; ``Launch`` looks at the values."""
+    """Return whether the launcher can do what these arguments ask for; ``Launch`` checks values."""
     if call["preexec_fn"] is not None or not (call["uid"] is call["gid"] is call["gids"] is None):
         return False
-    # A mapping of another class may change when it is read; what subprocess does with a replaced os.environ, with equal
-    # names and with an empty one depends on how it starts the child.
+    # A mapping of another class may change when it is read; what subprocess does with a replaced
+    # os.environ, with equal names and with an empty one depends on how it starts the child.
     if call["env"] is None:
         return os.environ is _environ
     return type(call["env"]) in {dict, type(os.environb)} and all(call["env"])
@@ -106,7 +120,8 @@ def _resolve(args: Any, executable: Any, *, shell: bool) -> tuple[list[Any], Any
     """Return the arguments and the program as subprocess determines them."""
     if shell and isinstance(args, os.PathLike):
         raise TypeError
-    if not isinstance(args, list) and isinstance(args, (str, bytes, os.PathLike)):  # the second is slow for a list
+    # The second test is slow for a list.
+    if not isinstance(args, list) and isinstance(args, (str, bytes, os.PathLike)):
         args = [args]
     arguments = list(args)
     # The behaviour of subprocess depends on how it starts the child.
@@ -126,25 +141,28 @@ def _folders(env: Any) -> bytes:
 
 
 def _find(program: Any, cwd: Any, env: Any) -> bytes:
-    """Return the path that subprocess tries first of those that exist; raise ``OSError`` if it may lead elsewhere.
+    """Return the path that subprocess tries first of those that exist.
 
-    If that one cannot be executed, the child says so, and subprocess tries all.
+    Raises ``OSError`` if it may lead elsewhere. If that one cannot be executed, the child says so,
+    and subprocess tries all.
     """
     name, directory = os.fsencode(program), b"" if cwd is None else os.fsencode(cwd)
     if directory and lib.rusage_is_in_proc(directory):
         raise OSError(errno.ELOOP, "the directory may be another one in the child")
     for folder in [b""] if b"/" in name else _folders(env).split(b":"):
         path = os.path.join(folder, name)
-        if os.access(os.path.join(directory, path), os.F_OK):  # raises nothing that a signal handler might
+        # access() raises nothing that a signal handler might.
+        if os.access(os.path.join(directory, path), os.F_OK):
             _check_links(os.path.join(directory, path))
             return path
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
 def _check_links(path: bytes) -> None:
-    """Raise ``OSError`` if a path leads through a link in /proc, which depends on the process that follows it.
+    """Raise ``OSError`` if a path leads through a link in /proc.
 
-    "Magic links" in symlink(7): the launcher's child would follow ``/dev/fd/3`` to its own file.
+    Such a link depends on the process that follows it ("magic links" in symlink(7)): the launcher's
+    child would follow ``/dev/fd/3`` to its own file.
     """
     here, left, links = b"/" if path.startswith(b"/") else b".", path.split(b"/")[::-1], 0
     while left:
@@ -163,17 +181,18 @@ def _check_links(path: bytes) -> None:
         left += target.split(b"/")[::-1]
 
 
-# --- A start through the launcher -------------------------------------------------------------------------------------
+# --- A start through the launcher ---
 
 
 def read_memory(fd: int) -> tuple[int, int, int]:
     """Return the ``launcher_memory`` of protocol.cdef; zeros if no launcher has written to it."""
-    memory: tuple[int, int, int] = _MEMORY.unpack(os.pread(fd, _MEMORY.size, 0).ljust(_MEMORY.size, b"\0"))
+    written = os.pread(fd, _MEMORY.size, 0)
+    memory: tuple[int, int, int] = _MEMORY.unpack(written.ljust(_MEMORY.size, b"\0"))
     return memory
 
 
-# The starts of all threads. A process that another thread forks meanwhile may change its rights, and
-# must not be able to write there; as long as it had the pipe, the start would last.
+# The starts of all threads. A process that another thread forks meanwhile may change its rights,
+# and must not be able to write there; as long as it had the pipe, the start would last.
 _launches: weakref.WeakSet[Launch] = weakref.WeakSet()
 
 
@@ -187,9 +206,10 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 class _Launcher(SubprocessPopen[bytes]):
-    """The launcher as a child of subprocess: another object, so that a direct start finds the program's unchanged.
+    """The launcher as a child of subprocess.
 
-    The pipe ends of the program stay open, since a direct start may follow.
+    Another object than the program's, so that a direct start finds that one unchanged. The pipe
+    ends of the program stay open, since a direct start may follow.
     """
 
     pid = 0
@@ -212,11 +232,13 @@ if "process_group" in PARAMETERS:
 
 
 class Launch:
-    """One start: the command line of the launcher, and the memory in which the child's process ID comes back."""
+    """One start: the launcher's command line, and the memory for the child's process ID."""
 
     def __init__(self, call: dict[str, Any], limits: tuple[tuple[int, int, int], ...]) -> None:
         """May raise an exception on invalid arguments."""
-        self.arguments, self.program = _resolve(call["args"], call["executable"], shell=call["shell"])
+        self.arguments, self.program = _resolve(
+            call["args"], call["executable"], shell=call["shell"]
+        )
         path = _find(self.program, call["cwd"], call["env"])
         for fd in call["pass_fds"] + pipes_of(call):
             if fd != -1:
@@ -228,7 +250,8 @@ class Launch:
         if error:
             raise OSError(error, os.strerror(error))
         closes = bool(call["close_fds"]) and not call["pass_fds"] and use_close_range
-        process_group, greatest = index(call.get("process_group", -1)), lib.LAUNCHER_MAX_INT  # negative: unchanged
+        process_group = index(call.get("process_group", -1))  # negative: unchanged
+        greatest = lib.LAUNCHER_MAX_INT
         if not -greatest - 1 <= process_group <= greatest:
             raise OverflowError
         flags = lib.LAUNCHER_SET_SESSION if index(call["start_new_session"]) else 0
@@ -252,7 +275,7 @@ class Launch:
         lib.rusage_channel_close(self._channel)
 
     def run(self) -> Started | None:
-        """Execute the launcher, and wait until the child has executed the program, or has failed to."""
+        """Execute the launcher, and wait until the child has executed the program or has failed."""
         began = clock()
         launcher = self._launcher
         try:
@@ -265,7 +288,9 @@ class Launch:
             origin = _origin(error)
             if self._abort() or origin == "handler":
                 raise
-            is_missing = isinstance(error, OSError) and error.filename is PATH and error.errno in _UNUSABLE
+            is_missing = (
+                isinstance(error, OSError) and error.filename is PATH and error.errno in _UNUSABLE
+            )
             if origin == "hook" or is_missing:
                 pause()
             return None
@@ -287,15 +312,20 @@ class Launch:
         return child, None if lib.rusage_is_child(child) else 0, began
 
     def _abort(self) -> bool:
-        """End the launcher and its child; return whether the launcher has run, so that there may have been a child."""
+        """End the launcher and its child; return whether the launcher has run.
+
+        If so, there may have been a child.
+        """
         launcher = self._launcher
         if self._channel.memory < 0:  # a signal handler has forked this process
             return False
-        for _ in range(100):  # handlers may raise again; the exception that is being handled takes precedence
+        # Handlers may raise again; the exception that is being handled takes precedence.
+        for _ in range(100):
             try:
                 if launcher.returncode is None:
                     _end(launcher.pid or self._find_launcher())
-                child, has_run, _ = read_memory(self._channel.memory)  # final since the launcher ended
+                # Final since the launcher ended.
+                child, has_run, _ = read_memory(self._channel.memory)
                 _end(child)
             except BaseException:  # noqa: BLE001, S112 (as above)
                 continue
@@ -305,8 +335,8 @@ class Launch:
     def _find_launcher(self) -> int:
         """Return the launcher's process ID, which subprocess has not stored; 0 if there is none.
 
-        While the pipe has a write end, a process may be about to execute the launcher. One that does
-        so after more than a second creates no child.
+        While the pipe has a write end, a process may be about to execute the launcher. One that
+        does so after more than a second creates no child.
         """
         lib.rusage_channel_close_write_end(self._channel)
         os.set_blocking(self._channel.read_end, False)
@@ -323,7 +353,10 @@ class Launch:
 
 
 def _is_launchers(status: int) -> bool:
-    """Return whether a wait status without a child says that the launcher failed, and is not a signal for the child."""
+    """Return whether a wait status without a child says that the launcher failed.
+
+    Otherwise it is a signal for the child.
+    """
     code = os.waitstatus_to_exitcode(status)
     if code in (0, lib.LAUNCHER_REFUSED, -signal.SIGSYS):  # 0: another program in its place
         pause()
@@ -331,7 +364,10 @@ def _is_launchers(status: int) -> bool:
 
 
 def _wait(pid: int) -> int | None:
-    """Wait for a child and return its status; None if another caller has waited for it, or SIGCHLD is ignored."""
+    """Wait for a child and return its status.
+
+    The result is None if another caller has waited for it, or if SIGCHLD is ignored.
+    """
     try:
         return os.waitpid(pid, 0)[1]
     except ChildProcessError:
@@ -339,7 +375,10 @@ def _wait(pid: int) -> int | None:
 
 
 def _end(pid: int, *, exits: bool = False) -> None:
-    """Kill a child of this process unless it exits by itself, and reap it, even if signal handlers raise meanwhile."""
+    """Kill a child of this process unless it exits by itself, and reap it.
+
+    Also if signal handlers raise meanwhile.
+    """
     for _ in range(100 if pid > 0 else 0):
         try:
             # Check first: if the child has been reaped, another process may have its PID.
@@ -354,7 +393,7 @@ def _end(pid: int, *, exits: bool = False) -> None:
         return
 
 
-# --- Exceptions during a start ----------------------------------------------------------------------------------------
+# --- Exceptions during a start ---
 
 # Raised for invalid arguments; subprocess needs less memory for the arguments than the launcher.
 _ARGUMENT_ERRORS = (
@@ -364,12 +403,13 @@ _ARGUMENT_ERRORS = (
 
 
 def _origin(error: BaseException) -> str:
-    """Return what raised an error: ``here``, an audit ``hook`` that was called here, or perhaps a signal ``handler``.
+    """Return what raised an error: ``here``, an audit ``hook``, or perhaps a signal ``handler``.
 
-    A handler may raise an error of any type between any two instructions of a start; a direct start would then discard
-    it. Signals cannot be kept from other threads, which the main thread's handlers serve too, so only the innermost
-    frame tells the two apart: a handler written in Python has a frame of its own, and so has a hook. An ``OSError``
-    that PyThreadState_SetAsyncExc() raises has no such frame, but also no errno.
+    A hook was called here. A handler may raise an error of any type between any two instructions of
+    a start; a direct start would then discard it. Signals cannot be kept from other threads, which
+    the main thread's handlers serve too, so only the innermost frame tells the two apart: a handler
+    written in Python has a frame of its own, and so has a hook. An ``OSError`` that
+    PyThreadState_SetAsyncExc() raises has no such frame, but also no errno.
     """
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
@@ -386,4 +426,6 @@ def _has_handlers() -> bool:
     if threading.current_thread() is not threading.main_thread():
         return False
     handlers = map(signal.getsignal, signal.valid_signals())
-    return any(callable(handler) and handler is not signal.default_int_handler for handler in handlers)
+    return any(
+        callable(handler) and handler is not signal.default_int_handler for handler in handlers
+    )

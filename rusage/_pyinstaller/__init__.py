@@ -1,4 +1,4 @@
-"""The hook directory of PyInstaller, found through the entry point ``pyinstaller40``; not imported otherwise."""
+"""The hook directory of PyInstaller, imported through the entry point ``pyinstaller40`` only."""
 
 import os
 

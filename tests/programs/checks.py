@@ -9,7 +9,10 @@ import rusage
 
 
 def check(*, isolated: bool = True, **keywords: Any) -> None:
-    """Start a child that must have its status, and its peak only if isolated; a missing program must be an error."""
+    """Start a child that must have its status, and its peak only if isolated.
+
+    A missing program must be an error.
+    """
     import pytest  # which starts a process on PyPy
 
     done = rusage.run(["sh", "-c", "exit 5"], **keywords)
@@ -22,12 +25,16 @@ def check(*, isolated: bool = True, **keywords: Any) -> None:
 
 
 def refuse(system_call: int, error: int, *, second_argument: int | None = None) -> None:
-    """Have a system call fail from now on, perhaps only where its second argument has all of some bits (x86_64)."""
+    """Have a system call fail from now on.
+
+    With ``second_argument``, only where the second argument has all of these bits (x86_64).
+    """
     load, equal, bits_set, end = 0x20, 0x15, 0x45, 0x06
     lines = [(load, 0, 0, 0), (equal, 0, 3 if second_argument else 1, system_call)]
     if second_argument:
         lines += [(load, 0, 0, 16 + 8), (bits_set, 0, 1, second_argument)]
-    lines += [(end, 0, 0, 0x00050000 | error), (end, 0, 0, 0x7FFF0000)]  # SECCOMP_RET_ERRNO, SECCOMP_RET_ALLOW
+    # SECCOMP_RET_ERRNO, SECCOMP_RET_ALLOW
+    lines += [(end, 0, 0, 0x00050000 | error), (end, 0, 0, 0x7FFF0000)]
     install_filter(lines)
 
 
@@ -39,7 +46,9 @@ def hide_lists_of_children() -> None:
 
 def install_filter(lines: list[tuple[int, int, int, int]]) -> None:
     """Install a seccomp filter, given as the instructions of a ``struct sock_filter``."""
-    instructions = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *line) for line in lines))
+    instructions = ctypes.create_string_buffer(
+        b"".join(struct.pack("=HBBI", *line) for line in lines)
+    )
     seccomp_filter = struct.pack("@HP", len(lines), ctypes.addressof(instructions))
     libc = ctypes.CDLL(None, use_errno=True)
     assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS

@@ -1,7 +1,7 @@
 """The command under unusual conditions: ``python command_checks.py CHECK [ARGUMENT...]``.
 
-Functions are replaced where a check needs a moment that nothing else reaches, such as a signal between two system
-calls, or a system that is not this one.
+Functions are replaced where a check needs a moment that nothing else reaches, such as a signal
+between two system calls, or a system that is not this one.
 """
 
 import errno
@@ -28,11 +28,15 @@ def launcher(path: str | None = None) -> None:
 
 
 def overwritten() -> None:
-    """Have the environment at exec overwritten, as by a title. The variables keep their values, in other memory."""
+    """Have the environment at exec overwritten, as by a title.
+
+    The variables keep their values, in other memory.
+    """
     content = bytes.fromhex(sys.argv.pop(1))
     for name in os.environb:
         os.environb[name] = os.environb[name]  # copies it
-    start, end = map(int, Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()[47:49])  # proc_pid_stat(5)
+    fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+    start, end = map(int, fields[47:49])  # proc_pid_stat(5)
     with open("/proc/self/mem", "r+b", buffering=0) as memory:
         memory.seek(start)
         memory.write(content.ljust(end - start, b"\0"))
@@ -91,7 +95,7 @@ def no_peak() -> None:
 
 
 def sampled() -> None:
-    """Follow the rule of a system that samples the peak; nothing is known of what a child inherited."""
+    """Follow the rule of a system that samples the peak; a child's inherited peak is unknown."""
     from rusage._backends import BACKEND
     from rusage._backends._base import PEAK_SAMPLED
     from rusage._children import posix

@@ -1,4 +1,7 @@
-"""Write the state of this process to the file ``state``, then exit or die: ``command_probe.py END [ARGUMENT ...]``."""
+"""Write the state of this process to the file ``state``, then exit or die.
+
+``command_probe.py END [ARGUMENT ...]``
+"""
 
 import contextlib
 import json
@@ -12,13 +15,19 @@ fds, report = {}, Path("report").stat() if Path("report").exists() else None
 for fd in range(64):
     with contextlib.suppress(OSError):
         status = os.fstat(fd)
-        if report is None or not os.path.samestat(status, report):  # which GNU time lets its command inherit
+        # GNU time lets its command inherit the report.
+        if report is None or not os.path.samestat(status, report):
             fds[fd] = f"{stat.S_IFMT(status.st_mode):o} {os.get_inheritable(fd)}"
+environ = Path("/proc/self/environ")
 state = {
     "fds": fds,
     "blocked": sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, []))),
-    "ignored": [int(number) for number in signal.valid_signals() if signal.getsignal(number) == signal.SIG_IGN],
-    "environment": Path("/proc/self/environ").read_bytes().hex() if Path("/proc/self/environ").exists() else "",
+    "ignored": [
+        int(number)
+        for number in signal.valid_signals()
+        if signal.getsignal(number) == signal.SIG_IGN
+    ],
+    "environment": environ.read_bytes().hex() if environ.exists() else "",
     "arguments": sys.argv[2:],
     "umask": os.umask(0),
     "session": os.getsid(0) == os.getsid(os.getppid()),

@@ -1,4 +1,7 @@
-"""Run CPython's own tests of subprocess with ``Popen`` and ``run`` of rusage; print how many were run, and skipped."""
+"""Run CPython's own tests of subprocess with ``Popen`` and ``run`` of rusage.
+
+Prints how many were run, and skipped.
+"""
 
 import subprocess
 import sys
@@ -9,10 +12,13 @@ import rusage
 subprocess.Popen = rusage.Popen  # type: ignore[misc]  # the point
 subprocess.run = rusage.run  # type: ignore[assignment]  # as above
 
-# Each of these looks into subprocess's private parts, or at a replacement that only subprocess itself would use.
+# Each of these looks into subprocess's private parts, or at a replacement that only subprocess
+# itself would use.
 LEFT_OUT = {
-    "test_stopped": "replaces os.waitpid in subprocess to make up a status; the status comes from wait4 here",
-    "test__use_vfork": "replaces and counts subprocess._fork_exec; there are two where the launcher's attempt fails",
+    "test_stopped": "replaces os.waitpid in subprocess to make up a status; "
+    "the status comes from wait4 here",
+    "test__use_vfork": "replaces and counts subprocess._fork_exec; "
+    "there are two where the launcher's attempt fails",
     "test_run_keyboardinterrupt_no_kill": "replaces subprocess.Popen and expects run to use that",
 }
 if sys.implementation.name != "cpython":
@@ -35,7 +41,8 @@ for case in vars(test_subprocess).values():
 runner = unittest.TextTestRunner(sys.stderr)
 result = runner.run(unittest.defaultTestLoader.loadTestsFromModule(test_subprocess))
 print(result.testsRun, len(result.skipped))
-# Some of the tests give a process a second or less to end, which is too short on a loaded machine: each that failed
-# gets another attempt.
+# Some of the tests give a process a second or less to end, which is too short on a loaded machine:
+# each that failed gets another attempt.
 failed = [test.id() for test, _ in (*result.failures, *result.errors)]
-sys.exit(bool(failed) and not runner.run(unittest.defaultTestLoader.loadTestsFromNames(failed)).wasSuccessful())
+again = unittest.defaultTestLoader.loadTestsFromNames(failed)
+sys.exit(bool(failed) and not runner.run(again).wasSuccessful())

@@ -1,14 +1,17 @@
 """Run the examples of a Markdown page: ``examples.py PAGE``, in an empty current directory.
 
-All ``python`` blocks of a page run in this interpreter, in order. An ``output`` block directly below one is what it
-prints. In a ``console`` block, sh runs the lines that begin with ``$ ``; the other lines are what they print. A block
-of ``{code-block} python`` is written to the file that its caption names. Output is compared on Linux 6.2 and later
-only, where the pages were written: other systems measure other fields. Figures may differ, and columns may have another
-width. The command's reports have units that suit the figures.
+All ``python`` blocks of a page run in this interpreter, in order. An ``output`` block directly
+below one is what it prints. In a ``console`` block, sh runs the lines that begin with ``$ ``; the
+other lines are what they print. A block of ``{code-block} python`` is written to the file that its
+caption names. Output is compared on Linux 6.2 and later only, where the pages were written: other
+systems measure other fields. Figures may differ, and columns may have another width. The command's
+reports have units that suit the figures.
 
-doctest and pytest plugins for Markdown compare figures too, which differ from run to run, and run no shell sessions.
+doctest and pytest plugins for Markdown compare figures too, which differ from run to run, and run
+no shell sessions.
 
-Exits with status 77 and a reason if this system or interpreter lacks something that an example needs.
+Exits with status 77 and a reason if this system or interpreter lacks something that an example
+needs.
 """
 
 from __future__ import annotations
@@ -33,7 +36,11 @@ if TYPE_CHECKING:
 
 SKIPPED = 77
 # The pages show figures of a Linux whose error of the peak is known, which needs /sys.
-COMPARED = BACKEND.name == "Linux" and "ru_maxrss" in BACKEND.process and rusage.fields["ru_maxrss"].error is not None
+COMPARED = (
+    BACKEND.name == "Linux"
+    and "ru_maxrss" in BACKEND.process
+    and rusage.fields["ru_maxrss"].error is not None
+)
 NOT_RUN = {"sh", "powershell", "text", "ini", "toml", "yaml", "json", "promql", "c"}
 # Modules that some systems or installations do not have; prometheus_client needs _ssl.
 OPTIONAL = {"_ssl", "matplotlib", "opentelemetry", "prometheus_client", "psutil", "resource"}
@@ -100,7 +107,7 @@ def captured(function: Callable[[], object]) -> str:
 
 
 def lines_of(text: str, *, folded: bool) -> list[str]:
-    """Return the lines of an output without its figures. fold(1) breaks lines by the length of figures."""
+    """Return an output's lines without figures. fold(1) breaks lines by the length of figures."""
     found: list[str] = []
     for each in text.rstrip().splitlines():
         line = FIGURE.sub("0", UNIT.sub("s", each) if TIME.search(each) else each)
@@ -112,11 +119,13 @@ def compare(printed: str, shown: str, line: int, commands: str = "") -> None:
     """Raise if an example cannot print what the page shows."""
     lines, expected = (lines_of(text, folded="fold " in commands) for text in (printed, shown))
     if lines != expected:
-        raise AssertionError(f"line {line}: the page shows\n\n{shown}\nbut this was printed:\n\n{printed}")
+        raise AssertionError(
+            f"line {line}: the page shows\n\n{shown}\nbut this was printed:\n\n{printed}"
+        )
 
 
 def missing(error: Exception) -> str | None:
-    """Return what this system or interpreter lacks, if that is why an example has raised an error."""
+    """Return what this system or interpreter lacks, if that is why an example raised an error."""
     found = False
     if isinstance(error, ModuleNotFoundError):
         found = str(error.name).partition(".")[0] in OPTIONAL
@@ -127,7 +136,8 @@ def missing(error: Exception) -> str | None:
     elif isinstance(error, OSError):
         found = error.errno == errno.EADDRNOTAVAIL  # there is no loopback interface
     elif isinstance(error, AttributeError):
-        is_limit = "module 'resource' has no attribute 'RLIMIT_" in str(error)  # PyPy does not set obj and name
+        # PyPy does not set obj and name.
+        is_limit = "module 'resource' has no attribute 'RLIMIT_" in str(error)
         found = is_limit or (error.obj is rusage and error.name in BACKEND.absent)
     return f"this system or interpreter lacks it: {error}" if found else None
 
@@ -158,7 +168,8 @@ def run_console(block: Block) -> None:
         raise Missing("there is no shell")
     for command in commands:
         word = command.split()[0]
-        if subprocess.run([shell, "-c", f"command -v {word}"], stdout=subprocess.DEVNULL, check=False).returncode:
+        search = [shell, "-c", f"command -v {word}"]
+        if subprocess.run(search, stdout=subprocess.DEVNULL, check=False).returncode:
             raise Missing(f"there is no program {word!r}")
     done = subprocess.run(
         [shell, "-c", "\n".join(commands)],
@@ -172,7 +183,9 @@ def run_console(block: Block) -> None:
     if COMPARED:
         compare(done.stdout, shown, block.line, block.text)
     if done.returncode and not shown:
-        raise AssertionError(f"line {block.line}: exit status {done.returncode}, and the page does not show why")
+        raise AssertionError(
+            f"line {block.line}: exit status {done.returncode}, and the page does not show why"
+        )
 
 
 def write_file(page: str, block: Block) -> None:
@@ -192,7 +205,11 @@ def run(page: str) -> None:
     for at, block in enumerate(found):
         below = found[at + 1] if at + 1 < len(found) else None
         if block.kind == "python":
-            shown = below.text if below is not None and below.kind == "output" and below.follows else None
+            shown = (
+                below.text
+                if below is not None and below.kind == "output" and below.follows
+                else None
+            )
             run_python(page, block, shown, namespace)
         elif block.kind == "console":
             if BACKEND.name == "Linux":
@@ -203,17 +220,21 @@ def run(page: str) -> None:
             if not (at and block.follows and found[at - 1].kind == "python"):
                 raise SyntaxError(f"line {block.line}: output without an example")
         elif not (block.kind in NOT_RUN or block.kind.startswith("{")):
-            raise SyntaxError(f"line {block.line}: it is unknown whether a block of {block.kind!r} is run")
+            raise SyntaxError(
+                f"line {block.line}: it is unknown whether a block of {block.kind!r} is run"
+            )
 
 
 def main() -> int:
     """Run a page; return the exit status."""
     scripts = sysconfig.get_path("scripts"), os.path.dirname(sys.executable)
     os.environ["PATH"] = os.pathsep.join([*scripts, os.environ.get("PATH", os.defpath)])
-    for name in {"CI", "BUILD_NUMBER"} & os.environ.keys():  # with these, pytest does not shorten its lines
+    # With these, pytest does not shorten its lines.
+    for name in {"CI", "BUILD_NUMBER"} & os.environ.keys():
         del os.environ[name]
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)  # keep the order of the lines of this process and its children
+        # Keep the order of the lines of this process and its children.
+        sys.stdout.reconfigure(line_buffering=True)
     with tempfile.TemporaryDirectory() as folder:
         if BACKEND.name == "Linux" and shutil.which("python") is None:  # Debian's is python3
             os.symlink(sys.executable, os.path.join(folder, "python"))

@@ -1,4 +1,7 @@
-"""Run children after gevent has replaced subprocess.Popen: ``python gevent_patched.py (before|after)`` the import."""
+"""Run children after gevent has replaced subprocess.Popen.
+
+``python gevent_patched.py (before|after)`` the import.
+"""
 
 import sys
 

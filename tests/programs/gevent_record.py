@@ -1,4 +1,4 @@
-"""Record under gevent's monkey patch: the thread is a greenlet, which samples only while other greenlets wait."""
+"""Record under gevent's patch: the thread is a greenlet, which samples only while others wait."""
 
 from gevent import Timeout, monkey  # type: ignore[import-untyped]  # gevent has no stubs
 

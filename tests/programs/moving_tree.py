@@ -1,7 +1,8 @@
-"""Be a tree of up to COUNT processes that do random things and write a log: ``moving_tree.py SEED COUNT LOG WAYS``.
+"""Be a tree of up to COUNT processes that do random things and write a log.
 
-WAYS are words: "ignore" ignores SIGCHLD, so that no process waits; "kill" lets processes kill others. LOG is a file
-descriptor. A line has a process ID, an event, a time and a number. A process is alive from its "start" until its "end".
+``moving_tree.py SEED COUNT LOG WAYS``. WAYS are words: "ignore" ignores SIGCHLD, so that no process
+waits; "kill" lets processes kill others. LOG is a file descriptor. A line has a process ID, an
+event, a time and a number. A process is alive from its "start" until its "end".
 """
 
 import contextlib
@@ -24,7 +25,9 @@ class Moving:
 
     def write(self, event: str, number: float = 0, pid: int = 0) -> None:
         """Write a line of the log, in one piece."""
-        os.write(self.log, f"{pid or os.getpid()} {event} {time.monotonic()!r} {number!r}\n".encode())
+        os.write(
+            self.log, f"{pid or os.getpid()} {event} {time.monotonic()!r} {number!r}\n".encode()
+        )
 
     def live(self) -> None:
         """Do random things, and end."""

@@ -1,4 +1,4 @@
-"""Print the exact size of this process at its largest, and ``maxrss()``: ``peak_errors.py CASE``."""
+"""Print this process's exact size at its largest, and ``maxrss()``: ``peak_errors.py CASE``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ SHARE = max(32, 2 * CPUS) - 8
 
 def resident() -> int:
     """Return the exact resident set size in bytes."""
-    found = re.search(r"Rss: +(\d+) kB", Path("/proc/self/smaps_rollup").read_text(encoding="ascii"))
+    found = re.search(
+        r"Rss: +(\d+) kB", Path("/proc/self/smaps_rollup").read_text(encoding="ascii")
+    )
     assert found is not None
     return int(found[1]) * KIB
 
@@ -58,7 +60,7 @@ def in_threads(number: int) -> int:
 
 
 def on_each_cpu(*, unmap: bool) -> int:
-    """Map or unmap, on each CPU, as many pages of each of the three counters as the CPU keeps to itself.
+    """Map or unmap, on each CPU, as many pages of each of the three counters as it keeps to itself.
 
     Unmapped pages that are still counted make the peak too large when others are mapped after them.
     """

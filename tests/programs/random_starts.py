@@ -1,7 +1,7 @@
 """Compare random starts by ``rusage`` with the same starts by ``subprocess``.
 
-``python random_starts.py COUNT SEED``: the known starts and COUNT random ones. If two outcomes differ, hypothesis looks
-for a simple start that differs, and the exit status is not 0.
+``python random_starts.py COUNT SEED``: the known starts and COUNT random ones. If two outcomes
+differ, hypothesis looks for a simple start that differs, and the exit status is not 0.
 """
 
 import collections
@@ -50,20 +50,23 @@ SECONDS = 100  # until a start is taken to hang
 one_of = st.sampled_from
 Strategies = dict[str, st.SearchStrategy[Any]]
 
-# --- What is executed -------------------------------------------------------------------------------------------------
+# --- What is executed ---
 
 
 def paths(folder: str) -> tuple[list[Any], list[Any]]:
     """Return paths of programs that run, and of such as do not."""
     probe = f"{folder}/bin/probe"
-    good = [probe, os.fsencode(probe), pathlib.Path(probe), "probe", b"probe", "../bin/probe", "link"]
-    good += [f"{folder}/bin/probe-plain", f"{folder}/bin/probe-script", "probe-plain", "probe-script"]
-    good += [f"{folder}/bin/link", "../bin/link", f"{folder}/bin/unreadable", f"/proc/self/root{probe}"]
-    good += ["/proc/self/cwd/../bin/probe", f"{folder}/bin/by-proc", f"/proc/self/fd/{PROGRAM}", f"{folder}/bin/by-fd"]
-    names = ["missing", "not-executable", "folder", "loop", "empty", "no-interpreter", "not-executable/probe", "locked"]
+    good = [probe, os.fsencode(probe), pathlib.Path(probe), "probe", b"probe", "../bin/probe"]
+    good += ["link", f"{folder}/bin/probe-plain", f"{folder}/bin/probe-script", "probe-plain"]
+    good += ["probe-script", f"{folder}/bin/link", "../bin/link", f"{folder}/bin/unreadable"]
+    good += [f"/proc/self/root{probe}", "/proc/self/cwd/../bin/probe", f"{folder}/bin/by-proc"]
+    good += [f"/proc/self/fd/{PROGRAM}", f"{folder}/bin/by-fd"]
+    names = ["missing", "not-executable", "folder", "loop", "empty", "no-interpreter"]
+    names += ["not-executable/probe", "locked"]
     bad: list[Any] = [f"{folder}/bin/{name}" for name in names] + names
-    bad += ["n" * 300, "", b"", "pro\0be", b"\xff\xfe", "\udcff", None, 5, "./probe", "probe/", "/", "."]
-    bad += ["/proc/self/exe", f"{folder}/bin/self", "self", "/proc/self", "/proc/self/status", "group-only"]
+    bad += ["n" * 300, "", b"", "pro\0be", b"\xff\xfe", "\udcff", None, 5, "./probe", "probe/"]
+    bad += ["/", ".", "/proc/self/exe", f"{folder}/bin/self", "self", "/proc/self"]
+    bad += ["/proc/self/status", "group-only"]
     bad += [f"/dev/fd/{fd}" for fd in (3, 4, 5, 6, 7, NOT_INHERITABLE, CLOSED, PROGRAM)]
     return good, bad
 
@@ -73,14 +76,20 @@ def programs(draw: Any, folder: str) -> dict[str, Any]:
     """Draw ``args``, and perhaps ``executable`` and ``shell``."""
     good, bad = paths(folder)
     path = draw(one_of(draw(one_of([good, good, good, bad]))))
-    words = [path, draw(one_of(["exit:0", "exit:3", "exit:255", "kill:9", "kill:15", "cat", "", "x=\udcff"]))]
-    words += draw(st.lists(one_of(["", "a b", "ä", "\n", b"bytes\xff", pathlib.Path("p"), "x" * 5000]), max_size=2))
+    words = [
+        path,
+        draw(one_of(["exit:0", "exit:3", "exit:255", "kill:9", "kill:15", "cat", "", "x=\udcff"])),
+    ]
+    texts = ["", "a b", "ä", "\n", b"bytes\xff", pathlib.Path("p"), "x" * 5000]
+    words += draw(st.lists(one_of(texts), max_size=2))
     words += draw(one_of([[]] * 20 + [[None], [3], ["nul\0"], [["list"]], [1.5]]))
     call: dict[str, Any] = {}
     if draw(st.integers(0, 7)) == 7:
         call["shell"] = draw(one_of([True, 1, "yes"]))
         text = f"{folder}/bin/probe exit:3; exit 4"
-        path = words[0] = draw(one_of([text, os.fsencode(text), "no-such-command", "", "kill -9 $$", path]))
+        path = words[0] = draw(
+            one_of([text, os.fsencode(text), "no-such-command", "", "kill -9 $$", path])
+        )
     if draw(st.integers(0, 5)) == 5:
         call["executable"] = draw(one_of([*good, *bad, "", "/bin/sh", None]))
     nothing = draw(one_of([[], (), "", b"", {}]))
@@ -88,15 +97,23 @@ def programs(draw: Any, folder: str) -> dict[str, Any]:
     return {"args": draw(one_of(forms)), **call}
 
 
-# --- With which arguments ---------------------------------------------------------------------------------------------
+# --- With which arguments ---
 
 BORDERS = [0, 1, 2**31 - 1, 2**31, 3_000_000_000, 2**32 - 2, 2**32 - 1, 2**32, 2**63, 2**64 + 33]
 NUMBERS = [*Named, True, False, Misleading(33)]
 NOT_NUMBERS = [-1, -2, -(2**31), -(2**40), 33.0, b"root", object, "no-such-name"]
 REFUSED = {resource.RLIMIT_NOFILE: (2**50, 2**50)}
-TEXT: list[dict[str, Any]] = [{"text": True}, {"universal_newlines": True}, {"text": True, "bufsize": 1}]
+TEXT: list[dict[str, Any]] = [
+    {"text": True},
+    {"universal_newlines": True},
+    {"text": True, "bufsize": 1},
+]
 TEXT += [{"encoding": "latin-1"}, {"encoding": "ascii", "errors": "replace"}, {"encoding": "ascii"}]
-TEXT += [{"errors": "surrogateescape"}, {"encoding": "no-such-codec"}, {"text": False, "universal_newlines": True}]
+TEXT += [
+    {"errors": "surrogateescape"},
+    {"encoding": "no-such-codec"},
+    {"text": False, "universal_newlines": True},
+]
 TEXT += [{"bufsize": size} for size in (0, 1, 4096, None, "x", -2)]
 TEXT += [{"pipesize": size} for size in (4096, -1, 65536, "x")]
 
@@ -105,10 +122,18 @@ TEXT += [{"pipesize": size} for size in (4096, -1, 65536, "x")]
 def environments(draw: Any, folder: str) -> Any:
     """Draw an environment."""
     values: dict[Any, Any] = {"A": "1", "ä": "ö", "EMPTY": "", "B": "\udcff"}
-    good = [f"{folder}/bin", f"/nonexistent:{folder}/bin/:", "", f"{folder}/bin/probe", f"{folder}/bin/locked::"]
+    good = [
+        f"{folder}/bin",
+        f"/nonexistent:{folder}/bin/:",
+        "",
+        f"{folder}/bin/probe",
+        f"{folder}/bin/locked::",
+    ]
     values["PATH"] = draw(one_of([*good, "/proc/self/cwd/../bin", f"/proc/self/fd:{folder}/bin"]))
     if draw(st.integers(0, 2)) == 2:
-        values[draw(one_of([b"PATH", b"BYTES", b"\xff"]))] = draw(one_of([b"\xfe", os.fsencode(f"{folder}/bin")]))
+        values[draw(one_of([b"PATH", b"BYTES", b"\xff"]))] = draw(
+            one_of([b"\xfe", os.fsencode(f"{folder}/bin")])
+        )
     if draw(st.integers(0, 9)) == 9:
         values[draw(one_of(["a=b", "=x", "", "n\0l", None, 1]))] = draw(one_of(["1", None, "v\0"]))
     forms = [values, values, values, {}, types.MappingProxyType(values), list(values.items())]
@@ -124,15 +149,22 @@ def identifiers(name: str) -> st.SearchStrategy[Any]:
 
 def arguments(folder: str) -> Strategies:
     """Return arguments of ``Popen`` besides the program, right ones and wrong ones."""
-    streams: list[Any] = [PIPE, PIPE, PIPE, DEVNULL, DEVNULL, None, INHERITABLE, NOT_INHERITABLE, Named.FD10, 0, 1, 2]
-    streams += [STDOUT, CLOSED, -9, "x", 10.0, 2**31]
-    passed: list[Any] = [[], [INHERITABLE], [NOT_INHERITABLE], [LOW, PIPE_END], [0, 1, 2], [Named.FD10]]
-    passed += [[12, 10, 11, 10], iter([10, 11]), [CLOSED], [-1], [3, 5], [2**31], [True], ["10"], [10.0], None, [10**6]]
-    folders = [folder, os.fsencode(folder), pathlib.Path(folder), ".", "", "/proc/self/cwd", "/proc/self/fd"]
-    folders += ["/proc/self", f"{folder}/missing", f"{folder}/bin/probe", f"{folder}/bin/locked", "n\0l", 5]
-    groups: list[Any] = [[], [1], (5, 3, 5), [*Named], ["daemon", 3], range(40), range(1024), range(65537), 3, "daemon"]
+    streams: list[Any] = [PIPE, PIPE, PIPE, DEVNULL, DEVNULL, None, INHERITABLE, NOT_INHERITABLE]
+    streams += [Named.FD10, 0, 1, 2, STDOUT, CLOSED, -9, "x", 10.0, 2**31]
+    passed: list[Any] = [[], [INHERITABLE], [NOT_INHERITABLE], [LOW, PIPE_END], [0, 1, 2]]
+    passed += [[Named.FD10], [12, 10, 11, 10], iter([10, 11]), [CLOSED], [-1], [3, 5], [2**31]]
+    passed += [[True], ["10"], [10.0], None, [10**6]]
+    folders = [folder, os.fsencode(folder), pathlib.Path(folder), ".", "", "/proc/self/cwd"]
+    folders += ["/proc/self/fd", "/proc/self", f"{folder}/missing", f"{folder}/bin/probe"]
+    folders += [f"{folder}/bin/locked", "n\0l", 5]
+    groups: list[Any] = [[], [1], (5, 3, 5), [*Named], ["daemon", 3], range(40), range(1024)]
+    groups += [range(65537), 3, "daemon"]
     limited = [("CORE", 0), ("CPU", 50), ("NOFILE", 64), ("STACK", 2**18), ("AS", 2**32)]
-    limits = [{}, REFUSED, *({getattr(resource, f"RLIMIT_{name}"): (size, size)} for name, size in limited)]
+    limits = [
+        {},
+        REFUSED,
+        *({getattr(resource, f"RLIMIT_{name}"): (size, size)} for name, size in limited),
+    ]
     every: Strategies = {
         "stdin": one_of(streams),
         "stdout": one_of(streams),
@@ -145,7 +177,9 @@ def arguments(folder: str) -> Strategies:
         "user": identifiers("nobody"),
         "group": identifiers("daemon"),
         "extra_groups": one_of([*groups, iter([3]), {7}, [2**31], [-1]]),
-        "umask": one_of([0, 0o77, 0o27, 0o777, -1, *NUMBERS, 0o7777, 2**31, 2**40, -5, 1.5, "22", None]),
+        "umask": one_of(
+            [0, 0o77, 0o27, 0o777, -1, *NUMBERS, 0o7777, 2**31, 2**40, -5, 1.5, "22", None]
+        ),
         "restore_signals": one_of([False, 0, True]),
         "preexec_fn": one_of([start_runner.set_umask, start_runner.fail, 5]),
         "startupinfo": st.just(5),
@@ -166,7 +200,9 @@ def cases(draw: Any, folder: str) -> Case:
     call |= call.pop("text", {})
     if {"user", "group", "extra_groups"} & {*call} and call.get("rlimits") == REFUSED:
         del call["rlimits"]  # one of two errors would come first
-    possible = [name for name, (_, values) in CONDITIONS.items() if values and (ROOT or name not in OF_ROOT)]
+    possible = [
+        name for name, (_, values) in CONDITIONS.items() if values and (ROOT or name not in OF_ROOT)
+    ]
     chosen = sorted(draw(st.lists(one_of(possible), max_size=3, unique=True)), key=possible.index)
     before = [(name, draw(one_of(CONDITIONS[name][1]))) for name in chosen]
     return Case(before, draw(one_of(["run", "check", "communicate", "wait", "poll"])), call)
@@ -175,31 +211,56 @@ def cases(draw: Any, folder: str) -> Case:
 FEW = {resource.RLIMIT_CORE: (0, 0)}
 LARGE = {resource.RLIMIT_CORE: (2**32 + 5, resource.RLIM_INFINITY)}
 ZERO = [f"RLIMIT_{name}" for name in ("AS", "DATA", "STACK", "NOFILE", "FSIZE", "CORE", "NPROC")]
-# Folders of PATH, each with a tool that runs, is no program for the kernel, has no interpreter, or is not executable.
-SEARCHES = ["none denied good", "good none", "none", "denied none", "broken", "plain", "plain broken", "denied plain"]
-SEARCHES += [folders.replace("LONG", "x" * 300) for folders in ("LONG plain", "none LONG plain none", "LONG good")]
+# Folders of PATH, each with a tool that runs, is no program for the kernel, has no interpreter, or
+# is not executable.
+SEARCHES = ["none denied good", "good none", "none", "denied none", "broken", "plain"]
+SEARCHES += ["plain broken", "denied plain"]
+SEARCHES += [
+    folders.replace("LONG", "x" * 300)
+    for folders in ("LONG plain", "none LONG plain none", "LONG good")
+]
 
 
 def known_calls(folder: str) -> Iterator[dict[str, Any]]:
-    """Return arguments with which starts have once differed, or that are rare among the random ones."""
+    """Return arguments that once made starts differ, or are rare among the random ones."""
     probe = f"{folder}/bin/probe"
-    yield from ({"args": [], "executable": ""}, {"env": [("A", "1")]}, {"env": {"=x": "1"}}, {"cwd": "/proc/self"})
-    yield from ({"pass_fds": None, "close_fds": False}, {"start_new_session": True}, {"umask": 0o12})
+    yield from (
+        {"args": [], "executable": ""},
+        {"env": [("A", "1")]},
+        {"env": {"=x": "1"}},
+        {"cwd": "/proc/self"},
+    )
+    yield from (
+        {"pass_fds": None, "close_fds": False},
+        {"start_new_session": True},
+        {"umask": 0o12},
+    )
     yield {"env": {b"PATH": os.fsencode(f"{folder}/bin")}, "args": ["probe"]}
     changes_when_read: Any = collections.defaultdict(bytes, A="1")
     yield {"env": changes_when_read, "args": ["probe"], "cwd": f"{folder}/bin"}
-    for path in f"/dev/fd/{PROGRAM}", f"{folder}/bin/by-fd", f"{folder}/bin/by-proc", "by-proc", "/proc/self/cwd/probe":
+    for path in (
+        f"/dev/fd/{PROGRAM}",
+        f"{folder}/bin/by-fd",
+        f"{folder}/bin/by-proc",
+        "by-proc",
+        "/proc/self/cwd/probe",
+    ):
         yield {"args": [path, "exit:3"], "close_fds": False, "cwd": f"{folder}/bin"}
     yield from ({"args": [probe, "x" * 2**22]}, {"env": {"A": "c" * 2**22}})
     yield from ({"input": b"x", "args": [probe, "cat"]}, {"input": b"", "stdin": PIPE})
     yield from ({"capture_output": True}, {"capture_output": True, "stdout": PIPE})
     for text in "kill -PIPE $$; exit 5", "exec 8>&1; kill -9 $$":
-        yield from ({"args": text, "shell": True}, {"args": text, "shell": True, "restore_signals": False})
+        yield from (
+            {"args": text, "shell": True},
+            {"args": text, "shell": True, "restore_signals": False},
+        )
     if sys.version_info >= (3, 11):
         yield from ({"process_group": 0}, {"process_group": 2**31 - 1})  # no process has that ID
     for folders in SEARCHES:
         path = ":".join(f"{folder}/path/{name}" for name in folders.split())
-        yield from ({"args": [program, "x"], "env": {"PATH": path}} for program in ("tool", f"{path}/tool"))
+        yield from (
+            {"args": [program, "x"], "env": {"PATH": path}} for program in ("tool", f"{path}/tool")
+        )
     for limits in FEW, LARGE, REFUSED:
         yield from ({"rlimits": limits}, {"rlimits": limits, "preexec_fn": start_runner.set_umask})
     # PyPy itself needs memory before the child executes its program: seen to wait for ever.
@@ -208,7 +269,11 @@ def known_calls(folder: str) -> Iterator[dict[str, Any]]:
             yield {"rlimits": {getattr(resource, name): (0, 0)}}
     # Closed numbers, which the descriptors of a start get.
     for fd in range(3, 9):
-        for given in {"pass_fds": [fd]}, {"stdin": fd, "pass_fds": [0]}, {"args": [f"/dev/fd/{fd}"], "stdin": PIPE}:
+        for given in (
+            {"pass_fds": [fd]},
+            {"stdin": fd, "pass_fds": [0]},
+            {"args": [f"/dev/fd/{fd}"], "stdin": PIPE},
+        ):
             yield from (given, {**given, "rlimits": FEW})
 
 
@@ -222,8 +287,16 @@ def known(folder: str) -> Iterator[Case]:
     ]
     if ROOT:
         conditions += [[("root", way)] for way in ("bind", "empty", "namespace")]
-        no_override: list[tuple[str, Any]] = [("bounding", [1, 2]), ("without_capabilities", [1, 2]), ("dumpable", 1)]
-        for before in no_override, [("fsgid", GROUP), *no_override], [("fsgid", GROUP), ("ids", (65534,) * 3)]:
+        no_override: list[tuple[str, Any]] = [
+            ("bounding", [1, 2]),
+            ("without_capabilities", [1, 2]),
+            ("dumpable", 1),
+        ]
+        for before in (
+            no_override,
+            [("fsgid", GROUP), *no_override],
+            [("fsgid", GROUP), ("ids", (65534,) * 3)],
+        ):
             yield Case(before, "run", {"args": [f"{folder}/bin/group-only", "exit:3"]})
         for each in ("pid_namespace", None), ("without_capabilities", [6, 7]), ("securebits", 1):
             calls: list[dict[str, Any]] = [{"args": ["missing"]}, {"cwd": ""}, {"user": 33}]
@@ -234,7 +307,7 @@ def known(folder: str) -> Iterator[Case]:
     yield from (Case(before, "run", {"args": ["probe", "exit:3"]}) for before in conditions)
 
 
-# --- The files --------------------------------------------------------------------------------------------------------
+# --- The files ---
 
 
 def build(folder: Path) -> None:
@@ -245,7 +318,11 @@ def build(folder: Path) -> None:
     os.mkfifo(folder / "report")
     probe, report = f"{folder}/bin/probe", f'-DREPORT="{folder}/report"'
     subprocess.run(["cc", "-O1", report, HERE / "start_probe.c", "-o", probe], check=True)  # noqa: S607 (in PATH)
-    texts = {"probe-script": f'#!/bin/sh\nexec {probe} "$@"\n', "probe-plain": f'exec {probe} "$@"\n', "empty": ""}
+    texts = {
+        "probe-script": f'#!/bin/sh\nexec {probe} "$@"\n',
+        "probe-plain": f'exec {probe} "$@"\n',
+        "empty": "",
+    }
     texts |= {"no-interpreter": "#!/no/such/interpreter\n", "not-executable": "#!/bin/sh\n"}
     for name, text in texts.items():
         (folder / "bin" / name).write_text(text)
@@ -265,7 +342,12 @@ def build(folder: Path) -> None:
         (folder / "bin" / name).chmod(mode)
     if ROOT:
         os.chown(folder / "bin/group-only", OWNER, GROUP)
-    links = {"loop": "loop", "link": "probe", "self": "/proc/self/exe", "by-proc": f"/proc/self/root{probe}"}
+    links = {
+        "loop": "loop",
+        "link": "probe",
+        "self": "/proc/self/exe",
+        "by-proc": f"/proc/self/root{probe}",
+    }
     for name, target in {**links, "by-fd": f"/dev/fd/{PROGRAM}"}.items():
         (folder / "bin" / name).symlink_to(target)
     for name in "in", "out", "err", "file":
@@ -289,7 +371,7 @@ def files() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-# --- One start --------------------------------------------------------------------------------------------------------
+# --- One start ---
 
 
 # Lines of /proc/self/status that differ from process to process, or that a start does not decide.
@@ -300,10 +382,22 @@ STATUS = re.compile(rf"(?m)^(?!{CHANGING})(\w+):(.*)")
 def normalised(report: bytes, runner: int) -> dict[str, str]:
     """Return the records of a probe, without the numbers that differ from one start to the next."""
     known: dict[str, str] = {}
-    records = dict(record.split("=", 1) for record in report.decode("utf-8", "backslashreplace").split("\0") if record)
-    records |= {f"status {name}": value for name, value in STATUS.findall(records.pop("status", ""))}
+    records = dict(
+        record.split("=", 1)
+        for record in report.decode("utf-8", "backslashreplace").split("\0")
+        if record
+    )
+    records |= {
+        f"status {name}": value for name, value in STATUS.findall(records.pop("status", ""))
+    }
     own = records.get("pids", "").split(" ", 1)[0]
-    names = {"0": "0", own: "own", str(runner): "runner", str(os.getpid()): "main", str(os.getpgrp()): "group"}
+    names = {
+        "0": "0",
+        own: "own",
+        str(runner): "runner",
+        str(os.getpid()): "main",
+        str(os.getpgrp()): "group",
+    }
     names[str(os.getsid(0))] = "session"
     for key, value in records.items():
         if key == "pids":
@@ -311,8 +405,11 @@ def normalised(report: bytes, runner: int) -> dict[str, str]:
         elif key.startswith("fd "):  # pipes and files get the number of their first descriptor
             identity, rest = value.split(" ", 1)
             records[key] = known.setdefault(identity, key) + " " + re.sub(r"\[\d+\]", "", rest)
-        elif key == "cwd" or value.startswith("PWD="):  # /proc/self of the probe, or of a shell that has started it
-            records[key] = re.sub("/proc/([0-9]+)", lambda found: f"/proc/{names.get(found[1], 'another')}", value)
+        elif key == "cwd" or value.startswith("PWD="):
+            # /proc/self of the probe, or of a shell that has started it.
+            records[key] = re.sub(
+                "/proc/([0-9]+)", lambda found: f"/proc/{names.get(found[1], 'another')}", value
+            )
         elif key == "status SigIgn":
             # posix_spawn(3) of older glibcs leaves the library's own signals, 32 and 33, ignored.
             records[key] = f"{int(value, 16) & ~(3 << 31):x}"
@@ -325,7 +422,8 @@ class Starter:
     def __init__(self, folder: str) -> None:
         self.folder = folder
         self.numbers = collections.Counter[str]()
-        first = os.open(f"{folder}/report", os.O_RDWR | os.O_NONBLOCK)  # also a writer: never end-of-file
+        # Also a writer: never end-of-file.
+        first = os.open(f"{folder}/report", os.O_RDWR | os.O_NONBLOCK)
         self._reports = os.dup2(first, start_runner.RESULT + 1, inheritable=False)
         os.close(first)
 
@@ -355,11 +453,11 @@ class Starter:
         for name in "out", "err":
             content = Path(self.folder, name).read_bytes()
             outcome[f"written.{name}"] = repr(re.sub(rb"/proc/[0-9]+", b"/proc/self", content))
-        for name in {"output", "written.err"} & outcome.keys():  # of an interpreter that cannot start
+        # Of an interpreter that cannot start.
+        for name in {"output", "written.err"} & outcome.keys():
             outcome[name] = re.sub(r"Current thread 0x[0-9a-f]+", "Current thread", outcome[name])
-            if (
-                "RecursionError: maximum recursion depth exceeded" in outcome[name]
-            ):  # in a small stack at a random place
+            # In a small stack at a random place.
+            if "RecursionError: maximum recursion depth exceeded" in outcome[name]:
                 outcome[name] = "RecursionError"
         return outcome | normalised(report, runner)
 
@@ -368,7 +466,8 @@ class Starter:
         written, report = b"", b""
         deadline = time.monotonic() + SECONDS
         while True:
-            ready = select.select([end, self._reports], [], [], max(0, deadline - time.monotonic()))[0]
+            left = max(0, deadline - time.monotonic())
+            ready = select.select([end, self._reports], [], [], left)[0]
             if not ready:
                 os.kill(runner, signal.SIGKILL)
                 return b'{"died": "hangs"}', report
@@ -388,14 +487,20 @@ class Starter:
         self.numbers["skipped"] += "skipped" in one
         if one.get("died") == str(int(signal.SIGSEGV)) and "STACK" in repr(case.conditions):
             return  # the interpreter itself needs more stack, before Python 3.11
-        different = {key: (one.get(key), other.get(key)) for key in {**one, **other} if one.get(key) != other.get(key)}
+        different = {
+            key: (one.get(key), other.get(key))
+            for key in {**one, **other}
+            if one.get(key) != other.get(key)
+        }
         for cause in "exception", "child.end", "returncode":  # of all other differences
             different = {cause: different[cause]} if cause in different else different
-        assert not different, f"{different}\nsubprocess and rusage differ in {', '.join(sorted(different))}"
+        assert not different, (
+            f"{different}\nsubprocess and rusage differ in {', '.join(sorted(different))}"
+        )
         assert "died" not in one, one
 
 
-# --- The command ------------------------------------------------------------------------------------------------------
+# --- The command ---
 
 
 def main(count: str, seed: str) -> None:
@@ -405,7 +510,8 @@ def main(count: str, seed: str) -> None:
         os.environ.clear()
         os.environ["PATH"] = f"{folder}/bin:/usr/bin:/bin"
         starter = Starter(folder)
-        if hasattr(gc, "freeze"):  # not on PyPy: the collection after each start would look at all of hypothesis
+        # Not on PyPy: the collection after each start would look at all of hypothesis.
+        if hasattr(gc, "freeze"):
             gc.freeze()
         for case in known(folder):
             starter.check(case)
@@ -415,7 +521,8 @@ def main(count: str, seed: str) -> None:
             max_examples=int(count),
             deadline=None,
             database=None,
-            phases=[hypothesis.Phase.generate, hypothesis.Phase.shrink],  # none that traces the starts
+            # None that traces the starts.
+            phases=[hypothesis.Phase.generate, hypothesis.Phase.shrink],
             suppress_health_check=[hypothesis.HealthCheck.too_slow],
         )
         @hypothesis.given(cases(folder))
@@ -423,7 +530,8 @@ def main(count: str, seed: str) -> None:
             starter.check(case)
 
         same()
-    print("{starts} starts, {skipped} not possible here, {own peaks} own peaks".format_map(starter.numbers))
+    summary = "{starts} starts, {skipped} not possible here, {own peaks} own peaks"
+    print(summary.format_map(starter.numbers))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Do what the lines of standard input say, and answer each with a line of JSON: this process's own usage."""
+"""Do what lines of standard input say; answer each with this process's own usage, in JSON."""
 
 import ctypes
 import json

@@ -1,6 +1,7 @@
-"""Start a program by ``subprocess`` or by ``rusage`` as a case says, and return what the caller can observe of it.
+"""Start a program by ``subprocess`` or ``rusage`` as a case says; return what the caller observes.
 
-For ``random_starts.py``, which forks a process for each start: the conditions apply to the whole process.
+For ``random_starts.py``, which forks a process for each start: the conditions apply to the whole
+process.
 """
 
 import contextlib
@@ -28,10 +29,14 @@ from rusage import Popen, run
 RESULT = 200
 """The descriptor that the result is written to. All others above 2 and below it are the case's."""
 LINUX = sys.platform == "linux"
-LIBRARIES: dict[str, tuple[Any, Any]] = {"subprocess": (subprocess.run, subprocess.Popen), "rusage": (run, Popen)}
+LIBRARIES: dict[str, tuple[Any, Any]] = {
+    "subprocess": (subprocess.run, subprocess.Popen),
+    "rusage": (run, Popen),
+}
 libc = ctypes.CDLL(None, use_errno=True)
 
-# Descriptors that every starting process has, and the owners of a program that only its group may execute.
+# Descriptors that every starting process has, and the owners of a program that only its group may
+# execute.
 INHERITABLE, NOT_INHERITABLE, PIPE_END, CLOSED, PROGRAM, LOW = 10, 11, 12, 13, 14, 4
 OWNER, GROUP = 54321, 54322
 
@@ -40,14 +45,14 @@ class Case(NamedTuple):
     """One start."""
 
     conditions: list[tuple[str, Any]]
-    """Functions of this program that the starting process calls first: names, each with an argument."""
+    """Names of functions here that the starting process calls first, each with an argument."""
     way: str
     """How it starts and waits: ``run``, ``check``, ``communicate``, ``wait`` or ``poll``."""
     call: dict[str, Any]
     """The arguments of ``Popen``."""
 
 
-# --- Unusual arguments ------------------------------------------------------------------------------------------------
+# --- Unusual arguments ---
 
 
 class Named(int, Enum):
@@ -74,7 +79,7 @@ def fail() -> None:
     raise RuntimeError
 
 
-# --- Conditions -------------------------------------------------------------------------------------------------------
+# --- Conditions ---
 
 
 class CannotApplyError(Exception):
@@ -93,7 +98,10 @@ def prctl(option: int, value: int) -> None:
 
 
 def change_capabilities(change: Callable[[Any], None]) -> None:
-    """Change the effective, permitted and inheritable capabilities: three 32-bit words, and three of higher ones."""
+    """Change the effective, permitted and inheritable capabilities.
+
+    They are three 32-bit words, and three of higher ones.
+    """
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     sets = (ctypes.c_uint32 * 6)()
     system_call("capget", header, sets)
@@ -169,7 +177,7 @@ def bind(source: str, target: str) -> None:
 
 
 def change_root(way: str, folder: str) -> None:
-    """Change the root directory or the mount namespace of this thread, and put the probe in the launcher's place."""
+    """Change this thread's root directory or mount namespace; the probe replaces the launcher."""
     if not LINUX:
         raise CannotApplyError
     from rusage._launcher.start import PATH
@@ -194,9 +202,18 @@ def close(fds: list[int]) -> None:
         os.close(fd)
 
 
-SIGNALS = [signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGTERM, signal.SIGPIPE, signal.SIGCHLD, signal.SIGXFSZ]
-LIMITS = [("CORE", 0), ("CPU", 50), ("FSIZE", 0), ("FSIZE", 11), ("FSIZE", 1000), ("NOFILE", 64), ("STACK", 2**20)]
-LIMITS += [("STACK", 2**16), ("STACK", 250 * 1024), ("STACK", 2**18), ("AS", 2**32), ("NPROC", 10**4)]
+SIGNALS = [
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGUSR1,
+    signal.SIGTERM,
+    signal.SIGPIPE,
+    signal.SIGCHLD,
+    signal.SIGXFSZ,
+]
+LIMITS = [("CORE", 0), ("CPU", 50), ("FSIZE", 0), ("FSIZE", 11), ("FSIZE", 1000), ("NOFILE", 64)]
+LIMITS += [("STACK", 2**20), ("STACK", 2**16), ("STACK", 250 * 1024), ("STACK", 2**18)]
+LIMITS += [("AS", 2**32), ("NPROC", 10**4)]
 LIMITS += [("NOFILE", number) for number in range(15, 24)]
 
 # What may be changed before a start, in this order, by which function and to which values.
@@ -225,14 +242,26 @@ CONDITIONS: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
     "not_effective": (lambda numbers: without_capabilities(numbers, [0]), []),
     "ambient": (ambient, []),
     "gids": (lambda ids: os.setresgid(*ids), []),
-    "ids": (lambda ids: os.setresuid(*ids), [(0, 65534, 0), (65534,) * 3, (0, 0, 65534), (33, 33, 0)]),
+    "ids": (
+        lambda ids: os.setresuid(*ids),
+        [(0, 65534, 0), (65534,) * 3, (0, 0, 65534), (33, 33, 0)],
+    ),
     "pid_namespace": (lambda _: system_call("unshare", 0x20000000), [None]),
     "root": (lambda _: None, ["bind", "empty", "namespace"]),  # of the thread that starts
     "dumpable": (lambda value: prctl(4, value), [0, 1]),
     "personality": (lambda value: system_call("personality", value), [0x0400000]),
     "closed": (close, [[0], [1], [2], [0, 1], [0, 2], [1, 2], [0, 1, 2]]),
 }
-OF_ROOT = {"groups", "fsgid", "bounding", "securebits", "without_capabilities", "ids", "pid_namespace", "root"}
+OF_ROOT = {
+    "groups",
+    "fsgid",
+    "bounding",
+    "securebits",
+    "without_capabilities",
+    "ids",
+    "pid_namespace",
+    "root",
+}
 
 
 def prepare(case: Case, folder: str) -> None:
@@ -257,7 +286,7 @@ def prepare(case: Case, folder: str) -> None:
         CONDITIONS[name][0](value)
 
 
-# --- Observations -----------------------------------------------------------------------------------------------------
+# --- Observations ---
 
 
 def is_open(fd: int) -> bool:
@@ -271,13 +300,19 @@ def own_state() -> dict[str, str]:
     """Return what a start must not change of the process that starts."""
     umask = os.umask(0)
     os.umask(umask)
-    numbers = [number for number in signal.valid_signals() if number not in {signal.SIGKILL, signal.SIGSTOP}]
+    numbers = [
+        number
+        for number in signal.valid_signals()
+        if number not in {signal.SIGKILL, signal.SIGSTOP}
+    ]
     return {
         "descriptors": repr([fd for fd in range(300) if is_open(fd)]),
         "umask": oct(umask),
         "mask": repr(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, []))),
         "actions": repr([str(signal.getsignal(number)) for number in numbers]),
-        "ids": repr([os.getuid(), os.geteuid(), os.getgid(), os.getegid(), os.getgroups(), os.getpgrp()]),
+        "ids": repr(
+            [os.getuid(), os.geteuid(), os.getgid(), os.getegid(), os.getgroups(), os.getpgrp()]
+        ),
         "environment": repr(sorted(os.environb.items())),
     }
 
@@ -294,7 +329,8 @@ def described(error: BaseException) -> dict[str, str]:
     """Return what tells exceptions apart."""
     names = ["errno", "filename", "filename2", "strerror", "returncode", "stdout", "stderr"]
     values = {name: getattr(error, name) for name in names if hasattr(error, name)}
-    return {"exception": f"{type(error).__name__}({re.sub(' at 0x[0-9a-f]+', '', str(error))!r}) {values}"}
+    text = re.sub(" at 0x[0-9a-f]+", "", str(error))
+    return {"exception": f"{type(error).__name__}({text!r}) {values}"}
 
 
 def wait(process: Any, way: str, data: Any) -> list[Any]:
@@ -312,7 +348,7 @@ def wait(process: Any, way: str, data: Any) -> list[Any]:
 
 
 def with_preexec_fn(call: dict[str, Any], refused: mmap.mmap) -> dict[str, Any]:
-    """Return the arguments for subprocess, where a ``preexec_fn`` sets the limits and reports a refused one."""
+    """Return arguments for subprocess: a ``preexec_fn`` sets limits and reports a refused one."""
     call = dict(call)
     limits, first = call.pop("rlimits"), call.get("preexec_fn")
 
@@ -341,8 +377,12 @@ def start(library: str, case: Case) -> dict[str, str]:
             done = run_it(**call, check=way == "check", timeout=60)
             output = [done.stdout, done.stderr]
         else:
-            is_text = any(call.get(name) for name in ("text", "universal_newlines", "encoding", "errors"))
-            data = None if call.get("stdin") != subprocess.PIPE else "data\n" if is_text else b"data\n"
+            is_text = any(
+                call.get(name) for name in ("text", "universal_newlines", "encoding", "errors")
+            )
+            data = (
+                None if call.get("stdin") != subprocess.PIPE else "data\n" if is_text else b"data\n"
+            )
             done = popen(**call)
             output = wait(done, way, data)
     except BaseException as error:
@@ -375,6 +415,10 @@ def observe(library: str, case: Case, folder: str) -> dict[str, str]:
             gc.collect()
     except (CannotApplyError, OSError, RuntimeError) as error:
         return {"skipped": repr(error)}
-    outcome["warnings"] = re.sub("[0-9]+", "N", repr([(each.category.__name__, str(each.message)) for each in caught]))
+    outcome["warnings"] = re.sub(
+        "[0-9]+", "N", repr([(each.category.__name__, str(each.message)) for each in caught])
+    )
     after = own_state()
-    return outcome | {f"parent.{name}": after[name] for name in after if after[name] != before[name]}
+    return outcome | {
+        f"parent.{name}": after[name] for name in after if after[name] != before[name]
+    }

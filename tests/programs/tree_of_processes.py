@@ -1,7 +1,8 @@
-"""Start processes that hold memory: ``tree_of_processes.py NUMBER MIB [WORD...]``, and wait for them.
+"""Start processes that hold memory, and wait for them.
 
-They stay for half a second after all of them hold it. Words: ``stay`` makes it a minute, and ``stubborn`` makes the
-children ignore SIGTERM. Prints the process IDs of the children.
+``tree_of_processes.py NUMBER MIB [WORD...]``. They stay for half a second after all of them hold
+it. Words: ``stay`` makes it a minute, and ``stubborn`` makes the children ignore SIGTERM. Prints
+the process IDs of the children.
 """
 
 import os

@@ -1,12 +1,13 @@
-"""Run the README's commands for installation and tests, exactly as they are, on a Debian with nothing but Python.
+"""Run the README's commands for installation and tests as they are, on a Debian with only Python.
 
-``python tests/tools/bare.py NEW_FOLDER``, as root; ``tox -e bare`` does it. Needs Debian's debootstrap and git, and
-PyPA's build. Each command gets a root folder of its own, with Python and the essential packages, and a clone of the
-commit that is checked out: changes that are not committed are not tested. The command for installation is also run in
-the unpacked sdist.
+``python tests/tools/bare.py NEW_FOLDER``, as root; ``tox -e bare`` does it. Needs Debian's
+debootstrap and git, and PyPA's build. Each command gets a root folder of its own, with Python and
+the essential packages, and a clone of the commit that is checked out: changes that are not
+committed are not tested. The command for installation is also run in the unpacked sdist.
 
-The configuration of this machine for the network, apt, pip and npm is copied into the root folder, except apt's
-sources and preferences: they belong to the distribution that is installed here. PYTEST_ADDOPTS is passed on.
+The configuration of this machine for the network, apt, pip and npm is copied into the root folder,
+except apt's sources and preferences: they belong to the distribution that is installed here.
+PYTEST_ADDOPTS is passed on.
 """
 
 import shutil
@@ -56,7 +57,8 @@ def main() -> int:
 
     readme = (base / SOURCE / "README.md").read_text(encoding="utf-8")
     install, tests = (
-        ["sh", "-eux", "-c", "\n".join(blocks(readme, heading, "sh"))] for heading in ("Install", "Tests")
+        ["sh", "-eux", "-c", "\n".join(blocks(readme, heading, "sh"))]
+        for heading in ("Install", "Tests")
     )
     opening = readme.split("\n```python\n", 1)[1].split("\n```\n", 1)[0]
     examples = [f"/{SOURCE}/.venv/bin/python", "-c", opening]

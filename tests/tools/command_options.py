@@ -1,8 +1,8 @@
 """Write what comes from the command's table of options: ``python tests/tools/command_options.py``.
 
-These are the list of options in the manual page, the completions for bash, zsh and fish, and the table in
-``docs/command.md``. The programs that write completions read a parser of argparse, whose import is too slow for the
-command.
+These are the list of options in the manual page, the completions for bash, zsh and fish, and the
+table in ``docs/command.md``. The programs that write completions read a parser of argparse, whose
+import is too slow for the command.
 """
 
 from __future__ import annotations
@@ -78,12 +78,18 @@ def bash() -> str:
     """Return the completion for bash."""
     words = [word for option in ALL for word in spelling(option)]
     with_file = [word for option in ALL if option.value == "FILE" for word in spelling(option)]
-    return BASH.format(options=" ".join(words), with_value=" | ".join(WITH_VALUE), with_file=" | ".join(with_file))
+    return BASH.format(
+        options=" ".join(words), with_value=" | ".join(WITH_VALUE), with_file=" | ".join(with_file)
+    )
 
 
 def zsh() -> str:
     """Return the completion for zsh."""
-    lines = ["#compdef rusage", "# Completion of rusage(1) for zsh. Written by tests/tools/command_options.py.", ""]
+    lines = [
+        "#compdef rusage",
+        "# Completion of rusage(1) for zsh. Written by tests/tools/command_options.py.",
+        "",
+    ]
     lines += ["_arguments -s -S \\", *(f"  {zsh_option(option)} \\" for option in ALL)]
     # _arguments leaves a "--" that follows the name directly among the words of the command.
     words = "[[ $words[1] == -- ]] && shift words && (( CURRENT-- )); _normal"
@@ -129,7 +135,10 @@ def fish() -> str:
         text = option.text.replace("\\", "\\\\").replace("'", "\\'")
         letter = f" -s {option.letter}" if option.letter else ""
         value = {"": "", "FILE": " -r -F"}.get(option.value, " -x")
-        lines.append(f"complete -c rusage -n __rusage_before_command{letter} -l {option.name}{value} -d '{text}'\n")
+        lines.append(
+            f"complete -c rusage -n __rusage_before_command{letter} "
+            f"-l {option.name}{value} -d '{text}'\n"
+        )
     return "".join(lines)
 
 
@@ -141,7 +150,9 @@ def page() -> str:
         for option in group:
             words = [f"{word} {option.value}".strip() for word in spelling(option)]
             lines.append(f"| {', '.join(f'`{word}`' for word in words)} | {in_code(option.text)} |")
-    return with_table((DOCS / "command.md").read_text(encoding="utf-8"), "options", "\n".join(lines))
+    return with_table(
+        (DOCS / "command.md").read_text(encoding="utf-8"), "options", "\n".join(lines)
+    )
 
 
 def in_code(text: str) -> str:
@@ -149,8 +160,8 @@ def in_code(text: str) -> str:
     return re.sub("--[a-z-]+", r"`\g<0>`", text)
 
 
-# The manual page is written by hand, except for the lines between two comments. Sentences that follow an option's own,
-# after a comment of their own, are written by hand too.
+# The manual page is written by hand, except for the lines between two comments. Sentences that
+# follow an option's own, after a comment of their own, are written by hand too.
 MORE = '.\\" More than --help says:'
 
 
@@ -162,7 +173,7 @@ def roff(words: str) -> list[str]:
 
 
 def item(option: Option) -> list[str]:
-    """Return an option's spellings and its sentence in the help, with a capital letter and a full stop."""
+    """Return an option's spellings and its sentence in the help, with a capital and a full stop."""
     value = f" Ar {option.value}" if option.value else ""
     long = f"Fl -{option.name}{value}"
     spelled = f"Fl {option.letter}{value} , {long}" if option.letter else long
@@ -188,7 +199,10 @@ def man_options(written: str) -> list[str]:
 def man_page() -> str:
     """Return the manual page with its list of options as it must be."""
     text = (DOCS / "rusage.1").read_text(encoding="utf-8")
-    parts = re.split(r'(\.\\" (?:options, written by tests/tools/command_options.py:|end of the options)\n)', text)
+    parts = re.split(
+        r'(\.\\" (?:options, written by tests/tools/command_options.py:|end of the options)\n)',
+        text,
+    )
     before, begin, old, end, after = parts
     return before + begin + "".join(f"{line}\n" for line in man_options(old)) + end + after
 

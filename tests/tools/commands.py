@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def new_folder(usage: str | None) -> Path:
-    """Return the folder that the first argument of the program names, which must not exist; end without an argument."""
+    """Return the folder of the first argument, which must not exist; end without an argument."""
     if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
         sys.exit(usage)
     folder = Path(sys.argv[1]).resolve()
@@ -22,10 +22,13 @@ def new_folder(usage: str | None) -> Path:
 def run(*command: str | Path, env: Mapping[str, str] | None = None) -> None:
     """Run a command whose output matters only if it fails."""
     pipe, null = subprocess.PIPE, subprocess.DEVNULL
-    done = subprocess.run(command, cwd=ROOT, env=env, stdin=null, stdout=pipe, stderr=subprocess.STDOUT, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=env, stdin=null, stdout=pipe, stderr=subprocess.STDOUT, check=False
+    )
     if done.returncode:
         sys.exit(
-            f"{done.stdout.decode(errors='replace')}exit status {done.returncode} of {' '.join(map(str, command))}"
+            f"{done.stdout.decode(errors='replace')}exit status {done.returncode} of "
+            f"{' '.join(map(str, command))}"
         )
 
 

@@ -4,8 +4,8 @@ The compiler and the systems' headers come from the ziglang package.
 
 Each file of this C is compiled alone too, without the file that includes it, as an editor reads it.
 
-The launcher is compiled for several processors, with a C library and, where it can be, without one. The form without a
-C library is also linked, and run if Debian's qemu-user is installed.
+The launcher is compiled for several processors, with a C library and, where it can be, without one.
+The form without a C library is also linked, and run if Debian's qemu-user is installed.
 """
 
 import argparse
@@ -42,7 +42,8 @@ TARGETS = [
     ("windows", "aarch64-windows-gnu", ""),
     ("unknown", "x86_64-linux-musl", "as an example of another Unix"),
 ]
-PLATFORMS = runpy.run_path(str(BUILDER.parent / "rusage" / "_backends" / "_platforms.py"))["PLATFORMS"]
+_platforms = BUILDER.parent / "rusage" / "_backends" / "_platforms.py"
+PLATFORMS = runpy.run_path(str(_platforms))["PLATFORMS"]
 NO_HEADERS = "no headers of it in ziglang: glibc's, and the tests' own, instead"
 for _name in dict.fromkeys(PLATFORMS.values()):
     if all(_name != row[0] for row in TARGETS):
@@ -52,7 +53,8 @@ for _name in dict.fromkeys(PLATFORMS.values()):
 KERNELS = BUILDER.parent / "tests" / "programs" / "kernels"
 STAND_INS = {"dragonfly": ["sys/kinfo.h", "sys/procctl.h", "sys/sysctl.h"], "illumos": ["procfs.h"]}
 
-# The target of the launcher, and the emulator for its form without a C library; None if it has no such form.
+# The target of the launcher, and the emulator for its form without a C library; None if it has no
+# such form.
 LAUNCHERS: list[tuple[str, str | None]] = [
     ("x86_64-linux-gnu", "qemu-x86_64"),
     ("aarch64-linux-gnu", "qemu-aarch64"),
@@ -63,8 +65,8 @@ LAUNCHERS: list[tuple[str, str | None]] = [
     ("powerpc64le-linux-gnu", None),
 ]
 # As in rusage_build.py. ziglang does not support its -z noseparate-code.
-NO_LIBC = ["-DRUSAGE_NO_LIBC", "-ffreestanding", "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-pie"]
-NO_LIBC += ["-fomit-frame-pointer"]
+NO_LIBC = ["-DRUSAGE_NO_LIBC", "-ffreestanding", "-fno-stack-protector"]
+NO_LIBC += ["-fno-asynchronous-unwind-tables", "-fno-pie", "-fomit-frame-pointer"]
 LINK_NO_LIBC = ["-static", "-nostdlib", "-no-pie"]
 ID = shutil.which("id") or "/usr/bin/id"
 
@@ -79,7 +81,9 @@ PYTHON = "#define PyMODINIT_FUNC void *\n#define PYPY_VERSION\n"
 def zig(*arguments: str | Path) -> str:
     """Run the compiler; return its complaints, nothing if all is well."""
     command = [sys.executable, "-m", "ziglang", "cc", *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     return done.stdout or (f"exit status {done.returncode}\n" if done.returncode else "")
 
 
@@ -94,7 +98,11 @@ def compile_for(platform: str, target: str, folder: Path) -> str:
     """Compile the C of a platform for a target; return the complaints."""
     source = folder / f"{platform}.c"
     if not source.exists():
-        subprocess.run([sys.executable, BUILDER, "--platform", platform, source], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [sys.executable, BUILDER, "--platform", platform, source],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
     for name in STAND_INS.get(platform, []):
         header = folder / platform / name
         header.parent.mkdir(parents=True, exist_ok=True)
@@ -115,16 +123,19 @@ def build(target: str, program: Path, *options: str | Path, libc: bool) -> str:
     compiled = program.with_suffix(".o")
     flags: list[str | Path] = [*WARNINGS, *([] if libc else NO_LIBC), *options]
     trouble = zig("-target", target, "-O2", *flags, "-c", LAUNCHER, "-o", compiled)
-    return trouble or ("" if libc else zig("-target", target, *LINK_NO_LIBC, compiled, "-o", program))
+    return trouble or (
+        "" if libc else zig("-target", target, *LINK_NO_LIBC, compiled, "-o", program)
+    )
 
 
 def run_launcher(emulator: str, program: Path) -> str:
-    """Start id(1) through a launcher whose child is its own in an emulator; return what is wrong."""
+    """Start id(1) by a launcher whose child is its own in an emulator; return what is wrong."""
     memory = os.memfd_create("memory")
     read, write = os.pipe()
     for fd in memory, write:
         os.set_inheritable(fd, True)  # noqa: FBT003 (takes no keyword)
-    # "VERSION FLAGS MEMORY DONE PROCESS_GROUP L LIMIT_1 ..." PATH ARGUMENT_0; one limit, RLIMIT_CORE. 4: close others.
+    # "VERSION FLAGS MEMORY DONE PROCESS_GROUP L LIMIT_1 ..." PATH ARGUMENT_0; one limit,
+    # RLIMIT_CORE. 4: close others.
     command = [emulator, str(program), f"2 4 {memory} {write} 0 1 4 0 0", ID, "id"]
     done = subprocess.run(command, close_fds=False, stdout=subprocess.PIPE, text=True, check=False)
     for fd in memory, read, write:
@@ -143,7 +154,10 @@ def report(name: str, target: str, trouble: str, remark: str) -> bool:
 
 
 def test_launcher(target: str, emulator: str | None, folder: Path) -> list[bool]:
-    """Build the launcher for a target in all its forms, and run it if there is an emulator; return what went well."""
+    """Build the launcher for a target in all its forms, and run it if there is an emulator.
+
+    Return what went well.
+    """
     trouble = build(target, folder / f"launcher-{target}", libc=True)
     well = [report("launcher", target, trouble, "with a C library")]
     if emulator is None:
@@ -161,7 +175,7 @@ def test_launcher(target: str, emulator: str | None, folder: Path) -> list[bool]
 
 
 def main() -> int:
-    """Compile for all targets, or those that contain a given text; exit with 1 if one of them fails."""
+    """Compile for all targets, or those that contain a text; exit with 1 if one of them fails."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("text", nargs="?", default="", help="such as freebsd, aarch64 or launcher")
     text = parser.parse_args().text

@@ -15,16 +15,26 @@ CONFIGURATION = [
     "/etc/hosts",
     "/etc/resolv.conf",
     "/etc/ssl/certs",
-    "/usr/local/share/ca-certificates",  # local ones; from these the package ca-certificates writes the former
+    # local ones; from these the package ca-certificates writes the former
+    "/usr/local/share/ca-certificates",
     "/etc/pip.conf",
     "/etc/xdg/pip",
     "~/.config/pip",
     "~/.npmrc",
 ]
-NETWORK = ["PIP_*", "*_proxy", "*_PROXY", "SSL_CERT_*", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"]
+NETWORK = [
+    "PIP_*",
+    "*_proxy",
+    "*_PROXY",
+    "SSL_CERT_*",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+]
 VARIABLES = [*NETWORK, "PYTEST_ADDOPTS"]
-# The mounts are in a namespace of the command's own, so none of them is left. The first makes the root folder a mount
-# point: without it no command in it could make a mount namespace as unshare(1) does.
+# The mounts are in a namespace of the command's own, so none of them is left. The first makes the
+# root folder a mount point: without it no command in it could make a mount namespace as unshare(1)
+# does.
 ENTER = """
 set -e
 mount --bind "$0" "$0"
@@ -51,31 +61,41 @@ def configure(root: Path) -> None:
         source, target = Path(name).expanduser(), root / name.replace("~", "root").lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            # The package ca-certificates has put links there, which from here point to files of this machine.
+            # The package ca-certificates has put links there, which from here point to files of
+            # this machine.
             shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(source, target)
         elif source.exists():
             shutil.copy(source, target)
     apt_config = shutil.which("apt-config")
     if apt_config:  # how apt fetches; debootstrap has written from where
-        fetching = subprocess.run([apt_config, "dump", "Acquire"], check=True, capture_output=True).stdout
+        fetching = subprocess.run(
+            [apt_config, "dump", "Acquire"], check=True, capture_output=True
+        ).stdout
         (root / "etc/apt/apt.conf.d/99this-machine").write_bytes(fetching)
 
 
 def make_root(root: Path, release: str, packages: str) -> None:
-    """Make a root folder of a Debian release: essential packages, apt and those named, and a clone of the commit."""
+    """Make a root folder of a Debian release, with a clone of the commit.
+
+    Its packages are the essential ones, apt and those named.
+    """
     if os.geteuid() != 0:
         sys.exit("only root can make a root folder")
     if not shutil.which("debootstrap") or not shutil.which("git"):
         sys.exit("apt-get install debootstrap git")
     # Killed, debootstrap leaves its /proc and /sys mounted: here in a namespace that ends with it.
-    run("unshare", "--mount", "debootstrap", "--variant=minbase", f"--include={packages}", release, root)
+    debootstrap = ["debootstrap", "--variant=minbase", f"--include={packages}", release]
+    run("unshare", "--mount", *debootstrap, root)
     configure(root)
     run("git", "clone", "--quiet", "--depth=1", ROOT.as_uri(), root / SOURCE)
 
 
 def inside(root: Path, *command: str, **environment: str) -> list[str]:
-    """Return the command that runs another one in a root folder's source tree, with no other environment."""
+    """Return the command that runs another one in a root folder's source tree.
+
+    It has no other environment.
+    """
     environment = {"PATH": PATH, "HOME": "/root", "LANG": "C.UTF-8", **environment}
     variables = [f"{name}={value}" for name, value in environment.items()]
     enter = ["unshare", "--mount", "sh", "-c", ENTER, str(root)]

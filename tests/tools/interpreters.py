@@ -1,9 +1,10 @@
 """Run the suite on the newest interpreters, from Debian sid: CPython 3.14, CPython 3.15 and PyPy 8.
 
-``python tests/tools/interpreters.py NEW_FOLDER [ENVIRONMENT[=TESTS] ...]``, as root; ``tox -e interpreters`` does it.
-TESTS are names of files; without them, the whole suite runs. Needs Debian's debootstrap and git. The root folder gets
-the interpreters, what the tests need from the system, and a clone of the commit that is checked out: changes that are
-not committed are not tested. tox runs its environments in it.
+``python tests/tools/interpreters.py NEW_FOLDER [ENVIRONMENT[=TESTS] ...]``, as root; ``tox -e
+interpreters`` does it. TESTS are names of files; without them, the whole suite runs. Needs Debian's
+debootstrap and git. The root folder gets the interpreters, what the tests need from the system, and
+a clone of the commit that is checked out: changes that are not committed are not tested. tox runs
+its environments in it.
 """
 
 import sys
@@ -45,7 +46,9 @@ def main() -> int:
         # With this user's HOME, and a folder in PATH that this user cannot enter.
         words = f"PATH=/root:$PATH {' '.join(commands[USERS_SUITE])}"
         commands[USERS_SUITE] = ["su", USER, "-c", words]
-    return run_all((name, inside(folder, *command, **environment)) for name, command in commands.items())
+    return run_all(
+        (name, inside(folder, *command, **environment)) for name, command in commands.items()
+    )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Run the suite on Debian's Linux kernels, from 5.10 to sid's, in virtual machines of 2 CPUs and one of 64.
+"""Run the suite on Debian's Linux kernels, 5.10 to sid's, in virtual machines of 2 and 64 CPUs.
 
-``python tests/tools/kernels.py NEW_FOLDER [--emulated] [NAME ...] [pytest's arguments]``, as root; ``tox -e kernels``
-does it. A NAME is a machine: 5.10, 6.1, 6.12, sid, or many for the one of 64 CPUs; without a name, all run.
-``--facts`` runs ``tests/facts.py`` instead of the suite, and prints the evidence.
-Needs Debian's debootstrap, e2fsprogs, git and qemu-system-x86 on x86_64. All kernels boot from one image: a Debian 13
-with Python, a clone of the commit that is checked out, and the package built from that. Changes that are not committed
-are not tested.
+``python tests/tools/kernels.py NEW_FOLDER [--emulated] [NAME ...] [pytest's arguments]``, as root;
+``tox -e kernels`` does it. A NAME is a machine: 5.10, 6.1, 6.12, sid, or many for the one of 64
+CPUs; without a name, all run. ``--facts`` runs ``tests/facts.py`` instead of the suite, and prints
+the evidence. Needs Debian's debootstrap, e2fsprogs, git and qemu-system-x86 on x86_64. All kernels
+boot from one image: a Debian 13 with Python, a clone of the commit that is checked out, and the
+package built from that. Changes that are not committed are not tested.
 
 Without /dev/kvm, or where it fails, as where virtual machines are nested, QEMU emulates the
 processor, as with ``--emulated``. Times mean nothing then; the tests marked ``not_emulated`` are
@@ -27,13 +27,15 @@ from commands import new_folder, run
 from debian import PATH, SOURCE, VARIABLES, inside, make_root, variables
 
 RELEASE = "trixie"
-PACKAGES = "python3-dev,python3-pip,gcc,libc6-dev,initramfs-tools,iproute2,hyperfine,mandoc,strace,time"
+PACKAGES = (
+    "python3-dev,python3-pip,gcc,libc6-dev,initramfs-tools,iproute2,hyperfine,mandoc,strace,time"
+)
 GROUPS = ["tests", "command", "gevent", "monitoring", "plugin"]
 DRIVERS = ["virtio_pci", "virtio_blk", "ext4"]  # modules in Debian's kernels
 
 
 class Machine(NamedTuple):
-    """The release of Debian that the kernel is from, the start of the kernel's name, and the number of CPUs."""
+    """The release of Debian that the kernel is from, its name's start, and the number of CPUs."""
 
     release: str
     version: str
@@ -63,13 +65,13 @@ echo o >/proc/sysrq-trigger
 sleep 60
 """
 # In one process; thorough tests are run too, since there is a -m.
-PYTEST = ["pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "--color=no", "-o", "faulthandler_timeout=900"]
-PYTEST.append("--timeout=1800")
+PYTEST = ["pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "--color=no"]
+PYTEST += ["-o", "faulthandler_timeout=900", "--timeout=1800"]
 NATIVE = [*PYTEST, "-m", "thorough or not thorough"]
 FACTS = "python3 tests/facts.py --json /tmp/facts && cat /tmp/facts"
 EMULATED = ["env", "RUSAGE_TEST_STARTS=20", *PYTEST, "-m", "not not_emulated"]
-# On a busy machine the emulated timer comes too late for the kernel's check at its start, which would panic. One thread
-# emulates 64 processors; what the kernel would measure then is too far off.
+# On a busy machine the emulated timer comes too late for the kernel's check at its start, which
+# would panic. One thread emulates 64 processors; what the kernel would measure then is too far off.
 EMULATED_PARAMETERS, EMULATED_MANY = "no_timer_check", "tsc=reliable lpj=8000000"
 
 
@@ -79,19 +81,23 @@ def make_image(root: Path, releases: Iterable[str]) -> None:
     make_root(root, RELEASE, PACKAGES)
     sources = root / "etc/apt/sources.list"
     line = sources.read_text(encoding="utf-8")
-    sources.write_text("".join(line.replace(RELEASE, release) for release in releases), encoding="utf-8")
+    sources.write_text(
+        "".join(line.replace(RELEASE, release) for release in releases), encoding="utf-8"
+    )
     settings = root / "etc/initramfs-tools"
     (settings / "conf.d/modules").write_text("MODULES=list\n", encoding="utf-8")
     (settings / "modules").write_text("\n".join([*DRIVERS, ""]), encoding="utf-8")
     environment = {**variables(VARIABLES), "DEBIAN_FRONTEND": "noninteractive"}
     run(*inside(root, "apt-get", "update", **environment))
     install = ["apt-get", "install", "--yes", "--no-install-recommends"]
-    for release in releases:  # each replaces the package that depends on the newest kernel, and the older kernel stays
+    # Each replaces the package that depends on the newest kernel, and the older kernel stays.
+    for release in releases:
         step(f"the kernel of {release}")
         run(*inside(root, *install, f"linux-image-cloud-amd64/{release}", **environment))
     step("the package, and what its tests need")
     groups = [f"--group={name}" for name in GROUPS]
-    pip = ["python3", "-m", "pip", "install", "--quiet", "--break-system-packages", "--root-user-action=ignore"]
+    pip = ["python3", "-m", "pip", "install", "--quiet", "--break-system-packages"]
+    pip += ["--root-user-action=ignore"]
     run(*inside(root, *pip, *groups, ".", **environment))
     step("a file system of them")
     run("mke2fs", "-q", "-t", "ext4", "-d", root, root.with_suffix(".img"), "4G")
@@ -103,13 +109,15 @@ def step(what: str) -> None:
 
 
 def kernel(root: Path, version: str) -> str:
-    """Return the name of a kernel in a root folder, by the start of its name; the newest without one."""
-    names = [path.name.removeprefix("vmlinuz-") for path in (root / "boot").glob(f"vmlinuz-{version}*")]
+    """Return the name of a root folder's newest kernel whose name starts with a version."""
+    names = [
+        path.name.removeprefix("vmlinuz-") for path in (root / "boot").glob(f"vmlinuz-{version}*")
+    ]
     return max(names, key=lambda name: [*map(int, re.findall(r"\d+", name))])
 
 
 def devices(folder: Path, command: str) -> list[str]:
-    """Return QEMU's options for the console and two disks: the image in a folder, and a shell command to run."""
+    """Return QEMU's options for the console and two disks: a folder's image, and the command."""
     job = folder / "job"
     script = JOB.replace("{command}", command)
     job.write_text(script.ljust(2**16, "\n"), encoding="utf-8")  # a disk has whole sectors
@@ -123,7 +131,7 @@ def devices(folder: Path, command: str) -> list[str]:
 
 
 def machine(folder: Path, name: str, cpus: int, command: str, accelerator: str) -> list[str]:
-    """Return QEMU's command for a machine that boots a kernel, runs a shell command and powers off."""
+    """Return QEMU's command: a machine boots a kernel, runs a shell command and powers off."""
     parameters = f"{PARAMETERS} console=ttyS0 root=/dev/vda rw"
     if accelerator == "tcg":
         parameters = f"{parameters} {EMULATED_PARAMETERS}"
@@ -131,7 +139,8 @@ def machine(folder: Path, name: str, cpus: int, command: str, accelerator: str) 
         accelerator, parameters = "tcg,thread=single", f"{parameters} {EMULATED_MANY}"
     boot = folder / "root/boot"
     return [
-        *("qemu-system-x86_64", "-accel", accelerator, "-smp", str(cpus), "-m", "4G" if cpus <= 8 else "8G"),
+        *("qemu-system-x86_64", "-accel", accelerator),
+        *("-smp", str(cpus), "-m", "4G" if cpus <= 8 else "8G"),
         *("-kernel", f"{boot}/vmlinuz-{name}", "-initrd", f"{boot}/initrd.img-{name}"),
         *("-append", f"{parameters} init=/bin/sh -- /dev/vdb"),
         *devices(folder, command),
@@ -155,7 +164,8 @@ def main() -> int:
     """Make the image and run the suite on each kernel; return 1 if a run has failed."""
     folder, arguments = new_folder(__doc__), sys.argv[2:]
     # From the oldest: apt refuses to install an older kernel's package after a newer one's.
-    machines = [machine for name, machine in MACHINES.items() if name in arguments] or [*MACHINES.values()]
+    named = [machine for name, machine in MACHINES.items() if name in arguments]
+    machines = named or [*MACHINES.values()]
     is_emulated = "--emulated" in arguments or not os.access("/dev/kvm", os.R_OK | os.W_OK)
     arguments = [each for each in arguments if each not in {"--emulated", *MACHINES}]
     if not all(map(shutil.which, ("mke2fs", "qemu-system-x86_64"))):

@@ -1,7 +1,7 @@
 """The tables of systems in the README and in docs/, written from the backends.
 
-``python tests/tools/platform_tables.py`` writes each between its two marks; ``tests/test_docs.py`` checks that all are
-up to date.
+``python tests/tools/platform_tables.py`` writes each between its two marks; ``tests/test_docs.py``
+checks that all are up to date.
 """
 
 from __future__ import annotations
@@ -12,7 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from claims import EVIDENCE, backend_of, literals, outcomes
-from system_words import KNOWN, PEAKS, SYSTEMS, TESTED, TIERS, documentation, grouped, listed, table, unit
+from system_words import (
+    KNOWN,
+    PEAKS,
+    SYSTEMS,
+    TESTED,
+    TIERS,
+    documentation,
+    grouped,
+    listed,
+    table,
+    unit,
+)
 
 from rusage._backends._base import BLOCKS, INTEGRALS, SWITCHES, TIMES
 from rusage._backends._platforms import REFUSED
@@ -28,7 +39,16 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE, README = ROOT / "docs" / "platforms.md", ROOT / "README.md"
 FACTS = ROOT / "tests" / "facts.py"
 
-NAMES = ["RUSAGE_SELF", "RUSAGE_CHILDREN", "RUSAGE_BOTH", "RUSAGE_THREAD", "wait3", "wait4", "from_native", "Process"]
+NAMES = [
+    "RUSAGE_SELF",
+    "RUSAGE_CHILDREN",
+    "RUSAGE_BOTH",
+    "RUSAGE_THREAD",
+    "wait3",
+    "wait4",
+    "from_native",
+    "Process",
+]
 
 MEMORY = ["peak", "rss", "pss"]
 
@@ -59,7 +79,7 @@ def measured_for(backend: Backend, name: str) -> frozenset[str]:
 
 
 def missing(backend: Backend, name: str) -> str:
-    """Return why a name is not provided, or which fields of the process's own usage it lacks, or nothing."""
+    """Return why a name is not provided, or which of RUSAGE_SELF's fields it lacks, or nothing."""
     if name in backend.absent:
         return f"not provided: {backend.absent[name]}"
     if name in MEMORY:
@@ -83,18 +103,27 @@ def measured_fields() -> list[str]:
         (counted,) = {unit(backend, name) for name in measured}
         return "yes" if counted in heading else counted
 
-    rows = ([backend.name, *(cell(backend, *group) for group in GROUPS.items())] for backend in SYSTEMS)
+    rows = (
+        [backend.name, *(cell(backend, *group) for group in GROUPS.items())] for backend in SYSTEMS
+    )
     return table(["system", *GROUPS], rows)
 
 
 def provided_names() -> list[str]:
     """Return the overview of the names that each system provides."""
     names = [name for name in NAMES if name not in {"RUSAGE_SELF", "wait3"}]  # wait3 is as wait4
-    heads = [f"`{name.removeprefix('RUSAGE_')}`".replace("`wait4`", "`wait3`, `wait4`") for name in names]
+    heads = [
+        f"`{name.removeprefix('RUSAGE_')}`".replace("`wait4`", "`wait3`, `wait4`") for name in names
+    ]
     rows = []
     for backend in SYSTEMS:
-        whole = ["-" if name in backend.absent else "partly" if missing(backend, name) else "yes" for name in names]
-        rows.append([backend.name, *whole, *("-" if name in backend.absent else "yes" for name in MEMORY)])
+        whole = [
+            "-" if name in backend.absent else "partly" if missing(backend, name) else "yes"
+            for name in names
+        ]
+        rows.append(
+            [backend.name, *whole, *("-" if name in backend.absent else "yes" for name in MEMORY)]
+        )
     return table(["system", *heads, *(f"`{name}()`" for name in MEMORY)], rows)
 
 
@@ -102,18 +131,32 @@ def section(backend: Backend) -> list[str]:
     """Return what is known about one system."""
     sources = documentation(backend).sources
     described = [
-        (unit(backend, name), backend.notes.get(name, "").replace("*", r"\*"), shown(backend, name), sources[name])
+        (
+            unit(backend, name),
+            backend.notes.get(name, "").replace("*", r"\*"),
+            shown(backend, name),
+            sources[name],
+        )
         for name in FIELDS
     ]
     # Neighbours of which the same is known share a row.
     groups = groupby(zip(described, FIELDS, strict=True), itemgetter(0))
     anchor = '<a id="{}-{{0}}"></a>`{{0}}`'.format(backend.name.lower().replace(" ", "-"))
-    fields = [[", ".join(anchor.format(name) for _, name in group), *known] for known, group in groups]
+    fields = [
+        [", ".join(anchor.format(name) for _, name in group), *known] for known, group in groups
+    ]
     whole = [f"`{name}`" for name in NAMES if not missing(backend, name)]
-    lines = [f"## {backend.name}", "", *table(["field", "unit", "note", "evidence", "source"], fields), ""]
+    lines = [
+        f"## {backend.name}",
+        "",
+        *table(["field", "unit", "note", "evidence", "source"], fields),
+        "",
+    ]
     lines += [f"- {', '.join(whole)}: all fields that have a unit above"]
     lines += [f"- `{name}`: {why}" for name in NAMES if (why := missing(backend, name))]
-    lines += [f"- `{name}()`: {missing(backend, name) or getattr(backend, name)}" for name in MEMORY]
+    lines += [
+        f"- `{name}()`: {missing(backend, name) or getattr(backend, name)}" for name in MEMORY
+    ]
     lines += [f"- {child(backend)}"]
     return [*lines, *([f"- tier {tier(backend.name)}"] if backend.name in TESTED else []), ""]
 
@@ -153,7 +196,14 @@ def tables() -> str:
         "All systems have `RUSAGE_SELF` and measure `ru_utime` and `ru_stime`. The other fields:",
         "",
     ]
-    lines += [*measured_fields(), "", "The other names, the first three without `RUSAGE_`:", "", *provided_names(), ""]
+    lines += [
+        *measured_fields(),
+        "",
+        "The other names, the first three without `RUSAGE_`:",
+        "",
+        *provided_names(),
+        "",
+    ]
     lines += ["`partly`: with fewer fields than `RUSAGE_SELF`; see the section of the system.", ""]
     lines += ["## Tiers", "", tiers(), ""]
     for backend in SYSTEMS:
@@ -165,24 +215,31 @@ def tables() -> str:
     return "\n".join(lines)
 
 
-# --- The guides -------------------------------------------------------------------------------------------------------
+# --- The guides ---
 
 
 def merged(head: list[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table whose first column is the system; systems of which the same is said share a row."""
+    """Return a table whose first column is the system; systems with the same texts share a row."""
     systems: dict[tuple[str, ...], list[str]] = {}
     for system, *said in rows:
         systems.setdefault(tuple(said), []).append(system)
-    return "\n".join(table(["system", *head], ([", ".join(names), *said] for said, names in systems.items())))
+    return "\n".join(
+        table(["system", *head], ([", ".join(names), *said] for said, names in systems.items()))
+    )
 
 
 def peaks() -> str:
-    """Return how each system updates the peak; where its error is known, the page has a section of its own."""
+    """Return how each system updates the peak.
+
+    Where its error is known, the page has a section of its own.
+    """
     rows = []
     for each in SYSTEMS:
         if each.peak_error is None:
             is_measured = "ru_maxrss" in each.measured["RUSAGE_SELF"]
-            rows.append((each.name, documentation(each).own_peak if is_measured else "not measured"))
+            rows.append(
+                (each.name, documentation(each).own_peak if is_measured else "not measured")
+            )
     return merged(["`ru_maxrss`"], rows)
 
 
@@ -212,7 +269,11 @@ def inherited() -> str:
     rows = []
     for each in KNOWN:
         is_measured = "ru_maxrss" in each.waited
-        why = f"{PEAKS[each.child_peak].whose}: {documentation(each).child_peak_reason}" if is_measured else ""
+        why = (
+            f"{PEAKS[each.child_peak].whose}: {documentation(each).child_peak_reason}"
+            if is_measured
+            else ""
+        )
         rows.append((each.name, why or "not measured"))
     return merged(["the peak of a child"], rows)
 
@@ -221,28 +282,38 @@ def tiers() -> str:
     """Return the tiers, and the systems of each."""
     rows = []
     for number, meaning in TIERS.items():
-        names = [tier(name).replace(str(number), name, 1) for name in TESTED if TESTED[name][0] == number]
+        names = [
+            tier(name).replace(str(number), name, 1) for name in TESTED if TESTED[name][0] == number
+        ]
         rows.append([str(number), meaning, ", ".join(names)])
     return "\n".join(table(["tier", "meaning", "systems"], rows))
 
 
 def clocks() -> str:
     """Return how each kernel updates the times."""
-    return merged(["user and system time"], ((each.name, documentation(each).clock) for each in KNOWN))
+    return merged(
+        ["user and system time"], ((each.name, documentation(each).clock) for each in KNOWN)
+    )
 
 
 def processes() -> str:
     """Return what is known of other processes."""
-    head = ["fields of another process", "clock of `getrusage()`, of `cputime()`", "whose processes"]
+    head = [
+        "fields of another process",
+        "clock of `getrusage()`, of `cputime()`",
+        "whose processes",
+    ]
     rows = []
     for each in KNOWN:
         if each.process:
             words = documentation(each)
-            rows.append((each.name, grouped(each.process), words.process_clock, words.process_owners))
+            rows.append(
+                (each.name, grouped(each.process), words.process_clock, words.process_owners)
+            )
     return merged(head, rows)
 
 
-# --- The files --------------------------------------------------------------------------------------------------------
+# --- The files ---
 
 DOCS = ROOT / "docs"
 TABLES: dict[Path, dict[str, Callable[[], str]]] = {

@@ -37,11 +37,14 @@ class Documentation(NamedTuple):
     resolution: str = "microseconds"
     """The smallest difference between two readings of these times, in a word."""
     process_clock: str = ""
-    """The resolution of another process's times, by ``getrusage()`` and, if it differs, ``cputime()``."""
+    """The resolution of another process's times by ``getrusage()``.
+
+    ``cputime()``'s follows, if it differs.
+    """
     process_owners: str = ""
     """Whose processes can be read."""
     own_peak: str = ""
-    """How the kernel updates the peak of a process itself: the part of the note on ``ru_maxrss`` that is about it."""
+    """How the kernel updates the peak of a process itself: a part of the note on ``ru_maxrss``."""
     child_peak_reason: str = ""
     """Why ``child_peak`` is so, in terms of fork and exec."""
 
@@ -56,19 +59,19 @@ DOCUMENTATION = {
             **dict.fromkeys(linux.UNMAINTAINED, "getrusage(2): unmaintained"),
             **dict.fromkeys(BLOCKS, "include/linux/task_io_accounting_ops.h, proc_pid_io(5)"),
             **dict.fromkeys(TIMES, "cputime_adjust() in kernel/sched/cputime.c"),
-            "ru_maxrss": "getrusage() in kernel/sys.c, exec_mmap() in fs/exec.c, lib/percpu_counter.c",
+            "ru_maxrss": "getrusage() in kernel/sys.c, "
+            "exec_mmap() in fs/exec.c, lib/percpu_counter.c",
         },
         clock=(
-            f"{linux.SPLIT}, except on architectures that account for it precisely, such as s390x, where both "
-            "advance at ticks; without any tick "
-            "in the kernel, all of it is user time"
+            f"{linux.SPLIT}, except on architectures that account for it precisely, such as s390x, "
+            "where both advance at ticks; without any tick in the kernel, all of it is user time"
         ),
         process_clock="10 ms, 1 ns",
         process_owners="everyone's, unless `hidepid` is set",
         # exec_mmap() in fs/exec.c
         child_peak_reason=(
-            "`exec` keeps the peak of the old memory, which is the parent's after `vfork`, and a copy of its present "
-            "size after `fork`"
+            "`exec` keeps the peak of the old memory, which is the parent's after `vfork`, "
+            "and a copy of its present size after `fork`"
         ),
     ),
     "macos": Documentation(
@@ -84,8 +87,8 @@ DOCUMENTATION = {
             "ru_nvcsw": "_sleep() in bsd/kern/kern_synch.c",
         },
         clock=(
-            "taken at each transition between user and kernel mode; where the kernel does not split the time, as on "
-            "some arm64 boards, all of it is user time"
+            "taken at each transition between user and kernel mode; where the kernel does not "
+            "split the time, as on some arm64 boards, all of it is user time"
         ),
         process_clock="Mach ticks: 1 ns, or 42 ns on Apple silicon",
         process_owners="one's own; root: everyone's",
@@ -105,8 +108,9 @@ DOCUMENTATION = {
         process_clock="1 microsecond",
         process_owners="everyone's, unless `security.bsd` forbids it",
         child_peak_reason=(  # measured
-            "a tick of the statistics clock between `fork` and `exec` samples the copy of the parent, and "
-            "`exec` does not reset it. The integrals take the parent's sizes in the same way"
+            "a tick of the statistics clock between `fork` and `exec` samples the copy of the "
+            "parent, and `exec` does not reset it. "
+            "The integrals take the parent's sizes in the same way"
         ),
     ),
     "openbsd": Documentation(
@@ -134,7 +138,8 @@ DOCUMENTATION = {
             **dict.fromkeys(ALL, "getrusage1() in sys/kern/kern_resource.c"),
             **dict.fromkeys(INTEGRALS, "ruspace() in sys/kern/kern_resource.c"),
             **dict.fromkeys(TIMES, "calcru() in sys/kern/kern_resource.c"),
-            "ru_maxrss": "ruspace() in sys/kern/kern_resource.c, uvmfault_update_stats() in sys/uvm/uvm_fault_i.h, "
+            "ru_maxrss": "ruspace() in sys/kern/kern_resource.c, "
+            "uvmfault_update_stats() in sys/uvm/uvm_fault_i.h, "
             "exit1() in sys/kern/kern_exit.c",
             **dict.fromkeys(FAULTS, "sys/uvm/uvm_fault.c"),
             "ru_nswap": "never updated",
@@ -163,8 +168,8 @@ DOCUMENTATION = {
         # sysctl_kern_proc() in sys/kern/kern_proc.c: within a jail, the jail's
         process_owners="everyone's",
         child_peak_reason=(
-            "`fork` zeroes it and leaves the child without resident pages: ticks of the scheduler clock "
-            "sample only pages that the child touched. "
+            "`fork` zeroes it and leaves the child without resident pages: "
+            "ticks of the scheduler clock sample only pages that the child touched. "
             "After `vfork`, which this package does not use, they sample the parent's memory"
         ),
     ),
@@ -203,9 +208,13 @@ DOCUMENTATION = {
 
 def documentation(backend: Backend) -> Documentation:
     """Return what is said above of a system; two of its texts are notes of its module too."""
-    module = next((module for module, each in BY_MODULE.items() if each.name == backend.name), "unknown")
+    module = next(
+        (module for module, each in BY_MODULE.items() if each.name == backend.name), "unknown"
+    )
     constants = vars(importlib.import_module(f"rusage._backends.{module}"))
-    notes = {name: constants[name.upper()] for name in ("clock", "own_peak") if name.upper() in constants}
+    notes = {
+        name: constants[name.upper()] for name in ("clock", "own_peak") if name.upper() in constants
+    }
     return DOCUMENTATION[module]._replace(**notes)
 
 
@@ -238,8 +247,9 @@ class Peak(NamedTuple):
 
 
 ABOVE_TOUCHED = (
-    f"measured if it exceeds what a child may touch before it executes its program: {_base.TOUCHED // 2**20} MiB, "
-    f"and {_base.TOUCHED_PAGES} pages for each argument and environment variable; the integrals are not measured"
+    "measured if it exceeds what a child may touch before it executes its program: "
+    f"{_base.TOUCHED // 2**20} MiB, and {_base.TOUCHED_PAGES} pages for each argument and "
+    "environment variable; the integrals are not measured"
 )
 
 PEAKS = {
@@ -249,8 +259,8 @@ PEAKS = {
     ),
     _base.PEAK_AT_LEAST_PARENTS_INEXACT: Peak(
         "at least the parent's",
-        "measured if the child was started through the launcher; "
-        "otherwise only if it exceeds the largest peak of this process by more than the error of both",
+        "measured if the child was started through the launcher; otherwise "
+        "only if it exceeds the largest peak of this process by more than the error of both",
     ),
     _base.PEAK_SAMPLED: Peak(
         "may be the parent's",

@@ -1,9 +1,9 @@
-"""Compare the types of ``rusage.Popen``, ``rusage.run`` and ``rusage.asyncio.run`` with ``subprocess``'s own.
+"""Compare the types of ``rusage.Popen``, ``run`` and ``asyncio.run`` with ``subprocess``'s own.
 
-``python tests/tools/typing_compare.py``: mypy and pyright infer the type of each of these calls, made once of
-``subprocess`` and once of ``rusage``; the two must be equal but for the module's name, and the same calls must be
-refused. Two things differ on purpose: rusage does not check the types of positional arguments after the command, and
-accepts process_group on Python 3.10 too.
+``python tests/tools/typing_compare.py``: mypy and pyright infer the type of each of these calls,
+made once of ``subprocess`` and once of ``rusage``; the two must be equal but for the module's name,
+and the same calls must be refused. Two things differ on purpose: rusage does not check the types of
+positional arguments after the command, and accepts process_group on Python 3.10 too.
 """
 
 import re
@@ -28,7 +28,8 @@ Popen(["x"], errors="replace")
 Popen(["x"], universal_newlines=True)
 Popen(["x"], universal_newlines=False)
 Popen(["x"], text=True, encoding=None, errors=None, universal_newlines=True)
-Popen(["x"], -1, None, PIPE, PIPE, STDOUT, None, True, False, None, None, False, None, 0, True, False, ())
+Popen(["x"], -1, None, PIPE, PIPE, STDOUT, None, True, \
+False, None, None, False, None, 0, True, False, ())
 Popen(["x"], user=0, group="staff", extra_groups=[1, "x"], umask=0o22, pipesize=1)
 Popen(["x"], process_group=0, encoding="utf-8")
 Popen(["x"], stdout=PIPE).stdout
@@ -71,7 +72,9 @@ run(["x"], nonsense=1)
 
 # The prefixes of each call, for subprocess and for this package.
 CALLS = [("subprocess.", "rusage.", call) for call in (POPEN + RUN).split("\n") if call]
-CALLS += [("subprocess.", "await rusage.asyncio.", call) for call in RUN.split("\n") if call.endswith(")")]
+CALLS += [
+    ("subprocess.", "await rusage.asyncio.", call) for call in RUN.split("\n") if call.endswith(")")
+]
 
 HEAD = """
 import subprocess
@@ -95,15 +98,20 @@ CHECKERS = [
 
 
 def answers(checker: list[str], file: Path) -> dict[int, str]:
-    """Return the type that a checker reveals in each line of a file, without its module, or "refused"."""
-    done = subprocess.run([*checker, str(file)], stdout=subprocess.PIPE, encoding="utf-8", check=False, cwd=ROOT)
+    """Return the type that a checker reveals in each line, without its module, or "refused"."""
+    done = subprocess.run(
+        [*checker, str(file)], stdout=subprocess.PIPE, encoding="utf-8", check=False, cwd=ROOT
+    )
     types: dict[int, str] = {}
     for line, kind, text in re.findall(r":(\d+)(?::\d+ -|:) (\w+): (.*)", done.stdout):
         if kind == "error":
             types[int(line)] = "refused"
         elif found := re.fullmatch(r'(?:Revealed type|Type of ".*") is "(.*)"', text):
             # Of what it refuses a checker may reveal a type nevertheless.
-            types.setdefault(int(line), re.sub(r"\b(rusage\._children\.)?(subprocess|typed|popen)\.", "", found[1]))
+            types.setdefault(
+                int(line),
+                re.sub(r"\b(rusage\._children\.)?(subprocess|typed|popen)\.", "", found[1]),
+            )
     return types
 
 
@@ -113,11 +121,19 @@ def differences(checker: list[str], file: Path) -> list[str]:
     revealed = [types.get(line, "nothing") for line in range(FIRST, FIRST + 2 * len(CALLS))]
     found = [
         f"{ours}{call} is {actual}, and subprocess's {expected}"
-        for (_, ours, call), expected, actual in zip(CALLS, revealed[::2], revealed[1::2], strict=True)
+        for (_, ours, call), expected, actual in zip(
+            CALLS, revealed[::2], revealed[1::2], strict=True
+        )
         if expected != actual or expected == "nothing"
     ]
     # A checker that cannot see one of the modules gives equal answers that mean nothing.
-    missing = {"Popen[bytes]", "Popen[str]", "CompletedProcess[bytes]", "CompletedProcess[str]", "refused"}
+    missing = {
+        "Popen[bytes]",
+        "Popen[str]",
+        "CompletedProcess[bytes]",
+        "CompletedProcess[str]",
+        "refused",
+    }
     return found + [f"no call is {answer}" for answer in missing - {*revealed[::2]}]
 
 
@@ -130,7 +146,9 @@ def main() -> int:
         file.write_text(HEAD + "\n".join(lines) + "\n", encoding="utf-8")
         for checker in CHECKERS:
             found += [f"{' '.join(checker)}: {words}" for words in differences(checker, file)]
-    print(*found, f"{len(CALLS)} calls, {len(CHECKERS)} checkers, {len(found)} differences", sep="\n")
+    print(
+        *found, f"{len(CALLS)} calls, {len(CHECKERS)} checkers, {len(found)} differences", sep="\n"
+    )
     return 1 if found else 0
 
 

@@ -1,7 +1,8 @@
-"""Run the tests on Windows without owning one: a Windows CPython under Wine, the extension from a cross compiler.
+"""Run the tests by a Windows CPython under Wine, the extension from a cross compiler.
 
-``python tests/tools/wine.py NEW_FOLDER [pytest's arguments]``; ``tox -e wine`` does it. Needs Debian's
-wine64 and gcc-mingw-w64-x86-64. Wine is not Windows: what it answers wrongly is marked in the tests that meet it.
+``python tests/tools/wine.py NEW_FOLDER [pytest's arguments]``; ``tox -e wine`` does it. Needs
+Debian's wine64 and gcc-mingw-w64-x86-64. Wine is not Windows: what it answers wrongly is marked in
+the tests that meet it.
 """
 
 import hashlib
@@ -56,7 +57,8 @@ def build_wheel(folder: Path, python: Path) -> Path:
     source, extension = folder / "_rusage.c", folder / "_rusage.pyd"
     run(sys.executable, "rusage_build.py", "--platform", "windows", source)
     headers, library = python / "include", python / "libs" / "python3.lib"
-    run(find(COMPILER), "-O2", *WARNINGS, "-shared", "-isystem", headers, source, library, "-o", extension)
+    options: list[str | Path] = ["-O2", *WARNINGS, "-shared", "-isystem", headers]
+    run(find(COMPILER), *options, source, library, "-o", extension)
 
     pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, ".")
     (here,) = folder.glob("*.whl")
@@ -75,13 +77,19 @@ def build_wheel(folder: Path, python: Path) -> Path:
 
 
 def install(wheel: Path, python: Path, wine: list[str], env: dict[str, str]) -> None:
-    """Install what the tests need, and the package by Windows' own pip, which makes its command too."""
+    """Install what the tests need, and the package by Windows' pip, which makes its command too."""
     version = f"{PYTHON_TAG[2]}.{PYTHON_TAG[3:]}"
-    windows = ["--platform=win_amd64", "--implementation=cp", f"--python-version={version}", "--only-binary=:all:"]
+    windows = [
+        "--platform=win_amd64",
+        "--implementation=cp",
+        f"--python-version={version}",
+        "--only-binary=:all:",
+    ]
     # pip evaluates the markers of dependencies for this system: on Windows pytest needs colorama.
     packages = ["--group", "tests", "--group", "monitoring", "cffi", "colorama"]
     pip("install", "--upgrade", "--target", python / "Lib" / "site-packages", *windows, *packages)
-    install = ["-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-warn-script-location"]
+    install = ["-m", "pip", "install", "--quiet", "--no-index", "--no-deps"]
+    install += ["--no-warn-script-location"]
     run(*wine, python / "python.exe", *install, f"Z:{wheel}", env=env)
 
 
@@ -94,7 +102,8 @@ def main() -> int:
     env = os.environ | {
         "WINEPREFIX": str(folder / "prefix"),
         "WINEDEBUG": "-all",
-        "WINEDLLOVERRIDES": "mscoree,mshtml,winemenubuilder.exe=",  # no offer to install .NET or a browser, no menus
+        # no offer to install .NET or a browser, no menus
+        "WINEDLLOVERRIDES": "mscoree,mshtml,winemenubuilder.exe=",
         "XDG_RUNTIME_DIR": str(folder),
         "PYTHONSAFEPATH": "1",  # not the package of the current folder, which has no extension
         "PYTHONPYCACHEPREFIX": f"Z:{folder}/pycache",
@@ -107,10 +116,11 @@ def main() -> int:
     try:
         run(*wine, "wineboot", "--init", env=env)
         install(wheel, python, wine, env)
-        pytest = ["-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "--color=no", *arguments]
-        command = [*wine, str(python / "python.exe"), *pytest]
+        pytest = ["-m", "pytest", "-p", "no:cacheprovider", "-p", "no:xdist", "--color=no"]
+        command = [*wine, str(python / "python.exe"), *pytest, *arguments]
         null = subprocess.DEVNULL
-        return subprocess.run(command, cwd=ROOT, env=env, stdin=null, timeout=TIMEOUT, check=False).returncode
+        done = subprocess.run(command, cwd=ROOT, env=env, stdin=null, timeout=TIMEOUT, check=False)
+        return done.returncode
     finally:
         subprocess.run([server, "--kill"], env=env, timeout=60, check=False)
 
