@@ -71,16 +71,16 @@ def facts() -> str:
 
 
 def _launcher(*, is_used: bool) -> str:
-    """Return whether programs are started through the launcher, and if not, why."""
+    """Return whether the launcher is used, or why not."""
     if sys.platform == "linux":
         if is_used:
             return (
-                "used for plain starts: "
-                "not with preexec_fn, user, group or extra_groups, nor for programs in /proc"
+                "used for a child's own peak: not with preexec_fn, user, group or extra_groups, "
+                "nor for programs in /proc"
             )
         why = lib.rusage_why_direct()
         reason = "it cannot run here" if why == ffi.NULL else ffi.string(why).decode()
-        return f"not used: {reason}"
+        return f"not used: {reason}; a child's own peak needs it"
     return "none: it exists on Linux only"
 
 

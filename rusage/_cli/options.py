@@ -266,7 +266,7 @@ def help_text(width: int) -> str:
     for title, group in OPTIONS.items():
         if title == GNU_TIME:
             text += textwrap.wrap(
-                f"{title}: -f FORMAT, -p, -v and -q, as rusage(1) describes them", width
+                f"{title}: -f FORMAT, -p, -v and -q (manual page rusage(1))", width
             )
         else:
             text.append(f"{title}:")
