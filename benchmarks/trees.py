@@ -1,9 +1,9 @@
 """Time and check ``Tree`` and ``record``, compared with psutil in one run: ``tox -e bench``.
 
-The candidates of a row are timed in turn, and the least time of each counts, since a reading is
-short and other programs may run meanwhile. There are 200 other processes. Few of the processes that
-are busy have run between two readings, but all that are woken. If a value is above its bound, the
-exit status is 2.
+The candidates of a row are timed in turn. The least time of each counts: a reading is short, and
+other programs may delay it. 200 other processes exist meanwhile. Between two readings, few of the
+"busy" processes have run, but all of the "woken" ones. If a value is above its bound, the exit
+status is 2.
 """
 
 from __future__ import annotations

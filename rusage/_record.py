@@ -33,8 +33,8 @@ class record:  # noqa: N801 (used like a function)
     the start, every ``interval`` seconds, and at the end of the block. ``on_sample`` is called with
     each sample: in the recording's thread from the first interval on, and with the last sample in
     the thread that calls ``stop()``. An exception of ``on_sample`` ends the recording, and
-    ``stop()`` raises it. A recording also ends when no member of the tree lives any more; if a
-    zombie shows more CPU time than the sample before, the last sample is one without members.
+    ``stop()`` raises it. A recording also ends when no member of the tree lives any more. A last
+    sample, without members, is added if a zombie shows more CPU time than the sample before.
 
     ``largest`` may be below the true peak, which may fall between two samples, or above it, if
     memory moved between members during one reading. ``missed`` is the number of intervals without a

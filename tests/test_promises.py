@@ -256,9 +256,9 @@ PROMISES = [
     ),
     Promise(
         INHERITED,
-        """- if the launcher would not be what the program is: if this process is not dumpable, has
-        different real and effective IDs, reduced capabilities, a security label for the next exec
-        or READ_IMPLIES_EXEC, if children get a PID namespace of their own, or in [another root
+        """- if the launcher might not run as the program would: if this process is not dumpable,
+        has different real and effective IDs, reduced capabilities, a security label for the next
+        exec or READ_IMPLIES_EXEC, if children get a PID namespace of their own, or in [another root
         directory](children.md#after-chroot-or-a-change-of-user);""",
         """test_launcher.py::test_launcher_has_the_rights_of_its_parent
         test_launcher.py::test_security_label_for_the_next_exec
@@ -463,8 +463,8 @@ PROMISES = [
     ),
     Promise(
         "rusage/_record.py::record",
-        """A recording also ends when no member of the tree lives any more; if a zombie shows more
-        CPU time than the sample before, the last sample is one without members.""",
+        """A recording also ends when no member of the tree lives any more. A last sample,
+        without members, is added if a zombie shows more CPU time than the sample before.""",
         "test_record.py::test_recording_that_is_never_stopped test_record.py::test_zombie",
     ),
     Promise(

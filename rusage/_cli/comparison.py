@@ -135,7 +135,7 @@ def of_runs(found: list[Series], options: Options, file: TextIO | None) -> str:
             "to command 1; low and high, from 6 rounds on, are the ends of its 95 % interval"
         )
         if any(each.smallest for each in found):
-            rows["*"] = "the smallest: the 95 % intervals of the ratios leave out 1"
+            rows["*"] = "smaller than each of the others, with 95 % confidence"
     text += lines(rows, file, alarming={"failures", "stopped by"})
     sentences = [
         line for sentence in conclusions(found) + hints(found) for line in wrap(sentence, width)

@@ -87,7 +87,7 @@ static int rusage_is_child(int pid)
            || errno != ECHILD;
 }
 
-/* --- Whether the launcher would be what the program is --- */
+/* --- Whether the launcher would run as the program would --- */
 
 /* Not in headers older than Linux 5.9. */
 #ifndef SYS_close_range
