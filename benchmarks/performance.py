@@ -21,7 +21,6 @@ HEADINGS = {
     "calls": "Calls and import",
     "children": "Starting a child, and measuring a block",
     "command": "The command, compared with hyperfine and GNU time",
-    "inherited_peaks": "Inherited peaks",
     "opentelemetry_collection": "OpenTelemetry",
     "processes": "Reading another process",
     "prometheus_scrape": "Prometheus",
@@ -33,7 +32,7 @@ ABOVE_BOUND = 2  # the exit status of a benchmark that has printed a value above
 
 def benchmarks() -> dict[str, Path]:
     """Return the programs in this folder that print tables, by name."""
-    others = {"performance", "pictures", "recording"}
+    others = {"inherited_peaks", "performance", "pictures", "recording"}
     return {path.stem: path for path in sorted(HERE.glob("*.py")) if path.stem not in others}
 
 

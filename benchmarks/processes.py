@@ -45,13 +45,8 @@ def ratio(ours: Callable[[], object], theirs: Callable[[], object], number: int)
     return statistics.median(ratios)
 
 
-def line(what: str, ratio: float) -> None:
-    """Print a row of a Markdown table."""
-    print(f"| {what} | {ratio:.2f} |", flush=True)
-
-
-def rows(what: str, process: rusage.Process, other: psutil.Process) -> None:
-    """Print the rows for one process."""
+def ratios(process: rusage.Process, other: psutil.Process) -> dict[str, float]:
+    """Return the ratios of what one process is asked for."""
     files = [f"/proc/{process.pid}/{name}" for name in ("stat", "status")]
 
     def same() -> tuple[object, ...]:
@@ -71,17 +66,16 @@ def rows(what: str, process: rusage.Process, other: psutil.Process) -> None:
         with open(files[1], "rb") as file:
             return int(file.read().partition(b"\nVmHWM:")[2].split(maxsplit=1)[0]) * 1024
 
-    line(f"`getrusage()` to psutil's `oneshot()`, {what}", ratio(process.getrusage, same, 200))
-    if not os.path.exists(files[0]):
-        return
-    line(
-        f"`getrusage()` to the two files of `/proc` in Python, {what}",
-        ratio(process.getrusage, lambda: (read_stat(), read_status()), 200),
-    )
-    line(
-        f"`cputime()` to `/proc/PID/stat` in Python, {what}", ratio(process.cputime, read_stat, 500)
-    )
-    line(f"`peak()` to `/proc/PID/status` in Python, {what}", ratio(process.peak, read_status, 500))
+    found = {"`getrusage()` to psutil's `oneshot()`": ratio(process.getrusage, same, 200)}
+    if os.path.exists(files[0]):
+        found |= {
+            "`getrusage()` to the two files of `/proc` in Python": ratio(
+                process.getrusage, lambda: (read_stat(), read_status()), 200
+            ),
+            "`cputime()` to `/proc/PID/stat` in Python": ratio(process.cputime, read_stat, 500),
+            "`peak()` to `/proc/PID/status` in Python": ratio(process.peak, read_status, 500),
+        }
+    return found
 
 
 def main() -> None:
@@ -90,7 +84,7 @@ def main() -> None:
         f"{platform.python_implementation()} {platform.python_version()}, "
         f"{platform.system()} {platform.machine()}\n"
     )
-    print("| another process | ratio |\n| --- | --- |")
+    columns = []
     for threads in (1, 100):
         child = subprocess.Popen(
             [sys.executable, "-c", CHILD, str(threads - 1)], stdin=subprocess.PIPE
@@ -98,16 +92,15 @@ def main() -> None:
         while psutil.Process(child.pid).num_threads() < threads:
             time.sleep(0.01)
         with rusage.Process(child.pid) as process:
-            rows(
-                f"{threads} threads" if threads > 1 else "one thread",
-                process,
-                psutil.Process(child.pid),
-            )
+            columns.append(ratios(process, psutil.Process(child.pid)))
         child.kill()
         child.communicate()
     own = os.getpid()
     opening = ratio(lambda: rusage.Process(own).close(), lambda: psutil.Process(own), 200)
-    line("opening and closing to `psutil.Process(pid)`", opening)
+    print("| another process | with one thread | with 100 threads |\n| --- | --- | --- |")
+    for what, one in columns[0].items():
+        print(f"| {what} | {one:.2f} | {columns[1][what]:.2f} |")
+    print(f"| opening and closing to `psutil.Process(pid)` | {opening:.2f} | |")
 
 
 if __name__ == "__main__":

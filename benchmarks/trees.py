@@ -112,16 +112,14 @@ def least(pause: float, *candidates: Callable[[], object]) -> list[float]:
 
 def line(what: str, value: float, bound: float | None, unit: str = "") -> None:
     """Print a row of a Markdown table, and note a value above its bound."""
-    print(
-        f"| {what} | {value:.3g}{unit} | {'-' if bound is None else f'{bound:g}{unit}'} |",
-        flush=True,
-    )
+    limit = "-" if bound is None else f"{bound:g}{unit}"
+    print(f"| {what} | {value:.3g}{unit} | {limit} |", flush=True)
     if bound is not None and value > bound:
         failures.append(what)
 
 
 def samples(count: int, threads: int, bound: float | None, what: str = "idle") -> None:
-    """Print the rows for a tree."""
+    """Print the row for a tree."""
     with tree(count, threads, what) as root, rusage.Tree(root) as ours:
         theirs = psutil.Process(root)
 
@@ -137,15 +135,15 @@ def samples(count: int, threads: int, bound: float | None, what: str = "idle") -
     name = f"{count} {what} processes" if count > 1 else f"one {what} process"
     if threads > 1:
         name += f" with {threads} threads"
-    line(f"`sample()` to psutil, {name}", seconds / others, bound)
-    line(f"`sample()`, {name}", seconds * 1e6, None, " us")
+    microseconds = float(f"{seconds * 1e6:.3g}")
+    line(f"{name} | {microseconds:g} us", seconds / others, bound)
 
 
 def recording() -> None:
     """Print what a recording costs."""
     command = [sys.executable, "-c", RECORDING]
     done = subprocess.run(command, cwd=sys.prefix, stdout=subprocess.PIPE, text=True, check=True)
-    line("recording 12 processes at 100 Hz, of one CPU", float(done.stdout) * 100, 3, " %")
+    line("12 processes at 100 Hz, of one CPU", float(done.stdout) * 100, 3, " %")
 
 
 def error(seconds: float, interval: float) -> float:
@@ -167,12 +165,12 @@ def error(seconds: float, interval: float) -> float:
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     print(
         f"{platform.python_implementation()} {platform.python_version()}, "
         f"{platform.system()} {platform.machine()}\n"
     )
-    print("| a process and its descendants | value | bound |\n| --- | --- | --- |")
+    print("| `sample()` of a tree | time | to psutil | bound |\n| --- | --- | --- | --- |")
     with tree(OTHERS):
         for count in 1, 10, 100, 1000:
             samples(count, 1, 0.1)
@@ -181,10 +179,10 @@ def main() -> None:
         for count in 10, 100, 1000:
             samples(count, 1, None, "woken")
         samples(1, 200, None)
+        print("\n| a recording | value | bound |\n| --- | --- | --- |")
         recording()
-        line(
-            "error of the largest sample, eight children of 60 MiB for 1 s", error(1, 0.05), 2, " %"
-        )
+        what = "error of the largest sample, eight children of 60 MiB for 1 s"
+        line(what, error(1, 0.05), 2, " %")
         worst = max(error(0.05, 0.01) for _ in range(20))
         line("the same for 50 ms at 100 Hz, the worst of 20 runs", worst, 10, " %")
     if failures:
