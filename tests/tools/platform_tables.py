@@ -254,16 +254,6 @@ def reasons() -> str:
     return merged(["field", "reason"], rows)
 
 
-def children() -> str:
-    """Return when the peak of a child is measured on each system."""
-    rows = []
-    for each in KNOWN:
-        is_measured = "ru_maxrss" in each.waited
-        why_not = f"not measured; only {listed(each.waited)} are"
-        rows.append((each.name, PEAKS[each.child_peak].measured if is_measured else why_not))
-    return merged(["a child's `ru_maxrss`"], rows)
-
-
 def inherited() -> str:
     """Return whose peak each kernel reports for a child, and why."""
     rows = []
@@ -320,7 +310,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     PAGE: {"systems": tables},
     README: {"systems": tiers},
     DOCS / "accuracy.md": {"peaks": peaks},
-    DOCS / "measured.md": {"reasons": reasons, "children": children},
+    DOCS / "measured.md": {"reasons": reasons},
     DOCS / "inherited-peaks.md": {"children": inherited},
     DOCS / "sampled-clocks.md": {"clocks": clocks},
     DOCS / "monitoring.md": {"processes": processes},
