@@ -228,32 +228,6 @@ def merged(head: list[str], rows: Iterable[Sequence[str]]) -> str:
     )
 
 
-def peaks() -> str:
-    """Return how each system updates the peak.
-
-    Where its error is known, the page has a section of its own.
-    """
-    rows = []
-    for each in SYSTEMS:
-        if each.peak_error is None:
-            is_measured = "ru_maxrss" in each.measured["RUSAGE_SELF"]
-            rows.append(
-                (each.name, documentation(each).own_peak if is_measured else "not measured")
-            )
-    return merged(["`ru_maxrss`"], rows)
-
-
-def reasons() -> str:
-    """Return why a field is not measured that the kernel has."""
-    fields: dict[tuple[str, str], list[str]] = {}
-    for each in SYSTEMS:
-        for name, note in each.notes.items():
-            if name not in each.measured["RUSAGE_SELF"]:
-                fields.setdefault((each.name, note), []).append(name)
-    rows = [(name, listed(fields), note) for (name, note), fields in fields.items()]
-    return merged(["field", "reason"], rows)
-
-
 def inherited() -> str:
     """Return whose peak each kernel reports for a child, and why."""
     rows = []
@@ -309,8 +283,6 @@ DOCS = ROOT / "docs"
 TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     PAGE: {"systems": tables},
     README: {"systems": tiers},
-    DOCS / "accuracy.md": {"peaks": peaks},
-    DOCS / "measured.md": {"reasons": reasons},
     DOCS / "inherited-peaks.md": {"children": inherited},
     DOCS / "sampled-clocks.md": {"clocks": clocks},
     DOCS / "monitoring.md": {"processes": processes},

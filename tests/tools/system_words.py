@@ -43,8 +43,6 @@ class Documentation(NamedTuple):
     """
     process_owners: str = ""
     """Whose processes can be read."""
-    own_peak: str = ""
-    """How the kernel updates the peak of a process itself: a part of the note on ``ru_maxrss``."""
     child_peak_reason: str = ""
     """Why ``child_peak`` is so, in terms of fork and exec."""
 
@@ -207,15 +205,13 @@ DOCUMENTATION = {
 
 
 def documentation(backend: Backend) -> Documentation:
-    """Return what is said above of a system; two of its texts are notes of its module too."""
+    """Return what is said above of a system, whose module may say how the times are updated."""
     module = next(
         (module for module, each in BY_MODULE.items() if each.name == backend.name), "unknown"
     )
     constants = vars(importlib.import_module(f"rusage._backends.{module}"))
-    notes = {
-        name: constants[name.upper()] for name in ("clock", "own_peak") if name.upper() in constants
-    }
-    return DOCUMENTATION[module]._replace(**notes)
+    clock = constants.get("CLOCK", DOCUMENTATION[module].clock)
+    return DOCUMENTATION[module]._replace(clock=clock)
 
 
 TIERS = {
