@@ -31,7 +31,7 @@ from rusage._fields import FIELDS
 from rusage._getrusage import measured_of_a_child
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from rusage._backends._base import Backend
 
@@ -127,6 +127,14 @@ def provided_names() -> list[str]:
     return table(["system", *heads, *(f"`{name}()`" for name in MEMORY)], rows)
 
 
+def together(said: Mapping[str, str]) -> list[str]:
+    """Return a list with an entry for each text, and the names of which it is said."""
+    names: dict[str, list[str]] = {}
+    for name, text in said.items():
+        names.setdefault(text, []).append(f"`{name}`")
+    return [f"- {', '.join(same)}: {text}" for text, same in names.items()]
+
+
 def section(backend: Backend) -> list[str]:
     """Return what is known about one system."""
     sources = documentation(backend).sources
@@ -145,19 +153,18 @@ def section(backend: Backend) -> list[str]:
     fields = [
         [", ".join(anchor.format(name) for _, name in group), *known] for known, group in groups
     ]
-    whole = [f"`{name}`" for name in NAMES if not missing(backend, name)]
     lines = [
         f"## {backend.name}",
         "",
         *table(["field", "unit", "note", "evidence", "source"], fields),
         "",
     ]
-    lines += [f"- {', '.join(whole)}: all fields that have a unit above"]
-    lines += [f"- `{name}`: {why}" for name in NAMES if (why := missing(backend, name))]
-    lines += [
-        f"- `{name}()`: {missing(backend, name) or getattr(backend, name)}" for name in MEMORY
-    ]
-    lines += [f"- {child(backend)}"]
+    said = {name: missing(backend, name) or "all fields that have a unit above" for name in NAMES}
+    for name in MEMORY:
+        said[f"{name}()"] = missing(backend, name) or getattr(backend, name)
+    if "pss" in backend.absent:
+        del said["pss()"]  # said once above
+    lines += [*together(said), f"- {child(backend)}"]
     return [*lines, *([f"- tier {tier(backend.name)}"] if backend.name in TESTED else []), ""]
 
 
@@ -193,7 +200,8 @@ def tables() -> str:
     lines = [
         "## Overview",
         "",
-        "All systems have `RUSAGE_SELF` and measure `ru_utime` and `ru_stime`. The other fields:",
+        "All systems have `RUSAGE_SELF` and measure `ru_utime` and `ru_stime`. The integrals are",
+        "`ru_ixrss`, `ru_idrss` and `ru_isrss`, sizes times CPU time. The other fields:",
         "",
     ]
     lines += [
@@ -204,14 +212,15 @@ def tables() -> str:
         *provided_names(),
         "",
     ]
-    lines += ["`partly`: with fewer fields than `RUSAGE_SELF`; see the section of the system.", ""]
+    lines += ["`partly`: with fewer fields than `RUSAGE_SELF`; see the section of the system."]
+    lines += ["Only Linux reports how many processes share a page, which `pss()` needs.", ""]
     lines += ["## Tiers", "", tiers(), ""]
     for backend in SYSTEMS:
         lines += section(backend)
     lines += ["## Other systems", ""]
     lines += ["Android has the values of Linux."]
     lines += ["On these systems `import rusage` raises `ImportError` with the reason:", ""]
-    lines += [f"- {platform}: {why}" for platform, why in REFUSED.items()]
+    lines += together(REFUSED)
     return "\n".join(lines)
 
 
