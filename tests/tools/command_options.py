@@ -1,7 +1,7 @@
 """Write what comes from the command's table of options: ``python tests/tools/command_options.py``.
 
 These are the list of options in the manual page, the completions for bash, zsh and fish, and the
-table in ``docs/command.md``. The programs that write completions read a parser of argparse, whose
+lists in ``docs/command.md``. The programs that write completions read a parser of argparse, whose
 import is too slow for the command.
 """
 
@@ -143,16 +143,16 @@ def fish() -> str:
 
 
 def page() -> str:
-    """Return the page about the command with its table of options."""
-    lines = ["| option | meaning |", "| --- | --- |"]
+    """Return the page about the command with its lists of options."""
+    parts = []
     for title, group in OPTIONS.items():
-        lines.append(f"| **{in_code(title)}** | |")
+        lines = [f"{in_code(title)}:", ""]
         for option in group:
             words = [f"{word} {option.value}".strip() for word in spelling(option)]
-            lines.append(f"| {', '.join(f'`{word}`' for word in words)} | {in_code(option.text)} |")
-    return with_table(
-        (DOCS / "command.md").read_text(encoding="utf-8"), "options", "\n".join(lines)
-    )
+            lines.append(f"- {', '.join(f'`{word}`' for word in words)}: {in_code(option.text)}")
+        parts.append("\n".join(lines))
+    text = (DOCS / "command.md").read_text(encoding="utf-8")
+    return with_table(text, "options", "\n\n".join(parts))
 
 
 def in_code(text: str) -> str:
