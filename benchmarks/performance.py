@@ -1,6 +1,6 @@
 """Run all benchmarks and write their page: ``python benchmarks/performance.py [NAME ...]``.
 
-Each program in this folder prints tables in Markdown, which replace its section in
+Most programs in this folder print tables in Markdown, which replace their sections in
 docs/performance.md. With names, only these are run.
 """
 
@@ -31,7 +31,7 @@ ABOVE_BOUND = 2  # the exit status of a benchmark that has printed a value above
 
 
 def benchmarks() -> dict[str, Path]:
-    """Return the programs in this folder that print tables, by name."""
+    """Return the programs in this folder whose tables are on the page, by name."""
     others = {"inherited_peaks", "performance", "pictures", "recording"}
     return {path.stem: path for path in sorted(HERE.glob("*.py")) if path.stem not in others}
 
