@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 RUSAGE = [sys.executable, "-m", "rusage"]
 PROGRAMS = Path(__file__).parent / "programs"
 CHECKS = [sys.executable, str(PROGRAMS / "command_checks.py")]
-EXAMPLES = [sys.executable, str(PROGRAMS / "examples.py")]
 needs_peak = pytest.mark.skipif(
     sys.platform == "win32" or bool(SAMPLED) or "ru_maxrss" not in rusage.run(["true"]).measured,
     reason="the peak of a child is not measured here, or differs from run to run, "
@@ -93,7 +92,6 @@ LEADER = "leader"
 FUNCTIONS: dict[tuple[str, ...], Callable[[list[str]], object]] = {
     (*RUSAGE,): main,
     (*CHECKS,): lambda _: runpy.run_path(CHECKS[1], run_name="__main__"),
-    (*EXAMPLES,): lambda _: runpy.run_path(EXAMPLES[1], run_name="__main__"),
     (LEADER,): _lead,
 }
 
