@@ -66,7 +66,7 @@ def check(page: Path, folder: Path) -> None:
     ],
 )
 def test_examples(page: Path, tmp_path: Path) -> None:
-    """Each runs, and prints what the page shows, figures aside."""
+    """Each runs alone, and prints what the page shows, figures aside."""
     check(page, tmp_path)
 
 
@@ -74,7 +74,7 @@ def test_examples(page: Path, tmp_path: Path) -> None:
     "part", [pytest.param(part, id=title, marks=SLOW.get(title, ())) for title, part in TITLED]
 )
 def test_recipes(part: str, tmp_path: Path) -> None:
-    """Each is complete, as the page promises: it runs alone."""
+    """Each runs in a folder that has no other recipe's files."""
     if sys.implementation.name == "pypy" and part.startswith("## Find the test that leaks"):
         pytest.skip(reason="PyPy frees memory later: other tests retain some too")
     if sys.platform != "linux" and "PR_SET_CHILD_SUBREAPER" in part:
@@ -84,17 +84,13 @@ def test_recipes(part: str, tmp_path: Path) -> None:
     check(page, tmp_path)
 
 
-def scripts_with_workers() -> list[object]:
-    """Return each example that starts worker processes, with the imports above it on the page."""
-    found: list[object] = []
-    for page in PAGES:
-        imports = ""
-        for block in blocks(page.read_text(encoding="utf-8")):
-            if block.kind == "python":
-                if "ProcessPoolExecutor" in block.text or "multiprocessing" in block.text:
-                    found.append(pytest.param(imports + block.text, id=f"{page.name}:{block.line}"))
-                imports += "".join(re.findall(r"(?m)^(?:import|from) .*\n", block.text))
-    return found
+WITH_WORKERS = [
+    pytest.param(block.text, id=f"{page.name}:{block.line}")
+    for page in PAGES
+    for block in blocks(page.read_text(encoding="utf-8"))
+    if block.kind == "python"
+    and ("ProcessPoolExecutor" in block.text or "multiprocessing" in block.text)
+]
 
 
 # A lock of this process would start multiprocessing's resource tracker, on CPython 3.14 and later:
@@ -111,7 +107,7 @@ runpy.run_path(sys.argv[2], run_name="__main__")
 """
 
 
-@pytest.mark.parametrize("script", scripts_with_workers())
+@pytest.mark.parametrize("script", WITH_WORKERS)
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_start_methods(
     script: str, method: str, tmp_path: Path, python: Callable[..., str]

@@ -1,11 +1,11 @@
 """Run the examples of a Markdown page: ``examples.py PAGE``, in an empty current directory.
 
-All ``python`` blocks of a page run in this interpreter, in order. An ``output`` block directly
-below one is what it prints. In a ``console`` block, sh runs the lines that begin with ``$ ``; the
-other lines are what they print. A block of ``{code-block} python`` is written to the file that its
-caption names. Output is compared on Linux 6.2 and later only, where the pages were written: other
-systems measure other fields. Figures may differ, and columns may have another width. The command's
-reports have units that suit the figures.
+Each ``python`` block runs alone, in a new interpreter; a short one is typed line by line, as at
+Python's prompt. An ``output`` block directly below one is what it prints. In a ``console`` block,
+sh runs the lines that begin with ``$ ``; the other lines are what they print. A block of
+``{code-block} python`` is written to the file that its caption names. Output is compared on Linux
+6.2 and later only, where the pages were written: other systems measure other fields. Figures may
+differ, and columns may have another width. The command's reports have units that suit the figures.
 
 doctest and pytest plugins for Markdown compare figures too, which differ from run to run, and run
 no shell sessions.
@@ -16,6 +16,7 @@ needs.
 
 from __future__ import annotations
 
+import code
 import errno
 import io
 import os
@@ -26,15 +27,13 @@ import sys
 import sysconfig
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import rusage
 from rusage._backends import BACKEND
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 SKIPPED = 77
+TYPED = 10  # the lines of the longest block that is typed
 # The pages show figures of a Linux whose error of the peak is known, which needs /sys.
 COMPARED = (
     BACKEND.name == "Linux"
@@ -90,22 +89,6 @@ def blocks(text: str) -> list[Block]:
     return found
 
 
-def captured(function: Callable[[], object]) -> str:
-    """Return what a function and the programs that it starts write to standard output."""
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
-        sys.stdout.flush()
-        saved = os.dup(1)
-        os.dup2(file.fileno(), 1)
-        try:
-            function()
-        finally:
-            sys.stdout.flush()
-            os.dup2(saved, 1)
-            os.close(saved)
-        file.seek(0)
-        return file.read()
-
-
 def lines_of(text: str, *, folded: bool) -> list[str]:
     """Return an output's lines without figures. fold(1) breaks lines by the length of figures."""
     found: list[str] = []
@@ -142,19 +125,48 @@ def missing(error: Exception) -> str | None:
     return f"this system or interpreter lacks it: {error}" if found else None
 
 
-def run_python(page: str, block: Block, shown: str | None, namespace: dict[str, object]) -> None:
-    """Run a python block."""
-    # A traceback names the page and the line.
-    code = compile("\n" * (block.line - 1) + block.text, page, "exec")
+class Prompt(code.InteractiveConsole):
+    """Python's prompt, which ends at the first exception."""
+
+    def showtraceback(self, *_: object, **__: object) -> None:
+        """Raise the exception that is being handled."""
+        raise  # noqa: PLE0704
+
+    showsyntaxerror = showtraceback
+
+
+def run_here(text: str) -> None:
+    """Run a python block in this interpreter; exit with a reason if something is missing."""
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    lines = text.splitlines()
     try:
-        printed = captured(lambda: exec(code, namespace))  # noqa: S102 (the purpose of this program)
+        if len(lines) > TYPED:
+            program = compile(text, "<example>", "exec", dont_inherit=True)
+            exec(program, namespace)  # noqa: S102 (the purpose of this program)
+        else:
+            prompt = Prompt(namespace)
+            sys.displayhook = lambda _: None
+            for line in [*lines, ""]:
+                prompt.push(line)
     except Exception as error:
         reason = missing(error)
-        if reason is not None:
-            raise Missing(reason) from None
-        raise
-    if shown is not None and COMPARED:
-        compare(printed, shown, block.line)
+        if reason is None:
+            raise
+        print(reason, file=sys.stderr)
+        sys.exit(SKIPPED)
+
+
+def run_python(block: Block, shown: list[Block]) -> None:
+    """Run a python block in a new interpreter; compare its output with the block that shows it."""
+    done = subprocess.run(
+        [sys.executable, __file__], input=block.text, capture_output=True, text=True, check=False
+    )
+    if done.returncode == SKIPPED:
+        raise Missing(done.stderr.splitlines()[-1])
+    if done.returncode:
+        raise AssertionError(f"line {block.line}: this example fails alone\n{done.stderr}")
+    if shown and COMPARED:
+        compare(done.stdout, shown[0].text, block.line)
 
 
 def run_console(block: Block) -> None:
@@ -201,16 +213,10 @@ def write_file(page: str, block: Block) -> None:
 def run(page: str) -> None:
     """Run all examples of a page."""
     found = blocks(Path(page).read_text(encoding="utf-8"))
-    namespace: dict[str, object] = {"__name__": "__main__"}
     for at, block in enumerate(found):
-        below = found[at + 1] if at + 1 < len(found) else None
         if block.kind == "python":
-            shown = (
-                below.text
-                if below is not None and below.kind == "output" and below.follows
-                else None
-            )
-            run_python(page, block, shown, namespace)
+            below = found[at + 1 : at + 2]
+            run_python(block, [each for each in below if each.kind == "output" and each.follows])
         elif block.kind == "console":
             if BACKEND.name == "Linux":
                 run_console(block)
@@ -226,15 +232,18 @@ def run(page: str) -> None:
 
 
 def main() -> int:
-    """Run a page; return the exit status."""
+    """Run a page, or the block in standard input; return the exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Keep the order of the lines of this process and its children.
+        sys.stdout.reconfigure(line_buffering=True)
+    if not sys.argv[1:]:
+        run_here(sys.stdin.read())
+        return 0
     scripts = sysconfig.get_path("scripts"), os.path.dirname(sys.executable)
     os.environ["PATH"] = os.pathsep.join([*scripts, os.environ.get("PATH", os.defpath)])
     # With these, pytest does not shorten its lines.
     for name in {"CI", "BUILD_NUMBER"} & os.environ.keys():
         del os.environ[name]
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # Keep the order of the lines of this process and its children.
-        sys.stdout.reconfigure(line_buffering=True)
     with tempfile.TemporaryDirectory() as folder:
         if BACKEND.name == "Linux" and shutil.which("python") is None:  # Debian's is python3
             os.symlink(sys.executable, os.path.join(folder, "python"))
