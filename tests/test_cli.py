@@ -55,6 +55,7 @@ def test_standard_streams_and_status_pass_through(monkeypatch: pytest.MonkeyPatc
             127,
             r"no such program \x1b: no program has this name: leave out the quotes",
         ),
+        (["exit", "7"], 127, "directory; use sh -c for a builtin of the shell\n"),
         (["/etc/passwd"], 126, "rusage: /etc/passwd: Permission denied\n"),
         (["sh", "-c", "kill -9 $$"], 128 + 9, "signal 9 (SIGKILL)"),
         # A shell ends a loop then.

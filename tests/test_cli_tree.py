@@ -22,7 +22,7 @@ from command import in_words, new_folder, plain, record, run, validated  # noqa:
 from conftest import become_nobody, in_child, needs_sh, root
 from forked import RUSAGE
 from held_trees import wait_until
-from terminals import Start, read_until
+from terminals import Start, read_until, screen
 
 import rusage
 from rusage._cli.figures import Ended, Series
@@ -685,6 +685,15 @@ def test_recorded_process() -> None:
     assert max(int(row["rss (bytes)"]) for row in rows) == found["tree"]["rss"] >= 50 * MIB
     assert 0 < found["elapsed"] <= float(rows[-1]["elapsed (seconds)"])
     assert found["units"].keys() == {"elapsed", *found["usage"]}
+
+
+def test_recording_says_how_it_ends(on_terminal: Start) -> None:
+    """At its start, on a terminal; the report replaces this line."""
+    with program("time.sleep(1)") as process:
+        _, terminal = on_terminal(*RUSAGE, "--pid", str(process.pid), "--interval", "0.02")
+        written = read_until(terminal, b"return code 0")
+    assert f"recording until process {process.pid} ends, or Ctrl-C" in written.decode()
+    assert not any("Ctrl" in line for line in screen(written))
 
 
 def test_samples_stay_without_standard_output() -> None:

@@ -16,7 +16,7 @@ from .._getrusage import fields, getpagesize, getrusage, measured
 from . import formats, report
 from .figures import FIGURES, measured_fields, quantity
 from .options import help_text
-from .output import CANCELED, Export, complain, show, width_of
+from .output import CANCELED, Export, complain, show, show_progress, width_of
 from .run import Signals
 
 if TYPE_CHECKING:
@@ -179,12 +179,14 @@ def _record(pid: int, options: Options) -> Found:
     recording, usage, is_running = record(pid, interval=options.interval), dict[str, float](), True
     try:
         with Process(pid) as process, recording:
+            show_progress(f"recording until process {pid} ends, or Ctrl-C")
             while is_running and ending_signal(signals) is None:
                 try:
                     usage = measured_fields(process.getrusage(), process.measured)
                 except ProcessLookupError:
                     is_running = False
                 time.sleep(min(STEP, options.interval))
+        show_progress()
     except OSError as error:  # such as EMFILE: what was recorded until then is reported
         if not recording.samples:
             raise

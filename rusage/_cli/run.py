@@ -123,9 +123,12 @@ def run(
         )
         return CANCELED
     except FileNotFoundError as error:
-        is_line = len(command) == 1 and len(command[0].split()) > 1
-        hint = "no program has this name: leave out the quotes, or use sh -c"
-        complain(name, hint if is_line else error.strerror)
+        reason = error.strerror
+        if len(command) == 1 and len(command[0].split()) > 1:
+            reason = "no program has this name: leave out the quotes, or use sh -c"
+        elif command[0].isalpha():
+            reason = f"{error.strerror}; use sh -c for a builtin of the shell"
+        complain(name, reason)
         return NOT_FOUND
     except OSError as error:
         complain(name, error.strerror)
