@@ -36,6 +36,7 @@ SLOW = {
     "Find the test that leaks": [pytest.mark.thorough],
     "Limit the CPU time of a child": [pytest.mark.thorough],
     "Watch a process and print rates": [pytest.mark.thorough],
+    "Usage of each Celery task": [pytest.mark.thorough],
 }
 
 

@@ -42,7 +42,15 @@ COMPARED = (
 )
 NOT_RUN = {"sh", "powershell", "text", "ini", "toml", "yaml", "json", "promql", "c"}
 # Modules that some systems or installations do not have; prometheus_client needs _ssl.
-OPTIONAL = {"_ssl", "matplotlib", "opentelemetry", "prometheus_client", "psutil", "resource"}
+OPTIONAL = {
+    "_ssl",
+    "celery",
+    "matplotlib",
+    "opentelemetry",
+    "prometheus_client",
+    "psutil",
+    "resource",
+}
 FENCE = re.compile(r"( *)(`{3,}|~{3,})(.*)")
 # Another figure of a comparison may be the smallest: *.
 FIGURE = re.compile(r"\*?\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?")
