@@ -34,7 +34,6 @@ SLOW = {
     "Fail a CI job over 300 MiB": [pytest.mark.thorough],
     "Fail a CI job that needs more memory than before": [pytest.mark.thorough],
     "Find the test that leaks": [pytest.mark.thorough],
-    "Limit the CPU time of a child": [pytest.mark.thorough],
     "Watch a process and print rates": [pytest.mark.thorough],
     "Usage of each Celery task": [pytest.mark.thorough],
 }
