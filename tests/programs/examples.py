@@ -164,8 +164,8 @@ def run_here(text: str) -> None:
         sys.exit(SKIPPED)
 
 
-def run_python(block: Block, shown: list[Block]) -> None:
-    """Run a python block in a new interpreter; compare its output with the block that shows it."""
+def run_python(block: Block) -> str:
+    """Run a python block in a new interpreter; return what it prints."""
     done = subprocess.run(
         [sys.executable, __file__], input=block.text, capture_output=True, text=True, check=False
     )
@@ -173,8 +173,7 @@ def run_python(block: Block, shown: list[Block]) -> None:
         raise Missing(done.stderr.splitlines()[-1])
     if done.returncode:
         raise AssertionError(f"line {block.line}: this example fails alone\n{done.stderr}")
-    if shown and COMPARED:
-        compare(done.stdout, shown[0].text, block.line)
+    return done.stdout
 
 
 def run_console(block: Block) -> None:
@@ -220,20 +219,20 @@ def write_file(page: str, block: Block) -> None:
 
 def run(page: str) -> None:
     """Run all examples of a page."""
-    found = blocks(Path(page).read_text(encoding="utf-8"))
-    for at, block in enumerate(found):
-        if block.kind == "python":
-            below = found[at + 1 : at + 2]
-            run_python(block, [each for each in below if each.kind == "output" and each.follows])
-        elif block.kind == "console":
+    printed = None
+    for block in blocks(Path(page).read_text(encoding="utf-8")):
+        if block.kind == "output":
+            if printed is None or not block.follows:
+                raise SyntaxError(f"line {block.line}: output without an example")
+            if COMPARED:
+                compare(printed, block.text, block.line)
+        printed = run_python(block) if block.kind == "python" else None
+        if block.kind == "console":
             if BACKEND.name == "Linux":
                 run_console(block)
         elif block.kind == "{code-block} python":
             write_file(page, block)
-        elif block.kind == "output":
-            if not (at and block.follows and found[at - 1].kind == "python"):
-                raise SyntaxError(f"line {block.line}: output without an example")
-        elif not (block.kind in NOT_RUN or block.kind.startswith("{")):
+        elif not (block.kind in {"python", "output", *NOT_RUN} or block.kind.startswith("{")):
             raise SyntaxError(
                 f"line {block.line}: it is unknown whether a block of {block.kind!r} is run"
             )
