@@ -2,7 +2,7 @@
 
 It complements prometheus_client's ``ProcessCollector`` on every system: by user and system CPU
 time, page faults, context switches of all threads, disk I/O and the peak of the resident set size,
-and, where ``ProcessCollector`` does not export them, by the CPU time and the resident set size.
+and, where it does not export them, by the CPU time and the resident set size.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ else:
 
 __all__ = ["UsageCollector"]
 
-# The names of counters, their meanings, the fields by the value of the label "type", if they have
-# that label, and the value of one unit of the fields.
-COUNTERS = [
+# The names of metrics, their meanings, the fields by the value of the label "type", if they have
+# that label, and the value of one unit of the fields. "cputime" and "rss" are no fields.
+METRICS = [
+    ("cpu_seconds", "user and system CPU time used", {"": "cputime"}, 1),
     ("cpu_user_seconds", FIELDS["ru_utime"].meaning, {"": "ru_utime"}, 1),
     ("cpu_system_seconds", FIELDS["ru_stime"].meaning, {"": "ru_stime"}, 1),
     ("minor_page_faults", FIELDS["ru_minflt"].meaning, {"": "ru_minflt"}, 1),
@@ -42,6 +43,8 @@ COUNTERS = [
         {"voluntary": "ru_nvcsw", "involuntary": "ru_nivcsw"},
         1,
     ),
+    ("resident_memory_bytes", "resident set size", {"": "rss"}, 1),
+    ("resident_memory_peak_bytes", FIELDS["ru_maxrss"].meaning, {"": "ru_maxrss"}, 1),
 ]
 
 
@@ -62,10 +65,9 @@ class UsageCollector:
     process are not available.
 
     For this process, without a ``namespace``, the collector can be registered beside a
-    ``ProcessCollector``, in any order: what both would export is left out. A second
-    ``UsageCollector``, and one for another process beside a ``ProcessCollector``, needs a
-    ``namespace`` of its own: otherwise the default registry refuses the collector, and other
-    registries show some metrics twice.
+    ``ProcessCollector``, in any order: what both would export is left out. Any other collector of
+    the same metrics needs a ``namespace`` of its own: otherwise the default registry refuses it,
+    and other registries show some metrics twice.
     """
 
     def __init__(
@@ -79,91 +81,81 @@ class UsageCollector:
         self._process = process
         # What ProcessCollector exports.
         theirs = process is None and not namespace and os.path.exists("/proc/stat")
-        self._counters = _Counters(prefix, own, total=not theirs)
+        if not theirs:
+            own |= {"cputime", "rss"} - BACKEND.absent.keys()
+        self._has_rss = "rss" in own
+        self._own = _Metrics(prefix, own)
         self._children = None
         if children and RUSAGE_CHILDREN in measured:
             whose = "children that have ended and been waited for: "
-            self._children = _Counters(f"{prefix}children_", measured[RUSAGE_CHILDREN], whose)
-        self._has_rss = not theirs and "rss" not in BACKEND.absent
-        self._rss = f"{prefix}resident_memory_bytes", _text("resident set size")
-        self._has_peak = "ru_maxrss" in own
-        note = BACKEND.notes.get("ru_maxrss") if BACKEND.peak in ("", "ru_maxrss") else BACKEND.peak
-        self._peak = f"{prefix}resident_memory_peak_bytes", _text(FIELDS["ru_maxrss"].meaning, note)
+            counters = measured[RUSAGE_CHILDREN] - {"ru_maxrss"} | {"cputime"}
+            self._children = _Metrics(f"{prefix}children_", counters, whose)
 
     def describe(self) -> Iterator[Metric]:
         """Yield the metrics without values: a registry refuses another collector of the same."""
-        size, highest = 0 if self._has_rss else None, 0 if self._has_peak else None
-        for metric in self._metrics(RUsage.zero, 0, size, highest):
+        for metric in self._metrics(RUsage.zero, rss=0):
             metric.samples.clear()
             yield metric
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics with their present values."""
+        others: dict[str, float | None] = {}
         try:
             if self._process is None:
                 usage = getrusage(RUSAGE_SELF)
-                cputime = usage.cputime
-                size = read_rss() if self._has_rss else None
-                highest = read_peak() if self._has_peak else None
+                if self._has_rss:
+                    others["rss"] = read_rss()
+                others["ru_maxrss"] = read_peak()
             else:
                 usage = self._process.getrusage()
                 # The clock of cputime() may be finer than the two times, but must not fall behind
                 # them.
-                cputime = max(usage.cputime, self._process.cputime())
-                size = self._process.rss() if self._has_rss else None
-                highest = usage.ru_maxrss or None if self._has_peak else None
+                others["cputime"] = max(usage.cputime, self._process.cputime())
+                others["rss"] = self._process.rss()
+                others["ru_maxrss"] = usage.ru_maxrss or None
         except OSError:  # an exception would fail the whole page
             return
-        yield from self._metrics(usage, cputime, size, highest)
+        yield from self._metrics(usage, **others)
 
-    def _metrics(
-        self,
-        usage: RUsage,
-        cputime: float,
-        size: int | None,
-        highest: int | None,
-    ) -> Iterator[Metric]:
-        yield from self._counters.families(usage, cputime)
-        if size is not None:
-            yield GaugeMetricFamily(*self._rss, size)
-        if highest is not None:
-            yield GaugeMetricFamily(*self._peak, highest)
+    def _metrics(self, usage: RUsage, **others: float | None) -> Iterator[Metric]:
+        yield from self._own.families(usage, **others)
         if self._children:
-            children = getrusage(RUSAGE_CHILDREN)
-            yield from self._children.families(children, children.cputime)
+            yield from self._children.families(getrusage(RUSAGE_CHILDREN))
 
 
-class _Counters:
-    """The counters of one usage. Names and help texts are made only once: a scrape is faster."""
+class _Metrics:
+    """The metrics of one usage. Names and help texts are made once, which makes a scrape faster."""
 
-    def __init__(
-        self, prefix: str, measured: frozenset[str], whose: str = "", *, total: bool = True
-    ) -> None:
+    def __init__(self, prefix: str, measured: frozenset[str], whose: str = "") -> None:
         # Skip notes on unmeasured fields: another process may have them.
         notes = {
             field: note
             for field, note in BACKEND.notes.items()
             if field in BACKEND.measured["RUSAGE_SELF"]
         }
-        self._total = total and measured >= TIMES
-        self._total_name = f"{prefix}cpu_seconds", _text(f"{whose}user and system CPU time used")
+        if BACKEND.peak not in ("", "ru_maxrss"):
+            notes["ru_maxrss"] = BACKEND.peak
+        if not measured >= TIMES:
+            measured -= {"cputime"}
         self._rows = []
-        for name, meaning, types, scale in COUNTERS:
+        for name, meaning, types, scale in METRICS:
             fields = {kind: field for kind, field in types.items() if field in measured}
             if fields and (scale != SECTOR or BACKEND.units.get("ru_inblock") == SECTORS):
                 text = _text(whose + meaning, *map(notes.get, fields.values()))
                 labels = ["type"] if any(fields) else []
-                self._rows.append((f"{prefix}{name}", text, labels, fields, scale))
+                family = GaugeMetricFamily if "memory" in name else CounterMetricFamily
+                self._rows.append((family, f"{prefix}{name}", text, labels, fields, scale))
 
-    def families(self, usage: RUsage, cputime: float) -> Iterator[Metric]:
-        """Yield the counters with the values of a usage and its total CPU time."""
-        if self._total:
-            yield CounterMetricFamily(*self._total_name, cputime)
-        for name, text, labels, fields, scale in self._rows:
-            family = CounterMetricFamily(name, text, labels=labels)
-            for kind, field in fields.items():
-                family.add_metric([kind] if kind else [], getattr(usage, field) * scale)
-            yield family
+    def families(self, usage: RUsage, **others: float | None) -> Iterator[Metric]:
+        """Yield the metrics with the values of a usage, or these others, which may be unknown."""
+        for kind, name, text, labels, fields, scale in self._rows:
+            family = kind(name, text, labels=labels)
+            for label, field in fields.items():
+                value = others[field] if field in others else getattr(usage, field)
+                if value is not None:
+                    family.add_metric([label] if label else [], value * scale)
+            if family.samples:
+                yield family
 
 
 def _text(meaning: str, *notes: str | None) -> str:
