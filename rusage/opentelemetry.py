@@ -7,6 +7,7 @@ exists only if this system measures its field. ``docs/monitoring.md`` lists the 
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from opentelemetry.metrics import MeterProvider, Observation, get_meter_provider
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import CallbackOptions
 
     _Observe = Callable[[], Iterable[Observation]]
-    # Kind, name, unit, description and a function that reads it.
-    _Instrument = tuple[str, str, str, str, _Observe]
 
 __all__ = ["instrument", "uninstrument"]
 
@@ -48,18 +47,16 @@ def instrument(meter_provider: MeterProvider | None = None) -> None:
     # later move to the global provider.
     provider = get_meter_provider if given is get_meter_provider() else lambda: given
 
-    def callbacks(observe: _Observe) -> list[Callable[[CallbackOptions], Iterable[Observation]]]:
-        # A provider keeps an asynchronous instrument and its callback forever, and ignores a second
-        # one of that name.
-        def callback(_: CallbackOptions) -> Iterable[Observation]:
-            active = _active
-            return observe() if active is not None and active() is provider() else ()
-
-        return [callback]
+    # A provider keeps an asynchronous instrument and its callback forever, and ignores a second one
+    # of that name.
+    def callback(observe: _Observe, _: CallbackOptions) -> Iterable[Observation]:
+        active = _active
+        return observe() if active is not None and active() is provider() else ()
 
     meter = given.get_meter(__name__, __version__, "https://opentelemetry.io/schemas/1.44.0")
     for kind, name, unit, description, observe in _instruments():
-        getattr(meter, f"create_observable_{kind}")(name, callbacks(observe), unit, description)
+        create = getattr(meter, f"create_observable_{kind}")
+        create(name, [partial(callback, observe)], unit, description)
     _active = provider
 
 
@@ -75,25 +72,36 @@ def uninstrument() -> None:
     _active = None
 
 
-def _instruments() -> Iterator[_Instrument]:
-    """Yield the instruments of this system, with the descriptions of the conventions."""
+def _instruments() -> Iterator[tuple[str, str, str, str, _Observe]]:
+    """Yield kind, name, unit, description by the conventions, and reader of each instrument."""
     names = BACKEND.measured["RUSAGE_SELF"]
-    cpu_time = _reader("cpu.mode", ru_utime="user", ru_stime="system")
-    description = "Total CPU seconds broken down by different CPU modes."
-    yield "counter", "process.cpu.time", "s", description, cpu_time
+    yield (
+        "counter",
+        "process.cpu.time",
+        "s",
+        "Total CPU seconds broken down by different CPU modes.",
+        _reader("cpu.mode", ru_utime="user", ru_stime="system"),
+    )
     if "ru_minflt" in names:
         faults = _reader("system.paging.fault.type", ru_minflt="minor", ru_majflt="major")
         if "ru_majflt" not in names:
             # ru_minflt counts all faults: the conventions have no attribute for the sum.
             faults = _observed(lambda: getrusage(RUSAGE_SELF).ru_minflt)
-        description = "Number of page faults the process has made."
-        yield "counter", "process.paging.faults", "{fault}", description, faults
-    if names >= SWITCHES:
-        switches = _reader(
-            "process.context_switch.type", ru_nvcsw="voluntary", ru_nivcsw="involuntary"
+        yield (
+            "counter",
+            "process.paging.faults",
+            "{fault}",
+            "Number of page faults the process has made.",
+            faults,
         )
-        description = "Number of times the process has been context switched."
-        yield "counter", "process.context_switches", "{context_switch}", description, switches
+    if names >= SWITCHES:
+        yield (
+            "counter",
+            "process.context_switches",
+            "{context_switch}",
+            "Number of times the process has been context switched.",
+            _reader("process.context_switch.type", ru_nvcsw="voluntary", ru_nivcsw="involuntary"),
+        )
     if names >= BLOCKS:
         factor, name, unit = 1, "process.disk.operations", "{operation}"
         description = "Number of disk operations performed by the process."
@@ -103,9 +111,13 @@ def _instruments() -> Iterator[_Instrument]:
         blocks = _reader("disk.io.direction", ru_inblock="read", ru_oublock="write", factor=factor)
         yield "counter", name, unit, description, blocks
     if "rss" not in BACKEND.absent:
-        memory = _observed(read_rss)
-        description = "The amount of physical memory in use."
-        yield "up_down_counter", "process.memory.usage", "By", description, memory
+        yield (
+            "up_down_counter",
+            "process.memory.usage",
+            "By",
+            "The amount of physical memory in use.",
+            _observed(read_rss),
+        )
     if "ru_maxrss" in names:
         name = "rusage.maxrss" if "peak" in BACKEND.absent else "rusage.peak"
         yield "gauge", name, "By", "Maximum resident set size of the process.", _observed(read_peak)
