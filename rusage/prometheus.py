@@ -1,6 +1,6 @@
-"""A collector for prometheus_client: ``REGISTRY.register(UsageCollector())``.
+"""Collectors for prometheus_client: ``REGISTRY.register(UsageCollector())``.
 
-It complements prometheus_client's ``ProcessCollector`` on every system: by user and system CPU
+They complement prometheus_client's ``ProcessCollector`` on every system: by user and system CPU
 time, page faults, context switches of all threads, disk I/O and the peak of the resident set size,
 and, where it does not export them, by the CPU time and the resident set size.
 """
@@ -8,9 +8,11 @@ and, where it does not export them, by the CPU time and the resident set size.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator  # noqa: TC003 (for typing.get_type_hints)
+from collections.abc import Callable, Iterable, Iterator  # noqa: TC003 (for typing.get_type_hints)
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+import rusage
 
 from ._backends import BACKEND
 from ._backends._base import RUSAGE_CHILDREN, RUSAGE_SELF, SECTOR, SECTORS, TIMES
@@ -25,7 +27,7 @@ if TYPE_CHECKING or "Process" not in BACKEND.absent:
 else:
     Process = object  # for typing.get_type_hints
 
-__all__ = ["UsageCollector"]
+__all__ = ["UsageCollector", "WorkersCollector"]
 
 # The names of metrics, their meanings, the fields by the value of the label "type", if they have
 # that label, and the value of one unit of the fields. "cputime" and "rss" are no fields.
@@ -121,6 +123,39 @@ class UsageCollector:
         yield from self._own.families(usage, **others)
         if self._children:
             yield from self._children.families(getrusage(RUSAGE_CHILDREN))
+
+
+class WorkersCollector:
+    """Collect the resource usage of several processes, such as a server's workers.
+
+    Each scrape calls ``pids`` for their process IDs. The metrics are those of a ``UsageCollector``
+    for another process, with the label ``pid``. A process that cannot be read is left out.
+    """
+
+    def __init__(self, pids: Callable[[], Iterable[int]], *, namespace: str = "") -> None:
+        self._pids = pids
+        self._namespace = namespace
+
+    def describe(self) -> Iterator[Metric]:
+        """Yield the metrics without values."""
+        with rusage.Process(os.getpid()) as process:
+            yield from UsageCollector(process, namespace=self._namespace).describe()
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics with their present values."""
+        found: dict[str, Metric] = {}
+        for pid in list(self._pids()):
+            try:
+                with rusage.Process(pid) as process:
+                    metrics = list(UsageCollector(process, namespace=self._namespace).collect())
+            except OSError:
+                continue
+            for metric in metrics:
+                for sample in metric.samples:
+                    sample.labels["pid"] = str(pid)
+                if metric is not (first := found.setdefault(metric.name, metric)):
+                    first.samples += metric.samples
+        yield from found.values()
 
 
 class _Metrics:

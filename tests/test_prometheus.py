@@ -9,9 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import urllib.parse
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
@@ -19,6 +17,8 @@ from unittest.mock import Mock
 import pytest
 from conftest import no_files
 from expected import SYSTEMS
+from held_trees import wait_until
+from test_recipes import exported, get, needs_gunicorn
 
 import rusage
 from rusage import RUsage, _memory
@@ -32,7 +32,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest, start_h
 from prometheus_client.process_collector import ProcessCollector
 
 from rusage import prometheus
-from rusage.prometheus import UsageCollector
+from rusage.prometheus import UsageCollector, WorkersCollector
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parent.parent / "docs"
 PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
+SERVICES = (DOCS / "services.md").read_text(encoding="utf-8")
+RULES = "groups:\n" + "".join(re.findall(r"(?s)```yaml\ngroups:\n(.*?)```", SERVICES))
 
 # The usage of a process, and of its children, where all fields are measured.
 OWN_REST = 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069, 1087, 1091, 1093, 1097
@@ -73,11 +75,11 @@ GAUGES = {"peak": (PEAK, HIGH_WATER_MARK), "maxrss": (PEAK, 1019), "rss": (RSS, 
 
 
 def samples(metrics: Iterator[Metric]) -> dict[str, float]:
-    """Return samples by the metric's name, and the label's value, if any; each is there once."""
+    """Return the samples of metrics by their name and their labels' values; each is there once."""
     found: dict[str, float] = {}
     for metric in metrics:
         for sample in metric.samples:
-            assert set(sample.labels) <= {"type"}
+            assert set(sample.labels) <= {"type", "pid"}
             name = " ".join([sample.name, *sample.labels.values()])
             assert name not in found
             found[name] = sample.value
@@ -267,6 +269,25 @@ def test_process_that_has_ended() -> None:
         list(collector.collect())
 
 
+@needs_process
+def test_workers() -> None:
+    """Each has a process's metrics, and its ID; an ended one has none."""
+    with (
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child,
+        rusage.Process(child.pid) as process,
+    ):
+        pids = [os.getpid(), child.pid]
+        collector = WorkersCollector(lambda: pids)
+        names = samples(UsageCollector(process).collect()).keys()
+        found = samples(collector.collect())
+        assert [*collector.describe()] == [*UsageCollector(process).describe()]
+        child.kill()
+    assert found.keys() == {f"{name} {pid}" for name in names for pid in pids}
+    own, of_child = (found[f"process_cpu_seconds_total {pid}"] for pid in pids)
+    assert own > of_child > 0  # pytest has used more
+    assert samples(collector.collect()).keys() == {f"{name} {pids[0]}" for name in names}
+
+
 def made_up(*measured: str, clock: float = 0.0, **reported: Any) -> Any:
     """Return another process, of which a system measures some fields: the others are 0."""
     usage = RUsage._make(
@@ -352,73 +373,120 @@ needs_promtool = pytest.mark.skipif(
 )
 
 
-def answer(log: Path, query: str) -> list[dict[str, Any]]:
-    """Wait until a Prometheus server answers a query with a result, and return that."""
-    # A proxy is not for loopback.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    deadline = time.monotonic() + 120
-    result: list[dict[str, Any]] = []
-    while not result:
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.05)
-        ready = r'(?s)(?=.*Server is ready).*msg="Listening on"[^\n]* address=(\S+)\n'
-        address = re.search(ready, log.read_text())
-        if address:
-            url = f"http://{address[1]}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
-            with opener.open(url, timeout=120) as response:
-                result = json.load(response)["data"]["result"]
-    return result
+needs_prometheus = pytest.mark.skipif(
+    PROMETHEUS is None, reason="no prometheus(1): apt-get install prometheus"
+)
 
 
-@pytest.mark.thorough
-@pytest.mark.skipif(PROMETHEUS is None, reason="no prometheus(1): apt-get install prometheus")
-def test_real_server_stores_the_usage(tmp_path: Path) -> None:
-    """What Prometheus returns lies between readings of this process before and after the scrape."""
-    registry = CollectorRegistry()
-    registry.register(UsageCollector())
-    exporter, _ = start_http_server(0, addr="127.0.0.1", registry=registry)
-    target = {"targets": [f"127.0.0.1:{exporter.server_port}"]}
+def stored(folder: Path, port: int) -> dict[str, float]:
+    """Return what a Prometheus server has scraped from a port, as ``samples`` does."""
+    target = {"targets": [f"127.0.0.1:{port}"]}
     scrape = {"job_name": "test", "scrape_interval": "200ms", "static_configs": [target]}
     # JSON is YAML.
-    (tmp_path / "prometheus.yml").write_text(json.dumps({"scrape_configs": [scrape]}))
+    (folder / "prometheus.yml").write_text(json.dumps({"scrape_configs": [scrape]}))
     options = [
         "--config.file=prometheus.yml",
         "--storage.tsdb.path=data",
         "--web.listen-address=127.0.0.1:0",
     ]
-    log = tmp_path / "log"
-    lower = samples(iter(registry.collect()))
+    log = folder / "log"
+    query = urllib.parse.quote('{job="test", __name__=~"process_.*"}')
+
+    def result() -> Any:
+        ready = r'(?s)(?=.*Server is ready).*msg="Listening on"[^\n]* address=\S+:(\d+)\n'
+        address = re.search(ready, log.read_text())
+        page = address and get(int(address[1]), f"api/v1/query?query={query}")
+        return page and json.loads(page)["data"]["result"]
+
     with (
         log.open("wb") as file,
-        subprocess.Popen([str(PROMETHEUS), *options], cwd=tmp_path, stderr=file) as server,
+        subprocess.Popen([str(PROMETHEUS), *options], cwd=folder, stderr=file) as server,
     ):
         try:
-            found = answer(log, '{job="test", __name__=~"process_.*"}')
+            series = wait_until(result, "scraped", pause=0.05)
         finally:
             server.kill()
+    found: dict[str, float] = {}
+    for each in series:
+        labels = map(each["metric"].get, ["__name__", "type", "pid"])
+        found[" ".join(filter(None, labels))] = float(each["value"][1])
+    return found
+
+
+@pytest.mark.thorough
+@needs_prometheus
+def test_real_server_stores_the_usage(tmp_path: Path) -> None:
+    """What Prometheus returns lies between two readings, before and after the scrape."""
+    registry = CollectorRegistry()
+    registry.register(UsageCollector())
+    exporter, _ = start_http_server(0, addr="127.0.0.1", registry=registry)
+    lower = samples(iter(registry.collect()))
+    found = stored(tmp_path, exporter.server_port)
     upper = samples(iter(registry.collect()))
     exporter.shutdown()
     exporter.server_close()
-    stored: dict[str, float] = {}
-    for series in found:
-        metric = series["metric"]
-        name = " ".join(filter(None, [metric["__name__"], metric.get("type")]))
-        stored[name] = float(series["value"][1])
-    assert stored.keys() == lower.keys()
-    for name in stored.keys() - {RSS}:
-        assert lower[name] <= stored[name] <= upper[name], name
+    assert found.keys() == lower.keys()
+    for name in found.keys() - {RSS}:
+        assert lower[name] <= found[name] <= upper[name], name
+
+
+@pytest.mark.thorough
+@needs_prometheus
+@needs_gunicorn
+def test_real_server_stores_what_the_rules_name(tmp_path: Path) -> None:
+    """Each name in the rules of docs/services.md has a series of each of gunicorn's workers."""
+    with exported(tmp_path, workers=3) as (port, page_faults):
+        pids, found = page_faults(3), stored(tmp_path, port)
+    for name in re.findall(r"\w*process_\w+", RULES):
+        assert {key for key in found if name in key} == {f"{name} {pid}" for pid in pids}
+
+
+# Metrics, instances and the values of a process every two minutes: the first instance has alerts.
+SERIES = [
+    ("resident_memory_peak_bytes", "large", "2e9x960"),
+    ("resident_memory_peak_bytes", "small", "1.5e9x960"),
+    # Two workers, and one.
+    ("major_page_faults_total", "large", "0+9600x960"),
+    ("major_page_faults_total", "large", "0+9600x960"),
+    ("major_page_faults_total", "small", "0+9600x960"),
+    # Workers that are recycled after twelve hours: they grow, do not, or have a day's load.
+    *(
+        ("resident_memory_bytes", name, f"{before} 50 {values} stale")
+        for name, values in (("large", "100+.2x358"), ("small", "100x358"))
+        for before in ("", "_x360", "_x720")
+    ),
+    ("resident_memory_bytes", "load", "50 100+.4x358 stale"),
+    ("resident_memory_bytes", "load", "_x360 244-.4x358 stale"),
+]
 
 
 @needs_promtool
-def test_promtool_accepts_the_rules(tmp_path: Path) -> None:
-    """The rules in docs/services.md."""
-    files: list[Path] = []
-    page = (DOCS / "services.md").read_text(encoding="utf-8")
-    for rules in re.findall(r"```yaml\n(groups:.*?)```", page, re.DOTALL):
-        files.append(tmp_path / f"rules{len(files)}.yml")
-        files[-1].write_text(rules)
-    assert files
-    subprocess.run([str(PROMTOOL), "check", "rules", *files], check=True)
+def test_rules_fire(tmp_path: Path) -> None:
+    """Each rule in docs/services.md fires for one instance only, by ``promtool test rules``."""
+    names = re.findall(r"alert: (\w+)", RULES)
+    assert names
+    test = {
+        "interval": "2m",
+        "input_series": [
+            {"series": f'process_{name}{{instance="{instance}", pid="{pid}"}}', "values": values}
+            for pid, (name, instance, values) in enumerate(SERIES)
+        ],
+        "promql_expr_test": [
+            {
+                "expr": "count by (alertname, instance)"
+                '(last_over_time(ALERTS{alertstate="firing"}[32h]))',
+                "eval_time": "32h",
+                "exp_samples": [
+                    {"labels": f'{{alertname="{name}", instance="large"}}', "value": 1}
+                    for name in names
+                ],
+            }
+        ],
+    }
+    (tmp_path / "rules.yml").write_text(RULES)
+    whole = {"rule_files": ["rules.yml"], "evaluation_interval": "2m", "tests": [test]}
+    (tmp_path / "test.yml").write_text(json.dumps(whole))
+    subprocess.run([str(PROMTOOL), "test", "rules", "test.yml"], cwd=tmp_path, check=True)
 
 
 @needs_promtool

@@ -142,17 +142,24 @@ def gunicorn(folder: Path, text: str, workers: int) -> Iterator[Callable[[int], 
             yield page_faults
 
 
-@needs_gunicorn
-def test_gunicorn_example(tmp_path: Path) -> None:
-    """The one of docs/monitoring.md exports each worker, with the figures of that worker."""
+@contextlib.contextmanager
+def exported(folder: Path, workers: int) -> Iterator[tuple[int, Callable[[int], dict[int, int]]]]:
+    """Run the page's example; yield the port of its metrics, and what gunicorn() yields."""
     with reserved_port() as port:
         text = config(
             "monitoring.md", r"```python\n((?:(?!```).)*def when_ready.*?)```", "8001", str(port)
         )
-        with gunicorn(tmp_path, text, workers=2) as page_faults:
-            lower, exposition, upper = page_faults(2), get(port, "metrics"), page_faults(2)
+        with gunicorn(folder, text, workers) as page_faults:
+            yield port, page_faults
+
+
+@needs_gunicorn
+def test_gunicorn_example(tmp_path: Path) -> None:
+    """The one of docs/monitoring.md exports each worker, with the figures of that worker."""
+    with exported(tmp_path, workers=2) as (port, page_faults):
+        lower, exposition, upper = page_faults(2), get(port, "metrics"), page_faults(2)
     found = re.findall(
-        r'^worker_process_minor_page_faults_total{pid="(\d+)"} (\S+)$', exposition, re.MULTILINE
+        r'^process_minor_page_faults_total{pid="(\d+)"} (\S+)$', exposition, re.MULTILINE
     )
     assert len(found) == 2
     assert lower.keys() == upper.keys() == {int(pid) for pid, _ in found}
@@ -190,7 +197,7 @@ def workers(port: int) -> set[str]:
     """Return the process IDs of the two workers, when there are metrics of two."""
 
     def found() -> set[str] | None:
-        line = r'^worker_process_resident_memory_bytes\{pid="(\d+)"\} \d'
+        line = r'^process_resident_memory_bytes\{pid="(\d+)"\} \d'
         pids = set(re.findall(line, get(port), re.MULTILINE))
         return pids if len(pids) == 2 else None
 
