@@ -284,7 +284,7 @@ def test_workers() -> None:
         child.kill()
     assert found.keys() == {f"{name} {pid}" for name in names for pid in pids}
     own, of_child = (found[f"process_cpu_seconds_total {pid}"] for pid in pids)
-    assert own > of_child > 0  # pytest has used more
+    assert own > of_child  # pytest has used more
     assert samples(collector.collect()).keys() == {f"{name} {pids[0]}" for name in names}
 
 
