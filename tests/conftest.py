@@ -89,7 +89,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     if getattr(options, "timeout", 0) is None:
         options.timeout = 600.0  # many times what the slowest test takes, in seconds
     is_worker = hasattr(config, "workerinput")  # of pytest-xdist: it calls this hook too
-    whole = all(os.path.isdir(argument) for argument in options.file_or_dir)
+    paths = getattr(options, "file_or_dir", [])  # --help has none
+    whole = all(os.path.isdir(path) for path in paths)
     asked = getattr(options, "numprocesses", 0) is not None or options.usepdb or options.trace
     if whole and not is_worker and not asked:
         # Many tests wait: two processes for each CPU. The variable is pytest-xdist's own.
