@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, AnyStr
 
 from .._fields import RUsage, usage_text
 from .._subprocess import clock, is_patched
-from .limits import check_limits
+from .rlimits import check_limits
 
 if sys.platform == "win32":
     from .windows import WindowsPopen as SystemPopen
 else:
-    from .limits import set_in_child
     from .posix import PosixPopen as SystemPopen
+    from .rlimits import set_in_child
 
 
 @functools.cache

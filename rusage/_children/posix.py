@@ -24,7 +24,7 @@ from .._subprocess import PARAMETERS, SubprocessPopen, clock, pipes_of
 from .inherited import child_fields, keep_fields, peak_bound, read_inherited, touched_before_exec
 
 if sys.platform != "win32":
-    from .limits import set_in_child
+    from .rlimits import set_in_child
 if sys.platform == "linux":
     from .._launcher.start import start
 
