@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 if not hasattr(rusage, "Tree"):
     pytest.skip("this system has no Tree", allow_module_level=True)
 
-from rusage._cli import comparison, formats, limits, report, tree
-from rusage._cli.tree import TreePeak
+from rusage._cli import comparison, formats, limits, report, sampling
+from rusage._cli.sampling import TreePeak
 
 PROGRAM = [sys.executable, str(Path(__file__).parent / "programs" / "tree_of_processes.py")]
 MIB = 2**20
@@ -111,7 +111,7 @@ def test_child_that_was_not_waited_for() -> None:
 # --- Orphans ---
 
 adopts = pytest.mark.skipif(
-    not tree.CAN_ADOPT, reason="this system gives no orphans to another process than init"
+    not sampling.CAN_ADOPT, reason="this system gives no orphans to another process than init"
 )
 
 # Hold 60 MiB for 20 s, whatever SIGTERM says.
@@ -140,7 +140,7 @@ def test_orphans_are_limited_and_killed(
 
     It is killed, although it ignores SIGTERM.
     """
-    monkeypatch.setattr(tree, "GRACE", 0.1)
+    monkeypatch.setattr(sampling, "GRACE", 0.1)
     words = ["--json", "--interval", interval, "--limit-tree-rss", "40MiB", "--kill", "sh", "-c"]
     began = time.monotonic()
     done = run(*words, f"{in_background(HOLD)}; sleep {seconds}")
@@ -504,9 +504,9 @@ def test_kill_of_members_that_ignore_sigterm() -> None:
 @pytest.mark.parametrize("permitted", [True, False])
 def test_members_that_cannot_be_killed(permitted: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are named in the end; without permission, no signals were sent."""
-    monkeypatch.setattr(tree, "GRACE", 0.1)
-    monkeypatch.setattr(tree, "PATIENCE", 0.1)
-    monkeypatch.setattr(tree, "may_signal", lambda _: permitted)
+    monkeypatch.setattr(sampling, "GRACE", 0.1)
+    monkeypatch.setattr(sampling, "PATIENCE", 0.1)
+    monkeypatch.setattr(sampling, "may_signal", lambda _: permitted)
     monkeypatch.setattr(rusage.Tree, "send_signal", Mock(side_effect=PermissionError(1, "")))
     done = run(
         "--limit-tree-rss", "1", "--kill", "sh", "-c", "sleep 60 >&- 2>&- & echo $!; sleep 0.5"
@@ -534,7 +534,7 @@ def test_permission_to_signal() -> None:
     def look() -> None:
         become_nobody()
         members = [rusage.Member(pid, 0, 0.0) for pid in (os.getpid(), os.getppid(), 2**22 - 1)]
-        assert [*map(tree.may_signal, members)] == [True, False, True]
+        assert [*map(sampling.may_signal, members)] == [True, False, True]
 
     in_child(look)
 
@@ -543,7 +543,7 @@ def test_permission_to_signal() -> None:
 @forked.needs_fork
 def test_signal_while_killed_orphans_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends the series: no further run is started."""
-    monkeypatch.setattr(tree, "GRACE", 2)
+    monkeypatch.setattr(sampling, "GRACE", 2)
     hold = HOLD.replace("signal.SIG_IGN", "lambda *_: print('term', flush=True)")
     # A handler runs between two calls.
     hold = hold.replace("time.sleep(20)", "[time.sleep(0.01) for _ in range(2000)]")

@@ -14,8 +14,8 @@ from .output import readable
 if TYPE_CHECKING:
     from .. import RUsage
     from .options import Command
+    from .sampling import TreePeak
     from .summary import Ratio, Summary
-    from .tree import TreePeak
 
 TOO_SHORT = "the program ended before the second sample"
 

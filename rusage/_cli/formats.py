@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .. import Sample
     from .figures import Ended, Series
     from .options import Options
-    from .tree import TreePeak
+    from .sampling import TreePeak
 
 
 def of_runs(kind: str, found: list[Series], options: Options, file: TextIO | None = None) -> Any:

@@ -21,7 +21,7 @@ from .run import Signals
 
 if TYPE_CHECKING:
     from .options import Options
-    from .tree import TreePeak
+    from .sampling import TreePeak
 
     # The measured fields, what is reported beside them, as members of JSON and as rows, and what
     # was recorded.
@@ -173,8 +173,8 @@ def _record(pid: int, options: Options) -> Found:
     signals = Signals()
     signals.catch()  # also while the following is imported
     from .. import Process, record  # some systems lack them
+    from .sampling import STEP, peak_of  # some systems lack what it imports
     from .series import ending_signal
-    from .tree import STEP, peak_of  # some systems lack what it imports
 
     recording, usage, is_running = record(pid, interval=options.interval), dict[str, float](), True
     try:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .. import Sample
     from .figures import Ended, Series
     from .options import Options
-    from .tree import TreePeak
+    from .sampling import TreePeak
 
 
 def lines(

@@ -18,7 +18,7 @@ from .output import CANCELED, complain
 
 if TYPE_CHECKING:
     from .options import Command, Options
-    from .tree import Sampling
+    from .sampling import Sampling
 
     Streams = tuple[int | None, int | None]
     """File descriptors of a program's standard output and error; None for an inherited stream."""
@@ -111,7 +111,7 @@ def run(
     name = name or command[0] or "''"
     sampling = None
     if options is not None and options.tree:
-        from .tree import Sampling, become_reaper
+        from .sampling import Sampling, become_reaper
 
         sampling = Sampling(options, name, become_reaper())
     try:
