@@ -191,7 +191,7 @@ def _record(pid: int, options: Options) -> Found:
         if not recording.samples:
             raise
         complain("--pid", error.strerror)
-    peak = peak_of(recording, recording.samples)
+    peak = peak_of(recording)
     last = peak.samples[-1]
     state = "still running" if is_running else "ended"
     rows = {

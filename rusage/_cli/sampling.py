@@ -106,16 +106,21 @@ class Sampling:
             recording.stop()
         except Exception as error:  # noqa: BLE001 (as above)
             self._fail("the tree could no longer be sampled", error)
-        # The first sample finds a program that has not done anything yet; the last one, only
-        # orphans that run on. If samples are missing at the end, the largest one may only show that
-        # a limit was exceeded.
-        samples = recording.samples
-        counted = samples if self.unsampled else samples[:-1]
-        found = sum(sample.processes > 0 for sample in counted)
-        is_known = found >= 2 and (not self.unsampled or recording.largest.rss > self.limit)
-        if not is_known and not self._signaled:
+        if not self._signaled and not self._is_known(recording):
             return None
-        return peak_of(recording, samples, self._delay)._replace(killed=self._signaled)
+        return peak_of(recording, self._delay)._replace(killed=self._signaled)
+
+    def _is_known(self, recording: record) -> bool:
+        """Return whether the largest sample can be reported.
+
+        The first sample finds a program that has not done anything yet, and the last one, by
+        stop(), only orphans that run on. So there must be another one.
+        """
+        samples = recording.samples if self.unsampled else recording.samples[:-1]
+        if sum(sample.processes > 0 for sample in samples) < 2:
+            return False
+        # Without samples at the end, the largest one may only show that a limit was exceeded.
+        return not self.unsampled or recording.largest.rss > self.limit
 
     # --- Orphans ---
 
@@ -148,20 +153,23 @@ class Sampling:
     def _look(self, sample: Sample) -> None:
         """Send SIGTERM if a sample exceeds the limit, and some seconds later SIGKILL."""
         assert self._recording is not None  # noqa: S101 (for the type checker: it calls)
-        tree, now = self._recording.tree, time.monotonic()
+        tree = self._recording.tree
         with contextlib.suppress(OSError):  # the tree can no longer be read
             if self._finishing:  # the program has ended: what remains of it now
                 sample = tree.sample()
             if sample.rss > self.limit and self._terminated == NEVER:
-                self._terminated, self._signaled = now, True
-                with contextlib.suppress(OSError):  # the members that are known get the signal
-                    self._signaled = any(map(may_signal, tree.members()))
-                with contextlib.suppress(PermissionError):
-                    tree.send_signal(signal.SIGTERM)
-                if self._finishing:
-                    self._kill(tree)
-            elif now >= self._terminated + GRACE:
+                self._terminate(tree)
+            # The last sample cannot leave SIGKILL to a later one.
+            is_due = self._finishing or time.monotonic() >= self._terminated + GRACE
+            if is_due and self._terminated < NEVER:
                 self._kill(tree)
+
+    def _terminate(self, tree: Tree) -> None:
+        self._terminated, self._signaled = time.monotonic(), True
+        with contextlib.suppress(OSError):  # the members that are known get the signal
+            self._signaled = any(map(may_signal, tree.members()))
+        with contextlib.suppress(PermissionError):
+            tree.send_signal(signal.SIGTERM)
 
     def _kill(self, tree: Tree) -> None:
         """Give the members some seconds after SIGTERM; send SIGKILL until two readings find none.
@@ -193,16 +201,22 @@ def may_signal(member: Member) -> bool:
     return True
 
 
-def peak_of(recording: record, samples: list[Sample], delay: float = 0) -> TreePeak:
+def peak_of(recording: record, delay: float = 0) -> TreePeak:
     """Return the largest sample of a tree and all samples.
 
     *delay*: from the start of the program to the recording.
     """
-    largest, *moved = (
-        sample._replace(elapsed=sample.elapsed + delay) for sample in (recording.largest, *samples)
+
+    def since_start(sample: Sample) -> Sample:
+        return sample._replace(elapsed=sample.elapsed + delay)
+
+    return TreePeak(
+        since_start(recording.largest),
+        max(recording.members, key=lambda member: member.rss, default=None),
+        recording.interval,
+        recording.missed,
+        [since_start(sample) for sample in recording.samples],
     )
-    member = max(recording.members, key=lambda member: member.rss, default=None)
-    return TreePeak(largest, member, recording.interval, recording.missed, moved)
 
 
 def become_reaper() -> list[int]:
