@@ -49,13 +49,14 @@ def build() -> ModuleType:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_c_has_what_the_backend_needs(build: ModuleType, backend: str) -> None:
-    """C and backend agree on ``wait4``, on ``Process`` and on the clock of the integrals."""
+    """C and backend agree on ``wait4``, processes, orphans and the clock of the integrals."""
     declared = build.declarations(backend)
     facts = importlib.import_module(f"rusage._backends.{backend}").BACKEND
     names = {path.name for path in sources(build, backend)}
     assert ("rusage_wait4(" in declared) == ("wait4" not in facts.absent)
     assert ("tree.h" in names) == ("Process" not in facts.absent)
     assert ("tree.c" in names) == ("Tree" not in facts.absent)
+    assert ("rusage_become_reaper(" in declared) == facts.adopts_orphans
     assert ("rusage_statclock_hz(" in declared) == (facts.integral_bytes > 0)
 
 

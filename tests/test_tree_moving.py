@@ -37,7 +37,7 @@ INFINITE = float("inf")
 # account is complete; "listed" makes it list all processes, as where /proc has no lists of
 # children.
 WAYS = ["", "ignore"]
-if hasattr(lib, "rusage_become_reaper"):
+if BACKEND.adopts_orphans:
     WAYS += ["subreaper kill"]
 # PyPy does not find itself under the filter.
 system = sys.platform, platform.machine(), sys.implementation.name

@@ -143,6 +143,7 @@ class Backend:
         pss: str = "",  # where it reports the proportional set size; empty: nowhere
         # The largest error of ru_maxrss here, in bytes, if it is known.
         peak_error: Callable[[], int | None] | None = None,
+        adopts_orphans: bool = False,  # whether a process can ask to be their parent
     ) -> None:
         children = measured.get("RUSAGE_CHILDREN", NONE)
         self.name = name
@@ -161,6 +162,7 @@ class Backend:
         self.rss = rss
         self.pss = pss
         self.peak_error = peak_error
+        self.adopts_orphans = adopts_orphans
         missing = {} if pss else {"pss": NO_PSS}
         if not peak:
             missing["peak"] = why_no_peak(child_peak)

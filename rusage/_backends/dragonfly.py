@@ -39,4 +39,5 @@ BACKEND = Backend(
     },
     process=PROCESS,
     child_peak=PEAK_TOUCHED_SAMPLED,
+    adopts_orphans=True,  # PROC_REAP_ACQUIRE of procctl(2)
 )

@@ -38,4 +38,5 @@ BACKEND = Backend(
     process=PROCESS,
     rss="ki_rssize, in pages: fill_kinfo_proc_only() in sys/kern/kern_proc.c",
     child_peak=PEAK_SAMPLED,
+    adopts_orphans=True,  # PROC_REAP_ACQUIRE of procctl(2)
 )

@@ -115,6 +115,7 @@ def backend(*, io_accounting: bool, release: str = NEWEST) -> Backend:
         rss="the second number of /proc/PID/statm, in pages",
         pss="Pss in /proc/PID/smaps_rollup",
         peak_error=peak_error if per_cpu else None,
+        adopts_orphans=True,  # PR_SET_CHILD_SUBREAPER of prctl(2)
     )
 
 

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import Member, Sample, Tree, record
+from .._backends import BACKEND
 from .._rusage import lib
 from .output import complain
 
@@ -24,9 +25,8 @@ GRACE, PATIENCE = 5.0, 5.0
 STEP = 0.05
 NEVER = float("inf")
 
-# Whether this process can become the parent of orphans, so that they stay in the tree. PyPy has no
-# waitid.
-CAN_ADOPT = hasattr(lib, "rusage_become_reaper") and hasattr(os, "waitid")
+# Whether orphans become this process's children, and so stay in the tree. PyPy has no waitid.
+CAN_ADOPT = BACKEND.adopts_orphans and hasattr(os, "waitid")
 
 
 class TreePeak(NamedTuple):
