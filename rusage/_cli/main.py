@@ -20,15 +20,19 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command after the options, or print this process's usage; return the exit status."""
+    """Run the command after the options, or print what they ask for; return the exit status."""
     try:
         try:
             options, command = parse(sys.argv[1:] if arguments is None else arguments)
             if command and options.show is None:
                 return run_command(command, options)
+            if options.pid is not None:
+                from . import running
+
+                return running.print_process(options.pid, options)
             from . import info
 
-            return info.print_report(options)
+            info.print_report(options)
         finally:  # also after a SystemExit of an option
             if sys.stdout is not None:
                 sys.stdout.flush()
@@ -39,6 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             complain("standard output", error.strerror)
         return CANCELED
+    return 0
 
 
 def run_command(command: list[str], options: Options) -> int:
@@ -63,7 +68,7 @@ def run_command(command: list[str], options: Options) -> int:
     file = sys.stderr
     with contextlib.ExitStack() as files:
         try:
-            exports = [Export(*each, files) for each in options.exports]
+            exports = [Export(kind, path, files) for kind, path in options.exports]
             if options.output is not None:  # the last one, since it is emptied
                 file = open_output(options.output, append=options.append)
             if file not in {sys.stdout, sys.stderr}:

@@ -1,0 +1,120 @@
+"""``--pid``: a process that runs already, as it is now or recorded until it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from . import formats, report
+from .figures import FIGURES, measured_fields, quantity
+from .output import CANCELED, Export, complain, show, show_progress
+from .run import Signals
+
+if TYPE_CHECKING:
+    from .options import Options
+    from .sampling import TreePeak
+
+
+class Found(NamedTuple):
+    """What is known of a process."""
+
+    usage: dict[str, float]
+    """The measured fields."""
+    members: dict[str, object]
+    """What JSON has beside them."""
+    rows: dict[str, str]
+    """What a text has beside them."""
+    peak: TreePeak | None = None
+    """What was recorded."""
+
+
+def print_process(pid: int, options: Options) -> int:
+    """Print what is known of a running process; return the exit status.
+
+    What was recorded is written to files.
+    """
+    with contextlib.ExitStack() as files:
+        try:
+            exports = [Export(kind, path, files) for kind, path in options.exports]
+            found = _record(pid, options) if options.records else _read(pid, options)
+        except (OSError, ValueError, RuntimeError) as error:  # no thread can be started
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            complain(getattr(error, "filename", None) or "--pid", reason)
+            return CANCELED
+        written = [
+            export.write(lambda kind: formats.of_tree(kind, f"process {pid}", found.peak))
+            for export in exports
+        ]
+        show(_as_json(pid, found) if options.kind == "json" else _as_text(pid, found))
+    return 0 if all(written) else CANCELED
+
+
+def _as_json(pid: int, found: Found) -> str:
+    names = [*found.usage, *found.members]
+    units = {name: FIGURES[name].unit for name in names if name in FIGURES}
+    if "rss" in names:
+        units["rss"] = "bytes"
+    return formats.as_json({"pid": pid, "usage": found.usage, **found.members, "units": units})
+
+
+def _as_text(pid: int, found: Found) -> str:
+    rows = {"process": f"{pid}"}
+    for name in "ru_utime", "ru_stime", "ru_maxrss":
+        if name in found.usage:
+            rows[FIGURES[name].label] = quantity(found.usage[name], FIGURES[name].unit)
+    return "\n".join(report.lines({**rows, **found.rows}, sys.stdout))
+
+
+def _read(pid: int, options: Options) -> Found:
+    from .. import Process, Tree  # some systems lack them
+
+    with Process(pid) as process:
+        usage, rss = measured_fields(process.getrusage(), process.measured), process.rss()
+    found = Found(usage, {"rss": rss}, {"memory now": quantity(rss, "bytes")})
+    if options.tree:
+        with Tree(pid) as tree:
+            sample, members = tree.sample(), tree.members()
+        found.members["tree"] = formats.sample_record(sample)
+        largest = quantity(max((member.rss for member in members), default=0), "bytes")
+        found.rows["tree now"] = (
+            f"{quantity(sample.rss, 'bytes')} in {report.processes(sample)}, the largest {largest}"
+        )
+    return found
+
+
+def _record(pid: int, options: Options) -> Found:
+    """Record a process and its descendants until it ends, or a signal comes that ends programs."""
+    signals = Signals()
+    signals.catch()  # also while the following is imported
+    from .. import Process, record  # some systems lack them
+    from .sampling import STEP, peak_of  # some systems lack what it imports
+    from .series import ending_signal
+
+    recording = record(pid, interval=options.interval)
+    usage: dict[str, float] = {}
+    is_running = True
+    try:
+        with Process(pid) as process, recording:
+            show_progress(f"recording until process {pid} ends, or Ctrl-C")
+            while is_running and ending_signal(signals) is None:
+                try:
+                    usage = measured_fields(process.getrusage(), process.measured)
+                except ProcessLookupError:
+                    is_running = False
+                time.sleep(min(STEP, options.interval))
+        show_progress()
+    except OSError as error:  # such as EMFILE: what was recorded until then is reported
+        if not recording.samples:
+            raise
+        complain("--pid", error.strerror)
+    peak = peak_of(recording)
+    last = peak.samples[-1]
+    state = "still running" if is_running else "ended"
+    rows = {
+        "recorded": f"{quantity(last.elapsed, 'seconds')}; {state}",
+        "CPU time": f"{quantity(last.cputime, 'seconds')} of all processes, while recorded",
+        "tree memory": f"{report.of_peak(peak)}; {report.how_often(peak)}",
+    }
+    return Found(usage, {"elapsed": last.elapsed, "tree": formats.tree_record(peak)}, rows, peak)
