@@ -23,7 +23,7 @@ from .report import processes
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from matplotlib.figure import Figure
+    import matplotlib.figure
 
     from .. import Sample
     from .figures import Ended, Series
@@ -217,14 +217,14 @@ def of_tree(kind: str, title: str, peak: TreePeak | None, reason: str = "") -> s
     return drawn.getvalue()
 
 
-def picture(title: str, peak: TreePeak) -> Figure:
+def picture(title: str, peak: TreePeak) -> matplotlib.figure.Figure:
     """Return the picture."""
-    from matplotlib.figure import Figure  # its import fails with some settings
+    import matplotlib.figure  # fails with some settings
 
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    memory, cpu = figure.subplots(2, sharex=True, height_ratios=[2, 1])
+    drawing = matplotlib.figure.Figure(figsize=(8, 5), layout="constrained")
+    memory, cpu = drawing.subplots(2, sharex=True, height_ratios=[2, 1])
     title = " ".join(title.split()).replace("$", r"\$")
-    figure.suptitle(title if len(title) <= 80 else f"{title[:77]}...")
+    drawing.suptitle(title if len(title) <= 80 else f"{title[:77]}...")
 
     times = [sample.elapsed for sample in peak.samples]
     memory.plot(times, [sample.rss / 2**20 for sample in peak.samples])
@@ -246,4 +246,4 @@ def picture(title: str, peak: TreePeak) -> Figure:
     cpu.set(xlabel="seconds", ylabel="CPUs in use", ylim=(0, None))
     for axes in memory, cpu:
         axes.grid(alpha=0.3)
-    return figure
+    return drawing
