@@ -47,7 +47,7 @@ KNOWN = [
         for rounds, k in [(5, 0), (6, 1), (12, 14), (50, 435)]
     ),
     (comparison.rank_of_ends, (100,), pytest.approx(1956, abs=1)),
-    (comparison.ratio, ([3.0], [2.0]), (pytest.approx(1.5), None, None)),
+    (comparison.ratio_of, ([3.0], [2.0]), (pytest.approx(1.5), None, None)),
     (series.progress, (0, 0, 10, 0.0), "rusage: run 1 of 10"),
     (series.progress, (1, 0, 10, 0.01), "rusage: run 2 of 10, about 1 s left"),
     (series.progress, (4, 0, 10, 8.0), "rusage: run 5 of 10, about 12 s left"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rusage._cli.comparison import ratio
+from rusage._cli.comparison import ratio_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +77,7 @@ def share_of_verdicts(
     found = 0
     for _ in range(comparisons):
         first, second = make(rng, rounds)
-        found += ratio(second, first).differs
+        found += ratio_of(second, first).differs
     return found / comparisons
 
 
@@ -113,7 +113,7 @@ def test_verdict_is_the_signed_rank_test() -> None:
         first, second = noise(rng, rng.randint(1, 30))
         second = [value * rng.choice([1, 1.02]) for value in second]
         logs = [math.log(b / a) for a, b in zip(first, second, strict=True)]
-        found = ratio(second, first)
+        found = ratio_of(second, first)
         assert found.differs == (wilcoxon(logs, method="exact").pvalue <= 0.05)
         means = [(a + b) / 2 for a, b in itertools.combinations_with_replacement(logs, 2)]
         assert math.log(found.ratio) == pytest.approx(statistics.median(means), abs=1e-9)

@@ -32,12 +32,13 @@ def compare(found: list[Series]) -> None:
     for name in in_all(found):
         for each in found:
             if 0 not in each.columns[name] and 0 not in found[0].columns[name]:
-                each.ratios[name] = ratio(each.columns[name], found[0].columns[name])
+                each.ratios[name] = ratio_of(each.columns[name], found[0].columns[name])
         if len(found) > 1 and all(name in each.ratios for each in found):
-            least = min((each.ratios[name].ratio, at) for at, each in enumerate(found))[1]
-            to_least = [ratio(each.columns[name], found[least].columns[name]) for each in found]
-            if all((each.low or 0) > 1 for at, each in enumerate(to_least) if at != least):
-                found[least].smallest.add(name)
+            least = min(found, key=lambda each: each.ratios[name].ratio)
+            others = [each.columns[name] for each in found if each is not least]
+            to_least = [ratio_of(values, least.columns[name]) for values in others]
+            if all(ratio.low is not None and ratio.low > 1 for ratio in to_least):
+                least.smallest.add(name)
 
 
 def in_all(found: list[Series]) -> list[str]:
@@ -49,7 +50,7 @@ def in_all(found: list[Series]) -> list[str]:
     ]
 
 
-def ratio(values: list[float], firsts: list[float]) -> Ratio:
+def ratio_of(values: list[float], bases: list[float]) -> Ratio:
     """Return the ratio of figures from the same rounds, none of them 0, by the signed-rank test.
 
     Each round has a ratio of its own. The logarithms of any two of them, and of one with itself,
@@ -57,14 +58,21 @@ def ratio(values: list[float], firsts: list[float]) -> Ratio:
     largest are the ends of the interval.
     """
     logs = sorted(
-        round((math.log(value) - math.log(first)) / STEP)
-        for value, first in zip(values, firsts, strict=True)
+        round((math.log(value) - math.log(base)) / STEP)
+        for value, base in zip(values, bases, strict=True)
     )
     pairs = len(logs) * (len(logs) + 1) // 2
     middle = (nth_sum(logs, (pairs + 1) // 2) + nth_sum(logs, pairs // 2 + 1)) / 2
     k = rank_of_ends(len(logs))
-    sums = [middle, nth_sum(logs, k), nth_sum(logs, pairs + 1 - k)] if k else [middle]
-    return Ratio(*(math.exp(each / 2 * STEP) for each in sums), *([] if k else [None, None]))
+    if not k:
+        return Ratio(_of_sum(middle), None, None)
+    low, high = nth_sum(logs, k), nth_sum(logs, pairs + 1 - k)
+    return Ratio(_of_sum(middle), _of_sum(low), _of_sum(high))
+
+
+def _of_sum(logs: float) -> float:
+    """Return the ratio whose logarithm is the mean of two that have this sum."""
+    return math.exp(logs / 2 * STEP)
 
 
 def nth_sum(values: list[int], rank: int) -> int:
@@ -106,18 +114,69 @@ def rank_of_ends(rounds: int) -> int:
 
 def of_runs(found: list[Series], options: Options, file: TextIO | None) -> str:
     """Return the report of a series or of a comparison."""
-    width, first = width_of(file), found[0]
-    if options.stored is not None:
-        table = _beside(options.stored, first)
-    else:
-        table = _compared(found) if options.compare else _summaries(first)
-    text = _laid_out(table, width, colored=is_colored(file)) if first.summary else []
-    rows = {"command": first.text} if options.append and not options.compare else {}
+    width = width_of(file)
+    table = []
+    if found[0].summary:
+        table = _laid_out(_table(found, options), width, colored=is_colored(file))
+    below = lines(_rows(found, options), file, alarming={"failures", "stopped by"})
+    sentences = conclusions(found) + hints(found)
+    parts = [table + below]
     if options.compare:
-        numbered = {
-            f"{number}": each.text.replace("\n", " ") for number, each in enumerate(found, 1)
-        }
-        text += [*([""] if text else []), *lines(numbered, file), ""]
+        commands = {f"{at}": each.text.replace("\n", " ") for at, each in enumerate(found, 1)}
+        parts = [table, lines(commands, file), below]
+    parts.append([line for sentence in sentences for line in wrap(sentence, width)])
+    return "\n\n".join("\n".join(part) for part in parts if part)
+
+
+def _table(found: list[Series], options: Options) -> list[list[str]]:
+    """Return the rows of the table, the first of which is its head."""
+    if options.stored is not None:
+        return _beside(options.stored, found[0])
+    return _compared(found) if options.compare else _summaries(found[0])
+
+
+def _summaries(series: Series) -> list[list[str]]:
+    """Return the rows of the table of a series."""
+    rows = [["", "mean", "deviation", "min", "median", "max"]]
+    for name, figure in FIGURES.items():
+        if figure.in_series and name in series.summary:
+            values = series.summary[name]
+            cells = ["-" if value is None else figure.shown(value) for value in values]
+            rows.append([figure.row, *cells])
+    return rows
+
+
+def _beside(stored: dict[str, float], series: Series) -> list[list[str]]:
+    """Return the rows of the table of a run or a series beside a stored report."""
+    rows = [["", "median", "stored", "change"]]
+    for name, summary in series.summary.items():
+        figure, before = FIGURES[name], stored.get(name)
+        change = f"{summary.median / before - 1:+.1%}" if before else "-"
+        shown = "-" if before is None else figure.shown(before)
+        rows.append([figure.row, figure.shown(summary.median), shown, change])
+    return rows
+
+
+def _compared(found: list[Series]) -> list[list[str]]:
+    """Return the rows of the table of a comparison: for each figure, one for each command."""
+    head = ["", "median", "ratio", "low", "high"]
+    rows = [head]
+    for name in in_all(found):
+        for number, each in enumerate(found, 1):
+            cells = [f"{number}  {FIGURES[name].label}", each.shown_median(name, "*{}")]
+            if number == 1:
+                cells.append("1")
+            else:
+                cells += each.ratios[name].shown() if name in each.ratios else ["-"]
+            rows.append(cells + [""] * (len(head) - len(cells)))
+    return rows
+
+
+def _rows(found: list[Series], options: Options) -> dict[str, str]:
+    """Return the rows below the table."""
+    rows, first = {}, found[0]
+    if options.append and not options.compare:
+        rows["command"] = first.text
     of = f" of {options.runs}" if options.runs else ""
     warmup = min(len(each.warmup) for each in found)
     after = f", after {warmup} for warm-up" if warmup else ""
@@ -130,49 +189,12 @@ def of_runs(found: list[Series], options: Options, file: TextIO | None) -> str:
         rows["failures"] = failures
     if first.stopped_by is not None:
         rows["stopped by"] = outcome(-first.stopped_by)
-    if options.compare and first.ratios:
+    if first.ratios:
         rows["ratio"] = (
             "to command 1; low and high, from 6 rounds on, are the ends of its 95 % interval"
         )
-        if any(each.smallest for each in found):
-            rows["*"] = "smaller than each of the others, with 95 % confidence"
-    text += lines(rows, file, alarming={"failures", "stopped by"})
-    sentences = [
-        line for sentence in conclusions(found) + hints(found) for line in wrap(sentence, width)
-    ]
-    return "\n".join([*text, "", *sentences] if sentences else text)
-
-
-def _summaries(found: Series) -> list[list[str]]:
-    """Return the rows of the table of a series."""
-    rows = [["", "mean", "deviation", "min", "median", "max"]]
-    for name, figure in FIGURES.items():
-        if figure.in_series and name in found.summary:
-            cells = ["-" if value is None else figure.shown(value) for value in found.summary[name]]
-            rows.append([figure.row, *cells])
-    return rows
-
-
-def _beside(stored: dict[str, float], found: Series) -> list[list[str]]:
-    """Return the rows of the table of a run or a series beside a stored report."""
-    rows = [["", "median", "stored", "change"]]
-    for name, each in found.summary.items():
-        figure, before = FIGURES[name], stored.get(name)
-        change = f"{each.median / before - 1:+.1%}" if before else "-"
-        shown = "-" if before is None else figure.shown(before)
-        rows.append([figure.row, figure.shown(each.median), shown, change])
-    return rows
-
-
-def _compared(found: list[Series]) -> list[list[str]]:
-    """Return the rows of the table of a comparison: for each figure, one for each command."""
-    rows = [["", "median", "ratio", "low", "high"]]
-    for name in in_all(found):
-        for number, each in enumerate(found, 1):
-            to_first = each.ratios[name].shown() if name in each.ratios else ["-"]
-            cells = [f"{number}  {FIGURES[name].label}", each.shown_median(name, "*{}")]
-            cells += ["1"] if number == 1 else to_first
-            rows.append([*cells, "", ""][:5])
+    if any(each.smallest for each in found):
+        rows["*"] = "smaller than each of the others, with 95 % confidence"
     return rows
 
 
@@ -232,13 +254,14 @@ def conclusions(found: list[Series]) -> list[str]:
     """Return a sentence for each command that differs from the first one by more than chance."""
     sentences = []
     for number, each in enumerate(found[1:], 2):
-        memory = "ru_maxrss", "memory"
+        nouns = {"ru_maxrss": "memory", "elapsed": "time"}
         if "tree_rss" in each.ratios:
-            memory = "tree_rss", "memory in all processes"
-        differing = []
-        for name, noun in memory, ("elapsed", "time"):
-            if name in each.ratios and each.ratios[name].differs:
-                differing.append(each.ratios[name].in_words(f" times as much {noun}"))
+            nouns = {"tree_rss": "memory in all processes", "elapsed": "time"}
+        differing = [
+            each.ratios[name].in_words(f" times as much {noun}")
+            for name, noun in nouns.items()
+            if name in each.ratios and each.ratios[name].differs
+        ]
         if differing:
             sentences.append(f"Command {number} needed {' and '.join(differing)} as command 1.")
     return sentences
@@ -256,9 +279,9 @@ def hints(found: list[Series]) -> list[str]:
     for number, each in enumerate(found, 1):
         times = each.columns.get("elapsed", [0.0])
         middle = median(times)
-        distances = [abs(time - middle) for time in times]
-        least = max(FAR * median(distances), middle / 10)
-        far = [time for time, distance in zip(times, distances, strict=True) if distance > least]
+        spread = median(abs(time - middle) for time in times)
+        limit = max(FAR * spread, middle / 10)
+        far = [time for time in times if abs(time - middle) > limit]
         of_command = "" if len(found) == 1 else f" of command {number}"
         if far and times[0] == far[0] == max(times):
             hint = f"--warmup {len(each.warmup) + 1} avoids it."
