@@ -8,7 +8,7 @@ import shlex
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .._threads import start_without_signals
 from .comparison import compare
@@ -46,6 +46,17 @@ ENDING = {*KEYBOARD, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
 SECONDS, LEAST_ROUNDS = 3.0, 10
 
 
+class Turn(NamedTuple):
+    """A run that is to be made."""
+
+    series: Series
+    """The runs of its command so far."""
+    number: int
+    """The round: 1 and more after the warm-up."""
+    rounds: int
+    """How many rounds there will be after the warm-up."""
+
+
 def make_rounds(found: list[Series], options: Options) -> int:
     """Run each command once in each round, in reverse order in every second one.
 
@@ -57,27 +68,15 @@ def make_rounds(found: list[Series], options: Options) -> int:
     hidden = HiddenOutput(options)
     code = 0
     began = time.monotonic()
-    schedule = _schedule(len(found), options.warmup, options.runs)
-    for done, (number, at, rounds) in enumerate(schedule):
+    for done, turn in enumerate(_schedule(found, options.warmup, options.runs)):
         if not options.show_output:
-            numbers = options.warmup * len(found), rounds * len(found)
-            show_progress(progress(done, *numbers, time.monotonic() - began))
+            warmup, runs = options.warmup * len(found), turn.rounds * len(found)
+            show_progress(progress(done, warmup, runs, time.monotonic() - began))
         code = _prepare(options, signals, hidden)
-        if code or ending_signal(signals) is not None:  # the terminal's may arrive between two runs
-            break
-        name, made = found[at].name, found[at].runs if number > 0 else found[at].warmup
-        ended = run(found[at].command, signals, hidden.for_next(), name=name, options=options)
-        if isinstance(ended, int):
-            code = ended
-            break
-        stopped_by = ending_signal(signals)
-        code = 0 if options.ignore_failure else ended.code
-        ended.counted = not code and stopped_by is None
-        made.append(ended)
-        if code and stopped_by is None:
-            what = f"{'' if number > 0 else 'warm-up '}run {len(made)}"
-            _explain_end(name, f"{what} ({outcome(code)}); see --ignore-failure", hidden)
-        if not ended.counted:
+        if not code and ending_signal(signals) is None:
+            code = _make_run(turn, options, signals, hidden)
+        # The terminal's may arrive between two runs.
+        if code or ending_signal(signals) is not None:
             break
     show_progress()
     complete = min(len(each.counted) for each in found)
@@ -85,6 +84,23 @@ def make_rounds(found: list[Series], options: Options) -> int:
         each.stopped_by = ending_signal(signals)
         for ended in each.runs[complete:]:
             ended.counted = False
+    return code
+
+
+def _make_run(turn: Turn, options: Options, signals: Signals, hidden: HiddenOutput) -> int:
+    """Make a run; return the code that ends the series, and otherwise 0."""
+    series, is_warmup = turn.series, turn.number < 1
+    ended = run(series.command, signals, hidden.for_next(), name=series.name, options=options)
+    if isinstance(ended, int):
+        return ended
+    made = series.warmup if is_warmup else series.runs
+    made.append(ended)
+    stopped_by = ending_signal(signals)
+    code = 0 if options.ignore_failure else ended.code
+    ended.counted = not code and stopped_by is None
+    if code and stopped_by is None:
+        what = f"{'warm-up ' if is_warmup else ''}run {len(made)}"
+        _explain_end(series.name, f"{what} ({outcome(code)}); see --ignore-failure", hidden)
     return code
 
 
@@ -110,22 +126,23 @@ def _explain_end(name: str, what: str, hidden: HiddenOutput) -> None:
         complain(f"| {line}", alarming=False)
 
 
-def _schedule(commands: int, warmup: int, rounds: int | None) -> Iterator[tuple[int, int, int]]:
-    """Return, for each run, the round, the position of the command, and the number of all rounds.
+def _schedule(found: list[Series], warmup: int, rounds: int | None) -> Iterator[Turn]:
+    """Return the runs of the warm-up and of all rounds.
 
-    The numbers of the rounds are 1 and more after the warm-up. Without a number of *rounds*, it is
-    estimated from the first rounds, and does not change after them.
+    Without a number of *rounds*, it is estimated from the first rounds, and does not change after
+    them.
     """
     began, number, wanted = 0.0, 1 - warmup, rounds or LEAST_ROUNDS
     while number <= wanted:
         if number == 1:
             began = time.monotonic()
-        order = range(commands)
-        yield from ((number, at, wanted) for at in (order if number % 2 else reversed(order)))
+        for series in found if number % 2 else found[::-1]:
+            yield Turn(series, number, wanted)
         if rounds is None and 1 <= number <= LEAST_ROUNDS:
             # 0 by a clock with long ticks, as on Windows before Python 3.13.
             elapsed = time.monotonic() - began
-            wanted = max(LEAST_ROUNDS, int(SECONDS * commands * number / elapsed) if elapsed else 0)
+            estimate = int(SECONDS * len(found) * number / elapsed) if elapsed else 0
+            wanted = max(LEAST_ROUNDS, estimate)
         number += 1
 
 
