@@ -24,7 +24,7 @@ from forked import CHECKS, RUSAGE
 import rusage
 from rusage._cli.comparison import compare
 from rusage._cli.figures import Ended, Series
-from rusage._cli.formats import of_runs
+from rusage._cli.formats import markdown_of_runs
 from rusage._cli.options import Options
 
 
@@ -39,7 +39,7 @@ def test_markdown_marks_the_smallest_and_counts_failures() -> None:
     runs = [[Ended(code, {}, elapsed, None) for code in codes] for elapsed, codes in figures]
     found = [Series([name], each) for name, each in zip("ab", runs, strict=True)]
     compare(found)
-    head, _, *rows = cells(of_runs("markdown", found, Options({"compare": True})))
+    head, _, *rows = cells(markdown_of_runs(found, Options({"compare": True}), None))
     assert head[:3] == ["command", "runs", "failures"]
     assert [row[:3] for row in rows] == [["`a`", "6", "0"], ["`b`", "6", "1"]]
     assert [row[3:] for row in rows] == [["2 s", "1.00"], ["**1 s**", "0.500"]]

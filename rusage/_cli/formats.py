@@ -11,11 +11,11 @@ import io
 import itertools
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._getrusage import fields
 from . import comparison
-from .figures import FIGURES, TOO_SHORT, exactly, quantity
+from .figures import FIGURES, exactly, quantity
 from .limits import judge
 from .output import utf8
 from .report import processes
@@ -31,23 +31,6 @@ if TYPE_CHECKING:
     from .sampling import TreePeak
 
 
-def of_runs(kind: str, found: list[Series], options: Options, file: TextIO | None = None) -> Any:
-    """Return a report of this kind: bytes for a picture, and otherwise text.
-
-    *file*: of ``--output``, which may have others.
-    """
-    if kind == "json":
-        return _json(found, options)
-    if kind == "markdown":
-        before = "\n" if options.append and file is not None else ""  # two tables would be one
-        return before + _markdown(found, options)
-    if kind == "csv":
-        header = not (options.append and file is not None and file.seekable() and file.tell())
-        return _csv(found, header=header)
-    (ended,) = found[0].runs
-    return of_tree(kind, found[0].text, ended.tree, ended.unsampled or TOO_SHORT)
-
-
 # --- JSON ---
 
 
@@ -56,7 +39,7 @@ def as_json(record: dict[str, object]) -> str:
     return json.dumps({"version": 2, **record})
 
 
-def _json(found: list[Series], options: Options) -> str:
+def json_of_runs(found: list[Series], options: Options) -> str:
     """Return the runs of each command and, unless it is a single run, the statistics and ratios."""
     records = []
     for each in found:
@@ -130,11 +113,11 @@ def system() -> str:
 # --- Markdown ---
 
 
-def _markdown(found: list[Series], options: Options) -> str:
+def markdown_of_runs(found: list[Series], options: Options, file: TextIO | None) -> str:
     """Return a row for each command: the medians and, of several commands, ratios with intervals.
 
     The median that is significantly the smallest is bold. If runs have failed, a column counts
-    them, and for each limit one says how many runs passed.
+    them, and for each limit one says how many runs passed. *file*: of ``--output``.
     """
     columns = [
         ["command", *(code(each.text) for each in found)],
@@ -157,7 +140,8 @@ def _markdown(found: list[Series], options: Options) -> str:
             ]
             columns.append([f"{FIGURES[name].label}, ratio", *ratios])
     head, *rows = [f"| {' | '.join(row)} |" for row in zip(*columns, strict=True)]
-    return "\n".join([head, f"|{' --- |' * len(columns)}", *rows])
+    before = [""] if options.append and file is not None else []  # two tables would be one
+    return "\n".join([*before, head, f"|{' --- |' * len(columns)}", *rows])
 
 
 def code(text: str) -> str:
@@ -171,15 +155,16 @@ def code(text: str) -> str:
 # --- CSV ---
 
 
-def _csv(found: list[Series], *, header: bool) -> str:
+def csv_of_runs(found: list[Series], options: Options, file: TextIO | None) -> str:
     """Return a row for each run.
 
-    The columns are the same on every system; what was not measured is empty.
+    The columns are the same on every system; what was not measured is empty. *file*: of
+    ``--output``, which may have the head already.
     """
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
     names = ["elapsed", *fields, "tree_rss"]
-    if header:
+    if not (options.append and file is not None and file.seekable() and file.tell()):
         figures = [f"{name} ({FIGURES[name].unit})" for name in names]
         writer.writerow(["command", "run", "counted", "exit_status", "signal", *figures])
     for each in found:
@@ -187,7 +172,7 @@ def _csv(found: list[Series], *, header: bool) -> str:
             status = [ended.code, None] if ended.code >= 0 else [None, -ended.code]
             cells = map(ended.figures.get, names)
             writer.writerow([each.text, number, int(ended.counted), *status, *cells])
-    return file.getvalue().removesuffix("\n")
+    return text.getvalue().removesuffix("\n")
 
 
 # --- The samples and their picture ---

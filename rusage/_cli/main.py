@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import gnu
-from .figures import Series
+from .figures import TOO_SHORT, Series
 from .options import Options, parse
 from .output import CANCELED, Export, complain, discard, open_output, write
 from .report import of_run
@@ -103,15 +103,13 @@ def _report_and_judge(
     not be written.
     """
     stopped_by, is_written = found[0].stopped_by, True
-    if any(each.warmup or each.runs for each in found) or stopped_by is not None:
-        is_written = write(_report(options.kind, found, options, file), file)
-        for export in exports:
-            is_written &= export.write(partial(_report, found=found, options=options))
-    elif options.format is not None and code != CANCELED:  # GNU time reports a failed start too
-        write(
-            gnu.report(options.format, found[0].words, code, {}, first_line=options.first_line),
-            file,
-        )
+    has_run = any(each.warmup or each.runs for each in found) or stopped_by is not None
+    report = partial(_report, found=found, code=code, options=options)
+    # GNU time reports a program that cannot be started too.
+    if has_run or (options.format is not None and code != CANCELED):
+        is_written = write(report(options.kind, file=file), file)
+    for export in exports if has_run else []:
+        is_written &= export.write(report)
     status = 0
     if options.limits:
         from . import limits
@@ -119,28 +117,42 @@ def _report_and_judge(
         status = max(limits.check(options.limits, each.runs, each.name) for each in found)
         if any(run.killed for each in found for run in each.warmup + each.runs):
             return limits.OVER
-    return exit_status(code or -(stopped_by or 0) or status or (0 if is_written else CANCELED))
+    if not code and stopped_by is not None:
+        code = -stopped_by
+    return exit_status(code) or status or (0 if is_written else CANCELED)
 
 
 def _report(
-    kind: str | None, found: list[Series], options: Options, file: TextIO | None = None
+    kind: str | None,
+    found: list[Series],
+    code: int,
+    options: Options,
+    file: TextIO | None = None,
 ) -> Any:
-    """Return a report: bytes for a picture, and otherwise text."""
-    if kind is not None:
-        from . import formats
+    """Return a report: bytes for a picture, and otherwise text. *file*: of ``--output``."""
+    if kind is None:
+        return _text(found, code, options, file)
+    from . import formats
 
-        return formats.of_runs(kind, found, options, file)
+    if kind == "json":
+        return formats.json_of_runs(found, options)
+    if kind == "markdown":
+        return formats.markdown_of_runs(found, options, file)
+    if kind == "csv":
+        return formats.csv_of_runs(found, options, file)
+    (ended,) = found[0].runs
+    return formats.of_tree(kind, found[0].text, ended.tree, ended.unsampled or TOO_SHORT)
+
+
+def _text(found: list[Series], code: int, options: Options, file: TextIO | None) -> str:
+    """Return a report for people: GNU time's, a table, or the rows of a run."""
+    first = found[0]
+    if options.format is not None:
+        figures = first.runs[0].figures if first.runs else {}
+        has_line = options.first_line
+        return gnu.report(options.format, first.words, code, figures, first_line=has_line)
     if options.is_series or options.stored is not None:
         from . import comparison
 
         return comparison.of_runs(found, options, file)
-    (ended,) = found[0].runs
-    if options.format is not None:
-        return gnu.report(
-            options.format,
-            found[0].words,
-            ended.code,
-            ended.figures,
-            first_line=options.first_line,
-        )
-    return of_run(found[0], options, file)
+    return of_run(first, options, file)
