@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -19,19 +19,19 @@ from ._memory import BlockPeak, read_rss
 from ._units import parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
     from typing import Any
 
+    from .pytest_plugin import Limit
+
     Figures = dict[str, float]
-    Row = tuple[str, str, Figures]  # setup, call or teardown; the test's ID
 
 HAS_CHILDREN = "RUSAGE_CHILDREN" not in BACKEND.absent
 MEASURED = measured()
 
 CHILDREN_CPUTIME, MAXRSS_RISE, RETAINED = "children_cputime", "maxrss_rise", "retained"
 
-# The columns of the tables, and for each table its title, the figures whose sum orders it, and the
-# smallest sum shown.
+# The figures, as heads of columns, and their units; page faults have none.
 COLUMNS = {
     "cputime": "CPU time",
     CHILDREN_CPUTIME: "children's",
@@ -40,21 +40,14 @@ COLUMNS = {
     RETAINED: "retained",
     "majflt": "major faults",
 }
+SECONDS, BYTES = {"cputime", CHILDREN_CPUTIME}, {"peak_growth", MAXRSS_RISE, RETAINED}
+# For each table its title, the figures whose sum orders it, and the smallest sum shown.
 TABLES = [
     ("most CPU time, own and children's", ("cputime", CHILDREN_CPUTIME), 0.001),
     ("largest growth of the peak", ("peak_growth",), 0.1 * MIB),
     ("largest rise of the process's peak, which could not be reset", (MAXRSS_RISE,), 0.1 * MIB),
     ("most memory retained after the test", (RETAINED,), 0.1 * MIB),
 ]
-
-MEANINGS = {
-    "peak_growth": (
-        "the maximum resident set size of the process during the call, "
-        "minus the size at the start of the call"
-    ),
-    "cputime": "user and system time of all threads of the process during the call",
-    "majflt": "page faults of the process during the call that required I/O",
-}
 
 # The phase and the figure of each name in user_properties, such as rusage_call_cputime.
 NAMES = {
@@ -90,13 +83,21 @@ def _hook(when: str) -> Any:
     return measure_phase
 
 
+class Row(NamedTuple):
+    """A phase of a test that has ended."""
+
+    when: str
+    nodeid: str
+    figures: Figures
+
+
 class Phases:
     """The registered plugin."""
 
-    def __init__(self, config: pytest.Config, mark: str, limits: Collection[str]) -> None:
+    def __init__(self, config: pytest.Config, mark: str, limits: Mapping[str, Limit]) -> None:
         """Read the defaults from the ini file. Raises ``pytest.UsageError`` for a bad limit.
 
-        *mark*: the name of the mark; *limits*: the names of the limits.
+        *mark*: the name of the mark; *limits*: by their names.
         """
         self._mark, self._limits = mark, limits
         self._rows: int | None = config.option.rusage
@@ -107,9 +108,7 @@ class Phases:
             text = config.getini(f"limit_rusage_{name}")
             if text:
                 try:
-                    self._defaults[name] = _limit(
-                        name, text if name == "peak_growth" else float(text)
-                    )
+                    self._defaults[name] = _limit(name, text if name in BYTES else float(text))
                 except ValueError as error:
                     raise pytest.UsageError(f"limit_rusage_{name}: {error}") from None
 
@@ -165,10 +164,12 @@ class Phases:
             item.warn(pytest.PytestWarning(text))
         exceeded = [name for name in limits if figures.get(name, 0) > limits[name]]
         if exceeded:
-            pytest.fail(
-                "\n".join(_message(name, figures[name], limits[name]) for name in exceeded),
-                pytrace=False,
-            )
+            messages = [
+                f"{COLUMNS[name]} {_exact(name, figures[name])} exceeds the limit of "
+                f"{_exact(name, limits[name])}: {self._limits[name].meaning}"
+                for name in exceeded
+            ]
+            pytest.fail("\n".join(messages), pytrace=False)
 
     # --- Measuring ---
 
@@ -215,19 +216,19 @@ class Phases:
         """Print the phases that used the most; with pytest-xdist, of all workers."""
         if self._rows is None:
             return
-        phases = [
-            (report.when, report.nodeid, figures)
+        rows = [
+            Row(report.when, report.nodeid, figures)
             for reports in terminalreporter.stats.values()
             for report in reports
             if (figures := _figures_of(report))
         ]
-        for when, nodeid, figures in phases:
-            if when == "call" and nodeid in self._retained:
-                figures[RETAINED] = self._retained[nodeid]
+        for row in rows:
+            if row.when == "call" and row.nodeid in self._retained:
+                row.figures[RETAINED] = self._retained[row.nodeid]
         for title, names, least in TABLES:
-            if any(names[0] in figures for _, _, figures in phases):
+            if any(names[0] in row.figures for row in rows):
                 terminalreporter.write_sep("=", f"rusage: {title}")
-                for line in _table(phases, names, least, self._rows):
+                for line in _table(rows, names, least, self._rows):
                     terminalreporter.write_line(line)
 
 
@@ -282,35 +283,29 @@ def _refuse(item: pytest.Item, message: str) -> None:
 
 def _limit(name: str, limit: object) -> float:
     """Return a limit as a number."""
-    if name == "peak_growth" and isinstance(limit, str):
+    if name in BYTES and isinstance(limit, str):
         return parse_size(limit)
     if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not 0 <= limit < math.inf:
-        raise ValueError(
-            f"{name}: not a {'size' if name == 'peak_growth' else 'number'}: {limit!r}"
-        )
+        raise ValueError(f"{name}: not a {'size' if name in BYTES else 'number'}: {limit!r}")
     return limit
 
 
-def _message(name: str, figure: float, limit: float) -> str:
-    return (
-        f"{COLUMNS[name]} {_exact(name, figure)} exceeds the limit of {_exact(name, limit)}: "
-        f"{MEANINGS[name]}"
-    )
-
-
 def _exact(name: str, figure: float) -> str:
-    if name == "peak_growth":
+    if name in BYTES:
         return f"{mebibytes(figure)} ({figure:.0f} bytes)"
-    return f"{figure:.6f} s" if name == "cputime" else f"{figure:.15g}"
+    return f"{figure:.6f} s" if name in SECONDS else f"{figure:.15g}"
 
 
 def _figures_of(report: object) -> Figures:
     """Return the figures in a report; none if the report is not about a phase."""
     entries: list[Any] = getattr(report, "user_properties", [])
     when = getattr(report, "when", None)
-    return {
-        NAMES[key][1]: figure for key, figure in filter(_is_ours, entries) if NAMES[key][0] == when
-    }
+    figures = {}
+    for key, figure in filter(_is_ours, entries):
+        phase, name = NAMES[key]
+        if phase == when:
+            figures[name] = figure
+    return figures
 
 
 def _is_ours(entry: object) -> bool:
@@ -322,34 +317,28 @@ def _is_ours(entry: object) -> bool:
 # --- Tables ---
 
 
-def _table(phases: list[Row], names: tuple[str, ...], least: float, number: int) -> list[str]:
+def _table(rows: list[Row], names: tuple[str, ...], least: float, number: int) -> list[str]:
     """Return a table of the ``number`` phases (0: all) with the largest sum of these figures."""
 
-    def total(phase: Row) -> float:
-        figures = phase[2]
-        return sum([figures.get(name, 0) for name in names])  # faster than a generator
+    def total(row: Row) -> float:
+        return sum([row.figures.get(name, 0) for name in names])  # faster than a generator
 
-    largest = sorted((phase for phase in phases if total(phase) >= least), key=total, reverse=True)
+    largest = sorted((row for row in rows if total(row) >= least), key=total, reverse=True)
     if not largest:
         return [f"none of {_cell(names[0], least)} or more"]
-    columns = [name for name in COLUMNS if any(name in phase[2] for phase in largest)]
-    rows = [
-        [
-            *(_cell(name, figures[name]) if name in figures else "-" for name in columns),
-            when,
-            nodeid,
-        ]
-        for when, nodeid, figures in largest[: number or None]
-    ]
-    rows.insert(0, [*(COLUMNS[name] for name in columns), "phase", "test"])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    columns = [name for name in COLUMNS if any(name in row.figures for row in largest)]
+    lines = [[*(COLUMNS[name] for name in columns), "phase", "test"]]
+    for row in largest[: number or None]:
+        cells = [_cell(name, row.figures[name]) if name in row.figures else "-" for name in columns]
+        lines.append([*cells, row.when, row.nodeid])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [
-        "  ".join([*map(str.rjust, row[:-2], widths), row[-2].ljust(widths[-2]), row[-1]])
-        for row in rows
+        "  ".join([*map(str.rjust, figures, widths), when.ljust(widths[-2]), nodeid])
+        for *figures, when, nodeid in lines
     ]
 
 
 def _cell(name: str, figure: float) -> str:
-    if name in ("peak_growth", MAXRSS_RISE, RETAINED):
+    if name in BYTES:
         return mebibytes(figure)
-    return f"{figure:.3f} s" if name in ("cputime", CHILDREN_CPUTIME) else str(figure)
+    return f"{figure:.3f} s" if name in SECONDS else str(figure)
