@@ -280,7 +280,7 @@ def wait3(options: int) -> tuple[int, int, RUsage]:
 
 # --- Conversion of the results of others ---
 
-_COUNTERS = tuple(FIELDS)[2:]
+_UTIME, _STIME, *_COUNTERS = FIELDS
 
 # A counter is a C long. A 32-bit counter wraps, and appears negative when it is read as a signed
 # number.
@@ -306,8 +306,9 @@ def from_native(usage: Sequence[float], /) -> RUsage:
     values: tuple[Any, ...] = tuple(usage)
     if len(values) != len(FIELDS):
         raise ValueError(f"expected {len(FIELDS)} numbers, not {len(values)}")
-    numbers = [_microseconds("ru_utime", values[0]), _microseconds("ru_stime", values[1])]
-    for name, value in zip(_COUNTERS, values[2:], strict=True):
+    utime, stime, *counters = values
+    numbers = [_microseconds(_UTIME, utime), _microseconds(_STIME, stime)]
+    for name, value in zip(_COUNTERS, counters, strict=True):
         number = index(value)
         if not _LONG_LEAST <= number <= _LONG_MAX:
             raise ValueError(f"{name} is out of range: {number}")

@@ -145,8 +145,8 @@ class Process(Opened):
         self._handle = ffi.gc(ffi.new("rusage_process *"), _close)
         self._forks = len(forks)
         self._unreleased.append(self._handle)  # first: a signal handler may raise once it is open
-        slot = _take()
-        error = _open(self._handle, self.pid, slot[0])
+        slot = call, _ = _take()
+        error = _open(self._handle, self.pid, call)
         _pool.append(slot)
         if error:
             raise error_of_process(error, self.pid)

@@ -109,7 +109,8 @@ class record:  # noqa: N801 (used like a function)
 
         Raises ``RuntimeError`` before the start.
         """
-        return self._found()[0]
+        sample, _ = self._found()
+        return sample
 
     @property
     def members(self) -> list[Member]:
@@ -117,7 +118,8 @@ class record:  # noqa: N801 (used like a function)
 
         Raises ``RuntimeError`` before the start.
         """
-        return members_of(self._found()[1])
+        _, figures = self._found()
+        return members_of(figures)
 
     def _found(self) -> tuple[Sample, bytes]:
         if self._largest is None:
@@ -161,7 +163,8 @@ class record:  # noqa: N801 (used like a function)
     def _start(self) -> None:
         self._tree = Tree(self._pid)
         self._began = time.time() - (_clock() - self._tree._opened)
-        running = [(_held_lock(), _held_lock())]
+        wake, done = _held_lock(), _held_lock()
+        running = [(wake, done)]
         try:
             self.missed, self._samples, self._largest = 0, [], None
             self._error: BaseException | None = None  # of the thread
@@ -171,7 +174,7 @@ class record:  # noqa: N801 (used like a function)
             self._read()
             self._forks = len(forks)
             self._thread: tuple[int, int] | None = None
-            start_without_signals(self._run, running, *running[0])
+            start_without_signals(self._run, running, wake, done)
             # Last: a handler that called stop() before would wait for a thread to come.
             self._running = running
         except BaseException:
@@ -284,7 +287,7 @@ class record:  # noqa: N801 (used like a function)
         shows_more = not self._samples or sample.cputime > self._samples[-1].cputime
         if not self._lives and not shows_more:
             return
-        if self._largest is None or self._size(sample) > self._size(self._largest[0]):
+        if self._largest is None or self._size(sample) > self._size(self.largest):
             self._largest = sample, figures
         self._unreported.append(sample)
         self._keep(sample)

@@ -43,15 +43,14 @@ else:
     SubprocessPopen = subprocess.Popen
 
 # The parameters of _execute_child, in order.
+_PIPES = ["p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite"]
 PARAMETERS = [
     *("args", "executable", "preexec_fn", "close_fds", "pass_fds", "cwd", "env"),
-    *("startupinfo", "creationflags", "shell"),
-    *("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite"),
+    *("startupinfo", "creationflags", "shell", *_PIPES),
     *("restore_signals", "gid", "gids", "uid", "umask", "start_new_session", "process_group"),
 ]
 if sys.version_info < (3, 11):
     PARAMETERS.remove("process_group")
-_PIPES = PARAMETERS[10:16]
 pipes_of = itemgetter(*_PIPES)  # of the arguments by name
 
 # The private methods that are overridden or called, and their parameters without a default.

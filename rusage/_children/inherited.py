@@ -53,7 +53,7 @@ def child_fields(
     rule, fields, peak = BACKEND.child_peak, WAITED, usage.ru_maxrss
     # A sample updates the peak and the integrals, which never decrease: they then include the
     # inherited part.
-    may_inherit = inherited is None or any(inherited[2:6])
+    may_inherit = inherited is None or any(getattr(inherited, name) for name in PEAK | INTEGRALS)
     if rule in TOUCHED_RULES or (rule == PEAK_SAMPLED and may_inherit):
         fields -= INTEGRALS
     if rule == PEAK_OWN or (rule == PEAK_AT_LEAST_PARENTS_INEXACT and isolated):

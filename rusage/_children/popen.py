@@ -27,6 +27,9 @@ else:
     from .rlimits import set_in_child
 
 
+PREEXEC_FN = 6  # its place among the arguments of subprocess.Popen
+
+
 @functools.cache
 def unmeasured(base: Any) -> Any:
     """Return a subclass of another library's ``Popen`` with our attributes; nothing is measured."""
@@ -46,10 +49,11 @@ def unmeasured(base: Any) -> Any:
             self._began = clock()
             limits = check_limits(rlimits)
             if sys.platform != "win32" and limits:
-                given = args[6] if len(args) > 6 else kwargs.pop("preexec_fn", None)
+                is_named = len(args) <= PREEXEC_FN
+                given = kwargs.pop("preexec_fn", None) if is_named else args[PREEXEC_FN]
                 with set_in_child(limits, given) as preexec_fn:
-                    if len(args) > 6:
-                        args = (*args[:6], preexec_fn, *args[7:])
+                    if not is_named:
+                        args = (*args[:PREEXEC_FN], preexec_fn, *args[PREEXEC_FN + 1 :])
                     else:
                         kwargs["preexec_fn"] = preexec_fn
                     super().__init__(*args, **kwargs)

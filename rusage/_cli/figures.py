@@ -200,9 +200,9 @@ def scale(value: float, unit: str) -> tuple[float, str]:
     if units is None:
         return 1, unit
     if not value:
-        return next(each for each in units if each[0] == 1)
+        return next((size, name) for size, name in units if size == 1)
     *smaller, largest = units
-    return next((each for each in smaller if value < 999.5 * each[0]), largest)
+    return next(((size, name) for size, name in smaller if value < 999.5 * size), largest)
 
 
 def digits(value: float) -> str:

@@ -49,7 +49,7 @@ def facts() -> str:
         "error of the peak": "unknown" if error is None else f"up to {quantity(error, 'bytes')}",
     }
     found = {
-        f"measured, {name[7:].lower()}": measured(who)
+        f"measured, {name.removeprefix('RUSAGE_').lower()}": measured(who)
         for name, who in WHO.items()
         if name not in BACKEND.absent
     }

@@ -325,7 +325,8 @@ def _convert(given: list[tuple[Option, str]], command: list[str]) -> Options:
     try:
         for option, text in given:
             name = option.name
-            value, before = option.convert(text) if option.value else True, values.pop(name, [])
+            value = option.convert(text) if option.value else True
+            before = values.pop(name, [])  # the last one given is at the end
             values[name] = [*before, value] if name == "export" else value
         _check(values, has_command=bool(command))
         name = "compare"

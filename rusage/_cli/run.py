@@ -194,7 +194,8 @@ def _start(command: Command, streams: Streams) -> Popen[bytes]:
     # environment as it is.
     subprocess._USE_POSIX_SPAWN = False  # type: ignore[misc]  # noqa: SLF001 (subprocess documents this)
     try:
-        return Popen(command, close_fds=False, stdout=streams[0], stderr=streams[1])
+        output, errors = streams
+        return Popen(command, close_fds=False, stdout=output, stderr=errors)
     except OSError as error:
         from shutil import which
 
