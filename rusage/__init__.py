@@ -85,12 +85,10 @@ if not TYPE_CHECKING or sys.platform == "linux":
     __all__ += ["pss"]
 
 if not TYPE_CHECKING:
-    # Remove the names that the backend declares unavailable.
     for _name in _BACKEND.absent:
         globals().pop(_name, None)
         globals()["__all__"].remove(_name)
 
-# The modules of the names that are imported at their first use.
 _LAZY = {
     **dict.fromkeys(("CompletedProcess", "Popen", "run"), "_children.popen"),
     "Process": "_process",

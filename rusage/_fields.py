@@ -165,7 +165,6 @@ class RUsage(_RUsage):
 
 _MAXRSS = RUsage._fields.index("ru_maxrss")
 
-# The start of a sum: all fields are 0.
 RUsage.zero = RUsage._make([0.0, 0.0, *[0] * (len(FIELDS) - 2)])
 
 # Pickles and tracebacks must not expose the private module name.

@@ -49,7 +49,7 @@ def build() -> ModuleType:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_c_has_what_the_backend_needs(build: ModuleType, backend: str) -> None:
-    """C and backend agree on ``wait4``, processes, orphans and the clock of the integrals."""
+    """C and backend agree on what the system has."""
     declared = build.declarations(backend)
     facts = importlib.import_module(f"rusage._backends.{backend}").BACKEND
     names = {path.name for path in sources(build, backend)}

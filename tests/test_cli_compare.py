@@ -17,7 +17,6 @@ from command import run as run_command
 from forked import RUSAGE, needs_peak
 
 from rusage._cli import comparison
-from rusage._cli import series as series_module
 from rusage._cli.figures import Ended, Series
 
 run = partial(run_command, "--compare")
@@ -36,7 +35,7 @@ def test_order_of_the_runs() -> None:
 @forked.needs_fork
 def test_rounds_without_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many as fit into the seconds for a command, at least ten; a warm-up is one of each."""
-    monkeypatch.setattr(series_module, "SECONDS", 0.3)
+    monkeypatch.setattr("rusage._cli.series.SECONDS", 0.3)
     assert run("--json", "--warmup", "1", "true", "sleep 0.001").returncode == 0
     first, second = ([made["elapsed"] for made in each["runs"]] for each in record()["commands"])
     assert len(first) == len(second) >= 10

@@ -224,7 +224,6 @@ def complete(
     return done
 
 
-# Pickles and tracebacks must not expose the private module name.
 Popen.__module__ = CompletedProcess.__module__ = "rusage"
 
 if not TYPE_CHECKING and is_patched(Popen):

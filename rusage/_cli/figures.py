@@ -1,4 +1,4 @@
-"""A program that has ended, and the table of all figures: their labels and units."""
+"""Runs of programs, and the table of all figures: their labels and units."""
 
 from __future__ import annotations
 

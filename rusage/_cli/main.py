@@ -149,8 +149,7 @@ def _text(found: list[Series], code: int, options: Options, file: TextIO | None)
     first = found[0]
     if options.format is not None:
         figures = first.runs[0].figures if first.runs else {}
-        has_line = options.first_line
-        return gnu.report(options.format, first.words, code, figures, first_line=has_line)
+        return gnu.report(options.format, first.words, code, figures, first_line=options.first_line)
     if options.is_series or options.stored is not None:
         from . import comparison
 

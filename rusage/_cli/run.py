@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Streams = tuple[int | None, int | None]
     """File descriptors of a program's standard output and error; None for an inherited stream."""
 
-# Exit statuses, as in env(1), nohup(1) and GNU time.
+# Exit statuses, as CANCELED is.
 CANNOT_EXECUTE = 126
 NOT_FOUND = 127
 KILLED = 128  # plus the signal
