@@ -527,6 +527,16 @@ def test_kill_of_a_tree_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> 
     assert (done.returncode, record()["signal"]) == (123, signal.SIGTERM)
 
 
+def test_kill_after_the_last_sample() -> None:
+    """SIGKILL does not wait for another sample."""
+    tree = Mock(members=list, **{"sample.return_value": Mock(rss=0, processes=0)})
+    sampler = sampling.Sampling(Options({}), "x", [])
+    now = time.monotonic()
+    vars(sampler).update(_recording=Mock(tree=tree), _finishing=True, _terminated=now)
+    sampler._look(tree.sample())  # noqa: SLF001 (the recording calls it)
+    tree.send_signal.assert_called_with(sampling.KILL)
+
+
 @root
 def test_permission_to_signal() -> None:
     """The kernel says so; a process that has ended is not one that may not be signalled."""
