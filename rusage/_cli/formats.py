@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from .._getrusage import fields
 from . import comparison
-from .figures import FIGURES, exactly, quantity
+from .figures import FIGURES, exactly
 from .limits import judge
 from .output import utf8
-from .report import processes
+from .report import of_sample
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -213,8 +213,8 @@ def picture(title: str, peak: TreePeak) -> matplotlib.figure.Figure:
 
     times = [sample.elapsed for sample in peak.samples]
     memory.plot(times, [sample.rss / 2**20 for sample in peak.samples])
-    label = f"{quantity(peak.largest.rss, 'bytes')} in {processes(peak.largest)}"
-    memory.plot([peak.largest.elapsed], [peak.largest.rss / 2**20], "o", label=label)
+    top = peak.largest
+    memory.plot([top.elapsed], [top.rss / 2**20], "o", label=of_sample(top))
     memory.legend()
     memory.set(ylabel="memory of all processes (MiB)", ylim=(0, None))
 

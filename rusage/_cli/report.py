@@ -86,10 +86,8 @@ def _tree(ended: Ended) -> str:
 
 def of_peak(peak: TreePeak) -> str:
     """Return the largest sample of a tree."""
-    sample, member = peak.largest, peak.member
-    size, elapsed = quantity(sample.rss, "bytes"), quantity(sample.elapsed, "seconds")
-    largest = "" if member is None else f", the largest {quantity(member.rss, 'bytes')}"
-    return f"{size} in {processes(sample)} after {elapsed}{largest}"
+    largest = "" if peak.member is None else f", the largest {quantity(peak.member.rss, 'bytes')}"
+    return f"{of_sample(peak.largest)} after {quantity(peak.largest.elapsed, 'seconds')}{largest}"
 
 
 def how_often(*peaks: TreePeak) -> str:
@@ -99,7 +97,8 @@ def how_often(*peaks: TreePeak) -> str:
     return text + (f", {missed} sample{'s' if missed > 1 else ''} missed" if missed else "")
 
 
-def processes(sample: Sample) -> str:
-    """Return the number of processes, and how many of them could not be read."""
-    text = f"{sample.processes} process{'es' if sample.processes != 1 else ''}"
-    return text + (f" ({sample.unread} not readable)" if sample.unread else "")
+def of_sample(sample: Sample) -> str:
+    """Return the memory of a tree, the number of processes, and how many could not be read."""
+    number = f"{sample.processes} process{'es' if sample.processes != 1 else ''}"
+    unread = f" ({sample.unread} not readable)" if sample.unread else ""
+    return f"{quantity(sample.rss, 'bytes')} in {number}{unread}"

@@ -78,9 +78,7 @@ def _read(pid: int, options: Options) -> Found:
             sample, members = tree.sample(), tree.members()
         found.members["tree"] = formats.sample_record(sample)
         largest = quantity(max((member.rss for member in members), default=0), "bytes")
-        found.rows["tree now"] = (
-            f"{quantity(sample.rss, 'bytes')} in {report.processes(sample)}, the largest {largest}"
-        )
+        found.rows["tree now"] = f"{report.of_sample(sample)}, the largest {largest}"
     return found
 
 
