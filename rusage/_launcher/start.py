@@ -66,6 +66,10 @@ _SELF_INFLICTED = {
 _MEMORY = struct.Struct("=iii")  # child, launcher, failed
 
 
+class _NotPlain(Exception):  # noqa: N818 (not an error)
+    """The start is left to subprocess, which also raises what it documents."""
+
+
 # The process ID of a child that has been started, or of the launcher, if a signal for the program
 # has killed it before that; its wait status if it cannot be waited for any more, which is 0 if
 # another caller has waited for it, as in subprocess; and when the launcher was executed, by
@@ -83,6 +87,8 @@ def start(call: dict[str, Any], limits: tuple[tuple[int, int, int], ...]) -> Sta
         return None
     try:
         launch = Launch(call, limits)
+    except _NotPlain:
+        return None
     except Exception as error:
         if _origin(error) != "here":
             raise
@@ -119,14 +125,14 @@ def _is_plain(call: dict[str, Any]) -> bool:
 def _resolve(args: Any, executable: Any, *, shell: bool) -> tuple[list[Any], Any]:
     """Return the arguments and the program as subprocess determines them."""
     if shell and isinstance(args, os.PathLike):
-        raise TypeError
+        raise _NotPlain
     # The second test is slow for a list.
     if not isinstance(args, list) and isinstance(args, (str, bytes, os.PathLike)):
         args = [args]
     arguments = list(args)
     # The behaviour of subprocess depends on how it starts the child.
     if not arguments or (executable is not None and not shell and not os.fsencode(arguments[0])):
-        raise IndexError
+        raise _NotPlain
     if shell:
         arguments = [executable or "/bin/sh", "-c", *arguments]
     return arguments, arguments[0] if executable is None else executable
@@ -143,23 +149,23 @@ def _folders(env: Any) -> bytes:
 def _find(program: Any, cwd: Any, env: Any) -> bytes:
     """Return the path that subprocess tries first of those that exist.
 
-    Raises ``OSError`` if it may lead elsewhere. If that one cannot be executed, the child says so,
-    and subprocess tries all.
+    Raises ``_NotPlain`` if there is none, or if it may lead elsewhere in the child. If the path
+    cannot be executed, the child says so, and subprocess tries all.
     """
     name, directory = os.fsencode(program), b"" if cwd is None else os.fsencode(cwd)
     if directory and lib.rusage_is_in_proc(directory):
-        raise OSError(errno.ELOOP, "the directory may be another one in the child")
+        raise _NotPlain
     for folder in [b""] if b"/" in name else _folders(env).split(b":"):
         path = os.path.join(folder, name)
         # access() raises nothing that a signal handler might.
         if os.access(os.path.join(directory, path), os.F_OK):
             _check_links(os.path.join(directory, path))
             return path
-    raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    raise _NotPlain
 
 
 def _check_links(path: bytes) -> None:
-    """Raise ``OSError`` if a path leads through a link in /proc.
+    """Raise ``_NotPlain`` if a path leads through a link in /proc.
 
     Such a link depends on the process that follows it ("magic links" in symlink(7)): the launcher's
     child would follow ``/dev/fd/3`` to its own file.
@@ -176,7 +182,7 @@ def _check_links(path: bytes) -> None:
             continue
         links += 1
         if links > 40 or lib.rusage_is_in_proc(here):  # path_resolution(7)
-            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+            raise _NotPlain
         here = b"/" if target.startswith(b"/") else here
         left += target.split(b"/")[::-1]
 
@@ -235,7 +241,7 @@ class Launch:
     """One start: the launcher's command line, and the memory for the child's process ID."""
 
     def __init__(self, call: dict[str, Any], limits: tuple[tuple[int, int, int], ...]) -> None:
-        """May raise an exception on invalid arguments."""
+        """Raise ``_NotPlain``, or any exception on invalid arguments."""
         self.arguments, self.program = _resolve(
             call["args"], call["executable"], shell=call["shell"]
         )
@@ -253,7 +259,7 @@ class Launch:
         process_group = index(call.get("process_group", -1))  # negative: unchanged
         greatest = lib.LAUNCHER_MAX_INT
         if not -greatest - 1 <= process_group <= greatest:
-            raise OverflowError
+            raise _NotPlain
         flags = lib.LAUNCHER_SET_SESSION if index(call["start_new_session"]) else 0
         flags |= lib.LAUNCHER_SET_PROCESS_GROUP if process_group >= 0 else 0
         flags |= lib.LAUNCHER_CLOSE_OTHERS if closes else 0
