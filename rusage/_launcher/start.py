@@ -39,6 +39,8 @@ from .._subprocess import PARAMETERS, SubprocessPopen, clock, pipes_of
 if TYPE_CHECKING:
     from .._rusage import Channel
 
+    Limits = tuple[tuple[int, int, int], ...]  # resource, soft limit, hard limit
+
 assert sys.platform == "linux"  # noqa: S101 (for the type checkers)
 
 PATH = os.path.join(os.path.dirname(__file__), "launcher")
@@ -77,7 +79,7 @@ class _NotPlain(Exception):  # noqa: N818 (not an error)
 Started = tuple[int, int | None, float]
 
 
-def start(call: dict[str, Any], limits: tuple[tuple[int, int, int], ...]) -> Started | None:
+def start(call: dict[str, Any], limits: Limits) -> Started | None:
     """Start the program of a call of ``_execute_child``.
 
     Returns None, with nothing started, if it is not a plain one. An exception that is raised has
@@ -240,7 +242,7 @@ if "process_group" in PARAMETERS:
 class Launch:
     """One start: the launcher's command line, and the memory for the child's process ID."""
 
-    def __init__(self, call: dict[str, Any], limits: tuple[tuple[int, int, int], ...]) -> None:
+    def __init__(self, call: dict[str, Any], limits: Limits) -> None:
         """Raise ``_NotPlain``, or any exception on invalid arguments."""
         self.arguments, self.program = _resolve(
             call["args"], call["executable"], shell=call["shell"]
@@ -249,32 +251,41 @@ class Launch:
         for fd in call["pass_fds"] + pipes_of(call):
             if fd != -1:
                 os.fstat(fd)  # the memory could get the number of a closed one
-        # ffi.gc closes the descriptors even if an exception is raised at any point.
-        self._channel = ffi.gc(ffi.new("rusage_channel *", (-1, -1, -1)), lib.rusage_channel_close)
-        _launches.add(self)
-        error = lib.rusage_channel_open(self._channel)
-        if error:
-            raise OSError(error, os.strerror(error))
-        closes = bool(call["close_fds"]) and not call["pass_fds"] and use_close_range
-        process_group = index(call.get("process_group", -1))  # negative: unchanged
-        greatest = lib.LAUNCHER_MAX_INT
-        if not -greatest - 1 <= process_group <= greatest:
-            raise _NotPlain
-        flags = lib.LAUNCHER_SET_SESSION if index(call["start_new_session"]) else 0
-        flags |= lib.LAUNCHER_SET_PROCESS_GROUP if process_group >= 0 else 0
-        flags |= lib.LAUNCHER_CLOSE_OTHERS if closes else 0
-        inherited = self._channel.memory, self._channel.write_end
-        numbers = [lib.LAUNCHER_VERSION, flags, *inherited, max(process_group, 0), len(limits)]
-        numbers += [number % 2**64 for limit in limits for number in limit]  # -1 is RLIM_INFINITY
+        self._open_channel()
+        closes_others = bool(call["close_fds"]) and not call["pass_fds"] and use_close_range
+        numbers = self._numbers(call, limits, closes_others=closes_others)
         self._call = {
             **call,
-            "args": ["rusage", " ".join(map(str, numbers)), path, *self.arguments],
+            "args": ["rusage", numbers, path, *self.arguments],
             "executable": PATH,
-            "close_fds": call["close_fds"] and not closes,
-            "pass_fds": (*call["pass_fds"], *inherited),
+            "close_fds": call["close_fds"] and not closes_others,
+            "pass_fds": (*call["pass_fds"], self._channel.memory, self._channel.write_end),
             **_LEFT_TO_CHILD,
         }
         self._launcher = _Launcher(self._channel)
+
+    def _open_channel(self) -> None:
+        # ffi.gc closes the descriptors even if an exception is raised at any point.
+        self._channel = ffi.gc(ffi.new("rusage_channel *", (-1, -1, -1)), lib.rusage_channel_close)
+        _launches.add(self)  # first: another thread may fork as soon as they are open
+        error = lib.rusage_channel_open(self._channel)
+        if error:
+            raise OSError(error, os.strerror(error))
+
+    def _numbers(self, call: dict[str, Any], limits: Limits, *, closes_others: bool) -> str:
+        """Return the launcher's first argument, as ``launcher.c`` describes it."""
+        process_group = index(call.get("process_group", -1))  # negative: unchanged
+        if not -lib.LAUNCHER_MAX_INT - 1 <= process_group <= lib.LAUNCHER_MAX_INT:
+            raise _NotPlain
+        flags = lib.LAUNCHER_SET_SESSION if index(call["start_new_session"]) else 0
+        if process_group >= 0:
+            flags |= lib.LAUNCHER_SET_PROCESS_GROUP
+        if closes_others:
+            flags |= lib.LAUNCHER_CLOSE_OTHERS
+        numbers = [lib.LAUNCHER_VERSION, flags, self._channel.memory, self._channel.write_end]
+        numbers += [max(process_group, 0), len(limits)]
+        numbers += [number % 2**64 for limit in limits for number in limit]  # -1 is RLIM_INFINITY
+        return " ".join(map(str, numbers))
 
     def close(self) -> None:
         """Close the descriptors."""
