@@ -92,7 +92,7 @@ def start(call: dict[str, Any], limits: Limits) -> Started | None:
     except _NotPlain:
         return None
     except Exception as error:
-        if _origin(error) != "here":
+        if not _raised_by_start(error):
             raise
         return None  # subprocess raises the documented exception
     # subprocess raises this event for the launcher only.
@@ -302,13 +302,13 @@ class Launch:
             launcher.returncode = 0
             return self._result(status, began)
         except BaseException as error:
-            origin = _origin(error)
-            if self._abort() or origin == "handler":
+            by_start, by_hook = _raised_by_start(error), _raised_by_hook(error)
+            if self._abort() or not (by_start or by_hook):
                 raise
-            is_missing = (
+            is_unusable = (
                 isinstance(error, OSError) and error.filename is PATH and error.errno in _UNUSABLE
             )
-            if origin == "hook" or is_missing:
+            if by_hook or is_unusable:
                 pause()
             return None
         finally:
@@ -419,23 +419,33 @@ _ARGUMENT_ERRORS = (
 )
 
 
-def _origin(error: BaseException) -> str:
-    """Return what raised an error: ``here``, an audit ``hook``, or perhaps a signal ``handler``.
+# A signal handler may raise an error of any type between any two instructions of a start; a direct
+# start would then discard it. Signals cannot be kept from other threads, which the main thread's
+# handlers serve too, so only the innermost frame tells: a handler written in Python has a frame of
+# its own, and so has a hook. An error that is neither the start's nor a hook's may be a handler's.
 
-    A hook was called here. A handler may raise an error of any type between any two instructions of
-    a start; a direct start would then discard it. Signals cannot be kept from other threads, which
-    the main thread's handlers serve too, so only the innermost frame tells the two apart: a handler
-    written in Python has a frame of its own, and so has a hook. An ``OSError`` that
-    PyThreadState_SetAsyncExc() raises has no such frame, but also no errno.
+
+def _raised_by_start(error: BaseException) -> bool:
+    """Return whether the start has raised an error: a call has failed, or an argument is invalid.
+
+    An ``OSError`` that PyThreadState_SetAsyncExc() raises has its frame too, but no errno.
     """
+    has_errno = getattr(error, "errno", 0) is not None
+    return isinstance(error, _ARGUMENT_ERRORS) and has_errno and _is_in_start(error)
+
+
+def _raised_by_hook(error: BaseException) -> bool:
+    """Return whether an audit hook has raised an error."""
+    return isinstance(error, Exception) and not _is_in_start(error) and not _has_handlers()
+
+
+def _is_in_start(error: BaseException) -> bool:
+    """Return whether the innermost frame of an error is the start's."""
     traceback = error.__traceback__
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
     module = "" if traceback is None else traceback.tb_frame.f_globals.get("__name__", "")
-    if module.partition(".")[0] in {"rusage", "subprocess", "os"}:
-        is_ours = isinstance(error, _ARGUMENT_ERRORS) and getattr(error, "errno", 0) is not None
-        return "here" if is_ours else "handler"
-    return "handler" if not isinstance(error, Exception) or _has_handlers() else "hook"
+    return module.partition(".")[0] in {"rusage", "subprocess", "os"}
 
 
 def _has_handlers() -> bool:
