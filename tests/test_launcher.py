@@ -92,8 +92,8 @@ def test_without_noexec_seal() -> None:
 # --- Signals ---
 
 
-class Stop(Exception):  # noqa: N818 (not an error)
-    """The exception of a signal handler."""
+class Stop(ValueError):  # noqa: N818 (not an error)
+    """The exception of a handler; a start may raise a ValueError too."""
 
 
 def stop(*_: object) -> None:
