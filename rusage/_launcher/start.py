@@ -172,20 +172,23 @@ def _check_links(path: bytes) -> None:
     Such a link depends on the process that follows it ("magic links" in symlink(7)): the launcher's
     child would follow ``/dev/fd/3`` to its own file.
     """
-    here, left, links = b"/" if path.startswith(b"/") else b".", path.split(b"/")[::-1], 0
+    reached = b"/" if path.startswith(b"/") else b"."
+    left = path.split(b"/")[::-1]  # the names behind it, the next one last
+    links = 0
     while left:
-        following = os.path.join(here, left.pop())
+        following = os.path.join(reached, left.pop())
         try:
             target = os.readlink(following)
         except OSError as error:
             if error.errno != errno.EINVAL:
                 raise
-            here = following  # not a link
+            reached = following  # not a link
             continue
         links += 1
-        if links > 40 or lib.rusage_is_in_proc(here):  # path_resolution(7)
+        if links > 40 or lib.rusage_is_in_proc(reached):  # path_resolution(7)
             raise _NotPlain
-        here = b"/" if target.startswith(b"/") else here
+        if target.startswith(b"/"):
+            reached = b"/"
         left += target.split(b"/")[::-1]
 
 
@@ -316,11 +319,12 @@ class Launch:
 
     def _result(self, status: int | None, began: float) -> Started | None:
         """Return what has come of the start, when the launcher has ended with this wait status."""
-        launcher, (child, has_run, failed) = self._launcher.pid, read_memory(self._channel.memory)
+        launcher = self._launcher.pid
+        child, has_run, failed = read_memory(self._channel.memory)
         has_succeeded = status == 0 and has_run
         if child == 0 and not has_succeeded:
-            is_program = status is not None and not _is_launchers(status)
-            return (launcher, status, began) if is_program else None
+            is_for_program = status is not None and not _is_launchers(status)
+            return (launcher, status, began) if is_for_program else None
         if child < 1:  # C code may have forked a process that can write it
             return launcher, 0, began
         if failed:
@@ -361,12 +365,14 @@ class Launch:
             with contextlib.suppress(BlockingIOError):
                 if not os.read(self._channel.read_end, 1):
                     break
-            if read_memory(self._channel.memory)[1]:
+            _, has_run, _ = read_memory(self._channel.memory)
+            if has_run:
                 break
             time.sleep(0.001)
         else:
             lib.rusage_channel_seal(self._channel)
-        return read_memory(self._channel.memory)[1]
+        _, launcher, _ = read_memory(self._channel.memory)
+        return launcher
 
 
 def _is_launchers(status: int) -> bool:
