@@ -59,14 +59,20 @@ static int rusage_error_of_memory(const rusage_process *process, int error)
     return ended != 0 ? ended : error == ESRCH ? ENODATA : error;
 }
 
-/* Wait a millisecond and return 1 if a reading that has failed is to be repeated; *end is 0 at the
-   first call. While a thread other than the first one executes a program and replaces it, there is
-   a moment in which the process has no memory (ENODATA), in which a file in /proc cannot be read
-   (ESRCH), and in which pidfd_poll() finds the first thread ended and alone; the last two were seen
-   once in 10 million calls on Linux 6.18. Therefore the end of the process is reported if the pidfd
-   and stat show it after the first repetition too, and in any case after a second: if the directory
-   belongs to another process, stat never shows the end. */
-static int rusage_try_again(const rusage_process *process, int error, int64_t *end)
+/* Of one reading; zeros before its first attempt. */
+typedef struct {
+    int is_repeated;
+    int64_t deadline;               /* of the repetitions, in ms */
+} rusage_retry;
+
+/* Wait a millisecond and return 1 if a reading that has failed is to be repeated. While a thread
+   other than the first one executes a program and replaces it, there is a moment in which the
+   process has no memory (ENODATA), in which a file in /proc cannot be read (ESRCH), and in which
+   pidfd_poll() finds the first thread ended and alone; the last two were seen once in 10 million
+   calls on Linux 6.18. Therefore the end of the process is reported if the pidfd and stat show it
+   after the first repetition too, and in any case after a second: if the directory belongs to
+   another process, stat never shows the end. */
+static int rusage_try_again(const rusage_process *process, int error, rusage_retry *retry)
 {
     struct timespec time = {0, 0};
     rusage_stat stat;
@@ -74,14 +80,15 @@ static int rusage_try_again(const rusage_process *process, int error, int64_t *e
 
     if (error != RUSAGE_NO_PROCESS && error != ENODATA)
         return 0;
-    if (*end != 0 && error == RUSAGE_NO_PROCESS && rusage_check_alive(process) != 0
+    if (retry->is_repeated && error == RUSAGE_NO_PROCESS && rusage_check_alive(process) != 0
         && rusage_read_stat(process, &stat) != 0)
         return 0;
     clock_gettime(CLOCK_MONOTONIC, &time);
     now = (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
-    if (*end == 0)
-        *end = now + 1000;
-    return now < *end && rusage_pause();
+    if (!retry->is_repeated)
+        retry->deadline = now + 1000;
+    retry->is_repeated = 1;
+    return now < retry->deadline && rusage_pause();
 }
 
 /* Get the peak of the program that the process executes, in KiB; return 0, an errno,
@@ -108,7 +115,7 @@ static int rusage_process_get(const rusage_process *process, rusage_call *call)
 {
     rusage_values values = {0};
     rusage_stat stat;
-    int64_t end = 0;
+    rusage_retry retry = {0};
     int error;
 
     do {
@@ -116,7 +123,7 @@ static int rusage_process_get(const rusage_process *process, rusage_call *call)
         /* After the reading: if the process has not ended now, the peak was its own. */
         if (error == 0)
             error = rusage_read_stat(process, &stat);
-    } while (rusage_try_again(process, error, &end));
+    } while (rusage_try_again(process, error, &retry));
     if (error != 0)
         return rusage_reported(error);
     values.utime = stat.field[STAT_UTIME];
@@ -129,14 +136,15 @@ static int rusage_process_get(const rusage_process *process, rusage_call *call)
 
 static int64_t rusage_process_maxrss(const rusage_process *process, const rusage_call *call)
 {
-    int64_t peak = 0, end = 0;
+    rusage_retry retry = {0};
+    int64_t peak = 0;
     int error;
 
     do {
         error = rusage_read_peak(process, &peak);
         if (error == 0)
             error = rusage_check_alive(process);
-    } while (rusage_try_again(process, error, &end));
+    } while (rusage_try_again(process, error, &retry));
     return error != 0 ? -rusage_reported(error) : peak * call->maxrss_bytes;
 }
 
@@ -145,7 +153,8 @@ static int64_t rusage_process_maxrss(const rusage_process *process, const rusage
 static int64_t rusage_process_rss(const rusage_process *process, const rusage_call *call)
 {
     int is_kernel_thread = !(process->measured >> RUSAGE_INDEX_maxrss & 1);
-    int64_t pages, size, end = 0;   /* KiB */
+    rusage_retry retry = {0};
+    int64_t pages, size;            /* KiB */
     int error;
 
     do {
@@ -154,7 +163,7 @@ static int64_t rusage_process_rss(const rusage_process *process, const rusage_ca
         if (error == 0 && pages == 0 && !is_kernel_thread)
             error = rusage_read_threads(process->directory, "status", "\nVmRSS:", &size);
         error = rusage_error_of_memory(process, error);
-    } while (rusage_try_again(process, error, &end));
+    } while (rusage_try_again(process, error, &retry));
     return error != 0 ? -rusage_reported(error) : pages * sysconf(_SC_PAGESIZE) + size * 1024;
 }
 
@@ -199,12 +208,12 @@ static int rusage_read_cputime(const rusage_process *process, double *cputime)
 static double rusage_process_cputime(const rusage_process *process, const rusage_call *call)
 {
     double cputime = 0;
-    int64_t end = 0;
+    rusage_retry retry = {0};
     int error;
 
     do
         error = rusage_read_cputime(process, &cputime);
-    while (rusage_try_again(process, error, &end));
+    while (rusage_try_again(process, error, &retry));
     return error != 0 ? -error : cputime;
 }
 
@@ -212,7 +221,8 @@ static double rusage_process_cputime(const rusage_process *process, const rusage
    memory. */
 static int64_t rusage_process_pss(const rusage_process *process)
 {
-    int64_t size = 0, end = 0;
+    rusage_retry retry = {0};
+    int64_t size = 0;
     int is_kernel_thread = !(process->measured >> RUSAGE_INDEX_maxrss & 1), error;
 
     do {
@@ -222,7 +232,7 @@ static int64_t rusage_process_pss(const rusage_process *process)
             RUSAGE_RETAKE_GIL;
         }
         error = rusage_error_of_memory(process, error);
-    } while (!is_kernel_thread && rusage_try_again(process, error, &end));
+    } while (!is_kernel_thread && rusage_try_again(process, error, &retry));
     if (error == ENODATA && is_kernel_thread)
         return 0;
     return error != 0 ? -rusage_reported(error) : size * 1024;
@@ -338,11 +348,11 @@ static int rusage_open_once(rusage_process *process, int pid, const rusage_call 
 
 static int rusage_process_open(rusage_process *process, int pid, rusage_call *call)
 {
-    int64_t end = 0;
+    rusage_retry retry = {0};
     int error;
 
     do
         error = rusage_open_once(process, pid, call);
-    while (rusage_try_again(process, error, &end));
+    while (rusage_try_again(process, error, &retry));
     return rusage_reported(error);
 }
