@@ -10,10 +10,9 @@
 #define SYS_pidfd_send_signal 424
 #endif
 
-enum {
-    PIDFS = 0x50494446, /* PID_FS_MAGIC in include/uapi/linux/magic.h, since Linux 6.9 */
-    FORK_NO_EXEC = 0x40 /* PF_FORKNOEXEC, of STAT_FLAGS: no program executed since the fork */
-};
+/* Of all trees. A tree of 100 idle processes takes 130 us with open files and 450 without, but
+   descriptors are for the program: no more than a quarter of the limit, and 256, stay open. */
+static int rusage_open_files;
 
 /* Open a file that stays open, if there may be one more; return its descriptor or -1. Trees may be
    read at the same time. */
@@ -22,7 +21,7 @@ static int rusage_keep_open(int directory, const char *path, int flags)
     int fd = -1, count = __atomic_add_fetch(&rusage_open_files, 1, __ATOMIC_RELAXED);
     struct rlimit limit = {0, 0};
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && count <= MAX_OPEN_FILES
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && count <= 256
         && (rlim_t)count <= limit.rlim_cur / 4)
         fd = openat(directory, path, flags | O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -91,11 +90,10 @@ static uint64_t rusage_inode_of(int pidfd)
 {
     struct statfs system;
     struct stat file;
+    int has_inode = pidfd >= 0 && fstatfs(pidfd, &system) == 0
+                    && system.f_type == 0x50494446 /* PID_FS_MAGIC of linux/magic.h */;
 
-    return pidfd >= 0 && fstatfs(pidfd, &system) == 0 && system.f_type == PIDFS
-                   && fstat(pidfd, &file) == 0
-               ? file.st_ino
-               : 0;
+    return has_inode && fstat(pidfd, &file) == 0 ? file.st_ino : 0;
 }
 
 /* The same of the process that has the member's number now. */
@@ -144,19 +142,20 @@ static int rusage_uses_parents_memory(const rusage_tree *tree, rusage_member *me
                                       const rusage_stat *stat)
 {
     int parent = (int)stat->field[STAT_PARENT], state = rusage_state_of(tree, parent), directory;
+    int has_executed = (stat->field[STAT_FLAGS] & 0x40 /* PF_FORKNOEXEC */) == 0;
 
     if (state == RUSAGE_UNREAD)     /* its memory is in no sum */
         return 0;
-    if (!member->handle.has_memory && (stat->field[STAT_FLAGS] & FORK_NO_EXEC) != 0
-        && state == RUSAGE_LIVES) {
+    if (has_executed || state != RUSAGE_LIVES)
+        member->handle.has_memory = 1;
+    else if (!member->handle.has_memory) {
         directory = rusage_open_directory(parent);
         if (directory < 0)
             return 0;
         member->handle.has_memory =
             !rusage_have_same_memory(member->pid, member->handle.directory, parent, directory);
         close(directory);
-    } else
-        member->handle.has_memory = 1;
+    }
     return !member->handle.has_memory;
 }
 

@@ -26,11 +26,6 @@ typedef struct {
     int text_capacity;
 } rusage_tree_state;
 
-/* Of all trees. A tree of 100 idle processes takes 130 us with open files and 450 without, but
-   descriptors are for the program: no more than a quarter of the limit, and 256, stay open. */
-static int rusage_open_files;
-enum { MAX_OPEN_FILES = 256 };
-
 #define RUSAGE_WAITED_ERROR (2.0 / (double)sysconf(_SC_CLK_TCK)) /* two times, each cut to a tick */
 
 #include "../../_c/tree.h"
