@@ -52,12 +52,9 @@ static void rusage_member_close(rusage_member *member)
    once with ESRCH. */
 static int rusage_member_stat(const rusage_member *member, rusage_stat *stat)
 {
-    char text[2048];
-    int error = rusage_read_text(member->handle.directory, "stat", text, sizeof text);
+    int error = rusage_read_stat(member->handle.directory, stat);
 
-    if (error == ESRCH)
-        error = rusage_read_text(member->handle.directory, "stat", text, sizeof text);
-    return error != 0 ? error : rusage_parse_stat(text, stat);
+    return error == ESRCH ? rusage_read_stat(member->handle.directory, stat) : error;
 }
 
 /* Get the resident set size in pages, by the open file or another one. */

@@ -179,6 +179,14 @@ static int rusage_parse_stat(const char *text, rusage_stat *stat)
     return 0;
 }
 
+static int rusage_read_stat(int directory, rusage_stat *stat)
+{
+    char text[2048];                /* 52 fields of at most 20 digits, and the name */
+    int error = rusage_read_text(directory, "stat", text, sizeof text);
+
+    return error != 0 ? error : rusage_parse_stat(text, stat);
+}
+
 /* Return whether a process has ended. No threads, and no figures: a first thread that has just been
    reaped, or replaced by one that executes a program (do_task_stat() in fs/proc/array.c). If the
    first thread ends before the others, it is a zombie, but the process continues. */

@@ -14,13 +14,10 @@
 /* --- Reading --- */
 
 /* Read /proc/PID/stat; return 0, an errno, or RUSAGE_NO_PROCESS for a process that has ended. */
-static int rusage_read_stat(const rusage_process *process, rusage_stat *stat)
+static int rusage_process_stat(const rusage_process *process, rusage_stat *stat)
 {
-    char text[2048];                /* 52 fields of at most 20 digits, and the name */
-    int error = rusage_read_text(process->directory, "stat", text, sizeof text);
+    int error = rusage_read_stat(process->directory, stat);
 
-    if (error == 0)
-        error = rusage_parse_stat(text, stat);
     return error == 0 && rusage_has_ended(stat) ? RUSAGE_NO_PROCESS : error;
 }
 
@@ -46,7 +43,7 @@ static int rusage_check_alive(const rusage_process *process)
 {
     rusage_stat stat;
 
-    return process->pidfd < 0 ? rusage_read_stat(process, &stat)
+    return process->pidfd < 0 ? rusage_process_stat(process, &stat)
                               : rusage_check_pidfd(process->pidfd);
 }
 
@@ -81,7 +78,7 @@ static int rusage_try_again(const rusage_process *process, int error, rusage_ret
     if (error != RUSAGE_NO_PROCESS && error != ENODATA)
         return 0;
     if (retry->is_repeated && error == RUSAGE_NO_PROCESS && rusage_check_alive(process) != 0
-        && rusage_read_stat(process, &stat) != 0)
+        && rusage_process_stat(process, &stat) != 0)
         return 0;
     clock_gettime(CLOCK_MONOTONIC, &time);
     now = (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
@@ -122,7 +119,7 @@ static int rusage_process_get(const rusage_process *process, rusage_call *call)
         error = rusage_has_peak(process, call) ? rusage_read_peak(process, &values.maxrss) : 0;
         /* After the reading: if the process has not ended now, the peak was its own. */
         if (error == 0)
-            error = rusage_read_stat(process, &stat);
+            error = rusage_process_stat(process, &stat);
     } while (rusage_try_again(process, error, &retry));
     if (error != 0)
         return rusage_reported(error);
@@ -191,7 +188,7 @@ static int rusage_read_cputime(const rusage_process *process, double *cputime)
     int error, ended;
 
     if (!rusage_has_its_number(process)) {
-        error = rusage_read_stat(process, &stat);
+        error = rusage_process_stat(process, &stat);
         if (error == 0)
             *cputime = rusage_stat_seconds(&stat, STAT_UTIME, STAT_STIME);
         return error;
@@ -333,7 +330,7 @@ static int rusage_open_once(rusage_process *process, int pid, const rusage_call 
             error = RUSAGE_NO_PROCESS;
     }
     if (error == 0)
-        error = rusage_read_stat(process, &stat);
+        error = rusage_process_stat(process, &stat);
     if (error == 0 && stat.field[STAT_FLAGS] & 0x00200000) /* PF_KTHREAD: it never has memory */
         process->measured &= ~((uint32_t)1 << RUSAGE_INDEX_maxrss);
     if (error == 0 && rusage_has_peak(process, call))
