@@ -125,9 +125,9 @@ static int rusage_member_look(const rusage_tree *tree, rusage_member *member, ru
     if (error == 0)
         error = rusage_member_stat(member, stat);
     rusage_close_fd(&member->handle.directory);
-    return error == ENOENT || (error == 0 && stat->field[STAT_STARTED] != member->now.start)
-               ? ESRCH
-               : error;
+    if (error == 0 && stat->field[STAT_STARTED] != member->now.start)
+        return ESRCH;
+    return error == ENOENT ? ESRCH : error;
 }
 
 /* --- Figures --- */
@@ -156,16 +156,18 @@ static int rusage_uses_parents_memory(const rusage_tree *tree, rusage_member *me
     return !member->handle.has_memory;
 }
 
-/* Return whether a process with a member's number and start has another parent than the member,
-   whose parent lives. Two processes may have the same start, which is in ticks. */
-static int rusage_is_anothers_child(rusage_tree *tree, const rusage_member *member,
-                                    const rusage_stat *stat)
+/* Return whether a process with a member's number has another start or, since that is in ticks,
+   another parent than the member, whose parent lives. */
+static int rusage_is_another(rusage_tree *tree, const rusage_member *member,
+                             const rusage_stat *stat)
 {
-    int index = (int)stat->field[STAT_PARENT] == member->now.parent
-                    ? -1
-                    : rusage_tree_find(tree, member->now.parent);
+    int index = rusage_tree_find(tree, member->now.parent);
 
-    return index >= 0 && tree->members[index].now.state == RUSAGE_LIVES
+    if (stat->field[STAT_STARTED] != member->now.start)
+        return 1;
+    if ((int)stat->field[STAT_PARENT] == member->now.parent || index < 0)
+        return 0;
+    return tree->members[index].now.state == RUSAGE_LIVES
            && rusage_member_lives(tree, &tree->members[index]);
 }
 
@@ -182,6 +184,12 @@ static int rusage_member_rss(const rusage_member *member, const rusage_stat *sta
     return error;
 }
 
+/* Return whether another process has the member's number now, where inodes show that. */
+static int rusage_is_replaced(const rusage_member *member)
+{
+    return member->handle.inode != 0 && rusage_member_inode(member) != member->handle.inode;
+}
+
 /* Read the figures of a member whose directory is open. */
 static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, int wants_pss)
 {
@@ -194,20 +202,19 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
     error = rusage_read_clock(member->pid, &now.own);
     if (error == 0)
         error = rusage_member_stat(member, &stat);
+    if (error == 0 && !member->is_new && rusage_is_another(tree, member, &stat))
+        error = ESRCH;
+    if (error == 0 && tree->system.by_parent)
+        error = rusage_list_children(tree, member, stat.field[STAT_THREADS] > 1);
     if (error != 0)
         return error;
-    if (!member->is_new
-        && (now.start != stat.field[STAT_STARTED] || rusage_is_anothers_child(tree, member, &stat)))
-        return ESRCH;               /* another process with this number */
     now.start = stat.field[STAT_STARTED];
     now.parent = (int)stat.field[STAT_PARENT];
     now.waited = rusage_stat_seconds(&stat, STAT_WAITED_UTIME, STAT_WAITED_STIME);
     now.state = rusage_has_ended(&stat) ? RUSAGE_ZOMBIE : RUSAGE_LIVES;
-    if (tree->system.by_parent)
-        error = rusage_list_children(tree, member, stat.field[STAT_THREADS] > 1);
-    uses_parents = error == 0 && rusage_uses_parents_memory(tree, member, &stat);
+    uses_parents = rusage_uses_parents_memory(tree, member, &stat);
     now.pss = 0;
-    if (error == 0 && wants_pss && now.state == RUSAGE_LIVES && !uses_parents) {
+    if (wants_pss && now.state == RUSAGE_LIVES && !uses_parents) {
         int refused =
             rusage_read_memory(member->handle.directory, "smaps_rollup", "\nPss:", &now.pss);
 
@@ -216,10 +223,8 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
             now.state = RUSAGE_UNREAD;
     }
     /* Last: if the process has not been reaped now, its number was its own before. */
-    if (error == 0)
-        error = rusage_member_rss(member, &stat, &now.rss);
-    if (error == 0 && !is_kept && member->handle.inode != 0
-        && rusage_member_inode(member) != member->handle.inode)
+    error = rusage_member_rss(member, &stat, &now.rss);
+    if (error == 0 && !is_kept && rusage_is_replaced(member))
         error = ESRCH;
     if (error != 0)
         return error;
@@ -248,19 +253,20 @@ static int rusage_member_is_there(rusage_member *member)
 static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *member)
 {
     int parent = rusage_tree_find(tree, member->now.parent);
+    /* after the end of its parent it has another one */
+    int keeps_parent = parent < 0 || tree->members[parent].now.state == RUSAGE_LIVES;
+    int may_be_idle = tree->is_anchored && member->now.state == RUSAGE_LIVES && member->now.own > 0
+                      && member->handle.has_memory;
     char path[32];
     int64_t pages = 0;
     double own = 0;
 
-    if (!tree->is_anchored || member->now.state != RUSAGE_LIVES || !member->handle.has_memory
-        || member->now.own <= 0 || member->handle.quick_readings >= 7)
-        return 0;
-    /* after the end of its parent it has another one */
-    if (parent >= 0 && tree->members[parent].now.state != RUSAGE_LIVES)
+    if (!may_be_idle || !keeps_parent || member->handle.quick_readings >= 7)
         return 0;
     snprintf(path, sizeof path, "/proc/%d/statm", member->pid);
-    if (rusage_member_pages(member, AT_FDCWD, path, &pages) != 0 || pages == 0
-        || rusage_read_clock(member->pid, &own) != 0 || own != member->now.own)
+    if (rusage_member_pages(member, AT_FDCWD, path, &pages) != 0 || pages == 0)
+        return 0;
+    if (rusage_read_clock(member->pid, &own) != 0 || own != member->now.own)
         return 0;
     member->now.rss = pages * sysconf(_SC_PAGESIZE);
     member->handle.quick_readings++;
@@ -279,6 +285,15 @@ static void rusage_tree_close_files(rusage_tree *tree)
         rusage_member_close(&tree->members[i]);
 }
 
+/* Do so if an error says that no descriptor is free; return whether to try again. */
+static int rusage_tree_frees_files(rusage_tree *tree, int error)
+{
+    if ((error != EMFILE && error != ENFILE) || tree->system.reads_one_by_one)
+        return 0;
+    rusage_tree_close_files(tree);
+    return 1;
+}
+
 static int rusage_member_read_completely(rusage_tree *tree, rusage_member *member, int wants_pss)
 {
     int error = rusage_member_open(tree, member);
@@ -291,23 +306,22 @@ static int rusage_member_read_completely(rusage_tree *tree, rusage_member *membe
 
 static int rusage_member_read(rusage_tree *tree, rusage_member *member, int wants_pss)
 {
-    int error;
+    int error, is_refused;
 
     if (!wants_pss && rusage_member_read_quickly(tree, member))
         return 0;
     error = rusage_member_read_completely(tree, member, wants_pss);
-    if ((error == EMFILE || error == ENFILE) && !tree->system.reads_one_by_one) {
-        rusage_tree_close_files(tree);
+    if (rusage_tree_frees_files(tree, error))
         error = rusage_member_read_completely(tree, member, wants_pss);
-    }
-    if (error == 0 && member->now.state == RUSAGE_ZOMBIE)
-        rusage_member_close(member); /* it may stay for long */
-    else if ((error == EACCES || error == EPERM) && rusage_member_is_there(member))
+    is_refused = error == EACCES || error == EPERM;
+    if (is_refused && rusage_member_is_there(member))
         member->now.state = RUSAGE_UNREAD;
-    else if (error == EACCES || error == EPERM || error == ESRCH || error == ENOENT)
+    else if (is_refused || error == ESRCH || error == ENOENT)
         member->now.state = RUSAGE_GONE;
-    else
+    else if (error != 0)
         return error;
+    else if (member->now.state == RUSAGE_ZOMBIE)
+        rusage_member_close(member); /* it may stay for long */
     return 0;
 }
 
@@ -322,7 +336,7 @@ static int rusage_member_lives(rusage_tree *tree, rusage_member *member)
 
 /* Return 0 if the process that has the member's number now is the member; `pidfd` is of that
    process, or -1. Where the files of the member are not open and no pidfd has an inode of its own,
-   this is not certain: see rusage_is_anothers_child(). */
+   this is not certain: see rusage_is_another(). */
 static int rusage_member_check(rusage_tree *tree, rusage_member *member, int pidfd)
 {
     rusage_stat stat;
@@ -331,7 +345,7 @@ static int rusage_member_check(rusage_tree *tree, rusage_member *member, int pid
     if (member->handle.inode != 0 && pidfd >= 0)
         return rusage_inode_of(pidfd) == member->handle.inode ? 0 : ESRCH;
     error = rusage_member_look(tree, member, &stat);
-    return error == 0 && rusage_is_anothers_child(tree, member, &stat) ? ESRCH : error;
+    return error == 0 && rusage_is_another(tree, member, &stat) ? ESRCH : error;
 }
 
 /* Send a signal by a pidfd, or by the number where there is none or the kernel lacks the call. */
@@ -351,10 +365,8 @@ static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int nu
 
     if (pidfd < 0) {
         pidfd = rusage_pidfd_open(member->pid);
-        if (pidfd < 0 && (errno == EMFILE || errno == ENFILE) && !tree->system.reads_one_by_one) {
-            rusage_tree_close_files(tree);
+        if (pidfd < 0 && rusage_tree_frees_files(tree, errno))
             pidfd = rusage_pidfd_open(member->pid);
-        }
         if (pidfd < 0 && errno != ENOSYS && errno != EPERM)
             return errno;
         error = rusage_member_check(tree, member, pidfd);
