@@ -122,13 +122,14 @@ static int rusage_tree_adopt(rusage_tree *tree)
     do
         for (i = added = 0; error == 0 && i < tree->listed_count; i++) {
             const rusage_listed *one = &tree->listed[i];
+            int is_member = rusage_tree_find(tree, one->pid) >= 0;
 
-            if (rusage_tree_find(tree, one->pid) >= 0
-                || (rusage_tree_find(tree, one->parent) < 0
-                    && !rusage_is_orphan(tree, one->pid, one->parent)))
-                continue;
-            error = rusage_tree_add(tree, one->pid, one->parent);
-            added++;
+            if (!is_member
+                && (rusage_tree_find(tree, one->parent) >= 0
+                    || rusage_is_orphan(tree, one->pid, one->parent))) {
+                error = rusage_tree_add(tree, one->pid, one->parent);
+                added++;
+            }
         }
     while (error == 0 && added > 0);
     return error;
@@ -147,11 +148,11 @@ static int rusage_member_belongs(rusage_tree *tree, rusage_member *member)
 
     if (rusage_is_orphan(tree, member->pid, member->now.parent))
         return 1;
-    if (parent == NULL || parent->now.state == RUSAGE_GONE
-        || (RUSAGE_PARENT_IDS_DANGLE && member->now.start < parent->now.start))
+    if (parent == NULL || parent->now.state == RUSAGE_GONE)
         return 0;
-    return RUSAGE_PARENT_IDS_DANGLE || parent->now.state == RUSAGE_UNREAD
-           || rusage_member_lives(tree, parent);
+    if (RUSAGE_PARENT_IDS_DANGLE)
+        return member->now.start >= parent->now.start;
+    return parent->now.state == RUSAGE_UNREAD || rusage_member_lives(tree, parent);
 }
 
 /* Read a member. What has a parent behind it in the list, as after setns(2), is read behind
@@ -195,15 +196,15 @@ static int rusage_tree_settle(rusage_tree *tree)
     for (i = tree->count - 1; i >= 0; i--) {
         rusage_member *member = &tree->members[i];
 
-        if (member->now.state == RUSAGE_GONE || member->is_new) {
-            /* how old a new one was is unknown, or it stays in the list: a parent's ID dangles */
-            if (member->is_new)
-                tree->changed |= !RUSAGE_PARENT_IDS_DANGLE;
-            else if (member->pid != 0) /* not moved */
-                rusage_tree_bury(tree, member);
-            rusage_member_close(member);
-            member->now.state = RUSAGE_GONE;
-        }
+        if (member->now.state != RUSAGE_GONE && !member->is_new)
+            continue;
+        /* how old a new one was is unknown, or it stays in the list: a parent's ID dangles */
+        if (member->is_new)
+            tree->changed |= !RUSAGE_PARENT_IDS_DANGLE;
+        else if (member->pid != 0) /* not moved */
+            rusage_tree_bury(tree, member);
+        rusage_member_close(member);
+        member->now.state = RUSAGE_GONE;
     }
     return rusage_tree_compact(tree);
 }
@@ -233,7 +234,7 @@ static int rusage_tree_read(rusage_tree *tree, int wants_pss)
 /* Read twice, and again until a reading finds no end, and nothing older that was not known. */
 static int rusage_tree_open_root(rusage_tree *tree, int pid)
 {
-    int attempt, error = rusage_tree_begin(tree, pid);
+    int attempt, state, error = rusage_tree_begin(tree, pid);
 
     if (error == 0)
         error = rusage_tree_add(tree, pid, 0);
@@ -241,10 +242,10 @@ static int rusage_tree_open_root(rusage_tree *tree, int pid)
         error = rusage_member_read(tree, &tree->members[0], 0);
     if (error != 0)
         return error;
-    if (tree->members[0].now.state == RUSAGE_GONE
-        || (!RUSAGE_HAS_ZOMBIES && tree->members[0].now.state == RUSAGE_ZOMBIE))
+    state = tree->members[0].now.state;
+    if (state == RUSAGE_GONE || (!RUSAGE_HAS_ZOMBIES && state == RUSAGE_ZOMBIE))
         return RUSAGE_NO_PROCESS;
-    if (tree->members[0].now.state == RUSAGE_UNREAD)
+    if (state == RUSAGE_UNREAD)
         return RUSAGE_NO_PERMISSION;
     tree->members[0].is_new = 0;
     tree->opened = rusage_tree_now();
@@ -310,19 +311,20 @@ static int rusage_tree_sample(rusage_tree *tree, int wants_pss, rusage_sample *s
         return error;
     for (i = 0; i < tree->count; i++) {
         const rusage_member *member = &tree->members[i];
+        int is_read = member->now.state == RUSAGE_LIVES;
+        int is_unread = member->now.state == RUSAGE_UNREAD;
 
-        sample->processes +=
-            member->now.state == RUSAGE_LIVES || member->now.state == RUSAGE_UNREAD;
-        sample->unread += member->now.state == RUSAGE_UNREAD;
-        if (member->now.state == RUSAGE_LIVES) {
-            sample->rss += member->now.rss;
-            sample->pss += member->now.pss;
-            if (sample->figures < room) {
-                figures[sample->figures].pid = member->pid;
-                figures[sample->figures].rss = member->now.rss;
-                figures[sample->figures].cputime = rusage_member_own(member);
-                sample->figures++;
-            }
+        sample->processes += is_read || is_unread;
+        sample->unread += is_unread;
+        if (!is_read)
+            continue;
+        sample->rss += member->now.rss;
+        sample->pss += member->now.pss;
+        if (sample->figures < room) {
+            figures[sample->figures].pid = member->pid;
+            figures[sample->figures].rss = member->now.rss;
+            figures[sample->figures].cputime = rusage_member_own(member);
+            sample->figures++;
         }
     }
     return 0;

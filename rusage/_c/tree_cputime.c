@@ -92,6 +92,7 @@ static void rusage_tree_count_in(rusage_tree *tree, rusage_member *member)
 static void rusage_tree_bury(rusage_tree *tree, const rusage_member *member)
 {
     int index = rusage_tree_find(tree, member->now.parent);
+    rusage_member *parent = index < 0 ? NULL : &tree->members[index];
     double total = rusage_member_total(member);
 
     tree->changed = 1;
@@ -99,13 +100,12 @@ static void rusage_tree_bury(rusage_tree *tree, const rusage_member *member)
     /* what an older one had used before is unknown */
     if (!member->is_counted && rusage_is_older(tree, member))
         tree->is_anchored = 0;
-    if (index < 0)
+    if (parent == NULL)
         tree->lost += total;
-    else if (tree->members[index].now.state == RUSAGE_LIVES
-             && rusage_member_lives(tree, &tree->members[index])) {
-        tree->members[index].ended += total;
-        tree->members[index].waited_error += member->waited_error;
-    } else
+    else if (parent->now.state == RUSAGE_LIVES && rusage_member_lives(tree, parent)) {
+        parent->ended += total;
+        parent->waited_error += member->waited_error;
+    } else                          /* its total enters no sum: see above */
         tree->lost -= member->waited_error;
 }
 
