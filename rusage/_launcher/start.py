@@ -12,10 +12,9 @@ its child write to a memfd. What they have written is final when the pipe has no
 then the child has executed its program, or has ended.
 
 ``start`` decides once, by the arguments and by the state of the calling thread, and then starts
-once. It returns None if the program must be started directly, by subprocess, which is the case for
-everything that is not plain: the launcher runs only with the rights that the program has. Nothing
-is started a second time: None means that the program has not been executed, and that the launcher
-cannot execute it any more.
+once. What is not plain is started directly, by subprocess: the launcher runs only with the rights
+that the program has. Nothing is started a second time: if subprocess starts the program, it has not
+been executed, and the launcher cannot execute it any more.
 """
 
 from __future__ import annotations
@@ -45,7 +44,6 @@ assert sys.platform == "linux"  # noqa: S101 (for the type checkers)
 
 PATH = os.path.join(os.path.dirname(__file__), "launcher")
 
-PAUSE = 60.0  # seconds
 _retry_at = 0.0  # by time.monotonic()
 
 # The launcher closes descriptors faster than subprocess does, where the kernel has close_range(2)
@@ -82,8 +80,8 @@ Started = tuple[int, int | None, float]
 def start(call: dict[str, Any], limits: Limits) -> Started | None:
     """Start the program of a call of ``_execute_child``.
 
-    Returns None, with nothing started, if it is not a plain one. An exception that is raised has
-    ended the child, unless subprocess itself would leave it running.
+    Returns None, with nothing started, if subprocess is to start it. An exception that is raised
+    has ended the child, unless subprocess itself would leave it running.
     """
     if time.monotonic() < _retry_at or not _is_plain(call) or lib.rusage_why_direct() != ffi.NULL:
         return None
@@ -101,9 +99,9 @@ def start(call: dict[str, Any], limits: Limits) -> Started | None:
 
 
 def pause() -> None:
-    """Do not use the launcher for a while."""
+    """Do not use the launcher for a minute."""
     global _retry_at  # noqa: PLW0603 (cached: what the system allows hardly changes)
-    _retry_at = time.monotonic() + PAUSE
+    _retry_at = time.monotonic() + 60
 
 
 # --- Whether a start is a plain one ---
@@ -128,10 +126,7 @@ def _resolve(args: Any, executable: Any, *, shell: bool) -> tuple[list[Any], Any
     """Return the arguments and the program as subprocess determines them."""
     if shell and isinstance(args, os.PathLike):
         raise _NotPlain
-    # The second test is slow for a list.
-    if not isinstance(args, list) and isinstance(args, (str, bytes, os.PathLike)):
-        args = [args]
-    arguments = list(args)
+    arguments = args if isinstance(args, list) else [args]  # Popen makes lists of all others
     # The behaviour of subprocess depends on how it starts the child.
     if not arguments or (executable is not None and not shell and not os.fsencode(arguments[0])):
         raise _NotPlain
