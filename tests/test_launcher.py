@@ -45,7 +45,6 @@ UNSHARE, STRACE = shutil.which("unshare") or "", shutil.which("strace") or ""
 needs_compiler = pytest.mark.skipif(
     shutil.which("cc") is None, reason="no C compiler: apt-get install gcc libc6-dev"
 )
-OWN_LISTED = ["ls", "/proc/self/fd"]
 
 
 def skip_unless(command: list[str]) -> None:
@@ -72,7 +71,7 @@ def test_without_close_range(monkeypatch: pytest.MonkeyPatch) -> None:
     for use in start.use_close_range, False:
         monkeypatch.setattr(start, "use_close_range", use)
         check()
-        listed = rusage.run(OWN_LISTED, capture_output=True).stdout.split()
+        listed = rusage.run(["ls", "/proc/self/fd"], capture_output=True).stdout.split()
         assert listed == [b"0", b"1", b"2", b"3"]
         assert rusage.run(["test", "!", "-e", f"/proc/self/fd/{behind}"]).returncode == 0
     os.close(behind)
@@ -168,6 +167,23 @@ def test_handler_raises_before_a_slow_launcher_runs(monkeypatch: pytest.MonkeyPa
     with pytest.raises(Stop):
         rusage.Popen(["true"])
     assert reap() <= 1
+
+
+@alone
+def test_handler_raises_while_a_failed_child_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    waitpid, ended = os.waitpid, []
+
+    def stop_second(*given: int) -> tuple[int, int]:
+        ended.append(given)
+        if len(ended) == 2:  # after the launcher
+            raise Stop
+        return waitpid(*given)
+
+    signal.signal(signal.SIGUSR1, stop)
+    monkeypatch.setattr(os, "waitpid", stop_second)
+    with pytest.raises(Stop):
+        rusage.Popen([__file__])  # not executable
+    no_child_is_left()
 
 
 def reap() -> int:
@@ -520,19 +536,13 @@ def test_death_after_the_creation(code: str, status: int, launcher: Path) -> Non
 
 # --- With the rights of the program ---
 
-THIS_USER = os.geteuid() if hasattr(os, "geteuid") else 0
-DIRECT: list[dict[str, Any]] = [
-    {"user": 33},
-    {"group": 33},
-    {"extra_groups": []},
-    {"user": THIS_USER},
-]
+DIRECT: list[dict[str, Any]] = [{"user": 33}, {"group": 33}, {"extra_groups": []}, {"user": 0}]
 
 
 @root
 @pytest.mark.parametrize("keywords", DIRECT, ids=str)
 def test_other_users_are_started_directly(keywords: dict[str, Any]) -> None:
-    """Also those that are the same."""
+    """Also this user, root."""
     done = rusage.run(["true"], **keywords)
     assert done.returncode == 0
     assert "ru_maxrss" not in done.measured
@@ -800,7 +810,7 @@ def test_failed_start_makes_no_cycle(monkeypatch: pytest.MonkeyPatch) -> None:
     fail("true")
     fail("/no/such/program")
     monkeypatch.setattr(start, "PATH", REAL)
-    fail("/no/such/program")
+    fail(__file__)  # not executable
     signal.signal(signal.SIGCHLD, stop)
     fail("true")
     assert len(gone) == 4

@@ -210,6 +210,7 @@ PROMISES = [
         """If a signal handler raises an exception while a child is being started, the exception
         propagates, and the program is not started a second time.""",
         """test_popen.py::test_interrupted_start_leaves_no_child
+        test_launcher.py::test_handler_raises_while_a_failed_child_ends
         test_launcher.py::test_interrupted_starts""",
     ),
     Promise(

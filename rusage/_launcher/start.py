@@ -323,7 +323,7 @@ class Launch:
         if child < 1:  # C code may have forked a process that can write it
             return launcher, 0, began
         if failed:
-            _end(child, exits=True)
+            _wait(child)
             return None
         return child, None if lib.rusage_is_child(child) else 0, began
 
@@ -392,17 +392,16 @@ def _wait(pid: int) -> int | None:
         return None
 
 
-def _end(pid: int, *, exits: bool = False) -> None:
-    """Kill a child of this process unless it exits by itself, and reap it.
+def _end(pid: int) -> None:
+    """Kill a child of this process and reap it.
 
     Also if signal handlers raise meanwhile.
     """
     for _ in range(100 if pid > 0 else 0):
         try:
             # Check first: if the child has been reaped, another process may have its PID.
-            if exits or os.waitpid(pid, os.WNOHANG) == (0, 0):
-                if not exits:
-                    os.kill(pid, signal.SIGKILL)
+            if os.waitpid(pid, os.WNOHANG) == (0, 0):
+                os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
         except ChildProcessError:
             return
