@@ -340,6 +340,7 @@ class Launch:
             try:
                 if launcher.returncode is None:
                     _end(launcher.pid or self._find_launcher())
+                    launcher.returncode = 0
                 # Final since the launcher ended.
                 child, has_run, _ = read_memory(self._channel.memory)
                 _end(child)
@@ -393,21 +394,12 @@ def _wait(pid: int) -> int | None:
 
 
 def _end(pid: int) -> None:
-    """Kill a child of this process and reap it.
-
-    Also if signal handlers raise meanwhile.
-    """
-    for _ in range(100 if pid > 0 else 0):
-        try:
-            # Check first: if the child has been reaped, another process may have its PID.
-            if os.waitpid(pid, os.WNOHANG) == (0, 0):
-                os.kill(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-        except ChildProcessError:
-            return
-        except BaseException:  # noqa: BLE001, S112 (the exception that is being handled takes precedence)
-            continue
-        return
+    """Kill a child of this process and reap it."""
+    with contextlib.suppress(ChildProcessError):
+        # Check first: if the child has been reaped, another process may have its PID.
+        if pid > 0 and os.waitpid(pid, os.WNOHANG) == (0, 0):
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
 # --- Exceptions during a start ---
