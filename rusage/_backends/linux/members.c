@@ -117,7 +117,7 @@ static int rusage_member_open(const rusage_tree *tree, rusage_member *member)
     return 0;
 }
 
-/* Read the stat file only; return ESRCH for another process. */
+/* Read the stat file only, of the process that has the member's number now. */
 static int rusage_member_look(const rusage_tree *tree, rusage_member *member, rusage_stat *stat)
 {
     int error = rusage_member_open(tree, member);
@@ -125,8 +125,6 @@ static int rusage_member_look(const rusage_tree *tree, rusage_member *member, ru
     if (error == 0)
         error = rusage_member_stat(member, stat);
     rusage_close_fd(&member->handle.directory);
-    if (error == 0 && stat->field[STAT_STARTED] != member->now.start)
-        return ESRCH;
     return error == ENOENT ? ESRCH : error;
 }
 
@@ -331,7 +329,8 @@ static int rusage_member_lives(rusage_tree *tree, rusage_member *member)
 {
     rusage_stat stat;
 
-    return rusage_member_look(tree, member, &stat) == 0 && !rusage_has_ended(&stat);
+    return rusage_member_look(tree, member, &stat) == 0 && !rusage_has_ended(&stat)
+           && stat.field[STAT_STARTED] == member->now.start;
 }
 
 /* Return 0 if the process that has the member's number now is the member; `pidfd` is of that
