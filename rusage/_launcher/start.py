@@ -433,10 +433,10 @@ def _raised_by_hook(error: BaseException) -> bool:
 
 def _is_in_start(error: BaseException) -> bool:
     """Return whether the innermost frame of an error is the start's."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
+    module, traceback = "", error.__traceback__
+    while traceback is not None:
+        module = traceback.tb_frame.f_globals.get("__name__", "")
         traceback = traceback.tb_next
-    module = "" if traceback is None else traceback.tb_frame.f_globals.get("__name__", "")
     return module.partition(".")[0] in {"rusage", "subprocess", "os"}
 
 
