@@ -171,12 +171,8 @@ def run(
 
     It takes the same arguments and raises the same exceptions as ``subprocess.run``. The result,
     ``TimeoutExpired`` and ``CalledProcessError`` also have ``rusage``, ``measured`` and ``elapsed``
-    (seconds). ``measured`` names the fields of ``rusage`` that were measured for this process; the
-    others are 0.
-
-    ``rlimits`` sets resource limits in the process (Unix), such as
-    ``{resource.RLIMIT_CPU: (1, 2)}``: it maps constants of ``resource`` to pairs of a soft and a
-    hard limit. ``Popen`` describes it and ``measured`` in full.
+    (seconds), which ``Popen`` describes, as it does ``rlimits``, such as
+    ``{resource.RLIMIT_CPU: (1, 2)}``.
     """
     process = start(*popenargs, input=input, capture_output=capture_output, **kwargs)
     return complete(process, input=input, timeout=timeout, check=check)
