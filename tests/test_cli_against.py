@@ -20,8 +20,9 @@ MEDIANS = {
     name: {"median": value} for name, value in (USAGE | {"elapsed": 4.0, "cputime": 40.0}).items()
 }
 SERIES: dict[str, Any] = {
-    "version": 1,
+    "version": 2,
     "command": ["true"],
+    "system": formats.system(),
     "runs": [RUN],
     "summary": MEDIANS,
     "stopped_by": None,
@@ -85,7 +86,7 @@ def test_other_command_or_system() -> None:
 
 
 FAILED = "a run failed, was killed or was stopped, or there is none"
-NO_REPORT = "not a report of a run or a series in JSON of version 1 or 2, of at most 16 MiB"
+NO_REPORT = "not a report of a run or a series in JSON of version 2, of at most 16 MiB"
 REFUSED = {
     "failed": (SERIES | {"runs": [RUN, RUN | {"exit_status": None}]}, FAILED),
     "killed by --kill": (STORED | {"tree": {"rss": 1, "killed": True}}, FAILED),

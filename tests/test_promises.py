@@ -542,8 +542,8 @@ PROMISES = [
     Promise(
         COMMAND,
         """- The file is read before anything is run or written, 16 MiB at most. The exit status is
-        125, and nothing is run, if the file is not the report of a run or a series in version 1 or
-        2 of the JSON, if a run failed, was killed or was stopped, or if the figure of a relative
+        125, and nothing is run, if the file is not the report of a run or a series in version 2
+        of the JSON, if a run failed, was killed or was stopped, or if the figure of a relative
         limit is missing.""",
         """test_cli_against.py::test_refused_report test_cli_against.py::test_refused_file
         test_cli_against.py::test_unknown_figures""",

@@ -30,9 +30,8 @@ def load(path: str, options: Options, command: list[str]) -> bool:
         for name, limit in options.limits.items():
             if isinstance(limit, Percent):
                 options.limits[name] = _absolute(name, limit, stored)
-        here = system()
-        before, kernel = shlex.join(record["command"]), record.get("system", here)
-        if before != shlex.join(map(utf8, command)) or kernel != here:
+        before, kernel = shlex.join(record["command"]), record["system"]
+        if before != shlex.join(map(utf8, command)) or kernel != system():
             complain(
                 path,
                 f"of another command or system: {shown(before)} on {shown(kernel)}",
@@ -41,10 +40,7 @@ def load(path: str, options: Options, command: list[str]) -> bool:
     except OSError as error:
         complain(path, error.strerror)
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
-        complain(
-            path,
-            "not a report of a run or a series in JSON of version 1 or 2, of at most 16 MiB",
-        )
+        complain(path, "not a report of a run or a series in JSON of version 2, of at most 16 MiB")
     else:
         return True
     return False
@@ -52,7 +48,7 @@ def load(path: str, options: Options, command: list[str]) -> bool:
 
 def _figures(record: Any) -> dict[str, float]:
     """Return the figures of a run, or the medians of a series."""
-    if record["version"] not in {1, 2}:
+    if record["version"] != 2:
         raise ValueError
     runs = record.get("runs", [record])
     failed = any(run["exit_status"] != 0 or run.get("tree", {}).get("killed") for run in runs)
