@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import forked
 import pytest
@@ -21,6 +22,7 @@ from forked import RUSAGE
 from terminals import WAITS, Start, press, read_until, screen
 
 from rusage._cli import output
+from rusage._cli import run as starts
 from rusage._cli.options import Options
 from rusage._cli.series import HiddenOutput
 
@@ -184,6 +186,23 @@ def test_signal_ends_the_series(number: signal.Signals, options: list[str], caug
     else:
         assert (status, counted, stopped_by) == (128 + number, [True, True, False], number)
     assert runs_made() == len(counted)
+
+
+@forked.needs_fork
+def test_signal_that_no_run_gets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first run, which it came for, has ended: the next run does not get it."""
+    start = starts._start  # noqa: SLF001 (patched)
+    ended: list[int] = []
+
+    def start_late(*arguments: Any) -> Any:
+        process = start(*arguments)
+        if not ended:
+            os.kill(os.getpid(), signal.SIGUSR1)
+            ended.append(process.wait())
+        return process
+
+    monkeypatch.setattr(starts, "_start", start_late)
+    assert (run("-n", "2", "sleep", "0.3").returncode, in_words().count("runs 2 of 2")) == (0, 1)
 
 
 @pytest.mark.parametrize("unusual", [SLEEPS, CATCHES.format(2)], ids=["", "caught"])
