@@ -22,6 +22,7 @@ from command import in_words, new_folder, plain, record, run, validated  # noqa:
 from conftest import become_nobody, in_child, needs_sh, root
 from forked import RUSAGE
 from held_trees import wait_until
+from scenes import Child, in_namespaces, next_pid
 from terminals import Start, read_until, screen
 
 import rusage
@@ -250,6 +251,29 @@ def test_orphans_of_earlier_runs() -> None:
     )
     assert message in done.stderr
     assert all(one["tree"]["processes"] <= 4 for one in record()["runs"])
+
+
+@adopts
+@root
+def test_orphan_with_the_number_of_an_earlier_one() -> None:
+    """It counts: the other one, which ran before the program, has ended."""
+
+    def scene() -> None:
+        earlier = subprocess.Popen(["sleep", "60"])  # noqa: S607 (found in PATH)
+        of_run = sampling.Sampling(Options({"tree": True}), "x", sampling.become_reaper())
+        with Child() as started:
+            of_run.start(started.pid, time.perf_counter())
+            earlier.kill()
+            wait_until(of_run.reap, "the end of the earlier one")
+            next_pid(earlier.pid)
+            orphan = subprocess.Popen(["sleep", "60"])  # noqa: S607 (as above)
+            assert orphan.pid == earlier.pid
+            recording = of_run._recording  # noqa: SLF001 (its samples are too few for finish())
+            assert recording is not None
+            assert recording.tree.sample().processes == 2
+            of_run.finish()
+
+    in_namespaces(scene, proc="")
 
 
 @needs_sh
