@@ -88,6 +88,21 @@ def test_without_noexec_seal() -> None:
     check()
 
 
+@alone
+def test_standard_stream_that_is_opened_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By another thread, as of a daemon: no descriptor of the start has its number."""
+    opened, real = [], start._Launcher._execute_child  # noqa: SLF001 (patched)
+
+    def execute_child(launcher: Any, **call: Any) -> None:
+        real(launcher, **call)
+        opened.append(os.open(os.devnull, os.O_RDONLY))
+
+    monkeypatch.setattr(start._Launcher, "_execute_child", execute_child)  # noqa: SLF001 (as above)
+    os.close(0)
+    assert "ru_maxrss" in rusage.run(["true"]).measured
+    assert opened == [0]
+
+
 # --- Signals ---
 
 
@@ -184,6 +199,29 @@ def test_handler_raises_while_a_failed_child_ends(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(Stop):
         rusage.Popen([__file__])  # not executable
     no_child_is_left()
+
+
+@alone
+def test_handler_that_forks_during_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child has no part in the start, and starts the program itself, directly."""
+    child, real = -1, start._Launcher._execute_child  # noqa: SLF001 (patched)
+
+    def fork(*_: object) -> None:
+        nonlocal child
+        child = os.fork()
+        signal.alarm(0 if child else 60)
+
+    def execute_child(launcher: Any, **call: Any) -> None:
+        real(launcher, **call)
+        signal.raise_signal(signal.SIGUSR1)
+
+    monkeypatch.setattr(start._Launcher, "_execute_child", execute_child)  # noqa: SLF001 (as above)
+    signal.signal(signal.SIGUSR1, fork)
+    done = rusage.run(["sh", "-c", "exit 5"])
+    if not child:
+        os._exit(done.returncode if "ru_maxrss" not in done.measured else 1)
+    assert (done.returncode, "ru_maxrss" in done.measured) == (5, True)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
 
 
 def reap() -> int:

@@ -26,8 +26,8 @@ static void rusage_channel_close(rusage_channel *channel)
     rusage_close_fd(&channel->write_end);
 }
 
-/* Move a descriptor above 2, so that it cannot become a standard stream of the child. Return 0 or
-   an errno. */
+/* Move a descriptor above 2: it must not become a standard stream of the child, nor be replaced by
+   one that a thread opens. Return 0 or an errno. */
 static int rusage_move_above_2(int *fd)
 {
     int low = *fd;
