@@ -14,7 +14,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import (
@@ -37,6 +37,8 @@ from rusage._backends import BACKEND
 if "Tree" in BACKEND.absent:
     pytest.skip(f"no Tree: {BACKEND.absent['Tree']}", allow_module_level=True)
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LINUX = BACKEND.name == "Linux"
 needs_pss = pytest.mark.skipif("pss" in BACKEND.absent, reason="this system has no pss")
@@ -391,22 +393,29 @@ def test_signal_on_windows() -> None:
 # --- The object ---
 
 
-def test_threads_share_a_tree() -> None:
+@pytest.mark.parametrize("calls", [pytest.param(in_child, marks=forks), lambda use: use()])
+def test_threads_share_a_tree(calls: Callable[[Callable[[], None]], None]) -> None:
     """Readings of several threads do not disturb each other, nor does a close()."""
-    with held(children=[{}, {}]) as running:
-        tree = rusage.Tree(running.root)
-        seen: list[int] = []
+    seen: list[int] = []
 
-        def read() -> None:
-            while True:
-                seen.append(tree.sample().processes)
+    def read() -> None:
+        while True:
+            seen.append(tree.sample().processes)
 
+    def use() -> None:
+        assert tree.sample().processes == 3
         with ThreadPoolExecutor(4) as pool:
             readings = [pool.submit(read) for _ in range(4)]
-            wait_until(lambda: len(seen) >= 100, "100 readings")
+            wait_until(
+                lambda: len(seen) >= 100 or any(reading.done() for reading in readings),
+                "100 readings",
+            )
             tree.close()
             errors = {str(reading.exception()) for reading in readings}
-    assert (set(seen), errors) == ({3}, {"this Tree is closed"})
+        assert (set(seen), errors) == ({3}, {"this Tree is closed"})
+
+    with held(children=[{}, {}]) as running, rusage.Tree(running.root) as tree:
+        calls(use)
 
 
 @forks
