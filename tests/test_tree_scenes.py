@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -179,10 +180,11 @@ def test_time_of_an_adopted_process() -> None:
 @alone
 def test_long_list_of_children() -> None:
     """It is longer than a page."""
-    children = [clone() for _ in range(1000)]
-    with rusage.Tree() as tree:
-        assert tree.sample().processes == 1001
-    end(*children)
+    with contextlib.ExitStack() as stack:
+        for _ in range(1000):
+            stack.callback(end, clone())
+        with rusage.Tree() as tree:
+            assert tree.sample().processes == 1001
 
 
 @alone
