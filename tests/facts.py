@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 CLAIMS = {
     "Linux": {
-        "times: resolution": "microseconds",
+        "times: resolution": "microseconds | ticks",
         "times: split": "sampled | precise | all user time",
         "ru_idrss: with CPU time": "0",
         "ru_isrss: with CPU time": "0",
@@ -471,18 +471,20 @@ def accepted_who() -> Iterator[Fact]:
 
 
 def clock() -> Iterator[Fact]:
-    """Find the smallest step of the times, and how they are split."""
+    """Find the usual step of the times, and how they are split."""
     readings = []
     end = time.process_time() + 0.1
     while time.process_time() < end:
         readings.append(round(cputime(usage()) * 1e6))
-    steps = [step for step in map(operator.sub, readings[1:], readings) if step > 0]
-    value = None
-    if len(steps) > 1:
-        value = "microseconds" if min(steps) < 1000 else "ticks"
-    smallest = min(steps, default=0)
-    seen = f"{len(readings)} readings in 0.1 s of CPU time: smallest step {smallest} microseconds"
-    yield Fact("times: resolution", value, seen)
+    steps = sorted(step for step in map(operator.sub, readings[1:], readings) if step > 0)
+    # The median: a step between two ticks may be short, for example because of a context switch.
+    usual = steps[len(steps) // 2] if steps else 0
+    kinds = (
+        ("microseconds", 0 < usual < 1000),
+        ("ticks", 1 < len(steps) < len(readings) / 2),  # not: each reading takes as long
+    )
+    seen = f"{len(readings)} readings in 0.1 s of CPU time: median step {usual} microseconds"
+    yield Fact("times: resolution", kind(*kinds), seen)
     if hasattr(os, "fork"):
         yield split()
     yield statistics_clock()

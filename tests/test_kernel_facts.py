@@ -5,6 +5,7 @@ Run it on each system that you can reach, and after a change of a backend.
 
 from __future__ import annotations
 
+import itertools
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import facts
 import pytest
 from claims import EVIDENCE, backend_of, claims, outcomes
 
+import rusage
 from rusage._backends import BACKEND, _base
 from rusage._backends._base import Backend
 from rusage._rusage import lib
@@ -38,6 +40,25 @@ def test_this_kernel(module: str) -> None:
     assert [fact for fact in found if facts.outcome(fact, said) == "refuted"] == []
     assert [fact for fact in found if "measurement" in fact.name] == []  # one that failed
     assert {fact.name for fact in found if facts.outcome(fact, said) == "confirmed"} >= ALWAYS
+
+
+@pytest.mark.parametrize(
+    ("steps", "repeated", "value"),
+    [
+        ([4000, 524, 4005, 4001], 9, "ticks"),  # of Linux on s390x
+        ([10, 11, 10, 4000], 1, "microseconds"),
+        ([4000, 4100, 3900, 4000], 1, None),  # by readings as long as ticks
+    ],
+)
+def test_step_of_the_times(
+    steps: list[int], repeated: int, value: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is neither the smallest nor the largest one, and only of a kernel that is asked often."""
+    readings = [time / 1e6 for time in itertools.accumulate(steps) for _ in range(repeated)]
+    spent, times = iter([0] * (len(readings) + 1) + [1]), iter(readings)
+    monkeypatch.setattr("time.process_time", lambda: next(spent))
+    monkeypatch.setattr(facts, "usage", lambda: rusage.RUsage.zero._replace(ru_utime=next(times)))
+    assert next(facts.clock()).value == value
 
 
 def test_rate_is_that_of_sysctl() -> None:

@@ -73,6 +73,8 @@ def claims(backend: Backend, module: str = "resource") -> dict[str, str]:
     own, thread = backend.measured["RUSAGE_SELF"], backend.measured.get("RUSAGE_THREAD", _base.NONE)
     words = documentation(backend)
     said = {"times: resolution": "microseconds" if words.resolution == "microseconds" else "ticks"}
+    if "advance at ticks" in words.clock:  # on some architectures
+        said["times: resolution"] = "microseconds | ticks"
     said["times: split"] = matching(CLOCKS, words.clock)
     for name, value in POINTS.items():
         field = name.partition(":")[0]

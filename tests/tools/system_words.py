@@ -35,7 +35,7 @@ class Documentation(NamedTuple):
     clock: str = ""
     """When and how the kernel updates the user and the system time."""
     resolution: str = "microseconds"
-    """The smallest difference between two readings of these times, in a word."""
+    """The usual difference between two readings of these times, in a word."""
     process_clock: str = ""
     """The resolution of another process's times by ``getrusage()``.
 
