@@ -52,19 +52,15 @@ OF_TOUCHING: list[tuple[int, dict[str, Any], tuple[str, ...]]] = [
 ]
 # System, peak of the child, what else is known, and the fields that are the child's own.
 OWN: list[tuple[str, int, dict[str, Any], tuple[str, ...]]] = [
-    ("macOS", MIB, {}, PEAK),
     ("macOS", 1, {"floor": 300 * MIB}, PEAK),
     ("macOS", 0, {}, NOTHING),
     ("NetBSD 9", 300 * MIB, {"floor": 300 * MIB}, NOTHING),
     ("NetBSD 9", 300 * MIB + 1, {"floor": 300 * MIB}, PEAK),
     ("NetBSD 9", 2**40, {"floor": None}, NOTHING),
     ("NetBSD 9", 2**40, {"isolated": True}, NOTHING),
-    ("NetBSD 9", 0, {"floor": 0}, NOTHING),
     ("NetBSD 8", 2**40, {"floor": 0}, NOTHING),
-    ("Linux", MIB, {"isolated": True}, PEAK),
     ("Linux", MIB, {"isolated": True, "floor": 300 * MIB}, PEAK),
     ("Linux", 0, {"isolated": True}, NOTHING),
-    ("Linux", 300 * MIB, {"floor": 300 * MIB}, NOTHING),
     ("Linux", 300 * MIB + MARGIN - 1, {"floor": 300 * MIB}, NOTHING),
     ("Linux", 300 * MIB + MARGIN, {"floor": 300 * MIB}, PEAK),
     ("Linux", 2**40, {"floor": None}, NOTHING),
@@ -75,7 +71,6 @@ OWN: list[tuple[str, int, dict[str, Any], tuple[str, ...]]] = [
     ("FreeBSD", 300 * MIB, {"inherited": usage_with(300 * MIB, 5, 5, 5)}, NOTHING),
     ("FreeBSD", 300 * MIB + 1024, {"inherited": usage_with(300 * MIB, 5, 5, 5)}, PEAK),
     ("FreeBSD", MIB, {"inherited": usage_with(0, 0, 0, 1)}, PEAK),
-    ("FreeBSD", 2 * MIB, {"inherited": usage_with(MIB)}, PEAK),
     ("FreeBSD", 2**40, {"inherited": None, "floor": 0}, NOTHING),
     *((system, 2**40, {"floor": 0, "inherited": usage_with()}, NOTHING) for system in NO_RULE),
     *((system, *row) for system in TOUCHING for row in OF_TOUCHING),
