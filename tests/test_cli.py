@@ -272,7 +272,8 @@ def test_missing_launcher() -> None:
 )
 def test_file_of_the_report_is_not_inherited() -> None:
     """GNU time lets its program inherit it."""
-    assert "/file" not in run("-o", "file", "ls", "-l", "/proc/self/fd").stdout
+    words = ["-o", "file", "--export", "file.json", "ls", "-l", "/proc/self/fd"]
+    assert "/file" not in run(*words).stdout
 
 
 FAILS = ["sh", "-c", "exit 7"]
