@@ -17,7 +17,7 @@ INTERPRETERS = {"3.14": "python3.14", "3.15": "python3.15", "pypy3.11": "pypy3"}
 PACKAGES = [
     *(f"{name}-{part}" for name in INTERPRETERS.values() for part in ("dev", "venv")),
     *("libpython3.14-testsuite", "libpython3.15-testsuite", "pypy3-lib-testsuite"),
-    *("gcc", "hyperfine", "libc6-dev", "mandoc", "strace", "time"),
+    *("gcc", "hyperfine", "libc6-dev", "mandoc", "time"),
 ]
 # One of the suites is run by a user without root's rights.
 USER, USERS_SUITE = "tester", "3.14"

@@ -27,9 +27,7 @@ from commands import new_folder, run
 from debian import PATH, SOURCE, VARIABLES, inside, make_root, variables
 
 RELEASE = "trixie"
-PACKAGES = (
-    "python3-dev,python3-pip,gcc,libc6-dev,initramfs-tools,iproute2,hyperfine,mandoc,strace,time"
-)
+PACKAGES = "python3-dev,python3-pip,gcc,libc6-dev,initramfs-tools,iproute2,hyperfine,mandoc,time"
 GROUPS = ["tests", "command", "gevent", "monitoring", "plugin"]
 DRIVERS = ["virtio_pci", "virtio_blk", "ext4"]  # modules in Debian's kernels
 
