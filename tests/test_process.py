@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -151,22 +150,6 @@ def compare(running: Reporter, process: rusage.Process, *words: object) -> RUsag
 def faults(usage: RUsage) -> int:
     """Return all page faults: Linux 5.10 counts the first use of shared memory as major ones."""
     return usage.ru_minflt + usage.ru_majflt
-
-
-def times(process: rusage.Process) -> tuple[float, ...]:
-    """Return the times, which only the process itself can change."""
-    return *process.getrusage()[:2], process.cputime()
-
-
-def unchanging(pid: int) -> tuple[float, ...]:
-    """Wait until a process does nothing any more, and return its times."""
-    with rusage.Process(pid) as process:
-        readings = [times(process)]
-        # Two may be equal since it has not had a CPU between them.
-        while readings[-3:] != [readings[-1]] * 3:
-            time.sleep(0.1)
-            readings.append(times(process))
-    return readings[-1]
 
 
 # --- Figures ---
@@ -338,40 +321,6 @@ def test_process_that_has_ended(way: str) -> None:
         assert_ended(process)
         with pytest.raises(ProcessLookupError):
             rusage.Process(running.pid)
-
-
-# --- Open and closed ---
-
-
-@pytest.mark.skipif(
-    under_wine(), reason="Wine reports the times of the asking process, which do not stand still"
-)
-def test_close_beside_readings() -> None:
-    """No reading in another thread is of a process whose descriptors have got the same numbers.
-
-    Three threads close at once: each descriptor is closed once, so that later ones with its number
-    stay open.
-    """
-
-    def reread(process: rusage.Process) -> None:
-        with pytest.raises(ValueError, match="closed"):  # noqa: PT012 (at some time)
-            while True:
-                assert times(process) == expected
-
-    def close(process: rusage.Process, at_once: threading.Barrier) -> None:
-        at_once.wait()
-        process.close()
-        with rusage.Process(os.getpid()) as own:
-            times(own)
-
-    with reporter() as running, ThreadPoolExecutor(6) as pool:
-        expected = unchanging(running.pid)
-        for _ in range(10):
-            process, at_once = rusage.Process(running.pid), threading.Barrier(3)
-            tasks = [pool.submit(reread, process) for _ in range(3)]
-            tasks += [pool.submit(close, process, at_once) for _ in range(3)]
-            for task in tasks:
-                task.result()
 
 
 @linux

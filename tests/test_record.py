@@ -561,17 +561,3 @@ def test_sample_that_fails() -> None:
         wait_for_the_end(r)
     with pytest.raises(OSError, match=os.strerror(errno.EMFILE)):
         r.stop()
-
-
-def test_thread_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error is raised, and nothing is left."""
-
-    def fail(*_: object) -> None:
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr("_thread.start_new_thread", fail)
-    with pytest.raises(RuntimeError, match="can't start"):
-        rusage.record().start()
-    monkeypatch.undo()
-    with rusage.record(interval=FAST) as r:
-        wait_for(r, 3)

@@ -10,7 +10,6 @@ import select
 import signal
 import subprocess
 import sys
-import threading
 import time
 from typing import Any
 from unittest.mock import Mock
@@ -155,19 +154,6 @@ def test_wait_without_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (done.returncode, bool(done.measured)) == (0, True)
     with pytest.raises(subprocess.TimeoutExpired):
         rusage.run(["sleep", "60"], timeout=0.05)
-
-
-def test_wait_beside_another_thread() -> None:
-    """A thread that waits without a timeout does not keep another from its own."""
-    with rusage.Popen(["sleep", "60"]) as process:
-        waiting = threading.Thread(target=process.wait)
-        waiting.start()
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(timeout=0.1)
-        process.kill()
-        assert process.wait(timeout=60) < 0
-        waiting.join()
-        assert process.measured
 
 
 @by_event

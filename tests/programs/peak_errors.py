@@ -7,13 +7,12 @@ import os
 import re
 import sys
 import tempfile
-import threading
 from pathlib import Path
 
 import rusage
 from rusage._backends.linux import present_cpus
 
-KIB, MIB = 2**10, 2**20
+KIB = 2**10
 PAGE = mmap.PAGESIZE
 CPUS = present_cpus() or 1
 # How many pages of a counter each CPU may keep to itself, less some for the interpreter's own.
@@ -40,23 +39,6 @@ def touch(memory: mmap.mmap, first: int, pages: int) -> None:
     """Cause a page fault for each page."""
     for page in range(first, first + pages):
         memory[page * PAGE] = 1
-
-
-def in_threads(number: int) -> int:
-    """Touch 20 MiB in threads, which stay."""
-    pages = 20 * MIB // PAGE // number
-    memory = anonymous(20 * MIB)
-    all_touched = threading.Barrier(number + 1)
-
-    def run(first: int) -> None:
-        touch(memory, first, pages)
-        all_touched.wait()
-        threading.Event().wait()
-
-    for i in range(number):
-        threading.Thread(target=run, args=[i * pages], daemon=True).start()
-    all_touched.wait()
-    return resident()
 
 
 def on_each_cpu(*, unmap: bool) -> int:
@@ -95,8 +77,6 @@ def on_each_cpu(*, unmap: bool) -> int:
 
 
 CASES = {
-    "20 MiB, 1 thread": lambda: in_threads(1),
-    "20 MiB, 64 threads": lambda: in_threads(64),
     "pages mapped on each CPU": lambda: on_each_cpu(unmap=False),
     "pages unmapped on each CPU": lambda: on_each_cpu(unmap=True),
 }
