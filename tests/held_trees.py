@@ -1,9 +1,8 @@
 """Trees of processes held at a barrier, for several files of tests; as a program, be such a tree.
 
-A tree is {"mib": 20, "burn": 0.1, "threads": 3, "fork": true, "children": [...]}; all keys may be
-missing. Each process prints its ID when it has done its part, and waits for the end of its input. A
-child is forked, or executes the program; "threads": the children are started by that many other
-threads.
+A tree is {"mib": 20, "burn": 0.1, "fork": true, "children": [...]}; all keys may be missing. Each
+process prints its ID when it has done its part, and waits for the end of its input. A child is
+forked, or executes the program.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -91,23 +89,11 @@ def start(child: dict[str, Any]) -> None:
         os._exit(0)
 
 
-def start_and_wait(child: dict[str, Any], started: threading.Event) -> None:
-    """Start a child in a thread that goes on."""
-    start(child)
-    started.set()
-    wait()
-
-
 def hold(part: dict[str, Any]) -> None:
     """Do the part, start the children, and wait."""
     block = work(part)
     for child in part.get("children", ()):
-        if part.get("threads"):
-            started = threading.Event()
-            threading.Thread(target=start_and_wait, args=(child, started), daemon=True).start()
-            started.wait()
-        else:
-            start(child)
+        start(child)
     os.write(1, b"%d\n" % os.getpid())
     wait()
     del block

@@ -263,13 +263,6 @@ def test_more_members_than_open_files() -> None:
             assert before + 200 < len(open_files()) <= before + 256 + 2  # and two pipes
 
 
-@forks
-def test_children_of_threads() -> None:
-    """The children of every thread are members, also after the thread has ended."""
-    with held(threads=True, children=[{}, {}, {}]) as running, rusage.Tree(running.root) as tree:
-        check_sizes(tree, running.pids)
-
-
 # --- Membership ---
 
 

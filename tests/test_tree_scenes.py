@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
@@ -14,12 +13,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from checks import refuse
-from conftest import alone, become_nobody, in_child, open_files, root, spin
-from held_trees import wait_until
+from conftest import alone, become_nobody, in_child, open_files, root
 from scenes import (
     KCMP,
     PIDFD_OPEN,
-    PR_SET_CHILD_SUBREAPER,
     Child,
     clone,
     fails,
@@ -155,26 +152,6 @@ def test_adopted_process() -> None:
         assert this.pid == reaper.pid
         assert orphan.pid not in {this.pid, middle}
         tree.send_signal(signal.SIGKILL)
-
-
-@alone
-def test_time_of_an_adopted_process() -> None:
-    """It counts once when its second parent has waited for it."""
-    assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
-    with rusage.Tree() as tree:
-        first = os.fork()
-        if not first:
-            if not os.fork():
-                spin(0.3)
-            signal.pause()
-        wait_until(lambda: len(tree.members()) == 3, "a grandchild")
-        orphan = tree.members()[-1].pid
-        wait_for_state(orphan, "S")
-        tree.sample()
-        end(first)
-        before = tree.cputime()
-        end(orphan)
-        assert tree.cputime() - before < 0.2
 
 
 @alone
