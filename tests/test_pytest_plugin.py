@@ -561,20 +561,3 @@ def test_package_imported_before_pytest(pytester: pytest.Pytester) -> None:
     )
     pytester.makepyfile("def test(): pass")
     assert pytester.run(sys.executable, "-c", main).ret == 0
-
-
-@pytest.mark.usefixtures("as_installed")
-def test_help_and_markers(pytester: pytest.Pytester) -> None:
-    """They describe the option, the ini options and the mark."""
-    texts = [
-        "resource usage (rusage):",
-        "*--rusage=*N*",
-        "*limit_rusage_peak_growth*",
-        "*_cputime*",
-        "*_majflt*",
-    ]
-    pytester.runpytest("--help").stdout.fnmatch_lines(texts)
-    result = pytester.runpytest("--markers")
-    result.stdout.fnmatch_lines(
-        ["@pytest.mark.limit_rusage(peak_growth=None, cputime=None, majflt=None): fail the test*"]
-    )
