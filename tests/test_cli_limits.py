@@ -5,12 +5,10 @@ import sys
 from unittest.mock import Mock
 
 import pytest
-from command import new_folder, record, run, text  # noqa: F401 (new_folder is a fixture)
+from command import new_folder, record, run  # noqa: F401 (new_folder is a fixture)
 from conftest import needs_sh
-from expected import SAMPLED
 from forked import CHECKS
 
-import rusage
 from rusage._backends import BACKEND
 from rusage._backends._base import PEAK_AT_LEAST_PARENTS_INEXACT as INEXACT_RULE
 from rusage._backends._base import PEAK_SAMPLED, SAMPLED_RULES
@@ -20,26 +18,6 @@ from rusage._getrusage import WAITED
 
 WITHOUT_PEAK = [*CHECKS, "no_peak"]
 ALLOCATE = [sys.executable, "-c", "b'x' * (100 * 2**20)"]
-needs_peak = pytest.mark.skipif(
-    "ru_maxrss" not in rusage.run(["true"]).measured | SAMPLED,
-    reason="the peak of a child is not measured here",
-)
-
-
-@needs_peak
-def test_peak_over_its_limit() -> None:
-    """123 and a message with both figures, after the report."""
-    done = run("--limit-maxrss", "50MiB", *ALLOCATE)
-    assert done.returncode == 123
-    complaint, *_ = done.stderr.splitlines()  # on many CPUs a note about the error follows
-    assert complaint.startswith(f"rusage: {sys.executable}: peak memory ")
-    assert complaint.endswith(" MiB) is over the limit of 52428800 bytes (50.0 MiB)")
-    assert text().split()[-3:] == ["exit", "status", "0"]
-    done = run("--limit-maxrss", "10 GiB", *ALLOCATE)
-    sampled = (
-        f"rusage: {sys.executable}: {SAMPLED_NOTE}\n" if BACKEND.child_peak in SAMPLED_RULES else ""
-    )
-    assert (done.returncode, done.stderr) == (0, sampled)
 
 
 @needs_sh
