@@ -288,12 +288,12 @@ BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHON
         (FAILS, 7, ""),
         (["-n", "2", "true"], 0, ""),
         *(
-            ([*runs, *file, *words], status, file[1] if file[1] != "-" else "standard output")
-            for runs in ([], ["-n", "2"])
+            ([*file, *words], status, file[1] if file[1] != "-" else "standard output")
             for file in (["-ao", "/dev/full"], ["-o", "-"], ["--export", "full.json"])
             for words, status in (
                 (FAILS, 7),
                 (["true"], 125),
+                (["-n", "2", "true"], 125),
                 (["--limit-cputime", "0", "true"], 123),
             )
         ),
@@ -416,17 +416,3 @@ def test_keys_are_for_the_program(  # noqa: PLR0913, PLR0917 (a case)
     shown = press(terminal, key, f"return code {code}\r\n".encode())
     assert shown.count(text) == 1
     assert shown.index(text) < shown.index(b"exit status" if code == 4 else b"return code")
-
-
-@needs_sh
-def test_ctrl_z_and_fg(on_terminal: Start, tmp_path: Path) -> None:
-    """A shell with job control sees the command stopped, and after fg its exit status."""
-    _, terminal = on_terminal("/bin/sh", "-im")
-    script = "echo rea''dy; while [ ! -e go ]; do sleep 0.1; done; exit 6"
-    os.write(terminal, f'PS1=; {" ".join(RUSAGE)} sh -c "{script}"\n'.encode())
-    read_until(terminal, b"ready\r\n")
-    os.write(terminal, b"\x1a")
-    read_until(terminal, b"topped", b"uspended")
-    os.write(terminal, b"fg; echo sta''tus $?; exit\n")
-    (tmp_path / "go").touch()
-    assert b"wall time" in read_until(terminal, b"status 6")
