@@ -57,6 +57,7 @@ def check(page: Path, folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     "page",
     [
@@ -70,6 +71,7 @@ def test_examples(page: Path, tmp_path: Path) -> None:
     check(page, tmp_path)
 
 
+@pytest.mark.system
 @pytest.mark.parametrize(
     "part", [pytest.param(part, id=title, marks=SLOW.get(title, ())) for title, part in TITLED]
 )
