@@ -66,7 +66,7 @@ static int64_t rusage_rss(void)
     return error != 0 ? -(int64_t)error : figures.rss;
 }
 
-/* Open a process; NULL if there is none. */
+/* Return NULL if there is none. */
 static HANDLE rusage_open(int pid, DWORD access, int *error)
 {
     HANDLE handle = OpenProcess(access, FALSE, (DWORD)pid);
@@ -184,7 +184,8 @@ static int rusage_tree_list(rusage_tree *tree)
         return (int)GetLastError();
     for (more = Process32First(list, &entry); more && error == 0;
          more = Process32Next(list, &entry))
-        error = rusage_tree_found(tree, (int)entry.th32ProcessID, (int)entry.th32ParentProcessID);
+        error =
+            rusage_tree_add_listed(tree, (int)entry.th32ProcessID, (int)entry.th32ParentProcessID);
     CloseHandle(list);
     return error;
 }

@@ -1,5 +1,5 @@
-/* Process, and the members of a tree, on systems without handles for processes: a process is
-   identified by its process ID and its start time. */
+/* Process, and the members of a tree, by process ID and start time: on systems without handles for
+   processes. */
 
 #include "tree.h"
 
@@ -27,9 +27,9 @@ static int rusage_is_same(const rusage_figures *figures, int64_t start)
     return figures->start >= start - 1 && figures->start <= start + 1;
 }
 
-/* Read a living process: the one that was opened, or the one that has its number now. */
-static int rusage_process_read(const rusage_process *process, rusage_figures *figures,
-                               rusage_call *call)
+/* The opened process, or the one that has its number now. */
+static int rusage_read_living_process(const rusage_process *process, rusage_figures *figures,
+                                      rusage_call *call)
 {
     int error, attempts = 0;
 
@@ -55,7 +55,7 @@ static int rusage_process_open(rusage_process *process, int pid, rusage_call *ca
 
     process->pid = pid;
     process->is_open = 0;
-    error = rusage_process_read(process, &figures, call);
+    error = rusage_read_living_process(process, &figures, call);
     process->start = figures.start;
     process->measured = UINT32_MAX;
     process->is_open = error == 0;
@@ -66,13 +66,13 @@ static int rusage_process_get(const rusage_process *process, rusage_call *call)
 {
     rusage_figures figures;
 
-    return rusage_process_read(process, &figures, call);
+    return rusage_read_living_process(process, &figures, call);
 }
 
 static int64_t rusage_process_rss(const rusage_process *process, const rusage_call *call)
 {
     rusage_figures figures;
-    int error = rusage_process_read(process, &figures, NULL);
+    int error = rusage_read_living_process(process, &figures, NULL);
 
     return error != 0 ? -(int64_t)error : figures.rss;
 }
@@ -82,11 +82,11 @@ static void rusage_process_close(rusage_process *process)
     process->is_open = 0;
 }
 
-/* --- A member --- */
+/* --- Members --- */
 
 /* Read the process that has the member's number, if it is the member. NetBSD and OpenBSD do not
    report the start of a zombie. */
-static int rusage_read_member(const rusage_member *member, rusage_figures *figures)
+static int rusage_read_same_process(const rusage_member *member, rusage_figures *figures)
 {
     int error;
 
@@ -102,20 +102,20 @@ static int rusage_read_member(const rusage_member *member, rusage_figures *figur
 static int rusage_member_read(rusage_tree *tree, rusage_member *member, int wants_pss)
 {
     rusage_figures figures;
-    int error = rusage_read_member(member, &figures);
+    int error = rusage_read_same_process(member, &figures);
 
     if (error == RUSAGE_NO_PROCESS) {
         member->now.state = RUSAGE_GONE;
         return 0;
     }
-    if (error == RUSAGE_TRY_AGAIN) {    /* what was read before still counts */
+    if (error == RUSAGE_TRY_AGAIN) { /* what was read before still counts */
         member->now.parent = figures.parent;
         return 0;
     }
     if (error != 0)
         return error;
     if (figures.shares_memory && rusage_state_of(tree, figures.parent) == RUSAGE_LIVES)
-        figures.rss = 0;            /* it is in the sum already */
+        figures.rss = 0; /* it is in the sum */
     member->now = figures;
     return 0;
 }
@@ -123,7 +123,7 @@ static int rusage_member_read(rusage_tree *tree, rusage_member *member, int want
 static int rusage_member_lives(rusage_tree *tree, rusage_member *member)
 {
     rusage_figures figures;
-    int error = rusage_read_member(member, &figures);
+    int error = rusage_read_same_process(member, &figures);
 
     return error == RUSAGE_TRY_AGAIN || (error == 0 && figures.state != RUSAGE_ZOMBIE);
 }

@@ -84,7 +84,7 @@ static inline int rusage_sysctl_one(int *name, unsigned int names, void *record,
     return read == size ? 0 : EINVAL; /* the kernel uses another layout */
 }
 
-/* Get all records of a sysctl, which are then in the buffer; *count is their number. */
+/* Get all records of a sysctl into the buffer; *count is their number. */
 static int rusage_sysctl_all(rusage_tree_state *state, int *name, unsigned int names,
                              size_t element, int *count)
 {
@@ -114,8 +114,8 @@ static int rusage_list(rusage_tree *tree, int *name, unsigned int names, size_t 
     for (i = 0; error == 0 && i < count; i++) {
         const char *record = tree->system.buffer + (size_t)i * element;
 
-        error = rusage_tree_found(tree, *(const int *)(const void *)(record + pid),
-                                  *(const int *)(const void *)(record + parent));
+        error = rusage_tree_add_listed(tree, *(const int *)(const void *)(record + pid),
+                                       *(const int *)(const void *)(record + parent));
     }
     return error;
 }

@@ -2,15 +2,15 @@
 
 #include "tree.h"
 
-/* --- The members, which are found by their process IDs --- */
+/* --- The members, by process ID --- */
 
 static int rusage_tree_slot(const rusage_tree *tree, int pid)
 {
-    unsigned int slot = (unsigned int)pid * 2654435761u, mask = (unsigned int)tree->slot_count - 1;
+    unsigned int mask = (unsigned int)tree->slot_count - 1;
+    unsigned int slot = (unsigned int)pid * 2654435761u & mask;
 
-    for (slot &= mask; tree->slots[slot] >= 0 && tree->members[tree->slots[slot]].pid != pid;
-         slot = (slot + 1) & mask) {
-    }
+    while (tree->slots[slot] >= 0 && tree->members[tree->slots[slot]].pid != pid)
+        slot = (slot + 1) & mask;
     return (int)slot;
 }
 
@@ -59,7 +59,7 @@ static int rusage_tree_make_room(rusage_tree *tree)
     return error == 0 && tree->slot_count < tree->capacity * 2 ? rusage_tree_index(tree) : error;
 }
 
-static int rusage_tree_add(rusage_tree *tree, int pid, int parent)
+static int rusage_tree_add_member(rusage_tree *tree, int pid, int parent)
 {
     int error = rusage_tree_make_room(tree);
     rusage_member *member;
@@ -92,7 +92,7 @@ static int rusage_tree_move(rusage_tree *tree, int index)
     return 0;
 }
 
-static int rusage_tree_found(rusage_tree *tree, int pid, int parent)
+static int rusage_tree_add_listed(rusage_tree *tree, int pid, int parent)
 {
     int error = rusage_tree_grow((void **)&tree->listed, tree->listed_count, &tree->listed_capacity,
                                  sizeof *tree->listed);
@@ -127,7 +127,7 @@ static int rusage_tree_adopt(rusage_tree *tree)
             if (!is_member
                 && (rusage_tree_find(tree, one->parent) >= 0
                     || rusage_is_orphan(tree, one->pid, one->parent))) {
-                error = rusage_tree_add(tree, one->pid, one->parent);
+                error = rusage_tree_add_member(tree, one->pid, one->parent);
                 added++;
             }
         }
@@ -176,7 +176,6 @@ static int rusage_tree_read_member(rusage_tree *tree, int index, int wants_pss)
     return 0;
 }
 
-/* Remove the members that are gone. */
 static int rusage_tree_compact(rusage_tree *tree)
 {
     int i, kept = 0;
@@ -198,7 +197,7 @@ static int rusage_tree_settle(rusage_tree *tree)
 
         if (member->now.state != RUSAGE_GONE && !member->is_new)
             continue;
-        /* how old a new one was is unknown, or it stays in the list: a parent's ID dangles */
+        /* It may be older than the opening. Where IDs dangle it may be listed each time. */
         if (member->is_new)
             tree->changed |= !RUSAGE_PARENT_IDS_DANGLE;
         else if (member->pid != 0) /* not moved */
@@ -237,7 +236,7 @@ static int rusage_tree_open_root(rusage_tree *tree, int pid)
     int attempt, state, error = rusage_tree_begin(tree, pid);
 
     if (error == 0)
-        error = rusage_tree_add(tree, pid, 0);
+        error = rusage_tree_add_member(tree, pid, 0);
     if (error == 0)
         error = rusage_member_read(tree, &tree->members[0], 0);
     if (error != 0)

@@ -64,7 +64,6 @@ typedef struct {
     rusage_member_handle handle;
 } rusage_member;
 
-/* A process in a list. */
 typedef struct {
     int pid, parent;
 } rusage_listed;
@@ -88,7 +87,7 @@ struct rusage_tree {
 
 /* Defined for each system. Functions that return int return 0 or an errno. */
 
-/* Add processes by rusage_tree_found(): all that may be new members, or none if
+/* Add processes by rusage_tree_add_listed(): all that may be new members, or none if
    rusage_member_read() does it. */
 static int rusage_tree_list(rusage_tree *tree);
 /* Read a member, and set `now`; a figure that cannot be read stays as it was. The times are read
@@ -109,7 +108,7 @@ static int rusage_pause(void);
 /* In tree.c. */
 static int rusage_tree_find(const rusage_tree *tree, int pid);
 static int rusage_state_of(const rusage_tree *tree, int pid);
-static int rusage_tree_found(rusage_tree *tree, int pid, int parent);
+static int rusage_tree_add_listed(rusage_tree *tree, int pid, int parent);
 
 /* Make room for one more element than `count`. */
 static int rusage_tree_grow(void **array, int count, int *capacity, size_t size)

@@ -39,11 +39,11 @@ static int rusage_list_of_thread(rusage_tree *tree, const rusage_member *member,
     error = fd < 0 ? errno : rusage_tree_text(tree, fd);
     if (fd >= 0)
         close(fd);
-    /* The thread may have ended: its children have another one as a parent then. */
+    /* If the thread has ended, its children have another one as a parent. */
     if (error != 0)
         return error == ENOENT || error == ESRCH ? 0 : error;
     for (next = tree->system.text; (pid = strtol(next, &end, 10)) > 0; next = end) {
-        error = rusage_tree_found(tree, (int)pid, member->pid);
+        error = rusage_tree_add_listed(tree, (int)pid, member->pid);
         if (error != 0)
             return error;
     }
@@ -86,7 +86,7 @@ static int rusage_list_own_children(rusage_tree *tree)
 
 /* --- All processes: /proc, where these files are missing --- */
 
-/* A process that may not be read is not in the list. */
+/* A process that may not be read is left out. */
 static int rusage_list_all(rusage_tree *tree)
 {
     char path[sizeof "/stat" + sizeof((struct dirent *)0)->d_name], text[2048];
@@ -105,7 +105,7 @@ static int rusage_list_all(rusage_tree *tree)
         snprintf(path, sizeof path, "%s/stat", entry->d_name);
         error = rusage_read_text(dirfd(processes), path, text, sizeof text);
         if (error == 0 && rusage_parse_stat(text, &stat) == 0)
-            error = rusage_tree_found(tree, pid, (int)stat.field[STAT_PARENT]);
+            error = rusage_tree_add_listed(tree, pid, (int)stat.field[STAT_PARENT]);
         else if (error == ESRCH || error == EPERM || error == EACCES)
             error = 0;
     }
@@ -113,7 +113,7 @@ static int rusage_list_all(rusage_tree *tree)
     return error;
 }
 
-/* --- Of both --- */
+/* --- Both --- */
 
 static int rusage_tree_list(rusage_tree *tree)
 {
