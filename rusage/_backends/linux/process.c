@@ -13,7 +13,7 @@
 
 /* --- Reading --- */
 
-/* Read /proc/PID/stat; return 0, an errno, or RUSAGE_NO_PROCESS for a process that has ended. */
+/* Return 0, an errno, or RUSAGE_NO_PROCESS for a process that has ended. */
 static int rusage_process_stat(const rusage_process *process, rusage_stat *stat)
 {
     int error = rusage_read_stat(process->directory, stat);
@@ -47,13 +47,18 @@ static int rusage_check_alive(const rusage_process *process)
                               : rusage_check_pidfd(process->pidfd);
 }
 
-/* Return the error of a reading of a process's memory: ENODATA, which is to be repeated, if it has
-   none but lives. */
+/* Return the error of a reading of a process's memory: ENODATA, to be repeated, if it has none but
+   lives. */
 static int rusage_error_of_memory(const rusage_process *process, int error)
 {
-    int ended = error == 0 || error == ESRCH || error == ENODATA ? rusage_check_alive(process) : 0;
+    int ended;
 
-    return ended != 0 ? ended : error == ESRCH ? ENODATA : error;
+    if (error != 0 && error != ESRCH && error != ENODATA)
+        return error;
+    ended = rusage_check_alive(process);
+    if (ended != 0)
+        return ended;
+    return error == ESRCH ? ENODATA : error;
 }
 
 /* Of one reading; zeros before its first attempt. */
@@ -103,7 +108,7 @@ static int rusage_has_peak(const rusage_process *process, const rusage_call *cal
 }
 
 /* A process that has had no memory for a second has released it in order to end. */
-static int rusage_reported(int error)
+static int rusage_final_error(int error)
 {
     return error == ENODATA ? RUSAGE_NO_PROCESS : error;
 }
@@ -122,7 +127,7 @@ static int rusage_process_get(const rusage_process *process, rusage_call *call)
             error = rusage_process_stat(process, &stat);
     } while (rusage_try_again(process, error, &retry));
     if (error != 0)
-        return rusage_reported(error);
+        return rusage_final_error(error);
     values.utime = stat.field[STAT_UTIME];
     values.stime = stat.field[STAT_STIME];
     values.minflt = stat.field[STAT_MINFLT];
@@ -142,7 +147,7 @@ static int64_t rusage_process_maxrss(const rusage_process *process, const rusage
         if (error == 0)
             error = rusage_check_alive(process);
     } while (rusage_try_again(process, error, &retry));
-    return error != 0 ? -rusage_reported(error) : peak * call->maxrss_bytes;
+    return error != 0 ? -rusage_final_error(error) : peak * call->maxrss_bytes;
 }
 
 /* A thread of the kernel has no memory. Any other process without memory is about to end or to
@@ -161,7 +166,7 @@ static int64_t rusage_process_rss(const rusage_process *process, const rusage_ca
             error = rusage_read_threads(process->directory, "status", "\nVmRSS:", &size);
         error = rusage_error_of_memory(process, error);
     } while (rusage_try_again(process, error, &retry));
-    return error != 0 ? -rusage_reported(error) : pages * sysconf(_SC_PAGESIZE) + size * 1024;
+    return error != 0 ? -rusage_final_error(error) : pages * sysconf(_SC_PAGESIZE) + size * 1024;
 }
 
 /* Return what identifies the PID namespace of this process; 0 if that is unknown. */
@@ -214,8 +219,7 @@ static double rusage_process_cputime(const rusage_process *process, const rusage
     return error != 0 ? -error : cputime;
 }
 
-/* Return the proportional set size in bytes, or a negative errno. A thread of the kernel has no
-   memory. */
+/* Return the proportional set size in bytes, or a negative errno. */
 static int64_t rusage_process_pss(const rusage_process *process)
 {
     rusage_retry retry = {0};
@@ -232,7 +236,7 @@ static int64_t rusage_process_pss(const rusage_process *process)
     } while (!is_kernel_thread && rusage_try_again(process, error, &retry));
     if (error == ENODATA && is_kernel_thread)
         return 0;
-    return error != 0 ? -rusage_reported(error) : size * 1024;
+    return error != 0 ? -rusage_final_error(error) : size * 1024;
 }
 
 /* Return the ID of a thread that has memory, which the first one has until its end; 0 if the
@@ -351,5 +355,5 @@ static int rusage_process_open(rusage_process *process, int pid, rusage_call *ca
     do
         error = rusage_open_once(process, pid, call);
     while (rusage_try_again(process, error, &retry));
-    return rusage_reported(error);
+    return rusage_final_error(error);
 }
