@@ -58,9 +58,10 @@ typedef struct {
     int is_new; /* listed, and not read yet */
     rusage_figures now; /* of the last reading */
     int is_counted; /* its figures were read once */
-    double own_before, waited_before, ended;
-    /* what its total at the opening or anchor lacks at most, and theirs that it has waited for */
-    double waited_error;
+    double own_before; /* the part of `own` that does not count */
+    double waited_before; /* `waited` where the accounts begin */
+    double ended; /* totals of the children that have ended since */
+    double waited_error; /* see tree_cputime.c */
     rusage_member_handle handle;
 } rusage_member;
 
@@ -93,7 +94,6 @@ static int rusage_tree_list(rusage_tree *tree);
 /* Read a member, and set `now`; a figure that cannot be read stays as it was. The times are read
    before an identification that shows that the process has not been reaped. */
 static int rusage_member_read(rusage_tree *tree, rusage_member *member, int wants_pss);
-/* Return whether a member lives now. */
 static int rusage_member_lives(rusage_tree *tree, rusage_member *member);
 static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int number);
 static void rusage_member_close(rusage_member *member);

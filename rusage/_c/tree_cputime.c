@@ -10,9 +10,9 @@
    readings          = own times of all members, living or ended, since the opening
    CPU time          = the largest of accounts and readings so far
 
-   What a member has waited for is cut, so that its total at an anchor may be too small. What it
-   grows by in the time of who waits for it is then too large: its error, and theirs that it has
-   waited for, is subtracted there.
+   The kernel cuts the time that a member has waited for, so that its total at an anchor may be too
+   small. Its parent's time then grows by too much when the parent waits for it. So each member has
+   an error, which is subtracted; waiting for a child adds the child's.
 
    A parent is read before its children, so that no reading sees the time of a child both in the
    child and in its parent.
@@ -22,8 +22,8 @@
    unnoticed. The opening repeats its reading for it; if processes end all the time, the readings
    are the CPU time until a later reading is one.
 
-   The one correction: who has waited for a child whose parent has ended too is unknown, so that its
-   total enters no sum. It is in the time of who has waited for it. If nobody has, some day
+   The one correction: if a child and its parent have ended, it is unknown who has waited for the
+   child. So its total enters no sum: it is in that process's time. If nobody has, at some time
 
    accounts + unsure < CPU time, where unsure = by how much the children's times may be too small,
                                  since waited-for times are cut and errors are subtracted
@@ -54,7 +54,7 @@ static double rusage_member_unsure(const rusage_member *member)
     return missing > 0 ? missing : 0;
 }
 
-/* Begin to count a member that was used before. */
+/* Count from now on. */
 static void rusage_member_begin_at(rusage_member *member)
 {
     double children = rusage_member_children(member);
@@ -76,7 +76,7 @@ static int rusage_is_older(const rusage_tree *tree, const rusage_member *member)
            || (member->now.start == tree->opened && !tree->is_anchored);
 }
 
-/* A member was read for the first time. */
+/* At the first reading. */
 static void rusage_tree_count_in(rusage_tree *tree, rusage_member *member)
 {
     member->is_counted = 1;
@@ -122,7 +122,6 @@ static void rusage_tree_anchor(rusage_tree *tree)
     tree->is_anchored = 1;
 }
 
-/* Return the CPU time since the opening. */
 static double rusage_tree_cputime(rusage_tree *tree)
 {
     double readings = tree->readings, accounts = tree->lost - tree->before, unsure = 0;
@@ -144,7 +143,7 @@ static double rusage_tree_cputime(rusage_tree *tree)
     return tree->cputime;
 }
 
-/* The opening has ended: count from now on. */
+/* The opening has ended. */
 static void rusage_tree_begin_cputime(rusage_tree *tree, int is_complete)
 {
     int i;
