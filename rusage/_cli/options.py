@@ -314,8 +314,10 @@ def parse(arguments: list[str]) -> tuple[Options, list[str]]:
         hint = f"; did you mean --{meant}?" if meant not in {"", error.opt} else ""
         _fail(error.msg + hint)
     given = [(known[word], text) for word, text in pairs]
-    shown = next((option.name for option, _ in given if option.name in SHOWN), None)
-    return Options({shown: True}) if shown is not None else _convert(given, command), command
+    for option, _ in given:
+        if option.name in SHOWN:
+            return Options({option.name: True}), command
+    return _convert(given, command), command
 
 
 def _convert(given: list[tuple[Option, str]], command: list[str]) -> Options:
@@ -329,11 +331,12 @@ def _convert(given: list[tuple[Option, str]], command: list[str]) -> Options:
             before = values.pop(name, [])  # the last one given is at the end
             values[name] = [*before, value] if name == "export" else value
         _check(values, has_command=bool(command))
-        name = "compare"
-        for line in command if name in values else []:
-            if line.startswith("-"):
-                _fail(f"--compare: options precede the commands: {shown(line)}")
-            split(line)
+        if "compare" in values:
+            name = "compare"
+            for line in command:
+                if line.startswith("-"):
+                    _fail(f"--compare: options precede the commands: {shown(line)}")
+                split(line)
     except ValueError as error:
         _fail(f"--{name}: {error}")
     options = Options(values)
@@ -346,7 +349,7 @@ def _check(values: dict[str, Any], *, has_command: bool) -> None:
     for name, value in values.items():
         if not has_command and name not in (WITH_PID if "pid" in values else {"json"}):
             _fail(f"--{name} needs a command{' or --pid' if name in WITH_PID else ''}")
-        if values.keys().isdisjoint(NEEDS.get(name, [name])):
+        if name in NEEDS and values.keys().isdisjoint(NEEDS[name]):
             _fail(f"--{name} needs {' or '.join(f'--{needed}' for needed in NEEDS[name])}")
         if isinstance(value, Percent) and "against" not in values:
             _fail(f"--{name}: a percentage needs --against")
@@ -369,10 +372,10 @@ def _check_surroundings(options: Options, *, draws: bool) -> None:
 
         if find_spec("matplotlib") is None:
             _fail("--plot needs matplotlib: pip install matplotlib")
-    name = "Tree" if options.tree else "Process"
     if options.tree or options.pid is not None:
         from .._backends import BACKEND
 
+        name = "Tree" if options.tree else "Process"
         if name in BACKEND.absent:
             _fail(f"{BACKEND.name} has no {name}: {BACKEND.absent[name]}")
 
