@@ -29,42 +29,40 @@ class Verdict(NamedTuple):
 
 def judge(name: str, limit: float, ended: Ended) -> Verdict:
     """Compare a figure of a program with a limit."""
-    value, bound, close, note = ended.figures.get(name), None, "", ""
     figure, shown = FIGURES[name].name, exactly(limit, FIGURES[name].unit)
+    value, bound = ended.figures.get(name), None
+    close = unseen = ""  # two notes
     if name == "ru_maxrss":
         bound, error = ended.peak_bound, fields[name].error
         member = None if ended.tree is None else ended.tree.member
         if member is not None and member.rss > limit:  # it may not have been waited for
             value = max(value or 0, member.rss)
         if BACKEND.child_peak in SAMPLED_RULES:
-            note = "peak memory is sampled: a short peak over the limit may be missed"
+            unseen = "peak memory is sampled: a short peak over the limit may be missed"
         elif value is not None and error is not None and abs(value - limit) < error:
             close = f"peak memory is accurate to within {exactly(error, 'bytes')}: "
             close += f"the true peak may be above or below the limit of {shown}"
     elif name == "tree_rss":
-        # Of one process at a time without a sample. If sampling has failed, only an excess is
-        # known.
+        # Without a sample, of one process. If sampling has failed, only an excess is known.
         peaks = [ended.figures[each] for each in ("ru_maxrss", name) if each in ended.figures]
         value = max(peaks, default=None)
         if ended.unsampled and value is not None and value <= limit:
             value = None
         if ended.tree is not None and ended.tree.is_partial:
-            note = f"{figure} may be over the limit: some processes could not be read"
+            unseen = f"{figure} may be over the limit: some processes could not be read"
     if value is not None and value > limit:
         complaint = f"{figure} {exactly(value, FIGURES[name].unit)} is over the limit of {shown}"
         return Verdict(over=True, complaint=complaint, note=close)
     if value is None and (bound is None or bound > limit):
-        return Verdict(
-            over=None,
-            complaint=f"{figure} was not measured: its limit cannot be checked",
-        )
-    return Verdict(over=False, note=close or note)
+        complaint = f"{figure} was not measured: its limit cannot be checked"
+        return Verdict(over=None, complaint=complaint)
+    return Verdict(over=False, note=close or unseen)
 
 
 def check(limits: dict[str, float], runs: list[Ended], command: str) -> int:
     """Print an error message for each limit that was exceeded or cannot be checked.
 
-    Each note about an uncertain verdict is printed once. Return the exit status.
+    Each note is printed once. Return the exit status.
     """
     status = 0
     notes: dict[str, None] = {}
