@@ -47,10 +47,10 @@ def child_fields(
 
     ``isolated``: the launcher started the child. ``floor``: a larger peak is not from before exec.
     It is the larger of two results of ``known_peak()``, before and after the start, or
-    ``touched_before_exec()``; None if not called, or if other code ran between fork and exec.
+    ``touched_before_exec()``; None if unknown, or if other code ran between fork and exec.
     ``inherited``: the result of ``read_inherited`` after the start.
     """
-    rule, fields, peak = BACKEND.child_peak, WAITED, usage.ru_maxrss
+    rule, fields = BACKEND.child_peak, WAITED
     # A sample updates the peak and the integrals, which never decrease: they then include the
     # inherited part.
     may_inherit = inherited is None or any(getattr(inherited, name) for name in PEAK | INTEGRALS)
@@ -59,12 +59,13 @@ def child_fields(
     if rule == PEAK_OWN or (rule == PEAK_AT_LEAST_PARENTS_INEXACT and isolated):
         floor = 0
     elif rule == PEAK_AT_LEAST_PARENTS_INEXACT and floor is not None:
-        error = peak_margin()
-        floor = None if error is None else floor + error - 1
+        margin = peak_margin()
+        floor = None if margin is None else floor + margin - 1
     elif rule == PEAK_SAMPLED:
         floor = None if inherited is None else inherited.ru_maxrss
     # No process has a peak of 0.
-    return fields if floor is not None and peak > max(floor, 0) else fields - PEAK
+    is_own = floor is not None and usage.ru_maxrss > max(floor, 0)
+    return fields if is_own else fields - PEAK
 
 
 def peak_bound(rule: str, usage: RUsage) -> int | None:
