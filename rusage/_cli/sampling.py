@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
 
-# Seconds from SIGTERM until SIGKILL, and for how many SIGKILL is sent.
-GRACE, PATIENCE = 5.0, 5.0
-STEP = 0.05
+GRACE = 5.0  # seconds from SIGTERM until SIGKILL
+PATIENCE = 5.0  # seconds for which SIGKILL is sent
+STEP = 0.05  # seconds
 NEVER = float("inf")
 
 # Whether orphans become this process's children, and so stay in the tree. PyPy has no waitid.
@@ -39,10 +39,10 @@ class TreePeak(NamedTuple):
     interval: float
     """Seconds."""
     missed: int
-    """The number of intervals without a sample."""
+    """Intervals without a sample."""
     samples: list[Sample]
     killed: bool = False
-    """Whether a sample exceeded the limit, and members might get signals, which were sent."""
+    """Whether members got signals, since a sample exceeded the limit."""
 
     @property
     def is_partial(self) -> bool:
@@ -51,7 +51,7 @@ class TreePeak(NamedTuple):
 
 
 class Sampling:
-    """Samples a program and its descendants, and kills them if that is asked for.
+    """Samples a program and its descendants, and kills them if asked to.
 
     Nothing that fails here ends the command: the program runs, and is waited for.
     """
@@ -62,7 +62,7 @@ class Sampling:
         self.limit = options.limits.get("tree_rss", NEVER)
         self._pid, self._delay = 0, 0.0
         self._recording: record | None = None
-        self._terminated = NEVER
+        self._terminated_at = NEVER
         self._signaled = self._killed = self._finishing = False
         self.unsampled = ""
         """Why the tree could not be sampled until its end."""
@@ -71,7 +71,7 @@ class Sampling:
         """Begin to sample a program that was started at a time by ``time.perf_counter()``."""
         self._pid = pid
         try:
-            on_sample = self._look if self._options.kill else None
+            on_sample = self._enforce_limit if self._options.kill else None
             self._recording = record(pid, interval=self._options.interval, on_sample=on_sample)
             self._recording.start()
             if CAN_ADOPT:
@@ -98,7 +98,7 @@ class Sampling:
         recording = self._recording
         if recording is None:
             return None
-        if self._terminated < NEVER:
+        if self._terminated_at < NEVER:
             with contextlib.suppress(OSError):  # stop() raises it too
                 self._kill(recording.tree)
         self._finishing = True
@@ -150,22 +150,22 @@ class Sampling:
 
     # --- The signals of --kill ---
 
-    def _look(self, sample: Sample) -> None:
+    def _enforce_limit(self, sample: Sample) -> None:
         """Send SIGTERM if a sample exceeds the limit, and some seconds later SIGKILL."""
         assert self._recording is not None  # noqa: S101 (for the type checker: it calls)
         tree = self._recording.tree
         with contextlib.suppress(OSError):  # the tree can no longer be read
             if self._finishing:  # the program has ended: what remains of it now
                 sample = tree.sample()
-            if sample.rss > self.limit and self._terminated == NEVER:
+            if sample.rss > self.limit and self._terminated_at == NEVER:
                 self._terminate(tree)
             # The last sample cannot leave SIGKILL to a later one.
-            is_due = self._finishing or time.monotonic() >= self._terminated + GRACE
-            if is_due and self._terminated < NEVER:
+            is_due = self._finishing or time.monotonic() >= self._terminated_at + GRACE
+            if is_due and self._terminated_at < NEVER:
                 self._kill(tree)
 
     def _terminate(self, tree: Tree) -> None:
-        self._terminated, self._signaled = time.monotonic(), True
+        self._terminated_at, self._signaled = time.monotonic(), True
         with contextlib.suppress(OSError):  # the members that are known get the signal
             self._signaled = any(map(may_signal, tree.members()))
         with contextlib.suppress(PermissionError):
@@ -174,9 +174,9 @@ class Sampling:
     def _kill(self, tree: Tree) -> None:
         """Give the members some seconds after SIGTERM; send SIGKILL until two readings find none.
 
-        Without a pause: those that fork and end are mostly not seen, but as ended orphans.
+        Without a pause: what forks and ends is seldom seen, except as an ended orphan.
         """
-        while time.monotonic() < self._terminated + GRACE and tree.sample().processes:
+        while time.monotonic() < self._terminated_at + GRACE and tree.sample().processes:
             time.sleep(STEP)
         if self._killed:  # by the other thread
             return
