@@ -70,10 +70,10 @@ class _NotPlain(Exception):  # noqa: N818 (not an error)
     """The start is left to subprocess, which also raises what it documents."""
 
 
-# The process ID of a child that has been started, or of the launcher, if a signal for the program
-# has killed it before that; its wait status if it cannot be waited for any more, which is 0 if
-# another caller has waited for it, as in subprocess; and when the launcher was executed, by
-# clock().
+# 1. The process ID of the child; the launcher's, if a signal for the program has killed that first.
+# 2. None, or the wait status if there is nothing left to wait for: 0, as in subprocess, if another
+#    caller has waited.
+# 3. When the launcher was executed, by clock().
 Started = tuple[int, int | None, float]
 
 
@@ -318,9 +318,10 @@ class Launch:
         child, has_run, failed = read_memory(self._channel.memory)
         has_succeeded = status == 0 and has_run
         if child == 0 and not has_succeeded:
-            is_for_program = status is not None and not _is_launchers(status)
-            return (launcher, status, began) if is_for_program else None
-        if child < 1:  # C code may have forked a process that can write it
+            if status is None or _launcher_failed(status):
+                return None
+            return launcher, status, began
+        if child < 1:  # C code may have forked a process that has overwritten it
             return launcher, 0, began
         if failed:
             _wait(child)
@@ -371,8 +372,8 @@ class Launch:
         return launcher
 
 
-def _is_launchers(status: int) -> bool:
-    """Return whether a wait status without a child says that the launcher failed.
+def _launcher_failed(status: int) -> bool:
+    """Return whether a wait status without a child says that the launcher failed; it may pause().
 
     Otherwise it is a signal for the child.
     """
