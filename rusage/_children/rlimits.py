@@ -87,9 +87,9 @@ else:
         """Yield a ``preexec_fn`` that calls the given one and then sets the limits.
 
         Raises an exception if one was refused. An exception of a ``preexec_fn`` reaches the
-        parent as a ``SubprocessError`` without details. Therefore the child writes them to memory
-        that it shares with the parent. A parent that has reached its own RLIMIT_AS has none: a
-        refused limit then raises the ``SubprocessError``.
+        parent as a ``SubprocessError`` without details. Therefore the child writes them to shared
+        memory. A parent that has reached its own RLIMIT_AS has none, and gets a
+        ``SubprocessError``.
         """
         if not limits:
             yield preexec_fn
@@ -114,9 +114,10 @@ else:
             try:
                 yield set_limits
             except Exception:
-                code, _, text = (refusal or b"")[:].rstrip(b"\0").decode().partition(" ")
+                written = b"" if refusal is None else refusal[:].rstrip(b"\0")
+                code, _, text = written.decode().partition(" ")
                 if not code:  # no limit was refused
                     raise
-                raise (
-                    ValueError(text) if code == "0" else OSError(int(code), os.strerror(int(code)))
-                ) from None
+                number = int(code)
+                error = OSError(number, os.strerror(number)) if number else ValueError(text)
+                raise error from None
