@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 STEP = 2.0**-32  # of a logarithm: among integers, ties are exact
 MOST_EXACT = 50  # rounds; with more, the normal distribution has the same rank, or one less
+NORMAL_END, CASES = 1.959964, 40  # each end of a 95 % interval leaves out 1 of 40 cases
 
 
 def compare(found: list[Series]) -> None:
@@ -96,17 +97,17 @@ def rank_of_ends(rounds: int) -> int:
     """Return the k of the 95 % interval; 0 if there are too few rounds for one.
 
     Of equal commands, each round is as likely to be above 1 as below. The interval is above 1 if
-    the ranks of those below have a sum of less than k. So at most 1 of 40 subsets of the ranks 1,
-    2, ... may have such a sum.
+    the ranks of the rounds below have a sum of less than k. So at most 1 of 40 subsets of the ranks
+    1, 2, ... may have such a sum.
     """
     if rounds > MOST_EXACT:
         mean = rounds * (rounds + 1) / 4
-        return int(mean + 0.5 - 1.959964 * math.sqrt(mean * (2 * rounds + 1) / 6))
+        return int(mean + 0.5 - NORMAL_END * math.sqrt(mean * (2 * rounds + 1) / 6))
     subsets = [1]  # the number of subsets with each sum
     for rank in range(1, rounds + 1):
         without = [0] * rank
         subsets = [old + new for old, new in zip(subsets + without, without + subsets, strict=True)]
-    return sum(40 * below <= 2**rounds for below in itertools.accumulate(subsets))
+    return sum(CASES * below <= 2**rounds for below in itertools.accumulate(subsets))
 
 
 # --- The report ---
@@ -136,7 +137,6 @@ def _table(found: list[Series], options: Options) -> list[list[str]]:
 
 
 def _summaries(series: Series) -> list[list[str]]:
-    """Return the rows of the table of a series."""
     rows = [["", "mean", "deviation", "min", "median", "max"]]
     for name, figure in FIGURES.items():
         if figure.in_series and name in series.summary:
@@ -147,7 +147,7 @@ def _summaries(series: Series) -> list[list[str]]:
 
 
 def _beside(stored: dict[str, float], series: Series) -> list[list[str]]:
-    """Return the rows of the table of a run or a series beside a stored report."""
+    """Return the rows of a run or a series beside a stored report."""
     rows = [["", "median", "stored", "change"]]
     for name, summary in series.summary.items():
         figure, before = FIGURES[name], stored.get(name)
@@ -158,7 +158,7 @@ def _beside(stored: dict[str, float], series: Series) -> list[list[str]]:
 
 
 def _compared(found: list[Series]) -> list[list[str]]:
-    """Return the rows of the table of a comparison: for each figure, one for each command."""
+    """Return the rows of a comparison: for each figure, one for each command."""
     head = ["", "median", "ratio", "low", "high"]
     rows = [head]
     for name in in_all(found):
