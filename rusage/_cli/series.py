@@ -88,7 +88,7 @@ def make_rounds(found: list[Series], options: Options) -> int:
 
 
 def _make_run(turn: Turn, options: Options, signals: Signals, hidden: HiddenOutput) -> int:
-    """Make a run; return the code that ends the series, and otherwise 0."""
+    """Make a run; return the code that ends the series, or 0."""
     series, is_warmup = turn.series, turn.number < 1
     ended = run(series.command, signals, hidden.for_next(), name=series.name, options=options)
     if isinstance(ended, int):
@@ -170,7 +170,8 @@ class HiddenOutput:
     def __init__(self, options: Options) -> None:
         streams = () if options.show_output else (1, 2)
         self._hidden = {stream for stream in streams if os.isatty(stream)}
-        self._mark, self._end, self.is_read = os.urandom(16), b"", threading.Event()
+        self._mark, self._tail = os.urandom(16), b""
+        self.is_read = threading.Event()
         if self._hidden:
             ours, self._theirs = os.pipe()
             try:
@@ -181,7 +182,8 @@ class HiddenOutput:
 
     def _read(self, descriptor: int) -> None:
         while more := os.read(descriptor, 2**16):
-            self._end = (self._end + more)[-(2**13) :]  # twice what is shown: no part of a mark is
+            # Twice what last_lines() shows: no part of a mark.
+            self._tail = (self._tail + more)[-(2**13) :]
         self.is_read.set()
 
     def for_next(self) -> Streams:
@@ -196,7 +198,7 @@ class HiddenOutput:
         if self._hidden:
             os.close(self._theirs)
             self.is_read.wait(2)  # a process that runs on keeps the pipe open
-        written = self._end.rpartition(self._mark)[2][-(2**12) :]
+        written = self._tail.rpartition(self._mark)[2][-(2**12) :]
         return written.decode("utf-8", "backslashreplace").splitlines()[-10:]
 
 
