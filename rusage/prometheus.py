@@ -29,8 +29,8 @@ else:
 
 __all__ = ["UsageCollector", "WorkersCollector"]
 
-# The names of metrics, their meanings, the fields by the value of the label "type", if they have
-# that label, and the value of one unit of the fields. "cputime" and "rss" are no fields.
+# The name of a metric, its meaning, the fields by the value of the label "type" ("": no label), and
+# the value of one unit of the fields. "cputime" and "rss" are no fields.
 METRICS = [
     ("cpu_seconds", "user and system CPU time used", {"": "cputime"}, 1),
     ("cpu_user_seconds", FIELDS["ru_utime"].meaning, {"": "ru_utime"}, 1),
@@ -175,7 +175,8 @@ class _Metrics:
         self._rows = []
         for name, meaning, types, scale in METRICS:
             fields = {kind: field for kind, field in types.items() if field in measured}
-            if fields and (scale != SECTOR or BACKEND.units.get("ru_inblock") == SECTORS):
+            has_unit = scale != SECTOR or BACKEND.units.get("ru_inblock") == SECTORS
+            if fields and has_unit:
                 text = _text(whose + meaning, *map(notes.get, fields.values()))
                 labels = ["type"] if any(fields) else []
                 family = GaugeMetricFamily if "memory" in name else CounterMetricFamily
