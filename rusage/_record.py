@@ -92,7 +92,7 @@ class record:  # noqa: N801 (used like a function)
         self.interval, self.missed = interval, 0
         self._tree: Tree | None = None
         self._starting: dict[int, object] = {}  # set by the one start() that is under way
-        self._caller: FrameType | None = None  # until its with statement has bound the name
+        self._caller: FrameType | None = None
         self._samples: list[Sample] = []
         self._largest: tuple[Sample, bytes] | None = None
 
@@ -261,6 +261,7 @@ class record:  # noqa: N801 (used like a function)
                     finally:
                         lock.release()
                     caller = self._caller
+                    # on_sample may use the name: wait until the with statement has bound it.
                     if caller is None or caller.f_lasti != self._entering:
                         self._caller = None
                         self._report()
@@ -277,7 +278,6 @@ class record:  # noqa: N801 (used like a function)
                 self._on_sample(sample)
 
     def _read(self) -> None:
-        """Take a sample."""
         sample, figures = self.tree._sample_members(pss=self._pss)
         self._lives = sample.processes > 0
         interval = max(int(sample.elapsed / self.interval), self._next)
