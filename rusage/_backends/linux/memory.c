@@ -25,7 +25,7 @@ static int64_t rusage_pss(void)
     return error != 0 ? -error : size * 1024;
 }
 
-/* --- The peak of this program and of blocks: no signal handler runs within a C function --- */
+/* --- The peak of this program and of blocks: Python runs no signal handler meanwhile --- */
 
 /* Return VmHWM, the high-water mark, in bytes, or a negative errno. It is not less than the
    resident set size. */
@@ -39,9 +39,9 @@ static int64_t rusage_mark(void)
     return error != 0 ? -error : size * 1024;
 }
 
-/* The largest mark or size, and the largest ru_maxrss, in KiB; read before each reset too. They
-   never decrease. Longs: some 32-bit processors have no atomic operations on 64 bits. */
-static unsigned long rusage_highest, rusage_known;
+/* In KiB, of marks and sizes, and of ru_maxrss; read before each reset too. Longs: some 32-bit
+   processors have no atomic operations on 64 bits. */
+static unsigned long rusage_highest_mark, rusage_highest_maxrss;
 
 /* Raise one of them; return it in bytes. */
 static int64_t rusage_raise(unsigned long *highest, int64_t bytes)
@@ -61,17 +61,17 @@ static int64_t rusage_peak(void)
 {
     int64_t mark = rusage_mark();
 
-    return mark < 0 ? mark : rusage_raise(&rusage_highest, mark);
+    return mark < 0 ? mark : rusage_raise(&rusage_highest_mark, mark);
 }
 
-/* Return the largest known ru_maxrss of this process, in bytes, or a negative errno. */
+/* Return the largest known ru_maxrss, in bytes, or a negative errno. */
 static int64_t rusage_known_peak(void)
 {
     struct rusage usage;
 
     if (getrusage(RUSAGE_SELF, &usage) != 0)
         return -errno;
-    return rusage_raise(&rusage_known, (int64_t)usage.ru_maxrss * 1024);
+    return rusage_raise(&rusage_highest_maxrss, (int64_t)usage.ru_maxrss * 1024);
 }
 
 /* The marks before our resets, and the sizes after them, which count for the blocks that began
@@ -89,7 +89,7 @@ static int rusage_keep_mark(int64_t size)
 
     if (size < 0)
         return (int)-size;
-    rusage_raise(&rusage_highest, size);
+    rusage_raise(&rusage_highest_mark, size);
     while (count > 0 && rusage_marks[count - 1].size <= size)
         count--;
     error = rusage_tree_grow((void **)&rusage_marks, count, &rusage_marks_capacity,
@@ -150,7 +150,7 @@ static int rusage_block_update(rusage_block *block)
 
     if (size < 0)
         return (int)-size;
-    rusage_raise(&rusage_highest, size);
+    rusage_raise(&rusage_highest_mark, size);
     for (i = rusage_marks_count - 1; i >= 0 && rusage_marks[i].number > block->number; i--)
         if (size < rusage_marks[i].size)
             size = rusage_marks[i].size;
@@ -162,7 +162,7 @@ static int rusage_block_update(rusage_block *block)
 /* In a forked child. Another thread of the parent may have been replacing the array. */
 static void rusage_forget_peaks(void)
 {
-    rusage_highest = rusage_known = 0;
+    rusage_highest_mark = rusage_highest_maxrss = 0;
     rusage_marks = NULL;
     rusage_marks_count = rusage_marks_capacity = 0;
     rusage_close_clear_refs(); /* of another thread, which the child does not have */
