@@ -77,8 +77,8 @@ static int rusage_channel_seal(const rusage_channel *channel)
     return fcntl(channel->memory, 1033 /* F_ADD_SEALS */, 8 /* F_SEAL_WRITE */) == 0 ? 0 : errno;
 }
 
-/* Return 0 if this thread has no child with this ID that nobody has waited for; else, and if that
-   is unknown, 1. */
+/* Return whether this thread has a child with this ID that has not been waited for; 1 if that is
+   unknown. */
 static int rusage_is_child(int pid)
 {
     siginfo_t info;
