@@ -202,9 +202,8 @@ class measure:  # noqa: N801 (used like a function)
             sizes: dict[str, int | None] = {}
             if self._new_peak is not None:
                 sizes["peak"] = self.peak or None
-                if (
-                    "peak" in self.measured
-                ):  # the peak alone could be taken for the block's own memory
+                # The peak alone could be taken for the block's own memory.
+                if "peak" in self.measured:
                     sizes["peak_growth"] = self.peak_growth
         except RuntimeError as error:  # there are no figures
             return f"<rusage.measure: {error}>"

@@ -174,12 +174,13 @@ class Tree(Opened):
     def _check_fork(self) -> None:
         """In a forked child: replace the lock.
 
-        If another thread was reading, what C knows of the tree is unusable.
+        If another thread was reading, C's part is unusable.
         """
         forked = forks[self._forks :]
         if forked:
             # If the reader's own signal handler has forked, the reading goes on in the child.
-            if not (self._users and {*forked} == {self._reader}):
+            goes_on = self._users and {*forked} == {self._reader}
+            if not goes_on:
                 self._lock = RLock()
                 if self._users:
                     ffi.gc(self._tree, None)

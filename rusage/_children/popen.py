@@ -52,10 +52,10 @@ def unmeasured(base: Any) -> Any:
                 is_named = len(args) <= PREEXEC_FN
                 given = kwargs.pop("preexec_fn", None) if is_named else args[PREEXEC_FN]
                 with set_in_child(limits, given) as preexec_fn:
-                    if not is_named:
-                        args = (*args[:PREEXEC_FN], preexec_fn, *args[PREEXEC_FN + 1 :])
-                    else:
+                    if is_named:
                         kwargs["preexec_fn"] = preexec_fn
+                    else:
+                        args = (*args[:PREEXEC_FN], preexec_fn, *args[PREEXEC_FN + 1 :])
                     super().__init__(*args, **kwargs)
             else:
                 super().__init__(*args, **kwargs)
