@@ -217,8 +217,8 @@ def documentation(backend: Backend) -> Documentation:
 TIERS = {
     1: "the suite runs on it at each change",
     2: "the suite has run on its kernel for this release",
-    3: "its C has run on its kernel",
-    4: "compiled; its statements are from sources",
+    3: "only its C has run on its kernel",
+    4: "only compiled; what is said of it is from its source code or documentation",
 }
 # The tier of each system, and what belongs to another one.
 TESTED = {
