@@ -57,7 +57,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
-maximum_signature_line_length = 88
+maximum_signature_line_length = 68
 
 # Links to Python's documentation. python.txt has the lines of its inventory that are used: a build
 # needs no network.
