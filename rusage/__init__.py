@@ -1,4 +1,4 @@
-"""Peak memory and CPU time of your code, its children and any command, the same on every system.
+"""Peak memory and CPU time of your code, its children or any command, in the same units everywhere.
 
 Names are as in CPython's ``resource`` and ``subprocess`` modules. Times are in seconds and memory
 is in bytes. ``measured()`` names the fields that the system measures; the others are 0. A name that
