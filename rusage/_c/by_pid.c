@@ -28,8 +28,8 @@ static int rusage_is_same(const rusage_figures *figures, int64_t start)
 }
 
 /* The opened process, or the one that has its number now. */
-static int rusage_read_living_process(const rusage_process *process, rusage_figures *figures,
-                                      rusage_call *call)
+static int rusage_process_read(const rusage_process *process, rusage_figures *figures,
+                               rusage_call *call)
 {
     int error, attempts = 0;
 
@@ -55,7 +55,7 @@ static int rusage_process_open(rusage_process *process, int pid, rusage_call *ca
 
     process->pid = pid;
     process->is_open = 0;
-    error = rusage_read_living_process(process, &figures, call);
+    error = rusage_process_read(process, &figures, call);
     process->start = figures.start;
     process->measured = UINT32_MAX;
     process->is_open = error == 0;
@@ -66,13 +66,13 @@ static int rusage_process_get(const rusage_process *process, rusage_call *call)
 {
     rusage_figures figures;
 
-    return rusage_read_living_process(process, &figures, call);
+    return rusage_process_read(process, &figures, call);
 }
 
 static int64_t rusage_process_rss(const rusage_process *process, const rusage_call *call)
 {
     rusage_figures figures;
-    int error = rusage_read_living_process(process, &figures, NULL);
+    int error = rusage_process_read(process, &figures, NULL);
 
     return error != 0 ? -(int64_t)error : figures.rss;
 }
