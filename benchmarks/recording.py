@@ -14,11 +14,11 @@ from rusage._cli.formats import picture
 from rusage._cli.sampling import TreePeak
 
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "_static" / "recording.svg"
-# Three steps of a build, with three programs each; the sizes are in MiB, and a program runs for
-# 10 ms for each MiB.
-BUILD = """
+# Three steps of a build, with three programs each; the sizes are in MiB, and a program uses 10 ms of
+# CPU time for each MiB.
+BUILD = r"""
 import subprocess, sys
-step = "b = bytearray(b'x') * ({} << 20); import time; time.sleep({} / 100)"
+step = "import time\nb = bytearray(b'x') * ({} << 20)\nwhile time.process_time() < {} / 100: pass"
 for sizes in [(30, 50, 40), (80, 60, 70), (40, 90, 20)]:
     children = [
         subprocess.Popen([sys.executable, "-S", "-c", step.format(size, size)])
