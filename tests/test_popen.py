@@ -33,12 +33,6 @@ TOUCH = (
     "[m.__setitem__(at, 1) for at in range(0, len(m), 4096)]"
 )
 
-# PyPy has no vfork(2): a start copies its page tables, and takes 20 ms of CPU time.
-MANY_CHILDREN = pytest.param(
-    2000 if sys.implementation.name == "pypy" else 10_000,
-    marks=[pytest.mark.thorough, pytest.mark.pypy, pytest.mark.not_emulated],
-)
-
 gnu_time = pytest.mark.skipif(
     sys.platform != "linux" or not TIME.exists(), reason="no GNU time: apt-get install time"
 )
@@ -82,7 +76,6 @@ def by_asyncio(*arguments: Any, **keywords: Any) -> Any:
 PEAKS: dict[str, Callable[[list[str]], int]] = {
     "run": lambda command: rusage.run(command, check=True).rusage.ru_maxrss,
     "Popen": by_popen,
-    "asyncio": lambda command: int(by_asyncio(command, check=True).rusage.ru_maxrss),
     "command": by_command,
 }
 
@@ -91,7 +84,7 @@ PEAKS: dict[str, Callable[[list[str]], int]] = {
 @pytest.mark.xdist_group("alone")
 @alone
 def test_peaks_from_a_large_process() -> None:
-    """``run``, ``Popen``, asyncio and the command report GNU time's peak.
+    """``run``, ``Popen`` and the command report GNU time's peak.
 
     subprocess and wait4 report over 300 MiB.
     """
@@ -309,32 +302,3 @@ def test_threads_wait_and_poll() -> None:
                 ]
                 assert [each.result() for each in seen] == [(0, process.rusage)] * 8
                 assert process.rusage is not None
-
-
-@linux
-@pytest.mark.not_sanitized
-@pytest.mark.xdist_group("alone")
-@pytest.mark.parametrize("children", [80, MANY_CHILDREN])
-def test_children_of_8_threads(children: int) -> None:
-    """Each child touches an amount of its own, and that is its peak."""
-    # dd allocates a buffer of the given size. ru_maxrss lacks the pages that are still in the
-    # counters of the CPUs: with at most 16, up to 32 in each.
-    tolerance = max(MIB, 64 * rusage.getpagesize())
-
-    def dd(size: int) -> int:
-        command = ["dd", "if=/dev/zero", "of=/dev/null", f"bs={size}", "count=1"]
-        return rusage.run(command, stderr=subprocess.DEVNULL, check=True).rusage.ru_maxrss
-
-    base = dd(1)
-    wrong: list[tuple[int, int]] = []
-
-    def work(first: int) -> None:
-        for number in range(children // 8):
-            size = (1 + (first * 5 + number) % 8) * 2 * tolerance
-            peak = dd(size)
-            if abs(peak - base - size) > tolerance:
-                wrong.append((size, peak))
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(work, range(8)))
-    assert not wrong, (base, wrong[:10], len(wrong))
