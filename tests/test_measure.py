@@ -78,9 +78,9 @@ def test_open_object_refuses_second_block() -> None:
 
 
 def test_reading_before_a_block() -> None:
-    """``usage`` and ``elapsed`` raise RuntimeError instead of being 0; ``stop`` says what to do."""
-    m = rusage.measure()
-    for name in "usage", "elapsed":
+    """The figures raise RuntimeError instead of being 0; ``stop`` says what to do."""
+    m = rusage.measure(reset_peak=True)
+    for name in "usage", "elapsed", "peak":
         with pytest.raises(RuntimeError, match="nothing has been measured"):
             getattr(m, name)
     for _ in range(2):
