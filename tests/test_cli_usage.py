@@ -41,12 +41,12 @@ WRONG: list[tuple[str | list[str], str]] = [
     ("--limit-maxrss 5MB true", NO_SIZE.format("5MB")),
     *(
         (f"--limit-cputime {text} true", f"--limit-cputime: not a number of seconds: {text!r}")
-        for text in ("-1", "nan", "inf", "1s", "\u0661", "1_0", "1e400")
+        for text in ("nan", "1s", "1_0", "1e400")
     ),
     ("-n 0 true", "--runs: must be at least 1: '0'"),
     *(
         (f"-n {text} true", f"--runs: not a number of runs: {text!r}")
-        for text in ("-1", f"{2**63}", "\u0661", "\xb2")
+        for text in ("-1", f"{2**63}", "\u0661")
     ),
     (f"-n {DIGITS} true", f"--runs: not a number of runs: {SHOWN}"),
     ("-n 5 --warmup x true", "--warmup: not a number of runs: 'x'"),
