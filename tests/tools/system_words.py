@@ -263,8 +263,7 @@ PEAKS = {
         "measured if it exceeds the value at the time when the child executed its program; "
         "the integrals: if they had not been sampled until then",
     ),
-    _base.PEAK_TOUCHED: Peak("its own, also from before `exec`", ABOVE_TOUCHED),
-    _base.PEAK_TOUCHED_SAMPLED: Peak("its own, also from before `exec`", ABOVE_TOUCHED),
+    **dict.fromkeys(_base.TOUCHED_RULES, Peak("its own, also from before `exec`", ABOVE_TOUCHED)),
 }
 
 GROUPS = {
