@@ -39,8 +39,6 @@ def under_wine() -> bool:
     """Tell whether this Windows is Wine."""
     if sys.platform != "win32":
         return False
-    import ctypes
-
     return hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
 
 

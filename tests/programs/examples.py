@@ -40,7 +40,7 @@ COMPARED = (
     and "ru_maxrss" in BACKEND.process
     and rusage.fields["ru_maxrss"].error is not None
 )
-NOT_RUN = {"sh", "powershell", "text", "ini", "toml", "yaml", "json", "promql", "c"}
+NOT_RUN = {"sh", "powershell", "text", "ini", "yaml", "promql"}
 # Modules that some systems or installations do not have; prometheus_client needs _ssl.
 OPTIONAL = {
     "_ssl",
