@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -96,6 +97,18 @@ def test_calls_share_no_buffer(gil: bool, monkeypatch: pytest.MonkeyPatch) -> No
     assert (used[-1] is first) is gil
     module.getrusage(0)
     assert used[-1] is first
+    used.clear()
+
+    def wait4(_pid: int, _status: object, _options: int, call: object) -> int:
+        used.append(call)
+        if len(used) == 2:
+            module.wait4(0, 0)
+        return 0
+
+    monkeypatch.setattr(module, "lib", SimpleNamespace(rusage_wait4=wait4))
+    module.wait4(0, 0)
+    module.wait4(0, 0)
+    assert used[1] is not used[2]
 
 
 @pytest.mark.skipif(not FREE_THREADED, reason="this interpreter has a GIL")
