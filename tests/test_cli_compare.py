@@ -169,6 +169,7 @@ def test_sentence_about_slow_runs() -> None:
     for times, sentence in (
         ([0.3, 0.01, 0.011], first),
         ([0.01] * 18 + [0.3] * 2, f"2 of 20{most}: --warmup or an idle machine may help."),
+        ([0.01, 0.3, 0.31], f"1 of 3{most}: --warmup or an idle machine may help."),
         ([0.01] * 19 + [0.3], None),
         ([0.03, 0.01, 0.02, 0.015], None),
     ):
