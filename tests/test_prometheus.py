@@ -12,7 +12,7 @@ import sys
 import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from unittest.mock import Mock
+from unittest.mock import Mock, patch
 
 import pytest
 from conftest import no_files
@@ -255,7 +255,7 @@ def test_process_that_has_ended() -> None:
 
 @needs_process
 def test_workers() -> None:
-    """Each has a process's metrics, and its ID; an ended one has none."""
+    """Each has a process's metrics, and its ID; an ended or unreadable one has none."""
     with (
         subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child,
         rusage.Process(child.pid) as process,
@@ -270,6 +270,8 @@ def test_workers() -> None:
     own, of_child = (found[f"process_cpu_seconds_total {pid}"] for pid in pids)
     assert own > of_child  # pytest has used more
     assert samples(collector.collect()).keys() == {f"{name} {pids[0]}" for name in names}
+    with patch("rusage.Process", side_effect=PermissionError):
+        assert samples(collector.collect()) == {}
 
 
 def made_up(*measured: str, clock: float = 0.0, **reported: Any) -> Any:
