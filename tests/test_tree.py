@@ -15,6 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 from conftest import (
@@ -352,8 +353,10 @@ def test_signal_to_each_member() -> None:
         with pytest.raises(TypeError):
             tree.send_signal("TERM")  # type: ignore[arg-type]
         tree.send_signal(0)
-        tree.send_signal(signal.SIGKILL)
-        assert running.popen.wait() == -signal.SIGKILL
+        unread = mock.patch.object(tree, "_read_into", side_effect=BlockingIOError)
+        with unread, pytest.raises(BlockingIOError):
+            tree.send_signal(signal.SIGKILL)
+        assert running.popen.wait(60) == -signal.SIGKILL
         wait_until(lambda: not tree.sample().processes, "the end of all")
         assert other.popen.poll() is None
         tree.send_signal(signal.SIGKILL)  # to no process
