@@ -192,3 +192,7 @@ def test_stable_abi_of_each_build(
         monkeypatch.setattr(sys, "gettotalrefcount", lambda: 0, raising=False)
     build = build_script()
     assert (build.STABLE_ABI if build.HAS_STABLE_ABI else "") == tag
+    monkeypatch.setattr(bdist_wheel.bdist_wheel, "finalize_options", lambda _: None)
+    wheel = object.__new__(build.bdist_wheel)
+    wheel.finalize_options()
+    assert getattr(wheel, "py_limited_api", "") == tag
