@@ -392,7 +392,8 @@ def test_launcher_dumps_no_core(tmp_path: Path) -> None:
 
 # System calls of the launcher on x86_64.
 CALLS = {"ftruncate": 77, "clone": 56, "exit_group": 231}
-KILL, REFUSE, ALLOW = 0x80000000, 0x00050001, 0x7FFF0000  # what a seccomp filter returns
+# what a seccomp filter returns: AGAIN is EAGAIN, as with RLIMIT_NPROC
+KILL, REFUSE, AGAIN, ALLOW = 0x80000000, 0x00050001, 0x0005000B, 0x7FFF0000
 LOAD, EQUAL, BITS_SET, END = 0x20, 0x15, 0x45, 0x06  # of a seccomp filter
 CLONE_VM, CLONE_PARENT = 0x100, 0x8000
 
@@ -408,7 +409,7 @@ def clone_with(flag: int) -> list[tuple[int, int, int, int]]:
 
 
 @filters_x86_64
-@pytest.mark.parametrize("action", [KILL, REFUSE], ids=["kill", "refuse"])
+@pytest.mark.parametrize("action", [KILL, REFUSE, AGAIN], ids=["kill", "refuse", "again"])
 @pytest.mark.parametrize("name", CALLS)
 @alone
 def test_sandbox_without_a_system_call(name: str, action: int) -> None:
@@ -431,6 +432,7 @@ def test_sandbox_without_a_system_call(name: str, action: int) -> None:
     assert done.returncode == expected.returncode, (done, expected)
     assert done.stdout == expected.stdout, (done, expected)
     assert ("ru_maxrss" in done.measured) is (name == "exit_group")
+    assert action != AGAIN or start._retry_at == 0  # noqa: SLF001 (it is tried again at once)
     no_child_is_left()
     if name == "exit_group":
         ctypes.CDLL(None).syscall(60, 0)  # exit(2), which the filter allows
