@@ -38,6 +38,14 @@ enum { PROCESS_TERMINATE = 1, PROCESS_QUERY_LIMITED_INFORMATION = 0x1000, SYNCHR
 enum { WAIT_OBJECT_0 = 0, WAIT_TIMEOUT = 258, TH32CS_SNAPPROCESS = 2 };
 
 static DWORD last_error;
+static int open_handles;
+
+/* Abort if a handle was not closed. */
+static __attribute__((destructor)) void check_handles(void)
+{
+    if (open_handles != 0)
+        abort();
+}
 
 static inline DWORD GetLastError(void)
 {
@@ -55,6 +63,7 @@ static inline HANDLE OpenProcess(DWORD access, BOOL inherit, DWORD pid)
         return NULL;
     handle = malloc(sizeof *handle);
     *handle = made;
+    open_handles++;
     return handle;
 }
 
@@ -72,6 +81,7 @@ static inline void use_handle(HANDLE handle)
 static inline BOOL CloseHandle(HANDLE handle)
 {
     free(handle);
+    open_handles--;
     return TRUE;
 }
 
@@ -162,6 +172,7 @@ static inline HANDLE CreateToolhelp32Snapshot(DWORD flags, DWORD pid)
         made_list[made_count].th32ProcessID = (DWORD)processes[made_count].pid;
         made_list[made_count].th32ParentProcessID = (DWORD)processes[made_count].parent;
     }
+    open_handles++;
     return malloc(1);
 }
 
