@@ -14,8 +14,8 @@ from rusage._cli.formats import picture
 from rusage._cli.sampling import TreePeak
 
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "_static" / "recording.svg"
-# Three steps of a build, with three programs each; the sizes are in MiB, and a program uses 10 ms of
-# CPU time for each MiB.
+# Three steps of a build, with three programs each; the sizes are in MiB, and a program uses 10 ms
+# of CPU time for each MiB.
 BUILD = r"""
 import subprocess, sys
 step = "import time\nb = bytearray(b'x') * ({} << 20)\nwhile time.process_time() < {} / 100: pass"
