@@ -494,9 +494,10 @@ def test_no_more_than_a_quarter_of_the_descriptors() -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-    with Child() as child:
+    with Child() as child, contextlib.ExitStack() as forked:
         for _ in range(30):
             child("fork")
+            forked.callback(child, "end")
         before = len(open_files())
         with contextlib.ExitStack() as stack:
             trees = [stack.enter_context(rusage.Tree()) for _ in range(5)]
@@ -505,8 +506,6 @@ def test_no_more_than_a_quarter_of_the_descriptors() -> None:
             assert before < len(open_files()) <= before + 16
             trees[0].send_signal(0)
         assert len(open_files()) == before
-        for _ in range(30):
-            child("end")
 
 
 @forks
