@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import platform_tables
 import pytest
@@ -23,22 +23,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 RUNNER = Path(__file__).parent / "programs" / "examples.py"
-
-
-# Run by tox -e docs, as all others. CPU times decide about the order of the rows in the tables of
-# pytest.md, and in an emulator page faults take longer.
-SLOW = {
-    "pytest.md": [pytest.mark.not_emulated, pytest.mark.thorough],
-    "command.md": [pytest.mark.thorough],
-    "trees.md": [pytest.mark.thorough],
-    "Fail a CI job over 300 MiB": [pytest.mark.thorough],
-    "Fail a CI job that needs more memory than before": [pytest.mark.thorough],
-    "Find the test that leaks": [pytest.mark.thorough],
-    "Watch a process and print rates": [pytest.mark.thorough],
-    "Usage of each Celery task": [pytest.mark.thorough],
-}
-
-
 RECIPES = [ROOT / "docs" / name for name in ("recipes.md", "services.md")]
 PARTS = [
     part
@@ -57,11 +41,19 @@ def check(page: Path, folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+# tox -e docs runs all. CPU times decide about the order of the rows in the tables of pytest.md, and
+# in an emulator page faults take longer.
+MARKS: dict[str, Any] = {
+    "README.md": (),
+    "pytest.md": [pytest.mark.not_emulated, pytest.mark.thorough],
+}
+
+
 @pytest.mark.system
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(page, id=page.name, marks=SLOW.get(page.name, ()))
+        pytest.param(page, id=page.name, marks=MARKS.get(page.name, pytest.mark.thorough))
         for page in PAGES
         if page not in RECIPES
     ],
@@ -72,9 +64,8 @@ def test_examples(page: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.system
-@pytest.mark.parametrize(
-    "part", [pytest.param(part, id=title, marks=SLOW.get(title, ())) for title, part in TITLED]
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("part", [pytest.param(part, id=title) for title, part in TITLED])
 def test_recipes(part: str, tmp_path: Path) -> None:
     """Each runs in a folder that has no other recipe's files."""
     if sys.implementation.name == "pypy" and part.startswith("## Find the test that leaks"):
