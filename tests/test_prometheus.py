@@ -18,7 +18,7 @@ import pytest
 from conftest import no_files, under_wine
 from expected import SYSTEMS
 from held_trees import wait_until
-from test_recipes import exported, get, needs_gunicorn
+from servers import exported, get, needs_gunicorn
 
 import rusage
 from rusage import RUsage, _memory
