@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
     from typing import Any
 
-    from .pytest_plugin import Limit
-
     Figures = dict[str, float]
 
 HAS_CHILDREN = "RUSAGE_CHILDREN" not in BACKEND.absent
@@ -94,10 +92,10 @@ class Row(NamedTuple):
 class Phases:
     """The registered plugin."""
 
-    def __init__(self, config: pytest.Config, mark: str, limits: Mapping[str, Limit]) -> None:
+    def __init__(self, config: pytest.Config, mark: str, limits: Mapping[str, str]) -> None:
         """Read the defaults from the ini file. Raises ``pytest.UsageError`` for a bad limit.
 
-        *mark*: the name of the mark; *limits*: by their names.
+        *mark*: the name of the mark; *limits*: what each figure that can be limited is.
         """
         self._mark, self._limits = mark, limits
         self._rows: int | None = config.option.rusage
@@ -166,7 +164,7 @@ class Phases:
         if exceeded:
             messages = [
                 f"{COLUMNS[name]} {_exact(name, figures[name])} exceeds the limit of "
-                f"{_exact(name, limits[name])}: {self._limits[name].meaning}"
+                f"{_exact(name, limits[name])}: {self._limits[name]}"
                 for name in exceeded
             ]
             pytest.fail("\n".join(messages), pytrace=False)

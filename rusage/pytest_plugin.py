@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import pytest
 
 TYPE_CHECKING = False
@@ -19,26 +17,20 @@ ROWS = 10
 MARK = "limit_rusage"
 
 
-class Limit(NamedTuple):
-    """A figure of ``_pytest_phases`` that can be limited."""
-
-    value: str
-    """What the limit is."""
-    meaning: str
-    """What the figure is."""
-
-
+# For each figure of _pytest_phases that can be limited: what the limit is, and what the figure is.
 LIMITS = {
-    "peak_growth": Limit(
+    "peak_growth": (
         'growth of peak memory, a size such as "100 MiB"',
-        "the maximum resident set size of the process during the call, "
-        "minus the size at the start of the call",
+        (
+            "the maximum resident set size of the process during the call, "
+            "minus the size at the start of the call"
+        ),
     ),
-    "cputime": Limit(
+    "cputime": (
         "CPU time, in seconds",
         "user and system time of all threads of the process during the call",
     ),
-    "majflt": Limit(
+    "majflt": (
         "number of major page faults",
         "page faults of the process during the call that required I/O",
     ),
@@ -58,9 +50,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "the largest growth of the peak memory, and the most memory retained after the test; "
         "resets the peak of the process before each phase if possible",
     )
-    for name, limit in LIMITS.items():
+    for name, (limit, _) in LIMITS.items():
         parser.addini(
-            f"limit_rusage_{name}", f"default of @pytest.mark.{MARK}({name}=...): {limit.value}"
+            f"limit_rusage_{name}", f"default of @pytest.mark.{MARK}({name}=...): {limit}"
         )
 
 
@@ -70,7 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         f"{MARK}({', '.join(f'{name}=None' for name in LIMITS)}): "
         "fail the test if its call exceeds a limit: "
-        f"{'; '.join(f'{name}: {limit.value}' for name, limit in LIMITS.items())} (rusage).",
+        f"{'; '.join(f'{name}: {limit}' for name, (limit, _) in LIMITS.items())} (rusage).",
     )
     if (config.option.rusage or 0) < 0:
         raise pytest.UsageError("--rusage: must be at least 0")
@@ -92,6 +84,7 @@ def _phases(config: pytest.Config) -> Phases:
 
     plugin = config.pluginmanager.get_plugin(NAME)
     if not isinstance(plugin, Phases):
-        plugin = Phases(config, MARK, LIMITS)
+        meanings = {name: meaning for name, (_, meaning) in LIMITS.items()}
+        plugin = Phases(config, MARK, meanings)
         config.pluginmanager.register(plugin, NAME)
     return plugin
