@@ -22,6 +22,9 @@ from ._memory import read_peak, read_rss
 
 TYPE_CHECKING = False
 
+if TYPE_CHECKING:
+    _Family = type[CounterMetricFamily | GaugeMetricFamily]
+
 if TYPE_CHECKING or "Process" not in BACKEND.absent:
     from ._process import Process
 else:
@@ -31,23 +34,27 @@ __all__ = ["UsageCollector", "WorkersCollector"]
 
 # The name of a metric, its meaning, the fields by the value of the label "type" ("": no label), and
 # the value of one unit of the fields. "cputime" and "rss" are no fields.
-METRICS = [
-    ("cpu_seconds", "user and system CPU time used", {"": "cputime"}, 1),
-    ("cpu_user_seconds", FIELDS["ru_utime"].meaning, {"": "ru_utime"}, 1),
-    ("cpu_system_seconds", FIELDS["ru_stime"].meaning, {"": "ru_stime"}, 1),
-    ("minor_page_faults", FIELDS["ru_minflt"].meaning, {"": "ru_minflt"}, 1),
-    ("major_page_faults", FIELDS["ru_majflt"].meaning, {"": "ru_majflt"}, 1),
-    ("disk_read_bytes", "bytes read from block devices", {"": "ru_inblock"}, SECTOR),
-    ("disk_written_bytes", "bytes written to block devices", {"": "ru_oublock"}, SECTOR),
-    (
-        "context_switches",
-        "context switches",
-        {"voluntary": "ru_nvcsw", "involuntary": "ru_nivcsw"},
-        1,
-    ),
-    ("resident_memory_bytes", "resident set size", {"": "rss"}, 1),
-    ("resident_memory_peak_bytes", FIELDS["ru_maxrss"].meaning, {"": "ru_maxrss"}, 1),
-]
+METRICS: dict[_Family, list[tuple[str, str, dict[str, str], int]]] = {
+    CounterMetricFamily: [
+        ("cpu_seconds", "user and system CPU time used", {"": "cputime"}, 1),
+        ("cpu_user_seconds", FIELDS["ru_utime"].meaning, {"": "ru_utime"}, 1),
+        ("cpu_system_seconds", FIELDS["ru_stime"].meaning, {"": "ru_stime"}, 1),
+        ("minor_page_faults", FIELDS["ru_minflt"].meaning, {"": "ru_minflt"}, 1),
+        ("major_page_faults", FIELDS["ru_majflt"].meaning, {"": "ru_majflt"}, 1),
+        ("disk_read_bytes", "bytes read from block devices", {"": "ru_inblock"}, SECTOR),
+        ("disk_written_bytes", "bytes written to block devices", {"": "ru_oublock"}, SECTOR),
+        (
+            "context_switches",
+            "context switches",
+            {"voluntary": "ru_nvcsw", "involuntary": "ru_nivcsw"},
+            1,
+        ),
+    ],
+    GaugeMetricFamily: [
+        ("resident_memory_bytes", "resident set size", {"": "rss"}, 1),
+        ("resident_memory_peak_bytes", FIELDS["ru_maxrss"].meaning, {"": "ru_maxrss"}, 1),
+    ],
+}
 
 
 class UsageCollector:
@@ -128,8 +135,8 @@ class UsageCollector:
 class WorkersCollector:
     """Collect the resource usage of several processes, such as a server's workers.
 
-    Each scrape calls ``pids`` for their process IDs. The metrics are those of a ``UsageCollector``
-    for another process, with the label ``pid``. A process that cannot be read is left out.
+    Each scrape calls ``pids`` for their process IDs. It exports each as a ``UsageCollector`` of
+    another process does, with the label ``pid``. A process that cannot be read is left out.
     """
 
     def __init__(self, pids: Callable[[], Iterable[int]], *, namespace: str = "") -> None:
@@ -173,14 +180,14 @@ class _Metrics:
         if not measured >= TIMES:
             measured -= {"cputime"}
         self._rows = []
-        for name, meaning, types, scale in METRICS:
-            fields = {kind: field for kind, field in types.items() if field in measured}
-            has_unit = scale != SECTOR or BACKEND.units.get("ru_inblock") == SECTORS
-            if fields and has_unit:
-                text = _text(whose + meaning, *map(notes.get, fields.values()))
-                labels = ["type"] if any(fields) else []
-                family = GaugeMetricFamily if "memory" in name else CounterMetricFamily
-                self._rows.append((family, f"{prefix}{name}", text, labels, fields, scale))
+        for family, metrics in METRICS.items():
+            for name, meaning, types, scale in metrics:
+                fields = {kind: field for kind, field in types.items() if field in measured}
+                has_unit = scale != SECTOR or BACKEND.units.get("ru_inblock") == SECTORS
+                if fields and has_unit:
+                    text = _text(whose + meaning, *map(notes.get, fields.values()))
+                    labels = ["type"] if any(fields) else []
+                    self._rows.append((family, f"{prefix}{name}", text, labels, fields, scale))
 
     def families(self, usage: RUsage, **others: float | None) -> Iterator[Metric]:
         """Yield the metrics with the values of a usage, or these others, which may be unknown."""
