@@ -159,13 +159,14 @@ static int rusage_uses_parents_memory(const rusage_tree *tree, rusage_member *me
 static int rusage_is_another(rusage_tree *tree, const rusage_member *member,
                              const rusage_stat *stat)
 {
-    int index = rusage_tree_find(tree, member->now.parent);
+    int index;
 
     if (stat->field[STAT_STARTED] != member->now.start)
         return 1;
-    if ((int)stat->field[STAT_PARENT] == member->now.parent || index < 0)
+    if ((int)stat->field[STAT_PARENT] == member->now.parent)
         return 0;
-    return tree->members[index].now.state == RUSAGE_LIVES
+    index = rusage_tree_find(tree, member->now.parent);
+    return index >= 0 && tree->members[index].now.state == RUSAGE_LIVES
            && rusage_member_lives(tree, &tree->members[index]);
 }
 
