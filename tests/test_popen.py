@@ -207,9 +207,9 @@ def expected_figures(child: Any) -> str:
     ids=str,
 )
 def test_errors_carry_the_usage(command: list[str], keywords: dict[str, Any]) -> None:
-    """The type and text are those of ``subprocess.run``.
+    """``subprocess.run`` raises the same type with the same text.
 
-    So are all other outcomes: see test_differential.py.
+    All other outcomes are the same too: see test_differential.py.
     """
     raised: list[Any] = []
     runs: list[Any] = [subprocess.run, rusage.run, by_asyncio]

@@ -76,7 +76,7 @@ static int rusage_tree_add_member(rusage_tree *tree, int pid, int parent)
     return 0;
 }
 
-/* Move a member to the end, behind its new parent; its place stays, as that of a member that is no
+/* Move a member to the end, behind its new parent; in its place stays a member that is no
    process. */
 static int rusage_tree_move(rusage_tree *tree, int index)
 {

@@ -23,7 +23,7 @@
    are the CPU time until a later reading is one.
 
    The one correction: if a child and its parent have ended, it is unknown who has waited for the
-   child. So its total enters no sum: it is in that process's time. If nobody has, at some time
+   child. So its total enters no sum: it is in that process's time. If no process has, at some time
 
    accounts + unsure < CPU time, where unsure = by how much the children's times may be too small,
                                  since waited-for times are cut and errors are subtracted
