@@ -334,11 +334,13 @@ def on_terminal() -> Iterator[Start]:
 
     started = []
 
-    def start(*command: str) -> tuple["subprocess.Popen[bytes]", int]:
+    def start(*command: str, columns: int = 0) -> tuple["subprocess.Popen[bytes]", int]:
         try:
             ours, theirs = pty.openpty()
         except OSError:
             pytest.skip(reason="this system has no pseudo-terminals")
+        if columns:
+            subprocess.run(["stty", "columns", str(columns)], stdin=theirs, check=True)  # noqa: S607
         leader = forked.popen([forked.LEADER, *command], stdin=theirs, stdout=theirs, stderr=theirs)
         os.close(theirs)
         started.append((leader, ours))

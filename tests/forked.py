@@ -66,8 +66,8 @@ def become(function: Callable[[list[str]], object], words: list[str]) -> None:
 def _lead(words: list[str]) -> None:
     """Lead a session on standard input's terminal; run a command, print its return code, and stay.
 
-    When the leader of a session exits, FreeBSD revokes the terminal and drops the output that was
-    not read.
+    Words of the form NAME=VALUE come first, as for env(1). When the leader of a session exits,
+    FreeBSD revokes the terminal and drops the output that was not read.
     """
     import fcntl
     import termios
@@ -76,6 +76,8 @@ def _lead(words: list[str]) -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     for number in signal.SIGINT, signal.SIGQUIT:
         signal.signal(number, lambda *_: None)  # not ignored: the command would inherit that
+    while "=" in words[0]:
+        name, _, os.environ[name] = words.pop(0).partition("=")
     start = run if words[:1] == RUSAGE[:1] else subprocess.run
     sys.stdout.write(f"return code {start(words, check=False).returncode}\n")
     sys.stdout.flush()

@@ -106,8 +106,7 @@ def test_reports_fit_the_terminal(on_terminal: Start, columns: int, words: list[
     """No line is wider, and wide terminals need fewer lines."""
     if "--tree" in words and not hasattr(rusage, "Tree"):
         pytest.skip("this system has no Tree")
-    resize = ["sh", "-c", f'stty columns {columns} && exec "$@"', "sh", "env", "NO_COLOR=1"]
-    _, terminal = on_terminal(*resize, *RUSAGE, *words)
+    _, terminal = on_terminal("NO_COLOR=1", *RUSAGE, *words, columns=columns)
     shown = read_until(terminal, b"return code 0").decode()
     lines = [line.rpartition("\r")[2] for line in shown.split("\r\n")]
     assert max(map(len, lines)) <= columns

@@ -234,8 +234,8 @@ def test_progress_is_for_terminals(on_terminal: Start, columns: int) -> None:
 
     Nothing where standard error is no terminal.
     """
-    resize = ["sh", "-c", f'stty columns {columns} && exec "$@"', "sh", "env", "TERM=xterm"]
-    _, terminal = on_terminal(*resize, *RUSAGE, "-n", "2", "--warmup", "1", "true")
+    words = ["-n", "2", "--warmup", "1", "true"]
+    _, terminal = on_terminal("TERM=xterm", *RUSAGE, *words, columns=columns)
     shown = read_until(terminal, b"return code 0").decode().replace("\r\n", "\n")
     *texts, report = [
         re.sub(r"about \d+ s", "about 1 s", text.strip())
@@ -250,7 +250,7 @@ def test_progress_is_for_terminals(on_terminal: Start, columns: int) -> None:
 
 def test_progress_makes_room_for_errors(on_terminal: Start) -> None:
     """The message takes the line of the progress, which here is longer."""
-    _, terminal = on_terminal("env", "NO_COLOR=1", *RUSAGE, "-n", "1", "--warmup", "9" * 18, "./x")
+    _, terminal = on_terminal("NO_COLOR=1", *RUSAGE, "-n", "1", "--warmup", "9" * 18, "./x")
     first, *_ = screen(read_until(terminal, b"return code 127"))
     assert first == "rusage: ./x: No such file or directory"
 
@@ -258,9 +258,7 @@ def test_progress_makes_room_for_errors(on_terminal: Start) -> None:
 @pytest.mark.parametrize("options", [[], ["-o", "report"]], ids=["", "file"])
 def test_progress_is_gone_after_ctrl_c(on_terminal: Start, options: list[str]) -> None:
     """With the ^C that the terminal echoes; the program writes to the terminal itself."""
-    _, terminal = on_terminal(
-        "env", "NO_COLOR=1", *RUSAGE, *options, "-n", "9", *shlex.split(WAITS)
-    )
+    _, terminal = on_terminal("NO_COLOR=1", *RUSAGE, *options, "-n", "9", *shlex.split(WAITS))
     shown = read_until(terminal, b"ready\r\n")
     os.write(terminal, b"\x03")
     lines = screen(shown + read_until(terminal, f"return code {-signal.SIGINT}\r\n".encode()))
@@ -309,7 +307,7 @@ def test_hidden_output_goes_into_a_pipe(on_terminal: Start) -> None:
     """
     for words in ["--ignore-failure"], ["--show-output"], []:
         _, terminal = on_terminal(
-            "env", "NO_COLOR=1", *RUSAGE, "-n", "2", *words, sys.executable, "-c", program
+            "NO_COLOR=1", *RUSAGE, "-n", "2", *words, sys.executable, "-c", program
         )
         shown = read_until(terminal, b"return code ")
         lines = [rf"rusage: | {number}\xff\x1b" for number in range(2, 12)]
@@ -377,7 +375,7 @@ def test_failing_preparation(prepare: str, status: int, reason: str) -> None:
 def test_failures_are_red_on_a_terminal(on_terminal: Start, words: str, red: str) -> None:
     """What failed, and messages; nothing else gets colours, nor a terminal that refuses them."""
     for wish in "TERM=xterm", "TERM=dumb", "NO_COLOR=1":
-        _, terminal = on_terminal("env", "TERM=xterm", wish, *RUSAGE, *words.split())
+        _, terminal = on_terminal("TERM=xterm", wish, *RUSAGE, *words.split())
         shown = read_until(terminal, b"return code").decode()
         is_red = re.search(rf"\x1b\[1;31m{red}\x1b\[0m", shown) is not None
         assert (is_red, "\x1b" in shown) == (wish == "TERM=xterm",) * 2

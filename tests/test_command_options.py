@@ -94,7 +94,7 @@ def test_completion_in_zsh(
         PS1='prompt: '
         """
     )
-    _, terminal = on_terminal("env", "TERM=dumb", ZSH, "-d", "-i")
+    _, terminal = on_terminal("TERM=dumb", ZSH, "-d", "-i")
     read_until(terminal, b"prompt: ")
     os.write(terminal, "".join(f"{line}\t\x14" for line in TYPED).encode() + b"echo the ''end\r")
     read_until(terminal, b"the end")
