@@ -57,7 +57,7 @@ RSS_UNITS = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Return a function that compiles the C of a system together with its made-up kernel."""
     compiler = shutil.which("cc")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Run = Callable[..., list[list[float]]]
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("kernels")]  # compiled once
 
 
 class Process(NamedTuple):
