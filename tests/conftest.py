@@ -389,13 +389,18 @@ def called_after(
     return left < 0
 
 
-def at_each_instruction(function: Any, handler: Any, *, within: str) -> Iterator[None]:
-    """Do so for each number of instructions; yield after each call."""
+def at_each_instruction(function: Any, handler: Any, *, step: int, within: str) -> Iterator[None]:
+    """Do so for each number of instructions that is a multiple of a step; yield after each call."""
     number = 0
     while called_after(number, function, handler, within=within):
         yield
-        number += 1
+        number += step
     assert number > 5
+
+
+each_instruction = pytest.mark.parametrize(
+    "step", [3, pytest.param(1, marks=pytest.mark.thorough)], ids=["each third", "each"]
+)
 
 
 def interrupted_after(instructions: int, function: Callable[[], None]) -> bool:

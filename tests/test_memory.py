@@ -25,6 +25,7 @@ from conftest import (
     alone,
     at_each_instruction,
     become_nobody,
+    each_instruction,
     in_child,
     interrupted_after,
     linux,
@@ -271,8 +272,9 @@ def test_blocks_without_descriptors() -> None:
 
 @resets
 @traced
+@each_instruction
 @alone
-def test_interrupted_end() -> None:
+def test_interrupted_end(step: int) -> None:
     """An exception at any instruction leaves the block open, or ended, for all figures alike."""
     instruction, went_on = 0, True
     m, elapsed = rusage.measure(), 0.0
@@ -283,7 +285,7 @@ def test_interrupted_end() -> None:
         elapsed = m.elapsed
         spike(32 * MIB)
         assert (m.elapsed > elapsed) == (m.peak_growth > 16 * MIB), instruction
-        instruction += 1
+        instruction += step
     assert m.elapsed == elapsed
 
 
@@ -445,8 +447,9 @@ def block() -> None:
 @resets
 @traced
 @pytest.mark.parametrize("use", [_memory.peak, _memory.known_peak, block])
+@each_instruction
 @alone
-def test_block_in_a_handler(use: Callable[[], object]) -> None:
+def test_block_in_a_handler(use: Callable[[], object], step: int) -> None:
     """At each instruction: its block has the highest peak, the next lowers the mark, none falls."""
     highest = rusage.peak()
 
@@ -459,7 +462,7 @@ def test_block_in_a_handler(use: Callable[[], object]) -> None:
         block()
 
     with rusage.measure(reset_peak=True) as outer:
-        for _ in at_each_instruction(use, handle, within="_memory"):
+        for _ in at_each_instruction(use, handle, step=step, within="_memory"):
             assert min(rusage.peak(), outer.peak) >= highest
             near(_memory.known_peak(), highest)
 
@@ -467,8 +470,9 @@ def test_block_in_a_handler(use: Callable[[], object]) -> None:
 @resets
 @traced
 @pytest.mark.parametrize("use", [_memory.peak, block])
+@each_instruction
 @alone
-def test_fork_in_a_handler(use: Callable[[], object]) -> None:
+def test_fork_in_a_handler(use: Callable[[], object], step: int) -> None:
     """At each instruction: the child, which goes on with the call, begins with its own size."""
     child = -1
 
@@ -477,7 +481,7 @@ def test_fork_in_a_handler(use: Callable[[], object]) -> None:
         child = os.fork()
 
     spike(300 * MIB)
-    for _ in at_each_instruction(use, fork, within="_memory"):
+    for _ in at_each_instruction(use, fork, step=step, within="_memory"):
         if not child:
             assert max(rusage.peak(), _memory.known_peak()) < 300 * MIB
             break

@@ -23,6 +23,7 @@ from conftest import (
     alone,
     at_each_instruction,
     called_after,
+    each_instruction,
     forks,
     in_child,
     linux,
@@ -445,8 +446,9 @@ def test_fork_while_another_thread_reads() -> None:
 
 @forks
 @pytest.mark.skipif(not CPYTHON, reason="traces instructions")
+@each_instruction
 @alone
-def test_fork_in_a_handler() -> None:
+def test_fork_in_a_handler(step: int) -> None:
     """At each instruction: the child reads there, ends the interrupted reading, closes its copy."""
     child, before, tree = -1, open_files(), rusage.Tree()
 
@@ -455,7 +457,7 @@ def test_fork_in_a_handler() -> None:
         child = os.fork()
         tree.sample()
 
-    for _ in at_each_instruction(tree.rss, fork, within="_tree"):
+    for _ in at_each_instruction(tree.rss, fork, step=step, within="_tree"):
         if not child:
             break
         assert os.waitpid(child, 0)[1] == 0
@@ -510,7 +512,8 @@ def test_no_more_than_a_quarter_of_the_descriptors() -> None:
 
 @forks
 @pytest.mark.skipif(not CPYTHON, reason="traces instructions")
-def test_smaller_tree_at_each_instruction() -> None:
+@each_instruction
+def test_smaller_tree_at_each_instruction(step: int) -> None:
     """A handler that ends a child and reads the tree changes no figures of a reading.
 
     It runs at any instruction of the reading.
@@ -533,5 +536,5 @@ def test_smaller_tree_at_each_instruction() -> None:
             went_on = called_after(stop, use, end)
             if not went_on:
                 end()
-        stop += 1
+        stop += step
     assert stop > 30
