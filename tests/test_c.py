@@ -75,6 +75,7 @@ def copy_source(folder: Path) -> None:
     shutil.copytree(ROOT, folder / "source", ignore=shutil.ignore_patterns(*built))
 
 
+@pytest.mark.thorough
 def test_build_in_the_source_tree(build: ModuleType, tmp_path: Path) -> None:
     """``python rusage_build.py`` puts programs in place, and nothing that an sdist would take."""
     copy_source(tmp_path)
@@ -123,6 +124,7 @@ def build_sdist(folder: Path, *, mode: int) -> Path:
     return archive
 
 
+@pytest.mark.thorough
 def test_sdist_is_complete_and_reproducible(build: ModuleType, tmp_path: Path) -> None:
     """All that builds, tests, documents and checks the package; the same bytes from two folders."""
     (tmp_path / "another").mkdir()

@@ -100,6 +100,7 @@ runpy.run_path(sys.argv[2], run_name="__main__")
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("script", WITH_WORKERS)
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
 def test_start_methods(

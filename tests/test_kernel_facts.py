@@ -26,7 +26,14 @@ ALWAYS = {"times: resolution", "ru_minflt: touched pages"}
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("module", [pytest.param("resource", marks=pytest.mark.thorough), "rusage"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        pytest.param("resource", marks=pytest.mark.thorough),
+        # It takes long; on other systems the thorough tests seldom run.
+        pytest.param("rusage", marks=pytest.mark.thorough if sys.platform == "linux" else ()),
+    ],
+)
 def test_this_kernel(module: str) -> None:
     """What ``resource`` and ``rusage`` report is what the backend says."""
     if sys.platform == "win32" and module == "rusage":

@@ -427,6 +427,7 @@ SERIES = [
 ]
 
 
+@pytest.mark.thorough
 @needs_promtool
 def test_rules_fire(tmp_path: Path) -> None:
     """Each rule in docs/services.md fires for one instance only, by ``promtool test rules``."""

@@ -254,6 +254,7 @@ def test_memory_that_stays(pytester: pytest.Pytester) -> None:
         assert row["retained"] < 16 + ERROR / MIB
 
 
+@pytest.mark.thorough
 def test_figures_of_all_workers(pytester: pytest.Pytester) -> None:
     """With pytest-xdist, the tests of all workers are in one table."""
     pytest.importorskip("xdist", reason="no pytest-xdist: pip install --group tests")

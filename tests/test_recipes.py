@@ -92,6 +92,7 @@ def workers(port: int) -> set[str]:
     reason="PyPy makes the listening socket blocking when a worker starts (PyPy's issue 3051): "
     "a worker can hang",
 )
+@pytest.mark.thorough
 def test_uvicorn_workers(tmp_path: Path) -> None:
     """Each worker has its series; one that has grown is replaced, and no request fails."""
     pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
