@@ -160,7 +160,7 @@ def test_options_and_escapes_as_gnu_time(options: list[str]) -> None:
 # --- Random commands ---
 
 COUNTS = [
-    os.environ.get("RUSAGE_TEST_COMMANDS", "15"),
+    os.environ.get("RUSAGE_TEST_COMMANDS", "10"),
     pytest.param("100", marks=pytest.mark.thorough),
 ]
 SEED = os.environ.get("RUSAGE_TEST_SEED", "1")

@@ -90,7 +90,7 @@ COMPARISONS = [
 
 
 @pytest.mark.parametrize(("comparisons", "chance"), COMPARISONS)
-@pytest.mark.parametrize("rounds", [6, 10, 20, 50])
+@pytest.mark.parametrize("rounds", [6, 10, 20, pytest.param(50, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("make", [noise, pages, outliers, cold_first, cold_second, drift])
 def test_equal_commands(
     make: Callable[[random.Random, int], Columns], rounds: int, comparisons: int, chance: float

@@ -167,7 +167,7 @@ LARGE = [
 @pytest.mark.parametrize("root", ["this", "child"])
 @pytest.mark.parametrize("ways", WAYS)
 @pytest.mark.parametrize(
-    ("seed", "count"), [(2, 60), pytest.param(8, 60, marks=pytest.mark.thorough), *LARGE]
+    ("seed", "count"), [(2, 40), pytest.param(8, 60, marks=pytest.mark.thorough), *LARGE]
 )
 @alone
 def test_random_tree(seed: int, count: int, ways: str, root: str, tmp_path: Path) -> None:
