@@ -102,7 +102,7 @@ def programs(draw: Any, folder: str) -> dict[str, Any]:
 BORDERS = [0, 1, 2**31 - 1, 2**31, 3_000_000_000, 2**32 - 2, 2**32 - 1, 2**32, 2**63, 2**64 + 33]
 NUMBERS = [*Named, True, False, Misleading(33)]
 NOT_NUMBERS = [-1, -2, -(2**31), -(2**40), 33.0, b"root", object, "no-such-name"]
-REFUSED = {resource.RLIMIT_NOFILE: (2**50, 2**50)}
+REFUSED = {resource.RLIMIT_NOFILE: (2**50, 2**50), resource.RLIMIT_CORE: (0, 0)}
 # Of the pipes, which subprocess makes.
 TEXT: list[dict[str, Any]] = [
     {"text": True},
@@ -297,8 +297,8 @@ def known(folder: str) -> Iterator[Case]:
         for each in ("pid_namespace", None), ("without_capabilities", [6, 7]), ("securebits", 1):
             calls: list[dict[str, Any]] = [{"args": ["missing"]}, {"cwd": ""}, {"user": 33}]
             yield from (Case([each], "run", {"args": probe, **call}) for call in calls)
-    for streams in {"stdin": DEVNULL, "stderr": STDOUT}, {"stdout": INHERITABLE}:
-        yield Case([("closed", [0, 1])], "run", {"args": probe, **streams})
+    for streams in {"stdin": DEVNULL, "stderr": STDOUT}, {"stderr": INHERITABLE}:
+        yield Case([("closed", [0, 1, 2])], "run", {"args": probe, **streams})
     yield from (Case([], "run", {"args": probe, **call}) for call in known_calls(folder))
     yield from (Case(before, "run", {"args": ["probe", "exit:3"]}) for before in conditions)
 
