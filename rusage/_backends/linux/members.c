@@ -58,15 +58,17 @@ static int rusage_member_stat(const rusage_member *member, rusage_stat *stat)
 }
 
 /* Get the resident set size in pages, by the open file or another one. */
-static int rusage_member_pages(const rusage_member *member, int directory, const char *path,
-                               int64_t *pages)
+static int rusage_member_pages(const rusage_member *member, int64_t *pages)
 {
+    const rusage_member_handle *handle = &member->handle;
     char text[256];
     ssize_t size;
 
-    if (member->handle.statm < 0)
-        return rusage_read_statm(directory, path, pages);
-    size = pread(member->handle.statm, text, sizeof text - 1, 0);
+    if (handle->statm < 0) {
+        snprintf(text, sizeof text, "/proc/%d/statm", member->pid);
+        return rusage_read_statm(handle->directory, handle->directory < 0 ? text : "statm", pages);
+    }
+    size = pread(handle->statm, text, sizeof text - 1, 0);
     if (size < 0)
         return errno;
     text[size] = '\0';
@@ -175,7 +177,7 @@ static int rusage_is_another(rusage_tree *tree, const rusage_member *member,
 static int rusage_member_rss(const rusage_member *member, const rusage_stat *stat, int64_t *rss)
 {
     int64_t size = 0, pages = 0;    /* KiB */
-    int error = rusage_member_pages(member, member->handle.directory, "statm", &pages);
+    int error = rusage_member_pages(member, &pages);
 
     if (error == 0 && pages == 0 && stat->field[STAT_THREADS] > 1)
         rusage_read_threads(member->handle.directory, "status", "\nVmRSS:", &size);
@@ -256,14 +258,12 @@ static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *me
     int keeps_parent = parent < 0 || tree->members[parent].now.state == RUSAGE_LIVES;
     int may_be_idle = tree->is_anchored && member->now.state == RUSAGE_LIVES && member->now.own > 0
                       && member->handle.has_memory;
-    char path[32];
     int64_t pages = 0;
     double own = 0;
 
     if (!may_be_idle || !keeps_parent || member->handle.quick_readings >= 7)
         return 0;
-    snprintf(path, sizeof path, "/proc/%d/statm", member->pid);
-    if (rusage_member_pages(member, AT_FDCWD, path, &pages) != 0 || pages == 0)
+    if (rusage_member_pages(member, &pages) != 0 || pages == 0)
         return 0;
     if (rusage_read_clock(member->pid, &own) != 0 || own != member->now.own)
         return 0;
