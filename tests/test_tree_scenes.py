@@ -170,10 +170,10 @@ def test_children_of_a_process_with_threads() -> None:
     used = []
     for words in [], ["start_threads"]:
         with Child() as parent, rusage.Tree(parent.pid) as tree:
-            for word in words + ["fork"] * 50:
+            for word in words + ["fork"] * 100:
                 parent(word)
             before = rusage.cputime()
-            assert tree.sample().processes == 51
+            assert tree.sample().processes == 101
             used.append(rusage.cputime() - before)
             tree.send_signal(signal.SIGKILL)
     assert used[1] < 5 * used[0]
