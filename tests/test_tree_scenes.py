@@ -250,6 +250,8 @@ def test_hidden_processes(hidepid: str, hide_lists: Callable[[], None]) -> None:
                 # A list of all processes does not have such a member.
                 listed = not os.access("/proc/thread-self/children", os.R_OK)
                 assert tree.sample()[3:5] == ((2, 0) if listed else (3, 1))
+                if not listed:
+                    fails(PermissionError, lambda: tree.send_signal(0))
                 os.close(hidden.write)  # it ends
                 os.waitpid(hidden.pid, 0)
                 assert tree.sample()[3:5] == (2, 0)
