@@ -183,6 +183,8 @@ def test_handler_raises_before_a_slow_launcher_runs(monkeypatch: pytest.MonkeyPa
             threading.Timer(0.1, os.kill, (pid, signal.SIGCONT)).start()
             raise Stop
 
+    sleep = time.sleep
+    monkeypatch.setattr(time, "sleep", lambda _: sleep(0.03))  # 30 s on a busy machine
     monkeypatch.setattr(start._Launcher, "pid", property(lambda _: 0, stop_before))  # noqa: SLF001 (patched)
     signal.signal(signal.SIGUSR1, stop)  # a start believes in a handler only if there is one
     with pytest.raises(Stop):
