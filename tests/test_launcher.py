@@ -33,7 +33,7 @@ if sys.platform != "linux":
 
 import resource
 
-from scenes import filters_x86_64
+from scenes import filters_x86_64, wait_for_state
 from start_runner import CONDITIONS
 
 from rusage._launcher import start
@@ -567,6 +567,15 @@ DEATHS = [
 ]
 
 
+def change(launcher: Path, code: str, new: str) -> None:
+    """Compile a launcher whose source differs in one place."""
+    protocol = f'"{SOURCE.parent}/protocol.cdef"'
+    before, after = SOURCE.read_text().replace('"protocol.cdef"', protocol).split(code)
+    source = launcher.with_suffix(".c")
+    source.write_text(before + new + after)
+    subprocess.run(["cc", "-O2", "-o", launcher, source], check=True)  # noqa: S607 (found in PATH)
+
+
 @needs_compiler
 @pytest.mark.parametrize(("code", "status"), DEATHS, ids=["launcher", "child"])
 @alone
@@ -575,13 +584,32 @@ def test_death_after_the_creation(code: str, status: int, launcher: Path) -> Non
 
     The kernel has stored the child's ID before the child ran.
     """
-    protocol = f'"{SOURCE.parent}/protocol.cdef"'
-    before, after = SOURCE.read_text().replace('"protocol.cdef"', protocol).split(code)
-    source = launcher.with_suffix(".c")
-    source.write_text(f"{before}(call2(kill, call0(getpid), SIGKILL), {code}){after}")
-    subprocess.run(["cc", "-O2", "-o", launcher, source], check=True)  # noqa: S607 (found in PATH)
+    change(launcher, code, f"(call2(kill, call0(getpid), SIGKILL), {code})")
     for _ in range(3):
         assert rusage.run(["true"]).returncode == status
+    no_child_is_left()
+
+
+@needs_compiler
+@alone
+def test_handler_raises_before_the_id_is_stored(
+    launcher: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A late launcher that has mapped the memory, which then cannot be sealed, is waited for."""
+    code = "memory->launcher = "
+    change(launcher, code, f"call2(kill, call0(getpid), SIGSTOP); {code}")
+
+    def stop_after(_: Any, pid: int) -> None:
+        if pid:
+            wait_for_state(pid, "T")
+            threading.Timer(0.1, os.kill, (pid, signal.SIGCONT)).start()
+            raise Stop
+
+    monkeypatch.setattr(start._Launcher, "pid", property(lambda _: 0, stop_after))  # noqa: SLF001 (patched)
+    monkeypatch.setattr(time, "sleep", bool)
+    signal.signal(signal.SIGUSR1, stop)  # a start believes in a handler only if there is one
+    with pytest.raises(Stop):
+        rusage.Popen(["true"])
     no_child_is_left()
 
 

@@ -11,10 +11,10 @@ for example because the package has been upgraded since this process imported it
 its child write to a memfd. What they have written is final when the pipe has no write end any more:
 then the child has executed its program, or has ended.
 
-``start`` decides once, by the arguments and by the state of the calling thread, and then starts
-once. What is not plain is started directly, by subprocess: the launcher runs only with the rights
-that the program has. Nothing is started a second time: if subprocess starts the program, it has not
-been executed, and the launcher cannot execute it any more.
+``start`` decides once, by the arguments and by the state of the calling thread. What is not plain
+is started directly, by subprocess: the launcher runs only with the rights that the program has.
+Nothing is started a second time: if subprocess starts the program, it has not been executed, and
+the launcher cannot execute it any more.
 """
 
 from __future__ import annotations
@@ -303,10 +303,9 @@ class Launch:
             by_start, by_hook = _raised_by_start(error), _raised_by_hook(error)
             if self._abort() or not (by_start or by_hook):
                 raise
-            is_unusable = (
+            if by_hook or (
                 isinstance(error, OSError) and error.filename is PATH and error.errno in _UNUSABLE
-            )
-            if by_hook or is_unusable:
+            ):
                 pause()
             return None
         finally:
@@ -358,18 +357,20 @@ class Launch:
         """
         lib.rusage_channel_close_write_end(self._channel)
         os.set_blocking(self._channel.read_end, False)
-        for _ in range(1000):
+        attempts = 0
+        while True:
             with contextlib.suppress(BlockingIOError):
                 if not os.read(self._channel.read_end, 1):
                     break
             _, has_run, _ = read_memory(self._channel.memory)
             if has_run:
                 break
+            attempts += 1
+            # EBUSY: it has mapped the memory, and stores its ID next.
+            if attempts > 1000 and lib.rusage_channel_seal(self._channel) != errno.EBUSY:
+                break
             time.sleep(0.001)
-        else:
-            lib.rusage_channel_seal(self._channel)
-        _, launcher, _ = read_memory(self._channel.memory)
-        return launcher
+        return read_memory(self._channel.memory)[1]
 
 
 def _launcher_failed(status: int) -> bool:
