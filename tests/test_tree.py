@@ -329,8 +329,8 @@ def test_cpu_time_of_held_members() -> None:
 )
 def test_cpu_time_of_children_that_were_never_read() -> None:
     """A parent that waits for its children knows their time."""
+    before = total_time()
     with rusage.Tree() as tree:
-        before = total_time()
         for _ in range(3):
             subprocess.run(
                 [sys.executable, "-c", "for _ in range(60): sum(range(10 ** 5))"], check=True
