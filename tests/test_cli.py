@@ -4,7 +4,6 @@ import os
 import platform
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -146,19 +145,11 @@ def test_untrusted_proc_environ(content: bytes) -> None:
     assert sorted(done.stdout.splitlines()) == expected
 
 
-WITHOUT_PROC = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
-
-
-@pytest.mark.skipif(
-    not shutil.which("unshare"), reason="no unshare(1): on Linux, install util-linux"
-)
-def test_command_without_proc() -> None:
+def test_command_without_proc(without_proc: list[str]) -> None:
     """It has its own status and environment; its peak cannot be told from the peak of rusage."""
-    if subprocess.run([*WITHOUT_PROC, "true"], capture_output=True, check=False).returncode:
-        pytest.skip(reason="no permission to make a namespace: run it as root, not in a sandbox")
     environment = {"PATH": os.defpath, "LC_CTYPE": "C.UTF-8"}
     done = run(
-        "sh", "-c", "printenv LC_CTYPE; exit 5", before=[*WITHOUT_PROC, *RUSAGE], env=environment
+        "sh", "-c", "printenv LC_CTYPE; exit 5", before=[*without_proc, *RUSAGE], env=environment
     )
     assert (done.returncode, done.stdout) == (5, "C.UTF-8\n"), done.stderr
     assert "user time" in done.stderr
