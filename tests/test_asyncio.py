@@ -1,7 +1,6 @@
 """``rusage.asyncio.run``."""
 
 import asyncio
-import os
 import subprocess
 import sys
 import threading
@@ -9,7 +8,7 @@ import time
 from typing import Any
 
 import pytest
-from conftest import needs_sh
+from conftest import needs_sh, no_child_is_left
 from expected import SAMPLED
 
 import rusage
@@ -102,8 +101,7 @@ def test_cancelled_run_kills_its_process() -> None:
                 await asyncio.sleep(0)
                 task.cancel()
             assert task.cancelled()
-            with pytest.raises(ChildProcessError):
-                os.waitpid(-1, os.WNOHANG)  # noqa: ASYNC222 (does not wait)
+            no_child_is_left()
 
     asyncio.run(main())
     join_threads()

@@ -12,9 +12,7 @@ from made_up import run as run  # noqa: PLC0414 (as above)
 from made_up import system as system  # noqa: PLC0414 (as above)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Run = Callable[..., list[list[float]]]
+    from made_up import Run
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("kernels")]  # compiled once
 
