@@ -104,10 +104,11 @@ class System(NamedTuple):
 OF_PROC = "utime stime maxrss minflt majflt"
 PLAIN = "utime stime minflt majflt inblock oublock nvcsw nivcsw"
 BSD = f"{PLAIN} msgsnd msgrcv nsignals"
-BSD_NO_NIVCSW = "utime stime minflt majflt inblock oublock nvcsw msgsnd msgrcv nsignals"
-BSD_NO_MINFLT = "utime stime majflt inblock oublock nvcsw nivcsw msgsnd msgrcv nsignals"
-NO_SWITCHES = "utime stime minflt majflt inblock oublock msgsnd msgrcv nsignals"
+BSD_NO_NIVCSW = BSD.replace(" nivcsw", "")
+BSD_NO_MINFLT = BSD.replace(" minflt", "")
+NO_SWITCHES = BSD.replace(" nvcsw nivcsw", "")
 NO_BLOCKS = "utime stime maxrss minflt majflt nvcsw nivcsw"
+WHO = "SELF", "CHILDREN", "THREAD"
 INTEGRALS = "ixrss idrss isrss"
 MACOS = "utime stime maxrss minflt majflt msgsnd msgrcv nsignals"
 BLOCKS_512 = {"ru_inblock": "512-byte units", "ru_oublock": "512-byte units"}
@@ -117,7 +118,7 @@ OF_LINUX = (1033216, 0, 0, 0, 1019, 1021, 0, 1033, 1039, 0, 0, 0, 1063, 1069)
 OF_MACOS = (1009, 0, 0, 0, 1019, 1021, 0, 0, 0, 1049, 1051, 1061, 0, 0)
 OF_BSD = (1033216, 0, 0, 0, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)
 OF_BSD_WITH_INTEGRALS = (1033216, 161348, 241978, 322592, *OF_BSD[4:])
-NO_PEAK = (0, 0, 0, 0, 1019, 1021, 0, 1033, 1039, 1049, 1051, 1061, 1063, 1069)
+NO_PEAK = (0, *OF_BSD[1:])
 COUNTERS_AND_SWAPS = (0, 0, 0, 0, 1019, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069)
 OF_ILLUMOS = (0, 0, 0, 0, 0, 1021, 1031, 1033, 1039, 1049, 1051, 1061, 1063, 1069)
 ONLY_TIMES = (0,) * 14
@@ -125,7 +126,7 @@ ONLY_TIMES = (0,) * 14
 LINUX = System(
     "linux",
     "6.12.0",
-    dict.fromkeys(("SELF", "CHILDREN", "THREAD"), f"{PLAIN} maxrss"),
+    dict.fromkeys(WHO, f"{PLAIN} maxrss"),
     {"SELF": OF_LINUX, "THREAD": OF_LINUX},
     process=OF_PROC,
     units=BLOCKS_512,
@@ -136,7 +137,7 @@ LINUX = System(
 OPENBSD_7_7 = System(
     "openbsd7",
     "7.7",
-    dict.fromkeys(("SELF", "CHILDREN", "THREAD"), f"{BSD} maxrss"),
+    dict.fromkeys(WHO, f"{BSD} maxrss"),
     {"SELF": OF_BSD},
     absent="peak",
     process="utime stime",
@@ -158,7 +159,7 @@ NETBSD_8 = System(
 SYSTEMS = {
     "Linux": LINUX,
     "Linux without I/O accounting": LINUX._replace(
-        measured=dict.fromkeys(("SELF", "CHILDREN", "THREAD"), NO_BLOCKS),
+        measured=dict.fromkeys(WHO, NO_BLOCKS),
         becomes={"SELF": (1033216, 0, 0, 0, 1019, 1021, 0, 0, 0, 0, 0, 0, 1063, 1069)},
         name="Linux",
         known_backend=linux.backend(io_accounting=False),
@@ -183,7 +184,7 @@ SYSTEMS = {
     "FreeBSD": System(
         "freebsd15",
         "15.1-RELEASE-p1",
-        dict.fromkeys(("SELF", "CHILDREN", "THREAD"), f"{BSD} maxrss {INTEGRALS}"),
+        dict.fromkeys(WHO, f"{BSD} maxrss {INTEGRALS}"),
         {"SELF": OF_BSD_WITH_INTEGRALS, "THREAD": OF_BSD_WITH_INTEGRALS},
         absent="peak",
         process=BSD,
@@ -227,7 +228,7 @@ SYSTEMS = {
     "illumos": System(
         "sunos5",
         "5.11",
-        dict.fromkeys(("SELF", "CHILDREN", "THREAD"), f"{BSD_NO_MINFLT} nswap"),
+        dict.fromkeys(WHO, f"{BSD_NO_MINFLT} nswap"),
         {"SELF": OF_ILLUMOS, "THREAD": OF_ILLUMOS},
         absent="Process peak",
         exports="times major_faults switches operations rss",
