@@ -52,12 +52,9 @@ def time_says(command: list[str]) -> int:
 # --- The figures ---
 
 
-def by_popen(command: list[str]) -> int:
-    """Return a child's peak by ``Popen``."""
-    with rusage.Popen(command) as process:
-        pass
-    assert process.rusage is not None
-    return process.rusage.ru_maxrss
+def by_run(command: list[str]) -> int:
+    """Return a child's peak by ``run``, which uses ``Popen``."""
+    return rusage.run(command, check=True).rusage.ru_maxrss
 
 
 def by_command(command: list[str]) -> int:
@@ -73,18 +70,11 @@ def by_asyncio(*arguments: Any, **keywords: Any) -> Any:
     return asyncio.run(rusage.asyncio.run(*arguments, **keywords))
 
 
-PEAKS: dict[str, Callable[[list[str]], int]] = {
-    "run": lambda command: rusage.run(command, check=True).rusage.ru_maxrss,
-    "Popen": by_popen,
-    "command": by_command,
-}
-
-
 @gnu_time
 @pytest.mark.xdist_group("alone")
 @alone
 def test_peaks_from_a_large_process() -> None:
-    """``run``, ``Popen`` and the command report GNU time's peak.
+    """``run`` and the command report GNU time's peak.
 
     subprocess and wait4 report over 300 MiB.
     """
@@ -100,8 +90,8 @@ def test_peaks_from_a_large_process() -> None:
         assert os.wait4(process.pid, 0)[2].ru_maxrss > 300 << 10
         process.returncode = 0
     error = counters_error(present_cpus() or 1, rusage.getpagesize())
-    for way, peak_of in PEAKS.items():
-        peaks = [peak_of(command) for command in commands]
+    for way in by_run, by_command:
+        peaks = [way(command) for command in commands]
         assert abs(peaks[0] - expected[0]) <= max(512 * 1024, error), (way, peaks, expected)
         # The loader and a collector's timing make a megabyte of difference from run to run on some
         # interpreters.
