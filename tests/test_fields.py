@@ -16,11 +16,10 @@ from rusage._fields import FIELDS
 VALUES: tuple[Any, ...] = (1.5, 0.25, *range(2, 16))
 USAGE = RUsage(*VALUES)
 
-# pickle.dumps(RUsage(1.5, 0.25, 2, 3, … 15), protocol) by CPython 3.10, whose module is the oldest
-# there is.
+# pickle.dumps(RUsage(1.5, 0.25, 2, 3, … 15), 2) by CPython 3.10, whose module is the oldest there
+# is.
 PICKLES = [
     "gAJjcnVzYWdlClJVc2FnZQpxAChHP/gAAAAAAABHP9AAAAAAAABLAksDSwRLBUsGSwdLCEsJSwpLC0sMSw1LDksPdHEBgXECLg==",
-    "gAWVSAAAAAAAAACMBnJ1c2FnZZSMBlJVc2FnZZSTlChHP/gAAAAAAABHP9AAAAAAAABLAksDSwRLBUsGSwdLCEsJSwpLC0sMSw1LDksPdJSBlC4=",
 ]
 
 
@@ -113,9 +112,9 @@ def test_sum() -> None:
         sum([USAGE])  # type: ignore[list-item]  # the point: no start
 
 
-@pytest.mark.parametrize("other", [VALUES, ("x",), ()], ids=repr)
-def test_plain_tuple_is_appended(other: tuple[Any, ...]) -> None:
+def test_plain_tuple_is_appended() -> None:
     """``+`` with a plain tuple on either side concatenates."""
+    other = VALUES[::-1]
     assert USAGE + other == (*VALUES, *other)
     assert other + USAGE == (*other, *VALUES)
     assert type(USAGE + other) is type(other + USAGE) is tuple
