@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import ctypes
 import functools
 import json
@@ -95,6 +96,11 @@ def validated(text: str) -> Any:
 def record(path: str = "report") -> Any:
     """Return a report in JSON."""
     return validated(Path(path).read_text(encoding="utf-8"))
+
+
+def table(path: str) -> list[dict[str, str]]:
+    """Return a report in CSV."""
+    return list(csv.DictReader(Path(path).read_text().splitlines()))
 
 
 # Of programs, with names that are empty, missing or repeated.

@@ -3,7 +3,6 @@
 ``docs/rusage.schema.json`` describes the JSON.
 """
 
-import csv
 import errno
 import json
 import os
@@ -16,7 +15,7 @@ from typing import Any
 
 import forked
 import pytest
-from command import SCHEMA, needs_tree, new_folder, plain, record, run, text, validated  # noqa: F401 (fixtures)
+from command import SCHEMA, needs_tree, new_folder, plain, record, run, table, text, validated  # noqa: F401 (fixtures)
 from conftest import needs_sh
 from expected import SAMPLED
 from forked import CHECKS, RUSAGE
@@ -73,7 +72,7 @@ def test_csv_has_every_run() -> None:
     """The measured fields as in JSON, and empty cells for the others; the status or the signal."""
     words = ["-n", "3", "--export", "x.json", "--csv", "--compare", "true", "echo 'a, \"b\"'"]
     run("--append", *words)  # to a new file
-    rows = list(csv.DictReader(text().splitlines()))
+    rows = table("report")
     made = [
         (command, each)
         for command, found in zip(words[-2:], record("x.json")["commands"], strict=True)
@@ -87,7 +86,7 @@ def test_csv_has_every_run() -> None:
         for name, field in rusage.fields.items():
             assert row[f"{name} ({field.unit})"] == str(each["usage"].get(name, ""))
     run("--append", "-n", "3", "--csv", "sh", "-c", "kill -9 $$")
-    *others, row = csv.DictReader(text().splitlines())
+    *others, row = table("report")
     assert (len(others), text().count("exit_status")) == (6, 1)  # one header
     assert (row["counted"], row["exit_status"], row["signal"]) == ("0", "", "9")
 
@@ -115,7 +114,7 @@ def test_report_and_files_at_once() -> None:
     assert "wall" in done.stderr
     assert "{" not in done.stderr
     assert Path("a.json").read_text() == Path(".json").read_text()
-    (row,) = csv.DictReader(Path("b.csv").read_text().splitlines())
+    (row,) = table("b.csv")
     assert float(row["elapsed (seconds)"]) == record("a.json")["elapsed"]
     head, _, cells_of_run = cells(Path("c.md").read_text())
     assert head[:3] == ["command", "runs", "wall time"]

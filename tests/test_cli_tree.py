@@ -1,7 +1,6 @@
 """``rusage --tree``, ``--limit-tree-rss``, ``--kill``, ``--samples``, ``--plot`` and ``--pid``."""
 
 import contextlib
-import csv
 import errno
 import importlib.util
 import os
@@ -18,7 +17,7 @@ from unittest.mock import Mock
 
 import forked
 import pytest
-from command import in_words, new_folder, plain, record, run, validated  # noqa: F401 (new_folder is a fixture)
+from command import in_words, new_folder, plain, record, run, table, validated  # noqa: F401 (new_folder is a fixture)
 from conftest import become_nobody, in_child, needs_sh, root
 from forked import RUSAGE
 from held_trees import wait_until
@@ -63,7 +62,7 @@ def test_memory_of_all_processes() -> None:
     text = in_words()
     assert " MiB in 9 processes after " in text
     assert "; sampled every 10 ms" in text
-    rows = list(csv.DictReader(Path("samples.csv").read_text().splitlines()))
+    rows = table("samples.csv")
     for name in "elapsed (seconds)", "cputime (seconds)":
         column = [float(row[name]) for row in rows]
         assert column == sorted(column)
@@ -204,8 +203,8 @@ while time.process_time() < 0.3: pass
     words = ["--interval", "0.25", "--samples", "samples.csv", sys.executable, "-S", "-c", code]
     assert run(*words).returncode == 0
     with_the_command = rusage.cputime(rusage.RUSAGE_CHILDREN) - before
-    last = Path("samples.csv").read_text().splitlines()[-1]
-    assert 0.595 < float(last.split(",")[2]) < with_the_command
+    last = table("samples.csv")[-1]
+    assert 0.595 < float(last["cputime (seconds)"]) < with_the_command
 
 
 # A thousand children end at once when the last one has the last end of the pipe.
@@ -366,7 +365,7 @@ def test_times_count_from_the_start_of_the_program(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(rusage.Tree, "__init__", open_late)
     assert run("--samples", "samples.csv", "--export", "x.json", "sleep", "0.5").returncode == 0
-    first, *_ = csv.DictReader(Path("samples.csv").read_text().splitlines())
+    first, *_ = table("samples.csv")
     assert 0.3 <= float(first["elapsed (seconds)"]) <= record("x.json")["tree"]["elapsed"]
 
 
@@ -381,7 +380,7 @@ def test_tree_is_in_each_report() -> None:
             sizes = [made["tree"]["rss"] for made in each["runs"]]
             assert each["summary"]["tree_rss"]["mean"] == sum(sizes) / 2
             assert min(sizes) >= 40 * MIB
-            rows = list(csv.DictReader(Path("a.csv").read_text().splitlines()))
+            rows = table("a.csv")
             assert {*sizes} <= {int(row["tree_rss (bytes)"]) for row in rows}
         assert "tree memory of the program and its descendants |" in Path("a.md").read_text()
         assert re.search(r"tree memory +\d\S+ MiB", text)
@@ -518,7 +517,7 @@ def test_kill_of_members_that_ignore_sigterm() -> None:
     assert done.returncode == 123
     assert record()["signal"] == signal.SIGTERM
     assert len(done.stdout.split()) >= 4
-    last = float(Path("samples.csv").read_text().splitlines()[-1].partition(",")[0])
+    last = float(table("samples.csv")[-1]["elapsed (seconds)"])
     assert last > record()["elapsed"] + 2
     assert living(map(int, done.stdout.split())) == []
 
@@ -714,7 +713,7 @@ def test_recorded_process() -> None:
             "--pid", str(process.pid), "--interval", "0.02", "--samples", "samples.csv", "--json"
         )
     found = validated(done.stdout)
-    rows = list(csv.DictReader(Path("samples.csv").read_text().splitlines()))
+    rows = table("samples.csv")
     assert (done.returncode, done.stderr, found["pid"]) == (0, "", process.pid)
     assert max(int(row["rss (bytes)"]) for row in rows) == found["tree"]["rss"] >= 50 * MIB
     assert 0 < found["elapsed"] <= float(rows[-1]["elapsed (seconds)"])
@@ -738,7 +737,7 @@ def test_samples_stay_without_standard_output() -> None:
         wait_until(lambda: Path("samples.csv").exists(), "the start")
         time.sleep(0.5)
     assert recording.wait() == 125
-    assert len(Path("samples.csv").read_text().splitlines()) > 2
+    assert len(table("samples.csv")) > 1
 
 
 @pytest.mark.parametrize(
@@ -757,4 +756,4 @@ def test_signal_ends_the_recording(number: signal.Signals) -> None:
     assert recording.returncode == 0
     assert re.search(r"(?m)^recorded .*; still running$", text)
     assert re.search(r"(?m)^tree memory .* in 1 process ", text)
-    assert len(Path("samples.csv").read_text().splitlines()) > 2
+    assert len(table("samples.csv")) > 1
