@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -98,16 +99,9 @@ def test_no_such_process(kind: Any) -> None:
 @pytest.mark.skipif(BACKEND.name not in {"Linux", "FreeBSD"}, reason="threads have no process IDs")
 def test_number_of_a_thread(kind: Any) -> None:
     """It is not a process ID."""
-    stop = threading.Event()
-    thread = threading.Thread(target=stop.wait)
-    thread.start()
     before = open_files()
-    try:
-        with pytest.raises(ProcessLookupError):
-            kind(thread.native_id)
-    finally:
-        stop.set()
-        thread.join()
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ProcessLookupError):
+        kind(pool.submit(threading.get_native_id).result())
     assert open_files() == before
 
 
