@@ -65,11 +65,6 @@ def by_command(command: list[str]) -> int:
     return peak
 
 
-def by_asyncio(*arguments: Any, **keywords: Any) -> Any:
-    """Run a command in an event loop of its own."""
-    return asyncio.run(rusage.asyncio.run(*arguments, **keywords))
-
-
 @gnu_time
 @pytest.mark.xdist_group("alone")
 @alone
@@ -202,7 +197,8 @@ def test_errors_carry_the_usage(command: list[str], keywords: dict[str, Any]) ->
     All other outcomes are the same too: see test_differential.py.
     """
     raised: list[Any] = []
-    runs: list[Any] = [subprocess.run, rusage.run, by_asyncio]
+    runs: list[Any] = [subprocess.run, rusage.run]
+    runs += [lambda command, **rest: asyncio.run(rusage.asyncio.run(command, **rest))]
     for run in runs:
         with pytest.raises(subprocess.SubprocessError) as info:
             run(command, **keywords)

@@ -35,20 +35,15 @@ def paste(root: Path, *command: str, folder: str = SOURCE) -> list[str]:
     return inside(root, "env", f"--chdir=/{folder}", *command, **variables(VARIABLES))
 
 
-def copy(base: Path, name: str) -> Path:
-    """Return a copy of a root folder."""
-    root = base.with_name(name)
-    run("cp", "--archive", base, root)
-    return root
-
-
 def main() -> int:
     """Run both commands and the examples; return the first exit status that is not 0."""
     folder = new_folder(__doc__)
     folder.mkdir(parents=True)
     base = folder / "base"
     make_root(base, RELEASE, "python3")
-    roots = {name: copy(base, name) for name in ("clone", "sdist", "tests")}
+    roots = {name: folder / name for name in ("clone", "sdist", "tests")}
+    for root in roots.values():
+        run("cp", "--archive", base, root)
     run(sys.executable, "-m", "build", "--sdist", "--outdir", folder, base / SOURCE)
     shutil.rmtree(roots["sdist"] / SOURCE)
     (sdist,) = folder.glob("*.tar.gz")
