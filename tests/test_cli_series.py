@@ -14,7 +14,7 @@ from typing import Any
 
 import forked
 import pytest
-from command import CATCHES, SLEEPS, in_words, new_folder, nth, plain, record, run  # noqa: F401 (new_folder is a fixture)
+from command import CATCHES, SLEEPS, in_words, new_folder, nth, plain, record, run, text  # noqa: F401 (new_folder is a fixture)
 from conftest import change_signals, needs_sh
 from expected import SAMPLED
 from forked import RUSAGE
@@ -54,7 +54,7 @@ def test_statistics_of_a_series() -> None:
     in_all = set.intersection(*(set(made["usage"]) for made in found["runs"]))
     assert found["summary"].keys() - {"elapsed", "cputime"} == in_all
     assert in_all | SAMPLED == found["runs"][0]["usage"].keys() | SAMPLED
-    lines = Path("report").read_text().splitlines()
+    lines = text().splitlines()
     assert lines[0].split() == ["mean", "deviation", "min", "median", "max"]
     names = [" ".join(line.split()[:2]) for line in lines[1:4]]
     assert names == ["wall time", "user time", "system time"]
@@ -105,7 +105,7 @@ def test_runs_that_fail(
 def test_program_that_cannot_be_started() -> None:
     """As in a single run; if it has run before, there is a report."""
     done = run("-n", "3", "/no/such/program")
-    assert (done.returncode, Path("report").read_text()) == (127, "")
+    assert (done.returncode, text()) == (127, "")
     assert done.stderr == "rusage: /no/such/program: No such file or directory\n"
     for options, runs in ([], "1"), (["--warmup", "1"], "0"):
         Path("program").write_text("#!/bin/sh\nrm program\n")
@@ -262,7 +262,7 @@ def test_progress_is_gone_after_ctrl_c(on_terminal: Start, options: list[str]) -
     shown = read_until(terminal, b"ready\r\n")
     os.write(terminal, b"\x03")
     lines = screen(shown + read_until(terminal, f"return code {-signal.SIGINT}\r\n".encode()))
-    report = [*Path("report").read_text().splitlines()] if options else lines[1:]
+    report = text().splitlines() if options else lines[1:]
     assert lines[0].startswith("ready")  # over the progress line
     assert "run 1 of 9" not in "".join(lines[1:])
     assert report[0].split() == ["runs", "0", "of", "9"]
@@ -387,7 +387,7 @@ def test_progress_on_a_terminal_that_becomes_narrower(monkeypatch: pytest.Monkey
     terminal = io.StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stderr", terminal)
-    for width, text in (100, "x" * 120), (40, "y"), (40, ""):
+    for width, line in (100, "x" * 120), (40, "y"), (40, ""):
         monkeypatch.setattr(output, "width_of", lambda _, width=width: width)
-        output.show_progress(text)
-    assert [len(line) for line in terminal.getvalue().split("\r") if line] == [99, 39, 1]
+        output.show_progress(line)
+    assert [len(each) for each in terminal.getvalue().split("\r") if each] == [99, 39, 1]

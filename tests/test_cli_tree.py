@@ -69,7 +69,7 @@ def test_memory_of_all_processes() -> None:
     assert max(int(row["rss (bytes)"]) for row in rows) == largest["rss"]
     assert max(int(row["processes"]) for row in rows) == 9
     run(*PROGRAM, "1", "1")
-    assert "tree" not in Path("report").read_text()
+    assert "tree" not in in_words()
 
 
 def test_sample_above_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -452,7 +452,7 @@ def test_limit_of_the_tree() -> None:
     )
     assert record()["limits"]["tree_rss"] == {"limit": 100 * MIB, "exceeded": True}
     assert (record()["exit_status"], record()["tree"]["killed"]) == (0, False)
-    assert "--kill" not in Path("report").read_text()
+    assert "--kill" not in in_words()
     assert run("--limit-tree-rss", "10GiB", *PROGRAM, "2", "20").returncode == 0
     for kill in [], ["--interval", "10", "--kill"]:  # the first sample is not judged after the end
         assert run("--limit-tree-rss", "1", *kill, "sh", "-c", "sleep 0.2; exit 7").returncode == 7
