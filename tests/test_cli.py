@@ -15,7 +15,7 @@ import forked
 import pytest
 from command import ENVIRONMENTS, execute, new_folder  # noqa: F401 (a fixture)
 from command import plain as run
-from conftest import needs_sh
+from conftest import linux, needs_sh
 from expected import SAMPLED
 from forked import CHECKS, RUSAGE
 from terminals import Start, press, read_until
@@ -135,7 +135,7 @@ def test_environment_is_unchanged(words: list[str]) -> None:
             assert (done.returncode, done.stdout) == (0, expected), (entries, done.stderr.decode())
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="overwrites memory by /proc/self/mem")
+@linux
 @pytest.mark.parametrize("content", [b"", b"LC_CTYPE=C\0PAT"])
 def test_untrusted_proc_environ(content: bytes) -> None:
     """If the file is not the environment at exec, the environment stays as it is."""
@@ -246,7 +246,7 @@ def test_ignored_signals_are_not_forwarded(words: list[str]) -> None:
         assert process.returncode == 0
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the launcher is Linux's")
+@linux
 def test_missing_launcher() -> None:
     """The command runs all the same, without its peak."""
     for words, expected in (["sh", "-c", "exit 7"], 7), (["--info"], 0):

@@ -17,6 +17,10 @@ import rusage
 from rusage import _measure
 from rusage._fields import usage_text
 
+has_thread = pytest.mark.skipif(
+    not hasattr(rusage, "RUSAGE_THREAD"), reason="this system has no RUSAGE_THREAD"
+)
+
 
 def test_block_is_a_difference() -> None:
     """``usage`` lies between two differences of ``resource``, ``elapsed`` between two times."""
@@ -90,7 +94,7 @@ def test_reading_before_a_block() -> None:
         m.stop()
 
 
-@pytest.mark.skipif(not hasattr(rusage, "RUSAGE_THREAD"), reason="this system has no RUSAGE_THREAD")
+@has_thread
 def test_block_of_a_thread_left_in_another() -> None:
     """An error, not the difference between threads, which can be negative; the block stays open."""
     spin(0.05)  # more than the other thread has used
@@ -107,7 +111,7 @@ def test_block_of_a_thread_left_in_another() -> None:
     assert measured.usage.ru_utime >= 0
 
 
-@pytest.mark.skipif(not hasattr(rusage, "RUSAGE_THREAD"), reason="this system has no RUSAGE_THREAD")
+@has_thread
 def test_who_selects_the_thread() -> None:
     """With RUSAGE_THREAD another thread's work is not in it, without it it is; its own work is."""
     with rusage.measure(rusage.RUSAGE_THREAD) as thread, rusage.measure() as process:

@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
 import pytest
+from conftest import forks
 from peaks import ERROR, MIB, resets
 
 import rusage
@@ -235,10 +236,9 @@ LEAK = (
     + "def test_leak(): kept.append(touch(64))\ndef test_spike(): hold(64)\n"
     + "def test_fixture(held): pass\n"
 )
-needs_rss = pytest.mark.skipif("rss" in BACKEND.absent, reason="this system has no rusage.rss()")
 
 
-@needs_rss
+@pytest.mark.skipif("rss" in BACKEND.absent, reason="this system has no rusage.rss()")
 @pytest.mark.skipif(sys.implementation.name == "pypy", reason="PyPy frees the objects later")
 def test_memory_that_stays(pytester: pytest.Pytester) -> None:
     """Only what outlives the test is retained, neither a peak nor the value of a fixture."""
@@ -275,7 +275,7 @@ def test_figures_of_all_workers(pytester: pytest.Pytester) -> None:
         assert tables(result)[RETAINED].keys() & rows.keys()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@forks
 def test_phase_in_a_forked_child() -> None:
     """A child that the test has forked has no figures: its own counters began at the fork."""
     phase = Phase(reset_peak=True)

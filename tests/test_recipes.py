@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from examples import blocks
 from held_trees import wait_until
+from peaks import resets
 from servers import config, exported, get, gunicorn, needs_gunicorn, reserved_port, running
 
 import rusage
 
 ROOT = Path(__file__).parent.parent
-MEASURES_PEAK = "peak" in rusage.measure(reset_peak=True).measured
 no_sigterm = pytest.mark.skipif(sys.platform == "win32", reason="the server is ended by SIGTERM")
 
 
@@ -146,7 +146,7 @@ def go():
 
 
 @no_sigterm
-@pytest.mark.skipif(not MEASURES_PEAK, reason="the system measures no peak of a block")
+@resets
 @pytest.mark.parametrize("framework", ["flask", "fastapi"])
 def test_requests(framework: str, tmp_path: Path) -> None:
     """A lone request has its own figures; of two at once, Flask's CPU times are still their own."""
@@ -190,7 +190,7 @@ CELLS = [
 ]
 
 
-@pytest.mark.skipif(not MEASURES_PEAK, reason="the system measures no peak of a block")
+@resets
 def test_notebook() -> None:
     """In a real kernel each later cell has its own peak, and its value or error, once."""
     reason = "nbclient and ipykernel are not installed"
@@ -249,7 +249,7 @@ def test_container(version: str, tmp_path: Path) -> None:
     assert sizes == [3, 1, 2]
 
 
-@pytest.mark.skipif(not MEASURES_PEAK, reason="the system measures no peak of a block")
+@resets
 def test_dask_cluster(tmp_path: Path) -> None:
     """Usages travel from tasks and workers; the largest peak is one worker's."""
     pytest.importorskip("distributed", reason="dask[distributed] is not installed")

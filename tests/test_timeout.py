@@ -15,6 +15,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from conftest import needs_sh
 
 import rusage
 
@@ -204,7 +205,7 @@ def test_lock_that_another_thread_has_had(monkeypatch: pytest.MonkeyPatch) -> No
     assert process.poll() == 5
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs /bin/sh")
+@needs_sh
 def test_timeout_while_a_grandchild_has_the_pipe() -> None:
     """It does not wait for the pipe's end."""
     read, write = os.pipe()

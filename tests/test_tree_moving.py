@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from checks import hide_lists_of_children
-from conftest import PROGRAMS, alone
+from conftest import PROGRAMS, alone, forks
 from moving_tree import OPTIONS
 
 import rusage
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif("Tree" in BACKEND.absent, reason="this system has no Tree"),
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
+    forks,
 ]
 INFINITE = float("inf")
 # Ways of the program, and two more: "subreaper" makes this process wait for orphans, so that the
