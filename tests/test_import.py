@@ -195,6 +195,7 @@ with rusage.measure() as measured:
     pass
 os.chroot(root)
 os.chdir("/")
+sys.path.insert(0, "/")
 print(measured)
 for module in "inspect", "typing":
     sys.modules.pop(module, None)
@@ -223,7 +224,7 @@ def test_first_use_in_another_root(python: Callable[..., str], tmp_path: Path) -
     package = Path(rusage.__file__).parent
     folder = tmp_path / package.relative_to("/")
     shutil.copytree(package, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in folder.rglob("*.py"):
+    for file in *folder.rglob("*.py"), tmp_path / "inspect.py", tmp_path / "typing.py":
         file.write_text("raise SystemExit('a module of the new root directory was executed')")
     lazy = ["run", "Popen", "CompletedProcess", "asyncio", "Process"]
     lazy += ["peak", "rss", "Tree", "record", "pss"]
