@@ -55,7 +55,7 @@ def test_report_of_a_comparison() -> None:
 
     A star is at the smaller peak.
     """
-    small, large = (f"{sys.executable} -c 'b\"x\" * ({size} * 2**20)'" for size in (1, 100))
+    small, large = (f"{sys.executable} -c 'b\"x\" * ({size} * 2**20)'" for size in (1, 30))
     for commands, at in ([small, large], 1), ([large, small], 2):
         assert run("-n", "6", *commands).returncode == 0
         shown = text().splitlines()

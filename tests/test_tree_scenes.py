@@ -102,6 +102,7 @@ def test_reused_number(members: int, hide_lists: Callable[[], None]) -> None:
     in_namespaces(scene, proc="")
 
 
+@pytest.mark.thorough
 @root
 @pytest.mark.parametrize("way", ["pidfd", pytest.param("no pidfd", marks=filters_x86_64)])
 def test_same_start(way: str) -> None:
@@ -164,6 +165,7 @@ def test_long_list_of_children() -> None:
             assert tree.sample().processes == 1001
 
 
+@pytest.mark.thorough
 @alone
 def test_children_of_a_process_with_threads() -> None:
     """However many they are: whether a child shares the parent's memory is one question."""
