@@ -299,6 +299,7 @@ def known(folder: str) -> Iterator[Case]:
             yield from (Case([each], "run", {"args": probe, **call}) for call in calls)
     for streams in {"stdin": DEVNULL, "stderr": STDOUT}, {"stderr": INHERITABLE}:
         yield Case([("closed", [0, 1, 2])], "run", {"args": probe, **streams})
+    yield Case([("low", 3), ("closed", [0])], "run", {"args": probe})
     yield from (Case([], "run", {"args": probe, **call}) for call in known_calls(folder))
     yield from (Case(before, "run", {"args": ["probe", "exit:3"]}) for before in conditions)
 
