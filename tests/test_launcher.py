@@ -37,6 +37,7 @@ from scenes import filters_x86_64, wait_for_state
 from start_runner import CONDITIONS
 
 from rusage._launcher import start
+from rusage._rusage import ffi, lib
 
 SOURCE = Path(__file__).parent.parent / "rusage" / "_launcher" / "launcher.c"
 REAL = start.PATH
@@ -708,6 +709,14 @@ def test_launcher_has_the_rights_of_its_parent(conditions: list[Any], *, usable:
     assert ("ru_maxrss" in rusage.run(["true"]).measured) is usable
 
 
+@filters_x86_64
+@alone
+def test_only_a_dumpable_parent_uses_the_launcher() -> None:
+    """PR_GET_DUMPABLE may also be 2, by a setting of the system, for which an error stands here."""
+    refuse(157, errno.EPERM)  # prctl
+    assert ffi.string(lib.rusage_why_direct()) == b"this process is not dumpable"
+
+
 @root
 @pytest.mark.parametrize(("label", "waits"), [("label\n", True), ("", False)])
 def test_security_label_for_the_next_exec(label: str, waits: bool, tmp_path: Path) -> None:  # noqa: FBT001 (a column)
@@ -748,6 +757,14 @@ FIRST_OF_NAMESPACE = f"""{IMPORTS}
 done = rusage.run(["sh", "-c", "exit 5"])
 found = done.returncode, bool(done.measured), "ru_maxrss" in done.measured
 assert found == (5, True, False), done
+"""
+FORKED_INTO_NAMESPACE = f"""{IMPORTS}
+import ctypes
+check()
+assert ctypes.CDLL(None).unshare(0x20000000) == 0  # CLONE_NEWPID
+if os.fork():
+    sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
+check()
 """
 
 
@@ -843,7 +860,7 @@ def test_pid_namespaces(options: list[str], python: Callable[..., str]) -> None:
     """
     skip_unless([UNSHARE, *options, "true"])
     # Without -f only the children are in the new one, and it ends with the first of them.
-    code = f"{IMPORTS}; check()" if "-pf" in options else FIRST_OF_NAMESPACE
+    code = FORKED_INTO_NAMESPACE if "-pf" in options else FIRST_OF_NAMESPACE
     python("-c", code, before=[UNSHARE, *options])
 
 
