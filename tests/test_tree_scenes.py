@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -218,6 +219,15 @@ def test_other_user(hide_lists: Callable[[], None]) -> None:
         assert pids(tree) == {os.getpid(), child.pid}
         assert tree.sample(pss=True).unread == 0
         in_child(look)
+
+
+@filters_x86_64
+@alone
+def test_member_that_ends_before_its_clock_is_read() -> None:
+    """The kernel then says EINVAL."""
+    with Child() as child, rusage.Tree(child.pid) as tree:
+        refuse(228, errno.EINVAL)  # clock_gettime, which reads the system's clocks without a call
+        assert tree.sample().processes == 0
 
 
 @root
