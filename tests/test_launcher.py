@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 from checks import check, install_filter, refuse
-from conftest import alone, no_child_is_left, open_files, root
+from conftest import CPYTHON, alone, at_each_instruction, no_child_is_left, open_files, root
 from held_trees import wait_until
 
 import rusage
@@ -252,6 +252,23 @@ def descriptors() -> list[str]:
     for _ in range(3):
         gc.collect()
     return [os.readlink(f"/proc/self/fd/{fd}") for fd in open_files()]
+
+
+@pytest.mark.skipif(not CPYTHON, reason="traces instructions")
+def test_fork_while_the_memory_is_opened() -> None:
+    """At each instruction: a forked child does not have it."""
+
+    def fork() -> None:
+        child = os.fork()
+        if not child:
+            os._exit(any("memfd:rusage" in path for path in descriptors()))
+        assert os.waitpid(child, 0)[1] == 0
+
+    def open_channel() -> None:
+        start.Launch.__new__(start.Launch)._open_channel()  # noqa: SLF001 (part of a start)
+
+    for _ in at_each_instruction(open_channel, fork, step=1, within="start"):
+        pass
 
 
 @pytest.mark.parametrize("handler", ["python", "c"])
