@@ -158,12 +158,20 @@ def test_children_reaped_by_a_handler() -> None:
         assert done.measured or not any(done.rusage)
 
 
+@pytest.mark.parametrize("reaps", [False, True])
 @alone
-def test_handler_of_the_launchers_exit_raises() -> None:
-    """The child is killed and reaped."""
+def test_handler_of_the_launchers_exit_raises(*, reaps: bool) -> None:
+    """The child is killed and reaped, also if the handler has reaped the launcher."""
     unraisable: list[Any] = []
+
+    def handle(*_: object) -> None:
+        with contextlib.suppress(ChildProcessError):
+            if reaps:
+                os.waitpid(-1, os.WNOHANG)
+        raise Stop
+
     sys.unraisablehook = unraisable.append
-    signal.signal(signal.SIGCHLD, stop)
+    signal.signal(signal.SIGCHLD, handle)
     for _ in range(20):
         with pytest.raises(Stop):
             rusage.Popen(["sleep", "60"])
