@@ -20,6 +20,7 @@ from rusage._children import inherited as _inherited
 from rusage._children.inherited import (
     child_fields,
     peak_bound,
+    peak_margin,
     read_inherited,
     touched_before_exec,
 )
@@ -124,6 +125,12 @@ def test_peak_bound(peak: int, sampled: int | None) -> None:
     for row in SYSTEMS.values():
         expected = sampled if row.child_peak in SAMPLED_RULES | TOUCHED_RULES else None
         assert peak_bound(row.child_peak, usage_with(peak)) == expected
+
+
+def test_margin() -> None:
+    """The child's peak and its parent's have an error each."""
+    error = rusage.fields["ru_maxrss"].error
+    assert peak_margin() == (None if error is None else error + error)
 
 
 # --- Real children ---
