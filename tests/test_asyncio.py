@@ -111,6 +111,7 @@ def join_threads() -> None:
     """Wait for the threads of ``rusage.asyncio.run``: they have pipes until a grandchild ends."""
     for thread in threading.enumerate():
         if thread.name.startswith("rusage-"):
+            assert thread.daemon  # the interpreter may exit before
             thread.join()
 
 
