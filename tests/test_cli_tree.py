@@ -17,7 +17,7 @@ from unittest.mock import Mock
 
 import forked
 import pytest
-from command import in_words, new_folder, plain, record, run, table, validated  # noqa: F401 (new_folder is a fixture)
+from command import in_words, new_folder, nth, plain, record, run, table, validated  # noqa: F401 (new_folder is a fixture)
 from conftest import become_nobody, in_child, needs_sh, root
 from forked import RUSAGE
 from held_trees import wait_until
@@ -502,6 +502,14 @@ def test_kill_ends_all_members(options: list[str], runs: int, line: str) -> None
     assert len(made) == max(runs, 1)
     assert all((each["tree"]["killed"], each["signal"]) == (True, signal.SIGTERM) for each in made)
     assert living(map(int, done.stdout.split())) == []
+
+
+@kills_all
+def test_kill_in_the_warm_up() -> None:
+    """It counts, although no run that counts was killed."""
+    words = ["--warmup", "1", "-n", "1", "--ignore-failure", "--limit-tree-rss", "100MiB", "--kill"]
+    done = run(*words, *nth(1, "held = bytes([1]) * (150 << 20); time.sleep(60)"))
+    assert (done.returncode, "failures" in in_words()) == (123, False)
 
 
 @kills_all

@@ -260,17 +260,17 @@ def test_workers() -> None:
         subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child,
         rusage.Process(child.pid) as process,
     ):
-        pids = [os.getpid(), child.pid]
+        pids = [child.pid, os.getpid()]
         collector = WorkersCollector(lambda: pids)
         names = samples(UsageCollector(process).collect()).keys()
         found = samples(collector.collect())
         assert [*collector.describe()] == [*UsageCollector(process).describe()]
         child.kill()
     assert found.keys() == {f"{name} {pid}" for name in names for pid in pids}
-    own, of_child = (found[f"process_cpu_seconds_total {pid}"] for pid in pids)
+    of_child, own = (found[f"process_cpu_seconds_total {pid}"] for pid in pids)
     # Wine reports the times of the asking process.
     assert own > of_child or under_wine()
-    assert samples(collector.collect()).keys() == {f"{name} {pids[0]}" for name in names}
+    assert samples(collector.collect()).keys() == {f"{name} {pids[1]}" for name in names}
     with patch("rusage.Process", side_effect=PermissionError):
         assert samples(collector.collect()) == {}
 
