@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checks import check, install_filter, refuse
+from checks import KILL, REFUSE, check, refuse
 from conftest import CPYTHON, alone, at_each_instruction, no_child_is_left, open_files, root
 from held_trees import wait_until
 
@@ -33,7 +33,7 @@ if sys.platform != "linux":
 
 import resource
 
-from scenes import filters_x86_64, wait_for_state
+from scenes import CLONE_VM, filters_x86_64, wait_for_state
 from start_runner import CONDITIONS
 
 from rusage._launcher import start
@@ -93,7 +93,7 @@ def test_without_close_range(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_noexec_seal() -> None:
     """Linux before 6.3 refuses MFD_NOEXEC_SEAL."""
     memfd_create, noexec_seal = 319, 8
-    refuse(memfd_create, errno.EINVAL, second_argument=noexec_seal)
+    refuse(memfd_create, errno.EINVAL, argument=1, bits=noexec_seal)
     with pytest.raises(OSError):  # noqa: PT011 (PyPy gives another errno)
         os.memfd_create("refused", noexec_seal)
     check()
@@ -420,47 +420,33 @@ def test_launcher_dumps_no_core(tmp_path: Path) -> None:
 
 # System calls of the launcher on x86_64.
 CALLS = {"ftruncate": 77, "clone": 56, "exit_group": 231}
-# what a seccomp filter returns: AGAIN is EAGAIN, as with RLIMIT_NPROC
-KILL, REFUSE, AGAIN, ALLOW = 0x80000000, 0x00050001, 0x0005000B, 0x7FFF0000
-LOAD, EQUAL, BITS_SET, END = 0x20, 0x15, 0x45, 0x06  # of a seccomp filter
-CLONE_VM, CLONE_PARENT = 0x100, 0x8000
-
-
-def clone_with(flag: int) -> list[tuple[int, int, int, int]]:
-    """Return the first lines of a filter for clone(2) with a flag."""
-    return [
-        (LOAD, 0, 0, 0),
-        (EQUAL, 0, 3, CALLS["clone"]),
-        (LOAD, 0, 0, 16),
-        (BITS_SET, 0, 1, flag),
-    ]
+CLONE_PARENT = 0x8000
 
 
 @filters_x86_64
-@pytest.mark.parametrize("action", [KILL, REFUSE, AGAIN], ids=["kill", "refuse", "again"])
+@pytest.mark.parametrize(
+    ("action", "error"),
+    [(KILL, 0), (REFUSE, errno.EPERM), (REFUSE, errno.EAGAIN)],  # the last as with RLIMIT_NPROC
+    ids=["kill", "refuse", "again"],
+)
 @pytest.mark.parametrize("name", CALLS)
 @alone
-def test_sandbox_without_a_system_call(name: str, action: int) -> None:
+def test_sandbox_without_a_system_call(name: str, action: int, error: int) -> None:
     """The program runs once, whether a launcher cannot create it or cannot exit after it has."""
     release = [*map(int, re.findall(r"\d+", os.uname().release)[:2])]
     if name == "exit_group" and action == KILL and release < [5, 16]:
         pytest.skip(
             "a signal that dumps core kills all processes with the same memory, before Linux 5.16"
         )
-    lines = (
-        clone_with(CLONE_PARENT)
-        if name == "clone"
-        else [(LOAD, 0, 0, 0), (EQUAL, 0, 1, CALLS[name])]
-    )
     rusage.run(["true"])
-    install_filter([*lines, (END, 0, 0, action), (END, 0, 0, ALLOW)])
+    refuse(CALLS[name], error, bits=CLONE_PARENT if name == "clone" else 0, action=action)
     done, expected = (
         module.run(["echo", "x"], stdout=subprocess.PIPE) for module in (rusage, subprocess)
     )
     assert done.returncode == expected.returncode, (done, expected)
     assert done.stdout == expected.stdout, (done, expected)
     assert ("ru_maxrss" in done.measured) is (name == "exit_group")
-    assert action != AGAIN or start._retry_at == 0  # noqa: SLF001 (it is tried again at once)
+    assert error != errno.EAGAIN or start._retry_at == 0  # noqa: SLF001 (it is tried again at once)
     no_child_is_left()
     if name == "exit_group":
         ctypes.CDLL(None).syscall(60, 0)  # exit(2), which the filter allows
@@ -470,7 +456,7 @@ def test_sandbox_without_a_system_call(name: str, action: int) -> None:
 @alone
 def test_child_gets_a_copy_where_shared_memory_is_refused() -> None:
     """Emulators of a processor refuse it too."""
-    install_filter([*clone_with(CLONE_VM), (END, 0, 0, REFUSE), (END, 0, 0, ALLOW)])
+    refuse(CALLS["clone"], errno.EPERM, bits=CLONE_VM)
     check()
 
 

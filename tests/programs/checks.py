@@ -24,17 +24,21 @@ def check(*, isolated: bool = True, **keywords: Any) -> None:
     assert caught.value.filename == "/no/such/program"
 
 
-def refuse(system_call: int, error: int, *, second_argument: int | None = None) -> None:
-    """Have a system call fail from now on.
+KILL, REFUSE, ALLOW = 0x80000000, 0x00050000, 0x7FFF0000  # what a filter returns
 
-    With ``second_argument``, only where the second argument has all of these bits (x86_64).
+
+def refuse(
+    system_call: int, error: int, *, argument: int = 0, bits: int = 0, action: int = REFUSE
+) -> None:
+    """Have a system call fail from now on, or another action taken.
+
+    With ``bits``, only where an argument, of which 0 is the first, has one of them (x86_64).
     """
     load, equal, bits_set, end = 0x20, 0x15, 0x45, 0x06
-    lines = [(load, 0, 0, 0), (equal, 0, 3 if second_argument else 1, system_call)]
-    if second_argument:
-        lines += [(load, 0, 0, 16 + 8), (bits_set, 0, 1, second_argument)]
-    # SECCOMP_RET_ERRNO, SECCOMP_RET_ALLOW
-    lines += [(end, 0, 0, 0x00050000 | error), (end, 0, 0, 0x7FFF0000)]
+    lines = [(load, 0, 0, 0), (equal, 0, 3 if bits else 1, system_call)]
+    if bits:
+        lines += [(load, 0, 0, 16 + 8 * argument), (bits_set, 0, 1, bits)]
+    lines += [(end, 0, 0, action | error), (end, 0, 0, ALLOW)]
     install_filter(lines)
 
 
