@@ -62,19 +62,24 @@ INEXACT = (
 @pytest.mark.parametrize(
     ("rule", "limited", "usage", "bound", "status", "note"),
     [
-        (INEXACT_RULE, {"ru_maxrss": 1000000}, {"ru_maxrss": 901696}, None, 0, ""),
-        (INEXACT_RULE, {"ru_maxrss": 1000000}, {"ru_maxrss": 901697}, None, 0, INEXACT),
-        (INEXACT_RULE, {"ru_maxrss": 1000000}, {"ru_maxrss": 1000000}, None, 0, INEXACT),
-        (INEXACT_RULE, {"ru_maxrss": 1000000}, {"ru_maxrss": 1000001}, None, 123, INEXACT),
-        (INEXACT_RULE, {"ru_maxrss": 1000000}, {"ru_maxrss": 1098304}, None, 123, ""),
-        (INEXACT_RULE, {"cputime": 3}, {"ru_utime": 1.0, "ru_stime": 2.0}, None, 0, ""),
-        (INEXACT_RULE, {"cputime": 2.9}, {"ru_utime": 1.0, "ru_stime": 2.0}, None, 123, ""),
-        # Of one process at a time without a sample.
-        (INEXACT_RULE, {"tree_rss": 100}, {"ru_maxrss": 100}, None, 0, ""),
-        (INEXACT_RULE, {"tree_rss": 100}, {"ru_maxrss": 101}, None, 123, ""),
-        (INEXACT_RULE, {"tree_rss": 100}, {}, None, 125, ""),
-        (INEXACT_RULE, {"ru_maxrss": 1, "cputime": 9}, {"ru_maxrss": 10**6}, None, 125, ""),
-        (INEXACT_RULE, {"cputime": 9, "ru_maxrss": 1}, {"ru_maxrss": 10**6}, None, 125, ""),
+        *(
+            (INEXACT_RULE, limited, usage, None, status, note)
+            for limited, usage, status, note in [
+                ({"ru_maxrss": 1000000}, {"ru_maxrss": 901696}, 0, ""),
+                ({"ru_maxrss": 1000000}, {"ru_maxrss": 901697}, 0, INEXACT),
+                ({"ru_maxrss": 1000000}, {"ru_maxrss": 1000000}, 0, INEXACT),
+                ({"ru_maxrss": 1000000}, {"ru_maxrss": 1000001}, 123, INEXACT),
+                ({"ru_maxrss": 1000000}, {"ru_maxrss": 1098304}, 123, ""),
+                ({"cputime": 3}, {"ru_utime": 1.0, "ru_stime": 2.0}, 0, ""),
+                ({"cputime": 2.9}, {"ru_utime": 1.0, "ru_stime": 2.0}, 123, ""),
+                # Of one process at a time without a sample.
+                ({"tree_rss": 100}, {"ru_maxrss": 100}, 0, ""),
+                ({"tree_rss": 100}, {"ru_maxrss": 101}, 123, ""),
+                ({"tree_rss": 100}, {}, 125, ""),
+                ({"ru_maxrss": 1, "cputime": 9}, {"ru_maxrss": 10**6}, 125, ""),
+                ({"cputime": 9, "ru_maxrss": 1}, {"ru_maxrss": 10**6}, 125, ""),
+            ]
+        ),
         *(
             (rule, {"ru_maxrss": 100}, usage, bound, status, SAMPLED_NOTE if status == 0 else "")
             for rule in sorted(SAMPLED_RULES)
