@@ -466,6 +466,11 @@ PROGRAM = ["sh", "-c", "echo x >>log; exit 3"]  # appends a line for each start
 ANOTHER = 54001  # the ID of a user and of a group
 
 
+def sleeper() -> "subprocess.Popen[bytes]":
+    """Start a child that no launcher starts."""
+    return subprocess.Popen(["sleep", "60"])  # noqa: S607 (found in PATH)
+
+
 def forge(victims: list[int], older: set[int]) -> None:
     """Name other processes in all files but the ``older`` ones, as another user.
 
@@ -496,7 +501,7 @@ def test_worker_that_names_other_children(monkeypatch: pytest.MonkeyPatch, tmp_p
     """
     os.chdir(tmp_path)
     older = {*open_files()}
-    victims = [subprocess.Popen(["sleep", "60"])]  # noqa: S607 (found in PATH)
+    victims = [sleeper()]
     time.sleep(1.1)
     workers: list[int] = []
 
@@ -506,13 +511,13 @@ def test_worker_that_names_other_children(monkeypatch: pytest.MonkeyPatch, tmp_p
             forge([victim.pid for victim in victims], older)
 
     def fork_meanwhile(execute: Callable[[], None]) -> None:
-        victims.append(subprocess.Popen(["sleep", "60"]))  # noqa: S607 (as above)
+        victims.append(sleeper())
         threading.Thread(target=fork_worker).start()
         time.sleep(0.1)  # it has begun to write, and goes on
         execute()
 
     patch_execution(monkeypatch, fork_meanwhile)
-    victims.append(subprocess.Popen(["sleep", "60"]))  # noqa: S607 (as above)
+    victims.append(sleeper())
     process = rusage.Popen(PROGRAM)
     assert process.pid not in [*workers, *(victim.pid for victim in victims)]
     assert process.wait() == 3
@@ -533,7 +538,7 @@ def test_child_of_another_thread_is_not_believed(monkeypatch: pytest.MonkeyPatch
     ended, started = threading.Event(), threading.Event()
 
     def start_other() -> None:
-        others.append(subprocess.Popen(["sleep", "60"]))  # noqa: S607 (found in PATH)
+        others.append(sleeper())
         started.set()
         ended.wait()  # the children of a thread that ends become another thread's
 
