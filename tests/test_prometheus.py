@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from unittest.mock import Mock, patch
 import pytest
 from conftest import no_files, under_wine
 from expected import SYSTEMS
-from held_trees import wait_until
+from held_trees import held, wait_until
 from servers import exported, get, needs_gunicorn
 
 import rusage
@@ -234,19 +233,16 @@ def test_usage_is_between_two_readings() -> None:
 @needs_process
 def test_process_that_has_ended() -> None:
     """Nothing is exported, whether or not it was waited for; the names stay the collector's."""
-    with (
-        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child,
-        rusage.Process(child.pid) as process,
-    ):
+    with held() as tree, rusage.Process(tree.root) as process:
         collector = UsageCollector(process)
         names = [metric.name for metric in collector.describe()]
         assert [metric.name for metric in collector.collect()] == names
         assert is_between(process.getrusage(), samples(collector.collect()), process.getrusage())
-        child.kill()
+        tree.popen.kill()
         if hasattr(os, "waitid"):  # neither on Windows nor in PyPy
-            os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+            os.waitid(os.P_PID, tree.root, os.WEXITED | os.WNOWAIT)
             assert list(collector.collect()) == []
-        child.wait()
+        tree.popen.wait()
         assert list(collector.collect()) == []
         assert [metric.name for metric in collector.describe()] == names
     with pytest.raises(ValueError, match="closed"):
@@ -256,16 +252,13 @@ def test_process_that_has_ended() -> None:
 @needs_process
 def test_workers() -> None:
     """Each has a process's metrics, and its ID; an ended or unreadable one has none."""
-    with (
-        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child,
-        rusage.Process(child.pid) as process,
-    ):
-        pids = [child.pid, os.getpid()]
+    with held() as tree, rusage.Process(tree.root) as process:
+        pids = [tree.root, os.getpid()]
         collector = WorkersCollector(lambda: pids)
         names = samples(UsageCollector(process).collect()).keys()
         found = samples(collector.collect())
         assert [*collector.describe()] == [*UsageCollector(process).describe()]
-        child.kill()
+        tree.popen.kill()
     assert found.keys() == {f"{name} {pid}" for name in names for pid in pids}
     of_child, own = (found[f"process_cpu_seconds_total {pid}"] for pid in pids)
     # Wine reports the times of the asking process.
