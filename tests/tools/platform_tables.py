@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from claims import EVIDENCE, backend_of, literals, outcomes
 from system_words import (
+    FAULTS,
     KNOWN,
+    MESSAGES,
     PEAKS,
     SYSTEMS,
     TESTED,
@@ -58,10 +60,10 @@ USUAL = ["x86_64", "amd64", "AMD64"]
 GROUPS: dict[str, Collection[str]] = {
     "`ru_maxrss`": ["ru_maxrss"],
     "integrals": INTEGRALS,
-    "page faults": ["ru_minflt", "ru_majflt"],
+    "page faults": FAULTS,
     "swaps": ["ru_nswap"],
     "block I/O": BLOCKS,
-    "messages": ["ru_msgsnd", "ru_msgrcv"],
+    "messages": MESSAGES,
     "signals": ["ru_nsignals"],
     "context switches": SWITCHES,
 }
@@ -117,13 +119,11 @@ def provided_names() -> list[str]:
     ]
     rows = []
     for backend in SYSTEMS:
-        whole = [
+        cells = [
             "-" if name in backend.absent else "partly" if missing(backend, name) else "yes"
-            for name in names
+            for name in [*names, *MEMORY]
         ]
-        rows.append(
-            [backend.name, *whole, *("-" if name in backend.absent else "yes" for name in MEMORY)]
-        )
+        rows.append([backend.name, *cells])
     return table(["system", *heads, *(f"`{name}()`" for name in MEMORY)], rows)
 
 
@@ -232,22 +232,18 @@ def merged(head: list[str], rows: Iterable[Sequence[str]]) -> str:
     systems: dict[tuple[str, ...], list[str]] = {}
     for system, *said in rows:
         systems.setdefault(tuple(said), []).append(system)
-    return "\n".join(
-        table(["system", *head], ([", ".join(names), *said] for said, names in systems.items()))
-    )
+    rows = ([", ".join(names), *said] for said, names in systems.items())
+    return "\n".join(table(["system", *head], rows))
 
 
 def inherited() -> str:
     """Return whose peak each kernel reports for a child, and why."""
     rows = []
     for each in KNOWN:
-        is_measured = "ru_maxrss" in each.waited
-        why = (
-            f"{PEAKS[each.child_peak].whose}: {documentation(each).child_peak_reason}"
-            if is_measured
-            else ""
-        )
-        rows.append((each.name, why or "not measured"))
+        why = "not measured"
+        if "ru_maxrss" in each.waited:
+            why = f"{PEAKS[each.child_peak].whose}: {documentation(each).child_peak_reason}"
+        rows.append((each.name, why))
     return merged(["the peak of a child"], rows)
 
 
@@ -276,13 +272,11 @@ def processes() -> str:
         "clock of `getrusage()`, of `cputime()`",
         "whose processes",
     ]
-    rows = []
-    for each in KNOWN:
-        if each.process:
-            words = documentation(each)
-            rows.append(
-                (each.name, grouped(each.process), words.process_clock, words.process_owners)
-            )
+    systems = ((each, documentation(each)) for each in KNOWN if each.process)
+    rows = (
+        (each.name, grouped(each.process), words.process_clock, words.process_owners)
+        for each, words in systems
+    )
     return merged(head, rows)
 
 
