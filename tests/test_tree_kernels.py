@@ -537,7 +537,6 @@ WINDOWS_SCENES = {
     "denied later": (f"tree 10 {DENIED} sample", [10, 30], 107, 0),
     # While a process starts or ends: it is no member yet, or keeps its figures; if it has ended,
     # its time is known.
-    "no memory": (f"tree 10 set failure 5 {YOUNG} sample", [10, 20, 30], 137, 0),
     "memory again": (
         f"tree 10 set failure 5 {YOUNG} sample set failure 0 sample",
         [10, 20, 30, 50],
