@@ -74,11 +74,7 @@ def test_calls_share_no_buffer(gil: bool, monkeypatch: pytest.MonkeyPatch) -> No
         """Return how many different buffers each group of calls used."""
         used.clear()
         with ThreadPoolExecutor(threads) as pool:
-            for task in [
-                pool.submit(lambda: [module.getrusage(0) for _ in range(calls)])
-                for _ in range(threads)
-            ]:
-                task.result()
+            list(pool.map(lambda _: [module.getrusage(0) for _ in range(calls)], range(threads)))
         return {len(set(used[at : at + size])) for at in range(0, len(used), size)}
 
     monkeypatch.setattr(module, "_get", system_call)
