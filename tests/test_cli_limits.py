@@ -2,6 +2,7 @@
 
 import re
 import sys
+from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
@@ -123,12 +124,16 @@ def test_figure_of_the_kernel_is_not_reported(
     options: "list[str]", limit: str, status: int, *, exceeded: "bool | None"
 ) -> None:
     """It may be the parent's: the command compares it with the limit, and does not show it."""
-    done = run(*options, "--limit-maxrss", limit, "--json", *ALLOCATE, before=[*CHECKS, "sampled"])
+    words = [*options, "--limit-maxrss", limit, "--json", "--export", "x.md", *ALLOCATE]
+    done = run(*words, before=[*CHECKS, "sampled"])
     assert (done.returncode, SAMPLED_NOTE in done.stderr) == (status, status == 0)
     found = record()
-    for each in found.get("runs", [found]):
+    runs = found.get("runs", [found])
+    for each in runs:
         assert each["limits"]["ru_maxrss"]["exceeded"] == exceeded
         assert "ru_maxrss" not in each["usage"]
+    passed = 0 if exceeded is None else len(runs)
+    assert f"{passed} of {len(runs)} passed" in Path("x.md").read_text()
     assert "ru_maxrss" not in found.get("summary", {})
 
 
