@@ -809,7 +809,9 @@ def test_launcher_of_another_root(python: Callable[..., str], tmp_path: Path) ->
     mount = [UNSHARE, "-m", "sh", "-c", 'mount -t proc none "$0/proc" && exec "$@"', str(tmp_path)]
     (tmp_path / "proc").mkdir()
     skip_unless([*mount, "true"])
-    shutil.copy(REAL, tmp_path / "program")  # which needs no library
+    if b"/ld-" in Path(REAL).read_bytes():
+        pytest.skip(reason="the launcher of this build or processor needs a C library")
+    shutil.copy(REAL, tmp_path / "program")
     printed = python("-c", IN_ANOTHER_ROOT, str(tmp_path), before=mount)
     assert printed == f"{REFUSED} /program\n"
 
