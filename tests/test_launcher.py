@@ -109,6 +109,7 @@ def test_standard_stream_that_is_opened_meanwhile(monkeypatch: pytest.MonkeyPatc
         opened.append(os.open(os.devnull, os.O_RDONLY))
 
     patch_execution(monkeypatch, open_stream)
+    os.closerange(3, 100)
     os.close(0)
     assert "ru_maxrss" in rusage.run(["true"]).measured
     assert opened == [0]
