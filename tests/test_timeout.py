@@ -122,12 +122,13 @@ def test_exit_is_seen_without_polling(sleeps: list[float], options: dict[str, An
 
 @by_event
 @pytest.mark.parametrize("seconds", [0, -1, -math.inf, 1e-9, 0.05])
-def test_expired_names_the_timeout(seconds: float) -> None:
+def test_expired_names_the_timeout(sleeps: list[float], seconds: float) -> None:
     """The exception is ``subprocess``'s; the child still runs, and a later wait sees its exit."""
     with rusage.Popen(["sleep", "60"]) as process:
         with pytest.raises(subprocess.TimeoutExpired) as caught:
             process.wait(timeout=seconds)
         assert (caught.value.cmd, caught.value.timeout) == (["sleep", "60"], seconds)
+        assert not sleeps  # it has not waited once more
         assert (process.returncode, process.rusage, process.elapsed) == (None, None, None)
         process.kill()
         assert process.wait(timeout=60) < 0

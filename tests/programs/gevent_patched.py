@@ -42,6 +42,9 @@ limited: dict[str, Any] = {"rlimits": {resource.RLIMIT_NOFILE: (30, 40)}, "stdou
 for function in None, int:
     done = rusage.run(["sh", "-c", "ulimit -Sn; ulimit -Hn"], preexec_fn=function, **limited)
     assert (done.stdout, done.measured) == (b"30\n40\n", frozenset()), done
+with rusage.Popen(["true"], -1, None, None, None, None, rlimits=limited["rlimits"]) as process:
+    pass
+assert process.returncode == 0
 with pytest.raises(ValueError, match="limit"):
     rusage.run(["true"], rlimits={resource.RLIMIT_NOFILE: (2**50, 2**50)})
 print("done")
