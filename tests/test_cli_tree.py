@@ -35,7 +35,7 @@ if not hasattr(rusage, "Tree"):
     pytest.skip("this system has no Tree", allow_module_level=True)
 
 from rusage._cli import comparison, formats, limits, report, sampling
-from rusage._cli.sampling import TreePeak
+from rusage._cli.sampling import Sampling, TreePeak
 
 PROGRAM = [sys.executable, str(Path(__file__).parent / "programs" / "tree_of_processes.py")]
 MIB = 2**20
@@ -427,6 +427,13 @@ def test_trees_of_runs(commands: int, peaks: list[TreePeak | None], row: str) ->
     assert ("8 KiB" in text or "tree (KiB)" in text or "tree memory (KiB)" in text) == (
         bool(peaks) and None not in peaks
     )
+
+
+def test_samples_that_are_enough() -> None:
+    """Two besides the last one, which may find orphans only."""
+    for count in range(5):
+        recording = Mock(samples=peak_of(1).samples[:1] * count)
+        assert Sampling._is_known(Mock(unsampled=""), recording) == (count > 2)  # noqa: SLF001
 
 
 def test_processes_that_could_not_be_read(capsys: pytest.CaptureFixture[str]) -> None:
