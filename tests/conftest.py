@@ -63,14 +63,9 @@ def keep_bytecode() -> None:
 
 
 def pytest_configure() -> None:
-    """Let random examples take any time; say what to do in a source tree without a build."""
+    """Say what to do in a source tree without a build."""
     keep_bytecode()
     search_own_folders()
-    with contextlib.suppress(ModuleNotFoundError):  # the plugin's tests do not need it
-        import hypothesis
-
-        hypothesis.settings.register_profile("loaded machine", deadline=None)
-        hypothesis.settings.load_profile("loaded machine")
     try:
         import rusage  # noqa: F401 (all tests need it)
     except ImportError as error:

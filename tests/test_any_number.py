@@ -15,10 +15,13 @@ from rusage._backends.unknown import BACKEND
 from rusage._getrusage import new_call
 
 try:
-    from hypothesis import example, given
+    from hypothesis import example, given, settings
     from hypothesis import strategies as st
 except ModuleNotFoundError:
     pytest.skip(reason="no hypothesis: pip install --group tests", allow_module_level=True)
+
+settings.register_profile("loaded machine", deadline=None)
+settings.load_profile("loaded machine")
 
 # --- Times ---
 

@@ -625,7 +625,7 @@ def test_handler_raises_before_the_id_is_stored(
 
     monkeypatch.setattr(start._Launcher, "pid", property(lambda _: 0, stop_after))  # noqa: SLF001 (patched)
     monkeypatch.setattr(time, "sleep", bool)
-    signal.signal(signal.SIGUSR1, stop)  # a start believes in a handler only if there is one
+    signal.signal(signal.SIGUSR1, stop)
     with pytest.raises(Stop):
         rusage.Popen(["true"])
     no_child_is_left()
