@@ -393,9 +393,7 @@ def at_each_instruction(function: Any, handler: Any, *, step: int, within: str) 
     assert number > 5
 
 
-each_instruction = pytest.mark.parametrize(
-    "step", [3, pytest.param(1, marks=pytest.mark.thorough)], ids=["each third", "each"]
-)
+each_instruction = pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.thorough)])
 
 
 def interrupted_after(instructions: int, function: Callable[[], None]) -> bool:

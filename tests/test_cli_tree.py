@@ -430,7 +430,7 @@ def test_trees_of_runs(commands: int, peaks: list[TreePeak | None], row: str) ->
 
 
 def test_samples_that_are_enough() -> None:
-    """Two besides the last one, which may find orphans only."""
+    """Two and the last one."""
     for count in range(5):
         recording = Mock(samples=peak_of(1).samples[:1] * count)
         assert Sampling._is_known(Mock(unsampled=""), recording) == (count > 2)  # noqa: SLF001

@@ -128,9 +128,8 @@ def test_peak_bound(peak: int, sampled: int | None) -> None:
 
 
 def test_margin() -> None:
-    """The child's peak and its parent's have an error each."""
     error = rusage.fields["ru_maxrss"].error
-    assert peak_margin() == (None if error is None else error + error)
+    assert peak_margin() == (None if error is None else error + error)  # the child's, the parent's
 
 
 # --- Real children ---

@@ -180,23 +180,28 @@ def test_handler_of_the_launchers_exit_raises(*, reaps: bool) -> None:
     assert not unraisable  # such as a ResourceWarning of the launcher
 
 
+def lose_id(monkeypatch: pytest.MonkeyPatch, stop_launcher: Callable[[int], None]) -> None:
+    """Have a handler raise instead of storing the ID of a launcher, which goes on later."""
+
+    def store(_: Any, pid: int) -> None:
+        if pid:
+            stop_launcher(pid)
+            threading.Timer(0.1, os.kill, (pid, signal.SIGCONT)).start()
+            raise Stop
+
+    monkeypatch.setattr(start._Launcher, "pid", property(lambda _: 0, store))  # noqa: SLF001 (patched)
+    signal.signal(signal.SIGUSR1, stop)  # a start believes in a handler only if there is one
+
+
 @alone
 def test_handler_raises_before_a_slow_launcher_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """A launcher whose process ID nothing has stored yet is found and reaped.
 
     A late one starts nothing.
     """
-
-    def stop_before(_: Any, pid: int) -> None:
-        if pid:
-            os.kill(pid, signal.SIGSTOP)
-            threading.Timer(0.1, os.kill, (pid, signal.SIGCONT)).start()
-            raise Stop
-
+    lose_id(monkeypatch, lambda pid: os.kill(pid, signal.SIGSTOP))
     sleep = time.sleep
     monkeypatch.setattr(time, "sleep", lambda _: sleep(0.03))  # 30 s on a busy machine
-    monkeypatch.setattr(start._Launcher, "pid", property(lambda _: 0, stop_before))  # noqa: SLF001 (patched)
-    signal.signal(signal.SIGUSR1, stop)  # a start believes in a handler only if there is one
     with pytest.raises(Stop):
         rusage.Popen(["true"])
     no_child_is_left()
@@ -616,16 +621,8 @@ def test_handler_raises_before_the_id_is_stored(
     """A late launcher that has mapped the memory, which then cannot be sealed, is waited for."""
     code = "memory->launcher = "
     change(launcher, code, f"call2(kill, call0(getpid), SIGSTOP); {code}")
-
-    def stop_after(_: Any, pid: int) -> None:
-        if pid:
-            wait_for_state(pid, "T")
-            threading.Timer(0.1, os.kill, (pid, signal.SIGCONT)).start()
-            raise Stop
-
-    monkeypatch.setattr(start._Launcher, "pid", property(lambda _: 0, stop_after))  # noqa: SLF001 (patched)
+    lose_id(monkeypatch, lambda pid: wait_for_state(pid, "T"))
     monkeypatch.setattr(time, "sleep", bool)
-    signal.signal(signal.SIGUSR1, stop)
     with pytest.raises(Stop):
         rusage.Popen(["true"])
     no_child_is_left()

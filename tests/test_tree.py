@@ -348,7 +348,6 @@ def test_cpu_time_that_the_kernel_cuts() -> None:
     tick = 1 / os.sysconf("SC_CLK_TCK")
 
     def wait_until_cut(low: float, high: float) -> None:
-        """Wait for children: so much of a tick is cut, of both times together."""
         for _ in range(1000):
             usage = rusage.getrusage(rusage.RUSAGE_CHILDREN)
             if low < (usage.ru_utime % tick + usage.ru_stime % tick) / tick < high:
