@@ -513,7 +513,7 @@ def test_kill_ends_all_members(options: list[str], runs: int, line: str) -> None
 
 @kills_all
 def test_kill_in_the_warm_up() -> None:
-    """It counts, although no run that counts was killed."""
+    """Its signals count too."""
     words = ["--warmup", "1", "-n", "1", "--ignore-failure", "--limit-tree-rss", "100MiB", "--kill"]
     done = run(*words, *nth(1, "held = bytes([1]) * (150 << 20); time.sleep(60)"))
     assert (done.returncode, "failures" in in_words()) == (123, False)
