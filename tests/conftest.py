@@ -335,7 +335,7 @@ def on_terminal() -> Iterator[Start]:
         except OSError:
             pytest.skip(reason="this system has no pseudo-terminals")
         if columns:
-            subprocess.run(["stty", "columns", str(columns)], stdin=theirs, check=True)  # noqa: S607
+            subprocess.run(["stty", "columns", str(columns)], stdin=theirs, check=True)  # noqa: S607 (any)
         leader = forked.popen([forked.LEADER, *command], stdin=theirs, stdout=theirs, stderr=theirs)
         os.close(theirs)
         started.append((leader, ours))
@@ -385,7 +385,7 @@ def called_after(
 
 
 def at_each_instruction(function: Any, handler: Any, *, step: int, within: str) -> Iterator[None]:
-    """Do so for each number of instructions that is a multiple of a step; yield after each call."""
+    """Do so for each multiple of a step of instructions; yield after each call."""
     number = 0
     while called_after(number, function, handler, within=within):
         yield

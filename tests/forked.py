@@ -66,8 +66,8 @@ def become(function: Callable[[list[str]], object], words: list[str]) -> None:
 def _lead(words: list[str]) -> None:
     """Lead a session on standard input's terminal; run a command, print its return code, and stay.
 
-    Words of the form NAME=VALUE come first, as for env(1). When the leader of a session exits,
-    FreeBSD revokes the terminal and drops the output that was not read.
+    Words NAME=VALUE come first, as for env(1). When the leader of a session exits, FreeBSD revokes
+    the terminal and drops the output that was not read.
     """
     import fcntl
     import termios

@@ -305,7 +305,7 @@ def test_report_that_cannot_be_written(words: list[str], status: int, who: str) 
     with Path("/dev/full").open("w") as full, os.fdopen(write, "w") as broken:
         for stderr in subprocess.PIPE, full, broken:
             command = [*RUSAGE, *words]
-            # What is written at an interpreter's end may fail there.
+            # An interpreter's end may fail too.
             start = forked.run if len(words) > 1 else subprocess.run
             done = start(command, stdout=full, stderr=stderr, text=True, env=BUFFERED, check=False)
             assert done.returncode == status

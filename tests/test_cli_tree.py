@@ -433,7 +433,7 @@ def test_samples_that_are_enough() -> None:
     """Two and the last one."""
     for count in range(5):
         recording = Mock(samples=peak_of(1).samples[:1] * count)
-        assert Sampling._is_known(Mock(unsampled=""), recording) == (count > 2)  # noqa: SLF001
+        assert Sampling._is_known(Mock(unsampled=""), recording) == (count > 2)  # noqa: SLF001 (the rule)
 
 
 def test_processes_that_could_not_be_read(capsys: pytest.CaptureFixture[str]) -> None:

@@ -726,7 +726,7 @@ def test_launcher_has_the_rights_of_its_parent(conditions: list[Any], *, usable:
 @filters_x86_64
 @alone
 def test_only_a_dumpable_parent_uses_the_launcher() -> None:
-    """PR_GET_DUMPABLE may also be 2, by a setting of the system, for which an error stands here."""
+    """It may also be 2, by a setting of the system, for which an error stands here."""
     refuse(157, errno.EPERM)  # prctl
     assert ffi.string(lib.rusage_why_direct()) == b"this process is not dumpable"
 
