@@ -245,10 +245,12 @@ import rusage
 
 class Finder:
     def find_spec(*_):
-        raise error
+        if error:
+            raise error
 
 sys.meta_path.insert(0, Finder)
-for error in ModuleNotFoundError, FileNotFoundError, NotADirectoryError, PermissionError:
+rusage.__path__[:] = ["/no/such/folder"]
+for error in None, FileNotFoundError, NotADirectoryError, PermissionError:
     try:
         rusage.run
     except ImportError as caught:
