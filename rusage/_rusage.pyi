@@ -130,6 +130,9 @@ class FFI:
 
 class Lib:
     RUSAGE_NO_PROCESS: int
+    RUSAGE_TREE_IN_USE: int
+    RUSAGE_TREE_CLOSED: int
+    RUSAGE_TREE_INTERRUPTED: int
     LAUNCHER_VERSION: int
     LAUNCHER_FAILED: int
     LAUNCHER_REFUSED: int
@@ -152,11 +155,12 @@ class Lib:
     rusage_process_rss: Callable[[Process, Call], int]
     rusage_process_close: Callable[[Process], None]
     rusage_tree_open: Callable[[Pointer[Tree], int], int]
-    rusage_tree_sample: Callable[[Tree, int, Sample, MemberFigures, int], int]
-    rusage_tree_signal: Callable[[Tree, int, int], int]
-    rusage_tree_close: Callable[[Pointer[Tree]], None]
-    rusage_tree_own_orphans: Callable[[Tree, int, Pointer[int], int], int]
-    rusage_tree_reaped: Callable[[Tree, int, float], None]
+    rusage_tree_free: Callable[[Pointer[Tree]], None]
+    rusage_tree_close: Callable[[Tree, int], int]
+    rusage_tree_sample: Callable[[Tree, int, int, Sample, MemberFigures, int], int]
+    rusage_tree_signal: Callable[[Tree, int, int, int], int]
+    rusage_tree_own_orphans: Callable[[Tree, int, int, Pointer[int], int], int]
+    rusage_tree_reaped: Callable[[Tree, int, int, float], int]
     rusage_become_reaper: Callable[[], int]
     rusage_peak: Callable[[], int]
     rusage_known_peak: Callable[[], int]

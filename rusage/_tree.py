@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import time
-from _thread import RLock, get_ident
+from _thread import RLock
 from collections import namedtuple
 
 from ._backends import BACKEND
@@ -18,11 +18,7 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import NamedTuple, TypeVar
-
-    from ._rusage import Tree as Handle
-
-    T = TypeVar("T")
+    from typing import NamedTuple
 
     class _Sample(NamedTuple):
         """The fields of ``Sample``, for type checkers."""
@@ -124,6 +120,9 @@ class Tree(Opened):
     CPU time counts from the opening. It is a lower bound that never falls: what a member uses
     between its last reading and its end is only known if a member waits for it.
 
+    A reading that raises an exception, for example since no file descriptor is free, changes
+    nothing: the next one finds all members, and counts what they have used meanwhile.
+
     Close it by ``close()`` or ``with`` to avoid a ``ResourceWarning``. Threads can share a tree. A
     forked child can use its copy, which refers to the same processes; it raises ``RuntimeError`` if
     another thread was reading the tree at the fork. Raises the same exceptions as ``Process``,
@@ -133,76 +132,61 @@ class Tree(Opened):
     pid: int
     """The process ID of the root."""
 
-    _interrupted = False
-
     def __init__(self, pid: int | None = None) -> None:
-        # The lock is re-entrant because a signal handler may read the tree while its thread does.
-        self._lock, self._users, self._reader = RLock(), 0, 0
+        self._locks: dict[int, RLock] = {}
         self.pid = os.getpid() if pid is None else c_int(pid)
         if self.pid < 1:
             raise ValueError(f"not a process ID: {self.pid}")
-        self._forks = len(forks)
         self._room = 64  # for the figures of members
         # ffi.gc closes the descriptors when the pointer is freed, even if a signal handler raises
         # at any point.
-        self._tree = ffi.gc(ffi.new("rusage_tree **"), lib.rusage_tree_close)
+        self._tree = ffi.gc(ffi.new("rusage_tree **"), lib.rusage_tree_free)
         error = lib.rusage_tree_open(self._tree, self.pid)
         if error:
             raise error_of_process(error, self.pid)
         self._opened = time.perf_counter()  # when elapsed is 0
         self._closed = False
 
-    def _use(self, function: Callable[[Handle], T]) -> T:
-        """Call a function that no other thread disturbs.
+    @property
+    def _lock(self) -> RLock:
+        """What threads wait for: a forked child has its own, which no thread holds.
 
-        Afterwards, close the tree if close() was called meanwhile.
+        Re-entrant, since a signal handler may read the tree while its thread does.
         """
-        self._check_fork()
-        with self._lock:
-            self._reader = get_ident()
-            self._users += 1  # first: a signal handler may close the tree at any point
-            try:
-                handle = self._tree[0]
-                if self._closed or not handle:
-                    raise ValueError("this Tree is closed")
-                return function(handle)
-            finally:
-                self._users -= 1
-                if self._closed:
-                    self._release()
+        return self._locks.setdefault(len(forks), RLock())
 
-    def _check_fork(self) -> None:
-        """In a forked child: replace the lock.
+    def _run(self, function: Callable[..., int], *arguments: object) -> int:
+        """Call a function of C, which runs alone; return its code.
 
-        If another thread was reading, C's part is unusable.
+        The number of forks tells it whether a thread that a forked child does not have was using
+        the tree. It is in use in spite of the lock if a signal handler has forked inside a call:
+        then that goes on in the child, with the lock from before.
         """
-        forked = forks[self._forks :]
-        if forked:
-            # If the reader's own signal handler has forked, the reading goes on in the child.
-            goes_on = self._users and {*forked} == {self._reader}
-            if not goes_on:
-                self._lock = RLock()
-                if self._users:
-                    ffi.gc(self._tree, None)
-                    self._tree, self._users, self._interrupted = ffi.new("rusage_tree **"), 0, True
-            self._forks = len(forks)  # last: until then, a signal handler does the same
-        if self._interrupted and not self._closed:
+        while True:
+            with self._lock:
+                code = function(self._tree[0], len(forks) + 1, *arguments)
+            if code != lib.RUSAGE_TREE_IN_USE:
+                return code
+            time.sleep(0.001)
+
+    def _call(self, function: Callable[..., int], *arguments: object, others: str = "") -> None:
+        """Call a function of C; raise the exception for its code."""
+        code = lib.RUSAGE_TREE_CLOSED if self._closed else self._run(function, *arguments)
+        if code == lib.RUSAGE_TREE_CLOSED:
+            raise ValueError("this Tree is closed")
+        if code == lib.RUSAGE_TREE_INTERRUPTED:
             raise RuntimeError("another thread was reading this Tree when the process was forked")
+        if code:
+            raise error_of_process(code, self.pid, others)
 
-    def _release(self) -> None:
-        if not self._users:
-            lib.rusage_tree_close(self._tree)
-
-    def _read_into(self, handle: Handle, pss: bool, room: int) -> tuple[Sample, bytes, bool]:  # noqa: FBT001 (private)
+    def _read_into(self, pss: bool, room: int) -> tuple[Sample, bytes, bool]:  # noqa: FBT001 (private)
         """Return a sample, the figures of the members that there is room for, and if these are all.
 
         One call of C: a signal handler may read the tree before it and after it.
         """
         read, figures = ffi.new("rusage_sample *"), ffi.new("rusage_member_figures[]", room)
         elapsed = time.perf_counter() - self._opened
-        error = lib.rusage_tree_sample(handle, pss, read, figures, room)
-        if error:
-            raise error_of_process(error, self.pid)
+        self._call(lib.rusage_tree_sample, pss, read, figures, room)
         sample = Sample(
             elapsed, read.rss, read.cputime, read.processes, read.unread, read.pss if pss else None
         )
@@ -217,7 +201,7 @@ class Tree(Opened):
         """
         if pss:
             require_pss()
-        return self._use(lambda handle: self._read_into(handle, pss, 0)[0])
+        return self._read_into(pss, 0)[0]
 
     def rss(self) -> int:
         """Return the sum of the resident set sizes now, in bytes: ``sample().rss``."""
@@ -258,16 +242,10 @@ class Tree(Opened):
         the tree cannot be read now, these are the members that were found before.
         """
         number = c_int(number)
-
-        def send(handle: Handle) -> None:
-            try:
-                self._read_into(handle, False, 0)  # noqa: FBT003 (private)
-            finally:  # also without a free file descriptor
-                error = lib.rusage_tree_signal(handle, number, os.getpid())
-            if error:
-                raise error_of_process(error, self.pid, " or a descendant")
-
-        self._use(send)
+        try:
+            self._read_into(False, 0)  # noqa: FBT003 (private)
+        finally:  # also without a free file descriptor
+            self._call(lib.rusage_tree_signal, number, os.getpid(), others=" or a descendant")
 
     def close(self) -> None:
         """Make all methods raise ``ValueError`` from now on.
@@ -275,36 +253,26 @@ class Tree(Opened):
         A reading in another thread is finished first.
         """
         self._closed = True
-        self._check_fork()
-        with self._lock:
-            self._release()
+        self._run(lib.rusage_tree_close)
 
     # --- For record and the command, with _lock, which a reading holds, and _opened ---
 
     def _sample_members(self, *, pss: bool) -> tuple[Sample, bytes]:
         """Return a sample, and the figures of its members for members_of()."""
-
-        def read(handle: Handle) -> tuple[Sample, bytes, bool]:
-            return self._read_into(handle, pss, self._room)
-
         while True:
-            sample, figures, are_all = self._use(read)
+            sample, figures, are_all = self._read_into(pss, self._room)
             if are_all:
                 return sample, figures
             self._room = sample.processes + sample.processes // 4
 
     def _adopt(self, others: list[int]) -> None:
         """Make members of the orphans that become this process's children, but not of *others*."""
-
-        def own_orphans(handle: Handle) -> None:
-            known = ffi.new("int[]", others)
-            lib.rusage_tree_own_orphans(handle, os.getpid(), known, len(others))
-
-        self._use(own_orphans)
+        known = ffi.new("int[]", others)
+        self._call(lib.rusage_tree_own_orphans, os.getpid(), known, len(others))
 
     def _reaped(self, pid: int, seconds: float) -> None:
         """Count the CPU time of an orphan for which this process has waited."""
-        self._use(lambda handle: lib.rusage_tree_reaped(handle, pid, seconds))
+        self._call(lib.rusage_tree_reaped, pid, seconds)
 
 
 def members_of(figures: bytes) -> list[Member]:

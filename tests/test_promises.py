@@ -648,6 +648,13 @@ PROMISES = [
     ),
     Promise(
         "rusage/_tree.py::Tree",
+        """A reading that raises an exception, for example since no file descriptor is free, changes
+        nothing: the next one finds all members, and counts what they have used meanwhile.""",
+        """test_tree_kernels.py::test_reading_that_fails_half_way
+        test_tree.py::test_few_free_descriptors""",
+    ),
+    Promise(
+        "rusage/_tree.py::Tree",
         """A forked child can use its copy, which refers to the same processes; it raises
         ``RuntimeError`` if another thread was reading the tree at the fork.""",
         """test_opened.py::test_copy_of_a_forked_child

@@ -444,32 +444,45 @@ def test_threads_share_a_tree(calls: Callable[[Callable[[], None]], None]) -> No
 
 
 @forks
+@alone
 def test_fork_while_another_thread_reads() -> None:
-    """The child's copy is unusable, and can be closed."""
-    with rusage.Tree() as tree:
-        reads, go_on = threading.Event(), threading.Event()
+    """The child's copy says so in all threads, or is usable in all, and closes its files."""
+    pipe, seen, goes_on = os.pipe(), set[str](), True
 
-        def read(_: object) -> None:
-            reads.set()
-            go_on.wait()
+    def read() -> None:
+        while goes_on:
+            tree.sample()
 
-        reading = threading.Thread(target=tree._use, args=[read])  # noqa: SLF001 (a real reading is short)
-        reading.start()
-        reads.wait()
+    def use() -> None:
+        with ThreadPoolExecutor(4) as pool:
+            readings = [pool.submit(tree.sample) for _ in range(4)]
+        texts = {str(reading.exception()) for reading in readings}
+        tree.close()
+        assert len(texts) == 1
+        # a call that was in progress in the parent may have had some files of its own
+        paths = [os.readlink(f"/proc/self/fd/{fd}") for fd in open_files()]
+        assert sum(path.startswith("/proc/") for path in paths) <= 3
+        os.write(pipe[1], f"{texts.pop()}\n".encode())
 
-        def use() -> None:
-            files = open_files()
-            with pytest.raises(RuntimeError, match="another thread was reading"):
-                tree.sample()
-            tree.close()
-            assert open_files() == files  # C may have been changing what it knows of the tree
-
+    with (
+        held(children=[{"fork": True}] * 20) as running,
+        os.fdopen(pipe[0]) as lines,
+        rusage.Tree(running.root) as tree,
+        ThreadPoolExecutor(1) as reader,
+    ):
+        reader.submit(read)
         try:
-            in_child(use)
+            for _ in range(100):
+                in_child(use)
+                seen.add(lines.readline())
+                if len(seen) == 2:
+                    break
         finally:
-            go_on.set()
-            reading.join()
-        assert tree.sample().processes >= 1
+            goes_on = False
+        assert tree.sample().processes == 21
+    interrupted = "another thread was reading this Tree when the process was forked\n"
+    assert interrupted in seen
+    assert seen <= {interrupted, "None\n"}
 
 
 @forks
@@ -515,6 +528,47 @@ def test_too_many_open_files() -> None:
         for fd in filling:
             os.close(fd)
         assert tree.sample().processes == 2
+
+
+@linux
+@needs_pss
+@alone
+def test_few_free_descriptors() -> None:
+    """With any number of them, a reading is complete or raises; then files stay open again."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+    def count(*, pss: bool = False) -> int:
+        try:
+            sample = tree.sample(pss=pss)
+        except OSError as error:
+            if error.errno != errno.EMFILE:
+                raise
+            return 4
+        assert not pss or sample.pss == pytest.approx(expected, rel=0.1)
+        return sample.processes - sample.unread
+
+    with Child() as child, rusage.Tree() as tree:
+        child("fork")
+        child("fork")
+        tree.sample()
+        expected, before = tree.pss(), len(open_files())
+        filling = [os.open("/dev/null", os.O_RDONLY)]
+        for free in range(9):
+            for pss in False, True, False:
+                with contextlib.suppress(OSError):
+                    while True:
+                        filling.append(os.dup(filling[0]))
+                for _ in range(free):
+                    os.close(filling.pop())
+                assert count(pss=pss) == 4, free
+            while len(filling) > 1:
+                os.close(filling.pop())
+            assert [count() for _ in range(9)] == [4] * 9  # every eighth one is complete
+            assert len(open_files()) == before + 1, free
+        child("end")
+        child("end")
 
 
 @linux

@@ -244,6 +244,15 @@ def test_orphan_of_a_reaper(run: Run) -> None:
     assert run(f"{orphan} {USED + 500_002} sample")[-1][4] == pytest.approx(0.5)
 
 
+def test_no_memory_for_a_reaper(system: str, run: Run) -> None:
+    """It is an error, and this process's children are no members yet."""
+    other = GRANDCHILD._replace(pid=31, parent=77)
+    steps = f"{FAMILY} {other} tree 10 set allocations 0 reaper 77 set allocations 99 sample"
+    _, failed, sample = run(f"{steps} reaper 77")
+    assert failed == [14 if system == "windows" else errno.ENOMEM]  # ERROR_OUTOFMEMORY
+    assert sample[1] == 3
+
+
 def test_parent_behind_its_child(run: Run) -> None:
     """As after setns(2): the new parent is no ancestor.
 
@@ -470,6 +479,34 @@ def test_room_for_figures(run: Run) -> None:
     *_, sample, members = run(f"{FAMILY} tree 10 set room 2 sample members")
     assert sample[1] == 3
     assert members[::3] == [10, 20]
+
+
+def test_reading_that_fails_half_way(run: Run) -> None:
+    """The later ones are as if it had not been: a child's time is not counted in its parent too."""
+    ended = f"gone 50 {waits(ROOT, 900_000)}"
+    family = f"{FAMILY} tree 10 {YOUNG._replace(parent=10)} sample {ended}"
+    expected = run(f"{family} sample members")
+    failed = 0
+    for looks in range(1, 12):
+        # 31 is ERROR_GEN_FAILURE of Windows too
+        half = f"later {looks} set failure 31 sample calm set failure 0"
+        *_, reading, sample, members = run(f"{family} {half} sample members")
+        failed += reading[0] == 31
+        assert [sample, members] == expected[-2:], looks
+    assert failed > 2
+
+
+@pytest.mark.parametrize("system", ["macos"], indirect=True)
+def test_parent_of_an_unread_member(run: Run) -> None:
+    """It has ended: another member has waited for the unread one, whose time counts once."""
+    denied = GRANDCHILD._replace(time=700_000, denied=1)
+    *_, last, later = run(
+        f"{FAMILY} tree 10 {GRANDCHILD._replace(time=700_000)} sample "
+        f"{denied} gone 20 {waits(ROOT, USED)} sample "
+        f"gone 30 {waits(ROOT, USED + 1_200_001)} sample {ROOT._replace(waited=9_000_000)} sample"
+    )
+    assert last[4] == pytest.approx(0.2, abs=1e-5)
+    assert later[4] == pytest.approx(9 - USED * 2 / 1e6, abs=1e-5)
 
 
 def test_no_memory(run: Run) -> None:

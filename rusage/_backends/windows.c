@@ -149,28 +149,35 @@ static int rusage_pause(void)
 /* No other process gets the number while the handle is open. */
 static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int number)
 {
-    int error;
+    int error, lives;
     HANDLE handle = rusage_open(member->pid, PROCESS_TERMINATE, &error);
 
     if (handle == NULL)
         return error;
-    if (!rusage_member_lives(tree, member))
+    error = rusage_member_lives(tree, member, &lives);
+    if (error == 0 && !lives)
         error = RUSAGE_NO_PROCESS;
-    else if (!TerminateProcess(handle, (UINT)number)) {
+    else if (error == 0 && !TerminateProcess(handle, (UINT)number)) {
         error = (int)GetLastError();
-        if (!rusage_member_lives(tree, member))
+        if (rusage_member_lives(tree, member, &lives) == 0 && !lives)
             error = RUSAGE_NO_PROCESS;
     }
     CloseHandle(handle);
     return error;
 }
 
-static int64_t rusage_tree_now(void)
+static int rusage_tree_now(int64_t *now)
 {
-    FILETIME now;
+    FILETIME time;
 
-    GetSystemTimeAsFileTime(&now);
-    return rusage_number_of(now);
+    GetSystemTimeAsFileTime(&time);
+    *now = rusage_number_of(time);
+    return 0;
+}
+
+static int rusage_exchange(int *number, int expected, int value)
+{
+    return InterlockedCompareExchange((volatile LONG *)number, value, expected) == expected;
 }
 
 static int rusage_tree_list(rusage_tree *tree)

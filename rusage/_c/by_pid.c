@@ -120,15 +120,16 @@ static int rusage_member_read(rusage_tree *tree, rusage_member *member, int want
     return 0;
 }
 
-static int rusage_member_lives(rusage_tree *tree, rusage_member *member)
+static int rusage_member_lives(rusage_tree *tree, rusage_member *member, int *lives)
 {
     rusage_figures figures;
     int error = rusage_read_same_process(member, &figures);
 
-    return error == RUSAGE_TRY_AGAIN || (error == 0 && figures.state != RUSAGE_ZOMBIE);
+    *lives = error == RUSAGE_TRY_AGAIN || (error == 0 && figures.state != RUSAGE_ZOMBIE);
+    return error == RUSAGE_TRY_AGAIN || error == RUSAGE_NO_PROCESS ? 0 : error;
 }
 
-static void rusage_member_close(rusage_member *member)
+static void rusage_member_close(rusage_tree *tree, rusage_member *member)
 {
 }
 
@@ -140,6 +141,21 @@ static int rusage_tree_begin(rusage_tree *tree, int pid)
 static void rusage_tree_end(rusage_tree *tree)
 {
     free(tree->system.buffer);
+}
+
+/* No files are open. */
+
+static void rusage_tree_abandon(rusage_tree *tree)
+{
+}
+
+static int rusage_tree_frees_files(rusage_tree *tree, int error)
+{
+    return 0;
+}
+
+static void rusage_tree_keeps_files(rusage_tree *tree)
+{
 }
 
 #include "tree.c"

@@ -12,8 +12,10 @@
 /* The number may be given to another process between the check and the signal. */
 static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int number)
 {
-    if (!rusage_member_lives(tree, member))
-        return RUSAGE_NO_PROCESS;
+    int lives, error = rusage_member_lives(tree, member, &lives);
+
+    if (error != 0 || !lives)
+        return error != 0 ? error : RUSAGE_NO_PROCESS;
     return kill(member->pid, number) != 0 ? errno : 0;
 }
 
@@ -54,16 +56,17 @@ static int64_t rusage_epoch(void)
 
 #endif
 
-static int64_t rusage_tree_now(void)
+static int rusage_tree_now(int64_t *now)
 {
-    struct timeval now = {0, 0};
+    struct timeval time = {0, 0};
     int64_t epoch;
 
     do {
         epoch = rusage_epoch();
-        gettimeofday(&now, NULL);
+        gettimeofday(&time, NULL);
     } while (epoch != rusage_epoch());
-    return rusage_microseconds(&now) - epoch;
+    *now = rusage_microseconds(&time) - epoch;
+    return 0;
 }
 
 /* Get the record of one process, and the epoch of its start; return RUSAGE_NO_PROCESS if there is

@@ -29,34 +29,37 @@ static int rusage_state_of(const rusage_tree *tree, int pid)
     return index < 0 ? RUSAGE_GONE : tree->members[index].now.state;
 }
 
-static int rusage_tree_index(rusage_tree *tree)
+/* Enter all members into the hash table, which is large enough. */
+static void rusage_tree_index(rusage_tree *tree)
 {
-    int i, wanted = tree->slot_count == 0 ? 64 : tree->slot_count;
+    int i;
 
-    while (wanted < tree->capacity * 2)
-        wanted *= 2;
-    if (wanted != tree->slot_count) {
-        int *slots = realloc(tree->slots, (size_t)wanted * sizeof *slots);
-
-        if (slots == NULL)
-            return RUSAGE_NO_MEMORY;
-        tree->slots = slots;
-        tree->slot_count = wanted;
-    }
     for (i = 0; i < tree->slot_count; i++)
         tree->slots[i] = -1;
     for (i = 0; i < tree->count; i++)
         tree->slots[rusage_tree_slot(tree, tree->members[i].pid)] = i;
-    return 0;
 }
 
-/* Make room for one more member, also in the hash table if that has failed before. */
+/* Make room for one more member. The hash table never shrinks, and at least half of it is free. */
 static int rusage_tree_make_room(rusage_tree *tree)
 {
+    int wanted = tree->slot_count == 0 ? 64 : tree->slot_count, *slots;
     int error = rusage_tree_grow((void **)&tree->members, tree->count, &tree->capacity,
                                  sizeof *tree->members);
 
-    return error == 0 && tree->slot_count < tree->capacity * 2 ? rusage_tree_index(tree) : error;
+    if (error != 0)
+        return error;
+    while (wanted < tree->capacity * 2)
+        wanted *= 2;
+    if (wanted == tree->slot_count)
+        return 0;
+    slots = realloc(tree->slots, (size_t)wanted * sizeof *slots);
+    if (slots == NULL)
+        return RUSAGE_NO_MEMORY;
+    tree->slots = slots;
+    tree->slot_count = wanted;
+    rusage_tree_index(tree);
+    return 0;
 }
 
 static int rusage_tree_add_member(rusage_tree *tree, int pid, int parent)
@@ -139,32 +142,40 @@ static int rusage_tree_adopt(rusage_tree *tree)
 
 /* --- One reading --- */
 
-/* Return whether a process that was read for the first time is a child of a member. Where a parent
-   ID can belong to a later process than the parent, a child is younger than its parent. */
-static int rusage_member_belongs(rusage_tree *tree, rusage_member *member)
+/* Find out whether a process that was read for the first time is a child of a member, or an
+   orphan. */
+static int rusage_member_belongs(rusage_tree *tree, const rusage_member *member, int *belongs)
 {
     int index = rusage_tree_find(tree, member->now.parent);
     rusage_member *parent = index < 0 ? NULL : &tree->members[index];
 
-    if (rusage_is_orphan(tree, member->pid, member->now.parent))
-        return 1;
-    if (parent == NULL || parent->now.state == RUSAGE_GONE)
+    *belongs = rusage_is_orphan(tree, member->pid, member->now.parent);
+    if (*belongs || parent == NULL || parent->now.state == RUSAGE_GONE)
         return 0;
+    /* The ID can belong to a later process than the parent; a child is younger than its parent. */
     if (RUSAGE_PARENT_IDS_DANGLE)
-        return member->now.start >= parent->now.start;
-    return parent->now.state == RUSAGE_UNREAD || rusage_member_lives(tree, parent);
+        *belongs = member->now.start >= parent->now.start;
+    else if (parent->now.state == RUSAGE_UNREAD)
+        *belongs = 1;
+    else
+        return rusage_member_lives(tree, parent, belongs);
+    return 0;
 }
 
-/* Read a member. What has a parent behind it in the list, as after setns(2), is read behind
-   that. */
+/* Read a member. If its parent stands later in the list (it was adopted by a process that is no
+   ancestor, see setns(2)), it is moved behind it and read there. */
 static int rusage_tree_read_member(rusage_tree *tree, int index, int wants_pss)
 {
-    int error = rusage_member_read(tree, &tree->members[index], wants_pss);
+    int belongs = 1, error = rusage_member_read(tree, &tree->members[index], wants_pss);
     rusage_member *member = &tree->members[index];
 
     if (error != 0 || member->now.state == RUSAGE_GONE)
         return error;
-    if (member->is_new && index > 0 && !rusage_member_belongs(tree, member)) {
+    if (member->is_new && index > 0)
+        error = rusage_member_belongs(tree, member, &belongs);
+    if (error != 0)
+        return error;
+    if (!belongs) {
         member->now.state = RUSAGE_GONE;
         return 0;
     }
@@ -176,41 +187,54 @@ static int rusage_tree_read_member(rusage_tree *tree, int index, int wants_pss)
     return 0;
 }
 
-static int rusage_tree_compact(rusage_tree *tree)
+/* Forget the parent of a member that could not be read, if that has ended: the member has another
+   one now. */
+static void rusage_tree_check_parent(const rusage_tree *tree, rusage_member *member)
+{
+    int index = rusage_tree_find(tree, member->now.parent);
+    int state = index < 0 ? RUSAGE_LIVES : tree->members[index].now.state;
+
+    if (member->now.state == RUSAGE_UNREAD && (state == RUSAGE_GONE || state == RUSAGE_ZOMBIE))
+        member->now.parent = RUSAGE_PARENT_UNKNOWN;
+}
+
+/* Remove the members that are gone. */
+static void rusage_tree_compact(rusage_tree *tree)
 {
     int i, kept = 0;
 
     for (i = 0; i < tree->count; i++)
         if (tree->members[i].now.state != RUSAGE_GONE)
             tree->members[kept++] = tree->members[i];
+        else
+            rusage_member_close(tree, &tree->members[i]);
     tree->count = kept;
-    return tree->slot_count == 0 ? 0 : rusage_tree_index(tree);
+    rusage_tree_index(tree);
 }
 
-/* Remove the members that have been reaped, children before their parents. */
+/* Count the members that have been reaped, children before their parents. */
 static int rusage_tree_settle(rusage_tree *tree)
 {
-    int i;
+    int i, error = 0;
 
-    for (i = tree->count - 1; i >= 0; i--) {
+    for (i = tree->count - 1; error == 0 && i >= 0; i--) {
         rusage_member *member = &tree->members[i];
 
-        if (member->now.state != RUSAGE_GONE && !member->is_new)
-            continue;
-        /* It may be older than the opening. Where IDs dangle it may be listed each time. */
-        if (member->is_new)
+        if (member->now.state != RUSAGE_GONE)
+            rusage_tree_check_parent(tree, member);
+        else if (member->is_new) /* It may be older than the opening. Where IDs dangle it may be
+                                    listed each time. */
             tree->changed |= !RUSAGE_PARENT_IDS_DANGLE;
         else if (member->pid != 0) /* not moved */
-            rusage_tree_bury(tree, member);
-        rusage_member_close(member);
-        member->now.state = RUSAGE_GONE;
+            error = rusage_tree_bury(tree, member);
     }
-    return rusage_tree_compact(tree);
+    return error;
 }
 
-static int rusage_tree_read(rusage_tree *tree, int wants_pss)
+/* Read all members. All that can fail comes before the last step. */
+static int rusage_tree_read_all(rusage_tree *tree, int wants_pss)
 {
-    int i, error, later;
+    int i, error;
 
     tree->changed = tree->listed_count = 0;
     error = rusage_tree_list(tree);
@@ -222,10 +246,65 @@ static int rusage_tree_read(rusage_tree *tree, int wants_pss)
         if (error == 0 && tree->members[i].now.state != RUSAGE_GONE)
             error = rusage_tree_adopt(tree);
     }
+    if (error == 0)
+        error = rusage_tree_settle(tree);
+    if (error == 0)
+        rusage_tree_compact(tree);
+    return error;
+}
+
+static int rusage_tree_save(rusage_tree *tree)
+{
+    int error = rusage_tree_grow((void **)&tree->saved.members, tree->count, &tree->saved.capacity,
+                                 sizeof *tree->saved.members);
+
     if (error != 0)
-        tree->changed = 1;
-    later = rusage_tree_settle(tree);
-    return error != 0 ? error : later;
+        return error;
+    memcpy(tree->saved.members, tree->members, (size_t)tree->count * sizeof *tree->members);
+    tree->saved.count = tree->count;
+    tree->saved.sums = tree->sums;
+    return 0;
+}
+
+/* Undo a reading that has failed. What is open stays so, except of members that it has found. */
+static void rusage_tree_restore(rusage_tree *tree)
+{
+    rusage_member *members = tree->members;
+    int i, capacity = tree->capacity;
+
+    for (i = 0; i < tree->saved.count; i++) {
+        rusage_member *member = &members[rusage_tree_find(tree, tree->saved.members[i].pid)];
+
+        tree->saved.members[i].handle = member->handle;
+        memset(&member->handle, 0, sizeof member->handle);
+    }
+    for (i = 0; i < tree->count; i++)
+        rusage_member_close(tree, &members[i]);
+    tree->members = tree->saved.members;
+    tree->capacity = tree->saved.capacity;
+    tree->count = tree->saved.count;
+    tree->sums = tree->saved.sums;
+    tree->saved.members = members;
+    tree->saved.capacity = capacity;
+    rusage_tree_index(tree);
+}
+
+/* Read all members, or change nothing. */
+static int rusage_tree_read(rusage_tree *tree, int wants_pss)
+{
+    int error;
+
+    do {
+        error = rusage_tree_save(tree);
+        if (error != 0)
+            return error;
+        error = rusage_tree_read_all(tree, wants_pss);
+        if (error != 0)
+            rusage_tree_restore(tree);
+    } while (rusage_tree_frees_files(tree, error));
+    if (error == 0)
+        rusage_tree_keeps_files(tree);
+    return error;
 }
 
 /* --- The opening --- */
@@ -237,8 +316,11 @@ static int rusage_tree_open_root(rusage_tree *tree, int pid)
 
     if (error == 0)
         error = rusage_tree_add_member(tree, pid, 0);
-    if (error == 0)
+    if (error != 0)
+        return error;
+    do
         error = rusage_member_read(tree, &tree->members[0], 0);
+    while (rusage_tree_frees_files(tree, error));
     if (error != 0)
         return error;
     state = tree->members[0].now.state;
@@ -247,7 +329,7 @@ static int rusage_tree_open_root(rusage_tree *tree, int pid)
     if (state == RUSAGE_UNREAD)
         return RUSAGE_NO_PERMISSION;
     tree->members[0].is_new = 0;
-    tree->opened = rusage_tree_now();
+    error = rusage_tree_now(&tree->opened);
     for (attempt = 0; error == 0 && (attempt < 2 || tree->changed) && attempt < 10; attempt++)
         error = rusage_tree_read(tree, 0);
     rusage_tree_begin_cputime(tree, !tree->changed);
@@ -256,18 +338,71 @@ static int rusage_tree_open_root(rusage_tree *tree, int pid)
 
 /* --- The functions for Python. They release the GIL, since a reading may take milliseconds. --- */
 
-static void rusage_tree_close(rusage_tree **opened)
+/* Begin to use a tree, in a process that is one more generation of forks; return 0 or one of the
+   codes in tree.h. Python has a lock that threads wait for; but a child that a signal handler
+   has forked, and the function that it has interrupted, may have two. */
+static int rusage_tree_enter(rusage_tree *tree, int generation)
+{
+    int user = tree->user, code = 0;
+
+    if (user == generation || !rusage_exchange(&tree->user, user, generation))
+        return RUSAGE_TREE_IN_USE;
+    if (user != 0 && !tree->is_interrupted) { /* a thread that this process does not have */
+        tree->is_interrupted = 1;
+        rusage_tree_abandon(tree);
+    }
+    if (tree->is_closed)
+        code = RUSAGE_TREE_CLOSED;
+    else if (tree->is_interrupted)
+        code = RUSAGE_TREE_INTERRUPTED;
+    if (code != 0)
+        rusage_exchange(&tree->user, generation, 0);
+    return code;
+}
+
+static void rusage_tree_leave(rusage_tree *tree)
+{
+    rusage_exchange(&tree->user, tree->user, 0);
+}
+
+/* Close what is open, and free what is not needed for the answer that the tree is closed. */
+static void rusage_tree_release(rusage_tree *tree)
+{
+    if (!tree->is_closed && !tree->is_interrupted) {
+        rusage_tree_end(tree);
+        free(tree->members);
+        free(tree->saved.members);
+        free(tree->slots);
+        free(tree->listed);
+        free(tree->others);
+    }
+    tree->is_closed = 1;
+}
+
+/* Also of a tree that is interrupted. */
+static int rusage_tree_close(rusage_tree *tree, int generation)
+{
+    int code = rusage_tree_enter(tree, generation);
+
+    if (code == 0) {
+        rusage_tree_release(tree);
+        rusage_tree_leave(tree);
+    }
+    return code;
+}
+
+/* When no function uses the tree any more. */
+static void rusage_tree_free(rusage_tree **opened)
 {
     rusage_tree *tree = *opened;
 
     *opened = NULL;
     if (tree == NULL)
         return;
-    rusage_tree_end(tree);
-    free(tree->members);
-    free(tree->slots);
-    free(tree->listed);
-    free(tree->others);
+    if (tree->user != 0 && !tree->is_interrupted) /* as above */
+        rusage_tree_abandon(tree);
+    else
+        rusage_tree_release(tree);
     free(tree);
 }
 
@@ -286,28 +421,16 @@ static int rusage_tree_open(rusage_tree **opened, int pid)
     }
     *opened = tree;
     if (error != 0)
-        rusage_tree_close(opened);
+        rusage_tree_free(opened);
     return error;
 }
 
-/* Read all members, and copy the figures of those that live and were read: as many as there is room
-   for. */
-static int rusage_tree_sample(rusage_tree *tree, int wants_pss, rusage_sample *sample,
-                              rusage_member_figures *figures, int room)
+/* Copy the figures of those that live and were read: as many as there is room for. */
+static void rusage_tree_copy(const rusage_tree *tree, rusage_sample *sample,
+                             rusage_member_figures *figures, int room)
 {
-    int i, error, attempt = 0;
+    int i;
 
-    memset(sample, 0, sizeof *sample);
-    {
-        RUSAGE_RELEASE_GIL;
-        do {
-            error = rusage_tree_read(tree, wants_pss);
-            sample->cputime = rusage_tree_cputime(tree);
-        } while (error == 0 && !tree->is_anchored && attempt++ < 2);
-        RUSAGE_RETAKE_GIL;
-    }
-    if (error != 0)
-        return error;
     for (i = 0; i < tree->count; i++) {
         const rusage_member *member = &tree->members[i];
         int is_read = member->now.state == RUSAGE_LIVES;
@@ -326,15 +449,40 @@ static int rusage_tree_sample(rusage_tree *tree, int wants_pss, rusage_sample *s
             sample->figures++;
         }
     }
-    return 0;
+}
+
+/* Read all members. */
+static int rusage_tree_sample(rusage_tree *tree, int generation, int wants_pss,
+                              rusage_sample *sample, rusage_member_figures *figures, int room)
+{
+    int code = rusage_tree_enter(tree, generation), attempt = 0;
+
+    memset(sample, 0, sizeof *sample);
+    if (code != 0)
+        return code;
+    {
+        RUSAGE_RELEASE_GIL;
+        do {
+            code = rusage_tree_read(tree, wants_pss);
+            if (code == 0)
+                sample->cputime = rusage_tree_cputime(tree);
+        } while (code == 0 && !tree->sums.is_anchored && attempt++ < 2);
+        RUSAGE_RETAKE_GIL;
+    }
+    if (code == 0)
+        rusage_tree_copy(tree, sample, figures, room);
+    rusage_tree_leave(tree);
+    return code;
 }
 
 /* Send a signal to each member, to this process, `self`, last. Return the last error of a member
    that has not ended. */
-static int rusage_tree_signal(rusage_tree *tree, int number, int self)
+static int rusage_tree_signal(rusage_tree *tree, int generation, int number, int self)
 {
-    int i, own = -1, error = 0, failed;
+    int i, own = -1, failed, code = rusage_tree_enter(tree, generation);
 
+    if (code != 0)
+        return code;
     for (i = 0; i < tree->count; i++) {
         rusage_member *member = &tree->members[i];
 
@@ -343,48 +491,60 @@ static int rusage_tree_signal(rusage_tree *tree, int number, int self)
         else if (member->now.state == RUSAGE_LIVES || member->now.state == RUSAGE_UNREAD) {
             failed = rusage_member_signal(tree, member, number);
             if (failed != 0 && failed != RUSAGE_NO_PROCESS)
-                error = failed;
+                code = failed;
         }
     }
     if (own >= 0) {
         failed = rusage_member_signal(tree, &tree->members[own], number);
         if (failed != 0)
-            error = failed;
+            code = failed;
     }
-    return error;
+    rusage_tree_leave(tree);
+    return code;
 }
 
 /* From now on, children of this process are members too, except for those given: it is the reaper
    of the tree. */
-static int rusage_tree_own_orphans(rusage_tree *tree, int reaper, const int *others, int count)
+static int rusage_tree_own_orphans(rusage_tree *tree, int generation, int reaper, const int *others,
+                                   int count)
 {
-    int *copy = malloc(((size_t)count + 1) * sizeof *copy);
+    int code = rusage_tree_enter(tree, generation), *copy;
 
+    if (code != 0)
+        return code;
+    copy = malloc(((size_t)count + 1) * sizeof *copy);
     if (copy == NULL)
-        return RUSAGE_NO_MEMORY;
-    memcpy(copy, others, (size_t)count * sizeof *copy);
-    free(tree->others);
-    tree->others = copy;
-    tree->other_count = count;
-    tree->reaper = reaper;
-    return 0;
+        code = RUSAGE_NO_MEMORY;
+    else {
+        memcpy(copy, others, (size_t)count * sizeof *copy);
+        free(tree->others);
+        tree->others = copy;
+        tree->other_count = count;
+        tree->reaper = reaper;
+    }
+    rusage_tree_leave(tree);
+    return code;
 }
 
 /* This process has waited for an orphan, which has used this CPU time, with its children. */
-static void rusage_tree_reaped(rusage_tree *tree, int pid, double seconds)
+static int rusage_tree_reaped(rusage_tree *tree, int generation, int pid, double seconds)
 {
-    int index = rusage_tree_find(tree, pid);
+    int index, code = rusage_tree_enter(tree, generation);
 
+    if (code != 0)
+        return code;
+    index = rusage_tree_find(tree, pid);
     if (index >= 0) {
         rusage_member *member = &tree->members[index];
 
         seconds -= member->waited_error;
         if (seconds < rusage_member_total(member))
             seconds = rusage_member_total(member);
-        tree->readings += rusage_member_own(member);
-        rusage_member_close(member);
+        tree->sums.readings += rusage_member_own(member);
         member->now.state = RUSAGE_GONE;
-        rusage_tree_compact(tree); /* the table does not grow */
+        rusage_tree_compact(tree);
     }
-    tree->lost += seconds;
+    tree->sums.lost += seconds;
+    rusage_tree_leave(tree);
+    return code;
 }

@@ -9,9 +9,15 @@
    ../_backends/linux/members.c
                      members on Linux, by the files of /proc; process.c beside it: Process
 
-   The kernel's parent ID is true on Unix, also if the clock is set; only a list that is not atomic
-   is not. So a new member is a process whose own record names a member as its parent, if that
-   member lives afterwards. */
+   Believe the parent ID in a process's own record, which setting the clock does not change. Do not
+   believe a list of processes, which may be out of date: a listed process becomes a member if its
+   own record names a member as its parent, and if that member is still alive afterwards.
+
+   A reading works on the tree itself, after a copy was made. If any of its calls fails, the copy
+   takes its place: a reading that fails changes nothing that a later one relies on. Only files that
+   it has opened may stay open, and what it has closed stays closed.
+
+   Therefore a question to the kernel has three results: yes, no, and an errno if it is unknown. */
 
 #pragma once
 
@@ -28,8 +34,12 @@
 enum { RUSAGE_PARENT_IDS_DANGLE = 0, RUSAGE_HAS_ZOMBIES = 1 };
 #endif
 
+/* What functions for Python return instead of an errno. Interrupted: by a fork, when a thread that
+   the child does not have was using the tree. */
+enum { RUSAGE_TREE_IN_USE = -1, RUSAGE_TREE_CLOSED = -2, RUSAGE_TREE_INTERRUPTED = -3 };
+
 #ifndef RUSAGE_HAS_HANDLES
-typedef char rusage_member_handle; /* there is none */
+typedef char rusage_member_handle, rusage_member_identity; /* there are none */
 
 typedef struct {
     char *buffer; /* for a list of processes */
@@ -43,6 +53,9 @@ typedef struct {
 
 /* A zombie has ended, but has not been waited for. */
 enum { RUSAGE_LIVES, RUSAGE_ZOMBIE, RUSAGE_UNREAD, RUSAGE_GONE };
+
+/* The parent of a member that could not be read after its parent had ended. */
+enum { RUSAGE_PARENT_UNKNOWN = -1 };
 
 /* What a system reads of one process. Unread: only `parent` and `start`, or nothing. */
 typedef struct {
@@ -62,24 +75,37 @@ typedef struct {
     double waited_before; /* `waited` where the accounts begin */
     double ended; /* totals of the children that have ended since */
     double waited_error; /* see tree_cputime.c */
-    rusage_member_handle handle;
+    rusage_member_identity identity;
+    rusage_member_handle handle; /* what is open, also after a reading that has failed */
 } rusage_member;
+
+/* See tree_cputime.c. */
+typedef struct {
+    int is_anchored;
+    double readings, lost, before, cputime;
+} rusage_sums;
 
 typedef struct {
     int pid, parent;
 } rusage_listed;
 
 struct rusage_tree {
+    int user; /* 0, or the generation of the process in which a function uses the tree */
+    int is_closed, is_interrupted;
     int64_t opened; /* in the unit of `start` */
     int changed; /* the reading has found an end, or an older process that was not known */
     rusage_member *members;
     int count, capacity;
+    rusage_sums sums;
+    struct {
+        rusage_member *members;
+        int count, capacity;
+        rusage_sums sums;
+    } saved; /* what the last reading has found */
     int *slots; /* a hash table: the index of a member, or -1 */
     int slot_count; /* a power of two */
     rusage_listed *listed;
     int listed_count, listed_capacity;
-    int is_anchored; /* see tree_cputime.c */
-    double readings, lost, before, cputime;
     /* this process, whose children are orphans of the tree but for the others; 0: they are not */
     int reaper;
     int *others, other_count;
@@ -94,14 +120,23 @@ static int rusage_tree_list(rusage_tree *tree);
 /* Read a member, and set `now`; a figure that cannot be read stays as it was. The times are read
    before an identification that shows that the process has not been reaped. */
 static int rusage_member_read(rusage_tree *tree, rusage_member *member, int wants_pss);
-static int rusage_member_lives(rusage_tree *tree, rusage_member *member);
+/* Set `lives` if it is known whether the member lives. */
+static int rusage_member_lives(rusage_tree *tree, rusage_member *member, int *lives);
 static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int number);
-static void rusage_member_close(rusage_member *member);
+static void rusage_member_close(rusage_tree *tree, rusage_member *member);
 /* Begin and end the tree of a process: `pid` is its root. The end closes its members too. */
 static int rusage_tree_begin(rusage_tree *tree, int pid);
 static void rusage_tree_end(rusage_tree *tree);
-/* The time now, in the unit of `start`. */
-static int64_t rusage_tree_now(void);
+/* Close what is open, in a forked child in which nothing else of the tree can be used. */
+static void rusage_tree_abandon(rusage_tree *tree);
+/* If an error says that no descriptor is free, close what is open; return whether to try again.
+   After a reading, let the next one open it again if there is room. */
+static int rusage_tree_frees_files(rusage_tree *tree, int error);
+static void rusage_tree_keeps_files(rusage_tree *tree);
+/* Get the time now, in the unit of `start`. */
+static int rusage_tree_now(int64_t *now);
+/* Set a number in one step if it is as expected; return whether it was. */
+static int rusage_exchange(int *number, int expected, int value);
 /* Let other threads of Python run for a millisecond; return 1. */
 static int rusage_pause(void);
 

@@ -1,8 +1,8 @@
 /* The CPU time of a tree, a lower bound. In seconds:
 
-   total of a member = its own time + its children's, which is the larger of what it has waited for,
-                       and of what it had waited for when it was first read, plus the last totals of
-                       the children that have ended meanwhile (the kernel may have reaped them)
+   total of a member = its own time + its children's
+   its children's    = the larger of what it has waited for and what it had waited for when it was
+                       first read, plus the last totals of the children that have ended since
    accounts          = totals of all members + lost - before
    lost              = totals of those that have ended and whose parents were no members; of orphans
                        that this process has waited for, what wait4(2) has said
@@ -10,26 +10,32 @@
    readings          = own times of all members, living or ended, since the opening
    CPU time          = the largest of accounts and readings so far
 
-   The kernel cuts the time that a member has waited for, so that its total at an anchor may be too
-   small. Its parent's time then grows by too much when the parent waits for it. So each member has
-   an error, which is subtracted; waiting for a child adds the child's.
+   A parent is read before its children. A child that is reaped between the two is in neither of
+   them, and its last total stands for it until its parent shows more. So it never counts twice:
 
-   A parent is read before its children, so that no reading sees the time of a child both in the
-   child and in its parent.
+   reading                               1     2     3     4
+   parent: own time                      1     1     2     2
+           has waited for                0     0     0     5   (the child had used 5 when it ended)
+           last total of ended children  0     0     4     4
+           children's                    0     0     4     5   the larger one
+   child:  own time                      3     4     -     -   reaped while 3 was taken
+   sum of totals                         4     5     6     7
+
+   The kernel may cut the time that a member has waited for, so that its total at an anchor may be
+   too small. Its parent's time then grows by too much when the parent waits for it. So each member
+   has an error, which is subtracted; waiting for a child adds the child's.
 
    The anchor is the reading at which the accounts begin: one that finds no end, and no process that
    is older than the opening and was not known, so that none of them enters a parent's time
    unnoticed. The opening repeats its reading for it; if processes end all the time, the readings
    are the CPU time until a later reading is one.
 
-   The one correction: if a child and its parent have ended, it is unknown who has waited for the
-   child. So its total enters no sum: it is in that process's time. If no process has, at some time
-
-   accounts + unsure < CPU time, where unsure = by how much the children's times may be too small,
-                                 since waited-for times are cut and errors are subtracted
-
-   and the accounts begin again, at the next reading that can be an anchor. Not sooner: each
-   beginning loses what no reading has seen, and gives the members new errors. */
+   If a child and its parent have both ended, or if the child could not be read after its parent's
+   end, it is unknown which process has waited for the child. Its time is then left out; it comes
+   back with the time of the process that did wait. If none did, the accounts fall below the CPU
+   time already reported, by more than the children's times may be too small ("unsure"), and begin
+   again at the next reading that can be an anchor. Not sooner: each beginning loses what no reading
+   has seen, and gives the members new errors. */
 
 #include "tree.h"
 
@@ -73,7 +79,7 @@ static double rusage_member_total(const rusage_member *member)
 static int rusage_is_older(const rusage_tree *tree, const rusage_member *member)
 {
     return member->now.start < tree->opened
-           || (member->now.start == tree->opened && !tree->is_anchored);
+           || (member->now.start == tree->opened && !tree->sums.is_anchored);
 }
 
 /* At the first reading. */
@@ -84,29 +90,34 @@ static void rusage_tree_count_in(rusage_tree *tree, rusage_member *member)
         tree->changed = 1;
         rusage_member_begin_at(member);
         member->own_before = member->now.own;
-        tree->before += rusage_member_total(member);
+        tree->sums.before += rusage_member_total(member);
     }
 }
 
 /* A member has been reaped: enter its total into its parent's. */
-static void rusage_tree_bury(rusage_tree *tree, const rusage_member *member)
+static int rusage_tree_bury(rusage_tree *tree, const rusage_member *member)
 {
-    int index = rusage_tree_find(tree, member->now.parent);
+    int index = rusage_tree_find(tree, member->now.parent), lives = 0, error = 0;
     rusage_member *parent = index < 0 ? NULL : &tree->members[index];
     double total = rusage_member_total(member);
 
+    if (parent != NULL && parent->now.state == RUSAGE_LIVES)
+        error = rusage_member_lives(tree, parent, &lives);
+    if (error != 0)
+        return error;
     tree->changed = 1;
-    tree->readings += rusage_member_own(member);
+    tree->sums.readings += rusage_member_own(member);
     /* what an older one had used before is unknown */
     if (!member->is_counted && rusage_is_older(tree, member))
-        tree->is_anchored = 0;
-    if (parent == NULL)
-        tree->lost += total;
-    else if (parent->now.state == RUSAGE_LIVES && rusage_member_lives(tree, parent)) {
+        tree->sums.is_anchored = 0;
+    if (lives) {
         parent->ended += total;
         parent->waited_error += member->waited_error;
-    } else                          /* its total enters no sum: see above */
-        tree->lost -= member->waited_error;
+    } else if (parent == NULL && member->now.parent != RUSAGE_PARENT_UNKNOWN)
+        tree->sums.lost += total;
+    else                            /* its time is left out: see above */
+        tree->sums.lost -= member->waited_error;
+    return 0;
 }
 
 /* Begin the accounts at the CPU time so far. */
@@ -114,33 +125,41 @@ static void rusage_tree_anchor(rusage_tree *tree)
 {
     int i;
 
-    tree->before = tree->lost - tree->cputime;
+    tree->sums.before = tree->sums.lost - tree->sums.cputime;
     for (i = 0; i < tree->count; i++) {
         rusage_member_begin_at(&tree->members[i]);
-        tree->before += rusage_member_total(&tree->members[i]);
+        tree->sums.before += rusage_member_total(&tree->members[i]);
     }
-    tree->is_anchored = 1;
+    tree->sums.is_anchored = 1;
 }
 
-static double rusage_tree_cputime(rusage_tree *tree)
+/* Raise the CPU time to the larger one of two sums; return whether the accounts are too small. */
+static int rusage_tree_add_up(rusage_tree *tree)
 {
-    double readings = tree->readings, accounts = tree->lost - tree->before, unsure = 0;
-    int i, needs_anchor;
+    double readings = tree->sums.readings, accounts = tree->sums.lost - tree->sums.before;
+    double unsure = 0;
+    int i;
 
     for (i = 0; i < tree->count; i++) {
         readings += rusage_member_own(&tree->members[i]);
         accounts += rusage_member_total(&tree->members[i]);
         unsure += rusage_member_unsure(&tree->members[i]);
     }
-    if (readings > tree->cputime)
-        tree->cputime = readings;
+    if (readings > tree->sums.cputime)
+        tree->sums.cputime = readings;
     /* less is what sums leave: no clock is finer */
-    if (tree->is_anchored && accounts > tree->cputime + 1e-9)
-        tree->cputime = accounts;
-    needs_anchor = !tree->is_anchored || accounts + unsure < tree->cputime;
-    if (needs_anchor && !tree->changed)
+    if (tree->sums.is_anchored && accounts > tree->sums.cputime + 1e-9)
+        tree->sums.cputime = accounts;
+    return accounts + unsure < tree->sums.cputime;
+}
+
+static double rusage_tree_cputime(rusage_tree *tree)
+{
+    int is_too_small = rusage_tree_add_up(tree);
+
+    if ((!tree->sums.is_anchored || is_too_small) && !tree->changed)
         rusage_tree_anchor(tree);
-    return tree->cputime;
+    return tree->sums.cputime;
 }
 
 /* The opening has ended. */
@@ -150,7 +169,7 @@ static void rusage_tree_begin_cputime(rusage_tree *tree, int is_complete)
 
     for (i = 0; i < tree->count; i++)
         tree->members[i].own_before = tree->members[i].now.own;
-    tree->readings = tree->cputime = 0;
+    tree->sums.readings = tree->sums.cputime = 0;
     if (is_complete)
         rusage_tree_anchor(tree);
 }

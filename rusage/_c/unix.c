@@ -109,6 +109,12 @@ static inline int rusage_pause(void)
     return 1;
 }
 
+static inline int rusage_exchange(int *number, int expected, int value)
+{
+    return __atomic_compare_exchange_n(number, &expected, value, 0, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_SEQ_CST);
+}
+
 static void rusage_read_root(rusage_root *root);
 
 #ifndef RUSAGE_HAS_ROOT

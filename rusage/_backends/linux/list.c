@@ -64,9 +64,8 @@ static int rusage_list_children(rusage_tree *tree, const rusage_member *member, 
     error = rusage_open_threads(member->handle.directory, &threads);
     if (error != 0)
         return error;
-    while (error == 0 && (entry = readdir(threads)) != NULL)
-        if (entry->d_name[0] != '.')
-            error = rusage_list_of_thread(tree, member, entry->d_name);
+    while (error == 0 && (entry = rusage_next_entry(threads, &error)) != NULL)
+        error = rusage_list_of_thread(tree, member, entry->d_name);
     closedir(threads);
     return error;
 }
@@ -97,16 +96,18 @@ static int rusage_list_all(rusage_tree *tree)
 
     if (processes == NULL)
         return errno;
-    while (error == 0 && (entry = readdir(processes)) != NULL) {
+    while (error == 0 && (entry = rusage_next_entry(processes, &error)) != NULL) {
         int pid = atoi(entry->d_name);
 
         if (pid <= 0)
             continue;
         snprintf(path, sizeof path, "%s/stat", entry->d_name);
         error = rusage_read_text(dirfd(processes), path, text, sizeof text);
-        if (error == 0 && rusage_parse_stat(text, &stat) == 0)
+        if (error == 0)
+            error = rusage_parse_stat(text, &stat);
+        if (error == 0)
             error = rusage_tree_add_listed(tree, pid, (int)stat.field[STAT_PARENT]);
-        else if (error == ESRCH || error == EPERM || error == EACCES)
+        else if (rusage_is_of_process(error))
             error = 0;
     }
     closedir(processes);
@@ -127,13 +128,15 @@ static int rusage_tree_list(rusage_tree *tree)
 }
 
 /* In ticks, as the starts of processes are. */
-static int64_t rusage_tree_now(void)
+static int rusage_tree_now(int64_t *now)
 {
-    struct timespec time = {0, 0};
+    struct timespec time;
     int64_t ticks = sysconf(_SC_CLK_TCK);
 
-    clock_gettime(CLOCK_BOOTTIME, &time);
-    return (int64_t)time.tv_sec * ticks + time.tv_nsec * ticks / 1000000000;
+    if (clock_gettime(CLOCK_BOOTTIME, &time) != 0)
+        return errno;
+    *now = (int64_t)time.tv_sec * ticks + time.tv_nsec * ticks / 1000000000;
+    return 0;
 }
 
 static int rusage_tree_begin(rusage_tree *tree, int pid)
@@ -142,8 +145,10 @@ static int rusage_tree_begin(rusage_tree *tree, int pid)
     int64_t number = 0;
     int i, error = rusage_check_proc();
 
+    for (i = 0; i < RUSAGE_KEPT_FILES; i++)
+        tree->system.kept[i] = -1;
     for (i = 0; i < 2; i++)
-        tree->system.spare[i] = rusage_keep_open(AT_FDCWD, "/proc", O_PATH);
+        tree->system.spare[i] = rusage_keep_open(tree, AT_FDCWD, "/proc", O_PATH);
     if (error != 0)
         return error;
     snprintf(path, sizeof path, "/proc/%d/status", pid);
@@ -153,6 +158,8 @@ static int rusage_tree_begin(rusage_tree *tree, int pid)
     if (error == 0 && number != pid)
         error = RUSAGE_NO_PROCESS; /* the ID of a thread */
     tree->system.by_parent = access("/proc/thread-self/children", R_OK) == 0;
+    if (error == 0 && !tree->system.by_parent && errno != ENOSYS && !rusage_is_of_process(errno))
+        error = errno;
     return error;
 }
 

@@ -16,36 +16,58 @@ static int rusage_open_files;
 
 /* Open a file that stays open, if there may be one more; return its descriptor or -1. Trees may be
    read at the same time. */
-static int rusage_keep_open(int directory, const char *path, int flags)
+static int rusage_keep_open(rusage_tree *tree, int directory, const char *path, int flags)
 {
-    int fd = -1, count = __atomic_add_fetch(&rusage_open_files, 1, __ATOMIC_RELAXED);
+    int fd = -1, i = 0, count = __atomic_add_fetch(&rusage_open_files, 1, __ATOMIC_RELAXED);
     struct rlimit limit = {0, 0};
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && count <= 256
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && count <= RUSAGE_KEPT_FILES
         && (rlim_t)count <= limit.rlim_cur / 4)
         fd = openat(directory, path, flags | O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
         __atomic_sub_fetch(&rusage_open_files, 1, __ATOMIC_RELAXED);
+        return -1;
+    }
+    while (tree->system.kept[i] >= 0)
+        i++;
+    tree->system.kept[i] = fd;
     return fd;
 }
 
-static void rusage_close_kept(int *fd)
+static void rusage_close_kept(rusage_tree *tree, int *fd)
 {
-    if (*fd >= 0)
-        __atomic_sub_fetch(&rusage_open_files, 1, __ATOMIC_RELAXED);
+    int i = 0;
+
+    if (*fd < 0)
+        return;
+    while (tree->system.kept[i] != *fd)
+        i++;
+    tree->system.kept[i] = -1;
     rusage_close_fd(fd);
+    __atomic_sub_fetch(&rusage_open_files, 1, __ATOMIC_RELAXED);
 }
 
-static void rusage_member_close(rusage_member *member)
+static void rusage_member_close(rusage_tree *tree, rusage_member *member)
 {
     rusage_member_handle *handle = &member->handle;
 
     if (!handle->is_open)
         return;
     rusage_close_fd(&handle->directory);
-    rusage_close_kept(&handle->statm);
+    rusage_close_kept(tree, &handle->statm);
     rusage_close_fd(&handle->pidfd);
     handle->is_open = 0;
+}
+
+static void rusage_tree_abandon(rusage_tree *tree)
+{
+    int i;
+
+    for (i = 0; i < RUSAGE_KEPT_FILES; i++) {
+        int fd = tree->system.kept[i];
+
+        rusage_close_kept(tree, &fd);
+    }
 }
 
 /* Read the stat file. While a thread other than the first one executes a program, this may fail
@@ -84,29 +106,63 @@ static void rusage_member_begin(rusage_member *member)
     handle->is_open = 1;
 }
 
-/* Return the inode of a pidfd, which no other process has; 0 before Linux 6.9. */
-static uint64_t rusage_inode_of(int pidfd)
+/* Open a pidfd of the process that has the member's number now; return 0 or an errno, ESRCH also
+   for the number of a thread. The pidfd is -1 where the kernel has none, or where it is refused:
+   then the start time identifies the process. */
+static int rusage_member_open_pidfd(const rusage_member *member, int *pidfd)
 {
-    struct statfs system;
-    struct stat file;
-    int has_inode = pidfd >= 0 && fstatfs(pidfd, &system) == 0
-                    && system.f_type == 0x50494446 /* PID_FS_MAGIC of linux/magic.h */;
+    *pidfd = rusage_pidfd_open(member->pid);
+    if (*pidfd >= 0 || errno == ENOSYS || errno == EPERM || errno == EACCES)
+        return 0;
+    return errno == EINVAL || errno == ENOENT ? ESRCH : errno;
+}
 
-    return has_inode && fstat(pidfd, &file) == 0 ? file.st_ino : 0;
+/* Get the inode of a pidfd, which no other process has; 0 before Linux 6.9, and where a call is
+   refused. */
+static int rusage_get_inode(int pidfd, uint64_t *inode)
+{
+    struct statfs system = {0};
+    struct stat file = {0};
+    int failed;
+
+    *inode = 0;
+    if (pidfd < 0)
+        return 0;
+    failed = fstatfs(pidfd, &system) != 0;
+    if (!failed && system.f_type != 0x50494446 /* PID_FS_MAGIC of linux/magic.h */)
+        return 0;
+    if (failed || fstat(pidfd, &file) != 0)
+        return errno == ENOSYS || errno == EPERM || errno == EACCES ? 0 : errno;
+    *inode = file.st_ino;
+    return 0;
 }
 
 /* The same of the process that has the member's number now. */
-static uint64_t rusage_member_inode(const rusage_member *member)
+static int rusage_member_get_inode(const rusage_member *member, uint64_t *inode)
 {
-    int pidfd = rusage_pidfd_open(member->pid);
-    uint64_t inode = rusage_inode_of(pidfd);
+    int pidfd, error = rusage_member_open_pidfd(member, &pidfd);
 
+    *inode = 0;
+    if (error == 0)
+        error = rusage_get_inode(pidfd, inode);
     rusage_close_fd(&pidfd);
-    return inode;
+    return error;
+}
+
+/* Find out whether another process has the member's number now, where inodes show that. */
+static int rusage_is_replaced(const rusage_member *member, int *is_replaced)
+{
+    uint64_t inode = 0;
+    int error = 0;
+
+    if (member->identity.inode != 0)
+        error = rusage_member_get_inode(member, &inode);
+    *is_replaced = error == ESRCH || (inode != 0 && inode != member->identity.inode);
+    return error == ESRCH ? 0 : error;
 }
 
 /* Open the directory for a reading, and the file that stays open. */
-static int rusage_member_open(const rusage_tree *tree, rusage_member *member)
+static int rusage_member_open(rusage_tree *tree, rusage_member *member)
 {
     rusage_member_handle *handle = &member->handle;
 
@@ -115,12 +171,12 @@ static int rusage_member_open(const rusage_tree *tree, rusage_member *member)
     if (handle->directory < 0)
         return -handle->directory;
     if (handle->statm < 0 && !tree->system.reads_one_by_one && member->now.state != RUSAGE_ZOMBIE)
-        handle->statm = rusage_keep_open(handle->directory, "statm", 0);
+        handle->statm = rusage_keep_open(tree, handle->directory, "statm", 0);
     return 0;
 }
 
 /* Read the stat file only, of the process that has the member's number now. */
-static int rusage_member_look(const rusage_tree *tree, rusage_member *member, rusage_stat *stat)
+static int rusage_member_look(rusage_tree *tree, rusage_member *member, rusage_stat *stat)
 {
     int error = rusage_member_open(tree, member);
 
@@ -130,47 +186,94 @@ static int rusage_member_look(const rusage_tree *tree, rusage_member *member, ru
     return error == ENOENT ? ESRCH : error;
 }
 
-/* --- Figures --- */
+/* --- Questions with three results --- */
 
-/* Return whether a process has no memory of its own, but uses its parent's, which is in the sum:
-   between vfork(2) and exec, and after clone(2) with CLONE_VM. Where kcmp(2) is refused or missing
-   this is unknown, and the memory counts twice. */
-static int rusage_uses_parents_memory(const rusage_tree *tree, rusage_member *member,
-                                      const rusage_stat *stat)
+/* Open a pidfd of a member that stays open; ESRCH if another process has the number now. */
+static int rusage_member_keep_pidfd(rusage_member *member)
 {
-    int parent = (int)stat->field[STAT_PARENT], state = rusage_state_of(tree, parent), directory;
-    int has_executed = (stat->field[STAT_FLAGS] & 0x40 /* PF_FORKNOEXEC */) == 0;
+    int *pidfd = &member->handle.pidfd, error = rusage_member_open_pidfd(member, pidfd);
+    uint64_t inode = 0, known = member->identity.inode;
 
+    if (error == 0)
+        error = rusage_get_inode(*pidfd, &inode);
+    if (error == 0 && inode != 0 && known != 0 && inode != known)
+        error = ESRCH;
+    if (error != 0)
+        rusage_close_fd(pidfd);
+    return error;
+}
+
+/* Find out whether a member that may not be read is there: not if its number is not, if the number
+   is another process's, or if its pidfd shows the end. */
+static int rusage_member_is_there(rusage_member *member, int *is_there)
+{
+    int error = 0;
+
+    rusage_member_begin(member);
+    if (member->handle.pidfd < 0)
+        error = rusage_member_keep_pidfd(member);
+    if (error == 0 && member->handle.pidfd >= 0)
+        error = rusage_check_pidfd(member->handle.pidfd);
+    else if (error == 0 && kill(member->pid, 0) != 0 && errno != EPERM)
+        error = errno;
+    *is_there = error == 0;
+    return error == RUSAGE_NO_PROCESS ? 0 : error;
+}
+
+static int rusage_member_lives(rusage_tree *tree, rusage_member *member, int *lives)
+{
+    rusage_stat stat;
+    int error = rusage_member_look(tree, member, &stat);
+
+    if (error == EACCES || error == EPERM)
+        return rusage_member_is_there(member, lives);
+    *lives =
+        error == 0 && !rusage_has_ended(&stat) && stat.field[STAT_STARTED] == member->now.start;
+    return error == ESRCH ? 0 : error;
+}
+
+/* Find out whether the process with a member's number is another one: it started at another tick,
+   or it has another parent although the member's parent still lives. (Two processes can get one
+   number within one tick.) */
+static int rusage_is_another(rusage_tree *tree, const rusage_member *member,
+                             const rusage_stat *stat, int *is_another)
+{
+    int index = rusage_tree_find(tree, member->now.parent);
+
+    *is_another = stat->field[STAT_STARTED] != member->now.start;
+    if (*is_another || (int)stat->field[STAT_PARENT] == member->now.parent || index < 0
+        || tree->members[index].now.state != RUSAGE_LIVES)
+        return 0;
+    return rusage_member_lives(tree, &tree->members[index], is_another);
+}
+
+/* Find out whether a process has no memory of its own, but uses its parent's, which is in the sum:
+   between vfork(2) and exec, and after clone(2) with CLONE_VM. Where kcmp(2) is refused or missing,
+   the memory counts twice. */
+static int rusage_uses_parents_memory(const rusage_tree *tree, rusage_member *member,
+                                      const rusage_stat *stat, int *uses)
+{
+    int parent = (int)stat->field[STAT_PARENT], state = rusage_state_of(tree, parent);
+    int has_executed = (stat->field[STAT_FLAGS] & 0x40 /* PF_FORKNOEXEC */) == 0;
+    int directory, error;
+
+    *uses = 0;
     if (state == RUSAGE_UNREAD)     /* its memory is in no sum */
         return 0;
     if (has_executed || state != RUSAGE_LIVES)
-        member->handle.has_memory = 1;
-    else if (!member->handle.has_memory) {
-        directory = rusage_open_directory(parent);
-        if (directory < 0)
-            return 0;
-        member->handle.has_memory =
-            !rusage_have_same_memory(member->pid, member->handle.directory, parent, directory);
-        close(directory);
-    }
-    return !member->handle.has_memory;
-}
-
-/* Return whether a process with a member's number has another start or, since that is in ticks,
-   another parent than the member, whose parent lives. */
-static int rusage_is_another(rusage_tree *tree, const rusage_member *member,
-                             const rusage_stat *stat)
-{
-    int index;
-
-    if (stat->field[STAT_STARTED] != member->now.start)
-        return 1;
-    if ((int)stat->field[STAT_PARENT] == member->now.parent)
+        member->identity.has_memory = 1;
+    if (member->identity.has_memory)
         return 0;
-    index = rusage_tree_find(tree, member->now.parent);
-    return index >= 0 && tree->members[index].now.state == RUSAGE_LIVES
-           && rusage_member_lives(tree, &tree->members[index]);
+    directory = rusage_open_directory(parent);
+    if (directory < 0)
+        return rusage_is_of_process(-directory) ? 0 : -directory;
+    error = rusage_have_same_memory(member->pid, member->handle.directory, parent, directory, uses);
+    close(directory);
+    member->identity.has_memory = error == 0 && !*uses;
+    return error == ESRCH ? 0 : error; /* the next reading asks again */
 }
+
+/* --- Figures --- */
 
 /* Get the resident set size in bytes. A process without memory is about to end, or only its first
    thread has ended. */
@@ -180,31 +283,44 @@ static int rusage_member_rss(const rusage_member *member, const rusage_stat *sta
     int error = rusage_member_pages(member, &pages);
 
     if (error == 0 && pages == 0 && stat->field[STAT_THREADS] > 1)
-        rusage_read_threads(member->handle.directory, "status", "\nVmRSS:", &size);
+        error = rusage_read_threads(member->handle.directory, "status", "\nVmRSS:", &size);
     *rss = pages * sysconf(_SC_PAGESIZE) + size * 1024;
-    return error;
+    return error == ENODATA ? 0 : error;
 }
 
-/* Return whether another process has the member's number now, where inodes show that. */
-static int rusage_is_replaced(const rusage_member *member)
+/* Get the proportional set size in bytes. A member of which it may not be read is unread. */
+static int rusage_member_pss(const rusage_member *member, rusage_figures *now)
 {
-    return member->handle.inode != 0 && rusage_member_inode(member) != member->handle.inode;
+    int64_t size = 0;               /* KiB */
+    int error = rusage_read_memory(member->handle.directory, "smaps_rollup", "\nPss:", &size);
+
+    now->pss = size * 1024;
+    if (error == EACCES || error == EPERM)
+        now->state = RUSAGE_UNREAD;
+    return rusage_is_of_process(error) ? 0 : error;
 }
 
-/* Read the figures of a member whose directory is open. */
+/* Read the figures of a member whose directory is open. The order is what makes them its own. */
 static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, int wants_pss)
 {
     rusage_figures now = member->now;
     rusage_stat stat;
-    int is_kept = member->handle.statm >= 0, uses_parents, error;
+    int is_kept = member->handle.statm >= 0, uses_parents, differs = 0, error = 0;
 
+    /* before all that is read by the number, since the last step compares with it */
     if (member->is_new)
-        member->handle.inode = rusage_member_inode(member);
-    error = rusage_read_clock(member->pid, &now.own);
+        error = rusage_member_get_inode(member, &member->identity.inode);
+    /* by the number, so before stat, which fails if the process has been reaped */
+    if (error == 0)
+        error = rusage_read_clock(member->pid, &now.own);
+    /* before the list of children: it names the parent by which they are found */
     if (error == 0)
         error = rusage_member_stat(member, &stat);
-    if (error == 0 && !member->is_new && rusage_is_another(tree, member, &stat))
+    if (error == 0 && !member->is_new)
+        error = rusage_is_another(tree, member, &stat, &differs);
+    if (error == 0 && differs)
         error = ESRCH;
+    /* after the times waited for: a child that is not listed any more may be in the next ones */
     if (error == 0 && tree->system.by_parent)
         error = rusage_list_children(tree, member, stat.field[STAT_THREADS] > 1);
     if (error != 0)
@@ -213,38 +329,25 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
     now.parent = (int)stat.field[STAT_PARENT];
     now.waited = rusage_stat_seconds(&stat, STAT_WAITED_UTIME, STAT_WAITED_STIME);
     now.state = rusage_has_ended(&stat) ? RUSAGE_ZOMBIE : RUSAGE_LIVES;
-    uses_parents = rusage_uses_parents_memory(tree, member, &stat);
+    /* before the sizes: a process that has executed a program meanwhile counts in both */
+    error = rusage_uses_parents_memory(tree, member, &stat, &uses_parents);
     now.pss = 0;
-    if (wants_pss && now.state == RUSAGE_LIVES && !uses_parents) {
-        int refused =
-            rusage_read_memory(member->handle.directory, "smaps_rollup", "\nPss:", &now.pss);
-
-        now.pss *= 1024;            /* KiB */
-        if (refused == EACCES || refused == EPERM)
-            now.state = RUSAGE_UNREAD;
-    }
-    /* Last: if the process has not been reaped now, its number was its own before. */
-    error = rusage_member_rss(member, &stat, &now.rss);
-    if (error == 0 && !is_kept && rusage_is_replaced(member))
+    if (error == 0 && wants_pss && now.state == RUSAGE_LIVES && !uses_parents)
+        error = rusage_member_pss(member, &now);
+    /* last: if the process has not been reaped now, its number was its own before */
+    if (error == 0)
+        error = rusage_member_rss(member, &stat, &now.rss);
+    if (error == 0 && !is_kept)
+        error = rusage_is_replaced(member, &differs);
+    if (error == 0 && differs)
         error = ESRCH;
     if (error != 0)
         return error;
     if (uses_parents)
         now.rss = 0;
     member->now = now;
-    member->handle.quick_readings = 0;
+    member->identity.quick_readings = 0;
     return 0;
-}
-
-/* A member that may not be read has left if its number has, or if a pidfd of it shows the end. */
-static int rusage_member_is_there(rusage_member *member)
-{
-    rusage_member_begin(member);
-    if (member->handle.pidfd < 0)
-        member->handle.pidfd = rusage_pidfd_open(member->pid);
-    if (member->handle.pidfd < 0)
-        return kill(member->pid, 0) == 0 || errno == EPERM;
-    return rusage_check_pidfd(member->handle.pidfd) != RUSAGE_NO_PROCESS;
 }
 
 /* Read only statm of a member that has not run since its last complete reading; return whether that
@@ -256,40 +359,19 @@ static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *me
     int parent = rusage_tree_find(tree, member->now.parent);
     /* after the end of its parent it has another one */
     int keeps_parent = parent < 0 || tree->members[parent].now.state == RUSAGE_LIVES;
-    int may_be_idle = tree->is_anchored && member->now.state == RUSAGE_LIVES && member->now.own > 0
-                      && member->handle.has_memory;
+    int may_be_idle = tree->sums.is_anchored && member->now.state == RUSAGE_LIVES
+                      && member->now.own > 0 && member->identity.has_memory;
     int64_t pages = 0;
     double own = 0;
 
-    if (!may_be_idle || !keeps_parent || member->handle.quick_readings >= 7)
+    if (!may_be_idle || !keeps_parent || member->identity.quick_readings >= 7)
         return 0;
     if (rusage_member_pages(member, &pages) != 0 || pages == 0)
         return 0;
     if (rusage_read_clock(member->pid, &own) != 0 || own != member->now.own)
         return 0;
     member->now.rss = pages * sysconf(_SC_PAGESIZE);
-    member->handle.quick_readings++;
-    return 1;
-}
-
-/* Close what is open of all members, and what kept descriptors free for the readings. */
-static void rusage_tree_close_files(rusage_tree *tree)
-{
-    int i;
-
-    tree->system.reads_one_by_one = 1;
-    for (i = 0; i < 2; i++)
-        rusage_close_kept(&tree->system.spare[i]);
-    for (i = 0; i < tree->count; i++)
-        rusage_member_close(&tree->members[i]);
-}
-
-/* Do so if an error says that no descriptor is free; return whether to try again. */
-static int rusage_tree_frees_files(rusage_tree *tree, int error)
-{
-    if ((error != EMFILE && error != ENFILE) || tree->system.reads_one_by_one)
-        return 0;
-    rusage_tree_close_files(tree);
+    member->identity.quick_readings++;
     return 1;
 }
 
@@ -300,52 +382,92 @@ static int rusage_member_read_completely(rusage_tree *tree, rusage_member *membe
     if (error == 0)
         error = rusage_member_figures_of(tree, member, wants_pss);
     rusage_close_fd(&member->handle.directory);
-    return error;
+    return error == ENOENT ? ESRCH : error;
 }
 
+/* An end is believed if it is seen twice: a file may be missing once, while a thread other than the
+   first one executes a program. */
 static int rusage_member_read(rusage_tree *tree, rusage_member *member, int wants_pss)
 {
-    int error, is_refused;
+    int error, is_there = 0;
 
     if (!wants_pss && rusage_member_read_quickly(tree, member))
         return 0;
     error = rusage_member_read_completely(tree, member, wants_pss);
-    if (rusage_tree_frees_files(tree, error))
+    if (error == ESRCH)
         error = rusage_member_read_completely(tree, member, wants_pss);
-    is_refused = error == EACCES || error == EPERM;
-    if (is_refused && rusage_member_is_there(member))
-        member->now.state = RUSAGE_UNREAD;
-    else if (is_refused || error == ESRCH || error == ENOENT)
+    if (error == EACCES || error == EPERM) {
+        error = rusage_member_is_there(member, &is_there);
+        member->now.state = is_there ? RUSAGE_UNREAD : RUSAGE_GONE;
+    } else if (error == ESRCH) {
         member->now.state = RUSAGE_GONE;
-    else if (error != 0)
-        return error;
-    else if (member->now.state == RUSAGE_ZOMBIE)
-        rusage_member_close(member); /* it may stay for long */
-    return 0;
+        error = 0;
+    } else if (error == 0 && member->now.state == RUSAGE_ZOMBIE)
+        rusage_member_close(tree, member); /* it may stay for long */
+    return error;
+}
+
+/* --- Open files --- */
+
+/* Close what is open of all members, and what kept descriptors free for the readings. */
+static void rusage_tree_close_files(rusage_tree *tree)
+{
+    int i;
+
+    for (i = 0; i < 2; i++)
+        rusage_close_kept(tree, &tree->system.spare[i]);
+    for (i = 0; i < tree->count; i++)
+        rusage_member_close(tree, &tree->members[i]);
+}
+
+static int rusage_tree_frees_files(rusage_tree *tree, int error)
+{
+    if ((error != EMFILE && error != ENFILE) || tree->system.reads_one_by_one)
+        return 0;
+    tree->system.reads_one_by_one = 1;
+    rusage_tree_close_files(tree);
+    return 1;
+}
+
+/* The size of the directory is the number of descriptors, 0 before Linux 6.2 (fs/proc/fd.c). */
+static void rusage_tree_keeps_files(rusage_tree *tree)
+{
+    struct rlimit limit = {0, 0};
+    struct stat used;
+    int i;
+
+    if (!tree->system.reads_one_by_one)
+        return;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || stat("/proc/thread-self/fd", &used) != 0)
+        return;
+    /* with room for as many files, and for the program */
+    if ((rlim_t)used.st_size + (rlim_t)tree->count + 8 > limit.rlim_cur)
+        return;
+    tree->system.reads_one_by_one = 0;
+    for (i = 0; i < 2; i++)
+        tree->system.spare[i] = rusage_keep_open(tree, AT_FDCWD, "/proc", O_PATH);
 }
 
 /* --- Signals --- */
-
-static int rusage_member_lives(rusage_tree *tree, rusage_member *member)
-{
-    rusage_stat stat;
-
-    return rusage_member_look(tree, member, &stat) == 0 && !rusage_has_ended(&stat)
-           && stat.field[STAT_STARTED] == member->now.start;
-}
 
 /* Return 0 if the process that has the member's number now is the member; `pidfd` is of that
    process, or -1. Where the files of the member are not open and no pidfd has an inode of its own,
    this is not certain: see rusage_is_another(). */
 static int rusage_member_check(rusage_tree *tree, rusage_member *member, int pidfd)
 {
+    int is_another = 0, error;
+    uint64_t inode;
     rusage_stat stat;
-    int error;
 
-    if (member->handle.inode != 0 && pidfd >= 0)
-        return rusage_inode_of(pidfd) == member->handle.inode ? 0 : ESRCH;
+    error = rusage_get_inode(pidfd, &inode);
+    if (error != 0)
+        return error;
+    if (inode != 0 && member->identity.inode != 0)
+        return inode == member->identity.inode ? 0 : ESRCH;
     error = rusage_member_look(tree, member, &stat);
-    return error == 0 && rusage_is_another(tree, member, &stat) ? ESRCH : error;
+    if (error == 0)
+        error = rusage_is_another(tree, member, &stat, &is_another);
+    return error == 0 && is_another ? ESRCH : error;
 }
 
 /* Send a signal by a pidfd, or by the number where there is none or the kernel lacks the call. */
@@ -359,21 +481,26 @@ static int rusage_send_signal(int pid, int pidfd, int number)
 }
 
 /* A pidfd refers to one process, so that the check counts for the signal too. */
-static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int number)
+static int rusage_member_signal_once(rusage_tree *tree, rusage_member *member, int number)
 {
-    int pidfd = member->handle.pidfd, error = 0;
+    int pidfd = member->handle.is_open ? member->handle.pidfd : -1, error;
 
-    if (pidfd < 0) {
-        pidfd = rusage_pidfd_open(member->pid);
-        if (pidfd < 0 && rusage_tree_frees_files(tree, errno))
-            pidfd = rusage_pidfd_open(member->pid);
-        if (pidfd < 0 && errno != ENOSYS && errno != EPERM)
-            return errno;
+    if (pidfd >= 0)
+        return rusage_send_signal(member->pid, pidfd, number);
+    error = rusage_member_open_pidfd(member, &pidfd);
+    if (error == 0)
         error = rusage_member_check(tree, member, pidfd);
-    }
     if (error == 0)
         error = rusage_send_signal(member->pid, pidfd, number);
-    if (pidfd >= 0 && pidfd != member->handle.pidfd)
-        close(pidfd);
+    rusage_close_fd(&pidfd);
+    return error;
+}
+
+static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int number)
+{
+    int error = rusage_member_signal_once(tree, member, number);
+
+    if (rusage_tree_frees_files(tree, error))
+        error = rusage_member_signal_once(tree, member, number);
     return error;
 }

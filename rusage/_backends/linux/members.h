@@ -13,15 +13,21 @@ typedef struct {
     int is_open;
     int directory, statm;           /* -1: not open */
     int pidfd;                      /* only of a member that may not be read */
+} rusage_member_handle;
+
+typedef struct {
     uint64_t inode; /* of a pidfd of the process: no other process has it; 0: unknown */
     int has_memory; /* of its own, which stays its own */
     int quick_readings; /* since the last complete one */
-} rusage_member_handle;
+} rusage_member_identity;
+
+enum { RUSAGE_KEPT_FILES = 256 };
 
 typedef struct {
     int by_parent; /* the kernel lists the children of each thread; otherwise /proc is listed */
     int reads_one_by_one; /* without open files: there were no free descriptors */
-    int spare[2]; /* -1: closed, for a reading, which needs three at a time */
+    int kept[RUSAGE_KEPT_FILES]; /* all files that stay open, for a forked child; -1: none */
+    int spare[2]; /* two of them, closed for a reading, which needs three descriptors at a time */
     char *text;
     int text_capacity;
 } rusage_tree_state;
@@ -33,5 +39,5 @@ typedef struct {
 /* In process.c. */
 static int rusage_open_directory(int pid);
 /* In members.c. */
-static int rusage_keep_open(int directory, const char *path, int flags);
+static int rusage_keep_open(rusage_tree *tree, int directory, const char *path, int flags);
 static void rusage_tree_close_files(rusage_tree *tree);

@@ -35,8 +35,8 @@ static int rusage_proc_open(int directory, const char *path, int flags)
 {
     int fd = openat(directory, path, flags | O_RDONLY | O_CLOEXEC);
 
-    /* The process has just ended, in which case this fails with ESRCH, or hidepid=2 hides its
-       files. */
+    /* The process has just ended (then the second attempt fails with ESRCH), or hidepid=2 hides its
+       files (then it fails with ENOENT again). */
     if (fd < 0 && errno == ENOENT)
         fd = openat(directory, path, flags | O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -107,25 +107,46 @@ static int rusage_open_threads(int directory, DIR **threads)
     return error;
 }
 
+/* Return the next entry of a directory, without those of itself and its parent; NULL at the end,
+   or after an error, which is set then. */
+static const struct dirent *rusage_next_entry(DIR *directory, int *error)
+{
+    const struct dirent *entry;
+
+    do {
+        errno = 0;
+        entry = readdir(directory);
+    } while (entry != NULL && entry->d_name[0] == '.');
+    if (entry == NULL && errno != 0)
+        *error = errno == ENOENT ? ESRCH : errno; /* the process has ended */
+    return entry;
+}
+
+/* Return whether an error says that a process or a thread has ended or has no memory, or that its
+   files may not be read: not, that the error has another reason, such as a lack of descriptors. */
+static int rusage_is_of_process(int error)
+{
+    return error == ESRCH || error == ENOENT || error == ENODATA || error == EPERM
+           || error == EACCES;
+}
+
 /* Get such a number from another thread's file: the first thread has no memory after its end. */
 static int rusage_read_threads(int directory, const char *name, const char *start, int64_t *number)
 {
     char path[sizeof((struct dirent *)0)->d_name + sizeof "/smaps_rollup"];
     const struct dirent *entry;
     DIR *threads;
-    int error = rusage_open_threads(directory, &threads);
+    int end = ENODATA, error = rusage_open_threads(directory, &threads);
 
     if (error != 0)
         return error;
     error = ENODATA;
-    while (error != 0 && (entry = readdir(threads)) != NULL) {
-        if (entry->d_name[0] == '.')
-            continue;
+    while (rusage_is_of_process(error) && (entry = rusage_next_entry(threads, &end)) != NULL) {
         snprintf(path, sizeof path, "%s/%s", entry->d_name, name);
-        error = rusage_read_status(dirfd(threads), path, start, number) == 0 ? 0 : ENODATA;
+        error = rusage_read_status(dirfd(threads), path, start, number);
     }
     closedir(threads);
-    return error;
+    return rusage_is_of_process(error) ? end : error;
 }
 
 /* Get a size of a process, in KiB; return 0, an errno, or ENODATA or ESRCH for a process without

@@ -68,12 +68,15 @@ typedef struct {
 } rusage_retry;
 
 /* Wait a millisecond and return 1 if a reading that has failed is to be repeated. While a thread
-   other than the first one executes a program and replaces it, there is a moment in which the
-   process has no memory (ENODATA), in which a file in /proc cannot be read (ESRCH), and in which
-   pidfd_poll() finds the first thread ended and alone; the last two were seen once in 10 million
-   calls on Linux 6.18. Therefore the end of the process is reported if the pidfd and stat show it
-   after the first repetition too, and in any case after a second: if the directory belongs to
-   another process, stat never shows the end. */
+   other than the first one executes a program and replaces it, there is a moment in which
+
+   - the process has no memory (ENODATA);
+   - a file in /proc cannot be read (ESRCH), seen once in 10 million calls on Linux 6.18;
+   - pidfd_poll() finds the first thread ended and alone, as rarely.
+
+   Therefore an end is believed if it is seen twice, a millisecond apart, by the pidfd and by stat;
+   everything else after one second: if the directory belongs to another process, stat never shows
+   the end. */
 static int rusage_try_again(const rusage_process *process, int error, rusage_retry *retry)
 {
     struct timespec time = {0, 0};
@@ -82,7 +85,8 @@ static int rusage_try_again(const rusage_process *process, int error, rusage_ret
 
     if (error != RUSAGE_NO_PROCESS && error != ENODATA)
         return 0;
-    if (retry->is_repeated && error == RUSAGE_NO_PROCESS && rusage_check_alive(process) != 0
+    if (retry->is_repeated && error == RUSAGE_NO_PROCESS
+        && rusage_check_alive(process) == RUSAGE_NO_PROCESS
         && rusage_process_stat(process, &stat) != 0)
         return 0;
     clock_gettime(CLOCK_MONOTONIC, &time);
@@ -239,36 +243,52 @@ static int64_t rusage_process_pss(const rusage_process *process)
     return error != 0 ? -rusage_final_error(error) : size * 1024;
 }
 
-/* Return the ID of a thread that has memory, which the first one has until its end; 0 if the
-   process has none. */
-static int rusage_thread_with_memory(int pid, int directory)
+/* Get the ID of a thread that has memory, which the first one has until its end; 0 if the process
+   has none. */
+static int rusage_thread_with_memory(int pid, int directory, int *thread)
 {
     char path[sizeof((struct dirent *)0)->d_name + sizeof "/statm"];
     const struct dirent *entry;
     int64_t pages = 0;
-    int thread = 0;
     DIR *threads;
+    int end = 0, error = rusage_read_statm(directory, "statm", &pages);
 
-    if (rusage_read_statm(directory, "statm", &pages) == 0 && pages > 0)
-        return pid;
-    if (rusage_open_threads(directory, &threads) != 0)
-        return 0;
-    while (thread == 0 && (entry = readdir(threads)) != NULL) {
+    *thread = error == 0 && pages > 0 ? pid : 0;
+    if (*thread == 0 && (error == 0 || rusage_is_of_process(error)))
+        error = rusage_open_threads(directory, &threads);
+    if (*thread != 0 || error != 0)
+        return rusage_is_of_process(error) ? 0 : error;
+    while (*thread == 0 && (error == 0 || rusage_is_of_process(error))
+           && (entry = rusage_next_entry(threads, &end)) != NULL) {
         snprintf(path, sizeof path, "%s/statm", entry->d_name);
-        if (rusage_read_statm(dirfd(threads), path, &pages) == 0 && pages > 0)
-            thread = atoi(entry->d_name); /* 0 for ".." */
+        error = rusage_read_statm(dirfd(threads), path, &pages);
+        if (error == 0 && pages > 0)
+            *thread = atoi(entry->d_name);
     }
     closedir(threads);
-    return thread;
+    if (error == 0 || rusage_is_of_process(error))
+        error = end;
+    return rusage_is_of_process(error) ? 0 : error;
 }
 
-/* Return whether two processes use the same memory. To kcmp(2), all threads that have ended do:
-   they have none. */
-static int rusage_have_same_memory(int pid, int directory, int other, int directory_of_other)
+/* Find out whether two processes use the same memory; not, where kcmp(2) is refused or missing.
+   Return ESRCH if one of them has none: to kcmp(2), all threads that have ended use the same. */
+static int rusage_have_same_memory(int pid, int directory, int other, int directory_of_other,
+                                   int *is_same)
 {
-    pid = rusage_thread_with_memory(pid, directory);
-    other = rusage_thread_with_memory(other, directory_of_other);
-    return pid > 0 && other > 0 && syscall(SYS_kcmp, pid, other, 1 /* KCMP_VM */, 0, 0) == 0;
+    int thread, other_thread = 0, error = rusage_thread_with_memory(pid, directory, &thread);
+    long order;
+
+    *is_same = 0;
+    if (error == 0)
+        error = rusage_thread_with_memory(other, directory_of_other, &other_thread);
+    if (error == 0 && (thread == 0 || other_thread == 0))
+        error = ESRCH;
+    if (error != 0)
+        return error;
+    order = syscall(SYS_kcmp, thread, other_thread, 1 /* KCMP_VM */, 0, 0);
+    *is_same = order == 0;
+    return order >= 0 || errno == ENOSYS || errno == EPERM || errno == EACCES ? 0 : errno;
 }
 
 /* --- Opening --- */

@@ -48,7 +48,7 @@ static int processes_count;
     ENTRY(threads, 1) \
     ENTRY(seconds, 1) ENTRY(fraction, 250000) ENTRY(counter, 39) /* for getrusage() */ \
     ENTRY(busy, 0)              /* how many records of living processes are not complete */ \
-    ENTRY(allocations, 1 << 30) /* how many calls of realloc() succeed */ \
+    ENTRY(allocations, 1 << 30) /* how many calls of realloc() and malloc() succeed */ \
     ENTRY(room, 256)            /* for the figures of members */ \
     ENTRY(crowded, 0)           /* how often there are more processes than there is room for */ \
     ENTRY(reaper, 0)            /* the errno for a process that is a reaper already */ \

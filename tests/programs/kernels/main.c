@@ -6,11 +6,11 @@
    call the function of that name for another process and print its result, the error first.
    "process PID PARENT START RSS TIME WAITED ZOMBIE DENIED VFORKED" makes a process and "gone PID"
    ends it; there is no other one then. "reaped PID" ends it too, and adds its time to its parent's.
-   "later N STEP" does one of these when the kernel has looked N times more at a process; another
-   "later" comes after that; "calm" drops what has not happened. "getrusage WHO" prints the usage of
-   the own process. "tree PID", "sample", "members", "signal NUMBER", "reaper PID", "waited PID
-   TIME" and "close_tree" call the functions for a tree; "wait4 PID" prints what libc's wait4() is
-   called with, where that differs. */
+   "later N STEP" does one of these, or "set", when the kernel has looked N times more at a process;
+   another "later" comes after that; "calm" drops what has not happened. "getrusage WHO" prints the
+   usage of the own process. "tree PID", "sample", "members", "signal NUMBER", "reaper PID",
+   "waited PID TIME" and "close_tree" call the functions for a tree; "wait4 PID" prints what libc's
+   wait4() is called with, where that differs. */
 
 #define _GNU_SOURCE
 
@@ -27,6 +27,13 @@ static void *limited_realloc(void *old, size_t size)
 }
 
 #define realloc limited_realloc
+
+static void *limited_malloc(size_t size)
+{
+    return kernel.allocations-- > 0 ? malloc(size) : NULL;
+}
+
+#define malloc limited_malloc
 #include BACKEND
 
 static void set(const char *name, int64_t value)
@@ -109,6 +116,8 @@ static int change_processes(char **step)
         end_process(atoi(step[1]), 0);
     STEP ("reaped", 1)
         end_process(atoi(step[1]), 1);
+    STEP ("set", 2)
+        set(step[1], strtoll(step[2], NULL, 10));
     return taken;
 }
 
@@ -139,7 +148,9 @@ static int call_function(char **step)
 
     if (taken > 0)
         return taken;
-    STEP ("later", strcmp(step[2], "process") == 0 ? 2 + PROCESS_NUMBERS : 3) {
+    STEP ("later", strcmp(step[2], "process") == 0 ? 2 + PROCESS_NUMBERS
+                   : strcmp(step[2], "set") == 0   ? 4
+                                                   : 3) {
         events[events_count].looks = atoi(step[1]);
         events[events_count++].step = step + 2;
     }
@@ -148,22 +159,25 @@ static int call_function(char **step)
     STEP ("tree", 1)
         printf("%d\n", rusage_tree_open(&tree, atoi(step[1])));
     STEP ("sample", 0) {
-        error = rusage_tree_sample(tree, 0, &sample, figures, (int)kernel.room);
+        error = rusage_tree_sample(tree, 1, 0, &sample, figures, (int)kernel.room);
         printf("%d %d %d %lld %.17g\n", error, sample.processes, sample.unread,
                (long long)sample.rss, sample.cputime);
     }
     STEP ("members", 0)
         print_members(&sample, figures);
     STEP ("signal", 1)
-        printf("%d\n", rusage_tree_signal(tree, atoi(step[1]), 1));
-    STEP ("reaper", 1)
-        rusage_tree_own_orphans(tree, atoi(step[1]), NULL, 0);
+        printf("%d\n", rusage_tree_signal(tree, 1, atoi(step[1]), 1));
+    STEP ("reaper", 1) {
+        error = rusage_tree_own_orphans(tree, 1, atoi(step[1]), NULL, 0);
+        if (error != 0)
+            printf("%d\n", error);
+    }
     STEP ("waited", 2) {
         end_process(atoi(step[1]), 0);
-        rusage_tree_reaped(tree, atoi(step[1]), atoi(step[2]) / 1e6);
+        rusage_tree_reaped(tree, 1, atoi(step[1]), atoi(step[2]) / 1e6);
     }
     STEP ("close_tree", 0)
-        rusage_tree_close(&tree);
+        rusage_tree_free(&tree);
     STEP ("open", 1)
         print(rusage_process_open(&opened, atoi(step[1]), &call), &call);
     STEP ("get", 0)

@@ -14,6 +14,15 @@
 typedef int BOOL, LONG;
 typedef unsigned int DWORD, UINT, ULONG;
 typedef uintptr_t ULONG_PTR;
+
+static inline LONG InterlockedCompareExchange(volatile LONG *place, LONG value, LONG expected)
+{
+    LONG before = *place;
+
+    if (before == expected)
+        *place = value;
+    return before;
+}
 typedef size_t SIZE_T;
 typedef void *HANDLE, *PVOID;
 typedef int (*FARPROC)(void);
