@@ -255,22 +255,31 @@ static int rusage_uses_parents_memory(const rusage_tree *tree, rusage_member *me
 {
     int parent = (int)stat->field[STAT_PARENT], state = rusage_state_of(tree, parent);
     int has_executed = (stat->field[STAT_FLAGS] & 0x40 /* PF_FORKNOEXEC */) == 0;
-    int directory, error;
+    int directory = -1, error;
 
-    *uses = 0;
+    *uses = member->identity.counts_memory = 0;
     if (state == RUSAGE_UNREAD)     /* its memory is in no sum */
         return 0;
     if (has_executed || state != RUSAGE_LIVES)
         member->identity.has_memory = 1;
     if (member->identity.has_memory)
         return 0;
-    directory = rusage_open_directory(parent);
-    if (directory < 0)
-        return rusage_is_of_process(-directory) ? 0 : -directory;
-    error = rusage_have_same_memory(member->pid, member->handle.directory, parent, directory, uses);
-    close(directory);
-    member->identity.has_memory = error == 0 && !*uses;
-    return error == ESRCH ? 0 : error; /* the next reading asks again */
+    error = rusage_compare_memory(member->pid, parent, uses); /* first: it is fast if refused */
+    if (error == 0)
+        directory = rusage_open_directory(parent);
+    if (error == 0 && directory < 0)
+        error = -directory;
+    if (error == 0)
+        error =
+            rusage_have_same_memory(member->pid, member->handle.directory, parent, directory, uses);
+    rusage_close_fd(&directory);
+    if (error == 0) {
+        member->identity.has_memory = !*uses;
+        return 0;
+    }
+    *uses = 0;                      /* unknown: the next complete reading asks again */
+    member->identity.counts_memory = error == EPERM;
+    return rusage_is_of_process(error) ? 0 : error;
 }
 
 /* --- Figures --- */
@@ -359,8 +368,9 @@ static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *me
     int parent = rusage_tree_find(tree, member->now.parent);
     /* after the end of its parent it has another one */
     int keeps_parent = parent < 0 || tree->members[parent].now.state == RUSAGE_LIVES;
+    int is_known = member->identity.has_memory || member->identity.counts_memory;
     int may_be_idle = tree->sums.is_anchored && member->now.state == RUSAGE_LIVES
-                      && member->now.own > 0 && member->identity.has_memory;
+                      && member->now.own > 0 && is_known;
     int64_t pages = 0;
     double own = 0;
 

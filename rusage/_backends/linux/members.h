@@ -18,6 +18,7 @@ typedef struct {
 typedef struct {
     uint64_t inode; /* of a pidfd of the process: no other process has it; 0: unknown */
     int has_memory; /* of its own, which stays its own */
+    int counts_memory; /* also if it uses its parent's: kcmp(2) is refused or missing */
     int quick_readings; /* since the last complete one */
 } rusage_member_identity;
 

@@ -271,24 +271,30 @@ static int rusage_thread_with_memory(int pid, int directory, int *thread)
     return rusage_is_of_process(error) ? 0 : error;
 }
 
-/* Find out whether two processes use the same memory; not, where kcmp(2) is refused or missing.
-   Return ESRCH if one of them has none: to kcmp(2), all threads that have ended use the same. */
+/* Compare the memory of two threads by kcmp(2); return 0 or an errno, EPERM where it is refused or
+   missing. */
+static int rusage_compare_memory(int thread, int other, int *is_same)
+{
+    long order = syscall(SYS_kcmp, thread, other, 1 /* KCMP_VM */, 0, 0);
+
+    *is_same = order == 0;
+    if (order >= 0)
+        return 0;
+    return errno == ENOSYS || errno == EACCES ? EPERM : errno;
+}
+
+/* Find out whether two processes use the same memory. Return ESRCH if one of them has none: to
+   kcmp(2), all threads that have ended use the same. */
 static int rusage_have_same_memory(int pid, int directory, int other, int directory_of_other,
                                    int *is_same)
 {
     int thread, other_thread = 0, error = rusage_thread_with_memory(pid, directory, &thread);
-    long order;
 
-    *is_same = 0;
     if (error == 0)
         error = rusage_thread_with_memory(other, directory_of_other, &other_thread);
     if (error == 0 && (thread == 0 || other_thread == 0))
         error = ESRCH;
-    if (error != 0)
-        return error;
-    order = syscall(SYS_kcmp, thread, other_thread, 1 /* KCMP_VM */, 0, 0);
-    *is_same = order == 0;
-    return order >= 0 || errno == ENOSYS || errno == EPERM || errno == EACCES ? 0 : errno;
+    return error != 0 ? error : rusage_compare_memory(thread, other_thread, is_same);
 }
 
 /* --- Opening --- */
