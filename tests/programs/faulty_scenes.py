@@ -1,0 +1,736 @@
+"""Play a scene once for each call that it makes and each error that the call can return.
+
+``faulty_scenes.py SCENE [STEP]``, started by ``tests/tools/faults.py``, with its build. In each run
+one call fails once. Prints what differed, and at last how many errors were tried.
+
+What is asked of the reading in which the call has failed: it is right, or raises an ``OSError``. An
+error that says something of a process may be believed in this reading: that it may not be read
+(EACCES), or has ended (ESRCH). All later readings are right, as if no call had failed: the members,
+their sizes, and a CPU time that is not above the kernel's clocks, and never falls. A process that
+lives, and was believed to have ended, is found again; it is lost only where the error is the last
+word of the kernel (see FINAL). All files are closed, and all memory is freed. A signal reaches all
+processes, or an exception says that it has not.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import resource
+import select
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import rusage
+from rusage import _rusage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+IMPORTED = [getattr(rusage, name) for name in rusage.__all__]  # while their files can be read
+MIB, PAGE = 2**20, os.sysconf("SC_PAGESIZE")
+NOBODY = 65534
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_SET_THP_DISABLE = 1, 4, 36, 41
+CLONE_VM = 0x100
+LIBC = ctypes.CDLL(None)
+STACK = ctypes.create_string_buffer(1 << 16)
+TICK = 0.01  # seconds
+NOISE = TICK / 10  # what a process may use until it sleeps
+
+# --- Faults ---
+
+# "+": all later calls of this name in the step fail too, as long as no descriptor is free.
+OPEN = "EMFILE EMFILE+ ENFILE ENOMEM EINTR EACCES ESRCH"
+READ = "ENOMEM EINTR EIO EACCES ESRCH"
+# What each call can return, for the files of /proc too; EPERM where a filter refuses it.
+ERRORS = {
+    "open": OPEN,
+    "openat": OPEN,
+    "opendir": "EMFILE EMFILE+ ENFILE ENOMEM EACCES",
+    "fdopendir": "ENOMEM",
+    "readdir": "ENOMEM EIO",
+    "readlink": "ENOMEM EIO EACCES",
+    "read": READ,
+    "pread": READ,
+    "write": "ENOMEM EINTR EIO",
+    "access": "ENOMEM EIO EACCES",
+    "stat": "ENOMEM EIO EACCES",
+    "fstat": "ENOMEM EIO",
+    "statfs": "ENOMEM EINTR EIO",
+    "fstatfs": "ENOMEM EINTR EIO",
+    "poll": "ENOMEM EINTR",
+    "kill": "EPERM ESRCH",
+    "getrlimit": "EPERM",
+    "getrusage": "EPERM",
+    "clock_gettime": "EINVAL",  # of a process that has ended
+    "SYS_pidfd_open": "EMFILE EMFILE+ ENFILE ENOMEM EPERM ESRCH",
+    "SYS_pidfd_send_signal": "EPERM ESRCH",
+    "SYS_kcmp": "EPERM ESRCH",
+    "malloc": "ENOMEM",
+    "calloc": "ENOMEM",
+    "realloc": "ENOMEM",
+}
+ENDED = {"ESRCH", "EINVAL"}
+OF_PROCESS = {"EACCES", "EPERM", *ENDED}
+# For a process that lives, the kernel never says so, unlike ESRCH of a file in /proc, which it may
+# return once while a thread executes a program.
+FINAL = {
+    ("clock_gettime", "EINVAL"),
+    ("SYS_pidfd_open", "ESRCH"),
+    ("SYS_pidfd_send_signal", "ESRCH"),
+    ("kill", "ESRCH"),
+}
+
+
+class Fault(NamedTuple):
+    """The call that fails: the n-th one of a name, from 0, in a step of a scene."""
+
+    step: int
+    call: str
+    number: int
+    error: str
+
+    def __str__(self) -> str:
+        return f"{self.error} of {self.call} {self.number + 1} in step {self.step}"
+
+    def is_believed(self) -> bool:
+        """Return whether it says something of a process, so that the reading may lack it."""
+        return self.error in OF_PROCESS
+
+    def lasts(self) -> bool:
+        """Return whether all later calls fail too."""
+        return self.error.endswith("+")
+
+    def is_believed_later(self, *, at_end: bool) -> bool:
+        """Return whether it says that a process has ended, so that later readings may lack it.
+
+        A parent that does not run is asked for children in every eighth reading only.
+        """
+        return (self.call, self.error) in FINAL or (self.error in ENDED and not at_end)
+
+
+def faults_of(step: int, calls: list[str]) -> Iterator[Fault]:
+    """Yield the faults for the calls of a step."""
+    for call, count in Counter(calls).items():
+        for number in range(count):
+            for error in ERRORS.get(call, "").split():
+                yield Fault(step, call, number, error)
+
+
+LIB = ctypes.PyDLL(_rusage.__file__)
+LIB.faults_recorded.restype = ctypes.c_char_p
+FILES, BLOCKS = (ctypes.c_int.in_dll(LIB, f"faults_{what}") for what in ("files", "blocks"))
+
+
+def kept() -> tuple[int, int]:
+    """Return the numbers of files and of blocks of memory that C has not released."""
+    return FILES.value, BLOCKS.value
+
+
+def result_of(function: Callable[[], Any]) -> Any:
+    """Return the result of a function, or the exception that it raises."""
+    try:
+        return function()
+    except Exception as error:
+        error.__traceback__ = error.__context__ = None  # they would keep what was not opened
+        return error
+
+
+def calls_of(function: Callable[[], Any]) -> tuple[Any, list[str]]:
+    """Return the result of a function, and the names of the calls."""
+    LIB.faults_record()
+    return result_of(function), LIB.faults_recorded().decode().split()
+
+
+def result_with(fault: Fault, function: Callable[[], Any]) -> tuple[Any, bool]:
+    """Return the result of a function in which a call fails, and whether it has made that call."""
+    error = getattr(errno, fault.error.rstrip("+"))
+    LIB.faults_begin(fault.call.encode(), fault.number, error, fault.lasts())
+    return result_of(function), bool(LIB.faults_end())
+
+
+def wrong_error(error: Exception, fault: Fault | None) -> Iterator[str]:
+    """Yield what is wrong with an exception after a call that has failed; None: none has."""
+    if fault is None:
+        yield f"raises {error!r}"
+    elif not isinstance(error, OSError):
+        yield f"raises {error!r}, which is no OSError"
+    elif isinstance(error, ProcessLookupError) and not fault.is_believed():
+        yield f"raises {error!r}: the process lives"
+
+
+class Report:
+    """Counts the errors that were tried, and prints what differed."""
+
+    def __init__(self, scene: str) -> None:
+        self.scene, self.tried, self.differed = scene, 0, 0
+        self.calls: set[tuple[int, str, int]] = set()
+
+    def add(self, fault: Fault | None, differences: list[str]) -> None:
+        """Enter one run; an empty text is no difference."""
+        differences = [text for text in differences if text]
+        if fault is not None:
+            self.tried += 1
+            self.calls.add(fault[:3])
+        self.differed += bool(differences)
+        for text in differences:
+            print(f"{self.scene}: {fault or 'no error'}: {text}")
+
+    def end(self) -> int:
+        """Print the numbers; return the exit status."""
+        print(
+            f"{self.scene}: {len(self.calls)} calls, {self.tried} errors tried, "
+            f"{self.differed} differed"
+        )
+        return self.differed > 0
+
+
+# --- Processes ---
+
+
+def clock(pid: int) -> float:
+    """Return the CPU time of a process, which may be a zombie, by its clock."""
+    return time.clock_gettime((~pid << 3) | 2)
+
+
+def number_in(path: str, start: str) -> int:
+    """Return the number of KiB behind a word of a file, in bytes."""
+    return int(Path(path).read_text(encoding="utf-8").split(start)[1].split()[0]) * 1024
+
+
+def rss_of(pid: int | str) -> int:
+    """Return the resident set size of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text(encoding="utf-8").split()[1]) * PAGE
+
+
+class Now(NamedTuple):
+    """What the kernel says of processes that sleep."""
+
+    sizes: dict[int, int]  # resident, of those that may be read
+    unread: int
+    pss: int
+    clocks: dict[int, float]  # CPU times, also of those that have ended
+
+
+class Cast:
+    """Processes that do what they are told; process 0 is the root."""
+
+    def __init__(self, count: int) -> None:
+        self.orders, self.answers = ([os.pipe() for _ in range(count)] for _ in range(2))
+        self.pids: dict[int, int] = {}  # of those that live
+        self.hidden: set[int] = set()  # the numbers of those that may not be read
+        self.ended: dict[int, float] = {}
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+        self.pids[0] = self._do_fork(0)
+        self._answer(0)
+
+    def _answer(self, who: int) -> int:
+        return int(os.read(self.answers[who][0], 100))
+
+    def tell(self, who: int, order: str, number: int = 0) -> int:
+        """Let a process do something; return its answer."""
+        os.write(self.orders[who][1], f"{order} {number}".encode())
+        return self._answer(who)
+
+    def fork(self, who: int, child: int) -> None:
+        """Let a process start another one."""
+        self.pids[child] = self.tell(who, "fork", child)
+        assert self.pids[child] > 0
+        self._answer(child)
+
+    def share(self, who: int, child: int) -> None:
+        """Let a process start one that uses its memory, and does nothing."""
+        self.pids[child] = self.tell(who, "share")
+        assert self.pids[child] > 0
+
+    def end(self, who: int, parent: int) -> None:
+        """Kill a process, and let its parent wait for it."""
+        pid = self.pids.pop(who)
+        self.hidden.discard(pid)
+        pidfd = os.pidfd_open(pid)
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        select.select([pidfd], [], [])
+        os.close(pidfd)
+        self.ended[pid] = clock(pid)
+        self.tell(parent, "wait", pid)
+
+    def hide(self, who: int) -> None:
+        """Let a process become one that may not be read, as a setuid program."""
+        self.tell(who, "dumpable", 0)
+        self.hidden.add(self.pids[who])
+
+    def show(self, who: int) -> None:
+        """Let it become one that may be read."""
+        self.tell(who, "dumpable", 1)
+        self.hidden.discard(self.pids[who])
+
+    def got_signal(self) -> list[bool]:
+        """Return for each process but one that does nothing whether it has got the signal."""
+        return [bool(self.tell(who, "signal")) for who in self.pids if who != SHARING]
+
+    def clocks(self) -> dict[int, float]:
+        """Return the CPU times, also of those that have ended."""
+        return {**self.ended, **{pid: clock(pid) for pid in self.pids.values()}}
+
+    def now(self) -> Now:
+        """Return what the kernel says now."""
+        shown = [pid for pid in self.pids.values() if pid not in self.hidden]
+        own = [pid for pid in shown if pid != self.pids.get(SHARING)]
+        sizes = {pid: rss_of(pid) if pid in own else 0 for pid in shown}
+        pss = sum(number_in(f"/proc/{pid}/smaps_rollup", "\nPss:") for pid in own)
+        return Now(sizes, len(self.hidden), pss, self.clocks())
+
+    def close(self) -> None:
+        """Kill those that live."""
+        for pid in self.pids.values():
+            os.kill(pid, signal.SIGKILL)
+        for fd in [fd for ends in [*self.orders, *self.answers] for fd in ends]:
+            os.close(fd)
+        try:
+            while True:
+                os.wait()
+        except ChildProcessError:
+            pass
+
+    # --- In the processes ---
+
+    def _serve(self, me: int) -> None:
+        """Do what this process is told."""
+        try:
+            block = bytearray(2 * MIB)
+            block[::PAGE] = b"x" * len(range(0, len(block), PAGE))
+            os.write(self.answers[me][1], b"0")
+            while True:
+                order, number = os.read(self.orders[me][0], 100).decode().split()
+                answer = getattr(self, f"_do_{order}")(int(number))
+                os.write(self.answers[me][1], b"%d" % (answer or 0))
+        finally:
+            os._exit(1)
+
+    def _do_burn(self, ticks: int) -> None:
+        end = time.process_time() + ticks * TICK
+        while time.process_time() < end:
+            pass
+
+    def _do_fork(self, child: int) -> int:
+        pid = os.fork()
+        if pid == 0:
+            self._serve(child)
+        return pid
+
+    def _do_share(self, _: int) -> int:
+        top = ctypes.c_void_p((ctypes.addressof(STACK) + len(STACK)) // 64 * 64)
+        pid: int = LIBC.clone(LIBC.pause, top, CLONE_VM | signal.SIGCHLD, None)
+        return pid
+
+    def _do_thread(self, _: int) -> None:
+        threading.Thread(target=signal.pause, daemon=True).start()
+
+    def _do_adopt(self, _: int) -> None:
+        LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+    def _do_dumpable(self, number: int) -> None:
+        LIBC.prctl(PR_SET_DUMPABLE, number, 0, 0, 0)
+
+    def _do_wait(self, pid: int) -> None:
+        os.waitpid(pid, 0)
+
+    def _do_signal(self, _: int) -> int:
+        return signal.sigtimedwait([signal.SIGUSR1], 0) is not None
+
+
+# --- Trees ---
+
+SHARING = 9
+COUNT = 10
+
+
+def story(cast: Cast) -> Iterator[str]:
+    """Let the processes of a tree do things; yield what all trees do then.
+
+    The root adopts orphans. A parent and its child end three times: 1 and 2, which becomes one that
+    may not be read; 3, which has threads, and 4; 5 and 6, both between two readings.
+    """
+    cast.tell(0, "adopt")
+    for parent, child in (0, 1), (1, 2), (0, 3), (3, 4), (0, 5), (5, 6):
+        cast.fork(parent, child)
+    cast.share(0, SHARING)
+    cast.tell(3, "thread")
+    yield "open"
+    cast.tell(2, "burn", 10)
+    cast.tell(4, "burn", 10)
+    cast.tell(6, "burn", 4)
+    yield "members"
+    cast.hide(2)
+    cast.end(1, parent=0)
+    yield "sample"
+    cast.end(2, parent=0)
+    cast.fork(3, 7)
+    cast.tell(7, "burn", 4)
+    yield "sample"
+    cast.end(7, parent=3)
+    yield "pss"
+    cast.end(3, parent=0)
+    yield "sample"
+    cast.end(4, parent=0)
+    yield "sample"
+    yield "signal"
+    cast.end(5, parent=0)
+    cast.end(6, parent=0)
+    yield "sample"
+    cast.end(SHARING, parent=0)
+    cast.fork(0, 8)
+    cast.tell(8, "burn", 4)
+    cast.hide(8)
+    yield "members"
+    cast.show(8)
+    yield "members"
+    yield "end"
+
+
+class Reader:
+    """A tree in which a call fails; the control has no fault."""
+
+    def __init__(self, cast: Cast, fault: Fault | None, control: Reader | None) -> None:
+        self.cast, self.fault, self.control = cast, fault, control or self
+        self.tree: Any = None
+        self.has_failed = False
+        self.calls: list[str] = []  # of the last step
+        self.before: dict[int, float] = {}  # clocks
+        self.cputime, self.files, self.blocks = 0.0, 0, 0
+        self.differences: list[str] = []
+
+    def operation(self, step: int, operation: str) -> str:
+        """Return what this tree does: what takes long only where its call fails."""
+        is_its_step = self.fault is None or self.fault.step == step
+        return "sample" if operation in ("pss", "signal") and not is_its_step else operation
+
+    def act(self, step: int, operation: str) -> tuple[Any, bool]:
+        """Do what a step says; return the result or an exception, and whether a call has failed."""
+        files, blocks = kept()
+        function, failed = getattr(self, f"_do_{operation}"), False
+        if self.fault is None:
+            result, self.calls = calls_of(function)
+        elif self.fault.step == step:
+            result, failed = result_with(self.fault, function)
+            if self.tree is None:
+                self._do_open()
+        else:
+            result = result_of(function)
+        self.has_failed |= failed
+        self.files += FILES.value - files
+        self.blocks += BLOCKS.value - blocks
+        return result, failed
+
+    def _do_open(self) -> None:
+        self.before = self.cast.clocks()
+        self.tree = rusage.Tree(self.cast.pids[0])
+
+    def _do_members(self) -> Any:
+        return self.tree.members()
+
+    def _do_sample(self) -> Any:
+        return self.tree.sample()
+
+    def _do_end(self) -> Any:
+        return [self.tree.sample() for _ in range(9)][-1]
+
+    def _do_pss(self) -> Any:
+        return self.tree.sample(pss=True)
+
+    def _do_signal(self) -> tuple[Any, int]:
+        """Return an exception or None, and to how many processes the signal did not come."""
+        error = result_of(lambda: self.tree.send_signal(signal.SIGUSR1))
+        return error, self.cast.got_signal().count(False)
+
+    def _do_close(self) -> None:
+        self.tree.close()
+        self.tree = None  # which frees all that C has
+
+    # --- What is right ---
+
+    def check(self, operation: str, outcome: tuple[Any, bool], now: Now) -> list[str]:
+        """Return how the outcome of a step differs from what the kernel says."""
+        result, failed = outcome
+        fault = self.fault if failed else None
+        may_lack = fault is not None and fault.is_believed()
+        if self.fault is not None and self.has_failed:
+            may_lack |= self.fault.is_believed_later(at_end=operation == "end")
+        found: list[str] = []
+        error, missed = result if operation == "signal" else (result, 0)
+        if isinstance(error, Exception):
+            found += wrong_error(error, fault)
+            if missed > 1 and not (fault and fault.lasts()):
+                found.append(f"{missed} processes got no signal")
+        elif operation == "signal" and missed and not may_lack:
+            found.append(f"{missed} processes got no signal, without an exception")
+        elif operation == "members":
+            found += self._differ_members(result, now, may_lack=may_lack)
+        elif operation in ("sample", "pss", "end"):
+            found += self._differ_sums(result, now, may_lack=may_lack)
+        return found
+
+    def _has_believed(self) -> bool:
+        return self.fault is not None and self.has_failed and self.fault.is_believed()
+
+    def _used(self, now: Now, pid: int) -> float:
+        return now.clocks.get(pid, 0) - self.before.get(pid, 0)
+
+    def _differ_members(self, members: Any, now: Now, *, may_lack: bool) -> Iterator[str]:
+        sizes = {member.pid: member.rss for member in members}
+        wrong = {pid for pid, size in sizes.items() if size != now.sizes.get(pid)}
+        missing = {*now.sizes} - {*sizes}
+        if may_lack:
+            wrong.discard(self.cast.pids.get(SHARING, 0))  # where kcmp(2) fails
+            missing.clear()
+        if wrong or missing:
+            yield f"sizes {sizes} instead of {now.sizes}"
+        for member in members:
+            used = self._used(now, member.pid)
+            least = 0 if self._has_believed() else used - NOISE
+            if not least <= member.cputime <= used + NOISE:
+                yield f"CPU time {member.cputime} of {member.pid} instead of {used}"
+
+    def _differ_sums(self, sample: rusage.Sample, now: Now, *, may_lack: bool) -> Iterator[str]:
+        count, rss = len(now.sizes) + now.unread, sum(now.sizes.values())
+        if sample.processes > count or (sample.processes < count and not may_lack):
+            yield f"{sample.processes} processes instead of {count}"
+        elif sample.unread != now.unread and not may_lack:
+            yield f"{sample.unread} unread instead of {now.unread}"
+        elif sample.rss != rss and not may_lack:
+            yield f"rss {sample.rss} instead of {rss}"
+        elif sample.pss is not None and abs(sample.pss - now.pss) > MIB and not may_lack:
+            yield f"pss {sample.pss} instead of {now.pss}"
+        used = sum(self._used(now, pid) for pid in now.clocks)
+        living = sum(self._used(now, pid) for pid in now.sizes)
+        least = 0 if self._has_believed() else living - NOISE
+        most = used
+        if self.control is not self:  # what is wrong without an error too counts once
+            most = max(used, self.control.cputime)
+        if not least <= sample.cputime <= most + NOISE:
+            yield f"CPU time {sample.cputime} where {used} s were used, {living} by the living"
+        if sample.cputime < self.cputime:
+            yield f"CPU time {sample.cputime} after {self.cputime}"
+        self.cputime = sample.cputime
+
+    def end(self, step: int) -> None:
+        """Compare the last CPU time with the control's, and close the tree."""
+        # A parent's time may lack two ticks for each child that only it has seen.
+        right = self.control.cputime
+        if self.cputime < right - 2 * TICK * COUNT and not self._has_believed():
+            self.differences.append(f"CPU time {self.cputime} at the end instead of {right}")
+        self.act(step, "close")
+        if self.files or self.blocks:
+            self.differences.append(f"{self.files} files and {self.blocks} blocks are left")
+
+
+def play_story(faults: list[Fault]) -> tuple[list[Fault], Reader, list[Reader]]:
+    """Play the story with a tree for each fault; return all possible faults, and the trees."""
+    possible: list[Fault] = []
+    cast = Cast(COUNT)
+    try:
+        control = Reader(cast, None, None)
+        readers = [control, *(Reader(cast, fault, control) for fault in faults)]
+        for step, operation in enumerate(story(cast)):
+            outcomes = [reader.act(step, reader.operation(step, operation)) for reader in readers]
+            now = cast.now()
+            for reader, outcome in zip(readers, outcomes, strict=True):
+                found = reader.check(reader.operation(step, operation), outcome, now)
+                reader.differences += [f"step {step}, {operation}: {text}" for text in found]
+            possible += faults_of(step, control.calls)
+        for reader in readers:
+            reader.end(step + 1)
+    finally:
+        cast.close()
+    return possible, control, readers[1:]
+
+
+def play_trees(report: Report, mode: str, step: str) -> None:
+    """Play the story for all faults, or those of one step.
+
+    Trees keep files open, 256 in all; "few": other trees do; "listed": all processes are listed,
+    as where the kernel has no lists of children.
+    """
+    others = [rusage.Tree() for _ in range(90 if mode == "few" else 0)]
+    if mode == "listed":
+        LIB.faults_refuse(b"access")
+    at_once = 24 if mode == "" else 200  # so that all trees can keep theirs
+    possible, control, _ = play_story([])
+    report.add(None, control.differences)
+    faults = [fault for fault in possible if step in ("", str(fault.step))]
+    open_before = len(os.listdir("/proc/self/fd"))
+    for at in range(0, len(faults), at_once):
+        for reader in play_story(faults[at : at + at_once])[2]:
+            if reader.has_failed:
+                report.add(reader.fault, reader.differences)
+    if len(os.listdir("/proc/self/fd")) != open_before:
+        report.add(None, ["files are left"])
+    for tree in others:
+        tree.close()
+
+
+# --- What is read at once ---
+
+
+def each_fails(
+    report: Report,
+    step: int,
+    action: Callable[[], Any],
+    differs: Callable[[Any, Fault | None], str],
+) -> None:
+    """Call a function with each error of each call; compare its results, and the next ones.
+
+    ``differs`` returns how a result differs; the fault is None for a call that has none.
+    """
+    result, calls = calls_of(action)
+    report.add(None, [repr(result) if isinstance(result, Exception) else differs(result, None)])
+    for fault in faults_of(step, calls):
+        before = kept()
+        result, failed = result_with(fault, action)
+        if not failed:
+            continue
+        if isinstance(result, Exception):
+            found = [*wrong_error(result, fault)]
+        else:
+            found = [differs(result, fault)]
+        result = result_of(action)
+        if isinstance(result, Exception):
+            found += [f"later: {text}" for text in wrong_error(result, None)]
+        elif text := differs(result, None):
+            found.append(f"later: {text}")
+        for _ in range(100):
+            if kept() != before:  # the thread of a recording may be at its end
+                time.sleep(0.001)
+        if kept() != before:
+            found.append(f"files and blocks are left: {before} {kept()}")
+        report.add(fault, found)
+
+
+def near(found: float, right: float, error: float = MIB) -> str:
+    """Return what is wrong with a figure; this process uses memory meanwhile."""
+    return "" if abs(found - right) <= error else f"{found} instead of {right}"
+
+
+def play_process(report: Report) -> None:
+    """Open a process, and read it."""
+    cast = Cast(1)
+    pid = cast.pids[0]
+    cast.tell(0, "burn", 4)
+
+    def open_it() -> float:
+        with rusage.Process(pid) as opened:
+            return opened.cputime()
+
+    used, rss = clock(pid), rss_of(pid)
+    peak = number_in(f"/proc/{pid}/status", "\nVmHWM:")
+    pss = number_in(f"/proc/{pid}/smaps_rollup", "\nPss:")
+    with rusage.Process(pid) as process:
+        right = process.getrusage()
+        each_fails(report, 0, open_it, lambda found, _: near(found, used, NOISE))
+        each_fails(report, 1, process.cputime, lambda found, _: near(found, used, NOISE))
+        each_fails(report, 2, process.rss, lambda found, _: near(found, rss, 0))
+        each_fails(report, 3, process.peak, lambda found, _: near(found, peak, 0))
+        each_fails(report, 4, process.pss, lambda found, _: near(found, pss))
+        each_fails(
+            report, 5, process.getrusage, lambda found, _: "" if found == right else f"{found}"
+        )
+    cast.close()
+
+
+def play_memory(report: Report) -> None:
+    """Read this process's memory."""
+    status, rollup = "/proc/self/status", "/proc/self/smaps_rollup"
+    each_fails(report, 0, rusage.rss, lambda found, _: near(found, rss_of("self")))
+    each_fails(report, 1, rusage.peak, lambda found, _: near(found, number_in(status, "\nVmHWM:")))
+    each_fails(report, 2, rusage.pss, lambda found, _: near(found, number_in(rollup, "\nPss:")))
+
+
+def play_block(report: Report) -> None:
+    """Measure a block inside another one; both have a peak of their own."""
+
+    def use(mib: int) -> int:
+        """Return the resident set size with a part that is given back."""
+        block = bytearray(mib * MIB)
+        block[::PAGE] = b"x" * len(range(0, len(block), PAGE))
+        return rss_of("self")
+
+    def measure_blocks() -> list[tuple[int, int]]:
+        """Return the peaks that are measured, each with the right one."""
+        with rusage.measure(reset_peak=True) as outer:
+            used = use(16)
+            with rusage.measure(reset_peak=True) as inner:
+                used_inside = use(8)
+        peaks = (outer, max(used, used_inside)), (inner, used_inside)
+        return [(block.peak, right) for block, right in peaks if "peak" in block.measured]
+
+    def differs(found: list[tuple[int, int]], fault: Fault | None) -> str:
+        if fault is None and len(found) < 2:
+            return "not measured"
+        return "".join(near(*peaks) for peaks in found)
+
+    measure_blocks()  # which allocates for the marks
+    each_fails(report, 0, measure_blocks, differs)
+
+
+def play_record(report: Report) -> None:
+    """Record a tree."""
+    cast = Cast(3)
+    cast.fork(0, 1)
+    cast.fork(1, 2)
+    now = cast.now()
+    right = len(now.sizes), 0, sum(now.sizes.values())
+
+    def record() -> tuple[Any, list[rusage.Sample]]:
+        """Return an exception or None, and what was recorded."""
+        recording = rusage.record(cast.pids[0], interval=0.002)
+
+        def run() -> None:
+            recording.start()
+            time.sleep(0.01)
+            recording.stop()
+
+        return result_of(run), recording.samples
+
+    def differs(found: tuple[Any, list[rusage.Sample]], fault: Fault | None) -> str:
+        error, samples = found
+        texts = [*wrong_error(error, fault)] if isinstance(error, Exception) else []
+        wrong = [one for one in samples if (one.processes, one.unread, one.rss) != right]
+        if wrong and not (fault and fault.is_believed()):
+            texts.append(f"{wrong} instead of {right}")
+        cputimes = [one.cputime for one in samples]
+        if cputimes != sorted(cputimes) or max(cputimes, default=0) > NOISE:
+            texts.append(f"CPU times {cputimes} of processes that sleep")
+        return ", ".join(texts)
+
+    each_fails(report, 0, record, differs)
+    cast.close()
+
+
+def main() -> int:
+    """Play a scene as another user than root."""
+    scene, step = sys.argv[1:]
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
+    LIBC.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)  # as after an exec
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # setuid(2) has undone unshare's
+    LIBC.prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)  # the kernel may join pages of processes that sleep
+    report = Report(scene)
+    kind, _, mode = scene.partition(" ")
+    if kind == "trees":
+        play_trees(report, mode, step)
+    else:
+        globals()[f"play_{kind}"](report)
+    return report.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

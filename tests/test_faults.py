@@ -1,0 +1,60 @@
+"""Each call of the extension's C fails once, in scenes of ``tests/programs/faulty_scenes.py``."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import faults
+import pytest
+from conftest import CPYTHON, root
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [
+    root,
+    pytest.mark.skipif(not CPYTHON, reason="compiles the extension for CPython"),
+    pytest.mark.not_emulated,
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a package whose calls can fail."""
+    if shutil.which("cc") is None:
+        pytest.skip(reason="no C compiler: apt-get install gcc libc6-dev")
+    try:
+        can = subprocess.run([*faults.IN_NAMESPACES, "true"], capture_output=True, check=False)
+    except FileNotFoundError:
+        pytest.skip(reason="no unshare(1): install util-linux")
+    if can.returncode:
+        pytest.skip(reason="no permission to make namespaces and to mount")
+    built: Path = tmp_path_factory.mktemp("faults")
+    faults.build(built)
+    return built
+
+
+def assert_nothing_differs(folder: Path, scene: str, step: str = "") -> None:
+    done = faults.play(folder, scene, step)
+    assert done.returncode == 0, done.stdout
+    assert ", 0 differed" in done.stdout
+
+
+@pytest.mark.parametrize("scene", ["process", "memory", "block"])
+def test_reading(folder: Path, scene: str) -> None:
+    assert_nothing_differs(folder, scene)
+
+
+def test_reading_of_tree(folder: Path) -> None:
+    """The calls of one reading, after a parent has waited for a child."""
+    assert_nothing_differs(folder, "trees few", "4")
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("scene", ["record", "trees", "trees few", "trees listed"])
+def test_scene(folder: Path, scene: str) -> None:
+    """All calls, where trees keep files open, where they do not, and without lists of children."""
+    assert_nothing_differs(folder, scene)
