@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _thread
-import math
 import sys
 import time
 import warnings
@@ -19,6 +18,7 @@ from ._tree import Member, Sample, Tree, members_of, require_pss
 _Locks = tuple[_thread.LockType, _thread.LockType]
 _clock = time.perf_counter
 _SHORTEST = 0.0001  # seconds; a reading of one process takes a tenth of it
+_LONGEST = sys.float_info.max  # seconds; an int may be larger, but cannot be added to a float
 _LONGEST_WAIT = 100.0  # seconds; a wait of 900 s ended at once on OpenBSD 7.9
 # For so long the thread waits for another reader of the tree before it looks for a stop().
 _PATIENCE = 0.02  # seconds
@@ -77,9 +77,9 @@ class record:  # noqa: N801 (used like a function)
     ) -> None:
         if not isinstance(interval, (int, float)):
             raise TypeError(f"interval must be a number of seconds, int or float: {interval!r}")
-        if not _SHORTEST <= interval < math.inf:
+        if not _SHORTEST <= interval <= _LONGEST:
             raise ValueError(
-                f"interval must be a number of seconds, and at least {_SHORTEST}: {interval!r}"
+                f"interval must be from {_SHORTEST} to {_LONGEST:.2g} seconds: {interval!r}"
             )
         if index(max_samples) < 2:  # neighbours are joined
             raise ValueError(f"max_samples must be at least 2: {max_samples!r}")

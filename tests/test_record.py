@@ -498,7 +498,7 @@ def test_recording_that_is_never_stopped() -> None:
 
 
 INTERVALS: dict[type[Exception], list[Any]] = {
-    ValueError: [0, -1, float("nan"), float("inf"), 1e-320, 0.00009],
+    ValueError: [0, -1, float("nan"), float("inf"), 1e-320, 0.00009, 10**400],
     TypeError: ["1", Decimal("0.05")],
 }
 
