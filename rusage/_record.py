@@ -8,7 +8,6 @@ import time
 import warnings
 from collections.abc import Callable  # noqa: TC003 (for typing.get_type_hints)
 from operator import attrgetter, index
-from types import FrameType  # noqa: TC003 (as above)
 
 from ._fields import mebibytes
 from ._forks import forks
@@ -32,9 +31,11 @@ class record:  # noqa: N801 (used like a function)
     Then read ``r.largest`` and ``r.samples``. Without ``pid``, this process. A sample is taken at
     the start, every ``interval`` seconds, and at the end of the block. ``on_sample`` is called with
     each sample: in the recording's thread from the first interval on, and with the last sample in
-    the thread that calls ``stop()``. An exception of ``on_sample`` ends the recording, and
-    ``stop()`` raises it. A recording also ends when no member of the tree lives any more. A last
-    sample, without members, is added if a zombie shows more CPU time than the sample before.
+    the thread that calls ``stop()``. It may be called before ``with record(...) as r`` has bound
+    ``r``: create the object before the block if ``on_sample`` uses it. An exception of
+    ``on_sample`` ends the recording, and ``stop()`` raises it. A recording also ends when no member
+    of the tree lives any more. A last sample, without members, is added if a zombie shows more CPU
+    time than the sample before.
 
     ``largest`` may be below the true peak, which may fall between two samples, or above it, if
     memory moved between members during one reading. ``missed`` is the number of intervals without a
@@ -92,7 +93,6 @@ class record:  # noqa: N801 (used like a function)
         self.interval, self.missed = interval, 0
         self._tree: Tree | None = None
         self._starting: dict[int, object] = {}  # set by the one start() that is under way
-        self._caller: FrameType | None = None
         self._samples: list[Sample] = []
         self._largest: tuple[Sample, bytes] | None = None
 
@@ -188,15 +188,15 @@ class record:  # noqa: N801 (used like a function)
         Raises what ``on_sample`` has raised, and the ``OSError`` of a sample that could not be
         taken. Called by ``on_sample``, it takes no last sample of its own recording.
         """
-        self._caller = None
         done = _end(self._running)
         if done is None:
             return
         try:
             has_thread = self._forks == len(forks)  # a forked child has none
             has_ended = has_thread and done.acquire(timeout=self._patience())
-            if has_ended and self._lives and self._error is None:
-                self._read()
+            if has_ended and self._error is None:
+                if self._lives:
+                    self._read()
                 self._report()
         finally:
             self.tree.close()
@@ -213,8 +213,6 @@ class record:  # noqa: N801 (used like a function)
         return 1 if caller in _threads else -1
 
     def __enter__(self) -> record:  # noqa: PYI034 (Self is not in Python 3.10's typing)
-        self._caller = sys._getframe(1)  # noqa: SLF001 (of CPython and PyPy)
-        self._entering = self._caller.f_lasti
         try:
             self.start()
         except BaseException:  # a signal handler may have raised it after the start
@@ -247,8 +245,6 @@ class record:  # noqa: N801 (used like a function)
         tree, thread = self.tree, (len(forks), _thread.get_ident())
         lock = tree._lock
         self._thread = thread
-        if running:  # on_sample may call stop() before start() has set it
-            self._running = running
         _threads.add(thread)
         try:
             while running and self._lives and self._forks == len(forks):
@@ -256,14 +252,13 @@ class record:  # noqa: N801 (used like a function)
                 if delay > 0:
                     wake.acquire(timeout=min(delay, _LONGEST_WAIT))
                 elif lock.acquire(timeout=_PATIENCE):
+                    # Samples taken during start() wait: stop() in on_sample would do nothing yet.
+                    has_started = self._running is running
                     try:
                         self._read()
                     finally:
                         lock.release()
-                    caller = self._caller
-                    # on_sample may use the name: wait until the with statement has bound it.
-                    if caller is None or caller.f_lasti != self._entering:
-                        self._caller = None
+                    if has_started:
                         self._report()
         except BaseException as error:  # noqa: BLE001 (stop() raises it)
             self._error = error

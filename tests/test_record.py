@@ -13,9 +13,10 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
-from operator import attrgetter
+from operator import attrgetter, methodcaller
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -181,19 +182,62 @@ def test_neighbours_are_joined(size: str, limit: int, monkeypatch: pytest.Monkey
 # --- on_sample ---
 
 
-def test_name_of_the_with_statement_in_on_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is bound before the first call, which has the first sample, however slow the start is."""
-    seen: list[tuple[rusage.Sample, rusage.Sample]] = []
-    start = rusage.record.start
+def test_on_sample_in_compiled_code() -> None:
+    """It is called while the frame of the caller stands still, as the frame below Cython does.
 
-    def start_slowly(r: rusage.record) -> None:
-        start(r)
-        time.sleep(20 * FAST)
+    Here one instruction enters the block, waits for a call, and leaves the block.
+    """
+    called = threading.Event()
+    r = rusage.record(interval=FAST, on_sample=lambda _: called.set())
+    steps: list[Callable[[], object]] = [r.__enter__, lambda: called.wait(60), r.stop]
+    _, was_called, _ = map(methodcaller("__call__"), steps)
+    assert was_called
 
-    monkeypatch.setattr(rusage.record, "start", start_slowly)
-    with rusage.record(interval=FAST, on_sample=lambda one: seen.append((one, r.largest))) as r:
-        wait_until(lambda: len(seen) >= 5, "calls")
-    assert [sample for sample, _ in seen] == r.samples
+
+def test_frame_of_the_caller_is_not_kept() -> None:
+    """Its local variables are released when the function that has entered the block returns."""
+
+    def enter() -> weakref.ref[Any]:
+        local = threading.Event()
+        r.__enter__()
+        return weakref.ref(local)
+
+    r = rusage.record(interval=1000)
+    local = enter()
+    gc.collect()  # PyPy
+    found = local()
+    r.stop()
+    assert found is None
+
+
+@pytest.mark.parametrize("when", ["in the block", "at the end"])
+def test_samples_during_a_slow_start(when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They wait: ``on_sample`` sees all of them, in order, when ``start`` has returned.
+
+    Also if the tree ends before.
+    """
+    from rusage import _record, _threads
+
+    seen: list[rusage.Sample] = []
+    with held() as running:
+        r = rusage.record(running.root, interval=FAST, on_sample=seen.append)
+
+        def start_slowly(*arguments: Any) -> None:
+            _threads.start_without_signals(*arguments)
+            wait_for(r, 5)
+            if when == "at the end":
+                running.release()
+                wait_until(lambda: not threads(), "the end of the thread")
+            assert not seen
+
+        monkeypatch.setattr(_record, "start_without_signals", start_slowly)
+        with r:
+            if when == "in the block":
+                wait_until(lambda: seen, "calls")
+                running.release()
+                wait_until(lambda: not threads(), "the end of the thread")
+    assert len(seen) >= 5
+    assert seen == r.samples
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), SystemExit(3), KeyboardInterrupt()], ids=repr)
@@ -233,7 +277,7 @@ def test_error_in_the_last_call_of_on_sample() -> None:
 
 def stop_in_on_sample() -> None:
     """No more samples are taken."""
-    r = rusage.record(interval=FAST, on_sample=lambda _: r.stop() if len(r.samples) == 3 else None)
+    r = rusage.record(interval=FAST, on_sample=lambda _: r.stop() if len(r.samples) >= 3 else None)
     r.start()
     wait_for_the_end(r)
     count = len(r.samples)
