@@ -291,6 +291,24 @@ def test_end_that_is_seen_for_a_moment() -> None:
             os.close(write_end)
 
 
+@linux
+def test_ended_processes_cost_no_waiting() -> None:
+    """A zombie and a number without a process: a wait would be a voluntary switch, by getrusage."""
+    from resource import RUSAGE_THREAD, getrusage
+
+    with reporter() as running, rusage.Process(running.pid) as process:
+        if handle_of(process).pidfd < 0:
+            pytest.skip("without pidfd_open(2) an end is confirmed a millisecond later")
+    with subprocess.Popen([sys.executable, "-S", "-c", ""]) as zombie:
+        wait_for_state(zombie.pid, "Z")
+        for pid in zombie.pid, 2**31 - 1:
+            before = getrusage(RUSAGE_THREAD).ru_nvcsw
+            for _ in range(200):
+                with pytest.raises(ProcessLookupError):
+                    rusage.Process(pid)
+            assert getrusage(RUSAGE_THREAD).ru_nvcsw - before < 100
+
+
 # --- Which process ---
 
 

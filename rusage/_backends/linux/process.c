@@ -67,27 +67,33 @@ typedef struct {
     int64_t deadline;               /* of the repetitions, in ms */
 } rusage_retry;
 
+/* Return whether the pidfd and the stat file both show the end now, if the process has them. */
+static int rusage_looks_ended(const rusage_process *process)
+{
+    rusage_stat stat;
+
+    return (process->pidfd < 0 || rusage_check_pidfd(process->pidfd) == RUSAGE_NO_PROCESS)
+           && (process->directory < 0 || rusage_process_stat(process, &stat) == RUSAGE_NO_PROCESS);
+}
+
 /* Wait a millisecond and return 1 if a reading that has failed is to be repeated. While a thread
-   other than the first one executes a program and replaces it, there is a moment in which
-
+   other than the first one executes a program and replaces it, there are moments in which
    - the process has no memory (ENODATA);
-   - a file in /proc cannot be read (ESRCH), seen once in 10 million calls on Linux 6.18;
-   - pidfd_poll() finds the first thread ended and alone, as rarely.
-
-   Therefore an end is believed if it is seen twice, a millisecond apart, by the pidfd and by stat;
-   everything else after one second: if the directory belongs to another process, stat never shows
-   the end. */
+   - a file in /proc cannot be read, or stat shows the first thread ended and alone (ESRCH): the
+     latter often, and in one reading after the other, if each program is replaced at once;
+   - pidfd_poll() finds the first thread ended and alone: once in 10 million calls on Linux 6.18.
+   Therefore the end of the process is believed if the pidfd and stat both show it now; without a
+   pidfd, if stat shows it a millisecond later too; and in any case after a second: if the directory
+   belongs to another process, stat never shows the end. */
 static int rusage_try_again(const rusage_process *process, int error, rusage_retry *retry)
 {
     struct timespec time = {0, 0};
-    rusage_stat stat;
     int64_t now;                    /* ms */
 
     if (error != RUSAGE_NO_PROCESS && error != ENODATA)
         return 0;
-    if (retry->is_repeated && error == RUSAGE_NO_PROCESS
-        && rusage_check_alive(process) == RUSAGE_NO_PROCESS
-        && rusage_process_stat(process, &stat) != 0)
+    if (error == RUSAGE_NO_PROCESS && (process->pidfd >= 0 || retry->is_repeated)
+        && rusage_looks_ended(process))
         return 0;
     clock_gettime(CLOCK_MONOTONIC, &time);
     now = (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
@@ -332,7 +338,7 @@ static void rusage_process_close(rusage_process *process)
     }
 }
 
-/* Return 0, or, with both descriptors closed, an errno, RUSAGE_NO_PROCESS or ENODATA. */
+/* Return 0, an errno, RUSAGE_NO_PROCESS or ENODATA. */
 static int rusage_open_once(rusage_process *process, int pid, const rusage_call *call)
 {
     int64_t number = 0;
@@ -356,8 +362,10 @@ static int rusage_open_once(rusage_process *process, int pid, const rusage_call 
         error = -process->directory;
     else if (process->pidfd < 0) {
         error = rusage_read_status(process->directory, "status", "\nTgid:", &number);
-        if (error == 0 && number != pid) /* a thread */
+        if (error == 0 && number != pid) { /* a thread: its stat file would show it alive */
+            rusage_close_fd(&process->directory);
             error = RUSAGE_NO_PROCESS;
+        }
     }
     if (error == 0)
         error = rusage_process_stat(process, &stat);
@@ -366,20 +374,20 @@ static int rusage_open_once(rusage_process *process, int pid, const rusage_call 
     if (error == 0 && rusage_has_peak(process, call))
         error = rusage_read_peak(process, &number);
     /* The directory may belong to another process, if this one ended before it was opened. */
-    if (error == 0)
-        error = rusage_check_alive(process);
-    if (error != 0)
-        rusage_process_close(process);
-    return error;
+    return error != 0 ? error : rusage_check_alive(process);
 }
 
 static int rusage_process_open(rusage_process *process, int pid, rusage_call *call)
 {
     rusage_retry retry = {0};
-    int error;
+    int error, is_repeated;
 
-    do
+    do {
         error = rusage_open_once(process, pid, call);
-    while (rusage_try_again(process, error, &retry));
+        /* A number that pidfd_open() does not know belongs to no process, also during exec. */
+        is_repeated = process->is_open && rusage_try_again(process, error, &retry);
+        if (error != 0)
+            rusage_process_close(process);
+    } while (is_repeated);
     return rusage_final_error(error);
 }
