@@ -7,8 +7,10 @@ and, where it does not export them, by the CPU time and the resident set size.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator  # noqa: TC003 (for typing.get_type_hints)
+from operator import index
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
@@ -24,6 +26,8 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     _Family = type[CounterMetricFamily | GaugeMetricFamily]
+    _Others = dict[str, float | None]
+    """Values beside a usage, also instead of its fields; None for one that is unknown."""
 
 if TYPE_CHECKING or "Process" not in BACKEND.absent:
     from ._process import Process
@@ -102,73 +106,81 @@ class UsageCollector:
 
     def describe(self) -> Iterator[Metric]:
         """Yield the metrics without values: a registry refuses another collector of the same."""
-        for metric in self._metrics(RUsage.zero, rss=0):
-            metric.samples.clear()
-            yield metric
+        yield from self._own.describe()
+        if self._children:
+            yield from self._children.describe()
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics with their present values."""
-        others: dict[str, float | None] = {}
         try:
-            if self._process is None:
-                usage = getrusage(RUSAGE_SELF)
-                if self._has_rss:
-                    others["rss"] = read_rss()
-                others["ru_maxrss"] = read_peak()
-            else:
-                usage = self._process.getrusage()
-                # The clock of cputime() may be finer than the two times, but must not fall behind
-                # them.
-                others["cputime"] = max(usage.cputime, self._process.cputime())
-                others["rss"] = self._process.rss()
-                others["ru_maxrss"] = usage.ru_maxrss or None
+            reading = self._read_own() if self._process is None else _read(self._process)
         except OSError:  # an exception would fail the whole page
             return
-        yield from self._metrics(usage, **others)
-
-    def _metrics(self, usage: RUsage, **others: float | None) -> Iterator[Metric]:
-        yield from self._own.families(usage, **others)
+        yield from self._own.collect([([], *reading)])
         if self._children:
-            yield from self._children.families(getrusage(RUSAGE_CHILDREN))
+            yield from self._children.collect([([], getrusage(RUSAGE_CHILDREN), {})])
+
+    def _read_own(self) -> tuple[RUsage, _Others]:
+        usage = getrusage(RUSAGE_SELF)
+        others: _Others = {}
+        if self._has_rss:
+            others["rss"] = read_rss()
+        others["ru_maxrss"] = read_peak()
+        return usage, others
+
+
+def _read(process: Process) -> tuple[RUsage, _Others]:
+    usage = process.getrusage()
+    return usage, {
+        **dict.fromkeys(BACKEND.process - process.measured),
+        # The clock of cputime() may be finer than the two times, but must not fall behind them.
+        "cputime": max(usage.cputime, process.cputime()) if process.measured >= TIMES else None,
+        "rss": process.rss(),
+        "ru_maxrss": usage.ru_maxrss or None,
+    }
 
 
 class WorkersCollector:
     """Collect the resource usage of several processes, such as a server's workers.
 
     Each scrape calls ``pids`` for their process IDs. It exports each as a ``UsageCollector`` of
-    another process does, with the label ``pid``. A process that cannot be read is left out.
+    another process does, with the label ``pid``, once if an ID is there twice. What cannot be read
+    is left out: a process that has ended, or a number that is no process ID.
     """
 
     def __init__(self, pids: Callable[[], Iterable[int]], *, namespace: str = "") -> None:
+        self._open = rusage.Process  # an AttributeError where it is absent
         self._pids = pids
-        self._namespace = namespace
+        prefix = f"{namespace}_process_" if namespace else "process_"
+        measured = BACKEND.process | {"cputime", "rss"} - BACKEND.absent.keys()
+        self._metrics = _Metrics(prefix, measured, label="pid")
 
     def describe(self) -> Iterator[Metric]:
         """Yield the metrics without values."""
-        with rusage.Process(os.getpid()) as process:
-            yield from UsageCollector(process, namespace=self._namespace).describe()
+        yield from self._metrics.describe()
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics with their present values."""
-        found: dict[str, Metric] = {}
-        for pid in list(self._pids()):
-            try:
-                with rusage.Process(pid) as process:
-                    metrics = list(UsageCollector(process, namespace=self._namespace).collect())
-            except OSError:
-                continue
-            for metric in metrics:
-                for sample in metric.samples:
-                    sample.labels["pid"] = str(pid)
-                if metric is not (first := found.setdefault(metric.name, metric)):
-                    first.samples += metric.samples
-        yield from found.values()
+        readings: list[tuple[list[str], RUsage, _Others]] = []
+        for pid in dict.fromkeys(map(index, self._pids())):
+            # The last two: no process ID.
+            with (
+                contextlib.suppress(OSError, ValueError, OverflowError),
+                self._open(pid) as process,
+            ):
+                readings.append(([str(pid)], *_read(process)))
+        yield from self._metrics.collect(readings)
 
 
 class _Metrics:
-    """The metrics of one usage. Names and help texts are made once, which makes a scrape faster."""
+    """Metrics of usages, which have different values of a label if there is one.
 
-    def __init__(self, prefix: str, measured: frozenset[str], whose: str = "") -> None:
+    Names and help texts are made once, which makes a scrape faster.
+    """
+
+    def __init__(
+        self, prefix: str, measured: frozenset[str], whose: str = "", label: str = ""
+    ) -> None:
         # Skip notes on unmeasured fields: another process may have them.
         notes = {
             field: note
@@ -186,19 +198,26 @@ class _Metrics:
                 has_unit = scale != SECTOR or BACKEND.units.get("ru_inblock") == SECTORS
                 if fields and has_unit:
                     text = _text(whose + meaning, *map(notes.get, fields.values()))
-                    labels = ["type"] if any(fields) else []
-                    self._rows.append((family, f"{prefix}{name}", text, labels, fields, scale))
+                    labels = [*(["type"] if any(fields) else []), *([label] if label else [])]
+                    values = [([kind] if kind else [], field) for kind, field in fields.items()]
+                    self._rows.append((family, f"{prefix}{name}", text, labels, values, scale))
 
-    def families(self, usage: RUsage, **others: float | None) -> Iterator[Metric]:
-        """Yield the metrics with the values of a usage, or these others, which may be unknown."""
-        for kind, name, text, labels, fields, scale in self._rows:
-            family = kind(name, text, labels=labels)
-            for label, field in fields.items():
-                value = others[field] if field in others else getattr(usage, field)
-                if value is not None:
-                    family.add_metric([label] if label else [], value * scale)
-            if family.samples:
-                yield family
+    def describe(self) -> Iterator[Metric]:
+        """Yield the metrics without values."""
+        for family, name, text, labels, _, _ in self._rows:
+            yield family(name, text, labels=labels)
+
+    def collect(self, readings: Iterable[tuple[list[str], RUsage, _Others]]) -> Iterator[Metric]:
+        """Yield the metrics with the known values of readings, each with the label's value."""
+        for family, name, text, labels, values, scale in self._rows:
+            metric = family(name, text, labels=labels)
+            for whose, usage, others in readings:
+                for kind, field in values:
+                    value = others[field] if field in others else getattr(usage, field)
+                    if value is not None:
+                        metric.add_metric(kind + whose, value * scale)
+            if metric.samples:
+                yield metric
 
 
 def _text(meaning: str, *notes: str | None) -> str:

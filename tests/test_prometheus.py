@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock, patch
 
 import pytest
-from conftest import no_files, under_wine
+from conftest import linux, no_files, root, under_wine
 from expected import SYSTEMS
 from held_trees import held, wait_until
+from scenes import in_namespaces
 from servers import exported, get, needs_gunicorn
 
 import rusage
@@ -265,7 +267,62 @@ def test_workers() -> None:
     assert own > of_child or under_wine()
     assert samples(collector.collect()).keys() == {f"{name} {pids[1]}" for name in names}
     with patch("rusage.Process", side_effect=PermissionError):
-        assert samples(collector.collect()) == {}
+        assert samples(WorkersCollector(lambda: pids).collect()) == {}
+
+
+@needs_process
+def test_numbers_of_workers() -> None:
+    """One that is no process ID is left out; one that is there twice has its series once."""
+    own = os.getpid()
+    for numbers in [own], [0, own, -1, 2**40, own, 2**31 - 1, -(2**40)]:
+        collector = WorkersCollector(lambda numbers=numbers: numbers)  # type: ignore[misc]
+        assert {name.split()[-1] for name in samples(collector.collect())} == {str(own)}
+    for number in "1", 1.0, None:
+        no_number: Any = number
+        with pytest.raises(TypeError):
+            [*WorkersCollector(lambda: [no_number]).collect()]  # noqa: B023 (called at once)
+
+
+@needs_process
+@root
+@linux
+def test_workers_without_proc() -> None:
+    """Here /proc belongs to another PID namespace: the collector registers, and has no series."""
+
+    def scene() -> None:
+        with pytest.raises(FileNotFoundError):
+            rusage.Process(os.getpid())
+        registry = CollectorRegistry()
+        registry.register(WorkersCollector(lambda: [os.getpid()]))
+        with pytest.raises(ValueError, match="Duplicated"):
+            registry.register(WorkersCollector(list))
+        assert generate_latest(registry) == b""
+
+    in_namespaces(scene)
+
+
+@needs_process
+def test_help_texts_of_workers_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No scrape makes one: with hundreds of workers that took as long as their readings."""
+    collector = WorkersCollector(lambda: [os.getpid()])
+    monkeypatch.setattr(prometheus, "_text", Mock(side_effect=AssertionError))
+    assert samples(collector.collect())
+
+
+@pytest.mark.parametrize("system", ["Linux"], indirect=True)
+def test_workers_of_which_less_is_measured(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has the metrics that a ``UsageCollector`` of this process has, such as of a kernel's."""
+    times = "ru_utime", "ru_stime"
+    fields = [*times, "ru_minflt", "ru_majflt", "ru_maxrss"], times, ["ru_minflt"]
+    processes = {pid: made_up(*measured) for pid, measured in enumerate(fields, 1)}
+    monkeypatch.setattr(rusage, "Process", lambda pid: contextlib.nullcontext(processes[pid]))
+    expected = {
+        f"{name} {pid}": value
+        for pid, process in processes.items()
+        for name, value in samples(UsageCollector(process).collect()).items()
+    }
+    assert len(expected) == 7 + 4 + 2, system
+    assert samples(WorkersCollector(lambda: processes).collect()) == expected
 
 
 def made_up(*measured: str, clock: float = 0.0, **reported: Any) -> Any:
