@@ -18,13 +18,14 @@ from unittest.mock import Mock
 import forked
 import pytest
 from command import in_words, new_folder, nth, plain, record, run, table, validated  # noqa: F401 (new_folder is a fixture)
-from conftest import become_nobody, in_child, needs_sh, root
+from conftest import become_nobody, forks, in_child, needs_sh, root
 from forked import RUSAGE
 from held_trees import wait_until
 from scenes import Child, in_namespaces, next_pid
 from terminals import Start, read_until, screen
 
 import rusage
+from rusage._backends import BACKEND
 from rusage._cli.figures import Ended, Series
 from rusage._cli.options import Options
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 if not hasattr(rusage, "Tree"):
     pytest.skip("this system has no Tree", allow_module_level=True)
 
-from rusage._cli import comparison, formats, limits, report, sampling
+from rusage._cli import comparison, formats, limits, report, running, sampling
 from rusage._cli.sampling import Sampling, TreePeak
 
 PROGRAM = [sys.executable, str(Path(__file__).parent / "programs" / "tree_of_processes.py")]
@@ -733,6 +734,78 @@ def test_recorded_process() -> None:
     assert max(int(row["rss (bytes)"]) for row in rows) == found["tree"]["rss"] >= 50 * MIB
     assert 0 < found["elapsed"] <= float(rows[-1]["elapsed (seconds)"])
     assert found["units"].keys() == {"elapsed", *found["usage"]}
+
+
+# Use CPU time for each line of the input, and say how much.
+BURN_FOR_EACH_LINE = """
+import sys, time
+for line in sys.stdin:
+    start = time.process_time()
+    while time.process_time() - start < 0.2:
+        pass
+    print(time.process_time() - start, flush=True)
+"""
+
+
+@forks
+@pytest.mark.parametrize("end", ["waited for", "zombie", "idle"])
+def test_end_long_before_the_next_sample(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last figures that the system had are in the record, as the process itself reports them.
+
+    They are those of a reading while it ran, or of the zombie.
+    """
+    if end == "zombie" and not (
+        BACKEND.name in {"Linux", "FreeBSD", "macOS"} and hasattr(os, "waitid")
+    ):
+        pytest.skip(reason="a zombie has no times here, or there is no waitid")
+
+    def scene() -> None:
+        process = subprocess.Popen(
+            [sys.executable, "-S", "-c", BURN_FOR_EACH_LINE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        burnt: list[float] = []
+        times: list[float] = []
+
+        def work() -> None:
+            times.append(time.perf_counter())
+            if end == "idle":
+                time.sleep(0.1)
+                return
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+            burnt.append(float(process.stdout.readline()))
+
+        def leave() -> None:
+            if end == "zombie":  # what it uses now has not been read before its end
+                work()
+            times.append(time.perf_counter())
+            process.kill()
+            if end == "zombie":
+                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            else:
+                process.wait()
+
+        steps = iter([work, leave])
+
+        def sleep(_: float) -> None:
+            next(steps, lambda: None)()
+
+        monkeypatch.setattr(running, "time", Mock(sleep=sleep, process_time=time.process_time))
+        found = running._record(process.pid, Options({"interval": 1e6}))  # noqa: SLF001 (without a report)
+        process.wait()
+        assert found.peak is not None
+        first, last = found.peak.samples[0], found.peak.samples[-1]
+        assert last.cputime >= sum(burnt) - 0.03  # ticks of 10 ms
+        recorded: Any = found.members["elapsed"]
+        assert recorded >= times[-1] - times[0] + first.elapsed
+        assert "; ended" in found.rows["recorded"]
+
+    in_child(scene)
 
 
 def test_recording_says_how_it_ends(on_terminal: Start) -> None:

@@ -83,7 +83,11 @@ def _read(pid: int, options: Options) -> Found:
 
 
 def _record(pid: int, options: Options) -> Found:
-    """Record a process and its descendants until it ends, or a signal comes that ends programs."""
+    """Record a process and its descendants until it ends, or a signal comes that ends programs.
+
+    With a long interval, most of the CPU time may come after the last sample, and the process may
+    be gone at the next one. So the tree is also read between samples: it keeps what it has read.
+    """
     signals = Signals()
     signals.catch()  # also while the following is imported
     from .. import Process, record  # some systems lack them
@@ -92,16 +96,23 @@ def _record(pid: int, options: Options) -> Found:
 
     recording = record(pid, interval=options.interval)
     usage: dict[str, float] = {}
+    elapsed = 0.0
     is_running = True
     try:
         with Process(pid) as process, recording:
             show_progress(f"recording until process {pid} ends, or Ctrl-C")
             while is_running and ending_signal(signals) is None:
+                began = time.process_time()
                 try:
                     usage = measured_fields(process.getrusage(), process.measured)
                 except ProcessLookupError:
                     is_running = False
-                time.sleep(min(STEP, options.interval))
+                if options.interval > STEP:
+                    elapsed = recording.tree.sample().elapsed
+                if is_running:
+                    # Readings of a large tree may take a twentieth of a CPU.
+                    spent = time.process_time() - began
+                    time.sleep(max(min(STEP, options.interval), 20 * spent))
         show_progress()
     except OSError as error:  # such as EMFILE: what was recorded until then is reported
         if not recording.samples:
@@ -109,10 +120,11 @@ def _record(pid: int, options: Options) -> Found:
         complain("--pid", error.strerror)
     peak = peak_of(recording)
     last = peak.samples[-1]
+    elapsed = max(elapsed, last.elapsed)
     state = "still running" if is_running else "ended"
     rows = {
-        "recorded": f"{quantity(last.elapsed, 'seconds')}; {state}",
+        "recorded": f"{quantity(elapsed, 'seconds')}; {state}",
         "CPU time": f"{quantity(last.cputime, 'seconds')} of all processes, while recorded",
         "tree memory": f"{report.of_peak(peak)}; {report.how_often(peak)}",
     }
-    return Found(usage, {"elapsed": last.elapsed, "tree": formats.tree_record(peak)}, rows, peak)
+    return Found(usage, {"elapsed": elapsed, "tree": formats.tree_record(peak)}, rows, peak)
