@@ -461,6 +461,13 @@ PROMISES = [
     ),
     Promise(
         "rusage/_record.py::record",
+        """``on_sample`` is called with each sample: in the recording's thread from the first
+        interval on, and with the last sample in the thread that calls ``stop()``.""",
+        """test_record.py::test_on_sample_in_compiled_code
+        test_record.py::test_samples_during_a_slow_start""",
+    ),
+    Promise(
+        "rusage/_record.py::record",
         "An exception of ``on_sample`` ends the recording, and ``stop()`` raises it.",
         "test_record.py::test_error_in_on_sample",
     ),
@@ -480,6 +487,18 @@ PROMISES = [
         """The thread keeps a recording that is in progress; one that has ended by itself and was
         never stopped gives a ``ResourceWarning``.""",
         "test_record.py::test_recording_that_is_never_stopped",
+    ),
+    Promise(
+        "rusage/prometheus.py::WorkersCollector",
+        """What cannot be read is left out: a process that has ended, or a number that is no process
+        ID.""",
+        "test_prometheus.py::test_workers test_prometheus.py::test_numbers_of_workers",
+    ),
+    Promise(
+        COMMAND,
+        """So the CPU time until the last of these readings is known if the process ends before the
+        next sample; what it uses later is known only while its parent has not waited for it.""",
+        "test_cli_tree.py::test_end_long_before_the_next_sample",
     ),
     Promise(
         COMMAND,
