@@ -412,8 +412,11 @@ static int rusage_member_read(rusage_tree *tree, rusage_member *member, int want
     } else if (error == ESRCH) {
         member->now.state = RUSAGE_GONE;
         error = 0;
-    } else if (error == 0 && member->now.state == RUSAGE_ZOMBIE)
-        rusage_member_close(tree, member); /* it may stay for long */
+    } else if (error == 0) {
+        rusage_close_fd(&member->handle.pidfd); /* it may be read again */
+        if (member->now.state == RUSAGE_ZOMBIE)
+            rusage_member_close(tree, member); /* it may stay for long */
+    }
     return error;
 }
 
