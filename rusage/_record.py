@@ -19,8 +19,6 @@ _clock = time.perf_counter
 _SHORTEST = 0.0001  # seconds; a reading of one process takes a tenth of it
 _LONGEST = sys.float_info.max  # seconds; an int may be larger, but cannot be added to a float
 _LONGEST_WAIT = 100.0  # seconds; a wait of 900 s ended at once on OpenBSD 7.9
-# For so long the thread waits for another reader of the tree before it looks for a stop().
-_PATIENCE = 0.02  # seconds
 # Those that take samples: the number of forks until then, and the identifier.
 _threads: set[tuple[int, int]] = set()
 
@@ -237,13 +235,8 @@ class record:  # noqa: N801 (used like a function)
     # --- Samples ---
 
     def _run(self, running: list[_Locks], wake: _thread.LockType, done: _thread.LockType) -> None:
-        """Take samples until the recording ends; in the thread.
-
-        It waits for no lock for ever: the thread that has it may be waiting in stop(), called by a
-        signal handler.
-        """
+        """Take samples until the recording ends; in the thread."""
         tree, thread = self.tree, (len(forks), _thread.get_ident())
-        lock = tree._lock
         self._thread = thread
         _threads.add(thread)
         try:
@@ -251,13 +244,10 @@ class record:  # noqa: N801 (used like a function)
                 delay = tree._opened + self._next * self.interval - _clock()
                 if delay > 0:
                     wake.acquire(timeout=min(delay, _LONGEST_WAIT))
-                elif lock.acquire(timeout=_PATIENCE):
+                else:
                     # Samples taken during start() wait: stop() in on_sample would do nothing yet.
                     has_started = self._running is running
-                    try:
-                        self._read()
-                    finally:
-                        lock.release()
+                    self._read()
                     if has_started:
                         self._report()
         except BaseException as error:  # noqa: BLE001 (stop() raises it)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import struct
 import time
-from _thread import RLock
 from collections import namedtuple
 
 from ._backends import BACKEND
 from ._forks import forks
-from ._getrusage import c_int
+from ._getrusage import WAITED, buffer_of, c_int, new_call, usage_in
 from ._process import Opened, error_of_process
 from ._rusage import ffi, lib
 
@@ -19,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NamedTuple
+
+    from ._fields import RUsage
 
     class _Sample(NamedTuple):
         """The fields of ``Sample``, for type checkers."""
@@ -133,7 +134,7 @@ class Tree(Opened):
     """The process ID of the root."""
 
     def __init__(self, pid: int | None = None) -> None:
-        self._locks: dict[int, RLock] = {}
+        self._is_awaited = False
         self.pid = os.getpid() if pid is None else c_int(pid)
         if self.pid < 1:
             raise ValueError(f"not a process ID: {self.pid}")
@@ -147,27 +148,21 @@ class Tree(Opened):
         self._opened = time.perf_counter()  # when elapsed is 0
         self._closed = False
 
-    @property
-    def _lock(self) -> RLock:
-        """What threads wait for: a forked child has its own, which no thread holds.
-
-        Re-entrant, since a signal handler may read the tree while its thread does.
-        """
-        return self._locks.setdefault(len(forks), RLock())
-
     def _run(self, function: Callable[..., int], *arguments: object) -> int:
-        """Call a function of C, which runs alone; return its code.
+        """Call a function of C, which no other thread disturbs; return its code.
 
         The number of forks tells it whether a thread that a forked child does not have was using
-        the tree. It is in use in spite of the lock if a signal handler has forked inside a call:
-        then that goes on in the child, with the lock from before.
+        the tree. No lock of Python's: a signal handler that reads or forks would meet it.
         """
+        if self._is_awaited:  # by a thread that looks each half a millisecond
+            self._is_awaited = False
+            time.sleep(0.001)
         while True:
-            with self._lock:
-                code = function(self._tree[0], len(forks) + 1, *arguments)
+            code = function(self._tree[0], len(forks) + 1, *arguments)
             if code != lib.RUSAGE_TREE_IN_USE:
                 return code
-            time.sleep(0.001)
+            self._is_awaited = True
+            time.sleep(0.0005)
 
     def _call(self, function: Callable[..., int], *arguments: object, others: str = "") -> None:
         """Call a function of C; raise the exception for its code."""
@@ -255,7 +250,7 @@ class Tree(Opened):
         self._closed = True
         self._run(lib.rusage_tree_close)
 
-    # --- For record and the command, with _lock, which a reading holds, and _opened ---
+    # --- For record and the command, with _opened ---
 
     def _sample_members(self, *, pss: bool) -> tuple[Sample, bytes]:
         """Return a sample, and the figures of its members for members_of()."""
@@ -270,9 +265,11 @@ class Tree(Opened):
         known = ffi.new("int[]", others)
         self._call(lib.rusage_tree_own_orphans, os.getpid(), known, len(others))
 
-    def _reaped(self, pid: int, seconds: float) -> None:
-        """Count the CPU time of an orphan for which this process has waited."""
-        self._call(lib.rusage_tree_reaped, pid, seconds)
+    def _reap(self, pid: int) -> RUsage:
+        """Wait for a child that has ended, an orphan or one of the others; return its usage."""
+        call = new_call(BACKEND, 0, WAITED)
+        self._call(lib.rusage_tree_reap, pid, call)
+        return usage_in(buffer_of(call))
 
 
 def members_of(figures: bytes) -> list[Member]:

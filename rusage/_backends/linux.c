@@ -1,6 +1,7 @@
 /* Linux. */
 
 #define RUSAGE_HAS_ROOT
+#define RUSAGE_HAS_REAPER
 #include "../_c/unix.c"
 #include "linux/members.c"
 #include "linux/memory.c"

@@ -14,6 +14,7 @@ static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *ca
 static void rusage_set_usage(rusage_figures *figures, const rusage_values *values, int64_t hz,
                              rusage_call *call)
 {
+    figures->has_times = 1;
     figures->own = rusage_quotient(values->utime + values->stime, hz);
     if (call != NULL)
         rusage_convert_values(values, hz, call);
@@ -126,6 +127,15 @@ static int rusage_member_lives(rusage_tree *tree, rusage_member *member, int *li
     int error = rusage_read_same_process(member, &figures);
 
     *lives = error == RUSAGE_TRY_AGAIN || (error == 0 && figures.state != RUSAGE_ZOMBIE);
+    return error == RUSAGE_TRY_AGAIN || error == RUSAGE_NO_PROCESS ? 0 : error;
+}
+
+static int rusage_member_is_same(rusage_tree *tree, rusage_member *member, int *is_same)
+{
+    rusage_figures figures;
+    int error = rusage_read_same_process(member, &figures);
+
+    *is_same = error == 0 || error == RUSAGE_TRY_AGAIN;
     return error == RUSAGE_TRY_AGAIN || error == RUSAGE_NO_PROCESS ? 0 : error;
 }
 

@@ -3,7 +3,7 @@
 
    RUSAGE_HAS_ROOT       its own rusage_read_root(), for mount namespaces
    RUSAGE_HAS_RSS        its own rusage_rss()
-   RUSAGE_HAS_REAPER     procctl(2)
+   RUSAGE_HAS_REAPER     processes that become the parents of orphans
    RUSAGE_HAS_STATCLOCK  the sysctl kern.clockrate; setting the clock moves the starts of processes
    RUSAGE_HAS_HANDLES    its own rusage_member_handle and rusage_tree_state (in linux/members.h)
    RUSAGE_NO_WAIT4       no wait4(2)

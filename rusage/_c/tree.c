@@ -37,7 +37,8 @@ static void rusage_tree_index(rusage_tree *tree)
     for (i = 0; i < tree->slot_count; i++)
         tree->slots[i] = -1;
     for (i = 0; i < tree->count; i++)
-        tree->slots[rusage_tree_slot(tree, tree->members[i].pid)] = i;
+        if (tree->members[i].pid != 0) /* not moved */
+            tree->slots[rusage_tree_slot(tree, tree->members[i].pid)] = i;
 }
 
 /* Make room for one more member. The hash table never shrinks, and at least half of it is free. */
@@ -107,14 +108,20 @@ static int rusage_tree_add_listed(rusage_tree *tree, int pid, int parent)
     return error;
 }
 
+/* Return the index of a process in the list of the reaper's other children, or -1. */
+static int rusage_find_other(const rusage_tree *tree, int pid)
+{
+    int i = tree->other_count - 1;
+
+    while (i >= 0 && tree->others[i] != pid)
+        i--;
+    return i;
+}
+
 /* Return whether a child of a process is an orphan of the tree. */
 static int rusage_is_orphan(const rusage_tree *tree, int pid, int parent)
 {
-    int i, is_other = tree->reaper == 0 || parent != tree->reaper;
-
-    for (i = 0; i < tree->other_count && !is_other; i++)
-        is_other = tree->others[i] == pid;
-    return !is_other;
+    return tree->reaper != 0 && parent == tree->reaper && rusage_find_other(tree, pid) < 0;
 }
 
 /* Make members of the processes in the list whose parents are, and of the orphans. */
@@ -181,7 +188,7 @@ static int rusage_tree_read_member(rusage_tree *tree, int index, int wants_pss)
     }
     if (rusage_tree_find(tree, member->now.parent) > index)
         return rusage_tree_move(tree, index);
-    if (!member->is_counted && member->now.state != RUSAGE_UNREAD)
+    if (!member->is_counted && (member->now.has_times || member->now.state != RUSAGE_UNREAD))
         rusage_tree_count_in(tree, member);
     member->is_new = 0;
     return 0;
@@ -222,8 +229,8 @@ static int rusage_tree_settle(rusage_tree *tree)
 
         if (member->now.state != RUSAGE_GONE)
             rusage_tree_check_parent(tree, member);
-        else if (member->is_new) /* It may be older than the opening. Where IDs dangle it may be
-                                    listed each time. */
+        else if (member->is_new) /* it may be older than the opening; where IDs dangle, what is no
+                                    child of a member is listed in each reading */
             tree->changed |= !RUSAGE_PARENT_IDS_DANGLE;
         else if (member->pid != 0) /* not moved */
             error = rusage_tree_bury(tree, member);
@@ -338,14 +345,14 @@ static int rusage_tree_open_root(rusage_tree *tree, int pid)
 
 /* --- The functions for Python. They release the GIL, since a reading may take milliseconds. --- */
 
-/* Begin to use a tree, in a process that is one more generation of forks; return 0 or one of the
-   codes in tree.h. Python has a lock that threads wait for; but a child that a signal handler
-   has forked, and the function that it has interrupted, may have two. */
+/* Begin to use a tree; return 0 or one of the codes in tree.h. The generation of a process is the
+   number of its forks, and 1 in the first one; what Python gives may be that of a parent, if a
+   signal handler has just forked. */
 static int rusage_tree_enter(rusage_tree *tree, int generation)
 {
     int user = tree->user, code = 0;
 
-    if (user == generation || !rusage_exchange(&tree->user, user, generation))
+    if (user >= generation || !rusage_exchange(&tree->user, user, generation))
         return RUSAGE_TREE_IN_USE;
     if (user != 0 && !tree->is_interrupted) { /* a thread that this process does not have */
         tree->is_interrupted = 1;
@@ -526,14 +533,10 @@ static int rusage_tree_own_orphans(rusage_tree *tree, int generation, int reaper
     return code;
 }
 
-/* This process has waited for an orphan, which has used this CPU time, with its children. */
-static int rusage_tree_reaped(rusage_tree *tree, int generation, int pid, double seconds)
+/* This process has waited for an orphan, which has used this CPU time, with its children, and was
+   the member with an index, unless that is -1. */
+static void rusage_tree_reaped(rusage_tree *tree, int index, double seconds)
 {
-    int index, code = rusage_tree_enter(tree, generation);
-
-    if (code != 0)
-        return code;
-    index = rusage_tree_find(tree, pid);
     if (index >= 0) {
         rusage_member *member = &tree->members[index];
 
@@ -545,6 +548,34 @@ static int rusage_tree_reaped(rusage_tree *tree, int generation, int pid, double
         rusage_tree_compact(tree);
     }
     tree->sums.lost += seconds;
+}
+
+#ifdef RUSAGE_HAS_REAPER
+
+/* Wait for a child of this process, the reaper, that has ended, and get its usage. If it is an
+   orphan, count it; if it is one of the others, its number may be an orphan's from now on. Before
+   it is waited for, its number is its own. */
+static int rusage_tree_reap(rusage_tree *tree, int generation, int pid, rusage_call *call)
+{
+    int index, other, status, is_same = 0, code = rusage_tree_enter(tree, generation);
+    int64_t child = 0;
+
+    if (code != 0)
+        return code;
+    index = rusage_tree_find(tree, pid);
+    if (index >= 0)
+        code = rusage_member_is_same(tree, &tree->members[index], &is_same);
+    if (code == 0)
+        child = rusage_wait4(pid, &status, 0, call);
+    if (child < 0)
+        code = (int)-child;
+    other = rusage_find_other(tree, pid);
+    if (code == 0 && other >= 0)
+        tree->others[other] = tree->others[--tree->other_count];
+    else if (code == 0)
+        rusage_tree_reaped(tree, is_same ? index : -1, call->record.utime + call->record.stime);
     rusage_tree_leave(tree);
     return code;
 }
+
+#endif

@@ -14,8 +14,8 @@
    own record names a member as its parent, and if that member is still alive afterwards.
 
    A reading works on the tree itself, after a copy was made. If any of its calls fails, the copy
-   takes its place: a reading that fails changes nothing that a later one relies on. Only files that
-   it has opened may stay open, and what it has closed stays closed.
+   takes its place: a reading that fails changes nothing that a later one relies on. Files are not
+   undone: what it has opened may stay open, and what it has closed stays closed.
 
    Therefore a question to the kernel has three results: yes, no, and an errno if it is unknown. */
 
@@ -57,9 +57,11 @@ enum { RUSAGE_LIVES, RUSAGE_ZOMBIE, RUSAGE_UNREAD, RUSAGE_GONE };
 /* The parent of a member that could not be read after its parent had ended. */
 enum { RUSAGE_PARENT_UNKNOWN = -1 };
 
-/* What a system reads of one process. Unread: only `parent` and `start`, or nothing. */
+/* What a system reads of one process. Unread: only `parent` and `start`, or nothing, or all but the
+   proportional set size, which was asked for. */
 typedef struct {
     int state, parent;
+    int has_times; /* `own` and `waited` were read */
     int shares_memory; /* it uses its parent's memory, as between vfork(2) and exec */
     int64_t start; /* in a unit of the system; if the clock is set, it moves never, or once */
     int64_t rss, pss; /* bytes */
@@ -120,8 +122,10 @@ static int rusage_tree_list(rusage_tree *tree);
 /* Read a member, and set `now`; a figure that cannot be read stays as it was. The times are read
    before an identification that shows that the process has not been reaped. */
 static int rusage_member_read(rusage_tree *tree, rusage_member *member, int wants_pss);
-/* Set `lives` if it is known whether the member lives. */
+/* Set the result if it is known: whether the member lives, and whether the process that has its
+   number now is the member, also as a zombie. */
 static int rusage_member_lives(rusage_tree *tree, rusage_member *member, int *lives);
+static int rusage_member_is_same(rusage_tree *tree, rusage_member *member, int *is_same);
 static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int number);
 static void rusage_member_close(rusage_tree *tree, rusage_member *member);
 /* Begin and end the tree of a process: `pid` is its root. The end closes its members too. */

@@ -138,13 +138,7 @@ class Sampling:
                 if child.si_pid == self._pid:
                     tree.sample()
                     break
-                with tree._lock:  # no reading until the tree has been told
-                    pid, _, usage = os.wait4(child.si_pid, 0)
-                    if pid in self._others:
-                        self._others.remove(pid)  # an orphan may get its number
-                        tree._adopt(self._others)
-                    else:
-                        tree._reaped(pid, usage.ru_utime + usage.ru_stime)
+                tree._reap(child.si_pid)  # noqa: SLF001 (of the same package)
                 found = True
         return found
 

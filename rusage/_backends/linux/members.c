@@ -14,23 +14,34 @@
    descriptors are for the program: no more than a quarter of the limit, and 256, stay open. */
 static int rusage_open_files;
 
-/* Open a file that stays open, if there may be one more; return its descriptor or -1. Trees may be
-   read at the same time. */
-static int rusage_keep_open(rusage_tree *tree, int directory, const char *path, int flags)
+/* Return a free place for one more file that stays open, or -1. Trees may be read at the same
+   time. */
+static int rusage_take_place(rusage_tree *tree)
 {
-    int fd = -1, i = 0, count = __atomic_add_fetch(&rusage_open_files, 1, __ATOMIC_RELAXED);
+    int place = 0, count = __atomic_add_fetch(&rusage_open_files, 1, __ATOMIC_RELAXED);
     struct rlimit limit = {0, 0};
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && count <= RUSAGE_KEPT_FILES
-        && (rlim_t)count <= limit.rlim_cur / 4)
-        fd = openat(directory, path, flags | O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        __atomic_sub_fetch(&rusage_open_files, 1, __ATOMIC_RELAXED);
-        return -1;
+        && (rlim_t)count <= limit.rlim_cur / 4) {
+        while (tree->system.kept[place] >= 0)
+            place++;
+        return place;
     }
-    while (tree->system.kept[i] >= 0)
-        i++;
-    tree->system.kept[i] = fd;
+    __atomic_sub_fetch(&rusage_open_files, 1, __ATOMIC_RELAXED);
+    return -1;
+}
+
+/* Open a file that stays open, if there may be one more; return its descriptor or -1. */
+static int rusage_keep_open(rusage_tree *tree, int directory, const char *path, int flags)
+{
+    int fd, place = rusage_take_place(tree);
+
+    if (place < 0)
+        return -1;
+    fd = openat(directory, path, flags | O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        __atomic_sub_fetch(&rusage_open_files, 1, __ATOMIC_RELAXED);
+    tree->system.kept[place] = fd;
     return fd;
 }
 
@@ -55,7 +66,7 @@ static void rusage_member_close(rusage_tree *tree, rusage_member *member)
         return;
     rusage_close_fd(&handle->directory);
     rusage_close_kept(tree, &handle->statm);
-    rusage_close_fd(&handle->pidfd);
+    rusage_close_kept(tree, &handle->pidfd);
     handle->is_open = 0;
 }
 
@@ -188,47 +199,63 @@ static int rusage_member_look(rusage_tree *tree, rusage_member *member, rusage_s
 
 /* --- Questions with three results --- */
 
-/* Open a pidfd of a member that stays open; ESRCH if another process has the number now. */
-static int rusage_member_keep_pidfd(rusage_member *member)
-{
-    int *pidfd = &member->handle.pidfd, error = rusage_member_open_pidfd(member, pidfd);
-    uint64_t inode = 0, known = member->identity.inode;
-
-    if (error == 0)
-        error = rusage_get_inode(*pidfd, &inode);
-    if (error == 0 && inode != 0 && known != 0 && inode != known)
-        error = ESRCH;
-    if (error != 0)
-        rusage_close_fd(pidfd);
-    return error;
-}
-
 /* Find out whether a member that may not be read is there: not if its number is not, if the number
-   is another process's, or if its pidfd shows the end. */
-static int rusage_member_is_there(rusage_member *member, int *is_there)
+   is another process's, or if its pidfd shows the end. The pidfd stays open if it may. */
+static int rusage_member_is_there(rusage_tree *tree, rusage_member *member, int *is_there)
 {
-    int error = 0;
+    int pidfd = -1, place = -1, error = 0;
+    uint64_t inode = 0, known = member->identity.inode;
 
     rusage_member_begin(member);
     if (member->handle.pidfd < 0)
-        error = rusage_member_keep_pidfd(member);
-    if (error == 0 && member->handle.pidfd >= 0)
-        error = rusage_check_pidfd(member->handle.pidfd);
-    else if (error == 0 && kill(member->pid, 0) != 0 && errno != EPERM)
-        error = errno;
+        error = rusage_member_open_pidfd(member, &pidfd);
+    if (error == 0)
+        error = rusage_get_inode(pidfd, &inode);
+    if (inode != 0 && known != 0 && inode != known)
+        error = ESRCH;
+    if (error == 0 && pidfd < 0 && member->handle.pidfd < 0)
+        error = kill(member->pid, 0) != 0 && errno != EPERM ? errno : 0;
+    else if (error == 0)
+        error = rusage_check_pidfd(pidfd >= 0 ? pidfd : member->handle.pidfd);
+    if (error == 0 && pidfd >= 0 && !tree->system.reads_one_by_one)
+        place = rusage_take_place(tree);
+    if (place >= 0)
+        tree->system.kept[place] = member->handle.pidfd = pidfd;
+    else
+        rusage_close_fd(&pidfd);
     *is_there = error == 0;
+    return error == RUSAGE_NO_PROCESS ? 0 : error;
+}
+
+/* Find out whether the process that has the member's number now has ended, by its stat file and, if
+   that shows the end, by a pidfd: while a thread other than the first one executes a program, the
+   file shows the end for a moment. */
+static int rusage_member_has_ended(const rusage_member *member, const rusage_stat *stat,
+                                   int *has_ended)
+{
+    int pidfd = -1, error = 0;
+
+    *has_ended = rusage_has_ended(stat);
+    if (*has_ended)
+        error = rusage_member_open_pidfd(member, &pidfd);
+    if (error == 0 && pidfd >= 0) {
+        error = rusage_check_pidfd(pidfd);
+        *has_ended = error != 0;
+    }
+    rusage_close_fd(&pidfd);
     return error == RUSAGE_NO_PROCESS ? 0 : error;
 }
 
 static int rusage_member_lives(rusage_tree *tree, rusage_member *member, int *lives)
 {
     rusage_stat stat;
-    int error = rusage_member_look(tree, member, &stat);
+    int has_ended = 0, error = rusage_member_look(tree, member, &stat);
 
     if (error == EACCES || error == EPERM)
-        return rusage_member_is_there(member, lives);
-    *lives =
-        error == 0 && !rusage_has_ended(&stat) && stat.field[STAT_STARTED] == member->now.start;
+        return rusage_member_is_there(tree, member, lives);
+    if (error == 0)
+        error = rusage_member_has_ended(member, &stat, &has_ended);
+    *lives = error == 0 && !has_ended && stat.field[STAT_STARTED] == member->now.start;
     return error == ESRCH ? 0 : error;
 }
 
@@ -245,6 +272,19 @@ static int rusage_is_another(rusage_tree *tree, const rusage_member *member,
         || tree->members[index].now.state != RUSAGE_LIVES)
         return 0;
     return rusage_member_lives(tree, &tree->members[index], is_another);
+}
+
+static int rusage_member_is_same(rusage_tree *tree, rusage_member *member, int *is_same)
+{
+    rusage_stat stat;
+    int is_another = 0, error = rusage_member_look(tree, member, &stat);
+
+    if (error == EACCES || error == EPERM)
+        return rusage_member_is_there(tree, member, is_same);
+    if (error == 0)
+        error = rusage_is_another(tree, member, &stat, &is_another);
+    *is_same = error == 0 && !is_another;
+    return error == ESRCH ? 0 : error;
 }
 
 /* Find out whether a process has no memory of its own, but uses its parent's, which is in the sum:
@@ -309,12 +349,15 @@ static int rusage_member_pss(const rusage_member *member, rusage_figures *now)
     return rusage_is_of_process(error) ? 0 : error;
 }
 
-/* Read the figures of a member whose directory is open. The order is what makes them its own. */
-static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, int wants_pss)
+/* Read the figures of a member whose directory is open, and perhaps its file from an earlier
+   reading. The order is what makes them its own. Return EAGAIN if stat shows an end that the pidfd
+   does not. */
+static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, int wants_pss,
+                                    int is_kept)
 {
     rusage_figures now = member->now;
     rusage_stat stat;
-    int is_kept = member->handle.statm >= 0, uses_parents, differs = 0, error = 0;
+    int uses_parents, has_ended = 1, differs = 0, error = 0;
 
     /* before all that is read by the number, since the last step compares with it */
     if (member->is_new)
@@ -329,6 +372,10 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
         error = rusage_is_another(tree, member, &stat, &differs);
     if (error == 0 && differs)
         error = ESRCH;
+    if (error == 0 && now.state != RUSAGE_ZOMBIE)
+        error = rusage_member_has_ended(member, &stat, &has_ended);
+    if (error == 0 && !has_ended && rusage_has_ended(&stat))
+        error = EAGAIN;
     /* after the times waited for: a child that is not listed any more may be in the next ones */
     if (error == 0 && tree->system.by_parent)
         error = rusage_list_children(tree, member, stat.field[STAT_THREADS] > 1);
@@ -337,6 +384,7 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
     now.start = stat.field[STAT_STARTED];
     now.parent = (int)stat.field[STAT_PARENT];
     now.waited = rusage_stat_seconds(&stat, STAT_WAITED_UTIME, STAT_WAITED_STIME);
+    now.has_times = 1;
     now.state = rusage_has_ended(&stat) ? RUSAGE_ZOMBIE : RUSAGE_LIVES;
     /* before the sizes: a process that has executed a program meanwhile counts in both */
     error = rusage_uses_parents_memory(tree, member, &stat, &uses_parents);
@@ -387,10 +435,11 @@ static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *me
 
 static int rusage_member_read_completely(rusage_tree *tree, rusage_member *member, int wants_pss)
 {
+    int is_kept = member->handle.is_open && member->handle.statm >= 0;
     int error = rusage_member_open(tree, member);
 
     if (error == 0)
-        error = rusage_member_figures_of(tree, member, wants_pss);
+        error = rusage_member_figures_of(tree, member, wants_pss, is_kept);
     rusage_close_fd(&member->handle.directory);
     return error == ENOENT ? ESRCH : error;
 }
@@ -399,21 +448,21 @@ static int rusage_member_read_completely(rusage_tree *tree, rusage_member *membe
    first one executes a program. */
 static int rusage_member_read(rusage_tree *tree, rusage_member *member, int wants_pss)
 {
-    int error, is_there = 0;
+    int error, attempt = 0, is_there = 0;
 
     if (!wants_pss && rusage_member_read_quickly(tree, member))
         return 0;
-    error = rusage_member_read_completely(tree, member, wants_pss);
-    if (error == ESRCH)
+    do
         error = rusage_member_read_completely(tree, member, wants_pss);
+    while ((error == ESRCH && attempt++ < 1) || (error == EAGAIN && attempt++ < 100));
     if (error == EACCES || error == EPERM) {
-        error = rusage_member_is_there(member, &is_there);
+        error = rusage_member_is_there(tree, member, &is_there);
         member->now.state = is_there ? RUSAGE_UNREAD : RUSAGE_GONE;
     } else if (error == ESRCH) {
         member->now.state = RUSAGE_GONE;
         error = 0;
     } else if (error == 0) {
-        rusage_close_fd(&member->handle.pidfd); /* it may be read again */
+        rusage_close_kept(tree, &member->handle.pidfd); /* it may be read again */
         if (member->now.state == RUSAGE_ZOMBIE)
             rusage_member_close(tree, member); /* it may stay for long */
     }

@@ -27,7 +27,7 @@ enum { RUSAGE_KEPT_FILES = 256 };
 typedef struct {
     int by_parent; /* the kernel lists the children of each thread; otherwise /proc is listed */
     int reads_one_by_one; /* without open files: there were no free descriptors */
-    int kept[RUSAGE_KEPT_FILES]; /* all files that stay open, for a forked child; -1: none */
+    int kept[RUSAGE_KEPT_FILES]; /* the files that stay open; -1: none */
     int spare[2]; /* two of them, closed for a reading, which needs three descriptors at a time */
     char *text;
     int text_capacity;

@@ -174,7 +174,7 @@ static int call_function(char **step)
     }
     STEP ("waited", 2) {
         end_process(atoi(step[1]), 0);
-        rusage_tree_reaped(tree, 1, atoi(step[1]), atoi(step[2]) / 1e6);
+        rusage_tree_reaped(tree, rusage_tree_find(tree, atoi(step[1])), atoi(step[2]) / 1e6);
     }
     STEP ("close_tree", 0)
         rusage_tree_free(&tree);
