@@ -175,6 +175,22 @@ class Child:
         self.forked.append(pid)
         return pid
 
+    def do_fork_and_burn(self) -> int:
+        """Start a child that waits for a byte, and then uses CPU time."""
+        self.ready, ready = os.pipe()
+        pid = os.fork()
+        if not pid:
+            os.read(self.go_on, 1)
+            self.do_burn()
+            os.write(ready, b"x")
+            signal.pause()
+        self.forked.append(pid)
+        return pid
+
+    def do_burnt(self) -> None:
+        """Wait until it has done so."""
+        os.read(self.ready, 1)
+
     def do_end(self) -> None:
         """End the last child, and wait for it."""
         pid = self.forked.pop()

@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from checks import refuse
-from conftest import alone, become_nobody, in_child, open_files, root
+from conftest import PROGRAMS, alone, become_nobody, in_child, open_files, root
 from scenes import (
     KCMP,
     PIDFD_OPEN,
@@ -345,6 +346,89 @@ def test_parent_of_an_unread_member() -> None:
             assert tree.cputime() < used + 0.03
 
     in_namespaces(lambda: in_child(look), proc="hidepid=2")
+
+
+@root
+def test_many_members_that_may_not_be_read() -> None:
+    """No more of their files stay open than of others, and none is needed to read the tree."""
+
+    def scene() -> None:
+        def look() -> None:
+            become_nobody()
+            keep_few_open()
+            before = len(open_files())
+            with rusage.Tree(child.pid) as tree:
+                assert [tree.sample()[3:5] for _ in range(3)] == [(81, 80)] * 3
+                assert len(open_files()) <= before + 16
+
+        with Child() as child:
+            for _ in range(80):
+                child("fork")
+            child("become_nobody")
+            in_child(look)
+
+    in_namespaces(scene, proc="hidepid=2")
+
+
+@root
+@alone
+def test_first_reading_without_pss() -> None:
+    """What a process had used before the opening does not count if only its pss is refused."""
+    other = Child()  # of root, whose pss this process may not read then
+    other("burn")
+    become_nobody()
+    with Child() as child, rusage.Tree(child.pid) as tree:
+        tree._adopt([])
+        assert tree.sample(pss=True)[3:5] == (2, 1)
+        assert tree.sample()[3:5] == (2, 0)
+        assert tree.cputime() < 0.1
+        assert [member.cputime < 0.1 for member in tree.members()] == [True] * 2
+    os.close(other.write)  # it ends
+    os.waitpid(other.pid, 0)
+
+
+@root
+def test_orphan_with_the_number_of_a_member() -> None:
+    """The member has ended since the last reading: the time of each counts once."""
+
+    def scene() -> None:
+        with Child() as child:
+            member = child("fork_and_burn")
+            with rusage.Tree(child.pid) as tree:
+                tree._adopt([])
+                os.write(child.let_go_on, b"x")
+                child("burnt")
+                used = tree.cputime()
+                assert used > 0.15
+                child("end")
+                next_pid(member)
+                orphan = os.fork()  # as one that this process has adopted
+                if not orphan:
+                    os._exit(0)
+                assert orphan == member
+                os.waitid(os.P_PID, orphan, os.WEXITED | os.WNOWAIT)
+                assert tree._reap(orphan).ru_utime < 0.1  # noqa: SLF001 (of the command)
+                for _ in range(3):
+                    assert used <= tree.cputime() < used + 0.1
+
+    in_namespaces(scene, proc="")
+
+
+@pytest.mark.thorough
+def test_program_that_a_thread_executes(tmp_path: Path) -> None:
+    """While a thread replaces the first one, its stat file shows an end, and its pidfd does not."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip(reason="no C compiler: apt-get install gcc libc6-dev")
+    program = tmp_path / "exec_by_thread"
+    subprocess.run([compiler, PROGRAMS / "exec_by_thread.c", "-pthread", "-o", program], check=True)
+    with subprocess.Popen([program, "1000000"]) as running:
+        with rusage.Tree(running.pid) as tree:
+            end = time.monotonic() + 5
+            while time.monotonic() < end:
+                assert tree.sample()[3:5] == (1, 0)
+            tree.send_signal(signal.SIGKILL)
+        assert running.wait() == -signal.SIGKILL
 
 
 @filters_x86_64
