@@ -419,10 +419,15 @@ static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *me
     int is_known = member->identity.has_memory || member->identity.counts_memory;
     int may_be_idle = tree->sums.is_anchored && member->now.state == RUSAGE_LIVES
                       && member->now.own > 0 && is_known;
+    int is_same;
     int64_t pages = 0;
     double own = 0;
 
     if (!may_be_idle || !keeps_parent || member->identity.quick_readings >= 7)
+        return 0;
+    /* still refused */
+    if (member->identity.counts_memory
+        && rusage_compare_memory(member->pid, member->now.parent, &is_same) != EPERM)
         return 0;
     if (rusage_member_pages(member, &pages) != 0 || pages == 0)
         return 0;
