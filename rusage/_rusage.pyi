@@ -74,9 +74,23 @@ class Block:
     peak: int
 
 class Channel:
+    launcher: int
     memory: int
     read_end: int
     write_end: int
+    error_end: int
+    has_ended: int
+    status: int
+    exec_error: int
+    has_run: int
+    child: int
+    has_failed: int
+    size: int
+    message: Pointer[bytes]
+    next: Channel
+
+class Path:
+    text: Pointer[bytes]
 
 class LauncherMemory:
     child: int
@@ -127,6 +141,10 @@ class FFI:
     def new(self, cdecl: Literal["rusage_channel *"], init: Any = ...) -> Channel: ...
     @overload
     def new(self, cdecl: Literal["rusage_channel[]"], init: Any) -> Channel: ...
+    @overload
+    def new(self, cdecl: Literal["rusage_path *"], init: Any = ...) -> Path: ...
+    @overload
+    def new(self, cdecl: Literal["rusage_path[]"], init: Any) -> Path: ...
 
 class Lib:
     RUSAGE_NO_PROCESS: int
@@ -172,14 +190,17 @@ class Lib:
     rusage_pss: Callable[[], int]
     rusage_process_pss: Callable[[Process], int]
     rusage_is_ignored: Callable[[int], int]
-    rusage_channel_open: Callable[[Channel], int]
-    rusage_channel_close_write_end: Callable[[Channel], None]
+    rusage_channels_init: Callable[[], int]
+    rusage_channels_close: Callable[[], None]
+    rusage_channel_open: Callable[[Channel, Pointer[int], int], int]
+    rusage_channel_is_open: Callable[[Channel], int]
+    rusage_channel_wait: Callable[[Channel], int]
+    rusage_channel_abort: Callable[[Channel], None]
     rusage_channel_close: Callable[[Channel], None]
-    rusage_channel_seal: Callable[[Channel], int]
     rusage_is_child: Callable[[int], int]
     rusage_has_close_range: Callable[[], int]
     rusage_why_direct: Callable[[], Pointer[bytes]]
-    rusage_is_in_proc: Callable[[bytes], int]
+    rusage_find: Callable[[bytes, bytes, bytes, Path], int]
     rusage_statclock_hz: Callable[[], int]
     rusage_of_process: Callable[[int, Call], int]
     rusage_get_process: Callable[[int, Call], int]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from operator import attrgetter, itemgetter
+from types import BuiltinFunctionType
 from typing import TYPE_CHECKING, Any, AnyStr
 
 if TYPE_CHECKING:
@@ -93,3 +94,45 @@ def is_patched(ours: type) -> bool:
         return bool(_hooks(current) != _known)
     except AttributeError:
         return True
+
+
+# --- fork_exec, by which subprocess starts a child, and the launcher is started (Linux) ---
+
+# Its parameters, in order.
+FORK_EXEC = [
+    *("args", "executable_list", "close_fds", "pass_fds", "cwd", "env", *_PIPES),
+    *("errpipe_read", "errpipe_write", "restore_signals", "call_setsid", "pgid_to_set"),
+    *("gid", "extra_groups", "uid", "child_umask", "preexec_fn", "allow_vfork"),
+]
+if sys.version_info < (3, 11):
+    FORK_EXEC.remove("pgid_to_set")
+if not (3, 11) <= sys.version_info < (3, 14):
+    FORK_EXEC.remove("allow_vfork")
+_PYPY_NAMES = {"process_args": "args", "fds_to_keep": "pass_fds", "env_list": "env"}
+_PYPY_NAMES["groups_list"] = "extra_groups"
+
+if sys.platform == "linux":
+    import _posixsubprocess
+
+    fork_exec: Any = _posixsubprocess.fork_exec
+
+    def _takes_these() -> bool:
+        """Return whether ``fork_exec`` is subprocess's own, with these parameters."""
+        if not issubclass(type(fork_exec), BuiltinFunctionType):  # another library's
+            return False
+        signature = fork_exec.__text_signature__
+        if signature is None:  # before Python 3.12, and without docstrings
+            return sys.version_info < (3, 16)
+        _self, *names, _end = signature.strip("()").split(",")
+        return [_PYPY_NAMES.get(name.strip(), name.strip()) for name in names] == FORK_EXEC
+
+    _is_known = _takes_these()
+
+    def is_fork_exec_known() -> bool:
+        """Return whether no library or new version of Python has changed ``fork_exec``."""
+        used = getattr(subprocess, "_fork_exec", fork_exec)  # from Python 3.11 on
+        return _is_known and used is _posixsubprocess.fork_exec is fork_exec
+
+    def uses_vfork() -> bool:
+        """Return whether ``fork_exec`` may use vfork(2)."""
+        return bool(getattr(subprocess, "_USE_VFORK", True))

@@ -351,7 +351,7 @@ def on_terminal() -> Iterator[Start]:
 def called_after(
     instructions: int,
     function: Callable[[], object],
-    handler: Callable[[], None],
+    handler: Callable[[], object],
     *,
     within: str = "",
 ) -> bool:

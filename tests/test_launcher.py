@@ -23,7 +23,15 @@ from typing import Any
 
 import pytest
 from checks import KILL, REFUSE, check, refuse
-from conftest import CPYTHON, alone, at_each_instruction, no_child_is_left, open_files, root
+from conftest import (
+    CPYTHON,
+    alone,
+    at_each_instruction,
+    called_after,
+    no_child_is_left,
+    open_files,
+    root,
+)
 from held_trees import wait_until
 
 import rusage
@@ -33,9 +41,10 @@ if sys.platform != "linux":
 
 import resource
 
-from scenes import CLONE_VM, filters_x86_64, wait_for_state
+from scenes import CLONE_VM, filters_x86_64
 from start_runner import CONDITIONS
 
+from rusage import _subprocess
 from rusage._launcher import start
 from rusage._rusage import ffi, lib
 
@@ -60,14 +69,25 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(start, "_retry_at", 0.0)
 
 
-def patch_execution(monkeypatch: pytest.MonkeyPatch, change: Callable[..., None]) -> None:
+def patch_execution(monkeypatch: pytest.MonkeyPatch, change: Callable[..., Any]) -> None:
     """Call a function in place of the one that executes the launcher, and give it that one."""
-    execute = start._Launcher._execute_child  # noqa: SLF001 (patched)
+    execute = _subprocess.fork_exec
+    monkeypatch.setattr(start, "fork_exec", lambda *given: change(lambda: execute(*given)))
 
-    def execute_child(launcher: Any, **call: Any) -> None:
-        change(lambda: execute(launcher, **call))
 
-    monkeypatch.setattr(start._Launcher, "_execute_child", execute_child)  # noqa: SLF001 (as above)
+class Changed:
+    """The compiled functions, one of which is another one."""
+
+    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+        setattr(self, name, function)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(lib, name)
+
+
+def patch_wait(monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], Any]) -> None:
+    """Call a function in place of the one that waits for the launcher."""
+    monkeypatch.setattr(start, "lib", Changed("rusage_channel_wait", change))
 
 
 # --- File descriptors ---
@@ -104,9 +124,10 @@ def test_standard_stream_that_is_opened_meanwhile(monkeypatch: pytest.MonkeyPatc
     """By another thread, as of a daemon: no descriptor of the start has its number."""
     opened = []
 
-    def open_stream(execute: Callable[[], None]) -> None:
-        execute()
+    def open_stream(execute: Callable[[], int]) -> int:
+        pid = execute()
         opened.append(os.open(os.devnull, os.O_RDONLY))
+        return pid
 
     patch_execution(monkeypatch, open_stream)
     os.closerange(3, 100)
@@ -180,75 +201,110 @@ def test_handler_of_the_launchers_exit_raises(*, reaps: bool) -> None:
     assert not unraisable  # such as a ResourceWarning of the launcher
 
 
-def lose_id(monkeypatch: pytest.MonkeyPatch, stop_launcher: Callable[[int], None]) -> None:
-    """Have a handler raise instead of storing the ID of a launcher, which goes on later."""
+@pytest.mark.parametrize("command", [["sleep", "60"], [__file__]])  # the second: not executable
+@pytest.mark.parametrize("when", ["stopped", "started", "ended"])
+@alone
+def test_handler_raises_while_a_start_waits(
+    when: str, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The launcher and its child are killed and reaped, wherever they are."""
 
-    def store(_: Any, pid: int) -> None:
-        if pid:
-            stop_launcher(pid)
-            threading.Timer(0.1, os.kill, (pid, signal.SIGCONT)).start()
-            raise Stop
+    def wait(channel: Any) -> int:
+        if when == "stopped":
+            os.kill(channel.launcher, signal.SIGSTOP)
+        elif when == "started":
+            wait_until(lambda: os.path.exists(f"/proc/{channel.launcher}"), "the launcher")
+        else:
+            assert lib.rusage_channel_wait(channel) == 0
+        raise Stop
 
-    monkeypatch.setattr(start._Launcher, "pid", property(lambda _: 0, store))  # noqa: SLF001 (patched)
-    signal.signal(signal.SIGUSR1, stop)  # a start believes in a handler only if there is one
+    patch_wait(monkeypatch, wait)
+    with pytest.raises(Stop):
+        rusage.Popen(command)
+    no_child_is_left()
+    assert not any("memfd:rusage" in path for path in descriptors())
+
+
+KINDS: dict[str, Any] = {
+    "its own": stop,
+    "os": lambda: os.environ["NO_SUCH_VARIABLE"],
+    "subprocess": lambda: subprocess.CompletedProcess("x", 1).check_returncode(),
+    "a call of the system": lambda: os.stat("/no/such/file"),
+    "contextlib": lambda: contextlib.contextmanager(lambda: iter(()))().__enter__(),
+    "interrupt": lambda: signal.default_int_handler(signal.SIGINT, None),
+    "exit": lambda: sys.exit(3),
+    "memory": lambda: bytearray(2**62),
+}
+
+
+@pytest.mark.skipif(not CPYTHON, reason="traces instructions")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.thorough)])
+@alone
+def test_exception_at_each_instruction_of_a_start(kind: str, step: int) -> None:
+    """It reaches the caller, whichever it is, and no child is left."""
+    unraisable: list[Any] = []
+    sys.unraisablehook = unraisable.append
+    try:
+        KINDS[kind]()
+    except BaseException as raised:
+        expected: Any = type(raised)
+    number = 0
+    started = True
+    while started:
+        try:
+            started = called_after(
+                number, lambda: rusage.Popen(["true"]).wait(), KINDS[kind], within="_launcher/start"
+            )
+            assert not started
+        except expected:
+            pass
+        reap()
+        number += step
+    assert number > 100
+    assert not unraisable
 
 
 @alone
-def test_handler_raises_before_a_slow_launcher_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A launcher whose process ID nothing has stored yet is found and reaped.
+def test_handler_that_forks_during_a_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As with subprocess, both processes start the program if it has not been started yet.
 
-    A late one starts nothing.
+    If it has, it runs once, and the forked process has an object whose child is not its own.
     """
-    lose_id(monkeypatch, lambda pid: os.kill(pid, signal.SIGSTOP))
-    sleep = time.sleep
-    monkeypatch.setattr(time, "sleep", lambda _: sleep(0.03))  # 30 s on a busy machine
-    with pytest.raises(Stop):
-        rusage.Popen(["true"])
+    os.chdir(tmp_path)
+    open_channel, copies = lib.rusage_channel_open, []
+
+    def fork() -> None:
+        copies.append(os.fork())
+        signal.alarm(0 if copies[0] else 60)
+
+    def open_and_fork(*given: Any) -> int:
+        error = open_channel(*given)
+        fork()
+        return error
+
+    def fork_and_wait(channel: Any) -> int:
+        if not copies:
+            fork()
+            return errno.EINTR
+        return lib.rusage_channel_wait(channel)
+
+    for patched, function, starts in (
+        ("rusage_channel_open", open_and_fork, 2),
+        ("rusage_channel_wait", fork_and_wait, 1),
+    ):
+        copies.clear()
+        (tmp_path / "log").write_text("")
+        monkeypatch.setattr(start, "lib", Changed(patched, function))
+        done = rusage.run(PROGRAM)
+        if not copies[0]:
+            if starts == 2:
+                os._exit(done.returncode)
+            os._exit(4 if (done.returncode, done.measured) == (0, frozenset()) else 1)
+        assert (done.returncode, "ru_maxrss" in done.measured) == (3, True)
+        assert os.waitstatus_to_exitcode(os.waitpid(copies[0], 0)[1]) == {1: 4, 2: 3}[starts]
+        assert (tmp_path / "log").read_text() == "x\n" * starts
     no_child_is_left()
-    monkeypatch.setattr(time, "sleep", bool)
-    with pytest.raises(Stop):
-        rusage.Popen(["true"])
-    assert reap() <= 1
-
-
-@alone
-def test_handler_raises_while_a_failed_child_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    waitpid, ended = os.waitpid, []
-
-    def stop_second(*given: int) -> tuple[int, int]:
-        ended.append(given)
-        if len(ended) in {2, 3}:  # after the launcher
-            raise Stop
-        return waitpid(*given)
-
-    signal.signal(signal.SIGUSR1, stop)
-    monkeypatch.setattr(os, "waitpid", stop_second)
-    with pytest.raises(Stop):
-        rusage.Popen([__file__])  # not executable
-    no_child_is_left()
-
-
-@alone
-def test_handler_that_forks_during_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The child has no part in the start, and starts the program itself, directly."""
-    child = -1
-
-    def fork(*_: object) -> None:
-        nonlocal child
-        child = os.fork()
-        signal.alarm(0 if child else 60)
-
-    def call_handler(execute: Callable[[], None]) -> None:
-        execute()
-        signal.raise_signal(signal.SIGUSR1)
-
-    patch_execution(monkeypatch, call_handler)
-    signal.signal(signal.SIGUSR1, fork)
-    done = rusage.run(["sh", "-c", "exit 5"])
-    if not child:
-        os._exit(done.returncode if "ru_maxrss" not in done.measured else 1)
-    assert (done.returncode, "ru_maxrss" in done.measured) == (5, True)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
 
 
 def reap() -> int:
@@ -269,8 +325,9 @@ def descriptors() -> list[str]:
 
 
 @pytest.mark.skipif(not CPYTHON, reason="traces instructions")
-def test_fork_while_the_memory_is_opened() -> None:
-    """At each instruction: a forked child does not have it."""
+@alone
+def test_fork_while_the_memory_is_open() -> None:
+    """At each instruction of a start: a forked child does not have it."""
 
     def fork() -> None:
         child = os.fork()
@@ -278,10 +335,10 @@ def test_fork_while_the_memory_is_opened() -> None:
             os._exit(any("memfd:rusage" in path for path in descriptors()))
         assert os.waitpid(child, 0)[1] == 0
 
-    def open_channel() -> None:
-        start.Launch.__new__(start.Launch)._open_channel()  # noqa: SLF001 (part of a start)
-
-    for _ in at_each_instruction(open_channel, fork, step=1, within="start"):
+    at_each = at_each_instruction(
+        lambda: rusage.run(["true"]), fork, step=3, within="_launcher/start"
+    )
+    for _ in at_each:
         pass
 
 
@@ -477,6 +534,17 @@ def sleeper() -> "subprocess.Popen[bytes]":
     return subprocess.Popen(["sleep", "60"])  # noqa: S607 (found in PATH)
 
 
+def report(monkeypatch: pytest.MonkeyPatch, pid: int) -> None:
+    """Have the memory of each start name another process as the child."""
+
+    def wait(channel: Any) -> int:
+        error = lib.rusage_channel_wait(channel)
+        channel.child = pid
+        return error
+
+    patch_wait(monkeypatch, wait)
+
+
 def forge(victims: list[int], older: set[int]) -> None:
     """Name other processes in all files but the ``older`` ones, as another user.
 
@@ -516,11 +584,11 @@ def test_worker_that_names_other_children(monkeypatch: pytest.MonkeyPatch, tmp_p
         if not workers[-1]:
             forge([victim.pid for victim in victims], older)
 
-    def fork_meanwhile(execute: Callable[[], None]) -> None:
+    def fork_meanwhile(execute: Callable[[], int]) -> int:
         victims.append(sleeper())
         threading.Thread(target=fork_worker).start()
         time.sleep(0.1)  # it has begun to write, and goes on
-        execute()
+        return execute()
 
     patch_execution(monkeypatch, fork_meanwhile)
     victims.append(sleeper())
@@ -550,8 +618,7 @@ def test_child_of_another_thread_is_not_believed(monkeypatch: pytest.MonkeyPatch
 
     threading.Thread(target=start_other).start()
     started.wait()
-    real = start.read_memory
-    monkeypatch.setattr(start, "read_memory", lambda fd: (others[0].pid, *real(fd)[1:]))
+    report(monkeypatch, others[0].pid)
     process = rusage.Popen(["true"])
     assert (process.returncode, process.measured) == (0, frozenset())
     process.kill()
@@ -565,13 +632,13 @@ def test_child_of_another_thread_is_not_believed(monkeypatch: pytest.MonkeyPatch
 def test_process_id_of_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not believed: none is signalled, no status is taken from it; the program runs once."""
     os.chdir(tmp_path)
-    log, real_read = tmp_path / "log", start.read_memory
+    log = tmp_path / "log"
     gone = subprocess.Popen(["true"])  # noqa: S607 (found in PATH)
     gone.wait()
     for pid in os.getppid(), os.getpid(), gone.pid, 1, -1, -gone.pid:
         log.write_text("")
         with monkeypatch.context() as patch:
-            patch.setattr(start, "read_memory", lambda fd, pid=pid: (pid, *real_read(fd)[1:]))
+            report(patch, pid)
             process = rusage.Popen(PROGRAM)
         assert process.pid > 0
         assert (process.returncode, process.measured) == (0, frozenset())
@@ -610,21 +677,6 @@ def test_death_after_the_creation(code: str, status: int, launcher: Path) -> Non
     change(launcher, code, f"(call2(kill, call0(getpid), SIGKILL), {code})")
     for _ in range(3):
         assert rusage.run(["true"]).returncode == status
-    no_child_is_left()
-
-
-@needs_compiler
-@alone
-def test_handler_raises_before_the_id_is_stored(
-    launcher: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A late launcher that has mapped the memory, which then cannot be sealed, is waited for."""
-    code = "memory->launcher = "
-    change(launcher, code, f"call2(kill, call0(getpid), SIGSTOP); {code}")
-    lose_id(monkeypatch, lambda pid: wait_for_state(pid, "T"))
-    monkeypatch.setattr(time, "sleep", bool)
-    with pytest.raises(Stop):
-        rusage.Popen(["true"])
     no_child_is_left()
 
 
@@ -839,33 +891,27 @@ def test_forgotten_children() -> None:
 
 @alone
 def test_audit_hook() -> None:
-    """It may refuse the program, by its name, and then the launcher, which is not tried again."""
+    """It sees the program, which it may refuse, and not the launcher.
+
+    Also where there are signal handlers, whose exception it could be.
+    """
     seen: list[Any] = []
-    refused: list[Any] = ["false"]
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "subprocess.Popen":
-            seen.append(arguments[0])
-            if arguments[0] in refused:
+            seen.append(arguments)
+            if arguments[0] != "true":
                 raise RuntimeError("not allowed")
 
     sys.addaudithook(hook)
-    rusage.run(["true", "x"])
-    assert seen == ["true", start.PATH]
-    seen.clear()
+    signal.signal(signal.SIGUSR1, lambda *_: None)
+    assert "ru_maxrss" in rusage.run(["true", "x"], cwd="/", env={"A": "1"}).measured
+    assert seen == [("true", ["true", "x"], "/", {"A": "1"})]
     with pytest.raises(RuntimeError):
         rusage.run(["false"])
-    assert seen == ["false"]
-    refused.append(start.PATH)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # pytest-timeout's
-    signal.signal(signal.SIGUSR1, lambda *_: None)  # whose exception it could be
-    with pytest.raises(RuntimeError):
-        rusage.run(["true"])
-    signal.signal(signal.SIGUSR1, signal.SIG_DFL)
-    check(isolated=False)
-    seen.clear()
-    check(isolated=False)
-    assert start.PATH not in seen
+    assert seen[1:] == [("false", ["false"], None, None)]
+    no_child_is_left()
+    assert "ru_maxrss" in rusage.run(["true"]).measured
 
 
 @pytest.mark.parametrize("options", [["-pf"], ["-pf", "--mount-proc"], ["-p"]], ids=" ".join)

@@ -16,7 +16,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from conftest import alone, linux, needs_sh, no_child_is_left
+from conftest import alone, linux, needs_sh
 
 import rusage
 import rusage.asyncio
@@ -227,29 +227,6 @@ def test_interrupted_run_leaves_no_child(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(Stop):
         rusage.run(["sleep", "60"])
     assert started[0].returncode == -signal.SIGKILL
-
-
-@linux
-@pytest.mark.parametrize("call", ["access", "readlink", "read", "pread", "waitpid"])
-@alone
-def test_interrupted_start_leaves_no_child(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If a handler raises during a start, the child is killed and reaped.
-
-    The exception may be one that a system call raises.
-    """
-
-    class Stop(FileNotFoundError):  # noqa: N818 (not an error)
-        pass
-
-    def interrupted(*_: object) -> None:
-        monkeypatch.undo()
-        raise Stop
-
-    monkeypatch.setattr(os, call, interrupted)
-    signal.signal(signal.SIGUSR1, interrupted)  # a start believes in a handler only if there is one
-    with pytest.raises(Stop):
-        rusage.Popen(["sleep", "60"])
-    no_child_is_left()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="starts are interrupted by signal handlers")

@@ -209,8 +209,7 @@ PROMISES = [
         CHILDREN,
         """If a signal handler raises an exception while a child is being started, the exception
         propagates, and the program is not started a second time.""",
-        """test_popen.py::test_interrupted_start_leaves_no_child
-        test_launcher.py::test_handler_raises_while_a_failed_child_ends
+        """test_launcher.py::test_exception_at_each_instruction_of_a_start
         test_launcher.py::test_interrupted_starts""",
     ),
     Promise(
@@ -218,9 +217,8 @@ PROMISES = [
         """On Linux the child and the launcher are killed and reaped first, except in short moments:
         while a direct start is under way, and after the child has executed its program until
         `Popen` returns.""",
-        """test_popen.py::test_interrupted_start_leaves_no_child
-        test_launcher.py::test_handler_of_the_launchers_exit_raises
-        test_launcher.py::test_handler_raises_before_a_slow_launcher_runs""",
+        """test_launcher.py::test_handler_raises_while_a_start_waits
+        test_launcher.py::test_handler_of_the_launchers_exit_raises""",
     ),
     Promise(
         CHILDREN,
@@ -268,10 +266,10 @@ PROMISES = [
     ),
     Promise(
         INHERITED,
-        """- if the launcher cannot run: on a file system mounted noexec, where an audit hook or a
-        sandbox refuses it, without `/proc`, with RLIMIT_FSIZE below 12 bytes or RLIMIT_STACK below
-        256 KiB, or after the package was upgraded under this process (for a minute).""",
-        """test_launcher.py::test_unusable_launcher test_launcher.py::test_audit_hook
+        """- if the launcher cannot run: on a file system mounted noexec, where a sandbox refuses
+        it, without `/proc`, with RLIMIT_FSIZE below 12 bytes or RLIMIT_STACK below 256 KiB, or after
+        the package was upgraded under this process (for a minute).""",
+        """test_launcher.py::test_unusable_launcher
         test_launcher.py::test_launcher_dumps_no_core
         test_launcher.py::test_launcher_has_the_rights_of_its_parent
         test_launcher.py::test_launcher_with_bad_numbers""",

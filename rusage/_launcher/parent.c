@@ -3,7 +3,12 @@
 #include "../_backends/linux/proc.h"
 #include "protocol.cdef"
 
+#include <limits.h>
 #include <linux/capability.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/fsuid.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
@@ -12,18 +17,50 @@
 
 /* --- The descriptors of a start --- */
 
-/* Called as soon as the launcher has the write end: a process that another thread forks would keep
-   a copy. */
-static void rusage_channel_close_write_end(rusage_channel *channel)
+/* Of all threads: a process that one of them forks closes these. */
+static rusage_channel *rusage_channels;
+/* Held while the list or a descriptor changes, and during each fork(3): a child has in the list
+   exactly what is open. */
+static pthread_mutex_t rusage_channels_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void rusage_lock_channels(void)
 {
-    rusage_close_fd(&channel->write_end);
+    pthread_mutex_lock(&rusage_channels_lock);
 }
 
-static void rusage_channel_close(rusage_channel *channel)
+static void rusage_unlock_channels(void)
 {
+    pthread_mutex_unlock(&rusage_channels_lock);
+}
+
+/* Return 0 or an errno. Called once. */
+static int rusage_channels_init(void)
+{
+    return pthread_atfork(rusage_lock_channels, rusage_unlock_channels, rusage_unlock_channels);
+}
+
+static void rusage_close_channel_locked(rusage_channel *channel)
+{
+    rusage_channel **at = &rusage_channels;
+
+    while (*at != NULL && *at != channel)
+        at = &(*at)->next;
+    if (*at != NULL)
+        *at = channel->next;
     rusage_close_fd(&channel->memory);
     rusage_close_fd(&channel->read_end);
     rusage_close_fd(&channel->write_end);
+    rusage_close_fd(&channel->error_end);
+}
+
+/* In a forked child, before any other code that Python runs there: it may change its rights, and
+   must not be able to write to the memory; as long as it had the pipe, the start would last. */
+static void rusage_channels_close(void)
+{
+    rusage_lock_channels();
+    while (rusage_channels != NULL)
+        rusage_close_channel_locked(rusage_channels);
+    rusage_unlock_channels();
 }
 
 /* Move a descriptor above 2: it must not become a standard stream of the child, nor be replaced by
@@ -41,7 +78,7 @@ static int rusage_move_above_2(int *fd)
 
 static int rusage_open_memory(void)
 {
-    const unsigned int flags = 1 /* MFD_CLOEXEC */ | 2 /* MFD_ALLOW_SEALING */;
+    const unsigned int flags = 1 /* MFD_CLOEXEC */;
     int fd = (int)syscall(SYS_memfd_create, "rusage", flags | 8 /* MFD_NOEXEC_SEAL */);
 
     /* Some versions since Linux 6.3 log a warning if the last flag is missing; earlier ones reject
@@ -49,33 +86,76 @@ static int rusage_open_memory(void)
     return fd < 0 && errno == EINVAL ? (int)syscall(SYS_memfd_create, "rusage", flags) : fd;
 }
 
-/* Open all descriptors, close-on-exec and above 2. Return 0, or an errno with none of them open. */
-static int rusage_channel_open(rusage_channel *channel)
+/* Return what the launcher and its child have written, zeros if they have not; as the child -1 if
+   that cannot be read. */
+static launcher_memory rusage_channel_memory(const rusage_channel *channel)
 {
+    launcher_memory memory = {0, 0, 0};
+
+    if (pread(channel->memory, &memory, sizeof memory, 0) < 0)
+        memory.child = -1;
+    return memory;
+}
+
+static int rusage_open_descriptors(rusage_channel *channel)
+{
+    char nothing;
     int ends[2], error;
 
-    channel->memory = channel->read_end = channel->write_end = -1;
     if (pipe2(ends, O_CLOEXEC) != 0)
         return errno;
     channel->read_end = ends[0];
     channel->write_end = ends[1];
     channel->memory = rusage_open_memory();
-    error = channel->memory < 0 ? errno : rusage_move_above_2(&channel->memory);
+    /* Where it cannot be read, that must be known before a program runs. */
+    if (channel->memory < 0 || pread(channel->memory, &nothing, 1, 0) != 0)
+        return errno;
+    error = rusage_move_above_2(&channel->memory);
     if (error == 0)
         error = rusage_move_above_2(&channel->read_end);
     if (error == 0)
         error = rusage_move_above_2(&channel->write_end);
     if (error != 0)
-        rusage_channel_close(channel);
+        return error;
+    channel->error_end = fcntl(channel->write_end, F_DUPFD_CLOEXEC, 3);
+    return channel->error_end < 0 ? errno : 0;
+}
+
+/* Open all descriptors, close-on-exec and above 2. Return 0, or an errno with none of them open:
+   EBADF if one of `needed` is closed, whose number they could get. */
+static int rusage_channel_open(rusage_channel *channel, const int *needed, int count)
+{
+    int i, error;
+
+    channel->memory = channel->read_end = channel->write_end = channel->error_end = -1;
+    for (i = 0; i < count; i++) {
+        if (fcntl(needed[i], F_GETFD) < 0)
+            return errno;
+    }
+    rusage_lock_channels();
+    channel->next = rusage_channels;
+    rusage_channels = channel;
+    error = rusage_open_descriptors(channel);
+    if (error != 0)
+        rusage_close_channel_locked(channel);
+    rusage_unlock_channels();
     return error;
 }
 
-/* Refuse the memory to a launcher that has not mapped it yet, which then creates no child. Return 0
-   or an errno. */
-static int rusage_channel_seal(const rusage_channel *channel)
+/* Return whether the descriptors are open: not in a process that a signal handler has forked. */
+static int rusage_channel_is_open(const rusage_channel *channel)
 {
-    return fcntl(channel->memory, 1033 /* F_ADD_SEALS */, 8 /* F_SEAL_WRITE */) == 0 ? 0 : errno;
+    return channel->memory >= 0;
 }
+
+static void rusage_channel_close(rusage_channel *channel)
+{
+    rusage_lock_channels();
+    rusage_close_channel_locked(channel);
+    rusage_unlock_channels();
+}
+
+/* --- The launcher and its child --- */
 
 /* Return whether this thread has a child with this ID that has not been waited for; 1 if that is
    unknown. */
@@ -85,6 +165,98 @@ static int rusage_is_child(int pid)
 
     return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT | __WNOTHREAD) == 0
            || errno != ECHILD;
+}
+
+/* Wait for a child as waitpid(2) does. Return 0, with the status -1 if another caller has waited
+   for it; EINTR if a signal handler is to run; or an errno. */
+static int rusage_wait(int pid, int *status)
+{
+    int error;
+    RUSAGE_RELEASE_GIL;
+
+    error = waitpid(pid, status, 0) < 0 ? errno : 0;
+    RUSAGE_RETAKE_GIL;
+    if (error == ECHILD)
+        *status = -1;
+    return error == ECHILD ? 0 : error;
+}
+
+/* Read from the pipe until no process has a write end any more. Return 0 or an errno. */
+static int rusage_read_to_end(rusage_channel *channel)
+{
+    const size_t last = sizeof channel->message - 1;
+    char *message = channel->message;
+    ssize_t size;
+    int error;
+    RUSAGE_RELEASE_GIL;
+
+    while ((size = read(channel->read_end, message + channel->size, last - channel->size)) > 0)
+        channel->size += (size_t)size;
+    error = size < 0 ? errno : 0;
+    RUSAGE_RETAKE_GIL;
+    return error;
+}
+
+/* Wait until the child has executed the program or has failed, and the launcher has ended. Then set
+   what the start has come to. Return 0; EINTR if signal handlers are to run first; or an errno. */
+static int rusage_channel_wait(rusage_channel *channel)
+{
+    unsigned int error;
+    int end, status, failure;
+    launcher_memory memory;
+
+    rusage_lock_channels();
+    rusage_close_fd(&channel->write_end);
+    rusage_close_fd(&channel->error_end);
+    rusage_unlock_channels();
+    if (!rusage_channel_is_open(channel))
+        return 0;
+    failure = rusage_read_to_end(channel);
+    if (failure == 0 && !channel->has_ended) {
+        failure = rusage_wait(channel->launcher, &channel->status);
+        channel->has_ended = failure == 0;
+    }
+    if (failure != 0)
+        return failure;
+    memory = rusage_channel_memory(channel);
+    channel->child = memory.child;
+    channel->has_run = memory.launcher != 0;
+    channel->has_failed = memory.failed != 0;
+    /* _posixsubprocess.c: the exception, errno, and where, unless it is exec that has failed. */
+    end = 0;
+    if (sscanf(channel->message, "OSError:%x:%n", &error, &end) == 1 && end > 0
+        && channel->message[end] == '\0')
+        channel->exec_error = (int)error;
+    return memory.failed ? rusage_wait(memory.child, &status) : 0;
+}
+
+/* Kill a child of this process and reap it. */
+static void rusage_end_child(int pid)
+{
+    int status;
+
+    /* Check first: if the child has been reaped, another process may have its PID. */
+    if (pid > 0 && waitpid(pid, &status, WNOHANG) == 0 && kill(pid, SIGKILL) == 0) {
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            ;
+    }
+}
+
+/* End a start that is not closed, where an exception passes. Does nothing in a process that a
+   signal handler has forked. */
+static void rusage_channel_abort(rusage_channel *channel)
+{
+    int child;
+
+    if (rusage_channel_is_open(channel) && channel->launcher > 0) {
+        if (!channel->has_ended)
+            rusage_end_child(channel->launcher);
+        /* final since the launcher has ended */
+        child = rusage_channel_memory(channel).child;
+        if (child > 0 && rusage_is_child(child))
+            rusage_end_child(child);
+    }
+    rusage_channel_close(channel);
 }
 
 /* --- Whether the launcher would run as the program would --- */
@@ -229,7 +401,7 @@ static const char *rusage_why_direct(void)
     return NULL;
 }
 
-/* --- Whether a path leads to the same file in another process --- */
+/* --- The file of a program --- */
 
 /* Return whether a file or directory is in a /proc file system, or cannot be found. */
 static int rusage_is_in_proc(const char *path)
@@ -238,4 +410,96 @@ static int rusage_is_in_proc(const char *path)
 
     return statfs(path, &system) != 0
            || system.f_type == 0x9fa0 /* PROC_SUPER_MAGIC of linux/magic.h */;
+}
+
+RUSAGE_ASSERT(path, sizeof(rusage_path) == PATH_MAX);
+
+/* Set `joined` to a path that is followed from a directory, "" for the current one. Return 0 or an
+   errno. */
+static int rusage_join(char *joined, const char *directory, const char *path)
+{
+    size_t length = path[0] == '/' ? 0 : strlen(directory);
+    const char *separator = length == 0 || directory[length - 1] == '/' ? "" : "/";
+    int size = snprintf(joined, PATH_MAX, "%.*s%s%s", (int)length, directory, separator, path);
+
+    return size < 0 || size >= PATH_MAX ? ENAMETOOLONG : 0;
+}
+
+/* More than a small stack of a thread has room for. */
+typedef struct {
+    char folder[PATH_MAX], path[PATH_MAX];
+    char reached[PATH_MAX], left[PATH_MAX], following[PATH_MAX], target[PATH_MAX], rest[PATH_MAX];
+} rusage_search;
+
+/* Return 0 if a path leads to the same file in another process, else an errno: ELOOP if it leads
+   through a link in /proc. Such a link depends on the process that follows it ("magic links" in
+   symlink(7)): the launcher's child would follow /dev/fd/3 to its own file. */
+static int rusage_check_links(rusage_search *search, const char *path)
+{
+    char *reached = search->reached, *left = search->left, *rest = search->rest;
+    int links = 0, error = rusage_join(left, "", path);
+
+    strcpy(reached, left[0] == '/' ? "/" : "");
+    while (error == 0 && left[0] != '\0') {
+        size_t start = strspn(left, "/"), end = start + strcspn(left + start, "/");
+        ssize_t size;
+
+        strcpy(rest, left + end + strspn(left + end, "/"));
+        left[end] = '\0';
+        error = rusage_join(search->following, reached, left + start);
+        if (error != 0)
+            break;
+        size = readlink(search->following, search->target, sizeof search->target - 1);
+        if (size < 0 && errno != EINVAL)
+            return errno;
+        if (size < 0) {                 /* not a link */
+            strcpy(reached, search->following);
+            strcpy(left, rest);
+            continue;
+        }
+        if (++links > 40 || rusage_is_in_proc(reached[0] == '\0' ? "." : reached))
+            return ELOOP;               /* path_resolution(7) */
+        search->target[size] = '\0';
+        if (search->target[0] == '/')
+            strcpy(reached, "/");
+        error = rest[0] == '\0' ? rusage_join(left, "", search->target)
+                                : rusage_join(left, search->target, rest);
+    }
+    return error;
+}
+
+/* Look for a program in folders, which are separated by colons, as a process does whose current
+   directory is `directory`. Set `found` to the first path that exists, which is the one that
+   subprocess tries first. Return 0, or an errno if there is none or if it may lead elsewhere in
+   another process. */
+static int rusage_find(const char *name, const char *folders, const char *directory,
+                       rusage_path *found)
+{
+    rusage_search *search = malloc(sizeof *search);
+    int error = search == NULL ? ENOMEM : ENOENT;
+    RUSAGE_RELEASE_GIL;
+
+    if (directory[0] != '\0' && rusage_is_in_proc(directory))
+        error = ELOOP;
+    while (error == ENOENT) {
+        size_t length = strcspn(folders, ":");
+
+        /* what is too long does not exist */
+        if (length < sizeof search->folder) {
+            memcpy(search->folder, folders, length);
+            search->folder[length] = '\0';
+            if (rusage_join(found->text, search->folder, name) == 0
+                && rusage_join(search->path, directory, found->text) == 0
+                && access(search->path, F_OK) == 0) {
+                error = rusage_check_links(search, search->path);
+                break;
+            }
+        }
+        if (folders[length] == '\0')
+            break;
+        folders += length + 1;
+    }
+    RUSAGE_RETAKE_GIL;
+    free(search);
+    return error;
 }

@@ -54,6 +54,8 @@ lib: Lib
 
 def python_type(declared: Any) -> str:
     """Return the type in Python of a C type."""
+    if isinstance(declared, model.ArrayType):
+        return f"Pointer[{python_type(declared.item)}]"
     if isinstance(declared, model.PointerType):
         inner = python_type(declared.totype)
         return inner if isinstance(declared.totype, model.StructType) else f"Pointer[{inner}]"
