@@ -148,6 +148,8 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
                 *(SSE2_FLAGS if IS_I386 else []),
                 *([] if "CFLAGS" in os.environ else ["-g0"]),
             ]
+        if this_backend() == "linux":
+            ext.extra_link_args.append("-pthread")  # pthread_atfork() before glibc 2.34
         source = os.path.join(self.build_temp, "_rusage.c")
         os.makedirs(self.build_temp, exist_ok=True)
         ffibuilder.emit_c_code(source)

@@ -1,13 +1,17 @@
-"""Notes forks, so that an object can notice that it is a copy in a forked child."""
+"""Counts forks, so that an object can notice that it is a copy in a forked child."""
 
 import os
-from _thread import get_ident
 
-forks: list[int] = []
-"""The threads that have forked this process or its ancestors since this module was imported.
+from ._rusage import lib
 
-Each of them goes on in the child.
-"""
+TYPE_CHECKING = False
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: forks.append(get_ident()))
+if TYPE_CHECKING or not hasattr(os, "register_at_fork"):
+
+    def forks() -> int:
+        """Return the number of forks of this process and its ancestors since the import."""
+        return 0
+
+else:
+    os.register_at_fork(after_in_child=lib.rusage_count_fork)
+    forks = lib.rusage_forks

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import RLock
 
 from ._backends import BACKEND
 from ._forks import forks
@@ -86,10 +85,6 @@ def known_peak() -> int:
 
 # --- The peak of a block ---
 
-# For threads: C releases the GIL during a reset. The lock is re-entrant because a signal handler or
-# a finalizer may start a block while its thread holds it.
-lock = RLock()
-
 
 class BlockPeak:
     """The peak of a block that begins when the object is created.
@@ -100,11 +95,10 @@ class BlockPeak:
     __slots__ = ("_block", "_forks", "measured")
 
     def __init__(self) -> None:
-        self._forks, self.measured = len(forks), False
+        self._forks, self.measured = forks(), False
         if HAS_MARK:
             self._block = ffi.new("rusage_block *")
-            with lock:
-                self.measured = not lib.rusage_block_begin(self._block)
+            self.measured = not lib.rusage_block_begin(self._block)
 
     @staticmethod
     def available() -> bool:
@@ -114,8 +108,7 @@ class BlockPeak:
     def update(self) -> None:
         """Read the peak so far."""
         if self.measured:
-            with lock:
-                self.measured = not lib.rusage_block_update(self._block)
+            self.measured = not lib.rusage_block_update(self._block)
 
     @property
     def peak(self) -> int:
@@ -129,16 +122,8 @@ class BlockPeak:
 
     def is_ours(self) -> bool:
         """Return whether this process, and not one that has forked it, has begun the block."""
-        return self._forks == len(forks)
+        return self._forks == forks()
 
 
-def _after_fork() -> None:
-    """In a child: replace the lock, which another thread may have held, and forget the peaks."""
-    global lock  # noqa: PLW0603 (of the process)
-    lock = RLock()
-    if HAS_MARK:
-        lib.rusage_forget_peaks()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+if HAS_MARK:
+    os.register_at_fork(after_in_child=lib.rusage_forget_peaks)

@@ -143,7 +143,7 @@ class Process(Opened):
         # ffi.gc closes the descriptors when the handle is freed, even if an exception is raised at
         # any point, also when a forked child lacks the thread of a user.
         self._handle = ffi.gc(ffi.new("rusage_process *"), _close)
-        self._forks = len(forks)
+        self._forks = forks()
         self._unreleased.append(self._handle)  # first: a signal handler may raise once it is open
         slot = call, _ = _take()
         error = _open(self._handle, self.pid, call)
@@ -159,7 +159,7 @@ class Process(Opened):
         try:
             if self._closed:
                 raise ValueError("this Process is closed")
-            if self._forks != len(forks):
+            if self._forks != forks():
                 self._handle.forked = 1
             value = function(self._handle, call)
         finally:

@@ -149,14 +149,14 @@ class record:  # noqa: N801 (used like a function)
         """Begin a recording, with a first sample. Raises ``RuntimeError`` if one is in progress."""
         mine = object()
         try:
-            if self._starting.setdefault(len(forks), mine) is not mine or self._running:
+            if self._starting.setdefault(forks(), mine) is not mine or self._running:
                 raise RuntimeError(
                     "this recording is in progress: use another object for a nested block"
                 )
             self._start()
         finally:
-            if self._starting.get(len(forks)) is mine:
-                del self._starting[len(forks)]
+            if self._starting.get(forks()) is mine:
+                del self._starting[forks()]
 
     def _start(self) -> None:
         self._tree = Tree(self._pid)
@@ -170,7 +170,7 @@ class record:  # noqa: N801 (used like a function)
             self._count, self._span = 0, 1  # of samples; samples per entry
             self._unreported: list[Sample] = []
             self._read()
-            self._forks = len(forks)
+            self._forks = forks()
             self._thread: tuple[int, int] | None = None
             start_without_signals(self._run, running, wake, done)
             # Last: a handler that called stop() before would wait for a thread to come.
@@ -190,7 +190,7 @@ class record:  # noqa: N801 (used like a function)
         if done is None:
             return
         try:
-            has_thread = self._forks == len(forks)  # a forked child has none
+            has_thread = self._forks == forks()  # a forked child has none
             has_ended = has_thread and done.acquire(timeout=self._patience())
             if has_ended and self._error is None:
                 if self._lives:
@@ -204,7 +204,7 @@ class record:  # noqa: N801 (used like a function)
 
     def _patience(self) -> float:
         """Return for how many seconds stop() waits for the thread; -1 for as long as it takes."""
-        caller = len(forks), _thread.get_ident()
+        caller = forks(), _thread.get_ident()
         if caller == self._thread:
             return 0
         # Each on_sample of two recordings may stop the other one.
@@ -236,11 +236,11 @@ class record:  # noqa: N801 (used like a function)
 
     def _run(self, running: list[_Locks], wake: _thread.LockType, done: _thread.LockType) -> None:
         """Take samples until the recording ends; in the thread."""
-        tree, thread = self.tree, (len(forks), _thread.get_ident())
+        tree, thread = self.tree, (forks(), _thread.get_ident())
         self._thread = thread
         _threads.add(thread)
         try:
-            while running and self._lives and self._forks == len(forks):
+            while running and self._lives and self._forks == forks():
                 delay = tree._opened + self._next * self.interval - _clock()
                 if delay > 0:
                     wake.acquire(timeout=min(delay, _LONGEST_WAIT))

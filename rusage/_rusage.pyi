@@ -161,6 +161,16 @@ class Lib:
     LAUNCHER_CLOSE_OTHERS: int
     LAUNCHER_ALL_FLAGS: int
     rusage_root_changed: Callable[[], int]
+    rusage_thread: Callable[[], int]
+    rusage_count_fork: Callable[[], None]
+    rusage_forks: Callable[[], int]
+    rusage_forker_since: Callable[[int], int]
+    rusage_before_fork: Callable[[], None]
+    rusage_after_fork_in_parent: Callable[[], None]
+    rusage_after_fork_in_child: Callable[[], None]
+    rusage_imports: Callable[[], int]
+    rusage_begin_import: Callable[[], None]
+    rusage_end_imports: Callable[[int], None]
     rusage_get: Callable[[Call], int]
     rusage_maxrss: Callable[[Call], int]
     rusage_cputime: Callable[[Call], float]

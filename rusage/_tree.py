@@ -158,7 +158,7 @@ class Tree(Opened):
             self._is_awaited = False
             time.sleep(0.001)
         while True:
-            code = function(self._tree[0], len(forks) + 1, *arguments)
+            code = function(self._tree[0], forks() + 1, *arguments)
             if code != lib.RUSAGE_TREE_IN_USE:
                 return code
             self._is_awaited = True

@@ -265,10 +265,23 @@ def test_first_use_without_the_package(python: Callable[..., str]) -> None:
 
 
 FORK_DURING_IMPORT = """
-import os, signal, sys, threading, time, warnings
+import _thread, os, signal, sys, threading, time, warnings
 from importlib.machinery import SourceFileLoader
 from importlib.util import spec_from_loader
+
+# Calls of C that have the handler of SIGINT run at the next instruction of Python. The functions
+# before a fork run in the reverse order.
+if sys.argv[2] == "after":
+    os.register_at_fork(after_in_parent=_thread.interrupt_main)
 import rusage
+if sys.argv[2] == "before":
+    os.register_at_fork(before=_thread.interrupt_main)
+
+class Stop(Exception):
+    pass
+
+def stop(*_):
+    raise Stop
 
 class Slow(SourceFileLoader):
     def exec_module(self, module):
@@ -293,33 +306,50 @@ def use():
 
 def fork():
     warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with several threads
-    child = os.fork()
-    if not child:
+    parent = os.getpid()
+    try:
+        os.fork()
+    except Stop:
+        say("raised")
+    if os.getpid() != parent:
         signal.alarm(20)
+        return None
+    return os.waitstatus_to_exitcode(os.wait()[1])
+
+def fork_and_use():
+    status = fork()
+    if status is None:
         use() if sys.argv[1] != "for ever" else rusage.Process
         os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    say(status)
+
+def fork_and_go_on():
+    if fork() == 0:
+        say("ended")
 
 began, ended = threading.Event(), threading.Event()
 how = {
     "for a moment": lambda: time.sleep(0.3),
     "for ever": lambda: ended.wait(),
     "handler": lambda: use(),
+    "handler forks": fork_and_go_on,
 }[sys.argv[1]]
-if sys.argv[1] == "for a moment":
-    rusage._lazy._PATIENCE = 20  # seconds: an import takes long on a loaded machine
 sys.meta_path.insert(0, Finder())
-if sys.argv[1] == "handler":
+signal.signal(signal.SIGINT, stop)
+sys.unraisablehook = lambda lost: say(f"lost {lost.exc_type.__name__}")
+signal.alarm(30)
+if sys.argv[1].startswith("handler"):
     use()
 else:
-    signal.alarm(30)
     thread = threading.Thread(target=use)
     thread.start()
     began.wait()
-    say(fork())
+    fork_and_use()
     ended.set()
     thread.join()
-    threading.Thread(target=rusage._lazy.load, args=["os", "", ""]).start()
+thread = threading.Thread(target=rusage._lazy.load, args=["os", "", ""])
+thread.start()
+thread.join()
 """
 PARTIAL = (
     "rusage.record is being imported: "
@@ -335,11 +365,18 @@ PARTIAL = (
         ("for a moment", ["record", "record", "0"]),
         ("for ever", ["0", "record"]),
         ("handler", [PARTIAL, "record"]),
+        ("handler forks", ["record", "ended", "record"]),
     ],
 )
-def test_fork_during_an_import(how: str, lines: list[str], python: Callable[..., str]) -> None:
+@pytest.mark.parametrize("raises", ["never", "before", "after"])
+def test_fork_during_an_import(
+    how: str, raises: str, lines: list[str], python: Callable[..., str]
+) -> None:
     """The child waits for no import of a thread that it does not have.
 
-    Nor does the parent wait for an import that never ends.
+    Nor does the parent wait for an import that never ends. What a signal handler raises during the
+    fork reaches the program.
     """
-    assert sorted(python("-c", FORK_DURING_IMPORT, how).splitlines()) == sorted(lines)
+    expected = [*lines, "raised"] if raises != "never" and how != "handler" else lines
+    printed = python("-c", FORK_DURING_IMPORT, how, raises).splitlines()
+    assert sorted(printed) == sorted(expected)

@@ -267,8 +267,8 @@ PROMISES = [
     Promise(
         INHERITED,
         """- if the launcher cannot run: on a file system mounted noexec, where a sandbox refuses
-        it, without `/proc`, with RLIMIT_FSIZE below 12 bytes or RLIMIT_STACK below 256 KiB, or after
-        the package was upgraded under this process (for a minute).""",
+        it, without `/proc`, with RLIMIT_FSIZE below 12 bytes or RLIMIT_STACK below 256 KiB, or
+        after the package was upgraded under this process (for a minute).""",
         """test_launcher.py::test_unusable_launcher
         test_launcher.py::test_launcher_dumps_no_core
         test_launcher.py::test_launcher_has_the_rights_of_its_parent
@@ -340,9 +340,10 @@ PROMISES = [
         "test_memory.py::test_blocks_without_descriptors test_memory.py::test_refused_reset",
     ),
     Promise(
-        "rusage/_memory.py::_after_fork",
-        "In a child: replace the lock, which another thread may have held, and forget the peaks.",
-        "test_memory.py::test_fork_in_a_block",
+        "rusage/_lazy.py::load",
+        """A fork waits for the imports of other threads, for about a second at most; what a signal
+        handler raises meanwhile is not lost.""",
+        "test_import.py::test_fork_during_an_import",
     ),
     Promise(
         MEASURE,

@@ -115,6 +115,8 @@ static inline int rusage_exchange(int *number, int expected, int value)
                                        __ATOMIC_SEQ_CST);
 }
 
+#include "forks.c"
+
 static void rusage_read_root(rusage_root *root);
 
 #ifndef RUSAGE_HAS_ROOT

@@ -76,12 +76,25 @@ static int64_t rusage_known_peak(void)
 
 /* The marks before our resets, and the sizes after them, which count for the blocks that began
    earlier: each with the number of its reset, from the largest to the smallest. One that is not
-   larger than a later one cannot be the peak of a block. Python's lock excludes other threads. */
+   larger than a later one cannot be the peak of a block. */
 static struct {
     int64_t number, size;
 } *rusage_marks;
 static int rusage_marks_count, rusage_marks_capacity;
 static int64_t rusage_resets;       /* the number of the last one */
+
+/* Excludes other threads: a reset releases the GIL. */
+static pthread_mutex_t rusage_blocks_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Not with the GIL, which a thread with the lock may wait for. */
+static void rusage_lock_blocks(void)
+{
+    if (pthread_mutex_trylock(&rusage_blocks_lock) != 0) {
+        RUSAGE_RELEASE_GIL;
+        pthread_mutex_lock(&rusage_blocks_lock);
+        RUSAGE_RETAKE_GIL;
+    }
+}
 
 static int rusage_keep_mark(int64_t size)
 {
@@ -119,7 +132,7 @@ static void rusage_close_clear_refs(void)
    in kernels with CONFIG_PROC_PAGE_MONITOR, since 4.0). The write waits for the lock of the address
    space, which another thread may hold for long, for example in MADV_POPULATE_WRITE; the process
    may grow meanwhile. A peak between the reading of the mark and the reset is lost. */
-static int rusage_block_begin(rusage_block *block)
+static int rusage_block_begin_locked(rusage_block *block)
 {
     int error;
 
@@ -142,6 +155,16 @@ static int rusage_block_begin(rusage_block *block)
     return error != 0 ? error : rusage_keep_mark(block->resident);
 }
 
+static int rusage_block_begin(rusage_block *block)
+{
+    int error;
+
+    rusage_lock_blocks();
+    error = rusage_block_begin_locked(block);
+    pthread_mutex_unlock(&rusage_blocks_lock);
+    return error;
+}
+
 /* Raise the peak of a block to the highest mark since its reset. */
 static int rusage_block_update(rusage_block *block)
 {
@@ -151,9 +174,11 @@ static int rusage_block_update(rusage_block *block)
     if (size < 0)
         return (int)-size;
     rusage_raise(&rusage_highest_mark, size);
+    rusage_lock_blocks();
     for (i = rusage_marks_count - 1; i >= 0 && rusage_marks[i].number > block->number; i--)
         if (size < rusage_marks[i].size)
             size = rusage_marks[i].size;
+    pthread_mutex_unlock(&rusage_blocks_lock);
     if (block->peak < size)
         block->peak = size;
     return 0;
@@ -162,6 +187,7 @@ static int rusage_block_update(rusage_block *block)
 /* In a forked child. Another thread of the parent may have been replacing the array. */
 static void rusage_forget_peaks(void)
 {
+    pthread_mutex_init(&rusage_blocks_lock, NULL);
     rusage_highest_mark = rusage_highest_maxrss = 0;
     rusage_marks = NULL;
     rusage_marks_count = rusage_marks_capacity = 0;

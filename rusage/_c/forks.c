@@ -1,0 +1,110 @@
+/* What Python must know of forks. os.register_at_fork() calls these functions: they are of C, since
+   an exception that a signal handler raises in an at-fork function of Python is lost. */
+
+#include "rusage.h"
+
+#include <pthread.h>
+
+/* --- The forks of this process and its ancestors since the import, in the child --- */
+
+static int rusage_forked;
+/* The thread that has made the last forks and goes on in this process, and the number of those
+   before them. */
+static uintptr_t rusage_forker;
+static int rusage_forked_by_others;
+
+static uintptr_t rusage_thread(void)
+{
+    return (uintptr_t)pthread_self();
+}
+
+static void rusage_count_fork(void)
+{
+    if (rusage_forker != rusage_thread()) {
+        rusage_forker = rusage_thread();
+        rusage_forked_by_others = rusage_forked;
+    }
+    rusage_forked++;
+}
+
+static int rusage_forks(void)
+{
+    return rusage_forked;
+}
+
+/* Return the thread that has made all forks but the first ones; 0 if there is not only one. */
+static uintptr_t rusage_forker_since(int first)
+{
+    return first < rusage_forked && first >= rusage_forked_by_others ? rusage_forker : 0;
+}
+
+/* --- Imports: a fork waits until no other thread imports a module of this package --- */
+
+enum { RUSAGE_PATIENCE = 1000 }; /* of about 1 ms */
+
+static int rusage_importing, rusage_forking; /* how many imports and forks are in progress ... */
+static __thread int rusage_importing_here, rusage_forking_here; /* ... and in this thread */
+
+static int rusage_in_progress(const int *number)
+{
+    return __atomic_load_n(number, __ATOMIC_SEQ_CST);
+}
+
+static void rusage_add(int *number, int *number_here, int change)
+{
+    *number_here += change;
+    __atomic_add_fetch(number, change, __ATOMIC_SEQ_CST);
+}
+
+/* A child would wait for ever for a module that another thread of its parent was importing. The
+   limit: that thread may wait for a lock that this one holds, as a fork takes logging's. */
+static void rusage_before_fork(void)
+{
+    int i;
+
+    rusage_add(&rusage_forking, &rusage_forking_here, 1);
+    for (i = 0; i < RUSAGE_PATIENCE; i++) {
+        if (rusage_in_progress(&rusage_importing) <= rusage_importing_here)
+            break;
+        rusage_pause();
+    }
+}
+
+static void rusage_after_fork_in_parent(void)
+{
+    rusage_add(&rusage_forking, &rusage_forking_here, -1);
+}
+
+/* The child has this thread only. */
+static void rusage_after_fork_in_child(void)
+{
+    rusage_forking = rusage_forking_here = 0;
+    rusage_importing = rusage_importing_here;
+}
+
+/* Return how many imports this thread has begun: more than one if a signal handler interrupts. */
+static int rusage_imports(void)
+{
+    return rusage_importing_here;
+}
+
+/* Begin an import, when no other thread is forking. */
+static void rusage_begin_import(void)
+{
+    int i;
+
+    rusage_add(&rusage_importing, &rusage_importing_here, 1);
+    for (i = 0; i < RUSAGE_PATIENCE; i++) {
+        if (rusage_in_progress(&rusage_forking) <= rusage_forking_here)
+            break;
+        rusage_add(&rusage_importing, &rusage_importing_here, -1);
+        rusage_pause();
+        rusage_add(&rusage_importing, &rusage_importing_here, 1);
+    }
+}
+
+/* End those that this thread has begun after the first ones. */
+static void rusage_end_imports(int first)
+{
+    rusage_add(&rusage_importing, &rusage_importing_here, first - rusage_importing_here);
+}
