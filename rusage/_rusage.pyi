@@ -82,6 +82,7 @@ class Channel:
     has_ended: int
     status: int
     exec_error: int
+    is_read: int
     has_run: int
     child: int
     has_failed: int

@@ -5,6 +5,9 @@
 
 #include <pthread.h>
 
+/* In unix.c. */
+static int rusage_pause(void);
+
 /* --- The forks of this process and its ancestors since the import, in the child --- */
 
 static int rusage_forked;

@@ -86,17 +86,6 @@ static int rusage_open_memory(void)
     return fd < 0 && errno == EINVAL ? (int)syscall(SYS_memfd_create, "rusage", flags) : fd;
 }
 
-/* Return what the launcher and its child have written, zeros if they have not; as the child -1 if
-   that cannot be read. */
-static launcher_memory rusage_channel_memory(const rusage_channel *channel)
-{
-    launcher_memory memory = {0, 0, 0};
-
-    if (pread(channel->memory, &memory, sizeof memory, 0) < 0)
-        memory.child = -1;
-    return memory;
-}
-
 static int rusage_open_descriptors(rusage_channel *channel)
 {
     char nothing;
@@ -107,8 +96,8 @@ static int rusage_open_descriptors(rusage_channel *channel)
     channel->read_end = ends[0];
     channel->write_end = ends[1];
     channel->memory = rusage_open_memory();
-    /* Where it cannot be read, that must be known before a program runs. */
-    if (channel->memory < 0 || pread(channel->memory, &nothing, 1, 0) != 0)
+    /* Where a sandbox refuses to read, that must be known before a program runs. */
+    if (channel->memory < 0 || read(channel->memory, &nothing, 1) < 0)
         return errno;
     error = rusage_move_above_2(&channel->memory);
     if (error == 0)
@@ -181,6 +170,15 @@ static int rusage_wait(int pid, int *status)
     return error == ECHILD ? 0 : error;
 }
 
+/* Close an end of the pipe. Return 0 or an errno. */
+static int rusage_close_end(int *fd)
+{
+    int error = *fd >= 0 && close(*fd) != 0 ? errno : 0;
+
+    *fd = -1;
+    return error == EINTR ? 0 : error;  /* close(2) */
+}
+
 /* Read from the pipe until no process has a write end any more. Return 0 or an errno. */
 static int rusage_read_to_end(rusage_channel *channel)
 {
@@ -197,37 +195,50 @@ static int rusage_read_to_end(rusage_channel *channel)
     return error;
 }
 
+/* Read what the launcher and its child have written, if anything, when the launcher has ended. */
+static void rusage_read_channel(rusage_channel *channel)
+{
+    launcher_memory memory = {0, 0, 0};
+
+    if (channel->is_read)
+        return;
+    if (read(channel->memory, &memory, sizeof memory) < 0)
+        memory.child = -1;
+    channel->is_read = 1;
+    channel->child = memory.child;
+    channel->has_run = memory.launcher != 0;
+    channel->has_failed = memory.failed != 0;
+}
+
 /* Wait until the child has executed the program or has failed, and the launcher has ended. Then set
    what the start has come to. Return 0; EINTR if signal handlers are to run first; or an errno. */
 static int rusage_channel_wait(rusage_channel *channel)
 {
-    unsigned int error;
-    int end, status, failure;
-    launcher_memory memory;
+    unsigned int exec_error;
+    int end = 0, error, error_of_end, status;
 
     rusage_lock_channels();
-    rusage_close_fd(&channel->write_end);
-    rusage_close_fd(&channel->error_end);
+    error = rusage_close_end(&channel->write_end);
+    error_of_end = rusage_close_end(&channel->error_end);
     rusage_unlock_channels();
     if (!rusage_channel_is_open(channel))
         return 0;
-    failure = rusage_read_to_end(channel);
-    if (failure == 0 && !channel->has_ended) {
-        failure = rusage_wait(channel->launcher, &channel->status);
-        channel->has_ended = failure == 0;
+    if (error == 0)
+        error = error_of_end;
+    if (error == 0)
+        error = rusage_read_to_end(channel);
+    if (error == 0 && !channel->has_ended) {
+        error = rusage_wait(channel->launcher, &channel->status);
+        channel->has_ended = error == 0;
     }
-    if (failure != 0)
-        return failure;
-    memory = rusage_channel_memory(channel);
-    channel->child = memory.child;
-    channel->has_run = memory.launcher != 0;
-    channel->has_failed = memory.failed != 0;
+    if (error != 0)
+        return error;
+    rusage_read_channel(channel);
     /* _posixsubprocess.c: the exception, errno, and where, unless it is exec that has failed. */
-    end = 0;
-    if (sscanf(channel->message, "OSError:%x:%n", &error, &end) == 1 && end > 0
+    if (sscanf(channel->message, "OSError:%x:%n", &exec_error, &end) == 1 && end > 0
         && channel->message[end] == '\0')
-        channel->exec_error = (int)error;
-    return memory.failed ? rusage_wait(memory.child, &status) : 0;
+        channel->exec_error = (int)exec_error;
+    return channel->has_failed ? rusage_wait(channel->child, &status) : 0;
 }
 
 /* Kill a child of this process and reap it. */
@@ -246,15 +257,12 @@ static void rusage_end_child(int pid)
    signal handler has forked. */
 static void rusage_channel_abort(rusage_channel *channel)
 {
-    int child;
-
     if (rusage_channel_is_open(channel) && channel->launcher > 0) {
         if (!channel->has_ended)
             rusage_end_child(channel->launcher);
-        /* final since the launcher has ended */
-        child = rusage_channel_memory(channel).child;
-        if (child > 0 && rusage_is_child(child))
-            rusage_end_child(child);
+        rusage_read_channel(channel);
+        if (channel->child > 0 && rusage_is_child(channel->child))
+            rusage_end_child(channel->child);
     }
     rusage_channel_close(channel);
 }

@@ -2,6 +2,8 @@
 
 #include "members.h"
 
+#include <pthread.h>
+
 static int64_t rusage_rss(void)
 {
     int64_t pages = 0;
