@@ -265,6 +265,25 @@ def test_exception_at_each_instruction_of_a_start(kind: str, step: int) -> None:
     assert not unraisable
 
 
+@pytest.mark.skipif(not CPYTHON, reason="PyPy calls finalizers later")
+@alone
+def test_no_python_runs_at_the_end_of_an_object() -> None:
+    """What a signal handler raises in a finalizer or in a weakref's callback is lost."""
+    seen: set[tuple[str, str]] = set()
+
+    def trace(frame: Any, *_: object) -> None:
+        code = frame.f_code
+        seen.add((Path(code.co_filename).name, code.co_name))
+
+    rusage.run(["true"])
+    sys.settrace(trace)
+    process = rusage.Popen(["true"])
+    sys.settrace(None)
+    assert process.wait() == 0
+    assert ("start.py", "start") in seen
+    assert not [name for file, name in seen if name == "__del__" or "weakref" in file]
+
+
 @alone
 def test_handler_that_forks_during_a_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As with subprocess, both processes start the program if it has not been started yet.
@@ -513,6 +532,41 @@ def test_sandbox_without_a_system_call(name: str, action: int, error: int) -> No
     no_child_is_left()
     if name == "exit_group":
         ctypes.CDLL(None).syscall(60, 0)  # exit(2), which the filter allows
+
+
+# Those of a start in the parent, on x86_64; getuid() cannot fail.
+PARENT_CALLS = {"read": 0, "pread64": 17, "access": 21, "readlink": 89, "capget": 125, "fcntl": 72}
+PARENT_CALLS |= {"getresgid": 120, "getresuid": 118, "memfd_create": 319, "newfstatat": 262}
+PARENT_CALLS |= {"personality": 135, "pipe2": 293, "prctl": 157, "prlimit64": 302, "setfsgid": 123}
+PARENT_CALLS |= {"setfsuid": 122, "statfs": 137, "statx": 332, "vfork": 58, "waitid": 247}
+
+
+@filters_x86_64
+@pytest.mark.parametrize("error", ["EPERM", "ENOSYS", "ENOMEM", "EMFILE"])
+@pytest.mark.parametrize("name", PARENT_CALLS)
+@alone
+def test_sandbox_of_the_parent(name: str, error: str) -> None:
+    """The outcome is subprocess's, and no child is left."""
+    rusage.run(["true"])
+    refuse(PARENT_CALLS[name], getattr(errno, error))
+    returncodes = []
+    for module in subprocess, rusage:
+        done = module.run([REAL])  # a program without a C library, which may need these calls
+        returncodes.append(done.returncode)
+        no_child_is_left()
+    assert returncodes == [REFUSED, REFUSED]
+
+
+@alone
+def test_no_call_that_blocks_is_made_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A detector of such calls in an event loop would report it: subprocess makes none."""
+    for name in "access", "stat", "readlink", "pread", "read", "waitpid":
+        monkeypatch.delattr(os, name)
+    monkeypatch.delattr(time, "sleep")
+    process = rusage.Popen(["sh", "-c", "exit 3"])
+    monkeypatch.undo()
+    assert process.wait() == 3
+    assert "ru_maxrss" in process.measured
 
 
 @filters_x86_64

@@ -245,12 +245,14 @@ static int rusage_channel_wait(rusage_channel *channel)
 static void rusage_end_child(int pid)
 {
     int status;
+    RUSAGE_RELEASE_GIL;
 
     /* Check first: if the child has been reaped, another process may have its PID. */
     if (pid > 0 && waitpid(pid, &status, WNOHANG) == 0 && kill(pid, SIGKILL) == 0) {
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
             ;
     }
+    RUSAGE_RETAKE_GIL;
 }
 
 /* End a start that is not closed, where an exception passes. Does nothing in a process that a
