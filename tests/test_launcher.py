@@ -546,15 +546,18 @@ PARENT_CALLS |= {"setfsuid": 122, "statfs": 137, "statx": 332, "vfork": 58, "wai
 @pytest.mark.parametrize("name", PARENT_CALLS)
 @alone
 def test_sandbox_of_the_parent(name: str, error: str) -> None:
-    """The outcome is subprocess's, and no child is left."""
+    """The outcome is subprocess's, and not more children are left."""
     rusage.run(["true"])
     refuse(PARENT_CALLS[name], getattr(errno, error))
-    returncodes = []
+    outcomes: list[Any] = []
     for module in subprocess, rusage:
-        done = module.run([REAL])  # a program without a C library, which may need these calls
-        returncodes.append(done.returncode)
-        no_child_is_left()
-    assert returncodes == [REFUSED, REFUSED]
+        try:  # a program without a C library, which may need these calls
+            outcome: Any = module.run([REAL]).returncode
+        except OSError as raised:
+            outcome = type(raised), raised.errno
+        outcomes.append((outcome, reap()))
+    assert outcomes[0] == outcomes[1]
+    assert name == "read" or outcomes[0][1] == 0  # without it, Python 3.10 leaves a child
 
 
 @alone
