@@ -17,7 +17,7 @@ _root_changed = lib.rusage_root_changed if hasattr(lib, "rusage_root_changed") e
 
 _HAS_FORK = hasattr(os, "register_at_fork")
 
-if _HAS_FORK:
+if sys.platform != "win32" and _HAS_FORK:
     os.register_at_fork(
         before=lib.rusage_before_fork,
         after_in_parent=lib.rusage_after_fork_in_parent,

@@ -125,5 +125,5 @@ class BlockPeak:
         return self._forks == forks()
 
 
-if HAS_MARK:
+if sys.platform != "win32" and HAS_MARK:
     os.register_at_fork(after_in_child=lib.rusage_forget_peaks)

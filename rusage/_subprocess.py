@@ -111,28 +111,30 @@ if not (3, 11) <= sys.version_info < (3, 14):
 _PYPY_NAMES = {"process_args": "args", "fds_to_keep": "pass_fds", "env_list": "env"}
 _PYPY_NAMES["groups_list"] = "extra_groups"
 
-if sys.platform == "linux":
-    import _posixsubprocess
+_posixsubprocess: Any = sys.modules.get("_posixsubprocess")  # which subprocess has imported
+fork_exec: Any = getattr(_posixsubprocess, "fork_exec", None)
 
-    fork_exec: Any = _posixsubprocess.fork_exec
 
-    def _takes_these() -> bool:
-        """Return whether ``fork_exec`` is subprocess's own, with these parameters."""
-        if not issubclass(type(fork_exec), BuiltinFunctionType):  # another library's
-            return False
-        signature = fork_exec.__text_signature__
-        if signature is None:  # before Python 3.12, and without docstrings
-            return sys.version_info < (3, 16)
-        _self, *names, _end = signature.strip("()").split(",")
-        return [_PYPY_NAMES.get(name.strip(), name.strip()) for name in names] == FORK_EXEC
+def _takes_these() -> bool:
+    """Return whether ``fork_exec`` is Python's own, with these parameters."""
+    if not issubclass(type(fork_exec), BuiltinFunctionType):
+        return False
+    signature = fork_exec.__text_signature__
+    if signature is None:  # before Python 3.12, and without docstrings
+        return sys.version_info < (3, 16)
+    _self, *names, _end = signature.strip("()").split(",")
+    return [_PYPY_NAMES.get(name.strip(), name.strip()) for name in names] == FORK_EXEC
 
-    _is_known = _takes_these()
 
-    def is_fork_exec_known() -> bool:
-        """Return whether no library or new version of Python has changed ``fork_exec``."""
-        used = getattr(subprocess, "_fork_exec", fork_exec)  # from Python 3.11 on
-        return _is_known and used is _posixsubprocess.fork_exec is fork_exec
+_is_known = _takes_these()
 
-    def uses_vfork() -> bool:
-        """Return whether ``fork_exec`` may use vfork(2)."""
-        return bool(getattr(subprocess, "_USE_VFORK", True))
+
+def is_fork_exec_known() -> bool:
+    """Return whether no library or new version of Python has changed ``fork_exec``."""
+    used = getattr(subprocess, "_fork_exec", fork_exec)  # from Python 3.11 on
+    return _is_known and used is _posixsubprocess.fork_exec is fork_exec
+
+
+def uses_vfork() -> bool:
+    """Return whether ``fork_exec`` may use vfork(2)."""
+    return bool(getattr(subprocess, "_USE_VFORK", True))

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from conftest import linux
 
 import rusage
 
@@ -133,3 +134,24 @@ def test_replaced_by_a_mock(python: Callable[..., str]) -> None:
     refused, first, second = python("-c", MOCKED).splitlines()
     assert "use 'from rusage import Popen'" in refused
     assert (first, second) == ("3", "3")
+
+
+@linux
+@pytest.mark.parametrize("module", ["subprocess", "_posixsubprocess"])
+def test_another_fork_exec(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It starts the child, as a debugger's does; the launcher is not used."""
+    name = "_fork_exec" if module == "subprocess" else "fork_exec"
+    owner = sys.modules[module]
+    original = getattr(sys.modules["_posixsubprocess"], "fork_exec")  # noqa: B009 (private)
+    calls: list[Any] = []
+
+    def another(*given: Any) -> Any:
+        calls.append(given)
+        return original(*given)
+
+    monkeypatch.setattr(owner, name, another, raising=False)
+    done = rusage.run(["sh", "-c", "exit 3"], pass_fds=[0])  # not by posix_spawn
+    assert (done.returncode, "ru_maxrss" in done.measured) == (3, False)
+    assert len(calls) == (sys.version_info < (3, 11) or module == "subprocess")
+    monkeypatch.undo()
+    assert "ru_maxrss" in rusage.run(["true"]).measured

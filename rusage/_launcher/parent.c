@@ -17,10 +17,10 @@
 
 /* --- The descriptors of a start --- */
 
-/* Of all threads: a process that one of them forks closes these. */
+/* Those of all threads. */
 static rusage_channel *rusage_channels;
-/* Held while the list or a descriptor changes, and during each fork(3): a child has in the list
-   exactly what is open. */
+/* Held while the list or a descriptor changes, and during each fork(3): in a child, exactly what is
+   open is in the list. */
 static pthread_mutex_t rusage_channels_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void rusage_lock_channels(void)
@@ -53,8 +53,8 @@ static void rusage_close_channel_locked(rusage_channel *channel)
     rusage_close_fd(&channel->error_end);
 }
 
-/* In a forked child, before any other code that Python runs there: it may change its rights, and
-   must not be able to write to the memory; as long as it had the pipe, the start would last. */
+/* Called by os.fork() in the child. It may change its rights, and must not be able to write to the
+   memory; as long as it had the pipe, the start would last. */
 static void rusage_channels_close(void)
 {
     rusage_lock_channels();
