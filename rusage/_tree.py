@@ -8,7 +8,6 @@ import time
 from collections import namedtuple
 
 from ._backends import BACKEND
-from ._forks import forks
 from ._getrusage import WAITED, buffer_of, c_int, new_call, usage_in
 from ._process import Opened, error_of_process
 from ._rusage import ffi, lib
@@ -151,14 +150,13 @@ class Tree(Opened):
     def _run(self, function: Callable[..., int], *arguments: object) -> int:
         """Call a function of C, which no other thread disturbs; return its code.
 
-        The number of forks tells it whether a thread that a forked child does not have was using
-        the tree. No lock of Python's: a signal handler that reads or forks would meet it.
+        No lock of Python's: a signal handler that reads or forks would meet it.
         """
         if self._is_awaited:  # by a thread that looks each half a millisecond
             self._is_awaited = False
             time.sleep(0.001)
         while True:
-            code = function(self._tree[0], forks() + 1, *arguments)
+            code = function(self._tree[0], *arguments)
             if code != lib.RUSAGE_TREE_IN_USE:
                 return code
             self._is_awaited = True

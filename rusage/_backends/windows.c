@@ -175,6 +175,11 @@ static int rusage_tree_now(int64_t *now)
     return 0;
 }
 
+static int rusage_generation(void)
+{
+    return 1;
+}
+
 static int rusage_exchange(int *number, int expected, int value)
 {
     return InterlockedCompareExchange((volatile LONG *)number, value, expected) == expected;

@@ -11,34 +11,15 @@ static int rusage_pause(void);
 /* --- The forks of this process and its ancestors since the import, in the child --- */
 
 static int rusage_forked;
-/* The thread that has made the last forks and goes on in this process, and the number of those
-   before them. */
-static uintptr_t rusage_forker;
-static int rusage_forked_by_others;
-
-static uintptr_t rusage_thread(void)
-{
-    return (uintptr_t)pthread_self();
-}
 
 static void rusage_count_fork(void)
 {
-    if (rusage_forker != rusage_thread()) {
-        rusage_forker = rusage_thread();
-        rusage_forked_by_others = rusage_forked;
-    }
     rusage_forked++;
 }
 
 static int rusage_forks(void)
 {
     return rusage_forked;
-}
-
-/* Return the thread that has made all forks but the first ones; 0 if there is not only one. */
-static uintptr_t rusage_forker_since(int first)
-{
-    return first < rusage_forked && first >= rusage_forked_by_others ? rusage_forker : 0;
 }
 
 /* --- Imports: a fork waits until no other thread imports a module of this package --- */

@@ -345,16 +345,15 @@ static int rusage_tree_open_root(rusage_tree *tree, int pid)
 
 /* --- The functions for Python. They release the GIL, since a reading may take milliseconds. --- */
 
-/* Begin to use a tree; return 0 or one of the codes in tree.h. The generation of a process is the
-   number of its forks, and 1 in the first one; what Python gives may be that of a parent, if a
-   signal handler has just forked. */
-static int rusage_tree_enter(rusage_tree *tree, int generation)
+/* Begin to use a tree; return 0 or one of the codes in tree.h. A user of another generation is a
+   thread that this process, a forked child, does not have. */
+static int rusage_tree_enter(rusage_tree *tree)
 {
-    int user = tree->user, code = 0;
+    int user = tree->user, generation = rusage_generation(), code = 0;
 
-    if (user >= generation || !rusage_exchange(&tree->user, user, generation))
+    if (user == generation || !rusage_exchange(&tree->user, user, generation))
         return RUSAGE_TREE_IN_USE;
-    if (user != 0 && !tree->is_interrupted) { /* a thread that this process does not have */
+    if (user != 0 && !tree->is_interrupted) {
         tree->is_interrupted = 1;
         rusage_tree_abandon(tree);
     }
@@ -387,9 +386,9 @@ static void rusage_tree_release(rusage_tree *tree)
 }
 
 /* Also of a tree that is interrupted. */
-static int rusage_tree_close(rusage_tree *tree, int generation)
+static int rusage_tree_close(rusage_tree *tree)
 {
-    int code = rusage_tree_enter(tree, generation);
+    int code = rusage_tree_enter(tree);
 
     if (code == 0) {
         rusage_tree_release(tree);
@@ -459,10 +458,10 @@ static void rusage_tree_copy(const rusage_tree *tree, rusage_sample *sample,
 }
 
 /* Read all members. */
-static int rusage_tree_sample(rusage_tree *tree, int generation, int wants_pss,
-                              rusage_sample *sample, rusage_member_figures *figures, int room)
+static int rusage_tree_sample(rusage_tree *tree, int wants_pss, rusage_sample *sample,
+                              rusage_member_figures *figures, int room)
 {
-    int code = rusage_tree_enter(tree, generation), attempt = 0;
+    int code = rusage_tree_enter(tree), attempt = 0;
 
     memset(sample, 0, sizeof *sample);
     if (code != 0)
@@ -484,9 +483,9 @@ static int rusage_tree_sample(rusage_tree *tree, int generation, int wants_pss,
 
 /* Send a signal to each member, to this process, `self`, last. Return the last error of a member
    that has not ended. */
-static int rusage_tree_signal(rusage_tree *tree, int generation, int number, int self)
+static int rusage_tree_signal(rusage_tree *tree, int number, int self)
 {
-    int i, own = -1, failed, code = rusage_tree_enter(tree, generation);
+    int i, own = -1, failed, code = rusage_tree_enter(tree);
 
     if (code != 0)
         return code;
@@ -512,10 +511,9 @@ static int rusage_tree_signal(rusage_tree *tree, int generation, int number, int
 
 /* From now on, children of this process are members too, except for those given: it is the reaper
    of the tree. */
-static int rusage_tree_own_orphans(rusage_tree *tree, int generation, int reaper, const int *others,
-                                   int count)
+static int rusage_tree_own_orphans(rusage_tree *tree, int reaper, const int *others, int count)
 {
-    int code = rusage_tree_enter(tree, generation), *copy;
+    int code = rusage_tree_enter(tree), *copy;
 
     if (code != 0)
         return code;
@@ -555,9 +553,9 @@ static void rusage_tree_reaped(rusage_tree *tree, int index, double seconds)
 /* Wait for a child of this process, the reaper, that has ended, and get its usage. If it is an
    orphan, count it; if it is one of the others, its number may be an orphan's from now on. Before
    it is waited for, its number is its own. */
-static int rusage_tree_reap(rusage_tree *tree, int generation, int pid, rusage_call *call)
+static int rusage_tree_reap(rusage_tree *tree, int pid, rusage_call *call)
 {
-    int index, other, status, is_same = 0, code = rusage_tree_enter(tree, generation);
+    int index, other, status, is_same = 0, code = rusage_tree_enter(tree);
     int64_t child = 0;
 
     if (code != 0)

@@ -92,7 +92,7 @@ typedef struct {
 } rusage_listed;
 
 struct rusage_tree {
-    int user; /* 0, or the generation of the process in which a function uses the tree */
+    int user; /* 0, or the generation of the process in which a thread uses the tree */
     int is_closed, is_interrupted;
     int64_t opened; /* in the unit of `start` */
     int changed; /* the reading has found an end, or an older process that was not known */
@@ -139,6 +139,8 @@ static int rusage_tree_frees_files(rusage_tree *tree, int error);
 static void rusage_tree_keeps_files(rusage_tree *tree);
 /* Get the time now, in the unit of `start`. */
 static int rusage_tree_now(int64_t *now);
+/* The number of forks that have led to this process, and 1. */
+static int rusage_generation(void);
 /* Set a number in one step if it is as expected; return whether it was. */
 static int rusage_exchange(int *number, int expected, int value);
 /* Let other threads of Python run for a millisecond; return 1. */

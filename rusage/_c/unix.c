@@ -117,6 +117,11 @@ static inline int rusage_exchange(int *number, int expected, int value)
 
 #include "forks.c"
 
+static inline int rusage_generation(void)
+{
+    return rusage_forked + 1;
+}
+
 static void rusage_read_root(rusage_root *root);
 
 #ifndef RUSAGE_HAS_ROOT

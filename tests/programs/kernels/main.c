@@ -159,16 +159,16 @@ static int call_function(char **step)
     STEP ("tree", 1)
         printf("%d\n", rusage_tree_open(&tree, atoi(step[1])));
     STEP ("sample", 0) {
-        error = rusage_tree_sample(tree, 1, 0, &sample, figures, (int)kernel.room);
+        error = rusage_tree_sample(tree, 0, &sample, figures, (int)kernel.room);
         printf("%d %d %d %lld %.17g\n", error, sample.processes, sample.unread,
                (long long)sample.rss, sample.cputime);
     }
     STEP ("members", 0)
         print_members(&sample, figures);
     STEP ("signal", 1)
-        printf("%d\n", rusage_tree_signal(tree, 1, atoi(step[1]), 1));
+        printf("%d\n", rusage_tree_signal(tree, atoi(step[1]), 1));
     STEP ("reaper", 1) {
-        error = rusage_tree_own_orphans(tree, 1, atoi(step[1]), NULL, 0);
+        error = rusage_tree_own_orphans(tree, atoi(step[1]), NULL, 0);
         if (error != 0)
             printf("%d\n", error);
     }
