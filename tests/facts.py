@@ -67,6 +67,7 @@ CLAIMS = {
         "RUSAGE_CHILDREN: ru_maxrss": "largest",
         "wait4: last reading": "equal",
         "RUSAGE_CHILDREN: wait4": "equal",
+        "wait4: short children": "complete",
         "RUSAGE_THREAD: ru_minflt": "the thread's",
         "RUSAGE_THREAD: ru_maxrss": "the process's peak",
         "RUSAGE_THREAD: integrals": "0"
@@ -93,7 +94,8 @@ CLAIMS = {
         "RUSAGE_CHILDREN: added": "when waited for",
         "RUSAGE_CHILDREN: ru_maxrss": "largest",
         "wait4: last reading": "equal",
-        "RUSAGE_CHILDREN: wait4": "equal"
+        "RUSAGE_CHILDREN: wait4": "equal",
+        "wait4: short children": "complete"
     },
     "FreeBSD": {
         "times: resolution": "microseconds",
@@ -119,6 +121,7 @@ CLAIMS = {
         "RUSAGE_CHILDREN: ru_maxrss": "largest",
         "wait4: last reading": "equal",
         "RUSAGE_CHILDREN: wait4": "equal",
+        "wait4: short children": "complete | sometimes incomplete",
         "RUSAGE_THREAD: ru_minflt": "the thread's",
         "RUSAGE_THREAD: ru_maxrss": "since the thread began",
         "RUSAGE_THREAD: integrals": "grow"
@@ -147,6 +150,7 @@ CLAIMS = {
         "RUSAGE_CHILDREN: ru_maxrss": "largest",
         "wait4: last reading": "equal",
         "RUSAGE_CHILDREN: wait4": "equal",
+        "wait4: short children": "complete",
         "RUSAGE_THREAD: ru_minflt": "the thread's",
         "RUSAGE_THREAD: ru_maxrss": "since the thread began",
         "RUSAGE_THREAD: integrals": "0"
@@ -174,7 +178,8 @@ CLAIMS = {
         "RUSAGE_CHILDREN: added": "when waited for",
         "RUSAGE_CHILDREN: ru_maxrss": "largest",
         "wait4: last reading": "equal",
-        "RUSAGE_CHILDREN: wait4": "equal"
+        "RUSAGE_CHILDREN: wait4": "equal",
+        "wait4: short children": "complete"
     },
     "DragonFly": {
         "times: resolution": "ticks",
@@ -198,7 +203,8 @@ CLAIMS = {
         "ru_maxrss: forked child": "its own",
         "RUSAGE_CHILDREN: added": "when waited for",
         "RUSAGE_CHILDREN: ru_maxrss": "largest",
-        "wait4: last reading": "doubled"
+        "wait4: last reading": "doubled",
+        "wait4: short children": "complete"
     },
     "SunOS": {
         "times: resolution": "microseconds",
@@ -215,7 +221,8 @@ CLAIMS = {
         "ru_nsignals: signals": "handled",
         "ru_nvcsw: sleeps": "counted",
         "ru_nivcsw: competition": "counted",
-        "ru_maxrss: unit": "0"
+        "ru_maxrss: unit": "0",
+        "wait4: short children": "complete"
     },
     "Windows": {
         "times: resolution": "ticks",
@@ -372,10 +379,11 @@ def cputime(used: Any) -> float:
     return float(used.ru_utime + used.ru_stime)
 
 
-def wait4(pid: int) -> Any:
-    """Wait for a child; return its usage."""
+def wait4(pid: int, options: int = 0) -> Any:
+    """Wait for a child; return its usage, or None if it lives."""
     asked = ASKED if hasattr(ASKED, "wait4") else os
-    return asked.wait4(pid, 0)[2]
+    ended, _, used = asked.wait4(pid, options)
+    return used if ended else None
 
 
 def grown(action: Callable[[], object]) -> dict[str, int]:
@@ -879,6 +887,7 @@ def children() -> Iterator[Fact]:
     yield from children_when()
     yield children_peak()
     yield from last_reading()
+    yield short_children()
     # The last one: the disposition of SIGCHLD stays.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     before = cputime(usage(CHILDREN))
@@ -994,6 +1003,21 @@ def last_reading() -> Iterator[Fact]:
         "different" if other else "equal",
         f"different: {', '.join(other) or 'none'}",
     )
+
+
+def short_children() -> Fact:
+    """Ask for the usage of children as soon as they end, and compare it with RUSAGE_CHILDREN."""
+    names, lacking, number = (*COUNTERS, *SWITCHES), 0, 300
+    for _ in range(number):
+        before, pid, waited = usage(CHILDREN), fork(int), None
+        while waited is None:
+            waited = wait4(pid, os.WNOHANG)
+        after = usage(CHILDREN)
+        lacking += any(
+            getattr(after, name) - getattr(before, name) > getattr(waited, name) for name in names
+        )
+    value = "sometimes incomplete" if lacking else "complete"
+    return Fact("wait4: short children", value, f"{lacking} of {number} less than RUSAGE_CHILDREN")
 
 
 # --- Threads ---

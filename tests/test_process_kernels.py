@@ -97,6 +97,16 @@ def test_targets_of_wait4_on_illumos(programs: Callable[[str], Path], system: st
 
 
 @pytest.mark.parametrize("system", ["freebsd"], indirect=True)
+def test_complete_usage_of_a_child_on_freebsd(run: Run) -> None:
+    """The kernel adds a child's last thread when its exit can be seen already."""
+    for pid in (77, 0, -1, -9):
+        assert run(f"wait4 {pid}") == [[77, *READ["freebsd"]]]
+    # Another thread is faster: there is no such child any more, or another child is next.
+    assert run("set taken 1 wait4 77")[0][0] == -errno.ECHILD
+    assert run("set taken 2 wait4 -1") == [[79, *READ["freebsd"]]]
+
+
+@pytest.mark.parametrize("system", ["freebsd"], indirect=True)
 def test_usage_of_a_zombie_on_freebsd(run: Run) -> None:
     """rusage_of_process also reads zombies, but no other process and no other layout."""
     assert run("set zombie 1 of_process 77") == [[0, *READ["freebsd"]]]

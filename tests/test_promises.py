@@ -308,6 +308,13 @@ PROMISES = [
         "test_contract.py::test_argument_kinds test_contract.py::test_system_call_that_fails",
     ),
     Promise(
+        CHILDREN,
+        """On FreeBSD, the functions of `os` may return a usage that lacks the child's last thread;
+        these do not.""",
+        """test_process_kernels.py::test_complete_usage_of_a_child_on_freebsd
+        test_wait.py::test_usage_is_complete_at_once""",
+    ),
+    Promise(
         "rusage/_getrusage.py::wait4",
         """Wait for a child as ``os.wait4`` does; return its process ID, its exit status indication
         and its usage.""",

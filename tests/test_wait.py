@@ -68,6 +68,47 @@ def test_waited_child_is_in_children(name: str) -> None:
     assert grown.ru_maxrss >= usage.ru_maxrss >= least
 
 
+def check_counters(wait: Callable[[], tuple[rusage.RUsage, frozenset[str]]]) -> None:
+    """Compare the usage of a child with the growth of RUSAGE_CHILDREN, by all its counters."""
+    before = rusage.getrusage(rusage.RUSAGE_CHILDREN)
+    usage, measured = wait()
+    grown = rusage.getrusage(rusage.RUSAGE_CHILDREN) - before
+    counted = [name for name in rusage.RUsage._fields[6:] if name in measured]
+    assert {name: getattr(usage, name) for name in counted} == {
+        name: getattr(grown, name) for name in counted
+    }
+
+
+@forks
+def test_usage_is_complete_at_once() -> None:
+    """However early the exit is seen: os.wait4 often lacks the last thread then on FreeBSD."""
+
+    def wait() -> tuple[rusage.RUsage, frozenset[str]]:
+        pid = child(lambda: None)
+        while not (waited := rusage.wait4(pid, os.WNOHANG))[0]:
+            pass
+        return waited[2], BACKEND.waited
+
+    for _ in range(100):
+        check_counters(wait)
+
+
+@forks
+@pytest.mark.skipif(sys.platform == "linux", reason="RUSAGE_CHILDREN has the launcher's usage too")
+def test_usage_of_popen_is_complete_at_once() -> None:
+    """The same for a child that is polled."""
+
+    def wait() -> tuple[rusage.RUsage, frozenset[str]]:
+        process = rusage.Popen([sys.executable, "-S", "-c", ""])
+        while process.poll() is None:
+            pass
+        assert process.rusage is not None
+        return process.rusage, process.measured
+
+    for _ in range(10):
+        check_counters(wait)
+
+
 @forks
 def test_nohang_with_no_child_ready() -> None:
     """pid, status and each field are 0."""

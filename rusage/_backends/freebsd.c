@@ -2,6 +2,7 @@
 
 #define RUSAGE_HAS_REAPER
 #define RUSAGE_HAS_STATCLOCK
+#define RUSAGE_WAIT4 rusage_wait4_here
 #include "../_c/unix.c"
 #include "../_c/kinfo.c"
 
@@ -9,6 +10,28 @@
 #include <sys/user.h>
 
 RUSAGE_ASSERT(thread, RUSAGE_THREAD == 1);
+
+/* wait4(2) may return before the usage is complete: exit1() in sys/kern/kern_exit.c makes the
+   process a zombie, and thread_exit() in kern_thread.c adds its last thread after it has released
+   the lock of the process, but under the lock p_statmtx. proc_reap() waits until thread_exit() has
+   taken that lock; the second wait takes it too, to compute the times, but has copied the counters
+   before. The third one copies them when all is added. */
+static pid_t rusage_wait4_here(pid_t pid, int *status, int options, struct rusage *native)
+{
+    const int look = options | WEXITED | WTRAPPED | WNOWAIT;
+    const idtype_t type = pid == -1 ? P_ALL : pid < 0 ? P_PGID : P_PID;
+    struct __wrusage usage;
+    pid_t child;
+
+    do { /* again, if another thread has waited for it meanwhile */
+        child = wait6(type, llabs(pid), status, look, NULL, NULL);
+        if (child <= 0)
+            return child;
+        wait6(P_PID, child, status, look | WNOHANG, &usage, NULL);
+        child = wait4(child, status, options | WNOHANG, native);
+    } while (child == 0 || (child < 0 && errno == ECHILD));
+    return child;
+}
 
 /* The sysctl kern.proc.pid. In sys/kern/kern_proc.c, fill_kinfo_proc_only() sets ki_rusage with
    rufetch() and calcru() to the sum over all threads, including those that have ended, in the units

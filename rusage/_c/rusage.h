@@ -7,7 +7,7 @@
    RUSAGE_HAS_STATCLOCK  the sysctl kern.clockrate; setting the clock moves the starts of processes
    RUSAGE_HAS_HANDLES    its own rusage_member_handle and rusage_tree_state (in linux/members.h)
    RUSAGE_NO_WAIT4       no wait4(2)
-   RUSAGE_WAIT4_PID()    what libc's wait4() takes for a process ID
+   RUSAGE_WAIT4          its own function in place of wait4()
    RUSAGE_GET_VALUES     its own function, beside rusage_get_values()
    RUSAGE_WAITED_ERROR   how many seconds the CPU time of waited-for children may lack
    RUSAGE_NO_PROCESS     its own codes and constants, all of those in tree.h */

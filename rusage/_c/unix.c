@@ -72,8 +72,10 @@ static int rusage_get(rusage_call *call)
 
 #ifndef RUSAGE_NO_WAIT4
 
-#ifndef RUSAGE_WAIT4_PID
-#define RUSAGE_WAIT4_PID(pid) (pid)
+#ifdef RUSAGE_WAIT4
+static pid_t RUSAGE_WAIT4(pid_t pid, int *status, int options, struct rusage *native);
+#else
+#define RUSAGE_WAIT4 wait4
 #endif
 
 /* Return the process ID, 0 if no child is ready (all values are 0 then), or a negative errno. */
@@ -87,7 +89,7 @@ static int64_t rusage_wait4(int64_t pid, int *status, int options, rusage_call *
 
     memset(&native, 0, sizeof native);
     *status = 0;
-    child = wait4(RUSAGE_WAIT4_PID((pid_t)pid), status, options, &native);
+    child = RUSAGE_WAIT4((pid_t)pid, status, options, &native);
     error = errno;
     RUSAGE_RETAKE_GIL;
     if (child < 0)

@@ -89,10 +89,7 @@ def claims(backend: Backend, module: str = "resource") -> dict[str, str]:
         shared = "shared memory" in notes.get("ru_majflt", "")
         said["ru_majflt: shared memory"] = "major" if shared else "minor"
     said.update(of_peak(backend, is_raw=is_raw))
-    if own - INTEGRALS <= backend.measured.get("RUSAGE_CHILDREN", _base.NONE) & backend.waited:
-        said["wait4: last reading"] = said["RUSAGE_CHILDREN: wait4"] = "equal"
-    elif is_raw and "twice" in notes.get("ru_minflt", ""):
-        said["wait4: last reading"] = "doubled"
+    said.update(of_waits(backend, is_raw=is_raw))
     if "ru_minflt" in thread:
         said["RUSAGE_THREAD: ru_minflt"] = "the thread's"
     if "ru_maxrss" in thread:
@@ -100,6 +97,22 @@ def claims(backend: Backend, module: str = "resource") -> dict[str, str]:
         peak = "the process's peak" if is_whole else "since the thread began"
         said["RUSAGE_THREAD: ru_maxrss"] = peak
         said["RUSAGE_THREAD: integrals"] = "grow" if thread >= INTEGRALS else "0"
+    return said
+
+
+def of_waits(backend: Backend, *, is_raw: bool) -> dict[str, str]:
+    """Return what a backend says of the usage of a child that has ended."""
+    said = {}
+    own, children = (
+        backend.measured.get(name, _base.NONE) for name in ("RUSAGE_SELF", "RUSAGE_CHILDREN")
+    )
+    if own - INTEGRALS <= children & backend.waited:
+        said["wait4: last reading"] = said["RUSAGE_CHILDREN: wait4"] = "equal"
+    elif is_raw and "twice" in backend.notes.get("ru_minflt", ""):
+        said["wait4: last reading"] = "doubled"
+    if "wait4" not in backend.absent:
+        is_early = is_raw and backend.name == "FreeBSD"
+        said["wait4: short children"] = "complete" + " | sometimes incomplete" * is_early
     return said
 
 

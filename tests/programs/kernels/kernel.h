@@ -52,7 +52,8 @@ static int processes_count;
     ENTRY(room, 256)            /* for the figures of members */ \
     ENTRY(crowded, 0)           /* how often there are more processes than there is room for */ \
     ENTRY(reaper, 0)            /* the errno for a process that is a reaper already */ \
-    ENTRY(churn, 0)             /* in how many lists another process replaces the last one */
+    ENTRY(churn, 0)             /* in how many lists another process replaces the last one */ \
+    ENTRY(taken, 0)             /* for how many children another thread waits first */
 /* clang-format on */
 
 #define MEMBER(name, value) int64_t name;

@@ -10,7 +10,7 @@
    another "later" comes after that; "calm" drops what has not happened. "getrusage WHO" prints the
    usage of the own process. "tree PID", "sample", "members", "signal NUMBER", "reaper PID",
    "waited PID TIME" and "close_tree" call the functions for a tree; "wait4 PID" prints what libc's
-   wait4() is called with, where that differs. */
+   wait4() is called with, where that differs, or the child's usage. */
 
 #define _GNU_SOURCE
 
@@ -144,7 +144,7 @@ static int call_function(char **step)
     static rusage_member_figures figures[256];
     rusage_call call = {
         .measured = UINT32_MAX, .maxrss_bytes = 1, .integral_bytes = 1, .integral_hz = 1};
-    int error, taken = change_processes(step);
+    int error, status, taken = change_processes(step);
 
     if (taken > 0)
         return taken;
@@ -199,6 +199,8 @@ static int call_function(char **step)
 #ifdef HAS_OF_PROCESS
     STEP ("of_process", 1)
         print(rusage_of_process(atoi(step[1]), &call), &call);
+    STEP ("wait4", 1)
+        print((int)rusage_wait4(atoi(step[1]), &status, 0, &call), &call);
 #endif
     else
         abort();
