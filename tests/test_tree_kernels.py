@@ -344,6 +344,14 @@ def test_child_that_starts_meanwhile(run: Run) -> None:
     assert counted == {0, 0.75}
 
 
+@pytest.mark.parametrize("system", ["netbsd"], indirect=True)
+def test_start_at_the_last_tick(run: Run) -> None:
+    """All counts that a process uses which starts in the tick of the opening, on NetBSD."""
+    in_tick, before = (YOUNG._replace(start=start) for start in (4001, 3999))
+    assert run(f"{FAMILY} tree 10 {in_tick} sample")[-1][4] == pytest.approx(0.750001)
+    assert run(f"{FAMILY} tree 10 {before} sample")[-1][4] == 0
+
+
 def test_root_that_ends_meanwhile(run: Run) -> None:
     """There is no such process, or the tree is empty."""
     errors = {run(f"{INIT} {ROOT} later {looks} gone 10 tree 10")[0][0] for looks in LOOKS}

@@ -1,5 +1,6 @@
 /* NetBSD. */
 
+#define RUSAGE_START_AT_TICK /* getmicrotime() in fork1(): sys/kern/kern_fork.c */
 #include "../_c/unix.c"
 
 /* In sys/kern/kern_proc.c, fill_kproc2() adds up the faults and messages of all threads, including

@@ -56,6 +56,28 @@ static int64_t rusage_epoch(void)
 
 #endif
 
+#ifdef RUSAGE_START_AT_TICK
+
+/* The microseconds between two ticks of the clock. */
+static int64_t rusage_tick(void)
+{
+    int name[2] = {CTL_KERN, KERN_CLOCKRATE};
+    struct clockinfo rate = {0};
+    size_t size = sizeof rate;
+
+    return sysctl(name, 2, &rate, &size, NULL, 0) == 0 ? rate.tick : 0;
+}
+
+#else
+
+static int64_t rusage_tick(void)
+{
+    return 0;
+}
+
+#endif
+
+/* No process that starts after this call has an earlier start. */
 static int rusage_tree_now(int64_t *now)
 {
     struct timeval time = {0, 0};
@@ -65,7 +87,7 @@ static int rusage_tree_now(int64_t *now)
         epoch = rusage_epoch();
         gettimeofday(&time, NULL);
     } while (epoch != rusage_epoch());
-    *now = rusage_microseconds(&time) - epoch;
+    *now = rusage_microseconds(&time) - epoch - rusage_tick();
     return 0;
 }
 

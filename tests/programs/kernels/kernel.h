@@ -44,7 +44,7 @@ static int processes_count;
     ENTRY(faults, 1000031) ENTRY(pageins, 32) /* macOS's */ \
     ENTRY(ended, 0)             /* it ended between two calls */ \
     ENTRY(exiting, 0)           /* it has begun to exit, and is not a zombie yet */ \
-    ENTRY(hz, 1000) ENTRY(stathz, 127) \
+    ENTRY(hz, 1000) ENTRY(tick, 1000) ENTRY(stathz, 127) \
     ENTRY(threads, 1) \
     ENTRY(seconds, 1) ENTRY(fraction, 250000) ENTRY(counter, 39) /* for getrusage() */ \
     ENTRY(busy, 0)              /* how many records of living processes are not complete */ \
@@ -186,11 +186,11 @@ static inline int copy_boottime(void *old, size_t *size)
 
 /* kern.clockrate. */
 struct clockinfo {
-    int hz, stathz;
+    int hz, tick, stathz;
 };
 static inline int copy_clockrate(void *old, size_t *size)
 {
-    struct clockinfo rate = {(int)kernel.hz, (int)kernel.stathz};
+    struct clockinfo rate = {(int)kernel.hz, (int)kernel.tick, (int)kernel.stathz};
 
     return copy_out(old, size, &rate, sizeof rate);
 }

@@ -6,7 +6,7 @@
 
 #define KERN_PROC2 47
 
-enum { CTL_KERN = 1, KERN_PROC_ALL = 0, KERN_PROC_PID = 1, P_PPWAIT = 0x10 };
+enum { CTL_KERN = 1, KERN_CLOCKRATE = 12, KERN_PROC_ALL = 0, KERN_PROC_PID = 1, P_PPWAIT = 0x10 };
 
 struct kinfo_proc2 {
     int32_t p_pid, p_ppid;
@@ -53,6 +53,8 @@ static inline int sysctl(const int *name, unsigned count, void *old, size_t *siz
 {
     struct kinfo_proc2 record;
 
+    if (count == 2 && name[1] == KERN_CLOCKRATE)
+        return copy_clockrate(old, size);
     if (count != 6 || name[0] != CTL_KERN || name[1] != KERN_PROC2 || name[4] != (int)sizeof record
         || new || new_size)
         abort();
