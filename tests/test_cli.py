@@ -215,6 +215,13 @@ def test_early_signals_are_forwarded() -> None:
 
 
 @needs_sh
+def test_signal_interrupts_the_wait() -> None:
+    """The report and the exit status follow; the error is not the program's."""
+    done = run("sh", "-c", "sleep 0.3; exit 5", before=[*CHECKS, "interrupted_wait"])
+    assert done.returncode == 5, done.stderr
+
+
+@needs_sh
 @pytest.mark.skipif("wait4" not in rusage.__all__, reason="the exit is seen by wait4")
 def test_no_signals_after_the_exit() -> None:
     """Another process may have got the PID; the report is written all the same."""

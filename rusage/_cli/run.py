@@ -223,8 +223,12 @@ def _wait_and_forward(process: Popen[bytes], signals: Signals, sampling: Samplin
         if signals.early:
             number = signals.early.pop(0)
         else:
-            with contextlib.suppress(InterruptedError):
+            try:
                 number = signal.sigwait(expected)
+            except OSError as error:
+                # NetBSD's sigtimedwait(2) makes ECANCELED of EINTR.
+                if error.errno not in {errno.EINTR, errno.ECANCELED}:
+                    raise
         if number != signal.SIGCHLD:
             signals.received.append(number)
             with contextlib.suppress(PermissionError):  # the program runs as another user now

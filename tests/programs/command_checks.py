@@ -82,6 +82,19 @@ def late_signal() -> None:
     os.kill = show
 
 
+def interrupted_wait() -> None:
+    """Have two waits for signals interrupted, one as NetBSD's sigtimedwait(2) is."""
+    wait, errors = signal.sigwait, [errno.ECANCELED, errno.EINTR]
+
+    def interrupted(numbers: Any) -> Any:
+        if errors:
+            raise OSError(errors.pop(), "")
+        return wait(numbers)
+
+    replaced: Any = signal
+    replaced.sigwait = interrupted
+
+
 def no_peak() -> None:
     """Measure no peak, and know nothing of it."""
     if sys.platform != "win32":
