@@ -10,6 +10,7 @@ import os
 import platform
 import random
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -473,12 +474,13 @@ def test_marks(tmp_path: Path) -> None:
 
     After a reset the size may be above the mark, since the kernel's counters are not exact.
     """
-    compiler, source = shutil.which("cc"), Path(__file__).parent / "programs" / "marks.c"
-    if compiler is None:
+    compiler = shlex.split(os.environ.get("CC", "cc"))  # for this Python's C library
+    source = Path(__file__).parent / "programs" / "marks.c"
+    if shutil.which(compiler[0]) is None:
         pytest.skip(reason="no C compiler: apt-get install gcc libc6-dev")
     library = tmp_path / "marks.so"
     subprocess.run(
-        [compiler, "-shared", "-fPIC", f"-I{Path(__file__).parent.parent}", source, "-o", library],
+        [*compiler, "-shared", "-fPIC", f"-I{Path(__file__).parent.parent}", source, "-o", library],
         check=True,
     )
     marks = ctypes.CDLL(str(library))
