@@ -1,5 +1,6 @@
 """Fixtures of several test files."""
 
+import atexit
 import compileall
 import contextlib
 import ctypes
@@ -12,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 import types
@@ -42,9 +44,30 @@ def under_wine() -> bool:
     return hasattr(ctypes.WinDLL("ntdll"), "wine_get_version")
 
 
+# For a kernel that runs only Python, without a userland.
+STAND_INS = {
+    "true": "",
+    "false": "raise SystemExit(1)",
+    "sleep": "import time; time.sleep(float(sys.argv[1]))",
+    "cat": "sys.stdout.buffer.write(sys.stdin.buffer.read())",
+    "echo": "print(*sys.argv[1:])",
+}
+
+
 def search_own_folders() -> None:
-    """Leave out of PATH what this user cannot enter: it changes the error for a missing program."""
+    """Leave out of PATH what this user cannot enter: it changes the error for a missing program.
+
+    Add a folder with the programs that this system lacks, for this process and its children.
+    """
     folders = [folder for folder in os.get_exec_path() if os.access(folder or ".", os.X_OK)]
+    if sys.platform != "win32" and shutil.which("true") is None:
+        folder = tempfile.mkdtemp(prefix="rusage-programs-")
+        atexit.register(shutil.rmtree, folder)
+        for name, code in STAND_INS.items():
+            program = Path(folder, name)
+            program.write_text(f"#!{sys.executable}\nimport sys\n{code}\n")
+            program.chmod(0o755)
+        folders.append(folder)
     os.environ["PATH"] = os.pathsep.join(folders)
 
 
