@@ -112,6 +112,7 @@ CLAIMS = {
         "ru_nsignals: signals": "handled",
         "ru_nvcsw: sleeps": "counted",
         "ru_nivcsw: competition": "counted",
+        "ru_idrss: mapped memory": "not counted",
         "ru_maxrss: unit": "KiB",
         "ru_maxrss: update": "sampled",
         "ru_maxrss: exec": "kept",
@@ -141,6 +142,7 @@ CLAIMS = {
         "ru_nsignals: signals": "handled",
         "ru_nvcsw: sleeps": "counted",
         "ru_nivcsw: competition": "counted",
+        "ru_idrss: mapped memory": "counted",
         "ru_maxrss: unit": "KiB",
         "ru_maxrss: update": "at once",
         "ru_maxrss: exec": "kept",
@@ -254,7 +256,8 @@ OLDER = {
     "OpenBSD 7.8": {
         "ru_idrss: with CPU time": "0",
         "ru_isrss: with CPU time": "0",
-        "ru_ixrss: with CPU time": "0"
+        "ru_ixrss: with CPU time": "0",
+        "ru_idrss: mapped memory": ""
     },
     "NetBSD 9": {
         "ru_idrss: with CPU time": "0",
@@ -674,7 +677,11 @@ def executed(before: str = "") -> Iterator[Fact]:
 
 
 def integrals() -> Iterator[Fact]:
-    """Tell whether the integrals grow with CPU time."""
+    """Tell whether the integrals grow with CPU time, and with mapped memory."""
+    burn(0.1)
+    start = usage().ru_idrss
+    burn(0.2)
+    small = usage().ru_idrss - start
     touch(64 * MIB)
     burn(0.1)
     before = usage()
@@ -685,6 +692,10 @@ def integrals() -> Iterator[Fact]:
         value = "0" if last == 0 else "grows" if last > first else "present size"
         seen = f"{int(first)}, and {int(last)} after 0.2 s more of CPU time with 64 MiB"
         yield Fact(f"{name}: with CPU time", value, seen)
+    large = after.ru_idrss - before.ru_idrss
+    value = kind(("counted", large > 3 * small > 0), ("not counted", 2 * small > large > 0))
+    seen = f"grew by {int(small)}, and by {int(large)} with 64 MiB of mapped memory"
+    yield Fact("ru_idrss: mapped memory", value, seen)
 
 
 def faults() -> Iterator[Fact]:

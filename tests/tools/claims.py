@@ -88,7 +88,7 @@ def claims(backend: Backend, module: str = "resource") -> dict[str, str]:
     if backend.name == "Linux":
         shared = "shared memory" in notes.get("ru_majflt", "")
         said["ru_majflt: shared memory"] = "major" if shared else "minor"
-    said.update(of_peak(backend, is_raw=is_raw))
+    said.update(of_memory(backend, is_raw=is_raw))
     said.update(of_waits(backend, is_raw=is_raw))
     if "ru_minflt" in thread:
         said["RUSAGE_THREAD: ru_minflt"] = "the thread's"
@@ -116,12 +116,15 @@ def of_waits(backend: Backend, *, is_raw: bool) -> dict[str, str]:
     return said
 
 
-def of_peak(backend: Backend, *, is_raw: bool) -> dict[str, str]:
-    """Return what a backend says of the peak."""
+def of_memory(backend: Backend, *, is_raw: bool) -> dict[str, str]:
+    """Return what a backend says of the peak, and of the memory in the integrals."""
     rule = backend.child_peak
     if "ru_maxrss" not in backend.measured["RUSAGE_SELF"]:
         return {"ru_maxrss: unit": "0"}
+    mapped = "not counted" if "mmap" in backend.notes.get("ru_idrss", "") else "counted"
+    has_integrals = backend.measured["RUSAGE_SELF"] >= INTEGRALS
     return {
+        **({"ru_idrss: mapped memory": mapped} if has_integrals else {}),
         "ru_maxrss: unit": "KiB" if is_raw and backend.maxrss_bytes == _base.KIB else "bytes",
         "ru_maxrss: update": "sampled" if rule in _base.SAMPLED_RULES else "at once",
         "ru_maxrss: exec": "reset" if rule == _base.PEAK_OWN else "kept",
