@@ -6,12 +6,13 @@ Run it on each system that you can reach, and after a change of a backend.
 from __future__ import annotations
 
 import itertools
+import json
 import sys
 from typing import TYPE_CHECKING
 
 import facts
 import pytest
-from claims import EVIDENCE, backend_of, claims, outcomes
+from claims import EVIDENCE, backend_of, claims, outcomes, shows
 
 import rusage
 from rusage._backends import BACKEND, _base
@@ -92,6 +93,16 @@ def test_evidence(path: Path) -> None:
     if path.stem.startswith("Wine"):
         pytest.skip(reason="Wine is not Windows")
     assert refuted(path) == []
+
+
+@pytest.mark.parametrize("value", [None, "counted"])
+def test_evidence_of_a_field_that_grew(tmp_path: Path, value: str | None) -> None:
+    """A field that is always 0 confirms what is said of shared memory, and shows nothing."""
+    values = {"ru_majflt: shared memory": "minor", "ru_majflt: mapped file": value}
+    path = tmp_path / "Linux-6.12-x86_64.json"
+    found = {name: {"value": each, "seen": ""} for name, each in values.items()}
+    path.write_text(json.dumps({"facts": found}))
+    assert shows(path, backend_of("Linux", ""), "ru_majflt") == (value is not None)
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,23 @@ def outcomes(path: Path, backend: Backend) -> dict[str, str]:
     return {name: facts.outcome(facts.Fact(name, **fact), said) for name, fact in found.items()}
 
 
+def shows(path: Path, backend: Backend, field: str) -> bool:
+    """Return whether a file of evidence confirms what is said of a field.
+
+    A measured field must have been seen to grow: one that is stuck at 0 would also confirm that
+    faults of shared memory are minor ones.
+    """
+    found = json.loads(path.read_text(encoding="utf-8"))["facts"]
+    is_measured = field in backend.measured["RUSAGE_SELF"]
+    start = "times" if field in _base.TIMES else field
+    return any(
+        name.startswith(f"{start}:")
+        and how == "confirmed"
+        and not (is_measured and found[name]["value"] in {"0", "minor"})
+        for name, how in outcomes(path, backend).items()
+    )
+
+
 def literals() -> str:
     """Return what all backends say, as Python."""
     newest = {name: claims(backend_of(name, "")) for name in SYSTEMS}

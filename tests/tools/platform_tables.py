@@ -11,7 +11,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claims import EVIDENCE, backend_of, literals, outcomes
+from claims import EVIDENCE, backend_of, literals, shows
 from system_words import (
     FAULTS,
     KNOWN,
@@ -27,7 +27,7 @@ from system_words import (
     unit,
 )
 
-from rusage._backends._base import BLOCKS, INTEGRALS, SWITCHES, TIMES
+from rusage._backends._base import BLOCKS, INTEGRALS, SWITCHES
 from rusage._backends._platforms import REFUSED
 from rusage._fields import FIELDS
 from rusage._getrusage import measured_of_a_child
@@ -170,14 +170,12 @@ def section(backend: Backend) -> list[str]:
 
 def shown(backend: Backend, field: str) -> str:
     """Return the releases whose kernel has shown what the page says of a field, with links."""
-    start = "times" if field in TIMES else field
     links = []
     for path in sorted(EVIDENCE.glob("*.json")):
         system, release, machine = path.stem.split("-")
         if backend_of(system, "") is backend:
-            found = outcomes(path, backend).items()
             wine, other = ["Wine"] * (system == "Wine"), [machine] * (machine not in USUAL)
-            if any(name.startswith(f"{start}:") and how == "confirmed" for name, how in found):
+            if shows(path, backend, field):
                 links.append(f"[{' '.join([*wine, release, *other])}](evidence/{path.name})")
     return f"run: {', '.join(links)}" if links else "source only"
 
