@@ -270,8 +270,9 @@ def change_signals() -> None:
 
 def spin(seconds: float) -> None:
     """Use CPU time of this thread."""
-    end = time.thread_time() + seconds
-    while time.thread_time() < end:
+    now = getattr(time, "thread_time", time.process_time)  # NetBSD lacks the first one
+    end = now() + seconds
+    while now() < end:
         pass
 
 

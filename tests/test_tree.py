@@ -208,11 +208,10 @@ if sys.argv[2:]:
     ctypes.CDLL(None).pthread_exit(None)
 spawn()
 """
-# posix_spawn(3) shares memory until exec. OpenBSD's vfork(2) copies it, and macOS's posix_spawn(2)
-# does not fork.
+# posix_spawn(3) shares memory until exec. OpenBSD's vfork(2) copies it, macOS's posix_spawn(2)
+# does not fork, and NetBSD's has no memory of the parent.
 vforks = pytest.mark.skipif(
-    BACKEND.name not in {"Linux", "FreeBSD", "NetBSD", "DragonFly BSD"}
-    or not hasattr(os, "posix_spawn"),
+    BACKEND.name not in {"Linux", "FreeBSD", "DragonFly BSD"} or not hasattr(os, "posix_spawn"),
     reason="posix_spawn shares no memory here, or is missing",
 )
 in_a_thread = pytest.mark.skipif(

@@ -25,7 +25,8 @@ PATIENCE = 5.0  # seconds for which SIGKILL is sent
 STEP = 0.05  # seconds
 NEVER = float("inf")
 
-# Whether orphans become this process's children, and so stay in the tree. PyPy has no waitid.
+# Whether orphans become this process's children, and so stay in the tree. PyPy has no waitid, and
+# NetBSD's with WNOHANG also returns a living child.
 CAN_ADOPT = BACKEND.adopts_orphans and hasattr(os, "waitid")
 
 
