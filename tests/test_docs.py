@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import ast
+import json
 import multiprocessing
 import re
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import platform_tables
 import pytest
+from claims import EVIDENCE
 from examples import SKIPPED, blocks
+from system_words import TESTED
 
 import rusage
 from rusage._backends import BACKEND
@@ -122,6 +126,21 @@ def test_start_methods(
 def test_tables_are_up_to_date(path: Path) -> None:
     """``python tests/tools/platform_tables.py`` writes them."""
     assert path.read_text(encoding="utf-8") == platform_tables.written(path)
+
+
+@pytest.mark.parametrize("system", [name for name, tier in TESTED.items() if tier[0] == 2])
+def test_run_on_a_system_of_tier_2(system: str) -> None:
+    """The table of runs has a day on which all passed, about the last one with new evidence."""
+    page = (ROOT / "docs" / "development.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ")]
+    days = [
+        datetime.strptime(day, "%d %B %Y")  # noqa: DTZ007 (a day)
+        for name, what, day, _, failed, _ in rows
+        if name.startswith(system) and what.startswith("the suite") and failed == "0"
+    ]
+    evidence = [json.loads(path.read_text()) for path in EVIDENCE.glob(f"{system}-*.json")]
+    asked = max(each["date"] for each in evidence if each["interpreter"].startswith("CPython"))
+    assert datetime.fromisoformat(asked) - max(days) <= timedelta(days=7)
 
 
 @pytest.mark.parametrize("missing", ["rusage", "rusage resource"])

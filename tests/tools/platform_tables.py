@@ -213,6 +213,7 @@ def tables() -> str:
     lines += ["`partly`: with fewer fields than `RUSAGE_SELF`; see the section of the system."]
     lines += ["Only Linux reports how many processes share a page, which `pss()` needs.", ""]
     lines += ["## Tiers", "", tiers(), ""]
+    lines += ["[Development](development.md#where-the-suite-has-been-run) has that table.", ""]
     for backend in SYSTEMS:
         lines += section(backend)
     lines += ["## Other systems", ""]

@@ -215,7 +215,7 @@ def documentation(backend: Backend) -> Documentation:
 
 TIERS = {
     1: "the suite runs on it at each change",
-    2: "the suite has run on its kernel for this release",
+    2: "the suite has passed on its kernel, on the day in the table of runs",
     3: "only its C has run on its kernel",
     4: "only compiled; what is said of it is from its source code or documentation",
 }
