@@ -1035,7 +1035,7 @@ def last_reading() -> Iterator[Fact]:
 
 def short_children() -> Fact:
     """Ask for the usage of children as soon as they end, and compare it with RUSAGE_CHILDREN."""
-    names, lacking, number = (*COUNTERS, *SWITCHES), 0, 300
+    names, lacking, number = (*COUNTERS, *SWITCHES), 0, 1000
     for _ in range(number):
         before, pid, waited = usage(CHILDREN), fork(int), None
         while waited is None:
