@@ -915,7 +915,6 @@ def children() -> Iterator[Fact]:
     yield from children_when()
     yield children_peak()
     yield from last_reading()
-    yield short_children()
     # The last one: the disposition of SIGCHLD stays.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     before = cputime(usage(CHILDREN))
@@ -1033,8 +1032,10 @@ def last_reading() -> Iterator[Fact]:
     )
 
 
-def short_children() -> Fact:
+def short_children() -> Iterator[Fact]:
     """Ask for the usage of children as soon as they end, and compare it with RUSAGE_CHILDREN."""
+    if not hasattr(os, "fork"):
+        return
     names, lacking, number = (*COUNTERS, *SWITCHES), 0, 1000
     for _ in range(number):
         before, pid, waited = usage(CHILDREN), fork(int), None
@@ -1045,7 +1046,7 @@ def short_children() -> Fact:
             getattr(after, name) - getattr(before, name) > getattr(waited, name) for name in names
         )
     value = "sometimes incomplete" if lacking else "complete"
-    return Fact("wait4: short children", value, f"{lacking} of {number} less than RUSAGE_CHILDREN")
+    yield Fact("wait4: short children", value, f"{lacking} of {number} less than RUSAGE_CHILDREN")
 
 
 # --- Threads ---
@@ -1112,6 +1113,7 @@ MEASUREMENTS: dict[str, Callable[..., Iterator[Fact]]] = {
         signals,
         switches,
         children,
+        short_children,
         threads,
     )
 }
