@@ -697,9 +697,9 @@ def integrals() -> Iterator[Fact]:
         seen = f"{int(first)}, and {int(last)} after 0.2 s more of CPU time with 64 MiB"
         yield Fact(f"{name}: with CPU time", value, seen)
     large = after.ru_idrss - before.ru_idrss
-    value = kind(("counted", large > 3 * small > 0), ("not counted", 2 * small > large > 0))
+    mapped = kind(("counted", large > 3 * small > 0), ("not counted", 2 * small > large > 0))
     seen = f"grew by {int(small)}, and by {int(large)} with 64 MiB of mapped memory"
-    yield Fact("ru_idrss: mapped memory", value, seen)
+    yield Fact("ru_idrss: mapped memory", mapped, seen)
 
 
 def faults() -> Iterator[Fact]:

@@ -53,8 +53,9 @@ def facts(printed: str) -> dict[str, dict[str, str | None]]:
         if len(numbers) == 3 and (action, field) in GROWTHS:
             name, value = GROWTHS[action, field]
             least, growth, most = numbers
-            value = None if not least <= growth <= most else value if growth else "0"
-            show(name, value, f"{action} {field}", numbers)
+            is_allowed = least <= growth <= most
+            shown = (value if growth else "0") if is_allowed else None
+            show(name, shown, f"{action} {field}", numbers)
         elif len(numbers) >= 5 and label in PEAKS:
             name, inherited = PEAKS[label]
             show(name, "its own" if numbers[-2] < PARENT * 0.4 else inherited, label, numbers)
