@@ -140,7 +140,7 @@ def test_evidence_of_a_field_that_grew(tmp_path: Path, value: str | None) -> Non
     ("start", "falsified", "fact"),
     [
         ("FreeBSD", {"maxrss_bytes": 1}, "ru_maxrss: unit"),
-        ("FreeBSD", {"child_peak": _base.PEAK_TOUCHED}, "ru_maxrss: update"),
+        ("FreeBSD", {"child_peak": _base.PEAK_TOUCHED}, "ru_maxrss: forked child"),
         ("OpenBSD-7.9", {"child_peak": _base.PEAK_AT_LEAST_PARENTS}, "ru_maxrss: forked child"),
         ("NetBSD-9", {"child_peak": _base.PEAK_TOUCHED}, "ru_maxrss: child after exec"),
         ("DragonFly", {"measured": {"RUSAGE_SELF": _base.ALL}}, "ru_nivcsw: competition"),
