@@ -533,7 +533,7 @@ static int rusage_tree_own_orphans(rusage_tree *tree, int reaper, const int *oth
 
 /* This process has waited for an orphan, which has used this CPU time, with its children, and was
    the member with an index, unless that is -1. */
-static void rusage_tree_reaped(rusage_tree *tree, int index, double seconds)
+static inline void rusage_tree_reaped(rusage_tree *tree, int index, double seconds)
 {
     if (index >= 0) {
         rusage_member *member = &tree->members[index];
