@@ -119,11 +119,15 @@ def _takes_these() -> bool:
     """Return whether ``fork_exec`` is Python's own, with these parameters."""
     if not issubclass(type(fork_exec), BuiltinFunctionType):
         return False
+    code = getattr(fork_exec, "__code__", None)  # PyPy's
+    if code is not None:
+        names = [_PYPY_NAMES.get(name, name) for name in code.co_varnames[: code.co_argcount]]
+        return names == FORK_EXEC
     signature = fork_exec.__text_signature__
     if signature is None:  # before Python 3.12, and without docstrings
         return sys.version_info < (3, 16)
     _self, *names, _end = signature.strip("()").split(",")
-    return [_PYPY_NAMES.get(name.strip(), name.strip()) for name in names] == FORK_EXEC
+    return [name.strip() for name in names] == FORK_EXEC
 
 
 _is_known = _takes_these()
