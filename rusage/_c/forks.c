@@ -3,8 +3,6 @@
 
 #include "rusage.h"
 
-#include <pthread.h>
-
 /* In unix.c. */
 static int rusage_pause(void);
 
