@@ -245,10 +245,11 @@ def test_exception_at_each_instruction_of_a_start(kind: str, step: int) -> None:
     """It reaches the caller, whichever it is, and no child is left."""
     unraisable: list[Any] = []
     sys.unraisablehook = unraisable.append
+    expected: Any = None
     try:
         KINDS[kind]()
     except BaseException as raised:
-        expected: Any = type(raised)
+        expected = type(raised)
     number = 0
     started = True
     while started:

@@ -537,6 +537,7 @@ def play_story(faults: list[Fault]) -> tuple[list[Fault], Reader, list[Reader]]:
     try:
         control = Reader(cast, None, None)
         readers = [control, *(Reader(cast, fault, control) for fault in faults)]
+        step = -1
         for step, operation in enumerate(story(cast)):
             outcomes = [reader.act(step, reader.operation(step, operation)) for reader in readers]
             now = cast.now()
