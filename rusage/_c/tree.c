@@ -371,7 +371,7 @@ static void rusage_tree_leave(rusage_tree *tree)
     rusage_exchange(&tree->user, tree->user, 0);
 }
 
-/* Close what is open, and free what is not needed for the answer that the tree is closed. */
+/* Close all files, and free all but the structure itself, which says that the tree is closed. */
 static void rusage_tree_release(rusage_tree *tree)
 {
     if (!tree->is_closed && !tree->is_interrupted) {

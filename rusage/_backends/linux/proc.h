@@ -107,8 +107,8 @@ static int rusage_open_threads(int directory, DIR **threads)
     return error;
 }
 
-/* Return the next entry of a directory, without those of itself and its parent; NULL at the end,
-   or after an error, which is set then. */
+/* Return the next entry of a directory other than "." and ".."; NULL at the end, or after an error,
+   which is set then. */
 static const struct dirent *rusage_next_entry(DIR *directory, int *error)
 {
     const struct dirent *entry;
