@@ -41,7 +41,7 @@ INCLUDE = re.compile('^#include "(.+)"$', re.MULTILINE)
 # The oldest CPython whose stable ABI is used. Free-threaded builds have one from 3.15 on (PEP 803),
 # debug builds none.
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-STABLE_ABI = "cp315" if FREE_THREADED else "cp310"
+STABLE_ABI = "cp315" if FREE_THREADED else "cp311"
 HAS_STABLE_ABI = not hasattr(sys, "gettotalrefcount") and (
     not FREE_THREADED or sys.version_info >= (3, 15)
 )

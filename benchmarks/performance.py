@@ -46,7 +46,7 @@ def machine() -> str:
     return (
         f"{platform.python_implementation()} {platform.python_version()}, "
         f"{platform.system()} {platform.release().partition('-')[0]}, {platform.machine()}, "
-        f"{os.cpu_count()} CPUs ({model}), {dt.datetime.now(dt.timezone.utc).date()}"
+        f"{os.cpu_count()} CPUs ({model}), {dt.datetime.now(dt.UTC).date()}"
     )
 
 

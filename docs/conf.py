@@ -1,10 +1,10 @@
 """Configuration of Sphinx: ``tox -e docs`` builds the site."""
 
+import tomllib
 from pathlib import Path
 from zlib import compress
 
 import rusage
-import tomllib
 
 HERE = Path(__file__).parent
 BUILT = HERE / "_build"

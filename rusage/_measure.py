@@ -14,7 +14,7 @@ from ._lazy import load
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from typing import Any, TypeVar
+    from typing import Any, Self, TypeVar
 
     from ._memory import BlockPeak
 
@@ -86,7 +86,7 @@ class measure:  # noqa: N801 (used like a function)
     # elapsed time. The peak is read and reset outside both, so that reading it does not count as
     # usage.
 
-    def __enter__(self) -> measure:  # noqa: PYI034 (Self is not in Python 3.10's typing)
+    def __enter__(self) -> Self:
         start = Start()
         start.peak = None if self._new_peak is None else self._new_peak()
         start.thread = self._thread()

@@ -18,13 +18,12 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeVar
+    from typing import Self, TypeVar
 
     from ._rusage import Buffer, Call
     from ._rusage import Process as Handle
 
     T = TypeVar("T", int, float)
-    AnyOpened = TypeVar("AnyOpened", bound="Opened")
 
 _open, _get, _close = lib.rusage_process_open, lib.rusage_process_get, lib.rusage_process_close
 _maxrss: Callable[[Handle, Call], int] | None = getattr(lib, "rusage_process_maxrss", None)
@@ -85,7 +84,7 @@ class Opened:
         def close(self) -> None:
             """Release what refers to the processes."""
 
-    def __enter__(self: AnyOpened) -> AnyOpened:  # noqa: PYI019 (Self is not in Python 3.10's typing)
+    def __enter__(self) -> Self:
         if self._closed:
             raise ValueError(f"this {type(self).__name__} is closed")
         return self

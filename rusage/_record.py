@@ -14,6 +14,11 @@ from ._forks import forks
 from ._threads import start_without_signals
 from ._tree import Member, Sample, Tree, members_of, require_pss
 
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Self
+
 _Locks = tuple[_thread.LockType, _thread.LockType]
 _clock = time.perf_counter
 _SHORTEST = 0.0001  # seconds; a reading of one process takes a tenth of it
@@ -210,7 +215,7 @@ class record:  # noqa: N801 (used like a function)
         # Each on_sample of two recordings may stop the other one.
         return 1 if caller in _threads else -1
 
-    def __enter__(self) -> record:  # noqa: PYI034 (Self is not in Python 3.10's typing)
+    def __enter__(self) -> Self:
         try:
             self.start()
         except BaseException:  # a signal handler may have raised it after the start

@@ -50,8 +50,6 @@ PARAMETERS = [
     *("startupinfo", "creationflags", "shell", *_PIPES),
     *("restore_signals", "gid", "gids", "uid", "umask", "start_new_session", "process_group"),
 ]
-if sys.version_info < (3, 11):
-    PARAMETERS.remove("process_group")
 pipes_of = itemgetter(*_PIPES)  # of the arguments by name
 
 # The private methods that are overridden or called, and their parameters without a default.
@@ -104,9 +102,7 @@ FORK_EXEC = [
     *("errpipe_read", "errpipe_write", "restore_signals", "call_setsid", "pgid_to_set"),
     *("gid", "extra_groups", "uid", "child_umask", "preexec_fn", "allow_vfork"),
 ]
-if sys.version_info < (3, 11):
-    FORK_EXEC.remove("pgid_to_set")
-if not (3, 11) <= sys.version_info < (3, 14):
+if sys.version_info >= (3, 14):
     FORK_EXEC.remove("allow_vfork")
 _PYPY_NAMES = {"process_args": "args", "fds_to_keep": "pass_fds", "env_list": "env"}
 _PYPY_NAMES["groups_list"] = "extra_groups"
@@ -135,7 +131,7 @@ _is_known = _takes_these()
 
 def is_fork_exec_known() -> bool:
     """Return whether no library or new version of Python has changed ``fork_exec``."""
-    used = getattr(subprocess, "_fork_exec", fork_exec)  # from Python 3.11 on
+    used = getattr(subprocess, "_fork_exec", None)
     return _is_known and used is _posixsubprocess.fork_exec is fork_exec
 
 

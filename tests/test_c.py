@@ -169,8 +169,8 @@ def test_sdist_is_complete_and_reproducible(build: ModuleType, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("interpreter", "tag"),
     [
-        ("3.10", "cp310"),
-        ("3.15", "cp310"),
+        ("3.11", "cp311"),
+        ("3.15", "cp311"),
         ("3.15d", ""),
         ("3.14t", ""),
         ("3.15t", "cp315"),

@@ -558,7 +558,7 @@ def test_sandbox_of_the_parent(name: str, error: str) -> None:
             outcome = type(raised), raised.errno
         outcomes.append((outcome, reap()))
     assert outcomes[0] == outcomes[1]
-    assert name == "read" or outcomes[0][1] == 0  # without it, Python 3.10 leaves a child
+    assert outcomes[0][1] == 0
 
 
 @alone

@@ -152,7 +152,6 @@ def test_another_fork_exec(module: str, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(owner, name, another, raising=False)
     done = rusage.run(["sh", "-c", "exit 3"], pass_fds=[0])  # not by posix_spawn
     assert (done.returncode, "ru_maxrss" in done.measured) == (3, False)
-    # Before Python 3.11, subprocess has no name of its own for it.
-    assert len(calls) == ((module == "_posixsubprocess") is (sys.version_info < (3, 11)))
+    assert len(calls) == (module == "subprocess")
     monkeypatch.undo()
     assert "ru_maxrss" in rusage.run(["true"]).measured

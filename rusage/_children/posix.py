@@ -147,7 +147,7 @@ class PosixPopen(SubprocessPopen[AnyStr]):
         return self.returncode
 
     def _execute_child(self, *values: Any, **named: Any) -> None:
-        call = {**dict(zip(PARAMETERS, values)), **named}  # noqa: B905 (process_group: from Python 3.11 on)
+        call = {**dict(zip(PARAMETERS, values, strict=False)), **named}
         # Either may be an iterator, and several attempts may need it.
         if not isinstance(call["args"], (str, bytes, os.PathLike)):
             call["args"] = list(call["args"])

@@ -106,7 +106,7 @@ else:
                 for number, soft, hard in limits:
                     try:
                         resource.setrlimit(number, (soft, hard))
-                    except (OSError, ValueError) as error:  # noqa: PERF203 (the child ends)
+                    except (OSError, ValueError) as error:
                         if refusal is not None:
                             refusal.write(f"{getattr(error, 'errno', 0)} {error}".encode())
                         raise

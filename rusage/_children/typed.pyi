@@ -6,10 +6,9 @@ This module does not exist at run time. ``tests/tools/typing_compare.py`` compar
 
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from subprocess import _CMD, _ENV, _FILE
-from typing import Any, AnyStr, Literal, ParamSpec, TypedDict, overload
+from typing import Any, AnyStr, Literal, ParamSpec, TypedDict, Unpack, overload
 
 from _typeshed import ReadableBuffer, StrOrBytesPath
-from typing_extensions import Unpack
 
 from . import popen
 

@@ -181,9 +181,8 @@ def arguments(folder: str) -> Strategies:
         "startupinfo": st.just(5),
         "rlimits": one_of(limits),
         "text": one_of(TEXT),
+        "process_group": one_of([0, 0, -1, None, *NUMBERS, *BORDERS, *NOT_NUMBERS]),
     }
-    if sys.version_info >= (3, 11):
-        every["process_group"] = one_of([0, 0, -1, None, *NUMBERS, *BORDERS, *NOT_NUMBERS])
     return every
 
 
@@ -250,8 +249,7 @@ def known_calls(folder: str) -> Iterator[dict[str, Any]]:
             {"args": text, "shell": True},
             {"args": text, "shell": True, "restore_signals": False},
         )
-    if sys.version_info >= (3, 11):
-        yield from ({"process_group": 0}, {"process_group": 2**31 - 1})  # no process has that ID
+    yield from ({"process_group": 0}, {"process_group": 2**31 - 1})  # no process has that ID
     for folders in SEARCHES:
         path = ":".join(f"{folder}/path/{name}" for name in folders.split())
         yield from (

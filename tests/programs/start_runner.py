@@ -56,7 +56,7 @@ class Case(NamedTuple):
 
 
 class Named(int, Enum):
-    """Integers whose text is a name, also on Python 3.10."""
+    """Integers whose repr is a name."""
 
     WEB = 33
     FD10 = 10
@@ -358,7 +358,7 @@ def with_preexec_fn(call: dict[str, Any], refused: mmap.mmap) -> dict[str, Any]:
         for number, pair in limits.items():
             try:
                 resource.setrlimit(number, pair)
-            except ValueError as error:  # noqa: PERF203 (the child ends)
+            except ValueError as error:
                 refused.write(str(error).encode())
                 raise
 

@@ -2,8 +2,8 @@
 
 ``python tests/tools/typing_compare.py``: mypy and pyright infer the type of each of these calls,
 made once of ``subprocess`` and once of ``rusage``; the two must be equal but for the module's name,
-and the same calls must be refused. Two things differ on purpose: rusage does not check the types of
-positional arguments after the command, and accepts process_group on Python 3.10 too.
+and the same calls must be refused. One thing differs on purpose: rusage does not check the types of
+positional arguments after the command.
 """
 
 import re

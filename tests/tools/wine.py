@@ -70,7 +70,7 @@ def build_wheel(folder: Path, python: Path) -> Path:
     shutil.copy(extension, tree / "rusage")
     (tags,) = tree.glob("*.dist-info/WHEEL")
     lines = [line for line in tags.read_text().split("\n") if line and not line.startswith("Tag: ")]
-    tags.write_text("\n".join([*lines, "Tag: cp310-abi3-win_amd64", ""]))
+    tags.write_text("\n".join([*lines, "Tag: cp311-abi3-win_amd64", ""]))
     run(sys.executable, "-m", "wheel", "pack", "--dest-dir", folder, tree)
     (there,) = folder.glob("*.whl")
     return there
