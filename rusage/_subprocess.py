@@ -10,10 +10,12 @@ import sys
 import time
 from operator import attrgetter, itemgetter
 from types import BuiltinFunctionType
-from typing import TYPE_CHECKING, Any, AnyStr
+
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from threading import Lock
+    from typing import Any, AnyStr
 
 clock = time.perf_counter
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 SIZE = r"(?a)\s*(\d+)(?:(?:\.(\d+))? *([KMGT])(?:iB)?)?\s*"
 MAX_SIZE = 2**64 - 1
 
@@ -15,6 +13,8 @@ def parse_size(text: str) -> int:
     without a unit. Anything else raises ``ValueError``: ``MB`` too, because not all programs agree
     on its meaning, and sizes of 2**64 bytes or more.
     """
+    import re  # noqa: PLC0415 (the command may not need it)
+
     match = re.fullmatch(SIZE, text)
     if match is None:
         raise ValueError(

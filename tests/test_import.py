@@ -32,6 +32,34 @@ def test_import_is_light(python: Callable[..., str]) -> None:
     assert python("-c", program).strip() == "[]"
 
 
+# What `rusage true` imports of the package; what subprocess imports is in addition.
+PLAIN_RUN = [
+    *("_backends", "_children", "_cli", "_fields", "_forks", "_getrusage", "_launcher", "_lazy"),
+    *("_measure", "_memory", "_rusage", "_subprocess", "_units", "_children.inherited"),
+    *("_children.popen", "_children.posix", "_children.rlimits", "_children.windows"),
+    *("_cli.figures", "_cli.gnu", "_cli.main", "_cli.options", "_cli.output", "_cli.report"),
+    *("_cli.run", "_launcher.start"),
+]
+RUN_PLAINLY = """
+import contextlib, functools, signal, struct, subprocess, sys
+sys.modules.pop("re", None)  # locale imports it for subprocess
+before = {*sys.modules}
+from rusage._cli.main import main
+main([sys.executable, "-c", ""])
+print(*{*sys.modules} - before)
+"""
+
+
+def test_plain_run_imports_little(python: Callable[..., str]) -> None:
+    """The imports are most of what the command takes; those that it can do without come later."""
+    found = {*python("-c", RUN_PLAINLY).split()}
+    ours = {name for name in found if name.startswith("rusage.")}
+    backends = {name for name in ours if name.startswith(("rusage._backends.", "rusage._rusage."))}
+    assert ours - backends <= {f"rusage.{name}" for name in PLAIN_RUN}
+    public = {name for name in found - ours if not name.startswith("_")}
+    assert public <= {"rusage", "mmap", "resource"}
+
+
 NAMES = """
 import sys, rusage
 from rusage import *

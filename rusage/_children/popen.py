@@ -14,7 +14,6 @@ import functools
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping  # noqa: TC003 (for typing.get_type_hints)
-from typing import TYPE_CHECKING, Any, AnyStr
 
 from .._fields import RUsage, usage_text
 from .._subprocess import clock, is_patched
@@ -26,6 +25,12 @@ else:
     from .posix import PosixPopen as SystemPopen
     from .rlimits import set_in_child
 
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Any, AnyStr
+else:  # for typing.get_type_hints; to import typing takes longer than to import this package
+    Any = AnyStr = object
 
 PREEXEC_FN = 6  # its place among the arguments of subprocess.Popen
 

@@ -13,7 +13,6 @@ import select
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, AnyStr
 
 from .. import _getrusage
 from .._backends import BACKEND
@@ -27,6 +26,13 @@ if sys.platform != "win32":
     from .rlimits import set_in_child
 if sys.platform == "linux":
     from .._launcher.start import start
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import Any, AnyStr
+else:
+    Any = AnyStr = object
 
 assert sys.platform != "win32"  # noqa: S101 (for the type checkers)
 

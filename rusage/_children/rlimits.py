@@ -9,10 +9,12 @@ import os
 import sys
 from contextlib import contextmanager, nullcontext
 from operator import index
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
+    from typing import Any
 
     Limits = tuple[tuple[int, int, int], ...]  # resource, soft limit, hard limit
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import AnyStr
 
 from .._backends import BACKEND
 from .._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
@@ -11,6 +10,13 @@ from .._getrusage import WAITED, error_of, new_call, usage_of
 from .._rusage import lib
 from .._subprocess import SubprocessPopen, clock
 from .inherited import child_fields
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from typing import AnyStr
+else:
+    AnyStr = object
 
 assert sys.platform == "win32"  # noqa: S101 (for the type checkers)
 

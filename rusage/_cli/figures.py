@@ -5,11 +5,12 @@ from __future__ import annotations
 import signal
 import sys
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from .._fields import FIELDS
 from .._getrusage import fields
 from .output import readable
+
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from .. import RUsage

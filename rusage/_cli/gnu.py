@@ -7,14 +7,15 @@ label.
 
 from __future__ import annotations
 
-import re
 from operator import itemgetter
-from typing import TYPE_CHECKING
 
 from .._fields import FIELDS
 from .._getrusage import getpagesize
 
+TYPE_CHECKING = False
+
 if TYPE_CHECKING:
+    import re
     from collections.abc import Callable
 
     Figures = dict[str, float]
@@ -64,6 +65,8 @@ def report(
     *code* is the exit code as in subprocess, or the exit status for a program that could not be
     started, which has no figures.
     """
+    import re
+
     known = {
         "%": "%",
         "C": " ".join(command),

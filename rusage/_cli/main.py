@@ -6,7 +6,6 @@ import contextlib
 import io
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from . import gnu
 from .figures import TOO_SHORT, Series
@@ -15,8 +14,10 @@ from .output import CANCELED, Export, complain, discard, open_output, write
 from .report import of_run
 from .run import Signals, die_of, exit_status, run
 
+TYPE_CHECKING = False
+
 if TYPE_CHECKING:
-    from typing import TextIO
+    from typing import Any, TextIO
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sys
-from typing import TYPE_CHECKING, Any
 
 from .._units import parse_size, shown
 from .gnu import POSIX, VERBOSE
 from .output import complain
 
+TYPE_CHECKING = False
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import NoReturn
+    from typing import Any, NoReturn
 
     Command = list[str] | str
     """The words of a command; on Windows also a command line."""
@@ -139,6 +139,7 @@ def split(text: str) -> Command:
     Raises ``ValueError`` for an empty command, an open quote, and an operator of the shell between
     words.
     """
+    import re
     import shlex
 
     if not text.strip():

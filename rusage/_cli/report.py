@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from .._getrusage import fields
 from .figures import FIGURES, TOO_SHORT, outcome, quantity
 from .output import RED, is_colored, paint, width_of
+
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from collections.abc import Collection

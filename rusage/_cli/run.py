@@ -8,13 +8,14 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 from .._backends import BACKEND
 from .._children.popen import Popen
 from .._rusage import lib
 from .figures import FIGURES, Ended, exactly, measured_fields
 from .output import CANCELED, complain
+
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from .options import Command, Options

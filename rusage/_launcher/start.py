@@ -32,12 +32,15 @@ import sys
 import time
 from itertools import chain, compress, repeat, starmap
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
 
 from .._rusage import ffi, lib
 from .._subprocess import FORK_EXEC, clock, fork_exec, is_fork_exec_known, pipes_of, uses_vfork
 
+TYPE_CHECKING = False
+
 if TYPE_CHECKING:
+    from typing import Any
+
     from .._rusage import Channel
 
     Limits = tuple[tuple[int, int, int], ...]  # resource, soft limit, hard limit
