@@ -2,12 +2,11 @@
 
 import tomllib
 from pathlib import Path
-from zlib import compress
 
 import rusage
+from sphinx.application import Sphinx
 
 HERE = Path(__file__).parent
-BUILT = HERE / "_build"
 
 project = "rusage"
 author = "The rusage developers"
@@ -16,17 +15,10 @@ release = rusage.__version__
 
 extensions = [
     "myst_parser",
-    "sphinx.ext.autodoc",
-    "sphinx.ext.intersphinx",
     "sphinx_copybutton",
 ]
-exclude_patterns = ["_build"]
-nitpicky = True
-# Types of other packages, whose documentation is not linked.
-nitpick_ignore = [
-    ("py:class", "opentelemetry.metrics.MeterProvider"),
-    ("py:class", "prometheus_client.metrics_core.Metric"),
-]
+# README.md is the table of contents on GitHub; here index.md is.
+exclude_patterns = ["_build", "README.md"]
 
 html_theme = "furo"
 pygments_dark_style = "github-dark"
@@ -46,26 +38,20 @@ if "Source" in _urls:
         "source_directory": "docs/",
     }
 
-myst_heading_anchors = 3
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 4
+myst_enable_extensions = ["colon_fence"]
 
 # Buttons copy commands without their prompt and output; output has no button.
-copybutton_prompt_text = "$ "
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
 copybutton_selector = "div:not(.highlight-output, .highlight-text) > div.highlight pre"
 
-autodoc_member_order = "bysource"
-autodoc_typehints = "signature"
-autodoc_typehints_format = "short"
-python_use_unqualified_type_names = True
-maximum_signature_line_length = 68
 
-# Links to Python's documentation. python.txt has the lines of its inventory that are used: a build
-# needs no network.
-_inventory = BUILT / "python.inv"
-_inventory.parent.mkdir(exist_ok=True)
-_inventory.write_bytes(
-    b"# Sphinx inventory version 2\n# Project: Python\n# Version: 3\n"
-    b"# The remainder of this file is compressed using zlib.\n"
-    + compress((HERE / "python.txt").read_bytes())
-)
-intersphinx_mapping = {"python": ("https://docs.python.org/3", str(_inventory))}
+def setup(app: Sphinx) -> None:
+    """Lead links to files that are not in docs/ to the repository, or else to copies of them."""
+    start = f"{_urls['Source']}/blob/main/" if "Source" in _urls else "path:../"
+
+    def replace(_: Sphinx, __: str, source: list[str]) -> None:
+        source[0] = source[0].replace("](../", f"]({start}")
+
+    app.connect("source-read", replace)

@@ -142,7 +142,7 @@ def test_sdist_is_complete_and_reproducible(build: ModuleType, tmp_path: Path) -
         "rusage": {".c", ".h", ".cdef", ".py", ".pyi"},
         "tests": {".c", ".h", ".py"},
         "benchmarks": {".py"},
-        "docs": {".1", ".css", ".json", ".md", ".py", ".svg", ".txt"},
+        "docs": {".1", ".css", ".json", ".md", ".py", ".svg"},
         ".github": {".md"},
     }.items():
         files = {

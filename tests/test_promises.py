@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -123,8 +124,8 @@ PROMISES = [
     ),
     Promise(
         CHILDREN,
-        """If `run` raises {py:exc}`subprocess.TimeoutExpired` or
-        {py:exc}`subprocess.CalledProcessError`, it has the same three attributes:""",
+        """If `run` raises [`subprocess.TimeoutExpired`] or
+        [`subprocess.CalledProcessError`], it has the same three attributes:""",
         "test_popen.py::test_errors_carry_the_usage",
     ),
     Promise(
@@ -144,7 +145,7 @@ PROMISES = [
     Promise(
         CHILDREN,
         """`rlimits` sets resource limits in the child only: a mapping of the constants of
-        {py:mod}`resource` to pairs of a soft and a hard limit.""",
+        [`resource`] to pairs of a soft and a hard limit.""",
         "test_rlimits.py::test_limits_of_the_child",
     ),
     Promise(
@@ -154,7 +155,7 @@ PROMISES = [
     ),
     Promise(
         CHILDREN,
-        """An invalid or refused limit raises the same exception as {py:func}`resource.setrlimit`,
+        """An invalid or refused limit raises the same exception as [`resource.setrlimit()`],
         and the program is not started.""",
         """test_rlimits.py::test_bad_limits
         test_differential.py::test_random_starts_as_in_subprocess""",
@@ -162,7 +163,7 @@ PROMISES = [
     Promise(
         CHILDREN,
         """Where the program is [started directly](inherited-peaks.md#without-the-launcher), and
-        where another library has replaced {py:class}`subprocess.Popen`, a `preexec_fn` sets the
+        where another library has replaced [`subprocess.Popen`], a `preexec_fn` sets the
         limits, after the change of `user` and `group`, so that a hard limit cannot be raised for
         another user, and after your own `preexec_fn`, if any.""",
         """test_rlimits.py::test_process_limit_of_another_user
@@ -176,13 +177,13 @@ PROMISES = [
     ),
     Promise(
         CHILDREN,
-        """- Another library has replaced {py:class}`subprocess.Popen`, as gevent does. That library
+        """- Another library has replaced [`subprocess.Popen`], as gevent does. That library
         then runs the child.""",
         "test_patched.py::test_another_execute_child",
     ),
     Promise(
         CHILDREN,
-        """- Private methods of {py:class}`subprocess.Popen` have changed in a new version of
+        """- Private methods of [`subprocess.Popen`] have changed in a new version of
         Python. `subprocess.Popen` then runs the child.""",
         """test_patched.py::test_changed_before_the_import
         test_patched.py::test_another_parameter_that_is_required""",
@@ -223,7 +224,7 @@ PROMISES = [
     Promise(
         CHILDREN,
         """- In another root directory or mount namespace, the first use of such a name raises
-        {py:exc}`ImportError`, which names the import to do before: other files may be there in
+        `ImportError`, which names the import to do before: other files may be there in
         place of the package, and they would run with the rights of this process.""",
         "test_import.py::test_first_use_in_another_root",
     ),
@@ -241,7 +242,7 @@ PROMISES = [
     ),
     Promise(
         INHERITED,
-        """Everything else is as in {py:mod}`subprocess`: the child's parent, process ID, signals,
+        """Everything else is as in [`subprocess`]: the child's parent, process ID, signals,
         descriptors and exit status, and the exceptions if it cannot be executed.""",
         "test_differential.py::test_random_starts_as_in_subprocess",
     ),
@@ -355,7 +356,7 @@ PROMISES = [
     Promise(
         MEASURE,
         """Entering an object whose block has not ended, in the same or in another thread, raises
-        {py:exc}`RuntimeError`.""",
+        `RuntimeError`.""",
         "test_measure.py::test_open_object_refuses_second_block",
     ),
     Promise(
@@ -392,7 +393,7 @@ PROMISES = [
     Promise(
         MEASURE,
         """If the process forks in a block, reading the block's figures in the child raises
-        {py:exc}`RuntimeError`.""",
+        `RuntimeError`.""",
         "test_memory.py::test_fork_in_a_block",
     ),
     Promise(
@@ -709,8 +710,8 @@ PROMISES = [
 
 
 def folded(text: str) -> str:
-    """Return a text with each white space as one space."""
-    return " ".join(text.split())
+    """Return a text with each white space as one space, and no addresses of other sites."""
+    return re.sub(r"\]\(https:[^)]*\)", "]", " ".join(text.split()))
 
 
 @functools.cache

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from examples import blocks
+from examples import blocks, file_name
 from held_trees import wait_until
 from peaks import resets
 from servers import config, exported, get, gunicorn, needs_gunicorn, reserved_port, running
@@ -23,12 +23,8 @@ no_sigterm = pytest.mark.skipif(sys.platform == "win32", reason="the server is e
 
 def files() -> dict[str, str]:
     """Return the files of docs/services.md."""
-    found = {}
-    for block in blocks((ROOT / "docs" / "services.md").read_text(encoding="utf-8")):
-        if block.kind == "{code-block} python":
-            caption, _, text = block.text.partition("\n")
-            found[caption.removeprefix(":caption: ")] = text
-    return found
+    found = blocks((ROOT / "docs" / "services.md").read_text(encoding="utf-8"))
+    return {name: block.text for block in found if (name := file_name(block))}
 
 
 # --- Workers of gunicorn ---
@@ -51,7 +47,7 @@ def test_gunicorn_example(tmp_path: Path) -> None:
 @needs_gunicorn
 def test_gunicorn_recipe(tmp_path: Path) -> None:
     """The one of docs/services.md replaces a worker that is above the limit."""
-    text = config("services.md", r":caption: gunicorn.conf.py\n(.*?)```", "500 * 2**20", "0")
+    text = config("services.md", r"# gunicorn.conf.py\n(.*?)```", "500 * 2**20", "0")
     with gunicorn(tmp_path, text, workers=1) as page_faults:
         page_faults(3)
 
@@ -198,7 +194,7 @@ def test_notebook() -> None:
     nbformat = pytest.importorskip("nbformat", reason=reason)
     pytest.importorskip("ipykernel", reason=reason)
     found = blocks((ROOT / "docs" / "recipes.md").read_text(encoding="utf-8"))
-    (first,) = [block.text for block in found if block.kind == "{code-block} py"]
+    (first,) = [block.text for block in found if block.kind == "py"]
     cells = [nbformat.v4.new_code_cell(text) for text in [first, first, *CELLS]]
     notebook = nbformat.v4.new_notebook(cells=cells)
     nbclient.NotebookClient(notebook, allow_errors=True, kernel_name="python3").execute()

@@ -3,7 +3,8 @@
 Each ``python`` block runs alone, in a new interpreter; a short one is typed line by line, as at
 Python's prompt. An ``output`` block directly below one is what it prints. In a ``console`` block,
 sh runs the lines that begin with ``$ ``; the other lines are what they print. A block of
-``{code-block} python`` is written to the file that its caption names. Output is compared on Linux
+``python`` whose first line is the name of a file, as a comment, is written to that file, and one of
+``pycon`` is typed without its prompts. Output is compared on Linux
 6.2 and later only, where the pages were written: other systems measure other fields. Figures may
 differ, and columns may have another width. The command's reports have units that suit the figures.
 
@@ -40,7 +41,7 @@ COMPARED = (
     and "ru_maxrss" in BACKEND.process
     and rusage.fields["ru_maxrss"].error is not None
 )
-NOT_RUN = {"sh", "powershell", "text", "ini", "yaml", "promql"}
+NOT_RUN = {"sh", "powershell", "text", "ini", "yaml", "promql", "py"}  # py: a notebook's cell
 # Modules that some systems or installations do not have; prometheus_client needs _ssl.
 OPTIONAL = {
     "_ssl",
@@ -207,35 +208,54 @@ def run_console(block: Block) -> None:
         )
 
 
-def write_file(page: str, block: Block) -> None:
-    """Write a block of Python to the file that its caption names."""
-    caption, _, text = block.text.partition("\n")
-    name = re.fullmatch(r":caption: ([\w.]+)", caption)
-    if name is None:
-        raise SyntaxError(f"line {block.line}: a file without a name")
-    compile("\n" * block.line + text, page, "exec")
-    Path(name[1]).write_text(text, encoding="utf-8")
+def file_name(block: Block) -> str | None:
+    """Return the name of a file of Python, which its first line has."""
+    name = re.match(r"# ([\w.]+\.py)\n", block.text) if block.kind == "python" else None
+    return name and name[1]
+
+
+def typed(session: str) -> str:
+    """Return what is typed in a session at Python's prompt."""
+    found = "import rusage\n"
+    for prompt, line in re.findall(r"(?m)^(>>>|\.\.\.) ?(.*)", session):
+        # A block ends at an empty line.
+        ends = prompt == ">>>" and found.splitlines()[-1].startswith(" ")
+        found += f"\n{line}\n" if ends else f"{line}\n"
+    return found
+
+
+def run_block(page: str, block: Block) -> str | None:
+    """Run a block; return what it prints if it is Python."""
+    name = file_name(block)
+    if name:
+        compile("\n" * block.line + block.text, page, "exec")
+        Path(name).write_text(block.text, encoding="utf-8")
+    elif block.kind == "python":
+        return run_python(block)
+    elif block.kind == "pycon":
+        run_python(block._replace(text=typed(block.text)))
+    elif block.kind == "console":
+        if BACKEND.name == "Linux":
+            run_console(block)
+    elif block.kind not in NOT_RUN and not block.kind.startswith("{"):
+        raise SyntaxError(
+            f"line {block.line}: it is unknown whether a block of {block.kind!r} is run"
+        )
+    return None
 
 
 def run(page: str) -> None:
     """Run all examples of a page."""
     printed = None
     for block in blocks(Path(page).read_text(encoding="utf-8")):
-        if block.kind == "output":
-            if printed is None or not block.follows:
-                raise SyntaxError(f"line {block.line}: output without an example")
-            if COMPARED:
-                compare(printed, block.text, block.line)
-        printed = run_python(block) if block.kind == "python" else None
-        if block.kind == "console":
-            if BACKEND.name == "Linux":
-                run_console(block)
-        elif block.kind == "{code-block} python":
-            write_file(page, block)
-        elif not (block.kind in {"python", "output", *NOT_RUN} or block.kind.startswith("{")):
-            raise SyntaxError(
-                f"line {block.line}: it is unknown whether a block of {block.kind!r} is run"
-            )
+        if block.kind != "output":
+            printed = run_block(page, block)
+            continue
+        if printed is None or not block.follows:
+            raise SyntaxError(f"line {block.line}: output without an example")
+        if COMPARED:
+            compare(printed, block.text, block.line)
+        printed = None
 
 
 def main() -> int:

@@ -149,10 +149,7 @@ def section(backend: Backend) -> list[str]:
     ]
     # Neighbours of which the same is known share a row.
     groups = groupby(zip(described, FIELDS, strict=True), itemgetter(0))
-    anchor = '<a id="{}-{{0}}"></a>`{{0}}`'.format(backend.name.lower().replace(" ", "-"))
-    fields = [
-        [", ".join(anchor.format(name) for _, name in group), *known] for known, group in groups
-    ]
+    fields = [[", ".join(f"`{name}`" for _, name in group), *known] for known, group in groups]
     lines = [
         f"## {backend.name}",
         "",
