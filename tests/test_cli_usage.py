@@ -8,6 +8,7 @@ import pytest
 from command import plain
 
 import rusage
+from rusage._cli import hints
 from rusage._cli import options as table
 
 DIGITS = "9" * 5000
@@ -27,13 +28,28 @@ NO_SIZE = (
     "--limit-maxrss: not a size: {!r} "
     "(expected a number of bytes, or one with K, M, G or T, such as 500M)"
 )
+LIMITS = "--limit-maxrss", "--limit-tree-rss", "--limit-cputime"
+PERCENT = "a limit relative to --against begins with +, as +10%: {!r}"
 WRONG: list[tuple[str | list[str], str]] = [
     ("--nonsense true", "option --nonsense not recognized"),
     ("--hlep", "option --hlep not recognized; did you mean --help?"),
     (
         "--limit-memory=1 true",
-        "option --limit-memory not recognized; did you mean --limit-maxrss or --limit-cputime?",
+        f"option --limit-memory not recognized; did you mean {hints.PEAK}?",
     ),
+    (
+        "--limit 300M true",
+        f"option --limit not a unique prefix; did you mean {' or '.join(LIMITS)}?",
+    ),
+    ("--timeout 5 true", f"option --timeout not recognized; did you mean {hints.TIMEOUT}?"),
+    ("--memory=5M true", f"option --memory not recognized; did you mean {hints.PEAK}?"),
+    ("--repeat 5 true", "option --repeat not recognized; did you mean --runs?"),
+    ("--children true", "option --children not recognized; did you mean --tree?"),
+    ("-json true", "option -json not recognized; did you mean --json?"),
+    ("-help", "option -help not recognized; did you mean --help?"),
+    ("-j true", "option -j not recognized; did you mean --json?"),
+    ("-y true", "option -y not recognized"),
+    ("--json=x true", "option --json must not have an argument"),
     ("-o", "option -o requires argument"),
     ("-o file", "--output needs a command"),
     ("--tree", "--tree needs a command or --pid"),
@@ -77,7 +93,8 @@ WRONG: list[tuple[str | list[str], str]] = [
     ("--export x.csv --samples ./x.csv true", "two reports cannot be in the same file"),
     ("--against x.json --export ./x.json true", "two reports cannot be in the same file"),
     ("--limit-maxrss +10% true", "--limit-maxrss: a percentage needs --against"),
-    ("--against x --limit-maxrss -10% true", NO_SIZE.format("-10%")),
+    ("--against x --limit-maxrss -10% true", f"--limit-maxrss: {PERCENT.format('-10%')}"),
+    ("--against x --limit-cputime 10% true", f"--limit-cputime: {PERCENT.format('10%')}"),
     ("--against x --limit-cputime +1e400% true", "--limit-cputime: not a percentage: '1e400'"),
     ("--against x --compare true true", "--against excludes --compare"),
     ("--against x -p true", "--against excludes --portability"),
@@ -90,6 +107,14 @@ def test_wrong_usage_is_status_2(options: str | list[str], text: str) -> None:
     done = plain(*(options.split() if isinstance(options, str) else options))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"rusage: {text}\nTry 'rusage --help' for the options.\n"
+
+
+def test_hints_name_options() -> None:
+    """No word of the table is an option itself; what it stands for exists."""
+    names = [option.name for group in table.OPTIONS.values() for option in group]
+    assert hints.MEANT.keys().isdisjoint(names)
+    for meant in hints.MEANT.values():
+        assert {word[2:].rstrip(",") for word in meant.split() if word[:2] == "--"} <= {*names}
 
 
 def test_help_and_version(python: Callable[..., str]) -> None:

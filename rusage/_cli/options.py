@@ -112,7 +112,15 @@ class Percent(float):
 def _limit(absolute: Callable[[str], float]) -> Callable[[str], float]:
     """Return the conversion of a limit that is absolute, or relative like ``+10%``."""
     percent = _number("percentage", 0, Percent)
-    return lambda text: percent(text[1:-1]) if text[:1] + text[-1:] == "+%" else absolute(text)
+
+    def convert(text: str) -> float:
+        if not text.endswith("%"):
+            return absolute(text)
+        if not text.startswith("+"):
+            raise ValueError(f"a limit relative to --against begins with +, as +10%: {shown(text)}")
+        return percent(text[1:-1])
+
+    return convert
 
 
 def _file(kinds: dict[str, str]) -> Callable[[str], tuple[str, str]]:
@@ -308,12 +316,9 @@ def parse(arguments: list[str]) -> tuple[Options, list[str]]:
     try:
         pairs, command = getopt.getopt(arguments, letters, names)
     except getopt.GetoptError as error:
-        import difflib
+        from .hints import of_option
 
-        close = difflib.get_close_matches(error.opt, [name.rstrip("=") for name in names])
-        meant = " or --".join(close)
-        hint = f"; did you mean --{meant}?" if meant not in {"", error.opt} else ""
-        _fail(error.msg + hint)
+        _fail(of_option(error.msg, error.opt, [name.rstrip("=") for name in names], arguments))
     given = [(known[word], text) for word, text in pairs]
     for option, _ in given:
         if option.name in SHOWN:

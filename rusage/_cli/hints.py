@@ -1,0 +1,43 @@
+"""What a user may have meant by a wrong option: the end of an error message."""
+
+from __future__ import annotations
+
+import difflib
+
+PEAK = "--limit-maxrss or, for all processes together, --limit-tree-rss"
+MEMORY = "limit-memory limit-mem limit-rss max-memory max-rss maxrss memory mem rss ram peak"
+TIME = "timeout time-limit limit-time limit-elapsed max-time"
+TIMEOUT = "rusage timeout 5 COMMAND"
+# Names that other programs have for options of this one, or for what other programs do.
+MEANT = {
+    **dict.fromkeys(MEMORY.split(), PEAK),
+    **dict.fromkeys(TIME.split(), TIMEOUT),
+    **dict.fromkeys(["duration"], f"{TIMEOUT}, or timeout -s INT 5 rusage --pid PID"),
+    **dict.fromkeys(["cpu", "cputime", "max-cpu"], "--limit-cputime"),
+    **dict.fromkeys(["children", "child", "descendants", "follow", "recursive", "all"], "--tree"),
+    **dict.fromkeys(["repeat", "count", "iterations", "times", "loops", "min-runs", "r"], "--runs"),
+    **dict.fromkeys(["period", "delay", "frequency"], "--interval"),
+    **dict.fromkeys(["file", "report"], "--output FILE"),
+    **dict.fromkeys(["export-json", "export-csv", "export-markdown"], "--export FILE"),
+    **dict.fromkeys(["graph", "chart", "figure", "picture", "png", "svg"], "--plot FILE"),
+    **dict.fromkeys(["baseline", "reference", "diff"], "--against FILE"),
+    "setup": "--prepare COMMAND",
+    "w": "--warmup N",
+    "shell": "sh -c 'COMMAND' as the command",
+    "env": "env NAME=VALUE COMMAND as the command",
+}
+
+
+def of_option(message: str, opt: str, names: list[str], arguments: list[str]) -> str:
+    """Return the message of getopt about an option, with the options that may be meant."""
+    for word in arguments:  # such as -json, which getopt takes for five letters
+        whole = word[1:].partition("=")[0]
+        if len(opt) == 1 and word[:1] == "-" and opt in whole and (whole in {*names, *MEANT}):
+            opt, message = whole, f"option {word} not recognized"
+            break
+    if "argument" in message:  # the option is known
+        return message
+    known = [name for name in names if name.startswith(opt)]
+    known = known or difflib.get_close_matches(opt, names)
+    meant = MEANT.get(opt) or " or ".join(f"--{name}" for name in known)
+    return f"{message}; did you mean {meant}?" if meant else message
