@@ -74,8 +74,8 @@ def outcome(*words: str) -> tuple[int, list[str]]:
     start = forked.run if words[0] == RUSAGE[0] else subprocess.run
     done = start(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
     lines = os.fsdecode(done.stderr).split("\n")
-    # dd(1), and the reason
-    noise = re.compile(r"\d+\+\d records|\d+ bytes|.*(No such file|Permission denied)")
+    # dd(1), the reason, and a field that is none
+    noise = re.compile(r"\d+\+\d records|\d+ bytes|.*(No such file|Permission denied|no figure)")
     return done.returncode, [line for line in lines if not noise.match(line)]
 
 
@@ -155,6 +155,23 @@ def test_reports_as_gnu_time(command: list[str]) -> None:
 def test_options_and_escapes_as_gnu_time(options: list[str]) -> None:
     """The last of ``-f`` and ``-p`` counts, ``-v`` wins; unknown letters are kept after a ``?``."""
     check_lines(options, ["sh", "-c", "exit 3", "\udcff\udcc3"])
+
+
+def test_unknown_field_in_format() -> None:
+    """It is kept after a ``?``, as in GNU time, and named in a line of its own."""
+    done = forked.run(
+        [*RUSAGE, "-o", "report", "-f", "%{maxrss} %{nonsense} %{maxrss} %i %x", "true"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    with open("report", encoding="utf-8") as report:
+        assert report.read() == "?{maxrss} ?{nonsense} ?{maxrss} ?i 0\n"
+    assert done.stderr.splitlines() == [
+        "rusage: --format: no figure maxrss; did you mean %{ru_maxrss}?",
+        "rusage: --format: no figure nonsense",
+    ]
+    assert done.returncode == 0
 
 
 # --- Random commands ---

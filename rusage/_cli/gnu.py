@@ -11,6 +11,7 @@ from operator import itemgetter
 
 from .._fields import FIELDS
 from .._getrusage import getpagesize
+from .output import complain
 
 TYPE_CHECKING = False
 
@@ -74,6 +75,8 @@ def report(
         "x": code if code >= 0 else UNKNOWN,
     }
 
+    unknown: dict[str, None] = {}
+
     def replacement(match: re.Match[str]) -> str:
         name, letter, escape = match.groups()
         if escape is not None:
@@ -81,6 +84,8 @@ def report(
         if letter in known:
             return str(known[letter])
         if letter not in LETTERS and name not in {*FIELDS, "elapsed"}:
+            if name:
+                unknown[name] = None
             return f"?{match[0][1:]}"
         try:  # a field in its own unit, seconds to the microsecond
             shown = LETTERS[letter](figures) if letter else figures[name]
@@ -94,7 +99,12 @@ def report(
     if first_line and code:
         how = f"exited with non-zero status {code}" if code > 0 else f"terminated by signal {-code}"
         first = f"Command {how}\n"
-    return first + re.sub(DIRECTIVE, replacement, layout)
+    text = first + re.sub(DIRECTIVE, replacement, layout)
+    for name in unknown:
+        from .hints import suggestion
+
+        complain("--format", f"no figure {name}{suggestion(name, [*FIELDS, 'elapsed'], '%{{{}}}')}")
+    return text
 
 
 # All figures are rounded down. A time in microseconds is exact, unlike a float.

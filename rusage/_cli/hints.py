@@ -1,4 +1,4 @@
-"""What a user may have meant by a wrong option: the end of an error message."""
+"""What a user may have meant by a wrong word: the end of an error message."""
 
 from __future__ import annotations
 
@@ -37,7 +37,14 @@ def of_option(message: str, opt: str, names: list[str], arguments: list[str]) ->
             break
     if "argument" in message:  # the option is known
         return message
-    known = [name for name in names if name.startswith(opt)]
-    known = known or difflib.get_close_matches(opt, names)
-    meant = MEANT.get(opt) or " or ".join(f"--{name}" for name in known)
-    return f"{message}; did you mean {meant}?" if meant else message
+    if opt in MEANT:
+        return f"{message}; did you mean {MEANT[opt]}?"
+    return message + suggestion(opt, names, "--{}")
+
+
+def suggestion(word: str, names: list[str], form: str) -> str:
+    """Return the names that begin with a word, or are like it, as a question."""
+    close = [name for name in names if name.startswith(word)]
+    close = close or difflib.get_close_matches(word, names)
+    meant = " or ".join(map(form.format, close))
+    return f"; did you mean {meant}?" if meant else ""
