@@ -540,10 +540,11 @@ PARENT_CALLS = {"read": 0, "pread64": 17, "access": 21, "readlink": 89, "capget"
 PARENT_CALLS |= {"getresgid": 120, "getresuid": 118, "memfd_create": 319, "newfstatat": 262}
 PARENT_CALLS |= {"personality": 135, "pipe2": 293, "prctl": 157, "prlimit64": 302, "setfsgid": 123}
 PARENT_CALLS |= {"setfsuid": 122, "statfs": 137, "statx": 332, "vfork": 58, "waitid": 247}
+REFUSALS = ["EPERM", "ENOSYS", "ENOMEM", "EAGAIN", "EMFILE"]
 
 
 @filters_x86_64
-@pytest.mark.parametrize("error", ["EPERM", "ENOSYS", "ENOMEM", "EMFILE"])
+@pytest.mark.parametrize("error", REFUSALS)
 @pytest.mark.parametrize("name", PARENT_CALLS)
 @alone
 def test_sandbox_of_the_parent(name: str, error: str) -> None:

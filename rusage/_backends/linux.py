@@ -52,7 +52,8 @@ def present_cpus(path: str = "/sys/devices/system/cpu/present") -> int | None:
     """
     try:
         with open(path, "rb") as file:
-            ranges = [part.split(b"-") for part in file.read().split(b",")]  # such as 0-3,8
+            text = file.read() or b""  # None: EAGAIN
+        ranges = [part.split(b"-") for part in text.split(b",")]  # such as 0-3,8
         return sum(int(last[-1]) - int(last[0]) + 1 for last in ranges)
     except (OSError, ValueError):
         return None
