@@ -165,9 +165,9 @@ class PosixPopen(SubprocessPopen[AnyStr]):
         if started is None:
             self._start_directly(call)
             return
-        self._close_pipe_fds(*pipes_of(call))
         self.pid, status, self._began = started
         self._child_created, self._known = True, {"isolated": True}
+        self._close_pipe_fds(*pipes_of(call))
         if status is not None:
             self._saw_exit(None)
             self._handle_exitstatus(status)
