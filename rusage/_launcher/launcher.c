@@ -287,8 +287,8 @@ static int run(int argc, char **argv, char **envp)
     memory = (void *)mapped;
     /* This also maps the page: the kernel's store cannot fault. */
     memory->launcher = (int32_t)call0(getpid);
-    call1(close, memory_fd);
-    if (program.flags & LAUNCHER_CLOSE_OTHERS && failed(close_others(done)))
+    if (failed(call1(close, memory_fd))
+        || (program.flags & LAUNCHER_CLOSE_OTHERS && failed(close_others(done))))
         return LAUNCHER_FAILED;
     return create_child(&program, memory);
 }
