@@ -562,6 +562,25 @@ def test_sandbox_of_the_parent(name: str, error: str) -> None:
     assert outcomes[0][1] == 0
 
 
+@root
+@filters_x86_64
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "EPERM",
+        *(pytest.param(name, marks=pytest.mark.thorough) for name in [*REFUSALS[1:], "SIGKILL"]),
+    ],
+)
+def test_each_system_call_is_refused_once(
+    fault: str, program: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the parent, the launcher and its child: no process and no open file is left."""
+    namespace = [UNSHARE, "-pmf", "--mount-proc"]
+    skip_unless([*namespace, "true"])
+    monkeypatch.chdir(tmp_path)
+    assert ", 0 wrong" in program("refused_calls.py", fault, before=namespace)
+
+
 @alone
 def test_no_call_that_blocks_is_made_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
     """A detector of such calls in an event loop would report it: subprocess makes none."""

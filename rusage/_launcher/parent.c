@@ -202,7 +202,9 @@ static void rusage_read_channel(rusage_channel *channel)
 
     if (channel->is_read)
         return;
-    if (read(channel->memory, &memory, sizeof memory) < 0)
+    /* Two calls: if one is refused, the child would be left without a process that waits for it. */
+    if (read(channel->memory, &memory, sizeof memory) < 0
+        && pread(channel->memory, &memory, sizeof memory, 0) < 0)
         memory.child = -1;
     channel->is_read = 1;
     channel->child = memory.child;

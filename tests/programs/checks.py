@@ -48,12 +48,17 @@ def hide_lists_of_children() -> None:
         refuse(system_call, errno.ENOENT)
 
 
-def install_filter(lines: list[tuple[int, int, int, int]]) -> None:
-    """Install a seccomp filter, given as the instructions of a ``struct sock_filter``."""
+def install_filter(lines: list[tuple[int, int, int, int]], *, flags: int = 0) -> int:
+    """Install a seccomp filter, given as the instructions of a ``struct sock_filter`` (x86_64).
+
+    Return what seccomp(2) has returned.
+    """
     instructions = ctypes.create_string_buffer(
         b"".join(struct.pack("=HBBI", *line) for line in lines)
     )
     seccomp_filter = struct.pack("@HP", len(lines), ctypes.addressof(instructions))
     libc = ctypes.CDLL(None, use_errno=True)
     assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
-    assert libc.prctl(22, 2, seccomp_filter, 0, 0) == 0  # PR_SET_SECCOMP
+    returned: int = libc.syscall(317, 1, flags, seccomp_filter)  # SECCOMP_SET_MODE_FILTER
+    assert returned >= 0
+    return returned
