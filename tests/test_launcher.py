@@ -76,10 +76,10 @@ def patch_execution(monkeypatch: pytest.MonkeyPatch, change: Callable[..., Any])
 
 
 class Changed:
-    """The compiled functions, one of which is another one."""
+    """The compiled functions, some of which are others."""
 
-    def __init__(self, name: str, function: Callable[..., Any]) -> None:
-        setattr(self, name, function)
+    def __init__(self, **functions: Callable[..., Any]) -> None:
+        vars(self).update(functions)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(lib, name)
@@ -87,7 +87,7 @@ class Changed:
 
 def patch_wait(monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], Any]) -> None:
     """Call a function in place of the one that waits for the launcher."""
-    monkeypatch.setattr(start, "lib", Changed("rusage_channel_wait", change))
+    monkeypatch.setattr(start, "lib", Changed(rusage_channel_wait=change))
 
 
 # --- File descriptors ---
@@ -315,7 +315,7 @@ def test_handler_that_forks_during_a_start(monkeypatch: pytest.MonkeyPatch, tmp_
     ):
         copies.clear()
         (tmp_path / "log").write_text("")
-        monkeypatch.setattr(start, "lib", Changed(patched, function))
+        monkeypatch.setattr(start, "lib", Changed(**{patched: function}))
         done = rusage.run(PROGRAM)
         if not copies[0]:
             if starts == 2:
@@ -324,6 +324,40 @@ def test_handler_that_forks_during_a_start(monkeypatch: pytest.MonkeyPatch, tmp_
         assert (done.returncode, "ru_maxrss" in done.measured) == (3, True)
         assert os.waitstatus_to_exitcode(os.waitpid(copies[0], 0)[1]) == {1: 4, 2: 3}[starts]
         assert (tmp_path / "log").read_text() == "x\n" * starts
+    no_child_is_left()
+
+
+@alone
+def test_handler_raises_in_a_process_that_one_has_forked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Before the start, as with subprocess: the exception passes, and nothing is started."""
+    os.chdir(tmp_path)
+    copies = []
+
+    def open_and_fork(*given: Any) -> int:
+        error = lib.rusage_channel_open(*given)
+        copies.append(os.fork())
+        signal.alarm(0 if copies[0] else 60)
+        return error
+
+    def wait(channel: Any) -> int:
+        error = lib.rusage_channel_wait(channel)
+        if not copies[0]:
+            raise Stop
+        return error
+
+    patched = Changed(rusage_channel_open=open_and_fork, rusage_channel_wait=wait)
+    monkeypatch.setattr(start, "lib", patched)
+    raised = False
+    try:
+        assert rusage.run(PROGRAM).returncode == 3
+    except Stop:
+        raised = True
+    if not copies[0]:
+        os._exit(4 if raised else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(copies[0], 0)[1]) == 4
+    assert (tmp_path / "log").read_text() == "x\n"
     no_child_is_left()
 
 

@@ -100,9 +100,10 @@ def start(call: dict[str, Any], limits: Limits) -> Started | None:
         return None
     given = _in_order(_for_launcher(plan, limits, channel))
     # In one call of C, in which no handler runs, list() stores -1, calls fork_exec, and stores the
-    # process ID. In a process that a handler has forked before, it does not call fork_exec.
-    calls = starmap(fork_exec, compress([given], map(lib.rusage_channel_is_open, [channel])))
-    stores = map(setattr, repeat(channel), repeat("launcher"), chain([-1], calls))
+    # process ID; nothing of this in a process that a handler has forked before.
+    numbers = chain([-1], starmap(fork_exec, [given]))
+    numbers = chain.from_iterable(compress([numbers], map(lib.rusage_channel_is_open, [channel])))
+    stores = map(setattr, repeat(channel), repeat("launcher"), numbers)
     try:
         sys.audit("subprocess.Popen", words[0], words[1:], call["cwd"], call["env"])
         began = clock()
@@ -134,12 +135,10 @@ def _wait(channel: Channel) -> None:
 def _result(channel: Channel, began: float) -> Started | None:
     """Return what has come of the start."""
     launcher, child, status = channel.launcher, channel.child, channel.status  # -1: unknown
-    # A signal handler has forked this process before the start, or the child could not execute the
-    # program.
-    if launcher == -1 or channel.has_failed:
+    if channel.has_failed:  # the child could not execute the program
         return None
-    if not lib.rusage_channel_is_open(channel):  # a handler has forked this process after the start
-        return launcher, 0, began
+    if not lib.rusage_channel_is_open(channel):  # a handler has forked this process
+        return (launcher, 0, began) if launcher else None
     if channel.exec_error in _UNUSABLE:
         pause()
     if child == 0 and not (status == 0 and channel.has_run):
