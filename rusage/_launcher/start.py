@@ -3,13 +3,18 @@
 On Linux a process starts with the peak resident set size of the process that forked it: a small
 program that a large process starts would seem to be as large. The launcher (``launcher.c``), a
 program of a few kilobytes, is therefore started instead of the program, and creates the child with
-``clone(CLONE_PARENT)``, which makes it a child of this process with a peak of its own. But a signal
-handler may raise an exception, or fork this process, between any two instructions of Python: what
-is then raised could not be told from an error of the start, and a program whose start has failed
-half-way could run twice, or be left without a parent that knows it. So Python only decides and
-prepares, and raises nothing while it does; one call of C forks, executes the launcher and stores
-its process ID, so that each later exception is a handler's. Such an exception ends the launcher and
-its child, and passes on as it is.
+``clone(CLONE_PARENT)``, which makes it a child of this process with a peak of its own.
+
+What would go wrong if Python did this line by line: a signal handler can run between any two
+instructions, and raise an exception or fork this process. If it raises after the fork and before
+the process ID is stored, the launcher creates a child that nobody waits for. If it raises an
+``OSError`` while the launcher is waited for, as if the system refused the launcher, that exception
+is lost, and subprocess starts the program a second time. If it forks before the launcher runs, both
+processes start one, and read the same answer. Neither the class nor the traceback of an exception
+tells whose it is. So Python only decides and prepares, and raises nothing while it does. One call
+of C forks, executes the launcher and stores its process ID, but not in a process that a handler has
+forked. Each later exception is a handler's: it ends the launcher and its child, and passes on as it
+is.
 
 The launcher's first argument contains decimal numbers, the first of which is the version of the
 protocol (``protocol.cdef``). The launcher checks each number, and starts nothing if one is invalid,
