@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import os
+import shlex
+import sys
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from .options import Command
 
 PEAK = "--limit-maxrss or, for all processes together, --limit-tree-rss"
 MEMORY = "limit-memory limit-mem limit-rss max-memory max-rss maxrss memory mem rss ram peak"
@@ -48,3 +56,38 @@ def suggestion(word: str, names: list[str], form: str) -> str:
     close = close or difflib.get_close_matches(word, names)
     meant = " or ".join(map(form.format, close))
     return f"; did you mean {meant}?" if meant else ""
+
+
+RUNNERS = {".py": "python3", ".sh": "sh", ".pl": "perl", ".rb": "ruby", ".js": "node"}
+
+
+def of_program(command: Command, error: OSError) -> str:
+    """Return why a program cannot be started, and how a file or word like it can be."""
+    words = command.split() if isinstance(command, str) else command  # Windows splits its own
+    program = words[0]
+    path = program if os.path.dirname(program) else os.path.join(".", program)
+    is_missing = isinstance(error, FileNotFoundError)
+    hint = ""
+    if path == program and os.path.isdir(path):
+        hint = "this is a directory"
+    elif os.path.isfile(path):
+        hint = _of_file(program, path, is_missing=is_missing)
+    elif is_missing and len(words) == 1 and len(program.split()) > 1:
+        return "no program has this name: leave out the quotes, or use sh -c"
+    elif is_missing and "=" in program:
+        hint = f"use env for a variable: env {program} COMMAND"
+    elif is_missing and program.isalpha():
+        hint = "use sh -c for a builtin of the shell"
+    return "; ".join(filter(None, [error.strerror, hint]))
+
+
+def _of_file(program: str, path: str, *, is_missing: bool) -> str:
+    if not os.access(path, os.X_OK) or sys.platform == "win32":
+        runner = RUNNERS.get(os.path.splitext(program)[1].lower())
+        if runner is not None:
+            return f"use {runner} {shlex.quote(program)}"
+        is_mode = sys.platform != "win32"
+        return f"the file is not executable: chmod +x {shlex.quote(path)}" if is_mode else ""
+    if path != program:
+        return f"use {shlex.quote(path)}"
+    return "the interpreter in its first line is missing" if is_missing else ""

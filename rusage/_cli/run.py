@@ -123,17 +123,11 @@ def run(
             "the exit status is not available: another caller has already waited for the program",
         )
         return CANCELED
-    except FileNotFoundError as error:
-        reason = error.strerror
-        if len(command) == 1 and len(command[0].split()) > 1:
-            reason = "no program has this name: leave out the quotes, or use sh -c"
-        elif command[0].isalpha():
-            reason = f"{error.strerror}; use sh -c for a builtin of the shell"
-        complain(name, reason)
-        return NOT_FOUND
     except OSError as error:
-        complain(name, error.strerror)
-        return CANNOT_EXECUTE
+        from .hints import of_program
+
+        complain(name, of_program(command, error))
+        return NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_EXECUTE
 
 
 def _run(command: Command, signals: Signals, streams: Streams, sampling: Sampling | None) -> Ended:
