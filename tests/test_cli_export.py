@@ -91,6 +91,14 @@ def test_csv_has_every_run() -> None:
     assert (row["counted"], row["exit_status"], row["signal"]) == ("0", "", "9")
 
 
+def test_csv_of_single_run() -> None:
+    """It is the report that ``--export`` writes."""
+    assert run("--csv", "--export", "x.csv", "true").returncode == 0
+    assert text() == Path("x.csv").read_text(encoding="utf-8")
+    (row,) = table("report")
+    assert (row["command"], row["run"], row["exit_status"]) == ("true", "1", "0")
+
+
 @pytest.mark.parametrize("option", [[], ["-a"], ["--csv"], ["--markdown"]], ids=str)
 def test_bytes_of_the_command(option: list[str]) -> None:
     """A terminal would obey control characters, C0 and C1; bytes not in UTF-8 are as in JSON."""

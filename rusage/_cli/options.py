@@ -241,7 +241,7 @@ SAMPLES, RECORDS = ["tree", "samples", "plot", "limit-tree-rss"], ["interval", "
 # What each option needs one of.
 SERIES = ["runs", "compare"]
 NEEDS = {
-    **dict.fromkeys(["warmup", "ignore-failure", "prepare", "show-output", "csv"], SERIES),
+    **dict.fromkeys(["warmup", "ignore-failure", "prepare", "show-output"], SERIES),
     "append": ["output"],
     "kill": ["limit-tree-rss"],
     "interval": [*SAMPLES, "pid"],
