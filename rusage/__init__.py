@@ -97,16 +97,26 @@ _LAZY = {
     "record": "_record",
     "asyncio": "asyncio",
 }
+# Modules that need other packages: the extras of this one.
+_EXTRAS = {"opentelemetry", "prometheus"}
 
 if not TYPE_CHECKING:  # a type checker would accept every name
 
     def __getattr__(name: str) -> object:
         """Import a name at its first use, as many programs need none, or say why it is missing."""
-        if name in _LAZY and name not in _BACKEND.absent:
-            module = _load(f"rusage.{_LAZY[name]}", f"rusage.{name}", f"from rusage import {name}")
-            value = module if name == "asyncio" else getattr(module, name)
-            return globals().setdefault(name, value)
         message = f"module {__name__!r} has no attribute {name!r}"
+        file = name if name in _EXTRAS else _LAZY.get(name)
+        if file is not None and name not in _BACKEND.absent:
+            try:
+                module = _load(f"rusage.{file}", f"rusage.{name}", f"from rusage import {name}")
+            except ImportError as error:
+                missing = getattr(error.__cause__, "name", None)
+                if name not in _EXTRAS or not missing or missing.startswith("rusage"):
+                    raise
+                message = f"{message} without {missing}: pip install 'rusage[{name}]'"
+            else:
+                value = module if name == file else getattr(module, name)
+                return globals().setdefault(name, value)
         if name in _BACKEND.absent:
             message = f"{_BACKEND.name} has no {name}: {_BACKEND.absent[name]}"
         raise AttributeError(message, name=name, obj=sys.modules[__name__])

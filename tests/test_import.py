@@ -87,6 +87,35 @@ def test_public_names(python: Callable[..., str]) -> None:
     assert rusage.__version__ == importlib.metadata.version("rusage")
 
 
+EXTRAS = """
+import sys, rusage
+name, package = sys.argv[1:]
+assert f"rusage.{name}" not in sys.modules
+assert getattr(rusage, name) is sys.modules[f"rusage.{name}"]
+del sys.modules[f"rusage.{name}"]
+delattr(rusage, name)
+for module in list(sys.modules):
+    if module.split(".")[0] == package:
+        sys.modules[module] = None
+try:
+    getattr(rusage, name)
+except AttributeError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "package"), [("prometheus", "prometheus_client"), ("opentelemetry", "opentelemetry")]
+)
+def test_module_of_extra(python: Callable[..., str], name: str, package: str) -> None:
+    """It is imported at its first use; the error without its package says what to install."""
+    pytest.importorskip(package)
+    error = f"module 'rusage' has no attribute {name!r} without {package}"
+    found = python("-c", EXTRAS, name, package)
+    assert found.startswith(error)
+    assert found.endswith(f": pip install 'rusage[{name}]'\n")
+
+
 @pytest.mark.skipif(
     "rusage._rusage" in sys.builtin_module_names,
     reason="the extension is a part of this interpreter",
