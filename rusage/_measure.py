@@ -65,6 +65,8 @@ class measure:  # noqa: N801 (used like a function)
     def __init__(self, who: int = RUSAGE_SELF, *, reset_peak: bool = False) -> None:
         if callable(who):  # @measure
             raise TypeError("measure() needs parentheses: m = rusage.measure(), then @m")
+        if isinstance(who, bool):  # True would be RUSAGE_THREAD
+            raise TypeError(f"measure(): who cannot be {who}; use reset_peak={who}")
         self._fields = measured(who)
         self._who = who
         self._new_peak: type[BlockPeak] | None = None

@@ -190,6 +190,13 @@ def test_decorates_coroutine_functions(work: Any) -> None:
     assert sum(meter.usage[:2]) >= 0.05
 
 
+def test_bool_is_not_who() -> None:
+    """It would be RUSAGE_THREAD, or all threads, where ``reset_peak`` is meant."""
+    for value in True, False:
+        with pytest.raises(TypeError, match=f"use reset_peak={value}"):
+            rusage.measure(value)
+
+
 def test_decorator_without_parentheses() -> None:
     """The message says what to write.
 
