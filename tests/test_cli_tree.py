@@ -685,7 +685,7 @@ def test_picture_needs_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     done = plain("--plot", "tree.png", "echo", "started")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("rusage: --plot needs matplotlib: pip install matplotlib\n")
+    assert done.stderr.startswith("rusage: --plot needs matplotlib: pip install 'rusage[plot]', ")
 
 
 # --- A running process ---

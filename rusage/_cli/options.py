@@ -377,7 +377,10 @@ def _check_surroundings(options: Options, *, draws: bool) -> None:
         from importlib.util import find_spec
 
         if find_spec("matplotlib") is None:
-            _fail("--plot needs matplotlib: pip install matplotlib")
+            _fail(
+                "--plot needs matplotlib: pip install 'rusage[plot]', "
+                "pipx inject rusage matplotlib, or uvx --with matplotlib rusage"
+            )
     if options.tree or options.pid is not None:
         from .._backends import BACKEND
 
