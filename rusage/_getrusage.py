@@ -18,9 +18,13 @@ try:
 except ModuleNotFoundError as error:
     if error.name != f"{__package__}._rusage":
         raise
+    where = os.path.dirname(__file__)
     raise ImportError(
-        f"the extension module {error.name} is not built for this interpreter "
-        f"in {os.path.dirname(__file__)!r}: run 'python -m pip install -e .' in the source tree, "
+        f"the extension module {error.name} cannot be imported from a zip file, such as {where!r}: "
+        "unpack it, or install rusage"
+        if type(__loader__).__name__ == "zipimporter"
+        else f"the extension module {error.name} is not built for this interpreter "
+        f"in {where!r}: run 'python -m pip install -e .' in the source tree, "
         "or import an installed rusage from another directory",
         name=error.name,
     ) from None

@@ -25,13 +25,25 @@ if sys.platform != "win32" and _HAS_FORK:
     )
 
 
+def _is_upgraded() -> bool:
+    """Return whether the package has been replaced by another version since its import."""
+    package = sys.modules[__package__]
+    if _root_changed is not None and _root_changed():
+        return False
+    try:
+        with open(str(package.__file__), "rb") as file:
+            return package.__version__.encode() not in file.read()
+    except OSError:
+        return False
+
+
 def load(module: str, use: str, statement: str) -> ModuleType:
     """Import a module at its first use, and return it.
 
     Raises ``ImportError`` if it would be read from another root directory than the package: the
     owner of that directory could put another module there, which would run with the rights of this
-    process. Also if it can no longer be found, and in a signal handler that interrupts its import.
-    ``use`` needs the module, which ``statement`` imports.
+    process. Also if it can no longer be found, if another version of it is found, and in a signal
+    handler that interrupts its import. ``use`` needs the module, which ``statement`` imports.
 
     A fork waits for the imports of other threads, for about a second at most; what a signal handler
     raises meanwhile is not lost.
@@ -45,14 +57,15 @@ def load(module: str, use: str, statement: str) -> ModuleType:
         if _HAS_FORK:
             lib.rusage_begin_import()
         if _root_changed is not None and module not in sys.modules and _root_changed():
-            raise ImportError(f"{use} {reason}, use {statement!r}")
+            raise ImportError(f"{use} {reason}, use {statement!r}")  # noqa: TRY301 (as it is)
         __import__(module)
-    except (
-        ModuleNotFoundError,
-        FileNotFoundError,
-        NotADirectoryError,
-        PermissionError,
-    ) as error:
+    except (ImportError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        if _is_upgraded():
+            raise ImportError(
+                f"{use}: rusage has been upgraded while this process runs: restart it"
+            ) from error
+        if type(error) is ImportError:
+            raise
         raise ImportError(f"{use} {reason}, use {statement!r}") from error
     finally:
         if _HAS_FORK:

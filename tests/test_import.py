@@ -134,6 +134,19 @@ def test_missing_extension_says_how_to_build(tmp_path: Path) -> None:
     assert "run 'python -m pip install -e .' in the source tree" in error
 
 
+@pytest.mark.skipif(
+    "rusage._rusage" in sys.builtin_module_names,
+    reason="the extension is a part of this interpreter",
+)
+def test_import_from_zip_file(python: Callable[..., str], tmp_path: Path) -> None:
+    """The error says that an extension needs a file; as from a zipapp."""
+    shutil.copytree(Path(rusage.__file__).parent, tmp_path / "files" / "rusage")
+    archive = shutil.make_archive(str(tmp_path / "app"), "zip", tmp_path / "files")
+    code = f"import sys; sys.path.insert(0, {archive!r})\n"
+    code += "try: import rusage\nexcept ImportError as error: print(error)"
+    assert "cannot be imported from a zip file" in python("-c", code)
+
+
 @pytest.mark.parametrize("system", ["Windows", "DragonFly BSD"])
 def test_missing_name_says_why(python: Callable[..., str], system: str) -> None:
     """A name that a system lacks is in neither ``dir`` nor ``__all__``.
@@ -319,6 +332,36 @@ def test_first_use_without_the_package(python: Callable[..., str]) -> None:
     """Its folder can no longer be read, as after setuid()."""
     lines = python("-c", WITHOUT_THE_PACKAGE).splitlines()
     assert [line.partition("use '")[2] for line in lines] == ["from rusage import run'"] * 4
+
+
+UPGRADE = """
+import pathlib, sys
+sys.path.insert(0, sys.argv[1])
+import rusage
+folder = pathlib.Path(rusage.__file__).parent
+(folder / "_process.py").write_text("from ._forks import no_such_name")
+for new in rusage.__version__, "99.0":
+    text = (folder / "__init__.py").read_text(encoding="utf-8")
+    text = text.replace(repr(rusage.__version__).replace("'", '"'), f'"{new}"')
+    (folder / "__init__.py").write_text(text, encoding="utf-8")
+    try:
+        rusage.Process
+    except ImportError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(not hasattr(rusage, "Process"), reason="this system has no Process")
+def test_first_use_after_upgrade(python: Callable[..., str], tmp_path: Path) -> None:
+    """A module of another version lacks names; the error says so, if the version differs."""
+    shutil.copytree(
+        Path(rusage.__file__).parent,
+        tmp_path / "rusage",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    same, other = python("-c", UPGRADE, str(tmp_path)).splitlines()
+    assert same.startswith("cannot import name 'no_such_name'")
+    assert other == ("rusage.Process: rusage has been upgraded while this process runs: restart it")
 
 
 FORK_DURING_IMPORT = """
