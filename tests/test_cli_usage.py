@@ -90,8 +90,6 @@ WRONG: list[tuple[str | list[str], str]] = [
         for line, word in OPERATORS.items()
         for words in (["--compare", "true", line], ["--prepare", line, "true"])
     ),
-    ("--export x.csv --samples ./x.csv true", "two reports cannot be in the same file"),
-    ("--against x.json --export ./x.json true", "two reports cannot be in the same file"),
     ("--limit-maxrss +10% true", "--limit-maxrss: a percentage needs --against"),
     ("--against x --limit-maxrss -10% true", f"--limit-maxrss: {PERCENT.format('-10%')}"),
     ("--against x --limit-cputime 10% true", f"--limit-cputime: {PERCENT.format('10%')}"),

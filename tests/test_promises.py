@@ -580,7 +580,12 @@ PROMISES = [
         COMMAND,
         """- A report cannot replace the one that it is compared with: growth in small steps would
         never be found.""",
-        "test_cli_usage.py::test_wrong_usage_is_status_2",
+        "test_cli_files.py::test_two_reports_in_one_file",
+    ),
+    Promise(
+        COMMAND,
+        "A new file without a report is removed.",
+        "test_cli_files.py::test_new_file_without_a_report",
     ),
     Promise(
         COMMAND,

@@ -10,7 +10,7 @@ from functools import partial
 from . import gnu
 from .figures import TOO_SHORT, Series
 from .options import Options, parse
-from .output import CANCELED, Export, complain, discard, open_output, write
+from .output import CANCELED, Stream, complain, discard
 from .report import of_run
 from .run import Signals, die_of, exit_status, run
 
@@ -18,6 +18,8 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from typing import Any, TextIO
+
+    from .files import ReportFile
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -66,25 +68,26 @@ def run_command(command: list[str], options: Options) -> int:
 
         if not stored.load(options.against, options, command):
             return CANCELED
-    file = sys.stderr
-    with contextlib.ExitStack() as files:
-        try:
-            exports = [Export(kind, path, files) for kind, path in options.exports]
-            if options.output is not None:  # the last one, since it is emptied
-                file = open_output(options.output, append=options.append)
-            if file not in {sys.stdout, sys.stderr}:
-                files.enter_context(file)
-        except OSError as error:
-            name = "standard output" if error.filename is None else error.filename or "''"
-            complain(name, error.strerror)
-            return CANCELED
+    output: Stream | ReportFile = Stream(sys.stderr)
+    exports: list[ReportFile] = []
+    with contextlib.ExitStack() as closing:
+        if options.output is not None or options.exports:
+            from . import files
+
+            try:
+                output, exports = files.open_all(options, closing)
+            except OSError as error:
+                name = "standard output" if error.filename is None else error.filename or "''"
+                complain(name, error.strerror)
+                return CANCELED
+        file = output.file
         if isinstance(file, io.TextIOWrapper):
             # %C: the bytes of the command, which need not be text. Of other reports, the encoding
             # may lack characters.
             errors = "backslashreplace" if options.format is None else "surrogateescape"
             file.reconfigure(errors=errors)
         found, code = make_runs(command, options)
-        return _report_and_judge(found, code, options, file, exports)
+        return _report_and_judge(found, code, options, output, exports)
 
 
 def _run_once(command: list[str], options: Options) -> tuple[list[Series], int]:
@@ -95,7 +98,11 @@ def _run_once(command: list[str], options: Options) -> tuple[list[Series], int]:
 
 
 def _report_and_judge(
-    found: list[Series], code: int, options: Options, file: TextIO | None, exports: list[Export]
+    found: list[Series],
+    code: int,
+    options: Options,
+    output: Stream | ReportFile,
+    exports: list[ReportFile],
 ) -> int:
     """Write the reports, and compare the runs with the limits; return the exit status.
 
@@ -108,9 +115,9 @@ def _report_and_judge(
     report = partial(_report, found=found, code=code, options=options)
     # GNU time reports a program that cannot be started too.
     if has_run or (options.format is not None and code != CANCELED):
-        is_written = write(report(options.kind, file=file), file)
+        is_written = output.write(report(options.kind, file=output.file))
     for export in exports if has_run else []:
-        is_written &= export.write(report)
+        is_written &= export.replace(report)
     status = 0
     if options.limits:
         from . import limits

@@ -6,7 +6,6 @@ The help, its pages and the completions are made from the table.
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 
 from .._units import parse_size, shown
@@ -16,6 +15,7 @@ from .output import complain
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
     from typing import Any, NoReturn
 
@@ -45,6 +45,8 @@ class Options:
     against: str | None = None
     stored: dict[str, float] | None = None
     """The figures of the report of ``--against``, once it has been read; of a series, medians."""
+    stored_file: os.stat_result | None = None
+    """The file of ``--against``, once it has been read."""
     kill = False
     interval = 0.01
     pid: int | None = None
@@ -318,7 +320,7 @@ def parse(arguments: list[str]) -> tuple[Options, list[str]]:
     except getopt.GetoptError as error:
         from .hints import of_option
 
-        _fail(of_option(error.msg, error.opt, [name.rstrip("=") for name in names], arguments))
+        fail(of_option(error.msg, error.opt, [name.rstrip("=") for name in names], arguments))
     given = [(known[word], text) for word, text in pairs]
     for option, _ in given:
         if option.name in SHOWN:
@@ -341,10 +343,10 @@ def _convert(given: list[tuple[Option, str]], command: list[str]) -> Options:
             name = "compare"
             for line in command:
                 if line.startswith("-"):
-                    _fail(f"--compare: options precede the commands: {shown(line)}")
+                    fail(f"--compare: options precede the commands: {shown(line)}")
                 split(line)
     except ValueError as error:
-        _fail(f"--{name}: {error}")
+        fail(f"--{name}: {error}")
     options = Options(values)
     _check_surroundings(options, draws="plot" in values)
     return options
@@ -354,30 +356,26 @@ def _check(values: dict[str, Any], *, has_command: bool) -> None:
     """Exit if options contradict each other."""
     for name, value in values.items():
         if not has_command and name not in (WITH_PID if "pid" in values else {"json"}):
-            _fail(f"--{name} needs a command{' or --pid' if name in WITH_PID else ''}")
+            fail(f"--{name} needs a command{' or --pid' if name in WITH_PID else ''}")
         if name in NEEDS and values.keys().isdisjoint(NEEDS[name]):
-            _fail(f"--{name} needs {' or '.join(f'--{needed}' for needed in NEEDS[name])}")
+            fail(f"--{name} needs {' or '.join(f'--{needed}' for needed in NEEDS[name])}")
         if isinstance(value, Percent) and "against" not in values:
-            _fail(f"--{name}: a percentage needs --against")
+            fail(f"--{name}: a percentage needs --against")
         for first, second in EXCLUDES:
             for other in values:
                 if name in first and other in second and other != name:
-                    _fail(f"--{name} excludes --{other}")
+                    fail(f"--{name} excludes --{other}")
     if has_command and "pid" in values:
-        _fail("--pid excludes a command")
+        fail("--pid excludes a command")
 
 
 def _check_surroundings(options: Options, *, draws: bool) -> None:
-    """Exit if two reports share a file, or the system or installation lacks what is needed."""
-    files = options.output, options.against, *(path for _, path in options.exports)
-    paths = [path for path in files if path is not None and path != "-"]
-    if len({*map(os.path.normpath, paths)}) < len(paths):
-        _fail("two reports cannot be in the same file")
+    """Exit if the system or installation lacks what is needed."""
     if draws:
         from importlib.util import find_spec
 
         if find_spec("matplotlib") is None:
-            _fail(
+            fail(
                 "--plot needs matplotlib: pip install 'rusage[plot]', "
                 "pipx inject rusage matplotlib, or uvx --with matplotlib rusage"
             )
@@ -386,10 +384,10 @@ def _check_surroundings(options: Options, *, draws: bool) -> None:
 
         name = "Tree" if options.tree else "Process"
         if name in BACKEND.absent:
-            _fail(f"{BACKEND.name} has no {name}: {BACKEND.absent[name]}")
+            fail(f"{BACKEND.name} has no {name}: {BACKEND.absent[name]}")
 
 
-def _fail(text: str) -> NoReturn:
+def fail(text: str) -> NoReturn:
     """Exit with the status of a wrong usage."""
     complain(text)
     if sys.stderr is not None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from . import formats, report
 from .figures import FIGURES, measured_fields, quantity
-from .output import CANCELED, Export, complain, show, show_progress
+from .files import open_all
+from .output import CANCELED, complain, show, show_progress
 from .run import Signals
 
 if TYPE_CHECKING:
@@ -37,14 +38,14 @@ def print_process(pid: int, options: Options) -> int:
     """
     with contextlib.ExitStack() as files:
         try:
-            exports = [Export(kind, path, files) for kind, path in options.exports]
+            _, exports = open_all(options, files)
             found = _record(pid, options) if options.records else _read(pid, options)
         except (OSError, ValueError, RuntimeError) as error:  # no thread can be started
             reason = error.strerror if isinstance(error, OSError) else str(error)
             complain(getattr(error, "filename", None) or "--pid", reason)
             return CANCELED
         written = [
-            export.write(lambda kind: formats.of_tree(kind, f"process {pid}", found.peak))
+            export.replace(lambda kind: formats.of_tree(kind, f"process {pid}", found.peak))
             for export in exports
         ]
         show(_as_json(pid, found) if options.kind == "json" else _as_text(pid, found))

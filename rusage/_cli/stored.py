@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ def load(path: str, options: Options, command: list[str]) -> bool:
     """
     try:
         with open(path, "rb") as file:
+            options.stored_file = os.fstat(file.fileno())
             record = json.loads(file.read(16 * 2**20))
         options.stored = stored = _figures(record)
         for name, limit in options.limits.items():

@@ -1,0 +1,188 @@
+"""The files of reports: opened, compared, and written to."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import sys
+
+from .._units import shown
+from .options import fail
+from .output import Stream, complain
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TextIO
+
+    from .options import Options
+
+
+def open_all(
+    options: Options, closing: contextlib.ExitStack
+) -> tuple[Stream | ReportFile, list[ReportFile]]:
+    """Open the files of all reports: of the one that ``--output`` is about, and of the others.
+
+    Exits, before a file is emptied, if two reports are in the same one.
+    """
+    exports = [ReportFile(path, closing, kind) for kind, path in options.exports]
+    output: Stream | ReportFile = Stream(sys.stderr)
+    if options.output == "-":
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        output = Stream(sys.stdout)
+    elif options.output is not None:
+        output = ReportFile(options.output, closing, flags=os.O_APPEND)
+    seen = [] if options.stored_file is None else [options.stored_file]
+    for file in *exports, output:
+        if isinstance(file, ReportFile) and file.path != "-":
+            status = os.fstat(file.descriptor)
+            if stat.S_ISREG(status.st_mode):  # devices and FIFOs may repeat
+                if any(os.path.samestat(status, other) for other in seen):
+                    fail(f"two reports cannot be in the same file: {shown(file.path)}")
+                seen.append(status)
+    if isinstance(output, ReportFile):
+        if output.is_ours and not options.append:  # as GNU time does
+            os.ftruncate(output.descriptor, 0)
+        output.file = open(output.descriptor, "a", encoding="utf-8", closefd=False)  # noqa: SIM115 (closed as a descriptor)
+    return output, exports
+
+
+class ReportFile:
+    """A file for a report, closed by *closing*, which removes it if it is new and still empty."""
+
+    file: TextIO | None = None
+    """The file of ``--output``, for the width of a terminal."""
+
+    def __init__(
+        self, path: str, closing: contextlib.ExitStack, kind: str = "", flags: int = 0
+    ) -> None:
+        self.path, self.kind = path, kind
+        self.descriptor, self._made = _open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0) | flags)
+        closing.callback(self._close)
+        # Whether it is a regular file, and not also the program's output: later a stream may be
+        # redirected.
+        is_regular = stat.S_ISREG(os.fstat(self.descriptor).st_mode)
+        self.is_ours = is_regular and _stream_of(self.descriptor) is None
+
+    def _close(self) -> None:
+        goes = False
+        if self._made is not None:
+            with contextlib.suppress(OSError):
+                _check_name(self._made, self.descriptor)
+                goes = not os.fstat(self.descriptor).st_size
+        os.close(self.descriptor)
+        if self._made is not None and goes:
+            with contextlib.suppress(OSError):
+                os.unlink(self._made)
+
+    # --- The report of --output follows what is in the file ---
+
+    def write(self, report: str) -> bool:
+        """Append a report; print a message if that fails. Return whether the file has it."""
+        try:
+            if self.is_ours:
+                _check_name(self.path, self.descriptor)
+            self._append(f"{report}\n")
+        except OSError as error:
+            complain(self.path, error.strerror)
+            return False
+        return True
+
+    def _append(self, report: str) -> None:
+        size = os.fstat(self.descriptor).st_size
+        assert self.file is not None  # noqa: S101 (it is the file of --output)
+        content = report.replace("\n", os.linesep).encode("utf-8", self.file.errors or "strict")
+        _write(self.descriptor, content, size if self.is_ours else None)
+
+    # --- Other reports replace what is in the file ---
+
+    def replace(self, make: Callable[[str], str | bytes]) -> bool:
+        """Replace the content of the file by the report that *make* returns for its kind.
+
+        If that fails, print a message. Return whether the file has the report.
+        """
+        try:
+            content = make(self.kind)
+            if isinstance(content, str):
+                content = f"{content}\n".encode("utf-8", "surrogateescape")
+            if self.is_ours:
+                _check_name(self.path, self.descriptor)
+                # A file that is moved from now on has the whole report.
+                os.ftruncate(self.descriptor, 0)
+            _write(self.descriptor, content, 0 if self.is_ours else None)
+        except OSError as error:
+            complain(self.path, error.strerror)
+            return False
+        return True
+
+
+def _write(descriptor: int, content: bytes, size: int | None = None) -> None:
+    """Write all bytes, if possible at once.
+
+    If that fails, no part is left at the end of a file that had this size.
+    """
+    rest = memoryview(content)
+    try:
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.close(os.dup(descriptor))  # NFS may report write errors only here
+    except OSError:
+        written = len(content) - len(rest)
+        with contextlib.suppress(OSError):
+            if size is not None and os.fstat(descriptor).st_size == size + written:
+                os.ftruncate(descriptor, size)
+        raise
+
+
+def _check_name(path: str, descriptor: int) -> None:
+    """Raise ``OSError`` if the program has removed or replaced the file of a report.
+
+    Nobody would find the report.
+    """
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        if os.path.samestat(os.stat(path), os.fstat(descriptor)):
+            return
+    raise FileNotFoundError(
+        errno.ENOENT, "the file was removed or replaced before the report was written"
+    )
+
+
+# --- Opening ---
+
+
+def _open(path: str, flags: int) -> tuple[int, str | None]:
+    """Open a file; if it is also the program's output, share the position in it.
+
+    Return the descriptor and, if the file is a new one, its name.
+    """
+    stream, made = 1 if path == "-" else _stream_of(path), None
+    descriptor, made = _open_or_make(path, flags) if stream is None else (os.dup(stream), None)
+    with contextlib.ExitStack() as lower:
+        while descriptor <= 2:  # the number of a closed stream: it would be taken for that
+            lower.callback(os.close, descriptor)
+            descriptor = os.dup(descriptor)
+    return descriptor, made
+
+
+def _open_or_make(path: str, flags: int) -> tuple[int, str | None]:
+    with contextlib.suppress(FileNotFoundError):
+        return os.open(path, flags), None
+    target = os.path.realpath(path) if os.path.islink(path) else path  # O_EXCL follows no link
+    with contextlib.suppress(FileExistsError):
+        return os.open(target, flags | os.O_CREAT | os.O_EXCL, 0o666), target
+    return os.open(path, flags | os.O_CREAT, 0o666), None
+
+
+def _stream_of(file: str | int) -> int | None:
+    """Return the descriptor of standard output or standard error, if that is the same file."""
+    for stream in 1, 2:
+        with contextlib.suppress(OSError):  # it is closed, or there is no such file
+            status = os.stat(file)
+            # The console of Windows has no inode.
+            if status.st_ino and os.path.samestat(status, os.fstat(stream)):
+                return stream
+    return None
