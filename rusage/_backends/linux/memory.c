@@ -76,11 +76,11 @@ static int64_t rusage_known_peak(void)
     return rusage_raise(&rusage_highest_maxrss, (int64_t)usage.ru_maxrss * 1024);
 }
 
-/* The marks before our resets, and the sizes after them, which count for the blocks that began
-   earlier: each with the number of its reset, from the largest to the smallest. One that is not
-   larger than a later one cannot be the peak of a block. */
+/* A stack of decreasing sizes. Each reset pushes the mark before it and the resident set size after
+   it, with the number of the reset; entries that are not larger are dropped. The peak of a block is
+   the largest of the present mark and of what was pushed after the block's own reset. */
 static struct {
-    int64_t number, size;
+    int64_t reset, size;
 } *rusage_marks;
 static int rusage_marks_count, rusage_marks_capacity;
 static int64_t rusage_resets;       /* the number of the last one */
@@ -98,7 +98,8 @@ static void rusage_lock_blocks(void)
     }
 }
 
-static int rusage_keep_mark(int64_t size)
+/* Push a mark or size, which may be a negative errno. */
+static int rusage_push_mark(int64_t size)
 {
     int count = rusage_marks_count, error;
 
@@ -110,11 +111,22 @@ static int rusage_keep_mark(int64_t size)
     error = rusage_tree_grow((void **)&rusage_marks, count, &rusage_marks_capacity,
                              sizeof *rusage_marks);
     if (error == 0) {
-        rusage_marks[count].number = rusage_resets;
+        rusage_marks[count].reset = rusage_resets;
         rusage_marks[count].size = size;
         rusage_marks_count = count + 1;
     }
     return error;
+}
+
+/* Return the largest entry that was pushed after a reset, the deepest one; 0 if there is none. */
+static int64_t rusage_largest_since(int64_t reset)
+{
+    int64_t size = 0;
+    int i;
+
+    for (i = rusage_marks_count - 1; i >= 0 && rusage_marks[i].reset > reset; i--)
+        size = rusage_marks[i].size;
+    return size;
 }
 
 /* The descriptor, during a reset: a child that is forked then closes its copy. */
@@ -145,7 +157,7 @@ static int rusage_block_begin_locked(rusage_block *block)
         return errno;
     rusage_known_peak();
     block->number = ++rusage_resets;
-    error = rusage_keep_mark(rusage_mark());
+    error = rusage_push_mark(rusage_mark());
     if (error == 0) {
         RUSAGE_RELEASE_GIL;
         if (write(rusage_clear_refs, "5", 1) != 1)
@@ -154,7 +166,7 @@ static int rusage_block_begin_locked(rusage_block *block)
         RUSAGE_RETAKE_GIL;
     }
     rusage_close_clear_refs();
-    return error != 0 ? error : rusage_keep_mark(block->resident);
+    return error != 0 ? error : rusage_push_mark(block->resident);
 }
 
 static int rusage_block_begin(rusage_block *block)
@@ -170,19 +182,18 @@ static int rusage_block_begin(rusage_block *block)
 /* Raise the peak of a block to the highest mark since its reset. */
 static int rusage_block_update(rusage_block *block)
 {
-    int64_t size = rusage_mark();
-    int i;
+    int64_t mark = rusage_mark(), before;
 
-    if (size < 0)
-        return (int)-size;
-    rusage_raise(&rusage_highest_mark, size);
+    if (mark < 0)
+        return (int)-mark;
+    rusage_raise(&rusage_highest_mark, mark);
     rusage_lock_blocks();
-    for (i = rusage_marks_count - 1; i >= 0 && rusage_marks[i].number > block->number; i--)
-        if (size < rusage_marks[i].size)
-            size = rusage_marks[i].size;
+    before = rusage_largest_since(block->number);
     pthread_mutex_unlock(&rusage_blocks_lock);
-    if (block->peak < size)
-        block->peak = size;
+    if (block->peak < mark)
+        block->peak = mark;
+    if (block->peak < before)
+        block->peak = before;
     return 0;
 }
 
