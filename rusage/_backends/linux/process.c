@@ -76,24 +76,28 @@ static int rusage_looks_ended(const rusage_process *process)
            && (process->directory < 0 || rusage_process_stat(process, &stat) == RUSAGE_NO_PROCESS);
 }
 
-/* Wait a millisecond and return 1 if a reading that has failed is to be repeated. While a thread
-   other than the first one executes a program and replaces it, there are moments in which
-   - the process has no memory (ENODATA);
-   - a file in /proc cannot be read, or stat shows the first thread ended and alone (ESRCH): the
-     latter often, and in one reading after the other, if each program is replaced at once;
-   - pidfd_poll() finds the first thread ended and alone: once in 10 million calls on Linux 6.18.
-   Therefore the end of the process is believed if the pidfd and stat both show it now; without a
-   pidfd, if stat shows it a millisecond later too; and in any case after a second: if the directory
-   belongs to another process, stat never shows the end. */
+/* Wait a millisecond and return 1 if a reading that has failed is to be repeated. For moments,
+   while a thread other than the first one executes a program, a process that lives
+
+   - has no memory: ENODATA;
+   - has files in /proc that cannot be read, or a stat file that shows it ended: ESRCH, often in
+     several readings, if each program executes the next one at once;
+   - has a pidfd that shows it ended: once in 10 million calls on Linux 6.18.
+
+   Therefore the end is believed
+   - at once, if the pidfd and stat both show it;
+   - a millisecond later, if there is no pidfd, and stat still shows it;
+   - after a second, whatever they show: stat never shows the end if the directory belongs to a
+     later process. */
 static int rusage_try_again(const rusage_process *process, int error, rusage_retry *retry)
 {
     struct timespec time = {0, 0};
+    int has_two_looks = process->pidfd >= 0 || retry->is_repeated;
     int64_t now;                    /* ms */
 
     if (error != RUSAGE_NO_PROCESS && error != ENODATA)
         return 0;
-    if (error == RUSAGE_NO_PROCESS && (process->pidfd >= 0 || retry->is_repeated)
-        && rusage_looks_ended(process))
+    if (error == RUSAGE_NO_PROCESS && has_two_looks && rusage_looks_ended(process))
         return 0;
     clock_gettime(CLOCK_MONOTONIC, &time);
     now = (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
