@@ -350,8 +350,8 @@ static int rusage_member_pss(const rusage_member *member, rusage_figures *now)
 }
 
 /* Read the figures of a member whose directory is open, and perhaps its file from an earlier
-   reading. The order is what makes them its own. Return EAGAIN if stat shows an end that the pidfd
-   does not. */
+   reading. The order of the eight steps shows that all figures are of one process, which has not
+   been reaped meanwhile. Return EAGAIN if stat shows an end that the pidfd does not. */
 static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, int wants_pss,
                                     int is_kept)
 {
@@ -359,24 +359,27 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
     rusage_stat stat;
     int uses_parents, has_ended = 1, differs = 0, error = 0;
 
-    /* before all that is read by the number, since the last step compares with it */
+    /* 1. The inode first: step 8 compares with it what has the number then. */
     if (member->is_new)
         error = rusage_member_get_inode(member, &member->identity.inode);
-    /* by the number, so before stat, which fails if the process has been reaped */
+    /* 2. The clock, by the number, before stat, which fails if the process has been reaped. */
     if (error == 0)
         error = rusage_read_clock(member->pid, &now.own);
-    /* before the list of children: it names the parent by which they are found */
+    /* 3. stat, with the time waited for, before the children: see step 6. */
     if (error == 0)
         error = rusage_member_stat(member, &stat);
+    /* 4. The identity of a known member, before its end and children are believed. */
     if (error == 0 && !member->is_new)
         error = rusage_is_another(tree, member, &stat, &differs);
     if (error == 0 && differs)
         error = ESRCH;
+    /* 5. Its end by a pidfd too, where stat shows it. */
     if (error == 0 && now.state != RUSAGE_ZOMBIE)
         error = rusage_member_has_ended(member, &stat, &has_ended);
     if (error == 0 && !has_ended && rusage_has_ended(&stat))
         error = EAGAIN;
-    /* after the times waited for: a child that is not listed any more may be in the next ones */
+    /* 6. The children, after stat: one that has been reaped between the two is in neither, and in
+       the time waited for of the next reading. */
     if (error == 0 && tree->system.by_parent)
         error = rusage_list_children(tree, member, stat.field[STAT_THREADS] > 1);
     if (error != 0)
@@ -386,12 +389,14 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
     now.waited = rusage_stat_seconds(&stat, STAT_WAITED_UTIME, STAT_WAITED_STIME);
     now.has_times = 1;
     now.state = rusage_has_ended(&stat) ? RUSAGE_ZOMBIE : RUSAGE_LIVES;
-    /* before the sizes: a process that has executed a program meanwhile counts in both */
+    /* 7. Whose memory it uses, before the sizes: otherwise the parent's counts twice if the process
+       executes a program between the two. */
     error = rusage_uses_parents_memory(tree, member, &stat, &uses_parents);
     now.pss = 0;
     if (error == 0 && wants_pss && now.state == RUSAGE_LIVES && !uses_parents)
         error = rusage_member_pss(member, &now);
-    /* last: if the process has not been reaped now, its number was its own before */
+    /* 8. Last a file of the process, which fails if it has been reaped: if not, its number was its
+       own in each step. One that was not open before may be another process's. */
     if (error == 0)
         error = rusage_member_rss(member, &stat, &now.rss);
     if (error == 0 && !is_kept)
