@@ -169,11 +169,14 @@ static int rusage_member_belongs(rusage_tree *tree, const rusage_member *member,
     return 0;
 }
 
-/* Read a member. If its parent stands later in the list (it was adopted by a process that is no
-   ancestor, see setns(2)), it is moved behind it and read there. */
+/* Read a member, which then
+   - dangles: its parent is no member, so that it is none;
+   - moves: its parent stands later in the list (it was adopted by a process that is no ancestor,
+     see setns(2)), and the member is read again behind it;
+   - or belongs where it is. */
 static int rusage_tree_read_member(rusage_tree *tree, int index, int wants_pss)
 {
-    int belongs = 1, error = rusage_member_read(tree, &tree->members[index], wants_pss);
+    int belongs = 1, moves, error = rusage_member_read(tree, &tree->members[index], wants_pss);
     rusage_member *member = &tree->members[index];
 
     if (error != 0 || member->now.state == RUSAGE_GONE)
@@ -182,11 +185,12 @@ static int rusage_tree_read_member(rusage_tree *tree, int index, int wants_pss)
         error = rusage_member_belongs(tree, member, &belongs);
     if (error != 0)
         return error;
+    moves = rusage_tree_find(tree, member->now.parent) > index;
     if (!belongs) {
         member->now.state = RUSAGE_GONE;
         return 0;
     }
-    if (rusage_tree_find(tree, member->now.parent) > index)
+    if (moves)
         return rusage_tree_move(tree, index);
     if (!member->is_counted && (member->now.has_times || member->now.state != RUSAGE_UNREAD))
         rusage_tree_count_in(tree, member);
