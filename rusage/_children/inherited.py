@@ -15,9 +15,12 @@ import os
 from .._backends import BACKEND
 from .._backends._base import (
     INTEGRALS,
+    PEAK_AT_LEAST_PARENTS,
     PEAK_AT_LEAST_PARENTS_INEXACT,
     PEAK_OWN,
     PEAK_SAMPLED,
+    PEAK_TOUCHED,
+    PEAK_TOUCHED_SAMPLED,
     SAMPLED_RULES,
     TOUCHED,
     TOUCHED_PAGES,
@@ -45,8 +48,8 @@ def child_fields(
 ) -> frozenset[str]:
     """Return the fields of a waited-for child's usage that are its own on this system.
 
-    ``isolated``: the launcher started the child. ``floor``: a larger peak is not from before exec.
-    It is the larger of two results of ``known_peak()``, before and after the start, or
+    ``isolated``: the launcher started the child. ``floor``: the most memory that the child can have
+    shown before exec; a larger peak is its own. It is ``known_peak()`` after the start or
     ``touched_before_exec()``; None if unknown, or if other code ran between fork and exec.
     ``inherited``: the result of ``read_inherited`` after the start.
     """
@@ -56,16 +59,23 @@ def child_fields(
     may_inherit = inherited is None or any(getattr(inherited, name) for name in PEAK | INTEGRALS)
     if rule in TOUCHED_RULES or (rule == PEAK_SAMPLED and may_inherit):
         fields -= INTEGRALS
-    if rule == PEAK_OWN or (rule == PEAK_AT_LEAST_PARENTS_INEXACT and isolated):
-        floor = 0
-    elif rule == PEAK_AT_LEAST_PARENTS_INEXACT and floor is not None:
-        margin = peak_margin()
-        floor = None if margin is None else floor + margin - 1
-    elif rule == PEAK_SAMPLED:
-        floor = None if inherited is None else inherited.ru_maxrss
+    floors = {  # of what the child may have before exec
+        PEAK_OWN: 0,  # nothing
+        PEAK_AT_LEAST_PARENTS: floor,  # the parent's peak
+        PEAK_AT_LEAST_PARENTS_INEXACT: 0 if isolated else _with_margin(floor),  # the same, rounded
+        PEAK_SAMPLED: inherited and inherited.ru_maxrss,  # samples of the parent's memory
+        PEAK_TOUCHED: floor,  # what it touches itself
+        PEAK_TOUCHED_SAMPLED: floor,
+    }
+    lowest = floors.get(rule)
     # No process has a peak of 0.
-    is_own = floor is not None and usage.ru_maxrss > max(floor, 0)
+    is_own = lowest is not None and usage.ru_maxrss > max(lowest, 0)
     return fields if is_own else fields - PEAK
+
+
+def _with_margin(floor: int | None) -> int | None:
+    margin = peak_margin()
+    return None if floor is None or margin is None else floor + margin - 1
 
 
 def peak_bound(rule: str, usage: RUsage) -> int | None:
