@@ -177,7 +177,9 @@ class PosixPopen(SubprocessPopen[AnyStr]):
         # preexec_fn runs in the child before exec and may raise the peak there above every bound.
         is_bounded = call["preexec_fn"] is None and not self._limits
         has_floor = BACKEND.child_peak in FLOOR_RULES and is_bounded
-        floor = known_peak() if has_floor else None
+        if has_floor:
+            known_peak()  # remember it: another thread may reset the mark during the start
+        floor = None
         with set_in_child(self._limits, call["preexec_fn"]) as call["preexec_fn"]:
             self._began = clock()
             super()._execute_child(**call)
