@@ -36,10 +36,11 @@ if TYPE_CHECKING:
         pid: int
         rss: int
         cputime: float
+        name: str = ""
 
 else:
     _Sample = namedtuple("Sample", "elapsed rss cputime processes unread pss")  # noqa: PYI024 (typing takes longer)
-    _Member = namedtuple("Member", "pid rss cputime")  # noqa: PYI024 (as above)
+    _Member = namedtuple("Member", "pid rss cputime name", defaults=[""])  # noqa: PYI024 (as above)
     for _class, _docs in {
         _Sample: [
             "Seconds since the opening.",
@@ -62,6 +63,11 @@ else:
                 "0 for a process that still uses its parent's memory, before exec."
             ),
             "Its own user plus system CPU time since the opening, in seconds.",
+            (
+                "The name that the kernel keeps of the program, cut to 15 bytes on Linux, "
+                "16 to 23 on the BSDs and macOS, and 63 of UTF-8 on Windows; "
+                "decoded as file names are."
+            ),
         ],
     }.items():
         for _name, _doc in zip(_class._fields, _docs, strict=True):
@@ -98,7 +104,7 @@ class Member(_Member):
     __slots__ = ()
 
 
-_FIGURES = struct.Struct("=qqd")  # a rusage_member_figures
+_FIGURES = struct.Struct("=qqd64s")  # a rusage_member_figures
 
 
 class Tree(Opened):
@@ -272,7 +278,10 @@ class Tree(Opened):
 
 def members_of(figures: bytes) -> list[Member]:
     """Return the members whose figures were read."""
-    return [Member._make(one) for one in _FIGURES.iter_unpack(figures)]
+    return [
+        Member(pid, rss, cputime, os.fsdecode(name.partition(b"\0")[0]))
+        for pid, rss, cputime, name in _FIGURES.iter_unpack(figures)
+    ]
 
 
 Tree.__module__ = Sample.__module__ = Member.__module__ = "rusage"

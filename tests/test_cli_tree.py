@@ -109,6 +109,46 @@ def test_child_that_was_not_waited_for() -> None:
     assert found["usage"].get("ru_maxrss", 0) < 40 * MIB < found["tree"]["largest_member"]["rss"]
 
 
+def test_largest_processes() -> None:
+    """The report names five at most, the largest first, in each kind of report."""
+    words = ["--tree", "--export", "x.json", "--export", "x.md", *PROGRAM, "6", "20"]
+    for runs in [], ["-n", "2"]:
+        assert run(*runs, *words).returncode == 0
+        found = record("x.json")
+        trees = [made["tree"] for made in found.get("runs", [found])]
+        tree = max(trees, key=lambda tree: tree["rss"])
+        named = tree["largest_members"]
+        sizes = [one["rss"] for one in named]
+        assert len(named) == 5
+        assert sizes == sorted(sizes, reverse=True)
+        assert sizes[0] == tree["largest_member"]["rss"]
+        rows = re.search(
+            r"(?m)^largest processes +(.*(?:\n +\d+ .*){4}\n)", Path("report").read_text()
+        )
+        assert rows is not None
+        shown = [line.split(maxsplit=3) for line in rows[1].splitlines()]
+        assert [(int(pid), name) for pid, _, _, name in shown] == [
+            (one["pid"], one["name"]) for one in named
+        ]
+        markdown = Path("x.md").read_text()
+        assert all(f"{one['pid']} `{one['name']}` " in markdown for one in named)
+
+
+def test_odd_name_in_reports() -> None:
+    """Control characters are shown as in messages; a cell of Markdown stays one."""
+    sample = rusage.Sample(0.1, 1, 0.0, 1, 0, None)
+    members = (rusage.Member(7, 2**20, 0.0, os.fsdecode(b"a|`\n\t\x1b[1m\xff")),)
+    peak = TreePeak(sample, members[0], 0.01, 0, [sample], members=members)
+    series, options = Series(["x"], [Ended(0, {}, 1.0, None, peak)]), Options({"tree": True})
+    shown = r"a|`\n\t\x1b[1m\xff"
+    assert f"largest processes  7  1 MiB  {shown}\n" in report.of_run(series, options, None)
+    expected = shown.replace("|", "\\|")
+    markdown = formats.markdown_of_runs([series], options, None)
+    assert f"| 7 `` {expected} `` 1 MiB |" in markdown
+    tree = formats.tree_record(peak)
+    assert tree["largest_members"] == [{"pid": 7, "rss": 2**20, "name": "a|`\n\t\x1b[1m\\xff"}]
+
+
 # --- Orphans ---
 
 adopts = pytest.mark.skipif(
@@ -712,11 +752,14 @@ def test_running_process() -> None:
         text = plain("--pid", str(process.pid), "--tree").stdout
         found = validated(plain("--pid", str(process.pid), "--tree", "--json").stdout)
     assert abs(found["rss"] - own) < 10 * MIB
+    (largest,) = found["tree"].pop("largest_members")
+    assert largest["rss"] == found["rss"]
+    assert re.search(rf"(?m)^largest processes +{process.pid} .* MiB  {largest['name']}$", text)
     assert found["tree"] == {"rss": found["rss"], "processes": 1, "unread": 0}
     assert found["usage"]["ru_utime"] >= 0
     assert found["units"].keys() == {"rss", *found["usage"]}
     assert re.search(rf"(?m)^process +{process.pid}$", text)
-    assert re.search(r"(?m)^tree now .* in 1 process, ", text)
+    assert re.search(r"(?m)^tree now .* in 1 process$", text)
     done = plain("--pid", str(process.pid))
     assert (done.returncode, done.stdout) == (125, "")
     assert done.stderr == f"rusage: --pid: No such process: {process.pid}\n"

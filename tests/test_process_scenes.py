@@ -21,6 +21,7 @@ from held_trees import wait_until
 from scenes import (
     PIDFD_OPEN,
     PIDFD_SEND_SIGNAL,
+    PR_SET_NAME,
     Child,
     fails,
     filters_x86_64,
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.system
 
 NO_PROCESS = 2**22 - 1
-PR_SET_NAME = 15
 
 
 @root

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 import pickle
@@ -32,7 +33,7 @@ from conftest import (
     under_wine,
 )
 from held_trees import MIB, held, wait_until
-from scenes import Child
+from scenes import PR_SET_NAME, Child
 
 import rusage
 from rusage._backends import BACKEND
@@ -110,7 +111,8 @@ def test_sizes_of_a_held_tree() -> None:
 def test_names_and_order_of_a_sample() -> None:
     """Both are named tuples; ``pss`` comes last."""
     assert rusage.Sample._fields == ("elapsed", "rss", "cputime", "processes", "unread", "pss")
-    assert rusage.Member._fields == ("pid", "rss", "cputime")
+    assert rusage.Member._fields == ("pid", "rss", "cputime", "name")
+    assert rusage.Member(1, 2, 3.0).name == ""
     with rusage.Tree() as tree:
         sample, member = tree.sample(), tree.members()[0]
     assert pickle.loads(pickle.dumps(sample)) == sample == tuple(sample)
@@ -118,6 +120,29 @@ def test_names_and_order_of_a_sample() -> None:
     assert type(member) is rusage.Member
     kinds = rusage.Sample, rusage.Member
     assert all(getattr(kind, name).__doc__ for kind in kinds for name in kind._fields)
+
+
+# Parentheses, line ends, controls, bytes that are not UTF-8, and half a character at the end.
+ODD_NAMES = [b"", b" ", b")", b"(", b") R 1 1 (", b"a\nb\x1b[2J\t", b"\xff\x80\\", "é".encode() * 9]
+
+
+@linux
+def test_odd_names() -> None:
+    """A name is the bytes that the process has set, cut by the kernel; also right after exec."""
+
+    def scene() -> None:
+        rng = random.Random(1)
+        names = ODD_NAMES + [
+            bytes(rng.choices(range(1, 256), k=rng.randrange(20))) for _ in range(200)
+        ]
+        with rusage.Tree() as tree:
+            for name in names:
+                assert ctypes.CDLL(None).prctl(PR_SET_NAME, name, 0, 0, 0) == 0
+                assert os.fsencode(tree.members()[0].name) == name[:15]
+
+    in_child(scene)
+    with held(mib=1) as running, rusage.Tree(running.root) as tree:
+        assert tree.members()[0].name == Path(f"/proc/{running.root}/comm").read_text()[:-1]
 
 
 # Other processes that execute Python share pages with these ones; some may start or end meanwhile.

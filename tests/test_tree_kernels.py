@@ -50,6 +50,22 @@ def test_members_and_sums(system: str, run: Run) -> None:
     assert members == [10, 100 * unit, 0, 20, 30 * unit, 0, 30, 7 * unit, 0]
 
 
+# Parentheses, a line end, an escape, half a character; longer than any place for a name.
+NAME = b"a (b) c\n\x1b[31m \xe4\xb8" + b"x" * 60
+ROOM = {"freebsd": 19, "netbsd": 23, "openbsd": 23, "dragonfly": 16, "macos": 16, "windows": 63}
+
+
+def test_name(system: str, run: Run) -> None:
+    """It is the kernel's, byte for byte, as long as that; on Windows the file's, in UTF-8."""
+    *_, name = run(f"name {NAME[:63].hex()} {FAMILY} tree 10 sample first_name")
+    expected = NAME[:63]
+    if system == "windows":
+        expected = expected.decode("latin-1").encode()
+    assert bytes(map(int, name)) == expected[: ROOM[system]]
+    *_, name = run(f"name {NAME[:63].hex()} {FAMILY} tree 10 name 78 sample first_name")
+    assert bytes(map(int, name)) == (expected[:63] if system == "windows" else b"x")
+
+
 # --- Membership and CPU time ---
 
 # By each process of the family before the opening, in microseconds: half of it is system time.

@@ -56,6 +56,7 @@ static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *ca
     figures->shares_memory = (threads->kp_flags & RUSAGE_PARENT_WAITS) != 0;
     figures->start = rusage_microseconds(&threads->kp_start);
     figures->rss = (int64_t)threads->kp_vm_rssize * getpagesize();
+    rusage_set_name(figures, threads->kp_comm, sizeof threads->kp_comm);
     values = rusage_values_of(&threads->kp_cru);
     figures->waited = rusage_quotient(values.utime + values.stime, RUSAGE_MICROSECONDS);
     values = rusage_sum_of_threads(threads, count);

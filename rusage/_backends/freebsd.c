@@ -63,6 +63,7 @@ static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *ca
     figures->state = process.ki_stat == SZOMB ? RUSAGE_ZOMBIE : RUSAGE_LIVES;
     figures->start = rusage_microseconds(&process.ki_start) - boot;
     figures->rss = (int64_t)process.ki_rssize * getpagesize();
+    rusage_set_name(figures, process.ki_comm, sizeof process.ki_comm);
     figures->waited =
         rusage_quotient(rusage_microseconds(&process.ki_childtime), RUSAGE_MICROSECONDS);
     /* exit1() in sys/kern/kern_exit.c has added the children's times */

@@ -100,6 +100,7 @@ static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *ca
         figures->state = RUSAGE_LIVES;
     if (!may_read)
         return 0;
+    rusage_set_name(figures, process.kp_proc.p_comm, sizeof process.kp_proc.p_comm);
     hz = rusage_tick_hz();
     figures->rss = (int64_t)info.ri_resident_size;
     figures->waited =

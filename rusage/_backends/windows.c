@@ -94,6 +94,20 @@ static int rusage_get_parent(HANDLE process, int *parent)
     return 0;
 }
 
+/* Set the name to that of the program's file, as much of it as there is room for. */
+static void rusage_read_name(HANDLE process, rusage_figures *figures)
+{
+    WCHAR path[4096];
+    int end = (int)K32GetProcessImageFileNameW(process, path, 4096), start = end, size = 0;
+
+    while (start > 0 && path[start - 1] != '\\')
+        start--;
+    while (size == 0 && start < end)
+        size = WideCharToMultiByte(CP_UTF8, 0, path + start, end-- - start, figures->name,
+                                   sizeof figures->name - 1, NULL, NULL);
+    figures->name[size] = '\0';
+}
+
 /* The kernel keeps a process that has ended while a handle of it is open. OpenProcess() ignores the
    two lowest bits, which process IDs do not use. A process that was read before can be read later:
    what may not be read has got its number. */
@@ -114,6 +128,8 @@ static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *ca
         error = rusage_read_usage(handle, figures, call);
         if (error == 0 && is_new)
             error = rusage_get_parent(handle, &figures->parent);
+        if (is_new)
+            rusage_read_name(handle, figures);
         /* Not GetExitCodeProcess(): a process may have ended with STILL_ACTIVE as its exit code. */
         figures->state =
             WaitForSingleObject(handle, 0) == WAIT_TIMEOUT ? RUSAGE_LIVES : RUSAGE_ZOMBIE;

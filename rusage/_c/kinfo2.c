@@ -39,6 +39,7 @@ static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *ca
     figures->shares_memory = (process.p_flag & RUSAGE_SHARES_MEMORY) != 0;
     figures->start = (int64_t)process.p_ustart_sec * 1000000 + process.p_ustart_usec - epoch;
     figures->rss = (int64_t)process.p_vm_rssize * getpagesize();
+    rusage_set_name(figures, process.p_comm, sizeof process.p_comm);
     figures->waited = process.p_uctime_sec + process.p_uctime_usec / 1e6;
     values.utime = (int64_t)process.p_uutime_sec * 1000000 + process.p_uutime_usec;
     values.stime = (int64_t)process.p_ustime_sec * 1000000 + process.p_ustime_usec;

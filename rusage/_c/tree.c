@@ -456,6 +456,7 @@ static void rusage_tree_copy(const rusage_tree *tree, rusage_sample *sample,
             figures[sample->figures].pid = member->pid;
             figures[sample->figures].rss = member->now.rss;
             figures[sample->figures].cputime = rusage_member_own(member);
+            memcpy(figures[sample->figures].name, member->now.name, sizeof member->now.name);
             sample->figures++;
         }
     }

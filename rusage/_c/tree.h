@@ -66,7 +66,19 @@ typedef struct {
     int64_t start; /* in a unit of the system; if the clock is set, it moves never, or once */
     int64_t rss, pss; /* bytes */
     double own, waited; /* CPU time, and that of the children that it has waited for, in seconds */
+    char name[sizeof((rusage_member_figures *)0)->name];
 } rusage_figures;
+
+/* Set the name to a text that a null byte ends, unless it fills its place. */
+static inline void rusage_set_name(rusage_figures *figures, const char *text, size_t size)
+{
+    size_t length = 0;
+
+    while (length < size && length < sizeof figures->name - 1 && text[length] != '\0')
+        length++;
+    memcpy(figures->name, text, length);
+    figures->name[length] = '\0';
+}
 
 typedef struct {
     int pid;

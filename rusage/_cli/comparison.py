@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from .figures import FIGURES, outcome
 from .output import BOLD, is_colored, paint, width_of
-from .report import how_often, lines, wrap
+from .report import how_often, lines, of_members, wrap
 from .summary import Ratio
 
 if TYPE_CHECKING:
@@ -185,6 +185,9 @@ def _rows(found: list[Series], options: Options) -> dict[str, str]:
         rows[FIGURES["ru_maxrss"].label] = FIGURES["ru_maxrss"].part
     if options.tree and first.summary:
         rows[FIGURES["tree_rss"].label] = _about_trees(found)
+        peak = first.largest_tree
+        if peak is not None and not options.compare:
+            rows |= of_members(peak.members)
     if failures := _failures(found):
         rows["failures"] = failures
     if first.stopped_by is not None:

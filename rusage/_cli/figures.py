@@ -144,6 +144,12 @@ class Series:
         """The runs in the statistics."""
         return [run for run in self.runs if run.counted]
 
+    @property
+    def largest_tree(self) -> TreePeak | None:
+        """The largest sample of the counted runs."""
+        peaks = [run.tree for run in self.counted if run.tree is not None]
+        return max(peaks, key=lambda peak: peak.largest.rss, default=None)
+
     @cached_property
     def columns(self) -> dict[str, list[float]]:
         """The counted runs' values of each figure that was measured in all of them."""

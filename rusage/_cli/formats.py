@@ -15,17 +15,18 @@ from typing import TYPE_CHECKING
 
 from .._getrusage import fields
 from . import comparison
-from .figures import FIGURES, exactly
+from .figures import FIGURES, exactly, quantity
 from .limits import judge
-from .output import utf8
+from .output import in_a_line, utf8
 from .report import of_sample
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import TextIO
 
     import matplotlib.figure
 
-    from .. import Sample
+    from .. import Member, Sample
     from .figures import Ended, Series
     from .options import Options
     from .sampling import TreePeak
@@ -97,10 +98,17 @@ def tree_record(peak: TreePeak) -> dict[str, object]:
         **sample_record(peak.largest),
         "elapsed": peak.largest.elapsed,
         "largest_member": None if member is None else {"pid": member.pid, "rss": member.rss},
+        **members_record(peak.members),
         "interval": peak.interval,
         "missed": peak.missed,
         "killed": peak.killed,
     }
+
+
+def members_record(members: Sequence[Member]) -> dict[str, object]:
+    """Return the member of a record of a tree about the largest processes."""
+    records = [{"pid": one.pid, "rss": one.rss, "name": utf8(one.name)} for one in members]
+    return {"largest_members": records}
 
 
 def system() -> str:
@@ -139,9 +147,21 @@ def markdown_of_runs(found: list[Series], options: Options, file: TextIO | None)
                 each.ratios[name].in_words() if name in each.ratios else "-" for each in found
             ]
             columns.append([f"{FIGURES[name].label}, ratio", *ratios])
+    if options.tree:
+        columns.append(["largest processes", *(_members(each) for each in found)])
     head, *rows = [f"| {' | '.join(row)} |" for row in zip(*columns, strict=True)]
     before = [""] if options.append and file is not None else []  # two tables would be one
     return "\n".join([*before, head, f"|{' --- |' * len(columns)}", *rows])
+
+
+def _members(series: Series) -> str:
+    """Return the largest processes of the run with the largest tree."""
+    peak = series.largest_tree
+    named = [
+        f"{one.pid} {code(in_a_line(one.name))} {quantity(one.rss, 'bytes')}"
+        for one in ([] if peak is None else peak.members)
+    ]
+    return ", ".join(named) or "-"
 
 
 def code(text: str) -> str:

@@ -34,6 +34,11 @@ def readable(text: str) -> str:
     return utf8(text).translate(CONTROLS)
 
 
+def in_a_line(text: str) -> str:
+    """Return a readable text without line ends and tabs."""
+    return readable(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 # --- Streams ---
 
 
@@ -49,7 +54,7 @@ def complain(*parts: str | None, alarming: bool = True) -> None:
     if sys.stderr is None:
         return
     show_progress()
-    text = f"rusage: {': '.join(readable(part or '') for part in parts)}".replace("\n", "\\n")
+    text = f"rusage: {': '.join(in_a_line(part or '') for part in parts)}"
     try:
         sys.stderr.write(f"{paint(text, RED) if alarming and is_colored(sys.stderr) else text}\n")
         sys.stderr.flush()

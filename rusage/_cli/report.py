@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from .._getrusage import fields
 from .figures import FIGURES, TOO_SHORT, outcome, quantity
-from .output import RED, is_colored, paint, width_of
+from .output import RED, in_a_line, is_colored, paint, width_of
 
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from typing import TextIO
 
-    from .. import Sample
+    from .. import Member, Sample
     from .figures import Ended, Series
     from .options import Options
     from .sampling import TreePeak
@@ -32,7 +32,9 @@ def lines(
     found = []
     for label, text in rows.items():
         line = f"{label:<{len(indent)}}{text}".replace("\n", f"\n{indent}")
-        parts = [line] if label == "command" else wrap(line, width, indent)
+        parts = [line]
+        if label != "command":
+            parts = [part for one in line.split("\n") for part in wrap(one, width, indent)]
         found += [paint(part, RED) if colored and label in alarming else part for part in parts]
     return found
 
@@ -59,6 +61,7 @@ def of_run(found: Series, options: Options, file: TextIO | None) -> str:
         label, value = figure.label, ended.figures.get(name)
         if name == "tree_rss" and options.tree:
             rows[label] = _tree(ended)
+            rows |= of_members(ended.tree.members if ended.tree is not None else ())
         elif name == "cputime" and value is not None and ended.elapsed > 0:
             rows["CPU share"] = f"{value / ended.elapsed:.0%}"
         elif name not in {"tree_rss", "cputime"} and value is not None:
@@ -88,6 +91,17 @@ def of_peak(peak: TreePeak) -> str:
     """Return the largest sample of a tree."""
     largest = "" if peak.member is None else f", the largest {quantity(peak.member.rss, 'bytes')}"
     return f"{of_sample(peak.largest)} after {quantity(peak.largest.elapsed, 'seconds')}{largest}"
+
+
+def of_members(members: Sequence[Member]) -> dict[str, str]:
+    """Return a row with the largest members: process IDs, resident set sizes and names."""
+    sizes = [quantity(member.rss, "bytes") for member in members]
+    pids = [f"{member.pid}" for member in members]
+    text = "\n".join(
+        f"{pid:>{max(map(len, pids))}}  {size:>{max(map(len, sizes))}}  {in_a_line(member.name)}"
+        for pid, size, member in zip(pids, sizes, members, strict=True)
+    )
+    return {"largest processes": text} if text else {}
 
 
 def how_often(*peaks: TreePeak) -> str:

@@ -75,11 +75,14 @@ def _read(pid: int, options: Options) -> Found:
         usage, rss = measured_fields(process.getrusage(), process.measured), process.rss()
     found = Found(usage, {"rss": rss}, {"memory now": quantity(rss, "bytes")})
     if options.tree:
+        from .sampling import largest
+
         with Tree(pid) as tree:
-            sample, members = tree.sample(), tree.members()
-        found.members["tree"] = formats.sample_record(sample)
-        largest = quantity(max((member.rss for member in members), default=0), "bytes")
-        found.rows["tree now"] = f"{report.of_sample(sample)}, the largest {largest}"
+            sample, members = tree.sample(), largest(tree.members())
+        record = {**formats.sample_record(sample), **formats.members_record(members)}
+        found.members["tree"] = record
+        found.rows["tree now"] = report.of_sample(sample)
+        found.rows.update(report.of_members(members))
     return found
 
 
@@ -127,5 +130,6 @@ def _record(pid: int, options: Options) -> Found:
         "recorded": f"{quantity(elapsed, 'seconds')}; {state}",
         "CPU time": f"{quantity(last.cputime, 'seconds')} of all processes, while recorded",
         "tree memory": f"{report.of_peak(peak)}; {report.how_often(peak)}",
+        **report.of_members(peak.members),
     }
     return Found(usage, {"elapsed": elapsed, "tree": formats.tree_record(peak)}, rows, peak)

@@ -25,6 +25,8 @@ PATIENCE = 5.0  # seconds for which SIGKILL is sent
 STEP = 0.05  # seconds
 NEVER = float("inf")
 
+NAMED = 5  # members in a report
+
 # Whether orphans become this process's children, and so stay in the tree. PyPy has no waitid, and
 # NetBSD's with WNOHANG also returns a living child.
 CAN_ADOPT = BACKEND.adopts_orphans and hasattr(os, "waitid")
@@ -44,6 +46,8 @@ class TreePeak(NamedTuple):
     samples: list[Sample]
     killed: bool = False
     """Whether members got signals, since a sample exceeded the limit."""
+    members: tuple[Member, ...] = ()
+    """The largest members in the largest sample, from the largest on."""
 
     @property
     def is_partial(self) -> bool:
@@ -205,13 +209,20 @@ def peak_of(recording: record, delay: float = 0) -> TreePeak:
     def since_start(sample: Sample) -> Sample:
         return sample._replace(elapsed=sample.elapsed + delay)
 
+    members = largest(recording.members)
     return TreePeak(
         since_start(recording.largest),
-        max(recording.members, key=lambda member: member.rss, default=None),
+        members[0] if members else None,
         recording.interval,
         recording.missed,
         [since_start(sample) for sample in recording.samples],
+        members=members,
     )
+
+
+def largest(members: list[Member]) -> tuple[Member, ...]:
+    """Return the members that reports name."""
+    return (*sorted(members, key=lambda member: member.rss, reverse=True)[:NAMED],)
 
 
 def become_reaper() -> list[int]:

@@ -388,6 +388,7 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
     now.parent = (int)stat.field[STAT_PARENT];
     now.waited = rusage_stat_seconds(&stat, STAT_WAITED_UTIME, STAT_WAITED_STIME);
     now.has_times = 1;
+    rusage_set_name(&now, stat.name, sizeof stat.name);
     now.state = rusage_has_ended(&stat) ? RUSAGE_ZOMBIE : RUSAGE_LIVES;
     /* 7. Whose memory it uses, before the sizes: otherwise the parent's counts twice if the process
        executes a program between the two. */

@@ -175,7 +175,7 @@ enum {
 };
 
 typedef struct {
-    char state;
+    char state, name[64];
     int64_t field[STAT_FIELDS];
 } rusage_stat;
 
@@ -183,12 +183,13 @@ typedef struct {
    anything. */
 static int rusage_parse_stat(const char *text, rusage_stat *stat)
 {
-    const char *next = strrchr(text, ')');
+    const char *name = strchr(text, '('), *next = strrchr(text, ')');
     char *end;
     int i;
 
-    if (next == NULL || next[1] != ' ' || next[2] == '\0')
+    if (name == NULL || next == NULL || next[1] != ' ' || next[2] == '\0')
         return EIO;
+    snprintf(stat->name, sizeof stat->name, "%.*s", (int)(next - name) - 1, name + 1);
     stat->state = next[2];
     next += 3;
     for (i = STAT_PARENT; i < STAT_FIELDS; i++) {

@@ -21,6 +21,7 @@ struct kinfo_lwp {
 };
 struct kinfo_proc {
     int kp_flags, kp_stat, kp_pid, kp_ppid;
+    char kp_comm[17];
     long kp_vm_rssize;
     struct timeval kp_start;
     struct rusage kp_ru, kp_cru;
@@ -37,6 +38,7 @@ static inline struct kinfo_proc thread_of(int pid, int64_t number)
     record.kp_flags = (kernel.exiting ? 0x02000 : 0) | (made.vforked ? 0x00010 : 0);
     record.kp_stat = made.zombie ? SZOMB : SACTIVE;
     record.kp_pid = pid_of(pid);
+    strncpy(record.kp_comm, made_name, sizeof record.kp_comm - 1);
     /* it does not move when the clock is set */
     record.kp_start = timeval_of(1000000000000000 + made.start);
     record.kp_vm_rssize = made.rss;

@@ -22,7 +22,7 @@ enum {
 
 struct kinfo_proc {
     int ki_structsize, ki_pid, ki_ppid;
-    char ki_stat;
+    char ki_stat, ki_comm[20];
     long ki_flag, ki_rssize;
     struct timeval ki_start, ki_childtime;
     struct rusage ki_rusage;
@@ -38,6 +38,7 @@ static inline void fill(void *to, int pid)
     record->ki_ppid = (int)made.parent;
     record->ki_childtime = timeval_of(made.waited);
     record->ki_stat = made.zombie ? SZOMB : 3;
+    strncpy(record->ki_comm, made_name, sizeof record->ki_comm - 1);
     record->ki_flag = made.vforked ? P_PPWAIT : 0;
     record->ki_rssize = made.rss;
     record->ki_start = timeval_of(kernel.boot + made.start);

@@ -27,6 +27,7 @@ enum { PROCESS_NUMBERS = sizeof(made_process) / sizeof(int64_t) };
 static made_process made = {0, 1, 1000, 1234, 1250000, 0, 0, 0, 0};
 static made_process processes[256];
 static int processes_count;
+static char made_name[64] = "made";
 
 /* Other variables, and their values at the start. */
 /* clang-format off */

@@ -119,7 +119,7 @@ static inline int proc_pid_rusage(int pid, int flavor, rusage_info_t *buffer)
 struct kinfo_proc {
     struct {
         int p_pid;
-        char p_stat;
+        char p_stat, p_comm[17];
         struct timeval p_starttime;
     } kp_proc;
     struct {
@@ -133,6 +133,7 @@ static inline void fill(void *to, int pid)
 
     memset(record, 0, sizeof *record);
     record->kp_proc.p_pid = pid;
+    strncpy(record->kp_proc.p_comm, made_name, sizeof record->kp_proc.p_comm - 1);
     record->kp_proc.p_stat = made.zombie ? SZOMB : SRUN;
     record->kp_proc.p_starttime = timeval_of(kernel.boot + made.start);
     record->kp_eproc.e_ppid = (int)made.parent;

@@ -6,11 +6,12 @@
    call the function of that name for another process and print its result, the error first.
    "process PID PARENT START RSS TIME WAITED ZOMBIE DENIED VFORKED" makes a process and "gone PID"
    ends it; there is no other one then. "reaped PID" ends it too, and adds its time to its parent's.
-   "later N STEP" does one of these, or "set", when the kernel has looked N times more at a process;
-   another "later" comes after that; "calm" drops what has not happened. "getrusage WHO" prints the
-   usage of the own process. "tree PID", "sample", "members", "signal NUMBER", "reaper PID",
-   "waited PID TIME" and "close_tree" call the functions for a tree; "wait4 PID" prints what libc's
-   wait4() is called with, where that differs, or the child's usage. */
+   "name HEX" sets the bytes of the name of all processes, and "first_name" prints those of the
+   first member. "later N STEP" does one of these, or "set", when the kernel has looked N times more
+   at a process; another "later" comes after that; "calm" drops what has not happened. "getrusage
+   WHO" prints the usage of the own process. "tree PID", "sample", "members", "signal NUMBER",
+   "reaper PID", "waited PID TIME" and "close_tree" call the functions for a tree; "wait4 PID"
+   prints what libc's wait4() is called with, where that differs, or the child's usage. */
 
 #define _GNU_SOURCE
 
@@ -93,6 +94,13 @@ static void end_process(int pid, int was_waited_for)
     *it = processes[--processes_count];
 }
 
+static void print_name(const char *name)
+{
+    for (; *name != '\0'; name++)
+        printf("%d ", (unsigned char)*name);
+    printf("\n");
+}
+
 static void print_members(const rusage_sample *sample, const rusage_member_figures *figures)
 {
     int i;
@@ -106,7 +114,8 @@ static void print_members(const rusage_sample *sample, const rusage_member_figur
 /* Make or end a process; return how many words this has taken, 0 for another step. */
 static int change_processes(char **step)
 {
-    int taken = 0;
+    unsigned int byte;
+    int i, taken = 0;
 
     if (0) {
     }
@@ -118,6 +127,10 @@ static int change_processes(char **step)
         end_process(atoi(step[1]), 1);
     STEP ("set", 2)
         set(step[1], strtoll(step[2], NULL, 10));
+    STEP ("name", 1)
+        for (i = 0; i < (int)sizeof made_name - 1 && sscanf(step[1] + i * 2, "%2x", &byte) == 1;
+             made_name[i] = '\0')
+            made_name[i++] = (char)byte;
     return taken;
 }
 
@@ -165,6 +178,8 @@ static int call_function(char **step)
     }
     STEP ("members", 0)
         print_members(&sample, figures);
+    STEP ("first_name", 0)
+        print_name(figures[0].name);
     STEP ("signal", 1)
         printf("%d\n", rusage_tree_signal(tree, atoi(step[1]), 1));
     STEP ("reaper", 1) {

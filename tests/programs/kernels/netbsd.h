@@ -12,6 +12,7 @@ struct kinfo_proc2 {
     int32_t p_pid, p_ppid;
     int64_t p_uvalid;
     int8_t p_realstat;
+    char p_comm[24];
     int32_t p_flag, p_vm_rssize;
     uint32_t p_ustart_sec, p_ustart_usec, p_uutime_sec, p_uutime_usec, p_ustime_sec, p_ustime_usec,
         p_uctime_sec, p_uctime_usec;
@@ -28,6 +29,7 @@ static inline void fill(void *to, int pid)
     memset(record, 0, sizeof *record);
     record->p_pid = pid_of(pid);
     record->p_ppid = (int)made.parent;
+    strncpy(record->p_comm, made_name, sizeof record->p_comm - 1);
     record->p_realstat = made.zombie ? 5 : 2;
     if (made.zombie || kernel.busy-- > 0)
         return;

@@ -16,6 +16,7 @@ enum {
 struct kinfo_proc {
     int32_t p_pid, p_ppid;
     int64_t p_uvalid;
+    char p_comm[24];
     int32_t p_flag, p_vm_rssize;
     uint64_t p_ustart_sec;
     uint32_t p_ustart_usec, p_uutime_sec, p_uutime_usec, p_ustime_sec, p_ustime_usec, p_uctime_sec,
@@ -32,6 +33,7 @@ static inline void fill(void *to, int pid)
     memset(record, 0, sizeof *record);
     record->p_pid = pid_of(pid);
     record->p_ppid = (int)made.parent;
+    strncpy(record->p_comm, made_name, sizeof record->p_comm - 1);
     if (made.zombie)
         return;
     record->p_uvalid = 1;

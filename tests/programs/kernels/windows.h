@@ -24,6 +24,7 @@ static inline LONG InterlockedCompareExchange(volatile LONG *place, LONG value, 
     return before;
 }
 typedef size_t SIZE_T;
+typedef unsigned short WCHAR;
 typedef void *HANDLE, *PVOID;
 typedef int (*FARPROC)(void);
 typedef struct {
@@ -136,6 +137,36 @@ static inline DWORD WaitForSingleObject(HANDLE handle, DWORD milliseconds)
 {
     use_handle(handle);
     return made.zombie ? WAIT_OBJECT_0 : WAIT_TIMEOUT;
+}
+
+enum { CP_UTF8 = 65001 };
+
+/* The characters of the name are those of Latin-1. */
+static inline DWORD K32GetProcessImageFileNameW(HANDLE handle, WCHAR *path, DWORD size)
+{
+    static const char folder[] = "\\Device\\folder\\";
+    DWORD i = 0;
+
+    for (; i < sizeof folder - 1; i++)
+        path[i] = (WCHAR)folder[i];
+    for (; made_name[i - sizeof folder + 1] != '\0'; i++)
+        path[i] = (unsigned char)made_name[i - sizeof folder + 1];
+    return i;
+}
+
+static inline int WideCharToMultiByte(UINT to, DWORD flags, const WCHAR *text, int count,
+                                      char *bytes, int size, void *no, void *none)
+{
+    int i, used = 0;
+
+    for (i = 0; i < count; i++) {
+        if (used + 1 + (text[i] >= 0x80) > size)
+            return 0;
+        if (text[i] >= 0x80)
+            bytes[used++] = (char)(0xC0 | text[i] >> 6);
+        bytes[used++] = (char)(text[i] < 0x80 ? text[i] : 0x80 | (text[i] & 0x3F));
+    }
+    return used;
 }
 
 static void end_process(int pid, int was_waited_for);
