@@ -206,6 +206,10 @@ def cases(draw: Any, folder: str) -> Case:
 FEW = {resource.RLIMIT_CORE: (0, 0)}
 LARGE = {resource.RLIMIT_CORE: (2**32 + 5, resource.RLIM_INFINITY)}
 ZERO = [f"RLIMIT_{name}" for name in ("AS", "DATA", "STACK", "NOFILE", "FSIZE", "CORE", "NPROC")]
+STREAMS: list[dict[str, Any]] = [
+    *({}, {"close_fds": False}, {"pass_fds": [0, 1, 2, INHERITABLE]}, {"stderr": INHERITABLE}),
+    *({"stdin": DEVNULL, "stderr": STDOUT}, {"stdin": PIPE, "stdout": PIPE, "stderr": PIPE}),
+]
 # Folders of PATH, each with a tool that runs, is no program for the kernel, has no interpreter, or
 # is not executable.
 SEARCHES = ["none denied good", "good none", "none", "denied none", "broken", "plain"]
@@ -295,8 +299,10 @@ def known(folder: str) -> Iterator[Case]:
         for each in ("pid_namespace", None), ("without_capabilities", [6, 7]), ("securebits", 1):
             calls: list[dict[str, Any]] = [{"args": ["missing"]}, {"cwd": ""}, {"user": 33}]
             yield from (Case([each], "run", {"args": probe, **call}) for call in calls)
-    for streams in {"stdin": DEVNULL, "stderr": STDOUT}, {"stderr": INHERITABLE}:
-        yield Case([("closed", [0, 1, 2])], "run", {"args": probe, **streams})
+    # Each way to close them, the lowest numbers of which the descriptors of a start then get.
+    for closed in ([fd for fd in range(3) if way >> fd & 1] for way in range(8)):
+        for streams in STREAMS:
+            yield Case([("closed", closed)], "run", {"args": probe, **streams})
     yield Case([("low", 3), ("closed", [0])], "run", {"args": probe})
     yield from (Case([], "run", {"args": probe, **call}) for call in known_calls(folder))
     yield from (Case(before, "run", {"args": ["probe", "exit:3"]}) for before in conditions)
