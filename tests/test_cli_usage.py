@@ -1,14 +1,16 @@
 """The options of ``rusage`` and their errors, ``--help``, and ``python -m rusage`` alone."""
 
 import json
+import textwrap
 from collections.abc import Callable
 from importlib.metadata import version
 
 import pytest
 from command import plain
+from expected import BACKENDS, newest
 
 import rusage
-from rusage._cli import hints
+from rusage._cli import hints, info
 from rusage._cli import options as table
 
 DIGITS = "9" * 5000
@@ -127,6 +129,19 @@ def test_help_and_version(python: Callable[..., str]) -> None:
     assert names == [option.name for group in groups for option in group]
     assert f"{table.GNU_TIME}: -f FORMAT, -p, -v and -q (manual page rusage(1))" in lines
     assert python("-m", "rusage", "-V") == f"rusage {version('rusage')}\n"
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_meanings_are_short(name: str) -> None:
+    """What is shown of each field takes three lines beside its name and value, on all systems."""
+    backend = newest(name)
+    widest = (
+        "104857600 byte-seconds" if "ru_idrss" in backend.measured["RUSAGE_SELF"] else "100.0 MiB"
+    )
+    columns = 80 - len(f"ru_nsignals  {widest}  ")
+    for field in backend.fields().values():
+        shown = "; ".join(field.meaning.split("; ")[: info.CLAUSES])
+        assert len(textwrap.wrap(shown, columns)) <= 3
 
 
 def test_own_usage(python: Callable[..., str]) -> None:
