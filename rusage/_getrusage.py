@@ -1,47 +1,39 @@
-"""``getrusage``, ``wait4`` and so on: call the kernel through C, with the backend's units."""
+"""``getrusage``, ``wait4`` and so on."""
 
 from __future__ import annotations
 
 import errno
 import os
-import struct
 import sys
 from collections.abc import Sequence
 from operator import index
 
 from ._backends import BACKEND
-from ._backends._base import INTEGRALS, NONE, RUSAGE_BOTH, RUSAGE_CHILDREN, RUSAGE_SELF, TIMES, WHO
+from ._backends._base import RUSAGE_SELF
+from ._calls import (
+    WAITED,
+    FreeList,
+    buffer_of,
+    c_int,
+    error_of,
+    measured_for,
+    new_call,
+    new_usage,
+    os_error,
+    unpack,
+    usage_in,
+    usage_of,
+)
 from ._fields import FIELDS, RUsage
-
-try:
-    from ._rusage import ffi, lib
-except ModuleNotFoundError as error:
-    if error.name != f"{__package__}._rusage":
-        raise
-    where = os.path.dirname(__file__)
-    raise ImportError(
-        f"the extension module {error.name} cannot be imported from a zip file, such as {where!r}: "
-        "unpack it, or install rusage"
-        if type(__loader__).__name__ == "zipimporter"
-        else f"the extension module {error.name} is not built for this interpreter "
-        f"in {where!r}: run 'python -m pip install -e .' in the source tree, "
-        "or import an installed rusage from another directory",
-        name=error.name,
-    ) from None
-
-if sys.implementation.name == "cpython":
-    # The extension has imported this module, but PyInstaller and similar tools see only imports in
-    # Python code.
-    import _cffi_backend  # noqa: F401 (for these tools)
+from ._rusage import ffi, lib
 
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Mapping
     from types import MappingProxyType
     from typing import Any, TypeVar
 
-    from ._backends._base import Backend
     from ._fields import Field
     from ._rusage import Buffer, Call, Pointer
 
@@ -50,108 +42,14 @@ else:
     # Importing types takes longer than importing most modules here.
     MappingProxyType = type(vars(type))
 
-INT_MIN, INT_MAX = -(2**31), 2**31 - 1  # a C int, on every supported system
-
-# The rate of the statistics clock, which the integrals count; 0 if it is unknown or not needed.
-HZ: int = lib.rusage_statclock_hz() if hasattr(lib, "rusage_statclock_hz") else 0
-
-
-def c_int(value: int) -> int:
-    """Return an argument that has to fit in a C int, or raise the exception that CPython raises."""
-    value = index(value)
-    if not INT_MIN <= value <= INT_MAX:
-        raise OverflowError("Python int too large to convert to C int") from None
-    return value
-
-
-def measured_for(backend: Backend, *, hz: int = HZ) -> dict[int, frozenset[str]]:
-    """Return the measured fields for each ``who`` of a system, including RUSAGE_BOTH."""
-    unknown = NONE if hz else INTEGRALS
-    measured = {WHO[name]: fields - unknown for name, fields in backend.measured.items()}
-    if "RUSAGE_CHILDREN" in backend.measured:
-        measured[RUSAGE_BOTH] = measured[RUSAGE_SELF] & measured[RUSAGE_CHILDREN]
-    return measured
-
-
-def measured_of_a_child(backend: Backend, *, hz: int = HZ) -> frozenset[str]:
-    """Return the fields that a system reports of one child that has ended."""
-    return backend.waited if hz else backend.waited - INTEGRALS
-
-
-def new_call(backend: Backend, who: int, measured: Collection[str], *, hz: int = HZ) -> Call:
-    """Allocate a call structure for ``who``, initialised with the backend's units."""
-    call = ffi.new("rusage_call *")
-    call.who = who
-    call.measured = sum(1 << bit for bit, name in enumerate(FIELDS) if name in measured)
-    call.maxrss_bytes = backend.maxrss_bytes
-    call.integral_bytes = backend.integral_bytes
-    call.integral_hz = hz
-    return call
-
-
-def buffer_of(call: Call) -> Buffer:
-    """Return the bytes of a call's result."""
-    return ffi.buffer(ffi.addressof(call, "record"))
-
-
-def usage_in(buffer: Buffer) -> RUsage:
-    """Return the result in the bytes of a call."""
-    return _new(RUsage, _unpack(buffer))
-
-
-def usage_of(call: Call) -> RUsage:
-    """Return the result of a call."""
-    return usage_in(buffer_of(call))
-
-
-def error_of(code: int) -> Exception:
-    """Return the exception that CPython's ``resource`` raises for an errno.
-
-    On Windows, the code is ``GetLastError``'s.
-    """
-    if sys.platform == "win32":
-        return OSError(0, ffi.getwinerror(code)[1], None, code)
-    if code == errno.EINVAL:
-        return ValueError("invalid who parameter")
-    return OSError(code, os.strerror(code))
-
-
 # Looking up a function in lib takes a tenth of the time of a call.
 _get, _maxrss, _cputime = lib.rusage_get, lib.rusage_maxrss, lib.rusage_cputime
-# RUsage.__new__ takes sixteen arguments, which is slower.
-_new: Callable[[type[RUsage], tuple[Any, ...]], RUsage] = tuple.__new__
-# A rusage_record: the times, which are the first fields, are doubles, and each other field is an
-# int64_t. The format has counts, since a letter for each field would take longer to unpack.
-_unpack = struct.Struct(f"{len(TIMES)}d{len(FIELDS) - len(TIMES)}q").unpack
-
 _measured = measured_for(BACKEND)
-WAITED = measured_of_a_child(BACKEND)
-_calls = {who: new_call(BACKEND, who, fields) for who, fields in _measured.items()}
-
-# A free list of buffers. list.pop() and list.append() are atomic, so that threads and signal
-# handlers never share a buffer. A list grows to the largest number of simultaneous calls.
-if TYPE_CHECKING or getattr(sys, "_is_gil_enabled", lambda: True)():
-    FreeList = list
-else:
-    from _thread import _local
-
-    class FreeList(_local):
-        """A list for each thread: without a GIL, threads would wait for a shared one's lock."""
-
-        # For a signal handler that runs during __init__: the list is empty, and a returned buffer
-        # is dropped.
-        pop: Callable[[], Any] = [].pop
-        append: Callable[[Any], object] = id
-
-        def __init__(self) -> None:
-            """Create the list of this thread; called once for each thread that uses the object."""
-            buffers: list[Any] = []
-            self.pop, self.append = buffers.pop, buffers.append
-
+_call_of = {who: new_call(BACKEND, who, fields) for who, fields in _measured.items()}
 
 _pools: dict[int, list[tuple[Call, Buffer]]] = {who: FreeList() for who in _measured}
 _self_pool = _pools[RUSAGE_SELF]
-_self_call = _calls[RUSAGE_SELF]
+_self_call = _call_of[RUSAGE_SELF]
 
 
 def _find(table: Mapping[int, T], who: int) -> T:
@@ -191,9 +89,9 @@ def getrusage(who: int, /) -> RUsage:
     if error:
         pool.append(slot)
         raise error_of(error)
-    values = _unpack(buffer)
+    values = unpack(buffer)
     pool.append(slot)
-    return _new(RUsage, values)
+    return new_usage(RUsage, values)
 
 
 def maxrss(who: int = RUSAGE_SELF, /) -> int:
@@ -202,7 +100,7 @@ def maxrss(who: int = RUSAGE_SELF, /) -> int:
     It does not build an ``RUsage``. The result is 0 if ``measured(who)`` does not name
     ``ru_maxrss``. Raises the same exceptions as ``getrusage``.
     """
-    value: int = _maxrss(_self_call if who is RUSAGE_SELF else _find(_calls, who))
+    value: int = _maxrss(_self_call if who is RUSAGE_SELF else _find(_call_of, who))
     if value < 0:
         raise error_of(-value)
     return value
@@ -213,7 +111,7 @@ def cputime(who: int = RUSAGE_SELF, /) -> float:
 
     Raises the same exceptions as ``getrusage``.
     """
-    value: float = _cputime(_self_call if who is RUSAGE_SELF else _find(_calls, who))
+    value: float = _cputime(_self_call if who is RUSAGE_SELF else _find(_call_of, who))
     if value < 0:
         raise error_of(-int(value))
     return value
@@ -274,7 +172,7 @@ def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:
         # raises, retry (PEP 475).
         if child != -errno.EINTR:
             _wait_pool.append(slot)
-            raise OSError(-child, os.strerror(-child))
+            raise os_error(-child)
 
 
 def wait3(options: int) -> tuple[int, int, RUsage]:

@@ -10,8 +10,9 @@ import os
 import sys
 
 from ._backends import BACKEND
+from ._calls import error_of, os_error
 from ._forks import forks
-from ._getrusage import error_of, maxrss
+from ._getrusage import maxrss
 from ._rusage import ffi, lib
 
 HAS_MARK = hasattr(lib, "rusage_peak")
@@ -55,7 +56,7 @@ def _checked(size: int, source: str) -> int:
     if size < 0:
         if sys.platform == "win32":
             raise error_of(-size)
-        raise OSError(-size, f"{os.strerror(-size)} ({source})")
+        raise os_error(-size, source=source)
     return size
 
 

@@ -9,9 +9,9 @@ import sys
 import warnings
 
 from ._backends import BACKEND
+from ._calls import FreeList, buffer_of, c_int, error_of, new_call, os_error, usage_in
 from ._fields import FIELDS, RUsage
 from ._forks import forks
-from ._getrusage import FreeList, buffer_of, c_int, error_of, new_call, usage_in
 from ._rusage import ffi, lib
 
 TYPE_CHECKING = False
@@ -67,7 +67,7 @@ def error_of_process(code: int, pid: int, others: str = "") -> Exception:
         return ProcessLookupError(errno.ESRCH, f"{_why_not_found(pid)}: {pid}")
     # On Linux: /proc is not mounted, or it belongs to another PID namespace.
     file = "/proc/self" if code == errno.ENOENT else None
-    error = error_of(code) if sys.platform == "win32" else OSError(code, os.strerror(code), file)
+    error = error_of(code) if sys.platform == "win32" else os_error(code, file)
     if isinstance(error, PermissionError):
         return PermissionError(error.errno, f"{error.strerror}: {pid}{others}", None, code)
     return error

@@ -8,7 +8,7 @@ import time
 from collections import namedtuple
 
 from ._backends import BACKEND
-from ._getrusage import WAITED, buffer_of, c_int, new_call, usage_in
+from ._calls import WAITED, buffer_of, c_int, new_call, usage_in
 from ._process import Opened, error_of_process
 from ._rusage import ffi, lib
 

@@ -18,8 +18,9 @@ import rusage
 
 from ._backends import BACKEND
 from ._backends._base import RUSAGE_CHILDREN, RUSAGE_SELF, SECTOR, SECTORS, TIMES
+from ._calls import measured_for
 from ._fields import FIELDS, RUsage
-from ._getrusage import getrusage, measured_for
+from ._getrusage import getrusage
 from ._memory import read_peak, read_rss
 
 TYPE_CHECKING = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rusage._getrusage import measured_for, new_call, usage_of
+from rusage._calls import measured_for, new_call, usage_of
 from rusage._rusage import ffi, lib
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from conversion import INT64_MAX, convert, convert_both, converted
 from rusage._backends import freebsd
 from rusage._backends._base import RUSAGE_SELF, TIMES
 from rusage._backends.unknown import BACKEND
-from rusage._getrusage import new_call
+from rusage._calls import new_call
 
 try:
     from hypothesis import example, given, settings

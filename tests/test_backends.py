@@ -15,8 +15,8 @@ from expected import BACKENDS, SYSTEMS
 from rusage._backends import freebsd, illumos, macos
 from rusage._backends._base import PEAK_OWN, Backend
 from rusage._backends._platforms import backend_name
+from rusage._calls import measured_for, measured_of_a_child, new_call
 from rusage._fields import FIELDS
-from rusage._getrusage import measured_for, measured_of_a_child, new_call
 
 # --- What becomes of a number ---
 

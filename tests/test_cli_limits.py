@@ -13,9 +13,9 @@ from forked import CHECKS
 from rusage._backends import BACKEND
 from rusage._backends._base import PEAK_AT_LEAST_PARENTS_INEXACT as INEXACT_RULE
 from rusage._backends._base import PEAK_SAMPLED, SAMPLED_RULES
+from rusage._calls import WAITED
 from rusage._cli import limits
 from rusage._cli.figures import WHOSE, Ended
-from rusage._getrusage import WAITED
 
 WITHOUT_PEAK = [*CHECKS, "no_peak"]
 ALLOCATE = [sys.executable, "-c", "b'x' * (100 * 2**20)"]

@@ -61,7 +61,10 @@ def test_calls_share_no_buffer(gil: bool, monkeypatch: pytest.MonkeyPatch) -> No
     a GIL the threads do not share the free list either, so that they do not wait for its lock.
     """
     monkeypatch.setattr(sys, "_is_gil_enabled", lambda: gil, raising=False)
-    module = load("rusage._getrusage", Path(rusage.__file__).with_name("_getrusage.py"))
+    package = Path(rusage.__file__).parent
+    calls = load("rusage._calls", package / "_calls.py")
+    monkeypatch.setattr("rusage._calls.FreeList", calls.FreeList)
+    module = load("rusage._getrusage", package / "_getrusage.py")
     used: list[Any] = []
     during_call: Callable[[], object]
 
@@ -85,7 +88,7 @@ def test_calls_share_no_buffer(gil: bool, monkeypatch: pytest.MonkeyPatch) -> No
     during_call = bool
     unpack = lambda _: [len(used) % 2 and module.getrusage(0)] * 16  # noqa: E731 (as above)
     with monkeypatch.context() as patched:
-        patched.setattr(module, "_unpack", unpack)
+        patched.setattr(module, "unpack", unpack)
         assert numbers(1, calls=3, size=2) == {2}
     module.getrusage(0)
     first = used[-1]

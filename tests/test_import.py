@@ -34,8 +34,8 @@ def test_import_is_light(python: Callable[..., str]) -> None:
 
 # What `rusage true` imports of the package; what subprocess imports is in addition.
 PLAIN_RUN = [
-    *("_backends", "_children", "_cli", "_fields", "_forks", "_getrusage", "_launcher", "_lazy"),
-    *("_measure", "_memory", "_rusage", "_subprocess", "_units", "_children.inherited"),
+    *("_backends", "_calls", "_children", "_cli", "_fields", "_forks", "_getrusage", "_launcher"),
+    *("_lazy", "_measure", "_memory", "_rusage", "_subprocess", "_units", "_children.inherited"),
     *("_children.popen", "_children.posix", "_children.rlimits", "_children.windows"),
     *("_cli.figures", "_cli.gnu", "_cli.main", "_cli.options", "_cli.output", "_cli.report"),
     *("_cli.run", "_launcher.start"),

@@ -16,6 +16,7 @@ import rusage
 from rusage import RUsage
 from rusage._backends import BACKEND
 from rusage._backends._base import FLOOR_RULES, PEAK_NONE, SAMPLED_RULES, TOUCHED, TOUCHED_RULES
+from rusage._calls import measured_of_a_child
 from rusage._children import inherited as _inherited
 from rusage._children.inherited import (
     child_fields,
@@ -24,7 +25,6 @@ from rusage._children.inherited import (
     read_inherited,
     touched_before_exec,
 )
-from rusage._getrusage import measured_of_a_child
 from rusage._memory import known_peak
 
 MIB = 2**20

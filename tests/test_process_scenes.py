@@ -40,7 +40,7 @@ from rusage._backends.linux import PROCESS
 if "Process" in BACKEND.absent:
     pytest.skip(f"no Process: {BACKEND.absent['Process']}", allow_module_level=True)
 
-from rusage._getrusage import new_call, usage_of
+from rusage._calls import new_call, usage_of
 from rusage._rusage import ffi, lib
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from conftest import under_wine
 import rusage
 from rusage._backends._base import RUSAGE_SELF, RUSAGE_THREAD
 from rusage._backends.windows import BACKEND
-from rusage._getrusage import error_of, new_call, usage_of
+from rusage._calls import error_of, new_call, usage_of
 from rusage._rusage import lib
 
 MIB = 1024 * 1024

@@ -26,7 +26,8 @@ from .._backends._base import (
     TOUCHED_PAGES,
     TOUCHED_RULES,
 )
-from .._getrusage import WAITED, fields, getpagesize, new_call, usage_of
+from .._calls import WAITED, new_call, usage_of
+from .._getrusage import fields, getpagesize
 from .._rusage import lib
 
 TYPE_CHECKING = False

@@ -5,7 +5,6 @@ The child of the launcher sets them, or a ``preexec_fn``.
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import contextmanager, nullcontext
 from operator import index
@@ -29,6 +28,8 @@ if sys.platform == "win32":
 else:
     import mmap
     import resource
+
+    from .._calls import os_error
 
     # RLIMIT_OFILE is an old alias.
     _NAMES = {getattr(resource, name): name for name in dir(resource) if name.startswith("RLIMIT_")}
@@ -121,5 +122,5 @@ else:
                 if not code:  # no limit was refused
                     raise
                 number = int(code)
-                error = OSError(number, os.strerror(number)) if number else ValueError(text)
+                error = os_error(number) if number else ValueError(text)
                 raise error from None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from .._backends import BACKEND
+from .._calls import WAITED, error_of, new_call, usage_of
 from .._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
-from .._getrusage import WAITED, error_of, new_call, usage_of
 from .._rusage import lib
 from .._subprocess import SubprocessPopen, clock
 from .inherited import child_fields

@@ -38,6 +38,7 @@ import time
 from itertools import chain, compress, repeat, starmap
 from operator import itemgetter
 
+from .._calls import os_error
 from .._rusage import ffi, lib
 from .._subprocess import FORK_EXEC, clock, fork_exec, is_fork_exec_known, pipes_of, uses_vfork
 
@@ -134,7 +135,7 @@ def _wait(channel: Channel) -> None:
     """Wait until it is known what has come of the start; signal handlers run meanwhile."""
     while error := lib.rusage_channel_wait(channel):
         if error != errno.EINTR:
-            raise OSError(error, os.strerror(error))
+            raise os_error(error)
 
 
 def _result(channel: Channel, began: float) -> Started | None:

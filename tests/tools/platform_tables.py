@@ -29,8 +29,8 @@ from system_words import (
 
 from rusage._backends._base import BLOCKS, INTEGRALS, SWITCHES
 from rusage._backends._platforms import REFUSED
+from rusage._calls import measured_of_a_child
 from rusage._fields import FIELDS
-from rusage._getrusage import measured_of_a_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
