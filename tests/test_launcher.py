@@ -895,21 +895,32 @@ def test_only_a_dumpable_parent_uses_the_launcher() -> None:
     assert ffi.string(lib.rusage_why_direct()) == b"this process is not dumpable"
 
 
+SECOND_START = """
+import contextlib, resource
+from rusage import run
+limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+with contextlib.suppress(OSError):
+    run(["true"])
+resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+print("ru_maxrss" in run(["true"]).measured)
+"""
+
+
 @root
 @pytest.mark.parametrize(("label", "waits"), [("label\n", True), ("", False)])
 def test_security_label_for_the_next_exec(label: str, waits: bool, tmp_path: Path) -> None:  # noqa: FBT001 (a column)
     """It is for the program: the launcher would use it up.
 
-    Files stand for /proc/thread-self/attr.
+    Also if the first start could open no file. Files stand for /proc/thread-self/attr.
     """
     skip_unless([UNSHARE, "-m", "mount", "--bind", "/proc", "/proc"])
     (tmp_path / "current").write_text("label\n")
     (tmp_path / "exec").write_text(label)
-    code = "import rusage; print('ru_maxrss' in rusage.run(['true']).measured)"
     mount = (
         'mount --bind "$0" /proc/$$/attr && mount --bind "$0" /proc/$$/task/$$/attr && exec "$@"'
     )
-    command = [UNSHARE, "-m", "sh", "-c", mount, str(tmp_path), sys.executable, "-c", code]
+    command = [UNSHARE, "-m", "sh", "-c", mount, str(tmp_path), sys.executable, "-c", SECOND_START]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     assert done.stdout == f"{not waits}\n"
 

@@ -347,13 +347,14 @@ static int rusage_has_one_namespace(void)
     return of_children == own;
 }
 
+/* Return whether a file can be read and is not empty; -1 if no file can be opened now. */
 static int rusage_has_text(const char *path)
 {
     char first;
     int fd = open(path, O_RDONLY | O_CLOEXEC), has;
 
     if (fd < 0)
-        return 0;
+        return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -1 : 0;
     has = read(fd, &first, 1) > 0;
     close(fd);
     return has;
@@ -368,7 +369,7 @@ static int rusage_has_exec_label(void)
 
     if (has_labels < 0)
         has_labels = rusage_has_text("/proc/thread-self/attr/current");
-    return has_labels && rusage_has_text("/proc/thread-self/attr/exec");
+    return has_labels != 0 && rusage_has_text("/proc/thread-self/attr/exec") != 0;
 }
 
 /* Return the soft limit, 0 if it is unknown. */
