@@ -28,6 +28,9 @@ else:
 class Field(_Field):
     """The unit and the meaning of a field of ``RUsage`` on this system.
 
+    >>> rusage.fields["ru_majflt"].meaning
+    'page faults (hard page faults)'
+
     Two fields are equal if their ``unit`` and ``meaning`` are equal. Copies and pickles keep the
     ``error``.
     """
@@ -115,6 +118,9 @@ else:
 
 class RUsage(_RUsage):
     """The resource usage of a process, of its children or of a thread.
+
+    >>> rusage.getrusage(rusage.RUSAGE_SELF).ru_utime
+    0.021348
 
     The fields have the names and the order of CPython's ``resource.struct_rusage``. A field that
     the system does not measure is 0: ``rusage.measured(who)`` names the measured fields, and

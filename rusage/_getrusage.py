@@ -66,6 +66,9 @@ def _find(table: Mapping[int, T], who: int) -> T:
 def getrusage(who: int, /) -> RUsage:
     """Return the resource usage of ``who`` so far, in the same units on every system.
 
+    >>> rusage.getrusage(rusage.RUSAGE_SELF).ru_minflt
+    1843
+
     See the man page getrusage(2). Times are in seconds, ``ru_maxrss`` in bytes, the
     integrals in byte-seconds, the rest are counts; ``fields`` has the details. Fields that
     ``measured(who)`` does not name are 0. ``who`` has no default, as in ``resource``, so that the
@@ -97,6 +100,9 @@ def getrusage(who: int, /) -> RUsage:
 def maxrss(who: int = RUSAGE_SELF, /) -> int:
     """Return ``getrusage(who).ru_maxrss``, the maximum resident set size in bytes.
 
+    >>> f"{rusage.maxrss() / 2**20:.1f} MiB"
+    '11.8 MiB'
+
     It does not build an ``RUsage``. The result is 0 if ``measured(who)`` does not name
     ``ru_maxrss``. Raises the same exceptions as ``getrusage``.
     """
@@ -109,6 +115,9 @@ def maxrss(who: int = RUSAGE_SELF, /) -> int:
 def cputime(who: int = RUSAGE_SELF, /) -> float:
     """Return user plus system CPU time in seconds, without building an ``RUsage``.
 
+    >>> rusage.cputime()
+    0.030524
+
     Raises the same exceptions as ``getrusage``.
     """
     value: float = _cputime(_self_call if who is RUSAGE_SELF else _find(_call_of, who))
@@ -120,6 +129,9 @@ def cputime(who: int = RUSAGE_SELF, /) -> float:
 def measured(who: int = RUSAGE_SELF, /) -> frozenset[str]:
     """Return the names of the fields that this system measures for ``who``; the others are 0.
 
+    >>> "ru_majflt" in rusage.measured()
+    True
+
     Raises the same exceptions as ``getrusage`` for a bad ``who``.
     """
     return _find(_measured, who)
@@ -129,7 +141,11 @@ fields: Mapping[str, Field] = MappingProxyType(BACKEND.fields())
 
 
 def getpagesize() -> int:
-    """Return the size of a memory page in bytes: sysconf(3), ``GetSystemInfo`` on Windows."""
+    """Return the size of a memory page in bytes: sysconf(3), ``GetSystemInfo`` on Windows.
+
+    >>> rusage.getpagesize()
+    4096
+    """
     if sys.platform == "win32":
         import mmap  # noqa: PLC0415 (other systems do not need it)
 
@@ -144,6 +160,10 @@ _wait_pool: list[tuple[Call, Buffer, Pointer[int]]] = FreeList()
 
 def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:
     """Do the same as ``os.wait4``, with an ``RUsage``.
+
+    >>> child = os.posix_spawnp("true", ["true"], os.environ)
+    >>> rusage.wait4(child, 0)[2].cputime
+    0.000683
 
     Wait for a child as ``os.wait4`` does; return its process ID, its exit status indication and its
     usage. The usage includes the child's own children that it has waited for: counters and times
@@ -176,7 +196,12 @@ def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:
 
 
 def wait3(options: int) -> tuple[int, int, RUsage]:
-    """Wait for any child as ``os.wait3`` does; result and exceptions are as for ``wait4``."""
+    """Wait for any child as ``os.wait3`` does; result and exceptions are as for ``wait4``.
+
+    >>> child = os.posix_spawnp("true", ["true"], os.environ)
+    >>> rusage.wait3(0)[0] == child
+    True
+    """
     return wait4(-1, options)
 
 
@@ -193,6 +218,9 @@ _LONG_LEAST = -(2**31) if _LONG_BITS == 32 else 0
 
 def from_native(usage: Sequence[float], /) -> RUsage:
     """Convert a result of ``resource.getrusage``, ``os.wait3`` or ``os.wait4``.
+
+    >>> rusage.from_native(resource.getrusage(resource.RUSAGE_SELF)).ru_maxrss
+    12357632
 
     It is in this system's units. Accepts any sequence of the sixteen numbers; the two times
     are in seconds. Raises ``TypeError`` for any other object, and for an ``RUsage``, which already

@@ -41,6 +41,11 @@ class Start:
 class measure:  # noqa: N801 (used like a function)
     """Measure the usage of a block of code: ``with measure() as m: ...``, then ``m.usage``.
 
+    >>> with rusage.measure() as m:
+    ...     squares = [n * n for n in range(10**6)]
+    >>> m.usage.cputime
+    0.051522
+
     ``m.elapsed`` is the elapsed time. Both can also be read inside the block, for the usage so far.
     ``who`` is as in ``getrusage``: the whole process with all its threads (the default),
     ``RUSAGE_THREAD``, or ``RUSAGE_CHILDREN`` for the children waited for in the block.

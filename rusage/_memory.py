@@ -21,6 +21,9 @@ HAS_MARK = hasattr(lib, "rusage_peak")
 def peak() -> int:
     """Return the maximum resident set size of the program that this process executes, in bytes.
 
+    >>> f"{rusage.peak() / 2**20:.1f} MiB"
+    '11.8 MiB'
+
     Unlike ``maxrss()`` it never includes the peak of the process from which this one was started.
     It does not fall when ``measure(reset_peak=True)`` or the pytest plugin resets the high-water
     mark of the process; a reset by other code may lower the result. In a forked child the peak
@@ -36,6 +39,9 @@ def peak() -> int:
 def rss() -> int:
     """Return the resident set size of this process now, in bytes.
 
+    >>> f"{rusage.rss() / 2**20:.1f} MiB"
+    '11.7 MiB'
+
     Raises ``OSError`` if the size cannot be read: on Linux without ``/proc``.
     """
     return _checked(lib.rusage_rss(), BACKEND.rss)
@@ -43,6 +49,9 @@ def rss() -> int:
 
 def pss() -> int:
     """Return the proportional set size of this process now, in bytes; only on Linux.
+
+    >>> f"{rusage.pss() / 2**20:.1f} MiB"
+    '8.3 MiB'
 
     A page that n processes share counts as an nth of its size. Reading it takes longer than
     ``rss()``: the kernel visits each page of the process. Raises ``OSError`` if it cannot be read:

@@ -107,6 +107,10 @@ class Opened:
 class Process(Opened):
     """Another process, whose resource usage can be read: ``with Process(pid) as process: ...``.
 
+    >>> with rusage.Process(os.getppid()) as process:
+    ...     print(process.cputime())
+    0.244183
+
     It can be read again and again. The object refers to the process that had this process ID
     when it was opened, even if another process gets the ID later. A forked child can use its copy.
     Close it by ``close()`` or ``with`` to avoid a ``ResourceWarning``.

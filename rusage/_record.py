@@ -31,6 +31,11 @@ _threads: set[tuple[int, int]] = set()
 class record:  # noqa: N801 (used like a function)
     """Record a process and its descendants: ``with record() as r: ...``.
 
+    >>> with rusage.record() as r:
+    ...     squares = [n * n for n in range(10**6)]
+    >>> r.largest.rss
+    52428800
+
     Then read ``r.largest`` and ``r.samples``. Without ``pid``, this process. A sample is taken at
     the start, every ``interval`` seconds, and at the end of the block. ``on_sample`` is called with
     each sample: in the recording's thread from the first interval on, and with the last sample in

@@ -83,7 +83,12 @@ def require_pss() -> None:
 
 
 class Sample(_Sample):
-    """One reading of a ``Tree``."""
+    """One reading of a ``Tree``.
+
+    >>> with rusage.Tree() as tree:
+    ...     print(tree.sample().processes)
+    1
+    """
 
     __slots__ = ()
 
@@ -99,7 +104,12 @@ class Sample(_Sample):
 
 
 class Member(_Member):
-    """A living member of a ``Tree``, in one reading."""
+    """A living member of a ``Tree``, in one reading.
+
+    >>> with rusage.Tree() as tree:
+    ...     print(tree.members()[0].pid)
+    4711
+    """
 
     __slots__ = ()
 
@@ -109,6 +119,10 @@ _FIGURES = struct.Struct("=qqd64s")  # a rusage_member_figures
 
 class Tree(Opened):
     """A process and its descendants: ``with Tree(pid) as tree: ...``.
+
+    >>> with rusage.Tree() as tree:
+    ...     print(tree.rss())
+    12390400
 
     Without ``pid``, this process. A descendant becomes a member when a reading finds it, and stays
     one until it has ended, even if its parent ends before. A descendant whose parent ended between

@@ -35,6 +35,8 @@ _active: Callable[[], MeterProvider] | None = None
 def instrument(meter_provider: MeterProvider | None = None) -> None:
     """Create the instruments in this provider, or in the global one, which may be set later.
 
+    >>> rusage.opentelemetry.instrument()
+
     If the process is instrumented already, with this provider or another one, this logs a warning
     and does nothing.
     """
@@ -62,6 +64,8 @@ def instrument(meter_provider: MeterProvider | None = None) -> None:
 
 def uninstrument() -> None:
     """Make the instruments report nothing; OpenTelemetry cannot remove them.
+
+    >>> rusage.opentelemetry.uninstrument()
 
     ``instrument()`` may be called again, with the same or another provider. If the process is not
     instrumented, this logs a warning.

@@ -65,6 +65,8 @@ METRICS: dict[_Family, list[tuple[str, str, dict[str, str], int]]] = {
 class UsageCollector:
     """Collect the resource usage of a process for a registry of prometheus_client.
 
+    >>> prometheus_client.REGISTRY.register(rusage.prometheus.UsageCollector())
+
     Without a ``process``, it collects the usage of the process that answers the scrape: after a
     fork, the child's. ``docs/monitoring.md`` lists the metrics.
 
@@ -143,6 +145,9 @@ def _read(process: Process) -> tuple[RUsage, _Others]:
 
 class WorkersCollector:
     """Collect the resource usage of several processes, such as a server's workers.
+
+    >>> workers = rusage.prometheus.WorkersCollector(lambda: [4711, 4712], namespace="app")
+    >>> prometheus_client.REGISTRY.register(workers)
 
     Each scrape calls ``pids`` for their process IDs. It exports each as a ``UsageCollector`` of
     another process does, with the label ``pid``, once if an ID is there twice. What cannot be read

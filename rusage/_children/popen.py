@@ -87,6 +87,11 @@ def unmeasured(base: Any) -> Any:
 class Popen(SystemPopen[AnyStr]):
     """``subprocess.Popen`` with the resource usage of its child.
 
+    >>> with rusage.Popen(["sleep", "0.1"]) as child:
+    ...     pass
+    >>> child.rusage.cputime
+    0.000712
+
     ``rusage`` is None until the child's exit has been seen (by ``wait``, ``poll``, ``communicate``
     or at the end of a ``with`` block), then an ``RUsage``: the usage of the child, including its
     own children that it has waited for. ``measured`` names the fields that were measured for this
@@ -138,7 +143,11 @@ class Popen(SystemPopen[AnyStr]):
 
 
 class CompletedProcess(subprocess.CompletedProcess[AnyStr]):
-    """``subprocess.CompletedProcess`` with the resource usage of the process."""
+    """``subprocess.CompletedProcess`` with the resource usage of the process.
+
+    >>> rusage.run(["sleep", "0.1"]).elapsed
+    0.101537
+    """
 
     rusage: RUsage = RUsage.zero
     """The usage of the process, including its own children that it has waited for."""
@@ -173,6 +182,9 @@ def run(
     **kwargs: Any,
 ) -> CompletedProcess[Any]:
     """Run a program as ``subprocess.run`` does, and also return its resource usage.
+
+    >>> rusage.run(["true"]).rusage.ru_maxrss
+    1495040
 
     It takes the same arguments and raises the same exceptions as ``subprocess.run``. The result,
     ``TimeoutExpired`` and ``CalledProcessError`` also have ``rusage``, ``measured`` and ``elapsed``

@@ -52,6 +52,8 @@ OPTIONAL = {
     "psutil",
     "resource",
 }
+# The modules that a session imports besides rusage.
+NAMED = ["asyncio", "os", "prometheus_client", "resource", r"rusage\.(?:opentelemetry|prometheus)"]
 FENCE = re.compile(r"( *)(`{3,}|~{3,})(.*)")
 # Another figure of a comparison may be the smallest: *.
 FIGURE = re.compile(r"\*?\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?")
@@ -215,8 +217,9 @@ def file_name(block: Block) -> str | None:
 
 
 def typed(session: str) -> str:
-    """Return what is typed in a session at Python's prompt."""
-    found = "import rusage\n"
+    """Return what is typed in a session at Python's prompt, and the imports before it."""
+    modules = re.findall(rf"(?<![\w.])({'|'.join(NAMED)})\.", session)
+    found = "".join(f"import {module}\n" for module in ["rusage", *modules])
     for prompt, line in re.findall(r"(?m)^(>>>|\.\.\.) ?(.*)", session):
         # A block ends at an empty line.
         ends = prompt == ">>>" and found.splitlines()[-1].startswith(" ")
