@@ -150,7 +150,7 @@ def test_no_part_of_a_report_is_left() -> None:
     done = plain("--export", "x.json", "true", preexec_fn=limit)
     assert done.returncode == 125
     assert done.stderr.endswith(f"rusage: x.json: {os.strerror(errno.EFBIG)}\n")
-    assert Path("x.json").read_text() == ""
+    assert Path("x.json").read_text() == "before"
     with Path("x.json").open("w") as file:
         words = [*RUSAGE, "--export", "x.json", "sh", "-c", "printf %020d 0 >&2"]
         subprocess.run(words, stderr=file, preexec_fn=limit, check=False)

@@ -1,14 +1,24 @@
-"""The files of the command's reports."""
+"""The files of the command's reports: each has the report that it had, or the whole new one."""
 
 from __future__ import annotations
 
 import itertools
+import mmap
 import os
+import shutil
+import stat
+import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from command import needs_tree, new_folder, plain  # noqa: F401 (a fixture)
+from command import needs_tree, new_folder, plain, record  # noqa: F401 (a fixture)
+from conftest import forks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 thorough = pytest.mark.thorough
 
@@ -50,6 +60,70 @@ def test_device_of_two_reports() -> None:
     """It may be named again."""
     Path("null.json").symlink_to(os.devnull)
     assert plain("-o", os.devnull, "--export", "null.json", "true").returncode == 0
+
+
+# --- A full disk, and death ---
+
+
+@pytest.mark.parametrize("step", [1009, pytest.param(11, marks=thorough)])
+def test_full_disk(step: int, program: Callable[..., str], tmp_path: Path) -> None:
+    """At each byte, replaced by another file, in place, and with a report appended."""
+    mount = ["unshare", "--mount", "sh", "-c"]
+    size = 4 * mmap.PAGESIZE
+    mount += [f'mount -t tmpfs -o size={size} none "$0" && exec "$@"', str(tmp_path)]
+    if shutil.which("unshare") is None or subprocess.run([*mount, "true"], check=False).returncode:
+        pytest.skip(reason="no permission to mount: run it as root on Linux")
+    assert int(program("replaced_files.py", "full", str(tmp_path), f"{step}", before=mount)) > 100
+
+
+@forks
+def test_killed_while_the_report_is_written(program: Callable[..., str]) -> None:
+    """Before each call that may change a file."""
+    assert int(program("replaced_files.py", "killed")) > 20
+
+
+@pytest.mark.parametrize("way", ["rename", "hard link", "append"])
+def test_file_that_may_not_grow(way: str) -> None:
+    """RLIMIT_FSIZE ends the report at a byte: the old one stays, without a temporary file."""
+    resource = pytest.importorskip("resource", reason="this system has no limit for files")
+    old = "o" * 100
+    Path("x.csv").write_text(old)
+    if way == "hard link":
+        os.link("x.csv", "y")
+    for size in 0, 50, 100, 101, 120:
+        limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        option = ["--csv", "-n1", "-ao", "x.csv"] if way == "append" else ["--export", "x.csv"]
+        names = sorted(os.listdir())
+        assert plain(*option, "true", preexec_fn=limit).returncode == 125
+        assert Path("x.csv").read_text() == old
+        assert sorted(os.listdir()) == names
+
+
+@pytest.mark.parametrize("content", ["", "o", "o" * 100_000], ids=len)
+@pytest.mark.parametrize("way", ["rename", "hard link", "folder"])
+def test_replaced_file_keeps_what_it_is(content: str, way: str) -> None:
+    """Its mode, its names, and the link to it; in a folder without permission too."""
+    Path("d").mkdir()
+    file = Path("d/x.json")
+    file.write_text(content)
+    file.chmod(0o666)
+    Path("link.json").symlink_to("d/x.json")
+    if way == "hard link":
+        os.link(file, "y")
+    before = file.stat()
+    if way == "folder":
+        if os.geteuid() == 0:
+            pytest.skip(reason="root may write in each folder: run it as another user")
+        Path("d").chmod(0o555)
+    assert plain("--export", "link.json", "true").returncode == 0
+    assert record("d/x.json")["command"] == ["true"]
+    assert Path("link.json").is_symlink()
+    after = file.stat()
+    assert stat.S_IMODE(after.st_mode) == 0o666
+    assert (after.st_uid, after.st_gid) == (before.st_uid, before.st_gid)
+    assert (after.st_ino != before.st_ino) == (way == "rename" and bool(content))
+    assert os.listdir("d") == ["x.json"]
+    assert way != "hard link" or record("y")["command"] == ["true"]
 
 
 # --- New files ---

@@ -1,4 +1,4 @@
-"""The files of reports: opened, compared, and written to."""
+"""The files of reports: each keeps its content until the whole report is in its place."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from .options import Options
+
+# Errors that the file itself would have too, where the content would be lost.
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def open_all(
@@ -111,13 +114,65 @@ class ReportFile:
                 content = f"{content}\n".encode("utf-8", "surrogateescape")
             if self.is_ours:
                 _check_name(self.path, self.descriptor)
-                # A file that is moved from now on has the whole report.
-                os.ftruncate(self.descriptor, 0)
-            _write(self.descriptor, content, 0 if self.is_ours else None)
+                self._replace(content)
+            else:
+                _write(self.descriptor, content)
         except OSError as error:
             complain(self.path, error.strerror)
             return False
         return True
+
+    def _replace(self, content: bytes) -> None:
+        status = os.fstat(self.descriptor)
+        # Another name would keep the old content. An empty file has none to lose, and whoever has
+        # made it for this report may read it by its descriptor.
+        if status.st_size and status.st_nlink == 1 and sys.platform != "win32":
+            try:
+                _rename_over(os.path.realpath(self.path), self.descriptor, content)
+            except OSError as error:  # such as a folder without permission
+                if error.errno in FULL:
+                    raise
+            else:
+                return
+        _overwrite(self.descriptor, status.st_size, content)
+
+
+if sys.platform != "win32":
+
+    def _rename_over(path: str, old: int, content: bytes) -> None:
+        """Replace a file that is open by a new one with its mode and owner.
+
+        Raises ``OSError``.
+        """
+        status = os.fstat(old)
+        temporary = os.path.join(os.path.dirname(path), f".rusage-{os.urandom(6).hex()}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            try:
+                os.fchown(descriptor, status.st_uid, status.st_gid)
+                os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
+                _write(descriptor, content)
+            finally:
+                os.close(descriptor)
+            _check_name(path, old)  # a link of /proc to a descriptor may lead elsewhere
+            os.rename(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+
+def _overwrite(descriptor: int, size: int, content: bytes) -> None:
+    """Replace the content of this size where it is.
+
+    The space for a longer one is had first: newlines after a report do no harm.
+    """
+    more = b"\n" * (len(content) - size) if size else content
+    os.lseek(descriptor, size, os.SEEK_SET)
+    _write(descriptor, more, size)
+    if size:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        _write(descriptor, content.ljust(size, b"\n"))
+        os.ftruncate(descriptor, len(content))
 
 
 def _write(descriptor: int, content: bytes, size: int | None = None) -> None:
