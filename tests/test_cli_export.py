@@ -9,6 +9,8 @@ import os
 import platform
 import shlex
 import subprocess
+import time
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,7 +43,7 @@ def test_markdown_marks_the_smallest_and_counts_failures() -> None:
     head, _, *rows = cells(markdown_of_runs(found, Options({"compare": True}), None))
     assert head[:3] == ["command", "runs", "failures"]
     assert [row[:3] for row in rows] == [["`a`", "6", "0"], ["`b`", "6", "1"]]
-    assert [row[3:] for row in rows] == [["2 s", "1.00"], ["**1 s**", "0.500"]]
+    assert [row[3:5] for row in rows] == [["2 s", "1.00"], ["**1 s**", "0.500"]]
 
 
 @needs_sh
@@ -89,6 +91,37 @@ def test_csv_has_every_run() -> None:
     *others, row = table("report")
     assert (len(others), text().count("exit_status")) == (6, 1)  # one header
     assert (row["counted"], row["exit_status"], row["signal"]) == ("0", "", "9")
+
+
+def test_when_the_program_was_started() -> None:
+    """In UTC, in each report; a series in CSV and JSON has it for each run."""
+    words = ["--export", "x.json", "--export", "x.md", "--csv", "-n", "2"]
+    before = time.time()
+    assert (
+        run("--append", *words, "sleep", "0.05", env={**os.environ, "TZ": "XXX-5"}).returncode == 0
+    )
+    assert run("--append", "--csv", "true").returncode == 0
+    after = time.time()
+    rows = [row["started (UTC)"] for row in table("report")]
+    times = [datetime.strptime(row, "%Y-%m-%dT%H:%M:%S.%f%z").timestamp() for row in rows]
+    assert sorted([before - 0.001, *times, after]) == [before - 0.001, *times, after]
+    assert times[1] - times[0] >= 0.049
+    assert [made["started"] for made in record("x.json")["runs"]] == rows[:2]
+    assert f"| {rows[0]} |" in Path("x.md").read_text()
+    assert text().splitlines()[0].endswith(",started (UTC)")
+
+
+def test_append_to_another_head() -> None:
+    """It is refused before the run, since the columns would be other ones than the head says."""
+    Path("report").write_text("command,run,counted\nx,1,1\n")
+    done = run("--append", "--csv", "touch", "started")
+    assert (done.returncode, Path("started").exists()) == (125, False)
+    assert done.stderr == "rusage: report: its first line is not the head of this report\n"
+    assert text() == "command,run,counted\nx,1,1\n"
+    assert run("--csv", "true").returncode == run("--append", "--csv", "true").returncode == 0
+    Path("report").write_text("")
+    assert run("--append", "--csv", "true").returncode == 0
+    assert len(table("report")) == 1
 
 
 def test_csv_of_single_run() -> None:

@@ -27,6 +27,8 @@ TOO_SHORT = "the program ended before the second sample"
 class Ended:
     """How a program ended."""
 
+    started = 0.0
+    """When the program was started, as by ``time.time()``."""
     unsampled = ""
     """Why the tree could not be sampled until its end; empty if it could."""
     counted = True

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import errno
 import io
 import itertools
 import json
 import re
+import time
 from typing import TYPE_CHECKING
 
 from .._getrusage import fields
@@ -73,6 +75,7 @@ def _outcome(ended: Ended, options: Options) -> dict[str, object]:
     record: dict[str, object] = {
         "exit_status": code if code >= 0 else None,
         "signal": -code if code < 0 else None,
+        "started": utc(ended.started),
         "elapsed": ended.elapsed,
         "usage": ended.usage,
     }
@@ -109,6 +112,12 @@ def members_record(members: Sequence[Member]) -> dict[str, object]:
     """Return the member of a record of a tree about the largest processes."""
     records = [{"pid": one.pid, "rss": one.rss, "name": utf8(one.name)} for one in members]
     return {"largest_members": records}
+
+
+def utc(seconds: float) -> str:
+    """Return a time by ``time.time()`` in the form of ISO 8601."""
+    until_seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{until_seconds}.{int(seconds % 1 * 1000):03}Z"
 
 
 def system() -> str:
@@ -149,6 +158,9 @@ def markdown_of_runs(found: list[Series], options: Options, file: TextIO | None)
             columns.append([f"{FIGURES[name].label}, ratio", *ratios])
     if options.tree:
         columns.append(["largest processes", *(_members(each) for each in found)])
+    columns.append(
+        ["started", *(utc(each.runs[0].started) if each.runs else "-" for each in found)]
+    )
     head, *rows = [f"| {' | '.join(row)} |" for row in zip(*columns, strict=True)]
     before = [""] if options.append and file is not None else []  # two tables would be one
     return "\n".join([*before, head, f"|{' --- |' * len(columns)}", *rows])
@@ -186,13 +198,23 @@ def csv_of_runs(found: list[Series], options: Options, file: TextIO | None) -> s
     names = ["elapsed", *fields, "tree_rss"]
     if not (options.append and file is not None and file.seekable() and file.tell()):
         figures = [f"{name} ({FIGURES[name].unit})" for name in names]
-        writer.writerow(["command", "run", "counted", "exit_status", "signal", *figures])
+        head = ["command", "run", "counted", "exit_status", "signal", *figures, "started (UTC)"]
+        writer.writerow(head)
     for each in found:
         for number, ended in enumerate(each.runs, 1):
             status = [ended.code, None] if ended.code >= 0 else [None, -ended.code]
             cells = map(ended.figures.get, names)
-            writer.writerow([each.text, number, int(ended.counted), *status, *cells])
+            row = [each.text, number, int(ended.counted), *status, *cells, utc(ended.started)]
+            writer.writerow(row)
     return text.getvalue().removesuffix("\n")
+
+
+def check_head(path: str, options: Options) -> None:
+    """Raise ``OSError`` if a file to which rows are to be appended has another head."""
+    with contextlib.suppress(PermissionError), open(path, "rb") as file:
+        first = file.readline().rstrip()
+        if first not in {b"", csv_of_runs([], options, None).encode()}:
+            raise OSError(errno.EINVAL, "its first line is not the head of this report", path)
 
 
 # --- The samples and their picture ---

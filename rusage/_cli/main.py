@@ -76,6 +76,15 @@ def run_command(command: list[str], options: Options) -> int:
 
             try:
                 output, exports = files.open_all(options, closing)
+                if (
+                    options.append
+                    and options.kind == "csv"
+                    and isinstance(output, files.ReportFile)
+                    and output.is_ours
+                ):
+                    from .formats import check_head
+
+                    check_head(output.path, options)
             except OSError as error:
                 name = "standard output" if error.filename is None else error.filename or "''"
                 complain(name, error.strerror)

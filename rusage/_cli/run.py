@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 from .._backends import BACKEND
 from .._children.popen import Popen
@@ -135,6 +136,7 @@ def _run(command: Command, signals: Signals, streams: Streams, sampling: Samplin
         raise FileNotFoundError(errno.ENOENT, "the name of the program is empty")
     _restore_environment()
     signals.catch()
+    started = time.time()
     process = _start(command, streams)
     if sampling is not None:
         sampling.start(process.pid, process._began)  # noqa: SLF001 (of the same package)
@@ -154,6 +156,7 @@ def _run(command: Command, signals: Signals, streams: Streams, sampling: Samplin
     # Not on Windows, nor if another library has replaced Popen.
     bound = getattr(process, "_peak_bound", None)
     ended = Ended(code, measured_fields(usage, process.measured), elapsed, bound, tree)
+    ended.started = started
     ended.unsampled = "" if sampling is None else sampling.unsampled
     return ended
 
