@@ -120,7 +120,7 @@ static int rusage_sysctl_all(rusage_tree_state *state, int *name, unsigned int n
         if (sysctl(name, names, NULL, &size, NULL, 0) != 0)
             return errno;
         size += size / 4 + 16 * element; /* some may start meanwhile */
-        error = rusage_tree_grow((void **)&state->buffer, (int)size, &state->capacity, 1);
+        error = rusage_grow((void **)&state->buffer, (int)size, &state->capacity, 1);
         if (error != 0)
             return error;
         size = (size_t)state->capacity / element * element;

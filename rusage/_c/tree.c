@@ -45,8 +45,8 @@ static void rusage_tree_index(rusage_tree *tree)
 static int rusage_tree_make_room(rusage_tree *tree)
 {
     int wanted = tree->slot_count == 0 ? 64 : tree->slot_count, *slots;
-    int error = rusage_tree_grow((void **)&tree->members, tree->count, &tree->capacity,
-                                 sizeof *tree->members);
+    int error =
+        rusage_grow((void **)&tree->members, tree->count, &tree->capacity, sizeof *tree->members);
 
     if (error != 0)
         return error;
@@ -98,8 +98,8 @@ static int rusage_tree_move(rusage_tree *tree, int index)
 
 static int rusage_tree_add_listed(rusage_tree *tree, int pid, int parent)
 {
-    int error = rusage_tree_grow((void **)&tree->listed, tree->listed_count, &tree->listed_capacity,
-                                 sizeof *tree->listed);
+    int error = rusage_grow((void **)&tree->listed, tree->listed_count, &tree->listed_capacity,
+                            sizeof *tree->listed);
 
     if (error == 0) {
         tree->listed[tree->listed_count].pid = pid;
@@ -266,8 +266,8 @@ static int rusage_tree_read_all(rusage_tree *tree, int wants_pss)
 
 static int rusage_tree_save(rusage_tree *tree)
 {
-    int error = rusage_tree_grow((void **)&tree->saved.members, tree->count, &tree->saved.capacity,
-                                 sizeof *tree->saved.members);
+    int error = rusage_grow((void **)&tree->saved.members, tree->count, &tree->saved.capacity,
+                            sizeof *tree->saved.members);
 
     if (error != 0)
         return error;

@@ -163,8 +163,8 @@ static int rusage_tree_find(const rusage_tree *tree, int pid);
 static int rusage_state_of(const rusage_tree *tree, int pid);
 static int rusage_tree_add_listed(rusage_tree *tree, int pid, int parent);
 
-/* Make room for one more element than `count`. */
-static int rusage_tree_grow(void **array, int count, int *capacity, size_t size)
+/* Make room in an array for one more element than `count`. */
+static int rusage_grow(void **array, int count, int *capacity, size_t size)
 {
     int larger = *capacity * 2 + 16;
     void *grown;

@@ -14,8 +14,8 @@ static int rusage_tree_text(rusage_tree *tree, int fd)
     ssize_t size;
 
     do {
-        error = rusage_tree_grow((void **)&tree->system.text, used + ROOM,
-                                 &tree->system.text_capacity, 1);
+        error =
+            rusage_grow((void **)&tree->system.text, used + ROOM, &tree->system.text_capacity, 1);
         if (error != 0)
             return error;
         size = pread(fd, tree->system.text + used, ROOM, used);

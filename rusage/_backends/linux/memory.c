@@ -108,8 +108,8 @@ static int rusage_push_mark(int64_t size)
     rusage_raise(&rusage_highest_mark, size);
     while (count > 0 && rusage_marks[count - 1].size <= size)
         count--;
-    error = rusage_tree_grow((void **)&rusage_marks, count, &rusage_marks_capacity,
-                             sizeof *rusage_marks);
+    error =
+        rusage_grow((void **)&rusage_marks, count, &rusage_marks_capacity, sizeof *rusage_marks);
     if (error == 0) {
         rusage_marks[count].reset = rusage_resets;
         rusage_marks[count].size = size;
