@@ -521,6 +521,50 @@ static void rusage_tree_keeps_files(rusage_tree *tree)
         tree->system.spare[i] = rusage_keep_open(tree, AT_FDCWD, "/proc", O_PATH);
 }
 
+/* --- The beginning and the end of a tree --- */
+
+/* In ticks, as the starts of processes are. */
+static int rusage_tree_now(int64_t *now)
+{
+    struct timespec time;
+    int64_t ticks = sysconf(_SC_CLK_TCK);
+
+    if (clock_gettime(CLOCK_BOOTTIME, &time) != 0)
+        return errno;
+    *now = (int64_t)time.tv_sec * ticks + time.tv_nsec * ticks / 1000000000;
+    return 0;
+}
+
+static int rusage_tree_begin(rusage_tree *tree, int pid)
+{
+    char path[64];
+    int64_t number = 0;
+    int i, error = rusage_check_proc();
+
+    for (i = 0; i < RUSAGE_KEPT_FILES; i++)
+        tree->system.kept[i] = -1;
+    for (i = 0; i < 2; i++)
+        tree->system.spare[i] = rusage_keep_open(tree, AT_FDCWD, "/proc", O_PATH);
+    if (error != 0)
+        return error;
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    error = rusage_read_status(AT_FDCWD, path, "\nTgid:", &number);
+    if (error == ENOENT)
+        error = kill(pid, 0) != 0 && errno != EPERM ? errno : EPERM;
+    if (error == 0 && number != pid)
+        error = RUSAGE_NO_PROCESS; /* the ID of a thread */
+    tree->system.by_parent = access("/proc/thread-self/children", R_OK) == 0;
+    if (error == 0 && !tree->system.by_parent && errno != ENOSYS && !rusage_is_of_process(errno))
+        error = errno;
+    return error;
+}
+
+static void rusage_tree_end(rusage_tree *tree)
+{
+    rusage_tree_close_files(tree);
+    free(tree->system.text);
+}
+
 /* --- Signals --- */
 
 /* Return 0 if the process that has the member's number now is the member; `pidfd` is of that

@@ -39,6 +39,3 @@ typedef struct {
 
 /* In process.c. */
 static int rusage_open_directory(int pid);
-/* In members.c. */
-static int rusage_keep_open(rusage_tree *tree, int directory, const char *path, int flags);
-static void rusage_tree_close_files(rusage_tree *tree);
