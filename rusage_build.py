@@ -59,12 +59,12 @@ def this_backend() -> str:
 def declarations(backend: str) -> str:
     """Return the parts of ``_rusage.cdef`` for a platform, with the files that they include."""
     _, *parts = re.split(
-        r"^/\* --- (.+) --- \*/$", DECLARATIONS.read_text(encoding="utf-8"), flags=re.MULTILINE
+        r"^#for (.+)$", DECLARATIONS.read_text(encoding="utf-8"), flags=re.MULTILINE
     )
     text = ""
-    for heading, part in zip(parts[::2], parts[1::2], strict=True):
+    for systems, part in zip(parts[::2], parts[1::2], strict=True):
         # Such as "linux, freebsd" or "every system but windows".
-        words = set(re.findall(r"\w+", heading))
+        words = set(re.findall(r"\w+", systems))
         if ("every" in words) != (backend in words):
             text += part
     return re.sub(INCLUDE, lambda found: (PACKAGE / found[1]).read_text(encoding="utf-8"), text)
