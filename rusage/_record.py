@@ -25,7 +25,7 @@ _SHORTEST = 0.0001  # seconds; a reading of one process takes a tenth of it
 _LONGEST = sys.float_info.max  # seconds; an int may be larger, but cannot be added to a float
 _LONGEST_WAIT = 100.0  # seconds; a wait of 900 s ended at once on OpenBSD 7.9
 # Those that take samples: the number of forks until then, and the identifier.
-_threads: set[tuple[int, int]] = set()
+_samplers: set[tuple[int, int]] = set()
 
 
 class record:  # noqa: N801 (used like a function)
@@ -218,7 +218,7 @@ class record:  # noqa: N801 (used like a function)
         if caller == self._thread:
             return 0
         # Each on_sample of two recordings may stop the other one.
-        return 1 if caller in _threads else -1
+        return 1 if caller in _samplers else -1
 
     def __enter__(self) -> Self:
         try:
@@ -248,7 +248,7 @@ class record:  # noqa: N801 (used like a function)
         """Take samples until the recording ends; in the thread."""
         tree, thread = self.tree, (forks(), _thread.get_ident())
         self._thread = thread
-        _threads.add(thread)
+        _samplers.add(thread)
         try:
             while running and self._lives and self._forks == forks():
                 delay = tree._opened + self._next * self.interval - _clock()
@@ -263,7 +263,7 @@ class record:  # noqa: N801 (used like a function)
         except BaseException as error:  # noqa: BLE001 (stop() raises it)
             self._error = error
         finally:
-            _threads.discard(thread)
+            _samplers.discard(thread)
             done.release()
 
     def _report(self) -> None:

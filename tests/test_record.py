@@ -49,7 +49,7 @@ def threads() -> int:
     """Return the number of threads that take samples."""
     from rusage import _record
 
-    return len(_record._threads)  # noqa: SLF001 (threading.enumerate() does not know them)
+    return len(_record._samplers)  # noqa: SLF001 (threading.enumerate() does not know them)
 
 
 def wait_for(recording: rusage.record, count: int) -> None:
