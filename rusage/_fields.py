@@ -175,28 +175,3 @@ RUsage.zero = RUsage._make([0.0, 0.0, *[0] * (len(FIELDS) - 2)])
 
 # Pickles and tracebacks must not expose the private module name.
 RUsage.__module__ = Field.__module__ = "rusage"
-
-
-# --- Figures as text, for representations and for the plugin for pytest ---
-
-MIB = 2**20  # bytes
-
-
-def mebibytes(size: float) -> str:
-    """Return a size in bytes as text."""
-    return f"{size / MIB:.1f} MiB"
-
-
-def usage_text(
-    usage: RUsage, measured: frozenset[str], sizes: dict[str, int | None], elapsed: float
-) -> str:
-    """Return the CPU time, the sizes and the elapsed time for a repr.
-
-    ``sizes`` are in bytes (None: not measured), ``elapsed`` is in seconds.
-    """
-    has_times = measured >= {"ru_utime", "ru_stime"}
-    texts = {"cputime": f"{usage.cputime:.6f} s" if has_times else "not measured"}
-    for name, size in sizes.items():
-        texts[name] = "not measured" if size is None else mebibytes(size)
-    texts["elapsed"] = f"{elapsed:.6f} s"
-    return ", ".join(f"{name}={text}" for name, text in texts.items())

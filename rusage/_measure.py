@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 
 from ._backends._base import RUSAGE_SELF, RUSAGE_THREAD
-from ._fields import RUsage, usage_text
+from ._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
 from ._getrusage import getrusage, measured
 from ._lazy import load
+from ._units import usage_text
 
 TYPE_CHECKING = False
 

@@ -13,10 +13,9 @@ import pytest
 
 from ._backends import BACKEND
 from ._backends._base import RUSAGE_CHILDREN, RUSAGE_SELF
-from ._fields import MIB, mebibytes
 from ._getrusage import cputime, getrusage, measured
 from ._memory import BlockPeak, read_rss
-from ._units import parse_size
+from ._units import MIB, mebibytes, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence

@@ -9,10 +9,10 @@ import warnings
 from collections.abc import Callable  # noqa: TC003 (for typing.get_type_hints)
 from operator import attrgetter, index
 
-from ._fields import mebibytes
 from ._forks import forks
 from ._threads import start_without_signals
 from ._tree import Member, Sample, Tree, members_of, require_pss
+from ._units import mebibytes
 
 TYPE_CHECKING = False
 

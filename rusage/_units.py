@@ -1,6 +1,11 @@
-"""Sizes in bytes, as users write them in options and marks."""
+"""Sizes in bytes: as users write them in options and marks, and as text."""
 
 from __future__ import annotations
+
+TYPE_CHECKING = False
+
+if TYPE_CHECKING:
+    from ._fields import RUsage
 
 SIZE = r"(?a)\s*(\d+)(?:(?:\.(\d+))? *([KMGT])(?:iB)?)?\s*"
 MAX_SIZE = 2**64 - 1
@@ -37,3 +42,28 @@ def parse_size(text: str) -> int:
 def shown(text: str) -> str:
     """Return a user's text for an error message, cut to 50 characters."""
     return repr(text if len(text) <= 50 else f"{text[:47]}...")
+
+
+# --- Figures as text, for representations and for the plugin for pytest ---
+
+MIB = 2**20  # bytes
+
+
+def mebibytes(size: float) -> str:
+    """Return a size in bytes as text."""
+    return f"{size / MIB:.1f} MiB"
+
+
+def usage_text(
+    usage: RUsage, measured: frozenset[str], sizes: dict[str, int | None], elapsed: float
+) -> str:
+    """Return the CPU time, the sizes and the elapsed time for a repr.
+
+    ``sizes`` are in bytes (None: not measured), ``elapsed`` is in seconds.
+    """
+    has_times = measured >= {"ru_utime", "ru_stime"}
+    texts = {"cputime": f"{usage.cputime:.6f} s" if has_times else "not measured"}
+    for name, size in sizes.items():
+        texts[name] = "not measured" if size is None else mebibytes(size)
+    texts["elapsed"] = f"{elapsed:.6f} s"
+    return ", ".join(f"{name}={text}" for name, text in texts.items())

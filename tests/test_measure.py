@@ -15,7 +15,7 @@ from conftest import spin
 
 import rusage
 from rusage import _measure
-from rusage._fields import usage_text
+from rusage._units import usage_text
 
 has_thread = pytest.mark.skipif(
     not hasattr(rusage, "RUSAGE_THREAD"), reason="this system has no RUSAGE_THREAD"

@@ -15,8 +15,9 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping  # noqa: TC003 (for typing.get_type_hints)
 
-from .._fields import RUsage, usage_text
+from .._fields import RUsage
 from .._subprocess import clock, is_patched
+from .._units import usage_text
 from .rlimits import check_limits
 
 if sys.platform == "win32":
