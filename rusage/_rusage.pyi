@@ -67,6 +67,7 @@ class MemberFigures:
     pid: int
     rss: int
     cputime: float
+    name: Pointer[bytes]
 
 class Block:
     number: int
