@@ -6,6 +6,7 @@ in the source tree, as an editable installation does; with ``--platform NAME OUT
 code of any platform, for cross compilers.
 """
 
+import binascii
 import gzip
 import os
 import platform
@@ -70,6 +71,13 @@ def declarations(backend: str) -> str:
     return re.sub(INCLUDE, lambda found: (PACKAGE / found[1]).read_text(encoding="utf-8"), text)
 
 
+def source_checksum() -> int:
+    """Return a checksum of all C files; ``tests/conftest.py`` compares it with the built one."""
+    files = (each for each in PACKAGE.rglob("*") if each.suffix in {".c", ".h", ".cdef"})
+    texts = sorted(each.read_text(encoding="utf-8") for each in files)
+    return binascii.crc32("".join(texts).encode())
+
+
 def builder(backend: str) -> FFI:
     """Return the cffi builder of the extension for a platform."""
     ffi = FFI()
@@ -78,7 +86,8 @@ def builder(backend: str) -> FFI:
     # directory.
     files = [f"_backends/{backend}.c", *(["_launcher/parent.c"] if backend == "linux" else [])]
     includes = [f'#include "{(PACKAGE / name).as_posix()}"\n' for name in files]
-    ffi.set_source("rusage._rusage", "".join(includes))
+    checksum = f"#define RUSAGE_SOURCES {source_checksum()}\n"
+    ffi.set_source("rusage._rusage", "".join([checksum, *includes]))
     return ffi
 
 

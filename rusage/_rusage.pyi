@@ -149,6 +149,7 @@ class FFI:
     def new(self, cdecl: Literal["rusage_path[]"], init: Any) -> Path: ...
 
 class Lib:
+    RUSAGE_SOURCES: int
     RUSAGE_NO_PROCESS: int
     RUSAGE_TREE_IN_USE: int
     RUSAGE_TREE_CLOSED: int

@@ -1,6 +1,7 @@
 """Fixtures of several test files."""
 
 import atexit
+import binascii
 import compileall
 import contextlib
 import ctypes
@@ -85,8 +86,24 @@ def keep_bytecode() -> None:
         compileall.compile_dir(package.submodule_search_locations[0], quiet=2)
 
 
+def check_build() -> None:
+    """Refuse an extension that was built from other C files than those of this source tree."""
+    import rusage
+    from rusage._rusage import lib
+
+    package = Path(__file__).parent.parent / "rusage"
+    if Path(rusage.__file__).parent != package:
+        return
+    files = (each for each in package.rglob("*") if each.suffix in {".c", ".h", ".cdef"})
+    texts = sorted(each.read_text(encoding="utf-8") for each in files)
+    if getattr(lib, "RUSAGE_SOURCES", None) != binascii.crc32("".join(texts).encode()):
+        raise pytest.UsageError(
+            "the C files have changed since the build: python -m pip install -e ."
+        )
+
+
 def pytest_configure() -> None:
-    """Say what to do in a source tree without a build."""
+    """Say what to do in a source tree without a build, or with an old one."""
     keep_bytecode()
     search_own_folders()
     try:
@@ -96,6 +113,7 @@ def pytest_configure() -> None:
             raise
         install = "Install it and what its tests need: python -m pip install -e . --group tests"
         raise pytest.UsageError(f"{error}\n{install}\n.github/CONTRIBUTING.md says more.") from None
+    check_build()
 
 
 @pytest.hookimpl(tryfirst=True)

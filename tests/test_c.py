@@ -14,6 +14,7 @@ import expected
 import pytest
 
 import rusage
+from rusage import _rusage
 
 pytestmark = pytest.mark.system
 
@@ -102,6 +103,36 @@ def test_build_in_the_source_tree(build: ModuleType, tmp_path: Path) -> None:
         check=True,
         cwd=tmp_path / "source",
     )
+
+
+def test_tests_refuse_an_old_build(tmp_path: Path) -> None:
+    """Compared by content: a checkout changes the times of files."""
+    extension = getattr(_rusage, "__file__", None)
+    if extension is None:
+        pytest.skip(reason="the extension is a part of this interpreter")
+    skipped = shutil.ignore_patterns("__pycache__", "*.so", "*.pyd")
+    shutil.copytree(ROOT / "rusage", tmp_path / "rusage", ignore=skipped)
+    shutil.copy(extension, tmp_path / "rusage")
+    shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=skipped)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--collect-only"]
+    command += ["-q", "-c", os.devnull, "--rootdir", str(tmp_path), "tests/test_units.py"]
+
+    def collect() -> tuple[int, str]:
+        environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+        done = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment
+        )
+        return done.returncode, done.stderr
+
+    assert collect()[0] == 0
+    file = tmp_path / "rusage" / "_c" / "forks.c"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(f"{text}\n/* changed */\n", encoding="utf-8")
+    status, errors = collect()
+    assert status == pytest.ExitCode.USAGE_ERROR
+    assert "the C files have changed since the build: python -m pip install -e ." in errors
+    file.write_text(text, encoding="utf-8")
+    assert collect()[0] == 0
 
 
 def build_sdist(folder: Path, *, mode: int) -> Path:
