@@ -3,7 +3,8 @@
 ``python tests/tools/bare.py NEW_FOLDER``, as root; ``tox -e bare`` does it. Needs Debian's
 debootstrap and git, and PyPA's build. Each command gets a root folder of its own, with Python and
 the essential packages, and a clone of the commit that is checked out: changes that are not
-committed are not tested. The command for installation is also run in the unpacked sdist.
+committed are not tested. The command for installation is also run in the unpacked sdist, and by
+another user as the README says.
 
 The configuration of this machine for the network, apt, pip and npm is copied into the root folder,
 except apt's sources and preferences: they belong to the distribution that is installed here.
@@ -19,6 +20,17 @@ from debian import SOURCE, VARIABLES, inside, make_root, variables
 
 RELEASE = "trixie"  # Debian 13
 ELSEWHERE = "tmp"  # a folder of a root folder without the source tree
+BY_ANOTHER_USER = "As another user, write `sudo` before each `apt-get`."
+# The user has root's configuration of pip.
+ADD_USER = f"""
+apt-get -qq update
+apt-get -qq install -y sudo >/dev/null
+useradd --no-create-home user
+cp -r /root /home/user
+chown -R user /home/user /{SOURCE}
+echo "user ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/user
+"""
+AS_USER = ["setpriv", "--reuid=user", "--regid=user", "--init-groups", "env", "HOME=/home/user"]
 
 
 def blocks(text: str, heading: str, language: str) -> list[str]:
@@ -41,7 +53,7 @@ def main() -> int:
     folder.mkdir(parents=True)
     base = folder / "base"
     make_root(base, RELEASE, "python3")
-    roots = {name: folder / name for name in ("clone", "sdist", "tests")}
+    roots = {name: folder / name for name in ("clone", "sdist", "user", "tests")}
     for root in roots.values():
         run("cp", "--archive", base, root)
     run(sys.executable, "-m", "build", "--sdist", "--outdir", folder, base / SOURCE)
@@ -64,6 +76,14 @@ def main() -> int:
             (f"examples in the {name}", paste(roots[name], *examples)),
             ("examples in another folder", paste(roots[name], *examples, folder=ELSEWHERE)),
         ]
+    if BY_ANOTHER_USER not in " ".join(readme.split()):
+        raise ValueError(f"README.md does not say: {BY_ANOTHER_USER}")
+    *shell, script = install
+    with_sudo = [*AS_USER, *shell, script.replace("apt-get", "sudo apt-get")]
+    commands += [
+        ("Add a user", paste(roots["user"], *shell, ADD_USER)),
+        ("Install in the clone as the user", paste(roots["user"], *with_sudo)),
+    ]
     commands.append(("Tests in the clone", paste(roots["tests"], *tests)))
     return run_all(commands)
 
