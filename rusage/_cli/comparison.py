@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from .figures import FIGURES, outcome
 from .output import BOLD, is_colored, paint, width_of
-from .report import how_often, lines, of_members, wrap
+from .report import LACK_OF_MEMORY, how_often, lines, of_members, wrap
 from .summary import Ratio
 
 if TYPE_CHECKING:
@@ -250,6 +250,8 @@ def _failures(found: list[Series]) -> str:
                 how = "--kill" if run.killed else outcome(run.code)
                 failed.append(f"run {number}{of_command} ({how})")
     more = ", ..." if len(failed) > 8 else ""
+    if any(run.oom_killed for each in found for run in each.runs):
+        more += f"; {LACK_OF_MEMORY}"
     return f"{len(failed)}: {', '.join(failed[:8])}{more}" if failed else ""
 
 

@@ -29,6 +29,11 @@ class Ended:
 
     started = 0.0
     """When the program was started, as by ``time.time()``."""
+    oom_killed: bool | None = None
+    """Whether, while a program ran that failed, the kernel killed a process for lack of memory.
+
+    That is, one of the cgroup of this process; None if that is unknown, or the program succeeded.
+    """
     unsampled = ""
     """Why the tree could not be sampled until its end; empty if it could."""
     counted = True

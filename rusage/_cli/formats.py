@@ -79,6 +79,8 @@ def _outcome(ended: Ended, options: Options) -> dict[str, object]:
         "elapsed": ended.elapsed,
         "usage": ended.usage,
     }
+    if ended.oom_killed is not None:
+        record["oom_killed"] = ended.oom_killed
     if ended.tree is not None:
         record["tree"] = tree_record(ended.tree)
     if options.limits:

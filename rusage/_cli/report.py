@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from .sampling import TreePeak
 
 
+LACK_OF_MEMORY = "a process of this cgroup was killed for lack of memory"
+
+
 def lines(
     rows: dict[str, str],
     file: TextIO | None,
@@ -69,7 +72,8 @@ def of_run(found: Series, options: Options, file: TextIO | None) -> str:
             rows[label] = f"{before}{figure.shown(value)} {figure.part}".rstrip()
     last = "exit status" if ended.code >= 0 else "killed by"
     sent = "; signals of --kill were sent" if ended.killed else ""
-    rows[last] = outcome(ended.code).removeprefix("exit status ") + sent
+    lack = f"; {LACK_OF_MEMORY}" if ended.oom_killed else ""
+    rows[last] = outcome(ended.code).removeprefix("exit status ") + sent + lack
     return "\n".join(lines(rows, file, alarming=[last] if ended.code else []))
 
 

@@ -136,6 +136,12 @@ def _run(command: Command, signals: Signals, streams: Streams, sampling: Samplin
         raise FileNotFoundError(errno.ENOENT, "the name of the program is empty")
     _restore_environment()
     signals.catch()
+    counter, kills = "", None
+    if sys.platform == "linux":
+        from . import oom
+
+        counter = oom.counter()
+        kills = oom.kills(counter)
     started = time.time()
     process = _start(command, streams)
     if sampling is not None:
@@ -157,6 +163,8 @@ def _run(command: Command, signals: Signals, streams: Streams, sampling: Samplin
     bound = getattr(process, "_peak_bound", None)
     ended = Ended(code, measured_fields(usage, process.measured), elapsed, bound, tree)
     ended.started = started
+    if code and kills is not None and (now := oom.kills(counter)) is not None:
+        ended.oom_killed = now > kills
     ended.unsampled = "" if sampling is None else sampling.unsampled
     return ended
 
