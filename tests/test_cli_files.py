@@ -9,13 +9,16 @@ import shutil
 import stat
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import forked
 import pytest
-from command import needs_tree, new_folder, plain, record  # noqa: F401 (a fixture)
+from command import needs_tree, new_folder, plain, record, table  # noqa: F401 (a fixture)
 from conftest import forks
+from forked import RUSAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +95,7 @@ def test_file_that_may_not_grow(way: str) -> None:
         os.link("x.csv", "y")
     for size in 0, 50, 100, 101, 120:
         limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-        option = ["--csv", "-n1", "-ao", "x.csv"] if way == "append" else ["--export", "x.csv"]
+        option = ["--csv", "-ao", "x.csv"] if way == "append" else ["--export", "x.csv"]
         names = sorted(os.listdir())
         assert plain(*option, "true", preexec_fn=limit).returncode == 125
         assert Path("x.csv").read_text() == old
@@ -154,3 +157,33 @@ def test_new_file_without_a_report(words: list[str]) -> None:
     Path(words[1]).touch()
     plain(*words, env=environment)
     assert Path(words[1]).read_text() == ""
+
+
+# --- Several runs append ---
+
+
+@pytest.mark.parametrize("options", [["--csv"], []], ids=["csv", "text"])
+def test_runs_append_at_once(options: list[str]) -> None:
+    """As by ``make -j``: one head, and each report whole."""
+    for _ in range(3):
+        Path("x.csv").unlink(missing_ok=True)
+        command = [*RUSAGE, *options, "-ao", "x.csv", "sleep", "0.2"]
+        started = [forked.popen(command) for _ in range(8)]
+        assert [each.wait() for each in started] == [0] * 8
+        if options:
+            assert [row["command"] for row in table("x.csv")] == ["sleep 0.2"] * 8
+        else:
+            lines = Path("x.csv").read_text().splitlines()
+            starts = [at for at, line in enumerate(lines) if line.startswith("command")]
+            assert starts == [*range(0, len(lines), len(lines) // 8)]
+
+
+def test_lock_of_the_caller() -> None:
+    """Its run writes all the same, after a moment."""
+    fcntl = pytest.importorskip("fcntl", reason="this system has no locks")
+    with Path("x.csv").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        began = time.monotonic()
+        assert plain("--csv", "-ao", "x.csv", "true").returncode == 0
+        assert time.monotonic() - began > 0.9
+    assert len(table("x.csv")) == 1

@@ -620,8 +620,9 @@ PROMISES = [
     ),
     Promise(
         COMMAND,
-        "With `--append` the header is written only once.",
-        "test_cli_export.py::test_csv_has_every_run",
+        "With `--append` the header is written only once, also by several runs at once.",
+        """test_cli_export.py::test_csv_has_every_run
+        test_cli_files.py::test_runs_append_at_once""",
     ),
     Promise(
         COMMAND,

@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 import sys
+import time
 
 from .._units import shown
 from .options import fail
@@ -15,13 +16,16 @@ from .output import Stream, complain
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import TextIO
 
     from .options import Options
 
 # Errors that the file itself would have too, where the content would be lost.
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+
+# For how many seconds a lock is tried: the caller may hold it while this process runs.
+LOCK_S = 1.0
 
 
 def open_all(
@@ -39,6 +43,7 @@ def open_all(
         output = Stream(sys.stdout)
     elif options.output is not None:
         output = ReportFile(options.output, closing, flags=os.O_APPEND)
+        output.has_one_head = options.append and options.kind == "csv"
     seen = [] if options.stored_file is None else [options.stored_file]
     for file in *exports, output:
         if isinstance(file, ReportFile) and file.path != "-":
@@ -59,6 +64,8 @@ class ReportFile:
 
     file: TextIO | None = None
     """The file of ``--output``, for the width of a terminal."""
+    has_one_head = False
+    """Whether a report that is appended to another one has no first line."""
 
     def __init__(
         self, path: str, closing: contextlib.ExitStack, kind: str = "", flags: int = 0
@@ -87,9 +94,10 @@ class ReportFile:
     def write(self, report: str) -> bool:
         """Append a report; print a message if that fails. Return whether the file has it."""
         try:
-            if self.is_ours:
-                _check_name(self.path, self.descriptor)
-            self._append(f"{report}\n")
+            with _lock(self.descriptor) if self.is_ours else contextlib.nullcontext():
+                if self.is_ours:
+                    _check_name(self.path, self.descriptor)
+                self._append(f"{report}\n")
         except OSError as error:
             complain(self.path, error.strerror)
             return False
@@ -97,6 +105,8 @@ class ReportFile:
 
     def _append(self, report: str) -> None:
         size = os.fstat(self.descriptor).st_size
+        if self.has_one_head and size:
+            report = report.partition("\n")[2]
         assert self.file is not None  # noqa: S101 (it is the file of --output)
         content = report.replace("\n", os.linesep).encode("utf-8", self.file.errors or "strict")
         _write(self.descriptor, content, size if self.is_ours else None)
@@ -191,6 +201,29 @@ def _write(descriptor: int, content: bytes, size: int | None = None) -> None:
             if size is not None and os.fstat(descriptor).st_size == size + written:
                 os.ftruncate(descriptor, size)
         raise
+
+
+@contextlib.contextmanager
+def _lock(descriptor: int) -> Iterator[None]:
+    """Hold the lock of a file against other runs, if that is possible."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    end = time.monotonic() + LOCK_S
+    with contextlib.suppress(OSError):  # the file system has no locks
+        while time.monotonic() < end:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.005)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 def _check_name(path: str, descriptor: int) -> None:

@@ -189,19 +189,17 @@ def code(text: str) -> str:
 # --- CSV ---
 
 
-def csv_of_runs(found: list[Series], options: Options, file: TextIO | None) -> str:
+def csv_of_runs(found: list[Series]) -> str:
     """Return a row for each run.
 
-    The columns are the same on every system; what was not measured is empty. *file*: of
-    ``--output``, which may have the head already.
+    The columns are the same on every system; what was not measured is empty.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     names = ["elapsed", *fields, "tree_rss"]
-    if not (options.append and file is not None and file.seekable() and file.tell()):
-        figures = [f"{name} ({FIGURES[name].unit})" for name in names]
-        head = ["command", "run", "counted", "exit_status", "signal", *figures, "started (UTC)"]
-        writer.writerow(head)
+    figures = [f"{name} ({FIGURES[name].unit})" for name in names]
+    head = ["command", "run", "counted", "exit_status", "signal", *figures, "started (UTC)"]
+    writer.writerow(head)
     for each in found:
         for number, ended in enumerate(each.runs, 1):
             status = [ended.code, None] if ended.code >= 0 else [None, -ended.code]
@@ -211,11 +209,11 @@ def csv_of_runs(found: list[Series], options: Options, file: TextIO | None) -> s
     return text.getvalue().removesuffix("\n")
 
 
-def check_head(path: str, options: Options) -> None:
+def check_head(path: str) -> None:
     """Raise ``OSError`` if a file to which rows are to be appended has another head."""
     with contextlib.suppress(PermissionError), open(path, "rb") as file:
         first = file.readline().rstrip()
-        if first not in {b"", csv_of_runs([], options, None).encode()}:
+        if first not in {b"", csv_of_runs([]).encode()}:
             raise OSError(errno.EINVAL, "its first line is not the head of this report", path)
 
 

@@ -76,15 +76,10 @@ def run_command(command: list[str], options: Options) -> int:
 
             try:
                 output, exports = files.open_all(options, closing)
-                if (
-                    options.append
-                    and options.kind == "csv"
-                    and isinstance(output, files.ReportFile)
-                    and output.is_ours
-                ):
+                if isinstance(output, files.ReportFile) and output.is_ours and output.has_one_head:
                     from .formats import check_head
 
-                    check_head(output.path, options)
+                    check_head(output.path)
             except OSError as error:
                 name = "standard output" if error.filename is None else error.filename or "''"
                 complain(name, error.strerror)
@@ -156,7 +151,7 @@ def _report(
     if kind == "markdown":
         return formats.markdown_of_runs(found, options, file)
     if kind == "csv":
-        return formats.csv_of_runs(found, options, file)
+        return formats.csv_of_runs(found)
     (ended,) = found[0].runs
     return formats.of_tree(kind, found[0].text, ended.tree, ended.unsampled or TOO_SHORT)
 
