@@ -145,12 +145,12 @@ def test_meanings_are_short(name: str) -> None:
 
 
 def test_own_usage(python: Callable[..., str]) -> None:
-    """The fields in their order, then what to do next.
+    """What the command is for, then the fields in their order.
 
     Each has its name, value with unit (or "-" if not measured) and meaning.
     """
-    text, hint = python("-m", "rusage").rstrip("\n").rsplit("\n\n", 1)
-    assert "rusage COMMAND" in hint
+    hint, text = python("-m", "rusage").rstrip("\n").split("\n\n", 1)
+    assert hint.startswith("'rusage COMMAND ...' measures a command")
     lines = text.splitlines()
     starts = [at for at, line in enumerate(lines) if not line.startswith(" ")]
     assert [lines[at].split()[0] for at in starts] == list(rusage.fields)

@@ -74,14 +74,14 @@ def _launcher(*, is_used: bool) -> str:
 
 
 HINT = (
-    "'rusage COMMAND ...' measures a command, 'rusage --help' lists the options, "
-    "'rusage --json' says more."
+    "'rusage COMMAND ...' measures a command, 'rusage --help' lists the options. This process "
+    "itself has used, with the meaning of each field here ('rusage --json' says more):"
 )
 CLAUSES = 2  # of a meaning, which may have more
 
 
 def own_usage(options: Options) -> str:
-    """Return name, value ("-" if not measured) and meaning of each field, and a hint; or JSON."""
+    """Return a hint, and name, value ("-" if not measured) and meaning of each field; or JSON."""
     usage, known = getrusage(RUSAGE_SELF)._asdict(), measured(RUSAGE_SELF)
     if options.kind == "json":
         record: dict[str, object] = {}
@@ -103,4 +103,4 @@ def own_usage(options: Options) -> str:
         meaning = "; ".join(fields[name].meaning.split("; ")[:CLAUSES])
         rows[f"{name:<{longest}}  {value:>{widest}}"] = meaning
     hint = report.wrap(HINT, width_of(sys.stdout))
-    return "\n".join([*report.lines(rows, sys.stdout), "", *hint])
+    return "\n".join([*hint, "", *report.lines(rows, sys.stdout)])
