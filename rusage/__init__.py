@@ -34,7 +34,7 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from . import asyncio as asyncio
-    from ._children.popen import CompletedProcess
+    from ._children.popen import CalledProcessError, CompletedProcess, TimeoutExpired
     from ._children.typed import Popen, run
     from ._memory import peak, rss
     from ._process import Process
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 __all__: list[str] = [
     "RUSAGE_SELF",
     "RUSAGE_THREAD",
+    "CalledProcessError",
     "CompletedProcess",
     "Field",
     "Member",
@@ -51,6 +52,7 @@ __all__: list[str] = [
     "Process",
     "RUsage",
     "Sample",
+    "TimeoutExpired",
     "Tree",
     "cputime",
     "error",
@@ -90,7 +92,8 @@ if not TYPE_CHECKING:
         globals()["__all__"].remove(_name)
 
 _LAZY = {
-    **dict.fromkeys(("CompletedProcess", "Popen", "run"), "_children.popen"),
+    **dict.fromkeys(("CalledProcessError", "CompletedProcess"), "_children.popen"),
+    **dict.fromkeys(("Popen", "TimeoutExpired", "run"), "_children.popen"),
     "Process": "_process",
     **dict.fromkeys(("peak", "pss", "rss"), "_memory"),
     **dict.fromkeys(("Member", "Sample", "Tree"), "_tree"),

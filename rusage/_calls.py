@@ -21,7 +21,7 @@ except ModuleNotFoundError as error:
     raise ImportError(
         f"the extension module {error.name} cannot be imported from a zip file, such as {where!r}: "
         "unpack it, or install rusage"
-        if type(globals().get("__loader__")).__name__ == "zipimporter"  # type: ignore[name-defined]
+        if type(globals().get("__loader__")).__name__ == "zipimporter"
         else f"the extension module {error.name} is not built for this interpreter "
         f"in {where!r}: run 'python -m pip install -e .' in the source tree, "
         "or import an installed rusage from another directory",

@@ -124,8 +124,9 @@ PROMISES = [
     ),
     Promise(
         CHILDREN,
-        """If `run` raises [`subprocess.TimeoutExpired`] or
-        [`subprocess.CalledProcessError`], it has the same three attributes:""",
+        """If `run` raises [`rusage.TimeoutExpired`](api.md#rusagetimeoutexpired) or
+        [`rusage.CalledProcessError`](api.md#rusagecalledprocesserror), subclasses of
+        `subprocess`'s, it has the same three attributes:""",
         "test_popen.py::test_errors_carry_the_usage",
     ),
     Promise(

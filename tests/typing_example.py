@@ -30,6 +30,12 @@ assert_type(rusage.getpagesize(), int)
 assert_type(rusage.Popen(["x"]), rusage.Popen[bytes])
 assert_type(rusage.run(["x"], text=True), rusage.CompletedProcess[str])
 assert_type(rusage.run(["x"]).rusage, RUsage)
+try:
+    rusage.run(["x"], timeout=1, check=True)
+except (rusage.TimeoutExpired, rusage.CalledProcessError) as failed:
+    assert_type(failed.rusage, RUsage)
+    assert_type(failed.elapsed, float)
+    assert_type(failed.measured, frozenset[str])
 
 
 async def wait_for_child() -> None:

@@ -143,12 +143,8 @@ class Popen(SystemPopen[AnyStr]):
         return f"{text[:-1]}, {figures_of_child(usage, self.measured, elapsed)}>"
 
 
-class CompletedProcess(subprocess.CompletedProcess[AnyStr]):
-    """``subprocess.CompletedProcess`` with the resource usage of the process.
-
-    >>> rusage.run(["sleep", "0.1"]).elapsed
-    0.101537
-    """
+class _Measured:
+    """What a result of ``run`` and its exceptions have."""
 
     rusage: RUsage = RUsage.zero
     """The usage of the process, including its own children that it has waited for."""
@@ -157,9 +153,46 @@ class CompletedProcess(subprocess.CompletedProcess[AnyStr]):
     elapsed: float = 0
     """Elapsed seconds from the start of the process until its exit was seen."""
 
+
+class CompletedProcess(_Measured, subprocess.CompletedProcess[AnyStr]):
+    """``subprocess.CompletedProcess`` with the resource usage of the process.
+
+    >>> rusage.run(["sleep", "0.1"]).elapsed
+    0.101537
+    """
+
     def __repr__(self) -> str:
         figures = figures_of_child(self.rusage, self.measured, self.elapsed)
         return f"{super().__repr__()[:-1]}, {figures})"
+
+    def check_returncode(self) -> None:
+        """Raise ``CalledProcessError``, with the usage, if the exit status is not 0."""
+        if self.returncode:
+            error = CalledProcessError(self.returncode, self.args, self.stdout, self.stderr)
+            add_usage(error, self)
+            raise error
+
+
+class CalledProcessError(_Measured, subprocess.CalledProcessError):
+    """``subprocess.CalledProcessError`` with the resource usage of the process; ``run`` raises it.
+
+    >>> try:
+    ...     rusage.run(["false"], check=True)
+    ... except rusage.CalledProcessError as error:
+    ...     print(error.returncode, error.rusage.cputime)
+    1 0.000803
+    """
+
+
+class TimeoutExpired(_Measured, subprocess.TimeoutExpired):
+    """``subprocess.TimeoutExpired`` with the resource usage of the process; ``run`` raises it.
+
+    >>> try:
+    ...     rusage.run(["sleep", "9"], timeout=0.5)
+    ... except rusage.TimeoutExpired as expired:
+    ...     print(expired.elapsed)
+    0.501537
+    """
 
 
 def figures_of_child(usage: RUsage, measured: frozenset[str], elapsed: float) -> str:
@@ -168,8 +201,8 @@ def figures_of_child(usage: RUsage, measured: frozenset[str], elapsed: float) ->
     return usage_text(usage, measured, {"peak": peak}, elapsed)
 
 
-def add_usage(result: Any, process: Popen[Any]) -> None:
-    """Copy the usage of a process that has ended to a result or an exception."""
+def add_usage(result: _Measured, process: Any) -> None:
+    """Copy the usage of a process that has ended, or of its result, to a result or an exception."""
     result.rusage, result.measured = process.rusage, process.measured
     result.elapsed = process.elapsed
 
@@ -223,22 +256,22 @@ def complete(
                 expired.stdout, expired.stderr = process.communicate()
             else:
                 process.wait()  # do not wait for the pipes: a grandchild may keep them open
-            add_usage(expired, process)
-            raise
+            ours = TimeoutExpired(expired.cmd, expired.timeout, expired.output, expired.stderr)
+            add_usage(ours, process)
+            raise ours from None
         except BaseException:
             # the with statement then waits, but only briefly after a KeyboardInterrupt
             process.kill()
             raise
-        if check and process.returncode:
-            failed = subprocess.CalledProcessError(process.returncode, process.args, stdout, stderr)
-            add_usage(failed, process)
-            raise failed
     done: CompletedProcess[Any] = CompletedProcess(process.args, process.returncode, stdout, stderr)
     add_usage(done, process)
+    if check:
+        done.check_returncode()
     return done
 
 
-Popen.__module__ = CompletedProcess.__module__ = "rusage"
+for _class in Popen, CompletedProcess, CalledProcessError, TimeoutExpired:
+    _class.__module__ = "rusage"
 
 if not TYPE_CHECKING and is_patched(Popen):
     Popen = unmeasured(subprocess.Popen)

@@ -7,9 +7,9 @@ modules need other packages. Only the fields of named tuples are read from their
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import textwrap
-from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -127,6 +127,8 @@ CONTENTS: list[str | Entry] = [
     "## Children",
     Entry("run", "_children/popen.py", parameters=RUN),
     Entry("CompletedProcess", "_children/popen.py", parameters="-"),
+    Entry("CalledProcessError", "_children/popen.py", parameters="-"),
+    Entry("TimeoutExpired", "_children/popen.py", parameters="-"),
     Entry("Popen", "_children/popen.py", parameters=POPEN),
     Entry("wait3", "_getrusage.py"),
     Entry("wait4", "_getrusage.py"),
@@ -242,7 +244,7 @@ def attributes(body: list[ast.stmt]) -> list[Attribute]:
     """Return name, type and description of the attributes and properties of a class."""
     found = [
         (ast.unparse(each.target), each.annotation, ast.literal_eval(after.value))
-        for each, after in pairwise(body)
+        for each, after in itertools.pairwise(body)
         if isinstance(each, ast.AnnAssign) and isinstance(after, ast.Expr)
     ]
     return found + [
@@ -254,7 +256,9 @@ def attributes(body: list[ast.stmt]) -> list[Attribute]:
 
 def of_class(name: str, node: ast.ClassDef, tree: ast.Module, parameters: str) -> str:
     """Return the signature of a class, its docstring, its attributes and its methods."""
-    body = statements(node.body)
+    bases = [base for base in map(ast.unparse, node.bases) if base.startswith("_")]
+    shared = [each for each in tree.body if isinstance(each, ast.ClassDef) and each.name in bases]
+    body = statements([*itertools.chain(*(each.body for each in shared)), *node.body])
     functions = {each.name: each for each in body if isinstance(each, Function)}
     parts = []
     if parameters != "-":
