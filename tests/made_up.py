@@ -7,7 +7,10 @@ numbers can be set.
 from __future__ import annotations
 
 import os
+import platform
+import re
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +85,9 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
                 f'-DBACKEND="{backend}"',
             ]
             flags = ["-Wall", "-Wextra", "-Werror", "-Wno-unused"]
+            is_x86 = re.fullmatch(r"(?i)i.86|x86_64|amd64", platform.machine()) is not None
+            if is_x86 and struct.calcsize("P") == 4:
+                flags += ["-msse2", "-mfpmath=sse"]  # as rusage_build.py
             subprocess.run(
                 [compiler, *flags, *words, KERNELS / "main.c", "-o", folder / "program"], check=True
             )

@@ -110,12 +110,14 @@ def without_pidfd(process: rusage.Process) -> rusage.Process:
 def clone() -> int:
     """Start a child that uses this process's memory, and does nothing."""
     libc = ctypes.CDLL(None)
-    pid: int = libc.clone(libc.pause, ctypes.c_void_p(STACK_TOP), CLONE_VM | signal.SIGCHLD, None)
+    stack = ctypes.create_string_buffer(1 << 16)
+    stacks.append(stack)
+    top = ctypes.c_void_p((ctypes.addressof(stack) + len(stack)) // 64 * 64)
+    pid: int = libc.clone(libc.pause, top, CLONE_VM | signal.SIGCHLD, None)
     return pid
 
 
-stack = ctypes.create_string_buffer(1 << 16)
-STACK_TOP = (ctypes.addressof(stack) + len(stack)) // 64 * 64
+stacks: list[object] = []  # one for each child: a return address is on it
 
 
 class Child:

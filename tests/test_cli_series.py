@@ -250,7 +250,7 @@ def test_progress_is_for_terminals(on_terminal: Start, columns: int) -> None:
 
 def test_progress_makes_room_for_errors(on_terminal: Start) -> None:
     """The message takes the line of the progress, which here is longer."""
-    _, terminal = on_terminal("NO_COLOR=1", *RUSAGE, "-n", "1", "--warmup", "9" * 18, "./x")
+    _, terminal = on_terminal("NO_COLOR=1", *RUSAGE, "-n", "1", "--warmup", str(sys.maxsize), "./x")
     first, *_ = screen(read_until(terminal, b"return code 127"))
     assert first == "rusage: ./x: No such file or directory"
 
