@@ -60,6 +60,16 @@ RSS_UNITS = {
 }
 
 
+def words_for(system: str, folder: Path) -> list[str]:
+    """Write a kernel's headers into a folder; return the compiler's words for the system's C."""
+    for name in HEADERS.get(system, WINDOWS_HEADERS):
+        header = folder / name
+        header.parent.mkdir(exist_ok=True)
+        header.write_text(f'#include "{KERNELS / system}.h"\n')
+    backend = BACKENDS / f"{system}.c"
+    return [f"-I{folder}", f"-I{KERNELS}", f'-DKERNEL="{system}.h"', f'-DBACKEND="{backend}"']
+
+
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Return a function that compiles the C of a system together with its made-up kernel."""
@@ -73,17 +83,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     def compile_for(system: str) -> Path:
         if system not in compiled:
             folder = tmp_path_factory.mktemp(system)
-            for name in HEADERS.get(system, WINDOWS_HEADERS):
-                header = folder / name
-                header.parent.mkdir(exist_ok=True)
-                header.write_text(f'#include "{KERNELS / system}.h"\n')
-            backend = BACKENDS / f"{system}.c"
-            words = [
-                f"-I{folder}",
-                f"-I{KERNELS}",
-                f'-DKERNEL="{system}.h"',
-                f'-DBACKEND="{backend}"',
-            ]
+            words = words_for(system, folder)
             flags = ["-Wall", "-Wextra", "-Werror", "-Wno-unused"]
             is_x86 = re.fullmatch(r"(?i)i.86|x86_64|amd64", platform.machine()) is not None
             if is_x86 and struct.calcsize("P") == 4:

@@ -61,6 +61,22 @@ static int rusage_read_text(int directory, const char *path, char *text, size_t 
     return error;
 }
 
+/* Parse a number; return 0, or EIO if it is none of these, which no kernel writes. */
+static int rusage_parse_number(const char *text, char **end, int64_t least, int64_t most,
+                               int64_t *number)
+{
+    *number = strtoll(text, end, 10); /* one that is too large becomes INT64_MAX */
+    return *end == text || *number < least || *number > most ? EIO : 0;
+}
+
+/* Parse a number of pages, which have at most 1 MiB, or of KiB: two such sizes can be added. */
+static int rusage_parse_size(const char *text, int64_t *size)
+{
+    char *end;
+
+    return rusage_parse_number(text, &end, 0, (int64_t)1 << 41, size);
+}
+
 /* Get the number in the line of a status file that starts with `start`; return 0, an errno, or
    ENODATA if there is no such line. */
 static int rusage_read_status(int directory, const char *path, const char *start, int64_t *number)
@@ -68,7 +84,7 @@ static int rusage_read_status(int directory, const char *path, const char *start
     char text[4096];
     const size_t longest = 64;      /* longer than any of these lines */
     size_t used = 0;
-    int fd = rusage_proc_open(directory, path, 0), found = 0, error;
+    int fd = rusage_proc_open(directory, path, 0), found = 0, error = 0;
     const char *line;
     ssize_t size = 0;
 
@@ -81,13 +97,14 @@ static int rusage_read_status(int directory, const char *path, const char *start
         line = strstr(text, start);
         found = line != NULL && strchr(line + 1, '\n') != NULL;
         if (found)
-            *number = strtoll(line + strlen(start), NULL, 10);
+            error = rusage_parse_size(line + strlen(start), number);
         else if (used > longest) {
             memmove(text, text + used - longest, longest);
             used = longest;
         }
     }
-    error = found ? 0 : size < 0 ? errno : ENODATA;
+    if (!found)
+        error = size < 0 ? errno : ENODATA;
     close(fd);
     return error;
 }
@@ -193,8 +210,8 @@ static int rusage_parse_stat(const char *text, rusage_stat *stat)
     stat->state = next[2];
     next += 3;
     for (i = STAT_PARENT; i < STAT_FIELDS; i++) {
-        stat->field[i] = strtoll(next, &end, 10);
-        if (end == next)
+        /* of which two are added */
+        if (rusage_parse_number(next, &end, INT64_MIN / 2, INT64_MAX / 2, &stat->field[i]) != 0)
             return EIO;
         next = end;
     }
@@ -230,10 +247,7 @@ static int rusage_parse_statm(const char *text, int64_t *pages)
 {
     const char *second = strchr(text, ' ');
 
-    if (second == NULL)
-        return EIO;
-    *pages = strtoll(second, NULL, 10);
-    return 0;
+    return second == NULL ? EIO : rusage_parse_size(second, pages);
 }
 
 static int rusage_read_statm(int directory, const char *path, int64_t *pages)
