@@ -16,7 +16,7 @@ the system cannot provide does not exist, and the ``AttributeError`` says why.
 >>> print(m)
 <rusage.measure: cputime=0.051522 s, peak=49.2 MiB, peak_growth=38.4 MiB, elapsed=0.067163 s>
 
-PYTEST_DONT_REWRITE: there are no tests in this package.
+(For pytest: PYTEST_DONT_REWRITE.)
 """
 
 import sys

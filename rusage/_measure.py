@@ -60,9 +60,9 @@ class measure:  # noqa: N801 (used like a function)
     not ``rusage.peak()``. Blocks can be nested and run in several threads if each has its own
     object.
 
-    Raises ``RuntimeError`` if the block of this object has not ended, with ``RUSAGE_THREAD`` if
-    another thread has entered it, and with ``reset_peak`` for the figures of a block that was open
-    when this process was forked. Raises the same exceptions as ``getrusage`` for an invalid
+    Raises ``RuntimeError`` on entering an object whose block has not ended; on reading or leaving
+    an ``RUSAGE_THREAD`` block in another thread; and on reading a ``reset_peak`` block that was
+    open when this process was forked. Raises the same exceptions as ``getrusage`` for an invalid
     ``who``, and ``ValueError`` for ``reset_peak`` with another one than ``RUSAGE_SELF``.
     """
 

@@ -1,7 +1,7 @@
 """The memory of this process: ``peak``, ``rss``, ``pss``, and the peak of a block.
 
-The last is for ``measure`` and the pytest plugin. Only Linux can reset the high-water mark, and its
-getrusage() reports another peak: see rusage/_backends/linux/memory.c.
+``BlockPeak``, the last, is for ``measure`` and the pytest plugin. Only Linux can reset the
+high-water mark, and its getrusage() reports another peak: see rusage/_backends/linux/memory.c.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class BlockPeak:
 
     @staticmethod
     def available() -> bool:
-        """Return whether a peak can probably be measured; only resetting the mark is certain."""
+        """Guess whether a peak can be measured; only an attempt to reset the mark tells."""
         return HAS_MARK and os.access("/proc/thread-self/clear_refs", os.W_OK)
 
     def update(self) -> None:

@@ -1,6 +1,6 @@
-"""The private parts of ``subprocess.Popen`` that are overridden or called.
+"""The private methods of ``subprocess.Popen`` that are overridden or called.
 
-Also whether they are still the same.
+Also a check that they are still the known ones.
 """
 
 from __future__ import annotations

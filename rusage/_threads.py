@@ -15,9 +15,10 @@ _BLOCKED = signal.valid_signals() - {
 def start_without_signals(function: Callable[..., object], *arguments: object) -> None:
     """Call a function in a daemon thread in which all signals are blocked.
 
-    Signals for errors such as SIGSEGV are not blocked. A signal that the thread received would wake
-    no other thread's sigwait(). Not a threading.Thread: its start waits for the thread with locks
-    that a signal handler which starts one too could meet.
+    Signals for errors such as SIGSEGV are not blocked. Otherwise the kernel could deliver a signal
+    to this thread, and a sigwait() in the main thread would miss it. Not threading.Thread: its
+    start() holds locks, and a signal handler that starts a thread meanwhile would wait for them
+    forever.
     """
     if sys.platform == "win32":
         _thread.start_new_thread(function, arguments)

@@ -367,7 +367,9 @@ def test_disk_of_a_process_on_macos(system: str) -> None:
     found = {metric.name: metric.documentation for metric in UsageCollector(process).collect()}
     assert found["process_disk_read_bytes"] == "Bytes read from block devices.", system
     assert found["process_disk_written_bytes"] == "Bytes written to block devices."
-    assert found["process_minor_page_faults"].endswith("; limited to 2**31 - 1.")
+    assert found["process_minor_page_faults"].endswith(
+        "; all faults minus the major ones, which falls once all are 2**31 - 1."
+    )
     assert "process_cpu_seconds" not in found  # without the two times
 
 

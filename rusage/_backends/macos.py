@@ -22,7 +22,6 @@ UNMAINTAINED = INTEGRALS | {"ru_nswap"}  # the kernel never updates them
 MISNAMED = BLOCKS | SWITCHES  # the values do not match the names: see the notes
 MEASURED = ALL - UNMAINTAINED - MISNAMED
 OWN_PEAK = "the largest resident size of the task"
-CLAMPED = "limited to 2**31 - 1"
 PROCESS = TIMES | BLOCKS | {"ru_minflt", "ru_majflt"}
 
 BACKEND = Backend(
@@ -36,8 +35,9 @@ BACKEND = Backend(
         "as on some arm64 boards",
         "ru_stime": "0 where the kernel does not split the time, as on some arm64 boards",
         "ru_maxrss": OWN_PEAK,
-        "ru_minflt": CLAMPED,
-        "ru_majflt": CLAMPED,
+        # Of a process, both counts are limited; the sums of children are not.
+        "ru_minflt": "all faults minus the major ones, which falls once all are 2**31 - 1",
+        "ru_majflt": "at most 2**31 - 1 for a process",
         "ru_inblock": "the kernel counts only misses of its buffer cache",  # bio_doread
         "ru_oublock": "the kernel counts only writes of its buffer cache",
         **CALLS,

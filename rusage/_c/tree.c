@@ -1,4 +1,12 @@
-/* The walk over a process and its descendants, and the sums. */
+/* The walk over a process and its descendants, and the sums.
+
+   Processes start and end during the walk, and no system shows all of them at one moment. If a
+   parent ends, its child gets another parent, and a walk that starts anew at the root each time
+   would not find the child again; so a member stays one until it ends. If a process ends, a process
+   of others can get its ID, and would become a member with all its children; so the start of a
+   process has to be the same, and a new child is believed only if its parent still lives after it
+   was read. When a child ends, its CPU time would leave the sum. Its parent, which is read before
+   it, may have the time already, and then it must not count twice (see tree_cputime.c). */
 
 #include "tree.h"
 

@@ -69,9 +69,9 @@ class Ended:
 class Figure:
     """How a figure is shown.
 
-    *part* is what the value is, behind the label or the value: figures with the same label share a
-    row. *compared*: whether a comparison has the figure. *in_series*: whether the table of a series
-    has a row.
+    *part*: words after the label or the value that tell what it counts, as "without I/O". Figures
+    with the same label share a row. *compared*: whether a comparison has the figure. *in_series*:
+    whether the table of a series has a row.
     """
 
     def __init__(

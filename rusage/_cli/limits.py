@@ -24,7 +24,7 @@ class Verdict(NamedTuple):
     complaint: str = ""
     """The error message if the limit was exceeded, or if that is unknown."""
     note: str = ""
-    """Why the verdict is uncertain; empty if it is not known to be."""
+    """Why the verdict may be wrong; empty if there is no such reason."""
 
 
 def judge(name: str, limit: float, ended: Ended) -> Verdict:

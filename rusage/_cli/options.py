@@ -240,7 +240,7 @@ LIMITS = {"limit-maxrss": "ru_maxrss", "limit-tree-rss": "tree_rss", "limit-cput
 SHOWN = ["help", "info", "version"]
 # Options that sample all processes, and those that record a running one.
 SAMPLES, RECORDS = ["tree", "samples", "plot", "limit-tree-rss"], ["interval", "samples", "plot"]
-# What each option needs one of.
+# An option, and the options of which it needs at least one.
 SERIES = ["runs", "compare"]
 NEEDS = {
     **dict.fromkeys(["warmup", "ignore-failure", "prepare", "show-output"], SERIES),
@@ -248,7 +248,7 @@ NEEDS = {
     "kill": ["limit-tree-rss"],
     "interval": [*SAMPLES, "pid"],
 }
-# Of each pair of lists, no option of the first goes together with another one of the second.
+# Pairs: an option of the first list excludes every other option of the second.
 KINDS, FORMATS = ["json", "markdown", "csv"], ["format", "portability", "verbose"]
 EXCLUDES = [
     (KINDS, [*KINDS, *FORMATS]),

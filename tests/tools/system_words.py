@@ -58,15 +58,16 @@ DOCUMENTATION = {
             **dict.fromkeys(BLOCKS, "include/linux/task_io_accounting_ops.h, proc_pid_io(5)"),
             **dict.fromkeys(TIMES, "cputime_adjust() in kernel/sched/cputime.c"),
             "ru_maxrss": "getrusage() in kernel/sys.c, "
-            "exec_mmap() in fs/exec.c, lib/percpu_counter.c",
+            "exec_mmap() in fs/exec.c (7.3: exec_mm_put_old()), lib/percpu_counter.c",
         },
         clock=(
             f"{linux.SPLIT}, except on architectures that account for it precisely, such as s390x, "
-            "where both advance at ticks; without any tick in the kernel, all of it is user time"
+            "where both advance at ticks; without any tick in the kernel, all of it is user time, "
+            "and with such ticks only, all is system time"
         ),
         process_clock="10 ms, 1 ns",
         process_owners="everyone's, unless `hidepid` is set",
-        # exec_mmap() in fs/exec.c
+        # exec_mmap() in fs/exec.c; since Linux 7.3 exec_mm_put_old(), after the exec
         child_peak_reason=(
             "`exec` keeps the peak of the old memory, which is the parent's after `vfork`, "
             "and a copy of its present size after `fork`"

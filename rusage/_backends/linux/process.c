@@ -1,4 +1,11 @@
-/* Linux: another process, by proc(5) and its pidfd. */
+/* Linux: another process, by proc(5) and its pidfd.
+
+   A process ID is not a process. When a process has ended, a later one can get its ID, and a reader
+   that opened /proc/PID again would report the figures of the later one. So a folder of /proc and a
+   pidfd are opened once, and refer to the first process for ever. But an end that they show may be
+   false: while a thread executes a program, it takes over the process ID from the first thread, and
+   for a moment the process seems to have ended or to have no memory. A reader that believed this
+   would lose a process that lives; so an end is believed only if it is seen twice. */
 
 #include "members.h"
 
