@@ -59,6 +59,7 @@ class Sample:
     rss: int
     pss: int
     cputime: float
+    total: float
     processes: int
     unread: int
     figures: int

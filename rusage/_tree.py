@@ -283,6 +283,15 @@ class Tree(Opened):
         known = ffi.new("int[]", others)
         self._call(lib.rusage_tree_own_orphans, os.getpid(), known, len(others))
 
+    def _total(self) -> tuple[int, float]:
+        """Return the number of living members, and their CPU time, not only since the opening.
+
+        It includes what they have waited for. Of members that may not be read, it is unknown.
+        """
+        read = ffi.new("rusage_sample *")
+        self._call(lib.rusage_tree_sample, 0, read, ffi.NULL, 0)
+        return read.processes, read.total
+
     def _reap(self, pid: int) -> RUsage:
         """Wait for a child that has ended, an orphan or one of the others; return its usage."""
         call = new_call(BACKEND, 0, WAITED)

@@ -12,9 +12,12 @@ from command import needs_tree, new_folder, record, run, text  # noqa: F401 (new
 from forked import CHECKS, needs_peak
 
 from rusage._cli import formats
+from rusage._cli.run import CAN_ADOPT
 
 USAGE = {"ru_utime": 30.0, "ru_stime": 10.0, "ru_maxrss": 1000}
-RUN = {"exit_status": 0, "elapsed": 4.0, "usage": USAGE}
+RUN: dict[str, Any] = {"exit_status": 0, "elapsed": 4.0, "usage": USAGE}
+if CAN_ADOPT:
+    RUN["orphans"] = {"ru_maxrss": 0, "cputime": 0.0, "living": 0}
 STORED: dict[str, Any] = {"version": 2, "command": ["true"], "system": formats.system(), **RUN}
 MEDIANS = {
     name: {"median": value} for name, value in (USAGE | {"elapsed": 4.0, "cputime": 40.0}).items()

@@ -460,6 +460,7 @@ static void rusage_tree_copy(const rusage_tree *tree, rusage_sample *sample,
             continue;
         sample->rss += member->now.rss;
         sample->pss += member->now.pss;
+        sample->total += rusage_member_total(member);
         if (sample->figures < room) {
             figures[sample->figures].pid = member->pid;
             figures[sample->figures].rss = member->now.rss;

@@ -24,6 +24,18 @@ TOO_SHORT = "the program ended before the second sample"
 # A plain class: to make a named tuple takes as long as to import ten modules of the command.
 
 
+class Left:
+    """What the processes have used so far that a program left."""
+
+    def __init__(self, peak: int, cputime: float, living: int | None) -> None:
+        self.peak = peak
+        """The largest, in bytes."""
+        self.cputime = cputime
+        """The sum, in seconds."""
+        self.living = living
+        """How many run on; None if they could not be read."""
+
+
 class Ended:
     """How a program ended."""
 
@@ -38,6 +50,9 @@ class Ended:
     """Why the tree could not be sampled until its end; empty if it could."""
     counted = True
     """Whether a series' statistics include it: not if it failed or a signal ended the series."""
+
+    left: Left | None = None
+    """What the processes have used that the program left; None if they do not count."""
 
     def __init__(
         self,
@@ -57,6 +72,8 @@ class Ended:
         """An upper bound of an unmeasured peak, in bytes; None if unknown."""
         self.tree = tree
         """The largest sample of the program and its descendants, if one was requested and taken."""
+        self.member = None if tree is None or tree.member is None else tree.member.rss
+        """The largest process in a sample: it may not have been waited for."""
         self.killed = tree is not None and tree.killed
         self.figures = {"elapsed": elapsed, **usage}
         """All figures: CPU time if both parts are measured, the tree's memory if it was sampled."""

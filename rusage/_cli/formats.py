@@ -83,9 +83,15 @@ def _outcome(ended: Ended, options: Options) -> dict[str, object]:
         record["oom_killed"] = ended.oom_killed
     if ended.tree is not None:
         record["tree"] = tree_record(ended.tree)
+    if ended.left is not None:
+        left = ended.left
+        record["orphans"] = {"ru_maxrss": left.peak, "cputime": left.cputime, "living": left.living}
     if options.limits:
         record["limits"] = {
-            name: {"limit": limit, "exceeded": judge(name, limit, ended).over}
+            name: {
+                "limit": limit,
+                "exceeded": judge(name, limit, ended, options.relative).over,
+            }
             for name, limit in options.limits.items()
         }
     return record
@@ -148,7 +154,9 @@ def markdown_of_runs(found: list[Series], options: Options, file: TextIO | None)
     for name, limit in options.limits.items():
         verdicts = [f"{FIGURES[name].label}, limit {exactly(limit, FIGURES[name].unit)}"]
         for each in found:
-            passed = [run for run in each.runs if judge(name, limit, run).over is False]
+            passed = [
+                run for run in each.runs if judge(name, limit, run, options.relative).over is False
+            ]
             verdicts.append(f"{len(passed)} of {len(each.runs)} passed")
         columns.append(verdicts)
     for name in comparison.in_all(found):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._backends import BACKEND
@@ -11,8 +12,11 @@ from .figures import FIGURES, exactly
 from .output import CANCELED, complain
 
 if TYPE_CHECKING:
-    from .figures import Ended
+    from collections.abc import Collection, Mapping, Sequence
 
+    from .figures import Ended, Left
+
+ABSOLUTE: Mapping[str, Collection[str]] = MappingProxyType({})  # no limit is relative
 OVER = 123  # unused by env(1), nohup(1), timeout(1) and the shells
 
 
@@ -23,59 +27,99 @@ class Verdict(NamedTuple):
     """None if that is unknown."""
     complaint: str = ""
     """The error message if the limit was exceeded, or if that is unknown."""
-    note: str = ""
-    """Why the verdict may be wrong; empty if there is no such reason."""
+    notes: Sequence[str] = ()
+    """Why the verdict may be wrong."""
 
 
-def judge(name: str, limit: float, ended: Ended) -> Verdict:
-    """Compare a figure of a program with a limit."""
-    figure, shown = FIGURES[name].name, exactly(limit, FIGURES[name].unit)
-    value, bound = ended.figures.get(name), None
+def bounds(
+    name: str, ended: Ended, apart: Collection[str] = ()
+) -> tuple[float | None, float | None]:
+    """Return the least and the most that a limited figure can be; None if unknown.
+
+    *apart*: what does not count beside the program's usage, ``left`` or ``member`` of a run.
+    """
+    figures, left = ended.figures, None if "left" in apart else ended.left
+    if name == "cputime":
+        value = figures.get(name)
+        if value is not None and left is not None:
+            value += left.cputime
+        return value, value
+    own = figures.get("ru_maxrss")
+    peaks = [] if own is None else [own]
+    if left is not None and left.peak:
+        peaks.append(left.peak)
+    if name == "tree_rss":
+        # Without a sample, of one process. If sampling has failed, only an excess is known.
+        peaks += [figures[name]] if name in figures else []
+        least = max(peaks, default=None)
+        return least, None if ended.unsampled else least
+    if ended.member is not None and "member" not in apart:
+        peaks.append(ended.member)
+    most = ended.peak_bound if own is None else own
+    return max(peaks, default=None), None if most is None else max([most, *peaks])
+
+
+def judge(
+    name: str, limit: float, ended: Ended, relative: Mapping[str, Collection[str]] = ABSOLUTE
+) -> Verdict:
+    """Compare a figure of a program with a limit; *relative*: as in the options."""
+    apart = relative.get(name, ())
+    figure, unit = FIGURES[name].name, FIGURES[name].unit
+    least, most = bounds(name, ended, apart)
     close = unseen = ""  # two notes
     if name == "ru_maxrss":
-        bound, error = ended.peak_bound, fields[name].error
-        member = None if ended.tree is None else ended.tree.member
-        if member is not None and member.rss > limit:  # it may not have been waited for
-            value = max(value or 0, member.rss)
+        error = fields[name].error
         if BACKEND.child_peak in SAMPLED_RULES:
             unseen = "peak memory is sampled: a short peak over the limit may be missed"
-        elif value is not None and error is not None and abs(value - limit) < error:
+        elif least is not None and error is not None and abs(least - limit) < error:
             close = f"peak memory is accurate to within {exactly(error, 'bytes')}: "
-            close += f"the true peak may be above or below the limit of {shown}"
-    elif name == "tree_rss":
-        # Without a sample, of one process. If sampling has failed, only an excess is known.
-        peaks = [ended.figures[each] for each in ("ru_maxrss", name) if each in ended.figures]
-        value = max(peaks, default=None)
-        if ended.unsampled and value is not None and value <= limit:
-            value = None
-        if ended.tree is not None and ended.tree.is_partial:
-            unseen = f"{figure} may be over the limit: some processes could not be read"
-    if value is not None and value > limit:
-        complaint = f"{figure} {exactly(value, FIGURES[name].unit)} is over the limit of {shown}"
-        return Verdict(over=True, complaint=complaint, note=close)
-    if value is None and (bound is None or bound > limit):
+            close += f"the true peak may be above or below the limit of {exactly(limit, unit)}"
+    elif name == "tree_rss" and ended.tree is not None and ended.tree.is_partial:
+        unseen = f"{figure} may be over the limit: some processes could not be read"
+    if least is not None and least > limit:
+        alone = bounds(name, ended, {*apart, "left"})[0]
+        if alone is None or alone <= limit:
+            figure += ", with the processes that it left,"
+        complaint = f"{figure} {exactly(least, unit)} is over the limit of {exactly(limit, unit)}"
+        return Verdict(over=True, complaint=complaint, notes=[close])
+    if most is None or most > limit:
         complaint = f"{figure} was not measured: its limit cannot be checked"
         return Verdict(over=None, complaint=complaint)
-    return Verdict(over=False, note=close or unseen)
+    left = None if "left" in apart else ended.left
+    return Verdict(over=False, notes=[close or unseen, _about(left)])
 
 
-def check(limits: dict[str, float], runs: list[Ended], command: str) -> int:
+def _about(left: Left | None) -> str:
+    """Return what is not known of the processes that a program left, if something is not."""
+    if left is None or left.living == 0:
+        return ""
+    if left.living is None:
+        return "processes that it left run on, and could not be read: they are not compared"
+    number = "1 process" if left.living == 1 else f"{left.living} processes"
+    return f"{number} that it left still ran: what they used later is not compared"
+
+
+def check(
+    limits: dict[str, float],
+    runs: list[Ended],
+    command: str,
+    relative: Mapping[str, Collection[str]] = ABSOLUTE,
+) -> int:
     """Print an error message for each limit that was exceeded or cannot be checked.
 
-    Each note is printed once. Return the exit status.
+    Each note is printed once. *relative*: as in the options. Return the exit status.
     """
     status = 0
     notes: dict[str, None] = {}
     for number, ended in enumerate(runs, 1):
         for limited, limit in limits.items():
-            verdict = judge(limited, limit, ended)
+            verdict = judge(limited, limit, ended, relative)
             if verdict.over is not False:
                 status = max(status, CANCELED if verdict.over is None else OVER)
                 if limited != "tree_rss" or not ended.killed:  # then run() has said so
                     name = command if len(runs) == 1 else f"{command}: run {number}"
                     complain(name, verdict.complaint)
-            if verdict.note:
-                notes[verdict.note] = None
+            notes |= dict.fromkeys(filter(None, verdict.notes))
     for note in notes:
         complain(command, note, alarming=False)
     return status

@@ -126,7 +126,9 @@ def _report_and_judge(
     if options.limits:
         from . import limits
 
-        status = max(limits.check(options.limits, each.runs, each.name) for each in found)
+        status = max(
+            limits.check(options.limits, each.runs, each.name, options.relative) for each in found
+        )
         if any(run.killed for each in found for run in each.warmup + each.runs):
             return limits.OVER
     if not code and stopped_by is not None:

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from typing import Any, NoReturn
 
     Command = list[str] | str
@@ -83,6 +83,11 @@ class Options:
         self.records = self.pid is not None and not values.keys().isdisjoint(RECORDS)
         """Whether the running process is recorded over time."""
         self.tree = self.records or not values.keys().isdisjoint(SAMPLES)
+        self.relative: dict[str, Collection[str]] = {}
+        """The limits that were relative, and what does not count in each: see limits.bounds()."""
+        self.adopts = bool(self.limits) or self.against is not None
+        """Whether the program's orphans count: also in a report that is to be compared with."""
+        self.adopts |= any(kind == "json" for kind, _ in self.exports)
         self.is_series = self.compare or self.runs is not None
 
 

@@ -20,10 +20,15 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from .options import Command, Options
+    from .orphans import Orphans
     from .sampling import Sampling
 
     Streams = tuple[int | None, int | None]
     """File descriptors of a program's standard output and error; None for an inherited stream."""
+
+# Whether orphans become this process's children, and so stay in the tree. PyPy has no waitid, and
+# NetBSD's with WNOHANG also returns a living child.
+CAN_ADOPT = BACKEND.adopts_orphans and hasattr(os, "waitid")
 
 # Exit statuses, as CANCELED is.
 CANNOT_EXECUTE = 126
@@ -104,20 +109,28 @@ def run(
     """Run a program; if it cannot be started, print an error message and return the exit status.
 
     *name*: the name of the program in the message; its first word by default. The options say
-    whether the tree is sampled.
+    whether the tree is sampled, and whether orphans are counted.
 
     Except for given streams, the program inherits all file descriptors, and the signals that the
     caller ignores or blocks. SIGPIPE and SIGXFSZ get their defaults: Python ignores both at its
     start, so the caller's disposition is unknown.
     """
     name = name or command[0] or "''"
-    sampling = None
-    if options is not None and options.tree:
-        from .sampling import Sampling, become_reaper
+    sampling = orphans = None
+    if CAN_ADOPT and options is not None and (options.tree or options.adopts):
+        from .orphans import become_reaper
 
-        sampling = Sampling(options, name, become_reaper())
+        orphans = become_reaper(is_counted=options.adopts)
+        if orphans is not None and orphans.others:
+            more = ", or killed by --kill" if options.kill else ""
+            what = f"other processes are left from before: what they start may be counted{more}"
+            complain(name, what)
+    if options is not None and options.tree:
+        from .sampling import Sampling
+
+        sampling = Sampling(options, name, orphans)
     try:
-        return _run(command, signals, streams, sampling)
+        return _run(command, signals, streams, sampling, orphans)
     except ChildProcessError:
         complain(
             name,
@@ -131,7 +144,13 @@ def run(
         return NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_EXECUTE
 
 
-def _run(command: Command, signals: Signals, streams: Streams, sampling: Sampling | None) -> Ended:
+def _run(
+    command: Command,
+    signals: Signals,
+    streams: Streams,
+    sampling: Sampling | None,
+    orphans: Orphans | None,
+) -> Ended:
     if not command[0]:  # a search in PATH would find the directories themselves
         raise FileNotFoundError(errno.ENOENT, "the name of the program is empty")
     _restore_environment()
@@ -146,12 +165,15 @@ def _run(command: Command, signals: Signals, streams: Streams, sampling: Samplin
     process = _start(command, streams)
     if sampling is not None:
         sampling.start(process.pid, process._began)  # noqa: SLF001 (of the same package)
-    code = _wait_and_forward(process, signals, sampling)
+    if orphans is not None:
+        orphans.start(process.pid)
+    code = _wait_and_forward(process, signals, orphans if sampling is None else sampling)
     tree = None if sampling is None else sampling.finish()
     if sampling is not None and tree is not None and tree.killed:
         size, limit = (exactly(one, "bytes") for one in (tree.largest.rss, sampling.limit))
         over = f"{FIGURES['tree_rss'].name} {size} is over the limit of {limit}"
         complain(sampling.name, f"{over}: its processes got signals")
+    left = None if orphans is None or not orphans.is_counted else orphans.finish(signals)
     usage, elapsed = process.rusage, process.elapsed
     assert usage is not None  # noqa: S101 (the exit has been seen)
     assert elapsed is not None  # noqa: S101 (as above)
@@ -165,6 +187,7 @@ def _run(command: Command, signals: Signals, streams: Streams, sampling: Samplin
     ended.started = started
     if code and kills is not None and (now := oom.kills(counter)) is not None:
         ended.oom_killed = now > kills
+    ended.left = left
     ended.unsampled = "" if sampling is None else sampling.unsampled
     return ended
 
@@ -211,7 +234,9 @@ def _start(command: Command, streams: Streams) -> Popen[bytes]:
         return _start(["/bin/sh", path, *command[1:]], streams)
 
 
-def _wait_and_forward(process: Popen[bytes], signals: Signals, sampling: Sampling | None) -> int:
+def _wait_and_forward(
+    process: Popen[bytes], signals: Signals, reaper: Sampling | Orphans | None
+) -> int:
     """Forward signals to a child until it has ended, and return its exit code.
 
     Only ``poll`` waits for the child, so no signal can reach another process that reuses its PID.
@@ -221,8 +246,8 @@ def _wait_and_forward(process: Popen[bytes], signals: Signals, sampling: Samplin
     signals.block()
     expected = [*signals.forwarded, signal.SIGCHLD]
     while True:
-        if sampling is not None:
-            sampling.reap()
+        if reaper is not None:
+            reaper.reap()
         if (code := process.poll()) is not None:
             return code
         number: int = signal.SIGCHLD

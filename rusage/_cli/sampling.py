@@ -11,12 +11,11 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import Member, Sample, Tree, record
-from .._backends import BACKEND
-from .._rusage import lib
 from .output import complain
 
 if TYPE_CHECKING:
     from .options import Options
+    from .orphans import Orphans
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
 
@@ -26,10 +25,6 @@ STEP = 0.05  # seconds
 NEVER = float("inf")
 
 NAMED = 5  # members in a report
-
-# Whether orphans become this process's children, and so stay in the tree. PyPy has no waitid, and
-# NetBSD's with WNOHANG also returns a living child.
-CAN_ADOPT = BACKEND.adopts_orphans and hasattr(os, "waitid")
 
 
 class TreePeak(NamedTuple):
@@ -61,9 +56,9 @@ class Sampling:
     Nothing that fails here ends the command: the program runs, and is waited for.
     """
 
-    def __init__(self, options: Options, name: str, others: list[int]) -> None:
-        """*name*: of the program in an error message. *others*: descendants that run already."""
-        self._options, self.name, self._others = options, name, others
+    def __init__(self, options: Options, name: str, orphans: Orphans | None) -> None:
+        """*name*: of the program in an error message."""
+        self._options, self.name, self._orphans = options, name, orphans
         self.limit = options.limits.get("tree_rss", NEVER)
         self._pid, self._delay = 0, 0.0
         self._recording: record | None = None
@@ -79,18 +74,12 @@ class Sampling:
             on_sample = self._enforce_limit if self._options.kill else None
             self._recording = record(pid, interval=self._options.interval, on_sample=on_sample)
             self._recording.start()
-            if CAN_ADOPT:
-                self._recording.tree._adopt(self._others)
+            if self._orphans is not None:
+                self._recording.tree._adopt(self._orphans.others)
         except Exception as error:  # noqa: BLE001 (such as EMFILE, or no thread can be started)
             self._recording = None
             self._fail("the tree cannot be sampled", error)
             return
-        if self._others:
-            complain(
-                self.name,
-                "other processes are left from before: what they start may be counted, or killed "
-                "by --kill",
-            )
         self._delay = self._recording.tree._opened - began
 
     def _fail(self, what: str, error: Exception) -> None:
@@ -135,15 +124,17 @@ class Sampling:
         If the program has ended, let the tree read its last time instead.
         """
         found = False
-        if sys.platform == "win32" or not CAN_ADOPT or self._recording is None:
+        if self._orphans is None or self._recording is None:
             return found
-        tree, flags = self._recording.tree, os.WEXITED | os.WNOHANG | os.WNOWAIT
+        from .orphans import ended_children
+
+        tree = self._recording.tree
         with contextlib.suppress(OSError, ValueError):  # there is no child, or stop() reports it
-            while (child := os.waitid(os.P_ALL, 0, flags)) is not None:
-                if child.si_pid == self._pid:
+            for pid in ended_children():
+                if pid == self._pid:
                     tree.sample()
                     break
-                tree._reap(child.si_pid)  # noqa: SLF001 (of the same package)
+                self._orphans.count(pid, tree._reap(pid))  # noqa: SLF001 (of the same package)
                 found = True
         return found
 
@@ -220,19 +211,9 @@ def peak_of(recording: record, delay: float = 0) -> TreePeak:
     )
 
 
+NAMED = 5  # members in a report
+
+
 def largest(members: list[Member]) -> tuple[Member, ...]:
     """Return the members that reports name."""
     return (*sorted(members, key=lambda member: member.rss, reverse=True)[:NAMED],)
-
-
-def become_reaper() -> list[int]:
-    """Become the parent of orphans; return descendants left by earlier runs and by the caller."""
-    if sys.platform == "win32" or not CAN_ADOPT or lib.rusage_become_reaper():
-        return []
-    try:
-        while os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG) is not None:
-            pass
-        with Tree() as tree:
-            return [member.pid for member in tree.members() if member.pid != os.getpid()]
-    except OSError:  # there is no child, or too many files are open
-        return []

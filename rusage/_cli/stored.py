@@ -6,16 +6,24 @@ import errno
 import json
 import os
 import shlex
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from .._units import shown
-from .figures import FIGURES, Ended
+from .figures import FIGURES, Ended, Left
 from .formats import system
+from .limits import bounds
 from .options import Percent
 from .output import complain, utf8
+from .run import CAN_ADOPT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .options import Options
+
+
+APART = {"processes that the program left": "left", "samples of single processes": "member"}
 
 
 def load(path: str, options: Options, command: list[str]) -> bool:
@@ -28,10 +36,11 @@ def load(path: str, options: Options, command: list[str]) -> bool:
         with open(path, "rb") as file:
             options.stored_file = os.fstat(file.fileno())
             record = json.loads(file.read(16 * 2**20))
-        options.stored = stored = _figures(record)
-        for name, limit in options.limits.items():
-            if isinstance(limit, Percent):
-                options.limits[name] = _absolute(name, limit, stored)
+        runs = [*map(_ended, _runs(record))]
+        medians = {name: each["median"] for name, each in record.get("summary", {}).items()}
+        options.stored = medians or runs[0].figures
+        _check(options.stored.values())
+        _make_absolute(path, options, runs)
         before, kernel = shlex.join(record["command"]), record["system"]
         if before != shlex.join(map(utf8, command)) or kernel != system():
             complain(
@@ -48,30 +57,58 @@ def load(path: str, options: Options, command: list[str]) -> bool:
     return False
 
 
-def _figures(record: Any) -> dict[str, float]:
-    """Return the figures of a run, or the medians of a series."""
+def _runs(record: Any) -> list[Any]:
+    """Return the records of the runs that count."""
     if record["version"] != 2:
         raise ValueError
     runs = record.get("runs", [record])
     failed = any(run["exit_status"] != 0 or run.get("tree", {}).get("killed") for run in runs)
     if failed or not runs or record.get("stopped_by") is not None:
         raise OSError(errno.EINVAL, "a run failed, was killed or was stopped, or there is none")
-    if "summary" in record:
-        figures = {name: each["median"] for name, each in record["summary"].items()}
-    else:
-        figures = Ended(0, record["usage"], record["elapsed"], None).figures
-        if "tree" in record:
-            figures["tree_rss"] = record["tree"]["rss"]
-    if not all(0 <= value < 2**64 for value in figures.values()):  # nor NaN
+    return [run for run in runs if run.get("counted", True)]
+
+
+def _ended(run: Any) -> Ended:
+    """Return a run by its record."""
+    ended = Ended(0, run["usage"], run["elapsed"], None)
+    if "tree" in run:
+        ended.figures["tree_rss"] = run["tree"]["rss"]
+        ended.member = (run["tree"].get("largest_member") or {"rss": 0})["rss"]
+    if "orphans" in run:
+        peak, cputime = run["orphans"]["ru_maxrss"], run["orphans"]["cputime"]
+        ended.left = Left(peak, cputime, 0)
+    return ended
+
+
+def _check(values: Iterable[float]) -> None:
+    if not all(0 <= value < 2**64 for value in values):  # nor NaN
         raise ValueError
-    return figures
 
 
-def _absolute(name: str, limit: Percent, stored: dict[str, float]) -> float:
-    if name not in stored:
-        raise OSError(
-            errno.EINVAL,
-            f"{FIGURES[name].name} was not measured: its limit cannot be checked",
-        )
-    value = stored[name] * (1 + limit / 100)
-    return int(value) if FIGURES[name].unit == "bytes" else value
+def _make_absolute(path: str, options: Options, runs: list[Ended]) -> None:
+    """Make limits absolute that are relative to the median of the stored runs.
+
+    Like is compared with like: what only one of the two reports has does not count.
+    """
+    ours = {"left": CAN_ADOPT, "member": options.tree}
+    theirs = {name: all(getattr(run, name) is not None for run in runs) for name in ours}
+    apart = [name for name in ours if not (ours[name] and theirs[name])]
+    for name, limit in options.limits.items():
+        if not isinstance(limit, Percent):
+            continue
+        options.relative[name] = apart
+        if not all(name in run.figures for run in runs):
+            raise OSError(
+                errno.EINVAL,
+                f"{FIGURES[name].name} was not measured: its limit cannot be checked",
+            )
+        values = [bounds(name, run, apart)[0] or 0 for run in runs]
+        _check(values)
+        value = median(values) * (1 + limit / 100)
+        options.limits[name] = int(value) if FIGURES[name].unit == "bytes" else value
+    for what, name in APART.items():
+        used = options.relative.keys() - ({"cputime", "tree_rss"} if name == "member" else set())
+        if used and ours[name] != theirs[name]:
+            complain(
+                path, f"{what} do not count: one of the two reports lacks them", alarming=False
+            )

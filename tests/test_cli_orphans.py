@@ -1,0 +1,229 @@
+"""Processes that a program leaves: limits count them, and reports in JSON that are exported."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import forked
+import pytest
+from command import new_folder, plain, record, run, text  # noqa: F401 (new_folder is a fixture)
+from forked import RUSAGE
+from held_trees import wait_until
+
+import rusage
+from rusage._cli.run import CAN_ADOPT
+
+if not CAN_ADOPT:
+    pytest.skip("this system gives no orphans to the command", allow_module_level=True)
+
+from rusage._cli import orphans
+
+MIB = 2**20
+with rusage.Process(os.getpid()) as process:
+    HAS_PEAK = "ru_maxrss" in process.measured
+NONE = {"ru_maxrss": 0, "cputime": 0.0, "living": 0}
+LEFT = ", with the processes that it left, "
+# Hold 60 MiB and use CPU time, tell the program, and end later, or run on.
+WORK = """import os, time
+block = bytearray(b"x") * (60 << 20)
+del block
+while time.process_time() < 0.2: pass
+os.close(1)
+time.sleep({})
+"""
+POOL = """
+import multiprocessing, os
+def hold(size): return len(b"x" * size)
+if __name__ == "__main__":
+    multiprocessing.set_start_method("forkserver")
+    with multiprocessing.Pool(2) as pool:
+        pool.map(hold, [60 << 20] * 2)
+"""
+
+
+def leaving(seconds: float = 0) -> list[str]:
+    """Return a program that leaves another one, which does the work and then runs on."""
+    work = f"{sys.executable} -S -c {shlex.quote(WORK.format(seconds))}"
+    return ["sh", "-c", f"( {work} & ) | cat"]
+
+
+def test_pool_with_a_fork_server() -> None:
+    """Nobody has waited for the server of the pool, which has waited for the workers."""
+    Path("pool.py").write_text(POOL)
+    done = run("--json", "--limit-maxrss", "50M", sys.executable, "pool.py")
+    assert done.returncode == 123
+    assert f"peak memory of its largest process{LEFT}" in done.stderr
+    found = record()
+    assert found["orphans"]["ru_maxrss"] >= 60 * MIB > 50 * MIB > found["usage"]["ru_maxrss"]
+    assert (found["orphans"]["living"], found["limits"]["ru_maxrss"]["exceeded"]) == (0, True)
+
+
+@pytest.mark.parametrize("seconds", [0, 5], ids=["ended", "living"])
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["--limit-maxrss", "50M"], 123),
+        (["--limit-maxrss", "50M", "--tree"], 123),
+        (["--limit-cputime", "0.15"], 123),
+        (["--limit-tree-rss", "900M", "--limit-cputime", "50"], 0),
+        (["--against", "base.json"], 0),
+    ],
+    ids=["peak", "tree", "CPU time", "within", "none"],
+)
+def test_limits_of_an_orphan(seconds: float, words: list[str], status: int) -> None:
+    """The peak and the CPU time of what has ended, and of what runs on, count."""
+    run("--export", "base.json", "true")
+    done = run(*words, "--export", "x.json", *leaving(seconds))
+    found = record("x.json")
+    assert found["orphans"]["living"] == (1 if seconds else 0)
+    assert found["orphans"]["ru_maxrss"] >= (60 if HAS_PEAK or not seconds else 5) * MIB
+    assert 0.19 < found["orphans"]["cputime"] < 5
+    assert found["usage"]["ru_utime"] < 0.15
+    assert done.returncode == (0 if "50M" in words and seconds and not HAS_PEAK else status)
+    assert ("1 process that it left still ran" in done.stderr) == (
+        bool(seconds) and done.returncode == 0 and "--against" not in words
+    )
+
+
+# An orphan tells the program who is its parent.
+WHOSE = """
+import os, time
+if not os.fork():
+    parent = os.getpid()
+    if not os.fork():
+        while os.getppid() == parent: time.sleep(0.01)
+        print(os.getppid(), file=open("new", "w"))
+        os.rename("new", "parent")
+        os._exit(0)
+    os._exit(0)
+while not os.path.exists("parent"): time.sleep(0.01)
+print(int(open("parent").read()) == os.getppid())
+"""
+
+
+def test_nothing_changes_without_a_limit() -> None:
+    """Orphans get the parent that they get without the command."""
+    for words, expected in {("--json",): False, ("--limit-maxrss", "1G"): True}.items():
+        done = run(*words, sys.executable, "-S", "-c", WHOSE)
+        assert done.stdout == f"{expected}\n"
+        Path("parent").unlink()
+
+
+def test_those_from_before() -> None:
+    """What an earlier run or a preparation has left is neither counted nor waited for."""
+    work = shlex.join(["sh", "-c", leaving(5)[2]])
+    words = ["--limit-cputime", "50", "-n", "2", "--export", "x.json"]
+    done = run(*words, "--prepare", work, "true")
+    assert done.returncode == 0
+    assert "that it left" not in done.stderr
+    assert all(one["orphans"] == NONE for one in record("x.json")["runs"])
+    script = f"[ -e before ] || {{ {leaving(5)[2]}; >before; }}"
+    done = run(*words, "sh", "-c", script)
+    first, second = record("x.json")["runs"]
+    assert (first["orphans"]["living"], second["orphans"]) == (1, NONE)
+    assert "other processes are left from before" in done.stderr
+
+
+def test_children_of_the_orphan() -> None:
+    """What it starts, and has waited for, counts while it runs on."""
+    burn = "import time\nwhile time.process_time() < 0.2: pass"
+    child = f"subprocess.run([sys.executable, '-S', '-c', {burn!r}])"
+    code = f"import os, subprocess, sys, time; {child}; os.close(1); {child}; time.sleep(5)"
+    script = f"( {sys.executable} -S -c {shlex.quote(code)} & ) | cat"
+    assert run("--json", "--limit-cputime", "50", "sh", "-c", script).returncode == 0
+    found = record()["orphans"]
+    assert found["living"] > 0
+    assert found["cputime"] > 0.2
+
+
+@forked.needs_fork
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
+def test_signal_ends_the_wait(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not forwarded, and ends the series."""
+    monkeypatch.setattr(orphans, "PATIENCE", 60)
+    script = "echo $$; ( sleep 20 & ) >/dev/null"
+    options = ["-n", "9", "--show-output", "--limit-cputime", "9", "-o", "report"]
+    began = time.monotonic()
+    with forked.popen([*RUSAGE, *options, "sh", "-c", script], stdout=subprocess.PIPE) as series:
+        assert series.stdout is not None
+        pid = int(series.stdout.readline())
+        wait_until(lambda: not is_there(pid), "the end of the program")
+        time.sleep(0.2)
+        series.send_signal(number)
+        assert series.stdout.read() == b""
+    assert series.returncode == (-number if number == signal.SIGINT else 128 + number)
+    assert time.monotonic() - began < 15
+    assert f"stopped by signal {number:d}" in " ".join(text().split())
+
+
+def is_there(pid: int) -> bool:
+    """Return whether a process has not been waited for."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@forked.needs_fork
+@pytest.mark.parametrize("method", ["__init__", "_total"])
+def test_processes_that_cannot_be_read(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line says so, if something is left."""
+    monkeypatch.setattr(rusage.Tree, method, Mock(side_effect=OSError(24, "too many")))
+    assert run("--limit-maxrss", "1G", "true").stderr == ""
+    done = run("--json", "--limit-maxrss", "1G", *leaving(5))
+    assert done.returncode == 0
+    assert "processes that it left run on, and could not be read" in done.stderr
+    assert record()["orphans"] == NONE | {"living": None}
+
+
+# --- Stored reports ---
+
+
+@pytest.mark.parametrize(
+    ("stored", "words", "status", "line"),
+    [
+        (["--export"], ["--limit-cputime", "+900%"], 0, ""),
+        (["--export"], ["--limit-maxrss", "+100%", "--tree"], 0, "samples of single processes"),
+        (["--json", "-o"], ["--limit-cputime", "+900%"], 0, "processes that the program left"),
+    ],
+    ids=["like", "with --tree", "without orphans"],
+)
+def test_relative_limits(stored: list[str], words: list[str], status: int, line: str) -> None:
+    """Like is compared with like: what one of the reports lacks does not count."""
+    program = leaving(0)
+    plain(*stored, "base.json", *program)
+    done = run("--against", "base.json", *words, *program)
+    assert done.returncode == status
+    complaint = "do not count: one of the two reports lacks them"
+    assert (f"rusage: base.json: {line} {complaint}\n" in done.stderr) == bool(line)
+
+
+@pytest.mark.parametrize("kind", ["run", "series"])
+@pytest.mark.parametrize("has_orphans", [True, False])
+def test_orphans_in_a_stored_report(kind: str, *, has_orphans: bool) -> None:
+    """The limit is relative to the median with them, or nothing of them counts."""
+    one: dict[str, Any] = {
+        "exit_status": 0,
+        "elapsed": 1.0,
+        "usage": {"ru_utime": 0.0, "ru_stime": 0.01, "ru_maxrss": MIB},
+    }
+    if has_orphans:
+        one["orphans"] = {"ru_maxrss": 200 * MIB, "cputime": 30.0, "living": 0}
+    stored = {"version": 2, "command": ["x"], "system": "x", **one}
+    if kind == "series":
+        large = one | {"usage": {"ru_utime": 99.0, "ru_stime": 0.0, "ru_maxrss": 2**40}}
+        stored |= {"runs": [one, one, large | {"counted": False}, one], "summary": {}}
+    Path("base.json").write_text(json.dumps(stored))
+    for limit, status in {"maxrss": 123, "cputime": 0}.items():
+        done = run("--json", "--against", "base.json", f"--limit-{limit}", "+10%", *leaving(0))
+        assert done.returncode == (0 if has_orphans else status)
+        found = record()["limits"]
+    assert found["cputime"]["limit"] == pytest.approx(33.011 if has_orphans else 0.011)
