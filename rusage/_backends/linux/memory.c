@@ -3,9 +3,9 @@
    The kernel keeps one high-water mark for a process. To measure the peak of a block, the mark has
    to be reset, and the reset lowers it for all others: a block that began earlier, around this one
    or in another thread, would lose the peak that it has had so far. So the mark is read before each
-   reset, and kept for these blocks. If two threads read first and reset then, the second reset would
-   lose what the process has used in between; so a lock covers both. ru_maxrss is no replacement for
-   the mark: it may be the peak of the process that started this one. */
+   reset, and kept for these blocks. If two threads read first and reset then, the second reset
+   would lose what the process has used in between; so a lock covers both. ru_maxrss is no
+   replacement for the mark: it may be the peak of the process that started this one. */
 
 #include "members.h"
 
