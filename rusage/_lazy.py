@@ -27,7 +27,7 @@ if sys.platform != "win32" and _HAS_FORK:
 
 def _is_upgraded() -> bool:
     """Return whether the package has been replaced by another version since its import."""
-    package = sys.modules[__package__]
+    package = sys.modules["rusage"]
     if _root_changed is not None and _root_changed():
         return False
     try:
