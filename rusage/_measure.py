@@ -66,14 +66,14 @@ class measure:  # noqa: N801 (used like a function)
     ``who``, and ``ValueError`` for ``reset_peak`` with another one than ``RUSAGE_SELF``.
     """
 
-    __slots__ = ("_fields", "_last", "_new_peak", "_open", "_who")
+    __slots__ = ("_last", "_measured", "_new_peak", "_open", "_who")
 
     def __init__(self, who: int = RUSAGE_SELF, *, reset_peak: bool = False) -> None:
         if callable(who):  # @measure
             raise TypeError("measure() needs parentheses: m = rusage.measure(), then @m")
         if isinstance(who, bool):  # True would be RUSAGE_THREAD
             raise TypeError(f"measure(): who cannot be {who}; use reset_peak={who}")
-        self._fields = measured(who)
+        self._measured = measured(who)
         self._who = who
         self._new_peak: type[BlockPeak] | None = None
         if reset_peak:
@@ -162,11 +162,11 @@ class measure:  # noqa: N801 (used like a function)
         the first block, if a peak can be expected.
         """
         if self._new_peak is None:
-            return self._fields
+            return self._measured
         start = self._open.get(None) or (self._last and self._last[0])
         peak = start.peak if start else None
         known = self._new_peak.available() if peak is None else peak.measured
-        return self._fields | {"peak"} if known else self._fields
+        return self._measured | {"peak"} if known else self._measured
 
     @property
     def usage(self) -> RUsage:
@@ -216,7 +216,7 @@ class measure:  # noqa: N801 (used like a function)
         except RuntimeError as error:  # there are no figures
             return f"<rusage.measure: {error}>"
         used, elapsed = usage - start.usage, clock - start.clock
-        return f"<rusage.measure: {usage_text(used, self._fields, sizes, elapsed)}>"
+        return f"<rusage.measure: {usage_text(used, self._measured, sizes, elapsed)}>"
 
     def __call__(self, function: F) -> F:
         """Return a wrapper of *function* whose calls are measured.

@@ -193,7 +193,8 @@ class Process(Opened):
         """Return the resource usage of the process so far, in the usual units.
 
         It does not include the children. Fields that ``measured`` does not name are 0. Times
-        may be coarser than for the calling process: on Linux they are whole ticks of 10 ms.
+        may be coarser than for the calling process: on Linux they are whole ticks of 10 ms. Raises
+        ``ProcessLookupError`` once the process has ended, and ``ValueError`` after ``close()``.
         """
         slot = call, buffer = _take()
         try:
@@ -209,7 +210,7 @@ class Process(Opened):
 
         It is ``getrusage().ru_maxrss``, without building an ``RUsage``. Raises
         ``NotImplementedError`` where ``measured`` does not name ``ru_maxrss``, as on Linux before
-        6.2.
+        6.2, and otherwise as ``getrusage()``.
         """
         if "ru_maxrss" not in self.measured:
             raise NotImplementedError(
@@ -221,6 +222,7 @@ class Process(Opened):
         """Return the resident set size of the process now, in bytes.
 
         The result is 0 for a process without memory of its own, such as a kernel thread of Linux.
+        Raises the same exceptions as ``getrusage()``.
         """
         return self._read(_rss, _units)
 
@@ -231,7 +233,7 @@ class Process(Opened):
 
             A page that n processes share counts as an nth of its size. The result is 0 for a
             process without memory of its own. Raises ``PermissionError`` for a process that this
-            one may not trace, such as another user's.
+            one may not trace, such as another user's, and otherwise as ``getrusage()``.
             """
             return self._read(lambda handle, _: lib.rusage_process_pss(handle), _units)
 
@@ -239,7 +241,7 @@ class Process(Opened):
         """Return user plus system CPU time in seconds, by the finest clock of the system.
 
         On Linux the clock counts nanoseconds, except in a forked child that is in another PID
-        namespace.
+        namespace. Raises the same exceptions as ``getrusage()``.
         """
         if _cputime:
             return self._read(_cputime, _units)

@@ -210,18 +210,26 @@ class Tree(Opened):
         """Read all members once.
 
         With ``pss``, members whose proportional set size may not be read are ``unread``. Raises
-        ``NotImplementedError`` for ``pss`` where the system has no ``rusage.pss()``.
+        ``NotImplementedError`` for ``pss`` where the system has no ``rusage.pss()``, ``OSError`` if
+        the processes cannot be read, such as without a free file descriptor, and ``ValueError``
+        after ``close()``.
         """
         if pss:
             require_pss()
         return self._read_into(pss, 0)[0]
 
     def rss(self) -> int:
-        """Return the sum of the resident set sizes now, in bytes: ``sample().rss``."""
+        """Return the sum of the resident set sizes now, in bytes: ``sample().rss``.
+
+        Raises the same exceptions.
+        """
         return self.sample().rss
 
     def cputime(self) -> float:
-        """Return user plus system CPU time since the opening, in seconds: ``sample().cputime``."""
+        """Return user plus system CPU time since the opening, in seconds: ``sample().cputime``.
+
+        Raises the same exceptions.
+        """
         return self.sample().cputime
 
     if TYPE_CHECKING or NO_PSS is None:
@@ -230,14 +238,15 @@ class Tree(Opened):
             """Return the sum of the proportional set sizes now, in bytes.
 
             A page that members share counts once. Members that this process may not trace, such as
-            other users', are not in the sum; ``sample(pss=True)`` counts them as ``unread``.
+            other users', are not in the sum; ``sample(pss=True)`` counts them as ``unread``, and
+            raises the same exceptions.
             """
             return self.sample(pss=True).pss or 0
 
     def members(self) -> list[Member]:
         """Return the living members that may be read, each one after its parent.
 
-        The first is the root, while it lives.
+        The first is the root, while it lives. Raises the same exceptions as ``sample()``.
         """
         return members_of(self._sample_members(pss=False)[1])
 
@@ -252,7 +261,8 @@ class Tree(Opened):
         ``os.kill``.
 
         Raises the last error, such as a ``PermissionError``, after all members have been tried. If
-        the tree cannot be read now, these are the members that were found before.
+        the tree cannot be read now, these are the members that were found before. Raises
+        ``ValueError`` after ``close()``.
         """
         number = c_int(number)
         try:

@@ -2,7 +2,10 @@
 
 import importlib.metadata
 import importlib.util
+import inspect
 import os
+import pydoc
+import re
 import shutil
 import subprocess
 import sys
@@ -85,6 +88,29 @@ def test_public_names(python: Callable[..., str]) -> None:
     """Also those that are imported at first use; the error for any other name is Python's own."""
     assert python("-c", NAMES) == "module 'rusage' has no attribute 'nonsense'\n"
     assert rusage.__version__ == importlib.metadata.version("rusage")
+
+
+def test_help() -> None:
+    """It shows nothing private; each method that reads says what it raises."""
+    text = re.sub(r"_\x08", "", pydoc.plain(pydoc.render_doc(rusage)))
+    assert "PYTEST" not in text
+    assert "_read" not in pydoc.render_doc(rusage.measure)
+    for name in {"Process", "Tree"} & {*rusage.__all__}:
+        for method, function in vars(getattr(rusage, name)).items():
+            if not method.startswith("_") and callable(function) and method != "close":
+                assert re.search(r"[Rr]aises", str(function.__doc__)), (name, method)
+
+
+def test_signature_of_popen() -> None:
+    """It is subprocess's with ``rlimits``; a subclass with its own ``__init__`` has its own."""
+
+    class Other(rusage.Popen[bytes]):
+        def __init__(self, number: int) -> None:
+            pass
+
+    theirs = inspect.signature(subprocess.Popen).parameters
+    assert [*inspect.signature(rusage.Popen).parameters] == [*theirs, "rlimits"]
+    assert [*inspect.signature(Other).parameters] == ["number"]
 
 
 EXTRAS = """

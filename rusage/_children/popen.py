@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterable, Mapping  # noqa: TC003 (for typing.get_type_hints)
 
 from .._fields import RUsage
-from .._subprocess import clock, is_patched
+from .._subprocess import SubprocessPopen, clock, is_patched
 from .._units import usage_text
 from .rlimits import check_limits
 
@@ -85,6 +85,19 @@ def unmeasured(base: Any) -> Any:
     return Popen
 
 
+class _Signature:
+    """The signature of ``Popen`` for help() and editors: subprocess's, and ``rlimits``."""
+
+    def __get__(self, _: object, owner: Any) -> Any:
+        if owner.__init__ is not Popen.__init__:
+            raise AttributeError("__signature__")  # a subclass has its own
+        import inspect  # noqa: PLC0415 (only needed here)
+
+        theirs = inspect.signature(SubprocessPopen)
+        rlimits = inspect.Parameter("rlimits", inspect.Parameter.KEYWORD_ONLY, default=None)
+        return theirs.replace(parameters=[*theirs.parameters.values(), rlimits])
+
+
 class Popen(SystemPopen[AnyStr]):
     """``subprocess.Popen`` with the resource usage of its child.
 
@@ -113,8 +126,16 @@ class Popen(SystemPopen[AnyStr]):
     """
 
     elapsed: float | None = None
+    """The elapsed seconds since the start; None until the exit has been seen."""
+
+    if TYPE_CHECKING and sys.platform != "win32":  # where they are properties
+        rusage: RUsage | None
+        """The usage of the child; None until the exit has been seen."""
+        measured: frozenset[str]
+        """The names of the fields that were measured for this child; the others are 0."""
 
     if not TYPE_CHECKING:  # type checkers use the __init__ of subprocess
+        __signature__ = _Signature()
 
         def __new__(cls, *args: Any, **kwargs: Any) -> Popen[Any]:
             """Record the start time; if subprocess is patched, return an object of its class."""
