@@ -40,8 +40,8 @@ PLAIN_RUN = [
     *("_backends", "_calls", "_children", "_cli", "_fields", "_forks", "_getrusage", "_launcher"),
     *("_lazy", "_measure", "_memory", "_rusage", "_subprocess", "_units", "_children.inherited"),
     *("_children.popen", "_children.posix", "_children.rlimits", "_children.windows"),
-    *("_cli.figures", "_cli.gnu", "_cli.main", "_cli.options", "_cli.output", "_cli.report"),
-    *("_cli.run", "_launcher.start"),
+    *("_cli.figures", "_cli.gnu", "_cli.main", "_cli.oom", "_cli.options", "_cli.output"),
+    *("_cli.report", "_cli.run", "_launcher.start"),
 ]
 RUN_PLAINLY = """
 import contextlib, functools, signal, struct, subprocess, sys

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 
 
 def counter(proc: str = "/proc/self") -> str:
@@ -37,6 +36,10 @@ def counter(proc: str = "/proc/self") -> str:
 
 def _unescaped(field: bytes) -> bytes:
     """Return a field of mountinfo, in which spaces and others are octal numbers."""
+    if b"\\" not in field:
+        return field
+    import re
+
     return re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), field)
 
 

@@ -185,8 +185,9 @@ def _run(
     bound = getattr(process, "_peak_bound", None)
     ended = Ended(code, measured_fields(usage, process.measured), elapsed, bound, tree)
     ended.started = started
-    if code and kills is not None and (now := oom.kills(counter)) is not None:
-        ended.oom_killed = now > kills
+    if sys.platform == "linux" and code and kills is not None:
+        now = oom.kills(counter)
+        ended.oom_killed = None if now is None else now > kills
     ended.left = left
     ended.unsampled = "" if sampling is None else sampling.unsampled
     return ended
