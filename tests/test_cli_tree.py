@@ -367,7 +367,9 @@ def test_tree_that_cannot_be_sampled(samples: int, monkeypatch: pytest.MonkeyPat
         0 if samples else 125,
         f"rusage: --pid: {os.strerror(errno.EMFILE)}\n",
     )
-    assert len(Path("samples.csv").read_text().splitlines()) == (samples and samples + 1)
+    assert Path("samples.csv").exists() == (samples > 0)  # a new file without a report goes
+    if samples:
+        assert len(Path("samples.csv").read_text().splitlines()) == samples + 1
     could = "could no longer" if samples else "cannot"
     message = f"the tree {could} be sampled: {os.strerror(errno.EMFILE)}"
     done = sampled("--json", "--limit-tree-rss", "1TiB")
@@ -716,7 +718,8 @@ def test_matplotlib_that_cannot_draw(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "\x1b" not in done.stderr
     Path("old.png").write_text("before")
     assert run("--limit-tree-rss", "1", "--plot", "old.png", *PROGRAM, "1", "1").returncode == 123
-    assert (Path("tree.png").read_text(), Path("old.png").read_text()) == ("", "before")
+    assert not Path("tree.png").exists()  # a new file without a report goes
+    assert Path("old.png").read_text() == "before"
 
 
 @forked.needs_fork
