@@ -272,8 +272,14 @@ class record:  # noqa: N801 (used like a function)
             if self._on_sample is not None:
                 self._on_sample(sample)
 
+    def _take(self) -> tuple[Sample, bytes]:
+        """Return a sample, and the figures of its members."""
+        if self._pss:
+            return self.tree._sample_pss()[:2]  # noqa: SLF001 (of the same package)
+        return self.tree._sample_members()
+
     def _read(self) -> None:
-        sample, figures = self.tree._sample_members(pss=self._pss)
+        sample, figures = self._take()
         self._lives = sample.processes > 0
         interval = max(int(sample.elapsed / self.interval), self._next)
         self.missed += interval - self._next

@@ -114,6 +114,7 @@ class Member(_Member):
     __slots__ = ()
 
 
+_PSS_READINGS = 4  # at most, for one sample
 _FIGURES = struct.Struct("=qqd64s")  # a rusage_member_figures
 
 
@@ -209,14 +210,15 @@ class Tree(Opened):
     def sample(self, *, pss: bool = False) -> Sample:
         """Read all members once.
 
-        With ``pss``, members whose proportional set size may not be read are ``unread``. Raises
-        ``NotImplementedError`` for ``pss`` where the system has no ``rusage.pss()``, ``OSError`` if
-        the processes cannot be read, such as without a free file descriptor, and ``ValueError``
-        after ``close()``.
+        With ``pss``, all are read again if one starts or ends meanwhile, and members whose
+        proportional set size may not be read are ``unread``. Raises ``NotImplementedError`` for
+        ``pss`` where the system has no ``rusage.pss()``, ``OSError`` if the processes cannot be
+        read, such as without a free file descriptor, and ``ValueError`` after ``close()``.
         """
         if pss:
             require_pss()
-        return self._read_into(pss, 0)[0]
+            return self._sample_pss()[0]
+        return self._read_into(False, 0)[0]  # noqa: FBT003 (private)
 
     def rss(self) -> int:
         """Return the sum of the resident set sizes now, in bytes: ``sample().rss``.
@@ -248,7 +250,7 @@ class Tree(Opened):
 
         The first is the root, while it lives. Raises the same exceptions as ``sample()``.
         """
-        return members_of(self._sample_members(pss=False)[1])
+        return members_of(self._sample_members()[1])
 
     def send_signal(self, number: int, /) -> None:
         """Send a signal to each living member; to this process, if it is one, last.
@@ -280,7 +282,28 @@ class Tree(Opened):
 
     # --- For record and the command, with _opened ---
 
-    def _sample_members(self, *, pss: bool) -> tuple[Sample, bytes]:
+    def _sample_pss(self) -> tuple[Sample, bytes, int]:
+        """Return a sample with PSS, its members' figures, and the RSS of those without PSS.
+
+        When a member ends, its share of the pages that others use is theirs: the sum would have it
+        twice if it was read before, and they after. So the members are to be the same before and
+        after. If they never are, the smallest sum of some counts.
+        """
+        before, figures = self._sample_members()
+        found = []
+        for _ in range(_PSS_READINGS):
+            sample, read = self._sample_members(pss=True)
+            sizes, known = _sizes(figures), _sizes(read)
+            unread = sum(size for pid, size in sizes.items() if pid not in known)
+            found.append((sample, read, unread))
+            after, figures = self._sample_members()
+            counts = {before.processes, sample.processes, after.processes}
+            if len(counts) == 1 and sizes.keys() == _sizes(figures).keys():
+                return found[-1]
+            before = after
+        return min(found, key=lambda one: one[0].pss or 0)
+
+    def _sample_members(self, *, pss: bool = False) -> tuple[Sample, bytes]:
         """Return a sample, and the figures of its members for members_of()."""
         while True:
             sample, figures, are_all = self._read_into(pss, self._room)
@@ -307,6 +330,10 @@ class Tree(Opened):
         call = new_call(BACKEND, 0, WAITED)
         self._call(lib.rusage_tree_reap, pid, call)
         return usage_in(buffer_of(call))
+
+
+def _sizes(figures: bytes) -> dict[int, int]:
+    return {pid: rss for pid, rss, *_ in _FIGURES.iter_unpack(figures)}
 
 
 def members_of(figures: bytes) -> list[Member]:

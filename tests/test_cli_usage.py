@@ -6,10 +6,11 @@ from collections.abc import Callable
 from importlib.metadata import version
 
 import pytest
-from command import plain
+from command import needs_tree, plain
 from expected import BACKENDS, newest
 
 import rusage
+from rusage._backends import BACKEND
 from rusage._cli import hints, info
 from rusage._cli import options as table
 
@@ -30,7 +31,7 @@ NO_SIZE = (
     "--limit-maxrss: not a size: {!r} "
     "(expected a number of bytes, or one with K, M, G or T, such as 500M)"
 )
-LIMITS = "--limit-maxrss", "--limit-tree-rss", "--limit-cputime"
+LIMITS = "--limit-maxrss", "--limit-tree-rss", "--limit-tree-pss", "--limit-cputime"
 PERCENT = "a limit relative to --against begins with +, as +10%: {!r}"
 WRONG: list[tuple[str | list[str], str]] = [
     ("--nonsense true", "option --nonsense not recognized"),
@@ -78,7 +79,10 @@ WRONG: list[tuple[str | list[str], str]] = [
     ("--samples x.csv -n 2 true", "--runs excludes --samples"),
     (
         "--interval 1 true",
-        "--interval needs --tree or --samples or --plot or --limit-tree-rss or --pid",
+        (
+            "--interval needs --tree or --samples or --plot or --limit-tree-rss "
+            "or --limit-tree-pss or --pid"
+        ),
     ),
     ("--tree --interval 1e-320 true", "--interval: must be at least 0.0001: '1e-320'"),
     ("--pid 1 --kill", "--kill needs a command"),
@@ -167,3 +171,15 @@ def test_own_usage(python: Callable[..., str]) -> None:
         assert isinstance(record[name].pop("value"), (int, float))
         about = {"unit": field.unit, "meaning": field.meaning, "error": field.error}
         assert record[name] == {**about, "measured": name in rusage.measured()}
+
+
+@needs_tree
+@pytest.mark.parametrize("words", [["--tree", "--pss"], ["--limit-tree-pss", "1G"]], ids=str)
+def test_options_that_the_system_lacks(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The message says why."""
+    monkeypatch.setitem(BACKEND.absent, "pss", "it counts otherwise")
+    with pytest.raises(SystemExit, match="2"):
+        table.parse([*words, "true"])
+    assert f"rusage: {BACKEND.name} has no pss: it counts otherwise\n" in capsys.readouterr().err

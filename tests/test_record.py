@@ -149,7 +149,7 @@ def test_neighbours_are_joined(size: str, limit: int, monkeypatch: pytest.Monkey
         pytest.skip(reason="this system has no pss")
     sample_members = rusage.Tree._sample_members
 
-    def falling_pss(tree: rusage.Tree, *, pss: bool) -> Any:
+    def falling_pss(tree: rusage.Tree, *, pss: bool = False) -> Any:
         """Let pss fall when rss grows."""
         sample, figures = sample_members(tree, pss=pss)
         return sample._replace(pss=sample.pss and 2**40 - sample.rss), figures

@@ -81,6 +81,8 @@ class Ended:
             self.figures["cputime"] = usage["ru_utime"] + usage["ru_stime"]
         if tree is not None:
             self.figures["tree_rss"] = tree.largest.rss
+            if tree.pss is not None:
+                self.figures["tree_pss"] = tree.pss
 
 
 class Figure:
@@ -118,6 +120,9 @@ FIGURES = {
     "ru_maxrss": Figure("peak memory", WHOSE, "bytes", compared=True, in_series=True),
     "tree_rss": Figure(
         "tree memory", "of the program and its descendants", "bytes", compared=True, in_series=True
+    ),
+    "tree_pss": Figure(
+        "tree PSS", "of the program and its descendants", "bytes", compared=True, in_series=True
     ),
     "ru_minflt": Figure("page faults", "without I/O", "faults", in_series=True),
     "ru_majflt": Figure("page faults", "with I/O", "faults", in_series=True),

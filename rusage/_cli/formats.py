@@ -105,9 +105,12 @@ def sample_record(sample: Sample) -> dict[str, object]:
 def tree_record(peak: TreePeak) -> dict[str, object]:
     """Return the member of a record about a tree over time."""
     member = peak.member
+    is_asked = peak.pss_at_most is not None
+    pss = {"pss": peak.pss, "pss_at_most": peak.pss_at_most} if is_asked else {}
     return {
         **sample_record(peak.largest),
         "elapsed": peak.largest.elapsed,
+        **pss,
         "largest_member": None if member is None else {"pid": member.pid, "rss": member.rss},
         **members_record(peak.members),
         "interval": peak.interval,
@@ -204,7 +207,7 @@ def csv_of_runs(found: list[Series]) -> str:
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    names = ["elapsed", *fields, "tree_rss"]
+    names = ["elapsed", *fields, "tree_rss", "tree_pss"]
     figures = [f"{name} ({FIGURES[name].unit})" for name in names]
     head = ["command", "run", "counted", "exit_status", "signal", *figures, "started (UTC)"]
     writer.writerow(head)
@@ -235,11 +238,15 @@ def of_tree(kind: str, title: str, peak: TreePeak | None, reason: str = "") -> s
     """
     if kind == "samples":
         samples = [] if peak is None else peak.samples
+        header = "elapsed (seconds),rss (bytes),cputime (seconds),processes,unread"
         rows = [
             f"{each.elapsed},{each.rss},{each.cputime},{each.processes},{each.unread}"
             for each in samples
         ]
-        header = "elapsed (seconds),rss (bytes),cputime (seconds),processes,unread"
+        if peak is not None and peak.pss_at_most is not None:
+            header += ",pss (bytes)"
+            shown = ["" if each.pss is None else f"{each.pss}" for each in samples]
+            rows = [f"{row},{pss}" for row, pss in zip(rows, shown, strict=True)]
         return "\n".join([header, *rows])
     if peak is None:
         raise OSError(errno.EINVAL, f"there is nothing to draw: {reason}")

@@ -44,6 +44,8 @@ def bounds(
         if value is not None and left is not None:
             value += left.cputime
         return value, value
+    if name == "tree_pss":  # of a stored report
+        return figures.get(name), figures.get(name)
     own = figures.get("ru_maxrss")
     peaks = [] if own is None else [own]
     if left is not None and left.peak:
@@ -63,6 +65,8 @@ def judge(
     name: str, limit: float, ended: Ended, relative: Mapping[str, Collection[str]] = ABSOLUTE
 ) -> Verdict:
     """Compare a figure of a program with a limit; *relative*: as in the options."""
+    if name == "tree_pss":
+        return _judge_pss(limit, ended)
     apart = relative.get(name, ())
     figure, unit = FIGURES[name].name, FIGURES[name].unit
     least, most = bounds(name, ended, apart)
@@ -99,6 +103,22 @@ def _about(left: Left | None) -> str:
     return f"{number} that it left still ran: what they used later is not compared"
 
 
+def _judge_pss(limit: float, ended: Ended) -> Verdict:
+    """Compare PSS with a limit; it may only be known to be between two values."""
+    figure, peak = FIGURES["tree_pss"].name, ended.tree
+    read = 0 if peak is None or peak.pss_read is None else peak.pss_read
+    if read > limit:
+        over = f"{exactly(read, 'bytes')} is over the limit of {exactly(limit, 'bytes')}"
+        return Verdict(over=True, complaint=f"{figure} {over}")
+    if peak is None or peak.pss_at_most is None or ended.unsampled:
+        complaint = f"{figure} was not measured: its limit cannot be checked"
+        return Verdict(over=None, complaint=complaint)
+    note = ""
+    if peak.pss_at_most > limit or peak.is_partial:
+        note = f"{figure} may be over the limit: of some processes it could not be read"
+    return Verdict(over=False, notes=[note, _about(ended.left)])
+
+
 def check(
     limits: dict[str, float],
     runs: list[Ended],
@@ -116,7 +136,7 @@ def check(
             verdict = judge(limited, limit, ended, relative)
             if verdict.over is not False:
                 status = max(status, CANCELED if verdict.over is None else OVER)
-                if limited != "tree_rss" or not ended.killed:  # then run() has said so
+                if not (limited in {"tree_rss", "tree_pss"} and ended.killed):  # run() has said so
                     name = command if len(runs) == 1 else f"{command}: run {number}"
                     complain(name, verdict.complaint)
             notes |= dict.fromkeys(filter(None, verdict.notes))

@@ -48,6 +48,8 @@ class Options:
     stored_file: os.stat_result | None = None
     """The file of ``--against``, once it has been read."""
     kill = False
+    pss = False
+    """Whether each sample has PSS."""
     interval = 0.01
     pid: int | None = None
     runs: int | None = None
@@ -76,10 +78,12 @@ class Options:
         self.limits: dict[str, float] = {
             figure: values[name] for name, figure in LIMITS.items() if name in values
         }
-        """Of ``ru_maxrss`` and ``tree_rss`` in bytes, of ``cputime`` in seconds.
+        """Of ``ru_maxrss``, ``tree_rss`` and ``tree_pss`` in bytes, of ``cputime`` in seconds.
 
         A ``Percent`` until it is absolute.
         """
+        # Medians need it, and so do limits relative to them.
+        self.pss |= isinstance(self.limits.get("tree_pss"), Percent)
         self.records = self.pid is not None and not values.keys().isdisjoint(RECORDS)
         """Whether the running process is recorded over time."""
         self.tree = self.records or not values.keys().isdisjoint(SAMPLES)
@@ -202,6 +206,7 @@ OPTIONS = {
     ],
     "The program and its descendants": [
         Option("", "tree", "", "sample the memory of all processes together"),
+        Option("", "pss", "", "also the sum that counts shared pages once (Linux)"),
         Option("", "interval", "SECONDS", "seconds between two samples (0.01)", _interval),
         Option("", "samples", "FILE", "write the samples to FILE as CSV; implies --tree", _samples),
         Option("", "plot", "FILE", "draw them: .png, .svg or .pdf; implies --tree", _picture),
@@ -214,7 +219,10 @@ OPTIONS = {
         Option(
             "", "limit-tree-rss", "SIZE", "limit on all processes together, like 500M", _max_size
         ),
-        Option("", "kill", "", "kill all when a sample exceeds --limit-tree-rss"),
+        Option(
+            "", "limit-tree-pss", "SIZE", "the same, counting shared pages once (Linux)", _max_size
+        ),
+        Option("", "kill", "", "kill all when a sample exceeds --limit-tree-*"),
         Option(
             "", "limit-cputime", "SECONDS", "limit on user and system time together", _max_seconds
         ),
@@ -239,19 +247,26 @@ EXAMPLES = [
     "rusage -f '%e %M' ./test",
     "rusage --limit-tree-rss 500M --kill make -j4",
 ]
-LIMITS = {"limit-maxrss": "ru_maxrss", "limit-tree-rss": "tree_rss", "limit-cputime": "cputime"}
+LIMITS = {
+    "limit-maxrss": "ru_maxrss",
+    "limit-tree-rss": "tree_rss",
+    "limit-tree-pss": "tree_pss",
+    "limit-cputime": "cputime",
+}
 
 # Options that print something else than a report.
 SHOWN = ["help", "info", "version"]
 # Options that sample all processes, and those that record a running one.
-SAMPLES, RECORDS = ["tree", "samples", "plot", "limit-tree-rss"], ["interval", "samples", "plot"]
+SAMPLES = ["tree", "samples", "plot", "limit-tree-rss", "limit-tree-pss"]
+RECORDS = ["interval", "samples", "plot"]
 # An option, and the options of which it needs at least one.
 SERIES = ["runs", "compare"]
 NEEDS = {
     **dict.fromkeys(["warmup", "ignore-failure", "prepare", "show-output"], SERIES),
     "append": ["output"],
-    "kill": ["limit-tree-rss"],
+    "kill": ["limit-tree-rss", "limit-tree-pss"],
     "interval": [*SAMPLES, "pid"],
+    "pss": [*SAMPLES, "pid"],
 }
 # Pairs: an option of the first list excludes every other option of the second.
 KINDS, FORMATS = ["json", "markdown", "csv"], ["format", "portability", "verbose"]
@@ -261,7 +276,7 @@ EXCLUDES = [
     (SERIES, ["samples", "plot"]),
     (["against"], ["compare"]),
 ]
-WITH_PID = {"pid", "json", "tree", *RECORDS}
+WITH_PID = {"pid", "json", "tree", "pss", *RECORDS}
 
 
 def spelling(option: Option) -> list[str]:
@@ -387,9 +402,12 @@ def _check_surroundings(options: Options, *, draws: bool) -> None:
     if options.tree or options.pid is not None:
         from .._backends import BACKEND
 
-        name = "Tree" if options.tree else "Process"
-        if name in BACKEND.absent:
-            fail(f"{BACKEND.name} has no {name}: {BACKEND.absent[name]}")
+        names = ["Tree" if options.tree else "Process"]
+        if options.pss or "tree_pss" in options.limits:
+            names.append("pss")
+        for name in names:
+            if name in BACKEND.absent:
+                fail(f"{BACKEND.name} has no {name}: {BACKEND.absent[name]}")
 
 
 def fail(text: str) -> NoReturn:

@@ -64,10 +64,11 @@ def of_run(found: Series, options: Options, file: TextIO | None) -> str:
         label, value = figure.label, ended.figures.get(name)
         if name == "tree_rss" and options.tree:
             rows[label] = _tree(ended)
-            rows |= of_members(ended.tree.members if ended.tree is not None else ())
+            if ended.tree is not None:
+                rows |= pss_row(ended.tree) | of_members(ended.tree.members)
         elif name == "cputime" and value is not None and ended.elapsed > 0:
             rows["CPU share"] = f"{value / ended.elapsed:.0%}"
-        elif name not in {"tree_rss", "cputime"} and value is not None:
+        elif name not in {"tree_rss", "tree_pss", "cputime"} and value is not None:
             before = f"{rows[label]}, " if label in rows else ""
             rows[label] = f"{before}{figure.shown(value)} {figure.part}".rstrip()
     last = "exit status" if ended.code >= 0 else "killed by"
@@ -95,6 +96,25 @@ def of_peak(peak: TreePeak) -> str:
     """Return the largest sample of a tree."""
     largest = "" if peak.member is None else f", the largest {quantity(peak.member.rss, 'bytes')}"
     return f"{of_sample(peak.largest)} after {quantity(peak.largest.elapsed, 'seconds')}{largest}"
+
+
+def pss_row(peak: TreePeak) -> dict[str, str]:
+    """Return a row with the largest sum of PSS, if that was asked for."""
+    if peak.pss_at_most is None:
+        return {}
+    text = of_pss(peak.pss_read, peak.pss_at_most, is_complete=peak.is_pss_complete)
+    return {FIGURES["tree_pss"].label: text}
+
+
+def of_pss(read: int | None, at_most: int, *, is_complete: bool) -> str:
+    """Return a sum of PSS, or what is known of it."""
+    bound = f"at most {quantity(at_most, 'bytes')}"
+    if read is None:
+        return f"{bound}, the sum of RSS, below the limit of PSS"
+    if read == at_most:
+        return quantity(read, "bytes")
+    unread = ", with all of the processes of which it may not be read" if is_complete else ""
+    return f"{quantity(read, 'bytes')}; {bound}{unread}"
 
 
 def of_members(members: Sequence[Member]) -> dict[str, str]:

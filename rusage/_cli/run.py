@@ -170,9 +170,12 @@ def _run(
     code = _wait_and_forward(process, signals, orphans if sampling is None else sampling)
     tree = None if sampling is None else sampling.finish()
     if sampling is not None and tree is not None and tree.killed:
-        size, limit = (exactly(one, "bytes") for one in (tree.largest.rss, sampling.limit))
-        over = f"{FIGURES['tree_rss'].name} {size} is over the limit of {limit}"
-        complain(sampling.name, f"{over}: its processes got signals")
+        sizes = {"tree_rss": tree.largest.rss, "tree_pss": tree.pss_read or 0}
+        for limited, value in sizes.items():
+            if value > sampling.limits[limited]:
+                size, limit = (exactly(one, "bytes") for one in (value, sampling.limits[limited]))
+                over = f"{FIGURES[limited].name} {size} is over the limit of {limit}"
+                complain(sampling.name, f"{over}: its processes got signals")
     left = None if orphans is None or not orphans.is_counted else orphans.finish(signals)
     usage, elapsed = process.rusage, process.elapsed
     assert usage is not None  # noqa: S101 (the exit has been seen)

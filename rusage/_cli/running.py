@@ -55,8 +55,7 @@ def print_process(pid: int, options: Options) -> int:
 def _as_json(pid: int, found: Found) -> str:
     names = [*found.usage, *found.members]
     units = {name: FIGURES[name].unit for name in names if name in FIGURES}
-    if "rss" in names:
-        units["rss"] = "bytes"
+    units |= {name: "bytes" for name in ("rss", "pss") if name in names}
     return formats.as_json({"pid": pid, "usage": found.usage, **found.members, "units": units})
 
 
@@ -73,15 +72,24 @@ def _read(pid: int, options: Options) -> Found:
 
     with Process(pid) as process:
         usage, rss = measured_fields(process.getrusage(), process.measured), process.rss()
+        pss = process.pss() if options.pss else None
     found = Found(usage, {"rss": rss}, {"memory now": quantity(rss, "bytes")})
+    if pss is not None:
+        found.members["pss"] = pss
+        found.rows["PSS now"] = quantity(pss, "bytes")
     if options.tree:
         from .sampling import largest
 
         with Tree(pid) as tree:
             sample, members = tree.sample(), largest(tree.members())
+            whole = tree._sample_pss() if options.pss else None  # noqa: SLF001 (of the same package)
         record = {**formats.sample_record(sample), **formats.members_record(members)}
         found.members["tree"] = record
         found.rows["tree now"] = report.of_sample(sample)
+        if whole is not None:
+            read, at_most = whole[0].pss, (whole[0].pss or 0) + whole[2]
+            record |= {"pss": read, "pss_at_most": at_most}
+            found.rows["tree PSS now"] = report.of_pss(read, at_most, is_complete=True)
         found.rows.update(report.of_members(members))
     return found
 
@@ -94,11 +102,11 @@ def _record(pid: int, options: Options) -> Found:
     """
     signals = Signals()
     signals.catch()  # also while the following is imported
-    from .. import Process, record  # some systems lack them
-    from .sampling import STEP, peak_of  # some systems lack what it imports
+    from .. import Process  # some systems lack it
+    from .sampling import NEVER, STEP, Recording, peak_of  # some systems lack what it imports
     from .series import ending_signal
 
-    recording = record(pid, interval=options.interval)
+    recording = Recording(pid, options.interval, -1 if options.pss else NEVER)
     usage: dict[str, float] = {}
     elapsed = 0.0
     is_running = True
@@ -130,6 +138,7 @@ def _record(pid: int, options: Options) -> Found:
         "recorded": f"{quantity(elapsed, 'seconds')}; {state}",
         "CPU time": f"{quantity(last.cputime, 'seconds')} of all processes, while recorded",
         "tree memory": f"{report.of_peak(peak)}; {report.how_often(peak)}",
+        **report.pss_row(peak),
         **report.of_members(peak.members),
     }
     return Found(usage, {"elapsed": elapsed, "tree": formats.tree_record(peak)}, rows, peak)

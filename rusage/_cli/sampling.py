@@ -14,6 +14,8 @@ from .. import Member, Sample, Tree, record
 from .output import complain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .options import Options
     from .orphans import Orphans
 
@@ -43,11 +45,56 @@ class TreePeak(NamedTuple):
     """Whether members got signals, since a sample exceeded the limit."""
     members: tuple[Member, ...] = ()
     """The largest members in the largest sample, from the largest on."""
+    pss_read: int | None = None
+    """The largest sum of PSS that was read; None if none was."""
+    pss_at_most: int | None = None
+    """An upper bound of the sum of PSS in all samples: where it was not read, of RSS."""
+    is_pss_complete: bool = False
+    """Whether PSS was read in each sample."""
+
+    @property
+    def pss(self) -> int | None:
+        """The largest sum of PSS, if it is known."""
+        is_known = self.is_pss_complete or self.pss_read == self.pss_at_most
+        return self.pss_read if is_known else None
 
     @property
     def is_partial(self) -> bool:
         """Whether a sample lacks members that could not be read."""
         return any(sample.unread for sample in [self.largest, *self.samples])
+
+
+class Recording(record):
+    """A recording that also reads PSS in the samples whose sum of RSS is above a threshold."""
+
+    def __init__(
+        self,
+        pid: int,
+        interval: float,
+        above: float,
+        on_sample: Callable[[Sample], object] | None = None,
+    ) -> None:
+        super().__init__(pid, interval=interval, on_sample=on_sample)
+        self._above = above
+        self.pss_read: int | None = None
+        self.pss_at_most: int | None = None if above == NEVER else 0
+        self.is_pss_complete = above < NEVER
+
+    def _take(self) -> tuple[Sample, bytes]:
+        """Return a sample, and the figures of its members."""
+        sample, figures = self.tree._sample_members()
+        if self.pss_at_most is None:
+            return sample, figures
+        at_most = sample.rss
+        if sample.rss > self._above:
+            read, _, unread = self.tree._sample_pss()  # noqa: SLF001 (of the same package)
+            sample = sample._replace(pss=read.pss)
+            self.pss_read = max(self.pss_read or 0, read.pss or 0)
+            at_most = (read.pss or 0) + unread
+        elif sample.processes:
+            self.is_pss_complete = False
+        self.pss_at_most = max(self.pss_at_most, at_most)
+        return sample, figures
 
 
 class Sampling:
@@ -59,9 +106,9 @@ class Sampling:
     def __init__(self, options: Options, name: str, orphans: Orphans | None) -> None:
         """*name*: of the program in an error message."""
         self._options, self.name, self._orphans = options, name, orphans
-        self.limit = options.limits.get("tree_rss", NEVER)
+        self.limits = {name: options.limits.get(name, NEVER) for name in ("tree_rss", "tree_pss")}
         self._pid, self._delay = 0, 0.0
-        self._recording: record | None = None
+        self._recording: Recording | None = None
         self._terminated_at = NEVER
         self._signaled = self._killed = self._finishing = False
         self.unsampled = ""
@@ -72,7 +119,8 @@ class Sampling:
         self._pid = pid
         try:
             on_sample = self._enforce_limit if self._options.kill else None
-            self._recording = record(pid, interval=self._options.interval, on_sample=on_sample)
+            above = -1 if self._options.pss else self.limits["tree_pss"]
+            self._recording = Recording(pid, self._options.interval, above, on_sample)
             self._recording.start()
             if self._orphans is not None:
                 self._recording.tree._adopt(self._orphans.others)
@@ -104,7 +152,10 @@ class Sampling:
             return None
         return peak_of(recording, self._delay)._replace(killed=self._signaled)
 
-    def _is_known(self, recording: record) -> bool:
+    def _is_over(self, rss: int, pss: int | None) -> bool:
+        return rss > self.limits["tree_rss"] or (pss or 0) > self.limits["tree_pss"]
+
+    def _is_known(self, recording: Recording) -> bool:
         """Return whether the largest sample can be reported.
 
         The first sample finds a program that has not done anything yet, and the last one, by
@@ -114,7 +165,7 @@ class Sampling:
         if sum(sample.processes > 0 for sample in samples) < 2:
             return False
         # Without samples at the end, the largest one may only show that a limit was exceeded.
-        return not self.unsampled or recording.largest.rss > self.limit
+        return not self.unsampled or self._is_over(recording.largest.rss, recording.pss_read)
 
     # --- Orphans ---
 
@@ -146,8 +197,8 @@ class Sampling:
         tree = self._recording.tree
         with contextlib.suppress(OSError):  # the tree can no longer be read
             if self._finishing:  # the program has ended: what remains of it now
-                sample = tree.sample()
-            if sample.rss > self.limit and self._terminated_at == NEVER:
+                sample, _ = self._recording._take()  # noqa: SLF001 (of the same package)
+            if self._is_over(sample.rss, sample.pss) and self._terminated_at == NEVER:
                 self._terminate(tree)
             # The last sample cannot leave SIGKILL to a later one.
             is_due = self._finishing or time.monotonic() >= self._terminated_at + GRACE
@@ -191,7 +242,7 @@ def may_signal(member: Member) -> bool:
     return True
 
 
-def peak_of(recording: record, delay: float = 0) -> TreePeak:
+def peak_of(recording: Recording, delay: float = 0) -> TreePeak:
     """Return the largest sample of a tree and all samples.
 
     *delay*: from the start of the program to the recording.
@@ -208,6 +259,9 @@ def peak_of(recording: record, delay: float = 0) -> TreePeak:
         recording.missed,
         [since_start(sample) for sample in recording.samples],
         members=members,
+        pss_read=recording.pss_read,
+        pss_at_most=recording.pss_at_most,
+        is_pss_complete=recording.is_pss_complete,
     )
 
 

@@ -73,6 +73,8 @@ def _ended(run: Any) -> Ended:
     ended = Ended(0, run["usage"], run["elapsed"], None)
     if "tree" in run:
         ended.figures["tree_rss"] = run["tree"]["rss"]
+        if run["tree"].get("pss") is not None:
+            ended.figures["tree_pss"] = run["tree"]["pss"]
         ended.member = (run["tree"].get("largest_member") or {"rss": 0})["rss"]
     if "orphans" in run:
         peak, cputime = run["orphans"]["ru_maxrss"], run["orphans"]["cputime"]
@@ -107,7 +109,8 @@ def _make_absolute(path: str, options: Options, runs: list[Ended]) -> None:
         value = median(values) * (1 + limit / 100)
         options.limits[name] = int(value) if FIGURES[name].unit == "bytes" else value
     for what, name in APART.items():
-        used = options.relative.keys() - ({"cputime", "tree_rss"} if name == "member" else set())
+        used = options.relative.keys() - {"tree_pss"}
+        used -= {"cputime", "tree_rss"} if name == "member" else set()
         if used and ours[name] != theirs[name]:
             complain(
                 path, f"{what} do not count: one of the two reports lacks them", alarming=False

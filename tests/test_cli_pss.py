@@ -1,0 +1,234 @@
+"""``--pss`` and ``--limit-tree-pss``: pages that processes share count once."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import forked
+import pytest
+from command import in_words, new_folder, plain, record, run, table, validated  # noqa: F401 (new_folder is a fixture)
+from conftest import become_nobody, in_child, needs_sh, root
+from forked import RUSAGE
+from held_trees import wait_until
+from scenes import Child
+
+import rusage
+from rusage._backends import BACKEND
+from rusage._cli import limits
+from rusage._cli.figures import Ended
+from rusage._cli.options import Options
+
+if "pss" in BACKEND.absent:
+    pytest.skip(f"no pss: {BACKEND.absent['pss']}", allow_module_level=True)
+
+from rusage._cli import report, sampling
+from rusage._cli.sampling import Recording, TreePeak
+from rusage._tree import _FIGURES as FIGURES
+
+MIB = 2**20
+
+# A block, and children that share it until the end of some seconds.
+FORKS = """
+import os, time
+block = bytearray(b"x") * (40 << 20)
+r, w = os.pipe()
+children = []
+for _ in range(6):
+    pid = os.fork()
+    if not pid:
+        os.close(w)
+        os.read(r, 1)
+        os._exit(0)
+    children.append(pid)
+os.close(r)
+time.sleep({seconds})
+os.close(w)
+for pid in children:
+    os.waitpid(pid, 0)
+"""
+
+
+def forks(seconds: float = 0.7) -> list[str]:
+    """Return a program of seven processes that share 40 MiB."""
+    return [sys.executable, "-S", "-c", FORKS.format(seconds=seconds)]
+
+
+def test_pss_of_forks() -> None:
+    """Each sample has it, also the first; it is in each report."""
+    words = ["--pss", "--samples", "samples.csv", "--export", "x.json", "--export", "x.csv"]
+    assert run(*words, *forks()).returncode == 0
+    tree = record("x.json")["tree"]
+    assert tree["rss"] > 7 * 40 * MIB
+    assert 40 * MIB < tree["pss"] == tree["pss_at_most"] < 80 * MIB
+    sizes = [int(row["pss (bytes)"]) for row in table("samples.csv")]
+    assert max(sizes) == tree["pss"]
+    assert table("x.csv")[0]["tree_pss (bytes)"] == str(tree["pss"])
+    assert f"tree PSS {tree['pss'] / MIB:.1f} MiB" in in_words()
+    assert record("x.json")["units"]["tree_pss"] == "bytes"
+
+
+def test_series_and_stored_report() -> None:
+    """The median is in the table; a relative limit reads PSS in each sample of the next run."""
+    assert run("--tree", "--pss", "-n", "2", "--export", "x.json", *forks(0.3)).returncode == 0
+    median = record("x.json")["summary"]["tree_pss"]["median"]
+    assert f"tree PSS {median / MIB:.1f} MiB" in in_words()
+    words = ["--export", "y.json", "--against", "x.json", "--limit-tree-pss", "+50%"]
+    assert run(*words, *forks(0.3)).returncode == 0
+    found = record("y.json")
+    assert found["limits"]["tree_pss"] == {"limit": int(median * 1.5), "exceeded": False}
+    assert found["tree"]["pss"] is not None
+    run("--tree", "--export", "x.json", *forks(0.3))
+    assert run(*words, *forks(0.3)).returncode == 125
+
+
+# --- Limits ---
+
+
+@pytest.mark.parametrize("kill", [[], ["--kill"]], ids=["", "kill"])
+def test_limit_above_pss(kill: list[str]) -> None:
+    """A sum of RSS above the limit is read again, and a lower one is not."""
+    done = run("--limit-tree-pss", "100M", *kill, "--json", *forks())
+    assert (done.returncode, done.stderr) == (0, "")
+    found = record()
+    assert found["limits"]["tree_pss"]["exceeded"] is False
+    assert found["tree"]["rss"] > 7 * 40 * MIB
+    assert found["tree"]["pss_at_most"] <= 100 * MIB
+    assert run("--limit-tree-pss", "9G", *kill, *forks(0.3)).returncode == 0
+    assert "MiB, the sum of RSS, below the limit of PSS" in in_words()
+
+
+@pytest.mark.parametrize("kill", [[], ["--kill"]], ids=["", "kill"])
+def test_limit_below_pss(kill: list[str]) -> None:
+    """The status is 123, and with ``--kill`` no process is left."""
+    done = run("--limit-tree-pss", "20M", *kill, "--json", *forks())
+    assert done.returncode == 123
+    assert done.stderr.startswith(f"rusage: {sys.executable}: tree PSS of the program and its ")
+    assert done.stderr.count("is over the limit of 20971520 bytes") == 1
+    found = record()
+    assert found["limits"]["tree_pss"] == {"limit": 20 * MIB, "exceeded": True}
+    assert found["tree"]["killed"] == bool(kill)
+    assert found["tree"]["pss"] > 20 * MIB
+
+
+@needs_sh
+def test_limit_of_a_short_program() -> None:
+    """It was not measured: the limit does not pass."""
+    done = run("--interval", "100", "--limit-tree-pss", "9G", "--json", "true")
+    assert done.returncode == 125
+    assert "tree PSS of the program and its descendants was not measured" in done.stderr
+    assert record()["limits"]["tree_pss"]["exceeded"] is None
+
+
+def peak(read: int | None, at_most: int, *, is_complete: bool) -> TreePeak:
+    """Return a sample whose PSS is known so far."""
+    sample = rusage.Sample(0.1, 99, 0.0, 2, 0, None)
+    found = TreePeak(sample, None, 0.01, 0, [sample])
+    return found._replace(pss_read=read, pss_at_most=at_most, is_pss_complete=is_complete)
+
+
+# What was read, the upper bound, and whether each sample was read; whether that is over a limit of
+# 10 bytes (None: not known), how it is shown, and the figure.
+CASES: list[tuple[int | None, int, bool, bool | None, str, int | None]] = [
+    (11, 11, True, True, "11 bytes", 11),
+    (11, 12, True, True, "11 bytes; at most 12 bytes, with all of the processes of which", 11),
+    (10, 10, True, False, "10 bytes", 10),
+    (9, 10, True, False, "9 bytes; at most 10 bytes, with all of the processes of which", 9),
+    (9, 12, True, None, "9 bytes; at most 12 bytes, with all of the processes of which", 9),
+    (9, 10, False, False, "9 bytes; at most 10 bytes", None),
+    (None, 10, False, False, "at most 10 bytes, the sum of RSS", None),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_verdicts(case: Any) -> None:
+    """RSS bounds what may not be read: without it over, with it within, or a note."""
+    read, at_most, is_complete, over, text, figure = case
+    ended = Ended(0, {}, 1.0, None, peak(read, at_most, is_complete=is_complete))
+    verdict = limits.judge("tree_pss", 10, ended)
+    assert (verdict.over, any(verdict.notes)) == (bool(over), over is None)
+    assert report.of_pss(read, at_most, is_complete=is_complete).startswith(text)
+    assert ended.figures.get("tree_pss") == figure
+    kills = sampling.Sampling(Options({"limit-tree-pss": 10}), "x", None)
+    assert kills._is_over(99, read) == (over is True)  # noqa: SLF001 (the rule)
+
+
+@root
+def test_members_that_may_not_be_read() -> None:
+    """Their RSS is the difference of the bounds."""
+
+    def look() -> None:
+        other = Child()  # of root
+        become_nobody()
+        with Recording(os.getpid(), 10, -1) as recording:
+            pass
+        found = sampling.peak_of(recording)
+        with rusage.Process(other.pid) as process:
+            rss = process.rss()
+        assert found.pss_read is not None
+        assert found.pss_at_most is not None
+        assert found.pss_at_most - found.pss_read == pytest.approx(rss, rel=0.2)
+        assert found.pss_read < rusage.rss()
+        assert found.largest.unread == 0
+
+    in_child(look)
+
+
+# --- Members that start or end during a reading ---
+
+
+def test_reading_while_members_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is repeated until they are the same before and after it; otherwise the least counts."""
+
+    def sums(*readings: str) -> tuple[int | None, int]:
+        """Return PSS, and how many readings are left; each is of processes named by digits."""
+        rest = list(readings)
+
+        def sample_members(_tree: rusage.Tree, *, pss: bool = False) -> tuple[rusage.Sample, bytes]:
+            pids, _, size = rest.pop(0).partition(":")
+            assert bool(size) == pss
+            sample = rusage.Sample(0.1, 1, 0.0, len(pids), 0, int(size) if pss else None)
+            return sample, b"".join(FIGURES.pack(int(pid), 7, 0.0, b"") for pid in pids)
+
+        monkeypatch.setattr(rusage.Tree, "_sample_members", sample_members)
+        with rusage.Tree() as tree:
+            return tree.sample(pss=True).pss, len(rest)
+
+    assert sums("123", "123:90", "123") == (90, 0)
+    assert sums("123", "123:130", "13", "13:95", "13") == (95, 0)
+    assert sums("123", "12:60", "12", "12:90", "12") == (90, 0)
+    assert sums("12", "123:130", "123", "123:90", "123") == (90, 0)
+    changing = ["12", "12:130", "13", "13:120", "14", "14:125", "15", "15:140", "16"]
+    assert sums(*changing) == (120, 0)
+
+
+# --- A running process ---
+
+
+def test_running_process() -> None:
+    """Its own PSS, and with ``--tree`` that of all; recorded, the largest."""
+    with subprocess.Popen(forks(60), stdin=subprocess.PIPE) as process:
+        words = ["--pid", str(process.pid), "--pss", "--json"]
+        wait_until(lambda: children_of(process.pid) == 6, "all started")
+        found = validated(plain(*words, "--tree").stdout)
+        assert found["pss"] < found["tree"]["pss"] / 3
+        assert 40 * MIB < found["tree"]["pss"] == found["tree"]["pss_at_most"] < 80 * MIB
+        assert found["units"]["pss"] == "bytes"
+        text = plain(*words[:-1], "--tree").stdout
+        assert re.search(r"(?m)^PSS now .* MiB$", text)
+        assert re.search(r"(?m)^tree PSS now .* MiB$", text)
+        with forked.popen([*RUSAGE, *words, "--interval", "0.01"], stdout=subprocess.PIPE) as known:
+            time.sleep(0.5)
+            known.send_signal(signal.SIGINT)
+            recorded = validated(known.communicate()[0])
+        assert 40 * MIB < recorded["tree"]["pss"] < 80 * MIB
+        process.kill()
+
+
+def children_of(pid: int) -> int:
+    """Return how many children a process has."""
+    with rusage.Tree(pid) as tree:
+        return len(tree.members()) - 1
