@@ -31,7 +31,8 @@ from rusage import Popen
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 PIDFD_OPEN, PIDFD_GETFD, MARK = 434, 438, 9999  # system calls; the last one does not exist
-CLOSE, MAPS = 3, (9, 11, 12)  # mmap, munmap, brk
+CLOSE, FSTAT, MMAP = 3, 5, 9
+BRK = 12  # is never refused: glibc takes an errno for an address
 USER_NOTIF, NEW_LISTENER, CONTINUE = 0x7FC00000, 8, 1
 RECEIVE, SEND = 0xC0502100, 0xC0182101
 PARENT, LAUNCHER, CHILD = range(3)
@@ -75,8 +76,10 @@ def start(call: dict[str, Any], control: int) -> None:
     LIBC.syscall(MARK)
     try:
         process = Popen(PROGRAM, **call)
-    except (OSError, MemoryError) as error:
-        outcome = type(error).__name__ if isinstance(error, MemoryError) else str(error.errno)
+    except OSError as error:
+        outcome = str(error.errno)
+    except Exception as error:
+        outcome = repr(error)
     LIBC.syscall(MARK)
     os.close(number)
     if process is not None:
@@ -102,7 +105,7 @@ def is_program(pid: int) -> bool:
 
 def answer(listener: int, request: bytearray, error: int, flags: int) -> None:
     """Answer a notification; the process may have been killed meanwhile."""
-    response = bytearray(struct.pack("=8sqiI", request[:8], 0, -error, flags))
+    response = bytearray(struct.pack("=8sqiI", bytes(request[:8]), 0, -error, flags))
     with contextlib.suppress(FileNotFoundError):
         fcntl.ioctl(listener, SEND, response)
 
@@ -123,7 +126,7 @@ def serve(listener: int, place: tuple[int, int], fault: int) -> int | None:
         pid, _, number = struct.unpack_from("=IIi", request, 8)
         if number == MARK:
             marks += 1
-        elif marks == 1 and not is_program(pid):
+        elif marks == 1 and number != BRK and not is_program(pid):
             if pid not in pids:
                 pids.append(pid)
             role = pids.index(pid)
@@ -166,7 +169,7 @@ def outcomes(call: dict[str, Any], fault: int, role: int) -> Iterator[tuple[Any,
         for fd in pidfd, listener, ours:
             os.close(fd)
         os.waitpid(runner, 0)
-        outcome, left = json.loads(result) if result else ("died", {})
+        outcome, left = json.loads(result) if result else ("died", {"children": 0, "files": 0})
         left["orphans"] = reap()
         yield found, outcome, left, log.read_text()
         if found is None:
@@ -177,13 +180,15 @@ def is_right(number: int, fault: int, outcome: str, left: dict[str, int], starts
     """Return whether what has come of a start is what the head of this file says."""
     if any(left[name] for name in ("children", "orphans")):
         return False
-    if left["files"] > (number == CLOSE and fault != 0):
+    # PyPy's open() leaves a descriptor whose status it cannot read.
+    leaving = {CLOSE, FSTAT} if sys.implementation.name == "pypy" else {CLOSE}
+    if left["files"] > (number in leaving and fault != 0):
         return False
     if outcome.startswith("status 0"):
         return starts == 1
     if not fault:
         return outcome.startswith("status -9") and starts == 0
-    return starts <= 1 and outcome in {str(fault), *["MemoryError"] * (number in MAPS)}
+    return starts <= 1 and outcome in {str(fault), *["MemoryError()"] * (number == MMAP)}
 
 
 def main(*names: str) -> None:
