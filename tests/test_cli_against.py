@@ -56,8 +56,8 @@ def test_stored_figures_and_relative_limits(stored: Any, words: list[str]) -> No
         rf"peak memory .* 0\.977 KiB +{change}",
     ):
         assert re.search(f"median +stored +change\n(.*\n)*{row}\n", text())
-    done = against(stored, *words, "--limit-maxrss", "+10.1%", "true")
-    assert done.returncode == 123
+    done = against(stored, *words, "--limit-maxrss", "+10.16%", "true")
+    assert done.returncode == 123  # rounded down, as sizes are
     assert " is over the limit of 1101 bytes (1.1 KiB)\n" in done.stderr
 
 

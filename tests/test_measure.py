@@ -190,6 +190,21 @@ def test_decorates_coroutine_functions(work: Any) -> None:
     assert sum(meter.usage[:2]) >= 0.05
 
 
+def test_coroutine_that_raises() -> None:
+    """Its figures are kept, as those of a function are."""
+    meter = rusage.measure()
+
+    @meter
+    async def fail() -> None:
+        spin(0.05)
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        asyncio.run(fail())
+    assert meter.elapsed >= 0.04
+    assert sum(meter.usage[:2]) >= 0.04
+
+
 def test_bool_is_not_who() -> None:
     """It would be RUSAGE_THREAD, or all threads, where ``reset_peak`` is meant."""
     for value in True, False:

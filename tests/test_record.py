@@ -592,8 +592,10 @@ def test_start_and_stop() -> None:
     assert "closed" in repr(r.tree)
     assert "largest=" in repr(r)
     r.stop()
+    r.missed = 10**9
     with r as same:
         assert same is r
+        assert r.missed < 10**9
         assert all(sample is not first for sample in r.samples)
         with pytest.raises(RuntimeError, match="in progress"):
             r.start()
