@@ -183,6 +183,11 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
             self.compiler.link_executable(objects, output)
 
 
+def plain_mode(mode: int) -> int:
+    """Return the mode of a file in an archive: umask(2) is the user's."""
+    return 0o755 if mode & 0o100 else 0o644
+
+
 class bdist_wheel(_bdist_wheel.bdist_wheel):  # noqa: N801 (the name is setuptools')
     """Tag the wheel for the stable ABI, if it is available."""
 
@@ -191,6 +196,13 @@ class bdist_wheel(_bdist_wheel.bdist_wheel):  # noqa: N801 (the name is setuptoo
         if HAS_STABLE_ABI:
             self.py_limited_api = STABLE_ABI
         super().finalize_options()
+
+    def write_wheelfile(self, *args: str) -> None:
+        """Write the last file, and give all files the modes that do not depend on umask(2)."""
+        super().write_wheelfile(*args)
+        for folder, _, names in os.walk(str(self.bdist_dir)):
+            for path in (os.path.join(folder, name) for name in names):
+                os.chmod(path, plain_mode(os.stat(path).st_mode))
 
 
 def description(readme: str, source: str | None) -> str:
@@ -225,7 +237,7 @@ class sdist(_sdist.sdist):  # noqa: N801 (the name is setuptools')
 
         def alike(member: tarfile.TarInfo) -> tarfile.TarInfo:
             member.mtime, member.uid, member.gid, member.uname, member.gname = now, 0, 0, "", ""
-            member.mode = 0o755 if member.mode & 0o100 else 0o644  # umask(2) is the user's
+            member.mode = plain_mode(member.mode)
             return member
 
         name = f"{base_name}.tar.gz"
