@@ -42,10 +42,10 @@ class Field(_Field):
 
     @property
     def error(self) -> int | None:
-        """The largest difference from the true value on this machine, in ``unit``; None if unknown.
+        """The largest error of the kernel's counters on this machine, in ``unit``; None if unknown.
 
-        Known for ``ru_maxrss`` on Linux since 6.2, where it depends on the number of CPUs. Computed
-        when first read.
+        Known for ``ru_maxrss`` on Linux since 6.2, where it depends on the number of CPUs; it is no
+        bound, since the kernel may lower the peak itself. Computed when first read.
         """
         error = self._error
         if callable(error):

@@ -56,6 +56,7 @@ class Process:
 class Tree: ...
 
 class Sample:
+    largest: int
     rss: int
     pss: int
     cputime: float

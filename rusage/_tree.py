@@ -159,6 +159,7 @@ class Tree(Opened):
         if self.pid < 1:
             raise ValueError(f"not a process ID: {self.pid}")
         self._room = 64  # for the figures of members
+        self._largest = 0  # resident set size of a member in any reading, in bytes
         # ffi.gc closes the descriptors when the pointer is freed, even if a signal handler raises
         # at any point.
         self._tree = ffi.gc(ffi.new("rusage_tree **"), lib.rusage_tree_free)
@@ -204,6 +205,7 @@ class Tree(Opened):
         sample = Sample(
             elapsed, read.rss, read.cputime, read.processes, read.unread, read.pss if pss else None
         )
+        self._largest = max(self._largest, read.largest)
         copied = bytes(ffi.buffer(figures))[: read.figures * _FIGURES.size]
         return sample, copied, read.figures == read.processes - read.unread
 

@@ -594,6 +594,50 @@ def peak() -> Iterator[Fact]:
         yield Fact("ru_maxrss: VmHWM", "equal" if is_equal else None, seen)
 
 
+def huge_pages() -> Iterator[Fact]:
+    """Find out whether the peak of Linux falls when the huge pages of a mapped file are split."""
+    if not sys.platform.startswith("linux"):
+        return
+    name, size = "ru_maxrss: split huge pages", 64 * MIB
+    # The second one may be in memory, and have huge pages by a mount option.
+    for folder in (None, "/dev/shm", "/var/tmp", os.path.expanduser("~"), "."):  # noqa: S108 (as below)
+        with contextlib.suppress(OSError, ValueError), scratch_file(folder) as file:
+            for _ in range(size // MIB):
+                file.write(bytes(MIB))
+            os.fsync(file.fileno())
+            forget(file)
+            # In a child: unmapping keeps the mark.
+            pid = fork(functools.partial(require_huge_pages, file, size))
+            if os.waitpid(pid, 0)[1] == 0:
+                view = private(file, size)
+                # Not read before: what frees memory, as reading a file does, keeps the mark.
+                for place in range(0, size, 2 * MIB):
+                    view[place] = 1
+                mark = high_water_mark() or 0
+                seen = f"VmHWM {mark} after a write to each huge page of 64 MiB"
+                yield Fact(name, "falls" if mark < size else "stays", seen)
+                return
+    yield Fact(name, None, "no file has huge pages here")
+
+
+def private(file: Any, size: int) -> mmap.mmap:
+    """Map a file, and read each page of it."""
+    view = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY)
+    if hasattr(mmap, "MADV_HUGEPAGE"):
+        view.madvise(mmap.MADV_HUGEPAGE)
+    for place in range(0, size, mmap.PAGESIZE):
+        view[place]
+    return view
+
+
+def require_huge_pages(file: Any, size: int) -> None:
+    """Raise an exception unless a mapped file has huge pages."""
+    view = private(file, size)
+    found = re.findall(r"(?:File|Shmem)PmdMapped: *([0-9]+) kB", in_proc("smaps"))
+    if sum(map(int, found)) * 1024 < len(view) // 2:
+        raise SystemExit(1)
+
+
 def high_water_mark() -> int | None:
     """Return the peak that Linux has in /proc, in bytes."""
     found = re.search(r"VmHWM:\s*(\d+) kB", in_proc("status"))
@@ -1146,6 +1190,7 @@ MEASUREMENTS: dict[str, Callable[..., Iterator[Fact]]] = {
         accepted_who,
         clock,
         peak,
+        huge_pages,
         inherited,
         executed,
         integrals,

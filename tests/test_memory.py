@@ -490,17 +490,24 @@ def test_marks(tmp_path: Path) -> None:
     for _ in range(1000):
         mark.value, resident.value = choose.randint(1, 99) * page // 1024, choose.randint(1, 99)
         sizes = [mark.value * 1024]
-        if choose.random() < 0.5 or not blocks:
+        what = choose.choice(["begin", "update", "read"]) if blocks else "begin"
+        if what == "begin":
             sizes.append(resident.value * page)
             for block in blocks:
                 block[1] = max(block[1], *sizes)
             blocks.append([(ctypes.c_int64 * 3)(), sizes[1]])
             assert marks.rusage_block_begin(blocks[-1][0]) == 0
-        else:
+        elif what == "update":
+            for block in blocks:
+                block[1] = max(block[1], *sizes)
             block = choose.choice(blocks)
-            block[1] = max(block[1], *sizes)
             assert marks.rusage_block_update(block[0]) == 0
             assert block[0][2] == block[1]
+        else:
+            sizes = [resident.value * page]
+            for block in blocks:
+                block[1] = max(block[1], *sizes)
+            assert marks.rusage_rss() == sizes[0]
         mark.value, highest = 0, max(highest, *sizes)
         assert marks.rusage_peak() == highest
     # What no block can need is not kept.
@@ -618,3 +625,65 @@ def test_reset_peak_needs_self(name: str) -> None:
         rusage.measure(getattr(rusage, name), reset_peak=True)
     with pytest.raises(TypeError):
         rusage.measure(rusage.RUSAGE_SELF, True)  # type: ignore[call-arg]  # noqa: FBT003 (the point)
+
+
+# --- The kernel lowers its own peak ---
+
+READERS: dict[str, Callable[[], object]] = {
+    "rss": rusage.rss,
+    "peak": rusage.peak,
+    "Process.rss": lambda: rusage.Process(os.getpid()).rss(),
+    "Process.peak": lambda: rusage.Process(os.getpid()).peak(),
+    "Process.getrusage": lambda: rusage.Process(os.getpid()).getrusage(),
+}
+
+
+@resets
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("name", READERS)
+def test_what_was_read_counts(name: str) -> None:
+    """For ``peak()`` and for each open block, though something else has lowered the mark."""
+    if name in {"Process.peak", "Process.getrusage"} and "ru_maxrss" not in BACKEND.process:
+        pytest.skip("before Linux 6.2 there is no peak of another process")
+
+    def scene() -> None:
+        read = READERS[name]
+        with rusage.measure(reset_peak=True) as outer:
+            with rusage.measure(reset_peak=True) as inner:
+                with touch(64 * MIB):
+                    read()
+                Path("/proc/self/clear_refs").write_text("5")
+            with rusage.measure(reset_peak=True) as later:
+                pass
+        assert min(rusage.peak(), outer.peak, inner.peak) >= 64 * MIB
+        assert later.peak < inner.peak - 32 * MIB
+
+    in_child(scene)
+
+
+@linux
+def test_split_huge_pages(tmp_path: Path) -> None:
+    """The kernel lowers its peak at a write to a private mapping of a file; ``peak()`` stays."""
+    size = 64 * MIB
+    with (tmp_path / "file").open("w+b") as file:
+        for _ in range(64):  # this process stays small
+            file.write(b"x" * MIB)
+        file.flush()
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+        def scene() -> None:
+            view = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_COPY)
+            if hasattr(mmap, "MADV_HUGEPAGE"):
+                view.madvise(mmap.MADV_HUGEPAGE)
+            for place in range(0, size, mmap.PAGESIZE):
+                view[place]
+            before = rusage.rss()
+            for place in range(0, size, 2 * MIB):
+                view[place] = 1
+            with rusage.Process(os.getpid()) as process:
+                if process.rss() > before - size // 2:
+                    pytest.skip(reason="no huge pages of files here, or none is split")
+            assert rusage.peak() >= before
+
+        in_child(scene)

@@ -77,6 +77,7 @@ PER_CPU = (
     "inexact by up to CPUs x max(32, 2 x CPUs) pages for each of three counters "
     "(96 MiB with 64 CPUs and 4 KiB pages), so a peak below that may be 0"
 )
+FALLS = "falls when the kernel splits huge pages of a mapped file"
 PER_THREAD = "inexact: each running thread may hold back the pages of 64 page faults; may be 0"
 # Measured on 5.10; no longer on 6.1.
 SHARED = "the first write to a page of shared memory may count"
@@ -103,7 +104,7 @@ def backend(*, io_accounting: bool, release: str = NEWEST) -> Backend:
         notes={
             **dict.fromkeys(TIMES, SPLIT),
             "ru_maxrss": "for a thread, the whole process's; "
-            "at first, the peak of the process that started this one; "
+            f"at first, the peak of the process that started this one; {FALLS}; "
             + (PER_CPU if per_cpu else PER_THREAD),
             **({} if _numbers(release) >= (6, 1) else {"ru_majflt": SHARED}),
             "ru_inblock": "reads served from the page cache are not counted",

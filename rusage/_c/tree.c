@@ -459,6 +459,8 @@ static void rusage_tree_copy(const rusage_tree *tree, rusage_sample *sample,
         if (!is_read)
             continue;
         sample->rss += member->now.rss;
+        if (sample->largest < member->now.rss)
+            sample->largest = member->now.rss;
         sample->pss += member->now.pss;
         sample->total += rusage_member_total(member);
         if (sample->figures < room) {

@@ -72,8 +72,8 @@ class Ended:
         """An upper bound of an unmeasured peak, in bytes; None if unknown."""
         self.tree = tree
         """The largest sample of the program and its descendants, if one was requested and taken."""
-        self.member = None if tree is None or tree.member is None else tree.member.rss
-        """The largest process in a sample: it may not have been waited for."""
+        self.member = None if tree is None else tree.member_peak
+        """The largest process of any sample, in bytes: its peak may be in no usage."""
         self.killed = tree is not None and tree.killed
         self.figures = {"elapsed": elapsed, **usage}
         """All figures: CPU time if both parts are measured, the tree's memory if it was sampled."""

@@ -113,6 +113,7 @@ def tree_record(peak: TreePeak) -> dict[str, object]:
         **pss,
         "largest_member": None if member is None else {"pid": member.pid, "rss": member.rss},
         **members_record(peak.members),
+        "member_peak": peak.member_peak,
         "interval": peak.interval,
         "missed": peak.missed,
         "killed": peak.killed,

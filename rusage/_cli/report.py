@@ -86,7 +86,10 @@ def _tree(ended: Ended) -> str:
     more = ""
     if member is not None and peak is not None and member.rss > peak and error is not None:
         if member.rss - peak > error:
-            more = "; the peak does not include the largest, which nobody has waited for"
+            why = "the kernel has lowered it"
+            if member.pid != ended.tree.pid:
+                why = "nobody has waited for it, or the kernel has lowered its peak"
+            more = f"; the peak does not include the largest: {why}"
         else:
             more = f"; the peak may be up to {quantity(error, 'bytes')} too small"
     return f"{of_peak(ended.tree)}{more}; {how_often(ended.tree)}"

@@ -51,6 +51,10 @@ class TreePeak(NamedTuple):
     """An upper bound of the sum of PSS in all samples: where it was not read, of RSS."""
     is_pss_complete: bool = False
     """Whether PSS was read in each sample."""
+    pid: int = 0
+    """The program's."""
+    member_peak: int = 0
+    """The resident set size of the largest member of any sample, in bytes."""
 
     @property
     def pss(self) -> int | None:
@@ -262,10 +266,9 @@ def peak_of(recording: Recording, delay: float = 0) -> TreePeak:
         pss_read=recording.pss_read,
         pss_at_most=recording.pss_at_most,
         is_pss_complete=recording.is_pss_complete,
+        pid=recording.tree.pid,
+        member_peak=recording.tree._largest,  # noqa: SLF001 (of the same package)
     )
-
-
-NAMED = 5  # members in a report
 
 
 def largest(members: list[Member]) -> tuple[Member, ...]:

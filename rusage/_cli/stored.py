@@ -75,7 +75,7 @@ def _ended(run: Any) -> Ended:
         ended.figures["tree_rss"] = run["tree"]["rss"]
         if run["tree"].get("pss") is not None:
             ended.figures["tree_pss"] = run["tree"]["pss"]
-        ended.member = (run["tree"].get("largest_member") or {"rss": 0})["rss"]
+        ended.member = run["tree"].get("member_peak")
     if "orphans" in run:
         peak, cputime = run["orphans"]["ru_maxrss"], run["orphans"]["cputime"]
         ended.left = Left(peak, cputime, 0)

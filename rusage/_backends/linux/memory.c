@@ -5,13 +5,17 @@
    or in another thread, would lose the peak that it has had so far. So the mark is read before each
    reset, and kept for these blocks. If two threads read first and reset then, the second reset
    would lose what the process has used in between; so a lock covers both. ru_maxrss is no
-   replacement for the mark: it may be the peak of the process that started this one. */
+   replacement for the mark: it may be the peak of the process that started this one.
+
+   The kernel lowers the mark too: when it splits a huge page of a mapped file, it subtracts the
+   page and does not raise the mark before (__split_huge_pmd_locked() in mm/huge_memory.c). So what
+   has been read of this process counts for peak() and for the blocks that are open. */
 
 #include "members.h"
 
 #include <pthread.h>
 
-static int64_t rusage_rss(void)
+static int64_t rusage_read_rss(void)
 {
     int64_t pages = 0;
     int error = rusage_read_statm(AT_FDCWD, "/proc/self/statm", &pages);
@@ -65,14 +69,6 @@ static int64_t rusage_raise(unsigned long *highest, int64_t bytes)
     return (int64_t)now * 1024;
 }
 
-/* Return the peak of the program that this process executes, in bytes, or a negative errno. */
-static int64_t rusage_peak(void)
-{
-    int64_t mark = rusage_mark();
-
-    return mark < 0 ? mark : rusage_raise(&rusage_highest_mark, mark);
-}
-
 /* Return the largest known ru_maxrss, in bytes, or a negative errno. */
 static int64_t rusage_known_peak(void)
 {
@@ -84,8 +80,9 @@ static int64_t rusage_known_peak(void)
 }
 
 /* A stack of decreasing sizes. Each reset pushes the mark before it and the resident set size after
-   it, with the number of the reset; entries that are not larger are dropped. The peak of a block is
-   the largest of the present mark and of what was pushed after the block's own reset. */
+   it, with the number of the reset, which is even; what is read until the next one is pushed with
+   the odd number that follows. Entries that are not larger are dropped. The peak of a block is the
+   largest of the present mark and of what was pushed after the block's own reset. */
 static struct {
     int64_t reset, size;
 } *rusage_marks;
@@ -106,7 +103,7 @@ static void rusage_lock_blocks(void)
 }
 
 /* Push a mark or size, which may be a negative errno. */
-static int rusage_push_mark(int64_t size)
+static int rusage_push_mark(int64_t number, int64_t size)
 {
     int count = rusage_marks_count, error;
 
@@ -115,14 +112,42 @@ static int rusage_push_mark(int64_t size)
     rusage_raise(&rusage_highest_mark, size);
     while (count > 0 && rusage_marks[count - 1].size <= size)
         count--;
+    if (count > 0 && rusage_marks[count - 1].reset == number) /* for the same blocks */
+        return 0;
     error =
         rusage_grow((void **)&rusage_marks, count, &rusage_marks_capacity, sizeof *rusage_marks);
     if (error == 0) {
-        rusage_marks[count].reset = rusage_resets;
+        rusage_marks[count].reset = number;
         rusage_marks[count].size = size;
         rusage_marks_count = count + 1;
     }
     return error;
+}
+
+/* Count a size that was read of this process, in bytes, unless it is a negative errno. */
+static int64_t rusage_saw(int64_t size)
+{
+    if (size <= 0)
+        return size;
+    rusage_raise(&rusage_highest_mark, size);
+    rusage_lock_blocks();
+    if (rusage_resets > 0) /* of blocks; if the stack cannot grow, the size does not count */
+        rusage_push_mark(rusage_resets + 1, size);
+    pthread_mutex_unlock(&rusage_blocks_lock);
+    return size;
+}
+
+static int64_t rusage_rss(void)
+{
+    return rusage_saw(rusage_read_rss());
+}
+
+/* Return the peak of the program that this process executes, in bytes, or a negative errno. */
+static int64_t rusage_peak(void)
+{
+    int64_t mark = rusage_saw(rusage_mark());
+
+    return mark < 0 ? mark : rusage_raise(&rusage_highest_mark, mark);
 }
 
 /* Return the largest entry that was pushed after a reset, the deepest one; 0 if there is none. */
@@ -163,17 +188,17 @@ static int rusage_block_begin_locked(rusage_block *block)
     if (rusage_clear_refs < 0)
         return errno;
     rusage_known_peak();
-    block->number = ++rusage_resets;
-    error = rusage_push_mark(rusage_mark());
+    block->number = rusage_resets += 2;
+    error = rusage_push_mark(block->number, rusage_mark());
     if (error == 0) {
         RUSAGE_RELEASE_GIL;
         if (write(rusage_clear_refs, "5", 1) != 1)
             error = errno;
-        block->resident = block->peak = rusage_rss();
+        block->resident = block->peak = rusage_read_rss();
         RUSAGE_RETAKE_GIL;
     }
     rusage_close_clear_refs();
-    return error != 0 ? error : rusage_push_mark(block->resident);
+    return error != 0 ? error : rusage_push_mark(block->number, block->resident);
 }
 
 static int rusage_block_begin(rusage_block *block)
@@ -189,11 +214,10 @@ static int rusage_block_begin(rusage_block *block)
 /* Raise the peak of a block to the highest mark since its reset. */
 static int rusage_block_update(rusage_block *block)
 {
-    int64_t mark = rusage_mark(), before;
+    int64_t mark = rusage_saw(rusage_mark()), before;
 
     if (mark < 0)
         return (int)-mark;
-    rusage_raise(&rusage_highest_mark, mark);
     rusage_lock_blocks();
     before = rusage_largest_since(block->number);
     pthread_mutex_unlock(&rusage_blocks_lock);
