@@ -294,13 +294,18 @@ def described(entry: Entry) -> str:
 
 def written() -> str:
     """Return the page as it must be."""
-    parts = [HEAD]
+    overview: list[str] = []
+    parts = []
     for each in CONTENTS:
         if isinstance(each, str):
+            overview.append(f"- {each.removeprefix('## ')}: ")
             parts.append(f"{each}\n")
         else:
+            anchor = f"rusage{each.name}".replace(".", "").lower()
+            comma = "" if overview[-1].endswith(": ") else ", "
+            overview[-1] += f"{comma}[`{each.name}`](#{anchor})"
             parts.append(f"### rusage.{each.name}\n\n{described(each)}\n")
-    return "\n".join(parts)
+    return "\n".join([HEAD, *overview, "", *parts])
 
 
 if __name__ == "__main__":
