@@ -12,6 +12,7 @@ from ._backends import BACKEND
 from ._calls import FreeList, buffer_of, c_int, error_of, new_call, os_error, usage_in
 from ._fields import FIELDS, RUsage
 from ._forks import forks
+from ._once import take
 from ._rusage import ffi, lib
 
 TYPE_CHECKING = False
@@ -183,11 +184,9 @@ class Process(Opened):
             self._release()
 
     def _release(self) -> None:
-        try:
-            handle = self._unreleased.pop()
-        except IndexError:  # never opened, or another thread does it
-            return
-        _close(handle)
+        handle = take(self._unreleased)
+        if handle is not None:  # it was opened, and no other thread closes it
+            _close(handle)
 
     def getrusage(self) -> RUsage:
         """Return the resource usage of the process so far, in the usual units.

@@ -10,6 +10,7 @@ from collections.abc import Callable  # noqa: TC003 (for typing.get_type_hints)
 from operator import attrgetter, index
 
 from ._forks import forks
+from ._once import take
 from ._threads import start_without_signals
 from ._tree import Member, Sample, Tree, members_of, require_pss
 from ._units import mebibytes
@@ -71,8 +72,7 @@ class record:  # noqa: N801 (used like a function)
     """The number of intervals without a sample so far."""
 
     # While a recording is in progress: the locks that wake its thread, and that the thread releases
-    # at its end. stop() removes them in one step, since a signal handler or another thread may call
-    # it too.
+    # at its end. The stop() that takes them ends the recording.
     _running = list[_Locks]()  # noqa: RUF012 (stays empty: start() binds another list)
 
     def __init__(
@@ -319,9 +319,9 @@ def _held_lock() -> _thread.LockType:
 
 def _end(running: list[_Locks]) -> _thread.LockType | None:
     """Let the thread end; return the lock that it then releases, or None if done before."""
-    try:
-        wake, done = running.pop()
-    except IndexError:
+    locks = take(running)
+    if locks is None:
         return None
+    wake, done = locks
     wake.release()
     return done
