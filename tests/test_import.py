@@ -44,11 +44,12 @@ PLAIN_RUN = [
     *("_cli.report", "_cli.run", "_launcher.start"),
 ]
 RUN_PLAINLY = """
-import contextlib, functools, signal, struct, subprocess, sys
+import contextlib, functools, gc, signal, struct, subprocess, sys
 sys.modules.pop("re", None)  # locale imports it for subprocess
 before = {*sys.modules}
 from rusage._cli.main import main
 main([sys.executable, "-c", ""])
+assert not hasattr(gc, "freeze") or gc.get_freeze_count()  # less to do at the end
 print(*{*sys.modules} - before)
 """
 

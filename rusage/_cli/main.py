@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import sys
 from functools import partial
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command after the options, or print what they ask for; return the exit status."""
+    if hasattr(gc, "freeze"):  # not in PyPy
+        gc.freeze()  # the end of the interpreter then does not search the modules for garbage
     try:
         try:
             options, command = parse(sys.argv[1:] if arguments is None else arguments)
