@@ -504,6 +504,29 @@ PROMISES = [
     ),
     Promise(
         COMMAND,
+        "A file with another header is refused before the run.",
+        "test_cli_export.py::test_append_to_another_head",
+    ),
+    Promise(
+        COMMAND,
+        """On Linux, the report of a program that failed says if the kernel has killed a process of
+        this cgroup for lack of memory meanwhile""",
+        """test_cli_oom.py::test_failure_while_the_count_grows
+        test_cli_oom.py::test_file_of_the_cgroup""",
+    ),
+    Promise(
+        COMMAND,
+        """if the others' PSS alone is over the limit, it is exceeded, and `--kill` ends the tree;
+        if it is within only without them, a line says that it may be exceeded.""",
+        "test_cli_pss.py::test_verdicts",
+    ),
+    Promise(
+        COMMAND,
+        "If the program ended before the second sample, the exit status is 125.",
+        "test_cli_pss.py::test_limit_of_a_short_program",
+    ),
+    Promise(
+        COMMAND,
         """So the CPU time until the last of these readings is known if the process ends before the
         next sample; what it uses later is known only while its parent has not waited for it.""",
         "test_cli_tree.py::test_end_long_before_the_next_sample",
