@@ -258,3 +258,27 @@ def test_dask_cluster(tmp_path: Path) -> None:
     peaks = [int(peak) for peak in re.findall(r"(?m)^tcp:.* peak (\d+) MiB$", done.stdout)]
     assert len(peaks) == 2
     assert f"the largest one {max(peaks)} MiB" in done.stdout
+
+
+RAISES = """
+
+@app.task(name="raises")
+def raises():
+    1 / 0
+
+
+with start_worker(app, perform_ping_check=False):
+    raises.delay().get(timeout=60, propagate=False)
+"""
+
+
+def test_celery_task_that_raises() -> None:
+    """Its usage is printed too."""
+    pytest.importorskip("celery", reason="celery is not installed")
+    found = blocks((ROOT / "docs" / "services.md").read_text(encoding="utf-8"))
+    (program,) = [each.text for each in found if each.text.startswith("import celery\n")]
+    done = subprocess.run(
+        [sys.executable, "-c", program + RAISES], capture_output=True, text=True, check=True
+    )
+    names = re.findall(r"(?m)^(\w+): <rusage.measure: cputime=", done.stdout)
+    assert names == ["fill", "raises"]
