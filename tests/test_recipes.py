@@ -228,13 +228,27 @@ FILES_OF_GROUPS = {
 
 
 @pytest.mark.skipif(not hasattr(rusage, "pss"), reason="the system has no pss")
+@pytest.mark.parametrize("own", [".", "system.slice/x.service"])
 @pytest.mark.parametrize("version", FILES_OF_GROUPS)
-def test_container(version: str, tmp_path: Path) -> None:
-    """The files of a control group, of either version, beside the figures of the processes."""
-    (tmp_path / version).mkdir(exist_ok=True)
+def test_container(version: str, own: str, tmp_path: Path) -> None:
+    """The files of a control group, of either version, beside the figures of the processes.
+
+    A service sees the groups above its own; a container may see its own one at the top.
+    """
+    folder = tmp_path / version / own
+    folder.mkdir(exist_ok=True, parents=True)
     for name, text in FILES_OF_GROUPS[version].items():
-        (tmp_path / version / name).write_text(text)
-    program = files()["container.py"].replace('"/sys/fs/cgroup"', repr(str(tmp_path)))
+        (tmp_path / version / name).write_text("memory.stat 1")
+        (folder / name).write_text(text)
+    names = "9:cpu,cpuacct:/\n4:memory:" if version == "memory" else "0::"
+    (tmp_path / "cgroup").write_text(f"{names}/system.slice/x.service\n")
+    program = files()["container.py"]
+    for name, path in {
+        "/sys/fs/cgroup": tmp_path,
+        "/proc/self/cgroup": tmp_path / "cgroup",
+    }.items():
+        assert program.count(f'"{name}"') == 1
+        program = program.replace(f'"{name}"', repr(str(path)))
     done = subprocess.run(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True
     )
