@@ -125,12 +125,14 @@ def gunicorn(folder: Path, text: str, workers: int) -> Iterator[Callable[[int], 
             yield page_faults
 
 
+def example(port: int) -> str:
+    """Return the gunicorn.conf.py of docs/monitoring.md, with another port."""
+    pattern = r"```python\n((?:(?!```).)*def when_ready.*?)```"
+    return config("monitoring.md", pattern, "8001", str(port))
+
+
 @contextlib.contextmanager
 def exported(folder: Path, workers: int) -> Iterator[tuple[int, Callable[[int], dict[int, int]]]]:
     """Run the page's example; yield the port of its metrics, and what gunicorn() yields."""
-    with reserved_port() as port:
-        text = config(
-            "monitoring.md", r"```python\n((?:(?!```).)*def when_ready.*?)```", "8001", str(port)
-        )
-        with gunicorn(folder, text, workers) as page_faults:
-            yield port, page_faults
+    with reserved_port() as port, gunicorn(folder, example(port), workers) as page_faults:
+        yield port, page_faults

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import signal
 import subprocess
 import sys
 import threading
 import time
+import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 from examples import blocks, file_name
 from held_trees import wait_until
 from peaks import resets
-from servers import config, exported, get, gunicorn, needs_gunicorn, reserved_port, running
+from servers import (
+    APPLICATION,
+    config,
+    example,
+    exported,
+    get,
+    gunicorn,
+    needs_gunicorn,
+    reserved_port,
+    running,
+)
 
 import rusage
 
@@ -25,6 +40,18 @@ def files() -> dict[str, str]:
     """Return the files of docs/services.md."""
     found = blocks((ROOT / "docs" / "services.md").read_text(encoding="utf-8"))
     return {name: block.text for block in found if (name := file_name(block))}
+
+
+def workers(port: int, number: int = 2, name: str = "process_resident_memory_bytes") -> set[str]:
+    """Return the process IDs of so many workers, when there are metrics of them."""
+
+    def found() -> set[str] | None:
+        line = rf'^{name}\{{pid="(\d+)"\}} \d'
+        pids = set(re.findall(line, get(port), re.MULTILINE))
+        return pids if len(pids) == number else None
+
+    pids: set[str] = wait_until(found, f"{number} workers", pause=0.1)
+    return pids
 
 
 # --- Workers of gunicorn ---
@@ -42,6 +69,55 @@ def test_gunicorn_example(tmp_path: Path) -> None:
     assert lower.keys() == upper.keys() == {int(pid) for pid, _ in found}
     for pid, faults in found:
         assert lower[int(pid)] <= float(faults) <= upper[int(pid)]
+
+
+def masters_in(output: Path) -> list[int]:
+    """Return the process IDs of gunicorn's masters in its log."""
+    found = re.findall(r"\[(\d+)\] \[INFO\] Starting gunicorn", output.read_text())
+    return [*map(int, found)]
+
+
+@needs_gunicorn
+@pytest.mark.thorough
+@pytest.mark.parametrize("end", ["SIGTERM", "SIGKILL"])
+def test_gunicorn_after_usr2(tmp_path: Path, end: str) -> None:
+    """A new master beside the old one, which has the port, exports once that has gone."""
+    pytest.importorskip("prometheus_client", reason="prometheus_client is not installed")
+    folders = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    script = shutil.which("gunicorn", path=folders)
+    if script is None:  # gunicorn starts the new master by it
+        pytest.skip(reason="there is no program gunicorn in PATH")
+    (tmp_path / "application.py").write_text(APPLICATION)
+    with reserved_port() as application, reserved_port() as metrics:
+        (tmp_path / "gunicorn.conf.py").write_text(example(metrics))
+        program = [script, f"--bind=127.0.0.1:{application}", "application"]
+        with running(["sh", "-c", 'exec "$@" 2>&1', "sh", *program], tmp_path) as output:
+            masters = []
+            try:
+                first = workers(metrics, 1)
+                masters = masters_in(output)
+                os.kill(masters[0], signal.SIGUSR2)
+                wait_until(lambda: "No metrics yet" in output.read_text(), "a message", pause=0.1)
+                masters = masters_in(output)
+                assert workers(metrics, 1) == first
+                os.kill(masters[0], signal.Signals[end])
+                wait_until(lambda: workers(metrics, 1) != first, "the new worker", pause=0.1)
+            finally:
+                for pid in masters[1:]:
+                    os.kill(pid, signal.SIGTERM)
+
+
+def test_recycled_once() -> None:
+    """Several threads of a worker end requests above the limit."""
+    lines: list[str] = []
+    log = types.SimpleNamespace(info=lambda text, *values: lines.append(text % values))
+    worker = types.SimpleNamespace(alive=True, log=log)
+    recipe: dict[str, Any] = {}
+    exec(config("services.md", r"# gunicorn.conf.py\n(.*?)```", "500 * 2**20", "0"), recipe)  # noqa: S102 (ours)
+    for _ in range(2):
+        recipe["post_request"](worker, None, None, None)
+    assert len(lines) == 1
+    assert not worker.alive
 
 
 @needs_gunicorn
@@ -68,18 +144,6 @@ async def hello(scope, receive, send):
 
 app = Recycle(hello)
 """
-
-
-def workers(port: int) -> set[str]:
-    """Return the process IDs of the two workers, when there are metrics of two."""
-
-    def found() -> set[str] | None:
-        line = r'^process_resident_memory_bytes\{pid="(\d+)"\} \d'
-        pids = set(re.findall(line, get(port), re.MULTILINE))
-        return pids if len(pids) == 2 else None
-
-    pids: set[str] = wait_until(found, "two workers", pause=0.1)
-    return pids
 
 
 @no_sigterm
