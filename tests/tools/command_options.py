@@ -157,7 +157,7 @@ def page() -> str:
 
 def in_code(text: str) -> str:
     """Return a text with options in code: Sphinx would join their two hyphens."""
-    return re.sub("--[a-z-]+", r"`\g<0>`", text)
+    return re.sub(r"--[a-z-]+\*?|%{\w+}", r"`\g<0>`", text)
 
 
 # The manual page is written by hand, except for the lines between two comments. Sentences that
