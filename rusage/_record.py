@@ -37,8 +37,9 @@ class record:  # noqa: N801 (used like a function)
     >>> r.largest.rss
     52428800
 
-    Then read ``r.largest`` and ``r.samples``. Without ``pid``, this process. A sample is taken at
-    the start, every ``interval`` seconds, and at the end of the block. ``on_sample`` is called with
+    Then read ``r.largest`` and ``r.samples``. Without ``pid``, this process. A child that
+    has ended, and has not been waited for, gives samples without members. A sample is taken at the
+    start, every ``interval`` seconds, and at the end of the block. ``on_sample`` is called with
     each sample: in the recording's thread from the first interval on, and with the last sample in
     the thread that calls ``stop()``. It may be called before ``with record(...) as r`` has bound
     ``r``: create the object before the block if ``on_sample`` uses it. An exception of
