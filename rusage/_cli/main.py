@@ -113,9 +113,7 @@ def _report_and_judge(
 ) -> int:
     """Write the reports, and compare the runs with the limits; return the exit status.
 
-    It is the first that applies of: 123 after signals of ``--kill``, the *code* of a run that has
-    failed or could not be started, the signal that ended a series, a limit, and a report that could
-    not be written.
+    *code*: of a run that has failed or could not be started.
     """
     stopped_by, is_written = found[0].stopped_by, True
     has_run = any(each.warmup or each.runs for each in found) or stopped_by is not None
@@ -125,18 +123,17 @@ def _report_and_judge(
         is_written = output.write(report(options.kind, file=output.file))
     for export in exports if has_run else []:
         is_written &= export.replace(report)
-    status = 0
+    killed = limited = 0
     if options.limits:
         from . import limits
 
-        status = max(
+        limited = max(
             limits.check(options.limits, each.runs, each.name, options.relative) for each in found
         )
         if any(run.killed for each in found for run in each.warmup + each.runs):
-            return limits.OVER
-    if not code and stopped_by is not None:
-        code = -stopped_by
-    return exit_status(code) or status or (0 if is_written else CANCELED)
+            killed = limits.OVER
+    statuses = [killed, code, -(stopped_by or 0), limited, 0 if is_written else CANCELED]
+    return exit_status(next(filter(None, statuses), 0))  # the first that is not 0 counts
 
 
 def _report(
