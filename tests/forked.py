@@ -22,7 +22,7 @@ from expected import SAMPLED
 import rusage
 
 # Imported once, and not by each child that needs them.
-from rusage._cli import formats, info, limits, running, series  # noqa: F401
+from rusage._cli import formats, info, limits, pid, series  # noqa: F401
 from rusage._cli.main import main
 
 if TYPE_CHECKING:

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 if not hasattr(rusage, "Tree"):
     pytest.skip("this system has no Tree", allow_module_level=True)
 
-from rusage._cli import comparison, formats, limits, report, running, sampling
+from rusage._cli import comparison, formats, limits, report, sampling
+from rusage._cli import pid as pid_option
 from rusage._cli.run import CAN_ADOPT
 from rusage._cli.sampling import Sampling, TreePeak
 
@@ -883,8 +884,8 @@ def test_end_long_before_the_next_sample(end: str, monkeypatch: pytest.MonkeyPat
         def sleep(_: float) -> None:
             next(steps, lambda: None)()
 
-        monkeypatch.setattr(running, "time", Mock(sleep=sleep, process_time=time.process_time))
-        found = running._record(process.pid, Options({"interval": 1e6}))  # noqa: SLF001 (without a report)
+        monkeypatch.setattr(pid_option, "time", Mock(sleep=sleep, process_time=time.process_time))
+        found = pid_option._record(process.pid, Options({"interval": 1e6}))  # noqa: SLF001 (without a report)
         process.wait()
         assert found.peak is not None
         first, last = found.peak.samples[0], found.peak.samples[-1]

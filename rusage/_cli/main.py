@@ -33,9 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
             if command and options.show is None:
                 return run_command(command, options)
             if options.pid is not None:
-                from . import running
+                from . import pid
 
-                return running.print_process(options.pid, options)
+                return pid.print_process(options.pid, options)
             from . import info
 
             info.print_report(options)
