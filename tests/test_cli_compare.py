@@ -16,7 +16,7 @@ from command import in_words, new_folder, nth, record, text  # noqa: F401 (new_f
 from command import run as run_command
 from forked import RUSAGE, needs_peak
 
-from rusage._cli import comparison
+from rusage._cli import summary, table
 from rusage._cli.figures import Ended, Series
 
 run = partial(run_command, "--compare")
@@ -122,13 +122,13 @@ def series(*columns: list[float]) -> list[Series]:
         for values in columns
     ]
     found = [Series(["x"], each) for each in runs]
-    comparison.compare(found)
+    summary.compare(found)
     return found
 
 
 def compared(*columns: list[float]) -> list[str]:
     """Return the sentences about these commands."""
-    return comparison.conclusions(series(*columns))
+    return table.conclusions(series(*columns))
 
 
 FIRST, WIDE = [1.0, 1.1, 0.9, 1.0, 1.2, 0.8], [0.1, 9.0, 1.0, 1.0, 8.0, 0.1]
@@ -175,7 +175,7 @@ def test_sentence_about_slow_runs() -> None:
     ):
         series = Series(["x"], [Ended(0, {}, time, None) for time in times])
         series.warmup = series.runs[:2]
-        assert comparison.hints([series]) == ([sentence] if sentence else [])
+        assert table.hints([series]) == ([sentence] if sentence else [])
         assert series.summary["elapsed"].max == max(times)
 
 

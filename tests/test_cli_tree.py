@@ -35,10 +35,11 @@ if TYPE_CHECKING:
 if not hasattr(rusage, "Tree"):
     pytest.skip("this system has no Tree", allow_module_level=True)
 
-from rusage._cli import comparison, formats, limits, report, sampling
+from rusage._cli import formats, limits, report, sampling, summary
 from rusage._cli import pid as pid_option
 from rusage._cli.run import CAN_ADOPT
 from rusage._cli.sampling import Sampling, TreePeak
+from rusage._cli.table import of_runs
 
 PROGRAM = [sys.executable, str(Path(__file__).parent / "programs" / "tree_of_processes.py")]
 MIB = 2**20
@@ -504,9 +505,9 @@ def test_trees_of_runs(commands: int, peaks: list[TreePeak | None], row: str) ->
     runs = [Ended(0, {}, 1.0, None, peak) for peak in (*peaks, None)]
     runs[-1].counted = False
     found = [Series(["x"], runs)] * commands
-    comparison.compare(found)
+    summary.compare(found)
     options = Options({"tree": True} if commands == 1 else {"tree": True, "compare": True})
-    text = " ".join(comparison.of_runs(found, options, None).split())
+    text = " ".join(of_runs(found, options, None).split())
     assert row.format(*range(0, 7 * commands, commands)) in text
     assert ("tree memory" in text) == bool(peaks)
     assert ("8 KiB" in text or "tree (KiB)" in text or "tree memory (KiB)" in text) == (
@@ -553,9 +554,9 @@ def test_limit_of_the_tree() -> None:
 def living(pids: "Iterable[int]") -> list[int]:
     """Return which processes are alive; init may not have waited for a zombie yet."""
     alive = []
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError), rusage.Tree(pid) as found:
-            alive += [pid] if found.sample().processes else []
+    for each in pids:
+        with contextlib.suppress(ProcessLookupError), rusage.Tree(each) as found:
+            alive += [each] if found.sample().processes else []
     return alive
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rusage._cli.comparison import ratio_of
+from rusage._cli.summary import ratio_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,11 +16,11 @@ import time
 from typing import TYPE_CHECKING
 
 from .._getrusage import fields
-from . import comparison
 from .figures import FIGURES, exactly, quantity
 from .limits import judge
 from .output import in_a_line, utf8
 from .report import of_sample
+from .summary import in_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -163,7 +163,7 @@ def markdown_of_runs(found: list[Series], options: Options, file: TextIO | None)
             ]
             verdicts.append(f"{len(passed)} of {len(each.runs)} passed")
         columns.append(verdicts)
-    for name in comparison.in_all(found):
+    for name in in_all(found):
         columns.append([FIGURES[name].name, *(each.shown_median(name, "**{}**") for each in found)])
         if options.compare:
             ratios = [

@@ -165,7 +165,7 @@ def _text(found: list[Series], code: int, options: Options, file: TextIO | None)
         figures = first.runs[0].figures if first.runs else {}
         return gnu.report(options.format, first.words, code, figures, first_line=options.first_line)
     if options.is_series or options.stored is not None:
-        from . import comparison
+        from . import table
 
-        return comparison.of_runs(found, options, file)
+        return table.of_runs(found, options, file)
     return of_run(first, options, file)

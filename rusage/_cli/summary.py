@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+import math
+from bisect import bisect_right
 from statistics import fmean, median, stdev
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from .figures import FIGURES
+
+if TYPE_CHECKING:
+    from .figures import Series
 
 
 class Summary(NamedTuple):
@@ -56,3 +65,92 @@ class Ratio(NamedTuple):
         """Return the ratio, what it is, and its interval, unless that is a point."""
         value, *ends = self.shown()
         return f"{value}{what}" + (f" ({' to '.join(ends)})" if len({*ends}) > 1 else "")
+
+
+# --- The verdict ---
+
+STEP = 2.0**-32  # of a logarithm: among integers, ties are exact
+MOST_EXACT = 50  # rounds; with more, the normal distribution has the same rank, or one less
+NORMAL_END, CASES = 1.959964, 40  # each end of a 95 % interval leaves out 1 of 40 cases
+
+
+def compare(found: list[Series]) -> None:
+    """Set the ratios to the first command's figures, and where the smallest figures are."""
+    for name in in_all(found):
+        for each in found:
+            if 0 not in each.columns[name] and 0 not in found[0].columns[name]:
+                each.ratios[name] = ratio_of(each.columns[name], found[0].columns[name])
+        if len(found) > 1 and all(name in each.ratios for each in found):
+            least = min(found, key=lambda each: each.ratios[name].ratio)
+            others = [each.columns[name] for each in found if each is not least]
+            to_least = [ratio_of(values, least.columns[name]) for values in others]
+            if all(ratio.low is not None and ratio.low > 1 for ratio in to_least):
+                least.smallest.add(name)
+
+
+def in_all(found: list[Series]) -> list[str]:
+    """Return the figures that are compared, if all commands have them."""
+    return [
+        name
+        for name, figure in FIGURES.items()
+        if figure.compared and all(name in each.columns for each in found)
+    ]
+
+
+def ratio_of(values: list[float], bases: list[float]) -> Ratio:
+    """Return the ratio of figures from the same rounds, none of them 0, by the signed-rank test.
+
+    Each round has a ratio of its own. The logarithms of any two of them, and of one with itself,
+    have a mean. The median of these means is the ratio (Hodges and Lehmann); the k-th smallest and
+    largest are the ends of the interval.
+    """
+    logs = sorted(
+        round((math.log(value) - math.log(base)) / STEP)
+        for value, base in zip(values, bases, strict=True)
+    )
+    pairs = len(logs) * (len(logs) + 1) // 2
+    middle = (nth_sum(logs, (pairs + 1) // 2) + nth_sum(logs, pairs // 2 + 1)) / 2
+    k = rank_of_ends(len(logs))
+    if not k:
+        return Ratio(_of_sum(middle), None, None)
+    low, high = nth_sum(logs, k), nth_sum(logs, pairs + 1 - k)
+    return Ratio(_of_sum(middle), _of_sum(low), _of_sum(high))
+
+
+def _of_sum(logs: float) -> float:
+    """Return the ratio whose logarithm is the mean of two that have this sum."""
+    return math.exp(logs / 2 * STEP)
+
+
+def nth_sum(values: list[int], rank: int) -> int:
+    """Return the sum of this rank among the sums of all pairs, also of a value and itself.
+
+    *values* are sorted.
+    """
+    low, high = 2 * values[0], 2 * values[-1]
+    while low < high:
+        middle = (low + high) // 2
+        counts = (bisect_right(values, middle - value, at) - at for at, value in enumerate(values))
+        if sum(counts) < rank:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@functools.cache
+def rank_of_ends(rounds: int) -> int:
+    """Return the k of the 95 % interval; 0 if there are too few rounds for one.
+
+    Of equal commands, each round is as likely to be above 1 as below. The interval is above 1 if
+    the ranks of the rounds below have a sum of less than k. So at most 1 of 40 subsets of the ranks
+    1, 2, ... may have such a sum.
+    """
+    if rounds > MOST_EXACT:
+        mean = rounds * (rounds + 1) / 4
+        return int(mean + 0.5 - NORMAL_END * math.sqrt(mean * (2 * rounds + 1) / 6))
+    subsets = [1]  # the number of subsets with each sum
+    for rank in range(1, rounds + 1):
+        without = [0] * rank
+        subsets = [old + new for old, new in zip(subsets + without, without + subsets, strict=True)]
+    return sum(CASES * below <= 2**rounds for below in itertools.accumulate(subsets))
