@@ -107,7 +107,8 @@ class Phases:
                 try:
                     self._defaults[name] = _limit(name, text if name in BYTES else float(text))
                 except ValueError as error:
-                    raise pytest.UsageError(f"limit_rusage_{name}: {error}") from None
+                    reason = error if name in BYTES else f"not a number: {text!r}"
+                    raise pytest.UsageError(f"limit_rusage_{name}: {reason}") from None
 
     # --- Limits ---
 

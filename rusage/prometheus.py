@@ -156,6 +156,8 @@ class WorkersCollector:
 
     def __init__(self, pids: Callable[[], Iterable[int]], *, namespace: str = "") -> None:
         self._open = rusage.Process  # an AttributeError where it is absent
+        if not callable(pids):
+            raise TypeError(f"pids must be a function that returns process IDs, not {pids!r}")
         self._pids = pids
         prefix = f"{namespace}_process_" if namespace else "process_"
         measured = BACKEND.process | {"cputime", "rss"} - BACKEND.absent.keys()

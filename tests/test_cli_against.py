@@ -89,7 +89,7 @@ def test_other_command_or_system() -> None:
 
 
 FAILED = "a run failed, was killed or was stopped, or there is none"
-NO_REPORT = "not a report of a run or a series in JSON of version 2, of at most 16 MiB"
+NO_REPORT = "not what rusage --json writes of a run or a series, of at most 16 MiB"
 REFUSED = {
     "failed": (SERIES | {"runs": [RUN, RUN | {"exit_status": None}]}, FAILED),
     "killed by --kill": (STORED | {"tree": {"rss": 1, "killed": True}}, FAILED),

@@ -281,6 +281,9 @@ def test_numbers_of_workers() -> None:
         no_number: Any = number
         with pytest.raises(TypeError):
             [*WorkersCollector(lambda: [no_number]).collect()]  # noqa: B023 (called at once)
+    no_function: Any = [own]
+    with pytest.raises(TypeError, match="pids must be a function"):
+        WorkersCollector(no_function)
 
 
 @needs_process

@@ -103,7 +103,8 @@ def report(
     for name in unknown:
         from .hints import suggestion
 
-        complain("--format", f"no figure {name}{suggestion(name, [*FIELDS, 'elapsed'], '%{{{}}}')}")
+        meant = suggestion(name, [*FIELDS, "elapsed"], "%{{{}}}")
+        complain("--format", f"no figure {name}{meant or '; a field is written as %{ru_maxrss}'}")
     return text
 
 

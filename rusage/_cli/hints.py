@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from .options import Command
 
 PEAK = "--limit-maxrss or, for all processes together, --limit-tree-rss"
-MEMORY = "limit-memory limit-mem limit-rss max-memory max-rss maxrss memory mem rss ram peak"
-TIME = "timeout time-limit limit-time limit-elapsed max-time"
+MEMORY = "limit-memory limit-mem limit-rss limit-peak max-memory max-rss maxrss"
+MEMORY += " memory-limit memory mem rss ram peak"
+TIME = "timeout time seconds time-limit limit-time limit-elapsed max-time"
 TIMEOUT = "rusage timeout 5 COMMAND"
 # Names that other programs have for options of this one, or for what other programs do.
 MEANT = {
@@ -29,6 +30,7 @@ MEANT = {
     **dict.fromkeys(["export-json", "export-csv", "export-markdown"], "--export FILE"),
     **dict.fromkeys(["graph", "chart", "figure", "picture", "png", "svg"], "--plot FILE"),
     **dict.fromkeys(["baseline", "reference", "diff"], "--against FILE"),
+    "silent": "--quiet",
     "setup": "--prepare COMMAND",
     "w": "--warmup N",
     "shell": "sh -c 'COMMAND' as the command",

@@ -51,7 +51,7 @@ def load(path: str, options: Options, command: list[str]) -> bool:
     except OSError as error:
         complain(path, error.strerror)
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
-        complain(path, "not a report of a run or a series in JSON of version 2, of at most 16 MiB")
+        complain(path, "not what rusage --json writes of a run or a series, of at most 16 MiB")
     else:
         return True
     return False
