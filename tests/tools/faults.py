@@ -8,6 +8,7 @@ differed, and how many errors were tried. The scenes, and what they ask of a rea
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -33,7 +34,8 @@ def build(folder: Path) -> None:
     subprocess.run(script, check=True, stdout=subprocess.DEVNULL)
     flags = ["-shared", "-fPIC", "-O1", "-D_CFFI_NO_LIMITED_API"]
     flags += ["-include", str(PROGRAMS / "faults.h"), f"-I{sysconfig.get_path('include')}"]
-    subprocess.run(["cc", *flags, source, "-o", package / "_rusage.so"], check=True)  # noqa: S607 (any)
+    compiler = shlex.split(os.environ.get("CC", "cc"))  # for this Python's C library
+    subprocess.run([*compiler, *flags, source, "-o", package / "_rusage.so"], check=True)
 
 
 def play(folder: Path, scene: str, step: str = "") -> subprocess.CompletedProcess[str]:
