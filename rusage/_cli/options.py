@@ -27,14 +27,24 @@ class Option:
     """An option, and its line in the help.
 
     The letter is without its dash; it is empty if there is none, as is the name of the value.
-    *convert* returns the value for a text, or raises ``ValueError``.
+    *convert* returns the value for a text, or raises ``ValueError``. *needs*: options of which one
+    must be given too. *excludes*: options that must not.
     """
 
-    def __init__(
-        self, letter: str, name: str, value: str, text: str, convert: Callable[[str], Any] = str
+    def __init__(  # noqa: PLR0913 (a row of the table)
+        self,
+        letter: str,
+        name: str,
+        value: str,
+        text: str,
+        convert: Callable[[str], Any] = str,
+        *,
+        needs: Collection[str] = (),
+        excludes: Collection[str] = (),
     ) -> None:
         self.letter, self.name, self.value = letter, name, value
         self.text, self.convert = text, convert
+        self.needs, self.excludes = needs, excludes
 
 
 class Options:
@@ -177,7 +187,7 @@ def split(text: str) -> Command:
 
 SECONDS = "number of seconds"
 
-_runs = _number("number of runs", 1)
+_runs, _warmup = _number("number of runs", 1), _number("number of runs", 0)
 _interval = _number(SECONDS, 0.0001, float)
 _samples, _picture = _file({"": "samples"}), _file(PICTURES)
 _pid = _number("process ID", 1, most=2**31 - 1)
@@ -186,28 +196,63 @@ _max_seconds = _limit(_number(SECONDS, 0, float))
 
 # --- The table ---
 
+KINDS, FORMATS = ["json", "markdown", "csv"], ["format", "portability", "verbose"]
+SERIES = ["runs", "compare"]
+# Options that sample all processes, and those that record a running one.
+SAMPLES = ["tree", "samples", "plot", "limit-tree-rss", "limit-tree-pss"]
+RECORDS = ["interval", "samples", "plot"]
+SAMPLED = [*SAMPLES, "pid"]
+NOT_IN_SERIES = [*FORMATS, "samples", "plot"]
+
 GNU_TIME = "Reports of GNU time 1.9"
 OPTIONS = {
     "Used most": [
-        Option("n", "runs", "RUNS", "run the command RUNS times, report statistics", _runs),
-        Option("", "compare", "", "compare commands without a shell, 3 s for each"),
+        Option(
+            *("n", "runs", "RUNS", "run the command RUNS times, report statistics", _runs),
+            excludes=NOT_IN_SERIES,
+        ),
+        Option(
+            *("", "compare", "", "compare commands without a shell, 3 s for each"),
+            excludes=NOT_IN_SERIES,
+        ),
         Option("o", "output", "FILE", "write the report to FILE, not to standard error"),
-        Option("", "json", "", "report in JSON; -o - writes to standard output"),
+        Option(
+            *("", "json", "", "report in JSON; -o - writes to standard output"),
+            excludes=["markdown", "csv", *FORMATS],
+        ),
         Option("", "export", "FILE", "also report to FILE, .json, .csv or .md", _file(REPORTS)),
         Option("h", "help", "", "print this help and exit"),
     ],
     "Series of runs (--runs and --compare)": [
-        Option("", "warmup", "N", "make N unreported runs first", _number("number of runs", 0)),
-        Option("", "prepare", "COMMAND", "run COMMAND before each run, without a shell", split),
-        Option("", "show-output", "", "do not hide output on terminals, show no progress"),
-        Option("", "ignore-failure", "", "continue after a run that fails, and count it"),
-        Option("", "markdown", "", "print a Markdown table; also of a single run"),
-        Option("", "csv", "", "print comma-separated values, a row for each run"),
+        Option("", "warmup", "N", "make N unreported runs first", _warmup, needs=SERIES),
+        Option(
+            *("", "prepare", "COMMAND", "run COMMAND before each run, without a shell", split),
+            needs=SERIES,
+        ),
+        Option(
+            *("", "show-output", "", "do not hide output on terminals, show no progress"),
+            needs=SERIES,
+        ),
+        Option(
+            *("", "ignore-failure", "", "continue after a run that fails, and count it"),
+            needs=SERIES,
+        ),
+        Option(
+            *("", "markdown", "", "print a Markdown table; also of a single run"),
+            excludes=["json", "csv", *FORMATS],
+        ),
+        Option(
+            *("", "csv", "", "print comma-separated values, a row for each run"),
+            excludes=["json", "markdown", *FORMATS],
+        ),
     ],
     "The program and its descendants": [
-        Option("", "tree", "", "sample the memory of all processes together"),
-        Option("", "pss", "", "also the sum that counts shared pages once (Linux)"),
-        Option("", "interval", "SECONDS", "seconds between two samples (0.01)", _interval),
+        Option("", "tree", "", "sample the memory of all processes together", excludes=FORMATS),
+        Option("", "pss", "", "also the sum that counts shared pages once (Linux)", needs=SAMPLED),
+        Option(
+            *("", "interval", "SECONDS", "seconds between two samples (0.01)", _interval),
+            needs=SAMPLED,
+        ),
         Option("", "samples", "FILE", "write the samples to FILE as CSV; implies --tree", _samples),
         Option("", "plot", "FILE", "draw them: .png, .svg or .pdf; implies --tree", _picture),
         Option("", "pid", "PID", "report a running process, not a command", _pid),
@@ -222,11 +267,17 @@ OPTIONS = {
         Option(
             "", "limit-tree-pss", "SIZE", "the same, counting shared pages once (Linux)", _max_size
         ),
-        Option("", "kill", "", "kill all when a sample exceeds --limit-tree-*"),
+        Option(
+            *("", "kill", "", "kill all when a sample exceeds --limit-tree-*"),
+            needs=["limit-tree-rss", "limit-tree-pss"],
+        ),
         Option(
             "", "limit-cputime", "SECONDS", "limit on user and system time together", _max_seconds
         ),
-        Option("", "against", "FILE", "compare with a report in JSON; limits like +10%"),
+        Option(
+            *("", "against", "FILE", "compare with a report in JSON; limits like +10%"),
+            excludes=["compare", *FORMATS],
+        ),
     ],
     GNU_TIME: [
         Option("f", "format", "FORMAT", "report in FORMAT: letters, or %{ru_maxrss}"),
@@ -235,7 +286,10 @@ OPTIONS = {
         Option("q", "quiet", "", "leave out the line about a failure"),
     ],
     "Other options": [
-        Option("a", "append", "", "append to FILE, with the command in text reports"),
+        Option(
+            *("a", "append", "", "append to FILE, with the command in text reports"),
+            needs=["output"],
+        ),
         Option("", "info", "", "print the facts for a bug report and exit"),
         Option("V", "version", "", "print the version and exit"),
     ],
@@ -256,26 +310,6 @@ LIMITS = {
 
 # Options that print something else than a report.
 SHOWN = ["help", "info", "version"]
-# Options that sample all processes, and those that record a running one.
-SAMPLES = ["tree", "samples", "plot", "limit-tree-rss", "limit-tree-pss"]
-RECORDS = ["interval", "samples", "plot"]
-# An option, and the options of which it needs at least one.
-SERIES = ["runs", "compare"]
-NEEDS = {
-    **dict.fromkeys(["warmup", "ignore-failure", "prepare", "show-output"], SERIES),
-    "append": ["output"],
-    "kill": ["limit-tree-rss", "limit-tree-pss"],
-    "interval": [*SAMPLES, "pid"],
-    "pss": [*SAMPLES, "pid"],
-}
-# Pairs: an option of the first list excludes every other option of the second.
-KINDS, FORMATS = ["json", "markdown", "csv"], ["format", "portability", "verbose"]
-EXCLUDES = [
-    (KINDS, [*KINDS, *FORMATS]),
-    ([*SERIES, "tree", "against"], FORMATS),
-    (SERIES, ["samples", "plot"]),
-    (["against"], ["compare"]),
-]
 WITH_PID = {"pid", "json", "tree", "pss", *RECORDS}
 
 
@@ -358,7 +392,7 @@ def _convert(given: list[tuple[Option, str]], command: list[str]) -> Options:
             value = option.convert(text) if option.value else True
             before = values.pop(name, [])  # the last one given is at the end
             values[name] = [*before, value] if name == "export" else value
-        _check(values, has_command=bool(command))
+        _check(values, {option.name: option for option, _ in given}, has_command=bool(command))
         if "compare" in values:
             name = "compare"
             for line in command:
@@ -372,19 +406,19 @@ def _convert(given: list[tuple[Option, str]], command: list[str]) -> Options:
     return options
 
 
-def _check(values: dict[str, Any], *, has_command: bool) -> None:
+def _check(values: dict[str, Any], given: dict[str, Option], *, has_command: bool) -> None:
     """Exit if options contradict each other."""
     for name, value in values.items():
+        option = given[name]
         if not has_command and name not in (WITH_PID if "pid" in values else {"json"}):
             fail(f"--{name} needs a command{' or --pid' if name in WITH_PID else ''}")
-        if name in NEEDS and values.keys().isdisjoint(NEEDS[name]):
-            fail(f"--{name} needs {' or '.join(f'--{needed}' for needed in NEEDS[name])}")
+        if option.needs and values.keys().isdisjoint(option.needs):
+            fail(f"--{name} needs {' or '.join(f'--{needed}' for needed in option.needs)}")
         if isinstance(value, Percent) and "against" not in values:
             fail(f"--{name}: a percentage needs --against")
-        for first, second in EXCLUDES:
-            for other in values:
-                if name in first and other in second and other != name:
-                    fail(f"--{name} excludes --{other}")
+        for other in values:
+            if other in option.excludes:
+                fail(f"--{name} excludes --{other}")
     if has_command and "pid" in values:
         fail("--pid excludes a command")
 
