@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import random
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from rusage._cli.series import shuffled
 from rusage._cli.summary import ratio_of
 
 if TYPE_CHECKING:
@@ -55,11 +57,21 @@ def cold_second(rng: random.Random, rounds: int) -> Columns:
 
 
 def drift(rng: random.Random, rounds: int) -> Columns:
-    """Make the machine slower, up to three times: the commands' order changes in each round."""
+    """Make the machine slower, up to three times."""
     columns = noise(rng, rounds)
-    for run in range(2 * rounds):
-        number = run // 2
-        columns[(run + number) % 2][number] *= 1 + 2 * run / (2 * rounds - 1)
+    for number in range(rounds):
+        for at, which in enumerate(shuffled([0, 1])):
+            columns[which][number] *= 1 + 2 * (2 * number + at) / (2 * rounds - 1)
+    return columns
+
+
+def periodic(rng: random.Random, rounds: int, period: int) -> Columns:
+    """Make each n-th run 10 % slower, whichever command it is of."""
+    columns, phase = noise(rng, rounds), rng.randrange(period)
+    for number in range(rounds):
+        for at, which in enumerate(shuffled([0, 1])):
+            if (2 * number + at + phase) % period == 0:
+                columns[which][number] *= 1.1
     return columns
 
 
@@ -96,6 +108,17 @@ def test_equal_commands(
     make: Callable[[random.Random, int], Columns], rounds: int, comparisons: int, chance: float
 ) -> None:
     """At most 6 of 100 comparisons call them different."""
+    assert share_of_verdicts(make, rounds, comparisons) <= 0.05 + chance
+
+
+@pytest.mark.parametrize(("comparisons", "chance"), COMPARISONS)
+@pytest.mark.parametrize("rounds", [6, 10, 20, pytest.param(50, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("period", [2, 3, 4, 5, 8, 12])
+def test_slow_runs_at_intervals(period: int, rounds: int, comparisons: int, chance: float) -> None:
+    """Equal commands are rarely called different if each n-th run is slow."""
+    random.seed(period)
+    make = functools.partial(periodic, period=period)
+    functools.update_wrapper(make, periodic)
     assert share_of_verdicts(make, rounds, comparisons) <= 0.05 + chance
 
 

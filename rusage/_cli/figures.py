@@ -51,6 +51,8 @@ class Ended:
     counted = True
     """Whether a series' statistics include it: not if it failed or a signal ended the series."""
 
+    position = 1
+    """In its round."""
     left: Left | None = None
     """What the processes have used that the program left; None if they do not count."""
 

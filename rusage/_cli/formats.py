@@ -48,9 +48,11 @@ def json_of_runs(found: list[Series], options: Options) -> str:
     for each in found:
         record: dict[str, object] = {"command": [*map(utf8, each.words)]}
         if options.is_series:
-            record["runs"] = [
-                {**_outcome(run, options), "counted": run.counted} for run in each.runs
-            ]
+            runs: list[dict[str, object]] = []
+            record["runs"] = runs
+            for run in each.runs:
+                place = {"position": run.position} if options.compare else {}
+                runs.append({**_outcome(run, options), "counted": run.counted, **place})
             record["summary"] = {name: summary._asdict() for name, summary in each.summary.items()}
         else:
             record |= _outcome(each.runs[0], options)

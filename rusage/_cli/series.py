@@ -8,7 +8,7 @@ import shlex
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from .._threads import start_without_signals
 from .figures import Series, outcome
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from .options import Options
     from .run import Streams
+
+    T = TypeVar("T")
 
 
 def run_series(command: list[str], options: Options) -> tuple[list[Series], int]:
@@ -51,6 +53,8 @@ class Turn(NamedTuple):
 
     series: Series
     """The runs of its command so far."""
+    position: int
+    """In its round, from 1 on."""
     number: int
     """The round: 1 and more after the warm-up."""
     rounds: int
@@ -58,7 +62,7 @@ class Turn(NamedTuple):
 
 
 def make_rounds(found: list[Series], options: Options) -> int:
-    """Run each command once in each round, in reverse order in every second one.
+    """Run each command once in each round, in a random order.
 
     A run that fails ends the series, unless failures are ignored, and so does a signal that ends
     programs. The runs of a round that is not complete do not count. Return the exit code of the run
@@ -95,6 +99,7 @@ def _make_run(turn: Turn, options: Options, signals: Signals, hidden: HiddenOutp
         return ended
     made = series.warmup if is_warmup else series.runs
     made.append(ended)
+    ended.position = turn.position
     stopped_by = ending_signal(signals)
     code = 0 if options.ignore_failure else ended.code
     ended.counted = not code and stopped_by is None
@@ -136,14 +141,26 @@ def _schedule(found: list[Series], warmup: int, rounds: int | None) -> Iterator[
     while number <= wanted:
         if number == 1:
             began = time.monotonic()
-        for series in found if number % 2 else found[::-1]:
-            yield Turn(series, number, wanted)
+        for position, series in enumerate(shuffled(found), 1):
+            yield Turn(series, position, number, wanted)
         if rounds is None and 1 <= number <= LEAST_ROUNDS:
             # 0 by a clock with long ticks, as on Windows before Python 3.13.
             elapsed = time.monotonic() - began
             estimate = int(SECONDS * len(found) * number / elapsed) if elapsed else 0
             wanted = max(LEAST_ROUNDS, estimate)
         number += 1
+
+
+def shuffled(found: list[T]) -> list[T]:
+    """Return the commands in a random order.
+
+    In any fixed order, what slows down each n-th run may always meet the same command.
+    """
+    if len(found) == 1:
+        return found
+    import random  # takes milliseconds
+
+    return random.sample(found, len(found))
 
 
 def ending_signal(signals: Signals) -> int | None:
