@@ -289,21 +289,22 @@ class Tree(Opened):
 
         When a member ends, its share of the pages that others use is theirs: the sum would have it
         twice if it was read before, and they after. So the members are to be the same before and
-        after. If they never are, the smallest sum of some counts.
+        after. If they never are, the reading counts during which the fewest started or ended.
         """
-        before, figures = self._sample_members()
+        before = self._sample_members()
         found = []
         for _ in range(_PSS_READINGS):
-            sample, read = self._sample_members(pss=True)
-            sizes, known = _sizes(figures), _sizes(read)
+            sample, figures = self._sample_members(pss=True)
+            after = self._sample_members()
+            sizes, known = _sizes(before[1]), _sizes(figures)
             unread = sum(size for pid, size in sizes.items() if pid not in known)
-            found.append((sample, read, unread))
-            after, figures = self._sample_members()
-            counts = {before.processes, sample.processes, after.processes}
-            if len(counts) == 1 and sizes.keys() == _sizes(figures).keys():
-                return found[-1]
+            counts = [each.processes for each in (before[0], sample, after[0])]
+            moved = len(sizes.keys() ^ _sizes(after[1]).keys()) + max(counts) - min(counts)
+            found.append((moved, sample.pss or 0, sample, figures, unread))
+            if not moved:
+                break
             before = after
-        return min(found, key=lambda one: one[0].pss or 0)
+        return min(found)[2:]
 
     def _sample_members(self, *, pss: bool = False) -> tuple[Sample, bytes]:
         """Return a sample, and the figures of its members for members_of()."""

@@ -181,7 +181,10 @@ def test_members_that_may_not_be_read() -> None:
 
 
 def test_reading_while_members_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is repeated until they are the same before and after it; otherwise the least counts."""
+    """It is repeated until they are the same before and after it.
+
+    If they never are, the one counts in which the fewest start or end.
+    """
 
     def sums(*readings: str) -> tuple[int | None, int]:
         """Return PSS, and how many readings are left; each is of processes named by digits."""
@@ -203,6 +206,8 @@ def test_reading_while_members_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sums("12", "123:130", "123", "123:90", "123") == (90, 0)
     changing = ["12", "12:130", "13", "13:120", "14", "14:125", "15", "15:140", "16"]
     assert sums(*changing) == (120, 0)
+    changing = ["123", "123:90", "456", "456:99", "45", "45:50", "67", "67:40", "89"]
+    assert sums(*changing) == (99, 0)
 
 
 # --- A running process ---
