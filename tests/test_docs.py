@@ -219,6 +219,17 @@ def test_anchors(tmp_path: Path) -> None:
     assert anchors(page) == {"rusagerun", "a_b-c", "a_b-c-1"}
 
 
+def test_places_of_the_search() -> None:
+    """Each of the site's search is a heading of its page."""
+    script = (ROOT / "docs" / "_static" / "search.js").read_text(encoding="utf-8")
+    places = re.findall(r'": "([\w-]+)#([\w-]+)",', script)
+    assert len(places) > 15
+    lacking = [
+        place for place in places if place[1] not in anchors(ROOT / "docs" / f"{place[0]}.md")
+    ]
+    assert lacking == []
+
+
 def test_description_is_the_same() -> None:
     """The README, the site and help() begin with the description in pyproject.toml."""
     metadata = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
