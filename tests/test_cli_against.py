@@ -61,6 +61,20 @@ def test_stored_figures_and_relative_limits(stored: Any, words: list[str]) -> No
     assert " is over the limit of 1101 bytes (1.1 KiB)\n" in done.stderr
 
 
+def test_verdict_of_a_series() -> None:
+    """One, beside the runs, and in one column; absolute limits have one for each run."""
+    words = ["-n", "3", "--limit-cputime", "+1%", "--limit-maxrss", "1TiB"]
+    words += ["--export", "x.json", "--export", "x.md", "true"]
+    for stored, over in ({"ru_utime": 0.0, "ru_stime": 0.0}, True), (USAGE, False):
+        done = against(STORED | {"usage": stored}, *words)
+        assert done.returncode in {123 if over else 0, 125}  # without a peak
+        assert done.stderr.count("the median of 3 runs") == over
+        made = record("x.json")
+        assert (made["limits"].keys(), made["limits"]["cputime"]["exceeded"]) == ({"cputime"}, over)
+        assert all(one["limits"].keys() == {"ru_maxrss"} for one in made["runs"])
+        assert f"| median {'over the limit' if over else 'passed'} |" in Path("x.md").read_text()
+
+
 @needs_tree
 def test_relative_limit_of_the_tree() -> None:
     """A sample above it ends the program."""

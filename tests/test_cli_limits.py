@@ -117,6 +117,40 @@ def test_limits_of_known_figures(  # noqa: PLR0913, PLR0917 (a case and two fixt
         assert notes == expected
 
 
+@pytest.mark.parametrize(
+    ("figures", "counted", "status", "complaint"),
+    [
+        ([1, 1, 9], 3, 0, ""),
+        ([1, 9, 9], 3, 123, "the median of 3 runs, 9.000000 s, is over the limit of 2.000000 s"),
+        ([1, 4], 2, 123, "the median of 2 runs, 2.500000 s, is over the limit of 2.000000 s"),
+        ([1, 9, 9], 1, 0, ""),
+        ([9], 1, 123, "9.000000 s is over the limit of 2.000000 s"),
+        ([1, 1, None], 3, 125, "was not measured: its limit cannot be checked"),
+        ([9, 9], 0, 0, ""),
+    ],
+    ids=str,
+)
+def test_relative_limit_of_a_series(
+    figures: "list[float | None]",
+    counted: int,
+    status: int,
+    complaint: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One verdict: the median of the runs that count."""
+    runs = [
+        Ended(0, {} if value is None else {"ru_utime": value, "ru_stime": 0.0}, 1.0, None)
+        for value in figures
+    ]
+    for one in runs[counted:]:
+        one.counted = False
+    assert limits.check({"cputime": 2.0}, runs, "x", {"cputime": []}) == status
+    said = capsys.readouterr().err
+    assert said.count("\n") == (1 if complaint else 0)
+    assert said.startswith("rusage: x: CPU time") == bool(complaint)
+    assert complaint in said
+
+
 @pytest.mark.skipif("ru_maxrss" not in WAITED, reason="this system reports no peak of a child")
 @pytest.mark.parametrize("options", [[], ["-n", "2"]], ids=["once", "series"])
 @pytest.mark.parametrize(("limit", "status", "exceeded"), [("10TiB", 0, False), ("1", 125, None)])

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from .._getrusage import fields
 from .figures import FIGURES, exactly, quantity
-from .limits import judge
+from .limits import judge, judge_median
 from .output import in_a_line, utf8
 from .report import of_sample
 from .summary import in_all
@@ -53,6 +53,7 @@ def json_of_runs(found: list[Series], options: Options) -> str:
             for run in each.runs:
                 place = {"position": run.position} if options.compare else {}
                 runs.append({**_outcome(run, options), "counted": run.counted, **place})
+            record |= _relative_limits(each, options)
             record["summary"] = {name: summary._asdict() for name, summary in each.summary.items()}
         else:
             record |= _outcome(each.runs[0], options)
@@ -88,15 +89,29 @@ def _outcome(ended: Ended, options: Options) -> dict[str, object]:
     if ended.left is not None:
         left = ended.left
         record["orphans"] = {"ru_maxrss": left.peak, "cputime": left.cputime, "living": left.living}
-    if options.limits:
-        record["limits"] = {
-            name: {
-                "limit": limit,
-                "exceeded": judge(name, limit, ended, options.relative).over,
-            }
-            for name, limit in options.limits.items()
-        }
+    limits = {
+        name: {"limit": limit, "exceeded": judge(name, limit, ended, options.relative).over}
+        for name, limit in options.limits.items()
+        if not options.is_series or name not in options.relative
+    }
+    if limits:
+        record["limits"] = limits
     return record
+
+
+def _relative_limits(series: Series, options: Options) -> dict[str, object]:
+    """Return the member of a record about the limits that have one verdict for a series."""
+    runs = series.counted
+    if not options.relative or not runs:
+        return {}
+    limits = {
+        name: {
+            "limit": options.limits[name],
+            "exceeded": judge_median(name, options.limits[name], runs, options.relative).over,
+        }
+        for name in options.relative
+    }
+    return {"limits": limits}
 
 
 def sample_record(sample: Sample) -> dict[str, object]:
@@ -144,11 +159,15 @@ def system() -> str:
 # --- Markdown ---
 
 
+MEDIAN = {False: "passed", True: "over the limit", None: "not measured"}
+
+
 def markdown_of_runs(found: list[Series], options: Options, file: TextIO | None) -> str:
     """Return a row for each command: the medians and, of several commands, ratios with intervals.
 
     The median that is significantly the smallest is bold. If runs have failed, a column counts
-    them, and for each limit one says how many runs passed. *file*: of ``--output``.
+    them, and for each limit one says how many runs passed, or whether the median did. *file*: of
+    ``--output``.
     """
     columns = [
         ["command", *(code(each.text) for each in found)],
@@ -160,6 +179,10 @@ def markdown_of_runs(found: list[Series], options: Options, file: TextIO | None)
     for name, limit in options.limits.items():
         verdicts = [f"{FIGURES[name].label}, limit {exactly(limit, FIGURES[name].unit)}"]
         for each in found:
+            if options.is_series and name in options.relative and each.counted:
+                over = judge_median(name, limit, each.counted, options.relative).over
+                verdicts.append(f"median {MEDIAN[over]}")
+                continue
             passed = [
                 run for run in each.runs if judge(name, limit, run, options.relative).over is False
             ]

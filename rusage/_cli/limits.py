@@ -44,8 +44,11 @@ def bounds(
         if value is not None and left is not None:
             value += left.cputime
         return value, value
-    if name == "tree_pss":  # of a stored report
-        return figures.get(name), figures.get(name)
+    if name == "tree_pss":
+        peak = ended.tree
+        if peak is None:  # of a stored report
+            return figures.get(name), figures.get(name)
+        return peak.pss_read or 0, None if ended.unsampled else peak.pss_at_most
     own = figures.get("ru_maxrss")
     peaks = [] if own is None else [own]
     if left is not None and left.peak:
@@ -93,6 +96,26 @@ def judge(
     return Verdict(over=False, notes=[close or unseen, _about(left)])
 
 
+def judge_median(
+    name: str, limit: float, runs: Sequence[Ended], relative: Mapping[str, Collection[str]]
+) -> Verdict:
+    """Compare the median of the runs of a series, at least one, with a relative limit."""
+    verdicts = [judge(name, limit, run, relative) for run in runs]
+    unknown = [verdict for verdict in verdicts if verdict.over is None]
+    if unknown or len(runs) == 1:
+        return [*unknown, *verdicts][0]
+    from statistics import median  # takes long to import
+
+    notes = [note for verdict in verdicts for note in verdict.notes]
+    value = median(bounds(name, run, relative[name])[0] or 0 for run in runs)
+    if value <= limit:
+        return Verdict(over=False, notes=notes)
+    figure, unit = FIGURES[name].name, FIGURES[name].unit
+    shown = exactly(int(value) if unit == "bytes" else value, unit)
+    over = f"the median of {len(runs)} runs, {shown}, is over the limit of {exactly(limit, unit)}"
+    return Verdict(over=True, complaint=f"{figure}: {over}", notes=notes)
+
+
 def _about(left: Left | None) -> str:
     """Return what is not known of the processes that a program left, if something is not."""
     if left is None or left.living == 0:
@@ -127,19 +150,30 @@ def check(
 ) -> int:
     """Print an error message for each limit that was exceeded or cannot be checked.
 
-    Each note is printed once. *relative*: as in the options. Return the exit status.
+    Each note is printed once. *relative*: as in the options; these limits have one verdict for all
+    runs that count. Return the exit status.
     """
+    each = {name: limit for name, limit in limits.items() if name not in relative}
+    several = len(runs) > 1
+    judged = [
+        (f"{command}: run {number}" if several else command, name, [run], judge(name, limit, run))
+        for number, run in enumerate(runs, 1)
+        for name, limit in each.items()
+    ]
+    counted = [run for run in runs if run.counted]
+    judged += [
+        (command, name, counted, judge_median(name, limits[name], counted, relative))
+        for name in (relative if counted else ())
+    ]
     status = 0
     notes: dict[str, None] = {}
-    for number, ended in enumerate(runs, 1):
-        for limited, limit in limits.items():
-            verdict = judge(limited, limit, ended, relative)
-            if verdict.over is not False:
-                status = max(status, CANCELED if verdict.over is None else OVER)
-                if not (limited in {"tree_rss", "tree_pss"} and ended.killed):  # run() has said so
-                    name = command if len(runs) == 1 else f"{command}: run {number}"
-                    complain(name, verdict.complaint)
-            notes |= dict.fromkeys(filter(None, verdict.notes))
+    for of_run, name, judged_runs, verdict in judged:
+        if verdict.over is not False:
+            status = max(status, CANCELED if verdict.over is None else OVER)
+            killed = any(run.killed for run in judged_runs)
+            if not (name in {"tree_rss", "tree_pss"} and killed):  # run() has said so
+                complain(of_run, verdict.complaint)
+        notes |= dict.fromkeys(filter(None, verdict.notes))
     for note in notes:
         complain(command, note, alarming=False)
     return status
