@@ -9,6 +9,7 @@ import stat
 import sys
 import time
 
+from .._calls import os_error
 from .._units import shown
 from .options import fail
 from .output import Stream, complain
@@ -39,7 +40,7 @@ def open_all(
     output: Stream | ReportFile = Stream(sys.stderr)
     if options.output == "-":
         if sys.stdout is None:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            raise os_error(errno.EBADF)
         output = Stream(sys.stdout)
     elif options.output is not None:
         output = ReportFile(options.output, closing, flags=os.O_APPEND)

@@ -7,6 +7,8 @@ import errno
 import os
 import sys
 
+from .._calls import os_error
+
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def in_a_line(text: str) -> str:
 def show(text: str) -> None:
     """Print a text on standard output."""
     if sys.stdout is None:  # the caller closed it; print() would discard the text
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        raise os_error(errno.EBADF)
     print(text)
 
 
