@@ -19,6 +19,7 @@ import tarfile
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 from cffi import FFI
 from setuptools import Extension, setup
@@ -197,9 +198,9 @@ class bdist_wheel(_bdist_wheel.bdist_wheel):  # noqa: N801 (the name is setuptoo
             self.py_limited_api = STABLE_ABI
         super().finalize_options()
 
-    def write_wheelfile(self, *args: str) -> None:
+    def write_wheelfile(self, *args: Any, **kwargs: Any) -> None:
         """Write the last file, and give all files the modes that do not depend on umask(2)."""
-        super().write_wheelfile(*args)
+        super().write_wheelfile(*args, **kwargs)
         for folder, _, names in os.walk(str(self.bdist_dir)):
             for path in (os.path.join(folder, name) for name in names):
                 os.chmod(path, plain_mode(os.stat(path).st_mode))
