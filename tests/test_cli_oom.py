@@ -46,7 +46,7 @@ def test_file_of_the_cgroup(
     """The memory controller's, by the mount that shows it; or none."""
     cgroup, mine, root, kind, file, found = place
     point = tmp_path / "a b\\c\n"
-    for folder in point, point / "a", point / "es", tmp_path / "a", point / (found or "."):
+    for folder in point, point / "a", Path(f"{point}es"), tmp_path / "a", point / (found or "."):
         folder.mkdir(exist_ok=True, parents=True)
         (folder / file).write_text("low 0\noom 2\noom_kill 7\noom_group_kill 0\n")
     escaped = str(point).replace("\\", "\\134").replace(" ", "\\040").replace("\n", "\\012")
