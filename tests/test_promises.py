@@ -584,12 +584,37 @@ PROMISES = [
     ),
     Promise(
         COMMAND,
-        """On Linux, FreeBSD and DragonFly BSD, with CPython, `rusage --tree` becomes the parent of
-        processes whose parents have ended, by PR_SET_CHILD_SUBREAPER or PROC_REAP_ACQUIRE: what `(
-        program & )` starts stays in the tree, is killed by `--kill`, and is waited for while the
-        program runs, so that its CPU time counts in `--samples`.""",
+        """What `( program & )` starts stays in the tree, is killed by `--kill`, and counts in
+        `--samples`.""",
         """test_cli_tree.py::test_orphans_are_limited_and_killed
         test_cli_tree.py::test_cpu_time_of_orphans""",
+    ),
+    Promise(
+        COMMAND,
+        """`rusage` waits for them up to half a second after the program, unless a signal arrives,
+        which is not forwarded then. Of those that run on, the figures so far count, and a line says
+        so.""",
+        """test_cli_orphans.py::test_limits_of_an_orphan
+        test_cli_orphans.py::test_signal_ends_the_wait""",
+    ),
+    Promise(
+        COMMAND,
+        "What earlier runs, `--prepare` or the caller have left is not counted",
+        "test_cli_orphans.py::test_those_from_before",
+    ),
+    Promise(
+        COMMAND,
+        """- Orphans and the largest process of `--tree` count if both reports have them; otherwise
+        a line says that they do not.""",
+        """test_cli_orphans.py::test_relative_limits
+        test_cli_orphans.py::test_orphans_in_a_stored_report""",
+    ),
+    Promise(
+        "docs/accuracy.md",
+        """`peak()` is at least what `peak()`, `rss()` or a `Process` of this process has read, and
+        `rusage --tree` compares `--limit-maxrss` with all samples.""",
+        """test_memory.py::test_what_was_read_counts
+        test_cli_tree.py::test_member_of_any_sample""",
     ),
     Promise(
         COMMAND,

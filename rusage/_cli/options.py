@@ -259,7 +259,11 @@ OPTIONS = {
     ],
     "Limits (exit status 123 if exceeded)": [
         Option(
-            "", "limit-maxrss", "SIZE", "limit on the peak memory of the largest process", _max_size
+            "",
+            "limit-maxrss",
+            "SIZE",
+            "limit on the peak of each process, also orphans",
+            _max_size,
         ),
         Option(
             "", "limit-tree-rss", "SIZE", "limit on all processes together, like 500M", _max_size
@@ -272,7 +276,11 @@ OPTIONS = {
             needs=["limit-tree-rss", "limit-tree-pss"],
         ),
         Option(
-            "", "limit-cputime", "SECONDS", "limit on user and system time together", _max_seconds
+            "",
+            "limit-cputime",
+            "SECONDS",
+            "limit on user and system time, also of orphans",
+            _max_seconds,
         ),
         Option(
             *("", "against", "FILE", "compare with a report in JSON; limits like +10%"),
