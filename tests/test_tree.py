@@ -118,6 +118,7 @@ def test_names_and_order_of_a_sample() -> None:
     assert pickle.loads(pickle.dumps(sample)) == sample == tuple(sample)
     assert repr(sample).startswith("Sample(elapsed=")
     assert type(member) is rusage.Member
+    assert member.name.endswith(".exe" if sys.platform == "win32" else member.name[-1])
     kinds = rusage.Sample, rusage.Member
     assert all(getattr(kind, name).__doc__ for kind in kinds for name in kind._fields)
 
