@@ -656,7 +656,8 @@ def test_kill_after_the_last_sample() -> None:
     tree = Mock(members=list, **{"sample.return_value": Mock(rss=0, processes=0)})
     sampler = sampling.Sampling(Options({}), "x", None)
     now = time.monotonic()
-    recording = Mock(tree=tree, **{"_take.return_value": (Mock(rss=0, pss=None), b"")})
+    taken: dict[str, Any] = {"_take.return_value": (Mock(rss=0, pss=None), b"")}
+    recording = Mock(tree=tree, **taken)
     vars(sampler).update(_recording=recording, _finishing=True, _terminated_at=now)
     sampler._enforce_limit(tree.sample())  # noqa: SLF001 (the recording calls it)
     tree.send_signal.assert_called_with(sampling.KILL)
