@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shlex
 import signal
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from command import new_folder, plain, record, run, text  # noqa: F401 (new_folder is a fixture)
 from forked import RUSAGE
 from held_trees import wait_until
+from peaks import ERROR
 
 import rusage
 from rusage._cli.run import CAN_ADOPT
@@ -227,3 +229,93 @@ def test_orphans_in_a_stored_report(kind: str, *, has_orphans: bool) -> None:
         assert done.returncode == (0 if has_orphans else status)
         found = record()["limits"]
     assert found["cputime"]["limit"] == pytest.approx(33.011 if has_orphans else 0.011)
+
+
+# --- Random trees ---
+
+# Each process holds memory, uses CPU time, and writes down how much; then it may wait for children,
+# and run on. The first one ends when all have written, so that what it left is at rest.
+TREE = """
+import json, os, sys, time
+
+def peak():
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
+
+def run(node):
+    pids = []
+    for child in node["children"]:
+        pid = os.fork()
+        if not pid:
+            run(child)
+            os._exit(0)
+        if not child["stays"]:
+            pids.append(pid)
+    block = bytearray(b"x") * node["size"]
+    del block
+    end = time.process_time() + node["seconds"]
+    while time.process_time() < end: pass
+    with open(f"new-{os.getpid()}", "w") as file:
+        json.dump([time.process_time(), peak()], file)
+    os.rename(f"new-{os.getpid()}", f"done-{os.getpid()}")
+    if node is root:
+        while sum(name.startswith("done-") for name in os.listdir()) < count: time.sleep(0.02)
+    if node["waits"]:
+        for pid in pids: os.waitpid(pid, 0)
+    if node["stays"] and node is not root: time.sleep(4)
+
+root, count = json.loads(sys.argv[1])
+run(root)
+os._exit(0)
+"""
+
+
+def random_tree(choose: random.Random, depth: int = 0) -> dict[str, Any]:
+    """Return a process and its children; one that runs on is not waited for."""
+    count = choose.choice([1, 2, 3] if depth == 0 else [0, 0, 1, 2] if depth < 4 else [0])
+    children = [random_tree(choose, depth + 1) for _ in range(count)]
+    return {
+        "children": children,
+        "size": choose.randrange(1, 40) * MIB,
+        "seconds": choose.random() * 0.05,
+        "waits": choose.random() < 0.5,
+        "stays": choose.random() < 0.15,
+    }
+
+
+def number_of(node: dict[str, Any]) -> int:
+    """Return the number of processes."""
+    return 1 + sum(map(number_of, node["children"]))
+
+
+@pytest.mark.skipif(not HAS_PEAK, reason="the system has no peak of a running process")
+@pytest.mark.parametrize(
+    "seeds",
+    [range(4), pytest.param(range(4, 204), marks=pytest.mark.thorough)],
+    ids=["few", "many"],
+)
+def test_random_trees(seeds: range, tmp_path: Path) -> None:
+    """Program and orphans together have what each process has counted itself."""
+    for seed in seeds:
+        root = random_tree(random.Random(seed))
+        count = number_of(root)
+        folder = tmp_path / f"{seed}"
+        folder.mkdir()
+        os.chdir(folder)
+        words = ["--json", "--limit-cputime", "900", sys.executable, "-S", "-c", TREE]
+        assert run(*words, json.dumps([root, count])).returncode == 0
+        found = record()
+        own = [json.loads(path.read_text()) for path in folder.glob("done-*")]
+        assert len(own) == count
+        usage, left = found["usage"], found["orphans"]
+        seconds = usage["ru_utime"] + usage["ru_stime"] + left["cputime"]
+        expected = sum(one[0] for one in own)
+        # The end of a process takes time too, and the first one looks at a folder until all are
+        # done; a child that was forked begins with nothing.
+        assert expected - 0.005 * count - 0.02 <= seconds <= expected + 0.1 * count + 1, (
+            seed,
+            own,
+            found,
+        )
+        largest = max(one[1] for one in own)
+        assert abs(max(usage["ru_maxrss"], left["ru_maxrss"]) - largest) <= ERROR + 4 * MIB, seed
