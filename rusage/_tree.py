@@ -320,9 +320,9 @@ class Tree(Opened):
         self._call(lib.rusage_tree_own_orphans, os.getpid(), known, len(others))
 
     def _total(self) -> tuple[int, float]:
-        """Return the number of living members, and their CPU time, not only since the opening.
+        """Return the number of living members, and CPU time, not only since the opening.
 
-        It includes what they have waited for. Of members that may not be read, it is unknown.
+        It is that of the members, also of zombies, and of what they have waited for.
         """
         read = ffi.new("rusage_sample *")
         self._call(lib.rusage_tree_sample, 0, read, ffi.NULL, 0)

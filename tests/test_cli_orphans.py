@@ -1,5 +1,7 @@
 """Processes that a program leaves: limits count them, and reports in JSON that are exported."""
 
+from __future__ import annotations
+
 import json
 import os
 import random
@@ -9,7 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
 import forked
@@ -21,6 +23,9 @@ from peaks import ERROR
 
 import rusage
 from rusage._cli.run import CAN_ADOPT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 if not CAN_ADOPT:
     pytest.skip("this system gives no orphans to the command", allow_module_level=True)
@@ -242,12 +247,12 @@ def peak():
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
 
-def run(node):
+def run(node, below=False):
     pids = []
     for child in node["children"]:
         pid = os.fork()
         if not pid:
-            run(child)
+            run(child, below or node["stays"] and node is not root)
             os._exit(0)
         if not child["stays"]:
             pids.append(pid)
@@ -256,7 +261,7 @@ def run(node):
     end = time.process_time() + node["seconds"]
     while time.process_time() < end: pass
     with open(f"new-{os.getpid()}", "w") as file:
-        json.dump([time.process_time(), peak()], file)
+        json.dump([time.process_time(), peak(), below and not node["stays"]], file)
     os.rename(f"new-{os.getpid()}", f"done-{os.getpid()}")
     if node is root:
         while sum(name.startswith("done-") for name in os.listdir()) < count: time.sleep(0.02)
@@ -294,7 +299,7 @@ def number_of(node: dict[str, Any]) -> int:
     [range(4), pytest.param(range(4, 204), marks=pytest.mark.thorough)],
     ids=["few", "many"],
 )
-def test_random_trees(seeds: range, tmp_path: Path) -> None:
+def test_random_trees(seeds: Iterable[int], tmp_path: Path) -> None:
     """Program and orphans together have what each process has counted itself."""
     for seed in seeds:
         root = random_tree(random.Random(seed))
@@ -317,5 +322,8 @@ def test_random_trees(seeds: range, tmp_path: Path) -> None:
             own,
             found,
         )
-        largest = max(one[1] for one in own)
-        assert abs(max(usage["ru_maxrss"], left["ru_maxrss"]) - largest) <= ERROR + 4 * MIB, seed
+        # Of what a process has waited for, or not yet, the peak is unknown while it runs on.
+        peak = max(usage["ru_maxrss"], left["ru_maxrss"])
+        least = max(one for _, one, is_hidden in own if not is_hidden)
+        most = max(one for _, one, _ in own)
+        assert least - ERROR - 4 * MIB <= peak <= most + ERROR + 4 * MIB, (seed, own, found)

@@ -456,13 +456,14 @@ static void rusage_tree_copy(const rusage_tree *tree, rusage_sample *sample,
 
         sample->processes += is_read || is_unread;
         sample->unread += is_unread;
+        if (is_read || member->now.state == RUSAGE_ZOMBIE) /* its parent has not waited for it */
+            sample->total += rusage_member_total(member);
         if (!is_read)
             continue;
         sample->rss += member->now.rss;
         if (sample->largest < member->now.rss)
             sample->largest = member->now.rss;
         sample->pss += member->now.pss;
-        sample->total += rusage_member_total(member);
         if (sample->figures < room) {
             figures[sample->figures].pid = member->pid;
             figures[sample->figures].rss = member->now.rss;

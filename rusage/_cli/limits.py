@@ -123,7 +123,7 @@ def _about(left: Left | None) -> str:
     if left.living is None:
         return "processes that it left run on, and could not be read: they are not compared"
     number = "1 process" if left.living == 1 else f"{left.living} processes"
-    return f"{number} that it left still ran: what they used later is not compared"
+    return f"{number} that it left still ran: later use is not compared"
 
 
 def _judge_pss(limit: float, ended: Ended) -> Verdict:
