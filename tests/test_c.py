@@ -240,3 +240,22 @@ def test_stable_abi_of_each_build(
     wheel = object.__new__(build.bdist_wheel)
     wheel.finalize_options()
     assert getattr(wheel, "py_limited_api", "") == tag
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
+def test_modes_in_wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They do not depend on umask(2)."""
+    pytest.importorskip("setuptools", reason="no setuptools: pip install --group tests")
+    from setuptools.command import bdist_wheel
+
+    build = build_script()
+    monkeypatch.setattr(bdist_wheel.bdist_wheel, "write_wheelfile", lambda *_: None)
+    wheel = object.__new__(build.bdist_wheel)
+    wheel.bdist_dir = str(tmp_path)
+    (tmp_path / "folder").mkdir()
+    for mode in 0o600, 0o664, 0o700, 0o777:
+        (tmp_path / "folder" / f"{mode}").touch()
+        (tmp_path / "folder" / f"{mode}").chmod(mode)
+    wheel.write_wheelfile("")
+    modes = {file.stat().st_mode & 0o777 for file in (tmp_path / "folder").iterdir()}
+    assert modes == {0o644, 0o755}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
 import pytest
@@ -25,7 +27,10 @@ from rusage._children.inherited import (
     read_inherited,
     touched_before_exec,
 )
-from rusage._memory import known_peak
+from rusage._memory import HAS_MARK, known_peak
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 MIB = 2**20
 MARGIN = 1536 * 1024  # 2 x 3 x 2 CPUs x 32 pages of 4 KiB
@@ -179,3 +184,25 @@ def test_floor_of_each_rule(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
         assert floor is None
     assert floor_of(preexec_fn=lambda: None) is None
     assert floor_of(rlimits={resource.RLIMIT_CORE: (0, 0)}) is None
+
+
+@pytest.mark.skipif(not HAS_MARK, reason="nothing resets the mark of this system")
+@alone
+def test_floor_if_the_mark_is_reset_during_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by another thread, after the fork: the child's peak may be the one before the reset."""
+    from rusage._children import posix, rlimits
+
+    original = rlimits.set_in_child
+
+    @contextlib.contextmanager
+    def resetting(*arguments: Any) -> Iterator[Any]:
+        Path("/proc/self/clear_refs").write_text("5")
+        with original(*arguments) as function:
+            yield function
+
+    monkeypatch.setattr(posix, "start", lambda *_: None)  # of the launcher
+    monkeypatch.setattr(posix, "set_in_child", resetting)
+    peak = rusage.rss() + 100 * MIB
+    del [b"x" * (200 * MIB)][0]
+    with rusage.Popen(["true"]) as child:
+        assert vars(child)["_known"]["floor"] > peak
