@@ -7,16 +7,14 @@ numbers can be set.
 from __future__ import annotations
 
 import os
-import platform
-import re
 import shutil
-import struct
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from commands import FLOAT_FLAGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,10 +82,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         if system not in compiled:
             folder = tmp_path_factory.mktemp(system)
             words = words_for(system, folder)
-            flags = ["-Wall", "-Wextra", "-Werror", "-Wno-unused"]
-            is_x86 = re.fullmatch(r"(?i)i.86|x86_64|amd64", platform.machine()) is not None
-            if is_x86 and struct.calcsize("P") == 4:
-                flags += ["-msse2", "-mfpmath=sse"]  # as rusage_build.py
+            flags = ["-Wall", "-Wextra", "-Werror", "-Wno-unused", *FLOAT_FLAGS]
             subprocess.run(
                 [compiler, *flags, *words, KERNELS / "main.c", "-o", folder / "program"], check=True
             )

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import FLOAT_FLAGS
 from made_up import words_for
 
 HERE = Path(__file__).parent
@@ -39,7 +40,7 @@ def test_any_bytes_can_be_parsed(target: str, tmp_path: Path) -> None:
     if target in TARGETS[5:]:
         words = ["-DTARGET=fuzz_kinfo", *words_for(target, tmp_path)]
         words.append("-fno-sanitize=signed-integer-overflow")
-    flags = ["-g", "-O1", "-Wall", "-Wextra", "-Wno-unused", f"-I{HERE.parent}"]
+    flags = ["-g", "-O1", "-Wall", "-Wextra", "-Wno-unused", *FLOAT_FLAGS, f"-I{HERE.parent}"]
     flags += ["-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"]
     program, source = tmp_path / "fuzz", HERE / "programs" / "fuzz.c"
     done = subprocess.run(

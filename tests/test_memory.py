@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from checks import install_filter
+from commands import FLOAT_FLAGS
 from conftest import (
     alone,
     at_each_instruction,
@@ -479,10 +480,8 @@ def test_marks(tmp_path: Path) -> None:
     if shutil.which(compiler[0]) is None:
         pytest.skip(reason="no C compiler: apt-get install gcc libc6-dev")
     library = tmp_path / "marks.so"
-    subprocess.run(
-        [*compiler, "-shared", "-fPIC", f"-I{Path(__file__).parent.parent}", source, "-o", library],
-        check=True,
-    )
+    flags = ["-shared", "-fPIC", *FLOAT_FLAGS, f"-I{Path(__file__).parent.parent}"]
+    subprocess.run([*compiler, *flags, source, "-o", library], check=True)
     marks = ctypes.CDLL(str(library))
     mark, resident = (ctypes.c_int64.in_dll(marks, name) for name in ("made_mark", "made_resident"))
     choose, page, highest = random.Random(1), rusage.getpagesize(), 0

@@ -1,5 +1,8 @@
 """What the programs in this folder share: their new folder, and commands that run quietly."""
 
+import platform
+import re
+import struct
 import subprocess
 import sys
 import time
@@ -7,6 +10,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+# What compiles the package's C for 32-bit x86, as rusage_build.py does: the x87 rounds twice.
+IS_X86 = re.fullmatch(r"(?i)i.86|x86_64|amd64", platform.machine()) is not None
+FLOAT_FLAGS = ["-msse2", "-mfpmath=sse"] if IS_X86 and struct.calcsize("P") == 4 else []
 
 
 def new_folder(usage: str | None) -> Path:

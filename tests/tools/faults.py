@@ -16,6 +16,8 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
+from commands import FLOAT_FLAGS
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / "tests" / "programs"
 SCENES = ["process", "memory", "block", "record", "trees", "trees few", "trees listed"]
@@ -32,7 +34,7 @@ def build(folder: Path) -> None:
     source = folder / "rusage.c"
     script = [sys.executable, str(ROOT / "rusage_build.py"), "--platform", "linux", str(source)]
     subprocess.run(script, check=True, stdout=subprocess.DEVNULL)
-    flags = ["-shared", "-fPIC", "-O1", "-D_CFFI_NO_LIMITED_API"]
+    flags = ["-shared", "-fPIC", "-O1", "-D_CFFI_NO_LIMITED_API", *FLOAT_FLAGS]
     flags += ["-include", str(PROGRAMS / "faults.h"), f"-I{sysconfig.get_path('include')}"]
     compiler = shlex.split(os.environ.get("CC", "cc"))  # for this Python's C library
     subprocess.run([*compiler, *flags, source, "-o", package / "_rusage.so"], check=True)
