@@ -41,7 +41,7 @@ if BACKEND.adopts_orphans:
     WAYS += ["subreaper kill"]
 # PyPy does not find itself under the filter.
 system = sys.platform, platform.machine(), sys.implementation.name
-if system == ("linux", "x86_64", "cpython"):
+if system == ("linux", "x86_64", "cpython") and sys.maxsize > 2**32:
     WAYS += ["subreaper listed"]
 
 
