@@ -231,7 +231,7 @@ PROMISES = [
     ),
     Promise(
         INHERITED,
-        "Do not use `preexec_fn`: then it is never known.",
+        "With a `preexec_fn` it is never measured",
         "test_inherited.py::test_floor_of_each_rule",
     ),
     Promise(
@@ -516,8 +516,8 @@ PROMISES = [
     ),
     Promise(
         COMMAND,
-        """if the others' PSS alone is over the limit, it is exceeded, and `--kill` ends the tree;
-        if it is within only without them, a line says that it may be exceeded.""",
+        """if the PSS of the others alone is over the limit, it is exceeded, and `--kill` ends the
+        tree; if only the sum with this RSS is over it, a line says that it may be exceeded.""",
         "test_cli_pss.py::test_verdicts",
     ),
     Promise(
@@ -592,14 +592,14 @@ PROMISES = [
     Promise(
         COMMAND,
         """`rusage` waits for them up to half a second after the program, unless a signal arrives,
-        which is not forwarded then. Of those that run on, the figures so far count, and a line says
+        which is not forwarded then. If they run on, their figures so far count, and a line says
         so.""",
         """test_cli_orphans.py::test_limits_of_an_orphan
         test_cli_orphans.py::test_signal_ends_the_wait""",
     ),
     Promise(
         COMMAND,
-        "What earlier runs, `--prepare` or the caller have left is not counted",
+        "Processes that earlier runs, `--prepare` or the caller have left are not counted",
         "test_cli_orphans.py::test_those_from_before",
     ),
     Promise(
@@ -611,8 +611,8 @@ PROMISES = [
     ),
     Promise(
         "docs/accuracy.md",
-        """`peak()` is at least what `peak()`, `rss()` or a `Process` of this process has read, and
-        `rusage --tree` compares `--limit-maxrss` with all samples.""",
+        """`peak()` is never below a value that `peak()`, `rss()` or a `Process` of this process has
+        returned, and `rusage --tree` compares `--limit-maxrss` with all samples.""",
         """test_memory.py::test_what_was_read_counts
         test_cli_tree.py::test_member_of_any_sample""",
     ),
