@@ -202,7 +202,7 @@ adopts = pytest.mark.skipif(
 # Hold 60 MiB for 20 s, whatever SIGTERM says.
 HOLD = (
     "import signal, time; signal.signal(15, signal.SIG_IGN); "
-    "block = bytearray(b'x') * (60 << 20); time.sleep(20)"
+    "block = bytearray(b'x') * (60 << 20); open('held', 'w'); time.sleep(20)"
 )
 # Use CPU time, and then close the pipe that the program reads to the end.
 BURN = "import time\nwhile time.process_time() < 0.3: pass"
@@ -216,10 +216,12 @@ def in_background(code: str) -> str:
 @adopts
 @forked.needs_fork
 @pytest.mark.parametrize(
-    ("interval", "seconds", "status"), [("0.01", 20, None), ("60", 2, 0)], ids=["", "at the end"]
+    ("interval", "then", "status"),
+    [("0.01", "sleep 20", None), ("60", "until [ -e held ]; do sleep 0.1; done", 0)],
+    ids=["", "at the end"],
 )
 def test_orphans_are_limited_and_killed(
-    interval: str, seconds: int, status: int | None, monkeypatch: pytest.MonkeyPatch
+    interval: str, then: str, status: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What ``( command & )`` starts is in the tree, although its parent ends at once.
 
@@ -228,7 +230,7 @@ def test_orphans_are_limited_and_killed(
     monkeypatch.setattr(sampling, "GRACE", 0.1)
     words = ["--json", "--interval", interval, "--limit-tree-rss", "40MiB", "--kill", "sh", "-c"]
     began = time.monotonic()
-    done = run(*words, f"{in_background(HOLD)}; sleep {seconds}")
+    done = run(*words, f"{in_background(HOLD)}; {then}")
     assert time.monotonic() - began < 15
     assert done.returncode == 123
     message = r"rusage: sh: .* bytes .* is over the limit of .*: its processes got signals\n"
