@@ -40,6 +40,7 @@ MEANT = {
 
 def of_option(message: str, opt: str, names: list[str], arguments: list[str]) -> str:
     """Return the message of getopt about an option, with the options that may be meant."""
+    message = message.partition(";")[0]  # CPython 3.14 lists the options, as they are in its table
     for word in arguments:  # such as -json, which getopt takes for five letters
         whole = word[1:].partition("=")[0]
         if len(opt) == 1 and word[:1] == "-" and opt in whole and (whole in {*names, *MEANT}):
