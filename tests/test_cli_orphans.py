@@ -154,6 +154,24 @@ def test_children_of_the_orphan() -> None:
     assert found["cputime"] > 0.2
 
 
+ZOMBIE = """import os, time
+if not os.fork():
+    while time.process_time() < 0.2: pass
+    os._exit(0)
+os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+os.close(1)
+time.sleep(5)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a zombie shows differs")
+def test_zombie_of_the_orphan() -> None:
+    """It counts, though its parent, which runs on, has not waited for it."""
+    script = f"( {sys.executable} -S -c {shlex.quote(ZOMBIE)} & ) | cat"
+    assert run("--json", "--limit-cputime", "50", "sh", "-c", script).returncode == 0
+    assert (record()["orphans"]["living"], record()["orphans"]["cputime"] > 0.2) == (1, True)
+
+
 @forked.needs_fork
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
 def test_signal_ends_the_wait(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -301,14 +301,20 @@ def test_first_thread_that_is_replaced(handle: Handle, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "contents", ["", "7", "7 (x)", "7 (x) S 1 7 7 0 -1 4194304 1 2 3", "7 (x) S a b c d e f g\n"]
+    "contents",
+    [
+        *("", "7", "7 (x)", "7 (x) S 1 7 7 0 -1 4194304 1 2 3", "7 (x) S a b c d e f g\n"),
+        stat(utime=2**62),  # two such times have no sum
+        stat(stime=-(2**62) - 1),
+    ],
 )
-def test_file_that_is_cut(handle: Handle, tmp_path: Path, contents: str) -> None:
+def test_file_that_no_kernel_writes(handle: Handle, tmp_path: Path, contents: str) -> None:
     """Nothing is made up."""
     (tmp_path / "stat").write_text(contents)
     assert read(handle) == errno.EIO
-    (tmp_path / "statm").write_text("9999")
-    assert rss(handle) == -errno.EIO
+    for text in "9999", f"9999 {2**41 + 1} 1 1 0 1 0", "9999 -1 1 1 0 1 0":
+        (tmp_path / "statm").write_text(text)
+        assert rss(handle) == -errno.EIO
 
 
 def test_length_of_what_precedes_the_peak(handle: Handle, tmp_path: Path) -> None:
