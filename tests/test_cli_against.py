@@ -76,6 +76,16 @@ def test_verdict_of_a_series() -> None:
 
 
 @needs_tree
+@pytest.mark.skipif(not CAN_ADOPT, reason="the two reports differ in orphans too")
+def test_samples_in_one_report_only() -> None:
+    """A line says that they do not count, if the limit is one of those in which they would."""
+    stored = STORED | {"tree": {"rss": 2**40, "killed": False, "member_peak": 2**40}}
+    for limit, says in {"cputime": False, "maxrss": True}.items():
+        done = against(stored, f"--limit-{limit}", "+10%", "true")
+        assert ("samples of single processes do not count" in done.stderr) == says
+
+
+@needs_tree
 def test_relative_limit_of_the_tree() -> None:
     """A sample above it ends the program."""
     stored = STORED | {"tree": {"rss": 999, "killed": False}}

@@ -135,6 +135,7 @@ def compared(*columns: list[float]) -> list[str]:
 
 
 FIRST, WIDE = [1.0, 1.1, 0.9, 1.0, 1.2, 0.8], [0.1, 9.0, 1.0, 1.0, 8.0, 0.1]
+SLOWER = [1.2, 1.0, 1.1, 1.1, 1.0, 1.0]  # 7 %, perhaps by chance
 
 
 def test_star_of_the_smallest() -> None:
@@ -143,10 +144,23 @@ def test_star_of_the_smallest() -> None:
     for columns, at in (
         ([double, FIRST, triple], 1),
         ([triple, FIRST, WIDE], None),
+        ([triple, FIRST, SLOWER], None),
         ([FIRST], None),
     ):
         starred = [each.smallest != set() for each in series(*columns)]
         assert starred == [at == number for number in range(len(columns))]
+
+
+def test_decimals_of_a_ratio() -> None:
+    """As many as the interval justifies, and those that tell it from 1."""
+    for ratio, low, high, expected in (
+        (3.14159, 3.0, 3.3, "3.1 3.0 3.3"),
+        (1.003, 0.9, 1.2, "1.0 0.9 1.2"),
+        (1.003, 1.003, 1.003, "1.003 1.003 1.003"),
+        (1.003, 1.003, 1.5, "1.003 1.003 1.500"),
+        (31.4, 25.0, 36.0, "31 25 36"),
+    ):
+        assert " ".join(summary.Ratio(ratio, low, high).shown()) == expected
 
 
 def test_sentence_at_the_end() -> None:

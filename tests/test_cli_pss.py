@@ -156,6 +156,16 @@ def test_verdicts(case: Any) -> None:
     assert kills._is_over(99, read) == (over is True)  # noqa: SLF001 (the rule)
 
 
+def test_members_that_no_sample_has() -> None:
+    """A limit that is kept without them may be exceeded: a note says so."""
+    whole = peak(9, 9, is_complete=True)
+    for unread in 0, 1:
+        sample = whole.largest._replace(unread=unread)
+        ended = Ended(0, {}, 1.0, None, whole._replace(largest=sample, samples=[sample]))
+        verdict = limits.judge("tree_pss", 10, ended)
+        assert (verdict.over, any(verdict.notes)) == (False, bool(unread))
+
+
 @root
 def test_members_that_may_not_be_read() -> None:
     """Their RSS is the difference of the bounds."""
@@ -175,6 +185,15 @@ def test_members_that_may_not_be_read() -> None:
         assert found.largest.unread == 0
 
     in_child(look)
+
+
+def test_samples_below_the_limit() -> None:
+    """Without PSS in each sample, its largest sum is not known."""
+    for above, is_complete in {-1: True, 2**60: False}.items():
+        with Recording(os.getpid(), 10, above) as recording:
+            pass
+        assert recording.is_pss_complete == is_complete
+        assert (recording.pss_read is not None) == is_complete
 
 
 # --- Members that start or end during a reading ---
