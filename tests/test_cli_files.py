@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import mmap
 import os
@@ -13,12 +14,15 @@ import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import forked
 import pytest
 from command import needs_tree, new_folder, plain, record, table  # noqa: F401 (a fixture)
 from conftest import forks
 from forked import RUSAGE
+
+from rusage._cli import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,6 +131,19 @@ def test_replaced_file_keeps_what_it_is(content: str, way: str) -> None:
     assert (after.st_ino != before.st_ino) == (way == "rename" and bool(content))
     assert os.listdir("d") == ["x.json"]
     assert way != "hard link" or record("y")["command"] == ["true"]
+
+
+def test_report_after_anothers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If an error shows after the writing, it goes, but nothing that another run has written."""
+    for before, after in {"old": "old", "old, other's": "old, other'snew"}.items():
+        Path("x").write_text(before)
+        descriptor = os.open("x", os.O_WRONLY | os.O_APPEND)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "dup", Mock(side_effect=OSError(errno.EIO, "shows late")))
+            with pytest.raises(OSError, match="shows late"):
+                files._write(descriptor, b"new", len("old"))  # noqa: SLF001 (no NFS here)
+        os.close(descriptor)
+        assert Path("x").read_text() == after
 
 
 # --- New files ---

@@ -17,12 +17,13 @@ from unittest.mock import Mock
 import forked
 import pytest
 from command import new_folder, plain, record, run, text  # noqa: F401 (new_folder is a fixture)
+from conftest import forks, in_child
 from forked import RUSAGE, needs_peak
 from held_trees import wait_until
 from peaks import ERROR
 
 import rusage
-from rusage._cli.run import CAN_ADOPT
+from rusage._cli.run import CAN_ADOPT, Signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -190,6 +191,33 @@ def test_signal_ends_the_wait(number: signal.Signals, monkeypatch: pytest.Monkey
     assert series.returncode == (-number if number == signal.SIGINT else 128 + number)
     assert time.monotonic() - began < 15
     assert f"stopped by signal {number:d}" in " ".join(text().split())
+
+
+@forks
+def test_signal_before_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that arrives while the program is started, and ends, leaves no wait either."""
+    monkeypatch.setattr(orphans, "PATIENCE", 60)
+
+    def scene() -> None:
+        with subprocess.Popen(["/bin/sleep", "60"]) as left:
+            counted = orphans.Orphans([], is_counted=True)
+            counted.start(left.pid)
+            signals = Signals()
+            signals.early.append(signal.SIGTERM)
+            began = time.monotonic()
+            assert counted.finish(signals).living == 1
+            assert time.monotonic() - began < 15
+            left.kill()
+
+    in_child(scene)
+
+
+def test_number_of_one_from_before() -> None:
+    """When that has ended, another process can have it, which counts."""
+    counted = orphans.Orphans([7], is_counted=True)
+    for usage in rusage.RUsage.zero, rusage.getrusage(rusage.RUSAGE_SELF):
+        counted.count(7, usage)
+    assert counted._reaped == [usage]
 
 
 def is_there(pid: int) -> bool:

@@ -661,6 +661,26 @@ def test_what_was_read_counts(name: str) -> None:
 
 
 @linux
+def test_size_of_another_process_with_the_number() -> None:
+    """In a child's PID namespace a ``Process`` of the parent has the child's own number."""
+
+    def parent() -> None:
+        block = touch(64 * MIB)
+        block.madvise(mmap.MADV_DONTFORK)
+        process = rusage.Process(os.getpid())
+
+        def child() -> None:
+            assert process.pid == os.getpid() == 1
+            assert process.rss() >= 64 * MIB
+            assert rusage.peak() < process.rss() - 32 * MIB
+
+        in_namespaces(child)
+        process.close()
+
+    in_namespaces(parent, proc="")
+
+
+@linux
 def test_split_huge_pages(tmp_path: Path) -> None:
     """The kernel lowers its peak at a write to a private mapping of a file; ``peak()`` stays."""
     size = 64 * MIB
