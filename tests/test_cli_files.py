@@ -19,7 +19,7 @@ from unittest.mock import Mock
 import forked
 import pytest
 from command import needs_tree, new_folder, plain, record, table  # noqa: F401 (a fixture)
-from conftest import forks
+from conftest import forks, needs_sh
 from forked import RUSAGE
 
 from rusage._cli import files
@@ -174,6 +174,15 @@ def test_new_file_without_a_report(words: list[str]) -> None:
     Path(words[1]).touch()
     plain(*words, env=environment)
     assert Path(words[1]).read_text() == ""
+
+
+@needs_sh
+def test_file_of_the_program() -> None:
+    """It is not removed, though it has the name of the new file, and is empty too."""
+    for option in "-o", "--export":
+        assert plain(option, "x.csv", "sh", "-c", "rm x.csv; : >x.csv").returncode == 125
+        assert Path("x.csv").read_text() == ""
+        Path("x.csv").unlink()
 
 
 # --- Several runs append ---

@@ -206,14 +206,19 @@ def test_reading_while_members_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """
 
     def sums(*readings: str) -> tuple[int | None, int]:
-        """Return PSS, and how many readings are left; each is of processes named by digits."""
+        """Return PSS, and how many readings are left; each is of processes named by digits.
+
+        A question mark is one that may not be read.
+        """
         rest = list(readings)
 
         def sample_members(_tree: rusage.Tree, *, pss: bool = False) -> tuple[rusage.Sample, bytes]:
             pids, _, size = rest.pop(0).partition(":")
             assert bool(size) == pss
-            sample = rusage.Sample(0.1, 1, 0.0, len(pids), 0, int(size) if pss else None)
-            return sample, b"".join(FIGURES.pack(int(pid), 7, 0.0, b"") for pid in pids)
+            unread = pids.count("?")
+            sample = rusage.Sample(0.1, 1, 0.0, len(pids), unread, int(size) if pss else None)
+            known = [int(pid) for pid in pids if pid != "?"]
+            return sample, b"".join(FIGURES.pack(pid, 7, 0.0, b"") for pid in known)
 
         monkeypatch.setattr(rusage.Tree, "_sample_members", sample_members)
         with rusage.Tree() as tree:
@@ -223,6 +228,7 @@ def test_reading_while_members_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sums("123", "123:130", "13", "13:95", "13") == (95, 0)
     assert sums("123", "12:60", "12", "12:90", "12") == (90, 0)
     assert sums("12", "123:130", "123", "123:90", "123") == (90, 0)
+    assert sums("12?", "12:130", "12", "12:90", "12") == (90, 0)
     changing = ["12", "12:130", "13", "13:120", "14", "14:125", "15", "15:140", "16"]
     assert sums(*changing) == (120, 0)
     changing = ["123", "123:90", "456", "456:99", "45", "45:50", "67", "67:40", "89"]

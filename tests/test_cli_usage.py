@@ -49,6 +49,7 @@ WRONG: list[tuple[str | list[str], str]] = [
     ("--repeat 5 true", "option --repeat not recognized; did you mean --runs?"),
     ("--children true", "option --children not recognized; did you mean --tree?"),
     ("-json true", "option -json not recognized; did you mean --json?"),
+    ("-memory=5M true", f"option -memory=5M not recognized; did you mean {hints.PEAK}?"),
     ("-help", "option -help not recognized; did you mean --help?"),
     ("-j true", "option -j not recognized; did you mean --json?"),
     ("-y true", "option -y not recognized"),

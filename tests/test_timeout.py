@@ -219,3 +219,14 @@ def test_timeout_while_a_grandchild_has_the_pipe() -> None:
         )
     os.close(read)
     os.close(write)
+
+
+def test_output_until_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exception has both parts, as subprocess's."""
+    theirs = subprocess.TimeoutExpired(["x"], 1.5, b"output", b"error")
+    monkeypatch.setattr(rusage.Popen, "communicate", Mock(side_effect=theirs))
+    with pytest.raises(rusage.TimeoutExpired) as caught:
+        rusage.run([sys.executable, "-S", "-c", "pass"], timeout=1.5)
+    assert caught.value.args == theirs.args
+    for name in "cmd", "timeout", "output", "stdout", "stderr":
+        assert getattr(caught.value, name) == getattr(theirs, name)
