@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import itertools
 import mmap
@@ -113,6 +114,9 @@ def test_replaced_file_keeps_what_it_is(content: str, way: str) -> None:
     Path("d").mkdir()
     file = Path("d/x.json")
     file.write_text(content)
+    if hasattr(os, "chown") and os.geteuid() == 0:
+        with contextlib.suppress(OSError):  # of a user that this namespace does not have
+            os.chown(file, 4711, 4712)
     file.chmod(0o666)
     Path("link.json").symlink_to("d/x.json")
     if way == "hard link":
@@ -144,6 +148,19 @@ def test_report_after_anothers(monkeypatch: pytest.MonkeyPatch) -> None:
                 files._write(descriptor, b"new", len("old"))  # noqa: SLF001 (no NFS here)
         os.close(descriptor)
         assert Path("x").read_text() == after
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows replaces no open file")
+@pytest.mark.parametrize("name", ["ENOSPC", "EDQUOT", "EFBIG", "EIO", "EACCES", "EROFS"])
+def test_error_of_the_new_file(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that the old file would have too leaves that alone; after others it is overwritten."""
+    Path("x").write_text("old")
+    refused = Mock(side_effect=OSError(getattr(errno, name), "refused"))
+    monkeypatch.setattr(files, "_rename_over", refused)
+    with contextlib.ExitStack() as closing:
+        is_written = files.ReportFile("x", closing).replace(lambda _: "new")
+    keeps = name not in {"EACCES", "EROFS"}
+    assert (is_written, Path("x").read_text()) == (not keeps, "old" if keeps else "new\n")
 
 
 # --- New files ---
