@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import errno
 import mmap
 import os
 import platform
@@ -517,6 +518,13 @@ def test_marks(tmp_path: Path) -> None:
     mark.value += 1
     ctypes.c_ulong.in_dll(marks, "made_meanwhile").value = mark.value + 1
     assert [marks.rusage_peak(), marks.rusage_peak()] == [(mark.value + 1) * 1024] * 2
+    # A forked child closes its copy of the descriptor by which another thread resets the mark.
+    clear_refs = ctypes.c_int.in_dll(marks, "rusage_clear_refs")
+    descriptor = clear_refs.value = os.open(os.devnull, os.O_RDONLY)
+    marks.rusage_forget_peaks()
+    assert clear_refs.value == -1
+    with pytest.raises(OSError, match=os.strerror(errno.EBADF)):
+        os.fstat(descriptor)
 
 
 @pytest.mark.skipif("rss" in BACKEND.absent, reason="this system has no rss()")
