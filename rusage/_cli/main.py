@@ -145,7 +145,7 @@ def _report(
 ) -> Any:
     """Return a report: bytes for a picture, and otherwise text. *file*: of ``--output``."""
     if kind is None:
-        return _text(found, code, options, file)
+        return _for_people(found, code, options, file)
     from . import formats
 
     if kind == "json":
@@ -158,7 +158,7 @@ def _report(
     return formats.of_tree(kind, found[0].text, ended.tree, ended.unsampled or TOO_SHORT)
 
 
-def _text(found: list[Series], code: int, options: Options, file: TextIO | None) -> str:
+def _for_people(found: list[Series], code: int, options: Options, file: TextIO | None) -> str:
     """Return a report for people: GNU time's, a table, or the rows of a run."""
     first = found[0]
     if options.format is not None:
