@@ -241,6 +241,14 @@ def test_processes_that_cannot_be_read(method: str, monkeypatch: pytest.MonkeyPa
     assert record()["orphans"] == NONE | {"living": None}
 
 
+@forked.needs_fork
+def test_processes_that_can_be_read_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error while it waits is no end of them."""
+    monkeypatch.setattr(rusage.Tree, "sample", Mock(side_effect=OSError(24, "too many")))
+    assert run("--json", "--limit-cputime", "50", *leaving(5)).returncode == 0
+    assert record()["orphans"]["living"] == 1
+
+
 # --- Stored reports ---
 
 
