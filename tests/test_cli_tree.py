@@ -653,6 +653,17 @@ def test_kill_of_a_tree_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> 
     assert (done.returncode, record()["signal"]) == (123, signal.SIGTERM)
 
 
+def test_kill_until_two_readings_find_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One may miss a process that another one starts meanwhile."""
+    monkeypatch.setattr(sampling, "may_signal", lambda _: True)
+    sampler = sampling.Sampling(Options({}), "x", None)
+    sampler._terminated_at = float("-inf")  # noqa: SLF001 (what it does)
+    found = [[], [rusage.Member(7, 1, 0.0)], [], [], []]  # the last one is for the complaints
+    tree = Mock(members=Mock(side_effect=found))
+    sampler._kill(tree)  # noqa: SLF001 (as above)
+    assert tree.send_signal.call_count == 4
+
+
 def test_kill_after_the_last_sample() -> None:
     """SIGKILL does not wait for another sample."""
     tree = Mock(members=list, **{"sample.return_value": Mock(rss=0, processes=0)})
