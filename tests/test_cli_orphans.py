@@ -212,6 +212,23 @@ def test_signal_before_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     in_child(scene)
 
 
+@forks
+def test_one_that_has_ended_before() -> None:
+    """It is waited for before the program starts, and is not the program's."""
+
+    def scene() -> None:
+        pid = os.fork()
+        if not pid:
+            os._exit(0)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        counted = orphans.become_reaper(is_counted=True)
+        assert counted is not None
+        counted.start(os.getpid())
+        assert not counted.reap()
+
+    in_child(scene)
+
+
 def test_number_of_one_from_before() -> None:
     """When that has ended, another process can have it, which counts."""
     counted = orphans.Orphans([7], is_counted=True)
