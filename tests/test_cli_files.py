@@ -231,3 +231,12 @@ def test_lock_of_the_caller() -> None:
         assert plain("--csv", "-ao", "x.csv", "true").returncode == 0
         assert time.monotonic() - began > 0.9
     assert len(table("x.csv")) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a privilege")
+def test_dangling_link_through_a_missing_folder() -> None:
+    """The system follows each part of a link: nothing is made elsewhere, nor run."""
+    os.symlink("missing/../x.json", "link.json")
+    done = plain("--export", "link.json", "sh", "-c", ">ran")
+    assert (done.returncode, os.path.exists("ran")) == (125, False)
+    assert not os.path.lexists("x.json")

@@ -260,7 +260,9 @@ def _open(path: str, flags: int) -> tuple[int, str | None]:
 def _open_or_make(path: str, flags: int) -> tuple[int, str | None]:
     with contextlib.suppress(FileNotFoundError):
         return os.open(path, flags), None
-    target = os.path.realpath(path) if os.path.islink(path) else path  # O_EXCL follows no link
+    target = path
+    while os.path.islink(target):  # O_EXCL follows no link; a loop of links is another error
+        target = os.path.join(os.path.dirname(target), os.readlink(target))
     with contextlib.suppress(FileExistsError):
         return os.open(target, flags | os.O_CREAT | os.O_EXCL, 0o666), target
     return os.open(path, flags | os.O_CREAT, 0o666), None
