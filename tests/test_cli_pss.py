@@ -134,10 +134,10 @@ def peak(read: int | None, at_most: int, *, is_complete: bool) -> TreePeak:
 # 10 bytes (None: not known), how it is shown, and the figure.
 CASES: list[tuple[int | None, int, bool, bool | None, str, int | None]] = [
     (11, 11, True, True, "11 bytes", 11),
-    (11, 12, True, True, "11 bytes; at most 12 bytes, with all of the processes of which", 11),
+    (11, 12, True, True, "11 bytes; at most 12 bytes, with all of the processes of which", None),
     (10, 10, True, False, "10 bytes", 10),
-    (9, 10, True, False, "9 bytes; at most 10 bytes, with all of the processes of which", 9),
-    (9, 12, True, None, "9 bytes; at most 12 bytes, with all of the processes of which", 9),
+    (9, 10, True, False, "9 bytes; at most 10 bytes, with all of the processes of which", None),
+    (9, 12, True, None, "9 bytes; at most 12 bytes, with all of the processes of which", None),
     (9, 10, False, False, "9 bytes; at most 10 bytes", None),
     (None, 10, False, False, "at most 10 bytes, the sum of RSS", None),
 ]

@@ -59,8 +59,7 @@ class TreePeak(NamedTuple):
     @property
     def pss(self) -> int | None:
         """The largest sum of PSS, if it is known."""
-        is_known = self.is_pss_complete or self.pss_read == self.pss_at_most
-        return self.pss_read if is_known else None
+        return self.pss_read if self.pss_read == self.pss_at_most else None
 
     @property
     def is_partial(self) -> bool:
