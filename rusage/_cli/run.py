@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cache
 
 from .._backends import BACKEND
 from .._children.popen import Popen
@@ -98,6 +99,12 @@ def _is_ignored(number: int) -> bool:
     return signal.getsignal(number) == signal.SIG_IGN
 
 
+@cache
+def _note(name: str, what: str) -> None:
+    """Print a message once, not again in each run of a series."""
+    complain(name, what)
+
+
 def run(
     command: Command,
     signals: Signals,
@@ -124,7 +131,7 @@ def run(
         if orphans is not None and orphans.others:
             more = ", or killed by --kill" if options.kill else ""
             what = f"other processes are left from before: what they start may be counted{more}"
-            complain(name, what)
+            _note(name, what)
     if options is not None and options.tree:
         from .sampling import Sampling
 
