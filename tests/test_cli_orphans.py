@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 if not CAN_ADOPT:
     pytest.skip("this system gives no orphans to the command", allow_module_level=True)
 
-from rusage._cli import orphans
+from rusage._cli import limits, orphans
+from rusage._cli.figures import Ended, Left
 
 MIB = 2**20
 with rusage.Process(os.getpid()) as process:
@@ -141,6 +142,8 @@ def test_those_from_before() -> None:
     first, second = record("x.json")["runs"]
     assert (first["orphans"]["living"], second["orphans"]) == (1, NONE)
     assert "other processes are left from before" in done.stderr
+    done = run(*words, "-n", "3", "--prepare", work, "true")
+    assert done.stderr.count("other processes are left from before") == 1
 
 
 def test_children_of_the_orphan() -> None:
@@ -249,12 +252,12 @@ def is_there(pid: int) -> bool:
 @forked.needs_fork
 @pytest.mark.parametrize("method", ["__init__", "_total"])
 def test_processes_that_cannot_be_read(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line says so, if something is left."""
+    """The limit cannot be checked, if something is left."""
     monkeypatch.setattr(rusage.Tree, method, Mock(side_effect=OSError(24, "too many")))
     assert run("--limit-cputime", "50", "true").stderr == ""
     done = run("--json", "--limit-cputime", "50", *leaving(5))
-    assert done.returncode == 0
-    assert "processes that it left run on, and could not be read" in done.stderr
+    assert done.returncode == 125
+    assert "CPU time of processes that it left was not measured" in done.stderr
     assert record()["orphans"] == NONE | {"living": None}
 
 
@@ -406,3 +409,16 @@ def test_random_trees(seeds: Iterable[int], tmp_path: Path) -> None:
         least = max(one for _, one, is_hidden in own if not is_hidden)
         most = max(one for _, one, _ in own)
         assert least - ERROR - 4 * MIB <= peak <= most + ERROR + 4 * MIB, (seed, own, found)
+
+
+@pytest.mark.parametrize("name", ["ru_maxrss", "cputime"])
+def test_limit_where_orphans_cannot_be_read(name: str) -> None:
+    """It cannot be checked, unless what is known is over it, or they do not count."""
+    usage = {"ru_maxrss": 5, "ru_utime": 5.0, "ru_stime": 0.0}
+    ended = Ended(0, usage, 1.0, None)
+    ended.left = Left(peak=0, cputime=0.0, living=None)
+    assert limits.judge(name, 4, ended).over is True
+    verdict = limits.judge(name, 6, ended)
+    assert verdict.over is None
+    assert "of processes that it left was not measured" in verdict.complaint
+    assert limits.judge(name, 6, ended, {name: {"left"}}).over is False

@@ -39,11 +39,12 @@ def bounds(
     *apart*: what does not count beside the program's usage, ``left`` or ``member`` of a run.
     """
     figures, left = ended.figures, None if "left" in apart else ended.left
+    is_unread = left is not None and left.living is None
     if name == "cputime":
         value = figures.get(name)
         if value is not None and left is not None:
             value += left.cputime
-        return value, value
+        return value, None if is_unread else value
     if name == "tree_pss":
         peak = ended.tree
         if peak is None:  # of a stored report
@@ -60,7 +61,7 @@ def bounds(
         return least, None if ended.unsampled else least
     if ended.member is not None and "member" not in apart:
         peaks.append(ended.member)
-    most = ended.peak_bound if own is None else own
+    most = None if is_unread else ended.peak_bound if own is None else own
     return max(peaks, default=None), None if most is None else max([most, *peaks])
 
 
@@ -89,10 +90,12 @@ def judge(
             figure += ", with the processes that it left,"
         complaint = f"{figure} {exactly(least, unit)} is over the limit of {exactly(limit, unit)}"
         return Verdict(over=True, complaint=complaint, notes=[close])
-    if most is None or most > limit:
-        complaint = f"{figure} was not measured: its limit cannot be checked"
-        return Verdict(over=None, complaint=complaint)
     left = None if "left" in apart else ended.left
+    if most is None or most > limit:
+        unread = least is not None and left is not None and left.living is None
+        whose = f"{figure} of processes that it left" if unread else figure
+        complaint = f"{whose} was not measured: its limit cannot be checked"
+        return Verdict(over=None, complaint=complaint)
     return Verdict(over=False, notes=[close or unseen, _about(left)])
 
 
