@@ -88,7 +88,7 @@ def _read(pid: int, options: Options) -> Found:
         found.rows["tree now"] = report.of_sample(sample)
         if whole is not None:
             read, at_most = whole[0].pss, (whole[0].pss or 0) + whole[2]
-            record |= {"pss": read, "pss_at_most": at_most}
+            record |= {"pss": read if read == at_most else None, "pss_at_most": at_most}
             found.rows["tree PSS now"] = report.of_pss(read, at_most, is_complete=True)
         found.rows.update(report.of_members(members))
     return found
