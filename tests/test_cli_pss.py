@@ -19,7 +19,7 @@ from scenes import Child
 import rusage
 from rusage._backends import BACKEND
 from rusage._cli import limits
-from rusage._cli.figures import Ended
+from rusage._cli.figures import Ended, quantity
 from rusage._cli.options import Options
 
 if "pss" in BACKEND.absent:
@@ -67,7 +67,7 @@ def test_pss_of_forks() -> None:
     sizes = [int(row["pss (bytes)"]) for row in table("samples.csv")]
     assert max(sizes) == tree["pss"]
     assert table("x.csv")[0]["tree_pss (bytes)"] == str(tree["pss"])
-    assert f"tree PSS {tree['pss'] / MIB:.1f} MiB" in in_words()
+    assert f"tree PSS {quantity(tree['pss'], 'bytes')}" in in_words()
     assert record("x.json")["units"]["tree_pss"] == "bytes"
 
 
@@ -75,7 +75,7 @@ def test_series_and_stored_report() -> None:
     """The median is in the table; a relative limit reads PSS in each sample of the next run."""
     assert run("--tree", "--pss", "-n", "2", "--export", "x.json", *forks(0.3)).returncode == 0
     median = record("x.json")["summary"]["tree_pss"]["median"]
-    assert f"tree PSS {median / MIB:.1f} MiB" in in_words()
+    assert f"tree PSS {quantity(median, 'bytes')}" in in_words()
     words = ["--export", "y.json", "--against", "x.json", "--limit-tree-pss", "+50%"]
     assert run(*words, *forks(0.3)).returncode == 0
     found = record("y.json")
@@ -251,7 +251,9 @@ def test_running_process() -> None:
         text = plain(*words[:-1], "--tree").stdout
         assert re.search(r"(?m)^PSS now .* MiB$", text)
         assert re.search(r"(?m)^tree PSS now .* MiB$", text)
-        with forked.popen([*RUSAGE, *words, "--interval", "0.01"], stdout=subprocess.PIPE) as known:
+        words += ["--samples", "samples.csv", "--interval", "0.01"]
+        with forked.popen([*RUSAGE, *words], stdout=subprocess.PIPE) as known:
+            wait_until(lambda: os.path.exists("samples.csv"), "the start")
             time.sleep(0.5)
             known.send_signal(signal.SIGINT)
             recorded = validated(known.communicate()[0])
