@@ -72,7 +72,8 @@ def test_pool_with_a_fork_server() -> None:
     assert done.returncode == 123
     assert f"peak memory of its largest process{LEFT}" in done.stderr
     found = record()
-    assert found["orphans"]["ru_maxrss"] >= 60 * MIB > 50 * MIB > found["usage"]["ru_maxrss"]
+    assert found["orphans"]["ru_maxrss"] >= 60 * MIB
+    assert found["usage"].get("ru_maxrss", 0) < 50 * MIB  # it may not be measured
     assert (found["orphans"]["living"], found["limits"]["ru_maxrss"]["exceeded"]) == (0, True)
 
 
@@ -97,9 +98,9 @@ def test_limits_of_an_orphan(seconds: float, words: list[str], status: int) -> N
     assert found["orphans"]["ru_maxrss"] >= (60 if HAS_PEAK or not seconds else 5) * MIB
     assert 0.19 < found["orphans"]["cputime"] < 5
     assert found["usage"]["ru_utime"] < 0.15
-    assert done.returncode == (
-        0 if words == ["--limit-maxrss", "50M"] and seconds and not HAS_PEAK else status
-    )
+    # Of one that lives, only its present size may be known; an allocator may keep what was freed.
+    is_size = words == ["--limit-maxrss", "50M"] and seconds and not HAS_PEAK
+    assert done.returncode in ({0, 123} if is_size else {status})
     assert ("1 process that it left still ran" in done.stderr) == (
         bool(seconds) and done.returncode == 0 and "--against" not in words
     )
