@@ -96,7 +96,7 @@ def test_limits_of_an_orphan(seconds: float, words: list[str], status: int) -> N
     found = record("x.json")
     assert found["orphans"]["living"] == (1 if seconds else 0)
     assert found["orphans"]["ru_maxrss"] >= (60 if HAS_PEAK or not seconds else 5) * MIB
-    assert 0.19 < found["orphans"]["cputime"] < 5
+    assert 0.19 < found["orphans"]["cputime"] < 60  # an emulated processor is slow
     assert found["usage"]["ru_utime"] < 0.15
     # Of one that lives, only its present size may be known; an allocator may keep what was freed.
     is_size = words == ["--limit-maxrss", "50M"] and seconds and not HAS_PEAK
