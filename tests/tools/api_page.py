@@ -157,6 +157,8 @@ Functions that CPython's [`resource`](https://docs.python.org/3/library/resource
 [`subprocess`](https://docs.python.org/3/library/subprocess.html) modules provide too have the same
 names. A name that a system cannot provide does not exist there, and the `AttributeError` says why;
 [Platforms](platforms.md) lists them. `rusage.__version__` is the version of the package.
+It has type hints (`py.typed`). Functions, `run` and `Popen` may be called by several threads at
+once, also without the GIL; each object says what threads may do with it.
 
 The examples need `import rusage`, and the other modules that they name. This page is written from
 the docstrings, by `python tests/tools/api_page.py`.
