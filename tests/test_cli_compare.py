@@ -16,7 +16,7 @@ from command import in_words, new_folder, nth, record, text  # noqa: F401 (new_f
 from command import run as run_command
 from forked import RUSAGE, needs_peak
 
-from rusage._cli import summary, table
+from rusage._cli import comparison, summary, table
 from rusage._cli.figures import Ended, Series
 
 run = partial(run_command, "--compare")
@@ -125,7 +125,7 @@ def series(*columns: list[float]) -> list[Series]:
         for values in columns
     ]
     found = [Series(["x"], each) for each in runs]
-    summary.compare(found)
+    comparison.compare(found)
     return found
 
 

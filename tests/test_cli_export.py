@@ -23,10 +23,10 @@ from expected import SAMPLED
 from forked import CHECKS, RUSAGE
 
 import rusage
+from rusage._cli.comparison import compare
 from rusage._cli.figures import Ended, Series
 from rusage._cli.formats import markdown_of_runs
 from rusage._cli.options import Options
-from rusage._cli.summary import compare
 
 
 def cells(text: str) -> list[list[str]]:

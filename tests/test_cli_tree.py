@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 if not hasattr(rusage, "Tree"):
     pytest.skip("this system has no Tree", allow_module_level=True)
 
-from rusage._cli import formats, limits, report, sampling, summary
+from rusage._cli import comparison, formats, limits, report, sampling
 from rusage._cli import pid as pid_option
 from rusage._cli.run import CAN_ADOPT
 from rusage._cli.sampling import Sampling, TreePeak
@@ -507,7 +507,7 @@ def test_trees_of_runs(commands: int, peaks: list[TreePeak | None], row: str) ->
     runs = [Ended(0, {}, 1.0, None, peak) for peak in (*peaks, None)]
     runs[-1].counted = False
     found = [Series(["x"], runs)] * commands
-    summary.compare(found)
+    comparison.compare(found)
     options = Options({"tree": True} if commands == 1 else {"tree": True, "compare": True})
     text = " ".join(of_runs(found, options, None).split())
     assert row.format(*range(0, 7 * commands, commands)) in text

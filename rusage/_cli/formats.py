@@ -16,11 +16,11 @@ import time
 from typing import TYPE_CHECKING
 
 from .._getrusage import fields
+from .comparison import in_all
 from .figures import FIGURES, exactly, quantity
 from .limits import judge, judge_median
 from .output import in_a_line, utf8
 from .report import of_sample
-from .summary import in_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,11 +7,6 @@ import os
 import shlex
 import sys
 
-TYPE_CHECKING = False
-
-if TYPE_CHECKING:
-    from .options import Command
-
 PEAK = "--limit-maxrss or, for all processes together, --limit-tree-rss"
 MEMORY = "limit-memory limit-mem limit-rss limit-peak max-memory max-rss maxrss"
 MEMORY += " memory-limit memory mem rss ram peak"
@@ -64,7 +59,7 @@ def suggestion(word: str, names: list[str], form: str) -> str:
 RUNNERS = {".py": "python3", ".sh": "sh", ".pl": "perl", ".rb": "ruby", ".js": "node"}
 
 
-def of_program(command: Command, error: OSError) -> str:
+def of_program(command: list[str] | str, error: OSError) -> str:
     """Return why a program cannot be started, and how a file or word like it can be."""
     words = command.split() if isinstance(command, str) else command  # Windows splits its own
     program = words[0]

@@ -11,11 +11,11 @@ import time
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from .._threads import start_without_signals
+from .comparison import compare
 from .figures import Series, outcome
 from .options import split
 from .output import complain, show_progress
 from .run import KEYBOARD, Signals, run
-from .summary import compare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,12 +7,7 @@ import itertools
 import math
 from bisect import bisect_right
 from statistics import fmean, median, stdev
-from typing import TYPE_CHECKING, NamedTuple
-
-from .figures import FIGURES
-
-if TYPE_CHECKING:
-    from .figures import Series
+from typing import NamedTuple
 
 
 class Summary(NamedTuple):
@@ -67,34 +62,11 @@ class Ratio(NamedTuple):
         return f"{value}{what}" + (f" ({' to '.join(ends)})" if len({*ends}) > 1 else "")
 
 
-# --- The verdict ---
+# --- The signed-rank test ---
 
 STEP = 2.0**-32  # of a logarithm: among integers, ties are exact
 MOST_EXACT = 50  # rounds; with more, the normal distribution has the same rank, or one less
 NORMAL_END, CASES = 1.959964, 40  # each end of a 95 % interval leaves out 1 of 40 cases
-
-
-def compare(found: list[Series]) -> None:
-    """Set the ratios to the first command's figures, and where the smallest figures are."""
-    for name in in_all(found):
-        for each in found:
-            if 0 not in each.columns[name] and 0 not in found[0].columns[name]:
-                each.ratios[name] = ratio_of(each.columns[name], found[0].columns[name])
-        if len(found) > 1 and all(name in each.ratios for each in found):
-            least = min(found, key=lambda each: each.ratios[name].ratio)
-            others = [each.columns[name] for each in found if each is not least]
-            to_least = [ratio_of(values, least.columns[name]) for values in others]
-            if all(ratio.low is not None and ratio.low > 1 for ratio in to_least):
-                least.smallest.add(name)
-
-
-def in_all(found: list[Series]) -> list[str]:
-    """Return the figures that are compared, if all commands have them."""
-    return [
-        name
-        for name, figure in FIGURES.items()
-        if figure.compared and all(name in each.columns for each in found)
-    ]
 
 
 def ratio_of(values: list[float], bases: list[float]) -> Ratio:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
+from .comparison import in_all
 from .figures import FIGURES, outcome
 from .output import BOLD, is_colored, paint, width_of
 from .report import LACK_OF_MEMORY, how_often, lines, of_members, wrap
-from .summary import in_all
 
 if TYPE_CHECKING:
     from typing import TextIO
