@@ -11,7 +11,7 @@ from pictures import BLUE, ORANGE, save
 
 import rusage
 from rusage._cli.formats import picture
-from rusage._cli.sampling import TreePeak
+from rusage._cli.tree_peak import TreePeak
 
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "_static" / "recording.svg"
 # Three steps of a build, with three programs each; the sizes are in MiB, and a program uses 10 ms

@@ -26,7 +26,8 @@ if "pss" in BACKEND.absent:
     pytest.skip(f"no pss: {BACKEND.absent['pss']}", allow_module_level=True)
 
 from rusage._cli import report, sampling
-from rusage._cli.sampling import Recording, TreePeak
+from rusage._cli.sampling import Recording
+from rusage._cli.tree_peak import TreePeak
 from rusage._tree import _FIGURES as FIGURES
 
 MIB = 2**20

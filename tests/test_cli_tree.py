@@ -38,8 +38,9 @@ if not hasattr(rusage, "Tree"):
 from rusage._cli import comparison, formats, limits, report, sampling
 from rusage._cli import pid as pid_option
 from rusage._cli.run import CAN_ADOPT
-from rusage._cli.sampling import Sampling, TreePeak
+from rusage._cli.sampling import Sampling
 from rusage._cli.table import of_runs
+from rusage._cli.tree_peak import TreePeak
 
 PROGRAM = [sys.executable, str(Path(__file__).parent / "programs" / "tree_of_processes.py")]
 MIB = 2**20

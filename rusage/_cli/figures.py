@@ -15,8 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .. import RUsage
     from .options import Command
-    from .sampling import TreePeak
     from .summary import Ratio, Summary
+    from .tree_peak import TreePeak
 
 TOO_SHORT = "the program ended before the second sample"
 

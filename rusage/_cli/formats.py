@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .. import Member, Sample
     from .figures import Ended, Series
     from .options import Options
-    from .sampling import TreePeak
+    from .tree_peak import TreePeak
 
 
 # --- JSON ---

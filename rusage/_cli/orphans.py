@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +13,11 @@ from .._rusage import lib
 from .figures import Left
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from .. import Member, RUsage
-    from .run import Signals
 
 _os: Any = os  # type checkers define only the names of one system
-_signal: Any = signal
 
 PATIENCE = 0.5  # seconds; a server of multiprocessing ends 5 to 45 ms after its program
 
@@ -40,10 +37,12 @@ class Orphans:
         self.others, self.is_counted = others, is_counted
         self._reaped: list[RUsage] = []
         self._tree: Tree | None = None
+        self.program = 0
+        """Its process ID while it runs: it is no orphan."""
 
     def start(self, pid: int) -> None:
         """Begin, when the program has been started."""
-        self._pid = pid
+        self.program = pid
         if self.is_counted:
             with contextlib.suppress(OSError):  # too many files are open, or no /proc is mounted
                 self._tree = Tree(pid)
@@ -55,34 +54,40 @@ class Orphans:
         else:
             self._reaped.append(usage)
 
-    def reap(self) -> bool:
-        """Wait for the orphans that have ended; return whether there was one."""
-        found = False
-        with contextlib.suppress(OSError):  # there is no child
+    def reap(self, sampled: Tree | None = None) -> bool:
+        """Wait for the orphans that have ended; return whether there was one.
+
+        *sampled*: the tree of which samples are taken, if there is one. It counts the orphans, and
+        reads its last time if the program has ended.
+        """
+        found, tree = False, sampled or self._tree
+        with contextlib.suppress(OSError, ValueError):  # there is no child, or the tree is closed
             for pid in ended_children():
-                if pid == self._pid:
+                if pid == self.program:
+                    if sampled is not None:
+                        sampled.sample()
                     break
-                tree = self._tree
-                self.count(pid, wait4(pid, 0)[2] if tree is None else tree._reap(pid))  # noqa: SLF001 (of the same package)
+                usage = wait4(pid, 0)[2] if tree is None else tree._reap(pid)  # noqa: SLF001 (of the same package)
+                self.count(pid, usage)
                 found = True
         return found
 
-    def finish(self, signals: Signals) -> Left:
-        """Give those that are left a moment to end; return what they have used.
+    def finish(self, wait: Callable[[float], bool], *, at_once: bool) -> Left:
+        """Give those that are left a moment to end, unless *at_once*; return what they have used.
 
-        A signal ends the wait. It is not forwarded: another process may have got the program's
-        ID.
+        *wait* waits for the end of a child, at most some seconds, and returns whether there may be
+        one.
         """
-        self._pid = 0
+        self.program = 0
         if self._tree is not None:
             self._tree._adopt(self.others)
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + (0 if at_once else PATIENCE)
         while True:
             is_left = self._is_left()
-            seconds = 0 if signals.early else end - time.monotonic()
+            seconds = end - time.monotonic()
             if self.reap() and seconds > 0:
                 continue  # its children may be left
-            if not is_left or seconds <= 0 or _wait(seconds, signals) != _signal.SIGCHLD:
+            if not is_left or seconds <= 0 or not wait(seconds):
                 break
         living, peak, seconds = self._read() if is_left else (0, 0, 0.0)
         if self._tree is not None:
@@ -112,19 +117,6 @@ class Orphans:
             if not self.reap():  # otherwise one counts twice
                 return living, peak, seconds
         return living, peak, 0.0
-
-
-def _wait(seconds: float, signals: Signals) -> int | None:
-    """Wait for the end of a child or a signal, at most some seconds; return its number."""
-    expected = {*signals.keyboard, *signals.forwarded, _signal.SIGCHLD}
-    _signal.pthread_sigmask(_signal.SIG_BLOCK, expected)
-    found = _signal.sigtimedwait(expected, seconds)
-    if found is None:
-        return None
-    number: int = found.si_signo
-    if number != _signal.SIGCHLD:
-        signals.received.append(number)
-    return number
 
 
 def peak_of(member: Member) -> int:

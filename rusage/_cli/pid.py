@@ -15,7 +15,7 @@ from .run import Signals
 
 if TYPE_CHECKING:
     from .options import Options
-    from .sampling import TreePeak
+    from .tree_peak import TreePeak
 
 
 class Found(NamedTuple):

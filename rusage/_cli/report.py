@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .. import Member, Sample
     from .figures import Ended, Series
     from .options import Options
-    from .sampling import TreePeak
+    from .tree_peak import TreePeak
 
 
 LACK_OF_MEMORY = "a process of this cgroup was killed for lack of memory"

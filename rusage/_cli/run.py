@@ -14,18 +14,22 @@ from functools import cache
 from .._backends import BACKEND
 from .._children.popen import Popen
 from .._rusage import lib
-from .figures import FIGURES, Ended, exactly, measured_fields
+from .figures import Ended, measured_fields
 from .output import CANCELED, complain
 
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from .options import Command, Options
     from .orphans import Orphans
     from .sampling import Sampling
 
     Streams = tuple[int | None, int | None]
     """File descriptors of a program's standard output and error; None for an inherited stream."""
+
+_signal: Any = signal  # type checkers define only the names of one system
 
 # Whether orphans become this process's children, and so stay in the tree. PyPy has no waitid, and
 # NetBSD's with WNOHANG also returns a living child.
@@ -85,6 +89,18 @@ class Signals:
             mask = signal.pthread_sigmask(signal.SIG_BLOCK, [*self.forwarded, signal.SIGCHLD])
             if self.mask is None:
                 self.mask = mask
+
+    def wait_for_child(self, seconds: float) -> bool:
+        """Wait for the end of a child, at most some seconds; return whether there may be one.
+
+        A signal ends the wait. It is not forwarded: another process may have got the program's ID.
+        """
+        expected = {*self.keyboard, *self.forwarded, _signal.SIGCHLD}
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, expected)
+        found = _signal.sigtimedwait(expected, seconds)
+        if found is not None and found.si_signo != _signal.SIGCHLD:
+            self.received.append(found.si_signo)
+        return found is not None and found.si_signo == _signal.SIGCHLD
 
     def arrived(self) -> list[int]:
         """Return the signals that have arrived, also those that are blocked until the next run."""
@@ -176,14 +192,9 @@ def _run(
         orphans.start(process.pid)
     code = _wait_and_forward(process, signals, orphans if sampling is None else sampling)
     tree = None if sampling is None else sampling.finish()
-    if sampling is not None and tree is not None and tree.killed:
-        sizes = {"tree_rss": tree.largest.rss, "tree_pss": tree.pss_read or 0}
-        for limited, value in sizes.items():
-            if value > sampling.limits[limited]:
-                size, limit = (exactly(one, "bytes") for one in (value, sampling.limits[limited]))
-                over = f"{FIGURES[limited].name} {size} is over the limit of {limit}"
-                complain(sampling.name, f"{over}: its processes got signals")
-    left = None if orphans is None or not orphans.is_counted else orphans.finish(signals)
+    left = None
+    if orphans is not None and orphans.is_counted:
+        left = orphans.finish(signals.wait_for_child, at_once=bool(signals.early))
     usage, elapsed = process.rusage, process.elapsed
     assert usage is not None  # noqa: S101 (the exit has been seen)
     assert elapsed is not None  # noqa: S101 (as above)

@@ -8,10 +8,12 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .. import Member, Sample, Tree, record
+from .figures import FIGURES, exactly
 from .output import complain
+from .tree_peak import TreePeak
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,44 +29,6 @@ STEP = 0.05  # seconds
 NEVER = float("inf")
 
 NAMED = 5  # members in a report
-
-
-class TreePeak(NamedTuple):
-    """What was sampled of a program and its descendants; times count from the program's start."""
-
-    largest: Sample
-    """The sample with the largest sum of resident set sizes."""
-    member: Member | None
-    """The largest member in this sample."""
-    interval: float
-    """Seconds."""
-    missed: int
-    """Intervals without a sample."""
-    samples: list[Sample]
-    killed: bool = False
-    """Whether members got signals, since a sample exceeded the limit."""
-    members: tuple[Member, ...] = ()
-    """The largest members in the largest sample, from the largest on."""
-    pss_read: int | None = None
-    """The largest sum of PSS that was read; None if none was."""
-    pss_at_most: int | None = None
-    """An upper bound of the sum of PSS in all samples: where it was not read, of RSS."""
-    is_pss_complete: bool = False
-    """Whether PSS was read in each sample."""
-    pid: int = 0
-    """The program's."""
-    member_peak: int = 0
-    """The resident set size of the largest member of any sample, in bytes."""
-
-    @property
-    def pss(self) -> int | None:
-        """The largest sum of PSS, if it is known."""
-        return self.pss_read if self.pss_read == self.pss_at_most else None
-
-    @property
-    def is_partial(self) -> bool:
-        """Whether a sample lacks members that could not be read."""
-        return any(sample.unread for sample in [self.largest, *self.samples])
 
 
 class Recording(record):
@@ -110,7 +74,7 @@ class Sampling:
         """*name*: of the program in an error message."""
         self._options, self.name, self._orphans = options, name, orphans
         self.limits = {name: options.limits.get(name, NEVER) for name in ("tree_rss", "tree_pss")}
-        self._pid, self._delay = 0, 0.0
+        self._delay = 0.0
         self._recording: Recording | None = None
         self._terminated_at = NEVER
         self._signaled = self._killed = self._finishing = False
@@ -119,7 +83,8 @@ class Sampling:
 
     def start(self, pid: int, began: float) -> None:
         """Begin to sample a program that was started at a time by ``time.perf_counter()``."""
-        self._pid = pid
+        if self._orphans is not None:
+            self._orphans.program = pid  # before the thread can reap
         try:
             on_sample = self._enforce_limit if self._options.kill else None
             above = -1 if self._options.pss else self.limits["tree_pss"]
@@ -153,7 +118,19 @@ class Sampling:
             self._fail("the tree could no longer be sampled", error)
         if not self._signaled and not self._is_known(recording):
             return None
-        return peak_of(recording, self._delay)._replace(killed=self._signaled)
+        peak = peak_of(recording, self._delay)._replace(killed=self._signaled)
+        if peak.killed:
+            self._complain_of(peak)
+        return peak
+
+    def _complain_of(self, peak: TreePeak) -> None:
+        """Say for which limit the processes got signals."""
+        sizes = {"tree_rss": peak.largest.rss, "tree_pss": peak.pss_read or 0}
+        for limited, value in sizes.items():
+            if value > self.limits[limited]:
+                size, limit = (exactly(one, "bytes") for one in (value, self.limits[limited]))
+                over = f"{FIGURES[limited].name} {size} is over the limit of {limit}"
+                complain(self.name, f"{over}: its processes got signals")
 
     def _is_over(self, rss: int, pss: int | None) -> bool:
         return rss > self.limits["tree_rss"] or (pss or 0) > self.limits["tree_pss"]
@@ -173,24 +150,10 @@ class Sampling:
     # --- Orphans ---
 
     def reap(self) -> bool:
-        """Wait for the orphans that have ended; return whether there was one.
-
-        If the program has ended, let the tree read its last time instead.
-        """
-        found = False
-        if self._orphans is None or self._recording is None:
-            return found
-        from .orphans import ended_children
-
-        tree = self._recording.tree
-        with contextlib.suppress(OSError, ValueError):  # there is no child, or stop() reports it
-            for pid in ended_children():
-                if pid == self._pid:
-                    tree.sample()
-                    break
-                self._orphans.count(pid, tree._reap(pid))  # noqa: SLF001 (of the same package)
-                found = True
-        return found
+        """Wait for the orphans that have ended; return whether there was one."""
+        if self._orphans is None:
+            return False
+        return self._orphans.reap(None if self._recording is None else self._recording.tree)
 
     # --- The signals of --kill ---
 

@@ -1,0 +1,46 @@
+"""The largest sample of a program and its descendants."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from .. import Member, Sample
+
+
+class TreePeak(NamedTuple):
+    """What was sampled of a program and its descendants; times count from the program's start."""
+
+    largest: Sample
+    """The sample with the largest sum of resident set sizes."""
+    member: Member | None
+    """The largest member in this sample."""
+    interval: float
+    """Seconds."""
+    missed: int
+    """Intervals without a sample."""
+    samples: list[Sample]
+    killed: bool = False
+    """Whether members got signals, since a sample exceeded the limit."""
+    members: tuple[Member, ...] = ()
+    """The largest members in the largest sample, from the largest on."""
+    pss_read: int | None = None
+    """The largest sum of PSS that was read; None if none was."""
+    pss_at_most: int | None = None
+    """An upper bound of the sum of PSS in all samples: where it was not read, of RSS."""
+    is_pss_complete: bool = False
+    """Whether PSS was read in each sample."""
+    pid: int = 0
+    """The program's."""
+    member_peak: int = 0
+    """The resident set size of the largest member of any sample, in bytes."""
+
+    @property
+    def pss(self) -> int | None:
+        """The largest sum of PSS, if it is known."""
+        return self.pss_read if self.pss_read == self.pss_at_most else None
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether a sample lacks members that could not be read."""
+        return any(sample.unread for sample in [self.largest, *self.samples])
