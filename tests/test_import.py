@@ -1,5 +1,7 @@
 """The names and modules that ``import rusage`` provides, and where it can be imported."""
 
+import ast
+import graphlib
 import importlib.metadata
 import importlib.util
 import inspect
@@ -62,6 +64,27 @@ def test_plain_run_imports_little(python: Callable[..., str]) -> None:
     assert ours - backends <= {f"rusage.{name}" for name in PLAIN_RUN}
     public = {name for name in found - ours if not name.startswith("_")}
     assert public <= {"rusage", "mmap", "resource", "cpyext"}  # the last one is PyPy's
+
+
+def imports_of(path: Path) -> set[Path]:
+    """Return the files of the package that one imports, also for types and in functions.
+
+    But the package itself, which imports names at their first use.
+    """
+    places = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            folder = path.parents[node.level - 1] / (node.module or "").replace(".", "/")
+            places |= {folder, *(folder / alias.name for alias in node.names)}
+    return {place.with_suffix(".py") for place in places if place.with_suffix(".py").is_file()}
+
+
+def test_no_circle_of_imports() -> None:
+    """Whoever reads a module needs only those below it."""
+    package = Path(rusage.__file__).parent
+    graph = {path: imports_of(path) for path in package.rglob("*.py")}
+    assert sum(map(len, graph.values())) > len(graph)
+    assert [*graphlib.TopologicalSorter(graph).static_order()]
 
 
 NAMES = """
