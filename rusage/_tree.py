@@ -6,6 +6,7 @@ import os
 import struct
 import time
 from collections import namedtuple
+from operator import itemgetter
 
 from ._backends import BACKEND
 from ._calls import WAITED, buffer_of, c_int, new_call, usage_in
@@ -284,14 +285,17 @@ class Tree(Opened):
 
     # --- For record and the command, with _opened ---
 
-    def _sample_pss(self) -> tuple[Sample, bytes, int]:
-        """Return a sample with PSS, its members' figures, and the RSS of those without PSS.
+    def _sample_pss(self, before: tuple[Sample, bytes] | None = None) -> tuple[Sample, bytes, int]:
+        """Return a sample with PSS, its members' figures, and an upper bound of the sum of PSS.
+
+        In the bound, members whose PSS may not be read count with their RSS. *before*: the result
+        of ``_sample_members``, if it was just called.
 
         When a member ends, its share of the pages that others use is theirs: the sum would have it
         twice if it was read before, and they after. So the members are to be the same before and
         after. If they never are, the reading counts during which the fewest started or ended.
         """
-        before = self._sample_members()
+        before = before or self._sample_members()
         found = []
         for _ in range(_PSS_READINGS):
             sample, figures = self._sample_members(pss=True)
@@ -300,11 +304,12 @@ class Tree(Opened):
             unread = sum(size for pid, size in sizes.items() if pid not in known)
             counts = [each.processes for each in (before[0], sample, after[0])]
             moved = len(sizes.keys() ^ _sizes(after[1]).keys()) + max(counts) - min(counts)
-            found.append((moved, sample.pss or 0, sample, figures, unread))
+            pss = sample.pss or 0
+            found.append((moved, pss, sample, figures, pss + unread))
             if not moved:
                 break
             before = after
-        return min(found)[2:]
+        return min(found, key=itemgetter(0, 1))[2:]
 
     def _sample_members(self, *, pss: bool = False) -> tuple[Sample, bytes]:
         """Return a sample, and the figures of its members for members_of()."""

@@ -78,18 +78,22 @@ def _read(pid: int, options: Options) -> Found:
         found.members["pss"] = pss
         found.rows["PSS now"] = quantity(pss, "bytes")
     if options.tree:
+        from .._tree import members_of
         from .sampling import largest
+        from .tree_peak import known_pss
 
         with Tree(pid) as tree:
-            sample, members = tree.sample(), largest(tree.members())
-            whole = tree._sample_pss() if options.pss else None  # noqa: SLF001 (of the same package)
+            sample, figures = tree._sample_members()
+            sample_pss = tree._sample_pss  # noqa: SLF001 (of the same package)
+            whole = sample_pss((sample, figures)) if options.pss else None
+        members = largest(members_of(figures))
         record = {**formats.sample_record(sample), **formats.members_record(members)}
         found.members["tree"] = record
         found.rows["tree now"] = report.of_sample(sample)
         if whole is not None:
-            read, at_most = whole[0].pss, (whole[0].pss or 0) + whole[2]
-            record |= {"pss": read if read == at_most else None, "pss_at_most": at_most}
-            found.rows["tree PSS now"] = report.of_pss(read, at_most, is_complete=True)
+            read, _, at_most = whole
+            record |= {"pss": known_pss(read.pss, at_most), "pss_at_most": at_most}
+            found.rows["tree PSS now"] = report.of_pss(read.pss, at_most, is_complete=True)
         found.rows.update(report.of_members(members))
     return found
 

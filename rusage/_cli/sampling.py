@@ -54,10 +54,9 @@ class Recording(record):
             return sample, figures
         at_most = sample.rss
         if sample.rss > self._above:
-            read, _, unread = self.tree._sample_pss()  # noqa: SLF001 (of the same package)
+            read, _, at_most = self.tree._sample_pss((sample, figures))  # noqa: SLF001 (of the same package)
             sample = sample._replace(pss=read.pss)
             self.pss_read = max(self.pss_read or 0, read.pss or 0)
-            at_most = (read.pss or 0) + unread
         elif sample.processes:
             self.is_pss_complete = False
         self.pss_at_most = max(self.pss_at_most, at_most)

@@ -8,6 +8,11 @@ if TYPE_CHECKING:
     from .. import Member, Sample
 
 
+def known_pss(read: int | None, at_most: int | None) -> int | None:
+    """Return a sum of PSS that was read; None if that of some members may be missing."""
+    return read if read == at_most else None
+
+
 class TreePeak(NamedTuple):
     """What was sampled of a program and its descendants; times count from the program's start."""
 
@@ -38,7 +43,7 @@ class TreePeak(NamedTuple):
     @property
     def pss(self) -> int | None:
         """The largest sum of PSS, if it is known."""
-        return self.pss_read if self.pss_read == self.pss_at_most else None
+        return known_pss(self.pss_read, self.pss_at_most)
 
     @property
     def is_partial(self) -> bool:
