@@ -31,7 +31,7 @@ class Verdict(NamedTuple):
     """Why the verdict may be wrong."""
 
 
-def bounds(
+def least_and_most(
     name: str, ended: Ended, apart: Collection[str] = ()
 ) -> tuple[float | None, float | None]:
     """Return the least and the most that a limited figure can be; None if unknown.
@@ -73,7 +73,7 @@ def judge(
         return _judge_pss(limit, ended)
     apart = relative.get(name, ())
     figure, unit = FIGURES[name].name, FIGURES[name].unit
-    least, most = bounds(name, ended, apart)
+    least, most = least_and_most(name, ended, apart)
     close = unseen = ""  # two notes
     if name == "ru_maxrss":
         error = fields[name].error
@@ -85,7 +85,7 @@ def judge(
     elif name == "tree_rss" and ended.tree is not None and ended.tree.is_partial:
         unseen = f"{figure} may be over the limit: some processes could not be read"
     if least is not None and least > limit:
-        alone = bounds(name, ended, {*apart, "left"})[0]
+        alone = least_and_most(name, ended, {*apart, "left"})[0]
         if alone is None or alone <= limit:
             figure += ", with the processes that it left,"
         complaint = f"{figure} {exactly(least, unit)} is over the limit of {exactly(limit, unit)}"
@@ -110,7 +110,7 @@ def judge_median(
     from statistics import median  # takes long to import
 
     notes = [note for verdict in verdicts for note in verdict.notes]
-    value = median(bounds(name, run, relative[name])[0] or 0 for run in runs)
+    value = median(least_and_most(name, run, relative[name])[0] or 0 for run in runs)
     if value <= limit:
         return Verdict(over=False, notes=notes)
     figure, unit = FIGURES[name].name, FIGURES[name].unit
@@ -132,15 +132,15 @@ def _about(left: Left | None) -> str:
 def _judge_pss(limit: float, ended: Ended) -> Verdict:
     """Compare PSS with a limit; it may only be known to be between two values."""
     figure, peak = FIGURES["tree_pss"].name, ended.tree
-    read = 0 if peak is None or peak.pss_read is None else peak.pss_read
-    if read > limit:
-        over = f"{exactly(read, 'bytes')} is over the limit of {exactly(limit, 'bytes')}"
+    least, most = least_and_most("tree_pss", ended)
+    if least is not None and least > limit:
+        over = f"{exactly(least, 'bytes')} is over the limit of {exactly(limit, 'bytes')}"
         return Verdict(over=True, complaint=f"{figure} {over}")
-    if peak is None or peak.pss_at_most is None or ended.unsampled:
+    if peak is None or most is None:
         complaint = f"{figure} was not measured: its limit cannot be checked"
         return Verdict(over=None, complaint=complaint)
     note = ""
-    if peak.pss_at_most > limit or peak.is_partial:
+    if most > limit or peak.is_partial:
         note = f"{figure} may be over the limit: of some processes it could not be read"
     return Verdict(over=False, notes=[note, _about(ended.left)])
 

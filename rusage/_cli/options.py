@@ -98,7 +98,7 @@ class Options:
         """Whether the running process is recorded over time."""
         self.tree = self.records or not values.keys().isdisjoint(SAMPLES)
         self.relative: dict[str, Collection[str]] = {}
-        """The limits that were relative, and what does not count in each: see limits.bounds()."""
+        """The limits that were relative, and what does not count: see ``least_and_most``."""
         self.adopts = bool(self.limits) or self.against is not None
         """Whether the program's orphans count: also in a report that is to be compared with."""
         self.adopts |= any(kind == "json" for kind, _ in self.exports)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .._units import shown
 from .figures import FIGURES, Ended, Left
 from .formats import system
-from .limits import bounds
+from .limits import least_and_most
 from .options import Percent
 from .output import complain, utf8
 from .run import CAN_ADOPT
@@ -104,7 +104,7 @@ def _make_absolute(path: str, options: Options, runs: list[Ended]) -> None:
                 errno.EINVAL,
                 f"{FIGURES[name].name} was not measured: its limit cannot be checked",
             )
-        values = [bounds(name, run, apart)[0] or 0 for run in runs]
+        values = [least_and_most(name, run, apart)[0] or 0 for run in runs]
         _check(values)
         value = median(values) * (1 + limit / 100)
         options.limits[name] = int(value) if FIGURES[name].unit == "bytes" else value
