@@ -276,7 +276,7 @@ class record:  # noqa: N801 (used like a function)
     def _take(self) -> tuple[Sample, bytes]:
         """Return a sample, and the figures of its members."""
         if self._pss:
-            return self.tree._sample_pss()[:2]  # noqa: SLF001 (of the same package)
+            return self.tree._sample_pss()[:2]
         return self.tree._sample_members()
 
     def _read(self) -> None:

@@ -319,7 +319,7 @@ class Tree(Opened):
                 return sample, figures
             self._room = sample.processes + sample.processes // 4
 
-    def _adopt(self, others: list[int]) -> None:
+    def _own_orphans(self, others: list[int]) -> None:
         """Make members of the orphans that become this process's children, but not of *others*."""
         known = ffi.new("int[]", others)
         self._call(lib.rusage_tree_own_orphans, os.getpid(), known, len(others))

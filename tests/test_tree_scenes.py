@@ -378,7 +378,7 @@ def test_first_reading_without_pss() -> None:
     other("burn")
     become_nobody()
     with Child() as child, rusage.Tree(child.pid) as tree:
-        tree._adopt([])
+        tree._own_orphans([])
         assert tree.sample(pss=True)[3:5] == (2, 1)
         assert tree.sample()[3:5] == (2, 0)
         assert tree.cputime() < 0.1
@@ -395,7 +395,7 @@ def test_orphan_with_the_number_of_a_member() -> None:
         with Child() as child:
             member = child("fork_and_burn")
             with rusage.Tree(child.pid) as tree:
-                tree._adopt([])
+                tree._own_orphans([])
                 os.write(child.let_go_on, b"x")
                 child("burnt")
                 used = tree.cputime()

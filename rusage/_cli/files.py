@@ -56,7 +56,7 @@ def open_all(
     if isinstance(output, ReportFile):
         if output.is_ours and not options.append:  # as GNU time does
             os.ftruncate(output.descriptor, 0)
-        output.file = open(output.descriptor, "a", encoding="utf-8", closefd=False)  # noqa: SIM115 (closed as a descriptor)
+        output.file = os.fdopen(output.descriptor, "a", encoding="utf-8", closefd=False)
     return output, exports
 
 
@@ -248,7 +248,7 @@ def _open(path: str, flags: int) -> tuple[int, str | None]:
 
     Return the descriptor and, if the file is a new one, its name.
     """
-    stream, made = 1 if path == "-" else _stream_of(path), None
+    stream = 1 if path == "-" else _stream_of(path)
     descriptor, made = _open_or_make(path, flags) if stream is None else (os.dup(stream), None)
     with contextlib.ExitStack() as lower:
         while descriptor <= 2:  # the number of a closed stream: it would be taken for that

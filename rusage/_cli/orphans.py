@@ -29,6 +29,10 @@ def ended_children() -> Iterator[int]:
         yield child.si_pid
 
 
+def _reap(pid: int) -> RUsage:
+    return wait4(pid, 0)[2]
+
+
 class Orphans:
     """The peak and the CPU time of the processes that a program has left."""
 
@@ -67,8 +71,8 @@ class Orphans:
                     if sampled is not None:
                         sampled.sample()
                     break
-                usage = wait4(pid, 0)[2] if tree is None else tree._reap(pid)  # noqa: SLF001 (of the same package)
-                self.count(pid, usage)
+                reap = _reap if tree is None else tree._reap  # noqa: SLF001 (of the same package)
+                self.count(pid, reap(pid))
                 found = True
         return found
 
@@ -80,7 +84,7 @@ class Orphans:
         """
         self.program = 0
         if self._tree is not None:
-            self._tree._adopt(self.others)
+            self._tree._own_orphans(self.others)
         end = time.monotonic() + (0 if at_once else PATIENCE)
         while True:
             is_left = self._is_left()

@@ -84,8 +84,7 @@ def _read(pid: int, options: Options) -> Found:
 
         with Tree(pid) as tree:
             sample, figures = tree._sample_members()
-            sample_pss = tree._sample_pss  # noqa: SLF001 (of the same package)
-            whole = sample_pss((sample, figures)) if options.pss else None
+            whole = tree._sample_pss((sample, figures)) if options.pss else None
         members = largest(members_of(figures))
         record = {**formats.sample_record(sample), **formats.members_record(members)}
         found.members["tree"] = record

@@ -54,7 +54,7 @@ class Recording(record):
             return sample, figures
         at_most = sample.rss
         if sample.rss > self._above:
-            read, _, at_most = self.tree._sample_pss((sample, figures))  # noqa: SLF001 (of the same package)
+            read, _, at_most = self.tree._sample_pss((sample, figures))
             sample = sample._replace(pss=read.pss)
             self.pss_read = max(self.pss_read or 0, read.pss or 0)
         elif sample.processes:
@@ -90,7 +90,7 @@ class Sampling:
             self._recording = Recording(pid, self._options.interval, above, on_sample)
             self._recording.start()
             if self._orphans is not None:
-                self._recording.tree._adopt(self._orphans.others)
+                self._recording.tree._own_orphans(self._orphans.others)
         except Exception as error:  # noqa: BLE001 (such as EMFILE, or no thread can be started)
             self._recording = None
             self._fail("the tree cannot be sampled", error)
