@@ -1,4 +1,4 @@
-"""A thing that one caller can take, and nobody else afterwards."""
+"""An object that only one of several callers can take."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-def take(things: list[T]) -> T | None:
-    """Return the thing in a list, and remove it; None if there is none any more.
+def take(objects: list[T]) -> T | None:
+    """Return the object in a list, and remove it; None if it has been taken.
 
     In one step, since another thread or a signal handler may want it at any point. A lock would be
     two steps: an exception that a handler raises between them would leave it locked.
     """
     try:
-        return things.pop()
+        return objects.pop()
     except IndexError:
         return None

@@ -327,7 +327,7 @@ class Tree(Opened):
     def _total(self) -> tuple[int, float]:
         """Return the number of living members, and CPU time, not only since the opening.
 
-        It is that of the members, also of zombies, and of what they have waited for.
+        Zombies' time counts, and the time of the children that members have waited for.
         """
         read = ffi.new("rusage_sample *")
         self._call(lib.rusage_tree_sample, 0, read, ffi.NULL, 0)

@@ -87,7 +87,7 @@ def keep_bytecode() -> None:
 
 
 def check_build() -> None:
-    """Refuse an extension that was built from other C files than those of this source tree."""
+    """Refuse an extension that was built from other C files than this source tree has."""
     import rusage
     from rusage._rusage import lib
 

@@ -44,7 +44,7 @@ WORK = """import os, time
 block = bytearray(b"x") * (60 << 20)
 while time.process_time() < 0.2: pass
 del block
-os.close(1), os.close(2)  # nobody waits for its end
+os.close(1), os.close(2)  # no reader of the streams waits for its end
 time.sleep({})
 """
 POOL = """

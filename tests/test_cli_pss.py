@@ -240,7 +240,7 @@ def test_reading_while_members_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_running_process() -> None:
-    """Its own PSS, and with ``--tree`` that of all; recorded, the largest."""
+    """Its own PSS, and with ``--tree`` the sum of all; if it is recorded, the largest sum."""
     with subprocess.Popen(forks(60), stdin=subprocess.PIPE) as process:
         words = ["--pid", str(process.pid), "--pss", "--json"]
         wait_until(lambda: children_of(process.pid) == 6, "all started")

@@ -16,8 +16,8 @@ OWN_PEAK = (
     "sampled at ticks of the statistics clock: a short peak may be missed; 0 before the first tick"
 )
 INTEGRAL = (
-    "integral of the virtual size of text, data or stack, without that of mmap(2) and malloc(3); "
-    "sampled at ticks of the statistics clock; 0 before the first tick; "
+    "integral of the virtual size of text, data or stack, without memory from mmap(2) and "
+    "malloc(3); sampled at ticks of the statistics clock; 0 before the first tick; "
     "for children, may include the parent's"
 )
 

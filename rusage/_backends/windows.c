@@ -94,7 +94,7 @@ static int rusage_get_parent(HANDLE process, int *parent)
     return 0;
 }
 
-/* Set the name to that of the program's file, as much of it as there is room for. */
+/* Set the name to the name of the program's file, or to the part for which there is room. */
 static void rusage_read_name(HANDLE process, rusage_figures *figures)
 {
     WCHAR path[4096];

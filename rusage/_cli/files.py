@@ -135,8 +135,8 @@ class ReportFile:
 
     def _replace(self, content: bytes) -> None:
         status = os.fstat(self.descriptor)
-        # Another name would keep the old content. An empty file has none to lose, and whoever has
-        # made it for this report may read it by its descriptor.
+        # Another name would keep the old content. An empty file has no content to lose, and the
+        # process that made it for this report may read it by its descriptor.
         if status.st_size and status.st_nlink == 1 and sys.platform != "win32":
             try:
                 _rename_over(os.path.realpath(self.path), self.descriptor, content)

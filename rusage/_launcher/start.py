@@ -7,7 +7,7 @@ program of a few kilobytes, is therefore started instead of the program, and cre
 
 What would go wrong if Python did this line by line: a signal handler can run between any two
 instructions, and raise an exception or fork this process. If it raises after the fork and before
-the process ID is stored, the launcher creates a child that nobody waits for. If it raises an
+the process ID is stored, the launcher creates a child that is never waited for. If it raises an
 ``OSError`` while the launcher is waited for, as if the system refused the launcher, that exception
 is lost, and subprocess starts the program a second time. If it forks before the launcher runs, both
 processes start one, and read the same answer. Neither the class nor the traceback of an exception

@@ -6,12 +6,12 @@
    call the function of that name for another process and print its result, the error first.
    "process PID PARENT START RSS TIME WAITED ZOMBIE DENIED VFORKED" makes a process and "gone PID"
    ends it; there is no other one then. "reaped PID" ends it too, and adds its time to its parent's.
-   "name HEX" sets the bytes of the name of all processes, and "first_name" prints those of the
-   first member. "later N STEP" does one of these, or "set", when the kernel has looked N times more
-   at a process; another "later" comes after that; "calm" drops what has not happened. "getrusage
-   WHO" prints the usage of the own process. "tree PID", "sample", "members", "signal NUMBER",
-   "reaper PID", "waited PID TIME" and "close_tree" call the functions for a tree; "wait4 PID"
-   prints what libc's wait4() is called with, where that differs, or the child's usage. */
+   "name HEX" sets the bytes of the name of all processes, and "first_name" prints the bytes of the
+   first member's name. "later N STEP" does one of these, or "set", when the kernel has looked N
+   times more at a process; another "later" comes after that; "calm" drops what has not happened.
+   "getrusage WHO" prints the usage of the own process. "tree PID", "sample", "members", "signal
+   NUMBER", "reaper PID", "waited PID TIME" and "close_tree" call the functions for a tree; "wait4
+   PID" prints what libc's wait4() is called with, where that differs, or the child's usage. */
 
 #define _GNU_SOURCE
 

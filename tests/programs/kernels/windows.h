@@ -141,7 +141,7 @@ static inline DWORD WaitForSingleObject(HANDLE handle, DWORD milliseconds)
 
 enum { CP_UTF8 = 65001 };
 
-/* The characters of the name are those of Latin-1. */
+/* The name is in Latin-1. */
 static inline DWORD K32GetProcessImageFileNameW(HANDLE handle, WCHAR *path, DWORD size)
 {
     static const char folder[] = "\\Device\\folder\\";
