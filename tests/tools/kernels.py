@@ -53,7 +53,7 @@ TIMEOUT = {"kvm": 3600, "tcg": 4 * 3600}  # seconds, for one kernel
 JOB = f"""
 export PATH={PATH} HOME=/root LANG=C.UTF-8 CI=true PYTHONSAFEPATH=1
 mount -t tmpfs tmpfs /tmp
-mkdir /dev/shm && mount -t tmpfs tmpfs /dev/shm
+mkdir /dev/shm && mount -t tmpfs -o huge=always tmpfs /dev/shm # files with huge pages, for facts.py
 ip link set lo up
 cd /{SOURCE}
 {{command}}
