@@ -113,7 +113,7 @@ _posixsubprocess: Any = sys.modules.get("_posixsubprocess")  # which subprocess 
 fork_exec: Any = getattr(_posixsubprocess, "fork_exec", None)
 
 
-def _takes_these() -> bool:
+def _has_known_parameters() -> bool:
     """Return whether ``fork_exec`` is Python's own, with these parameters."""
     if not issubclass(type(fork_exec), BuiltinFunctionType):
         return False
@@ -128,7 +128,7 @@ def _takes_these() -> bool:
     return [name.strip() for name in names] == FORK_EXEC
 
 
-_is_known = _takes_these()
+_is_known = _has_known_parameters()
 
 
 def is_fork_exec_known() -> bool:

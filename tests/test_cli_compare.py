@@ -192,7 +192,7 @@ def test_sentence_about_slow_runs() -> None:
     ):
         series = Series(["x"], [Ended(0, {}, time, None) for time in times])
         series.warmup = series.runs[:2]
-        assert table.hints([series]) == ([sentence] if sentence else [])
+        assert table.about_outliers([series]) == ([sentence] if sentence else [])
         assert series.summary["elapsed"].max == max(times)
 
 

@@ -49,9 +49,9 @@ KNOWN = [
     (series.progress, (1, 0, 10, 0.01), "rusage: run 2 of 10, about 1 s left"),
     (series.progress, (4, 0, 10, 8.0), "rusage: run 5 of 10, about 12 s left"),
     # Nothing ends a cell or its code.
-    (formats.code, ("a | b",), r"`a \| b`"),
-    (formats.code, ("a `b`",), "`` a `b` ``"),
-    (formats.code, ("a\nb",), "`a b`"),
+    (formats.as_code, ("a | b",), r"`a \| b`"),
+    (formats.as_code, ("a `b`",), "`` a `b` ``"),
+    (formats.as_code, ("a\nb",), "`a b`"),
     (clock, (0.0,), "0:00.00 ?%"),
     (clock, (3599.999,), "59:59.99 0%"),
     (clock, (3600.0,), "1:00:00 0%"),

@@ -31,7 +31,7 @@ MIB = 2**20
 )
 def test_error_of_linux_counters(cpus: int, page: int, expected: int) -> None:
     """CPUs x max(32, 2 x CPUs) pages for each of three counters: 96 MiB at 64 CPUs."""
-    assert linux.counters_error(cpus, page) == expected
+    assert linux.rss_error(cpus, page) == expected
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_error_by_release(release: str, known: bool, monkeypatch: pytest.MonkeyP
     backend = linux.backend(io_accounting=True, release=release)
     field = backend.fields()["ru_maxrss"]
     assert (backend.peak_error is not None) == known
-    assert field.error == (linux.counters_error(cpus, 4096) if known and cpus else None)
+    assert field.error == (linux.rss_error(cpus, 4096) if known and cpus else None)
     assert ("CPUs x max(32, 2 x CPUs) pages" in field.meaning) == known
     by_threads = "each running thread may hold back the pages of 64 page faults"
     assert (by_threads in field.meaning) != known

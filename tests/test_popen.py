@@ -21,7 +21,7 @@ from conftest import alone, linux, needs_sh
 
 import rusage
 import rusage.asyncio
-from rusage._backends.linux import counters_error, present_cpus
+from rusage._backends.linux import present_cpus, rss_error
 
 pytest.importorskip("resource", reason="the programs that run here need Unix")
 
@@ -85,7 +85,7 @@ def test_peaks_from_a_large_process() -> None:
     with subprocess.Popen(["true"]) as process:  # noqa: S607 (found in PATH)
         assert os.wait4(process.pid, 0)[2].ru_maxrss > 300 << 10
         process.returncode = 0
-    error = counters_error(present_cpus() or 1, rusage.getpagesize())
+    error = rss_error(present_cpus() or 1, rusage.getpagesize())
     for way in by_run, by_command:
         peaks = [way(command) for command in commands]
         assert abs(peaks[0] - expected[0]) <= max(512 * 1024, error), (way, peaks, expected)

@@ -26,7 +26,7 @@ from rusage._backends import BACKEND
 if "Process" in BACKEND.absent:
     pytest.skip(f"no Process: {BACKEND.absent['Process']}", allow_module_level=True)
 
-from rusage._backends.linux import counters_error
+from rusage._backends.linux import rss_error
 
 if TYPE_CHECKING:
     from rusage._rusage import Process as Handle
@@ -41,7 +41,7 @@ MIB = 2**20
 TICK = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 1 / 64
 
 # The kernel adds up the counters of all CPUs only when VmHWM is the current size.
-ERROR = counters_error(os.cpu_count() or 1, rusage.getpagesize())
+ERROR = rss_error(os.cpu_count() or 1, rusage.getpagesize())
 
 wine_times = pytest.mark.xfail(
     under_wine(), reason="Wine reports the times of the asking process", strict=True

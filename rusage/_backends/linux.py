@@ -39,7 +39,7 @@ UNMAINTAINED = INTEGRALS | {"ru_nswap", "ru_msgsnd", "ru_msgrcv", "ru_nsignals"}
 # --- The error of the peak ---
 
 
-def counters_error(cpus: int, page: int) -> int:
+def rss_error(cpus: int, page: int) -> int:
     """Return the largest error of the resident set size since 6.2, in bytes: see above."""
     return 3 * cpus * max(32, 2 * cpus) * page
 
@@ -67,7 +67,7 @@ def peak_error() -> int | None:
     if TYPE_CHECKING and sys.platform != "linux":
         raise NotImplementedError
     cpus = present_cpus()
-    return None if cpus is None else counters_error(cpus, os.sysconf("SC_PAGESIZE"))
+    return None if cpus is None else rss_error(cpus, os.sysconf("SC_PAGESIZE"))
 
 
 # --- The backend ---
@@ -83,7 +83,7 @@ PER_THREAD = "inexact: each running thread may hold back the pages of 64 page fa
 SHARED = "the first write to a page of shared memory may count"
 
 
-def _numbers(release: str) -> tuple[int, int]:
+def _release_numbers(release: str) -> tuple[int, int]:
     """Return the first two numbers of a release, such as ``6.18.44-generic``; or else zeros."""
     try:
         major, minor = release.split("-", maxsplit=1)[0].split(".")[:2]
@@ -95,7 +95,7 @@ def _numbers(release: str) -> tuple[int, int]:
 def backend(*, io_accounting: bool, release: str = NEWEST) -> Backend:
     """Return the facts about a kernel's release, with or without ``CONFIG_TASK_IO_ACCOUNTING``."""
     measured = ALL - UNMAINTAINED - (frozenset() if io_accounting else BLOCKS)
-    per_cpu = _numbers(release) >= (6, 2)
+    per_cpu = _release_numbers(release) >= (6, 2)
     return Backend(
         name="Linux",
         measured={"RUSAGE_SELF": measured, "RUSAGE_CHILDREN": measured, "RUSAGE_THREAD": measured},
@@ -106,7 +106,7 @@ def backend(*, io_accounting: bool, release: str = NEWEST) -> Backend:
             "ru_maxrss": "for a thread, the whole process's; "
             f"at first, the peak of the process that started this one; {FALLS}; "
             + (PER_CPU if per_cpu else PER_THREAD),
-            **({} if _numbers(release) >= (6, 1) else {"ru_majflt": SHARED}),
+            **({} if _release_numbers(release) >= (6, 1) else {"ru_majflt": SHARED}),
             "ru_inblock": "reads served from the page cache are not counted",
             "ru_oublock": "counted when a page is dirtied, not when it is written",
         },

@@ -29,7 +29,7 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 LOCK_S = 1.0
 
 
-def open_all(
+def open_reports(
     options: Options, closing: contextlib.ExitStack
 ) -> tuple[Stream | ReportFile, list[ReportFile]]:
     """Open the files of all reports: of the one that ``--output`` is about, and of the others.

@@ -170,7 +170,7 @@ def markdown_of_runs(found: list[Series], options: Options, file: TextIO | None)
     ``--output``.
     """
     columns = [
-        ["command", *(code(each.text) for each in found)],
+        ["command", *(as_code(each.text) for each in found)],
         ["runs", *(f"{len(each.counted)}" for each in found)],
     ]
     failures = [sum(run.code != 0 for run in each.runs) for each in found]
@@ -209,13 +209,13 @@ def _members(series: Series) -> str:
     """Return the largest processes of the run with the largest tree."""
     peak = series.largest_tree
     named = [
-        f"{one.pid} {code(in_a_line(one.name))} {quantity(one.rss, 'bytes')}"
+        f"{one.pid} {as_code(in_a_line(one.name))} {quantity(one.rss, 'bytes')}"
         for one in ([] if peak is None else peak.members)
     ]
     return ", ".join(named) or "-"
 
 
-def code(text: str) -> str:
+def as_code(text: str) -> str:
     """Return a text as code in a cell of a Markdown table."""
     fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
     space = " " if "`" in text else ""

@@ -96,7 +96,7 @@ def judge(
         whose = f"{figure} of processes that it left" if unread else figure
         complaint = f"{whose} was not measured: its limit cannot be checked"
         return Verdict(over=None, complaint=complaint)
-    return Verdict(over=False, notes=[close or unseen, _about(left)])
+    return Verdict(over=False, notes=[close or unseen, _note_on_left(left)])
 
 
 def judge_median(
@@ -119,7 +119,7 @@ def judge_median(
     return Verdict(over=True, complaint=f"{figure}: {over}", notes=notes)
 
 
-def _about(left: Left | None) -> str:
+def _note_on_left(left: Left | None) -> str:
     """Return what is not known of the processes that a program left, if something is not."""
     if left is None or left.living == 0:
         return ""
@@ -142,7 +142,7 @@ def _judge_pss(limit: float, ended: Ended) -> Verdict:
     note = ""
     if most > limit or peak.is_partial:
         note = f"{figure} may be over the limit: of some processes it could not be read"
-    return Verdict(over=False, notes=[note, _about(ended.left)])
+    return Verdict(over=False, notes=[note, _note_on_left(ended.left)])
 
 
 def check(

@@ -13,7 +13,7 @@ from .figures import TOO_SHORT, Series
 from .options import Options, parse
 from .output import CANCELED, Stream, complain, discard
 from .report import of_run
-from .run import Signals, die_of, exit_status, run
+from .run import Signals, die_of, exit_status_or_die, run
 
 TYPE_CHECKING = False
 
@@ -78,7 +78,7 @@ def run_command(command: list[str], options: Options) -> int:
             from . import files
 
             try:
-                output, exports = files.open_all(options, closing)
+                output, exports = files.open_reports(options, closing)
                 if isinstance(output, files.ReportFile) and output.is_ours and output.has_one_head:
                     from .formats import check_head
 
@@ -133,7 +133,7 @@ def _report_and_judge(
         if any(run.killed for each in found for run in each.warmup + each.runs):
             killed = limits.OVER
     statuses = [killed, code, -(stopped_by or 0), limited, 0 if is_written else CANCELED]
-    return exit_status(next(filter(None, statuses), 0))  # the first that is not 0 counts
+    return exit_status_or_die(next(filter(None, statuses), 0))  # the first that is not 0 counts
 
 
 def _report(

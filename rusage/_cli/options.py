@@ -400,7 +400,9 @@ def _convert(given: list[tuple[Option, str]], command: list[str]) -> Options:
             value = option.convert(text) if option.value else True
             before = values.pop(name, [])  # the last one given is at the end
             values[name] = [*before, value] if name == "export" else value
-        _check(values, {option.name: option for option, _ in given}, has_command=bool(command))
+        _check_combination(
+            values, {option.name: option for option, _ in given}, has_command=bool(command)
+        )
         if "compare" in values:
             name = "compare"
             for line in command:
@@ -414,7 +416,9 @@ def _convert(given: list[tuple[Option, str]], command: list[str]) -> Options:
     return options
 
 
-def _check(values: dict[str, Any], given: dict[str, Option], *, has_command: bool) -> None:
+def _check_combination(
+    values: dict[str, Any], given: dict[str, Option], *, has_command: bool
+) -> None:
     """Exit if options contradict each other."""
     for name, value in values.items():
         option = given[name]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from . import formats, report
 from .figures import FIGURES, measured_fields, quantity
-from .files import open_all
+from .files import open_reports
 from .output import CANCELED, complain, show, show_progress
 from .run import Signals
 
@@ -38,7 +38,7 @@ def print_process(pid: int, options: Options) -> int:
     """
     with contextlib.ExitStack() as files:
         try:
-            _, exports = open_all(options, files)
+            _, exports = open_reports(options, files)
             found = _record(pid, options) if options.records else _read(pid, options)
         except (OSError, ValueError, RuntimeError) as error:  # no thread can be started
             reason = error.strerror if isinstance(error, OSError) else str(error)

@@ -116,7 +116,7 @@ def _is_ignored(number: int) -> bool:
 
 
 @cache
-def _note(name: str, what: str) -> None:
+def _complain_once(name: str, what: str) -> None:
     """Print a message once, not again in each run of a series."""
     complain(name, what)
 
@@ -147,7 +147,7 @@ def run(
         if orphans is not None and orphans.others:
             more = ", or killed by --kill" if options.kill else ""
             what = f"other processes are left from before: what they start may be counted{more}"
-            _note(name, what)
+            _complain_once(name, what)
     if options is not None and options.tree:
         from .sampling import Sampling
 
@@ -288,7 +288,7 @@ def _wait_and_forward(
                 os.kill(process.pid, number)
 
 
-def exit_status(code: int) -> int:
+def exit_status_or_die(code: int) -> int:
     """Return the exit status for an exit code as in subprocess.
 
     If the code is SIGINT, kill this process with SIGINT.

@@ -39,8 +39,8 @@ def load(path: str, options: Options, command: list[str]) -> bool:
         runs = [*map(_ended, _runs(record))]
         medians = {name: each["median"] for name, each in record.get("summary", {}).items()}
         options.stored = medians or runs[0].figures
-        _check(options.stored.values())
-        _make_absolute(path, options, runs)
+        _check_range(options.stored.values())
+        _make_limits_absolute(path, options, runs)
         before, kernel = shlex.join(record["command"]), record["system"]
         if before != shlex.join(map(utf8, command)) or kernel != system():
             complain(
@@ -82,12 +82,12 @@ def _ended(run: Any) -> Ended:
     return ended
 
 
-def _check(values: Iterable[float]) -> None:
+def _check_range(values: Iterable[float]) -> None:
     if not all(0 <= value < 2**64 for value in values):  # nor NaN
         raise ValueError
 
 
-def _make_absolute(path: str, options: Options, runs: list[Ended]) -> None:
+def _make_limits_absolute(path: str, options: Options, runs: list[Ended]) -> None:
     """Make limits absolute that are relative to the median of the stored runs.
 
     Like is compared with like: what only one of the two reports has does not count.
@@ -105,7 +105,7 @@ def _make_absolute(path: str, options: Options, runs: list[Ended]) -> None:
                 f"{FIGURES[name].name} was not measured: its limit cannot be checked",
             )
         values = [least_and_most(name, run, apart)[0] or 0 for run in runs]
-        _check(values)
+        _check_range(values)
         value = median(values) * (1 + limit / 100)
         options.limits[name] = int(value) if FIGURES[name].unit == "bytes" else value
     for what, name in APART.items():

@@ -24,7 +24,7 @@ def of_runs(found: list[Series], options: Options, file: TextIO | None) -> str:
     if found[0].summary:
         table = _laid_out(_table(found, options), width, colored=is_colored(file))
     below = lines(_rows(found, options), file, alarming={"failures", "stopped by"})
-    sentences = conclusions(found) + hints(found)
+    sentences = conclusions(found) + about_outliers(found)
     parts = [table + below]
     if options.compare:
         commands = {f"{at}": each.text.replace("\n", " ") for at, each in enumerate(found, 1)}
@@ -179,7 +179,7 @@ def conclusions(found: list[Series]) -> list[str]:
 FAR = 15  # times the median distance from the median: ten standard deviations of normal data
 
 
-def hints(found: list[Series]) -> list[str]:
+def about_outliers(found: list[Series]) -> list[str]:
     """Return a sentence for each command whose first run was the slowest by far, or with outliers.
 
     A command has outliers if a tenth of its runs took far longer or shorter than most.

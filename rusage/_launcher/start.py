@@ -297,10 +297,10 @@ def _for_launcher(plan: dict[str, Any], limits: Limits, channel: Channel) -> dic
     """Return the arguments of ``fork_exec`` for the launcher."""
     closes_others = plan["close_fds"] and not plan["pass_fds"] and use_close_range
     kept = {*plan["pass_fds"], channel.memory, channel.write_end, channel.error_end}
-    numbers = _numbers(plan, limits, channel, closes_others=closes_others)
+    argument = _launcher_argument(plan, limits, channel, closes_others=closes_others)
     return {
         **plan,
-        "args": [b"rusage", numbers.encode(), *plan["args"]],
+        "args": [b"rusage", argument.encode(), *plan["args"]],
         "executable_list": (os.fsencode(PATH),),
         "close_fds": plan["close_fds"] and not closes_others,
         "pass_fds": tuple(sorted(kept)),
@@ -315,7 +315,9 @@ def _for_launcher(plan: dict[str, Any], limits: Limits, channel: Channel) -> dic
     }
 
 
-def _numbers(plan: dict[str, Any], limits: Limits, channel: Channel, *, closes_others: bool) -> str:
+def _launcher_argument(
+    plan: dict[str, Any], limits: Limits, channel: Channel, *, closes_others: bool
+) -> str:
     """Return the launcher's first argument, as ``launcher.c`` describes it."""
     process_group = plan["process_group"]  # negative: unchanged
     flags = lib.LAUNCHER_SET_SESSION if plan["start_new_session"] else 0
