@@ -161,7 +161,7 @@ def switches() -> None:
     ours = (rusage.getrusage(rusage.RUSAGE_SELF) - before).ru_nvcsw
     line("voluntary context switches of four working threads", "`rusage`", "psutil")
     line(*["---"] * 3)
-    line("count", ours, PROCESS.num_ctx_switches().voluntary - theirs)
+    line("seen", ours, PROCESS.num_ctx_switches().voluntary - theirs)
 
 
 def imports() -> None:

@@ -170,7 +170,7 @@ def main() -> None:
         f"{platform.python_implementation()} {platform.python_version()}, "
         f"{platform.system()} {platform.machine()}\n"
     )
-    print("| `sample()` of a tree | time | to psutil | bound |\n| --- | --- | --- | --- |")
+    print("| `sample()` of a tree | time | to psutil | allowed |\n| --- | --- | --- | --- |")
     with tree(OTHERS):
         for count in 1, 10, 100, 1000:
             samples(count, 1, 0.1)
@@ -179,7 +179,7 @@ def main() -> None:
         for count in 10, 100, 1000:
             samples(count, 1, None, "woken")
         samples(1, 200, None)
-        print("\n| a recording | value | bound |\n| --- | --- | --- |")
+        print("\n| a recording | value | allowed |\n| --- | --- | --- |")
         recording()
         what = "error of the largest sample, eight children of 60 MiB for 1 s"
         line(what, error(1, 0.05), 2, " %")

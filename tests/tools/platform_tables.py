@@ -281,7 +281,7 @@ def processes() -> str:
 DOCS = ROOT / "docs"
 TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     PAGE: {"systems": tables},
-    README: {"systems": tiers},
+    README: {"systems": lambda: tiers().replace("](", "](docs/")},
     DOCS / "inherited-peaks.md": {"children": inherited},
     DOCS / "sampled-clocks.md": {"clocks": clocks},
     DOCS / "monitoring.md": {"processes": processes},

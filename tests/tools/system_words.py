@@ -216,20 +216,20 @@ def documentation(backend: Backend) -> Documentation:
 
 TIERS = {
     1: "the suite runs on it at each change",
-    2: "the suite has passed on its kernel, on the day in the table of runs",
+    2: "the suite has passed on its kernel, on the day in the [table of runs](development.md)",
     3: "only its C has run on its kernel",
     4: "only compiled; what is said of it is from its source code or documentation",
 }
 # The tier of each system, and what belongs to another one.
 TESTED = {
-    "Linux": (1, "with musl, and on older kernels: 2"),
+    "Linux": (1, "tier 2: with musl, and on older kernels"),
     "macOS": (4, ""),
     "FreeBSD": (2, ""),
     "OpenBSD": (2, ""),
     "NetBSD": (3, "parts of the suite too, on development kernels of 2015 and 2019"),
     "DragonFly BSD": (3, ""),
     "illumos": (4, ""),
-    "Windows": (4, "under Wine: 1"),
+    "Windows": (4, "tier 1 under Wine"),
 }
 
 
