@@ -132,7 +132,7 @@ PROMISES = [
     Promise(
         CHILDREN,
         """A `Popen` object has them once `wait`, `poll` or `communicate` has seen the child's exit,
-        or the `with` block has ended:""",
+        or the `with` block has ended.""",
         "test_popen.py::test_usage_comes_with_the_exit test_popen.py::test_threads_wait_and_poll",
     ),
     Promise(
@@ -363,7 +363,7 @@ PROMISES = [
     Promise(
         MEASURE,
         """| `RUSAGE_THREAD` | the calling thread, which must also leave the block; on macOS and
-        Windows only its times |""",
+        Windows only its times; [not on NetBSD and DragonFly BSD](platforms.md) |""",
         "test_measure.py::test_block_of_a_thread_left_in_another",
     ),
     Promise(
@@ -516,8 +516,8 @@ PROMISES = [
     ),
     Promise(
         COMMAND,
-        """if the PSS of the others alone is over the limit, it is exceeded, and `--kill` ends the
-        tree; if only the sum with this RSS is over it, a line says that it may be exceeded.""",
+        """If the PSS of the others alone is over the limit, it is exceeded, and `--kill` ends the
+        tree. - If only the sum with this RSS is over it, a line says that it may be exceeded.""",
         "test_cli_pss.py::test_verdicts",
     ),
     Promise(
@@ -527,8 +527,8 @@ PROMISES = [
     ),
     Promise(
         COMMAND,
-        """So the CPU time until the last of these readings is known if the process ends before the
-        next sample; what it uses later is known only while its parent has not waited for it.""",
+        """If the process ends between two samples, its CPU time until the last of these readings
+        is known; what it uses later is known only while its parent has not waited for it.""",
         "test_cli_tree.py::test_end_long_before_the_next_sample",
     ),
     Promise(
@@ -709,7 +709,7 @@ PROMISES = [
         TREES,
         """It counts no second twice, with two exceptions: macOS counts the children of a process
         that ignores SIGCHLD twice, and where processes are hidden, what a hidden child had used
-        before the opening counts once a member has waited for it.""",
+        before the opening counts when a member has waited for it.""",
         "test_tree_kernels.py::test_members_and_their_time",
     ),
     Promise(
