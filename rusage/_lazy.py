@@ -28,8 +28,6 @@ if sys.platform != "win32" and _HAS_FORK:
 def _is_upgraded() -> bool:
     """Return whether the package has been replaced by another version since its import."""
     package = sys.modules["rusage"]
-    if _root_changed is not None and _root_changed():
-        return False
     try:
         with open(str(package.__file__), "rb") as file:
             return package.__version__.encode() not in file.read()
@@ -52,12 +50,12 @@ def load(module: str, use: str, statement: str) -> ModuleType:
         "needs a module that can no longer be imported: before a change of the root directory, "
         "the mount namespace or the user, for example by chroot() or setuid()"
     )
+    if _root_changed is not None and module not in sys.modules and _root_changed():
+        raise ImportError(f"{use} {reason}, use {statement!r}")
     begun = lib.rusage_imports() if _HAS_FORK else 0
     try:
         if _HAS_FORK:
             lib.rusage_begin_import()
-        if _root_changed is not None and module not in sys.modules and _root_changed():
-            raise ImportError(f"{use} {reason}, use {statement!r}")  # noqa: TRY301 (as it is)
         __import__(module)
     except (ImportError, FileNotFoundError, NotADirectoryError, PermissionError) as error:
         if _is_upgraded():
