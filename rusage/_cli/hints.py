@@ -8,28 +8,15 @@ import shlex
 import sys
 
 PEAK = "--limit-maxrss or, for all processes together, --limit-tree-rss"
-MEMORY = "limit-memory limit-mem limit-rss limit-peak max-memory max-rss maxrss"
-MEMORY += " memory-limit memory mem rss ram peak"
-TIME = "timeout time seconds time-limit limit-time limit-elapsed max-time"
 TIMEOUT = "rusage timeout 5 COMMAND"
-# Names that other programs have for options of this one, or for what other programs do.
+# Words for options of this program, or for what other programs do, which are not like any option.
 MEANT = {
-    **dict.fromkeys(MEMORY.split(), PEAK),
-    **dict.fromkeys(TIME.split(), TIMEOUT),
-    **dict.fromkeys(["duration"], f"{TIMEOUT}, or timeout -s INT 5 rusage --pid PID"),
-    **dict.fromkeys(["cpu", "cputime", "max-cpu"], "--limit-cputime"),
-    **dict.fromkeys(["children", "child", "descendants", "follow", "recursive", "all"], "--tree"),
-    **dict.fromkeys(["repeat", "count", "iterations", "times", "loops", "min-runs", "r"], "--runs"),
-    **dict.fromkeys(["period", "delay", "frequency"], "--interval"),
-    **dict.fromkeys(["file", "report"], "--output FILE"),
-    **dict.fromkeys(["export-json", "export-csv", "export-markdown"], "--export FILE"),
-    **dict.fromkeys(["graph", "chart", "figure", "picture", "png", "svg"], "--plot FILE"),
-    **dict.fromkeys(["baseline", "reference", "diff"], "--against FILE"),
-    "silent": "--quiet",
-    "setup": "--prepare COMMAND",
-    "w": "--warmup N",
-    "shell": "sh -c 'COMMAND' as the command",
-    "env": "env NAME=VALUE COMMAND as the command",
+    **dict.fromkeys(["memory", "limit-memory", "max-memory", "mem", "rss"], PEAK),
+    **dict.fromkeys(["timeout", "time"], TIMEOUT),
+    "duration": f"{TIMEOUT}, or timeout -s INT 5 rusage --pid PID",
+    "cpu": "--limit-cputime",
+    **dict.fromkeys(["children", "descendants"], "--tree"),
+    **dict.fromkeys(["repeat", "count"], "--runs"),
 }
 
 
