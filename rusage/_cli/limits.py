@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from .._backends import BACKEND
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
     from .figures import Ended, Left
 
-ABSOLUTE: Mapping[str, Collection[str]] = MappingProxyType({})  # no limit is relative
 OVER = 123  # unused by env(1), nohup(1), timeout(1) and the shells
 
 
@@ -66,7 +64,7 @@ def least_and_most(
 
 
 def judge(
-    name: str, limit: float, ended: Ended, relative: Mapping[str, Collection[str]] = ABSOLUTE
+    name: str, limit: float, ended: Ended, relative: Mapping[str, Collection[str]] = {}
 ) -> Verdict:
     """Compare a figure of a program with a limit; *relative*: as in the options."""
     if name == "tree_pss":
@@ -149,7 +147,7 @@ def check(
     limits: dict[str, float],
     runs: list[Ended],
     command: str,
-    relative: Mapping[str, Collection[str]] = ABSOLUTE,
+    relative: Mapping[str, Collection[str]] = {},
 ) -> int:
     """Print an error message for each limit that was exceeded or cannot be checked.
 
