@@ -1,4 +1,4 @@
-"""``getrusage``, ``wait4`` and so on."""
+"""The functions of CPython's ``resource``, ``wait3`` and ``wait4``, in uniform units."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The private methods of ``subprocess.Popen`` that are overridden or called.
+"""What this package overrides or calls of ``subprocess``'s private parts.
 
-Also a check that they are still the known ones.
+Also a check that these are still the known ones.
 """
 
 from __future__ import annotations

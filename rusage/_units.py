@@ -1,4 +1,4 @@
-"""Sizes in bytes: as users write them in options and marks, and as text."""
+"""Sizes in bytes, as users write them in options and marks; and figures as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Select the backend of this system."""
+"""The systems: ``NAME.c`` gets a kernel's values, and ``NAME.py`` says what they mean.
+
+This module selects the backend of this system.
+"""
 
 import sys
 

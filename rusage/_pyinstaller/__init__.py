@@ -1,4 +1,4 @@
-"""The hook directory of PyInstaller, imported through the entry point ``pyinstaller40`` only."""
+"""For PyInstaller, which imports this by the entry point ``pyinstaller40``: where its hook is."""
 
 import os
 
