@@ -552,7 +552,7 @@ PROMISES = [
     Promise(
         COMMAND,
         """Unless `--kill` is given, the limits are checked after the program has ended, and never
-        stop it: they are meant for continuous integration.""",
+        stop it.""",
         "test_cli_tree.py::test_limit_of_the_tree",
     ),
     Promise(
@@ -592,8 +592,8 @@ PROMISES = [
     Promise(
         COMMAND,
         """`rusage` waits for them up to half a second after the program, unless a signal arrives,
-        which is not forwarded then. If they run on, their figures so far count, and a line says
-        so.""",
+        which is not forwarded then. If they run on, their figures so far count, and unless these
+        are over the limit, a line says so.""",
         """test_cli_orphans.py::test_limits_of_an_orphan
         test_cli_orphans.py::test_signal_ends_the_wait""",
     ),
@@ -627,8 +627,7 @@ PROMISES = [
     ),
     Promise(
         COMMAND,
-        """- A report cannot replace the one that it is compared with: growth in small steps would
-        never be found.""",
+        """- A report cannot replace the one that it is compared with.""",
         "test_cli_files.py::test_two_reports_in_one_file",
     ),
     Promise(
