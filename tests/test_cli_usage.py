@@ -32,7 +32,7 @@ NO_SIZE = (
     "(expected a number of bytes, or one with K, M, G or T, such as 500M)"
 )
 LIMITS = "--limit-maxrss", "--limit-tree-rss", "--limit-tree-pss", "--limit-cputime"
-PERCENT = "a limit relative to --against begins with +, as +10%: {!r}"
+PERCENT = "a limit relative to --against is like +10%: {!r}"
 WRONG: list[tuple[str | list[str], str]] = [
     ("--nonsense true", "option --nonsense not recognized"),
     ("--hlep", "option --hlep not recognized; did you mean --help?"),
@@ -100,6 +100,7 @@ WRONG: list[tuple[str | list[str], str]] = [
     ("--limit-maxrss +10% true", "--limit-maxrss: a percentage needs --against"),
     ("--against x --limit-maxrss -10% true", f"--limit-maxrss: {PERCENT.format('-10%')}"),
     ("--against x --limit-cputime 10% true", f"--limit-cputime: {PERCENT.format('10%')}"),
+    ("--against x --limit-cputime +10 true", f"--limit-cputime: {PERCENT.format('+10')}"),
     ("--against x --limit-cputime +1e400% true", "--limit-cputime: not a percentage: '1e400'"),
     ("--against x --compare true true", "--against excludes --compare"),
     ("--against x -p true", "--against excludes --portability"),

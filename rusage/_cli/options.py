@@ -135,11 +135,9 @@ def _limit(absolute: Callable[[str], float]) -> Callable[[str], float]:
     percent = _number("percentage", 0, Percent)
 
     def convert(text: str) -> float:
-        if not text.endswith("%"):
-            return absolute(text)
-        if not text.startswith("+"):
-            raise ValueError(f"a limit relative to --against begins with +, as +10%: {shown(text)}")
-        return percent(text[1:-1])
+        if text.startswith("+") != text.endswith("%"):  # float() would accept "+10"
+            raise ValueError(f"a limit relative to --against is like +10%: {shown(text)}")
+        return percent(text[1:-1]) if text.endswith("%") else absolute(text)
 
     return convert
 
