@@ -16,7 +16,7 @@ from command import in_words, new_folder, nth, record, text  # noqa: F401 (new_f
 from command import run as run_command
 from forked import RUSAGE, needs_peak
 
-from rusage._cli import comparison, summary, table
+from rusage._cli import comparison, table
 from rusage._cli.figures import Ended, Series
 
 run = partial(run_command, "--compare")
@@ -149,18 +149,6 @@ def test_star_of_the_smallest() -> None:
     ):
         starred = [each.smallest != set() for each in series(*columns)]
         assert starred == [at == number for number in range(len(columns))]
-
-
-def test_decimals_of_a_ratio() -> None:
-    """As many as the interval justifies, and those that tell it from 1."""
-    for ratio, low, high, expected in (
-        (3.14159, 3.0, 3.3, "3.1 3.0 3.3"),
-        (1.003, 0.9, 1.2, "1.0 0.9 1.2"),
-        (1.003, 1.003, 1.003, "1.003 1.003 1.003"),
-        (1.003, 1.003, 1.5, "1.003 1.003 1.500"),
-        (31.4, 25.0, 36.0, "31 25 36"),
-    ):
-        assert " ".join(summary.Ratio(ratio, low, high).shown()) == expected
 
 
 def test_sentence_at_the_end() -> None:

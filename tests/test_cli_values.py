@@ -37,6 +37,7 @@ KNOWN = [
     (summary.Ratio(1.6, 1.1, 2.1).in_words, (" times",), "1.6 times (1.1 to 2.1)"),
     (summary.Ratio(8.2, 1.34, 17.1).in_words, (), "8.2 (1.3 to 17.1)"),
     (summary.Ratio(97.2, 12.3, 177).in_words, (), "97 (12 to 177)"),
+    (summary.Ratio(1.5, 1.49, 1.9).in_words, (), "1.50 (1.49 to 1.90)"),
     (summary.Ratio(1.00031, 1.00031, 1.5).in_words, (), "1.0003 (1.0003 to 1.5000)"),
     (summary.Ratio(1.0001, 0.95, 1.05).in_words, (), "1.00 (0.95 to 1.05)"),
     (summary.Ratio(0.00123, 0.00123, 0.00123).in_words, (), "0.00123"),
