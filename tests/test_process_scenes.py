@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 import signal
@@ -21,7 +20,6 @@ from held_trees import wait_until
 from scenes import (
     PIDFD_OPEN,
     PIDFD_SEND_SIGNAL,
-    PR_SET_NAME,
     Child,
     fails,
     filters_x86_64,
@@ -164,22 +162,6 @@ def test_system_without_pidfd(call: int, code: int) -> None:
     fails(ProcessLookupError, *readers(process))
     process.close()
     assert open_files() == before
-
-
-@linux
-@pytest.mark.parametrize(
-    "name", ["", ")", "(", "a b", ") R 1 2 3 4", "\n", "a\n7 (x) Z 1", "((((((((((((((("]
-)
-@alone
-def test_any_name(name: str) -> None:
-    """The name in /proc/PID/stat ends at the last parenthesis."""
-    with rusage.Process(os.getpid()) as process, rusage.Tree() as tree:
-        before = process.getrusage()
-        assert ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode(), 0, 0, 0) == 0
-        after = process.getrusage()
-        assert 0 < before.ru_minflt <= after.ru_minflt < before.ru_minflt + 1000
-        assert after.cputime < before.cputime + 60
-        assert tree.sample().processes == 1
 
 
 # --- Files made by hand, through the real C ---

@@ -125,21 +125,29 @@ def test_names_and_order_of_a_sample() -> None:
 
 # Parentheses, line ends, controls, bytes that are not UTF-8, and half a character at the end.
 ODD_NAMES = [b"", b" ", b")", b"(", b") R 1 1 (", b"a\nb\x1b[2J\t", b"\xff\x80\\", "é".encode() * 9]
+ODD_NAMES += [b"a b", b") R 1 2 3 4", b"\n", b"a\n7 (x) Z 1", b"(" * 15]
 
 
 @linux
 def test_odd_names() -> None:
-    """A name is the bytes that the process has set, cut by the kernel; also right after exec."""
+    """A name is the bytes that the process has set, cut by the kernel; also right after exec.
+
+    In /proc/PID/stat it ends at the last parenthesis: the figures behind it are right.
+    """
 
     def scene() -> None:
         rng = random.Random(1)
         names = ODD_NAMES + [
             bytes(rng.choices(range(1, 256), k=rng.randrange(20))) for _ in range(200)
         ]
-        with rusage.Tree() as tree:
+        with rusage.Process(os.getpid()) as process, rusage.Tree() as tree:
+            before = process.getrusage()
             for name in names:
                 assert ctypes.CDLL(None).prctl(PR_SET_NAME, name, 0, 0, 0) == 0
                 assert os.fsencode(tree.members()[0].name) == name[:15]
+                after = process.getrusage()
+                assert 0 < before.ru_minflt <= after.ru_minflt < before.ru_minflt + 1000
+                assert after.cputime < before.cputime + 60
 
     in_child(scene)
     with held(mib=1) as running, rusage.Tree(running.root) as tree:
