@@ -10,11 +10,11 @@ import tarfile
 from pathlib import Path
 from types import ModuleType
 
+import conftest
 import expected
 import pytest
 
 import rusage
-from rusage import _rusage
 
 pytestmark = pytest.mark.system
 
@@ -105,45 +105,14 @@ def test_build_in_the_source_tree(build: ModuleType, tmp_path: Path) -> None:
     )
 
 
-def test_tests_refuse_an_old_build(tmp_path: Path) -> None:
+def test_tests_refuse_an_old_build(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compared by content: a checkout changes the times of files."""
-    extension = getattr(_rusage, "__file__", None)
-    if extension is None:
-        pytest.skip(reason="the extension is a part of this interpreter")
-    skipped = shutil.ignore_patterns("__pycache__", "*.so", "*.pyd")
-    shutil.copytree(ROOT / "rusage", tmp_path / "rusage", ignore=skipped)
-    shutil.copy(extension, tmp_path / "rusage")
-    shutil.copytree(ROOT / "tests", tmp_path / "tests", ignore=skipped)
-    command = ["-m", "pytest", "-p", "no:cacheprovider", "--collect-only"]
-    command += ["-q", "-c", os.devnull, "--rootdir", str(tmp_path), "tests/test_units.py"]
-
-    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
-
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, *words],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-            env=environment,
-        )
-
-    def collect() -> tuple[int, str]:
-        done = run(*command)
-        return done.returncode, done.stderr
-
-    if not run("-c", "import rusage; print(rusage.__file__)").stdout.startswith(str(tmp_path)):
-        pytest.skip(reason="this interpreter ignores PYTHONPATH")
-    assert collect()[0] == 0
-    file = tmp_path / "rusage" / "_c" / "forks.c"
-    text = file.read_text(encoding="utf-8")
-    file.write_text(f"{text}\n/* changed */\n", encoding="utf-8")
-    status, errors = collect()
-    assert status == pytest.ExitCode.USAGE_ERROR
-    assert "the C files have changed since the build: python -m pip install -e ." in errors
-    file.write_text(text, encoding="utf-8")
-    assert collect()[0] == 0
+    if Path(rusage.__file__).parent != ROOT / "rusage":
+        pytest.skip(reason="the package was not built in the source tree")
+    conftest.check_build()
+    monkeypatch.setattr(conftest.binascii, "crc32", lambda _: 1)
+    with pytest.raises(pytest.UsageError, match="the C files have changed since the build"):
+        conftest.check_build()
 
 
 def build_sdist(folder: Path, *, mode: int) -> Path:
