@@ -3,7 +3,6 @@
 ``docs/rusage.schema.json`` describes the JSON.
 """
 
-import errno
 import json
 import os
 import platform
@@ -11,7 +10,6 @@ import shlex
 import subprocess
 import time
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -160,34 +158,6 @@ def test_report_and_files_at_once() -> None:
     head, _, cells_of_run = cells(Path("c.md").read_text())
     assert head[:3] == ["command", "runs", "wall time"]
     assert cells_of_run[:2] == ["`true`", "1"]
-
-
-def test_content_stays_without_a_report() -> None:
-    """Of a program that cannot be started, and of another file that cannot be opened."""
-    for words, status in (
-        (["--export", "x.json", "/no/such/program"], 127),
-        (["--export", "x.json", "-n", "2", "/no/such/program"], 127),
-        (["-o", "x.json", "--export", "/no/such/place.csv", "true"], 125),
-    ):
-        Path("x.json").write_text("before")
-        assert plain(*words).returncode == status
-        assert Path("x.json").read_text() == "before"
-
-
-@needs_sh
-def test_no_part_of_a_report_is_left() -> None:
-    """If it is larger than files may be; what the program has written to the same file stays."""
-    resource = pytest.importorskip("resource", reason="this system has no limit for files")
-    Path("x.json").write_text("before")
-    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (20, resource.RLIM_INFINITY))
-    done = plain("--export", "x.json", "true", preexec_fn=limit)
-    assert done.returncode == 125
-    assert done.stderr.endswith(f"rusage: x.json: {os.strerror(errno.EFBIG)}\n")
-    assert Path("x.json").read_text() == "before"
-    with Path("x.json").open("w") as file:
-        words = [*RUSAGE, "--export", "x.json", "sh", "-c", "printf %020d 0 >&2"]
-        subprocess.run(words, stderr=file, preexec_fn=limit, check=False)
-    assert Path("x.json").read_text() == "0" * 20
 
 
 @needs_sh

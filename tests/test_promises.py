@@ -633,7 +633,7 @@ PROMISES = [
     Promise(
         COMMAND,
         "A new file without a report is removed.",
-        "test_cli_files.py::test_new_file_without_a_report",
+        "test_cli_files.py::test_file_without_a_report",
     ),
     Promise(
         COMMAND,
@@ -646,7 +646,7 @@ PROMISES = [
         COMMAND,
         """The file keeps its content until the whole report is written, also on a full disk, and a
         file that the program has moved away keeps it.""",
-        """test_cli_export.py::test_content_stays_without_a_report
+        """test_cli_files.py::test_file_without_a_report
         test_cli_files.py::test_full_disk test_cli_files.py::test_file_that_may_not_grow
         test_cli_export.py::test_file_that_the_program_moves""",
     ),

@@ -1,6 +1,6 @@
 """Replace and append to files of reports in each way, while the disk is full or the process dies.
 
-``full FOLDER STEP``: FOLDER is a file system of four pages. ``killed``: in the current folder.
+``full FOLDER``: FOLDER is a file system of four pages. ``killed``: in the current folder.
 Prints the number of cases; a file with part of a report is an error.
 """
 
@@ -19,6 +19,7 @@ from rusage._cli.files import ReportFile
 
 PAGE, PAGES = mmap.PAGESIZE, 4
 OLD, NEW = b"o", b"n"
+ENDS = [1, 2, 1000, *(page * PAGE + more for page in range(1, PAGES) for more in (-1, 0, 1, 1000))]
 
 
 def write(way: str, new: int) -> bool:
@@ -51,8 +52,8 @@ def content() -> bytes:
         return file.read()
 
 
-def full(step: int) -> None:
-    """Let the disk be full at each place of a report."""
+def full() -> None:
+    """Let the disk be full at each end of a page of a report."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the complaints
     cases = {True: 0, False: 0}
     sizes = [0, 1, PAGE - 1, PAGE, 2 * PAGE + 1]
@@ -62,7 +63,7 @@ def full(step: int) -> None:
         if others < 0:
             continue
         fill("full", b"f" * PAGE * others)
-        for new in range(1, PAGES * PAGE, step):
+        for new in ENDS:
             fill("x", OLD * old)
             is_written = write(way, new)
             before = OLD * old if way == "append" or not is_written else b""
@@ -114,6 +115,6 @@ def killed() -> None:
 
 if sys.argv[1] == "full":
     os.chdir(sys.argv[2])
-    full(int(sys.argv[3]))
+    full()
 else:
     killed()
