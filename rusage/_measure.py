@@ -224,11 +224,9 @@ class measure:  # noqa: N801 (used like a function)
         Raises ``TypeError`` for a generator function: its body runs only after the call has
         returned.
         """
-        for module in "inspect", "typing":
-            load(module, "measure() as a decorator", "import inspect, typing")
+        load("inspect", "measure() as a decorator", "import inspect")
         import functools  # noqa: PLC0415 (only needed for decorators, and by inspect)
         import inspect  # noqa: PLC0415 (as above)
-        from typing import cast  # noqa: PLC0415 (as above)
 
         inner: Any = function
         while isinstance(inner, functools.partial):
@@ -269,7 +267,7 @@ class measure:  # noqa: N801 (used like a function)
 
             wrapper = measured_function
         wrapper.measure = self
-        return cast("F", wrapper)
+        return wrapper  # type: ignore[no-any-return]  # it is called as the function is
 
 
 measure.__module__ = "rusage"
