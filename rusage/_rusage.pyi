@@ -213,7 +213,7 @@ class Lib:
     rusage_is_child: Callable[[int], int]
     rusage_has_close_range: Callable[[], int]
     rusage_why_direct: Callable[[], Pointer[bytes]]
-    rusage_find: Callable[[bytes, bytes, bytes, Path], int]
+    rusage_find_program: Callable[[bytes, bytes, bytes, Path], int]
     rusage_statclock_hz: Callable[[], int]
     rusage_of_process: Callable[[int, Call], int]
     rusage_get_process: Callable[[int, Call], int]

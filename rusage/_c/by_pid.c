@@ -164,7 +164,7 @@ static int rusage_tree_frees_files(rusage_tree *tree, int error)
     return 0;
 }
 
-static void rusage_tree_keeps_files(rusage_tree *tree)
+static void rusage_tree_allow_open_files(rusage_tree *tree)
 {
 }
 

@@ -133,7 +133,7 @@ static int rusage_is_orphan(const rusage_tree *tree, int pid, int parent)
 }
 
 /* Make members of the processes in the list whose parents are, and of the orphans. */
-static int rusage_tree_adopt(rusage_tree *tree)
+static int rusage_tree_add_descendants(rusage_tree *tree)
 {
     int i, error = 0, added;
 
@@ -208,7 +208,7 @@ static int rusage_tree_read_member(rusage_tree *tree, int index, int wants_pss)
 
 /* Forget the parent of a member that could not be read, if that has ended: the member has another
    one now. */
-static void rusage_tree_check_parent(const rusage_tree *tree, rusage_member *member)
+static void rusage_tree_forget_parent(const rusage_tree *tree, rusage_member *member)
 {
     int index = rusage_tree_find(tree, member->now.parent);
     int state = index < 0 ? RUSAGE_LIVES : tree->members[index].now.state;
@@ -240,7 +240,7 @@ static int rusage_tree_settle(rusage_tree *tree)
         rusage_member *member = &tree->members[i];
 
         if (member->now.state != RUSAGE_GONE)
-            rusage_tree_check_parent(tree, member);
+            rusage_tree_forget_parent(tree, member);
         else if (member->is_new) /* it may be older than the opening; where IDs dangle, what is no
                                     child of a member is listed in each reading */
             tree->changed |= !RUSAGE_PARENT_IDS_DANGLE;
@@ -258,12 +258,12 @@ static int rusage_tree_read_all(rusage_tree *tree, int wants_pss)
     tree->changed = tree->listed_count = 0;
     error = rusage_tree_list(tree);
     if (error == 0)
-        error = rusage_tree_adopt(tree);
+        error = rusage_tree_add_descendants(tree);
     for (i = 0; error == 0 && i < tree->count; i++) {
         tree->listed_count = 0;
         error = rusage_tree_read_member(tree, i, wants_pss);
         if (error == 0 && tree->members[i].now.state != RUSAGE_GONE)
-            error = rusage_tree_adopt(tree);
+            error = rusage_tree_add_descendants(tree);
     }
     if (error == 0)
         error = rusage_tree_settle(tree);
@@ -322,7 +322,7 @@ static int rusage_tree_read(rusage_tree *tree, int wants_pss)
             rusage_tree_restore(tree);
     } while (rusage_tree_frees_files(tree, error));
     if (error == 0)
-        rusage_tree_keeps_files(tree);
+        rusage_tree_allow_open_files(tree);
     return error;
 }
 

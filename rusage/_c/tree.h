@@ -148,7 +148,7 @@ static void rusage_tree_abandon(rusage_tree *tree);
 /* If an error says that no descriptor is free, close what is open; return whether to try again.
    After a reading, let the next one open it again if there is room. */
 static int rusage_tree_frees_files(rusage_tree *tree, int error);
-static void rusage_tree_keeps_files(rusage_tree *tree);
+static void rusage_tree_allow_open_files(rusage_tree *tree);
 /* Get the time now, in the unit of `start`. */
 static int rusage_tree_now(int64_t *now);
 /* The number of forks that have led to this process, and 1. */

@@ -61,7 +61,7 @@ static double rusage_member_unsure(const rusage_member *member)
 }
 
 /* Count from now on. */
-static void rusage_member_begin_at(rusage_member *member)
+static void rusage_member_begin_accounts(rusage_member *member)
 {
     double children = rusage_member_children(member);
 
@@ -88,7 +88,7 @@ static void rusage_tree_count_in(rusage_tree *tree, rusage_member *member)
     member->is_counted = 1;
     if (rusage_is_older(tree, member)) {
         tree->changed = 1;
-        rusage_member_begin_at(member);
+        rusage_member_begin_accounts(member);
         member->own_before = member->now.own;
         tree->sums.before += rusage_member_total(member);
     }
@@ -127,7 +127,7 @@ static void rusage_tree_anchor(rusage_tree *tree)
 
     tree->sums.before = tree->sums.lost - tree->sums.cputime;
     for (i = 0; i < tree->count; i++) {
-        rusage_member_begin_at(&tree->members[i]);
+        rusage_member_begin_accounts(&tree->members[i]);
         tree->sums.before += rusage_member_total(&tree->members[i]);
     }
     tree->sums.is_anchored = 1;

@@ -429,7 +429,7 @@ RUSAGE_ASSERT(path, sizeof(rusage_path) == PATH_MAX);
 
 /* Set `joined` to a path that is followed from a directory, "" for the current one. Return 0 or an
    errno. */
-static int rusage_join(char *joined, const char *directory, const char *path)
+static int rusage_join_paths(char *joined, const char *directory, const char *path)
 {
     size_t length = path[0] == '/' ? 0 : strlen(directory);
     const char *separator = length == 0 || directory[length - 1] == '/' ? "" : "/";
@@ -450,7 +450,7 @@ typedef struct {
 static int rusage_check_links(rusage_search *search, const char *path)
 {
     char *reached = search->reached, *left = search->left, *rest = search->rest;
-    int links = 0, error = rusage_join(left, "", path);
+    int links = 0, error = rusage_join_paths(left, "", path);
 
     strcpy(reached, left[0] == '/' ? "/" : "");
     while (error == 0 && left[0] != '\0') {
@@ -459,7 +459,7 @@ static int rusage_check_links(rusage_search *search, const char *path)
 
         strcpy(rest, left + end + strspn(left + end, "/"));
         left[end] = '\0';
-        error = rusage_join(search->following, reached, left + start);
+        error = rusage_join_paths(search->following, reached, left + start);
         if (error != 0)
             break;
         size = readlink(search->following, search->target, sizeof search->target - 1);
@@ -475,8 +475,8 @@ static int rusage_check_links(rusage_search *search, const char *path)
         search->target[size] = '\0';
         if (search->target[0] == '/')
             strcpy(reached, "/");
-        error = rest[0] == '\0' ? rusage_join(left, "", search->target)
-                                : rusage_join(left, search->target, rest);
+        error = rest[0] == '\0' ? rusage_join_paths(left, "", search->target)
+                                : rusage_join_paths(left, search->target, rest);
     }
     return error;
 }
@@ -485,8 +485,8 @@ static int rusage_check_links(rusage_search *search, const char *path)
    directory is `directory`. Set `found` to the first path that exists, which is the one that
    subprocess tries first. Return 0, or an errno if there is none or if it may lead elsewhere in
    another process. */
-static int rusage_find(const char *name, const char *folders, const char *directory,
-                       rusage_path *found)
+static int rusage_find_program(const char *name, const char *folders, const char *directory,
+                               rusage_path *found)
 {
     rusage_search *search = malloc(sizeof *search);
     int error = search == NULL ? ENOMEM : ENOENT;
@@ -501,8 +501,8 @@ static int rusage_find(const char *name, const char *folders, const char *direct
         if (length < sizeof search->folder) {
             memcpy(search->folder, folders, length);
             search->folder[length] = '\0';
-            if (rusage_join(found->text, search->folder, name) == 0
-                && rusage_join(search->path, directory, found->text) == 0
+            if (rusage_join_paths(found->text, search->folder, name) == 0
+                && rusage_join_paths(search->path, directory, found->text) == 0
                 && access(search->path, F_OK) == 0) {
                 error = rusage_check_links(search, search->path);
                 break;

@@ -262,7 +262,7 @@ def _find(program: bytes, paths: list[bytes], directory: bytes) -> bytes | None:
     if not program or len(paths) > 1:  # subprocess refuses PATH as str and as bytes
         return None
     found = ffi.new("rusage_path *")
-    if lib.rusage_find(program, paths[0], directory, found):
+    if lib.rusage_find_program(program, paths[0], directory, found):
         return None
     return ffi.string(found.text)
 

@@ -93,7 +93,7 @@ static void size_of(const char *start)
 {
     int64_t size = 0;
 
-    if (rusage_read_status(99, "", start, &size) == 0) {
+    if (rusage_read_number(99, "", start, &size) == 0) {
         if (size < 0)
             abort(); /* it would be an errno */
         total = size * 1024 + size * 1024;

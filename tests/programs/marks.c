@@ -8,7 +8,7 @@
 int64_t made_mark, made_resident; /* KiB, pages */
 unsigned long made_meanwhile; /* another thread raises a value to it, after the next look at it */
 
-static int made_status(int directory, const char *path, const char *start, int64_t *number)
+static int made_number(int directory, const char *path, const char *start, int64_t *number)
 {
     *number = made_mark;
     return 0;
@@ -30,7 +30,7 @@ static unsigned long made_load(unsigned long *place)
     return value;
 }
 
-#define rusage_read_status made_status
+#define rusage_read_number made_number
 #define rusage_read_statm made_statm
 #define open(path, flags) (open)("/dev/null", flags)
 #define __atomic_load_n(place, order) made_load(place)

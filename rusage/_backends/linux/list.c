@@ -105,7 +105,7 @@ static int rusage_list_all(rusage_tree *tree)
             error = rusage_parse_stat(text, &stat);
         if (error == 0)
             error = rusage_tree_add_listed(tree, pid, (int)stat.field[STAT_PARENT]);
-        else if (rusage_is_of_process(error))
+        else if (rusage_is_error_of_process(error))
             error = 0;
     }
     closedir(processes);

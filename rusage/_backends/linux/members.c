@@ -108,7 +108,7 @@ static int rusage_member_pages(const rusage_member *member, int64_t *pages)
     return rusage_parse_statm(text, pages);
 }
 
-static void rusage_member_begin(rusage_member *member)
+static void rusage_member_init_handle(rusage_member *member)
 {
     rusage_member_handle *handle = &member->handle;
 
@@ -177,7 +177,7 @@ static int rusage_member_open(rusage_tree *tree, rusage_member *member)
 {
     rusage_member_handle *handle = &member->handle;
 
-    rusage_member_begin(member);
+    rusage_member_init_handle(member);
     handle->directory = rusage_open_directory(member->pid);
     if (handle->directory < 0)
         return -handle->directory;
@@ -187,7 +187,7 @@ static int rusage_member_open(rusage_tree *tree, rusage_member *member)
 }
 
 /* Read the stat file only, of the process that has the member's number now. */
-static int rusage_member_look(rusage_tree *tree, rusage_member *member, rusage_stat *stat)
+static int rusage_stat_by_number(rusage_tree *tree, rusage_member *member, rusage_stat *stat)
 {
     int error = rusage_member_open(tree, member);
 
@@ -206,7 +206,7 @@ static int rusage_member_is_there(rusage_tree *tree, rusage_member *member, int 
     int pidfd = -1, place = -1, error = 0;
     uint64_t inode = 0, known = member->identity.inode;
 
-    rusage_member_begin(member);
+    rusage_member_init_handle(member);
     if (member->handle.pidfd < 0)
         error = rusage_member_open_pidfd(member, &pidfd);
     if (error == 0)
@@ -249,7 +249,7 @@ static int rusage_member_has_ended(const rusage_member *member, const rusage_sta
 static int rusage_member_lives(rusage_tree *tree, rusage_member *member, int *lives)
 {
     rusage_stat stat;
-    int has_ended = 0, error = rusage_member_look(tree, member, &stat);
+    int has_ended = 0, error = rusage_stat_by_number(tree, member, &stat);
 
     if (error == EACCES || error == EPERM)
         return rusage_member_is_there(tree, member, lives);
@@ -277,7 +277,7 @@ static int rusage_is_another(rusage_tree *tree, const rusage_member *member,
 static int rusage_member_is_same(rusage_tree *tree, rusage_member *member, int *is_same)
 {
     rusage_stat stat;
-    int is_another = 0, error = rusage_member_look(tree, member, &stat);
+    int is_another = 0, error = rusage_stat_by_number(tree, member, &stat);
 
     if (error == EACCES || error == EPERM)
         return rusage_member_is_there(tree, member, is_same);
@@ -319,7 +319,7 @@ static int rusage_uses_parents_memory(const rusage_tree *tree, rusage_member *me
     }
     *uses = 0;                      /* unknown: the next complete reading asks again */
     member->identity.counts_memory = error == EPERM;
-    return rusage_is_of_process(error) ? 0 : error;
+    return rusage_is_error_of_process(error) ? 0 : error;
 }
 
 /* --- Figures --- */
@@ -332,7 +332,8 @@ static int rusage_member_rss(const rusage_member *member, const rusage_stat *sta
     int error = rusage_member_pages(member, &pages);
 
     if (error == 0 && pages == 0 && stat->field[STAT_THREADS] > 1)
-        error = rusage_read_threads(member->handle.directory, "status", "\nVmRSS:", &size);
+        error =
+            rusage_read_number_of_a_thread(member->handle.directory, "status", "\nVmRSS:", &size);
     *rss = pages * sysconf(_SC_PAGESIZE) + size * 1024;
     return error == ENODATA ? 0 : error;
 }
@@ -341,12 +342,12 @@ static int rusage_member_rss(const rusage_member *member, const rusage_stat *sta
 static int rusage_member_pss(const rusage_member *member, rusage_figures *now)
 {
     int64_t size = 0;               /* KiB */
-    int error = rusage_read_memory(member->handle.directory, "smaps_rollup", "\nPss:", &size);
+    int error = rusage_read_size(member->handle.directory, "smaps_rollup", "\nPss:", &size);
 
     now->pss = size * 1024;
     if (error == EACCES || error == EPERM)
         now->state = RUSAGE_UNREAD;
-    return rusage_is_of_process(error) ? 0 : error;
+    return rusage_is_error_of_process(error) ? 0 : error;
 }
 
 /* Read the figures of a member whose directory is open, and perhaps its file from an earlier
@@ -503,7 +504,7 @@ static int rusage_tree_frees_files(rusage_tree *tree, int error)
 }
 
 /* The size of the directory is the number of descriptors, 0 before Linux 6.2 (fs/proc/fd.c). */
-static void rusage_tree_keeps_files(rusage_tree *tree)
+static void rusage_tree_allow_open_files(rusage_tree *tree)
 {
     struct rlimit limit = {0, 0};
     struct stat used;
@@ -548,13 +549,14 @@ static int rusage_tree_begin(rusage_tree *tree, int pid)
     if (error != 0)
         return error;
     snprintf(path, sizeof path, "/proc/%d/status", pid);
-    error = rusage_read_status(AT_FDCWD, path, "\nTgid:", &number);
+    error = rusage_read_number(AT_FDCWD, path, "\nTgid:", &number);
     if (error == ENOENT)
         error = kill(pid, 0) != 0 && errno != EPERM ? errno : EPERM;
     if (error == 0 && number != pid)
         error = RUSAGE_NO_PROCESS; /* the ID of a thread */
     tree->system.by_parent = access("/proc/thread-self/children", R_OK) == 0;
-    if (error == 0 && !tree->system.by_parent && errno != ENOSYS && !rusage_is_of_process(errno))
+    if (error == 0 && !tree->system.by_parent && errno != ENOSYS
+        && !rusage_is_error_of_process(errno))
         error = errno;
     return error;
 }
@@ -570,7 +572,7 @@ static void rusage_tree_end(rusage_tree *tree)
 /* Return 0 if the process that has the member's number now is the member; `pidfd` is of that
    process, or -1. Where the files of the member are not open and no pidfd has an inode of its own,
    this is not certain: see rusage_is_another(). */
-static int rusage_member_check(rusage_tree *tree, rusage_member *member, int pidfd)
+static int rusage_member_check_pidfd(rusage_tree *tree, rusage_member *member, int pidfd)
 {
     int is_another = 0, error;
     uint64_t inode;
@@ -581,7 +583,7 @@ static int rusage_member_check(rusage_tree *tree, rusage_member *member, int pid
         return error;
     if (inode != 0 && member->identity.inode != 0)
         return inode == member->identity.inode ? 0 : ESRCH;
-    error = rusage_member_look(tree, member, &stat);
+    error = rusage_stat_by_number(tree, member, &stat);
     if (error == 0)
         error = rusage_is_another(tree, member, &stat, &is_another);
     return error == 0 && is_another ? ESRCH : error;
@@ -606,7 +608,7 @@ static int rusage_member_signal_once(rusage_tree *tree, rusage_member *member, i
         return rusage_send_signal(member->pid, pidfd, number);
     error = rusage_member_open_pidfd(member, &pidfd);
     if (error == 0)
-        error = rusage_member_check(tree, member, pidfd);
+        error = rusage_member_check_pidfd(tree, member, pidfd);
     if (error == 0)
         error = rusage_send_signal(member->pid, pidfd, number);
     rusage_close_fd(&pidfd);

@@ -33,7 +33,7 @@ static int64_t rusage_pss(void)
     int error;
     RUSAGE_RELEASE_GIL;
 
-    error = rusage_read_status(AT_FDCWD, "/proc/thread-self/smaps_rollup", "\nPss:", &size);
+    error = rusage_read_number(AT_FDCWD, "/proc/thread-self/smaps_rollup", "\nPss:", &size);
     RUSAGE_RETAKE_GIL;
     return error != 0 ? -error : size * 1024;
 }
@@ -45,10 +45,10 @@ static int64_t rusage_pss(void)
 static int64_t rusage_mark(void)
 {
     int64_t size = 0;               /* KiB */
-    int error = rusage_read_status(AT_FDCWD, "/proc/self/status", "\nVmHWM:", &size);
+    int error = rusage_read_number(AT_FDCWD, "/proc/self/status", "\nVmHWM:", &size);
 
     if (error == ENODATA)           /* as above */
-        error = rusage_read_status(AT_FDCWD, "/proc/thread-self/status", "\nVmHWM:", &size);
+        error = rusage_read_number(AT_FDCWD, "/proc/thread-self/status", "\nVmHWM:", &size);
     return error != 0 ? -error : size * 1024;
 }
 
@@ -57,7 +57,7 @@ static int64_t rusage_mark(void)
 static unsigned long rusage_highest_mark, rusage_highest_maxrss;
 
 /* Raise one of them; return it in bytes. */
-static int64_t rusage_raise(unsigned long *highest, int64_t bytes)
+static int64_t rusage_raise_highest(unsigned long *highest, int64_t bytes)
 {
     unsigned long size = (unsigned long)(bytes / 1024);
     unsigned long now = __atomic_load_n(highest, __ATOMIC_SEQ_CST);
@@ -76,7 +76,7 @@ static int64_t rusage_known_peak(void)
 
     if (getrusage(RUSAGE_SELF, &usage) != 0)
         return -errno;
-    return rusage_raise(&rusage_highest_maxrss, (int64_t)usage.ru_maxrss * 1024);
+    return rusage_raise_highest(&rusage_highest_maxrss, (int64_t)usage.ru_maxrss * 1024);
 }
 
 /* A stack of decreasing sizes. Each reset pushes the mark before it and the resident set size after
@@ -109,7 +109,7 @@ static int rusage_push_mark(int64_t number, int64_t size)
 
     if (size < 0)
         return (int)-size;
-    rusage_raise(&rusage_highest_mark, size);
+    rusage_raise_highest(&rusage_highest_mark, size);
     while (count > 0 && rusage_marks[count - 1].size <= size)
         count--;
     if (count > 0 && rusage_marks[count - 1].reset == number) /* for the same blocks */
@@ -129,7 +129,7 @@ static int64_t rusage_saw(int64_t size)
 {
     if (size <= 0)
         return size;
-    rusage_raise(&rusage_highest_mark, size);
+    rusage_raise_highest(&rusage_highest_mark, size);
     rusage_lock_blocks();
     if (rusage_resets > 0) /* of blocks; if the stack cannot grow, the size does not count */
         rusage_push_mark(rusage_resets + 1, size);
@@ -147,7 +147,7 @@ static int64_t rusage_peak(void)
 {
     int64_t mark = rusage_saw(rusage_mark());
 
-    return mark < 0 ? mark : rusage_raise(&rusage_highest_mark, mark);
+    return mark < 0 ? mark : rusage_raise_highest(&rusage_highest_mark, mark);
 }
 
 /* Return the largest entry that was pushed after a reset, the deepest one; 0 if there is none. */

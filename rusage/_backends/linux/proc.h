@@ -79,7 +79,7 @@ static int rusage_parse_size(const char *text, int64_t *size)
 
 /* Get the number in the line of a status file that starts with `start`; return 0, an errno, or
    ENODATA if there is no such line. */
-static int rusage_read_status(int directory, const char *path, const char *start, int64_t *number)
+static int rusage_read_number(int directory, const char *path, const char *start, int64_t *number)
 {
     char text[4096];
     const size_t longest = 64;      /* longer than any of these lines */
@@ -141,14 +141,15 @@ static const struct dirent *rusage_next_entry(DIR *directory, int *error)
 
 /* Return whether an error says that a process or a thread has ended or has no memory, or that its
    files may not be read: not, that the error has another reason, such as a lack of descriptors. */
-static int rusage_is_of_process(int error)
+static int rusage_is_error_of_process(int error)
 {
     return error == ESRCH || error == ENOENT || error == ENODATA || error == EPERM
            || error == EACCES;
 }
 
 /* Get such a number from another thread's file: the first thread has no memory after its end. */
-static int rusage_read_threads(int directory, const char *name, const char *start, int64_t *number)
+static int rusage_read_number_of_a_thread(int directory, const char *name, const char *start,
+                                          int64_t *number)
 {
     char path[sizeof((struct dirent *)0)->d_name + sizeof "/smaps_rollup"];
     const struct dirent *entry;
@@ -158,22 +159,24 @@ static int rusage_read_threads(int directory, const char *name, const char *star
     if (error != 0)
         return error;
     error = ENODATA;
-    while (rusage_is_of_process(error) && (entry = rusage_next_entry(threads, &end)) != NULL) {
+    while (rusage_is_error_of_process(error)
+           && (entry = rusage_next_entry(threads, &end)) != NULL) {
         snprintf(path, sizeof path, "%s/%s", entry->d_name, name);
-        error = rusage_read_status(dirfd(threads), path, start, number);
+        error = rusage_read_number(dirfd(threads), path, start, number);
     }
     closedir(threads);
-    return rusage_is_of_process(error) ? end : error;
+    return rusage_is_error_of_process(error) ? end : error;
 }
 
 /* Get a size of a process, in KiB; return 0, an errno, or ENODATA or ESRCH for a process without
    memory. */
-static int rusage_read_memory(int directory, const char *name, const char *start, int64_t *size)
+static int rusage_read_size(int directory, const char *name, const char *start, int64_t *size)
 {
-    int error = rusage_read_status(directory, name, start, size);
+    int error = rusage_read_number(directory, name, start, size);
 
-    return error == ESRCH || error == ENODATA ? rusage_read_threads(directory, name, start, size)
-                                              : error;
+    return error == ESRCH || error == ENODATA
+               ? rusage_read_number_of_a_thread(directory, name, start, size)
+               : error;
 }
 
 /* The numbers of the fields in proc_pid_stat(5); STAT_STARTED is in ticks since the boot. */

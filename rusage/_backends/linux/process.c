@@ -118,7 +118,7 @@ static int rusage_try_again(const rusage_process *process, int error, rusage_ret
    RUSAGE_NO_PROCESS, or ENODATA for a process that has no memory now. */
 static int rusage_read_peak(const rusage_process *process, int64_t *peak)
 {
-    int error = rusage_read_memory(process->directory, "status", "\nVmHWM:", peak);
+    int error = rusage_read_size(process->directory, "status", "\nVmHWM:", peak);
 
     return error == 0 ? 0 : rusage_error_of_memory(process, error);
 }
@@ -192,7 +192,7 @@ static int64_t rusage_process_rss(const rusage_process *process, const rusage_ca
         pages = size = 0;
         error = rusage_read_statm(process->directory, "statm", &pages);
         if (error == 0 && pages == 0 && !is_kernel_thread)
-            error = rusage_read_threads(process->directory, "status", "\nVmRSS:", &size);
+            error = rusage_read_number_of_a_thread(process->directory, "status", "\nVmRSS:", &size);
         error = rusage_error_of_memory(process, error);
     } while (rusage_try_again(process, error, &retry));
     if (error != 0)
@@ -260,7 +260,7 @@ static int64_t rusage_process_pss(const rusage_process *process)
     do {
         {
             RUSAGE_RELEASE_GIL;
-            error = rusage_read_memory(process->directory, "smaps_rollup", "\nPss:", &size);
+            error = rusage_read_size(process->directory, "smaps_rollup", "\nPss:", &size);
             RUSAGE_RETAKE_GIL;
         }
         error = rusage_error_of_memory(process, error);
@@ -281,11 +281,11 @@ static int rusage_thread_with_memory(int pid, int directory, int *thread)
     int end = 0, error = rusage_read_statm(directory, "statm", &pages);
 
     *thread = error == 0 && pages > 0 ? pid : 0;
-    if (*thread == 0 && (error == 0 || rusage_is_of_process(error)))
+    if (*thread == 0 && (error == 0 || rusage_is_error_of_process(error)))
         error = rusage_open_threads(directory, &threads);
     if (*thread != 0 || error != 0)
-        return rusage_is_of_process(error) ? 0 : error;
-    while (*thread == 0 && (error == 0 || rusage_is_of_process(error))
+        return rusage_is_error_of_process(error) ? 0 : error;
+    while (*thread == 0 && (error == 0 || rusage_is_error_of_process(error))
            && (entry = rusage_next_entry(threads, &end)) != NULL) {
         snprintf(path, sizeof path, "%s/statm", entry->d_name);
         error = rusage_read_statm(dirfd(threads), path, &pages);
@@ -293,9 +293,9 @@ static int rusage_thread_with_memory(int pid, int directory, int *thread)
             *thread = atoi(entry->d_name);
     }
     closedir(threads);
-    if (error == 0 || rusage_is_of_process(error))
+    if (error == 0 || rusage_is_error_of_process(error))
         error = end;
-    return rusage_is_of_process(error) ? 0 : error;
+    return rusage_is_error_of_process(error) ? 0 : error;
 }
 
 /* Compare the memory of two threads by kcmp(2); return 0 or an errno, EPERM where it is refused or
@@ -382,7 +382,7 @@ static int rusage_open_once(rusage_process *process, int pid, const rusage_call 
     if (process->directory < 0)
         error = -process->directory;
     else if (process->pidfd < 0) {
-        error = rusage_read_status(process->directory, "status", "\nTgid:", &number);
+        error = rusage_read_number(process->directory, "status", "\nTgid:", &number);
         if (error == 0 && number != pid) { /* a thread: its stat file would show it alive */
             rusage_close_fd(&process->directory);
             error = RUSAGE_NO_PROCESS;
