@@ -97,7 +97,7 @@ def why_no_peak(rule: str) -> str:
     return TOUCHED_PEAK if rule in TOUCHED_RULES else INHERITED_PEAK
 
 
-def peak_of_children(rule: str) -> str:
+def note_on_peak_of_children(rule: str) -> str:
     """Return the note on ``ru_maxrss`` for children."""
     largest = "for children, the largest child's or descendant's"
     if rule in TOUCHED_RULES:
@@ -153,7 +153,7 @@ class Backend:
         self.units = units
         self.notes = notes
         if "ru_maxrss" in children:
-            note = f"{notes['ru_maxrss']}; {peak_of_children(child_peak)}"
+            note = f"{notes['ru_maxrss']}; {note_on_peak_of_children(child_peak)}"
             self.notes = {**notes, "ru_maxrss": note}
         self.process = process
         self.waited = children if waited is None else waited

@@ -109,8 +109,8 @@ static void rusage_read_name(HANDLE process, rusage_figures *figures)
 }
 
 /* The kernel keeps a process that has ended while a handle of it is open. OpenProcess() ignores the
-   two lowest bits, which process IDs do not use. Access denied to a process
-   that could be read before means that another process has got its number. */
+   two lowest bits, which process IDs do not use. Access denied to a process that could be read
+   before means that another process has got its number. */
 static int rusage_read_process(int pid, rusage_figures *figures, rusage_call *call)
 {
     int error, is_new = figures->start == 0;

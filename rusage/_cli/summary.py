@@ -84,12 +84,12 @@ def ratio_of(values: list[float], bases: list[float]) -> Ratio:
     middle = (nth_sum(logs, (pairs + 1) // 2) + nth_sum(logs, pairs // 2 + 1)) / 2
     k = rank_of_ends(len(logs))
     if not k:
-        return Ratio(_of_sum(middle), None, None)
+        return Ratio(_ratio_of_sum(middle), None, None)
     low, high = nth_sum(logs, k), nth_sum(logs, pairs + 1 - k)
-    return Ratio(_of_sum(middle), _of_sum(low), _of_sum(high))
+    return Ratio(_ratio_of_sum(middle), _ratio_of_sum(low), _ratio_of_sum(high))
 
 
-def _of_sum(logs: float) -> float:
+def _ratio_of_sum(logs: float) -> float:
     """Return the ratio whose logarithm is the mean of two that have this sum."""
     return math.exp(logs / 2 * STEP)
 

@@ -38,6 +38,6 @@ typedef struct {
 #include "../../_c/tree.h"
 
 /* In memory.c. */
-static int64_t rusage_saw(int64_t size);
+static int64_t rusage_note_size(int64_t size);
 /* In process.c. */
 static int rusage_open_directory(int pid);

@@ -125,7 +125,7 @@ static int rusage_push_mark(int64_t number, int64_t size)
 }
 
 /* Count a size that was read of this process, in bytes, unless it is a negative errno. */
-static int64_t rusage_saw(int64_t size)
+static int64_t rusage_note_size(int64_t size)
 {
     if (size <= 0)
         return size;
@@ -139,13 +139,13 @@ static int64_t rusage_saw(int64_t size)
 
 static int64_t rusage_rss(void)
 {
-    return rusage_saw(rusage_read_rss());
+    return rusage_note_size(rusage_read_rss());
 }
 
 /* Return the peak of the program that this process executes, in bytes, or a negative errno. */
 static int64_t rusage_peak(void)
 {
-    int64_t mark = rusage_saw(rusage_mark());
+    int64_t mark = rusage_note_size(rusage_mark());
 
     return mark < 0 ? mark : rusage_raise_highest(&rusage_highest_mark, mark);
 }
@@ -214,7 +214,7 @@ static int rusage_block_begin(rusage_block *block)
 /* Raise the peak of a block to the highest mark since its reset. */
 static int rusage_block_update(rusage_block *block)
 {
-    int64_t mark = rusage_saw(rusage_mark()), before;
+    int64_t mark = rusage_note_size(rusage_mark()), before;
 
     if (mark < 0)
         return (int)-mark;

@@ -135,9 +135,9 @@ static int rusage_final_error(int error)
 }
 
 /* A size of this process itself counts for its peak. */
-static int64_t rusage_process_saw(const rusage_process *process, int64_t size)
+static int64_t rusage_process_note_size(const rusage_process *process, int64_t size)
 {
-    return process->pid == getpid() && !process->forked ? rusage_saw(size) : size;
+    return process->pid == getpid() && !process->forked ? rusage_note_size(size) : size;
 }
 
 static int rusage_process_get(const rusage_process *process, rusage_call *call)
@@ -155,7 +155,7 @@ static int rusage_process_get(const rusage_process *process, rusage_call *call)
     } while (rusage_try_again(process, error, &retry));
     if (error != 0)
         return rusage_final_error(error);
-    rusage_process_saw(process, values.maxrss * 1024);
+    rusage_process_note_size(process, values.maxrss * 1024);
     values.utime = stat.field[STAT_UTIME];
     values.stime = stat.field[STAT_STIME];
     values.minflt = stat.field[STAT_MINFLT];
@@ -176,7 +176,7 @@ static int64_t rusage_process_maxrss(const rusage_process *process, const rusage
             error = rusage_check_alive(process);
     } while (rusage_try_again(process, error, &retry));
     return error != 0 ? -rusage_final_error(error)
-                      : rusage_process_saw(process, peak * call->maxrss_bytes);
+                      : rusage_process_note_size(process, peak * call->maxrss_bytes);
 }
 
 /* A thread of the kernel has no memory. Any other process without memory is about to end or to
@@ -197,7 +197,7 @@ static int64_t rusage_process_rss(const rusage_process *process, const rusage_ca
     } while (rusage_try_again(process, error, &retry));
     if (error != 0)
         return -rusage_final_error(error);
-    return rusage_process_saw(process, pages * sysconf(_SC_PAGESIZE) + size * 1024);
+    return rusage_process_note_size(process, pages * sysconf(_SC_PAGESIZE) + size * 1024);
 }
 
 /* Return what identifies the PID namespace of this process; 0 if that is unknown. */
