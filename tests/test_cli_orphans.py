@@ -217,6 +217,31 @@ def test_signal_before_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     in_child(scene)
 
 
+@forked.needs_fork
+def test_signal_while_orphans_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is forwarded, though orphans end faster than they are waited for."""
+    count = orphans.Orphans.count
+
+    def count_slowly(self: orphans.Orphans, pid: int, usage: rusage.RUsage) -> None:
+        time.sleep(0.05)
+        count(self, pid, usage)
+
+    monkeypatch.setattr(orphans.Orphans, "count", count_slowly)
+    Path("on").touch()
+    storm = "while [ -e on ] && [ $((i += 1)) -lt 500 ]; do ( : & ); sleep 0.01; done"
+    script = f"( {storm} & ) >&2; echo; sleep 6; exit 3"
+    words = ["--json", "-o", "report", "--tree", "--limit-cputime", "99", "sh", "-c", script]
+    with forked.popen([*RUSAGE, *words], stdout=subprocess.PIPE) as command:
+        assert command.stdout is not None
+        command.stdout.readline()
+        time.sleep(1)
+        command.terminate()
+        command.wait()
+    Path("on").unlink()
+    assert record()["signal"] == signal.SIGTERM
+    assert record()["orphans"]["living"] > 0
+
+
 @forks
 def test_one_that_has_ended_before() -> None:
     """It is waited for before the program starts, and is not the program's."""
@@ -229,7 +254,7 @@ def test_one_that_has_ended_before() -> None:
         counted = orphans.become_reaper(is_counted=True)
         assert counted is not None
         counted.start(os.getpid())
-        assert not counted.reap()
+        assert not [*counted.reap()]
 
     in_child(scene)
 

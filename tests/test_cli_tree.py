@@ -350,7 +350,7 @@ def test_orphan_with_the_number_of_an_earlier_one() -> None:
         with Child() as started:
             of_run.start(started.pid, time.perf_counter())
             earlier.kill()
-            wait_until(of_run.reap, "the end of the earlier one")
+            wait_until(lambda: any(of_run.reap()), "the end of the earlier one")
             next_pid(earlier.pid)
             orphan = subprocess.Popen(["sleep", "60"])  # noqa: S607 (as above)
             assert orphan.pid == earlier.pid

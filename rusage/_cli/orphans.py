@@ -58,13 +58,13 @@ class Orphans:
         else:
             self._reaped.append(usage)
 
-    def reap(self, sampled: Tree | None = None) -> bool:
-        """Wait for the orphans that have ended; return whether there was one.
+    def reap(self, sampled: Tree | None = None) -> Iterator[int]:
+        """Wait for the orphans that have ended; return their IDs, perhaps without end.
 
         *sampled*: the tree of which samples are taken, if there is one. It counts the orphans, and
         reads its last time if the program has ended.
         """
-        found, tree = False, sampled or self._tree
+        tree = sampled or self._tree
         with contextlib.suppress(OSError, ValueError):  # there is no child, or the tree is closed
             for pid in ended_children():
                 if pid == self.program:
@@ -73,8 +73,7 @@ class Orphans:
                     break
                 reap = _reap if tree is None else tree._reap  # noqa: SLF001 (of the same package)
                 self.count(pid, reap(pid))
-                found = True
-        return found
+                yield pid
 
     def finish(self, wait: Callable[[float], bool], *, at_once: bool) -> Left:
         """Give those that are left a moment to end, unless *at_once*; return what they have used.
@@ -87,9 +86,13 @@ class Orphans:
             self._tree._own_orphans(self.others)
         end = time.monotonic() + (0 if at_once else PATIENCE)
         while True:
-            is_left = self._is_left()
+            is_left, found = self._is_left(), False
+            for _ in self.reap():
+                found = True
+                if is_left and time.monotonic() > end:
+                    break
             seconds = end - time.monotonic()
-            if self.reap() and seconds > 0:
+            if found and seconds > 0:
                 continue  # its children may be left
             if not is_left or seconds <= 0 or not wait(seconds):
                 break
@@ -118,7 +121,7 @@ class Orphans:
                 if self._tree is not None:
                     living, seconds = self._tree._total()  # noqa: SLF001 (as above)
                     peak = max(map(peak_of, self._tree.members()), default=0)
-            if not self.reap():  # otherwise one counts twice
+            if not any(self.reap()):  # otherwise one counts twice
                 return living, peak, seconds
         return living, peak, 0.0
 

@@ -268,8 +268,9 @@ def _wait_and_forward(
     signals.block()
     expected = [*signals.forwarded, signal.SIGCHLD]
     while True:
-        if reaper is not None:
-            reaper.reap()
+        for _ in () if reaper is None else reaper.reap():
+            if signals.early or not signal.sigpending().isdisjoint(expected):
+                break  # the next signal is here: more may end all the time
         if (code := process.poll()) is not None:
             return code
         number: int = signal.SIGCHLD

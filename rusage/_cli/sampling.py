@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ from .output import complain
 from .tree_peak import TreePeak
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from .options import Options
     from .orphans import Orphans
@@ -26,6 +27,7 @@ KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
 GRACE = 5.0  # seconds from SIGTERM until SIGKILL
 PATIENCE = 5.0  # seconds for which SIGKILL is sent
 STEP = 0.05  # seconds
+MOST = 1000  # orphans, before another signal: more may end all the time
 NEVER = float("inf")
 
 NAMED = 5  # members in a report
@@ -148,10 +150,10 @@ class Sampling:
 
     # --- Orphans ---
 
-    def reap(self) -> bool:
-        """Wait for the orphans that have ended; return whether there was one."""
+    def reap(self) -> Iterator[int]:
+        """Wait for the orphans that have ended; return their IDs, perhaps without end."""
         if self._orphans is None:
-            return False
+            return iter(())
         return self._orphans.reap(None if self._recording is None else self._recording.tree)
 
     # --- The signals of --kill ---
@@ -191,7 +193,9 @@ class Sampling:
         while empty < 2 and time.monotonic() < end:
             with contextlib.suppress(PermissionError):
                 tree.send_signal(KILL)
-            empty = 0 if any(map(may_signal, tree.members())) or self.reap() else empty + 1
+            living = any(map(may_signal, tree.members()))
+            ended = [*itertools.islice(self.reap(), MOST)]
+            empty = 0 if living or ended else empty + 1
         for member in tree.members():
             why = "still running after the kill" if may_signal(member) else "no permission to kill"
             complain(self.name, f"{why}: process {member.pid}")
