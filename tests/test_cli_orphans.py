@@ -242,6 +242,23 @@ def test_signal_while_orphans_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert record()["orphans"]["living"] > 0
 
 
+def test_time_of_one_that_runs_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counts, though its children end all the time; what may be in it twice does not."""
+    counted = orphans.Orphans([], is_counted=True)
+    tree = Mock(**{"_total.return_value": (1, 5.0), "members.return_value": []})
+    monkeypatch.setattr(counted, "_tree", tree)
+    usage = rusage.RUsage.zero._replace(ru_utime=0.25)
+
+    def reap() -> Iterable[int]:
+        counted.count(7, usage)
+        yield 7
+
+    monkeypatch.setattr(counted, "reap", reap)
+    monkeypatch.setattr(counted, "_is_left", Mock(return_value=True))
+    left = counted.finish(Mock(), at_once=True)
+    assert (left.living, left.cputime) == (1, 5.0 + 10 * 0.25)
+
+
 @forks
 def test_one_that_has_ended_before() -> None:
     """It is waited for before the program starts, and is not the program's."""

@@ -100,8 +100,7 @@ class Orphans:
         if self._tree is not None:
             self._tree.close()
         peaks = [peak, *(usage.ru_maxrss for usage in self._reaped)]
-        times = [seconds, *(usage.ru_utime + usage.ru_stime for usage in self._reaped)]
-        return Left(max(peaks), sum(times), living)
+        return Left(max(peaks), seconds + cputime_of(self._reaped), living)
 
     def _is_left(self) -> bool:
         """Return whether there are living orphans, or descendants of them."""
@@ -115,15 +114,21 @@ class Orphans:
 
     def _read(self) -> tuple[int | None, int, float]:
         """Return the number of those that run on, their largest peak and their CPU time so far."""
-        living, peak, seconds = None, 0, 0.0
+        living, peak, seconds, counted = None, 0, 0.0, 0
         for _ in range(10):
+            counted = len(self._reaped)
             with contextlib.suppress(OSError):
                 if self._tree is not None:
                     living, seconds = self._tree._total()  # noqa: SLF001 (as above)
                     peak = max(map(peak_of, self._tree.members()), default=0)
             if not any(self.reap()):  # otherwise one counts twice
                 return living, peak, seconds
-        return living, peak, 0.0
+        return living, peak, max(seconds - cputime_of(self._reaped[counted:]), 0)
+
+
+def cputime_of(usages: list[RUsage]) -> float:
+    """Return the sum of user and system time."""
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def peak_of(member: Member) -> int:
