@@ -300,12 +300,13 @@ class Tree(Opened):
         for _ in range(_PSS_READINGS):
             sample, figures = self._sample_members(pss=True)
             after = self._sample_members()
-            sizes, known = _sizes(before[1]), _sizes(figures)
-            unread = sum(size for pid, size in sizes.items() if pid not in known)
+            sizes, later, known = _sizes(before[1]), _sizes(after[1]), _sizes(figures)
             counts = [each.processes for each in (before[0], sample, after[0])]
-            moved = len(sizes.keys() ^ _sizes(after[1]).keys()) + max(counts) - min(counts)
-            pss = sample.pss or 0
-            found.append((moved, pss, sample, figures, pss + unread))
+            moved = len(sizes.keys() ^ later.keys()) + max(counts) - min(counts)
+            at_most = pss = sample.pss or 0
+            if sample.unread:  # otherwise what was not read has ended, or was started afterwards
+                at_most += sum(size for pid, size in (sizes | later).items() if pid not in known)
+            found.append((moved, pss, sample, figures, at_most))
             if not moved:
                 break
             before = after

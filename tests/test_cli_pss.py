@@ -206,10 +206,10 @@ def test_reading_while_members_end(monkeypatch: pytest.MonkeyPatch) -> None:
     If they never are, the one counts in which the fewest start or end.
     """
 
-    def sums(*readings: str) -> tuple[int | None, int]:
-        """Return PSS, and how many readings are left; each is of processes named by digits.
+    def bounds(*readings: str) -> tuple[int | None, int, int]:
+        """Return PSS, its upper bound, and how many readings are left.
 
-        A question mark is one that may not be read.
+        Each is of processes named by digits. A question mark is one that may not be read.
         """
         rest = list(readings)
 
@@ -223,13 +223,24 @@ def test_reading_while_members_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
         monkeypatch.setattr(rusage.Tree, "_sample_members", sample_members)
         with rusage.Tree() as tree:
-            return tree.sample(pss=True).pss, len(rest)
+            sample, _, at_most = tree._sample_pss()
+            return sample.pss, at_most, len(rest)
+
+    def sums(*readings: str) -> tuple[int | None, int]:
+        """Return PSS of members that may be read, and how many readings are left."""
+        pss, at_most, left = bounds(*readings)
+        assert at_most == pss
+        return pss, left
 
     assert sums("123", "123:90", "123") == (90, 0)
     assert sums("123", "123:130", "13", "13:95", "13") == (95, 0)
     assert sums("123", "12:60", "12", "12:90", "12") == (90, 0)
     assert sums("12", "123:130", "123", "123:90", "123") == (90, 0)
     assert sums("12?", "12:130", "12", "12:90", "12") == (90, 0)
+    ending = ["12345", "1234:90", "1234", "123:80", "123", "12:70", "12", "1:60", "1"]
+    assert sums(*ending) == (60, 0)
+    assert bounds("123", "12?:60", "123") == (60, 67, 0)
+    assert bounds("12", *["12?:60", "123", "12?:60", "12"] * 2) == (60, 67, 0)
     changing = ["12", "12:130", "13", "13:120", "14", "14:125", "15", "15:140", "16"]
     assert sums(*changing) == (120, 0)
     changing = ["123", "123:90", "456", "456:99", "45", "45:50", "67", "67:40", "89"]
