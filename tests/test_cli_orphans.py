@@ -47,34 +47,12 @@ del block
 os.close(1), os.close(2)  # no reader of the streams waits for its end
 time.sleep({})
 """
-POOL = """
-import multiprocessing, time
-def hold(size):
-    block = b"x" * size
-    while time.process_time() < 0.2: pass  # the peak may be sampled
-if __name__ == "__main__":
-    multiprocessing.set_start_method("forkserver")
-    with multiprocessing.Pool(2) as pool:
-        pool.map(hold, [60 << 20] * 2)
-"""
 
 
 def leaving(seconds: float = 0) -> list[str]:
     """Return a program that leaves another one, which does the work and then runs on."""
     work = f"{sys.executable} -S -c {shlex.quote(WORK.format(seconds))}"
     return ["sh", "-c", f"( {work} & ) | cat"]
-
-
-def test_pool_with_a_fork_server() -> None:
-    """Nobody has waited for the server of the pool, which has waited for the workers."""
-    Path("pool.py").write_text(POOL)
-    done = run("--json", "--limit-maxrss", "50M", sys.executable, "pool.py")
-    assert done.returncode == 123
-    assert f"peak memory of its largest process{LEFT}" in done.stderr
-    found = record()
-    assert found["orphans"]["ru_maxrss"] >= 60 * MIB
-    assert found["usage"].get("ru_maxrss", 0) < 50 * MIB  # it may not be measured
-    assert (found["orphans"]["living"], found["limits"]["ru_maxrss"]["exceeded"]) == (0, True)
 
 
 @pytest.mark.parametrize("seconds", [0, 5], ids=["ended", "living"])
@@ -101,6 +79,7 @@ def test_limits_of_an_orphan(seconds: float, words: list[str], status: int) -> N
     # Of one that lives, only its present size may be known; an allocator may keep what was freed.
     is_size = words == ["--limit-maxrss", "50M"] and seconds and not HAS_PEAK
     assert done.returncode in ({0, 123} if is_size else {status})
+    assert (LEFT in done.stderr) == (done.returncode == 123 and "--tree" not in words)
     assert ("1 process that it left still ran" in done.stderr) == (
         bool(seconds) and done.returncode == 0 and "--against" not in words
     )
@@ -157,24 +136,6 @@ def test_children_of_the_orphan() -> None:
     found = record()["orphans"]
     assert found["living"] > 0
     assert found["cputime"] > 0.2
-
-
-ZOMBIE = """import os, time
-if not os.fork():
-    while time.process_time() < 0.2: pass
-    os._exit(0)
-os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
-os.close(1)
-time.sleep(5)
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="what a zombie shows differs")
-def test_zombie_of_the_orphan() -> None:
-    """It counts, though its parent, which runs on, has not waited for it."""
-    script = f"( {sys.executable} -S -c {shlex.quote(ZOMBIE)} & ) | cat"
-    assert run("--json", "--limit-cputime", "50", "sh", "-c", script).returncode == 0
-    assert (record()["orphans"]["living"], record()["orphans"]["cputime"] > 0.2) == (1, True)
 
 
 @forked.needs_fork
@@ -405,10 +366,15 @@ def random_tree(choose: random.Random, depth: int = 0) -> dict[str, Any]:
     return {
         "children": children,
         "size": choose.randrange(1, 40) * MIB,
-        "seconds": choose.random() * 0.05,
+        "seconds": choose.random() * 0.1,
         "waits": choose.random() < 0.5,
         "stays": choose.random() < 0.15,
     }
+
+
+# Of a process that runs on, the first tree has children that it has not waited for, the second one
+# others; there it has also had the largest peak.
+SEEDS = [158, 365]
 
 
 def number_of(node: dict[str, Any]) -> int:
@@ -421,7 +387,7 @@ def number_of(node: dict[str, Any]) -> int:
 )
 @pytest.mark.parametrize(
     "seeds",
-    [range(4), pytest.param(range(4, 204), marks=pytest.mark.thorough)],
+    [SEEDS, pytest.param(range(30), marks=pytest.mark.thorough)],
     ids=["few", "many"],
 )
 def test_random_trees(seeds: Iterable[int], tmp_path: Path) -> None:
