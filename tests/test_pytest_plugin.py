@@ -242,8 +242,9 @@ FOLLOWED = {
 }
 
 
-@pytest.mark.parametrize("installed", [False, True])
-@pytest.mark.parametrize("name", FOLLOWED)
+@pytest.mark.parametrize(
+    ("name", "installed"), [*((name, False) for name in FOLLOWED), ("a file", True)]
+)
 def test_file_after_option(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, *, name: str, installed: bool
 ) -> None:
