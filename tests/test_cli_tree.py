@@ -84,20 +84,24 @@ def test_sample_above_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     error, lowered = "the peak may be up to 4 KiB too small", ": the kernel has lowered it"
     waited = ": nobody has waited for it, or the kernel has lowered its peak"
-    for known, size, program, expected in (
-        (4096, 12288, 2, [error]),
-        (4096, 12289, 2, [waited]),
-        (4096, 12289, 1, [lowered]),
-        (4096, 8192, 1, []),
-        (None, 12288, 1, []),
+    other = "; in another sample, one process had 64 KiB"
+    for known, size, largest, program, expected in (
+        (4096, 12288, 12288, 2, [error]),
+        (4096, 12289, 16384, 2, [waited]),
+        (4096, 12289, 12289, 1, [lowered]),
+        (4096, 8192, 8192, 1, []),
+        (None, 12288, 65536, 1, []),
+        (4096, 8192, 65536, 1, [other]),
+        (4096, 12289, 65536, 2, [waited, other]),
     ):
         monkeypatch.setattr(report, "fields", {"ru_maxrss": Mock(error=known)})
         sample = rusage.Sample(0.1, size, 0.0, 1, 0, None)
         peak = TreePeak(sample, rusage.Member(1, size, 0.0), 0.01, 0, [sample], pid=program)
+        peak = peak._replace(member_peak=largest)
         run = Ended(0, {"ru_maxrss": 8192}, 1.0, None, peak)
         text = report.of_run(Series(["x"], [run]), Options({"tree": True}), None)
         assert [
-            words for words in (error, waited, lowered) if words in " ".join(text.split())
+            words for words in (error, waited, lowered, other) if words in " ".join(text.split())
         ] == expected
 
 

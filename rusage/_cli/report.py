@@ -84,14 +84,17 @@ def _tree(ended: Ended) -> str:
         return f"not measured: {ended.unsampled or TOO_SHORT}"
     member, peak, error = ended.tree.member, ended.usage.get("ru_maxrss"), fields["ru_maxrss"].error
     more = ""
-    if member is not None and peak is not None and member.rss > peak and error is not None:
+    if member is not None and peak is not None and error is not None:
         if member.rss - peak > error:
             why = "the kernel has lowered it"
             if member.pid != ended.tree.pid:
                 why = "nobody has waited for it, or the kernel has lowered its peak"
             more = f"; the peak does not include the largest: {why}"
-        else:
+        elif member.rss > peak:
             more = f"; the peak may be up to {quantity(error, 'bytes')} too small"
+        if ended.tree.member_peak - max(member.rss, peak) > error:
+            size = quantity(ended.tree.member_peak, "bytes")
+            more += f"; in another sample, one process had {size}"
     return f"{of_peak(ended.tree)}{more}; {how_often(ended.tree)}"
 
 
