@@ -267,6 +267,15 @@ def test_processes_that_cannot_be_read(method: str, monkeypatch: pytest.MonkeyPa
 
 
 @forked.needs_fork
+def test_orphans_without_waitid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is refused, they do not count, instead of as 0 bytes."""
+    monkeypatch.setattr(os, "waitid", Mock(side_effect=PermissionError(1, "refused")))
+    for words in [], ["--tree"]:
+        run("--json", "--limit-maxrss", "1G", *words, *leaving(0))
+        assert "orphans" not in record()
+
+
+@forked.needs_fork
 def test_processes_that_can_be_read_later(monkeypatch: pytest.MonkeyPatch) -> None:
     """An error while it waits is no end of them."""
     monkeypatch.setattr(rusage.Tree, "sample", Mock(side_effect=OSError(24, "too many")))

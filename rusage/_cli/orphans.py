@@ -145,12 +145,14 @@ def become_reaper(*, is_counted: bool) -> Orphans | None:
 
     Return None where that is not possible.
     """
-    if lib.rusage_become_reaper():
-        return None
-    others = []
-    with contextlib.suppress(OSError):  # there is no child, or too many files are open
+    others: list[int] = []
+    try:
         for pid in ended_children():
             wait4(pid, 0)
-        with Tree() as tree:
+        with contextlib.suppress(OSError), Tree() as tree:  # too many files may be open
             others = [member.pid for member in tree.members() if member.pid != os.getpid()]
-    return Orphans(others, is_counted=is_counted)
+    except ChildProcessError:
+        pass
+    except OSError:  # a sandbox refuses waitid: orphans would stay, and their peaks be unknown
+        return None
+    return None if lib.rusage_become_reaper() else Orphans(others, is_counted=is_counted)
