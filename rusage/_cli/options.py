@@ -203,87 +203,54 @@ SAMPLED = [*SAMPLES, "pid"]
 NOT_IN_SERIES = [*FORMATS, "samples", "plot"]
 
 GNU_TIME = "Reports of GNU time 1.9"
+# fmt: off
 OPTIONS = {
     "Used most": [
-        Option(
-            *("n", "runs", "RUNS", "run the command RUNS times, report statistics", _runs),
-            excludes=NOT_IN_SERIES,
-        ),
-        Option(
-            *("", "compare", "", "compare commands without a shell, 3 s for each"),
-            excludes=NOT_IN_SERIES,
-        ),
+        Option("n", "runs", "RUNS", "run the command RUNS times, report statistics",
+               _runs, excludes=NOT_IN_SERIES),
+        Option("", "compare", "", "compare commands without a shell, 3 s for each",
+               excludes=NOT_IN_SERIES),
         Option("o", "output", "FILE", "write the report to FILE, not to standard error"),
-        Option(
-            *("", "json", "", "report in JSON; -o - writes to standard output"),
-            excludes=["markdown", "csv", *FORMATS],
-        ),
+        Option("", "json", "", "report in JSON; -o - writes to standard output",
+               excludes=["markdown", "csv", *FORMATS]),
         Option("", "export", "FILE", "also report to FILE, .json, .csv or .md", _file(REPORTS)),
         Option("h", "help", "", "print this help and exit"),
     ],
     "Series of runs (--runs and --compare)": [
         Option("", "warmup", "N", "make N unreported runs first", _warmup, needs=SERIES),
-        Option(
-            *("", "prepare", "COMMAND", "run COMMAND before each run, without a shell", split),
-            needs=SERIES,
-        ),
-        Option(
-            *("", "show-output", "", "do not hide output on terminals, show no progress"),
-            needs=SERIES,
-        ),
-        Option(
-            *("", "ignore-failure", "", "continue after a run that fails, and count it"),
-            needs=SERIES,
-        ),
-        Option(
-            *("", "markdown", "", "print a Markdown table; also of a single run"),
-            excludes=["json", "csv", *FORMATS],
-        ),
-        Option(
-            *("", "csv", "", "print comma-separated values, a row for each run"),
-            excludes=["json", "markdown", *FORMATS],
-        ),
+        Option("", "prepare", "COMMAND", "run COMMAND before each run, without a shell",
+               split, needs=SERIES),
+        Option("", "show-output", "", "do not hide output on terminals, show no progress",
+               needs=SERIES),
+        Option("", "ignore-failure", "", "continue after a run that fails, and count it",
+               needs=SERIES),
+        Option("", "markdown", "", "print a Markdown table; also of a single run",
+               excludes=["json", "csv", *FORMATS]),
+        Option("", "csv", "", "print comma-separated values, a row for each run",
+               excludes=["json", "markdown", *FORMATS]),
     ],
     "The program and its descendants": [
         Option("", "tree", "", "sample the memory of all processes together", excludes=FORMATS),
         Option("", "pss", "", "also the sum that counts shared pages once (Linux)", needs=SAMPLED),
-        Option(
-            *("", "interval", "SECONDS", "seconds between two samples (0.01)", _interval),
-            needs=SAMPLED,
-        ),
+        Option("", "interval", "SECONDS", "seconds between two samples (0.01)",
+               _interval, needs=SAMPLED),
         Option("", "samples", "FILE", "write the samples to FILE as CSV; implies --tree", _samples),
         Option("", "plot", "FILE", "draw them: .png, .svg or .pdf; implies --tree", _picture),
         Option("", "pid", "PID", "report a running process, not a command", _pid),
     ],
     "Limits (exit status 123 if exceeded)": [
-        Option(
-            "",
-            "limit-maxrss",
-            "SIZE",
-            "limit on the peak of each process, also orphans",
-            _max_size,
-        ),
-        Option(
-            "", "limit-tree-rss", "SIZE", "limit on all processes together, like 500M", _max_size
-        ),
-        Option(
-            "", "limit-tree-pss", "SIZE", "the same, counting shared pages once (Linux)", _max_size
-        ),
-        Option(
-            *("", "kill", "", "kill all when a sample exceeds --limit-tree-*"),
-            needs=["limit-tree-rss", "limit-tree-pss"],
-        ),
-        Option(
-            "",
-            "limit-cputime",
-            "SECONDS",
-            "limit on user and system time, also of orphans",
-            _max_seconds,
-        ),
-        Option(
-            *("", "against", "FILE", "compare with a report in JSON; limits like +10%"),
-            excludes=["compare", *FORMATS],
-        ),
+        Option("", "limit-maxrss", "SIZE", "limit on the peak of each process, also orphans",
+               _max_size),
+        Option("", "limit-tree-rss", "SIZE", "limit on all processes together, like 500M",
+               _max_size),
+        Option("", "limit-tree-pss", "SIZE", "the same, counting shared pages once (Linux)",
+               _max_size),
+        Option("", "kill", "", "kill all when a sample exceeds --limit-tree-*",
+               needs=["limit-tree-rss", "limit-tree-pss"]),
+        Option("", "limit-cputime", "SECONDS", "limit on user and system time, also of orphans",
+               _max_seconds),
+        Option("", "against", "FILE", "compare with a report in JSON; limits like +10%",
+               excludes=["compare", *FORMATS]),
     ],
     GNU_TIME: [
         Option("f", "format", "FORMAT", "report in FORMAT: letters, or %{ru_maxrss}"),
@@ -292,14 +259,13 @@ OPTIONS = {
         Option("q", "quiet", "", "leave out the line about a failure"),
     ],
     "Other options": [
-        Option(
-            *("a", "append", "", "append to FILE, with the command in text reports"),
-            needs=["output"],
-        ),
+        Option("a", "append", "", "append to FILE, with the command in text reports",
+               needs=["output"]),
         Option("", "info", "", "print the facts for a bug report and exit"),
         Option("V", "version", "", "print the version and exit"),
     ],
 }
+# fmt: on
 EXAMPLES = [
     "rusage --tree make -j4",
     "rusage -n 20 -- ./test",
