@@ -43,7 +43,7 @@ def suggestion(word: str, names: list[str], form: str) -> str:
     return f"; did you mean {meant}?" if meant else ""
 
 
-RUNNERS = {".py": "python3", ".sh": "sh", ".pl": "perl", ".rb": "ruby", ".js": "node"}
+RUNNERS = {".py": "python3", ".sh": "sh"}
 
 
 def of_program(command: list[str] | str, error: OSError) -> str:

@@ -107,9 +107,10 @@ def start(call: dict[str, Any], limits: Limits) -> Started | None:
     given = _in_order(_for_launcher(plan, limits, channel))
     # In one call of C, in which no handler runs, list() stores -1, calls fork_exec, and stores the
     # process ID; nothing of this in a process that a handler has forked before.
-    numbers = chain([-1], starmap(fork_exec, [given]))
-    numbers = chain.from_iterable(compress([numbers], map(lib.rusage_channel_is_open, [channel])))
-    stores = map(setattr, repeat(channel), repeat("launcher"), numbers)
+    stored = chain([-1], starmap(fork_exec, [given]))
+    is_open = map(lib.rusage_channel_is_open, [channel])
+    stored_if_open = chain.from_iterable(compress([stored], is_open))
+    stores = map(setattr, repeat(channel), repeat("launcher"), stored_if_open)
     try:
         sys.audit("subprocess.Popen", words[0], words[1:], call["cwd"], call["env"])
         began = clock()
