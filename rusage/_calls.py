@@ -86,7 +86,7 @@ def buffer_of(call: Call) -> Buffer:
     return ffi.buffer(ffi.addressof(call, "record"))
 
 
-WAITED = measured_of_a_child(BACKEND)
+CHILD_FIELDS = measured_of_a_child(BACKEND)
 
 # RUsage.__new__ takes sixteen arguments, which is slower.
 new_usage: Callable[[type[RUsage], tuple[Any, ...]], RUsage] = tuple.__new__

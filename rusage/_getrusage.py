@@ -11,7 +11,7 @@ from operator import index
 from ._backends import BACKEND
 from ._backends._base import RUSAGE_SELF
 from ._calls import (
-    WAITED,
+    CHILD_FIELDS,
     FreeList,
     buffer_of,
     c_int,
@@ -179,7 +179,7 @@ def wait4(pid: int, options: int) -> tuple[int, int, RUsage]:
     try:
         slot = _wait_pool.pop()
     except IndexError:
-        call = new_call(BACKEND, 0, WAITED)
+        call = new_call(BACKEND, 0, CHILD_FIELDS)
         slot = call, buffer_of(call), ffi.new("int *")
     call, buffer, status = slot
     while True:

@@ -9,7 +9,7 @@ from collections import namedtuple
 from operator import itemgetter
 
 from ._backends import BACKEND
-from ._calls import WAITED, buffer_of, c_int, new_call, usage_in
+from ._calls import CHILD_FIELDS, buffer_of, c_int, new_call, usage_in
 from ._process import Opened, error_of_process
 from ._rusage import ffi, lib
 
@@ -336,7 +336,7 @@ class Tree(Opened):
 
     def _reap(self, pid: int) -> RUsage:
         """Wait for a child that has ended, an orphan or one of the others; return its usage."""
-        call = new_call(BACKEND, 0, WAITED)
+        call = new_call(BACKEND, 0, CHILD_FIELDS)
         self._call(lib.rusage_tree_reap, pid, call)
         return usage_in(buffer_of(call))
 

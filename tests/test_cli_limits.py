@@ -13,7 +13,7 @@ from forked import CHECKS
 from rusage._backends import BACKEND
 from rusage._backends._base import PEAK_AT_LEAST_PARENTS_INEXACT as INEXACT_RULE
 from rusage._backends._base import PEAK_SAMPLED, SAMPLED_RULES
-from rusage._calls import WAITED
+from rusage._calls import CHILD_FIELDS
 from rusage._cli import limits
 from rusage._cli.figures import WHOSE, Ended
 
@@ -151,7 +151,9 @@ def test_relative_limit_of_a_series(
     assert complaint in said
 
 
-@pytest.mark.skipif("ru_maxrss" not in WAITED, reason="this system reports no peak of a child")
+@pytest.mark.skipif(
+    "ru_maxrss" not in CHILD_FIELDS, reason="this system reports no peak of a child"
+)
 @pytest.mark.parametrize("options", [[], ["-n", "2"]], ids=["once", "series"])
 @pytest.mark.parametrize(("limit", "status", "exceeded"), [("10TiB", 0, False), ("1", 125, None)])
 def test_figure_of_the_kernel_is_not_reported(

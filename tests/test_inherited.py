@@ -99,7 +99,7 @@ def test_own_fields_of_each_system(
     known = {"margin": MARGIN, **known}
     margin = known.pop("margin")
     monkeypatch.setattr(_inherited, "BACKEND", backend)
-    monkeypatch.setattr(_inherited, "WAITED", waited)
+    monkeypatch.setattr(_inherited, "CHILD_FIELDS", waited)
     monkeypatch.setattr(_inherited, "peak_margin", lambda: margin)
     own = child_fields(usage_with(peak, 1, 1, 1), **known)
     assert waited - own <= INTEGRALS | {"ru_maxrss"}

@@ -26,7 +26,7 @@ from .._backends._base import (
     TOUCHED_PAGES,
     TOUCHED_RULES,
 )
-from .._calls import WAITED, new_call, usage_of
+from .._calls import CHILD_FIELDS, new_call, usage_of
 from .._getrusage import fields, getpagesize
 from .._rusage import lib
 
@@ -54,7 +54,7 @@ def child_fields(
     ``touched_before_exec()``; None if unknown, or if other code ran between fork and exec.
     ``inherited``: the result of ``read_inherited`` after the start.
     """
-    rule, fields = BACKEND.child_peak, WAITED
+    rule, fields = BACKEND.child_peak, CHILD_FIELDS
     # A sample updates the peak and the integrals, which never decrease: they then include the
     # inherited part.
     may_inherit = inherited is None or any(getattr(inherited, name) for name in PEAK | INTEGRALS)
@@ -91,7 +91,7 @@ def peak_bound(rule: str, usage: RUsage) -> int | None:
 
 def keep_fields(usage: RUsage, fields: frozenset[str]) -> RUsage:
     """Return a child's usage with all fields set to 0 that are not in ``fields``."""
-    missing = WAITED - fields
+    missing = CHILD_FIELDS - fields
     return usage._replace(**dict.fromkeys(missing, 0)) if missing else usage
 
 
@@ -126,5 +126,5 @@ def read_inherited(pid: int) -> RUsage | None:
     """
     if _of_process is None:
         return None
-    call = new_call(BACKEND, 0, WAITED)
+    call = new_call(BACKEND, 0, CHILD_FIELDS)
     return None if _of_process(pid, call) else usage_of(call)

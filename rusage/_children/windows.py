@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from .._backends import BACKEND
-from .._calls import WAITED, error_of, new_call, usage_of
+from .._calls import CHILD_FIELDS, error_of, new_call, usage_of
 from .._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
 from .._rusage import lib
 from .._subprocess import SubprocessPopen, clock
@@ -46,7 +46,7 @@ class WindowsPopen(SubprocessPopen[AnyStr]):
         """The child's usage; None before its exit was seen."""
         if self.returncode is None or self._usage is not None:
             return self._usage
-        call = new_call(BACKEND, 0, WAITED)
+        call = new_call(BACKEND, 0, CHILD_FIELDS)
         # The handle is open as long as this object exists.
         error = lib.rusage_get_process(int(self._handle), call)
         if error:
