@@ -214,12 +214,10 @@ def _words(call: dict[str, Any]) -> list[Any]:
     arguments = args if type(args) is list else [args]  # Popen makes lists of all others
     if not arguments or type(shell) not in _TRUTHS:
         return []
-    if executable is not None and _encode(executable) is None:
-        return []
     if shell:
         if type(args) not in {list, str, bytes}:
             return []
-        arguments = [executable or "/bin/sh", "-c", *arguments]
+        arguments = ["/bin/sh" if executable is None else executable, "-c", *arguments]
     elif executable is not None and not _encode(arguments[0]):
         return []  # what subprocess does depends on how it starts the child
     return [arguments[0] if executable is None else executable, *arguments]
