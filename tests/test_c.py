@@ -110,7 +110,7 @@ def test_tests_refuse_an_old_build(monkeypatch: pytest.MonkeyPatch) -> None:
     if Path(rusage.__file__).parent != ROOT / "rusage":
         pytest.skip(reason="the package was not built in the source tree")
     conftest.check_build()
-    monkeypatch.setattr(conftest.binascii, "crc32", lambda _: 1)
+    monkeypatch.setattr("conftest.binascii.crc32", lambda _: 1)
     with pytest.raises(pytest.UsageError, match="the C files have changed since the build"):
         conftest.check_build()
 
