@@ -178,7 +178,7 @@ def test_unknown_field_in_format() -> None:
 
 COUNTS = [
     os.environ.get("RUSAGE_TEST_COMMANDS", "10"),
-    pytest.param("100", marks=pytest.mark.thorough),
+    pytest.param("40", marks=pytest.mark.thorough),
 ]
 SEED = os.environ.get("RUSAGE_TEST_SEED", "1")
 ENTRIES = [
