@@ -46,13 +46,13 @@ NOISE = TICK / 10  # what a process may use until it sleeps
 # --- Faults ---
 
 # "+": all later calls of this name in the step fail too, as long as no descriptor is free.
-OPEN = "EMFILE EMFILE+ ENFILE EINTR EACCES ESRCH"
+OPEN = "EMFILE EMFILE+ EINTR EACCES ESRCH"
 # What each call can return, for the files of /proc too; EPERM where a filter refuses it. One error,
-# as EIO, stands for all that the C does not name.
+# as EIO, stands for all that the C does not name, and EMFILE for ENFILE, which it treats alike.
 ERRORS = {
     "open": OPEN,
     "openat": OPEN,
-    "opendir": "EMFILE EMFILE+ ENFILE EACCES",
+    "opendir": "EMFILE EMFILE+ EACCES",
     "fdopendir": "ENOMEM",
     "readdir": "EIO",
     "readlink": "EIO EACCES",
