@@ -189,7 +189,7 @@ def test_signal_while_orphans_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(orphans.Orphans, "count", count_slowly)
     Path("on").touch()
-    storm = "while [ -e on ] && [ $((i += 1)) -lt 500 ]; do ( : & ); sleep 0.01; done"
+    storm = "while [ -e on ] && [ $((i += 1)) -lt 1000 ]; do ( : & ); sleep 0.01; done"
     script = f"( {storm} & ) >&2; echo; sleep 6; exit 3"
     words = ["--json", "-o", "report", "--tree", "--limit-cputime", "99", "sh", "-c", script]
     with forked.popen([*RUSAGE, *words], stdout=subprocess.PIPE) as command:
@@ -233,6 +233,26 @@ def test_one_that_has_ended_before() -> None:
         assert counted is not None
         counted.start(os.getpid())
         assert not [*counted.reap()]
+
+    in_child(scene)
+
+
+@forks
+def test_one_that_ends_while_others_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is waited for before the program starts too."""
+
+    def scene() -> None:
+        left = subprocess.Popen(["/bin/sleep", "60"])
+
+        def tree() -> rusage.Tree:
+            left.kill()
+            os.waitid(os.P_PID, left.pid, os.WEXITED | os.WNOWAIT)
+            return rusage.Tree()
+
+        monkeypatch.setattr(orphans, "Tree", tree)
+        counted = orphans.become_reaper(is_counted=True)
+        assert counted is not None
+        assert ([*counted.reap()], counted.others) == ([], [])
 
     in_child(scene)
 

@@ -147,10 +147,12 @@ def become_reaper(*, is_counted: bool) -> Orphans | None:
     """
     others: list[int] = []
     try:
-        for pid in ended_children():
-            wait4(pid, 0)
+        next(ended_children(), None)  # raises ChildProcessError if there is no child
         with contextlib.suppress(OSError), Tree() as tree:  # too many files may be open
             others = [member.pid for member in tree.members() if member.pid != os.getpid()]
+        for pid in ended_children():  # last: what ends meanwhile is no orphan of the program
+            wait4(pid, 0)
+            others = [other for other in others if other != pid]
     except ChildProcessError:
         pass
     except OSError:  # a sandbox refuses waitid: orphans would stay, and their peaks be unknown
