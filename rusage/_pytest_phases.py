@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     Figures = dict[str, float]
+    Hook = Generator[None, object, None]
 
 HAS_CHILDREN = "RUSAGE_CHILDREN" not in BACKEND.absent
 MEASURED = measured()
@@ -56,28 +57,6 @@ NAME_OF_RETAINED = "rusage_retained"
 
 _limits_key = pytest.StashKey["Figures"]()
 _phase_key = pytest.StashKey["Phase"]()
-
-
-def _hook(when: str) -> Any:
-    """Return the wrapper of a phase.
-
-    It is the innermost one, so that the figures do not include the use of other plugins.
-    """
-
-    @pytest.hookimpl(hookwrapper=True, trylast=True)
-    def measure_phase(self: Phases, item: pytest.Item) -> Generator[None, object, None]:
-        if when == "setup" and item.user_properties:  # of an earlier run of the same test
-            item.user_properties[:] = [
-                entry for entry in item.user_properties if not _is_ours(entry)
-            ]
-        phase = self._start(item, item.stash.get(_limits_key, {}) if when == "call" else {})
-        yield
-        if phase is not None:
-            item.user_properties += [
-                (f"rusage_{when}_{name}", figure) for name, figure in phase.stop().items()
-            ]
-
-    return measure_phase
 
 
 class Row(NamedTuple):
@@ -171,25 +150,46 @@ class Phases:
 
     # --- Measuring ---
 
-    pytest_runtest_setup = _hook("setup")
-    pytest_runtest_call = _hook("call")
-    pytest_runtest_teardown = _hook("teardown")
+    # The innermost wrappers, so that the figures do not include the use of other plugins.
 
-    def _start(self, item: pytest.Item, limits: Figures) -> Phase | None:
-        """Start to measure a phase if a table or its limits need it."""
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Hook:
+        """Measure the setup."""
+        if item.user_properties:  # of an earlier run of the same test
+            item.user_properties[:] = [
+                entry for entry in item.user_properties if not _is_ours(entry)
+            ]
+        yield from self._measure(item, "setup", {})
+
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Hook:
+        """Measure the call, which has the limits."""
+        yield from self._measure(item, "call", item.stash.get(_limits_key, {}))
+
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Hook:
+        """Measure the teardown."""
+        yield from self._measure(item, "teardown", {})
+
+    def _measure(self, item: pytest.Item, when: str, limits: Figures) -> Hook:
+        """Measure a phase if a table or its limits need it."""
         if self._rows is None and not limits:
-            return None
+            yield
+            return
         phase = Phase(reset_peak=self._rows is not None or "peak_growth" in limits)
         if limits:
             item.stash[_phase_key] = phase
-        return phase
+        yield
+        item.user_properties += [
+            (f"rusage_{when}_{name}", figure) for name, figure in phase.stop().items()
+        ]
 
     # --- Memory that stays ---
 
     # pytest drops the values of a test's fixtures after the last phase, so this hook wraps all
     # phases.
     @pytest.hookimpl(hookwrapper=True, trylast=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, None]:
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Hook:
         """Measure what the test adds to the resident set size of the process."""
         before = None if self._rows is None else read_rss()
         yield
