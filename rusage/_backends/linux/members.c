@@ -319,7 +319,7 @@ static int rusage_uses_parents_memory(const rusage_tree *tree, rusage_member *me
     }
     *uses = 0;                      /* unknown: the next complete reading asks again */
     member->identity.counts_memory = error == EPERM;
-    return rusage_is_error_of_process(error) ? 0 : error;
+    return rusage_ignore_error_of_process(error);
 }
 
 /* --- Figures --- */
@@ -347,7 +347,7 @@ static int rusage_member_pss(const rusage_member *member, rusage_figures *now)
     now->pss = size * 1024;
     if (error == EACCES || error == EPERM)
         now->state = RUSAGE_UNREAD;
-    return rusage_is_error_of_process(error) ? 0 : error;
+    return rusage_ignore_error_of_process(error);
 }
 
 /* Read the figures of a member whose directory is open, and perhaps its file from an earlier

@@ -147,6 +147,12 @@ static int rusage_is_error_of_process(int error)
            || error == EACCES;
 }
 
+/* Return an error, but 0 in place of one of the process. */
+static int rusage_ignore_error_of_process(int error)
+{
+    return rusage_is_error_of_process(error) ? 0 : error;
+}
+
 /* Get such a number from another thread's file: the first thread has no memory after its end. */
 static int rusage_read_number_of_a_thread(int directory, const char *name, const char *start,
                                           int64_t *number)

@@ -280,22 +280,21 @@ static int rusage_thread_with_memory(int pid, int directory, int *thread)
     DIR *threads;
     int end = 0, error = rusage_read_statm(directory, "statm", &pages);
 
-    *thread = error == 0 && pages > 0 ? pid : 0;
-    if (*thread == 0 && (error == 0 || rusage_is_error_of_process(error)))
-        error = rusage_open_threads(directory, &threads);
+    error = rusage_ignore_error_of_process(error);
+    *thread = pages > 0 ? pid : 0;
     if (*thread != 0 || error != 0)
-        return rusage_is_error_of_process(error) ? 0 : error;
-    while (*thread == 0 && (error == 0 || rusage_is_error_of_process(error))
-           && (entry = rusage_next_entry(threads, &end)) != NULL) {
+        return error;
+    error = rusage_open_threads(directory, &threads);
+    if (error != 0)
+        return rusage_ignore_error_of_process(error);
+    while (*thread == 0 && error == 0 && (entry = rusage_next_entry(threads, &end)) != NULL) {
         snprintf(path, sizeof path, "%s/statm", entry->d_name);
-        error = rusage_read_statm(dirfd(threads), path, &pages);
-        if (error == 0 && pages > 0)
+        error = rusage_ignore_error_of_process(rusage_read_statm(dirfd(threads), path, &pages));
+        if (pages > 0)
             *thread = atoi(entry->d_name);
     }
     closedir(threads);
-    if (error == 0 || rusage_is_error_of_process(error))
-        error = end;
-    return rusage_is_error_of_process(error) ? 0 : error;
+    return error != 0 ? error : rusage_ignore_error_of_process(end);
 }
 
 /* Compare the memory of two threads by kcmp(2); return 0 or an errno, EPERM where it is refused or
