@@ -113,6 +113,7 @@ def test_tree_of_a_run_that_does_not_count() -> None:
     assert Series(["x"], runs[1:2]).largest_tree is None
 
 
+@needs_sh
 def test_program_that_cannot_be_started() -> None:
     """As in a single run; if it has run before, there is a report."""
     done = run("-n", "3", "/no/such/program")

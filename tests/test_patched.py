@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import linux
+from conftest import linux, needs_sh
 
 import rusage
 
@@ -73,6 +73,7 @@ def test_another_parameter_that_is_required(monkeypatch: pytest.MonkeyPatch) -> 
     assert type(started) is not rusage.Popen
 
 
+@needs_sh
 @not_on_windows
 def test_positional_preexec_fn(monkeypatch: pytest.MonkeyPatch) -> None:
     """It goes with ``rlimits`` where another library's class runs the child too."""
