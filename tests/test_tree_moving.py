@@ -160,15 +160,13 @@ def reap(chance: random.Random) -> bool:
 # The number of processes is not above the count; it depends on the order in which threads run.
 LARGE = [
     pytest.param(seed, 200, marks=[pytest.mark.thorough, pytest.mark.not_emulated])
-    for seed in range(11, 17)
+    for seed in (11, 12, 13)
 ]
 
 
 @pytest.mark.parametrize("root", ["this", "child"])
 @pytest.mark.parametrize("ways", WAYS)
-@pytest.mark.parametrize(
-    ("seed", "count"), [(2, 40), pytest.param(8, 60, marks=pytest.mark.thorough), *LARGE]
-)
+@pytest.mark.parametrize(("seed", "count"), [(2, 40), *LARGE])
 @alone
 def test_random_tree(seed: int, count: int, ways: str, root: str, tmp_path: Path) -> None:
     """No member is missing or foreign; the CPU time never falls.
