@@ -15,8 +15,6 @@ the system cannot provide does not exist, and the ``AttributeError`` says why.
 ...     squares = [n * n for n in range(10**6)]
 >>> print(m)
 <rusage.measure: cputime=0.051522 s, peak=49.2 MiB, peak_growth=38.4 MiB, elapsed=0.067163 s>
-
-(For pytest: PYTEST_DONT_REWRITE.)
 """
 
 import sys
@@ -28,11 +26,25 @@ from ._getrusage import cputime, fields, getpagesize, getrusage, maxrss, measure
 from ._lazy import load as _load
 from ._measure import measure
 
+
+class _Text(str):
+    """The description, with a mark for pytest that help() does not show."""
+
+    __slots__ = ()
+
+    def __contains__(self, part: "Any") -> bool:
+        # The package has no tests: pytest must not warn that it was imported before.
+        return part == "PYTEST_DONT_REWRITE" or super().__contains__(part)
+
+
+__doc__ = _Text(__doc__ or "")  # nothing with -OO
 __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from . import asyncio as asyncio
     from ._children.popen import CalledProcessError, CompletedProcess, TimeoutExpired
     from ._children.typed import Popen, run
