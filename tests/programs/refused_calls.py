@@ -194,6 +194,8 @@ def is_right(number: int, fault: int, outcome: str, left: dict[str, int], starts
 def main(*names: str) -> None:
     """Refuse all; print what is wrong, and what has come of all."""
     Popen(PROGRAM).wait()
+    if hasattr(gc, "freeze"):  # not on PyPy
+        gc.freeze()
     numbers, wrong = Counter[str](), 0
     for call in CALLS:
         for name in names:
