@@ -148,6 +148,7 @@ def test_odd_names() -> None:
                 after = process.getrusage()
                 assert 0 < before.ru_minflt <= after.ru_minflt < before.ru_minflt + 1000
                 assert after.cputime < before.cputime + 60
+                before = after
 
     in_child(scene)
     with held(mib=1) as running, rusage.Tree(running.root) as tree:
