@@ -95,7 +95,7 @@ class Phases:
         """Store the limits of each test. Raises ``pytest.UsageError`` for a bad limit."""
         for item in items:
             try:
-                limits = self._defaults | self._limits_of(item)
+                limits = self._defaults | self._limits_in_marks(item)
             except ValueError as error:
                 _refuse(item, f"{item.nodeid}: {self._mark}: {error}")
                 continue
@@ -103,7 +103,7 @@ class Phases:
                 name: limit for name, limit in limits.items() if limit is not None
             }
 
-    def _limits_of(self, item: pytest.Item) -> dict[str, float | None]:
+    def _limits_in_marks(self, item: pytest.Item) -> dict[str, float | None]:
         """Return the limits in a test's marks.
 
         For each argument the closest mark decides; None means no limit.
@@ -243,10 +243,10 @@ class Phase:
     def stop(self) -> Figures:
         """End the phase; return the measured figures: none in a process that the test forked."""
         if self._figures is None:
-            self._figures = self._read() if os.getpid() == self._pid else {}
+            self._figures = self._read_figures() if os.getpid() == self._pid else {}
         return self._figures
 
-    def _read(self) -> Figures:
+    def _read_figures(self) -> Figures:
         start, end = self._usage, getrusage(RUSAGE_SELF)
         # Round to nanoseconds, since no clock is finer. round() with a number of digits takes
         # longer.

@@ -116,7 +116,7 @@ class UsageCollector:
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics with their present values."""
         try:
-            reading = self._read_own() if self._process is None else _read(self._process)
+            reading = self._read_own() if self._process is None else _read_process(self._process)
         except OSError:  # an exception would fail the whole page
             return
         yield from self._own.collect([([], *reading)])
@@ -132,7 +132,7 @@ class UsageCollector:
         return usage, others
 
 
-def _read(process: Process) -> tuple[RUsage, _Others]:
+def _read_process(process: Process) -> tuple[RUsage, _Others]:
     usage = process.getrusage()
     return usage, {
         **dict.fromkeys(BACKEND.process - process.measured),
@@ -176,7 +176,7 @@ class WorkersCollector:
                 contextlib.suppress(OSError, ValueError, OverflowError),
                 self._open(pid) as process,
             ):
-                readings.append(([str(pid)], *_read(process)))
+                readings.append(([str(pid)], *_read_process(process)))
         yield from self._metrics.collect(readings)
 
 

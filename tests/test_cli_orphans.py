@@ -32,7 +32,7 @@ if not CAN_ADOPT:
     pytest.skip("this system gives no orphans to the command", allow_module_level=True)
 
 from rusage._cli import limits, orphans
-from rusage._cli.figures import Ended, Left
+from rusage._cli.figures import Ended, OrphanUsage
 
 MIB = 2**20
 with rusage.Process(os.getpid()) as process:
@@ -454,9 +454,9 @@ def test_limit_where_orphans_cannot_be_read(name: str) -> None:
     """It cannot be checked, unless what is known is over it, or they do not count."""
     usage = {"ru_maxrss": 5, "ru_utime": 5.0, "ru_stime": 0.0}
     ended = Ended(0, usage, 1.0, None)
-    ended.left = Left(peak=0, cputime=0.0, living=None)
+    ended.orphans = OrphanUsage(peak=0, cputime=0.0, living=None)
     assert limits.judge(name, 4, ended).over is True
     verdict = limits.judge(name, 6, ended)
     assert verdict.over is None
     assert "of processes that it left was not measured" in verdict.complaint
-    assert limits.judge(name, 6, ended, {name: {"left"}}).over is False
+    assert limits.judge(name, 6, ended, {name: {"orphans"}}).over is False

@@ -203,7 +203,7 @@ def test_orphans_are_limited_and_killed(
 
     It is killed, although it ignores SIGTERM.
     """
-    monkeypatch.setattr(sampling, "GRACE", 0.1)
+    monkeypatch.setattr(sampling, "KILL_GRACE", 0.1)
     words = ["--json", "--interval", interval, "--limit-tree-rss", "40MiB", "--kill", "sh", "-c"]
     began = time.monotonic()
     done = run(*words, f"{in_background(HOLD)}; {then}")
@@ -606,8 +606,8 @@ def test_kill_of_members_that_ignore_sigterm() -> None:
 @pytest.mark.parametrize("permitted", [True, False])
 def test_members_that_cannot_be_killed(permitted: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are named in the end; without permission, no signals were sent."""
-    monkeypatch.setattr(sampling, "GRACE", 0.1)
-    monkeypatch.setattr(sampling, "PATIENCE", 0.1)
+    monkeypatch.setattr(sampling, "KILL_GRACE", 0.1)
+    monkeypatch.setattr(sampling, "KILL_PATIENCE", 0.1)
     monkeypatch.setattr(sampling, "may_signal", lambda _: permitted)
     monkeypatch.setattr(rusage.Tree, "send_signal", Mock(side_effect=PermissionError(1, "")))
     done = run(
@@ -668,7 +668,7 @@ def test_permission_to_signal() -> None:
 @forked.needs_fork
 def test_signal_while_killed_orphans_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends the series: no further run is started."""
-    monkeypatch.setattr(sampling, "GRACE", 2)
+    monkeypatch.setattr(sampling, "KILL_GRACE", 2)
     hold = HOLD.replace("signal.SIG_IGN", "lambda *_: print('term', flush=True)")
     # A handler runs between two calls.
     hold = hold.replace("time.sleep(20)", "[time.sleep(0.01) for _ in range(2000)]")

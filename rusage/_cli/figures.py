@@ -24,7 +24,7 @@ TOO_SHORT = "the program ended before the second sample"
 # A plain class: to make a named tuple takes as long as to import ten modules of the command.
 
 
-class Left:
+class OrphanUsage:
     """What the processes have used so far that a program left."""
 
     def __init__(self, peak: int, cputime: float, living: int | None) -> None:
@@ -53,7 +53,7 @@ class Ended:
 
     position = 1
     """In its round."""
-    left: Left | None = None
+    orphans: OrphanUsage | None = None
     """What the processes have used that the program left; None if they do not count."""
 
     def __init__(

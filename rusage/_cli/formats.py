@@ -86,9 +86,9 @@ def _outcome(ended: Ended, options: Options) -> dict[str, object]:
         record["oom_killed"] = ended.oom_killed
     if ended.tree is not None:
         record["tree"] = tree_record(ended.tree)
-    if ended.left is not None:
-        left = ended.left
-        record["orphans"] = {"ru_maxrss": left.peak, "cputime": left.cputime, "living": left.living}
+    if ended.orphans is not None:
+        of = ended.orphans
+        record["orphans"] = {"ru_maxrss": of.peak, "cputime": of.cputime, "living": of.living}
     limits = {
         name: {"limit": limit, "exceeded": judge(name, limit, ended, options.relative).over}
         for name, limit in options.limits.items()

@@ -13,7 +13,7 @@ from .output import CANCELED, complain
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from .figures import Ended, Left
+    from .figures import Ended, OrphanUsage
 
 OVER = 123  # unused by env(1), nohup(1), timeout(1) and the shells
 
@@ -34,14 +34,14 @@ def least_and_most(
 ) -> tuple[float | None, float | None]:
     """Return the least and the most that a limited figure can be; None if unknown.
 
-    *apart*: what does not count beside the program's usage, ``left`` or ``member`` of a run.
+    *apart*: what does not count beside the program's usage, ``orphans`` or ``member`` of a run.
     """
-    figures, left = ended.figures, None if "left" in apart else ended.left
-    is_unread = left is not None and left.living is None
+    figures, orphans = ended.figures, None if "orphans" in apart else ended.orphans
+    is_unread = orphans is not None and orphans.living is None
     if name == "cputime":
         value = figures.get(name)
-        if value is not None and left is not None:
-            value += left.cputime
+        if value is not None and orphans is not None:
+            value += orphans.cputime
         return value, None if is_unread else value
     if name == "tree_pss":
         peak = ended.tree
@@ -50,8 +50,8 @@ def least_and_most(
         return peak.pss_read or 0, None if ended.unsampled else peak.pss_at_most
     own = figures.get("ru_maxrss")
     peaks = [] if own is None else [own]
-    if left is not None and left.peak:
-        peaks.append(left.peak)
+    if orphans is not None and orphans.peak:
+        peaks.append(orphans.peak)
     if name == "tree_rss":
         # Without a sample, of one process. If sampling has failed, only an excess is known.
         peaks += [figures[name]] if name in figures else []
@@ -83,18 +83,18 @@ def judge(
     elif name == "tree_rss" and ended.tree is not None and ended.tree.is_partial:
         unseen = f"{figure} may be over the limit: some processes could not be read"
     if least is not None and least > limit:
-        alone = least_and_most(name, ended, {*apart, "left"})[0]
+        alone = least_and_most(name, ended, {*apart, "orphans"})[0]
         if alone is None or alone <= limit:
             figure += ", with the processes that it left,"
         complaint = f"{figure} {exactly(least, unit)} is over the limit of {exactly(limit, unit)}"
         return Verdict(over=True, complaint=complaint, notes=[close])
-    left = None if "left" in apart else ended.left
+    orphans = None if "orphans" in apart else ended.orphans
     if most is None or most > limit:
-        unread = least is not None and left is not None and left.living is None
+        unread = least is not None and orphans is not None and orphans.living is None
         whose = f"{figure} of processes that it left" if unread else figure
         complaint = f"{whose} was not measured: its limit cannot be checked"
         return Verdict(over=None, complaint=complaint)
-    return Verdict(over=False, notes=[close or unseen, _note_on_left(left)])
+    return Verdict(over=False, notes=[close or unseen, _note_on_living_orphans(orphans)])
 
 
 def judge_median(
@@ -117,13 +117,13 @@ def judge_median(
     return Verdict(over=True, complaint=f"{figure}: {over}", notes=notes)
 
 
-def _note_on_left(left: Left | None) -> str:
+def _note_on_living_orphans(orphans: OrphanUsage | None) -> str:
     """Return what is not known of the processes that a program left, if something is not."""
-    if left is None or left.living == 0:
+    if orphans is None or orphans.living == 0:
         return ""
-    if left.living is None:
+    if orphans.living is None:
         return "processes that it left run on, and could not be read: they are not compared"
-    number = "1 process" if left.living == 1 else f"{left.living} processes"
+    number = "1 process" if orphans.living == 1 else f"{orphans.living} processes"
     return f"{number} that it left still ran: later use is not compared"
 
 
@@ -140,7 +140,7 @@ def _judge_pss(limit: float, ended: Ended) -> Verdict:
     note = ""
     if most > limit or peak.is_partial:
         note = f"{figure} may be over the limit: of some processes it could not be read"
-    return Verdict(over=False, notes=[note, _note_on_left(ended.left)])
+    return Verdict(over=False, notes=[note, _note_on_living_orphans(ended.orphans)])
 
 
 def check(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .. import Process, Tree
 from .._getrusage import wait4
 from .._rusage import lib
-from .figures import Left
+from .figures import OrphanUsage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,7 +75,7 @@ class Orphans:
                 self.count(pid, reap(pid))
                 yield pid
 
-    def finish(self, wait: Callable[[float], bool], *, at_once: bool) -> Left:
+    def finish(self, wait: Callable[[float], bool], *, at_once: bool) -> OrphanUsage:
         """Give those that are left a moment to end, unless *at_once*; return what they have used.
 
         *wait* waits for the end of a child, at most some seconds, and returns whether there may be
@@ -100,7 +100,7 @@ class Orphans:
         if self._tree is not None:
             self._tree.close()
         peaks = [peak, *(usage.ru_maxrss for usage in self._reaped)]
-        return Left(max(peaks), seconds + cputime_of(self._reaped), living)
+        return OrphanUsage(max(peaks), seconds + cputime_of(self._reaped), living)
 
     def _is_left(self) -> bool:
         """Return whether there are living orphans, or descendants of them."""

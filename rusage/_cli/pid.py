@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .options import Options
     from .tree_peak import TreePeak
 
+READ_INTERVAL = 0.05  # seconds
+
 
 class Found(NamedTuple):
     """What is known of a process."""
@@ -106,7 +108,7 @@ def _record(pid: int, options: Options) -> Found:
     signals = Signals()
     signals.catch()  # also while the following is imported
     from .. import Process  # some systems lack it
-    from .sampling import NEVER, STEP, Recording, peak_of  # some systems lack what it imports
+    from .sampling import NEVER, Recording, peak_of  # some systems lack what it imports
     from .series import ending_signal
 
     recording = Recording(pid, options.interval, -1 if options.pss else NEVER)
@@ -122,12 +124,12 @@ def _record(pid: int, options: Options) -> Found:
                     usage = measured_fields(process.getrusage(), process.measured)
                 except ProcessLookupError:
                     is_running = False
-                if options.interval > STEP:
+                if options.interval > READ_INTERVAL:
                     elapsed = recording.tree.sample().elapsed
                 if is_running:
                     # Readings of a large tree may take a twentieth of a CPU.
                     spent = time.process_time() - began
-                    time.sleep(max(min(STEP, options.interval), 20 * spent))
+                    time.sleep(max(min(READ_INTERVAL, options.interval), 20 * spent))
         show_progress()
     except OSError as error:  # such as EMFILE: what was recorded until then is reported
         if not recording.samples:

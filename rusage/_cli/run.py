@@ -192,9 +192,9 @@ def _run(
         orphans.start(process.pid)
     code = _wait_and_forward(process, signals, orphans if sampling is None else sampling)
     tree = None if sampling is None else sampling.finish()
-    left = None
+    of_orphans = None
     if orphans is not None and orphans.is_counted:
-        left = orphans.finish(signals.wait_for_child, at_once=bool(signals.early))
+        of_orphans = orphans.finish(signals.wait_for_child, at_once=bool(signals.early))
     usage, elapsed = process.rusage, process.elapsed
     assert usage is not None  # noqa: S101 (the exit has been seen)
     assert elapsed is not None  # noqa: S101 (as above)
@@ -209,7 +209,7 @@ def _run(
     if sys.platform == "linux" and code and kills is not None:
         now = oom.kills(counter)
         ended.oom_killed = None if now is None else now > kills
-    ended.left = left
+    ended.orphans = of_orphans
     ended.unsampled = "" if sampling is None else sampling.unsampled
     return ended
 

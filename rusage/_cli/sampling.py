@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
 
-GRACE = 5.0  # seconds from SIGTERM until SIGKILL
-PATIENCE = 5.0  # seconds for which SIGKILL is sent
-STEP = 0.05  # seconds
+KILL_GRACE = 5.0  # seconds from SIGTERM until SIGKILL
+KILL_PATIENCE = 5.0  # seconds for which SIGKILL is sent
+PAUSE = 0.05  # seconds between two looks at what is left
 MOST = 1000  # orphans, before another signal: more may end all the time
 NEVER = float("inf")
 
@@ -168,7 +168,7 @@ class Sampling:
             if self._is_over(sample.rss, sample.pss) and self._terminated_at == NEVER:
                 self._terminate(tree)
             # The last sample cannot leave SIGKILL to a later one.
-            is_due = self._finishing or time.monotonic() >= self._terminated_at + GRACE
+            is_due = self._finishing or time.monotonic() >= self._terminated_at + KILL_GRACE
             if is_due and self._terminated_at < NEVER:
                 self._kill(tree)
 
@@ -184,12 +184,12 @@ class Sampling:
 
         Without a pause: what forks and ends is seldom seen, except as an ended orphan.
         """
-        while time.monotonic() < self._terminated_at + GRACE and tree.sample().processes:
-            time.sleep(STEP)
+        while time.monotonic() < self._terminated_at + KILL_GRACE and tree.sample().processes:
+            time.sleep(PAUSE)
         if self._killed:  # by the other thread
             return
         self._killed = True
-        empty, end = 0, time.monotonic() + PATIENCE
+        empty, end = 0, time.monotonic() + KILL_PATIENCE
         while empty < 2 and time.monotonic() < end:
             with contextlib.suppress(PermissionError):
                 tree.send_signal(KILL)

@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from .._units import shown
-from .figures import FIGURES, Ended, Left
+from .figures import FIGURES, Ended, OrphanUsage
 from .formats import system
 from .limits import least_and_most
 from .options import Percent
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .options import Options
 
 
-APART = {"processes that the program left": "left", "samples of single processes": "member"}
+APART = {"processes that the program left": "orphans", "samples of single processes": "member"}
 
 
 def load(path: str, options: Options, command: list[str]) -> bool:
@@ -78,7 +78,7 @@ def _ended(run: Any) -> Ended:
         ended.member = run["tree"].get("member_peak")
     if "orphans" in run:
         peak, cputime = run["orphans"]["ru_maxrss"], run["orphans"]["cputime"]
-        ended.left = Left(peak, cputime, 0)
+        ended.orphans = OrphanUsage(peak, cputime, 0)
     return ended
 
 
@@ -92,7 +92,7 @@ def _make_limits_absolute(path: str, options: Options, runs: list[Ended]) -> Non
 
     Like is compared with like: what only one of the two reports has does not count.
     """
-    ours = {"left": CAN_ADOPT, "member": options.tree}
+    ours = {"orphans": CAN_ADOPT, "member": options.tree}
     theirs = {name: all(getattr(run, name) is not None for run in runs) for name in ours}
     apart = [name for name in ours if not (ours[name] and theirs[name])]
     for name, limit in options.limits.items():

@@ -95,16 +95,16 @@ def start(call: dict[str, Any], limits: Limits) -> Started | None:
     """
     if time.monotonic() < _retry_at or not is_fork_exec_known():
         return None
-    words = _words(call)
-    plan = _plan(call, words)
-    if plan is None or lib.rusage_why_direct() != ffi.NULL:
+    words = _plain_words(call)
+    arguments = _plain_arguments(call, words)
+    if arguments is None or lib.rusage_why_direct() != ffi.NULL:
         return None
     # ffi.gc is the last resort: a second handler may raise before the except clause ends the start.
     channel = ffi.gc(ffi.new("rusage_channel *"), lib.rusage_channel_abort)
-    needed: Any = [*plan["pass_fds"], *(fd for fd in pipes_of(plan) if fd != -1)]
+    needed: Any = [*arguments["pass_fds"], *(fd for fd in pipes_of(arguments) if fd != -1)]
     if lib.rusage_channel_open(channel, needed, len(needed)):
         return None
-    given = _in_order(_for_launcher(plan, limits, channel))
+    given = _in_order(_fork_exec_arguments(arguments, limits, channel))
     # In one call of C, in which no handler runs, list() stores -1, calls fork_exec, and stores the
     # process ID; nothing of this in a process that a handler has forked before.
     stored = chain([-1], starmap(fork_exec, [given]))
@@ -184,7 +184,7 @@ _ENCODING = sys.getfilesystemencoding()
 _ESCAPED = dict.fromkeys(range(0xDC80, 0xDD00))  # bytes that are no characters (PEP 383)
 
 
-def _plan(call: dict[str, Any], words: list[Any]) -> dict[str, Any] | None:
+def _plain_arguments(call: dict[str, Any], words: list[Any]) -> dict[str, Any] | None:
     """Return the arguments as C takes them, the first one as the path of the program.
 
     None if not all are plain. ``words``: the program and its arguments.
@@ -204,11 +204,11 @@ def _plan(call: dict[str, Any], words: list[Any]) -> dict[str, Any] | None:
     path = _find(strings[0] or b"", paths, directory)
     if path is None:
         return None
-    plan = {**numbers, "args": [path, *strings[1:]], "env": entries, "pass_fds": passed}
-    return {**plan, "cwd": None if cwd is None else directory, "close_fds": bool(close_fds)}
+    arguments = {**numbers, "args": [path, *strings[1:]], "env": entries, "pass_fds": passed}
+    return {**arguments, "cwd": None if cwd is None else directory, "close_fds": bool(close_fds)}
 
 
-def _words(call: dict[str, Any]) -> list[Any]:
+def _plain_words(call: dict[str, Any]) -> list[Any]:
     """Return the program and its arguments as subprocess determines them; empty if not plain."""
     args, executable, shell = call["args"], call["executable"], call["shell"]
     arguments = args if type(args) is list else [args]  # Popen makes lists of all others
@@ -292,20 +292,22 @@ def _int(value: Any) -> int | None:
 _in_order = itemgetter(*FORK_EXEC)
 
 
-def _for_launcher(plan: dict[str, Any], limits: Limits, channel: Channel) -> dict[str, Any]:
+def _fork_exec_arguments(
+    arguments: dict[str, Any], limits: Limits, channel: Channel
+) -> dict[str, Any]:
     """Return the arguments of ``fork_exec`` for the launcher."""
-    closes_others = plan["close_fds"] and not plan["pass_fds"] and use_close_range
-    kept = {*plan["pass_fds"], channel.memory, channel.write_end, channel.error_end}
-    argument = _launcher_argument(plan, limits, channel, closes_others=closes_others)
+    closes_others = arguments["close_fds"] and not arguments["pass_fds"] and use_close_range
+    kept = {*arguments["pass_fds"], channel.memory, channel.write_end, channel.error_end}
+    argument = _launcher_argument(arguments, limits, channel, closes_others=closes_others)
     return {
-        **plan,
-        "args": [b"rusage", argument.encode(), *plan["args"]],
+        **arguments,
+        "args": [b"rusage", argument.encode(), *arguments["args"]],
         "executable_list": (os.fsencode(PATH),),
-        "close_fds": plan["close_fds"] and not closes_others,
+        "close_fds": arguments["close_fds"] and not closes_others,
         "pass_fds": tuple(sorted(kept)),
         "errpipe_read": channel.read_end,
         "errpipe_write": channel.error_end,
-        "child_umask": plan["umask"],
+        "child_umask": arguments["umask"],
         # What the child does itself, or what is not plain.
         "call_setsid": False,
         "pgid_to_set": -1,
@@ -315,11 +317,11 @@ def _for_launcher(plan: dict[str, Any], limits: Limits, channel: Channel) -> dic
 
 
 def _launcher_argument(
-    plan: dict[str, Any], limits: Limits, channel: Channel, *, closes_others: bool
+    arguments: dict[str, Any], limits: Limits, channel: Channel, *, closes_others: bool
 ) -> str:
     """Return the launcher's first argument, as ``launcher.c`` describes it."""
-    process_group = plan["process_group"]  # negative: unchanged
-    flags = lib.LAUNCHER_SET_SESSION if plan["start_new_session"] else 0
+    process_group = arguments["process_group"]  # negative: unchanged
+    flags = lib.LAUNCHER_SET_SESSION if arguments["start_new_session"] else 0
     if process_group >= 0:
         flags |= lib.LAUNCHER_SET_PROCESS_GROUP
     if closes_others:
