@@ -137,7 +137,7 @@ PROMISES = [
     ),
     Promise(
         CHILDREN,
-        """It is reported only if it is not [the parent's](inherited-peaks.md), for which Linux
+        """It is reported only if not [the parent's](inherited-peaks.md); to tell, Linux
         needs [the launcher](inherited-peaks.md#the-launcher).""",
         """test_inherited.py::test_inherited_peak_is_not_measured
         test_inherited.py::test_own_fields_of_each_system
@@ -592,8 +592,8 @@ PROMISES = [
     Promise(
         COMMAND,
         """`rusage` waits for them up to half a second after the program, unless a signal arrives,
-        which is not forwarded then. If they run on, their figures so far count, and unless these
-        are over the limit, a line says so.""",
+        which is not forwarded then. If they run on, their figures so far count, and a line says so
+        unless these are over the limit.""",
         """test_cli_orphans.py::test_limits_of_an_orphan
         test_cli_orphans.py::test_signal_ends_the_wait""",
     ),

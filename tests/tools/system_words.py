@@ -226,7 +226,7 @@ TESTED = {
     "macOS": (4, ""),
     "FreeBSD": (2, ""),
     "OpenBSD": (2, ""),
-    "NetBSD": (3, "parts of the suite too, on development kernels of 2015 and 2019"),
+    "NetBSD": (2, "a development kernel of 2019"),
     "DragonFly BSD": (3, ""),
     "illumos": (4, ""),
     "Windows": (4, "tier 1 under Wine"),
