@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 import shutil
@@ -20,8 +19,6 @@ from conftest import PROGRAMS, alone, become_nobody, in_child, open_files, root
 from scenes import (
     KCMP,
     PIDFD_OPEN,
-    PR_SET_CHILD_SUBREAPER,
-    PR_SET_DUMPABLE,
     Child,
     clone,
     fails,
@@ -289,63 +286,6 @@ def test_hidden_processes(hidepid: str, hide_lists: Callable[[], None]) -> None:
             in_child(lambda: look(other.pid))
 
     in_namespaces(scene, proc=f"hidepid={hidepid}")
-
-
-class Reaper(Child):
-    """Adopts a grandchild, which first can be read and then not."""
-
-    grandchild: int
-
-    def do_family(self) -> int:
-        """Start a child whose child computes; return the ID of the latter."""
-        assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
-        self.ready, ready = os.pipe()
-        self.forked.append(os.fork())
-        if not self.forked[-1]:
-            pid = os.fork()
-            if not pid:
-                self.do_burn()
-                os.write(ready, str(os.getpid()).encode())
-                os.read(self.go_on, 1)
-                assert ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0
-                os.write(ready, b"hidden")
-                os.read(self.go_on, 1)
-                os._exit(0)
-            signal.pause()
-        self.grandchild = int(os.read(self.ready, 100))
-        return self.grandchild
-
-    def do_hide(self) -> None:
-        """Wait until the grandchild can no longer be read."""
-        os.read(self.ready, 100)
-
-    def do_reap(self) -> int:
-        """Wait for the grandchild; return the CPU time of all, in microseconds."""
-        os.waitpid(self.grandchild, 0)
-        own = rusage.getrusage(rusage.RUSAGE_BOTH)
-        return int((own.ru_utime + own.ru_stime) * 1e6)
-
-
-@root
-def test_parent_of_an_unread_member() -> None:
-    """It has ended: the time of the unread one counts once, for the process that has waited."""
-
-    def look() -> None:
-        become_nobody()
-        with Reaper() as reaper, rusage.Tree(reaper.pid) as tree:
-            grandchild = reaper("family")
-            assert grandchild in pids(tree)
-            os.write(reaper.let_go_on, b"x")
-            reaper("hide")
-            assert tree.sample()[3:5] == (3, 1)
-            reaper("end")
-            assert tree.sample()[3:5] == (2, 1)
-            os.write(reaper.let_go_on, b"x")
-            used = reaper("reap") / 1e6
-            assert used > 0.2
-            assert tree.cputime() < used + 0.03
-
-    in_namespaces(lambda: in_child(look), proc="hidepid=2")
 
 
 @root
