@@ -375,33 +375,6 @@ def test_cpu_time_of_children_that_were_never_read() -> None:
     assert 0.03 < value <= after - before + 0.002
 
 
-@linux
-@alone
-def test_cpu_time_that_the_kernel_cuts() -> None:
-    """The user and the system time of children are in ticks, each cut; the sum counts neither."""
-    tick = 1 / os.sysconf("SC_CLK_TCK")
-
-    def wait_until_cut(low: float, high: float) -> None:
-        for _ in range(1000):
-            usage = rusage.getrusage(rusage.RUSAGE_CHILDREN)
-            if low < (usage.ru_utime % tick + usage.ru_stime % tick) / tick < high:
-                return
-            pid = os.fork()
-            if not pid:
-                for _ in range(random.randrange(5)):
-                    sum(range(20_000))
-                    os.urandom(2**17)
-                os._exit(0)
-            os.waitpid(pid, 0)
-        pytest.skip(reason="this kernel counts in ticks")
-
-    wait_until_cut(1.7, 2)
-    before = total_time()
-    with rusage.Tree() as tree:
-        wait_until_cut(0, 0.3)
-        assert tree.cputime() <= total_time() - before
-
-
 # --- Signals ---
 
 
