@@ -516,7 +516,7 @@ PROMISES = [
     ),
     Promise(
         COMMAND,
-        """If the PSS of the others alone is over the limit, it is exceeded, and `--kill` ends the
+        """If the known PSS alone is over the limit, it is exceeded, and `--kill` ends the
         tree. - If only the sum with this RSS is over it, a line says that it may be exceeded.""",
         "test_cli_pss.py::test_verdicts",
     ),
@@ -551,8 +551,8 @@ PROMISES = [
     ),
     Promise(
         COMMAND,
-        """Unless `--kill` is given, the limits are checked after the program has ended, and never
-        stop it.""",
+        """Unless `--kill` is given, with a limit of the tree, the limits are checked after the
+        program has ended, and never stop it.""",
         "test_cli_tree.py::test_limit_of_the_tree",
     ),
     Promise(
@@ -591,8 +591,8 @@ PROMISES = [
     ),
     Promise(
         COMMAND,
-        """`rusage` waits for them up to half a second after the program, unless a signal arrives,
-        which is not forwarded then. If they run on, their figures so far count, and a line says so
+        """`rusage` waits for them up to half a second after the program, unless a signal arrives;
+        it is not forwarded. If they run on, their figures so far count, and a line says so
         unless these are over the limit.""",
         """test_cli_orphans.py::test_limits_of_an_orphan
         test_cli_orphans.py::test_signal_ends_the_wait""",

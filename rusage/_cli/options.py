@@ -239,7 +239,7 @@ OPTIONS = {
         Option("", "pid", "PID", "report a running process, not a command", _pid),
     ],
     "Limits (exit status 123 if exceeded)": [
-        Option("", "limit-maxrss", "SIZE", "limit on the peak of each process, also orphans",
+        Option("", "limit-maxrss", "SIZE", "limit on the peak of each waited-for process or orphan",
                _max_size),
         Option("", "limit-tree-rss", "SIZE", "limit on all processes together, like 500M",
                _max_size),
