@@ -180,10 +180,10 @@ class record:  # noqa: N801 (used like a function)
             self._next = 0  # the number of the interval whose sample is due
             self._count, self._span = 0, 1  # of samples; samples per entry
             self._unreported: list[Sample] = []
-            self._read()
+            self._add_sample()
             self._forks = forks()
             self._thread: tuple[int, int] | None = None
-            start_without_signals(self._run, running, wake, done)
+            start_without_signals(self._sample_until_end, running, wake, done)
             # Last: a handler that called stop() before would wait for a thread to come.
             self._running = running
         except BaseException:
@@ -202,10 +202,10 @@ class record:  # noqa: N801 (used like a function)
             return
         try:
             has_thread = self._forks == forks()  # a forked child has none
-            has_ended = has_thread and done.acquire(timeout=self._patience())
+            has_ended = has_thread and done.acquire(timeout=self._seconds_for_thread())
             if has_ended and self._error is None:
                 if self._lives:
-                    self._read()
+                    self._add_sample()
                 self._report()
         finally:
             self.tree.close()
@@ -213,7 +213,7 @@ class record:  # noqa: N801 (used like a function)
             error, self._error = self._error, None
             raise error
 
-    def _patience(self) -> float:
+    def _seconds_for_thread(self) -> float:
         """Return for how many seconds stop() waits for the thread; -1 for as long as it takes."""
         caller = forks(), _thread.get_ident()
         if caller == self._thread:
@@ -245,7 +245,9 @@ class record:  # noqa: N801 (used like a function)
 
     # --- Samples ---
 
-    def _run(self, running: list[_Locks], wake: _thread.LockType, done: _thread.LockType) -> None:
+    def _sample_until_end(
+        self, running: list[_Locks], wake: _thread.LockType, done: _thread.LockType
+    ) -> None:
         """Take samples until the recording ends; in the thread."""
         tree, thread = self.tree, (forks(), _thread.get_ident())
         self._thread = thread
@@ -258,7 +260,7 @@ class record:  # noqa: N801 (used like a function)
                 else:
                     # Samples taken during start() wait: stop() in on_sample would do nothing yet.
                     has_started = self._running is running
-                    self._read()
+                    self._add_sample()
                     if has_started:
                         self._report()
         except BaseException as error:  # noqa: BLE001 (stop() raises it)
@@ -279,7 +281,7 @@ class record:  # noqa: N801 (used like a function)
             return self.tree._sample_pss()[:2]
         return self.tree._sample_members()
 
-    def _read(self) -> None:
+    def _add_sample(self) -> None:
         sample, figures = self._take()
         self._lives = sample.processes > 0
         interval = max(int(sample.elapsed / self.interval), self._next)

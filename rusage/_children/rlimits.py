@@ -57,7 +57,7 @@ else:
                     f"{_NAMES.get(number, number)}: "
                     f"expected a soft and a hard limit, not {limits!r}"
                 )
-                checked.append((known, *_pair(limits)))
+                checked.append((known, *_checked_pair(limits)))
         except (OverflowError, TypeError, ValueError) as error:
             raise type(error)(f"rlimits: {expected} ({error})") from error
         return tuple(checked)
@@ -69,7 +69,7 @@ else:
             raise ValueError("invalid resource specified")
         return index(number)
 
-    def _pair(limits: Iterable[int]) -> tuple[int, int]:
+    def _checked_pair(limits: Iterable[int]) -> tuple[int, int]:
         soft, hard = map(_limit, limits)
         if soft % 2**64 > hard % 2**64:
             raise ValueError("current limit exceeds maximum limit")

@@ -45,19 +45,24 @@ def open_reports(
     elif options.output is not None:
         output = ReportFile(options.output, closing, flags=os.O_APPEND)
         output.has_one_head = options.append and options.kind == "csv"
-    seen = [] if options.stored_file is None else [options.stored_file]
-    for file in *exports, output:
-        if isinstance(file, ReportFile) and file.path != "-":
-            status = os.fstat(file.descriptor)
-            if stat.S_ISREG(status.st_mode):  # devices and FIFOs may repeat
-                if any(os.path.samestat(status, other) for other in seen):
-                    fail(f"two reports cannot be in the same file: {shown(file.path)}")
-                seen.append(status)
+    files = [*exports, output] if isinstance(output, ReportFile) else exports
+    _refuse_shared_files(files, options.stored_file)
     if isinstance(output, ReportFile):
         if output.is_ours and not options.append:  # as GNU time does
             os.ftruncate(output.descriptor, 0)
         output.file = os.fdopen(output.descriptor, "a", encoding="utf-8", closefd=False)
     return output, exports
+
+
+def _refuse_shared_files(files: list[ReportFile], stored: os.stat_result | None) -> None:
+    """Exit if two reports, the one of ``--against`` among them, are in the same file."""
+    seen = [] if stored is None else [stored]
+    for file in files:
+        status = os.fstat(file.descriptor)
+        if file.path != "-" and stat.S_ISREG(status.st_mode):  # devices and FIFOs may repeat
+            if any(os.path.samestat(status, other) for other in seen):
+                fail(f"two reports cannot be in the same file: {shown(file.path)}")
+            seen.append(status)
 
 
 class ReportFile:
