@@ -258,9 +258,9 @@ PROMISES = [
     Promise(
         INHERITED,
         """- if the launcher might not run as the program would: if this process is not dumpable,
-        has different real and effective IDs, reduced capabilities, a security label for the next
-        exec or READ_IMPLIES_EXEC, if children get a PID namespace of their own, or in [another root
-        directory](children.md#after-chroot-or-a-change-of-user);""",
+        has different real and effective IDs, capabilities that executing a program would change,
+        a security label for the next exec or READ_IMPLIES_EXEC, if children get a PID namespace of
+        their own, or in [another root directory](children.md#after-chroot-or-a-change-of-user);""",
         """test_launcher.py::test_launcher_has_the_rights_of_its_parent
         test_launcher.py::test_security_label_for_the_next_exec
         test_launcher.py::test_pid_namespaces
@@ -362,8 +362,9 @@ PROMISES = [
     ),
     Promise(
         MEASURE,
-        """| `RUSAGE_THREAD` | the calling thread, which must also leave the block; on macOS and
-        Windows only its times; [not on NetBSD and DragonFly BSD](platforms.md) |""",
+        """| `RUSAGE_THREAD` | the calling thread, which must also leave the block; on Linux its
+        `ru_maxrss` is the whole process's; on macOS and Windows only its times; [not on
+        NetBSD and DragonFly BSD](platforms.md) |""",
         "test_measure.py::test_block_of_a_thread_left_in_another",
     ),
     Promise(
@@ -522,13 +523,13 @@ PROMISES = [
     ),
     Promise(
         COMMAND,
-        "If the program ended before the second sample, the exit status is 125.",
+        "If the program ended before the second sample, PSS gives status 125.",
         "test_cli_pss.py::test_limit_of_a_short_program",
     ),
     Promise(
         COMMAND,
-        """If the process ends between two samples, its CPU time until the last of these readings
-        is known; what it uses later is known only while its parent has not waited for it.""",
+        """If it ends between two samples, its CPU time up to the last of these readings is known;
+        the rest only until its parent waits for it.""",
         "test_cli_tree.py::test_end_long_before_the_next_sample",
     ),
     Promise(
@@ -551,8 +552,8 @@ PROMISES = [
     ),
     Promise(
         COMMAND,
-        """Unless `--kill` is given, with a limit of the tree, the limits are checked after the
-        program has ended, and never stop it.""",
+        """Limits are checked after the program has ended, and never stop it; only `--kill`, with
+        a limit of the tree, does.""",
         "test_cli_tree.py::test_limit_of_the_tree",
     ),
     Promise(
