@@ -137,7 +137,7 @@ PROMISES = [
     ),
     Promise(
         CHILDREN,
-        """It is reported only if not [the parent's](inherited-peaks.md); to tell, Linux
+        """It is not reported if it may be [the parent's](inherited-peaks.md); Linux
         needs [the launcher](inherited-peaks.md#the-launcher).""",
         """test_inherited.py::test_inherited_peak_is_not_measured
         test_inherited.py::test_own_fields_of_each_system
@@ -600,7 +600,7 @@ PROMISES = [
     ),
     Promise(
         COMMAND,
-        "Processes that earlier runs, `--prepare` or the caller have left are not counted",
+        "Processes left by earlier runs, `--prepare` or the caller are not counted",
         "test_cli_orphans.py::test_those_from_before",
     ),
     Promise(
