@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 TEXT, MINOR, GRID = "#1f2328", "#59636e", "#d1d9e0"
 BLUE, ORANGE, PURPLE = "#0969da", "#bc4c00", "#8250df"
+WHITE = "#ffffff"  # behind a legend
 # The same colours in a dark scheme.
 DARK = {
+    WHITE: "#0d1117",
     TEXT: "#f0f6fc",
     MINOR: "#9198a1",
     GRID: "#3d444d",
@@ -43,6 +45,7 @@ mpl.rcParams.update(
         "axes.titlesize": 15,
         "axes.titleweight": "bold",
         "grid.color": GRID,
+        "legend.edgecolor": GRID,
         "xtick.color": GRID,
         "xtick.labelcolor": MINOR,
         "ytick.color": GRID,

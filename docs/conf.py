@@ -4,6 +4,7 @@ import tomllib
 from pathlib import Path
 
 import rusage
+from docutils import nodes
 from sphinx.application import Sphinx
 
 HERE = Path(__file__).parent
@@ -54,4 +55,11 @@ def setup(app: Sphinx) -> None:
     def replace(_: Sphinx, __: str, source: list[str]) -> None:
         source[0] = source[0].replace("](../", f"]({start}")
 
+    def mark_long_words(_: Sphinx, document: nodes.document) -> None:
+        """Let custom.css break the words of code that are wider than a telephone, and no others."""
+        for literal in document.findall(nodes.literal):
+            if any(len(word) > 36 for word in literal.astext().split()):
+                literal["classes"].append("long")
+
     app.connect("source-read", replace)
+    app.connect("doctree-read", mark_long_words)

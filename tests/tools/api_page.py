@@ -177,7 +177,9 @@ def markdown(docstring: str) -> str:
             parts.append(f"```pycon\n{part}\n```")
             continue
         text = " ".join(part.split()).replace("``", "`")
-        text = re.sub(r"`docs/(\w+\.md)`", r"[\1](\1)", text)
+        text = re.sub(
+            r"`docs/(\w+)\.md`", lambda found: f"[{found[1].capitalize()}]({found[1]}.md)", text
+        )
         parts.append(
             textwrap.fill(
                 text,
