@@ -165,8 +165,8 @@ PROMISES = [
         CHILDREN,
         """Where the program is [started directly](inherited-peaks.md#without-the-launcher), and
         where another library has replaced [`subprocess.Popen`], a `preexec_fn` sets the
-        limits, after the change of `user` and `group`, so that a hard limit cannot be raised for
-        another user, and after your own `preexec_fn`, if any.""",
+        limits, after yours and after `user` and `group`, so that no hard limit can be raised for
+        another user.""",
         """test_rlimits.py::test_process_limit_of_another_user
         test_rlimits.py::test_limits_of_the_child test_patched.py::test_positional_preexec_fn""",
     ),

@@ -222,14 +222,14 @@ TIERS = {
 }
 # The tier of each system, and what belongs to another one.
 TESTED = {
-    "Linux": (1, "tier 2: with musl, and on older kernels"),
+    "Linux": (1, "with musl or an older kernel: tier 2"),
     "macOS": (4, ""),
     "FreeBSD": (2, ""),
     "OpenBSD": (2, ""),
     "NetBSD": (2, "a development kernel of 2019"),
     "DragonFly BSD": (3, ""),
     "illumos": (4, ""),
-    "Windows": (4, "tier 1 under Wine"),
+    "Windows": (4, "under Wine: tier 1"),
 }
 
 
