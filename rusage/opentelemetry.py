@@ -51,14 +51,14 @@ def instrument(meter_provider: MeterProvider | None = None) -> None:
 
     # A provider keeps an asynchronous instrument and its callback forever, and ignores a second one
     # of that name.
-    def callback(observe: _Observe, _: CallbackOptions) -> Iterable[Observation]:
+    def observe_if_active(observe: _Observe, _: CallbackOptions) -> Iterable[Observation]:
         active = _active
         return observe() if active is not None and active() is provider() else ()
 
     meter = given.get_meter(__name__, __version__, "https://opentelemetry.io/schemas/1.44.0")
     for kind, name, unit, description, observe in _instruments():
         create = getattr(meter, f"create_observable_{kind}")
-        create(name, [partial(callback, observe)], unit, description)
+        create(name, [partial(observe_if_active, observe)], unit, description)
     _active = provider
 
 
@@ -84,13 +84,13 @@ def _instruments() -> Iterator[tuple[str, str, str, str, _Observe]]:
         "process.cpu.time",
         "s",
         "Total CPU seconds broken down by different CPU modes.",
-        _reader("cpu.mode", ru_utime="user", ru_stime="system"),
+        _observe_fields("cpu.mode", ru_utime="user", ru_stime="system"),
     )
     if "ru_minflt" in names:
-        faults = _reader("system.paging.fault.type", ru_minflt="minor", ru_majflt="major")
+        faults = _observe_fields("system.paging.fault.type", ru_minflt="minor", ru_majflt="major")
         if "ru_majflt" not in names:
             # ru_minflt counts all faults: the conventions have no attribute for the sum.
-            faults = _observed(lambda: getrusage(RUSAGE_SELF).ru_minflt)
+            faults = _observe_value(lambda: getrusage(RUSAGE_SELF).ru_minflt)
         yield (
             "counter",
             "process.paging.faults",
@@ -104,7 +104,9 @@ def _instruments() -> Iterator[tuple[str, str, str, str, _Observe]]:
             "process.context_switches",
             "{context_switch}",
             "Number of times the process has been context switched.",
-            _reader("process.context_switch.type", ru_nvcsw="voluntary", ru_nivcsw="involuntary"),
+            _observe_fields(
+                "process.context_switch.type", ru_nvcsw="voluntary", ru_nivcsw="involuntary"
+            ),
         )
     if names >= BLOCKS:
         factor, name, unit = 1, "process.disk.operations", "{operation}"
@@ -112,7 +114,9 @@ def _instruments() -> Iterator[tuple[str, str, str, str, _Observe]]:
         if BACKEND.units.get("ru_inblock") == SECTORS:
             factor, name, unit = SECTOR, "process.disk.io", "By"
             description = "Disk bytes transferred."
-        blocks = _reader("disk.io.direction", ru_inblock="read", ru_oublock="write", factor=factor)
+        blocks = _observe_fields(
+            "disk.io.direction", ru_inblock="read", ru_oublock="write", factor=factor
+        )
         yield "counter", name, unit, description, blocks
     if "rss" not in BACKEND.absent:
         yield (
@@ -120,14 +124,20 @@ def _instruments() -> Iterator[tuple[str, str, str, str, _Observe]]:
             "process.memory.usage",
             "By",
             "The amount of physical memory in use.",
-            _observed(read_rss),
+            _observe_value(read_rss),
         )
     if "ru_maxrss" in names:
         name = "rusage.maxrss" if "peak" in BACKEND.absent else "rusage.peak"
-        yield "gauge", name, "By", "Maximum resident set size of the process.", _observed(read_peak)
+        yield (
+            "gauge",
+            name,
+            "By",
+            "Maximum resident set size of the process.",
+            _observe_value(read_peak),
+        )
 
 
-def _reader(attribute: str, *, factor: int = 1, **values: str) -> _Observe:
+def _observe_fields(attribute: str, *, factor: int = 1, **values: str) -> _Observe:
     """Return a function that reads the named fields, each of which has its attribute's value."""
 
     def read() -> list[Observation]:
@@ -140,7 +150,7 @@ def _reader(attribute: str, *, factor: int = 1, **values: str) -> _Observe:
     return read
 
 
-def _observed(read: Callable[[], float | None]) -> _Observe:
+def _observe_value(read: Callable[[], float | None]) -> _Observe:
     """Return a function that reads one value, and observes nothing where it is None."""
 
     def observe() -> list[Observation]:

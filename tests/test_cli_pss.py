@@ -154,7 +154,7 @@ def test_verdicts(case: Any) -> None:
     assert report.of_pss(read, at_most, is_complete=is_complete).startswith(text)
     assert ended.figures.get("tree_pss") == figure
     kills = sampling.Sampling(Options({"limit-tree-pss": 10}), "x", None)
-    assert kills._is_over(99, read) == (over is True)  # noqa: SLF001 (the rule)
+    assert kills._exceeds_limit(99, read) == (over is True)  # noqa: SLF001 (the rule)
 
 
 def test_members_that_no_sample_has() -> None:

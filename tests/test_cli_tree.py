@@ -876,12 +876,12 @@ def test_end_long_before_the_next_sample(end: str, monkeypatch: pytest.MonkeyPat
             next(steps, lambda: None)()
 
         monkeypatch.setattr(pid_option, "time", Mock(sleep=sleep, process_time=time.process_time))
-        found = pid_option._record(process.pid, Options({"interval": 1e6}))  # noqa: SLF001 (without a report)
+        found = pid_option._found_by_recording(process.pid, Options({"interval": 1e6}))  # noqa: SLF001 (without a report)
         process.wait()
         assert found.peak is not None
         first, last = found.peak.samples[0], found.peak.samples[-1]
         assert last.cputime >= sum(burnt) - 0.03  # ticks of 10 ms
-        recorded: Any = found.members["elapsed"]
+        recorded: Any = found.json_members["elapsed"]
         assert recorded >= times[-1] - times[0] + first.elapsed
         assert "; ended" in found.rows["recorded"]
 

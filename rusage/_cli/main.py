@@ -117,7 +117,7 @@ def _report_and_judge(
     """
     stopped_by, is_written = found[0].stopped_by, True
     has_run = any(each.warmup or each.runs for each in found) or stopped_by is not None
-    report = partial(_report, found=found, code=code, options=options)
+    report = partial(_content, found=found, code=code, options=options)
     # GNU time reports a program that cannot be started too.
     if has_run or (options.format is not None and code != CANCELED):
         is_written = output.write(report(options.kind, file=output.file))
@@ -136,7 +136,7 @@ def _report_and_judge(
     return exit_status_or_die(next(filter(None, statuses), 0))  # the first that is not 0 counts
 
 
-def _report(
+def _content(
     kind: str | None,
     found: list[Series],
     code: int,

@@ -25,7 +25,7 @@ class Found(NamedTuple):
 
     usage: dict[str, float]
     """The measured fields."""
-    members: dict[str, object]
+    json_members: dict[str, object]
     """What JSON has beside them."""
     rows: dict[str, str]
     """What a text has beside them."""
@@ -41,7 +41,9 @@ def print_process(pid: int, options: Options) -> int:
     with contextlib.ExitStack() as files:
         try:
             _, exports = open_reports(options, files)
-            found = _record(pid, options) if options.records else _read(pid, options)
+            found = (
+                _found_by_recording(pid, options) if options.records else _found_now(pid, options)
+            )
         except (OSError, ValueError, RuntimeError) as error:  # no thread can be started
             reason = error.strerror if isinstance(error, OSError) else str(error)
             complain(getattr(error, "filename", None) or "--pid", reason)
@@ -55,10 +57,10 @@ def print_process(pid: int, options: Options) -> int:
 
 
 def _as_json(pid: int, found: Found) -> str:
-    names = [*found.usage, *found.members]
+    names = [*found.usage, *found.json_members]
     units = {name: FIGURES[name].unit for name in names if name in FIGURES}
     units |= {name: "bytes" for name in ("rss", "pss") if name in names}
-    return formats.as_json({"pid": pid, "usage": found.usage, **found.members, "units": units})
+    return formats.as_json({"pid": pid, "usage": found.usage, **found.json_members, "units": units})
 
 
 def _as_text(pid: int, found: Found) -> str:
@@ -69,7 +71,7 @@ def _as_text(pid: int, found: Found) -> str:
     return "\n".join(report.lines({**rows, **found.rows}, sys.stdout))
 
 
-def _read(pid: int, options: Options) -> Found:
+def _found_now(pid: int, options: Options) -> Found:
     from .. import Process, Tree  # some systems lack them
 
     with Process(pid) as process:
@@ -77,7 +79,7 @@ def _read(pid: int, options: Options) -> Found:
         pss = process.pss() if options.pss else None
     found = Found(usage, {"rss": rss}, {"memory now": quantity(rss, "bytes")})
     if pss is not None:
-        found.members["pss"] = pss
+        found.json_members["pss"] = pss
         found.rows["PSS now"] = quantity(pss, "bytes")
     if options.tree:
         from .._tree import members_of
@@ -89,7 +91,7 @@ def _read(pid: int, options: Options) -> Found:
             whole = tree._sample_pss((sample, figures)) if options.pss else None
         members = largest(members_of(figures))
         record = {**formats.sample_record(sample), **formats.members_record(members)}
-        found.members["tree"] = record
+        found.json_members["tree"] = record
         found.rows["tree now"] = report.of_sample(sample)
         if whole is not None:
             read, _, at_most = whole
@@ -99,7 +101,7 @@ def _read(pid: int, options: Options) -> Found:
     return found
 
 
-def _record(pid: int, options: Options) -> Found:
+def _found_by_recording(pid: int, options: Options) -> Found:
     """Record a process and its descendants until it ends, or a signal comes that ends programs.
 
     With a long interval, most of the CPU time may come after the last sample, and the process may

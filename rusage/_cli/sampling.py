@@ -133,7 +133,7 @@ class Sampling:
                 over = f"{FIGURES[limited].name} {size} is over the limit of {limit}"
                 complain(self.name, f"{over}: its processes got signals")
 
-    def _is_over(self, rss: int, pss: int | None) -> bool:
+    def _exceeds_limit(self, rss: int, pss: int | None) -> bool:
         return rss > self.limits["tree_rss"] or (pss or 0) > self.limits["tree_pss"]
 
     def _is_known(self, recording: Recording) -> bool:
@@ -146,7 +146,7 @@ class Sampling:
         if sum(sample.processes > 0 for sample in samples) < 2:
             return False
         # Without samples at the end, the largest one may only show that a limit was exceeded.
-        return not self.unsampled or self._is_over(recording.largest.rss, recording.pss_read)
+        return not self.unsampled or self._exceeds_limit(recording.largest.rss, recording.pss_read)
 
     # --- Orphans ---
 
@@ -165,7 +165,7 @@ class Sampling:
         with contextlib.suppress(OSError):  # the tree can no longer be read
             if self._finishing:  # the program has ended: what remains of it now
                 sample, _ = self._recording._take()  # noqa: SLF001 (of the same package)
-            if self._is_over(sample.rss, sample.pss) and self._terminated_at == NEVER:
+            if self._exceeds_limit(sample.rss, sample.pss) and self._terminated_at == NEVER:
                 self._terminate(tree)
             # The last sample cannot leave SIGKILL to a later one.
             is_due = self._finishing or time.monotonic() >= self._terminated_at + KILL_GRACE
