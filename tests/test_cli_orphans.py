@@ -210,7 +210,7 @@ def test_time_of_one_that_runs_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counted, "_tree", tree)
     usage = rusage.RUsage.zero._replace(ru_utime=0.25)
 
-    def reap() -> Iterable[int]:
+    def reap(_: object = None) -> Iterable[int]:
         counted.count(7, usage)
         yield 7
 
@@ -218,6 +218,20 @@ def test_time_of_one_that_runs_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counted, "_is_left", Mock(return_value=True))
     left = counted.finish(Mock(), at_once=True)
     assert (left.living, left.cputime) == (1, 5.0 + 10 * 0.25)
+
+
+def test_many_that_end_in_the_last_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All are waited for, and their peaks count."""
+    counted, ended = orphans.Orphans([], is_counted=True), iter(range(1, 31))
+
+    def reap(_: object = None) -> Iterable[int]:
+        for pid in ended:
+            counted.count(pid, rusage.RUsage.zero._replace(ru_maxrss=pid))
+            yield pid
+
+    monkeypatch.setattr(counted, "reap", reap)
+    monkeypatch.setattr(counted, "_is_left", Mock(return_value=True))
+    assert counted.finish(Mock(), at_once=True).peak == 30
 
 
 @forks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _os: Any = os  # type checkers define only the names of one system
 
 PATIENCE = 0.5  # seconds; a server of multiprocessing ends 5 to 45 ms after its program
+MOMENT = 0.05  # seconds
 
 
 def ended_children() -> Iterator[int]:
@@ -75,6 +77,18 @@ class Orphans:
                 self.count(pid, reap(pid))
                 yield pid
 
+    def reap_until(self, end: float, sampled: Tree | None = None) -> bool:
+        """Wait for the orphans that have ended; if more end all the time, only until *end*.
+
+        Return whether there was one.
+        """
+        found = False
+        for _ in self.reap(sampled):
+            found = True
+            if time.monotonic() > end:
+                break
+        return found
+
     def finish(self, wait: Callable[[float], bool], *, at_once: bool) -> OrphanUsage:
         """Give those that are left a moment to end, unless *at_once*; return what they have used.
 
@@ -86,11 +100,8 @@ class Orphans:
             self._tree._own_orphans(self.others)
         end = time.monotonic() + (0 if at_once else PATIENCE)
         while True:
-            is_left, found = self._is_left(), False
-            for _ in self.reap():
-                found = True
-                if is_left and time.monotonic() > end:
-                    break
+            is_left = self._is_left()
+            found = self.reap_until(end if is_left else math.inf)
             seconds = end - time.monotonic()
             if found and seconds > 0:
                 continue  # its children may be left
@@ -121,7 +132,8 @@ class Orphans:
                 if self._tree is not None:
                     living, seconds = self._tree._total()  # noqa: SLF001 (as above)
                     peak = max(map(peak_of, self._tree.members()), default=0)
-            if not any(self.reap()):  # otherwise one counts twice
+            # Otherwise one counts twice.
+            if not self.reap_until(time.monotonic() + MOMENT):
                 return living, peak, seconds
         return living, peak, max(seconds - cputime_of(self._reaped[counted:]), 0)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import itertools
 import os
 import signal
 import sys
@@ -27,7 +26,6 @@ KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
 KILL_GRACE = 5.0  # seconds from SIGTERM until SIGKILL
 KILL_PATIENCE = 5.0  # seconds for which SIGKILL is sent
 PAUSE = 0.05  # seconds between two looks at what is left
-MOST = 1000  # orphans, before another signal: more may end all the time
 NEVER = float("inf")
 
 NAMED = 5  # members in a report
@@ -194,7 +192,8 @@ class Sampling:
             with contextlib.suppress(PermissionError):
                 tree.send_signal(KILL)
             living = any(map(may_signal, tree.members()))
-            ended = [*itertools.islice(self.reap(), MOST)]
+            orphans, moment = self._orphans, time.monotonic() + PAUSE
+            ended = orphans is not None and orphans.reap_until(moment, tree)
             empty = 0 if living or ended else empty + 1
         for member in tree.members():
             why = "still running after the kill" if may_signal(member) else "no permission to kill"
