@@ -267,7 +267,8 @@ class measure:  # noqa: N801 (used like a function)
 
             wrapper = measured_function
         wrapper.measure = self
-        return wrapper  # type: ignore[no-any-return]  # it is called as the function is
+        decorated: F = wrapper  # it is called as the function is
+        return decorated
 
 
 measure.__module__ = "rusage"
