@@ -266,3 +266,8 @@ def exactly(value: float, unit: str) -> str:
         return f"{value:.6f} s"
     size, name = scale(value, unit)
     return f"{value} bytes ({value / size:.1f} {name})" if size > 1 else f"{value} bytes"
+
+
+def excess(figure: str, value: float, limit: float, unit: str) -> str:
+    """Return the sentence of a figure above its limit."""
+    return f"{figure} {exactly(value, unit)} is over the limit of {exactly(limit, unit)}"

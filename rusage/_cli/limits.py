@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from .._backends import BACKEND
 from .._backends._base import SAMPLED_RULES
 from .._getrusage import fields
-from .figures import FIGURES, exactly
+from .figures import FIGURES, exactly, excess
 from .output import CANCELED, complain
 
 if TYPE_CHECKING:
@@ -86,8 +86,7 @@ def judge(
         alone = least_and_most(name, ended, {*apart, "orphans"})[0]
         if alone is None or alone <= limit:
             figure += ", with the processes that it left,"
-        complaint = f"{figure} {exactly(least, unit)} is over the limit of {exactly(limit, unit)}"
-        return Verdict(over=True, complaint=complaint, notes=[close])
+        return Verdict(over=True, complaint=excess(figure, least, limit, unit), notes=[close])
     orphans = None if "orphans" in apart else ended.orphans
     if most is None or most > limit:
         unread = least is not None and orphans is not None and orphans.living is None
@@ -132,8 +131,7 @@ def _judge_pss(limit: float, ended: Ended) -> Verdict:
     figure, peak = FIGURES["tree_pss"].name, ended.tree
     least, most = least_and_most("tree_pss", ended)
     if least is not None and least > limit:
-        over = f"{exactly(least, 'bytes')} is over the limit of {exactly(limit, 'bytes')}"
-        return Verdict(over=True, complaint=f"{figure} {over}")
+        return Verdict(over=True, complaint=excess(figure, least, limit, "bytes"))
     if peak is None or most is None:
         complaint = f"{figure} was not measured: its limit cannot be checked"
         return Verdict(over=None, complaint=complaint)

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from .. import Member, Sample, Tree, record
-from .figures import FIGURES, exactly
+from .figures import FIGURES, excess
 from .output import complain
 from .tree_peak import TreePeak
 
@@ -127,8 +127,7 @@ class Sampling:
         sizes = {"tree_rss": peak.largest.rss, "tree_pss": peak.pss_read or 0}
         for limited, value in sizes.items():
             if value > self.limits[limited]:
-                size, limit = (exactly(one, "bytes") for one in (value, self.limits[limited]))
-                over = f"{FIGURES[limited].name} {size} is over the limit of {limit}"
+                over = excess(FIGURES[limited].name, value, self.limits[limited], "bytes")
                 complain(self.name, f"{over}: its processes got signals")
 
     def _exceeds_limit(self, rss: int, pss: int | None) -> bool:
