@@ -55,6 +55,30 @@ def leaving(seconds: float = 0) -> list[str]:
     return ["sh", "-c", f"( {work} & ) | cat"]
 
 
+POOL = """
+import multiprocessing, time
+def hold(size):
+    block = b"x" * size
+    while time.process_time() < 0.2: pass  # the peak may be sampled
+if __name__ == "__main__":
+    multiprocessing.set_start_method("forkserver")
+    with multiprocessing.Pool(2) as pool:
+        pool.map(hold, [60 << 20] * 2)
+"""
+
+
+def test_pool_with_a_fork_server() -> None:
+    """Nobody has waited for the server of the pool, which has waited for the workers."""
+    Path("pool.py").write_text(POOL)
+    done = run("--json", "--limit-maxrss", "50M", sys.executable, "pool.py")
+    assert done.returncode == 123
+    assert f"peak memory of its largest process{LEFT}" in done.stderr
+    found = record()
+    assert found["orphans"]["ru_maxrss"] >= 60 * MIB
+    assert found["usage"].get("ru_maxrss", 0) < 50 * MIB  # it may not be measured
+    assert (found["orphans"]["living"], found["limits"]["ru_maxrss"]["exceeded"]) == (0, True)
+
+
 @pytest.mark.parametrize("seconds", [0, 5], ids=["ended", "living"])
 @pytest.mark.parametrize(
     ("words", "status"),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import random
+import statistics
 from typing import TYPE_CHECKING
 
 import pytest
@@ -79,18 +81,24 @@ def faster(rng: random.Random, rounds: int) -> Columns:
     return first, [1.05 * value for value in second]
 
 
-def share_of_verdicts(make: Callable[[random.Random, int], Columns], rounds: int) -> float:
+def share_of_verdicts(
+    make: Callable[[random.Random, int], Columns], rounds: int, comparisons: int
+) -> float:
     """Return the share of comparisons that find a difference."""
     rng, found = random.Random(rounds), 0
     random.seed(rounds)  # of the order of the runs
-    for _ in range(COMPARISONS):
+    for _ in range(comparisons):
         first, second = make(rng, rounds)
         found += ratio_of(second, first).differs
-    return found / COMPARISONS
+    return found / comparisons
 
 
-# By chance a share moves by 0.08 at most: five standard deviations of 5 % of so many.
-COMPARISONS, CHANCE = 200, 0.08
+# The rounds, the number of comparisons, and by how much chance may move a share: five and three
+# standard deviations of 5 % of them.
+COMPARISONS = [
+    *((rounds, 200, 0.08) for rounds in (6, 10, 20)),
+    *(pytest.param(rounds, 2_500, 0.015, marks=pytest.mark.thorough) for rounds in (6, 10)),
+]
 SLOW_AT_INTERVALS = {
     f"each run of {period} is slow": functools.partial(periodic, period=period)
     for period in (2, 3, 4, 5, 8, 12)
@@ -99,13 +107,29 @@ EQUAL = {make.__name__: make for make in (noise, pages, outliers, cold_first, co
 EQUAL |= SLOW_AT_INTERVALS
 
 
-@pytest.mark.parametrize("rounds", [6, 10, 20])
+@pytest.mark.parametrize(("rounds", "comparisons", "chance"), COMPARISONS)
 @pytest.mark.parametrize("make", EQUAL.values(), ids=EQUAL)
-def test_equal_commands(make: Callable[[random.Random, int], Columns], rounds: int) -> None:
-    """At most 5 of 100 comparisons call them different."""
-    assert share_of_verdicts(make, rounds) <= 0.05 + CHANCE
+def test_equal_commands(
+    make: Callable[[random.Random, int], Columns], rounds: int, comparisons: int, chance: float
+) -> None:
+    """At most 6 of 100 comparisons call them different."""
+    assert share_of_verdicts(make, rounds, comparisons) <= 0.05 + chance
 
 
 def test_true_difference() -> None:
     """Ten rounds find it nearly always."""
-    assert share_of_verdicts(faster, 10) >= 0.99 - CHANCE
+    assert share_of_verdicts(faster, 10, 200) >= 0.99 - 0.08
+
+
+def test_verdict_is_the_signed_rank_test() -> None:
+    """As scipy computes it, if there are no ties; the ratio is the median of all pairwise means."""
+    wilcoxon = pytest.importorskip("scipy.stats", reason="no scipy").wilcoxon
+    rng = random.Random(1)
+    for _ in range(500):
+        first, second = noise(rng, rng.randint(1, 30))
+        second = [value * rng.choice([1, 1.02]) for value in second]
+        logs = [math.log(b / a) for a, b in zip(first, second, strict=True)]
+        found = ratio_of(second, first)
+        assert found.differs == (wilcoxon(logs, method="exact").pvalue <= 0.05)
+        means = [(a + b) / 2 for a, b in itertools.combinations_with_replacement(logs, 2)]
+        assert math.log(found.ratio) == pytest.approx(statistics.median(means), abs=1e-9)

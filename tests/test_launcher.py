@@ -381,7 +381,7 @@ def descriptors() -> list[str]:
 @pytest.mark.skipif(not CPYTHON, reason="traces instructions")
 @alone
 def test_fork_while_the_memory_is_open() -> None:
-    """At each seventh instruction of a start: a forked child does not have it."""
+    """At each third instruction of a start: a forked child does not have it."""
 
     def fork() -> None:
         child = os.fork()
@@ -392,7 +392,7 @@ def test_fork_while_the_memory_is_open() -> None:
         assert os.waitpid(child, 0)[1] == 0
 
     at_each = at_each_instruction(
-        lambda: rusage.run(["true"]), fork, step=7, within="_launcher/start"
+        lambda: rusage.run(["true"]), fork, step=3, within="_launcher/start"
     )
     for _ in at_each:
         pass
