@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def known_pss(read: int | None, at_most: int | None) -> int | None:
-    """Return a sum of PSS that was read; None if that of some members may be missing."""
+    """Return a sum of PSS that was read; None if the PSS of some members may be missing."""
     return read if read == at_most else None
 
 
