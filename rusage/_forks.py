@@ -13,5 +13,5 @@ if TYPE_CHECKING or not hasattr(os, "register_at_fork"):
         return 0
 
 else:
-    os.register_at_fork(after_in_child=lib.rusage_count_fork)
+    os.register_at_fork(after_in_child=lib.rusage_after_fork)
     forks = lib.rusage_forks

@@ -136,7 +136,3 @@ class BlockPeak:
     def is_ours(self) -> bool:
         """Return whether this process, and not one that has forked it, has begun the block."""
         return self._forks == forks()
-
-
-if sys.platform != "win32" and HAS_MARK:
-    os.register_at_fork(after_in_child=lib.rusage_forget_peaks)

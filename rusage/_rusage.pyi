@@ -166,7 +166,7 @@ class Lib:
     LAUNCHER_CLOSE_OTHERS: int
     LAUNCHER_ALL_FLAGS: int
     rusage_root_changed: Callable[[], int]
-    rusage_count_fork: Callable[[], None]
+    rusage_after_fork: Callable[[], None]
     rusage_forks: Callable[[], int]
     rusage_before_fork: Callable[[], None]
     rusage_after_fork_in_parent: Callable[[], None]
@@ -197,7 +197,6 @@ class Lib:
     rusage_known_peak: Callable[[], int]
     rusage_block_begin: Callable[[Block], int]
     rusage_block_update: Callable[[Block], int]
-    rusage_forget_peaks: Callable[[], None]
     rusage_process_maxrss: Callable[[Process, Call], int]
     rusage_process_cputime: Callable[[Process, Call], float]
     rusage_pss: Callable[[], int]

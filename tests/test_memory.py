@@ -227,6 +227,24 @@ def test_fork_in_a_block() -> None:
     near(m.peak_growth, 64 * MIB)
 
 
+@linux
+@alone
+def test_fork_after_a_process_read_itself() -> None:
+    """The child's peak is its own, also where only ``Process`` was used before."""
+    code = """
+import os, rusage
+with rusage.Process(os.getpid()) as process:
+    held = b"x" * (128 << 20)
+    process.rss()
+del held
+if not os.fork():
+    os._exit(rusage.peak() >> 20)  # MiB
+print(os.waitstatus_to_exitcode(os.wait()[1]))
+"""
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 0 < int(shown.stdout) < 100
+
+
 @resets
 @alone
 def test_blocks_without_descriptors() -> None:

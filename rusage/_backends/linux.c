@@ -2,6 +2,7 @@
 
 #define RUSAGE_HAS_ROOT
 #define RUSAGE_HAS_REAPER
+#define RUSAGE_HAS_PEAK
 #include "../_c/unix.c"
 #include "linux/members.c"
 #include "linux/memory.c"
