@@ -259,8 +259,8 @@ class Tree(Opened):
         """Send a signal to each living member; to this process, if it is one, last.
 
         Processes that members start meanwhile are not reached. On Windows and on Linux no other
-        process can receive the signal; before Linux 6.9, and without a free file descriptor,
-        another process can that has got the process ID within 10 ms of the member's start.
+        process can receive the signal; before Linux 6.9 another process can that has got the
+        process ID within 10 ms of the member's start.
         Elsewhere a process ID is checked just before the signal is sent to it; for a moment another
         process may get it. On Windows the member is terminated with this exit status, as by
         ``os.kill``.

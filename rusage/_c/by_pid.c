@@ -139,10 +139,6 @@ static inline int rusage_member_is_same(rusage_tree *tree, rusage_member *member
     return error == RUSAGE_TRY_AGAIN || error == RUSAGE_NO_PROCESS ? 0 : error;
 }
 
-static void rusage_member_close(rusage_tree *tree, rusage_member *member)
-{
-}
-
 static int rusage_tree_begin(rusage_tree *tree, int pid)
 {
     return 0;
@@ -151,21 +147,6 @@ static int rusage_tree_begin(rusage_tree *tree, int pid)
 static void rusage_tree_end(rusage_tree *tree)
 {
     free(tree->system.buffer);
-}
-
-/* No files are open. */
-
-static void rusage_tree_abandon(rusage_tree *tree)
-{
-}
-
-static int rusage_tree_frees_files(rusage_tree *tree, int error)
-{
-    return 0;
-}
-
-static void rusage_tree_allow_open_files(rusage_tree *tree)
-{
 }
 
 #include "tree.c"

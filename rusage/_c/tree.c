@@ -225,8 +225,6 @@ static void rusage_tree_compact(rusage_tree *tree)
     for (i = 0; i < tree->count; i++)
         if (tree->members[i].now.state != RUSAGE_GONE)
             tree->members[kept++] = tree->members[i];
-        else
-            rusage_member_close(tree, &tree->members[i]);
     tree->count = kept;
     rusage_tree_index(tree);
 }
@@ -285,20 +283,12 @@ static int rusage_tree_save(rusage_tree *tree)
     return 0;
 }
 
-/* Undo a reading that has failed. What is open stays so, except of members that it has found. */
+/* Undo a reading that has failed. */
 static void rusage_tree_restore(rusage_tree *tree)
 {
     rusage_member *members = tree->members;
-    int i, capacity = tree->capacity;
+    int capacity = tree->capacity;
 
-    for (i = 0; i < tree->saved.count; i++) {
-        rusage_member *member = &members[rusage_tree_find(tree, tree->saved.members[i].pid)];
-
-        tree->saved.members[i].handle = member->handle;
-        memset(&member->handle, 0, sizeof member->handle);
-    }
-    for (i = 0; i < tree->count; i++)
-        rusage_member_close(tree, &members[i]);
     tree->members = tree->saved.members;
     tree->capacity = tree->saved.capacity;
     tree->count = tree->saved.count;
@@ -311,18 +301,13 @@ static void rusage_tree_restore(rusage_tree *tree)
 /* Read all members, or change nothing. */
 static int rusage_tree_read(rusage_tree *tree, int wants_pss)
 {
-    int error;
+    int error = rusage_tree_save(tree);
 
-    do {
-        error = rusage_tree_save(tree);
-        if (error != 0)
-            return error;
-        error = rusage_tree_read_all(tree, wants_pss);
-        if (error != 0)
-            rusage_tree_restore(tree);
-    } while (rusage_tree_frees_files(tree, error));
-    if (error == 0)
-        rusage_tree_allow_open_files(tree);
+    if (error != 0)
+        return error;
+    error = rusage_tree_read_all(tree, wants_pss);
+    if (error != 0)
+        rusage_tree_restore(tree);
     return error;
 }
 
@@ -337,9 +322,7 @@ static int rusage_tree_open_root(rusage_tree *tree, int pid)
         error = rusage_tree_add_member(tree, pid, 0);
     if (error != 0)
         return error;
-    do
-        error = rusage_member_read(tree, &tree->members[0], 0);
-    while (rusage_tree_frees_files(tree, error));
+    error = rusage_member_read(tree, &tree->members[0], 0);
     if (error != 0)
         return error;
     state = tree->members[0].now.state;
@@ -365,10 +348,8 @@ static int rusage_tree_enter(rusage_tree *tree)
 
     if (user == generation || !rusage_exchange(&tree->user, user, generation))
         return RUSAGE_TREE_IN_USE;
-    if (user != 0 && !tree->is_interrupted) {
+    if (user != 0)
         tree->is_interrupted = 1;
-        rusage_tree_abandon(tree);
-    }
     if (tree->is_closed)
         code = RUSAGE_TREE_CLOSED;
     else if (tree->is_interrupted)
@@ -383,7 +364,7 @@ static void rusage_tree_leave(rusage_tree *tree)
     rusage_exchange(&tree->user, tree->user, 0);
 }
 
-/* Close all files, and free all but the structure itself, which says that the tree is closed. */
+/* Free all but the structure itself, which says that the tree is closed. */
 static void rusage_tree_release(rusage_tree *tree)
 {
     if (!tree->is_closed && !tree->is_interrupted) {
@@ -417,9 +398,7 @@ static void rusage_tree_free(rusage_tree **opened)
     *opened = NULL;
     if (tree == NULL)
         return;
-    if (tree->user != 0 && !tree->is_interrupted) /* as above */
-        rusage_tree_abandon(tree);
-    else
+    if (tree->user == 0)
         rusage_tree_release(tree);
     free(tree);
 }

@@ -14,8 +14,7 @@
    own record names a member as its parent, and if that member is still alive afterwards.
 
    A reading works on the tree itself, after a copy was made. If any of its calls fails, the copy
-   takes its place: a reading that fails changes nothing that a later one relies on. Files are not
-   undone: what it has opened may stay open, and what it has closed stays closed.
+   takes its place: a reading that fails changes nothing that a later one relies on.
 
    Therefore a question to the kernel has three results: yes, no, and an errno if it is unknown. */
 
@@ -39,7 +38,7 @@ enum { RUSAGE_PARENT_IDS_DANGLE = 0, RUSAGE_HAS_ZOMBIES = 1 };
 enum { RUSAGE_TREE_IN_USE = -1, RUSAGE_TREE_CLOSED = -2, RUSAGE_TREE_INTERRUPTED = -3 };
 
 #ifndef RUSAGE_HAS_HANDLES
-typedef char rusage_member_handle, rusage_member_identity; /* there are none */
+typedef char rusage_member_identity; /* there is none */
 
 typedef struct {
     char *buffer; /* for a list of processes */
@@ -90,7 +89,6 @@ typedef struct {
     double ended; /* totals of the children that have ended since */
     double waited_error; /* see tree_cputime.c */
     rusage_member_identity identity;
-    rusage_member_handle handle; /* what is open, also after a reading that has failed */
 } rusage_member;
 
 /* See tree_cputime.c. */
@@ -139,16 +137,9 @@ static int rusage_member_read(rusage_tree *tree, rusage_member *member, int want
 static int rusage_member_lives(rusage_tree *tree, rusage_member *member, int *lives);
 static int rusage_member_is_same(rusage_tree *tree, rusage_member *member, int *is_same);
 static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int number);
-static void rusage_member_close(rusage_tree *tree, rusage_member *member);
-/* Begin and end the tree of a process: `pid` is its root. The end closes its members too. */
+/* Begin and end the tree of a process: `pid` is its root. */
 static int rusage_tree_begin(rusage_tree *tree, int pid);
 static void rusage_tree_end(rusage_tree *tree);
-/* Close what is open, in a forked child in which nothing else of the tree can be used. */
-static void rusage_tree_abandon(rusage_tree *tree);
-/* If an error says that no descriptor is free, close what is open; return whether to try again.
-   After a reading, let the next one open it again if there is room. */
-static int rusage_tree_frees_files(rusage_tree *tree, int error);
-static void rusage_tree_allow_open_files(rusage_tree *tree);
 /* Get the time now, in the unit of `start`. */
 static int rusage_tree_now(int64_t *now);
 /* The number of forks that have led to this process, and 1. */

@@ -25,7 +25,7 @@ static int rusage_tree_text(rusage_tree *tree, int fd)
     return 0;
 }
 
-static int rusage_list_of_thread(rusage_tree *tree, const rusage_member *member, const char *thread)
+static int rusage_list_of_thread(rusage_tree *tree, int parent, int directory, const char *thread)
 {
     char path[sizeof "task//children" + sizeof((struct dirent *)0)->d_name], *end;
     const char *next;
@@ -33,7 +33,7 @@ static int rusage_list_of_thread(rusage_tree *tree, const rusage_member *member,
     long pid;
 
     snprintf(path, sizeof path, "task/%s/children", thread);
-    fd = openat(member->handle.directory, path, O_RDONLY | O_CLOEXEC);
+    fd = openat(directory, path, O_RDONLY | O_CLOEXEC);
     error = fd < 0 ? errno : rusage_tree_text(tree, fd);
     if (fd >= 0)
         close(fd);
@@ -41,14 +41,14 @@ static int rusage_list_of_thread(rusage_tree *tree, const rusage_member *member,
     if (error != 0)
         return error == ENOENT || error == ESRCH ? 0 : error;
     for (next = tree->system.text; (pid = strtol(next, &end, 10)) > 0; next = end) {
-        error = rusage_tree_add_listed(tree, (int)pid, member->pid);
+        error = rusage_tree_add_listed(tree, (int)pid, parent);
         if (error != 0)
             return error;
     }
     return 0;
 }
 
-static int rusage_list_children(rusage_tree *tree, const rusage_member *member, int has_threads)
+static int rusage_list_children(rusage_tree *tree, int parent, int directory, int has_threads)
 {
     const struct dirent *entry;
     char number[16];
@@ -56,28 +56,26 @@ static int rusage_list_children(rusage_tree *tree, const rusage_member *member, 
     DIR *threads;
 
     if (!has_threads) {
-        snprintf(number, sizeof number, "%d", member->pid);
-        return rusage_list_of_thread(tree, member, number);
+        snprintf(number, sizeof number, "%d", parent);
+        return rusage_list_of_thread(tree, parent, directory, number);
     }
-    error = rusage_open_threads(member->handle.directory, &threads);
+    error = rusage_open_threads(directory, &threads);
     if (error != 0)
         return error;
     while (error == 0 && (entry = rusage_next_entry(threads, &error)) != NULL)
-        error = rusage_list_of_thread(tree, member, entry->d_name);
+        error = rusage_list_of_thread(tree, parent, directory, entry->d_name);
     closedir(threads);
     return error;
 }
 
 static int rusage_list_own_children(rusage_tree *tree)
 {
-    rusage_member this_process = {.pid = getpid()};
-    int error;
+    int directory = rusage_open_directory(getpid()), error;
 
-    this_process.handle.directory = rusage_open_directory(this_process.pid);
-    if (this_process.handle.directory < 0)
-        return -this_process.handle.directory;
-    error = rusage_list_children(tree, &this_process, 1);
-    close(this_process.handle.directory);
+    if (directory < 0)
+        return -directory;
+    error = rusage_list_children(tree, getpid(), directory, 1);
+    close(directory);
     return error;
 }
 
@@ -116,11 +114,14 @@ static int rusage_list_all(rusage_tree *tree)
 
 static int rusage_tree_list(rusage_tree *tree)
 {
-    int error = rusage_check_proc();
+    int error;
 
+    rusage_lock_files();
+    error = rusage_check_proc();
     if (error == 0 && !tree->system.by_parent)
         error = rusage_list_all(tree);
     else if (error == 0 && tree->reaper != 0)
         error = rusage_list_own_children(tree);
+    rusage_unlock_files();
     return error;
 }

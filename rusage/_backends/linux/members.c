@@ -4,117 +4,57 @@
 #include "list.c"
 #include "../../_c/tree.c"
 
+#include <pthread.h>
 #include <sys/vfs.h>
 
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424
 #endif
 
-/* Of all trees. A tree of 100 idle processes takes 130 us with open files and 450 without, but
-   descriptors are for the program: no more than a quarter of the limit, and 256, stay open. */
-static int rusage_open_files;
+/* Held while a member is read, and during each fork(3): so a child inherits no file that another
+   thread has open for a reading. */
+static pthread_mutex_t rusage_files_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Return a free place for one more file that stays open, or -1. Trees may be read at the same
-   time. */
-static int rusage_take_place(rusage_tree *tree)
+static void rusage_lock_files(void)
 {
-    int place = 0, count = __atomic_add_fetch(&rusage_open_files, 1, __ATOMIC_RELAXED);
-    struct rlimit limit = {0, 0};
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && count <= RUSAGE_KEPT_FILES
-        && (rlim_t)count <= limit.rlim_cur / 4) {
-        while (tree->system.kept[place] >= 0)
-            place++;
-        return place;
-    }
-    __atomic_sub_fetch(&rusage_open_files, 1, __ATOMIC_RELAXED);
-    return -1;
+    pthread_mutex_lock(&rusage_files_lock);
 }
 
-/* Open a file that stays open, if there may be one more; return its descriptor or -1. */
-static int rusage_keep_open(rusage_tree *tree, int directory, const char *path, int flags)
+static void rusage_unlock_files(void)
 {
-    int fd, place = rusage_take_place(tree);
-
-    if (place < 0)
-        return -1;
-    fd = openat(directory, path, flags | O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        __atomic_sub_fetch(&rusage_open_files, 1, __ATOMIC_RELAXED);
-    tree->system.kept[place] = fd;
-    return fd;
+    pthread_mutex_unlock(&rusage_files_lock);
 }
 
-static void rusage_close_kept(rusage_tree *tree, int *fd)
+/* Let forks wait for the lock from now on; return 0 or an errno. */
+static int rusage_lock_files_at_fork(void)
 {
-    int i = 0;
+    static int is_done;
+    int error = 0;
 
-    if (*fd < 0)
-        return;
-    while (tree->system.kept[i] != *fd)
-        i++;
-    tree->system.kept[i] = -1;
-    rusage_close_fd(fd);
-    __atomic_sub_fetch(&rusage_open_files, 1, __ATOMIC_RELAXED);
-}
-
-static void rusage_member_close(rusage_tree *tree, rusage_member *member)
-{
-    rusage_member_handle *handle = &member->handle;
-
-    if (!handle->is_open)
-        return;
-    rusage_close_fd(&handle->directory);
-    rusage_close_kept(tree, &handle->statm);
-    rusage_close_kept(tree, &handle->pidfd);
-    handle->is_open = 0;
-}
-
-static void rusage_tree_abandon(rusage_tree *tree)
-{
-    int i;
-
-    for (i = 0; i < RUSAGE_KEPT_FILES; i++) {
-        int fd = tree->system.kept[i];
-
-        rusage_close_kept(tree, &fd);
-    }
+    rusage_lock_files();
+    if (!is_done)
+        error = pthread_atfork(rusage_lock_files, rusage_unlock_files, rusage_unlock_files);
+    is_done = error == 0;
+    rusage_unlock_files();
+    return error;
 }
 
 /* Read the stat file. While a thread other than the first one executes a program, this may fail
    once with ESRCH. */
-static int rusage_member_stat(const rusage_member *member, rusage_stat *stat)
+static int rusage_stat_twice(int directory, rusage_stat *stat)
 {
-    int error = rusage_read_stat(member->handle.directory, stat);
+    int error = rusage_read_stat(directory, stat);
 
-    return error == ESRCH ? rusage_read_stat(member->handle.directory, stat) : error;
+    return error == ESRCH ? rusage_read_stat(directory, stat) : error;
 }
 
-/* Get the resident set size in pages, by the open file or another one. */
+/* Get the resident set size in pages, of the process that has the member's number now. */
 static int rusage_member_pages(const rusage_member *member, int64_t *pages)
 {
-    const rusage_member_handle *handle = &member->handle;
-    char text[256];
-    ssize_t size;
+    char path[32];
 
-    if (handle->statm < 0) {
-        snprintf(text, sizeof text, "/proc/%d/statm", member->pid);
-        return rusage_read_statm(handle->directory, handle->directory < 0 ? text : "statm", pages);
-    }
-    size = pread(handle->statm, text, sizeof text - 1, 0);
-    if (size < 0)
-        return errno;
-    text[size] = '\0';
-    return rusage_parse_statm(text, pages);
-}
-
-static void rusage_member_init_handle(rusage_member *member)
-{
-    rusage_member_handle *handle = &member->handle;
-
-    if (!handle->is_open)
-        handle->directory = handle->statm = handle->pidfd = -1;
-    handle->is_open = 1;
+    snprintf(path, sizeof path, "/proc/%d/statm", member->pid);
+    return rusage_read_statm(AT_FDCWD, path, pages);
 }
 
 /* Open a pidfd of the process that has the member's number now; return 0 or an errno, ESRCH also
@@ -172,57 +112,36 @@ static int rusage_is_replaced(const rusage_member *member, int *is_replaced)
     return error == ESRCH ? 0 : error;
 }
 
-/* Open the directory for a reading, and the file that stays open. */
-static int rusage_member_open(rusage_tree *tree, rusage_member *member)
-{
-    rusage_member_handle *handle = &member->handle;
-
-    rusage_member_init_handle(member);
-    handle->directory = rusage_open_directory(member->pid);
-    if (handle->directory < 0)
-        return -handle->directory;
-    if (handle->statm < 0 && !tree->system.reads_one_by_one && member->now.state != RUSAGE_ZOMBIE)
-        handle->statm = rusage_keep_open(tree, handle->directory, "statm", 0);
-    return 0;
-}
-
 /* Read the stat file only, of the process that has the member's number now. */
-static int rusage_stat_by_number(rusage_tree *tree, rusage_member *member, rusage_stat *stat)
+static int rusage_stat_by_number(const rusage_member *member, rusage_stat *stat)
 {
-    int error = rusage_member_open(tree, member);
+    int directory = rusage_open_directory(member->pid), error;
 
-    if (error == 0)
-        error = rusage_member_stat(member, stat);
-    rusage_close_fd(&member->handle.directory);
+    if (directory < 0)
+        return directory == -ENOENT ? ESRCH : -directory;
+    error = rusage_stat_twice(directory, stat);
+    close(directory);
     return error == ENOENT ? ESRCH : error;
 }
 
 /* --- Questions with three results --- */
 
 /* Find out whether a member that may not be read is there: not if its number is not, if the number
-   is another process's, or if its pidfd shows the end. The pidfd stays open if it may. */
-static int rusage_member_is_there(rusage_tree *tree, rusage_member *member, int *is_there)
+   is another process's, or if its pidfd shows the end. */
+static int rusage_member_is_there(const rusage_member *member, int *is_there)
 {
-    int pidfd = -1, place = -1, error = 0;
     uint64_t inode = 0, known = member->identity.inode;
+    int pidfd, error = rusage_member_open_pidfd(member, &pidfd);
 
-    rusage_member_init_handle(member);
-    if (member->handle.pidfd < 0)
-        error = rusage_member_open_pidfd(member, &pidfd);
     if (error == 0)
         error = rusage_get_inode(pidfd, &inode);
     if (inode != 0 && known != 0 && inode != known)
         error = ESRCH;
-    if (error == 0 && pidfd < 0 && member->handle.pidfd < 0)
-        error = kill(member->pid, 0) != 0 && errno != EPERM ? errno : 0;
+    if (error == 0 && pidfd >= 0)
+        error = rusage_check_pidfd(pidfd);
     else if (error == 0)
-        error = rusage_check_pidfd(pidfd >= 0 ? pidfd : member->handle.pidfd);
-    if (error == 0 && pidfd >= 0 && !tree->system.reads_one_by_one)
-        place = rusage_take_place(tree);
-    if (place >= 0)
-        tree->system.kept[place] = member->handle.pidfd = pidfd;
-    else
-        rusage_close_fd(&pidfd);
+        error = kill(member->pid, 0) != 0 && errno != EPERM ? errno : 0;
+    rusage_close_fd(&pidfd);
     *is_there = error == 0;
     return error == RUSAGE_NO_PROCESS ? 0 : error;
 }
@@ -246,17 +165,27 @@ static int rusage_member_has_ended(const rusage_member *member, const rusage_sta
     return error == RUSAGE_NO_PROCESS ? 0 : error;
 }
 
-static int rusage_member_lives(rusage_tree *tree, rusage_member *member, int *lives)
+static int rusage_find_out_life(const rusage_member *member, int *lives)
 {
     rusage_stat stat;
-    int has_ended = 0, error = rusage_stat_by_number(tree, member, &stat);
+    int has_ended = 0, error = rusage_stat_by_number(member, &stat);
 
     if (error == EACCES || error == EPERM)
-        return rusage_member_is_there(tree, member, lives);
+        return rusage_member_is_there(member, lives);
     if (error == 0)
         error = rusage_member_has_ended(member, &stat, &has_ended);
     *lives = error == 0 && !has_ended && stat.field[STAT_STARTED] == member->now.start;
     return error == ESRCH ? 0 : error;
+}
+
+static int rusage_member_lives(rusage_tree *tree, rusage_member *member, int *lives)
+{
+    int error;
+
+    rusage_lock_files();
+    error = rusage_find_out_life(member, lives);
+    rusage_unlock_files();
+    return error;
 }
 
 /* Find out whether the process with a member's number is another one: it started at another tick,
@@ -271,16 +200,16 @@ static int rusage_is_another(rusage_tree *tree, const rusage_member *member,
     if (*is_another || (int)stat->field[STAT_PARENT] == member->now.parent || index < 0
         || tree->members[index].now.state != RUSAGE_LIVES)
         return 0;
-    return rusage_member_lives(tree, &tree->members[index], is_another);
+    return rusage_find_out_life(&tree->members[index], is_another);
 }
 
 static int rusage_member_is_same(rusage_tree *tree, rusage_member *member, int *is_same)
 {
     rusage_stat stat;
-    int is_another = 0, error = rusage_stat_by_number(tree, member, &stat);
+    int is_another = 0, error = rusage_stat_by_number(member, &stat);
 
     if (error == EACCES || error == EPERM)
-        return rusage_member_is_there(tree, member, is_same);
+        return rusage_member_is_there(member, is_same);
     if (error == 0)
         error = rusage_is_another(tree, member, &stat, &is_another);
     *is_same = error == 0 && !is_another;
@@ -290,7 +219,7 @@ static int rusage_member_is_same(rusage_tree *tree, rusage_member *member, int *
 /* Find out whether a process has no memory of its own, but uses its parent's, which is in the sum:
    between vfork(2) and exec, and after clone(2) with CLONE_VM. Where kcmp(2) is refused or missing,
    the memory counts twice. */
-static int rusage_uses_parents_memory(const rusage_tree *tree, rusage_member *member,
+static int rusage_uses_parents_memory(const rusage_tree *tree, rusage_member *member, int own,
                                       const rusage_stat *stat, int *uses)
 {
     int parent = (int)stat->field[STAT_PARENT], state = rusage_state_of(tree, parent);
@@ -310,8 +239,7 @@ static int rusage_uses_parents_memory(const rusage_tree *tree, rusage_member *me
     if (error == 0 && directory < 0)
         error = -directory;
     if (error == 0)
-        error =
-            rusage_have_same_memory(member->pid, member->handle.directory, parent, directory, uses);
+        error = rusage_have_same_memory(member->pid, own, parent, directory, uses);
     rusage_close_fd(&directory);
     if (error == 0) {
         member->identity.has_memory = !*uses;
@@ -326,23 +254,22 @@ static int rusage_uses_parents_memory(const rusage_tree *tree, rusage_member *me
 
 /* Get the resident set size in bytes. A process without memory is about to end, or only its first
    thread has ended. */
-static int rusage_member_rss(const rusage_member *member, const rusage_stat *stat, int64_t *rss)
+static int rusage_member_rss(int directory, const rusage_stat *stat, int64_t *rss)
 {
     int64_t size = 0, pages = 0;    /* KiB */
-    int error = rusage_member_pages(member, &pages);
+    int error = rusage_read_statm(directory, "statm", &pages);
 
     if (error == 0 && pages == 0 && stat->field[STAT_THREADS] > 1)
-        error =
-            rusage_read_number_of_a_thread(member->handle.directory, "status", "\nVmRSS:", &size);
+        error = rusage_read_number_of_a_thread(directory, "status", "\nVmRSS:", &size);
     *rss = pages * sysconf(_SC_PAGESIZE) + size * 1024;
     return error == ENODATA ? 0 : error;
 }
 
 /* Get the proportional set size in bytes. A member of which it may not be read is unread. */
-static int rusage_member_pss(const rusage_member *member, rusage_figures *now)
+static int rusage_member_pss(int directory, rusage_figures *now)
 {
     int64_t size = 0;               /* KiB */
-    int error = rusage_read_size(member->handle.directory, "smaps_rollup", "\nPss:", &size);
+    int error = rusage_read_pss(directory, &size);
 
     now->pss = size * 1024;
     if (error == EACCES || error == EPERM)
@@ -350,11 +277,11 @@ static int rusage_member_pss(const rusage_member *member, rusage_figures *now)
     return rusage_ignore_error_of_process(error);
 }
 
-/* Read the figures of a member whose directory is open, and perhaps its file from an earlier
-   reading. The order of the eight steps shows that all figures are of one process, which has not
-   been reaped meanwhile. Return EAGAIN if stat shows an end that the pidfd does not. */
-static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, int wants_pss,
-                                    int is_kept)
+/* Read the figures of a member whose directory is open. The order of the eight steps shows that all
+   figures are of one process, which has not been reaped meanwhile. Return EAGAIN if stat shows an
+   end that the pidfd does not. */
+static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, int directory,
+                                    int wants_pss)
 {
     rusage_figures now = member->now;
     rusage_stat stat;
@@ -368,7 +295,7 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
         error = rusage_read_clock(member->pid, &now.own);
     /* 3. stat, with the time waited for, before the children: see step 6. */
     if (error == 0)
-        error = rusage_member_stat(member, &stat);
+        error = rusage_stat_twice(directory, &stat);
     /* 4. The identity of a known member, before its end and children are believed. */
     if (error == 0 && !member->is_new)
         error = rusage_is_another(tree, member, &stat, &differs);
@@ -382,7 +309,7 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
     /* 6. The children, after stat: one that has been reaped between the two is in neither, and in
        the time waited for of the next reading. */
     if (error == 0 && tree->system.by_parent)
-        error = rusage_list_children(tree, member, stat.field[STAT_THREADS] > 1);
+        error = rusage_list_children(tree, member->pid, directory, stat.field[STAT_THREADS] > 1);
     if (error != 0)
         return error;
     now.start = stat.field[STAT_STARTED];
@@ -393,15 +320,15 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
     now.state = rusage_has_ended(&stat) ? RUSAGE_ZOMBIE : RUSAGE_LIVES;
     /* 7. Whose memory it uses, before the sizes: otherwise the parent's counts twice if the process
        executes a program between the two. */
-    error = rusage_uses_parents_memory(tree, member, &stat, &uses_parents);
+    error = rusage_uses_parents_memory(tree, member, directory, &stat, &uses_parents);
     now.pss = 0;
     if (error == 0 && wants_pss && now.state == RUSAGE_LIVES && !uses_parents)
-        error = rusage_member_pss(member, &now);
-    /* 8. Last a file of the process, which fails if it has been reaped: if not, its number was its
-       own in each step. One that was not open before may be another process's. */
+        error = rusage_member_pss(directory, &now);
+    /* 8. Last a file of the process, which fails if it has been reaped, and the inode: the number,
+       and with it the directory, may be another process's. */
     if (error == 0)
-        error = rusage_member_rss(member, &stat, &now.rss);
-    if (error == 0 && !is_kept)
+        error = rusage_member_rss(directory, &stat, &now.rss);
+    if (error == 0)
         error = rusage_is_replaced(member, &differs);
     if (error == 0 && differs)
         error = ESRCH;
@@ -410,14 +337,13 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
     if (uses_parents)
         now.rss = 0;
     member->now = now;
-    member->identity.quick_readings = 0;
     return 0;
 }
 
 /* Read only statm of a member that has not run since its last complete reading; return whether that
    was possible. Its CPU time, in nanoseconds, identifies the process, and shows that it has neither
-   ended, nor started a child, nor waited for one. It may have adopted one; therefore every eighth
-   reading is complete. 100 idle processes take 130 us so, and 1900 without. */
+   ended, nor started a child, nor waited for one. It may have adopted one; therefore a reading is
+   complete if the last complete one is 100 ms old. */
 static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *member)
 {
     int parent = rusage_tree_find(tree, member->now.parent);
@@ -430,7 +356,7 @@ static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *me
     int64_t pages = 0;
     double own = 0;
 
-    if (!may_be_idle || !keeps_parent || member->identity.quick_readings >= 7)
+    if (!may_be_idle || !keeps_parent || rusage_monotonic() >= member->identity.complete_until)
         return 0;
     /* still refused */
     if (member->identity.counts_memory
@@ -441,24 +367,26 @@ static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *me
     if (rusage_read_clock(member->pid, &own) != 0 || own != member->now.own)
         return 0;
     member->now.rss = pages * sysconf(_SC_PAGESIZE);
-    member->identity.quick_readings++;
     return 1;
 }
 
 static int rusage_member_read_completely(rusage_tree *tree, rusage_member *member, int wants_pss)
 {
-    int is_kept = member->handle.is_open && member->handle.statm >= 0;
-    int error = rusage_member_open(tree, member);
+    int64_t began = rusage_monotonic();
+    int directory = rusage_open_directory(member->pid), error;
 
+    if (directory < 0)
+        return directory == -ENOENT ? ESRCH : -directory;
+    error = rusage_member_figures_of(tree, member, directory, wants_pss);
+    close(directory);
     if (error == 0)
-        error = rusage_member_figures_of(tree, member, wants_pss, is_kept);
-    rusage_close_fd(&member->handle.directory);
+        member->identity.complete_until = began + 100;
     return error == ENOENT ? ESRCH : error;
 }
 
 /* An end is believed if it is seen twice: a file may be missing once, while a thread other than the
    first one executes a program. */
-static int rusage_member_read(rusage_tree *tree, rusage_member *member, int wants_pss)
+static int rusage_member_read_locked(rusage_tree *tree, rusage_member *member, int wants_pss)
 {
     int error, attempt = 0, is_there = 0;
 
@@ -468,58 +396,23 @@ static int rusage_member_read(rusage_tree *tree, rusage_member *member, int want
         error = rusage_member_read_completely(tree, member, wants_pss);
     while ((error == ESRCH && attempt++ < 1) || (error == EAGAIN && attempt++ < 100));
     if (error == EACCES || error == EPERM) {
-        error = rusage_member_is_there(tree, member, &is_there);
+        error = rusage_member_is_there(member, &is_there);
         member->now.state = is_there ? RUSAGE_UNREAD : RUSAGE_GONE;
     } else if (error == ESRCH) {
         member->now.state = RUSAGE_GONE;
         error = 0;
-    } else if (error == 0) {
-        rusage_close_kept(tree, &member->handle.pidfd); /* it may be read again */
-        if (member->now.state == RUSAGE_ZOMBIE)
-            rusage_member_close(tree, member); /* it may stay for long */
     }
     return error;
 }
 
-/* --- Open files --- */
-
-/* Close what is open of all members, and what kept descriptors free for the readings. */
-static void rusage_tree_close_files(rusage_tree *tree)
+static int rusage_member_read(rusage_tree *tree, rusage_member *member, int wants_pss)
 {
-    int i;
+    int error;
 
-    for (i = 0; i < 2; i++)
-        rusage_close_kept(tree, &tree->system.spare[i]);
-    for (i = 0; i < tree->count; i++)
-        rusage_member_close(tree, &tree->members[i]);
-}
-
-static int rusage_tree_frees_files(rusage_tree *tree, int error)
-{
-    if ((error != EMFILE && error != ENFILE) || tree->system.reads_one_by_one)
-        return 0;
-    tree->system.reads_one_by_one = 1;
-    rusage_tree_close_files(tree);
-    return 1;
-}
-
-/* The size of the directory is the number of descriptors, 0 before Linux 6.2 (fs/proc/fd.c). */
-static void rusage_tree_allow_open_files(rusage_tree *tree)
-{
-    struct rlimit limit = {0, 0};
-    struct stat used;
-    int i;
-
-    if (!tree->system.reads_one_by_one)
-        return;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || stat("/proc/thread-self/fd", &used) != 0)
-        return;
-    /* with room for as many files, and for the program */
-    if ((rlim_t)used.st_size + (rlim_t)tree->count + 8 > limit.rlim_cur)
-        return;
-    tree->system.reads_one_by_one = 0;
-    for (i = 0; i < 2; i++)
-        tree->system.spare[i] = rusage_keep_open(tree, AT_FDCWD, "/proc", O_PATH);
+    rusage_lock_files();
+    error = rusage_member_read_locked(tree, member, wants_pss);
+    rusage_unlock_files();
+    return error;
 }
 
 /* --- The beginning and the end of a tree --- */
@@ -540,12 +433,10 @@ static int rusage_tree_begin(rusage_tree *tree, int pid)
 {
     char path[64];
     int64_t number = 0;
-    int i, error = rusage_check_proc();
+    int error = rusage_check_proc();
 
-    for (i = 0; i < RUSAGE_KEPT_FILES; i++)
-        tree->system.kept[i] = -1;
-    for (i = 0; i < 2; i++)
-        tree->system.spare[i] = rusage_keep_open(tree, AT_FDCWD, "/proc", O_PATH);
+    if (error == 0)
+        error = rusage_lock_files_at_fork();
     if (error != 0)
         return error;
     snprintf(path, sizeof path, "/proc/%d/status", pid);
@@ -563,15 +454,14 @@ static int rusage_tree_begin(rusage_tree *tree, int pid)
 
 static void rusage_tree_end(rusage_tree *tree)
 {
-    rusage_tree_close_files(tree);
     free(tree->system.text);
 }
 
 /* --- Signals --- */
 
 /* Return 0 if the process that has the member's number now is the member; `pidfd` is of that
-   process, or -1. Where the files of the member are not open and no pidfd has an inode of its own,
-   this is not certain: see rusage_is_another(). */
+   process, or -1. Where no pidfd has an inode of its own, this is not certain: see
+   rusage_is_another(). */
 static int rusage_member_check_pidfd(rusage_tree *tree, rusage_member *member, int pidfd)
 {
     int is_another = 0, error;
@@ -583,7 +473,7 @@ static int rusage_member_check_pidfd(rusage_tree *tree, rusage_member *member, i
         return error;
     if (inode != 0 && member->identity.inode != 0)
         return inode == member->identity.inode ? 0 : ESRCH;
-    error = rusage_stat_by_number(tree, member, &stat);
+    error = rusage_stat_by_number(member, &stat);
     if (error == 0)
         error = rusage_is_another(tree, member, &stat, &is_another);
     return error == 0 && is_another ? ESRCH : error;
@@ -600,26 +490,17 @@ static int rusage_send_signal(int pid, int pidfd, int number)
 }
 
 /* A pidfd refers to one process, so that the check counts for the signal too. */
-static int rusage_member_signal_once(rusage_tree *tree, rusage_member *member, int number)
+static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int number)
 {
-    int pidfd = member->handle.is_open ? member->handle.pidfd : -1, error;
+    int pidfd, error;
 
-    if (pidfd >= 0)
-        return rusage_send_signal(member->pid, pidfd, number);
+    rusage_lock_files();
     error = rusage_member_open_pidfd(member, &pidfd);
     if (error == 0)
         error = rusage_member_check_pidfd(tree, member, pidfd);
+    rusage_unlock_files();          /* a handler of C may fork */
     if (error == 0)
         error = rusage_send_signal(member->pid, pidfd, number);
     rusage_close_fd(&pidfd);
-    return error;
-}
-
-static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int number)
-{
-    int error = rusage_member_signal_once(tree, member, number);
-
-    if (rusage_tree_frees_files(tree, error))
-        error = rusage_member_signal_once(tree, member, number);
     return error;
 }

@@ -185,6 +185,17 @@ static int rusage_read_size(int directory, const char *name, const char *start, 
                : error;
 }
 
+/* Get the proportional set size of a process, in KiB; return the same, or ENOTSUP if the kernel has
+   no such file (before Linux 4.14): its files are not hidden then. */
+static int rusage_read_pss(int directory, int64_t *size)
+{
+    int error = rusage_read_size(directory, "smaps_rollup", "\nPss:", size);
+
+    if (error == EPERM && access("/proc/self/smaps_rollup", F_OK) != 0 && errno == ENOENT)
+        error = ENOTSUP;
+    return error;
+}
+
 /* The numbers of the fields in proc_pid_stat(5); STAT_STARTED is in ticks since the boot. */
 enum {
     STAT_PARENT = 4,
@@ -265,6 +276,15 @@ static int rusage_read_statm(int directory, const char *path, int64_t *pages)
     int error = rusage_read_text(directory, path, text, sizeof text);
 
     return error != 0 ? error : rusage_parse_statm(text, pages);
+}
+
+/* The time by CLOCK_MONOTONIC, in milliseconds. */
+static int64_t rusage_monotonic(void)
+{
+    struct timespec time = {0, 0};
+
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
 /* The clock of a process, as clock_getcpuclockid(3) computes it, without its system call. */

@@ -98,7 +98,6 @@ static int rusage_looks_ended(const rusage_process *process)
      later process. */
 static int rusage_try_again(const rusage_process *process, int error, rusage_retry *retry)
 {
-    struct timespec time = {0, 0};
     int has_two_looks = process->pidfd >= 0 || retry->is_repeated;
     int64_t now;                    /* ms */
 
@@ -106,8 +105,7 @@ static int rusage_try_again(const rusage_process *process, int error, rusage_ret
         return 0;
     if (error == RUSAGE_NO_PROCESS && has_two_looks && rusage_looks_ended(process))
         return 0;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    now = (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+    now = rusage_monotonic();
     if (!retry->is_repeated)
         retry->deadline = now + 1000;
     retry->is_repeated = 1;
@@ -260,7 +258,7 @@ static int64_t rusage_process_pss(const rusage_process *process)
     do {
         {
             RUSAGE_RELEASE_GIL;
-            error = rusage_read_size(process->directory, "smaps_rollup", "\nPss:", &size);
+            error = rusage_read_pss(process->directory, &size);
             RUSAGE_RETAKE_GIL;
         }
         error = rusage_error_of_memory(process, error);
