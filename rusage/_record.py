@@ -169,8 +169,11 @@ class record:  # noqa: N801 (used like a function)
             if self._starting.get(forks()) is mine:
                 del self._starting[forks()]
 
+    def _open_tree(self) -> Tree:
+        return Tree(self._pid)
+
     def _start(self) -> None:
-        self._tree = Tree(self._pid)
+        self._tree = self._open_tree()
         self._began = time.time() - (_clock() - self._tree._opened)
         wake, done = _held_lock(), _held_lock()
         running = [(wake, done)]

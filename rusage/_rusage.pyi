@@ -57,6 +57,7 @@ class Tree: ...
 
 class Sample:
     largest: int
+    largest_pss: int
     rss: int
     pss: int
     cputime: float
@@ -68,6 +69,7 @@ class Sample:
 class MemberFigures:
     pid: int
     rss: int
+    has_waited: int
     cputime: float
     name: Pointer[bytes]
 
@@ -190,9 +192,7 @@ class Lib:
     rusage_tree_close: Callable[[Tree], int]
     rusage_tree_sample: Callable[[Tree, int, Sample, MemberFigures, int], int]
     rusage_tree_signal: Callable[[Tree, int, int], int]
-    rusage_tree_own_orphans: Callable[[Tree, int, Pointer[int], int], int]
     rusage_become_reaper: Callable[[], int]
-    rusage_tree_reap: Callable[[Tree, int, Call], int]
     rusage_peak: Callable[[], int]
     rusage_known_peak: Callable[[], int]
     rusage_block_begin: Callable[[Block], int]

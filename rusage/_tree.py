@@ -6,10 +6,9 @@ import os
 import struct
 import time
 from collections import namedtuple
-from operator import itemgetter
 
 from ._backends import BACKEND
-from ._calls import CHILD_FIELDS, buffer_of, c_int, new_call, usage_in
+from ._calls import c_int
 from ._process import Opened, error_of_process
 from ._rusage import ffi, lib
 
@@ -18,8 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NamedTuple
-
-    from ._fields import RUsage
 
     class _Sample(NamedTuple):
         """The fields of ``Sample``, for type checkers."""
@@ -115,8 +112,8 @@ class Member(_Member):
     __slots__ = ()
 
 
-_PSS_READINGS = 4  # at most, for one sample
-_FIGURES = struct.Struct("=qqd64s")  # a rusage_member_figures
+_PSS_READINGS = 10  # at most, for one sample: while members start or end
+_FIGURES = struct.Struct("=qqqd64s")  # a rusage_member_figures
 
 
 class Tree(Opened):
@@ -154,6 +151,8 @@ class Tree(Opened):
     pid: int
     """The process ID of the root."""
 
+    _hides_root = False  # the root is this process, and only its descendants count
+
     def __init__(self, pid: int | None = None) -> None:
         self._is_awaited = False
         self.pid = os.getpid() if pid is None else c_int(pid)
@@ -161,10 +160,12 @@ class Tree(Opened):
             raise ValueError(f"not a process ID: {self.pid}")
         self._room = 64  # for the figures of members
         self._largest = 0  # resident set size of a member in any reading, in bytes
+        self._largest_pss = 0  # of a member in the last reading
+        self._total = 0.0  # CPU time of the members, not only since the opening, and not only own
         # ffi.gc closes the descriptors when the pointer is freed, even if a signal handler raises
         # at any point.
         self._tree = ffi.gc(ffi.new("rusage_tree **"), lib.rusage_tree_free)
-        error = lib.rusage_tree_open(self._tree, self.pid)
+        error = lib.rusage_tree_open(self._tree, -self.pid if self._hides_root else self.pid)
         if error:
             raise error_of_process(error, self.pid)
         self._opened = time.perf_counter()  # when elapsed is 0
@@ -206,17 +207,20 @@ class Tree(Opened):
         sample = Sample(
             elapsed, read.rss, read.cputime, read.processes, read.unread, read.pss if pss else None
         )
-        self._largest = max(self._largest, read.largest)
+        self._largest, self._total = max(self._largest, read.largest), read.total
+        self._largest_pss = read.largest_pss
         copied = bytes(ffi.buffer(figures))[: read.figures * _FIGURES.size]
         return sample, copied, read.figures == read.processes - read.unread
 
     def sample(self, *, pss: bool = False) -> Sample:
         """Read all members once.
 
-        With ``pss``, all are read again if one starts or ends meanwhile, and members whose
-        proportional set size may not be read are ``unread``. Raises ``NotImplementedError`` for
-        ``pss`` where the system has no ``rusage.pss()``, ``OSError`` if the processes cannot be
-        read, such as without a free file descriptor, and ``ValueError`` after ``close()``.
+        With ``pss``, all are read again, at most ten times, if one starts or ends meanwhile: then
+        shares of pages move between members, and the sum may be too large or too small. Members
+        whose proportional set size may not be read are ``unread``. Raises
+        ``NotImplementedError`` for ``pss`` where the system has no ``rusage.pss()``, ``OSError`` if
+        the processes cannot be read, such as without a free file descriptor, and ``ValueError``
+        after ``close()``.
         """
         if pss:
             require_pss()
@@ -242,9 +246,10 @@ class Tree(Opened):
         def pss(self) -> int:
             """Return the sum of the proportional set sizes now, in bytes.
 
-            A page that members share counts once. Members that this process may not trace, such as
-            other users', are not in the sum; ``sample(pss=True)`` counts them as ``unread``, and
-            raises the same exceptions.
+            A page that members share counts once. If members start or end during each of ten
+            readings, the sum may be too large or too small. Members that this process may not
+            trace, such as other users', are not in the sum; ``sample(pss=True)`` counts them as
+            ``unread``, and raises the same exceptions.
             """
             return self.sample(pss=True).pss or 0
 
@@ -285,32 +290,35 @@ class Tree(Opened):
 
     # --- For record and the command, with _opened ---
 
-    def _sample_pss(self, before: tuple[Sample, bytes] | None = None) -> tuple[Sample, bytes, int]:
-        """Return a sample with PSS, its members' figures, and an upper bound of the sum of PSS.
+    def _sample_pss(
+        self, before: tuple[Sample, bytes] | None = None
+    ) -> tuple[Sample, bytes, int, int]:
+        """Return a sample with PSS, its members' figures, and bounds of the sum of PSS.
 
-        In the bound, members whose PSS may not be read count with their RSS. *before*: the result
-        of ``_sample_members``, if it was just called.
+        *before*: the result of ``_sample_members``, if it was just called.
 
-        When a member ends, its share of the pages that others use is theirs: the sum would have it
-        twice if it was read before, and they after. So the members are to be the same before and
-        after. If they never are, the reading counts during which the fewest started or ended.
+        When a member starts or ends, shares of pages move between members that were read and others
+        that are read next. So the sum is known only if the members were the same before and after;
+        those whose PSS may not be read have at most their RSS. Otherwise the sum is between the PSS
+        of the largest member and the RSS of all.
         """
         before = before or self._sample_members()
-        found = []
         for _ in range(_PSS_READINGS):
             sample, figures = self._sample_members(pss=True)
+            at_least, sizes = self._largest_pss, _sizes(figures)
             after = self._sample_members()
-            sizes, later, known = _sizes(before[1]), _sizes(after[1]), _sizes(figures)
-            counts = [each.processes for each in (before[0], sample, after[0])]
-            moved = len(sizes.keys() ^ later.keys()) + max(counts) - min(counts)
-            at_most = pss = sample.pss or 0
-            if sample.unread:  # otherwise what was not read has ended, or was started afterwards
-                at_most += sum(size for pid, size in (sizes | later).items() if pid not in known)
-            found.append((moved, pss, sample, figures, at_most))
-            if not moved:
-                break
+            earlier, later = _sizes(before[1]), _sizes(after[1])
+            everyone = sizes.keys() | earlier.keys() | later.keys()
+            most = {
+                pid: max(found.get(pid, 0) for found in (earlier, sizes, later)) for pid in everyone
+            }
+            counts = {each.processes for each in (before[0], sample, after[0])}
+            if earlier.keys() == later.keys() and len(counts) == 1:
+                at_least = sample.pss or 0
+                unread = sum(size for pid, size in most.items() if pid not in sizes)
+                return sample, figures, at_least, at_least + unread
             before = after
-        return min(found, key=itemgetter(0, 1))[2:]
+        return sample, figures, at_least, sum(most.values())
 
     def _sample_members(self, *, pss: bool = False) -> tuple[Sample, bytes]:
         """Return a sample, and the figures of its members for members_of()."""
@@ -320,36 +328,21 @@ class Tree(Opened):
                 return sample, figures
             self._room = sample.processes + sample.processes // 4
 
-    def _own_orphans(self, others: list[int]) -> None:
-        """Make members of the orphans that become this process's children, but not of *others*."""
-        known = ffi.new("int[]", others)
-        self._call(lib.rusage_tree_own_orphans, os.getpid(), known, len(others))
-
-    def _total(self) -> tuple[int, float]:
-        """Return the number of living members, and CPU time, not only since the opening.
-
-        Zombies' time counts, and the time of the children that members have waited for.
-        """
-        read = ffi.new("rusage_sample *")
-        self._call(lib.rusage_tree_sample, 0, read, ffi.NULL, 0)
-        return read.processes, read.total
-
-    def _reap(self, pid: int) -> RUsage:
-        """Wait for a child that has ended, an orphan or one of the others; return its usage."""
-        call = new_call(BACKEND, 0, CHILD_FIELDS)
-        self._call(lib.rusage_tree_reap, pid, call)
-        return usage_in(buffer_of(call))
-
 
 def _sizes(figures: bytes) -> dict[int, int]:
     return {pid: rss for pid, rss, *_ in _FIGURES.iter_unpack(figures)}
+
+
+def have_waited(figures: bytes) -> bool:
+    """Return whether one of the members has waited for children."""
+    return any(has_waited for _, _, has_waited, *_ in _FIGURES.iter_unpack(figures))
 
 
 def members_of(figures: bytes) -> list[Member]:
     """Return the members whose figures were read."""
     return [
         Member(pid, rss, cputime, os.fsdecode(name.partition(b"\0")[0]))
-        for pid, rss, cputime, name in _FIGURES.iter_unpack(figures)
+        for pid, rss, _, cputime, name in _FIGURES.iter_unpack(figures)
     ]
 
 

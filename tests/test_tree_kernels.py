@@ -248,25 +248,21 @@ def test_waited_for_time_that_was_not_read(run: Run) -> None:
     assert run(steps)[-1][4] == pytest.approx((waited - 2 * USED) / 1e6, abs=1e-5)
 
 
-def test_orphan_of_a_reaper(run: Run) -> None:
-    """A child of this process is a member.
+def test_hidden_root(system: str, run: Run) -> None:
+    """It is this process: only its descendants count, since their starts, and orphans.
 
-    What wait4(2) says of it counts, less what it had used at the opening.
+    What it has waited for counts once, though a child had used more since the last reading.
     """
-    steps = f"{FAMILY} {GRANDCHILD._replace(pid=31, parent=77)} tree 10 reaper 77"
-    assert run(f"{steps} sample")[-1][1] == 4
-    orphan = f"{steps} gone 20 {GRANDCHILD._replace(parent=77)} sample waited 30"
-    assert run(f"{orphan} {USED + 2} sample")[-1][4] < 1e-9
-    assert run(f"{orphan} {USED + 500_002} sample")[-1][4] == pytest.approx(0.5)
-
-
-def test_no_memory_for_a_reaper(system: str, run: Run) -> None:
-    """It is an error, and this process's children are no members yet."""
-    other = GRANDCHILD._replace(pid=31, parent=77)
-    steps = f"{FAMILY} {other} tree 10 set allocations 0 reaper 77 set allocations 99 sample"
-    _, failed, sample = run(f"{steps} reaper 77")
-    assert failed == [14 if system == "windows" else errno.ENOMEM]  # ERROR_OUTOFMEMORY
-    assert sample[1] == 3
+    steps = f"{FAMILY} tree -10 sample members"
+    adopted = f"gone 20 {waits(ROOT, USED)} {GRANDCHILD._replace(parent=10)} sample"
+    _, first, members, second, last = run(
+        f"{steps} {adopted} gone 30 {waits(ROOT, 2 * USED + 500_000)} sample signal 0"
+    )[:5]
+    assert first[:4] == [0, 2, 0, 37 * RSS_UNITS[system]]
+    assert members[::3] == [20, 30]
+    expected = [2 * USED, 2 * USED, 2 * USED + 500_000]
+    assert [one[4] * 1e6 for one in (first, second, last)] == pytest.approx(expected, abs=5)
+    assert last[1] == 0
 
 
 def test_parent_behind_its_child(run: Run) -> None:

@@ -130,15 +130,6 @@ static int rusage_member_lives(rusage_tree *tree, rusage_member *member, int *li
     return error == RUSAGE_TRY_AGAIN || error == RUSAGE_NO_PROCESS ? 0 : error;
 }
 
-static inline int rusage_member_is_same(rusage_tree *tree, rusage_member *member, int *is_same)
-{
-    rusage_figures figures;
-    int error = rusage_read_same_process(member, &figures);
-
-    *is_same = error == 0 || error == RUSAGE_TRY_AGAIN;
-    return error == RUSAGE_TRY_AGAIN || error == RUSAGE_NO_PROCESS ? 0 : error;
-}
-
 static int rusage_tree_begin(rusage_tree *tree, int pid)
 {
     return 0;

@@ -28,6 +28,12 @@ static int rusage_tree_find(const rusage_tree *tree, int pid)
     return tree->slot_count == 0 ? -1 : tree->slots[rusage_tree_slot(tree, pid)];
 }
 
+/* Return whether a member is in no sum but for the children that it has waited for. */
+static int rusage_is_hidden(const rusage_tree *tree, const rusage_member *member)
+{
+    return tree->hides_root && member == &tree->members[0];
+}
+
 /* Return the state of a process: RUSAGE_GONE if it is no member. A parent has been read before its
    children. */
 static int rusage_state_of(const rusage_tree *tree, int pid)
@@ -116,23 +122,7 @@ static int rusage_tree_add_listed(rusage_tree *tree, int pid, int parent)
     return error;
 }
 
-/* Return the index of a process in the list of the reaper's other children, or -1. */
-static int rusage_find_other(const rusage_tree *tree, int pid)
-{
-    int i = tree->other_count - 1;
-
-    while (i >= 0 && tree->others[i] != pid)
-        i--;
-    return i;
-}
-
-/* Return whether a child of a process is an orphan of the tree. */
-static int rusage_is_orphan(const rusage_tree *tree, int pid, int parent)
-{
-    return tree->reaper != 0 && parent == tree->reaper && rusage_find_other(tree, pid) < 0;
-}
-
-/* Make members of the processes in the list whose parents are, and of the orphans. */
+/* Make members of the processes in the list whose parents are. */
 static int rusage_tree_add_descendants(rusage_tree *tree)
 {
     int i, error = 0, added;
@@ -140,11 +130,8 @@ static int rusage_tree_add_descendants(rusage_tree *tree)
     do
         for (i = added = 0; error == 0 && i < tree->listed_count; i++) {
             const rusage_listed *one = &tree->listed[i];
-            int is_member = rusage_tree_find(tree, one->pid) >= 0;
 
-            if (!is_member
-                && (rusage_tree_find(tree, one->parent) >= 0
-                    || rusage_is_orphan(tree, one->pid, one->parent))) {
+            if (rusage_tree_find(tree, one->pid) < 0 && rusage_tree_find(tree, one->parent) >= 0) {
                 error = rusage_tree_add_member(tree, one->pid, one->parent);
                 added++;
             }
@@ -157,15 +144,14 @@ static int rusage_tree_add_descendants(rusage_tree *tree)
 
 /* --- One reading --- */
 
-/* Find out whether a process that was read for the first time is a child of a member, or an
-   orphan. */
+/* Find out whether a process that was read for the first time is a child of a member. */
 static int rusage_member_belongs(rusage_tree *tree, const rusage_member *member, int *belongs)
 {
     int index = rusage_tree_find(tree, member->now.parent);
     rusage_member *parent = index < 0 ? NULL : &tree->members[index];
 
-    *belongs = rusage_is_orphan(tree, member->pid, member->now.parent);
-    if (*belongs || parent == NULL || parent->now.state == RUSAGE_GONE)
+    *belongs = 0;
+    if (parent == NULL || parent->now.state == RUSAGE_GONE)
         return 0;
     /* The ID can belong to a later process than the parent; a child is younger than its parent. */
     if (RUSAGE_PARENT_IDS_DANGLE)
@@ -184,11 +170,14 @@ static int rusage_member_belongs(rusage_tree *tree, const rusage_member *member,
    - or belongs where it is. */
 static int rusage_tree_read_member(rusage_tree *tree, int index, int wants_pss)
 {
-    int belongs = 1, moves, error = rusage_member_read(tree, &tree->members[index], wants_pss);
     rusage_member *member = &tree->members[index];
+    int is_hidden = rusage_is_hidden(tree, member), belongs = 1, moves;
+    int error = rusage_member_read(tree, member, wants_pss && !is_hidden);
 
     if (error != 0 || member->now.state == RUSAGE_GONE)
         return error;
+    if (is_hidden)
+        member->now.own = 0;
     if (member->is_new && index > 0)
         error = rusage_member_belongs(tree, member, &belongs);
     if (error != 0)
@@ -313,7 +302,8 @@ static int rusage_tree_read(rusage_tree *tree, int wants_pss)
 
 /* --- The opening --- */
 
-/* Read twice, and again until a reading finds no end, and nothing older that was not known. */
+/* Read twice, and again until a reading finds no end, and nothing older that was not known. If the
+   root is hidden, all of its descendants count from their starts, and need not be known. */
 static int rusage_tree_open_root(rusage_tree *tree, int pid)
 {
     int attempt, state, error = rusage_tree_begin(tree, pid);
@@ -331,6 +321,11 @@ static int rusage_tree_open_root(rusage_tree *tree, int pid)
     if (state == RUSAGE_UNREAD)
         return RUSAGE_NO_PERMISSION;
     tree->members[0].is_new = 0;
+    if (tree->hides_root) {
+        tree->members[0].now.own = 0;
+        rusage_tree_begin_cputime(tree, 1);
+        return 0;
+    }
     error = rusage_tree_now(&tree->opened);
     for (attempt = 0; error == 0 && (attempt < 2 || tree->changed) && attempt < 10; attempt++)
         error = rusage_tree_read(tree, 0);
@@ -373,7 +368,6 @@ static void rusage_tree_release(rusage_tree *tree)
         free(tree->saved.members);
         free(tree->slots);
         free(tree->listed);
-        free(tree->others);
     }
     tree->is_closed = 1;
 }
@@ -403,6 +397,7 @@ static void rusage_tree_free(rusage_tree **opened)
     free(tree);
 }
 
+/* A negative number: this process's, which is left out of samples and signals. */
 static int rusage_tree_open(rusage_tree **opened, int pid)
 {
     rusage_tree *tree = calloc(1, sizeof *tree);
@@ -411,9 +406,10 @@ static int rusage_tree_open(rusage_tree **opened, int pid)
     *opened = NULL;
     if (tree == NULL)
         return RUSAGE_NO_MEMORY;
+    tree->hides_root = pid < 0;
     {
         RUSAGE_RELEASE_GIL;
-        error = rusage_tree_open_root(tree, pid);
+        error = rusage_tree_open_root(tree, pid < 0 ? -pid : pid);
         RUSAGE_RETAKE_GIL;
     }
     *opened = tree;
@@ -433,6 +429,8 @@ static void rusage_tree_copy(const rusage_tree *tree, rusage_sample *sample,
         int is_read = member->now.state == RUSAGE_LIVES;
         int is_unread = member->now.state == RUSAGE_UNREAD;
 
+        if (rusage_is_hidden(tree, member))
+            continue;
         sample->processes += is_read || is_unread;
         sample->unread += is_unread;
         if (is_read || member->now.state == RUSAGE_ZOMBIE) /* its parent has not waited for it */
@@ -443,9 +441,12 @@ static void rusage_tree_copy(const rusage_tree *tree, rusage_sample *sample,
         if (sample->largest < member->now.rss)
             sample->largest = member->now.rss;
         sample->pss += member->now.pss;
+        if (sample->largest_pss < member->now.pss)
+            sample->largest_pss = member->now.pss;
         if (sample->figures < room) {
             figures[sample->figures].pid = member->pid;
             figures[sample->figures].rss = member->now.rss;
+            figures[sample->figures].has_waited = member->now.has_waited || member->now.waited > 0;
             figures[sample->figures].cputime = rusage_member_own(member);
             memcpy(figures[sample->figures].name, member->now.name, sizeof member->now.name);
             sample->figures++;
@@ -488,6 +489,8 @@ static int rusage_tree_signal(rusage_tree *tree, int number, int self)
     for (i = 0; i < tree->count; i++) {
         rusage_member *member = &tree->members[i];
 
+        if (rusage_is_hidden(tree, member))
+            continue;
         if (member->pid == self)
             own = i;
         else if (member->now.state == RUSAGE_LIVES || member->now.state == RUSAGE_UNREAD) {
@@ -504,72 +507,3 @@ static int rusage_tree_signal(rusage_tree *tree, int number, int self)
     rusage_tree_leave(tree);
     return code;
 }
-
-/* From now on, children of this process are members too, except for those given: it is the reaper
-   of the tree. */
-static int rusage_tree_own_orphans(rusage_tree *tree, int reaper, const int *others, int count)
-{
-    int code = rusage_tree_enter(tree), *copy;
-
-    if (code != 0)
-        return code;
-    copy = malloc(((size_t)count + 1) * sizeof *copy);
-    if (copy == NULL)
-        code = RUSAGE_NO_MEMORY;
-    else {
-        memcpy(copy, others, (size_t)count * sizeof *copy);
-        free(tree->others);
-        tree->others = copy;
-        tree->other_count = count;
-        tree->reaper = reaper;
-    }
-    rusage_tree_leave(tree);
-    return code;
-}
-
-/* This process has waited for an orphan, which has used this CPU time, with its children, and was
-   the member with an index, unless that is -1. */
-static inline void rusage_tree_reaped(rusage_tree *tree, int index, double seconds)
-{
-    if (index >= 0) {
-        rusage_member *member = &tree->members[index];
-
-        seconds -= member->waited_error;
-        if (seconds < rusage_member_total(member))
-            seconds = rusage_member_total(member);
-        tree->sums.readings += rusage_member_own(member);
-        member->now.state = RUSAGE_GONE;
-        rusage_tree_compact(tree);
-    }
-    tree->sums.lost += seconds;
-}
-
-#ifdef RUSAGE_HAS_REAPER
-
-/* Wait for a child of this process, the reaper, that has ended, and get its usage. If it is an
-   orphan, count it; if it is one of the others, its number may be an orphan's from now on. Before
-   it is waited for, its number is its own. */
-static int rusage_tree_reap(rusage_tree *tree, int pid, rusage_call *call)
-{
-    int index, other, status, is_same = 0, code = rusage_tree_enter(tree);
-    int64_t child = 0;
-
-    if (code != 0)
-        return code;
-    index = rusage_tree_find(tree, pid);
-    if (index >= 0)
-        code = rusage_member_is_same(tree, &tree->members[index], &is_same);
-    if (code == 0)
-        child = rusage_wait4(pid, &status, 0, call);
-    if (child < 0)
-        code = (int)-child;
-    other = rusage_find_other(tree, pid);
-    if (code == 0 && other >= 0)
-        tree->others[other] = tree->others[--tree->other_count];
-    else if (code == 0)
-        rusage_tree_reaped(tree, is_same ? index : -1, call->record.utime + call->record.stime);
-    rusage_tree_leave(tree);
-    return code;
-}
-
-#endif

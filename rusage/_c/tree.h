@@ -61,6 +61,7 @@ enum { RUSAGE_PARENT_UNKNOWN = -1 };
 typedef struct {
     int state, parent;
     int has_times; /* `own` and `waited` were read */
+    int has_waited; /* for children that may have used no tick of CPU time */
     int shares_memory; /* it uses its parent's memory, as between vfork(2) and exec */
     int64_t start; /* in a unit of the system; if the clock is set, it moves never, or once */
     int64_t rss, pss; /* bytes */
@@ -118,9 +119,7 @@ struct rusage_tree {
     int slot_count; /* a power of two */
     rusage_listed *listed;
     int listed_count, listed_capacity;
-    /* this process, whose children are orphans of the tree but for the others; 0: they are not */
-    int reaper;
-    int *others, other_count;
+    int hides_root; /* the root is this process, and does not count: see tree_cputime.c */
     rusage_tree_state system;
 };
 
@@ -132,10 +131,8 @@ static int rusage_tree_list(rusage_tree *tree);
 /* Read a member, and set `now`; a figure that cannot be read stays as it was. The times are read
    before an identification that shows that the process has not been reaped. */
 static int rusage_member_read(rusage_tree *tree, rusage_member *member, int wants_pss);
-/* Set the result if it is known: whether the member lives, and whether the process that has its
-   number now is the member, also as a zombie. */
+/* Set the result if it is known. */
 static int rusage_member_lives(rusage_tree *tree, rusage_member *member, int *lives);
-static int rusage_member_is_same(rusage_tree *tree, rusage_member *member, int *is_same);
 static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int number);
 /* Begin and end the tree of a process: `pid` is its root. */
 static int rusage_tree_begin(rusage_tree *tree, int pid);
@@ -152,6 +149,7 @@ static int rusage_pause(void);
 /* In tree.c. */
 static int rusage_tree_find(const rusage_tree *tree, int pid);
 static int rusage_state_of(const rusage_tree *tree, int pid);
+static int rusage_is_hidden(const rusage_tree *tree, const rusage_member *member);
 static int rusage_tree_add_listed(rusage_tree *tree, int pid, int parent);
 
 /* Make room in an array for one more element than `count`. */

@@ -4,11 +4,14 @@
    its children's    = the larger of what it has waited for and what it had waited for when it was
                        first read, plus the last totals of the children that have ended since
    accounts          = totals of all members + lost - before
-   lost              = totals of those that have ended and whose parents were no members; of orphans
-                       that this process has waited for, what wait4(2) has said
+   lost              = totals of those that have ended and whose parents were no members
    before            = what members older than the opening had used by then: totals, at the anchor
    readings          = own times of all members, living or ended, since the opening
    CPU time          = the largest of accounts and readings so far
+
+   A hidden root is the process that samples. Its own time is 0. It is the reaper of orphans, which
+   become its children, and has waited for nothing else since the opening: so what it has waited for
+   counts as another member's does.
 
    A parent is read before its children. A child that is reaped between the two is in neither of
    them, and its last total stands for it until its parent shows more. So it never counts twice:
@@ -44,6 +47,12 @@ static double rusage_member_own(const rusage_member *member)
     return member->now.own > member->own_before ? member->now.own - member->own_before : 0;
 }
 
+/* By how much the time that a member has waited for may be too small, after two cuts. */
+static double rusage_waited_error(const rusage_tree *tree, const rusage_member *member)
+{
+    return rusage_is_hidden(tree, member) ? 2e-6 : RUSAGE_WAITED_ERROR;
+}
+
 static double rusage_member_children(const rusage_member *member)
 {
     double waited = member->now.waited - member->waited_error;
@@ -53,20 +62,21 @@ static double rusage_member_children(const rusage_member *member)
 }
 
 /* By how much the children's time may be too small if the member has waited for all of them. */
-static double rusage_member_unsure(const rusage_member *member)
+static double rusage_member_unsure(const rusage_tree *tree, const rusage_member *member)
 {
-    double missing = member->now.waited + RUSAGE_WAITED_ERROR - rusage_member_children(member);
+    double most = member->now.waited + rusage_waited_error(tree, member);
+    double missing = most - rusage_member_children(member);
 
     return missing > 0 ? missing : 0;
 }
 
 /* Count from now on. */
-static void rusage_member_begin_accounts(rusage_member *member)
+static void rusage_member_begin_accounts(const rusage_tree *tree, rusage_member *member)
 {
     double children = rusage_member_children(member);
 
     member->waited_before = member->now.waited;
-    member->waited_error = RUSAGE_WAITED_ERROR;
+    member->waited_error = rusage_waited_error(tree, member);
     /* what is not in its time yet */
     member->ended = children > member->now.waited ? children - member->now.waited : 0;
 }
@@ -78,6 +88,8 @@ static double rusage_member_total(const rusage_member *member)
 
 static int rusage_is_older(const rusage_tree *tree, const rusage_member *member)
 {
+    if (tree->hides_root)
+        return 0;
     return member->now.start < tree->opened
            || (member->now.start == tree->opened && !tree->sums.is_anchored);
 }
@@ -88,7 +100,7 @@ static void rusage_tree_count_in(rusage_tree *tree, rusage_member *member)
     member->is_counted = 1;
     if (rusage_is_older(tree, member)) {
         tree->changed = 1;
-        rusage_member_begin_accounts(member);
+        rusage_member_begin_accounts(tree, member);
         member->own_before = member->now.own;
         tree->sums.before += rusage_member_total(member);
     }
@@ -127,7 +139,7 @@ static void rusage_tree_anchor(rusage_tree *tree)
 
     tree->sums.before = tree->sums.lost - tree->sums.cputime;
     for (i = 0; i < tree->count; i++) {
-        rusage_member_begin_accounts(&tree->members[i]);
+        rusage_member_begin_accounts(tree, &tree->members[i]);
         tree->sums.before += rusage_member_total(&tree->members[i]);
     }
     tree->sums.is_anchored = 1;
@@ -143,7 +155,7 @@ static int rusage_tree_add_up(rusage_tree *tree)
     for (i = 0; i < tree->count; i++) {
         readings += rusage_member_own(&tree->members[i]);
         accounts += rusage_member_total(&tree->members[i]);
-        unsure += rusage_member_unsure(&tree->members[i]);
+        unsure += rusage_member_unsure(tree, &tree->members[i]);
     }
     if (readings > tree->sums.cputime)
         tree->sums.cputime = readings;

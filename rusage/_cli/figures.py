@@ -27,13 +27,25 @@ TOO_SHORT = "the program ended before the second sample"
 class OrphanUsage:
     """What the processes have used so far that a program left."""
 
-    def __init__(self, peak: int, cputime: float, living: int | None) -> None:
+    def __init__(
+        self,
+        peak: int,
+        cputime: float,
+        living: int | None,
+        *,
+        is_read: bool = True,
+        is_known: bool = True,
+    ) -> None:
         self.peak = peak
         """The largest, in bytes."""
         self.cputime = cputime
         """The sum, in seconds."""
         self.living = living
         """How many run on; None if they could not be read."""
+        self.is_read = is_read and living is not None
+        """Whether all of these could be read."""
+        self.is_known = is_known and self.is_read
+        """Whether their peaks could be read, and none has waited for others."""
 
 
 class Ended:

@@ -37,17 +37,16 @@ def least_and_most(
     *apart*: what does not count beside the program's usage, ``orphans`` or ``member`` of a run.
     """
     figures, orphans = ended.figures, None if "orphans" in apart else ended.orphans
-    is_unread = orphans is not None and orphans.living is None
     if name == "cputime":
         value = figures.get(name)
         if value is not None and orphans is not None:
             value += orphans.cputime
-        return value, None if is_unread else value
+        return value, None if orphans is not None and not orphans.is_read else value
     if name == "tree_pss":
         peak = ended.tree
         if peak is None:  # of a stored report
             return figures.get(name), figures.get(name)
-        return peak.pss_read or 0, None if ended.unsampled else peak.pss_at_most
+        return peak.pss_at_least or 0, None if ended.unsampled else peak.pss_at_most
     own = figures.get("ru_maxrss")
     peaks = [] if own is None else [own]
     if orphans is not None and orphans.peak:
@@ -59,8 +58,15 @@ def least_and_most(
         return least, None if ended.unsampled else least
     if ended.member is not None and "member" not in apart:
         peaks.append(ended.member)
-    most = None if is_unread else ended.peak_bound if own is None else own
+    most = ended.peak_bound if own is None else own
+    if orphans is not None and not (orphans.is_read and (orphans.is_known or is_sampled(ended))):
+        most = None
     return max(peaks, default=None), None if most is None else max([most, *peaks])
+
+
+def is_sampled(ended: Ended) -> bool:
+    """Return whether the program and its descendants were sampled until the program's end."""
+    return ended.tree is not None and not ended.unsampled
 
 
 def judge(
@@ -89,11 +95,20 @@ def judge(
         return Verdict(over=True, complaint=excess(figure, least, limit, unit), notes=[close])
     orphans = None if "orphans" in apart else ended.orphans
     if most is None or most > limit:
-        unread = least is not None and orphans is not None and orphans.living is None
-        whose = f"{figure} of processes that it left" if unread else figure
-        complaint = f"{whose} was not measured: its limit cannot be checked"
-        return Verdict(over=None, complaint=complaint)
-    return Verdict(over=False, notes=[close or unseen, _note_on_living_orphans(orphans)])
+        return Verdict(over=None, complaint=_why_not_checked(name, least, orphans))
+    return Verdict(over=False, notes=[close or unseen, _note_on_living_orphans(name, ended, apart)])
+
+
+def _why_not_checked(name: str, least: float | None, orphans: OrphanUsage | None) -> str:
+    if least is None or orphans is None or orphans.is_known:
+        return f"{FIGURES[name].name} was not measured: its limit cannot be checked"
+    whose = f"{FIGURES[name].label} of processes that it left"
+    if not orphans.is_read:
+        return f"{whose} was not measured: its limit cannot be checked"
+    return (
+        f"{whose} is unknown: they run on, and have waited for others; "
+        "its limit cannot be checked without --tree"
+    )
 
 
 def judge_median(
@@ -116,14 +131,20 @@ def judge_median(
     return Verdict(over=True, complaint=f"{figure}: {over}", notes=notes)
 
 
-def _note_on_living_orphans(orphans: OrphanUsage | None) -> str:
+def _note_on_living_orphans(name: str, ended: Ended, apart: Collection[str] = ()) -> str:
     """Return what is not known of the processes that a program left, if something is not."""
+    orphans = None if "orphans" in apart else ended.orphans
     if orphans is None or orphans.living == 0:
         return ""
     if orphans.living is None:
         return "processes that it left run on, and could not be read: they are not compared"
     number = "1 process" if orphans.living == 1 else f"{orphans.living} processes"
-    return f"{number} that it left still ran: later use is not compared"
+    note = f"{number} that it left still ran: later use is not compared"
+    if name == "cputime":
+        return note
+    if is_sampled(ended):
+        return f"{note}, and earlier use only as it was sampled"
+    return f"{note}, nor use before exec"
 
 
 def _judge_pss(limit: float, ended: Ended) -> Verdict:
@@ -135,10 +156,13 @@ def _judge_pss(limit: float, ended: Ended) -> Verdict:
     if peak is None or most is None:
         complaint = f"{figure} was not measured: its limit cannot be checked"
         return Verdict(over=None, complaint=complaint)
-    note = ""
-    if most > limit or peak.is_partial:
-        note = f"{figure} may be over the limit: of some processes it could not be read"
-    return Verdict(over=False, notes=[note, _note_on_living_orphans(ended.orphans)])
+    if most > limit:
+        between = f"between {exactly(least or 0, 'bytes')} and {exactly(most, 'bytes')}"
+        complaint = f"{figure} was {between}: its limit cannot be checked"
+        return Verdict(over=None, complaint=complaint)
+    note = f"{figure} may be over the limit: some processes could not be read"
+    notes = [note if peak.is_partial else "", _note_on_living_orphans("tree_pss", ended)]
+    return Verdict(over=False, notes=notes)
 
 
 def check(

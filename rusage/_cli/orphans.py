@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .. import Process, Tree
 from .._getrusage import wait4
 from .._rusage import lib
+from .._tree import have_waited, members_of
 from .figures import OrphanUsage
 
 if TYPE_CHECKING:
@@ -20,8 +20,20 @@ if TYPE_CHECKING:
 
 _os: Any = os  # type checkers define only the names of one system
 
-PATIENCE = 0.5  # seconds; a server of multiprocessing ends 5 to 45 ms after its program
-MOMENT = 0.05  # seconds
+# For how many seconds the processes that are left may go on. A server of multiprocessing ends 5 to
+# 45 ms after its program, on a busy machine later: so it is longer while one that the program has
+# left uses CPU time. What such processes start is not waited for longer: it may start more.
+PATIENCE, LONGEST_PATIENCE = 0.5, 5.0
+PAUSE = 0.05  # seconds between two looks
+
+
+class Descendants(Tree):
+    """What this process has started and adopted, without itself: for a process without others."""
+
+    _hides_root = True
+
+    def __init__(self) -> None:
+        super().__init__(os.getpid())
 
 
 def ended_children() -> Iterator[int]:
@@ -31,142 +43,121 @@ def ended_children() -> Iterator[int]:
         yield child.si_pid
 
 
-def _reap(pid: int) -> RUsage:
-    return wait4(pid, 0)[2]
-
-
 class Orphans:
     """The peak and the CPU time of the processes that a program has left."""
 
-    def __init__(self, others: list[int], *, is_counted: bool) -> None:
-        """*others*: descendants of this process that run already, and do not count."""
-        self.others, self.is_counted = others, is_counted
-        self._reaped: list[RUsage] = []
-        self._tree: Tree | None = None
+    def __init__(self, *, is_counted: bool = True) -> None:
+        self.is_counted = is_counted
+        """Whether they count in the limits or the report of the program."""
         self.program = 0
         """Its process ID while it runs: it is no orphan."""
+        self._peak, self._seconds = 0, 0.0  # of those that have been waited for
 
-    def start(self, pid: int) -> None:
-        """Begin, when the program has been started."""
-        self.program = pid
-        if self.is_counted:
-            with contextlib.suppress(OSError):  # too many files are open, or no /proc is mounted
-                self._tree = Tree(pid)
-
-    def count(self, pid: int, usage: RUsage) -> None:
-        """Count a child that has been waited for."""
-        if pid in self.others:
-            self.others.remove(pid)  # another process may get it
-        else:
-            self._reaped.append(usage)
-
-    def reap(self, sampled: Tree | None = None) -> Iterator[int]:
-        """Wait for the orphans that have ended; return their IDs, perhaps without end.
-
-        *sampled*: the tree of which samples are taken, if there is one. It counts the orphans, and
-        reads its last time if the program has ended.
-        """
-        tree = sampled or self._tree
-        with contextlib.suppress(OSError, ValueError):  # there is no child, or the tree is closed
+    def reap(self) -> Iterator[int]:
+        """Wait for the orphans that have ended; return their IDs, perhaps without end."""
+        with contextlib.suppress(OSError):  # there is no child
             for pid in ended_children():
                 if pid == self.program:
-                    if sampled is not None:
-                        sampled.sample()
                     break
-                reap = _reap if tree is None else tree._reap  # noqa: SLF001 (of the same package)
-                self.count(pid, reap(pid))
+                self.count(wait4(pid, 0)[2])
                 yield pid
 
-    def reap_until(self, end: float, sampled: Tree | None = None) -> bool:
+    def count(self, usage: RUsage) -> None:
+        """Count an orphan that has been waited for."""
+        self._peak = max(self._peak, usage.ru_maxrss)
+        self._seconds += usage.ru_utime + usage.ru_stime
+
+    def reap_until(self, end: float) -> bool:
         """Wait for the orphans that have ended; if more end all the time, only until *end*.
 
         Return whether there was one.
         """
         found = False
-        for _ in self.reap(sampled):
+        for _ in self.reap():
             found = True
             if time.monotonic() > end:
                 break
         return found
 
     def finish(self, wait: Callable[[float], bool], *, at_once: bool) -> OrphanUsage:
-        """Give those that are left a moment to end, unless *at_once*; return what they have used.
+        """Give those that are left a while to end, unless *at_once*; return what they have used.
 
-        *wait* waits for the end of a child, at most some seconds, and returns whether there may be
-        one.
+        *wait* waits for the end of a child, at most some seconds, and returns whether to go on.
         """
         self.program = 0
-        if self._tree is not None:
-            self._tree._own_orphans(self.others)
-        end = time.monotonic() + (0 if at_once else PATIENCE)
-        while True:
-            is_left = self._is_left()
-            found = self.reap_until(end if is_left else math.inf)
-            seconds = end - time.monotonic()
-            if found and seconds > 0:
-                continue  # its children may be left
-            if not is_left or seconds <= 0 or not wait(seconds):
-                break
-        living, peak, seconds = self._read() if is_left else (0, 0, 0.0)
-        if self._tree is not None:
-            self._tree.close()
-        peaks = [peak, *(usage.ru_maxrss for usage in self._reaped)]
-        return OrphanUsage(max(peaks), seconds + cputime_of(self._reaped), living)
-
-    def _is_left(self) -> bool:
-        """Return whether there are living orphans, or descendants of them."""
+        end = time.monotonic() + LONGEST_PATIENCE
+        self.reap_until(end)
+        if not has_children():
+            return OrphanUsage(self._peak, self._seconds, 0)
         try:
-            _os.waitid(_os.P_ALL, 0, _os.WEXITED | _os.WNOHANG | _os.WNOWAIT)
-            return self._tree is None or self._tree.sample().processes > 0
-        except ChildProcessError:
-            return False
-        except OSError:  # too many files are open
-            return True
+            with Descendants() as tree:
+                if not at_once:
+                    self._wait_for(tree, wait, end)
+                return self._usage_with(tree)
+        except OSError:  # too many files are open, or no /proc is mounted
+            return OrphanUsage(self._peak, self._seconds, None)
 
-    def _read(self) -> tuple[int | None, int, float]:
-        """Return the number of those that run on, their largest peak and their CPU time so far."""
-        living, peak, seconds, counted = None, 0, 0.0, 0
-        for _ in range(10):
-            counted = len(self._reaped)
-            with contextlib.suppress(OSError):
-                if self._tree is not None:
-                    living, seconds = self._tree._total()  # noqa: SLF001 (as above)
-                    peak = max(map(peak_of, self._tree.members()), default=0)
-            # Otherwise one counts twice.
-            if not self.reap_until(time.monotonic() + MOMENT):
-                return living, peak, seconds
-        return living, peak, max(seconds - cputime_of(self._reaped[counted:]), 0)
+    def _wait_for(self, tree: Tree, wait: Callable[[float], bool], end: float) -> None:
+        """Wait for those that are left now."""
+        left = {one.pid: one.cputime for one in tree.members()}
+        soon = time.monotonic() + PATIENCE
+        while tree.sample().processes and time.monotonic() < min(soon, end) and wait(PAUSE):
+            self.reap_until(end)
+            now = {one.pid: one.cputime for one in tree.members() if one.pid in left}
+            if any(used > left[pid] for pid, used in now.items()):
+                soon = time.monotonic() + PATIENCE
+            left = now
+
+    def _usage_with(self, tree: Tree) -> OrphanUsage:
+        """Return what all have used; it is not known of the past of some that run on."""
+        sample, figures = tree._sample_members()
+        peaks = [*map(peak_of, members_of(figures))]
+        seconds = self._seconds + tree._total  # noqa: SLF001 (of the same package)
+        # What has ended since the sample counts in it, but for its peak.
+        self.reap_until(time.monotonic() + PATIENCE)
+        return OrphanUsage(
+            max([self._peak, *filter(None, peaks)]),
+            seconds,
+            sample.processes,
+            is_read=not sample.unread,
+            is_known=None not in peaks and not have_waited(figures),
+        )
 
 
-def cputime_of(usages: list[RUsage]) -> float:
-    """Return the sum of user and system time."""
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+def has_children() -> bool:
+    """Return whether this process has a child, living or not."""
+    try:
+        _os.waitid(_os.P_ALL, 0, _os.WEXITED | _os.WNOHANG | _os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
-def peak_of(member: Member) -> int:
-    """Return the peak of a process so far, in bytes, or at least its resident set size."""
+def peak_of(member: Member) -> int | None:
+    """Return the peak of a process so far, in bytes; None if it cannot be read."""
     try:
         with Process(member.pid) as process:
-            return max(member.rss, process.getrusage().ru_maxrss)
+            if "ru_maxrss" in process.measured:
+                return max(member.rss, process.getrusage().ru_maxrss)
     except OSError:  # it has ended, or may not be read
-        return member.rss
-
-
-def become_reaper(*, is_counted: bool) -> Orphans | None:
-    """Become the parent of orphans, except of processes that earlier runs and the caller have left.
-
-    Return None where that is not possible.
-    """
-    others: list[int] = []
-    try:
-        next(ended_children(), None)  # raises ChildProcessError if there is no child
-        with contextlib.suppress(OSError), Tree() as tree:  # too many files may be open
-            others = [member.pid for member in tree.members() if member.pid != os.getpid()]
-        for pid in ended_children():  # last: what ends meanwhile is no orphan of the program
-            wait4(pid, 0)
-            others = [other for other in others if other != pid]
-    except ChildProcessError:
         pass
-    except OSError:  # a sandbox refuses waitid: orphans would stay, and their peaks be unknown
-        return None
-    return None if lib.rusage_become_reaper() else Orphans(others, is_counted=is_counted)
+    return None
+
+
+def become_reaper(*, is_counted: bool) -> Orphans | str:
+    """Become the parent of orphans; return a reason if what becomes a child may be another's."""
+    if os.getpid() == 1:
+        return "as process 1, this one adopts the processes of others too"
+    try:
+        for pid in ended_children():
+            wait4(pid, 0)
+    except ChildProcessError:  # there is no child
+        pass
+    except OSError as error:
+        return f"waitid: {error.strerror}"
+    else:
+        return "other processes are left from before"
+    code = lib.rusage_become_reaper()
+    if code:
+        return f"this process cannot adopt them: {os.strerror(code)}"
+    return Orphans(is_counted=is_counted)

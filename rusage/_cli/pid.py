@@ -94,9 +94,9 @@ def _found_now(pid: int, options: Options) -> Found:
         found.json_members["tree"] = record
         found.rows["tree now"] = report.of_sample(sample)
         if whole is not None:
-            read, _, at_most = whole
-            record |= {"pss": known_pss(read.pss, at_most), "pss_at_most": at_most}
-            found.rows["tree PSS now"] = report.of_pss(read.pss, at_most, is_complete=True)
+            _, _, at_least, at_most = whole
+            record |= {"pss": known_pss(at_least, at_most), "pss_at_most": at_most}
+            found.rows["tree PSS now"] = report.of_pss(at_least, at_most)
         found.rows.update(report.of_members(members))
     return found
 
@@ -137,7 +137,7 @@ def _found_by_recording(pid: int, options: Options) -> Found:
         if not recording.samples:
             raise
         complain("--pid", error.strerror)
-    peak = peak_of(recording)
+    peak = peak_of(recording, pid)
     last = peak.samples[-1]
     elapsed = max(elapsed, last.elapsed)
     state = "still running" if is_running else "ended"

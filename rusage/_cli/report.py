@@ -108,19 +108,16 @@ def pss_row(peak: TreePeak) -> dict[str, str]:
     """Return a row with the largest sum of PSS, if that was asked for."""
     if peak.pss_at_most is None:
         return {}
-    text = of_pss(peak.pss_read, peak.pss_at_most, is_complete=peak.is_pss_complete)
+    text = of_pss(peak.pss_at_least, peak.pss_at_most)
     return {FIGURES["tree_pss"].label: text}
 
 
-def of_pss(read: int | None, at_most: int, *, is_complete: bool) -> str:
-    """Return a sum of PSS, or what is known of it."""
-    bound = f"at most {quantity(at_most, 'bytes')}"
-    if read is None:
-        return f"{bound}, the sum of RSS, below the limit of PSS"
-    if read == at_most:
-        return quantity(read, "bytes")
-    unread = ", with all of the processes of which it may not be read" if is_complete else ""
-    return f"{quantity(read, 'bytes')}; {bound}{unread}"
+def of_pss(at_least: int | None, at_most: int) -> str:
+    """Return a sum of PSS, or between what it is."""
+    most = quantity(at_most, "bytes")
+    if at_least is None:
+        return f"at most {most}, the sum of RSS, below the limit of PSS"
+    return most if at_least == at_most else f"between {quantity(at_least, 'bytes')} and {most}"
 
 
 def of_members(members: Sequence[Member]) -> dict[str, str]:

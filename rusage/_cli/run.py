@@ -91,16 +91,17 @@ class Signals:
                 self.mask = mask
 
     def wait_for_child(self, seconds: float) -> bool:
-        """Wait for the end of a child, at most some seconds; return whether there may be one.
+        """Wait for the end of a child, at most some seconds; return whether no other signal came.
 
-        A signal ends the wait. It is not forwarded: another process may have got the program's ID.
+        A signal is not forwarded: another process may have got the program's ID.
         """
         expected = {*self.keyboard, *self.forwarded, _signal.SIGCHLD}
         _signal.pthread_sigmask(_signal.SIG_BLOCK, expected)
         found = _signal.sigtimedwait(expected, seconds)
-        if found is not None and found.si_signo != _signal.SIGCHLD:
-            self.received.append(found.si_signo)
-        return found is not None and found.si_signo == _signal.SIGCHLD
+        if found is None or found.si_signo == _signal.SIGCHLD:
+            return True
+        self.received.append(found.si_signo)
+        return False
 
     def arrived(self) -> list[int]:
         """Return the signals that have arrived, also those that are blocked until the next run."""
@@ -141,13 +142,13 @@ def run(
     name = name or command[0] or "''"
     sampling = orphans = None
     if CAN_ADOPT and options is not None and (options.tree or options.adopts):
-        from .orphans import become_reaper
+        from .orphans import Orphans, become_reaper
 
-        orphans = become_reaper(is_counted=options.adopts)
-        if orphans is not None and orphans.others:
-            more = ", or killed by --kill" if options.kill else ""
-            what = f"other processes are left from before: what they start may be counted{more}"
-            _complain_once(name, what)
+        found = become_reaper(is_counted=options.adopts)
+        if isinstance(found, Orphans):
+            orphans = found
+        else:
+            _complain_once(name, f"processes that it leaves are not counted: {found}")
     if options is not None and options.tree:
         from .sampling import Sampling
 
@@ -186,11 +187,11 @@ def _run(
         kills = oom.kills(counter)
     started = time.time()
     process = _start(command, streams)
+    if orphans is not None:
+        orphans.program = process.pid  # before the thread of the samples can reap
     if sampling is not None:
         sampling.start(process.pid, process._began)  # noqa: SLF001 (of the same package)
-    if orphans is not None:
-        orphans.start(process.pid)
-    code = _wait_and_forward(process, signals, orphans if sampling is None else sampling)
+    code = _wait_and_forward(process, signals, orphans)
     tree = None if sampling is None else sampling.finish()
     of_orphans = None
     if orphans is not None and orphans.is_counted:
@@ -256,9 +257,7 @@ def _start(command: Command, streams: Streams) -> Popen[bytes]:
         return _start(["/bin/sh", path, *command[1:]], streams)
 
 
-def _wait_and_forward(
-    process: Popen[bytes], signals: Signals, reaper: Sampling | Orphans | None
-) -> int:
+def _wait_and_forward(process: Popen[bytes], signals: Signals, reaper: Orphans | None) -> int:
     """Forward signals to a child until it has ended, and return its exit code.
 
     Only ``poll`` waits for the child, so no signal can reach another process that reuses its PID.

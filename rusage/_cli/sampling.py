@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from .. import Member, Sample, Tree, record
 from .figures import FIGURES, excess
 from .output import complain
-from .tree_peak import TreePeak
+from .tree_peak import TreePeak, known_pss
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from .options import Options
     from .orphans import Orphans
@@ -40,12 +40,21 @@ class Recording(record):
         interval: float,
         above: float,
         on_sample: Callable[[Sample], object] | None = None,
+        *,
+        adopts: bool = False,
     ) -> None:
+        """*adopts*: this process is the parent of the program's orphans, and of nothing else."""
         super().__init__(pid, interval=interval, on_sample=on_sample)
-        self._above = above
-        self.pss_read: int | None = None
+        self._above, self._adopts = above, adopts
+        self.pss_at_least: int | None = None
         self.pss_at_most: int | None = None if above == NEVER else 0
-        self.is_pss_complete = above < NEVER
+
+    def _open_tree(self) -> Tree:
+        if not self._adopts:
+            return super()._open_tree()
+        from .orphans import Descendants
+
+        return Descendants()
 
     def _take(self) -> tuple[Sample, bytes]:
         """Return a sample, and the figures of its members."""
@@ -54,11 +63,9 @@ class Recording(record):
             return sample, figures
         at_most = sample.rss
         if sample.rss > self._above:
-            read, _, at_most = self.tree._sample_pss((sample, figures))
-            sample = sample._replace(pss=read.pss)
-            self.pss_read = max(self.pss_read or 0, read.pss or 0)
-        elif sample.processes:
-            self.is_pss_complete = False
+            _, _, at_least, at_most = self.tree._sample_pss((sample, figures))
+            sample = sample._replace(pss=known_pss(at_least, at_most))
+            self.pss_at_least = max(self.pss_at_least or 0, at_least)
         self.pss_at_most = max(self.pss_at_most, at_most)
         return sample, figures
 
@@ -82,15 +89,15 @@ class Sampling:
 
     def start(self, pid: int, began: float) -> None:
         """Begin to sample a program that was started at a time by ``time.perf_counter()``."""
-        if self._orphans is not None:
-            self._orphans.program = pid  # before the thread can reap
+        self._pid = pid
         try:
             on_sample = self._enforce_limit if self._options.kill else None
             above = -1 if self._options.pss else self.limits["tree_pss"]
-            self._recording = Recording(pid, self._options.interval, above, on_sample)
+            adopts = self._orphans is not None
+            self._recording = Recording(
+                pid, self._options.interval, above, on_sample, adopts=adopts
+            )
             self._recording.start()
-            if self._orphans is not None:
-                self._recording.tree._own_orphans(self._orphans.others)
         except Exception as error:  # noqa: BLE001 (such as EMFILE, or no thread can be started)
             self._recording = None
             self._fail("the tree cannot be sampled", error)
@@ -117,21 +124,22 @@ class Sampling:
             self._fail("the tree could no longer be sampled", error)
         if not self._signaled and not self._is_known(recording):
             return None
-        peak = peak_of(recording, self._delay)._replace(killed=self._signaled)
+        peak = peak_of(recording, self._pid, self._delay)._replace(killed=self._signaled)
         if peak.killed:
             self._complain_of(peak)
         return peak
 
     def _complain_of(self, peak: TreePeak) -> None:
         """Say for which limit the processes got signals."""
-        sizes = {"tree_rss": peak.largest.rss, "tree_pss": peak.pss_read or 0}
+        sizes = {"tree_rss": peak.largest.rss, "tree_pss": peak.pss_at_least or 0}
         for limited, value in sizes.items():
             if value > self.limits[limited]:
                 over = excess(FIGURES[limited].name, value, self.limits[limited], "bytes")
                 complain(self.name, f"{over}: its processes got signals")
 
-    def _exceeds_limit(self, rss: int, pss: int | None) -> bool:
-        return rss > self.limits["tree_rss"] or (pss or 0) > self.limits["tree_pss"]
+    def _exceeds_limit(self, sample: Sample, recording: Recording) -> bool:
+        pss = recording.pss_at_least or 0
+        return sample.rss > self.limits["tree_rss"] or pss > self.limits["tree_pss"]
 
     def _is_known(self, recording: Recording) -> bool:
         """Return whether the largest sample can be reported.
@@ -143,15 +151,7 @@ class Sampling:
         if sum(sample.processes > 0 for sample in samples) < 2:
             return False
         # Without samples at the end, the largest one may only show that a limit was exceeded.
-        return not self.unsampled or self._exceeds_limit(recording.largest.rss, recording.pss_read)
-
-    # --- Orphans ---
-
-    def reap(self) -> Iterator[int]:
-        """Wait for the orphans that have ended; return their IDs, perhaps without end."""
-        if self._orphans is None:
-            return iter(())
-        return self._orphans.reap(None if self._recording is None else self._recording.tree)
+        return not self.unsampled or self._exceeds_limit(recording.largest, recording)
 
     # --- The signals of --kill ---
 
@@ -162,7 +162,8 @@ class Sampling:
         with contextlib.suppress(OSError):  # the tree can no longer be read
             if self._finishing:  # the program has ended: what remains of it now
                 sample, _ = self._recording._take()  # noqa: SLF001 (of the same package)
-            if self._exceeds_limit(sample.rss, sample.pss) and self._terminated_at == NEVER:
+            exceeds = self._exceeds_limit(sample, self._recording)
+            if exceeds and self._terminated_at == NEVER:
                 self._terminate(tree)
             # The last sample cannot leave SIGKILL to a later one.
             is_due = self._finishing or time.monotonic() >= self._terminated_at + KILL_GRACE
@@ -192,7 +193,7 @@ class Sampling:
                 tree.send_signal(KILL)
             living = any(map(may_signal, tree.members()))
             orphans, moment = self._orphans, time.monotonic() + PAUSE
-            ended = orphans is not None and orphans.reap_until(moment, tree)
+            ended = orphans is not None and orphans.reap_until(moment)
             empty = 0 if living or ended else empty + 1
         for member in tree.members():
             why = "still running after the kill" if may_signal(member) else "no permission to kill"
@@ -209,7 +210,7 @@ def may_signal(member: Member) -> bool:
     return True
 
 
-def peak_of(recording: Recording, delay: float = 0) -> TreePeak:
+def peak_of(recording: Recording, pid: int, delay: float = 0) -> TreePeak:
     """Return the largest sample of a tree and all samples.
 
     *delay*: from the start of the program to the recording.
@@ -226,10 +227,9 @@ def peak_of(recording: Recording, delay: float = 0) -> TreePeak:
         recording.missed,
         [since_start(sample) for sample in recording.samples],
         members=members,
-        pss_read=recording.pss_read,
+        pss_at_least=recording.pss_at_least,
         pss_at_most=recording.pss_at_most,
-        is_pss_complete=recording.is_pss_complete,
-        pid=recording.tree.pid,
+        pid=pid,
         member_peak=recording.tree._largest,  # noqa: SLF001 (of the same package)
     )
 

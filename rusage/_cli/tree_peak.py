@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from .. import Member, Sample
 
 
-def known_pss(read: int | None, at_most: int | None) -> int | None:
-    """Return a sum of PSS that was read; None if the PSS of some members may be missing."""
-    return read if read == at_most else None
+def known_pss(at_least: int | None, at_most: int | None) -> int | None:
+    """Return a sum of PSS if its bounds are equal."""
+    return at_least if at_least == at_most else None
 
 
 class TreePeak(NamedTuple):
@@ -29,12 +29,10 @@ class TreePeak(NamedTuple):
     """Whether members got signals, since a sample exceeded the limit."""
     members: tuple[Member, ...] = ()
     """The largest members in the largest sample, from the largest on."""
-    pss_read: int | None = None
-    """The largest sum of PSS that was read; None if none was."""
+    pss_at_least: int | None = None
+    """A lower bound of the largest sum of PSS; None if none was read."""
     pss_at_most: int | None = None
-    """An upper bound of the sum of PSS in all samples: where it was not read, of RSS."""
-    is_pss_complete: bool = False
-    """Whether PSS was read in each sample."""
+    """An upper bound: where PSS was not read, of RSS."""
     pid: int = 0
     """The program's."""
     member_peak: int = 0
@@ -43,7 +41,7 @@ class TreePeak(NamedTuple):
     @property
     def pss(self) -> int | None:
         """The largest sum of PSS, if it is known."""
-        return known_pss(self.pss_read, self.pss_at_most)
+        return known_pss(self.pss_at_least, self.pss_at_most)
 
     @property
     def is_partial(self) -> bool:

@@ -68,17 +68,6 @@ static int rusage_list_children(rusage_tree *tree, int parent, int directory, in
     return error;
 }
 
-static int rusage_list_own_children(rusage_tree *tree)
-{
-    int directory = rusage_open_directory(getpid()), error;
-
-    if (directory < 0)
-        return -directory;
-    error = rusage_list_children(tree, getpid(), directory, 1);
-    close(directory);
-    return error;
-}
-
 /* --- All processes: /proc, where these files are missing --- */
 
 /* A process that may not be read is left out. */
@@ -120,8 +109,6 @@ static int rusage_tree_list(rusage_tree *tree)
     error = rusage_check_proc();
     if (error == 0 && !tree->system.by_parent)
         error = rusage_list_all(tree);
-    else if (error == 0 && tree->reaper != 0)
-        error = rusage_list_own_children(tree);
     rusage_unlock_files();
     return error;
 }

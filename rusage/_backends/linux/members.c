@@ -203,19 +203,6 @@ static int rusage_is_another(rusage_tree *tree, const rusage_member *member,
     return rusage_find_out_life(&tree->members[index], is_another);
 }
 
-static int rusage_member_is_same(rusage_tree *tree, rusage_member *member, int *is_same)
-{
-    rusage_stat stat;
-    int is_another = 0, error = rusage_stat_by_number(member, &stat);
-
-    if (error == EACCES || error == EPERM)
-        return rusage_member_is_there(member, is_same);
-    if (error == 0)
-        error = rusage_is_another(tree, member, &stat, &is_another);
-    *is_same = error == 0 && !is_another;
-    return error == ESRCH ? 0 : error;
-}
-
 /* Find out whether a process has no memory of its own, but uses its parent's, which is in the sum:
    between vfork(2) and exec, and after clone(2) with CLONE_VM. Where kcmp(2) is refused or missing,
    the memory counts twice. */
@@ -285,6 +272,7 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
 {
     rusage_figures now = member->now;
     rusage_stat stat;
+    struct rusage children;
     int uses_parents, has_ended = 1, differs = 0, error = 0;
 
     /* 1. The inode first: step 8 compares with it what has the number then. */
@@ -296,6 +284,8 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
     /* 3. stat, with the time waited for, before the children: see step 6. */
     if (error == 0)
         error = rusage_stat_twice(directory, &stat);
+    if (error == 0 && rusage_is_hidden(tree, member) && getrusage(RUSAGE_CHILDREN, &children) != 0)
+        error = errno;
     /* 4. The identity of a known member, before its end and children are believed. */
     if (error == 0 && !member->is_new)
         error = rusage_is_another(tree, member, &stat, &differs);
@@ -315,6 +305,11 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
     now.start = stat.field[STAT_STARTED];
     now.parent = (int)stat.field[STAT_PARENT];
     now.waited = rusage_stat_seconds(&stat, STAT_WAITED_UTIME, STAT_WAITED_STIME);
+    if (rusage_is_hidden(tree, member)) /* this process: not cut to ticks */
+        now.waited = rusage_quotient(rusage_microseconds(&children.ru_utime)
+                                         + rusage_microseconds(&children.ru_stime),
+                                     RUSAGE_MICROSECONDS);
+    now.has_waited = stat.field[STAT_WAITED_MINFLT] > 0;
     now.has_times = 1;
     rusage_set_name(&now, stat.name, sizeof stat.name);
     now.state = rusage_has_ended(&stat) ? RUSAGE_ZOMBIE : RUSAGE_LIVES;

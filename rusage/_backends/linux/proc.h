@@ -201,6 +201,7 @@ enum {
     STAT_PARENT = 4,
     STAT_FLAGS = 9,
     STAT_MINFLT = 10,
+    STAT_WAITED_MINFLT = 11,
     STAT_MAJFLT = 12,
     STAT_UTIME = 14,
     STAT_STIME = 15,

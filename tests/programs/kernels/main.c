@@ -10,7 +10,7 @@
    first member's name. "later N STEP" does one of these, or "set", when the kernel has looked N
    times more at a process; another "later" comes after that; "calm" drops what has not happened.
    "getrusage WHO" prints the usage of the own process. "tree PID", "sample", "members", "signal
-   NUMBER", "reaper PID", "waited PID TIME" and "close_tree" call the functions for a tree; "wait4
+   NUMBER" and "close_tree" call the functions for a tree; "wait4
    PID" prints what libc's wait4() is called with, where that differs, or the child's usage. */
 
 #define _GNU_SOURCE
@@ -182,15 +182,6 @@ static int call_function(char **step)
         print_name(figures[0].name);
     STEP ("signal", 1)
         printf("%d\n", rusage_tree_signal(tree, atoi(step[1]), 1));
-    STEP ("reaper", 1) {
-        error = rusage_tree_own_orphans(tree, atoi(step[1]), NULL, 0);
-        if (error != 0)
-            printf("%d\n", error);
-    }
-    STEP ("waited", 2) {
-        end_process(atoi(step[1]), 0);
-        rusage_tree_reaped(tree, rusage_tree_find(tree, atoi(step[1])), atoi(step[2]) / 1e6);
-    }
     STEP ("close_tree", 0)
         rusage_tree_free(&tree);
     STEP ("open", 1)
