@@ -351,6 +351,18 @@ def test_orphan_with_the_number_of_a_member() -> None:
     in_namespaces(scene, proc="")
 
 
+@pytest.mark.system
+def test_kernel_without_smaps_rollup(tmp_path: Path) -> None:
+    """The file is missing for all processes: they are not hidden."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip(reason="no C compiler: apt-get install gcc libc6-dev")
+    program, source = tmp_path / "program", PROGRAMS / "no_smaps_rollup.c"
+    subprocess.run([compiler, f"-I{PROGRAMS.parent.parent}", source, "-o", program], check=True)
+    done = subprocess.run([program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["ENOTSUP", "EPERM"]
+
+
 @pytest.mark.thorough
 def test_program_that_a_thread_executes(tmp_path: Path) -> None:
     """While a thread replaces the first one, its stat file shows an end, and its pidfd does not."""
