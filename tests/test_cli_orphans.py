@@ -110,6 +110,29 @@ def test_limits_of_an_orphan(seconds: float, words: list[str], status: int) -> N
     )
 
 
+@pytest.mark.skipif(not HAS_PEAK, reason="the peak of a running process is not measured")
+@pytest.mark.parametrize(
+    ("words", "status", "line"),
+    [
+        (["--limit-maxrss", "900M"], 125, "unknown: they run on, and have waited for others"),
+        (["--limit-maxrss", "50M", "--tree"], 123, "is over the limit"),
+        (["--limit-maxrss", "900M", "--tree"], 0, "earlier use only as it was sampled"),
+        (["--limit-tree-rss", "900M"], 0, "earlier use only as it was sampled"),
+        (["--limit-cputime", "0.15"], 123, "is over the limit"),
+        (["--limit-cputime", "60"], 0, "later use is not compared"),
+    ],
+    ids=["unknown", "sampled above", "sampled below", "tree", "CPU time", "CPU time below"],
+)
+def test_one_that_has_waited_runs_on(words: list[str], status: int, line: str) -> None:
+    """Of what it has waited for, nobody knows the peaks, but in samples."""
+    work = f"{sys.executable} -S -c {shlex.quote(WORK.format(0))}"
+    server = f"{work}; touch worked; exec sleep 8 <&- >&- 2>&-"
+    wait = "until [ -e worked ]; do sleep 0.05; done; sleep 0.3"
+    done = run(*words, "-o", "/dev/null", "sh", "-c", f"( sh -c {shlex.quote(server)} & ); {wait}")
+    assert (done.returncode, done.stderr.count("\n")) == (status, 1)
+    assert line in done.stderr
+
+
 # An orphan tells the program who is its parent.
 WHOSE = """
 import os, time

@@ -517,13 +517,14 @@ PROMISES = [
     ),
     Promise(
         COMMAND,
-        """If the known PSS alone is over the limit, it is exceeded, and `--kill` ends the
-        tree. - If only the sum with this RSS is over it, a line says that it may be exceeded.""",
+        """If the lower bound of a sample is over the limit, it is exceeded, and `--kill` ends the
+        tree. - If the upper bound of each sample is within it, it is kept. - Otherwise the status
+        is 125, and a line shows both bounds.""",
         "test_cli_pss.py::test_verdicts",
     ),
     Promise(
         COMMAND,
-        "If the program ended before the second sample, PSS gives status 125.",
+        "If the program ended before the second sample, the status is 125.",
         "test_cli_pss.py::test_limit_of_a_short_program",
     ),
     Promise(
@@ -592,16 +593,26 @@ PROMISES = [
     ),
     Promise(
         COMMAND,
-        """`rusage` waits for them up to half a second after the program, unless a signal arrives;
-        it is not forwarded. If they run on, their figures so far count, and a line says so
-        unless these are over the limit.""",
-        """test_cli_orphans.py::test_limits_of_an_orphan
+        """`rusage` waits for them half a second after the program, and up to five seconds while one
+        that the program has left uses CPU time, unless a signal arrives; it is not forwarded.""",
+        """test_cli_orphans.py::test_busy_ones_are_waited_for_longer
         test_cli_orphans.py::test_signal_ends_the_wait""",
     ),
     Promise(
         COMMAND,
-        "Processes left by earlier runs, `--prepare` or the caller are not counted",
-        "test_cli_orphans.py::test_those_from_before",
+        """If they run on, their own peaks and their CPU time so far count; a line says that later
+        use, and use before exec, is not compared. If one has waited for children, whose peaks are
+        unknown, `--limit-maxrss` gives 125; with `--tree`, the samples count.""",
+        """test_cli_orphans.py::test_limits_of_an_orphan
+        test_cli_orphans.py::test_one_that_has_waited_runs_on""",
+    ),
+    Promise(
+        COMMAND,
+        """What the program leaves is not counted, and a line says why, while another process is a
+        child of `rusage`, such as one that an earlier run has left; where a sandbox refuses waitid
+        or prctl; and as process 1 of a container""",
+        """test_cli_orphans.py::test_those_from_before
+        test_cli_orphans.py::test_orphans_without_waitid test_cli_orphans.py::test_process_1""",
     ),
     Promise(
         COMMAND,
@@ -720,14 +731,13 @@ PROMISES = [
     ),
     Promise(
         TREES,
-        """On Linux, all trees together keep at most 256 file descriptors open, and at most a
-        quarter of those that are permitted.""",
-        """test_tree.py::test_more_members_than_open_files
-        test_tree.py::test_no_more_than_a_quarter_of_the_descriptors""",
+        "A reading on Linux needs four free file descriptors, and leaves none open.",
+        "test_tree.py::test_few_free_descriptors test_tree.py::test_no_file_stays_open",
     ),
     Promise(
         "rusage/_tree.py::Tree",
-        "Members are known by their process IDs and start times.",
+        """Members are known by the inodes of their pidfds on Linux 6.9 and later, and elsewhere by
+        process IDs, start times and parents.""",
         "test_tree_kernels.py::test_reused_number",
     ),
     Promise(
@@ -751,9 +761,8 @@ PROMISES = [
     ),
     Promise(
         "rusage/_tree.py::Tree.send_signal",
-        """On Windows and on Linux no other process can receive the signal; before Linux 6.9, and
-        without a free file descriptor, another process can that has got the process ID within 10 ms
-        of the member's start.""",
+        """On Windows and on Linux no other process can receive the signal; before Linux 6.9 another
+        process can that has got the process ID within 10 ms of the member's start.""",
         "test_tree_scenes.py::test_reused_number",
     ),
     Promise(

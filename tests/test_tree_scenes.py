@@ -360,7 +360,7 @@ def test_kernel_without_smaps_rollup(tmp_path: Path) -> None:
     program, source = tmp_path / "program", PROGRAMS / "no_smaps_rollup.c"
     subprocess.run([compiler, f"-I{PROGRAMS.parent.parent}", source, "-o", program], check=True)
     done = subprocess.run([program], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["ENOTSUP", "EPERM"]
+    assert done.stdout.split() == ["EOPNOTSUPP", "EPERM"]
 
 
 @pytest.mark.thorough

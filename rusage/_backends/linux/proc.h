@@ -185,14 +185,14 @@ static int rusage_read_size(int directory, const char *name, const char *start, 
                : error;
 }
 
-/* Get the proportional set size of a process, in KiB; return the same, or ENOTSUP if the kernel has
+/* Get the proportional set size of a process, in KiB; return the same, or EOPNOTSUPP if the kernel has
    no such file (before Linux 4.14): its files are not hidden then. */
 static int rusage_read_pss(int directory, int64_t *size)
 {
     int error = rusage_read_size(directory, "smaps_rollup", "\nPss:", size);
 
     if (error == EPERM && access("/proc/self/smaps_rollup", F_OK) != 0 && errno == ENOENT)
-        error = ENOTSUP;
+        error = EOPNOTSUPP;
     return error;
 }
 
