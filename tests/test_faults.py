@@ -49,12 +49,12 @@ def test_reading(folder: Path, scene: str) -> None:
 
 def test_reading_of_tree(folder: Path) -> None:
     """The calls of one reading, after a parent has waited for a child."""
-    assert_nothing_differs(folder, "trees few", "4")
+    assert_nothing_differs(folder, "trees", "4")
 
 
 @pytest.mark.thorough
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("scene", ["record", "trees", "trees few", "trees listed"])
+@pytest.mark.parametrize("scene", ["record", "trees", "trees listed"])
 def test_scene(folder: Path, scene: str) -> None:
-    """All calls, where trees keep files open, where they do not, and without lists of children."""
+    """All calls, with and without lists of children."""
     assert_nothing_differs(folder, scene)

@@ -502,12 +502,16 @@ def test_room_for_figures(run: Run) -> None:
 
 
 def test_reading_that_fails_half_way(run: Run) -> None:
-    """The later ones are as if it had not been: a child's time is not counted in its parent too."""
-    ended = f"gone 50 {waits(ROOT, 900_000)}"
-    family = f"{FAMILY} tree 10 {YOUNG._replace(parent=10)} sample {ended}"
+    """The later ones are as if it had not been: a child's time is not counted in its parent too.
+
+    Of two that have ended, the first was entered into the sums when the second fails.
+    """
+    young = YOUNG._replace(parent=10)
+    ended = f"gone 50 gone 51 {waits(ROOT, 1_600_000)}"
+    family = f"{FAMILY} tree 10 {young} {young._replace(pid=51)} sample {ended}"
     expected = run(f"{family} sample members")
     failed = 0
-    for looks in range(1, 12):
+    for looks in range(1, 14):
         # 31 is ERROR_GEN_FAILURE of Windows too
         half = f"later {looks} set failure 31 sample calm set failure 0"
         *_, reading, sample, members = run(f"{family} {half} sample members")

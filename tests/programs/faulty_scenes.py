@@ -555,13 +555,11 @@ def play_story(faults: list[Fault]) -> tuple[list[Fault], Reader, list[Reader]]:
 def play_trees(report: Report, mode: str, step: str) -> None:
     """Play the story for all faults, or those of one step.
 
-    Trees keep files open, 256 in all; "few": other trees do; "listed": all processes are listed,
-    as where the kernel has no lists of children.
+    "listed": all processes are listed, as where the kernel has no lists of children.
     """
-    others = [rusage.Tree() for _ in range(90 if mode == "few" else 0)]
     if mode == "listed":
         LIB.faults_refuse(b"access")
-    at_once = 24 if mode == "" else 200  # so that all trees can keep theirs
+    at_once = 200
     possible, control, _ = play_story([])
     report.add(None, control.differences)
     faults = [fault for fault in possible if step in ("", str(fault.step))]
@@ -572,8 +570,6 @@ def play_trees(report: Report, mode: str, step: str) -> None:
                 report.add(reader.fault, reader.differences)
     if len(os.listdir("/proc/self/fd")) != open_before:
         report.add(None, ["files are left"])
-    for tree in others:
-        tree.close()
 
 
 # --- What is read at once ---

@@ -20,7 +20,7 @@ from commands import FLOAT_FLAGS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ROOT / "tests" / "programs"
-SCENES = ["process", "memory", "block", "record", "trees", "trees few", "trees listed"]
+SCENES = ["process", "memory", "block", "record", "trees", "trees listed"]
 # A /proc that hides what may not be read.
 IN_NAMESPACES = ["unshare", "--pid", "--fork", "--kill-child", "--mount"]
 IN_NAMESPACES += ["sh", "-c", 'mount -t proc -o hidepid=2 proc /proc && exec "$@"', "sh"]

@@ -435,7 +435,9 @@ static int rusage_tree_begin(rusage_tree *tree, int pid)
     if (error != 0)
         return error;
     snprintf(path, sizeof path, "/proc/%d/status", pid);
+    rusage_lock_files();
     error = rusage_read_number(AT_FDCWD, path, "\nTgid:", &number);
+    rusage_unlock_files();
     if (error == ENOENT)
         error = kill(pid, 0) != 0 && errno != EPERM ? errno : EPERM;
     if (error == 0 && number != pid)
