@@ -49,19 +49,10 @@ def test_standard_streams_and_status_pass_through(monkeypatch: pytest.MonkeyPatc
     ("command", "status", "text"),
     [
         (["/no/such/program"], 127, "rusage: /no/such/program: No such file or directory\n"),
-        (
-            ["no such program \x1b"],
-            127,
-            r"no such program \x1b: no program has this name: leave out the quotes",
-        ),
-        (["exit", "7"], 127, "directory; use sh -c for a builtin of the shell\n"),
-        (["/etc/passwd"], 126, "Permission denied; the file is not executable: chmod"),
-        (["script.py"], 127, "; use python3 script.py\n"),
-        (["./script.py"], 126, "; use python3 ./script.py\n"),
-        (["runs.py"], 127, "; use ./runs.py\n"),
-        (["./runs.py"], 127, "; the interpreter in its first line is missing\n"),
-        (["./bin"], 126, "; this is a directory\n"),
-        (["A=b", "true"], 127, "; use env for a variable: env A=b COMMAND\n"),
+        (["no such \x1b"], 127, "rusage: no such \\x1b: No such file or directory\n"),
+        (["/etc/passwd"], 126, "rusage: /etc/passwd: Permission denied\n"),
+        (["./runs.py"], 127, "rusage: ./runs.py: No such file or directory\n"),
+        (["./bin"], 126, "rusage: ./bin: Permission denied\n"),
         (["sh", "-c", "kill -9 $$"], 128 + 9, "signal 9 (SIGKILL)"),
         # A shell ends a loop then.
         (["sh", "-c", "kill -2 $$; exit 1"], -signal.SIGINT, "signal 2 (SIGINT)"),
@@ -86,7 +77,6 @@ def test_exit_status(
     Path("bin").mkdir()
     Path("bin/a_script").write_text('test "$1" = "x y"\n')
     Path("bin/a_script").chmod(0o755)
-    Path("script.py").touch()
     Path("runs.py").write_text("#!/no/such/interpreter\n")
     Path("runs.py").chmod(0o755)
     monkeypatch.setenv("PATH", f"bin:{os.environ['PATH']}")

@@ -168,7 +168,7 @@ def test_unknown_field_in_format() -> None:
     with open("report", encoding="utf-8") as report:
         assert report.read() == "?{maxrss} ?{nonsense} ?{maxrss} ?i 0\n"
     assert done.stderr.splitlines() == [
-        "rusage: --format: no figure maxrss; did you mean %{ru_maxrss}?",
+        "rusage: --format: no figure maxrss; a field is written as %{ru_maxrss}",
         "rusage: --format: no figure nonsense; a field is written as %{ru_maxrss}",
     ]
     assert done.returncode == 0

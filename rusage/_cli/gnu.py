@@ -101,10 +101,7 @@ def report(
         first = f"Command {how}\n"
     text = first + re.sub(DIRECTIVE, replacement, layout)
     for name in unknown:
-        from .hints import suggestion
-
-        meant = suggestion(name, [*FIELDS, "elapsed"], "%{{{}}}")
-        complain("--format", f"no figure {name}{meant or '; a field is written as %{ru_maxrss}'}")
+        complain("--format", f"no figure {name}; a field is written as %{{ru_maxrss}}")
     return text
 
 

@@ -344,9 +344,7 @@ def parse(arguments: list[str]) -> tuple[Options, list[str]]:
     try:
         pairs, command = getopt.getopt(arguments, letters, names)
     except getopt.GetoptError as error:
-        from .hints import of_option
-
-        fail(of_option(error.msg, error.opt, [name.rstrip("=") for name in names], arguments))
+        fail(error.msg.partition(";")[0])  # CPython 3.14 lists the options as they are in names
     given = [(known[word], text) for word, text in pairs]
     for option, _ in given:
         if option.name in SHOWN:

@@ -162,9 +162,7 @@ def run(
         )
         return CANCELED
     except OSError as error:
-        from .hints import of_program
-
-        complain(name, of_program(command, error))
+        complain(name, error.strerror)
         return NOT_FOUND if isinstance(error, FileNotFoundError) else CANNOT_EXECUTE
 
 
