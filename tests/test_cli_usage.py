@@ -1,6 +1,9 @@
 """The options of ``rusage`` and their errors, ``--help``, and ``python -m rusage`` alone."""
 
 import json
+import signal
+import subprocess
+import sys
 import textwrap
 from collections.abc import Callable
 from importlib.metadata import version
@@ -163,3 +166,18 @@ def test_options_that_the_system_lacks(
     with pytest.raises(SystemExit, match="2"):
         table.parse([*words, "true"])
     assert f"rusage: {BACKEND.name} has no pss: it counts otherwise\n" in capsys.readouterr().err
+
+
+def test_ctrl_c_before_the_program_starts() -> None:
+    """Also while the modules of the command are imported, it ends without a traceback."""
+    script = (
+        "import importlib.metadata, os, signal, sys\n"
+        "def hook(event, arguments):\n"
+        "    if event == 'import' and arguments[0].startswith('rusage._cli.main'):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.addaudithook(hook)\n"
+        "(point,) = importlib.metadata.entry_points(group='console_scripts', name='rusage')\n"
+        "point.load()()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")
