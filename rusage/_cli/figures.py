@@ -63,6 +63,8 @@ class Ended:
     counted = True
     """Whether a series' statistics include it: not if it failed or a signal ended the series."""
 
+    stopped = False
+    """Whether a signal meanwhile ended the series."""
     position = 1
     """In its round."""
     orphans: OrphanUsage | None = None
@@ -186,6 +188,15 @@ class Series:
     def counted(self) -> list[Ended]:
         """The runs in the statistics."""
         return [run for run in self.runs if run.counted]
+
+    @property
+    def failures(self) -> list[tuple[int, Ended]]:
+        """The runs, with their numbers, that failed by themselves or by ``--kill``."""
+        return [
+            (number, run)
+            for number, run in enumerate(self.runs, 1)
+            if run.killed or (run.code and not run.stopped)
+        ]
 
     @property
     def largest_tree(self) -> TreePeak | None:

@@ -173,7 +173,7 @@ def markdown_of_runs(found: list[Series], options: Options, file: TextIO | None)
         ["command", *(as_code(each.text) for each in found)],
         ["runs", *(f"{len(each.counted)}" for each in found)],
     ]
-    failures = [sum(run.code != 0 for run in each.runs) for each in found]
+    failures = [len(each.failures) for each in found]
     if any(failures):
         columns.append(["failures", *map(str, failures)])
     for name, limit in options.limits.items():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from .._getrusage import fields
 from .figures import FIGURES, TOO_SHORT, outcome, quantity
 from .output import RED, in_a_line, is_colored, paint, width_of
@@ -75,7 +77,8 @@ def of_run(found: Series, options: Options, file: TextIO | None) -> str:
     sent = "; signals of --kill were sent" if ended.killed else ""
     lack = f"; {LACK_OF_MEMORY}" if ended.oom_killed else ""
     rows[last] = outcome(ended.code).removeprefix("exit status ") + sent + lack
-    return "\n".join(lines(rows, file, alarming=[last] if ended.code else []))
+    alarming = [] if ended.code in {0, -signal.SIGINT} else [last]
+    return "\n".join(lines(rows, file, alarming=alarming))
 
 
 def _tree(ended: Ended) -> str:

@@ -102,8 +102,9 @@ def _make_run(turn: Turn, options: Options, signals: Signals, hidden: HiddenOutp
     ended.position = turn.position
     stopped_by = ending_signal(signals)
     code = 0 if options.ignore_failure else ended.code
-    ended.counted = not code and stopped_by is None
-    if code and stopped_by is None:
+    ended.stopped = stopped_by is not None
+    ended.counted = not code and not ended.stopped
+    if code and not ended.stopped:
         what = f"{'warm-up ' if is_warmup else ''}run {len(made)}"
         _explain_end(series.name, f"{what} ({outcome(code)}); see --ignore-failure", hidden)
     return code

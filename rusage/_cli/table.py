@@ -23,7 +23,7 @@ def of_runs(found: list[Series], options: Options, file: TextIO | None) -> str:
     table = []
     if found[0].summary:
         table = _laid_out(_table(found, options), width, colored=is_colored(file))
-    below = lines(_rows(found, options), file, alarming={"failures", "stopped by"})
+    below = lines(_rows(found, options), file, alarming={"failures"})
     sentences = conclusions(found) + about_outliers(found)
     parts = [table + below]
     if options.compare:
@@ -41,10 +41,11 @@ def _table(found: list[Series], options: Options) -> list[list[str]]:
 
 
 def _summaries(series: Series) -> list[list[str]]:
-    rows = [["", "mean", "deviation", "min", "median", "max"]]
+    rows = [["", "median", "mean", "deviation", "min", "max"]]
     for name, figure in FIGURES.items():
         if figure.in_series and name in series.summary:
-            values = series.summary[name]
+            mean, deviation, least, middle, most = series.summary[name]
+            values = [middle, mean, deviation, least, most]
             cells = ["-" if value is None else figure.shown(value) for value in values]
             rows.append([figure.row, *cells])
     return rows
@@ -149,10 +150,9 @@ def _failures(found: list[Series]) -> str:
     failed = []
     for at, each in enumerate(found, 1):
         of_command = "" if len(found) == 1 else f" of command {at}"
-        for number, run in enumerate(each.runs, 1):
-            if run.code or run.killed:
-                how = "--kill" if run.killed else outcome(run.code)
-                failed.append(f"run {number}{of_command} ({how})")
+        for number, run in each.failures:
+            how = "--kill" if run.killed else outcome(run.code)
+            failed.append(f"run {number}{of_command} ({how})")
     more = ", ..." if len(failed) > 8 else ""
     if any(run.oom_killed for each in found for run in each.runs):
         more += f"; {LACK_OF_MEMORY}"
