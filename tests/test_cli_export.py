@@ -110,17 +110,35 @@ def test_when_the_program_was_started() -> None:
     assert text().splitlines()[0].endswith(",started (UTC)")
 
 
-def test_append_to_another_head() -> None:
+@pytest.mark.parametrize("head", ["command,run,counted\nx,1,1\n", "\n", "\n\nx", "x"], ids=repr)
+def test_append_to_another_head(head: str) -> None:
     """It is refused before the run, since the columns would be other ones than the head says."""
-    Path("report").write_text("command,run,counted\nx,1,1\n")
+    Path("report").write_text(head)
     done = run("--append", "--csv", "touch", "started")
     assert (done.returncode, Path("started").exists()) == (125, False)
     assert done.stderr == "rusage: report: its first line is not the head of this report\n"
-    assert text() == "command,run,counted\nx,1,1\n"
-    assert run("--csv", "true").returncode == run("--append", "--csv", "true").returncode == 0
+    assert text() == head
+
+
+def test_append_to_no_rows() -> None:
+    """An empty file gets the head; one whose line has no end gets that too."""
     Path("report").write_text("")
     assert run("--append", "--csv", "true").returncode == 0
     assert len(table("report")) == 1
+    Path("report").write_text(text().splitlines()[0])
+    assert run("--append", "--csv", "true").returncode == 0
+    assert run("--append", "--csv", "true").returncode == 0
+    assert [row["command"] for row in table("report")] == ["true"] * 2
+
+
+@pytest.mark.parametrize(
+    ("options", "start"), [(["--json"], "\n{"), ([], "\ncommand "), (["-f", "e"], "e")], ids=str
+)
+def test_append_behind_part_of_a_line(options: list[str], start: str) -> None:
+    """The report begins a line, except for GNU time's: a script may print the start of the line."""
+    Path("report").write_text("part ")
+    assert run("--append", *options, "true").returncode == 0
+    assert text().startswith(f"part {start}")
 
 
 def test_csv_of_single_run() -> None:
@@ -211,18 +229,23 @@ MOVES = ["mv x.csv y", "mv x.csv y; echo own > x.csv", "mv x.csv y; ln -s /dev/n
     ids=str,
 )
 def test_file_that_the_program_moves(change: str, words: list[str]) -> None:
-    """It keeps its content, except that ``-o`` empties it first. No report is written: 125."""
-    for failure, status in (0, 125), (3, 3):
+    """A report that replaces has the name at the end, and the moved file keeps its content.
+
+    The report of ``-o`` is in the file that was opened, as GNU time's.
+    """
+    for status in 0, 3:
         Path("x.csv").unlink(missing_ok=True)
         Path("x.csv").write_text("before\n")
-        done = plain(*words, "sh", "-c", f"rm -f y; {change}; sleep 0.1; exit {failure}")
-        assert done.returncode == status
-        assert (
-            "rusage: x.csv: the file was removed or replaced before the report was written\n"
-            in done.stderr
-        )
-        assert Path("y").read_text() == ("" if words[0] == "-o" else "before\n")
-        assert "own" not in change or Path("x.csv").read_text() == "own\n"
+        done = plain(*words, "sh", "-c", f"rm -f y; {change}; sleep 0.1; exit {status}")
+        assert (done.returncode, "rusage: x.csv" in done.stderr) == (status, False)
+        moved = Path("y").read_text()
+        if words[0].endswith("o"):
+            assert moved.startswith("before\n" if "a" in words[0] else "wall time")
+            assert "exit status" in moved
+            assert "own" not in change or Path("x.csv").read_text() == "own\n"
+        else:
+            assert moved == "before\n"
+            assert Path("x.csv").read_text().startswith(("command,run", "elapsed (seconds)"))
 
 
 @needs_sh

@@ -8,12 +8,13 @@ import mmap
 import os
 import shutil
 import stat
+import struct
 import subprocess
 import sys
 import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
 import forked
@@ -38,7 +39,7 @@ REPORTS = [("--against", "--export"), ("--against", "-o"), ("--export", "-o")]
     [*((0, other) for other in range(6)), *((other, 0) for other in range(1, 6)), (3, 4)],
 )
 def test_two_reports_in_one_file(first: int, second: int) -> None:
-    """By whatever names: neither is written, and the baseline stays. A new file does not stay."""
+    """By whatever names: neither is written, and the baseline stays. That of ``-o`` is made."""
     here = Path.cwd()
     names = [each.format(here=here, name=here.name) for each in [*SPELLINGS, "hard.json"]]
     assert plain("--export", "base.json", "true").returncode == 0
@@ -54,8 +55,10 @@ def test_two_reports_in_one_file(first: int, second: int) -> None:
     Path("base.json").unlink()
     Path("hard.json").unlink()
     if 5 not in (first, second):
+        assert plain("--export", one, "--export", other, "touch", "ran").returncode == 2
+        assert sorted(os.listdir()) == ["link.json"]
         assert plain("--export", one, "-o", other, "touch", "ran").returncode == 2
-    assert sorted(os.listdir()) == ["link.json"]
+        assert sorted(os.listdir()) == ["base.json", "link.json"]
 
 
 def test_device_of_two_reports() -> None:
@@ -83,14 +86,12 @@ def test_killed_while_the_report_is_written(program: Callable[..., str]) -> None
     assert int(program("replaced_files.py", "killed")) > 20
 
 
-@pytest.mark.parametrize("way", ["rename", "hard link", "append"])
+@pytest.mark.parametrize("way", ["replace", "append"])
 def test_file_that_may_not_grow(way: str) -> None:
     """RLIMIT_FSIZE ends the report at a byte: the old one stays, without a temporary file."""
     resource = pytest.importorskip("resource", reason="this system has no limit for files")
-    old = "o" * 100
+    old = f"{'o' * 99}\n"
     Path("x.csv").write_text(old)
-    if way == "hard link":
-        os.link("x.csv", "y")
     for size in 0, 50, 100, 101, 120:
         limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
         option = ["-ao", "x.csv"] if way == "append" else ["--export", "x.csv"]
@@ -105,7 +106,7 @@ def test_file_that_may_not_grow(way: str) -> None:
 @pytest.mark.parametrize("content", ["", "o", "o" * 100_000], ids=len)
 @pytest.mark.parametrize("way", ["rename", "hard link", "folder"])
 def test_replaced_file_keeps_what_it_is(content: str, way: str) -> None:
-    """Its mode, its names, and the link to it; in a folder without permission too."""
+    """Its mode, and the link to it; in a folder without permission too. A hard link stays."""
     Path("d").mkdir()
     file = Path("d/x.json")
     file.write_text(content)
@@ -127,9 +128,60 @@ def test_replaced_file_keeps_what_it_is(content: str, way: str) -> None:
     after = file.stat()
     assert stat.S_IMODE(after.st_mode) == 0o666
     assert (after.st_uid, after.st_gid) == (before.st_uid, before.st_gid)
-    assert (after.st_ino != before.st_ino) == (way == "rename" and bool(content))
+    assert (after.st_ino != before.st_ino) == (way != "folder")
     assert os.listdir("d") == ["x.json"]
-    assert way != "hard link" or record("y")["command"] == ["true"]
+    assert way != "hard link" or Path("y").read_text() == content
+
+
+def acl(*entries: tuple[int, int]) -> bytes:
+    """Return an ACL as Linux stores it, of tags and permissions; a named user is 1000."""
+    ids = {0x02: 1000}
+    packed = [struct.pack("<HHI", tag, mode, ids.get(tag, 2**32 - 1)) for tag, mode in entries]
+    return struct.pack("<I", 2) + b"".join(packed)
+
+
+READERS = acl((0x01, 6), (0x02, 6), (0x04, 0), (0x10, 6), (0x20, 0))
+"""The owner and user 1000, and not the group."""
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="this system has no extended attributes")
+@pytest.mark.parametrize("owner", ["file", "folder"])
+def test_readers_of_a_replaced_file(owner: str) -> None:
+    """They are the same, by the ACL of the file, and whatever its folder gives to new ones."""
+    Path("x.json").write_text("old")
+    Path("x.json").chmod(0o640)
+    try:
+        if owner == "file":
+            os.setxattr("x.json", "system.posix_acl_access", READERS)
+            os.setxattr("x.json", "user.note", b"kept")
+        else:
+            os.setxattr(".", "system.posix_acl_default", READERS)
+    except OSError:
+        pytest.skip("this file system has no ACLs")
+
+    def rights() -> dict[str, object]:
+        names = os.listxattr("x.json")
+        return {"mode": os.stat("x.json").st_mode} | {
+            name: os.getxattr("x.json", name) for name in names
+        }
+
+    before = rights()
+    assert plain("--export", "x.json", "true").returncode == 0
+    assert rights() == before
+
+
+@needs_sh
+def test_file_that_is_mounted(tmp_path: Path) -> None:
+    """As by ``docker run -v``: it cannot be replaced, so it is written to."""
+    Path("x.json").write_text("old" * 10_000)
+    mounted = 'mount --bind x.json x.json && exec "$@"'
+    before = ["unshare", "--mount", "sh", "-c", mounted, "sh"]
+    if shutil.which("unshare") is None or subprocess.run([*before, "true"], check=False).returncode:
+        pytest.skip(reason="no permission to mount: run it as root on Linux")
+    command = [*before, *RUSAGE, "--export", "x.json", "true"]
+    assert subprocess.run(command, stderr=subprocess.PIPE, check=False).returncode == 0
+    assert record("x.json")["command"] == ["true"]
+    assert os.listdir(tmp_path) == ["x.json"]
 
 
 def test_report_after_anothers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,17 +197,27 @@ def test_report_after_anothers(monkeypatch: pytest.MonkeyPatch) -> None:
         assert Path("x").read_text() == after
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows replaces no open file")
-@pytest.mark.parametrize("name", ["ENOSPC", "EDQUOT", "EFBIG", "EIO", "EACCES", "EROFS"])
-def test_error_of_the_new_file(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that the old file would have too leaves that alone; after others it is overwritten."""
+@pytest.mark.parametrize("name", ["ENOSPC", "EDQUOT", "EIO", "EACCES", "EPERM", "EROFS", "EBUSY"])
+@pytest.mark.parametrize("call", ["open", "replace"])
+def test_error_of_the_new_file(name: str, call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If only the folder refuses it, the old file is written to; that one stays otherwise."""
     Path("x").write_text("old")
-    refused = Mock(side_effect=OSError(getattr(errno, name), "refused"))
-    monkeypatch.setattr(files, "_rename_over", refused)
+    refused, function = OSError(getattr(errno, name), "refused"), getattr(os, call)
+
+    def patched(path: str, *rest: Any) -> Any:
+        if path.startswith(".rusage-"):
+            raise refused
+        return function(path, *rest)
+
+    monkeypatch.setattr(os, call, patched)
+    is_written = False
+    keeps = name in {"ENOSPC", "EDQUOT", "EIO"}
     with contextlib.ExitStack() as closing:
-        is_written = files.ReportFile("x", closing).replace(lambda _: "new")
-    keeps = name not in {"EACCES", "EROFS"}
+        if keeps and call == "open":  # before the program runs
+            closing.enter_context(pytest.raises(OSError, match="refused"))
+        is_written = files.Export("x", "", closing).replace(lambda _: "new")
     assert (is_written, Path("x").read_text()) == (not keeps, "old" if keeps else "new\n")
+    assert os.listdir() == ["x"]
 
 
 # --- Without a report ---
@@ -175,32 +237,50 @@ def test_error_of_the_new_file(name: str, monkeypatch: pytest.MonkeyPatch) -> No
     ids=" ".join,
 )
 def test_file_without_a_report(words: list[str]) -> None:
-    """A new one goes; one that was there before keeps its content, unless ``-o`` is open alone."""
+    """None is made, but for ``-o``, as by GNU time, which also empties its file if all are open."""
     Path("matplotlib.py").touch()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([".", *sys.path])}
     Path("link.csv").symlink_to("target.csv")
-    for name in words[1], "link.csv":
-        options = [words[0], name, *words[2:]] if words[0] != "--plot" else words
-        done = plain(*options, env=environment)
+    for name, target in (words[1], words[1]), ("link.csv", "target.csv"):
+        if name != target and words[0] == "--plot":
+            continue
+        done = plain(words[0], name, *words[2:], env=environment)
         assert done.returncode in {125, 127}, done.stderr
-        assert not Path(words[1]).exists()
-        assert not Path("target.csv").exists()
+        assert os.path.exists(target) == (words[0] == "-o")
+        assert words[0] != "-o" or Path(target).read_bytes() == b""
     Path(words[1]).write_text("before")
     plain(*words, env=environment)
     is_emptied = words[0] == "-o" and "--export" not in words
     assert Path(words[1]).read_text() == ("" if is_emptied else "before")
+    assert not [name for name in os.listdir() if name.startswith(".rusage-")]
 
 
 @needs_sh
-def test_file_of_the_program() -> None:
-    """It is not removed, though it has the name of the new file, and is empty too."""
-    for option in "-o", "--export":
-        assert plain(option, "x.csv", "sh", "-c", "rm x.csv; : >x.csv").returncode == 125
-        assert Path("x.csv").read_text() == ""
-        Path("x.csv").unlink()
+def test_run_that_cannot_start_while_another_appends() -> None:
+    """The other's report stays."""
+    waits = "while ! [ -e over ]; do sleep 0.01; done"
+    with forked.popen([*RUSAGE, "-a", "-o", "f", "sh", "-c", waits], stderr=-1) as other:
+        while not Path("f").exists():
+            time.sleep(0.01)
+        assert plain("-a", "-o", "f", "/no/such/program").returncode == 127
+        Path("over").touch()
+        assert other.wait() == 0
+    assert Path("f").read_text().count("exit status") == 1
 
 
-# --- Several runs append ---
+# --- Several runs at once ---
+
+
+def test_exports_at_once() -> None:
+    """Each replaces the file by the whole report; the last one remains."""
+    for old in False, True:
+        assert Path("x.json").exists() == old
+        command = [*RUSAGE, "--export", "x.json", "sleep", "0.3"]
+        started = [forked.popen(command, stderr=subprocess.PIPE) for _ in range(20)]
+        assert [each.communicate()[1].count(b"rusage: ") for each in started] == [0] * 20
+        assert [each.returncode for each in started] == [0] * 20
+        assert record("x.json")["command"] == ["sleep", "0.3"]
+        assert os.listdir() == ["x.json"]
 
 
 @pytest.mark.parametrize("options", [["--csv"], []], ids=["csv", "text"])
@@ -242,3 +322,39 @@ def test_dangling_link_through_a_missing_folder() -> None:
     done = plain("--export", "link.json", "sh", "-c", ">ran")
     assert (done.returncode, os.path.exists("ran")) == (125, False)
     assert not os.path.lexists("x.json")
+
+
+# --- Encodings and open files ---
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin1", "cp1252", "utf-16"])
+@pytest.mark.parametrize(
+    "options",
+    [["-f", "%x %C"], ["-v"], [], ["--csv"], ["-o", "-", "-n", "2", "--markdown"]],
+    ids=str,
+)
+def test_encoding_that_lacks_characters(encoding: str, options: list[str]) -> None:
+    r"""No report is lost. GNU time's has the bytes of the command, others have \u2192."""
+    command = [*RUSAGE, *options, "true", "\u2192", b"\xff"]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
+    if options[:1] in (["-f"], ["-v"]):
+        assert b"true \xe2\x86\x92 \xff" in done.stderr
+    elif options:
+        shown = (done.stdout + done.stderr).decode(encoding)
+        assert ("\u2192" if encoding == "utf-16" else r"\u2192") in shown
+        assert r"\xff" in shown
+
+
+@pytest.mark.parametrize("words", [["-o", "x"], ["--export", "x.csv"], ["--pid", "1"]], ids=str)
+def test_too_few_open_files(words: list[str]) -> None:
+    """The message does not blame standard output."""
+    resource = pytest.importorskip("resource", reason="this system has no limit for open files")
+    for count in range(4, 7):
+        limit = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (count, count))
+        command = [*words, *([] if words[0] == "--pid" else ["true"])]
+        done = plain(*command, preexec_fn=limit)
+        assert "standard output" not in done.stderr
+        assert "Traceback" not in done.stderr
+        assert done.returncode == 0 or "rusage: " in done.stderr

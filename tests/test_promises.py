@@ -505,7 +505,7 @@ PROMISES = [
     ),
     Promise(
         COMMAND,
-        "A file with another header is refused before the run.",
+        "A file with another first line is refused before the run.",
         "test_cli_export.py::test_append_to_another_head",
     ),
     Promise(
@@ -644,8 +644,37 @@ PROMISES = [
     ),
     Promise(
         COMMAND,
-        "A new file without a report is removed.",
+        "Without a report, no file is made.",
         "test_cli_files.py::test_file_without_a_report",
+    ),
+    Promise(
+        COMMAND,
+        """It has the mode, the owner and, on Linux, the extended attributes of the old one, such as an
+        ACL. A hard link, and a process that has the old file open, keep the old report.""",
+        """test_cli_files.py::test_replaced_file_keeps_what_it_is
+        test_cli_files.py::test_readers_of_a_replaced_file""",
+    ),
+    Promise(
+        COMMAND,
+        """The report is written into the file itself if its folder allows no other one, its owner
+        cannot be kept, or it is a mount point, as with `docker run -v FILE:FILE`.""",
+        """test_cli_files.py::test_error_of_the_new_file
+        test_cli_files.py::test_file_that_is_mounted""",
+    ),
+    Promise(
+        COMMAND,
+        "Except in GNU time's formats, it begins a line.",
+        "test_cli_export.py::test_append_behind_part_of_a_line",
+    ),
+    Promise(
+        COMMAND,
+        "Reports of several runs at once do not mix.",
+        "test_cli_files.py::test_runs_append_at_once",
+    ),
+    Promise(
+        COMMAND,
+        "In GNU time's formats, the bytes of the command are written as they are, in any encoding.",
+        "test_cli_files.py::test_encoding_that_lacks_characters",
     ),
     Promise(
         COMMAND,

@@ -1,4 +1,7 @@
-"""The files of reports: each keeps its content until the whole report is in its place."""
+"""The files of reports: ``--output`` adds to its file as GNU time does, other reports replace one.
+
+A file that is replaced has the report that it had, or the whole new one.
+"""
 
 from __future__ import annotations
 
@@ -12,97 +15,99 @@ import time
 from .._calls import os_error
 from .._units import shown
 from .options import fail
-from .output import Stream, complain
+from .output import CANCELED, STANDARD_OUTPUT, Stream, complain
 
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import TextIO
+    from typing import BinaryIO
 
     from .options import Options
 
-# Errors that the file itself would have too, where the content would be lost.
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+# Errors of files that can be written to, but not replaced: the folder allows no other file, the
+# owner cannot be kept, or the file is a mount point.
+IRREPLACEABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY}
 
 # For how many seconds a lock is tried: the caller may hold it while this process runs.
 LOCK_S = 1.0
 
+WRITING = os.O_WRONLY | getattr(os, "O_BINARY", 0)
+
 
 def open_reports(
     options: Options, closing: contextlib.ExitStack
-) -> tuple[Stream | ReportFile, list[ReportFile]]:
+) -> tuple[Stream | Output, list[Export]]:
     """Open the files of all reports: of the one that ``--output`` is about, and of the others.
 
-    Exits, before a file is emptied, if two reports are in the same one.
+    Exits, before a file is emptied, if that is impossible, or if two reports are in the same one.
     """
-    exports = [ReportFile(path, closing, kind) for kind, path in options.exports]
-    output: Stream | ReportFile = Stream(sys.stderr)
-    if options.output == "-":
-        if sys.stdout is None:
-            raise os_error(errno.EBADF)
-        output = Stream(sys.stdout)
-    elif options.output is not None:
-        output = ReportFile(options.output, closing, flags=os.O_APPEND)
-        output.has_one_head = options.append and options.kind == "csv"
-    files = [*exports, output] if isinstance(output, ReportFile) else exports
+    output: Stream | Output = Stream(sys.stderr)
+    files: list[Output | Export] = []
+    path = STANDARD_OUTPUT
+    try:
+        if options.output == "-":
+            if sys.stdout is None:
+                raise os_error(errno.EBADF)
+            output = Stream(sys.stdout)
+        elif options.output is not None:
+            path = options.output
+            output = Output(path, options, closing)
+            files.append(output)
+        for kind, path in options.exports:
+            files.append(Export(path, kind, closing))
+    except OSError as error:
+        complain(path or "''", error.strerror)
+        sys.exit(CANCELED)
     _refuse_shared_files(files, options.stored_file)
-    if isinstance(output, ReportFile):
-        if output.is_ours and not options.append:  # as GNU time does
-            os.ftruncate(output.descriptor, 0)
-        output.file = os.fdopen(output.descriptor, "a", encoding="utf-8", closefd=False)
-    return output, exports
+    if isinstance(output, Output) and output.is_ours and not options.append:  # as GNU time does
+        os.ftruncate(output.descriptor, 0)
+    return output, [file for file in files if isinstance(file, Export)]
 
 
-def _refuse_shared_files(files: list[ReportFile], stored: os.stat_result | None) -> None:
+def _refuse_shared_files(files: list[Output | Export], stored: os.stat_result | None) -> None:
     """Exit if two reports, the one of ``--against`` among them, are in the same file."""
-    seen = [] if stored is None else [stored]
+    seen = set() if stored is None else {_identity(stored)}
     for file in files:
-        status = os.fstat(file.descriptor)
-        if file.path != "-" and stat.S_ISREG(status.st_mode):  # devices and FIFOs may repeat
-            if any(os.path.samestat(status, other) for other in seen):
-                fail(f"two reports cannot be in the same file: {shown(file.path)}")
-            seen.append(status)
+        if file.identity in seen:
+            fail(f"two reports cannot be in the same file: {shown(file.path)}")
+        if file.identity is not None:
+            seen.add(file.identity)
 
 
-class ReportFile:
-    """A file for a report, closed by *closing*, which removes it if it is new and still empty."""
+def _identity(status: os.stat_result) -> object:
+    """Return what the names of one file share; None for devices and FIFOs, which may repeat."""
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
-    file: TextIO | None = None
-    """The file of ``--output``, for the width of a terminal."""
-    has_one_head = False
-    """Whether a report that is appended to another one has no first line."""
 
-    def __init__(
-        self, path: str, closing: contextlib.ExitStack, kind: str = "", flags: int = 0
-    ) -> None:
-        self.path, self.kind = path, kind
-        self.descriptor, self._made = _open(path, os.O_WRONLY | getattr(os, "O_BINARY", 0) | flags)
-        closing.callback(self._close)
-        # Whether it is a regular file, and not also the program's output: later a stream may be
-        # redirected.
-        is_regular = stat.S_ISREG(os.fstat(self.descriptor).st_mode)
-        self.is_ours = is_regular and _stream_of(self.descriptor) is None
+class Output:
+    """The file of ``--output``: the report follows what is in it."""
 
-    def _close(self) -> None:
-        goes = False
-        if self._made is not None:
-            with contextlib.suppress(OSError):
-                _check_name(self._made, self.descriptor)
-                goes = not os.fstat(self.descriptor).st_size
-        os.close(self.descriptor)
-        if self._made is not None and goes:
-            with contextlib.suppress(OSError):
-                os.unlink(self._made)
+    def __init__(self, path: str, options: Options, closing: contextlib.ExitStack) -> None:
+        self.path = path
+        self.descriptor, is_stream = _open(path, os.O_APPEND | os.O_CREAT)
+        closing.callback(os.close, self.descriptor)
+        errors = "backslashreplace"
+        self.file = os.fdopen(self.descriptor, "a", encoding="utf-8", errors=errors, closefd=False)
+        """For the width of a terminal, and the encoding."""
+        status = os.fstat(self.descriptor)
+        self.identity = _identity(status)
+        self.is_ours = stat.S_ISREG(status.st_mode) and not is_stream
+        """Whether it is a regular file, and not also the program's output."""
+        self._has_one_head = options.append and options.kind == "csv"
+        self._reader: BinaryIO | None = None
+        if self.is_ours and options.format is None:  # GNU time also adds to a line
+            with contextlib.suppress(PermissionError):
+                self._reader = closing.enter_context(open(path, "rb"))  # noqa: SIM115
+        if self._has_one_head and self._reader is not None:
+            from .formats import check_head
 
-    # --- The report of --output follows what is in the file ---
+            check_head(self._reader)
 
     def write(self, report: str) -> bool:
         """Append a report; print a message if that fails. Return whether the file has it."""
         try:
             with _lock(self.descriptor) if self.is_ours else contextlib.nullcontext():
-                if self.is_ours:
-                    _check_name(self.path, self.descriptor)
                 self._append(f"{report}\n")
         except OSError as error:
             complain(self.path, error.strerror)
@@ -111,13 +116,64 @@ class ReportFile:
 
     def _append(self, report: str) -> None:
         size = os.fstat(self.descriptor).st_size
-        if self.has_one_head and size:
+        if self._has_one_head and size:
             report = report.partition("\n")[2]
-        assert self.file is not None  # noqa: S101 (it is the file of --output)
-        content = report.replace("\n", os.linesep).encode("utf-8", self.file.errors or "strict")
+        if self._reader is not None and size:
+            self._reader.seek(-1, os.SEEK_END)
+            if self._reader.read(1) != b"\n":
+                report = f"\n{report}"
+        text = report.replace("\n", os.linesep)
+        content = text.encode(self.file.encoding, self.file.errors or "strict")
         _write(self.descriptor, content, size if self.is_ours else None)
 
-    # --- Other reports replace what is in the file ---
+
+class Export:
+    """A file that is replaced by another one, which is made in its folder before the program runs.
+
+    What is no regular file, or cannot be replaced, is written to.
+    """
+
+    def __init__(self, path: str, kind: str, closing: contextlib.ExitStack) -> None:
+        self.path, self.kind = path, kind
+        self._temporary = ""
+        self._target = path
+        old: os.stat_result | None = None
+        try:
+            descriptor, is_stream = _open(path)
+        except FileNotFoundError:
+            self.is_ours = True
+        else:
+            self._file = closing.enter_context(os.fdopen(descriptor, "wb", buffering=0))
+            old = os.fstat(descriptor)
+            self.is_ours = stat.S_ISREG(old.st_mode) and not is_stream
+        while os.path.islink(self._target):  # a loop of links was an error above
+            self._target = os.path.join(os.path.dirname(self._target), os.readlink(self._target))
+        self.identity = os.path.realpath(self._target) if old is None else _identity(old)
+        # A link in /proc to a descriptor need not have the name of its file.
+        if self.is_ours and (old is None or _is_at(self._target, old)):
+            self._make_temporary(old, closing)
+
+    def _make_temporary(self, old: os.stat_result | None, closing: contextlib.ExitStack) -> None:
+        """Make the file that will replace the old one, if that is possible."""
+        folder, name = os.path.split(self._target)
+        if not name:
+            raise os_error(errno.ENOENT)
+        temporary = os.path.join(folder, f".rusage-{os.urandom(6).hex()}")
+        flags, mode = WRITING | os.O_CREAT | os.O_EXCL, 0o666 if old is None else 0o600
+        try:
+            descriptor = os.open(temporary, flags, mode)
+            closing.callback(_remove, temporary)
+            file = os.fdopen(_above_streams(descriptor), "wb", buffering=0)
+            closing.enter_context(file)
+            if old is not None:
+                _copy_rights(self._file.fileno(), file.fileno())
+        except OSError as error:
+            if old is None or error.errno not in IRREPLACEABLE:
+                raise
+        else:
+            if old is not None:
+                self._file.close()  # Windows replaces no open file
+            self._file, self._temporary = file, temporary
 
     def replace(self, make: Callable[[str], str | bytes]) -> bool:
         """Replace the content of the file by the report that *make* returns for its kind.
@@ -127,68 +183,56 @@ class ReportFile:
         try:
             content = make(self.kind)
             if isinstance(content, str):
-                content = f"{content}\n".encode("utf-8", "surrogateescape")
+                content = f"{content}\n".encode("utf-8", "backslashreplace")
             if self.is_ours:
-                _check_name(self.path, self.descriptor)
-                self._replace(content)
-            else:
-                _write(self.descriptor, content)
+                self._file.truncate(0)
+            _write(self._file.fileno(), content)
+            if self._temporary:
+                self._rename(content)
         except OSError as error:
             complain(self.path, error.strerror)
             return False
         return True
 
-    def _replace(self, content: bytes) -> None:
-        status = os.fstat(self.descriptor)
-        # Another name would keep the old content. An empty file has no content to lose, and the
-        # process that made it for this report may read it by its descriptor.
-        if status.st_size and status.st_nlink == 1 and sys.platform != "win32":
-            try:
-                _rename_over(os.path.realpath(self.path), self.descriptor, content)
-            except OSError as error:  # such as a folder without permission
-                if error.errno in FULL:
-                    raise
-            else:
-                return
-        _overwrite(self.descriptor, status.st_size, content)
-
-
-if sys.platform != "win32":
-
-    def _rename_over(path: str, old: int, content: bytes) -> None:
-        """Replace a file that is open by a new one with its mode and owner.
-
-        Raises ``OSError``.
-        """
-        status = os.fstat(old)
-        temporary = os.path.join(os.path.dirname(path), f".rusage-{os.urandom(6).hex()}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    def _rename(self, content: bytes) -> None:
+        self._file.close()  # Windows renames no open file
         try:
-            try:
-                os.fchown(descriptor, status.st_uid, status.st_gid)
-                os.fchmod(descriptor, stat.S_IMODE(status.st_mode))
-                _write(descriptor, content)
-            finally:
-                os.close(descriptor)
-            _check_name(path, old)  # a link of /proc to a descriptor may lead elsewhere
-            os.rename(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+            os.replace(self._temporary, self._target)
+        except OSError as error:
+            if error.errno not in IRREPLACEABLE:
+                raise
+            with open(os.open(self._target, WRITING | os.O_TRUNC), "wb", buffering=0) as file:
+                _write(file.fileno(), content)
 
 
-def _overwrite(descriptor: int, size: int, content: bytes) -> None:
-    """Replace the content of this size where it is.
+def _copy_rights(old: int, new: int) -> None:
+    """Give a new file, which has no content yet, the owner, the mode and the ACL of another one."""
+    if sys.platform == "win32":
+        return
+    status = os.fstat(old)
+    os.fchown(new, status.st_uid, status.st_gid)
+    if sys.platform == "linux":
+        from shutil import copystat  # takes milliseconds
 
-    The space for a longer one is had first: newlines after a report do no harm.
-    """
-    more = b"\n" * (len(content) - size) if size else content
-    os.lseek(descriptor, size, os.SEEK_SET)
-    _write(descriptor, more, size)
-    if size:
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        _write(descriptor, content.ljust(size, b"\n"))
-        os.ftruncate(descriptor, len(content))
+        with contextlib.suppress(OSError):  # what the folder gives to new files
+            os.removexattr(new, "system.posix_acl_access")
+        copystat(old, new)  # type: ignore[arg-type]  # descriptors, as os takes them
+    os.fchmod(new, stat.S_IMODE(status.st_mode))
+
+
+def _is_at(path: str, status: os.stat_result) -> bool:
+    """Return whether a file has this name."""
+    with contextlib.suppress(OSError):
+        return os.path.samestat(os.stat(path), status)
+    return False
+
+
+def _remove(temporary: str) -> None:
+    with contextlib.suppress(OSError):  # it has been renamed
+        os.unlink(temporary)
+
+
+# --- Writing ---
 
 
 def _write(descriptor: int, content: bytes, size: int | None = None) -> None:
@@ -232,52 +276,34 @@ def _lock(descriptor: int) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-def _check_name(path: str, descriptor: int) -> None:
-    """Raise ``OSError`` if the program has removed or replaced the file of a report.
-
-    Nobody would find the report.
-    """
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        if os.path.samestat(os.stat(path), os.fstat(descriptor)):
-            return
-    raise FileNotFoundError(
-        errno.ENOENT, "the file was removed or replaced before the report was written"
-    )
-
-
 # --- Opening ---
 
 
-def _open(path: str, flags: int) -> tuple[int, str | None]:
+def _open(path: str, flags: int = 0) -> tuple[int, bool]:
     """Open a file; if it is also the program's output, share the position in it.
 
-    Return the descriptor and, if the file is a new one, its name.
+    Return the descriptor, and whether it is such a file.
     """
-    stream = 1 if path == "-" else _stream_of(path)
-    descriptor, made = _open_or_make(path, flags) if stream is None else (os.dup(stream), None)
+    stream = _stream_of(path)
+    if stream is not None:
+        return _above_streams(os.dup(stream)), True
+    return _above_streams(os.open(path, WRITING | flags, 0o666)), False
+
+
+def _above_streams(descriptor: int) -> int:
+    """Return a descriptor that is not the number of a closed stream: it would be taken for that."""
     with contextlib.ExitStack() as lower:
-        while descriptor <= 2:  # the number of a closed stream: it would be taken for that
+        while descriptor <= 2:
             lower.callback(os.close, descriptor)
             descriptor = os.dup(descriptor)
-    return descriptor, made
+    return descriptor
 
 
-def _open_or_make(path: str, flags: int) -> tuple[int, str | None]:
-    with contextlib.suppress(FileNotFoundError):
-        return os.open(path, flags), None
-    target = path
-    while os.path.islink(target):  # O_EXCL follows no link; a loop of links is another error
-        target = os.path.join(os.path.dirname(target), os.readlink(target))
-    with contextlib.suppress(FileExistsError):
-        return os.open(target, flags | os.O_CREAT | os.O_EXCL, 0o666), target
-    return os.open(path, flags | os.O_CREAT, 0o666), None
-
-
-def _stream_of(file: str | int) -> int | None:
+def _stream_of(path: str) -> int | None:
     """Return the descriptor of standard output or standard error, if that is the same file."""
     for stream in 1, 2:
         with contextlib.suppress(OSError):  # it is closed, or there is no such file
-            status = os.stat(file)
+            status = os.stat(path)
             # The console of Windows has no inode.
             if status.st_ino and os.path.samestat(status, os.fstat(stream)):
                 return stream

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import errno
 import io
@@ -24,7 +23,7 @@ from .report import of_sample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import TextIO
+    from typing import BinaryIO, TextIO
 
     import matplotlib.figure
 
@@ -246,12 +245,11 @@ def csv_of_runs(found: list[Series]) -> str:
     return text.getvalue().removesuffix("\n")
 
 
-def check_head(path: str) -> None:
+def check_head(file: BinaryIO) -> None:
     """Raise ``OSError`` if a file to which rows are to be appended has another head."""
-    with contextlib.suppress(PermissionError), open(path, "rb") as file:
-        first = file.readline().rstrip()
-        if first not in {b"", csv_of_runs([]).encode()}:
-            raise OSError(errno.EINVAL, "its first line is not the head of this report", path)
+    first = file.readline()
+    if first and first.rstrip(b"\r\n") != csv_of_runs([]).encode():
+        raise OSError(errno.EINVAL, "its first line is not the head of this report")
 
 
 # --- The samples and their picture ---

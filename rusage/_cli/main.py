@@ -11,7 +11,7 @@ from functools import partial
 from . import gnu
 from .figures import TOO_SHORT, Series
 from .options import Options, parse
-from .output import CANCELED, Stream, complain, discard
+from .output import CANCELED, Stream, complain
 from .report import of_run
 from .run import Signals, die_of, exit_status_or_die, run
 
@@ -20,34 +20,33 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TextIO
 
-    from .files import ReportFile
+    from .files import Export, Output
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command after the options, or print what they ask for; return the exit status."""
     if hasattr(gc, "freeze"):  # not in PyPy
         gc.freeze()  # the end of the interpreter then does not search the modules for garbage
+    for stream in sys.stdout, sys.stderr:
+        if isinstance(stream, io.TextIOWrapper):  # its encoding may lack characters
+            stream.reconfigure(errors="backslashreplace")
     try:
-        try:
-            options, command = parse(sys.argv[1:] if arguments is None else arguments)
-            if command and options.show is None:
-                return run_command(command, options)
-            if options.pid is not None:
-                from . import pid
+        options, command = parse(sys.argv[1:] if arguments is None else arguments)
+        if command and options.show is None:
+            return run_command(command, options)
+        if options.pid is not None:
+            from . import pid
 
-                return pid.print_process(options.pid, options)
-            from . import info
+            return pid.print_process(options.pid, options)
+        from . import info
 
-            info.print_report(options)
-        finally:  # also after a SystemExit of an option
-            if sys.stdout is not None:
-                sys.stdout.flush()
+        info.print_report(options)
+    except BrokenPipeError:  # the reader of standard output, such as head(1), has closed its end
+        die_of("SIGPIPE")  # which Python ignores
+        return CANCELED
     except OSError as error:
-        discard(sys.stdout)
-        if isinstance(error, BrokenPipeError):  # the reader, such as head(1), has closed its end
-            die_of("SIGPIPE")  # which Python ignores
-        else:
-            complain("standard output", error.strerror)
+        name = error.filename if isinstance(error.filename, str) else None
+        complain(*filter(None, [name, error.strerror]))
         return CANCELED
     return 0
 
@@ -71,28 +70,18 @@ def run_command(command: list[str], options: Options) -> int:
 
         if not stored.load(options.against, options, command):
             return CANCELED
-    output: Stream | ReportFile = Stream(sys.stderr)
-    exports: list[ReportFile] = []
+    output: Stream | Output = Stream(sys.stderr)
+    exports: list[Export] = []
     with contextlib.ExitStack() as closing:
         if options.output is not None or options.exports:
-            from . import files
+            from .files import open_reports
 
-            try:
-                output, exports = files.open_reports(options, closing)
-                if isinstance(output, files.ReportFile) and output.is_ours and output.has_one_head:
-                    from .formats import check_head
-
-                    check_head(output.path)
-            except OSError as error:
-                name = "standard output" if error.filename is None else error.filename or "''"
-                complain(name, error.strerror)
-                return CANCELED
+            output, exports = open_reports(options, closing)
         file = output.file
-        if isinstance(file, io.TextIOWrapper):
-            # %C: the bytes of the command, which need not be text. Of other reports, the encoding
-            # may lack characters.
-            errors = "backslashreplace" if options.format is None else "surrogateescape"
-            file.reconfigure(errors=errors)
+        if isinstance(file, io.TextIOWrapper) and options.format is not None:
+            # %C: the bytes of the command, as from GNU time.
+            encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+            file.reconfigure(encoding=encoding, errors=errors)
         found, code = make_runs(command, options)
         return _report_and_judge(found, code, options, output, exports)
 
@@ -108,8 +97,8 @@ def _report_and_judge(
     found: list[Series],
     code: int,
     options: Options,
-    output: Stream | ReportFile,
-    exports: list[ReportFile],
+    output: Stream | Output,
+    exports: list[Export],
 ) -> int:
     """Write the reports, and compare the runs with the limits; return the exit status.
 

@@ -43,12 +43,18 @@ def in_a_line(text: str) -> str:
 
 # --- Streams ---
 
+STANDARD_OUTPUT = "standard output"
+
 
 def show(text: str) -> None:
-    """Print a text on standard output."""
+    """Print a text on standard output; an ``OSError`` names that as its file."""
     if sys.stdout is None:  # the caller closed it; print() would discard the text
-        raise os_error(errno.EBADF)
-    print(text)
+        raise os_error(errno.EBADF, STANDARD_OUTPUT)
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        discard(sys.stdout)
+        raise os_error(error.errno or 0, STANDARD_OUTPUT) from None
 
 
 def complain(*parts: str | None, alarming: bool = True) -> None:
@@ -110,7 +116,7 @@ class Stream:
         except OSError as error:
             discard(self.file)
             if self.file is not sys.stderr:
-                complain("standard output", error.strerror)
+                complain(STANDARD_OUTPUT, error.strerror)
                 return False
         return True
 

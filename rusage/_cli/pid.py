@@ -39,8 +39,8 @@ def print_process(pid: int, options: Options) -> int:
     What was recorded is written to files.
     """
     with contextlib.ExitStack() as files:
+        _, exports = open_reports(options, files)
         try:
-            _, exports = open_reports(options, files)
             found = (
                 _found_by_recording(pid, options) if options.records else _found_now(pid, options)
             )
