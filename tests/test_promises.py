@@ -649,8 +649,8 @@ PROMISES = [
     ),
     Promise(
         COMMAND,
-        """It has the mode, the owner and, on Linux, the extended attributes of the old one, such as an
-        ACL. A hard link, and a process that has the old file open, keep the old report.""",
+        """It has the mode, the owner and, on Linux, the extended attributes of the old one, such as
+        an ACL. A hard link, and a process that has the old file open, keep the old report.""",
         """test_cli_files.py::test_replaced_file_keeps_what_it_is
         test_cli_files.py::test_readers_of_a_replaced_file""",
     ),
