@@ -174,11 +174,12 @@ def main() -> None:
     )
     print("| `sample()` of a tree | time | to psutil | allowed |\n| --- | --- | --- | --- |")
     with tree(OTHERS):
-        for count in 1, 10, 100, 1000:
+        for count in 1, 10, 50, 100, 300, 1000:
             samples(count, 1, 0.1)
         for count in 10, 100, 1000:
             samples(count, 1, 0.1, "busy")
-        for count in 10, 100, 1000:
+        samples(20, 1, 0.1, "woken")
+        for count in 100, 1000:
             samples(count, 1, None, "woken")
         samples(1, 200, None)
         print("\n| a recording | value | allowed |\n| --- | --- | --- |")

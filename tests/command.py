@@ -17,6 +17,8 @@ import pytest
 from forked import RUSAGE
 
 import rusage
+from rusage._cli import limits
+from rusage._cli.figures import Ended, Series
 
 if sys.platform == "win32":
     pytest.skip("the programs that run here need Unix", allow_module_level=True)
@@ -46,6 +48,15 @@ def plain(
 def run(*words: str, **keywords: Any) -> subprocess.CompletedProcess[str]:
     """Run the command with a file for the report; standard error has only what is not in it."""
     return plain("-o", "report", *words, **keywords)
+
+
+def judged(
+    name: str, runs: list[Ended], limited: dict[str, float], relative: dict[str, Any] | None = None
+) -> int:
+    """Compare runs of a command with limits, print the messages, and return the exit status."""
+    series = Series([name], runs)
+    limits.judge_all(series, limited, relative or {})
+    return limits.complain_of(series)
 
 
 def text() -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from command import new_folder, record, run  # noqa: F401 (new_folder is a fixture)
+from command import judged, new_folder, record, run  # noqa: F401 (new_folder is a fixture)
 from conftest import needs_sh
 from forked import CHECKS
 
@@ -111,7 +111,7 @@ def test_limits_of_known_figures(  # noqa: PLR0913, PLR0917 (a case and two fixt
     monkeypatch.setattr(limits, "BACKEND", Mock(child_peak=rule))
     for error in 98304, None:
         monkeypatch.setattr(limits, "fields", {"ru_maxrss": Mock(error=error)})
-        assert limits.check(limited, [Ended(0, usage, 0.1, bound)] * 2, "program") == status
+        assert judged("program", [Ended(0, usage, 0.1, bound) for _ in "12"], limited) == status
         notes = [line for line in capsys.readouterr().err.splitlines() if ": run " not in line]
         expected = [f"rusage: program: {note}"] if note and (error or note != INEXACT) else []
         assert notes == expected
@@ -125,8 +125,11 @@ def test_limits_of_known_figures(  # noqa: PLR0913, PLR0917 (a case and two fixt
         ([1, 4], 2, 123, "the median of 2 runs, 2.500000 s, is over the limit of 2.000000 s"),
         ([1, 9, 9], 1, 0, ""),
         ([9], 1, 123, "9.000000 s is over the limit of 2.000000 s"),
+        ([1, 2, 9], 3, 0, ""),
         ([1, 1, None], 3, 125, "was not measured: its limit cannot be checked"),
         ([9, 9], 0, 0, ""),
+        ([1, -9, -9], 3, 0, ""),  # those with a minus fail
+        ([-1, -1, 9], 3, 123, "9.000000 s is over the limit of 2.000000 s"),
     ],
     ids=str,
 )
@@ -137,18 +140,31 @@ def test_relative_limit_of_a_series(
     complaint: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """One verdict: the median of the runs that count."""
+    """One verdict: the median of the runs that count and have succeeded."""
     runs = [
-        Ended(0, {} if value is None else {"ru_utime": value, "ru_stime": 0.0}, 1.0, None)
+        Ended(
+            int(value is not None and value < 0),
+            {} if value is None else {"ru_utime": abs(value), "ru_stime": 0.0},
+            1.0,
+            None,
+        )
         for value in figures
     ]
     for one in runs[counted:]:
         one.counted = False
-    assert limits.check({"cputime": 2.0}, runs, "x", {"cputime": []}) == status
+    assert judged("x", runs, {"cputime": 2.0}, {"cputime": []}) == status
     said = capsys.readouterr().err
     assert said.count("\n") == (1 if complaint else 0)
     assert said.startswith("rusage: x: CPU time") == bool(complaint)
     assert complaint in said
+
+
+def test_no_run_that_succeeded(capsys: pytest.CaptureFixture[str]) -> None:
+    """A relative limit cannot be checked then."""
+    runs = [Ended(1, {"ru_utime": 9.0, "ru_stime": 0.0}, 1.0, None)] * 2
+    assert judged("x", runs, {"cputime": 2.0}, {"cputime": []}) == 125
+    expected = "rusage: x: no run has succeeded: the limit of CPU time cannot be checked\n"
+    assert capsys.readouterr().err == expected
 
 
 @pytest.mark.skipif(

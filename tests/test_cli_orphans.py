@@ -33,6 +33,7 @@ if not CAN_ADOPT:
 
 from rusage._cli import limits, orphans
 from rusage._cli.figures import Ended, OrphanUsage
+from rusage._cli.tree_peak import TreePeak
 
 MIB = 2**20
 with rusage.Process(os.getpid()) as process:
@@ -511,3 +512,23 @@ def test_limit_where_orphans_cannot_be_read(name: str) -> None:
     assert verdict.over is None
     assert "of processes that it left was not measured" in verdict.complaint
     assert limits.judge(name, 6, ended, {name: {"orphans"}}).over is False
+
+
+@pytest.mark.parametrize("name", ["tree_rss", "ru_maxrss"])
+def test_unread_orphans_and_samples(name: str) -> None:
+    """A sum that was sampled is within its limit, with a note; their own peaks are unknown."""
+    sample = rusage.Sample(0.1, 5, 0.0, 1, 0, None)
+    ended = Ended(0, {"ru_maxrss": 5}, 1.0, None, TreePeak(sample, None, 0.01, 0, [sample]))
+    ended.orphans = OrphanUsage(peak=0, cputime=0.0, living=None)
+    verdict = limits.judge(name, 6, ended)
+    assert verdict.over is (False if name == "tree_rss" else None)
+    assert "could not be read" in f"{verdict.notes}" or verdict.over is None
+
+
+@pytest.mark.parametrize("apart", [(), ("member",)], ids=["counts", "apart"])
+def test_member_that_is_left_out(apart: tuple[str, ...]) -> None:
+    """Of a report that is compared with one without samples, no sample decides."""
+    sample = rusage.Sample(0.1, 9, 0.0, 1, 0, None)
+    peak = TreePeak(sample, None, 0.01, 0, [sample], member_peak=9)
+    ended = Ended(0, {"ru_maxrss": 5}, 1.0, None, peak)
+    assert limits.judge("ru_maxrss", 6, ended, {"ru_maxrss": apart}).over is (not apart)

@@ -17,7 +17,7 @@ from unittest.mock import Mock
 
 import forked
 import pytest
-from command import in_words, new_folder, nth, plain, record, run, table, validated  # noqa: F401 (new_folder is a fixture)
+from command import in_words, judged, new_folder, nth, plain, record, run, table, validated  # noqa: F401 (new_folder is a fixture)
 from conftest import become_nobody, forks, in_child, needs_sh, root
 from forked import RUSAGE
 from held_trees import wait_until
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 if not hasattr(rusage, "Tree"):
     pytest.skip("this system has no Tree", allow_module_level=True)
 
-from rusage._cli import comparison, formats, limits, report, sampling
+from rusage._cli import comparison, formats, report, sampling
 from rusage._cli import pid as pid_option
 from rusage._cli.run import CAN_ADOPT
 from rusage._cli.sampling import Sampling
@@ -126,7 +126,7 @@ def test_member_of_any_sample() -> None:
     sample = rusage.Sample(0.1, 100, 0.0, 1, 0, None)
     peak = TreePeak(sample, rusage.Member(1, 50, 0.0), 0.01, 0, [sample], member_peak=90)
     run_of = [Ended(0, {"ru_maxrss": 10}, 1.0, None, peak)]
-    assert [limits.check({"ru_maxrss": limit}, run_of, "x") for limit in (89, 2**40)] == [123, 0]
+    assert [judged("x", run_of, {"ru_maxrss": limit}) for limit in (89, 2**40)] == [123, 0]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="of Linux's huge pages")
@@ -402,6 +402,8 @@ def test_tree_that_cannot_be_sampled(samples: int, monkeypatch: pytest.MonkeyPat
     assert "its limit cannot be checked" in done.stderr
     assert "tree" not in record()
     assert record()["limits"]["tree_rss"]["exceeded"] is None
+    if "pss" not in BACKEND.absent:
+        assert sampled("--limit-tree-pss", "1TiB").returncode == 125
     assert sampled("--tree").returncode == 0
     assert f"tree memory not measured: {message}" in in_words()
     for kill in [], ["--kill"]:
@@ -508,7 +510,7 @@ def test_processes_that_could_not_be_read(capsys: pytest.CaptureFixture[str]) ->
     """A limit that their tree does not exceed gets a note."""
     ended = [Ended(0, {}, 1.0, None, peak) for peak in (peak_of(1), peak_of(4096, 1))]
     for limit, status, messages in (8192, 0, 1), (8191, 123, 2):
-        assert limits.check({"tree_rss": limit}, ended, "x") == status
+        assert judged("x", ended, {"tree_rss": limit}) == status
         found = capsys.readouterr().err
         assert found.count("\n") == messages
         assert ("may be over the limit: some processes could not be read" in found) == (status == 0)

@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from .. import RUsage
+    from .limits import Verdict
     from .options import Command
     from .summary import Ratio, Summary
     from .tree_peak import TreePeak
@@ -91,6 +92,8 @@ class Ended:
         self.member = None if tree is None else tree.member_peak
         """The largest process of any sample, in bytes: its peak may be in no usage."""
         self.killed = tree is not None and tree.killed
+        self.verdicts: dict[str, Verdict] = {}
+        """Of the limits, but for those that have one verdict for a series."""
         self.figures = {"elapsed": elapsed, **usage}
         """All figures: CPU time if both parts are measured, the tree's memory if it was sampled."""
         if usage.keys() >= {"ru_utime", "ru_stime"}:
@@ -167,6 +170,8 @@ class Series:
         self.command, self.runs, self._line = command, runs, line
         self.words = [command] if isinstance(command, str) else command
         self.warmup: list[Ended] = []
+        self.verdicts: dict[str, Verdict] = {}
+        """Of the relative limits."""
         self.ratios: dict[str, Ratio] = {}
         """The ratios to the first command's figures."""
         self.smallest: set[str] = set()

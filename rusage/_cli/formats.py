@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from .._getrusage import fields
 from .comparison import in_all
 from .figures import FIGURES, exactly, quantity
-from .limits import judge, judge_median
 from .output import in_a_line, utf8
 from .report import of_sample
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from .. import Member, Sample
     from .figures import Ended, Series
+    from .limits import Verdict
     from .options import Options
     from .tree_peak import TreePeak
 
@@ -51,11 +51,13 @@ def json_of_runs(found: list[Series], options: Options) -> str:
             record["runs"] = runs
             for run in each.runs:
                 place = {"position": run.position} if options.compare else {}
-                runs.append({**_outcome(run, options), "counted": run.counted, **place})
-            record |= _relative_limits(each, options)
+                limits = _limits(run.verdicts, options)
+                runs.append({**_outcome(run), **limits, "counted": run.counted, **place})
+            record |= _limits(each.verdicts, options)
             record["summary"] = {name: summary._asdict() for name, summary in each.summary.items()}
         else:
-            record |= _outcome(each.runs[0], options)
+            (run,) = each.runs
+            record |= _outcome(run) | _limits(run.verdicts | each.verdicts, options)
         if options.compare:
             record["ratios"] = {name: ratio._asdict() for name, ratio in each.ratios.items()}
         records.append(record)
@@ -72,7 +74,7 @@ def json_of_runs(found: list[Series], options: Options) -> str:
     return as_json(content)
 
 
-def _outcome(ended: Ended, options: Options) -> dict[str, object]:
+def _outcome(ended: Ended) -> dict[str, object]:
     code = ended.code
     record: dict[str, object] = {
         "exit_status": code if code >= 0 else None,
@@ -88,29 +90,17 @@ def _outcome(ended: Ended, options: Options) -> dict[str, object]:
     if ended.orphans is not None:
         of = ended.orphans
         record["orphans"] = {"ru_maxrss": of.peak, "cputime": of.cputime, "living": of.living}
-    limits = {
-        name: {"limit": limit, "exceeded": judge(name, limit, ended, options.relative).over}
-        for name, limit in options.limits.items()
-        if not options.is_series or name not in options.relative
-    }
-    if limits:
-        record["limits"] = limits
     return record
 
 
-def _relative_limits(series: Series, options: Options) -> dict[str, object]:
-    """Return the member of a record about the limits that have one verdict for a series."""
-    runs = series.counted
-    if not options.relative or not runs:
-        return {}
+def _limits(verdicts: dict[str, Verdict], options: Options) -> dict[str, object]:
+    """Return the member of a record about limits; none without verdicts."""
     limits = {
-        name: {
-            "limit": options.limits[name],
-            "exceeded": judge_median(name, options.limits[name], runs, options.relative).over,
-        }
-        for name in options.relative
+        name: {"limit": limit, "exceeded": verdicts[name].over}
+        for name, limit in options.limits.items()
+        if name in verdicts
     }
-    return {"limits": limits}
+    return {"limits": limits} if limits else {}
 
 
 def sample_record(sample: Sample) -> dict[str, object]:
@@ -178,12 +168,12 @@ def markdown_of_runs(found: list[Series], options: Options, file: TextIO | None)
     for name, limit in options.limits.items():
         verdicts = [f"{FIGURES[name].label}, limit {exactly(limit, FIGURES[name].unit)}"]
         for each in found:
-            if options.is_series and name in options.relative and each.counted:
-                over = judge_median(name, limit, each.counted, options.relative).over
+            if options.is_series and name in options.relative:
+                over = each.verdicts[name].over if name in each.verdicts else None
                 verdicts.append(f"median {MEDIAN[over]}")
                 continue
             passed = [
-                run for run in each.runs if judge(name, limit, run, options.relative).over is False
+                run for run in each.runs if (run.verdicts | each.verdicts)[name].over is False
             ]
             verdicts.append(f"{len(passed)} of {len(each.runs)} passed")
         columns.append(verdicts)

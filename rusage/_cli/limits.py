@@ -13,7 +13,7 @@ from .output import CANCELED, complain
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from .figures import Ended, OrphanUsage
+    from .figures import Ended, OrphanUsage, Series
 
 OVER = 123  # unused by env(1), nohup(1), timeout(1) and the shells
 
@@ -114,20 +114,24 @@ def _why_not_checked(name: str, least: float | None, orphans: OrphanUsage | None
 def judge_median(
     name: str, limit: float, runs: Sequence[Ended], relative: Mapping[str, Collection[str]]
 ) -> Verdict:
-    """Compare the median of the runs of a series, at least one, with a relative limit."""
-    verdicts = [judge(name, limit, run, relative) for run in runs]
+    """Compare the median of the runs of a series that succeeded with a relative limit."""
+    figure, unit = FIGURES[name].name, FIGURES[name].unit
+    verdicts = [judge(name, limit, run, relative) for run in runs if run.code == 0]
+    if not verdicts:
+        complaint = f"no run has succeeded: the limit of {figure} cannot be checked"
+        return Verdict(over=None, complaint=complaint)
     unknown = [verdict for verdict in verdicts if verdict.over is None]
-    if unknown or len(runs) == 1:
+    if unknown or len(verdicts) == 1:
         return [*unknown, *verdicts][0]
     from statistics import median  # takes long to import
 
     notes = [note for verdict in verdicts for note in verdict.notes]
-    value = median(least_and_most(name, run, relative[name])[0] or 0 for run in runs)
+    values = [least_and_most(name, run, relative[name])[0] or 0 for run in runs if run.code == 0]
+    value = median(values)
     if value <= limit:
         return Verdict(over=False, notes=notes)
-    figure, unit = FIGURES[name].name, FIGURES[name].unit
     shown = exactly(int(value) if unit == "bytes" else value, unit)
-    over = f"the median of {len(runs)} runs, {shown}, is over the limit of {exactly(limit, unit)}"
+    over = f"the median of {len(values)} runs, {shown}, is over the limit of {exactly(limit, unit)}"
     return Verdict(over=True, complaint=f"{figure}: {over}", notes=notes)
 
 
@@ -165,38 +169,41 @@ def _judge_pss(limit: float, ended: Ended) -> Verdict:
     return Verdict(over=False, notes=notes)
 
 
-def check(
-    limits: dict[str, float],
-    runs: list[Ended],
-    command: str,
-    relative: Mapping[str, Collection[str]] = {},
-) -> int:
+def judge_all(
+    series: Series, limits: Mapping[str, float], relative: Mapping[str, Collection[str]]
+) -> None:
+    """Set the verdicts of the runs and, about relative limits, of the series if runs count."""
+    for name, limit in limits.items():
+        if name not in relative:
+            for run in series.runs:
+                run.verdicts[name] = judge(name, limit, run)
+        elif series.counted:
+            series.verdicts[name] = judge_median(name, limit, series.counted, relative)
+
+
+def complain_of(series: Series) -> int:
     """Print an error message for each limit that was exceeded or cannot be checked.
 
-    Each note is printed once. *relative*: as in the options; these limits have one verdict for all
-    runs that count. Return the exit status.
+    Each note is printed once. Return the exit status.
     """
-    each = {name: limit for name, limit in limits.items() if name not in relative}
-    several = len(runs) > 1
+    several = len(series.runs) > 1
     judged = [
-        (f"{command}: run {number}" if several else command, name, [run], judge(name, limit, run))
-        for number, run in enumerate(runs, 1)
-        for name, limit in each.items()
+        (f"{series.name}: run {number}" if several else series.name, name, [run], verdict)
+        for number, run in enumerate(series.runs, 1)
+        for name, verdict in run.verdicts.items()
     ]
-    counted = [run for run in runs if run.counted]
     judged += [
-        (command, name, counted, judge_median(name, limits[name], counted, relative))
-        for name in (relative if counted else ())
+        (series.name, name, series.counted, verdict) for name, verdict in series.verdicts.items()
     ]
     status = 0
     notes: dict[str, None] = {}
-    for of_run, name, judged_runs, verdict in judged:
+    for of_run, name, runs, verdict in judged:
         if verdict.over is not False:
             status = max(status, CANCELED if verdict.over is None else OVER)
-            killed = any(run.killed for run in judged_runs)
+            killed = any(run.killed for run in runs)
             if not (name in {"tree_rss", "tree_pss"} and killed):  # run() has said so
                 complain(of_run, verdict.complaint)
         notes |= dict.fromkeys(filter(None, verdict.notes))
     for note in notes:
-        complain(command, note, alarming=False)
+        complain(series.name, note, alarming=False)
     return status

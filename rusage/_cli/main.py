@@ -104,6 +104,12 @@ def _report_and_judge(
 
     *code*: of a run that has failed or could not be started.
     """
+    killed = limited = 0
+    if options.limits:
+        from . import limits
+
+        for each in found:
+            limits.judge_all(each, options.limits, options.relative)
     stopped_by, is_written = found[0].stopped_by, True
     has_run = any(each.warmup or each.runs for each in found) or stopped_by is not None
     report = partial(_content, found=found, code=code, options=options)
@@ -112,13 +118,8 @@ def _report_and_judge(
         is_written = output.write(report(options.kind, file=output.file))
     for export in exports if has_run else []:
         is_written &= export.replace(report)
-    killed = limited = 0
     if options.limits:
-        from . import limits
-
-        limited = max(
-            limits.check(options.limits, each.runs, each.name, options.relative) for each in found
-        )
+        limited = max(map(limits.complain_of, found))
         if any(run.killed for each in found for run in each.warmup + each.runs):
             killed = limits.OVER
     statuses = [killed, code, -(stopped_by or 0), limited, 0 if is_written else CANCELED]
