@@ -104,8 +104,6 @@ def least(pause: float, *candidates: Callable[[], object]) -> list[float]:
     for _ in range(TURNS):
         for candidate, row in zip(candidates, times, strict=True):
             time.sleep(pause)
-            if not pause:  # a tree reads all of an idle member again after 100 ms
-                candidate()
             start = time.perf_counter()
             candidate()
             row.append(time.perf_counter() - start)

@@ -58,6 +58,7 @@ class Tree: ...
 class Sample:
     largest: int
     largest_pss: int
+    zombies: int
     rss: int
     pss: int
     cputime: float
@@ -70,6 +71,7 @@ class MemberFigures:
     pid: int
     rss: int
     has_waited: int
+    is_running: int
     cputime: float
     name: Pointer[bytes]
 

@@ -112,8 +112,8 @@ class Member(_Member):
     __slots__ = ()
 
 
-_PSS_READINGS = 10  # at most, for one sample: while members start or end
-_FIGURES = struct.Struct("=qqqd64s")  # a rusage_member_figures
+_PSS_READINGS, _PSS_SECONDS = 10, 0.1  # at most, for one sample, while members start or end
+_FIGURES = struct.Struct("=qqqqd64s")  # a rusage_member_figures
 
 
 class Tree(Opened):
@@ -161,7 +161,7 @@ class Tree(Opened):
             raise ValueError(f"not a process ID: {self.pid}")
         self._room = 64  # for the figures of members
         self._largest = 0  # resident set size of a member in any reading, in bytes
-        self._largest_pss = 0  # of a member in the last reading
+        self._largest_pss = self._zombies = 0  # of a member; members; in the last reading
         self._total = 0.0  # CPU time of the members, not only since the opening, and not only own
         # ffi.gc closes the descriptors when the pointer is freed, even if a signal handler raises
         # at any point.
@@ -209,15 +209,17 @@ class Tree(Opened):
             elapsed, read.rss, read.cputime, read.processes, read.unread, read.pss if pss else None
         )
         self._largest, self._total = max(self._largest, read.largest), read.total
-        self._largest_pss = read.largest_pss
+        self._largest_pss, self._zombies = read.largest_pss, read.zombies
         copied = bytes(ffi.buffer(figures))[: read.figures * _FIGURES.size]
         return sample, copied, read.figures == read.processes - read.unread
 
     def sample(self, *, pss: bool = False) -> Sample:
         """Read all members once.
 
-        With ``pss``, all are read again, at most ten times, if one starts or ends meanwhile: then
-        shares of pages move between members, and the sum may be too large or too small. Members
+        With ``pss``, all are read again, at most ten times, if one starts, ends or becomes smaller
+        meanwhile: then shares of pages move between members, and the sum may be too large or too
+        small. It may be too small, too, if a child started and ended meanwhile for which no member
+        waits. Members
         whose proportional set size may not be read are ``unread``. Raises
         ``NotImplementedError`` for ``pss`` where the system has no ``rusage.pss()``, ``OSError`` if
         the processes cannot be read, such as without a free file descriptor, and ``ValueError``
@@ -247,10 +249,10 @@ class Tree(Opened):
         def pss(self) -> int:
             """Return the sum of the proportional set sizes now, in bytes.
 
-            A page that members share counts once. If members start or end during each of ten
-            readings, the sum may be too large or too small. Members that this process may not
-            trace, such as other users', are not in the sum; ``sample(pss=True)`` counts them as
-            ``unread``, and raises the same exceptions.
+            A page that members share counts once. If members start, end or become smaller during
+            each of ten readings, the sum may be too large or too small. Members that this process
+            may not trace, such as other users', are not in the sum; ``sample(pss=True)`` counts
+            them as ``unread``, and raises the same exceptions.
             """
             return self.sample(pss=True).pss or 0
 
@@ -298,28 +300,38 @@ class Tree(Opened):
 
         *before*: the result of ``_sample_members``, if it was just called.
 
-        When a member starts or ends, shares of pages move between members that were read and others
-        that are read next. So the sum is known only if the members were the same before and after;
-        those whose PSS may not be read have at most their RSS. Otherwise the sum is between the PSS
-        of the largest member and the RSS of all.
+        When a member starts, ends, executes a program or unmaps memory, shares of pages move
+        between members that were read and others that are read next. So the sum is known only if
+        members and zombies were the same before and after, had waited for nothing, and no member
+        had become smaller; those whose PSS may not be read have at most their RSS. Otherwise the
+        sum is between the PSS of the largest member and the RSS of all.
         """
-        before = before or self._sample_members()
+        before, end = before or self._sample_members(), time.perf_counter() + _PSS_SECONDS
+        state = self._state_of(*before)
         for _ in range(_PSS_READINGS):
             sample, figures = self._sample_members(pss=True)
-            at_least, sizes = self._largest_pss, _sizes(figures)
+            at_least, sizes, count = self._largest_pss, _sizes(figures), sample.processes
             after = self._sample_members()
             earlier, later = _sizes(before[1]), _sizes(after[1])
-            everyone = sizes.keys() | earlier.keys() | later.keys()
             most = {
-                pid: max(found.get(pid, 0) for found in (earlier, sizes, later)) for pid in everyone
+                pid: max(found.get(pid, 0) for found in (earlier, sizes, later))
+                for pid in sizes.keys() | earlier.keys() | later.keys()
             }
-            counts = {each.processes for each in (before[0], sample, after[0])}
-            if earlier.keys() == later.keys() and len(counts) == 1:
+            state_before, state = state, self._state_of(*after)
+            grows = all(size <= later.get(pid, 0) for pid, size in earlier.items())
+            if state == state_before and count == after[0].processes and grows:
                 at_least = sample.pss or 0
                 unread = sum(size for pid, size in most.items() if pid not in sizes)
                 return sample, figures, at_least, at_least + unread
+            if time.perf_counter() > end:
+                break
             before = after
         return sample, figures, at_least, sum(most.values())
+
+    def _state_of(self, sample: Sample, figures: bytes) -> tuple[int, int, dict[int, int]]:
+        """Return what changes if a process of the tree starts or ends; of the last reading."""
+        members = {pid: waited for pid, _, waited, *_ in _FIGURES.iter_unpack(figures)}
+        return sample.processes, self._zombies, members
 
     def _sample_members(self, *, pss: bool = False) -> tuple[Sample, bytes]:
         """Return a sample, and the figures of its members for members_of()."""
@@ -336,14 +348,19 @@ def _sizes(figures: bytes) -> dict[int, int]:
 
 def have_waited(figures: bytes) -> bool:
     """Return whether one of the members has waited for children."""
-    return any(has_waited for _, _, has_waited, *_ in _FIGURES.iter_unpack(figures))
+    return any(waited for _, _, waited, *_ in _FIGURES.iter_unpack(figures))
+
+
+def running(figures: bytes) -> set[int]:
+    """Return the members that are running, or wait for a CPU or a disk; only on Linux."""
+    return {pid for pid, _, _, is_running, *_ in _FIGURES.iter_unpack(figures) if is_running}
 
 
 def members_of(figures: bytes) -> list[Member]:
     """Return the members whose figures were read."""
     return [
         Member(pid, rss, cputime, os.fsdecode(name.partition(b"\0")[0]))
-        for pid, rss, _, cputime, name in _FIGURES.iter_unpack(figures)
+        for pid, rss, _, _, cputime, name in _FIGURES.iter_unpack(figures)
     ]
 
 

@@ -225,7 +225,7 @@ def test_reading_while_members_end(monkeypatch: pytest.MonkeyPatch) -> None:
             unread = pids.count("?")
             sample = rusage.Sample(0.1, 1, 0.0, len(pids), unread, int(size) if pss else None)
             known = [int(pid) for pid in pids if pid != "?"]
-            return sample, b"".join(FIGURES.pack(pid, 7, 0, 0.0, b"") for pid in known)
+            return sample, b"".join(FIGURES.pack(pid, 7, 0, 0, 0.0, b"") for pid in known)
 
         monkeypatch.setattr(rusage.Tree, "_sample_members", sample_members)
         with rusage.Tree() as tree:
@@ -261,7 +261,7 @@ def test_readings_while_members_fork() -> None:
         program.kill()
     for at_least, at_most in found:
         assert at_least < 70 * MIB
-        assert at_most > 40 * MIB
+        assert at_most > 30 * MIB  # a child may share the pages between two equal lists
 
 
 # --- A running process ---

@@ -612,7 +612,8 @@ PROMISES = [
         child of `rusage`, such as one that an earlier run has left; where a sandbox refuses waitid
         or prctl; and as process 1 of a container""",
         """test_cli_orphans.py::test_those_from_before
-        test_cli_orphans.py::test_orphans_without_waitid test_cli_orphans.py::test_process_1""",
+        test_cli_orphans.py::test_orphans_without_waitid
+        test_cli_orphans.py::test_orphans_in_doubt""",
     ),
     Promise(
         COMMAND,

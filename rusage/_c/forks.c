@@ -19,6 +19,7 @@ static void rusage_forget_peaks(void);
    - rusage_forked counts this fork;
    - the marks and peaks of linux/memory.c are the parent's, and are forgotten;
    - rusage_channels of parent.c are closed by start.py, which opens them;
+   - rusage_noted_files of linux/proc.h are closed by pthread_atfork(), once there was a Tree;
    - the counters of imports below keep this thread's;
    - rusage_first_root stays: the child has the same root directory.
    A Tree, a Process and a block know by rusage_forked that they are copies. */

@@ -195,6 +195,26 @@ static int rusage_tree_read_member(rusage_tree *tree, int index, int wants_pss)
     return 0;
 }
 
+/* A member that has done nothing may have adopted the children of a descendant that has ended. That
+   one is a member that has ended, or has been started by a member that has run. So if a member has
+   run, or ended, its ancestors are read completely. (Of a member that has entered another PID
+   namespace, the first process of that one adopts children; it is read when it runs.) */
+static int rusage_tree_read_adopters(rusage_tree *tree, int index, int wants_pss)
+{
+    int error = 0;
+
+    while (error == 0 && !tree->members[index].is_quick) {
+        index = rusage_tree_find(tree, tree->members[index].now.parent);
+        if (index < 0 || !tree->members[index].is_quick)
+            break;
+        tree->listed_count = 0;
+        error = rusage_tree_read_member(tree, index, wants_pss);
+        if (error == 0)
+            error = rusage_tree_add_descendants(tree);
+    }
+    return error;
+}
+
 /* Forget the parent of a member that could not be read, if that has ended: the member has another
    one now. */
 static void rusage_tree_forget_parent(const rusage_tree *tree, rusage_member *member)
@@ -243,6 +263,8 @@ static int rusage_tree_read_all(rusage_tree *tree, int wants_pss)
     int i, error;
 
     tree->changed = tree->listed_count = 0;
+    for (i = 0; i < tree->count; i++)
+        tree->members[i].is_quick = 0;
     error = rusage_tree_list(tree);
     if (error == 0)
         error = rusage_tree_add_descendants(tree);
@@ -251,6 +273,8 @@ static int rusage_tree_read_all(rusage_tree *tree, int wants_pss)
         error = rusage_tree_read_member(tree, i, wants_pss);
         if (error == 0 && tree->members[i].now.state != RUSAGE_GONE)
             error = rusage_tree_add_descendants(tree);
+        if (error == 0)
+            error = rusage_tree_read_adopters(tree, i, wants_pss);
     }
     if (error == 0)
         error = rusage_tree_settle(tree);
@@ -431,6 +455,7 @@ static void rusage_tree_copy(const rusage_tree *tree, rusage_sample *sample,
 
         if (rusage_is_hidden(tree, member))
             continue;
+        sample->zombies += member->now.state == RUSAGE_ZOMBIE;
         sample->processes += is_read || is_unread;
         sample->unread += is_unread;
         if (is_read || member->now.state == RUSAGE_ZOMBIE) /* its parent has not waited for it */
@@ -446,7 +471,9 @@ static void rusage_tree_copy(const rusage_tree *tree, rusage_sample *sample,
         if (sample->figures < room) {
             figures[sample->figures].pid = member->pid;
             figures[sample->figures].rss = member->now.rss;
-            figures[sample->figures].has_waited = member->now.has_waited || member->now.waited > 0;
+            figures[sample->figures].is_running = member->now.is_running;
+            figures[sample->figures].has_waited =
+                member->now.has_waited + (int64_t)(member->now.waited * 1e6);
             figures[sample->figures].cputime = rusage_member_own(member);
             memcpy(figures[sample->figures].name, member->now.name, sizeof member->now.name);
             sample->figures++;

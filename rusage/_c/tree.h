@@ -61,7 +61,8 @@ enum { RUSAGE_PARENT_UNKNOWN = -1 };
 typedef struct {
     int state, parent;
     int has_times; /* `own` and `waited` were read */
-    int has_waited; /* for children that may have used no tick of CPU time */
+    int is_running; /* or waits for a CPU or a disk; unknown, 0, but on Linux */
+    int64_t has_waited; /* for children that may have used no tick: their page faults on Linux */
     int shares_memory; /* it uses its parent's memory, as between vfork(2) and exec */
     int64_t start; /* in a unit of the system; if the clock is set, it moves never, or once */
     int64_t rss, pss; /* bytes */
@@ -83,6 +84,7 @@ static inline void rusage_set_name(rusage_figures *figures, const char *text, si
 typedef struct {
     int pid;
     int is_new; /* listed, and not read yet */
+    int is_quick; /* this reading has read it, but not the list of its children */
     rusage_figures now; /* of the last reading */
     int is_counted; /* its figures were read once */
     double own_before; /* the part of `own` that does not count */

@@ -28,14 +28,15 @@ TOO_SHORT = "the program ended before the second sample"
 class OrphanUsage:
     """What the processes have used so far that a program left."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what is not known has three reasons)
         self,
         peak: int,
         cputime: float,
         living: int | None,
         *,
+        unknown: str = "",
         is_read: bool = True,
-        is_known: bool = True,
+        doubt: str = "",
     ) -> None:
         self.peak = peak
         """The largest, in bytes."""
@@ -45,8 +46,10 @@ class OrphanUsage:
         """How many run on; None if they could not be read."""
         self.is_read = is_read and living is not None
         """Whether all of these could be read."""
-        self.is_known = is_known and self.is_read
-        """Whether their peaks could be read, and none has waited for others."""
+        self.unknown = unknown
+        """Why the largest peak is not known; empty if it is."""
+        self.doubt = doubt
+        """Why all of this may be of others than the program has left; empty if it is not."""
 
 
 class Ended:

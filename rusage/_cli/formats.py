@@ -87,7 +87,7 @@ def _outcome(ended: Ended) -> dict[str, object]:
         record["oom_killed"] = ended.oom_killed
     if ended.tree is not None:
         record["tree"] = tree_record(ended.tree)
-    if ended.orphans is not None:
+    if ended.orphans is not None and not ended.orphans.doubt:
         of = ended.orphans
         record["orphans"] = {"ru_maxrss": of.peak, "cputime": of.cputime, "living": of.living}
     return record

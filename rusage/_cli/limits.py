@@ -36,32 +36,48 @@ def least_and_most(
 
     *apart*: what does not count beside the program's usage, ``orphans`` or ``member`` of a run.
     """
-    figures, orphans = ended.figures, None if "orphans" in apart else ended.orphans
-    if name == "cputime":
-        value = figures.get(name)
-        if value is not None and orphans is not None:
-            value += orphans.cputime
-        return value, None if orphans is not None and not orphans.is_read else value
     if name == "tree_pss":
         peak = ended.tree
         if peak is None:  # of a stored report
-            return figures.get(name), figures.get(name)
+            return ended.figures.get(name), ended.figures.get(name)
         return peak.pss_at_least or 0, None if ended.unsampled else peak.pss_at_most
-    own = figures.get("ru_maxrss")
+    found = None if "orphans" in apart else ended.orphans
+    orphans = None if found is None or found.doubt else found
+    others = found if found is not None and found.doubt else None  # perhaps not the program's
+    if name == "cputime":
+        value = ended.figures.get(name)
+        if value is None:
+            return None, None
+        value += orphans.cputime if orphans is not None else 0
+        if orphans is not None and not orphans.is_read:
+            return value, None
+        return value, value + (others.cputime if others is not None else 0)
+    least, most = _of_memory(name, ended, orphans, apart)
+    if most is not None and others is not None:
+        most = max(most, others.peak)
+    return least, most
+
+
+def _of_memory(
+    name: str, ended: Ended, orphans: OrphanUsage | None, apart: Collection[str]
+) -> tuple[float | None, float | None]:
+    """Return the least and the most of the largest process, or of the tree."""
+    own = ended.figures.get("ru_maxrss")
     peaks = [] if own is None else [own]
+    is_known = orphans is None or not orphans.unknown or is_sampled(ended)
     if orphans is not None and orphans.peak:
         peaks.append(orphans.peak)
     if name == "tree_rss":
         # Without a sample, of one process. If sampling has failed, only an excess is known.
-        peaks += [figures[name]] if name in figures else []
+        peaks += [ended.figures[name]] if name in ended.figures else []
         least = max(peaks, default=None)
-        return least, None if ended.unsampled else least
+        return least, least if is_known and not ended.unsampled else None
     if ended.member is not None and "member" not in apart:
         peaks.append(ended.member)
     most = ended.peak_bound if own is None else own
-    if orphans is not None and not (orphans.is_read and (orphans.is_known or is_sampled(ended))):
-        most = None
-    return max(peaks, default=None), None if most is None else max([most, *peaks])
+    if most is None or not is_known or (orphans is not None and not orphans.is_read):
+        return max(peaks, default=None), None
+    return max(peaks, default=None), max([most, *peaks])
 
 
 def is_sampled(ended: Ended) -> bool:
@@ -78,6 +94,10 @@ def judge(
     apart = relative.get(name, ())
     figure, unit = FIGURES[name].name, FIGURES[name].unit
     least, most = least_and_most(name, ended, apart)
+    if name == "cputime" and least is not None and ended.tree is not None and name not in relative:
+        # what no process has waited for was sampled
+        least = max([least, *(sample.cputime for sample in ended.tree.samples[-1:])])
+        most = None if most is None else max(most, least)
     close = unseen = ""  # two notes
     if name == "ru_maxrss":
         error = fields[name].error
@@ -100,15 +120,15 @@ def judge(
 
 
 def _why_not_checked(name: str, least: float | None, orphans: OrphanUsage | None) -> str:
-    if least is None or orphans is None or orphans.is_known:
-        return f"{FIGURES[name].name} was not measured: its limit cannot be checked"
-    whose = f"{FIGURES[name].label} of processes that it left"
-    if not orphans.is_read:
-        return f"{whose} was not measured: its limit cannot be checked"
-    return (
-        f"{whose} is unknown: they run on, and have waited for others; "
-        "its limit cannot be checked without --tree"
-    )
+    whose, why = FIGURES[name].name, "was not measured"
+    if least is not None and orphans is not None:
+        whose = f"{FIGURES[name].label} of processes that it left"
+        if orphans.doubt:
+            whose = f"{FIGURES[name].label} of processes that it may have left"
+            why = f"is over the limit ({orphans.doubt})"
+        elif orphans.is_read and orphans.unknown:
+            why = f"is unknown without samples (--tree): {orphans.unknown}"
+    return f"{whose} {why}: its limit cannot be checked"
 
 
 def judge_median(
@@ -140,6 +160,8 @@ def _note_on_living_orphans(name: str, ended: Ended, apart: Collection[str] = ()
     orphans = None if "orphans" in apart else ended.orphans
     if orphans is None or orphans.living == 0:
         return ""
+    if orphans.doubt:
+        return f"processes that it left may run on, and are not compared: {orphans.doubt}"
     if orphans.living is None:
         return "processes that it left run on, and could not be read: they are not compared"
     number = "1 process" if orphans.living == 1 else f"{orphans.living} processes"
@@ -201,7 +223,8 @@ def complain_of(series: Series) -> int:
         if verdict.over is not False:
             status = max(status, CANCELED if verdict.over is None else OVER)
             killed = any(run.killed for run in runs)
-            if not (name in {"tree_rss", "tree_pss"} and killed):  # run() has said so
+            has_said = verdict.over and killed and name in {"tree_rss", "tree_pss"}
+            if not has_said:  # run() says why it kills
                 complain(of_run, verdict.complaint)
         notes |= dict.fromkeys(filter(None, verdict.notes))
     for note in notes:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .. import Process, Tree
 from .._getrusage import wait4
 from .._rusage import lib
-from .._tree import have_waited, members_of
+from .._tree import have_waited, members_of, running
 from .figures import OrphanUsage
 
 if TYPE_CHECKING:
@@ -22,9 +22,10 @@ _os: Any = os  # type checkers define only the names of one system
 
 # For how many seconds the processes that are left may go on. A server of multiprocessing ends 5 to
 # 45 ms after its program, on a busy machine later: so it is longer while one that the program has
-# left uses CPU time. What such processes start is not waited for longer: it may start more.
+# left is running. What such processes start is not waited for longer: it may start more.
 PATIENCE, LONGEST_PATIENCE = 0.5, 5.0
 PAUSE = 0.05  # seconds between two looks
+LOOKS = 3  # at most, at what is left, while it ends
 
 
 class Descendants(Tree):
@@ -46,7 +47,9 @@ def ended_children() -> Iterator[int]:
 class Orphans:
     """The peak and the CPU time of the processes that a program has left."""
 
-    def __init__(self, *, is_counted: bool = True) -> None:
+    def __init__(self, doubt: str = "", *, is_counted: bool = True) -> None:
+        self.doubt = doubt
+        """Why those that end may not be the program's; empty if they are."""
         self.is_counted = is_counted
         """Whether they count in the limits or the report of the program."""
         self.program = 0
@@ -88,39 +91,45 @@ class Orphans:
         end = time.monotonic() + LONGEST_PATIENCE
         self.reap_until(end)
         if not has_children():
-            return OrphanUsage(self._peak, self._seconds, 0)
+            return OrphanUsage(self._peak, self._seconds, 0, doubt=self.doubt)
+        if self.doubt:
+            return OrphanUsage(self._peak, self._seconds, None, doubt=self.doubt)
         try:
             with Descendants() as tree:
                 if not at_once:
                     self._wait_for(tree, wait, end)
-                return self._usage_with(tree)
+                return self._usage_with(tree, end)
         except OSError:  # too many files are open, or no /proc is mounted
             return OrphanUsage(self._peak, self._seconds, None)
 
     def _wait_for(self, tree: Tree, wait: Callable[[float], bool], end: float) -> None:
         """Wait for those that are left now."""
-        left = {one.pid: one.cputime for one in tree.members()}
+        left = {member.pid for member in tree.members()}
         soon = time.monotonic() + PATIENCE
         while tree.sample().processes and time.monotonic() < min(soon, end) and wait(PAUSE):
             self.reap_until(end)
-            now = {one.pid: one.cputime for one in tree.members() if one.pid in left}
-            if any(used > left[pid] for pid, used in now.items()):
+            if left & running(tree._sample_members()[1]):
                 soon = time.monotonic() + PATIENCE
-            left = now
 
-    def _usage_with(self, tree: Tree) -> OrphanUsage:
+    def _usage_with(self, tree: Tree, end: float) -> OrphanUsage:
         """Return what all have used; it is not known of the past of some that run on."""
-        sample, figures = tree._sample_members()
-        peaks = [*map(peak_of, members_of(figures))]
-        seconds = self._seconds + tree._total  # noqa: SLF001 (of the same package)
+        for _ in range(LOOKS):
+            self.reap_until(end)
+            sample, figures = tree._sample_members()
+            seconds = self._seconds + tree._total  # noqa: SLF001 (of the same package)
+            peaks = [*map(peak_of, members_of(figures))]
+            is_measured = None not in peaks and not tree._zombies  # noqa: SLF001 (as above)
+            if is_measured:
+                break
         # What has ended since the sample counts in it, but for its peak.
-        self.reap_until(time.monotonic() + PATIENCE)
+        self.reap_until(time.monotonic() + PAUSE)
+        unknown = "they run on, and have waited for others" if have_waited(figures) else ""
         return OrphanUsage(
             max([self._peak, *filter(None, peaks)]),
             seconds,
             sample.processes,
+            unknown=unknown if is_measured else "they run on, and could not all be read",
             is_read=not sample.unread,
-            is_known=None not in peaks and not have_waited(figures),
         )
 
 
@@ -145,9 +154,12 @@ def peak_of(member: Member) -> int | None:
 
 
 def become_reaper(*, is_counted: bool) -> Orphans | str:
-    """Become the parent of orphans; return a reason if what becomes a child may be another's."""
-    if os.getpid() == 1:
-        return "as process 1, this one adopts the processes of others too"
+    """Become the parent of orphans; return a reason if that is not possible.
+
+    If this process has children before, or adopts others' as process 1 does, those that it waits
+    for may be others' too.
+    """
+    doubt = "as process 1, this one adopts others too" if os.getpid() == 1 else ""
     try:
         for pid in ended_children():
             wait4(pid, 0)
@@ -156,8 +168,8 @@ def become_reaper(*, is_counted: bool) -> Orphans | str:
     except OSError as error:
         return f"waitid: {error.strerror}"
     else:
-        return "other processes are left from before"
+        doubt = doubt or "other processes are left from before"
     code = lib.rusage_become_reaper()
     if code:
         return f"this process cannot adopt them: {os.strerror(code)}"
-    return Orphans(is_counted=is_counted)
+    return Orphans(doubt, is_counted=is_counted)

@@ -93,7 +93,7 @@ class Sampling:
         try:
             on_sample = self._enforce_limit if self._options.kill else None
             above = -1 if self._options.pss else self.limits["tree_pss"]
-            adopts = self._orphans is not None
+            adopts = self._orphans is not None and not self._orphans.doubt
             self._recording = Recording(
                 pid, self._options.interval, above, on_sample, adopts=adopts
             )

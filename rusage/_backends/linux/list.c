@@ -33,10 +33,9 @@ static int rusage_list_of_thread(rusage_tree *tree, int parent, int directory, c
     long pid;
 
     snprintf(path, sizeof path, "task/%s/children", thread);
-    fd = openat(directory, path, O_RDONLY | O_CLOEXEC);
+    fd = rusage_open_noted(directory, path, 0);
     error = fd < 0 ? errno : rusage_tree_text(tree, fd);
-    if (fd >= 0)
-        close(fd);
+    rusage_close_noted(&fd);
     /* If the thread has ended, its children have another one as a parent. */
     if (error != 0)
         return error == ENOENT || error == ESRCH ? 0 : error;
@@ -64,7 +63,7 @@ static int rusage_list_children(rusage_tree *tree, int parent, int directory, in
         return error;
     while (error == 0 && (entry = rusage_next_entry(threads, &error)) != NULL)
         error = rusage_list_of_thread(tree, parent, directory, entry->d_name);
-    closedir(threads);
+    rusage_close_list(threads);
     return error;
 }
 
@@ -75,12 +74,15 @@ static int rusage_list_all(rusage_tree *tree)
 {
     char path[sizeof "/stat" + sizeof((struct dirent *)0)->d_name], text[2048];
     const struct dirent *entry;
-    DIR *processes = opendir("/proc");
+    int fd = rusage_open_noted(AT_FDCWD, "/proc", O_DIRECTORY), error = 0;
+    DIR *processes = fd < 0 ? NULL : fdopendir(fd);
     rusage_stat stat;
-    int error = 0;
 
-    if (processes == NULL)
-        return errno;
+    if (processes == NULL) {
+        error = errno;
+        rusage_close_noted(&fd);
+        return error;
+    }
     while (error == 0 && (entry = rusage_next_entry(processes, &error)) != NULL) {
         int pid = atoi(entry->d_name);
 
@@ -95,7 +97,7 @@ static int rusage_list_all(rusage_tree *tree)
         else if (rusage_is_error_of_process(error))
             error = 0;
     }
-    closedir(processes);
+    rusage_close_list(processes);
     return error;
 }
 
@@ -103,12 +105,9 @@ static int rusage_list_all(rusage_tree *tree)
 
 static int rusage_tree_list(rusage_tree *tree)
 {
-    int error;
+    int error = rusage_tree_now(&tree->system.began);
 
-    rusage_lock_files();
-    error = rusage_check_proc();
-    if (error == 0 && !tree->system.by_parent)
-        error = rusage_list_all(tree);
-    rusage_unlock_files();
-    return error;
+    if (error == 0)
+        error = rusage_check_proc();
+    return error != 0 || tree->system.by_parent ? error : rusage_list_all(tree);
 }

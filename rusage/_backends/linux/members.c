@@ -4,40 +4,11 @@
 #include "list.c"
 #include "../../_c/tree.c"
 
-#include <pthread.h>
 #include <sys/vfs.h>
 
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424
 #endif
-
-/* Held while a member is read, and during each fork(3): so a child inherits no file that another
-   thread has open for a reading. */
-static pthread_mutex_t rusage_files_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static void rusage_lock_files(void)
-{
-    pthread_mutex_lock(&rusage_files_lock);
-}
-
-static void rusage_unlock_files(void)
-{
-    pthread_mutex_unlock(&rusage_files_lock);
-}
-
-/* Let forks wait for the lock from now on; return 0 or an errno. */
-static int rusage_lock_files_at_fork(void)
-{
-    static int is_done;
-    int error = 0;
-
-    rusage_lock_files();
-    if (!is_done)
-        error = pthread_atfork(rusage_lock_files, rusage_unlock_files, rusage_unlock_files);
-    is_done = error == 0;
-    rusage_unlock_files();
-    return error;
-}
 
 /* Read the stat file. While a thread other than the first one executes a program, this may fail
    once with ESRCH. */
@@ -62,7 +33,11 @@ static int rusage_member_pages(const rusage_member *member, int64_t *pages)
    then the start time identifies the process. */
 static int rusage_member_open_pidfd(const rusage_member *member, int *pidfd)
 {
+    rusage_lock_files();
     *pidfd = rusage_pidfd_open(member->pid);
+    if (*pidfd >= 0)
+        rusage_replace_noted(0, *pidfd + 1);
+    rusage_unlock_files();
     if (*pidfd >= 0 || errno == ENOSYS || errno == EPERM || errno == EACCES)
         return 0;
     return errno == EINVAL || errno == ENOENT ? ESRCH : errno;
@@ -96,7 +71,7 @@ static int rusage_member_get_inode(const rusage_member *member, uint64_t *inode)
     *inode = 0;
     if (error == 0)
         error = rusage_get_inode(pidfd, inode);
-    rusage_close_fd(&pidfd);
+    rusage_close_noted(&pidfd);
     return error;
 }
 
@@ -120,7 +95,7 @@ static int rusage_stat_by_number(const rusage_member *member, rusage_stat *stat)
     if (directory < 0)
         return directory == -ENOENT ? ESRCH : -directory;
     error = rusage_stat_twice(directory, stat);
-    close(directory);
+    rusage_close_noted(&directory);
     return error == ENOENT ? ESRCH : error;
 }
 
@@ -141,7 +116,7 @@ static int rusage_member_is_there(const rusage_member *member, int *is_there)
         error = rusage_check_pidfd(pidfd);
     else if (error == 0)
         error = kill(member->pid, 0) != 0 && errno != EPERM ? errno : 0;
-    rusage_close_fd(&pidfd);
+    rusage_close_noted(&pidfd);
     *is_there = error == 0;
     return error == RUSAGE_NO_PROCESS ? 0 : error;
 }
@@ -161,11 +136,11 @@ static int rusage_member_has_ended(const rusage_member *member, const rusage_sta
         error = rusage_check_pidfd(pidfd);
         *has_ended = error != 0;
     }
-    rusage_close_fd(&pidfd);
+    rusage_close_noted(&pidfd);
     return error == RUSAGE_NO_PROCESS ? 0 : error;
 }
 
-static int rusage_find_out_life(const rusage_member *member, int *lives)
+static int rusage_member_lives(rusage_tree *tree, rusage_member *member, int *lives)
 {
     rusage_stat stat;
     int has_ended = 0, error = rusage_stat_by_number(member, &stat);
@@ -178,16 +153,6 @@ static int rusage_find_out_life(const rusage_member *member, int *lives)
     return error == ESRCH ? 0 : error;
 }
 
-static int rusage_member_lives(rusage_tree *tree, rusage_member *member, int *lives)
-{
-    int error;
-
-    rusage_lock_files();
-    error = rusage_find_out_life(member, lives);
-    rusage_unlock_files();
-    return error;
-}
-
 /* Find out whether the process with a member's number is another one: it started at another tick,
    or it has another parent although the member's parent still lives. (Two processes can get one
    number within one tick.) */
@@ -196,11 +161,12 @@ static int rusage_is_another(rusage_tree *tree, const rusage_member *member,
 {
     int index = rusage_tree_find(tree, member->now.parent);
 
-    *is_another = stat->field[STAT_STARTED] != member->now.start;
+    /* the start of one that could not be read is unknown */
+    *is_another = member->is_counted && stat->field[STAT_STARTED] != member->now.start;
     if (*is_another || (int)stat->field[STAT_PARENT] == member->now.parent || index < 0
         || tree->members[index].now.state != RUSAGE_LIVES)
         return 0;
-    return rusage_find_out_life(&tree->members[index], is_another);
+    return rusage_member_lives(tree, &tree->members[index], is_another);
 }
 
 /* Find out whether a process has no memory of its own, but uses its parent's, which is in the sum:
@@ -227,7 +193,7 @@ static int rusage_uses_parents_memory(const rusage_tree *tree, rusage_member *me
         error = -directory;
     if (error == 0)
         error = rusage_have_same_memory(member->pid, own, parent, directory, uses);
-    rusage_close_fd(&directory);
+    rusage_close_noted(&directory);
     if (error == 0) {
         member->identity.has_memory = !*uses;
         return 0;
@@ -276,7 +242,7 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
     int uses_parents, has_ended = 1, differs = 0, error = 0;
 
     /* 1. The inode first: step 8 compares with it what has the number then. */
-    if (member->is_new)
+    if (!member->is_counted)
         error = rusage_member_get_inode(member, &member->identity.inode);
     /* 2. The clock, by the number, before stat, which fails if the process has been reaped. */
     if (error == 0)
@@ -286,6 +252,10 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
         error = rusage_stat_twice(directory, &stat);
     if (error == 0 && rusage_is_hidden(tree, member) && getrusage(RUSAGE_CHILDREN, &children) != 0)
         error = errno;
+    /* A chain of processes that start the next one would never end. */
+    if (error == 0 && member->is_new && member != &tree->members[0]
+        && stat.field[STAT_STARTED] > tree->system.began)
+        return ESRCH;               /* the next reading finds it */
     /* 4. The identity of a known member, before its end and children are believed. */
     if (error == 0 && !member->is_new)
         error = rusage_is_another(tree, member, &stat, &differs);
@@ -309,7 +279,8 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
         now.waited = rusage_quotient(rusage_microseconds(&children.ru_utime)
                                          + rusage_microseconds(&children.ru_stime),
                                      RUSAGE_MICROSECONDS);
-    now.has_waited = stat.field[STAT_WAITED_MINFLT] > 0;
+    now.has_waited = stat.field[STAT_WAITED_MINFLT];
+    now.is_running = stat.state == 'R' || stat.state == 'D';
     now.has_times = 1;
     rusage_set_name(&now, stat.name, sizeof stat.name);
     now.state = rusage_has_ended(&stat) ? RUSAGE_ZOMBIE : RUSAGE_LIVES;
@@ -337,8 +308,8 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
 
 /* Read only statm of a member that has not run since its last complete reading; return whether that
    was possible. Its CPU time, in nanoseconds, identifies the process, and shows that it has neither
-   ended, nor started a child, nor waited for one. It may have adopted one; therefore a reading is
-   complete if the last complete one is 100 ms old. */
+   ended, nor started a child, nor waited for one. It may have adopted one: see
+   rusage_tree_read_adopters(). */
 static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *member)
 {
     int parent = rusage_tree_find(tree, member->now.parent);
@@ -351,7 +322,7 @@ static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *me
     int64_t pages = 0;
     double own = 0;
 
-    if (!may_be_idle || !keeps_parent || rusage_monotonic() >= member->identity.complete_until)
+    if (!may_be_idle || !keeps_parent || member->is_quick)
         return 0;
     /* still refused */
     if (member->identity.counts_memory
@@ -362,31 +333,30 @@ static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *me
     if (rusage_read_clock(member->pid, &own) != 0 || own != member->now.own)
         return 0;
     member->now.rss = pages * sysconf(_SC_PAGESIZE);
+    member->is_quick = 1;
     return 1;
 }
 
 static int rusage_member_read_completely(rusage_tree *tree, rusage_member *member, int wants_pss)
 {
-    int64_t began = rusage_monotonic();
     int directory = rusage_open_directory(member->pid), error;
 
     if (directory < 0)
         return directory == -ENOENT ? ESRCH : -directory;
     error = rusage_member_figures_of(tree, member, directory, wants_pss);
-    close(directory);
-    if (error == 0)
-        member->identity.complete_until = began + 100;
+    rusage_close_noted(&directory);
     return error == ENOENT ? ESRCH : error;
 }
 
 /* An end is believed if it is seen twice: a file may be missing once, while a thread other than the
    first one executes a program. */
-static int rusage_member_read_locked(rusage_tree *tree, rusage_member *member, int wants_pss)
+static int rusage_member_read(rusage_tree *tree, rusage_member *member, int wants_pss)
 {
     int error, attempt = 0, is_there = 0;
 
     if (!wants_pss && rusage_member_read_quickly(tree, member))
         return 0;
+    member->is_quick = 0;
     do
         error = rusage_member_read_completely(tree, member, wants_pss);
     while ((error == ESRCH && attempt++ < 1) || (error == EAGAIN && attempt++ < 100));
@@ -397,16 +367,6 @@ static int rusage_member_read_locked(rusage_tree *tree, rusage_member *member, i
         member->now.state = RUSAGE_GONE;
         error = 0;
     }
-    return error;
-}
-
-static int rusage_member_read(rusage_tree *tree, rusage_member *member, int wants_pss)
-{
-    int error;
-
-    rusage_lock_files();
-    error = rusage_member_read_locked(tree, member, wants_pss);
-    rusage_unlock_files();
     return error;
 }
 
@@ -431,13 +391,11 @@ static int rusage_tree_begin(rusage_tree *tree, int pid)
     int error = rusage_check_proc();
 
     if (error == 0)
-        error = rusage_lock_files_at_fork();
+        error = rusage_note_forks();
     if (error != 0)
         return error;
     snprintf(path, sizeof path, "/proc/%d/status", pid);
-    rusage_lock_files();
     error = rusage_read_number(AT_FDCWD, path, "\nTgid:", &number);
-    rusage_unlock_files();
     if (error == ENOENT)
         error = kill(pid, 0) != 0 && errno != EPERM ? errno : EPERM;
     if (error == 0 && number != pid)
@@ -489,15 +447,12 @@ static int rusage_send_signal(int pid, int pidfd, int number)
 /* A pidfd refers to one process, so that the check counts for the signal too. */
 static int rusage_member_signal(rusage_tree *tree, rusage_member *member, int number)
 {
-    int pidfd, error;
+    int pidfd, error = rusage_member_open_pidfd(member, &pidfd);
 
-    rusage_lock_files();
-    error = rusage_member_open_pidfd(member, &pidfd);
     if (error == 0)
         error = rusage_member_check_pidfd(tree, member, pidfd);
-    rusage_unlock_files();          /* a handler of C may fork */
     if (error == 0)
         error = rusage_send_signal(member->pid, pidfd, number);
-    rusage_close_fd(&pidfd);
+    rusage_close_noted(&pidfd);
     return error;
 }

@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -29,16 +30,113 @@ static void rusage_close_fd(int *fd)
     *fd = -1;
 }
 
+/* --- The files that readings have open: a forked child closes its copies --- */
+
+enum { RUSAGE_NOTED_FILES = 64 };
+
+static int rusage_noted_files[RUSAGE_NOTED_FILES]; /* descriptors, plus 1; 0: none */
+/* Held while a file is opened and noted, or closed, and during each fork(3). */
+static pthread_mutex_t rusage_files_lock = PTHREAD_MUTEX_INITIALIZER;
+/* How often this thread has locked it: a signal handler of C may fork meanwhile. */
+static __thread volatile int rusage_files_locks;
+
+static void rusage_lock_files(void)
+{
+    if (rusage_files_locks++ == 0)
+        pthread_mutex_lock(&rusage_files_lock);
+}
+
+static void rusage_unlock_files(void)
+{
+    if (rusage_files_locks == 1)
+        pthread_mutex_unlock(&rusage_files_lock);
+    rusage_files_locks--;
+}
+
+/* Replace the first entry that has a value. If all are in use, nothing is noted. */
+static void rusage_replace_noted(int value, int by)
+{
+    int i = 0;
+
+    while (i < RUSAGE_NOTED_FILES && rusage_noted_files[i] != value)
+        i++;
+    if (i < RUSAGE_NOTED_FILES)
+        rusage_noted_files[i] = by;
+}
+
+static void rusage_forget_files(void)
+{
+    int i;
+
+    for (i = 0; i < RUSAGE_NOTED_FILES; i++)
+        if (rusage_noted_files[i] != 0)
+            close(rusage_noted_files[i] - 1);
+    memset(rusage_noted_files, 0, sizeof rusage_noted_files);
+    pthread_mutex_init(&rusage_files_lock, NULL);
+    rusage_files_locks--;
+}
+
+/* Do this for forks from now on; twice has the same effect. Return 0 or an errno. */
+static inline int rusage_note_forks(void)
+{
+    static int is_done;
+    int error = 0;
+
+    if (!is_done)
+        error = pthread_atfork(rusage_lock_files, rusage_unlock_files, rusage_forget_files);
+    is_done = error == 0;
+    return error;
+}
+
+/* Open a file and note it; return its descriptor or -1. */
+static int rusage_open_noted(int directory, const char *path, int flags)
+{
+    int fd;
+
+    rusage_lock_files();
+    fd = openat(directory, path, flags | O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        rusage_replace_noted(0, fd + 1);
+    rusage_unlock_files();
+    return fd;
+}
+
+static inline void rusage_keep_noted(int fd)
+{
+    rusage_lock_files();
+    rusage_replace_noted(fd + 1, 0); /* of -1: 0 by 0 */
+    rusage_unlock_files();
+}
+
+static void rusage_close_noted(int *fd)
+{
+    if (*fd < 0)
+        return;
+    rusage_lock_files();
+    rusage_replace_noted(*fd + 1, 0);
+    close(*fd);
+    rusage_unlock_files();
+    *fd = -1;
+}
+
+static void rusage_close_list(DIR *list)
+{
+    rusage_lock_files();
+    rusage_replace_noted(dirfd(list) + 1, 0);
+    closedir(list);
+    rusage_unlock_files();
+}
+
 /* Open a file below /proc/PID; return its descriptor or a negative errno. The descriptor of the
    directory never refers to another process, even if another process has got the process ID. */
 static int rusage_proc_open(int directory, const char *path, int flags)
 {
-    int fd = openat(directory, path, flags | O_RDONLY | O_CLOEXEC);
+    int fd = rusage_open_noted(directory, path, flags);
 
     /* The process has just ended (then the second attempt fails with ESRCH), or hidepid=2 hides its
        files (then it fails with ENOENT again). */
     if (fd < 0 && errno == ENOENT)
-        fd = openat(directory, path, flags | O_RDONLY | O_CLOEXEC);
+        fd = rusage_open_noted(directory, path, flags);
     if (fd < 0)
         return errno == ENOENT && directory != AT_FDCWD ? -EPERM : -errno;
     return fd;
@@ -57,7 +155,7 @@ static int rusage_read_text(int directory, const char *path, char *text, size_t 
         error = errno;
     else
         text[size] = '\0';
-    close(fd);
+    rusage_close_noted(&fd);
     return error;
 }
 
@@ -105,7 +203,7 @@ static int rusage_read_number(int directory, const char *path, const char *start
     }
     if (!found)
         error = size < 0 ? errno : ENODATA;
-    close(fd);
+    rusage_close_noted(&fd);
     return error;
 }
 
@@ -119,7 +217,7 @@ static int rusage_open_threads(int directory, DIR **threads)
     *threads = fdopendir(fd);
     if (*threads == NULL) {
         error = errno;
-        close(fd);
+        rusage_close_noted(&fd);
     }
     return error;
 }
@@ -170,7 +268,7 @@ static int rusage_read_number_of_a_thread(int directory, const char *name, const
         snprintf(path, sizeof path, "%s/%s", entry->d_name, name);
         error = rusage_read_number(dirfd(threads), path, start, number);
     }
-    closedir(threads);
+    rusage_close_list(threads);
     return rusage_is_error_of_process(error) ? end : error;
 }
 

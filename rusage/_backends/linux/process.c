@@ -291,7 +291,7 @@ static int rusage_thread_with_memory(int pid, int directory, int *thread)
         if (pages > 0)
             *thread = atoi(entry->d_name);
     }
-    closedir(threads);
+    rusage_close_list(threads);
     return error != 0 ? error : rusage_ignore_error_of_process(end);
 }
 
@@ -328,7 +328,7 @@ static int rusage_pidfd_open(int pid)
     return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
-/* With hidepid, opening the directory of another user's process fails with ENOENT, while kill(2)
+/* Note it, as other files of readings. With hidepid, opening the directory of another user's process fails with ENOENT, while kill(2)
    fails with EPERM. While a thread replaces the first one, opening may fail with ENOENT once
    (proc_pid_make_inode() in fs/proc/base.c). */
 static int rusage_open_directory(int pid)
@@ -337,9 +337,9 @@ static int rusage_open_directory(int pid)
     int fd;
 
     snprintf(path, sizeof path, "/proc/%d", pid);
-    fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    fd = rusage_open_noted(AT_FDCWD, path, O_PATH | O_DIRECTORY);
     if (fd < 0 && errno == ENOENT)
-        fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        fd = rusage_open_noted(AT_FDCWD, path, O_PATH | O_DIRECTORY);
     if (fd >= 0)
         return fd;
     if (errno == ENOENT)
@@ -376,6 +376,7 @@ static int rusage_open_once(rusage_process *process, int pid, const rusage_call 
         return errno;
     process->is_open = 1;
     process->directory = rusage_open_directory(pid);
+    rusage_keep_noted(process->directory); /* a forked child can use it too */
     if (process->directory < 0)
         error = -process->directory;
     else if (process->pidfd < 0) {
