@@ -1,13 +1,11 @@
 """Build ``rusage._rusage``, the cffi out-of-line (API mode) extension, and the launcher.
 
 The C code knows layouts and calls; the meaning of each value is defined by the backend
-(``rusage/_backends``), which passes it to C in a ``rusage_call``. ``python rusage_build.py`` builds
-in the source tree, as an editable installation does; with ``--platform NAME OUT.c`` it writes the C
-code of any platform, for cross compilers.
+(``rusage/_backends``), which passes it to C in a ``rusage_call``. ``python rusage_build.py
+--platform NAME OUT.c`` writes the C code of any platform, for cross compilers.
 """
 
 import binascii
-import gzip
 import os
 import platform
 import re
@@ -15,28 +13,24 @@ import runpy
 import struct
 import sys
 import sysconfig
-import tarfile
-import time
 import warnings
 from pathlib import Path
-from typing import Any
 
 from cffi import FFI
-from setuptools import Extension, setup
+from setuptools import Extension
 from setuptools.build_meta import *  # noqa: F403 (the hooks that pyproject.toml names this module for)
 from setuptools.command import bdist_wheel as _bdist_wheel
 from setuptools.command import build_ext as _build_ext
 from setuptools.command import egg_info as _egg_info
-from setuptools.command import sdist as _sdist
 from setuptools.errors import CompileError, LinkError
 
+# The files of the sdist. Its usual name would be one more visible file at the top.
 _egg_info.manifest_maker.template = ".manifest.in"
 
 # Each build would warn that naming an extension module in pyproject.toml is experimental.
 warnings.filterwarnings("ignore", message=r"`\[tool\.setuptools\.ext-modules\]`")
 
-ROOT = Path(__file__).resolve().parent
-PACKAGE = ROOT / "rusage"
+PACKAGE = Path(__file__).resolve().parent / "rusage"
 DECLARATIONS = PACKAGE / "_rusage.cdef"
 INCLUDE = re.compile('^#include "(.+)"$', re.MULTILINE)
 
@@ -50,12 +44,8 @@ HAS_STABLE_ABI = not hasattr(sys, "gettotalrefcount") and (
 
 # --- The extension ---
 
-_backends = runpy.run_path(str(PACKAGE / "_backends" / "_platforms.py"))
-
-
-def this_backend() -> str:
-    """Return the name of the backend for the system that this interpreter runs on."""
-    return str(_backends["backend_name"](sys.platform))
+_platforms = runpy.run_path(str(PACKAGE / "_backends" / "_platforms.py"))
+THIS_BACKEND: str = _platforms["backend_name"](sys.platform)
 
 
 def declarations(backend: str) -> str:
@@ -83,8 +73,7 @@ def builder(backend: str) -> FFI:
     """Return the cffi builder of the extension for a platform."""
     ffi = FFI()
     ffi.cdef(declarations(backend))
-    # An absolute path: compiler messages name the file, and the generated C compiles in any
-    # directory.
+    # Absolute: compiler messages name the file, and the generated C compiles in any directory.
     files = [f"_backends/{backend}.c", *(["_launcher/parent.c"] if backend == "linux" else [])]
     includes = [f'#include "{(PACKAGE / name).as_posix()}"\n' for name in files]
     checksum = f"#define RUSAGE_SOURCES {source_checksum()}\n"
@@ -92,36 +81,19 @@ def builder(backend: str) -> FFI:
     return ffi
 
 
-ffibuilder = builder(this_backend())
-
 # --- The launcher ---
 
 # A separate program, on Linux only. rusage/_launcher/start.py starts it and explains its purpose.
 LAUNCHER, LAUNCHER_SOURCE = "rusage._launcher.launcher", "rusage/_launcher/launcher.c"
-LAUNCHER_FLAGS = [
-    "-ffreestanding",
-    "-fno-stack-protector",
-    "-fno-asynchronous-unwind-tables",
-    "-fno-pie",
-    "-fomit-frame-pointer",
-    "-Os",
-]
+LAUNCHER_FLAGS = ["-Os", "-ffreestanding", "-fno-stack-protector", "-fno-pie"]
+LAUNCHER_FLAGS += ["-fno-asynchronous-unwind-tables", "-fomit-frame-pointer"]
 # One segment: loading each takes time.
-LAUNCHER_LINK_FLAGS = [
-    "-static",
-    "-no-pie",
-    "-nostdlib",
-    "-s",
-    "-Wl,-z,noseparate-code",
-    "-Wl,--build-id=none",
-]
+LAUNCHER_LINK_FLAGS = ["-static", "-no-pie", "-nostdlib", "-s"]
+LAUNCHER_LINK_FLAGS += ["-Wl,-z,noseparate-code", "-Wl,--build-id=none"]
 
 # On i386 only SSE2 rounds the times correctly. Microsoft's compiler uses it by itself.
-IS_I386 = (
-    struct.calcsize("P") == 4
-    and re.fullmatch(r"(?i)i.86|x86_64|amd64", platform.machine()) is not None
-)
-SSE2_FLAGS = ["-msse2", "-mfpmath=sse"]
+IS_I386 = struct.calcsize("P") == 4 and re.fullmatch(r"(?i)i.86|x86_64|amd64", platform.machine())
+SSE2_FLAGS = ["-msse2", "-mfpmath=sse"] if IS_I386 else []
 
 # --- The build commands ---
 
@@ -132,7 +104,7 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
     def finalize_options(self) -> None:
         """Let setuptools take the launcher for a first extension, so that it knows its places."""
         modules = self.distribution.ext_modules or []
-        if this_backend() == "linux" and LAUNCHER not in [module.name for module in modules]:
+        if THIS_BACKEND == "linux" and LAUNCHER not in [module.name for module in modules]:
             modules.insert(0, Extension(LAUNCHER, [LAUNCHER_SOURCE]))
         super().finalize_options()
 
@@ -153,24 +125,18 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
         elif FREE_THREADED:
             ext.define_macros.append(("Py_TARGET_ABI3T", "0x030f0000"))  # of Python 3.15
         if self.compiler.compiler_type != "msvc":
-            # Without debug information, which contains the folder's path; CFLAGS may request it.
-            ext.extra_compile_args += [
-                *(SSE2_FLAGS if IS_I386 else []),
-                *([] if "CFLAGS" in os.environ else ["-g0"]),
-            ]
-        if this_backend() == "linux":
+            # Without debug information, which is most of the file; CFLAGS may request it.
+            ext.extra_compile_args += SSE2_FLAGS + ([] if "CFLAGS" in os.environ else ["-g0"])
+        if THIS_BACKEND == "linux":
             ext.extra_link_args.append("-pthread")  # pthread_atfork() before glibc 2.34
         source = os.path.join(self.build_temp, "_rusage.c")
         os.makedirs(self.build_temp, exist_ok=True)
-        ffibuilder.emit_c_code(source)
+        builder(THIS_BACKEND).emit_c_code(source)
         ext.sources = [source]
         super().build_extension(ext)
 
     def _build_launcher(self, output: str) -> None:
-        """Build the launcher.
-
-        Failure is fatal: without it, a child's ``ru_maxrss`` is unavailable.
-        """
+        """Build the launcher; failure is fatal, as a child's peak is not measured without it."""
         try:  # without a C library, on the processors that launcher.c lists
             objects = self.compiler.compile(
                 [LAUNCHER_SOURCE],
@@ -184,11 +150,6 @@ class build_ext(_build_ext.build_ext):  # noqa: N801 (the name is setuptools')
             self.compiler.link_executable(objects, output)
 
 
-def plain_mode(mode: int) -> int:
-    """Return the mode of a file in an archive: umask(2) is the user's."""
-    return 0o755 if mode & 0o100 else 0o644
-
-
 class bdist_wheel(_bdist_wheel.bdist_wheel):  # noqa: N801 (the name is setuptools')
     """Tag the wheel for the stable ABI, if it is available."""
 
@@ -198,61 +159,7 @@ class bdist_wheel(_bdist_wheel.bdist_wheel):  # noqa: N801 (the name is setuptoo
             self.py_limited_api = STABLE_ABI
         super().finalize_options()
 
-    def write_wheelfile(self, *args: Any, **kwargs: Any) -> None:
-        """Write the last file, and give all files the modes that do not depend on umask(2)."""
-        super().write_wheelfile(*args, **kwargs)
-        for folder, _, names in os.walk(str(self.bdist_dir)):
-            for path in (os.path.join(folder, name) for name in names):
-                os.chmod(path, plain_mode(os.stat(path).st_mode))
-
-
-def description(readme: str, source: str | None) -> str:
-    """Return the README with links into a repository on GitHub.
-
-    Without one, only the words of its relative links are left.
-    """
-    link = r"\[([^]]*)\]\((?!\w+:)(.+?)\)"
-    if source is None:
-        return re.sub(f"!?{link}", r"\1", readme)
-    readme = re.sub(f"!{link}", rf"![\1]({source}/raw/main/\2)", readme)
-    return re.sub(link, rf"[\1]({source}/blob/main/\2)", readme)
-
-
-class egg_info(_egg_info.egg_info):  # noqa: N801 (the name is setuptools')
-    """Write the metadata, with a description whose links do not need the source tree."""
-
-    def run(self) -> None:
-        """Change the description that setuptools has read."""
-        metadata = self.distribution.metadata
-        urls: dict[str, str] = metadata.project_urls  # type: ignore[attr-defined] # the stubs lack it
-        metadata.long_description = description(metadata.long_description or "", urls.get("Source"))
-        super().run()
-
-
-class sdist(_sdist.sdist):  # noqa: N801 (the name is setuptools')
-    """Make an archive that, with SOURCE_DATE_EPOCH, has the same bytes everywhere and always."""
-
-    def make_archive(self, base_name: str, *_: object, base_dir: str, **__: object) -> str:  # type: ignore[override]
-        """Give all files the same time and owner."""
-        now = int(os.environ.get("SOURCE_DATE_EPOCH", time.time()))
-
-        def alike(member: tarfile.TarInfo) -> tarfile.TarInfo:
-            member.mtime, member.uid, member.gid, member.uname, member.gname = now, 0, 0, "", ""
-            member.mode = plain_mode(member.mode)
-            return member
-
-        name = f"{base_name}.tar.gz"
-        with (
-            gzip.GzipFile(name, "wb", mtime=now) as file,
-            tarfile.open(fileobj=file, mode="w") as archive,
-        ):
-            archive.add(base_dir, filter=alike)
-        return name
-
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--platform"]:
-        builder(sys.argv[2]).emit_c_code(sys.argv[3])
-    else:
-        os.chdir(ROOT)
-        setup(script_args=["build_ext", "--inplace", "--force"])
+    _option, _platform, _output = sys.argv[1:]
+    builder(_platform).emit_c_code(_output)
