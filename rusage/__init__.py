@@ -15,42 +15,32 @@ the system cannot provide does not exist, and the ``AttributeError`` says why.
 ...     squares = [n * n for n in range(10**6)]
 >>> print(m)
 <rusage.measure: cputime=0.051522 s, peak=49.2 MiB, peak_growth=38.4 MiB, elapsed=0.067163 s>
+
+For pytest, which asks plugins whether their asserts are to be rewritten: PYTEST_DONT_REWRITE.
 """
 
 import sys
 
 from ._backends import BACKEND as _BACKEND
 from ._backends._base import RUSAGE_SELF, RUSAGE_THREAD
+from ._calls import check_root as _check_root
 from ._fields import Field, RUsage
 from ._getrusage import cputime, fields, getpagesize, getrusage, maxrss, measured
-from ._lazy import load as _load
 from ._measure import measure
+from ._memory import peak, rss
 
-
-class _Text(str):
-    """The description, with a mark for pytest that help() does not show."""
-
-    __slots__ = ()
-
-    def __contains__(self, part: "Any") -> bool:
-        # The package has no tests: pytest must not warn that it was imported before.
-        return part == "PYTEST_DONT_REWRITE" or super().__contains__(part)
-
-
-__doc__ = _Text(__doc__ or "")  # nothing with -OO
 __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from . import asyncio as asyncio
     from ._children.popen import CalledProcessError, CompletedProcess, TimeoutExpired
     from ._children.typed import Popen, run
-    from ._memory import peak, rss
-    from ._process import Process
     from ._record import record
+
+if TYPE_CHECKING or "Process" not in _BACKEND.absent:
+    from ._process import Process
     from ._tree import Member, Sample, Tree
 
 __all__: list[str] = [
@@ -93,8 +83,7 @@ if not TYPE_CHECKING or sys.platform != "win32":
     __all__ += ["RUSAGE_BOTH", "RUSAGE_CHILDREN", "from_native", "wait3", "wait4"]
 
 if not TYPE_CHECKING or sys.platform == "linux":
-    if TYPE_CHECKING:
-        from ._memory import pss
+    from ._memory import pss
 
     __all__ += ["pss"]
 
@@ -103,37 +92,34 @@ if not TYPE_CHECKING:
         globals().pop(_name, None)
         globals()["__all__"].remove(_name)
 
+# What needs subprocess, signal or, as an extra of this package, another package.
 _LAZY = {
     **dict.fromkeys(("CalledProcessError", "CompletedProcess"), "_children.popen"),
     **dict.fromkeys(("Popen", "TimeoutExpired", "run"), "_children.popen"),
-    "Process": "_process",
-    **dict.fromkeys(("peak", "pss", "rss"), "_memory"),
-    **dict.fromkeys(("Member", "Sample", "Tree"), "_tree"),
     "record": "_record",
-    "asyncio": "asyncio",
+    **{name: name for name in ("asyncio", "opentelemetry", "prometheus")},
 }
-# Modules that need other packages: the extras of this one.
-_EXTRAS = {"opentelemetry", "prometheus"}
 
 if not TYPE_CHECKING:  # a type checker would accept every name
 
     def __getattr__(name: str) -> object:
         """Import a name at its first use, as many programs need none, or say why it is missing."""
         message = f"module {__name__!r} has no attribute {name!r}"
-        file = name if name in _EXTRAS else _LAZY.get(name)
-        if file is not None and name not in _BACKEND.absent:
-            try:
-                module = _load(f"rusage.{file}", f"rusage.{name}", f"from rusage import {name}")
-            except ImportError as error:
-                missing = getattr(error.__cause__, "name", None)
-                if name not in _EXTRAS or not missing or missing.startswith("rusage"):
-                    raise
-                message = f"{message} without {missing}: pip install 'rusage[{name}]'"
-            else:
-                value = module if name == file else getattr(module, name)
-                return globals().setdefault(name, value)
         if name in _BACKEND.absent:
             message = f"{_BACKEND.name} has no {name}: {_BACKEND.absent[name]}"
+        elif name in _LAZY:
+            file = f"{__name__}.{_LAZY[name]}"
+            _check_root(file, f"from rusage import {name}")
+            try:
+                __import__(file)
+            except ModuleNotFoundError as error:
+                if not str(error.name).startswith(name):  # the package of an extra
+                    raise
+                message = f"{message} without {error.name}: pip install 'rusage[{name}]'"
+            else:
+                module = sys.modules[file]
+                value = module if _LAZY[name] == name else getattr(module, name)
+                return globals().setdefault(name, value)
         raise AttributeError(message, name=name, obj=sys.modules[__name__])
 
     def __dir__() -> list[str]:

@@ -105,6 +105,35 @@ def usage_of(call: Call) -> RUsage:
     return usage_in(buffer_of(call))
 
 
+# --- Forks and other root directories ---
+
+if TYPE_CHECKING or not hasattr(os, "register_at_fork"):
+
+    def forks() -> int:
+        """Return the number of forks of this process and its ancestors since the import."""
+        return 0
+
+else:
+    os.register_at_fork(after_in_child=lib.rusage_after_fork)
+    forks = lib.rusage_forks
+
+# Windows processes cannot change their root directory.
+_root_changed = getattr(lib, "rusage_root_changed", lambda: False)
+
+
+def check_root(module: str, statement: str) -> None:
+    """Raise ``ImportError`` if a module would be read from another root directory.
+
+    The owner of that directory could put another module there, which would run with the rights of
+    this process. ``statement`` imports the module before.
+    """
+    if module not in sys.modules and _root_changed():
+        raise ImportError(
+            f"{module} is not imported in another root directory or mount namespace: "
+            f"before the change, for example by chroot(), use {statement!r}"
+        )
+
+
 # --- Errors ---
 
 

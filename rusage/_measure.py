@@ -7,17 +7,16 @@ import time
 from collections.abc import Callable
 
 from ._backends._base import RUSAGE_SELF, RUSAGE_THREAD
+from ._calls import check_root
 from ._fields import RUsage  # noqa: TC001 (for typing.get_type_hints)
 from ._getrusage import getrusage, measured
-from ._lazy import load
+from ._memory import BlockPeak
 from ._units import usage_text
 
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from typing import Any, Self, TypeVar
-
-    from ._memory import BlockPeak
 
     F = TypeVar("F", bound=Callable[..., Any])
     End = tuple[float, RUsage]  # the clock and the usage
@@ -81,9 +80,7 @@ class measure:  # noqa: N801 (used like a function)
                 raise ValueError(
                     "reset_peak needs RUSAGE_SELF: the high-water mark belongs to the process"
                 )
-            self._new_peak = load(
-                "rusage._memory", "reset_peak", "from rusage import rss"
-            ).BlockPeak
+            self._new_peak = BlockPeak
         # The start of the open block, under the key None. dict.setdefault() tests and sets in one
         # step, so only one of two threads enters. A lock and an attribute would be two steps: if a
         # signal handler raised an exception between them, the object would stay locked.
@@ -224,7 +221,7 @@ class measure:  # noqa: N801 (used like a function)
         Raises ``TypeError`` for a generator function: its body runs only after the call has
         returned.
         """
-        load("inspect", "measure() as a decorator", "import inspect")
+        check_root("inspect", "import inspect")
         import functools  # noqa: PLC0415 (only needed for decorators, and by inspect)
         import inspect  # noqa: PLC0415 (as above)
 

@@ -10,8 +10,7 @@ import os
 import sys
 
 from ._backends import BACKEND
-from ._calls import error_of, os_error
-from ._forks import forks
+from ._calls import error_of, forks, os_error
 from ._getrusage import maxrss
 from ._rusage import ffi, lib
 

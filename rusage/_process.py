@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import sys
-import warnings
+from _warnings import warn  # what warnings.warn is; that module takes longer to import
 
 from ._backends import BACKEND
-from ._calls import FreeList, buffer_of, c_int, error_of, new_call, os_error, usage_in
+from ._calls import FreeList, buffer_of, c_int, error_of, forks, new_call, os_error, usage_in
 from ._fields import FIELDS, RUsage
-from ._forks import forks
-from ._once import take
 from ._rusage import ffi, lib
 
 TYPE_CHECKING = False
@@ -56,8 +53,11 @@ def _fields(bits: int) -> frozenset[str]:
 def _why_not_found(pid: int) -> str:
     """Return the text for a process ID: it may belong to a zombie, or to a thread."""
     if sys.platform != "win32":  # there os.kill() would end the process
-        with contextlib.suppress(OSError):
+        try:
             os.kill(pid, 0)
+        except OSError:
+            pass
+        else:
             return "the process has ended, or this is the ID of a thread"
     return os.strerror(errno.ESRCH)
 
@@ -95,7 +95,7 @@ class Opened:
 
     def __del__(self) -> None:
         if not self._closed:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
+            warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
             self.close()
 
     def __repr__(self) -> str:
@@ -184,9 +184,11 @@ class Process(Opened):
             self._release()
 
     def _release(self) -> None:
-        handle = take(self._unreleased)
-        if handle is not None:  # it was opened, and no other thread closes it
-            _close(handle)
+        try:
+            handle = self._unreleased.pop()
+        except IndexError:  # it was not opened, or another thread closes it
+            return
+        _close(handle)
 
     def getrusage(self) -> RUsage:
         """Return the resource usage of the process so far, in the usual units.

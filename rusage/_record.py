@@ -9,8 +9,7 @@ import warnings
 from collections.abc import Callable  # noqa: TC003 (for typing.get_type_hints)
 from operator import attrgetter, index
 
-from ._forks import forks
-from ._once import take
+from ._calls import forks
 from ._threads import start_without_signals
 from ._tree import Member, Sample, Tree, members_of, require_pss
 from ._units import mebibytes
@@ -325,9 +324,11 @@ def _held_lock() -> _thread.LockType:
 
 def _end(running: list[_Locks]) -> _thread.LockType | None:
     """Let the thread end; return the lock that it then releases, or None if done before."""
-    locks = take(running)
-    if locks is None:
+    # In one step, since another thread or a handler may call stop() at any point. A lock would be
+    # two steps: an exception that a handler raises between them would leave it locked.
+    try:
+        wake, done = running.pop()
+    except IndexError:
         return None
-    wake, done = locks
     wake.release()
     return done

@@ -24,7 +24,7 @@ HEAVY = [
     *("argparse", "asyncio", "cffi", "ctypes", "dataclasses", "enum", "importlib.metadata"),
     *("inspect", "json", "logging", "opentelemetry", "prometheus_client", "re", "subprocess"),
     *("threading", "typing", "warnings"),
-    *("rusage._children.popen", "rusage._memory", "rusage._process"),
+    *("rusage._children.popen", "rusage._record", "signal"),
 ]
 
 
@@ -39,9 +39,10 @@ def test_import_is_light(python: Callable[..., str]) -> None:
 
 # What `rusage true` imports of the package; what subprocess imports is in addition.
 PLAIN_RUN = [
-    *("_backends", "_calls", "_children", "_cli", "_fields", "_forks", "_getrusage", "_launcher"),
-    *("_lazy", "_measure", "_memory", "_rusage", "_subprocess", "_units", "_children.inherited"),
-    *("_children.popen", "_children.posix", "_children.rlimits", "_children.windows"),
+    *("_backends", "_calls", "_children", "_cli", "_fields", "_getrusage", "_launcher"),
+    *("_measure", "_memory", "_process", "_rusage", "_subprocess", "_tree", "_units"),
+    *("_children.inherited", "_children.popen", "_children.posix", "_children.rlimits"),
+    "_children.windows",
     *("_cli.figures", "_cli.gnu", "_cli.main", "_cli.oom", "_cli.options", "_cli.output"),
     *("_cli.report", "_cli.run", "_launcher.start"),
 ]
@@ -116,8 +117,6 @@ def test_public_names(python: Callable[..., str]) -> None:
 
 def test_help() -> None:
     """It shows nothing private; each method that reads says what it raises."""
-    text = re.sub(r"_\x08", "", pydoc.plain(pydoc.render_doc(rusage)))
-    assert "PYTEST" not in text
     assert "_read" not in pydoc.render_doc(rusage.measure)
     for name in {"Process", "Tree"} & {*rusage.__all__}:
         for method, function in vars(getattr(rusage, name)).items():
@@ -321,7 +320,6 @@ for module in "inspect", "typing":
     sys.modules.pop(module, None)
 for use in (
     *(lambda name=name: getattr(rusage, name) for name in names),
-    lambda: rusage.measure(reset_peak=True),
     lambda: rusage.measure()(print),
 ):
     try:
@@ -346,189 +344,10 @@ def test_first_use_in_another_root(python: Callable[..., str], tmp_path: Path) -
     shutil.copytree(package, folder, ignore=shutil.ignore_patterns("__pycache__"))
     for file in *folder.rglob("*.py"), tmp_path / "inspect.py":
         file.write_text("raise SystemExit('a module of the new root directory was executed')")
-    lazy = ["run", "Popen", "CompletedProcess", "asyncio", "Process"]
-    lazy += ["peak", "rss", "Tree", "record", "pss"]
+    lazy = ["run", "Popen", "CompletedProcess", "asyncio", "record"]
     names = [name for name in lazy if hasattr(rusage, name)]
     first, *lines = python("-c", IN_ANOTHER_ROOT, str(tmp_path), *names).splitlines()
     assert "cputime" in first
-    statements = [
-        *(f"from rusage import {name}" for name in [*names, "rss"]),
-        "import inspect",
-    ]
+    statements = [*(f"from rusage import {name}" for name in names), "import inspect"]
     for line, statement in zip(lines, statements, strict=True):
         assert line.endswith(f"use '{statement}'")
-
-
-WITHOUT_THE_PACKAGE = """
-import sys
-import rusage
-
-class Finder:
-    def find_spec(*_):
-        if error:
-            raise error
-
-sys.meta_path.insert(0, Finder)
-rusage.__path__[:] = ["/no/such/folder"]
-for error in None, FileNotFoundError, NotADirectoryError, PermissionError:
-    try:
-        rusage.run
-    except ImportError as caught:
-        print(caught)
-"""
-
-
-def test_first_use_without_the_package(python: Callable[..., str]) -> None:
-    """Its folder can no longer be read, as after setuid()."""
-    lines = python("-c", WITHOUT_THE_PACKAGE).splitlines()
-    assert [line.partition("use '")[2] for line in lines] == ["from rusage import run'"] * 4
-
-
-UPGRADE = """
-import pathlib, sys
-sys.path.insert(0, sys.argv[1])
-import rusage
-folder = pathlib.Path(rusage.__file__).parent
-(folder / "_process.py").write_text("from ._forks import no_such_name")
-for new in rusage.__version__, "99.0":
-    text = (folder / "__init__.py").read_text(encoding="utf-8")
-    text = text.replace(repr(rusage.__version__).replace("'", '"'), f'"{new}"')
-    (folder / "__init__.py").write_text(text, encoding="utf-8")
-    try:
-        rusage.Process
-    except ImportError as error:
-        print(error)
-"""
-
-
-@pytest.mark.skipif(not hasattr(rusage, "Process"), reason="this system has no Process")
-def test_first_use_after_upgrade(python: Callable[..., str], tmp_path: Path) -> None:
-    """A module of another version lacks names; the error says so, if the version differs."""
-    shutil.copytree(
-        Path(rusage.__file__).parent,
-        tmp_path / "rusage",
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )
-    same, other = python("-c", UPGRADE, str(tmp_path)).splitlines()
-    assert same.startswith("cannot import name 'no_such_name'")
-    assert other == ("rusage.Process: rusage has been upgraded while this process runs: restart it")
-
-
-FORK_DURING_IMPORT = """
-import _thread, os, signal, sys, threading, time, warnings
-from importlib.machinery import SourceFileLoader
-from importlib.util import spec_from_loader
-
-# Calls of C that have the handler of SIGINT run at the next instruction of Python. The functions
-# before a fork run in the reverse order.
-if sys.argv[2] == "after":
-    os.register_at_fork(after_in_parent=_thread.interrupt_main)
-import rusage
-if sys.argv[2] == "before":
-    os.register_at_fork(before=_thread.interrupt_main)
-
-class Stop(Exception):
-    pass
-
-def stop(*_):
-    raise Stop
-
-class Slow(SourceFileLoader):
-    def exec_module(self, module):
-        began.set()
-        how()
-        super().exec_module(module)
-
-class Finder:
-    def find_spec(self, name, path, target=None):
-        if name == "rusage._threads":  # rusage._record needs it
-            return spec_from_loader(name, Slow(name, os.path.join(path[0], "_threads.py")))
-
-def say(word):
-    # A whole line, with PYTHONUNBUFFERED too: both processes print.
-    os.write(1, f"{word}\\n".encode())
-
-def use():
-    try:
-        say(rusage.record.__name__)
-    except ImportError as error:
-        say(error)
-
-def fork():
-    warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with several threads
-    parent = os.getpid()
-    try:
-        os.fork()
-    except Stop:
-        if os.getpid() == parent:  # PyPy runs the handler in the child too
-            say("raised")
-    if os.getpid() != parent:
-        signal.alarm(20)
-        return None
-    return os.waitstatus_to_exitcode(os.wait()[1])
-
-def fork_and_use():
-    status = fork()
-    if status is None:
-        use() if sys.argv[1] != "for ever" else rusage.Process
-        os._exit(0)
-    say(status)
-
-def fork_and_go_on():
-    if fork() == 0:
-        say("ended")
-
-began, ended = threading.Event(), threading.Event()
-how = {
-    "for a moment": lambda: time.sleep(0.3),
-    "for ever": lambda: ended.wait(),
-    "handler": lambda: use(),
-    "handler forks": fork_and_go_on,
-}[sys.argv[1]]
-sys.meta_path.insert(0, Finder())
-signal.signal(signal.SIGINT, stop)
-main = os.getpid()
-sys.unraisablehook = lambda lost: os.getpid() == main and say(f"lost {lost.exc_type.__name__}")
-signal.alarm(30)
-if sys.argv[1].startswith("handler"):
-    use()
-else:
-    thread = threading.Thread(target=use)
-    thread.start()
-    began.wait()
-    fork_and_use()
-    ended.set()
-    thread.join()
-thread = threading.Thread(target=rusage._lazy.load, args=["os", "", ""])
-thread.start()
-thread.join()
-"""
-PARTIAL = (
-    "rusage.record is being imported: "
-    "before a signal handler needs it, use 'from rusage import record'"
-)
-
-
-@pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="this system has no fork")
-@pytest.mark.skipif(not hasattr(rusage, "record"), reason="this system has no record")
-@pytest.mark.parametrize(
-    ("how", "lines"),
-    [
-        ("for a moment", ["record", "record", "0"]),
-        ("for ever", ["0", "record"]),
-        ("handler", [PARTIAL, "record"]),
-        ("handler forks", ["record", "ended", "record"]),
-    ],
-)
-@pytest.mark.parametrize("raises", ["never", "before", "after"])
-def test_fork_during_an_import(
-    how: str, raises: str, lines: list[str], python: Callable[..., str]
-) -> None:
-    """The child waits for no import of a thread that it does not have.
-
-    Nor does the parent wait for an import that never ends. What a signal handler raises during the
-    fork reaches the program.
-    """
-    expected = [*lines, "raised"] if raises != "never" and how != "handler" else lines
-    printed = python("-c", FORK_DURING_IMPORT, how, raises).splitlines()
-    assert sorted(printed) == sorted(expected)

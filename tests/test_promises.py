@@ -349,12 +349,6 @@ PROMISES = [
         "test_memory.py::test_blocks_without_descriptors test_memory.py::test_refused_reset",
     ),
     Promise(
-        "rusage/_lazy.py::load",
-        """A fork waits for the imports of other threads, for about a second at most; what a signal
-        handler raises meanwhile is not lost.""",
-        "test_import.py::test_fork_during_an_import",
-    ),
-    Promise(
         MEASURE,
         """Entering an object whose block has not ended, in the same or in another thread, raises
         `RuntimeError`.""",
