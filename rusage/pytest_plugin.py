@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import pytest
 
 TYPE_CHECKING = False
@@ -46,9 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--rusage",
         metavar="N",
         nargs="?",
-        type=_number,
+        type=int,
         const=ROWS,
-        help="show the N phases of tests (default 10; 0: all) with the most CPU time, "
+        help="show the N phases of tests (--rusage=N, default 10; 0: all) with the most CPU time, "
         "the largest growth of the peak memory, and the most memory retained after the test; "
         "resets the peak of the process before each phase if possible",
     )
@@ -56,32 +54,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         parser.addini(
             f"limit_rusage_{name}", f"default of @pytest.mark.{MARK}({name}=...): {limit}"
         )
-
-
-def _number(text: str) -> int | str:
-    """Return the number, or the text: it may be a file, which pytest's parser has no place for."""
-    try:
-        return int(text)
-    except ValueError:
-        return text
-
-
-@pytest.hookimpl(tryfirst=True)  # the files tell which conftest.py is loaded first
-def pytest_load_initial_conftests(
-    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
-) -> None:
-    """Let a file follow ``--rusage``, as in ``pytest --rusage test_x.py``."""
-    end = args.index("--") if "--" in args else len(args)
-    followed = [
-        at
-        for at in range(end - 1)
-        if args[at] == "--rusage" and isinstance(_number(args[at + 1]), str)
-    ]
-    for at in followed:
-        args[at] = f"--rusage={ROWS}"
-    if followed:
-        known = parser.parse_known_args(args, namespace=copy.copy(early_config.option))
-        early_config.known_args_namespace = known
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -93,8 +65,8 @@ def pytest_configure(config: pytest.Config) -> None:
         f"{'; '.join(f'{name}: {limit}' for name, (limit, _) in LIMITS.items())} (rusage).",
     )
     rows = config.option.rusage or 0
-    if isinstance(rows, str) or rows < 0:
-        raise pytest.UsageError(f"--rusage: not a number of phases: {rows!r} (0: all)")
+    if rows < 0:
+        raise pytest.UsageError(f"--rusage: not a number of phases: {rows} (0: all)")
     defaults = (config.getini(f"limit_rusage_{name}") for name in LIMITS)
     if config.option.rusage is not None or any(defaults):
         _phases(config)

@@ -227,47 +227,11 @@ def test_number_of_rows(pytester: pytest.Pytester) -> None:
     ten, three, every = (tables(pytester.runpytest(*words))[CPU] for words in options)
     assert (len(ten), len(three)) == (10, 3)
     assert sum(when == "call" for when, _ in every) == 11
-    for wrong in "-1", "abc":
-        result = pytester.runpytest(f"--rusage={wrong}")
+    wrong = {"-1": "not a number of phases: -1", "test_it.py": "invalid int value: 'test_it.py'"}
+    for word, error in wrong.items():
+        result = pytester.runpytest(f"--rusage={word}")
         assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines(["*--rusage: not a number of phases: *"])
-
-
-FOLLOWED = {
-    "a file": (["--rusage", "sub"], ""),
-    "a file with an option before it": (["sub", "--rusage", "-q"], ""),
-    "a file after two dashes": (["--rusage", "--", "sub"], ""),
-    "a number and a file": (["--rusage", "3", "sub"], ""),
-    "a file after PYTEST_ADDOPTS": (["sub"], "--rusage"),
-}
-
-
-@pytest.mark.parametrize(
-    ("name", "installed"), [*((name, False) for name in FOLLOWED), ("a file", True)]
-)
-def test_file_after_option(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, *, name: str, installed: bool
-) -> None:
-    """It is no number; the ``conftest.py`` beside it is loaded early enough for its options."""
-    words, added = FOLLOWED[name]
-    if installed:
-        monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
-        monkeypatch.setenv("PYTEST_ADDOPTS", f"-p no:hypothesispytest -p no:randomly {added}")
-    else:
-        monkeypatch.setenv("PYTEST_ADDOPTS", f"-p rusage.pytest_plugin {added}")
-    folder = pytester.mkdir("sub")
-    (folder / "conftest.py").write_text(
-        "def pytest_addoption(parser): parser.addoption('--other', default=5)\n"
-    )
-    (folder / "test_it.py").write_text(
-        f"{SPIN}def test(request):\n    spin(0.02)\n"
-        "    assert request.config.getoption('other') == 5\n"
-    )
-    (pytester.path / "test_other.py").write_text("def test(): assert 0\n")
-    basetemp = f"--basetemp={pytester.path.parent / 'inner'}"  # pytester's would follow the "--"
-    result = pytester.runpytest_subprocess(basetemp, *words)
-    result.assert_outcomes(passed=1)
-    assert ("call", "sub/test_it.py::test") in tables(result)[CPU]
+        result.stderr.fnmatch_lines([f"*--rusage: {error}*"])
 
 
 LEAK = (
