@@ -126,6 +126,9 @@ class RUsage(_RUsage):
     the system does not measure is 0: ``rusage.measured(who)`` names the measured fields, and
     ``rusage.fields`` describes each field on this system, with its unit.
 
+    The constructor takes all sixteen values. For a test or a mock that needs a few of them:
+    ``RUsage.zero._replace(ru_utime=1.0)``.
+
     ``later - earlier`` is the usage between the two: counters and times are subtracted,
     ``ru_maxrss`` is the later peak (a peak is not a counter).
 

@@ -210,8 +210,9 @@ class Process(Opened):
         """Return the maximum resident set size of the program that the process executes, in bytes.
 
         It is ``getrusage().ru_maxrss``, without building an ``RUsage``. Raises
-        ``NotImplementedError`` where ``measured`` does not name ``ru_maxrss``, as on Linux before
-        6.2, and otherwise as ``getrusage()``.
+        ``NotImplementedError`` where ``measured`` does not name ``ru_maxrss``, and otherwise as
+        ``getrusage()``. Before Linux 6.2 it is a lower bound: each running thread holds back up to
+        64 page faults.
         """
         if "ru_maxrss" not in self.measured:
             raise NotImplementedError(

@@ -88,7 +88,7 @@ class record:  # noqa: N801 (used like a function)
             raise TypeError(f"interval must be a number of seconds, int or float: {interval!r}")
         if not _SHORTEST <= interval <= _LONGEST:
             raise ValueError(
-                f"interval must be from {_SHORTEST} to {_LONGEST:.2g} seconds: {interval!r}"
+                f"interval must be a finite number, at least {_SHORTEST} seconds: {interval!r}"
             )
         if index(max_samples) < 2:  # neighbours are joined
             raise ValueError(f"max_samples must be at least 2: {max_samples!r}")

@@ -8,6 +8,7 @@ and, where it does not export them, by the CPU time and the resident set size.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator  # noqa: TC003 (for typing.get_type_hints)
 from operator import index
@@ -151,7 +152,8 @@ class WorkersCollector:
 
     Each scrape calls ``pids`` for their process IDs. It exports each as a ``UsageCollector`` of
     another process does, with the label ``pid``, once if an ID is there twice. What cannot be read
-    is left out: a process that has ended, or a number that is no process ID.
+    is left out: a process that has ended, or a number that is no process ID. If ``pids`` raises an
+    exception, the first one is logged, and the metrics are left out.
     """
 
     def __init__(self, pids: Callable[[], Iterable[int]], *, namespace: str = "") -> None:
@@ -159,6 +161,7 @@ class WorkersCollector:
         if not callable(pids):
             raise TypeError(f"pids must be a function that returns process IDs, not {pids!r}")
         self._pids = pids
+        self._has_failed = False
         prefix = f"{namespace}_process_" if namespace else "process_"
         measured = BACKEND.process | {"cputime", "rss"} - BACKEND.absent.keys()
         self._metrics = _Metrics(prefix, measured, label="pid")
@@ -169,8 +172,15 @@ class WorkersCollector:
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics with their present values."""
+        try:
+            pids = dict.fromkeys(map(index, self._pids()))
+        except Exception:  # it would fail the whole page
+            if not self._has_failed:
+                self._has_failed = True
+                logging.getLogger(__name__).exception("no metrics of workers: pids() has failed")
+            return
         readings: list[tuple[list[str], RUsage, _Others]] = []
-        for pid in dict.fromkeys(map(index, self._pids())):
+        for pid in pids:
             # The last two: no process ID.
             with (
                 contextlib.suppress(OSError, ValueError, OverflowError),

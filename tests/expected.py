@@ -167,7 +167,6 @@ SYSTEMS = {
     ),
     "Linux 6.1": LINUX._replace(
         release="6.1.0-40-amd64",
-        process="utime stime minflt majflt",
         name="Linux",
         known_backend=linux.backend(io_accounting=True, release="6.1.0-40-amd64"),
     ),

@@ -662,8 +662,6 @@ READERS = ["rss", "peak", "Process.rss", "Process.peak", "Process.getrusage"]
 @pytest.mark.parametrize("name", READERS)
 def test_what_was_read_counts(name: str) -> None:
     """For ``peak()`` and for each open block, though something else has lowered the mark."""
-    if name in {"Process.peak", "Process.getrusage"} and "ru_maxrss" not in BACKEND.process:
-        pytest.skip("before Linux 6.2 there is no peak of another process")
 
     def scene() -> None:
         *of_process, call = name.split(".")

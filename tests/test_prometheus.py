@@ -36,7 +36,7 @@ from rusage import prometheus
 from rusage.prometheus import UsageCollector, WorkersCollector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from prometheus_client.core import Metric
 
@@ -277,13 +277,39 @@ def test_numbers_of_workers() -> None:
     for numbers in [own], [0, own, -1, 2**40, own, 2**31 - 1, -(2**40)]:
         collector = WorkersCollector(lambda numbers=numbers: numbers)  # type: ignore[misc]
         assert {name.split()[-1] for name in samples(collector.collect())} == {str(own)}
-    for number in "1", 1.0, None:
-        no_number: Any = number
-        with pytest.raises(TypeError):
-            [*WorkersCollector(lambda: [no_number]).collect()]  # noqa: B023 (called at once)
     no_function: Any = [own]
     with pytest.raises(TypeError, match="pids must be a function"):
         WorkersCollector(no_function)
+
+
+@needs_process
+def test_workers_whose_function_fails(caplog: pytest.LogCaptureFixture) -> None:
+    """Other metrics of the page stay; the first exception is logged, and the next scrape asks."""
+    own = os.getpid()
+    no_number: Any = "1"
+
+    def fail_later() -> Iterator[int]:
+        yield own
+        raise RuntimeError("mine")
+
+    outcomes: list[Callable[[], Any]] = [fail_later, lambda: [no_number], lambda: 1 / 0]
+
+    def pids() -> Any:
+        return outcomes[0]()
+
+    collector = WorkersCollector(pids)
+    registry = CollectorRegistry()
+    registry.register(collector)
+    registry.register(UsageCollector(namespace="other"))
+    page = generate_latest(registry).decode()
+    assert "other_process_cpu_seconds_total" in page
+    assert "pid=" not in page
+    for _ in range(2):
+        outcomes.pop(0)
+        assert [*collector.collect()] == []
+    assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info] == ["mine"]
+    outcomes[0] = lambda: [own]
+    assert samples(collector.collect())
 
 
 @needs_process

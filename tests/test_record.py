@@ -556,6 +556,8 @@ def test_bad_arguments() -> None:
         for interval in intervals:
             with pytest.raises(error, match="interval"):
                 rusage.record(interval=interval)
+    with pytest.raises(ValueError, match=r"at least 0\.0001 seconds: 0$"):
+        rusage.record(interval=0)
     with pytest.raises(ValueError, match="max_samples"):
         rusage.record(max_samples=1)
     others: list[dict[str, Any]] = [{"max_samples": "2"}, {"max_samples": 2.5}, {"on_sample": 1}]

@@ -110,7 +110,7 @@ def backend(*, io_accounting: bool, release: str = NEWEST) -> Backend:
             "ru_inblock": "reads served from the page cache are not counted",
             "ru_oublock": "counted when a page is dirtied, not when it is written",
         },
-        process=PROCESS if per_cpu else PROCESS - {"ru_maxrss"},
+        process=PROCESS,
         child_peak=PEAK_AT_LEAST_PARENTS_INEXACT,
         peak="VmHWM in /proc/PID/status",
         # as exact as VmRSS: task_statm() in fs/proc/task_mmu.c
