@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import peak_errors
+import peaks
 import pytest
 from conftest import no_files
 
@@ -103,6 +104,48 @@ def test_measured_error_is_within_the_bound(case: str) -> None:
     print(f"{case}: running {(running - exact) >> 10:+} KiB, ended {(ended - exact) >> 10:+} KiB")  # noqa: T201 (a tool)
     assert running == pytest.approx(exact, abs=error)
     assert ended == pytest.approx(exact, abs=error)
+
+
+THREADS = """
+import sys, threading
+from peak_errors import PAGE, anonymous, resident, touch
+
+number = int(sys.argv[1])
+all_have_touched, can_end = threading.Barrier(number), threading.Event()
+
+def work(is_first=False):
+    memory = anonymous(64 * PAGE)
+    touch(memory, 0, 64)
+    all_have_touched.wait()
+    if is_first:
+        print(resident(), flush=True)
+        sys.stdin.read()
+        can_end.set()
+    can_end.wait()
+
+for _ in range(number - 1):
+    threading.Thread(target=work).start()
+work(is_first=True)
+"""
+
+
+@pytest.mark.skipif(not peaks.LINUX, reason="reads Linux's /proc")
+@pytest.mark.parametrize("threads", [1, 64])
+def test_peak_of_a_running_process(threads: int) -> None:
+    """Each thread holds back as many page faults as it may before Linux 6.2. Prints the error."""
+    error = rusage.fields["ru_maxrss"].error or threads * 64 * 16 * peak_errors.PAGE
+    command = [sys.executable, "-c", THREADS, str(threads)]
+    pipe, folder = subprocess.PIPE, os.path.dirname(peak_errors.__file__)
+    environment = os.environ | {"PYTHONPATH": folder}
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment) as running:
+        assert running.stdout is not None
+        exact = int(running.stdout.readline())
+        with rusage.Process(running.pid) as process:
+            peak = process.peak()
+            assert process.getrusage().ru_maxrss == peak
+        running.communicate()
+    print(f"{threads} threads: {(peak - exact) >> 10:+} KiB")  # noqa: T201 (a tool)
+    assert exact - error <= peak <= exact + error + peaks.ERROR
 
 
 def test_copies_keep_the_error() -> None:
