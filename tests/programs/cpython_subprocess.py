@@ -17,8 +17,13 @@ subprocess.run = rusage.run  # type: ignore[assignment]  # as above
 LEFT_OUT = {
     "test_stopped": "replaces os.waitpid in subprocess to make up a status; "
     "the status comes from wait4 here",
-    "test__use_vfork": "replaces and counts subprocess._fork_exec; "
-    "there are two where the launcher's attempt fails",
+    **dict.fromkeys(
+        (
+            "test_pidfd_open_notification_without_immediate_reap",
+            "test_kqueue_notification_without_immediate_reap",
+        ),
+        "replaces os.waitpid to make up a status; the status comes from wait4 here",
+    ),
     "test_run_keyboardinterrupt_no_kill": "replaces subprocess.Popen and expects run to use that",
 }
 if sys.implementation.name != "cpython":
