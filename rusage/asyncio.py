@@ -12,7 +12,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
-from ._children.popen import CompletedProcess, Popen, complete, start
+from ._children.popen import CompletedProcess, Popen, complete, name_encoding, start
 
 __all__ = ["run"]
 
@@ -35,6 +35,7 @@ async def _run(
     event loop is running; no process is started then.
     """
     loop = asyncio.get_running_loop()  # first: without a loop, no child must be started
+    name_encoding(popenargs, kwargs)  # here: the thread has no line of the caller
     # Not Future.set_exception(): it refuses some exceptions.
     ended: asyncio.Future[CompletedProcess[Any] | BaseException] = loop.create_future()
     processes: list[Popen[Any]] = []

@@ -268,3 +268,23 @@ def test_threads_wait_and_poll() -> None:
                 ]
                 assert [each.result() for each in seen] == [(0, process.rusage)] * 8
                 assert process.rusage is not None
+
+
+ENCODING = """import asyncio, rusage
+async def main():
+    await rusage.asyncio.run(["true"], text=True)
+rusage.run(["true"], text=True)
+rusage.Popen(["true"], universal_newlines=True).wait()
+rusage.run(["true"], errors="strict")
+asyncio.run(main())
+rusage.run(["true"], text=True, encoding="utf-8")
+rusage.run(["true"])
+"""
+
+
+def test_encoding_warning() -> None:
+    """It names the line of the caller, as subprocess's does."""
+    command = [sys.executable, "-X", "warn_default_encoding", "-c", ENCODING]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    warned = [line.split(": ")[0] for line in done.stderr.splitlines() if "Warning" in line]
+    assert warned == [f"<string>:{line}" for line in (4, 5, 6, 3)]

@@ -33,7 +33,22 @@ if TYPE_CHECKING:
 else:  # for typing.get_type_hints; to import typing takes longer than to import this package
     Any = AnyStr = object
 
-PREEXEC_FN = 6  # its place among the arguments of subprocess.Popen
+PREEXEC_FN, UNIVERSAL_NEWLINES = 6, 11  # their places among the arguments of subprocess.Popen
+
+
+def name_encoding(args: tuple[Any, ...], options: dict[str, Any]) -> None:
+    """Warn of a default encoding as subprocess does, at the line that has called the caller.
+
+    subprocess would warn of the first line that is not its own, which is in this package.
+    """
+    texts = ("encoding", "errors", "text", "universal_newlines")
+    universal_newlines = args[UNIVERSAL_NEWLINES:][:1]
+    has_text = any(map(options.get, texts)) or any(universal_newlines)
+    if sys.flags.warn_default_encoding and has_text and options.get("encoding") is None:
+        import warnings  # noqa: PLC0415 (only needed here)
+
+        warnings.warn("'encoding' argument not specified.", EncodingWarning, stacklevel=3)
+        options["encoding"] = "locale"
 
 
 @functools.cache
@@ -154,6 +169,7 @@ class Popen(SystemPopen[AnyStr]):
             self, *args: Any, rlimits: Mapping[int, Iterable[int]] | None = None, **kwargs: Any
         ) -> None:
             self._limits = check_limits(rlimits)
+            name_encoding(args, kwargs)
             super().__init__(*args, **kwargs)
 
     def __repr__(self) -> str:
@@ -246,6 +262,7 @@ def run(
     (seconds), which ``Popen`` describes, as it does ``rlimits``, such as
     ``{resource.RLIMIT_CPU: (1, 2)}``.
     """
+    name_encoding(popenargs, kwargs)
     process = start(*popenargs, input=input, capture_output=capture_output, **kwargs)
     return complete(process, input=input, timeout=timeout, check=check)
 
