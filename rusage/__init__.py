@@ -19,6 +19,8 @@ the system cannot provide does not exist, and the ``AttributeError`` says why.
 For pytest, which asks plugins whether their asserts are to be rewritten: PYTEST_DONT_REWRITE.
 """
 
+import _thread
+import os
 import sys
 
 from ._backends import BACKEND as _BACKEND
@@ -92,13 +94,22 @@ if not TYPE_CHECKING:
         globals().pop(_name, None)
         globals()["__all__"].remove(_name)
 
-# What needs subprocess, signal or, as an extra of this package, another package.
+# What needs subprocess or signal.
 _LAZY = {
     **dict.fromkeys(("CalledProcessError", "CompletedProcess"), "_children.popen"),
     **dict.fromkeys(("Popen", "TimeoutExpired", "run"), "_children.popen"),
     "record": "_record",
-    **{name: name for name in ("asyncio", "opentelemetry", "prometheus")},
 }
+_MODULES = {"asyncio", "opentelemetry", "prometheus"}  # the last two need other packages
+# A fork waits until no other thread imports: the child would wait for that thread forever. Not for
+# _MODULES, which need logging: a fork may hold the lock of logging that their import waits for.
+_importing = _thread.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_importing.acquire,
+        after_in_parent=_importing.release,
+        after_in_child=_importing.release,
+    )
 
 if not TYPE_CHECKING:  # a type checker would accept every name
 
@@ -110,16 +121,20 @@ if not TYPE_CHECKING:  # a type checker would accept every name
         elif name in _LAZY:
             file = f"{__name__}.{_LAZY[name]}"
             _check_root(file, f"from rusage import {name}")
+            with _importing:
+                __import__(file)
+            return globals().setdefault(name, getattr(sys.modules[file], name))
+        elif name in _MODULES:
+            file = f"{__name__}.{name}"
+            _check_root(file, f"from rusage import {name}")
             try:
                 __import__(file)
             except ModuleNotFoundError as error:
-                if not str(error.name).startswith(name):  # the package of an extra
+                if not str(error.name).startswith(name):
                     raise
                 message = f"{message} without {error.name}: pip install 'rusage[{name}]'"
             else:
-                module = sys.modules[file]
-                value = module if _LAZY[name] == name else getattr(module, name)
-                return globals().setdefault(name, value)
+                return sys.modules[file]
         raise AttributeError(message, name=name, obj=sys.modules[__name__])
 
     def __dir__() -> list[str]:

@@ -351,3 +351,60 @@ def test_first_use_in_another_root(python: Callable[..., str], tmp_path: Path) -
     statements = [*(f"from rusage import {name}" for name in names), "import inspect"]
     for line, statement in zip(lines, statements, strict=True):
         assert line.endswith(f"use '{statement}'")
+
+
+FORK_DURING_IMPORT = """
+import os, signal, sys, threading, time, warnings
+from importlib.machinery import SourceFileLoader
+from importlib.util import spec_from_loader
+import rusage
+
+class Slow(SourceFileLoader):
+    def exec_module(self, module):
+        began.set()
+        fork() if sys.argv[1] == "same thread" else time.sleep(0.3)
+        super().exec_module(module)
+
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == "rusage._threads":  # rusage._record needs it
+            return spec_from_loader(name, Slow(name, os.path.join(path[0], "_threads.py")))
+
+def use():
+    name = rusage.record.__name__
+    os.write(1, f"{name}\\n".encode())  # a whole line: both processes print
+
+def fork():
+    warnings.simplefilter("ignore", DeprecationWarning)  # of a fork with several threads
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        return True
+    os.write(1, f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\\n".encode())
+
+began = threading.Event()
+sys.meta_path.insert(0, Finder())
+if sys.argv[1] == "same thread":
+    use()
+else:
+    thread = threading.Thread(target=use)
+    thread.start()
+    began.wait()
+    if fork():
+        use()
+        os._exit(0)
+    thread.join()
+thread = threading.Thread(target=lambda: rusage.run)
+thread.start()
+thread.join(20)
+assert not thread.is_alive()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "register_at_fork"), reason="this system has no fork")
+@pytest.mark.skipif(not hasattr(rusage, "record"), reason="this system has no record")
+@pytest.mark.parametrize("where", ["same thread", "another thread"])
+def test_fork_during_an_import(where: str, python: Callable[..., str]) -> None:
+    """The child waits for no import of a thread that it does not have, nor for the lock."""
+    printed = python("-c", FORK_DURING_IMPORT, where).splitlines()
+    assert sorted(printed) == ["0", "record", "record"]

@@ -224,6 +224,11 @@ PROMISES = [
     ),
     Promise(
         CHILDREN,
+        "A fork waits while another thread imports one of them, except `rusage.asyncio`.",
+        "test_import.py::test_fork_during_an_import",
+    ),
+    Promise(
+        CHILDREN,
         """- In another root directory or mount namespace, the first use of such a name raises
         `ImportError`, which names the import to do before: other files may be there in
         place of the package, and they would run with the rights of this process.""",
