@@ -130,7 +130,8 @@ class Popen(SystemPopen[AnyStr]):
     ``ru_maxrss`` is the peak of the child or of its largest descendant that was waited for (on
     Windows: of the child), never a sum, for which there is ``record``. It is measured only if it is
     known not to be the parent's: on Linux if the launcher has started the child, or if it is too
-    large to be inherited, and never with a ``preexec_fn``.
+    large to be inherited, and never with a ``preexec_fn``: ``start_new_session=True`` does what
+    ``preexec_fn=os.setsid`` does, and keeps the peak.
 
     ``rlimits`` maps constants of ``resource`` to pairs of a soft and a hard limit, which are set in
     the child. An invalid or refused limit raises the same exception as ``resource.setrlimit``.
