@@ -85,20 +85,14 @@ class Channel:
     memory: int
     read_end: int
     write_end: int
-    error_end: int
     has_ended: int
     status: int
-    exec_error: int
     is_read: int
     has_run: int
     child: int
     has_failed: int
-    size: int
-    message: Pointer[bytes]
+    mask: Pointer[bytes]
     next: Channel
-
-class Path:
-    text: Pointer[bytes]
 
 class LauncherMemory:
     child: int
@@ -150,9 +144,13 @@ class FFI:
     @overload
     def new(self, cdecl: Literal["rusage_channel[]"], init: Any) -> Channel: ...
     @overload
-    def new(self, cdecl: Literal["rusage_path *"], init: Any = ...) -> Path: ...
+    def new(self, cdecl: Literal["char **"], init: Any = ...) -> Pointer[bytes]: ...
     @overload
-    def new(self, cdecl: Literal["rusage_path[]"], init: Any) -> Path: ...
+    def new(self, cdecl: Literal["char *[]"], init: Any) -> Pointer[bytes]: ...
+    @overload
+    def new(self, cdecl: Literal["char *"], init: Any = ...) -> bytes: ...
+    @overload
+    def new(self, cdecl: Literal["char[]"], init: Any) -> bytes: ...
 
 class Lib:
     RUSAGE_SOURCES: int
@@ -164,10 +162,13 @@ class Lib:
     LAUNCHER_FAILED: int
     LAUNCHER_REFUSED: int
     LAUNCHER_MAX_LIMITS: int
+    LAUNCHER_MAX_KEPT: int
     LAUNCHER_MAX_INT: int
     LAUNCHER_SET_SESSION: int
     LAUNCHER_SET_PROCESS_GROUP: int
     LAUNCHER_CLOSE_OTHERS: int
+    LAUNCHER_SET_UMASK: int
+    LAUNCHER_SET_DIRECTORY: int
     LAUNCHER_ALL_FLAGS: int
     rusage_root_changed: Callable[[], int]
     rusage_after_fork: Callable[[], None]
@@ -202,13 +203,12 @@ class Lib:
     rusage_channels_close: Callable[[], None]
     rusage_channel_open: Callable[[Channel, Pointer[int], int], int]
     rusage_channel_is_open: Callable[[Channel], int]
+    rusage_launch: Callable[[Channel, Pointer[bytes], Pointer[bytes], Pointer[int], int, int], int]
     rusage_channel_wait: Callable[[Channel], int]
     rusage_channel_abort: Callable[[Channel], None]
     rusage_channel_close: Callable[[Channel], None]
     rusage_is_child: Callable[[int], int]
-    rusage_has_close_range: Callable[[], int]
     rusage_why_direct: Callable[[], Pointer[bytes]]
-    rusage_find_program: Callable[[bytes, bytes, bytes, Path], int]
     rusage_statclock_hz: Callable[[], int]
     rusage_of_process: Callable[[int, Call], int]
     rusage_get_process: Callable[[int, Call], int]

@@ -96,47 +96,14 @@ def is_patched(ours: type) -> bool:
         return True
 
 
-# --- fork_exec, by which subprocess starts a child, and the launcher is started (Linux) ---
+# --- fork_exec, by which subprocess starts a child, and in whose place the launcher starts one ---
 
-# Its parameters, in order.
-FORK_EXEC = [
-    *("args", "executable_list", "close_fds", "pass_fds", "cwd", "env", *_PIPES),
-    *("errpipe_read", "errpipe_write", "restore_signals", "call_setsid", "pgid_to_set"),
-    *("gid", "extra_groups", "uid", "child_umask", "preexec_fn", "allow_vfork"),
-]
-if sys.version_info >= (3, 14):
-    FORK_EXEC.remove("allow_vfork")
-_PYPY_NAMES = {"process_args": "args", "fds_to_keep": "pass_fds", "env_list": "env"}
-_PYPY_NAMES["groups_list"] = "extra_groups"
-
-_posixsubprocess: Any = sys.modules.get("_posixsubprocess")  # which subprocess has imported
-fork_exec: Any = getattr(_posixsubprocess, "fork_exec", None)
-
-
-def _has_known_parameters() -> bool:
-    """Return whether ``fork_exec`` is Python's own, with these parameters."""
-    if not issubclass(type(fork_exec), BuiltinFunctionType):
-        return False
-    code = getattr(fork_exec, "__code__", None)  # PyPy's
-    if code is not None:
-        names = [_PYPY_NAMES.get(name, name) for name in code.co_varnames[: code.co_argcount]]
-        return names == FORK_EXEC
-    signature = fork_exec.__text_signature__
-    if signature is None:  # before Python 3.12, and without docstrings
-        return sys.version_info < (3, 16)
-    _self, *names, _end = signature.strip("()").split(",")
-    return [name.strip() for name in names] == FORK_EXEC
-
-
-_is_known = _has_known_parameters()
+_original: Any = getattr(sys.modules.get("_posixsubprocess"), "fork_exec", None)
+_is_original_builtin = issubclass(type(_original), BuiltinFunctionType)
 
 
 def is_fork_exec_known() -> bool:
-    """Return whether no library or new version of Python has changed ``fork_exec``."""
+    """Return whether subprocess starts children by Python's own ``fork_exec``, with vfork(2)."""
     used = getattr(subprocess, "_fork_exec", None)
-    return _is_known and used is _posixsubprocess.fork_exec is fork_exec
-
-
-def uses_vfork() -> bool:
-    """Return whether ``fork_exec`` may use vfork(2)."""
-    return bool(getattr(subprocess, "_USE_VFORK", True))
+    is_original = used is getattr(sys.modules["_posixsubprocess"], "fork_exec", None) is _original
+    return _is_original_builtin and is_original and bool(getattr(subprocess, "_USE_VFORK", True))

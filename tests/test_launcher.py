@@ -44,7 +44,6 @@ import resource
 from scenes import CLONE_VM, filters_x86_64
 from start_runner import CONDITIONS
 
-from rusage import _subprocess
 from rusage._launcher import start
 from rusage._rusage import ffi, lib
 
@@ -71,8 +70,9 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def patch_execution(monkeypatch: pytest.MonkeyPatch, change: Callable[..., Any]) -> None:
     """Call a function in place of the one that executes the launcher, and give it that one."""
-    execute = _subprocess.fork_exec
-    monkeypatch.setattr(start, "fork_exec", lambda *given: change(lambda: execute(*given)))
+    execute = lib.rusage_launch
+    patched = Changed(rusage_launch=lambda *given: change(lambda: execute(*given)))
+    monkeypatch.setattr(start, "lib", patched)
 
 
 class Changed:
@@ -93,19 +93,57 @@ def patch_wait(monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], Any]) ->
 # --- File descriptors ---
 
 
-def test_without_close_range(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Subprocess then closes the descriptors; on this kernel, which has it, the launcher does."""
+@filters_x86_64
+@alone
+def test_without_close_range() -> None:
+    """The launcher then closes the descriptors that /proc lists."""
     read, write, behind = *os.pipe(), os.dup(0)
     os.set_inheritable(behind, True)  # noqa: FBT003 (takes no keyword)
     os.close(read)
     os.close(write)  # the launcher gets this number
-    for use in start.use_close_range, False:
-        monkeypatch.setattr(start, "use_close_range", use)
+    for exists in True, False:
+        if not exists:
+            refuse(436, errno.ENOSYS)
         check()
         listed = rusage.run(["ls", "/proc/self/fd"], capture_output=True).stdout.split()
         assert listed == [b"0", b"1", b"2", b"3"]
         assert rusage.run(["test", "!", "-e", f"/proc/self/fd/{behind}"]).returncode == 0
     os.close(behind)
+
+
+@alone
+def test_streams_from_each_other() -> None:
+    """Each from the descriptor that another one replaces, or from one of its own pipe's ends."""
+    for streams in ([1, 2, 0], [2, 0, 1], [0, 0, 0], [1, 1, 1], [2, 1, 0], [-1, 0, 0]):
+        files = [os.memfd_create(str(number)) for number in range(3)]
+        for number, fd in enumerate(files):
+            os.dup2(fd, number)
+        names = ["stdin", "stdout", "stderr"]
+        keywords: dict[str, Any] = {
+            name: None if fd < 0 else fd for name, fd in zip(names, streams, strict=True)
+        }
+        end, output = os.pipe()
+        script = f"import os; os.write({output}, repr([*map(os.stat, range(3))]).encode())"
+        done = rusage.run([sys.executable, "-c", script], pass_fds=[output], **keywords)
+        expected = [max(fd, number * (fd < 0)) for number, fd in enumerate(streams)]
+        assert os.read(end, 10000).decode() == repr([os.stat(files[fd]) for fd in expected])
+        assert (done.returncode, "ru_maxrss" in done.measured) == (0, True)
+        os.close(output)
+        for fd in [end, *files]:
+            os.close(fd)
+
+
+@alone
+def test_many_passed_descriptors() -> None:
+    """The launcher keeps 255; with more, subprocess starts the program."""
+    first = 300
+    for number, isolated in (255, True), (256, False):
+        passed = [os.dup2(0, fd) for fd in range(first, first + number)]
+        behind = os.dup2(0, first + number)
+        script = f"test -e /proc/self/fd/{passed[-1]} && test ! -e /proc/self/fd/{behind}"
+        done = rusage.run(["sh", "-c", script], pass_fds=passed)
+        assert done.returncode == 0
+        assert ("ru_maxrss" in done.measured) is isolated
 
 
 @filters_x86_64
@@ -509,11 +547,12 @@ def test_arguments_that_are_too_long() -> None:
     check()
 
 
+@needs_compiler
 @pytest.mark.parametrize(("name", "status"), [("KILL", -9), ("TERM", -15), ("SYS", 0), ("SEGV", 0)])
 def test_launcher_that_a_signal_kills(name: str, status: int, launcher: Path) -> None:
     """A signal that the launcher cannot cause itself is for the program, which no longer runs."""
-    launcher.write_text(f"#!/bin/sh\nkill -{name} $$\n")
-    launcher.chmod(0o755)
+    code = "return create_child(&program, memory)"
+    change(launcher, code, f"call2(kill, call0(getpid), SIG{name}); {code}")
     assert rusage.run(["true"]).returncode == status
 
 
@@ -572,10 +611,10 @@ def test_sandbox_without_a_system_call(name: str, action: int, error: int) -> No
 
 
 # Those of a start in the parent, on x86_64; getuid() cannot fail.
-PARENT_CALLS = {"read": 0, "pread64": 17, "access": 21, "readlink": 89, "capget": 125, "fcntl": 72}
+PARENT_CALLS = {"read": 0, "rt_sigprocmask": 14, "pread64": 17, "capget": 125, "fcntl": 72}
 PARENT_CALLS |= {"getresgid": 120, "getresuid": 118, "memfd_create": 319, "newfstatat": 262}
 PARENT_CALLS |= {"personality": 135, "pipe2": 293, "prctl": 157, "prlimit64": 302, "setfsgid": 123}
-PARENT_CALLS |= {"setfsuid": 122, "statfs": 137, "statx": 332, "vfork": 58, "waitid": 247}
+PARENT_CALLS |= {"setfsuid": 122, "dup2": 33, "statx": 332, "vfork": 58, "waitid": 247}
 REFUSALS = ["EPERM", "ENOSYS", "ENOMEM", "EAGAIN", "EMFILE"]
 
 
@@ -817,7 +856,7 @@ LINKS = {
 
 
 @pytest.mark.parametrize(
-    ("path", "depends"),  # on the process that follows it
+    ("path", "is_launcher"),  # in the process that follows it
     [
         ("./true", False),
         ("true", False),
@@ -829,14 +868,16 @@ LINKS = {
         ("exe", True),
         ("process/exe", True),
         ("folder/../exe", True),
+        ("/proc/self/cwd/true", False),
+        (REAL, True),
     ],
 )
 def test_links_in_proc(
-    path: str, *, depends: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: str, *, is_launcher: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A program that is named by one is started directly.
+    """A program that would be the launcher in its child is started directly.
 
-    The launcher's child would follow it to another file.
+    Also if it is in a folder of PATH before another program of that name.
     """
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
@@ -844,8 +885,54 @@ def test_links_in_proc(
     for name, target in LINKS.items():
         os.symlink(target, name)
     program = path.format(tmp_path)
-    done = rusage.run([program, "-c", ""], executable=program, env={"PATH": f"none:{tmp_path}"})
-    assert (done.returncode, "ru_maxrss" in done.measured) == (0, not depends)
+    (tmp_path / "last").mkdir()
+    shutil.copy("true", "last/exe")
+    call: Any = {"executable": program, "env": {"PATH": f"none:{tmp_path}:{tmp_path}/last"}}
+    done = rusage.run([program, "-c", "raise SystemExit(3)"], **call)
+    expected = subprocess.run([program, "-c", "raise SystemExit(3)"], check=False, **call)
+    assert (done.returncode, "ru_maxrss" in done.measured) == (expected.returncode, not is_launcher)
+    assert expected.returncode == (0 if not is_launcher else REFUSED if path == REAL else 3)
+
+
+@root
+@alone
+def test_paths_are_tried_in_order(tmp_path: Path) -> None:
+    """As by subprocess, which goes on after each error; the peak is the child's own."""
+    for folder in "denied", "broken", "locked", "good", "behind":
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "tool").write_text(f"#!/bin/sh\necho {folder}\n")
+        (tmp_path / folder / "tool").chmod(0o755)
+    (tmp_path / "denied" / "tool").chmod(0o644)
+    (tmp_path / "broken" / "tool").write_text("#!/no/such/interpreter\n")
+    (tmp_path / "locked").chmod(0)
+    (tmp_path / "file").touch()
+    folders = ["none", "denied", "broken", "locked", "file", "x" * 300, "good", "behind"]
+    for name in "loop", "tool":
+        (tmp_path / name).symlink_to("loop")
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents[:3]:
+        parent.chmod(0o755)
+    os.chdir(tmp_path)
+    path = ":".join(["", "loop", *folders])
+    for user in 0, ANOTHER:
+        if user:
+            CONDITIONS["groups"][0]([])
+            CONDITIONS["gids"][0]((user, user, user))
+            CONDITIONS["ids"][0]((user, user, user))
+            CONDITIONS["dumpable"][0](1)
+            if not os.access(rusage.__file__, os.R_OK):
+                pytest.skip("another user may not read this installation")
+        first = "good" if user else "locked"  # root may search it
+        done = rusage.run(["tool"], env={"PATH": path}, stdout=subprocess.PIPE, text=True)
+        expected = subprocess.run(
+            ["tool"],  # noqa: S607 (found in PATH)
+            env={"PATH": path},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        assert done.stdout == expected.stdout == f"{first}\n"
+        assert "ru_maxrss" in done.measured
 
 
 SETGID, SETUID, NOROOT, NO_SETUID_FIXUP = 6, 7, 1, 4  # capabilities, securebits
@@ -1097,8 +1184,10 @@ def test_unwaited_child_at_exit(keep: str) -> None:
 # --- The program itself ---
 
 
-# VERSION FLAGS MEMORY DONE PROCESS_GROUP, one limit: a resource and two numbers.
-GOOD = ["2", "4", "9", "1", "0", "1", "4", "0", "0"]
+# VERSION FLAGS MEMORY DONE PROCESS_GROUP UMASK, one path, two kept descriptors, one limit: a
+# resource and two numbers.
+GOOD = ["3", "4", "9", "1", "0", "0", "1", "2", "1", "5", "1", "4", "0", "0"]
+MASKS = "0 0"
 
 
 NOT_NUMBERS = ["", "-1", "+1", " 1", "1 ", "0x1", "x", "1.0", "\u0661", "True", "2" * 20, "9" * 40]
@@ -1110,20 +1199,29 @@ BAD = [
     ),
     *(GOOD[:length] for length in range(len(GOOD))),
     [*GOOD, "1"],
-    ["1", *GOOD[1:]],  # another version
-    ["2", "8", *GOOD[2:]],  # an unknown flag
-    *([*GOOD[:place], "2147483648", *GOOD[place + 1 :]] for place in (2, 3, 4, 6)),  # no int
-    [*GOOD[:5], "65", *GOOD[6:] * 65],  # too many limits
+    ["2", *GOOD[1:]],  # another version
+    ["3", "32", *GOOD[2:]],  # an unknown flag
+    *([*GOOD[:place], "2147483648", *GOOD[place + 1 :]] for place in (2, 3, 4, 5, 6, 8, 9, 11)),
+    [*GOOD[:10], "65", *GOOD[11:] * 65],  # too many limits
+    [*GOOD[:6], "3", *GOOD[7:]],  # more paths than arguments
+    [*GOOD[:7], "257", *GOOD[8:9] * 257, *GOOD[10:]],  # too many kept descriptors
 ]
-SHELL = ["/bin/sh", "sh", "-c", "echo started"]
+SHELL = ["", "/bin/sh"]
 
 
 def test_launcher_with_bad_numbers() -> None:
     """It starts and prints nothing, whichever number is bad or missing, nor without a program."""
     good = " ".join(GOOD)
-    refused = [[], [good], *([" ".join(numbers), *SHELL] for numbers in BAD)]
-    for words in [good, *SHELL], *refused:  # the first has no memory at descriptor 9
-        done = subprocess.run([start.PATH, *words], capture_output=True, check=False)
+    refused = [[], [good], [good, MASKS], [good, MASKS, ""]]
+    refused += [[" ".join(numbers), MASKS, *SHELL] for numbers in BAD]
+    refused += [
+        [good, masks, *SHELL]
+        for masks in ("", "0", "0 ", "0 0 0", "x 0", "0 x", "-1 0", "0  0", f"{2**64} 0")
+    ]
+    for words in [good, MASKS, *SHELL], *refused:  # the first has no memory at descriptor 9
+        done = subprocess.run(
+            [start.PATH, *words], input=b"echo started", capture_output=True, check=False
+        )
         expected = REFUSED if words in refused else FAILED
         assert (done.returncode, done.stdout, done.stderr) == (expected, b"", b""), words
 

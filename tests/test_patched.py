@@ -156,3 +156,11 @@ def test_another_fork_exec(module: str, monkeypatch: pytest.MonkeyPatch) -> None
     assert len(calls) == (module == "subprocess")
     monkeypatch.undo()
     assert "ru_maxrss" in rusage.run(["true"]).measured
+
+
+@linux
+def test_vfork_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the switch that subprocess's documentation names; the launcher is started by vfork(2)."""
+    monkeypatch.setattr(subprocess, "_USE_VFORK", False, raising=False)
+    done = rusage.run(["sh", "-c", "exit 3"])
+    assert (done.returncode, "ru_maxrss" in done.measured) == (3, False)

@@ -87,8 +87,8 @@ PROMISES = [
     ),
     Promise(
         SECURITY,
-        """The program is the one that the parent's own path leads to: a path through a link such as
-        `/proc/self/exe` is not left to the launcher.""",
+        """The program is the one that the parent's own path leads to: the launcher's child does not
+        execute the launcher, to which a link such as `/proc/self/exe` leads there.""",
         "test_launcher.py::test_links_in_proc",
     ),
     Promise(
@@ -254,11 +254,24 @@ PROMISES = [
     ),
     Promise(
         INHERITED,
-        """- if the path of the program, or `cwd`, depends on the process, as `/proc/self/exe` and
-        `/dev/fd/3` do, or if the file that is found first in PATH cannot be executed, or the
-        arguments are as long as the kernel allows;""",
-        """test_launcher.py::test_links_in_proc test_launcher.py::test_arguments_that_are_too_long
+        """- if the launcher's child cannot execute the program, also because `cwd` or its path
+        leads elsewhere there: `/proc/self/exe` to the launcher, and `/dev/fd/3` to no file if
+        descriptor 3 is closed in the child;""",
+        """test_launcher.py::test_links_in_proc
         test_differential.py::test_random_starts_as_in_subprocess""",
+    ),
+    Promise(
+        INHERITED,
+        """- with 256 or more descriptors in `pass_fds`, or if the arguments are as long as the
+        kernel allows;""",
+        """test_launcher.py::test_many_passed_descriptors
+        test_launcher.py::test_arguments_that_are_too_long""",
+    ),
+    Promise(
+        INHERITED,
+        """- if another library has replaced the function by which `subprocess` starts a child, or
+        `subprocess._USE_VFORK` is false;""",
+        "test_patched.py::test_another_fork_exec test_patched.py::test_vfork_is_refused",
     ),
     Promise(
         INHERITED,

@@ -4,7 +4,9 @@
    it. Therefore the parent (start.py) executes this small program, which creates the child and
    exits. It runs with the rights of its parent, as the program does, and changes none. */
 
+#define _FILE_OFFSET_BITS 64        /* an inode may have 64 bits */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -12,6 +14,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -99,6 +102,11 @@ SYSTEM_CALL map_shared(long size, long access, long flags, long fd)
     return system_call(SYS_mmap, 0, size, access, flags, fd, 0);
 }
 
+SYSTEM_CALL file_status(const char *path, struct stat *status)
+{
+    return system_call(SYS_newfstatat, AT_FDCWD, (long)path, (long)status, 0, 0, 0);
+}
+
 /* Exit, or end by a signal where a sandbox refuses that. */
 static inline __attribute__((always_inline, noreturn)) void end(int status)
 {
@@ -120,6 +128,11 @@ static long map_shared(long size, int access, int flags, int fd)
     const void *address = mmap(NULL, (size_t)size, access, flags, fd, 0);
 
     return address == MAP_FAILED ? -(long)errno : (long)address;
+}
+
+static long file_status(const char *path, struct stat *status)
+{
+    return stat(path, status) == 0 ? 0 : -(long)errno;
 }
 
 static __attribute__((noreturn)) void end(int status)
@@ -176,10 +189,12 @@ static uint64_t take(struct numbers *numbers, uint64_t max)
 /* --- The child --- */
 
 struct program {
-    uint64_t flags, process_group;
+    uint64_t flags, process_group, umask;
+    uint64_t paths_count, kept_count, kept[LAUNCHER_MAX_KEPT]; /* descriptors, ascending */
     uint64_t limit_numbers;
     uint64_t limits[3 * LAUNCHER_MAX_LIMITS]; /* each: a resource, its soft and its hard limit */
-    char *path, **arguments, **environment;
+    char *directory, **paths, **arguments, **environment;
+    struct stat launcher;
 };
 
 /* Return 0 or a negative errno. */
@@ -196,20 +211,53 @@ static long set_limits(const struct program *program)
     return result;
 }
 
-/* Change the attributes that the program inherits, in subprocess's order, and execute it. */
+/* Return 0 unless a path leads to the launcher, or that is unknown. A link in /proc depends on the
+   process that follows it ("magic links" in symlink(7)): it may lead to the program that started
+   the launcher. */
+static long check_path(const struct program *program, const char *path)
+{
+    struct stat file;
+    long result = file_status(path, &file);
+
+    switch (result) {
+    case 0:
+        return file.st_ino == program->launcher.st_ino && file.st_dev == program->launcher.st_dev
+                   ? -ELOOP
+                   : 0;
+    case -ENOENT:
+    case -ENOTDIR:
+    case -EACCES:
+    case -ELOOP:
+    case -ENAMETOOLONG:
+        return 0;                       /* it leads to no file that execve(2) would find */
+    default:
+        return result;
+    }
+}
+
+/* Change the attributes that the program inherits and try its paths, in subprocess's order. */
 static __attribute__((noreturn)) void execute(const struct program *program,
                                               volatile launcher_memory *memory)
 {
     long result = 0;
+    uint64_t i;
 
-    if (program->flags & LAUNCHER_SET_SESSION)
+    /* not in the launcher: /proc/self is another directory there */
+    if (program->flags & LAUNCHER_SET_DIRECTORY)
+        result = call1(chdir, program->directory);
+    if (!failed(result) && program->flags & LAUNCHER_SET_UMASK)
+        result = call1(umask, program->umask);
+    if (!failed(result) && program->flags & LAUNCHER_SET_SESSION)
         result = call0(setsid);
     if (!failed(result) && program->flags & LAUNCHER_SET_PROCESS_GROUP)
         result = call2(setpgid, 0, program->process_group);
     if (!failed(result))
         result = set_limits(program);
-    if (!failed(result))
-        call3(execve, program->path, program->arguments, program->environment);
+    for (i = 0; i < program->paths_count && !failed(result); i++) {
+        result = check_path(program, program->paths[i]);
+        if (!failed(result))
+            call3(execve, program->paths[i], program->arguments, program->environment);
+    }
     memory->failed = 1;
     end(LAUNCHER_FAILED);
 }
@@ -221,12 +269,37 @@ static int status_of(long error)
     return error == -EAGAIN || error == -ENOMEM ? LAUNCHER_FAILED : LAUNCHER_REFUSED;
 }
 
-/* Close all descriptors above 2 except one. Return 0 or a negative errno. */
-static long close_others(long kept)
+/* Do what close_others() does, where close_range(2) is missing (before Linux 5.9) or refused. */
+static long close_listed(const struct program *program)
 {
-    long result = kept > 3 ? call3(close_range, 3, kept - 1, 0) : 0;
+    _Alignas(struct dirent) char entries[1024];
+    long fd = call4(openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY, 0), size = fd, at;
 
-    return failed(result) ? result : call3(close_range, kept + 1, ~0U, 0);
+    while (!failed(size) && (size = call3(getdents64, fd, entries, sizeof entries)) > 0) {
+        for (at = 0; at < size; at += ((struct dirent *)(entries + at))->d_reclen) {
+            struct numbers name = {((struct dirent *)(entries + at))->d_name, 1};
+            uint64_t other = take(&name, LAUNCHER_MAX_INT), i = 0;
+
+            while (i < program->kept_count && program->kept[i] != other)
+                i++;
+            if (name.valid && other > 2 && other != (uint64_t)fd && i == program->kept_count)
+                call1(close, other);
+        }
+    }
+    return failed(size) ? size : call1(close, fd);
+}
+
+/* Close all descriptors above 2 that are not to be kept. Return 0 or a negative errno. */
+static long close_others(const struct program *program)
+{
+    uint64_t first = 3, i;
+
+    for (i = 0; i < program->kept_count; i++) {
+        if (program->kept[i] > first && failed(call3(close_range, first, program->kept[i] - 1, 0)))
+            return close_listed(program);
+        first = program->kept[i] + 1;
+    }
+    return failed(call3(close_range, first, ~0U, 0)) ? close_listed(program) : 0;
 }
 
 /* Create the child, which gets the launcher's parent as its parent. The kernel stores its process
@@ -251,17 +324,18 @@ static int create_child(const struct program *program, volatile launcher_memory 
     return failed(result) ? status_of(result) : 0;
 }
 
-/* launcher "VERSION FLAGS MEMORY DONE PROCESS_GROUP L LIMIT_1 ... LIMIT_L" PATH ARGUMENT_0 ...
+/* launcher "VERSION FLAGS MEMORY DONE PROCESS_GROUP UMASK P K KEPT_1 ... KEPT_K L LIMIT_1 ...
+   LIMIT_L" "MASK_1 MASK_2" DIRECTORY PATH_1 ... PATH_P ARGUMENT_0 ...
    MEMORY is the descriptor of the launcher_memory; DONE is the write end of the pipe that the child
-   closes by executing the program or by its end. FLAGS says whether the session and the process
-   group are to be set, and whether only descriptors 0 to 2 stay open. */
+   closes by executing the program or by its end. FLAGS says what is to be set, and whether only
+   descriptors 0 to 2 and the kept ones stay open. MASK is the signal mask. */
 static int run(int argc, char **argv, char **envp)
 {
-    struct numbers numbers = {argc > 1 ? argv[1] : "", 1};
+    struct numbers numbers = {argc > 1 ? argv[1] : "", 1}, masks = {argc > 2 ? argv[2] : "", 1};
     struct program program;
     volatile launcher_memory *memory;
+    uint64_t mask[2], i;
     long memory_fd, done, mapped;
-    uint64_t i;
 
     if (take(&numbers, UINT64_MAX) != LAUNCHER_VERSION)
         return LAUNCHER_REFUSED;
@@ -269,16 +343,28 @@ static int run(int argc, char **argv, char **envp)
     memory_fd = (long)take(&numbers, LAUNCHER_MAX_INT);
     done = (long)take(&numbers, LAUNCHER_MAX_INT);
     program.process_group = take(&numbers, LAUNCHER_MAX_INT);
+    program.umask = take(&numbers, LAUNCHER_MAX_INT);
+    program.paths_count = take(&numbers, LAUNCHER_MAX_INT);
+    program.kept_count = take(&numbers, LAUNCHER_MAX_KEPT);
+    for (i = 0; i < program.kept_count && numbers.valid; i++)
+        program.kept[i] = take(&numbers, LAUNCHER_MAX_INT);
     program.limit_numbers = 3 * take(&numbers, LAUNCHER_MAX_LIMITS);
     for (i = 0; i < program.limit_numbers && numbers.valid; i++)
         program.limits[i] = take(&numbers, i % 3 == 0 ? LAUNCHER_MAX_INT : UINT64_MAX);
-    if (!numbers.valid || *numbers.next != '\0' || argc < 3)
+    mask[0] = take(&masks, UINT64_MAX);
+    mask[1] = take(&masks, UINT64_MAX);
+    if (!numbers.valid || *numbers.next != '\0' || !masks.valid || *masks.next != '\0'
+        || (uint64_t)argc < 4 + program.paths_count)
         return LAUNCHER_REFUSED;
-    program.path = argv[2];
-    program.arguments = argv + 3;
+    program.directory = argv[3];
+    program.paths = argv + 4;
+    program.arguments = program.paths + program.paths_count;
     program.environment = envp;
 
-    if (failed(call2(ftruncate, memory_fd, sizeof *memory))
+    /* _NSIG is 65, and 128 on MIPS */
+    if (failed(call4(rt_sigprocmask, SIG_SETMASK, mask, 0, _NSIG / 8))
+        || failed(file_status("/proc/self/exe", &program.launcher))
+        || failed(call2(ftruncate, memory_fd, sizeof *memory))
         || failed(call3(fcntl, done, F_SETFD, FD_CLOEXEC)))
         return LAUNCHER_FAILED;
     mapped = map_shared(sizeof *memory, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd);
@@ -288,7 +374,7 @@ static int run(int argc, char **argv, char **envp)
     /* This also maps the page: the kernel's store cannot fault. */
     memory->launcher = (int32_t)call0(getpid);
     if (failed(call1(close, memory_fd))
-        || (program.flags & LAUNCHER_CLOSE_OTHERS && failed(close_others(done))))
+        || (program.flags & LAUNCHER_CLOSE_OTHERS && failed(close_others(&program))))
         return LAUNCHER_FAILED;
     return create_child(&program, memory);
 }

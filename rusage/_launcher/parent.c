@@ -3,17 +3,15 @@
 #include "../_backends/linux/proc.h"
 #include "protocol.cdef"
 
-#include <limits.h>
+#include <inttypes.h>
 #include <linux/capability.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/fsuid.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 
 /* --- The descriptors of a start --- */
 
@@ -50,7 +48,6 @@ static void rusage_close_channel_locked(rusage_channel *channel)
     rusage_close_fd(&channel->memory);
     rusage_close_fd(&channel->read_end);
     rusage_close_fd(&channel->write_end);
-    rusage_close_fd(&channel->error_end);
 }
 
 /* Called by os.fork() in the child. It may change its rights, and must not be able to write to the
@@ -102,13 +99,12 @@ static int rusage_open_descriptors(rusage_channel *channel)
     error = rusage_move_above_2(&channel->memory);
     if (error == 0)
         error = rusage_move_above_2(&channel->read_end);
-    if (error == 0)
-        error = rusage_move_above_2(&channel->write_end);
-    if (error != 0)
-        return error;
-    channel->error_end = fcntl(channel->write_end, F_DUPFD_CLOEXEC, 3);
-    return channel->error_end < 0 ? errno : 0;
+    return error == 0 ? rusage_move_above_2(&channel->write_end) : error;
 }
+
+/* Of the descriptors that a start needs: p2cread to errwrite of subprocess, -1 for none; those that
+   the program gets besides are behind them. */
+enum { STDIN_READ, STDIN_WRITE, STDOUT_READ, STDOUT_WRITE, STDERR_READ, STDERR_WRITE, PIPES };
 
 /* Open all descriptors, close-on-exec and above 2. Return 0, or an errno with none of them open:
    EBADF if one of `needed` is closed, whose number they could get. */
@@ -116,9 +112,9 @@ static int rusage_channel_open(rusage_channel *channel, const int *needed, int c
 {
     int i, error;
 
-    channel->memory = channel->read_end = channel->write_end = channel->error_end = -1;
+    channel->memory = channel->read_end = channel->write_end = -1;
     for (i = 0; i < count; i++) {
-        if (fcntl(needed[i], F_GETFD) < 0)
+        if ((i >= PIPES || needed[i] != -1) && fcntl(needed[i], F_GETFD) < 0)
             return errno;
     }
     rusage_lock_channels();
@@ -170,26 +166,102 @@ static int rusage_wait(int pid, int *status)
     return error == ECHILD ? 0 : error;
 }
 
-/* Close an end of the pipe. Return 0 or an errno. */
-static int rusage_close_end(int *fd)
+/* Give the launcher its descriptors, in subprocess's order. Return 0, or another value if a call
+   has failed. */
+static int rusage_pass_descriptors(const rusage_channel *channel, const int *needed, int count)
 {
-    int error = *fd >= 0 && close(*fd) != 0 ? errno : 0;
+    int streams[3] = {needed[STDIN_READ], needed[STDOUT_WRITE], needed[STDERR_WRITE]};
+    const int ends[3] = {needed[STDIN_WRITE], needed[STDOUT_READ], needed[STDERR_READ]};
+    int i, failed = fcntl(channel->memory, F_SETFD, 0) | fcntl(channel->write_end, F_SETFD, 0);
 
-    *fd = -1;
-    return error == EINTR ? 0 : error;  /* close(2) */
+    for (i = PIPES; i < count; i++)
+        failed |= fcntl(needed[i], F_SETFD, 0);
+    for (i = 0; i < 3; i++)
+        failed |= ends[i] >= 0 && close(ends[i]) != 0;
+    for (i = 0; i < 3; i++) {
+        if (streams[i] >= 0 && streams[i] < i) { /* dup2() for another stream would replace it */
+            streams[i] = fcntl(streams[i], F_DUPFD_CLOEXEC, 3);
+            failed |= streams[i] < 0;
+        }
+    }
+    for (i = 0; i < 3; i++) {
+        if (streams[i] == i)            /* dup2() would not clear the flag */
+            failed |= fcntl(i, F_SETFD, 0);
+        else if (streams[i] >= 0)
+            failed |= dup2(streams[i], i) < 0;
+    }
+    return failed;
 }
 
-/* Read from the pipe until no process has a write end any more. Return 0 or an errno. */
-static int rusage_read_to_end(rusage_channel *channel)
+/* Return the exit status of a process that could not execute the launcher. */
+static int rusage_exec_status(int error)
 {
-    const size_t last = sizeof channel->message - 1;
-    char *message = channel->message;
+    switch (error) {
+    case ENOENT:                        /* it is being reinstalled, or refused */
+    case ENOTDIR:
+    case EACCES:
+    case EPERM:
+    case ENOEXEC:
+    case ENOSYS:
+        return LAUNCHER_REFUSED;
+    default:
+        return LAUNCHER_FAILED;
+    }
+}
+
+/* Start the launcher, which `arguments[0]` names, and store its process ID; nothing in a process
+   that a signal handler has forked. `environment`: NULL for this process's. Return 0, or an errno
+   with nothing started.
+
+   The child of vfork(2) shares the memory, where no handler of a signal may run: all are blocked
+   until the launcher sets the signal mask, which becomes `arguments[2]`. */
+static int rusage_launch(rusage_channel *channel, char **arguments, char **environment,
+                         const int *needed, int count, int restores_signals)
+{
+    uint64_t bits[2] = {0, 0};
+    sigset_t all, before;
+    int error;
+    pid_t pid;
+
+    if (!rusage_channel_is_open(channel))
+        return 0;
+    sigfillset(&all);
+    error = pthread_sigmask(SIG_BLOCK, &all, &before);
+    if (error != 0)
+        return error;
+    memcpy(bits, &before, _NSIG / 8);   /* 128 signals on MIPS, otherwise 64 */
+    snprintf(channel->mask, sizeof channel->mask, "%" PRIu64 " %" PRIu64, bits[0], bits[1]);
+    arguments[2] = channel->mask;
+    pid = vfork();
+    if (pid == 0) {
+        if (rusage_pass_descriptors(channel, needed, count) != 0)
+            _exit(LAUNCHER_FAILED);
+        if (restores_signals) {         /* which Python ignores */
+            signal(SIGPIPE, SIG_DFL);
+            signal(SIGXFSZ, SIG_DFL);
+        }
+        execve(arguments[0], arguments, environment == NULL ? environ : environment);
+        _exit(rusage_exec_status(errno));
+    }
+    error = pid < 0 ? errno : 0;
+    if (pid > 0)
+        channel->launcher = pid;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
+/* Wait until no process has a write end of the pipe, to which nothing is written. Return 0 or an
+   errno. */
+static int rusage_wait_for_end(const rusage_channel *channel)
+{
+    char nothing;
     ssize_t size;
     int error;
     RUSAGE_RELEASE_GIL;
 
-    while ((size = read(channel->read_end, message + channel->size, last - channel->size)) > 0)
-        channel->size += (size_t)size;
+    do {
+        size = read(channel->read_end, &nothing, 1);
+    } while (size > 0);
     error = size < 0 ? errno : 0;
     RUSAGE_RETAKE_GIL;
     return error;
@@ -216,19 +288,16 @@ static void rusage_read_channel(rusage_channel *channel)
    what the start has come to. Return 0; EINTR if signal handlers are to run first; or an errno. */
 static int rusage_channel_wait(rusage_channel *channel)
 {
-    unsigned int exec_error;
-    int end = 0, error, error_of_end, status;
+    int error, status;
 
     rusage_lock_channels();
-    error = rusage_close_end(&channel->write_end);
-    error_of_end = rusage_close_end(&channel->error_end);
+    error = channel->write_end >= 0 && close(channel->write_end) != 0 && errno != EINTR ? errno : 0;
+    channel->write_end = -1;
     rusage_unlock_channels();
     if (!rusage_channel_is_open(channel))
         return 0;
     if (error == 0)
-        error = error_of_end;
-    if (error == 0)
-        error = rusage_read_to_end(channel);
+        error = rusage_wait_for_end(channel);
     if (error == 0 && !channel->has_ended) {
         error = rusage_wait(channel->launcher, &channel->status);
         channel->has_ended = error == 0;
@@ -236,10 +305,6 @@ static int rusage_channel_wait(rusage_channel *channel)
     if (error != 0)
         return error;
     rusage_read_channel(channel);
-    /* _posixsubprocess.c: the exception, errno, and where, unless it is exec that has failed. */
-    if (sscanf(channel->message, "OSError:%x:%n", &exec_error, &end) == 1 && end > 0
-        && channel->message[end] == '\0')
-        channel->exec_error = (int)exec_error;
     return channel->has_failed ? rusage_wait(channel->child, &status) : 0;
 }
 
@@ -272,17 +337,6 @@ static void rusage_channel_abort(rusage_channel *channel)
 }
 
 /* --- Whether the launcher would run as the program would --- */
-
-/* Not in headers older than Linux 5.9. */
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
-
-/* Return whether close_range(2) exists, by closing a descriptor that cannot be open. */
-static int rusage_has_close_range(void)
-{
-    return syscall(SYS_close_range, UINT32_MAX, UINT32_MAX, 0) == 0;
-}
 
 /* Return whether the four user IDs and the four group IDs are the same. Executing the launcher
    would change the saved and the file-system IDs. setfsuid(2): an invalid argument changes
@@ -412,107 +466,4 @@ static const char *rusage_why_direct(void)
     if (persona != -1 && persona & READ_IMPLIES_EXEC)
         return "the personality has READ_IMPLIES_EXEC";
     return NULL;
-}
-
-/* --- The file of a program --- */
-
-/* Return whether a file or directory is in a /proc file system, or cannot be found. */
-static int rusage_is_in_proc(const char *path)
-{
-    struct statfs system;
-
-    return statfs(path, &system) != 0
-           || system.f_type == 0x9fa0 /* PROC_SUPER_MAGIC of linux/magic.h */;
-}
-
-RUSAGE_ASSERT(path, sizeof(rusage_path) == PATH_MAX);
-
-/* Set `joined` to a path that is followed from a directory, "" for the current one. Return 0 or an
-   errno. */
-static int rusage_join_paths(char *joined, const char *directory, const char *path)
-{
-    size_t length = path[0] == '/' ? 0 : strlen(directory);
-    const char *separator = length == 0 || directory[length - 1] == '/' ? "" : "/";
-    int size = snprintf(joined, PATH_MAX, "%.*s%s%s", (int)length, directory, separator, path);
-
-    return size < 0 || size >= PATH_MAX ? ENAMETOOLONG : 0;
-}
-
-/* More than a small stack of a thread has room for. */
-typedef struct {
-    char folder[PATH_MAX], path[PATH_MAX];
-    char reached[PATH_MAX], left[PATH_MAX], following[PATH_MAX], target[PATH_MAX], rest[PATH_MAX];
-} rusage_search;
-
-/* Return 0 if a path leads to the same file in another process, else an errno: ELOOP if it leads
-   through a link in /proc. Such a link depends on the process that follows it ("magic links" in
-   symlink(7)): the launcher's child would follow /dev/fd/3 to its own file. */
-static int rusage_check_links(rusage_search *search, const char *path)
-{
-    char *reached = search->reached, *left = search->left, *rest = search->rest;
-    int links = 0, error = rusage_join_paths(left, "", path);
-
-    strcpy(reached, left[0] == '/' ? "/" : "");
-    while (error == 0 && left[0] != '\0') {
-        size_t start = strspn(left, "/"), end = start + strcspn(left + start, "/");
-        ssize_t size;
-
-        strcpy(rest, left + end + strspn(left + end, "/"));
-        left[end] = '\0';
-        error = rusage_join_paths(search->following, reached, left + start);
-        if (error != 0)
-            break;
-        size = readlink(search->following, search->target, sizeof search->target - 1);
-        if (size < 0 && errno != EINVAL)
-            return errno;
-        if (size < 0) {                 /* not a link */
-            strcpy(reached, search->following);
-            strcpy(left, rest);
-            continue;
-        }
-        if (++links > 40 || rusage_is_in_proc(reached[0] == '\0' ? "." : reached))
-            return ELOOP;               /* path_resolution(7) */
-        search->target[size] = '\0';
-        if (search->target[0] == '/')
-            strcpy(reached, "/");
-        error = rest[0] == '\0' ? rusage_join_paths(left, "", search->target)
-                                : rusage_join_paths(left, search->target, rest);
-    }
-    return error;
-}
-
-/* Look for a program in folders, which are separated by colons, as a process does whose current
-   directory is `directory`. Set `found` to the first path that exists, which is the one that
-   subprocess tries first. Return 0, or an errno if there is none or if it may lead elsewhere in
-   another process. */
-static int rusage_find_program(const char *name, const char *folders, const char *directory,
-                               rusage_path *found)
-{
-    rusage_search *search = malloc(sizeof *search);
-    int error = search == NULL ? ENOMEM : ENOENT;
-    RUSAGE_RELEASE_GIL;
-
-    if (directory[0] != '\0' && rusage_is_in_proc(directory))
-        error = ELOOP;
-    while (error == ENOENT) {
-        size_t length = strcspn(folders, ":");
-
-        /* what is too long does not exist */
-        if (length < sizeof search->folder) {
-            memcpy(search->folder, folders, length);
-            search->folder[length] = '\0';
-            if (rusage_join_paths(found->text, search->folder, name) == 0
-                && rusage_join_paths(search->path, directory, found->text) == 0
-                && access(search->path, F_OK) == 0) {
-                error = rusage_check_links(search, search->path);
-                break;
-            }
-        }
-        if (folders[length] == '\0')
-            break;
-        folders += length + 1;
-    }
-    RUSAGE_RETAKE_GIL;
-    free(search);
-    return error;
 }

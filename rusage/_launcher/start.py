@@ -5,18 +5,14 @@ program that a large process starts would seem to be as large. The launcher (``l
 program of a few kilobytes, is therefore started instead of the program, and creates the child with
 ``clone(CLONE_PARENT)``, which makes it a child of this process with a peak of its own.
 
-What would go wrong if Python did this line by line: a signal handler can run between any two
-instructions, and raise an exception or fork this process. If it raises after the fork and before
-the process ID is stored, the launcher creates a child that is never waited for. If it raises an
-``OSError`` while the launcher is waited for, as if the system refused the launcher, that exception
-is lost, and subprocess starts the program a second time. If it forks before the launcher runs, both
-processes start one, and read the same answer. Neither the class nor the traceback of an exception
-tells whose it is. So Python only decides and prepares, and raises nothing while it does. One call
-of C forks, executes the launcher and stores its process ID, but not in a process that a handler has
-forked. Each later exception is a handler's: it ends the launcher and its child, and passes on as it
-is.
+One function of C, ``rusage_launch``, forks, executes the launcher and stores its process ID.
+Where Python did this line by line, a signal handler could run between any two of them, and raise an
+exception or fork this process: the launcher would create a child that is never waited for, or two
+processes would start the program. So Python only decides and prepares, and raises nothing while it
+does. Each exception is a handler's or an audit hook's: it ends the launcher and its child, and
+passes on as it is.
 
-The launcher's first argument contains decimal numbers, the first of which is the version of the
+An argument of the launcher contains decimal numbers, the first of which is the version of the
 protocol (``protocol.cdef``). The launcher checks each number, and starts nothing if one is invalid,
 for example because the package has been upgraded since this process imported it. The launcher and
 its child write to a memfd. What they have written is final when the pipe has no write end any more:
@@ -35,12 +31,10 @@ import os
 import signal
 import sys
 import time
-from itertools import chain, compress, repeat, starmap
-from operator import itemgetter
 
 from .._calls import os_error
 from .._rusage import ffi, lib
-from .._subprocess import FORK_EXEC, clock, fork_exec, is_fork_exec_known, pipes_of, uses_vfork
+from .._subprocess import clock, is_fork_exec_known, pipes_of
 
 TYPE_CHECKING = False
 
@@ -56,13 +50,6 @@ assert sys.platform == "linux"  # noqa: S101 (for the type checkers)
 PATH = os.path.join(os.path.dirname(__file__), "launcher")
 
 _retry_at = 0.0  # by time.monotonic()
-
-# The launcher closes descriptors faster than subprocess does, where the kernel has close_range(2)
-# (Linux 5.9).
-use_close_range = bool(lib.rusage_has_close_range())
-
-# Why the launcher cannot be executed: it is being reinstalled, or refused.
-_UNUSABLE = {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOSYS}
 
 # Signals that the launcher can cause itself: seccomp, RLIMIT_FSIZE, out of memory, a refused exit.
 _SELF_INFLICTED = {
@@ -101,27 +88,22 @@ def start(call: dict[str, Any], limits: Limits) -> Started | None:
         return None
     # ffi.gc is the last resort: a second handler may raise before the except clause ends the start.
     channel = ffi.gc(ffi.new("rusage_channel *"), lib.rusage_channel_abort)
-    needed: Any = [*arguments["pass_fds"], *(fd for fd in pipes_of(arguments) if fd != -1)]
+    needed: Any = [*pipes_of(arguments), *arguments["pass_fds"]]
     if lib.rusage_channel_open(channel, needed, len(needed)):
         return None
-    given = _in_order(_fork_exec_arguments(arguments, limits, channel))
-    # In one call of C, in which no handler runs, list() stores -1, calls fork_exec, and stores the
-    # process ID; nothing of this in a process that a handler has forked before.
-    stored = chain([-1], starmap(fork_exec, [given]))
-    is_open = map(lib.rusage_channel_is_open, [channel])
-    stored_if_open = chain.from_iterable(compress([stored], is_open))
-    stores = map(setattr, repeat(channel), repeat("launcher"), stored_if_open)
+    argv = _strings(_launcher_arguments(arguments, limits, channel))
+    environment = _strings(arguments["env"])
+    given = channel, argv[0], environment[0], needed, len(needed), arguments["restore_signals"]
+    started = None
     try:
         sys.audit("subprocess.Popen", words[0], words[1:], call["cwd"], call["env"])
         began = clock()
-        list(stores)
-        _wait(channel)
-        started = _result(channel, began)
+        if not lib.rusage_launch(*given):
+            _wait(channel)
+            started = _result(channel, began)
         lib.rusage_channel_close(channel)
     except BaseException:
         lib.rusage_channel_abort(channel)
-        if channel.launcher == -1:  # fork_exec has raised it
-            return None
         raise
     return started
 
@@ -146,8 +128,6 @@ def _result(channel: Channel, began: float) -> Started | None:
         return None
     if not lib.rusage_channel_is_open(channel):  # a handler has forked this process
         return (launcher, 0, began) if launcher else None
-    if channel.exec_error in _UNUSABLE:
-        pause()
     if child == 0 and not (status == 0 and channel.has_run):
         if status < 0 or _launcher_failed(status):
             return None
@@ -185,9 +165,9 @@ _ESCAPED = dict.fromkeys(range(0xDC80, 0xDD00))  # bytes that are no characters 
 
 
 def _plain_arguments(call: dict[str, Any], words: list[Any]) -> dict[str, Any] | None:
-    """Return the arguments as C takes them, the first one as the path of the program.
+    """Return the arguments as C takes them, and the paths of the program; None if one is not plain.
 
-    None if not all are plain. ``words``: the program and its arguments.
+    ``words``: the program and its arguments.
     """
     strings = [*map(_encode, words)]
     numbers = {name: _int(call.get(name, -1)) for name in _NUMBERS}
@@ -200,12 +180,25 @@ def _plain_arguments(call: dict[str, Any], words: list[Any]) -> dict[str, Any] |
         return None
     if directory is None or None in [*strings, *numbers.values(), *passed]:
         return None
-    entries, paths = environment
-    path = _find(strings[0] or b"", paths, directory)
-    if path is None:
+    entries, folders = environment
+    paths = _paths(strings[0] or b"", folders)
+    if not paths or len(passed) >= lib.LAUNCHER_MAX_KEPT:
         return None
-    arguments = {**numbers, "args": [path, *strings[1:]], "env": entries, "pass_fds": passed}
-    return {**arguments, "cwd": None if cwd is None else directory, "close_fds": bool(close_fds)}
+    plain: dict[str, Any] = {"paths": paths, "args": strings[1:], "env": entries}
+    plain |= {"cwd": None if cwd is None else directory, "close_fds": bool(close_fds)}
+    return {**numbers, **plain, "pass_fds": passed}
+
+
+def _paths(program: bytes, folders: list[bytes]) -> list[bytes]:
+    """Return the paths of a program in the order in which subprocess tries them.
+
+    ``folders``: the values of PATH, none or two of which subprocess refuses.
+    """
+    if not program or len(folders) > 1:
+        return []
+    if b"/" in program:
+        return [program]
+    return [os.path.join(folder, program) for folder in folders[0].split(b":")]
 
 
 def _plain_words(call: dict[str, Any]) -> list[Any]:
@@ -250,22 +243,6 @@ def _environment(env: Any) -> tuple[list[bytes] | None, list[bytes]] | None:
     return entries, paths or [_DEFAULT]
 
 
-def _find(program: bytes, paths: list[bytes], directory: bytes) -> bytes | None:
-    """Return the path that subprocess tries first of those that exist.
-
-    None if there is none, or if it may lead elsewhere in the child. If the path cannot be executed,
-    the child says so, and subprocess tries all.
-    """
-    if b"/" in program:
-        paths = [b""]
-    if not program or len(paths) > 1:  # subprocess refuses PATH as str and as bytes
-        return None
-    found = ffi.new("rusage_path *")
-    if lib.rusage_find_program(program, paths[0], directory, found):
-        return None
-    return ffi.string(found.text)
-
-
 def _encode(value: Any) -> bytes | None:
     """Return a string or a path as the kernel takes it; None if it is not plain."""
     if type(value) is getattr(sys.modules.get("pathlib"), "PosixPath", None):
@@ -287,46 +264,32 @@ def _int(value: Any) -> int | None:
     return number if -lib.LAUNCHER_MAX_INT - 1 <= number <= lib.LAUNCHER_MAX_INT else None
 
 
-# --- What fork_exec takes ---
-
-_in_order = itemgetter(*FORK_EXEC)
+# --- What the launcher takes ---
 
 
-def _fork_exec_arguments(
-    arguments: dict[str, Any], limits: Limits, channel: Channel
-) -> dict[str, Any]:
-    """Return the arguments of ``fork_exec`` for the launcher."""
-    closes_others = arguments["close_fds"] and not arguments["pass_fds"] and use_close_range
-    kept = {*arguments["pass_fds"], channel.memory, channel.write_end, channel.error_end}
-    argument = _launcher_argument(arguments, limits, channel, closes_others=closes_others)
-    return {
-        **arguments,
-        "args": [b"rusage", argument.encode(), *arguments["args"]],
-        "executable_list": (os.fsencode(PATH),),
-        "close_fds": arguments["close_fds"] and not closes_others,
-        "pass_fds": tuple(sorted(kept)),
-        "errpipe_read": channel.read_end,
-        "errpipe_write": channel.error_end,
-        "child_umask": arguments["umask"],
-        # What the child does itself, or what is not plain.
-        "call_setsid": False,
-        "pgid_to_set": -1,
-        **dict.fromkeys(["gid", "extra_groups", "uid", "preexec_fn"]),
-        "allow_vfork": uses_vfork(),
-    }
+def _strings(strings: list[bytes] | None) -> tuple[Any, Any]:
+    """Return an array for exec, NULL in place of none, and what must live as long as it does."""
+    kept: Any = [ffi.new("char[]", string) for string in strings or ()]
+    return (ffi.NULL if strings is None else ffi.new("char *[]", [*kept, ffi.NULL])), kept
 
 
-def _launcher_argument(
-    arguments: dict[str, Any], limits: Limits, channel: Channel, *, closes_others: bool
-) -> str:
-    """Return the launcher's first argument, as ``launcher.c`` describes it."""
-    process_group = arguments["process_group"]  # negative: unchanged
+def _launcher_arguments(arguments: dict[str, Any], limits: Limits, channel: Channel) -> list[bytes]:
+    """Return the launcher's arguments, as ``launcher.c`` describes them."""
+    process_group, umask = arguments["process_group"], arguments["umask"]  # negative: unchanged
+    cwd, paths = arguments["cwd"], arguments["paths"]
     flags = lib.LAUNCHER_SET_SESSION if arguments["start_new_session"] else 0
     if process_group >= 0:
         flags |= lib.LAUNCHER_SET_PROCESS_GROUP
-    if closes_others:
+    if arguments["close_fds"]:
         flags |= lib.LAUNCHER_CLOSE_OTHERS
+    if umask >= 0:
+        flags |= lib.LAUNCHER_SET_UMASK
+    if cwd is not None:
+        flags |= lib.LAUNCHER_SET_DIRECTORY
+    kept = sorted({channel.write_end, *(fd for fd in arguments["pass_fds"] if fd > 2)})
     numbers = [lib.LAUNCHER_VERSION, flags, channel.memory, channel.write_end]
-    numbers += [max(process_group, 0), len(limits)]
+    numbers += [max(process_group, 0), max(umask, 0), len(paths), len(kept), *kept, len(limits)]
     numbers += [number % 2**64 for limit in limits for number in limit]  # -1 is RLIM_INFINITY
-    return " ".join(map(str, numbers))
+    text = " ".join(map(str, numbers)).encode()
+    mask = b""  # of signals: rusage_launch replaces it
+    return [os.fsencode(PATH), text, mask, cwd or b"", *paths, *arguments["args"]]

@@ -121,14 +121,14 @@ static void fuzz_statm(void)
     }
 }
 
-/* Without a program, so that the launcher ends when it has read its numbers. */
+/* Without a directory and a program, so that the launcher ends when it has read its numbers. */
 static void fuzz_launcher(void)
 {
-    char text[4096], *arguments[] = {text, text, NULL};
+    char text[4096], *arguments[] = {text, text, text, NULL};
 
     text[left < sizeof text ? left : sizeof text - 1] = '\0';
     memcpy(text, data, left < sizeof text ? left : sizeof text - 1);
-    if (run(2, arguments, NULL) != LAUNCHER_REFUSED)
+    if (run(3, arguments, NULL) != LAUNCHER_REFUSED)
         abort();
 }
 

@@ -207,7 +207,13 @@ FEW = {resource.RLIMIT_CORE: (0, 0)}
 LARGE = {resource.RLIMIT_CORE: (2**32 + 5, resource.RLIM_INFINITY)}
 ZERO = [f"RLIMIT_{name}" for name in ("AS", "DATA", "STACK", "NOFILE", "FSIZE", "CORE", "NPROC")]
 STREAMS: list[dict[str, Any]] = [
-    *({}, {"close_fds": False}, {"pass_fds": [0, 1, 2, INHERITABLE]}, {"stderr": INHERITABLE}),
+    *(
+        {},
+        {"close_fds": False},
+        {"stderr": STDOUT, "close_fds": False},
+        {"pass_fds": [0, 1, 2, INHERITABLE]},
+        {"stderr": INHERITABLE},
+    ),
     *({"stdin": DEVNULL, "stderr": STDOUT}, {"stdin": PIPE, "stdout": PIPE, "stderr": PIPE}),
 ]
 # Folders of PATH, each with a tool that runs, is no program for the kernel, has no interpreter, or

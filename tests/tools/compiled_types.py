@@ -89,7 +89,8 @@ def stub() -> str:
             fields = zip(kind.fldnames or (), kind.fldtypes or (), strict=True)
             lines = [f"\n    {field}: {python_type(of)}" for field, of in fields]
             classes += f"class {python_type(kind)}:{''.join(lines) or ' ...'}\n\n"
-    del allocated["char"], allocated["rusage_tree"]  # bytes, and what only C allocates
+    del allocated["rusage_tree"]  # only C allocates it
+    allocated["char"] = "bytes"  # for arrays of strings
     new = ""
     for name, result in allocated.items():
         for kind, init in (f"{name} *", "Any = ..."), (f"{name}[]", "Any"):

@@ -134,9 +134,10 @@ def run_launcher(emulator: str, program: Path) -> str:
     read, write = os.pipe()
     for fd in memory, write:
         os.set_inheritable(fd, True)  # noqa: FBT003 (takes no keyword)
-    # "VERSION FLAGS MEMORY DONE PROCESS_GROUP L LIMIT_1 ..." PATH ARGUMENT_0; one limit,
-    # RLIMIT_CORE. 4: close others.
-    command = [emulator, str(program), f"2 4 {memory} {write} 0 1 4 0 0", ID, "id"]
+    # The arguments that launcher.c describes: two paths, one kept descriptor, one limit,
+    # RLIMIT_CORE. 4: close others; 16: set the directory.
+    numbers = f"3 20 {memory} {write} 0 0 2 1 {write} 1 4 0 0"
+    command = [emulator, str(program), numbers, "0 0", "/", "/no/such/file", ID, "id"]
     done = subprocess.run(command, close_fds=False, stdout=subprocess.PIPE, text=True, check=False)
     for fd in memory, read, write:
         os.close(fd)
