@@ -186,6 +186,17 @@ def stop(*_: object) -> None:
     raise Stop
 
 
+@pytest.mark.parametrize("blocked", [[], [signal.SIGUSR1, signal.SIGRTMAX]], ids=str)
+@alone
+def test_signal_mask_of_the_program(blocked: list[signal.Signals]) -> None:
+    """It is the starting thread's, which has it again after the start; the launcher sets it."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    done = rusage.run(["grep", "^SigBlk:", "/proc/self/status"], stdout=subprocess.PIPE)
+    bits = sum(1 << number - 1 for number in blocked)
+    assert (int(done.stdout.split()[1], 16), "ru_maxrss" in done.measured) == (bits, True)
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == {*blocked}
+
+
 @alone
 def test_ignored_sigchld() -> None:
     """The kernel then keeps no status."""
