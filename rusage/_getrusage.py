@@ -64,13 +64,14 @@ def _find(table: Mapping[int, T], who: int) -> T:
 
 
 def getrusage(who: int, /) -> RUsage:
-    """Return the resource usage of ``who`` so far, in the same units on every system.
+    """Return the resource usage of ``who`` so far.
 
     >>> rusage.getrusage(rusage.RUSAGE_SELF).ru_minflt
     1843
 
-    See the man page getrusage(2). Times are in seconds, ``ru_maxrss`` in bytes, the
-    integrals in byte-seconds, the rest are counts; ``fields`` has the details. Fields that
+    See the man page getrusage(2). On every system times are in seconds, ``ru_maxrss`` is in bytes,
+    and the integrals are in byte-seconds. The rest are counts: of block I/O, units of 512 bytes on
+    Linux and operations on other systems; ``fields`` has the details. Fields that
     ``measured(who)`` does not name are 0. ``who`` has no default, as in ``resource``, so that the
     same call works with both modules.
 

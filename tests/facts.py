@@ -247,6 +247,28 @@ CLAIMS = {
         "ru_maxrss: child after exec": "its own",
         "RUSAGE_CHILDREN: added": "when waited for",
         "RUSAGE_CHILDREN: ru_maxrss": "largest"
+    },
+    "Wine": {
+        "times: resolution": "ticks",
+        "times: split": "",
+        "ru_idrss: with CPU time": "0",
+        "ru_isrss: with CPU time": "0",
+        "ru_ixrss: with CPU time": "0",
+        "ru_inblock: unit": "",
+        "ru_oublock: unit": "",
+        "ru_minflt: touched pages": "0",
+        "ru_majflt: mapped file": "0",
+        "ru_msgsnd: messages": "0",
+        "ru_msgrcv: messages": "0",
+        "ru_nsignals: signals": "0",
+        "ru_nvcsw: sleeps": "0",
+        "ru_nivcsw: competition": "0",
+        "ru_maxrss: unit": "bytes",
+        "ru_maxrss: update": "at once",
+        "ru_maxrss: exec": "reset",
+        "ru_maxrss: child after exec": "its own",
+        "RUSAGE_CHILDREN: added": "when waited for",
+        "RUSAGE_CHILDREN: ru_maxrss": "largest"
     }
 }
 OLDER = {

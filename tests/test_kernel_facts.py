@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import evidence_from_c
 import facts
 import pytest
-from claims import EVIDENCE, backend_of, claims, outcomes, shows
+from claims import EVIDENCE, backend_of, claims, outcomes, points
 from conftest import forks, in_child
 
 import rusage
@@ -123,11 +123,17 @@ def refuted(path: Path, **falsified: object) -> list[str]:
     return [name for name, outcome in compared.items() if outcome == "refuted"]
 
 
+def test_evidence_of_s390x(tmp_path: Path) -> None:
+    """Its times advance at ticks: a smaller step, seen by chance, refutes what is said."""
+    path = tmp_path / "Linux-7.2.13-s390x.json"
+    for value, outcome in ("ticks", "confirmed"), ("microseconds", "refuted"):
+        path.write_text(json.dumps({"facts": {"times: resolution": {"value": value, "seen": ""}}}))
+        assert outcomes(path, backend_of("Linux", "7.2.13")) == {"times: resolution": outcome}
+
+
 @pytest.mark.parametrize("path", sorted(EVIDENCE.glob("*.json")), ids=lambda path: path.stem)
 def test_evidence(path: Path) -> None:
     """What the kernel of any system has shown refutes nothing that its backend says."""
-    if path.stem.startswith("Wine"):
-        pytest.skip(reason="Wine is not Windows")
     assert refuted(path) == []
 
 
@@ -168,7 +174,16 @@ def test_evidence_of_a_field_that_grew(tmp_path: Path, value: str | None) -> Non
     path = tmp_path / "Linux-6.12-x86_64.json"
     found = {name: {"value": each, "seen": ""} for name, each in values.items()}
     path.write_text(json.dumps({"facts": found}))
-    assert shows(path, backend_of("Linux", ""), "ru_majflt") == (value is not None)
+    shown = [] if value is None else ["mapped file"]
+    assert points(path, backend_of("Linux", ""), "ru_majflt") == shown
+
+
+@pytest.mark.parametrize(("value", "shown"), [("sampled", ["split"]), ("precise", [])])
+def test_evidence_of_the_split(tmp_path: Path, value: str, shown: list[str]) -> None:
+    """A kernel whose split is precise does not show that it is sampled, which the row says."""
+    path = tmp_path / "Linux-7.2.13-s390x.json"
+    path.write_text(json.dumps({"facts": {"times: split": {"value": value, "seen": ""}}}))
+    assert points(path, backend_of("Linux", ""), "ru_utime") == shown
 
 
 @pytest.mark.parametrize(
@@ -179,6 +194,7 @@ def test_evidence_of_a_field_that_grew(tmp_path: Path, value: str | None) -> Non
         ("OpenBSD-7.9", {"child_peak": _base.PEAK_AT_LEAST_PARENTS}, "ru_maxrss: forked child"),
         ("NetBSD-9", {"child_peak": _base.PEAK_TOUCHED}, "ru_maxrss: child after exec"),
         ("DragonFly", {"measured": {"RUSAGE_SELF": _base.ALL}}, "ru_nivcsw: competition"),
+        ("Wine", {"maxrss_bytes": 1024}, "ru_maxrss: unit"),
     ],
 )
 def test_false_statement_is_refuted(start: str, falsified: dict[str, object], fact: str) -> None:

@@ -3,7 +3,7 @@
 Measured on 15.1.
 """
 
-from ._base import ALL, HANDLED, INTEGRALS, KIB, PEAK_SAMPLED, TIMES, Backend
+from ._base import ALL, BLOCKS, HANDLED, INTEGRALS, KIB, PEAK_SAMPLED, TIMES, Backend
 
 MEASURED = ALL - {"ru_nswap"}  # the kernel of FreeBSD 15 never updates it
 # Samples between fork and exec are sizes of the process's parent.
@@ -31,6 +31,7 @@ BACKEND = Backend(
         "ru_maxrss": f"{OWN_PEAK}; for a thread, the process's at the thread's own ticks",
         **dict.fromkeys(INTEGRALS, INTEGRAL),
         "ru_nswap": "the kernel no longer counts it",
+        **dict.fromkeys(BLOCKS, "OpenZFS counts its own reads and writes of records"),
         "ru_msgsnd": "counts calls that send on sockets or pipes",
         "ru_msgrcv": "counts calls that receive from sockets or pipes",
         "ru_nsignals": HANDLED,

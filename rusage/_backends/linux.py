@@ -77,6 +77,10 @@ PER_CPU = (
     "inexact by up to CPUs x max(32, 2 x CPUs) pages for each of three counters "
     "(96 MiB with 64 CPUs and 4 KiB pages), so a peak below that may be 0"
 )
+AT_FIRST = (
+    "at first, the size of the process that forked this one or, "
+    "after posix_spawn or vfork, that process's peak"
+)
 FALLS = "falls when the kernel splits huge pages of a mapped file"
 PER_THREAD = "inexact: each running thread may hold back the pages of 64 page faults; may be 0"
 # Measured on 5.10; no longer on 6.1.
@@ -104,7 +108,7 @@ def backend(*, io_accounting: bool, release: str = NEWEST) -> Backend:
         notes={
             **dict.fromkeys(TIMES, SPLIT),
             "ru_maxrss": "for a thread, the whole process's; "
-            f"at first, the peak of the process that started this one; {FALLS}; "
+            f"{AT_FIRST}; {FALLS}; "
             + (PER_CPU if per_cpu else PER_THREAD),
             **({} if _release_numbers(release) >= (6, 1) else {"ru_majflt": SHARED}),
             "ru_inblock": "reads served from the page cache are not counted",

@@ -11,11 +11,12 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claims import EVIDENCE, backend_of, literals, shows
+from claims import EVIDENCE, backend_of, literals, points
 from system_words import (
     FAULTS,
     KNOWN,
     MESSAGES,
+    OTHERWISE,
     PEAKS,
     SYSTEMS,
     TESTED,
@@ -95,6 +96,12 @@ def missing(backend: Backend, name: str) -> str:
     return f"only {listed(measured)}" if len(measured) < len(lacking) else f"not {listed(lacking)}"
 
 
+def is_partial(backend: Backend, name: str) -> bool:
+    """Return whether a name that is provided lacks a field of RUSAGE_SELF."""
+    own = backend.measured["RUSAGE_SELF"]
+    return name not in MEMORY and not own <= measured_for(backend, name)
+
+
 def measured_fields() -> list[str]:
     """Return the overview of the fields of a process."""
 
@@ -120,7 +127,7 @@ def provided_names() -> list[str]:
     rows = []
     for backend in SYSTEMS:
         cells = [
-            "-" if name in backend.absent else "partly" if missing(backend, name) else "yes"
+            "-" if name in backend.absent else "partly" if is_partial(backend, name) else "yes"
             for name in [*names, *MEMORY]
         ]
         rows.append([backend.name, *cells])
@@ -140,16 +147,21 @@ def section(backend: Backend) -> list[str]:
     sources = documentation(backend).sources
     described = [
         (
-            unit(backend, name),
+            units(backend, name),
             backend.notes.get(name, "").replace("*", r"\*"),
-            shown(backend, name),
             sources[name],
+            [*shown(backend, name)],
         )
         for name in FIELDS
     ]
     # Neighbours of which the same is known share a row.
-    groups = groupby(zip(described, FIELDS, strict=True), itemgetter(0))
-    fields = [[", ".join(f"`{name}`" for _, name in group), *known] for known, group in groups]
+    fields = []
+    for (counted, note, source, _), group in groupby(
+        zip(described, FIELDS, strict=True), itemgetter(0)
+    ):
+        names = [name for _, name in group]
+        evidence = in_words([shown(backend, name) for name in names])
+        fields.append([", ".join(f"`{name}`" for name in names), counted, note, evidence, source])
     lines = [
         f"## {backend.name}",
         "",
@@ -161,20 +173,38 @@ def section(backend: Backend) -> list[str]:
         said[f"{name}()"] = missing(backend, name) or getattr(backend, name)
     if "pss" in backend.absent:
         del said["pss()"]  # said once above
-    lines += [*together(said), f"- {child(backend)}"]
+    lines += [*together(said), f"- {child(backend)}", *OTHERWISE.get(backend.name, [])]
     return [*lines, *([f"- tier {tier(backend.name)}"] if backend.name in TESTED else []), ""]
 
 
-def shown(backend: Backend, field: str) -> str:
-    """Return the releases whose kernel has shown what the page says of a field, with links."""
-    links = []
+def units(backend: Backend, name: str) -> str:
+    """Return the unit of a field, also of one that only Process measures."""
+    own = unit(backend, name)
+    if own == "-" and name in backend.process:
+        return f"-; `Process`: {backend.units[name]}"
+    return own
+
+
+def shown(backend: Backend, field: str) -> dict[str, list[str]]:
+    """Return the releases whose kernel showed something, as links, each with the points."""
+    releases = {}
     for path in sorted(EVIDENCE.glob("*.json")):
         system, release, machine = path.stem.split("-")
-        if backend_of(system, "") is backend:
-            wine, other = ["Wine"] * (system == "Wine"), [machine] * (machine not in USUAL)
-            if shows(path, backend, field):
-                links.append(f"[{' '.join([*wine, release, *other])}](evidence/{path.name})")
-    return f"run: {', '.join(links)}" if links else "source only"
+        if system != "Wine" and backend_of(system, "") is backend:
+            other = [machine] * (machine not in USUAL)
+            link = f"[{' '.join([release, *other])}](evidence/{path.name})"
+            releases[link] = points(path, backend, field)
+    return {link: said for link, said in releases.items() if said}
+
+
+def in_words(fields: list[dict[str, list[str]]]) -> str:
+    """Return which releases showed which points of some fields, of which each showed some."""
+    said: dict[str, list[str]] = {}
+    for link in fields[0]:
+        names = dict.fromkeys(name for releases in fields for name in releases[link])
+        said.setdefault(", ".join(names), []).append(link)
+    cells = (f"{', '.join(links)} ({names})" for names, links in said.items())
+    return f"run: {'; '.join(cells)}" if said else "source only"
 
 
 def tier(system: str) -> str:

@@ -100,7 +100,11 @@ DOCUMENTATION = {
             **dict.fromkeys(INTEGRALS | {"ru_maxrss"}, "statclock() in sys/kern/kern_clock.c"),
             **dict.fromkeys(TIMES, "calcru1() in sys/kern/kern_resource.c"),
             "ru_nswap": "nothing in the kernel of 15.1 increments it",
-            **dict.fromkeys(BLOCKS, "sys/kern/vfs_bio.c, sys/kern/vfs_cluster.c"),
+            **dict.fromkeys(
+                BLOCKS,
+                "sys/kern/vfs_bio.c, sys/kern/vfs_cluster.c, "
+                "sys/contrib/openzfs/module/os/freebsd/zfs/zfs_racct.c",
+            ),
             **dict.fromkeys(MESSAGES, "sys/kern/uipc_socket.c; pipes: measured on FreeBSD 15.1"),
             "ru_nsignals": "postsig_done() in sys/kern/kern_sig.c",
         },
@@ -213,6 +217,15 @@ def documentation(backend: Backend) -> Documentation:
     clock = constants.get("CLOCK", DOCUMENTATION[module].clock)
     return DOCUMENTATION[module]._replace(clock=clock)
 
+
+# What belongs to a system's section, and is about no kernel of its own.
+OTHERWISE = {
+    "Windows": [
+        "- Wine, which is no Windows, differs: `ru_minflt` stays 0 there, and the peak of a child "
+        "that has ended is 0. In [Wine 10.0](evidence/Wine-10.0-AMD64.json) the times advance by "
+        "10 ms."
+    ],
+}
 
 TIERS = {
     1: "the suite runs on it at each change",
