@@ -543,9 +543,12 @@ def split() -> Fact:
     children = sorted((wait4(fork(call_and_compute)) for _ in range(40)), key=cputime)[:20]
     longest = cputime(children[-1])
     # Without a tick all is user time, or system time, or one half of each.
-    one = sum(0 in times or times[0] == times[1] for times in map(both_times, children))
-    seen = f"{one} of 20 short children, up to {longest * 1e3:.1f} ms, have one time or two halves"
-    kinds = kind(("sampled", one >= 6), ("precise", one == 0 and longest < 0.002))
+    one = sum(0 in times for times in map(both_times, children))
+    halves = sum(times[0] == times[1] > 0 for times in map(both_times, children))
+    seen = f"of 20 short children, up to {longest * 1e3:.1f} ms, {one} have one time"
+    seen = f"{seen}, {halves} two halves"
+    none = one + halves == 0
+    kinds = kind(("sampled", one + halves >= 6), ("precise", none and longest < 0.002))
     return Fact("times: split", kinds, seen)
 
 
@@ -1082,7 +1085,8 @@ def last_reading() -> Iterator[Fact]:
             doubled.append(name)
         elif not least <= number <= least + slack:
             wrong.append(f"{name} {number} for {least}")
-    if not seconds - 0.03 <= cputime(waited) <= seconds + 1:  # ticks
+    # Ticks; and on a slow machine, such as an emulated one, its end takes time too.
+    if not seconds - 0.03 <= cputime(waited) <= max(seconds + 1, 1.75 * seconds):
         wrong.append(f"{cputime(waited):.3f} s for {seconds:.3f} s")
     if not 0.9 * largest <= waited.ru_maxrss <= 1.5 * largest:  # on Linux, each has an error
         wrong.append(f"ru_maxrss {waited.ru_maxrss} for {largest}")

@@ -108,8 +108,7 @@ def backend(*, io_accounting: bool, release: str = NEWEST) -> Backend:
         notes={
             **dict.fromkeys(TIMES, SPLIT),
             "ru_maxrss": "for a thread, the whole process's; "
-            f"{AT_FIRST}; {FALLS}; "
-            + (PER_CPU if per_cpu else PER_THREAD),
+            f"{AT_FIRST}; {FALLS}; " + (PER_CPU if per_cpu else PER_THREAD),
             **({} if _release_numbers(release) >= (6, 1) else {"ru_majflt": SHARED}),
             "ru_inblock": "reads served from the page cache are not counted",
             "ru_oublock": "counted when a page is dirtied, not when it is written",

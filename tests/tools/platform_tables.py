@@ -173,7 +173,8 @@ def section(backend: Backend) -> list[str]:
         said[f"{name}()"] = missing(backend, name) or getattr(backend, name)
     if "pss" in backend.absent:
         del said["pss()"]  # said once above
-    lines += [*together(said), f"- {child(backend)}", *OTHERWISE.get(backend.name, [])]
+    lines += [*together(said), f"- {child(backend)}"]
+    lines += [OTHERWISE[backend.name]] if backend.name in OTHERWISE else []
     return [*lines, *([f"- tier {tier(backend.name)}"] if backend.name in TESTED else []), ""]
 
 
@@ -216,7 +217,7 @@ def tier(system: str) -> str:
 def child(backend: Backend) -> str:
     """Return what ``run`` and ``Popen`` measure."""
     if "ru_maxrss" in backend.waited:
-        return f"`run`, `Popen`: the peak of a child: {PEAKS[backend.child_peak].measured}"
+        return f"`run`, `Popen`: the peak of a child: {PEAKS[backend.child_peak]}"
     return f"`run`, `Popen`: {listed(backend.waited) or 'nothing'} of a child"
 
 
@@ -263,14 +264,9 @@ def merged(head: list[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def inherited() -> str:
-    """Return whose peak each kernel reports for a child, and why."""
-    rows = []
-    for each in KNOWN:
-        why = "not measured"
-        if "ru_maxrss" in each.waited:
-            why = f"{PEAKS[each.child_peak].whose}: {documentation(each).child_peak_reason}"
-        rows.append((each.name, why))
-    return merged(["the peak of a child"], rows)
+    """Return whose peak each kernel reports for a child, and where it does so."""
+    head = ["after `fork`", "after `vfork` or `posix_spawn`", "after `exec`", "since", "function"]
+    return merged(head, ((each.name, *documentation(each).child_peak) for each in KNOWN))
 
 
 def tiers() -> str:

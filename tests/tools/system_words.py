@@ -43,8 +43,8 @@ class Documentation(NamedTuple):
     """
     process_owners: str = ""
     """Whose processes can be read."""
-    child_peak_reason: str = ""
-    """Why ``child_peak`` is so, in terms of fork and exec."""
+    child_peak: tuple[str, ...] = ("not measured", "-", "-", "-", "-")
+    """A child's peak after fork, after vfork or posix_spawn, and after exec; since when; where."""
 
 
 FAULTS = {"ru_minflt", "ru_majflt"}
@@ -67,10 +67,12 @@ DOCUMENTATION = {
         ),
         process_clock="10 ms, 1 ns",
         process_owners="everyone's, unless `hidepid` is set",
-        # exec_mmap() in fs/exec.c; since Linux 7.3 exec_mm_put_old(), after the exec
-        child_peak_reason=(
-            "`exec` keeps the peak of the old memory, which is the parent's after `vfork`, "
-            "and a copy of its present size after `fork`"
+        child_peak=(
+            "the parent's size",
+            "the parent's peak",
+            "kept",
+            "2.6.32, the first that reports a peak; seen on 5.10 to 7.2",
+            "dup_mm() in kernel/fork.c, exec_mmap() in fs/exec.c (7.3: exec_mm_put_old())",
         ),
     ),
     "macos": Documentation(
@@ -91,8 +93,13 @@ DOCUMENTATION = {
         ),
         process_clock="Mach ticks: 1 ns, or 42 ns on Apple silicon",
         process_owners="one's own; root: everyone's",
-        # its ledger: task_create_internal
-        child_peak_reason="`exec` creates a new task, whose peak starts at 0",
+        child_peak=(
+            "-",
+            "-",
+            "0: `exec` creates a new task",
+            "read in macOS 15.4",
+            "task_create_internal() in osfmk/kern/task.c",
+        ),
     ),
     "freebsd": Documentation(
         sources={
@@ -110,10 +117,12 @@ DOCUMENTATION = {
         },
         process_clock="1 microsecond",
         process_owners="everyone's, unless `security.bsd` forbids it",
-        child_peak_reason=(  # measured
-            "a tick of the statistics clock between `fork` and `exec` samples the copy of the "
-            "parent, and `exec` does not reset it. "
-            "The integrals take the parent's sizes in the same way"
+        child_peak=(
+            "the parent's size, at the first tick of the statistics clock; 0 before",
+            "as after `fork`",
+            "kept, as are the integrals, which take the parent's sizes in the same way",
+            "seen on 15.1",
+            "statclock() in sys/kern/kern_clock.c",
         ),
     ),
     "openbsd": Documentation(
@@ -131,9 +140,12 @@ DOCUMENTATION = {
         resolution="ticks",
         process_clock="ticks of the statistics clock",
         process_owners="everyone's",
-        child_peak_reason=(
-            "`fork` zeroes it, and page faults of the child update it. "
-            "After `vfork`, which this package does not use, they may count the parent's memory"
+        child_peak=(
+            "0, then what the child touches",
+            "may be the parent's size, at a page fault before `exec`; not seen",
+            "kept",
+            "seen on 7.7 and 7.9",
+            "fork1() in sys/kern/kern_fork.c, uvmfault_update_stats() in sys/uvm/uvm_fault.c",
         ),
     ),
     "netbsd": Documentation(
@@ -152,10 +164,13 @@ DOCUMENTATION = {
         },
         process_clock="1 microsecond",
         process_owners="everyone's",
-        # uvmspace_fork(): vm_rssmax follows vm_startcopy (uvm_extern.h). Measured, as is vfork.
-        child_peak_reason=(
-            "`fork` copies it, and `exec` does not reset it. "
-            "After `vfork`, which this package does not use, it is the child's own"
+        # vm_rssmax follows vm_startcopy in uvm_extern.h, so uvmspace_fork() copies it
+        child_peak=(
+            "the parent's peak",
+            "its own",
+            "kept",
+            "9, the first that reports a peak; seen on 9.99.10",
+            "uvmspace_fork() in sys/uvm/uvm_map.c, ruspace() in sys/kern/kern_resource.c",
         ),
     ),
     "dragonfly": Documentation(
@@ -170,10 +185,12 @@ DOCUMENTATION = {
         process_clock="ticks of the statistics clock",
         # sysctl_kern_proc() in sys/kern/kern_proc.c: within a jail, the jail's
         process_owners="everyone's",
-        child_peak_reason=(
-            "`fork` zeroes it and leaves the child without resident pages: "
-            "ticks of the scheduler clock sample only pages that the child touched. "
-            "After `vfork`, which this package does not use, they sample the parent's memory"
+        child_peak=(
+            "0, then what the child touches, at ticks of the scheduler clock",
+            "the parent's size, at the first such tick; 0 before",
+            "kept",
+            "seen on 5.9",
+            "schedclock() in sys/kern/kern_clock.c",
         ),
     ),
     "illumos": Documentation(
@@ -196,7 +213,7 @@ DOCUMENTATION = {
         resolution="15.6 ms",
         process_clock="15.625 ms",
         process_owners="those that `OpenProcess` allows",
-        child_peak_reason="processes are created, not forked",
+        child_peak=("-", "-", "its own: processes are created, not forked", "-", "-"),
     ),
     "unknown": Documentation(
         sources={
@@ -220,11 +237,11 @@ def documentation(backend: Backend) -> Documentation:
 
 # What belongs to a system's section, and is about no kernel of its own.
 OTHERWISE = {
-    "Windows": [
+    "Windows": (
         "- Wine, which is no Windows, differs: `ru_minflt` stays 0 there, and the peak of a child "
         "that has ended is 0. In [Wine 10.0](evidence/Wine-10.0-AMD64.json) the times advance by "
         "10 ms."
-    ],
+    )
 }
 
 TIERS = {
@@ -246,37 +263,25 @@ TESTED = {
 }
 
 
-class Peak(NamedTuple):
-    """A rule of ``Backend.child_peak``, in words."""
-
-    whose: str
-    """Whose peak the kernel's figure is."""
-    measured: str
-    """When the child's own peak is known."""
-
-
 ABOVE_TOUCHED = (
     "measured if it exceeds what a child may touch before it executes its program: "
     f"{_base.TOUCHED // 2**20} MiB, and {_base.TOUCHED_PAGES} pages for each argument and "
     "environment variable; the integrals are not measured"
 )
 
+# When the own peak of a child is known, by the rule of ``Backend.child_peak``.
 PEAKS = {
-    _base.PEAK_OWN: Peak("its own", "always measured; it is the child's own"),
-    _base.PEAK_AT_LEAST_PARENTS: Peak(
-        "at least the parent's", "measured if it exceeds the largest peak of this process"
-    ),
-    _base.PEAK_AT_LEAST_PARENTS_INEXACT: Peak(
-        "at least the parent's",
+    _base.PEAK_OWN: "always measured; it is the child's own",
+    _base.PEAK_AT_LEAST_PARENTS: "measured if it exceeds the largest peak of this process",
+    _base.PEAK_AT_LEAST_PARENTS_INEXACT: (
         "measured if the child was started through the launcher; otherwise "
-        "only if it exceeds the largest peak of this process by more than the error of both",
+        "only if it exceeds the largest peak of this process by more than the error of both"
     ),
-    _base.PEAK_SAMPLED: Peak(
-        "may be the parent's",
+    _base.PEAK_SAMPLED: (
         "measured if it exceeds the value at the time when the child executed its program; "
-        "the integrals: if they had not been sampled until then",
+        "the integrals: if they had not been sampled until then"
     ),
-    **dict.fromkeys(_base.TOUCHED_RULES, Peak("its own, also from before `exec`", ABOVE_TOUCHED)),
+    **dict.fromkeys(_base.TOUCHED_RULES, ABOVE_TOUCHED),
 }
 
 GROUPS = {
