@@ -20,7 +20,7 @@ from .output import CANCELED, STANDARD_OUTPUT, Stream, complain
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
 
     from .options import Options
@@ -43,7 +43,7 @@ def open_reports(
     Exits, before a file is emptied, if that is impossible, or if two reports are in the same one.
     """
     output: Stream | Output = Stream(sys.stderr)
-    files: list[Output | Export] = []
+    exports: list[Export] = []
     path = STANDARD_OUTPUT
     try:
         if options.output == "-":
@@ -53,19 +53,21 @@ def open_reports(
         elif options.output is not None:
             path = options.output
             output = Output(path, options, closing)
-            files.append(output)
         for kind, path in options.exports:
-            files.append(Export(path, kind, closing))
+            exports.append(Export(path, kind, closing))
     except OSError as error:
         complain(path or "''", error.strerror)
         sys.exit(CANCELED)
-    _refuse_shared_files(files, options.stored_file)
-    if isinstance(output, Output) and output.is_ours and not options.append:  # as GNU time does
+    if isinstance(output, Stream):
+        _refuse_shared_files(exports, options.stored_file)
+        return output, exports
+    _refuse_shared_files([*exports, output], options.stored_file)
+    if output.is_ours and not options.append:  # as GNU time does
         os.ftruncate(output.descriptor, 0)
-    return output, [file for file in files if isinstance(file, Export)]
+    return output, exports
 
 
-def _refuse_shared_files(files: list[Output | Export], stored: os.stat_result | None) -> None:
+def _refuse_shared_files(files: Sequence[Output | Export], stored: os.stat_result | None) -> None:
     """Exit if two reports, the one of ``--against`` among them, are in the same file."""
     seen = set() if stored is None else {_identity(stored)}
     for file in files:
