@@ -87,15 +87,12 @@ class Output:
 
     def __init__(self, path: str, options: Options, closing: contextlib.ExitStack) -> None:
         self.path = path
-        self.descriptor, is_stream = _open(path, os.O_APPEND | os.O_CREAT)
+        self.descriptor, status, self.is_ours = _open(path, os.O_APPEND | os.O_CREAT)
         closing.callback(os.close, self.descriptor)
         errors = "backslashreplace"
         self.file = os.fdopen(self.descriptor, "a", encoding="utf-8", errors=errors, closefd=False)
         """For the width of a terminal, and the encoding."""
-        status = os.fstat(self.descriptor)
         self.identity = _identity(status)
-        self.is_ours = stat.S_ISREG(status.st_mode) and not is_stream
-        """Whether it is a regular file, and not also the program's output."""
         self._has_one_head = options.append and options.kind == "csv"
         self._reader: BinaryIO | None = None
         if self.is_ours and options.format is None:  # GNU time also adds to a line
@@ -139,20 +136,19 @@ class Export:
         self.path, self.kind = path, kind
         self._temporary = ""
         self._target = path
+        self.is_ours = True
         old: os.stat_result | None = None
-        try:
-            descriptor, is_stream = _open(path)
-        except FileNotFoundError:
-            self.is_ours = True
-        else:
+        with contextlib.suppress(FileNotFoundError):
+            descriptor, old, self.is_ours = _open(path)
             self._file = closing.enter_context(os.fdopen(descriptor, "wb", buffering=0))
-            old = os.fstat(descriptor)
-            self.is_ours = stat.S_ISREG(old.st_mode) and not is_stream
         while os.path.islink(self._target):  # a loop of links was an error above
             self._target = os.path.join(os.path.dirname(self._target), os.readlink(self._target))
         self.identity = os.path.realpath(self._target) if old is None else _identity(old)
         # A link in /proc to a descriptor need not have the name of its file.
-        if self.is_ours and (old is None or _is_at(self._target, old)):
+        has_name = old is None or (
+            os.path.exists(self._target) and os.path.samestat(os.stat(self._target), old)
+        )
+        if self.is_ours and has_name:
             self._make_temporary(old, closing)
 
     def _make_temporary(self, old: os.stat_result | None, closing: contextlib.ExitStack) -> None:
@@ -222,13 +218,6 @@ def _copy_rights(old: int, new: int) -> None:
     os.fchmod(new, stat.S_IMODE(status.st_mode))
 
 
-def _is_at(path: str, status: os.stat_result) -> bool:
-    """Return whether a file has this name."""
-    with contextlib.suppress(OSError):
-        return os.path.samestat(os.stat(path), status)
-    return False
-
-
 def _remove(temporary: str) -> None:
     with contextlib.suppress(OSError):  # it has been renamed
         os.unlink(temporary)
@@ -281,15 +270,16 @@ def _lock(descriptor: int) -> Iterator[None]:
 # --- Opening ---
 
 
-def _open(path: str, flags: int = 0) -> tuple[int, bool]:
+def _open(path: str, flags: int = 0) -> tuple[int, os.stat_result, bool]:
     """Open a file; if it is also the program's output, share the position in it.
 
-    Return the descriptor, and whether it is such a file.
+    Return the descriptor, its status, and whether it is a regular file that is not also the output.
     """
     stream = _stream_of(path)
-    if stream is not None:
-        return _above_streams(os.dup(stream)), True
-    return _above_streams(os.open(path, WRITING | flags, 0o666)), False
+    opened = os.open(path, WRITING | flags, 0o666) if stream is None else os.dup(stream)
+    descriptor = _above_streams(opened)
+    status = os.fstat(descriptor)
+    return descriptor, status, stream is None and stat.S_ISREG(status.st_mode)
 
 
 def _above_streams(descriptor: int) -> int:
