@@ -346,7 +346,7 @@ def test_dangling_link_through_a_missing_folder() -> None:
 )
 def test_encoding_that_lacks_characters(encoding: str, options: list[str]) -> None:
     r"""No report is lost. GNU time's has the bytes of the command, others have \u2192."""
-    command = [*RUSAGE, *options, "true", "\u2192", b"\xff"]
+    command: list[str | bytes] = [*RUSAGE, *options, "true", "\u2192", b"\xff"]
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
     done = subprocess.run(command, env=environment, capture_output=True, check=False)
     assert (done.returncode, b"Traceback" in done.stderr) == (0, False)
