@@ -160,11 +160,9 @@ def test_readers_of_a_replaced_file(owner: str) -> None:
     except OSError:
         pytest.skip("this file system has no ACLs")
 
-    def rights() -> dict[str, object]:
-        names = os.listxattr("x.json")
-        return {"mode": os.stat("x.json").st_mode} | {
-            name: os.getxattr("x.json", name) for name in names
-        }
+    def rights() -> tuple[int, list[tuple[str, bytes]]]:
+        names = sorted(os.listxattr("x.json"))
+        return os.stat("x.json").st_mode, [(name, os.getxattr("x.json", name)) for name in names]
 
     before = rights()
     assert plain("--export", "x.json", "true").returncode == 0
