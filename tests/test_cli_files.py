@@ -68,6 +68,20 @@ def test_device_of_two_reports() -> None:
     assert plain("-o", os.devnull, "--export", "null.json", "true").returncode == 0
 
 
+@needs_tree
+def test_samples_to_standard_output() -> None:
+    """By its short name, also beside another report there."""
+    if not Path("/dev/stdout").exists():
+        pytest.skip("this system has no /dev/stdout")
+    options = ["--samples", "-", "-o", "/dev/stdout", "--csv"]
+    with Path("out").open("w") as file:
+        assert forked.run([*RUSAGE, *options, "true"], stdout=file, check=False).returncode == 0
+    heads = [line.split(" ")[0] for line in Path("out").read_text().splitlines()]
+    assert heads[0] == "command,run,counted,exit_status,signal,elapsed"
+    assert "elapsed" in heads
+    assert os.listdir() == ["out"]
+
+
 # --- A full disk, and death ---
 
 

@@ -71,10 +71,11 @@ def _refuse_shared_files(files: Sequence[Output | Export], stored: os.stat_resul
     """Exit if two reports, the one of ``--against`` among them, are in the same file."""
     seen = set() if stored is None else {_identity(stored)}
     for file in files:
+        if file.identity is None or file.path == "-":
+            continue
         if file.identity in seen:
             fail(f"two reports cannot be in the same file: {shown(file.path)}")
-        if file.identity is not None:
-            seen.add(file.identity)
+        seen.add(file.identity)
 
 
 def _identity(status: os.stat_result) -> object:
@@ -275,7 +276,7 @@ def _open(path: str, flags: int = 0) -> tuple[int, os.stat_result, bool]:
 
     Return the descriptor, its status, and whether it is a regular file that is not also the output.
     """
-    stream = _stream_of(path)
+    stream = 1 if path == "-" else _stream_of(path)
     opened = os.open(path, WRITING | flags, 0o666) if stream is None else os.dup(stream)
     descriptor = _above_streams(opened)
     status = os.fstat(descriptor)
