@@ -378,6 +378,8 @@ def test_too_few_open_files(words: list[str]) -> None:
         limit = partial(resource.setrlimit, resource.RLIMIT_NOFILE, (count, count))
         command = [*words, *([] if words[0] == "--pid" else ["true"])]
         done = plain(*command, preexec_fn=limit)
+        if "Fatal Python error" in done.stderr:  # CPython 3.11 cannot start with four
+            continue
         assert "standard output" not in done.stderr
         assert "Traceback" not in done.stderr
         assert done.returncode == 0 or "rusage: " in done.stderr

@@ -172,10 +172,11 @@ def test_ctrl_c_before_the_program_starts() -> None:
     """Also while the modules of the command are imported, it ends without a traceback."""
     script = (
         "import importlib.metadata, os, signal, sys\n"
-        "def hook(event, arguments):\n"
-        "    if event == 'import' and arguments[0].startswith('rusage._cli.main'):\n"
-        "        os.kill(os.getpid(), signal.SIGINT)\n"
-        "sys.addaudithook(hook)\n"
+        "class Finder:\n"
+        "    def find_spec(name, *_):\n"
+        "        if name == 'rusage._cli.main':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder)\n"
         "(point,) = importlib.metadata.entry_points(group='console_scripts', name='rusage')\n"
         "point.load()()\n"
     )
