@@ -605,8 +605,9 @@ PROMISES = [
     ),
     Promise(
         COMMAND,
-        """`rusage` waits for them half a second after the program, and up to five seconds while one
-        that the program has left uses CPU time, unless a signal arrives; it is not forwarded.""",
+        """`rusage` waits for them half a second after the program, and on Linux up to five seconds
+        while one that the program has left is running, unless a signal arrives; it is not
+        forwarded.""",
         """test_cli_orphans.py::test_busy_ones_are_waited_for_longer
         test_cli_orphans.py::test_signal_ends_the_wait""",
     ),
@@ -620,9 +621,9 @@ PROMISES = [
     ),
     Promise(
         COMMAND,
-        """What the program leaves is not counted, and a line says why, while another process is a
-        child of `rusage`, such as one that an earlier run has left; where a sandbox refuses waitid
-        or prctl; and as process 1 of a container""",
+        """an orphan may be another's. It is in no report, and is never killed. If one that has
+        ended was over a limit, the status is 125; a line says if others run on. - Where a sandbox
+        refuses waitid or prctl, nothing that the program leaves is counted; a line says so.""",
         """test_cli_orphans.py::test_those_from_before
         test_cli_orphans.py::test_orphans_without_waitid
         test_cli_orphans.py::test_orphans_in_doubt""",

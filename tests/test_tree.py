@@ -539,7 +539,7 @@ def test_few_free_descriptors() -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
-    errors = []
+    errors: list[int] = []
 
     def count(*, pss: bool = False) -> int:
         try:

@@ -1,5 +1,5 @@
-/* Print what rusage_read_pss() returns if a process has no file smaps_rollup: where no other one has
-   it, as before Linux 4.14, and where others have it. */
+/* Print what rusage_read_pss() returns if a process has no file smaps_rollup: where no other one
+   has it, as before Linux 4.14, and where others have it. */
 
 #define _GNU_SOURCE
 #include <errno.h>

@@ -283,8 +283,8 @@ static int rusage_read_size(int directory, const char *name, const char *start, 
                : error;
 }
 
-/* Get the proportional set size of a process, in KiB; return the same, or EOPNOTSUPP if the kernel has
-   no such file (before Linux 4.14): its files are not hidden then. */
+/* Get the proportional set size of a process, in KiB; return the same, or EOPNOTSUPP if the kernel
+   has no such file (before Linux 4.14): its files are not hidden then. */
 static int rusage_read_pss(int directory, int64_t *size)
 {
     int error = rusage_read_size(directory, "smaps_rollup", "\nPss:", size);

@@ -328,9 +328,9 @@ static int rusage_pidfd_open(int pid)
     return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
-/* Note it, as other files of readings. With hidepid, opening the directory of another user's process fails with ENOENT, while kill(2)
-   fails with EPERM. While a thread replaces the first one, opening may fail with ENOENT once
-   (proc_pid_make_inode() in fs/proc/base.c). */
+/* Open /proc/PID and note it, as other files of readings. With hidepid, opening the directory of
+   another user's process fails with ENOENT, while kill(2) fails with EPERM. While a thread replaces
+   the first one, opening may fail with ENOENT once (proc_pid_make_inode() in fs/proc/base.c). */
 static int rusage_open_directory(int pid)
 {
     char path[32];
