@@ -908,7 +908,7 @@ def test_samples_stay_without_standard_output() -> None:
     with program("input()") as process:
         words = [*RUSAGE, "--pid", str(process.pid), "--samples", "samples.csv"]
         recording = subprocess.Popen(words, preexec_fn=lambda: os.close(1))  # noqa: PLW1509 (no other thread)
-        wait_until(lambda: Path("samples.csv").exists(), "the start")
+        wait_until(lambda: [*Path().glob(".rusage-*")], "the start")
         time.sleep(0.5)
     assert recording.wait() == 125
     assert len(table("samples.csv")) > 1
@@ -922,7 +922,7 @@ def test_signal_ends_the_recording(number: signal.Signals) -> None:
     with program("input()") as process:
         words = ["--pid", str(process.pid), "--samples", "samples.csv"]
         with forked.popen([*RUSAGE, *words], stdout=subprocess.PIPE, text=True) as recording:
-            wait_until(lambda: Path("samples.csv").exists(), "the start")
+            wait_until(lambda: [*Path().glob(".rusage-*")], "the start")
             time.sleep(0.5)
             recording.send_signal(number)
             text = recording.communicate(timeout=60)[0]
