@@ -58,13 +58,13 @@ class Tree: ...
 class Sample:
     largest: int
     largest_pss: int
-    zombies: int
     rss: int
     pss: int
     cputime: float
     total: float
     processes: int
     unread: int
+    zombies: int
     figures: int
 
 class MemberFigures:

@@ -13,8 +13,9 @@ from .output import readable
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .. import RUsage
-    from .limits import Verdict
     from .options import Command
     from .summary import Ratio, Summary
     from .tree_peak import TreePeak
@@ -50,6 +51,20 @@ class OrphanUsage:
         """Why the largest peak is not known; empty if it is."""
         self.doubt = doubt
         """Why all of this may be of others than the program has left; empty if it is not."""
+
+
+class Verdict:
+    """Whether a limit was exceeded."""
+
+    def __init__(
+        self, *, over: bool | None, complaint: str = "", notes: Sequence[str] = ()
+    ) -> None:
+        self.over = over
+        """None if that is unknown."""
+        self.complaint = complaint
+        """The error message if the limit was exceeded, or if that is unknown."""
+        self.notes = notes
+        """Why the verdict may be wrong."""
 
 
 class Ended:

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
     from .. import Member, Sample
-    from .figures import Ended, Series
-    from .limits import Verdict
+    from .figures import Ended, Series, Verdict
     from .options import Options
     from .tree_peak import TreePeak
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .._backends import BACKEND
 from .._backends._base import SAMPLED_RULES
 from .._getrusage import fields
-from .figures import FIGURES, exactly, excess
+from .figures import FIGURES, Verdict, exactly, excess
 from .output import CANCELED, complain
 
 if TYPE_CHECKING:
@@ -16,17 +16,6 @@ if TYPE_CHECKING:
     from .figures import Ended, OrphanUsage, Series
 
 OVER = 123  # unused by env(1), nohup(1), timeout(1) and the shells
-
-
-class Verdict(NamedTuple):
-    """Whether a limit was exceeded."""
-
-    over: bool | None
-    """None if that is unknown."""
-    complaint: str = ""
-    """The error message if the limit was exceeded, or if that is unknown."""
-    notes: Sequence[str] = ()
-    """Why the verdict may be wrong."""
 
 
 def least_and_most(

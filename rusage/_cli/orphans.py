@@ -70,6 +70,11 @@ class Orphans:
         self._peak = max(self._peak, usage.ru_maxrss)
         self._seconds += usage.ru_utime + usage.ru_stime
 
+    def has_adopted(self) -> bool:
+        """Return whether something was left, now that the program has ended."""
+        self.program = 0
+        return self.reap_until(time.monotonic() + PAUSE) or self._seconds > 0 or has_children()
+
     def reap_until(self, end: float) -> bool:
         """Wait for the orphans that have ended; if more end all the time, only until *end*.
 

@@ -192,6 +192,9 @@ def _run(
     code = _wait_and_forward(process, signals, orphans)
     tree = None if sampling is None else sampling.finish()
     of_orphans = None
+    if tree is not None and orphans is not None and orphans.doubt and orphans.has_adopted():
+        what = f"processes that it may have left were not sampled: {orphans.doubt}"
+        _complain_once(command[0], what)
     if orphans is not None and orphans.is_counted:
         of_orphans = orphans.finish(signals.wait_for_child, at_once=bool(signals.early))
     usage, elapsed = process.rusage, process.elapsed
