@@ -287,7 +287,7 @@ def test_signal_while_orphans_end(monkeypatch: pytest.MonkeyPatch) -> None:
         command.wait()
     Path("on").unlink()
     assert record()["signal"] == signal.SIGTERM
-    assert record()["orphans"]["living"] > 0
+    assert record()["orphans"]["living"] != 0  # unknown: they end faster than they are read
 
 
 @forks
@@ -308,7 +308,7 @@ def test_end_after_the_last_look() -> None:
                 return real(member)
 
             orphans.peak_of = peak_of
-            found = counted._usage_with(tree, time.monotonic() + 5)  # noqa: SLF001 (after the wait)
+            found = counted._usage_with(tree)  # noqa: SLF001 (after the wait)
         assert 0.3 < found.cputime < 0.6
         assert (found.living, found.peak > 4 * MIB) == (0, True)
         left.returncode = 0  # it has been waited for

@@ -241,7 +241,7 @@ static void rusage_tree_compact(rusage_tree *tree)
 /* Count the members that have been reaped, children before their parents. */
 static int rusage_tree_settle(rusage_tree *tree)
 {
-    int i, error = 0;
+    int i, parent, error = 0;
 
     for (i = tree->count - 1; error == 0 && i >= 0; i--) {
         rusage_member *member = &tree->members[i];
@@ -251,8 +251,12 @@ static int rusage_tree_settle(rusage_tree *tree)
         else if (member->is_new) /* it may be older than the opening; where IDs dangle, what is no
                                     child of a member is listed in each reading */
             tree->changed |= !RUSAGE_PARENT_IDS_DANGLE;
-        else if (member->pid != 0) /* not moved */
+        else if (member->pid != 0) { /* not moved */
             error = rusage_tree_bury(tree, member);
+            parent = rusage_tree_find(tree, member->now.parent);
+            if (parent >= 0)        /* an end may be false: its list shows the member again */
+                tree->members[parent].is_due = 1;
+        }
     }
     return error;
 }

@@ -93,31 +93,41 @@ class Orphans:
         *wait* waits for the end of a child, at most some seconds, and returns whether to go on.
         """
         self.program = 0
-        end = time.monotonic() + LONGEST_PATIENCE
-        self.reap_until(end)
+        now = time.monotonic()
+        soon, last = now + PATIENCE, now + LONGEST_PATIENCE
+        self.reap_until(soon)
+        quiet = 0  # looks in a row that have found no end
+        while (quiet < 2 or self.doubt) and has_children() and time.monotonic() < soon:
+            if at_once or not wait(PAUSE):
+                at_once = True
+                break
+            quiet = 0 if self.reap_until(soon) else quiet + 1
         if not has_children():
             return OrphanUsage(self._peak, self._seconds, 0, doubt=self.doubt)
-        if self.doubt:
+        # What ends faster than it is waited for cannot be read: each reading has all of it.
+        if self.doubt or time.monotonic() >= soon:
             return OrphanUsage(self._peak, self._seconds, None, doubt=self.doubt)
         try:
             with Descendants() as tree:
                 if not at_once:
-                    self._wait_for(tree, wait, end)
-                return self._usage_with(tree, end)
+                    self._wait_for(tree, wait, soon, last)
+                return self._usage_with(tree)
         except OSError:  # too many files are open, or no /proc is mounted
             return OrphanUsage(self._peak, self._seconds, None)
 
-    def _wait_for(self, tree: Tree, wait: Callable[[float], bool], end: float) -> None:
-        """Wait for those that are left now."""
+    def _wait_for(
+        self, tree: Tree, wait: Callable[[float], bool], soon: float, last: float
+    ) -> None:
+        """Wait for those that are left now, until *soon* or, while one is running, *last*."""
         left = {member.pid for member in tree.members()}
-        soon = time.monotonic() + PATIENCE
-        while tree.sample().processes and time.monotonic() < min(soon, end) and wait(PAUSE):
-            self.reap_until(end)
+        while tree.sample().processes and time.monotonic() < min(soon, last) and wait(PAUSE):
+            self.reap_until(time.monotonic() + PATIENCE)
             if left & running(tree._sample_members()[1]):
                 soon = time.monotonic() + PATIENCE
 
-    def _usage_with(self, tree: Tree, end: float) -> OrphanUsage:
+    def _usage_with(self, tree: Tree) -> OrphanUsage:
         """Return what all have used; it is not known of the past of some that run on."""
+        end = time.monotonic() + PATIENCE  # of what ends all the time, or reading it takes long
         for _ in range(LOOKS):
             self.reap_until(end)
             sample, figures = tree._sample_members()

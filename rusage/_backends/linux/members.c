@@ -303,6 +303,7 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
     if (uses_parents)
         now.rss = 0;
     member->now = now;
+    member->is_due = 0;
     return 0;
 }
 
@@ -322,7 +323,7 @@ static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *me
     int64_t pages = 0;
     double own = 0;
 
-    if (!may_be_idle || !keeps_parent || member->is_quick)
+    if (!may_be_idle || !keeps_parent || member->is_quick || member->is_due)
         return 0;
     /* still refused */
     if (member->identity.counts_memory
