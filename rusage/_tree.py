@@ -9,6 +9,7 @@ from collections import namedtuple
 
 from ._backends import BACKEND
 from ._calls import c_int
+from ._getrusage import fields
 from ._process import Opened, error_of_process
 from ._rusage import ffi, lib
 
@@ -318,7 +319,8 @@ class Tree(Opened):
                 for pid in sizes.keys() | earlier.keys() | later.keys()
             }
             state_before, state = state, self._state_of(*after)
-            grows = all(size <= later.get(pid, 0) for pid, size in earlier.items())
+            error = fields["ru_maxrss"].error or 0  # of sizes, too
+            grows = all(size <= later.get(pid, 0) + error for pid, size in earlier.items())
             if state == state_before and count == after[0].processes and grows:
                 at_least = sample.pss or 0
                 unread = sum(size for pid, size in most.items() if pid not in sizes)

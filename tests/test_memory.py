@@ -232,11 +232,11 @@ def test_fork_in_a_block() -> None:
 def test_fork_after_a_process_read_itself() -> None:
     """The child's peak is its own, also where only ``Process`` was used before."""
     code = """
-import os, rusage
-with rusage.Process(os.getpid()) as process:
-    held = b"x" * (128 << 20)
+import mmap, os, rusage
+with rusage.Process(os.getpid()) as process, mmap.mmap(-1, 128 << 20) as held:
+    for _ in range(128):
+        held.write(b"x" * (1 << 20))
     process.rss()
-del held
 if not os.fork():
     os._exit(rusage.peak() >> 20)  # MiB
 print(os.waitstatus_to_exitcode(os.wait()[1]))
