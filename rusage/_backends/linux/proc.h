@@ -35,6 +35,7 @@ static void rusage_close_fd(int *fd)
 enum { RUSAGE_NOTED_FILES = 64 };
 
 static int rusage_noted_files[RUSAGE_NOTED_FILES]; /* descriptors, plus 1; 0: none */
+static int rusage_notes_files; /* only when forks close them: a child must not note others' */
 /* Held while a file is opened and noted, or closed, and during each fork(3). */
 static pthread_mutex_t rusage_files_lock = PTHREAD_MUTEX_INITIALIZER;
 /* How often this thread has locked it: a signal handler of C may fork meanwhile. */
@@ -56,7 +57,7 @@ static void rusage_unlock_files(void)
 /* Replace the first entry that has a value. If all are in use, nothing is noted. */
 static void rusage_replace_noted(int value, int by)
 {
-    int i = 0;
+    int i = rusage_notes_files ? 0 : RUSAGE_NOTED_FILES;
 
     while (i < RUSAGE_NOTED_FILES && rusage_noted_files[i] != value)
         i++;
@@ -79,12 +80,11 @@ static void rusage_forget_files(void)
 /* Do this for forks from now on; twice has the same effect. Return 0 or an errno. */
 static inline int rusage_note_forks(void)
 {
-    static int is_done;
     int error = 0;
 
-    if (!is_done)
+    if (!rusage_notes_files)
         error = pthread_atfork(rusage_lock_files, rusage_unlock_files, rusage_forget_files);
-    is_done = error == 0;
+    rusage_notes_files = error == 0;
     return error;
 }
 
