@@ -40,7 +40,7 @@ REPORTS = [("--against", "--export"), ("--against", "-o"), ("--export", "-o")]
     [*((0, other) for other in range(6)), *((other, 0) for other in range(1, 6)), (3, 4)],
 )
 def test_two_reports_in_one_file(first: int, second: int) -> None:
-    """By whatever names: neither is written, and the baseline stays. That of ``-o`` is made."""
+    """By whatever names: neither is written, and the baseline stays. The file of ``-o`` is made."""
     here = Path.cwd()
     names = [each.format(here=here, name=here.name) for each in [*SPELLINGS, "hard.json"]]
     assert plain("--export", "base.json", "true").returncode == 0

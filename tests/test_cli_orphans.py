@@ -125,7 +125,7 @@ def test_limits_of_an_orphan(seconds: float, words: list[str], status: int) -> N
     ids=["unknown", "sampled above", "sampled below", "tree", "CPU time", "CPU time below"],
 )
 def test_one_that_has_waited_runs_on(words: list[str], status: int, line: str) -> None:
-    """Of what it has waited for, nobody knows the peaks, but in samples."""
+    """The peaks of what it has waited for are known from samples only."""
     work = f"{sys.executable} -S -c {shlex.quote(WORK.format(0))}"
     server = f"{work}; touch worked; exec sleep 8 <&- >&- 2>&-"
     wait = "until [ -e worked ]; do sleep 0.05; done; sleep 0.3"
