@@ -132,7 +132,8 @@ class Orphans:
             self.reap_until(end)
             sample, figures = tree._sample_members()
             seconds = self._seconds + tree._total  # noqa: SLF001 (of the same package)
-            peaks = [*map(peak_of, members_of(figures))]
+            members = members_of(figures)
+            peaks = [*map(peak_of, members)]
             is_measured = None not in peaks and not tree._zombies  # noqa: SLF001 (as above)
             if is_measured:
                 break
@@ -140,7 +141,7 @@ class Orphans:
         self.reap_until(time.monotonic() + PAUSE)
         unknown = "they run on, and have waited for others" if have_waited(figures) else ""
         return OrphanUsage(
-            max([self._peak, *filter(None, peaks)]),
+            max([self._peak, *(member.rss for member in members), *filter(None, peaks)]),
             seconds,
             sample.processes,
             unknown=unknown if is_measured else "they run on, and could not all be read",
