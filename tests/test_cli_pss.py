@@ -55,10 +55,10 @@ for pid in children:
 
 
 # While the children start, only bounds are known: the first sample after the start comes later.
-SELDOM = ["--interval", "1"]
+SELDOM = ["--interval", "2"]
 
 
-def forks(seconds: float = 2.5) -> list[str]:
+def forks(seconds: float = 4.5) -> list[str]:
     """Return a program of seven processes that share 40 MiB."""
     return [sys.executable, "-S", "-c", FORKS.format(seconds=seconds)]
 
