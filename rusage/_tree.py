@@ -311,9 +311,9 @@ class Tree(Opened):
         state = self._state_of(*before)
         for _ in range(_PSS_READINGS):
             sample, figures = self._sample_members(pss=True)
-            at_least, sizes, count = self._largest_pss, _sizes(figures), sample.processes
+            at_least, sizes, count = self._largest_pss, sizes_of(figures), sample.processes
             after = self._sample_members()
-            earlier, later = _sizes(before[1]), _sizes(after[1])
+            earlier, later = sizes_of(before[1]), sizes_of(after[1])
             most = {
                 pid: max(found.get(pid, 0) for found in (earlier, sizes, later))
                 for pid in sizes.keys() | earlier.keys() | later.keys()
@@ -344,7 +344,8 @@ class Tree(Opened):
             self._room = sample.processes + sample.processes // 4
 
 
-def _sizes(figures: bytes) -> dict[int, int]:
+def sizes_of(figures: bytes) -> dict[int, int]:
+    """Return the resident set sizes of the members, in bytes, by process ID."""
     return {pid: rss for pid, rss, *_ in _FIGURES.iter_unpack(figures)}
 
 

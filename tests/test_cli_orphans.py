@@ -302,10 +302,10 @@ def test_end_after_the_last_look() -> None:
             wait_until(lambda: tree.cputime() > 0.3, "the CPU time")
             real = orphans.peak_of
 
-            def peak_of(member: rusage.Member) -> int | None:
+            def peak_of(pid: int) -> int | None:
                 left.kill()
                 os.waitid(os.P_PID, left.pid, os.WEXITED | os.WNOWAIT)
-                return real(member)
+                return real(pid)
 
             orphans.peak_of = peak_of
             found = counted._usage_with(tree)  # noqa: SLF001 (after the wait)

@@ -134,7 +134,9 @@ def test_odd_names() -> None:
 
     In /proc/PID/stat it ends at the last parenthesis: the figures behind it are right.
     """
-    resource = pytest.importorskip("resource")
+    resource = pytest.importorskip(
+        "resource", reason="without that module there is nothing to compare with"
+    )
 
     def scene() -> None:
         rng = random.Random(1)

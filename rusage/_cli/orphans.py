@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from .. import Process, Tree
 from .._getrusage import wait4
 from .._rusage import lib
-from .._tree import have_waited, members_of, running
+from .._tree import have_waited, running, sizes_of
 from .figures import OrphanUsage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .. import Member, RUsage
+    from .. import RUsage
 
 _os: Any = os  # type checkers define only the names of one system
 
@@ -132,8 +132,8 @@ class Orphans:
             self.reap_until(end)
             sample, figures = tree._sample_members()
             seconds = self._seconds + tree._total  # noqa: SLF001 (of the same package)
-            members = members_of(figures)
-            peaks = [*map(peak_of, members)]
+            sizes = sizes_of(figures)
+            peaks = [*map(peak_of, sizes)]
             is_measured = None not in peaks and not tree._zombies  # noqa: SLF001 (as above)
             if is_measured:
                 break
@@ -141,7 +141,7 @@ class Orphans:
         self.reap_until(time.monotonic() + PAUSE)
         unknown = "they run on, and have waited for others" if have_waited(figures) else ""
         return OrphanUsage(
-            max([self._peak, *(member.rss for member in members), *filter(None, peaks)]),
+            max([self._peak, *sizes.values(), *filter(None, peaks)]),
             seconds,
             sample.processes,
             unknown=unknown if is_measured else "they run on, and could not all be read",
@@ -158,12 +158,12 @@ def has_children() -> bool:
     return True
 
 
-def peak_of(member: Member) -> int | None:
+def peak_of(pid: int) -> int | None:
     """Return the peak of a process so far, in bytes; None if it cannot be read."""
     try:
-        with Process(member.pid) as process:
+        with Process(pid) as process:
             if "ru_maxrss" in process.measured:
-                return max(member.rss, process.getrusage().ru_maxrss)
+                return process.getrusage().ru_maxrss
     except OSError:  # it has ended, or may not be read
         pass
     return None
