@@ -308,8 +308,8 @@ class Tree(Opened):
         sum is between the PSS of the largest member and the RSS of all.
         """
         before, end = before or self._sample_members(), time.perf_counter() + _PSS_SECONDS
-        state = self._state_of(*before)
-        for _ in range(_PSS_READINGS):
+        state, readings = self._state_of(*before), 0
+        while True:
             sample, figures = self._sample_members(pss=True)
             at_least, sizes, count = self._largest_pss, sizes_of(figures), sample.processes
             after = self._sample_members()
@@ -325,10 +325,10 @@ class Tree(Opened):
                 at_least = sample.pss or 0
                 unread = sum(size for pid, size in most.items() if pid not in sizes)
                 return sample, figures, at_least, at_least + unread
-            if time.perf_counter() > end:
-                break
+            readings += 1
+            if readings == _PSS_READINGS or time.perf_counter() > end:
+                return sample, figures, at_least, sum(most.values())
             before = after
-        return sample, figures, at_least, sum(most.values())
 
     def _state_of(self, sample: Sample, figures: bytes) -> tuple[int, int, dict[int, int]]:
         """Return what changes if a process of the tree starts or ends; of the last reading."""

@@ -106,10 +106,10 @@ def _report_and_judge(
     """
     killed = limited = 0
     if options.limits:
-        from . import limits
+        from .limits import judge_all
 
         for each in found:
-            limits.judge_all(each, options.limits, options.relative)
+            judge_all(each, options.limits, options.relative)
     stopped_by, is_written = found[0].stopped_by, True
     has_run = any(each.warmup or each.runs for each in found) or stopped_by is not None
     report = partial(_content, found=found, code=code, options=options)
@@ -119,9 +119,11 @@ def _report_and_judge(
     for export in exports if has_run else []:
         is_written &= export.replace(report)
     if options.limits:
-        limited = max(map(limits.complain_of, found))
+        from .limits import OVER, complain_of
+
+        limited = max(map(complain_of, found))
         if any(run.killed for each in found for run in each.warmup + each.runs):
-            killed = limits.OVER
+            killed = OVER
     statuses = [killed, code, -(stopped_by or 0), limited, 0 if is_written else CANCELED]
     return exit_status_or_die(next(filter(None, statuses), 0))  # the first that is not 0 counts
 

@@ -128,14 +128,16 @@ class Orphans:
     def _usage_with(self, tree: Tree) -> OrphanUsage:
         """Return what all have used; it is not known of the past of some that run on."""
         end = time.monotonic() + PATIENCE  # of what ends all the time, or reading it takes long
-        for _ in range(LOOKS):
+        looks = 0
+        while True:
             self.reap_until(end)
             sample, figures = tree._sample_members()
             seconds = self._seconds + tree._total  # noqa: SLF001 (of the same package)
             sizes = sizes_of(figures)
             peaks = [*map(peak_of, sizes)]
             is_measured = None not in peaks and not tree._zombies  # noqa: SLF001 (as above)
-            if is_measured:
+            looks += 1
+            if is_measured or looks == LOOKS:
                 break
         # What has ended since the sample counts in it, but for its peak.
         self.reap_until(time.monotonic() + PAUSE)
