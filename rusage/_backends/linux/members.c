@@ -307,6 +307,14 @@ static int rusage_member_figures_of(rusage_tree *tree, rusage_member *member, in
     return 0;
 }
 
+/* Return whether the process that has the member's number now has the CPU time that it had. */
+static int rusage_member_is_idle(const rusage_member *member)
+{
+    double own = 0;
+
+    return rusage_read_clock(member->pid, &own) == 0 && own == member->now.own;
+}
+
 /* Read only statm of a member that has not run since its last complete reading; return whether that
    was possible. Its CPU time, in nanoseconds, identifies the process, and shows that it has neither
    ended, nor started a child, nor waited for one. It may have adopted one: see
@@ -321,7 +329,6 @@ static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *me
                       && member->now.own > 0 && is_known;
     int is_same;
     int64_t pages = 0;
-    double own = 0;
 
     if (!may_be_idle || !keeps_parent || member->is_quick || member->is_due)
         return 0;
@@ -329,9 +336,8 @@ static int rusage_member_read_quickly(const rusage_tree *tree, rusage_member *me
     if (member->identity.counts_memory
         && rusage_compare_memory(member->pid, member->now.parent, &is_same) != EPERM)
         return 0;
-    if (rusage_member_pages(member, &pages) != 0 || pages == 0)
-        return 0;
-    if (rusage_read_clock(member->pid, &own) != 0 || own != member->now.own)
+    if (!rusage_member_is_idle(member) || rusage_member_pages(member, &pages) != 0 || pages == 0
+        || !rusage_member_is_idle(member))
         return 0;
     member->now.rss = pages * sysconf(_SC_PAGESIZE);
     member->is_quick = 1;
