@@ -11,7 +11,7 @@ from pictures import BLUE, ORANGE, save
 
 import rusage
 from rusage._cli.formats import picture
-from rusage._cli.tree_peak import TreePeak
+from rusage._cli.sampling import NEVER, Recording, tree_record
 
 PICTURE = Path(__file__).resolve().parent.parent / "docs" / "_static" / "recording.svg"
 # Three steps of a build, with three programs each; the sizes are in MiB, and a program uses 10 ms
@@ -33,12 +33,12 @@ def main() -> None:
     """Record the build, and draw."""
     with (
         rusage.Popen([sys.executable, "-c", BUILD]) as build,
-        rusage.record(build.pid, interval=0.01) as record,
+        Recording(build.pid, 0.01, NEVER) as record,
     ):
         build.wait()
-    peak = TreePeak(record.largest, None, record.interval, record.missed, record.samples)
+    tree = tree_record(record, build.pid)
     mpl.rcParams["axes.prop_cycle"] = cycler(color=[BLUE, ORANGE])
-    figure = picture("make -j3", peak)
+    figure = picture("make -j3", tree)
     figure.set_size_inches(480 / 72, 400 / 72)
     save(figure, PICTURE, "The memory of a build over time")
 

@@ -10,7 +10,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import forked
 import pytest
@@ -18,7 +19,10 @@ from forked import RUSAGE
 
 import rusage
 from rusage._cli import limits
-from rusage._cli.figures import Ended, Series
+from rusage._cli.figures import Series
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 if sys.platform == "win32":
     pytest.skip("the programs that run here need Unix", allow_module_level=True)
@@ -51,12 +55,37 @@ def run(*words: str, **keywords: Any) -> subprocess.CompletedProcess[str]:
 
 
 def judged(
-    name: str, runs: list[Ended], limited: dict[str, float], relative: dict[str, Any] | None = None
+    name: str, runs: list[Any], limited: dict[str, float], relative: dict[str, Any] | None = None
 ) -> int:
     """Compare runs of a command with limits, print the messages, and return the exit status."""
     series = Series([name], runs)
     limits.judge_all(series, limited, relative or {})
     return limits.complain_of(series)
+
+
+def tree_of(
+    *samples: rusage.Sample,
+    members: Sequence[rusage.Member] = (),
+    bounds: tuple[int | None, int | None] = (None, None),
+    pid: int = 0,
+    member_peak: int = 0,
+    missed: int = 0,
+) -> dict[str, Any]:
+    """Return the record of a tree that had these samples, the largest one with these members."""
+    from rusage._cli import sampling  # some systems lack what it imports
+
+    at_least, at_most = bounds
+    recording = Mock(
+        samples=[*samples],
+        largest=max(samples, key=lambda sample: sample.rss),
+        members=[*members],
+        interval=0.01,
+        missed=missed,
+        tree=Mock(_largest=member_peak),
+        pss_at_least=at_least,
+        pss_at_most=at_most,
+    )
+    return sampling.tree_record(recording, pid)
 
 
 def text() -> str:

@@ -17,7 +17,7 @@ from command import run as run_command
 from forked import RUSAGE, needs_peak
 
 from rusage._cli import comparison, table
-from rusage._cli.figures import Ended, Series
+from rusage._cli.figures import Series, run_record
 
 run = partial(run_command, "--compare")
 
@@ -121,7 +121,7 @@ def test_limits_name_the_command() -> None:
 def series(*columns: list[float]) -> list[Series]:
     """Return commands with these elapsed times, whose peaks in bytes are 1000 times as large."""
     runs = [
-        [Ended(0, {"ru_maxrss": 1000 * value}, value, None) for value in values]
+        [run_record(0, {"ru_maxrss": 1000 * value}, value, None) for value in values]
         for values in columns
     ]
     found = [Series(["x"], each) for each in runs]
@@ -178,7 +178,7 @@ def test_sentence_about_slow_runs() -> None:
         ([0.01] * 19 + [0.3], None),
         ([0.03, 0.01, 0.02, 0.015], None),
     ):
-        series = Series(["x"], [Ended(0, {}, time, None) for time in times])
+        series = Series(["x"], [run_record(0, {}, time, None) for time in times])
         series.warmup = series.runs[:2]
         assert table.about_outliers([series]) == ([sentence] if sentence else [])
         assert series.summary["elapsed"].max == max(times)

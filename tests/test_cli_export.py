@@ -23,7 +23,7 @@ from forked import CHECKS, RUSAGE
 
 import rusage
 from rusage._cli.comparison import compare
-from rusage._cli.figures import Ended, Series
+from rusage._cli.figures import Series, run_record
 from rusage._cli.formats import markdown_of_runs
 from rusage._cli.options import Options
 
@@ -36,7 +36,7 @@ def cells(text: str) -> list[list[str]]:
 def test_markdown_marks_the_smallest_and_counts_failures() -> None:
     """As the text report does."""
     figures = (2.0, [0] * 6), (1.0, [3, *[0] * 5])
-    runs = [[Ended(code, {}, elapsed, None) for code in codes] for elapsed, codes in figures]
+    runs = [[run_record(code, {}, elapsed, None) for code in codes] for elapsed, codes in figures]
     found = [Series([name], each) for name, each in zip("ab", runs, strict=True)]
     compare(found)
     head, _, *rows = cells(markdown_of_runs(found, Options({"compare": True}), None))

@@ -15,7 +15,7 @@ from rusage._backends._base import PEAK_AT_LEAST_PARENTS_INEXACT as INEXACT_RULE
 from rusage._backends._base import PEAK_SAMPLED, SAMPLED_RULES
 from rusage._calls import CHILD_FIELDS
 from rusage._cli import limits
-from rusage._cli.figures import WHOSE, Ended
+from rusage._cli.figures import WHOSE, run_record
 
 WITHOUT_PEAK = [*CHECKS, "no_peak"]
 ALLOCATE = [sys.executable, "-c", "b'x' * (100 * 2**20)"]
@@ -111,7 +111,9 @@ def test_limits_of_known_figures(  # noqa: PLR0913, PLR0917 (a case and two fixt
     monkeypatch.setattr(limits, "BACKEND", Mock(child_peak=rule))
     for error in 98304, None:
         monkeypatch.setattr(limits, "fields", {"ru_maxrss": Mock(error=error)})
-        assert judged("program", [Ended(0, usage, 0.1, bound) for _ in "12"], limited) == status
+        assert (
+            judged("program", [run_record(0, usage, 0.1, bound) for _ in "12"], limited) == status
+        )
         notes = [line for line in capsys.readouterr().err.splitlines() if ": run " not in line]
         expected = [f"rusage: program: {note}"] if note and (error or note != INEXACT) else []
         assert notes == expected
@@ -142,7 +144,7 @@ def test_relative_limit_of_a_series(
 ) -> None:
     """One verdict: the median of the runs that count and have succeeded."""
     runs = [
-        Ended(
+        run_record(
             int(value is not None and value < 0),
             {} if value is None else {"ru_utime": abs(value), "ru_stime": 0.0},
             1.0,
@@ -151,7 +153,7 @@ def test_relative_limit_of_a_series(
         for value in figures
     ]
     for one in runs[counted:]:
-        one.counted = False
+        one["_counted"] = False
     assert judged("x", runs, {"cputime": 2.0}, {"cputime": []}) == status
     said = capsys.readouterr().err
     assert said.count("\n") == (1 if complaint else 0)
@@ -161,7 +163,7 @@ def test_relative_limit_of_a_series(
 
 def test_no_run_that_succeeded(capsys: pytest.CaptureFixture[str]) -> None:
     """A relative limit cannot be checked then."""
-    runs = [Ended(1, {"ru_utime": 9.0, "ru_stime": 0.0}, 1.0, None)] * 2
+    runs = [run_record(1, {"ru_utime": 9.0, "ru_stime": 0.0}, 1.0, None)] * 2
     assert judged("x", runs, {"cputime": 2.0}, {"cputime": []}) == 125
     expected = "rusage: x: no run has succeeded: the limit of CPU time cannot be checked\n"
     assert capsys.readouterr().err == expected

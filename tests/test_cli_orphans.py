@@ -16,7 +16,7 @@ from unittest.mock import Mock
 
 import forked
 import pytest
-from command import new_folder, plain, record, run, text  # noqa: F401 (new_folder is a fixture)
+from command import new_folder, plain, record, run, text, tree_of  # noqa: F401 (new_folder is a fixture)
 from conftest import forks, in_child
 from forked import RUSAGE, needs_peak
 from held_trees import wait_until
@@ -32,8 +32,7 @@ if not CAN_ADOPT:
     pytest.skip("this system gives no orphans to the command", allow_module_level=True)
 
 from rusage._cli import limits, orphans
-from rusage._cli.figures import Ended, OrphanUsage
-from rusage._cli.tree_peak import TreePeak
+from rusage._cli.figures import run_record
 
 MIB = 2**20
 with rusage.Process(os.getpid()) as process:
@@ -258,7 +257,7 @@ def test_signal_before_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
             signals.early.append(signal.SIGTERM)
             began = time.monotonic()
             left_over = counted.finish(signals.wait_for_child, at_once=bool(signals.early))
-            assert left_over.living == 1
+            assert left_over["living"] == 1
             assert time.monotonic() - began < 15
             left.kill()
 
@@ -309,8 +308,8 @@ def test_end_after_the_last_look() -> None:
 
             orphans.peak_of = peak_of
             found = counted._usage_with(tree)  # noqa: SLF001 (after the wait)
-        assert 0.3 < found.cputime < 0.6
-        assert (found.living, found.peak > 4 * MIB) == (0, True)
+        assert 0.3 < found["cputime"] < 0.6
+        assert (found["living"], found["ru_maxrss"] > 4 * MIB) == (0, True)
         left.returncode = 0  # it has been waited for
 
     in_child(scene)
@@ -329,7 +328,9 @@ def test_busy_ones_are_waited_for_longer() -> None:
             words = [sys.executable, "-S", "-c", code.format(seconds)]
             began = time.monotonic()
             with subprocess.Popen(words, stdin=subprocess.DEVNULL) as left:
-                assert orphans.Orphans().finish(Signals().wait_for_child, at_once=False).living == 1
+                assert (
+                    orphans.Orphans().finish(Signals().wait_for_child, at_once=False)["living"] == 1
+                )
                 assert least <= time.monotonic() - began < most + 60 * (seconds > 0)
                 left.kill()
 
@@ -534,8 +535,8 @@ def test_random_trees(seeds: Iterable[int], tmp_path: Path) -> None:
 def test_limit_where_orphans_cannot_be_read(name: str) -> None:
     """It cannot be checked, unless what is known is over it, or they do not count."""
     usage = {"ru_maxrss": 5, "ru_utime": 5.0, "ru_stime": 0.0}
-    ended = Ended(0, usage, 1.0, None)
-    ended.orphans = OrphanUsage(peak=0, cputime=0.0, living=None)
+    ended = run_record(0, usage, 1.0, None)
+    ended["orphans"] = {"ru_maxrss": 0, "cputime": 0.0, "living": None}
     assert limits.judge(name, 4, ended).over is True
     verdict = limits.judge(name, 6, ended)
     assert verdict.over is None
@@ -547,8 +548,8 @@ def test_limit_where_orphans_cannot_be_read(name: str) -> None:
 def test_unread_orphans_and_samples(name: str) -> None:
     """A sum that was sampled is within its limit, with a note; their own peaks are unknown."""
     sample = rusage.Sample(0.1, 5, 0.0, 1, 0, None)
-    ended = Ended(0, {"ru_maxrss": 5}, 1.0, None, TreePeak(sample, None, 0.01, 0, [sample]))
-    ended.orphans = OrphanUsage(peak=0, cputime=0.0, living=None)
+    ended = run_record(0, {"ru_maxrss": 5}, 1.0, None, tree_of(sample))
+    ended["orphans"] = {"ru_maxrss": 0, "cputime": 0.0, "living": None}
     verdict = limits.judge(name, 6, ended)
     assert verdict.over is (False if name == "tree_rss" else None)
     assert "could not be read" in f"{verdict.notes}" or verdict.over is None
@@ -558,6 +559,6 @@ def test_unread_orphans_and_samples(name: str) -> None:
 def test_member_that_is_left_out(apart: tuple[str, ...]) -> None:
     """Of a report that is compared with one without samples, no sample decides."""
     sample = rusage.Sample(0.1, 9, 0.0, 1, 0, None)
-    peak = TreePeak(sample, None, 0.01, 0, [sample], member_peak=9)
-    ended = Ended(0, {"ru_maxrss": 5}, 1.0, None, peak)
+    peak = tree_of(sample, member_peak=9)
+    ended = run_record(0, {"ru_maxrss": 5}, 1.0, None, peak)
     assert limits.judge("ru_maxrss", 6, ended, {"ru_maxrss": apart}).over is (not apart)

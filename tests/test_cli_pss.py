@@ -11,7 +11,7 @@ from typing import Any
 
 import forked
 import pytest
-from command import in_words, new_folder, plain, record, run, table, validated  # noqa: F401 (new_folder is a fixture)
+from command import in_words, new_folder, plain, record, run, table, tree_of, validated  # noqa: F401 (new_folder is a fixture)
 from conftest import become_nobody, in_child, needs_sh, root
 from forked import RUSAGE
 from held_trees import wait_until
@@ -20,7 +20,7 @@ from scenes import Child
 import rusage
 from rusage._backends import BACKEND
 from rusage._cli import limits
-from rusage._cli.figures import Ended, quantity
+from rusage._cli.figures import figure_of, quantity, run_record
 from rusage._cli.options import Options
 
 if "pss" in BACKEND.absent:
@@ -28,7 +28,6 @@ if "pss" in BACKEND.absent:
 
 from rusage._cli import report, sampling
 from rusage._cli.sampling import Recording
-from rusage._cli.tree_peak import TreePeak
 from rusage._tree import _FIGURES as FIGURES
 
 MIB = 2**20
@@ -131,11 +130,9 @@ def test_limit_of_a_short_program() -> None:
     assert record()["limits"]["tree_pss"]["exceeded"] is None
 
 
-def peak(at_least: int | None, at_most: int) -> TreePeak:
+def peak(at_least: int | None, at_most: int, unread: int = 0) -> dict[str, Any]:
     """Return a sample whose PSS is known so far."""
-    sample = rusage.Sample(0.1, 99, 0.0, 2, 0, None)
-    found = TreePeak(sample, None, 0.01, 0, [sample])
-    return found._replace(pss_at_least=at_least, pss_at_most=at_most)
+    return tree_of(rusage.Sample(0.1, 99, 0.0, 2, unread, None), bounds=(at_least, at_most))
 
 
 # The bounds; whether that is over a limit of 10 bytes (None: not known), how it is shown, and the
@@ -155,26 +152,23 @@ CASES: list[tuple[int | None, int, bool | None, str, int | None]] = [
 def test_verdicts(case: Any) -> None:
     """Over if the lower bound is, within if the upper one is, otherwise unknown."""
     at_least, at_most, over, text, figure = case
-    ended = Ended(0, {}, 1.0, None, peak(at_least, at_most))
+    ended = run_record(0, {}, 1.0, None, peak(at_least, at_most))
     verdict = limits.judge("tree_pss", 10, ended)
     assert (verdict.over, any(verdict.notes)) == (over, False)
     assert (" was between " in verdict.complaint) == (over is None)
     assert report.of_pss(at_least, at_most).startswith(text)
-    assert ended.figures.get("tree_pss") == figure
+    assert figure_of(ended, "tree_pss") == figure
     kills = sampling.Sampling(Options({"limit-tree-pss": 10}), "x", None)
     recording = Recording(os.getpid(), 1, -1)
     recording.pss_at_least = at_least
-    sample = ended.tree.largest if ended.tree else None
-    assert sample is not None
+    sample = rusage.Sample(0.1, 99, 0.0, 2, 0, None)
     assert kills._exceeds_limit(sample, recording) == (over is True)  # noqa: SLF001 (the rule)
 
 
 def test_members_that_no_sample_has() -> None:
     """A limit that is kept without them may be exceeded: a note says so."""
-    whole = peak(9, 9)
     for unread in 0, 1:
-        sample = whole.largest._replace(unread=unread)
-        ended = Ended(0, {}, 1.0, None, whole._replace(largest=sample, samples=[sample]))
+        ended = run_record(0, {}, 1.0, None, peak(9, 9, unread))
         verdict = limits.judge("tree_pss", 10, ended)
         assert (verdict.over, any(verdict.notes)) == (False, bool(unread))
 
@@ -188,14 +182,13 @@ def test_members_that_may_not_be_read() -> None:
         become_nobody()
         with Recording(os.getpid(), 10, -1) as recording:
             pass
-        found = sampling.peak_of(recording, os.getpid())
+        found = sampling.tree_record(recording, os.getpid())
         with rusage.Process(other.pid) as process:
             rss = process.rss()
-        assert found.pss_at_least is not None
-        assert found.pss_at_most is not None
-        assert found.pss_at_most - found.pss_at_least == pytest.approx(rss, rel=0.2)
-        assert found.pss_at_least < rusage.rss()
-        assert found.largest.unread == 0
+        at_least, at_most = found["_pss_at_least"], found["pss_at_most"]
+        assert at_most - at_least == pytest.approx(rss, rel=0.2)
+        assert at_least < rusage.rss()
+        assert found["unread"] == 0
 
     in_child(look)
 

@@ -11,7 +11,6 @@ import sys
 import threading
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import forked
 import pytest
@@ -23,7 +22,7 @@ from terminals import WAITS, Start, press, read_until, screen
 
 from rusage._cli import output
 from rusage._cli import run as starts
-from rusage._cli.figures import Ended, Series
+from rusage._cli.figures import Series, run_record
 from rusage._cli.options import Options
 from rusage._cli.series import HiddenOutput
 
@@ -107,9 +106,9 @@ def test_runs_that_fail(
 @needs_sh
 def test_tree_of_a_run_that_does_not_count() -> None:
     """Its largest processes are not the series'."""
-    trees = [Mock(largest=Mock(rss=rss), pss=None, killed=False) for rss in (1, 3, 2)]
-    runs = [Ended(0, {}, 1.0, None, tree) for tree in trees]
-    runs[1].counted = False
+    trees: list[dict[str, Any]] = [{"rss": rss} for rss in (1, 3, 2)]
+    runs = [run_record(0, {}, 1.0, None, tree) for tree in trees]
+    runs[1]["_counted"] = False
     assert Series(["x"], runs).largest_tree is trees[2]
     assert Series(["x"], runs[1:2]).largest_tree is None
 

@@ -17,7 +17,7 @@ from unittest.mock import Mock
 
 import forked
 import pytest
-from command import in_words, judged, new_folder, nth, plain, record, run, table, validated  # noqa: F401 (new_folder is a fixture)
+from command import in_words, judged, new_folder, nth, plain, record, run, table, tree_of, validated  # noqa: F401 (new_folder is a fixture)
 from conftest import become_nobody, forks, in_child, needs_sh, root
 from forked import RUSAGE
 from held_trees import wait_until
@@ -25,7 +25,7 @@ from terminals import Start, read_until, screen
 
 import rusage
 from rusage._backends import BACKEND
-from rusage._cli.figures import Ended, Series
+from rusage._cli.figures import Series, run_record
 from rusage._cli.options import Options
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ from rusage._cli import pid as pid_option
 from rusage._cli.run import CAN_ADOPT
 from rusage._cli.sampling import Sampling
 from rusage._cli.table import of_runs
-from rusage._cli.tree_peak import TreePeak
 
 PROGRAM = [sys.executable, str(Path(__file__).parent / "programs" / "tree_of_processes.py")]
 MIB = 2**20
@@ -95,9 +94,9 @@ def test_sample_above_the_peak(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         monkeypatch.setattr(report, "fields", {"ru_maxrss": Mock(error=known)})
         sample = rusage.Sample(0.1, size, 0.0, 1, 0, None)
-        peak = TreePeak(sample, rusage.Member(1, size, 0.0), 0.01, 0, [sample], pid=program)
-        peak = peak._replace(member_peak=largest)
-        run = Ended(0, {"ru_maxrss": 8192}, 1.0, None, peak)
+        members = [rusage.Member(1, size, 0.0)]
+        peak = tree_of(sample, members=members, pid=program, member_peak=largest)
+        run = run_record(0, {"ru_maxrss": 8192}, 1.0, None, peak)
         text = report.of_run(Series(["x"], [run]), Options({"tree": True}), None)
         assert [
             words for words in (error, waited, lowered, other) if words in " ".join(text.split())
@@ -124,8 +123,8 @@ time.sleep(0.2)
 def test_member_of_any_sample() -> None:
     """Its size exceeds a limit, though the kernel's peak does not, and another sample is larger."""
     sample = rusage.Sample(0.1, 100, 0.0, 1, 0, None)
-    peak = TreePeak(sample, rusage.Member(1, 50, 0.0), 0.01, 0, [sample], member_peak=90)
-    run_of = [Ended(0, {"ru_maxrss": 10}, 1.0, None, peak)]
+    peak = tree_of(sample, members=[rusage.Member(1, 50, 0.0)], member_peak=90)
+    run_of = [run_record(0, {"ru_maxrss": 10}, 1.0, None, peak)]
     assert [judged("x", run_of, {"ru_maxrss": limit}) for limit in (89, 2**40)] == [123, 0]
 
 
@@ -186,15 +185,14 @@ def test_odd_name_in_reports() -> None:
     """Control characters are shown as in messages; a cell of Markdown stays one."""
     sample = rusage.Sample(0.1, 1, 0.0, 1, 0, None)
     members = (rusage.Member(7, 2**20, 0.0, os.fsdecode(b"a|`\n\t\x1b[1m\xff")),)
-    peak = TreePeak(sample, members[0], 0.01, 0, [sample], members=members)
-    series, options = Series(["x"], [Ended(0, {}, 1.0, None, peak)]), Options({"tree": True})
+    peak = tree_of(sample, members=members)
+    series, options = Series(["x"], [run_record(0, {}, 1.0, None, peak)]), Options({"tree": True})
     shown = r"a|`\n\t\x1b[1m\xff"
     assert f"largest processes  7  1 MiB  {shown}\n" in report.of_run(series, options, None)
     expected = shown.replace("|", "\\|")
     markdown = formats.markdown_of_runs([series], options, None)
     assert f"| 7 `` {expected} `` 1 MiB |" in markdown
-    tree = formats.tree_record(peak)
-    assert tree["largest_members"] == [{"pid": 7, "rss": 2**20, "name": "a|`\n\t\x1b[1m\\xff"}]
+    assert peak["largest_members"] == [{"pid": 7, "rss": 2**20, "name": "a|`\n\t\x1b[1m\\xff"}]
 
 
 # --- Orphans ---
@@ -458,13 +456,13 @@ def test_tree_is_in_each_report() -> None:
         assert max(map(len, text.splitlines()[:6])) <= 80
 
 
-def peak_of(rss: int, unread: int = 0) -> TreePeak:
+def peak_of(rss: int, unread: int = 0) -> dict[str, Any]:
     """Return the samples of a tree: one of 8192 bytes, and one that may lack processes."""
     samples = [
         rusage.Sample(0.1, size, 0.0, 2, lacking, None)
         for size, lacking in [(8192, 0), (rss, unread)]
     ]
-    return TreePeak(max(samples), None, 0.01, 3, samples)
+    return tree_of(*samples, missed=3)
 
 
 @pytest.mark.parametrize("commands", [1, 2], ids=["series", "comparison"])
@@ -484,10 +482,10 @@ def peak_of(rss: int, unread: int = 0) -> TreePeak:
     ],
     ids=["no sample", "missed", "unread", "no run"],
 )
-def test_trees_of_runs(commands: int, peaks: list[TreePeak | None], row: str) -> None:
+def test_trees_of_runs(commands: int, peaks: list[dict[str, Any] | None], row: str) -> None:
     """Without the figure a reason is shown, not its legend; runs that do not count are ignored."""
-    runs = [Ended(0, {}, 1.0, None, peak) for peak in (*peaks, None)]
-    runs[-1].counted = False
+    runs = [run_record(0, {}, 1.0, None, peak) for peak in (*peaks, None)]
+    runs[-1]["_counted"] = False
     found = [Series(["x"], runs)] * commands
     comparison.compare(found)
     options = Options({"tree": True} if commands == 1 else {"tree": True, "compare": True})
@@ -502,13 +500,13 @@ def test_trees_of_runs(commands: int, peaks: list[TreePeak | None], row: str) ->
 def test_samples_that_are_enough() -> None:
     """Two and the last one."""
     for count in range(5):
-        recording = Mock(samples=peak_of(1).samples[:1] * count)
+        recording = Mock(samples=peak_of(1)["_samples"][:1] * count)
         assert Sampling._is_known(Mock(unsampled=""), recording) == (count > 2)  # noqa: SLF001 (the rule)
 
 
 def test_processes_that_could_not_be_read(capsys: pytest.CaptureFixture[str]) -> None:
     """A limit that their tree does not exceed gets a note."""
-    ended = [Ended(0, {}, 1.0, None, peak) for peak in (peak_of(1), peak_of(4096, 1))]
+    ended = [run_record(0, {}, 1.0, None, peak) for peak in (peak_of(1), peak_of(4096, 1))]
     for limit, status, messages in (8192, 0, 1), (8191, 123, 2):
         assert judged("x", ended, {"tree_rss": limit}) == status
         found = capsys.readouterr().err
@@ -733,7 +731,7 @@ def test_parts_of_the_picture() -> None:
     many = [(number / 10, number / 5) for number in range(1001)]
     for times, expected in ([(0, 0), (1, 2), (1, 2), (3, 3)], [2, 0.5]), (many, [2] * 100):
         samples = [rusage.Sample(elapsed, 1, spent, 1, 0, None) for elapsed, spent in times]
-        _, axes = formats.picture("x", TreePeak(samples[0], None, 0.1, 0, samples)).axes
+        _, axes = formats.picture("x", tree_of(*samples)).axes
         steps: Any = axes.patches[0]
         assert [*steps.get_data().values] == pytest.approx(expected)
 
@@ -884,12 +882,10 @@ def test_end_long_before_the_next_sample(end: str, monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(pid_option, "time", Mock(sleep=sleep, process_time=time.process_time))
         found = pid_option._found_by_recording(process.pid, Options({"interval": 1e6}))  # noqa: SLF001 (without a report)
         process.wait()
-        assert found.peak is not None
-        first, last = found.peak.samples[0], found.peak.samples[-1]
+        first, *_, last = found["tree"]["_samples"]
         assert last.cputime >= sum(burnt) - 0.03  # ticks of 10 ms
-        recorded: Any = found.json_members["elapsed"]
-        assert recorded >= times[-1] - times[0] + first.elapsed
-        assert "; ended" in found.rows["recorded"]
+        assert found["elapsed"] >= times[-1] - times[0] + first.elapsed
+        assert found["_state"] == "ended"
 
     in_child(scene)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from functools import cached_property
+from operator import itemgetter
 
 from .._fields import FIELDS
 from .._getrusage import fields
@@ -13,44 +15,17 @@ from .output import readable
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import Any
 
     from .. import RUsage
     from .options import Command
     from .summary import Ratio, Summary
-    from .tree_peak import TreePeak
+
+    Run = dict[str, Any]
+    """The record of a run, or a part of it."""
 
 TOO_SHORT = "the program ended before the second sample"
-
-
-# A plain class: to make a named tuple takes as long as to import ten modules of the command.
-
-
-class OrphanUsage:
-    """What the processes have used so far that a program left."""
-
-    def __init__(  # noqa: PLR0913 (what is not known has three reasons)
-        self,
-        peak: int,
-        cputime: float,
-        living: int | None,
-        *,
-        unknown: str = "",
-        is_read: bool = True,
-        doubt: str = "",
-    ) -> None:
-        self.peak = peak
-        """The largest, in bytes."""
-        self.cputime = cputime
-        """The sum, in seconds."""
-        self.living = living
-        """How many run on; None if they could not be read."""
-        self.is_read = is_read and living is not None
-        """Whether all of these could be read."""
-        self.unknown = unknown
-        """Why the largest peak is not known; empty if it is."""
-        self.doubt = doubt
-        """Why all of this may be of others than the program has left; empty if it is not."""
 
 
 class Verdict:
@@ -67,73 +42,90 @@ class Verdict:
         """Why the verdict may be wrong."""
 
 
-class Ended:
-    """How a program ended."""
+def run_record(  # noqa: PLR0913 (what is measured in several places)
+    code: int,
+    usage: dict[str, float],
+    elapsed: float,
+    peak_bound: int | None = None,
+    tree: Run | None = None,
+    *,
+    orphans: Run | None = None,
+    started: float = 0.0,
+    oom_killed: bool | None = None,
+    unsampled: str = "",
+) -> Run:
+    """Return the record of a run, which ``--json`` writes but for what begins with an underscore.
 
-    started = 0.0
-    """When the program was started, as by ``time.time()``."""
-    oom_killed: bool | None = None
-    """Whether, while a program ran that failed, the kernel killed a process for lack of memory.
-
-    That is, one of the cgroup of this process; None if that is unknown, or the program succeeded.
+    *code*: as in subprocess. *peak_bound*: an upper bound of an unmeasured peak, in bytes; None if
+    unknown. *tree*: of ``sampling.tree_record``. *orphans*: of ``Orphans.finish``. *started*: as by
+    ``time.time()``. *oom_killed*: whether, while a program ran that failed, the kernel killed a
+    process of this cgroup for lack of memory; None if unknown. *unsampled*: why the tree could not
+    be sampled until its end; empty if it could.
     """
-    unsampled = ""
-    """Why the tree could not be sampled until its end; empty if it could."""
-    counted = True
-    """Whether a series' statistics include it: not if it failed or a signal ended the series."""
+    record: Run = {
+        "exit_status": code if code >= 0 else None,
+        "signal": -code if code < 0 else None,
+        "started": utc(started),
+        "elapsed": elapsed,
+        "usage": usage,
+    }
+    name = "_orphans" if orphans and orphans.get("_doubt") else "orphans"
+    parts = {"oom_killed": oom_killed, "tree": tree, name: orphans}
+    record |= {name: part for name, part in parts.items() if part is not None}
+    return record | {
+        "_peak_bound": peak_bound,
+        "_unsampled": unsampled,
+        "_counted": True,  # in a series' statistics: not if it failed or a signal ended the series
+        "_stopped": False,  # whether a signal meanwhile ended the series
+        "_verdicts": {},  # of the limits, but for those that have one verdict for a series
+    }
 
-    stopped = False
-    """Whether a signal meanwhile ended the series."""
-    position = 1
-    """In its round."""
-    orphans: OrphanUsage | None = None
-    """What the processes have used that the program left; None if they do not count."""
 
-    def __init__(
-        self,
-        code: int,
-        usage: dict[str, float],
-        elapsed: float,
-        peak_bound: int | None,
-        tree: TreePeak | None = None,
-    ) -> None:
-        self.code = code
-        """The exit code, as in subprocess."""
-        self.usage = usage
-        """The measured fields."""
-        self.elapsed = elapsed
-        """Seconds."""
-        self.peak_bound = peak_bound
-        """An upper bound of an unmeasured peak, in bytes; None if unknown."""
-        self.tree = tree
-        """The largest sample of the program and its descendants, if one was requested and taken."""
-        self.member = None if tree is None else tree.member_peak
-        """The largest process of any sample, in bytes: its peak may be in no usage."""
-        self.killed = tree is not None and tree.killed
-        self.verdicts: dict[str, Verdict] = {}
-        """Of the limits, but for those that have one verdict for a series."""
-        self.figures = {"elapsed": elapsed, **usage}
-        """All figures: CPU time if both parts are measured, the tree's memory if it was sampled."""
-        if usage.keys() >= {"ru_utime", "ru_stime"}:
-            self.figures["cputime"] = usage["ru_utime"] + usage["ru_stime"]
-        if tree is not None:
-            self.figures["tree_rss"] = tree.largest.rss
-            if tree.pss is not None:
-                self.figures["tree_pss"] = tree.pss
+def public(record: Run) -> Run:
+    """Return what ``--json`` writes of a record."""
+    return {
+        name: public(value) if isinstance(value, dict) else value
+        for name, value in record.items()
+        if not name.startswith("_")
+    }
+
+
+def code_of(run: Run) -> int:
+    """Return the exit code of a run, as in subprocess."""
+    return -run["signal"] if run["signal"] else int(run["exit_status"])
+
+
+def is_killed(run: Run) -> bool:
+    """Return whether processes of a run got signals of ``--kill``."""
+    return bool(run.get("tree", {}).get("killed"))
+
+
+def utc(seconds: float) -> str:
+    """Return a time by ``time.time()`` in the form of ISO 8601."""
+    until_seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{until_seconds}.{int(seconds % 1 * 1000):03}Z"
 
 
 class Figure:
     """How a figure is shown.
 
     *part*: words after the label or the value that tell what it counts, as "without I/O". Figures
-    with the same label share a row. *compared*: whether a comparison has the figure. *in_series*:
-    whether the table of a series has a row.
+    with the same label share a row. *of* returns the value in the JSON record of a run, None if it
+    was not measured; otherwise it is in its usage. *compared*: whether a comparison has the figure.
+    *in_series*: whether the table of a series has a row.
     """
 
-    def __init__(
-        self, label: str, part: str, unit: str, *, compared: bool = False, in_series: bool = False
+    def __init__(  # noqa: PLR0913 (a row of the table)
+        self,
+        label: str,
+        part: str,
+        unit: str,
+        of: Callable[[Any], float | None] | None = None,
+        *,
+        compared: bool = False,
+        in_series: bool = False,
     ) -> None:
-        self.label, self.part, self.unit = label, part, unit
+        self.label, self.part, self.unit, self.of = label, part, unit, of
         self.compared, self.in_series = compared, in_series
         self.name = f"{label} {part}".rstrip()
         self.row = label if unit == "bytes" else self.name
@@ -148,18 +140,36 @@ class Figure:
 # children that it has waited for. On Windows it is the program's.
 WHOSE = "of the program" if sys.platform == "win32" else "of its largest process"
 
+
+def _cputime(run: Run) -> float | None:
+    parts = [run["usage"].get(name) for name in ("ru_utime", "ru_stime")]
+    return None if None in parts else sum(parts)
+
+
 # Every figure, in the order of the reports.
 FIGURES = {
-    "elapsed": Figure("wall time", "", "seconds", compared=True, in_series=True),
+    "elapsed": Figure(
+        "wall time", "", "seconds", itemgetter("elapsed"), compared=True, in_series=True
+    ),
     "ru_utime": Figure("user time", "", "seconds", in_series=True),
     "ru_stime": Figure("system time", "", "seconds", in_series=True),
-    "cputime": Figure("CPU time", "", "seconds", compared=True),
+    "cputime": Figure("CPU time", "", "seconds", _cputime, compared=True),
     "ru_maxrss": Figure("peak memory", WHOSE, "bytes", compared=True, in_series=True),
     "tree_rss": Figure(
-        "tree memory", "of the program and its descendants", "bytes", compared=True, in_series=True
+        "tree memory",
+        "of the program and its descendants",
+        "bytes",
+        lambda run: run["tree"]["rss"] if "tree" in run else None,
+        compared=True,
+        in_series=True,
     ),
     "tree_pss": Figure(
-        "tree PSS", "of the program and its descendants", "bytes", compared=True, in_series=True
+        "tree PSS",
+        "of the program and its descendants",
+        "bytes",
+        lambda run: run.get("tree", {}).get("pss"),
+        compared=True,
+        in_series=True,
     ),
     "ru_minflt": Figure("page faults", "without I/O", "faults", in_series=True),
     "ru_majflt": Figure("page faults", "with I/O", "faults", in_series=True),
@@ -177,17 +187,29 @@ FIGURES.update(
 )
 
 
+def figure_of(run: Run, name: str) -> float | None:
+    """Return a figure by the record of a run; None if it was not measured."""
+    of = FIGURES[name].of
+    return of(run) if of else run["usage"].get(name)
+
+
+def figures_of(run: Run) -> dict[str, float]:
+    """Return the figures of a run that were measured."""
+    found = {name: figure_of(run, name) for name in FIGURES}
+    return {name: value for name, value in found.items() if value is not None}
+
+
 class Series:
     """The runs of a command, or its only one, and their statistics once all have been made."""
 
     stopped_by: int | None = None
     """The signal that ended the series."""
 
-    def __init__(self, command: Command, runs: list[Ended], line: str = "") -> None:
+    def __init__(self, command: Command, runs: list[Run], line: str = "") -> None:
         """*line*: the command line, if the command has been given as one."""
         self.command, self.runs, self._line = command, runs, line
         self.words = [command] if isinstance(command, str) else command
-        self.warmup: list[Ended] = []
+        self.warmup: list[Run] = []
         self.verdicts: dict[str, Verdict] = {}
         """Of the relative limits."""
         self.ratios: dict[str, Ratio] = {}
@@ -208,29 +230,29 @@ class Series:
         return readable(self._line or shlex.join(self.words))
 
     @property
-    def counted(self) -> list[Ended]:
+    def counted(self) -> list[Run]:
         """The runs in the statistics."""
-        return [run for run in self.runs if run.counted]
+        return [run for run in self.runs if run["_counted"]]
 
     @property
-    def failures(self) -> list[tuple[int, Ended]]:
+    def failures(self) -> list[tuple[int, Run]]:
         """The runs, with their numbers, that failed by themselves or by ``--kill``."""
         return [
             (number, run)
             for number, run in enumerate(self.runs, 1)
-            if run.killed or (run.code and not run.stopped)
+            if is_killed(run) or (code_of(run) and not run["_stopped"])
         ]
 
     @property
-    def largest_tree(self) -> TreePeak | None:
+    def largest_tree(self) -> Run | None:
         """The largest sample of the counted runs."""
-        peaks = [run.tree for run in self.counted if run.tree is not None]
-        return max(peaks, key=lambda peak: peak.largest.rss, default=None)
+        trees = [run["tree"] for run in self.counted if "tree" in run]
+        return max(trees, key=itemgetter("rss"), default=None)
 
     @cached_property
     def columns(self) -> dict[str, list[float]]:
         """The counted runs' values of each figure that was measured in all of them."""
-        runs = [run.figures for run in self.counted]
+        runs = [figures_of(run) for run in self.counted]
         names = [name for name in FIGURES if runs and all(name in run for run in runs)]
         return {name: [run[name] for run in runs] for name in names}
 

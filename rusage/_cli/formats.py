@@ -11,25 +11,21 @@ import io
 import itertools
 import json
 import re
-import time
 from typing import TYPE_CHECKING
 
 from .._getrusage import fields
 from .comparison import in_all
-from .figures import FIGURES, exactly, quantity
-from .output import in_a_line, utf8
+from .figures import FIGURES, exactly, figures_of, public, quantity
+from .output import IN_A_LINE, utf8
 from .report import of_sample
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import BinaryIO, TextIO
 
     import matplotlib.figure
 
-    from .. import Member, Sample
-    from .figures import Ended, Series, Verdict
+    from .figures import Run, Series, Verdict
     from .options import Options
-    from .tree_peak import TreePeak
 
 
 # --- JSON ---
@@ -49,14 +45,14 @@ def json_of_runs(found: list[Series], options: Options) -> str:
             runs: list[dict[str, object]] = []
             record["runs"] = runs
             for run in each.runs:
-                place = {"position": run.position} if options.compare else {}
-                limits = _limits(run.verdicts, options)
-                runs.append({**_outcome(run), **limits, "counted": run.counted, **place})
+                place = {"position": run["_position"]} if options.compare else {}
+                limits = _limits(run["_verdicts"], options)
+                runs.append({**public(run), **limits, "counted": run["_counted"], **place})
             record |= _limits(each.verdicts, options)
             record["summary"] = {name: summary._asdict() for name, summary in each.summary.items()}
         else:
             (run,) = each.runs
-            record |= _outcome(run) | _limits(run.verdicts | each.verdicts, options)
+            record |= public(run) | _limits(run["_verdicts"] | each.verdicts, options)
         if options.compare:
             record["ratios"] = {name: ratio._asdict() for name, ratio in each.ratios.items()}
         records.append(record)
@@ -65,31 +61,12 @@ def json_of_runs(found: list[Series], options: Options) -> str:
     if options.is_series:
         content["stopped_by"] = found[0].stopped_by
     content["system"] = system()
-    measured = {name for each in found for run in each.runs for name in run.figures}
+    measured = {name for each in found for run in each.runs for name in figures_of(run)}
     names = [name for name in FIGURES if name == "elapsed" or name in measured]
     content["units"] = {name: FIGURES[name].unit for name in names}
     errors = {name: fields[name].error for name in names if name in fields}
     content["errors"] = {name: error for name, error in errors.items() if error is not None}
     return as_json(content)
-
-
-def _outcome(ended: Ended) -> dict[str, object]:
-    code = ended.code
-    record: dict[str, object] = {
-        "exit_status": code if code >= 0 else None,
-        "signal": -code if code < 0 else None,
-        "started": utc(ended.started),
-        "elapsed": ended.elapsed,
-        "usage": ended.usage,
-    }
-    if ended.oom_killed is not None:
-        record["oom_killed"] = ended.oom_killed
-    if ended.tree is not None:
-        record["tree"] = tree_record(ended.tree)
-    if ended.orphans is not None and not ended.orphans.doubt:
-        of = ended.orphans
-        record["orphans"] = {"ru_maxrss": of.peak, "cputime": of.cputime, "living": of.living}
-    return record
 
 
 def _limits(verdicts: dict[str, Verdict], options: Options) -> dict[str, object]:
@@ -100,41 +77,6 @@ def _limits(verdicts: dict[str, Verdict], options: Options) -> dict[str, object]
         if name in verdicts
     }
     return {"limits": limits} if limits else {}
-
-
-def sample_record(sample: Sample) -> dict[str, object]:
-    """Return a record of a tree at one time."""
-    return {"rss": sample.rss, "processes": sample.processes, "unread": sample.unread}
-
-
-def tree_record(peak: TreePeak) -> dict[str, object]:
-    """Return the member of a record about a tree over time."""
-    member = peak.member
-    is_asked = peak.pss_at_most is not None
-    pss = {"pss": peak.pss, "pss_at_most": peak.pss_at_most} if is_asked else {}
-    return {
-        **sample_record(peak.largest),
-        "elapsed": peak.largest.elapsed,
-        **pss,
-        "largest_member": None if member is None else {"pid": member.pid, "rss": member.rss},
-        **members_record(peak.members),
-        "member_peak": peak.member_peak,
-        "interval": peak.interval,
-        "missed": peak.missed,
-        "killed": peak.killed,
-    }
-
-
-def members_record(members: Sequence[Member]) -> dict[str, object]:
-    """Return the member of a record of a tree about the largest processes."""
-    records = [{"pid": one.pid, "rss": one.rss, "name": utf8(one.name)} for one in members]
-    return {"largest_members": records}
-
-
-def utc(seconds: float) -> str:
-    """Return a time by ``time.time()`` in the form of ISO 8601."""
-    until_seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-    return f"{until_seconds}.{int(seconds % 1 * 1000):03}Z"
 
 
 def system() -> str:
@@ -172,7 +114,7 @@ def markdown_of_runs(found: list[Series], options: Options, file: TextIO | None)
                 verdicts.append(f"median {MEDIAN[over]}")
                 continue
             passed = [
-                run for run in each.runs if (run.verdicts | each.verdicts)[name].over is False
+                run for run in each.runs if (run["_verdicts"] | each.verdicts)[name].over is False
             ]
             verdicts.append(f"{len(passed)} of {len(each.runs)} passed")
         columns.append(verdicts)
@@ -185,9 +127,7 @@ def markdown_of_runs(found: list[Series], options: Options, file: TextIO | None)
             columns.append([f"{FIGURES[name].label}, ratio", *ratios])
     if options.tree:
         columns.append(["largest processes", *(_members(each) for each in found)])
-    columns.append(
-        ["started", *(utc(each.runs[0].started) if each.runs else "-" for each in found)]
-    )
+    columns.append(["started", *(each.runs[0]["started"] if each.runs else "-" for each in found)])
     head, *rows = [f"| {' | '.join(row)} |" for row in zip(*columns, strict=True)]
     before = [""] if options.append and file is not None else []  # two tables would be one
     return "\n".join([*before, head, f"|{' --- |' * len(columns)}", *rows])
@@ -195,10 +135,10 @@ def markdown_of_runs(found: list[Series], options: Options, file: TextIO | None)
 
 def _members(series: Series) -> str:
     """Return the largest processes of the run with the largest tree."""
-    peak = series.largest_tree
+    tree = series.largest_tree
     named = [
-        f"{one.pid} {as_code(in_a_line(one.name))} {quantity(one.rss, 'bytes')}"
-        for one in ([] if peak is None else peak.members)
+        f"{one['pid']} {as_code(one['name'].translate(IN_A_LINE))} {quantity(one['rss'], 'bytes')}"
+        for one in ([] if tree is None else tree["largest_members"])
     ]
     return ", ".join(named) or "-"
 
@@ -226,10 +166,10 @@ def csv_of_runs(found: list[Series]) -> str:
     head = ["command", "run", "counted", "exit_status", "signal", *figures, "started (UTC)"]
     writer.writerow(head)
     for each in found:
-        for number, ended in enumerate(each.runs, 1):
-            status = [ended.code, None] if ended.code >= 0 else [None, -ended.code]
-            cells = map(ended.figures.get, names)
-            row = [each.text, number, int(ended.counted), *status, *cells, utc(ended.started)]
+        for number, run in enumerate(each.runs, 1):
+            status = [run["exit_status"], run["signal"]]
+            cells = map(figures_of(run).get, names)
+            row = [each.text, number, int(run["_counted"]), *status, *cells, run["started"]]
             writer.writerow(row)
     return text.getvalue().removesuffix("\n")
 
@@ -244,35 +184,35 @@ def check_head(file: BinaryIO) -> None:
 # --- The samples and their picture ---
 
 
-def of_tree(kind: str, title: str, peak: TreePeak | None, reason: str = "") -> str | bytes:
+def of_tree(kind: str, title: str, tree: Run | None, reason: str = "") -> str | bytes:
     """Return the samples of a tree, or a picture of this format; *reason*: why there are none.
 
     Raises ``OSError`` if a picture cannot be drawn.
     """
     if kind == "samples":
-        samples = [] if peak is None else peak.samples
+        samples = [] if tree is None else tree["_samples"]
         header = "elapsed (seconds),rss (bytes),cputime (seconds),processes,unread"
         rows = [
             f"{each.elapsed},{each.rss},{each.cputime},{each.processes},{each.unread}"
             for each in samples
         ]
-        if peak is not None and peak.pss_at_most is not None:
+        if tree is not None and "pss_at_most" in tree:
             header += ",pss (bytes)"
             shown = ["" if each.pss is None else f"{each.pss}" for each in samples]
             rows = [f"{row},{pss}" for row, pss in zip(rows, shown, strict=True)]
         return "\n".join([header, *rows])
-    if peak is None:
+    if tree is None:
         raise OSError(errno.EINVAL, f"there is nothing to draw: {reason}")
     drawn = io.BytesIO()
     try:
-        picture(title, peak).savefig(drawn, format=kind)
+        picture(title, tree).savefig(drawn, format=kind)
     except Exception as error:  # noqa: BLE001 (as many kinds as there are installations and settings of matplotlib)
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise OSError(errno.EINVAL, f"matplotlib cannot draw this: {reason}") from None
     return drawn.getvalue()
 
 
-def picture(title: str, peak: TreePeak) -> matplotlib.figure.Figure:
+def picture(title: str, tree: Run) -> matplotlib.figure.Figure:
     """Return the picture."""
     import matplotlib.figure  # fails with some settings
 
@@ -281,16 +221,16 @@ def picture(title: str, peak: TreePeak) -> matplotlib.figure.Figure:
     title = " ".join(title.split()).replace("$", r"\$")
     drawing.suptitle(title if len(title) <= 80 else f"{title[:77]}...")
 
-    times = [sample.elapsed for sample in peak.samples]
-    memory.plot(times, [sample.rss / 2**20 for sample in peak.samples])
-    top = peak.largest
-    memory.plot([top.elapsed], [top.rss / 2**20], "o", label=of_sample(top))
+    samples = tree["_samples"]
+    times = [sample.elapsed for sample in samples]
+    memory.plot(times, [sample.rss / 2**20 for sample in samples])
+    memory.plot([tree["elapsed"]], [tree["rss"] / 2**20], "o", label=of_sample(tree))
     memory.legend()
     memory.set(ylabel="memory of all processes (MiB)", ylim=(0, None))
 
     # For a hundred parts: one interval has few ticks of the clock.
-    step = max(1, -(-(len(peak.samples) - 1) // 100))
-    ends = peak.samples[:-1:step] + peak.samples[-1:]
+    step = max(1, -(-(len(samples) - 1) // 100))
+    ends = samples[:-1:step] + samples[-1:]
     spent = {sample.elapsed: sample.cputime for sample in ends}
     use = [
         (spent[later] - spent[earlier]) / (later - earlier)

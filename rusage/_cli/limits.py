@@ -7,85 +7,98 @@ from typing import TYPE_CHECKING
 from .._backends import BACKEND
 from .._backends._base import SAMPLED_RULES
 from .._getrusage import fields
-from .figures import FIGURES, Verdict, exactly, excess
+from .figures import FIGURES, Verdict, code_of, exactly, excess, figure_of, is_killed
 from .output import CANCELED, complain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from .figures import Ended, OrphanUsage, Series
+    from .figures import Run, Series
 
 OVER = 123  # unused by env(1), nohup(1), timeout(1) and the shells
 
 
+def left_over(run: Run, apart: Collection[str] = ()) -> Run | None:
+    """Return the usage of the processes that a program left; None if they do not count."""
+    return None if "orphans" in apart else run.get("orphans") or run.get("_orphans")
+
+
 def least_and_most(
-    name: str, ended: Ended, apart: Collection[str] = ()
+    name: str, run: Run, apart: Collection[str] = ()
 ) -> tuple[float | None, float | None]:
     """Return the least and the most that a limited figure can be; None if unknown.
 
-    *apart*: what does not count beside the program's usage, ``orphans`` or ``member`` of a run.
+    *apart*: what does not count beside the program's usage, ``orphans`` or ``member``.
     """
     if name == "tree_pss":
-        peak = ended.tree
-        if peak is None:  # of a stored report
-            return ended.figures.get(name), ended.figures.get(name)
-        return peak.pss_at_least or 0, None if ended.unsampled else peak.pss_at_most
-    found = None if "orphans" in apart else ended.orphans
-    orphans = None if found is None or found.doubt else found
-    others = found if found is not None and found.doubt else None  # perhaps not the program's
+        tree = run.get("tree")
+        if tree is None:
+            return None, None
+        least = tree.get("_pss_at_least", tree.get("pss")) or 0  # a stored report has no bound
+        return least, None if run.get("_unsampled") else tree.get("pss_at_most")
+    found = left_over(run, apart)
+    orphans = None if found is None or found.get("_doubt") else found
+    others = found if orphans is None else None  # perhaps not the program's
+    is_read = orphans is None or _are_read(orphans)
     if name == "cputime":
-        value = ended.figures.get(name)
+        value = figure_of(run, name)
         if value is None:
             return None, None
-        value += orphans.cputime if orphans is not None else 0
-        if orphans is not None and not orphans.is_read:
+        value += orphans["cputime"] if orphans is not None else 0
+        if not is_read:
             return value, None
-        return value, value + (others.cputime if others is not None else 0)
-    least, most = _of_memory(name, ended, orphans, apart)
+        return value, value + (others["cputime"] if others is not None else 0)
+    least, most = _of_memory(name, run, orphans, apart)
     if most is not None and others is not None:
-        most = max(most, others.peak)
+        most = max(most, others["ru_maxrss"])
     return least, most
 
 
+def _are_read(orphans: Run) -> bool:
+    """Return whether all processes that a program left could be read."""
+    return orphans["living"] is not None and not orphans.get("_unread")
+
+
 def _of_memory(
-    name: str, ended: Ended, orphans: OrphanUsage | None, apart: Collection[str]
+    name: str, run: Run, orphans: Run | None, apart: Collection[str]
 ) -> tuple[float | None, float | None]:
     """Return the least and the most of the largest process, or of the tree."""
-    own = ended.figures.get("ru_maxrss")
+    own, tree = run["usage"].get("ru_maxrss"), run.get("tree", {})
     peaks = [] if own is None else [own]
-    is_known = orphans is None or not orphans.unknown or is_sampled(ended)
-    if orphans is not None and orphans.peak:
-        peaks.append(orphans.peak)
+    is_known = orphans is None or not orphans.get("_unknown") or is_sampled(run)
+    if orphans is not None and orphans["ru_maxrss"]:
+        peaks.append(orphans["ru_maxrss"])
     if name == "tree_rss":
         # Without a sample, of one process. If sampling has failed, only an excess is known.
-        peaks += [ended.figures[name]] if name in ended.figures else []
+        peaks += [tree["rss"]] if tree else []
         least = max(peaks, default=None)
-        return least, least if is_known and not ended.unsampled else None
-    if ended.member is not None and "member" not in apart:
-        peaks.append(ended.member)
-    most = ended.peak_bound if own is None else own
-    if most is None or not is_known or (orphans is not None and not orphans.is_read):
+        return least, least if is_known and not run.get("_unsampled") else None
+    if tree.get("member_peak") is not None and "member" not in apart:
+        peaks.append(tree["member_peak"])
+    most = run.get("_peak_bound") if own is None else own
+    if most is None or not is_known or (orphans is not None and not _are_read(orphans)):
         return max(peaks, default=None), None
     return max(peaks, default=None), max([most, *peaks])
 
 
-def is_sampled(ended: Ended) -> bool:
+def is_sampled(run: Run) -> bool:
     """Return whether the program and its descendants were sampled until the program's end."""
-    return ended.tree is not None and not ended.unsampled
+    return "tree" in run and not run.get("_unsampled")
 
 
 def judge(
-    name: str, limit: float, ended: Ended, relative: Mapping[str, Collection[str]] = {}
+    name: str, limit: float, run: Run, relative: Mapping[str, Collection[str]] = {}
 ) -> Verdict:
     """Compare a figure of a program with a limit; *relative*: as in the options."""
     if name == "tree_pss":
-        return _judge_pss(limit, ended)
+        return _judge_pss(limit, run)
     apart = relative.get(name, ())
     figure, unit = FIGURES[name].name, FIGURES[name].unit
-    least, most = least_and_most(name, ended, apart)
-    if name == "cputime" and least is not None and ended.tree is not None and name not in relative:
+    tree = run.get("tree")
+    least, most = least_and_most(name, run, apart)
+    if name == "cputime" and least is not None and tree is not None and name not in relative:
         # what no process has waited for was sampled
-        least = max([least, *(sample.cputime for sample in ended.tree.samples[-1:])])
+        least = max([least, *(sample.cputime for sample in tree["_samples"][-1:])])
         most = None if most is None else max(most, least)
     close = unseen = ""  # two notes
     if name == "ru_maxrss":
@@ -95,37 +108,36 @@ def judge(
         elif least is not None and error is not None and abs(least - limit) < error:
             close = f"peak memory is accurate to within {exactly(error, 'bytes')}: "
             close += f"the true peak may be above or below the limit of {exactly(limit, unit)}"
-    elif name == "tree_rss" and ended.tree is not None and ended.tree.is_partial:
+    elif name == "tree_rss" and tree is not None and tree["_is_partial"]:
         unseen = f"{figure} may be over the limit: some processes could not be read"
     if least is not None and least > limit:
-        alone = least_and_most(name, ended, {*apart, "orphans"})[0]
+        alone = least_and_most(name, run, {*apart, "orphans"})[0]
         if alone is None or alone <= limit:
             figure += ", with the processes that it left,"
         return Verdict(over=True, complaint=excess(figure, least, limit, unit), notes=[close])
-    orphans = None if "orphans" in apart else ended.orphans
     if most is None or most > limit:
-        return Verdict(over=None, complaint=_why_not_checked(name, least, orphans))
-    return Verdict(over=False, notes=[close or unseen, _note_on_living_orphans(name, ended, apart)])
+        return Verdict(over=None, complaint=_why_not_checked(name, least, left_over(run, apart)))
+    return Verdict(over=False, notes=[close or unseen, _note_on_living_orphans(name, run, apart)])
 
 
-def _why_not_checked(name: str, least: float | None, orphans: OrphanUsage | None) -> str:
+def _why_not_checked(name: str, least: float | None, orphans: Run | None) -> str:
     whose, why = FIGURES[name].name, "was not measured"
     if least is not None and orphans is not None:
         whose = f"{FIGURES[name].label} of processes that it left"
-        if orphans.doubt:
+        if orphans.get("_doubt"):
             whose = f"{FIGURES[name].label} of processes that it may have left"
-            why = f"is over the limit ({orphans.doubt})"
-        elif orphans.is_read and orphans.unknown:
-            why = f"is unknown without samples (--tree): {orphans.unknown}"
+            why = f"is over the limit ({orphans['_doubt']})"
+        elif _are_read(orphans) and orphans.get("_unknown"):
+            why = f"is unknown without samples (--tree): {orphans['_unknown']}"
     return f"{whose} {why}: its limit cannot be checked"
 
 
 def judge_median(
-    name: str, limit: float, runs: Sequence[Ended], relative: Mapping[str, Collection[str]]
+    name: str, limit: float, runs: Sequence[Run], relative: Mapping[str, Collection[str]]
 ) -> Verdict:
     """Compare the median of the runs of a series that succeeded with a relative limit."""
     figure, unit = FIGURES[name].name, FIGURES[name].unit
-    verdicts = [judge(name, limit, run, relative) for run in runs if run.code == 0]
+    verdicts = [judge(name, limit, run, relative) for run in runs if code_of(run) == 0]
     if not verdicts:
         complaint = f"no run has succeeded: the limit of {figure} cannot be checked"
         return Verdict(over=None, complaint=complaint)
@@ -135,7 +147,9 @@ def judge_median(
     from statistics import median  # takes long to import
 
     notes = [note for verdict in verdicts for note in verdict.notes]
-    values = [least_and_most(name, run, relative[name])[0] or 0 for run in runs if run.code == 0]
+    values = [
+        least_and_most(name, run, relative[name])[0] or 0 for run in runs if code_of(run) == 0
+    ]
     value = median(values)
     if value <= limit:
         return Verdict(over=False, notes=notes)
@@ -144,31 +158,32 @@ def judge_median(
     return Verdict(over=True, complaint=f"{figure}: {over}", notes=notes)
 
 
-def _note_on_living_orphans(name: str, ended: Ended, apart: Collection[str] = ()) -> str:
+def _note_on_living_orphans(name: str, run: Run, apart: Collection[str] = ()) -> str:
     """Return what is not known of the processes that a program left, if something is not."""
-    orphans = None if "orphans" in apart else ended.orphans
-    if orphans is None or orphans.living == 0:
+    orphans = left_over(run, apart)
+    if orphans is None or orphans["living"] == 0:
         return ""
-    if orphans.doubt:
-        return f"processes that it left may run on, and are not compared: {orphans.doubt}"
-    if orphans.living is None:
+    if orphans.get("_doubt"):
+        return f"processes that it left may run on, and are not compared: {orphans['_doubt']}"
+    living = orphans["living"]
+    if living is None:
         return "processes that it left run on, and could not be read: they are not compared"
-    number = "1 process" if orphans.living == 1 else f"{orphans.living} processes"
+    number = "1 process" if living == 1 else f"{living} processes"
     note = f"{number} that it left still ran: later use is not compared"
     if name == "cputime":
         return note
-    if is_sampled(ended):
+    if is_sampled(run):
         return f"{note}, and earlier use only as it was sampled"
     return f"{note}, nor use before exec"
 
 
-def _judge_pss(limit: float, ended: Ended) -> Verdict:
+def _judge_pss(limit: float, run: Run) -> Verdict:
     """Compare PSS with a limit; it may only be known to be between two values."""
-    figure, peak = FIGURES["tree_pss"].name, ended.tree
-    least, most = least_and_most("tree_pss", ended)
+    figure, tree = FIGURES["tree_pss"].name, run.get("tree")
+    least, most = least_and_most("tree_pss", run)
     if least is not None and least > limit:
         return Verdict(over=True, complaint=excess(figure, least, limit, "bytes"))
-    if peak is None or most is None:
+    if tree is None or most is None:
         complaint = f"{figure} was not measured: its limit cannot be checked"
         return Verdict(over=None, complaint=complaint)
     if most > limit:
@@ -176,7 +191,7 @@ def _judge_pss(limit: float, ended: Ended) -> Verdict:
         complaint = f"{figure} was {between}: its limit cannot be checked"
         return Verdict(over=None, complaint=complaint)
     note = f"{figure} may be over the limit: some processes could not be read"
-    notes = [note if peak.is_partial else "", _note_on_living_orphans("tree_pss", ended)]
+    notes = [note if tree["_is_partial"] else "", _note_on_living_orphans("tree_pss", run)]
     return Verdict(over=False, notes=notes)
 
 
@@ -187,7 +202,7 @@ def judge_all(
     for name, limit in limits.items():
         if name not in relative:
             for run in series.runs:
-                run.verdicts[name] = judge(name, limit, run)
+                run["_verdicts"][name] = judge(name, limit, run)
         elif series.counted:
             series.verdicts[name] = judge_median(name, limit, series.counted, relative)
 
@@ -201,7 +216,7 @@ def complain_of(series: Series) -> int:
     judged = [
         (f"{series.name}: run {number}" if several else series.name, name, [run], verdict)
         for number, run in enumerate(series.runs, 1)
-        for name, verdict in run.verdicts.items()
+        for name, verdict in run["_verdicts"].items()
     ]
     judged += [
         (series.name, name, series.counted, verdict) for name, verdict in series.verdicts.items()
@@ -211,7 +226,7 @@ def complain_of(series: Series) -> int:
     for of_run, name, runs, verdict in judged:
         if verdict.over is not False:
             status = max(status, CANCELED if verdict.over is None else OVER)
-            killed = any(run.killed for run in runs)
+            killed = any(map(is_killed, runs))
             has_said = verdict.over and killed and name in {"tree_rss", "tree_pss"}
             if not has_said:  # run() says why it kills
                 complain(of_run, verdict.complaint)

@@ -9,7 +9,7 @@ import sys
 from functools import partial
 
 from . import gnu
-from .figures import TOO_SHORT, Series
+from .figures import TOO_SHORT, Series, code_of, figures_of, is_killed
 from .options import Options, parse
 from .output import CANCELED, Stream, complain
 from .report import of_run
@@ -90,7 +90,7 @@ def _run_once(command: list[str], options: Options) -> tuple[list[Series], int]:
     ended = run(command, Signals(), options=options)
     if isinstance(ended, int):
         return [Series(command, [])], ended
-    return [Series(command, [ended])], ended.code
+    return [Series(command, [ended])], code_of(ended)
 
 
 def _report_and_judge(
@@ -122,7 +122,7 @@ def _report_and_judge(
         from .limits import OVER, complain_of
 
         limited = max(map(complain_of, found))
-        if any(run.killed for each in found for run in each.warmup + each.runs):
+        if any(is_killed(run) for each in found for run in each.warmup + each.runs):
             killed = OVER
     statuses = [killed, code, -(stopped_by or 0), limited, 0 if is_written else CANCELED]
     return exit_status_or_die(next(filter(None, statuses), 0))  # the first that is not 0 counts
@@ -146,15 +146,16 @@ def _content(
         return formats.markdown_of_runs(found, options, file)
     if kind == "csv":
         return formats.csv_of_runs(found)
-    (ended,) = found[0].runs
-    return formats.of_tree(kind, found[0].text, ended.tree, ended.unsampled or TOO_SHORT)
+    (made,) = found[0].runs
+    reason = made["_unsampled"] or TOO_SHORT
+    return formats.of_tree(kind, found[0].text, made.get("tree"), reason)
 
 
 def _for_people(found: list[Series], code: int, options: Options, file: TextIO | None) -> str:
     """Return a report for people: GNU time's, a table, or the rows of a run."""
     first = found[0]
     if options.format is not None:
-        figures = first.runs[0].figures if first.runs else {}
+        figures = figures_of(first.runs[0]) if first.runs else {}
         return gnu.report(options.format, first.words, code, figures, first_line=options.first_line)
     if options.is_series or options.stored is not None:
         from . import table

@@ -11,12 +11,12 @@ from .. import Process, Tree
 from .._getrusage import wait4
 from .._rusage import lib
 from .._tree import have_waited, running, sizes_of
-from .figures import OrphanUsage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from .. import RUsage
+    from .figures import Run
 
 _os: Any = os  # type checkers define only the names of one system
 
@@ -87,7 +87,7 @@ class Orphans:
                 break
         return found
 
-    def finish(self, wait: Callable[[float], bool], *, at_once: bool) -> OrphanUsage:
+    def finish(self, wait: Callable[[float], bool], *, at_once: bool) -> Run:
         """Give those that are left a while to end, unless *at_once*; return what they have used.
 
         *wait* waits for the end of a child, at most some seconds, and returns whether to go on.
@@ -103,17 +103,22 @@ class Orphans:
                 break
             quiet = 0 if self.reap_until(soon) else quiet + 1
         if not has_children():
-            return OrphanUsage(self._peak, self._seconds, 0, doubt=self.doubt)
+            return self._record(0)
         # What ends faster than it is waited for cannot be read: each reading has all of it.
         if self.doubt or time.monotonic() >= soon:
-            return OrphanUsage(self._peak, self._seconds, None, doubt=self.doubt)
+            return self._record(None)
         try:
             with Descendants() as tree:
                 if not at_once:
                     self._wait_for(tree, wait, soon, last)
                 return self._usage_with(tree)
         except OSError:  # too many files are open, or no /proc is mounted
-            return OrphanUsage(self._peak, self._seconds, None)
+            return self._record(None)
+
+    def _record(self, living: int | None) -> Run:
+        """Return the record; *living*: how many run on, None if they could not be read."""
+        found = {"ru_maxrss": self._peak, "cputime": self._seconds, "living": living}
+        return found | ({"_doubt": self.doubt} if self.doubt else {})
 
     def _wait_for(
         self, tree: Tree, wait: Callable[[float], bool], soon: float, last: float
@@ -125,7 +130,7 @@ class Orphans:
             if left & running(tree._sample_members()[1]):
                 soon = time.monotonic() + PATIENCE
 
-    def _usage_with(self, tree: Tree) -> OrphanUsage:
+    def _usage_with(self, tree: Tree) -> Run:
         """Return what all have used; it is not known of the past of some that run on."""
         end = time.monotonic() + PATIENCE  # of what ends all the time, or reading it takes long
         looks = 0
@@ -142,13 +147,13 @@ class Orphans:
         # What has ended since the sample counts in it, but for its peak.
         self.reap_until(time.monotonic() + PAUSE)
         unknown = "they run on, and have waited for others" if have_waited(figures) else ""
-        return OrphanUsage(
-            max([self._peak, *sizes.values(), *filter(None, peaks)]),
-            seconds,
-            sample.processes,
-            unknown=unknown if is_measured else "they run on, and could not all be read",
-            is_read=not sample.unread,
-        )
+        return {
+            "ru_maxrss": max([self._peak, *sizes.values(), *filter(None, peaks)]),
+            "cputime": seconds,
+            "living": sample.processes,
+            "_unread": sample.unread,
+            "_unknown": unknown if is_measured else "they run on, and could not all be read",
+        }
 
 
 def has_children() -> bool:

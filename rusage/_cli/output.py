@@ -21,6 +21,7 @@ CANCELED = 125
 CONTROLS = {
     number: f"\\x{number:02x}" for number in {*range(0x20), *range(0x7F, 0xA0)} - {*b"\t\n"}
 }
+IN_A_LINE = CONTROLS | {ord("\t"): "\\t", ord("\n"): "\\n"}
 
 
 def utf8(text: str) -> str:
@@ -38,7 +39,7 @@ def readable(text: str) -> str:
 
 def in_a_line(text: str) -> str:
     """Return a readable text without line ends and tabs."""
-    return readable(text).replace("\n", "\\n").replace("\t", "\\t")
+    return utf8(text).translate(IN_A_LINE)
 
 
 # --- Streams ---

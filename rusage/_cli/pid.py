@@ -5,32 +5,19 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from . import formats, report
-from .figures import FIGURES, measured_fields, quantity
+from .figures import FIGURES, measured_fields, public, quantity
 from .files import open_reports
 from .output import CANCELED, complain, show, show_progress
 from .run import Signals
 
 if TYPE_CHECKING:
+    from .figures import Run
     from .options import Options
-    from .tree_peak import TreePeak
 
 READ_INTERVAL = 0.05  # seconds
-
-
-class Found(NamedTuple):
-    """What is known of a process."""
-
-    usage: dict[str, float]
-    """The measured fields."""
-    json_members: dict[str, object]
-    """What JSON has beside them."""
-    rows: dict[str, str]
-    """What a text has beside them."""
-    peak: TreePeak | None = None
-    """What was recorded."""
 
 
 def print_process(pid: int, options: Options) -> int:
@@ -49,59 +36,62 @@ def print_process(pid: int, options: Options) -> int:
             complain(getattr(error, "filename", None) or "--pid", reason)
             return CANCELED
         written = [
-            export.replace(lambda kind: formats.of_tree(kind, f"process {pid}", found.peak))
+            export.replace(lambda kind: formats.of_tree(kind, f"process {pid}", found["tree"]))
             for export in exports
         ]
-        show(_as_json(pid, found) if options.kind == "json" else _as_text(pid, found))
+        show(_as_json(found) if options.kind == "json" else _as_text(found))
     return 0 if all(written) else CANCELED
 
 
-def _as_json(pid: int, found: Found) -> str:
-    names = [*found.usage, *found.json_members]
+def _as_json(found: Run) -> str:
+    names = [*found["usage"], *found]
     units = {name: FIGURES[name].unit for name in names if name in FIGURES}
     units |= {name: "bytes" for name in ("rss", "pss") if name in names}
-    return formats.as_json({"pid": pid, "usage": found.usage, **found.json_members, "units": units})
+    return formats.as_json({**public(found), "units": units})
 
 
-def _as_text(pid: int, found: Found) -> str:
-    rows = {"process": f"{pid}"}
+def _as_text(found: Run) -> str:
+    rows = {"process": f"{found['pid']}"}
     for name in "ru_utime", "ru_stime", "ru_maxrss":
-        if name in found.usage:
-            rows[FIGURES[name].label] = quantity(found.usage[name], FIGURES[name].unit)
-    return "\n".join(report.lines({**rows, **found.rows}, sys.stdout))
+        if name in found["usage"]:
+            rows[FIGURES[name].label] = quantity(found["usage"][name], FIGURES[name].unit)
+    for name, label in {"rss": "memory now", "pss": "PSS now"}.items():
+        if name in found:
+            rows[label] = quantity(found[name], "bytes")
+    tree = found.get("tree", {})
+    if "elapsed" in found:
+        rows["recorded"] = f"{quantity(found['elapsed'], 'seconds')}; {found['_state']}"
+        seconds = quantity(tree["_samples"][-1].cputime, "seconds")
+        rows["CPU time"] = f"{seconds} of all processes, while recorded"
+        rows["tree memory"] = f"{report.of_peak(tree)}; {report.how_often(tree)}"
+        rows |= report.pss_row(tree)
+    elif tree:
+        rows["tree now"] = report.of_sample(tree)
+        rows |= report.pss_row(tree, "tree PSS now")
+    rows |= report.of_members(tree.get("largest_members", []))
+    return "\n".join(report.lines(rows, sys.stdout))
 
 
-def _found_now(pid: int, options: Options) -> Found:
+def _found_now(pid: int, options: Options) -> Run:
     from .. import Process, Tree  # some systems lack them
 
     with Process(pid) as process:
         usage, rss = measured_fields(process.getrusage(), process.measured), process.rss()
-        pss = process.pss() if options.pss else None
-    found = Found(usage, {"rss": rss}, {"memory now": quantity(rss, "bytes")})
-    if pss is not None:
-        found.json_members["pss"] = pss
-        found.rows["PSS now"] = quantity(pss, "bytes")
+        found: Run = {"pid": pid, "usage": usage, "rss": rss}
+        if options.pss:
+            found["pss"] = process.pss()
     if options.tree:
         from .._tree import members_of
-        from .sampling import largest
-        from .tree_peak import known_pss
+        from .sampling import NEVER, members_record, pss_record, read, sample_record
 
         with Tree(pid) as tree:
-            sample, figures = tree._sample_members()
-            whole = tree._sample_pss((sample, figures)) if options.pss else None
-        members = largest(members_of(figures))
-        record = {**formats.sample_record(sample), **formats.members_record(members)}
-        found.json_members["tree"] = record
-        found.rows["tree now"] = report.of_sample(sample)
-        if whole is not None:
-            _, _, at_least, at_most = whole
-            record |= {"pss": known_pss(at_least, at_most), "pss_at_most": at_most}
-            found.rows["tree PSS now"] = report.of_pss(at_least, at_most)
-        found.rows.update(report.of_members(members))
+            sample, figures, *bounds = read(tree, -1 if options.pss else NEVER)
+        members = members_record(members_of(figures))
+        found["tree"] = {**sample_record(sample), "largest_members": members, **pss_record(*bounds)}
     return found
 
 
-def _found_by_recording(pid: int, options: Options) -> Found:
+def _found_by_recording(pid: int, options: Options) -> Run:
     """Record a process and its descendants until it ends, or a signal comes that ends programs.
 
     With a long interval, most of the CPU time may come after the last sample, and the process may
@@ -110,7 +100,7 @@ def _found_by_recording(pid: int, options: Options) -> Found:
     signals = Signals()
     signals.catch()  # also while the following is imported
     from .. import Process  # some systems lack it
-    from .sampling import NEVER, Recording, peak_of  # some systems lack what it imports
+    from .sampling import NEVER, Recording, tree_record  # some systems lack what it imports
     from .series import ending_signal
 
     recording = Recording(pid, options.interval, -1 if options.pss else NEVER)
@@ -137,15 +127,11 @@ def _found_by_recording(pid: int, options: Options) -> Found:
         if not recording.samples:
             raise
         complain("--pid", error.strerror)
-    peak = peak_of(recording, pid)
-    last = peak.samples[-1]
-    elapsed = max(elapsed, last.elapsed)
-    state = "still running" if is_running else "ended"
-    rows = {
-        "recorded": f"{quantity(elapsed, 'seconds')}; {state}",
-        "CPU time": f"{quantity(last.cputime, 'seconds')} of all processes, while recorded",
-        "tree memory": f"{report.of_peak(peak)}; {report.how_often(peak)}",
-        **report.pss_row(peak),
-        **report.of_members(peak.members),
+    tree = tree_record(recording, pid)
+    return {
+        "pid": pid,
+        "usage": usage,
+        "elapsed": max(elapsed, tree["_samples"][-1].elapsed),
+        "tree": tree,
+        "_state": "still running" if is_running else "ended",
     }
-    return Found(usage, {"elapsed": elapsed, "tree": formats.tree_record(peak)}, rows, peak)

@@ -14,7 +14,7 @@ from functools import cache
 from .._backends import BACKEND
 from .._children.popen import Popen
 from .._rusage import lib
-from .figures import Ended, measured_fields
+from .figures import measured_fields, run_record
 from .output import CANCELED, complain
 
 TYPE_CHECKING = False
@@ -22,6 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .figures import Run
     from .options import Command, Options
     from .orphans import Orphans
     from .sampling import Sampling
@@ -129,7 +130,7 @@ def run(
     *,
     name: str | None = None,
     options: Options | None = None,
-) -> Ended | int:
+) -> Run | int:
     """Run a program; if it cannot be started, print an error message and return the exit status.
 
     *name*: the name of the program in the message; its first word by default. The options say
@@ -172,7 +173,7 @@ def _run(
     streams: Streams,
     sampling: Sampling | None,
     orphans: Orphans | None,
-) -> Ended:
+) -> Run:
     if not command[0]:  # a search in PATH would find the directories themselves
         raise FileNotFoundError(errno.ENOENT, "the name of the program is empty")
     _restore_environment()
@@ -206,14 +207,21 @@ def _run(
         raise ChildProcessError(errno.ECHILD, os.strerror(errno.ECHILD))
     # Not on Windows, nor if another library has replaced Popen.
     bound = getattr(process, "_peak_bound", None)
-    ended = Ended(code, measured_fields(usage, process.measured), elapsed, bound, tree)
-    ended.started = started
+    oom_killed = None
     if sys.platform == "linux" and code and kills is not None:
         now = oom.kills(counter)
-        ended.oom_killed = None if now is None else now > kills
-    ended.orphans = of_orphans
-    ended.unsampled = "" if sampling is None else sampling.unsampled
-    return ended
+        oom_killed = None if now is None else now > kills
+    return run_record(
+        code,
+        measured_fields(usage, process.measured),
+        elapsed,
+        bound,
+        tree,
+        orphans=of_orphans,
+        started=started,
+        oom_killed=oom_killed,
+        unsampled="" if sampling is None else sampling.unsampled,
+    )
 
 
 def _restore_environment() -> None:

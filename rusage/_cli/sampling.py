@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 
 from .. import Member, Sample, Tree, record
 from .figures import FIGURES, excess
-from .output import complain
-from .tree_peak import TreePeak, known_pss
+from .output import complain, utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .figures import Run
     from .options import Options
     from .orphans import Orphans
+
+    Reading = tuple[Sample, bytes, int | None, int | None]
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has none
 
@@ -58,15 +60,11 @@ class Recording(record):
 
     def _take(self) -> tuple[Sample, bytes]:
         """Return a sample, and the figures of its members."""
-        sample, figures = self.tree._sample_members()
-        if self.pss_at_most is None:
-            return sample, figures
-        at_most = sample.rss
-        if sample.rss > self._above:
-            _, _, at_least, at_most = self.tree._sample_pss((sample, figures))
-            sample = sample._replace(pss=known_pss(at_least, at_most))
+        sample, figures, at_least, at_most = read(self.tree, self._above)
+        if at_most is not None:
+            self.pss_at_most = max(self.pss_at_most or 0, at_most)
+        if at_least is not None:
             self.pss_at_least = max(self.pss_at_least or 0, at_least)
-        self.pss_at_most = max(self.pss_at_most, at_most)
         return sample, figures
 
 
@@ -109,7 +107,7 @@ class Sampling:
         self.unsampled = f"{what}: {reason or error or type(error).__name__}"
         complain(self.name, self.unsampled)
 
-    def finish(self) -> TreePeak | None:
+    def finish(self) -> Run | None:
         """End the samples; return the largest one, if one is known."""
         recording = self._recording
         if recording is None:
@@ -124,14 +122,14 @@ class Sampling:
             self._fail("the tree could no longer be sampled", error)
         if not self._signaled and not self._is_known(recording):
             return None
-        peak = peak_of(recording, self._pid, self._delay)._replace(killed=self._signaled)
-        if peak.killed:
-            self._complain_of(peak)
-        return peak
+        tree = tree_record(recording, self._pid, self._delay, killed=self._signaled)
+        if self._signaled:
+            self._complain_of(tree)
+        return tree
 
-    def _complain_of(self, peak: TreePeak) -> None:
+    def _complain_of(self, tree: Run) -> None:
         """Say for which limit the processes got signals."""
-        sizes = {"tree_rss": peak.largest.rss, "tree_pss": peak.pss_at_least or 0}
+        sizes = {"tree_rss": tree["rss"], "tree_pss": tree.get("_pss_at_least") or 0}
         for limited, value in sizes.items():
             if value > self.limits[limited]:
                 over = excess(FIGURES[limited].name, value, self.limits[limited], "bytes")
@@ -210,30 +208,61 @@ def may_signal(member: Member) -> bool:
     return True
 
 
-def peak_of(recording: Recording, pid: int, delay: float = 0) -> TreePeak:
-    """Return the largest sample of a tree and all samples.
+def read(tree: Tree, above: float) -> Reading:
+    """Return a sample, the figures of its members, and a lower and an upper bound of its PSS.
 
-    *delay*: from the start of the program to the recording.
+    PSS is read if the sum of RSS is above a threshold; there are no bounds if that is NEVER.
     """
-
-    def since_start(sample: Sample) -> Sample:
-        return sample._replace(elapsed=sample.elapsed + delay)
-
-    members = largest(recording.members)
-    return TreePeak(
-        since_start(recording.largest),
-        members[0] if members else None,
-        recording.interval,
-        recording.missed,
-        [since_start(sample) for sample in recording.samples],
-        members=members,
-        pss_at_least=recording.pss_at_least,
-        pss_at_most=recording.pss_at_most,
-        pid=pid,
-        member_peak=recording.tree._largest,  # noqa: SLF001 (of the same package)
-    )
+    sample, figures = tree._sample_members()
+    if sample.rss <= above:
+        return sample, figures, None, None if above == NEVER else sample.rss
+    _, _, at_least, at_most = tree._sample_pss((sample, figures))
+    return sample._replace(pss=known_pss(at_least, at_most)), figures, at_least, at_most
 
 
-def largest(members: list[Member]) -> tuple[Member, ...]:
-    """Return the members that reports name."""
-    return (*sorted(members, key=lambda member: member.rss, reverse=True)[:NAMED],)
+def known_pss(at_least: int | None, at_most: int | None) -> int | None:
+    """Return a sum of PSS if its bounds are equal."""
+    return at_least if at_least == at_most else None
+
+
+def sample_record(sample: Sample) -> Run:
+    """Return the part of a record about a tree at one time."""
+    return {"rss": sample.rss, "processes": sample.processes, "unread": sample.unread}
+
+
+def pss_record(at_least: int | None, at_most: int | None) -> Run:
+    """Return the part of a record about a sum of PSS; empty if that was not asked for."""
+    if at_most is None:
+        return {}
+    known = known_pss(at_least, at_most)
+    return {"pss": known, "pss_at_most": at_most, "_pss_at_least": at_least}
+
+
+def members_record(members: list[Member]) -> list[Run]:
+    """Return the records of the members that reports name, from the largest on."""
+    largest = sorted(members, key=lambda member: member.rss, reverse=True)[:NAMED]
+    return [{"pid": one.pid, "rss": one.rss, "name": utf8(one.name)} for one in largest]
+
+
+def tree_record(recording: Recording, pid: int, delay: float = 0, *, killed: bool = False) -> Run:
+    """Return the record of a tree over time; its times count from the program's start.
+
+    *pid*: the program's. *delay*: from its start to the recording. *killed*: whether members got
+    signals, since a sample exceeded the limit.
+    """
+    samples = [each._replace(elapsed=each.elapsed + delay) for each in recording.samples]
+    members = members_record(recording.members)
+    return {
+        **sample_record(recording.largest),
+        "elapsed": recording.largest.elapsed + delay,
+        **pss_record(recording.pss_at_least, recording.pss_at_most),
+        "largest_member": {name: members[0][name] for name in ("pid", "rss")} if members else None,
+        "largest_members": members,
+        "member_peak": recording.tree._largest,  # noqa: SLF001 (of the same package)
+        "interval": recording.interval,
+        "missed": recording.missed,
+        "killed": killed,
+        "_pid": pid,
+        "_samples": samples,
+        "_is_partial": any(sample.unread for sample in [recording.largest, *samples]),
+    }

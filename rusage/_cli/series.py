@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from .._threads import start_without_signals
 from .comparison import compare
-from .figures import Series, outcome
+from .figures import Series, code_of, outcome
 from .options import split
 from .output import complain, show_progress
 from .run import KEYBOARD, Signals, run
@@ -86,8 +86,8 @@ def make_rounds(found: list[Series], options: Options) -> int:
     complete = min(len(each.counted) for each in found)
     for each in found:
         each.stopped_by = ending_signal(signals)
-        for ended in each.runs[complete:]:
-            ended.counted = False
+        for made in each.runs[complete:]:
+            made["_counted"] = False
     return code
 
 
@@ -99,12 +99,12 @@ def _make_run(turn: Turn, options: Options, signals: Signals, hidden: HiddenOutp
         return ended
     made = series.warmup if is_warmup else series.runs
     made.append(ended)
-    ended.position = turn.position
+    ended["_position"] = turn.position
     stopped_by = ending_signal(signals)
-    code = 0 if options.ignore_failure else ended.code
-    ended.stopped = stopped_by is not None
-    ended.counted = not code and not ended.stopped
-    if code and not ended.stopped:
+    code = 0 if options.ignore_failure else code_of(ended)
+    ended["_stopped"] = stopped_by is not None
+    ended["_counted"] = not code and stopped_by is None
+    if code and stopped_by is None:
         what = f"{'warm-up ' if is_warmup else ''}run {len(made)}"
         _explain_end(series.name, f"{what} ({outcome(code)}); see --ignore-failure", hidden)
     return code
@@ -121,9 +121,10 @@ def _prepare(options: Options, signals: Signals, hidden: HiddenOutput) -> int:
     ended = run(options.prepare, signals, hidden.for_next(), name=name)
     if isinstance(ended, int):
         return ended
-    if ended.code and ending_signal(signals) is None:
-        _explain_end(name, f"the preparation failed ({outcome(ended.code)})", hidden)
-    return ended.code
+    code = code_of(ended)
+    if code and ending_signal(signals) is None:
+        _explain_end(name, f"the preparation failed ({outcome(code)})", hidden)
+    return code
 
 
 def _explain_end(name: str, what: str, hidden: HiddenOutput) -> None:

@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from .._units import shown
-from .figures import FIGURES, Ended, OrphanUsage
+from .figures import FIGURES, figure_of, figures_of
 from .formats import system
 from .limits import least_and_most
 from .options import Percent
@@ -20,6 +20,7 @@ from .run import CAN_ADOPT
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .figures import Run
     from .options import Options
 
 
@@ -36,9 +37,9 @@ def load(path: str, options: Options, command: list[str]) -> bool:
         with open(path, "rb") as file:
             options.stored_file = os.fstat(file.fileno())
             record = json.loads(file.read(16 * 2**20))
-        runs = [*map(_ended, _runs(record))]
+        runs = _runs(record)
         medians = {name: each["median"] for name, each in record.get("summary", {}).items()}
-        options.stored = medians or runs[0].figures
+        options.stored = medians or figures_of(runs[0])
         _check_range(options.stored.values())
         _make_limits_absolute(path, options, runs)
         before, kernel = shlex.join(record["command"]), record["system"]
@@ -68,38 +69,27 @@ def _runs(record: Any) -> list[Any]:
     return [run for run in runs if run.get("counted", True)]
 
 
-def _ended(run: Any) -> Ended:
-    """Return a run by its record."""
-    ended = Ended(0, run["usage"], run["elapsed"], None)
-    if "tree" in run:
-        ended.figures["tree_rss"] = run["tree"]["rss"]
-        if run["tree"].get("pss") is not None:
-            ended.figures["tree_pss"] = run["tree"]["pss"]
-        ended.member = run["tree"].get("member_peak")
-    if "orphans" in run:
-        peak, cputime = run["orphans"]["ru_maxrss"], run["orphans"]["cputime"]
-        ended.orphans = OrphanUsage(peak, cputime, 0)
-    return ended
-
-
 def _check_range(values: Iterable[float]) -> None:
     if not all(0 <= value < 2**64 for value in values):  # nor NaN
         raise ValueError
 
 
-def _make_limits_absolute(path: str, options: Options, runs: list[Ended]) -> None:
+def _make_limits_absolute(path: str, options: Options, runs: list[Run]) -> None:
     """Make limits absolute that are relative to the median of the stored runs.
 
     Like is compared with like: what only one of the two reports has does not count.
     """
     ours = {"orphans": CAN_ADOPT, "member": options.tree}
-    theirs = {name: all(getattr(run, name) is not None for run in runs) for name in ours}
+    theirs = {
+        "orphans": all("orphans" in run for run in runs),
+        "member": all("member_peak" in run.get("tree", {}) for run in runs),
+    }
     apart = [name for name in ours if not (ours[name] and theirs[name])]
     for name, limit in options.limits.items():
         if not isinstance(limit, Percent):
             continue
         options.relative[name] = apart
-        if not all(name in run.figures for run in runs):
+        if None in [figure_of(run, name) for run in runs]:
             raise OSError(
                 errno.EINVAL,
                 f"{FIGURES[name].name} was not measured: its limit cannot be checked",

@@ -6,7 +6,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from .comparison import in_all
-from .figures import FIGURES, outcome
+from .figures import FIGURES, code_of, is_killed, outcome
 from .output import BOLD, is_colored, paint, width_of
 from .report import LACK_OF_MEMORY, how_often, lines, of_members, wrap
 
@@ -92,7 +92,7 @@ def _rows(found: list[Series], options: Options) -> dict[str, str]:
         rows[FIGURES["tree_rss"].label] = _about_trees(found)
         peak = first.largest_tree
         if peak is not None and not options.compare:
-            rows |= of_members(peak.members)
+            rows |= of_members(peak["largest_members"])
     if failures := _failures(found):
         rows["failures"] = failures
     if first.stopped_by is not None:
@@ -130,8 +130,8 @@ def _laid_out(rows: list[list[str]], width: int, *, colored: bool) -> list[str]:
 
 def _about_trees(found: list[Series]) -> str:
     """Return what the trees' figures are and how often they were sampled, or why there are none."""
-    runs = [ended for each in found for ended in each.counted]
-    sampled = [run.tree for run in runs if run.tree is not None]
+    runs = [run for each in found for run in each.counted]
+    sampled = [run["tree"] for run in runs if "tree" in run]
     if len(sampled) < len(runs):
         missing = len(runs) - len(sampled)
         return (
@@ -139,7 +139,7 @@ def _about_trees(found: list[Series]) -> str:
             "ended without a sample or could not be sampled"
         )
     text = f"{FIGURES['tree_rss'].part}; {how_often(*sampled)}"
-    partial = sum(peak.is_partial for peak in sampled)
+    partial = sum(tree["_is_partial"] for tree in sampled)
     if partial:
         text += f"; {partial} of {len(runs)} runs had processes that could not be read"
     return text
@@ -151,10 +151,10 @@ def _failures(found: list[Series]) -> str:
     for at, each in enumerate(found, 1):
         of_command = "" if len(found) == 1 else f" of command {at}"
         for number, run in each.failures:
-            how = "--kill" if run.killed else outcome(run.code)
+            how = "--kill" if is_killed(run) else outcome(code_of(run))
             failed.append(f"run {number}{of_command} ({how})")
     more = ", ..." if len(failed) > 8 else ""
-    if any(run.oom_killed for each in found for run in each.runs):
+    if any(run.get("oom_killed") for each in found for run in each.runs):
         more += f"; {LACK_OF_MEMORY}"
     return f"{len(failed)}: {', '.join(failed[:8])}{more}" if failed else ""
 
