@@ -59,6 +59,8 @@ FENCE = re.compile(r"( *)(`{3,}|~{3,})(.*)")
 FIGURE = re.compile(r"\*?\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?")
 # The command's reports show a time in the unit that suits it.
 TIME = re.compile(r"\b(wall|user|system|CPU) (time\b|\()|\bafter \d")
+# A report in a narrow terminal continues a line below the figures.
+CONTINUED = re.compile(r"\n {18}(?=\S)")
 UNIT = re.compile(r"\b(us|ms|s)\b")
 
 
@@ -103,7 +105,7 @@ def blocks(text: str) -> list[Block]:
 def lines_of(text: str, *, folded: bool) -> list[str]:
     """Return an output's lines without figures. fold(1) breaks lines by the length of figures."""
     found: list[str] = []
-    for each in text.rstrip().splitlines():
+    for each in CONTINUED.sub(" ", text.rstrip()).splitlines():
         line = FIGURE.sub("0", UNIT.sub("s", each) if TIME.search(each) else each)
         found.append(re.sub(" +", " ", line.strip()))
     return " ".join(found).split() if folded else found

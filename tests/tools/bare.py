@@ -64,7 +64,8 @@ def main() -> int:
 
     readme = (base / SOURCE / "README.md").read_text(encoding="utf-8")
     install, tests = (
-        ["sh", "-eux", "-c", "\n".join(blocks(readme, heading, "sh"))]
+        # The block above needs a compiler.
+        ["sh", "-eux", "-c", blocks(readme, heading, "sh")[-1]]
         for heading in ("Install", "Tests")
     )
     opening = readme.split("\n```python\n", 1)[1].split("\n```\n", 1)[0]

@@ -245,7 +245,7 @@ OTHERWISE = {
 }
 
 TIERS = {
-    1: "the suite runs on it at each change",
+    1: "the suite passes before each change lands",
     2: "the suite has passed on its kernel, on the day in the [table of runs](development.md)",
     3: "only its C has run on its kernel",
     4: "only compiled; what is said of it is from its source code or documentation",
