@@ -309,7 +309,7 @@ TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     PAGE: {"systems": tables},
     README: {"systems": lambda: tiers().replace("](", "](docs/")},
     DOCS / "inherited-peaks.md": {"children": inherited},
-    DOCS / "sampled-clocks.md": {"clocks": clocks},
+    DOCS / "accuracy.md": {"clocks": clocks},
     DOCS / "monitoring.md": {"processes": processes},
     FACTS: {"claims": literals},
 }
