@@ -2,7 +2,7 @@
 
 asyncio's own subprocesses do not report their usage: the event loop waits for each child and
 discards the usage. Therefore this ``run`` calls ``rusage.run`` in a thread for each child; the
-thread starts the child and waits only for this child. ``docs/asyncio.md`` describes it.
+thread starts the child and waits only for this child. ``docs/children.md`` describes it.
 """
 
 from __future__ import annotations

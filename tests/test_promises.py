@@ -29,6 +29,7 @@ class Promise(NamedTuple):
 SECURITY = ".github/SECURITY.md"
 CHILDREN = "docs/children.md"
 INHERITED = "docs/inherited-peaks.md"
+LAUNCHER = "docs/launcher.md"
 MEASURE = "docs/measure.md"
 TREES = "docs/trees.md"
 COMMAND = "docs/command.md"
@@ -138,7 +139,7 @@ PROMISES = [
     Promise(
         CHILDREN,
         """It is not reported if it may be [the parent's](inherited-peaks.md); Linux
-        needs [the launcher](inherited-peaks.md#the-launcher).""",
+        needs [the launcher](launcher.md).""",
         """test_inherited.py::test_inherited_peak_is_not_measured
         test_inherited.py::test_own_fields_of_each_system
         test_popen.py::test_child_that_is_not_isolated""",
@@ -163,10 +164,10 @@ PROMISES = [
     ),
     Promise(
         CHILDREN,
-        """Where the program is [started directly](inherited-peaks.md#without-the-launcher), and
-        where another library has replaced [`subprocess.Popen`], a `preexec_fn` sets the
-        limits, after yours and after `user` and `group`, so that no hard limit can be raised for
-        another user.""",
+        """- Where the program is [started directly](launcher.md#without-the-launcher), and where
+        another library has replaced [`subprocess.Popen`], a `preexec_fn` sets the limits: unsafe
+        with threads, and on Linux the peak is not measured. It runs after yours and after `user`
+        and `group`, so that no hard limit can be raised for another user.""",
         """test_rlimits.py::test_process_limit_of_another_user
         test_rlimits.py::test_limits_of_the_child test_patched.py::test_positional_preexec_fn""",
     ),
@@ -196,26 +197,26 @@ PROMISES = [
         "test_timeout.py::test_exit_is_seen_without_polling",
     ),
     Promise(
-        CHILDREN,
+        LAUNCHER,
         """A handler that calls `waitpid(-1)` in a loop also reaps the launcher, and sees a process
         ID that it does not know. This loses nothing;""",
         "test_launcher.py::test_children_reaped_by_a_handler",
     ),
     Promise(
-        CHILDREN,
+        LAUNCHER,
         "A launcher that a sandbox kills harms nothing: the program is then started directly.",
         """test_launcher.py::test_sandbox_without_a_system_call
         test_launcher.py::test_launcher_that_a_signal_kills""",
     ),
     Promise(
-        CHILDREN,
+        LAUNCHER,
         """If a signal handler raises an exception while a child is being started, the exception
         propagates, and the program is not started a second time.""",
         """test_launcher.py::test_exception_at_each_instruction_of_a_start
         test_launcher.py::test_interrupted_starts""",
     ),
     Promise(
-        CHILDREN,
+        LAUNCHER,
         """On Linux the child and the launcher are killed and reaped first, except in short moments:
         while a direct start is under way, and after the child has executed its program until
         `Popen` returns.""",
@@ -223,12 +224,12 @@ PROMISES = [
         test_launcher.py::test_handler_of_the_launchers_exit_raises""",
     ),
     Promise(
-        CHILDREN,
-        "A fork waits while another thread imports one of them, except `rusage.asyncio`.",
+        LAUNCHER,
+        "A fork waits while another thread imports one of these names, except `rusage.asyncio`.",
         "test_import.py::test_fork_during_an_import",
     ),
     Promise(
-        CHILDREN,
+        LAUNCHER,
         """- In another root directory or mount namespace, the first use of such a name raises
         `ImportError`, which names the import to do before: other files may be there in
         place of the package, and they would run with the rights of this process.""",
@@ -247,13 +248,13 @@ PROMISES = [
         "test_memory.py::test_resets_lower_no_peak",
     ),
     Promise(
-        INHERITED,
+        LAUNCHER,
         """Everything else is as in [`subprocess`]: the child's parent, process ID, signals,
         descriptors and exit status, and the exceptions if it cannot be executed.""",
         "test_differential.py::test_random_starts_as_in_subprocess",
     ),
     Promise(
-        INHERITED,
+        LAUNCHER,
         """- if the launcher's child cannot execute the program, also because `cwd` or its path
         leads elsewhere there: `/proc/self/exe` to the launcher, and `/dev/fd/3` to no file if
         descriptor 3 is closed in the child;""",
@@ -261,31 +262,31 @@ PROMISES = [
         test_differential.py::test_random_starts_as_in_subprocess""",
     ),
     Promise(
-        INHERITED,
+        LAUNCHER,
         """- with 256 or more descriptors in `pass_fds`, or if the arguments are as long as the
         kernel allows;""",
         """test_launcher.py::test_many_passed_descriptors
         test_launcher.py::test_arguments_that_are_too_long""",
     ),
     Promise(
-        INHERITED,
+        LAUNCHER,
         """- if another library has replaced the function by which `subprocess` starts a child, or
         `subprocess._USE_VFORK` is false;""",
         "test_patched.py::test_another_fork_exec test_patched.py::test_vfork_is_refused",
     ),
     Promise(
-        INHERITED,
+        LAUNCHER,
         """- if the launcher might not run as the program would: if this process is not dumpable,
         has different real and effective IDs, capabilities that executing a program would change,
         a security label for the next exec or READ_IMPLIES_EXEC, if children get a PID namespace of
-        their own, or in [another root directory](children.md#after-chroot-or-a-change-of-user);""",
+        their own, or in [another root directory](#after-chroot-or-a-change-of-user);""",
         """test_launcher.py::test_launcher_has_the_rights_of_its_parent
         test_launcher.py::test_security_label_for_the_next_exec
         test_launcher.py::test_pid_namespaces
         test_differential.py::test_random_starts_as_in_subprocess""",
     ),
     Promise(
-        INHERITED,
+        LAUNCHER,
         """- if the launcher cannot run: on a file system mounted noexec, where a sandbox refuses
         it, without `/proc`, with RLIMIT_FSIZE below 12 bytes or RLIMIT_STACK below 256 KiB, or
         after the package was upgraded under this process (for a minute).""",
@@ -295,7 +296,7 @@ PROMISES = [
         test_launcher.py::test_launcher_with_bad_numbers""",
     ),
     Promise(
-        INHERITED,
+        LAUNCHER,
         """The peak of a child that was started directly is measured only if it exceeds any peak
         that the child can have inherited: the largest peak of this process, by more than twice the
         [error of the peak](accuracy.md#the-peak-on-linux).""",
@@ -303,7 +304,7 @@ PROMISES = [
         test_inherited.py::test_floor_of_each_rule""",
     ),
     Promise(
-        INHERITED,
+        LAUNCHER,
         """Otherwise, and always before Linux 6.2, with a `preexec_fn`, and with `rlimits`,
         `ru_maxrss` is 0 and not in `measured`.""",
         """test_popen.py::test_child_that_is_not_isolated test_inherited.py::test_floor_of_each_rule

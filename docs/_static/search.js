@@ -1,6 +1,6 @@
 // What people search, and the section where it is: "PAGE#ANCHOR".
 const PLACES = {
-  "event loop, cpu share": "asyncio#the-cpu-share-of-the-event-loop",
+  "event loop, cpu share": "children#the-cpu-share-of-the-event-loop",
   "peak memory of child, child peak memory": "children#the-peak-of-a-child",
   "fish, bash, zsh, completions": "command#options",
   "kill": "command#limits",
