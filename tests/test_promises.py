@@ -33,6 +33,9 @@ LAUNCHER = "docs/launcher.md"
 MEASURE = "docs/measure.md"
 TREES = "docs/trees.md"
 COMMAND = "docs/command.md"
+LIMITS = "docs/limits.md"
+SERIES = "docs/series.md"
+REFERENCE = "docs/command-reference.md"
 
 # Of SECURITY.md, each sentence that claims something of the package. What is not prevented, and not
 # recognised, is no promise.
@@ -517,26 +520,26 @@ PROMISES = [
         "test_prometheus.py::test_workers test_prometheus.py::test_numbers_of_workers",
     ),
     Promise(
-        COMMAND,
+        REFERENCE,
         "A file with another first line is refused before the run.",
         "test_cli_export.py::test_append_to_another_head",
     ),
     Promise(
-        COMMAND,
+        REFERENCE,
         """On Linux, the report of a program that failed says if the kernel has killed a process of
         this cgroup for lack of memory meanwhile""",
         """test_cli_oom.py::test_failure_while_the_count_grows
         test_cli_oom.py::test_file_of_the_cgroup""",
     ),
     Promise(
-        COMMAND,
+        LIMITS,
         """If the lower bound of a sample is over the limit, it is exceeded, and `--kill` ends the
-        tree. - If the upper bound of each sample is within it, it is kept. - Otherwise the status
-        is 125, and a line shows both bounds.""",
+        tree. If the upper bound of each sample is within it, it is kept. Otherwise the status is
+        125, and a line shows both bounds.""",
         "test_cli_pss.py::test_verdicts",
     ),
     Promise(
-        COMMAND,
+        LIMITS,
         "If the program ended before the second sample, the status is 125.",
         "test_cli_pss.py::test_limit_of_a_short_program",
     ),
@@ -547,38 +550,37 @@ PROMISES = [
         "test_cli_tree.py::test_end_long_before_the_next_sample",
     ),
     Promise(
-        COMMAND,
+        REFERENCE,
         """The program inherits everything from the caller of `rusage`: streams, file descriptors,
-        environment, signal mask, ignored signals; [Signals](#signals), [Environment](#environment)
-        and, for series, [the output](#the-output-of-the-runs) name the exceptions.""",
+        environment, signal mask, ignored signals.""",
         """test_cli.py::test_environment_is_unchanged
         test_cli_series.py::test_signal_state_of_each_run""",
     ),
     Promise(
-        COMMAND,
+        SERIES,
         "- A run that fails ends the series with its exit status, and is not in the statistics.",
         "test_cli_series.py::test_runs_that_fail",
     ),
     Promise(
-        COMMAND,
+        SERIES,
         "- Only complete rounds are in the statistics.",
         "test_cli_compare.py::test_failing_command_ends_the_series",
     ),
     Promise(
-        COMMAND,
+        LIMITS,
         """Limits are checked after the program has ended, and never stop it; only `--kill`, with
         a limit of the tree, does.""",
         "test_cli_tree.py::test_limit_of_the_tree",
     ),
     Promise(
-        COMMAND,
+        LIMITS,
         """A failure of the program takes precedence over 123. If the figure was not measured, the
         exit status is 125.""",
         """test_cli_limits.py::test_limit_of_the_cpu_time
         test_cli_limits.py::test_unmeasured_figure_is_125""",
     ),
     Promise(
-        COMMAND,
+        LIMITS,
         """With `--kill`, a sample over the limit of the tree ends the program and all its
         descendants: they get SIGTERM (on Windows, `TerminateProcess`), and those that are left
         after five seconds get SIGKILL, again and again until none is left, for five more seconds at
@@ -587,7 +589,7 @@ PROMISES = [
         test_cli_tree.py::test_kill_of_a_chain""",
     ),
     Promise(
-        COMMAND,
+        LIMITS,
         """It exits with 123 if it has sent signals, whatever the program's status is; a line says
         so.""",
         "test_cli_tree.py::test_kill_ends_all_members",
@@ -598,14 +600,14 @@ PROMISES = [
         "test_cli_tree.py::test_status_after_a_failing_recording",
     ),
     Promise(
-        COMMAND,
+        LIMITS,
         """What `( program & )` starts stays in the tree, is killed by `--kill`, and counts in
         `--samples`.""",
         """test_cli_tree.py::test_orphans_are_limited_and_killed
         test_cli_tree.py::test_cpu_time_of_orphans""",
     ),
     Promise(
-        COMMAND,
+        LIMITS,
         """`rusage` waits for them half a second after the program, and on Linux up to five seconds
         while one that the program has left is running, unless a signal arrives; it is not
         forwarded.""",
@@ -613,7 +615,7 @@ PROMISES = [
         test_cli_orphans.py::test_signal_ends_the_wait""",
     ),
     Promise(
-        COMMAND,
+        LIMITS,
         """If they run on, their own peaks and their CPU time so far count; a line says that later
         use, and use before exec, is not compared. If one has waited for children, whose peaks are
         unknown, `--limit-maxrss` gives 125; with `--tree`, the samples count.""",
@@ -621,7 +623,7 @@ PROMISES = [
         test_cli_orphans.py::test_one_that_has_waited_runs_on""",
     ),
     Promise(
-        COMMAND,
+        LIMITS,
         """an orphan may be another's. It is in no report, and is never killed. If one that has
         ended was over a limit, the status is 125; a line says if others run on. - Where a sandbox
         refuses waitid or prctl, nothing that the program leaves is counted; a line says so.""",
@@ -630,7 +632,7 @@ PROMISES = [
         test_cli_orphans.py::test_orphans_in_doubt""",
     ),
     Promise(
-        COMMAND,
+        LIMITS,
         """- Orphans and the largest process of `--tree` count if both reports have them; otherwise
         a line says that they do not.""",
         """test_cli_orphans.py::test_relative_limits
@@ -644,7 +646,7 @@ PROMISES = [
         test_cli_tree.py::test_member_of_any_sample""",
     ),
     Promise(
-        COMMAND,
+        LIMITS,
         """- The file is read before anything is run or written, 16 MiB at most. The exit status is
         125, and nothing is run, if the file is not the report of a run or a series in version 2
         of the JSON, if a run failed, was killed or was stopped, or if the figure of a relative
@@ -653,53 +655,53 @@ PROMISES = [
         test_cli_against.py::test_unknown_figures""",
     ),
     Promise(
-        COMMAND,
+        LIMITS,
         """- A report cannot replace the one that it is compared with.""",
         "test_cli_files.py::test_two_reports_in_one_file",
     ),
     Promise(
-        COMMAND,
+        REFERENCE,
         "Without a report, no file is made.",
         "test_cli_files.py::test_file_without_a_report",
     ),
     Promise(
-        COMMAND,
+        REFERENCE,
         """It has the mode, the owner and, on Linux, the extended attributes of the old one, such as
         an ACL. A hard link, and a process that has the old file open, keep the old report.""",
         """test_cli_files.py::test_replaced_file_keeps_what_it_is
         test_cli_files.py::test_readers_of_a_replaced_file""",
     ),
     Promise(
-        COMMAND,
+        REFERENCE,
         """The report is written into the file itself if its folder allows no other one, its owner
         cannot be kept, or it is a mount point, as with `docker run -v FILE:FILE`.""",
         """test_cli_files.py::test_error_of_the_new_file
         test_cli_files.py::test_file_that_is_mounted""",
     ),
     Promise(
-        COMMAND,
+        REFERENCE,
         "Except in GNU time's formats, it begins a line.",
         "test_cli_export.py::test_append_behind_part_of_a_line",
     ),
     Promise(
-        COMMAND,
+        REFERENCE,
         "Reports of several runs at once do not mix.",
         "test_cli_files.py::test_runs_append_at_once",
     ),
     Promise(
-        COMMAND,
+        REFERENCE,
         "In GNU time's formats, the bytes of the command are written as they are, in any encoding.",
         "test_cli_files.py::test_encoding_that_lacks_characters",
     ),
     Promise(
-        COMMAND,
+        REFERENCE,
         """- `rusage` forwards SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and SIGALRM to the program, unless
         the caller ignores them.""",
         """test_cli.py::test_signals_are_forwarded
         test_cli.py::test_ignored_signals_are_not_forwarded""",
     ),
     Promise(
-        COMMAND,
+        REFERENCE,
         """The file keeps its content until the whole report is written, also on a full disk, and a
         file that the program has moved away keeps it.""",
         """test_cli_files.py::test_file_without_a_report
@@ -707,29 +709,29 @@ PROMISES = [
         test_cli_export.py::test_file_that_the_program_moves""",
     ),
     Promise(
-        COMMAND,
+        REFERENCE,
         "A file that is also the program's standard output or error is not emptied.",
         "test_cli_export.py::test_report_in_the_output_of_the_program",
     ),
     Promise(
-        COMMAND,
+        REFERENCE,
         "A report that cannot be written to standard error does not change the status.",
         "test_cli.py::test_report_that_cannot_be_written",
     ),
     Promise(
-        COMMAND,
+        REFERENCE,
         """If the reader of standard output has closed it, as in `rusage --help | head -3`, `rusage`
         dies of SIGPIPE without a message, as other programs do.""",
         "test_cli.py::test_closed_pipe_ends_silently",
     ),
     Promise(
-        COMMAND,
+        REFERENCE,
         "With `--append` the header is written only once, also by several runs at once.",
         """test_cli_export.py::test_csv_has_every_run
         test_cli_files.py::test_runs_append_at_once""",
     ),
     Promise(
-        COMMAND,
+        SERIES,
         """One slow run cannot make a verdict unless the other rounds nearly make it: with six
         rounds, all of them must agree.""",
         "test_cli_compare.py::test_sentence_at_the_end",

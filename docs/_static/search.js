@@ -2,8 +2,8 @@
 const PLACES = {
   "event loop, cpu share": "children#the-cpu-share-of-the-event-loop",
   "peak memory of child, child peak memory": "children#the-peak-of-a-child",
-  "fish, bash, zsh, completions": "command#options",
-  "kill": "command#limits",
+  "fish, bash, zsh, completions": "command#completions",
+  "kill": "limits#ending-the-program",
   "docker, podman, kubernetes, lambda, wsl, slurm, systemd": "getting-started#where-it-works",
   "uss, cpu_percent": "from-psutil#what-stays-with-psutil",
   "hyperfine, mprof, psrecord, duct": "from-psutil#tools-for-commands",

@@ -1,8 +1,8 @@
 """Write what comes from the command's table of options: ``python tests/tools/command_options.py``.
 
 These are the list of options in the manual page, the completions for bash, zsh and fish, and the
-lists in ``docs/command.md``. The programs that write completions read a parser of argparse, whose
-import is too slow for the command.
+lists in ``docs/command-reference.md``. The programs that write completions read a parser of
+argparse, whose import is too slow for the command.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def fish() -> str:
 
 
 def page() -> str:
-    """Return the page about the command with its lists of options."""
+    """Return the reference of the command with its lists of options."""
     parts = []
     for title, group in OPTIONS.items():
         lines = [f"{in_code(title)}:", ""]
@@ -151,7 +151,7 @@ def page() -> str:
             words = [f"{word} {option.value}".strip() for word in spelling(option)]
             lines.append(f"- {', '.join(f'`{word}`' for word in words)}: {in_code(option.text)}")
         parts.append("\n".join(lines))
-    text = (DOCS / "command.md").read_text(encoding="utf-8")
+    text = (DOCS / "command-reference.md").read_text(encoding="utf-8")
     return with_table(text, "options", "\n\n".join(parts))
 
 
@@ -212,7 +212,7 @@ FILES: dict[Path, Callable[[], str]] = {
     DOCS / "completions" / "rusage": bash,
     DOCS / "completions" / "_rusage": zsh,
     DOCS / "completions" / "rusage.fish": fish,
-    DOCS / "command.md": page,
+    DOCS / "command-reference.md": page,
 }
 
 
