@@ -1,7 +1,7 @@
 """Run all benchmarks and write their page: ``python benchmarks/performance.py [NAME ...]``.
 
 Most programs in this folder print tables in Markdown, which replace their sections in
-docs/performance.md. With names, only these are run.
+benchmarks/results.md. With names, only these are run.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PAGE = HERE.parent / "docs" / "performance.md"
+PAGE = HERE / "results.md"
 SECTION = re.compile(r"<!-- (\w+) -->\n.*?<!-- /\1 -->\n", re.DOTALL)
 HEADINGS = {
     "calls": "Calls and import",

@@ -160,11 +160,13 @@ def section(backend: Backend) -> list[str]:
         zip(described, FIELDS, strict=True), itemgetter(0)
     ):
         names = [name for _, name in group]
-        evidence = in_words([shown(backend, name) for name in names])
+        evidence = in_words([shown(backend, name) for name in names], len(kernels(backend)))
         fields.append([", ".join(f"`{name}`" for name in names), counted, note, evidence, source])
+    links = [f"[{name}](evidence/{path.name})" for name, path in kernels(backend).items()]
     lines = [
         f"## {backend.name}",
         "",
+        *([f"Run on {', '.join(links)}:", ""] if links else []),
         *table(["field", "unit", "note", "evidence", "source"], fields),
         "",
     ]
@@ -186,26 +188,33 @@ def units(backend: Backend, name: str) -> str:
     return own
 
 
-def shown(backend: Backend, field: str) -> dict[str, list[str]]:
-    """Return the releases whose kernel showed something, as links, each with the points."""
-    releases = {}
+def kernels(backend: Backend) -> dict[str, Path]:
+    """Return the evidence about a system's kernels, each by the name of the release."""
+    found = {}
     for path in sorted(EVIDENCE.glob("*.json")):
         system, release, machine = path.stem.split("-")
         if system != "Wine" and backend_of(system, "") is backend:
-            other = [machine] * (machine not in USUAL)
-            link = f"[{' '.join([release, *other])}](evidence/{path.name})"
-            releases[link] = points(path, backend, field)
-    return {link: said for link, said in releases.items() if said}
+            found[" ".join([release, *([machine] * (machine not in USUAL))])] = path
+    return found
 
 
-def in_words(fields: list[dict[str, list[str]]]) -> str:
-    """Return which releases showed which points of some fields, of which each showed some."""
+def shown(backend: Backend, field: str) -> dict[str, list[str]]:
+    """Return the releases whose kernel showed something, each with the points."""
+    releases = {name: points(path, backend, field) for name, path in kernels(backend).items()}
+    return {name: said for name, said in releases.items() if said}
+
+
+def in_words(fields: list[dict[str, list[str]]], releases: int) -> str:
+    """Return which of so many releases showed which points of some fields, and at least one."""
     said: dict[str, list[str]] = {}
-    for link in fields[0]:
-        names = dict.fromkeys(name for releases in fields for name in releases[link])
-        said.setdefault(", ".join(names), []).append(link)
-    cells = (f"{', '.join(links)} ({names})" for names, links in said.items())
-    return f"run: {'; '.join(cells)}" if said else "source only"
+    for name in fields[0]:
+        names = dict.fromkeys(each for shown in fields for each in shown[name])
+        said.setdefault(", ".join(names), []).append(name)
+    if not said:
+        return "source only"
+    if len(said) == 1 and len(fields[0]) == releases:
+        return f"run: {next(iter(said))}"
+    return "run: " + "; ".join(f"{names} ({', '.join(on)})" for names, on in said.items())
 
 
 def tier(system: str) -> str:
