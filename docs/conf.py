@@ -1,5 +1,7 @@
 """Configuration of Sphinx: ``tox -e docs`` builds the site."""
 
+import re
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -18,8 +20,9 @@ extensions = [
     "myst_parser",
     "sphinx_copybutton",
 ]
-# README.md is the table of contents on GitHub; here index.md is.
-exclude_patterns = ["_build", "README.md"]
+# The table of contents on GitHub, too: its lists of pages become those of the site.
+root_doc = "README"
+exclude_patterns = ["_build"]
 
 html_theme = "furo"
 pygments_dark_style = "github-dark"
@@ -48,11 +51,26 @@ copybutton_prompt_is_regexp = True
 copybutton_selector = "div:not(.highlight-output, .highlight-text) > div.highlight pre"
 
 
+def contents(text: str) -> str:
+    """Return the hidden tables of contents of the pages in the lists below each heading."""
+    tables = []
+    for part in text.split("\n## ")[1:]:
+        title, _, lists = part.partition("\n")
+        pages = re.findall(r"(?m)^- \[`?([^]`]+)`?\]\(([\w-]+)\.md\)", lists)
+        if pages:
+            lines = [f"{name} <{page}>" for name, page in pages]
+            options = [f":caption: {title}", ":maxdepth: 1", ":hidden:", ""]
+            tables += ["", "```{toctree}", *options, *lines, "```", ""]
+    return "\n".join(tables)
+
+
 def setup(app: Sphinx) -> None:
     """Lead links to files that are not in docs/ to the repository, or else to copies of them."""
     start = f"{_urls['Source']}/blob/main/" if "Source" in _urls else "path:../"
 
-    def replace(_: Sphinx, __: str, source: list[str]) -> None:
+    def replace(_: Sphinx, name: str, source: list[str]) -> None:
+        if name == "README":
+            source[0] += contents(source[0])
         source[0] = source[0].replace("](../", f"]({start}")
 
     def mark_long_words(_: Sphinx, document: nodes.document) -> None:
@@ -61,5 +79,11 @@ def setup(app: Sphinx) -> None:
             if any(len(word) > 36 for word in literal.astext().split()):
                 literal["classes"].append("long")
 
+    def copy_index(app: Sphinx, error: Exception | None) -> None:
+        """Let the site begin with its table of contents."""
+        if error is None and app.builder.name == "html":
+            shutil.copyfile(app.outdir / "README.html", app.outdir / "index.html")
+
     app.connect("source-read", replace)
+    app.connect("build-finished", copy_index)
     app.connect("doctree-read", mark_long_words)

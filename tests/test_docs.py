@@ -162,7 +162,7 @@ def test_optional_dependency(missing: str, python: Callable[..., str]) -> None:
 
 
 TEXTS = [
-    *(page for page in PAGES if page != ROOT / "docs" / "index.md"),  # only Sphinx reads it
+    *PAGES,
     ROOT / "CHANGELOG.md",
     *sorted((ROOT / ".github").glob("*.md")),
 ]
@@ -236,7 +236,7 @@ def test_description_is_the_same() -> None:
     description = re.search(r'^description = "(.+)"$', metadata, re.MULTILINE)
     assert description is not None
     assert str(rusage.__doc__).splitlines()[0] == description[1]
-    for page in (ROOT / "README.md", ROOT / "docs" / "index.md"):
+    for page in (ROOT / "README.md", ROOT / "docs" / "README.md"):
         assert page.read_text(encoding="utf-8").startswith(f"# rusage\n\n{description[1]}\n"), page
 
 

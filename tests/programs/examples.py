@@ -41,7 +41,8 @@ COMPARED = (
     and "ru_maxrss" in BACKEND.process
     and rusage.fields["ru_maxrss"].error is not None
 )
-NOT_RUN = {"sh", "powershell", "text", "ini", "yaml", "promql", "py"}  # py: a notebook's cell
+# py: a notebook's cell
+NOT_RUN = {"dockerfile", "ini", "powershell", "promql", "py", "sh", "text", "yaml"}
 # Modules that some systems or installations do not have; prometheus_client needs _ssl.
 OPTIONAL = {
     "_ssl",
