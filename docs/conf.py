@@ -4,10 +4,14 @@ import re
 import shutil
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import rusage
 from docutils import nodes
 from sphinx.application import Sphinx
+
+if TYPE_CHECKING:
+    from sphinx.domains.python import PythonDomain
 
 HERE = Path(__file__).parent
 
@@ -64,8 +68,33 @@ def contents(text: str) -> str:
     return "\n".join(tables)
 
 
+def copy_index(app: Sphinx, error: Exception | None) -> None:
+    """Let the site begin with its table of contents."""
+    if error is None and app.builder.name == "html":
+        shutil.copyfile(app.outdir / "README.html", app.outdir / "index.html")
+
+
+def note_names(app: Sphinx, document: nodes.document) -> None:
+    """Let other projects link to the names whose headings are on the API page."""
+    if app.env.docname != "api":
+        return
+    domain = cast("PythonDomain", app.env.get_domain("py"))
+    for heading in document.findall(nodes.section):
+        name, _, text = heading.astext().partition("\n")
+        last = name.rpartition(".")[2]
+        if not name.startswith("rusage."):
+            continue
+        if heading.parent.astext().startswith("rusage."):
+            kind = "method"
+        elif last[0].isupper() and not last.isupper():
+            kind = "class"
+        else:
+            kind = "function" if f"{name}(" in text else "data"
+        domain.note_object(name, kind, heading["ids"][0])
+
+
 def setup(app: Sphinx) -> None:
-    """Lead links to files that are not in docs/ to the repository, or else to copies of them."""
+    """Connect the functions above, and lead links to other folders to the repository."""
     start = f"{_urls['Source']}/blob/main/" if "Source" in _urls else "path:../"
 
     def replace(_: Sphinx, name: str, source: list[str]) -> None:
@@ -79,11 +108,7 @@ def setup(app: Sphinx) -> None:
             if any(len(word) > 36 for word in literal.astext().split()):
                 literal["classes"].append("long")
 
-    def copy_index(app: Sphinx, error: Exception | None) -> None:
-        """Let the site begin with its table of contents."""
-        if error is None and app.builder.name == "html":
-            shutil.copyfile(app.outdir / "README.html", app.outdir / "index.html")
-
     app.connect("source-read", replace)
     app.connect("build-finished", copy_index)
     app.connect("doctree-read", mark_long_words)
+    app.connect("doctree-read", note_names)

@@ -112,8 +112,11 @@ else:
         _doc = f"{_field.meaning[0].upper()}{_field.meaning[1:]}, in {_field.unit}."
         getattr(_RUsage, _name).__doc__ = _doc
     for _name in ("ru_inblock", "ru_oublock"):
-        _doc = " Where the system counts another unit, ``rusage.fields`` names that unit."
-        getattr(_RUsage, _name).__doc__ += _doc
+        _doc = (
+            f"{FIELDS[_name].meaning.capitalize()}: 512-byte units on Linux, operations on the "
+            "BSDs and illumos; not measured on macOS and Windows."
+        )
+        getattr(_RUsage, _name).__doc__ = _doc
 
 
 class RUsage(_RUsage):

@@ -167,7 +167,10 @@ class measure:  # noqa: N801 (used like a function)
 
     @property
     def usage(self) -> RUsage:
-        """The usage so far, or in total after the block: the difference of two ``RUsage``."""
+        """The usage so far, or in total after the block: the difference of two ``RUsage``.
+
+        Raises ``RuntimeError`` before the first block, as ``elapsed`` does.
+        """
         start, (_, usage) = self._span()
         return usage - start.usage
 

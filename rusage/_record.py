@@ -61,7 +61,8 @@ class record:  # noqa: N801 (used like a function)
     which takes samples only while other greenlets wait.
 
     ``start()`` and ``stop()`` do the same as entering and leaving the block, also in signal
-    handlers. The start raises the same exceptions as ``Tree``. The thread keeps a recording that is
+    handlers. The start raises the same exceptions as ``Tree``, and the call ``ValueError`` if
+    ``interval`` is below 0.0001 or ``max_samples`` below 2. The thread keeps a recording that is
     in progress; one that has ended by itself and was never stopped gives a ``ResourceWarning``.
     """
 

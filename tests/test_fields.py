@@ -11,6 +11,7 @@ import pytest
 
 import rusage
 from rusage import RUsage
+from rusage._backends._base import BLOCKS
 from rusage._fields import FIELDS
 
 VALUES: tuple[Any, ...] = (1.5, 0.25, *range(2, 16))
@@ -51,7 +52,9 @@ def test_help_shows_meaning_and_unit() -> None:
     assert "Alias for field" not in text
     for name, field in FIELDS.items():
         assert name in text
-        assert f"{field.meaning[1:]}, in {field.unit}." in text
+        of_systems = ": 512-byte units on Linux, operations on "
+        counted = of_systems if name in BLOCKS else f", in {field.unit}."
+        assert f"{field.meaning[1:]}{counted}" in " ".join(text.split())
 
 
 def test_types_of_fields() -> None:

@@ -13,6 +13,8 @@ import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
+from system_words import SYSTEMS
+
 import rusage
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -281,6 +283,16 @@ def of_class(name: str, node: ast.ClassDef, tree: ast.Module, parameters: str) -
     return "\n\n".join(parts)
 
 
+def availability(entry: Entry) -> str:
+    """Return on which systems a name exists, or nothing if on all."""
+    present = [each.name for each in SYSTEMS if entry.name not in each.absent]
+    if len(present) == len(SYSTEMS):
+        return ""
+    lacking = [each.name for each in SYSTEMS if entry.name in each.absent]
+    known = f"not {', '.join(lacking)}" if len(lacking) < len(present) else ", ".join(present)
+    return f"\n\nAvailability: {known}.".replace("another Unix", "other Unix systems")
+
+
 def described(entry: Entry) -> str:
     """Return the section of a name."""
     name = f"rusage.{entry.name}"
@@ -308,7 +320,7 @@ def written() -> str:
             anchor = f"rusage{each.name}".replace(".", "").lower()
             comma = "" if overview[-1].endswith(": ") else ", "
             overview[-1] += f"{comma}[`{each.name}`](#{anchor})"
-            parts.append(f"### rusage.{each.name}\n\n{described(each)}\n")
+            parts.append(f"### rusage.{each.name}\n\n{described(each)}{availability(each)}\n")
     return "\n".join([HEAD, *overview, "", *parts])
 
 
