@@ -100,6 +100,8 @@ def setup(app: Sphinx) -> None:
     def replace(_: Sphinx, name: str, source: list[str]) -> None:
         if name == "README":
             source[0] += contents(source[0])
+        if "Source" not in _urls:  # a copy has no headings to lead to
+            source[0] = re.sub(r"(\]\(\.\./[^)#]+)#[^)]*", r"\1", source[0])
         source[0] = source[0].replace("](../", f"]({start}")
 
     def mark_long_words(_: Sphinx, document: nodes.document) -> None:

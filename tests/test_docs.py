@@ -135,7 +135,7 @@ def test_tables_are_up_to_date(path: Path) -> None:
 @pytest.mark.parametrize("system", [name for name, tier in TESTED.items() if tier[0] == 2])
 def test_run_on_a_system_of_tier_2(system: str) -> None:
     """The table of runs has a day on which all passed, about the last one with new evidence."""
-    page = (ROOT / "docs" / "development.md").read_text(encoding="utf-8")
+    page = (ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
     rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ")]
     days = [
         datetime.strptime(day, "%d %B %Y")  # noqa: DTZ007 (a day)

@@ -250,7 +250,6 @@ def tables() -> str:
     lines += ["`partly`: with fewer fields than `RUSAGE_SELF`; see the section of the system."]
     lines += ["Only Linux reports how many processes share a page, which `pss()` needs.", ""]
     lines += ["## Tiers", "", tiers(), ""]
-    lines += ["[Development](development.md#where-the-suite-has-been-run) has that table.", ""]
     for backend in SYSTEMS:
         lines += section(backend)
     lines += ["## Other systems", ""]
@@ -316,7 +315,7 @@ def processes() -> str:
 DOCS = ROOT / "docs"
 TABLES: dict[Path, dict[str, Callable[[], str]]] = {
     PAGE: {"systems": tables},
-    README: {"systems": lambda: tiers().replace("](", "](docs/")},
+    README: {"systems": lambda: tiers().replace("](../", "](")},
     DOCS / "inherited-peaks.md": {"children": inherited},
     DOCS / "accuracy.md": {"clocks": clocks},
     DOCS / "monitoring.md": {"processes": processes},

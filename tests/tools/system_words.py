@@ -246,7 +246,8 @@ OTHERWISE = {
 
 TIERS = {
     1: "the suite passes before each change lands",
-    2: "the suite has passed on its kernel, on the day in the [table of runs](development.md)",
+    2: "the suite has passed on its kernel, on the day in the "
+    "[table of runs](../.github/CONTRIBUTING.md#where-the-suite-has-been-run)",
     3: "only its C has run on its kernel",
     4: "only compiled; what is said of it is from its source code or documentation",
 }
