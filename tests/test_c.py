@@ -135,7 +135,7 @@ def test_sdist_is_complete(tmp_path: Path) -> None:
     for folder, suffixes in {
         "rusage": {".c", ".h", ".cdef", ".py", ".pyi"},
         "tests": {".c", ".h", ".py"},
-        "benchmarks": {".py"},
+        "benchmarks": {".md", ".py"},
         "docs": {".1", ".css", ".json", ".md", ".py", ".svg"},
         ".github": {".md"},
     }.items():
