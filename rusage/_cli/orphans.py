@@ -147,12 +147,14 @@ class Orphans:
         # What has ended since the sample counts in it, but for its peak.
         self.reap_until(time.monotonic() + PAUSE)
         unknown = "they run on, and have waited for others" if have_waited(figures) else ""
+        if not is_measured:
+            unknown = "they run on, and not all of their peaks are known"
         return {
             "ru_maxrss": max([self._peak, *sizes.values(), *filter(None, peaks)]),
             "cputime": seconds,
             "living": sample.processes,
             "_unread": sample.unread,
-            "_unknown": unknown if is_measured else "they run on, and could not all be read",
+            "_unknown": unknown,
         }
 
 
