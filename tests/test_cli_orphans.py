@@ -540,11 +540,11 @@ def test_limit_where_orphans_cannot_be_read(name: str) -> None:
     usage = {"ru_maxrss": 5, "ru_utime": 5.0, "ru_stime": 0.0}
     ended = run_record(0, usage, 1.0, None)
     ended["orphans"] = {"ru_maxrss": 0, "cputime": 0.0, "living": None}
-    assert limits.judge(name, 4, ended).over is True
+    assert limits.judge(name, 4, ended)["exceeded"] is True
     verdict = limits.judge(name, 6, ended)
-    assert verdict.over is None
-    assert "of processes that it left was not measured" in verdict.complaint
-    assert limits.judge(name, 6, ended, {name: {"orphans"}}).over is False
+    assert verdict["exceeded"] is None
+    assert "of processes that it left was not measured" in verdict["_complaint"]
+    assert limits.judge(name, 6, ended, {name: {"orphans"}})["exceeded"] is False
 
 
 @pytest.mark.parametrize("name", ["tree_rss", "ru_maxrss"])
@@ -554,8 +554,8 @@ def test_unread_orphans_and_samples(name: str) -> None:
     ended = run_record(0, {"ru_maxrss": 5}, 1.0, None, tree_of(sample))
     ended["orphans"] = {"ru_maxrss": 0, "cputime": 0.0, "living": None}
     verdict = limits.judge(name, 6, ended)
-    assert verdict.over is (False if name == "tree_rss" else None)
-    assert "could not be read" in f"{verdict.notes}" or verdict.over is None
+    assert verdict["exceeded"] is (False if name == "tree_rss" else None)
+    assert "could not be read" in str(verdict["_notes"]) or verdict["exceeded"] is None
 
 
 @pytest.mark.parametrize("apart", [(), ("member",)], ids=["counts", "apart"])
@@ -564,4 +564,4 @@ def test_member_that_is_left_out(apart: tuple[str, ...]) -> None:
     sample = rusage.Sample(0.1, 9, 0.0, 1, 0, None)
     peak = tree_of(sample, member_peak=9)
     ended = run_record(0, {"ru_maxrss": 5}, 1.0, None, peak)
-    assert limits.judge("ru_maxrss", 6, ended, {"ru_maxrss": apart}).over is (not apart)
+    assert limits.judge("ru_maxrss", 6, ended, {"ru_maxrss": apart})["exceeded"] is (not apart)

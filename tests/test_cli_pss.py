@@ -154,8 +154,8 @@ def test_verdicts(case: Any) -> None:
     at_least, at_most, over, text, figure = case
     ended = run_record(0, {}, 1.0, None, peak(at_least, at_most))
     verdict = limits.judge("tree_pss", 10, ended)
-    assert (verdict.over, any(verdict.notes)) == (over, False)
-    assert (" was between " in verdict.complaint) == (over is None)
+    assert (verdict["exceeded"], any(verdict["_notes"])) == (over, False)
+    assert (" was between " in verdict["_complaint"]) == (over is None)
     assert report.of_pss(at_least, at_most).startswith(text)
     assert figure_of(ended, "tree_pss") == figure
     kills = sampling.Sampling(Options({"limit-tree-pss": 10}), "x", None)
@@ -170,7 +170,7 @@ def test_members_that_no_sample_has() -> None:
     for unread in 0, 1:
         ended = run_record(0, {}, 1.0, None, peak(9, 9, unread))
         verdict = limits.judge("tree_pss", 10, ended)
-        assert (verdict.over, any(verdict.notes)) == (False, bool(unread))
+        assert (verdict["exceeded"], any(verdict["_notes"])) == (False, bool(unread))
 
 
 @root

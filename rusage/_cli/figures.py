@@ -15,7 +15,7 @@ from .output import readable
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from typing import Any
 
     from .. import RUsage
@@ -26,20 +26,6 @@ if TYPE_CHECKING:
     """The record of a run, or a part of it."""
 
 TOO_SHORT = "the program ended before the second sample"
-
-
-class Verdict:
-    """Whether a limit was exceeded."""
-
-    def __init__(
-        self, *, over: bool | None, complaint: str = "", notes: Sequence[str] = ()
-    ) -> None:
-        self.over = over
-        """None if that is unknown."""
-        self.complaint = complaint
-        """The error message if the limit was exceeded, or if that is unknown."""
-        self.notes = notes
-        """Why the verdict may be wrong."""
 
 
 def run_record(  # noqa: PLR0913 (what is measured in several places)
@@ -77,7 +63,6 @@ def run_record(  # noqa: PLR0913 (what is measured in several places)
         "_unsampled": unsampled,
         "_counted": True,  # in a series' statistics: not if it failed or a signal ended the series
         "_stopped": False,  # whether a signal meanwhile ended the series
-        "_verdicts": {},  # of the limits, but for those that have one verdict for a series
     }
 
 
@@ -210,8 +195,8 @@ class Series:
         self.command, self.runs, self._line = command, runs, line
         self.words = [command] if isinstance(command, str) else command
         self.warmup: list[Run] = []
-        self.verdicts: dict[str, Verdict] = {}
-        """Of the relative limits."""
+        self.limits: Run = {}
+        """The verdicts on relative limits; each run's record has those on the others."""
         self.ratios: dict[str, Ratio] = {}
         """The ratios to the first command's figures."""
         self.smallest: set[str] = set()

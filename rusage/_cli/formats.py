@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import matplotlib.figure
 
-    from .figures import Run, Series, Verdict
+    from .figures import Run, Series
     from .options import Options
 
 
@@ -46,13 +46,14 @@ def json_of_runs(found: list[Series], options: Options) -> str:
             record["runs"] = runs
             for run in each.runs:
                 place = {"position": run["_position"]} if options.compare else {}
-                limits = _limits(run["_verdicts"], options)
-                runs.append({**public(run), **limits, "counted": run["_counted"], **place})
-            record |= _limits(each.verdicts, options)
+                runs.append({**public(run), "counted": run["_counted"], **place})
+            record |= public({"limits": each.limits}) if each.limits else {}
             record["summary"] = {name: summary._asdict() for name, summary in each.summary.items()}
         else:
             (run,) = each.runs
-            record |= public(run) | _limits(run["_verdicts"] | each.verdicts, options)
+            limits = run.get("limits", {}) | each.limits
+            ordered = {name: limits[name] for name in options.limits if name in limits}
+            record |= public(run | ({"limits": ordered} if ordered else {}))
         if options.compare:
             record["ratios"] = {name: ratio._asdict() for name, ratio in each.ratios.items()}
         records.append(record)
@@ -67,16 +68,6 @@ def json_of_runs(found: list[Series], options: Options) -> str:
     errors = {name: fields[name].error for name in names if name in fields}
     content["errors"] = {name: error for name, error in errors.items() if error is not None}
     return as_json(content)
-
-
-def _limits(verdicts: dict[str, Verdict], options: Options) -> dict[str, object]:
-    """Return the member of a record about limits; none without verdicts."""
-    limits = {
-        name: {"limit": limit, "exceeded": verdicts[name].over}
-        for name, limit in options.limits.items()
-        if name in verdicts
-    }
-    return {"limits": limits} if limits else {}
 
 
 def system() -> str:
@@ -110,13 +101,12 @@ def markdown_of_runs(found: list[Series], options: Options, file: TextIO | None)
         verdicts = [f"{FIGURES[name].label}, limit {exactly(limit, FIGURES[name].unit)}"]
         for each in found:
             if options.is_series and name in options.relative:
-                over = each.verdicts[name].over if name in each.verdicts else None
+                over = each.limits.get(name, {}).get("exceeded")
                 verdicts.append(f"median {MEDIAN[over]}")
                 continue
-            passed = [
-                run for run in each.runs if (run["_verdicts"] | each.verdicts)[name].over is False
-            ]
-            verdicts.append(f"{len(passed)} of {len(each.runs)} passed")
+            judged = [(run.get("limits", {}) | each.limits)[name] for run in each.runs]
+            passed = [limit["exceeded"] for limit in judged].count(False)
+            verdicts.append(f"{passed} of {len(each.runs)} passed")
         columns.append(verdicts)
     for name in in_all(found):
         columns.append([FIGURES[name].name, *(each.shown_median(name, "**{}**") for each in found)])

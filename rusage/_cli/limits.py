@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .._backends import BACKEND
 from .._backends._base import SAMPLED_RULES
 from .._getrusage import fields
-from .figures import FIGURES, Verdict, code_of, exactly, excess, figure_of, is_killed
+from .figures import FIGURES, code_of, exactly, excess, figure_of, is_killed
 from .output import CANCELED, complain
 
 if TYPE_CHECKING:
@@ -16,6 +16,17 @@ if TYPE_CHECKING:
     from .figures import Run, Series
 
 OVER = 123  # unused by env(1), nohup(1), timeout(1) and the shells
+
+
+def _verdict(
+    limit: float, *, exceeded: bool | None, complaint: str = "", notes: Sequence[str] = ()
+) -> Run:
+    """Return the record of a limit; *exceeded*: None if that is unknown.
+
+    *complaint*: the error message, unless the limit was kept. *notes*: why the verdict may be
+    wrong.
+    """
+    return {"limit": limit, "exceeded": exceeded, "_complaint": complaint, "_notes": notes}
 
 
 def left_over(run: Run, apart: Collection[str] = ()) -> Run | None:
@@ -86,9 +97,7 @@ def is_sampled(run: Run) -> bool:
     return "tree" in run and not run.get("_unsampled")
 
 
-def judge(
-    name: str, limit: float, run: Run, relative: Mapping[str, Collection[str]] = {}
-) -> Verdict:
+def judge(name: str, limit: float, run: Run, relative: Mapping[str, Collection[str]] = {}) -> Run:
     """Compare a figure of a program with a limit; *relative*: as in the options."""
     if name == "tree_pss":
         return _judge_pss(limit, run)
@@ -114,10 +123,16 @@ def judge(
         alone = least_and_most(name, run, {*apart, "orphans"})[0]
         if alone is None or alone <= limit:
             figure += ", with the processes that it left,"
-        return Verdict(over=True, complaint=excess(figure, least, limit, unit), notes=[close])
+        return _verdict(
+            limit, exceeded=True, complaint=excess(figure, least, limit, unit), notes=[close]
+        )
     if most is None or most > limit:
-        return Verdict(over=None, complaint=_why_not_checked(name, least, left_over(run, apart)))
-    return Verdict(over=False, notes=[close or unseen, _note_on_living_orphans(name, run, apart)])
+        return _verdict(
+            limit, exceeded=None, complaint=_why_not_checked(name, least, left_over(run, apart))
+        )
+    return _verdict(
+        limit, exceeded=False, notes=[close or unseen, _note_on_living_orphans(name, run, apart)]
+    )
 
 
 def _why_not_checked(name: str, least: float | None, orphans: Run | None) -> str:
@@ -134,28 +149,28 @@ def _why_not_checked(name: str, least: float | None, orphans: Run | None) -> str
 
 def judge_median(
     name: str, limit: float, runs: Sequence[Run], relative: Mapping[str, Collection[str]]
-) -> Verdict:
+) -> Run:
     """Compare the median of the runs of a series that succeeded with a relative limit."""
     figure, unit = FIGURES[name].name, FIGURES[name].unit
     verdicts = [judge(name, limit, run, relative) for run in runs if code_of(run) == 0]
     if not verdicts:
         complaint = f"no run has succeeded: the limit of {figure} cannot be checked"
-        return Verdict(over=None, complaint=complaint)
-    unknown = [verdict for verdict in verdicts if verdict.over is None]
+        return _verdict(limit, exceeded=None, complaint=complaint)
+    unknown = [verdict for verdict in verdicts if verdict["exceeded"] is None]
     if unknown or len(verdicts) == 1:
         return [*unknown, *verdicts][0]
     from statistics import median  # takes long to import
 
-    notes = [note for verdict in verdicts for note in verdict.notes]
+    notes = [note for verdict in verdicts for note in verdict["_notes"]]
     values = [
         least_and_most(name, run, relative[name])[0] or 0 for run in runs if code_of(run) == 0
     ]
     value = median(values)
     if value <= limit:
-        return Verdict(over=False, notes=notes)
+        return _verdict(limit, exceeded=False, notes=notes)
     shown = exactly(int(value) if unit == "bytes" else value, unit)
     over = f"the median of {len(values)} runs, {shown}, is over the limit of {exactly(limit, unit)}"
-    return Verdict(over=True, complaint=f"{figure}: {over}", notes=notes)
+    return _verdict(limit, exceeded=True, complaint=f"{figure}: {over}", notes=notes)
 
 
 def _note_on_living_orphans(name: str, run: Run, apart: Collection[str] = ()) -> str:
@@ -177,22 +192,22 @@ def _note_on_living_orphans(name: str, run: Run, apart: Collection[str] = ()) ->
     return f"{note}, nor use before exec"
 
 
-def _judge_pss(limit: float, run: Run) -> Verdict:
+def _judge_pss(limit: float, run: Run) -> Run:
     """Compare PSS with a limit; it may only be known to be between two values."""
     figure, tree = FIGURES["tree_pss"].name, run.get("tree")
     least, most = least_and_most("tree_pss", run)
     if least is not None and least > limit:
-        return Verdict(over=True, complaint=excess(figure, least, limit, "bytes"))
+        return _verdict(limit, exceeded=True, complaint=excess(figure, least, limit, "bytes"))
     if tree is None or most is None:
         complaint = f"{figure} was not measured: its limit cannot be checked"
-        return Verdict(over=None, complaint=complaint)
+        return _verdict(limit, exceeded=None, complaint=complaint)
     if most > limit:
         between = f"between {exactly(least or 0, 'bytes')} and {exactly(most, 'bytes')}"
         complaint = f"{figure} was {between}: its limit cannot be checked"
-        return Verdict(over=None, complaint=complaint)
+        return _verdict(limit, exceeded=None, complaint=complaint)
     note = f"{figure} may be over the limit: some processes could not be read"
     notes = [note if tree["_is_partial"] else "", _note_on_living_orphans("tree_pss", run)]
-    return Verdict(over=False, notes=notes)
+    return _verdict(limit, exceeded=False, notes=notes)
 
 
 def judge_all(
@@ -202,9 +217,9 @@ def judge_all(
     for name, limit in limits.items():
         if name not in relative:
             for run in series.runs:
-                run["_verdicts"][name] = judge(name, limit, run)
+                run.setdefault("limits", {})[name] = judge(name, limit, run)
         elif series.counted:
-            series.verdicts[name] = judge_median(name, limit, series.counted, relative)
+            series.limits[name] = judge_median(name, limit, series.counted, relative)
 
 
 def complain_of(series: Series) -> int:
@@ -216,21 +231,21 @@ def complain_of(series: Series) -> int:
     judged = [
         (f"{series.name}: run {number}" if several else series.name, name, [run], verdict)
         for number, run in enumerate(series.runs, 1)
-        for name, verdict in run["_verdicts"].items()
+        for name, verdict in run.get("limits", {}).items()
     ]
     judged += [
-        (series.name, name, series.counted, verdict) for name, verdict in series.verdicts.items()
+        (series.name, name, series.counted, verdict) for name, verdict in series.limits.items()
     ]
     status = 0
     notes: dict[str, None] = {}
     for of_run, name, runs, verdict in judged:
-        if verdict.over is not False:
-            status = max(status, CANCELED if verdict.over is None else OVER)
+        if verdict["exceeded"] is not False:
+            status = max(status, CANCELED if verdict["exceeded"] is None else OVER)
             killed = any(map(is_killed, runs))
-            has_said = verdict.over and killed and name in {"tree_rss", "tree_pss"}
+            has_said = verdict["exceeded"] and killed and name in {"tree_rss", "tree_pss"}
             if not has_said:  # run() says why it kills
-                complain(of_run, verdict.complaint)
-        notes |= dict.fromkeys(filter(None, verdict.notes))
+                complain(of_run, verdict["_complaint"])
+        notes |= dict.fromkeys(filter(None, verdict["_notes"]))
     for note in notes:
         complain(series.name, note, alarming=False)
     return status
