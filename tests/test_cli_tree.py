@@ -565,11 +565,15 @@ def test_kill_ends_all_members(options: list[str], runs: int, line: str) -> None
     The report says so, and of a series, for which runs.
     """
     limit = ["--limit-tree-rss", "100MiB", "--kill", "--export", "x.json"]
+    whose = "of the program or a child that it has waited for"
     began = time.monotonic()
     done = run(*options, *limit, *PROGRAM, "8", "20", "stay")
     assert time.monotonic() - began < 60
     assert done.returncode == 123
     assert line in in_words()
+    # The sample has a larger one, for which the program could not wait.
+    assert "of its largest process" not in in_words()
+    assert (whose in in_words()) == (runs != 1)
     for text in "is over the limit", "its processes got signals":
         assert done.stderr.count(text) == max(runs, 1)
     found = record("x.json")

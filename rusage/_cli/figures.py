@@ -124,6 +124,8 @@ class Figure:
 # A peak in the usage of a program is not a sum: it is the largest one of the program and the
 # children that it has waited for. On Windows it is the program's.
 WHOSE = "of the program" if sys.platform == "win32" else "of its largest process"
+# --kill also ends parents, which then wait for no child.
+WHOSE_IF_KILLED = "of the program or a child that it has waited for"
 
 
 def _cputime(run: Run) -> float | None:
@@ -170,6 +172,12 @@ FIGURES.update(
     for name in fields
     if name not in FIGURES
 )
+
+
+def whose_peak(runs: list[Run]) -> str:
+    """Return whose the peak memory of runs is."""
+    killed = sys.platform != "win32" and any(map(is_killed, runs))
+    return WHOSE_IF_KILLED if killed else WHOSE
 
 
 def figure_of(run: Run, name: str) -> float | None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import signal
 
 from .._getrusage import fields
-from .figures import FIGURES, TOO_SHORT, code_of, figures_of, is_killed, outcome, quantity
+from .figures import (
+    FIGURES,
+    TOO_SHORT,
+    code_of,
+    figures_of,
+    is_killed,
+    outcome,
+    quantity,
+    whose_peak,
+)
 from .output import IN_A_LINE, RED, is_colored, paint, width_of
 
 TYPE_CHECKING = False
@@ -71,7 +80,8 @@ def of_run(found: Series, options: Options, file: TextIO | None) -> str:
             rows["CPU share"] = f"{value / run['elapsed']:.0%}"
         elif name not in {"tree_rss", "tree_pss", "cputime"} and value is not None:
             before = f"{rows[label]}, " if label in rows else ""
-            rows[label] = f"{before}{figure.shown(value)} {figure.part}".rstrip()
+            part = whose_peak([run]) if name == "ru_maxrss" else figure.part
+            rows[label] = f"{before}{figure.shown(value)} {part}".rstrip()
     last = "exit status" if code >= 0 else "killed by"
     sent = "; signals of --kill were sent" if is_killed(run) else ""
     lack = f"; {LACK_OF_MEMORY}" if run.get("oom_killed") else ""
